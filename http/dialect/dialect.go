@@ -1,0 +1,228 @@
+// Package dialect is what every wire protocol of cairn implements: a set of
+// routes, bytes in to events out, and a result back to a reply. A dialect never
+// sees fasthttp or the store, so it can be tried with strings in and rows out.
+package dialect
+
+import (
+	"cairn/engine/event"
+	"context"
+	"net/netip"
+)
+
+// Route is one (method, path) a dialect answers. Path ending in "/*" matches
+// every path below it; "*/name" matches name as the last segment under any
+// prefix. Methods lists what is answered; anything else is a 405 with Allow.
+type Route struct {
+	Methods []string
+	Path    string
+	Host    string // first label of the Host header, "" = any
+	Auth    Auth
+	Right   Right
+	Body    int64 // bytes of the inflated body at most; 0 = the server's default
+	Reads   bool  // GETs of this route are answered by Reader.Read
+	CORS    CORS
+}
+
+// Auth says where the credential of a route is.
+type Auth uint8
+
+const (
+	AuthBody   Auth = iota // each Record names its own; Decode finds it
+	AuthBearer             // Authorization: Bearer, checked before the body is read
+	AuthNone               // open
+)
+
+// Right is what a credential must allow.
+type Right uint8
+
+const (
+	Write Right = 1 << iota
+	Read
+)
+
+// CORS is how a route answers browsers of other origins.
+type CORS uint8
+
+const (
+	CORSNone CORS = iota
+	CORSAny       // Access-Control-Allow-Origin: *
+	CORSEcho      // the caller's origin, with credentials
+)
+
+// Request is one HTTP request as a dialect sees it. All strings and bytes are
+// valid until Reply returns, and no longer.
+type Request struct {
+	Method, Host, Path string
+	RawQuery           string
+	Header             func(name string) string // "" = absent
+	Body               []byte                   // inflated
+	Peer               netip.Addr               // client ip after trusted_proxies
+	ReceivedUnixMilli  int64
+	Site               *Site // set when the route's Auth is AuthBearer
+	Route              *Route
+}
+
+// Site is what a dialect may know of a site.
+type Site struct {
+	ID       uint32
+	Name     string
+	Settings any // owned by http
+}
+
+// Credential is how a record says whose it is. The zero value means the
+// request's own (AuthBearer).
+type Credential struct {
+	Kind   CredentialKind
+	ID     string // client id, site name, idsite or key
+	Secret string
+}
+
+// CredentialKind names the vendor's word for it.
+type CredentialKind uint8
+
+const (
+	CredentialNone     CredentialKind = iota
+	CredentialWriteKey                // Segment
+	CredentialClient                  // OpenPanel: client id and secret
+	CredentialSiteID                  // Matomo: idsite, secret = token_auth
+	CredentialSiteName                // Opentracker: si
+)
+
+// Record is one event on its way in.
+type Record struct {
+	Credential Credential
+	Event      event.Event
+	Source     event.Source
+	Err        *event.FieldError // refused by Decode; the others still go in
+}
+
+// Batch collects the events of one request, in order.
+type Batch struct {
+	Records []Record
+	// Partial says that good records are stored though others are refused.
+	// Otherwise one refused record refuses the request.
+	Partial bool
+}
+
+// Add appends a zero record and returns it. The pointer is good until the next
+// Add.
+func (b *Batch) Add() *Record {
+	b.Records = append(b.Records, Record{})
+	return &b.Records[len(b.Records)-1]
+}
+
+// Status is what became of a record.
+type Status uint8
+
+const (
+	Stored Status = iota
+	Duplicate
+	Rejected
+	Excluded // taken and dropped on purpose (bots, opt-outs)
+)
+
+// Outcome is what became of one record, index for index.
+type Outcome struct {
+	Status   Status
+	ID       string // public event id; of the original for a duplicate
+	Session  string
+	Received int64
+	Err      *event.FieldError // with Rejected
+}
+
+// Failure is why a whole request was not taken. It is the zero value when the
+// request was decoded and handed to the engine.
+type Failure uint8
+
+const (
+	OK               Failure = iota
+	BadRequest               // 400: not decodable, or refused whole; see Result.Err
+	Unauthorized             // 401
+	Forbidden                // 403
+	NotFound                 // 404
+	MethodNotAllowed         // 405
+	TooLarge                 // 413
+	BadMedia                 // 415
+	RateLimited              // 429
+	Busy                     // 503: queue full, stopping, failed
+	DiskFull                 // 507
+	Internal                 // 500
+)
+
+// Result is what Reply turns into bytes.
+type Result struct {
+	Failure  Failure
+	Err      error // with a Failure: the text to show, often *event.FieldError
+	Outcomes []Outcome
+}
+
+// Response is filled by Reply and Read. The server adds framing, CORS and
+// Retry-After.
+type Response struct {
+	Status      int
+	ContentType string
+	Header      [][2]string
+	Body        []byte
+}
+
+// Dialect is one wire protocol.
+type Dialect interface {
+	Name() event.Dialect
+	Routes() []Route
+	// Decode appends the events of one request to b. It is pure. An error
+	// refuses the whole request; *event.FieldError and *StatusError choose how.
+	Decode(*Request, *Batch) error
+	// Reply answers every request of the dialect's routes that Read does not,
+	// failed ones included.
+	Reply(*Request, *Response, Result)
+}
+
+// Reading is a Dialect that also reads.
+type Reading interface {
+	Dialect
+	Read(context.Context, *Request, Reader, *Response) error
+}
+
+// StatusError is a failure a dialect or a Reader chooses.
+type StatusError struct {
+	Failure Failure
+	Field   string
+	Msg     string
+}
+
+func (e *StatusError) Error() string { return e.Msg }
+
+// Cond asks that one field has one of the values. Field is a name of the native
+// API's filters: name, user, anonymous, session, group, type, dialect, value,
+// message_id, a context key, prop.PATH or extra.PATH.
+type Cond struct {
+	Field  string
+	Values []string
+}
+
+// Query selects events of the request's site.
+type Query struct {
+	Where     []Cond // all must hold
+	From, To  int64  // event time, Unix milliseconds, To exclusive; 0 = open
+	Ascending bool
+	Limit     int
+	After     string // a public event id
+}
+
+// Page is one page of a listing. Next is "" on the last page.
+type Page struct {
+	Events []*event.Event
+	Next   string
+}
+
+// Totals are exact counts over a query.
+type Totals struct {
+	Events, Users, Sessions uint64
+}
+
+// Reader is what a dialect may ask of the store. It is bound to the request's
+// site.
+type Reader interface {
+	List(context.Context, Query) (Page, error)
+	Count(context.Context, Query) (Totals, error)
+}
