@@ -1,0 +1,72 @@
+package httpd
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"cairn/engine"
+)
+
+// Site is one site as its clients see it: the engine's site, the credentials
+// that open it, one set for all dialects, and what a dialect may be told.
+type Site struct {
+	*engine.Site
+	WriteKey     string // Segment; public, may only write
+	ClientID     string // OpenPanel
+	ClientSecret string
+	SecretKey    string // Oppizi and the native API: read and write
+	TokenAuth    string // Matomo
+	ReadKey      string // may only read
+
+	Origins    []string // browsers that may send without a secret (OpenPanel)
+	Hosts      []string // Matomo: the site's own hosts, the first is its main url
+	RateLimit  int      // events a second; 0 = none
+	EventLimit int64    // Segment: bytes of one event
+	BatchLimit int64    // Segment: bytes of one batch
+	Goals      []Goal
+	Matomo     MatomoSettings
+	OpenPanel  OpenPanelSettings
+}
+
+// Goal is one of Matomo's goals.
+type Goal struct {
+	ID            int
+	Name          string
+	Match         string // manually url title file external_website event_category event_action event_name visit_duration
+	Pattern       string
+	PatternType   string // contains exact regex
+	CaseSensitive bool
+	Revenue       float64
+	AllowMultiple bool
+}
+
+// MatomoSettings are the settings of [site.matomo].
+type MatomoSettings struct {
+	CDTWindow   time.Duration
+	Dimensions  []int
+	TrackerFile string
+	Debug       bool
+}
+
+// OpenPanelSettings are the settings of [site.openpanel].
+type OpenPanelSettings struct {
+	UnsafeRevenue bool
+}
+
+// Options configure a Server.
+type Options struct {
+	Engine         engine.API
+	Sites          []*Site
+	Implicit       bool   // no [[site]] is configured: every site name means the only site
+	AdminToken     string // reads and writes every site, makes snapshots
+	SnapshotDir    string // where POST /api/v1/admin/snapshot puts them
+	TrustedProxies []netip.Prefix
+	IPRate         float64 // requests a second of one address; 0 = 200
+	IPBurst        int     // 0 = 1000
+	IPConns        int     // connections of one address; 0 = 256
+	Memory         int64   // budget of the process in bytes; bounds open connections
+	Version        string
+	Log            *slog.Logger
+	Now            func() time.Time
+}
