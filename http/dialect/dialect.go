@@ -11,7 +11,8 @@ import (
 
 // Route is one (method, path) a dialect answers. Path ending in "/*" matches
 // every path below it; "*/name" matches name as the last segment under any
-// prefix. Methods lists what is answered; anything else is a 405 with Allow.
+// prefix; a "*" between slashes matches one segment. Methods lists what is
+// answered; anything else is a 405 with Allow.
 type Route struct {
 	Methods []string
 	Path    string
@@ -102,6 +103,10 @@ type Batch struct {
 	// Partial says that good records are stored though others are refused.
 	// Otherwise one refused record refuses the request.
 	Partial bool
+	// Scratch is the dialect's own and survives while the server uses the Batch
+	// again for the same dialect: parsers and arenas live here. What a record
+	// aliases in it must stay until the next Decode.
+	Scratch any
 }
 
 // Add appends a zero record and returns it. The pointer is good until the next
