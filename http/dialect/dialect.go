@@ -4,9 +4,10 @@
 package dialect
 
 import (
-	"cairn/engine/event"
 	"context"
 	"net/netip"
+
+	"cairn/engine/event"
 )
 
 // Route is one (method, path) a dialect answers. Path ending in "/*" matches
@@ -159,6 +160,7 @@ type Result struct {
 	Failure  Failure
 	Err      error // with a Failure: the text to show, often *event.FieldError
 	Outcomes []Outcome
+	Records  []Record // what Decode made, index for index with Outcomes; nil with a Failure
 }
 
 // Response is filled by Reply and Read. The server adds framing, CORS and

@@ -1,0 +1,61 @@
+package dialect
+
+import (
+	"iter"
+	"strings"
+)
+
+// Form yields the pairs of a query string or a form-encoded body in the order
+// they were sent, decoded as browsers decode them: "+" is a space, and a "%" that
+// two hex digits do not follow stands for itself, so that nothing is ever
+// refused. Empty pairs are left out; a pair without "=" has an empty value.
+// Without anything to decode the strings alias text. The result need not be
+// valid UTF-8.
+func Form(text string) iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		for text != "" {
+			pair, rest, _ := strings.Cut(text, "&")
+			text = rest
+			if pair == "" {
+				continue
+			}
+			key, value, _ := strings.Cut(pair, "=")
+			if !yield(Unescape(key), Unescape(value)) {
+				return
+			}
+		}
+	}
+}
+
+// Unescape decodes one key or value of a form.
+func Unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			b = append(b, ' ')
+		case s[i] == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0:
+			b = append(b, byte(hex(s[i+1])<<4|hex(s[i+2])))
+			i += 2
+		default:
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
+}
+
+// hex is the value of a hex digit, -1 for any other byte.
+func hex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
