@@ -1,0 +1,270 @@
+package event
+
+import "bytes"
+
+// A cell is the stored form of one Value: a tag byte and a payload that runs to
+// the end of the cell.
+//
+//	+-----+----------------------------+
+//	| tag | payload                    |
+//	+-----+----------------------------+
+//	 's'   UTF-8 of a string
+//	 'u'   16 bytes: a string that is a UUID in lower case, 8-4-4-4-12
+//	 'h'   16 bytes: a string of 32 lower-case hexadecimal digits
+//	 'd'   the literal of a number
+//	 't'   true, 'f' false, 'n' null: nothing
+//	 'j'   compact JSON of an array or object
+//
+// The absent value is the empty cell. A value has exactly one cell and a cell
+// exactly one value, so equal values have equal cells.
+const (
+	tagString = 's'
+	tagUUID   = 'u'
+	tagHex    = 'h'
+	tagNumber = 'd'
+	tagTrue   = 't'
+	tagFalse  = 'f'
+	tagNull   = 'n'
+	tagJSON   = 'j'
+)
+
+// AppendCell appends the cell of v.
+func AppendCell(dst []byte, v Value) []byte {
+	switch v.Kind {
+	case String:
+		return appendStringCell(dst, v.Text)
+	case Number:
+		return append(append(dst, tagNumber), v.Text...)
+	case Bool:
+		if v.Text == "true" {
+			return append(dst, tagTrue)
+		}
+		return append(dst, tagFalse)
+	case Null:
+		return append(dst, tagNull)
+	case JSON:
+		return append(append(dst, tagJSON), v.Text...)
+	}
+	return dst
+}
+
+func appendStringCell(dst []byte, s string) []byte {
+	switch len(s) {
+	case 32:
+		if out, ok := appendPacked(append(dst, tagHex), s); ok {
+			return out
+		}
+	case 36:
+		if s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
+			out, ok := append(dst, tagUUID), true
+			for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+				if out, ok = appendPacked(out, part); !ok {
+					break
+				}
+			}
+			if ok {
+				return out
+			}
+		}
+	}
+	return append(append(dst, tagString), s...)
+}
+
+// appendPacked appends the bytes that lower-case hexadecimal digits stand for.
+func appendPacked(dst []byte, s string) (out []byte, ok bool) {
+	for i := 0; i < len(s); i += 2 {
+		a, b := unhex[s[i]], unhex[s[i+1]]
+		if a|b > 15 {
+			return dst, false
+		}
+		dst = append(dst, a<<4|b)
+	}
+	return dst, true
+}
+
+// unhex is the value of a lower-case hexadecimal digit, 255 of anything else.
+var unhex = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 255
+	}
+	for i := range hexDigits {
+		t[hexDigits[i]] = byte(i)
+	}
+	return t
+}()
+
+const hexDigits = "0123456789abcdef"
+
+func appendHex(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return dst
+}
+
+// appendCellText appends Value.Text of the cell.
+func appendCellText(dst, cell []byte) []byte {
+	if len(cell) == 0 {
+		return dst
+	}
+	p := cell[1:]
+	switch cell[0] {
+	case tagUUID:
+		if len(p) != 16 {
+			return dst
+		}
+		dst = append(appendHex(dst, p[:4]), '-')
+		dst = append(appendHex(dst, p[4:6]), '-')
+		dst = append(appendHex(dst, p[6:8]), '-')
+		dst = append(appendHex(dst, p[8:10]), '-')
+		return appendHex(dst, p[10:])
+	case tagHex:
+		return appendHex(dst, p)
+	case tagTrue:
+		return append(dst, "true"...)
+	case tagFalse:
+		return append(dst, "false"...)
+	case tagNull:
+		return dst
+	}
+	return append(dst, p...)
+}
+
+// CellValue returns the value of a cell; Text is a copy. A cell that AppendCell
+// cannot have made is Absent.
+func CellValue(cell []byte) Value {
+	if len(cell) == 0 {
+		return Value{}
+	}
+	switch cell[0] {
+	case tagString:
+		return Value{String, string(cell[1:])}
+	case tagUUID, tagHex:
+		if len(cell) != 17 {
+			return Value{}
+		}
+		var buf [36]byte
+		return Value{String, string(appendCellText(buf[:0], cell))}
+	case tagNumber:
+		return Value{Number, string(cell[1:])}
+	case tagTrue:
+		return Value{Bool, "true"}
+	case tagFalse:
+		return Value{Bool, "false"}
+	case tagNull:
+		return Value{Null, ""}
+	case tagJSON:
+		return Value{JSON, string(cell[1:])}
+	}
+	return Value{}
+}
+
+// CellScalar says whether the cell is a string, a number or a bool.
+func CellScalar(cell []byte) bool {
+	if len(cell) == 0 {
+		return false
+	}
+	switch cell[0] {
+	case tagString, tagUUID, tagHex, tagNumber, tagTrue, tagFalse:
+		return true
+	}
+	return false
+}
+
+// AppendCellTerm appends the term of a scalar cell, see Value.Term. Other cells
+// have none: dst is returned as it is.
+func AppendCellTerm(dst, cell []byte) []byte {
+	if !CellScalar(cell) {
+		return dst
+	}
+	if cell[0] == tagNumber {
+		s := view(cell[1:])
+		if isPlainInteger(s) {
+			return append(dst, s...)
+		}
+		out, num := appendDecimal(dst, s)
+		if !num {
+			return append(dst, s...)
+		}
+		return out
+	}
+	return appendCellText(dst, cell)
+}
+
+// CellLeaves calls yield with the leaves of a cell until it returns false. A
+// scalar is one leaf with the path ""; null has none; an array or object has
+// every scalar inside it, under its object keys joined with ".", elements of an
+// array adding nothing. A (path, term) is yielded once.
+func CellLeaves(cell []byte, yield func(path, term string) bool) {
+	if CellScalar(cell) {
+		yield("", string(AppendCellTerm(nil, cell)))
+		return
+	}
+	if len(cell) == 0 || cell[0] != tagJSON {
+		return
+	}
+	jsonLeaves(string(cell[1:]), "", yield)
+}
+
+// jsonLeaves yields the distinct leaves of an array or object under a path. The
+// strings may alias text.
+func jsonLeaves(text, under string, yield func(path, term string) bool) {
+	var seen termSet
+	last := under
+	var buf [128]byte
+	walkLeaves(text, 0, append(buf[:0], under...), 1, func(path []byte, v Value) bool {
+		term, _ := v.Term()
+		if string(path) != last {
+			last = string(path)
+		}
+		return !seen.add(last, term) || yield(last, term)
+	})
+}
+
+// termSet is a set of terms, small most of the time.
+type termSet struct {
+	few  []Term
+	many map[Term]struct{}
+}
+
+// add says whether the term was new.
+func (s *termSet) add(property, value string) bool {
+	t := Term{property, value}
+	if s.many != nil {
+		n := len(s.many)
+		s.many[t] = struct{}{}
+		return len(s.many) > n
+	}
+	for i := range s.few {
+		if s.few[i] == t {
+			return false
+		}
+	}
+	s.few = append(s.few, t)
+	if len(s.few) > 16 {
+		s.many = make(map[Term]struct{}, 64)
+		for _, t := range s.few {
+			s.many[t] = struct{}{}
+		}
+	}
+	return true
+}
+
+// CompareCells orders cells: scalars first, by term bytewise, equal terms by
+// the cell's bytes; then the others by their bytes.
+func CompareCells(a, b []byte) int {
+	sa, sb := CellScalar(a), CellScalar(b)
+	switch {
+	case sa && !sb:
+		return -1
+	case !sa && sb:
+		return 1
+	case !sa || a[0] == b[0] && (a[0] == tagString || a[0] == tagUUID || a[0] == tagHex):
+		return bytes.Compare(a, b)
+	}
+	var bufA, bufB [96]byte
+	if c := bytes.Compare(AppendCellTerm(bufA[:0], a), AppendCellTerm(bufB[:0], b)); c != 0 {
+		return c
+	}
+	return bytes.Compare(a, b)
+}

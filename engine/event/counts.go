@@ -1,0 +1,101 @@
+package event
+
+import "slices"
+
+// Countable says whether events of this type take part in counters.
+func Countable(t Type) bool {
+	switch t {
+	case Identify, Group, Alias, Increment:
+		return false
+	}
+	return true
+}
+
+// detected are the keys of Context that are counted beside the properties.
+var detected = []string{
+	"title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
+	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+}
+
+// Counts calls yield with every counter the event adds to, and by how much,
+// until it returns false. It is a function of the stored event alone, so that a
+// recount of the log gives the same totals.
+//
+// Counted are the scalar leaves of Properties under their dotted paths, the name
+// under "name", and the detected keys of Context; a property of the same name
+// replaces a detected one. Paths in NotCounted are left out. A value in Capped
+// is counted as Other. A (property, value) is yielded once.
+func (e *Event) Counts(yield func(property, term string, by int64) bool) {
+	if e.Uncounted || !Countable(e.Type) {
+		return
+	}
+	c := counts{e: e, yield: yield}
+	for i := range e.Properties {
+		if e.Properties[i].Value.Kind == JSON {
+			c.distinct = true // only nested values can meet another path
+		}
+	}
+	if len(e.Capped) > 0 {
+		c.distinct = true // two capped values are one Other
+	}
+	for i := range e.Properties {
+		if m := &e.Properties[i]; !c.value(m.Key, m.Value) {
+			return
+		}
+	}
+	if e.Name != "" && !c.detected("name", e.Name) {
+		return
+	}
+	for i := range e.Context {
+		if m := &e.Context[i]; m.Value.Kind == String && m.Value.Text != "" && slices.Contains(detected, m.Key) {
+			if !c.detected(m.Key, m.Value.Text) {
+				return
+			}
+		}
+	}
+}
+
+// counts is one call of Counts on its way.
+type counts struct {
+	e        *Event
+	yield    func(property, term string, by int64) bool
+	distinct bool
+	seen     termSet
+}
+
+func (c *counts) value(path string, v Value) bool {
+	if v.Kind != JSON {
+		term, ok := v.Term()
+		return !ok || c.term(path, term)
+	}
+	going := true
+	jsonLeaves(v.Text, path, func(path, term string) bool {
+		going = c.term(path, term)
+		return going
+	})
+	return going
+}
+
+func (c *counts) detected(key, text string) bool {
+	return c.e.Properties.Get(key).Kind != Absent || c.term(key, text)
+}
+
+func (c *counts) term(path, term string) bool {
+	if slices.Contains(c.e.NotCounted, path) {
+		return true
+	}
+	if len(c.e.Capped) > 0 && slices.Contains(c.e.Capped, Term{path, term}) {
+		term = Other
+	}
+	if c.distinct && !c.seen.add(path, term) {
+		return true
+	}
+	by := int64(1)
+	for i := range c.e.Increments {
+		if c.e.Increments[i].Property == path {
+			by = c.e.Increments[i].By
+			break
+		}
+	}
+	return c.yield(path, term, by)
+}

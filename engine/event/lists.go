@@ -1,0 +1,96 @@
+package event
+
+import "strconv"
+
+// The lists of an event that are kept as JSON cells, read back. Each function
+// says false when the text is not what the encoder writes.
+
+// listOf reads ["a","b"].
+func listOf(v Value) (list []string, ok bool) {
+	s := v.Text
+	if v.Kind != JSON || s == "" || s[0] != '[' {
+		return nil, false
+	}
+	for i := 1; ; i++ {
+		text, end := quotedAt(s, i)
+		if end < 0 || end >= len(s) {
+			return nil, false
+		}
+		list = append(list, text)
+		if i = end; s[i] == ']' {
+			return list, i+1 == len(s)
+		}
+		if s[i] != ',' {
+			return nil, false
+		}
+	}
+}
+
+// amountsOf reads {"a":1,"b":-2}.
+func amountsOf(v Value) (list []Amount, ok bool) {
+	s := v.Text
+	if v.Kind != JSON || s == "" || s[0] != '{' {
+		return nil, false
+	}
+	for i := 1; ; i++ {
+		property, end := quotedAt(s, i)
+		if end < 0 || end >= len(s) || s[end] != ':' {
+			return nil, false
+		}
+		i = numberEnd(s, end+1)
+		if i < 0 || i >= len(s) {
+			return nil, false
+		}
+		by, err := strconv.ParseInt(s[end+1:i], 10, 64)
+		if err != nil {
+			return nil, false
+		}
+		list = append(list, Amount{property, by})
+		if s[i] == '}' {
+			return list, i+1 == len(s)
+		}
+		if s[i] != ',' {
+			return nil, false
+		}
+	}
+}
+
+// termsOf reads [["property","value"],…].
+func termsOf(v Value) (list []Term, ok bool) {
+	s := v.Text
+	if v.Kind != JSON || s == "" || s[0] != '[' {
+		return nil, false
+	}
+	for i := 1; ; i++ {
+		if i >= len(s) || s[i] != '[' {
+			return nil, false
+		}
+		property, end := quotedAt(s, i+1)
+		if end < 0 || end >= len(s) || s[end] != ',' {
+			return nil, false
+		}
+		value, end := quotedAt(s, end+1)
+		if end < 0 || end+1 >= len(s) || s[end] != ']' {
+			return nil, false
+		}
+		list = append(list, Term{property, value})
+		if i = end + 1; s[i] == ']' {
+			return list, i+1 == len(s)
+		}
+		if s[i] != ',' {
+			return nil, false
+		}
+	}
+}
+
+// quotedAt reads the JSON string at i and returns the position after it.
+func quotedAt(s string, i int) (text string, next int) {
+	if i >= len(s) || s[i] != '"' {
+		return "", -1
+	}
+	end, plain := stringEnd(s, i+1)
+	if end < 0 {
+		return "", -1
+	}
+	return unquote(s[i+1:end], plain), end + 1
+}

@@ -1,0 +1,272 @@
+package event
+
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
+// The lexical ground of JSON (RFC 8259), shared by the Parser and by whatever
+// walks the text of a stored array or object. Positions are byte offsets; -1
+// says that the text does not follow the grammar.
+
+// view is b as a string without a copy; b must not change while it is in use.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// skipSpace returns the first position from i on that is not white space.
+func skipSpace(s string, i int) int {
+	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// stringEnd returns the position of the quote that closes the string whose
+// content begins at i. plain says that the content stands for itself: nothing is
+// escaped and all of it is valid UTF-8. Escapes are checked, control characters
+// are refused.
+func stringEnd(s string, i int) (end int, plain bool) {
+	start, escaped, high := i, false, byte(0)
+	for i < len(s) {
+		c := s[i]
+		switch {
+		case c == '"':
+			return i, !escaped && (high < utf8.RuneSelf || utf8.ValidString(s[start:i]))
+		case c == '\\':
+			escaped = true
+			if i+1 >= len(s) {
+				return -1, false
+			}
+			switch s[i+1] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+				i += 2
+			case 'u':
+				if _, ok := hex4(s, i+2); !ok {
+					return -1, false
+				}
+				i += 6
+			default:
+				return -1, false
+			}
+		case c < 0x20:
+			return -1, false
+		default:
+			high |= c
+			i++
+		}
+	}
+	return -1, false
+}
+
+// hex4 reads the four hexadecimal digits at i.
+func hex4(s string, i int) (r rune, ok bool) {
+	if i+4 > len(s) {
+		return 0, false
+	}
+	for _, c := range []byte(s[i : i+4]) {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// appendUnquoted appends what the content of a JSON string, which stringEnd has
+// taken, stands for: escapes resolved, invalid UTF-8 and lone surrogates as
+// U+FFFD, control characters but \t \n \r left out.
+func appendUnquoted(dst []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c != '\\' {
+			if c < utf8.RuneSelf {
+				dst = append(dst, c)
+				i++
+				continue
+			}
+			r, n := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		}
+		i += 2
+		switch c := s[i-1]; c {
+		case 'n':
+			dst = append(dst, '\n')
+		case 'r':
+			dst = append(dst, '\r')
+		case 't':
+			dst = append(dst, '\t')
+		case 'b', 'f':
+		case 'u':
+			r, _ := hex4(s, i)
+			i += 4
+			if r >= 0xD800 && r < 0xE000 {
+				r2, ok := rune(0), false
+				if r < 0xDC00 && i+1 < len(s) && s[i] == '\\' && s[i+1] == 'u' {
+					r2, ok = hex4(s, i+2)
+				}
+				if ok && r2 >= 0xDC00 && r2 < 0xE000 {
+					r = (r-0xD800)<<10 + (r2 - 0xDC00) + 0x10000
+					i += 6
+				} else {
+					r = utf8.RuneError
+				}
+			}
+			if r >= 0x20 || r == '\n' || r == '\r' || r == '\t' {
+				dst = utf8.AppendRune(dst, r)
+			}
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// unquote is appendUnquoted as a string; a plain content is returned as it is.
+func unquote(s string, plain bool) string {
+	if plain {
+		return s
+	}
+	return string(appendUnquoted(make([]byte, 0, len(s)), s))
+}
+
+// numberEnd returns the end of the JSON number that begins at i.
+func numberEnd(s string, i int) int {
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	start := i
+	i = digitsEnd(s, i)
+	if i == start || s[start] == '0' && i-start > 1 {
+		return -1
+	}
+	if i < len(s) && s[i] == '.' {
+		start = i + 1
+		if i = digitsEnd(s, start); i == start {
+			return -1
+		}
+	}
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
+		i++
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		start = i
+		if i = digitsEnd(s, start); i == start {
+			return -1
+		}
+	}
+	return i
+}
+
+// literal returns the word true, false or null that begins at i.
+func literal(s string, i int) (v Value, end int) {
+	for _, l := range [...]struct {
+		text  string
+		value Value
+	}{{"true", Value{Bool, "true"}}, {"false", Value{Bool, "false"}}, {"null", Value{Null, ""}}} {
+		if len(s)-i >= len(l.text) && s[i:i+len(l.text)] == l.text {
+			return l.value, i + len(l.text)
+		}
+	}
+	return Value{}, -1
+}
+
+// walkLeaves calls yield with every scalar of the JSON value at i: object keys
+// joined with ".", array elements adding nothing, nulls left out. path is good
+// until yield returns. It returns the end of the value, -1 when the text is
+// broken, too deep, or yield said false.
+func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte, v Value) bool) int {
+	i = skipSpace(s, i)
+	if i >= len(s) || depth > leafDepthMax {
+		return -1
+	}
+	switch c := s[i]; {
+	case c == '{':
+		if i = skipSpace(s, i+1); i < len(s) && s[i] == '}' {
+			return i + 1
+		}
+		for {
+			if i = skipSpace(s, i); i >= len(s) || s[i] != '"' {
+				return -1
+			}
+			end, plain := stringEnd(s, i+1)
+			if end < 0 {
+				return -1
+			}
+			inner := path
+			if len(path) > 0 {
+				inner = append(inner, '.')
+			}
+			if plain {
+				inner = append(inner, s[i+1:end]...)
+			} else {
+				inner = appendUnquoted(inner, s[i+1:end])
+			}
+			if i = skipSpace(s, end+1); i >= len(s) || s[i] != ':' {
+				return -1
+			}
+			if i = walkLeaves(s, i+1, inner, depth+1, yield); i < 0 {
+				return -1
+			}
+			if i = skipSpace(s, i); i >= len(s) {
+				return -1
+			}
+			if s[i] == '}' {
+				return i + 1
+			}
+			if s[i] != ',' {
+				return -1
+			}
+			i++
+		}
+	case c == '[':
+		if i = skipSpace(s, i+1); i < len(s) && s[i] == ']' {
+			return i + 1
+		}
+		for {
+			if i = walkLeaves(s, i, path, depth+1, yield); i < 0 {
+				return -1
+			}
+			if i = skipSpace(s, i); i >= len(s) {
+				return -1
+			}
+			if s[i] == ']' {
+				return i + 1
+			}
+			if s[i] != ',' {
+				return -1
+			}
+			i++
+		}
+	case c == '"':
+		end, plain := stringEnd(s, i+1)
+		if end < 0 || !yield(path, Value{String, unquote(s[i+1:end], plain)}) {
+			return -1
+		}
+		return end + 1
+	case c == '-' || c >= '0' && c <= '9':
+		end := numberEnd(s, i)
+		if end < 0 || !yield(path, Value{Number, s[i:end]}) {
+			return -1
+		}
+		return end
+	default:
+		v, end := literal(s, i)
+		if end < 0 || v.Kind == Bool && !yield(path, v) {
+			return -1
+		}
+		return end
+	}
+}
+
+// leafDepthMax bounds the recursion of whatever walks stored text. It is above
+// what Validate lets through.
+const leafDepthMax = 64
