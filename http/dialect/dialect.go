@@ -62,6 +62,7 @@ type Request struct {
 	ReceivedUnixMilli  int64
 	Site               *Site // set when the route's Auth is AuthBearer
 	Route              *Route
+	State              any // the dialect's own: what Decode leaves for Reply; nil before
 }
 
 // Site is what a dialect may know of a site.
