@@ -49,29 +49,40 @@ func AppendCell(dst []byte, v Value) []byte {
 }
 
 func appendStringCell(dst []byte, s string) []byte {
-	switch len(s) {
-	case 32:
-		if out, ok := appendPacked(append(dst, tagHex), s); ok {
+	if len(s) == 32 || len(s) == 36 {
+		if out, ok := appendPacked(dst, s); ok {
 			return out
-		}
-	case 36:
-		if s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
-			out, ok := append(dst, tagUUID), true
-			for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
-				if out, ok = appendPacked(out, part); !ok {
-					break
-				}
-			}
-			if ok {
-				return out
-			}
 		}
 	}
 	return append(append(dst, tagString), s...)
 }
 
-// appendPacked appends the bytes that lower-case hexadecimal digits stand for.
+// packable says whether a string has the shape of a tagUUID or tagHex cell.
+func packable(s string) bool {
+	var buf [17]byte
+	_, ok := appendPacked(buf[:0], s)
+	return ok
+}
+
+// appendPacked appends the cell of a string in one of the packed shapes.
 func appendPacked(dst []byte, s string) (out []byte, ok bool) {
+	switch {
+	case len(s) == 32:
+		return appendUnhex(append(dst, tagHex), s)
+	case len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-':
+		out = append(dst, tagUUID)
+		for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+			if out, ok = appendUnhex(out, part); !ok {
+				break
+			}
+		}
+		return out, ok
+	}
+	return dst, false
+}
+
+// appendUnhex appends the bytes that lower-case hexadecimal digits stand for.
+func appendUnhex(dst []byte, s string) (out []byte, ok bool) {
 	for i := 0; i < len(s); i += 2 {
 		a, b := unhex[s[i]], unhex[s[i+1]]
 		if a|b > 15 {

@@ -80,12 +80,13 @@ type Event struct {
 
 	// Decisions taken at ingest and kept with the event, so that a replay asks
 	// no clock, no configuration and no database.
-	SessionOrd uint64   // seq of the first event of the session; 0 = no session
-	PersonOrd  uint64   // seq of the first event of the user, else of the anonymous id; 0 = nobody
-	Day        int32    // days since 1970-01-01 of Time in the site's zone, as counted
-	Late       bool     // Time was too far from Received: counted on the day of receipt
-	NotCounted []string // dotted paths the site's settings exclude from counting
-	Capped     []Term   // counted under "(other)": the day had too many values
+	SessionSent bool     // Session came from the client
+	SessionOrd  uint64   // seq of the first event of the session; 0 = no session
+	PersonOrd   uint64   // seq of the first event of the user, else of the anonymous id; 0 = nobody
+	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
+	Late        bool     // Time was too far from Received: counted on the day of receipt
+	NotCounted  []string // dotted paths the site's settings exclude from counting
+	Capped      []Term   // counted under "(other)": the day had too many values
 }
 
 // Term is one value of one property as counters and filters see it.

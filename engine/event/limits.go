@@ -1,13 +1,265 @@
 package event
 
-// MaxEventBytes is the hard cap of one stored event.
-const MaxEventBytes = 256 << 10
+import (
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
 
-// EventBytesMax is the most one native event may have.
-const EventBytesMax = 32 << 10
+// The limits of a canonical event, whatever dialect it came by. A dialect may
+// have narrower ones. Beyond a limit the event is refused, naming the field;
+// nothing is cut silently.
+const (
+	// MaxEventBytes bounds the text of one event, all fields and keys together,
+	// in any dialect. It bounds the rows of the store and what one read of them
+	// allocates.
+	MaxEventBytes = 256 << 10
 
-// Validate checks an event of any dialect against the canonical limits.
-func Validate(e *Event) *FieldError { return nil }
+	// EventBytesMax bounds one event of the native API, as JSON in bytes.
+	EventBytesMax = 32 << 10
 
-// MaxKeyBytes is the most a key of properties, context or extra may have.
-const MaxKeyBytes = 128
+	MaxIDBytes    = 256       // user, anonymous, session, previous, message_id, each group; in bytes
+	MaxNameBytes  = 1024      // name, in bytes
+	MaxKeyBytes   = 128       // a key at any depth, in bytes. The record's format ends at 222.
+	MaxPathBytes  = 1024      // a dotted path in increments and segments, in bytes
+	MaxProperties = 256       // keys of one object at any depth, increments; in number
+	MaxGroups     = 64        // groups, in number
+	MaxSegments   = 32        // segments, in number: each splits every counter of the event
+	MaxDepth      = 32        // arrays and objects open at once, the event itself included
+	MaxAmount     = 1<<53 - 1 // an increment, either sign: exact in any JSON reader
+
+	// MinTime and MaxTime bound times, in Unix milliseconds: the years 0001 to
+	// 9999, which RFC 3339 can write.
+	MinTime = -62135596800000
+	MaxTime = 253402300799999
+)
+
+// valueLimits are those of a value in properties, context or extra, which are
+// the second level of the event.
+var valueLimits = Limits{Depth: MaxDepth - 2, Members: MaxProperties, KeyBytes: MaxKeyBytes, StringBytes: MaxEventBytes}
+
+// Validate brings an event into its canonical form and checks it against the
+// limits. Text of any dialect is cleaned in place: invalid UTF-8 becomes U+FFFD,
+// control characters but \t \n \r are removed; JSON text that is not in the
+// Parser's one form is put into it.
+//
+// Session, NotCounted and what else the engine sets is checked only as far as it
+// is there. The result is nil when the event may be stored.
+func Validate(e *Event) *FieldError {
+	if !slices.Contains(Types, e.Type) {
+		return refuse("type", "is not a type of event")
+	}
+	if !slices.Contains(Dialects, e.Dialect) {
+		return refuse("dialect", "is not a dialect")
+	}
+	if e.Time < MinTime || e.Time > MaxTime {
+		return refuse("time", "must be in the years 0001 to 9999")
+	}
+	size := 0
+	for _, f := range [...]struct {
+		name string
+		text *string
+		most int
+	}{
+		{"name", &e.Name, MaxNameBytes},
+		{"user", &e.User, MaxIDBytes},
+		{"anonymous", &e.Anonymous, MaxIDBytes},
+		{"session", &e.Session, MaxIDBytes},
+		{"previous", &e.Previous, MaxIDBytes},
+		{"message_id", &e.MessageID, MaxIDBytes},
+	} {
+		*f.text = clean(*f.text)
+		if len(*f.text) > f.most {
+			return tooMuch("has", f.most, "bytes").within(f.name)
+		}
+		size += len(*f.text)
+	}
+	if err := validateList(e.Groups, MaxGroups, MaxIDBytes, &size); err != nil {
+		return err.within("groups")
+	}
+	if err := validateList(e.Segments, MaxSegments, MaxPathBytes, &size); err != nil {
+		return err.within("segments")
+	}
+	switch e.Value.Kind {
+	case Absent:
+	case String, Number:
+		if err := validateValue(&e.Value, &size); err != nil {
+			return err.within("value")
+		}
+	default:
+		return refuse("value", "must be a string or a number")
+	}
+	if len(e.Increments) > MaxProperties {
+		return tooMuch("has", MaxProperties, "keys").within("increments")
+	}
+	for i := range e.Increments {
+		a := &e.Increments[i]
+		a.Property = clean(a.Property)
+		if a.Property == "" || len(a.Property) > MaxPathBytes {
+			return tooMuch("a key has 1 byte and", MaxPathBytes, "bytes").within("increments")
+		}
+		if a.By < -MaxAmount || a.By > MaxAmount {
+			return refuse("increments."+a.Property, "must be an integer of at most 2^53-1")
+		}
+		size += len(a.Property) + 8
+	}
+	if err := validateObject(e.Properties, &size); err != nil {
+		return err.within("properties")
+	}
+	if err := validateObject(e.Context, &size); err != nil {
+		return err.within("context")
+	}
+	for i := range e.Context {
+		if e.Context[i].Value.Kind == Absent {
+			continue
+		}
+		if err := validateContext(&e.Context[i]); err != nil {
+			return err.within("context")
+		}
+	}
+	if err := validateObject(e.Extra, &size); err != nil {
+		return err.within("extra")
+	}
+	if size > MaxEventBytes {
+		return tooMuch("an event has", MaxEventBytes, "bytes")
+	}
+	return nil
+}
+
+func validateList(list []string, most, bytes int, size *int) *FieldError {
+	if len(list) > most {
+		return tooMuch("has", most, "elements")
+	}
+	for i := range list {
+		list[i] = clean(list[i])
+		if list[i] == "" {
+			return refuse("", "has an empty element")
+		}
+		if len(list[i]) > bytes {
+			return tooMuch("an element has", bytes, "bytes")
+		}
+		*size += len(list[i])
+	}
+	return nil
+}
+
+func validateObject(o Object, size *int) *FieldError {
+	if len(o) > MaxProperties {
+		return tooMuch("has", MaxProperties, "keys")
+	}
+	var looks uint64
+	for i := range o {
+		m := &o[i]
+		if m.Value.Kind == Absent {
+			continue // as if it were not there
+		}
+		m.Key = clean(m.Key)
+		if m.Key == "" {
+			return refuse("", "has an empty key")
+		}
+		if len(m.Key) > MaxKeyBytes {
+			return tooMuch("a key has", MaxKeyBytes, "bytes")
+		}
+		if look := lookOf(m.Key); looks&look != 0 {
+			for k := range o[:i] {
+				if o[k].Key == m.Key {
+					return refuse(m.Key, "is there twice")
+				}
+			}
+		} else {
+			looks |= look
+		}
+		*size += len(m.Key)
+		if err := validateValue(&m.Value, size); err != nil {
+			return err.within(m.Key)
+		}
+	}
+	return nil
+}
+
+var parsers = sync.Pool{New: func() any { return new(Parser) }}
+
+func validateValue(v *Value, size *int) *FieldError {
+	switch v.Kind {
+	case String:
+		v.Text = clean(v.Text)
+	case Number:
+		if len(v.Text) > MaxEventBytes || numberEnd(v.Text, 0) != len(v.Text) || !inRange(v.Text) {
+			return refuse("", "is not a number, or out of range")
+		}
+	case JSON:
+		p := parsers.Get().(*Parser)
+		defer parsers.Put(p)
+		defer p.Reset()
+		form, err := p.valueOf(v.Text, valueLimits)
+		if err != nil {
+			return err
+		}
+		if form.Kind != JSON {
+			return refuse("", "must be an array or an object")
+		}
+		if form.Text != v.Text {
+			v.Text = strings.Clone(form.Text)
+		}
+	case Bool:
+		if v.Text != "true" && v.Text != "false" {
+			return refuse("", "is not true or false")
+		}
+	case Null:
+		v.Text = ""
+	case Absent:
+		return refuse("", "is absent")
+	default:
+		return refuse("", "is of no kind")
+	}
+	*size += len(v.Text)
+	return nil
+}
+
+func validateContext(m *Member) *FieldError {
+	want := String
+	switch m.Key {
+	case "latitude", "longitude":
+		want = Number
+	case "bot":
+		want = Bool
+	default:
+		if !slices.Contains(ContextKeys, m.Key) {
+			return refuse(m.Key, "is not a key of context")
+		}
+	}
+	if m.Value.Kind != want {
+		return refuse(m.Key, "must be "+[...]string{String: "a string", Number: "a number", Bool: "true or false"}[want])
+	}
+	return nil
+}
+
+// isClean says whether s is as every stored text is: valid UTF-8 without control
+// characters but \t \n \r.
+func isClean(s string) bool {
+	high := byte(0)
+	for i := range len(s) {
+		c := s[i]
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
+		high |= c
+	}
+	return high < utf8.RuneSelf || utf8.ValidString(s)
+}
+
+// clean returns s with invalid UTF-8 as U+FFFD and without control characters;
+// mostly that is s itself.
+func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
+	b := make([]byte, 0, len(s)+8)
+	for _, r := range s {
+		if r >= 0x20 || r == '\t' || r == '\n' || r == '\r' {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return string(b)
+}

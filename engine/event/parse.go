@@ -1,48 +1,541 @@
 package event
 
-import "errors"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // Limits bound what a Parser takes. A zero field is that of DefaultLimits.
 type Limits struct {
-	Depth       int // arrays and objects open at once, the outermost included
-	Members     int // keys of one object
+	Depth       int // arrays and objects open at once, the outermost included; 64 at most
+	Members     int // keys of one object; 1024 at most
 	KeyBytes    int // of one key
 	StringBytes int // of one string or number
 }
 
 // DefaultLimits are the native dialect's.
-var DefaultLimits = Limits{Depth: 32, Members: 256, KeyBytes: 128, StringBytes: 32768}
+var DefaultLimits = Limits{Depth: MaxDepth, Members: MaxProperties, KeyBytes: MaxKeyBytes, StringBytes: EventBytesMax}
 
-// Parser reads strict JSON. Results alias the input or the parser's memory and
-// are valid until Reset: many parses may live side by side in one Parser.
+const (
+	parserDepthMax   = 64
+	parserMembersMax = 1024 // keys are compared pair by pair when they look alike
+)
+
+func (l Limits) orDefault() Limits {
+	or := func(n *int, d, most int) {
+		if *n <= 0 {
+			*n = d
+		}
+		*n = min(*n, most)
+	}
+	or(&l.Depth, DefaultLimits.Depth, parserDepthMax)
+	or(&l.Members, DefaultLimits.Members, parserMembersMax)
+	or(&l.KeyBytes, DefaultLimits.KeyBytes, MaxEventBytes)
+	or(&l.StringBytes, DefaultLimits.StringBytes, MaxEventBytes)
+	return l
+}
+
+// Parser reads strict JSON (RFC 8259) in one pass: the whole input is checked,
+// a byte order mark is skipped, nothing may follow the value. Of equal keys the
+// last wins. Invalid UTF-8 and lone surrogates become U+FFFD, escaped control
+// characters but \t \n \r are left out of strings, raw ones are refused. A
+// number keeps its literal; one beyond float64 is refused. An array or object
+// inside an Object arrives as its compact text in one form: no white space, no
+// needless escape, no key twice.
+//
+// Results alias the input or the Parser's memory. They are valid until Reset,
+// so the events of a whole request can live in one Parser; the input must stay
+// unchanged as long. Errors are *FieldError with Index -1 and the dotted path of
+// the value that is at fault. A Parser is used by one goroutine at a time; the
+// zero Parser is ready.
 type Parser struct {
-	arena []byte
+	arena   []byte   // strings that do not stand in the input as they are
+	members []Member // of the objects handed out
+	texts   []string // of the lists handed out
+	amounts []Amount
+	values  []Value
+
+	scratch []byte // the array or object being compacted
+	spans   []span // its open objects' members
+
+	s   string // the input
+	lim Limits
 }
 
-var errNotYet = errors.New("not yet")
+// span is one member of an object in scratch: its key, with quotes, and where
+// its value ends.
+type span struct{ start, keyEnd, end int }
 
-// Reset forgets all results and keeps the memory.
-func (p *Parser) Reset() { p.arena = p.arena[:0] }
+// What a Parser keeps for its next use at most, in elements.
+const (
+	chunkFirst = 256
+	chunkMax   = 8192
+	arenaFirst = 4 << 10
+	arenaMax   = 256 << 10
+)
 
-// Object parses b, which must be one JSON object and nothing else.
-func (p *Parser) Object(b []byte, lim Limits) (Object, error) { return nil, errNotYet }
+// Reset forgets all results and keeps the memory, unless it has grown large.
+func (p *Parser) Reset() {
+	p.arena = keep(p.arena, arenaMax)
+	p.members = keep(p.members, chunkMax)
+	p.texts = keep(p.texts, chunkMax)
+	p.amounts = keep(p.amounts, chunkMax)
+	p.values = keep(p.values, chunkMax)
+	p.scratch = keep(p.scratch, arenaMax)
+	p.spans = p.spans[:0]
+	p.s = ""
+}
 
-// Value parses b, which must be one JSON value and nothing else.
-func (p *Parser) Value(b []byte, lim Limits) (Value, error) { return Value{}, errNotYet }
+func keep[T any](s []T, most int) []T {
+	if cap(s) > most {
+		return nil
+	}
+	clear(s) // let go of the input
+	return s[:0]
+}
 
-// Each calls yield with each element of a top-level array, as raw JSON.
+// push appends v to the open list s[start:]. A full chunk is left to those who
+// hold parts of it, and the open list moves to a new one.
+func push[T any](s []T, start int, v T) ([]T, int) {
+	if len(s) == cap(s) {
+		size := max(chunkFirst, min(2*cap(s), chunkMax), 2*(len(s)-start))
+		next := make([]T, len(s)-start, size)
+		copy(next, s[start:])
+		s, start = next, 0
+	}
+	return append(s, v), start
+}
+
+// reserve makes room for n bytes in the arena.
+func (p *Parser) reserve(n int) {
+	if cap(p.arena)-len(p.arena) < n {
+		p.arena = make([]byte, 0, max(n, arenaFirst, min(2*cap(p.arena), arenaMax)))
+	}
+}
+
+// Object parses b, which must be one JSON object.
+func (p *Parser) Object(b []byte, lim Limits) (Object, error) {
+	o, err := p.objectOf(view(b), lim)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (p *Parser) objectOf(s string, lim Limits) (Object, *FieldError) {
+	i := p.begin(s, lim)
+	if i >= len(p.s) || p.s[i] != '{' {
+		return nil, p.fault(i, "an object is expected")
+	}
+	o, i, err := p.object(i, 1)
+	if err == nil {
+		err = p.end(i)
+	}
+	return o, err
+}
+
+// Value parses b, which must be one JSON value.
+func (p *Parser) Value(b []byte, lim Limits) (Value, error) {
+	v, err := p.valueOf(view(b), lim)
+	if err != nil {
+		return Value{}, err
+	}
+	return v, nil
+}
+
+func (p *Parser) valueOf(s string, lim Limits) (Value, *FieldError) {
+	v, i, err := p.value(p.begin(s, lim), 1)
+	if err == nil {
+		err = p.end(i)
+	}
+	return v, err
+}
+
+// Each calls yield with each element of a top-level array, as raw JSON that
+// follows the grammar; its limits are left to whoever parses it. The first error
+// of yield ends the walk and is returned. A fault of the text after some
+// elements is found after they were yielded.
 func (p *Parser) Each(b []byte, lim Limits, yield func(i int, raw []byte) error) error {
-	return errNotYet
+	s := view(b)
+	i := p.begin(s, lim)
+	if i >= len(s) || s[i] != '[' {
+		return p.fault(i, "an array is expected")
+	}
+	if i = skipSpace(s, i+1); i < len(s) && s[i] == ']' {
+		return p.asError(p.end(i + 1))
+	}
+	for n := 0; ; n++ {
+		i = skipSpace(s, i)
+		end := skipValue(s, i, 1)
+		if end < 0 {
+			return &FieldError{Index: n, Msg: "invalid JSON in the element at byte " + strconv.Itoa(i)}
+		}
+		if err := yield(n, b[i:end:end]); err != nil {
+			return err
+		}
+		p.s = s // yield may have used the Parser
+		if i = skipSpace(s, end); i >= len(s) || s[i] != ',' && s[i] != ']' {
+			return p.fault(i, "a comma or ] is expected")
+		}
+		if s[i] == ']' {
+			return p.asError(p.end(i + 1))
+		}
+		i++
+	}
 }
 
-// Event parses one event of the native API.
-func (p *Parser) Event(b []byte, e *Event) error { return errNotYet }
+// asError keeps a nil *FieldError from becoming an error that is not nil.
+func (p *Parser) asError(err *FieldError) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
 
-// Object opens a value that is a JSON object.
-func (v Value) Object(p *Parser) (Object, error) { return p.Object([]byte(v.Text), Limits{}) }
+// begin makes s the input and returns where its value begins.
+func (p *Parser) begin(s string, lim Limits) int {
+	p.s, p.lim = s, lim.orDefault()
+	p.spans = p.spans[:0]
+	return skipSpace(s, len(s)-len(strings.TrimPrefix(s, "\uFEFF")))
+}
 
-// Array opens a value that is a JSON array.
-func (v Value) Array(p *Parser) ([]Value, error) { return nil, errNotYet }
+// end checks that nothing follows position i.
+func (p *Parser) end(i int) *FieldError {
+	if i = skipSpace(p.s, i); i < len(p.s) {
+		return p.fault(i, "nothing may follow the value")
+	}
+	return nil
+}
 
-// GetPath returns the value at a dotted path; Absent when there is none.
-func GetPath(o Object, path string) Value { return o.Get(path) }
+func (p *Parser) fault(i int, msg string) *FieldError {
+	if i < 0 || i >= len(p.s) {
+		return &FieldError{Index: -1, Msg: "invalid JSON: ends too early: " + msg}
+	}
+	return &FieldError{Index: -1, Msg: "invalid JSON at byte " + strconv.Itoa(i) + ": " + msg}
+}
+
+func tooMuch(msg string, most int, unit string) *FieldError {
+	return &FieldError{Index: -1, Msg: msg + " at most " + strconv.Itoa(most) + " " + unit}
+}
+
+// within adds the key under which the fault was found.
+func (e *FieldError) within(key string) *FieldError {
+	if e.Field == "" {
+		e.Field = strings.Clone(key)
+	} else {
+		e.Field = key + "." + e.Field
+	}
+	return e
+}
+
+// object parses the object at i into members; arrays and objects inside it
+// become their text.
+func (p *Parser) object(i, depth int) (Object, int, *FieldError) {
+	if depth > p.lim.Depth {
+		return nil, i, tooMuch("nested", p.lim.Depth, "deep")
+	}
+	start := len(p.members)
+	var looks uint64
+	if i = skipSpace(p.s, i+1); i < len(p.s) && p.s[i] == '}' {
+		return Object{}, i + 1, nil
+	}
+	for {
+		key, next, err := p.key(i)
+		if err != nil {
+			return nil, next, err
+		}
+		v, next, err := p.value(next, depth+1)
+		if err != nil {
+			return nil, next, err.within(key)
+		}
+		at := len(p.members)
+		if look := lookOf(key); looks&look != 0 {
+			for at = start; at < len(p.members) && p.members[at].Key != key; at++ {
+			}
+		} else {
+			looks |= look
+		}
+		if at < len(p.members) {
+			p.members[at].Value = v
+		} else {
+			if at-start >= p.lim.Members {
+				return nil, next, tooMuch("has", p.lim.Members, "keys")
+			}
+			p.members, start = push(p.members, start, Member{key, v})
+		}
+		var closed bool
+		if i, closed, err = p.separator(next, '}'); err != nil {
+			return nil, i, err
+		}
+		if closed {
+			n := len(p.members)
+			return Object(p.members[start:n:n]), i, nil
+		}
+	}
+}
+
+// lookOf is one bit of 64 for a key: keys without a common bit are different.
+func lookOf(key string) uint64 {
+	if key == "" {
+		return 1
+	}
+	return 1 << ((uint(key[0])*31 + uint(key[len(key)-1])*7 + uint(key[len(key)/2])*3 + uint(len(key))) & 63)
+}
+
+// separator reads the comma, or the closing bracket, that follows a member or
+// an element, and the white space after it.
+func (p *Parser) separator(i int, closing byte) (next int, closed bool, err *FieldError) {
+	s := p.s
+	if i >= len(s) || s[i] != ',' && s[i] != closing {
+		if i = skipSpace(s, i); i >= len(s) || s[i] != ',' && s[i] != closing {
+			return i, false, p.fault(i, "a comma or "+string(rune(closing))+" is expected")
+		}
+	}
+	if s[i] == closing {
+		return i + 1, true, nil
+	}
+	return skipSpace(s, i+1), false, nil
+}
+
+// key parses the key at i and the colon after it; next is where the value may
+// begin.
+func (p *Parser) key(i int) (key string, next int, err *FieldError) {
+	s := p.s
+	if i >= len(s) || s[i] != '"' {
+		return "", i, p.fault(i, "a key is expected")
+	}
+	if key, next, err = p.text(i, p.lim.KeyBytes, "a key has"); err != nil {
+		return "", next, err
+	}
+	if next >= len(s) || s[next] != ':' {
+		if next = skipSpace(s, next); next >= len(s) || s[next] != ':' {
+			return "", next, p.fault(next, "a colon is expected")
+		}
+	}
+	return key, next + 1, nil
+}
+
+// text parses the string at i, of at most so many bytes.
+func (p *Parser) text(i, most int, what string) (text string, next int, err *FieldError) {
+	end, plain := stringEnd(p.s, i+1)
+	if end < 0 {
+		return "", i, p.fault(i, "not a string")
+	}
+	text = p.s[i+1 : end]
+	if !plain {
+		n := len(text)
+		if !utf8.ValidString(text) {
+			n *= len("\uFFFD")
+		}
+		p.reserve(n)
+		at := len(p.arena)
+		p.arena = appendUnquoted(p.arena, text)
+		text = view(p.arena[at:len(p.arena):len(p.arena)])
+	}
+	if len(text) > most {
+		return "", i, tooMuch(what, most, "bytes")
+	}
+	return text, end + 1, nil
+}
+
+// value parses the value at i. depth is that of an array or object there.
+func (p *Parser) value(i, depth int) (Value, int, *FieldError) {
+	s := p.s
+	if i = skipSpace(s, i); i >= len(s) {
+		return Value{}, i, p.fault(i, "a value is expected")
+	}
+	switch c := s[i]; {
+	case c == '"':
+		text, next, err := p.text(i, p.lim.StringBytes, "a string has")
+		return Value{String, text}, next, err
+	case c == '{' || c == '[':
+		p.spans = p.spans[:0]
+		dst, next, err := p.compact(p.scratch[:0], i, depth)
+		p.scratch = dst
+		if err != nil {
+			return Value{}, next, err
+		}
+		p.reserve(len(dst))
+		at := len(p.arena)
+		p.arena = append(p.arena, dst...)
+		return Value{JSON, view(p.arena[at:len(p.arena):len(p.arena)])}, next, nil
+	default:
+		return p.atom(i)
+	}
+}
+
+// atom parses the number, true, false or null at i.
+func (p *Parser) atom(i int) (Value, int, *FieldError) {
+	s := p.s
+	if c := s[i]; c == '-' || c >= '0' && c <= '9' {
+		end := numberEnd(s, i)
+		if end < 0 {
+			return Value{}, i, p.fault(i, "not a number")
+		}
+		text := s[i:end]
+		if len(text) > p.lim.StringBytes {
+			return Value{}, i, tooMuch("a number has", p.lim.StringBytes, "bytes")
+		}
+		if !inRange(text) {
+			return Value{}, i, &FieldError{Index: -1, Msg: "the number is out of range"}
+		}
+		return Value{Number, text}, end, nil
+	}
+	v, end := literal(s, i)
+	if end < 0 {
+		return Value{}, i, p.fault(i, "a value is expected")
+	}
+	return v, end, nil
+}
+
+// inRange says whether a number can be a float64: not infinite, and no exponent
+// below that of the smallest one.
+func inRange(number string) bool {
+	e := -1
+	for i := range len(number) {
+		if number[i]|0x20 == 'e' {
+			e = i
+			break
+		}
+	}
+	if e < 0 && len(number) <= 308 {
+		return true
+	}
+	if e >= 0 {
+		if n, err := strconv.Atoi(number[e+1:]); err != nil || n < -324 || n > 324 {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(number, 64)
+	return err == nil
+}
+
+// compact appends the one form of the array or object at i.
+func (p *Parser) compact(dst []byte, i, depth int) ([]byte, int, *FieldError) {
+	if depth > p.lim.Depth {
+		return dst, i, tooMuch("nested", p.lim.Depth, "deep")
+	}
+	s := p.s
+	closing := s[i] + 2 // ] and } in ASCII
+	object := s[i] == '{'
+	open := len(dst)
+	dst = append(dst, s[i])
+	if i = skipSpace(s, i+1); i < len(s) && s[i] == closing {
+		return append(dst, closing), i + 1, nil
+	}
+	first := len(p.spans)
+	var looks uint64
+	twice := false
+	for {
+		var err *FieldError
+		var member span
+		if object {
+			if i >= len(s) || s[i] != '"' {
+				return dst, i, p.fault(i, "a key is expected")
+			}
+			member.start = len(dst)
+			if dst, i, err = p.quoted(dst, i, p.lim.KeyBytes, "a key has"); err != nil {
+				return dst, i, err
+			}
+			member.keyEnd = len(dst)
+			if i = skipSpace(s, i); i >= len(s) || s[i] != ':' {
+				return dst, i, p.fault(i, "a colon is expected")
+			}
+			dst = append(dst, ':')
+			i++
+		}
+		if i = skipSpace(s, i); i >= len(s) {
+			return dst, i, p.fault(i, "a value is expected")
+		}
+		switch s[i] {
+		case '"':
+			dst, i, err = p.quoted(dst, i, p.lim.StringBytes, "a string has")
+		case '{', '[':
+			dst, i, err = p.compact(dst, i, depth+1)
+		default:
+			at := i
+			if _, i, err = p.atom(i); err == nil {
+				dst = append(dst, s[at:i]...)
+			}
+		}
+		if err != nil {
+			if object {
+				key := dst[member.start+1 : member.keyEnd-1]
+				err = err.within(string(appendUnquoted(nil, view(key))))
+			}
+			return dst, i, err
+		}
+		if object {
+			member.end = len(dst)
+			key := view(dst[member.start:member.keyEnd])
+			if look := lookOf(key[1:]); looks&look != 0 {
+				for _, m := range p.spans[first:] {
+					twice = twice || string(dst[m.start:m.keyEnd]) == key
+				}
+			} else {
+				looks |= look
+			}
+			if len(p.spans)-first >= p.lim.Members {
+				return dst, i, tooMuch("has", p.lim.Members, "keys")
+			}
+			p.spans = append(p.spans, member)
+		}
+		var closed bool
+		if i, closed, err = p.separator(i, closing); err != nil {
+			return dst, i, err
+		}
+		if closed {
+			break
+		}
+		dst = append(dst, ',')
+	}
+	if twice {
+		dst = lastOfEach(dst, open, p.spans[first:])
+	}
+	p.spans = p.spans[:first]
+	return append(dst, closing), i, nil
+}
+
+// lastOfEach rewrites the object that begins at open without the members whose
+// key comes again.
+func lastOfEach(dst []byte, open int, members []span) []byte {
+	last := make(map[string]int, len(members))
+	for i, m := range members {
+		last[string(dst[m.start:m.keyEnd])] = i
+	}
+	at := open + 1
+	for i, m := range members {
+		if last[string(dst[m.start:m.keyEnd])] != i {
+			continue
+		}
+		if at > open+1 {
+			dst[at] = ','
+			at++
+		}
+		at += copy(dst[at:], dst[m.start:m.end])
+	}
+	return dst[:at]
+}
+
+// quoted appends the one form of the string at i.
+func (p *Parser) quoted(dst []byte, i, most int, what string) ([]byte, int, *FieldError) {
+	end, plain := stringEnd(p.s, i+1)
+	if end < 0 {
+		return dst, i, p.fault(i, "not a string")
+	}
+	if plain {
+		if end-i-1 > most {
+			return dst, i, tooMuch(what, most, "bytes")
+		}
+		return append(dst, p.s[i:end+1]...), end + 1, nil
+	}
+	at := len(p.arena)
+	text, next, err := p.text(i, most, what)
+	if err != nil {
+		return dst, i, err
+	}
+	dst = appendQuoted(dst, text, false)
+	p.arena = p.arena[:min(at, len(p.arena))] // the copy has served
+	return dst, next, nil
+}

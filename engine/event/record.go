@@ -58,6 +58,7 @@ const (
 const (
 	FlagUncounted = 1 << iota
 	FlagLate
+	FlagSessionSent
 	flagsKnown = 1<<iota - 1
 )
 
@@ -115,6 +116,9 @@ func AppendBody(dst []byte, e *Event) []byte {
 	}
 	if e.Late {
 		flags |= FlagLate
+	}
+	if e.SessionSent {
+		flags |= FlagSessionSent
 	}
 	dst = append(dst, flags, byte(max(0, slices.Index(Types, e.Type))), byte(max(0, slices.Index(Dialects, e.Dialect))))
 	dst = binary.AppendVarint(dst, e.Received)
@@ -324,8 +328,9 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 	return nil
 }
 
-// recordBytesMax bounds a record: an event at its cap and room for the frame.
-const recordBytesMax = 2 * MaxEventBytes
+// recordBytesMax bounds a record: an event at its cap, all its values capped and
+// written again with escapes, and the frame.
+const recordBytesMax = 4 * MaxEventBytes
 
 func stringCell(c []byte) bool { return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex }
 
@@ -357,8 +362,11 @@ func validCell(c []byte) bool {
 		return len(c) == 1
 	case tagNumber:
 		return numberEnd(view(c), 1) == len(c)
-	case tagString, tagJSON:
-		return true
+	case tagString:
+		s := view(c[1:])
+		return isClean(s) && (len(s) != 32 && len(s) != 36 || !packable(s))
+	case tagJSON:
+		return len(c) > 1 && (c[1] == '[' || c[1] == '{') && skipValue(view(c), 1, 1) == len(c)
 	}
 	return false
 }

@@ -270,3 +270,65 @@ func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte,
 // leafDepthMax bounds the recursion of whatever walks stored text. It is above
 // what Validate lets through.
 const leafDepthMax = 64
+
+// skipValue returns the end of the JSON value at i, whose grammar it checks. No
+// more than skipDepthMax arrays and objects are opened.
+func skipValue(s string, i, depth int) int {
+	if i = skipSpace(s, i); i >= len(s) || depth > skipDepthMax {
+		return -1
+	}
+	switch c := s[i]; {
+	case c == '"':
+		end, _ := stringEnd(s, i+1)
+		if end < 0 {
+			return -1
+		}
+		return end + 1
+	case c == '-' || c >= '0' && c <= '9':
+		return numberEnd(s, i)
+	case c != '{' && c != '[':
+		_, end := literal(s, i)
+		return end
+	}
+	object, closing := s[i] == '{', s[i]+2 // ] and } in ASCII
+	if i = skipSpace(s, i+1); i < len(s) && s[i] == closing {
+		return i + 1
+	}
+	for {
+		if object {
+			if i = skipKey(s, i); i < 0 {
+				return -1
+			}
+		}
+		if i = skipValue(s, i, depth+1); i < 0 {
+			return -1
+		}
+		if i = skipSpace(s, i); i >= len(s) {
+			return -1
+		}
+		if s[i] == closing {
+			return i + 1
+		}
+		if s[i] != ',' {
+			return -1
+		}
+		i = skipSpace(s, i+1)
+	}
+}
+
+// skipKey returns the position after the key at i and its colon.
+func skipKey(s string, i int) int {
+	if i >= len(s) || s[i] != '"' {
+		return -1
+	}
+	end, _ := stringEnd(s, i+1)
+	if end < 0 {
+		return -1
+	}
+	if end = skipSpace(s, end+1); end >= len(s) || s[end] != ':' {
+		return -1
+	}
+	return end + 1
+}
+
+const skipDepthMax = 256

@@ -1,0 +1,75 @@
+package event
+
+import "time"
+
+// parseTime reads an RFC 3339 time as Unix milliseconds. Any precision is taken
+// and cut to milliseconds; T may be t or a space, Z may be z; the leap second
+// counts as the second after it. ok is false when a part is out of its range or
+// anything else is in the text.
+func parseTime(s string) (ms int64, ok bool) {
+	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' ||
+		s[10] != 'T' && s[10] != 't' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
+		return 0, false
+	}
+	century, year := twoDigits(s, 0), twoDigits(s, 2)
+	month, day := twoDigits(s, 5), twoDigits(s, 8)
+	hour, minute, second := twoDigits(s, 11), twoDigits(s, 14), twoDigits(s, 17)
+	if century|year|month|day|hour|minute|second < 0 || hour > 23 || minute > 59 || second > 60 {
+		return 0, false
+	}
+	year += century * 100
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return 0, false
+	}
+	i, fraction := 19, int64(0)
+	if s[i] == '.' || s[i] == ',' {
+		end := digitsEnd(s, i+1)
+		if end == i+1 {
+			return 0, false
+		}
+		for k := i + 1; k <= i+3; k++ {
+			fraction *= 10
+			if k < end {
+				fraction += int64(s[k] - '0')
+			}
+		}
+		i = end
+	}
+	offset := 0 // minutes
+	switch zone := s[i:]; {
+	case zone == "Z" || zone == "z":
+	case len(zone) == len("+00:00") && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':':
+		h, m := twoDigits(zone, 1), twoDigits(zone, 4)
+		if h|m < 0 || h > 23 || m > 59 {
+			return 0, false
+		}
+		if offset = h*60 + m; zone[0] == '-' {
+			offset = -offset
+		}
+	default:
+		return 0, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute-offset, second, 0, time.UTC)
+	return t.UnixMilli() + fraction, true
+}
+
+func twoDigits(s string, i int) int {
+	a, b := s[i]-'0', s[i+1]-'0'
+	if a > 9 || b > 9 {
+		return -1
+	}
+	return int(a)*10 + int(b)
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
+}
