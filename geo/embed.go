@@ -1,0 +1,33 @@
+package geo
+
+import (
+	_ "embed"
+	"fmt"
+	"sync"
+)
+
+//go:generate go run ./data/renew.go
+
+// The database every binary carries. See data/NOTICE.md for its licence.
+//
+//go:embed data/dbip-country.mmdb.zst
+var countryFile []byte
+
+// Attribution is what pages that show countries must say and link to, where the
+// embedded database is in use.
+const Attribution = "IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0"
+
+// embedded returns the country database of the binary, inflated on first use.
+// zstd's checksum vouches for the bytes, so the walk is left out.
+var embedded = sync.OnceValues(func() (*file, error) {
+	data, err := inflate(countryFile)
+	if err != nil {
+		return nil, fmt.Errorf("embedded database: %w", err)
+	}
+	db, err := open(data)
+	if err != nil {
+		return nil, fmt.Errorf("embedded database: %w", err)
+	}
+	db.has, db.own = Has{Country: true}, true
+	return db, nil
+})

@@ -1,0 +1,52 @@
+package geo
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+)
+
+// BenchmarkLookup asks the embedded database for random addresses.
+func BenchmarkLookup(b *testing.B) {
+	l := Open(Options{})
+	defer l.Close()
+	r := rand.New(rand.NewPCG(1, 2))
+	addrs := make([]netip.Addr, 1<<12)
+	for i := range addrs {
+		addrs[i] = netip.AddrFrom4([4]byte{byte(1 + r.IntN(220)), byte(r.IntN(256)), byte(r.IntN(256)), byte(r.IntN(256))})
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		l.Lookup(addrs[i&(len(addrs)-1)])
+		i++
+	}
+}
+
+// BenchmarkOpenEmbedded is what a start pays.
+func BenchmarkOpenEmbedded(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		data, err := inflate(countryFile)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := open(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCheck is the walk a configured file of that size pays.
+func BenchmarkCheck(b *testing.B) {
+	data, err := inflate(countryFile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parse(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package geo
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options configure a Locator.
+type Options struct {
+	// Files are databases in order of trust: what the first does not know is
+	// asked of the next (say a city file, then an ASN file). A file that is
+	// missing or broken is reported, and tried again when it changes. Where none
+	// of them knows countries the embedded database does.
+	Files []string
+	// Poll is the time between two looks at the files; 0 = 10 s, negative = the
+	// caller calls Reload.
+	Poll time.Duration
+	Log  *slog.Logger // nil = discard
+	Now  func() time.Time
+}
+
+// Locator answers lookups from its files and follows their changes. It is safe
+// for any number of goroutines.
+type Locator struct {
+	now    func() time.Time
+	log    *slog.Logger
+	live   atomic.Pointer[[]*file] // swapped whole, never changed
+	failed atomic.Uint64           // lookups that met a damaged record
+
+	mu      sync.Mutex // guards sources; one reload at a time
+	sources []*source
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+// source is one configured file and what became of it.
+type source struct {
+	path     string
+	mark     mark // of the last attempt, good or bad
+	db       *file
+	loaded   time.Time
+	err      error
+	reloads  uint64
+	failures uint64
+}
+
+// mark tells one state of a file from another.
+type mark struct {
+	modified time.Time
+	size     int64
+	sum      time.Time // of the checksum file
+	absent   bool
+}
+
+// Open makes a Locator. It always works: trouble with a file is logged and shown
+// by Status. Close ends its goroutine.
+func Open(o Options) *Locator {
+	l := &Locator{now: o.Now, log: o.Log, stop: make(chan struct{}), done: make(chan struct{})}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	for _, path := range o.Files {
+		if path != "" {
+			l.sources = append(l.sources, &source{path: path})
+		}
+	}
+	l.Reload()
+	if o.Poll == 0 {
+		o.Poll = 10 * time.Second
+	}
+	if o.Poll < 0 || len(l.sources) == 0 {
+		close(l.done)
+		return l
+	}
+	go l.watch(o.Poll)
+	return l
+}
+
+// Close ends the watching of files. Lookups go on working.
+func (l *Locator) Close() {
+	close(l.stop)
+	<-l.done
+}
+
+// watch polls: it needs no support from the file system, and sees a file
+// replaced by rename as well as one written in place.
+func (l *Locator) watch(every time.Duration) {
+	defer close(l.done)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-tick.C:
+			l.Reload()
+		}
+	}
+}
+
+// Reload looks at every file now and loads those that changed since the last
+// look. A file that vanished stays in use.
+func (l *Locator) Reload() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := l.live.Load() == nil
+	for _, s := range l.sources {
+		m := markOf(s.path)
+		if m == s.mark {
+			continue
+		}
+		s.mark = m
+		db, err := readFile(s.path)
+		if err != nil {
+			s.err = err
+			s.failures++
+			l.log.Error("geo database not loaded", "file", s.path, "error", err, "kept_old", s.db != nil)
+			continue
+		}
+		s.db, s.err, s.loaded, changed = db, nil, l.now(), true
+		s.reloads++
+		l.log.Info("geo database loaded", "file", s.path, "type", db.kind, "built", db.built.Format(time.DateOnly), "knows", db.has.String(), "bytes", db.bytes)
+	}
+	if changed {
+		l.publish()
+	}
+}
+
+// publish swaps in the files that are loaded, with the embedded one behind them
+// when none knows countries. The caller holds mu.
+func (l *Locator) publish() {
+	live := make([]*file, 0, len(l.sources)+1)
+	for _, s := range l.sources {
+		if s.db != nil {
+			live = append(live, s.db)
+		}
+	}
+	if !slices.ContainsFunc(live, func(db *file) bool { return db.has.Country }) {
+		if db, err := embedded(); err == nil {
+			live = append(live, db)
+		} else {
+			l.log.Error("geo database not loaded", "file", "embedded", "error", err)
+		}
+	}
+	l.live.Store(&live)
+}
+
+func markOf(path string) mark {
+	info, err := os.Stat(path)
+	if err != nil {
+		return mark{absent: true}
+	}
+	m := mark{modified: info.ModTime(), size: info.Size()}
+	if sum, err := os.Stat(path + ".sha256"); err == nil {
+		m.sum = sum.ModTime()
+	}
+	return m
+}
+
+// Lookup tells where addr is. An address that is nowhere (G5) or unknown gives
+// the zero Place.
+func (l *Locator) Lookup(addr netip.Addr) Place {
+	addr = addr.Unmap().WithZone("")
+	if nowhere(addr) {
+		return Place{}
+	}
+	var place Place
+	for i, db := range *l.live.Load() {
+		p, err := db.lookup(addr)
+		switch {
+		case err != nil:
+			l.failed.Add(1)
+		case p == nil:
+		case i == 0:
+			place = *p
+		default:
+			place.fill(p)
+		}
+	}
+	return place
+}
+
+// shared is RFC 6598: addresses behind a carrier's translator.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+func nowhere(addr netip.Addr) bool {
+	return !addr.IsGlobalUnicast() || addr.IsPrivate() || shared.Contains(addr)
+}
+
+// FileStatus is the state of one database, for metrics and people.
+type FileStatus struct {
+	Path            string // "embedded" for the binary's own
+	Type            string // as the file calls itself, "" when nothing is loaded
+	Has             Has
+	Built, Loaded   time.Time
+	Bytes           int
+	Loads, Failures uint64
+	Err             error // of the last load; the one before it is still in use
+}
+
+// Status is the state of a Locator.
+type Status struct {
+	Has    Has // over all files in use
+	Files  []FileStatus
+	Failed uint64 // lookups that met a damaged record
+}
+
+// Degraded says that a configured file is not in use as it is on the disk.
+func (s *Status) Degraded() bool {
+	return s.Failed > 0 || slices.ContainsFunc(s.Files, func(f FileStatus) bool { return f.Err != nil })
+}
+
+// Status tells which files are in use.
+func (l *Locator) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := Status{Failed: l.failed.Load()}
+	for _, s := range l.sources {
+		fs := FileStatus{Path: s.path, Loaded: s.loaded, Loads: s.reloads, Failures: s.failures, Err: s.err}
+		if s.db != nil {
+			fs.Type, fs.Has, fs.Built, fs.Bytes = s.db.kind, s.db.has, s.db.built, s.db.bytes
+			st.Has = st.Has.or(s.db.has)
+		}
+		st.Files = append(st.Files, fs)
+	}
+	for _, db := range *l.live.Load() {
+		if db.own {
+			st.Files = append(st.Files, FileStatus{Path: "embedded", Type: db.kind, Has: db.has, Built: db.built, Bytes: db.bytes, Loads: 1})
+			st.Has = st.Has.or(db.has)
+		}
+	}
+	return st
+}
