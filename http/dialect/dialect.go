@@ -14,10 +14,16 @@ import (
 // every path below it; "*/name" matches name as the last segment under any
 // prefix; a "*" between slashes matches one segment. Methods lists what is
 // answered; anything else is a 405 with Allow.
+//
+// HEAD is answered wherever a route with Reads answers GET; elsewhere it must be
+// listed. OPTIONS is answered by the server unless it is listed. Routes of the
+// same path may differ by method, host or query key; of those that match, the one
+// with a Host wins, then the one with a Query, then the dialect wired first.
 type Route struct {
 	Methods []string
 	Path    string
 	Host    string // first label of the Host header, "" = any
+	Query   string // "key" or "key=value" that the query string must hold, "" = any
 	Auth    Auth
 	Right   Right
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default
@@ -89,6 +95,7 @@ const (
 	CredentialClient                  // OpenPanel: client id and secret
 	CredentialSiteID                  // Matomo: idsite, secret = token_auth
 	CredentialSiteName                // Opentracker: si
+	CredentialKey                     // a read or secret key outside of a Bearer header
 )
 
 // Record is one event on its way in.
@@ -97,6 +104,9 @@ type Record struct {
 	Event      event.Event
 	Source     event.Source
 	Err        *event.FieldError // refused by Decode; the others still go in
+	// Exclude is why the record is taken and dropped on purpose ("bot", "dnt");
+	// "" = it is not. It becomes an Excluded outcome and counts in the metrics.
+	Exclude string
 }
 
 // Batch collects the events of one request, in order.
@@ -189,6 +199,12 @@ type Dialect interface {
 type Reading interface {
 	Dialect
 	Read(context.Context, *Request, Reader, *Response) error
+}
+
+// Credentialed is a Reading with routes that read and whose Auth is AuthBody: it
+// says whose data a read asks for. Reads need a right to read.
+type Credentialed interface {
+	Credential(*Request) Credential
 }
 
 // StatusError is a failure a dialect or a Reader chooses.
