@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"sync"
 	"time"
 
 	"cairn/engine"
@@ -45,6 +46,7 @@ type native struct {
 	engine      engine.API
 	snapshotDir string
 	now         func() time.Time
+	snapshots   sync.Mutex // held while a snapshot is made
 }
 
 // access is the outcome of authorisation: who calls and what they may do.

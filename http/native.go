@@ -1,0 +1,294 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// The native API is cairn's own JSON interface below /api/v1/. This file holds
+// its table of routes and the way of one read through it; decoding is in
+// native_decode.go, the query string in native_query.go, the answers in
+// native_read.go and native_json.go. openapi.json is the same table for people
+// and tools, and openapi_test.go holds the two equal.
+
+// Limits of the native API. Each is part of the contract in openapi.json.
+const (
+	eventsMax        = 10_000  // events of one request; more is a 413
+	eventsBodyMax    = 8 << 20 // inflated bytes of one request; more is a 413
+	pageDefault      = 100
+	pageMax          = 1000
+	pageBytesMax     = 1 << 20 // a page this long ends early, with a cursor
+	bucketsMax       = 10_000  // buckets of one series; more is a 400
+	queryPairsMax    = 256     // parameters of one query
+	queryPathMax     = 1024    // bytes of PATH in prop.PATH and extra.PATH
+	pathIDBytesMax   = 256     // bytes of an id in a path; nothing longer was ever stored
+	counterOffsetMax = 1 << 30
+)
+
+// nativeRoute is one line of the table: what is answered, who may ask, and
+// which parameters the query may have. The check for unknown parameters, the
+// router and the test of openapi.json all read it.
+type nativeRoute struct {
+	method, path string // "*" is one path segment
+	right        dialect.Right
+	params       []string
+	read         func(*native, context.Context, *nativeCall) error // nil for writes
+	accepted     map[string]bool
+}
+
+// A name that ends in "." stands for every parameter that begins with it.
+var filterParams = append(append([]string{
+	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
+}, event.ContextKeys...), "prop.", "extra.")
+
+var nativeTable = []*nativeRoute{
+	{method: "POST", path: "/api/v1/events", right: dialect.Write,
+		params: []string{"site"}},
+	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*native).events,
+		params: with(filterParams, "site", "from", "to", "order", "limit", "after")},
+	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*native).event,
+		params: []string{"site"}},
+	{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*native).count,
+		params: with(filterParams, "site", "from", "to")},
+	{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*native).series,
+		params: with(filterParams, "site", "from", "to", "interval")},
+	{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*native).counters,
+		params: []string{"site", "property", "value", "segment", "from", "to", "sort", "limit", "after"}},
+	{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*native).users,
+		params: []string{"site", "limit", "after"}},
+	{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*native).user,
+		params: []string{"site"}},
+	{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*native).userEvents,
+		params: with(without(filterParams, "user"), "site", "from", "to", "order", "limit", "after")},
+	{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*native).sessions,
+		params: []string{"site", "user", "anonymous", "from", "to", "limit", "after"}},
+	{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*native).session,
+		params: []string{"site"}},
+	{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*native).group,
+		params: []string{"site"}},
+	{method: "POST", path: snapshotPath, right: dialect.Write},
+}
+
+const snapshotPath = "/api/v1/admin/snapshot"
+
+// nativeRoutes is nativeTable as the router wants it: one Route a path.
+var nativeRoutes = routesOf(nativeTable)
+
+func with(names []string, more ...string) []string {
+	return append(append(make([]string, 0, len(names)+len(more)), names...), more...)
+}
+
+func without(names []string, name string) []string {
+	var kept []string
+	for _, n := range names {
+		if n != name {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+func routesOf(table []*nativeRoute) []dialect.Route {
+	var routes []dialect.Route
+	for _, r := range table {
+		r.accepted = make(map[string]bool, len(r.params))
+		for _, p := range r.params {
+			r.accepted[p] = true
+		}
+		route := dialect.Route{
+			Methods: []string{r.method}, Path: r.path,
+			Auth: dialect.AuthBearer, Right: r.right, Reads: r.read != nil,
+		}
+		if r.method == "POST" && r.path == "/api/v1/events" {
+			route.Body = eventsBodyMax
+		}
+		routes = append(routes, route)
+	}
+	return routes
+}
+
+// routeFor finds the line of the table that answers method and path, and the
+// decoded ids in the places of its "*". A nil route is a path that does not
+// exist.
+func routeFor(method, path string) (*nativeRoute, []string) {
+	if method == "HEAD" {
+		method = "GET"
+	}
+	var found *nativeRoute
+	var ids []string
+	for _, r := range nativeTable {
+		if r.method != method {
+			continue
+		}
+		if got, ok := matchPath(r.path, path); ok {
+			found, ids = r, got
+			break // no path matches two lines: a test proves it
+		}
+	}
+	for i, raw := range ids {
+		id, err := url.PathUnescape(raw)
+		if err != nil || id == "" || len(id) > pathIDBytesMax {
+			return nil, nil
+		}
+		ids[i] = id
+	}
+	return found, ids
+}
+
+// matchPath compares segment by segment. The ids are still percent-encoded, so
+// one may hold a slash.
+func matchPath(pattern, path string) (ids []string, ok bool) {
+	for {
+		p, patternRest, patternMore := strings.Cut(pattern, "/")
+		s, pathRest, pathMore := strings.Cut(path, "/")
+		if p == "*" {
+			ids = append(ids, s)
+		} else if p != s {
+			return nil, false
+		}
+		if patternMore != pathMore {
+			return nil, false
+		}
+		if !patternMore {
+			return ids, true
+		}
+		pattern, path = patternRest, pathRest
+	}
+}
+
+// nativeCall is one read: who is asked about what, and the answer as it grows.
+type nativeCall struct {
+	site  *engine.Site
+	ids   []string // of the path, decoded
+	query nativeQuery
+	out   []byte
+}
+
+// read answers every GET of the native API. An error has written nothing.
+func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *dialect.Response) error {
+	route, ids := routeFor(req.Method, req.Path)
+	if route == nil || route.read == nil {
+		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
+	}
+	query, err := parseQuery(req.RawQuery, route.accepted)
+	if err != nil {
+		return err
+	}
+	c := &nativeCall{site: a.site.Site, ids: ids, query: query, out: res.Body[:0]}
+	if err := route.read(n, ctx, c); err != nil {
+		return err
+	}
+	answer(res, 200, append(c.out, '\n'))
+	return nil
+}
+
+func answer(res *dialect.Response, status int, body []byte) {
+	res.Status, res.ContentType, res.Body = status, "application/json", body
+}
+
+// badField refuses a request for one of its parameters.
+func badField(field, msg string) error {
+	return &dialect.StatusError{Failure: dialect.BadRequest, Field: field, Msg: field + ": " + msg}
+}
+
+func badRequest(msg string) error {
+	return &dialect.StatusError{Failure: dialect.BadRequest, Msg: msg}
+}
+
+// reply answers a write, and every failed request of the native API.
+func (n *native) reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
+	batch, _ := req.State.(*nativeBatch)
+	body := res.Body[:0]
+	switch {
+	case result.Failure != dialect.OK:
+		status := failureStatus(result.Failure)
+		text, field := failureText(result)
+		body = appendError(body, status, text, field)
+		answer(res, status, append(body, '\n'))
+	case batch != nil && batch.single && len(result.Outcomes) == 1 && result.Outcomes[0].Status == dialect.Rejected:
+		text, field := outcomeText(&result.Outcomes[0])
+		body = appendError(body, 400, text, field)
+		answer(res, 400, append(body, '\n'))
+	default:
+		status, body := appendOutcomes(body, result.Outcomes, batch != nil && batch.single)
+		answer(res, status, append(body, '\n'))
+	}
+	if batch != nil {
+		req.State = nil
+		batch.release()
+	}
+}
+
+func failureStatus(f dialect.Failure) int {
+	switch f {
+	case dialect.BadRequest:
+		return 400
+	case dialect.Unauthorized:
+		return 401
+	case dialect.Forbidden:
+		return 403
+	case dialect.NotFound:
+		return 404
+	case dialect.MethodNotAllowed:
+		return 405
+	case dialect.TooLarge:
+		return 413
+	case dialect.BadMedia:
+		return 415
+	case dialect.RateLimited:
+		return 429
+	case dialect.Busy:
+		return 503
+	case dialect.DiskFull:
+		return 507
+	}
+	return 500
+}
+
+// failureText is what the caller is told. An internal error's own text stays in
+// the log: it may name files.
+func failureText(result dialect.Result) (text, field string) {
+	if errors.Is(result.Err, engine.ErrQueryTimeout) {
+		return "query_timeout", ""
+	}
+	var status *dialect.StatusError
+	var bad *event.FieldError
+	switch {
+	case result.Failure == dialect.Internal:
+	case errors.As(result.Err, &status):
+		return status.Msg, status.Field
+	case errors.As(result.Err, &bad):
+		return bad.Error(), bad.Field
+	case result.Err != nil:
+		return result.Err.Error(), ""
+	}
+	switch result.Failure {
+	case dialect.BadRequest:
+		return "bad request", ""
+	case dialect.Unauthorized:
+		return "unauthorized", ""
+	case dialect.Forbidden:
+		return "this key may not do that", ""
+	case dialect.NotFound:
+		return "not found", ""
+	case dialect.MethodNotAllowed:
+		return "method not allowed", ""
+	case dialect.TooLarge:
+		return "the body is too large", ""
+	case dialect.BadMedia:
+		return "unsupported media type", ""
+	case dialect.RateLimited:
+		return "too many requests", ""
+	case dialect.Busy:
+		return "busy, try again", ""
+	case dialect.DiskFull:
+		return "the disk is nearly full", ""
+	}
+	return "internal error", ""
+}

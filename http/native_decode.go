@@ -1,0 +1,165 @@
+package httpd
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file decodes POST /api/v1/events: one event, an array of events, or
+// NDJSON, one event a line. NDJSON is the bulk path: a line is parsed where it
+// lies in the body, and what cannot alias it goes into the parser's memory, so
+// that a batch in steady state allocates nothing.
+
+// nativeBatch is what one request needs from decode to reply: the parser whose
+// memory the events' strings lie in.
+type nativeBatch struct {
+	parser event.Parser
+	single bool // one object was sent: its refusal is the answer's
+}
+
+var nativeBatches = sync.Pool{New: func() any { return new(nativeBatch) }}
+
+// release ends the life of every string decode has made.
+func (b *nativeBatch) release() {
+	b.parser.Reset()
+	b.single = false
+	nativeBatches.Put(b)
+}
+
+// bodyForm is how events lie in a body.
+type bodyForm uint8
+
+const (
+	formJSON  bodyForm = iota // one object or one array
+	formLines                 // NDJSON
+)
+
+var errMedia = &dialect.StatusError{Failure: dialect.BadMedia, Field: "Content-Type",
+	Msg: "send application/json (an event or an array of events) or application/x-ndjson (one event a line)"}
+
+// formOf reads a Content-Type; an absent one means JSON.
+func formOf(contentType string) (bodyForm, error) {
+	media, params, _ := strings.Cut(contentType, ";")
+	media = strings.TrimSpace(media)
+	if params != "" {
+		name, value, _ := strings.Cut(strings.TrimSpace(params), "=")
+		if strings.EqualFold(strings.TrimSpace(name), "charset") && !strings.EqualFold(strings.Trim(value, `" `), "utf-8") {
+			return 0, errMedia
+		}
+	}
+	switch {
+	case media == "", strings.EqualFold(media, "application/json"):
+		return formJSON, nil
+	case strings.EqualFold(media, "application/x-ndjson"), strings.EqualFold(media, "application/ndjson"),
+		strings.EqualFold(media, "application/jsonl"):
+		return formLines, nil
+	}
+	return 0, errMedia
+}
+
+// decode appends the events of POST /api/v1/events to b. Of an array and of
+// NDJSON the bad ones are marked and the others go in (b.Partial); a malformed
+// array, a bad single event and more than eventsMax events refuse the request.
+// The events alias req.Body and the nativeBatch in req.State, which reply
+// releases.
+func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
+	// A read's parameters are checked in read; a write has only the admin's site.
+	if req.RawQuery != "" {
+		if _, err := parseQuery(req.RawQuery, nativeTable[0].accepted); err != nil {
+			return err
+		}
+	}
+	form, err := formOf(req.Header("Content-Type"))
+	if err != nil {
+		return err
+	}
+	batch := nativeBatches.Get().(*nativeBatch)
+	req.State = batch
+	body := bytes.TrimPrefix(req.Body, []byte("\xef\xbb\xbf"))
+	if form == formLines {
+		b.Partial = true
+		return batch.lines(body, b)
+	}
+	body = bytes.Trim(body, " \t\r\n")
+	switch {
+	case len(body) == 0:
+		return badRequest("the body is empty")
+	case body[0] == '[':
+		b.Partial = true
+		return batch.array(body, b)
+	}
+	batch.single = true
+	r := b.Add()
+	if bad := batch.event(body, &r.Event); bad != nil {
+		return bad
+	}
+	return nil
+}
+
+var errTooMany = &dialect.StatusError{Failure: dialect.TooLarge,
+	Msg: "at most " + strconv.Itoa(eventsMax) + " events a request"}
+
+// lines reads one event a line. A line of nothing but white space is no event.
+func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
+	for len(body) > 0 {
+		line := body
+		if end := bytes.IndexByte(body, '\n'); end >= 0 {
+			line, body = body[:end], body[end+1:]
+		} else {
+			body = nil
+		}
+		line = bytes.Trim(line, " \t\r")
+		if len(line) == 0 {
+			continue
+		}
+		if err := n.add(line, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// array reads a JSON array. Each refuses a malformed one before or after its
+// good elements were added: either way the request is refused whole.
+func (n *nativeBatch) array(body []byte, b *dialect.Batch) error {
+	err := n.parser.Each(body, event.Limits{}, func(_ int, raw []byte) error { return n.add(raw, b) })
+	var chosen *dialect.StatusError
+	if err == nil || errors.As(err, &chosen) {
+		return err
+	}
+	return badRequest("malformed array: " + err.Error())
+}
+
+// add appends one event, or its refusal.
+func (n *nativeBatch) add(raw []byte, b *dialect.Batch) error {
+	if len(b.Records) == eventsMax {
+		return errTooMany
+	}
+	r := b.Add()
+	if bad := n.event(raw, &r.Event); bad != nil {
+		bad.Index = len(b.Records) - 1
+		r.Err = bad
+	}
+	return nil
+}
+
+// event parses one event. Nothing is known of its source: the one who calls is
+// a server as a rule, so that its address and agent say nothing of the visitor,
+// and what is known stands in the event's context.
+func (n *nativeBatch) event(raw []byte, e *event.Event) *event.FieldError {
+	err := n.parser.Event(raw, e)
+	if err == nil {
+		return nil
+	}
+	var bad *event.FieldError
+	if errors.As(err, &bad) {
+		return bad
+	}
+	return &event.FieldError{Msg: err.Error()}
+}

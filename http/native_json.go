@@ -1,0 +1,308 @@
+package httpd
+
+import (
+	"strconv"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file writes the answers of the native API, by hand and into one buffer:
+// a page is the hot path of every reader. Absent texts are left out, lists never
+// are. Times are RFC 3339 in UTC with milliseconds. The schemas are in
+// openapi.json.
+
+func appendTime(dst []byte, unixMilli int64) []byte {
+	dst = append(dst, '"')
+	dst = time.UnixMilli(unixMilli).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	return append(dst, '"')
+}
+
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = event.AppendString(dst, s)
+	}
+	return append(dst, ']')
+}
+
+// appendText writes ,"key":"text", or nothing for "".
+func appendText(dst []byte, key, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	dst = append(dst, ',', '"')
+	dst = append(dst, key...)
+	dst = append(dst, '"', ':')
+	return event.AppendString(dst, text)
+}
+
+func appendUint(dst []byte, key string, n uint64) []byte {
+	dst = append(dst, key...)
+	return strconv.AppendUint(dst, n, 10)
+}
+
+func appendNext(dst []byte, next string) []byte {
+	dst = append(dst, `],"next":`...)
+	if next == "" {
+		return append(dst, "null}"...)
+	}
+	return append(event.AppendString(dst, next), '}')
+}
+
+func appendEvent(dst []byte, e *event.Event) []byte { return event.AppendJSON(dst, e) }
+
+// appendEvents ends a page early, with a cursor, when it grows over
+// pageBytesMax: a thousand of the largest events would be 32 MB.
+func appendEvents(dst []byte, page engine.Page) []byte {
+	start := len(dst)
+	dst = append(dst, `{"events":[`...)
+	next := page.Next
+	for i, e := range page.Events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendEvent(dst, e)
+		if len(dst)-start >= pageBytesMax && i < len(page.Events)-1 {
+			next = e.ID
+			break
+		}
+	}
+	return appendNext(dst, next)
+}
+
+func appendTotals(dst []byte, t engine.Totals) []byte {
+	dst = appendUint(dst, `"events":`, t.Events)
+	dst = appendUint(dst, `,"users":`, t.Users)
+	return appendUint(dst, `,"sessions":`, t.Sessions)
+}
+
+func appendSeries(dst []byte, interval string, buckets []engine.Bucket) []byte {
+	dst = append(dst, `{"interval":"`...)
+	dst = append(dst, interval...)
+	dst = append(dst, `","buckets":[`...)
+	for i := range buckets {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"time":`...)
+		dst = appendTime(dst, buckets[i].Time)
+		dst = append(dst, ',')
+		dst = append(appendTotals(dst, buckets[i].Totals), '}')
+	}
+	return append(dst, "]}"...)
+}
+
+// appendCounters: a row of the list of properties has "values", the number of
+// its distinct values; a row of a split has "segment".
+func appendCounters(dst []byte, q *engine.CounterQuery, page *engine.CounterPage, hash uint32) []byte {
+	dst = append(dst, `{"rows":[`...)
+	for i := range page.Rows {
+		r := &page.Rows[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"value":`...)
+		dst = event.AppendString(dst, r.Value)
+		if q.Property == "" {
+			dst = appendUint(dst, `,"values":`, r.Values)
+		}
+		if q.Segment != "" {
+			dst = append(dst, `,"segment":`...)
+			dst = event.AppendString(dst, r.Segment)
+		}
+		dst = append(dst, ',')
+		dst = append(appendCounts(dst, r), '}')
+	}
+	dst = append(dst, `],"total":{`...)
+	dst = appendCounts(dst, &page.Total)
+	dst = append(dst, `},"next":`...)
+	offset := q.Offset + len(page.Rows)
+	if !page.More || len(page.Rows) == 0 || offset > counterOffsetMax {
+		return append(dst, "null}"...)
+	}
+	dst = append(dst, '"')
+	dst = appendCounterCursor(dst, offset, hash)
+	return append(dst, '"', '}')
+}
+
+func appendCounts(dst []byte, r *engine.CounterRow) []byte {
+	dst = append(dst, `"events":`...)
+	dst = strconv.AppendInt(dst, r.Events, 10)
+	dst = appendUint(dst, `,"sessions":`, r.Sessions)
+	return appendUint(dst, `,"users":`, r.Users)
+}
+
+func appendUsers(dst []byte, users []engine.User, next string) []byte {
+	start := len(dst)
+	dst = append(dst, `{"users":[`...)
+	for i := range users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendUser(dst, &users[i])
+		if len(dst)-start >= pageBytesMax && i < len(users)-1 && users[i].Cursor != "" {
+			next = users[i].Cursor
+			break
+		}
+	}
+	return appendNext(dst, next)
+}
+
+func appendUser(dst []byte, u *engine.User) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = event.AppendString(dst, u.ID)
+	dst = append(dst, `,"properties":`...)
+	dst = event.AppendObject(dst, u.Properties)
+	dst = append(dst, `,"aliases":`...)
+	dst = appendStrings(dst, u.Aliases)
+	dst = append(dst, `,"anonymous":`...)
+	dst = appendStrings(dst, u.Anonymous)
+	dst = append(dst, `,"groups":`...)
+	dst = appendStrings(dst, u.Groups)
+	dst = append(dst, `,"first_seen":`...)
+	dst = appendTime(dst, u.FirstSeen)
+	dst = append(dst, `,"last_seen":`...)
+	dst = appendTime(dst, u.LastSeen)
+	dst = appendUint(dst, `,"events":`, u.Events)
+	dst = appendUint(dst, `,"sessions":`, u.Sessions)
+	return append(dst, '}')
+}
+
+func appendSessions(dst []byte, sessions []engine.Session, next string) []byte {
+	start := len(dst)
+	dst = append(dst, `{"sessions":[`...)
+	for i := range sessions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendSession(dst, &sessions[i])
+		if len(dst)-start >= pageBytesMax && i < len(sessions)-1 && sessions[i].Cursor != "" {
+			next = sessions[i].Cursor
+			break
+		}
+	}
+	return appendNext(dst, next)
+}
+
+func appendSession(dst []byte, s *engine.Session) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = event.AppendString(dst, s.ID)
+	dst = appendText(dst, "user", s.User)
+	dst = appendText(dst, "anonymous", s.Anonymous)
+	dst = appendText(dst, "dialect", string(s.Dialect))
+	dst = append(dst, `,"start":`...)
+	dst = appendTime(dst, s.Start)
+	dst = append(dst, `,"end":`...)
+	dst = appendTime(dst, s.End)
+	dst = append(dst, `,"duration":`...)
+	dst = strconv.AppendInt(dst, max(s.End-s.Start, 0)/1000, 10)
+	dst = appendUint(dst, `,"events":`, s.Events)
+	dst = appendUint(dst, `,"actions":`, s.Actions)
+	dst = appendText(dst, "entry", s.Entry)
+	dst = appendText(dst, "exit", s.Exit)
+	dst = append(dst, `,"bounce":`...)
+	dst = strconv.AppendBool(dst, s.Bounce)
+	dst = appendText(dst, "referrer", s.Referrer)
+	dst = appendText(dst, "referrer_type", s.ReferrerType)
+	dst = appendText(dst, "campaign", s.Campaign)
+	dst = append(dst, `,"goals":`...)
+	dst = appendStrings(dst, s.Goals)
+	dst = append(dst, `,"orders":`...)
+	dst = appendStrings(dst, s.Orders)
+	dst = appendText(dst, "cart", s.Cart)
+	return append(dst, '}')
+}
+
+func appendGroup(dst []byte, g *engine.GroupInfo) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = event.AppendString(dst, g.ID)
+	dst = appendText(dst, "type", g.Type)
+	dst = appendText(dst, "name", g.Name)
+	dst = append(dst, `,"properties":`...)
+	dst = event.AppendObject(dst, g.Properties)
+	dst = append(dst, `,"members":`...)
+	return append(appendStrings(dst, g.Members), '}')
+}
+
+func appendSnapshot(dst []byte, s engine.SnapshotInfo) []byte {
+	dst = append(dst, `{"path":`...)
+	dst = event.AppendString(dst, s.Path)
+	dst = appendUint(dst, `,"events":`, s.Events)
+	dst = append(dst, `,"bytes":`...)
+	dst = strconv.AppendInt(dst, s.Bytes, 10)
+	return append(dst, '}')
+}
+
+func appendError(dst []byte, status int, text, field string) []byte {
+	dst = append(dst, `{"error":`...)
+	dst = event.AppendString(dst, text)
+	dst = appendText(dst, "field", field)
+	dst = append(dst, `,"status":`...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	return append(dst, '}')
+}
+
+// appendOutcomes is the answer to a write, and its status: 200 when nothing was
+// rejected, 400 when everything was, 207 in between. A single event's id is told.
+func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status int, body []byte) {
+	var accepted, duplicates, rejected uint64
+	for i := range outcomes {
+		switch outcomes[i].Status {
+		case dialect.Duplicate:
+			duplicates++
+		case dialect.Rejected:
+			rejected++
+		default:
+			accepted++
+		}
+	}
+	dst = appendUint(dst, `{"accepted":`, accepted)
+	dst = appendUint(dst, `,"duplicates":`, duplicates)
+	dst = append(dst, `,"rejected":[`...)
+	if rejected > 0 {
+		first := true
+		for i := range outcomes {
+			if outcomes[i].Status != dialect.Rejected {
+				continue
+			}
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			text, field := outcomeText(&outcomes[i])
+			dst = appendUint(dst, `{"index":`, uint64(i))
+			dst = append(dst, `,"error":`...)
+			dst = event.AppendString(dst, text)
+			dst = append(appendText(dst, "field", field), '}')
+		}
+	}
+	dst = append(dst, ']')
+	if single && len(outcomes) == 1 {
+		dst = appendText(dst, "id", outcomes[0].ID)
+	}
+	switch {
+	case rejected == 0:
+		status = 200
+	case rejected < uint64(len(outcomes)):
+		status = 207
+	default:
+		status = 400
+		dst = append(dst, `,"error":"no event was accepted","status":400`...)
+	}
+	return status, append(dst, '}')
+}
+
+// outcomeText is why one record was refused; a record refused only because
+// another one was has no error of its own.
+func outcomeText(o *dialect.Outcome) (text, field string) {
+	if o.Err == nil {
+		return "not stored: another event of the request was refused", ""
+	}
+	return shorten(o.Err.Error(), 512), shorten(o.Err.Field, 128)
+}

@@ -1,0 +1,249 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"cairn/engine"
+	"cairn/http/dialect"
+)
+
+// This file answers the reads of the native API: each method asks the engine one
+// question and appends the answer to c.out. Shapes are in native_json.go.
+
+// engineError names the parameter a refusal of the engine is about.
+func engineError(err error) error {
+	if errors.Is(err, engine.ErrBadCursor) {
+		return badField("after", engine.ErrBadCursor.Error())
+	}
+	return err
+}
+
+// idError is engineError for an object named in the path: an id that is not
+// this site's is just not there.
+func idError(err error) error {
+	if errors.Is(err, engine.ErrBadCursor) {
+		return engine.ErrNotFound
+	}
+	return err
+}
+
+// events is GET /api/v1/events.
+func (n *native) events(ctx context.Context, c *nativeCall) error {
+	query, err := c.query.events(c.site)
+	if err != nil {
+		return err
+	}
+	page, err := n.engine.List(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = appendEvents(c.out, page)
+	return nil
+}
+
+// event is GET /api/v1/events/{id}.
+func (n *native) event(ctx context.Context, c *nativeCall) error {
+	if !publicID(c.ids[0]) {
+		return engine.ErrNotFound
+	}
+	e, err := n.engine.Event(ctx, c.site, c.ids[0])
+	if err != nil {
+		return idError(err)
+	}
+	c.out = appendEvent(c.out, e)
+	return nil
+}
+
+// count is GET /api/v1/count.
+func (n *native) count(ctx context.Context, c *nativeCall) error {
+	query, err := c.query.events(c.site)
+	if err != nil {
+		return err
+	}
+	totals, err := n.engine.Count(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = append(appendTotals(append(c.out, '{'), totals), '}')
+	return nil
+}
+
+// series is GET /api/v1/series. Steps follow the wall clock of the site's zone.
+func (n *native) series(ctx context.Context, c *nativeCall) error {
+	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
+	if err != nil {
+		return err
+	}
+	query, err := c.query.events(c.site)
+	if err != nil {
+		return err
+	}
+	tooMany := badField("interval", "more than "+strconv.Itoa(bucketsMax)+" buckets; ask for a shorter range or a longer interval")
+	if query.From != 0 && query.To != 0 {
+		if _, ok := bucketTimes(query.From, query.To, interval, c.site.Location); !ok {
+			return tooMany
+		}
+	}
+	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
+	if err != nil {
+		return engineError(err)
+	}
+	buckets, ok := fillBuckets(buckets, query.From, query.To, interval, c.site.Location)
+	if !ok {
+		return tooMany
+	}
+	c.out = appendSeries(c.out, interval, buckets)
+	return nil
+}
+
+// counters is GET /api/v1/counters. Without a property the rows are the
+// properties that have counters.
+func (n *native) counters(ctx context.Context, c *nativeCall) error {
+	query := engine.CounterQuery{
+		Site:     c.site,
+		Property: c.query.single["property"],
+		Values:   c.query.values("value"),
+		Segment:  c.query.single["segment"],
+	}
+	if query.Property == "" {
+		switch {
+		case query.Values != nil:
+			return badField("value", "needs a property")
+		case query.Segment != "":
+			return badField("segment", "needs a property")
+		}
+	}
+	if err := c.query.days(&query); err != nil {
+		return err
+	}
+	var err error
+	if query.Sort, err = c.query.choice("sort", "events", "users", "sessions", "value"); err != nil {
+		return err
+	}
+	if query.Limit, err = c.query.limit(); err != nil {
+		return err
+	}
+	hash := counterHash(&query)
+	if query.Offset, err = counterOffset(c.query.single["after"], hash); err != nil {
+		return err
+	}
+	page, err := n.engine.Counters(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = appendCounters(c.out, &query, &page, hash)
+	return nil
+}
+
+// users is GET /api/v1/users, by the person's first event, the newest first.
+func (n *native) users(ctx context.Context, c *nativeCall) error {
+	query := engine.Query{Site: c.site}
+	var err error
+	if query.Limit, err = c.query.limit(); err != nil {
+		return err
+	}
+	if query.After, err = c.query.after(); err != nil {
+		return err
+	}
+	users, next, err := n.engine.Users(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = appendUsers(c.out, users, next)
+	return nil
+}
+
+// user is GET /api/v1/users/{id}.
+func (n *native) user(ctx context.Context, c *nativeCall) error {
+	user, err := n.engine.User(ctx, c.site, c.ids[0])
+	if err != nil {
+		return idError(err)
+	}
+	c.out = appendUser(c.out, &user)
+	return nil
+}
+
+// userEvents is GET /api/v1/users/{id}/events: the events of the person.
+func (n *native) userEvents(ctx context.Context, c *nativeCall) error {
+	query, err := c.query.events(c.site)
+	if err != nil {
+		return err
+	}
+	query.Where = append(query.Where, engine.Cond{Field: "user", Values: c.ids[:1]})
+	page, err := n.engine.List(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	if len(page.Events) == 0 {
+		// Nobody of that name is a 404; somebody without such events is a page.
+		if _, err := n.engine.User(ctx, c.site, c.ids[0]); err != nil {
+			return idError(err)
+		}
+	}
+	c.out = appendEvents(c.out, page)
+	return nil
+}
+
+// sessions is GET /api/v1/sessions, by the session's first event, the newest
+// first.
+func (n *native) sessions(ctx context.Context, c *nativeCall) error {
+	query, err := c.query.events(c.site)
+	if err != nil {
+		return err
+	}
+	sessions, next, err := n.engine.Sessions(ctx, query)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = appendSessions(c.out, sessions, next)
+	return nil
+}
+
+// session is GET /api/v1/sessions/{id}.
+func (n *native) session(ctx context.Context, c *nativeCall) error {
+	session, err := n.engine.Session(ctx, c.site, c.ids[0])
+	if err != nil {
+		return idError(err)
+	}
+	c.out = appendSession(c.out, &session)
+	return nil
+}
+
+// group is GET /api/v1/groups/{id}.
+func (n *native) group(ctx context.Context, c *nativeCall) error {
+	group, err := n.engine.Group(ctx, c.site, c.ids[0])
+	if err != nil {
+		return idError(err)
+	}
+	c.out = appendGroup(c.out, &group)
+	return nil
+}
+
+// admin answers POST /api/v1/admin/snapshot. The name of the snapshot is the
+// time, so that no text of a client is ever part of a path.
+func (n *native) admin(ctx context.Context, a access, req *dialect.Request, res *dialect.Response) error {
+	if !a.admin {
+		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "only the admin token may do that"}
+	}
+	if req.Method != "POST" || req.Path != snapshotPath {
+		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
+	}
+	if _, err := parseQuery(req.RawQuery, nil); err != nil {
+		return err
+	}
+	if n.snapshotDir == "" {
+		return &dialect.StatusError{Failure: dialect.BadRequest, Msg: "no snapshot_dir is configured"}
+	}
+	if !n.snapshots.TryLock() {
+		return &dialect.StatusError{Failure: dialect.Busy, Msg: "a snapshot is being made"}
+	}
+	defer n.snapshots.Unlock()
+	info, err := n.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	answer(res, 200, append(appendSnapshot(res.Body[:0], info), '\n'))
+	return nil
+}
