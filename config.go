@@ -1,0 +1,232 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// This file is the configuration: every key there is, with its default, and
+// where it may come from. A flag wins over the environment (CAIRN_ and the key's
+// path in capitals, CAIRN_GEO_DATABASE), that over the file, that over the
+// default. config.example.toml shows every key to the operator; a test holds the
+// two equal.
+
+// config is the whole configuration, as read and before it is checked.
+type config struct {
+	Listen         string   `toml:"listen"`
+	DataDir        string   `toml:"data_dir"`
+	AdminToken     string   `toml:"admin_token"`
+	AdminTokenFile string   `toml:"admin_token_file"`
+	Memory         size     `toml:"memory"`
+	Reserve        string   `toml:"reserve"` // "auto", or a size; 0 = no check
+	SnapshotDir    string   `toml:"snapshot_dir"`
+	DedupHours     int      `toml:"dedup_hours"`
+	TrustedProxies []string `toml:"trusted_proxies"`
+	IPRate         float64  `toml:"ip_rate"`
+	IPConns        int      `toml:"ip_conns"`
+	TLSCert        string   `toml:"tls_cert"`
+	TLSKey         string   `toml:"tls_key"`
+	ACMEHosts      []string `toml:"acme_hosts"`
+	LogLevel       string   `toml:"log_level"`
+	LogFormat      string   `toml:"log_format"`
+
+	Geo struct {
+		Database string `toml:"database"`
+	} `toml:"geo"`
+
+	Sites    []siteConfig `toml:"site"`
+	implicit bool         // no [[site]] is given: Sites is the one that cairn makes
+}
+
+// siteKeys names a site and holds its credentials, one set for all dialects.
+type siteKeys struct {
+	Name         string `toml:"name"`
+	ID           uint32 `toml:"id"` // 0 = the next free one, kept in keys.toml
+	WriteKey     string `toml:"write_key"`
+	ClientID     string `toml:"client_id"`
+	ClientSecret string `toml:"client_secret"`
+	SecretKey    string `toml:"secret_key"`
+	TokenAuth    string `toml:"token_auth"`
+	ReadKey      string `toml:"read_key"`
+}
+
+// siteConfig is one [[site]].
+type siteConfig struct {
+	siteKeys
+	WriteKeyFile     string `toml:"write_key_file"`
+	ClientSecretFile string `toml:"client_secret_file"`
+	SecretKeyFile    string `toml:"secret_key_file"`
+	TokenAuthFile    string `toml:"token_auth_file"`
+	ReadKeyFile      string `toml:"read_key_file"`
+
+	Origins       []string `toml:"origins"`
+	Hosts         []string `toml:"hosts"`
+	Timezone      string   `toml:"timezone"`
+	RateLimit     int      `toml:"rate_limit"`
+	EventLimit    size     `toml:"event_limit"`
+	BatchLimit    size     `toml:"batch_limit"`
+	IP            string   `toml:"ip"`
+	DNT           bool     `toml:"dnt"`
+	GPC           bool     `toml:"gpc"`
+	ExcludeIPs    []string `toml:"exclude_ips"`
+	ExcludeAgents []string `toml:"exclude_agents"`
+	StripParams   []string `toml:"strip_params"`
+	Uncounted     []string `toml:"uncounted"`
+	RetentionDays int      `toml:"retention_days"`
+
+	Goals  []goalConfig `toml:"goal"`
+	Matomo struct {
+		CDTWindow   duration `toml:"cdt_window"`
+		Dimensions  []int    `toml:"dimensions"`
+		TrackerFile string   `toml:"tracker_file"`
+		Debug       bool     `toml:"debug"`
+	} `toml:"matomo"`
+	OpenPanel struct {
+		UnsafeRevenue bool `toml:"unsafe_revenue"`
+	} `toml:"openpanel"`
+}
+
+// goalConfig is one [[site.goal]], a goal of Matomo.
+type goalConfig struct {
+	ID            int     `toml:"id"`
+	Name          string  `toml:"name"`
+	Match         string  `toml:"match"`
+	Pattern       string  `toml:"pattern"`
+	PatternType   string  `toml:"pattern_type"`
+	CaseSensitive bool    `toml:"case_sensitive"`
+	Revenue       float64 `toml:"revenue"`
+	AllowMultiple bool    `toml:"allow_multiple"`
+}
+
+func defaultConfig() config {
+	return config{
+		Listen:     "127.0.0.1:8080",
+		DataDir:    "cairn-data",
+		Memory:     256 << 20,
+		Reserve:    "auto",
+		DedupHours: 24,
+		IPRate:     200,
+		IPConns:    256,
+		LogLevel:   "info",
+		LogFormat:  "auto",
+	}
+}
+
+func defaultSite() siteConfig {
+	s := siteConfig{
+		Timezone:   "UTC",
+		EventLimit: 15 << 10,
+		BatchLimit: 500 << 10,
+		IP:         "truncate",
+		GPC:        true,
+	}
+	s.Matomo.CDTWindow = duration(24 * time.Hour)
+	return s
+}
+
+func defaultGoal() goalConfig {
+	return goalConfig{Match: "manually", PatternType: "contains"}
+}
+
+// configFlags are the flags of every command that reads the configuration.
+type configFlags struct {
+	file, dataDir, listen string
+}
+
+func (c *configFlags) register(f *flags) {
+	f.StringVar(&c.file, "config", "", "read the configuration from `FILE` (TOML; see config.example.toml)")
+	f.StringVar(&c.dataDir, "data", "", "keep everything in `DIR` (default cairn-data)")
+}
+
+// loadConfig reads the file, the environment and the flags. Warnings are for the
+// operator's log: the configuration is good without them.
+func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string, err error) {
+	env := map[string]string{}
+	for _, kv := range environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, "CAIRN_") {
+			env[k] = v
+		}
+	}
+	file := fl.file
+	if file == "" {
+		file = env["CAIRN_CONFIG"]
+	}
+	delete(env, "CAIRN_CONFIG")
+
+	cfg = defaultConfig()
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return cfg, nil, err
+		}
+		if cfg, err = parseConfig(file, string(text)); err != nil {
+			return cfg, nil, err
+		}
+	}
+	if len(cfg.Sites) == 0 {
+		// Here and not with the keys, so that CAIRN_SITE_DEFAULT_SECRET_KEY can
+		// set what would be generated.
+		site := defaultSite()
+		site.Name, site.ID = "default", 1
+		cfg.Sites, cfg.implicit = []siteConfig{site}, true
+	}
+	if warnings, err = applyEnv(&cfg, env); err != nil {
+		return cfg, nil, err
+	}
+	if fl.listen != "" {
+		cfg.Listen = fl.listen
+	}
+	if fl.dataDir != "" {
+		cfg.DataDir = fl.dataDir
+	}
+	if err := cfg.readSecretFiles(); err != nil {
+		return cfg, nil, err
+	}
+	return cfg, warnings, nil
+}
+
+// readSecretFiles fills each secret that is given as a file.
+func (c *config) readSecretFiles() error {
+	if err := readSecret(&c.AdminToken, c.AdminTokenFile, "admin_token"); err != nil {
+		return err
+	}
+	for i := range c.Sites {
+		s := &c.Sites[i]
+		for _, secret := range []struct {
+			key  string
+			to   *string
+			file string
+		}{
+			{"write_key", &s.WriteKey, s.WriteKeyFile},
+			{"client_secret", &s.ClientSecret, s.ClientSecretFile},
+			{"secret_key", &s.SecretKey, s.SecretKeyFile},
+			{"token_auth", &s.TokenAuth, s.TokenAuthFile},
+			{"read_key", &s.ReadKey, s.ReadKeyFile},
+		} {
+			if err := readSecret(secret.to, secret.file, secret.key); err != nil {
+				return fmt.Errorf("site %q: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// readSecret sets *to to the text of file without the white space around it.
+func readSecret(to *string, file, key string) error {
+	if file == "" {
+		return nil
+	}
+	if *to != "" {
+		return fmt.Errorf("both %s and %s_file are given", key, key)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("%s_file: %w", key, err)
+	}
+	if *to = strings.TrimSpace(string(text)); *to == "" {
+		return fmt.Errorf("%s_file: %s is empty", key, file)
+	}
+	return nil
+}

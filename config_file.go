@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// This file reads the configuration file and says what is wrong in it, with the
+// line. A key that is not known is an error: a misspelt limit that is silently
+// the default is worse than a server that does not start.
+
+// parseConfig decodes text over the defaults. file is named in errors only.
+func parseConfig(file, text string) (config, error) {
+	cfg := defaultConfig()
+	// The decoder fills the elements a slice already has, so the defaults of each
+	// [[site]] and [[site.goal]] are laid out first.
+	var shape struct {
+		Sites []struct {
+			Goals []map[string]any `toml:"goal"`
+		} `toml:"site"`
+	}
+	if _, err := toml.Decode(text, &shape); err == nil {
+		for _, s := range shape.Sites {
+			site := defaultSite()
+			for range s.Goals {
+				site.Goals = append(site.Goals, defaultGoal())
+			}
+			cfg.Sites = append(cfg.Sites, site)
+		}
+	}
+	meta, err := toml.Decode(text, &cfg)
+	if err != nil {
+		var at toml.ParseError
+		if errors.As(err, &at) {
+			return cfg, fmt.Errorf("%s:%d: %s%s", file, at.Position.Line, at.Message, sourceLine(text, at.Position.Line, at.Position.Col-1, at.Position.Len))
+		}
+		return cfg, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return cfg, unknownKey(file, text, unknown[0])
+	}
+	return cfg, nil
+}
+
+// unknownKey tells where key stands and which known key it may have meant.
+func unknownKey(file, text string, key toml.Key) error {
+	table, name := strings.Join(key[:len(key)-1], "."), key[len(key)-1]
+	var same, all []string
+	home := ""
+	for path := range keyPaths() {
+		in, last := "", path
+		if i := strings.LastIndexByte(path, '.'); i >= 0 {
+			in, last = path[:i], path[i+1:]
+		}
+		if last == name {
+			home = in
+		}
+		all = append(all, last)
+		// What may stand in this table: keys, and tables below it.
+		if below, ok := strings.CutPrefix("."+path, strings.TrimSuffix("."+table, ".")+"."); ok {
+			next, _, _ := strings.Cut(below, ".")
+			same = append(same, next)
+		}
+	}
+	slices.Sort(same)
+	slices.Sort(all)
+	hint := didYouMean(name, same)
+	if hint == "" && slices.Contains(all, name) {
+		hint = ": it belongs " + tableName(home)
+	} else if hint == "" {
+		hint = didYouMean(name, all)
+	}
+	line, col := findKey(text, key)
+	if line == 0 {
+		return fmt.Errorf("%s: unknown key %q%s", file, key.String(), hint)
+	}
+	return fmt.Errorf("%s:%d: unknown key %q%s%s", file, line, key.String(), hint, sourceLine(text, line, col, len(name)))
+}
+
+func tableName(path string) string {
+	switch path {
+	case "":
+		return "at the top of the file, before any [table]"
+	case "site", "site.goal":
+		return "in [[" + path + "]]"
+	}
+	return "in [" + path + "]"
+}
+
+// keyPaths yields the dotted path of every key the configuration may hold.
+func keyPaths() func(yield func(path string) bool) {
+	var walk func(t reflect.Type, prefix string, yield func(string) bool) bool
+	walk = func(t reflect.Type, prefix string, yield func(string) bool) bool {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, ft := f.Tag.Get("toml"), f.Type
+			if f.Anonymous {
+				if !walk(ft, prefix, yield) {
+					return false
+				}
+				continue
+			}
+			if name == "" {
+				continue
+			}
+			if ft.Kind() == reflect.Slice {
+				ft = ft.Elem()
+			}
+			if ft.Kind() == reflect.Struct && !reflect.PointerTo(ft).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+				if !walk(ft, prefix+name+".", yield) {
+					return false
+				}
+			} else if !yield(prefix + name) {
+				return false
+			}
+		}
+		return true
+	}
+	return func(yield func(string) bool) { walk(reflect.TypeFor[config](), "", yield) }
+}
+
+// findKey returns the line, from 1, and the byte column, from 0, of key in text;
+// 0 when it is written in a way this simple reading does not see, as in an
+// inline table. The decoder has already accepted the text.
+func findKey(text string, key toml.Key) (line, col int) {
+	table := ""
+	for i, l := range strings.Split(text, "\n") {
+		trimmed := strings.TrimSpace(l)
+		if strings.HasPrefix(trimmed, "[") {
+			end := strings.IndexByte(trimmed, ']')
+			if end < 0 {
+				continue
+			}
+			table = plainKey(strings.TrimLeft(trimmed[:end], "["))
+			if table == key.String() {
+				return i + 1, strings.LastIndex(l[:strings.IndexByte(l, ']')], key[len(key)-1])
+			}
+			continue
+		}
+		name, _, ok := strings.Cut(trimmed, "=")
+		if !ok {
+			continue
+		}
+		path := plainKey(name)
+		if table != "" {
+			path = table + "." + path
+		}
+		if path == key.String() {
+			return i + 1, max(strings.Index(l, key[len(key)-1]), 0)
+		}
+	}
+	return 0, 0
+}
+
+// plainKey is a key or table name without the quotes and spaces TOML allows.
+func plainKey(s string) string {
+	parts := strings.Split(s, ".")
+	for i := range parts {
+		parts[i] = strings.Trim(parts[i], " \t\"'")
+	}
+	return strings.Join(parts, ".")
+}
+
+// sourceLine shows a line of text with carets under n bytes from col.
+func sourceLine(text string, line, col, n int) string {
+	lines := strings.Split(text, "\n")
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	source := strings.TrimRight(lines[line-1], "\r")
+	col = min(max(col, 0), len(source))
+	// Tabs before the caret stay tabs, so that it stands under its key.
+	pad := strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, source[:col])
+	return fmt.Sprintf("\n%5d | %s\n      | %s%s", line, source, pad, strings.Repeat("^", max(n, 1)))
+}
+
+// didYouMean names the word nearest to name as a suggestion, "" when none is near.
+func didYouMean(name string, words []string) string {
+	best, at := 1+min(len(name)/2, 3), ""
+	for _, w := range words {
+		if d := distance(name, w); d < best {
+			best, at = d, w
+		}
+	}
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q?", at)
+}
+
+// distance counts the letters to insert, delete, change or swap with their
+// neighbour to make b of a.
+func distance(a, b string) int {
+	var before, above []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, above = above, row
+		row = make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(row[j-1]+1, above[j]+1, above[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// commented matches a line of config.example.toml that is a key or a table taken
+// out: prose has a space after its #.
+var commented = regexp.MustCompile(`(?m)^#([a-z_]+ = |\[)`)
+
+// The example is what operators start from, so it names every key, and each with
+// the value it has when it is left out.
+func TestExampleIsTheDefaults(t *testing.T) {
+	text, err := os.ReadFile("config.example.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseConfig("config.example.toml", string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaultConfig()
+	emptyIsNil(reflect.ValueOf(&got).Elem())
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("as it stands:\n got %+v\nwant %+v", got, want)
+	}
+
+	all := commented.ReplaceAllString(string(text), "$1")
+	got, err = parseConfig("config.example.toml", all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	emptyIsNil(reflect.ValueOf(&got).Elem())
+	site, goal := defaultSite(), defaultGoal()
+	site.Name = "shop"
+	goal.ID, goal.Name = 1, "signup"
+	site.Goals = []goalConfig{goal}
+	want.Sites = []siteConfig{site}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("with the site:\n got %+v\nwant %+v", got, want)
+	}
+
+	// Every key is there, under its table.
+	have := map[string]bool{}
+	table := ""
+	for line := range strings.Lines(all) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			table = strings.Trim(line, "[]") + "."
+		} else if key, _, ok := strings.Cut(line, " = "); ok && !strings.HasPrefix(line, "#") {
+			have[table+key] = true
+		}
+	}
+	for path := range keyPaths() {
+		if !have[path] {
+			t.Errorf("the example lacks %s", path)
+		}
+		delete(have, path)
+	}
+	for path := range have {
+		t.Errorf("the example has %s, which is no key", path)
+	}
+}
+
+// emptyIsNil sets the empty slices of v to nil: the two mean the same.
+func emptyIsNil(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Slice:
+		if v.Len() == 0 {
+			v.SetZero()
+		}
+		for i := range v.Len() {
+			emptyIsNil(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				emptyIsNil(f)
+			}
+		}
+	}
+}
+
+// A wrong file is refused with the line and what to do.
+func TestConfigErrors(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"misspelt":           {"listn = \":1\"\n", "c.toml:1: unknown key \"listn\", did you mean \"listen\"?\n    1 | listn = \":1\"\n      | ^^^^^"},
+		"misspelt in a site": {"\n[[site]]\n  secrt_key = \"x\"\n", "c.toml:3: unknown key \"site.secrt_key\", did you mean \"secret_key\"?\n    3 |   secrt_key = \"x\"\n      |   ^^^^^^^^^"},
+		"swapped letters":    {"lsiten = 1\n", `did you mean "listen"?`},
+		"wrong table":        {"[[site]]\nmemory = \"64MiB\"\n", "it belongs at the top of the file"},
+		"site key on top":    {"write_key = \"x\"\n", "it belongs in [[site]]"},
+		"in the goal":        {"[[site]]\n[[site.goal]]\npatern = \"x\"\n", `c.toml:3: unknown key "site.goal.patern", did you mean "pattern"?`},
+		"unknown table":      {"[gio]\ndatabase = \"\"\n", `c.toml:1: unknown key "gio", did you mean "geo"?`},
+		"nothing near":       {"zzzzzzzz = 1\n", "c.toml:1: unknown key \"zzzzzzzz\"\n"},
+		"quoted":             {"\"memori\" = 1\n", `c.toml:1: unknown key "memori", did you mean "memory"?`},
+		"bad size":           {"memory = \"12 parsecs\"\n", `c.toml:1: "12 parsecs" is no size such as "64MiB"`},
+		"bad duration":       {"[[site]]\nmatomo.cdt_window = \"soon\"\n", `"soon" is no duration such as "24h"`},
+		"wrong type":         {"listen = 80\n", `line 1 (last key "listen")`},
+		"syntax":             {"listen = \n", "c.toml:1: "},
+		"twice":              {"listen = \"a\"\nlisten = \"b\"\n", "c.toml:2: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseConfig("c.toml", c.text)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+// A flag wins over the environment, that over the file, that over the default.
+func TestPrecedence(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c.toml")
+	secret := filepath.Join(dir, "secret")
+	writeTestFile(t, secret, "from-a-file\n")
+	writeTestFile(t, file, `
+listen = "127.0.0.1:1"
+data_dir = "file"
+memory = "100MiB"
+trusted_proxies = ["10.0.0.0/8"]
+[[site]]
+name = "my-shop"
+secret_key = "file"
+read_key_file = "`+secret+`"
+[[site]]
+name = "blog"
+gpc = false
+`)
+	env := []string{"CAIRN_CONFIG=" + file, "CAIRN_LISTEN=127.0.0.1:2", "CAIRN_DATA_DIR=env", "CAIRN_IP_RATE=1.5",
+		"CAIRN_TRUSTED_PROXIES=192.0.2.1, 2001:db8::/32", "CAIRN_GEO_DATABASE=x.mmdb",
+		"CAIRN_SITE_MY_SHOP_SECRET_KEY=env", "CAIRN_SITE_BLOG_MATOMO_CDT_WINDOW=7d", "CAIRN_SITE_BLOG_MATOMO_DIMENSIONS=1,2",
+		"CAIRN_PORT=tcp://10.0.0.1:80", "HOME=/"}
+	cfg, warnings, err := loadConfig(configFlags{dataDir: "flag"}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, blog := cfg.Sites[0], cfg.Sites[1]
+	for _, c := range []struct {
+		what      string
+		got, want any
+	}{
+		{"flag over env and file", cfg.DataDir, "flag"},
+		{"env over file", cfg.Listen, "127.0.0.1:2"},
+		{"env over default", cfg.IPRate, 1.5},
+		{"file over default", cfg.Memory, size(100 << 20)},
+		{"default", cfg.DedupHours, 24},
+		{"list from env", cfg.TrustedProxies, []string{"192.0.2.1", "2001:db8::/32"}},
+		{"table from env", cfg.Geo.Database, "x.mmdb"},
+		{"site from env", shop.SecretKey, "env"},
+		{"secret from a file", shop.ReadKey, "from-a-file"},
+		{"site default", shop.GPC, true},
+		{"site file", blog.GPC, false},
+		{"site table from env", time.Duration(blog.Matomo.CDTWindow), 7 * 24 * time.Hour},
+		{"numbers from env", blog.Matomo.Dimensions, []int{1, 2}},
+		{"sites given", cfg.implicit, false},
+		{"warnings", warnings, []string{"the environment variable CAIRN_PORT is no key of the configuration"}},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.what, c.got, c.want)
+		}
+	}
+	if _, _, err := loadConfig(configFlags{}, []string{"CAIRN_DEDUP_HOURS=many"}); err == nil || !strings.Contains(err.Error(), "CAIRN_DEDUP_HOURS") {
+		t.Errorf("a bad variable: %v", err)
+	}
+	cfg, _, err = loadConfig(configFlags{}, []string{"CAIRN_SITE_DEFAULT_SECRET_KEY=mine"})
+	if err != nil || !cfg.implicit || cfg.Sites[0].SecretKey != "mine" || cfg.Sites[0].ID != 1 {
+		t.Errorf("the implicit site: %+v, %v", cfg.Sites, err)
+	}
+}
+
+func writeTestFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Values that make no sense are refused by name before anything is opened.
+func TestValidate(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`memory = "1MiB"`, "memory"},
+		{`dedup_hours = 0`, "dedup_hours"},
+		{`ip_rate = 0`, "ip_rate"},
+		{`reserve = "much"`, "reserve"},
+		{`trusted_proxies = ["10.0.0.0/99"]`, "trusted_proxies"},
+		{`tls_cert = "x"`, "tls_cert"},
+		{`acme_hosts = ["x"]`, "acme_hosts"},
+		{`log_level = "loud"`, "log_level"},
+		{"[[site]]\nname = \"a b\"", "name"},
+		{"[[site]]\nname = \"\"", "name"},
+		{"[[site]]\nname = \"a\"\n[[site]]\nname = \"a\"", "twice"},
+		{"[[site]]\nname = \"a\"\nid = 7\n[[site]]\nname = \"b\"\nid = 7", "same id"},
+		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\n[[site]]\nname = \"b\"\nread_key = \"k\"", "one key is given twice"},
+		{"[[site]]\nname = \"a\"\ntimezone = \"Mars/Phobos\"", "timezone"},
+		{"[[site]]\nname = \"a\"\nip = \"sell\"", "ip ="},
+		{"[[site]]\nname = \"a\"\nretention_days = 3", "retention_days"},
+		{"[[site]]\nname = \"a\"\nexclude_ips = [\"office\"]", "exclude_ips"},
+		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"urll\"", `did you mean "url"?`},
+		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"url\"\npattern = \"(\"\npattern_type = \"regex\"", "pattern"},
+		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\n[[site.goal]]\nid = 1\nname = \"h\"", "goal 1 is configured twice"},
+	} {
+		cfg, err := parseConfig("c.toml", c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		cfg.DataDir = t.TempDir()
+		if err = cfg.validate(); err == nil {
+			if _, err = fillKeys(&cfg, true); err == nil {
+				_, err = buildSites(cfg.Sites)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]size{
+		"64MiB": 64 << 20, "15KiB": 15 << 10, "1.5 GiB": 3 << 29, "2TB": 2e12, "500KB": 500e3, "7B": 7, "1024": 1024, "0": 0,
+	} {
+		var s size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
+			t.Errorf("%q: got %d, %v, want %d", text, s, err, want)
+		}
+	}
+	for _, text := range []string{"", "MiB", "-1", "1e99", "NaN", "1PiB", "64mib", "1 2"} {
+		var s size
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q: taken as %d", text, s)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	text, err := os.ReadFile("config.example.toml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text))
+	f.Add(commented.ReplaceAllString(string(text), "$1"))
+	f.Add("[[site]]\n[[site.goal]]\npatern = \"x\"\n")
+	f.Add("[a.b]\nc = 1\n[x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg, err := parseConfig("c.toml", text)
+		if err == nil {
+			cfg.validate()
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file is how sizes and durations are written in the configuration.
+
+// size is a number of bytes, written "64MiB", "15KiB", "1GB" or as plain bytes.
+type size int64
+
+// The longer suffix first, so that "MiB" is not read as "B".
+var sizeUnits = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
+}
+
+func (s *size) UnmarshalText(text []byte) error {
+	in := strings.TrimSpace(string(text))
+	for _, u := range sizeUnits {
+		number, ok := strings.CutSuffix(in, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || n < 0 || math.IsNaN(n) || n*u.bytes >= math.MaxInt64 {
+			break
+		}
+		*s = size(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf(`%q is no size such as "64MiB"`, in)
+}
+
+func (s size) String() string {
+	for _, u := range []int{3, 2, 1, 0} {
+		if unit := sizeUnits[u]; float64(s) >= unit.bytes {
+			return strconv.FormatFloat(float64(s)/unit.bytes, 'f', -1, 64) + unit.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
+// duration is a length of time, written as Go does ("90s", "24h") or in days ("7d").
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	in := strings.TrimSpace(string(text))
+	if days, ok := strings.CutSuffix(in, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 1e5 {
+			*d = duration(n * 24 * float64(time.Hour))
+			return nil
+		}
+	}
+	v, err := time.ParseDuration(in)
+	if err != nil || v < 0 {
+		return fmt.Errorf(`%q is no duration such as "24h"`, in)
+	}
+	*d = duration(v)
+	return nil
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"cairn/engine"
+	httpd "cairn/http"
+)
+
+// This file checks the configuration and turns its sites into what engine and
+// http know of a site.
+
+// siteName is what a site may be called: Opentracker's si and a file name's safe
+// letters.
+var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// memoryMin is the least budget the server's fixed parts fit in.
+const memoryMin = 64 << 20
+
+// validate checks everything but the sites.
+func (c *config) validate() error {
+	switch {
+	case c.DataDir == "":
+		return fmt.Errorf("data_dir is empty")
+	case c.Memory < memoryMin:
+		return fmt.Errorf("memory = %q: at least %q is needed", c.Memory, size(memoryMin))
+	case c.DedupHours < 1 || c.DedupHours > 24*30:
+		return fmt.Errorf("dedup_hours = %d: must lie in 1..720", c.DedupHours)
+	case c.IPRate <= 0:
+		return fmt.Errorf("ip_rate = %v: must be above 0", c.IPRate)
+	case c.IPConns < 1:
+		return fmt.Errorf("ip_conns = %d: must be above 0", c.IPConns)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("tls_cert and tls_key are given together or not at all")
+	case len(c.ACMEHosts) > 0:
+		return fmt.Errorf("acme_hosts: this version fetches no certificates; give tls_cert and tls_key, or put a proxy in front")
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
+		return fmt.Errorf("log_level = %q: must be debug, info, warn or error", c.LogLevel)
+	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
+		return fmt.Errorf("log_format = %q: must be auto, text or json", c.LogFormat)
+	}
+	if _, err := c.reserveBytes(); err != nil {
+		return err
+	}
+	_, err := c.proxies()
+	return err
+}
+
+// reserveBytes is the reserve as the engine takes it: 0 = by the disk's size,
+// -1 = no check.
+func (c *config) reserveBytes() (int64, error) {
+	if c.Reserve == "auto" {
+		return 0, nil
+	}
+	var s size
+	if err := s.UnmarshalText([]byte(c.Reserve)); err != nil {
+		return 0, fmt.Errorf(`reserve: must be "auto" or a size: %w`, err)
+	}
+	if s == 0 {
+		return -1, nil
+	}
+	return int64(s), nil
+}
+
+// proxies are the trusted proxies; a lone address is a prefix of its full length.
+func (c *config) proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		p, err := parsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %w", err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+	}
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// buildSites checks the sites, whose keys are filled in by now, and converts
+// them. Two sites with a key in common are refused: a request would have two
+// owners.
+func buildSites(sites []siteConfig) ([]*httpd.Site, error) {
+	names, ids, keys := map[string]bool{}, map[uint32]string{}, map[string]string{}
+	var out []*httpd.Site
+	for i := range sites {
+		s := &sites[i]
+		if !siteName.MatchString(s.Name) {
+			return nil, fmt.Errorf("site %q: a name is 1 to 64 letters, digits, dots, dashes and underscores", s.Name)
+		}
+		if names[s.Name] {
+			return nil, fmt.Errorf("site %q is configured twice", s.Name)
+		}
+		names[s.Name] = true
+		if other, taken := ids[s.ID]; taken {
+			return nil, fmt.Errorf("sites %q and %q have the same id %d", other, s.Name, s.ID)
+		}
+		ids[s.ID] = s.Name
+		for _, k := range []string{s.WriteKey, s.ClientID, s.SecretKey, s.TokenAuth, s.ReadKey} {
+			if other, taken := keys[k]; taken {
+				return nil, fmt.Errorf("sites %q and %q: one key is given twice", other, s.Name)
+			}
+			keys[k] = s.Name
+		}
+		site, err := s.build()
+		if err != nil {
+			return nil, fmt.Errorf("site %q: %w", s.Name, err)
+		}
+		out = append(out, site)
+	}
+	return out, nil
+}
+
+func (s *siteConfig) build() (*httpd.Site, error) {
+	loc, err := time.LoadLocation(s.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("timezone: %w", err)
+	}
+	switch {
+	case !slices.Contains([]string{"truncate", "drop", "keep"}, s.IP):
+		return nil, fmt.Errorf("ip = %q: must be truncate, drop or keep", s.IP)
+	case s.RateLimit < 0:
+		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
+	case s.EventLimit < 1<<10 || s.EventLimit > 256<<10:
+		return nil, fmt.Errorf("event_limit = %q: must lie between 1KiB and 256KiB", s.EventLimit)
+	case s.BatchLimit < s.EventLimit || s.BatchLimit > 8<<20:
+		return nil, fmt.Errorf("batch_limit = %q: must lie between event_limit and 8MiB", s.BatchLimit)
+	case s.RetentionDays != 0:
+		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
+	}
+	for _, text := range s.ExcludeIPs {
+		if _, err := parsePrefix(text); err != nil {
+			return nil, fmt.Errorf("exclude_ips: %w", err)
+		}
+	}
+	site := &httpd.Site{
+		Site: &engine.Site{
+			ID: s.ID, Name: s.Name, Location: loc, Uncounted: s.Uncounted,
+			IP: s.IP, DNT: s.DNT, GPC: s.GPC,
+			ExcludeIPs: s.ExcludeIPs, ExcludeAgents: s.ExcludeAgents, StripParams: s.StripParams,
+		},
+		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
+		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
+		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,
+		EventLimit: int64(s.EventLimit), BatchLimit: int64(s.BatchLimit),
+		Matomo: httpd.MatomoSettings{
+			CDTWindow:   time.Duration(s.Matomo.CDTWindow),
+			Dimensions:  s.Matomo.Dimensions,
+			TrackerFile: s.Matomo.TrackerFile,
+			Debug:       s.Matomo.Debug,
+		},
+		OpenPanel: httpd.OpenPanelSettings{UnsafeRevenue: s.OpenPanel.UnsafeRevenue},
+	}
+	seen := map[int]bool{}
+	for _, g := range s.Goals {
+		if err := g.validate(); err != nil {
+			return nil, fmt.Errorf("goal %d: %w", g.ID, err)
+		}
+		if seen[g.ID] {
+			return nil, fmt.Errorf("goal %d is configured twice", g.ID)
+		}
+		seen[g.ID] = true
+		site.Goals = append(site.Goals, httpd.Goal(g))
+	}
+	return site, nil
+}
+
+// goalMatches are the things a goal can look at.
+var goalMatches = []string{"manually", "url", "title", "file", "external_website", "event_category", "event_action", "event_name", "visit_duration"}
+
+func (g *goalConfig) validate() error {
+	switch {
+	case g.ID < 1:
+		return fmt.Errorf("id must be above 0")
+	case g.Name == "":
+		return fmt.Errorf("name is empty")
+	case !slices.Contains(goalMatches, g.Match):
+		return fmt.Errorf("match = %q%s must be one of %s", g.Match, didYouMean(g.Match, goalMatches), strings.Join(goalMatches, ", "))
+	case !slices.Contains([]string{"contains", "exact", "regex"}, g.PatternType):
+		return fmt.Errorf("pattern_type = %q: must be contains, exact or regex", g.PatternType)
+	case g.Match != "manually" && g.Pattern == "":
+		return fmt.Errorf("pattern is empty")
+	}
+	if g.PatternType == "regex" {
+		if _, err := regexp.Compile(g.Pattern); err != nil {
+			return fmt.Errorf("pattern: %w", err)
+		}
+	}
+	return nil
+}
