@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"cairn/engine"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// This file is the operator's commands on data: snapshot, restore and check.
+
+// snapshot is "cairn snapshot": it asks the running server, which alone may
+// write, and -to moves the finished directory.
+func snapshot(args []string, stdout, stderr io.Writer) int {
+	f := newFlags("snapshot", "[flags]", "Make a snapshot through the running server and print its path. It can be restored\nwith \"cairn restore\"; copy it off this machine.")
+	var cf configFlags
+	cf.register(f)
+	url := f.String("url", "", "reach the server at `URL` (default: by the configuration's listen)")
+	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist and be on the same file system")
+	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
+		return code
+	}
+	info, err := func() (engine.SnapshotInfo, error) {
+		var none engine.SnapshotInfo
+		cfg, _, err := loadConfig(cf, os.Environ())
+		if err != nil {
+			return none, err
+		}
+		if _, err := fillKeys(&cfg, false); err != nil {
+			return none, err
+		}
+		if *to != "" {
+			if _, err := os.Lstat(*to); err == nil {
+				return none, fmt.Errorf("%s exists", *to)
+			}
+		}
+		if *url == "" {
+			*url = cfg.baseURL(cfg.Listen)
+		}
+		return requestSnapshot(&cfg, *url)
+	}()
+	if err != nil {
+		return fail(stderr, "snapshot", err)
+	}
+	if *to != "" {
+		if err := os.Rename(info.Path, *to); err != nil {
+			if errors.Is(err, syscall.EXDEV) {
+				err = fmt.Errorf("%s is on another file system", *to)
+			}
+			return fail(stderr, "snapshot", fmt.Errorf("the snapshot is good and stays at %s: %w", info.Path, err))
+		}
+		info.Path = *to
+	}
+	fmt.Fprintf(stdout, "%s\n", info.Path)
+	fmt.Fprintf(stderr, "%s events, %s\n", groupDigits(int64(info.Events)), bytesText(float64(info.Bytes)))
+	return exitOK
+}
+
+// requestSnapshot calls POST /api/v1/admin/snapshot.
+func requestSnapshot(cfg *config, base string) (info engine.SnapshotInfo, err error) {
+	client := &http.Client{Timeout: 10 * time.Minute}
+	if cfg.TLSCert != "" {
+		config, err := trustOnly(cfg.TLSCert)
+		if err != nil {
+			return info, err
+		}
+		client.Transport = &http.Transport{TLSClientConfig: config}
+	}
+	req, err := http.NewRequest("POST", base+"/api/v1/admin/snapshot", nil)
+	if err != nil {
+		return info, err
+	}
+	req.Header.Set("Authorization", "Bearer "+cfg.AdminToken)
+	res, err := client.Do(req)
+	if err != nil {
+		return info, fmt.Errorf("no server answers: %w", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return info, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return info, fmt.Errorf("the server answered %s: %s", res.Status, bytes.TrimSpace(body))
+	}
+	return info, json.Unmarshal(body, &info)
+}
+
+// trustOnly accepts the server's own certificate and no other, whatever name it
+// is reached by: the admin token goes nowhere else.
+func trustOnly(certFile string) (*tls.Config, error) {
+	text, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no certificate", certFile)
+	}
+	return &tls.Config{
+		InsecureSkipVerify: true, // VerifyPeerCertificate is stricter
+		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
+			if len(chain) == 0 || !bytes.Equal(chain[0], block.Bytes) {
+				return fmt.Errorf("the server does not show the certificate in %s", certFile)
+			}
+			return nil
+		},
+	}, nil
+}
+
+// restore is "cairn restore".
+func restore(args []string, stdout, stderr io.Writer) int {
+	f := newFlags("restore", "SNAPSHOT DATA_DIR", "Make the data directory DATA_DIR, which must not exist or be empty, from a snapshot.\nA damaged or unfinished snapshot is refused. The keys that cairn made come with it.")
+	if code, done := f.parse(args, 2, 2, stdout, stderr); done {
+		return code
+	}
+	from, to := f.Arg(0), f.Arg(1)
+	if err := engine.Restore(vfs.Default, from, to); err != nil {
+		return fail(stderr, "restore", err)
+	}
+	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)
+	fmt.Fprintf(stdout, "Prove it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
+	return exitOK
+}
+
+// check is "cairn check".
+func check(args []string, stdout, stderr io.Writer) int {
+	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a data directory whose server is stopped, or of a snapshot, and\ncompare index, counters and totals with a recount. Exit code 1 names what differs.")
+	if code, done := f.parse(args, 1, 1, stdout, stderr); done {
+		return code
+	}
+	dir := f.Arg(0)
+	if _, err := os.Stat(dir); err != nil {
+		return fail(stderr, "check", err)
+	}
+	start := time.Now()
+	report, err := engine.Check(context.Background(), vfs.Default, dir)
+	if err != nil {
+		return fail(stderr, "check", err)
+	}
+	for _, p := range report.Problems {
+		fmt.Fprintln(stdout, p)
+	}
+	if n := len(report.Problems); n > 0 {
+		fmt.Fprintf(stdout, "%s is NOT good: %d differences, the first at the top.\n", filepath.Clean(dir), n)
+		return exitFailed
+	}
+	fmt.Fprintf(stdout, "%s is good: %s events recounted in %.1f s.\n", filepath.Clean(dir), groupDigits(int64(report.Events)), time.Since(start).Seconds())
+	return exitOK
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"cairn/engine"
+	httpd "cairn/http"
+)
+
+// This file is "cairn serve": it puts the parts together, listens, and takes
+// them apart again on a signal.
+
+// How long the parts of a stop may take; together less than the 10 s that an
+// operator is promised.
+const (
+	drainMax = 6 * time.Second // answer what has been received
+	closeMax = 3 * time.Second // close the store; all that was acknowledged is on disk already
+	fatalMax = 2 * time.Second // tell waiting clients that the store has failed
+)
+
+func serve(args []string, stdout, stderr io.Writer) int {
+	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start makes the keys and prints\nthem; \"cairn keys\" prints them again.")
+	var cf configFlags
+	cf.register(f)
+	f.StringVar(&cf.listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
+	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
+		return code
+	}
+	cfg, warnings, err := loadConfig(cf, os.Environ())
+	if err == nil {
+		err = cfg.validate()
+	}
+	if err != nil {
+		return fail(stderr, "serve", err)
+	}
+	log := newLogger(&cfg, stderr)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return fail(stderr, "serve", err)
+	}
+	made, err := fillKeys(&cfg, true)
+	if err != nil {
+		return fail(stderr, "serve", err)
+	}
+	announce := func(base string) {
+		if made {
+			fmt.Fprintf(stdout, "cairn made these keys; they are in %s, and \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, keysName))
+			showKeys(stdout, &cfg, base)
+		}
+	}
+	code, err := runServer(&cfg, log, announce)
+	if err != nil {
+		return fail(stderr, "serve", err)
+	}
+	return code
+}
+
+// makeDataDir makes the data directory, readable by its owner alone. One that
+// exists is narrowed to that.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// newLogger logs to w: text for a person at a terminal, else JSON.
+func newLogger(cfg *config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(cfg.LogLevel)) // validated
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+// isTerminal says whether w is a terminal, or at least a device like one.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// runServer runs the server of a checked configuration until a signal or a fatal
+// error of the store. announce is called once it listens, with its base URL.
+func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code int, err error) {
+	sites, err := buildSites(cfg.Sites)
+	if err != nil {
+		return exitFailed, err
+	}
+	// The runtime keeps the heap under the budget by collecting more often. A
+	// GOMEMLIMIT of the operator's own is left alone.
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(cfg.Memory))
+	}
+
+	// Caught from here on, so that a signal during a long recovery ends it in order.
+	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	fatal := make(chan error, 1)
+	opts, err := cfg.engineOptions(sites, log, fatal)
+	if err != nil {
+		return exitFailed, err
+	}
+	start := time.Now()
+	eng, err := engine.Open(opts)
+	if err != nil {
+		return exitFailed, err
+	}
+	srv, ln, err := listen(cfg, eng, sites, log)
+	if err != nil {
+		return exitFailed, errors.Join(err, eng.Close())
+	}
+	base := cfg.baseURL(ln.Addr().String())
+	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
+	announce(base)
+
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-fatal:
+		// Whoever waits for an answer gets one; nothing was acknowledged since.
+		log.Error("the store has failed and takes no more writes; stopping", "error", err)
+		ctx, cancel := context.WithTimeout(context.Background(), fatalMax)
+		defer cancel()
+		srv.Shutdown(ctx)
+		return exitFatal, nil
+	case err := <-served:
+		return exitFailed, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())
+	case <-signals.Done():
+	}
+	stop() // a second signal ends the process at once
+	log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), drainMax)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		log.Warn("some connections were cut", "error", err)
+	}
+	if err := closeWithin(eng, closeMax); err != nil {
+		return exitFailed, fmt.Errorf("close the store: %w", err)
+	}
+	log.Info("stopped")
+	return exitOK, nil
+}
+
+func closeWithin(c io.Closer, d time.Duration) error {
+	done := make(chan error, 1)
+	go func() { done <- c.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(d):
+		return fmt.Errorf("not done after %v; nothing acknowledged is lost, the next start recovers", d)
+	}
+}
+
+// engineOptions are the options of the store. A fatal error of the store is
+// sent to fatal.
+func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
+	reserve, err := c.reserveBytes()
+	if err != nil {
+		return engine.Options{}, err
+	}
+	opts := engine.Options{
+		Dir:     c.DataDir,
+		Memory:  int64(c.Memory),
+		Dedup:   time.Duration(c.DedupHours) * time.Hour,
+		Reserve: reserve,
+		Log:     log,
+		Fatal: func(err error) {
+			select {
+			case fatal <- err:
+			default:
+			}
+			// The engine may call this from a goroutine that holds its locks: the
+			// process must end even when nobody is left to take the error.
+			time.AfterFunc(2*fatalMax, func() { os.Exit(exitFatal) })
+		},
+	}
+	for _, s := range sites {
+		opts.Sites = append(opts.Sites, s.Site)
+	}
+	return opts, nil
+}
+
+// listen makes the server over eng and its listener.
+func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, nil, err
+	}
+	srv, err := httpd.New(httpd.Options{
+		Engine:         eng,
+		Sites:          sites,
+		Implicit:       cfg.implicit,
+		AdminToken:     cfg.AdminToken,
+		SnapshotDir:    cfg.snapshotDir(),
+		TrustedProxies: proxies,
+		IPRate:         cfg.IPRate,
+		IPConns:        cfg.IPConns,
+		Memory:         int64(cfg.Memory),
+		Version:        version,
+		Log:            log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var tlsConfig *tls.Config
+	if cfg.TLSCert != "" {
+		if tlsConfig, err = httpd.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
+			return nil, nil, err
+		}
+	}
+	ln, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tlsConfig != nil {
+		ln = tls.NewListener(ln, tlsConfig)
+	}
+	return srv, ln, nil
+}
+
+// snapshotDir is where snapshots are made: as configured, else below the data.
+func (c *config) snapshotDir() string {
+	if c.SnapshotDir != "" {
+		return c.SnapshotDir
+	}
+	return filepath.Join(c.DataDir, "snapshots")
+}
+
+// baseURL is how a client on this machine reaches the listener at addr.
+func (c *config) baseURL(addr string) string {
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return scheme + "://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
