@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"net"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// This file is the client of the load generator: one keep-alive socket, the
+// requests written by hand, because generator and server share the machine.
+
+// answerMax bounds the body of an answer; more is a broken server.
+const answerMax = 64 << 20
+
+// benchConn is one HTTP/1.1 connection. It is not for concurrent use.
+type benchConn struct {
+	c      net.Conn
+	r      *bufio.Reader
+	common string // the header lines of every request
+	out    []byte
+	body   []byte
+}
+
+// dialBench connects to the server at base with this bearer key. The connection
+// ends with ctx.
+func dialBench(ctx context.Context, base, key string) (*benchConn, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme == "https" {
+		c = tls.Client(c, &tls.Config{ServerName: u.Hostname()})
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	return &benchConn{
+		c:      c,
+		r:      bufio.NewReaderSize(c, 16<<10),
+		common: "Host: " + u.Host + "\r\nAuthorization: Bearer " + key + "\r\n",
+	}, nil
+}
+
+// post sends body and returns the answer's body, which the next call overwrites.
+func (c *benchConn) post(path, contentType string, body []byte) ([]byte, error) {
+	b := append(c.out[:0], "POST "...)
+	b = append(b, path...)
+	b = append(b, " HTTP/1.1\r\n"...)
+	b = append(b, c.common...)
+	b = append(b, "Content-Type: "...)
+	b = append(b, contentType...)
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	c.out = append(b, body...)
+	return c.roundTrip()
+}
+
+// get returns the answer's body, which the next call overwrites.
+func (c *benchConn) get(path string) ([]byte, error) {
+	b := append(c.out[:0], "GET "...)
+	b = append(b, path...)
+	b = append(b, " HTTP/1.1\r\n"...)
+	b = append(b, c.common...)
+	c.out = append(b, "\r\n"...)
+	return c.roundTrip()
+}
+
+func (c *benchConn) roundTrip() ([]byte, error) {
+	if _, err := c.c.Write(c.out); err != nil {
+		return nil, err
+	}
+	status, length, err := c.readHead()
+	if err != nil {
+		return nil, err
+	}
+	if cap(c.body) < length {
+		c.body = make([]byte, length)
+	}
+	c.body = c.body[:length]
+	if _, err := io.ReadFull(c.r, c.body); err != nil {
+		return nil, err
+	}
+	if status != 200 {
+		return nil, fmt.Errorf("status %d: %s", status, bytes.TrimSpace(c.body[:min(length, 300)]))
+	}
+	return c.body, nil
+}
+
+// readHead reads the status line and the header of an answer.
+func (c *benchConn) readHead() (status, length int, err error) {
+	length = -1
+	for first := true; ; first = false {
+		line, err := c.r.ReadSlice('\n')
+		if err != nil {
+			return 0, 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		switch {
+		case first:
+			if len(line) < 12 {
+				return 0, 0, fmt.Errorf("bad status line %q", line)
+			}
+			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+				return 0, 0, fmt.Errorf("bad status line %q", line)
+			}
+		case len(line) == 0:
+			if length < 0 || length > answerMax {
+				return 0, 0, errors.New("an answer without a usable Content-Length")
+			}
+			return status, length, nil
+		case len(line) > 15 && bytes.EqualFold(line[:15], []byte("Content-Length:")):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[15:]))); err != nil {
+				return 0, 0, fmt.Errorf("bad Content-Length %q", line)
+			}
+		}
+	}
+}
+
+// latencies is a histogram of durations with an error below 1/64: 64 linear
+// steps in each power of two of nanoseconds. The zero value is empty.
+type latencies struct {
+	counts [64 * 40]uint32
+	n      uint64
+	max    time.Duration
+}
+
+func (l *latencies) add(d time.Duration) {
+	l.n++
+	l.max = max(l.max, d)
+	l.counts[latencyBucket(d)]++
+}
+
+func latencyBucket(d time.Duration) int {
+	x := uint64(max(d, 0))
+	if x < 64 {
+		return int(x)
+	}
+	exp := bits.Len64(x) - 7 // x>>exp is in 64..127
+	return min((exp+1)*64+int(x>>exp)-64, len(latencies{}.counts)-1)
+}
+
+// bucketTime is the upper end of a bucket.
+func bucketTime(i int) time.Duration {
+	if i < 64 {
+		return time.Duration(i)
+	}
+	exp := i/64 - 1
+	return time.Duration(uint64(i%64+65)<<exp - 1)
+}
+
+func (l *latencies) merge(o *latencies) {
+	for i, c := range o.counts {
+		l.counts[i] += c
+	}
+	l.n += o.n
+	l.max = max(l.max, o.max)
+}
+
+// quantile is the duration that a share q of the observations did not exceed.
+func (l *latencies) quantile(q float64) time.Duration {
+	want, seen := uint64(q*float64(l.n)+0.5), uint64(0)
+	for i, c := range l.counts {
+		if seen += uint64(c); seen >= max(want, 1) {
+			return min(bucketTime(i), l.max)
+		}
+	}
+	return l.max
+}
+
+// quota hands out n things in portions, from any goroutine; n = 0 is endless.
+type quota struct {
+	n, taken atomic.Int64
+}
+
+// take returns how many of want there still are, and the number of the first.
+func (q *quota) take(want int) (first int64, got int) {
+	limit := q.n.Load()
+	end := q.taken.Add(int64(want))
+	first = end - int64(want)
+	if limit == 0 || end <= limit {
+		return first, want
+	}
+	return first, int(max(limit-first, 0))
+}

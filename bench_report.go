@@ -1,0 +1,255 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// This file is what "cairn bench" prints: tables for people, JSON for machines.
+// Times are milliseconds, CPU times of the server alone.
+
+type benchReport struct {
+	Version  string        `json:"version"`
+	Machine  string        `json:"machine"`
+	Time     time.Time     `json:"time"`
+	Seed     uint64        `json:"seed"`
+	Memory   string        `json:"memory,omitempty"` // budget of the server
+	Writes   []writeResult `json:"writes"`
+	Reads    []readResult  `json:"reads"`
+	Events   int64         `json:"events"`
+	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // kept
+	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
+	RSS      int64         `json:"rss_bytes,omitempty"`
+	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
+	measured bool          // the server's process could be read
+}
+
+// quantiles are latencies in milliseconds.
+type quantiles struct {
+	P50 float64 `json:"p50_ms"`
+	P90 float64 `json:"p90_ms"`
+	P99 float64 `json:"p99_ms"`
+	Max float64 `json:"max_ms"`
+}
+
+type writeResult struct {
+	Name              string  `json:"name"`
+	Conns             int     `json:"connections"`
+	Batch             int     `json:"batch_events"`
+	Events            int64   `json:"events"`
+	EventsPerSecond   float64 `json:"events_per_second"`
+	RequestsPerSecond float64 `json:"requests_per_second"`
+	SettledPerSecond  float64 `json:"settled_events_per_second"` // counted until the server came to rest
+	quantiles
+	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server, its work afterwards included
+	ClientCPUMicros float64 `json:"client_cpu_us_per_event"`
+}
+
+type readResult struct {
+	Name      string  `json:"name"`
+	PerSecond float64 `json:"queries_per_second"`
+	First     float64 `json:"first_ms"`
+	quantiles
+	CPUMicros   float64 `json:"cpu_us_per_query"`
+	AnswerBytes float64 `json:"answer_bytes"` // mean
+}
+
+func newBenchReport(o *benchOptions) *benchReport {
+	return &benchReport{
+		Version:  version,
+		Machine:  fmt.Sprintf("%s %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+		Time:     time.Now().UTC(),
+		Seed:     o.seed,
+		Memory:   o.memory,
+		Writes:   []writeResult{},
+		Reads:    []readResult{},
+		measured: o.pid != 0,
+	}
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func quantilesOf(l *latencies) quantiles {
+	return quantiles{millis(l.quantile(0.50)), millis(l.quantile(0.90)), millis(l.quantile(0.99)), millis(l.max)}
+}
+
+// fill computes the rates: load is the time events were sent, settled the time
+// until the server was quiet.
+func (w *writeResult) fill(l *latencies, load, settled, cpu, clientCPU time.Duration) {
+	w.EventsPerSecond = float64(w.Events) / load.Seconds()
+	w.RequestsPerSecond = float64(l.n) / load.Seconds()
+	w.SettledPerSecond = float64(w.Events) / settled.Seconds()
+	w.quantiles = quantilesOf(l)
+	if w.Events > 0 {
+		w.CPUMicros = float64(cpu.Microseconds()) / float64(w.Events)
+		w.ClientCPUMicros = float64(clientCPU.Microseconds()) / float64(w.Events)
+	}
+}
+
+func (r *readResult) fill(l *latencies, elapsed, cpu time.Duration) {
+	r.PerSecond = float64(l.n) / elapsed.Seconds()
+	r.quantiles = quantilesOf(l)
+	if l.n > 0 {
+		r.AnswerBytes /= float64(l.n)
+		r.CPUMicros = float64(cpu.Microseconds()) / float64(l.n)
+	}
+}
+
+// finish adds what is known of the whole run.
+func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64) {
+	for _, w := range r.Writes {
+		r.Events += w.Events
+	}
+	r.RSS, r.RSSPeak = after.rss, after.rssPeak
+	if r.Events > 0 {
+		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
+		r.Written = float64(after.written-before.written) / float64(r.Events)
+	}
+}
+
+func (r *benchReport) writeJSON(w io.Writer) {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.Encode(r)
+}
+
+func (r *benchReport) writeTable(w io.Writer) {
+	fmt.Fprintf(w, "cairn %s on %s, seed %d", r.Version, r.Machine, r.Seed)
+	if r.Memory != "" {
+		fmt.Fprintf(w, ", memory %s", r.Memory)
+	}
+	fmt.Fprintln(w)
+	// Aligned to the right; the first column is padded by hand to lie left.
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	width := 0
+	for _, x := range r.Writes {
+		width = max(width, len(x.title()))
+	}
+	for _, x := range r.Reads {
+		width = max(width, len(x.Name))
+	}
+	left := func(s string) string { return s + strings.Repeat(" ", width-len(s)) }
+	if len(r.Writes) > 0 {
+		fmt.Fprintf(t, "\n%s\tevents/s\trequests/s\tp50\tp90\tp99\tmax ms\tCPU µs/event\t\n", left("write"))
+		for _, x := range r.Writes {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.title()), groupDigits(int64(x.EventsPerSecond)), groupDigits(int64(x.RequestsPerSecond)),
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros))
+		}
+		t.Flush()
+	}
+	if len(r.Reads) > 0 {
+		fmt.Fprintf(t, "\n%s\tqueries/s\tfirst\tp50\tp90\tp99\tmax ms\tCPU µs/query\tanswer\t\n", left("read"))
+		for _, x := range r.Reads {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), groupDigits(int64(x.PerSecond)), short(x.First),
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
+		}
+		t.Flush()
+	}
+	fmt.Fprintf(w, "\n%s events written", groupDigits(r.Events))
+	if r.Disk > 0 {
+		fmt.Fprintf(w, "; %.0f B kept on disk an event", r.Disk)
+	}
+	if r.Written > 0 {
+		fmt.Fprintf(w, "; %.0f B written to disk an event", r.Written)
+		if r.Disk > 0 {
+			fmt.Fprintf(w, " (%.1f times)", r.Written/r.Disk)
+		}
+	}
+	if r.RSS > 0 {
+		fmt.Fprintf(w, "; server RSS %s, peak %s", bytesText(float64(r.RSS)), bytesText(float64(r.RSSPeak)))
+	}
+	fmt.Fprintln(w)
+}
+
+func (w *writeResult) title() string {
+	s := "s"
+	if w.Conns == 1 {
+		s = ""
+	}
+	return fmt.Sprintf("%s, %d connection%s", w.Name, w.Conns, s)
+}
+
+// cpu shows a CPU time of the server, or that nothing is known of it.
+func (r *benchReport) cpu(micros float64) string {
+	if !r.measured {
+		return "-"
+	}
+	return short(micros)
+}
+
+// short shows about three significant digits.
+func short(x float64) string {
+	switch {
+	case x >= 100:
+		return groupDigits(int64(x + 0.5))
+	case x >= 10:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	case x >= 1:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 3, 64)
+}
+
+// groupDigits writes 1234567 as 1,234,567.
+func groupDigits(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	first := 0
+	if n < 0 {
+		first = 1
+	}
+	for i := len(s) - 3; i > first; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// bytesText shows a number of bytes with a unit.
+func bytesText(n float64) string {
+	for _, u := range []struct {
+		bytes float64
+		name  string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.bytes {
+			return short(n/u.bytes) + " " + u.name
+		}
+	}
+	return strconv.FormatFloat(n, 'f', 0, 64) + " B"
+}
+
+// progressBar draws how far left has been taken, while w is a terminal. The
+// returned function ends it and clears the line.
+func progressBar(w io.Writer, name string, events int64, left *quota) (stop func()) {
+	if !isTerminal(w) || events == 0 {
+		return func() {}
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		start := time.Now()
+		const cells = 30
+		for {
+			select {
+			case <-quit:
+				fmt.Fprint(w, "\r\x1b[K")
+				return
+			case <-tick.C:
+			}
+			n := min(left.taken.Load(), events)
+			share := float64(n) / float64(events)
+			rate := float64(n) / time.Since(start).Seconds()
+			rest := time.Duration(float64(events-n) / max(rate, 1) * float64(time.Second)).Round(time.Second)
+			full := int(share * cells)
+			fmt.Fprintf(w, "\r\x1b[K%s [%s%s] %3.0f%%  %s of %s, %s/s, %v left", name, strings.Repeat("#", full), strings.Repeat(".", cells-full),
+				share*100, groupDigits(n), groupDigits(events), groupDigits(int64(rate)), rest)
+		}
+	}()
+	return func() { close(quit); <-done }
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// This file is the load: events as a shop's trackers would send them. Names,
+// urls, products, countries and users are drawn by Zipf's law, visits are some 8
+// events long and run side by side, and five metadata keys have 5, 60, 5,000,
+// 10,000 and endlessly many values. The same seed gives the same events; only
+// message ids and order ids differ from run to run, or a second run against one
+// server would be all duplicates.
+
+// How many values each part of an event has.
+const (
+	benchNames     = 50
+	benchURLs      = 2000
+	benchUsers     = 100_000
+	benchPlans     = 5
+	benchCountries = 60
+	benchProducts  = 5000
+	benchAmounts   = 10_000
+
+	benchVisitEvents = 8  // mean length of a visit
+	benchVisitsOpen  = 64 // visits under way in one stream
+)
+
+var planNames = [benchPlans]string{"free", "starter", "pro", "team", "enterprise"}
+
+var countryCodes = [benchCountries]string{
+	"US", "DE", "GB", "FR", "IN", "BR", "JP", "CA", "ES", "IT", "NL", "PL", "SE", "AU", "MX", "CH", "AT", "BE", "DK", "NO",
+	"FI", "IE", "PT", "CZ", "GR", "HU", "RO", "BG", "HR", "SK", "SI", "LT", "LV", "EE", "LU", "MT", "CY", "IS", "TR", "UA",
+	"IL", "AE", "SA", "EG", "ZA", "NG", "KE", "MA", "AR", "CL", "CO", "PE", "KR", "TW", "HK", "SG", "MY", "TH", "VN", "ID",
+}
+
+var nameVerbs = [10]string{"Page Viewed", "Product Viewed", "Product Added", "Search Performed", "Cart Viewed", "Checkout Started", "Order Completed", "Coupon Applied", "Video Played", "Form Sent"}
+
+// eventName is the name of this rank, from 0.
+func eventName(rank int) string {
+	if rank < len(nameVerbs) {
+		return nameVerbs[rank]
+	}
+	return nameVerbs[rank%len(nameVerbs)] + " " + strconv.Itoa(rank/len(nameVerbs)+1)
+}
+
+func userName(rank int) string    { return "user-" + strconv.Itoa(100_000+rank) }
+func productName(rank int) string { return "sku-" + strconv.Itoa(10_000+rank) }
+
+// stream makes the events of one connection. It is not for concurrent use.
+type stream struct {
+	rng    *rand.Rand // decides what happens
+	ids    *rand.Rand // message ids and order ids
+	visits [benchVisitsOpen]visit
+}
+
+type visit struct {
+	user, country, plan int
+	session             uint64
+	left                int
+}
+
+// newStream makes the stream with this number; no two streams of a run share one.
+func newStream(seed, run uint64, number int) *stream {
+	return &stream{
+		rng: rand.New(rand.NewPCG(seed, uint64(number))),
+		ids: rand.New(rand.NewPCG(seed^run, uint64(number)+1<<32)),
+	}
+}
+
+// zipf draws a rank in 0..n-1 with a probability falling as 1/(rank+1): the
+// logarithm of a Zipf variable of exponent 1 is nearly uniform.
+func zipf(rng *rand.Rand, n int) int {
+	return min(int(math.Exp(rng.Float64()*math.Log(float64(n+1)))), n) - 1
+}
+
+// appendEvent appends the next event as JSON in one line, without a line feed.
+func (s *stream) appendEvent(b []byte, at time.Time) []byte {
+	v := &s.visits[s.rng.IntN(len(s.visits))]
+	if v.left == 0 {
+		*v = visit{
+			user:    zipf(s.rng, benchUsers),
+			session: s.rng.Uint64(),
+			left:    1 + int(s.rng.ExpFloat64()*(benchVisitEvents-0.5)),
+		}
+		// A person stays in a country and on a plan.
+		person := rand.New(rand.NewPCG(uint64(v.user), 1))
+		v.country, v.plan = zipf(person, benchCountries), zipf(person, benchPlans)
+	}
+	v.left--
+	b = append(b, `{"type":"track","name":"`...)
+	b = append(b, eventName(zipf(s.rng, benchNames))...)
+	b = append(b, `","time":`...)
+	b = strconv.AppendInt(b, at.UnixMilli(), 10)
+	b = append(b, `,"user":"user-`...)
+	b = strconv.AppendInt(b, int64(100_000+v.user), 10)
+	b = append(b, `","session":"`...)
+	b = appendHex(b, v.session)
+	b = append(b, `","message_id":"`...)
+	b = appendUUID(b, s.ids.Uint64(), s.ids.Uint64())
+	b = append(b, `","properties":{"plan":"`...)
+	b = append(b, planNames[v.plan]...)
+	b = append(b, `","country":"`...)
+	b = append(b, countryCodes[v.country]...)
+	b = append(b, `","product":"sku-`...)
+	b = strconv.AppendInt(b, int64(10_000+zipf(s.rng, benchProducts)), 10)
+	b = append(b, `","order":"o-`...)
+	b = appendHex(b, s.ids.Uint64())
+	b = append(b, `","amount":`...)
+	b = strconv.AppendInt(b, int64(s.rng.IntN(benchAmounts)), 10)
+	b = append(b, `},"context":{"url":"https://shop.example/p/`...)
+	b = strconv.AppendInt(b, int64(zipf(s.rng, benchURLs)), 10)
+	return append(b, `"}}`...)
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendHex(b []byte, x uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, hexDigits[x>>shift&15])
+	}
+	return b
+}
+
+// appendUUID appends a version 4 UUID made of the bits of hi and lo.
+func appendUUID(b []byte, hi, lo uint64) []byte {
+	hi, lo = hi&^0xf000|0x4000, lo&^(3<<62)|2<<62
+	var text [32]byte
+	appendHex(appendHex(text[:0], hi), lo)
+	b = append(b, text[:8]...)
+	b = append(b, '-')
+	b = append(b, text[8:12]...)
+	b = append(b, '-')
+	b = append(b, text[12:16]...)
+	b = append(b, '-')
+	b = append(b, text[16:20]...)
+	b = append(b, '-')
+	return append(b, text[20:]...)
+}

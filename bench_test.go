@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The load is the same for the same seed, is valid, and is as varied as it says.
+func TestStream(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000)
+	a, b, other := newStream(7, 1, 3), newStream(7, 1, 3), newStream(8, 1, 3)
+	rerun := newStream(7, 2, 3)
+	var fresh int
+	ids, names, sessions := map[string]bool{}, map[string]int{}, map[string]int{}
+	const n = 20_000
+	for range n {
+		one := a.appendEvent(nil, at)
+		if two := b.appendEvent(nil, at); !bytes.Equal(one, two) {
+			t.Fatalf("the same seed gave\n%s\n%s", one, two)
+		}
+		if bytes.Equal(one, other.appendEvent(nil, at)) {
+			fresh++
+		}
+		var e, again struct {
+			Name, Session string
+			MessageID     string `json:"message_id"`
+			Properties    struct {
+				Plan, Country, Product, Order string
+				Amount                        int
+			}
+		}
+		d := json.NewDecoder(bytes.NewReader(one))
+		if err := d.Decode(&e); err != nil {
+			t.Fatalf("%v in %s", err, one)
+		}
+		json.Unmarshal(rerun.appendEvent(nil, at), &again)
+		if e.Name != again.Name || e.MessageID == again.MessageID {
+			t.Fatalf("another run of the seed: %q %q, %s %s", e.Name, again.Name, e.MessageID, again.MessageID)
+		}
+		ids[e.MessageID], names[e.Name] = true, names[e.Name]+1
+		sessions[e.Session]++
+	}
+	if fresh > 0 {
+		t.Errorf("another seed gave %d equal events", fresh)
+	}
+	if len(ids) != n {
+		t.Errorf("%d message ids for %d events", len(ids), n)
+	}
+	if len(names) != benchNames {
+		t.Errorf("%d names, want %d", len(names), benchNames)
+	}
+	if first, last := names[eventName(0)], names[eventName(benchNames-1)]; first < 10*last {
+		t.Errorf("names are not skewed: first %d, last %d", first, last)
+	}
+	if mean := float64(n) / float64(len(sessions)); mean < 6 || mean > 10 {
+		t.Errorf("visits are %.1f events long", mean)
+	}
+}
+
+// Quantiles of the histogram are right within its error.
+func TestLatencies(t *testing.T) {
+	var l latencies
+	for i := 1; i <= 100_000; i++ {
+		l.add(time.Duration(i) * time.Microsecond)
+	}
+	for _, c := range []struct {
+		q    float64
+		want time.Duration
+	}{{0.5, 50 * time.Millisecond}, {0.9, 90 * time.Millisecond}, {0.99, 99 * time.Millisecond}, {1, 100 * time.Millisecond}} {
+		if got := l.quantile(c.q); got < c.want-c.want/60 || got > c.want+c.want/60 {
+			t.Errorf("quantile %v: got %v, want %v", c.q, got, c.want)
+		}
+	}
+	for _, d := range []time.Duration{0, 1, 63, 64, 127, 128, 129, time.Microsecond, time.Second, time.Hour} {
+		if i := latencyBucket(d); bucketTime(i) < d || i > 0 && bucketTime(i-1) >= d {
+			t.Errorf("%d ns lies in bucket %d, which ends at %d ns", d, i, bucketTime(i))
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	var q quota
+	q.n.Store(250)
+	sum := 0
+	for {
+		first, n := q.take(100)
+		if n == 0 {
+			break
+		}
+		if first != int64(sum) {
+			t.Errorf("portion at %d, want %d", first, sum)
+		}
+		sum += n
+	}
+	if sum != 250 {
+		t.Errorf("handed out %d of 250", sum)
+	}
+}
+
+func TestGroupDigits(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", -123: "-123"} {
+		if got := groupDigits(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+// The table shows what was measured and hides what was not.
+func TestReportTable(t *testing.T) {
+	o := benchOptions{seed: 1}
+	r := newBenchReport(&o)
+	r.Writes = append(r.Writes, writeResult{Name: "single events", Conns: 64, Events: 10, EventsPerSecond: 12345})
+	r.finish(usage{}, usage{}, 0, 0)
+	var b strings.Builder
+	r.writeTable(&b)
+	if out := b.String(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") {
+		t.Errorf("%s", out)
+	}
+}
