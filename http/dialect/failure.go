@@ -1,0 +1,37 @@
+package dialect
+
+// failures holds the status code and the standard phrase of each Failure, for
+// dialects whose protocol does not say otherwise.
+var failures = [...]struct {
+	status int
+	text   string
+}{
+	OK:               {200, "OK"},
+	BadRequest:       {400, "Bad Request"},
+	Unauthorized:     {401, "Unauthorized"},
+	Forbidden:        {403, "Forbidden"},
+	NotFound:         {404, "Not Found"},
+	MethodNotAllowed: {405, "Method Not Allowed"},
+	TooLarge:         {413, "Content Too Large"},
+	BadMedia:         {415, "Unsupported Media Type"},
+	RateLimited:      {429, "Too Many Requests"},
+	Busy:             {503, "Service Unavailable"},
+	DiskFull:         {507, "Insufficient Storage"},
+	Internal:         {500, "Internal Server Error"},
+}
+
+// Status is the usual HTTP status code of f, 500 for an unknown one.
+func (f Failure) Status() int {
+	if int(f) >= len(failures) {
+		return 500
+	}
+	return failures[f].status
+}
+
+// String is the standard phrase of that code.
+func (f Failure) String() string {
+	if int(f) >= len(failures) {
+		return failures[Internal].text
+	}
+	return failures[f].text
+}
