@@ -170,6 +170,19 @@ func CellValue(cell []byte) Value {
 	return Value{}
 }
 
+// cellView is CellValue whose text may alias the cell.
+func cellView(cell []byte) Value {
+	switch cell[0] {
+	case tagString:
+		return Value{String, view(cell[1:])}
+	case tagNumber:
+		return Value{Number, view(cell[1:])}
+	case tagJSON:
+		return Value{JSON, view(cell[1:])}
+	}
+	return CellValue(cell)
+}
+
 // CellScalar says whether the cell is a string, a number or a bool.
 func CellScalar(cell []byte) bool {
 	if len(cell) == 0 {

@@ -11,10 +11,14 @@ func Countable(t Type) bool {
 	return true
 }
 
-// detected are the keys of Context that are counted beside the properties.
-var detected = []string{
-	"title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
-	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+// detected says whether a key of Context is counted beside the properties.
+func detected(key string) bool {
+	switch key {
+	case "title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
+		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content":
+		return true
+	}
+	return false
 }
 
 // Counts calls yield with every counter the event adds to, and by how much,
@@ -47,7 +51,7 @@ func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 		return
 	}
 	for i := range e.Context {
-		if m := &e.Context[i]; m.Value.Kind == String && m.Value.Text != "" && slices.Contains(detected, m.Key) {
+		if m := &e.Context[i]; m.Value.Kind == String && m.Value.Text != "" && detected(m.Key) {
 			if !c.detected(m.Key, m.Value.Text) {
 				return
 			}

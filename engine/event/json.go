@@ -2,7 +2,6 @@ package event
 
 import (
 	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -100,8 +99,7 @@ func appendMoment(dst []byte, open int, name string, ms int64) []byte {
 		return dst
 	}
 	dst = append(appendName(dst, open, name), '"')
-	dst = time.UnixMilli(ms).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	return append(dst, '"')
+	return append(appendTime(dst, ms), '"')
 }
 
 func appendTexts(dst []byte, open int, name string, list []string) []byte {
@@ -161,10 +159,13 @@ func appendTerms(dst []byte, list []Term) []byte {
 func appendQuoted(dst []byte, s string, html bool) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := 0; ; {
+		if i = plainEnd(s, i); i >= len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' && !(html && (c == '<' || c == '>' || c == '&')) {
+			if !html && (c == '<' || c == '>' || c == '&') {
 				i++
 				continue
 			}

@@ -218,35 +218,59 @@ func validateValue(v *Value, size *int) *FieldError {
 }
 
 func validateContext(m *Member) *FieldError {
-	want := String
-	switch m.Key {
+	switch want := contextKind(m.Key); {
+	case want == Absent:
+		return refuse(m.Key, "is not a key of context")
+	case want == m.Value.Kind:
+		return nil
+	case want == Number:
+		return refuse(m.Key, "must be a number")
+	case want == Bool:
+		return refuse(m.Key, "must be true or false")
+	}
+	return refuse(m.Key, "must be a string")
+}
+
+// contextKind is the kind of a key of Context, Absent for any other key.
+func contextKind(key string) Kind {
+	switch key {
+	case "url", "path", "title", "referrer", "referrer_host",
+		"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
+		"language", "country", "region", "city", "timezone", "asn", "screen",
+		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content":
+		return String
 	case "latitude", "longitude":
-		want = Number
+		return Number
 	case "bot":
-		want = Bool
-	default:
-		if !slices.Contains(ContextKeys, m.Key) {
-			return refuse(m.Key, "is not a key of context")
-		}
+		return Bool
 	}
-	if m.Value.Kind != want {
-		return refuse(m.Key, "must be "+[...]string{String: "a string", Number: "a number", Bool: "true or false"}[want])
-	}
-	return nil
+	return Absent
 }
 
 // isClean says whether s is as every stored text is: valid UTF-8 without control
 // characters but \t \n \r.
 func isClean(s string) bool {
-	high := byte(0)
-	for i := range len(s) {
-		c := s[i]
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+	high, i := uint64(0), 0
+	for ; i+8 <= len(s); i += 8 {
+		w := word(s, i)
+		high |= w
+		if below(w, 0x20) != 0 && !isCleanASCII(s[i:i+8]) {
 			return false
 		}
-		high |= c
 	}
-	return high < utf8.RuneSelf || utf8.ValidString(s)
+	for k := i; k < len(s); k++ {
+		high |= uint64(s[k])
+	}
+	return isCleanASCII(s[i:]) && (high&highs == 0 || utf8.ValidString(s))
+}
+
+func isCleanASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // clean returns s with invalid UTF-8 as U+FFFD and without control characters;

@@ -448,7 +448,7 @@ func (e *Event) SetInt(i int, v int64) {
 	case IntDay:
 		e.Day = int32(v)
 	case IntFlags:
-		e.Uncounted, e.Late = v&FlagUncounted != 0, v&FlagLate != 0
+		e.Uncounted, e.Late, e.SessionSent = v&FlagUncounted != 0, v&FlagLate != 0, v&FlagSessionSent != 0
 	}
 }
 
@@ -458,7 +458,11 @@ func (e *Event) SetCell(field string, cell []byte) error {
 	if len(cell) == 0 || field == "" {
 		return fmt.Errorf("%w: empty field or cell", ErrCorrupt)
 	}
-	v := CellValue(cell)
+	return e.set(field, CellValue(cell))
+}
+
+// set is SetCell with the cell's value.
+func (e *Event) set(field string, v Value) error {
 	if len(field) > 1 {
 		m := Member{field[1:], v}
 		switch field[:1] {
@@ -507,7 +511,7 @@ func (e *Event) SetCell(field string, cell []byte) error {
 		ok = false
 	}
 	if !ok {
-		return fmt.Errorf("%w: field %q with a cell of %q", ErrCorrupt, field, cell[:1])
+		return fmt.Errorf("%w: field %q with a value of kind %d", ErrCorrupt, field, v.Kind)
 	}
 	return nil
 }
@@ -520,17 +524,26 @@ func (e *Event) Finish() {
 	}
 }
 
-// DecodeRecord returns the event of a record. It owns its memory.
+// DecodeRecord returns the event of a record. It owns its memory: one copy of the
+// record, which its strings share.
 func DecodeRecord(record []byte) (*Event, error) {
-	e := new(Event)
+	e := &Event{Context: make(Object, 0, 16), Properties: make(Object, 0, 8)}
 	var ints Ints
-	err := ScanRecord(record, &ints, func(field, cell []byte) error { return e.SetCell(string(field), cell) })
+	err := ScanRecord(bytes.Clone(record), &ints, func(field, cell []byte) error {
+		return e.set(view(field), cellView(cell))
+	})
 	if err != nil {
 		return nil, err
 	}
 	for i, v := range ints {
 		e.SetInt(i, v)
 	}
-	e.Finish()
-	return e, nil
+	if len(e.Properties) == 0 {
+		e.Properties = nil
+	}
+	if len(e.Context) == 0 {
+		e.Context = nil
+	}
+	return e, nil // the fields of a record are in the order of Finish
+
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"math/bits"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -20,41 +21,84 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
+// Eight bytes at a time: word reads them with s[i] lowest, below and equal set
+// the high bit of each byte that is smaller than, or the same as, n. A byte may
+// be marked wrongly only above a marked one, so the lowest mark is right.
+const (
+	lows  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+func word(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+func below(w uint64, n byte) uint64 { return (w - lows*uint64(n)) &^ w & highs }
+func equal(w uint64, n byte) uint64 { return below(w^lows*uint64(n), 1) &^ w }
+
 // stringEnd returns the position of the quote that closes the string whose
 // content begins at i. plain says that the content stands for itself: nothing is
 // escaped and all of it is valid UTF-8. Escapes are checked, control characters
 // are refused.
 func stringEnd(s string, i int) (end int, plain bool) {
-	start, escaped, high := i, false, byte(0)
-	for i < len(s) {
-		c := s[i]
-		switch {
-		case c == '"':
-			return i, !escaped && (high < utf8.RuneSelf || utf8.ValidString(s[start:i]))
-		case c == '\\':
-			escaped = true
-			if i+1 >= len(s) {
-				return -1, false
+	start, escaped, high := i, false, uint64(0)
+	for {
+		for i+8 <= len(s) {
+			w := word(s, i)
+			high |= w
+			if stop := below(w, 0x20) | equal(w, '"') | equal(w, '\\'); stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
+				break
 			}
-			switch s[i+1] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-				i += 2
-			case 'u':
-				if _, ok := hex4(s, i+2); !ok {
-					return -1, false
-				}
-				i += 6
-			default:
-				return -1, false
-			}
-		case c < 0x20:
-			return -1, false
-		default:
-			high |= c
+			i += 8
+		}
+		for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
+			high |= uint64(s[i])
 			i++
 		}
+		switch {
+		case i >= len(s) || s[i] < 0x20:
+			return -1, false
+		case s[i] == '"':
+			return i, !escaped && (high&highs == 0 || utf8.ValidString(s[start:i]))
+		}
+		escaped = true
+		if i+1 >= len(s) {
+			return -1, false
+		}
+		switch s[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+		case 'u':
+			if _, ok := hex4(s, i+2); !ok {
+				return -1, false
+			}
+			i += 6
+		default:
+			return -1, false
+		}
 	}
-	return -1, false
+}
+
+// plainEnd returns the first position from i on of a byte that a JSON string, or
+// HTML around it, cannot hold as it is, or that is not ASCII.
+func plainEnd(s string, i int) int {
+	for i+8 <= len(s) {
+		w := word(s, i)
+		// 0x22 and 0x26 are " and &, 0x3c and 0x3e are < and >.
+		stop := below(w, 0x20) | equal(w&^(lows*4), '"') | equal(w&^(lows*2), '<') | equal(w, '\\') | w&highs
+		if stop != 0 {
+			return i + bits.TrailingZeros64(stop)/8
+		}
+		i += 8
+	}
+	for i < len(s) && s[i] >= 0x20 && s[i] < utf8.RuneSelf &&
+		s[i] != '"' && s[i] != '&' && s[i] != '<' && s[i] != '>' && s[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // hex4 reads the four hexadecimal digits at i.

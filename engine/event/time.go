@@ -73,3 +73,22 @@ func daysIn(year, month int) int {
 	}
 	return 31
 }
+
+// appendTime appends Unix milliseconds as RFC 3339 in UTC with milliseconds; a
+// time outside MinTime and MaxTime as the nearer of the two.
+func appendTime(dst []byte, ms int64) []byte {
+	ms = min(max(ms, MinTime), MaxTime)
+	t := time.UnixMilli(ms).UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = append2(append2(dst, year/100), year%100)
+	dst = append2(append(dst, '-'), int(month))
+	dst = append2(append(dst, '-'), day)
+	dst = append2(append(dst, 'T'), hour)
+	dst = append2(append(dst, ':'), minute)
+	dst = append2(append(dst, ':'), second)
+	milli := t.Nanosecond() / 1e6
+	return append(append2(append(dst, '.', byte('0'+milli/100)), milli%100), 'Z')
+}
+
+func append2(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }

@@ -1,0 +1,216 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzParseEvent: what is taken is valid, has a JSON form that reads back as the
+// same event, and a record that does too. What is no JSON is never taken.
+func FuzzParseEvent(f *testing.F) {
+	f.Add(benchInput)
+	f.Add([]byte(`{"type":"alias","user":"u","previous":"p","time":1795521600000}`))
+	f.Add([]byte("\uFEFF{\"name\":\"\\ud83d\\u0000<\",\"properties\":{\"a\":{\"b\":[1e2,{\"c\":null,\"c\":\"\xff\"}]},\"a.b\":-0.0},\"increments\":{\"a\":1e1},\"groups\":[\"g\"]}"))
+	f.Add([]byte(`{"name":"a","value":"x","counted":false,"segments":["s"],"context":{"bot":true,"latitude":1},"extra":{"x":[[]]}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		before := bytes.Clone(in)
+		var p Parser
+		var e Event
+		err := p.Event(in, &e)
+		if !bytes.Equal(in, before) {
+			t.Fatal("the input has changed")
+		}
+		if err != nil {
+			var f *FieldError
+			if !errors.As(err, &f) || f.Msg == "" {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if !json.Valid(bytes.TrimPrefix(in, []byte("\uFEFF"))) {
+			t.Fatalf("%q is not JSON", in)
+		}
+		if Validate(&e) != nil {
+			return
+		}
+		text := AppendJSON(nil, &e)
+		if !json.Valid(text) || !utf8.Valid(text) || bytes.ContainsAny(text, "<>&\u2028\u2029") {
+			t.Fatalf("bad JSON %s", text)
+		}
+		e.Finish()
+		if len(text) <= EventBytesMax { // escapes can make it longer than it came
+			var again Event
+			if err := p.Event(text, &again); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			again.Finish()
+			if !reflect.DeepEqual(again, e) {
+				t.Fatalf("%s\nread\n%+v\nwant\n%+v", text, again, e)
+			}
+		}
+		record := AppendRecord(nil, &Head{Session: e.Session}, AppendBody(nil, &e))
+		read, err := DecodeRecord(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(*read, e) {
+			t.Fatalf("record read\n%+v\nwant\n%+v", *read, e)
+		}
+		e.Counts(func(property, term string, by int64) bool { return true })
+	})
+}
+
+// FuzzParser holds the Parser against encoding/json.
+func FuzzParser(f *testing.F) {
+	for _, s := range []string{`{"a":[1,"x",{"b":null}]}`, `[1e400]`, `"\ud800"`, `01`, "\"\xff\"", `{"a":1,"a":2}`, `[[[[[]]]]]`, `-0.5e-3`, "[1] ", `{"":{"":""}}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if bytes.HasPrefix(in, []byte("\uFEFF")) {
+			return
+		}
+		var p Parser
+		v, err := p.Value(in, storedLimits)
+		if err == nil && !json.Valid(in) {
+			t.Fatalf("%q is taken", in)
+		}
+		if end := skipValue(string(in), skipSpace(string(in), 0), 1); json.Valid(in) && end < 0 && !bytes.Contains(in, []byte("[[[[[[[[[[")) && !bytes.Contains(in, []byte(`":{`)) {
+			t.Fatalf("%q is not skipped", in)
+		} else if err == nil && skipSpace(string(in), end) != len(in) {
+			t.Fatalf("%q is skipped to %d", in, end)
+		}
+		if err != nil {
+			return
+		}
+		form := appendForm(nil, v)
+		again, err := p.Value(form, storedLimits)
+		if err != nil || again != v || !json.Valid(form) || !utf8.Valid(form) {
+			t.Fatalf("%s: %v %v, want %v", form, again, err, v)
+		}
+		if v.Kind == JSON {
+			CellLeaves(AppendCell(nil, v), func(path, term string) bool { return true })
+			GetPath(Object{{"a", v}}, "a.b.c")
+			if o, err := v.Object(&p); err == nil && !json.Valid(AppendObject(nil, o)) {
+				t.Fatalf("object of %s", form)
+			}
+			if list, err := v.Array(&p); err == nil {
+				for _, e := range list {
+					if e.Kind == Absent {
+						t.Fatalf("array of %s", form)
+					}
+				}
+			}
+		}
+		n := 0
+		if err := p.Each(in, storedLimits, func(i int, raw []byte) error { n++; return nil }); err == nil && !v.IsArray() {
+			t.Fatalf("%q has %d elements", in, n)
+		}
+	})
+}
+
+// FuzzRecord: any bytes either are refused as corrupt or make an event that
+// writes, and reads, the same again.
+func FuzzRecord(f *testing.F) {
+	e, head := fullEvent()
+	f.Add(AppendRecord(nil, head, AppendBody(nil, e)))
+	f.Add(AppendRecord(nil, &Head{}, AppendBody(nil, &Event{Dialect: Native, Type: Page})))
+	b := benchEvent()
+	f.Add(AppendRecord(nil, &Head{SessionOrd: 1, PersonOrd: 1}, AppendBody(nil, b)))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		before := bytes.Clone(record)
+		e, err := DecodeRecord(record)
+		if !bytes.Equal(record, before) {
+			t.Fatal("the record has changed")
+		}
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again := AppendRecord(nil, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped}, AppendBody(nil, e))
+		read, err := DecodeRecord(again)
+		if err != nil || fmt.Sprintf("%+v", read) != fmt.Sprintf("%+v", e) {
+			t.Fatalf("%v\nread\n%+v\nwant\n%+v", err, read, e)
+		}
+		if text := AppendJSON(nil, e); !json.Valid(text) {
+			t.Fatalf("not JSON: %s", text)
+		}
+		e.Counts(func(property, term string, by int64) bool { return true })
+	})
+}
+
+// FuzzCell: any bytes can be asked everything a cell is asked; what is a cell
+// comes back the same from its value.
+func FuzzCell(f *testing.F) {
+	for _, s := range []string{"", "s", "sx", "d1.0", "t", "f", "n", `j{"a":[1,{"b":"x"}]}`, "h0123456789abcdef", "u0123456789abcdef", "j[", "j{\"a\":", "q"} {
+		f.Add([]byte(s), []byte("d1"))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		before := bytes.Clone(a)
+		v := CellValue(a)
+		if validCell(a) {
+			if got := AppendCell(nil, v); !bytes.Equal(got, a) {
+				t.Fatalf("%q became %q", a, got)
+			}
+			if _, ok := v.Term(); ok != CellScalar(a) {
+				t.Fatalf("%q: term %v", a, ok)
+			}
+		}
+		n := 0
+		var seen []string
+		CellLeaves(a, func(path, term string) bool {
+			if key := path + "\x00=" + term; slices.Contains(seen, key) && !bytes.ContainsRune(a, 0) {
+				t.Fatalf("%q has %q twice", a, key)
+			} else if n < 100 {
+				seen = append(seen, key)
+			}
+			n++
+			return true
+		})
+		AppendCellTerm(nil, a)
+		c := CompareCells(a, b)
+		if c != -CompareCells(b, a) || (c == 0) != bytes.Equal(a, b) || CompareCells(a, a) != 0 {
+			t.Fatalf("order of %q and %q: %d", a, b, c)
+		}
+		if !bytes.Equal(a, before) {
+			t.Fatal("the cell has changed")
+		}
+	})
+}
+
+// FuzzTerm: a query finds the string it is, and the number it is.
+func FuzzTerm(f *testing.F) {
+	for _, s := range []string{"0100", "100", "1e2", "-0.0", "1e308", "1e309", "x", "", "0.000", "1.", "9007199254740993"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, q string) {
+		terms := QueryTerms(q)
+		if len(terms) < 1 || len(terms) > 2 || terms[0] != q || len(terms) == 2 && terms[1] == q {
+			t.Fatalf("%q asks for %q", q, terms)
+		}
+		if term, ok := Str(q).Term(); !ok || term != q {
+			t.Fatalf("string %q has the term %q", q, term)
+		}
+		if numberEnd(q, 0) == len(q) && q != "" {
+			term, ok := Num(q).Term()
+			if !ok || !slices.Contains(terms, term) {
+				t.Fatalf("number %q has the term %q, the query asks for %q", q, term, terms)
+			}
+			if len(term) > 1+2+decimalExponentMax+decimalDigitsMax && term != q {
+				t.Fatalf("term of %d bytes", len(term))
+			}
+		}
+		if len(terms) == 2 && len(terms[1]) <= decimalDigitsMax {
+			if again := QueryTerms(terms[1]); len(again) != 1 {
+				t.Fatalf("%q is not canonical: %q", terms[1], again)
+			}
+		}
+	})
+}

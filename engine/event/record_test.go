@@ -1,0 +1,198 @@
+package event
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
+
+// fullEvent has every field a record keeps.
+func fullEvent() (*Event, *Head) {
+	e := &Event{
+		Dialect: OpenPanel, Type: Order, Name: "Order <1>", Time: 1795435200123, Received: 1795435201000,
+		User: "user-1", Anonymous: "022bb90c-bbac-11e4-8dfc-aa07a5b093db", Session: "507f191e810c19729de860ea507f191e",
+		Previous: "user-0", Groups: []string{"staff", "né"}, MessageID: "507f191e810c19729de860ea507f191f", Value: Num("18.990"),
+		Properties: Object{{"amount", Num("1e2")}, {"first", Boolean(true)}, {"gone", Value{Kind: Null}}, {"items", Raw(`[{"sku":"a\"b","n":2}]`)}},
+		Context:    Object{{"bot", Boolean(false)}, {"country", Str("NL")}, {"latitude", Num("52.09")}},
+		Extra:      Object{{"integrations", Raw(`{"All":true}`)}, {"long", Str(strings.Repeat("x", 200))}},
+		Increments: []Amount{{"amount", 10}, {"items.n", -2}}, Segments: []string{"age-group"}, Uncounted: true, Late: true,
+		SessionOrd: 70000, PersonOrd: 3, Day: 20780, NotCounted: []string{"items.sku"}, Capped: []Term{{"items.n", "2"}, {"name", `a "b"`}},
+	}
+	return e, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped}
+}
+
+// TestRecordGolden holds version 1 of the format to its bytes.
+func TestRecordGolden(t *testing.T) {
+	full, head := fullEvent()
+	for _, c := range []struct {
+		name string
+		e    *Event
+		head *Head
+	}{
+		{"least", &Event{Dialect: Native, Type: Track}, &Head{}},
+		{"full", full, head},
+	} {
+		record := AppendRecord(nil, c.head, AppendBody(nil, c.e))
+		file := "testdata/record-v1-" + c.name + ".hex"
+		if *rewrite {
+			if err := os.WriteFile(file, []byte(hex.Dump(record)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hex.Dump(record) != string(want) {
+			t.Errorf("%s: the bytes of a record have changed:\n%s", c.name, hex.Dump(record))
+		}
+		e, err := DecodeRecord(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(e, c.e) {
+			t.Errorf("%s: read back\n%+v\nwant\n%+v", c.name, e, c.e)
+		}
+	}
+}
+
+// stored draws an event as the engine hands it to AppendBody.
+func stored() *rapid.Generator[*Event] {
+	return rapid.Custom(func(t *rapid.T) *Event {
+		short := func(name string) string { return text().Draw(t, name) }
+		list := func(name string) []string {
+			l := rapid.SliceOfN(rapid.StringMatching(`[a-z"é]{1,8}`), 0, 3).Draw(t, name)
+			if len(l) == 0 {
+				return nil
+			}
+			return l
+		}
+		id := short
+		e := &Event{
+			Dialect: rapid.SampledFrom(Dialects).Draw(t, "dialect"), Type: rapid.SampledFrom(Types).Draw(t, "type"),
+			Name: short("name"), User: id("user"), Anonymous: id("anonymous"), Session: id("session"), Previous: id("previous"), MessageID: id("message"),
+			Time: rapid.Int64Range(MinTime, MaxTime).Draw(t, "time"), Received: rapid.Int64Range(0, MaxTime).Draw(t, "received"),
+			Groups: list("groups"), Segments: list("segments"), NotCounted: list("not counted"),
+			Properties: object(2, 6).Draw(t, "properties"), Extra: object(1, 3).Draw(t, "extra"),
+			Uncounted: rapid.Bool().Draw(t, "uncounted"), Late: rapid.Bool().Draw(t, "late"),
+			SessionOrd: rapid.Uint64().Draw(t, "session ord"), PersonOrd: rapid.Uint64().Draw(t, "person ord"), Day: rapid.Int32().Draw(t, "day"),
+		}
+		for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom(ContextKeys), 0, 8, rapid.ID[string]).Draw(t, "context") {
+			v := Str(text().Draw(t, "value"))
+			switch contextKind(key) {
+			case Number:
+				v = Num(number().Draw(t, "value"))
+			case Bool:
+				v = Boolean(rapid.Bool().Draw(t, "value"))
+			}
+			e.Context = append(e.Context, Member{key, v})
+		}
+		if rapid.Bool().Draw(t, "has value") {
+			e.Value = Num(number().Draw(t, "value"))
+		}
+		for _, path := range list("increments") {
+			e.Increments = append(e.Increments, Amount{path, rapid.Int64Range(-MaxAmount, MaxAmount).Draw(t, "by")})
+		}
+		for _, path := range list("capped") {
+			e.Capped = append(e.Capped, Term{path, text().Draw(t, "value")})
+		}
+		e.Finish()
+		return e
+	})
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := stored().Draw(t, "event")
+		head := &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped}
+		record := AppendRecord([]byte("before"), head, AppendBody(nil, e))[len("before"):]
+		read, err := DecodeRecord(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(read, e) {
+			t.Fatalf("read back\n%+v\nwant\n%+v", read, e)
+		}
+
+		// The same event from its columns, in any order.
+		var ints Ints
+		type column struct {
+			field string
+			cell  []byte
+		}
+		var columns []column
+		if err := ScanRecord(record, &ints, func(field, cell []byte) error {
+			columns = append(columns, column{string(field), bytes.Clone(cell)})
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		rebuilt := new(Event)
+		for _, i := range rapid.Permutation(columns).Draw(t, "order") {
+			if err := rebuilt.SetCell(i.field, i.cell); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, v := range ints {
+			rebuilt.SetInt(i, v)
+		}
+		rebuilt.Finish()
+		if !reflect.DeepEqual(rebuilt, e) {
+			t.Fatalf("rebuilt\n%+v\nwant\n%+v", rebuilt, e)
+		}
+	})
+}
+
+// TestRecordCut tries every shorter record and every record with one byte more.
+func TestRecordCut(t *testing.T) {
+	e, head := fullEvent()
+	record := AppendRecord(nil, head, AppendBody(nil, e))
+	for n := range record {
+		if _, err := DecodeRecord(record[:n:n]); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%d of %d bytes: %v", n, len(record), err)
+		}
+	}
+	if _, err := DecodeRecord(append(record, 0)); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("a byte too many: %v", err)
+	}
+	if _, err := DecodeRecord(append([]byte{2}, record[1:]...)); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("a version to come: %v", err)
+	}
+}
+
+func TestScanRecordStops(t *testing.T) {
+	e, head := fullEvent()
+	stop := errors.New("stop")
+	n := 0
+	err := ScanRecord(AppendRecord(nil, head, AppendBody(nil, e)), new(Ints), func(_, _ []byte) error {
+		if n++; n == 5 {
+			return stop
+		}
+		return nil
+	})
+	if err != stop || n != 5 {
+		t.Errorf("%v after %d cells", err, n)
+	}
+}
+
+func TestSetCellRefuses(t *testing.T) {
+	for _, c := range [][2]string{
+		{"", "sx"}, {FieldName, ""}, {FieldName, "d1"}, {FieldName, "h1"}, {FieldGroups, "sx"}, {FieldGroups, `j{"a":1}`}, {FieldGroups, `j["a"`},
+		{FieldGroups, `j["a",]`}, {FieldGroups, "j[1]"}, {FieldGroups, `j["a"]x`}, {FieldIncrements, `j{"a":1.5}`}, {FieldIncrements, `j{"a":1`},
+		{FieldIncrements, `j["a"]`}, {FieldCapped, `j["a","b"]`}, {FieldCapped, `j[["a"]]`}, {FieldCapped, `j[["a","b"]`}, {FieldCapped, `j[["a","b"`},
+		{FieldValue, "t"}, {"\x1f", "sx"}, {"qkey", "sx"},
+	} {
+		if err := new(Event).SetCell(c[0], []byte(c[1])); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("SetCell(%q, %q): %v", c[0], c[1], err)
+		}
+	}
+}
