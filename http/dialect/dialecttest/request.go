@@ -1,0 +1,111 @@
+package dialecttest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cairn/http/dialect"
+)
+
+// ParseRequest reads a request as golden files have it: method and target, header
+// lines, an empty line, the body without the line break at its end.
+func ParseRequest(text []byte) (*dialect.Request, error) {
+	head, body, _ := bytes.Cut(text, []byte("\n\n"))
+	lines := strings.Split(strings.TrimSuffix(string(head), "\n"), "\n")
+	method, target, ok := strings.Cut(lines[0], " ")
+	if !ok || !strings.HasPrefix(target, "/") {
+		return nil, fmt.Errorf("%q is not a method and a path", lines[0])
+	}
+	header := map[string]string{}
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return nil, fmt.Errorf("%q is not a header", line)
+		}
+		header[name] = strings.TrimSpace(value)
+	}
+	return NewRequest(method, target, header, bytes.TrimSuffix(body, []byte("\n")))
+}
+
+// NewRequest makes a request for a Session. Header names may be in any case. The
+// body is copied.
+func NewRequest(method, target string, header map[string]string, body []byte) (*dialect.Request, error) {
+	if target == "" || target[0] != '/' {
+		return nil, errors.New("a target begins with /")
+	}
+	lower := make(map[string]string, len(header))
+	for name, value := range header {
+		lower[strings.ToLower(name)] = value
+	}
+	path, query, _ := strings.Cut(target, "?")
+	return &dialect.Request{
+		Method:   method,
+		Host:     lower["host"],
+		Path:     path,
+		RawQuery: query,
+		Header:   func(name string) string { return lower[strings.ToLower(name)] },
+		Body:     bytes.Clone(body),
+	}, nil
+}
+
+// routeMatches says that the path, host and query of req are those of r; see
+// dialect.Route for the patterns.
+func routeMatches(r *dialect.Route, req *dialect.Request) bool {
+	if label, _, _ := strings.Cut(req.Host, "."); r.Host != "" && !strings.EqualFold(label, r.Host) {
+		return false
+	}
+	if r.Query != "" && !queryHas(req.RawQuery, r.Query) {
+		return false
+	}
+	if name, ok := strings.CutPrefix(r.Path, "*/"); ok {
+		return strings.HasSuffix(req.Path, "/"+name)
+	}
+	want, have := strings.Split(r.Path, "/"), strings.Split(req.Path, "/")
+	for i, segment := range want {
+		switch {
+		case i >= len(have):
+			return false
+		case segment == "*" && i == len(want)-1:
+			return true
+		case segment != "*" && segment != have[i]:
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+func queryHas(query, want string) bool {
+	key, value, valued := strings.Cut(want, "=")
+	for k, v := range dialect.Form(query) {
+		if k == key && (!valued || v == value) {
+			return true
+		}
+	}
+	return false
+}
+
+func methodMatches(r *dialect.Route, method string) bool {
+	for _, m := range r.Methods {
+		if m == method || method == "HEAD" && m == "GET" && r.Reads {
+			return true
+		}
+	}
+	return false
+}
+
+// specificity orders the routes that match one request.
+func specificity(r *dialect.Route) int {
+	n := 0
+	if r.Host != "" {
+		n += 4
+	}
+	if r.Query != "" {
+		n += 2
+	}
+	if !strings.Contains(r.Path, "*") {
+		n++
+	}
+	return n
+}
