@@ -1,0 +1,221 @@
+// Benchmarks of the engine on a real disk: durable writes by batch size and
+// number of writers, and the reads a dashboard makes, over a store whose rows
+// are mostly sealed.
+//
+//	go test ./engine -run '^$' -bench . -benchtime 2s
+//	go test ./engine -run '^$' -bench Read -bench.events 1000000
+
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+var benchEvents = flag.Int("bench.events", 200_000, "events in the store that reads are measured on")
+
+// stream makes realistic events: names and products by Zipf's law, sessions of a
+// few events, a message id each. It is not safe for concurrent use.
+type stream struct {
+	rng      *rand.Rand
+	names    *rand.Zipf
+	users    *rand.Zipf
+	products *rand.Zipf
+	prefix   string
+	n        int
+	now      int64
+}
+
+func newStream(seed uint64) *stream {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	return &stream{
+		rng:      rng,
+		names:    rand.NewZipf(rng, 1.2, 4, 49),
+		users:    rand.NewZipf(rng, 1.05, 50, 49_999),
+		products: rand.NewZipf(rng, 1.1, 10, 4_999),
+		prefix:   fmt.Sprintf("%08x-0000-4000-8000-", seed),
+		now:      time.Now().Add(-20 * 24 * time.Hour).UnixMilli(),
+	}
+}
+
+func (s *stream) event() *event.Event {
+	s.n++
+	s.now += int64(s.rng.IntN(2000))
+	user := strconv.Itoa(int(s.users.Uint64()))
+	return &event.Event{
+		Dialect:   event.Native,
+		Type:      event.Track,
+		Name:      "event " + strconv.Itoa(int(s.names.Uint64())),
+		Time:      s.now,
+		User:      "user-" + user,
+		Anonymous: "device-" + user,
+		MessageID: s.prefix + fmt.Sprintf("%012x", s.n),
+		Properties: event.Object{
+			{Key: "plan", Value: event.Str([]string{"free", "pro", "team", "trial", "none"}[s.rng.IntN(5)])},
+			{Key: "product", Value: event.Str("product " + strconv.Itoa(int(s.products.Uint64())))},
+			{Key: "amount", Value: event.Num(strconv.Itoa(s.rng.IntN(10_000)))},
+			{Key: "order", Value: event.Str(s.prefix + strconv.Itoa(s.n))},
+		},
+		Context: event.Object{
+			{Key: "country", Value: event.Str("C" + strconv.Itoa(s.rng.IntN(60)))},
+			{Key: "browser", Value: event.Str([]string{"Chrome", "Firefox", "Safari", "Edge"}[s.rng.IntN(4)])},
+			{Key: "platform", Value: event.Str([]string{"Windows", "macOS", "Android", "iOS", "Linux"}[s.rng.IntN(5)])},
+			{Key: "url", Value: event.Str("https://shop.example/p/" + strconv.Itoa(int(s.products.Uint64())))},
+		},
+	}
+}
+
+func (s *stream) batch(site *engine.Site, n int) []engine.Record {
+	records := make([]engine.Record, n)
+	for i := range records {
+		records[i] = engine.Record{Site: site, Event: s.event()}
+	}
+	return records
+}
+
+var benchSite = &engine.Site{ID: 1, Name: "bench", Uncounted: []string{"order"}}
+
+func openBench(b *testing.B) *engine.Engine {
+	b.Helper()
+	e, err := engine.Open(engine.Options{Dir: b.TempDir(), Sites: []*engine.Site{benchSite}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return e
+}
+
+// One operation is one event, durable.
+func BenchmarkIngest(b *testing.B) {
+	for _, size := range []int{1, 100, 1000} {
+		for _, writers := range []int{1, 64, 256} {
+			b.Run(fmt.Sprintf("batch=%d/writers=%d", size, writers), func(b *testing.B) {
+				e := openBench(b)
+				batches := make([][][]engine.Record, writers) // made beforehand, by writer
+				per := (b.N + writers*size - 1) / (writers * size)
+				for i := range batches {
+					s := newStream(uint64(i + 1))
+					for range per {
+						batches[i] = append(batches[i], s.batch(benchSite, size))
+					}
+				}
+				var stored atomic.Int64
+				b.ReportAllocs()
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for _, mine := range batches {
+					wg.Go(func() {
+						for _, records := range mine {
+							if _, err := e.Ingest(context.Background(), records, true); err != nil {
+								b.Error(err)
+								return
+							}
+							stored.Add(int64(size))
+						}
+					})
+				}
+				wg.Wait()
+				b.StopTimer()
+				b.ReportMetric(float64(stored.Load())/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	e := openBench(b)
+	s := newStream(1)
+	for n := 0; n < *benchEvents; n += 1000 {
+		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true); err != nil {
+			b.Fatal(err)
+		}
+	}
+	where := func(pairs ...string) []engine.Cond {
+		var out []engine.Cond
+		for i := 0; i < len(pairs); i += 2 {
+			out = append(out, engine.Cond{Field: pairs[i], Values: []string{pairs[i+1]}})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		where []engine.Cond
+	}{
+		{"newest", nil},
+		{"name", where("name", "event 1")},
+		{"rare name", where("name", "event 48")},
+		{"user", where("user", "user-30000")},
+		{"two properties", where("prop.plan", "pro", "prop.product", "product 7")},
+		{"message id", where("message_id", newStream(1).event().MessageID)},
+		{"nothing", where("name", "event 1", "user", "nobody")},
+	} {
+		b.Run("List/"+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.List(context.Background(), engine.Query{Site: benchSite, Where: c.where, Limit: 20}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("Count/"+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.Count(context.Background(), engine.Query{Site: benchSite, Where: c.where}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	today := dayOf(time.Now().UnixMilli(), nil)
+	for _, c := range []struct {
+		name string
+		q    engine.CounterQuery
+	}{
+		{"properties", engine.CounterQuery{}},
+		{"few values", engine.CounterQuery{Property: "country"}},
+		{"many values", engine.CounterQuery{Property: "product"}},
+		{"one week", engine.CounterQuery{Property: "country", FromDay: today - 20, ToDay: today - 14}},
+		{"by segment", engine.CounterQuery{Property: "product", Segment: "country"}},
+		{"where", engine.CounterQuery{Property: "product", Where: where("name", "event 1")}},
+	} {
+		b.Run("Counters/"+c.name, func(b *testing.B) {
+			c.q.Site, c.q.Limit = benchSite, 100
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := e.Counters(context.Background(), c.q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("Users", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := e.Users(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Sessions", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := e.Sessions(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

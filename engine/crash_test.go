@@ -1,0 +1,429 @@
+// Power cuts in memory: the engine runs on a file system that remembers what was
+// synced, and at some file operation a copy is taken as a power cut would leave
+// it. The copy must hold every acknowledged request, each other request wholly
+// or not at all, and go on from there; then it is cut again.
+//
+//	go test ./engine -run Crash -crash.seeds=2000
+//	go test ./engine -run Crash -crash.seed=7          one seed again
+
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+var (
+	crashSeeds = flag.Int("crash.seeds", 50, "seeds of the crash test")
+	crashSeed  = flag.Uint64("crash.seed", 0, "the one seed to run; 0 = many")
+)
+
+// request is one batch of a workload and what became of it.
+type request struct {
+	number   int
+	records  []engine.Record
+	acked    bool
+	outcomes []engine.Outcome
+}
+
+// workload makes requests with message ids of their own and keeps the oracle:
+// which were sent, which acknowledged. Requests are numbered from 1 over all
+// lives of one store.
+type workload struct {
+	sites []*engine.Site
+	now   func() time.Time
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	requests []*request
+}
+
+func newWorkload(rng *rand.Rand) *workload {
+	clock := epoch.UnixMilli() // every look at the clock moves it
+	return &workload{
+		rng:   rng,
+		sites: []*engine.Site{{ID: 1, Name: "one"}, {ID: 2, Name: "two", Location: newYork}},
+		now:   func() time.Time { return time.UnixMilli(atomic.AddInt64(&clock, 7)) },
+	}
+}
+
+func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
+	return engine.Options{
+		Dir: "data", FS: fs, Sites: w.sites, Now: w.now, Reserve: -1, Memory: 16 << 20,
+		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100),
+		Fatal: func(error) {},
+	}
+}
+
+// begin makes the next request and counts it as sent.
+func (w *workload) begin() *request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := &request{number: len(w.requests) + 1}
+	for i := range 1 + min(w.rng.IntN(12), w.rng.IntN(12)) {
+		r.records = append(r.records, engine.Record{
+			Site: w.sites[min(w.rng.IntN(3), w.rng.IntN(3))%len(w.sites)],
+			Event: &event.Event{
+				Dialect:   event.Native,
+				Type:      event.Track,
+				Name:      "n" + strconv.Itoa(w.rng.IntN(4)),
+				User:      "u" + strconv.Itoa(w.rng.IntN(5)),
+				Anonymous: "a" + strconv.Itoa(w.rng.IntN(9)),
+				MessageID: fmt.Sprintf("r%d-%d", r.number, i),
+				Properties: event.Object{
+					{Key: "request", Value: event.Num(strconv.Itoa(r.number))},
+					{Key: "plan", Value: event.Str([]string{"free", "pro"}[w.rng.IntN(2)])},
+				},
+			},
+		})
+	}
+	w.requests = append(w.requests, r)
+	return r
+}
+
+// end notes the answer of a request. An error is no answer: nothing is known.
+func (w *workload) end(r *request, outcomes []engine.Outcome, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		r.acked, r.outcomes = true, outcomes
+	}
+}
+
+// run sends requests from a few goroutines until stop says so or each has sent n.
+func (w *workload) run(e *engine.Engine, goroutines, n int, stop func() bool) {
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for range n {
+				if stop() {
+					return
+				}
+				r := w.begin()
+				outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true)
+				w.end(r, outcomes, err)
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// acked lists the requests acknowledged so far.
+func (w *workload) acked() []*request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []*request
+	for _, r := range w.requests {
+		if r.acked {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// verify holds an engine against the oracle: requests whose answers came before
+// the cut are wholly there, all others wholly or not at all; seqs are dense, a
+// message id is there once, and counters are a recount. It learns the fate of
+// requests without an answer: those found are acknowledged from now on.
+func (w *workload) verify(e *engine.Engine, acked []*request) error {
+	ctx := context.Background()
+	type place struct {
+		site *engine.Site
+		e    *event.Event
+	}
+	found := map[string]place{} // by message id
+	for _, site := range w.sites {
+		events, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 1000})
+		if err != nil {
+			return fmt.Errorf("list %s: %w", site.Name, err)
+		}
+		recount := newModel(w.now)
+		for i, ev := range events {
+			if ev.Seq != uint64(i)+1 {
+				return fmt.Errorf("site %s: event %d of the log has seq %d", site.Name, i+1, ev.Seq)
+			}
+			if twin, ok := found[ev.MessageID]; ok {
+				return fmt.Errorf("message %s is stored twice, as seq %d of %s and %d of %s", ev.MessageID, twin.e.Seq, twin.site.Name, ev.Seq, site.Name)
+			}
+			found[ev.MessageID] = place{site, ev}
+			again := copyEvent(ev)
+			if !ev.SessionSent {
+				again.Session = ""
+			}
+			recount.of(site).append(again)
+			if again.SessionOrd != ev.SessionOrd || again.Day != ev.Day {
+				return fmt.Errorf("site %s seq %d: session %d day %d, the log says %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
+			}
+		}
+		if err := sameAsRecount(ctx, e, recount, site); err != nil {
+			return fmt.Errorf("site %s: %w", site.Name, err)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	stored := 0
+	for _, r := range w.requests {
+		have := 0
+		for i, rec := range r.records {
+			p, ok := found[rec.Event.MessageID]
+			if !ok {
+				continue
+			}
+			have++
+			if p.site != rec.Site || p.e.Name != rec.Event.Name || p.e.User != rec.Event.User {
+				return fmt.Errorf("request %d record %d is stored as something else: %s", r.number, i, show(p.e))
+			}
+			if r.acked && (r.outcomes[i].Seq != p.e.Seq || r.outcomes[i].ID != p.e.ID) {
+				return fmt.Errorf("request %d record %d was acknowledged as seq %d id %s, is seq %d id %s", r.number, i, r.outcomes[i].Seq, r.outcomes[i].ID, p.e.Seq, p.e.ID)
+			}
+		}
+		stored += have
+		switch {
+		case have == len(r.records):
+		case slices.Contains(acked, r):
+			return fmt.Errorf("request %d was acknowledged, %d of its %d events are there", r.number, have, len(r.records))
+		case have != 0:
+			return fmt.Errorf("request %d is there in part: %d of %d events", r.number, have, len(r.records))
+		}
+		if r.acked = have > 0; !r.acked {
+			r.outcomes = nil
+			continue
+		}
+		r.outcomes = make([]engine.Outcome, len(r.records))
+		for i, rec := range r.records {
+			at := found[rec.Event.MessageID].e
+			r.outcomes[i] = engine.Outcome{Status: engine.Stored, ID: at.ID, Seq: at.Seq, Session: at.Session}
+		}
+	}
+	if stored != len(found) {
+		return fmt.Errorf("%d events are stored, %d of them were sent", len(found), stored)
+	}
+	return nil
+}
+
+// sameAsRecount compares totals and counters with a model made from the log.
+func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *engine.Site) error {
+	for _, q := range []engine.Query{
+		{Site: site},
+		{Site: site, Where: []engine.Cond{{Field: "name", Values: []string{"n1"}}}},
+		{Site: site, Where: []engine.Cond{{Field: "user", Values: []string{"u2"}}, {Field: "prop.plan", Values: []string{"pro"}}}},
+	} {
+		want, _ := recount.Count(ctx, q)
+		if got, err := e.Count(ctx, q); err != nil || got != want {
+			return fmt.Errorf("count %s: %+v, %v; the log has %+v", showQuery(q), got, err, want)
+		}
+	}
+	for _, q := range []engine.CounterQuery{
+		{Site: site, Property: "name", Limit: 1000},
+		{Site: site, Property: "plan", Limit: 1000},
+		{Site: site, Property: "request", Limit: 1000},
+	} {
+		want, _ := recount.Counters(ctx, q)
+		got, err := e.Counters(ctx, q)
+		if err != nil || got.Count != want.Count || got.Total.Events != want.Total.Events || got.Total.Users != want.Total.Users || got.Total.Sessions != want.Total.Sessions {
+			return fmt.Errorf("counters %s: %d rows, total %+v, %v; the log has %d rows, total %+v", q.Property, got.Count, got.Total, err, want.Count, want.Total)
+		}
+		rows := map[string]engine.CounterRow{}
+		for _, r := range want.Rows {
+			rows[r.Value] = r
+		}
+		for _, r := range got.Rows {
+			if r != rows[r.Value] {
+				return fmt.Errorf("counters %s: %+v; the log has %+v", q.Property, r, rows[r.Value])
+			}
+		}
+	}
+	return nil
+}
+
+// resend sends some requests again, answered or not: what is there must be a
+// duplicate of itself, what is not must be stored now.
+func (w *workload) resend(e *engine.Engine, n int) error {
+	for range n {
+		w.mu.Lock()
+		if len(w.requests) == 0 {
+			w.mu.Unlock()
+			return nil
+		}
+		r := w.requests[w.rng.IntN(len(w.requests))]
+		w.mu.Unlock()
+		outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true)
+		if err != nil {
+			return nil // cut short; the oracle knows no more than before
+		}
+		for i, o := range outcomes {
+			want := engine.Stored
+			if r.acked {
+				want = engine.Duplicate
+			}
+			if o.Status != want || r.acked && (o.Seq != r.outcomes[i].Seq || o.ID != r.outcomes[i].ID) {
+				return fmt.Errorf("request %d record %d sent again: %+v; it is acknowledged: %t, as %+v", r.number, i, o, r.acked, r.outcomes)
+			}
+		}
+		w.end(r, outcomes, nil)
+	}
+	return nil
+}
+
+// powerCut is a file system that is copied, as a power cut would leave it, just
+// before its file operation number at.
+type powerCut struct {
+	*errorfs.FS
+	mem     *vfs.MemFS
+	at      int64
+	cfg     vfs.CrashCloneCfg
+	oracle  *workload
+	ops     atomic.Int64
+	once    sync.Once
+	happens atomic.Bool
+	after   *vfs.MemFS // what is left
+	acked   []*request // acknowledged before
+}
+
+func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *workload) *powerCut {
+	p := &powerCut{mem: mem, at: at, cfg: cfg, oracle: oracle}
+	p.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && p.ops.Add(1) == p.at {
+			p.cut()
+		}
+		return nil
+	}))
+	return p
+}
+
+// cut takes the copy. What is acknowledged by now must be in it: the list is
+// made first.
+func (p *powerCut) cut() {
+	p.once.Do(func() {
+		p.acked = p.oracle.acked()
+		p.after = p.mem.CrashClone(p.cfg)
+		p.happens.Store(true)
+	})
+}
+
+func TestCrash(t *testing.T) {
+	if *crashSeed != 0 {
+		crash(t, *crashSeed)
+		return
+	}
+	for seed := range uint64(*crashSeeds) {
+		crash(t, seed+1)
+	}
+}
+
+// crash is a store that lives through three power cuts, some of them during its
+// recovery or while it closes.
+func crash(t *testing.T, seed uint64) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 3))
+	w := newWorkload(rand.New(rand.NewPCG(seed, 4)))
+	mem := vfs.NewCrashableMem()
+	var acked []*request
+	fail := func(life int, format string, args ...any) {
+		t.Helper()
+		t.Fatalf("seed %d life %d: %s\nagain: go test ./engine -run 'TestCrash$' -crash.seed=%d", seed, life, fmt.Sprintf(format, args...), seed)
+	}
+	for life := 1; life <= 4; life++ {
+		percent := []int{0, 0, 50, rng.IntN(101), 100}[rng.IntN(5)]
+		at := 1 + rng.Int64N(150)
+		if rng.IntN(3) > 0 {
+			at = 1 + rng.Int64N(1200)
+		}
+		cut := newPowerCut(mem, at, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(seed, uint64(life)))}, w)
+		if life > 1 && rng.IntN(4) == 0 {
+			if report, err := engine.Check(context.Background(), mem, "data"); err != nil || len(report.Problems) > 0 {
+				fail(life, "check: %v %v", err, report.Problems)
+			}
+		}
+		e, err := engine.Open(w.options(cut, rng))
+		if err != nil {
+			fail(life, "open: %v", err)
+		}
+		if err := w.verify(e, acked); err != nil {
+			fail(life, "%v", err)
+		}
+		if err := w.resend(e, 6); err != nil {
+			fail(life, "%v", err)
+		}
+		w.run(e, 1+rng.IntN(4), 40, cut.happens.Load)
+		if err := e.Close(); err != nil {
+			fail(life, "close: %v", err)
+		}
+		cut.cut() // at the latest now, with everything answered
+		mem, acked = cut.after, cut.acked
+	}
+	e, err := engine.Open(w.options(mem, rng))
+	if err != nil {
+		fail(5, "open: %v", err)
+	}
+	if err := w.verify(e, acked); err != nil {
+		fail(5, "%v", err)
+	}
+	if err := e.Close(); err != nil {
+		fail(5, "close: %v", err)
+	}
+	if report, err := engine.Check(context.Background(), mem, "data"); err != nil || len(report.Problems) > 0 {
+		fail(5, "check: %v %v", err, report.Problems)
+	}
+}
+
+// Every file operation of one script is cut before, with nothing and with all of
+// the unsynced data surviving. Plain go test takes every 7th.
+func TestCrashAtEveryOperation(t *testing.T) {
+	stride := int64(7)
+	if *crashSeeds > 50 {
+		stride = 1
+	}
+	done := false
+	for at := int64(1); !done; at += stride {
+		for _, percent := range []int{0, 100} {
+			w := newWorkload(rand.New(rand.NewPCG(1, 1)))
+			rng := rand.New(rand.NewPCG(1, 2))
+			cut := newPowerCut(vfs.NewCrashableMem(), at, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}, w)
+			options := w.options(cut, rng)
+			options.SealRows, options.HotEvents = 16, 64
+			e, err := engine.Open(options)
+			if err != nil {
+				t.Fatalf("op %d: open: %v", at, err)
+			}
+			w.run(e, 1, 60, cut.happens.Load)
+			if err := e.Close(); err != nil {
+				t.Fatalf("op %d: close: %v", at, err)
+			}
+			if !cut.happens.Load() {
+				done = true
+				cut.cut()
+			}
+			e, err = engine.Open(w.options(cut.after, rng))
+			if err != nil {
+				t.Fatalf("op %d, %d %% unsynced: open: %v", at, percent, err)
+			}
+			if err := w.verify(e, cut.acked); err != nil {
+				t.Fatalf("op %d, %d %% unsynced: %v", at, percent, err)
+			}
+			if err := w.resend(e, 3); err != nil {
+				t.Fatalf("op %d, %d %% unsynced: %v", at, percent, err)
+			}
+			if err := e.Close(); err != nil {
+				t.Fatalf("op %d, %d %% unsynced: close: %v", at, percent, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,168 @@
+// Exactly once: many senders of the same message ids at the same time, over a
+// restart in between.
+
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+func TestDedupConcurrent(t *testing.T) {
+	const senders, ids = 64, 1000
+	fs := vfs.NewMem()
+	w := newWorkload(rand.New(rand.NewPCG(1, 1)))
+	site := w.sites[0]
+	open := func() *engine.Engine {
+		options := w.options(fs, rand.New(rand.NewPCG(1, 2)))
+		options.SealRows, options.HotEvents = 50, 300 // most originals are sealed when a retry comes
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	type verdict struct {
+		stored  int
+		answers map[string]int // "seq id" → how many said so
+	}
+	var mu sync.Mutex
+	verdicts := make([]verdict, ids)
+	for i := range verdicts {
+		verdicts[i].answers = map[string]int{}
+	}
+	// send gives all ids to the engine once, in an order and in batches of the
+	// sender's own, and stops when the engine does.
+	send := func(e *engine.Engine, sender int) error {
+		rng := rand.New(rand.NewPCG(uint64(sender), 9))
+		order := rng.Perm(ids)
+		for len(order) > 0 {
+			n := min(1+rng.IntN(20), len(order))
+			records := make([]engine.Record, n)
+			for i, id := range order[:n] {
+				records[i] = engine.Record{Site: site, Event: &event.Event{
+					Dialect: event.Native, Type: event.Track, Name: "x", User: fmt.Sprintf("sender %d", sender),
+					MessageID: fmt.Sprintf("id %d", id),
+				}}
+			}
+			outcomes, err := e.Ingest(t.Context(), records, sender%2 == 0)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			for i, id := range order[:n] {
+				o := outcomes[i]
+				if o.Status == engine.Stored {
+					verdicts[id].stored++
+				} else if o.Status != engine.Duplicate {
+					t.Errorf("id %d: %+v", id, o)
+				}
+				verdicts[id].answers[fmt.Sprint(o.Seq, " ", o.ID)]++
+			}
+			mu.Unlock()
+			order = order[n:]
+		}
+		return nil
+	}
+	everyone := func(e *engine.Engine, end func()) {
+		var wg sync.WaitGroup
+		for sender := range senders {
+			wg.Go(func() {
+				if err := send(e, sender); err != nil && !errors.Is(err, engine.ErrStopping) {
+					t.Errorf("sender %d: %v", sender, err)
+				}
+			})
+		}
+		end()
+		wg.Wait()
+	}
+
+	e := open()
+	everyone(e, func() { // stopped in the middle of it
+		for e.Stats().Accepted < ids/3 {
+			time.Sleep(100 * time.Microsecond)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	e = open()
+	everyone(e, func() {})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = open()
+	if err := send(e, 1000); err != nil { // and once more, all of it sealed or replayed
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+
+	events, err := walk(e, engine.Query{Site: site, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != ids {
+		t.Errorf("%d events are stored, want %d", len(events), ids)
+	}
+	place := map[string]string{}
+	for _, ev := range events {
+		place[ev.MessageID] = fmt.Sprint(ev.Seq, " ", ev.ID)
+	}
+	for i, v := range verdicts {
+		id := fmt.Sprintf("id %d", i)
+		if v.stored > 1 || len(v.answers) != 1 || v.answers[place[id]] == 0 {
+			t.Errorf("%s: stored %d times, answered %v, is at %q", id, v.stored, v.answers, place[id])
+		}
+	}
+	page, err := e.Counters(t.Context(), engine.CounterQuery{Site: site, Property: "name", Limit: 10})
+	if err != nil || page.Total.Events != ids {
+		t.Errorf("counted %d, %v; want %d", page.Total.Events, err, ids)
+	}
+}
+
+// The key of dedup is (site, dialect, message id).
+func TestDedupKey(t *testing.T) {
+	w := newWorkload(rand.New(rand.NewPCG(2, 1)))
+	e, err := engine.Open(w.options(vfs.NewMem(), rand.New(rand.NewPCG(2, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, c := range []struct {
+		name    string
+		site    *engine.Site
+		dialect event.Dialect
+		id      string
+		want    engine.OutcomeStatus
+		seq     uint64
+	}{
+		{"first", w.sites[0], event.Native, "m", engine.Stored, 1},
+		{"again", w.sites[0], event.Native, "m", engine.Duplicate, 1},
+		{"another dialect", w.sites[0], event.Segment, "m", engine.Stored, 2},
+		{"another site", w.sites[1], event.Native, "m", engine.Stored, 1},
+		{"another case", w.sites[0], event.Native, "M", engine.Stored, 3},
+		{"no id", w.sites[0], event.Native, "", engine.Stored, 4},
+		{"no id again", w.sites[0], event.Native, "", engine.Stored, 5},
+		{"the first still", w.sites[0], event.Native, "m", engine.Duplicate, 1},
+	} {
+		out, err := e.Ingest(t.Context(), []engine.Record{{Site: c.site, Event: &event.Event{
+			Dialect: c.dialect, Type: event.Track, Name: "x", MessageID: c.id,
+		}}}, true)
+		if err != nil || out[0].Status != c.want || out[0].Seq != c.seq {
+			t.Errorf("%s: %+v, %v; want status %d seq %d", c.name, out, err, c.want, c.seq)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+// Errors of the file system, one at each operation of a script: once, and from
+// then on. Whatever fails, nothing acknowledged is lost and nobody waits for
+// longer than faultPatience. The script runs in child processes of the test
+// binary, because a store that cannot write may end its process; the parent
+// tells that from a clean stop.
+//
+//	go test ./engine -run Fault -fault.stride=1     every index
+
+package engine_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cairn/engine"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+var faultStride = flag.Int("fault.stride", 41, "try every n-th file operation of the fault test")
+
+const (
+	faultPatience = 5 * time.Second
+	faultsAChild  = 40 // indices one child process tries
+	faultEnv      = "CAIRN_TEST_FAULT"
+)
+
+var faultKinds = map[string][]errorfs.OpKind{
+	"create": {errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpMkdirAll},
+	"write":  {errorfs.OpFileWrite, errorfs.OpFileWriteAt},
+	"sync":   {errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo},
+	"rename": {errorfs.OpRename},
+	"link":   {errorfs.OpLink},
+	"remove": {errorfs.OpRemove, errorfs.OpRemoveAll},
+}
+
+func TestFault(t *testing.T) {
+	for kind := range faultKinds {
+		for _, mode := range []string{"once", "onwards"} {
+			t.Run(kind+"/"+mode, func(t *testing.T) {
+				tried := 0
+				for from, done := 1+len(kind)%*faultStride, false; !done; {
+					spec := fmt.Sprintf("%s %s %d %d", kind, mode, from, *faultStride)
+					cmd := exec.Command(os.Args[0], "-test.run=^TestFaultChild$", "-test.timeout=10m")
+					cmd.Env = append(os.Environ(), faultEnv+"="+spec)
+					out, err := cmd.CombinedOutput()
+					var last string
+					for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+						if i, ok := strings.CutPrefix(lines.Text(), "fault at "); ok {
+							last = i
+							tried++
+						}
+						done = done || lines.Text() == "no more faults"
+					}
+					if err != nil {
+						t.Fatalf("%s, operation %s: %v\n%s\nagain: %s='%s %s %s 1' go test ./engine -run 'TestFaultChild$'", spec, last, err, tail(out), faultEnv, kind, mode, last)
+					}
+					from += faultsAChild * *faultStride
+				}
+				t.Logf("%d operations failed", tried)
+			})
+		}
+	}
+}
+
+func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }
+
+// TestFaultChild is what the children run: the script once for each index.
+func TestFaultChild(t *testing.T) {
+	spec := strings.Fields(os.Getenv(faultEnv))
+	if len(spec) != 4 {
+		t.Skip("runs as a child of TestFault")
+	}
+	from, _ := strconv.Atoi(spec[2])
+	stride, _ := strconv.Atoi(spec[3])
+	for i := range faultsAChild {
+		at := from + i*stride
+		fmt.Printf("fault at %d\n", at)
+		if hit := faultScript(t, faultKinds[spec[0]], spec[1] == "onwards", int64(at)); !hit {
+			fmt.Println("no more faults")
+			return
+		}
+	}
+}
+
+// faultScript runs a life of a store with the at-th operation of the kinds
+// failing, then reads what a power cut and what a mere end of the process would
+// leave. It reports whether the operation was reached.
+func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (hit bool) {
+	var ops atomic.Int64
+	var off atomic.Bool
+	mem := vfs.NewCrashableMem()
+	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		for _, k := range kinds {
+			if op.Kind == k && !off.Load() {
+				if n := ops.Add(1); n == at || onwards && n > at {
+					return errorfs.ErrInjected
+				}
+			}
+		}
+		return nil
+	}))
+	w := newWorkload(rand.New(rand.NewPCG(5, 5)))
+	fatal := make(chan error, 8)
+	options := w.options(fs, rand.New(rand.NewPCG(5, 6)))
+	options.SealRows, options.HotEvents = 12, 48
+	options.Fatal = func(err error) { fatal <- err }
+
+	var e *engine.Engine
+	var openErr error
+	within(t, at, "open", func() { e, openErr = engine.Open(options) })
+	failed := func() bool { return len(fatal) > 0 }
+	if openErr == nil {
+		within(t, at, "write", func() { w.run(e, 2, 30, failed) })
+		if !failed() {
+			within(t, at, "snapshot", func() {
+				if _, err := e.Snapshot(context.Background(), "copy"); err != nil && ops.Load() < at {
+					t.Fatalf("snapshot, without a fault: %v", err)
+				}
+			})
+		}
+		within(t, at, "write", func() { w.run(e, 2, 30, failed) })
+		if !failed() {
+			if err := w.verify(e, w.acked()); err != nil && !errors.Is(err, engine.ErrFailed) {
+				t.Fatalf("fault at %d: still running: %v", at, err)
+			}
+		}
+		if failed() { // no ack may follow
+			before := len(w.acked())
+			within(t, at, "write after the end", func() { w.run(e, 1, 1, func() bool { return false }) })
+			if after := len(w.acked()); after > before {
+				t.Fatalf("fault at %d: an acknowledgement after Fatal", at)
+			}
+		} else {
+			within(t, at, "close", func() { _ = e.Close() })
+		}
+	}
+	hit = ops.Load() >= at
+	if openErr != nil && !hit {
+		t.Fatalf("open, without a fault: %v", openErr)
+	}
+	acked := w.acked()
+	for _, percent := range []int{0, 100} {
+		left := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 0))})
+		again, err := engine.Open(w.options(left, rand.New(rand.NewPCG(5, 7))))
+		if err != nil {
+			t.Fatalf("fault at %d, %d %% of unsynced data kept: open again: %v", at, percent, err)
+		}
+		if err := w.verify(again, acked); err != nil {
+			t.Fatalf("fault at %d, %d %% of unsynced data kept: %v", at, percent, err)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatalf("fault at %d, %d %% of unsynced data kept: close: %v", at, percent, err)
+		}
+		if report, err := engine.Check(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
+			t.Fatalf("fault at %d, %d %% of unsynced data kept: check: %v %v", at, percent, err, report.Problems)
+		}
+	}
+	return hit
+}
+
+// within ends the process when a step hangs: its goroutines show where.
+func within(t *testing.T, at int64, step string, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	select {
+	case <-done:
+	case <-time.After(faultPatience):
+		panic(fmt.Sprintf("fault at %d: %s takes over %v", at, step, faultPatience))
+	}
+}

@@ -1,0 +1,365 @@
+// Random events and queries over a world so small that everything collides:
+// a few sites, people, names and values, so that duplicates, sessions, aliases
+// and counters meet in every way within a short run.
+
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// epoch is when the tests' clocks start: a day with a leap day behind it and a
+// change of summer time in New York ahead.
+var epoch = time.Date(2026, 3, 5, 21, 17, 3, 250e6, time.UTC)
+
+var newYork = func() *time.Location {
+	loc, err := time.LoadLocation("America/New_York")
+	if err != nil { // no zone files: a fixed zone west of Greenwich will do
+		return time.FixedZone("west", -5*3600)
+	}
+	return loc
+}()
+
+// generator makes the operations of one run. It is a function of its seed.
+type generator struct {
+	*rand.Rand
+	now      time.Time
+	sites    []*engine.Site
+	messages []message // message ids in use, oldest first
+	next     int
+}
+
+type message struct {
+	id string
+	at time.Time
+}
+
+func newGenerator(seed uint64) *generator {
+	return &generator{
+		Rand: rand.New(rand.NewPCG(seed, 0)),
+		now:  epoch,
+		sites: []*engine.Site{
+			{ID: 1, Name: "one"},
+			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
+			{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)},
+		},
+	}
+}
+
+func (g *generator) site() *engine.Site { return g.sites[g.skewed(len(g.sites))] }
+
+// chance is true once in n.
+func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
+
+// skewed picks from 0..n-1, the first ones most often.
+func (g *generator) skewed(n int) int { return min(g.IntN(n), g.IntN(n)) }
+
+func pick[T any](g *generator, from ...T) T { return from[g.skewed(len(from))] }
+
+// tick moves the clock: mostly little, seldom by hours, hardly ever back. No
+// more than a dedup window passes in one run by hours alone.
+func (g *generator) tick() {
+	switch {
+	case g.chance(60):
+		g.now = g.now.Add(time.Duration(g.IntN(40)) * time.Minute)
+	case g.chance(400):
+		g.now = g.now.Add(time.Duration(g.IntN(20)) * 24 * time.Hour)
+	case g.chance(400):
+		g.now = g.now.Add(-time.Duration(g.IntN(7200)) * time.Second)
+	default:
+		g.now = g.now.Add(time.Duration(g.IntN(20_000)) * time.Millisecond)
+	}
+}
+
+// batch makes the records of one request of at most n events.
+func (g *generator) batch(n int) []engine.Record {
+	records := make([]engine.Record, 1+g.skewed(n))
+	site := g.site()
+	for i := range records {
+		if g.chance(10) {
+			site = g.site()
+		}
+		records[i] = engine.Record{Site: site, Event: g.event()}
+	}
+	return records
+}
+
+func (g *generator) user() string      { return "u" + strconv.Itoa(g.skewed(9)) }
+func (g *generator) anonymous() string { return "a" + strconv.Itoa(g.skewed(12)) }
+func (g *generator) group() string     { return "g" + strconv.Itoa(g.skewed(4)) }
+func (g *generator) name() string {
+	return pick(g, "view", "buy", "sign up", "Ünïcode", "42", "close")
+}
+
+func (g *generator) event() *event.Event {
+	e := &event.Event{
+		Dialect: pick(g, event.Native, event.Segment, event.Oppizi),
+		Type:    pick(g, event.Track, event.Page, event.Screen, event.Identify, event.Alias, event.Group, event.Increment, event.Goal),
+		Name:    g.name(),
+	}
+	switch g.IntN(5) {
+	case 0:
+		e.User = g.user()
+	case 1, 2:
+		e.Anonymous = g.anonymous()
+	case 3:
+		e.User, e.Anonymous = g.user(), g.anonymous()
+	}
+	switch {
+	case g.chance(3):
+		e.Time = g.now.UnixMilli() - g.Int64N(3*sessionGap.Milliseconds())
+	case g.chance(12): // exactly at the edges of a session
+		e.Time = g.now.UnixMilli() - pick[int64](g, 0, 1, -1)*sessionGap.Milliseconds()
+	case g.chance(15):
+		e.Time = g.now.UnixMilli() - g.Int64N(70*24*3600*1000) + 3*24*3600*1000
+	case g.chance(25): // exactly at the edges of late
+		e.Time = g.now.UnixMilli() + pick(g, -lateAfter, lateBefore).Milliseconds() + pick[int64](g, 0, 1, -1)
+	}
+	if e.Dialect == event.Oppizi {
+		e.Type, e.Anonymous = event.Track, ""
+	} else if g.chance(6) {
+		e.Session = "s" + strconv.Itoa(g.skewed(6))
+	}
+	if g.chance(2) {
+		e.MessageID = g.messageID()
+	}
+	if g.chance(3) {
+		e.Value = g.scalar()
+		if e.Value.Kind == event.Bool {
+			e.Value = event.Value{}
+		}
+	}
+	switch e.Type {
+	case event.Alias:
+		e.User = g.user()
+		e.Previous = pick(g, g.user(), g.anonymous())
+	case event.Group:
+		e.Groups = []string{g.group()}
+	case event.Increment:
+		e.User, e.Name, e.Value = g.user(), "credits", event.Num(pick(g, "1", "-2", "10", "0.5"))
+	case event.Track:
+		if g.chance(5) {
+			e.Groups = []string{g.group(), g.group()}[:1+g.IntN(2)]
+			if len(e.Groups) == 2 && e.Groups[0] == e.Groups[1] {
+				e.Groups = e.Groups[:1]
+			}
+		}
+	}
+	for n := g.skewed(6); n > 0; n-- {
+		e.Properties.Set(g.property(e.Type))
+	}
+	for n := g.skewed(4); n > 0; n-- {
+		m := pick(g,
+			event.Member{Key: "country", Value: event.Str(pick(g, "DE", "FR", "US"))},
+			event.Member{Key: "browser", Value: event.Str(pick(g, "Firefox", "Chrome"))},
+			event.Member{Key: "platform", Value: event.Str(pick(g, "Linux", "iOS"))},
+			event.Member{Key: "url", Value: event.Str("https://x.example/" + pick(g, "", "a", "b"))},
+			event.Member{Key: "title", Value: event.Str(pick(g, "Home", "Shop"))},
+			event.Member{Key: "utm_source", Value: event.Str("mail")},
+			event.Member{Key: "latitude", Value: event.Num("48.1")},
+			event.Member{Key: "bot", Value: event.Boolean(true)},
+		)
+		e.Context.Set(m.Key, m.Value)
+	}
+	if g.chance(6) {
+		e.Extra.Set(pick(g, "transactionId", "currency"), g.scalar())
+		e.Extra.Set("integrations", event.Raw(`{"All":false,"Mail":{"id":7}}`))
+	}
+	if g.chance(6) {
+		e.Increments = append(e.Increments, event.Amount{Property: pick(g, "plan", "name", "tags"), By: pick[int64](g, 10, -3, 0, 1<<40)})
+	}
+	if g.chance(5) {
+		e.Segments = append(e.Segments, pick(g, "plan", "age", "tags"))
+	}
+	e.Uncounted = g.chance(15)
+	if g.chance(150) { // no dialect lets this through; the engine must not either
+		e.User = fmt.Sprintf("%0*d", idBytesMax+1, 7)
+	}
+	return e
+}
+
+// messageID is new, or one of those given out lately.
+func (g *generator) messageID() string {
+	for len(g.messages) > 0 && g.now.Sub(g.messages[0].at).Abs() > 20*time.Hour {
+		g.messages = g.messages[1:]
+	}
+	if len(g.messages) > 0 && g.chance(3) {
+		return g.messages[g.IntN(len(g.messages))].id
+	}
+	g.next++
+	id := fmt.Sprintf("message-%d", g.next)
+	if g.chance(2) { // the shape most clients send
+		id = fmt.Sprintf("%08x-0000-4000-8000-%012x", g.next, g.next)
+	}
+	g.messages = append(g.messages, message{id, g.now})
+	return id
+}
+
+func (g *generator) scalar() event.Value {
+	return pick(g,
+		event.Num(strconv.Itoa(g.skewed(5))), event.Num("100"), event.Str("100"), event.Num("100.0"), event.Num("1e2"), event.Str("0100"),
+		event.Str("red"), event.Str("grün"), event.Boolean(g.chance(2)), event.Num("-0.50"),
+		event.Str("0123456789abcdef0123456789abcdef"), event.Str(`a "quoted" <b>&`),
+	)
+}
+
+func (g *generator) property(typ event.Type) (string, event.Value) {
+	if (typ == event.Identify || typ == event.Group) && g.chance(3) {
+		if g.chance(2) {
+			return "credits", event.Num(pick(g, "5", "1.25"))
+		}
+		return pick(g, "plan", "credits"), event.Value{Kind: event.Null}
+	}
+	switch g.IntN(8) {
+	case 0:
+		return "plan", event.Str(pick(g, "free", "pro", "team"))
+	case 1:
+		return "age", event.Str(pick(g, "20s", "40s"))
+	case 2:
+		return "tags", event.Raw(pick(g, `["a","b","a"]`, `["b",1,1.0,"1"]`, `[]`, `[["c"],{"d":true}]`))
+	case 3:
+		return "deep", event.Raw(pick(g, `{"b":1,"secret":"x"}`, `{"b":{"c":"x"}}`, `{}`))
+	case 4:
+		return "deep.b", g.scalar() // the same path as b inside deep
+	case 5:
+		return pick(g, "country", "name"), event.Str(pick(g, "XX", "DE"))
+	case 6:
+		return pick(g, "secret", "amount"), g.scalar()
+	}
+	return "item" + strconv.Itoa(g.IntN(200)), g.scalar() // many sparse columns
+}
+
+// where makes conditions that often hold.
+func (g *generator) where(m *model, site *engine.Site) []engine.Cond {
+	var out []engine.Cond
+	for n := g.skewed(3); n > 0; n-- {
+		c := engine.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
+			"country", "browser", "title", "bot", "prop.plan", "prop.tags", "prop.deep.b", "prop.deep.b.c", "prop.amount", "prop.item7", "extra.currency", "extra.integrations.Mail.id")}
+		for k := 1 + g.skewed(3); k > 0; k-- {
+			c.Values = append(c.Values, g.operand(c.Field, m, site))
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (g *generator) operand(field string, m *model, site *engine.Site) string {
+	switch field {
+	case "name":
+		return g.name()
+	case "user":
+		return pick(g, g.user(), g.user(), g.anonymous(), "u99")
+	case "anonymous":
+		return g.anonymous()
+	case "type":
+		return string(pick(g, event.Types...))
+	case "dialect":
+		return string(pick(g, event.Native, event.Segment, event.Oppizi, event.Matomo))
+	case "session":
+		if events := m.of(site).events; len(events) > 0 && g.chance(2) {
+			if s := events[g.IntN(len(events))].Session; s != "" {
+				return s
+			}
+		}
+		return "s" + strconv.Itoa(g.skewed(6))
+	case "group":
+		return g.group()
+	case "message_id":
+		if len(g.messages) > 0 {
+			return g.messages[g.IntN(len(g.messages))].id
+		}
+	case "country":
+		return pick(g, "DE", "FR", "XX")
+	case "browser":
+		return pick(g, "Firefox", "Chrome", "Lynx")
+	case "title":
+		return pick(g, "Home", "Shop")
+	case "bot":
+		return "true"
+	case "prop.plan":
+		return pick(g, "free", "pro", "gold")
+	case "prop.tags":
+		return pick(g, "a", "b", "1", "1.0", "true")
+	case "extra.integrations.Mail.id":
+		return pick(g, "7", "8")
+	}
+	return pick(g, "100", "0100", "1e2", "red", "true", "1", "-0.5", "x")
+}
+
+// query makes a query of a site, with a cursor of it one time in two.
+func (g *generator) query(m *model) engine.Query {
+	q := engine.Query{Site: g.site(), Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
+	q.Where = g.where(m, q.Site)
+	q.From, q.To = g.span()
+	if events := m.of(q.Site).events; len(events) > 0 && g.chance(2) {
+		q.After = events[g.IntN(len(events))].ID
+	}
+	return q
+}
+
+// span is a range of event time, open at both ends one time in two.
+func (g *generator) span() (from, to int64) {
+	if g.chance(2) {
+		return 0, 0
+	}
+	from = g.now.UnixMilli() - g.Int64N(4*24*3600*1000)
+	to = from + g.Int64N(2*24*3600*1000)
+	if g.chance(3) {
+		from = 0
+	} else if g.chance(3) {
+		to = 0
+	}
+	return from, to
+}
+
+func (g *generator) counterQuery(m *model) engine.CounterQuery {
+	q := engine.CounterQuery{
+		Site:     g.site(),
+		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", ""),
+		Sort:     pick(g, "events", "users", "sessions", "value"),
+		Limit:    1000,
+	}
+	if q.Property != "" && g.chance(4) {
+		q.Values = []string{g.operand("prop."+q.Property, m, q.Site), "DE"}
+	}
+	if q.Property != "" && g.chance(2) {
+		q.Segment = pick(g, "browser", "country", "platform", "plan", "tags", "age")
+		if g.chance(4) {
+			q.SegmentValues = []string{pick(g, "DE", "Chrome", "a", "40s")}
+		}
+	}
+	switch g.IntN(5) {
+	case 0:
+		day := dayOf(g.now.UnixMilli(), q.Site.Location)
+		q.FromDay = day - int32(g.IntN(3))
+		q.ToDay = q.FromDay + int32(g.IntN(4))
+	case 1:
+		q.From, q.To = g.span()
+	case 2:
+		q.Where = g.where(m, q.Site)
+	}
+	return q
+}
+
+// options are random limits, small enough that everything is sealed and merged
+// within a few hundred events.
+func (g *generator) options(fs vfs.FS, dir string) engine.Options {
+	return engine.Options{
+		Dir:       dir,
+		FS:        fs,
+		Sites:     g.sites,
+		Now:       func() time.Time { return g.now },
+		Reserve:   -1,
+		Memory:    pick[int64](g, 0, 64<<20, 16<<20),
+		SealRows:  8 + g.IntN(193),
+		HotEvents: pick(g, 0, 20, 300),
+	}
+}

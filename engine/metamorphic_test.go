@@ -1,0 +1,522 @@
+// The metamorphic test: the same random operations on the engine and on the
+// model, under random limits, with reopening, snapshots and checks in between.
+// Every answer of the one must be the answer of the other.
+//
+//	go test ./engine -run Metamorphic -metamorphic.runs=200 -metamorphic.ops=2000
+//	go test ./engine -run Metamorphic -metamorphic.seed=7        one run again
+
+package engine_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+var (
+	metamorphicRuns = flag.Int("metamorphic.runs", 20, "runs of the metamorphic test")
+	metamorphicOps  = flag.Int("metamorphic.ops", 300, "operations in one run")
+	metamorphicSeed = flag.Uint64("metamorphic.seed", 0, "the one seed to run; 0 = many")
+)
+
+func TestMetamorphic(t *testing.T) {
+	if *metamorphicSeed != 0 {
+		metamorphic(t, *metamorphicSeed)
+		return
+	}
+	for seed := range uint64(*metamorphicRuns) {
+		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) { metamorphic(t, seed+1) })
+	}
+}
+
+// pair is the engine and the model of one run, side by side.
+type pair struct {
+	*testing.T
+	*generator
+	fs     vfs.FS
+	dir    string
+	engine *engine.Engine
+	model  *model
+	copies int // snapshots made
+	op     int
+}
+
+func metamorphic(t *testing.T, seed uint64) {
+	g := newGenerator(seed)
+	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
+	p.open()
+	defer func() {
+		if t.Failed() {
+			t.Logf("again: go test ./engine -run 'TestMetamorphic$' -metamorphic.seed=%d -metamorphic.ops=%d (failed at op %d)", seed, *metamorphicOps, p.op)
+		}
+		if p.engine != nil {
+			if err := p.engine.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}
+	}()
+	for p.op = 1; p.op <= *metamorphicOps && !t.Failed(); p.op++ {
+		p.tick()
+		p.step()
+	}
+	if !t.Failed() {
+		p.check(p.dir)
+	}
+}
+
+func (p *pair) step() {
+	switch n := p.IntN(100); {
+	case n < 50:
+		p.ingest()
+	case n < 62:
+		p.list()
+	case n < 68:
+		p.count()
+	case n < 72:
+		p.series()
+	case n < 82:
+		p.counters()
+	case n < 86:
+		p.users()
+	case n < 90:
+		p.sessions()
+	case n < 93:
+		p.group()
+	case n < 96:
+		p.event()
+	case n < 98:
+		p.reopen()
+	case n < 99:
+		p.snapshot()
+	default:
+		p.check(p.dir)
+	}
+}
+
+func (p *pair) open() {
+	o := p.options(p.fs, p.dir)
+	e, err := engine.Open(o)
+	if err != nil {
+		p.Fatalf("op %d: open: %v", p.op, err)
+	}
+	p.engine = e
+}
+
+func (p *pair) close() {
+	e := p.engine
+	p.engine = nil
+	if err := e.Close(); err != nil {
+		p.Fatalf("op %d: close: %v", p.op, err)
+	}
+}
+
+func (p *pair) reopen() {
+	p.close()
+	p.open()
+}
+
+func (p *pair) ingest() {
+	records := p.batch(pick(p.generator, 5, 1, 40))
+	all := p.chance(2)
+	mine, _ := p.model.Ingest(context.Background(), records, all)
+	theirs, err := p.engine.Ingest(context.Background(), copyRecords(records), all)
+	if err != nil || len(theirs) != len(mine) {
+		p.Fatalf("op %d: ingest: %d outcomes of %d, %v", p.op, len(theirs), len(mine), err)
+	}
+	for i := range mine {
+		a, b := theirs[i], mine[i]
+		if a.Status != b.Status || a.Seq != b.Seq || (a.Err == nil) != (b.Err == nil) || a.Err != nil && a.Err.Index != i {
+			p.Fatalf("op %d: ingest: record %d (all=%t): got %+v, want %+v\n%s", p.op, i, all, a, b, show(records[i].Event))
+		}
+	}
+	if err := p.model.adopt(records, mine, theirs); err != nil {
+		p.Fatalf("op %d: ingest: %v", p.op, err)
+	}
+	for i, o := range theirs {
+		if o.Status == engine.Duplicate {
+			if first := p.model.of(records[i].Site).events[o.Seq-1]; o.ID != first.ID {
+				p.Fatalf("op %d: ingest: duplicate %d has id %s, its original %s", p.op, i, o.ID, first.ID)
+			}
+		}
+	}
+}
+
+func (p *pair) list() {
+	q := p.query(p.model)
+	want, _ := p.model.List(context.Background(), q)
+	got, err := p.engine.List(context.Background(), q)
+	if err != nil {
+		p.Fatalf("op %d: list %s: %v", p.op, showQuery(q), err)
+	}
+	p.sameEvents("list "+showQuery(q), got.Events, want.Events)
+	if got.Next != want.Next {
+		p.Errorf("op %d: list %s: next %q, want %q", p.op, showQuery(q), got.Next, want.Next)
+	}
+}
+
+func (p *pair) sameEvents(what string, got, want []*event.Event) {
+	if len(got) != len(want) {
+		p.Fatalf("op %d: %s: %d events %d, want %d %d", p.op, what, len(got), seqs(got), len(want), seqs(want))
+	}
+	for i := range want {
+		if a, b := show(got[i]), show(want[i]); a != b {
+			p.Fatalf("op %d: %s: event %d of the page:\n got %s\nwant %s", p.op, what, i, a, b)
+		}
+	}
+}
+
+func (p *pair) count() {
+	q := p.query(p.model)
+	q.After, q.Limit = "", 0
+	want, _ := p.model.Count(context.Background(), q)
+	got, err := p.engine.Count(context.Background(), q)
+	if err != nil || got != want {
+		p.Errorf("op %d: count %s: %+v, %v; want %+v", p.op, showQuery(q), got, err, want)
+	}
+}
+
+func (p *pair) series() {
+	q := p.query(p.model)
+	q.After, q.Limit = "", 0
+	interval := pick(p.generator, "day", "week", "month", "hour", "minute")
+	if q.From == 0 || q.To == 0 { // bounded, so that the buckets are
+		q.From, q.To = p.now.UnixMilli()-30*3600*1000, p.now.UnixMilli()+3600*1000
+	}
+	loc := pick(p.generator, time.UTC, newYork)
+	want, _ := p.model.Series(context.Background(), q, interval, loc)
+	got, err := p.engine.Series(context.Background(), q, interval, loc)
+	if err != nil {
+		p.Fatalf("op %d: series %s %s: %v", p.op, interval, showQuery(q), err)
+	}
+	for i := 1; i < len(got); i++ {
+		if got[i].Time <= got[i-1].Time {
+			p.Errorf("op %d: series %s: bucket %d is not after the one before", p.op, interval, i)
+		}
+	}
+	got = slices.DeleteFunc(slices.Clone(got), func(b engine.Bucket) bool { return b.Totals == engine.Totals{} })
+	if !slices.Equal(got, want) {
+		p.Errorf("op %d: series %s in %s %s:\n got %v\nwant %v", p.op, interval, loc, showQuery(q), got, want)
+	}
+}
+
+func (p *pair) counters() {
+	q := p.counterQuery(p.model)
+	p.sameCounters(p.engine, q)
+}
+
+func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
+	want, _ := p.model.Counters(context.Background(), q)
+	got, err := e.Counters(context.Background(), q)
+	if err != nil {
+		p.Fatalf("op %d: counters %s: %v", p.op, showCounterQuery(q), err)
+	}
+	key := func(r engine.CounterRow) int64 {
+		switch q.Sort {
+		case "users":
+			return -int64(r.Users)
+		case "sessions":
+			return -int64(r.Sessions)
+		case "value":
+			return 0
+		}
+		return -r.Events
+	}
+	if !slices.IsSortedFunc(got.Rows, func(a, b engine.CounterRow) int { return cmp.Compare(key(a), key(b)) }) {
+		p.Errorf("op %d: counters %s: not in order: %+v", p.op, showCounterQuery(q), got.Rows)
+	}
+	byValue := func(a, b engine.CounterRow) int {
+		return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.Segment, b.Segment))
+	}
+	rows := slices.Clone(got.Rows)
+	slices.SortFunc(rows, byValue)
+	slices.SortFunc(want.Rows, byValue)
+	got.Total.Value, got.Total.Values, want.Total.Value = "", 0, ""
+	if !slices.Equal(rows, want.Rows) || got.Total != want.Total || got.Count != want.Count || got.More {
+		p.Errorf("op %d: counters %s:\n got %+v total %+v count %d more %t\nwant %+v total %+v count %d", p.op, showCounterQuery(q),
+			rows, got.Total, got.Count, got.More, want.Rows, want.Total, want.Count)
+	}
+	if len(got.Rows) < 2 || got.Count != len(got.Rows) {
+		return
+	}
+	// Pages of a counter are cuts of the whole.
+	q.Offset, q.Limit = p.IntN(len(got.Rows)), 1+p.IntN(3)
+	end := min(q.Offset+q.Limit, len(got.Rows))
+	cut, err := e.Counters(context.Background(), q)
+	if err != nil || !slices.Equal(cut.Rows, got.Rows[q.Offset:end]) || cut.More != (end < len(got.Rows)) || cut.Count != got.Count {
+		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v", p.op, showCounterQuery(q), q.Offset, q.Limit,
+			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end])
+	}
+}
+
+func (p *pair) users() {
+	q := engine.Query{Site: p.site(), Limit: pick(p.generator, 100, 1, 3)}
+	if all, _, _ := p.model.Users(context.Background(), engine.Query{Site: q.Site, Limit: 100}); len(all) > 0 && p.chance(2) {
+		q.After = all[p.IntN(len(all))].Cursor
+	}
+	want, next, _ := p.model.Users(context.Background(), q)
+	got, gotNext, err := p.engine.Users(context.Background(), q)
+	if err != nil || len(got) != len(want) || gotNext != next {
+		p.Fatalf("op %d: users %s: %d users, next %q, %v; want %d, next %q\n got %v\nwant %v", p.op, showQuery(q), len(got), gotNext, err, len(want), next, got, want)
+	}
+	for i := range want {
+		if a, b := showUser(got[i]), showUser(want[i]); a != b {
+			p.Errorf("op %d: users %s: user %d:\n got %s\nwant %s", p.op, showQuery(q), i, a, b)
+		}
+	}
+	id := pick(p.generator, p.user(), p.anonymous(), "nobody")
+	wantUser, wantErr := p.model.User(context.Background(), q.Site, id)
+	gotUser, err := p.engine.User(context.Background(), q.Site, id)
+	if a, b := showUser(gotUser), showUser(wantUser); !errors.Is(err, wantErr) || err == nil && a != b {
+		p.Errorf("op %d: user %s of %s:\n got %s, %v\nwant %s, %v", p.op, id, q.Site.Name, a, err, b, wantErr)
+	}
+}
+
+func (p *pair) sessions() {
+	q := engine.Query{Site: p.site(), Limit: pick(p.generator, 100, 1, 3)}
+	switch p.IntN(3) {
+	case 0:
+		q.Where = []engine.Cond{{Field: "user", Values: []string{p.user()}}}
+	case 1:
+		q.Where = []engine.Cond{{Field: "anonymous", Values: []string{p.anonymous()}}}
+	}
+	all, _, _ := p.model.Sessions(context.Background(), engine.Query{Site: q.Site, Limit: 1 << 20})
+	if len(all) > 0 && p.chance(2) {
+		q.After = all[p.IntN(len(all))].Cursor
+	}
+	want, next, _ := p.model.Sessions(context.Background(), q)
+	got, gotNext, err := p.engine.Sessions(context.Background(), q)
+	if err != nil || len(got) != len(want) || gotNext != next {
+		p.Fatalf("op %d: sessions %s: %d sessions, next %q, %v; want %d, next %q\n got %v\nwant %v", p.op, showQuery(q), len(got), gotNext, err, len(want), next, got, want)
+	}
+	for i := range want {
+		if a, b := showSession(got[i]), showSession(want[i]); a != b {
+			p.Errorf("op %d: sessions %s: session %d:\n got %s\nwant %s", p.op, showQuery(q), i, a, b)
+		}
+	}
+	id := "none"
+	if len(all) > 0 {
+		id = all[p.IntN(len(all))].ID
+	}
+	wantOne, wantErr := p.model.Session(context.Background(), q.Site, id)
+	gotOne, err := p.engine.Session(context.Background(), q.Site, id)
+	if a, b := showSession(gotOne), showSession(wantOne); !errors.Is(err, wantErr) || err == nil && a != b {
+		p.Errorf("op %d: session %s:\n got %s, %v\nwant %s, %v", p.op, id, a, err, b, wantErr)
+	}
+}
+
+func (p *pair) group() {
+	site, id := p.site(), p.generator.group()
+	want, wantErr := p.model.Group(context.Background(), site, id)
+	got, err := p.engine.Group(context.Background(), site, id)
+	if !errors.Is(err, wantErr) || err == nil && (showObject(got.Properties) != showObject(want.Properties) || !slices.Equal(sortedCopy(got.Members), want.Members)) {
+		p.Errorf("op %d: group %s of %s:\n got %+v, %v\nwant %+v, %v", p.op, id, site.Name, got, err, want, wantErr)
+	}
+}
+
+func (p *pair) event() {
+	site := p.site()
+	events := p.model.of(site).events
+	if len(events) == 0 {
+		return
+	}
+	want := events[p.IntN(len(events))]
+	got, err := p.engine.Event(context.Background(), site, want.ID)
+	if err != nil {
+		p.Fatalf("op %d: event %s: %v", p.op, want.ID, err)
+	}
+	p.sameEvents("event "+want.ID, []*event.Event{got}, []*event.Event{want})
+	// An id is of its site alone, and nothing near it is an id.
+	other := p.sites[(slices.Index(p.sites, site)+1)%len(p.sites)]
+	forged := []byte(want.ID)
+	forged[p.IntN(32)] = "0123456789abcdef"[p.IntN(16)]
+	for _, c := range []struct {
+		site *engine.Site
+		id   string
+	}{{other, want.ID}, {site, string(forged)}, {site, want.ID[:31]}, {site, "x"}} {
+		if c.site == site && c.id == want.ID {
+			continue
+		}
+		if _, err := p.engine.Event(context.Background(), c.site, c.id); !errors.Is(err, engine.ErrBadCursor) && !errors.Is(err, engine.ErrNotFound) {
+			p.Errorf("op %d: event %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
+		}
+		if _, err := p.engine.List(context.Background(), engine.Query{Site: c.site, Limit: 1, After: c.id}); !errors.Is(err, engine.ErrBadCursor) {
+			p.Errorf("op %d: list after %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
+		}
+	}
+}
+
+// check closes the engine, checks the store offline and opens it again.
+func (p *pair) check(dir string) {
+	p.close()
+	report, err := engine.Check(context.Background(), p.fs, dir)
+	if err != nil || len(report.Problems) > 0 {
+		p.Fatalf("op %d: check %s: %v %v", p.op, dir, err, report.Problems)
+	}
+	p.open()
+}
+
+// snapshot copies the running store, restores the copy beside it and reads all
+// of it there.
+func (p *pair) snapshot() {
+	p.copies++
+	copied, restored := fmt.Sprintf("snapshot-%d", p.copies), fmt.Sprintf("restored-%d", p.copies)
+	info, err := p.engine.Snapshot(context.Background(), copied)
+	if err != nil {
+		p.Fatalf("op %d: snapshot: %v", p.op, err)
+	}
+	events := uint64(0)
+	for _, s := range p.model.sites {
+		events += uint64(len(s.events))
+	}
+	if info.Events != events {
+		p.Errorf("op %d: snapshot of %d events, want %d", p.op, info.Events, events)
+	}
+	if err := engine.Restore(p.fs, copied, restored); err != nil {
+		p.Fatalf("op %d: restore: %v", p.op, err)
+	}
+	report, err := engine.Check(context.Background(), p.fs, restored)
+	if err != nil || len(report.Problems) > 0 {
+		p.Fatalf("op %d: check of the restored snapshot: %v %v", p.op, err, report.Problems)
+	}
+	e, err := engine.Open(p.options(p.fs, restored))
+	if err != nil {
+		p.Fatalf("op %d: open the restored snapshot: %v", p.op, err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			p.Errorf("op %d: close the restored snapshot: %v", p.op, err)
+		}
+		if err := p.fs.RemoveAll(restored); err != nil {
+			p.Errorf("op %d: remove the restored snapshot: %v", p.op, err)
+		}
+		if err := p.fs.RemoveAll(copied); err != nil {
+			p.Errorf("op %d: remove the snapshot: %v", p.op, err)
+		}
+	}()
+	for _, site := range p.sites {
+		got, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 1000})
+		if err != nil {
+			p.Fatalf("op %d: list the restored snapshot: %v", p.op, err)
+		}
+		want := p.model.of(site).events
+		if len(got) != len(want) {
+			p.Fatalf("op %d: restored %s has %d events, want %d", p.op, site.Name, len(got), len(want))
+		}
+		for i := range want {
+			a, b := *got[i], *want[i]
+			a.ID, b.ID = "", "" // a restored store may give its own ids
+			if a, b := show(&a), show(&b); a != b {
+				p.Fatalf("op %d: restored event %d of %s:\n got %s\nwant %s", p.op, i+1, site.Name, a, b)
+			}
+		}
+	}
+	p.sameCounters(e, p.counterQuery(p.model))
+}
+
+// walk reads all pages of a query.
+func walk(e engine.API, q engine.Query) ([]*event.Event, error) {
+	var out []*event.Event
+	for {
+		page, err := e.List(context.Background(), q)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, page.Events...)
+		if page.Next == "" {
+			return out, nil
+		}
+		if page.Next == q.After {
+			return out, fmt.Errorf("page after %s leads to itself", q.After)
+		}
+		q.After = page.Next
+	}
+}
+
+func copyRecords(records []engine.Record) []engine.Record {
+	out := slices.Clone(records)
+	for i := range out {
+		out[i].Event = copyEvent(out[i].Event)
+	}
+	return out
+}
+
+func seqs(events []*event.Event) []uint64 {
+	var out []uint64
+	for _, e := range events {
+		out = append(out, e.Seq)
+	}
+	return out
+}
+
+// show writes all of an event that the rules settle, in one fixed form. Left out
+// are the person's ordinal, which a later alias outdates, and the settings and
+// caps of counting, which the counters show.
+func show(e *event.Event) string {
+	c := *e
+	c.PersonOrd, c.NotCounted, c.Capped = 0, nil, nil
+	object := func(o event.Object) event.Object {
+		if len(o) == 0 {
+			return nil
+		}
+		o = slices.Clone(o)
+		slices.SortFunc(o, func(a, b event.Member) int { return cmp.Compare(a.Key, b.Key) })
+		return o
+	}
+	c.Properties, c.Context, c.Extra = object(c.Properties), object(c.Context), object(c.Extra)
+	c.Increments = slices.Clone(c.Increments)
+	slices.SortFunc(c.Increments, func(a, b event.Amount) int { return cmp.Compare(a.Property, b.Property) })
+	v := reflect.ValueOf(c)
+	s := ""
+	for i := range v.NumField() {
+		if f := v.Field(i); !f.IsZero() && !(f.Kind() == reflect.Slice && f.Len() == 0) {
+			s += fmt.Sprintf("%s=%+v ", v.Type().Field(i).Name, f.Interface())
+		}
+	}
+	return s
+}
+
+func showObject(o event.Object) string { return show(&event.Event{Properties: o}) }
+
+func showQuery(q engine.Query) string {
+	return fmt.Sprintf("{site=%s where=%q from=%d to=%d ascending=%t limit=%d after=%s}", q.Site.Name, q.Where, q.From, q.To, q.Ascending, q.Limit, q.After)
+}
+
+func showCounterQuery(q engine.CounterQuery) string {
+	name := q.Site.Name
+	q.Site = nil
+	return fmt.Sprintf("of %s %+v", name, q)
+}
+
+// showUser puts all ids of a person into one set: which of them counts as an
+// alias and which as anonymous is no matter of the rules when an id was both.
+func showUser(u engine.User) string {
+	ids := map[string]struct{}{}
+	for _, list := range [][]string{{u.ID}, u.Aliases, u.Anonymous} {
+		for _, id := range list {
+			ids[id] = struct{}{}
+		}
+	}
+	return fmt.Sprintf("%s ids=%v groups=%v first=%d last=%d events=%d sessions=%d cursor=%s %s", u.ID, sorted(ids), sortedCopy(u.Groups),
+		u.FirstSeen, u.LastSeen, u.Events, u.Sessions, u.Cursor, showObject(u.Properties))
+}
+
+func showSession(s engine.Session) string {
+	return fmt.Sprintf("%s %s %d..%d events=%d cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Events, s.Cursor)
+}
+
+func sortedCopy(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
+}

@@ -1,0 +1,338 @@
+// The model's counters and terms: what an event counts, added up from nothing
+// for every question.
+
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// count is what one event adds to one value of one property.
+type count struct {
+	property, term string
+	by             int64
+}
+
+// detected are the context keys that count like properties.
+var detected = []string{
+	"title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
+	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+}
+
+// automatic are the segments every event has.
+var automatic = []string{"platform", "browser", "country"}
+
+// countsOf lists what e counts before any cap (rule 11).
+func countsOf(e *event.Event, leaves map[string][]string) []count {
+	switch e.Type {
+	case event.Identify, event.Group, event.Alias, event.Increment:
+		return nil
+	}
+	if e.Uncounted {
+		return nil
+	}
+	terms := map[string][]string{}
+	for path, ts := range leaves {
+		terms[path] = ts
+	}
+	for _, key := range detected {
+		if explicit := e.Properties.Get(key).Kind != event.Absent; !explicit {
+			if ts := termsOf(e.Context.Get(key)); ts != nil {
+				terms[key] = ts
+			}
+		}
+	}
+	if explicit := e.Properties.Get("name").Kind != event.Absent; !explicit && e.Name != "" {
+		terms["name"] = []string{e.Name}
+	}
+	var out []count
+	for path, ts := range terms {
+		if slices.Contains(e.NotCounted, path) {
+			continue
+		}
+		by := int64(1)
+		for _, a := range e.Increments {
+			if a.Property == path {
+				by = a.By
+			}
+		}
+		for _, t := range ts {
+			out = append(out, count{path, t, by})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool {
+		return out[i].property < out[j].property || out[i].property == out[j].property && out[i].term < out[j].term
+	})
+	return out
+}
+
+// Counters answers by adding up every event in range. Rows come in the order
+// asked for, ties by value and segment.
+func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	type row struct{ value, segment string }
+	rows, values, total := map[row]*tally{}, map[row]map[string]struct{}{}, newTally()
+	for _, e := range s.events {
+		if (q.FromDay != 0 || q.ToDay != 0) && (e.Day < q.FromDay || e.Day > q.ToDay) {
+			continue
+		}
+		if !s.matches(e, q.Where, q.From, q.To) {
+			continue
+		}
+		who := s.persons().of(e)
+		for _, c := range s.counted[e.Seq] {
+			at := row{value: c.term}
+			if q.Property == "" {
+				at.value = c.property
+			} else if c.property != q.Property || len(q.Values) > 0 && !slices.Contains(q.Values, c.term) {
+				continue
+			}
+			segments := []string{""}
+			if q.Segment != "" {
+				segments = s.segmentOf(e, c.property, q.Segment)
+			}
+			for _, at.segment = range segments {
+				if q.Segment != "" && len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, at.segment) {
+					continue
+				}
+				if rows[at] == nil {
+					rows[at], values[at] = newTally(), map[string]struct{}{}
+				}
+				rows[at].add(c.by, who, e.SessionOrd)
+				values[at][c.term] = struct{}{}
+				total.add(c.by, who, e.SessionOrd)
+			}
+		}
+	}
+	page := engine.CounterPage{Count: len(rows)}
+	fill := func(r *engine.CounterRow, t *tally) {
+		r.Events, r.Users, r.Sessions = t.events, uint64(len(t.users)), uint64(len(t.sessions))
+	}
+	fill(&page.Total, total)
+	for at, t := range rows {
+		r := engine.CounterRow{Value: at.value, Segment: at.segment}
+		if q.Property == "" {
+			r.Values = uint64(len(values[at]))
+		}
+		fill(&r, t)
+		page.Rows = append(page.Rows, r)
+	}
+	sort.Slice(page.Rows, func(i, j int) bool { return rowLess(page.Rows[i], page.Rows[j], q.Sort) })
+	return page, nil
+}
+
+// rowLess orders rows by the key asked for, largest first, then by value.
+func rowLess(a, b engine.CounterRow, by string) bool {
+	var less, more bool
+	switch by {
+	case "", "events":
+		less, more = a.Events > b.Events, a.Events < b.Events
+	case "users":
+		less, more = a.Users > b.Users, a.Users < b.Users
+	case "sessions":
+		less, more = a.Sessions > b.Sessions, a.Sessions < b.Sessions
+	}
+	if less || more {
+		return less
+	}
+	if a.Value != b.Value {
+		return a.Value < b.Value
+	}
+	return a.Segment < b.Segment
+}
+
+// segmentOf lists the values of the segment on e, none when e is not split by it
+// or the property is the segment itself.
+func (s *modelSite) segmentOf(e *event.Event, property, segment string) []string {
+	if property == segment || !slices.Contains(automatic, segment) && !slices.Contains(e.Segments, segment) {
+		return nil
+	}
+	var out []string
+	for _, c := range s.counted[e.Seq] {
+		if c.property == segment {
+			out = append(out, c.term)
+		}
+	}
+	return out
+}
+
+var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+
+// termsOf is the term of a scalar, nil for anything else.
+func termsOf(v event.Value) []string {
+	switch v.Kind {
+	case event.String, event.Bool:
+		return []string{v.Text}
+	case event.Number:
+		return []string{canon(v.Text)}
+	}
+	return nil
+}
+
+// asks are the terms a query text asks for.
+func asks(q string) []string {
+	if c := canon(q); number.MatchString(q) && c != q {
+		return []string{q, c}
+	}
+	return []string{q}
+}
+
+// canon is the shortest plain decimal of a number's literal.
+func canon(literal string) string {
+	if !number.MatchString(literal) || len(literal) > 64 {
+		return literal
+	}
+	r, ok := new(big.Rat).SetString(literal)
+	if !ok {
+		return literal
+	}
+	return decimal(r)
+}
+
+// decimal writes r, which has a finite decimal form.
+func decimal(r *big.Rat) string {
+	s := r.FloatString(320)
+	s = strings.TrimRight(s, "0")
+	return strings.TrimSuffix(s, ".")
+}
+
+func decodeJSON(text string) any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		panic("the generator made bad JSON: " + text)
+	}
+	return v
+}
+
+func TestModelTerms(t *testing.T) {
+	for literal, want := range map[string]string{
+		"100": "100", "100.0": "100", "1e2": "100", "2.5e2": "250", "-0": "0", "0.10": "0.1", "-1.50": "-1.5", "007": "7", "abc": "abc",
+	} {
+		if got := canon(literal); got != want {
+			t.Errorf("canon(%s) = %s, want %s", literal, got, want)
+		}
+	}
+	if got := asks("0100"); !slices.Equal(got, []string{"0100", "100"}) {
+		t.Errorf(`asks("0100") = %q`, got)
+	}
+}
+
+// The example of the counters' rules: amounts, one count an event for each
+// distinct element, segments that only split what asks for them.
+func TestModelCounters(t *testing.T) {
+	m := newModel(func() time.Time { return epoch })
+	site := &engine.Site{ID: 1, Name: "one", Uncounted: []string{"secret"}}
+	for _, e := range []*event.Event{
+		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "secret", Value: event.Num("1")}}, Increments: []event.Amount{{Property: "gender", By: 10}}},
+		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "tags", Value: event.Raw(`["a","b","a",1,1.0]`)}}, Increments: []event.Amount{{Property: "gender", By: -4}}},
+		{Type: event.Track, Name: "buy", User: "u2", Properties: event.Object{{Key: "gender", Value: event.Str("female")}, {Key: "age", Value: event.Str("40s")}}, Segments: []string{"age"}},
+		{Type: event.Track, Name: "buy", User: "u2", Uncounted: true, Properties: event.Object{{Key: "gender", Value: event.Str("female")}}},
+		{Type: event.Identify, User: "u2", Properties: event.Object{{Key: "gender", Value: event.Str("female")}}},
+	} {
+		e.Dialect = event.Native
+		if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(q engine.CounterQuery, want ...engine.CounterRow) {
+		t.Helper()
+		q.Site = site
+		page, _ := m.Counters(t.Context(), q)
+		if got := page.Rows; !slices.EqualFunc(got, want, func(a, b engine.CounterRow) bool { a.Sessions, a.Values = b.Sessions, b.Values; return a == b }) {
+			t.Errorf("%+v:\n got %+v\nwant %+v", q, got, want)
+		}
+	}
+	ask(engine.CounterQuery{Property: "gender"},
+		engine.CounterRow{Value: "male", Events: 6, Users: 1}, engine.CounterRow{Value: "female", Events: 1, Users: 1})
+	ask(engine.CounterQuery{Property: "gender", Segment: "age"},
+		engine.CounterRow{Value: "female", Segment: "40s", Events: 1, Users: 1})
+	ask(engine.CounterQuery{Property: "age", Segment: "age"})
+	ask(engine.CounterQuery{Property: "tags"},
+		engine.CounterRow{Value: "1", Events: 1, Users: 1}, engine.CounterRow{Value: "a", Events: 1, Users: 1}, engine.CounterRow{Value: "b", Events: 1, Users: 1})
+	ask(engine.CounterQuery{Property: "secret"})
+}
+
+// Past the cap a day's new values count under "(other)", known ones go on under
+// their own name, another day has a cap of its own, and the index finds them
+// all. The engine must agree before and after a restart.
+func TestCap(t *testing.T) {
+	const over = 37
+	fs := vfs.NewMem()
+	w := newWorkload(rand.New(rand.NewPCG(8, 1)))
+	options := w.options(fs, rand.New(rand.NewPCG(8, 2)))
+	options.SealRows, options.HotEvents = 3000, 8000
+	e, err := engine.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { e.Close() }()
+	m := newModel(func() time.Time { return epoch })
+	site := w.sites[0]
+	send := func(from, to int, day time.Duration) {
+		t.Helper()
+		for from < to {
+			var records []engine.Record
+			for ; from < to && len(records) < 500; from++ {
+				records = append(records, engine.Record{Site: site, Event: &event.Event{
+					Dialect: event.Oppizi, Type: event.Track, Name: "x", Time: epoch.Add(day).UnixMilli(),
+					Properties: event.Object{{Key: "order", Value: event.Str(fmt.Sprintf("o%d", from))}},
+				}})
+			}
+			if _, err := e.Ingest(t.Context(), copyRecords(records), true); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = m.Ingest(t.Context(), records, true)
+		}
+	}
+	compare := func(when string) {
+		t.Helper()
+		for _, value := range []string{"o0", "o9999", "o10001", event.Other} {
+			q := engine.CounterQuery{Site: site, Property: "order", Values: []string{value}, Limit: 10}
+			want, _ := m.Counters(t.Context(), q)
+			got, err := e.Counters(t.Context(), q)
+			if err != nil || !slices.Equal(got.Rows, want.Rows) {
+				t.Errorf("%s: %s: %+v, %v; want %+v", when, value, got.Rows, err, want.Rows)
+			}
+		}
+		page, err := e.Counters(t.Context(), engine.CounterQuery{Site: site, Property: "order", Limit: 1})
+		if all := valuesPerDay + 1; err != nil || page.Count != all {
+			t.Errorf("%s: %d values, %v; want %d", when, page.Count, err, all)
+		}
+		found, err := e.Count(t.Context(), engine.Query{Site: site, Where: []engine.Cond{{Field: "prop.order", Values: []string{"o10001"}}}})
+		if err != nil || found.Events != 1 {
+			t.Errorf("%s: a value over the cap is found %d times, %v", when, found.Events, err)
+		}
+	}
+	send(0, valuesPerDay+over, 0)
+	send(0, 1, 0)
+	send(5, 6, -24*time.Hour)
+	compare("at once")
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = engine.Open(options); err != nil {
+		t.Fatal(err)
+	}
+	compare("after a restart")
+	send(valuesPerDay+over, valuesPerDay+over+3, 0)
+	compare("and going on")
+}

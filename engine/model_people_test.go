@@ -1,0 +1,334 @@
+// The model's persons, profiles, groups and sessions: each a function of the
+// log, computed by replaying all of it.
+
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"sort"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// person is one person of a site after every link and alias of the log.
+type person struct {
+	name      string // canonical id
+	ids       map[string]struct{}
+	anonymous map[string]struct{}
+	events    []*event.Event
+}
+
+// people are the persons of a site, by every id that leads to one.
+type people struct {
+	events    int // how much of the log this is made from
+	users     map[string]*person
+	anonymous map[string]*person
+	inOrder   []*person // by first event
+}
+
+// persons replays rule 9. An alias unites two user ids under the name of the one
+// it points to; an anonymous id belongs to the user it was first linked to.
+func (s *modelSite) persons() *people {
+	if s.people != nil && s.people.events == len(s.events) {
+		return s.people
+	}
+	p := &people{events: len(s.events), users: map[string]*person{}, anonymous: map[string]*person{}}
+	s.people = p
+	user := func(id string) *person {
+		if p.users[id] == nil {
+			p.users[id] = &person{name: id, ids: map[string]struct{}{id: {}}, anonymous: map[string]struct{}{}}
+		}
+		return p.users[id]
+	}
+	links := map[string]string{} // anonymous id → the user id it was first linked to
+	link := func(anonymous, id string) {
+		if _, ok := links[anonymous]; !ok && anonymous != "" && id != "" {
+			links[anonymous] = id
+		}
+	}
+	for _, e := range s.events {
+		if e.User != "" {
+			user(e.User)
+			link(e.Anonymous, e.User)
+		}
+		if e.Type == event.Alias && e.Previous != "" && e.User != "" {
+			link(e.Previous, e.User)
+			from, to := user(e.Previous), user(e.User)
+			if from == to {
+				continue
+			}
+			for id := range from.ids {
+				to.ids[id] = struct{}{}
+				p.users[id] = to
+			}
+		}
+	}
+	for _, e := range s.events {
+		if id := e.Anonymous; id != "" && p.anonymous[id] == nil {
+			if linked, ok := links[id]; ok {
+				p.anonymous[id] = p.users[linked]
+			} else {
+				p.anonymous[id] = &person{name: id, anonymous: map[string]struct{}{}}
+			}
+			p.anonymous[id].anonymous[id] = struct{}{}
+		}
+		if who := p.of(e); who != nil {
+			if len(who.events) == 0 {
+				p.inOrder = append(p.inOrder, who)
+			}
+			who.events = append(who.events, e)
+		}
+	}
+	return p
+}
+
+// of gives the person of an event, nil for nobody.
+func (p *people) of(e *event.Event) *person {
+	if e.User != "" {
+		return p.users[e.User]
+	}
+	return p.anonymous[e.Anonymous]
+}
+
+// lookup finds the person an id leads to.
+func (p *people) lookup(id string) *person {
+	if who := p.users[id]; who != nil && len(who.events) > 0 {
+		return who
+	}
+	return p.anonymous[id]
+}
+
+// profile merges what is known of a person in order of receipt.
+func (s *modelSite) profile(who *person) engine.User {
+	u := engine.User{
+		ID:        who.name,
+		Anonymous: sorted(who.anonymous),
+		Events:    uint64(len(who.events)),
+		Cursor:    who.events[0].ID,
+		FirstSeen: who.events[0].Time,
+		LastSeen:  who.events[0].Time,
+	}
+	ids := map[string]struct{}{}
+	for id := range who.ids {
+		if id != who.name {
+			ids[id] = struct{}{}
+		}
+	}
+	u.Aliases = sorted(ids)
+	sessions := map[uint64]struct{}{}
+	groups := map[string]struct{}{}
+	for _, e := range who.events {
+		u.FirstSeen, u.LastSeen = min(u.FirstSeen, e.Time), max(u.LastSeen, e.Time)
+		if e.SessionOrd != 0 {
+			sessions[e.SessionOrd] = struct{}{}
+		}
+		switch e.Type {
+		case event.Identify:
+			mergeTraits(&u.Properties, e.Properties)
+		case event.Increment:
+			incrementTrait(&u.Properties, e.Name, e.Value)
+		case event.Group:
+			for _, g := range e.Groups {
+				groups[g] = struct{}{}
+			}
+		}
+	}
+	u.Sessions, u.Groups = uint64(len(sessions)), sorted(groups)
+	return u
+}
+
+func mergeTraits(into *event.Object, traits event.Object) {
+	for _, t := range traits {
+		if t.Value.Kind == event.Null {
+			into.Delete(t.Key)
+		} else {
+			into.Set(t.Key, t.Value)
+		}
+	}
+}
+
+// incrementTrait adds a number to a numeric property, 0 when it is missing.
+func incrementTrait(into *event.Object, name string, by event.Value) {
+	sum := new(big.Rat)
+	if old := into.Get(name); old.Kind == event.Number {
+		sum.SetString(old.Text)
+	}
+	delta := big.NewRat(1, 1)
+	if by.Kind == event.Number {
+		delta.SetString(by.Text)
+	}
+	into.Set(name, event.Num(decimal(sum.Add(sum, delta))))
+}
+
+func (m *model) User(_ context.Context, site *engine.Site, id string) (engine.User, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(site)
+	who := s.persons().lookup(id)
+	if who == nil {
+		return engine.User{}, engine.ErrNotFound
+	}
+	return s.profile(who), nil
+}
+
+// Users lists persons by their first event, newest first.
+func (m *model) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	after, err := s.after(q.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var users []engine.User
+	all := s.persons().inOrder
+	for i := len(all) - 1; i >= 0; i-- {
+		if after != 0 && all[i].events[0].Seq >= after {
+			continue
+		}
+		if len(users) == q.Limit {
+			return users, users[q.Limit-1].Cursor, nil
+		}
+		users = append(users, s.profile(all[i]))
+	}
+	return users, "", nil
+}
+
+func (m *model) Group(_ context.Context, site *engine.Site, id string) (engine.GroupInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(site)
+	g := engine.GroupInfo{ID: id}
+	known := false
+	members := map[string]struct{}{}
+	for _, e := range s.events {
+		if e.Type != event.Group || !slices.Contains(e.Groups, id) {
+			continue
+		}
+		known = true
+		if e.Groups[0] == id {
+			mergeTraits(&g.Properties, e.Properties)
+		}
+		if who := s.persons().of(e); who != nil {
+			members[who.name] = struct{}{}
+		}
+	}
+	if !known {
+		return g, engine.ErrNotFound
+	}
+	g.Members = sorted(members)
+	return g, nil
+}
+
+// summary computes the session that begins at seq ord.
+func (s *modelSite) summary(ord uint64) engine.Session {
+	first := s.events[ord-1]
+	out := engine.Session{ID: first.Session, Dialect: first.Dialect, Start: first.Time, End: first.Time, Cursor: first.ID}
+	for _, e := range s.events[ord-1:] {
+		if e.SessionOrd == ord {
+			out.Events++
+			out.Start, out.End = min(out.Start, e.Time), max(out.End, e.Time)
+		}
+	}
+	return out
+}
+
+// Session finds a session by its id.
+func (m *model) Session(_ context.Context, site *engine.Site, id string) (engine.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(site)
+	for _, e := range s.events {
+		if e.SessionOrd == e.Seq && e.Session == id {
+			return s.summary(e.Seq), nil
+		}
+	}
+	return engine.Session{}, engine.ErrNotFound
+}
+
+// Sessions lists sessions by their first event, newest first: those with an
+// event that has the person or the anonymous id asked for.
+func (m *model) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	after, err := s.after(q.After)
+	if err != nil {
+		return nil, "", err
+	}
+	wanted := map[uint64]struct{}{}
+	for _, e := range s.selected(q) {
+		if e.SessionOrd != 0 {
+			wanted[e.SessionOrd] = struct{}{}
+		}
+	}
+	ords := make([]uint64, 0, len(wanted))
+	for ord := range wanted {
+		ords = append(ords, ord)
+	}
+	slices.Sort(ords)
+	slices.Reverse(ords)
+	var out []engine.Session
+	for _, ord := range ords {
+		if after != 0 && ord >= after {
+			continue
+		}
+		if len(out) == q.Limit {
+			return out, out[q.Limit-1].Cursor, nil
+		}
+		out = append(out, s.summary(ord))
+	}
+	return out, "", nil
+}
+
+func sorted(set map[string]struct{}) []string {
+	out := make([]string, 0, len(set))
+	for s := range set {
+		out = append(out, s)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// leavesOf gives the terms of every scalar leaf by dotted path, each once.
+func leavesOf(o event.Object) map[string][]string {
+	out := map[string][]string{}
+	add := func(path string, v event.Value) {
+		for _, t := range termsOf(v) {
+			if !slices.Contains(out[path], t) {
+				out[path] = append(out[path], t)
+			}
+		}
+	}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for k, inner := range v {
+				walk(path+"."+k, inner)
+			}
+		case []any:
+			for _, inner := range v {
+				walk(path, inner)
+			}
+		case string:
+			add(path, event.Str(v))
+		case json.Number:
+			add(path, event.Num(v.String()))
+		case bool:
+			add(path, event.Boolean(v))
+		}
+	}
+	for _, m := range o {
+		if m.Value.Kind == event.JSON {
+			walk(m.Key, decodeJSON(m.Value.Text))
+		} else {
+			add(m.Key, m.Value)
+		}
+	}
+	return out
+}

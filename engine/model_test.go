@@ -1,0 +1,550 @@
+// The model: an engine in memory that is right by being plain. It keeps every
+// event in a slice and answers each question by going over all of them. The
+// metamorphic test holds the real engine against it.
+//
+// What only the engine can choose, public ids and generated session ids, the
+// model adopts from the engine's outcomes (adopt) after checking their shape.
+
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+const (
+	sessionGap   = 30 * time.Minute
+	valuesPerDay = 10_000
+	lateAfter    = 30 * 24 * time.Hour
+	lateBefore   = 24 * time.Hour
+	idBytesMax   = 256
+)
+
+// model implements engine.API by the rules alone.
+type model struct {
+	mu    sync.Mutex
+	now   func() time.Time
+	sites map[uint32]*modelSite
+}
+
+// modelSite is the log of one site and what ingest has to remember of it.
+type modelSite struct {
+	site     *engine.Site
+	events   []*event.Event // events[i].Seq == i+1
+	byID     map[string]*event.Event
+	messages map[messageKey]*event.Event
+	visits   map[visitorKey]*visit          // sessions by idle time
+	sent     map[sentKey]uint64             // sessions by the id a client sent → ordinal
+	texts    map[uint64]string              // session ordinal → the id the engine chose
+	values   map[dayKey]map[string]struct{} // values counted under their own name
+	people   *people                        // of the first people.events events
+	counted  map[uint64][]count             // what each event counts, by seq
+	leaves   map[uint64]map[string][]string // terms of the properties, by seq and path
+	extras   map[uint64]map[string][]string // the same of extra
+}
+
+type messageKey struct {
+	dialect event.Dialect
+	id      string
+}
+
+type visitorKey struct {
+	dialect event.Dialect
+	id      string // anonymous id, else user
+}
+
+type sentKey struct {
+	dialect event.Dialect
+	id      string
+}
+
+type dayKey struct {
+	property string
+	day      int32
+}
+
+// visit is the session a visitor is in.
+type visit struct {
+	ord  uint64
+	last int64 // the latest event time, Unix milliseconds
+}
+
+var _ engine.API = (*model)(nil)
+
+func newModel(now func() time.Time) *model {
+	return &model{now: now, sites: map[uint32]*modelSite{}}
+}
+
+func (m *model) of(site *engine.Site) *modelSite {
+	s := m.sites[site.ID]
+	if s == nil {
+		s = &modelSite{
+			site:     site,
+			byID:     map[string]*event.Event{},
+			messages: map[messageKey]*event.Event{},
+			visits:   map[visitorKey]*visit{},
+			sent:     map[sentKey]uint64{},
+			texts:    map[uint64]string{},
+			values:   map[dayKey]map[string]struct{}{},
+			counted:  map[uint64][]count{},
+			leaves:   map[uint64]map[string][]string{},
+			extras:   map[uint64]map[string][]string{},
+		}
+		m.sites[site.ID] = s
+	}
+	return s
+}
+
+// Ingest stores the good records in order. Outcomes carry no ID, and Session
+// only where it was sent; see adopt.
+func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]engine.Outcome, len(records))
+	rejected := false
+	for i, r := range records {
+		if err := refuse(r.Event); err != nil {
+			err.Index = i
+			out[i] = engine.Outcome{Status: engine.Rejected, Err: err}
+			rejected = true
+		}
+	}
+	if rejected && all {
+		for i := range out {
+			out[i].Status = engine.Rejected
+		}
+		return out, nil
+	}
+	received := m.now().UnixMilli()
+	for i, r := range records {
+		if out[i].Status == engine.Rejected {
+			continue
+		}
+		s := m.of(r.Site)
+		key := messageKey{r.Event.Dialect, r.Event.MessageID}
+		if first, ok := s.messages[key]; ok && key.id != "" {
+			out[i] = engine.Outcome{Status: engine.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
+			continue
+		}
+		e := copyEvent(r.Event)
+		e.Received, e.Site, e.Seq = received, r.Site.Name, uint64(len(s.events))+1
+		s.append(e)
+		out[i] = engine.Outcome{Status: engine.Stored, Seq: e.Seq, Session: e.Session}
+	}
+	return out, nil
+}
+
+// append takes every decision of ingest for e, whose Seq, Site and Received are
+// set, and adds it to the log.
+func (s *modelSite) append(e *event.Event) {
+	if e.Time == 0 {
+		e.Time = e.Received
+	}
+	day := e.Time
+	e.Late = e.Time < e.Received-lateAfter.Milliseconds() || e.Time > e.Received+lateBefore.Milliseconds()
+	if e.Late {
+		day = e.Received
+	}
+	e.Day = dayOf(day, s.site.Location)
+	e.NotCounted = s.site.Uncounted
+	e.SessionSent = e.Session != ""
+	e.SessionOrd = s.session(e)
+	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)
+	s.counted[e.Seq] = s.capped(e, countsOf(e, s.leaves[e.Seq]))
+	if e.MessageID != "" {
+		s.messages[messageKey{e.Dialect, e.MessageID}] = e
+	}
+	s.events = append(s.events, e)
+}
+
+// session gives the ordinal of e's session, 0 for none (rule 10).
+func (s *modelSite) session(e *event.Event) uint64 {
+	if e.Session != "" {
+		key := sentKey{e.Dialect, e.Session}
+		if _, ok := s.sent[key]; !ok {
+			s.sent[key] = e.Seq
+		}
+		return s.sent[key]
+	}
+	if e.Dialect != event.Native && e.Dialect != event.Segment {
+		return 0
+	}
+	if e.Type != event.Track && e.Type != event.Page && e.Type != event.Screen {
+		return 0
+	}
+	id := e.Anonymous
+	if id == "" {
+		id = e.User
+	}
+	if id == "" {
+		return 0
+	}
+	gap := sessionGap.Milliseconds()
+	key := visitorKey{e.Dialect, id}
+	v := s.visits[key]
+	switch {
+	case v == nil || e.Time-v.last >= gap:
+		v = &visit{ord: e.Seq, last: e.Time}
+		s.visits[key] = v
+	case v.last-e.Time > gap:
+		return 0
+	}
+	v.last = max(v.last, e.Time)
+	return v.ord
+}
+
+// capped replaces the values that come too late in a day by event.Other and
+// notes them in the event (rule D13).
+func (s *modelSite) capped(e *event.Event, counts []count) []count {
+	for i, c := range counts {
+		key := dayKey{c.property, e.Day}
+		known := s.values[key]
+		if known == nil {
+			known = map[string]struct{}{}
+			s.values[key] = known
+		}
+		if _, ok := known[c.term]; ok {
+			continue
+		}
+		if len(known) >= valuesPerDay {
+			e.Capped = append(e.Capped, event.Term{Property: c.property, Value: c.term})
+			counts[i].term = event.Other
+			continue
+		}
+		known[c.term] = struct{}{}
+	}
+	return counts
+}
+
+// adopt takes over the ids the engine chose for what both have just stored. It
+// complains about ids of a wrong shape or that are not new.
+func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, o := range mine {
+		if o.Status != engine.Stored {
+			continue
+		}
+		s := m.of(records[i].Site)
+		e := s.events[o.Seq-1]
+		id, session := theirs[i].ID, theirs[i].Session
+		if !hex32(id) {
+			return fmt.Errorf("record %d: id %q is not 32 lower-case hex characters", i, id)
+		}
+		if s.byID[id] != nil {
+			return fmt.Errorf("record %d: id %s is already that of seq %d", i, id, s.byID[id].Seq)
+		}
+		e.ID, s.byID[id] = id, e
+		switch text, known := s.texts[e.SessionOrd]; {
+		case e.SessionOrd == 0 && session != "":
+			return fmt.Errorf("record %d: has session %q, wants none", i, session)
+		case e.SessionOrd == 0:
+		case e.Session != "" && session != e.Session:
+			return fmt.Errorf("record %d: session %q, sent %q", i, session, e.Session)
+		case known && session != text:
+			return fmt.Errorf("record %d (seq %d): session %q, wants %q of seq %d", i, e.Seq, session, text, e.SessionOrd)
+		case known:
+		case e.Session == "" && !hex32(session):
+			return fmt.Errorf("record %d: session %q is not 32 lower-case hex characters", i, session)
+		default:
+			for ord, text := range s.texts {
+				if text == session && s.events[ord-1].Dialect == e.Dialect {
+					return fmt.Errorf("record %d (seq %d): session %q is that of seq %d, wants a new one", i, e.Seq, session, ord)
+				}
+			}
+			s.texts[e.SessionOrd] = session
+		}
+		e.Session = session
+	}
+	return nil
+}
+
+// refuse is what no dialect may hand on.
+func refuse(e *event.Event) *event.FieldError {
+	for field, v := range map[string]string{
+		"user": e.User, "anonymous": e.Anonymous, "session": e.Session, "message_id": e.MessageID,
+	} {
+		if len(v) > idBytesMax {
+			return &event.FieldError{Field: field, Msg: "too long"}
+		}
+	}
+	if !slices.Contains(event.Types, e.Type) {
+		return &event.FieldError{Field: "type", Msg: "unknown"}
+	}
+	return nil
+}
+
+func copyEvent(e *event.Event) *event.Event {
+	c := *e
+	c.Groups = slices.Clone(e.Groups)
+	c.Properties = slices.Clone(e.Properties)
+	c.Context = slices.Clone(e.Context)
+	c.Extra = slices.Clone(e.Extra)
+	c.Increments = slices.Clone(e.Increments)
+	c.Segments = slices.Clone(e.Segments)
+	return &c
+}
+
+func hex32(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// dayOf counts the days since 1970-01-01 on a calendar of the zone.
+func dayOf(unixMilli int64, loc *time.Location) int32 {
+	if loc == nil {
+		loc = time.UTC
+	}
+	y, m, d := time.UnixMilli(unixMilli).In(loc).Date()
+	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// selected are the events of a query in order of seq.
+func (s *modelSite) selected(q engine.Query) []*event.Event {
+	var out []*event.Event
+	for _, e := range s.events {
+		if s.matches(e, q.Where, q.From, q.To) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (s *modelSite) matches(e *event.Event, where []engine.Cond, from, to int64) bool {
+	if from != 0 && e.Time < from || to != 0 && e.Time >= to {
+		return false
+	}
+	for _, c := range where {
+		if !s.holds(e, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds says whether e has one of the values of c.
+func (s *modelSite) holds(e *event.Event, c engine.Cond) bool {
+	var has []string // what e has under the field, compared literally
+	switch c.Field {
+	case "name":
+		has = []string{e.Name}
+	case "anonymous":
+		has = []string{e.Anonymous}
+	case "session":
+		has = []string{e.Session}
+	case "type":
+		has = []string{string(e.Type)}
+	case "dialect":
+		has = []string{string(e.Dialect)}
+	case "message_id":
+		has = []string{e.MessageID}
+	case "group":
+		has = e.Groups
+	case "user":
+		p := s.persons()
+		person := p.of(e)
+		return person != nil && slices.ContainsFunc(c.Values, func(v string) bool { return p.lookup(v) == person })
+	default:
+		var terms []string
+		if path, ok := strings.CutPrefix(c.Field, "prop."); ok {
+			terms = s.leaves[e.Seq][path]
+		} else if path, ok := strings.CutPrefix(c.Field, "extra."); ok {
+			terms = s.extras[e.Seq][path]
+		} else if c.Field == "value" {
+			terms = termsOf(e.Value)
+		} else {
+			terms = termsOf(e.Context.Get(c.Field))
+		}
+		for _, v := range c.Values {
+			for _, asked := range asks(v) {
+				if slices.Contains(terms, asked) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, h := range has {
+		if h != "" && slices.Contains(c.Values, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// after gives the position a listing goes on from: the seq of a public id of the
+// site, 0 for the start.
+func (s *modelSite) after(id string) (uint64, error) {
+	if id == "" {
+		return 0, nil
+	}
+	e := s.byID[id]
+	if e == nil {
+		return 0, engine.ErrBadCursor
+	}
+	return e.Seq, nil
+}
+
+func (m *model) List(_ context.Context, q engine.Query) (engine.Page, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	after, err := s.after(q.After)
+	if err != nil {
+		return engine.Page{}, err
+	}
+	events := s.selected(q)
+	if !q.Ascending {
+		slices.Reverse(events)
+	}
+	var page engine.Page
+	for _, e := range events {
+		if after != 0 && (q.Ascending && e.Seq <= after || !q.Ascending && e.Seq >= after) {
+			continue
+		}
+		if len(page.Events) == q.Limit {
+			page.Next = page.Events[q.Limit-1].ID
+			break
+		}
+		page.Events = append(page.Events, e)
+	}
+	return page, nil
+}
+
+func (m *model) Event(_ context.Context, site *engine.Site, id string) (*event.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.of(site).byID[id]
+	if e == nil {
+		return nil, engine.ErrBadCursor
+	}
+	return e, nil
+}
+
+// tally counts events and, distinct, who made them.
+type tally struct {
+	events          int64
+	users, sessions map[any]struct{}
+}
+
+func newTally() *tally {
+	return &tally{users: map[any]struct{}{}, sessions: map[any]struct{}{}}
+}
+
+func (t *tally) add(by int64, person *person, session uint64) {
+	t.events += by
+	if person != nil {
+		t.users[person] = struct{}{}
+	}
+	if session != 0 {
+		t.sessions[session] = struct{}{}
+	}
+}
+
+func (t *tally) totals() engine.Totals {
+	return engine.Totals{Events: uint64(t.events), Users: uint64(len(t.users)), Sessions: uint64(len(t.sessions))}
+}
+
+func (m *model) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	t := newTally()
+	for _, e := range s.selected(q) {
+		t.add(1, s.persons().of(e), e.SessionOrd)
+	}
+	return t.totals(), nil
+}
+
+// Series gives the buckets that have events, in order.
+func (m *model) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(q.Site)
+	tallies := map[int64]*tally{}
+	for _, e := range s.selected(q) {
+		at := bucketStart(e.Time, interval, loc)
+		if tallies[at] == nil {
+			tallies[at] = newTally()
+		}
+		tallies[at].add(1, s.persons().of(e), e.SessionOrd)
+	}
+	var out []engine.Bucket
+	for at, t := range tallies {
+		out = append(out, engine.Bucket{Time: at, Totals: t.totals()})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Time < out[j].Time })
+	return out, nil
+}
+
+func bucketStart(unixMilli int64, interval string, loc *time.Location) int64 {
+	t := time.UnixMilli(unixMilli).In(loc)
+	y, mo, d := t.Date()
+	switch interval {
+	case "minute":
+		t = t.Truncate(time.Minute)
+	case "hour":
+		t = t.Truncate(time.Hour) // the zones of these tests are whole hours off
+	case "day":
+		t = time.Date(y, mo, d, 0, 0, 0, 0, loc)
+	case "week": // ISO: from Monday
+		t = time.Date(y, mo, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, loc)
+	case "month":
+		t = time.Date(y, mo, 1, 0, 0, 0, 0, loc)
+	}
+	return t.UnixMilli()
+}
+
+func (m *model) Snapshot(context.Context, string) (engine.SnapshotInfo, error) {
+	return engine.SnapshotInfo{}, nil
+}
+func (m *model) Admit() error        { return nil }
+func (m *model) Ready() error        { return nil }
+func (m *model) Stats() engine.Stats { return engine.Stats{} }
+
+// The model itself is held against the words of the rules, by hand.
+func TestModelSessions(t *testing.T) {
+	min := time.Minute.Milliseconds()
+	at := func(dialect event.Dialect, typ event.Type, anonymous, user string, minutes int64) *event.Event {
+		return &event.Event{Dialect: dialect, Type: typ, Name: "x", Anonymous: anonymous, User: user, Time: epoch.UnixMilli() + minutes*min}
+	}
+	sent := func(e *event.Event, id string) *event.Event { e.Session = id; return e }
+	for _, c := range []struct {
+		name   string
+		events []*event.Event
+		want   []uint64 // ordinal of each event's session
+	}{
+		{"under the gap", []*event.Event{at("native", "track", "a", "", 0), at("native", "page", "a", "", 29)}, []uint64{1, 1}},
+		{"a gap of 30:00 is new", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", 30)}, []uint64{1, 2}},
+		{"30:00 older still belongs", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -30)}, []uint64{1, 1}},
+		{"over 30:00 older has none", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -31)}, []uint64{1, 0}},
+		{"idle from the latest", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -20), at("native", "track", "a", "", 29)}, []uint64{1, 1, 1}},
+		{"the anonymous id leads", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "u", 1), at("native", "track", "", "u", 2)}, []uint64{1, 1, 3}},
+		{"dialects apart", []*event.Event{at("native", "track", "a", "", 0), at("segment", "track", "a", "", 1)}, []uint64{1, 2}},
+		{"identify has none", []*event.Event{at("native", "identify", "a", "u", 0), at("native", "screen", "a", "u", 0)}, []uint64{0, 2}},
+		{"oppizi has none", []*event.Event{at("oppizi", "track", "", "u", 0)}, []uint64{0}},
+		{"nobody has none", []*event.Event{at("native", "track", "", "", 0)}, []uint64{0}},
+		{"as sent", []*event.Event{sent(at("native", "track", "a", "", 0), "s"), sent(at("native", "track", "b", "", 90), "s"), sent(at("segment", "track", "a", "", 0), "s")}, []uint64{1, 1, 3}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newModel(func() time.Time { return epoch })
+			site := &engine.Site{ID: 1, Name: "one"}
+			for i, e := range c.events {
+				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false); err != nil {
+					t.Fatal(err)
+				}
+				if got := m.sites[1].events[i].SessionOrd; got != c.want[i] {
+					t.Errorf("event %d: session %d, want %d", i+1, got, c.want[i])
+				}
+			}
+		})
+	}
+}
