@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cairn/engine"
@@ -39,17 +40,18 @@ type nativeRoute struct {
 	right        dialect.Right
 	params       []string
 	read         func(*native, context.Context, *nativeCall) error // nil for writes
-	accepted     map[string]bool
 }
 
 // A name that ends in "." stands for every parameter that begins with it.
-var filterParams = append(append([]string{
+var filterParams = slices.Concat([]string{
 	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-}, event.ContextKeys...), "prop.", "extra.")
+}, event.ContextKeys, []string{"prop.", "extra."})
+
+// nativeSend is the route that writes.
+var nativeSend = &nativeRoute{method: "POST", path: "/api/v1/events", right: dialect.Write, params: []string{"site"}}
 
 var nativeTable = []*nativeRoute{
-	{method: "POST", path: "/api/v1/events", right: dialect.Write,
-		params: []string{"site"}},
+	nativeSend,
 	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*native).events,
 		params: with(filterParams, "site", "from", "to", "order", "limit", "after")},
 	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*native).event,
@@ -80,32 +82,20 @@ const snapshotPath = "/api/v1/admin/snapshot"
 // nativeRoutes is nativeTable as the router wants it: one Route a path.
 var nativeRoutes = routesOf(nativeTable)
 
-func with(names []string, more ...string) []string {
-	return append(append(make([]string, 0, len(names)+len(more)), names...), more...)
-}
+func with(names []string, more ...string) []string { return slices.Concat(names, more) }
 
 func without(names []string, name string) []string {
-	var kept []string
-	for _, n := range names {
-		if n != name {
-			kept = append(kept, n)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
 func routesOf(table []*nativeRoute) []dialect.Route {
 	var routes []dialect.Route
 	for _, r := range table {
-		r.accepted = make(map[string]bool, len(r.params))
-		for _, p := range r.params {
-			r.accepted[p] = true
-		}
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right, Reads: r.read != nil,
 		}
-		if r.method == "POST" && r.path == "/api/v1/events" {
+		if r == nativeSend {
 			route.Body = eventsBodyMax
 		}
 		routes = append(routes, route)
@@ -120,25 +110,21 @@ func routeFor(method, path string) (*nativeRoute, []string) {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	var found *nativeRoute
-	var ids []string
-	for _, r := range nativeTable {
-		if r.method != method {
+	for _, r := range nativeTable { // no path matches two lines: a test proves it
+		ids, ok := matchPath(r.path, path)
+		if !ok || r.method != method {
 			continue
 		}
-		if got, ok := matchPath(r.path, path); ok {
-			found, ids = r, got
-			break // no path matches two lines: a test proves it
+		for i, raw := range ids {
+			id, err := url.PathUnescape(raw)
+			if err != nil || id == "" || len(id) > pathIDBytesMax {
+				return nil, nil
+			}
+			ids[i] = id
 		}
+		return r, ids
 	}
-	for i, raw := range ids {
-		id, err := url.PathUnescape(raw)
-		if err != nil || id == "" || len(id) > pathIDBytesMax {
-			return nil, nil
-		}
-		ids[i] = id
-	}
-	return found, ids
+	return nil, nil
 }
 
 // matchPath compares segment by segment. The ids are still percent-encoded, so
@@ -176,7 +162,7 @@ func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *
 	if route == nil || route.read == nil {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
 	}
-	query, err := parseQuery(req.RawQuery, route.accepted)
+	query, err := parseQuery(req.RawQuery, route.params)
 	if err != nil {
 		return err
 	}
@@ -207,7 +193,7 @@ func (n *native) reply(req *dialect.Request, res *dialect.Response, result diale
 	body := res.Body[:0]
 	switch {
 	case result.Failure != dialect.OK:
-		status := failureStatus(result.Failure)
+		status := result.Failure.Status()
 		text, field := failureText(result)
 		body = appendError(body, status, text, field)
 		answer(res, status, append(body, '\n'))
@@ -225,42 +211,15 @@ func (n *native) reply(req *dialect.Request, res *dialect.Response, result diale
 	}
 }
 
-func failureStatus(f dialect.Failure) int {
-	switch f {
-	case dialect.BadRequest:
-		return 400
-	case dialect.Unauthorized:
-		return 401
-	case dialect.Forbidden:
-		return 403
-	case dialect.NotFound:
-		return 404
-	case dialect.MethodNotAllowed:
-		return 405
-	case dialect.TooLarge:
-		return 413
-	case dialect.BadMedia:
-		return 415
-	case dialect.RateLimited:
-		return 429
-	case dialect.Busy:
-		return 503
-	case dialect.DiskFull:
-		return 507
-	}
-	return 500
-}
-
 // failureText is what the caller is told. An internal error's own text stays in
 // the log: it may name files.
 func failureText(result dialect.Result) (text, field string) {
-	if errors.Is(result.Err, engine.ErrQueryTimeout) {
-		return "query_timeout", ""
-	}
 	var status *dialect.StatusError
 	var bad *event.FieldError
 	switch {
 	case result.Failure == dialect.Internal:
+	case errors.Is(result.Err, engine.ErrQueryTimeout):
+		return "query_timeout", ""
 	case errors.As(result.Err, &status):
 		return status.Msg, status.Field
 	case errors.As(result.Err, &bad):
@@ -268,27 +227,5 @@ func failureText(result dialect.Result) (text, field string) {
 	case result.Err != nil:
 		return result.Err.Error(), ""
 	}
-	switch result.Failure {
-	case dialect.BadRequest:
-		return "bad request", ""
-	case dialect.Unauthorized:
-		return "unauthorized", ""
-	case dialect.Forbidden:
-		return "this key may not do that", ""
-	case dialect.NotFound:
-		return "not found", ""
-	case dialect.MethodNotAllowed:
-		return "method not allowed", ""
-	case dialect.TooLarge:
-		return "the body is too large", ""
-	case dialect.BadMedia:
-		return "unsupported media type", ""
-	case dialect.RateLimited:
-		return "too many requests", ""
-	case dialect.Busy:
-		return "busy, try again", ""
-	case dialect.DiskFull:
-		return "the disk is nearly full", ""
-	}
-	return "internal error", ""
+	return result.Failure.String(), ""
 }

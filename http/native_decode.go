@@ -71,7 +71,7 @@ func formOf(contentType string) (bodyForm, error) {
 func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
 	// A read's parameters are checked in read; a write has only the admin's site.
 	if req.RawQuery != "" {
-		if _, err := parseQuery(req.RawQuery, nativeTable[0].accepted); err != nil {
+		if _, err := parseQuery(req.RawQuery, nativeSend.params); err != nil {
 			return err
 		}
 	}

@@ -31,8 +31,9 @@ type nativeQuery struct {
 	where  []engine.Cond // in the order of their first mention
 }
 
-// parseQuery splits raw and checks every name against accepted.
-func parseQuery(raw string, accepted map[string]bool) (nativeQuery, error) {
+// parseQuery splits raw and checks every name against params, the parameters of
+// its route.
+func parseQuery(raw string, params []string) (nativeQuery, error) {
 	var q nativeQuery
 	pairs := 0
 	for raw != "" {
@@ -49,7 +50,7 @@ func parseQuery(raw string, accepted map[string]bool) (nativeQuery, error) {
 		if err != nil {
 			return q, badField(shorten(key, 128), err.Error())
 		}
-		if !accepts(accepted, name) {
+		if !accepts(params, name) {
 			return q, badField(shorten(name, 128), "no such parameter here")
 		}
 		text, err := unescape(value)
@@ -98,15 +99,12 @@ func (q *nativeQuery) values(field string) []string {
 	return nil
 }
 
-func accepts(accepted map[string]bool, name string) bool {
-	if strings.HasSuffix(name, ".") {
-		return false
-	}
-	if accepted[name] {
-		return true
-	}
+func accepts(params []string, name string) bool {
 	prefix, path, dotted := strings.Cut(name, ".")
-	return dotted && path != "" && len(path) <= queryPathMax && accepted[prefix+"."]
+	if !dotted {
+		return slices.Contains(params, name)
+	}
+	return path != "" && len(path) <= queryPathMax && slices.Contains(params, prefix+".")
 }
 
 // unescape is QueryUnescape for text that may be stored: what no event can hold
@@ -201,11 +199,18 @@ func publicID(id string) bool {
 	return true
 }
 
-// events is the whole of a query for events of site.
-func (q *nativeQuery) events(site *engine.Site) (engine.Query, error) {
+// selection is which events of site are meant: filters and times.
+func (q *nativeQuery) selection(site *engine.Site) (engine.Query, error) {
 	query := engine.Query{Site: site, Where: q.where}
 	var err error
-	if query.From, query.To, err = q.timeRange(site.Location); err != nil {
+	query.From, query.To, err = q.timeRange(site.Location)
+	return query, err
+}
+
+// page is a selection and which part of it: order, limit and after.
+func (q *nativeQuery) page(site *engine.Site) (engine.Query, error) {
+	query, err := q.selection(site)
+	if err != nil {
 		return query, err
 	}
 	order, err := q.choice("order", "desc", "asc")

@@ -31,7 +31,7 @@ func idError(err error) error {
 
 // events is GET /api/v1/events.
 func (n *native) events(ctx context.Context, c *nativeCall) error {
-	query, err := c.query.events(c.site)
+	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (n *native) event(ctx context.Context, c *nativeCall) error {
 
 // count is GET /api/v1/count.
 func (n *native) count(ctx context.Context, c *nativeCall) error {
-	query, err := c.query.events(c.site)
+	query, err := c.query.selection(c.site)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (n *native) series(ctx context.Context, c *nativeCall) error {
 	if err != nil {
 		return err
 	}
-	query, err := c.query.events(c.site)
+	query, err := c.query.selection(c.site)
 	if err != nil {
 		return err
 	}
@@ -139,12 +139,8 @@ func (n *native) counters(ctx context.Context, c *nativeCall) error {
 
 // users is GET /api/v1/users, by the person's first event, the newest first.
 func (n *native) users(ctx context.Context, c *nativeCall) error {
-	query := engine.Query{Site: c.site}
-	var err error
-	if query.Limit, err = c.query.limit(); err != nil {
-		return err
-	}
-	if query.After, err = c.query.after(); err != nil {
+	query, err := c.query.page(c.site)
+	if err != nil {
 		return err
 	}
 	users, next, err := n.engine.Users(ctx, query)
@@ -167,7 +163,7 @@ func (n *native) user(ctx context.Context, c *nativeCall) error {
 
 // userEvents is GET /api/v1/users/{id}/events: the events of the person.
 func (n *native) userEvents(ctx context.Context, c *nativeCall) error {
-	query, err := c.query.events(c.site)
+	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
 	}
@@ -189,7 +185,7 @@ func (n *native) userEvents(ctx context.Context, c *nativeCall) error {
 // sessions is GET /api/v1/sessions, by the session's first event, the newest
 // first.
 func (n *native) sessions(ctx context.Context, c *nativeCall) error {
-	query, err := c.query.events(c.site)
+	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,667 @@
+package httpd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// The promise: every native route asks the engine exactly what the query says,
+// answers in the shapes of openapi.json, and refuses the rest by name.
+
+// nativeEngine answers every read from what it was given and notes what it was
+// asked.
+type nativeEngine struct {
+	asked string // the last question, as text
+	err   error  // when set, the answer to everything
+
+	page     engine.Page
+	totals   engine.Totals
+	buckets  []engine.Bucket
+	counters engine.CounterPage
+	users    []engine.User
+	sessions []engine.Session
+	group    engine.GroupInfo
+	next     string
+	missing  string // the id nobody has
+}
+
+var _ engine.API = (*nativeEngine)(nil)
+
+func (n *nativeEngine) note(call string, q engine.Query) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
+	for _, c := range q.Where {
+		fmt.Fprintf(&b, " %s=%q", c.Field, c.Values)
+	}
+	if q.From != 0 || q.To != 0 {
+		fmt.Fprintf(&b, " [%d,%d)", q.From, q.To)
+	}
+	if q.Ascending {
+		b.WriteString(" asc")
+	}
+	if q.Limit != 0 {
+		fmt.Fprintf(&b, " limit %d", q.Limit)
+	}
+	if q.After != "" {
+		fmt.Fprintf(&b, " after %s", q.After)
+	}
+	n.asked = b.String()
+}
+
+func (n *nativeEngine) find(call, id string) error {
+	n.asked = call + " " + id
+	if n.err == nil && n.missing != "" && id == n.missing {
+		return engine.ErrNotFound
+	}
+	return n.err
+}
+
+func (n *nativeEngine) Ingest(context.Context, []engine.Record, bool) ([]engine.Outcome, error) {
+	return nil, errors.New("the native API never ingests by itself")
+}
+
+func (n *nativeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
+	n.note("list", q)
+	return n.page, n.err
+}
+
+func (n *nativeEngine) Event(_ context.Context, _ *engine.Site, id string) (*event.Event, error) {
+	if err := n.find("event", id); err != nil {
+		return nil, err
+	}
+	return n.page.Events[0], nil
+}
+
+func (n *nativeEngine) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
+	n.note("count", q)
+	return n.totals, n.err
+}
+
+func (n *nativeEngine) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
+	n.note("series "+interval+" "+loc.String(), q)
+	return n.buckets, n.err
+}
+
+func (n *nativeEngine) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
+	n.asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
+		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
+	return n.counters, n.err
+}
+
+func (n *nativeEngine) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
+	n.note("users", q)
+	return n.users, n.next, n.err
+}
+
+func (n *nativeEngine) User(_ context.Context, _ *engine.Site, id string) (engine.User, error) {
+	if err := n.find("user", id); err != nil {
+		return engine.User{}, err
+	}
+	return n.users[0], nil
+}
+
+func (n *nativeEngine) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
+	n.note("sessions", q)
+	return n.sessions, n.next, n.err
+}
+
+func (n *nativeEngine) Session(_ context.Context, _ *engine.Site, id string) (engine.Session, error) {
+	if err := n.find("session", id); err != nil {
+		return engine.Session{}, err
+	}
+	return n.sessions[0], nil
+}
+
+func (n *nativeEngine) Group(_ context.Context, _ *engine.Site, id string) (engine.GroupInfo, error) {
+	if err := n.find("group", id); err != nil {
+		return engine.GroupInfo{}, err
+	}
+	return n.group, nil
+}
+
+func (n *nativeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
+	n.asked = "snapshot " + filepath.Base(dir)
+	return engine.SnapshotInfo{Path: dir, Events: 7, Bytes: 4096}, n.err
+}
+
+func (n *nativeEngine) Admit() error        { return n.err }
+func (n *nativeEngine) Ready() error        { return n.err }
+func (n *nativeEngine) Stats() engine.Stats { return engine.Stats{} }
+
+const (
+	someID  = "0123456789abcdef0123456789abcdef"
+	otherID = "fedcba9876543210fedcba9876543210"
+	someDay = 1795219200000 // 2026-11-21T00:00:00Z
+)
+
+// fullEngine has one of everything, with every field set.
+func fullEngine() *nativeEngine {
+	return &nativeEngine{
+		page: engine.Page{Next: otherID, Events: []*event.Event{
+			{
+				ID: someID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
+				Time: someDay + 1, Received: someDay + 2, User: "u-1", Anonymous: "a-1", Session: "s-1", Previous: "p-1",
+				Groups: []string{"g-1"}, MessageID: "m-1", Value: event.Num("12.50"),
+				Properties: event.Object{{Key: "plan", Value: event.Str("pro")}, {Key: "seats", Value: event.Num("3")},
+					{Key: "tags", Value: event.Raw(`["a",{"b":null}]`)}, {Key: "trial", Value: event.Boolean(true)}},
+				Context: event.Object{{Key: "country", Value: event.Str("NL")}, {Key: "latitude", Value: event.Num("52.1")},
+					{Key: "bot", Value: event.Boolean(false)}},
+				Extra:      event.Object{{Key: "integrations", Value: event.Raw(`{"All":true}`)}},
+				Increments: []event.Amount{{Property: "seats", By: 3}}, Segments: []string{"plan"}, Uncounted: true,
+			},
+			{ID: otherID, Seq: 41, Site: "shop", Dialect: event.Oppizi, Type: event.Track, Time: someDay, Received: someDay},
+		}},
+		totals:  engine.Totals{Events: 3, Users: 2, Sessions: 1},
+		buckets: []engine.Bucket{{Time: someDay, Totals: engine.Totals{Events: 3, Users: 2, Sessions: 1}}},
+		counters: engine.CounterPage{
+			Rows: []engine.CounterRow{{Value: "pro", Segment: "NL", Values: 9, Events: -5, Sessions: 2, Users: 1},
+				{Value: "free", Values: 1, Events: 4}},
+			Total: engine.CounterRow{Events: -1, Sessions: 2, Users: 1},
+		},
+		users: []engine.User{{ID: "u-1", Properties: event.Object{{Key: "plan", Value: event.Str("pro")}},
+			Aliases: []string{"old"}, Anonymous: []string{"a-1"}, Groups: []string{"g-1"},
+			FirstSeen: someDay, LastSeen: someDay + 5, Events: 9, Sessions: 2, Cursor: someID}, {ID: "u-2", Cursor: otherID}},
+		sessions: []engine.Session{{ID: "s-1", User: "u-1", Anonymous: "a-1", Dialect: event.Matomo,
+			Start: someDay, End: someDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
+			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
+			Orders: []string{"o-1"}, Cart: "c-1", Cursor: someID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: otherID}},
+		group: engine.GroupInfo{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
+			Members: []string{"u-1", "u-2"}},
+	}
+}
+
+// call does what the server does round a native request: it finds the route,
+// and hands an error back to reply.
+func (n *nativeEngine) call(t testing.TB, zone, method, target string) *dialect.Response {
+	t.Helper()
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := &Site{Site: &engine.Site{ID: 1, Name: "shop", Location: loc}}
+	api := &native{engine: n, snapshotDir: filepath.Join(t.TempDir(), "snapshots"),
+		now: func() time.Time { return time.UnixMilli(someDay + 123).In(loc) }}
+	path, query, _ := strings.Cut(target, "?")
+	req := &dialect.Request{Method: method, Path: path, RawQuery: query, Header: func(string) string { return "" }}
+	res := &dialect.Response{}
+	a := access{site: site, rights: dialect.Read | dialect.Write, admin: true}
+	if method == "POST" {
+		err = api.admin(t.Context(), a, req, res)
+	} else {
+		err = api.read(t.Context(), a, req, res)
+	}
+	if err != nil {
+		if res.Status != 0 || len(res.Body) != 0 {
+			t.Fatalf("%s: an error after something was written: %q", target, res.Body)
+		}
+		api.reply(req, res, failed(err))
+	}
+	if res.ContentType != "application/json" || !json.Valid(res.Body) {
+		t.Fatalf("%s: not JSON: %q", target, res.Body)
+	}
+	return res
+}
+
+// failed is the result the server makes of an error.
+func failed(err error) dialect.Result {
+	r := dialect.Result{Failure: dialect.Internal, Err: err}
+	var status *dialect.StatusError
+	var field *event.FieldError
+	switch {
+	case errors.As(err, &status):
+		r.Failure = status.Failure
+	case errors.As(err, &field), errors.Is(err, engine.ErrBadCursor), errors.Is(err, engine.ErrBadQuery):
+		r.Failure = dialect.BadRequest
+	case errors.Is(err, engine.ErrNotFound):
+		r.Failure = dialect.NotFound
+	case errors.Is(err, engine.ErrDiskFull):
+		r.Failure = dialect.DiskFull
+	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrStopping), errors.Is(err, engine.ErrFailed), errors.Is(err, engine.ErrQueryTimeout):
+		r.Failure = dialect.Busy
+	}
+	return r
+}
+
+// What each query asks the engine.
+func TestNativeAsks(t *testing.T) {
+	for _, c := range []struct{ name, zone, target, asked string }{
+		{"all events", "UTC", "/api/v1/events", `list shop limit 100`},
+		{"every kind of filter", "UTC", "/api/v1/events?name=a&user=b&anonymous=c&session=d&group=e&type=order&dialect=matomo&value=1&message_id=m&country=NL&utm_source=x&prop.plan=pro&extra.k.l=v",
+			`list shop name=["a"] user=["b"] anonymous=["c"] session=["d"] group=["e"] type=["order"] dialect=["matomo"] value=["1"] message_id=["m"] country=["NL"] utm_source=["x"] prop.plan=["pro"] extra.k.l=["v"] limit 100`},
+		{"a repeat is OR, a second mention joins the first", "UTC", "/api/v1/events?name=a&country=NL&name=b&name=a", `list shop name=["a" "b"] country=["NL"] limit 100`},
+		{"commas mean nothing", "UTC", "/api/v1/events?value=1,2", `list shop value=["1,2"] limit 100`},
+		{"percent and plus", "UTC", "/api/v1/events?name=caf%C3%A9+au%20lait%2B&prop.a%3Db=%26", `list shop name=["café au lait+"] prop.a=b=["&"] limit 100`},
+		{"dots in a path", "UTC", "/api/v1/events?prop.a..b.=1&prop.c.d=2", `list shop prop.a..b.=["1"] prop.c.d=["2"] limit 100`},
+		{"an empty property", "UTC", "/api/v1/events?prop.k=", `list shop prop.k=[""] limit 100`},
+		{"a key without =", "UTC", "/api/v1/events?prop.k&&", `list shop prop.k=[""] limit 100`},
+		{"order, limit, after", "UTC", "/api/v1/events?order=asc&limit=20&after=" + someID, `list shop asc limit 20 after ` + someID},
+		{"empty singles are absent", "UTC", "/api/v1/events?order=&limit=&after=&from=&to=&site=", `list shop limit 100`},
+		{"milliseconds", "UTC", "/api/v1/events?from=1000&to=2000", `list shop [1000,2000) limit 100`},
+		{"RFC 3339", "UTC", "/api/v1/events?from=2026-11-21T01:00:00%2B01:00&to=2026-11-21T00:00:00.5Z", fmt.Sprintf(`list shop [%d,%d) limit 100`, someDay, someDay+500)},
+		{"a plus that was not encoded", "UTC", "/api/v1/events?from=2026-11-21T01:00:00+01:00", fmt.Sprintf(`list shop [%d,0) limit 100`, someDay)},
+		{"less than a millisecond", "UTC", "/api/v1/events?from=2026-11-21T00:00:00.0001Z", fmt.Sprintf(`list shop [%d,0) limit 100`, someDay+1)},
+		{"a day in UTC", "UTC", "/api/v1/events?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`list shop [%d,%d) limit 100`, someDay, someDay+86_400_000)},
+		{"a day in Amsterdam", "Europe/Amsterdam", "/api/v1/count?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`count shop [%d,%d)`, someDay-3_600_000, someDay-3_600_000+86_400_000)},
+		{"a day of 25 hours", "Europe/Amsterdam", "/api/v1/count?from=2026-10-25&to=2026-10-25", `count shop [1792879200000,1792969200000)`},
+		{"count", "UTC", "/api/v1/count?name=a", `count shop name=["a"]`},
+		{"series", "Europe/Amsterdam", "/api/v1/series?name=a", `series day Europe/Amsterdam shop name=["a"]`},
+		{"series by week", "UTC", "/api/v1/series?interval=week", `series week UTC shop`},
+		{"one event", "UTC", "/api/v1/events/" + someID, "event " + someID},
+		{"properties", "UTC", "/api/v1/counters", `counters shop property= values=[] segment= times=0,0 days=0,0 sort=events limit=100 offset=0`},
+		{"counters of days", "Europe/Amsterdam", "/api/v1/counters?property=country&from=2026-11-01&to=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=20758,20778 sort=events limit=100 offset=0`},
+		{"counters from a day on", "UTC", "/api/v1/counters?property=country&from=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=20778,2932896 sort=events limit=100 offset=0`},
+		{"counters up to a day", "UTC", "/api/v1/counters?property=country&to=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=0,20778 sort=events limit=100 offset=0`},
+		{"counters of 1970-01-01", "UTC", "/api/v1/counters?property=country&to=1970-01-01", `counters shop property=country values=[] segment= times=0,86400000 days=0,0 sort=events limit=100 offset=0`},
+		{"counters of hours", "UTC", "/api/v1/counters?property=country&from=2026-11-21&to=2026-11-21T12:00:00Z", fmt.Sprintf(`counters shop property=country values=[] segment= times=%d,%d days=0,0 sort=events limit=100 offset=0`, someDay, someDay+43_200_000)},
+		{"a cross", "UTC", "/api/v1/counters?property=plan&value=pro&value=free&segment=country&sort=users&limit=5", `counters shop property=plan values=["pro" "free"] segment=country times=0,0 days=0,0 sort=users limit=5 offset=0`},
+		{"users", "UTC", "/api/v1/users?limit=2&after=" + someID, `users shop limit 2 after ` + someID},
+		{"a user", "UTC", "/api/v1/users/u-1", "user u-1"},
+		{"a user with a slash, a percent and a plus", "UTC", "/api/v1/users/a%2Fb%25+c", "user a/b%+c"},
+		{"a user in UTF-8", "UTC", "/api/v1/users/%E2%82%AC", "user €"},
+		{"a user named events", "UTC", "/api/v1/users/events", "user events"},
+		{"a user's events", "UTC", "/api/v1/users/a%2Fb/events?name=x&order=asc", `list shop name=["x"] user=["a/b"] asc limit 100`},
+		{"sessions", "UTC", "/api/v1/sessions?user=u-1&anonymous=a&from=1000&to=2000&limit=3", `sessions shop user=["u-1"] anonymous=["a"] [1000,2000) limit 3`},
+		{"a session", "UTC", "/api/v1/sessions/s-1", "session s-1"},
+		{"a group", "UTC", "/api/v1/groups/g%20-1", "group g -1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := fullEngine()
+			res := n.call(t, c.zone, "GET", c.target)
+			if res.Status != 200 || n.asked != c.asked {
+				t.Fatalf("%d %.200s\nasked %s\nwant  %s", res.Status, res.Body, n.asked, c.asked)
+			}
+		})
+	}
+}
+
+// What each route answers, to the byte.
+func TestNativeAnswers(t *testing.T) {
+	for _, c := range []struct{ name, target, want string }{
+		{"event", "/api/v1/events/" + someID, `{"id":"` + someID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
+		{"count", "/api/v1/count", `{"events":3,"users":2,"sessions":1}`},
+		{"series", "/api/v1/series?from=2026-11-20&to=2026-11-22", `{"interval":"day","buckets":[{"time":"2026-11-20T00:00:00.000Z","events":0,"users":0,"sessions":0},{"time":"2026-11-21T00:00:00.000Z","events":3,"users":2,"sessions":1},{"time":"2026-11-22T00:00:00.000Z","events":0,"users":0,"sessions":0}]}`},
+		{"counters", "/api/v1/counters?property=plan", `{"rows":[{"value":"pro","events":-5,"sessions":2,"users":1},{"value":"free","events":4,"sessions":0,"users":0}],"total":{"events":-1,"sessions":2,"users":1},"next":null}`},
+		{"properties", "/api/v1/counters", `{"rows":[{"value":"pro","values":9,"events":-5,"sessions":2,"users":1},{"value":"free","values":1,"events":4,"sessions":0,"users":0}],"total":{"events":-1,"sessions":2,"users":1},"next":null}`},
+		{"cross", "/api/v1/counters?property=plan&segment=country", `{"rows":[{"value":"pro","segment":"NL","events":-5,"sessions":2,"users":1},{"value":"free","segment":"","events":4,"sessions":0,"users":0}],"total":{"events":-1,"sessions":2,"users":1},"next":null}`},
+		{"user", "/api/v1/users/u-1", `{"id":"u-1","properties":{"plan":"pro"},"aliases":["old"],"anonymous":["a-1"],"groups":["g-1"],"first_seen":"2026-11-21T00:00:00.000Z","last_seen":"2026-11-21T00:00:00.005Z","events":9,"sessions":2}`},
+		{"users", "/api/v1/users", `{"users":[{"id":"u-1","properties":{"plan":"pro"},"aliases":["old"],"anonymous":["a-1"],"groups":["g-1"],"first_seen":"2026-11-21T00:00:00.000Z","last_seen":"2026-11-21T00:00:00.005Z","events":9,"sessions":2},{"id":"u-2","properties":{},"aliases":[],"anonymous":[],"groups":[],"first_seen":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:00.000Z","events":0,"sessions":0}],"next":null}`},
+		{"session", "/api/v1/sessions/s-1", `{"id":"s-1","user":"u-1","anonymous":"a-1","dialect":"matomo","start":"2026-11-21T00:00:00.000Z","end":"2026-11-21T00:01:01.999Z","duration":61,"events":4,"actions":3,"entry":"/in","exit":"/out","bounce":false,"referrer":"https://x.example/","referrer_type":"website","campaign":"c","goals":["signup"],"orders":["o-1"],"cart":"c-1"}`},
+		{"group", "/api/v1/groups/g-1", `{"id":"g-1","type":"company","name":"Acme","properties":{"size":9},"members":["u-1","u-2"]}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			res := fullEngine().call(t, "UTC", "GET", c.target)
+			if res.Status != 200 || string(res.Body) != c.want+"\n" {
+				t.Fatalf("%d\n got %s\nwant %s", res.Status, res.Body, c.want)
+			}
+		})
+	}
+}
+
+// What is refused, and that the answer names the field.
+func TestNativeRefuses(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for _, c := range []struct {
+		target string
+		status int
+		field  string
+	}{
+		{"/api/v1/events?nmae=x", 400, "nmae"},
+		{"/api/v1/events?Name=x", 400, "Name"},
+		{"/api/v1/events?=x", 400, ""},
+		{"/api/v1/events?prop.=x", 400, "prop."},
+		{"/api/v1/events?prop=x", 400, "prop"},
+		{"/api/v1/events?context.country=NL", 400, "context.country"},
+		{"/api/v1/events?prop." + long + "=x", 400, ("prop." + long)[:128]},
+		{"/api/v1/events?%zz=x", 400, "%zz"},
+		{"/api/v1/events?name=%zz", 400, "name"},
+		{"/api/v1/events?name=%ff", 400, "name"},
+		{"/api/v1/events?name=", 400, "name"},
+		{"/api/v1/events?country=", 400, "country"},
+		{"/api/v1/events?type=clicked", 400, "type"},
+		{"/api/v1/events?dialect=plausible", 400, "dialect"},
+		{"/api/v1/events?limit=0", 400, "limit"},
+		{"/api/v1/events?limit=1001", 400, "limit"},
+		{"/api/v1/events?limit=-1", 400, "limit"},
+		{"/api/v1/events?limit=1e2", 400, "limit"},
+		{"/api/v1/events?limit=%2B5", 400, "limit"},
+		{"/api/v1/events?limit=99999999999999999999", 400, "limit"},
+		{"/api/v1/events?limit=1&limit=2", 400, "limit"},
+		{"/api/v1/events?order=up", 400, "order"},
+		{"/api/v1/events?after=x", 400, "after"},
+		{"/api/v1/events?after=" + strings.ToUpper(someID), 400, "after"},
+		{"/api/v1/events?from=yesterday", 400, "from"},
+		{"/api/v1/events?from=2026-02-30", 400, "from"},
+		{"/api/v1/events?from=2026-11-21T25:00:00Z", 400, "from"},
+		{"/api/v1/events?from=2026-11-21T00:00:00", 400, "from"},
+		{"/api/v1/events?from=-5", 400, "from"},
+		{"/api/v1/events?from=1969-12-31", 400, "from"},
+		{"/api/v1/events?to=99999999999999999", 400, "to"},
+		{"/api/v1/events?to=99999999999999999999999", 400, "to"},
+		{"/api/v1/events?to=0", 400, "to"},
+		{"/api/v1/events?from=2000&to=2000", 400, "to"},
+		{"/api/v1/events?from=2026-11-21&to=2026-11-20", 400, "to"},
+		{"/api/v1/events?" + strings.Repeat("name=x&", queryPairsMax+1), 400, ""},
+		{"/api/v1/count?limit=5", 400, "limit"},
+		{"/api/v1/count?order=asc", 400, "order"},
+		{"/api/v1/series?interval=year", 400, "interval"},
+		{"/api/v1/series?interval=minute&from=2026-01-01&to=2026-12-31", 400, "interval"},
+		{"/api/v1/series?interval=day&from=1971-01-01&to=9999-12-31", 400, "interval"},
+		{"/api/v1/counters?value=x", 400, "value"},
+		{"/api/v1/counters?segment=x", 400, "segment"},
+		{"/api/v1/counters?property=x&sort=name", 400, "sort"},
+		{"/api/v1/counters?property=x&after=AAAAAAAA", 400, "after"},
+		{"/api/v1/counters?property=x&name=y", 400, "name"},
+		{"/api/v1/users?name=x", 400, "name"},
+		{"/api/v1/users/u-1?limit=1", 400, "limit"},
+		{"/api/v1/users/u-1/events?user=u-2", 400, "user"},
+		{"/api/v1/sessions?name=x", 400, "name"},
+		{"/api/v1/sessions?order=asc", 400, "order"},
+		{"/api/v1/events/" + someID + "?x=1", 400, "x"},
+		{"/api/v1/events/short", 404, ""},
+		{"/api/v1/events/", 404, ""},
+		{"/api/v1/users/", 404, ""},
+		{"/api/v1/users//events", 404, ""},
+		{"/api/v1/users/%zz", 404, ""},
+		{"/api/v1/users/" + long, 404, ""},
+		{"/api/v1/users/a/b", 404, ""},
+		{"/api/v1/users/u-1/events/", 404, ""},
+		{"/api/v1/nothing", 404, ""},
+		{"/api/v1/admin/snapshot", 404, ""},
+	} {
+		n := fullEngine()
+		res := n.call(t, "UTC", "GET", c.target)
+		got := errorOf(t, res)
+		if res.Status != c.status || got.Field != c.field {
+			t.Errorf("%.80s: %d %s", c.target, res.Status, res.Body)
+		}
+		if n.asked != "" {
+			t.Errorf("%.80s: the engine was asked %s", c.target, n.asked)
+		}
+	}
+}
+
+type nativeError struct {
+	Error  string
+	Field  string
+	Status int
+}
+
+func errorOf(t testing.TB, res *dialect.Response) nativeError {
+	t.Helper()
+	var e nativeError
+	if err := json.Unmarshal(res.Body, &e); err != nil || e.Error == "" || e.Status != res.Status {
+		t.Fatalf("not an error body: %d %s", res.Status, res.Body)
+	}
+	return e
+}
+
+// What becomes of the engine's own errors, on every read.
+func TestNativeEngineErrors(t *testing.T) {
+	for _, c := range []struct {
+		err          error
+		list, object int
+		text         string
+	}{
+		{engine.ErrNotFound, 404, 404, "not found"},
+		{engine.ErrBadCursor, 400, 404, ""},
+		{fmt.Errorf("%w: too many values", engine.ErrBadQuery), 400, 400, "bad query: too many values"},
+		{engine.ErrQueryTimeout, 503, 503, "query_timeout"},
+		{engine.ErrStopping, 503, 503, engine.ErrStopping.Error()},
+		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
+	} {
+		for _, r := range nativeTable {
+			if r.read == nil {
+				continue
+			}
+			n := fullEngine()
+			n.err = c.err
+			res := n.call(t, "UTC", "GET", strings.ReplaceAll(r.path, "*", someID))
+			got := errorOf(t, res)
+			want := c.list
+			if strings.HasSuffix(r.path, "*") {
+				want = c.object
+			}
+			if res.Status != want || c.text != "" && got.Error != c.text {
+				t.Errorf("%s: %v: %d %s", r.path, c.err, res.Status, res.Body)
+			}
+		}
+	}
+}
+
+// A person nobody knows is a 404, also where the events are asked for; a known
+// one without such events has an empty page.
+func TestNativeUserEvents(t *testing.T) {
+	n := fullEngine()
+	n.page = engine.Page{}
+	n.missing = "nobody"
+	if res := n.call(t, "UTC", "GET", "/api/v1/users/nobody/events"); res.Status != 404 {
+		t.Errorf("%d %s", res.Status, res.Body)
+	}
+	if res := n.call(t, "UTC", "GET", "/api/v1/users/u-1/events"); res.Status != 200 || string(res.Body) != `{"events":[],"next":null}`+"\n" {
+		t.Errorf("%d %s", res.Status, res.Body)
+	}
+}
+
+// A page that grows over pageBytesMax ends early with the cursor of its last
+// element; what is left is what the next page begins with.
+func TestNativeLongPage(t *testing.T) {
+	n := &nativeEngine{}
+	text := event.Str(strings.Repeat("x", 30_000))
+	for i := range 1000 {
+		id := fmt.Sprintf("%032x", i)
+		n.page.Events = append(n.page.Events, &event.Event{ID: id, Type: event.Track, Properties: event.Object{{Key: "x", Value: text}}})
+		n.users = append(n.users, engine.User{ID: id, Cursor: id, Properties: event.Object{{Key: "x", Value: text}}})
+		n.sessions = append(n.sessions, engine.Session{ID: id, Cursor: id, Entry: text.Text})
+	}
+	for _, path := range []string{"/api/v1/events", "/api/v1/users", "/api/v1/sessions"} {
+		res := n.call(t, "UTC", "GET", path)
+		var page struct {
+			Events, Users, Sessions []struct{ ID string }
+			Next                    string
+		}
+		if err := json.Unmarshal(res.Body, &page); err != nil {
+			t.Fatal(err)
+		}
+		got := append(append(page.Events, page.Users...), page.Sessions...)
+		if len(got) != 35 || page.Next != got[len(got)-1].ID || len(res.Body) > pageBytesMax+40_000 {
+			t.Errorf("%s: %d elements, %d bytes, next %s", path, len(got), len(res.Body), page.Next)
+		}
+	}
+}
+
+// A walk over the counters: the cursor of one page opens the next, and only of
+// the same query.
+func TestNativeCounterPages(t *testing.T) {
+	n := fullEngine()
+	n.counters.More = true
+	next := func(target string) string {
+		res := n.call(t, "UTC", "GET", target)
+		var page struct{ Next string }
+		if json.Unmarshal(res.Body, &page); res.Status != 200 {
+			t.Fatalf("%s: %d %s", target, res.Status, res.Body)
+		}
+		return page.Next
+	}
+	first := next("/api/v1/counters?property=plan&limit=2")
+	second := next("/api/v1/counters?property=plan&limit=2&after=" + first)
+	if !strings.HasSuffix(n.asked, "offset=2") {
+		t.Fatal(n.asked)
+	}
+	n.counters.More = false
+	if last := next("/api/v1/counters?property=plan&limit=7&after=" + second); last != "" || !strings.HasSuffix(n.asked, "limit=7 offset=4") {
+		t.Fatal(n.asked, last)
+	}
+	for _, other := range []string{"property=country", "property=plan&sort=users", "property=plan&value=pro", "property=plan&segment=x", "property=plan&from=2026-11-21", ""} {
+		if res := n.call(t, "UTC", "GET", "/api/v1/counters?"+other+"&after="+first); res.Status != 400 {
+			t.Errorf("the cursor of another query opens %q: %s", other, res.Body)
+		}
+	}
+}
+
+func TestNativeSnapshot(t *testing.T) {
+	n := fullEngine()
+	res := n.call(t, "Asia/Tokyo", "POST", snapshotPath)
+	var info engine.SnapshotInfo
+	if err := json.Unmarshal(res.Body, &info); err != nil || res.Status != 200 || info.Events != 7 || info.Bytes != 4096 {
+		t.Fatalf("%d %s", res.Status, res.Body)
+	}
+	if name := filepath.Base(info.Path); name != "snapshot-20261121-000000-123" || !regexp.MustCompile(`^[a-z0-9-]{1,64}$`).MatchString(name) {
+		t.Errorf("name %s", name)
+	}
+	if dir, err := os.Stat(filepath.Dir(info.Path)); err != nil || dir.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", dir, err)
+	}
+	n.err = engine.ErrDiskFull
+	if res := n.call(t, "UTC", "POST", snapshotPath); res.Status != 507 {
+		t.Errorf("%d %s", res.Status, res.Body)
+	}
+	for target, status := range map[string]int{
+		snapshotPath + "?name=../../etc": 400, snapshotPath + "?site=shop": 400, "/api/v1/admin/restore": 404,
+	} {
+		n := fullEngine()
+		if res := n.call(t, "UTC", "POST", target); res.Status != status || n.asked != "" {
+			t.Errorf("%s: %d %s, asked %s", target, res.Status, res.Body, n.asked)
+		}
+	}
+}
+
+// Only the admin token makes snapshots, and one at a time.
+func TestNativeSnapshotRefused(t *testing.T) {
+	n := fullEngine()
+	api := &native{engine: n, snapshotDir: t.TempDir(), now: time.Now}
+	req := &dialect.Request{Method: "POST", Path: snapshotPath}
+	site := &Site{Site: &engine.Site{Name: "shop"}}
+	refused := func(a access, want dialect.Failure) {
+		t.Helper()
+		var status *dialect.StatusError
+		if err := api.admin(t.Context(), a, req, &dialect.Response{}); !errors.As(err, &status) || status.Failure != want || n.asked != "" {
+			t.Errorf("%v, asked %q", err, n.asked)
+		}
+	}
+	refused(access{site: site, rights: dialect.Read | dialect.Write}, dialect.Forbidden)
+	api.snapshots.Lock()
+	refused(access{admin: true}, dialect.Busy)
+	api.snapshots.Unlock()
+	api.snapshotDir = ""
+	refused(access{admin: true}, dialect.BadRequest)
+}
+
+// No path is answered by two lines of the table, every parameter has a known
+// kind, and no context key hides another parameter.
+func TestNativeTable(t *testing.T) {
+	if len(nativeRoutes) != len(nativeTable) {
+		t.Fatal("routes and table differ")
+	}
+	for i, r := range nativeTable {
+		if got, ids := routeFor(r.method, strings.ReplaceAll(r.path, "*", "events")); got != r || len(ids) != strings.Count(r.path, "*") {
+			t.Errorf("%s %s is answered by another line", r.method, r.path)
+		}
+		if r.read != nil && nativeRoutes[i].Right != dialect.Read || r.read == nil && nativeRoutes[i].Right != dialect.Write {
+			t.Errorf("%s %s: right %v", r.method, r.path, nativeRoutes[i].Right)
+		}
+		if nativeRoutes[i].Auth != dialect.AuthBearer || nativeRoutes[i].CORS != dialect.CORSNone || nativeRoutes[i].Reads != (r.read != nil) {
+			t.Errorf("%s %s: %+v", r.method, r.path, nativeRoutes[i])
+		}
+		seen := map[string]bool{}
+		for _, p := range r.params {
+			if seen[p] {
+				t.Errorf("%s: %s is there twice", r.path, p)
+			}
+			seen[p] = true
+		}
+	}
+	for _, p := range filterParams {
+		if singleParams[p] {
+			t.Errorf("%s is a filter and a single parameter", p)
+		}
+	}
+}
+
+// FuzzNativeQuery: whatever the query string, either it is refused or it says
+// what net/url reads in it, within all bounds.
+func FuzzNativeQuery(f *testing.F) {
+	for _, raw := range []string{
+		"", "name=a&name=b&prop.x=1", "from=2026-11-21&to=2026-11-21", "from=1&to=2&limit=5&order=asc",
+		"after=" + someID, "interval=hour", "prop.a%2Eb=%E2%82%AC", "name=%", "type=page&bot=false", "from=2011-12-30&to=2011-12-30",
+	} {
+		f.Add(raw, "Europe/Amsterdam")
+		f.Add(raw, "Pacific/Apia")
+	}
+	f.Fuzz(func(t *testing.T, raw, zone string) {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			loc = time.UTC
+		}
+		for _, r := range nativeTable {
+			q, err := parseQuery(raw, r.params)
+			if err != nil {
+				continue
+			}
+			want, err := url.ParseQuery(raw)
+			if err != nil && !strings.Contains(raw, ";") {
+				t.Fatalf("%q: taken, but %v", raw, err)
+			}
+			for _, c := range q.where {
+				if !accepts(r.params, c.Field) || singleParams[c.Field] || len(c.Values) == 0 || !strings.Contains(raw, ";") && c.Values[0] != want.Get(c.Field) {
+					t.Fatalf("%q: %v", raw, c)
+				}
+			}
+			site := &engine.Site{Name: "shop", Location: loc}
+			query, err := q.page(site)
+			if err != nil {
+				continue
+			}
+			if query.Limit < 1 || query.Limit > pageMax || query.From < 0 && q.single["from"] == "" || query.To != 0 && query.From >= query.To || q.single["to"] != "" && query.To == 0 {
+				t.Fatalf("%q: %+v", raw, query)
+			}
+			if r.path != "/api/v1/series" {
+				continue
+			}
+			if interval, err := q.choice("interval", "day", "minute", "hour", "week", "month"); err == nil && query.From > 0 && query.To > 0 {
+				times, ok := bucketTimes(query.From, query.To, interval, loc)
+				for i := 1; ok && i < len(times); i++ {
+					if times[i] <= times[i-1] {
+						t.Fatalf("%q: buckets do not ascend: %d, %d", raw, times[i-1], times[i])
+					}
+				}
+				if ok && (len(times) == 0 || times[0] > query.From || times[len(times)-1] >= query.To) {
+					t.Fatalf("%q: buckets %d..%d of [%d,%d)", raw, times[0], times[len(times)-1], query.From, query.To)
+				}
+			}
+		}
+	})
+}
+
+// FuzzCounterCursor: what is taken is in bounds, and means the same when it is
+// written again.
+func FuzzCounterCursor(f *testing.F) {
+	f.Add(string(appendCounterCursor(nil, 0, 1)), uint32(1))
+	f.Add(string(appendCounterCursor(nil, 300, 0xffffffff)), uint32(0xffffffff))
+	f.Add("AAAAAA", uint32(0))
+	f.Fuzz(func(t *testing.T, cursor string, hash uint32) {
+		offset, err := counterOffset(cursor, hash)
+		if err != nil || cursor == "" {
+			return
+		}
+		again, err := counterOffset(string(appendCounterCursor(nil, offset, hash)), hash)
+		if err != nil || again != offset || offset < 0 || offset > counterOffsetMax {
+			t.Fatalf("%q: %d, %d, %v", cursor, offset, again, err)
+		}
+		if _, err := counterOffset(cursor, hash+1); err == nil {
+			t.Fatalf("%q: taken by another query", cursor)
+		}
+	})
+}

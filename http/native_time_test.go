@@ -1,0 +1,115 @@
+package httpd
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"cairn/engine"
+)
+
+// Days and buckets follow the wall clock, also where it skips or repeats
+// midnight.
+
+func zone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loc
+}
+
+func TestDayStart(t *testing.T) {
+	for _, c := range []struct{ name, zone, date, want string }{
+		{"UTC", "UTC", "2026-11-21", "2026-11-21T00:00:00Z"},
+		{"the day clocks go forward", "Europe/Amsterdam", "2026-03-29", "2026-03-29T00:00:00+01:00"},
+		{"the day after", "Europe/Amsterdam", "2026-03-30", "2026-03-30T00:00:00+02:00"},
+		{"midnight is skipped", "America/Sao_Paulo", "2018-11-04", "2018-11-04T01:00:00-02:00"},
+		{"midnight is skipped, east", "Asia/Beirut", "2022-03-27", "2022-03-27T01:00:00+03:00"},
+		{"midnight comes twice", "America/Havana", "2026-11-01", "2026-11-01T00:00:00-04:00"},
+		{"the day before midnight comes twice", "America/Havana", "2026-10-31", "2026-10-31T00:00:00-04:00"},
+		{"23:00 comes twice the day before", "America/Sao_Paulo", "2018-02-18", "2018-02-18T00:00:00-03:00"},
+		{"half an hour", "Australia/Lord_Howe", "2026-04-05", "2026-04-05T00:00:00+11:00"},
+		{"a quarter", "Asia/Kathmandu", "2026-04-05", "2026-04-05T00:00:00+05:45"},
+		{"a day that never was begins with the next", "Pacific/Apia", "2011-12-30", "2011-12-31T00:00:00+14:00"},
+	} {
+		date, _ := time.Parse("2006-01-02", c.date)
+		got := dayStart(date, zone(t, c.zone))
+		if s := got.Format(time.RFC3339); s != c.want {
+			t.Errorf("%s: %s, want %s", c.name, s, c.want)
+		}
+	}
+}
+
+// Every instant lies in exactly the bucket whose start is the last one not after
+// it, through a year of every odd zone.
+func TestBuckets(t *testing.T) {
+	for _, name := range []string{"UTC", "Europe/Amsterdam", "America/Havana", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"} {
+		loc := zone(t, name)
+		for _, year := range []int{2011, 2018, 2026} {
+			from := time.Date(year, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
+			to := time.Date(year+1, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
+			for interval, step := range map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 31 * 24 * time.Hour} {
+				times, ok := bucketTimes(from, to, interval, loc)
+				if !ok || times[0] > from || times[len(times)-1] >= to {
+					t.Fatalf("%s %d %s: %v", name, year, interval, ok)
+				}
+				for i := 1; i < len(times); i++ {
+					d := time.Duration(times[i]-times[i-1]) * time.Millisecond
+					if d <= 0 || d > step+time.Hour || interval != "month" && name != "Pacific/Apia" && d < step-time.Hour {
+						t.Errorf("%s %s: a bucket of %v at %v", name, interval, d, time.UnixMilli(times[i-1]).In(loc))
+					}
+					if interval == "hour" {
+						continue // local half hours are not whole ones across a change
+					}
+					last := time.UnixMilli(times[i] - 1).In(loc)
+					if got := bucketStart(last, interval); got.UnixMilli() != times[i-1] {
+						t.Errorf("%s %s: %v lies in %v", name, interval, last, got)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestFillBuckets(t *testing.T) {
+	const day = 86_400_000
+	at := func(times ...int64) []engine.Bucket {
+		var b []engine.Bucket
+		for _, m := range times {
+			b = append(b, engine.Bucket{Time: m, Totals: engine.Totals{Events: 1}})
+		}
+		return b
+	}
+	for _, c := range []struct {
+		name     string
+		found    []engine.Bucket
+		from, to int64
+		want     []int64 // negative = empty
+	}{
+		{"closed range", at(2 * day), 1 * day, 4 * day, []int64{-1 * day, 2 * day, -3 * day}},
+		{"nothing found", nil, 1 * day, 3*day + 1, []int64{-1 * day, -2 * day, -3 * day}},
+		{"nothing found, open", nil, 1 * day, 0, nil},
+		{"open start", at(2*day, 4*day), 0, 6 * day, []int64{2 * day, -3 * day, 4 * day, -5 * day}},
+		{"open end", at(2*day, 4*day), day + 5, 0, []int64{-1 * day, 2 * day, -3 * day, 4 * day}},
+		{"open", at(2*day, 4*day), 0, 0, []int64{2 * day, -3 * day, 4 * day}},
+		{"filled by the engine", at(1*day, 2*day), 1 * day, 3 * day, []int64{1 * day, 2 * day}},
+		{"off the grid is kept", at(1*day + 7), 1 * day, 2 * day, []int64{-1 * day, 1*day + 7}},
+	} {
+		got, ok := fillBuckets(c.found, c.from, c.to, "day", nil)
+		var times []int64
+		for _, b := range got {
+			if b.Events == 0 {
+				b.Time = -b.Time
+			}
+			times = append(times, b.Time)
+		}
+		if !ok || !reflect.DeepEqual(times, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, times, c.want)
+		}
+	}
+	if _, ok := fillBuckets(at(0, 20_000*day), 0, 0, "day", nil); ok {
+		t.Error("20,000 buckets are filled")
+	}
+}
