@@ -1,0 +1,359 @@
+package httpd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// This file reads what follows a head: a body of known length or a chunked one,
+// under a limit of bytes, of time and of memory over all requests.
+
+var (
+	errBodyLarge  = errors.New("the body is too large")
+	errBodySlow   = errors.New("the body came too slowly")
+	errBodyChunk  = errors.New("malformed chunked body")
+	errBodyMemory = errors.New("too many large bodies at once, try again")
+)
+
+// chunkOverheadMax bounds what a chunked body may spend on chunk extensions and
+// trailers, which nobody reads.
+const chunkOverheadMax = 4 << 10
+
+// chunkLineMax bounds one line of chunked framing.
+const chunkLineMax = 256
+
+// body is the state of the body of the request being handled.
+type body struct {
+	chunked  bool
+	begun    bool
+	done     bool
+	broken   bool  // an error was met: nothing after it has a meaning
+	waits    bool  // the client waits for 100 Continue
+	left     int64 // bytes of the body, or of the current chunk, still to come
+	overhead int   // bytes spent on chunk extensions and trailers
+
+	deadline time.Time // for the whole body
+	span     time.Time // end of the current span of patience.pace
+	spanRead int
+}
+
+// reset makes b the body that h announces.
+func (b *body) reset(h *head) {
+	*b = body{chunked: h.chunked, waits: h.expect}
+	if !h.chunked {
+		b.left = max(h.length, 0)
+		b.done = b.left == 0
+	}
+}
+
+// readBody reads the next bytes of the body into p, without its chunked framing;
+// io.EOF is its proper end. The errors are errBodySlow, errBodyChunk,
+// io.ErrUnexpectedEOF when the client went away, or the connection's own.
+func (c *conn) readBody(p []byte) (int, error) {
+	b := &c.body
+	if b.done {
+		return 0, io.EOF
+	}
+	n, err := c.readBodyOnce(p)
+	if err != nil && err != io.EOF {
+		b.broken = true
+	}
+	return n, err
+}
+
+func (c *conn) readBodyOnce(p []byte) (int, error) {
+	b := &c.body
+	if !b.begun {
+		b.begun = true
+		now := time.Now()
+		b.deadline, b.span = now.Add(c.gate.patience.body), now.Add(c.gate.patience.pace)
+		if b.waits && c.r == c.w {
+			if _, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+				return 0, err
+			}
+		}
+		c.phase.Store(phaseBody)
+		defer c.phase.CompareAndSwap(phaseBody, phaseBusy)
+	}
+	if b.chunked && b.left == 0 {
+		if err := c.nextChunk(); err != nil || b.done {
+			if err == nil {
+				err = io.EOF
+			}
+			return 0, err
+		}
+	}
+	n, err := c.bodyBytes(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err != nil {
+		return n, err
+	}
+	if b.left == 0 {
+		if b.chunked {
+			err = c.chunkEnd()
+		} else {
+			b.done = true
+		}
+	}
+	return n, err
+}
+
+// bodyBytes reads raw bytes of the body: what is buffered, else what comes.
+func (c *conn) bodyBytes(p []byte) (int, error) {
+	if c.r < c.w {
+		n := copy(p, c.buf[c.r:c.w])
+		c.r += n
+		return n, nil
+	}
+	return c.bodyRead(p)
+}
+
+// bodyRead reads from the network and holds the client to the pace.
+func (c *conn) bodyRead(p []byte) (int, error) {
+	b := &c.body
+	for {
+		now := time.Now()
+		c.readWithin(now, min(b.span.Sub(now), b.deadline.Sub(now)))
+		n, err := c.Conn.Read(p)
+		if n > 0 {
+			c.touch()
+			b.spanRead += n
+			return n, nil
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			now = time.Now()
+			if now.Before(b.span) && now.Before(b.deadline) {
+				c.by = time.Time{} // the gate woke it for a stop; there is time left
+				continue
+			}
+			if b.spanRead < c.gate.patience.paceBytes || !now.Before(b.deadline) {
+				c.gate.refused("slow body")
+				return 0, errBodySlow
+			}
+			b.span, b.spanRead = now.Add(c.gate.patience.pace), 0
+		case err == io.EOF:
+			return 0, io.ErrUnexpectedEOF
+		case err != nil:
+			return 0, err
+		}
+	}
+}
+
+// nextChunk reads the size line of a chunk. After the last one it reads the
+// trailers, which are checked and dropped, and sets done.
+func (c *conn) nextChunk() error {
+	b := &c.body
+	line, err := c.chunkLine()
+	if err != nil {
+		return err
+	}
+	n := 0
+	for n < len(line) && n < 8 && hexDigit(line[n]) >= 0 {
+		b.left = b.left<<4 | int64(hexDigit(line[n]))
+		n++
+	}
+	if n == 0 || n < len(line) && line[n] != ';' {
+		return errBodyChunk
+	}
+	if b.left > 0 {
+		return b.spend(len(line) - n)
+	}
+	for range headerLinesMax {
+		line, err := c.chunkLine()
+		if err != nil {
+			return err
+		}
+		if len(line) == 0 {
+			b.done = true
+			return nil
+		}
+		if h := (head{}); h.header(line) != nil || h.chunked || h.length > 0 || h.hosts > 0 {
+			return errBodyChunk
+		}
+		if err := b.spend(len(line)); err != nil {
+			return err
+		}
+	}
+	return errBodyChunk
+}
+
+func (b *body) spend(n int) error {
+	b.overhead += n
+	if b.overhead > chunkOverheadMax {
+		return errBodyChunk
+	}
+	return nil
+}
+
+// chunkEnd reads the CR LF behind a chunk.
+func (c *conn) chunkEnd() error {
+	line, err := c.chunkLine()
+	if err == nil && len(line) > 0 {
+		err = errBodyChunk
+	}
+	return err
+}
+
+// chunkLine reads one line of chunked framing, without its CR LF. It is valid
+// until the next read.
+func (c *conn) chunkLine() ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(c.buf[c.r:c.w], '\n'); i >= 0 {
+			line := c.buf[c.r : c.r+i]
+			c.r += i + 1
+			if i == 0 || line[i-1] != '\r' || i > chunkLineMax {
+				return nil, errBodyChunk
+			}
+			line = line[:i-1]
+			for _, ch := range line {
+				if ch < 0x20 && ch != '\t' || ch == 0x7f {
+					return nil, errBodyChunk
+				}
+			}
+			return line, nil
+		}
+		if c.w-c.r > chunkLineMax {
+			return nil, errBodyChunk
+		}
+		c.room()
+		n, err := c.bodyRead(c.buf[c.w:])
+		if err != nil {
+			return nil, err
+		}
+		c.w += n
+	}
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// skipBytesMax is how much of an unwanted body is read to keep a connection.
+const skipBytesMax = 64 << 10
+
+// skipBody gets past what is left of the body, and reports whether the stream
+// now stands at the next head. A client that still waits for 100 Continue will
+// not send its body, or will: nobody can know, so that stream is over.
+func (c *conn) skipBody() bool {
+	b := &c.body
+	if b.done {
+		return true
+	}
+	if b.broken || b.waits && !b.begun || b.left > skipBytesMax {
+		return false
+	}
+	var waste [4 << 10]byte
+	for total := 0; total <= skipBytesMax; {
+		n, err := c.readBody(waste[:])
+		total += n
+		if b.done {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// budget bounds the memory that bodies and answers of all requests hold.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.left.Add(n) }
+
+const (
+	bodyFreeBytes = 16 << 10 // a buffer up to this is not charged to the budget
+	bodyKeptBytes = 1 << 20  // a larger buffer is not kept for the next request
+)
+
+// buffer is a byte buffer whose growth is charged to a budget.
+type buffer struct {
+	b       []byte
+	budget  *budget
+	charged int64
+}
+
+// grow makes room for n more bytes and at most limit in all.
+func (f *buffer) grow(n, limit int) error {
+	if cap(f.b)-len(f.b) >= n {
+		return nil
+	}
+	size := max(2*cap(f.b), len(f.b)+n, 4<<10)
+	size = min(size, max(limit, len(f.b)+n))
+	if size > bodyFreeBytes {
+		if !f.budget.take(int64(size) - f.charged) {
+			return errBodyMemory
+		}
+		f.charged = int64(size)
+	}
+	grown := make([]byte, len(f.b), size)
+	copy(grown, f.b)
+	f.b = grown
+	return nil
+}
+
+// release empties the buffer for its next use.
+func (f *buffer) release() {
+	f.budget.give(f.charged)
+	f.charged = 0
+	if cap(f.b) > bodyKeptBytes {
+		f.b = nil
+	}
+	f.b = f.b[:0]
+}
+
+// readAll reads the body into f, at most limit bytes. A Content-Length beyond
+// the limit is refused before anything is read, and memory follows the bytes
+// that arrive, not the length that is claimed.
+func (c *conn) readAll(f *buffer, limit int64) error {
+	if !c.body.chunked && c.body.left > limit {
+		return errBodyLarge
+	}
+	hint := bodyFreeBytes
+	if !c.body.chunked {
+		hint = min(int(c.body.left), 64<<10)
+	}
+	if err := f.grow(hint, int(limit)+1); err != nil {
+		return err
+	}
+	for !c.body.done {
+		if len(f.b) == cap(f.b) {
+			if err := f.grow(1, int(limit)+1); err != nil {
+				return err
+			}
+		}
+		n, err := c.readBody(f.b[len(f.b):cap(f.b)])
+		f.b = f.b[:len(f.b)+n]
+		if int64(len(f.b)) > limit {
+			return errBodyLarge
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

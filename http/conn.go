@@ -1,0 +1,317 @@
+package httpd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// phase says what a connection waits for. Only a busy one waits for us.
+const (
+	phaseIdle  int32 = iota // for the first byte of a request
+	phaseHead               // for the rest of a head
+	phaseBusy               // a handler is at work
+	phaseBody               // for more of a body
+	phaseWrite              // for the client to take the answer
+)
+
+// conn is one client's connection under fasthttp. To fasthttp it is a stream of
+// request heads without bodies, at most one at a time; the handler takes the body
+// from it with readAll, and every deadline is kept here.
+//
+// Reads and writes come from the one goroutine that serves the connection.
+// phase, last, linger and kill are shared with the gate.
+type conn struct {
+	net.Conn
+	gate *gate
+	peer netip.Addr // without zone and mapping; zero when it is no ip
+
+	buf  []byte // unread input is buf[r:w]
+	r, w int
+
+	head    head
+	unread  int // bytes of the head fasthttp has still to take
+	body    body
+	handled bool         // the handler has run for the current head
+	served  int          // requests
+	charged atomic.Int64 // of the answer being written, see charge
+
+	by      time.Time // current read deadline
+	byWrite time.Time // current write deadline
+
+	phase  atomic.Int32
+	last   atomic.Int64 // Unix ms of the last progress
+	linger atomic.Bool  // input may be left: see Close
+	closed sync.Once
+}
+
+// connBytes is the buffer of a connection that has nothing large to read.
+const connBytes = 4 << 10
+
+var connBuffers = sync.Pool{New: func() any { return new([connBytes]byte) }}
+
+func newConn(c net.Conn, g *gate, peer netip.Addr) *conn {
+	cn := &conn{Conn: c, gate: g, peer: peer, handled: true}
+	cn.body.done = true
+	cn.buf = connBuffers.Get().(*[connBytes]byte)[:]
+	cn.touch()
+	return cn
+}
+
+// touch notes progress, for the gate's choice of the longest silent.
+func (c *conn) touch() { c.last.Store(time.Now().UnixMilli()) }
+
+// readWithin sets the read deadline. Setting a timer for every request costs more
+// than a little patience does, so a deadline that is nearly right stays.
+func (c *conn) readWithin(now time.Time, d time.Duration) {
+	if by := now.Add(d); by.Sub(c.by).Abs() > d/16 {
+		c.by = by
+		c.Conn.SetReadDeadline(by)
+	}
+}
+
+// Read gives fasthttp the next head, or a part of it. It blocks until the head
+// is whole. A head that is refused is answered here, and the stream then ends.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.unread == 0 && !c.next() {
+		return 0, io.EOF
+	}
+	n := copy(p, c.buf[c.r:c.r+c.unread])
+	c.r += n
+	c.unread -= n
+	return n, nil
+}
+
+// next reads until a whole head lies in the buffer.
+func (c *conn) next() bool {
+	// fasthttp asking for more before the handler ran means it wants more head
+	// than there is.
+	if !c.handled || !c.body.done {
+		return false
+	}
+	c.uncharge()
+	c.phase.Store(phaseIdle)
+	c.compact()
+	c.head = head{}
+	patience := c.gate.patience.idle
+	if c.served == 0 {
+		patience = c.gate.patience.head
+	}
+	c.readWithin(time.Now(), patience)
+	for stop := false; ; {
+		if c.r < c.w {
+			if whole, no := c.head.scan(c.buf[:c.w]); no != nil {
+				c.refuse(no)
+				return false
+			} else if whole {
+				break
+			}
+			if c.phase.CompareAndSwap(phaseIdle, phaseHead) && c.served > 0 {
+				c.readWithin(time.Now(), c.gate.patience.head)
+			}
+		}
+		// A stopping server still answers what the client has already sent; the
+		// gate wakes those who wait here.
+		if !stop && c.gate.stopping.Load() {
+			stop = true
+			c.by = time.Now().Add(stopGrace)
+			c.Conn.SetReadDeadline(c.by)
+		}
+		c.room()
+		n, err := c.Conn.Read(c.buf[c.w:])
+		c.w += n
+		if n > 0 {
+			c.touch()
+		} else if err != nil {
+			late := errors.Is(err, os.ErrDeadlineExceeded)
+			if late && !stop && c.gate.stopping.Load() {
+				continue
+			}
+			if late && c.phase.Load() == phaseHead {
+				c.gate.refused("slow head")
+			}
+			return false
+		}
+	}
+	c.r = c.head.start
+	c.unread = c.head.pos - c.head.start
+	c.body.reset(&c.head)
+	c.handled = false
+	c.served++
+	c.phase.Store(phaseBusy)
+	return true
+}
+
+// compact moves unread input to the front, and goes back to a small buffer when
+// it is enough.
+func (c *conn) compact() {
+	rest := c.buf[c.r:c.w]
+	if len(c.buf) > connBytes && len(rest) <= connBytes/2 {
+		small := connBuffers.Get().(*[connBytes]byte)[:]
+		c.w = copy(small, rest)
+		c.buf = small
+	} else if c.r > 0 {
+		c.w = copy(c.buf, rest)
+	}
+	c.r = 0
+}
+
+// room makes sure that there is space behind the unread input. The head's own
+// limits keep it below headBytesMax.
+func (c *conn) room() {
+	if c.w < len(c.buf) {
+		return
+	}
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+		return
+	}
+	grown := make([]byte, min(2*len(c.buf), headBytesMax+connBytes))
+	c.w = copy(grown, c.buf[:c.w])
+	c.dropBuffer()
+	c.buf = grown
+}
+
+func (c *conn) dropBuffer() {
+	if len(c.buf) == connBytes {
+		connBuffers.Put((*[connBytes]byte)(c.buf))
+	}
+	c.buf = nil
+}
+
+// refuse answers a broken stream.
+func (c *conn) refuse(no *refusal) {
+	c.gate.refused(no.reason)
+	c.Write(plainAnswer(no.status, no.reason))
+	c.linger.Store(true)
+}
+
+// plainAnswer is a whole answer for places where there is no request to answer.
+func plainAnswer(status int, text string) []byte {
+	quoted, _ := json.Marshal(text)
+	body := `{"error":` + string(quoted) + `,"status":` + strconv.Itoa(status) + `}`
+	more := ""
+	if status == 429 || status == 503 {
+		more = "Retry-After: 1\r\n"
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nServer: cairn\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, statusText(status), more, len(body), body)
+}
+
+// finish is called by the handler when it is done with the request: it skips
+// what was not read of the body and reports whether the connection can go on.
+func (c *conn) finish() (keep bool) {
+	c.handled = true
+	if c.skipBody() {
+		return !c.head.close
+	}
+	c.linger.Store(true)
+	return false
+}
+
+// charge counts a large answer against the budget until it is written.
+func (c *conn) charge(n int64) bool {
+	if n <= bodyKeptBytes/16 {
+		return true
+	}
+	if !c.gate.budget.take(n) {
+		return false
+	}
+	c.charged.Add(n)
+	return true
+}
+
+func (c *conn) uncharge() {
+	if n := c.charged.Swap(0); n > 0 {
+		c.gate.budget.give(n)
+	}
+}
+
+// Write gives the client its time for each 64 KiB, not for the whole.
+func (c *conn) Write(p []byte) (n int, err error) {
+	was := c.phase.Swap(phaseWrite)
+	for {
+		part := p[n:min(n+64<<10, len(p))]
+		d := c.gate.patience.write
+		if by := time.Now().Add(d); by.Sub(c.byWrite) > d/16 {
+			c.byWrite = by
+			c.Conn.SetWriteDeadline(by)
+		}
+		m, err := c.Conn.Write(part)
+		n += m
+		if m > 0 {
+			c.touch()
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.gate.refused("slow reader")
+			}
+			return n, err
+		}
+		if n == len(p) {
+			c.phase.Store(was)
+			return n, nil
+		}
+	}
+}
+
+// lingerTime and lingerBytes bound how long a closed connection is read on, so
+// that an answer is not torn away from a client that is still sending: closing a
+// socket with unread input resets it.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 4 << 20
+)
+
+// Close ends the connection. It is called by fasthttp in the goroutine that
+// served it, or from elsewhere while it is idle.
+func (c *conn) Close() error {
+	c.uncharge()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.CompareAndSwap(true, false) {
+		if half.CloseWrite() == nil {
+			c.phase.Store(phaseIdle)
+			c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+			var waste [4 << 10]byte
+			for total := 0; total < lingerBytes; {
+				n, err := c.Conn.Read(waste[:])
+				total += n
+				if err != nil {
+					break
+				}
+			}
+		}
+	}
+	err := net.ErrClosed
+	c.closed.Do(func() {
+		c.gate.remove(c)
+		err = c.Conn.Close()
+	})
+	return err
+}
+
+// kill closes at once, from any goroutine. Of a TLS connection it closes what is
+// below, because saying goodbye may block.
+func (c *conn) kill() {
+	c.closed.Do(func() {
+		c.gate.remove(c)
+		if over, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+			over.NetConn().Close()
+			return
+		}
+		c.Conn.Close()
+	})
+}
+
+// SetDeadline and its kin do nothing: the deadlines are this type's own.
+func (c *conn) SetDeadline(time.Time) error      { return nil }
+func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
