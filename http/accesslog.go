@@ -1,0 +1,113 @@
+package httpd
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// This file writes the access log. A line holds no address, no body, no query
+// string and no id of a person: paths are logged as the route's pattern. Where
+// there is no route, the client's own bytes are quoted and cut.
+
+const (
+	linesPerSecond = 10  // of one kind
+	clientBytesMax = 256 // of what a client wrote, in a line
+)
+
+// lineLimit lets linesPerSecond lines of each kind through.
+type lineLimit struct {
+	mu    sync.Mutex
+	kinds map[string]*lineCount
+}
+
+type lineCount struct {
+	second  int64
+	lines   int
+	dropped int
+}
+
+func (l *lineLimit) allow(kind string, now time.Time) bool {
+	ok, _ := l.count(kind, now)
+	return ok
+}
+
+// count reports whether a line may be written and how many of its kind were not
+// since the last one.
+func (l *lineLimit) count(kind string, now time.Time) (ok bool, dropped int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.kinds[kind]
+	if c == nil {
+		if l.kinds == nil {
+			l.kinds = map[string]*lineCount{}
+		}
+		c = new(lineCount)
+		l.kinds[kind] = c
+	}
+	if second := now.Unix(); second != c.second {
+		c.second, c.lines = second, 0
+	}
+	if c.lines >= linesPerSecond {
+		c.dropped++
+		return false, 0
+	}
+	c.lines++
+	dropped, c.dropped = c.dropped, 0
+	return true, dropped
+}
+
+// logKinds are dialect and status class, fixed so that a flood of one kind of
+// request hides no other.
+func (s *Server) logAccess(x *exchange, name string, size int, took time.Duration) {
+	level := slog.LevelInfo
+	if x.res.Status >= 500 {
+		level = slog.LevelWarn
+	}
+	ctx := context.Background()
+	if !s.log.Enabled(ctx, level) {
+		return
+	}
+	kind := logKind{name, x.res.Status / 100}
+	ok, dropped := s.lines.count(kind.String(), x.started)
+	if !ok {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs,
+		slog.String("dialect", name),
+		slog.String("method", cut(x.req.Method)),
+		slog.Int("status", x.res.Status),
+		slog.Float64("seconds", took.Seconds()),
+		slog.Int("bytes", size))
+	if x.route != nil {
+		attrs = append(attrs, slog.String("route", x.route.name))
+	} else {
+		attrs = append(attrs, slog.String("path", cut(x.req.Path)))
+	}
+	if dropped > 0 {
+		attrs = append(attrs, slog.Int("unlogged", dropped))
+	}
+	s.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+type logKind struct {
+	dialect string
+	class   int
+}
+
+var logClasses = [...]string{"0", "1", "2", "3", "4", "5"}
+
+func (k logKind) String() string { return k.dialect + logClasses[min(k.class, 5)] }
+
+// cut is what a client wrote, fit for a log: quoted, and not longer than
+// clientBytesMax.
+func cut(s string) string {
+	if len(s) > clientBytesMax {
+		s = s[:clientBytesMax]
+	}
+	q := strconv.QuoteToASCII(s)
+	return q[1 : len(q)-1]
+}

@@ -1,0 +1,293 @@
+package httpd
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"cairn/http/dialect"
+)
+
+// This file knows whose a request is. Keys are found by their SHA-256, so that
+// neither the time of a look-up nor a copy of the table says anything about them.
+
+var (
+	errUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
+	errForbidden    = errors.New("this key may not do that")
+	errNoSuchSite   = errors.New("no such site")
+	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
+)
+
+// queriesMax is how many reads one key may have at work at once.
+const queriesMax = 4
+
+// account is a site with what the server keeps for it.
+type account struct {
+	*Site
+	known    dialect.Site // what dialects may see
+	events   meter        // the site's own rate limit
+	excluded []netip.Prefix
+	agents   []string // excluded user agents, lower case
+	queries  atomic.Int32
+}
+
+// credential is one key and what it opens.
+type credential struct {
+	digest  [32]byte
+	account *account // nil for the admin token
+	rights  dialect.Right
+	admin   bool
+	private bool // proves more than a public write key: limits by ip do not apply
+	queries *atomic.Int32
+}
+
+// registry finds credentials and sites. It is immutable after newRegistry.
+type registry struct {
+	keys     map[[32]byte]*credential
+	clients  map[[32]byte]*account
+	ids      map[uint32]*account
+	names    map[string]*account
+	only     *account // the only site there is, else nil
+	implicit bool     // every site name means the only one
+}
+
+func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) {
+	r := &registry{
+		keys:     map[[32]byte]*credential{},
+		clients:  map[[32]byte]*account{},
+		ids:      map[uint32]*account{},
+		names:    map[string]*account{},
+		implicit: implicit && len(sites) == 1,
+	}
+	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
+		return nil, fmt.Errorf("admin token: %w", err)
+	}
+	for _, s := range sites {
+		a := &account{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}}
+		a.known = dialect.Site{ID: s.ID, Name: s.Name, Settings: s}
+		for _, text := range s.ExcludeIPs {
+			net, err := parseNet(text)
+			if err != nil {
+				return nil, fmt.Errorf("site %q: exclude_ips: %w", s.Name, err)
+			}
+			a.excluded = append(a.excluded, net)
+		}
+		for _, agent := range s.ExcludeAgents {
+			if agent != "" {
+				a.agents = append(a.agents, strings.ToLower(agent))
+			}
+		}
+		if r.ids[s.ID] != nil || r.names[s.Name] != nil {
+			return nil, fmt.Errorf("site %q (id %d) is there twice", s.Name, s.ID)
+		}
+		r.ids[s.ID], r.names[s.Name] = a, a
+		if len(sites) == 1 {
+			r.only = a
+		}
+		for _, key := range []struct {
+			text    string
+			rights  dialect.Right
+			private bool
+		}{
+			{s.SecretKey, dialect.Read | dialect.Write, true},
+			{s.ReadKey, dialect.Read, true},
+			{s.WriteKey, dialect.Write, false},
+			{s.TokenAuth, 0, true},
+		} {
+			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.queries}
+			if key.private {
+				c.queries = new(atomic.Int32)
+			}
+			if err := r.add(key.text, c); err != nil {
+				return nil, fmt.Errorf("site %q: %w", s.Name, err)
+			}
+		}
+		if s.ClientID != "" {
+			d := sha256.Sum256([]byte(s.ClientID))
+			if r.clients[d] != nil {
+				return nil, fmt.Errorf("site %q: its client_id is another site's", s.Name)
+			}
+			r.clients[d] = a
+		}
+	}
+	return r, nil
+}
+
+// parseNet reads an address or a network.
+func parseNet(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		a = plainAddr(a)
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return netip.ParsePrefix(s)
+}
+
+func (r *registry) add(key string, c *credential) error {
+	if key == "" {
+		return nil
+	}
+	c.digest = sha256.Sum256([]byte(key))
+	if r.keys[c.digest] != nil {
+		return errors.New("a key is used twice")
+	}
+	r.keys[c.digest] = c
+	return nil
+}
+
+// key finds the credential of a key, nil when there is none.
+func (r *registry) key(text string) *credential {
+	if text == "" || len(text) > 512 {
+		return nil
+	}
+	d := sha256.Sum256([]byte(text))
+	c := r.keys[d]
+	if c == nil || subtle.ConstantTimeCompare(c.digest[:], d[:]) != 1 {
+		return nil
+	}
+	return c
+}
+
+// bearer takes the token out of an Authorization header.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// grant is who a request or a record turned out to be from.
+type grant struct {
+	account *account
+	private bool
+	rights  dialect.Right
+	admin   bool
+	queries *atomic.Int32
+}
+
+// authorize answers for a request whose key is in its header. siteless allows the
+// admin token without a site.
+func (r *registry) authorize(header, query string, need dialect.Right, siteless bool) (grant, dialect.Failure, error) {
+	c := r.key(bearer(header))
+	if c == nil {
+		return grant{}, dialect.Unauthorized, errUnauthorized
+	}
+	g := grant{c.account, c.private, c.rights, c.admin, c.queries}
+	if c.rights&need != need {
+		return g, dialect.Forbidden, errForbidden
+	}
+	if c.admin {
+		name, named := queryValue(query, "site")
+		switch {
+		case named:
+			if g.account = r.names[name]; g.account == nil {
+				return g, dialect.NotFound, errNoSuchSite
+			}
+		case r.only != nil:
+			g.account = r.only
+		case !siteless:
+			return g, dialect.BadRequest, errWhichSite
+		}
+	}
+	return g, dialect.OK, nil
+}
+
+// resolve answers for a record that names its own credential.
+func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.Failure, error) {
+	switch c.Kind {
+	case dialect.CredentialWriteKey, dialect.CredentialKey:
+		k := r.key(c.ID)
+		if k == nil || k.account == nil {
+			return grant{}, dialect.Unauthorized, errUnauthorized
+		}
+		g := grant{k.account, k.private, k.rights, false, k.queries}
+		if c.Kind == dialect.CredentialWriteKey && k.rights&dialect.Write == 0 {
+			return g, dialect.Forbidden, errForbidden
+		}
+		return g, dialect.OK, nil
+	case dialect.CredentialClient:
+		// One answer for a wrong id, a wrong secret and a wrong origin.
+		a := r.clients[sha256.Sum256([]byte(c.ID))]
+		if a == nil {
+			return grant{}, dialect.Unauthorized, errUnauthorized
+		}
+		if same(c.Secret, a.ClientSecret) {
+			return grant{a, true, dialect.Read | dialect.Write, false, &a.queries}, dialect.OK, nil
+		}
+		if c.Secret == "" && origin != "" && (slices.Contains(a.Origins, origin) || slices.Contains(a.Origins, "*")) {
+			return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+		}
+		return grant{}, dialect.Unauthorized, errUnauthorized
+	case dialect.CredentialSiteID:
+		a := r.only
+		if !r.implicit {
+			id, err := strconv.ParseUint(c.ID, 10, 32)
+			if a = r.ids[uint32(id)]; err != nil || a == nil {
+				return grant{}, dialect.BadRequest, errNoSuchSite
+			}
+		}
+		g := grant{a, false, dialect.Write, false, &a.queries}
+		if c.Secret != "" {
+			k := r.key(c.Secret)
+			if g.private = same(c.Secret, a.TokenAuth) || k != nil && k.admin; !g.private {
+				return grant{}, dialect.Unauthorized, errUnauthorized
+			}
+			g.rights |= dialect.Read
+		}
+		return g, dialect.OK, nil
+	case dialect.CredentialSiteName:
+		a := r.only
+		if !r.implicit {
+			if a = r.names[c.ID]; a == nil {
+				return grant{}, dialect.Forbidden, errNoSuchSite
+			}
+		}
+		return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+	}
+	return grant{}, dialect.Unauthorized, errUnauthorized
+}
+
+// same compares two secrets in constant time; an empty one is never right.
+func same(got, want string) bool {
+	g, w := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(g[:], w[:]) == 1 && want != ""
+}
+
+// queryValue is the last value of key in a raw query string.
+func queryValue(query, key string) (value string, found bool) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		k, v, _ := strings.Cut(pair, "=")
+		if k == key {
+			value, found = plainText(v), true
+		}
+	}
+	return value, found
+}
+
+// plainText undoes percent-encoding and '+'; what is malformed stays as it is.
+func plainText(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			out = append(out, ' ')
+		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
+			out = append(out, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
+			i += 2
+		default:
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}

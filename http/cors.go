@@ -1,0 +1,76 @@
+package httpd
+
+import (
+	"cairn/http/dialect"
+)
+
+// This file answers browsers of other origins. No cookie grants anything, so
+// echoing an origin with credentials, which trackers insist on, gives nothing
+// away; the native API and exports have no such headers at all.
+
+const (
+	corsAge     = "604800" // seconds a preflight is good for; browsers cap it
+	corsHeaders = "authorization, content-type"
+	corsExpose  = "Retry-After, X-Event-Id, X-Session-Id, X-User-Id"
+)
+
+// cors adds what every answer of the route carries, errors included.
+func (x *exchange) cors() {
+	if x.route == nil {
+		return
+	}
+	switch x.route.CORS {
+	case dialect.CORSAny:
+		x.addHeader("Access-Control-Allow-Origin", "*")
+		x.addHeader("Access-Control-Expose-Headers", corsExpose)
+	case dialect.CORSEcho:
+		origin := x.header("Origin")
+		if origin == "" || len(origin) > 512 {
+			x.addHeader("Access-Control-Allow-Origin", "*")
+		} else {
+			x.addHeader("Access-Control-Allow-Origin", origin)
+			x.addHeader("Access-Control-Allow-Credentials", "true")
+			x.addHeader("Vary", "Origin")
+		}
+		x.addHeader("Access-Control-Expose-Headers", corsExpose)
+	}
+}
+
+// preflight answers OPTIONS. It asks for no key: the request that follows is
+// judged.
+func (x *exchange) preflight() {
+	x.res.Status = 204
+	if x.route == nil { // OPTIONS *
+		x.addHeader("Allow", "GET, HEAD, OPTIONS, POST")
+		return
+	}
+	x.addHeader("Allow", x.route.allow)
+	if x.route.CORS == dialect.CORSNone {
+		return
+	}
+	x.addHeader("Access-Control-Allow-Methods", x.route.allow)
+	wanted := x.header("Access-Control-Request-Headers")
+	if !headerNames(wanted) {
+		wanted = corsHeaders
+	}
+	x.addHeader("Access-Control-Allow-Headers", wanted)
+	x.addHeader("Access-Control-Max-Age", corsAge)
+	if x.route.CORS == dialect.CORSEcho && x.header("Origin") != "" {
+		x.addHeader("Vary", "Origin, Access-Control-Request-Headers")
+	} else {
+		x.addHeader("Vary", "Access-Control-Request-Headers")
+	}
+}
+
+// headerNames says whether s is a list of header names worth echoing.
+func headerNames(s string) bool {
+	if s == "" || len(s) > 1024 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if !isToken[s[i]] && s[i] != ',' && s[i] != ' ' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,340 @@
+package httpd
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+
+	"github.com/valyala/fasthttp"
+)
+
+// pool is a sync.Pool of pointers to T.
+type pool[T any] struct {
+	sync.Pool
+	New func() *T
+}
+
+func (p *pool[T]) get() *T {
+	if v, ok := p.Pool.Get().(*T); ok {
+		return v
+	}
+	if p.New == nil {
+		return new(T)
+	}
+	return p.New()
+}
+
+func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
+
+// exchange is one request and its answer, with all the memory they need, used
+// again for another request afterwards. Strings of req alias fasthttp's buffers
+// and live until the handler returns.
+type exchange struct {
+	s       *Server
+	ctx     *fasthttp.RequestCtx
+	c       *conn
+	route   *route // nil when there is none
+	started time.Time
+	req     dialect.Request
+	res     dialect.Response
+	grant   grant
+	wait    time.Duration // with a 429
+	charged bool          // an ip's meter was charged
+	headed  bool          // HEAD, shown to reads as GET
+
+	packed, body buffer
+	batch        *dialect.Batch
+	records      []engine.Record
+	places       []int // of records in the batch
+	outcomes     []dialect.Outcome
+	reader       siteReader
+}
+
+func (s *Server) newExchange() *exchange {
+	x := &exchange{s: s}
+	x.packed.budget, x.body.budget = &s.budget, &s.budget
+	x.req.Header = x.header
+	return x
+}
+
+func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
+	x.ctx = ctx
+	x.c = ctx.Conn().(*conn)
+	x.started = time.Now()
+	h := &ctx.Request.Header
+	x.req.Method = text(h.Method())
+	x.req.Host = text(h.Host())
+	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
+	x.req.Peer = x.s.proxies.client(x.c.peer, x.headers)
+	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
+}
+
+// reset forgets the request and keeps the memory.
+func (x *exchange) reset() {
+	clear(x.records)
+	clear(x.outcomes)
+	clear(x.res.Header)
+	x.packed.release()
+	x.body.release()
+	body := x.res.Body
+	if cap(body) > bodyKeptBytes {
+		body = nil
+	}
+	*x = exchange{
+		s: x.s, packed: x.packed, body: x.body,
+		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0],
+		req: dialect.Request{Header: x.req.Header},
+		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
+	}
+	if cap(x.records) > batchKept {
+		x.records, x.places, x.outcomes = nil, nil, nil
+	}
+}
+
+// header is dialect.Request.Header.
+func (x *exchange) header(name string) string {
+	return text(x.ctx.Request.Header.Peek(name))
+}
+
+// headers returns the values of every line of a header.
+func (x *exchange) headers(name string) (values []string) {
+	for _, v := range x.ctx.Request.Header.PeekAll(name) {
+		values = append(values, text(v))
+	}
+	return values
+}
+
+// text is b as a string without a copy.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// dispatch finds who answers and has them do it.
+func (x *exchange) dispatch() {
+	q := &x.req
+	if !known(q.Method) {
+		x.plain(501, "this method is not implemented")
+		return
+	}
+	found, other := x.s.table.find(q.Method, q.Host, q.Path, q.RawQuery)
+	x.route = found
+	if found == nil {
+		x.route = other
+	}
+	switch {
+	case found == nil && q.Method == "OPTIONS" && (other != nil || q.Path == "*"):
+		x.preflight()
+	case found == nil && other == nil:
+		if wait := x.chargeIP(); wait > 0 {
+			x.wait = wait
+			x.plain(429, "too many requests")
+			return
+		}
+		x.plain(404, "there is nothing here")
+	case found == nil:
+		x.addHeader("Allow", other.allow)
+		if other.own != nil {
+			x.plain(405, "method not allowed")
+			return
+		}
+		q.Route = &other.Route
+		x.fail(dialect.MethodNotAllowed, nil)
+	case found.own != nil:
+		found.own(x)
+	default:
+		q.Route = &found.Route
+		x.serve()
+	}
+}
+
+// serve answers a route of a dialect.
+func (x *exchange) serve() {
+	if failure, err := x.admit(); failure != dialect.OK {
+		x.fail(failure, err)
+		return
+	}
+	switch {
+	case x.route.admin:
+		if !x.grant.admin {
+			x.fail(dialect.Forbidden, errForbidden)
+			return
+		}
+		if err := x.s.native.admin(x.s.running, x.access(), &x.req, &x.res); err != nil {
+			x.failWith(err)
+		}
+	case x.route.Reads:
+		x.read()
+	default:
+		x.ingest()
+	}
+}
+
+// need is the right a request must have.
+func (x *exchange) need() dialect.Right {
+	switch {
+	case x.route.Right != 0:
+		return x.route.Right
+	case x.route.Reads:
+		return dialect.Read
+	}
+	return dialect.Write
+}
+
+// admit decides all that can be decided before a body is read: the key in the
+// header, then the rates of the address and of the site.
+func (x *exchange) admit() (dialect.Failure, error) {
+	if x.route.Auth == dialect.AuthBearer {
+		g, failure, err := x.s.registry.authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.admin)
+		if failure != dialect.OK {
+			if x.wait = x.chargeIP(); x.wait > 0 {
+				return dialect.RateLimited, errRate
+			}
+			return failure, err
+		}
+		x.grant = g
+		if g.account != nil {
+			x.req.Site = &g.account.known
+		}
+	}
+	if !x.grant.private {
+		if x.wait = x.chargeIP(); x.wait > 0 {
+			return dialect.RateLimited, errRate
+		}
+	}
+	if a := x.grant.account; a != nil && !x.route.Reads {
+		if x.wait = a.events.take(x.started, 0); x.wait > 0 {
+			return dialect.RateLimited, errRate
+		}
+	}
+	return dialect.OK, nil
+}
+
+// chargeIP spends one request of the client's address and returns how long it
+// must wait when it has none left.
+func (x *exchange) chargeIP() time.Duration {
+	if x.s.exempt(x.req.Peer) {
+		return 0
+	}
+	wait := x.s.perIP.take(x.req.Peer, x.started)
+	x.charged = wait == 0
+	return wait
+}
+
+// access is the grant as the native API takes it.
+func (x *exchange) access() access {
+	a := access{rights: x.grant.rights, admin: x.grant.admin}
+	if x.grant.account != nil {
+		a.site = x.grant.account.Site
+	}
+	return a
+}
+
+// fail has the dialect say that the request was not taken.
+func (x *exchange) fail(failure dialect.Failure, err error) {
+	x.reply(dialect.Result{Failure: failure, Err: err})
+}
+
+// failWith is fail for an error of any kind.
+func (x *exchange) failWith(err error) {
+	if status := connectionFault(err); status != 0 {
+		x.plain(status, err.Error())
+		return
+	}
+	result := failureOf(err)
+	if result.Failure == dialect.Internal {
+		if x.s.lines.allow("internal", x.started) {
+			x.s.log.Error("request failed", "route", x.routeName(), "error", cut(err.Error()))
+		}
+	}
+	x.reply(result)
+}
+
+func (x *exchange) reply(result dialect.Result) {
+	x.res.Body = x.res.Body[:0]
+	if result.Err == nil && result.Failure != dialect.OK {
+		result.Err = &dialect.StatusError{Failure: result.Failure, Msg: strings.ToLower(result.Failure.String())}
+	}
+	x.route.wire.Reply(&x.req, &x.res, result)
+	if result.Failure == dialect.Unauthorized && x.route.Auth == dialect.AuthBearer {
+		x.addHeader("WWW-Authenticate", "Bearer")
+	}
+}
+
+// plain is an answer of the server itself.
+func (x *exchange) plain(status int, message string) {
+	b := append(x.res.Body[:0], `{"error":`...)
+	b = event.AppendString(b, message)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	x.res.Status, x.res.ContentType, x.res.Body = status, "application/json", append(b, '}')
+}
+
+// addHeader sets a header of the answer unless the dialect has.
+func (x *exchange) addHeader(name, value string) {
+	for _, h := range x.res.Header {
+		if strings.EqualFold(h[0], name) {
+			return
+		}
+	}
+	x.res.Header = append(x.res.Header, [2]string{name, value})
+}
+
+func (x *exchange) routeName() string {
+	if x.route == nil {
+		return ""
+	}
+	return x.route.name
+}
+
+// finish gives the answer to fasthttp, which sends it when the handler returns.
+func (x *exchange) finish() {
+	if x.res.Status == 0 {
+		x.res.Status = 200
+	}
+	if !x.c.charge(int64(len(x.res.Body))) {
+		x.res.Header = x.res.Header[:0]
+		x.plain(503, errBodyMemory.Error())
+	}
+	switch x.res.Status {
+	case 429:
+		x.addHeader("Retry-After", strconv.Itoa(retrySeconds(x.wait)))
+	case 503:
+		x.addHeader("Retry-After", "1")
+	case 507:
+		x.addHeader("Retry-After", "10")
+	}
+	x.cors()
+	out := &x.ctx.Response
+	out.SetStatusCode(x.res.Status)
+	if x.res.ContentType != "" {
+		out.Header.SetContentType(x.res.ContentType)
+	}
+	out.Header.Set("X-Content-Type-Options", "nosniff")
+	if x.route != nil && x.route.Auth == dialect.AuthBearer && x.route.wire != nil {
+		x.addHeader("Cache-Control", "no-store")
+	}
+	for _, h := range x.res.Header {
+		out.Header.Set(h[0], h[1])
+	}
+	size := len(x.res.Body)
+	x.res.Body = out.SwapBody(x.res.Body)
+	if !x.c.finish() || x.s.gate.stopping.Load() {
+		x.ctx.SetConnectionClose()
+	}
+	x.s.account(x, size)
+}
+
+// account notes a finished exchange in the metrics and the log.
+func (s *Server) account(x *exchange, size int) {
+	index, name := 0, "server"
+	if x.route != nil && x.route.wire != nil {
+		index, name = x.route.wire.index, string(x.route.wire.Name())
+	}
+	took := time.Since(x.started)
+	s.metrics.request(index, x.res.Status, took)
+	s.logAccess(x, name, size, took)
+}

@@ -1,0 +1,72 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+var (
+	errRate     = errors.New("too many requests")
+	errInternal = errors.New("internal error")
+)
+
+// failures says what an error of the engine or of a body means to a client.
+var failures = []struct {
+	err     error
+	failure dialect.Failure
+}{
+	{engine.ErrBusy, dialect.Busy},
+	{engine.ErrStopping, dialect.Busy},
+	{engine.ErrFailed, dialect.Busy},
+	{engine.ErrQueryTimeout, dialect.Busy},
+	{engine.ErrDiskFull, dialect.DiskFull},
+	{engine.ErrNotFound, dialect.NotFound},
+	{engine.ErrBadCursor, dialect.BadRequest},
+	{engine.ErrBadQuery, dialect.BadRequest},
+	{context.Canceled, dialect.Busy},
+	{context.DeadlineExceeded, dialect.Busy},
+	{errBodyLarge, dialect.TooLarge},
+	{errBodyMemory, dialect.Busy},
+	{errBodyChunk, dialect.BadRequest},
+	{errPacked, dialect.BadRequest},
+	{errEncoding, dialect.BadMedia},
+}
+
+// failureOf turns an error of Decode, Read or the engine into what Reply shows.
+// Anything unknown is Internal, and its own text, which may name files, is not
+// shown.
+func failureOf(err error) dialect.Result {
+	var status *dialect.StatusError
+	if errors.As(err, &status) {
+		return dialect.Result{Failure: status.Failure, Err: err}
+	}
+	var field *event.FieldError
+	if errors.As(err, &field) {
+		return dialect.Result{Failure: dialect.BadRequest, Err: err}
+	}
+	for _, f := range failures {
+		if errors.Is(err, f.err) {
+			return dialect.Result{Failure: f.failure, Err: err}
+		}
+	}
+	return dialect.Result{Failure: dialect.Internal, Err: errInternal}
+}
+
+// connectionFault is the status of an error that is the client's line and not its
+// request; 0 for any other.
+func connectionFault(err error) int {
+	var network net.Error
+	switch {
+	case errors.Is(err, errBodySlow):
+		return 408
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &network):
+		return 400
+	}
+	return 0
+}

@@ -1,0 +1,311 @@
+package httpd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// fakeEngine keeps events in a slice. Its errors are what the next calls return.
+type fakeEngine struct {
+	mu       sync.Mutex
+	events   []*event.Event
+	sites    []*engine.Site
+	seen     map[string]string
+	admit    error
+	ready    error
+	fail     error // of Ingest and of reads
+	discard  bool  // benchmarks: keep nothing
+	block    chan struct{}
+	entered  chan struct{} // a read has begun
+	snapshot string
+	stats    engine.Stats
+}
+
+func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+	if f.entered != nil {
+		f.entered <- struct{}{}
+	}
+	if f.block != nil {
+		<-f.block
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	out := make([]engine.Outcome, len(records))
+	if f.discard {
+		return out, nil
+	}
+	for i, r := range records {
+		if r.Event.Name == "refuse" {
+			out[i] = engine.Outcome{Status: engine.Rejected, Err: &event.FieldError{Index: i, Field: "name", Msg: "refused"}}
+			if all {
+				return out, nil
+			}
+		}
+	}
+	for i, r := range records {
+		if out[i].Status == engine.Rejected {
+			continue
+		}
+		if id := r.Event.MessageID; id != "" {
+			if f.seen == nil {
+				f.seen = map[string]string{}
+			}
+			if first, ok := f.seen[id]; ok {
+				out[i] = engine.Outcome{Status: engine.Duplicate, ID: first}
+				continue
+			}
+		}
+		e := *r.Event
+		e.Name, e.User, e.MessageID = strings.Clone(e.Name), strings.Clone(e.User), strings.Clone(e.MessageID)
+		e.Seq = uint64(len(f.events) + 1)
+		e.ID = fmt.Sprintf("%032x", e.Seq)
+		if e.MessageID != "" {
+			f.seen[e.MessageID] = e.ID
+		}
+		f.events = append(f.events, &e)
+		f.sites = append(f.sites, r.Site)
+		out[i].ID, out[i].Seq = e.ID, e.Seq
+	}
+	return out, nil
+}
+
+func (f *fakeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
+	if f.entered != nil {
+		f.entered <- struct{}{}
+	}
+	if f.block != nil {
+		<-f.block
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var p engine.Page
+	for i, e := range f.events {
+		if f.sites[i] == q.Site {
+			p.Events = append(p.Events, e)
+		}
+	}
+	return p, f.fail
+}
+
+func (f *fakeEngine) Event(context.Context, *engine.Site, string) (*event.Event, error) {
+	return nil, engine.ErrNotFound
+}
+
+func (f *fakeEngine) Count(ctx context.Context, q engine.Query) (engine.Totals, error) {
+	p, err := f.List(ctx, q)
+	return engine.Totals{Events: uint64(len(p.Events))}, err
+}
+
+func (f *fakeEngine) Series(context.Context, engine.Query, string, *time.Location) ([]engine.Bucket, error) {
+	return nil, f.fail
+}
+
+func (f *fakeEngine) Counters(context.Context, engine.CounterQuery) (engine.CounterPage, error) {
+	return engine.CounterPage{}, f.fail
+}
+
+func (f *fakeEngine) Users(context.Context, engine.Query) ([]engine.User, string, error) {
+	return nil, "", f.fail
+}
+
+func (f *fakeEngine) User(context.Context, *engine.Site, string) (engine.User, error) {
+	return engine.User{}, engine.ErrNotFound
+}
+
+func (f *fakeEngine) Sessions(context.Context, engine.Query) ([]engine.Session, string, error) {
+	return nil, "", f.fail
+}
+
+func (f *fakeEngine) Session(context.Context, *engine.Site, string) (engine.Session, error) {
+	return engine.Session{}, engine.ErrNotFound
+}
+
+func (f *fakeEngine) Group(context.Context, *engine.Site, string) (engine.GroupInfo, error) {
+	return engine.GroupInfo{}, engine.ErrNotFound
+}
+
+func (f *fakeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
+	f.snapshot = dir
+	return engine.SnapshotInfo{Path: dir, Events: 1, Bytes: 2}, f.fail
+}
+
+func (f *fakeEngine) Admit() error        { return f.admit }
+func (f *fakeEngine) Ready() error        { return f.ready }
+func (f *fakeEngine) Stats() engine.Stats { return f.stats }
+
+func (f *fakeEngine) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.events)
+}
+
+// testSite is a site with every kind of key.
+func testSite(id uint32, name string) *Site {
+	return &Site{
+		Site:     &engine.Site{ID: id, Name: name},
+		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
+		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
+		Origins: []string{"https://" + name + ".example"},
+	}
+}
+
+// testServer is a Server on a TCP port of 127.0.0.1.
+type testServer struct {
+	*Server
+	engine *fakeEngine
+	addr   string
+	t      testing.TB
+}
+
+// start runs a server; change may alter its options, and its parts before it
+// serves.
+func start(t testing.TB, change func(*Options), before ...func(*Server)) *testServer {
+	t.Helper()
+	f := &fakeEngine{}
+	o := Options{Engine: f, Sites: []*Site{testSite(1, "shop")}, AdminToken: "admin", SnapshotDir: t.TempDir(), Version: "test"}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range before {
+		b(s)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &testServer{s, f, ln.Addr().String(), t}
+}
+
+func (s *testServer) dial() net.Conn {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// raw sends text as it is and returns all that comes back until the server
+// closes, and whether it did.
+func (s *testServer) raw(text string, wait time.Duration) (answer string, closed bool) {
+	s.t.Helper()
+	c := s.dial()
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		s.t.Logf("write: %v", err)
+	}
+	return readUntilClosed(c, wait)
+}
+
+func readUntilClosed(c net.Conn, wait time.Duration) (string, bool) {
+	c.SetReadDeadline(time.Now().Add(wait))
+	b, err := io.ReadAll(c)
+	return string(b), err == nil
+}
+
+// parsed is one answer.
+type parsed struct {
+	status int
+	header map[string]string // last value by lower-case name
+	body   string
+}
+
+// readAnswer reads one answer from a connection; head says that it answers HEAD.
+func readAnswer(r *bufio.Reader, head bool) (a parsed, err error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return a, err
+	}
+	if _, err := fmt.Sscanf(line, "HTTP/1.1 %d ", &a.status); err != nil {
+		return a, fmt.Errorf("%q: %w", line, err)
+	}
+	a.header = map[string]string{}
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return a, err
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		if line == "" {
+			break
+		}
+		name, value, _ := strings.Cut(line, ":")
+		a.header[strings.ToLower(name)] = strings.TrimSpace(value)
+	}
+	n := 0
+	fmt.Sscan(a.header["content-length"], &n)
+	if head || a.status == 204 {
+		return a, nil
+	}
+	body := make([]byte, n)
+	_, err = io.ReadFull(r, body)
+	a.body = string(body)
+	return a, err
+}
+
+// send makes one request on a connection of its own. headers are "Name: value".
+func (s *testServer) send(method, target, body string, headers ...string) parsed {
+	s.t.Helper()
+	c := s.dial()
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: example.com\r\n", method, target)
+	for _, h := range headers {
+		b.WriteString(h + "\r\n")
+	}
+	if body != "" {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
+	}
+	b.WriteString("\r\n" + body)
+	if _, err := c.Write(b.Bytes()); err != nil {
+		s.t.Logf("write: %v", err)
+	}
+	a, err := readAnswer(bufio.NewReader(c), method == "HEAD")
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, target, err)
+	}
+	return a
+}
+
+const secret = "Authorization: Bearer shop-secret"
+
+// post sends one native event with the site's secret key.
+func (s *testServer) post(body string, headers ...string) parsed {
+	s.t.Helper()
+	return s.send("POST", "/api/v1/events", body, append([]string{secret}, headers...)...)
+}
+
+// strangers makes a server see every peer as an address of its own choosing, so
+// that limits, which leave loopback alone, can be tried.
+func strangers(o *Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }

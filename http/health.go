@@ -1,0 +1,104 @@
+package httpd
+
+import (
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file holds the routes that belong to no protocol: the start page, health,
+// metrics and the contract of the native API.
+
+func (s *Server) ownRoutes() []*route {
+	get := func(path string, own func(*exchange)) *route {
+		return &route{
+			Route: dialect.Route{Methods: []string{"GET"}, Path: path, Auth: dialect.AuthNone, Reads: true},
+			own:   own,
+		}
+	}
+	return []*route{
+		get("/", (*exchange).startPage),
+		get("/healthz", (*exchange).healthz),
+		get("/readyz", (*exchange).readyz),
+		get("/metrics", (*exchange).metricsPage),
+		get("/openapi.json", (*exchange).contract),
+	}
+}
+
+const startPage = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>cairn</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}</style>
+<h1>cairn</h1>
+<p>This is an event store. It is running.</p>
+<ul>
+<li><a href="/openapi.json">The contract of the API</a></li>
+<li><a href="/healthz">Health</a> and <a href="/readyz">readiness</a></li>
+</ul>
+</html>
+`
+
+func (x *exchange) startPage() {
+	if !strings.Contains(x.header("Accept"), "text/html") {
+		x.json(200, `{"status":"ok"}`)
+		return
+	}
+	x.res.Status, x.res.ContentType = 200, "text/html; charset=utf-8"
+	x.res.Body = append(x.res.Body[:0], startPage...)
+	x.addHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+}
+
+func (x *exchange) json(status int, body string) {
+	x.res.Status, x.res.ContentType = status, "application/json"
+	x.res.Body = append(x.res.Body[:0], body...)
+}
+
+// healthz is 200 as long as the process can answer; it says what is wrong.
+func (x *exchange) healthz() { x.health(200, "ok", "degraded", x.s.engine.Ready()) }
+
+// readyz is 503 while requests had better go elsewhere.
+func (x *exchange) readyz() {
+	err := x.s.engine.Ready()
+	if x.s.gate.stopping.Load() {
+		err = errStopping
+	}
+	x.health(503, "ready", "unavailable", err)
+}
+
+var errStopping = &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
+
+func (x *exchange) health(bad int, well, ill string, err error) {
+	if err == nil {
+		x.json(200, `{"status":"`+well+`","reasons":[]}`)
+	} else {
+		x.json(bad, `{"status":"`+ill+`","reasons":[`)
+		x.res.Body = event.AppendString(x.res.Body, err.Error())
+		x.res.Body = append(x.res.Body, "]}"...)
+	}
+	x.addHeader("Cache-Control", "no-store")
+}
+
+func (x *exchange) contract() {
+	x.res.Status, x.res.ContentType = 200, "application/json"
+	x.res.Body = append(x.res.Body[:0], openapi...)
+}
+
+// metricsPage answers peers on this machine, and whoever has a key that reads. A
+// forwarding header means that a proxy on this machine speaks for someone else.
+func (x *exchange) metricsPage() {
+	local := x.c.peer.IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
+	if !local {
+		c := x.s.registry.key(bearer(x.header("Authorization")))
+		switch {
+		case c == nil:
+			x.addHeader("WWW-Authenticate", "Bearer")
+			x.plain(401, errUnauthorized.Error())
+			return
+		case c.rights&dialect.Read == 0:
+			x.plain(403, errForbidden.Error())
+			return
+		}
+	}
+	x.res.Status, x.res.ContentType = 200, "text/plain; version=0.0.4; charset=utf-8"
+	x.res.Body = x.s.appendMetrics(x.res.Body[:0])
+}

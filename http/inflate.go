@@ -1,0 +1,188 @@
+package httpd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+)
+
+// This file undoes Content-Encoding under three bounds: the route's limit on
+// what comes out, a ratio beyond which it is a bomb, and the memory and number
+// of decoders at work. The packed body is in memory already, so decoding waits
+// for nobody and a slot is held for milliseconds.
+
+var (
+	errEncoding = errors.New("unsupported Content-Encoding; gzip, deflate and zstd are understood")
+	errPacked   = errors.New("the body does not decode")
+)
+
+const (
+	ratioMax       = 100     // bytes out for each byte in,
+	ratioFreeBytes = 1 << 20 // after so many bytes out
+	windowBytesMax = 8 << 20 // of zstd
+	windowKept     = 1 << 20 // a zstd decoder with a larger window is not kept
+	inflateStep    = 16 << 10
+)
+
+// inflater holds the decoders.
+type inflater struct {
+	slots chan struct{}
+	gzip  sync.Pool // *gzip.Reader
+	zlib  sync.Pool // io.ReadCloser and zlib.Resetter
+	flate sync.Pool // io.ReadCloser and flate.Resetter
+	zstd  sync.Pool // *zstd.Decoder
+	input sync.Pool // *packed
+}
+
+// packed is the input of a decoder. The decoders want an io.ByteReader, or they
+// make a buffer of their own each time.
+type packed struct {
+	bytes.Reader
+}
+
+func newInflater() *inflater {
+	return &inflater{
+		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		input: sync.Pool{New: func() any { return new(packed) }},
+	}
+}
+
+// encoding is a Content-Encoding that is understood.
+type encoding uint8
+
+const (
+	identity encoding = iota
+	gzipped
+	deflated
+	zstandard
+)
+
+// parseEncoding reads the header; two encodings on top of each other are refused.
+func parseEncoding(header string) (encoding, error) {
+	switch strings.ToLower(strings.TrimSpace(header)) {
+	case "", "identity":
+		return identity, nil
+	case "gzip", "x-gzip":
+		return gzipped, nil
+	case "deflate":
+		return deflated, nil
+	case "zstd":
+		return zstandard, nil
+	}
+	return identity, errEncoding
+}
+
+// inflate appends the decoded in to out, at most limit bytes: errBodyLarge
+// beyond, errPacked for what is truncated or no such format.
+func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) error {
+	f.slots <- struct{}{}
+	defer func() { <-f.slots }()
+	src := f.input.Get().(*packed)
+	defer func() {
+		src.Reset(nil)
+		f.input.Put(src)
+	}()
+	src.Reset(in)
+
+	switch enc {
+	case gzipped:
+		r, _ := f.gzip.Get().(*gzip.Reader)
+		if r == nil {
+			r = new(gzip.Reader)
+		}
+		defer f.gzip.Put(r)
+		if err := r.Reset(src); err != nil {
+			return errPacked
+		}
+		return drain(r, in, out, limit)
+	case deflated:
+		// HTTP's deflate is zlib; some clients send the bare stream.
+		if len(in) >= 2 && in[0]&0x0f == 8 && (uint(in[0])<<8|uint(in[1]))%31 == 0 {
+			r, _ := f.zlib.Get().(io.ReadCloser)
+			if r == nil {
+				var err error
+				if r, err = zlib.NewReader(src); err != nil {
+					return errPacked
+				}
+			} else if err := r.(zlib.Resetter).Reset(src, nil); err != nil {
+				f.zlib.Put(r)
+				return errPacked
+			}
+			defer f.zlib.Put(r)
+			return drain(r, in, out, limit)
+		}
+		r, _ := f.flate.Get().(io.ReadCloser)
+		if r == nil {
+			r = flate.NewReader(src)
+		} else {
+			r.(flate.Resetter).Reset(src, nil)
+		}
+		defer f.flate.Put(r)
+		return drain(r, in, out, limit)
+	case zstandard:
+		if len(in) == 0 {
+			return errPacked
+		}
+		var frame zstd.Header
+		_ = frame.Decode(in) // what it cannot read, the decoder refuses
+		r, _ := f.zstd.Get().(*zstd.Decoder)
+		if r == nil {
+			var err error
+			r, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxMemory(windowBytesMax), zstd.WithDecoderMaxWindow(windowBytesMax))
+			if err != nil {
+				return err
+			}
+		}
+		if err := r.Reset(src); err != nil {
+			return errPacked
+		}
+		before := len(out.b)
+		err := drain(r, in, out, limit)
+		if frame.WindowSize > windowKept || len(out.b)-before > windowKept {
+			r.Close()
+		} else {
+			r.Reset(nil)
+			f.zstd.Put(r)
+		}
+		return err
+	}
+	return errEncoding
+}
+
+// drain reads r to its end.
+func drain(r io.Reader, in []byte, out *buffer, limit int64) error {
+	before := len(out.b)
+	for {
+		if cap(out.b)-len(out.b) < inflateStep/4 {
+			if err := out.grow(inflateStep, before+int(limit)+1); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(out.b[len(out.b):cap(out.b)])
+		out.b = out.b[:len(out.b)+n]
+		got := len(out.b) - before
+		if int64(got) > limit || got > ratioFreeBytes && got/ratioMax > len(in) {
+			return errBodyLarge
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+				return errBodyLarge
+			}
+			return errPacked
+		}
+	}
+}
+
+var _ io.ByteReader = (*packed)(nil)

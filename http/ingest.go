@@ -1,0 +1,237 @@
+package httpd
+
+import (
+	"strconv"
+	"strings"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file is the life of a write, in the order in which a request is checked:
+// would the engine take it, is the body small enough and of a known encoding,
+// does it decode, whose is it, may they send so much; then the engine, and only
+// when that says durable, the answer.
+
+// batchKept is how many records a batch may have room for and still be kept for
+// the next request.
+const batchKept = 1024
+
+// ingest answers a write.
+func (x *exchange) ingest() {
+	if err := x.s.engine.Admit(); err != nil {
+		x.failWith(err)
+		return
+	}
+	if err := x.readBody(); err != nil {
+		x.failWith(err)
+		return
+	}
+	w := x.route.wire
+	x.batch = w.batches.get()
+	if err := w.Decode(&x.req, x.batch); err != nil {
+		x.s.metrics.rejected.add("undecodable", 1)
+		x.failWith(err)
+	} else if err := x.store(); err != nil {
+		x.failWith(err)
+	} else {
+		x.reply(dialect.Result{Outcomes: x.outcomes, Records: x.batch.Records})
+	}
+	b := x.batch
+	x.batch = nil
+	clear(b.Records)
+	b.Records, b.Partial = b.Records[:0], false
+	if cap(b.Records) <= batchKept {
+		w.batches.put(b)
+	}
+}
+
+// readBody fills req.Body with the inflated body, at most the route's limit.
+func (x *exchange) readBody() error {
+	if x.c.body.done {
+		return nil
+	}
+	limit := x.route.Body
+	if !x.c.body.chunked && x.c.body.left > limit {
+		return errBodyLarge
+	}
+	enc, err := parseEncoding(x.header("Content-Encoding"))
+	if err != nil {
+		return err
+	}
+	if enc == identity {
+		if err := x.c.readAll(&x.body, limit); err != nil {
+			return err
+		}
+	} else {
+		if err := x.c.readAll(&x.packed, limit); err != nil {
+			return err
+		}
+		if err := x.s.inflater.inflate(enc, x.packed.b, &x.body, limit); err != nil {
+			return err
+		}
+	}
+	x.req.Body = x.body.b
+	return nil
+}
+
+// store resolves the records' credentials, hands the good ones to the engine and
+// fills x.outcomes. An error means that nothing was stored.
+func (x *exchange) store() error {
+	records, partial := x.batch.Records, x.batch.Partial
+	if err := x.idempotent(records); err != nil {
+		return err
+	}
+	private := true
+	origin := ""
+	if x.route.Auth != dialect.AuthBearer {
+		origin = x.header("Origin")
+	}
+	for i := range records {
+		r := &records[i]
+		x.outcomes = append(x.outcomes, dialect.Outcome{Received: x.req.ReceivedUnixMilli})
+		out := &x.outcomes[i]
+		if r.Err != nil {
+			if !partial {
+				x.s.metrics.rejected.add("invalid", 1)
+				return r.Err
+			}
+			out.Status, out.Err = dialect.Rejected, r.Err
+			x.s.metrics.rejected.add("invalid", 1)
+			continue
+		}
+		g := x.grant
+		if r.Credential.Kind != dialect.CredentialNone || g.account == nil {
+			var failure dialect.Failure
+			var err error
+			if g, failure, err = x.s.registry.resolve(r.Credential, origin); failure != dialect.OK {
+				x.s.metrics.rejected.add("credential", 1)
+				if !partial || len(records) == 1 {
+					return &dialect.StatusError{Failure: failure, Msg: err.Error()}
+				}
+				out.Status, out.Err = dialect.Rejected, &event.FieldError{Index: i, Msg: err.Error()}
+				continue
+			}
+		}
+		private = private && g.private
+		if reason := x.excluded(r, g.account); reason != "" {
+			x.s.metrics.excluded.add(reason, 1)
+			out.Status = dialect.Excluded
+			continue
+		}
+		x.records = append(x.records, engine.Record{Site: g.account.Site.Site, Event: &r.Event, Source: &r.Source})
+		x.places = append(x.places, i)
+	}
+	if private && x.charged && len(records) > 0 {
+		x.s.perIP.refund(x.req.Peer)
+		x.charged = false
+	}
+	if len(x.records) == 0 {
+		return nil
+	}
+	if err := x.chargeSites(); err != nil {
+		return err
+	}
+	results, err := x.s.engine.Ingest(x.s.running, x.records, !partial)
+	if err != nil {
+		return err
+	}
+	for k := range results {
+		r, i := &results[k], x.places[k]
+		out := &x.outcomes[i]
+		if r.Status == engine.Rejected && r.Err != nil {
+			bad := *r.Err
+			if bad.Index = i; len(records) == 1 {
+				bad.Index = -1
+			}
+			out.Err = &bad
+			if !partial {
+				return out.Err
+			}
+		}
+		out.Status = statusOf(r.Status)
+		out.ID, out.Session = r.ID, r.Session
+		if at := records[i].Event.Received; at != 0 {
+			out.Received = at
+		}
+	}
+	return nil
+}
+
+func statusOf(s engine.OutcomeStatus) dialect.Status {
+	switch s {
+	case engine.Stored:
+		return dialect.Stored
+	case engine.Duplicate:
+		return dialect.Duplicate
+	}
+	return dialect.Rejected
+}
+
+// idempotent gives records without a message id the request's Idempotency-Key.
+func (x *exchange) idempotent(records []dialect.Record) error {
+	key := x.header("Idempotency-Key")
+	if key == "" {
+		return nil
+	}
+	if len(key) > 128 {
+		return &event.FieldError{Index: -1, Field: "Idempotency-Key", Msg: "must be 1 to 128 characters"}
+	}
+	for i := range records {
+		if e := &records[i].Event; e.MessageID == "" {
+			if e.MessageID = key; len(records) > 1 {
+				e.MessageID = key + "#" + strconv.Itoa(i)
+			}
+		}
+	}
+	return nil
+}
+
+// excluded says why a record is taken and dropped; "" = it is not. A site's own
+// exclusions are for what browsers send: a server that holds a key speaks for
+// others, and its address and headers say nothing of them.
+func (x *exchange) excluded(r *dialect.Record, a *account) string {
+	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
+		return r.Exclude
+	}
+	if a.GPC && x.header("Sec-Gpc") == "1" {
+		return "gpc"
+	}
+	if a.DNT && strings.HasPrefix(x.header("Dnt"), "1") {
+		return "dnt"
+	}
+	ip := r.Source.IP.Unmap()
+	for _, net := range a.excluded {
+		if net.Contains(ip) {
+			return "ip"
+		}
+	}
+	if len(a.agents) > 0 && r.Source.UserAgent != "" {
+		agent := strings.ToLower(r.Source.UserAgent)
+		for _, part := range a.agents {
+			if strings.Contains(agent, part) {
+				return "agent"
+			}
+		}
+	}
+	return ""
+}
+
+// chargeSites spends the events of the request at their sites' rates. A batch of
+// several sites is refused by the first that has none left.
+func (x *exchange) chargeSites() error {
+	for from := 0; from < len(x.records); {
+		site, n := x.records[from].Site, 1
+		for from+n < len(x.records) && x.records[from+n].Site == site {
+			n++
+		}
+		if a := x.s.registry.ids[site.ID]; a != nil {
+			if x.wait = a.events.take(x.started, n); x.wait > 0 {
+				return &dialect.StatusError{Failure: dialect.RateLimited, Msg: errRate.Error()}
+			}
+		}
+		from += n
+	}
+	return nil
+}

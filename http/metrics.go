@@ -1,0 +1,236 @@
+package httpd
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// This file counts, and writes what was counted as Prometheus text (version
+// 0.0.4). Names follow Prometheus' own advice: base units, _total for counters.
+
+// secondsBounds are the buckets of request durations.
+var secondsBounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+
+// histogram counts durations in secondsBounds.
+type histogram struct {
+	counts [15]atomic.Uint64 // the last has no bound
+	nanos  atomic.Int64
+}
+
+func (h *histogram) observe(d time.Duration) {
+	i, seconds := 0, d.Seconds()
+	for i < len(secondsBounds) && seconds > secondsBounds[i] {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.nanos.Add(int64(d))
+}
+
+func (h *histogram) snapshot() engine.Histogram {
+	s := engine.Histogram{Bounds: secondsBounds, Counts: make([]uint64, len(h.counts)), Sum: float64(h.nanos.Load()) / 1e9}
+	for i := range h.counts {
+		s.Counts[i] = h.counts[i].Load()
+	}
+	return s
+}
+
+// reasonsMax bounds the label values of one counter.
+const reasonsMax = 64
+
+// reasons is a counter by reason.
+type reasons struct {
+	mu sync.Mutex
+	n  map[string]uint64
+}
+
+func (r *reasons) add(reason string, n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n == nil {
+		r.n = map[string]uint64{}
+	}
+	if _, ok := r.n[reason]; !ok && len(r.n) >= reasonsMax {
+		reason = "other"
+	}
+	r.n[reason] += n
+}
+
+func (r *reasons) snapshot() map[string]uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.n)
+}
+
+// metrics is all that http itself counts. Index 0 is the server's own routes,
+// the others are event.Dialects.
+type metrics struct {
+	requests [][6]atomic.Uint64 // by dialect and status class
+	seconds  []histogram
+	streams  reasons // connections and streams refused
+	rejected reasons // before the engine saw them
+	excluded reasons
+	started  time.Time
+}
+
+func newMetrics() *metrics {
+	n := len(event.Dialects) + 1
+	return &metrics{requests: make([][6]atomic.Uint64, n), seconds: make([]histogram, n), started: time.Now()}
+}
+
+func (m *metrics) refused(reason string) { m.streams.add(reason, 1) }
+
+func (m *metrics) request(dialect, status int, took time.Duration) {
+	m.requests[dialect][min(status/100, 5)].Add(1)
+	m.seconds[dialect].observe(took)
+}
+
+// page is Prometheus text as it grows.
+type page struct{ b []byte }
+
+func (p *page) head(name, kind, help string) {
+	p.b = append(p.b, "# HELP "+name+" "+help+"\n# TYPE "+name+" "+kind+"\n"...)
+}
+
+// value writes one sample; labels come in pairs.
+func (p *page) value(name string, v float64, labels ...string) {
+	p.b = append(p.b, name...)
+	for i := 0; i+1 < len(labels); i += 2 {
+		sep := byte(',')
+		if i == 0 {
+			sep = '{'
+		}
+		p.b = append(p.b, sep)
+		p.b = append(p.b, labels[i]...)
+		p.b = append(p.b, '=')
+		p.b = appendLabel(p.b, labels[i+1])
+	}
+	if len(labels) > 1 {
+		p.b = append(p.b, '}')
+	}
+	p.b = append(p.b, ' ')
+	p.b = strconv.AppendFloat(p.b, v, 'g', -1, 64)
+	p.b = append(p.b, '\n')
+}
+
+// appendLabel quotes a label's value: Prometheus knows three escapes.
+func appendLabel(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\', '"':
+			b = append(b, '\\', s[i])
+		case '\n':
+			b = append(b, '\\', 'n')
+		default:
+			b = append(b, s[i])
+		}
+	}
+	return append(b, '"')
+}
+
+func (p *page) one(name, kind, help string, v float64) {
+	p.head(name, kind, help)
+	p.value(name, v)
+}
+
+func (p *page) byReason(name, help string, n map[string]uint64) {
+	p.head(name, "counter", help)
+	for _, reason := range slices.Sorted(maps.Keys(n)) {
+		p.value(name, float64(n[reason]), "reason", reason)
+	}
+}
+
+func (p *page) histogram(name string, h engine.Histogram, labels ...string) {
+	var total uint64
+	for i, n := range h.Counts {
+		total += n
+		bound := "+Inf"
+		if i < len(h.Bounds) {
+			bound = strconv.FormatFloat(h.Bounds[i], 'g', -1, 64)
+		}
+		p.value(name+"_bucket", float64(total), append(labels[:len(labels):len(labels)], "le", bound)...)
+	}
+	p.value(name+"_sum", h.Sum, labels...)
+	p.value(name+"_count", float64(total), labels...)
+}
+
+var statusClasses = [6]string{"other", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// appendMetrics writes everything.
+func (s *Server) appendMetrics(b []byte) []byte {
+	p, m, st := &page{b}, s.metrics, s.engine.Stats()
+
+	p.head("cairn_build_info", "gauge", "The version of cairn and of Go.")
+	p.value("cairn_build_info", 1, "version", s.version, "go", runtime.Version())
+
+	name := func(i int) string {
+		if i == 0 {
+			return "server"
+		}
+		return string(event.Dialects[i-1])
+	}
+	p.head("cairn_http_requests_total", "counter", "Requests answered, by dialect and status class.")
+	for i := range m.requests {
+		for class := range m.requests[i] {
+			if n := m.requests[i][class].Load(); n > 0 {
+				p.value("cairn_http_requests_total", float64(n), "dialect", name(i), "class", statusClasses[class])
+			}
+		}
+	}
+	p.head("cairn_http_request_seconds", "histogram", "Time from a request's head to its answer.")
+	for i := range m.seconds {
+		if h := m.seconds[i].snapshot(); h.Sum > 0 {
+			p.histogram("cairn_http_request_seconds", h, "dialect", name(i))
+		}
+	}
+	p.byReason("cairn_http_refused_total", "Connections and streams refused before they were requests.", m.streams.snapshot())
+	p.one("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.size()))
+	p.one("cairn_http_connections_max", "gauge", "Beyond this the longest silent connection is closed.", float64(s.gate.connsMax))
+	p.one("cairn_http_body_budget_bytes", "gauge", "Memory left for large bodies and answers.", float64(s.budget.left.Load()))
+
+	p.one("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
+	p.one("cairn_events_duplicate_total", "counter", "Events whose message id was known.", float64(st.Duplicates))
+	rejected := m.rejected.snapshot()
+	if rejected == nil {
+		rejected = map[string]uint64{}
+	}
+	for reason, n := range st.Rejected {
+		rejected[reason] += n
+	}
+	p.byReason("cairn_events_rejected_total", "Events refused; undecodable ones count one a request.", rejected)
+	p.byReason("cairn_events_excluded_total", "Events taken and dropped on purpose.", m.excluded.snapshot())
+
+	p.one("cairn_commits_total", "counter", "Groups committed.", float64(st.Commits))
+	p.head("cairn_commit_seconds", "histogram", "Time of a group's commit.")
+	p.histogram("cairn_commit_seconds", st.CommitSeconds)
+	p.head("cairn_sync_seconds", "histogram", "Time of a group's fsync.")
+	p.histogram("cairn_sync_seconds", st.SyncSeconds)
+	p.head("cairn_group_events", "histogram", "Events of one group.")
+	p.histogram("cairn_group_events", st.GroupEvents)
+	p.one("cairn_queue_events", "gauge", "Events waiting to be committed.", float64(st.QueueEvents))
+	p.one("cairn_queue_bytes", "gauge", "Bytes waiting to be committed.", float64(st.QueueBytes))
+	p.one("cairn_hot_events", "gauge", "Events not yet sealed into a run.", float64(st.HotEvents))
+	p.one("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
+	p.one("cairn_seals_total", "counter", "Runs sealed.", float64(st.Seals))
+	p.one("cairn_seal_seconds_total", "counter", "Time spent sealing.", st.SealSeconds)
+	p.one("cairn_dedup_window_seconds", "gauge", "How far back message ids are known.", st.DedupWindowSeconds)
+	p.one("cairn_disk_free_bytes", "gauge", "Free space for the store.", float64(st.DiskFreeBytes))
+	p.one("cairn_disk_reserve_bytes", "gauge", "Below this much free space writes are refused.", float64(st.DiskReserveBytes))
+
+	s.appendProcess(p)
+	if st.Pebble != "" {
+		p.b = append(p.b, st.Pebble...)
+		if st.Pebble[len(st.Pebble)-1] != '\n' {
+			p.b = append(p.b, '\n')
+		}
+	}
+	return p.b
+}

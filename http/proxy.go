@@ -1,0 +1,100 @@
+package httpd
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// hopsMax bounds how many addresses of a forwarding header are looked at.
+const hopsMax = 32
+
+// proxies are the networks whose forwarding headers are believed.
+type proxies []netip.Prefix
+
+func (p proxies) trusts(a netip.Addr) bool {
+	for _, net := range p {
+		if net.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// client is the address a request came from. Forwarding headers count only when
+// the peer is a trusted proxy; then the client is the right-most address of
+// X-Forwarded-For that is not itself a trusted proxy, else X-Real-IP, else the
+// same of Forwarded. What does not parse leaves the peer. all returns the values
+// of every header line of a name.
+func (p proxies) client(peer netip.Addr, all func(name string) []string) netip.Addr {
+	if len(p) == 0 || !p.trusts(peer) {
+		return peer
+	}
+	if lines := all("X-Forwarded-For"); len(lines) > 0 {
+		return p.rightmost(peer, lines, func(hop string) string { return hop })
+	}
+	if lines := all("X-Real-Ip"); len(lines) > 0 {
+		if a, ok := parseHop(lines[len(lines)-1]); ok {
+			return a
+		}
+		return peer
+	}
+	if lines := all("Forwarded"); len(lines) > 0 {
+		return p.rightmost(peer, lines, forwardedFor)
+	}
+	return peer
+}
+
+func (p proxies) rightmost(peer netip.Addr, lines []string, address func(string) string) netip.Addr {
+	last, hops := peer, 0
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest := lines[i]; rest != ""; {
+			hop := rest
+			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+				rest, hop = rest[:comma], rest[comma+1:]
+			} else {
+				rest = ""
+			}
+			a, ok := parseHop(address(hop))
+			if hops++; !ok || hops > hopsMax {
+				return peer
+			}
+			if !p.trusts(a) {
+				return a
+			}
+			last = a
+		}
+	}
+	return last // proxies all the way: the first of them asked
+}
+
+// forwardedFor is the for= of one element of a Forwarded header (RFC 7239).
+func forwardedFor(element string) string {
+	for pair := range strings.SplitSeq(element, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if strings.EqualFold(name, "for") {
+			return strings.Trim(value, `"`)
+		}
+	}
+	return ""
+}
+
+// parseHop reads an address as proxies write it: with or without a port, with or
+// without brackets.
+func parseHop(s string) (netip.Addr, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > 64 {
+		return netip.Addr{}, false
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return plainAddr(a), true
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return plainAddr(ap.Addr()), true
+	}
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		if a, err := netip.ParseAddr(s[1 : len(s)-1]); err == nil && a.Is6() {
+			return plainAddr(a), true
+		}
+	}
+	return netip.Addr{}, false
+}

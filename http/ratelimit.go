@@ -1,0 +1,132 @@
+package httpd
+
+import (
+	"hash/maphash"
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pace is a rate limit in the form of GCRA: a client has a theoretical arrival
+// time, each unit moves it on by interval, and it may run ahead of the clock by
+// slack. One number a client, no timers, and exact over any span.
+type pace struct {
+	interval float64 // ns a unit; 0 = no limit
+	slack    int64   // ns
+}
+
+// newPace allows perSecond units a second and burst of them at once.
+func newPace(perSecond float64, burst int) pace {
+	if perSecond <= 0 {
+		return pace{}
+	}
+	interval := 1e9 / perSecond
+	return pace{interval, int64(interval * float64(max(burst-1, 0)))}
+}
+
+// next is the arrival time after n more units, or how long to wait first. A
+// request larger than the burst passes when nothing is owed and is owed in full
+// afterwards: a batch is never refused for ever.
+func (p pace) next(arrival, now int64, n int) (int64, time.Duration) {
+	if wait := arrival - now - p.slack; wait > 0 {
+		return arrival, time.Duration(wait)
+	}
+	return max(arrival, now) + int64(math.Ceil(p.interval*float64(n))), 0
+}
+
+// meter holds one client to a pace.
+type meter struct {
+	pace
+	arrival atomic.Int64
+}
+
+// take spends n units; a wait above 0 means that nothing was spent. With n = 0 it
+// only asks.
+func (m *meter) take(now time.Time, n int) time.Duration {
+	if m.interval == 0 {
+		return 0
+	}
+	for {
+		old := m.arrival.Load()
+		next, wait := m.next(old, now.UnixNano(), n)
+		if wait > 0 || n == 0 || m.arrival.CompareAndSwap(old, next) {
+			return wait
+		}
+	}
+}
+
+const (
+	meterShards   = 64
+	metersOfShard = 1024 // 65,536 addresses in all, some 4 MB
+)
+
+// meters holds each address to one pace, in a table of bounded size. When a shard
+// is full of addresses that owe something, one of them is forgotten.
+type meters struct {
+	pace
+	seed   maphash.Seed
+	shards [meterShards]struct {
+		sync.Mutex
+		arrival map[netip.Addr]int64
+	}
+}
+
+func newMeters(p pace) *meters {
+	m := &meters{pace: p, seed: maphash.MakeSeed()}
+	for i := range m.shards {
+		m.shards[i].arrival = map[netip.Addr]int64{}
+	}
+	return m
+}
+
+// take spends one unit of addr's.
+func (m *meters) take(addr netip.Addr, now time.Time) time.Duration {
+	if m.interval == 0 {
+		return 0
+	}
+	addr = limitKey(addr)
+	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
+	s.Lock()
+	defer s.Unlock()
+	t := now.UnixNano()
+	old, known := s.arrival[addr]
+	next, wait := m.next(old, t, 1)
+	if wait == 0 {
+		if !known && len(s.arrival) >= metersOfShard {
+			for a, arrival := range s.arrival {
+				if arrival <= t {
+					delete(s.arrival, a)
+				}
+			}
+			for a := range s.arrival {
+				if len(s.arrival) < metersOfShard {
+					break
+				}
+				delete(s.arrival, a)
+			}
+		}
+		s.arrival[addr] = next
+	}
+	return wait
+}
+
+// refund gives one unit back: the request turned out to carry a secret.
+func (m *meters) refund(addr netip.Addr) {
+	if m.interval == 0 {
+		return
+	}
+	addr = limitKey(addr)
+	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
+	s.Lock()
+	defer s.Unlock()
+	if old, ok := s.arrival[addr]; ok {
+		s.arrival[addr] = old - int64(math.Ceil(m.interval))
+	}
+}
+
+// retrySeconds is a wait as Retry-After says it: whole seconds, at least one.
+func retrySeconds(wait time.Duration) int {
+	return max(1, int(math.Ceil(wait.Seconds())))
+}

@@ -1,0 +1,216 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"cairn/engine"
+	"cairn/http/dialect"
+
+	"github.com/valyala/fasthttp"
+)
+
+// bodyMax is the limit of an inflated body where a route names none.
+const bodyMax = 1 << 20
+
+// Server answers HTTP/1.1 on any number of listeners. The way of a request is
+// gate (may it connect) → conn (is it HTTP) → fasthttp → handle → table (who
+// answers) → ingest or read → finish.
+type Server struct {
+	engine   engine.API
+	log      *slog.Logger
+	now      func() time.Time
+	version  string
+	registry *registry
+	proxies  proxies
+	perIP    *meters
+	inflater *inflater
+	budget   budget
+	gate     *gate
+	table    *table
+	native   *native
+	metrics  *metrics
+	lines    lineLimit
+
+	exchanges pool[exchange]
+	fast      fasthttp.Server
+	running   context.Context // of every call into the engine; ends when Shutdown gives up
+	cancel    context.CancelFunc
+}
+
+// New makes a Server for the sites and keys of o. It fails when two credentials
+// or two sites are the same.
+func New(o Options) (*Server, error) {
+	if o.Engine == nil {
+		return nil, errors.New("no engine")
+	}
+	if len(o.Sites) == 0 {
+		return nil, errors.New("no site")
+	}
+	s := &Server{
+		engine:   o.Engine,
+		log:      o.Log,
+		now:      o.Now,
+		version:  o.Version,
+		proxies:  o.TrustedProxies,
+		inflater: newInflater(),
+		metrics:  newMetrics(),
+		native:   &native{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now, s.native.now = time.Now, time.Now
+	}
+	if o.IPRate == 0 {
+		o.IPRate = 200
+	}
+	if o.IPBurst == 0 {
+		o.IPBurst = 1000
+	}
+	if o.IPConns == 0 {
+		o.IPConns = 256
+	}
+	if o.Memory == 0 {
+		o.Memory = 256 << 20
+	}
+	var err error
+	if s.registry, err = newRegistry(o.Sites, o.AdminToken, o.Implicit); err != nil {
+		return nil, err
+	}
+	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
+	s.budget.left.Store(o.Memory / 8)
+	s.gate = newGate(o.Memory, o.IPConns, &s.budget)
+	s.gate.exempt = s.exempt
+	s.gate.refused = s.metrics.refused
+	if s.table, err = newTable(s.routes()); err != nil {
+		return nil, err
+	}
+	s.exchanges.New = s.newExchange
+	s.running, s.cancel = context.WithCancel(context.Background())
+	s.fast = fasthttp.Server{
+		Handler:      s.handle,
+		ErrorHandler: s.refuseLate,
+		Name:         "cairn",
+		// The gate counts connections; this bound is never met.
+		Concurrency: 2*s.gate.connsMax + 64,
+		// A connection with nothing to do keeps neither reader, writer nor context.
+		ReduceMemoryUsage:            true,
+		ReadBufferSize:               headBytesMax + connBytes,
+		MaxRequestBodySize:           1, // bodies never come this way
+		DisablePreParseMultipartForm: true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		Logger:                       quiet{},
+	}
+	return s, nil
+}
+
+// routes is every line of the table: the server's own, the native API, and the
+// dialects in order of wiring.
+func (s *Server) routes() []*route {
+	routes := s.ownRoutes()
+	add := func(d dialect.Dialect, isNative bool) {
+		w := &wire{Dialect: d, index: dialectIndex(d.Name())}
+		reading, _ := d.(dialect.Reading)
+		for _, r := range d.Routes() {
+			if r.Body == 0 {
+				r.Body = bodyMax
+			}
+			routes = append(routes, &route{
+				Route: r, wire: w, reads: reading,
+				native: isNative,
+				admin:  isNative && strings.HasPrefix(r.Path, "/api/v1/admin/"),
+			})
+		}
+	}
+	add(wireNative{s.native}, true)
+	for _, d := range dialects() {
+		add(d, false)
+	}
+	return routes
+}
+
+// exempt says whether limits by ip leave an address alone.
+func (s *Server) exempt(a netip.Addr) bool {
+	return !a.IsValid() || a.IsLoopback() || s.proxies.trusts(a)
+}
+
+// Serve answers the connections of ln until Shutdown, which makes it return nil.
+// A listener for TLS is one of LoadTLS' configuration around a plain one.
+func (s *Server) Serve(ln net.Listener) error {
+	return s.fast.Serve(listener{ln, s.gate})
+}
+
+// Shutdown stops the server: /readyz answers 503, idle connections end after
+// stopGrace, nothing more is accepted, and every request that has been received
+// is answered. When ctx ends first, what is still open is cut off and ctx's error
+// returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.gate.stop()
+	tick := time.NewTicker(stopGrace / 20)
+	defer tick.Stop()
+	for grace := time.After(2 * stopGrace); s.gate.idle() > 0; {
+		select {
+		case <-tick.C:
+			continue
+		case <-grace:
+		case <-ctx.Done():
+		}
+		break
+	}
+	err := s.fast.ShutdownWithContext(ctx)
+	s.cancel()
+	s.gate.killAll()
+	return err
+}
+
+// handle answers one request. Its body is still on the connection.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	x := s.exchanges.get()
+	x.begin(ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
+			x.plain(500, "internal error")
+			x.c.body.broken = true
+			x.finish()
+			return // whatever the exchange holds is not used again
+		}
+		x.finish()
+		x.reset()
+		s.exchanges.put(x)
+	}()
+	x.dispatch()
+}
+
+// refuseLate answers what passed conn but not fasthttp.
+func (s *Server) refuseLate(ctx *fasthttp.RequestCtx, err error) {
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.linger.Store(true)
+	}
+	s.metrics.refused("malformed request")
+	ctx.Response.Reset()
+	ctx.Response.SetStatusCode(400)
+	ctx.Response.Header.SetContentType("application/json")
+	ctx.Response.SetBodyString(`{"error":"malformed request","status":400}`)
+}
+
+// quiet drops what fasthttp would log: it names clients' addresses.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+func statusText(status int) string { return fasthttp.StatusMessage(status) }

@@ -1,0 +1,79 @@
+package httpd
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// certCheck is how often the files of a certificate are looked at.
+const certCheck = 10 * time.Second
+
+// LoadTLS is the configuration of a TLS listener for a certificate and its key in
+// PEM files. When the files change they are read again, without a restart; while
+// the new ones do not fit together the old certificate stays. Only HTTP/1.1 is
+// offered.
+func LoadTLS(cert, key string) (*tls.Config, error) {
+	k := &keyPair{cert: cert, key: key, now: time.Now}
+	if err := k.load(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return k.current(), nil
+		},
+	}, nil
+}
+
+// keyPair is a certificate that follows its files.
+type keyPair struct {
+	cert, key string
+	now       func() time.Time
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed [2]time.Time // of the files as loaded
+	checked time.Time
+}
+
+func (k *keyPair) current() *tls.Certificate {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := k.now(); now.Sub(k.checked) >= certCheck {
+		k.checked = now
+		if k.times() != k.changed {
+			_ = k.loadLocked() // half-written files: the next check sees the rest
+		}
+	}
+	return k.loaded
+}
+
+func (k *keyPair) load() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.checked = k.now()
+	return k.loadLocked()
+}
+
+func (k *keyPair) loadLocked() error {
+	times := k.times()
+	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
+	if err != nil {
+		return fmt.Errorf("load certificate: %w", err)
+	}
+	k.loaded, k.changed = &pair, times
+	return nil
+}
+
+func (k *keyPair) times() (t [2]time.Time) {
+	for i, name := range []string{k.cert, k.key} {
+		if info, err := os.Stat(name); err == nil {
+			t[i] = info.ModTime()
+		}
+	}
+	return t
+}
