@@ -181,6 +181,27 @@ func TestNativeFailures(t *testing.T) {
 	}
 }
 
+// Memory comes back with the reply: a batch of lines whose texts must be
+// unescaped, and whose lists need memory, costs nothing the second time.
+func TestNativeSendReuses(t *testing.T) {
+	api := &native{}
+	line := `{"name":"caf\u00e9","groups":["g"],"increments":{"n":2},"properties":{"n":1,"t":"a\tb","o":{"k":[1, 2]}}}` + "\n"
+	req := &dialect.Request{Body: []byte(strings.Repeat(line, 100)), Header: func(string) string { return "application/x-ndjson" }}
+	res := &dialect.Response{}
+	var batch dialect.Batch
+	outcomes := make([]dialect.Outcome, 100)
+	allocs := testing.AllocsPerRun(200, func() {
+		batch.Records = batch.Records[:0]
+		if err := api.decode(req, &batch); err != nil || batch.Records[99].Err != nil {
+			t.Fatal(err, batch.Records[99].Err)
+		}
+		api.reply(req, res, dialect.Result{Outcomes: outcomes})
+	})
+	if allocs > 4 { // a few, because the race detector and the collector empty pools
+		t.Errorf("%v allocations for 100 events", allocs)
+	}
+}
+
 // FuzzNativeSend: any body is either refused whole or every event in it is
 // either taken or named; nothing is lost in between, and the answer is JSON with
 // the status its content asks for.

@@ -28,6 +28,7 @@ func TestDayStart(t *testing.T) {
 		{"midnight is skipped", "America/Sao_Paulo", "2018-11-04", "2018-11-04T01:00:00-02:00"},
 		{"midnight is skipped, east", "Asia/Beirut", "2022-03-27", "2022-03-27T01:00:00+03:00"},
 		{"midnight comes twice", "America/Havana", "2026-11-01", "2026-11-01T00:00:00-04:00"},
+		{"midnight comes twice, east", "Asia/Amman", "2021-10-29", "2021-10-29T00:00:00+03:00"},
 		{"the day before midnight comes twice", "America/Havana", "2026-10-31", "2026-10-31T00:00:00-04:00"},
 		{"23:00 comes twice the day before", "America/Sao_Paulo", "2018-02-18", "2018-02-18T00:00:00-03:00"},
 		{"half an hour", "Australia/Lord_Howe", "2026-04-05", "2026-04-05T00:00:00+11:00"},
@@ -69,6 +70,30 @@ func TestBuckets(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestBucketStart(t *testing.T) {
+	for _, c := range []struct{ zone, interval, at, want string }{
+		{"UTC", "minute", "2026-11-21T12:34:56Z", "2026-11-21T12:34:00Z"},
+		{"UTC", "hour", "2026-11-21T12:34:56Z", "2026-11-21T12:00:00Z"},
+		{"Asia/Kathmandu", "hour", "2026-11-21T12:34:56+05:45", "2026-11-21T12:00:00+05:45"},
+		{"Europe/Amsterdam", "hour", "2026-10-25T02:30:00+01:00", "2026-10-25T02:00:00+01:00"},
+		{"Europe/Amsterdam", "day", "2026-11-21T00:30:00+01:00", "2026-11-21T00:00:00+01:00"},
+		{"Europe/Amsterdam", "week", "2026-11-21T12:00:00+01:00", "2026-11-16T00:00:00+01:00"},
+		{"Europe/Amsterdam", "week", "2026-11-22T23:59:59+01:00", "2026-11-16T00:00:00+01:00"},
+		{"Europe/Amsterdam", "week", "2026-11-23T00:00:00+01:00", "2026-11-23T00:00:00+01:00"},
+		{"Europe/Amsterdam", "week", "2026-11-01T12:00:00+01:00", "2026-10-26T00:00:00+01:00"},
+		{"Europe/Amsterdam", "month", "2026-11-21T12:00:00+01:00", "2026-11-01T00:00:00+01:00"},
+		{"Europe/Amsterdam", "month", "2026-10-31T12:00:00+01:00", "2026-10-01T00:00:00+02:00"},
+	} {
+		at, err := time.Parse(time.RFC3339, c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bucketStart(at.In(zone(t, c.zone)), c.interval).Format(time.RFC3339); got != c.want {
+			t.Errorf("%s of %s: %s, want %s", c.interval, c.at, got, c.want)
 		}
 	}
 }
