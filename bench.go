@@ -158,7 +158,7 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 		if err != nil {
 			return nil, err
 		}
-		server, err := startChild(ctx, exe, dir, benchEnviron(b.memory))
+		server, err := startChild(ctx, childOptions{exe: exe, dir: dir, env: benchEnviron(b.memory)})
 		if err != nil {
 			os.RemoveAll(dir)
 			return nil, err

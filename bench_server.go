@@ -36,12 +36,25 @@ type child struct {
 	tail []string // the last lines of its log
 }
 
-// startChild runs "exe serve -data dir args..." on a port of the system's choice
-// and waits until it listens. When ctx ends before that, the process is killed.
-func startChild(ctx context.Context, exe, dir string, env []string, args ...string) (*child, error) {
+// childOptions say how to start a child.
+type childOptions struct {
+	exe, dir string   // the program and its data directory
+	env      []string // its whole environment
+	args     []string // more flags of serve
+	cwd      string   // "" = this process's
+	stdout   *os.File // nil = nowhere
+}
+
+// startChild runs a server on a port of the system's choice and waits until it
+// listens. When ctx ends before that, the process is killed.
+func startChild(ctx context.Context, o childOptions) (*child, error) {
 	c := &child{exited: make(chan struct{})}
-	c.cmd = exec.Command(exe, append([]string{"serve", "-listen", "127.0.0.1:0", "-data", dir}, args...)...)
-	c.cmd.Env = append(env, "CAIRN_LOG_FORMAT=json")
+	c.cmd = exec.Command(o.exe, append([]string{"serve", "-listen", "127.0.0.1:0", "-data", o.dir}, o.args...)...)
+	c.cmd.Env = append(o.env, "CAIRN_LOG_FORMAT=json")
+	c.cmd.Dir = o.cwd
+	if o.stdout != nil {
+		c.cmd.Stdout = o.stdout
+	}
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -68,7 +81,7 @@ func startChild(ctx context.Context, exe, dir string, env []string, args ...stri
 		c.kill()
 		return nil, ctx.Err()
 	}
-	if c.keys, err = readKeys(filepath.Join(dir, keysName)); err != nil {
+	if c.keys, err = readKeys(filepath.Join(o.dir, keysName)); err != nil {
 		c.kill()
 		return nil, err
 	}

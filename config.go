@@ -145,7 +145,8 @@ func (c *configFlags) register(f *flags) {
 func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string, err error) {
 	env := map[string]string{}
 	for _, kv := range environ {
-		if k, v, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(k, "CAIRN_") {
+		// An empty variable counts as unset: compose files make those.
+		if k, v, _ := strings.Cut(kv, "="); v != "" && strings.HasPrefix(k, "CAIRN_") {
 			env[k] = v
 		}
 	}

@@ -131,8 +131,8 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 		return exitFailed, errors.Join(err, eng.Close())
 	}
 	base := cfg.baseURL(ln.Addr().String())
-	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 	announce(base)
+	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
@@ -186,6 +186,8 @@ func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan
 		Dedup:   time.Duration(c.DedupHours) * time.Hour,
 		Reserve: reserve,
 		Log:     log,
+
+		SnapshotFiles: []string{keysName},
 		Fatal: func(err error) {
 			select {
 			case fatal <- err:
@@ -208,12 +210,16 @@ func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) 
 	if err != nil {
 		return nil, nil, err
 	}
+	snapshots, err := cfg.snapshotDir()
+	if err != nil {
+		return nil, nil, err
+	}
 	srv, err := httpd.New(httpd.Options{
 		Engine:         eng,
 		Sites:          sites,
 		Implicit:       cfg.implicit,
 		AdminToken:     cfg.AdminToken,
-		SnapshotDir:    cfg.snapshotDir(),
+		SnapshotDir:    snapshots,
 		TrustedProxies: proxies,
 		IPRate:         cfg.IPRate,
 		IPConns:        cfg.IPConns,
@@ -241,11 +247,13 @@ func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) 
 }
 
 // snapshotDir is where snapshots are made: as configured, else below the data.
-func (c *config) snapshotDir() string {
-	if c.SnapshotDir != "" {
-		return c.SnapshotDir
+// It is absolute, because clients elsewhere get to see the path.
+func (c *config) snapshotDir() (string, error) {
+	dir := c.SnapshotDir
+	if dir == "" {
+		dir = filepath.Join(c.DataDir, "snapshots")
 	}
-	return filepath.Join(c.DataDir, "snapshots")
+	return filepath.Abs(dir)
 }
 
 // baseURL is how a client on this machine reaches the listener at addr.

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	killCycles = flag.Int("kill.cycles", 5, "how often TestKill kills the server")
+	killSeed   = flag.Uint64("kill.seed", 0, "seed of TestKill; 0 = by the clock")
+)
+
+const (
+	killSenders  = 6
+	killBatchMax = 20 // events of one request
+	killAgainPct = 5  // sends that repeat an earlier request
+	killEarlyPct = 20 // kills that hit the recovery
+	killLoadMax  = 400 * time.Millisecond
+	killStartMax = 60 * time.Millisecond // a start is over by then, mostly
+)
+
+// Promises D1, D2, D3 and D4, tried on the real binary: whatever instant it is
+// killed at, every event of a request that was answered 2xx is listed exactly
+// once after the restart, every request is wholly there or not at all, one sent
+// again is not there twice, and the counters equal the listing.
+func TestKill(t *testing.T) {
+	seed := *killSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("go test -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, seed)
+	exe, err := exec.LookPath("cairn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &killer{exe: exe, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0)), oracle: newKillOracle()}
+	for cycle := range *killCycles {
+		if err := k.cycle(cycle); err != nil {
+			t.Fatalf("cycle %d: %v", cycle, err)
+		}
+	}
+	if err := k.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if k.oracle.events == 0 {
+		t.Error("nothing was ever acknowledged")
+	}
+	t.Logf("%d events listed after %d kills, %d of them during recovery; %d requests never answered, of which %d were stored; %d repeated",
+		k.oracle.events, k.kills, k.early, k.unanswered.Load(), k.oracle.storedUnanswered, k.again.Load())
+}
+
+type killer struct {
+	exe, dir          string
+	rng               *rand.Rand
+	oracle            *killOracle
+	kills, early      int
+	unanswered, again atomic.Int64
+}
+
+// cycle starts the server, verifies, loads it and kills it at a random instant.
+func (k *killer) cycle(n int) error {
+	if k.rng.IntN(100) < killEarlyPct {
+		if err := k.killEarly(); err != nil {
+			return err
+		}
+	}
+	server, err := k.start()
+	if err != nil {
+		return err
+	}
+	defer server.kill()
+	// All of the log now and then, else only what is new.
+	if err := k.oracle.verify(server, n%10 == 0); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	fault := make(chan error, killSenders)
+	var senders sync.WaitGroup
+	for range killSenders {
+		rng := rand.New(rand.NewPCG(k.rng.Uint64(), 1))
+		senders.Go(func() {
+			if err := k.send(ctx, server, rng); err != nil {
+				fault <- err
+			}
+		})
+	}
+	time.Sleep(time.Duration(k.rng.Int64N(int64(killLoadMax))))
+	server.kill()
+	k.kills++
+	cancel()
+	senders.Wait()
+	select {
+	case err := <-fault:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (k *killer) options() childOptions {
+	return childOptions{exe: k.exe, dir: k.dir, env: benchEnviron("256MiB")}
+}
+
+func (k *killer) start() (*child, error) {
+	return startChild(context.Background(), k.options())
+}
+
+// killEarly starts the server and kills it again at once, most likely while it
+// recovers.
+func (k *killer) killEarly() error {
+	for range 1 + k.rng.IntN(3) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.rng.Int64N(int64(killStartMax))))
+		server, err := startChild(ctx, k.options())
+		cancel()
+		if err == nil {
+			server.kill() // it was faster
+		} else if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		k.kills++
+		k.early++
+	}
+	return nil
+}
+
+// finish verifies the whole log once more, stops in order, and lets the checker
+// recount.
+func (k *killer) finish() error {
+	server, err := k.start()
+	if err != nil {
+		return err
+	}
+	defer server.kill()
+	if err := k.oracle.verify(server, true); err != nil {
+		return err
+	}
+	if err := server.stop(); err != nil {
+		return err
+	}
+	if out, err := exec.Command(k.exe, "check", k.dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("check: %w: %s", err, out)
+	}
+	return nil
+}
+
+// send posts requests until the server is gone. Only wrong answers are errors.
+func (k *killer) send(ctx context.Context, server *child, rng *rand.Rand) error {
+	c, err := dialBench(ctx, server.url, server.keys.Sites[0].SecretKey)
+	if err != nil {
+		return nil
+	}
+	defer c.c.Close()
+	for ctx.Err() == nil {
+		req := k.oracle.next(rng)
+		if req.sent.Add(1) > 1 {
+			k.again.Add(1)
+		}
+		contentType := "application/json"
+		if req.ndjson {
+			contentType = ndjson
+		}
+		answer, err := c.post("/api/v1/events", contentType, req.body)
+		if err != nil {
+			if strings.HasPrefix(err.Error(), "status ") {
+				return err
+			}
+			k.unanswered.Add(1)
+			return nil
+		}
+		var got struct{ Accepted, Duplicates int }
+		if err := json.Unmarshal(answer, &got); err != nil {
+			return fmt.Errorf("%w in %s", err, answer)
+		}
+		sent := req.sent.Load()
+		if got.Accepted+got.Duplicates != req.events || got.Accepted != 0 && got.Duplicates != 0 || sent == 1 && got.Duplicates != 0 {
+			return fmt.Errorf("request %d of %d events, sent %d times, was answered %s", req.number, req.events, sent, answer)
+		}
+		req.acked.Store(true)
+	}
+	return nil
+}
+
+// killRequest is one request of 1 to killBatchMax events.
+type killRequest struct {
+	number, events int
+	ndjson         bool
+	body           []byte
+	sent           atomic.Int32
+	acked          atomic.Bool
+	listed         int // events of it found in the log
+}
+
+// killOracle knows what was sent and what has been found.
+type killOracle struct {
+	mu       sync.Mutex
+	requests []*killRequest
+
+	// Only verify touches these, while nothing is sent.
+	seen             map[string]bool // message ids
+	kinds            map[string]int64
+	events           int
+	cursor           string
+	storedUnanswered int
+}
+
+func newKillOracle() *killOracle {
+	return &killOracle{seen: map[string]bool{}, kinds: map[string]int64{}}
+}
+
+// next is a new request, or now and then an earlier one, which may be on its way
+// at this moment.
+func (o *killOracle) next(rng *rand.Rand) *killRequest {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.requests); n > 0 && rng.IntN(100) < killAgainPct {
+		return o.requests[rng.IntN(n)]
+	}
+	r := &killRequest{number: len(o.requests), events: 1, ndjson: rng.IntN(2) == 0}
+	if rng.IntN(2) == 0 {
+		r.events += rng.IntN(killBatchMax)
+	}
+	var lines []string
+	for i := range r.events {
+		lines = append(lines, fmt.Sprintf(`{"name":"kill","user":"u%d","message_id":"%d-%d","properties":{"kind":"k%d","request":%d}}`, rng.IntN(50), r.number, i, rng.IntN(7), r.number))
+	}
+	switch {
+	case r.ndjson:
+		r.body = []byte(strings.Join(lines, "\n"))
+	case r.events == 1:
+		r.body = []byte(lines[0])
+	default:
+		r.body = []byte("[" + strings.Join(lines, ",") + "]")
+	}
+	o.requests = append(o.requests, r)
+	return r
+}
+
+// verify reads the log from where it left off, or all of it, and compares.
+func (o *killOracle) verify(server *child, all bool) error {
+	c, err := dialBench(context.Background(), server.url, server.keys.Sites[0].SecretKey)
+	if err != nil {
+		return err
+	}
+	defer c.c.Close()
+	if all {
+		clear(o.seen)
+		clear(o.kinds)
+		o.events, o.cursor = 0, ""
+		for _, r := range o.requests {
+			r.listed = 0
+		}
+	}
+	if err := o.walk(c); err != nil {
+		return err
+	}
+	o.storedUnanswered = 0
+	for _, r := range o.requests {
+		switch {
+		case r.acked.Load() && r.listed != r.events:
+			return fmt.Errorf("LOST: request %d was acknowledged with %d events, %d are listed", r.number, r.events, r.listed)
+		case r.listed != 0 && r.listed != r.events:
+			return fmt.Errorf("PARTIAL: request %d of %d events, %d are listed", r.number, r.events, r.listed)
+		case r.listed != 0 && !r.acked.Load():
+			o.storedUnanswered++
+		}
+	}
+	return o.compareCounters(c)
+}
+
+// walk follows the listing from o.cursor to its end.
+func (o *killOracle) walk(c *benchConn) error {
+	for {
+		path := "/api/v1/events?order=asc&limit=1000"
+		if o.cursor != "" {
+			path += "&after=" + url.QueryEscape(o.cursor)
+		}
+		answer, err := c.get(path)
+		if err != nil {
+			return err
+		}
+		var page struct {
+			Events []struct {
+				ID         string
+				MessageID  string `json:"message_id"`
+				Properties struct{ Kind string }
+			}
+			Next *string
+		}
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return err
+		}
+		for _, e := range page.Events {
+			if o.seen[e.MessageID] {
+				return fmt.Errorf("TWICE: message id %s", e.MessageID)
+			}
+			o.seen[e.MessageID] = true
+			number, _, _ := strings.Cut(e.MessageID, "-")
+			n, err := strconv.Atoi(number)
+			if err != nil || n >= len(o.requests) {
+				return fmt.Errorf("message id %q was never sent", e.MessageID)
+			}
+			o.requests[n].listed++
+			o.kinds[e.Properties.Kind]++
+			o.events++
+			o.cursor = e.ID
+		}
+		if page.Next == nil || len(page.Events) == 0 {
+			return nil
+		}
+	}
+}
+
+// compareCounters compares what the server counts with what was listed.
+func (o *killOracle) compareCounters(c *benchConn) error {
+	answer, err := c.get("/api/v1/count")
+	if err != nil {
+		return err
+	}
+	var count struct{ Events int }
+	if err := json.Unmarshal(answer, &count); err != nil {
+		return err
+	}
+	if count.Events != o.events {
+		return fmt.Errorf("COUNT: %d, listed are %d", count.Events, o.events)
+	}
+	if answer, err = c.get("/api/v1/counters?property=kind"); err != nil {
+		return err
+	}
+	var counters struct {
+		Rows []struct {
+			Value  string
+			Events int64
+		}
+	}
+	if err := json.Unmarshal(answer, &counters); err != nil {
+		return err
+	}
+	got := map[string]int64{}
+	for _, r := range counters.Rows {
+		got[r.Value] = r.Events
+	}
+	if fmt.Sprint(got) != fmt.Sprint(o.kinds) {
+		return fmt.Errorf("COUNTERS: %v, listed are %v", got, o.kinds)
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain puts this very binary on the PATH as "cairn", where it is the command
+// and not the tests.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cairn": main})
+}
+
+// The stories of testdata/script, told to the real binary.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[childrenKey{}] = map[string]*child{}
+			example, err := filepath.Abs("config.example.toml")
+			env.Setenv("EXAMPLE", example)
+			return err
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"start":   scriptStart,
+			"sigkill": scriptKill,
+			"sigterm": scriptTerm,
+			"http":    scriptHTTP,
+			"paste":   scriptPaste,
+
+			"exitcode":     scriptExitCode,
+			"await-events": scriptAwait,
+			"damage":       scriptDamage,
+			"cert":         scriptCert,
+		},
+	})
+}
+
+// childrenKey finds a script's running servers by their data directory.
+type childrenKey struct{}
+
+func children(ts *testscript.TestScript) map[string]*child {
+	return ts.Value(childrenKey{}).(map[string]*child)
+}
+
+// start DIR [flags]: runs a server on DIR until it listens. It sets URL, ADDR and
+// PID, and KEY, READ and ADMIN from DIR/keys.toml; stdout is the server's.
+func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: start DIR [flags]")
+	}
+	dir := ts.MkAbs(args[0])
+	exe, err := exec.LookPath("cairn")
+	ts.Check(err)
+	out, err := os.Create(ts.MkAbs("server-stdout"))
+	ts.Check(err)
+	defer out.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
+	defer cancel()
+	c, err := startChild(ctx, childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB"), args: args[1:], cwd: ts.MkAbs("."), stdout: out})
+	ts.Check(err)
+	children(ts)[dir] = c
+	ts.Defer(c.kill)
+	text, err := os.ReadFile(out.Name())
+	ts.Check(err)
+	ts.Stdout().Write(text)
+	ts.Setenv("URL", c.url)
+	ts.Setenv("ADDR", strings.TrimPrefix(strings.TrimPrefix(c.url, "http://"), "https://"))
+	ts.Setenv("PID", fmt.Sprint(c.cmd.Process.Pid))
+	ts.Setenv("KEY", c.keys.Sites[0].SecretKey)
+	ts.Setenv("READ", c.keys.Sites[0].ReadKey)
+	ts.Setenv("ADMIN", c.keys.AdminToken)
+}
+
+// sigkill DIR: kill -9 of the server on DIR.
+func scriptKill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sigkill DIR")
+	}
+	running(ts, args[0]).kill()
+}
+
+// sigterm DIR: SIGTERM to the server on DIR, which must end within 10 s with exit
+// code 0. stderr is the end of its log.
+func scriptTerm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sigterm DIR")
+	}
+	c := running(ts, args[0])
+	start := time.Now()
+	ts.Check(c.stop())
+	if took := time.Since(start); took > 10*time.Second {
+		ts.Fatalf("the server took %v to stop", took)
+	}
+	fmt.Fprintln(ts.Stderr(), c.log())
+}
+
+func running(ts *testscript.TestScript, dir string) *child {
+	c := children(ts)[ts.MkAbs(dir)]
+	if c == nil {
+		ts.Fatalf("no server on %s", dir)
+	}
+	return c
+}
+
+// http STATUS METHOD PATH [BODY]: one request to the last started server, with
+// KEY as bearer token. stdout is the answer's body.
+func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: http STATUS METHOD PATH [BODY]")
+	}
+	body := ""
+	if len(args) == 4 {
+		body = args[3]
+	}
+	header := http.Header{"Authorization": {"Bearer " + ts.Getenv("KEY")}}
+	if body != "" {
+		header.Set("Content-Type", "application/json")
+	}
+	status, answer, err := request(args[1], ts.Getenv("URL")+args[2], header, body)
+	ts.Check(err)
+	ts.Stdout().Write(append(answer, '\n'))
+	if fmt.Sprint(status) != args[0] {
+		ts.Fatalf("%s %s: status %d, want %s: %s", args[1], args[2], status, args[0], answer)
+	}
+}
+
+// paste FILE: carries out the curl lines in FILE as a person at a shell would;
+// each must be answered 2xx. stdout is the answers.
+func scriptPaste(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: paste FILE")
+	}
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "curl ") {
+			continue
+		}
+		n++
+		if _, err := exec.LookPath("curl"); err == nil {
+			out, err := exec.Command("sh", "-c", "curl --fail-with-body"+strings.TrimPrefix(line, "curl")).CombinedOutput()
+			ts.Stdout().Write(append(out, '\n'))
+			if err != nil {
+				ts.Fatalf("%s: %v: %s", line, err, out)
+			}
+			continue
+		}
+		status, answer, err := curl(line)
+		ts.Check(err)
+		ts.Stdout().Write(append(answer, '\n'))
+		if status/100 != 2 {
+			ts.Fatalf("%s: status %d: %s", line, status, answer)
+		}
+	}
+	if n == 0 {
+		ts.Fatalf("no curl line in %s", args[0])
+	}
+}
+
+// curl understands the lines cairn prints, on a machine without curl.
+func curl(line string) (status int, answer []byte, err error) {
+	method, url, body, header := "GET", "", "", http.Header{}
+	words := shellWords(line)
+	for i := 1; i < len(words); i++ {
+		switch w := words[i]; {
+		case w == "-H" && i+1 < len(words):
+			i++
+			name, value, _ := strings.Cut(words[i], ": ")
+			header.Set(name, value)
+		case w == "-d" && i+1 < len(words):
+			i++
+			method, body = "POST", words[i]
+		case !strings.HasPrefix(w, "-"):
+			url = w
+		}
+	}
+	return request(method, url, header, body)
+}
+
+// shellWords splits at spaces outside single quotes.
+func shellWords(line string) (words []string) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	return words
+}
+
+// exitcode CODE PROGRAM [args]: runs a program that must end with this code.
+func scriptExitCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode CODE PROGRAM [args]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("%s ended with exit code %d, want %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// await-events N: waits until the last started server has at least N events.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := parseCount(args[0])
+	ts.Check(err)
+	header := http.Header{"Authorization": {"Bearer " + ts.Getenv("KEY")}}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var totals struct{ Events int64 }
+		_, answer, err := request("GET", ts.Getenv("URL")+"/api/v1/count", header, "")
+		ts.Check(err)
+		if json.Unmarshal(answer, &totals) == nil && totals.Events >= want {
+			return
+		}
+	}
+	ts.Fatalf("the server has not got %d events after 30 s", want)
+}
+
+// cert CERT KEY: writes a self-signed certificate for this machine.
+func scriptCert(ts *testscript.TestScript, neg bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	cert := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	certDER, err := x509.CreateCertificate(rand.Reader, cert, cert, &key.PublicKey, key)
+	ts.Check(err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
+}
+
+// damage DIR: changes one byte in the middle of the largest file below DIR.
+func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
+	var largest string
+	var bytes int64
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > bytes {
+			largest, bytes = path, info.Size()
+		}
+		return err
+	}))
+	// A file of its own: the snapshot's is a hard link to the store's.
+	text, err := os.ReadFile(largest)
+	ts.Check(err)
+	text[len(text)/2] ^= 1
+	ts.Check(os.Remove(largest))
+	ts.Check(os.WriteFile(largest, text, 0o600))
+}
+
+func request(method, url string, header http.Header, body string) (status int, answer []byte, err error) {
+	req, err := http.NewRequest(method, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header = header
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // a certificate of the script's own
+	}}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	return res.StatusCode, answer, err
+}
+
+// Every command of the table prints its help on stdout with exit code 0, and says
+// on stderr what is wrong with a wrong flag, with exit code 2.
+func TestEveryCommandHasHelp(t *testing.T) {
+	for _, c := range commands {
+		if c.name == "help" {
+			continue
+		}
+		var out, errs strings.Builder
+		if code := run([]string{c.name, "-h"}, &out, &errs); code != exitOK || !strings.Contains(out.String(), "Usage: cairn "+c.name) || errs.Len() > 0 {
+			t.Errorf("%s -h: exit code %d, stdout %q, stderr %q", c.name, code, out.String(), errs.String())
+		}
+		out.Reset()
+		if code := run([]string{c.name, "-no-such-flag"}, &out, &errs); code != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "no-such-flag") {
+			t.Errorf("%s -no-such-flag: exit code %d, stdout %q, stderr %q", c.name, code, out.String(), errs.String())
+		}
+	}
+}
+
+// The directories and files that hold secrets are closed to others.
+func TestDataDirMode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		if err := makeDataDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
+			t.Errorf("mode %v", info.Mode().Perm())
+		}
+		os.Chmod(dir, 0o755)
+	}
+}
