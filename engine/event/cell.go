@@ -215,65 +215,6 @@ func AppendCellTerm(dst, cell []byte) []byte {
 	return appendCellText(dst, cell)
 }
 
-// CellLeaves calls yield with the leaves of a cell until it returns false. A
-// scalar is one leaf with the path ""; null has none; an array or object has
-// every scalar inside it, under its object keys joined with ".", elements of an
-// array adding nothing. A (path, term) is yielded once.
-func CellLeaves(cell []byte, yield func(path, term string) bool) {
-	if CellScalar(cell) {
-		yield("", string(AppendCellTerm(nil, cell)))
-		return
-	}
-	if len(cell) == 0 || cell[0] != tagJSON {
-		return
-	}
-	jsonLeaves(string(cell[1:]), "", yield)
-}
-
-// jsonLeaves yields the distinct leaves of an array or object under a path. The
-// strings may alias text.
-func jsonLeaves(text, under string, yield func(path, term string) bool) {
-	var seen termSet
-	last := under
-	var buf [128]byte
-	walkLeaves(text, 0, append(buf[:0], under...), 1, func(path []byte, v Value) bool {
-		term, _ := v.Term()
-		if string(path) != last {
-			last = string(path)
-		}
-		return !seen.add(last, term) || yield(last, term)
-	})
-}
-
-// termSet is a set of terms, small most of the time.
-type termSet struct {
-	few  []Term
-	many map[Term]struct{}
-}
-
-// add says whether the term was new.
-func (s *termSet) add(property, value string) bool {
-	t := Term{property, value}
-	if s.many != nil {
-		n := len(s.many)
-		s.many[t] = struct{}{}
-		return len(s.many) > n
-	}
-	for i := range s.few {
-		if s.few[i] == t {
-			return false
-		}
-	}
-	s.few = append(s.few, t)
-	if len(s.few) > 16 {
-		s.many = make(map[Term]struct{}, 64)
-		for _, t := range s.few {
-			s.many[t] = struct{}{}
-		}
-	}
-	return true
-}
-
 // CompareCells orders cells: scalars first, by term bytewise, equal terms by
 // the cell's bytes; then the others by their bytes.
 func CompareCells(a, b []byte) int {

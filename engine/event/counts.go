@@ -2,6 +2,8 @@ package event
 
 import "slices"
 
+// What an event adds to counters.
+
 // Countable says whether events of this type take part in counters.
 func Countable(t Type) bool {
 	switch t {
@@ -41,6 +43,9 @@ func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	}
 	if len(e.Capped) > 0 {
 		c.distinct = true // two capped values are one Other
+		for _, t := range e.Capped {
+			c.capped.add(t.Property, t.Value)
+		}
 	}
 	for i := range e.Properties {
 		if m := &e.Properties[i]; !c.value(m.Key, m.Value) {
@@ -65,41 +70,59 @@ type counts struct {
 	yield    func(property, term string, by int64) bool
 	distinct bool
 	seen     termSet
+	capped   termSet
+
+	// What holds for every value of the path at hand.
+	path string
+	out  bool // NotCounted
+	by   int64
 }
 
 func (c *counts) value(path string, v Value) bool {
+	c.enter(path)
 	if v.Kind != JSON {
 		term, ok := v.Term()
-		return !ok || c.term(path, term)
+		return !ok || c.term(term)
 	}
 	going := true
 	jsonLeaves(v.Text, path, func(path, term string) bool {
-		going = c.term(path, term)
+		if path != c.path {
+			c.enter(path)
+		}
+		going = c.term(term)
 		return going
 	})
 	return going
 }
 
 func (c *counts) detected(key, text string) bool {
-	return c.e.Properties.Get(key).Kind != Absent || c.term(key, text)
+	if c.e.Properties.Get(key).Kind != Absent {
+		return true
+	}
+	c.enter(key)
+	return c.term(text)
 }
 
-func (c *counts) term(path, term string) bool {
-	if slices.Contains(c.e.NotCounted, path) {
-		return true
-	}
-	if len(c.e.Capped) > 0 && slices.Contains(c.e.Capped, Term{path, term}) {
-		term = Other
-	}
-	if c.distinct && !c.seen.add(path, term) {
-		return true
-	}
-	by := int64(1)
+func (c *counts) enter(path string) {
+	c.path, c.by = path, 1
+	c.out = slices.Contains(c.e.NotCounted, path)
 	for i := range c.e.Increments {
 		if c.e.Increments[i].Property == path {
-			by = c.e.Increments[i].By
+			c.by = c.e.Increments[i].By
 			break
 		}
 	}
-	return c.yield(path, term, by)
+}
+
+func (c *counts) term(term string) bool {
+	if c.out {
+		return true
+	}
+	if c.capped.has(c.path, term) {
+		term = Other
+	}
+	if c.distinct && !c.seen.add(c.path, term) {
+		return true
+	}
+	return c.yield(c.path, term, c.by)
 }

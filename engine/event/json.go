@@ -5,6 +5,9 @@ import (
 	"unicode/utf8"
 )
 
+// The native API's event in JSON, as it goes out, and the parts of it that other
+// replies are made of.
+
 // AppendJSON appends the native JSON form of an event: one object without white
 // space, absent fields left out, times RFC 3339 in UTC with milliseconds. The
 // result is valid JSON whatever the strings hold, and safe inside HTML: < > &

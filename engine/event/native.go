@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+// The native API's event in JSON, as it comes in.
+
 // Event parses one event of the native API (design of the JSON form: AppendJSON)
 // into e, which it overwrites. id, seq, site, dialect and received are taken and
 // ignored, so that what was exported can be sent again; any other unknown key is

@@ -209,3 +209,40 @@ func slicesCompact(list []Amount) []Amount {
 	}
 	return out
 }
+
+// TestNoAllocations: neither reading an event nor taking its record apart
+// allocates once the buffers have grown.
+func TestNoAllocations(t *testing.T) {
+	var p Parser
+	var e Event
+	if n := testing.AllocsPerRun(100, func() {
+		p.Reset()
+		if err := p.Event(benchInput, &e); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("Event: %v allocations", n)
+	}
+	full := benchEvent()
+	var body []byte
+	if n := testing.AllocsPerRun(100, func() { body = AppendBody(body[:0], full) }); n != 0 {
+		t.Errorf("AppendBody: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := Validate(full); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("Validate: %v allocations", n)
+	}
+	record := AppendRecord(nil, &Head{Session: "s"}, body)
+	var ints Ints
+	cell := func(field, cell []byte) error { return nil }
+	if n := testing.AllocsPerRun(100, func() {
+		if err := ScanRecord(record, &ints, cell); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("ScanRecord: %v allocations", n)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -166,6 +167,46 @@ func TestRecordCut(t *testing.T) {
 	}
 	if _, err := DecodeRecord(append([]byte{2}, record[1:]...)); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("a version to come: %v", err)
+	}
+}
+
+// TestRecordOfMany has more fields than one byte counts, with keys that are
+// alike at their start, and values of every size class.
+func TestRecordOfMany(t *testing.T) {
+	for _, n := range []int{31, 32, 33, 34, 127, 128, MaxProperties} {
+		e := &Event{Dialect: Segment, Type: Track}
+		for i := range n {
+			key := fmt.Sprintf("property-%03d", (i*89)%n)
+			e.Properties = append(e.Properties, Member{key, Str(strings.Repeat("v", i*3))})
+			e.Extra = append(e.Extra, Member{key[:8] + strings.Repeat("z", i%100) + key, Num(fmt.Sprint(i))})
+		}
+		e.Properties = append(e.Properties[:n-1], Member{"p", Str(strings.Repeat("x", 20000))})
+		e.Properties[0].Key = "pr"
+		if err := Validate(e); err != nil {
+			t.Fatal(err)
+		}
+		read, err := DecodeRecord(AppendRecord(nil, &Head{}, AppendBody(nil, e)))
+		e.Finish()
+		if err != nil || !reflect.DeepEqual(read, e) {
+			t.Fatalf("%d members: %v", n, err)
+		}
+	}
+}
+
+// TestLargestRecord has an event at its cap, all of it capped and in need of
+// escapes.
+func TestLargestRecord(t *testing.T) {
+	e := &Event{Dialect: Segment, Type: Track, Properties: Object{{"a", Str(strings.Repeat(`"`, MaxEventBytes-100))}}}
+	if err := Validate(e); err != nil {
+		t.Fatal(err)
+	}
+	e.Counts(func(property, term string, by int64) bool {
+		e.Capped = append(e.Capped, Term{property, term})
+		return true
+	})
+	read, err := DecodeRecord(AppendRecord(nil, &Head{Capped: e.Capped}, AppendBody(nil, e)))
+	if err != nil || !reflect.DeepEqual(read, e) {
+		t.Fatal(err)
 	}
 }
 

@@ -2,6 +2,9 @@ package event
 
 import "strings"
 
+// Terms: the text by which values are compared, and the exact decimal arithmetic
+// that makes 100, 100.0 and 1e2 one term.
+
 // Term returns the text by which filters and counters compare v. ok is false
 // for null, arrays, objects and the absent value.
 func (v Value) Term() (term string, ok bool) {

@@ -2,6 +2,8 @@ package event
 
 import "time"
 
+// RFC 3339 times to Unix milliseconds and back.
+
 // parseTime reads an RFC 3339 time as Unix milliseconds. Any precision is taken
 // and cut to milliseconds; T may be t or a space, Z may be z; the leap second
 // counts as the second after it. ok is false when a part is out of its range or

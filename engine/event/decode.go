@@ -1,0 +1,223 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// Reading records. The bytes come from a disk: nothing about them is believed
+// before it is checked.
+
+// The fields that are not in a body as they are, and the cells of every type and
+// dialect.
+var (
+	fieldType, fieldDialect   = []byte(FieldType), []byte(FieldDialect)
+	fieldSession, fieldCapped = []byte(FieldSession), []byte(FieldCapped)
+	typeCells, dialectCells   = func() (types, dialects [][]byte) {
+		for _, t := range Types {
+			types = append(types, AppendCell(nil, Str(string(t))))
+		}
+		for _, d := range Dialects {
+			dialects = append(dialects, AppendCell(nil, Str(string(d))))
+		}
+		return types, dialects
+	}()
+)
+
+// ScanRecord checks a whole record, fills ints and calls cell with every column
+// that is there: type, dialect, session, capped, then the fields in their order.
+// The slices alias record or constants: they are to be read only. An error of
+// cell ends the scan and is returned; others wrap ErrCorrupt and say where. The
+// cells seen before an error are of no worth.
+func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) error {
+	r := reader{record: record}
+	if v := r.byte(); v != recordVersion {
+		return fmt.Errorf("%w: version %d", ErrCorrupt, v)
+	}
+	ints[IntSession] = int64(r.uvarint())
+	ints[IntPerson] = int64(r.uvarint())
+	session, capped := r.sized(), r.sized()
+	flags, kind, from := r.byte(), int(r.byte()), int(r.byte())
+	ints[IntFlags] = int64(flags)
+	ints[IntReceived] = r.varint()
+	ints[IntTime] = ints[IntReceived] + r.varint()
+	ints[IntDay] = utcDay(ints[IntTime]) + r.varint()
+	n := r.uvarint()
+	if r.failed || flags&^flagsKnown != 0 || kind >= len(Types) || from >= len(Dialects) ||
+		ints[IntDay] != int64(int32(ints[IntDay])) || len(record) > recordBytesMax {
+		return r.corrupt("head")
+	}
+	if err := cell(fieldType, typeCells[kind]); err != nil {
+		return err
+	}
+	if err := cell(fieldDialect, dialectCells[from]); err != nil {
+		return err
+	}
+	if len(session) > 0 {
+		if !validCell(session) || !stringCell(session) {
+			return r.corrupt("session")
+		}
+		if err := cell(fieldSession, session); err != nil {
+			return err
+		}
+	}
+	if len(capped) > 0 {
+		if !validCell(capped) || capped[0] != tagJSON {
+			return r.corrupt("capped")
+		}
+		if err := cell(fieldCapped, capped); err != nil {
+			return err
+		}
+	}
+	var last []byte
+	for ; n > 0; n-- {
+		field := r.field()
+		c := r.sized()
+		if r.failed || bytes.Compare(last, field) >= 0 || !validCell(c) || !fits(field, c) {
+			return r.corrupt("field")
+		}
+		if err := cell(field, c); err != nil {
+			return err
+		}
+		last = field
+	}
+	if r.at != len(record) {
+		return r.corrupt("end")
+	}
+	return nil
+}
+
+// recordBytesMax bounds a record: an event at its cap, all its values capped and
+// written again with escapes, and the frame.
+const recordBytesMax = 4 * MaxEventBytes
+
+func stringCell(c []byte) bool { return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex }
+
+// fits says whether a field may be in a body with such a cell.
+func fits(field, c []byte) bool {
+	if len(field) > 1 {
+		return true
+	}
+	switch string(field) {
+	case FieldName, FieldUser, FieldAnonymous, FieldPrevious, FieldMessageID:
+		return stringCell(c)
+	case FieldValue:
+		return stringCell(c) || c[0] == tagNumber
+	case FieldGroups, FieldSegments, FieldNotCounted, FieldIncrements:
+		return c[0] == tagJSON
+	}
+	return false
+}
+
+// validCell says whether AppendCell can have made the cell.
+func validCell(c []byte) bool {
+	if len(c) == 0 {
+		return false
+	}
+	switch c[0] {
+	case tagUUID, tagHex:
+		return len(c) == 17
+	case tagTrue, tagFalse, tagNull:
+		return len(c) == 1
+	case tagNumber:
+		return numberEnd(view(c), 1) == len(c)
+	case tagString:
+		s := view(c[1:])
+		return isClean(s) && (len(s) != 32 && len(s) != 36 || !packable(s))
+	case tagJSON:
+		return len(c) > 1 && (c[1] == '[' || c[1] == '{') && skipValue(view(c), 1, 1) == len(c)
+	}
+	return false
+}
+
+// reader reads a record from its start; failed stays set from the first thing
+// that is not there.
+type reader struct {
+	record []byte
+	at     int
+	failed bool
+}
+
+func (r *reader) corrupt(what string) error {
+	return fmt.Errorf("%w: %s at byte %d of %d", ErrCorrupt, what, r.at, len(r.record))
+}
+
+func (r *reader) byte() byte {
+	if r.at >= len(r.record) {
+		r.failed = true
+		return 0
+	}
+	r.at++
+	return r.record[r.at-1]
+}
+
+func (r *reader) uvarint() uint64 {
+	if r.at < len(r.record) && r.record[r.at] < 0x80 {
+		r.at++
+		return uint64(r.record[r.at-1])
+	}
+	v, n := binary.Uvarint(r.record[r.at:])
+	if n <= 0 || n > 1 && r.record[r.at+n-1] == 0 { // not there, or longer than it need be
+		r.failed = true
+		return 0
+	}
+	r.at += n
+	return v
+}
+
+func (r *reader) varint() int64 {
+	u := r.uvarint()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+func (r *reader) bytes(n uint64) []byte {
+	if r.failed || n > uint64(len(r.record)-r.at) {
+		r.failed = true
+		return nil
+	}
+	b := r.record[r.at : r.at+int(n) : r.at+int(n)]
+	r.at += int(n)
+	return b
+}
+
+func (r *reader) sized() []byte { return r.bytes(r.uvarint()) }
+
+func (r *reader) field() []byte {
+	n := r.byte()
+	if n < 0x20 {
+		if r.failed {
+			return nil
+		}
+		return r.record[r.at-1 : r.at : r.at]
+	}
+	f := r.bytes(uint64(n - 0x20))
+	if len(f) < 2 || len(f) > 1+MaxKeyBytes || f[0] != PrefixContext[0] && f[0] != PrefixProperty[0] && f[0] != PrefixExtra[0] {
+		r.failed = true
+	}
+	return f
+}
+
+// DecodeRecord returns the event of a record. It owns its memory: one copy of the
+// record, which its strings share.
+func DecodeRecord(record []byte) (*Event, error) {
+	e := &Event{Context: make(Object, 0, 16), Properties: make(Object, 0, 8)}
+	var ints Ints
+	err := ScanRecord(bytes.Clone(record), &ints, func(field, cell []byte) error {
+		return e.set(view(field), cellView(cell))
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range ints {
+		e.SetInt(i, v)
+	}
+	if len(e.Properties) == 0 {
+		e.Properties = nil
+	}
+	if len(e.Context) == 0 {
+		e.Context = nil
+	}
+	return e, nil // the fields of a record are in the order of Finish
+
+}
