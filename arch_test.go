@@ -1,0 +1,327 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// This file holds the plan of the house: which room may know which. Arrows go
+// downward only, main → http → engine → {index, wal, geo}; a protocol meets
+// neither the server nor the store.
+
+// room is the rule for one folder of Go files.
+type room struct {
+	dir   string   // from the top; "." is main. "http/*" is every other folder of http
+	knows []string // rooms it may import, and its tests too
+	tests []string // rooms only its tests may import
+	away  []string // modules its own files (not its tests) do not import
+	far   []string // modules it does not reach by any way
+}
+
+const (
+	fasthttpModule = "github.com/valyala/fasthttp"
+	pebbleModule   = "github.com/cockroachdb/pebble"
+	tomlModule     = "github.com/BurntSushi/toml"
+)
+
+// plan lists the rooms from the ground up. The first that fits a folder counts; a
+// folder that none fits may not be.
+var plan = []room{
+	{dir: "engine/event", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "engine/ua", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "geo", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "wal", far: []string{fasthttpModule, tomlModule}},
+	{dir: "index", far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/event", "engine/ua", "wal", "index", "geo"}, far: []string{fasthttpModule, tomlModule}},
+
+	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dashboard", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/dialect", "http/dashboard"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+
+	{dir: ".", knows: []string{"*"}},
+}
+
+// unbounded are methods of fasthttp that inflate a body without a limit: 128 KB
+// of zstd become 4.6 GB of memory. http/inflate.go does it within one.
+var unbounded = []string{"BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"}
+
+func TestArchitecture(t *testing.T) {
+	sources, err := goFiles(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults(sources) {
+		t.Error(fault)
+	}
+}
+
+func TestArchitectureFarModules(t *testing.T) {
+	packages, err := listPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 5 {
+		t.Fatalf("go list knows %d packages", len(packages))
+	}
+	for _, fault := range farFaults(packages) {
+		t.Error(fault)
+	}
+}
+
+// source is one parsed Go file.
+type source struct {
+	path string // from the top
+	file *ast.File
+	fset *token.FileSet
+}
+
+func (s source) dir() string { return path.Dir(s.path) }
+
+// generator marks a program for go generate, which belongs to no package.
+const generator = "//go:build ignore\n"
+
+// goFiles parses every Go file below the top, whatever its other build tags say.
+func goFiles(top fs.FS) ([]source, error) {
+	var list []source
+	fset := token.NewFileSet()
+	err := fs.WalkDir(top, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); base != "." && (base[0] == '.' || base[0] == '_' || base == "testdata") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		text, err := fs.ReadFile(top, name)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(string(text), generator) || strings.Contains(string(text), "\n"+generator) {
+			return nil
+		}
+		file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		list = append(list, source{name, file, fset})
+		return nil
+	})
+	return list, err
+}
+
+// roomOf finds the rule for a folder.
+func roomOf(dir string) *room {
+	for i := range plan {
+		if fits(plan[i].dir, dir) {
+			return &plan[i]
+		}
+	}
+	return nil
+}
+
+func fits(pattern, dir string) bool {
+	parent, ok := strings.CutSuffix(pattern, "/*")
+	return pattern == dir || ok && path.Dir(dir) == parent || pattern == "*"
+}
+
+// faults says where the files do not follow the plan.
+func faults(sources []source) []string {
+	var list []string
+	for _, s := range sources {
+		report := func(at token.Pos, format string, args ...any) {
+			list = append(list, fmt.Sprintf("%s: ", s.fset.Position(at))+fmt.Sprintf(format, args...))
+		}
+		r := roomOf(s.dir())
+		if r == nil {
+			report(s.file.Name.Pos(), "the plan has no room %s", s.dir())
+			continue
+		}
+		test := strings.HasSuffix(s.path, "_test.go")
+		if name, want := s.file.Name.Name, packageName(s.dir()); name != want && !(test && name == want+"_test") {
+			report(s.file.Name.Pos(), "package %s stands where %s should", name, want)
+		}
+		for _, spec := range s.file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				report(spec.Pos(), "%v", err)
+				continue
+			}
+			if fault := r.importFault(s.dir(), imported, test); fault != "" {
+				report(spec.Pos(), "%s", fault)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && slices.Contains(unbounded, call.Sel.Name) {
+				report(call.Pos(), "%s inflates without a limit", call.Sel.Name)
+			}
+			return true
+		})
+	}
+	return list
+}
+
+// packageName is what the files of a folder belong to. Only http has a name of
+// its own, so that net/http stays itself.
+func packageName(dir string) string {
+	switch dir {
+	case ".":
+		return "main"
+	case "http":
+		return "httpd"
+	}
+	return path.Base(dir)
+}
+
+// importFault says why a file of dir may not import a path, "" if it may.
+func (r *room) importFault(dir, imported string, test bool) string {
+	if imported == "cairn" {
+		return "main is never imported"
+	}
+	if to, ok := strings.CutPrefix(imported, "cairn/"); ok {
+		fit := func(pattern string) bool { return roomOf(to) != nil && (pattern == "*" || roomOf(to).dir == pattern) }
+		if to == dir || slices.ContainsFunc(r.knows, fit) || test && slices.ContainsFunc(r.tests, fit) {
+			return ""
+		}
+		return fmt.Sprintf("%s may not know %s", dir, to)
+	}
+	if !test && (of(imported, r.away) || of(imported, r.far)) {
+		return fmt.Sprintf("%s may not import %s", dir, imported)
+	}
+	return ""
+}
+
+// of says that a package belongs to one of the modules, at any major version.
+func of(imported string, modules []string) bool {
+	return slices.ContainsFunc(modules, func(m string) bool {
+		return imported == m || strings.HasPrefix(imported, m+"/")
+	})
+}
+
+// listed is a package as go list shows it; Deps are all it reaches, tests not
+// counted.
+type listed struct {
+	ImportPath string
+	Deps       []string
+}
+
+func listPackages() ([]listed, error) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Deps", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var list []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+}
+
+// farFaults says which rooms reach a module that should be far.
+func farFaults(packages []listed) []string {
+	var list []string
+	for _, p := range packages {
+		dir := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "cairn"), "/")
+		if dir == "" {
+			dir = "."
+		}
+		r := roomOf(dir)
+		if r == nil {
+			continue // said by faults
+		}
+		for _, dep := range p.Deps {
+			if of(dep, r.far) {
+				list = append(list, fmt.Sprintf("%s reaches %s", dir, dep))
+			}
+		}
+	}
+	return list
+}
+
+// The checks are tried on houses that are built wrong.
+func TestArchitectureNoticesFaults(t *testing.T) {
+	for _, c := range []struct{ name, path, text, want string }{
+		{"a good dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/dialect"; import "cairn/engine/event"`, ""},
+		{"its tests", "http/oppizi/a_test.go", `package oppizi; import "cairn/http/dialect/dialecttest"`, ""},
+		{"its external tests", "http/oppizi/a_test.go", `package oppizi_test; import "cairn/http/oppizi"`, ""},
+		{"the runner outside of tests", "http/oppizi/a.go", `package oppizi; import "cairn/http/dialect/dialecttest"`, "http/oppizi may not know http/dialect/dialecttest"},
+		{"the engine in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/engine"`, "http/oppizi may not know engine"},
+		{"the engine in a dialect's test", "http/oppizi/a_test.go", `package oppizi; import "cairn/engine"`, "may not know engine"},
+		{"one dialect in another", "http/oppizi/a.go", `package oppizi; import "cairn/http/matomo"`, "may not know http/matomo"},
+		{"the server in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http"`, "may not know http"},
+		{"fasthttp in a dialect", "http/oppizi/a.go", `package oppizi; import "github.com/valyala/fasthttp"`, "may not import github.com/valyala/fasthttp"},
+		{"fasthttp under a build tag", "http/oppizi/a.go", "//go:build plan9\n\npackage oppizi; import \"github.com/valyala/fasthttp\"", "may not import"},
+		{"a part of Pebble in a dialect", "http/matomo/a.go", `package matomo; import "github.com/cockroachdb/pebble/v2/vfs"`, "may not import"},
+		{"a dialect in the server", "http/a.go", `package httpd; import "cairn/http/oppizi"`, ""},
+		{"the log in the server", "http/a.go", `package httpd; import "cairn/wal"`, "http may not know wal"},
+		{"the index in the server's test", "http/a_test.go", `package httpd; import "cairn/index"`, "http may not know index"},
+		{"Pebble in the server", "http/a.go", `package httpd; import "github.com/cockroachdb/pebble/v2"`, "may not import"},
+		{"a neighbour of Pebble", "http/a.go", `package httpd; import "github.com/cockroachdb/pebbles"`, ""},
+		{"the server in the engine", "engine/a.go", `package engine; import "cairn/http"`, "engine may not know http"},
+		{"a dialect's noun in the engine", "engine/a.go", `package engine; import "cairn/http/dialect"`, "engine may not know http/dialect"},
+		{"fasthttp in the engine", "engine/a.go", `package engine; import "github.com/valyala/fasthttp"`, "may not import"},
+		{"TOML in the engine", "engine/a.go", `package engine; import "github.com/BurntSushi/toml"`, "may not import"},
+		{"TOML in main", "config.go", `package main; import "github.com/BurntSushi/toml"; import "cairn/engine"`, ""},
+		{"the engine in the index", "index/a.go", `package index; import "cairn/engine"`, "index may not know engine"},
+		{"an event in the index", "index/a.go", `package index; import "cairn/engine/event"`, "index may not know engine/event"},
+		{"the log in the index", "index/a.go", `package index; import "cairn/wal"`, "index may not know wal"},
+		{"the index in the log", "wal/a.go", `package wal; import "cairn/index"`, "wal may not know index"},
+		{"anything in the event", "engine/event/a.go", `package event; import "cairn/engine/ua"`, "engine/event may not know engine/ua"},
+		{"anything in geo", "geo/a.go", `package geo; import "cairn/engine/event"`, "geo may not know engine/event"},
+		{"main", "geo/a.go", `package geo; import "cairn"`, "main is never imported"},
+		{"a room that is not planned", "utils/a.go", `package utils`, "the plan has no room utils"},
+		{"a room inside a dialect", "http/oppizi/internal/a.go", `package internal`, "the plan has no room http/oppizi/internal"},
+		{"another name", "geo/a.go", `package place`, "package place stands where geo should"},
+		{"http for httpd", "http/a.go", `package http`, "package http stands where httpd should"},
+		{"a generator beside data", "geo/data/a.go", "// For go generate.\n\n//go:build ignore\n\npackage main", ""},
+		{"a bomb", "http/a.go", `package httpd; func f(c ctx) { c.Request.BodyGunzip() }`, "BodyGunzip inflates without a limit"},
+		{"a bomb as a value", "http/a.go", `package httpd; func f(c ctx) { g(c.BodyUncompressed) }`, "BodyUncompressed inflates"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sources, err := goFiles(fstest.MapFS{c.path: {Data: []byte(c.text)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(faults(sources), "\n")
+			if c.want == "" && got != "" || c.want != "" && !strings.Contains(got, c.want) {
+				t.Errorf("said %q, want %q", got, c.want)
+			}
+		})
+	}
+
+	far := farFaults([]listed{
+		{"cairn/http/oppizi", []string{"fmt", "github.com/valyala/fasthttp/fasthttputil"}},
+		{"cairn/engine/event", []string{"github.com/cockroachdb/pebble/v2/sstable"}},
+		{"cairn/http", []string{"github.com/valyala/fasthttp", "github.com/cockroachdb/pebble/v2"}},
+		{"cairn", []string{"github.com/valyala/fasthttp", "github.com/BurntSushi/toml"}},
+	})
+	if len(far) != 2 || !strings.Contains(far[0], "http/oppizi reaches") || !strings.Contains(far[1], "engine/event reaches") {
+		t.Errorf("far modules: %q", far)
+	}
+}
