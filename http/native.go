@@ -166,6 +166,9 @@ func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *
 	if err != nil {
 		return err
 	}
+	if err := query.of(a.site.Name); err != nil {
+		return err
+	}
 	c := &nativeCall{site: a.site.Site, ids: ids, query: query, out: res.Body[:0]}
 	if err := route.read(n, ctx, c); err != nil {
 		return err

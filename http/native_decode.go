@@ -69,9 +69,12 @@ func formOf(contentType string) (bodyForm, error) {
 // The events alias req.Body and the nativeBatch in req.State, which reply
 // releases.
 func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
-	// A read's parameters are checked in read; a write has only the admin's site.
 	if req.RawQuery != "" {
-		if _, err := parseQuery(req.RawQuery, nativeSend.params); err != nil {
+		query, err := parseQuery(req.RawQuery, nativeSend.params)
+		if err != nil {
+			return err
+		}
+		if err := query.of(req.Site.Name); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 func send(t testing.TB, contentType, query, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
 	t.Helper()
 	api := &native{}
-	req := &dialect.Request{Method: "POST", Path: "/api/v1/events", RawQuery: query, Body: []byte(body),
+	req := &dialect.Request{Method: "POST", Path: "/api/v1/events", RawQuery: query, Body: []byte(body), Site: &dialect.Site{ID: 1, Name: "shop"},
 		Header: func(name string) string {
 			if name == "Content-Type" {
 				return contentType
@@ -31,7 +31,7 @@ func send(t testing.TB, contentType, query, body string, store func(i int, e *ev
 	res := &dialect.Response{}
 	var stored []string
 	if err := api.decode(req, &batch); err != nil {
-		api.reply(req, res, failed(err))
+		api.reply(req, res, failureOf(err))
 	} else {
 		var result dialect.Result
 		refused := false
@@ -131,7 +131,8 @@ func TestNativeSend(t *testing.T) {
 		{name: "a form", contentType: "application/x-www-form-urlencoded", body: "name=a", status: 415, want: `{"error":"send application/json~`},
 		{name: "another charset", contentType: "application/json; charset=utf-16", body: `{"name":"a"}`, status: 415, want: `{"error":"send application/json~`},
 		{name: "a parameter", query: "dry_run=1", body: `{"name":"a"}`, status: 400, want: `{"error":"dry_run: no such parameter here","field":"dry_run","status":400}`},
-		{name: "the admin's site", query: "site=shop", body: `{"name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
+		{name: "another site", query: "site=blog", body: `{"name":"a"}`, status: 404, want: `{"error":"site: no such site","field":"site","status":404}`},
+		{name: "the key's own site", query: "site=shop", body: `{"name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			res, stored := send(t, c.contentType, c.query, c.body, c.store)

@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/dialect"
 )
 
 // This file reads the query string of the native API: which parameters there
@@ -75,6 +76,15 @@ func parseQuery(raw string, params []string) (nativeQuery, error) {
 		q.add(name, text)
 	}
 	return q, nil
+}
+
+// of refuses a query that names another site than its key opens. With the admin
+// token the named site is the one that was opened.
+func (q *nativeQuery) of(site string) error {
+	if name := q.single["site"]; name != "" && name != site {
+		return &dialect.StatusError{Failure: dialect.NotFound, Field: "site", Msg: "site: no such site"}
+	}
+	return nil
 }
 
 func (q *nativeQuery) add(field, value string) {

@@ -69,8 +69,12 @@ func (n *nativeEngine) find(call, id string) error {
 	return n.err
 }
 
-func (n *nativeEngine) Ingest(context.Context, []engine.Record, bool) ([]engine.Outcome, error) {
-	return nil, errors.New("the native API never ingests by itself")
+func (n *nativeEngine) Ingest(_ context.Context, records []engine.Record, _ bool) ([]engine.Outcome, error) {
+	outcomes := make([]engine.Outcome, len(records))
+	for i := range outcomes {
+		outcomes[i].ID = fmt.Sprintf("%032x", i)
+	}
+	return outcomes, n.err
 }
 
 func (n *nativeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
@@ -207,32 +211,12 @@ func (n *nativeEngine) call(t testing.TB, zone, method, target string) *dialect.
 		if res.Status != 0 || len(res.Body) != 0 {
 			t.Fatalf("%s: an error after something was written: %q", target, res.Body)
 		}
-		api.reply(req, res, failed(err))
+		api.reply(req, res, failureOf(err))
 	}
 	if res.ContentType != "application/json" || !json.Valid(res.Body) {
 		t.Fatalf("%s: not JSON: %q", target, res.Body)
 	}
 	return res
-}
-
-// failed is the result the server makes of an error.
-func failed(err error) dialect.Result {
-	r := dialect.Result{Failure: dialect.Internal, Err: err}
-	var status *dialect.StatusError
-	var field *event.FieldError
-	switch {
-	case errors.As(err, &status):
-		r.Failure = status.Failure
-	case errors.As(err, &field), errors.Is(err, engine.ErrBadCursor), errors.Is(err, engine.ErrBadQuery):
-		r.Failure = dialect.BadRequest
-	case errors.Is(err, engine.ErrNotFound):
-		r.Failure = dialect.NotFound
-	case errors.Is(err, engine.ErrDiskFull):
-		r.Failure = dialect.DiskFull
-	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrStopping), errors.Is(err, engine.ErrFailed), errors.Is(err, engine.ErrQueryTimeout):
-		r.Failure = dialect.Busy
-	}
-	return r
 }
 
 // What each query asks the engine.
@@ -267,6 +251,7 @@ func TestNativeAsks(t *testing.T) {
 		{"counters of 1970-01-01", "UTC", "/api/v1/counters?property=country&to=1970-01-01", `counters shop property=country values=[] segment= times=0,86400000 days=0,0 sort=events limit=100 offset=0`},
 		{"counters of hours", "UTC", "/api/v1/counters?property=country&from=2026-11-21&to=2026-11-21T12:00:00Z", fmt.Sprintf(`counters shop property=country values=[] segment= times=%d,%d days=0,0 sort=events limit=100 offset=0`, someDay, someDay+43_200_000)},
 		{"a cross", "UTC", "/api/v1/counters?property=plan&value=pro&value=free&segment=country&sort=users&limit=5", `counters shop property=plan values=["pro" "free"] segment=country times=0,0 days=0,0 sort=users limit=5 offset=0`},
+		{"the key's own site", "UTC", "/api/v1/count?site=shop", `count shop`},
 		{"users", "UTC", "/api/v1/users?limit=2&after=" + someID, `users shop limit 2 after ` + someID},
 		{"a user", "UTC", "/api/v1/users/u-1", "user u-1"},
 		{"a user with a slash, a percent and a plus", "UTC", "/api/v1/users/a%2Fb%25+c", "user a/b%+c"},
@@ -370,6 +355,9 @@ func TestNativeRefuses(t *testing.T) {
 		{"/api/v1/sessions?name=x", 400, "name"},
 		{"/api/v1/sessions?order=asc", 400, "order"},
 		{"/api/v1/events/" + someID + "?x=1", 400, "x"},
+		{"/api/v1/events?site=blog", 404, "site"},
+		{"/api/v1/events/" + someID + "?site=blog", 404, "site"},
+		{"/api/v1/events?site=shop&site=blog", 400, "site"},
 		{"/api/v1/events/short", 404, ""},
 		{"/api/v1/events/", 404, ""},
 		{"/api/v1/users/", 404, ""},
