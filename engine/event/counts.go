@@ -13,8 +13,8 @@ func Countable(t Type) bool {
 	return true
 }
 
-// detected says whether a key of Context is counted beside the properties.
-func detected(key string) bool {
+// Detected says whether a key of Context is counted beside the properties.
+func Detected(key string) bool {
 	switch key {
 	case "title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
 		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content":
@@ -56,7 +56,7 @@ func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 		return
 	}
 	for i := range e.Context {
-		if m := &e.Context[i]; m.Value.Kind == String && m.Value.Text != "" && detected(m.Key) {
+		if m := &e.Context[i]; m.Value.Kind == String && m.Value.Text != "" && Detected(m.Key) {
 			if !c.detected(m.Key, m.Value.Text) {
 				return
 			}
