@@ -121,18 +121,18 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 
 	var e *engine.Engine
 	var openErr error
-	within(t, at, "open", func() { e, openErr = engine.Open(options) })
 	failed := func() bool { return len(fatal) > 0 }
-	if openErr == nil {
-		within(t, at, "write", func() { w.run(e, 2, 30, failed) })
+	opened := within(at, "open", failed, func() { e, openErr = engine.Open(options) })
+	if opened && openErr == nil {
+		within(at, "write", never, func() { w.run(e, 2, 30, failed) })
 		if !failed() {
-			within(t, at, "snapshot", func() {
+			within(at, "snapshot", failed, func() {
 				if _, err := e.Snapshot(context.Background(), "copy"); err != nil && ops.Load() < at {
 					t.Fatalf("snapshot, without a fault: %v", err)
 				}
 			})
 		}
-		within(t, at, "write", func() { w.run(e, 2, 30, failed) })
+		within(at, "write", never, func() { w.run(e, 2, 30, failed) })
 		if !failed() {
 			if err := w.verify(e, w.acked()); err != nil && !errors.Is(err, engine.ErrFailed) {
 				t.Fatalf("fault at %d: still running: %v", at, err)
@@ -140,12 +140,12 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 		}
 		if failed() { // no ack may follow
 			before := len(w.acked())
-			within(t, at, "write after the end", func() { w.run(e, 1, 1, func() bool { return false }) })
+			within(at, "write after the end", never, func() { w.run(e, 1, 1, never) })
 			if after := len(w.acked()); after > before {
 				t.Fatalf("fault at %d: an acknowledgement after Fatal", at)
 			}
 		} else {
-			within(t, at, "close", func() { _ = e.Close() })
+			within(at, "close", failed, func() { _ = e.Close() })
 		}
 	}
 	hit = ops.Load() >= at
@@ -172,17 +172,28 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 	return hit
 }
 
-// within ends the process when a step hangs: its goroutines show where.
-func within(t *testing.T, at int64, step string, do func()) {
-	t.Helper()
+func never() bool { return false }
+
+// within reports whether a step comes to its end. One that hangs ends the
+// process, whose goroutines then show where, unless it may: after Fatal, which
+// ends the process of a real server.
+func within(at int64, step string, may func() bool, do func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		do()
 	}()
-	select {
-	case <-done:
-	case <-time.After(faultPatience):
-		panic(fmt.Sprintf("fault at %d: %s takes over %v", at, step, faultPatience))
+	late := time.After(faultPatience)
+	for {
+		select {
+		case <-done:
+			return true
+		case <-late:
+			panic(fmt.Sprintf("fault at %d: %s takes over %v", at, step, faultPatience))
+		case <-time.After(100 * time.Millisecond):
+			if may() {
+				return false
+			}
+		}
 	}
 }

@@ -120,8 +120,8 @@ func (g *generator) event() *event.Event {
 		e.Time = g.now.UnixMilli() - pick[int64](g, 0, 1, -1)*sessionGap.Milliseconds()
 	case g.chance(15):
 		e.Time = g.now.UnixMilli() - g.Int64N(70*24*3600*1000) + 3*24*3600*1000
-	case g.chance(25): // exactly at the edges of late
-		e.Time = g.now.UnixMilli() + pick(g, -lateAfter, lateBefore).Milliseconds() + pick[int64](g, 0, 1, -1)
+	case g.chance(25): // exactly at the edges of late and of too far ahead
+		e.Time = g.now.UnixMilli() + pick(g, -lateAfter, aheadMost).Milliseconds() + pick[int64](g, 0, 1, -1)
 	}
 	if e.Dialect == event.Oppizi {
 		e.Type, e.Anonymous = event.Track, ""

@@ -25,7 +25,7 @@ const (
 	sessionGap   = 30 * time.Minute
 	valuesPerDay = 10_000
 	lateAfter    = 30 * 24 * time.Hour
-	lateBefore   = 24 * time.Hour
+	aheadMost    = 24 * time.Hour
 	idBytesMax   = 256
 )
 
@@ -113,7 +113,6 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]
 	rejected := false
 	for i, r := range records {
 		if err := refuse(r.Event); err != nil {
-			err.Index = i
 			out[i] = engine.Outcome{Status: engine.Rejected, Err: err}
 			rejected = true
 		}
@@ -146,11 +145,11 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]
 // append takes every decision of ingest for e, whose Seq, Site and Received are
 // set, and adds it to the log.
 func (s *modelSite) append(e *event.Event) {
-	if e.Time == 0 {
+	if e.Time == 0 || e.Time > e.Received+aheadMost.Milliseconds() {
 		e.Time = e.Received
 	}
 	day := e.Time
-	e.Late = e.Time < e.Received-lateAfter.Milliseconds() || e.Time > e.Received+lateBefore.Milliseconds()
+	e.Late = e.Time < e.Received-lateAfter.Milliseconds()
 	if e.Late {
 		day = e.Received
 	}

@@ -30,13 +30,13 @@ func TestPagesUnderWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.run(e, 2, 100, func() bool { return false })
+	w.run(e, 2, 100, never)
 	ctx, stop := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
 	for range 2 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
-				w.run(e, 1, 1, func() bool { return false })
+				w.run(e, 1, 1, never)
 				time.Sleep(time.Millisecond) // walks are what is tried here, not the writers
 			}
 		})

@@ -1,0 +1,380 @@
+// Check: recount everything that follows from the log, and compare.
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// CheckReport is what Check found.
+type CheckReport struct {
+	Snapshot bool // dir is a snapshot, whose files are as its manifest says
+	Sites    int
+	Events   uint64
+	Runs     int
+	Unsealed uint64   // events that lie in the log alone
+	Problems []string // empty when all is well; at most problemsMax
+}
+
+const problemsMax = 20
+
+// Check opens the data directory or snapshot read-only, which no server may have
+// open, and compares with the rows: their tiling, each run rebuilt from its rows
+// byte for byte, totals and deltas, ids, sessions and links. It keeps every id in
+// memory. An error means that it could not look; what it found is in the report.
+func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err error) {
+	if fs == nil {
+		fs = vfs.Default
+	}
+	defer func() {
+		if r := recover(); r != nil { // Pebble's fatal error of a read-only store
+			err = fmt.Errorf("check: %v", r)
+		}
+	}()
+	if _, serr := fs.Stat(fs.PathJoin(dir, manifestName)); serr == nil {
+		report.Snapshot = true
+		if _, err := verifySnapshot(fs, dir); err != nil {
+			report.Problems = append(report.Problems, err.Error())
+			return report, nil
+		}
+	}
+	mark, err := readHWM(fs, dir)
+	if err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	db, err := pebble.Open(storeDir(fs, dir), readOnlyOptions(fs))
+	if err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	defer db.Close()
+	if _, err := readStore(db); err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	c := &checker{ctx: ctx, db: db, cache: index.NewCache(32 << 20), report: &report}
+	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	if report.Events < mark.events && len(report.Problems) == 0 {
+		c.problem("the log has %d events where there were %d", report.Events, mark.events)
+	}
+	return report, nil
+}
+
+// errProblems ends a check that has found enough.
+var errProblems = errors.New("too many problems")
+
+type checker struct {
+	ctx    context.Context
+	db     *pebble.DB
+	cache  *index.Cache
+	report *CheckReport
+}
+
+func (c *checker) problem(format string, args ...any) {
+	if len(c.report.Problems) < problemsMax {
+		c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *checker) all() error {
+	runs := make(map[uint32][]*index.Run)
+	err := index.Descriptors(c.db, func(d index.Descriptor) error {
+		runs[d.Site] = append(runs[d.Site], index.NewRun(d, c.db, c.cache, format))
+		return nil
+	})
+	if err != nil {
+		c.problem("%v", err)
+		return nil
+	}
+	logged, err := wal.Sites(c.db)
+	if err != nil {
+		return err
+	}
+	sites := slices.Collect(maps.Keys(runs))
+	for _, s := range logged {
+		if runs[s] == nil {
+			sites = append(sites, s)
+		}
+	}
+	slices.Sort(sites)
+	c.report.Sites = len(sites)
+	for _, id := range sites {
+		s := &siteCheck{checker: c, site: id, ids: newIDs(noKeys{}, 1<<62), links: make(map[string]int)}
+		if err := s.check(runs[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// siteCheck recounts one site.
+type siteCheck struct {
+	*checker
+	site  uint32
+	last  uint64
+	upTo  uint64
+	ids   *ids
+	links map[string]int // link → how often decided less how often stored
+}
+
+func (s *siteCheck) problem(format string, args ...any) {
+	s.checker.problem("site %d: %s", s.site, fmt.Sprintf(format, args...))
+}
+
+func (s *siteCheck) check(runs []*index.Run) error {
+	var err error
+	if s.upTo, err = idsUpTo(s.db, s.site); err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		if r.First != s.last+1 {
+			s.problem("events %d to %d are missing", s.last+1, r.First-1)
+			s.last = r.First - 1
+		}
+		if err := s.run(r); err != nil {
+			return err
+		}
+		c := s.report
+		c.Runs++
+		c.Events += r.Rows
+		s.last = r.Last()
+		if len(c.Problems) >= problemsMax {
+			return errProblems
+		}
+	}
+	if err := s.log(); err != nil {
+		return err
+	}
+	return s.compareState()
+}
+
+// run rebuilds a run from its rows.
+func (s *siteCheck) run(r *index.Run) error {
+	sum, keys, err := index.SumRun(s.db, r.Run)
+	if err != nil {
+		return err
+	}
+	if sum != r.Sum || keys != r.Keys {
+		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from its descriptor", r.Run, r.First, r.Last(), keys)
+		return nil
+	}
+	part := r.View()
+	rows := newRowReader(part)
+	again := index.NewOpen(format, r.First, event.NumInts)
+	var totals index.Totals
+	var record, body []byte
+	again.Lock()
+	for row := 0; row < part.Len(); row++ {
+		ev, err := rows.read(row)
+		if err != nil {
+			again.Unlock()
+			s.problem("run %d: %v", r.Run, err)
+			return nil
+		}
+		s.event(ev)
+		ev.Counts(func(property, term string, by int64) bool {
+			totals.Add(property, ev.Day, term, by)
+			return true
+		})
+		body = event.AppendBody(body[:0], ev)
+		record = event.AppendRecord(record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped}, body)
+		if err := appendRow(again, record); err != nil {
+			again.Unlock()
+			s.problem("run %d: event %d: %v", r.Run, ev.Seq, err)
+			return nil
+		}
+	}
+	again.Unlock()
+	again.Publish()
+	if err := s.totals(r, &totals); err != nil {
+		return err
+	}
+	var rebuilt index.Checksum
+	if err := index.Build(&rebuilt, r.Run, again.Snapshot(), event.NumInts, format, totals.Sorted(), event.FieldMessageID); err != nil {
+		return err
+	}
+	if rebuilt.Sum() != r.Sum {
+		s.problem("run %d (events %d to %d): the index differs from one built of its rows", r.Run, r.First, r.Last())
+	}
+	return nil
+}
+
+// totals compares a run's totals with the recount.
+func (s *siteCheck) totals(r *index.Run, want *index.Totals) error {
+	var have index.Totals
+	properties, err := r.Properties()
+	if err != nil {
+		s.problem("%v", err)
+		return nil
+	}
+	for _, p := range properties {
+		if err := r.Totals(p, func(t index.Total) { have.Add(t.Property, t.Day, t.Value, t.Sum) }); err != nil {
+			s.problem("%v", err)
+			return nil
+		}
+	}
+	s.compareTotals(fmt.Sprintf("run %d", r.Run), have.Sorted(), want.Sorted())
+	return nil
+}
+
+func (s *siteCheck) compareTotals(where string, have, want []index.Total) {
+	for i := 0; i < len(have) || i < len(want); i++ {
+		switch {
+		case i >= len(have):
+			s.problem("%s: counter %+v is missing", where, want[i])
+		case i >= len(want):
+			s.problem("%s: counter %+v has no events", where, have[i])
+		case have[i] != want[i]:
+			s.problem("%s: counter %+v, the recount says %+v", where, have[i], want[i])
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// log replays the rows that are not sealed and compares the deltas of each group.
+func (s *siteCheck) log() error {
+	type note struct {
+		first uint64
+		data  []byte
+	}
+	var notes []note
+	err := wal.Notes(s.db, s.site, 0, 1<<64-1, func(first uint64, data []byte) error {
+		notes = append(notes, note{first, slices.Clone(data)})
+		return nil
+	})
+	var totals index.Totals
+	at := -1
+	finish := func() {
+		if at < 0 {
+			return
+		}
+		var have index.Totals
+		if err := index.ReadTotals(notes[at].data, func(t index.Total) { have.Add(t.Property, t.Day, t.Value, t.Sum) }); err != nil {
+			s.problem("deltas of the group at %d: %v", notes[at].first, err)
+			return
+		}
+		s.compareTotals(fmt.Sprintf("group at %d", notes[at].first), have.Sorted(), totals.Sorted())
+		totals = index.Totals{}
+	}
+	if err == nil {
+		err = wal.Replay(s.db, s.site, func(seq uint64, record []byte) error {
+			if seq != s.last+1 {
+				s.problem("events %d to %d are missing", s.last+1, seq-1)
+			}
+			s.last = seq
+			if at+1 < len(notes) && notes[at+1].first == seq {
+				finish()
+				at++
+			} else if at < 0 {
+				s.problem("event %d: its group has no deltas", seq)
+			}
+			ev, err := event.DecodeRecord(record)
+			if err != nil {
+				return err
+			}
+			ev.Seq = seq
+			s.event(ev)
+			ev.Counts(func(property, term string, by int64) bool {
+				totals.Add(property, ev.Day, term, by)
+				return true
+			})
+			s.report.Events++
+			s.report.Unsealed++
+			return nil
+		})
+	}
+	finish()
+	if at+1 < len(notes) && err == nil {
+		s.problem("deltas of the group at %d: it has no rows", notes[at+1].first)
+	}
+	if err != nil {
+		s.problem("%v", err)
+	}
+	return nil
+}
+
+// event repeats the decisions taken at ingest.
+func (s *siteCheck) event(ev *event.Event) {
+	p, err := s.ids.learn(s.site, ev.Seq, ev, func() string { return ev.Session })
+	if err != nil {
+		s.problem("event %d: %v", ev.Seq, err)
+		return
+	}
+	if p.person != ev.PersonOrd {
+		s.problem("event %d: its person is that of event %d, the recount says %d", ev.Seq, ev.PersonOrd, p.person)
+	}
+	if p.session != ev.SessionOrd || p.sessionID != ev.Session {
+		s.problem("event %d: its session is that of event %d, the recount says %d", ev.Seq, ev.SessionOrd, p.session)
+	}
+	for _, l := range p.links {
+		s.links[linkName(ev.Seq, l)]++
+	}
+	if ev.Seq == s.upTo {
+		s.compareIDs()
+	}
+}
+
+func linkName(seq uint64, l link) string { return fmt.Sprintf("%d: %d-%d", seq, l.a, l.b) }
+
+// compareIDs compares the stored table of ids with the one learnt so far, when
+// that has come as far as the stored one.
+func (s *siteCheck) compareIDs() {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixID, s.site), UpperBound: siteKey(prefixID, s.site+1)})
+	if err != nil {
+		s.problem("%v", err)
+		return
+	}
+	stored := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		stored++
+		want := s.ids.hot[string(it.Key())]
+		if want == nil {
+			s.problem("id %q is known, but no event has it", it.Key()[5:])
+		} else if !slices.Equal(want.append(nil), it.Value()) {
+			s.problem("id %q: what is stored of it differs from the recount", it.Key()[5:])
+		}
+	}
+	if err := it.Close(); err != nil {
+		s.problem("%v", err)
+	}
+	if stored != len(s.ids.hot) {
+		s.problem("%d ids are stored, the recount finds %d", stored, len(s.ids.hot))
+	}
+}
+
+func (s *siteCheck) compareState() error {
+	if s.upTo > s.last {
+		s.problem("the ids cover %d events, the log has %d", s.upTo, s.last)
+	}
+	if err := readLinks(s.db, s.site, func(seq uint64, l link) { s.links[linkName(seq, l)]-- }); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.links)) {
+		if n := s.links[name]; n != 0 {
+			s.problem("link at event %s is decided %+d times more often than stored", name, n)
+		}
+	}
+	return nil
+}
+
+// noKeys is a store that has nothing.
+type noKeys struct{ pebble.Reader }
+
+func (noKeys) Get([]byte) ([]byte, io.Closer, error) { return nil, nil, pebble.ErrNotFound }

@@ -1,0 +1,423 @@
+// The commit pipeline: the sequencer gives every event its place, the publisher
+// makes it durable and shows it.
+//
+//	Ingest ──queue──▶ sequencer ──group──▶ publisher ──▶ waiters
+//	(validate,        (dedup, person,      (Pebble commit,
+//	 enrich, encode)   session, seq, caps,  open parts, fsync,
+//	                   deltas, one batch)   publish, wake)
+//
+// Both are one goroutine each. While the publisher waits for an fsync the
+// sequencer gathers the next group; it hands it over when the publisher is
+// free, so groups grow with the load and a lone event waits for nobody.
+//
+// Invariants:
+//
+//	I1  A waiter is answered only after the fsync of its group and of every group
+//	    before it. A duplicate waits in the group after its original's.
+//	I2  A request is in one group, a group in one Pebble batch: rows, deltas, links.
+//	I3  Seqs of a site are dense, in order of groups, and assigned only here.
+//	I4  Queries see rows up to the published seq only.
+//	I5  After a failed write nothing is answered as stored any more.
+
+package engine
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A group closes at these sizes; a request is never split over two.
+const (
+	groupBytesMax  = 2 << 20
+	groupEventsMax = 4096
+)
+
+// submission is the part of a request that goes into the log.
+type submission struct {
+	events []submitted
+	bytes  int64
+	err    error
+	done   chan struct{}
+}
+
+// submitted is one valid, encoded event. The event stays the submitter's, who
+// waits until done.
+type submitted struct {
+	site    *siteState
+	event   *event.Event
+	body    []byte
+	hi, lo  uint64
+	outcome *Outcome
+}
+
+// group is what is committed together.
+type group struct {
+	subs          []*submission
+	sites         map[*siteState]*siteGroup
+	order         []*siteGroup // ascending by site once sealed
+	batch         *pebble.Batch
+	events, bytes int
+	ids           bool // the batch holds the table of ids
+}
+
+// siteGroup is a group's rows of one site.
+type siteGroup struct {
+	site    *siteState
+	first   uint64
+	records [][]byte
+	deltas  index.Totals
+	links   []seqLink
+}
+
+type seqLink struct {
+	seq   uint64
+	links []link
+}
+
+// sequencer gives events their place. Its state runs ahead of what is published
+// by at most the group being gathered and the one being committed.
+type sequencer struct {
+	e         *Engine
+	ids       *ids
+	recent    *recent
+	caps      *caps
+	next      map[*siteState]uint64 // seq of the next event
+	since     int                   // events since the ids were written
+	idle      bool                  // the publisher waits for a group
+	scratch   []byte
+	arena     []byte // records of the group being gathered
+	sessions  [512]byte
+	sessionAt int
+}
+
+// run gathers groups until the queue is closed.
+func (s *sequencer) run() {
+	defer close(s.e.groups)
+	for first := range s.e.queue {
+		if s.e.sealer.behind() {
+			// Memory is bounded. What the sealer waits for from here is written first.
+			s.e.flushIDs.Store(true)
+			s.commit(s.newGroup())
+			s.e.sealer.catchUp()
+		}
+		s.caps.trim()
+		g := s.newGroup()
+		s.take(g, first)
+		s.gather(g)
+		s.commit(g)
+	}
+}
+
+func (s *sequencer) newGroup() *group {
+	s.arena = make([]byte, 0, min(cap(s.arena), 2*groupBytesMax))
+	return &group{batch: s.e.db.NewBatch(), sites: make(map[*siteState]*siteGroup)}
+}
+
+// commit hands a group to the publisher.
+func (s *sequencer) commit(g *group) {
+	if err := s.seal(g); err != nil {
+		s.e.fail(fmt.Errorf("write group: %w", err))
+	}
+	s.settle()
+	s.idle = false
+	s.e.groups <- g
+	if g.ids {
+		// Entries may leave memory only when Pebble has them.
+		s.settle()
+		s.ids.evict()
+	}
+}
+
+// gather adds to g what arrives until it is full or the publisher waits for it.
+func (s *sequencer) gather(g *group) {
+	for g.events < groupEventsMax && g.bytes < groupBytesMax {
+		select {
+		case sub, ok := <-s.e.queue:
+			if !ok {
+				return
+			}
+			s.take(g, sub)
+			continue
+		default:
+		}
+		if s.idle {
+			return
+		}
+		select {
+		case sub, ok := <-s.e.queue:
+			if !ok {
+				return
+			}
+			s.take(g, sub)
+		case <-s.e.ready:
+			s.idle = true
+		}
+	}
+}
+
+// settle waits until every group handed over is published.
+func (s *sequencer) settle() {
+	if !s.idle {
+		<-s.e.ready
+		s.idle = true
+	}
+}
+
+// take places the events of one submission.
+func (s *sequencer) take(g *group, sub *submission) {
+	s.e.queued.Add(-sub.bytes)
+	s.e.queuedEvents.Add(-int64(len(sub.events)))
+	g.subs = append(g.subs, sub)
+	if sub.err = s.e.failure(); sub.err != nil {
+		return
+	}
+	for i := range sub.events {
+		if err := s.place(g, &sub.events[i]); err != nil {
+			// Part of the request is placed: the group cannot go on without it.
+			s.e.fail(fmt.Errorf("place event: %w", err))
+			sub.err = ErrFailed
+			return
+		}
+	}
+}
+
+func (s *sequencer) place(g *group, ev *submitted) error {
+	e, site := ev.event, ev.site
+	next, ok := s.next[site]
+	if !ok {
+		next = 1
+	}
+	if e.MessageID != "" {
+		ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
+		seq := s.recent.find(ev.hi, ev.lo)
+		if seq == 0 {
+			var err error
+			if seq, err = s.e.findSealed(site, e, s.recent.covers(site.id, next)); err != nil {
+				return err
+			}
+		}
+		if seq != 0 {
+			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq
+			s.e.stats.duplicates.Add(1)
+			return nil
+		}
+		s.recent.add(site.id, ev.hi, ev.lo, next)
+	}
+	sg := g.of(site, next)
+	p, err := s.ids.learn(site.id, next, e, s.newSession)
+	if err != nil {
+		return err
+	}
+	if len(p.links) > 0 {
+		sg.links = append(sg.links, seqLink{next, p.links})
+	}
+	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID}
+	if head.Session == "" {
+		head.Session = e.Session
+	}
+	var capErr error
+	e.Counts(func(property, term string, by int64) bool {
+		over, err := s.caps.over(site, property, e.Day, term, func() error { s.settle(); return s.e.failure() })
+		if err != nil {
+			capErr = err
+			return false
+		}
+		if over {
+			head.Capped = append(head.Capped, event.Term{Property: property, Value: term})
+		}
+		return true
+	})
+	if capErr != nil {
+		return capErr
+	}
+	// The deltas are those of the event as it is stored, capped values and all.
+	e.Capped = head.Capped
+	e.Counts(func(property, term string, by int64) bool {
+		sg.deltas.Add(property, e.Day, term, by)
+		return true
+	})
+	start := len(s.arena)
+	s.arena = event.AppendRecord(s.arena, &head, ev.body)
+	record := s.arena[start:len(s.arena):len(s.arena)]
+	sg.records = append(sg.records, record)
+	s.next[site] = next + 1
+	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = Stored, next, head.Session
+	g.events++
+	g.bytes += len(record)
+	s.since++
+	return nil
+}
+
+// of returns the group's rows of a site, which begin at first.
+func (g *group) of(site *siteState, first uint64) *siteGroup {
+	sg := g.sites[site]
+	if sg == nil {
+		sg = &siteGroup{site: site, first: first}
+		g.sites[site] = sg
+		g.order = append(g.order, sg)
+	}
+	return sg
+}
+
+// newSession makes a random session id of 32 hex digits.
+func (s *sequencer) newSession() string {
+	if s.sessionAt == 0 {
+		_, _ = rand.Read(s.sessions[:])
+	}
+	id := hex.EncodeToString(s.sessions[s.sessionAt : s.sessionAt+16])
+	s.sessionAt = (s.sessionAt + 16) % len(s.sessions)
+	return id
+}
+
+// seal writes the group into its batch, keys ascending.
+func (s *sequencer) seal(g *group) (err error) {
+	slices.SortFunc(g.order, func(a, b *siteGroup) int { return cmp.Compare(a.site.id, b.site.id) })
+	for _, sg := range g.order {
+		if s.scratch, err = wal.Append(g.batch, sg.site.id, sg.first, sg.records, s.scratch); err != nil {
+			return err
+		}
+	}
+	var note []byte
+	for _, sg := range g.order {
+		note = index.AppendTotals(note[:0], sg.deltas.Sorted())
+		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, note, s.scratch); err != nil {
+			return err
+		}
+	}
+	if s.since >= s.e.opts.SealRows/2 || s.e.flushIDs.Load() {
+		s.e.flushIDs.Store(false)
+		s.since = 0
+		g.ids = true
+		if err := s.ids.flush(g.batch); err != nil {
+			return err
+		}
+	}
+	for _, sg := range g.order {
+		for _, l := range sg.links {
+			if err := putLinks(g.batch, sg.site.id, l.seq, l.links); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// publisher commits groups and shows their rows.
+type publisher struct {
+	e *Engine
+}
+
+// run commits groups until there are no more. Asking for one it says that all
+// before are published.
+func (p *publisher) run() {
+	for {
+		select {
+		case p.e.ready <- struct{}{}:
+		case g, ok := <-p.e.groups:
+			if !ok {
+				return
+			}
+			p.commit(g)
+			continue
+		}
+		g, ok := <-p.e.groups
+		if !ok {
+			return
+		}
+		p.commit(g)
+	}
+}
+
+func (p *publisher) commit(g *group) {
+	err := p.e.failure()
+	start := p.e.now()
+	if err == nil && !g.batch.Empty() {
+		if err = p.e.db.ApplyNoSyncWait(g.batch, pebble.Sync); err == nil {
+			// The rows go into memory while the disk works; nobody sees them yet.
+			err = p.stage(g)
+			synced := time.Now()
+			if serr := g.batch.SyncWait(); err == nil {
+				err = serr
+			}
+			p.e.stats.sync.observe(time.Since(synced).Seconds())
+		}
+		if err == nil {
+			err = g.batch.Close()
+		}
+		if err != nil {
+			p.e.fail(fmt.Errorf("commit: %w", err))
+			err = ErrFailed
+		}
+	}
+	if err == nil {
+		p.publish(g)
+		p.e.stats.commits.Add(1)
+		p.e.stats.accepted.Add(uint64(g.events))
+		p.e.stats.group.observe(float64(g.events))
+		p.e.stats.commit.observe(p.e.now().Sub(start).Seconds())
+	}
+	for _, sub := range g.subs {
+		if sub.err == nil {
+			sub.err = err
+		}
+		close(sub.done)
+	}
+	if err == nil {
+		p.e.sealer.consider(g)
+	}
+}
+
+// stage appends the group's rows to the open parts, unpublished.
+func (p *publisher) stage(g *group) error {
+	for _, sg := range g.order {
+		if len(sg.records) == 0 {
+			continue
+		}
+		s := sg.site
+		if s.open == nil {
+			open := index.NewOpen(format, sg.first, event.NumInts)
+			s.mu.Lock()
+			s.open = open
+			s.mu.Unlock()
+		}
+		s.open.Lock()
+		for _, r := range sg.records {
+			if err := appendRow(s.open, r); err != nil {
+				s.open.Unlock()
+				return err
+			}
+		}
+		s.open.Unlock()
+		p.e.hot.Add(int64(len(sg.records)))
+	}
+	return nil
+}
+
+// publish shows the staged rows.
+func (p *publisher) publish(g *group) {
+	for _, sg := range g.order {
+		for _, l := range sg.links {
+			for _, l := range l.links {
+				sg.site.links.join(l.a, l.b)
+			}
+		}
+		if len(sg.records) == 0 {
+			continue
+		}
+		s := sg.site
+		s.mu.Lock()
+		s.open.Publish()
+		s.last = sg.first + uint64(len(sg.records)) - 1
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,423 @@
+// Counters: for each value of a property its events, sessions and users, whole
+// or split by a segment.
+
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+	"cairn/wal"
+)
+
+// CounterRowsMax bounds the rows one query of counters may build.
+const CounterRowsMax = 1 << 20
+
+// autoSegments split every event that has them, without being asked for.
+var autoSegments = []string{"platform", "browser", "country"}
+
+// counted reads what counters count in the rows of one part: it answers, from
+// columns, what event.Counts answers from a whole event.
+type counted struct {
+	part     index.Part
+	property string
+	explicit []pathColumn // columns where the property may be
+	detected *pathColumn  // the detected value it replaces, if there is one
+	literal  index.Ints   // codes of the column of that very key
+	rest     *pathColumn  // keys without a column
+
+	types      *pathColumn
+	flags      index.Ints
+	increments *pathColumn
+	notCounted *pathColumn
+	capped     *pathColumn
+	parser     event.Parser
+	terms      []string // of the row asked last
+}
+
+// pathColumn is a column and a path inside its cells, with what each code holds
+// there remembered.
+type pathColumn struct {
+	col   index.Column
+	codes index.Ints
+	path  string
+	memo  map[uint32][]string
+}
+
+func openPath(p index.Part, field, path string) *pathColumn {
+	col := p.Column(field)
+	if col == nil {
+		return nil
+	}
+	return &pathColumn{col: col, codes: col.Codes(), path: path, memo: make(map[uint32][]string)}
+}
+
+// at returns the terms at the path in a row's cell.
+func (c *pathColumn) at(row int) []string {
+	code := uint32(c.codes.At(row))
+	if code == 0 {
+		return nil
+	}
+	terms, ok := c.memo[code]
+	if !ok {
+		event.CellLeaves(c.col.Cell(code), func(path, term string) bool {
+			if path == c.path {
+				terms = append(terms, strings.Clone(term))
+			}
+			return true
+		})
+		c.memo[code] = terms
+	}
+	return terms
+}
+
+// cell returns the row's cell, nil when there is none.
+func (c *pathColumn) cell(row int) []byte {
+	if c == nil {
+		return nil
+	}
+	if code := uint32(c.codes.At(row)); code != 0 {
+		return c.col.Cell(code)
+	}
+	return nil
+}
+
+func newCounted(p index.Part, property string) *counted {
+	c := &counted{part: p, property: property, flags: p.Ints(event.IntFlags)}
+	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
+		if col := openPath(p, a.Field, a.Path); col != nil {
+			if isOverflow(a.Field) {
+				c.rest = col
+			}
+			c.explicit = append(c.explicit, *col)
+		}
+	}
+	if col := p.Column(event.PrefixProperty + property); col != nil {
+		c.literal = col.Codes()
+	}
+	switch {
+	case property == "name":
+		c.detected = openPath(p, event.FieldName, "")
+	case event.Detected(property):
+		c.detected = openPath(p, event.PrefixContext+property, "")
+	}
+	c.types = openPath(p, event.FieldType, "")
+	c.increments = openPath(p, event.FieldIncrements, "")
+	c.notCounted = openPath(p, event.FieldNotCounted, "")
+	c.capped = openPath(p, event.FieldCapped, "")
+	return c
+}
+
+// countable says whether the row takes part in counters at all.
+func (c *counted) countable(row int) bool {
+	if c.flags.At(row)&event.FlagUncounted != 0 {
+		return false
+	}
+	if c.types == nil {
+		return false
+	}
+	t := c.types.at(row)
+	return len(t) == 1 && event.Countable(event.Type(t[0]))
+}
+
+// values returns the distinct values the row counts under, capped ones as
+// event.Other. The slice is good until the next call.
+func (c *counted) values(row int) []string {
+	c.terms = c.terms[:0]
+	for i := range c.explicit {
+		for _, t := range c.explicit[i].at(row) {
+			if !slices.Contains(c.terms, t) {
+				c.terms = append(c.terms, t)
+			}
+		}
+	}
+	if c.detected != nil && !c.replaced(row) {
+		for _, t := range c.detected.at(row) {
+			if !slices.Contains(c.terms, t) {
+				c.terms = append(c.terms, t)
+			}
+		}
+	}
+	if len(c.terms) == 0 {
+		return nil
+	}
+	if cell := c.notCounted.cell(row); cell != nil {
+		excluded := false
+		event.CellLeaves(cell, func(_, path string) bool {
+			excluded = path == c.property
+			return !excluded
+		})
+		if excluded {
+			return nil
+		}
+	}
+	if cell := c.capped.cell(row); cell != nil {
+		e := new(event.Event)
+		if e.SetCell(event.FieldCapped, cell) == nil {
+			c.cap(e.Capped)
+		}
+	}
+	return c.terms
+}
+
+func (c *counted) cap(capped []event.Term) {
+	for i, t := range c.terms {
+		if slices.Contains(capped, event.Term{Property: c.property, Value: t}) {
+			c.terms[i] = event.Other
+		}
+	}
+	// Two capped values of one row are one Other.
+	kept := c.terms[:0]
+	for _, t := range c.terms {
+		if !slices.Contains(kept, t) {
+			kept = append(kept, t)
+		}
+	}
+	c.terms = kept
+}
+
+// replaced says whether the row has a property of the detected one's very name.
+func (c *counted) replaced(row int) bool {
+	if c.literal != nil && c.literal.At(row) != 0 {
+		return true
+	}
+	if cell := c.rest.cell(row); cell != nil {
+		members, err := event.CellValue(cell).Object(&c.parser)
+		return err == nil && members.Get(c.property).Kind != event.Absent
+	}
+	return false
+}
+
+// amount is what the row adds to the property's totals.
+func (c *counted) amount(row int) int64 {
+	if cell := c.increments.cell(row); cell != nil {
+		e := new(event.Event)
+		if e.SetCell(event.FieldIncrements, cell) == nil {
+			for _, a := range e.Increments {
+				if a.Property == c.property {
+					return a.By
+				}
+			}
+		}
+	}
+	return 1
+}
+
+// tally adds up the rows of an answer.
+type tally struct {
+	rows                  []CounterRow
+	at                    map[[2]string]int
+	users, sessions       pairSet
+	allUsers, allSessions ordSet
+	total                 int64
+	full                  bool
+}
+
+func (t *tally) add(value, segment string, by int64, person, session uint64) {
+	k := [2]string{value, segment}
+	i, ok := t.at[k]
+	if !ok {
+		if len(t.rows) >= CounterRowsMax {
+			t.full = true
+			return
+		}
+		if t.at == nil {
+			t.at = make(map[[2]string]int)
+		}
+		i = len(t.rows)
+		t.rows = append(t.rows, CounterRow{Value: value, Segment: segment})
+		t.at[k] = i
+	}
+	t.rows[i].Events = index.AddSaturating(t.rows[i].Events, by)
+	t.total = index.AddSaturating(t.total, by)
+	t.users.add(i, person)
+	t.sessions.add(i, session)
+	t.allUsers.add(person)
+	t.allSessions.add(session)
+}
+
+// finish fills in the distinct numbers.
+func (t *tally) finish(l *links) CounterRow {
+	t.users.toRoots(l)
+	t.users.each(func(i int) { t.rows[i].Users++ })
+	t.sessions.each(func(i int) { t.rows[i].Sessions++ })
+	return CounterRow{Events: t.total, Users: uint64(t.allUsers.countRoots(l)), Sessions: uint64(t.allSessions.len())}
+}
+
+// Counters implements API.
+func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, error) {
+	limit, err := checkLimit(q.Limit, 10_000)
+	if err != nil {
+		return CounterPage{}, err
+	}
+	if q.Offset < 0 {
+		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
+	}
+	v := e.state(q.Site.ID).view()
+	b := e.budget(ctx)
+	var page CounterPage
+	if q.Property == "" {
+		page, err = e.properties(b, v, &q)
+	} else {
+		page, err = v.count(b, &q)
+	}
+	if err != nil {
+		return CounterPage{}, err
+	}
+	sortCounters(page.Rows, q.Sort)
+	page.Count = len(page.Rows)
+	page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
+	if page.More = len(page.Rows) > limit; page.More {
+		page.Rows = page.Rows[:limit]
+	}
+	return page, nil
+}
+
+func (q *CounterQuery) plan(v *view) (*where, error) {
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
+		w.days(q.FromDay, q.ToDay)
+	}
+	return w, err
+}
+
+// count tallies one property.
+func (v *view) count(b budget, q *CounterQuery) (CounterPage, error) {
+	w, err := q.plan(v)
+	if err != nil {
+		return CounterPage{}, err
+	}
+	segment := strings.TrimRight(q.Segment, "!")
+	if segment == q.Property {
+		return CounterPage{}, fmt.Errorf("%w: a property is no segment of itself", ErrBadQuery)
+	}
+	auto := slices.Contains(autoSegments, segment)
+	var t tally
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		part := p.get()
+		c := newCounted(part, q.Property)
+		persons, sessions := part.Ints(event.IntPerson), part.Ints(event.IntSession)
+		var split *counted
+		var named *pathColumn
+		if segment != "" {
+			split = newCounted(part, segment)
+			named = openPath(part, event.FieldSegments, "")
+		}
+		return func(row int) {
+			if !c.countable(row) {
+				return
+			}
+			values := c.values(row)
+			if len(values) == 0 {
+				return
+			}
+			parts := []string{""}
+			if split != nil {
+				if !auto && (named == nil || !slices.Contains(named.at(row), segment)) {
+					return
+				}
+				if parts = split.values(row); len(parts) == 0 {
+					return
+				}
+			}
+			by := c.amount(row)
+			person, session := uint64(persons.At(row)), uint64(sessions.At(row))
+			for _, value := range values {
+				if len(q.Values) > 0 && !slices.Contains(q.Values, value) {
+					continue
+				}
+				for _, s := range parts {
+					if len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, s) {
+						continue
+					}
+					t.add(value, s, by, person, session)
+				}
+			}
+		}
+	})
+	if err != nil {
+		return CounterPage{}, err
+	}
+	if t.full {
+		return CounterPage{}, fmt.Errorf("%w: more than %d values", ErrBadQuery, CounterRowsMax)
+	}
+	total := t.finish(v.site.links)
+	return CounterPage{Rows: t.rows, Total: total}, nil
+}
+
+// properties lists the properties that are counted, with a tally of each.
+func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, error) {
+	names := make(map[string]bool)
+	for _, p := range v.parts {
+		if p.run == nil {
+			continue
+		}
+		properties, err := p.run.Properties()
+		if err != nil {
+			return CounterPage{}, err
+		}
+		for _, name := range properties {
+			names[name] = true
+		}
+	}
+	err := wal.Notes(e.db, v.site.id, 0, v.last+1, func(_ uint64, note []byte) error {
+		return index.ReadTotals(note, func(t index.Total) { names[t.Property] = true })
+	})
+	if err != nil {
+		return CounterPage{}, err
+	}
+	var page CounterPage
+	for name := range names {
+		one := *q
+		one.Property = name
+		sum, err := v.count(b, &one)
+		if err != nil {
+			return CounterPage{}, err
+		}
+		if len(sum.Rows) > 0 {
+			row := sum.Total
+			row.Value, row.Values = name, uint64(len(sum.Rows))
+			page.Rows = append(page.Rows, row)
+		}
+	}
+	w, err := q.plan(v)
+	if err != nil {
+		return CounterPage{}, err
+	}
+	// The total of the list is over events, not over their properties.
+	var users, sessions ordSet
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		c := newCounted(p.get(), "")
+		persons, ss := p.get().Ints(event.IntPerson), p.get().Ints(event.IntSession)
+		return func(row int) {
+			if c.countable(row) {
+				page.Total.Events++
+				users.add(uint64(persons.At(row)))
+				sessions.add(uint64(ss.At(row)))
+			}
+		}
+	})
+	page.Total.Users, page.Total.Sessions = uint64(users.countRoots(v.site.links)), uint64(sessions.len())
+	return page, err
+}
+
+// sortCounters orders rows, greatest first; ties by value, then segment.
+func sortCounters(rows []CounterRow, by string) {
+	slices.SortFunc(rows, func(a, b CounterRow) int {
+		c := 0
+		switch by {
+		case "", "events":
+			c = cmp.Compare(b.Events, a.Events)
+		case "sessions":
+			c = cmp.Compare(b.Sessions, a.Sessions)
+		case "users":
+			c = cmp.Compare(b.Users, a.Users)
+		}
+		return cmp.Or(c, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
+	})
+}

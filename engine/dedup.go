@@ -1,0 +1,118 @@
+// Recent message ids, in memory: which event of a site has this message id.
+
+package engine
+
+import (
+	"hash/maphash"
+
+	"cairn/engine/event"
+)
+
+// recent remembers the message ids of the newest events exactly: 128 bits of
+// hash under seeds of this process, so that no client can make two ids meet. It
+// keeps two generations and drops the older one when the newer is full; the runs
+// answer for what is older. It belongs to the sequencer.
+type recent struct {
+	seeds    [2]maphash.Seed
+	new, old generation
+	max      int
+	buf      []byte
+}
+
+type generation struct {
+	slots []slot // open addressing, a power of two
+	n     int
+	from  map[uint32]uint64 // by site, the oldest seq it covers
+}
+
+type slot struct {
+	hi, lo, seq uint64 // seq 0 = free
+}
+
+// newRecent makes a table of about bytes of memory.
+func newRecent(bytes int64) *recent {
+	slots := 1024
+	for int64(slots)*2*24*2 <= bytes {
+		slots *= 2
+	}
+	r := &recent{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, max: slots * 3 / 4}
+	r.new = generation{slots: make([]slot, 1024), from: make(map[uint32]uint64)}
+	return r
+}
+
+func (r *recent) hash(site uint32, d event.Dialect, id string) (hi, lo uint64) {
+	r.buf = append(r.buf[:0], byte(site), byte(site>>8), byte(site>>16), byte(site>>24))
+	r.buf = append(r.buf, d...)
+	r.buf = append(r.buf, 0)
+	r.buf = append(r.buf, id...)
+	return maphash.Bytes(r.seeds[0], r.buf), maphash.Bytes(r.seeds[1], r.buf)
+}
+
+// find returns the seq of the event with the id, 0 when it is not among the
+// newest.
+func (r *recent) find(hi, lo uint64) uint64 {
+	if seq := r.new.find(hi, lo); seq != 0 {
+		return seq
+	}
+	return r.old.find(hi, lo)
+}
+
+// add remembers an id that find has not found.
+func (r *recent) add(site uint32, hi, lo, seq uint64) {
+	if r.new.n >= r.max {
+		r.old = r.new
+		r.new = generation{slots: make([]slot, len(r.old.slots)), from: make(map[uint32]uint64)}
+	}
+	r.new.add(hi, lo, seq)
+	if _, ok := r.new.from[site]; !ok {
+		r.new.from[site] = seq
+	}
+}
+
+// covers returns the oldest seq of a site from which on every id is remembered;
+// next is the seq after the newest event.
+func (r *recent) covers(site uint32, next uint64) uint64 {
+	if s, ok := r.old.from[site]; ok {
+		return s
+	}
+	if s, ok := r.new.from[site]; ok {
+		return s
+	}
+	return next
+}
+
+func (g *generation) find(hi, lo uint64) uint64 {
+	if len(g.slots) == 0 {
+		return 0
+	}
+	mask := uint64(len(g.slots) - 1)
+	for i := hi & mask; ; i = (i + 1) & mask {
+		s := &g.slots[i]
+		if s.seq == 0 || s.hi == hi && s.lo == lo {
+			return s.seq
+		}
+	}
+}
+
+func (g *generation) add(hi, lo, seq uint64) {
+	if (g.n+1)*4 > len(g.slots)*3 {
+		old := g.slots
+		g.slots = make([]slot, 2*len(old))
+		for _, s := range old {
+			if s.seq != 0 {
+				g.put(s)
+			}
+		}
+	}
+	g.put(slot{hi, lo, seq})
+	g.n++
+}
+
+func (g *generation) put(s slot) {
+	mask := uint64(len(g.slots) - 1)
+	i := s.hi & mask
+	for g.slots[i].seq != 0 {
+		i = (i + 1) & mask
+	}
+	g.slots[i] = s
+}

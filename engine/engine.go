@@ -1,0 +1,487 @@
+// Engine: opening, closing, and what its parts share.
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Engine is an open store. It implements API.
+type Engine struct {
+	opts   Options
+	db     *pebble.DB
+	cache  *index.Cache
+	disk   *disk
+	hwm    *hwm
+	public *publicIDs
+	log    *slog.Logger
+
+	mu    sync.RWMutex
+	sites map[uint32]*siteState
+
+	queue    chan *submission
+	ready    chan struct{} // the publisher asks for a group
+	groups   chan *group
+	sealer   *sealer
+	flushIDs atomic.Bool // the next group writes the table of ids
+
+	queued, queuedEvents atomic.Int64
+	hot                  atomic.Int64 // events not yet sealed
+	stopping             atomic.Bool
+	inflight             sync.WaitGroup
+	running              sync.WaitGroup // sequencer and publisher
+	ticking              sync.WaitGroup
+	stopTick             chan struct{}
+
+	failOnce sync.Once
+	failed   chan struct{}
+	failErr  error
+
+	stats counters
+}
+
+// Exit code of the process when the store can no longer take writes.
+const ExitFailed = 70
+
+// Defaults fills the zero fields.
+func (o Options) withDefaults() Options {
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.Memory, 256<<20)
+	def(&o.QueueBytes, 8<<20)
+	if o.Dedup == 0 {
+		o.Dedup = 24 * time.Hour
+	}
+	if o.QueryTime == 0 {
+		o.QueryTime = 10 * time.Second
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SealRows == 0 {
+		o.SealRows = 1 << 16
+	}
+	if o.HotEvents == 0 {
+		o.HotEvents = 1 << 19
+	}
+	return o
+}
+
+// Open opens or creates the store in opts.Dir and replays what was not sealed.
+// It fails, and changes nothing, when the store is damaged, newer than this
+// program, or in use.
+func Open(opts Options) (*Engine, error) {
+	opts = opts.withDefaults()
+	e := &Engine{
+		opts:     opts,
+		log:      opts.Log,
+		sites:    make(map[uint32]*siteState),
+		cache:    index.NewCache(opts.Memory / 8),
+		queue:    make(chan *submission, 4096),
+		ready:    make(chan struct{}),
+		groups:   make(chan *group),
+		stopTick: make(chan struct{}),
+		failed:   make(chan struct{}),
+	}
+	e.stats.commit = newHistogram(secondsBounds)
+	e.stats.sync = newHistogram(secondsBounds)
+	e.stats.group = newHistogram(groupBounds)
+	if err := e.open(); err != nil {
+		if e.db != nil {
+			_ = e.db.Close()
+		}
+		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
+	}
+	return e, nil
+}
+
+func (e *Engine) open() error {
+	fs, dir := e.opts.FS, e.opts.Dir
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if e.hwm, err = readHWM(fs, dir); err != nil {
+		return err
+	}
+	if err := preflight(fs, dir, e.hwm.events); err != nil {
+		return err
+	}
+	if e.disk, err = openDisk(fs, dir, e.opts.Reserve); err != nil {
+		return err
+	}
+	tmp := fs.PathJoin(dir, tmpName)
+	if err := fs.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := fs.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	if e.db, err = pebble.Open(storeDir(fs, dir), e.pebbleOptions()); err != nil {
+		return err
+	}
+	secret, err := prepareStore(e.db)
+	if err != nil {
+		return err
+	}
+	if e.public, err = newPublicIDs(secret.key, secret.eras); err != nil {
+		return err
+	}
+	seq := &sequencer{
+		e:      e,
+		ids:    newIDs(e.db, int(e.opts.Memory/4096)),
+		recent: newRecent(e.opts.Memory * 3 / 16),
+		caps:   newCaps(e.db),
+		next:   make(map[*siteState]uint64),
+	}
+	if e.sealer, err = newSealer(e); err != nil {
+		return err
+	}
+	for _, s := range e.opts.Sites {
+		e.state(s.ID)
+	}
+	if err := e.replay(seq); err != nil {
+		return err
+	}
+	if total := e.total(); total < e.hwm.events {
+		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.events)
+	}
+
+	e.running.Add(2)
+	go func() {
+		defer e.running.Done()
+		seq.run()
+	}()
+	go func() {
+		defer e.running.Done()
+		(&publisher{e}).run()
+	}()
+	e.sealer.start()
+	e.ticking.Add(1)
+	go e.tick()
+	return nil
+}
+
+// pebbleOptions are the options of the store. Without cgo the caches and
+// memtables are Go heap, so they are part of the memory budget.
+func (e *Engine) pebbleOptions() *pebble.Options {
+	fs := vfs.OnDiskFull(e.opts.FS, func() { e.disk.releaseBallast() })
+	mem := uint64(e.opts.Memory)
+	opts := &pebble.Options{
+		FS:                          fs,
+		FormatMajorVersion:          formatVersion,
+		CacheSize:                   int64(mem / 16),
+		MemTableSize:                max(mem/16, 64<<10),
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       1000,
+		MaxOpenFiles:                1000,
+		WALBytesPerSync:             512 << 10,
+		Logger:                      pebbleLogger{e},
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	opts.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			e.log.Error("store: damaged file", "path", info.Path, "details", info.Details)
+		},
+		DiskSlow: func(info pebble.DiskSlowInfo) {
+			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
+		},
+	}
+	return opts
+}
+
+// pebbleLogger turns Pebble's fatal errors, which it reports by ending the
+// process, into the engine's failure. Fatalf must not return.
+type pebbleLogger struct{ e *Engine }
+
+func (pebbleLogger) Infof(string, ...any) {}
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.e.log.Error("store: " + fmt.Sprintf(format, args...))
+}
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.e.fail(fmt.Errorf(format, args...))
+	select {}
+}
+
+// replay loads every site's runs and the rows of the log that no run has yet.
+func (e *Engine) replay(seq *sequencer) error {
+	used := make(map[uint64]bool)
+	next := make(map[uint32]uint64)
+	err := index.Descriptors(e.db, func(d index.Descriptor) error {
+		if want := max(next[d.Site], 1); d.First != want {
+			return fmt.Errorf("site %d: events %d to %d are missing", d.Site, want, d.First-1)
+		}
+		next[d.Site] = d.Last() + 1
+		used[d.Run] = true
+		s := e.state(d.Site)
+		s.runs = append(s.runs, index.NewRun(d, e.db, e.cache, format))
+		s.last = d.Last()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.sealer.removeOrphans(used); err != nil {
+		return err
+	}
+	logged, err := wal.Sites(e.db)
+	if err != nil {
+		return err
+	}
+	for _, id := range logged {
+		e.state(id)
+	}
+	for _, s := range e.allSites() {
+		if err := e.replaySite(seq, s); err != nil {
+			return fmt.Errorf("site %d: %w", s.id, err)
+		}
+		seq.next[s] = s.last + 1
+	}
+	return nil
+}
+
+func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
+	upTo, err := idsUpTo(e.db, s.id)
+	if err != nil {
+		return err
+	}
+	if upTo < s.last {
+		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, s.last)
+	}
+	groups := make(map[uint64]bool) // where a group begins, the log may be cut
+	if err := wal.Notes(e.db, s.id, 0, 1<<64-1, func(first uint64, _ []byte) error {
+		groups[first] = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	err = wal.Replay(e.db, s.id, func(n uint64, record []byte) error {
+		if n != s.last+1 {
+			return fmt.Errorf("events %d to %d are missing", s.last+1, n-1)
+		}
+		if s.open != nil && groups[n] && s.open.Rows() >= e.opts.SealRows {
+			s.open.Publish()
+			e.sealer.add(s, s.detach())
+		}
+		if s.open == nil {
+			s.open = index.NewOpen(format, n, event.NumInts)
+		}
+		if err := appendRow(s.open, record); err != nil {
+			return err
+		}
+		ev, err := event.DecodeRecord(record)
+		if err != nil {
+			return err
+		}
+		if n > upTo {
+			if _, err := seq.ids.learn(s.id, n, ev, func() string { return ev.Session }); err != nil {
+				return err
+			}
+		}
+		if ev.MessageID != "" {
+			hi, lo := seq.recent.hash(s.id, ev.Dialect, ev.MessageID)
+			if seq.recent.find(hi, lo) == 0 {
+				seq.recent.add(s.id, hi, lo, n)
+			}
+		}
+		s.last = n
+		e.hot.Add(1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.open != nil {
+		s.open.Publish()
+	}
+	return readLinks(e.db, s.id, func(_ uint64, l link) { s.links.join(l.a, l.b) })
+}
+
+// Close answers what was taken in, then closes the store. Calls of Ingest that
+// come later get ErrStopping.
+func (e *Engine) Close() error {
+	if e.stopping.Swap(true) {
+		return errors.New("close: already closed")
+	}
+	e.inflight.Wait()
+	close(e.stopTick)
+	e.ticking.Wait()
+	if e.failure() != nil {
+		return ErrFailed // Pebble may be stuck in its fatal error
+	}
+	e.sealer.stop()
+	close(e.queue)
+	e.running.Wait()
+	err := e.hwm.write(e.total())
+	if cerr := e.db.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
+
+// tick keeps the high-water mark and the ballast up to date.
+func (e *Engine) tick() {
+	defer e.ticking.Done()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-e.stopTick:
+			return
+		case <-e.failed:
+			return
+		case <-t.C:
+			if err := e.hwm.write(e.total()); err != nil && !e.disk.full() {
+				e.log.Error("store: high-water mark", "error", err)
+			}
+			e.disk.restoreBallast()
+		}
+	}
+}
+
+// Admit implements API.
+func (e *Engine) Admit() error {
+	switch {
+	case e.failure() != nil:
+		return ErrFailed
+	case e.stopping.Load():
+		return ErrStopping
+	case e.disk.full():
+		return ErrDiskFull
+	case e.queued.Load() >= e.opts.QueueBytes:
+		return ErrBusy
+	}
+	return nil
+}
+
+// Ready implements API.
+func (e *Engine) Ready() error {
+	if err := e.failure(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	if err := e.Admit(); err != nil && !errors.Is(err, ErrBusy) {
+		return err
+	}
+	return nil
+}
+
+// failure is the error that stopped the store, nil while it works.
+func (e *Engine) failure() error {
+	select {
+	case <-e.failed:
+		return e.failErr
+	default:
+		return nil
+	}
+}
+
+// fail stops all writes for good (I5). Waiters are answered with ErrFailed, then
+// the process is told.
+func (e *Engine) fail(err error) {
+	e.failOnce.Do(func() {
+		e.failErr = err
+		close(e.failed)
+		e.log.Error("store: failed, no more writes", "error", err)
+		if e.opts.Fatal != nil {
+			e.opts.Fatal(err)
+			return
+		}
+		go func() {
+			time.Sleep(time.Second) // the waiters' answers leave first
+			os.Exit(ExitFailed)
+		}()
+	})
+}
+
+func (e *Engine) now() time.Time { return e.opts.Now() }
+
+// state returns the site's state, made on first use.
+func (e *Engine) state(id uint32) *siteState {
+	e.mu.RLock()
+	s := e.sites[id]
+	e.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s = e.sites[id]; s == nil {
+		s = newSiteState(id)
+		e.sites[id] = s
+	}
+	return s
+}
+
+func (e *Engine) allSites() []*siteState {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	all := make([]*siteState, 0, len(e.sites))
+	for _, s := range e.sites {
+		all = append(all, s)
+	}
+	return all
+}
+
+// total is the number of published events of all sites.
+func (e *Engine) total() uint64 {
+	var n uint64
+	for _, s := range e.allSites() {
+		s.mu.RLock()
+		n += s.last
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+// dayOf is the day a time falls on in loc, counted from 1970-01-01.
+func dayOf(unixMilli int64, loc *time.Location) int32 {
+	if loc == nil || loc == time.UTC {
+		d := unixMilli / dayMillis
+		if unixMilli%dayMillis < 0 {
+			d--
+		}
+		return int32(d)
+	}
+	t := time.UnixMilli(unixMilli).In(loc)
+	y, m, d := t.Date()
+	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+var (
+	_ API       = (*Engine)(nil)
+	_ io.Closer = (*Engine)(nil)
+	_           = context.Canceled
+)

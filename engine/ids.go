@@ -1,0 +1,334 @@
+// What ingest knows of an id: since when there is such a user, visitor or
+// session, and the visitor's current session. Derived state: a function of the
+// log, kept in a bounded table and written now and then with the seq it covers.
+
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Kinds of ids.
+const (
+	kindUser      = 'u'
+	kindAnonymous = 'a'
+	kindSession   = 's' // a session id a client sent; the id begins with the dialect's number
+)
+
+// sessionIdle ends a session: a gap of this many milliseconds of event time.
+const sessionIdle = 30 * 60 * 1000
+
+// known is what the engine knows of one id. Its ordinal is the seq of the event
+// the id first appeared in: it names the person or session in rows.
+type known struct {
+	ord    uint64
+	linked bool // of an anonymous id: it has met its first user
+	live   []live
+	dirty  bool
+}
+
+// live is a visitor's newest session in one dialect.
+type live struct {
+	dialect byte
+	id      string
+	ord     uint64
+	last    int64 // event time of its newest event
+}
+
+// ids is the table. It belongs to the sequencer. At most about 2×max entries are
+// in memory; the rest lie in Pebble.
+type ids struct {
+	db    pebble.Reader
+	max   int
+	hot   map[string]*known
+	cold  map[string]*known
+	dirty int
+	upTo  map[uint32]uint64 // newest seq learnt, by site
+	key   []byte
+}
+
+func newIDs(db pebble.Reader, max int) *ids {
+	return &ids{db: db, max: max, hot: make(map[string]*known), cold: make(map[string]*known), upTo: make(map[uint32]uint64)}
+}
+
+// get returns what is known of an id, nil when it is new.
+func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, error) {
+	t.key = append(t.key[:0], prefixID)
+	t.key = binary.BigEndian.AppendUint32(t.key, site)
+	t.key = append(t.key, kind)
+	if kind == kindSession {
+		t.key = append(t.key, dialect)
+	}
+	t.key = append(t.key, id...)
+	if k := t.hot[string(t.key)]; k != nil {
+		return k, nil
+	}
+	if k := t.cold[string(t.key)]; k != nil {
+		delete(t.cold, string(t.key))
+		t.hot[string(t.key)] = k
+		return k, nil
+	}
+	v, closer, err := t.db.Get(t.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read id: %w", err)
+	}
+	defer closer.Close()
+	k, err := parseKnown(v)
+	if err != nil {
+		return nil, err
+	}
+	t.hot[string(t.key)] = k
+	return k, nil
+}
+
+// add makes a new id known, with the key get has just looked up.
+func (t *ids) add(ord uint64) *known {
+	k := &known{ord: ord}
+	t.hot[string(t.key)] = k
+	t.mark(k)
+	return k
+}
+
+func (t *ids) mark(k *known) {
+	if !k.dirty {
+		k.dirty = true
+		t.dirty++
+	}
+}
+
+func (t *ids) getOrAdd(site uint32, kind byte, dialect byte, id string, ord uint64) (*known, error) {
+	k, err := t.get(site, kind, dialect, id)
+	if k == nil && err == nil {
+		k = t.add(ord)
+	}
+	return k, err
+}
+
+// link says that the persons named by two ordinals are one.
+type link struct{ a, b uint64 }
+
+// place is what the table decides for an event.
+type place struct {
+	person, session uint64
+	sessionID       string
+	links           []link
+}
+
+// learn takes in the event at seq and decides its person and session. It is
+// deterministic but for newSession, which names a new session: at replay, as
+// the log has it.
+func (t *ids) learn(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+	t.upTo[site] = seq
+	var user, anon *known
+	if e.User != "" {
+		if user, err = t.getOrAdd(site, kindUser, 0, e.User, seq); err != nil {
+			return p, err
+		}
+		p.person = user.ord
+	}
+	if e.Anonymous != "" {
+		if anon, err = t.getOrAdd(site, kindAnonymous, 0, e.Anonymous, seq); err != nil {
+			return p, err
+		}
+		if user == nil {
+			p.person = anon.ord
+		} else {
+			t.join(&p, anon, user.ord)
+		}
+	}
+	if e.Type == event.Alias && e.Previous != "" && p.person != 0 {
+		was, err := t.getOrAdd(site, kindUser, 0, e.Previous, seq)
+		if err != nil {
+			return p, err
+		}
+		if was.ord != p.person {
+			p.links = append(p.links, link{was.ord, p.person})
+		}
+		if was, err = t.getOrAdd(site, kindAnonymous, 0, e.Previous, seq); err != nil {
+			return p, err
+		}
+		t.join(&p, was, p.person)
+	}
+	return p, t.session(site, seq, e, anon, user, newSession, &p)
+}
+
+// join links an anonymous id to the first person it meets (rule: first link
+// wins).
+func (t *ids) join(p *place, anon *known, person uint64) {
+	if anon.linked {
+		return
+	}
+	anon.linked = true
+	t.mark(anon)
+	if anon.ord != person {
+		p.links = append(p.links, link{anon.ord, person})
+	}
+}
+
+// session decides the event's session: the one it was sent with, else, where the
+// dialect leaves it to the engine, the visitor's current one.
+func (t *ids) session(site uint32, seq uint64, e *event.Event, anon, user *known, newSession func() string, p *place) error {
+	dialect := byte(slices.Index(event.Dialects, e.Dialect))
+	if e.SessionSent {
+		s, err := t.getOrAdd(site, kindSession, dialect, e.Session, seq)
+		if err != nil {
+			return err
+		}
+		p.session, p.sessionID = s.ord, e.Session
+		return nil
+	}
+	visitor := anon
+	if visitor == nil {
+		visitor = user
+	}
+	if visitor == nil || !keepsSessions(e) {
+		return nil
+	}
+	i := slices.IndexFunc(visitor.live, func(l live) bool { return l.dialect == dialect })
+	if i < 0 {
+		i = len(visitor.live)
+		visitor.live = append(visitor.live, live{dialect: dialect})
+	}
+	l := &visitor.live[i]
+	switch {
+	case l.ord == 0 || e.Time-l.last >= sessionIdle:
+		l.id, l.ord, l.last = newSession(), seq, e.Time
+	case l.last-e.Time > sessionIdle:
+		return nil // too late for this session, and the one before is over
+	default:
+		l.last = max(l.last, e.Time)
+	}
+	t.mark(visitor)
+	p.session, p.sessionID = l.ord, l.id
+	return nil
+}
+
+// keepsSessions says whether the engine gives events like e a session.
+func keepsSessions(e *event.Event) bool {
+	switch e.Dialect {
+	case event.Native, event.Segment:
+		return e.Type == event.Track || e.Type == event.Page || e.Type == event.Screen
+	}
+	return false
+}
+
+// flush writes every changed entry to w, and how far the table has come. When
+// the batch is in Pebble, evict may follow.
+func (t *ids) flush(w *pebble.Batch) error {
+	var keys []string
+	for _, m := range []map[string]*known{t.hot, t.cold} {
+		for key, k := range m {
+			if k.dirty {
+				keys = append(keys, key)
+			}
+		}
+	}
+	slices.Sort(keys) // sorted operations cost Pebble less
+	var v []byte
+	for _, key := range keys {
+		k := t.hot[key]
+		if k == nil {
+			k = t.cold[key]
+		}
+		v = k.append(v[:0])
+		if err := w.Set([]byte(key), v, nil); err != nil {
+			return fmt.Errorf("write ids: %w", err)
+		}
+		k.dirty = false
+	}
+	t.dirty = 0
+	for site, seq := range t.upTo {
+		if err := w.Set(idsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
+			return fmt.Errorf("write ids: %w", err)
+		}
+	}
+	clear(t.upTo)
+	return nil
+}
+
+// evict forgets what was not asked for lately. Nothing may be dirty, and the
+// last flush must be in Pebble.
+func (t *ids) evict() {
+	if len(t.hot) > t.max {
+		t.cold = t.hot
+		t.hot = make(map[string]*known)
+	}
+}
+
+const knownVersion = 1
+
+// append is the stored form:
+//
+//	version 1 | ord uvarint | linked 1 | count uvarint | count x live
+//	live: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
+func (k *known) append(dst []byte) []byte {
+	dst = append(dst, knownVersion)
+	dst = binary.AppendUvarint(dst, k.ord)
+	linked := byte(0)
+	if k.linked {
+		linked = 1
+	}
+	dst = append(dst, linked)
+	dst = binary.AppendUvarint(dst, uint64(len(k.live)))
+	for _, l := range k.live {
+		dst = append(dst, l.dialect)
+		dst = binary.AppendUvarint(dst, uint64(len(l.id)))
+		dst = append(dst, l.id...)
+		dst = binary.AppendUvarint(dst, l.ord)
+		dst = binary.AppendVarint(dst, l.last)
+	}
+	return dst
+}
+
+var errKnown = errors.New("damaged record of an id")
+
+func parseKnown(b []byte) (*known, error) {
+	bad := len(b) == 0 || b[0] != knownVersion
+	take := func(n uint64) []byte {
+		if bad || n > uint64(len(b)) {
+			bad = true
+			return make([]byte, min(n, 1))
+		}
+		v := b[:n]
+		b = b[n:]
+		return v
+	}
+	uvarint := func() uint64 {
+		v, w := binary.Uvarint(b)
+		if w <= 0 {
+			bad = true
+			return 0
+		}
+		b = b[w:]
+		return v
+	}
+	take(1)
+	k := &known{ord: uvarint(), linked: take(1)[0] == 1}
+	for n := uvarint(); n > 0 && !bad; n-- {
+		l := live{dialect: take(1)[0]}
+		l.id = string(take(uvarint()))
+		l.ord = uvarint()
+		last, w := binary.Varint(b)
+		if w <= 0 {
+			bad = true
+			break
+		}
+		b = b[w:]
+		l.last = last
+		k.live = append(k.live, l)
+	}
+	if bad || len(b) != 0 {
+		return nil, errKnown
+	}
+	return k, nil
+}

@@ -1,0 +1,159 @@
+// Ingest: what happens to events in the request's own goroutine, before and after
+// the commit pipeline.
+
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"cairn/engine/event"
+)
+
+// Event times outside [received − lateMax, received + earlyMax] count on the day
+// of receipt; both in milliseconds.
+const (
+	lateMax  = 30 * dayMillis
+	earlyMax = dayMillis
+)
+
+const dayMillis = 24 * 60 * 60 * 1000
+
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// Ingest implements API. It waits for the commit even when ctx ends: what became
+// of the events is known only then.
+func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcome, error) {
+	if err := e.Admit(); err != nil {
+		return nil, err
+	}
+	e.inflight.Add(1)
+	defer e.inflight.Done()
+	if e.stopping.Load() {
+		return nil, ErrStopping
+	}
+	outcomes := make([]Outcome, len(records))
+	now := e.now().UnixMilli()
+	arena := bodies.Get().(*[]byte)
+	defer bodies.Put(arena)
+	buf := (*arena)[:0]
+	sub := &submission{events: make([]submitted, 0, len(records)), done: make(chan struct{})}
+	ends := make([]int, 0, len(records))
+	for i := range records {
+		r := &records[i]
+		if ferr := e.prepare(r, now); ferr != nil {
+			e.stats.reject(ferr.Field)
+			outcomes[i] = Outcome{Status: Rejected, Err: ferr}
+			if all {
+				for j := range outcomes {
+					outcomes[j].Status = Rejected
+				}
+				return outcomes, nil
+			}
+			continue
+		}
+		buf = event.AppendBody(buf, r.Event)
+		ends = append(ends, len(buf))
+		sub.events = append(sub.events, submitted{site: e.state(r.Site.ID), event: r.Event, outcome: &outcomes[i]})
+	}
+	*arena = buf
+	if len(sub.events) == 0 {
+		return outcomes, nil
+	}
+	start := 0
+	for i, end := range ends {
+		sub.events[i].body = buf[start:end:end]
+		start = end
+	}
+	if err := e.submit(sub, int64(len(buf))); err != nil {
+		return nil, err
+	}
+	for i := range sub.events {
+		o := sub.events[i].outcome
+		o.ID = e.public.encode(sub.events[i].site.id, o.Seq)
+	}
+	return outcomes, nil
+}
+
+// prepare makes the event ready for the log: times, enrichment, limits, and what
+// the site's settings decide.
+func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
+	ev := r.Event
+	ev.Received = now
+	if ev.Time == 0 || ev.Time > now+dayMillis {
+		ev.Time = now
+	}
+	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.NotCounted = 0, 0, 0, nil, nil
+	ev.SessionSent = ev.Session != ""
+	if e.opts.Enrich != nil && r.Source != nil {
+		e.opts.Enrich.Enrich(r.Site, ev, r.Source)
+	}
+	if err := event.Validate(ev); err != nil {
+		return err
+	}
+	counted := ev.Time
+	if ev.Late = ev.Time < now-lateMax || ev.Time > now+earlyMax; ev.Late {
+		counted = now
+	}
+	ev.Day = dayOf(counted, r.Site.Location)
+	if len(r.Site.Uncounted) > 0 {
+		ev.Counts(func(property, _ string, _ int64) bool {
+			if slices.Contains(r.Site.Uncounted, property) && !slices.Contains(ev.NotCounted, property) {
+				ev.NotCounted = append(ev.NotCounted, property)
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// submit queues the submission and waits until it is durable.
+func (e *Engine) submit(sub *submission, bytes int64) error {
+	if queued := e.queued.Add(bytes); queued > e.opts.QueueBytes && queued > bytes {
+		e.queued.Add(-bytes)
+		return ErrBusy
+	}
+	e.queuedEvents.Add(int64(len(sub.events)))
+	sub.bytes = bytes
+	select {
+	case e.queue <- sub:
+	default:
+		e.queued.Add(-bytes)
+		e.queuedEvents.Add(-int64(len(sub.events)))
+		return ErrBusy
+	}
+	select {
+	case <-sub.done:
+		return sub.err
+	case <-e.failed:
+		return ErrFailed
+	}
+}
+
+// counters of Stats that several goroutines move.
+type counters struct {
+	accepted, duplicates, commits, seals atomic.Uint64
+	sealNanos                            atomic.Int64
+	commit, sync, group                  histogram
+
+	mu       sync.Mutex
+	rejected map[string]uint64
+}
+
+// reject counts a refused event by the field at fault; clients choose field
+// names, so only known ones keep theirs.
+func (c *counters) reject(field string) {
+	switch field {
+	case "type", "name", "time", "user", "anonymous", "session", "groups", "message_id", "value", "properties", "context", "increments", "segments", "previous", "extra":
+	default:
+		field = "other"
+	}
+	c.mu.Lock()
+	if c.rejected == nil {
+		c.rejected = make(map[string]uint64)
+	}
+	c.rejected[field]++
+	c.mu.Unlock()
+}

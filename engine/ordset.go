@@ -1,0 +1,146 @@
+// Sets of ordinals, for distinct users and sessions.
+
+package engine
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// ordSet is a set of ordinals, a bitmap of pages of 65,536. Ordinal 0, nobody, is
+// never in it.
+type ordSet struct {
+	pages map[uint64]*[1024]uint64
+	key   uint64 // of page, plus 1
+	page  *[1024]uint64
+}
+
+func (s *ordSet) add(ord uint64) {
+	if ord == 0 {
+		return
+	}
+	if key := ord>>16 + 1; s.key != key {
+		if s.pages == nil {
+			s.pages = make(map[uint64]*[1024]uint64)
+		}
+		p := s.pages[key]
+		if p == nil {
+			p = new([1024]uint64)
+			s.pages[key] = p
+		}
+		s.key, s.page = key, p
+	}
+	s.page[ord&0xffff>>6] |= 1 << (ord & 63)
+}
+
+func (s *ordSet) has(ord uint64) bool {
+	p := s.pages[ord>>16+1]
+	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
+}
+
+func (s *ordSet) len() int {
+	n := 0
+	for _, p := range s.pages {
+		for _, w := range p {
+			n += bits.OnesCount64(w)
+		}
+	}
+	return n
+}
+
+// sorted returns the ordinals, ascending.
+func (s *ordSet) sorted() []uint64 {
+	keys := make([]uint64, 0, len(s.pages))
+	for k := range s.pages {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	var all []uint64
+	for _, k := range keys {
+		for i, w := range s.pages[k] {
+			for ; w != 0; w &= w - 1 {
+				all = append(all, (k-1)<<16|uint64(i)<<6|uint64(bits.TrailingZeros64(w)))
+			}
+		}
+	}
+	return all
+}
+
+// countRoots counts the persons the ordinals name: an ordinal that was linked to
+// another counts as its root.
+func (s *ordSet) countRoots(l *links) int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.root) == 0 {
+		return s.len()
+	}
+	var roots ordSet
+	for _, o := range s.sorted() {
+		roots.add(l.find(o))
+	}
+	return roots.len()
+}
+
+// pairSet is a set of (row of a result, ordinal). It packs a pair into one word:
+// 24 bits of row, 40 bits of ordinal.
+type pairSet struct {
+	slots []uint64 // open addressing; 0 = free
+	n     int
+}
+
+const pairRowsMax = 1 << 24
+
+func (s *pairSet) add(row int, ord uint64) {
+	if ord != 0 {
+		s.put(uint64(row)<<40 | ord&(1<<40-1))
+	}
+}
+
+func (s *pairSet) put(pair uint64) {
+	if (s.n+1)*4 > len(s.slots)*3 {
+		old := s.slots
+		s.slots = make([]uint64, max(64, 2*len(old)))
+		s.n = 0
+		for _, p := range old {
+			if p != 0 {
+				s.put(p)
+			}
+		}
+	}
+	mask := uint64(len(s.slots) - 1)
+	for i := (pair * 0x9e3779b97f4a7c15 >> 20) & mask; ; i = (i + 1) & mask {
+		if s.slots[i] == pair {
+			return
+		}
+		if s.slots[i] == 0 {
+			s.slots[i] = pair
+			s.n++
+			return
+		}
+	}
+}
+
+// each calls fn with the row of every pair.
+func (s *pairSet) each(fn func(row int)) {
+	for _, p := range s.slots {
+		if p != 0 {
+			fn(int(p >> 40))
+		}
+	}
+}
+
+// toRoots replaces ordinals by the roots of their persons.
+func (s *pairSet) toRoots(l *links) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.root) == 0 {
+		return
+	}
+	old := s.slots
+	s.slots, s.n = nil, 0
+	for _, p := range old {
+		if p != 0 {
+			s.put(p>>40<<40 | l.find(p&(1<<40-1)))
+		}
+	}
+}

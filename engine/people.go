@@ -1,0 +1,437 @@
+// People: the persons of a site, from the events they made. Nothing is stored
+// about a person but links; profiles are read out of the log.
+
+package engine
+
+import (
+	"context"
+	"math/big"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// person is every id of one person.
+type person struct {
+	root  uint64
+	users []string // known ids, by first appearance
+	anons []string
+}
+
+// firstSeq finds the event an id first appeared in, 0 when it never did. An
+// alias introduces its previous id as either kind.
+func (v *view) firstSeq(kind byte, id string) (uint64, error) {
+	field := event.FieldUser
+	if kind == kindAnonymous {
+		field = event.FieldAnonymous
+	}
+	first, err := v.firstMatch([]index.Clause{{Any: []index.Alt{{Field: field, Terms: []string{id}}}}})
+	if err != nil {
+		return 0, err
+	}
+	aliased, err := v.firstMatch([]index.Clause{
+		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
+		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	if first == 0 || aliased != 0 && aliased < first {
+		return aliased, nil
+	}
+	return first, nil
+}
+
+func (v *view) firstMatch(clauses []index.Clause) (seq uint64, err error) {
+	for i := range v.parts {
+		p := &v.parts[i]
+		rows := index.Match(p.get(), clauses, nil)
+		if err := p.err(); err != nil {
+			return 0, err
+		}
+		rows.Ascend(0, func(row int) bool {
+			seq = p.first() + uint64(row)
+			return false
+		})
+		if seq != 0 {
+			return seq, nil
+		}
+	}
+	return 0, nil
+}
+
+// findPerson finds who an id belongs to: a user's id before a visitor's. nil when
+// nobody ever had it.
+func (v *view) findPerson(id string) (*person, error) {
+	ord, err := v.firstSeq(kindUser, id)
+	if err != nil {
+		return nil, err
+	}
+	if ord == 0 {
+		if ord, err = v.firstSeq(kindAnonymous, id); err != nil || ord == 0 {
+			return nil, err
+		}
+	}
+	return v.person(ord)
+}
+
+// person gathers the ids of the person an ordinal names: those that first
+// appeared in the events its linked ordinals stand for.
+func (v *view) person(ord uint64) (*person, error) {
+	set := v.site.links.set(ord)
+	p := &person{root: set[0]}
+	add := func(list *[]string, kind byte, id string, seq uint64) error {
+		if id == "" || slices.Contains(*list, id) {
+			return nil
+		}
+		first, err := v.firstSeq(kind, id)
+		if err == nil && first == seq {
+			*list = append(*list, id)
+		}
+		return err
+	}
+	for _, seq := range set {
+		ev, err := v.event(seq)
+		if err != nil {
+			return nil, err
+		}
+		if ev == nil {
+			continue
+		}
+		ids := []string{ev.User}
+		visitors := []string{ev.Anonymous}
+		if ev.Type == event.Alias {
+			ids, visitors = append(ids, ev.Previous), append(visitors, ev.Previous)
+		}
+		for _, id := range ids {
+			if err := add(&p.users, kindUser, id, seq); err != nil {
+				return nil, err
+			}
+		}
+		for _, id := range visitors {
+			if err := add(&p.anons, kindAnonymous, id, seq); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// clause finds the person's events: those with one of its user ids, and those
+// with none but one of its anonymous ids.
+func (p *person) clause() index.Clause {
+	return index.Clause{Any: []index.Alt{
+		{Field: event.FieldUser, Terms: p.users},
+		{Field: event.FieldAnonymous, Terms: p.anons, Unless: event.FieldUser},
+	}}
+}
+
+// personClause follows the persons of the ids.
+func (v *view) personClause(ids []string) (index.Clause, error) {
+	var c index.Clause
+	for _, id := range ids {
+		p, err := v.findPerson(id)
+		if err != nil {
+			return c, err
+		}
+		if p != nil {
+			c.Any = append(c.Any, p.clause().Any...)
+		}
+	}
+	return c, nil
+}
+
+// User implements API.
+func (e *Engine) User(ctx context.Context, site *Site, id string) (User, error) {
+	v := e.state(site.ID).view()
+	p, err := v.findPerson(id)
+	if err != nil {
+		return User{}, err
+	}
+	if p == nil {
+		return User{}, ErrNotFound
+	}
+	return e.profile(e.budget(ctx), v, site, p)
+}
+
+// Users implements API: persons by their first event, newest first.
+func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
+	limit, err := checkLimit(q.Limit, LimitMax)
+	if err != nil {
+		return nil, "", err
+	}
+	v := e.state(q.Site.ID).view()
+	b := e.budget(ctx)
+	roots, more, err := e.firsts(b, v, q, event.IntPerson, limit, func(seq uint64) bool {
+		v.site.links.mu.RLock()
+		defer v.site.links.mu.RUnlock()
+		return v.site.links.find(seq) == seq
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	users := make([]User, 0, len(roots))
+	for _, root := range roots {
+		p, err := v.person(root)
+		if err != nil {
+			return nil, "", err
+		}
+		u, err := e.profile(b, v, q.Site, p)
+		if err != nil {
+			return nil, "", err
+		}
+		users = append(users, u)
+	}
+	if more {
+		return users, users[len(users)-1].Cursor, nil
+	}
+	return users, "", nil
+}
+
+// firsts pages through the seqs that equal their own ordinal in col: the first
+// events of persons, or of sessions, newest first.
+func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+	before := uint64(1<<64 - 1)
+	if q.After != "" {
+		var ok bool
+		if before, ok = e.public.decode(q.Site.ID, q.After); !ok {
+			return nil, false, ErrBadCursor
+		}
+	}
+	buf := make([]int64, index.PageRows)
+	for i := len(v.parts) - 1; i >= 0; i-- {
+		p := &v.parts[i]
+		if p.first() >= before {
+			continue
+		}
+		if err := b.spent(); err != nil {
+			return nil, false, err
+		}
+		ords := p.get().Ints(col)
+		for page := (p.get().Len() - 1) / index.PageRows; page >= 0; page-- {
+			values := ords.Page(page, buf)
+			for j := len(values) - 1; j >= 0; j-- {
+				seq := p.first() + uint64(page*index.PageRows+j)
+				if uint64(values[j]) != seq || seq >= before || !keep(seq) {
+					continue
+				}
+				if len(seqs) == limit {
+					return seqs, true, nil
+				}
+				seqs = append(seqs, seq)
+			}
+		}
+		if err := p.err(); err != nil {
+			return nil, false, err
+		}
+	}
+	return seqs, false, nil
+}
+
+// profile reads a person out of its events: traits in order of receipt, the last
+// one wins, null deletes; increments add up.
+func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error) {
+	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
+	if err := e.name(b, v, p, &u); err != nil {
+		return u, err
+	}
+	clause := p.clause()
+	var sessions ordSet
+	err := v.eachRow(b, matching(clause), func(p *viewPart) func(int) {
+		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
+		return func(row int) {
+			t := times.At(row)
+			if u.Events == 0 || t < u.FirstSeen {
+				u.FirstSeen = t
+			}
+			if u.Events == 0 || t > u.LastSeen {
+				u.LastSeen = t
+			}
+			u.Events++
+			sessions.add(uint64(session.At(row)))
+		}
+	})
+	if err != nil {
+		return u, err
+	}
+	u.Sessions = uint64(sessions.len())
+	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
+	err = v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
+		switch ev.Type {
+		case event.Identify:
+			merge(&u.Properties, ev.Properties)
+		case event.Increment:
+			increment(&u.Properties, ev.Name, ev.Value.Text)
+		case event.Group:
+			if len(ev.Groups) > 0 && !slices.Contains(u.Groups, ev.Groups[0]) {
+				u.Groups = append(u.Groups, ev.Groups[0])
+			}
+		}
+	})
+	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
+	return u, err
+}
+
+// name chooses the id a person goes by: the first user id that no alias has
+// replaced, else its first id.
+func (e *Engine) name(b budget, v *view, p *person, u *User) error {
+	if len(p.users) == 0 {
+		if len(p.anons) > 0 {
+			u.ID, u.Anonymous = p.anons[0], p.anons
+		}
+		return nil
+	}
+	u.ID = p.users[0]
+	for _, id := range p.users {
+		replaced := false
+		err := v.eachEvent(b, []index.Clause{
+			{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
+			{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
+		}, func(ev *event.Event) { replaced = replaced || ev.User != id })
+		if err != nil {
+			return err
+		}
+		if !replaced {
+			u.ID = id
+			break
+		}
+	}
+	for _, id := range p.users {
+		if id != u.ID {
+			u.Aliases = append(u.Aliases, id)
+		}
+	}
+	return nil
+}
+
+// eachEvent reads the events that match, oldest first.
+func (v *view) eachEvent(b budget, clauses []index.Clause, fn func(*event.Event)) error {
+	var failed error
+	err := v.eachRow(b, matching(clauses...), func(p *viewPart) func(int) {
+		var r *rowReader
+		return func(row int) {
+			if failed != nil {
+				return
+			}
+			if r == nil {
+				r = newRowReader(p.get())
+			}
+			ev, err := r.read(row)
+			if err != nil {
+				failed = err
+				return
+			}
+			fn(ev)
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// merge lays traits over properties; null deletes.
+func merge(properties *event.Object, traits event.Object) {
+	for _, m := range traits {
+		if m.Value.Kind == event.Null {
+			properties.Delete(m.Key)
+		} else {
+			properties.Set(m.Key, m.Value)
+		}
+	}
+}
+
+// increment adds a decimal to a numeric property; one that is missing is 0, one
+// that is no number stays.
+func increment(properties *event.Object, key, by string) {
+	old := properties.Get(key)
+	if old.Kind == event.Absent {
+		old = event.Num("0")
+	}
+	a, okA := new(big.Rat).SetString(old.Text)
+	b, okB := new(big.Rat).SetString(by)
+	if old.Kind != event.Number || !okA || !okB {
+		return
+	}
+	sum := a.Add(a, b)
+	text := sum.FloatString(decimals(old.Text, by))
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	properties.Set(key, event.Num(text))
+}
+
+// decimals is how many digits after the point the sum of two decimals may have.
+func decimals(texts ...string) int {
+	n := 0
+	for _, t := range texts {
+		r, ok := new(big.Rat).SetString(t)
+		if !ok {
+			continue
+		}
+		d, _ := r.FloatPrec()
+		n = max(n, d)
+	}
+	return min(n, 400)
+}
+
+// Group implements API.
+func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, error) {
+	v := e.state(site.ID).view()
+	b := e.budget(ctx)
+	g := GroupInfo{ID: id}
+	found := false
+	seen := make(map[string]bool)
+	names := make(map[uint64]string)
+	err := v.eachEvent(b, []index.Clause{
+		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Group)}}}},
+		{Any: []index.Alt{{Field: event.FieldGroups, Terms: []string{id}}}},
+	}, func(ev *event.Event) {
+		if len(ev.Groups) == 0 || ev.Groups[0] != id {
+			return
+		}
+		found = true
+		merge(&g.Properties, ev.Properties)
+		if ev.PersonOrd != 0 {
+			who := ev.User
+			if who == "" {
+				who = ev.Anonymous
+			}
+			v.site.links.mu.RLock()
+			root := v.site.links.find(ev.PersonOrd)
+			v.site.links.mu.RUnlock()
+			names[root] = who
+		}
+	})
+	if err != nil {
+		return g, err
+	}
+	if !found {
+		return g, ErrNotFound
+	}
+	for root := range names {
+		p, err := v.person(root)
+		if err != nil {
+			return g, err
+		}
+		var u User
+		if err := e.name(b, v, p, &u); err != nil {
+			return g, err
+		}
+		if !seen[u.ID] {
+			seen[u.ID] = true
+			g.Members = append(g.Members, u.ID)
+		}
+	}
+	slices.Sort(g.Members)
+	slices.SortFunc(g.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
+	if t := g.Properties.Get("type"); t.Kind == event.String {
+		g.Type = t.Text
+	}
+	if n := g.Properties.Get("name"); n.Kind == event.String {
+		g.Name = n.Text
+	}
+	return g, nil
+}

@@ -1,0 +1,405 @@
+// Queries over events: listing, counting, series.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// LimitMax is the most events, users, sessions or rows of one page.
+const LimitMax = 1000
+
+// BucketsMax is the most buckets of a series.
+const BucketsMax = 10_000
+
+// budget bounds the time of one query.
+type budget struct {
+	ctx context.Context
+	end time.Time
+}
+
+func (e *Engine) budget(ctx context.Context) budget {
+	return budget{ctx, time.Now().Add(e.opts.QueryTime)}
+}
+
+// spent is asked between parts, and every few hundred rows.
+func (b budget) spent() error {
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	if time.Now().After(b.end) {
+		return ErrQueryTimeout
+	}
+	return nil
+}
+
+func checkLimit(limit, most int) (int, error) {
+	if limit == 0 {
+		limit = 100
+	}
+	if limit < 1 || limit > most {
+		return 0, fmt.Errorf("%w: limit is 1 to %d", ErrBadQuery, most)
+	}
+	return limit, nil
+}
+
+// List implements API. Order is that of receipt.
+func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
+	limit, err := checkLimit(q.Limit, LimitMax)
+	if err != nil {
+		return Page{}, err
+	}
+	v := e.state(q.Site.ID).view()
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return Page{}, err
+	}
+	var after uint64
+	if q.After != "" {
+		var ok bool
+		if after, ok = e.public.decode(q.Site.ID, q.After); !ok {
+			return Page{}, ErrBadCursor
+		}
+	}
+	var page Page
+	more := false
+	spent, err := v.walk(e.budget(ctx), w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
+		r := newRowReader(p.get())
+		for _, row := range rows {
+			if len(page.Events) == limit {
+				more = true
+				return false, nil
+			}
+			ev, err := r.read(row)
+			if err != nil {
+				return false, err
+			}
+			e.dress(q.Site, ev)
+			page.Events = append(page.Events, ev)
+		}
+		return true, nil
+	}, limit+1)
+	if err != nil {
+		return Page{}, err
+	}
+	switch {
+	case more:
+		page.Next = page.Events[limit-1].ID
+	case spent != 0:
+		page.Next = e.public.encode(q.Site.ID, spent)
+	}
+	return page, nil
+}
+
+// dress gives an event what its row does not say.
+func (e *Engine) dress(site *Site, ev *event.Event) {
+	ev.Site = site.Name
+	ev.ID = e.public.encode(site.ID, ev.Seq)
+}
+
+// walk visits the rows that satisfy w in order, part by part, from just beyond
+// after (0 = from the start). visit gets the rows of one part, at most want of
+// all in one call, and says whether to go on. When time runs out, walk returns
+// the seq it got to as spent.
+func (v *view) walk(b budget, w *where, ascending bool, after uint64, visit func(p *viewPart, rows []int) (bool, error), want int) (spent uint64, err error) {
+	at := after
+	for i := range v.parts {
+		p := &v.parts[i]
+		if !ascending {
+			p = &v.parts[len(v.parts)-1-i]
+		}
+		first, last := p.first(), p.last()
+		if after != 0 && (ascending && last <= after || !ascending && first >= after) {
+			continue
+		}
+		if err := b.spent(); err != nil {
+			if err == ErrQueryTimeout && at != after {
+				return at, nil
+			}
+			return 0, err
+		}
+		at = first
+		if ascending {
+			at = last
+		}
+		matched, skip := w.rows(p)
+		if err := p.err(); err != nil {
+			return 0, err
+		}
+		if skip {
+			continue
+		}
+		if matched == nil {
+			matched = index.All(p.get())
+		}
+		var rows []int
+		take := func(row int) bool {
+			rows = append(rows, row)
+			return len(rows) < want
+		}
+		if ascending {
+			from := 0
+			if after >= first {
+				from = int(after-first) + 1
+			}
+			matched.Ascend(from, take)
+		} else {
+			from := int(last - first)
+			if after != 0 && after <= last {
+				from = int(after-first) - 1
+			}
+			matched.Descend(from, take)
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if on, err := visit(p, rows); err != nil || !on {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func (p *viewPart) err() error {
+	if p.part == nil {
+		return nil
+	}
+	return p.part.Err()
+}
+
+// Event implements API.
+func (e *Engine) Event(_ context.Context, site *Site, id string) (*event.Event, error) {
+	seq, ok := e.public.decode(site.ID, id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	ev, err := e.state(site.ID).view().event(seq)
+	if err != nil {
+		return nil, err
+	}
+	if ev == nil {
+		return nil, ErrNotFound
+	}
+	e.dress(site, ev)
+	return ev, nil
+}
+
+// eachRow calls fn for every row that satisfies w, part by part, oldest first.
+func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row int))) error {
+	for i := range v.parts {
+		p := &v.parts[i]
+		if err := b.spent(); err != nil {
+			return err
+		}
+		matched, skip := w.rows(p)
+		if err := p.err(); err != nil {
+			return err
+		}
+		if skip {
+			continue
+		}
+		fn := part(p)
+		n := 0
+		var late error
+		index.Rows(p.get(), matched, func(row int) bool {
+			if n++; n%4096 == 0 {
+				if late = b.spent(); late != nil {
+					return false
+				}
+			}
+			fn(row)
+			return true
+		})
+		if late != nil {
+			return late
+		}
+		if err := p.err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Count implements API.
+func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
+	v := e.state(q.Site.ID).view()
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return Totals{}, err
+	}
+	var t Totals
+	var users, sessions ordSet
+	err = v.eachRow(e.budget(ctx), w, func(p *viewPart) func(int) {
+		person, session := p.get().Ints(event.IntPerson), p.get().Ints(event.IntSession)
+		return func(row int) {
+			t.Events++
+			users.add(uint64(person.At(row)))
+			sessions.add(uint64(session.At(row)))
+		}
+	})
+	if err != nil {
+		return Totals{}, err
+	}
+	t.Users = uint64(users.countRoots(v.site.links))
+	t.Sessions = uint64(sessions.len())
+	return t, nil
+}
+
+// Series implements API. Without from and to it spans the events there are.
+func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+	if loc == nil {
+		loc = time.UTC
+	}
+	v := e.state(q.Site.ID).view()
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return nil, err
+	}
+	b := e.budget(ctx)
+	from, to := q.From, q.To
+	if from == 0 || to == 0 {
+		first, last, any, err := v.timeSpan(b, w)
+		if err != nil || !any {
+			return nil, err
+		}
+		if from == 0 {
+			from = first
+		}
+		if to == 0 {
+			to = last + 1
+		}
+	}
+	starts, err := bucketStarts(from, to, interval, loc)
+	if err != nil || len(starts) == 0 {
+		return nil, err
+	}
+	buckets := make([]Bucket, len(starts))
+	var users, sessions pairSet
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		part := p.get()
+		times, person, session := part.Ints(event.IntTime), part.Ints(event.IntPerson), part.Ints(event.IntSession)
+		return func(row int) {
+			at := times.At(row)
+			i := sort.Search(len(starts), func(i int) bool { return starts[i] > at }) - 1
+			if i < 0 {
+				return
+			}
+			buckets[i].Events++
+			users.add(i, uint64(person.At(row)))
+			sessions.add(i, uint64(session.At(row)))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	users.toRoots(v.site.links)
+	users.each(func(i int) { buckets[i].Users++ })
+	sessions.each(func(i int) { buckets[i].Sessions++ })
+	for i := range buckets {
+		buckets[i].Time = starts[i]
+	}
+	return buckets, nil
+}
+
+// timeSpan finds the earliest and latest event time of the rows that match.
+func (v *view) timeSpan(b budget, w *where) (first, last int64, any bool, err error) {
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		times := p.get().Ints(event.IntTime)
+		return func(row int) {
+			t := times.At(row)
+			if !any || t < first {
+				first = t
+			}
+			if !any || t > last {
+				last = t
+			}
+			any = true
+		}
+	})
+	return first, last, any, err
+}
+
+// bucketStarts are the starts of the intervals that cover [from, to), in the
+// calendar of loc; weeks begin on Monday.
+func bucketStarts(from, to int64, interval string, loc *time.Location) ([]int64, error) {
+	t := time.UnixMilli(from).In(loc)
+	y, m, d := t.Date()
+	var step func(time.Time) time.Time
+	switch interval {
+	case "minute":
+		t = time.UnixMilli(from - mod(from, 60_000)).In(loc)
+		step = func(t time.Time) time.Time { return t.Add(time.Minute) }
+	case "hour":
+		// Hours begin where the clock on the wall shows :00.
+		t = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+		step = func(t time.Time) time.Time { return t.Add(time.Hour) }
+	case "day":
+		t = time.Date(y, m, d, 0, 0, 0, 0, loc)
+		step = func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
+	case "week":
+		t = time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, loc)
+		step = func(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
+	case "month":
+		t = time.Date(y, m, 1, 0, 0, 0, 0, loc)
+		step = func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
+	default:
+		return nil, fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
+	}
+	var starts []int64
+	for ; t.UnixMilli() < to; t = step(t) {
+		if len(starts) == BucketsMax {
+			return nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
+		}
+		starts = append(starts, t.UnixMilli())
+	}
+	return starts, nil
+}
+
+func mod(a, b int64) int64 { return ((a % b) + b) % b }
+
+// findSealed looks for an event with e's message id among the runs that recent
+// no longer covers, within the time message ids are remembered. It returns its
+// seq, 0 when there is none.
+func (e *Engine) findSealed(site *siteState, ev *event.Event, covered uint64) (uint64, error) {
+	runs := site.sealed()
+	since := ev.Received - e.opts.Dedup.Milliseconds()
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := runs[i]
+		if r.First >= covered {
+			continue
+		}
+		maybe, err := r.MayHold(ev.MessageID)
+		if err != nil {
+			return 0, err
+		}
+		if !maybe {
+			continue
+		}
+		p := r.View()
+		received := p.Ints(event.IntReceived)
+		rows := index.Match(p, []index.Clause{
+			{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{ev.MessageID}}}},
+			{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
+		}, nil)
+		var found uint64
+		rows.Descend(p.Len()-1, func(row int) bool {
+			if received.At(row) >= since {
+				found = p.First() + uint64(row)
+			}
+			return false
+		})
+		if err := p.Err(); err != nil {
+			return 0, err
+		}
+		if found != 0 {
+			return found, nil
+		}
+	}
+	return 0, nil
+}

@@ -1,0 +1,111 @@
+// Rows: putting an event together again from the columns of a part.
+
+package engine
+
+import (
+	"fmt"
+	"sort"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// rowReader reads rows of one part.
+type rowReader struct {
+	part    index.Part
+	ints    [event.NumInts]index.Ints
+	columns []rowColumn
+	parser  *event.Parser
+}
+
+type rowColumn struct {
+	field string
+	col   index.Column
+	codes index.Ints
+}
+
+func newRowReader(p index.Part) *rowReader {
+	r := &rowReader{part: p}
+	for i := range r.ints {
+		r.ints[i] = p.Ints(i)
+	}
+	for _, f := range p.Fields() {
+		if c := p.Column(f); c != nil {
+			r.columns = append(r.columns, rowColumn{f, c, c.Codes()})
+		}
+	}
+	return r
+}
+
+// read returns the event of a row, without its site and public id.
+func (r *rowReader) read(row int) (*event.Event, error) {
+	e := new(event.Event)
+	for i, c := range r.ints {
+		e.SetInt(i, c.At(row))
+	}
+	for i := range r.columns {
+		c := &r.columns[i]
+		code := uint32(c.codes.At(row))
+		if code == 0 {
+			continue
+		}
+		cell := c.col.Cell(code)
+		if err := r.part.Err(); err != nil {
+			return nil, err
+		}
+		if isOverflow(c.field) {
+			if err := r.overflow(e, c.field[0], cell); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := e.SetCell(c.field, cell); err != nil {
+			return nil, fmt.Errorf("event %d: %w", r.part.First()+uint64(row), err)
+		}
+	}
+	if err := r.part.Err(); err != nil {
+		return nil, err
+	}
+	e.Seq = r.part.First() + uint64(row)
+	e.Finish()
+	return e, nil
+}
+
+// isOverflow reports the column of the keys that have no column of their own.
+func isOverflow(field string) bool {
+	return field == event.PrefixProperty || field == event.PrefixExtra || field == event.PrefixContext
+}
+
+func (r *rowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
+	if r.parser == nil {
+		r.parser = new(event.Parser)
+	}
+	members, err := event.CellValue(cell).Object(r.parser)
+	if err != nil {
+		return fmt.Errorf("event %d: keys beyond the columns: %w", e.Seq, err)
+	}
+	for _, m := range members {
+		if err := e.SetCell(string(prefix)+m.Key, event.AppendCell(nil, m.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// partOf finds the part of v that holds seq.
+func (v *view) partOf(seq uint64) *viewPart {
+	i := sort.Search(len(v.parts), func(i int) bool { return v.parts[i].first() > seq }) - 1
+	if i < 0 || seq > v.parts[i].last() {
+		return nil
+	}
+	return &v.parts[i]
+}
+
+// event reads the event at seq, nil when there is none.
+func (v *view) event(seq uint64) (*event.Event, error) {
+	p := v.partOf(seq)
+	if p == nil {
+		return nil, nil
+	}
+	return newRowReader(p.get()).read(int(seq - p.first()))
+}

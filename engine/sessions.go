@@ -1,0 +1,146 @@
+// Sessions: read out of their events.
+
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// Session implements API.
+func (e *Engine) Session(ctx context.Context, site *Site, id string) (Session, error) {
+	v := e.state(site.ID).view()
+	first, err := v.firstMatch([]index.Clause{{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}})
+	if err != nil {
+		return Session{}, err
+	}
+	if first == 0 {
+		return Session{}, ErrNotFound
+	}
+	return e.session(e.budget(ctx), v, site, first)
+}
+
+// Sessions implements API: by first event, newest first. A session is listed
+// when one of its events satisfies the conditions and the range.
+func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, error) {
+	limit, err := checkLimit(q.Limit, LimitMax)
+	if err != nil {
+		return nil, "", err
+	}
+	v := e.state(q.Site.ID).view()
+	b := e.budget(ctx)
+	keep := func(uint64) bool { return true }
+	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
+		w, err := plan(v, q.Where, q.From, q.To)
+		if err != nil {
+			return nil, "", err
+		}
+		var matched ordSet
+		err = v.eachRow(b, w, func(p *viewPart) func(int) {
+			session := p.get().Ints(event.IntSession)
+			return func(row int) { matched.add(uint64(session.At(row))) }
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		keep = matched.has
+	}
+	firsts, more, err := e.firsts(b, v, q, event.IntSession, limit, keep)
+	if err != nil {
+		return nil, "", err
+	}
+	sessions := make([]Session, 0, len(firsts))
+	for _, first := range firsts {
+		s, err := e.session(b, v, q.Site, first)
+		if err != nil {
+			return nil, "", err
+		}
+		sessions = append(sessions, s)
+	}
+	if more {
+		return sessions, sessions[len(sessions)-1].Cursor, nil
+	}
+	return sessions, "", nil
+}
+
+// actions are the types that count as something a visitor did.
+var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
+
+// session reads the session whose first event has seq first.
+func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, error) {
+	ev, err := v.event(first)
+	if err != nil {
+		return Session{}, err
+	}
+	if ev == nil || ev.Session == "" {
+		return Session{}, ErrNotFound
+	}
+	s := Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
+	s.Referrer = ev.Context.Get("referrer").Text
+	s.Campaign = ev.Context.Get("utm_campaign").Text
+	if s.Campaign == "" {
+		s.Campaign = ev.Context.Get("utm_source").Text
+	}
+	switch {
+	case s.Campaign != "":
+		s.ReferrerType = "campaign"
+	case s.Referrer != "":
+		s.ReferrerType = "website"
+	default:
+		s.ReferrerType = "direct"
+	}
+	var views []pageView
+	err = v.eachEvent(b, []index.Clause{
+		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{ev.Session}}}},
+		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
+	}, func(ev *event.Event) {
+		if s.Events == 0 || ev.Time < s.Start {
+			s.Start = ev.Time
+		}
+		if s.Events == 0 || ev.Time > s.End {
+			s.End = ev.Time
+		}
+		s.Events++
+		if ev.User != "" {
+			s.User = ev.User
+		}
+		if s.Anonymous == "" {
+			s.Anonymous = ev.Anonymous
+		}
+		if slices.Contains(actions, ev.Type) {
+			s.Actions++
+		}
+		switch ev.Type {
+		case event.Page, event.Screen:
+			where := ev.Context.Get("url").Text
+			if where == "" {
+				where = ev.Name
+			}
+			views = append(views, pageView{ev.Time, where})
+		case event.Goal:
+			s.Goals = append(s.Goals, ev.Name)
+		case event.Order:
+			s.Orders = append(s.Orders, ev.Name)
+			s.Cart = ""
+		case event.Cart:
+			s.Cart = ev.Value.Text
+		}
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	if len(views) > 0 {
+		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
+		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
+	}
+	s.Bounce = s.Actions <= 1
+	return s, nil
+}
+
+type pageView struct {
+	time  int64
+	where string
+}

@@ -1,0 +1,149 @@
+// One site's part of the store: what is published, in memory and sealed.
+
+package engine
+
+import (
+	"sync"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// format tells the index what a cell is.
+var format = &index.Format{
+	Compare:    event.CompareCells,
+	Scalar:     event.CellScalar,
+	AppendTerm: event.AppendCellTerm,
+	Leaves:     event.CellLeaves,
+}
+
+// siteState is a site and its parts. The publisher and the sealer change it,
+// queries take views of it.
+type siteState struct {
+	id    uint32
+	links *links
+
+	mu      sync.RWMutex
+	runs    []*index.Run  // oldest first, tiling
+	sealing []*index.Open // complete, waiting for the sealer; oldest first
+	open    *index.Open   // the newest rows; nil when there are none
+	last    uint64        // seq of the newest published event
+}
+
+func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks()} }
+
+// view is what one query sees: every part, oldest first, tiling 1..last.
+type view struct {
+	site  *siteState
+	parts []viewPart
+	last  uint64
+}
+
+// viewPart is a part and the bounds known without opening it.
+type viewPart struct {
+	run  *index.Run // nil for an open part
+	open *index.Open
+	part index.Part
+}
+
+func (s *siteState) view() *view {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v := &view{site: s, last: s.last}
+	for _, r := range s.runs {
+		v.parts = append(v.parts, viewPart{run: r})
+	}
+	for _, o := range s.sealing {
+		v.parts = append(v.parts, viewPart{open: o, part: o.Snapshot()})
+	}
+	if s.open != nil {
+		if p := s.open.Snapshot(); p.Len() > 0 {
+			v.parts = append(v.parts, viewPart{open: s.open, part: p})
+		}
+	}
+	return v
+}
+
+// get opens the part.
+func (p *viewPart) get() index.Part {
+	if p.part == nil {
+		p.part = p.run.View()
+	}
+	return p.part
+}
+
+func (p *viewPart) first() uint64 {
+	if p.run != nil {
+		return p.run.First
+	}
+	return p.open.First()
+}
+
+func (p *viewPart) last() uint64 {
+	if p.run != nil {
+		return p.run.Last()
+	}
+	return p.part.First() + uint64(p.part.Len()) - 1
+}
+
+// sealed returns the site's runs, oldest first.
+func (s *siteState) sealed() []*index.Run {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.runs
+}
+
+// detach takes the open part out of the way of new rows, for the sealer.
+func (s *siteState) detach() *index.Open {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.open
+	if o != nil {
+		s.sealing = append(s.sealing, o)
+		s.open = nil
+	}
+	return o
+}
+
+// sealedInto replaces the oldest sealing part by its run.
+func (s *siteState) sealedInto(r *index.Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealing = append([]*index.Open(nil), s.sealing[1:]...)
+	s.runs = append(append([]*index.Run(nil), s.runs...), r)
+}
+
+// appendRow gives the newest row of an open part its cells; keys beyond what a
+// part has columns for go together into one column of each kind.
+func appendRow(o *index.Open, record []byte) error {
+	var ints event.Ints
+	var overflow map[byte]event.Object
+	first := true
+	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
+		if first {
+			o.Append(ints[:])
+			first = false
+		}
+		if !o.Fits(field) && len(field) > 1 {
+			if overflow == nil {
+				overflow = make(map[byte]event.Object)
+			}
+			member := event.Member{Key: string(field[1:]), Value: event.CellValue(cell)}
+			overflow[field[0]] = append(overflow[field[0]], member)
+			return nil
+		}
+		o.Set(field, cell)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if first {
+		o.Append(ints[:])
+	}
+	for prefix, members := range overflow {
+		text := event.AppendObject(nil, members)
+		o.Set([]byte{prefix}, event.AppendCell(nil, event.Raw(string(text))))
+	}
+	return nil
+}

@@ -1,0 +1,321 @@
+// Snapshots: a restorable copy of the store, and a store made from one.
+
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A snapshot is a directory:
+//
+//	store/         a Pebble checkpoint
+//	keys.toml      the keys of the sites, when the data directory has them
+//	SNAPSHOT.json  the manifest: length and SHA-256 of every other file
+//
+// The manifest is written last and the directory is renamed into place after
+// it, so an unfinished snapshot cannot be taken for one.
+const (
+	manifestName = "SNAPSHOT.json"
+	keysName     = "keys.toml"
+)
+
+type manifest struct {
+	Version int            `json:"version"`
+	Created time.Time      `json:"created"`
+	Events  uint64         `json:"events"`
+	Files   []manifestFile `json:"files"`
+}
+
+type manifestFile struct {
+	Name   string `json:"name"` // slash-separated, relative
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// Snapshot implements API. Every event acknowledged before the call is in it,
+// none that came after it returned.
+func (e *Engine) Snapshot(_ context.Context, dir string) (SnapshotInfo, error) {
+	if err := e.failure(); err != nil {
+		return SnapshotInfo{}, ErrFailed
+	}
+	fs := e.opts.FS
+	if _, err := fs.Stat(dir); err == nil {
+		return SnapshotInfo{}, fmt.Errorf("snapshot: %s exists", dir)
+	}
+	part := dir + ".partial"
+	if err := fs.RemoveAll(part); err != nil {
+		return SnapshotInfo{}, fmt.Errorf("snapshot: %w", err)
+	}
+	info, err := e.snapshot(part, dir)
+	if err != nil {
+		_ = fs.RemoveAll(part)
+		return SnapshotInfo{}, fmt.Errorf("snapshot: %w", err)
+	}
+	return info, nil
+}
+
+func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
+	fs := e.opts.FS
+	if err := fs.MkdirAll(part, 0o700); err != nil {
+		return SnapshotInfo{}, err
+	}
+	e.sealer.install.Lock()
+	err := e.db.Checkpoint(storeDir(fs, part))
+	e.sealer.install.Unlock()
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	keys := fs.PathJoin(e.opts.Dir, keysName)
+	if _, err := fs.Stat(keys); err == nil {
+		if _, err := copyFile(fs, keys, fs.PathJoin(part, keysName)); err != nil {
+			return SnapshotInfo{}, err
+		}
+	}
+	// Reading the copy tells what is in it, and that it can be opened.
+	events, err := countEvents(fs, storeDir(fs, part))
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	m := manifest{Version: 1, Created: e.now().UTC(), Events: events}
+	var bytes int64
+	err = eachFile(fs, part, "", func(name string) error {
+		size, sum, err := sumFile(fs, joinName(fs, part, name))
+		m.Files = append(m.Files, manifestFile{name, size, sum})
+		bytes += size
+		return err
+	})
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	if err := writeFile(fs, fs.PathJoin(part, manifestName), append(text, '\n')); err != nil {
+		return SnapshotInfo{}, err
+	}
+	if err := errors.Join(syncDir(fs, storeDir(fs, part)), syncDir(fs, part)); err != nil {
+		return SnapshotInfo{}, err
+	}
+	if err := fs.Rename(part, dir); err != nil {
+		return SnapshotInfo{}, err
+	}
+	if err := syncDir(fs, fs.PathDir(dir)); err != nil {
+		return SnapshotInfo{}, err
+	}
+	return SnapshotInfo{Path: dir, Events: events, Bytes: bytes}, nil
+}
+
+// Restore makes a new data directory from a snapshot whose every file is as the
+// manifest says. dataDir must be missing or empty. The new store begins an
+// incarnation of its own, so an id handed out after the snapshot names nothing
+// in it.
+func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
+	if fs == nil {
+		fs = vfs.Default
+	}
+	if list, err := fs.List(dataDir); err == nil && len(list) > 0 {
+		return fmt.Errorf("restore: %s is not empty", dataDir)
+	}
+	m, err := verifySnapshot(fs, snapshotDir)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := restore(fs, snapshotDir, dataDir, m); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
+	if err := fs.MkdirAll(storeDir(fs, dataDir), 0o700); err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, f.Name))
+		if err != nil {
+			return err
+		}
+		if sum != f.SHA256 {
+			return fmt.Errorf("%s changed while it was copied", f.Name)
+		}
+	}
+	if err := errors.Join(syncDir(fs, storeDir(fs, dataDir)), syncDir(fs, dataDir)); err != nil {
+		return err
+	}
+	db, err := pebble.Open(storeDir(fs, dataDir), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
+	if err != nil {
+		return err
+	}
+	err = beginEra(db)
+	return errors.Join(err, db.Close())
+}
+
+// beginEra starts a new incarnation after the newest event of every site.
+func beginEra(db *pebble.DB) error {
+	s, err := readStore(db)
+	if err != nil {
+		return err
+	}
+	last, err := lastSeqs(db)
+	if err != nil {
+		return err
+	}
+	next := era{number: s.eras[len(s.eras)-1].number + 1, from: make(map[uint32]uint64)}
+	for site, seq := range last {
+		next.from[site] = seq + 1
+	}
+	return db.Set(storeKey("incarnations"), appendEras(nil, append(s.eras, next)), pebble.Sync)
+}
+
+// verifySnapshot reads the manifest and compares every file with it.
+func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
+	f, err := fs.Open(fs.PathJoin(dir, manifestName))
+	if err != nil {
+		return nil, fmt.Errorf("not a finished snapshot: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64<<20))
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	named := []string{manifestName}
+	for _, f := range m.Files {
+		named = append(named, f.Name)
+		size, sum, err := sumFile(fs, joinName(fs, dir, f.Name))
+		if err != nil {
+			return nil, fmt.Errorf("file %s: %w", f.Name, err)
+		}
+		if size != f.Size || sum != f.SHA256 {
+			return nil, fmt.Errorf("file %s is damaged", f.Name)
+		}
+	}
+	err = eachFile(fs, dir, "", func(name string) error {
+		if !slices.Contains(named, name) {
+			return fmt.Errorf("file %s does not belong to the snapshot", name)
+		}
+		return nil
+	})
+	return m, err
+}
+
+// parseManifest refuses names that lead out of the snapshot.
+func parseManifest(text []byte) (*manifest, error) {
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("damaged manifest: %w", err)
+	}
+	if m.Version != 1 {
+		return nil, fmt.Errorf("snapshot version %d is not known to this cairn", m.Version)
+	}
+	for _, f := range m.Files {
+		parts := strings.Split(f.Name, "/")
+		if len(parts) > 2 || slices.ContainsFunc(parts, func(p string) bool {
+			return p == "" || p == "." || p == ".." || strings.ContainsAny(p, "\\\x00")
+		}) {
+			return nil, fmt.Errorf("damaged manifest: file name %q", f.Name)
+		}
+	}
+	return &m, nil
+}
+
+func joinName(fs vfs.FS, dir, name string) string {
+	return fs.PathJoin(append([]string{dir}, strings.Split(name, "/")...)...)
+}
+
+// eachFile calls fn with every file below dir, slash-separated, sorted.
+func eachFile(fs vfs.FS, dir, below string, fn func(name string) error) error {
+	list, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	slices.Sort(list)
+	for _, name := range list {
+		path := fs.PathJoin(dir, name)
+		info, err := fs.Stat(path)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = eachFile(fs, path, below+name+"/", fn)
+		} else {
+			err = fn(below + name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sumFile(fs vfs.FS, path string) (size int64, sum string, err error) {
+	f, err := fs.Open(path, vfs.SequentialReadsOption)
+	if err != nil {
+		return 0, "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	return size, hex.EncodeToString(h.Sum(nil)), err
+}
+
+// copyFile copies and syncs a file and returns its SHA-256.
+func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
+	src, err := fs.Open(from, vfs.SequentialReadsOption)
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	dst, err := fs.Create(to, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(dst, h), src)
+	if err == nil {
+		err = dst.Sync()
+	}
+	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, dst.Close())
+}
+
+func writeFile(fs vfs.FS, path string, data []byte) error {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// countEvents opens a store read-only and counts its events.
+func countEvents(fs vfs.FS, path string) (uint64, error) {
+	db, err := pebble.Open(path, readOnlyOptions(fs))
+	if err != nil {
+		return 0, err
+	}
+	last, err := lastSeqs(db)
+	var events uint64
+	for _, seq := range last {
+		events += seq
+	}
+	return events, errors.Join(err, db.Close())
+}

@@ -1,0 +1,122 @@
+// Where: from the conditions of a query to clauses the index can answer.
+
+package engine
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// plainFields are the filters that compare the text of one core field.
+var plainFields = map[string]string{
+	"name": event.FieldName, "type": event.FieldType, "dialect": event.FieldDialect,
+	"anonymous": event.FieldAnonymous, "session": event.FieldSession, "group": event.FieldGroups,
+	"message_id": event.FieldMessageID, "previous": event.FieldPrevious,
+}
+
+// where is a query made ready: every clause and range must hold.
+type where struct {
+	clauses          []index.Clause
+	ranges           []index.Range
+	timeFrom, timeTo int64 // of the event-time range, to skip parts
+	dayFrom, dayTo   int64
+}
+
+// matching is the rows that satisfy clauses, at any time.
+func matching(clauses ...index.Clause) *where {
+	return &where{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
+}
+
+// plan turns the conditions into clauses against v.
+func plan(v *view, conds []Cond, from, to int64) (*where, error) {
+	w := matching()
+	for _, c := range conds {
+		clause, err := v.clause(c)
+		if err != nil {
+			return nil, err
+		}
+		w.clauses = append(w.clauses, clause)
+	}
+	if from != 0 {
+		w.timeFrom = from
+	}
+	if to != 0 {
+		w.timeTo = to
+	}
+	if from != 0 || to != 0 {
+		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+	}
+	return w, nil
+}
+
+// days restricts w to the days from..to, both inclusive, as counted.
+func (w *where) days(from, to int32) {
+	w.dayFrom, w.dayTo = int64(from), int64(to)+1
+	w.ranges = append(w.ranges, index.Range{Col: event.IntDay, From: w.dayFrom, To: w.dayTo})
+}
+
+// rows finds the rows of a part; nil means all of them. skip reports that there
+// are none, without opening the part.
+func (w *where) rows(p *viewPart) (rows *index.Bitmap, skip bool) {
+	ranges := w.ranges
+	if r := p.run; r != nil {
+		if r.TimeMax < w.timeFrom || r.TimeMin >= w.timeTo || int64(r.DayMax) < w.dayFrom || int64(r.DayMin) >= w.dayTo {
+			return nil, true
+		}
+		if w.timeFrom <= r.TimeMin && r.TimeMax < w.timeTo && w.dayFrom <= int64(r.DayMin) && int64(r.DayMax) < w.dayTo {
+			ranges = nil
+		}
+	}
+	rows = index.Match(p.get(), w.clauses, ranges)
+	return rows, rows != nil && rows.Empty()
+}
+
+func (v *view) clause(c Cond) (index.Clause, error) {
+	if field, ok := plainFields[c.Field]; ok {
+		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil
+	}
+	switch {
+	case c.Field == "user":
+		return v.personClause(c.Values)
+	case c.Field == "value":
+		return index.Clause{Any: []index.Alt{{Field: event.FieldValue, Terms: queryTerms(c.Values)}}}, nil
+	case c.Field == "bot" && len(c.Values) == 1 && c.Values[0] == "false":
+		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + "bot", Terms: []string{"true"}}}, Not: true}, nil
+	case strings.HasPrefix(c.Field, "prop."):
+		return index.Clause{Any: pathAlts(event.PrefixProperty, c.Field[len("prop."):], queryTerms(c.Values))}, nil
+	case strings.HasPrefix(c.Field, "extra."):
+		return index.Clause{Any: pathAlts(event.PrefixExtra, c.Field[len("extra."):], queryTerms(c.Values))}, nil
+	case slices.Contains(event.ContextKeys, c.Field):
+		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + c.Field, Terms: queryTerms(c.Values)}}}, nil
+	}
+	return index.Clause{}, fmt.Errorf("%w: unknown field %q", ErrBadQuery, c.Field)
+}
+
+// queryTerms are the terms that any of the query texts asks for.
+func queryTerms(values []string) []string {
+	var terms []string
+	for _, v := range values {
+		terms = append(terms, event.QueryTerms(v)...)
+	}
+	return terms
+}
+
+// pathAlts finds a dotted path wherever it may be: under the literal key, inside
+// the object of any key that begins it, or among the keys without a column.
+func pathAlts(prefix, path string, terms []string) []index.Alt {
+	alts := []index.Alt{{Field: prefix + path, Terms: terms}}
+	for i := 0; i < len(path); i++ {
+		if path[i] == '.' && i > 0 {
+			alts = append(alts, index.Alt{Field: prefix + path[:i], Path: path[i+1:], Terms: terms})
+		}
+	}
+	if path == "" {
+		return nil
+	}
+	return append(alts, index.Alt{Field: prefix, Path: path, Terms: terms})
+}

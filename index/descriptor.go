@@ -1,0 +1,162 @@
+// Descriptors: the list of runs that exist.
+
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Descriptor says that a run exists and what it covers.
+//
+//	version 1 | run u64 | rows u64 | time min i64 | time max i64 | day min i32 |
+//	day max i32 | keys u64 | sum u64      little endian
+type Descriptor struct {
+	Site             uint32
+	First            uint64 // seq of its first row
+	Run              uint64
+	Rows             uint64
+	TimeMin, TimeMax int64 // event time, Unix milliseconds
+	DayMin, DayMax   int32
+	Keys             uint64 // keys of the run
+	Sum              uint64 // Checksum over them
+}
+
+// Last is the seq of the last row.
+func (d *Descriptor) Last() uint64 { return d.First + d.Rows - 1 }
+
+const descriptorLen = 1 + 8*4 + 4*2 + 8*2
+
+var errDescriptor = errors.New("damaged run descriptor")
+
+// Put writes d to a batch.
+func (d *Descriptor) Put(w interface {
+	Set(key, value []byte, o *pebble.WriteOptions) error
+}) error {
+	b := []byte{runVersion}
+	for _, v := range []uint64{d.Run, d.Rows, uint64(d.TimeMin), uint64(d.TimeMax)} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(d.DayMin))
+	b = binary.LittleEndian.AppendUint32(b, uint32(d.DayMax))
+	b = binary.LittleEndian.AppendUint64(b, d.Keys)
+	b = binary.LittleEndian.AppendUint64(b, d.Sum)
+	if err := w.Set(descriptorKey(d.Site, d.First), b, nil); err != nil {
+		return fmt.Errorf("put descriptor: %w", err)
+	}
+	return nil
+}
+
+// Descriptors calls fn with every descriptor by (site, first).
+func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixDescriptor}, UpperBound: []byte{PrefixDescriptor + 1}})
+	if err != nil {
+		return fmt.Errorf("read descriptors: %w", err)
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		k, v := it.Key(), it.Value()
+		if len(k) != 13 || len(v) != descriptorLen || v[0] != runVersion {
+			err = fmt.Errorf("%w %x", errDescriptor, k)
+			break
+		}
+		u := func(i int) uint64 { return binary.LittleEndian.Uint64(v[i:]) }
+		d := Descriptor{
+			Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
+			Run: u(1), Rows: u(9), TimeMin: int64(u(17)), TimeMax: int64(u(25)),
+			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
+			Keys: u(41), Sum: u(49),
+		}
+		if d.First == 0 || d.Rows == 0 {
+			err = fmt.Errorf("%w %x", errDescriptor, k)
+			break
+		}
+		err = fn(d)
+	}
+	if cerr := it.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("read descriptors: %w", cerr)
+	}
+	return err
+}
+
+// Checksum folds the keys of a run into one number. It is a Sink in front of
+// another, or on its own.
+type Checksum struct {
+	Next Sink // may be nil
+	Keys uint64
+	hash xxhash.Digest
+	used bool
+}
+
+// Set adds a key, then passes it on. The run id in the key is left out, so that
+// equal runs have equal sums whatever their ids.
+func (c *Checksum) Set(key, value []byte) error {
+	if !c.used {
+		c.hash.Reset()
+		c.used = true
+	}
+	var n [8]byte
+	rest := key[9:]
+	binary.LittleEndian.PutUint32(n[:], uint32(len(rest)))
+	binary.LittleEndian.PutUint32(n[4:], uint32(len(value)))
+	_, _ = c.hash.Write(n[:])
+	_, _ = c.hash.Write(rest)
+	_, _ = c.hash.Write(value)
+	c.Keys++
+	if c.Next == nil {
+		return nil
+	}
+	return c.Next.Set(key, value)
+}
+
+// Sum is the checksum so far.
+func (c *Checksum) Sum() uint64 { return c.hash.Sum64() }
+
+// SumRun computes the checksum of a run as it is stored.
+func SumRun(r pebble.Reader, run uint64) (sum, keys uint64, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: runPrefix(run), UpperBound: prefixEnd(runPrefix(run))})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read run %d: %w", run, err)
+	}
+	var c Checksum
+	for ok := it.First(); ok; ok = it.Next() {
+		_ = c.Set(it.Key(), it.Value())
+	}
+	if err := it.Close(); err != nil {
+		return 0, 0, fmt.Errorf("read run %d: %w", run, err)
+	}
+	return c.Sum(), c.Keys, nil
+}
+
+// RunIDs lists the ids of all runs that have keys, with or without a descriptor,
+// ascending.
+func RunIDs(r pebble.Reader) ([]uint64, error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixRun}, UpperBound: []byte{PrefixRun + 1}})
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var ids []uint64
+	for ok := it.First(); ok; {
+		if len(it.Key()) < 9 {
+			_ = it.Close()
+			return nil, fmt.Errorf("list runs: bad key %x", it.Key())
+		}
+		id := binary.BigEndian.Uint64(it.Key()[1:])
+		ids = append(ids, id)
+		ok = it.SeekGE(prefixEnd(runPrefix(id)))
+	}
+	if err := it.Close(); err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	return ids, nil
+}
+
+// DropRun deletes every key of a run.
+func DropRun(w interface {
+	DeleteRange(start, end []byte, o *pebble.WriteOptions) error
+}, run uint64) error {
+	return w.DeleteRange(runPrefix(run), prefixEnd(runPrefix(run)), nil)
+}

@@ -1,0 +1,51 @@
+// Package index keeps and answers for the fields of the log: which rows of a
+// site hold which value. It knows (site, seq, field, value), never an event: a
+// row is six integers and a set of (field, cell) pairs, a cell is opaque bytes
+// whose order and terms the caller supplies (Format).
+//
+// # Parts
+//
+// A Part is a range of consecutive rows of one site, numbered from 0. There are
+// two kinds, with one way to ask them: an Open part grows in memory, a Run is
+// sealed, immutable and lies in Pebble. A Run is not only an index: its columns
+// are the rows, and any row can be put together again from them.
+//
+// # A run, format version 1
+//
+// All keys of a run start with 0x30 | run u64, run ids are never reused, so the
+// tables of two runs never overlap. Integers in keys are big endian.
+//
+//	0x30 | run | column u16 | section u8 | page u32     a page of a column
+//	0x30 | run | 0xFFFD | property                      totals of a property
+//	0x30 | run | 0xFFFE                                 filter of one column
+//	0x30 | run | 0xFFFF                                 header, see header.go
+//
+//	section  holds
+//	1 ints   the integers of an integer column, or the codes of a cell column
+//	2 dict   the distinct cells of a column in Format.Compare order; code i+1 is
+//	         the i-th, code 0 means the row has no such field
+//	3 starts for each code, where its rows begin in section 4; card+1 integers
+//	4 rows   rows in order of (code, row); only where card > PostingsCard
+//	5 leaves hashes (sorted) of (path, term) inside arrays and objects
+//	6 owners the codes those hashes belong to, in the same order
+//	7 rowset only for a sparse column: the rows that have it; section 1 then has
+//	         a code for each of these rows alone
+//
+// Sections 1, 3, 4, 5, 6, 7 are integer pages (ints.go) of PageRows values,
+// section 2 has pages of about DictPageBytes (dict.go). Because a page is found
+// by its number, reading one row costs one page a column whatever the size of
+// the run.
+//
+// A run exists when, and only when, its descriptor does:
+//
+//	0x20 | site u32 | first u64 -> descriptor (descriptor.go)
+//
+// Keys of a run without a descriptor are left over from a crash and are removed
+// at open.
+//
+// # Invariants
+//
+//	X1  A run's bytes are a function of its rows, its totals and nothing else.
+//	X2  Runs and the log's rows of a site tile its seqs without gap or overlap.
+//	X3  A run's totals are the sum of its groups' deltas, and of its rows' counts.
+package index

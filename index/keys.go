@@ -1,0 +1,75 @@
+// Keys of runs and descriptors.
+
+package index
+
+import "encoding/binary"
+
+// Key prefixes of this room.
+const (
+	PrefixDescriptor = 0x20
+	PrefixRun        = 0x30
+)
+
+type section uint8
+
+const (
+	secInts section = iota + 1
+	secDict
+	secStarts
+	secRows
+	secLeaves
+	secOwners
+	secRowSet
+)
+
+const (
+	colTotals = 0xFFFD
+	colFilter = 0xFFFE
+	colHeader = 0xFFFF
+	// ColumnsMax bounds the cell columns of a part: what a client invents beyond
+	// it the caller folds into one column.
+	ColumnsMax = 1024
+)
+
+// pageKey names one page of one run.
+type pageKey struct {
+	run  uint64
+	col  uint16
+	sec  section
+	page uint32
+}
+
+func runPrefix(run uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{PrefixRun}, run)
+}
+
+func (k pageKey) append(dst []byte) []byte {
+	dst = append(dst, PrefixRun)
+	dst = binary.BigEndian.AppendUint64(dst, k.run)
+	dst = binary.BigEndian.AppendUint16(dst, k.col)
+	if k.col >= colTotals {
+		return dst
+	}
+	dst = append(dst, byte(k.sec))
+	return binary.BigEndian.AppendUint32(dst, k.page)
+}
+
+func totalsKey(run uint64, property string) []byte {
+	return append(pageKey{run: run, col: colTotals}.append(nil), property...)
+}
+
+func descriptorKey(site uint32, first uint64) []byte {
+	k := binary.BigEndian.AppendUint32([]byte{PrefixDescriptor}, site)
+	return binary.BigEndian.AppendUint64(k, first)
+}
+
+// prefixEnd is the first key after every key that starts with p.
+func prefixEnd(p []byte) []byte {
+	e := append([]byte(nil), p...)
+	for i := len(e) - 1; i >= 0; i-- {
+		if e[i]++; e[i] != 0 {
+			return e[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+// The open part: the newest rows of a site, in memory, by column.
+
+package index
+
+import (
+	"slices"
+	"sync"
+	"unsafe"
+)
+
+// Open is a part that grows. One goroutine appends; any number take snapshots.
+// Rows appear in snapshots only after Publish.
+type Open struct {
+	format *Format
+	first  uint64
+
+	mu      sync.RWMutex
+	ints    [][]int64
+	columns map[string]*openColumn
+	rows    int // appended
+	public  int // published
+	bytes   int64
+}
+
+// openColumn grows at the end only, so a snapshot's slices stay as they are.
+type openColumn struct {
+	codes  []uint32 // by row; shorter than the part when the newest rows lack the field
+	cells  [][]byte // by code-1
+	byCell map[string]uint32
+	terms  map[int64][]uint32 // codes by leafHash of what they hold
+}
+
+// NewOpen starts a part whose row 0 has seq first. numInts is how many integers
+// every row has.
+func NewOpen(format *Format, first uint64, numInts int) *Open {
+	return &Open{format: format, first: first, ints: make([][]int64, numInts), columns: make(map[string]*openColumn)}
+}
+
+// First is the seq of row 0.
+func (o *Open) First() uint64 { return o.first }
+
+// Rows is how many rows were appended.
+func (o *Open) Rows() int { return o.rows }
+
+// Bytes is about how much memory the part holds.
+func (o *Open) Bytes() int64 { return o.bytes }
+
+// Lock and Unlock bracket a series of Appends.
+func (o *Open) Lock()   { o.mu.Lock() }
+func (o *Open) Unlock() { o.mu.Unlock() }
+
+// Append starts the next row with its integers; Set then adds its cells. The
+// caller holds the lock.
+func (o *Open) Append(ints []int64) {
+	for i := range o.ints {
+		o.ints[i] = append(o.ints[i], ints[i])
+	}
+	o.rows++
+	o.bytes += int64(8 * len(ints))
+}
+
+// Fits reports whether field has a column or may get one.
+func (o *Open) Fits(field []byte) bool {
+	return len(o.columns) < ColumnsMax || o.columns[string(field)] != nil
+}
+
+// Set gives the newest row a cell. Both arguments are copied.
+func (o *Open) Set(field, cell []byte) {
+	c := o.columns[string(field)]
+	if c == nil {
+		c = &openColumn{byCell: make(map[string]uint32), terms: make(map[int64][]uint32)}
+		o.columns[string(field)] = c
+		o.bytes += 256
+	}
+	code, ok := c.byCell[string(cell)]
+	if !ok {
+		code = c.add(o.format, cell)
+		o.bytes += int64(2*len(cell)) + 96
+	}
+	row := o.rows - 1
+	for len(c.codes) < row {
+		c.codes = append(c.codes, 0)
+		o.bytes += 4
+	}
+	if len(c.codes) == row {
+		c.codes = append(c.codes, code)
+		o.bytes += 4
+	}
+}
+
+// add gives a new cell its code. The bytes of the map's key serve as the cell.
+func (c *openColumn) add(f *Format, cell []byte) uint32 {
+	s := string(cell)
+	kept := unsafe.Slice(unsafe.StringData(s), len(s))
+	c.cells = append(c.cells, kept)
+	code := uint32(len(c.cells))
+	c.byCell[s] = code
+	f.Leaves(kept, func(path, term string) bool {
+		h := leafHash(path, term)
+		c.terms[h] = append(c.terms[h], code)
+		return true
+	})
+	return code
+}
+
+// Publish shows all appended rows to later snapshots.
+func (o *Open) Publish() {
+	o.mu.Lock()
+	o.public = o.rows
+	o.mu.Unlock()
+}
+
+// Snapshot is the part as published now. It is only good for one goroutine; it
+// holds the memory of the rows it shows.
+func (o *Open) Snapshot() Part {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	s := &openView{open: o, rows: o.public, ints: make([][]int64, len(o.ints))}
+	for i := range s.ints {
+		s.ints[i] = o.ints[i][:o.public]
+	}
+	return s
+}
+
+// openView is a published prefix of an Open.
+type openView struct {
+	open *Open
+	rows int
+	ints [][]int64
+}
+
+func (v *openView) First() uint64     { return v.open.first }
+func (v *openView) Len() int          { return v.rows }
+func (v *openView) Err() error        { return nil }
+func (v *openView) Ints(col int) Ints { return sliceInts(v.ints[col]) }
+
+func (v *openView) Fields() []string {
+	v.open.mu.RLock()
+	defer v.open.mu.RUnlock()
+	fields := make([]string, 0, len(v.open.columns))
+	for f := range v.open.columns {
+		fields = append(fields, f)
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+func (v *openView) Column(field string) Column {
+	v.open.mu.RLock()
+	defer v.open.mu.RUnlock()
+	c := v.open.columns[field]
+	if c == nil {
+		return nil
+	}
+	return &openColumnView{view: v, col: c, codes: c.codes[:min(len(c.codes), v.rows)], cells: c.cells[:len(c.cells):len(c.cells)]}
+}
+
+type openColumnView struct {
+	view  *openView
+	col   *openColumn
+	codes []uint32
+	cells [][]byte
+}
+
+func (c *openColumnView) Card() int               { return len(c.cells) }
+func (c *openColumnView) Codes() Ints             { return codeInts{c.codes, c.view.rows} }
+func (c *openColumnView) Cell(code uint32) []byte { return c.cells[code-1] }
+
+func (c *openColumnView) Count(code uint32) int {
+	n := 0
+	for _, x := range c.codes {
+		if x == code {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *openColumnView) Rows(uint32, func(int)) bool             { return false }
+func (c *openColumnView) Present(func(row int, code uint32)) bool { return false }
+
+func (c *openColumnView) Find(path string, terms []string) []uint32 {
+	var maybe []uint32
+	c.view.open.mu.RLock()
+	for _, t := range terms {
+		maybe = append(maybe, c.col.terms[leafHash(path, t)]...)
+	}
+	c.view.open.mu.RUnlock()
+	slices.Sort(maybe)
+	return slices.DeleteFunc(slices.Compact(maybe), func(code uint32) bool {
+		return int(code) > len(c.cells) || !c.view.open.format.hasLeaf(c.cells[code-1], path, terms)
+	})
+}
+
+// sliceInts is an integer column in memory.
+type sliceInts []int64
+
+func (s sliceInts) At(row int) int64 { return s[row] }
+func (s sliceInts) Page(page int, _ []int64) []int64 {
+	return s[page*PageRows : min((page+1)*PageRows, len(s))]
+}
+
+// codeInts is codes in memory; rows past the last one that has the field are 0.
+type codeInts struct {
+	codes []uint32
+	rows  int
+}
+
+func (c codeInts) At(row int) int64 {
+	if row >= len(c.codes) {
+		return 0
+	}
+	return int64(c.codes[row])
+}
+
+func (c codeInts) Page(page int, buf []int64) []int64 {
+	buf = buf[:min(PageRows, c.rows-page*PageRows)]
+	for i := range buf {
+		buf[i] = c.At(page*PageRows + i)
+	}
+	return buf
+}

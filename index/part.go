@@ -1,0 +1,81 @@
+// Part: how queries ask open rows and sealed runs alike.
+
+package index
+
+import "github.com/cespare/xxhash/v2"
+
+// Format tells the index what it may know of a cell.
+type Format struct {
+	// Compare orders cells: scalars first, by term, so that cells of one term
+	// stand together; then arrays and objects.
+	Compare func(a, b []byte) int
+	// Scalar says whether the cell has a term.
+	Scalar func(cell []byte) bool
+	// AppendTerm appends the term of a scalar cell.
+	AppendTerm func(dst, cell []byte) []byte
+	// Leaves yields the distinct (path, term) pairs of a cell: ("", term) of a
+	// scalar, every scalar inside an array or object.
+	Leaves func(cell []byte, yield func(path, term string) bool)
+}
+
+// Part is a range of consecutive rows of one site. It belongs to one query and
+// one goroutine. Reads of a damaged part give zeros and set Err.
+type Part interface {
+	First() uint64 // seq of row 0
+	Len() int      // rows
+	Ints(col int) Ints
+	Column(field string) Column // nil when no row has the field
+	Fields() []string           // sorted
+	Err() error
+}
+
+// Ints is an integer column, or the codes of a cell column.
+type Ints interface {
+	At(row int) int64
+	// Page decodes rows page*PageRows… into buf, which has room for PageRows,
+	// and returns those there are.
+	Page(page int, buf []int64) []int64
+}
+
+// Column is the cells of one field: each row has a code, each code a cell.
+type Column interface {
+	Card() int // codes are 1..Card; 0 = the row has no such field
+	Codes() Ints
+	Cell(code uint32) []byte
+	Count(code uint32) int // rows with this code
+	// Find returns the codes whose cell has one of the terms at path: "" is the
+	// cell itself and the elements of an array, else a dotted path inside.
+	Find(path string, terms []string) []uint32
+	// Rows calls yield with the rows of a code, ascending, and reports false
+	// when the column keeps no such list.
+	Rows(code uint32, yield func(row int)) bool
+	// Sparse columns list the rows that have the field at all.
+	Present(yield func(row int, code uint32)) bool
+}
+
+// leafHash finds the cells that hold a term at a path; collisions are told apart
+// by looking at the cell.
+func leafHash(path, term string) int64 {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.WriteString(path)
+	_, _ = d.Write([]byte{0})
+	_, _ = d.WriteString(term)
+	return int64(d.Sum64() >> 32)
+}
+
+// hasLeaf says whether the cell holds one of the terms at path.
+func (f *Format) hasLeaf(cell []byte, path string, terms []string) (found bool) {
+	f.Leaves(cell, func(p, t string) bool {
+		if p == path {
+			for _, want := range terms {
+				if t == want {
+					found = true
+					return false
+				}
+			}
+		}
+		return true
+	})
+	return found
+}

@@ -1,0 +1,219 @@
+// The log itself: appending blocks and notes to a batch, replaying, trimming.
+
+package wal
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Key prefixes of this room.
+const (
+	PrefixBlock = 0x10
+	PrefixNote  = 0x11
+)
+
+// A block closes at either bound, whichever comes first: small enough that one
+// row is cheap to read, large enough that keys cost little.
+const (
+	BlockRecordsMax = 64
+	BlockBytesMax   = 16 << 10
+)
+
+const version = 1
+
+// Writer is where appends go: a Pebble batch.
+type Writer interface {
+	Set(key, value []byte, o *pebble.WriteOptions) error
+	DeleteRange(start, end []byte, o *pebble.WriteOptions) error
+}
+
+// CorruptionError says which key of the log does not hold what it should.
+type CorruptionError struct {
+	Site uint32
+	Seq  uint64
+	What string
+}
+
+func (e *CorruptionError) Error() string {
+	return fmt.Sprintf("log of site %d at seq %d: %s", e.Site, e.Seq, e.What)
+}
+
+func key(prefix byte, site uint32, seq uint64) []byte {
+	k := make([]byte, 0, 13)
+	k = append(k, prefix)
+	k = binary.BigEndian.AppendUint32(k, site)
+	return binary.BigEndian.AppendUint64(k, seq)
+}
+
+// Append writes records as the consecutive rows first, first+1, … of a site.
+// The caller keeps seqs dense (W1). scratch is reused for the values and
+// returned, grown.
+func Append(w Writer, site uint32, first uint64, records [][]byte, scratch []byte) ([]byte, error) {
+	for len(records) > 0 {
+		n, size := 0, 0
+		for n < len(records) && n < BlockRecordsMax && (n == 0 || size+len(records[n]) <= BlockBytesMax) {
+			size += len(records[n])
+			n++
+		}
+		k := key(PrefixBlock, site, first)
+		scratch = append(scratch[:0], version)
+		scratch = binary.AppendUvarint(scratch, uint64(n))
+		for _, r := range records[:n] {
+			scratch = binary.AppendUvarint(scratch, uint64(len(r)))
+			scratch = append(scratch, r...)
+		}
+		scratch = appendSum(scratch, k)
+		if err := w.Set(k, scratch, nil); err != nil {
+			return scratch, fmt.Errorf("append block: %w", err)
+		}
+		records, first = records[n:], first+uint64(n)
+	}
+	return scratch, nil
+}
+
+// AppendNote writes data beside the rows of the group that starts at first.
+func AppendNote(w Writer, site uint32, first uint64, data, scratch []byte) ([]byte, error) {
+	k := key(PrefixNote, site, first)
+	scratch = append(append(scratch[:0], version), data...)
+	scratch = appendSum(scratch, k)
+	if err := w.Set(k, scratch, nil); err != nil {
+		return scratch, fmt.Errorf("append note: %w", err)
+	}
+	return scratch, nil
+}
+
+// Trim drops every row and note of a site before seq, which must be the start of
+// a group (W3).
+func Trim(w Writer, site uint32, before uint64) error {
+	for _, p := range []byte{PrefixBlock, PrefixNote} {
+		if err := w.DeleteRange(key(p, site, 0), key(p, site, before), nil); err != nil {
+			return fmt.Errorf("trim log: %w", err)
+		}
+	}
+	return nil
+}
+
+// Replay calls fn with every record of a site in order. The record is valid
+// until fn returns. It stops at the first gap or damage with a
+// *CorruptionError, or at fn's error.
+func Replay(r pebble.Reader, site uint32, fn func(seq uint64, record []byte) error) error {
+	var next uint64
+	return each(r, PrefixBlock, site, 0, 1<<64-1, func(first uint64, b []byte) error {
+		if next != 0 && first != next {
+			return &CorruptionError{site, next, fmt.Sprintf("rows missing up to %d", first)}
+		}
+		next = first
+		return decodeBlock(site, first, b, func(rec []byte) error {
+			err := fn(next, rec)
+			next++
+			return err
+		})
+	})
+}
+
+// Notes calls fn with the notes of the groups of a site that start in
+// [from, to), in order.
+func Notes(r pebble.Reader, site uint32, from, to uint64, fn func(first uint64, data []byte) error) error {
+	return each(r, PrefixNote, site, from, to, fn)
+}
+
+// Sites lists the sites that have rows in the log, ascending.
+func Sites(r pebble.Reader) ([]uint32, error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixBlock}, UpperBound: []byte{PrefixBlock + 1}})
+	if err != nil {
+		return nil, fmt.Errorf("list sites: %w", err)
+	}
+	var sites []uint32
+	for ok := it.First(); ok; {
+		site := binary.BigEndian.Uint32(it.Key()[1:])
+		sites = append(sites, site)
+		if site == 1<<32-1 {
+			break
+		}
+		ok = it.SeekGE(key(PrefixBlock, site+1, 0))
+	}
+	if err := it.Close(); err != nil {
+		return nil, fmt.Errorf("list sites: %w", err)
+	}
+	return sites, nil
+}
+
+// each walks the keys of one kind and site, with their sums verified and
+// stripped.
+func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(first uint64, data []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{
+		LowerBound: key(prefix, site, from),
+		UpperBound: key(prefix, site, to),
+	})
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		first := binary.BigEndian.Uint64(it.Key()[5:])
+		data, err := checkSum(site, first, it.Key(), it.Value())
+		if err == nil {
+			err = fn(first, data)
+		}
+		if err != nil {
+			_ = it.Close()
+			return err
+		}
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	return nil
+}
+
+func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error) error {
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n == 0 || n > BlockRecordsMax {
+		return &CorruptionError{site, first, "bad count"}
+	}
+	b = b[w:]
+	for i := uint64(0); i < n; i++ {
+		size, w := binary.Uvarint(b)
+		if w <= 0 || size > uint64(len(b)-w) {
+			return &CorruptionError{site, first + i, "bad record length"}
+		}
+		if err := fn(b[w : w+int(size)]); err != nil {
+			return err
+		}
+		b = b[w+int(size):]
+	}
+	if len(b) != 0 {
+		return &CorruptionError{site, first, "trailing bytes"}
+	}
+	return nil
+}
+
+func appendSum(value, key []byte) []byte {
+	return binary.LittleEndian.AppendUint64(value, sum(key, value))
+}
+
+func sum(key, value []byte) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.Write(key)
+	_, _ = d.Write(value)
+	return d.Sum64()
+}
+
+// checkSum returns what is between the version byte and the sum.
+func checkSum(site uint32, seq uint64, key, value []byte) ([]byte, error) {
+	n := len(value) - 8
+	if n < 1 {
+		return nil, &CorruptionError{site, seq, "short value"}
+	}
+	if binary.LittleEndian.Uint64(value[n:]) != sum(key, value[:n]) {
+		return nil, &CorruptionError{site, seq, "checksum mismatch"}
+	}
+	if value[0] != version {
+		return nil, &CorruptionError{site, seq, fmt.Sprintf("unknown version %d", value[0])}
+	}
+	return value[1:n], nil
+}
