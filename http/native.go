@@ -25,7 +25,6 @@ const (
 	pageDefault      = 100
 	pageMax          = 1000
 	pageBytesMax     = 1 << 20 // a page this long ends early, with a cursor
-	bucketsMax       = 10_000  // buckets of one series; more is a 400
 	queryPairsMax    = 256     // parameters of one query
 	queryPathMax     = 1024    // bytes of PATH in prop.PATH and extra.PATH
 	pathIDBytesMax   = 256     // bytes of an id in a path; nothing longer was ever stored

@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"cairn/engine"
 	"cairn/http/dialect"
@@ -70,7 +69,8 @@ func (n *native) count(ctx context.Context, c *nativeCall) error {
 	return nil
 }
 
-// series is GET /api/v1/series. Steps follow the wall clock of the site's zone.
+// series is GET /api/v1/series. Which buckets there are, the empty ones among
+// them, is the engine's to say, and how many are too many.
 func (n *native) series(ctx context.Context, c *nativeCall) error {
 	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
 	if err != nil {
@@ -80,19 +80,9 @@ func (n *native) series(ctx context.Context, c *nativeCall) error {
 	if err != nil {
 		return err
 	}
-	tooMany := badField("interval", "more than "+strconv.Itoa(bucketsMax)+" buckets; ask for a shorter range or a longer interval")
-	if query.From != 0 && query.To != 0 {
-		if _, ok := bucketTimes(query.From, query.To, interval, c.site.Location); !ok {
-			return tooMany
-		}
-	}
 	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
 	if err != nil {
 		return engineError(err)
-	}
-	buckets, ok := fillBuckets(buckets, query.From, query.To, interval, c.site.Location)
-	if !ok {
-		return tooMany
 	}
 	c.out = appendSeries(c.out, interval, buckets)
 	return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // This file turns the times of a query into milliseconds: what `from` and `to`
-// may say, where a day begins in a site's zone, and the steps of a series.
+// may say, and where a day begins in a site's zone.
 
 // Times of a query lie from 1970-01-01 to 9999-12-31; zero is left to mean
 // "open".
@@ -156,103 +156,4 @@ func dayStart(date time.Time, loc *time.Location) time.Time {
 		}
 	}
 	return t
-}
-
-// bucketStart is the first instant of the bucket t lies in. Weeks begin on
-// Monday; all follow the wall clock of loc.
-func bucketStart(t time.Time, interval string) time.Time {
-	loc := t.Location()
-	switch interval {
-	case "minute", "hour":
-		step := int64(60)
-		if interval == "hour" {
-			step = 3600
-		}
-		_, offset := t.Zone()
-		local := t.Unix() + int64(offset)
-		local -= ((local % step) + step) % step
-		return time.Unix(local-int64(offset), 0).In(loc)
-	case "week":
-		return dayStart(t.AddDate(0, 0, -(int(t.Weekday())+6)%7), loc)
-	case "month":
-		year, month, _ := t.Date()
-		return dayStart(time.Date(year, month, 1, 12, 0, 0, 0, loc), loc)
-	}
-	return dayStart(t, loc)
-}
-
-// bucketNext is the start of the bucket after the one that starts at start.
-func bucketNext(start time.Time, interval string) time.Time {
-	loc := start.Location()
-	switch interval {
-	case "minute":
-		return start.Add(time.Minute)
-	case "hour":
-		if next := bucketStart(start.Add(time.Hour), interval); next.After(start) {
-			return next
-		}
-		return start.Add(time.Hour)
-	}
-	// From noon on, so that no shift of the clock reaches another day.
-	year, month, day := start.Date()
-	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
-	switch interval {
-	case "week":
-		return dayStart(noon.AddDate(0, 0, 7), loc)
-	case "month":
-		return dayStart(time.Date(year, month+1, 1, 12, 0, 0, 0, loc), loc)
-	}
-	return dayStart(noon.AddDate(0, 0, 1), loc)
-}
-
-// bucketTimes are the starts of all buckets that touch [from, to), or false when
-// there are more than bucketsMax.
-func bucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, bool) {
-	if loc == nil {
-		loc = time.UTC
-	}
-	if from >= to {
-		return nil, true
-	}
-	if shortest := map[string]int64{"minute": 60, "hour": 3600}[interval]; shortest > 0 && (to-from)/(shortest*1000) > bucketsMax {
-		return nil, false
-	}
-	var times []int64
-	for t := bucketStart(time.UnixMilli(from).In(loc), interval); t.UnixMilli() < to; t = bucketNext(t, interval) {
-		if len(times) == bucketsMax {
-			return nil, false
-		}
-		times = append(times, t.UnixMilli())
-	}
-	return times, true
-}
-
-// fillBuckets puts an empty bucket wherever found has none: over [from, to) where
-// an end is given, else from the first and to the last that was found.
-func fillBuckets(found []engine.Bucket, from, to int64, interval string, loc *time.Location) ([]engine.Bucket, bool) {
-	if len(found) == 0 && (from == 0 || to == 0) {
-		return nil, true
-	}
-	if from == 0 {
-		from = found[0].Time
-	}
-	if to == 0 {
-		to = found[len(found)-1].Time + 1
-	}
-	times, ok := bucketTimes(from, to, interval, loc)
-	if !ok {
-		return nil, false
-	}
-	filled := make([]engine.Bucket, 0, len(times))
-	for _, t := range times {
-		for len(found) > 0 && found[0].Time < t {
-			filled, found = append(filled, found[0]), found[1:]
-		}
-		if len(found) > 0 && found[0].Time == t {
-			filled, found = append(filled, found[0]), found[1:]
-			continue
-		}
-		filled = append(filled, engine.Bucket{Time: t})
-	}
-	return append(filled, found...), true
 }

@@ -1,15 +1,11 @@
 package httpd
 
 import (
-	"reflect"
 	"testing"
 	"time"
-
-	"cairn/engine"
 )
 
-// Days and buckets follow the wall clock, also where it skips or repeats
-// midnight.
+// Days follow the wall clock, also where it skips or repeats midnight.
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
@@ -40,101 +36,5 @@ func TestDayStart(t *testing.T) {
 		if s := got.Format(time.RFC3339); s != c.want {
 			t.Errorf("%s: %s, want %s", c.name, s, c.want)
 		}
-	}
-}
-
-// Every instant lies in exactly the bucket whose start is the last one not after
-// it, through a year of every odd zone.
-func TestBuckets(t *testing.T) {
-	for _, name := range []string{"UTC", "Europe/Amsterdam", "America/Havana", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"} {
-		loc := zone(t, name)
-		for _, year := range []int{2011, 2018, 2026} {
-			from := time.Date(year, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
-			to := time.Date(year+1, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
-			for interval, step := range map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 31 * 24 * time.Hour} {
-				times, ok := bucketTimes(from, to, interval, loc)
-				if !ok || times[0] > from || times[len(times)-1] >= to {
-					t.Fatalf("%s %d %s: %v", name, year, interval, ok)
-				}
-				for i := 1; i < len(times); i++ {
-					d := time.Duration(times[i]-times[i-1]) * time.Millisecond
-					if d <= 0 || d > step+time.Hour || interval != "month" && name != "Pacific/Apia" && d < step-time.Hour {
-						t.Errorf("%s %s: a bucket of %v at %v", name, interval, d, time.UnixMilli(times[i-1]).In(loc))
-					}
-					if interval == "hour" {
-						continue // local half hours are not whole ones across a change
-					}
-					last := time.UnixMilli(times[i] - 1).In(loc)
-					if got := bucketStart(last, interval); got.UnixMilli() != times[i-1] {
-						t.Errorf("%s %s: %v lies in %v", name, interval, last, got)
-					}
-				}
-			}
-		}
-	}
-}
-
-func TestBucketStart(t *testing.T) {
-	for _, c := range []struct{ zone, interval, at, want string }{
-		{"UTC", "minute", "2026-11-21T12:34:56Z", "2026-11-21T12:34:00Z"},
-		{"UTC", "hour", "2026-11-21T12:34:56Z", "2026-11-21T12:00:00Z"},
-		{"Asia/Kathmandu", "hour", "2026-11-21T12:34:56+05:45", "2026-11-21T12:00:00+05:45"},
-		{"Europe/Amsterdam", "hour", "2026-10-25T02:30:00+01:00", "2026-10-25T02:00:00+01:00"},
-		{"Europe/Amsterdam", "day", "2026-11-21T00:30:00+01:00", "2026-11-21T00:00:00+01:00"},
-		{"Europe/Amsterdam", "week", "2026-11-21T12:00:00+01:00", "2026-11-16T00:00:00+01:00"},
-		{"Europe/Amsterdam", "week", "2026-11-22T23:59:59+01:00", "2026-11-16T00:00:00+01:00"},
-		{"Europe/Amsterdam", "week", "2026-11-23T00:00:00+01:00", "2026-11-23T00:00:00+01:00"},
-		{"Europe/Amsterdam", "week", "2026-11-01T12:00:00+01:00", "2026-10-26T00:00:00+01:00"},
-		{"Europe/Amsterdam", "month", "2026-11-21T12:00:00+01:00", "2026-11-01T00:00:00+01:00"},
-		{"Europe/Amsterdam", "month", "2026-10-31T12:00:00+01:00", "2026-10-01T00:00:00+02:00"},
-	} {
-		at, err := time.Parse(time.RFC3339, c.at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := bucketStart(at.In(zone(t, c.zone)), c.interval).Format(time.RFC3339); got != c.want {
-			t.Errorf("%s of %s: %s, want %s", c.interval, c.at, got, c.want)
-		}
-	}
-}
-
-func TestFillBuckets(t *testing.T) {
-	const day = 86_400_000
-	at := func(times ...int64) []engine.Bucket {
-		var b []engine.Bucket
-		for _, m := range times {
-			b = append(b, engine.Bucket{Time: m, Totals: engine.Totals{Events: 1}})
-		}
-		return b
-	}
-	for _, c := range []struct {
-		name     string
-		found    []engine.Bucket
-		from, to int64
-		want     []int64 // negative = empty
-	}{
-		{"closed range", at(2 * day), 1 * day, 4 * day, []int64{-1 * day, 2 * day, -3 * day}},
-		{"nothing found", nil, 1 * day, 3*day + 1, []int64{-1 * day, -2 * day, -3 * day}},
-		{"nothing found, open", nil, 1 * day, 0, nil},
-		{"open start", at(2*day, 4*day), 0, 6 * day, []int64{2 * day, -3 * day, 4 * day, -5 * day}},
-		{"open end", at(2*day, 4*day), day + 5, 0, []int64{-1 * day, 2 * day, -3 * day, 4 * day}},
-		{"open", at(2*day, 4*day), 0, 0, []int64{2 * day, -3 * day, 4 * day}},
-		{"filled by the engine", at(1*day, 2*day), 1 * day, 3 * day, []int64{1 * day, 2 * day}},
-		{"off the grid is kept", at(1*day + 7), 1 * day, 2 * day, []int64{-1 * day, 1*day + 7}},
-	} {
-		got, ok := fillBuckets(c.found, c.from, c.to, "day", nil)
-		var times []int64
-		for _, b := range got {
-			if b.Events == 0 {
-				b.Time = -b.Time
-			}
-			times = append(times, b.Time)
-		}
-		if !ok || !reflect.DeepEqual(times, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, times, c.want)
-		}
-	}
-	if _, ok := fillBuckets(at(0, 20_000*day), 0, 0, "day", nil); ok {
-		t.Error("20,000 buckets are filled")
 	}
 }
