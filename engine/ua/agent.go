@@ -1,0 +1,94 @@
+package ua
+
+import "strings"
+
+// Device types.
+const (
+	Desktop    = "desktop"
+	Smartphone = "smartphone"
+	Tablet     = "tablet"
+	TV         = "tv"
+	Console    = "console"
+	Wearable   = "wearable"
+	Car        = "car"
+	BotDevice  = "bot"
+)
+
+// agentBytesMax bounds what is read of a User-Agent; the rest is ignored.
+// Browsers stay under 300 bytes, apps with long lists of features under 600.
+const agentBytesMax = 1024
+
+// Agent is what is known of who sent a request. A field is "" when it is not
+// known. Nothing aliases the input of Parse.
+type Agent struct {
+	Browser        string // name without version
+	BrowserVersion string // digits and dots, as the browser says it
+	OS             string // name without version
+	OSVersion      string // as people say it: "10", "17.4.1", "XP"
+	Device         string // one of the device types
+	Brand, Model   string // from client hints alone
+	Bot            string // what a bot calls itself; "" = not a bot
+	Library        bool   // an HTTP library or a tracker's server SDK
+}
+
+// Parse reads a User-Agent, refined by hints where there are any.
+func Parse(agent string, h Hints) Agent {
+	if len(agent) > agentBytesMax {
+		agent = agent[:agentBytesMax]
+	}
+	var a Agent
+	if agent != "" {
+		var lower [agentBytesMax]byte
+		text := lower[:len(agent)]
+		for i := range text {
+			text[i] = lowerByte(agent[i])
+		}
+		a.Library = isLibrary(text)
+		if a.Bot = botName(agent, text, a.Library); a.Bot != "" {
+			return Agent{Bot: a.Bot, Device: BotDevice}
+		}
+		if !a.Library {
+			var t tokens
+			t.split(agent)
+			a.OS, a.OSVersion = t.system()
+			a.Browser, a.BrowserVersion = t.browser(a.OS)
+			a.Device = t.device(a.OS)
+		}
+	}
+	h.refine(&a)
+	a.BrowserVersion, a.OSVersion = strings.Clone(a.BrowserVersion), strings.Clone(a.OSVersion)
+	return a
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// versionBytesMax bounds a version; the longest in use, Windows builds of
+// Chromium, have 15.
+const versionBytesMax = 24
+
+// version returns the leading digits and dots of s, with _ read as a dot, "" when
+// it does not begin with a digit.
+func version(s string) string {
+	n, underscores := 0, false
+	for n < len(s) && n < versionBytesMax {
+		if c := s[n]; c == '_' {
+			underscores = true
+		} else if c != '.' && (c < '0' || c > '9') {
+			break
+		}
+		n++
+	}
+	if n == 0 || s[0] == '.' || s[0] == '_' {
+		return ""
+	}
+	v := s[:n]
+	if underscores {
+		v = strings.ReplaceAll(v, "_", ".")
+	}
+	return strings.TrimRight(v, ".")
+}

@@ -1,0 +1,87 @@
+package ua
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// linesOf reads a file of one agent a line.
+func linesOf(tb testing.TB, path string) []string {
+	tb.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+}
+
+// BenchmarkParse is what a miss of the cache costs, over real traffic.
+func BenchmarkParse(b *testing.B) {
+	agents := linesOf(b, "testdata/people.txt")
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		Parse(agents[i%len(agents)], Hints{})
+		i++
+	}
+}
+
+func BenchmarkParseBots(b *testing.B) {
+	agents := linesOf(b, "testdata/crawlers.txt")
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		Parse(agents[i%len(agents)], Hints{})
+		i++
+	}
+}
+
+func BenchmarkParseHints(b *testing.B) {
+	h := HintsOf(map[string]string{"sec-ch-ua": braveList, "sec-ch-ua-mobile": "?0", "sec-ch-ua-platform": `"Windows"`, "sec-ch-ua-platform-version": `"15.0.0"`,
+		"sec-ch-ua-full-version-list": `"Not/A)Brand";v="8.0.0.0", "Chromium";v="126.0.6478.127", "Google Chrome";v="126.0.6478.127"`})
+	b.ReportAllocs()
+	for b.Loop() {
+		Parse(windowsChrome, h)
+	}
+}
+
+// BenchmarkParseWorst is the longest agent that is read, made to be slow.
+func BenchmarkParseWorst(b *testing.B) {
+	for _, c := range []struct{ name, piece string }{{"tokens", "(a;"}, {"products", "Opera a/1 "}, {"near matches", "scrapecrawspidehttp:"}} {
+		agent := strings.Repeat(c.piece, 4096/len(c.piece))
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Parse(agent, Hints{})
+			}
+		})
+	}
+}
+
+// BenchmarkCacheHit is the usual case: the agent was seen before.
+func BenchmarkCacheHit(b *testing.B) {
+	agents := linesOf(b, "testdata/people.txt")
+	c := NewCache()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		i := 0
+		for pb.Next() {
+			c.Parse(agents[i%len(agents)], Hints{})
+			i++
+		}
+	})
+}
+
+// BenchmarkCacheHitOneCore is the same on one core, with hints.
+func BenchmarkCacheHitOneCore(b *testing.B) {
+	agents := linesOf(b, "testdata/people.txt")
+	h := HintsOf(map[string]string{"sec-ch-ua": braveList, "sec-ch-ua-mobile": "?0", "sec-ch-ua-platform": `"Windows"`})
+	c := NewCache()
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		c.Parse(agents[i%len(agents)], h)
+		i++
+	}
+}
