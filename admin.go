@@ -150,15 +150,20 @@ func check(args []string, stdout, stderr io.Writer) int {
 	start := time.Now()
 	report, err := engine.Check(context.Background(), vfs.Default, dir)
 	if err != nil {
-		return fail(stderr, "check", err)
+		return fail(stderr, "check", explainLock(err, dir))
 	}
 	for _, p := range report.Problems {
 		fmt.Fprintln(stdout, p)
 	}
+	kind := "data directory"
+	if report.Snapshot {
+		kind = "snapshot"
+	}
 	if n := len(report.Problems); n > 0 {
-		fmt.Fprintf(stdout, "%s is NOT good: %d differences, the first at the top.\n", filepath.Clean(dir), n)
+		fmt.Fprintf(stdout, "The %s %s is NOT good: %d differences, the first at the top.\n", kind, filepath.Clean(dir), n)
 		return exitFailed
 	}
-	fmt.Fprintf(stdout, "%s is good: %s events recounted in %.1f s.\n", filepath.Clean(dir), groupDigits(int64(report.Events)), time.Since(start).Seconds())
+	fmt.Fprintf(stdout, "The %s %s is good: %s events of %d sites recounted in %.1f s, %d runs and %s events not yet sealed.\n", kind, filepath.Clean(dir),
+		groupDigits(int64(report.Events)), report.Sites, time.Since(start).Seconds(), report.Runs, groupDigits(int64(report.Unsealed)))
 	return exitOK
 }

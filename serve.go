@@ -124,7 +124,7 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	start := time.Now()
 	eng, err := engine.Open(opts)
 	if err != nil {
-		return exitFailed, err
+		return exitFailed, explainLock(err, cfg.DataDir)
 	}
 	srv, ln, err := listen(cfg, eng, sites, log)
 	if err != nil {
@@ -173,6 +173,14 @@ func closeWithin(c io.Closer, d time.Duration) error {
 	}
 }
 
+// explainLock says in words what the lock of a data directory says in numbers.
+func explainLock(err error, dir string) error {
+	if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("%s is in use by another process: %w", dir, err)
+	}
+	return err
+}
+
 // engineOptions are the options of the store. A fatal error of the store is
 // sent to fatal.
 func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
@@ -186,8 +194,6 @@ func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan
 		Dedup:   time.Duration(c.DedupHours) * time.Hour,
 		Reserve: reserve,
 		Log:     log,
-
-		SnapshotFiles: []string{keysName},
 		Fatal: func(err error) {
 			select {
 			case fatal <- err:

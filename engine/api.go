@@ -52,8 +52,6 @@ type Options struct {
 	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
 	Enrich Enricher         // nil = none
 
-	SnapshotFiles []string // names of files in Dir that a snapshot takes along when they are there (keys.toml)
-
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
 }
