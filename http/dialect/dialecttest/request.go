@@ -35,17 +35,22 @@ func NewRequest(method, target string, header map[string]string, body []byte) (*
 	if target == "" || target[0] != '/' {
 		return nil, errors.New("a target begins with /")
 	}
-	lower := make(map[string]string, len(header))
-	for name, value := range header {
-		lower[strings.ToLower(name)] = value
+	// Compared without folding a copy, so that benchmarks count the dialect alone.
+	get := func(name string) string {
+		for n, value := range header {
+			if strings.EqualFold(n, name) {
+				return value
+			}
+		}
+		return ""
 	}
 	path, query, _ := strings.Cut(target, "?")
 	return &dialect.Request{
 		Method:   method,
-		Host:     lower["host"],
+		Host:     get("Host"),
 		Path:     path,
 		RawQuery: query,
-		Header:   func(name string) string { return lower[strings.ToLower(name)] },
+		Header:   get,
 		Body:     bytes.Clone(body),
 	}, nil
 }
