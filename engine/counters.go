@@ -210,15 +210,18 @@ func (c *counted) amount(row int) int64 {
 
 // tally adds up the rows of an answer.
 type tally struct {
-	rows                  []CounterRow
-	at                    map[[2]string]int
-	users, sessions       pairSet
-	allUsers, allSessions ordSet
-	total                 int64
-	full                  bool
+	rows            []CounterRow
+	at              map[[2]string]int
+	users, sessions pairSet
+	all             *distinct
+	total           int64
+	full            bool
 }
 
-func (t *tally) add(value, segment string, by int64, person, session uint64) {
+// distinct are the events, persons and sessions of all rows together.
+type distinct struct{ events, users, sessions ordSet }
+
+func (t *tally) add(value, segment string, by int64, seq, person, session uint64) {
 	k := [2]string{value, segment}
 	i, ok := t.at[k]
 	if !ok {
@@ -237,8 +240,9 @@ func (t *tally) add(value, segment string, by int64, person, session uint64) {
 	t.total = index.AddSaturating(t.total, by)
 	t.users.add(i, person)
 	t.sessions.add(i, session)
-	t.allUsers.add(person)
-	t.allSessions.add(session)
+	t.all.events.add(seq)
+	t.all.users.add(person)
+	t.all.sessions.add(session)
 }
 
 // finish fills in the distinct numbers.
@@ -246,7 +250,7 @@ func (t *tally) finish(l *links) CounterRow {
 	t.users.toRoots(l)
 	t.users.each(func(i int) { t.rows[i].Users++ })
 	t.sessions.each(func(i int) { t.rows[i].Sessions++ })
-	return CounterRow{Events: t.total, Users: uint64(t.allUsers.countRoots(l)), Sessions: uint64(t.allSessions.len())}
+	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}
 }
 
 // Counters implements API.
@@ -264,7 +268,7 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 	if q.Property == "" {
 		page, err = e.properties(b, v, &q)
 	} else {
-		page, err = v.count(b, &q)
+		page, err = v.count(b, &q, new(distinct))
 	}
 	if err != nil {
 		return CounterPage{}, err
@@ -287,17 +291,17 @@ func (q *CounterQuery) plan(v *view) (*where, error) {
 }
 
 // count tallies one property.
-func (v *view) count(b budget, q *CounterQuery) (CounterPage, error) {
+func (v *view) count(b budget, q *CounterQuery, all *distinct) (CounterPage, error) {
 	w, err := q.plan(v)
 	if err != nil {
 		return CounterPage{}, err
 	}
 	segment := strings.TrimRight(q.Segment, "!")
 	if segment == q.Property {
-		return CounterPage{}, fmt.Errorf("%w: a property is no segment of itself", ErrBadQuery)
+		return CounterPage{}, nil // a property does not split itself
 	}
 	auto := slices.Contains(autoSegments, segment)
-	var t tally
+	t := tally{all: all}
 	err = v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
 		c := newCounted(part, q.Property)
@@ -335,7 +339,7 @@ func (v *view) count(b budget, q *CounterQuery) (CounterPage, error) {
 					if len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, s) {
 						continue
 					}
-					t.add(value, s, by, person, session)
+					t.add(value, s, by, part.First()+uint64(row), person, session)
 				}
 			}
 		}
@@ -372,38 +376,29 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 		return CounterPage{}, err
 	}
 	var page CounterPage
+	var all distinct
 	for name := range names {
 		one := *q
 		one.Property = name
-		sum, err := v.count(b, &one)
+		own := new(distinct)
+		sum, err := v.count(b, &one, own)
 		if err != nil {
 			return CounterPage{}, err
 		}
-		if len(sum.Rows) > 0 {
-			row := sum.Total
-			row.Value, row.Values = name, uint64(len(sum.Rows))
-			page.Rows = append(page.Rows, row)
+		if len(sum.Rows) == 0 {
+			continue
 		}
-	}
-	w, err := q.plan(v)
-	if err != nil {
-		return CounterPage{}, err
+		row := sum.Total
+		row.Value, row.Values = name, uint64(len(sum.Rows))
+		page.Rows = append(page.Rows, row)
+		all.events.union(&own.events)
+		all.users.union(&own.users)
+		all.sessions.union(&own.sessions)
 	}
 	// The total of the list is over events, not over their properties.
-	var users, sessions ordSet
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
-		c := newCounted(p.get(), "")
-		persons, ss := p.get().Ints(event.IntPerson), p.get().Ints(event.IntSession)
-		return func(row int) {
-			if c.countable(row) {
-				page.Total.Events++
-				users.add(uint64(persons.At(row)))
-				sessions.add(uint64(ss.At(row)))
-			}
-		}
-	})
-	page.Total.Users, page.Total.Sessions = uint64(users.countRoots(v.site.links)), uint64(sessions.len())
-	return page, err
+	page.Total.Events = int64(all.events.len())
+	page.Total.Users, page.Total.Sessions = uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())
+	return page, nil
 }
 
 // sortCounters orders rows, greatest first; ties by value, then segment.

@@ -139,7 +139,9 @@ func (g *generator) event() *event.Event {
 	}
 	switch e.Type {
 	case event.Alias:
-		e.User = g.user()
+		if !g.chance(6) { // else an alias of a visitor, or of nobody
+			e.User = g.user()
+		}
 		e.Previous = pick(g, g.user(), g.anonymous())
 	case event.Group:
 		e.Groups = []string{g.group()}
@@ -330,8 +332,8 @@ func (g *generator) counterQuery(m *model) engine.CounterQuery {
 	if q.Property != "" && g.chance(4) {
 		q.Values = []string{g.operand("prop."+q.Property, m, q.Site), "DE"}
 	}
-	if q.Property != "" && g.chance(2) {
-		q.Segment = pick(g, "browser", "country", "platform", "plan", "tags", "age")
+	if split := pick(g, "browser", "country", "platform", "plan", "tags", "age"); q.Property != "" && q.Property != split && g.chance(2) {
+		q.Segment = split
 		if g.chance(4) {
 			q.SegmentValues = []string{pick(g, "DE", "Chrome", "a", "40s")}
 		}

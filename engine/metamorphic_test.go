@@ -247,8 +247,8 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 	slices.SortFunc(want.Rows, byValue)
 	got.Total.Value, got.Total.Values, want.Total.Value = "", 0, ""
 	if !slices.Equal(rows, want.Rows) || got.Total != want.Total || got.Count != want.Count || got.More {
-		p.Errorf("op %d: counters %s:\n got %+v total %+v count %d more %t\nwant %+v total %+v count %d", p.op, showCounterQuery(q),
-			rows, got.Total, got.Count, got.More, want.Rows, want.Total, want.Count)
+		p.Errorf("op %d: counters %s:\n got total %+v count %d more %t, these rows too much: %+v\nwant total %+v count %d, these rows too: %+v", p.op, showCounterQuery(q),
+			got.Total, got.Count, got.More, without(rows, want.Rows), want.Total, want.Count, without(want.Rows, rows))
 	}
 	if len(got.Rows) < 2 || got.Count != len(got.Rows) {
 		return
@@ -261,6 +261,10 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v", p.op, showCounterQuery(q), q.Offset, q.Limit,
 			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end])
 	}
+}
+
+func without(rows, others []engine.CounterRow) []engine.CounterRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(r engine.CounterRow) bool { return slices.Contains(others, r) })
 }
 
 func (p *pair) users() {

@@ -96,7 +96,10 @@ func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.Count
 		if !s.matches(e, q.Where, q.From, q.To) {
 			continue
 		}
-		who := s.persons().of(e)
+		who := s.persons().of[e.Seq-1]
+		if q.Property == "" && len(s.counted[e.Seq]) > 0 {
+			total.add(1, who, e.SessionOrd) // the list's total is over events, not over their properties
+		}
 		for _, c := range s.counted[e.Seq] {
 			at := row{value: c.term}
 			if q.Property == "" {
@@ -117,7 +120,9 @@ func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.Count
 				}
 				rows[at].add(c.by, who, e.SessionOrd)
 				values[at][c.term] = struct{}{}
-				total.add(c.by, who, e.SessionOrd)
+				if q.Property != "" {
+					total.add(c.by, who, e.SessionOrd)
+				}
 			}
 		}
 	}

@@ -16,109 +16,136 @@ import (
 
 // person is one person of a site after every link and alias of the log.
 type person struct {
-	name      string // canonical id
-	ids       map[string]struct{}
-	anonymous map[string]struct{}
-	events    []*event.Event
+	name   string // canonical id: the first user id that no alias replaced, else the first id
+	ids    map[string]struct{}
+	events []*event.Event
 }
 
 // people are the persons of a site, by every id that leads to one.
 type people struct {
-	events    int // how much of the log this is made from
-	users     map[string]*person
-	anonymous map[string]*person
-	inOrder   []*person // by first event
+	events  int       // how much of the log this is made from
+	of      []*person // by seq-1; nil for nobody
+	ids     map[identity]*person
+	inOrder []*person // by first event
 }
 
-// persons replays rule 9. An alias unites two user ids under the name of the one
-// it points to; an anonymous id belongs to the user it was first linked to.
+// identity is an id of either kind: two kinds may share a text.
+type identity struct {
+	anonymous bool
+	id        string
+}
+
+// persons replays rule 9. An alias makes the previous id, as a user's and, if it
+// was never linked, as an anonymous one, the same person as the caller. An
+// anonymous id belongs to the first person it is linked to.
 func (s *modelSite) persons() *people {
 	if s.people != nil && s.people.events == len(s.events) {
 		return s.people
 	}
-	p := &people{events: len(s.events), users: map[string]*person{}, anonymous: map[string]*person{}}
-	s.people = p
-	user := func(id string) *person {
-		if p.users[id] == nil {
-			p.users[id] = &person{name: id, ids: map[string]struct{}{id: {}}, anonymous: map[string]struct{}{}}
-		}
-		return p.users[id]
-	}
-	links := map[string]string{} // anonymous id → the user id it was first linked to
-	link := func(anonymous, id string) {
-		if _, ok := links[anonymous]; !ok && anonymous != "" && id != "" {
-			links[anonymous] = id
+	same := map[identity][]identity{} // links, both ways
+	linked := map[string]bool{}       // anonymous ids
+	replaced := map[string]bool{}     // user ids
+	var order []identity              // by first appearance
+	meet := func(i identity) {
+		if _, ok := same[i]; !ok {
+			same[i] = nil
+			order = append(order, i)
 		}
 	}
-	for _, e := range s.events {
+	join := func(a, b identity) { same[a], same[b] = append(same[a], b), append(same[b], a) }
+	caller := func(e *event.Event) identity {
 		if e.User != "" {
-			user(e.User)
-			link(e.Anonymous, e.User)
+			return identity{false, e.User}
 		}
-		if e.Type == event.Alias && e.Previous != "" && e.User != "" {
-			link(e.Previous, e.User)
-			from, to := user(e.Previous), user(e.User)
-			if from == to {
-				continue
+		return identity{true, e.Anonymous}
+	}
+	for _, e := range s.events {
+		who := caller(e)
+		if who.id == "" {
+			continue
+		}
+		meet(who)
+		if e.User != "" && e.Anonymous != "" {
+			meet(identity{true, e.Anonymous})
+			if !linked[e.Anonymous] {
+				linked[e.Anonymous] = true
+				join(identity{true, e.Anonymous}, who)
 			}
-			for id := range from.ids {
-				to.ids[id] = struct{}{}
-				p.users[id] = to
+		}
+		if e.Type != event.Alias || e.Previous == "" {
+			continue
+		}
+		meet(identity{false, e.Previous})
+		join(identity{false, e.Previous}, who)
+		if e.User != e.Previous {
+			replaced[e.Previous] = true
+		}
+		meet(identity{true, e.Previous})
+		if !linked[e.Previous] {
+			linked[e.Previous] = true
+			join(identity{true, e.Previous}, who)
+		}
+	}
+	p := &people{events: len(s.events), ids: map[identity]*person{}}
+	s.people = p
+	var spread func(i identity, who *person)
+	spread = func(i identity, who *person) {
+		if p.ids[i] == nil {
+			p.ids[i] = who
+			who.ids[i.id] = struct{}{}
+			for _, other := range same[i] {
+				spread(other, who)
+			}
+		}
+	}
+	for _, i := range order {
+		if p.ids[i] == nil {
+			spread(i, &person{ids: map[string]struct{}{}})
+		}
+	}
+	for _, settle := range []func(i identity) bool{
+		func(i identity) bool { return !i.anonymous && !replaced[i.id] },
+		func(i identity) bool { return !i.anonymous },
+		func(i identity) bool { return true },
+	} {
+		for _, i := range order {
+			if who := p.ids[i]; who.name == "" && settle(i) {
+				who.name = i.id
 			}
 		}
 	}
 	for _, e := range s.events {
-		if id := e.Anonymous; id != "" && p.anonymous[id] == nil {
-			if linked, ok := links[id]; ok {
-				p.anonymous[id] = p.users[linked]
-			} else {
-				p.anonymous[id] = &person{name: id, anonymous: map[string]struct{}{}}
-			}
-			p.anonymous[id].anonymous[id] = struct{}{}
+		who := p.ids[caller(e)] // nil for the empty id
+		p.of = append(p.of, who)
+		if who == nil {
+			continue
 		}
-		if who := p.of(e); who != nil {
-			if len(who.events) == 0 {
-				p.inOrder = append(p.inOrder, who)
-			}
-			who.events = append(who.events, e)
+		if len(who.events) == 0 {
+			p.inOrder = append(p.inOrder, who)
 		}
+		who.events = append(who.events, e)
 	}
 	return p
 }
 
-// of gives the person of an event, nil for nobody.
-func (p *people) of(e *event.Event) *person {
-	if e.User != "" {
-		return p.users[e.User]
-	}
-	return p.anonymous[e.Anonymous]
-}
-
-// lookup finds the person an id leads to.
+// lookup finds the person an id leads to: a user's before an anonymous one.
 func (p *people) lookup(id string) *person {
-	if who := p.users[id]; who != nil && len(who.events) > 0 {
+	if who := p.ids[identity{false, id}]; who != nil {
 		return who
 	}
-	return p.anonymous[id]
+	return p.ids[identity{true, id}]
 }
 
 // profile merges what is known of a person in order of receipt.
 func (s *modelSite) profile(who *person) engine.User {
 	u := engine.User{
 		ID:        who.name,
-		Anonymous: sorted(who.anonymous),
 		Events:    uint64(len(who.events)),
 		Cursor:    who.events[0].ID,
 		FirstSeen: who.events[0].Time,
 		LastSeen:  who.events[0].Time,
 	}
-	ids := map[string]struct{}{}
-	for id := range who.ids {
-		if id != who.name {
-			ids[id] = struct{}{}
-		}
-	}
-	u.Aliases = sorted(ids)
+	u.Aliases = sorted(who.ids) // all of them: showUser makes one set of every id
 	sessions := map[uint64]struct{}{}
 	groups := map[string]struct{}{}
 	for _, e := range who.events {
@@ -213,7 +240,7 @@ func (m *model) Group(_ context.Context, site *engine.Site, id string) (engine.G
 		if e.Groups[0] == id {
 			mergeTraits(&g.Properties, e.Properties)
 		}
-		if who := s.persons().of(e); who != nil {
+		if who := s.persons().of[e.Seq-1]; who != nil {
 			members[who.name] = struct{}{}
 		}
 	}

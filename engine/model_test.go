@@ -349,7 +349,7 @@ func (s *modelSite) holds(e *event.Event, c engine.Cond) bool {
 		has = e.Groups
 	case "user":
 		p := s.persons()
-		person := p.of(e)
+		person := p.of[e.Seq-1]
 		return person != nil && slices.ContainsFunc(c.Values, func(v string) bool { return p.lookup(v) == person })
 	default:
 		var terms []string
@@ -458,7 +458,7 @@ func (m *model) Count(_ context.Context, q engine.Query) (engine.Totals, error) 
 	s := m.of(q.Site)
 	t := newTally()
 	for _, e := range s.selected(q) {
-		t.add(1, s.persons().of(e), e.SessionOrd)
+		t.add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}
 	return t.totals(), nil
 }
@@ -474,7 +474,7 @@ func (m *model) Series(_ context.Context, q engine.Query, interval string, loc *
 		if tallies[at] == nil {
 			tallies[at] = newTally()
 		}
-		tallies[at].add(1, s.persons().of(e), e.SessionOrd)
+		tallies[at].add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}
 	var out []engine.Bucket
 	for at, t := range tallies {

@@ -20,17 +20,31 @@ func (s *ordSet) add(ord uint64) {
 		return
 	}
 	if key := ord>>16 + 1; s.key != key {
-		if s.pages == nil {
-			s.pages = make(map[uint64]*[1024]uint64)
-		}
-		p := s.pages[key]
-		if p == nil {
-			p = new([1024]uint64)
-			s.pages[key] = p
-		}
-		s.key, s.page = key, p
+		s.at(key)
 	}
 	s.page[ord&0xffff>>6] |= 1 << (ord & 63)
+}
+
+// at makes the page of a key the current one.
+func (s *ordSet) at(key uint64) {
+	if s.pages == nil {
+		s.pages = make(map[uint64]*[1024]uint64)
+	}
+	p := s.pages[key]
+	if p == nil {
+		p = new([1024]uint64)
+		s.pages[key] = p
+	}
+	s.key, s.page = key, p
+}
+
+func (s *ordSet) union(o *ordSet) {
+	for key, from := range o.pages {
+		s.at(key)
+		for i, w := range from {
+			s.page[i] |= w
+		}
+	}
 }
 
 func (s *ordSet) has(ord uint64) bool {

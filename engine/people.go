@@ -27,14 +27,11 @@ func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	if kind == kindAnonymous {
 		field = event.FieldAnonymous
 	}
-	first, err := v.firstMatch([]index.Clause{{Any: []index.Alt{{Field: field, Terms: []string{id}}}}})
+	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}})
 	if err != nil {
 		return 0, err
 	}
-	aliased, err := v.firstMatch([]index.Clause{
-		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
-		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
-	})
+	aliased, err := v.firstMatch(aliasOf(id)...)
 	if err != nil {
 		return 0, err
 	}
@@ -44,7 +41,16 @@ func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	return first, nil
 }
 
-func (v *view) firstMatch(clauses []index.Clause) (seq uint64, err error) {
+// aliasOf finds the aliases that gave up an id. An alias of nobody is none.
+func aliasOf(id string) []index.Clause {
+	return []index.Clause{
+		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
+		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
+		{Any: []index.Alt{{Field: event.FieldUser}, {Field: event.FieldAnonymous}}, Present: true},
+	}
+}
+
+func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	for i := range v.parts {
 		p := &v.parts[i]
 		rows := index.Match(p.get(), clauses, nil)
@@ -286,10 +292,7 @@ func (e *Engine) name(b budget, v *view, p *person, u *User) error {
 	u.ID = p.users[0]
 	for _, id := range p.users {
 		replaced := false
-		err := v.eachEvent(b, []index.Clause{
-			{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
-			{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
-		}, func(ev *event.Event) { replaced = replaced || ev.User != id })
+		err := v.eachEvent(b, aliasOf(id), func(ev *event.Event) { replaced = replaced || ev.User != id })
 		if err != nil {
 			return err
 		}

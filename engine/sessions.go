@@ -13,7 +13,7 @@ import (
 // Session implements API.
 func (e *Engine) Session(ctx context.Context, site *Site, id string) (Session, error) {
 	v := e.state(site.ID).view()
-	first, err := v.firstMatch([]index.Clause{{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}})
+	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
 		return Session{}, err
 	}

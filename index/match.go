@@ -7,10 +7,12 @@ import (
 )
 
 // Clause is one condition on a row: at least one of its alternatives holds, or,
-// with Not, none does.
+// with Not, none does. With Present the alternatives ask only that their field
+// is there.
 type Clause struct {
-	Any []Alt
-	Not bool
+	Any     []Alt
+	Not     bool
+	Present bool
 }
 
 // Alt asks that a field has one of the terms at a path: "" is the cell itself
@@ -161,7 +163,11 @@ func All(p Part) *Bitmap {
 func (c *Clause) match(p Part) *Bitmap {
 	b := newBitmap(p.Len())
 	for i := range c.Any {
-		c.Any[i].match(p, b)
+		if c.Present {
+			markPresent(p, c.Any[i].Field, b)
+		} else {
+			c.Any[i].match(p, b)
+		}
 	}
 	if c.Not {
 		b.not()
@@ -187,19 +193,26 @@ func (a *Alt) match(p Part, b *Bitmap) {
 	if a.Unless == "" {
 		return
 	}
-	if other := p.Column(a.Unless); other != nil {
-		has := newBitmap(p.Len())
-		scan(other.Codes(), p.Len(), func(row int, code int64) {
-			if code != 0 {
-				has.set(row)
-			}
-		})
-		has.not()
-		out.and(has)
-	}
+	has := newBitmap(p.Len())
+	markPresent(p, a.Unless, has)
+	has.not()
+	out.and(has)
 	for i := range b.words {
 		b.words[i] |= out.words[i]
 	}
+}
+
+// markPresent sets the rows that have the field at all.
+func markPresent(p Part, field string, b *Bitmap) {
+	col := p.Column(field)
+	if col == nil || col.Present(func(row int, _ uint32) { b.set(row) }) {
+		return
+	}
+	scan(col.Codes(), p.Len(), func(row int, code int64) {
+		if code != 0 {
+			b.set(row)
+		}
+	})
 }
 
 // markCodes sets the rows that have one of codes: by their lists where there
