@@ -180,8 +180,8 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 	}
 	b.url = strings.TrimRight(b.url, "/")
 	report = newBenchReport(&b.benchOptions)
-	before := readUsage(b.pid)
-	dirBefore := b.dirBytes()
+	before, dirBefore := readUsage(b.pid), b.dirBytes()
+	defer func() { report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes()) }()
 
 	if b.fill > 0 {
 		now := time.Now()
@@ -224,7 +224,6 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 		}
 		report.Reads = append(report.Reads, r)
 	}
-	report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes())
 	return report, ctx.Err()
 }
 
