@@ -54,7 +54,7 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	db, err := pebble.Open(storeDir(fs, dir), readOnlyOptions(fs))
+	db, err := openPebble(storeDir(fs, dir), readOnlyOptions(fs))
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}

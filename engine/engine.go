@@ -122,7 +122,7 @@ func Open(opts Options) (*Engine, error) {
 
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(fs, storeDir(fs, dir)); err != nil {
 		return err
 	}
 	var err error
@@ -142,7 +142,7 @@ func (e *Engine) open() error {
 	if err := fs.MkdirAll(tmp, 0o700); err != nil {
 		return err
 	}
-	if e.db, err = pebble.Open(storeDir(fs, dir), e.pebbleOptions()); err != nil {
+	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
 	secret, err := prepareStore(e.db)

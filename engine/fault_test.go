@@ -106,7 +106,7 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		for _, k := range kinds {
 			if op.Kind == k && !off.Load() {
-				n := ops.Add(1); fmt.Println("OP", n, op.Kind, op.Path); if n == at || onwards && n > at {
+				if n := ops.Add(1); n == at || onwards && n > at {
 					return errorfs.ErrInjected
 				}
 			}
@@ -149,7 +149,6 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 		}
 	}
 	hit = ops.Load() >= at
-	fmt.Println("FAILED", failed(), "openErr", openErr)
 	if openErr != nil && !hit {
 		t.Fatalf("open, without a fault: %v", openErr)
 	}

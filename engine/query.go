@@ -15,9 +15,6 @@ import (
 // LimitMax is the most events, users, sessions or rows of one page.
 const LimitMax = 1000
 
-// BucketsMax is the most buckets of a series.
-const BucketsMax = 10_000
-
 // budget bounds the time of one query.
 type budget struct {
 	ctx context.Context
@@ -253,8 +250,10 @@ func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 
 // Series implements API. Without from and to it spans the events there are.
 func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
-	if loc == nil {
-		loc = time.UTC
+	switch interval {
+	case "minute", "hour", "day", "week", "month":
+	default:
+		return nil, fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
 	}
 	v := e.state(q.Site.ID).view()
 	w, err := plan(v, q.Where, q.From, q.To)
@@ -275,9 +274,12 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 			to = last + 1
 		}
 	}
-	starts, err := bucketStarts(from, to, interval, loc)
-	if err != nil || len(starts) == 0 {
-		return nil, err
+	starts, ok := bucketTimes(from, to, interval, loc)
+	if !ok {
+		return nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
+	}
+	if len(starts) == 0 {
+		return nil, nil
 	}
 	buckets := make([]Bucket, len(starts))
 	var users, sessions pairSet
@@ -324,44 +326,6 @@ func (v *view) timeSpan(b budget, w *where) (first, last int64, any bool, err er
 	})
 	return first, last, any, err
 }
-
-// bucketStarts are the starts of the intervals that cover [from, to), in the
-// calendar of loc; weeks begin on Monday.
-func bucketStarts(from, to int64, interval string, loc *time.Location) ([]int64, error) {
-	t := time.UnixMilli(from).In(loc)
-	y, m, d := t.Date()
-	var step func(time.Time) time.Time
-	switch interval {
-	case "minute":
-		t = time.UnixMilli(from - mod(from, 60_000)).In(loc)
-		step = func(t time.Time) time.Time { return t.Add(time.Minute) }
-	case "hour":
-		// Hours begin where the clock on the wall shows :00.
-		t = t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
-		step = func(t time.Time) time.Time { return t.Add(time.Hour) }
-	case "day":
-		t = time.Date(y, m, d, 0, 0, 0, 0, loc)
-		step = func(t time.Time) time.Time { return t.AddDate(0, 0, 1) }
-	case "week":
-		t = time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, loc)
-		step = func(t time.Time) time.Time { return t.AddDate(0, 0, 7) }
-	case "month":
-		t = time.Date(y, m, 1, 0, 0, 0, 0, loc)
-		step = func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }
-	default:
-		return nil, fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
-	}
-	var starts []int64
-	for ; t.UnixMilli() < to; t = step(t) {
-		if len(starts) == BucketsMax {
-			return nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
-		}
-		starts = append(starts, t.UnixMilli())
-	}
-	return starts, nil
-}
-
-func mod(a, b int64) int64 { return ((a % b) + b) % b }
 
 // findSealed looks for an event with e's message id among the runs that recent
 // no longer covers, within the time message ids are remembered. It returns its

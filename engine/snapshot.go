@@ -68,7 +68,7 @@ func (e *Engine) Snapshot(_ context.Context, dir string) (SnapshotInfo, error) {
 
 func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 	fs := e.opts.FS
-	if err := fs.MkdirAll(part, 0o700); err != nil {
+	if err := makeDir(fs, part); err != nil {
 		return SnapshotInfo{}, err
 	}
 	e.sealer.install.Lock()
@@ -140,7 +140,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 }
 
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
-	if err := fs.MkdirAll(storeDir(fs, dataDir), 0o700); err != nil {
+	if err := makeDir(fs, storeDir(fs, dataDir)); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
@@ -155,7 +155,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err := errors.Join(syncDir(fs, storeDir(fs, dataDir)), syncDir(fs, dataDir)); err != nil {
 		return err
 	}
-	db, err := pebble.Open(storeDir(fs, dataDir), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
+	db, err := openPebble(storeDir(fs, dataDir), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func writeFile(fs vfs.FS, path string, data []byte) error {
 
 // countEvents opens a store read-only and counts its events.
 func countEvents(fs vfs.FS, path string) (uint64, error) {
-	db, err := pebble.Open(path, readOnlyOptions(fs))
+	db, err := openPebble(path, readOnlyOptions(fs))
 	if err != nil {
 		return 0, err
 	}

@@ -85,6 +85,35 @@ func readStore(r pebble.Reader) (secret, error) {
 	return s, nil
 }
 
+// openPebble is pebble.Open with its panics as errors: it reports a failing disk
+// in either way.
+func openPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%v", r)
+		}
+	}()
+	return pebble.Open(path, opts)
+}
+
+// makeDir makes a directory and those above it, so that they outlive a power
+// cut: a synced file in a directory whose own entry is lost is lost too.
+func makeDir(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fs, parent)
+}
+
 // get returns a copy of a value, nil when there is none.
 func get(r pebble.Reader, key []byte) ([]byte, error) {
 	v, closer, err := r.Get(key)
@@ -166,7 +195,7 @@ func preflight(fs vfs.FS, dir string, events uint64) error {
 	if events == 0 {
 		return nil // too young to have been marked
 	}
-	db, err := pebble.Open(path, readOnlyOptions(fs))
+	db, err := openPebble(path, readOnlyOptions(fs))
 	if err != nil {
 		return err
 	}
@@ -202,8 +231,8 @@ func readOnlyOptions(fs vfs.FS) *pebble.Options {
 	}
 }
 
-// quietLogger drops Pebble's talk; a fatal error of a read-only store is a
-// panic, which the opener of the store turns into an error.
+// quietLogger drops Pebble's talk; a fatal error is a panic, which openPebble and
+// Check turn into an error.
 type quietLogger struct{}
 
 func (quietLogger) Infof(string, ...any)              {}

@@ -104,7 +104,7 @@ type Source struct {
 	IP             netip.Addr // the client's, after trusted_proxies and the dialect's own rules
 	UserAgent      string
 	AcceptLanguage string
-	Hints          map[string]string // Sec-CH-UA* by lower-case header name
+	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same as Matomo's JSON
 	Skip           bool              // no detection of any kind (Opentracker's proxy=true)
 }
 
@@ -113,7 +113,7 @@ type Source struct {
 var ContextKeys = []string{
 	"url", "path", "title", "referrer", "referrer_host",
 	"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
-	"language", "country", "region", "city", "timezone", "latitude", "longitude", "asn",
+	"language", "country", "region", "city", "timezone", "latitude", "longitude", "asn", "ip",
 	"screen", "bot",
 	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
 }

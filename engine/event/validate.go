@@ -210,7 +210,7 @@ func contextKind(key string) Kind {
 	switch key {
 	case "url", "path", "title", "referrer", "referrer_host",
 		"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
-		"language", "country", "region", "city", "timezone", "asn", "screen",
+		"language", "country", "region", "city", "timezone", "asn", "ip", "screen",
 		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content":
 		return String
 	case "latitude", "longitude":

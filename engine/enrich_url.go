@@ -1,0 +1,232 @@
+// What urls and headers say by themselves: path, host of the referrer, campaign,
+// language.
+
+package engine
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// utmBytesMax bounds a campaign parameter taken from a url; the rest is cut.
+// Matomo's bound is the same.
+const utmBytesMax = 255
+
+// hostBytesMax is the longest name DNS allows.
+const hostBytesMax = 253
+
+func (c *contextFields) fromURLs() {
+	host := ""
+	if u := c.text(keyURL); u != "" {
+		var path, query string
+		host, path, query = splitURL(u)
+		c.fill(keyPath, path)
+		if strings.Contains(query, "utm_") {
+			c.fromQuery(query)
+		}
+	}
+	if r := c.text(keyReferrer); r != "" && !c.has(keyReferrerHost) {
+		// A referrer on the event's own host names no place one came from.
+		if from, _, _ := splitURL(r); from != "" && !strings.EqualFold(from, host) {
+			c.fill(keyReferrerHost, strings.ToLower(from))
+		}
+	}
+}
+
+// splitURL cuts a url of any scheme, or one that begins with / or //, without
+// judging it. host is without user, port and final dot, "" when there is none; path is
+// "/" where a url with a host has none; query is without the question mark.
+func splitURL(u string) (host, path, query string) {
+	u, _, _ = strings.Cut(u, "#")
+	u, query, _ = strings.Cut(u, "?")
+	if i := strings.Index(u, "://"); i > 0 && !strings.Contains(u[:i], "/") {
+		u = u[i+1:]
+	}
+	if rest, ok := strings.CutPrefix(u, "//"); ok {
+		host, u = rest, "/"
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			host, u = rest[:i], rest[i:]
+		}
+		host = hostName(host)
+	}
+	if strings.HasPrefix(u, "/") {
+		path = u
+	}
+	return host, path, query
+}
+
+func hostName(authority string) string {
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = authority[i+1:]
+	}
+	if strings.HasPrefix(authority, "[") { // [2001:db8::1]:8080
+		if i := strings.IndexByte(authority, ']'); i > 0 {
+			return authority[:i+1]
+		}
+		return ""
+	}
+	authority, _, _ = strings.Cut(authority, ":")
+	authority = strings.TrimSuffix(authority, ".")
+	if len(authority) > hostBytesMax || strings.ContainsAny(authority, " \t\\\"<>") {
+		return ""
+	}
+	return authority
+}
+
+// utmNames are in the order of their context keys.
+var utmNames = [...]string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
+
+// fromQuery takes the campaign from a query; of a parameter given twice the first
+// that is not empty.
+func (c *contextFields) fromQuery(query string) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "utm_") {
+			continue
+		}
+		for i, utm := range utmNames {
+			if name == utm && !c.has(keyUTMSource+contextKey(i)) {
+				c.fill(keyUTMSource+contextKey(i), unescape(value))
+			}
+		}
+	}
+}
+
+// unescape decodes a query value, leniently, to at most utmBytesMax of clean
+// text.
+func unescape(s string) string {
+	if strings.ContainsAny(s, "%+") {
+		b := make([]byte, 0, len(s))
+		for i := 0; i < len(s); i++ {
+			switch {
+			case s[i] == '+':
+				b = append(b, ' ')
+			case s[i] == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
+				b = append(b, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
+				i += 2
+			default:
+				b = append(b, s[i])
+			}
+		}
+		s = strings.ToValidUTF8(string(b), "")
+	}
+	s = strings.TrimSpace(s)
+	if len(s) > utmBytesMax {
+		n := utmBytesMax
+		for n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
+	}
+	return s
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// languagesMax bounds the entries read of an Accept-Language.
+const languagesMax = 16
+
+// language returns the tag of an Accept-Language that its sender likes best, in
+// the usual letter case ("en-GB"), "" when there is none.
+func language(header string) string {
+	best, bestQ := "", 0
+	for range languagesMax {
+		entry, rest, more := strings.Cut(header, ",")
+		header = rest
+		tag, parameters, _ := strings.Cut(entry, ";")
+		if tag = strings.TrimSpace(tag); isLanguage(tag) {
+			if q := quality(parameters); q > bestQ {
+				best, bestQ = tag, q
+			}
+		}
+		if !more {
+			break
+		}
+	}
+	return languageCase(best)
+}
+
+// quality reads q=0.8 as 800; what is not one is 1000.
+func quality(parameters string) int {
+	q, ok := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
+	if !ok || q == "" {
+		return 1000
+	}
+	n, scale := 0, 1000
+	for i := range len(q) {
+		switch {
+		case i == 1 && q[i] == '.':
+		case q[i] < '0' || q[i] > '9':
+			return 1000
+		case i == 0:
+			n = min(int(q[i]-'0'), 1) * 1000
+		default:
+			scale /= 10
+			n += int(q[i]-'0') * scale
+		}
+	}
+	return min(n, 1000)
+}
+
+// isLanguage checks the form of a tag: 2 or 3 letters, then subtags of letters and
+// digits. RFC 5646 lets tags grow to 35 bytes.
+func isLanguage(tag string) bool {
+	first, rest, _ := strings.Cut(tag, "-")
+	if len(tag) > 35 || len(first) < 2 || len(first) > 3 {
+		return false
+	}
+	for i := range len(first) {
+		if c := first[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return !strings.HasSuffix(tag, "-")
+}
+
+// languageCase writes en-GB and zh-Hant so, however they were sent. It allocates
+// only when something changes.
+func languageCase(tag string) string {
+	want := func(i int) byte {
+		start := strings.LastIndexByte(tag[:i], '-') + 1
+		end := len(tag)
+		if j := strings.IndexByte(tag[i:], '-'); j >= 0 {
+			end = i + j
+		}
+		c := tag[i]
+		if c < 'A' {
+			return c
+		}
+		switch n := end - start; {
+		case start == 0, n != 2 && n != 4, n == 4 && i > start:
+			return c | 0x20
+		}
+		return c &^ 0x20
+	}
+	for i := range len(tag) {
+		if tag[i] != want(i) {
+			b := []byte(tag)
+			for j := range b {
+				b[j] = want(j)
+			}
+			return string(b)
+		}
+	}
+	return tag
+}

@@ -1,0 +1,207 @@
+// Visitor ids without cookies: a keyed hash of what a request shows anyway, whose
+// key lives for two days.
+
+package engine
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// saltBytes is the size of a salt: 256 bits from the system's random source.
+const saltBytes = 32
+
+// Salts keeps the salt of today (UTC) and of yesterday. Without the salt nobody
+// can tell which address and agent an id was made of, nor that two ids of
+// different days are one person's; so a salt is forgotten, in memory and in the file,
+// when the day after its own ends: at most 48 hours after it was made.
+//
+// The file holds a line a salt, "2026-11-21 <64 hex digits>", mode 0600. It serves
+// restarts within a day and is no part of snapshots. One that cannot be read as such
+// is replaced: the cost is that visitors of the day count as new.
+type Salts struct {
+	path   string
+	now    func() time.Time
+	random io.Reader
+
+	mu    sync.RWMutex // guards what follows
+	salts map[int64][]byte
+	day   int64 // the day salts were last made sure of
+	err   error // of the last write
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+// OpenSalts reads the salts at path, makes today's and starts the goroutine that
+// forgets them in time; Close ends it. now and random may be nil.
+func OpenSalts(path string, now func() time.Time, random io.Reader) (*Salts, error) {
+	s := &Salts{path: path, now: now, random: random, salts: map[int64][]byte{}, day: -1, stop: make(chan struct{}), done: make(chan struct{})}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("read salts: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		date, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+		day, err := time.Parse(time.DateOnly, date)
+		salt, err2 := hex.DecodeString(digits)
+		if err == nil && err2 == nil && len(salt) == saltBytes {
+			s.salts[unixDay(day)] = salt
+		}
+	}
+	if err := s.Rotate(); err != nil {
+		return nil, err
+	}
+	go s.watch()
+	return s, nil
+}
+
+// Close ends the goroutine. The salts stay usable.
+func (s *Salts) Close() {
+	close(s.stop)
+	<-s.done
+}
+
+// watch looks at the clock every minute, so that a salt goes in time though nobody
+// comes by.
+func (s *Salts) watch() {
+	defer close(s.done)
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			s.Rotate() // a failed write is tried again at the next tick
+		}
+	}
+}
+
+func unixDay(t time.Time) int64 { return floorDiv(t.Unix(), 24*60*60) }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// Rotate makes today's salt if there is none and forgets all but yesterday's. A day
+// that lies ahead was a clock's mistake and is forgotten too.
+func (s *Salts) Rotate() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	today := unixDay(s.now())
+	if today == s.day && s.err == nil {
+		return nil
+	}
+	for day := range s.salts {
+		if day < today-1 || day > today {
+			clear(s.salts[day])
+			delete(s.salts, day)
+		}
+	}
+	if s.salts[today] == nil {
+		salt := make([]byte, saltBytes)
+		if _, err := io.ReadFull(s.random, salt); err != nil {
+			return fmt.Errorf("make a salt: %w", err)
+		}
+		s.salts[today] = salt
+	}
+	s.day = today
+	s.err = s.write()
+	return s.err
+}
+
+// write replaces the file. The caller holds mu.
+func (s *Salts) write() error {
+	var b strings.Builder
+	for day := s.day - 1; day <= s.day; day++ {
+		if salt := s.salts[day]; salt != nil {
+			fmt.Fprintf(&b, "%s %x\n", time.Unix(day*24*60*60, 0).UTC().Format(time.DateOnly), salt)
+		}
+	}
+	tmp := s.path + ".new"
+	err := func() error {
+		f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteString(b.String()); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if err := os.Rename(tmp, s.path); err != nil {
+			return err
+		}
+		dir, err := os.Open(filepath.Dir(s.path))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		return dir.Sync()
+	}()
+	if err != nil {
+		return fmt.Errorf("write salts: %w", err)
+	}
+	return nil
+}
+
+// Visitor returns the id of whoever shows parts (address, agent and the like) to
+// the site: 32 hex digits, another every day and at every site. yesterday is the id
+// under the day before's salt, "" when there is none, by which a session that runs
+// past midnight is found.
+func (s *Salts) Visitor(site *Site, parts ...string) (today, yesterday string) {
+	day := unixDay(s.now())
+	s.mu.RLock()
+	current := s.day == day
+	s.mu.RUnlock()
+	if !current {
+		s.Rotate() // in memory it always comes about; a failed write is tried again
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return visitorID(s.salts[s.day], site.ID, parts), visitorID(s.salts[s.day-1], site.ID, parts)
+}
+
+// visitorID hashes the parts with their lengths, so that no two lists are alike.
+func visitorID(salt []byte, site uint32, parts []string) string {
+	if salt == nil {
+		return ""
+	}
+	h := hmac.New(sha256.New, salt)
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], site)
+	h.Write(n[:])
+	for _, p := range parts {
+		binary.BigEndian.PutUint32(n[:], uint32(len(p)))
+		h.Write(n[:])
+		io.WriteString(h, p)
+	}
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(h.Sum(sum[:0])[:16])
+}
