@@ -5,7 +5,7 @@ import "cairn/engine/event"
 // hintNames are the client hints worth keeping for enrichment, as the keys of
 // Source.Hints have them.
 var hintNames = [...]string{
-	"sec-ch-ua", "sec-ch-ua-full-version-list", "sec-ch-ua-mobile",
+	"sec-ch-ua", "sec-ch-ua-form-factors", "sec-ch-ua-full-version-list", "sec-ch-ua-mobile",
 	"sec-ch-ua-model", "sec-ch-ua-platform", "sec-ch-ua-platform-version",
 }
 
