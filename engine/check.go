@@ -310,9 +310,9 @@ func (s *siteCheck) log() error {
 	return nil
 }
 
-// event repeats the decisions taken at ingest.
+// event repeats what ingest learnt of the event's ids.
 func (s *siteCheck) event(ev *event.Event) {
-	p, err := s.ids.learn(s.site, ev.Seq, ev, func() string { return ev.Session })
+	p, err := s.ids.replay(s.site, ev.Seq, ev)
 	if err != nil {
 		s.problem("event %d: %v", ev.Seq, err)
 		return

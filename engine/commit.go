@@ -214,7 +214,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}
 	sg := g.of(site, next)
-	p, err := s.ids.learn(site.id, next, e, s.newSession)
+	p, err := s.ids.decide(site.id, next, e, s.newSession)
 	if err != nil {
 		return err
 	}

@@ -304,7 +304,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			return err
 		}
 		if n > upTo {
-			if _, err := seq.ids.learn(s.id, n, ev, func() string { return ev.Session }); err != nil {
+			if _, err := seq.ids.replay(s.id, n, ev); err != nil {
 				return err
 			}
 		}

@@ -124,42 +124,88 @@ type place struct {
 	links           []link
 }
 
-// learn takes in the event at seq and decides its person and session. It is
-// deterministic but for newSession, which names a new session: at replay, as
-// the log has it.
-func (t *ids) learn(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+// decide takes in the event at seq and gives it its person and session.
+// newSession names a new session.
+func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+	user, anon, err := t.meet(site, seq, e, &p)
+	if err != nil {
+		return p, err
+	}
+	if e.SessionSent {
+		return p, t.sentSession(site, seq, e, &p)
+	}
+	l := t.current(e, user, anon)
+	if l == nil {
+		return p, nil
+	}
+	switch {
+	case l.ord == 0 || e.Time-l.last >= sessionIdle:
+		p.session, p.sessionID = seq, newSession()
+	case l.last-e.Time > sessionIdle:
+		return p, nil // too late for this session, and the one before is over
+	default:
+		p.session, p.sessionID = l.ord, l.id
+	}
+	t.follow(l, &p, e.Time)
+	return p, nil
+}
+
+// replay takes in an event as the log has it: what was decided is in the row.
+func (t *ids) replay(site uint32, seq uint64, e *event.Event) (p place, err error) {
+	user, anon, err := t.meet(site, seq, e, &p)
+	if err != nil {
+		return p, err
+	}
+	if e.SessionSent {
+		return p, t.sentSession(site, seq, e, &p)
+	}
+	if e.SessionOrd == 0 {
+		return p, nil
+	}
+	p.session, p.sessionID = e.SessionOrd, e.Session
+	if l := t.current(e, user, anon); l != nil {
+		if p.session != seq {
+			p.session = l.ord // the same, or check finds that it is not
+		}
+		t.follow(l, &p, e.Time)
+	}
+	return p, nil
+}
+
+// meet makes the ids of an event known and links the persons it shows to be one.
+func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, anon *known, err error) {
 	t.upTo[site] = seq
-	var user, anon *known
 	if e.User != "" {
 		if user, err = t.getOrAdd(site, kindUser, 0, e.User, seq); err != nil {
-			return p, err
+			return nil, nil, err
 		}
 		p.person = user.ord
 	}
 	if e.Anonymous != "" {
 		if anon, err = t.getOrAdd(site, kindAnonymous, 0, e.Anonymous, seq); err != nil {
-			return p, err
+			return nil, nil, err
 		}
 		if user == nil {
 			p.person = anon.ord
 		} else {
-			t.join(&p, anon, user.ord)
+			t.join(p, anon, user.ord)
 		}
 	}
-	if e.Type == event.Alias && e.Previous != "" && p.person != 0 {
-		was, err := t.getOrAdd(site, kindUser, 0, e.Previous, seq)
-		if err != nil {
-			return p, err
-		}
-		if was.ord != p.person {
-			p.links = append(p.links, link{was.ord, p.person})
-		}
-		if was, err = t.getOrAdd(site, kindAnonymous, 0, e.Previous, seq); err != nil {
-			return p, err
-		}
-		t.join(&p, was, p.person)
+	if e.Type != event.Alias || e.Previous == "" || p.person == 0 {
+		return user, anon, nil
 	}
-	return p, t.session(site, seq, e, anon, user, newSession, &p)
+	was, err := t.getOrAdd(site, kindUser, 0, e.Previous, seq)
+	if err != nil {
+		return nil, nil, err
+	}
+	if was.ord != p.person {
+		p.links = append(p.links, link{was.ord, p.person})
+	}
+	if was, err = t.getOrAdd(site, kindAnonymous, 0, e.Previous, seq); err != nil {
+		return nil, nil, err
+	}
+	t.join(p, was, p.person)
+	return user, anon, nil
 }
 
 // join links an anonymous id to the first person it meets (rule: first link
@@ -175,18 +221,25 @@ func (t *ids) join(p *place, anon *known, person uint64) {
 	}
 }
 
-// session decides the event's session: the one it was sent with, else, where the
-// dialect leaves it to the engine, the visitor's current one.
-func (t *ids) session(site uint32, seq uint64, e *event.Event, anon, user *known, newSession func() string, p *place) error {
-	dialect := byte(slices.Index(event.Dialects, e.Dialect))
-	if e.SessionSent {
-		s, err := t.getOrAdd(site, kindSession, dialect, e.Session, seq)
-		if err != nil {
-			return err
-		}
+// sentSession finds or begins the session the event was sent with.
+func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, p *place) error {
+	s, err := t.getOrAdd(site, kindSession, byte(slices.Index(event.Dialects, e.Dialect)), e.Session, seq)
+	if err == nil {
 		p.session, p.sessionID = s.ord, e.Session
-		return nil
 	}
+	return err
+}
+
+// visit is where the engine keeps a visitor's session: with the visitor, who is
+// the anonymous id if there is one, else the user.
+type visit struct {
+	of *known
+	*live
+}
+
+// current returns the visitor's session in the event's dialect, an empty one when
+// it has none yet, nil when the engine gives events like e no session.
+func (t *ids) current(e *event.Event, user, anon *known) *visit {
 	visitor := anon
 	if visitor == nil {
 		visitor = user
@@ -194,23 +247,23 @@ func (t *ids) session(site uint32, seq uint64, e *event.Event, anon, user *known
 	if visitor == nil || !keepsSessions(e) {
 		return nil
 	}
+	dialect := byte(slices.Index(event.Dialects, e.Dialect))
 	i := slices.IndexFunc(visitor.live, func(l live) bool { return l.dialect == dialect })
 	if i < 0 {
 		i = len(visitor.live)
 		visitor.live = append(visitor.live, live{dialect: dialect})
 	}
-	l := &visitor.live[i]
-	switch {
-	case l.ord == 0 || e.Time-l.last >= sessionIdle:
-		l.id, l.ord, l.last = newSession(), seq, e.Time
-	case l.last-e.Time > sessionIdle:
-		return nil // too late for this session, and the one before is over
-	default:
-		l.last = max(l.last, e.Time)
+	return &visit{visitor, &visitor.live[i]}
+}
+
+// follow moves the visitor's session on by an event that is in it.
+func (t *ids) follow(v *visit, p *place, time int64) {
+	if v.ord == p.session {
+		v.last = max(v.last, time)
+	} else {
+		v.id, v.ord, v.last = p.sessionID, p.session, time
 	}
-	t.mark(visitor)
-	p.session, p.sessionID = l.ord, l.id
-	return nil
+	t.mark(v.of)
 }
 
 // keepsSessions says whether the engine gives events like e a session.
@@ -218,6 +271,8 @@ func keepsSessions(e *event.Event) bool {
 	switch e.Dialect {
 	case event.Native, event.Segment:
 		return e.Type == event.Track || e.Type == event.Page || e.Type == event.Screen
+	case event.Opentracker:
+		return true
 	}
 	return false
 }

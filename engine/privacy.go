@@ -138,10 +138,11 @@ func stripParams(u string, names []string) string {
 	return s
 }
 
-// stripQuery keeps the other pairs as they were written, separators too.
+// stripQuery keeps the other pairs as they were written, separators too. A query
+// that loses nothing is returned as it is.
 func stripQuery(query string, names []string) string {
 	var kept []byte
-	separator := ""
+	separator, lost := "", false
 	for rest := query; rest != ""; {
 		pair, after, next := rest, "", ""
 		if i := strings.IndexAny(rest, "&;"); i >= 0 {
@@ -152,8 +153,13 @@ func stripQuery(query string, names []string) string {
 				kept = append(kept, separator...)
 			}
 			kept = append(kept, pair...)
+		} else {
+			lost = true
 		}
 		separator, rest = after, next
+	}
+	if !lost {
+		return query
 	}
 	return string(kept)
 }

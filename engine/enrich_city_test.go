@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"bytes"
+	"net"
+	"testing"
+
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+)
+
+// cityFile is a database that knows one network well.
+func cityFile(t *testing.T) []byte {
+	t.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "City", Description: map[string]string{"en": "test"}, IncludeReservedNetworks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type (
+		m = mmdbtype.Map
+		s = mmdbtype.String
+	)
+	_, network, _ := net.ParseCIDR("1.1.1.0/24")
+	if err := tree.Insert(network, m{
+		"country": m{"iso_code": s("DE")}, "city": m{"names": m{"en": s("Munich")}}, "subdivisions": mmdbtype.Slice{m{"names": m{"en": s("Bavaria")}}},
+		"location":                 m{"latitude": mmdbtype.Float64(48.13743), "longitude": mmdbtype.Float64(11.57549), "time_zone": s("Europe/Berlin")},
+		"autonomous_system_number": mmdbtype.Uint32(8767),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := tree.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

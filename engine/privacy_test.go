@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+)
+
+func TestStripParams(t *testing.T) {
+	names := []string{"token", "Session", "mc_*", "user[email]"}
+	for url, want := range map[string]string{
+		"https://a.example/?token=1":                      "https://a.example/",
+		"https://a.example/?a=1&token=1&b=2":              "https://a.example/?a=1&b=2",
+		"https://a.example/?TOKEN=1&a":                    "https://a.example/?a",
+		"/p?session&a=1#x":                                "/p?a=1#x",
+		"/p?mc_cid=1&mc_eid=2#token=3":                    "/p",
+		"/#/route?token=1&b=2":                            "/#/route?b=2",
+		"/?user%5Bemail%5D=a%40b.c&x=1":                   "/?x=1",
+		"/?a=1;token=2;b=3":                               "/?a=1;b=3",
+		"?token=1":                                        "",
+		"/?tokens=1&a=token=1":                            "/?tokens=1&a=token=1",
+		"/?&&a=1&":                                        "/?&&a=1&",
+		"https://a.example/token=1":                       "https://a.example/token=1",
+		"https://a.example/#heading":                      "https://a.example/#heading",
+		"https://a.example/?next=%2F%3Ftoken%3D1&%74oken": "https://a.example/?next=%2F%3Ftoken%3D1",
+	} {
+		if got := stripParams(url, names); got != want {
+			t.Errorf("%s\n gives %s\n want %s", url, got, want)
+		}
+	}
+}
+
+// TestPrivacyReachesEverywhere looks for what must not be stored in the record that
+// would be written.
+func TestPrivacyReachesEverywhere(t *testing.T) {
+	make := func() *event.Event {
+		return &event.Event{
+			Dialect: event.Segment, Type: event.Download, Name: "https://a.example/f.zip?token=hush", Value: event.Str("/v?token=hush"),
+			Properties: object("url", "https://a.example/?token=hush&a=1", "search", "?token=hush", "note", "what? token=kept"),
+			Context:    object("url", "https://a.example/?a=1&token=hush", "referrer", "https://b.example/#token=hush", "ip", "198.51.100.77"),
+			Extra: event.Object{
+				{Key: "ip", Value: event.Str("198.51.100.77")},
+				{Key: "context", Value: event.Raw(`{"ip":"198.51.100.77","v6":{"ip":"2001:db8:1:2::77"},"ips":["no ip here"],"page":{"url":"https:\/\/a.example\/?token=hush","search":"?token=hush","path":"/"},"n":[1,{"ip":"not one"}],"list":["/x?token=hush&b=1"]}`)},
+			},
+		}
+	}
+	d := NewEnricher(EnricherOptions{})
+	for _, c := range []struct {
+		policy     string
+		has, hasNo []string
+	}{
+		{"truncate", []string{"198.51.100.0", "2001:db8:1::"}, []string{"198.51.100.77", "::77"}},
+		{"drop", nil, []string{"198.51.100", "2001:db8"}},
+		{"keep", []string{"198.51.100.77", "2001:db8:1:2::77"}, nil},
+	} {
+		e := make()
+		d.Enrich(&Site{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{})
+		if err := event.Validate(e); err != nil {
+			t.Fatal(err)
+		}
+		stored := string(event.AppendJSON(nil, e))
+		if !json.Valid([]byte(stored)) {
+			t.Fatalf("%s: %s", c.policy, stored)
+		}
+		for _, s := range append(c.has, "what? token=kept", "not one", "a=1", "b=1", "no ip here") {
+			if !strings.Contains(stored, s) {
+				t.Errorf("%s: %q is missing in %s", c.policy, s, stored)
+			}
+		}
+		for _, s := range append(c.hasNo, "hush") {
+			if strings.Contains(stored, s) {
+				t.Errorf("%s: %q is in %s", c.policy, s, stored)
+			}
+		}
+	}
+}
+
+func TestRewriteJSON(t *testing.T) {
+	upper := func(key, value string) (string, bool) {
+		if key == "none" {
+			return "", true
+		}
+		return strings.ToUpper(value), key == "k" && value != strings.ToUpper(value)
+	}
+	for in, want := range map[string]string{
+		`{"k":"a","l":"a"}`:             `{"k":"A","l":"a"}`,
+		`{"k":["a",{"l":"a"},"b"]}`:     `{"k":["A",{"l":"a"},"B"]}`,
+		`{"k":{"k":"a"},"x":"k","k":1}`: `{"k":{"k":"A"},"x":"k","k":1}`,
+		`{"k":"a\"\\"}`:                 `{"k":"A\"\\"}`,
+		`{"\u006b":"a"}`:                `{"\u006b":"A"}`,
+		`{"none":"a","m":["none","x"]}`: `{"none":null,"m":["none","x"]}`,
+		`["a"]`:                         `["A"]`, // under its own key, k
+		`{}`:                            `{}`,
+		`{"k":"a`:                       `{"k":"a`,
+		`}}]]"`:                         `}}]]"`,
+		`{"k":"\ud800`:                  `{"k":"\ud800`,
+	} {
+		if got := rewriteJSON(in, "k", upper); got != want {
+			t.Errorf("%s gives %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestSalts follows the file through a week.
+func TestSalts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "salts")
+	now := time.Date(2026, 11, 21, 23, 59, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	random := rand.New(rand.NewSource(1))
+	open := func() *Salts {
+		t.Helper()
+		s, err := OpenSalts(path, clock, random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		return s
+	}
+	file := func() string {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	shop, blog := &Site{ID: 1}, &Site{ID: 2}
+
+	s := open()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+	a, before := s.Visitor(shop, "203.0.113.9", "agent")
+	if len(a) != 32 || before != "" {
+		t.Errorf("first day: %q %q", a, before)
+	}
+	if b, _ := s.Visitor(shop, "203.0.113.9", "agent"); b != a {
+		t.Error("the same visitor has two ids on one day")
+	}
+	for _, other := range [][]string{{"203.0.113.8", "agent"}, {"203.0.113.9", "agen", "t"}, {"203.0.113.9agent"}, {"", "203.0.113.9", "agent"}} {
+		if b, _ := s.Visitor(shop, other...); b == a {
+			t.Errorf("%q has the same id", other)
+		}
+	}
+	if b, _ := s.Visitor(blog, "203.0.113.9", "agent"); b == a {
+		t.Error("two sites see the same id")
+	}
+
+	s = open() // a restart
+	if b, _ := s.Visitor(shop, "203.0.113.9", "agent"); b != a {
+		t.Error("a restart made another id")
+	}
+	first := file()
+
+	now = now.Add(2 * time.Minute) // past midnight
+	b, before := s.Visitor(shop, "203.0.113.9", "agent")
+	if b == a || before != a {
+		t.Errorf("past midnight: %q, and %q of yesterday, was %q", b, before, a)
+	}
+	if !strings.HasPrefix(file(), first) || strings.Count(file(), "\n") != 2 {
+		t.Errorf("two salts are expected in %q", file())
+	}
+
+	now = now.Add(24 * time.Hour)
+	if err := s.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(file(), first) {
+		t.Error("a salt is 48 hours old and still there")
+	}
+	if _, before := s.Visitor(shop, "203.0.113.9", "agent"); before != b {
+		t.Error("yesterday's id is lost")
+	}
+
+	now = now.AddDate(0, 0, 30) // a long sleep
+	if _, before := open().Visitor(shop, "x"); before != "" || strings.Count(file(), "\n") != 1 {
+		t.Errorf("after a sleep: %q, file %q", before, file())
+	}
+	now = now.AddDate(-10, 0, 0) // the clock was wrong
+	if _, before := s.Visitor(shop, "x"); before != "" || strings.Count(file(), "\n") != 1 || !strings.HasPrefix(file(), "2016-12-") {
+		t.Errorf("after a jump back: %q, file %q", before, file())
+	}
+
+	if err := os.WriteFile(path, []byte("2016-12-23 zz\n\x00garbage\n2016-12-23 00ff\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if id, _ := open().Visitor(shop, "x"); len(id) != 32 {
+		t.Errorf("a broken file: %q", id)
+	}
+	if _, err := OpenSalts(filepath.Join(path, "no", "dir"), clock, random); err == nil {
+		t.Error("a place that cannot be written is no error")
+	}
+	if _, err := OpenSalts(filepath.Join(t.TempDir(), "s"), clock, failing{}); !errors.Is(err, errNoRandom) {
+		t.Errorf("no randomness: %v", err)
+	}
+	if bytes.Contains([]byte(file()), []byte("203.0.113")) {
+		t.Error("the file names a visitor")
+	}
+}
+
+var errNoRandom = errors.New("no randomness")
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errNoRandom }
