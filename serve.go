@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/geo"
 	httpd "cairn/http"
 )
 
@@ -121,6 +122,9 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	if err != nil {
 		return exitFailed, err
 	}
+	places := geo.Open(geo.Options{Files: cfg.geoFiles(), Log: log})
+	defer places.Close()
+	opts.Enrich = engine.NewEnricher(engine.EnricherOptions{Geo: places})
 	start := time.Now()
 	eng, err := engine.Open(opts)
 	if err != nil {
@@ -251,6 +255,9 @@ func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) 
 	}
 	return srv, ln, nil
 }
+
+// geoFiles are the configured databases of places, in order of trust.
+func (c *config) geoFiles() []string { return filepath.SplitList(c.Geo.Database) }
 
 // snapshotDir is where snapshots are made: as configured, else below the data.
 // It is absolute, because clients elsewhere get to see the path.
