@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -49,8 +50,9 @@ func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source) {
 		hideExtra(e, site.IP)
 	}
 	c := contextOf(e)
-	sent, _ := netip.ParseAddr(c.text(keyIP))
+	var sent netip.Addr
 	if c.has(keyIP) {
+		sent, _ = netip.ParseAddr(c.text(keyIP))
 		c.replace(keyIP, hideIP(sent, site.IP))
 	}
 	c.fromURLs()
@@ -119,7 +121,7 @@ const (
 	keyLongitude
 	keyASN
 	keyBot
-	keyUTMSource // the five in the order of utmNames
+	keyUTMSource
 	keyUTMMedium
 	keyUTMCampaign
 	keyUTMTerm
@@ -145,27 +147,31 @@ var contextKeyOf = func() map[string]contextKey {
 // of them are filled without a search each.
 type contextFields struct {
 	e  *event.Event
-	at [contextKeys]uint16 // index + 1 in e.Context; 0 = absent
+	at [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
 }
 
 func contextOf(e *event.Event) contextFields {
 	c := contextFields{e: e}
-	for i := range e.Context[:min(len(e.Context), 1<<15)] {
-		if m := &e.Context[i]; m.Value.Kind != event.Absent && m.Value != event.Str("") {
-			if k, ok := contextKeyOf[m.Key]; ok {
-				c.at[k] = uint16(i + 1)
-			}
+	for i := range e.Context[:min(len(e.Context), math.MaxInt16-1)] {
+		m := &e.Context[i]
+		k, ok := contextKeyOf[m.Key]
+		switch {
+		case !ok:
+		case m.Value.Kind == event.Absent, m.Value == event.Str(""):
+			c.at[k] = int16(-i - 1)
+		default:
+			c.at[k] = int16(i + 1)
 		}
 	}
 	return c
 }
 
 // has says whether the key has a value that is not the empty string.
-func (c *contextFields) has(k contextKey) bool { return c.at[k] != 0 }
+func (c *contextFields) has(k contextKey) bool { return c.at[k] > 0 }
 
 // text returns the string of the key, "" when it is absent or no string.
 func (c *contextFields) text(k contextKey) string {
-	if c.at[k] == 0 {
+	if !c.has(k) {
 		return ""
 	}
 	if v := &c.e.Context[c.at[k]-1].Value; v.Kind == event.String {
@@ -176,26 +182,24 @@ func (c *contextFields) text(k contextKey) string {
 
 // fill gives the key a string unless it has one, or s is "".
 func (c *contextFields) fill(k contextKey, s string) {
-	if s != "" && c.at[k] == 0 {
+	if s != "" && !c.has(k) {
 		c.put(k, event.Str(s))
 	}
 }
 
-// put sets an absent key.
+// put sets a key that has no value.
 func (c *contextFields) put(k contextKey, v event.Value) {
 	o := &c.e.Context
-	for i := range *o { // sent, but empty
-		if (*o)[i].Key == contextNames[k] {
-			(*o)[i].Value = v
-			c.at[k] = uint16(i + 1)
-			return
-		}
+	if at := c.at[k]; at < 0 {
+		(*o)[-at-1].Value = v
+		c.at[k] = -at
+		return
 	}
-	if cap(*o)-len(*o) == 0 {
+	if len(*o) == cap(*o) {
 		*o = slices.Grow(*o, 16) // once, not at every second key
 	}
 	*o = append(*o, event.Member{Key: contextNames[k], Value: v})
-	c.at[k] = uint16(len(*o))
+	c.at[k] = int16(min(len(*o), math.MaxInt16))
 }
 
 // replace gives a key that is there another string; "" takes the key away.

@@ -21,10 +21,12 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 		agents[i] = agent(i)
 	}
 	b.ReportAllocs()
+	e := event.Event{Type: event.Page}
+	var src event.Source
 	i := 0
 	for b.Loop() {
-		e := event.Event{Type: event.Page, Context: append(room, sent...)}
-		src := event.Source{IP: netip.AddrFrom4([4]byte{byte(1 + i%200), byte(i >> 3), 6, 139}), UserAgent: agents[i&(len(agents)-1)], AcceptLanguage: "en-GB,en;q=0.9"}
+		e.Context = append(room, sent...)
+		src = event.Source{IP: netip.AddrFrom4([4]byte{byte(1 + i%200), byte(i >> 3), 6, 139}), UserAgent: agents[i&(len(agents)-1)], AcceptLanguage: "en-GB,en;q=0.9"}
 		d.Enrich(site, &e, &src)
 		i++
 	}

@@ -37,9 +37,13 @@ func (c *contextFields) fromURLs() {
 // judging it. host is without user, port and final dot, "" when there is none; path is
 // "/" where a url with a host has none; query is without the question mark.
 func splitURL(u string) (host, path, query string) {
-	u, _, _ = strings.Cut(u, "#")
-	u, query, _ = strings.Cut(u, "?")
-	if i := strings.Index(u, "://"); i > 0 && !strings.Contains(u[:i], "/") {
+	if i := strings.IndexByte(u, '#'); i >= 0 {
+		u = u[:i]
+	}
+	if i := strings.IndexByte(u, '?'); i >= 0 {
+		u, query = u[:i], u[i+1:]
+	}
+	if i := strings.IndexByte(u, ':'); i > 0 && strings.HasPrefix(u[i:], "://") && strings.IndexByte(u[:i], '/') < 0 {
 		u = u[i+1:]
 	}
 	if rest, ok := strings.CutPrefix(u, "//"); ok {
@@ -59,22 +63,29 @@ func hostName(authority string) string {
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		authority = authority[i+1:]
 	}
-	if strings.HasPrefix(authority, "[") { // [2001:db8::1]:8080
+	if authority != "" && authority[0] == '[' { // [2001:db8::1]:8080
 		if i := strings.IndexByte(authority, ']'); i > 0 {
 			return authority[:i+1]
 		}
 		return ""
 	}
-	authority, _, _ = strings.Cut(authority, ":")
+	for i := range len(authority) {
+		switch authority[i] {
+		case ':':
+			authority = authority[:i]
+		case ' ', '\t', '\\', '"', '<', '>':
+			return ""
+		default:
+			continue
+		}
+		break
+	}
 	authority = strings.TrimSuffix(authority, ".")
-	if len(authority) > hostBytesMax || strings.ContainsAny(authority, " \t\\\"<>") {
+	if len(authority) > hostBytesMax {
 		return ""
 	}
 	return authority
 }
-
-// utmNames are in the order of their context keys.
-var utmNames = [...]string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
 
 // fromQuery takes the campaign from a query; of a parameter given twice the first
 // that is not empty.
@@ -82,14 +93,12 @@ func (c *contextFields) fromQuery(query string) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
-		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "utm_") {
+		if !strings.HasPrefix(pair, "utm_") {
 			continue
 		}
-		for i, utm := range utmNames {
-			if name == utm && !c.has(keyUTMSource+contextKey(i)) {
-				c.fill(keyUTMSource+contextKey(i), unescape(value))
-			}
+		name, value, _ := strings.Cut(pair, "=")
+		if k, ok := contextKeyOf[name]; ok && !c.has(k) {
+			c.fill(k, unescape(value))
 		}
 	}
 }
@@ -97,7 +106,7 @@ func (c *contextFields) fromQuery(query string) {
 // unescape decodes a query value, leniently, to at most utmBytesMax of clean
 // text.
 func unescape(s string) string {
-	if strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
 		b := make([]byte, 0, len(s))
 		for i := 0; i < len(s); i++ {
 			switch {
