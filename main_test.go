@@ -126,19 +126,24 @@ func running(ts *testscript.TestScript, dir string) *child {
 	return c
 }
 
-// http STATUS METHOD PATH [BODY]: one request to the last started server, with
-// KEY as bearer token. stdout is the answer's body.
+// http STATUS METHOD PATH [BODY [HEADER...]]: one request to the last started
+// server, with KEY as bearer token. A HEADER is "Name: value". stdout is the
+// answer's body.
 func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 || len(args) > 4 {
-		ts.Fatalf("usage: http STATUS METHOD PATH [BODY]")
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: http STATUS METHOD PATH [BODY [HEADER...]]")
 	}
 	body := ""
-	if len(args) == 4 {
+	if len(args) > 3 {
 		body = args[3]
 	}
 	header := http.Header{"Authorization": {"Bearer " + ts.Getenv("KEY")}}
 	if body != "" {
 		header.Set("Content-Type", "application/json")
+	}
+	for i := 4; i < len(args); i++ {
+		name, value, _ := strings.Cut(args[i], ": ")
+		header.Set(name, value)
 	}
 	status, answer, err := request(args[1], ts.Getenv("URL")+args[2], header, body)
 	ts.Check(err)
