@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,5 +160,22 @@ func TestReloadUnderLoad(t *testing.T) {
 	wg.Wait()
 	if st := l.Status(); st.Failed != 0 {
 		t.Errorf("%d lookups failed", st.Failed)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	l := Open(Options{Files: []string{"testdata/absent.mmdb"}, Poll: -1})
+	defer l.Close()
+	text := string(l.AppendMetrics(nil))
+	for _, line := range []string{
+		`cairn_geo_database_up{file="testdata/absent.mmdb"} 0`,
+		`cairn_geo_database_up{file="embedded"} 1`,
+		`cairn_geo_database_failures_total{file="testdata/absent.mmdb"} 1`,
+		`cairn_geo_database_built_seconds{file="embedded"} 17`, // 2026, Unix time
+		`cairn_geo_lookup_failures_total 0`,
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%s is missing in\n%s", line, text)
+		}
 	}
 }
