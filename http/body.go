@@ -15,6 +15,7 @@ import (
 var (
 	errBodyLarge  = errors.New("the body is too large")
 	errBodySlow   = errors.New("the body came too slowly")
+	errBodyTorn   = errors.New("the connection ended before the body did")
 	errBodyChunk  = errors.New("malformed chunked body")
 	errBodyMemory = errors.New("too many large bodies at once, try again")
 )
@@ -51,8 +52,8 @@ func (b *body) reset(h *head) {
 }
 
 // readBody reads the next bytes of the body into p, without its chunked framing;
-// io.EOF is its proper end. The errors are errBodySlow, errBodyChunk,
-// io.ErrUnexpectedEOF when the client went away, or the connection's own.
+// io.EOF is its proper end. The errors are errBodySlow, errBodyChunk and
+// errBodyTorn.
 func (c *conn) readBody(p []byte) (int, error) {
 	b := &c.body
 	if b.done {
@@ -136,10 +137,8 @@ func (c *conn) bodyRead(p []byte) (int, error) {
 				return 0, errBodySlow
 			}
 			b.span, b.spanRead = now.Add(c.gate.patience.pace), 0
-		case err == io.EOF:
-			return 0, io.ErrUnexpectedEOF
 		case err != nil:
-			return 0, err
+			return 0, errBodyTorn
 		}
 	}
 }
@@ -241,32 +240,43 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// skipBytesMax is how much of an unwanted body is read to keep a connection.
-const skipBytesMax = 64 << 10
+// skipBytesMax and skipTime bound what is read of an unwanted body to keep a
+// connection. The answer waits for it.
+const (
+	skipBytesMax = 64 << 10
+	skipTime     = 100 * time.Millisecond
+)
 
 // skipBody gets past what is left of the body, and reports whether the stream
 // now stands at the next head. A client that still waits for 100 Continue will
-// not send its body, or will: nobody can know, so that stream is over.
+// not send its body, or will: nobody can know, so that stream is over, as is one
+// of unknown length.
 func (c *conn) skipBody() bool {
 	b := &c.body
 	if b.done {
 		return true
 	}
-	if b.broken || b.waits && !b.begun || b.left > skipBytesMax {
+	if b.broken || b.chunked || b.waits && !b.begun || b.left > skipBytesMax {
 		return false
 	}
-	var waste [4 << 10]byte
-	for total := 0; total <= skipBytesMax; {
-		n, err := c.readBody(waste[:])
-		total += n
-		if b.done {
-			return true
-		}
-		if err != nil {
+	b.left -= int64(c.skip(b.left))
+	if b.left > 0 {
+		c.by = time.Time{}
+		c.Conn.SetReadDeadline(time.Now().Add(skipTime))
+		n, err := io.CopyN(io.Discard, c.Conn, b.left)
+		if b.left -= n; err != nil {
 			return false
 		}
 	}
-	return false
+	b.done = true
+	return true
+}
+
+// skip drops up to n buffered bytes.
+func (c *conn) skip(n int64) int {
+	have := int(min(n, int64(c.w-c.r)))
+	c.r += have
+	return have
 }
 
 // budget bounds the memory that bodies and answers of all requests hold.
@@ -300,7 +310,9 @@ func (f *buffer) grow(n, limit int) error {
 		return nil
 	}
 	size := max(2*cap(f.b), len(f.b)+n, 4<<10)
-	size = min(size, max(limit, len(f.b)+n))
+	if size > limit-limit/8 { // the last step: not another one for a few bytes more
+		size = max(limit, len(f.b)+n)
+	}
 	if size > bodyFreeBytes {
 		if !f.budget.take(int64(size) - f.charged) {
 			return errBodyMemory

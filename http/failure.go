@@ -3,8 +3,6 @@ package httpd
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 
 	"cairn/engine"
 	"cairn/engine/event"
@@ -61,11 +59,10 @@ func failureOf(err error) dialect.Result {
 // connectionFault is the status of an error that is the client's line and not its
 // request; 0 for any other.
 func connectionFault(err error) int {
-	var network net.Error
 	switch {
 	case errors.Is(err, errBodySlow):
 		return 408
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &network):
+	case errors.Is(err, errBodyTorn):
 		return 400
 	}
 	return 0

@@ -162,8 +162,8 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 func drain(r io.Reader, in []byte, out *buffer, limit int64) error {
 	before := len(out.b)
 	for {
-		if cap(out.b)-len(out.b) < inflateStep/4 {
-			if err := out.grow(inflateStep, before+int(limit)+1); err != nil {
+		if most := before + int(limit) + 1; cap(out.b)-len(out.b) < inflateStep/4 && cap(out.b) < most {
+			if err := out.grow(inflateStep, most); err != nil {
 				return err
 			}
 		}

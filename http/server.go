@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"cairn/engine"
@@ -44,6 +45,10 @@ type Server struct {
 	fast      fasthttp.Server
 	running   context.Context // of every call into the engine; ends when Shutdown gives up
 	cancel    context.CancelFunc
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	stopped   bool
 }
 
 // New makes a Server for the sites and keys of o. It fails when two credentials
@@ -148,7 +153,24 @@ func (s *Server) exempt(a netip.Addr) bool {
 // Serve answers the connections of ln until Shutdown, which makes it return nil.
 // A listener for TLS is one of LoadTLS' configuration around a plain one.
 func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return ln.Close()
+	}
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
 	return s.fast.Serve(listener{ln, s.gate})
+}
+
+// closeListeners ends every Serve, also one that fasthttp does not know of yet.
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for _, ln := range s.listeners {
+		ln.Close()
+	}
 }
 
 // Shutdown stops the server: /readyz answers 503, idle connections end after
@@ -168,7 +190,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 		break
 	}
+	s.closeListeners()
 	err := s.fast.ShutdownWithContext(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // the listeners, by us
+	}
 	s.cancel()
 	s.gate.killAll()
 	return err

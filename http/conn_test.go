@@ -1,0 +1,284 @@
+package httpd
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/http/dialect"
+)
+
+// hurried makes the server wait a tenth of a second where it waits ten.
+func hurried(s *Server) {
+	s.gate.patience = patience{
+		head: 200 * time.Millisecond, idle: 400 * time.Millisecond, write: 300 * time.Millisecond,
+		body: 900 * time.Millisecond, pace: 200 * time.Millisecond, paceBytes: 100,
+	}
+}
+
+// TestPatience tries every way to be slow. Each connection must be closed within
+// the time its kind has, and honest ones be answered meanwhile.
+func TestPatience(t *testing.T) {
+	s := start(t, nil, hurried)
+	const post = "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n"
+	drip := func(c net.Conn, text string, every time.Duration) {
+		for i := range len(text) {
+			if _, err := io.WriteString(c, text[i:i+1]); err != nil {
+				return
+			}
+			time.Sleep(every)
+		}
+	}
+	tests := []struct {
+		name   string
+		send   func(net.Conn)
+		within time.Duration
+		status int // of the last answer; 0 = none
+	}{
+		{"silent", func(net.Conn) {}, 400 * time.Millisecond, 0},
+		{"half a head", func(c net.Conn) { io.WriteString(c, "GET / HTTP/1.1\r\nHost:") }, 400 * time.Millisecond, 0},
+		{"dripping head", func(c net.Conn) {
+			drip(c, "GET / HTTP/1.1\r\nHost: a\r\nX-A: "+strings.Repeat("a", 200), 10*time.Millisecond)
+		}, 400 * time.Millisecond, 0},
+		{"head after an answer", func(c net.Conn) { io.WriteString(c, second+"GET /") }, 600 * time.Millisecond, 200},
+		{"idle after an answer", func(c net.Conn) { io.WriteString(c, second) }, 800 * time.Millisecond, 200},
+		{"no body", func(c net.Conn) { io.WriteString(c, post+"Content-Length: 12\r\n\r\n") }, 800 * time.Millisecond, 408},
+		{"half a body", func(c net.Conn) { io.WriteString(c, post+"Content-Length: 12\r\n\r\n{\"na") }, 800 * time.Millisecond, 408},
+		{"dripping body", func(c net.Conn) {
+			io.WriteString(c, post+"Content-Length: 1000\r\n\r\n")
+			drip(c, strings.Repeat(" ", 1000), 5*time.Millisecond)
+		}, 800 * time.Millisecond, 408},
+		{"dripping chunks", func(c net.Conn) {
+			io.WriteString(c, post+"Transfer-Encoding: chunked\r\n\r\n")
+			drip(c, strings.Repeat("1\r\n \r\n", 1000), 10*time.Millisecond)
+		}, 800 * time.Millisecond, 408},
+		{"fast at first, for ever", func(c net.Conn) {
+			io.WriteString(c, post+"Content-Length: 100000\r\n\r\n")
+			for range 1000 {
+				if _, err := io.WriteString(c, strings.Repeat(" ", 100)); err != nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}, 1600 * time.Millisecond, 408},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := s.dial()
+			began := time.Now()
+			go test.send(c)
+			got, closed := readUntilClosed(c, 5*time.Second)
+			took := time.Since(began)
+			// An aborted connection may end in a reset instead of an end of file.
+			if took > test.within+400*time.Millisecond {
+				t.Errorf("took %v, at most %v (closed %v)", took, test.within, closed)
+			}
+			if test.status == 0 && got != "" || test.status != 0 && !strings.HasPrefix(got[max(0, strings.LastIndex(got, "HTTP/1.1")):], fmt.Sprintf("HTTP/1.1 %d", test.status)) {
+				t.Errorf("got %q", got)
+			}
+			if a := s.send("GET", "/healthz", ""); a.status != 200 {
+				t.Errorf("an honest client got %d", a.status)
+			}
+		})
+	}
+}
+
+// TestSlowReader has a client that asks for a large answer and never reads it.
+func TestSlowReader(t *testing.T) {
+	s := start(t, nil, hurried)
+	c := s.dial()
+	c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	go func() {
+		for range 2000 {
+			if _, err := io.WriteString(c, "GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}()
+	deadline := time.Now().Add(5 * time.Second)
+	for s.metrics.streams.snapshot()["slow reader"] == 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("a client that never reads is still connected")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// TestBodyLimits asks for the limit of a route in every way a body can come, and
+// sees that the answer does not wait for the body.
+func TestBodyLimits(t *testing.T) {
+	s := start(t, nil)
+	const path = "/tracking/events" // 256 KiB
+	const limit = 256 << 10
+	head := "POST " + path + " HTTP/1.1\r\nHost: a\r\n" + secret + "\r\nContent-Type: application/json\r\n"
+	endless := head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat(" ", 0x1000)+"\r\n", limit/0x1000+8)
+	tests := []struct {
+		name, in string
+		status   int
+	}{
+		{"length over the limit", head + fmt.Sprintf("Content-Length: %d\r\n\r\n", limit+1), 413},
+		{"absurd length", head + "Content-Length: 999999999999999999\r\n\r\n", 413},
+		{"over the limit, expecting 100", head + fmt.Sprintf("Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", limit+1), 413},
+		{"over the limit, sent", head + fmt.Sprintf("Content-Length: %d\r\n\r\n", limit+1) + strings.Repeat(" ", limit+1), 413},
+		{"endless chunks", endless, 413},
+		{"expecting 100 with a wrong key", strings.Replace(head, "shop-secret", "wrong", 1) + "Content-Length: 12\r\nExpect: 100-continue\r\n\r\n", 401},
+		{"expecting 100 with an unknown encoding", head + "Content-Length: 12\r\nContent-Encoding: br\r\nExpect: 100-continue\r\n\r\n", 415},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, closed := s.raw(test.in, 3*time.Second)
+			if !strings.HasPrefix(got, fmt.Sprintf("HTTP/1.1 %d ", test.status)) || strings.Count(got, "HTTP/1.1 ") != 1 {
+				t.Errorf("got %.300q", got)
+			}
+			if !closed || !strings.Contains(got, "Connection: close") {
+				t.Errorf("not closed: %.300q", got)
+			}
+		})
+	}
+
+	t.Run("expecting 100 within the limit", func(t *testing.T) {
+		c := s.dial()
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		r := bufio.NewReader(c)
+		io.WriteString(c, "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n"+secret+"\r\nContent-Length: 12\r\nExpect: 100-Continue\r\n\r\n")
+		if line, err := r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%q %v", line, err)
+		}
+		r.ReadString('\n')
+		io.WriteString(c, `{"name":"a"}`+second)
+		for range 2 {
+			if a, err := readAnswer(r, false); err != nil || a.status != 200 {
+				t.Errorf("%d %q %v", a.status, a.body, err)
+			}
+		}
+	})
+
+	t.Run("an unwanted small body does not cost the connection", func(t *testing.T) {
+		c := s.dial()
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		io.WriteString(c, "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"+second)
+		r := bufio.NewReader(c)
+		for _, want := range []int{404, 200} {
+			if a, err := readAnswer(r, false); err != nil || a.status != want {
+				t.Errorf("%d %q %v", a.status, a.body, err)
+			}
+		}
+	})
+}
+
+// TestBodyBudget holds all bodies together to a bound.
+func TestBodyBudget(t *testing.T) {
+	s := start(t, nil, func(s *Server) { s.budget.left.Store(300 << 10) })
+	body := `{"name":"` + strings.Repeat("a", 1000) + `"}`
+	large := strings.Repeat(body+"\n", 400) // 400 KiB
+	const lines = "Content-Type: application/x-ndjson"
+	if a := s.post(large, lines); a.status != 503 || a.header["retry-after"] == "" {
+		t.Errorf("over the budget: %d %v", a.status, a.header)
+	}
+	if a := s.post(strings.Repeat(body+"\n", 100), lines); a.status != 200 {
+		t.Errorf("within the budget: %d %s", a.status, a.body)
+	}
+	if left := s.budget.left.Load(); left != 300<<10 {
+		t.Errorf("%d bytes are left of the budget", left)
+	}
+}
+
+// TestConnections fills the house: the longest silent connection makes room, and
+// a new client is answered.
+func TestConnections(t *testing.T) {
+	s := start(t, nil, func(s *Server) { s.gate.connsMax = 8 })
+	var silent []net.Conn
+	for range 8 {
+		silent = append(silent, s.dial())
+		time.Sleep(2 * time.Millisecond) // so that it is clear who is silent longest
+	}
+	for s.gate.size() < 8 {
+		time.Sleep(time.Millisecond)
+	}
+	if a := s.send("GET", "/healthz", ""); a.status != 200 {
+		t.Fatalf("a ninth client got %d", a.status)
+	}
+	if _, closed := readUntilClosed(silent[0], time.Second); !closed {
+		t.Error("the longest silent connection was not closed")
+	}
+	if n := s.gate.size(); n > 8 {
+		t.Errorf("%d connections are open", n)
+	}
+	silent[7].SetDeadline(time.Now().Add(time.Second))
+	io.WriteString(silent[7], second)
+	if a, err := readAnswer(bufio.NewReader(silent[7]), false); err != nil || a.status != 200 {
+		t.Errorf("the newest silent connection: %d %v", a.status, err)
+	}
+}
+
+// TestConnectionsOfOneAddress bounds them for strangers and not for loopback.
+func TestConnectionsOfOneAddress(t *testing.T) {
+	few := func(o *Options) { o.IPConns = 4 }
+	t.Run("stranger", func(t *testing.T) {
+		s := start(t, few, func(s *Server) { s.gate.exempt = func(netip.Addr) bool { return false } })
+		for range 4 {
+			s.dial()
+		}
+		for s.gate.size() < 4 {
+			time.Sleep(time.Millisecond)
+		}
+		got, closed := s.raw(second, 2*time.Second)
+		if !strings.HasPrefix(got, "HTTP/1.1 429 ") || !strings.Contains(got, "Retry-After: 1\r\n") || !closed {
+			t.Errorf("the fifth got %q, closed %v", got, closed)
+		}
+	})
+	t.Run("loopback", func(t *testing.T) {
+		s := start(t, few)
+		for range 10 {
+			s.dial()
+		}
+		if a := s.send("GET", "/healthz", ""); a.status != 200 {
+			t.Errorf("got %d", a.status)
+		}
+	})
+}
+
+// FuzzChunked feeds the reader of bodies through a pipe: it never panics, and
+// never gives more than came.
+func FuzzChunked(f *testing.F) {
+	f.Add([]byte("5\r\nhello\r\n0\r\n\r\n"))
+	f.Add([]byte("5;a=b\r\nhello\r\n0\r\nX-A: b\r\n\r\n"))
+	f.Add([]byte("ffffffff\r\nhello"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		g := newGate(1<<20, 1, &budget{})
+		g.refused = func(string) {}
+		g.budget.left.Store(1 << 20)
+		client, server := net.Pipe()
+		go func() {
+			client.Write(in)
+			client.Close()
+		}()
+		c := newConn(server, g, netip.Addr{})
+		c.body.reset(&head{chunked: true})
+		out := &buffer{budget: g.budget}
+		err := c.readAll(out, 1<<16)
+		if len(out.b) > len(in) {
+			t.Fatalf("%d bytes out of %d", len(out.b), len(in))
+		}
+		if err == nil && !c.body.done {
+			t.Fatal("no error and not done")
+		}
+		if failure := failureOf(orEOF(err)).Failure; err != nil && connectionFault(err) == 0 && failure != dialect.BadRequest && failure != dialect.TooLarge {
+			t.Fatalf("%v", err)
+		}
+		server.Close()
+	})
+}
+
+func orEOF(err error) error {
+	if err == nil {
+		return io.EOF
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package httpd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+)
+
+// pack encodes text as a client would.
+func pack(t testing.TB, enc string, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch enc {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "deflate":
+		w = zlib.NewWriter(&b)
+	case "raw":
+		w, err = flate.NewWriter(&b, 6)
+	case "zstd":
+		w, err = zstd.NewWriter(&b)
+	default:
+		return text
+	}
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestEncodings(t *testing.T) {
+	s := start(t, nil)
+	good := []byte(`{"name":"` + strings.Repeat("packed", 20) + `"}`)
+	zip := pack(t, "gzip", good)
+	tests := []struct {
+		header string
+		body   []byte
+		status int
+	}{
+		{"", good, 200},
+		{"identity", good, 200},
+		{"gzip", zip, 200},
+		{"GZIP", zip, 200},
+		{"x-gzip", zip, 200},
+		{"deflate", pack(t, "deflate", good), 200},
+		{"deflate", pack(t, "raw", good), 200},
+		{"zstd", pack(t, "zstd", good), 200},
+		{"br", good, 415},
+		{"gzip, gzip", pack(t, "gzip", zip), 415},
+		{"gzip,zstd", zip, 415},
+		{"nonsense", good, 415},
+		{"gzip", good, 400},
+		{"gzip", zip[:len(zip)-1], 400},
+		{"gzip", zip[:len(zip)/2], 400},
+		{"gzip", append(append([]byte(nil), zip...), "more"...), 400},
+		{"deflate", pack(t, "deflate", good)[:20], 400},
+		{"deflate", pack(t, "raw", good)[:20], 400},
+		{"deflate", []byte("\xff\xff\xff\xff"), 400},
+		{"zstd", pack(t, "zstd", good)[:20], 400},
+		{"zstd", zip, 400},
+		{"zstd", []byte("\x28\xb5\x2f\xfd"), 400},
+	}
+	for i, test := range tests {
+		headers := []string{}
+		if test.header != "" {
+			headers = append(headers, "Content-Encoding: "+test.header)
+		}
+		if a := s.post(string(test.body), headers...); a.status != test.status {
+			t.Errorf("%d: %q of %d bytes: %d %s, want %d", i, test.header, len(test.body), a.status, a.body, test.status)
+		}
+	}
+	if n := s.engine.count(); n != 8 {
+		t.Errorf("%d events were stored", n)
+	}
+}
+
+// TestBombs sends small bodies that inflate to much: each is a 413, and the
+// memory it takes stays near the limit of the route.
+func TestBombs(t *testing.T) {
+	s := start(t, nil)
+	zeros := make([]byte, 64<<20)
+	for _, enc := range []string{"gzip", "deflate", "raw", "zstd"} {
+		t.Run(enc, func(t *testing.T) {
+			body := string(pack(t, enc, zeros))
+			header := "Content-Encoding: " + strings.Replace(enc, "raw", "deflate", 1)
+			s.post(body, header) // fills the pools
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			a := s.post(body, header)
+			runtime.ReadMemStats(&after)
+			if a.status != 413 {
+				t.Errorf("%d bytes: %d %s", len(body), a.status, a.body)
+			}
+			// Doubling up to the limit sums to twice the limit; the rest is the client.
+			if spent := after.TotalAlloc - before.TotalAlloc; spent > 2*eventsBodyMax+4<<20 {
+				t.Errorf("%d bytes were allocated", spent)
+			}
+		})
+	}
+	t.Run("ratio", func(t *testing.T) {
+		// 4 MiB is within the limit of the route but 1000 times the body.
+		if a := s.post(string(pack(t, "gzip", zeros[:4<<20])), "Content-Encoding: gzip"); a.status != 413 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		// The same ratio below the first MiB is how JSON packs at times.
+		spaces := bytes.Repeat([]byte(" "), 900<<10)
+		if a := s.post(string(pack(t, "gzip", append(spaces, `{"name":"a"}`...))), "Content-Encoding: gzip"); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+	t.Run("window", func(t *testing.T) {
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b, zstd.WithWindowSize(64<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, `{"name":"a"}`)
+		w.Flush() // so that the frame says its window
+		w.Close()
+		if a := s.post(b.String(), "Content-Encoding: zstd"); a.status != 413 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+}
+
+// FuzzInflate holds every decoder to its cap and to not panicking.
+func FuzzInflate(f *testing.F) {
+	for i, enc := range []string{"", "gzip", "deflate", "zstd", "raw"} {
+		f.Add(uint8(i%4), pack(f, enc, []byte("hello hello hello")))
+	}
+	inflater := newInflater()
+	b := &budget{}
+	b.left.Store(64 << 20)
+	f.Fuzz(func(t *testing.T, enc uint8, in []byte) {
+		out := &buffer{budget: b}
+		const limit = 1 << 16
+		err := inflater.inflate(encoding(enc%3+1), in, out, limit)
+		if err == nil && len(out.b) > limit {
+			t.Fatalf("%d bytes", len(out.b))
+		}
+		if cap(out.b) > limit+2*inflateStep {
+			t.Fatalf("room for %d bytes", cap(out.b))
+		}
+		out.release()
+		if b.left.Load() != 64<<20 {
+			t.Fatal("the budget leaks")
+		}
+	})
+}

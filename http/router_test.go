@@ -1,0 +1,208 @@
+package httpd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"cairn/http/dialect"
+)
+
+// TestTableDisjoint proves that no request has two answers: neither by the same
+// line twice, nor by two patterns that one path matches while both are as
+// particular.
+func TestTableDisjoint(t *testing.T) {
+	s := start(t, nil)
+	routes := s.routes()
+	if len(routes) < 15 {
+		t.Fatalf("only %d routes", len(routes))
+	}
+	for i, a := range routes {
+		for _, b := range routes[i+1:] {
+			if a.Path != b.Path || a.Host != b.Host || a.Query != b.Query {
+				continue
+			}
+			for _, m := range a.Methods {
+				if slices.Contains(b.Methods, m) {
+					t.Errorf("%s %s is there twice", m, a.Path)
+				}
+			}
+		}
+	}
+	// Every literal line must reach itself, and no wildcard of another owner may
+	// claim what a literal line owns.
+	for _, r := range routes {
+		if strings.Contains(r.Path, "*") {
+			continue
+		}
+		for _, m := range r.Methods {
+			query := r.Query
+			found, _ := s.table.find(m, r.Host, r.Path, query)
+			if found != r {
+				if found == nil || found.Path != r.Path || found.wire != nil && r.wire != nil && found.wire.Name() != r.wire.Name() {
+					t.Errorf("%s %s reaches %+v", m, r.Path, found)
+				}
+			}
+		}
+	}
+	for _, a := range s.table.patterns {
+		for _, b := range s.table.patterns {
+			if a.routes[0].wire == b.routes[0].wire || a.tail != b.tail || len(a.segments) != len(b.segments) {
+				continue
+			}
+			overlap := true
+			for i := range a.segments {
+				if a.segments[i] != b.segments[i] && a.segments[i] != "*" && b.segments[i] != "*" {
+					overlap = false
+				}
+			}
+			if overlap {
+				t.Errorf("%q and %q answer the same paths", a.routes[0].Path, b.routes[0].Path)
+			}
+		}
+	}
+
+	twice := []*route{
+		{Route: dialect.Route{Methods: []string{"GET", "POST"}, Path: "/a"}},
+		{Route: dialect.Route{Methods: []string{"POST"}, Path: "/a"}},
+	}
+	if _, err := newTable(twice); err == nil {
+		t.Error("a table with a line twice was accepted")
+	}
+	for _, path := range []string{"", "a", "*/", "*/a/b", "*"} {
+		if _, err := newTable([]*route{{Route: dialect.Route{Methods: []string{"GET"}, Path: path}}}); err == nil {
+			t.Errorf("path %q was accepted", path)
+		}
+	}
+}
+
+func TestTableFind(t *testing.T) {
+	line := func(path, host, query string, methods ...string) *route {
+		return &route{Route: dialect.Route{Path: path, Host: host, Query: query, Methods: methods}}
+	}
+	table, err := newTable([]*route{
+		line("/", "", "", "GET"),
+		line("/", "", "module=API", "GET"),
+		line("/", "", "si", "GET"),
+		line("/", "log", "", "GET"),
+		line("/", "", "", "POST"),
+		line("/a/b", "", "", "GET"),
+		line("/a/*", "", "", "GET"),
+		line("/a/*/c", "", "", "GET", "DELETE"),
+		line("/a/*/c/*", "", "", "GET"),
+		line("*/matomo.php", "", "", "GET", "POST", "HEAD"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		method, host, path, query string
+		want                      string // path|host|query of the route; "405" or "404"
+	}{
+		{"GET", "x", "/", "", "/||"},
+		{"GET", "x", "/", "module=API&method=a", "/||module=API"},
+		{"GET", "x", "/", "module=CoreHome", "/||"},
+		{"GET", "x", "/", "a=b&si=shop", "/||si"},
+		{"GET", "x", "/", "sid=shop", "/||"},
+		{"GET", "log.example.com", "/", "si=shop", "/|log|"},
+		{"GET", "LOG:8080", "/", "", "/|log|"},
+		{"GET", "logs.example.com", "/", "", "/||"},
+		{"POST", "x", "/", "", "/||"},
+		{"PUT", "x", "/", "", "405"},
+		{"HEAD", "x", "/", "", "405"}, // no Reads: HEAD must be listed
+		{"GET", "x", "/a/b", "", "/a/b||"},
+		{"GET", "x", "/a/x", "", "/a/*||"},
+		{"GET", "x", "/a/x/y", "", "/a/*||"},
+		{"GET", "x", "/a/x/c", "", "/a/*/c||"},
+		{"GET", "x", "/a/x%2Fy/c", "", "/a/*/c||"},
+		{"DELETE", "x", "/a/x/c", "", "/a/*/c||"},
+		{"DELETE", "x", "/a/x", "", "405"},
+		{"GET", "x", "/a/x/c/d", "", "/a/*/c/*||"},
+		{"GET", "x", "/a", "", "404"},
+		{"GET", "x", "/a/", "", "404"},
+		{"GET", "x", "/A/b", "", "404"},
+		{"GET", "x", "/a/b/", "", "/a/*||"},
+		{"GET", "x", "/matomo.php", "", "*/matomo.php||"},
+		{"HEAD", "x", "/x/y/matomo.php", "", "*/matomo.php||"},
+		{"GET", "x", "/x//matomo.php", "", "404"},
+		{"GET", "x", "//matomo.php", "", "404"},
+		{"GET", "x", "/../matomo.php", "", "404"},
+		{"GET", "x", "/x/%2e%2E/matomo.php", "", "404"},
+		{"GET", "x", "/a/.", "", "404"},
+		{"GET", "x", "/a/..", "", "404"},
+		{"GET", "x", "/a/%2e", "", "404"},
+		{"GET", "x", "/a/.%2e/c", "", "404"},
+		{"GET", "x", "/a/b;x", "", "404"},
+		{"GET", "x", "/a/x;y/c", "", "404"},
+		{"GET", "x", "/a/b%00", "", "404"},
+		{"GET", "x", "/a\\b", "", "404"},
+		{"GET", "x", "/a/x\\..\\c", "", "404"},
+		{"GET", "x", "/a/b#x", "", "404"},
+		{"GET", "x", "/matomo.php/", "", "404"},
+		{"GET", "x", "/%6datomo.php", "", "404"},
+		{"GET", "x", "", "", "404"},
+		{"GET", "x", "*", "", "404"},
+	} {
+		found, other := table.find(test.method, test.host, test.path, test.query)
+		got := "404"
+		if found != nil {
+			got = found.Path + "|" + found.Host + "|" + found.Query
+		} else if other != nil {
+			got = "405"
+		}
+		if got != test.want {
+			t.Errorf("%s %s%s?%s: %s, want %s", test.method, test.host, test.path, test.query, got, test.want)
+		}
+	}
+}
+
+// TestMethods asks for what is not there, in the ways attackers do.
+func TestMethods(t *testing.T) {
+	s := start(t, nil)
+	for _, test := range []struct {
+		method, target string
+		status         int
+		allow          string
+	}{
+		{"GET", "/", 200, ""},
+		{"HEAD", "/", 200, ""},
+		{"POST", "/", 405, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/", 204, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "*", 204, "GET, HEAD, OPTIONS, POST"},
+		{"TRACE", "/", 501, ""},
+		{"BREW", "/", 501, ""},
+		{"get", "/", 501, ""},
+		{"GET", "/nothing", 404, ""},
+		{"OPTIONS", "/nothing", 404, ""},
+		{"GET", "//", 404, ""},
+		{"GET", "//healthz", 404, ""},
+		{"GET", "/healthz/", 404, ""},
+		{"GET", "/Healthz", 404, ""},
+		{"GET", "/%68ealthz", 404, ""},
+		{"GET", "/./healthz", 404, ""},
+		{"GET", "/x/../healthz", 404, ""},
+		{"GET", "/%2e%2e/healthz", 404, ""},
+		{"GET", "/healthz;a=b", 404, ""},
+		{"GET", "/healthz%00", 404, ""},
+		{"GET", "/healthz?a=b", 200, ""},
+		{"PUT", "/tracking/events", 405, "GET, HEAD, OPTIONS, POST"},
+		{"DELETE", "/api/v1/events", 405, "GET, HEAD, OPTIONS, POST"},
+		{"GET", "/api/v1/admin/snapshot", 405, "OPTIONS, POST"},
+		{"GET", "/api/v1/nothing", 404, ""},
+		{"GET", "/api/v2/events", 404, ""},
+	} {
+		a := s.send(test.method, test.target, "", secret, "X-Echo: marker")
+		if a.status != test.status || a.header["allow"] != test.allow {
+			t.Errorf("%s %s: %d, Allow %q; want %d, %q", test.method, test.target, a.status, a.header["allow"], test.status, test.allow)
+		}
+		if strings.Contains(a.body, "marker") {
+			t.Errorf("%s %s echoes the request", test.method, test.target)
+		}
+		if a.status >= 400 && a.header["content-type"][:16] != "application/json" {
+			t.Errorf("%s %s: %s", test.method, test.target, a.header["content-type"])
+		}
+		if a.status == 404 && a.body != `{"error":"there is nothing here","status":404}` {
+			t.Errorf("%s %s: %s", test.method, test.target, a.body)
+		}
+	}
+}
