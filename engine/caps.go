@@ -4,6 +4,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -26,11 +27,21 @@ type caps struct {
 	db   pebble.Reader
 	seed maphash.Seed
 	max  int
-	sets map[capKey]map[uint64]struct{}
-	n    int
+	sets map[capKey]*capSet
+	// order is the sets as the newest events asked for them, at the next one's
+	// place: most events look like the one before.
+	order []*capSet
+	at    int
+	n     int
 	// names are the properties each site has ever counted, read once; one that is
 	// not among them is new, and nothing need be read for it.
 	names map[uint32]map[uint64]struct{}
+}
+
+// capSet is the values of a property on one day, by hash.
+type capSet struct {
+	key    capKey
+	values map[uint64]struct{}
 }
 
 type capKey struct {
@@ -40,37 +51,55 @@ type capKey struct {
 }
 
 func newCaps(db pebble.Reader) *caps {
-	return &caps{db: db, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]map[uint64]struct{}), names: make(map[uint32]map[uint64]struct{})}
+	return &caps{db: db, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*capSet), names: make(map[uint32]map[uint64]struct{})}
 }
 
 // over reports whether the value must count under Other; if not it is one of the
 // day's values from now on. settle brings all earlier events into Pebble; it is
 // called only when the day has to be read back.
-func (c *caps) over(s *siteState, property string, day int32, value string, settle func() error) (bool, error) {
+func (c *caps) over(s *siteState, property string, day int32, value string, settle func()) (bool, error) {
 	if value == event.Other {
 		return false, nil
 	}
-	k := capKey{s.id, property, day}
-	set := c.sets[k]
-	if set == nil {
-		var err error
-		if set, err = c.load(s, property, day, settle); err != nil {
-			return false, err
-		}
-		k.property = string(append([]byte(nil), property...))
-		c.sets[k] = set
-		c.n += len(set)
+	set, err := c.set(s, capKey{s.id, property, day}, settle)
+	if err != nil {
+		return false, err
 	}
 	h := maphash.String(c.seed, value)
-	if _, ok := set[h]; ok {
+	if _, ok := set.values[h]; ok {
 		return false, nil
 	}
-	if len(set) >= c.max {
+	if len(set.values) >= c.max {
 		return true, nil
 	}
-	set[h] = struct{}{}
+	set.values[h] = struct{}{}
 	c.n++
 	return false, nil
+}
+
+func (c *caps) set(s *siteState, k capKey, settle func()) (*capSet, error) {
+	if c.at < len(c.order) && c.order[c.at].key == k {
+		c.at++
+		return c.order[c.at-1], nil
+	}
+	set := c.sets[k]
+	if set == nil {
+		values, err := c.load(s, k.property, k.day, settle)
+		if err != nil {
+			return nil, err
+		}
+		k.property = strings.Clone(k.property)
+		set = &capSet{k, values}
+		c.sets[k] = set
+		c.n += len(values)
+	}
+	if c.at < len(c.order) {
+		c.order[c.at] = set
+	} else if len(c.order) < 256 {
+		c.order = append(c.order, set)
+	}
+	c.at++
+	return set, nil
 }
 
 // trim keeps the memory bounded. It is called between groups, when every value
@@ -78,6 +107,7 @@ func (c *caps) over(s *siteState, property string, day int32, value string, sett
 func (c *caps) trim() {
 	if c.n > capMemoryMax {
 		clear(c.sets)
+		c.order = nil
 		clear(c.names)
 		c.n = 0
 	}
@@ -85,7 +115,7 @@ func (c *caps) trim() {
 
 // load reads which values of the day the log already has: the totals of its runs
 // and the deltas of the rows not yet sealed.
-func (c *caps) load(s *siteState, property string, day int32, settle func() error) (map[uint64]struct{}, error) {
+func (c *caps) load(s *siteState, property string, day int32, settle func()) (map[uint64]struct{}, error) {
 	set := make(map[uint64]struct{})
 	names := c.names[s.id]
 	if names == nil {
@@ -100,9 +130,7 @@ func (c *caps) load(s *siteState, property string, day int32, settle func() erro
 		names[name] = struct{}{}
 		return set, nil
 	}
-	if err := settle(); err != nil {
-		return nil, err
-	}
+	settle()
 	add := func(t index.Total) {
 		if t.Property == property && t.Day == day && t.Value != event.Other {
 			set[maphash.String(c.seed, t.Value)] = struct{}{}
@@ -123,10 +151,8 @@ func (c *caps) load(s *siteState, property string, day int32, settle func() erro
 	return set, nil
 }
 
-func (c *caps) loadNames(s *siteState, names map[uint64]struct{}, settle func() error) error {
-	if err := settle(); err != nil {
-		return err
-	}
+func (c *caps) loadNames(s *siteState, names map[uint64]struct{}, settle func()) error {
+	settle()
 	add := func(t index.Total) { names[maphash.String(c.seed, t.Property)] = struct{}{} }
 	if err := wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error { return index.ReadTotals(note, add) }); err != nil {
 		return err

@@ -94,6 +94,7 @@ type sequencer struct {
 	next      map[*siteState]uint64 // seq of the next event
 	since     int                   // events since the ids were written
 	idle      bool                  // the publisher waits for a group
+	counts    []index.Total         // of the event being placed
 	scratch   []byte
 	arena     []byte // records of the group being gathered
 	sessions  [512]byte
@@ -225,27 +226,9 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	if head.Session == "" {
 		head.Session = e.Session
 	}
-	var capErr error
-	e.Counts(func(property, term string, by int64) bool {
-		over, err := s.caps.over(site, property, e.Day, term, func() error { s.settle(); return s.e.failure() })
-		if err != nil {
-			capErr = err
-			return false
-		}
-		if over {
-			head.Capped = append(head.Capped, event.Term{Property: property, Value: term})
-		}
-		return true
-	})
-	if capErr != nil {
-		return capErr
+	if err := s.count(sg, e, &head); err != nil {
+		return err
 	}
-	// The deltas are those of the event as it is stored, capped values and all.
-	e.Capped = head.Capped
-	e.Counts(func(property, term string, by int64) bool {
-		sg.deltas.Add(property, e.Day, term, by)
-		return true
-	})
 	start := len(s.arena)
 	s.arena = event.AppendRecord(s.arena, &head, ev.body)
 	record := s.arena[start:len(s.arena):len(s.arena)]
@@ -256,6 +239,40 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	g.bytes += len(record)
 	s.since++
 	return nil
+}
+
+// count adds the event to the group's deltas, as it is stored: values over the
+// cap as event.Other.
+func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) (err error) {
+	s.counts = s.counts[:0]
+	e.Counts(func(property, term string, by int64) bool {
+		s.counts = append(s.counts, index.Total{Property: property, Day: e.Day, Value: term, Sum: by})
+		return true
+	})
+	s.caps.at = 0
+	for i := range s.counts {
+		c := &s.counts[i]
+		over, err := s.caps.over(sg.site, c.Property, c.Day, c.Value, s.settle)
+		if err != nil {
+			return err
+		}
+		if over {
+			head.Capped = append(head.Capped, event.Term{Property: c.Property, Value: c.Value})
+		}
+	}
+	sg.deltas.Next()
+	if e.Capped = head.Capped; len(e.Capped) == 0 {
+		for i := range s.counts {
+			sg.deltas.Add(s.counts[i].Property, e.Day, s.counts[i].Value, s.counts[i].Sum)
+		}
+		return nil
+	}
+	// Two capped values of one property are one Other: count again.
+	e.Counts(func(property, term string, by int64) bool {
+		sg.deltas.Add(property, e.Day, term, by)
+		return true
+	})
+	return s.e.failure()
 }
 
 // of returns the group's rows of a site, which begin at first.
@@ -289,7 +306,7 @@ func (s *sequencer) seal(g *group) (err error) {
 	}
 	var note []byte
 	for _, sg := range g.order {
-		note = index.AppendTotals(note[:0], sg.deltas.Sorted())
+		note = sg.deltas.Append(note[:0])
 		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, note, s.scratch); err != nil {
 			return err
 		}

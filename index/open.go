@@ -17,17 +17,22 @@ type Open struct {
 	mu      sync.RWMutex
 	ints    [][]int64
 	columns map[string]*openColumn
-	rows    int // appended
-	public  int // published
+	order   []*openColumn // as the newest rows set them: most rows look like the one before
+	at      int           // the next Set's place in order
+	arena   []byte        // where cells are kept
+	rows    int           // appended
+	public  int           // published
 	bytes   int64
 }
 
 // openColumn grows at the end only, so a snapshot's slices stay as they are.
 type openColumn struct {
+	name   string
 	codes  []uint32 // by row; shorter than the part when the newest rows lack the field
 	cells  [][]byte // by code-1
 	byCell map[string]uint32
-	terms  map[int64][]uint32 // codes by leafHash of what they hold
+	last   uint32             // the code of the newest row
+	terms  map[int64][]uint32 // codes of all but strings, by leafHash of what they hold
 }
 
 // NewOpen starts a part whose row 0 has seq first. numInts is how many integers
@@ -56,6 +61,7 @@ func (o *Open) Append(ints []int64) {
 		o.ints[i] = append(o.ints[i], ints[i])
 	}
 	o.rows++
+	o.at = 0
 	o.bytes += int64(8 * len(ints))
 }
 
@@ -66,16 +72,14 @@ func (o *Open) Fits(field []byte) bool {
 
 // Set gives the newest row a cell. Both arguments are copied.
 func (o *Open) Set(field, cell []byte) {
-	c := o.columns[string(field)]
-	if c == nil {
-		c = &openColumn{byCell: make(map[string]uint32), terms: make(map[int64][]uint32)}
-		o.columns[string(field)] = c
-		o.bytes += 256
-	}
-	code, ok := c.byCell[string(cell)]
-	if !ok {
-		code = c.add(o.format, cell)
-		o.bytes += int64(2*len(cell)) + 96
+	c := o.column(field)
+	code := c.last
+	if code == 0 || string(c.cells[code-1]) != string(cell) {
+		var ok bool
+		if code, ok = c.byCell[string(cell)]; !ok {
+			code = o.add(c, cell)
+		}
+		c.last = code
 	}
 	row := o.rows - 1
 	for len(c.codes) < row {
@@ -88,20 +92,52 @@ func (o *Open) Set(field, cell []byte) {
 	}
 }
 
-// add gives a new cell its code. The bytes of the map's key serve as the cell.
-func (c *openColumn) add(f *Format, cell []byte) uint32 {
-	s := string(cell)
-	kept := unsafe.Slice(unsafe.StringData(s), len(s))
+// column finds or makes the field's column.
+func (o *Open) column(field []byte) *openColumn {
+	if o.at < len(o.order) && o.order[o.at].name == string(field) {
+		o.at++
+		return o.order[o.at-1]
+	}
+	c := o.columns[string(field)]
+	if c == nil {
+		c = &openColumn{name: string(field), byCell: make(map[string]uint32), terms: make(map[int64][]uint32)}
+		o.columns[c.name] = c
+		o.bytes += 256
+	}
+	if o.at < len(o.order) {
+		o.order[o.at] = c
+	} else {
+		o.order = append(o.order, c)
+	}
+	o.at++
+	return c
+}
+
+// add gives a new cell its code.
+func (o *Open) add(c *openColumn, cell []byte) uint32 {
+	if len(o.arena)+len(cell) > cap(o.arena) {
+		o.arena = make([]byte, 0, max(arenaLen, len(cell)))
+	}
+	start := len(o.arena)
+	o.arena = append(o.arena, cell...)
+	kept := o.arena[start:len(o.arena):len(o.arena)]
 	c.cells = append(c.cells, kept)
 	code := uint32(len(c.cells))
-	c.byCell[s] = code
-	f.Leaves(kept, func(path, term string) bool {
-		h := leafHash(path, term)
-		c.terms[h] = append(c.terms[h], code)
-		return true
-	})
+	c.byCell[unsafe.String(unsafe.SliceData(kept), len(kept))] = code
+	o.bytes += int64(len(cell)) + 64
+	if !o.format.Text(kept) {
+		o.format.Leaves(kept, func(path, term string) bool {
+			h := leafHash(path, term)
+			c.terms[h] = append(c.terms[h], code)
+			o.bytes += 64
+			return true
+		})
+	}
 	return code
 }
+
+// arenaLen is how much memory is taken at a time for cells.
+const arenaLen = 64 << 10
 
 // Publish shows all appended rows to later snapshots.
 func (o *Open) Publish() {
@@ -181,14 +217,18 @@ func (c *openColumnView) Present(func(row int, code uint32)) bool { return false
 
 func (c *openColumnView) Find(path string, terms []string) []uint32 {
 	var maybe []uint32
+	format := c.view.open.format
 	c.view.open.mu.RLock()
 	for _, t := range terms {
+		if code := c.col.byCell[string(format.AppendText(nil, t))]; path == "" && code != 0 {
+			maybe = append(maybe, code)
+		}
 		maybe = append(maybe, c.col.terms[leafHash(path, t)]...)
 	}
 	c.view.open.mu.RUnlock()
 	slices.Sort(maybe)
 	return slices.DeleteFunc(slices.Compact(maybe), func(code uint32) bool {
-		return int(code) > len(c.cells) || !c.view.open.format.hasLeaf(c.cells[code-1], path, terms)
+		return int(code) > len(c.cells) || !format.hasLeaf(c.cells[code-1], path, terms)
 	})
 }
 

@@ -13,6 +13,10 @@ type Format struct {
 	Scalar func(cell []byte) bool
 	// AppendTerm appends the term of a scalar cell.
 	AppendTerm func(dst, cell []byte) []byte
+	// Text says whether the cell is that of a string, which has its text for its
+	// only term; AppendText appends the cell of a text.
+	Text       func(cell []byte) bool
+	AppendText func(dst []byte, text string) []byte
 	// Leaves yields the distinct (path, term) pairs of a cell: ("", term) of a
 	// scalar, every scalar inside an array or object.
 	Leaves func(cell []byte, yield func(path, term string) bool)

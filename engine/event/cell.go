@@ -183,6 +183,10 @@ func cellView(cell []byte) Value {
 	return CellValue(cell)
 }
 
+// CellIsString says whether the cell is that of a string: then it is
+// AppendCell of its own term.
+func CellIsString(cell []byte) bool { return len(cell) > 0 && stringCell(cell) }
+
 // CellScalar says whether the cell is a string, a number or a bool.
 func CellScalar(cell []byte) bool {
 	if len(cell) == 0 {
