@@ -70,7 +70,10 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 	}
 	for _, s := range sites {
 		a := &account{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}}
-		a.known = dialect.Site{ID: s.ID, Name: s.Name, Settings: s}
+		a.known = dialect.Site{
+			ID: s.ID, Name: s.Name, Settings: s,
+			Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
+		}
 		for _, text := range s.ExcludeIPs {
 			net, err := parseNet(text)
 			if err != nil {

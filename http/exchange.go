@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"crypto/tls"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ type exchange struct {
 func (s *Server) newExchange() *exchange {
 	x := &exchange{s: s}
 	x.packed.budget, x.body.budget = &s.budget, &s.budget
-	x.req.Header = x.header
+	x.req.Header, x.req.Find = x.header, x.find
 	return x
 }
 
@@ -72,6 +73,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.req.Host = text(h.Host())
 	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
 	x.req.Peer = x.s.proxies.client(x.c.peer, x.headers)
+	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
 
@@ -89,7 +91,7 @@ func (x *exchange) reset() {
 	*x = exchange{
 		s: x.s, packed: x.packed, body: x.body,
 		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0],
-		req: dialect.Request{Header: x.req.Header},
+		req: dialect.Request{Header: x.req.Header, Find: x.req.Find},
 		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
 	}
 	if cap(x.records) > batchKept {
@@ -100,6 +102,23 @@ func (x *exchange) reset() {
 // header is dialect.Request.Header.
 func (x *exchange) header(name string) string {
 	return text(x.ctx.Request.Header.Peek(name))
+}
+
+// secure says whether the client speaks TLS: here, or to a proxy that is trusted.
+func (x *exchange) secure() bool {
+	if _, ok := x.c.Conn.(*tls.Conn); ok {
+		return true
+	}
+	return x.s.proxies.trusts(x.c.peer) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+}
+
+// find is dialect.Request.Find.
+func (x *exchange) find(c dialect.Credential) *dialect.Site {
+	g, failure, _ := x.s.registry.resolve(c, x.header("Origin"))
+	if failure != dialect.OK || g.account == nil {
+		return nil
+	}
+	return &g.account.known
 }
 
 // headers returns the values of every line of a header.

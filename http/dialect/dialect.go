@@ -65,10 +65,15 @@ type Request struct {
 	Header             func(name string) string // "" = absent
 	Body               []byte                   // inflated
 	Peer               netip.Addr               // client ip after trusted_proxies
+	Secure             bool                     // the client speaks TLS, to this server or to a trusted proxy
 	ReceivedUnixMilli  int64
 	Site               *Site // set when the route's Auth is AuthBearer
-	Route              *Route
-	State              any // the dialect's own: what Decode leaves for Reply; nil before
+	// Find is the site a credential may write to, nil when there is none. Decode
+	// asks it for a site's settings; the server judges each record's credential
+	// all the same.
+	Find  func(Credential) *Site
+	Route *Route
+	State any // the dialect's own: what Decode leaves for Reply; nil before
 }
 
 // Site is what a dialect may know of a site.
@@ -76,6 +81,13 @@ type Site struct {
 	ID       uint32
 	Name     string
 	Settings any // owned by http
+	Segment  SegmentSettings
+}
+
+// SegmentSettings are the limits of a site in the Segment dialect, in bytes of
+// inflated JSON. A body or event that is just as long is taken.
+type SegmentSettings struct {
+	EventLimit, BatchLimit int64
 }
 
 // Credential is how a record says whose it is. The zero value means the

@@ -32,7 +32,7 @@
 //
 // On a route with AuthBearer the keys are "secret" (reads and writes), "read" and
 // "write". On other routes every credential is taken, and a record that names one
-// shows it in its events.
+// shows it in its events; Request.Find knows every one but "nobody".
 package dialecttest
 
 import (
@@ -162,6 +162,7 @@ func (g Golden) Session() *Session {
 // request's body is destroyed afterwards, as the server's buffers are.
 func (s *Session) Do(req *dialect.Request) (events string, res *dialect.Response) {
 	req.Site, req.Peer, req.ReceivedUnixMilli = nil, Peer, s.now
+	req.Find = s.find
 	s.now += time.Second.Milliseconds()
 	res = new(dialect.Response)
 	result := s.route(req)
@@ -217,6 +218,14 @@ func (s *Session) route(req *dialect.Request) dialect.Result {
 		result.Failure = dialect.TooLarge
 	}
 	return result
+}
+
+// find is dialect.Request.Find.
+func (s *Session) find(c dialect.Credential) *dialect.Site {
+	if c.ID == "nobody" || c == (dialect.Credential{}) {
+		return nil
+	}
+	return s.site
 }
 
 // write decodes req, keeps its events and describes them, a line each.
