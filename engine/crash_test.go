@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -332,52 +333,59 @@ func (p *powerCut) cut() {
 
 func TestCrash(t *testing.T) {
 	if *crashSeed != 0 {
-		crash(t, *crashSeed)
+		if err := crash(*crashSeed); err != nil {
+			t.Fatal(err)
+		}
 		return
 	}
-	for seed := range uint64(*crashSeeds) {
-		crash(t, seed+1)
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) { // a store waits more than it works
+		wg.Go(func() {
+			for !t.Failed() {
+				seed := next.Add(1)
+				if seed > uint64(*crashSeeds) {
+					return
+				}
+				if err := crash(seed); err != nil {
+					t.Errorf("seed %d: %v\nagain: go test ./engine -run 'TestCrash$' -crash.seed=%d", seed, err, seed)
+				}
+			}
+		})
 	}
+	wg.Wait()
 }
 
-// crash is a store that lives through three power cuts, some of them during its
-// recovery or while it closes.
-func crash(t *testing.T, seed uint64) {
-	t.Helper()
+// crash is a store that lives through four power cuts, some of them during its
+// recovery, some when it has closed.
+func crash(seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	w := newWorkload(rand.New(rand.NewPCG(seed, 4)))
 	mem := vfs.NewCrashableMem()
 	var acked []*request
-	fail := func(life int, format string, args ...any) {
-		t.Helper()
-		t.Fatalf("seed %d life %d: %s\nagain: go test ./engine -run 'TestCrash$' -crash.seed=%d", seed, life, fmt.Sprintf(format, args...), seed)
-	}
 	for life := 1; life <= 4; life++ {
 		percent := []int{0, 0, 50, rng.IntN(101), 100}[rng.IntN(5)]
-		at := 1 + rng.Int64N(150)
-		if rng.IntN(3) > 0 {
-			at = 1 + rng.Int64N(1200)
-		}
+		at := 1 + rng.Int64N([]int64{60, 150, 400}[rng.IntN(3)])
 		cut := newPowerCut(mem, at, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(seed, uint64(life)))}, w)
 		if life > 1 && rng.IntN(4) == 0 {
 			report, err := engine.Check(context.Background(), mem, "data")
 			if unborn := len(acked) == 0; err != nil && !unborn || len(report.Problems) > 0 {
-				fail(life, "check: %v %v", err, report.Problems)
+				return fmt.Errorf("life %d: check: %v %v", life, err, report.Problems)
 			}
 		}
 		e, err := engine.Open(w.options(cut, rng))
 		if err != nil {
-			fail(life, "open: %v", err)
+			return fmt.Errorf("life %d: %w", life, err)
 		}
 		if err := w.verify(e, acked); err != nil {
-			fail(life, "%v", err)
+			return fmt.Errorf("life %d: %w", life, err)
 		}
 		if err := w.resend(e, 6); err != nil {
-			fail(life, "%v", err)
+			return fmt.Errorf("life %d: %w", life, err)
 		}
-		w.run(e, 1+rng.IntN(4), 40, cut.happens.Load)
+		w.run(e, 1+rng.IntN(4), 25, cut.happens.Load)
 		if err := e.Close(); err != nil {
-			fail(life, "close: %v", err)
+			return fmt.Errorf("life %d: %w", life, err)
 		}
 		cut.cut() // at the latest now, with everything answered
 		mem, acked = cut.after, cut.acked
@@ -385,17 +393,18 @@ func crash(t *testing.T, seed uint64) {
 	}
 	e, err := engine.Open(w.options(mem, rng))
 	if err != nil {
-		fail(5, "open: %v", err)
+		return fmt.Errorf("last life: %w", err)
 	}
 	if err := w.verify(e, acked); err != nil {
-		fail(5, "%v", err)
+		return fmt.Errorf("last life: %w", err)
 	}
 	if err := e.Close(); err != nil {
-		fail(5, "close: %v", err)
+		return fmt.Errorf("last life: %w", err)
 	}
 	if report, err := engine.Check(context.Background(), mem, "data"); err != nil || len(report.Problems) > 0 {
-		fail(5, "check: %v %v", err, report.Problems)
+		return fmt.Errorf("last life: check: %v %v", err, report.Problems)
 	}
+	return nil
 }
 
 // Every file operation of one script is cut before, with nothing and with all of
@@ -437,6 +446,52 @@ func TestCrashAtEveryOperation(t *testing.T) {
 			}
 			if err := e.Close(); err != nil {
 				t.Fatalf("op %d, %d %% unsynced: close: %v", at, percent, err)
+			}
+		}
+	}
+}
+
+// The power goes during the recovery from a power cut, at every operation of
+// it. Directory entries and blocks survive by chance, in any order: what points
+// at a file must not outlive the file.
+func TestCrashInRecovery(t *testing.T) {
+	w := newWorkload(rand.New(rand.NewPCG(2, 1)))
+	rng := rand.New(rand.NewPCG(2, 2))
+	first := newPowerCut(vfs.NewCrashableMem(), 0, vfs.CrashCloneCfg{}, w)
+	e, err := engine.Open(w.options(first, rng))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 30, never)
+	first.cut()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	chances := 6
+	if *crashSeeds > 50 {
+		chances = 60
+	}
+	for at, done := int64(1), false; !done; at++ {
+		for chance := range chances {
+			dice := rand.New(rand.NewPCG(uint64(at), uint64(chance)))
+			cut := newPowerCut(first.after.CrashClone(vfs.CrashCloneCfg{}), at, vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: dice}, w)
+			e, err := engine.Open(w.options(cut, rng))
+			if err != nil {
+				t.Fatalf("op %d: open: %v", at, err)
+			}
+			done = !cut.happens.Load()
+			cut.cut()
+			if err := e.Close(); err != nil {
+				t.Fatalf("op %d: close: %v", at, err)
+			}
+			if e, err = engine.Open(w.options(cut.after, rng)); err != nil {
+				t.Fatalf("op %d, chance %d: open: %v", at, chance, err)
+			}
+			if err := w.verify(e, first.acked); err != nil {
+				t.Fatalf("op %d, chance %d: %v", at, chance, err)
+			}
+			if err := e.Close(); err != nil {
+				t.Fatalf("op %d, chance %d: close: %v", at, chance, err)
 			}
 		}
 	}

@@ -190,7 +190,7 @@ func (e *Engine) open() error {
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	fs := vfs.OnDiskFull(e.opts.FS, func() { e.disk.releaseBallast() })
+	fs := vfs.OnDiskFull(markerFS{e.opts.FS}, func() { e.disk.releaseBallast() })
 	mem := uint64(e.opts.Memory)
 	opts := &pebble.Options{
 		FS:                          fs,
