@@ -204,16 +204,34 @@ func (r *registry) authorize(header, query string, need dialect.Right, siteless 
 // resolve answers for a record that names its own credential.
 func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.Failure, error) {
 	switch c.Kind {
-	case dialect.CredentialWriteKey, dialect.CredentialKey:
+	case dialect.CredentialWriteKey:
 		k := r.key(c.ID)
 		if k == nil || k.account == nil {
 			return grant{}, dialect.Unauthorized, errUnauthorized
 		}
-		g := grant{k.account, k.private, k.rights, false, k.queries}
-		if c.Kind == dialect.CredentialWriteKey && k.rights&dialect.Write == 0 {
-			return g, dialect.Forbidden, errForbidden
+		if k.rights&dialect.Write == 0 {
+			return grant{}, dialect.Forbidden, errForbidden
 		}
-		return g, dialect.OK, nil
+		return grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
+	case dialect.CredentialKey:
+		k := r.key(c.Secret)
+		if k == nil {
+			return grant{}, dialect.Unauthorized, errUnauthorized
+		}
+		a := r.names[c.ID]
+		if r.implicit || c.ID == "" {
+			a = r.only
+			if k.account != nil {
+				a = k.account
+			}
+		}
+		switch {
+		case a == nil && c.ID == "":
+			return grant{}, dialect.BadRequest, errWhichSite
+		case a == nil, k.account != nil && k.account != a:
+			return grant{}, dialect.NotFound, errNoSuchSite
+		}
+		return grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
 	case dialect.CredentialClient:
 		// One answer for a wrong id, a wrong secret and a wrong origin.
 		a := r.clients[sha256.Sum256([]byte(c.ID))]

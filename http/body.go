@@ -77,8 +77,6 @@ func (c *conn) readBodyOnce(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		c.phase.Store(phaseBody)
-		defer c.phase.CompareAndSwap(phaseBody, phaseBusy)
 	}
 	if b.chunked && b.left == 0 {
 		if err := c.nextChunk(); err != nil || b.done {
@@ -119,7 +117,9 @@ func (c *conn) bodyRead(p []byte) (int, error) {
 	for {
 		now := time.Now()
 		c.readWithin(now, min(b.span.Sub(now), b.deadline.Sub(now)))
+		c.phase.Store(phaseBody)
 		n, err := c.Conn.Read(p)
+		c.phase.Store(phaseBusy)
 		if n > 0 {
 			c.touch()
 			b.spanRead += n

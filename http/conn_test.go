@@ -217,6 +217,35 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// TestStuckConnections fills the house with clients that stand still in every
+// state: none of them keeps a new one out.
+func TestStuckConnections(t *testing.T) {
+	const post = "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n"
+	for name, sent := range map[string]string{
+		"head":        "GET / HTTP/1.1\r\nHost:",
+		"body":        post + "Content-Length: 12\r\n\r\n",
+		"half a body": post + "Content-Length: 12\r\n\r\n{",
+		"chunks":      post + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"idle":        second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, nil, func(s *Server) { s.gate.connsMax = 8 })
+			for range 8 {
+				io.WriteString(s.dial(), sent)
+			}
+			for s.gate.size() < 8 {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(20 * time.Millisecond)
+			for range 10 {
+				if a := s.send("GET", "/healthz", ""); a.status != 200 {
+					t.Fatalf("a new client got %d", a.status)
+				}
+			}
+		})
+	}
+}
+
 // TestConnectionsOfOneAddress bounds them for strangers and not for loopback.
 func TestConnectionsOfOneAddress(t *testing.T) {
 	few := func(o *Options) { o.IPConns = 4 }

@@ -1,3 +1,37 @@
 // Package httpd is cairn's http room: everything that speaks HTTP. The package
 // is not called http so that net/http stays itself.
+//
+// # The way of a request
+//
+//	gate       may it connect: connections in all and of one address
+//	conn       is it HTTP: one strict reading of each head, and every deadline
+//	fasthttp   header look-up, writing the answer, goroutines and their memory
+//	table      who answers: host, method, path as sent, query key
+//	admit      whose key is in the header, and are they within their rates
+//	ingest     body (cap, inflate with a cap) → Decode → whose is each record →
+//	           engine.Ingest, which returns when it is durable → Reply
+//	read       at most four at once a key → Read
+//	finish     CORS, Retry-After, metrics, log
+//
+// # What holds
+//
+// H1. A byte stream has one meaning or none: what two readers of HTTP could frame
+// differently is answered 400 once, and nothing behind it is read as a request.
+//
+// H2. No body is read before the key in the header, the rates, the store's
+// readiness and the claimed length have been checked, and none beyond its limit.
+//
+// H3. Whatever clients do, memory is bounded: connections by the gate, heads by
+// their limits, bodies and large answers by one budget, tables by their size. A
+// client that stands still is closed, and one that only sits there makes room.
+//
+// H4. A 2xx to a write means that the engine said it is durable. Any other answer
+// to a write that is not a partial one means that nothing of it was stored.
+//
+// H5. A request that was received whole is answered, also while stopping.
+//
+// H6. What is read comes from the site of the key; only the admin's token names
+// one. What is written goes to the site its credential opens.
+//
+// H7. No log line or metric holds a client's address, body, query string or key.
 package httpd

@@ -107,7 +107,7 @@ const (
 	CredentialClient                  // OpenPanel: client id and secret
 	CredentialSiteID                  // Matomo: idsite, secret = token_auth
 	CredentialSiteName                // Opentracker: si
-	CredentialKey                     // a read or secret key outside of a Bearer header
+	CredentialKey                     // Secret is a key of the native API, ID the name of its site or ""
 )
 
 // Record is one event on its way in.

@@ -1,0 +1,85 @@
+package httpd
+
+import (
+	"testing"
+
+	"cairn/http/dialect"
+)
+
+// TestResolve is a table of the credentials that records carry, in a house of two
+// sites and in one where nothing is configured.
+func TestResolve(t *testing.T) {
+	two, err := newRegistry([]*Site{testSite(1, "shop"), testSite(2, "blog")}, "admin", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	implicit, err := newRegistry([]*Site{testSite(1, "default")}, "admin", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type kind = dialect.CredentialKind
+	const none, write, client, id, name, key = dialect.CredentialNone, dialect.CredentialWriteKey, dialect.CredentialClient,
+		dialect.CredentialSiteID, dialect.CredentialSiteName, dialect.CredentialKey
+	for _, test := range []struct {
+		registry   *registry
+		kind       kind
+		id, secret string
+		origin     string
+		site       string
+		rights     dialect.Right
+		private    bool
+		failure    dialect.Failure
+	}{
+		{two, none, "", "", "", "", 0, false, dialect.Unauthorized},
+
+		{two, write, "shop-write", "", "", "shop", dialect.Write, false, 0},
+		{two, write, "blog-secret", "", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, write, "shop-read", "", "", "", 0, false, dialect.Forbidden},
+		{two, write, "shop-token", "", "", "", 0, false, dialect.Forbidden},
+		{two, write, "admin", "", "", "", 0, false, dialect.Unauthorized},
+		{two, write, "wrong", "", "", "", 0, false, dialect.Unauthorized},
+		{two, write, "", "", "", "", 0, false, dialect.Unauthorized},
+
+		{two, client, "shop-client", "shop-client-secret", "", "shop", dialect.Read | dialect.Write, true, 0},
+		{two, client, "shop-client", "blog-client-secret", "", "", 0, false, dialect.Unauthorized},
+		{two, client, "shop-client", "shop-secret", "", "", 0, false, dialect.Unauthorized},
+		{two, client, "shop-client", "", "", "", 0, false, dialect.Unauthorized},
+		{two, client, "shop-client", "", "https://shop.example", "shop", dialect.Write, false, 0},
+		{two, client, "shop-client", "", "https://blog.example", "", 0, false, dialect.Unauthorized},
+		{two, client, "shop-client", "wrong", "https://shop.example", "", 0, false, dialect.Unauthorized},
+		{two, client, "wrong", "shop-client-secret", "", "", 0, false, dialect.Unauthorized},
+
+		{two, id, "2", "", "", "blog", dialect.Write, false, 0},
+		{two, id, "2", "blog-token", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, id, "2", "admin", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, id, "2", "shop-token", "", "", 0, false, dialect.Unauthorized},
+		{two, id, "3", "", "", "", 0, false, dialect.BadRequest},
+		{two, id, "0", "", "", "", 0, false, dialect.BadRequest},
+		{two, id, "4294967298", "", "", "", 0, false, dialect.BadRequest},
+		{two, id, "x", "", "", "", 0, false, dialect.BadRequest},
+		{implicit, id, "77", "", "", "default", dialect.Write, false, 0},
+
+		{two, name, "shop", "", "", "shop", dialect.Write, false, 0},
+		{two, name, "Shop", "", "", "", 0, false, dialect.Forbidden},
+		{two, name, "", "", "", "", 0, false, dialect.Forbidden},
+		{implicit, name, "anything", "", "", "default", dialect.Write, false, 0},
+
+		{two, key, "", "shop-read", "", "shop", dialect.Read, true, 0},
+		{two, key, "shop", "shop-secret", "", "shop", dialect.Read | dialect.Write, true, 0},
+		{two, key, "blog", "shop-secret", "", "", 0, false, dialect.NotFound},
+		{two, key, "nothing", "shop-secret", "", "", 0, false, dialect.NotFound},
+		{two, key, "blog", "admin", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, key, "", "admin", "", "", 0, false, dialect.BadRequest},
+		{two, key, "shop", "", "", "", 0, false, dialect.Unauthorized},
+		{implicit, key, "anything", "default-read", "", "default", dialect.Read, true, 0},
+	} {
+		g, failure, err := test.registry.resolve(dialect.Credential{Kind: test.kind, ID: test.id, Secret: test.secret}, test.origin)
+		site := ""
+		if g.account != nil {
+			site = g.account.Name
+		}
+		if failure != test.failure || site != test.site || g.rights != test.rights || g.private != test.private || (err == nil) != (failure == dialect.OK) {
+			t.Errorf("kind %d %q %q %q: site %q rights %d private %v failure %v (%v)", test.kind, test.id, test.secret, test.origin, site, g.rights, g.private, failure, err)
+		}
+	}
+}
