@@ -9,6 +9,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -120,7 +121,12 @@ func BenchmarkIngest(b *testing.B) {
 				for _, mine := range batches {
 					wg.Go(func() {
 						for _, records := range mine {
-							if _, err := e.Ingest(context.Background(), records, true); err != nil {
+							_, err := e.Ingest(context.Background(), records, true)
+							for errors.Is(err, engine.ErrBusy) { // as a client does on 503
+								time.Sleep(time.Millisecond)
+								_, err = e.Ingest(context.Background(), records, true)
+							}
+							if err != nil {
 								b.Error(err)
 								return
 							}

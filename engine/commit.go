@@ -311,7 +311,7 @@ func (s *sequencer) seal(g *group) (err error) {
 			return err
 		}
 	}
-	if s.since >= s.e.opts.SealRows/2 || s.e.flushIDs.Load() {
+	if s.since >= s.e.opts.SealRows || s.e.flushIDs.Load() {
 		s.e.flushIDs.Store(false)
 		s.since = 0
 		g.ids = true

@@ -159,6 +159,10 @@ func (e *Engine) open() error {
 		caps:   newCaps(e.db),
 		next:   make(map[*siteState]uint64),
 	}
+	seq.ids.filter = newIDFilter(e.opts.Memory / 32)
+	if err := seq.ids.filter.load(e.db); err != nil {
+		return err
+	}
 	if e.sealer, err = newSealer(e); err != nil {
 		return err
 	}

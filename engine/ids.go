@@ -45,28 +45,34 @@ type live struct {
 // ids is the table. It belongs to the sequencer. At most about 2×max entries are
 // in memory; the rest lie in Pebble.
 type ids struct {
-	db    pebble.Reader
-	max   int
-	hot   map[string]*known
-	cold  map[string]*known
-	dirty int
-	upTo  map[uint32]uint64 // newest seq learnt, by site
-	key   []byte
+	filter *idFilter // of every id there is; nil = none is kept
+	db     pebble.Reader
+	max    int
+	hot    map[string]*known
+	cold   map[string]*known
+	dirty  int
+	upTo   map[uint32]uint64 // newest seq learnt, by site
+	key    []byte
 }
 
 func newIDs(db pebble.Reader, max int) *ids {
 	return &ids{db: db, max: max, hot: make(map[string]*known), cold: make(map[string]*known), upTo: make(map[uint32]uint64)}
 }
 
+// idKey appends the key of an id.
+func idKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
+	dst = append(dst, prefixID)
+	dst = binary.BigEndian.AppendUint32(dst, site)
+	dst = append(dst, kind)
+	if kind == kindSession {
+		dst = append(dst, dialect)
+	}
+	return append(dst, id...)
+}
+
 // get returns what is known of an id, nil when it is new.
 func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, error) {
-	t.key = append(t.key[:0], prefixID)
-	t.key = binary.BigEndian.AppendUint32(t.key, site)
-	t.key = append(t.key, kind)
-	if kind == kindSession {
-		t.key = append(t.key, dialect)
-	}
-	t.key = append(t.key, id...)
+	t.key = idKey(t.key[:0], site, kind, dialect, id)
 	if k := t.hot[string(t.key)]; k != nil {
 		return k, nil
 	}
@@ -74,6 +80,9 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 		delete(t.cold, string(t.key))
 		t.hot[string(t.key)] = k
 		return k, nil
+	}
+	if t.filter != nil && !t.filter.maybe(t.key) {
+		return nil, nil
 	}
 	v, closer, err := t.db.Get(t.key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -95,6 +104,9 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 func (t *ids) add(ord uint64) *known {
 	k := &known{ord: ord}
 	t.hot[string(t.key)] = k
+	if t.filter != nil {
+		t.filter.add(t.key)
+	}
 	t.mark(k)
 	return k
 }
@@ -132,7 +144,7 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() 
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, &p)
+		return p, t.sentSession(site, seq, e, user, anon, &p)
 	}
 	l := t.current(e, user, anon)
 	if l == nil {
@@ -141,13 +153,16 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() 
 	switch {
 	case l.ord == 0 || e.Time-l.last >= sessionIdle:
 		p.session, p.sessionID = seq, newSession()
-	case l.last-e.Time > sessionIdle:
-		return p, nil // too late for this session, and the one before is over
+	case l.stray(e.Time):
+		// Too late for this session, and the one before is over.
+		if !namesSessions(e) {
+			return p, nil
+		}
+		p.session, p.sessionID = seq, newSession()
 	default:
 		p.session, p.sessionID = l.ord, l.id
 	}
-	t.follow(l, &p, e.Time)
-	return p, nil
+	return p, t.keepSession(site, seq, e, l, &p)
 }
 
 // replay takes in an event as the log has it: what was decided is in the row.
@@ -157,19 +172,33 @@ func (t *ids) replay(site uint32, seq uint64, e *event.Event) (p place, err erro
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, &p)
+		return p, t.sentSession(site, seq, e, user, anon, &p)
 	}
 	if e.SessionOrd == 0 {
 		return p, nil
 	}
 	p.session, p.sessionID = e.SessionOrd, e.Session
-	if l := t.current(e, user, anon); l != nil {
-		if p.session != seq {
-			p.session = l.ord // the same, or check finds that it is not
-		}
-		t.follow(l, &p, e.Time)
+	l := t.current(e, user, anon)
+	if l == nil {
+		return p, nil
 	}
-	return p, nil
+	if p.session != seq {
+		p.session = l.ord // the same, or check finds that it is not
+	}
+	return p, t.keepSession(site, seq, e, l, &p)
+}
+
+// keepSession notes the session that was chosen for an event which came without.
+func (t *ids) keepSession(site uint32, seq uint64, e *event.Event, l *visit, p *place) error {
+	if !l.stray(e.Time) {
+		t.follow(l, p, e.Time)
+	}
+	if p.session != seq || !namesSessions(e) {
+		return nil
+	}
+	// The client knows the id from now on and may send it.
+	_, err := t.getOrAdd(site, kindSession, byte(slices.Index(event.Dialects, e.Dialect)), p.sessionID, seq)
+	return err
 }
 
 // meet makes the ids of an event known and links the persons it shows to be one.
@@ -188,6 +217,14 @@ func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, ano
 		if user == nil {
 			p.person = anon.ord
 		} else {
+			t.join(p, anon, user.ord)
+		}
+	} else if user != nil && namesSessions(e) {
+		// An id that was made for a visitor comes back as a user's that was sent.
+		if anon, err = t.get(site, kindAnonymous, 0, e.User); err != nil {
+			return nil, nil, err
+		}
+		if anon != nil {
 			t.join(p, anon, user.ord)
 		}
 	}
@@ -221,13 +258,21 @@ func (t *ids) join(p *place, anon *known, person uint64) {
 	}
 }
 
-// sentSession finds or begins the session the event was sent with.
-func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, p *place) error {
+// sentSession finds or begins the session the event was sent with. In a dialect
+// that names sessions it is then the visitor's current one.
+func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, user, anon *known, p *place) error {
 	s, err := t.getOrAdd(site, kindSession, byte(slices.Index(event.Dialects, e.Dialect)), e.Session, seq)
-	if err == nil {
-		p.session, p.sessionID = s.ord, e.Session
+	if err != nil {
+		return err
 	}
-	return err
+	p.session, p.sessionID = s.ord, e.Session
+	if !namesSessions(e) {
+		return nil
+	}
+	if l := t.current(e, user, anon); l != nil && (l.ord == p.session || e.Time >= l.last) {
+		t.follow(l, p, e.Time)
+	}
+	return nil
 }
 
 // visit is where the engine keeps a visitor's session: with the visitor, who is
@@ -236,6 +281,10 @@ type visit struct {
 	of *known
 	*live
 }
+
+// stray says that an event of that time is older than the session by so much that
+// it is not in it.
+func (v *visit) stray(time int64) bool { return v.ord != 0 && v.last-time > sessionIdle }
 
 // current returns the visitor's session in the event's dialect, an empty one when
 // it has none yet, nil when the engine gives events like e no session.
@@ -276,6 +325,11 @@ func keepsSessions(e *event.Event) bool {
 	}
 	return false
 }
+
+// namesSessions says whether the dialect tells its clients the ids of users and
+// sessions: every event has a session then, and an id that was made may come back
+// as one that is sent.
+func namesSessions(e *event.Event) bool { return e.Dialect == event.Opentracker }
 
 // flush writes every changed entry to w, and how far the table has come. When
 // the batch is in Pebble, evict may follow.

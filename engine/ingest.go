@@ -43,6 +43,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	ends := make([]int, 0, len(records))
 	for i := range records {
 		r := &records[i]
+		if err := e.identify(r); err != nil {
+			return nil, err
+		}
 		if ferr := e.prepare(r, now); ferr != nil {
 			e.stats.reject(ferr.Field)
 			outcomes[i] = Outcome{Status: Rejected, Err: ferr}
@@ -72,6 +75,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	}
 	for i := range sub.events {
 		o := sub.events[i].outcome
+		if err := e.recall(&sub.events[i]); err != nil {
+			return nil, err
+		}
 		o.ID = e.public.encode(sub.events[i].site.id, o.Seq)
 	}
 	return outcomes, nil
@@ -85,7 +91,7 @@ func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
 	if ev.Time == 0 || ev.Time > now+dayMillis {
 		ev.Time = now
 	}
-	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.NotCounted = 0, 0, 0, nil, nil
+	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped = 0, 0, 0, nil
 	ev.SessionSent = ev.Session != ""
 	if e.opts.Enrich != nil && r.Source != nil {
 		e.opts.Enrich.Enrich(r.Site, ev, r.Source)
@@ -99,6 +105,7 @@ func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
 	}
 	ev.Day = dayOf(counted, r.Site.Location)
 	if len(r.Site.Uncounted) > 0 {
+		ev.NotCounted = slices.Clip(ev.NotCounted) // it may be the dialect's
 		ev.Counts(func(property, _ string, _ int64) bool {
 			if slices.Contains(r.Site.Uncounted, property) && !slices.Contains(ev.NotCounted, property) {
 				ev.NotCounted = append(ev.NotCounted, property)

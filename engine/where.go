@@ -89,12 +89,31 @@ func (v *view) clause(c Cond) (index.Clause, error) {
 		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + "bot", Terms: []string{"true"}}}, Not: true}, nil
 	case strings.HasPrefix(c.Field, "prop."):
 		return index.Clause{Any: pathAlts(event.PrefixProperty, c.Field[len("prop."):], queryTerms(c.Values))}, nil
+	case strings.HasPrefix(c.Field, "counted."):
+		return countedClause(c.Field[len("counted."):], queryTerms(c.Values)), nil
 	case strings.HasPrefix(c.Field, "extra."):
 		return index.Clause{Any: pathAlts(event.PrefixExtra, c.Field[len("extra."):], queryTerms(c.Values))}, nil
 	case slices.Contains(event.ContextKeys, c.Field):
 		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + c.Field, Terms: queryTerms(c.Values)}}}, nil
 	}
 	return index.Clause{}, fmt.Errorf("%w: unknown field %q", ErrBadQuery, c.Field)
+}
+
+// countedClause finds the events that have one of the terms as what counters know
+// under a path: a property, or the detected value that none of its name replaces.
+func countedClause(path string, terms []string) index.Clause {
+	alts := pathAlts(event.PrefixProperty, path, terms)
+	field := ""
+	switch {
+	case path == "name":
+		field = event.FieldName
+	case event.Detected(path):
+		field = event.PrefixContext + path
+	}
+	if field != "" {
+		alts = append(alts, index.Alt{Field: field, Terms: terms, Unless: event.PrefixProperty + path})
+	}
+	return index.Clause{Any: alts}
 }
 
 // queryTerms are the terms that any of the query texts asks for.

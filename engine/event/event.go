@@ -85,7 +85,7 @@ type Event struct {
 	PersonOrd   uint64   // seq of the first event of the user, else of the anonymous id; 0 = nobody
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
 	Late        bool     // Time was too far from Received: counted on the day of receipt
-	NotCounted  []string // dotted paths the site's settings exclude from counting
+	NotCounted  []string // dotted paths that are not counted: what the dialect brings, and the site's settings
 	Capped      []Term   // counted under "(other)": the day had too many values
 }
 

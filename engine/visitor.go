@@ -1,0 +1,118 @@
+// Visitors of Opentracker: who an event is from that names no user. The protocol
+// answers every event with a user and a session, so what was not sent is made
+// here, before the event is encoded.
+
+package engine
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// identify gives an Opentracker event without any user one:
+//
+//	a session was sent   the owner of that session, who is the user of its first
+//	                     event; when it is new, an id made from the session's, so
+//	                     that events that begin it together agree
+//	nothing was sent     a fresh id; the committer begins a session for it
+func (e *Engine) identify(r *Record) error {
+	ev := r.Event
+	if ev.Dialect != event.Opentracker || ev.User != "" || ev.Anonymous != "" {
+		return nil
+	}
+	if ev.Session == "" {
+		var b [16]byte
+		_, _ = rand.Read(b[:])
+		ev.Anonymous = hex.EncodeToString(b[:])
+		return nil
+	}
+	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
+	switch {
+	case err != nil:
+		return fmt.Errorf("find the owner of a session: %w", err)
+	case first != nil && first.User != "":
+		ev.User = first.User
+	case first != nil && first.Anonymous != "":
+		ev.Anonymous = first.Anonymous
+	default:
+		ev.Anonymous = e.public.derive(r.Site.ID, ev.Session)
+	}
+	return nil
+}
+
+// sessionStart returns the first event of a session, nil when there is none yet.
+// What the runs hold is in the stored ids; newer rows are searched.
+func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
+	v := e.state(site.ID).view()
+	dialect := byte(slices.Index(event.Dialects, d))
+	stored, closer, err := e.db.Get(idKey(nil, site.ID, kindSession, dialect, id))
+	if err == nil {
+		k, err := parseKnown(stored)
+		if cerr := closer.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return nil, err
+		}
+		return v.event(k.ord) // nil when it is not published yet
+	}
+	if !errors.Is(err, pebble.ErrNotFound) {
+		return nil, err
+	}
+	clauses := []index.Clause{
+		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}},
+		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
+	}
+	for i := range v.parts {
+		p := &v.parts[i]
+		if p.run != nil {
+			continue
+		}
+		first := -1
+		index.Match(p.get(), clauses, nil).Ascend(0, func(row int) bool {
+			first = row
+			return false
+		})
+		if first >= 0 {
+			return newRowReader(p.get()).read(first)
+		}
+	}
+	return nil, nil
+}
+
+// recall gives the outcome of a duplicate, and its event, the user and session of
+// the original: a protocol that answers with them says the same again.
+func (e *Engine) recall(s *submitted) error {
+	if s.event.Dialect != event.Opentracker || s.outcome.Status != Duplicate {
+		return nil
+	}
+	original, err := s.site.view().event(s.outcome.Seq)
+	if err != nil || original == nil {
+		return err
+	}
+	s.event.User, s.event.Anonymous = original.User, original.Anonymous
+	s.outcome.Session = original.Session
+	return nil
+}
+
+// derive makes an id of 32 hex digits from a text of a site. Only who has the
+// store's key can tell what it is made from.
+func (p *publicIDs) derive(site uint32, text string) string {
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint32(nil, site))
+	h.Write([]byte(text))
+	var b [32]byte
+	h.Sum(b[:0])
+	p.block.Encrypt(b[:16], b[:16])
+	return hex.EncodeToString(b[:16])
+}
