@@ -219,7 +219,9 @@ func (c *conn) chunkLine() ([]byte, error) {
 		if c.w-c.r > chunkLineMax {
 			return nil, errBodyChunk
 		}
-		c.room()
+		if !c.room() {
+			return nil, errBodyMemory
+		}
 		n, err := c.bodyRead(c.buf[c.w:])
 		if err != nil {
 			return nil, err

@@ -43,6 +43,7 @@ type conn struct {
 	handled bool         // the handler has run for the current head
 	served  int          // requests
 	charged atomic.Int64 // of the answer being written, see charge
+	roomy   atomic.Int64 // charged for a buffer larger than connBytes
 
 	by      time.Time // current read deadline
 	byWrite time.Time // current write deadline
@@ -125,7 +126,10 @@ func (c *conn) next() bool {
 			c.by = time.Now().Add(stopGrace)
 			c.Conn.SetReadDeadline(c.by)
 		}
-		c.room()
+		if !c.room() {
+			c.refuse(refuseMemory)
+			return false
+		}
 		n, err := c.Conn.Read(c.buf[c.w:])
 		c.w += n
 		if n > 0 {
@@ -158,6 +162,7 @@ func (c *conn) compact() {
 		small := connBuffers.Get().(*[connBytes]byte)[:]
 		c.w = copy(small, rest)
 		c.buf = small
+		c.gate.budget.give(c.roomy.Swap(0))
 	} else if c.r > 0 {
 		c.w = copy(c.buf, rest)
 	}
@@ -165,20 +170,27 @@ func (c *conn) compact() {
 }
 
 // room makes sure that there is space behind the unread input. The head's own
-// limits keep it below headBytesMax.
-func (c *conn) room() {
+// limits keep it below headBytesMax, and the budget all large heads together; it
+// reports whether that has enough left.
+func (c *conn) room() bool {
 	if c.w < len(c.buf) {
-		return
+		return true
 	}
 	if c.r > 0 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
-		return
+		return true
 	}
-	grown := make([]byte, min(2*len(c.buf), headBytesMax+connBytes))
+	size := min(4*len(c.buf), headBytesMax+connBytes)
+	if more := int64(size) - c.roomy.Load(); !c.gate.budget.take(more) {
+		return false
+	}
+	c.roomy.Store(int64(size))
+	grown := make([]byte, size)
 	c.w = copy(grown, c.buf[:c.w])
 	c.dropBuffer()
 	c.buf = grown
+	return true
 }
 
 func (c *conn) dropBuffer() {
@@ -276,6 +288,7 @@ const (
 // served it, or from elsewhere while it is idle.
 func (c *conn) Close() error {
 	c.uncharge()
+	defer func() { c.gate.budget.give(c.roomy.Swap(0)) }()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.CompareAndSwap(true, false) {
 		if half.CloseWrite() == nil {
 			c.phase.Store(phaseIdle)

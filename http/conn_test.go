@@ -189,6 +189,40 @@ func TestBodyBudget(t *testing.T) {
 	}
 }
 
+// TestHeadBudget holds all long heads together to a bound, and gives back what
+// they held.
+func TestHeadBudget(t *testing.T) {
+	const left = 1 << 20
+	s := start(t, nil, func(s *Server) { s.budget.left.Store(left) })
+	half := "GET /" + strings.Repeat("a", 30<<10)
+	var stuck []net.Conn
+	for range 100 {
+		c := s.dial()
+		io.WriteString(c, half)
+		stuck = append(stuck, c)
+	}
+	for s.metrics.streams.snapshot()[refuseMemory.reason] < 50 {
+		time.Sleep(time.Millisecond)
+	}
+	if a := s.post(`{"name":"a"}`); a.status != 200 {
+		t.Errorf("a short head among long ones: %d", a.status)
+	}
+	for _, c := range stuck {
+		c.Close()
+	}
+	long := "/healthz?" + strings.Repeat("a", 30<<10)
+	for deadline := time.Now().Add(5 * time.Second); s.budget.left.Load() != left; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes of the budget are gone", left-s.budget.left.Load())
+		}
+	}
+	for range 3 {
+		if a := s.send("GET", long, ""); a.status != 200 {
+			t.Errorf("a long head afterwards: %d", a.status)
+		}
+	}
+}
+
 // TestConnections fills the house: the longest silent connection makes room, and
 // a new client is answered.
 func TestConnections(t *testing.T) {

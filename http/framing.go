@@ -40,6 +40,7 @@ var (
 	refuseEncoding  = &refusal{400, "Transfer-Encoding must be exactly chunked"}
 	refuseAmbiguous = &refusal{400, "both Content-Length and Transfer-Encoding"}
 	refuseLongLine  = &refusal{414, "request line too long"}
+	refuseMemory    = &refusal{503, "too many long heads at once"}
 	refuseLongHead  = &refusal{431, "header lines too long or too many"}
 )
 
