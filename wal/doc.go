@@ -10,11 +10,15 @@
 //
 // # Block, version 1
 //
-//	+---------+---------------+----------------------------+-------------+
-//	| version | count uvarint | count x { len uvarint | record } | sum u64 LE |
-//	|  1 byte |               |                            |   8 bytes   |
-//	+---------+---------------+----------------------------+-------------+
+//	+---------+--------+---------+------------+
+//	| version | codec  | records | sum u64 LE |
+//	| 1 byte  | 1 byte |         |  8 bytes   |
+//	+---------+--------+---------+------------+
 //
+//	records: count uvarint | count x { len uvarint | record }
+//
+// codec 0 has the records as they are, codec 1 as one S2 block (a superset of
+// Snappy's block format).
 // sum is xxhash64 of the key and all bytes before it. A note is
 //
 //	version 1 byte | data | sum u64 LE

@@ -5,9 +5,12 @@ package wal
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/klauspost/compress/s2"
 )
 
 // Key prefixes of this room.
@@ -24,6 +27,18 @@ const (
 )
 
 const version = 1
+
+// Codecs of a block. Compression pays above compressMin bytes: rows of one group
+// look alike.
+const (
+	codecPlain = 0
+	codecS2    = 1
+
+	compressMin = 512
+	blockLenMax = 1 << 24 // bytes of a block's records; far more than Append makes
+)
+
+const keyLen = 1 + 4 + 8
 
 // Writer is where appends go: a Pebble batch.
 type Writer interface {
@@ -43,7 +58,7 @@ func (e *CorruptionError) Error() string {
 }
 
 func key(prefix byte, site uint32, seq uint64) []byte {
-	k := make([]byte, 0, 13)
+	k := make([]byte, 0, keyLen)
 	k = append(k, prefix)
 	k = binary.BigEndian.AppendUint32(k, site)
 	return binary.BigEndian.AppendUint64(k, seq)
@@ -60,12 +75,7 @@ func Append(w Writer, site uint32, first uint64, records [][]byte, scratch []byt
 			n++
 		}
 		k := key(PrefixBlock, site, first)
-		scratch = append(scratch[:0], version)
-		scratch = binary.AppendUvarint(scratch, uint64(n))
-		for _, r := range records[:n] {
-			scratch = binary.AppendUvarint(scratch, uint64(len(r)))
-			scratch = append(scratch, r...)
-		}
+		scratch = appendBlock(scratch[:0], records[:n])
 		scratch = appendSum(scratch, k)
 		if err := w.Set(k, scratch, nil); err != nil {
 			return scratch, fmt.Errorf("append block: %w", err)
@@ -74,6 +84,31 @@ func Append(w Writer, site uint32, first uint64, records [][]byte, scratch []byt
 	}
 	return scratch, nil
 }
+
+// appendBlock appends version, codec and the records.
+func appendBlock(dst []byte, records [][]byte) []byte {
+	plain := plainBlocks.Get().(*[]byte)
+	defer plainBlocks.Put(plain)
+	b := binary.AppendUvarint((*plain)[:0], uint64(len(records)))
+	for _, r := range records {
+		b = binary.AppendUvarint(b, uint64(len(r)))
+		b = append(b, r...)
+	}
+	*plain = b
+	dst = append(dst, version, codecPlain)
+	head := len(dst)
+	if len(b) >= compressMin {
+		dst = slices.Grow(dst, s2.MaxEncodedLen(len(b)))
+		packed := s2.Encode(dst[head:head+s2.MaxEncodedLen(len(b))], b)
+		if len(packed) < len(b)-len(b)/8 {
+			dst[head-1] = codecS2
+			return dst[:head+len(packed)]
+		}
+	}
+	return append(dst, b...)
+}
+
+var plainBlocks = sync.Pool{New: func() any { return new([]byte) }}
 
 // AppendNote writes data beside the rows of the group that starts at first.
 func AppendNote(w Writer, site uint32, first uint64, data, scratch []byte) ([]byte, error) {
@@ -129,6 +164,10 @@ func Sites(r pebble.Reader) ([]uint32, error) {
 	}
 	var sites []uint32
 	for ok := it.First(); ok; {
+		if len(it.Key()) != keyLen {
+			_ = it.Close()
+			return nil, &CorruptionError{What: fmt.Sprintf("bad key %x", it.Key())}
+		}
 		site := binary.BigEndian.Uint32(it.Key()[1:])
 		sites = append(sites, site)
 		if site == 1<<32-1 {
@@ -153,6 +192,10 @@ func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(fi
 		return fmt.Errorf("read log: %w", err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
+		if len(it.Key()) != keyLen {
+			_ = it.Close()
+			return &CorruptionError{site, from, fmt.Sprintf("bad key %x", it.Key())}
+		}
 		first := binary.BigEndian.Uint64(it.Key()[5:])
 		data, err := checkSum(site, first, it.Key(), it.Value())
 		if err == nil {
@@ -169,7 +212,25 @@ func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(fi
 	return nil
 }
 
+// decodeBlock calls fn with the records of a block, which begins at its codec.
 func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error) error {
+	if len(b) == 0 {
+		return &CorruptionError{site, first, "no codec"}
+	}
+	switch codec := b[0]; codec {
+	case codecPlain:
+		b = b[1:]
+	case codecS2:
+		n, err := s2.DecodedLen(b[1:])
+		if err != nil || n > blockLenMax {
+			return &CorruptionError{site, first, "bad compressed length"}
+		}
+		if b, err = s2.Decode(nil, b[1:]); err != nil {
+			return &CorruptionError{site, first, "compressed records are damaged"}
+		}
+	default:
+		return &CorruptionError{site, first, fmt.Sprintf("unknown codec %d", codec)}
+	}
 	n, w := binary.Uvarint(b)
 	if w <= 0 || n == 0 || n > BlockRecordsMax {
 		return &CorruptionError{site, first, "bad count"}
