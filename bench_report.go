@@ -146,7 +146,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 	if len(r.Reads) > 0 {
 		fmt.Fprintf(t, "\n%s\tqueries/s\tfirst\tp50\tp90\tp99\tmax ms\tCPU µs/query\tanswer\t\n", left("read"))
 		for _, x := range r.Reads {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), groupDigits(int64(x.PerSecond)), short(x.First),
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
 		}
 		t.Flush()
@@ -186,6 +186,8 @@ func (r *benchReport) cpu(micros float64) string {
 // short shows about three significant digits.
 func short(x float64) string {
 	switch {
+	case x == 0:
+		return "0"
 	case x >= 100:
 		return groupDigits(int64(x + 0.5))
 	case x >= 10:
