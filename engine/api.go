@@ -135,6 +135,12 @@ type CounterQuery struct {
 	FromDay, ToDay int32
 	Sort           string // "events" (default), "users", "sessions", "value"
 	Limit, Offset  int
+
+	// Interval makes a series of it: hour, day, week or month of Zone, at most
+	// CounterStepsMax of them. The rows are the values of each step, those that
+	// have nothing there with zeros, the earliest step first.
+	Interval string
+	Zone     *time.Location // nil = the site's
 }
 
 // CounterRow is one value's totals; in the list of properties Value is the
@@ -142,6 +148,7 @@ type CounterQuery struct {
 type CounterRow struct {
 	Value    string
 	Segment  string
+	Time     int64 // start of the step in a series, Unix milliseconds
 	Values   uint64
 	Events   int64
 	Sessions uint64
@@ -155,6 +162,15 @@ type CounterPage struct {
 	Total CounterRow
 	More  bool
 	Count int // rows before Limit and Offset
+}
+
+// Digest is what a set of events says together. Of each property and of each key
+// of the context it holds the newest value by event time.
+type Digest struct {
+	Totals
+	First, Last         int64  // event times; 0 without events
+	Name                string // newest there is
+	Properties, Context event.Object
 }
 
 // User is one person.
@@ -209,6 +225,7 @@ type API interface {
 	Count(context.Context, Query) (Totals, error)
 	Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error)
 	Counters(context.Context, CounterQuery) (CounterPage, error)
+	Digest(context.Context, Query) (Digest, error)
 	Users(context.Context, Query) (users []User, next string, err error)
 	User(ctx context.Context, site *Site, id string) (User, error)
 	Sessions(context.Context, Query) (sessions []Session, next string, err error)

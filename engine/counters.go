@@ -211,18 +211,24 @@ func (c *counted) amount(row int) int64 {
 // tally adds up the rows of an answer.
 type tally struct {
 	rows            []CounterRow
-	at              map[[2]string]int
+	at              map[tallyKey]int
+	steps           []int // of rows, in a series
 	users, sessions pairSet
 	all             *distinct
 	total           int64
 	full            bool
 }
 
+// tallyKey is what one row of an answer is about; step is that of a series.
+type tallyKey struct {
+	value, segment string
+	step           int
+}
+
 // distinct are the events, persons and sessions of all rows together.
 type distinct struct{ events, users, sessions ordSet }
 
-func (t *tally) add(value, segment string, by int64, seq, person, session uint64) {
-	k := [2]string{value, segment}
+func (t *tally) add(k tallyKey, by int64, seq, person, session uint64) {
 	i, ok := t.at[k]
 	if !ok {
 		if len(t.rows) >= CounterRowsMax {
@@ -230,10 +236,11 @@ func (t *tally) add(value, segment string, by int64, seq, person, session uint64
 			return
 		}
 		if t.at == nil {
-			t.at = make(map[[2]string]int)
+			t.at = make(map[tallyKey]int)
 		}
 		i = len(t.rows)
-		t.rows = append(t.rows, CounterRow{Value: value, Segment: segment})
+		t.rows = append(t.rows, CounterRow{Value: k.value, Segment: k.segment})
+		t.steps = append(t.steps, k.step)
 		t.at[k] = i
 	}
 	t.rows[i].Events = index.AddSaturating(t.rows[i].Events, by)
@@ -265,9 +272,12 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 	v := e.state(q.Site.ID).view()
 	b := e.budget(ctx)
 	var page CounterPage
-	if q.Property == "" {
+	switch {
+	case q.Interval != "":
+		return v.countSeries(b, &q, limit)
+	case q.Property == "":
 		page, err = e.properties(b, v, &q)
-	} else {
+	default:
 		page, err = v.count(b, &q, new(distinct))
 	}
 	if err != nil {
@@ -296,18 +306,29 @@ func (v *view) count(b budget, q *CounterQuery, all *distinct) (CounterPage, err
 	if err != nil {
 		return CounterPage{}, err
 	}
+	t := tally{all: all}
+	total, err := v.tally(b, w, q, &t, nil)
+	return CounterPage{Rows: t.rows, Total: total}, err
+}
+
+// tally adds up the rows that satisfy w, split by the steps of a series if there
+// are any, and returns their total.
+func (v *view) tally(b budget, w *where, q *CounterQuery, t *tally, s *steps) (CounterRow, error) {
 	segment := strings.TrimRight(q.Segment, "!")
 	if segment == q.Property {
-		return CounterPage{}, nil // a property does not split itself
+		return CounterRow{}, nil // a property does not split itself
 	}
 	auto := slices.Contains(autoSegments, segment)
-	t := tally{all: all}
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+	err := v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
 		c := newCounted(part, q.Property)
 		persons, sessions := part.Ints(event.IntPerson), part.Ints(event.IntSession)
 		var split *counted
 		var named *pathColumn
+		var step func(row int) int
+		if s != nil {
+			step = s.of(part)
+		}
 		if segment != "" {
 			split = newCounted(part, segment)
 			named = openPath(part, event.FieldSegments, "")
@@ -329,29 +350,34 @@ func (v *view) count(b budget, q *CounterQuery, all *distinct) (CounterPage, err
 					return
 				}
 			}
+			k := tallyKey{}
+			if step != nil {
+				if k.step = step(row); k.step < 0 {
+					return
+				}
+			}
 			by := c.amount(row)
 			person, session := uint64(persons.At(row)), uint64(sessions.At(row))
-			for _, value := range values {
-				if len(q.Values) > 0 && !slices.Contains(q.Values, value) {
+			for _, k.value = range values {
+				if len(q.Values) > 0 && !slices.Contains(q.Values, k.value) {
 					continue
 				}
-				for _, s := range parts {
-					if len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, s) {
+				for _, k.segment = range parts {
+					if len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, k.segment) {
 						continue
 					}
-					t.add(value, s, by, part.First()+uint64(row), person, session)
+					t.add(k, by, part.First()+uint64(row), person, session)
 				}
 			}
 		}
 	})
 	if err != nil {
-		return CounterPage{}, err
+		return CounterRow{}, err
 	}
 	if t.full {
-		return CounterPage{}, fmt.Errorf("%w: more than %d values", ErrBadQuery, CounterRowsMax)
+		return CounterRow{}, fmt.Errorf("%w: more than %d values", ErrBadQuery, CounterRowsMax)
 	}
-	total := t.finish(v.site.links)
-	return CounterPage{Rows: t.rows, Total: total}, nil
+	return t.finish(v.site.links), nil
 }
 
 // properties lists the properties that are counted, with a tally of each.

@@ -85,8 +85,12 @@ func (p *pair) step() {
 		p.count()
 	case n < 72:
 		p.series()
-	case n < 82:
+	case n < 78:
 		p.counters()
+	case n < 80:
+		p.counterSeries()
+	case n < 82:
+		p.digest()
 	case n < 86:
 		p.users()
 	case n < 90:

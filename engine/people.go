@@ -311,8 +311,13 @@ func (e *Engine) name(b budget, v *view, p *person, u *User) error {
 
 // eachEvent reads the events that match, oldest first.
 func (v *view) eachEvent(b budget, clauses []index.Clause, fn func(*event.Event)) error {
+	return v.eachEventOf(b, matching(clauses...), fn)
+}
+
+// eachEventOf reads the events that satisfy w, oldest first.
+func (v *view) eachEventOf(b budget, w *where, fn func(*event.Event)) error {
 	var failed error
-	err := v.eachRow(b, matching(clauses...), func(p *viewPart) func(int) {
+	err := v.eachRow(b, w, func(p *viewPart) func(int) {
 		var r *rowReader
 		return func(row int) {
 			if failed != nil {

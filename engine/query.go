@@ -263,7 +263,7 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 	b := e.budget(ctx)
 	from, to := q.From, q.To
 	if from == 0 || to == 0 {
-		first, last, any, err := v.timeSpan(b, w)
+		first, last, any, err := v.span(b, w, event.IntTime)
 		if err != nil || !any {
 			return nil, err
 		}
@@ -307,24 +307,6 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 		buckets[i].Time = starts[i]
 	}
 	return buckets, nil
-}
-
-// timeSpan finds the earliest and latest event time of the rows that match.
-func (v *view) timeSpan(b budget, w *where) (first, last int64, any bool, err error) {
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
-		times := p.get().Ints(event.IntTime)
-		return func(row int) {
-			t := times.At(row)
-			if !any || t < first {
-				first = t
-			}
-			if !any || t > last {
-				last = t
-			}
-			any = true
-		}
-	})
-	return first, last, any, err
 }
 
 // findSealed looks for an event with e's message id among the runs that recent

@@ -119,6 +119,10 @@ func (f *fakeEngine) Counters(context.Context, engine.CounterQuery) (engine.Coun
 	return engine.CounterPage{}, f.fail
 }
 
+func (f *fakeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {
+	return engine.Digest{}, f.fail
+}
+
 func (f *fakeEngine) Users(context.Context, engine.Query) ([]engine.User, string, error) {
 	return nil, "", f.fail
 }

@@ -1,0 +1,200 @@
+// Series of counters: the same numbers by hour, day, week or month.
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// CounterStepsMax is the most steps of a series of counters.
+const CounterStepsMax = 1000
+
+// steps are those of one series. Days of the site's own zone go by the day an
+// event is counted on, so that a series sums up to the counters; everything else
+// goes by event time.
+type steps struct {
+	starts []int64 // Unix milliseconds
+	first  int32   // with days: the day days begins with
+	days   []int   // step of each day; nil = by time
+}
+
+// of finds the step of a row of a part, -1 for none.
+func (s *steps) of(part index.Part) func(row int) int {
+	if s.days != nil {
+		days := part.Ints(event.IntDay)
+		return func(row int) int {
+			if i := days.At(row) - int64(s.first); i >= 0 && i < int64(len(s.days)) {
+				return s.days[i]
+			}
+			return -1
+		}
+	}
+	times := part.Ints(event.IntTime)
+	return func(row int) int { return s.at(times.At(row)) }
+}
+
+func (s *steps) at(time int64) int {
+	return sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > time }) - 1
+}
+
+// newSteps are the steps of q over the rows that satisfy w, none when there are no
+// rows and no bounds.
+func (v *view) newSteps(b budget, w *where, q *CounterQuery) (*steps, error) {
+	switch q.Interval {
+	case "hour", "day", "week", "month":
+	default:
+		return nil, fmt.Errorf("%w: interval is hour, day, week or month", ErrBadQuery)
+	}
+	home, zone := q.Site.Location, q.Zone
+	if home == nil {
+		home = time.UTC
+	}
+	if zone == nil {
+		zone = home
+	}
+	byDay := q.Interval != "hour" && q.From == 0 && q.To == 0 && zone.String() == home.String()
+	from, to := q.From, q.To
+	fromDay, toDay := q.FromDay, q.ToDay
+	bounded := fromDay != 0 || toDay != 0
+	switch {
+	case byDay && !bounded:
+		first, last, any, err := v.span(b, w, event.IntDay)
+		if err != nil || !any {
+			return &steps{}, err
+		}
+		fromDay, toDay, bounded = int32(first), int32(last), true
+	case !byDay && !bounded && (from == 0 || to == 0):
+		first, last, any, err := v.span(b, w, event.IntTime)
+		if err != nil || !any {
+			return &steps{}, err
+		}
+		if from == 0 {
+			from = first
+		}
+		if to == 0 {
+			to = last + 1
+		}
+	}
+	if bounded {
+		if toDay-fromDay > 31*CounterStepsMax {
+			return nil, tooManySteps()
+		}
+		dayFrom, dayTo := DayStart(dateOf(fromDay), home).UnixMilli(), DayStart(dateOf(toDay+1), home).UnixMilli()
+		from, to = max(from, dayFrom), dayTo
+		if q.To != 0 {
+			to = min(q.To, dayTo)
+		}
+	}
+	if span := (to - from) / (3600 * 1000); q.Interval == "hour" && span > CounterStepsMax {
+		return nil, tooManySteps()
+	}
+	starts, ok := bucketTimes(from, to, q.Interval, zone)
+	if !ok || len(starts) > CounterStepsMax {
+		return nil, tooManySteps()
+	}
+	s := &steps{starts: starts}
+	if byDay {
+		s.first, s.days = fromDay, make([]int, 0, toDay-fromDay+1)
+		for day := fromDay; day <= toDay; day++ {
+			s.days = append(s.days, s.at(DayStart(dateOf(day), home).UnixMilli()))
+		}
+	}
+	return s, nil
+}
+
+func tooManySteps() error {
+	return fmt.Errorf("%w: more than %d intervals", ErrBadQuery, CounterStepsMax)
+}
+
+// dateOf is a time on the date of a day.
+func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
+
+// span finds the least and the greatest of a column over the rows that satisfy w.
+func (v *view) span(b budget, w *where, column int) (first, last int64, any bool, err error) {
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		values := p.get().Ints(column)
+		return func(row int) {
+			n := values.At(row)
+			if !any {
+				first, last, any = n, n, true
+			}
+			first, last = min(first, n), max(last, n)
+		}
+	})
+	return first, last, any, err
+}
+
+// countSeries tallies one property step by step. Only the steps on the page are
+// filled up with values that have nothing there.
+func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, error) {
+	if q.Property == "" {
+		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
+	}
+	w, err := q.plan(v)
+	if err != nil {
+		return CounterPage{}, err
+	}
+	s, err := v.newSteps(b, w, q)
+	if err != nil {
+		return CounterPage{}, err
+	}
+	t := tally{all: new(distinct)}
+	page := CounterPage{}
+	if page.Total, err = v.tally(b, w, q, &t, s); err != nil {
+		return CounterPage{}, err
+	}
+	var all []CounterRow // every value there is, without numbers
+	seen := make(map[tallyKey]bool)
+	byStep := make([][]CounterRow, len(s.starts))
+	for i, r := range t.rows {
+		if k := (tallyKey{value: r.Value, segment: r.Segment}); !seen[k] {
+			seen[k] = true
+			all = append(all, CounterRow{Value: r.Value, Segment: r.Segment})
+		}
+		byStep[t.steps[i]] = append(byStep[t.steps[i]], r)
+	}
+	page.Count = len(byStep) * len(all)
+	if page.Count == 0 || q.Offset >= page.Count {
+		return page, nil
+	}
+	skip := q.Offset % len(all)
+	for step := q.Offset / len(all); step < len(byStep) && len(page.Rows) < limit; step++ {
+		if err := b.spent(); err != nil {
+			return CounterPage{}, err
+		}
+		rows := fillUp(byStep[step], all)
+		sortCounters(rows, q.Sort)
+		rows = rows[skip:]
+		skip = 0
+		for i := range rows {
+			rows[i].Time = s.starts[step]
+		}
+		page.Rows = append(page.Rows, rows[:min(len(rows), limit-len(page.Rows))]...)
+	}
+	page.More = q.Offset+len(page.Rows) < page.Count
+	return page, nil
+}
+
+// fillUp adds to rows those of all that are not among them.
+func fillUp(rows, all []CounterRow) []CounterRow {
+	if len(rows) == len(all) {
+		return rows
+	}
+	there := make(map[tallyKey]bool, len(rows))
+	for _, r := range rows {
+		there[tallyKey{value: r.Value, segment: r.Segment}] = true
+	}
+	rows = slices.Grow(rows, len(all)-len(rows))
+	for _, r := range all {
+		if !there[tallyKey{value: r.Value, segment: r.Segment}] {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}

@@ -1,0 +1,76 @@
+// Digest: what the events of a session, a person or any other query say together.
+
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+)
+
+// DigestKeysMax is the most properties of a Digest; those that appear first stay.
+const DigestKeysMax = 4096
+
+// Digest implements API. Of two values of one time the later received wins.
+func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
+	v := e.state(q.Site.ID).view()
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return Digest{}, err
+	}
+	var d Digest
+	var named int64
+	var persons, sessions ordSet
+	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
+	err = v.eachEventOf(e.budget(ctx), w, func(ev *event.Event) {
+		if d.Events == 0 {
+			d.First, d.Last = ev.Time, ev.Time
+		}
+		d.First, d.Last = min(d.First, ev.Time), max(d.Last, ev.Time)
+		d.Events++
+		if ev.Name != "" && (d.Name == "" || ev.Time >= named) {
+			d.Name, named = strings.Clone(ev.Name), ev.Time
+		}
+		properties.add(ev.Properties, ev.Time)
+		context.add(ev.Context, ev.Time)
+		persons.add(ev.PersonOrd)
+		sessions.add(ev.SessionOrd)
+	})
+	if err != nil {
+		return Digest{}, err
+	}
+	d.Users, d.Sessions = uint64(persons.countRoots(v.site.links)), uint64(sessions.len())
+	d.Properties, d.Context = properties.object(), context.object()
+	return d, nil
+}
+
+// newest keeps the newest value of each key.
+type newest struct{ at map[string]dated }
+
+type dated struct {
+	value event.Value
+	time  int64
+}
+
+func (n newest) add(o event.Object, time int64) {
+	for _, m := range o {
+		old, ok := n.at[m.Key]
+		if ok && old.time > time || !ok && len(n.at) == DigestKeysMax {
+			continue
+		}
+		m.Value.Text = strings.Clone(m.Value.Text)
+		n.at[strings.Clone(m.Key)] = dated{m.Value, time}
+	}
+}
+
+// object is ordered by key.
+func (n newest) object() event.Object {
+	o := make(event.Object, 0, len(n.at))
+	for key, d := range n.at {
+		o = append(o, event.Member{Key: key, Value: d.value})
+	}
+	slices.SortFunc(o, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
+	return o
+}

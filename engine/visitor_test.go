@@ -1,0 +1,242 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// visitors is a store whose clock the test holds.
+type visitors struct {
+	testing.TB
+	fs      vfs.FS
+	now     time.Time
+	site    *engine.Site
+	seal    int
+	memory  int64
+	engine  *engine.Engine
+	session map[string]string // by the name a test has for it
+}
+
+func newVisitors(t testing.TB, seal int) *visitors {
+	v := &visitors{TB: t, fs: vfs.NewMem(), now: epoch, site: &engine.Site{ID: 1, Name: "one"}, seal: seal}
+	v.open()
+	t.Cleanup(func() {
+		v.engine.Close()
+		report, err := engine.Check(context.Background(), v.fs, "visitors")
+		if err != nil || len(report.Problems) > 0 {
+			t.Errorf("check: %v %v", err, report.Problems)
+		}
+	})
+	return v
+}
+
+func (v *visitors) open() {
+	e, err := engine.Open(engine.Options{
+		Dir: "visitors", FS: v.fs, Sites: []*engine.Site{v.site}, Reserve: -1, SealRows: v.seal,
+		Now: func() time.Time { return v.now },
+	})
+	if err != nil {
+		v.Fatal(err)
+	}
+	v.engine = e
+}
+
+func (v *visitors) reopen() {
+	if err := v.engine.Close(); err != nil {
+		v.Fatal(err)
+	}
+	v.open()
+}
+
+// hit sends one event and returns who it was taken for.
+func (v *visitors) hit(e event.Event) (who, session string) {
+	v.Helper()
+	e.Dialect, e.Type = event.Opentracker, event.Track
+	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Event: &e}}, true)
+	if err != nil || out[0].Status == engine.Rejected {
+		v.Fatalf("%+v: %+v %v", e, out, err)
+	}
+	if out[0].Session == "" || e.User+e.Anonymous == "" || e.User != "" && e.Anonymous != "" {
+		v.Fatalf("answered user %q, anonymous %q, session %q", e.User, e.Anonymous, out[0].Session)
+	}
+	return e.User + e.Anonymous, out[0].Session
+}
+
+func (v *visitors) totals() engine.Totals {
+	t, err := v.engine.Count(v.Context(), engine.Query{Site: v.site})
+	if err != nil {
+		v.Fatal(err)
+	}
+	return t
+}
+
+// The order of resolution of §5.4, each step tried on rows in memory, on sealed
+// ones and after a restart.
+func TestVisitors(t *testing.T) {
+	for _, seal := range []int{0, 1, 3} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("seal %d, restart %t", seal, restart), func(t *testing.T) {
+				v := newVisitors(t, seal)
+				pause := func(d time.Duration) {
+					v.now = v.now.Add(d)
+					if restart {
+						v.reopen()
+					}
+				}
+				same := func(what, got, want string) {
+					t.Helper()
+					if got != want {
+						t.Errorf("%s: %q, want %q", what, got, want)
+					}
+				}
+				// A session alone: one user, the same each time.
+				first, sid := v.hit(event.Event{Session: "0eb12a"})
+				pause(time.Hour)
+				again, _ := v.hit(event.Event{Session: "0eb12a"})
+				same("the session's owner", again, first)
+				same("the session sent", sid, "0eb12a")
+				// A session that began with a user is the user's.
+				v.hit(event.Event{User: "ann", Session: "s2"})
+				pause(0)
+				who, _ := v.hit(event.Event{Session: "s2"})
+				same("the owner sent", who, "ann")
+				// Another user in it keeps the name; the session keeps its owner.
+				who, _ = v.hit(event.Event{User: "bob", Session: "s2"})
+				same("the user sent", who, "bob")
+				pause(0)
+				who, _ = v.hit(event.Event{Session: "s2"})
+				same("the first owner", who, "ann")
+				// A user alone: the current session, also one that was sent, for 30 minutes.
+				_, sid = v.hit(event.Event{User: "bob"})
+				same("bob's current session", sid, "s2")
+				pause(29 * time.Minute)
+				_, sid = v.hit(event.Event{User: "bob"})
+				same("29 minutes on", sid, "s2")
+				pause(30 * time.Minute)
+				_, sid = v.hit(event.Event{User: "bob"})
+				if sid == "s2" {
+					t.Error("30 minutes on the session is still the same")
+				}
+				who, _ = v.hit(event.Event{Session: sid})
+				same("the owner of a session cairn made", who, "bob")
+				// Nothing at all: somebody new, whom the ids bring back.
+				before := v.totals()
+				made, madeSession := v.hit(event.Event{})
+				if len(made) != 32 || len(madeSession) != 32 {
+					t.Errorf("made %q and %q", made, madeSession)
+				}
+				pause(time.Minute)
+				who, sid = v.hit(event.Event{User: made})
+				same("the user made", who, made)
+				same("and the session", sid, madeSession)
+				v.hit(event.Event{User: made, Session: madeSession})
+				v.hit(event.Event{Session: madeSession})
+				if got := v.totals(); got.Users != before.Users+1 || got.Sessions != before.Sessions+1 {
+					t.Errorf("one visitor more makes %+v of %+v", got, before)
+				}
+				// An event that waited on a phone for hours has a session of its own.
+				_, sid = v.hit(event.Event{User: made, Time: v.now.Add(-3 * time.Hour).UnixMilli()})
+				if sid == madeSession {
+					t.Error("an event of three hours ago is in the session of now")
+				}
+				pause(0)
+				_, sid = v.hit(event.Event{User: made})
+				same("the session after it", sid, madeSession)
+			})
+		}
+	}
+}
+
+// A duplicate is told who the original was taken for.
+func TestVisitorsDuplicate(t *testing.T) {
+	v := newVisitors(t, 1)
+	who, sid := v.hit(event.Event{MessageID: "e1"})
+	again, sidAgain := v.hit(event.Event{MessageID: "e1"})
+	if who != again || sid != sidAgain || v.totals() != (engine.Totals{Events: 1, Users: 1, Sessions: 1}) {
+		t.Errorf("%s %s, then %s %s; %+v", who, sid, again, sidAgain, v.totals())
+	}
+}
+
+// First hits of one session at once agree on its user, while rows are sealed
+// under them.
+func TestVisitorsTogether(t *testing.T) {
+	v := newVisitors(t, 7)
+	const sessions, hits = 40, 8
+	owners := make([]sync.Map, sessions)
+	var wg sync.WaitGroup
+	for range hits {
+		order := rand.Perm(sessions)
+		wg.Go(func() {
+			for _, i := range order {
+				who, _ := v.hit(event.Event{Session: fmt.Sprint("s", i), Properties: event.Object{{Key: "gender", Value: event.Str("male")}}})
+				owners[i].Store(who, true)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range owners {
+		n := 0
+		owners[i].Range(func(_, _ any) bool { n++; return true })
+		if n != 1 {
+			t.Errorf("session %d has %d owners", i, n)
+		}
+	}
+	page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: "gender"})
+	if want := (engine.CounterRow{Value: "male", Events: sessions * hits, Sessions: sessions, Users: sessions}); err != nil || page.Rows[0] != want {
+		t.Errorf("%+v, %v", page.Rows, err)
+	}
+}
+
+// Ids made from a session say nothing of it and differ by site and store.
+func TestVisitorsDerived(t *testing.T) {
+	a, b := newVisitors(t, 0), newVisitors(t, 0)
+	one, _ := a.hit(event.Event{Session: "s"})
+	two, _ := b.hit(event.Event{Session: "s"})
+	if one == two || len(one) != 32 {
+		t.Errorf("%s in one store, %s in another", one, two)
+	}
+}
+
+// What a dialect does not count is not counted, beside what the site does not.
+func TestNotCountedByDialect(t *testing.T) {
+	v := newVisitors(t, 0)
+	v.site.Uncounted = []string{"plan"}
+	props := event.Object{{Key: "revision", Value: event.Str("7")}, {Key: "plan", Value: event.Str("pro")}, {Key: "gender", Value: event.Str("male")}}
+	list := append(make([]string, 0, 8), "revision")
+	v.hit(event.Event{Properties: props, NotCounted: list})
+	if list = list[:2]; list[1] != "" {
+		t.Error("the dialect's own list was written to")
+	}
+	for property, want := range map[string]int{"revision": 0, "plan": 0, "gender": 1} {
+		page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: property})
+		if err != nil || len(page.Rows) != want {
+			t.Errorf("%s: %+v, %v", property, page.Rows, err)
+		}
+	}
+}
+
+// counted.PATH is what counters go by: the property, else what was detected.
+func TestWhereCounted(t *testing.T) {
+	v := newVisitors(t, 0)
+	v.hit(event.Event{Name: "a", Context: event.Object{{Key: "browser", Value: event.Str("Chrome")}}})
+	v.hit(event.Event{Name: "b", Context: event.Object{{Key: "browser", Value: event.Str("Chrome")}}, Properties: event.Object{{Key: "browser", Value: event.Str("Kiosk")}}})
+	v.hit(event.Event{Name: "c", Properties: event.Object{{Key: "name", Value: event.Str("a")}}})
+	for where, want := range map[[2]string]uint64{
+		{"counted.browser", "Chrome"}: 1, {"counted.browser", "Kiosk"}: 1, {"browser", "Chrome"}: 2,
+		{"counted.name", "a"}: 2, {"counted.name", "c"}: 0, {"counted.name", "b"}: 1, {"counted.zzz", "a"}: 0,
+	} {
+		got, err := v.engine.Count(t.Context(), engine.Query{Site: v.site, Where: []engine.Cond{{Field: where[0], Values: []string{where[1]}}}})
+		if err != nil || got.Events != want {
+			t.Errorf("%v: %d, %v; want %d", where, got.Events, err, want)
+		}
+	}
+}
