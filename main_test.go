@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -67,7 +68,7 @@ func children(ts *testscript.TestScript) map[string]*child {
 }
 
 // start DIR [flags]: runs a server on DIR until it listens. It sets URL, ADDR and
-// PID, and KEY, READ and ADMIN from DIR/keys.toml; stdout is the server's.
+// PID, and KEY, READ, WRITE and ADMIN from DIR/keys.toml; stdout is the server's.
 func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: start DIR [flags]")
@@ -93,6 +94,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("KEY", c.keys.Sites[0].SecretKey)
 	ts.Setenv("READ", c.keys.Sites[0].ReadKey)
 	ts.Setenv("ADMIN", c.keys.AdminToken)
+	ts.Setenv("WRITE", c.keys.Sites[0].WriteKey)
 }
 
 // sigkill DIR: kill -9 of the server on DIR.
@@ -196,6 +198,9 @@ func curl(line string) (status int, answer []byte, err error) {
 			i++
 			name, value, _ := strings.Cut(words[i], ": ")
 			header.Set(name, value)
+		case w == "-u" && i+1 < len(words):
+			i++
+			header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(words[i])))
 		case w == "-d" && i+1 < len(words):
 			i++
 			method, body = "POST", words[i]

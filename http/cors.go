@@ -9,7 +9,7 @@ import (
 // away; the native API and exports have no such headers at all.
 
 const (
-	corsAge     = "604800" // seconds a preflight is good for; browsers cap it
+	corsAge     = "86400" // seconds a preflight is good for; browsers cap it
 	corsHeaders = "authorization, content-type"
 	corsExpose  = "Retry-After, X-Event-Id, X-Session-Id, X-User-Id"
 )

@@ -139,7 +139,7 @@ func (s *Server) routes() []*route {
 		}
 	}
 	add(wireNative{s.native}, true)
-	for _, d := range dialects() {
+	for _, d := range dialects(s.registry) {
 		add(d, false)
 	}
 	return routes

@@ -3,12 +3,24 @@ package httpd
 import (
 	"cairn/http/dialect"
 	"cairn/http/oppizi"
+	"cairn/http/segment"
 )
 
 // dialects lists the wire protocols besides the native API. A new one is one line
 // here; where two could answer the same request, the earlier one does.
-func dialects() []dialect.Dialect {
+func dialects(r *registry) []dialect.Dialect {
 	return []dialect.Dialect{
 		oppizi.New(),
+		segment.New(segmentLimits(r)),
 	}
+}
+
+// segmentLimits are the largest of any site: what a body may have before it is
+// known whose it is.
+func segmentLimits(r *registry) (largest dialect.SegmentSettings) {
+	for _, a := range r.ids {
+		largest.EventLimit = max(largest.EventLimit, a.EventLimit)
+		largest.BatchLimit = max(largest.BatchLimit, a.BatchLimit)
+	}
+	return largest
 }

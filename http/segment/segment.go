@@ -1,0 +1,163 @@
+// Package segment speaks the HTTP tracking API of Segment, MetaRouter and
+// RudderStack: identify, track, page, screen, group and alias calls, one a
+// request, many in a batch, in the query of a pixel or the body of a webhook.
+//
+// A message becomes one event of the same type. What the canonical fields can
+// hold stands there (page url and title, campaign, locale, timezone, system,
+// place, group, session, revenue as value); its whole context, its integrations
+// and every field this package does not know are kept in extra as they were sent.
+// Of identify and group the properties are the traits.
+//
+// The bad messages of a batch are refused one by one and named in the answer, the
+// others are stored: a client may send the whole batch again, because the
+// messageId keeps each event single. A message without one is stored without one.
+//
+// Times: with originalTimestamp (or timestamp) and sentAt the clock of the client
+// is corrected, time = receivedAt − (sentAt − originalTimestamp). Both stay in
+// extra.
+package segment
+
+import (
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// The limits of a site that states none, in bytes of inflated JSON.
+const (
+	eventBytes = 15 << 10
+	batchBytes = 500 << 10
+)
+
+const (
+	// elementsMax bounds a batch in number. What fits into batchBytes and could
+	// be valid is below it.
+	elementsMax = 20_000
+	// injectedBytesMax bounds what the context and integrations of a batch become
+	// when each of its events has them.
+	injectedBytesMax = 8 << 20
+
+	metricsBytesMax = 64 << 10 // of a body nobody reads
+)
+
+// kind is what a path answers.
+type kind uint8
+
+const (
+	single kind = iota
+	batch
+	webhook // one event, a batch or a bare array
+	pixel
+	flatPixel // RudderStack's: the event is the query itself
+	metrics   // analytics.js' counters of itself
+	settings  // what analytics.js loads first
+	source    // the same of RudderStack
+)
+
+// endpoint is what stands behind a path. typ is forced on its events, "" = they
+// say it themselves.
+type endpoint struct {
+	path string
+	kind kind
+	typ  event.Type
+}
+
+var endpoints = []endpoint{
+	{"/v1/i", single, event.Identify}, {"/v1/identify", single, event.Identify},
+	{"/v1/t", single, event.Track}, {"/v1/track", single, event.Track},
+	{"/v1/p", single, event.Page}, {"/v1/page", single, event.Page},
+	{"/v1/s", single, event.Screen}, {"/v1/screen", single, event.Screen},
+	{"/v1/g", single, event.Group}, {"/v1/group", single, event.Group},
+	{"/v1/a", single, event.Alias}, {"/v1/alias", single, event.Alias},
+	{"/v1/batch", batch, ""}, {"/v1/import", batch, ""}, {"/v1/b", batch, ""}, {"/beacon/v1/batch", batch, ""},
+	{"/v1/webhook", webhook, ""}, {"/v1/w", webhook, ""},
+	{"/v1/pixel/identify", pixel, event.Identify}, {"/v1/pixel/track", pixel, event.Track},
+	{"/v1/pixel/page", pixel, event.Page}, {"/v1/pixel/screen", pixel, event.Screen},
+	{"/v1/pixel/group", pixel, event.Group}, {"/v1/pixel/alias", pixel, event.Alias},
+	{"/pixel/v1/track", flatPixel, event.Track}, {"/pixel/v1/page", flatPixel, event.Page},
+	{"/v1/m", metrics, ""},
+	{"/v1/projects/*/settings", settings, ""},
+	{"/sourceConfig", source, ""},
+}
+
+// byPath finds an endpoint by its path as the route has it.
+var byPath = func() map[string]*endpoint {
+	m := make(map[string]*endpoint)
+	for i := range endpoints {
+		m[endpoints[i].path] = &endpoints[i]
+	}
+	return m
+}()
+
+func endpointOf(req *dialect.Request) endpoint {
+	if req.Route != nil {
+		if e := byPath[strings.TrimSuffix(req.Route.Path, "/")]; e != nil {
+			return *e
+		}
+	}
+	return endpoint{}
+}
+
+type protocol struct {
+	limits dialect.SegmentSettings // the largest of any site
+}
+
+// New returns the dialect for sites whose limits are at most these; zero ones are
+// the vendor's 15 KB an event and 500 KB a batch.
+func New(largest dialect.SegmentSettings) dialect.Reading { return protocol{limits(largest)} }
+
+// limits are s with the defaults in the places of zeros.
+func limits(s dialect.SegmentSettings) dialect.SegmentSettings {
+	if s.EventLimit == 0 {
+		s.EventLimit = eventBytes
+	}
+	if s.BatchLimit == 0 {
+		s.BatchLimit = batchBytes
+	}
+	return s
+}
+
+func (protocol) Name() event.Dialect { return event.Segment }
+
+// Routes are the endpoints, each with and without a slash at its end.
+func (p protocol) Routes() []dialect.Route {
+	var routes []dialect.Route
+	for _, e := range endpoints {
+		r := dialect.Route{Methods: []string{"POST"}, Right: dialect.Write, CORS: dialect.CORSEcho}
+		switch e.kind {
+		case single:
+			r.Body = p.limits.EventLimit
+		case batch, webhook:
+			r.Body = p.limits.BatchLimit
+		case pixel, flatPixel:
+			r.Methods, r.Body = []string{"GET", "HEAD"}, p.limits.EventLimit
+		case metrics:
+			r.Auth, r.Body = dialect.AuthNone, metricsBytesMax
+		case settings, source:
+			r.Methods, r.Auth, r.Right, r.Reads = []string{"GET"}, dialect.AuthNone, dialect.Read, true
+		}
+		for _, slash := range []string{"", "/"} {
+			r.Path = e.path + slash
+			routes = append(routes, r)
+		}
+	}
+	return routes
+}
+
+// errTooLarge refuses one event, or a whole request, for its size. The text is
+// the seed's.
+var (
+	errTooLarge = &dialect.StatusError{Failure: dialect.TooLarge, Msg: tooLarge}
+	errKey      = &dialect.StatusError{Failure: dialect.Unauthorized, Field: "writeKey", Msg: badKey}
+)
+
+const (
+	tooLarge = "HTTP request too large"
+	badKey   = "Invalid or missing writekey"
+)
+
+// refuse is a fault of one event.
+func refuse(field, msg string) *event.FieldError {
+	return &event.FieldError{Index: -1, Field: field, Msg: msg}
+}

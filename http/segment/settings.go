@@ -1,0 +1,71 @@
+package segment
+
+import (
+	"context"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file answers what browsers' SDKs load before they send anything. A write
+// key is public, and all that is told about it is where to send to.
+
+// Read answers analytics.js' settings and RudderStack's source configuration.
+func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
+	rudder := endpointOf(req).kind == source
+	key := ""
+	if rudder {
+		if key = basicUser(req.Header("Authorization")); key == "" {
+			key = queryValue(req.RawQuery, "writeKey")
+		}
+	} else {
+		path := strings.TrimPrefix(req.Path, "/v1/projects/")
+		path, _, _ = strings.Cut(path, "/")
+		key = dialect.Unescape(strings.ReplaceAll(path, "+", "%2B"))
+	}
+	res.ContentType = contentType
+	site := (*dialect.Site)(nil)
+	if key != "" {
+		site = req.Find(credential(key))
+	}
+	if site == nil {
+		res.Status = 404
+		res.Body = append(res.Body[:0], `{"error":"no such write key"}`...)
+		return nil
+	}
+	res.Status = 200
+	res.Header = append(res.Header, [2]string{"Cache-Control", "public, max-age=300"})
+	if rudder {
+		res.Body = appendSource(res.Body[:0], key, site.Name)
+	} else {
+		res.Body = appendSettings(res.Body[:0], key, req.Host, req.Secure)
+	}
+	return nil
+}
+
+// appendSettings is the least analytics.js starts with. There is one integration:
+// for any other it would ask the vendor's network for code.
+func appendSettings(dst []byte, key, host string, secure bool) []byte {
+	protocol := "http"
+	if secure {
+		protocol = "https"
+	}
+	dst = event.AppendString(append(dst, `{"integrations":{"Segment.io":{"apiKey":`...), key)
+	dst = event.AppendString(append(dst, `,"apiHost":`...), host+"/v1")
+	dst = event.AppendString(append(dst, `,"protocol":`...), protocol)
+	return append(dst, `,"addBundledMetadata":true,"unbundledIntegrations":[],"maybeBundledConfigIds":{}}},`+
+		`"plan":{"track":{"__default":{"enabled":true,"integrations":{}}},"identify":{"__default":{"enabled":true}},"group":{"__default":{"enabled":true}}},`+
+		`"edgeFunction":{},"analyticsNextEnabled":true,"middlewareSettings":{},"enabledMiddleware":{},`+
+		`"metrics":{"sampleRate":0},"legacyVideoPluginsEnabled":false,"remotePlugins":[]}`...)
+}
+
+// appendSource is the least RudderStack's SDK starts with: a source that is on
+// and has no destinations.
+func appendSource(dst []byte, key, name string) []byte {
+	dst = event.AppendString(append(dst, `{"source":{"id":`...), name)
+	dst = event.AppendString(append(dst, `,"name":`...), name)
+	dst = event.AppendString(append(dst, `,"writeKey":`...), key)
+	return append(dst, `,"enabled":true,"config":{"statsCollection":{"errors":{"enabled":false},"metrics":{"enabled":false}}},`+
+		`"connections":[],"destinations":[],"workspaceId":"cairn","sourceDefinition":{"name":"Javascript"}},"updatedAt":"2026-01-01T00:00:00.000Z"}`...)
+}
