@@ -250,14 +250,22 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) (err 
 		return true
 	})
 	s.caps.at = 0
-	for i := range s.counts {
-		c := &s.counts[i]
-		over, err := s.caps.over(sg.site, c.Property, c.Day, c.Value, s.settle)
-		if err != nil {
-			return err
+	for i := 0; i < len(s.counts); {
+		// Where all values of a property are over the cap, which is how one of
+		// nothing but new values ends, one entry says so.
+		from, capped := i, len(head.Capped)
+		for ; i < len(s.counts) && s.counts[i].Property == s.counts[from].Property; i++ {
+			c := &s.counts[i]
+			over, err := s.caps.over(sg.site, c.Property, c.Day, c.Value, s.settle)
+			if err != nil {
+				return err
+			}
+			if over {
+				head.Capped = append(head.Capped, event.Term{Property: c.Property, Value: c.Value})
+			}
 		}
-		if over {
-			head.Capped = append(head.Capped, event.Term{Property: c.Property, Value: c.Value})
+		if n := len(head.Capped) - capped; n > 0 && n == i-from && s.counted(s.counts[from].Property) == n {
+			head.Capped = append(head.Capped[:capped], event.Term{Property: s.counts[from].Property, Value: event.Other})
 		}
 	}
 	sg.deltas.Next()
@@ -273,6 +281,16 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) (err 
 		return true
 	})
 	return s.e.failure()
+}
+
+// counted is how many values of a property the event at hand counts.
+func (s *sequencer) counted(property string) (n int) {
+	for i := range s.counts {
+		if s.counts[i].Property == property {
+			n++
+		}
+	}
+	return n
 }
 
 // of returns the group's rows of a site, which begin at first.

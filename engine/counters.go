@@ -167,7 +167,7 @@ func (c *counted) values(row int) []string {
 
 func (c *counted) cap(capped []event.Term) {
 	for i, t := range c.terms {
-		if slices.Contains(capped, event.Term{Property: c.property, Value: t}) {
+		if slices.Contains(capped, event.Term{Property: c.property, Value: t}) || slices.Contains(capped, event.Term{Property: c.property, Value: event.Other}) {
 			c.terms[i] = event.Other
 		}
 	}

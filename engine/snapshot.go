@@ -287,7 +287,7 @@ func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
 		return "", err
 	}
 	h := sha256.New()
-	_, err = io.Copy(io.MultiWriter(dst, h), src)
+	_, err = io.Copy(io.MultiWriter(h, dst), src) // in this order: a file system may scribble on what it has written
 	if err == nil {
 		err = dst.Sync()
 	}

@@ -30,7 +30,7 @@ func Detected(key string) bool {
 // Counted are the scalar leaves of Properties under their dotted paths, the name
 // under "name", and the detected keys of Context; a property of the same name
 // replaces a detected one. Paths in NotCounted are left out. A value in Capped
-// is counted as Other. A (property, value) is yielded once.
+// is counted as Other, and so are all of a property that is there with Other. A (property, value) is yielded once.
 func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	if e.Uncounted || !Countable(e.Type) {
 		return
@@ -118,7 +118,7 @@ func (c *counts) term(term string) bool {
 	if c.out {
 		return true
 	}
-	if c.capped.has(c.path, term) {
+	if len(c.e.Capped) > 0 && (c.capped.has(c.path, term) || c.capped.has(c.path, Other)) {
 		term = Other
 	}
 	if c.distinct && !c.seen.add(c.path, term) {

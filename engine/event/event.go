@@ -86,7 +86,7 @@ type Event struct {
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
 	Late        bool     // Time was too far from Received: counted on the day of receipt
 	NotCounted  []string // dotted paths that are not counted: what the dialect brings, and the site's settings
-	Capped      []Term   // counted under "(other)": the day had too many values
+	Capped      []Term   // counted under Other, the day having too many values; the value Other stands for all of the property's
 }
 
 // Term is one value of one property as counters and filters see it.
