@@ -55,6 +55,7 @@ type registry struct {
 	names    map[string]*account
 	only     *account // the only site there is, else nil
 	implicit bool     // every site name means the only one
+	tickets  *tickets
 }
 
 func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) {
@@ -64,6 +65,7 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 		ids:      map[uint32]*account{},
 		names:    map[string]*account{},
 		implicit: implicit && len(sites) == 1,
+		tickets:  newTickets(),
 	}
 	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
@@ -71,7 +73,7 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 	for _, s := range sites {
 		a := &account{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}}
 		a.known = dialect.Site{
-			ID: s.ID, Name: s.Name, Settings: s,
+			ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
 			Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
 		}
 		for _, text := range s.ExcludeIPs {
@@ -232,6 +234,15 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 			return grant{}, dialect.NotFound, errNoSuchSite
 		}
 		return grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
+	case dialect.CredentialTicket:
+		a := r.ids[r.tickets.site(c.Secret)]
+		switch {
+		case a == nil:
+			return grant{}, dialect.Unauthorized, errUnauthorized
+		case !r.implicit && c.ID != "" && c.ID != a.Name:
+			return grant{}, dialect.NotFound, errNoSuchSite
+		}
+		return grant{a, true, dialect.Read, false, &a.queries}, dialect.OK, nil
 	case dialect.CredentialClient:
 		// One answer for a wrong id, a wrong secret and a wrong origin.
 		a := r.clients[sha256.Sum256([]byte(c.ID))]

@@ -40,6 +40,10 @@ type nativeEngine struct {
 
 var _ engine.API = (*nativeEngine)(nil)
 
+func (n *nativeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {
+	return engine.Digest{}, n.err
+}
+
 func (n *nativeEngine) note(call string, q engine.Query) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)

@@ -2,9 +2,11 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/event"
 	"cairn/http/dialect"
 )
 
@@ -12,6 +14,12 @@ import (
 // queriesMax at work; writes are not counted there.
 func (x *exchange) read() {
 	r := x.route
+	if x.req.Method == "POST" {
+		if err := x.readBody(); err != nil {
+			x.failWith(err)
+			return
+		}
+	}
 	if r.Auth == dialect.AuthBody {
 		c, ok := r.wire.Dialect.(dialect.Credentialed)
 		if !ok {
@@ -44,7 +52,7 @@ func (x *exchange) read() {
 	if r.native {
 		err = x.s.native.read(x.s.running, x.access(), &x.req, &x.res)
 	} else {
-		x.reader = siteReader{x.s.engine, nil}
+		x.reader = siteReader{x.s.engine, nil, x.s.registry.tickets}
 		if x.grant.account != nil {
 			x.reader.site = x.grant.account.Site.Site
 		}
@@ -58,8 +66,9 @@ func (x *exchange) read() {
 
 // siteReader is a dialect.Reader bound to one site.
 type siteReader struct {
-	engine engine.API
-	site   *engine.Site
+	engine  engine.API
+	site    *engine.Site
+	tickets *tickets
 }
 
 // query is q for the engine.
@@ -97,4 +106,75 @@ func (r *siteReader) Count(ctx context.Context, q dialect.Query) (dialect.Totals
 	}
 	totals, err := r.engine.Count(ctx, query)
 	return dialect.Totals{Events: totals.Events, Users: totals.Users, Sessions: totals.Sessions}, err
+}
+
+// Event is the event of a public id.
+func (r *siteReader) Event(ctx context.Context, id string) (*event.Event, error) {
+	if r.site == nil {
+		return nil, errUnbound
+	}
+	e, err := r.engine.Event(ctx, r.site, id)
+	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrBadCursor) {
+		return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
+	}
+	return e, err
+}
+
+// Counters is one page of counters. Days of another zone than the site's are
+// ranges of time.
+func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
+	if r.site == nil {
+		return dialect.CounterPage{}, errUnbound
+	}
+	query := engine.CounterQuery{
+		Site: r.site, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
+		From: q.From, To: q.To, FromDay: q.FromDay, ToDay: q.ToDay, Zone: q.Zone,
+		Interval: q.Interval, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
+	}
+	if (q.FromDay != 0 || q.ToDay != 0) && q.Zone != nil && zoneName(q.Zone) != zoneName(r.site.Location) {
+		query.From, query.To = startOf(q.FromDay, q.Zone), startOf(q.ToDay+1, q.Zone)
+		query.FromDay, query.ToDay = 0, 0
+	}
+	page, err := r.engine.Counters(ctx, query)
+	out := dialect.CounterPage{
+		Rows: make([]dialect.CounterRow, len(page.Rows)), Total: dialect.CounterRow(page.Total),
+		More: page.More, Count: page.Count,
+	}
+	for i := range page.Rows {
+		out.Rows[i] = dialect.CounterRow(page.Rows[i])
+	}
+	return out, err
+}
+
+func zoneName(zone *time.Location) string {
+	if zone == nil {
+		return time.UTC.String()
+	}
+	return zone.String()
+}
+
+// startOf is the first instant of a day in Unix milliseconds.
+func startOf(day int32, zone *time.Location) int64 {
+	return engine.DayStart(time.Unix(int64(day)*86400, 0).UTC(), zone).UnixMilli()
+}
+
+// Digest sums up the events a query selects.
+func (r *siteReader) Digest(ctx context.Context, q dialect.Query) (dialect.Digest, error) {
+	query, err := r.query(q)
+	if err != nil {
+		return dialect.Digest{}, err
+	}
+	d, err := r.engine.Digest(ctx, query)
+	return dialect.Digest{
+		Totals: dialect.Totals{Events: d.Events, Users: d.Users, Sessions: d.Sessions},
+		First:  d.First, Last: d.Last, Name: d.Name, Properties: d.Properties, Context: d.Context,
+	}, err
+}
+
+// Ticket is a credential to read the site for a time.
+func (r *siteReader) Ticket(ttl time.Duration) string {
+	if r.site == nil {
+		return ""
+	}
+	return r.tickets.issue(r.site.ID, ttl)
 }

@@ -92,6 +92,7 @@ func New(o Options) (*Server, error) {
 	if s.registry, err = newRegistry(o.Sites, o.AdminToken, o.Implicit); err != nil {
 		return nil, err
 	}
+	s.registry.tickets.now = s.now
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.left.Store(o.Memory / 8)
 	s.gate = newGate(o.Memory, o.IPConns, &s.budget)

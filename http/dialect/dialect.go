@@ -6,6 +6,7 @@ package dialect
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"cairn/engine/event"
 )
@@ -80,7 +81,8 @@ type Request struct {
 type Site struct {
 	ID       uint32
 	Name     string
-	Settings any // owned by http
+	Location *time.Location // its days are counted in it; nil = UTC
+	Settings any            // owned by http
 	Segment  SegmentSettings
 }
 
@@ -108,6 +110,7 @@ const (
 	CredentialSiteID                  // Matomo: idsite, secret = token_auth
 	CredentialSiteName                // Opentracker: si
 	CredentialKey                     // Secret is a key of the native API, ID the name of its site or ""
+	CredentialTicket                  // Opentracker: Secret is a Reader's Ticket, ID the name of its site or ""
 )
 
 // Record is one event on its way in.
@@ -256,9 +259,61 @@ type Totals struct {
 	Events, Users, Sessions uint64
 }
 
+// CounterQuery selects counters of the request's site.
+type CounterQuery struct {
+	Property       string         // "" = the list of properties
+	Values         []string       // empty = all
+	Segment        string         // split by this property; "" = no split
+	SegmentValues  []string       // empty = all
+	From, To       int64          // event time, Unix milliseconds, To exclusive; 0 = open
+	FromDay, ToDay int32          // dates as days since 1970-01-01 in Zone, both inclusive; 0,0 = all time
+	Zone           *time.Location // nil = the site's
+	Interval       string         // hour, day, week or month makes a series of it
+	Sort           string         // "events" (default), "users", "sessions", "value"
+	Limit, Offset  int
+}
+
+// CounterRow is one value's totals. In a series Time is the start of its step,
+// Unix milliseconds; in the list of properties Value is the property and Values
+// how many it has.
+type CounterRow struct {
+	Value           string
+	Segment         string
+	Time            int64
+	Values          uint64
+	Events          int64
+	Sessions, Users uint64
+}
+
+// CounterPage is one page of counters. Total is over all rows; its users and
+// sessions are distinct, not sums.
+type CounterPage struct {
+	Rows  []CounterRow
+	Total CounterRow
+	More  bool
+	Count int // rows before Limit and Offset
+}
+
+// Digest is what the events of a query say together: totals, the first and last
+// event time, and the newest value of the name, of each property and of each key
+// of the context.
+type Digest struct {
+	Totals
+	First, Last         int64
+	Name                string
+	Properties, Context event.Object
+}
+
 // Reader is what a dialect may ask of the store. It is bound to the request's
 // site.
 type Reader interface {
 	List(context.Context, Query) (Page, error)
 	Count(context.Context, Query) (Totals, error)
+	// Event is the event of a public id; a StatusError with NotFound for any other.
+	Event(ctx context.Context, id string) (*event.Event, error)
+	Counters(context.Context, CounterQuery) (CounterPage, error)
+	// Digest sums up the events of a query; Limit and After have no part in it.
+	Digest(context.Context, Query) (Digest, error)
+	// Ticket is a credential to read the site for a time; see CredentialTicket.
+	Ticket(time.Duration) string
 }

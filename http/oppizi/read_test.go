@@ -265,7 +265,10 @@ func TestOnlyOppizi(t *testing.T) {
 }
 
 // failing is a Reader whose answers are errors.
-type failing struct{ list, count error }
+type failing struct {
+	dialect.Reader
+	list, count error
+}
 
 func (f failing) List(context.Context, dialect.Query) (dialect.Page, error) {
 	return dialect.Page{}, f.list

@@ -168,7 +168,7 @@ func (s *Session) Do(req *dialect.Request) (events string, res *dialect.Response
 	result := s.route(req)
 	switch {
 	case result.Failure != dialect.OK:
-	case req.Route.Reads && (req.Method == "GET" || req.Method == "HEAD"):
+	case req.Route.Reads:
 		err := s.dialect.(dialect.Reading).Read(context.Background(), req, &s.Store, res)
 		if err == nil {
 			return "", res

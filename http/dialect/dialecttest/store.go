@@ -177,6 +177,12 @@ func terms(e *event.Event, field string) []string {
 	case "value":
 		return leaves(nil, e.Value, "", "")
 	default:
+		if path, ok := strings.CutPrefix(field, "counted."); ok {
+			if found := objectLeaves(e.Properties, path); found != nil {
+				return found
+			}
+			return terms(e, path)
+		}
 		if path, ok := strings.CutPrefix(field, "prop."); ok {
 			return objectLeaves(e.Properties, path)
 		}

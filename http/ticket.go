@@ -1,0 +1,63 @@
+package httpd
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+	"time"
+)
+
+// tickets are short-lived credentials to read one site. A ticket is the 16 bytes
+//
+//	site u32 | good until, Unix seconds u32 | 0 u64
+//
+// as one AES block under a key of this process, written like a UUID. Nothing is
+// kept of a ticket, a forged one deciphers to something other than zeros, and a
+// restart ends them all.
+type tickets struct {
+	block cipher.Block
+	now   func() time.Time
+}
+
+// ticketMax is the longest a ticket may last.
+const ticketMax = 24 * time.Hour
+
+func newTickets() *tickets {
+	var key [16]byte
+	_, _ = rand.Read(key[:]) // never fails
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // the key has the right length
+	}
+	return &tickets{block, time.Now}
+}
+
+// issue makes a ticket for a site.
+func (t *tickets) issue(site uint32, ttl time.Duration) string {
+	ttl = min(max(ttl, time.Second), ticketMax)
+	var b [16]byte
+	binary.BigEndian.PutUint32(b[0:], site)
+	binary.BigEndian.PutUint32(b[4:], uint32(t.now().Add(ttl).Unix()))
+	t.block.Encrypt(b[:], b[:])
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// site is the one a ticket opens, 0 for none: it is forged or over.
+func (t *tickets) site(ticket string) uint32 {
+	if len(ticket) != 36 {
+		return 0
+	}
+	raw, err := hex.DecodeString(strings.ReplaceAll(ticket, "-", ""))
+	if err != nil || len(raw) != 16 {
+		return 0
+	}
+	t.block.Decrypt(raw, raw)
+	if binary.BigEndian.Uint64(raw[8:]) != 0 || t.now().Unix() >= int64(binary.BigEndian.Uint32(raw[4:])) {
+		return 0
+	}
+	return binary.BigEndian.Uint32(raw)
+}
