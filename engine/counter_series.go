@@ -150,10 +150,11 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 		return CounterPage{}, err
 	}
 	var all []CounterRow // every value there is, without numbers
-	seen := make(map[tallyKey]bool)
+	seen := make(map[[2]string]bool)
 	byStep := make([][]CounterRow, len(s.starts))
 	for i, r := range t.rows {
-		if k := (tallyKey{value: r.Value, segment: r.Segment}); !seen[k] {
+		k := [2]string{r.Value, r.Segment}
+		if !seen[k] {
 			seen[k] = true
 			all = append(all, CounterRow{Value: r.Value, Segment: r.Segment})
 		}
@@ -186,13 +187,13 @@ func fillUp(rows, all []CounterRow) []CounterRow {
 	if len(rows) == len(all) {
 		return rows
 	}
-	there := make(map[tallyKey]bool, len(rows))
+	there := make(map[[2]string]bool, len(rows))
 	for _, r := range rows {
-		there[tallyKey{value: r.Value, segment: r.Segment}] = true
+		there[[2]string{r.Value, r.Segment}] = true
 	}
 	rows = slices.Grow(rows, len(all)-len(rows))
 	for _, r := range all {
-		if !there[tallyKey{value: r.Value, segment: r.Segment}] {
+		if !there[[2]string{r.Value, r.Segment}] {
 			rows = append(rows, r)
 		}
 	}

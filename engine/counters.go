@@ -28,52 +28,61 @@ type counted struct {
 	property string
 	explicit []pathColumn // columns where the property may be
 	detected *pathColumn  // the detected value it replaces, if there is one
-	literal  index.Ints   // codes of the column of that very key
+	literal  *rowInts     // codes of the column of that very key
 	rest     *pathColumn  // keys without a column
 
 	types      *pathColumn
-	flags      index.Ints
+	flags      *rowInts
 	increments *pathColumn
 	notCounted *pathColumn
 	capped     *pathColumn
 	parser     event.Parser
-	terms      []string // of the row asked last
+	names      *terms
+	countables []int8  // by code of the type: 1 countable, 2 not, 0 not looked at
+	ids        []int32 // of the row asked last
 }
 
 // pathColumn is a column and a path inside its cells, with what each code holds
 // there remembered.
 type pathColumn struct {
 	col   index.Column
-	codes index.Ints
+	codes *rowInts
 	path  string
-	memo  map[uint32][]string
+	names *terms
+	memo  [][]int32 // by code; nil = not looked at
 }
 
-func openPath(p index.Part, field, path string) *pathColumn {
+func openPath(p index.Part, field, path string, names *terms) *pathColumn {
 	col := p.Column(field)
 	if col == nil {
 		return nil
 	}
-	return &pathColumn{col: col, codes: col.Codes(), path: path, memo: make(map[uint32][]string)}
+	return &pathColumn{col: col, codes: newRowInts(col.Codes()), path: path, names: names}
 }
 
+// noTerms is the memory of a code that has nothing at the path.
+var noTerms = []int32{}
+
 // at returns the terms at the path in a row's cell.
-func (c *pathColumn) at(row int) []string {
-	code := uint32(c.codes.At(row))
-	if code == 0 {
+func (c *pathColumn) at(row int) []int32 {
+	code := int(c.codes.at(row))
+	if code == 0 || code > c.col.Card() {
 		return nil
 	}
-	terms, ok := c.memo[code]
-	if !ok {
-		event.CellLeaves(c.col.Cell(code), func(path, term string) bool {
+	if c.memo == nil {
+		c.memo = make([][]int32, c.col.Card()+1)
+	}
+	if c.memo[code] == nil {
+		ids := noTerms
+		event.CellLeaves(c.col.Cell(uint32(code)), func(path, term string) bool {
 			if path == c.path {
-				terms = append(terms, strings.Clone(term))
+				ids = append(ids, c.names.id(strings.Clone(term)))
 			}
 			return true
 		})
-		c.memo[code] = terms
+		c.memo[code] = ids
 	}
-	return terms
+	return c.memo[code]
 }
 
 // cell returns the row's cell, nil when there is none.
@@ -81,16 +90,16 @@ func (c *pathColumn) cell(row int) []byte {
 	if c == nil {
 		return nil
 	}
-	if code := uint32(c.codes.At(row)); code != 0 {
+	if code := uint32(c.codes.at(row)); code != 0 {
 		return c.col.Cell(code)
 	}
 	return nil
 }
 
-func newCounted(p index.Part, property string) *counted {
-	c := &counted{part: p, property: property, flags: p.Ints(event.IntFlags)}
+func newCounted(p index.Part, property string, names *terms) *counted {
+	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
-		if col := openPath(p, a.Field, a.Path); col != nil {
+		if col := openPath(p, a.Field, a.Path, names); col != nil {
 			if isOverflow(a.Field) {
 				c.rest = col
 			}
@@ -98,52 +107,53 @@ func newCounted(p index.Part, property string) *counted {
 		}
 	}
 	if col := p.Column(event.PrefixProperty + property); col != nil {
-		c.literal = col.Codes()
+		c.literal = newRowInts(col.Codes())
 	}
 	switch {
 	case property == "name":
-		c.detected = openPath(p, event.FieldName, "")
+		c.detected = openPath(p, event.FieldName, "", names)
 	case event.Detected(property):
-		c.detected = openPath(p, event.PrefixContext+property, "")
+		c.detected = openPath(p, event.PrefixContext+property, "", names)
 	}
-	c.types = openPath(p, event.FieldType, "")
-	c.increments = openPath(p, event.FieldIncrements, "")
-	c.notCounted = openPath(p, event.FieldNotCounted, "")
-	c.capped = openPath(p, event.FieldCapped, "")
+	c.types = openPath(p, event.FieldType, "", names)
+	c.increments = openPath(p, event.FieldIncrements, "", names)
+	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
+	c.capped = openPath(p, event.FieldCapped, "", names)
 	return c
 }
 
 // countable says whether the row takes part in counters at all.
 func (c *counted) countable(row int) bool {
-	if c.flags.At(row)&event.FlagUncounted != 0 {
+	if c.types == nil || c.flags.at(row)&event.FlagUncounted != 0 {
 		return false
 	}
-	if c.types == nil {
+	code := int(c.types.codes.at(row))
+	if code == 0 || code > c.types.col.Card() {
 		return false
 	}
-	t := c.types.at(row)
-	return len(t) == 1 && event.Countable(event.Type(t[0]))
+	if c.countables == nil {
+		c.countables = make([]int8, c.types.col.Card()+1)
+	}
+	if c.countables[code] == 0 {
+		c.countables[code] = 2
+		if event.Countable(event.Type(event.CellValue(c.types.col.Cell(uint32(code))).Text)) {
+			c.countables[code] = 1
+		}
+	}
+	return c.countables[code] == 1
 }
 
 // values returns the distinct values the row counts under, capped ones as
 // event.Other. The slice is good until the next call.
-func (c *counted) values(row int) []string {
-	c.terms = c.terms[:0]
+func (c *counted) values(row int) []int32 {
+	c.ids = c.ids[:0]
 	for i := range c.explicit {
-		for _, t := range c.explicit[i].at(row) {
-			if !slices.Contains(c.terms, t) {
-				c.terms = append(c.terms, t)
-			}
-		}
+		c.collect(c.explicit[i].at(row))
 	}
 	if c.detected != nil && !c.replaced(row) {
-		for _, t := range c.detected.at(row) {
-			if !slices.Contains(c.terms, t) {
-				c.terms = append(c.terms, t)
-			}
-		}
+		c.collect(c.detected.at(row))
 	}
-	if len(c.terms) == 0 {
+	if len(c.ids) == 0 {
 		return nil
 	}
 	if cell := c.notCounted.cell(row); cell != nil {
@@ -162,28 +172,34 @@ func (c *counted) values(row int) []string {
 			c.cap(e.Capped)
 		}
 	}
-	return c.terms
+	return c.ids
+}
+
+func (c *counted) collect(ids []int32) {
+	for _, id := range ids {
+		if !slices.Contains(c.ids, id) {
+			c.ids = append(c.ids, id)
+		}
+	}
 }
 
 func (c *counted) cap(capped []event.Term) {
-	for i, t := range c.terms {
-		if slices.Contains(capped, event.Term{Property: c.property, Value: t}) || slices.Contains(capped, event.Term{Property: c.property, Value: event.Other}) {
-			c.terms[i] = event.Other
+	kept := c.ids[:0]
+	for _, id := range c.ids {
+		if slices.Contains(capped, event.Term{Property: c.property, Value: c.names.names[id]}) ||
+			slices.Contains(capped, event.Term{Property: c.property, Value: event.Other}) {
+			id = c.names.id(event.Other)
+		}
+		if !slices.Contains(kept, id) { // two capped values of one row are one Other
+			kept = append(kept, id)
 		}
 	}
-	// Two capped values of one row are one Other.
-	kept := c.terms[:0]
-	for _, t := range c.terms {
-		if !slices.Contains(kept, t) {
-			kept = append(kept, t)
-		}
-	}
-	c.terms = kept
+	c.ids = kept
 }
 
 // replaced says whether the row has a property of the detected one's very name.
 func (c *counted) replaced(row int) bool {
-	if c.literal != nil && c.literal.At(row) != 0 {
+	if c.literal != nil && c.literal.at(row) != 0 {
 		return true
 	}
 	if cell := c.rest.cell(row); cell != nil {
@@ -211,7 +227,9 @@ func (c *counted) amount(row int) int64 {
 // tally adds up the rows of an answer.
 type tally struct {
 	rows            []CounterRow
+	names           terms
 	at              map[tallyKey]int
+	plain           []int // at, plus 1, by value, where nothing splits the rows
 	steps           []int // of rows, in a series
 	users, sessions pairSet
 	all             *distinct
@@ -221,27 +239,21 @@ type tally struct {
 
 // tallyKey is what one row of an answer is about; step is that of a series.
 type tallyKey struct {
-	value, segment string
+	value, segment int32
 	step           int
 }
 
 // distinct are the events, persons and sessions of all rows together.
 type distinct struct{ events, users, sessions ordSet }
 
+// noSegment is the segment of a row that is not split.
+const noSegment = -1
+
 func (t *tally) add(k tallyKey, by int64, seq, person, session uint64) {
-	i, ok := t.at[k]
-	if !ok {
-		if len(t.rows) >= CounterRowsMax {
-			t.full = true
-			return
-		}
-		if t.at == nil {
-			t.at = make(map[tallyKey]int)
-		}
-		i = len(t.rows)
-		t.rows = append(t.rows, CounterRow{Value: k.value, Segment: k.segment})
-		t.steps = append(t.steps, k.step)
-		t.at[k] = i
+	i := t.row(k)
+	if i < 0 {
+		t.full = true
+		return
 	}
 	t.rows[i].Events = index.AddSaturating(t.rows[i].Events, by)
 	t.total = index.AddSaturating(t.total, by)
@@ -250,6 +262,38 @@ func (t *tally) add(k tallyKey, by int64, seq, person, session uint64) {
 	t.all.events.add(seq)
 	t.all.users.add(person)
 	t.all.sessions.add(session)
+}
+
+// row finds or makes the row of k, -1 when there are too many.
+func (t *tally) row(k tallyKey) int {
+	plain := k.segment == noSegment && k.step == 0
+	if plain && int(k.value) < len(t.plain) && t.plain[k.value] != 0 {
+		return t.plain[k.value] - 1
+	}
+	i, ok := t.at[k]
+	if !ok {
+		if len(t.rows) >= CounterRowsMax {
+			return -1
+		}
+		if t.at == nil {
+			t.at = make(map[tallyKey]int)
+		}
+		r := CounterRow{Value: t.names.names[k.value]}
+		if k.segment != noSegment {
+			r.Segment = t.names.names[k.segment]
+		}
+		i = len(t.rows)
+		t.rows = append(t.rows, r)
+		t.steps = append(t.steps, k.step)
+		t.at[k] = i
+	}
+	if plain {
+		for len(t.plain) <= int(k.value) {
+			t.plain = append(t.plain, 0)
+		}
+		t.plain[k.value] = i + 1
+	}
+	return i
 }
 
 // finish fills in the distinct numbers.
@@ -319,10 +363,11 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, t *tally, s *steps) (C
 		return CounterRow{}, nil // a property does not split itself
 	}
 	auto := slices.Contains(autoSegments, segment)
+	whole := []int32{noSegment}
 	err := v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
-		c := newCounted(part, q.Property)
-		persons, sessions := part.Ints(event.IntPerson), part.Ints(event.IntSession)
+		c := newCounted(part, q.Property, &t.names)
+		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		var split *counted
 		var named *pathColumn
 		var step func(row int) int
@@ -330,8 +375,8 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, t *tally, s *steps) (C
 			step = s.of(part)
 		}
 		if segment != "" {
-			split = newCounted(part, segment)
-			named = openPath(part, event.FieldSegments, "")
+			split = newCounted(part, segment, &t.names)
+			named = openPath(part, event.FieldSegments, "", &t.names)
 		}
 		return func(row int) {
 			if !c.countable(row) {
@@ -341,9 +386,9 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, t *tally, s *steps) (C
 			if len(values) == 0 {
 				return
 			}
-			parts := []string{""}
+			parts := whole
 			if split != nil {
-				if !auto && (named == nil || !slices.Contains(named.at(row), segment)) {
+				if !auto && (named == nil || !slices.Contains(named.at(row), t.names.id(segment))) {
 					return
 				}
 				if parts = split.values(row); len(parts) == 0 {
@@ -357,13 +402,13 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, t *tally, s *steps) (C
 				}
 			}
 			by := c.amount(row)
-			person, session := uint64(persons.At(row)), uint64(sessions.At(row))
+			person, session := uint64(persons.at(row)), uint64(sessions.at(row))
 			for _, k.value = range values {
-				if len(q.Values) > 0 && !slices.Contains(q.Values, k.value) {
+				if len(q.Values) > 0 && !slices.Contains(q.Values, t.names.names[k.value]) {
 					continue
 				}
 				for _, k.segment = range parts {
-					if len(q.SegmentValues) > 0 && !slices.Contains(q.SegmentValues, k.segment) {
+					if len(q.SegmentValues) > 0 && k.segment != noSegment && !slices.Contains(q.SegmentValues, t.names.names[k.segment]) {
 						continue
 					}
 					t.add(k, by, part.First()+uint64(row), person, session)

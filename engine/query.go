@@ -233,11 +233,11 @@ func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	var t Totals
 	var users, sessions ordSet
 	err = v.eachRow(e.budget(ctx), w, func(p *viewPart) func(int) {
-		person, session := p.get().Ints(event.IntPerson), p.get().Ints(event.IntSession)
+		person, session := newRowInts(p.get().Ints(event.IntPerson)), newRowInts(p.get().Ints(event.IntSession))
 		return func(row int) {
 			t.Events++
-			users.add(uint64(person.At(row)))
-			sessions.add(uint64(session.At(row)))
+			users.add(uint64(person.at(row)))
+			sessions.add(uint64(session.at(row)))
 		}
 	})
 	if err != nil {
@@ -285,16 +285,16 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 	var users, sessions pairSet
 	err = v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
-		times, person, session := part.Ints(event.IntTime), part.Ints(event.IntPerson), part.Ints(event.IntSession)
+		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
-			at := times.At(row)
+			at := times.at(row)
 			i := sort.Search(len(starts), func(i int) bool { return starts[i] > at }) - 1
 			if i < 0 {
 				return
 			}
 			buckets[i].Events++
-			users.add(i, uint64(person.At(row)))
-			sessions.add(i, uint64(session.At(row)))
+			users.add(i, uint64(person.at(row)))
+			sessions.add(i, uint64(session.at(row)))
 		}
 	})
 	if err != nil {

@@ -1,0 +1,58 @@
+// Scanning: reading columns row after row.
+
+package engine
+
+import "cairn/index"
+
+// rowInts reads an integer column, or the codes of a cell column, at ascending
+// rows. Where many rows of a page are asked for it decodes the page, where few,
+// just these.
+type rowInts struct {
+	col  index.Ints
+	page int // of values, or of the rows asked last
+	n    int // rows asked of it
+	vals []int64
+	buf  []int64
+}
+
+// decodeAfter is how many single reads cost about what a page does.
+const decodeAfter = 32
+
+func newRowInts(col index.Ints) *rowInts { return &rowInts{col: col, page: -1} }
+
+func (r *rowInts) at(row int) int64 {
+	page := row / index.PageRows
+	if page != r.page {
+		r.page, r.n, r.vals = page, 0, nil
+	}
+	if r.vals != nil {
+		return r.vals[row%index.PageRows]
+	}
+	if r.n++; r.n > decodeAfter {
+		if r.buf == nil {
+			r.buf = make([]int64, index.PageRows)
+		}
+		r.vals = r.col.Page(page, r.buf)
+		return r.vals[row%index.PageRows]
+	}
+	return r.col.At(row)
+}
+
+// terms numbers the values of an answer, so that rows are told apart by number.
+type terms struct {
+	ids   map[string]int32
+	names []string
+}
+
+func (t *terms) id(name string) int32 {
+	id, ok := t.ids[name]
+	if !ok {
+		if t.ids == nil {
+			t.ids = make(map[string]int32)
+		}
+		id = int32(len(t.names))
+		t.names = append(t.names, name)
+		t.ids[name] = id
+	}
+	return id
+}
