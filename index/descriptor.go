@@ -70,7 +70,7 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
 			Keys: u(41), Sum: u(49),
 		}
-		if d.First == 0 || d.Rows == 0 {
+		if d.First == 0 || d.Rows == 0 || d.Rows > rowsMax {
 			err = fmt.Errorf("%w %x", errDescriptor, k)
 			break
 		}

@@ -10,6 +10,10 @@ import (
 
 const runVersion = 1
 
+// rowsMax bounds the rows of a run, so that no damaged number asks for more
+// memory than there is.
+const rowsMax = 1 << 31
+
 // header describes a run. It is written last of a run's keys:
 //
 //	version 1 byte | rows | integer columns | filter 0/1 | cell columns | for each: name, flags,
@@ -95,7 +99,7 @@ func parseHeader(b []byte) (*header, error) {
 		b = b[w:]
 		return int(v)
 	}
-	h := &header{rows: number(1 << 31), ints: number(64), filter: number(1) == 1}
+	h := &header{rows: number(rowsMax), ints: number(64), filter: number(1) == 1}
 	n := number(ColumnsMax + 64)
 	for i := 0; i < n && !bad; i++ {
 		var c columnHeader
@@ -104,9 +108,12 @@ func parseHeader(b []byte) (*header, error) {
 			return nil, errHeader
 		}
 		c.name = string(b[:l])
+		if i > 0 && c.name <= h.columns[i-1].name {
+			return nil, errHeader
+		}
 		c.sparse, c.rows = b[l]&1 != 0, b[l]&2 != 0
 		b = b[l+1:]
-		c.leaves = number(1 << 31)
+		c.leaves = number(rowsMax)
 		c.card = number(h.rows)
 		c.scalars = number(c.card)
 		c.present = number(h.rows)
@@ -124,6 +131,9 @@ func parseHeader(b []byte) (*header, error) {
 	for n := number(len(b)); n > 0 && !bad; n-- {
 		l := number(len(b))
 		if l > len(b) {
+			return nil, errHeader
+		}
+		if k := len(h.totals); k > 0 && string(b[:l]) <= h.totals[k-1] {
 			return nil, errHeader
 		}
 		h.totals = append(h.totals, string(b[:l]))

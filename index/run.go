@@ -215,7 +215,7 @@ func (p *pagedInts) page(i int) *intPage {
 
 func (p *pagedInts) At(i int) int64 {
 	page := p.page(i / PageRows)
-	if i%PageRows >= page.n {
+	if uint(i%PageRows) >= uint(page.n) { // of a damaged column i may be anything
 		return 0
 	}
 	return page.at(i % PageRows)
@@ -324,7 +324,7 @@ func (c *runColumn) Rows(code uint32, yield func(row int)) bool {
 		c.rows = c.ints(secRows, c.h.present)
 	}
 	lo, hi := int(c.starts.At(int(code)-1)), int(c.starts.At(int(code)))
-	for i := lo; i < hi && i < c.h.present; i++ {
+	for i := max(lo, 0); i < hi && i < c.h.present; i++ {
 		if row := int(c.rows.At(i)); row >= 0 && row < c.view.header.rows {
 			yield(row)
 		}

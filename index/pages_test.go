@@ -1,0 +1,199 @@
+// Pages: what is packed is unpacked the same, value by value and all at once,
+// and no bytes whatever lead a read out of the page.
+
+package index
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// sameInts packs values and reads them back in both ways.
+func sameInts(t interface{ Fatalf(string, ...any) }, what string, values []int64) {
+	b := appendInts([]byte("before"), values)
+	p, ok := parseInts(b[len("before"):])
+	if !ok || p.n != len(values) {
+		t.Fatalf("%s: parsed %v, %d values of %d", what, ok, p.n, len(values))
+	}
+	got := make([]int64, PageRows)
+	for i := range got {
+		got[i] = -99
+	}
+	p.decode(got)
+	for i, v := range values {
+		if p.at(i) != v || got[i] != v {
+			t.Fatalf("%s: value %d is %d, at says %d, decode %d", what, i, v, p.at(i), got[i])
+		}
+	}
+	for _, v := range got[len(values):] {
+		if v != -99 {
+			t.Fatalf("%s: decode wrote past the last value", what)
+		}
+	}
+}
+
+func TestIntsEveryWidth(t *testing.T) {
+	for width := 0; width <= 64; width++ {
+		for _, n := range []int{1, 2, 127, 128, 129, 1000, PageRows} {
+			for _, base := range []int64{0, -1, -1 << 40, math.MinInt64, 12345} {
+				values := make([]int64, n)
+				top := uint64(1)<<width - 1
+				if width == 64 {
+					top = math.MaxUint64
+				}
+				x := uint64(width)*77 + 1
+				for i := range values {
+					x = x*6364136223846793005 + 1442695040888963407
+					off := x & top
+					if i%128 == 0 {
+						off = top // every block needs the width
+					} else if i%128 == 1 {
+						off = 0
+					}
+					values[i] = int64(uint64(base) + off) // may wrap: the values are then any
+				}
+				sameInts(t, fmt.Sprintf("width %d, %d values from %d", width, n, base), values)
+			}
+		}
+	}
+}
+
+func TestIntsProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 600).Draw(t, "n")
+		if rapid.IntRange(0, 9).Draw(t, "long") == 0 {
+			n = rapid.IntRange(PageRows-200, PageRows).Draw(t, "n")
+		}
+		var values []int64
+		block := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-5, 5), rapid.SampledFrom([]int64{math.MinInt64, math.MaxInt64, 0, 1 << 32, 1<<32 - 1}))
+		for len(values) < n { // few distinct draws, many values
+			v := block.Draw(t, "value")
+			step := rapid.Int64Range(-3, 3).Draw(t, "step")
+			for range min(n-len(values), rapid.IntRange(1, 700).Draw(t, "run")) {
+				values = append(values, v)
+				v += step
+			}
+		}
+		sameInts(t, "random", values)
+	})
+}
+
+// readInts reads a parsed page whole in both ways; they must agree.
+func readPage(t *testing.T, p intPage) {
+	got := make([]int64, PageRows)
+	p.decode(got)
+	for i := range p.n {
+		if p.at(i) != got[i] {
+			t.Fatalf("value %d: at says %d, decode %d", i, p.at(i), got[i])
+		}
+	}
+}
+
+func FuzzInts(f *testing.F) {
+	for _, values := range [][]int64{{}, {5}, {-1, 1 << 20}, {math.MinInt64, math.MaxInt64}, make([]int64, 300), {0, 1, 2, 1 << 40, 3}} {
+		f.Add(appendInts(nil, values))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, ok := parseInts(b); ok {
+			readPage(t, p)
+		}
+	})
+}
+
+// A page whose end is cut, or that has bytes put in, does not parse; one with a
+// flipped bit may, and is then read without leaving it.
+func TestIntsDamage(t *testing.T) {
+	for _, values := range [][]int64{{7, 7, 7}, {1, 2, 3, 1 << 30}, {math.MinInt64, 0, 3}} {
+		good := appendInts(nil, values)
+		for i := range good {
+			if p, ok := parseInts(good[:i:i]); ok {
+				readPage(t, p)
+				if i < pageHeader {
+					t.Errorf("%d of %d bytes parse", i, len(good))
+				}
+			}
+			for bit := range 8 {
+				bad := slices.Clone(good)
+				bad[i] ^= 1 << bit
+				if p, ok := parseInts(bad[:len(bad):len(bad)]); ok {
+					readPage(t, p)
+				}
+			}
+		}
+	}
+}
+
+// sameCells packs cells page by page, as Build does, and reads them back.
+func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
+	for at := 0; at < len(cells); {
+		n := dictPageLen(cells[at:])
+		if n < 1 {
+			t.Fatalf("a page of %d cells", n)
+		}
+		size := 0
+		for _, c := range cells[at : at+n] {
+			size += len(c)
+		}
+		if n > 1 && size > DictPageBytes {
+			t.Fatalf("a page of %d cells and %d bytes", n, size)
+		}
+		p, ok := parseDict(appendDict(nil, cells[at:at+n]))
+		if !ok || p.n != n {
+			t.Fatalf("parsed %v, %d cells of %d", ok, p.n, n)
+		}
+		for i, c := range cells[at : at+n] {
+			if got := p.cell(i); !bytes.Equal(got, c) || cap(got) != len(c) {
+				t.Fatalf("cell %d is %x with cap %d, want %x", i, got, cap(got), c)
+			}
+		}
+		at += n
+	}
+}
+
+func TestDict(t *testing.T) {
+	for name, cells := range map[string][][]byte{
+		"one empty":        {{}},
+		"empty ones":       {{}, {}, {}},
+		"equal lengths":    {[]byte("ab"), []byte("cd")},
+		"mixed lengths":    {[]byte("a"), {}, []byte("bcd")},
+		"a large one":      {make([]byte, 1<<16), []byte("b"), make([]byte, 1<<17)},
+		"at the bound":     {make([]byte, DictPageBytes-1), []byte("b"), []byte("c")},
+		"65,535 bytes":     {make([]byte, 1<<16-1), {}},
+		"65,536 and empty": {make([]byte, 1<<16), {}},
+	} {
+		t.Run(name, func(t *testing.T) { sameCells(t, cells) })
+	}
+	// Pages of more than 64 KiB are none of Build's, but of the format.
+	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
+	if p, ok := parseDict(appendDict(nil, big)); !ok || len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
+		t.Errorf("80,001 bytes in one page: %v", ok)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		sameCells(t, rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, rapid.SampledFrom([]int{0, 3, 2000}).Draw(t, "size")), 1, 50).Draw(t, "cells"))
+	})
+}
+
+func FuzzDict(f *testing.F) {
+	for _, cells := range [][][]byte{{{}}, {[]byte("ab"), []byte("cd")}, {[]byte("a"), {}, []byte("bcd")}, {make([]byte, 1<<16), {1}}} {
+		f.Add(appendDict(nil, cells))
+	}
+	f.Add([]byte{0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0}) // many cells of no bytes
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, ok := parseDict(b)
+		if !ok {
+			return
+		}
+		size := 0
+		for i := range p.n {
+			size += len(p.cell(i))
+		}
+		if size != len(p.data) {
+			t.Fatalf("cells of %d bytes out of %d", size, len(p.data))
+		}
+	})
+}

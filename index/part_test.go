@@ -1,0 +1,632 @@
+// An open part, the run made of it and the plain rows give the same answers to
+// every question; a damaged run says so instead of answering wrongly.
+
+package index
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"pgregory.net/rapid"
+)
+
+// question is what a part is asked beside its rows.
+type question struct {
+	clauses []Clause
+	ranges  []Range
+}
+
+// find is one call of Column.Find.
+type find struct {
+	field, path string
+	terms       []string
+}
+
+// answers writes down all that a part says, in terms of cells, since codes are
+// the part's own. Its lines are those of modelAnswers.
+func answers(p Part, finds []find, questions []question) (lines []string) {
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	say("first %d, %d rows", p.First(), p.Len())
+	buf := make([]int64, PageRows)
+	both := func(what string, c Ints) (all []int64) {
+		for page := 0; page*PageRows < p.Len(); page++ {
+			all = append(all, c.Page(page, buf)...)
+		}
+		if len(all) != p.Len() {
+			say("%s: pages of %d rows", what, len(all))
+		}
+		for row, v := range all {
+			if at := c.At(row); at != v {
+				say("%s: row %d is %d by page, %d alone", what, row, v, at)
+			}
+		}
+		return all
+	}
+	for i := range testInts {
+		say("ints %d %v", i, both("ints", p.Ints(i)))
+	}
+	say("fields %q", p.Fields())
+	for _, f := range p.Fields() {
+		c := p.Column(f)
+		byCell := map[string][]int{}
+		var cells []string
+		codes := both(f, c.Codes())
+		for row, code := range codes {
+			if code == 0 {
+				continue
+			}
+			cell := string(c.Cell(uint32(code)))
+			if byCell[cell] == nil {
+				cells = append(cells, cell)
+			}
+			byCell[cell] = append(byCell[cell], row)
+		}
+		slices.Sort(cells)
+		for _, cell := range cells {
+			say("%s %q rows %v", f, cell, byCell[cell])
+			code := uint32(codes[byCell[cell][0]])
+			if n := c.Count(code); n != len(byCell[cell]) {
+				say("%s %q counts %d", f, cell, n)
+			}
+			var rows []int
+			if c.Rows(code, func(row int) { rows = append(rows, row) }) && !slices.Equal(rows, byCell[cell]) {
+				say("%s %q lists %v", f, cell, rows)
+			}
+		}
+		if c.Card() < len(cells) {
+			say("%s has %d cells of %d", f, len(cells), c.Card())
+		}
+		present := make([]int64, p.Len())
+		if c.Present(func(row int, code uint32) { present[row] = int64(code) }) && !slices.Equal(present, codes) {
+			say("%s: rows that have it differ from their codes", f)
+		}
+	}
+	for _, f := range finds {
+		c := p.Column(f.field)
+		if c == nil {
+			say("find %v nothing", f)
+			continue
+		}
+		var cells []string
+		for _, code := range c.Find(f.path, f.terms) {
+			if c.Count(code) > 0 { // an open part may know cells of rows not published
+				cells = append(cells, string(c.Cell(code)))
+			}
+		}
+		slices.Sort(cells)
+		say("find %v %q", f, cells)
+	}
+	for i, q := range questions {
+		var rows []int
+		Rows(p, Match(p, q.clauses, q.ranges), func(row int) bool { rows = append(rows, row); return true })
+		say("match %d %v", i, rows)
+		if len(q.clauses) == 1 && !q.clauses[0].Present {
+			if n, ok := Lookup(p, &q.clauses[0]); ok {
+				var rows []int
+				Rows(p, Match(p, q.clauses, nil), func(row int) bool { rows = append(rows, row); return true })
+				if n != len(rows) {
+					say("lookup %d says %d of %d", i, n, len(rows))
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// modelAnswers is what answers should be.
+func modelAnswers(first uint64, rows []modelRow, finds []find, questions []question) (lines []string) {
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	say("first %d, %d rows", first, len(rows))
+	for i := range testInts {
+		var all []int64
+		for _, r := range rows {
+			all = append(all, r.ints[i])
+		}
+		say("ints %d %v", i, all)
+	}
+	byField := map[string]map[string][]int{}
+	for row, r := range rows {
+		for f, cell := range r.cells {
+			if byField[f] == nil {
+				byField[f] = map[string][]int{}
+			}
+			byField[f][cell] = append(byField[f][cell], row)
+		}
+	}
+	fields := sortedKeys(byField)
+	say("fields %q", fields)
+	for _, f := range fields {
+		for _, cell := range sortedKeys(byField[f]) {
+			say("%s %q rows %v", f, cell, byField[f][cell])
+		}
+	}
+	for _, f := range finds {
+		if byField[f.field] == nil {
+			say("find %v nothing", f)
+			continue
+		}
+		var cells []string
+		for _, cell := range sortedKeys(byField[f.field]) {
+			if holdsLeaf(cell, f.path, f.terms) {
+				cells = append(cells, cell)
+			}
+		}
+		say("find %v %q", f, cells)
+	}
+	for i, q := range questions {
+		var matched []int
+		for row, r := range rows {
+			if r.satisfies(q) {
+				matched = append(matched, row)
+			}
+		}
+		say("match %d %v", i, matched)
+	}
+	return lines
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func holdsLeaf(cell, path string, terms []string) bool {
+	for _, l := range testLeaves([]byte(cell)) {
+		if l[0] == path && slices.Contains(terms, l[1]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *modelRow) satisfies(q question) bool {
+	for _, c := range q.clauses {
+		any := false
+		for _, a := range c.Any {
+			cell, has := r.cells[a.Field]
+			if c.Present {
+				any = any || has
+			} else if _, un := r.cells[a.Unless]; has && !(a.Unless != "" && un) {
+				any = any || holdsLeaf(cell, a.Path, a.Terms)
+			}
+		}
+		if any == c.Not {
+			return false
+		}
+	}
+	for _, rg := range q.ranges {
+		if v := r.ints[rg.Col]; v < rg.From || v >= rg.To {
+			return false
+		}
+	}
+	return true
+}
+
+// drawQuestions asks for what the rows have, and for what they have not.
+func drawQuestions(t *rapid.T, rows []modelRow) (finds []find, questions []question) {
+	fields := []string{"name", "mixed", "rare", "once", "wide", "same", "id", "never"}
+	leaves := map[string][][2]string{}
+	for _, r := range rows {
+		for f, cell := range r.cells {
+			if len(leaves[f]) < 3000 {
+				leaves[f] = append(leaves[f], testLeaves([]byte(cell))...)
+			}
+		}
+	}
+	for _, f := range fields {
+		slices.SortFunc(leaves[f], func(a, b [2]string) int {
+			return strings.Compare(a[0]+"\x00"+a[1], b[0]+"\x00"+b[1])
+		})
+		leaves[f] = slices.Compact(leaves[f])
+	}
+	draw := func() find {
+		f := rapid.SampledFrom(fields).Draw(t, "field")
+		leaf := [2]string{rapid.SampledFrom([]string{"", "k", "k.l", "no"}).Draw(t, "path"), rapid.SampledFrom([]string{"a", "", "zzz"}).Draw(t, "term")}
+		terms := []string{leaf[1]}
+		if l := leaves[f]; len(l) > 0 && rapid.IntRange(0, 4).Draw(t, "known") > 0 {
+			leaf = rapid.SampledFrom(l).Draw(t, "leaf")
+			terms = []string{leaf[1]}
+			if rapid.IntRange(0, 2).Draw(t, "more") == 0 {
+				for range rapid.SampledFrom([]int{1, 2, 40}).Draw(t, "terms") {
+					if more := rapid.SampledFrom(l).Draw(t, "another"); more[0] == leaf[0] {
+						terms = append(terms, more[1])
+					}
+				}
+			}
+		}
+		return find{f, leaf[0], terms}
+	}
+	for range 12 {
+		finds = append(finds, draw())
+	}
+	for range 12 {
+		var q question
+		for range rapid.SampledFrom([]int{1, 1, 0, 2, 3}).Draw(t, "clauses") {
+			c := Clause{Not: rapid.IntRange(0, 3).Draw(t, "not") == 0, Present: rapid.IntRange(0, 4).Draw(t, "present") == 0}
+			for range rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, "alternatives") {
+				f := draw()
+				a := Alt{Field: f.field, Path: f.path, Terms: f.terms}
+				if rapid.IntRange(0, 3).Draw(t, "unless") == 0 {
+					a.Unless = rapid.SampledFrom(fields).Draw(t, "unless field")
+				}
+				c.Any = append(c.Any, a)
+			}
+			q.clauses = append(q.clauses, c)
+		}
+		for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "ranges") {
+			col := rapid.IntRange(0, testInts-1).Draw(t, "column")
+			from := rapid.SampledFrom([]int64{math.MinInt64, 0, rows[len(rows)/2].ints[col]}).Draw(t, "from")
+			to := rapid.SampledFrom([]int64{math.MaxInt64, 0, rows[len(rows)/3].ints[col]}).Draw(t, "to")
+			q.ranges = append(q.ranges, Range{col, from, to})
+		}
+		questions = append(questions, q)
+	}
+	return finds, questions
+}
+
+func sameAnswers(t interface{ Fatalf(string, ...any) }, what string, got, want []string) {
+	for i := range max(len(got), len(want)) {
+		g, w := "nothing", "nothing"
+		if i < len(got) {
+			g = got[i]
+		}
+		if i < len(want) {
+			w = want[i]
+		}
+		if g != w {
+			t.Fatalf("%s says\n%.600s\nwant\n%.600s", what, g, w)
+		}
+	}
+}
+
+func TestPartsAgree(t *testing.T) {
+	t.Run("small", func(t *testing.T) {
+		db := openDB(t)
+		rapid.Check(t, func(t *rapid.T) { partsAgree(t, db, 400) })
+	})
+	t.Run("many pages", func(t *testing.T) {
+		db := openDB(t)
+		n := 0
+		rapid.Check(t, func(t *rapid.T) {
+			if n++; n <= 6 {
+				partsAgree(t, db, 20_000)
+			}
+		})
+	})
+}
+
+func partsAgree(t *rapid.T, db *pebble.DB, most int) {
+	if err := db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	rows := drawRows(t, most)
+	finds, questions := drawQuestions(t, rows)
+	const first = 1000
+	want := modelAnswers(first, rows, finds, questions)
+
+	open := openOf(first, rows)
+	// Rows that are appended but not published, with fields and cells of their
+	// own, are in no answer and no run.
+	open.Lock()
+	for i := range rapid.IntRange(0, 3).Draw(t, "unpublished") {
+		open.Append([]int64{-1, -1})
+		open.Set([]byte("never"), []byte("sa"))
+		open.Set([]byte("name"), fmt.Appendf(nil, "sunpublished %d", i))
+	}
+	open.Unlock()
+	snap := open.Snapshot()
+	got := answers(snap, finds, questions)
+	got = slices.DeleteFunc(got, func(l string) bool { return strings.HasPrefix(l, "fields ") })
+	plain := slices.DeleteFunc(slices.Clone(want), func(l string) bool { return strings.HasPrefix(l, "fields ") })
+	nothing := func(lines []string) []string {
+		for i, l := range lines {
+			if strings.HasPrefix(l, "find {never") {
+				lines[i] = strings.TrimSuffix(strings.TrimSuffix(l, " nothing"), " []")
+			}
+		}
+		return lines
+	}
+	sameAnswers(t, "the open part", nothing(got), nothing(plain))
+
+	var totals Totals
+	totals.Add("p", 1, "v", 2)
+	cache := NewCache(rapid.SampledFrom([]int64{0, 4096, 1 << 20}).Draw(t, "cache"))
+	run := runOf(t, db, 7, snap, totals.Sorted(), cache)
+	view := run.View()
+	sameAnswers(t, "the run", answers(view, finds, questions), want)
+	if err := view.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if cell, ok := r.cells["id"]; ok {
+			if may, err := run.MayHold(cell[1:]); err != nil || !may {
+				t.Fatalf("the filter denies %q, %v", cell, err)
+			}
+		}
+	}
+	if sum, keys, err := SumRun(db, 7); err != nil || sum != run.Sum || keys != run.Keys {
+		t.Fatalf("checksum %x of %d keys, %v; want %x of %d", sum, keys, err, run.Sum, run.Keys)
+	}
+	// A run made of the run is the same run (X1).
+	again := runOf(t, db, 8, run.View(), totals.Sorted(), cache)
+	if again.Sum != run.Sum || again.Keys != run.Keys {
+		t.Fatal("a run built of a run differs from it")
+	}
+}
+
+// Rows appear to snapshots whole, in order and only when published, while more
+// are appended.
+func TestOpenWhileAppending(t *testing.T) {
+	const total, step = 6000, 50
+	o := NewOpen(testFormat, 1, testInts)
+	cell := func(row int) string { return fmt.Sprintf("s%d", row/3) }
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				p := o.Snapshot()
+				n := p.Len()
+				if n%step != 0 {
+					t.Errorf("%d rows are published", n)
+					return
+				}
+				if n == 0 {
+					continue
+				}
+				last := n - 1
+				if got := p.Ints(0).At(last); got != int64(last) {
+					t.Errorf("row %d has %d", last, got)
+				}
+				c := p.Column("f")
+				if got := string(c.Cell(uint32(c.Codes().At(last)))); got != cell(last) {
+					t.Errorf("row %d has cell %q", last, got)
+				}
+				rows := Match(p, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell(last)[1:]}}}}}, nil)
+				if want := last%3 + 1; rows.Count() != want {
+					t.Errorf("row %d: %d rows match, want %d", last, rows.Count(), want)
+				}
+				if fields := p.Fields(); !slices.Equal(fields, []string{"f"}) {
+					t.Errorf("fields %q", fields)
+				}
+			}
+		})
+	}
+	for row := 0; row < total; {
+		o.Lock()
+		for range step {
+			o.Append([]int64{int64(row), 0})
+			o.Set([]byte("f"), []byte(cell(row)))
+			row++
+		}
+		o.Unlock()
+		o.Publish()
+	}
+	close(done)
+	wg.Wait()
+}
+
+// A part has at most ColumnsMax columns; fields that have one still fit.
+func TestFits(t *testing.T) {
+	o := NewOpen(testFormat, 1, 0)
+	o.Append(nil)
+	for i := range ColumnsMax {
+		f := fmt.Appendf(nil, "f%d", i)
+		if !o.Fits(f) {
+			t.Fatalf("field %d does not fit", i)
+		}
+		o.Set(f, []byte("sx"))
+	}
+	if o.Fits([]byte("one more")) || !o.Fits([]byte("f0")) || !o.Fits([]byte("f1023")) {
+		t.Error("the bound is not kept")
+	}
+	o.Publish()
+	db := openDB(t)
+	run := NewRun(Descriptor{First: 1, Rows: 1, Run: 1}, db, NewCache(0), testFormat)
+	if err := Build(&dbSink{t: t, db: db}, 1, o.Snapshot(), 0, testFormat, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	v := run.View()
+	if n := len(v.Fields()); n != ColumnsMax || v.Err() != nil {
+		t.Errorf("%d fields in the run, %v", n, v.Err())
+	}
+	if has, err := run.MayHold("x"); has || err != nil {
+		t.Errorf("a run without the filtered column: %v, %v", has, err)
+	}
+}
+
+func TestBitmap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 200).Draw(t, "rows")
+		set := map[int]bool{}
+		b := newBitmap(n)
+		for _, row := range rapid.SliceOfN(rapid.IntRange(0, 199), 0, 50).Draw(t, "set") {
+			if row < n {
+				b.set(row)
+				set[row] = true
+			}
+		}
+		if rapid.Bool().Draw(t, "not") {
+			b.not()
+			for row := range n {
+				set[row] = !set[row]
+			}
+		}
+		var want []int
+		for row := range n {
+			if set[row] {
+				want = append(want, row)
+			}
+		}
+		if b.Count() != len(want) || b.Empty() != (len(want) == 0) {
+			t.Fatalf("%d rows, empty %v; want %d", b.Count(), b.Empty(), len(want))
+		}
+		from := rapid.IntRange(-1, 201).Draw(t, "from")
+		stop := rapid.IntRange(1, 60).Draw(t, "stop")
+		walk := func(each func(int, func(int) bool), from int) (rows []int) {
+			each(from, func(row int) bool { rows = append(rows, row); return len(rows) < stop })
+			return rows
+		}
+		cut := func(rows []int) []int { return rows[:min(stop, len(rows))] }
+		up := cut(slices.DeleteFunc(slices.Clone(want), func(r int) bool { return r < from }))
+		if got := walk(b.Ascend, max(from, 0)); !slices.Equal(got, up) {
+			t.Fatalf("from %d up: %v, want %v", from, got, up)
+		}
+		down := slices.DeleteFunc(slices.Clone(want), func(r int) bool { return r > from })
+		slices.Reverse(down)
+		if got := walk(b.Descend, from); !slices.Equal(got, cut(down)) {
+			t.Fatalf("from %d down: %v, want %v", from, got, cut(down))
+		}
+	})
+}
+
+// Each key of a run is lost, cut, emptied and replaced by another: a part asked
+// everything then says what is wrong, or has not needed the key. With a bit
+// flipped where no sum guards it the part may answer anything, but only about
+// rows it has.
+func TestDamagedRun(t *testing.T) {
+	db := openDB(t)
+	var rows []modelRow
+	for seed := 0; len(rows) < 250; seed++ {
+		rows = rapid.Custom(func(t *rapid.T) []modelRow { return drawRows(t, 300) }).Example(seed)
+	}
+	for i, f := range []string{"sa", "sb", "j=a;k.l=b"} { // so that every section is there and asked for
+		rows[i*90].cells["rare"] = f
+		rows[i*90].cells["wide"] = "jx=y"
+	}
+	finds := []find{
+		{"name", "", []string{"a"}}, {"mixed", "k", []string{"a"}}, {"wide", "", []string{"001", "050", "a"}},
+		{"wide", "x", []string{"y"}}, {"rare", "k.l", []string{"b"}}, {"id", "", []string{"m9"}},
+	}
+	questions := []question{
+		{clauses: []Clause{{Any: []Alt{{Field: "wide", Terms: []string{"003"}}}}}},
+		{clauses: []Clause{{Any: []Alt{{Field: "mixed", Terms: []string{"a", "b"}}, {Field: "rare", Terms: []string{"a"}, Unless: "once"}}}}},
+		{clauses: []Clause{{Any: []Alt{{Field: "once"}}, Present: true}}},
+		{ranges: []Range{{1, 0, 1 << 40}}},
+	}
+	var totals Totals
+	totals.Add("p", 1, "v", 2)
+	totals.Add("q", 1, "v", 3)
+	good := runOf(t, db, 7, openOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	want := modelAnswers(1, rows, finds, questions)
+	ask := func() (lines []string, err error) {
+		run := NewRun(good.Descriptor, db, NewCache(0), testFormat)
+		v := run.View()
+		lines = answers(v, finds, questions)
+		_, herr := run.MayHold("m1")
+		props, perr := run.Properties()
+		var terr error
+		for _, p := range props {
+			terr = errors.Join(terr, run.Totals(p, func(Total) {}))
+		}
+		return lines, errors.Join(v.Err(), herr, perr, terr)
+	}
+	if lines, err := ask(); err != nil {
+		t.Fatal(err)
+	} else {
+		sameAnswers(t, "the good run", lines, want)
+	}
+	type pair struct{ key, value []byte }
+	var pairs []pair
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: runPrefix(7), UpperBound: prefixEnd(runPrefix(7))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		pairs = append(pairs, pair{slices.Clone(it.Key()), slices.Clone(it.Value())})
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	unnoticed, flips, noticed := 0, 0, 0
+	for i, p := range pairs {
+		other := pairs[(i+len(pairs)/2)%len(pairs)].value
+		for name, value := range map[string][]byte{"lost": nil, "empty": {}, "cut": p.value[:len(p.value)-1], "halved": p.value[:len(p.value)/2], "another's": other} {
+			if value == nil {
+				err = db.Delete(p.key, pebble.NoSync)
+			} else {
+				err = db.Set(p.key, value, pebble.NoSync)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, err := ask()
+			var corrupt *CorruptError
+			filter := string(p.key[9:11]) == "\xff\xfe" // a short filter says maybe
+			switch {
+			case name == "another's":
+				if err == nil && !slices.Equal(lines, want) {
+					unnoticed++ // decodes as well as its own; check finds it by the run's sum
+				}
+			case err == nil && !filter:
+				t.Errorf("key %x %s: no error", p.key[9:], name)
+			case err != nil && name == "lost" && !errors.As(err, &corrupt):
+				t.Errorf("key %x %s: %T %v", p.key[9:], name, err, err)
+			}
+			if sum, keys, err := SumRun(db, 7); err != nil || sum == good.Sum && keys == good.Keys && string(value) != string(p.value) {
+				t.Errorf("key %x %s: the run's sum is as good as before, %v", p.key[9:], name, err)
+			}
+		}
+		for n := range 24 {
+			bad := slices.Clone(p.value)
+			at := (n*7919 + i*31) % (len(bad) * 8)
+			bad[at/8] ^= 1 << (at % 8)
+			if err := db.Set(p.key, bad, pebble.NoSync); err != nil {
+				t.Fatal(err)
+			}
+			lines, err := ask()
+			if flips++; err != nil {
+				noticed++
+			} else if !slices.Equal(lines, want) {
+				unnoticed++
+			}
+		}
+		if err := db.Set(p.key, p.value, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d keys; %d of %d flipped bits noticed by the reader; %d wrong answers that only the sums of Pebble's blocks and of the run guard against", len(pairs), noticed, flips, unnoticed)
+	if lines, err := ask(); err != nil || !slices.Equal(lines, want) {
+		t.Fatalf("the run put together again: %v", err)
+	}
+}
+
+// A run whose header is lost, or speaks of other rows than its descriptor, gives
+// an error and zeros.
+func TestRunWithoutHeader(t *testing.T) {
+	db := openDB(t)
+	run := NewRun(Descriptor{Site: 1, First: 5, Rows: 3, Run: 9}, db, NewCache(0), testFormat)
+	v := run.View()
+	var corrupt *CorruptError
+	if v.Len() != 3 || v.Ints(0).At(2) != 0 || v.Column("name") != nil || len(v.Fields()) != 0 || !errors.As(v.Err(), &corrupt) || corrupt.Run != 9 {
+		t.Errorf("%d rows, %v", v.Len(), v.Err())
+	}
+	if _, err := run.MayHold("x"); err == nil {
+		t.Error("the filter of a run without header")
+	}
+	if err := run.Totals("p", func(Total) {}); err == nil {
+		t.Error("totals of a run without header")
+	}
+	whole := runOf(t, db, 10, openOf(1, []modelRow{{ints: []int64{1, 2}}}).Snapshot(), nil, NewCache(0))
+	d := whole.Descriptor
+	d.Rows = 2
+	if v := NewRun(d, db, NewCache(0), testFormat).View(); !errors.As(v.Err(), &corrupt) {
+		t.Errorf("other rows than the descriptor: %v", v.Err())
+	}
+}

@@ -1,0 +1,459 @@
+// The small records of a run: header, totals, filter, descriptor, keys.
+
+package index
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"pgregory.net/rapid"
+)
+
+var sortedNames = rapid.Map(rapid.SliceOfNDistinct(rapid.StringN(0, 9, -1), 0, 4, rapid.ID), func(names []string) []string {
+	slices.Sort(names)
+	return names
+})
+
+var headerGen = rapid.Custom(func(t *rapid.T) header {
+	h := header{
+		rows:   rapid.IntRange(0, 1<<20).Draw(t, "rows"),
+		ints:   rapid.IntRange(0, 64).Draw(t, "ints"),
+		filter: rapid.Bool().Draw(t, "filter"),
+		totals: sortedNames.Draw(t, "totals"),
+	}
+	for _, name := range sortedNames.Draw(t, "columns") {
+		c := columnHeader{
+			name:    name,
+			sparse:  rapid.Bool().Draw(t, "sparse"),
+			rows:    rapid.Bool().Draw(t, "rows kept"),
+			leaves:  rapid.IntRange(0, 1<<20).Draw(t, "leaves"),
+			card:    rapid.IntRange(0, h.rows).Draw(t, "card"),
+			present: rapid.IntRange(0, h.rows).Draw(t, "present"),
+		}
+		c.scalars = rapid.IntRange(0, c.card).Draw(t, "scalars")
+		for at := 0; at < c.card; at += rapid.IntRange(1+c.card/4, c.card).Draw(t, "page") {
+			c.dict = append(c.dict, at)
+		}
+		h.columns = append(h.columns, c)
+	}
+	return h
+})
+
+func TestHeaderRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := headerGen.Draw(t, "header")
+		if len(h.totals) == 0 {
+			h.totals = nil
+		}
+		b := h.append(nil)
+		got, err := parseHeader(b)
+		if err != nil || !reflect.DeepEqual(*got, h) {
+			t.Fatalf("got %+v, %v\nwant %+v", got, err, h)
+		}
+		cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut")
+		if _, err := parseHeader(b[:cut]); err == nil {
+			t.Fatalf("%d of %d bytes parse", cut, len(b))
+		}
+		if _, err := parseHeader(append(b, 0)); err == nil {
+			t.Fatal("a byte too many parses")
+		}
+	})
+}
+
+// Names that are not in order could not be found.
+func TestHeaderOrder(t *testing.T) {
+	column := func(name string) columnHeader { return columnHeader{name: name} }
+	for name, h := range map[string]header{
+		"columns": {columns: []columnHeader{column("b"), column("a")}}, "a column twice": {columns: []columnHeader{column("a"), column("a")}},
+		"totals": {totals: []string{"b", "a"}}, "totals twice": {totals: []string{"a", "a"}},
+	} {
+		if _, err := parseHeader(h.append(nil)); err == nil {
+			t.Errorf("%s out of order: no error", name)
+		}
+	}
+}
+
+func FuzzHeader(f *testing.F) {
+	for seed := range 8 {
+		h := headerGen.Example(seed)
+		f.Add(h.append(nil))
+	}
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 7, 2, 1, 1, 1, 'a', 3, 0, 0xff, 0xff, 0xff, 0xff, 7})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseHeader(b)
+		if err != nil {
+			return
+		}
+		again, err := parseHeader(h.append(nil))
+		if err != nil || !reflect.DeepEqual(again, h) {
+			t.Fatalf("%+v becomes %+v, %v", h, again, err)
+		}
+	})
+}
+
+func TestTotals(t *testing.T) {
+	var totals Totals
+	totals.Add("b", 2, "x", 1)
+	totals.Add("a", 3, "y", -5)
+	totals.Add("b", 2, "x", 2)
+	totals.Add("b", -1, "x", math.MaxInt64)
+	totals.Add("b", -1, "x", 1)
+	totals.Add("", 0, "", 0)
+	totals.Add("b", 2, "w", math.MinInt64)
+	totals.Add("b", 2, "w", -1)
+	want := []Total{{"", 0, "", 0}, {"a", 3, "y", -5}, {"b", -1, "x", math.MaxInt64}, {"b", 2, "w", math.MinInt64}, {"b", 2, "x", 3}}
+	if got := totals.Sorted(); totals.Len() != len(want) || !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAddSaturating(t *testing.T) {
+	for _, c := range []struct{ a, b, want int64 }{
+		{1, 2, 3}, {-1, 1, 0}, {math.MaxInt64, math.MinInt64, -1},
+		{math.MaxInt64, 1, math.MaxInt64}, {math.MaxInt64, math.MaxInt64, math.MaxInt64}, {math.MaxInt64 - 1, 1, math.MaxInt64},
+		{math.MinInt64, -1, math.MinInt64}, {math.MinInt64, math.MinInt64, math.MinInt64}, {math.MinInt64 + 1, -1, math.MinInt64},
+	} {
+		if got := AddSaturating(c.a, c.b); got != c.want {
+			t.Errorf("%d + %d = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// Whatever the order and the shape of what is added, the sums are those of a
+// map, and both stored forms give them back.
+func TestTotalsProperty(t *testing.T) {
+	text := rapid.SampledFrom([]string{"", "a", "b", "plan", "(other)", "é"})
+	rapid.Check(t, func(t *rapid.T) {
+		var totals Totals
+		model := map[Total]int64{} // by a Total without its sum
+		for range rapid.IntRange(0, 12).Draw(t, "events") {
+			if rapid.Bool().Draw(t, "next") {
+				totals.Next()
+			}
+			for range rapid.IntRange(0, 4).Draw(t, "amounts") {
+				k := Total{Property: text.Draw(t, "property"), Day: rapid.SampledFrom([]int32{0, -1, 20_000, math.MaxInt32, math.MinInt32}).Draw(t, "day"), Value: text.Draw(t, "value")}
+				by := rapid.Int64Range(-1<<53, 1<<53).Draw(t, "by")
+				totals.Add(k.Property, k.Day, k.Value, by)
+				model[k] += by
+			}
+		}
+		var want Totals
+		for k, by := range model {
+			want.Add(k.Property, k.Day, k.Value, by)
+		}
+		sorted := totals.Sorted()
+		if totals.Len() != len(model) || !slices.Equal(sorted, want.Sorted()) {
+			t.Fatalf("got %+v, want %+v", sorted, want.Sorted())
+		}
+		for name, b := range map[string][]byte{"AppendTotals": AppendTotals(nil, sorted), "Append": totals.Append(nil)} {
+			var got []Total
+			if err := ReadTotals(b, func(x Total) { got = append(got, x) }); err != nil {
+				t.Fatal(name, err)
+			}
+			if name == "AppendTotals" && !slices.Equal(got, sorted) {
+				t.Fatalf("%s: got %+v, want %+v", name, got, sorted)
+			}
+			var again Totals
+			for _, x := range got {
+				again.Add(x.Property, x.Day, x.Value, x.Sum)
+			}
+			if len(got) != len(sorted) || !slices.Equal(again.Sorted(), sorted) {
+				t.Fatalf("%s: got %+v, want %+v", name, got, sorted)
+			}
+			if cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut"); ReadTotals(b[:cut], func(Total) {}) == nil {
+				t.Fatalf("%s: %d of %d bytes are read without an error", name, cut, len(b))
+			}
+		}
+	})
+}
+
+func FuzzTotals(f *testing.F) {
+	f.Add(AppendTotals(nil, nil))
+	f.Add(AppendTotals(nil, []Total{{"a", 1, "x", 2}, {"a", 1, "y", -2}, {"b", -1, "", 1 << 62}}))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var list []Total
+		if err := ReadTotals(b, func(x Total) { list = append(list, x) }); err != nil {
+			return
+		}
+		var again []Total
+		if err := ReadTotals(AppendTotals(nil, list), func(x Total) { again = append(again, x) }); err != nil || !slices.Equal(list, again) {
+			t.Fatalf("%+v becomes %+v, %v", list, again, err)
+		}
+	})
+}
+
+// A filter never denies what it holds, and wrongly admits about one in a hundred.
+func TestFilter(t *testing.T) {
+	for _, n := range []int{0, 1, 6, 7, 100, 10_000, 65_536} {
+		terms := make([]string, n)
+		for i := range terms {
+			terms[i] = fmt.Sprintf("term-%d", i)
+		}
+		f := buildFilter(terms)
+		for _, term := range terms {
+			if !filterHas(f, term) {
+				t.Fatalf("%d terms: %q is denied", n, term)
+			}
+		}
+		const asked = 50_000
+		wrong := 0
+		for i := range asked {
+			if filterHas(f, fmt.Sprintf("other-%d", i)) {
+				wrong++
+			}
+		}
+		share := float64(wrong) / asked
+		t.Logf("%d terms: %d bytes, %.2f %% wrong yes", n, len(f), 100*share)
+		// In the smallest filters chance decides.
+		if n >= 100 && share > 0.015 || share > 0.05 || n == 0 && wrong > 0 {
+			t.Errorf("%d terms: %.2f %% wrong yes", n, 100*share)
+		}
+	}
+}
+
+// A damaged filter says "maybe" rather than "no", or at worst answers from its
+// bits: it is never left.
+func FuzzFilter(f *testing.F) {
+	f.Add(buildFilter([]string{"a", "b"}), "a")
+	f.Add([]byte{}, "")
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 67, 0, 0, 0, 0, 0, 0, 0}, "x")
+	f.Fuzz(func(t *testing.T, b []byte, term string) {
+		if has := filterHas(b, term); len(b) < 16 && !has {
+			t.Fatal("a filter of no bits says no")
+		}
+	})
+}
+
+var goldenDescriptor = Descriptor{
+	Site: 70_000, First: 1<<40 + 1, Run: 7, Rows: 65_536, TimeMin: -62135596800000, TimeMax: 253402300799999,
+	DayMin: -5, DayMax: 20_778, Keys: 99, Sum: 0xfedcba9876543210,
+}
+
+func TestDescriptor(t *testing.T) {
+	db := openDB(t)
+	all := []Descriptor{
+		{Site: 1, First: 1, Run: 9, Rows: 5},
+		{Site: 1, First: 6, Run: 3, Rows: 1 << 31, TimeMin: math.MinInt64, TimeMax: math.MaxInt64, DayMin: math.MinInt32, DayMax: math.MaxInt32, Keys: math.MaxUint64},
+		{Site: 2, First: 1 << 47, Run: 1, Rows: 1},
+		goldenDescriptor,
+		{Site: 1<<32 - 1, First: 1, Run: math.MaxUint64, Rows: 1},
+	}
+	for _, i := range []int{3, 0, 4, 2, 1} {
+		if err := all[i].Put(batchOf(db)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func() (got []Descriptor, err error) {
+		err = Descriptors(db, func(d Descriptor) error { got = append(got, d); return nil })
+		return got, err
+	}
+	if got, err := list(); err != nil || !slices.Equal(got, all) {
+		t.Fatalf("got %+v, %v\nwant %+v", got, err, all)
+	}
+	if last := all[1].Last(); last != 5+1<<31 {
+		t.Errorf("last is %d", last)
+	}
+	// Damage is refused and named, wherever it lies.
+	k := descriptorKey(1, 6)
+	good, closer, err := db.Get(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good = slices.Clone(good)
+	_ = closer.Close()
+	huge := slices.Clone(good)
+	huge[9+7] = 0x80 // rows
+	for name, v := range map[string][]byte{
+		"short": good[:len(good)-1], "long": append(slices.Clone(good), 0), "empty": {},
+		"version": append([]byte{2}, good[1:]...), "no rows": append(slices.Clone(good[:9]), append(make([]byte, 8), good[17:]...)...),
+		"more rows than a run can have": huge,
+	} {
+		if err := db.Set(k, v, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := list(); err == nil || len(got) != 1 {
+			t.Errorf("%s: %d descriptors, %v", name, len(got), err)
+		}
+	}
+	if err := db.Delete(k, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range [][]byte{{PrefixDescriptor}, descriptorKey(1, 0), append(descriptorKey(1, 2), 0)} {
+		if err := db.Set(k, good, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := list(); err == nil {
+			t.Errorf("key %x: %+v", k, got)
+		}
+		if err := db.Delete(k, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type putter struct{ db *pebble.DB }
+
+func batchOf(db *pebble.DB) putter { return putter{db} }
+
+func (p putter) Set(key, value []byte, _ *pebble.WriteOptions) error {
+	return p.db.Set(key, value, pebble.NoSync)
+}
+
+// The checksum of a run is one of its content: the same under another id, another
+// for any other byte.
+func TestChecksum(t *testing.T) {
+	sum := func(id uint64, pairs ...string) uint64 {
+		var c Checksum
+		for i := 0; i < len(pairs); i += 2 {
+			_ = c.Set(append(runPrefix(id), pairs[i]...), []byte(pairs[i+1]))
+		}
+		return c.Sum()
+	}
+	base := sum(1, "key", "value", "l", "")
+	if sum(2, "key", "value", "l", "") != base {
+		t.Error("the id of the run is in its checksum")
+	}
+	for _, other := range [][]string{{"key", "value"}, {"key", "value", "l", "x"}, {"keyv", "alue", "l", ""}, {"key", "valuel", "", ""}, {"l", "", "key", "value"}} {
+		if sum(1, other...) == base {
+			t.Errorf("%q has the same checksum", other)
+		}
+	}
+}
+
+func TestRunIDsAndDrop(t *testing.T) {
+	db := openDB(t)
+	want := []uint64{1, 255, 256, 1 << 40, math.MaxUint64}
+	for _, id := range want {
+		runOf(t, db, id, openOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
+	}
+	if got, err := RunIDs(db); err != nil || !slices.Equal(got, want) {
+		t.Fatalf("got %d, %v", got, err)
+	}
+	for i, id := range want {
+		if err := DropRun(dropper{db}, id); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := RunIDs(db); err != nil || !slices.Equal(got, want[i+1:]) {
+			t.Fatalf("after a drop of %d: %d, %v", id, got, err)
+		}
+	}
+	if err := db.Set([]byte{PrefixRun, 1}, nil, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := RunIDs(db); err == nil {
+		t.Errorf("a key that is no run's: %d", got)
+	}
+}
+
+type dropper struct{ db *pebble.DB }
+
+func (d dropper) DeleteRange(start, end []byte, _ *pebble.WriteOptions) error {
+	return d.db.DeleteRange(start, end, pebble.NoSync)
+}
+
+// The cache holds what it may and no more, and gives back what was put in.
+func TestCache(t *testing.T) {
+	for _, size := range []int64{0, 1, 16 * 1000, 1 << 20} {
+		c := NewCache(size)
+		for i := range 2000 {
+			k := pageKey{run: uint64(i % 7), col: uint16(i % 11), sec: section(1 + i%3), page: uint32(i)}
+			want := bytes.Repeat([]byte{byte(i)}, i%500)
+			c.put(k, want)
+			c.put(k, []byte("another, which does not count"))
+			if got := c.get(k); got != nil && !bytes.Equal(got, want) {
+				t.Fatalf("page %d: %q", i, got)
+			} else if got == nil {
+				t.Fatalf("size %d: the page put last is gone", size)
+			}
+		}
+		for i := range c.shards {
+			s := &c.shards[i]
+			var bytes int64
+			for e := s.order.Front(); e != nil; e = e.Next() {
+				bytes += int64(len(e.Value.(*cached).data)) + 128
+			}
+			if bytes != s.bytes || len(s.pages) != s.order.Len() || s.bytes > s.max && s.order.Len() > 1 {
+				t.Errorf("size %d shard %d: %d bytes, said %d of %d; %d pages, %d in order", size, i, bytes, s.bytes, s.max, len(s.pages), s.order.Len())
+			}
+		}
+	}
+	// The page asked for last outlives the one put in last.
+	c := NewCache(cacheShards * 2 * (128 + 10))
+	key := func(i int) pageKey { return pageKey{run: 1, col: 1, sec: 1, page: uint32(i * cacheShards)} } // one shard
+	c.put(key(0), make([]byte, 10))
+	c.put(key(1), make([]byte, 10))
+	c.get(key(0))
+	c.put(key(2), make([]byte, 10))
+	if c.get(key(0)) == nil || c.get(key(1)) != nil || c.get(key(2)) == nil {
+		t.Error("the page used last was evicted")
+	}
+}
+
+// The bytes of a small run and of a descriptor, frozen with version 1.
+func TestGolden(t *testing.T) {
+	rows := make([]modelRow, 70)
+	for i := range rows {
+		cells := map[string]string{"id": fmt.Sprintf("sm%02d", i), "name": []string{"sview", "sbuy", "Ubuy"}[i%3]}
+		if i%20 == 7 {
+			cells["tags"] = []string{"j=a;=b", "jk.l=x", "splain"}[i/20%3]
+		}
+		if i == 33 {
+			cells["once"] = "sonly here" // one row of 70: sparse
+		}
+		rows[i] = modelRow{ints: []int64{1_700_000_000_000 + int64(i)*1000, int64(i/10) - 3}, cells: cells}
+	}
+	var totals Totals
+	totals.Add("name", 20_000, "buy", 46)
+	totals.Add("name", 20_000, "view", 24)
+	totals.Add("tags", 20_000, "a", -1)
+	var dump bytes.Buffer
+	sum := &Checksum{Next: sinkFunc(func(key, value []byte) error {
+		fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value))
+		return nil
+	})}
+	if err := Build(sum, 5, openOf(11, rows).Snapshot(), testInts, testFormat, totals.Sorted(), "id"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&dump, "%d keys, checksum %016x\n", sum.Keys, sum.Sum())
+	golden(t, "testdata/run-v1.golden", dump.Bytes())
+
+	dump.Reset()
+	err := goldenDescriptor.Put(putFunc(func(key, value []byte) { fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value)) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/descriptor-v1.golden", dump.Bytes())
+}
+
+type sinkFunc func(key, value []byte) error
+
+func (f sinkFunc) Set(key, value []byte) error { return f(key, value) }
+
+type putFunc func(key, value []byte)
+
+func (f putFunc) Set(key, value []byte, _ *pebble.WriteOptions) error { f(key, value); return nil }
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: a changed format is a new version\ngot\n%s\nwant\n%s", path, got, want)
+	}
+}
