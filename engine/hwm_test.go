@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// readAll and writeAll are a file's bytes.
+func readAll(t testing.TB, fs vfs.FS, path string) []byte {
+	t.Helper()
+	f, err := fs.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeAll(t testing.TB, fs vfs.FS, path string, data []byte) {
+	t.Helper()
+	if err := writeFile(fs, path, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The two slots are written in turn; one torn or lost leaves the other's mark.
+func TestHWMSlots(t *testing.T) {
+	fs := vfs.NewMem()
+	if err := fs.MkdirAll("d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mark := func() uint64 {
+		t.Helper()
+		h, err := readHWM(fs, "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.events
+	}
+	if got := mark(); got != 0 {
+		t.Fatalf("a new directory has mark %d", got)
+	}
+	h, err := readHWM(fs, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, events := range []uint64{10, 10, 9, 20, 30} { // 10 and 9 again write nothing
+		if err := h.write(events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := mark(); got != 30 || h.counter != 3 {
+		t.Fatalf("mark %d after %d writes", got, h.counter)
+	}
+	newest, other := "d/"+hwmName(h.counter), "d/"+hwmName(h.counter+1)
+	good := readAll(t, fs, newest)
+	for i := range good {
+		writeAll(t, fs, newest, good[:i])
+		if got := mark(); got != 20 {
+			t.Fatalf("newest slot torn at %d: mark %d", i, got)
+		}
+		for bit := range 8 {
+			bad := slices.Clone(good)
+			bad[i] ^= 1 << bit
+			writeAll(t, fs, newest, bad)
+			if got := mark(); got != 20 {
+				t.Fatalf("newest slot with bit %d of byte %d flipped: mark %d", bit, i, got)
+			}
+		}
+	}
+	writeAll(t, fs, newest, append(slices.Clone(good), 0))
+	if got := mark(); got != 20 {
+		t.Fatalf("newest slot with a byte more: mark %d", got)
+	}
+	// The next write goes to the torn slot and counts.
+	again, err := readHWM(fs, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.write(25); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark(); got != 25 {
+		t.Fatalf("mark %d after a write over a torn slot", got)
+	}
+	if err := fs.Remove(newest); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark(); got != 20 {
+		t.Fatalf("newest slot lost: mark %d", got)
+	}
+	if err := fs.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	if got := mark(); got != 0 {
+		t.Fatalf("both slots lost: mark %d", got)
+	}
+}

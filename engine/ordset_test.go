@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// ordinals are drawn close together and far apart, over page borders.
+var ordinals = rapid.OneOf(rapid.Uint64Range(0, 9), rapid.Uint64Range(65_530, 65_540), rapid.Uint64Range(0, 1<<40-1), rapid.Just(uint64(1<<40-1)))
+
+// drawLinks joins random ordinals, in the union-find and in a plain map of sets.
+func drawLinks(t *rapid.T, among []uint64) (l *links, root func(uint64) uint64) {
+	l = newLinks()
+	sets := map[uint64]*[]uint64{}
+	set := func(o uint64) *[]uint64 {
+		if sets[o] == nil {
+			sets[o] = &[]uint64{o}
+		}
+		return sets[o]
+	}
+	for range rapid.IntRange(0, 12).Draw(t, "links") {
+		a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
+		l.join(a, b)
+		if sa, sb := set(a), set(b); sa != sb {
+			*sa = append(*sa, *sb...)
+			for _, o := range *sb {
+				sets[o] = sa
+			}
+		}
+	}
+	root = func(o uint64) uint64 { return slices.Min(*set(o)) }
+	for _, o := range among {
+		want := slices.Sorted(slices.Values(*set(o)))
+		if got := l.set(o); !slices.Equal(got, want) {
+			t.Fatalf("the set of %d is %d, want %d", o, got, want)
+		}
+		if got := l.find(o); got != want[0] {
+			t.Fatalf("the root of %d is %d, want %d", o, got, want[0])
+		}
+	}
+	mapped := slices.Clone(among)
+	l.roots(mapped)
+	for i, o := range among {
+		if mapped[i] != root(o) {
+			t.Fatalf("%d maps to %d, want %d", o, mapped[i], root(o))
+		}
+	}
+	return l, root
+}
+
+func TestOrdSetIsASet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var sets [2]ordSet
+		models := [2]map[uint64]bool{{}, {}}
+		for i := range sets {
+			for _, o := range rapid.SliceOf(ordinals).Draw(t, "ordinals") {
+				sets[i].add(o)
+				if o != 0 {
+					models[i][o] = true
+				}
+			}
+		}
+		if rapid.Bool().Draw(t, "union") {
+			sets[0].union(&sets[1])
+			maps.Copy(models[0], models[1])
+			sets[0].add(5) // the set goes on after a union
+			models[0][5] = true
+		}
+		for i := range sets {
+			want := slices.Sorted(maps.Keys(models[i]))
+			if got := sets[i].sorted(); !slices.Equal(got, want) || sets[i].len() != len(want) {
+				t.Fatalf("set %d: %d, %d of them; want %d", i, got, sets[i].len(), want)
+			}
+		}
+		for range 20 {
+			o := ordinals.Draw(t, "asked")
+			if got := sets[0].has(o); got != models[0][o] {
+				t.Fatalf("has %d: %v", o, got)
+			}
+		}
+		among := append(slices.Sorted(maps.Keys(models[0])), 3, 4)
+		l, root := drawLinks(t, among)
+		roots := map[uint64]bool{}
+		for o := range models[0] {
+			roots[root(o)] = true
+		}
+		if got := sets[0].countRoots(l); got != len(roots) {
+			t.Fatalf("%d persons, want %d", got, len(roots))
+		}
+	})
+}
+
+func TestPairSetIsASet(t *testing.T) {
+	type pair struct {
+		row int
+		ord uint64
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var s pairSet
+		model := map[pair]bool{}
+		n := rapid.SampledFrom([]int{0, 1, 10, 49, 2000}).Draw(t, "pairs")
+		rows := rapid.SampledFrom([]int{1, 3, pairRowsMax}).Draw(t, "rows")
+		seed := rapid.Uint64().Draw(t, "seed")
+		for range n {
+			seed = seed*6364136223846793005 + 1442695040888963407
+			p := pair{int(seed >> 20 % uint64(rows)), seed >> 45 % 500}
+			if seed>>60 == 0 {
+				p.ord = 1<<40 - 1
+			}
+			s.add(p.row, p.ord)
+			if p.ord != 0 {
+				model[p] = true
+			}
+		}
+		compare := func(what string) {
+			t.Helper()
+			want, got := map[int]int{}, map[int]int{}
+			for p := range model {
+				want[p.row]++
+			}
+			s.each(func(row int) { got[row]++ })
+			if !maps.Equal(got, want) || s.n != len(model) {
+				t.Fatalf("%s: %d pairs by row %v; want %d, %v", what, s.n, got, len(model), want)
+			}
+		}
+		compare("as added")
+		among := []uint64{1, 2, 3}
+		for p := range model {
+			if len(among) < 20 {
+				among = append(among, p.ord)
+			}
+		}
+		slices.Sort(among)
+		l, root := drawLinks(t, slices.Compact(among))
+		mapped := map[pair]bool{}
+		for p := range model {
+			mapped[pair{p.row, root(p.ord)}] = true
+		}
+		model = mapped
+		s.toRoots(l)
+		compare("as persons")
+	})
+}
