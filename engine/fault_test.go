@@ -54,7 +54,7 @@ func TestFault(t *testing.T) {
 				tried := 0
 				for from, done := 1+len(kind)%*faultStride, false; !done; {
 					spec := fmt.Sprintf("%s %s %d %d", kind, mode, from, *faultStride)
-					cmd := exec.Command(os.Args[0], "-test.run=^TestFaultChild$", "-test.timeout=10m")
+					cmd := exec.Command(os.Args[0], "-test.run=^TestFaultChild$", "-test.timeout=2m")
 					cmd.Env = append(os.Environ(), faultEnv+"="+spec)
 					out, err := cmd.CombinedOutput()
 					var last string

@@ -71,10 +71,7 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 	if err := makeDir(fs, part); err != nil {
 		return SnapshotInfo{}, err
 	}
-	e.sealer.install.Lock()
-	err := e.db.Checkpoint(storeDir(fs, part))
-	e.sealer.install.Unlock()
-	if err != nil {
+	if err := e.checkpoint(storeDir(fs, part)); err != nil {
 		return SnapshotInfo{}, err
 	}
 	keys := fs.PathJoin(e.opts.Dir, keysName)
@@ -116,6 +113,19 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 		return SnapshotInfo{}, err
 	}
 	return SnapshotInfo{Path: dir, Events: events, Bytes: bytes}, nil
+}
+
+// checkpoint copies the store to dir. Pebble panics when it cannot sync a
+// directory of the copy; the copy is worth nothing then, the store is unharmed.
+func (e *Engine) checkpoint(dir string) (err error) {
+	e.sealer.install.Lock()
+	defer e.sealer.install.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("checkpoint: %v", r)
+		}
+	}()
+	return e.db.Checkpoint(dir)
 }
 
 // Restore makes a new data directory from a snapshot whose every file is as the
