@@ -94,6 +94,19 @@ func (d *decoder) object(n int) event.Object {
 	return event.Object(d.members[at : at : at+n])
 }
 
+// trim gives back what the object made last does not need, but for room for some
+// more members. An empty one is nil.
+func (d *decoder) trim(o event.Object, room int) event.Object {
+	at := len(d.members) - cap(o)
+	if len(o) == 0 {
+		d.members = d.members[:at]
+		return nil
+	}
+	end := min(at+len(o)+room, len(d.members))
+	d.members = d.members[:end]
+	return o[: len(o) : end-at]
+}
+
 // list is a list of one text.
 func (d *decoder) list(text string) []string {
 	if len(d.texts) == cap(d.texts) {

@@ -154,14 +154,14 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	e.User, e.Anonymous = idOf(v[fieldUserID]), idOf(v[fieldAnonymousID])
 
 	f := d.top.facts
-	context := d.top.context
+	whole := d.top.context
 	if own := v[fieldContext]; own.IsObject() {
 		var err *event.FieldError
-		if context, err = d.over(context, own, "context"); err != nil {
+		if whole, err = d.over(whole, own, "context"); err != nil {
 			return err
 		}
 		var ferr error
-		if f, ferr = factsOf(context, &d.parser); ferr != nil {
+		if f, ferr = factsOf(whole, &d.parser); ferr != nil {
 			return refuse("context", ferr.Error())
 		}
 	}
@@ -185,9 +185,10 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	} else if own.Kind != event.Absent && own.Kind != event.Null {
 		integrations = own
 	}
-	extra := d.object(unknown + int(fields))
-	if context.Kind != event.Absent {
-		extra = append(extra, event.Member{Key: "context", Value: context})
+	const injected = 4 // context, integrations, timestamp and sentAt of the batch
+	extra := d.object(len(o) + injected)
+	if whole.Kind != event.Absent {
+		extra = append(extra, event.Member{Key: "context", Value: whole})
 	}
 	if integrations.Kind != event.Absent {
 		extra = append(extra, event.Member{Key: "integrations", Value: integrations})
@@ -212,14 +213,10 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 			}
 		}
 	}
-	if len(extra) > 0 {
-		e.Extra = extra
-	}
-
-	e.Context = d.object(factsMax + enrichedMax)
-	if f.fill(&e.Context, d); len(e.Context) == 0 {
-		e.Context = nil
-	}
+	e.Extra = d.trim(extra, 0)
+	context := d.object(factsMax)
+	f.fill(&context, d)
+	e.Context = d.trim(context, enrichedMax)
 	r.Source = d.sourceOf(&f)
 	return nil
 }

@@ -110,7 +110,9 @@ func whole(result dialect.Result, shape form) problem {
 		var field *event.FieldError
 		if errors.As(result.Err, &field) {
 			p := one(field)
-			p.index = -1
+			if p.index = -1; shape == batchForm {
+				p.message = unread
+			}
 			return p
 		}
 		return problem{err: badRequest, message: unread, details: textOf(result.Err), index: -1}
