@@ -174,6 +174,7 @@ func (g *generator) event() *event.Event {
 	if g.chance(6) {
 		e.Extra.Set(pick(g, "transactionId", "currency"), g.scalar())
 		e.Extra.Set("integrations", event.Raw(`{"All":false,"Mail":{"id":7}}`))
+		e.Extra.Set("context", event.Raw(pick(g, `{"active":false}`, `{"active":true}`)))
 	}
 	if g.chance(6) {
 		e.Increments = append(e.Increments, event.Amount{Property: pick(g, "plan", "name", "tags"), By: pick[int64](g, 10, -3, 0, 1<<40)})

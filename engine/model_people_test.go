@@ -143,13 +143,17 @@ func (s *modelSite) profile(who *person) engine.User {
 		Events:    uint64(len(who.events)),
 		Cursor:    who.events[0].ID,
 		FirstSeen: who.events[0].Time,
-		LastSeen:  who.events[0].Time,
 	}
+	seen := false
 	u.Aliases = sorted(who.ids) // all of them: showUser makes one set of every id
 	sessions := map[uint64]struct{}{}
 	groups := map[string]struct{}{}
 	for _, e := range who.events {
-		u.FirstSeen, u.LastSeen = min(u.FirstSeen, e.Time), max(u.LastSeen, e.Time)
+		u.FirstSeen = min(u.FirstSeen, e.Time)
+		asleep := e.Dialect == event.Segment && e.Type == event.Identify && event.GetPath(e.Extra, "context.active").Text == "false"
+		if !asleep && (!seen || e.Time > u.LastSeen) {
+			u.LastSeen, seen = e.Time, true
+		}
 		if e.SessionOrd != 0 {
 			sessions[e.SessionOrd] = struct{}{}
 		}
@@ -163,6 +167,9 @@ func (s *modelSite) profile(who *person) engine.User {
 				groups[g] = struct{}{}
 			}
 		}
+	}
+	if !seen {
+		u.LastSeen = u.FirstSeen
 	}
 	u.Sessions, u.Groups = uint64(len(sessions)), sorted(groups)
 	return u

@@ -237,37 +237,23 @@ func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(se
 }
 
 // profile reads a person out of its events: traits in order of receipt, the last
-// one wins, null deletes; increments add up.
+// one wins, null deletes; increments add up. An inactive identify does not move
+// last seen.
 func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error) {
 	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := e.name(b, v, p, &u); err != nil {
 		return u, err
 	}
 	clause := p.clause()
-	var sessions ordSet
-	err := v.eachRow(b, matching(clause), func(p *viewPart) func(int) {
-		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
-		return func(row int) {
-			t := times.At(row)
-			if u.Events == 0 || t < u.FirstSeen {
-				u.FirstSeen = t
-			}
-			if u.Events == 0 || t > u.LastSeen {
-				u.LastSeen = t
-			}
-			u.Events++
-			sessions.add(uint64(session.At(row)))
-		}
-	})
-	if err != nil {
-		return u, err
-	}
-	u.Sessions = uint64(sessions.len())
 	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
-	err = v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
+	var unseen ordSet
+	err := v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
 			merge(&u.Properties, ev.Properties)
+			if inactive(ev) {
+				unseen.add(ev.Seq)
+			}
 		case event.Increment:
 			increment(&u.Properties, ev.Name, ev.Value.Text)
 		case event.Group:
@@ -276,6 +262,32 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 			}
 		}
 	})
+	if err != nil {
+		return u, err
+	}
+	var sessions ordSet
+	seen := false
+	err = v.eachRow(b, matching(clause), func(p *viewPart) func(int) {
+		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
+		return func(row int) {
+			t := times.At(row)
+			if u.Events == 0 || t < u.FirstSeen {
+				u.FirstSeen = t
+			}
+			if !unseen.has(p.first() + uint64(row)) {
+				if !seen || t > u.LastSeen {
+					u.LastSeen = t
+				}
+				seen = true
+			}
+			u.Events++
+			sessions.add(uint64(session.At(row)))
+		}
+	})
+	if !seen {
+		u.LastSeen = u.FirstSeen
+	}
+	u.Sessions = uint64(sessions.len())
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
 }
@@ -338,6 +350,12 @@ func (v *view) eachEventOf(b budget, w *where, fn func(*event.Event)) error {
 		return failed
 	}
 	return err
+}
+
+// inactive says that an identify only tells of a person, who was not there:
+// Segment's context.active, false.
+func inactive(ev *event.Event) bool {
+	return ev.Dialect == event.Segment && event.GetPath(ev.Extra, "context.active") == event.Boolean(false)
 }
 
 // merge lays traits over properties; null deletes.
