@@ -1,0 +1,287 @@
+// Damaged files: a bit flipped, an end cut off, a stretch zeroed, a file gone,
+// anywhere in a store that was closed in good order. The store must not open, or
+// be found out by Check, or be unharmed: never does it open and show other events
+// than it was given with nobody the wiser.
+//
+//	go test ./engine -run DamagedFiles -damage.trials=20000
+
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"cairn/engine"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+var (
+	damageTrials = flag.Int("damage.trials", 300, "damaged stores to try")
+	damageSeed   = flag.Uint64("damage.seed", 1, "where the trials begin")
+)
+
+// closedStore is a store with sealed and unsealed events, closed.
+func closedStore(t *testing.T) (w *workload, store files, lines []string) {
+	t.Helper()
+	w = newWorkload(rand.New(rand.NewPCG(8, 1)))
+	fs := vfs.NewMem()
+	options := w.options(fs, rand.New(rand.NewPCG(8, 2)))
+	options.SealRows, options.HotEvents = 40, 200
+	for life := range 3 { // flushed tables, a manifest with a history, a log
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run(e, 1, 40+5*life, never)
+		if life == 2 {
+			if lines, err = told(e, w.sites); err != nil {
+				t.Fatal(err)
+			}
+			if e.Stats().Runs < 4 {
+				t.Fatal("too few runs")
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if report, err := engine.Check(context.Background(), fs, "data"); err != nil || len(report.Problems) > 0 || report.Unsealed == 0 {
+		t.Fatalf("check of the good store: %+v, %v", report, err)
+	}
+	return w, readFiles(t, fs, "data"), lines
+}
+
+// harm damages one file in one way.
+func harm(rng *rand.Rand, store files) (what string, name string, data []byte) {
+	names := store.names()
+	for {
+		name = names[rng.IntN(len(names))]
+		good := store[name]
+		if rng.IntN(8) == 0 {
+			return "gone", name, nil
+		}
+		if len(good) == 0 {
+			continue
+		}
+		at := rng.IntN(len(good))
+		switch rng.IntN(4) {
+		case 0:
+			return fmt.Sprintf("cut to %d of %d bytes", at, len(good)), name, append([]byte{}, good[:at]...)
+		case 1:
+			n := min(1+rng.IntN(600), len(good)-at)
+			data = slices.Clone(good)
+			clear(data[at : at+n])
+			if string(data) == string(good) {
+				continue
+			}
+			return fmt.Sprintf("%d of %d bytes zeroed at %d", n, len(good), at), name, data
+		default:
+			data = slices.Clone(good)
+			bit := rng.IntN(8)
+			data[at] ^= 1 << bit
+			return fmt.Sprintf("bit %d of byte %d of %d flipped", bit, at, len(good)), name, data
+		}
+	}
+}
+
+func TestDamagedFiles(t *testing.T) {
+	w, store, want := closedStore(t)
+	trials := *damageTrials
+	if testing.Short() {
+		trials = min(trials, 100)
+	}
+	outcomes := map[string]int{}
+	for i := range trials {
+		seed := *damageSeed + uint64(i)
+		what, name, data := harm(rand.New(rand.NewPCG(seed, 77)), store)
+		bad := store.with(name, data)
+		outcome := verdict(t, w, bad, want)
+		outcomes[outcome]++
+		if strings.HasPrefix(outcome, "LOST") || strings.HasPrefix(outcome, "HUNG") {
+			t.Errorf("%s, %s: %s\nagain: go test ./engine -run DamagedFiles -damage.trials=1 -damage.seed=%d", name, what, outcome, seed)
+		}
+	}
+	t.Logf("%d damaged stores: %v", trials, outcomes)
+}
+
+// verdict opens and checks a damaged store.
+func verdict(t *testing.T, w *workload, bad files, want []string) (outcome string) {
+	ctx := context.Background()
+	var report engine.CheckReport
+	var checkErr error
+	if !inTime(func() { report, checkErr = engine.Check(ctx, bad.mem(t), "data") }) {
+		return "HUNG in check"
+	}
+	found := checkErr != nil || len(report.Problems) > 0
+	fs := bad.mem(t)
+	options := w.options(fs, rand.New(rand.NewPCG(8, 3)))
+	options.SealRows, options.HotEvents = 40, 200
+	fatal := make(chan error, 8)
+	options.Fatal = func(err error) { fatal <- err }
+	var e *engine.Engine
+	var openErr error
+	if !inTime(func() { e, openErr = engine.Open(options) }) {
+		if len(fatal) > 0 {
+			return "refused at open, with Fatal"
+		}
+		return "HUNG at open"
+	}
+	if openErr != nil {
+		return "refused at open"
+	}
+	var lines []string
+	var readErr error
+	if !inTime(func() { lines, readErr = told(e, w.sites) }) {
+		return "HUNG at a query"
+	}
+	if !inTime(func() { _ = e.Close() }) && len(fatal) == 0 {
+		return "HUNG at close"
+	}
+	right := slices.Equal(lines, want)
+	switch {
+	case readErr != nil && found:
+		return "opened, a query says it is damaged, so does check"
+	case readErr != nil:
+		return "opened, a query says it is damaged"
+	case right && found:
+		return "opened and all is right, but check finds a fault"
+	case right:
+		return "opened and all is right"
+	case found:
+		return "opened with other data, check finds it"
+	}
+	return fmt.Sprintf("LOST: %d lines are told, %d of them as they were", len(lines), same(lines, want))
+}
+
+func same(got, want []string) (n int) {
+	for _, l := range got {
+		if slices.Contains(want, l) {
+			n++
+		}
+	}
+	return n
+}
+
+// The log's file torn at many places, as a disk may leave it: what was
+// acknowledged before the tear is there, or the store is refused.
+func TestTornLog(t *testing.T) {
+	w := newWorkload(rand.New(rand.NewPCG(9, 1)))
+	fs := vfs.NewCrashableMem()
+	options := w.options(fs, rand.New(rand.NewPCG(9, 2)))
+	options.SealRows, options.HotEvents, options.Memory = 1<<16, 1<<16, 256<<20 // one log, nothing sealed
+	e, err := engine.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logName := func() string {
+		var found string
+		list, err := fs.List("data/store")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range list {
+			if strings.HasSuffix(name, ".log") && name > found {
+				found = name
+			}
+		}
+		return "store/" + found
+	}
+	type ack struct {
+		end    int // of the log when it was answered
+		events int // of all sites by then
+	}
+	var acks []ack
+	events := 0
+	name := logName()
+	for range 120 {
+		w.run(e, 1, 1, never)
+		if logName() != name {
+			t.Fatal("the log was rotated")
+		}
+		info, err := fs.Stat("data/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests := w.acked()
+		events += len(requests[len(requests)-1].records)
+		acks = append(acks, ack{int(info.Size()), events})
+	}
+	lines, err := told(e, w.sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := readFiles(t, fs.CrashClone(vfs.CrashCloneCfg{}), "data") // a power cut: no mark at the end
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full := store[name]
+	if len(full) < acks[len(acks)-1].end {
+		t.Fatalf("%d bytes of log were synced, %d acknowledged", len(full), acks[len(acks)-1].end)
+	}
+	full = full[:acks[len(acks)-1].end]
+	rng := rand.New(rand.NewPCG(9, 3))
+	var tears []int
+	for _, a := range acks {
+		tears = append(tears, a.end, a.end-1, a.end+1)
+	}
+	for range 200 {
+		tears = append(tears, rng.IntN(len(full)))
+	}
+	if *damageTrials < len(tears) {
+		rng.Shuffle(len(tears), func(i, j int) { tears[i], tears[j] = tears[j], tears[i] })
+		tears = tears[:*damageTrials/3]
+	}
+	opened, refused := 0, 0
+	for i, at := range tears {
+		at = min(at, len(full))
+		torn, how := full[:at:at], "cut"
+		if i%2 == 1 { // zeroed to where the file ended
+			torn, how = append(slices.Clone(torn), make([]byte, len(full)-at)...), "zeroed"
+		}
+		surely := 0
+		for _, a := range acks {
+			if a.end <= at {
+				surely = a.events
+			}
+		}
+		left := store.with(name, torn).mem(t)
+		options := w.options(left, rand.New(rand.NewPCG(9, 4)))
+		e, err := engine.Open(options)
+		if err != nil {
+			refused++
+			continue
+		}
+		opened++
+		got, err := told(e, w.sites)
+		if err != nil {
+			t.Fatalf("%s at %d: %v", how, at, err)
+		}
+		have := 0
+		for _, l := range got {
+			if strings.Contains(l, "MessageID=") {
+				if have++; !slices.Contains(lines, l) {
+					t.Fatalf("%s at %d: an event that was never stored so: %s", how, at, l)
+				}
+			}
+		}
+		if have < surely {
+			t.Errorf("%s at %d: %d events, %d were acknowledged before the tear", how, at, have, surely)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatalf("%s at %d: close: %v", how, at, err)
+		}
+		if report, err := engine.Check(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
+			t.Fatalf("%s at %d: check: %v %v", how, at, err, report.Problems)
+		}
+	}
+	t.Logf("%d tears: %d stores opened, %d refused", len(tears), opened, refused)
+	if opened == 0 {
+		t.Error("a torn tail is what every power cut may leave; not one store opened")
+	}
+}
