@@ -2,6 +2,8 @@ package httpd
 
 import (
 	"cairn/http/dialect"
+	"cairn/http/openpanel"
+	"cairn/http/opentracker"
 	"cairn/http/oppizi"
 	"cairn/http/segment"
 )
@@ -11,7 +13,9 @@ import (
 func dialects(r *registry) []dialect.Dialect {
 	return []dialect.Dialect{
 		oppizi.New(),
+		opentracker.New(), // before whoever else answers "/": an si in the query wins
 		segment.New(segmentLimits(r)),
+		openpanel.New(),
 	}
 }
 

@@ -1,0 +1,297 @@
+package opentracker
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// The limits of /api/counts.
+const (
+	countsDefault = 100
+	countsMax     = 10_000
+	offsetMax     = 1 << 30
+)
+
+// table is what /api/counts answers.
+type table struct {
+	site, property, segment string
+	span                    span
+	series                  bool
+	fields                  []string
+	page                    dialect.CounterPage
+}
+
+// counts answers /api/counts: one row a value of a property, or a row a property.
+func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
+	q, t, err := r.counterQuery()
+	if err != nil {
+		return err
+	}
+	kind, err := r.query.choice("dataType", "json", "csv", "html")
+	if err != nil {
+		return err
+	}
+	if t.page, err = r.page(ctx, q); err != nil {
+		return err
+	}
+	switch kind {
+	case "csv":
+		t.csv(res)
+	case "html":
+		t.html(res)
+	default:
+		r.answer(res, t.json(nil))
+	}
+	return nil
+}
+
+// counterQuery reads what is asked for.
+func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
+	t.site = r.site
+	q.Property = property(r.query.first("property"))
+	q.Values = asked(q.Property, r.query["value"])
+	q.Segment = property(r.query.first("segment"))
+	filter := r.query.first("filter")
+	switch {
+	case q.Property == "" && len(q.Values) > 0:
+		return q, t, refuse("value", "needs a property")
+	case q.Property == "" && q.Segment != "":
+		return q, t, refuse("segment", "needs a property")
+	case len(q.Values) > propertiesMax:
+		return q, t, refuse("value", "at most 256 values")
+	case filter == "none":
+		q.Segment = ""
+	case q.Segment != "" && filter != "" && filter != "showAllSorts":
+		q.SegmentValues = asked(q.Segment, []string{filter})
+	}
+	if t.span, err = parseSpan(r.query, r.now, r.home); err != nil {
+		return q, t, err
+	}
+	t.span.apply(&q)
+	if q.Interval, err = r.query.choice("interval", "", "hour", "day", "week", "month"); err != nil {
+		return q, t, err
+	}
+	if q.Interval != "" {
+		if err := r.series(&q, &t.span); err != nil {
+			return q, t, err
+		}
+	}
+	sort, err := r.query.choice("sort", "event", "session", "user", "value")
+	if err != nil {
+		return q, t, err
+	}
+	q.Sort = map[string]string{"event": "events", "session": "sessions", "user": "users", "value": "value"}[sort]
+	if q.Limit, err = r.query.number("limit", countsDefault, 1, countsMax); err != nil {
+		return q, t, err
+	}
+	if q.Offset, err = r.query.number("offset", 0, 0, offsetMax); err != nil {
+		return q, t, err
+	}
+	t.property, t.segment, t.series = q.Property, q.Segment, q.Interval != ""
+	switch {
+	case q.Property == "":
+		t.fields = []string{"property", "values"}
+	case q.Segment != "":
+		t.fields = []string{"value", "segment"}
+	default:
+		t.fields = []string{"value"}
+	}
+	if t.series {
+		t.fields = append([]string{"time"}, t.fields...)
+	}
+	t.fields = append(t.fields, "event", "session", "user")
+	return q, t, nil
+}
+
+// series gives a query in steps the bounds it needs: hours go by the instant, and
+// days without an end end today.
+func (r *reading) series(q *dialect.CounterQuery, s *span) error {
+	if q.Property == "" {
+		return refuse("interval", "needs a property")
+	}
+	if s.ends && !s.starts {
+		return refuse("from", "needed with a to and an interval")
+	}
+	if !s.days {
+		return nil
+	}
+	if !s.ends {
+		q.ToDay = max(q.FromDay, dayOf(timeIn(r.now, s.zone)))
+	}
+	if q.Interval == "hour" {
+		q.From, q.To = s.start(q.FromDay), s.start(q.ToDay+1)
+		q.FromDay, q.ToDay = 0, 0
+	}
+	return nil
+}
+
+// page asks for the rows. Countries are in the order of their names, which the
+// store does not know: a page of them is cut here, as long as there are no more
+// than countsMax.
+func (r *reading) page(ctx context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
+	byName := q.Property == "country" && q.Interval == ""
+	whole := q
+	if byName {
+		whole.Limit, whole.Offset = countsMax, 0
+	}
+	page, err := r.Counters(ctx, whole)
+	if err == nil && byName && page.More {
+		byName = false
+		page, err = r.Counters(ctx, q)
+	}
+	if err != nil {
+		return page, err
+	}
+	for i := range page.Rows {
+		row := &page.Rows[i]
+		row.Value, row.Segment = named(q.Property, row.Value), named(q.Segment, row.Segment)
+		if q.Property == "" {
+			row.Value = shown(row.Value)
+		}
+	}
+	if byName {
+		slices.SortStableFunc(page.Rows, func(a, b dialect.CounterRow) int {
+			c := 0
+			switch q.Sort {
+			case "events":
+				c = cmp.Compare(b.Events, a.Events)
+			case "sessions":
+				c = cmp.Compare(b.Sessions, a.Sessions)
+			case "users":
+				c = cmp.Compare(b.Users, a.Users)
+			}
+			return cmp.Or(c, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
+		})
+		page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
+		if page.More = len(page.Rows) > q.Limit; page.More {
+			page.Rows = page.Rows[:q.Limit]
+		}
+	}
+	return page, nil
+}
+
+// cell is a field of a row as text; isText says that it is not a number.
+func (t *table) cell(row *dialect.CounterRow, field string) (text string, isText bool) {
+	switch field {
+	case "time":
+		return rfc3339(row.Time, t.span.zone), true
+	case "value", "property":
+		return row.Value, true
+	case "segment":
+		return row.Segment, true
+	case "values":
+		return strconv.FormatUint(row.Values, 10), false
+	case "event":
+		return strconv.FormatInt(row.Events, 10), false
+	case "session":
+		return strconv.FormatUint(row.Sessions, 10), false
+	}
+	return strconv.FormatUint(row.Users, 10), false
+}
+
+// json appends
+//
+//	{"site","property","segment","from","to","rows","field":[…],"data":[{…}],"total":{"event","session","user"}}
+func (t *table) json(dst []byte) []byte {
+	dst = member(append(dst, '{'), "site", t.site)
+	dst = memberOrNull(dst, "property", shown(t.property))
+	dst = memberOrNull(dst, "segment", shown(t.segment))
+	from, to := t.span.bounds()
+	dst = memberOrNull(memberOrNull(dst, "from", from), "to", to)
+	dst = strconv.AppendInt(append(dst, `,"rows":`...), int64(t.page.Count), 10)
+	dst = append(dst, `,"field":[`...)
+	for i, field := range t.fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = event.AppendString(dst, field)
+	}
+	dst = append(dst, `],"data":[`...)
+	for i := range t.page.Rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = t.row(append(dst, '{'), &t.page.Rows[i], t.fields)
+	}
+	dst = t.row(append(dst, `],"total":{`...), &t.page.Total, []string{"event", "session", "user"})
+	return append(dst, '}')
+}
+
+// row appends the fields of a row and the closing brace.
+func (t *table) row(dst []byte, row *dialect.CounterRow, fields []string) []byte {
+	for i, field := range fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(event.AppendString(dst, field), ':')
+		if text, isText := t.cell(row, field); isText {
+			dst = event.AppendString(dst, text)
+		} else {
+			dst = append(dst, text...)
+		}
+	}
+	return append(dst, '}')
+}
+
+// csv answers RFC 4180, the fields' names first. A text that a spreadsheet would
+// take for a formula gets a ' before it.
+func (t *table) csv(res *dialect.Response) {
+	body := append(res.Body[:0], strings.Join(t.fields, ",")...)
+	body = append(body, "\r\n"...)
+	for i := range t.page.Rows {
+		for k, field := range t.fields {
+			if k > 0 {
+				body = append(body, ',')
+			}
+			text, isText := t.cell(&t.page.Rows[i], field)
+			if isText && text != "" && strings.IndexByte("=+-@\t\r", text[0]) >= 0 && !isNumber(text) {
+				text = "'" + text
+			}
+			if strings.ContainsAny(text, "\",\r\n") {
+				text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+			}
+			body = append(body, text...)
+		}
+		body = append(body, "\r\n"...)
+	}
+	res.Status, res.ContentType, res.Body = 200, "text/csv; charset=utf-8", body
+	res.Header = append(res.Header, [2]string{"Content-Disposition", `attachment; filename="counts.csv"`})
+}
+
+// isNumber says that s is a signed decimal.
+func isNumber(s string) bool {
+	whole, fraction, point := strings.Cut(strings.TrimLeft(s, "+-"), ".")
+	return len(s)-len(strings.TrimLeft(s, "+-")) <= 1 && whole != "" && isDigits(whole) && isDigits(fraction) && (!point || fraction != "")
+}
+
+var escapeHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
+
+// html answers a page with a table that runs no script.
+func (t *table) html(res *dialect.Response) {
+	body := append(res.Body[:0], "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>"...)
+	title := t.site
+	if t.property != "" {
+		title += ": " + shown(t.property)
+	}
+	body = append(append(body, escapeHTML.Replace(title)...), "</title>\n<table>\n<tr>"...)
+	for _, field := range t.fields {
+		body = append(append(append(body, "<th>"...), field...), "</th>"...)
+	}
+	body = append(body, "</tr>\n"...)
+	for i := range t.page.Rows {
+		body = append(body, "<tr>"...)
+		for _, field := range t.fields {
+			text, _ := t.cell(&t.page.Rows[i], field)
+			body = append(append(append(body, "<td>"...), escapeHTML.Replace(text)...), "</td>"...)
+		}
+		body = append(body, "</tr>\n"...)
+	}
+	res.Status, res.ContentType, res.Body = 200, "text/html; charset=utf-8", append(body, "</table>\n</html>\n"...)
+	res.Header = append(res.Header, [2]string{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"})
+}
