@@ -205,7 +205,7 @@ func (p *params) multipart(body []byte, boundary string) error {
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for n := 0; ; n++ {
 		part, err := r.NextRawPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && (n > 0 || bytes.Contains(body, []byte("--"+boundary+"--"))) {
 			return nil
 		}
 		if err != nil {

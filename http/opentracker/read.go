@@ -91,11 +91,18 @@ func (protocol) Credential(req *dialect.Request) dialect.Credential {
 
 // Read answers the counters, the views and the login.
 func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader, res *dialect.Response) error {
+	err := read(ctx, req, r, res)
+	if err == nil {
+		res.Header = append(res.Header, noStore)
+	}
+	return err
+}
+
+func read(ctx context.Context, req *dialect.Request, r dialect.Reader, res *dialect.Response) error {
 	q, err := parseValues(req)
 	if err != nil {
 		return err
 	}
-	res.Header = append(res.Header, [2]string{"Cache-Control", "no-store"})
 	if slices.Contains(loginPaths, req.Path) {
 		return login(q, r, res)
 	}

@@ -24,6 +24,9 @@ const (
 	typeGIF  = "image/gif"
 )
 
+// noStore is on every answer: a pixel that is cached is not counted again.
+var noStore = [2]string{"Cache-Control", "no-store"}
+
 // pixel is a transparent GIF of 1×1.
 const pixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
@@ -79,7 +82,7 @@ func wanted(req *dialect.Request) answer {
 // Reply answers an event with its id, in the form that was asked for, and every
 // failure in that form too.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
-	res.Header = append(res.Header, [2]string{"Cache-Control", "no-store"})
+	res.Header = append(res.Header, noStore)
 	if req.Route != nil && req.Route.Reads {
 		failRead(req, res, result)
 		return
