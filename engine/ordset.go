@@ -104,13 +104,32 @@ type pairSet struct {
 
 const pairRowsMax = 1 << 24
 
-func (s *pairSet) add(row int, ord uint64) {
-	if ord != 0 {
-		s.put(uint64(row)<<40 | ord&(1<<40-1))
+// add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
+func (s *pairSet) add(row int, ord uint64) bool {
+	return ord != 0 && s.put(uint64(row)<<40|ord&(1<<40-1))
+}
+
+func (s *pairSet) has(row int, ord uint64) bool {
+	if len(s.slots) == 0 {
+		return false
+	}
+	pair := uint64(row)<<40 | ord&(1<<40-1)
+	mask := uint64(len(s.slots) - 1)
+	for i := pairSlot(pair) & mask; ; i = (i + 1) & mask {
+		if s.slots[i] == pair || s.slots[i] == 0 {
+			return s.slots[i] == pair
+		}
 	}
 }
 
-func (s *pairSet) put(pair uint64) {
+func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
+
+func (s *pairSet) clear() {
+	clear(s.slots)
+	s.n = 0
+}
+
+func (s *pairSet) put(pair uint64) bool {
 	if (s.n+1)*4 > len(s.slots)*3 {
 		old := s.slots
 		s.slots = make([]uint64, max(64, 2*len(old)))
@@ -122,14 +141,14 @@ func (s *pairSet) put(pair uint64) {
 		}
 	}
 	mask := uint64(len(s.slots) - 1)
-	for i := (pair * 0x9e3779b97f4a7c15 >> 20) & mask; ; i = (i + 1) & mask {
+	for i := pairSlot(pair) & mask; ; i = (i + 1) & mask {
 		if s.slots[i] == pair {
-			return
+			return false
 		}
 		if s.slots[i] == 0 {
 			s.slots[i] = pair
 			s.n++
-			return
+			return true
 		}
 	}
 }

@@ -68,41 +68,44 @@ type dictPage struct {
 	data []byte
 }
 
+// parseDict checks the page so that no later read can leave it.
 func parseDict(b []byte) (p dictPage, ok bool) {
-	if len(b) < 5 || b[0] > 2 {
+	if len(b) < 9 || b[0] > 2 {
 		return p, false
 	}
-	p.kind = b[0]
-	n := binary.LittleEndian.Uint32(b[1:])
-	b = b[5:]
-	if n == 0 || uint64(n) > 1<<24 {
-		return dictPage{}, false
+	n := uint64(binary.LittleEndian.Uint32(b[1:]))
+	if n == 0 || n > 1<<24 {
+		return p, false
 	}
-	p.n = int(n)
-	switch p.kind {
-	case 0:
-		if len(b) < 4 {
+	if b[0] == 0 {
+		size := uint64(binary.LittleEndian.Uint32(b[5:]))
+		return viewDict(b), size*n == uint64(len(b)-9)
+	}
+	if uint64(len(b)) < 5+2*uint64(b[0])*n {
+		return p, false
+	}
+	p = viewDict(b)
+	last := 0
+	for i := 0; i < p.n; i++ {
+		e := p.end(i)
+		if e < last {
 			return dictPage{}, false
 		}
-		size := binary.LittleEndian.Uint32(b)
-		p.size, p.data = int(size), b[4:]
-		return p, uint64(size)*uint64(n) == uint64(len(p.data))
-	default:
-		w := 2 * int(p.kind)
-		if len(b) < w*p.n {
-			return dictPage{}, false
-		}
-		p.ends, p.data = b[:w*p.n], b[w*p.n:]
-		last := 0
-		for i := 0; i < p.n; i++ {
-			e := p.end(i)
-			if e < last {
-				return dictPage{}, false
-			}
-			last = e
-		}
-		return p, last == len(p.data)
+		last = e
 	}
+	return p, last == len(p.data)
+}
+
+// viewDict opens a page that parseDict has accepted.
+func viewDict(b []byte) dictPage {
+	p := dictPage{kind: b[0], n: int(binary.LittleEndian.Uint32(b[1:]))}
+	if p.kind == 0 {
+		p.size, p.data = int(binary.LittleEndian.Uint32(b[5:])), b[9:]
+		return p
+	}
+	ends := 5 + 2*int(p.kind)*p.n
+	p.ends, p.data = b[5:ends], b[ends:]
+	return p
 }
 
 func (p *dictPage) end(i int) int {

@@ -134,30 +134,34 @@ func parseInts(b []byte) (p intPage, ok bool) {
 	if len(b) < pageHeader || b[0] > 2 {
 		return p, false
 	}
-	p.kind = b[0]
-	p.n = int(binary.LittleEndian.Uint16(b[1:]))
-	p.base = int64(binary.LittleEndian.Uint64(b[3:]))
-	if p.n > PageRows {
-		return intPage{}, false
+	n := int(binary.LittleEndian.Uint16(b[1:]))
+	if n > PageRows {
+		return p, false
 	}
-	if p.kind == 0 {
-		return p, len(b) == pageHeader
+	if b[0] == 0 {
+		return viewInts(b), len(b) == pageHeader
 	}
-	entry := entrySize(p.kind)
-	blocks := (p.n + blockLen - 1) / blockLen
-	if len(b) < pageHeader+blocks*entry+8 {
-		return intPage{}, false
+	if blocks := (n + blockLen - 1) / blockLen; len(b) < pageHeader+blocks*entrySize(b[0])+8 {
+		return p, false
 	}
-	p.dir = b[pageHeader : pageHeader+blocks*entry]
-	p.data = b[pageHeader+blocks*entry:]
-	for i := 0; i < blocks; i++ {
+	p = viewInts(b)
+	for i := 0; i*blockLen < n; i++ {
 		_, width, off := p.entry(i)
-		n := min(blockLen, p.n-i*blockLen)
-		if width > 64 || off*16+(n*width+7)/8+8 > len(p.data) {
+		if width > 64 || off*16+(min(blockLen, n-i*blockLen)*width+7)/8+8 > len(p.data) {
 			return intPage{}, false
 		}
 	}
 	return p, true
+}
+
+// viewInts opens a page that parseInts has accepted.
+func viewInts(b []byte) intPage {
+	p := intPage{kind: b[0], n: int(binary.LittleEndian.Uint16(b[1:])), base: int64(binary.LittleEndian.Uint64(b[3:]))}
+	if p.kind != 0 {
+		data := pageHeader + (p.n+blockLen-1)/blockLen*entrySize(p.kind)
+		p.dir, p.data = b[pageHeader:data], b[data:]
+	}
+	return p
 }
 
 func (p *intPage) entry(block int) (base uint64, width, off int) {

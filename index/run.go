@@ -43,7 +43,9 @@ func (e *CorruptError) Error() string {
 
 func (r *Run) corrupt(what string) error { return &CorruptError{r.Site, r.Run, what} }
 
-func (r *Run) load(k pageKey) ([]byte, error) {
+// load returns a page as it is stored. Only pages that valid has accepted come
+// into the cache, so what lies there need not be looked through again.
+func (r *Run) load(k pageKey, valid func([]byte) bool) ([]byte, error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil
 	}
@@ -58,13 +60,29 @@ func (r *Run) load(k pageKey) ([]byte, error) {
 	if err := closer.Close(); err != nil {
 		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
 	}
+	if !valid(b) {
+		return nil, r.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", k.col, k.sec, k.page))
+	}
 	r.cache.put(k, b)
 	return b, nil
 }
 
+// Validators of load.
+func validAlways([]byte) bool { return true } // the reader copes with anything
+
+func validInts(b []byte) bool {
+	_, ok := parseInts(b)
+	return ok
+}
+
+func validDict(b []byte) bool {
+	_, ok := parseDict(b)
+	return ok
+}
+
 func (r *Run) loadHeader() (*header, error) {
 	r.once.Do(func() {
-		b, err := r.load(pageKey{run: r.Run, col: colHeader})
+		b, err := r.load(pageKey{run: r.Run, col: colHeader}, validAlways)
 		if err == nil {
 			r.header, err = parseHeader(b)
 		}
@@ -94,7 +112,7 @@ func (r *Run) MayHold(term string) (bool, error) {
 	if err != nil || !h.filter {
 		return false, err
 	}
-	b, err := r.load(pageKey{run: r.Run, col: colFilter})
+	b, err := r.load(pageKey{run: r.Run, col: colFilter}, validAlways)
 	if err != nil {
 		return false, err
 	}
@@ -199,14 +217,14 @@ func (p *pagedInts) page(i int) *intPage {
 	}
 	p.at = i + 1
 	p.cur = intPage{}
-	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)})
+	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, validInts)
 	if err != nil {
 		p.view.fail(err)
 		return &p.cur
 	}
-	page, ok := parseInts(b)
-	if !ok || page.n != min(PageRows, p.n-i*PageRows) {
-		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", p.col, p.sec, i)))
+	page := viewInts(b)
+	if page.n != min(PageRows, p.n-i*PageRows) {
+		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d has %d values", p.col, p.sec, i, page.n)))
 		return &p.cur
 	}
 	p.cur = page
@@ -294,17 +312,12 @@ func (c *runColumn) Cell(code uint32) []byte {
 	if c.dictAt != page+1 {
 		c.dictAt = page + 1
 		c.dict = dictPage{}
-		b, err := c.view.run.load(pageKey{c.view.run.Run, c.num, secDict, uint32(page)})
+		b, err := c.view.run.load(pageKey{c.view.run.Run, c.num, secDict, uint32(page)}, validDict)
 		if err != nil {
 			c.view.fail(err)
 			return nil
 		}
-		d, ok := parseDict(b)
-		if !ok {
-			c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: dictionary page %d is damaged", c.h.name, page)))
-			return nil
-		}
-		c.dict = d
+		c.dict = viewDict(b)
 	}
 	i -= c.h.dict[page]
 	if i >= c.dict.n {
