@@ -5,7 +5,6 @@ package engine
 
 import (
 	"context"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -250,7 +249,11 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	err := v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
-			merge(&u.Properties, ev.Properties)
+			if ev.Dialect == event.OpenPanel {
+				mergeDeep(&u.Properties, ev.Properties)
+			} else {
+				merge(&u.Properties, ev.Properties)
+			}
 			if inactive(ev) {
 				unseen.add(ev.Seq)
 			}
@@ -356,51 +359,6 @@ func (v *view) eachEventOf(b budget, w *where, fn func(*event.Event)) error {
 // Segment's context.active, false.
 func inactive(ev *event.Event) bool {
 	return ev.Dialect == event.Segment && event.GetPath(ev.Extra, "context.active") == event.Boolean(false)
-}
-
-// merge lays traits over properties; null deletes.
-func merge(properties *event.Object, traits event.Object) {
-	for _, m := range traits {
-		if m.Value.Kind == event.Null {
-			properties.Delete(m.Key)
-		} else {
-			properties.Set(m.Key, m.Value)
-		}
-	}
-}
-
-// increment adds a decimal to a numeric property; one that is missing is 0, one
-// that is no number stays.
-func increment(properties *event.Object, key, by string) {
-	old := properties.Get(key)
-	if old.Kind == event.Absent {
-		old = event.Num("0")
-	}
-	a, okA := new(big.Rat).SetString(old.Text)
-	b, okB := new(big.Rat).SetString(by)
-	if old.Kind != event.Number || !okA || !okB {
-		return
-	}
-	sum := a.Add(a, b)
-	text := sum.FloatString(decimals(old.Text, by))
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	properties.Set(key, event.Num(text))
-}
-
-// decimals is how many digits after the point the sum of two decimals may have.
-func decimals(texts ...string) int {
-	n := 0
-	for _, t := range texts {
-		r, ok := new(big.Rat).SetString(t)
-		if !ok {
-			continue
-		}
-		d, _ := r.FloatPrec()
-		n = max(n, d)
-	}
-	return min(n, 400)
 }
 
 // Group implements API.

@@ -1,0 +1,109 @@
+// Traits: how what is told of a person, bit by bit, becomes a profile.
+
+package engine
+
+import (
+	"math/big"
+	"strings"
+
+	"cairn/engine/event"
+)
+
+// merge lays traits over properties; null deletes.
+func merge(properties *event.Object, traits event.Object) {
+	for _, m := range traits {
+		if m.Value.Kind == event.Null {
+			properties.Delete(m.Key)
+		} else {
+			properties.Set(m.Key, m.Value)
+		}
+	}
+}
+
+// mergeDeep is merge as OpenPanel does it: objects are merged key by key at any
+// depth, everything else is replaced, and what is null or empty erases nothing.
+func mergeDeep(properties *event.Object, traits event.Object) {
+	for _, m := range traits {
+		switch old := properties.Get(m.Key); {
+		case m.Value.Kind == event.Null, m.Value == event.Str(""):
+		case m.Value.IsObject() && old.IsObject():
+			properties.Set(m.Key, mergedObjects(old, m.Value))
+		case m.Value.IsObject():
+			properties.Set(m.Key, mergedObjects(event.Raw("{}"), m.Value))
+		default:
+			properties.Set(m.Key, m.Value)
+		}
+	}
+}
+
+// mergedObjects is the object below with the object above laid over it.
+func mergedObjects(below, above event.Value) event.Value {
+	var p event.Parser
+	b, err := below.Object(&p)
+	a, err2 := above.Object(&p)
+	if err != nil || err2 != nil {
+		return above
+	}
+	merged := append(event.Object(nil), b...)
+	mergeDeep(&merged, a)
+	return event.Raw(string(event.AppendObject(nil, merged)))
+}
+
+// increment adds a decimal to the number at a dotted path; one that is missing is
+// 0, and so are the objects on the way to it. What is no number stays. A key that
+// itself holds the dots comes first.
+func increment(properties *event.Object, path, by string) {
+	if old := properties.Get(path); old.Kind != event.Absent {
+		if sum, ok := sumOf(old, by); ok {
+			properties.Set(path, sum)
+		}
+		return
+	}
+	key, rest, nested := strings.Cut(path, ".")
+	if !nested || key == "" || rest == "" {
+		if sum, ok := sumOf(event.Num("0"), by); ok {
+			properties.Set(path, sum)
+		}
+		return
+	}
+	inner := properties.Get(key)
+	if inner.Kind == event.Absent {
+		inner = event.Raw("{}")
+	}
+	var p event.Parser
+	o, err := inner.Object(&p)
+	if err != nil {
+		return // no object to go into
+	}
+	o = append(event.Object(nil), o...)
+	increment(&o, rest, by)
+	properties.Set(key, event.Raw(string(event.AppendObject(nil, o))))
+}
+
+// sumOf adds a decimal to a number, exactly.
+func sumOf(old event.Value, by string) (event.Value, bool) {
+	a, okA := new(big.Rat).SetString(old.Text)
+	b, okB := new(big.Rat).SetString(by)
+	if old.Kind != event.Number || !okA || !okB {
+		return event.Value{}, false
+	}
+	text := a.Add(a, b).FloatString(decimals(old.Text, by))
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return event.Num(text), true
+}
+
+// decimals is how many digits after the point the sum of two decimals may have.
+func decimals(texts ...string) int {
+	n := 0
+	for _, t := range texts {
+		r, ok := new(big.Rat).SetString(t)
+		if !ok {
+			continue
+		}
+		d, _ := r.FloatPrec()
+		n = max(n, d)
+	}
+	return min(n, 400)
+}
