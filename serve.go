@@ -123,6 +123,12 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	}
 	places := geo.Open(geo.Options{Files: cfg.geoFiles(), Log: log})
 	defer places.Close()
+	salts, err := engine.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
+	if err != nil {
+		return exitFailed, err
+	}
+	defer salts.Close()
+	opts.Visitors = salts
 	opts.Enrich = engine.NewEnricher(engine.EnricherOptions{Geo: places})
 	start := time.Now()
 	eng, err := engine.Open(opts)

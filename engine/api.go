@@ -52,6 +52,8 @@ type Options struct {
 	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
 	Enrich Enricher         // nil = none
 
+	Visitors Visitors // names devices that name themselves not; nil = they have no id
+
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
 }
@@ -231,6 +233,11 @@ type API interface {
 	Sessions(context.Context, Query) (sessions []Session, next string, err error)
 	Session(ctx context.Context, site *Site, id string) (Session, error)
 	Group(ctx context.Context, site *Site, id string) (GroupInfo, error)
+
+	// Visit answers e.Visit for an event that is not stored.
+	Visit(ctx context.Context, site *Site, e *event.Event, src *event.Source) error
+	// Bot returns what a bot calls itself, "" when the source is none.
+	Bot(*event.Source) string
 
 	// Snapshot writes a restorable copy to dir, which must not exist.
 	Snapshot(ctx context.Context, dir string) (SnapshotInfo, error)

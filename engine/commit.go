@@ -215,7 +215,11 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}
 	sg := g.of(site, next)
-	p, err := s.ids.decide(site.id, next, e, s.newSession)
+	newSession := s.newSession
+	if e.Dialect == event.OpenPanel {
+		newSession = func() string { return shortID(s.newSession()) }
+	}
+	p, err := s.ids.decide(site.id, next, e, newSession)
 	if err != nil {
 		return err
 	}

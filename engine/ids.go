@@ -146,12 +146,18 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() 
 	if e.SessionSent {
 		return p, t.sentSession(site, seq, e, user, anon, &p)
 	}
+	if e.Visit.Old {
+		return p, nil
+	}
 	l := t.current(e, user, anon)
 	if l == nil {
 		return p, nil
 	}
 	switch {
-	case l.ord == 0 || e.Time-l.last >= sessionIdle:
+	case l.ord == 0 || e.Time-l.last >= idleOf(e):
+		if e.Visit.JoinOnly {
+			return p, nil
+		}
 		p.session, p.sessionID = seq, newSession()
 	case l.stray(e.Time):
 		// Too late for this session, and the one before is over.
@@ -320,10 +326,21 @@ func keepsSessions(e *event.Event) bool {
 	switch e.Dialect {
 	case event.Native, event.Segment:
 		return e.Type == event.Track || e.Type == event.Page || e.Type == event.Screen
+	case event.OpenPanel:
+		return e.Type == event.Track || e.Type == event.Page
 	case event.Opentracker:
 		return true
 	}
 	return false
+}
+
+// idleOf is the shortest gap that ends a session: 30 minutes, and in OpenPanel
+// the first millisecond after them.
+func idleOf(e *event.Event) int64 {
+	if e.Dialect == event.OpenPanel {
+		return sessionIdle + 1
+	}
+	return sessionIdle
 }
 
 // namesSessions says whether the dialect tells its clients the ids of users and

@@ -46,6 +46,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if err := e.identify(r); err != nil {
 			return nil, err
 		}
+		if err := e.recognise(r, now); err != nil {
+			return nil, err
+		}
 		if ferr := e.prepare(r, now); ferr != nil {
 			e.stats.reject(ferr.Field)
 			outcomes[i] = Outcome{Status: Rejected, Err: ferr}
@@ -76,6 +79,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	for i := range sub.events {
 		o := sub.events[i].outcome
 		if err := e.recall(&sub.events[i]); err != nil {
+			return nil, err
+		}
+		if err := e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session); err != nil {
 			return nil, err
 		}
 		o.ID = e.public.encode(sub.events[i].site.id, o.Seq)

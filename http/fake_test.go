@@ -148,6 +148,20 @@ func (f *fakeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInf
 	return engine.SnapshotInfo{Path: dir, Events: 1, Bytes: 2}, f.fail
 }
 
+func (f *fakeEngine) Visit(_ context.Context, _ *engine.Site, e *event.Event, _ *event.Source) error {
+	if e.Visit.Ask {
+		e.Visit.Device, e.Visit.Session = "device", "next"
+	}
+	return nil
+}
+
+func (f *fakeEngine) Bot(src *event.Source) string {
+	if strings.Contains(src.UserAgent, "Googlebot") {
+		return "Googlebot"
+	}
+	return ""
+}
+
 func (f *fakeEngine) Admit() error        { return f.admit }
 func (f *fakeEngine) Ready() error        { return f.ready }
 func (f *fakeEngine) Stats() engine.Stats { return f.stats }

@@ -40,6 +40,12 @@ type nativeEngine struct {
 
 var _ engine.API = (*nativeEngine)(nil)
 
+func (n *nativeEngine) Visit(context.Context, *engine.Site, *event.Event, *event.Source) error {
+	return n.err
+}
+
+func (n *nativeEngine) Bot(*event.Source) string { return "" }
+
 func (n *nativeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {
 	return engine.Digest{}, n.err
 }

@@ -72,6 +72,8 @@ type Event struct {
 	Segments   []string // names of properties that split the counters of this event
 	Uncounted  bool     // nothing of this event is counted
 
+	Visit Visit // asked of the engine and answered by it; never stored
+
 	// Set by the engine.
 	ID       string // public id, 32 lowercase hex
 	Seq      uint64 // position in the site's log, from 1
@@ -97,6 +99,21 @@ type Term struct {
 
 // Other is the value under which a property's values beyond the cap are counted.
 const Other = "(other)"
+
+// Visit is how a dialect whose clients need not name themselves (OpenPanel) asks
+// the engine who an event is from, and how it is answered for the reply.
+type Visit struct {
+	Ask    bool // recognise the device by address and agent, unless Anonymous names it
+	Always bool // keep the device's id with the event also where a server sent it
+	Nobody bool // keep no device's id with the event: it is of no visitor
+	Old    bool // the event comes too late for any session
+
+	Device  string // answer: the device, also where the event is stored without it
+	Session string // answer: its session, or what its next one may be called
+	Live    bool   // answer: Session is a session that is going on
+
+	JoinOnly bool // set by the engine: a server's event opens no session
+}
 
 // Source is what a request says about where an event came from. It serves
 // enrichment and is never stored.

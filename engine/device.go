@@ -1,0 +1,201 @@
+// Devices: who an OpenPanel event is from. Its clients send no id of a visitor;
+// a device is known by its address and agent under the salt of the day, and by
+// the session it is in. All of it is decided before the event is encoded.
+
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// Visitors names whoever shows parts to a site; see Salts.Visitor.
+type Visitors interface {
+	Visitor(site *Site, parts ...string) (today, yesterday string)
+}
+
+// lateSession is how old an event may be at receipt and still have a session, in
+// milliseconds.
+const lateSession = 15 * 60 * 1000
+
+// recogniser is what devices need of an Enricher; *Detector has it.
+type recogniser interface {
+	Bot(*event.Source) string
+	FromServer(*event.Source) bool
+}
+
+// Bot implements API.
+func (e *Engine) Bot(src *event.Source) string {
+	if r, ok := e.opts.Enrich.(recogniser); ok {
+		return r.Bot(src)
+	}
+	return ""
+}
+
+// fromServer says that a source is no person's device.
+func (e *Engine) fromServer(src *event.Source) bool {
+	if r, ok := e.opts.Enrich.(recogniser); ok {
+		return r.FromServer(src) || r.Bot(src) != ""
+	}
+	return src.UserAgent == ""
+}
+
+// recognise gives an event that asks for it its device and its rule for sessions:
+//
+//	a device's event     the id it was sent with, else the hash of its address and
+//	                     agent; yesterday's hash while that one's session goes on
+//	a server's, of a     the device of the profile's live session, with what is
+//	known profile        known of it; it joins that session
+//	a server's           no device unless one was sent
+//
+// An event over 15 minutes old has no session.
+func (e *Engine) recognise(r *Record, now int64) error {
+	ev := r.Event
+	if !ev.Visit.Ask {
+		return nil
+	}
+	src := r.Source
+	if src == nil {
+		src = new(event.Source)
+	}
+	at := ev.Time
+	if at == 0 {
+		at = now
+	}
+	v := &ev.Visit
+	v.Old = at < now-lateSession
+	v.JoinOnly = e.fromServer(src)
+	if ev.Anonymous != "" {
+		v.Device = ev.Anonymous
+	} else if err := e.device(r.Site, v, src, at); err != nil {
+		return err
+	}
+	if v.Nobody {
+		return nil
+	}
+	if !v.JoinOnly {
+		ev.Anonymous = v.Device
+		return nil
+	}
+	if ev.Anonymous == "" && ev.User != "" && keepsSessions(ev) && !v.Old {
+		newest, err := e.liveSession(e.state(r.Site.ID), event.FieldUser, ev.User, at)
+		if err != nil {
+			return err
+		}
+		if newest != nil && newest.Anonymous != "" {
+			v.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
+			inherit(ev, newest)
+			if r.Source != nil {
+				// The server's own address says nothing of the profile's place.
+				r.Source.IP = netip.Addr{}
+			}
+		}
+	}
+	if ev.Anonymous == "" && v.Always {
+		ev.Anonymous = v.Device
+	}
+	return nil
+}
+
+// device names the device that src shows.
+func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64) error {
+	if e.opts.Visitors == nil {
+		return nil
+	}
+	today, yesterday := e.opts.Visitors.Visitor(site, "openpanel", src.IP.String(), src.UserAgent)
+	v.Device = today
+	if yesterday == "" || v.JoinOnly || v.Old {
+		return nil
+	}
+	newest, err := e.liveSession(e.state(site.ID), event.FieldAnonymous, yesterday, at)
+	if err == nil && newest != nil {
+		v.Device = yesterday
+	}
+	return err
+}
+
+// liveSession returns the newest OpenPanel event of an id that is in a session
+// which goes on at that time, nil when there is none.
+func (e *Engine) liveSession(s *siteState, field, id string, at int64) (newest *event.Event, err error) {
+	w := matching(
+		index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
+	)
+	w.timeFrom = at - sessionIdle
+	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+	_, err = s.view().walk(e.budget(context.Background()), w, false, 0, func(p *viewPart, rows []int) (bool, error) {
+		var err error
+		newest, err = newRowReader(p.get()).read(rows[0])
+		return false, err
+	}, 1)
+	if err != nil {
+		return nil, fmt.Errorf("find a live session: %w", err)
+	}
+	return newest, nil
+}
+
+// inherited are the context keys a server's event takes over from the session it
+// joins.
+var inherited = []string{
+	"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model", "language",
+	"country", "region", "city", "timezone", "latitude", "longitude", "referrer", "referrer_host", "path",
+}
+
+func inherit(ev, from *event.Event) {
+	for _, key := range inherited {
+		if v := from.Context.Get(key); v.Kind != event.Absent && ev.Context.Get(key).Kind == event.Absent {
+			ev.Context = append(ev.Context, event.Member{Key: key, Value: v})
+		}
+	}
+}
+
+// answerVisit completes e.Visit once the event's own session is known, "" when it
+// has none.
+func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) error {
+	v := &ev.Visit
+	if !v.Ask {
+		return nil
+	}
+	if v.Session, v.Live = session, session != ""; v.Live || v.Device == "" {
+		return nil
+	}
+	now := e.now().UnixMilli()
+	newest, err := e.liveSession(s, event.FieldAnonymous, v.Device, now)
+	switch {
+	case err != nil:
+		return err
+	case newest != nil:
+		v.Session, v.Live = newest.Session, true
+	default:
+		// A name that is the same for all who ask within the half hour.
+		v.Session = shortID(e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/sessionIdle, 10)))
+	}
+	return nil
+}
+
+// Visit implements API.
+func (e *Engine) Visit(_ context.Context, site *Site, ev *event.Event, src *event.Source) error {
+	r := Record{Site: site, Event: ev, Source: src}
+	if err := e.recognise(&r, e.now().UnixMilli()); err != nil {
+		return err
+	}
+	return e.answerVisit(e.state(site.ID), ev, "")
+}
+
+// shortID writes 32 hex digits as 22 characters of base64url, which is how
+// OpenPanel's session ids look.
+func shortID(digits string) string {
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return digits
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
