@@ -222,6 +222,9 @@ var curlLines = []struct {
 	{"segment", func(base string, k *siteKeys) string {
 		return fmt.Sprintf(`curl -sS %s/v1/track -u '%s:' -H 'Content-Type: application/json' -d '{"event":"Order Completed","userId":"ada","properties":{"revenue":49.9}}'`, base, k.WriteKey)
 	}},
+	{"openpanel", func(base string, k *siteKeys) string {
+		return fmt.Sprintf(`curl -sS %s/track -H 'openpanel-client-id: %s' -H 'openpanel-client-secret: %s' -H 'Content-Type: application/json' -d '{"type":"track","payload":{"name":"my_event","profileId":"ada","properties":{"foo":"bar"}}}'`, base, k.ClientID, k.ClientSecret)
+	}},
 }
 
 // showKeys prints the keys of every site and the lines to try them.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,6 +20,7 @@ var (
 	errUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
 	errForbidden    = errors.New("this key may not do that")
 	errNoSuchSite   = errors.New("no such site")
+	errOrigin       = errors.New("Unauthorized") // the id is right, the origin is not in the site's list
 	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
 )
 
@@ -75,6 +75,8 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 		a.known = dialect.Site{
 			ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
 			Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
+
+			UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
 		}
 		for _, text := range s.ExcludeIPs {
 			net, err := parseNet(text)
@@ -252,8 +254,11 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		if same(c.Secret, a.ClientSecret) {
 			return grant{a, true, dialect.Read | dialect.Write, false, &a.queries}, dialect.OK, nil
 		}
-		if c.Secret == "" && origin != "" && (slices.Contains(a.Origins, origin) || slices.Contains(a.Origins, "*")) {
-			return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+		if c.Secret == "" && origin != "" {
+			if allowsOrigin(a.Origins, origin) {
+				return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+			}
+			return grant{}, dialect.Unauthorized, errOrigin
 		}
 		return grant{}, dialect.Unauthorized, errUnauthorized
 	case dialect.CredentialSiteID:

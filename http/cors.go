@@ -11,7 +11,7 @@ import (
 const (
 	corsAge     = "86400" // seconds a preflight is good for; browsers cap it
 	corsHeaders = "authorization, content-type"
-	corsExpose  = "Retry-After, X-Event-Id, X-Session-Id, X-User-Id"
+	corsExpose  = "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Event-Id, X-Session-Id, X-User-Id"
 )
 
 // cors adds what every answer of the route carries, errors included.

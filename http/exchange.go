@@ -47,6 +47,7 @@ type exchange struct {
 	grant   grant
 	wait    time.Duration // with a 429
 	charged bool          // an ip's meter was charged
+	payer   *account      // whose site's rate a write spends; nil = not known
 	headed  bool          // HEAD, shown to reads as GET
 
 	packed, body buffer
@@ -325,6 +326,9 @@ func (x *exchange) finish() {
 		x.addHeader("Retry-After", "1")
 	case 507:
 		x.addHeader("Retry-After", "10")
+	}
+	if x.route != nil && x.route.Rates {
+		x.rateHeaders()
 	}
 	x.cors()
 	out := &x.ctx.Response

@@ -83,7 +83,7 @@ func (x *exchange) store() error {
 	if err := x.idempotent(records); err != nil {
 		return err
 	}
-	private := true
+	private, stored := true, false
 	origin := ""
 	if x.route.Auth != dialect.AuthBearer {
 		origin = x.header("Origin")
@@ -107,6 +107,9 @@ func (x *exchange) store() error {
 			var err error
 			if g, failure, err = x.s.registry.resolve(r.Credential, origin); failure != dialect.OK {
 				x.s.metrics.rejected.add("credential", 1)
+				if err == errOrigin {
+					x.refuseOrigin(r.Credential.ID, origin)
+				}
 				if !partial || len(records) == 1 {
 					return &dialect.StatusError{Failure: failure, Msg: err.Error()}
 				}
@@ -115,9 +118,33 @@ func (x *exchange) store() error {
 			}
 		}
 		private = private && g.private
-		if reason := x.excluded(r, g.account); reason != "" {
+		x.payer = g.account
+		if g.private {
+			if r.Claimed.IsValid() {
+				r.Source.IP = r.Claimed
+			}
+		} else if r.NeedsSecret {
+			x.s.metrics.rejected.add("credential", 1)
+			return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: errUnauthorized.Error()}
+		}
+		if r.Ask {
+			out.Status = dialect.Excluded
+			if err := x.visit(r, g.account); err != nil {
+				return err
+			}
+			continue
+		}
+		if reason := x.excluded(r, &g); reason != "" {
 			x.s.metrics.excluded.add(reason, 1)
 			out.Status = dialect.Excluded
+			if reason == "bot" || reason == r.Exclude {
+				if err := x.visit(r, g.account); err != nil {
+					return err
+				}
+			}
+			if reason == "bot" && r.NoBots {
+				out.Bot = x.s.engine.Bot(&r.Source)
+			}
 			continue
 		}
 		x.records = append(x.records, engine.Record{Site: g.account.Site.Site, Event: &r.Event, Source: &r.Source})
@@ -129,6 +156,18 @@ func (x *exchange) store() error {
 	}
 	if len(x.records) == 0 {
 		return nil
+	}
+	if records[0].Repeats > 0 && origin != "" && x.header("Idempotency-Key") == "" {
+		first, mine := x.s.repeats.begin(x.repeatKey(&records[0]), x.started, records[0].Repeats)
+		if mine {
+			defer func() { first.finish(stored, records[0].Event.Visit) }()
+		} else if visit, ok := first.wait(x.s.running); ok {
+			for _, i := range x.places {
+				x.outcomes[i].Status = dialect.Duplicate
+				records[i].Event.Visit = visit
+			}
+			return nil
+		}
 	}
 	if err := x.chargeSites(); err != nil {
 		return err
@@ -156,7 +195,16 @@ func (x *exchange) store() error {
 			out.Received = at
 		}
 	}
+	stored = true
 	return nil
+}
+
+// visit answers what a record that is not stored asks of its visitor.
+func (x *exchange) visit(r *dialect.Record, a *account) error {
+	if !r.Event.Visit.Ask {
+		return nil
+	}
+	return x.s.engine.Visit(x.s.running, a.Site.Site, &r.Event, &r.Source)
 }
 
 func statusOf(s engine.OutcomeStatus) dialect.Status {
@@ -188,13 +236,23 @@ func (x *exchange) idempotent(records []dialect.Record) error {
 	return nil
 }
 
-// excluded says why a record is taken and dropped; "" = it is not. A site's own
-// exclusions are for what browsers send: a server that holds a key speaks for
-// others, and its address and headers say nothing of them.
-func (x *exchange) excluded(r *dialect.Record, a *account) string {
+// excluded says why a record is taken and dropped; "" = it is not. Bots are not
+// asked for where a secret vouches for the record. A site's own exclusions are for
+// what browsers send: a server that holds a key speaks for others, and its address
+// and headers say nothing of them.
+func (x *exchange) excluded(r *dialect.Record, g *grant) string {
 	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
 		return r.Exclude
 	}
+	if r.NoBots {
+		if g.private {
+			return ""
+		}
+		if x.s.engine.Bot(&r.Source) != "" {
+			return "bot"
+		}
+	}
+	a := g.account
 	if a.GPC && x.header("Sec-Gpc") == "1" {
 		return "gpc"
 	}

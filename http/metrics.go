@@ -77,6 +77,7 @@ type metrics struct {
 	streams  reasons // connections and streams refused
 	rejected reasons // before the engine saw them
 	excluded reasons
+	origins  origins
 	started  time.Time
 }
 
@@ -207,6 +208,8 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	}
 	p.byReason("cairn_events_rejected_total", "Events refused; undecodable ones count one a request.", rejected)
 	p.byReason("cairn_events_excluded_total", "Events taken and dropped on purpose.", m.excluded.snapshot())
+
+	m.origins.append(p)
 
 	p.one("cairn_commits_total", "counter", "Groups committed.", float64(st.Commits))
 	p.head("cairn_commit_seconds", "histogram", "Time of a group's commit.")

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,4 +130,50 @@ func (m *meters) refund(addr netip.Addr) {
 // retrySeconds is a wait as Retry-After says it: whole seconds, at least one.
 func retrySeconds(wait time.Duration) int {
 	return max(1, int(math.Ceil(wait.Seconds())))
+}
+
+// left says how a client stands: units of the burst that remain, and seconds until
+// all of them do.
+func (p pace) left(arrival, now int64) (limit, remaining, reset int) {
+	owed := float64(max(arrival-now, 0))
+	limit = int(math.Round(float64(p.slack)/p.interval)) + 1
+	remaining = int((float64(p.slack)-owed)/p.interval) + 1
+	if owed > float64(p.slack) {
+		remaining = 0
+	}
+	return limit, min(remaining, limit), int(math.Ceil(owed / 1e9))
+}
+
+// arrivalOf is the theoretical arrival time of an address.
+func (m *meters) arrivalOf(addr netip.Addr) int64 {
+	addr = limitKey(addr)
+	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
+	s.Lock()
+	defer s.Unlock()
+	return s.arrival[addr]
+}
+
+// rateHeaders says in x-ratelimit-* what is left of the rate that would refuse the
+// client first, its address' or its site's. Who is under no limit is told nothing.
+func (x *exchange) rateHeaders() {
+	now := x.started.UnixNano()
+	limit, remaining, reset := -1, 0, 0
+	if m := x.s.perIP; m.interval > 0 && (x.charged || x.wait > 0 && !x.s.exempt(x.req.Peer)) {
+		limit, remaining, reset = m.left(m.arrivalOf(x.req.Peer), now)
+	}
+	if x.payer != nil && x.payer.events.interval > 0 {
+		m := &x.payer.events
+		if l, r, s := m.left(m.arrival.Load(), now); limit < 0 || r < remaining {
+			limit, remaining, reset = l, r, s
+		}
+	}
+	if x.res.Status == 429 {
+		limit, remaining, reset = max(limit, 1), 0, max(reset, retrySeconds(x.wait))
+	}
+	if limit < 0 {
+		return
+	}
+	x.addHeader("x-ratelimit-limit", strconv.Itoa(limit))
+	x.addHeader("x-ratelimit-remaining", strconv.Itoa(remaining))
+	x.addHeader("x-ratelimit-reset", strconv.Itoa(reset))
 }

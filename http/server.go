@@ -40,6 +40,7 @@ type Server struct {
 	native   *native
 	metrics  *metrics
 	lines    lineLimit
+	repeats  repeats
 
 	exchanges pool[exchange]
 	fast      fasthttp.Server

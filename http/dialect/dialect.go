@@ -30,6 +30,7 @@ type Route struct {
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default
 	Reads   bool  // GETs of this route are answered by Reader.Read
 	CORS    CORS
+	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
 }
 
 // Auth says where the credential of a route is.
@@ -84,6 +85,8 @@ type Site struct {
 	Location *time.Location // its days are counted in it; nil = UTC
 	Settings any            // owned by http
 	Segment  SegmentSettings
+
+	UnsafeRevenue bool // OpenPanel: browsers may send revenue without a secret
 }
 
 // SegmentSettings are the limits of a site in the Segment dialect, in bytes of
@@ -122,6 +125,18 @@ type Record struct {
 	// Exclude is why the record is taken and dropped on purpose ("bot", "dnt");
 	// "" = it is not. It becomes an Excluded outcome and counts in the metrics.
 	Exclude string
+
+	// What follows serves OpenPanel. Claimed is the address a record says it comes
+	// from: it counts in place of Source.IP when the credential proves a secret.
+	// Without such a proof NeedsSecret refuses the record as Unauthorized, NoBots
+	// excludes what a bot sends, and within Repeats the same body from the same
+	// address and origin is a duplicate. Ask stores nothing: only Event.Visit is
+	// answered.
+	Claimed     netip.Addr
+	NeedsSecret bool
+	NoBots      bool
+	Ask         bool
+	Repeats     time.Duration
 }
 
 // Batch collects the events of one request, in order.
@@ -160,6 +175,7 @@ type Outcome struct {
 	Session  string
 	Received int64
 	Err      *event.FieldError // with Rejected
+	Bot      string            // with Excluded: what the bot calls itself
 }
 
 // Failure is why a whole request was not taken. It is the zero value when the

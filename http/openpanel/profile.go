@@ -1,0 +1,201 @@
+package openpanel
+
+import (
+	"math/big"
+	"net/mail"
+	"net/url"
+	"strings"
+
+	"cairn/engine/event"
+)
+
+// This file decodes what is told of people and groups.
+
+// identify is {profileId, firstName?, lastName?, email?, avatar?, properties?}. Keys
+// beyond these are properties too: the vendor's own example has them there. What
+// stands outside of properties wins over the same key inside.
+func (m *message) identify(o event.Object, at string) *event.FieldError {
+	user, err := id(o, at, "profileId", true)
+	if err != nil {
+		return err
+	}
+	properties, err := m.object(o, at, "properties")
+	if err != nil {
+		return err
+	}
+	traits := make(event.Object, 0, len(properties)+len(o))
+	for _, p := range properties {
+		if !serverOwned(p.Key) {
+			traits = append(traits, p)
+		}
+	}
+	for _, p := range o {
+		switch p.Key {
+		case "profileId", "properties", "clientId", "clientSecret":
+			continue
+		case "firstName", "lastName", "email", "avatar":
+			if p.Value.Kind != event.String && p.Value.Kind != event.Null {
+				return refuse(at+p.Key, "must be a string")
+			}
+		}
+		if p.Value.Text != "" {
+			if p.Key == "email" && !isEmail(p.Value.Text) {
+				return refuse(at+p.Key, "must be an email address")
+			}
+			if p.Key == "avatar" && !isURL(p.Value.Text) {
+				return refuse(at+p.Key, "must be a URL")
+			}
+		}
+		if !serverOwned(p.Key) {
+			traits.Set(p.Key, p.Value)
+		}
+	}
+	e := &m.add(event.Identify, "").Event
+	e.User, e.Properties = user, traits
+	return nil
+}
+
+// serverOwned are the properties no client may set.
+func serverOwned(key string) bool { return key == "__bot" || key == "__bot_reasons" }
+
+func isEmail(s string) bool {
+	if len(s) > 320 || strings.ContainsAny(s, " <>") {
+		return false
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s {
+		return false
+	}
+	_, domain, _ := strings.Cut(s, "@")
+	return strings.Contains(strings.Trim(domain, "."), ".")
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "")
+}
+
+// increment is {profileId, property, value?}; sign is "-" for a decrement.
+func (m *message) increment(o event.Object, at, sign string) *event.FieldError {
+	user, err := id(o, at, "profileId", true)
+	if err != nil {
+		return err
+	}
+	property, err := text(o, at, "property")
+	if err != nil {
+		return err
+	}
+	if strings.Count(property, ".") > 16 {
+		return refuse(at+"property", "at most 16 dots")
+	}
+	by := "1"
+	if v := o.Get("value"); v.Kind != event.Absent && v.Kind != event.Null {
+		n, ok := new(big.Float).SetString(v.Text)
+		if v.Kind != event.Number || !ok || n.Sign() <= 0 {
+			return refuse(at+"value", "must be a number above 0")
+		}
+		by = v.Text
+	}
+	e := &m.add(event.Increment, property).Event
+	e.User, e.Value = user, event.Num(sign+by)
+	return nil
+}
+
+// group is {id, type, name, properties?}: it tells of a group and of nobody in it.
+func (m *message) group(o event.Object, at string) *event.FieldError {
+	group, err := text(o, at, "id")
+	if err != nil {
+		return err
+	}
+	typ, err := text(o, at, "type")
+	if err != nil {
+		return err
+	}
+	name, err := text(o, at, "name")
+	if err != nil {
+		return err
+	}
+	properties, err := m.object(o, at, "properties")
+	if err != nil {
+		return err
+	}
+	r := m.add(event.Group, "")
+	r.Event.Visit.Nobody = true
+	e := &r.Event
+	m.groups = append(m.groups, group)
+	e.Groups = m.groups[len(m.groups)-1:]
+	e.Properties = append(make(event.Object, 0, len(properties)+2), properties...)
+	for _, own := range []event.Member{{Key: "type", Value: event.Str(typ)}, {Key: "name", Value: event.Str(name)}} {
+		if v := properties.Get(own.Key); v.Kind != event.Absent {
+			e.Extra = append(e.Extra, event.Member{Key: "properties." + own.Key, Value: v})
+		}
+		e.Properties.Set(own.Key, own.Value)
+	}
+	return nil
+}
+
+// assign is {groupIds, profileId?}. Without a profile it is the device that joins.
+func (m *message) assign(o event.Object, at string) *event.FieldError {
+	user, err := id(o, at, "profileId", false)
+	if err != nil {
+		return err
+	}
+	groups, err := m.strings(o, at, "groupIds")
+	if err != nil {
+		return err
+	}
+	if len(groups) == 0 {
+		return refuse(at+"groupIds", "required: an array of strings")
+	}
+	for i := range groups {
+		r := m.add(event.Group, "")
+		r.Event.User, r.Event.Groups = user, groups[i:i+1:i+1]
+		r.Event.Visit.Always = user == ""
+	}
+	return nil
+}
+
+// alias is {profileId, alias}: the alias is the profile's from now on, and was.
+func (m *message) alias(o event.Object, at string) *event.FieldError {
+	user, err := id(o, at, "profileId", true)
+	if err != nil {
+		return err
+	}
+	alias, err := id(o, at, "alias", true)
+	if err != nil {
+		return err
+	}
+	r := m.add(event.Alias, "")
+	r.Event.Visit.Nobody = true // a server's device is not the profile's
+	r.Event.User, r.Event.Previous = user, alias
+	return nil
+}
+
+// replay is a part of a recorded session. It is checked and not kept.
+func (m *message) replay(o event.Object, at string) *event.FieldError {
+	if n, ok := integer(o.Get("chunk_index").Text); !ok || o.Get("chunk_index").Kind != event.Number || n < 0 || n > chunkMax {
+		return refuse(at+"chunk_index", "must be an integer from 0 to 65535")
+	}
+	if n, ok := integer(o.Get("events_count").Text); !ok || o.Get("events_count").Kind != event.Number || n < 1 {
+		return refuse(at+"events_count", "must be an integer from 1")
+	}
+	if o.Get("is_full_snapshot").Kind != event.Bool {
+		return refuse(at+"is_full_snapshot", "must be true or false")
+	}
+	for _, key := range []string{"started_at", "ended_at"} {
+		if v := o.Get(key); v.Kind != event.String {
+			return refuse(at+key, "must be an ISO 8601 time")
+		} else if _, ok := timeOf(v); !ok {
+			return refuse(at+key, "must be an ISO 8601 time")
+		}
+	}
+	if v := o.Get("payload"); v.Kind != event.String || len(v.Text) > payloadBytesMax {
+		return refuse(at+"payload", "must be a string of at most 2 MB")
+	}
+	if v := o.Get("sessionId"); v.Kind != event.Absent && v.Kind != event.Null &&
+		(v.Kind != event.String || len(v.Text) > deviceCharsMax) {
+		return refuse(at+"sessionId", "must be a string of at most 64 characters")
+	}
+	m.add(event.Track, "replay").Exclude = "replay"
+	return nil
+}

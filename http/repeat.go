@@ -1,0 +1,84 @@
+package httpd
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file finds requests that come twice at once: a click handler bound twice,
+// a page sent twice. It is a rule of OpenPanel, for clients that give no message id.
+
+// repeats knows the requests of the last moments in two generations.
+type repeats struct {
+	mu       sync.Mutex
+	now, old map[[32]byte]*repeat
+	turned   time.Time
+}
+
+// repeat is the first of the requests that are alike.
+type repeat struct {
+	at    time.Time
+	done  chan struct{} // closed by finish
+	ok    bool          // it was stored
+	visit event.Visit   // its answer
+}
+
+// begin returns the first request under key within the span, and whether the
+// caller is that. Whoever is must call finish.
+func (r *repeats) begin(key [32]byte, now time.Time, within time.Duration) (first *repeat, mine bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if since := now.Sub(r.turned); since >= within {
+		r.old = r.now
+		if since >= 2*within {
+			r.old = nil
+		}
+		r.now, r.turned = map[[32]byte]*repeat{}, now
+	}
+	for _, m := range []map[[32]byte]*repeat{r.now, r.old} {
+		if first := m[key]; first != nil && now.Sub(first.at) < within {
+			return first, false
+		}
+	}
+	first = &repeat{at: now, done: make(chan struct{})}
+	r.now[key] = first
+	return first, true
+}
+
+// finish says what became of the first request.
+func (f *repeat) finish(stored bool, v event.Visit) {
+	v.Device, v.Session = strings.Clone(v.Device), strings.Clone(v.Session)
+	f.ok, f.visit = stored, v
+	close(f.done)
+}
+
+// wait returns the answer of the first request once it is durable; ok is false
+// when it was not stored, so that this one has to be.
+func (f *repeat) wait(ctx context.Context) (v event.Visit, ok bool) {
+	select {
+	case <-f.done:
+		return f.visit, f.ok
+	case <-ctx.Done():
+		return v, false
+	}
+}
+
+// repeatKey is the same for requests that are alike: client, address, origin and
+// body.
+func (x *exchange) repeatKey(r *dialect.Record) (key [32]byte) {
+	h := sha256.New()
+	for _, part := range []string{r.Credential.ID, r.Source.IP.String(), x.header("Origin"), text(x.req.Body)} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		io.WriteString(h, part)
+	}
+	h.Sum(key[:0])
+	return key
+}
