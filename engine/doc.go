@@ -1,1 +1,50 @@
+// Package engine is the life of an event: it takes events in, gives each its
+// place, makes it durable, and answers what was asked of all of them.
+//
+// # Where what is
+//
+//	ingest.go     in the request's goroutine: times, enrichment, limits, encoding
+//	commit.go     the pipeline: sequencer → publisher, invariants I1–I5
+//	dedup.go      message ids of the newest events; the runs answer for the rest
+//	ids.go        what ingest knows of users, visitors and sessions
+//	caps.go       how many values of a property a day counters tell apart
+//	site.go       what of a site is published, in memory and sealed; views of it
+//	seal.go       rows in memory and in the log become runs
+//	where.go      from the conditions of a query to clauses of the index
+//	query.go      listing, counting, series
+//	counters.go   counters and their splits, from columns
+//	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
+//	links.go      which ordinals name one person
+//	publicid.go   public event ids, which are cursors too
+//	snapshot.go   snapshots and restoring them; check.go the recount of everything
+//	store.go      versions, secret, the look before opening; hwm.go; disk.go
+//	enrich*.go    what is known of an event from its source; privacy rules
+//
+// # One event
+//
+// Ingest validates, enriches and encodes it in the request's goroutine and
+// queues it. The sequencer drops duplicates and gives it a seq, its person, its
+// session, and which of its values are over the cap; every decision goes into
+// its row, so that nothing has to be decided again. The rows of a group and the
+// deltas of its counters are one Pebble batch. While that is synced the rows go
+// into the site's open part, in memory by column; then they are published and
+// the waiters woken. At 65,536 rows the open part is sealed: written as a run,
+// which is index and rows in one, and its rows leave the log.
+//
+// So the truth is the log, and after it the runs; all else is a function of
+// them. Persons, profiles and sessions are not stored at all: rows carry the
+// ordinal of their person and session (the seq of its first event), and links
+// say which ordinals are one person.
+//
+// # Invariants
+//
+//	I1–I5 the pipeline: see commit.go
+//	I6    An id handed out names one event for ever, also after a restore.
+//	I7    Runs and the log of a site tile its seqs from 1; an absent row refuses
+//	      the start.
+//	I8    Rows leave the log only when the ids learnt from them are written.
+//	I9    A counter is the sum over the rows in range of what event.Counts says of
+//	      each; totals of runs and deltas of groups are that sum, kept.
+//	I10   A checkpoint is never taken between the coming of a run and the going of
+//	      its rows.
 package engine
