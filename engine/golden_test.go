@@ -1,0 +1,300 @@
+// The store of format version 1, as it was written when it was new: every later
+// cairn opens it, finds it whole and tells the same of it.
+//
+//	go test ./engine -run GoldenStore -update          the answers anew
+//	go test ./engine -run GoldenStore -update.store    the store too: before a release only
+
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+var (
+	updateAnswers = flag.Bool("update", false, "write the golden answers")
+	updateStore   = flag.Bool("update.store", false, "write the golden store and answers")
+)
+
+const (
+	goldenStore   = "testdata/store-v1"
+	goldenAnswers = "testdata/store-v1.ndjson"
+	goldenMost    = 200 << 10 // bytes of the store
+)
+
+func goldenOptions(fs vfs.FS, now *time.Time) engine.Options {
+	return engine.Options{
+		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, Memory: 64 << 20, Now: func() time.Time { return *now },
+		Sites: []*engine.Site{
+			{ID: 1, Name: "one"},
+			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
+			{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)},
+			{ID: 4, Name: "wide"},
+		},
+	}
+}
+
+func TestGoldenStore(t *testing.T) {
+	if *updateStore {
+		writeGoldenStore(t)
+	}
+	ctx := context.Background()
+	store := readFiles(t, vfs.Default, goldenStore)
+	size := 0
+	for _, data := range store {
+		size += len(data)
+	}
+	if size > goldenMost {
+		t.Errorf("the store has %d bytes", size)
+	}
+	fs := store.mem(t)
+	report, err := engine.Check(ctx, fs, "data")
+	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
+		t.Fatalf("check: %+v, %v", report, err)
+	}
+	now := epoch.Add(1000 * time.Hour)
+	options := goldenOptions(fs, &now)
+	e, err := engine.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := goldenTold(t, e, options.Sites)
+	if *updateAnswers || *updateStore {
+		if err := os.WriteFile(goldenAnswers, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(goldenAnswers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, "the golden store", got, want)
+	for _, kind := range []string{`"type":"alias"`, `"increments"`, `"segments"`, `"dialect":"matomo"`, `"dialect":"segment"`, `"dialect":"openpanel"`, `"dialect":"opentracker"`, `"dialect":"oppizi"`, `"session"`, `"(other)"`} {
+		if !bytes.Contains(want, []byte(kind)) {
+			t.Errorf("the golden store has no %s", kind)
+		}
+	}
+	// It goes on from there: more events, sealed with the old ones, and all that
+	// was told of the events before is told still.
+	g := newGenerator(3)
+	for range 300 {
+		for _, site := range options.Sites {
+			ev := g.event()
+			ev.User, ev.MessageID = "after", ""
+			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: ev}}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, site := range options.Sites {
+		for _, line := range bytes.Split(want, []byte("\n")) {
+			var old struct{ Site, ID, Name string }
+			if site.Name == "wide" || json.Unmarshal(line, &old) != nil || old.Site != site.Name || old.ID == "" {
+				continue
+			}
+			if ev, err := e.Event(ctx, site, old.ID); err != nil || string(event.AppendJSON(nil, ev)) != string(line) {
+				t.Errorf("event %s of %s: %v", old.ID, site.Name, err)
+			}
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := engine.Check(ctx, fs, "data"); err != nil || len(after.Problems) > 0 || after.Events <= report.Events || after.Runs <= report.Runs {
+		t.Errorf("check after more events: %+v, %v", after, err)
+	}
+}
+
+// goldenTold is all that the engine tells of the store, a line each.
+func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
+	t.Helper()
+	ctx := context.Background()
+	var out bytes.Buffer
+	line := func(kind string, v any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		fmt.Fprintf(&out, "%s %s\n", kind, bare(t, v))
+	}
+	for _, site := range sites {
+		events, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range events {
+			if site.Name == "wide" {
+				for i, m := range ev.Properties { // thousands of values; the counters tell of them
+					if len(m.Value.Text) > 1000 {
+						ev.Properties[i].Value = event.Str(fmt.Sprintf("%d bytes", len(m.Value.Text)))
+					}
+				}
+			}
+			out.Write(append(event.AppendJSON(nil, ev), '\n'))
+		}
+		count, err := e.Count(ctx, engine.Query{Site: site})
+		line(site.Name+" count", count, err)
+		list, err := e.Counters(ctx, engine.CounterQuery{Site: site, Limit: 40, Sort: "value"})
+		line(site.Name+" properties", list, err)
+		for _, property := range []string{"name", "plan", "tags", "deep.b", "country"} {
+			page, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: property, Limit: 100, Sort: "value"})
+			line(site.Name+" "+property, page, err)
+		}
+		page, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: "plan", Segment: "age", Limit: 100, Sort: "value"})
+		line(site.Name+" plan by age", page, err)
+		page, err = e.Counters(ctx, engine.CounterQuery{Site: site, Property: "v", Values: []string{event.Other, "00a", "7ps"}, Limit: 10, Sort: "value"})
+		line(site.Name+" v", page, err)
+		q := engine.Query{Site: site, Limit: 25}
+		users, next, err := e.Users(ctx, q)
+		for _, u := range users {
+			line(site.Name+" user", u, err)
+		}
+		line(site.Name+" users end", next, err)
+		sessions, next, err := e.Sessions(ctx, q)
+		for _, s := range sessions {
+			line(site.Name+" session", s, err)
+		}
+		line(site.Name+" sessions end", next, err)
+		group, err := e.Group(ctx, site, "g1")
+		if errors.Is(err, engine.ErrNotFound) {
+			err = nil
+		}
+		line(site.Name+" group", group, err)
+	}
+	return out.Bytes()
+}
+
+// bare is v as JSON without its empty fields, so that one more in an answer is no
+// difference.
+func bare(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plain any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		t.Fatal(err)
+	}
+	text, err = json.Marshal(full(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func full(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			switch x := full(x).(type) {
+			case nil:
+				delete(v, k)
+			default:
+				if x == "" || x == false || x == 0.0 {
+					delete(v, k)
+				}
+			}
+		}
+	case []any:
+		if len(v) == 0 {
+			return nil
+		}
+		for i := range v {
+			v[i] = full(v[i])
+		}
+	}
+	return v
+}
+
+func sameLines(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(g), len(w)) {
+		if i >= len(g) || i >= len(w) || g[i] != w[i] {
+			g, w = append(g, make([]string, len(w))...), append(w, make([]string, len(g))...)
+			t.Fatalf("%s, line %d:\n got %.1000s\nwant %.1000s", what, i+1, g[i], w[i])
+		}
+	}
+}
+
+// writeGoldenStore makes the store: three lives, events of every dialect and kind,
+// runs and rows that are not sealed, and a day with too many values.
+func writeGoldenStore(t *testing.T) {
+	ctx := context.Background()
+	fs := vfs.NewMem()
+	g := newGenerator(1)
+	options := goldenOptions(fs, &g.now)
+	wide := options.Sites[3]
+	for life := range 3 {
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := func(site *engine.Site, evs ...*event.Event) {
+			t.Helper()
+			var records []engine.Record
+			for _, ev := range evs {
+				records = append(records, engine.Record{Site: site, Event: ev})
+			}
+			if _, err := e.Ingest(ctx, records, false); err != nil {
+				t.Fatal(err)
+			}
+			g.tick()
+		}
+		for range []int{60, 30, 12}[life] {
+			for _, site := range options.Sites[:3] {
+				evs := []*event.Event{g.event(), g.event()}
+				if d := g.IntN(12); d < 3 {
+					evs[0].Dialect = []event.Dialect{event.Matomo, event.OpenPanel, event.Opentracker}[d]
+					evs[0].Session = ""
+					if d == 0 {
+						evs[0].Session = fmt.Sprintf("%016x", 7)
+					}
+				}
+				store(site, evs...)
+			}
+		}
+		if life == 0 { // 10,000 values and 600 more, in arrays of 530
+			n := 0
+			for range 20 {
+				var list []string
+				for range 530 {
+					list = append(list, fmt.Sprintf("%q", base36(n)))
+					n++
+				}
+				store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "many", Properties: event.Object{{Key: "v", Value: event.Raw("[" + strings.Join(list, ",") + "]")}}})
+			}
+		}
+		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}})
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(goldenStore); err != nil {
+		t.Fatal(err)
+	}
+	store := readFiles(t, fs, "data")
+	delete(store, "store/LOCK")
+	store.write(t, vfs.Default, filepath.FromSlash(goldenStore))
+}
+
+// base36 is n in three digits of 0-9a-z.
+func base36(n int) string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	return string([]byte{digits[n/1296%36], digits[n/36%36], digits[n%36]})
+}
