@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// This file is what the tests of vendors' own SDKs have in common: the real
+// binary on an address that stays over restarts, node and a browser to run the
+// SDK in, and reading back through the native API. The SDKs of a dialect lie in
+// testdata/sdk/DIALECT, pinned by its package-lock.json.
+//
+// They run with CAIRN_SDK=1 only: they want node, npm and its registry, and some
+// of them Chromium.
+
+// sdkTime bounds one run of an SDK.
+const sdkTime = 2 * time.Minute
+
+// sdk is one test's server and what it takes to run SDKs against it.
+type sdk struct {
+	*testing.T
+	dialect string // the folder in testdata/sdk
+	data    string
+	flags   []string
+
+	mu     sync.Mutex
+	server *child
+	addr   string // the server's, since its first start
+}
+
+// newSDK starts a server for the SDKs of a dialect. config is a cairn.toml, ""
+// for none. It skips the test unless CAIRN_SDK=1.
+func newSDK(t *testing.T, dialect, config string) *sdk {
+	t.Helper()
+	if os.Getenv("CAIRN_SDK") != "1" {
+		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs; it needs node, npm's registry and Chromium")
+	}
+	s := &sdk{T: t, dialect: dialect, data: filepath.Join(t.TempDir(), "data")}
+	installSDKs(t, s.folder())
+	s.configure(config)
+	s.start()
+	t.Cleanup(func() { s.server.kill() })
+	return s
+}
+
+var sdksInstalled sync.Map // folder → func() error
+
+// installSDKs runs npm ci where nothing is installed yet, once a folder.
+func installSDKs(t *testing.T, folder string) {
+	t.Helper()
+	once, _ := sdksInstalled.LoadOrStore(folder, sync.OnceValue(func() error {
+		if _, err := os.Stat(filepath.Join(folder, "node_modules")); err == nil {
+			return nil
+		}
+		cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		cmd.Dir = folder
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm ci in %s: %w: %s", folder, err, out)
+		}
+		return nil
+	}))
+	if err := once.(func() error)(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *sdk) folder() string { return filepath.Join("testdata", "sdk", s.dialect) }
+
+// configure is the configuration of the next start; the data stays.
+func (s *sdk) configure(config string) {
+	s.flags = nil
+	if config != "" {
+		file := filepath.Join(s.TempDir(), "cairn.toml")
+		writeTestFile(s.T, file, config)
+		s.flags = []string{"-config", file}
+	}
+}
+
+// start runs the server, after the first time on the address it had.
+func (s *sdk) start() {
+	s.Helper()
+	exe, err := exec.LookPath("cairn")
+	if err != nil {
+		s.Fatal(err)
+	}
+	flags := s.flags
+	if s.addr != "" {
+		flags = append([]string{"-listen", s.addr}, flags...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
+	defer cancel()
+	c, err := startChild(ctx, childOptions{exe: exe, dir: s.data, env: benchEnviron("256MiB"), args: flags})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.mu.Lock()
+	s.server, s.addr = c, strings.TrimPrefix(c.url, "http://")
+	s.mu.Unlock()
+}
+
+// restart kills the server with SIGKILL and starts it again.
+func (s *sdk) restart() {
+	s.server.kill()
+	s.start()
+}
+
+func (s *sdk) keys() *siteKeys { return &s.server.keys.Sites[0] }
+
+// node runs a script of the dialect's folder to its end and returns what it
+// printed. URL is the server's address unless env says another.
+func (s *sdk) node(script string, env ...string) string {
+	s.Helper()
+	return s.run(exec.Command("node", script), env...)
+}
+
+// run is node for any program that is to run in the dialect's folder.
+func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
+	s.Helper()
+	k := s.keys()
+	cmd.Dir = s.folder()
+	cmd.Env = append(os.Environ(), "URL=http://"+s.addr, "WRITE_KEY="+k.WriteKey, "CLIENT_ID="+k.ClientID, "CLIENT_SECRET="+k.ClientSecret,
+		"SECRET_KEY="+k.SecretKey, "TOKEN_AUTH="+k.TokenAuth, "CHROMIUM="+chromium())
+	cmd.Env = append(cmd.Env, env...)
+	stop := time.AfterFunc(sdkTime, func() { _ = cmd.Process.Kill() })
+	defer stop.Stop()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.server.log())
+	}
+	return string(out)
+}
+
+// chromium is the browser's program.
+func chromium() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return "/usr/bin/chromium"
+}
+
+// site serves the dialect's folder from another origin than the server's, as the
+// pages of a customer are. {{NAME}} in a page is the value of vars.
+func (s *sdk) site(vars map[string]string) (origin string) {
+	files := http.FileServer(http.Dir(s.folder()))
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, ".html") {
+			files.ServeHTTP(w, r)
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(s.folder(), filepath.Base(r.URL.Path)))
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		for name, value := range vars {
+			text = []byte(strings.ReplaceAll(string(text), "{{"+name+"}}", value))
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(text)
+	}))
+	s.Cleanup(page.Close)
+	return strings.Replace(page.URL, "127.0.0.1", "localhost", 1)
+}
+
+// front is a proxy before the server. Each request is handed to choose with its
+// number, from 1, and its body; what it returns happens to the request.
+func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
+	var mu sync.Mutex
+	n := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock() // one after the other, so that "before" and "after" mean something
+		defer mu.Unlock()
+		n++
+		f := choose(n, r)
+		if f != lostBefore {
+			req, err := http.NewRequest(r.Method, "http://"+s.addr+r.URL.RequestURI(), r.Body)
+			if err != nil {
+				s.Error(err)
+				return
+			}
+			req.Header = r.Header
+			res, err := (&http.Transport{DisableKeepAlives: true, DisableCompression: true}).RoundTrip(req)
+			if err != nil {
+				s.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			body, _ := io.ReadAll(res.Body)
+			if f == passed {
+				for name, values := range res.Header {
+					w.Header()[name] = values
+				}
+				w.WriteHeader(res.StatusCode)
+				_, _ = w.Write(body)
+				return
+			}
+			if res.StatusCode/100 != 2 {
+				s.Errorf("the request that was to be stored was answered %d: %s", res.StatusCode, body)
+			}
+		}
+		s.restart()
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			c.Close()
+		}
+	}))
+	s.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// fate is what becomes of a request on its way through front.
+type fate int
+
+const (
+	passed     fate = iota
+	lostBefore      // the server is killed before the request reaches it, and started again
+	lostAfter       // the server is killed after it has answered, before the client has it
+)
+
+// get reads path through the native API into to.
+func (s *sdk) get(path string, to any) {
+	s.Helper()
+	status, body, err := request("GET", "http://"+s.addr+path, http.Header{"Authorization": {"Bearer " + s.keys().SecretKey}}, "")
+	if err == nil && status != 200 {
+		err = fmt.Errorf("status %d: %s", status, body)
+	}
+	if err == nil {
+		err = json.Unmarshal(body, to)
+	}
+	if err != nil {
+		s.Fatalf("GET %s: %v", path, err)
+	}
+}
+
+// sdkEvent is one event as the native API shows it.
+type sdkEvent struct {
+	Dialect, Type, Name, User, Anonymous, Session, Previous string
+	Time, Received                                          time.Time
+	Groups                                                  []string
+	MessageID                                               string `json:"message_id"`
+	Value                                                   any
+	Properties, Context, Extra                              map[string]any
+}
+
+// events lists what a query of the native API selects, oldest first.
+func (s *sdk) events(query string) []sdkEvent {
+	s.Helper()
+	var page struct{ Events []sdkEvent }
+	s.get("/api/v1/events?limit=1000&order=asc&"+query, &page)
+	return page.Events
+}
+
+// await waits until a query selects n events, no more and no less, and lists
+// them: SDKs send in the background.
+func (s *sdk) await(query string, n int) []sdkEvent {
+	s.Helper()
+	var events []sdkEvent
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if events = s.events(query); len(events) >= n {
+			break
+		}
+	}
+	if len(events) != n {
+		s.Fatalf("%d events of %q, want %d: %+v", len(events), query, n, events)
+	}
+	return events
+}
+
+// at is the value at a dotted path of nested objects.
+func at(o map[string]any, path string) any {
+	key, rest, deeper := strings.Cut(path, ".")
+	if inner, ok := o[key].(map[string]any); ok && deeper {
+		return at(inner, rest)
+	}
+	if deeper {
+		return nil
+	}
+	return o[key]
+}
