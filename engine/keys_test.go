@@ -7,7 +7,40 @@ import (
 
 	"cairn/index"
 	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
+
+// A real store has keys of every prefix, and no others.
+func TestKeysOfAStore(t *testing.T) {
+	fs := vfs.NewMem()
+	if ok, err := vfs.Clone(vfs.Default, fs, "testdata/store-v1/store", "store"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	db, err := openPebble("store", readOnlyOptions(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	it, err := db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	keys := map[byte]int{}
+	for ok := it.First(); ok; ok = it.Next() {
+		keys[it.Key()[0]]++
+	}
+	for _, p := range []byte{prefixStore, prefixID, prefixIDsUpTo, prefixLink, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
+		if keys[p] == 0 {
+			t.Errorf("no key has prefix %#x", p)
+		}
+		delete(keys, p)
+	}
+	if len(keys) > 0 {
+		t.Errorf("keys of unknown prefixes: %v", keys)
+	}
+}
 
 // The rooms share one key space: no prefix is another's, and all are one byte,
 // so that none begins with another.

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+	"pgregory.net/rapid"
+)
+
+func TestKnownRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.Custom(func(t *rapid.T) *known {
+			k := &known{ord: rapid.Uint64().Draw(t, "ord"), linked: rapid.Bool().Draw(t, "linked")}
+			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
+				k.live = append(k.live, live{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), rapid.Int64().Draw(t, "last")})
+			}
+			return k
+		}).Draw(t, "known")
+		b := k.append(nil)
+		got, err := parseKnown(b)
+		if err != nil || !reflect.DeepEqual(got, k) {
+			t.Fatalf("got %+v, %v; want %+v", got, err, k)
+		}
+		for i := range b {
+			if got, err := parseKnown(b[:i]); err == nil {
+				t.Fatalf("%d of %d bytes parse as %+v", i, len(b), got)
+			}
+		}
+		if _, err := parseKnown(append(b, 0)); err == nil {
+			t.Fatal("a byte more parses")
+		}
+	})
+}
+
+func FuzzKnown(f *testing.F) {
+	f.Add((&known{ord: 5, linked: true, live: []live{{1, "abc", 7, -3}}}).append(nil))
+	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := parseKnown(b)
+		if err != nil {
+			return
+		}
+		again, err := parseKnown(k.append(nil))
+		if err != nil || !reflect.DeepEqual(again, k) {
+			t.Fatalf("%+v becomes %+v, %v", k, again, err)
+		}
+	})
+}
+
+// The table keeps at most two generations in memory, and what it drops it reads
+// back as it was.
+func TestIDsAreEvictedAndReadBack(t *testing.T) {
+	db := memoryDB(t)
+	small, large := newIDs(db, 10), newIDs(noKeys{}, 1<<30)
+	session := 0
+	next := func() string { session++; return string(rune('a' + session%26)) }
+	for seq := uint64(1); seq <= 3000; seq++ {
+		n := seq * 2654435761 % 97
+		e := &event.Event{Dialect: event.Native, Type: event.Track, Time: int64(seq) * 60_000, Anonymous: string(rune('A' + n%50))}
+		if n%5 == 0 {
+			e.User = string(rune('0' + n%9))
+		}
+		if n%31 == 0 {
+			e.Type, e.Previous = event.Alias, string(rune('A'+n%7))
+		}
+		kept := session
+		got, err := small.decide(1, seq, e, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session = kept
+		want, err := large.decide(1, seq, e, next)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("event %d: %+v, %v; with everything in memory %+v", seq, got, err, want)
+		}
+		if seq%40 != 0 {
+			continue
+		}
+		b := db.NewBatch()
+		if err := small.flush(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		if upTo, err := idsUpTo(db, 1); err != nil || upTo != seq {
+			t.Fatalf("the ids are written up to %d, %v; want %d", upTo, err, seq)
+		}
+		small.evict()
+		if n := len(small.hot); n > 10 {
+			t.Fatalf("%d ids are hot after eviction", n)
+		}
+	}
+	for key, k := range large.hot {
+		v, closer, err := db.Get([]byte(key))
+		if err != nil || !bytes.Equal(v, k.append(nil)) {
+			t.Errorf("id %q: stored %x, %v; want %x", key, v, err, k.append(nil))
+		}
+		if err == nil {
+			_ = closer.Close()
+		}
+	}
+}
+
+// Stored links come back in order, each at the event that made it.
+func TestLinksStored(t *testing.T) {
+	db := memoryDB(t)
+	b := db.NewBatch()
+	for _, l := range []struct {
+		site  uint32
+		seq   uint64
+		links []link
+	}{{2, 1, []link{{9, 9}}}, {1, 300, []link{{1, 2}}}, {1, 5, []link{{3, 4}, {1, 4}}}, {3, 1, []link{{8, 8}}}} {
+		if err := putLinks(b, l.site, l.seq, l.links); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	type stored struct {
+		seq uint64
+		link
+	}
+	var got []stored
+	if err := readLinks(db, 1, func(seq uint64, l link) { got = append(got, stored{seq, l}) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []stored{{5, link{3, 4}}, {5, link{1, 4}}, {300, link{1, 2}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if err := db.Set(linkKey(1, 7), make([]byte, 15), pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if err := readLinks(db, 1, func(uint64, link) {}); err == nil {
+		t.Error("a damaged value is read")
+	}
+}
