@@ -36,7 +36,10 @@ func TestMetamorphic(t *testing.T) {
 		return
 	}
 	for seed := range uint64(*metamorphicRuns) {
-		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) { metamorphic(t, seed+1) })
+		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
+			t.Parallel()
+			metamorphic(t, seed+1)
+		})
 	}
 }
 
@@ -76,7 +79,20 @@ func metamorphic(t *testing.T, seed uint64) {
 }
 
 func (p *pair) step() {
-	switch n := p.IntN(100); {
+	switch n := p.IntN(300); {
+	case n == 0: // costly: all of the store is read
+		p.snapshot()
+	case n == 1:
+		p.check(p.dir)
+	case n < 6:
+		p.reopen()
+	default:
+		p.act(p.IntN(100))
+	}
+}
+
+func (p *pair) act(n int) {
+	switch {
 	case n < 50:
 		p.ingest()
 	case n < 62:
@@ -95,16 +111,10 @@ func (p *pair) step() {
 		p.users()
 	case n < 90:
 		p.sessions()
-	case n < 93:
+	case n < 95:
 		p.group()
-	case n < 96:
-		p.event()
-	case n < 98:
-		p.reopen()
-	case n < 99:
-		p.snapshot()
 	default:
-		p.check(p.dir)
+		p.event()
 	}
 }
 
