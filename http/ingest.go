@@ -3,6 +3,7 @@ package httpd
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"cairn/engine"
 	"cairn/engine/event"
@@ -18,6 +19,46 @@ import (
 // the next request.
 const batchKept = 1024
 
+// A body may become thirty times as much memory when it is many tiny events. So
+// bodies of workBytes together are at work at once, which keeps the disk busy; the
+// others wait as they were read, which the budget counts.
+const (
+	workBytes     = 2 << 20
+	workFreeBytes = 4 << 10 // a body up to this is not counted
+)
+
+// turnstile lets so many bytes in at once, in the order they come.
+type turnstile struct {
+	turn sync.Mutex // whose turn it is to wait for room
+	mu   sync.Mutex
+	room sync.Cond
+	left int64
+}
+
+func newTurnstile(bytes int64) *turnstile {
+	t := &turnstile{left: bytes}
+	t.room.L = &t.mu
+	return t
+}
+
+func (t *turnstile) take(n int64) {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.left < n {
+		t.room.Wait()
+	}
+	t.left -= n
+}
+
+func (t *turnstile) give(n int64) {
+	t.mu.Lock()
+	t.left += n
+	t.mu.Unlock()
+	t.room.Signal() // one waits at most
+}
+
 // ingest answers a write.
 func (x *exchange) ingest() {
 	if err := x.s.engine.Admit(); err != nil {
@@ -27,6 +68,11 @@ func (x *exchange) ingest() {
 	if err := x.readBody(); err != nil {
 		x.failWith(err)
 		return
+	}
+	if n := int64(len(x.req.Body)); n > workFreeBytes {
+		n = min(n, workBytes/2)
+		x.s.work.take(n)
+		defer x.s.work.give(n)
 	}
 	w := x.route.wire
 	x.batch = w.batches.get()

@@ -35,6 +35,7 @@ type Server struct {
 	perIP    *meters
 	inflater *inflater
 	budget   budget
+	work     *turnstile // of large writes
 	gate     *gate
 	table    *table
 	native   *native
@@ -68,6 +69,7 @@ func New(o Options) (*Server, error) {
 		version:  o.Version,
 		proxies:  o.TrustedProxies,
 		inflater: newInflater(),
+		work:     newTurnstile(workBytes),
 		metrics:  newMetrics(),
 		native:   &native{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now},
 	}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"cairn/engine/event"
@@ -266,6 +267,9 @@ func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 
 // records makes a record of each part.
 func (d *decoder) records(b *dialect.Batch) error {
+	if n := len(d.parts); n > elementsFree && n > len(d.req.Body)/elementBytes {
+		return errTooLarge
+	}
 	if len(d.parts) == 0 {
 		return refuse("batch", "must not be empty")
 	}
@@ -274,6 +278,7 @@ func (d *decoder) records(b *dialect.Batch) error {
 		return errTooLarge
 	}
 	b.Partial = true
+	b.Records = slices.Grow(b.Records, len(d.parts)) // exactly: thousands are megabytes
 	for i := range d.parts {
 		p := &d.parts[i]
 		r := b.Add()

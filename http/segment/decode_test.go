@@ -180,8 +180,10 @@ func TestInflation(t *testing.T) {
 		status     int
 	}{
 		{"a context for many", `{"context":` + context + `,"batch":[` + tiny[:len(tiny)-1] + `]}`, 413},
-		{"a context for some", `{"context":` + context + `,"batch":[` + tiny[:29*999-1] + `]}`, 200},
-		{"more elements than any event needs", `{"batch":[` + strings.Repeat("1,", 20000) + `1]}`, 413},
+		{"a context for some", `{"context":` + context + `,"batch":[` + tiny[:29*499-1] + `]}`, 200},
+		{"more elements than events could be", `{"batch":[` + strings.Repeat("{},", 100) + `{}]}`, 413},
+		{"few of them", `{"batch":[` + strings.Repeat("{},", 99) + `{}]}`, 400},
+		{"more elements than any batch needs", `{"batch":[` + strings.Repeat("1,", 20000) + `1]}`, 413},
 	} {
 		s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
 		if _, res := s.Do(request(t, "POST", "/v1/batch", c.body)); res.Status != c.status {

@@ -32,11 +32,14 @@ const (
 
 const (
 	// elementsMax bounds a batch in number. What fits into batchBytes and could
-	// be valid is below it.
-	elementsMax = 20_000
+	// be valid is below it, and no batch is refused for its number that has less
+	// than one element in elementBytes: the shortest valid one has 28.
+	elementsMax  = 20_000
+	elementBytes = 24
+	elementsFree = 100
 	// injectedBytesMax bounds what the context and integrations of a batch become
 	// when each of its events has them.
-	injectedBytesMax = 8 << 20
+	injectedBytesMax = 4 << 20
 
 	metricsBytesMax = 64 << 10 // of a body nobody reads
 )
