@@ -22,10 +22,10 @@ func TestCaps(t *testing.T) {
 	for _, sealRows := range []int{3000, 1 << 16} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			ctx := context.Background()
-			now := epoch
+			clock := newClock(epoch)
 			site := &engine.Site{ID: 1, Name: "one"}
 			fs := vfs.NewMem()
-			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, SealRows: sealRows, Now: func() time.Time { return now }}
+			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +77,7 @@ func TestCaps(t *testing.T) {
 				}
 			}
 			const most = engine.ValuesPerDayMax
-			first := int32(now.Unix() / 86400)
+			first := int32(clock.now().Unix() / 86400)
 			send(0, most-100)
 			want("under the cap", first, most-100, most-100, 0)
 			reopen()
@@ -95,7 +95,7 @@ func TestCaps(t *testing.T) {
 			if got := counted(first, fmt.Sprint("value ", most+5)); got != 0 {
 				t.Errorf("a value over the cap counts %d by itself", got)
 			}
-			now = now.Add(24 * time.Hour)
+			clock.add(24 * time.Hour)
 			send(most, most+200)
 			want("the next day", first+1, 200, 200, 0)
 			want("the first day still", first, most+1, most+1250, 1200)

@@ -20,10 +20,10 @@ func TestClockJumps(t *testing.T) {
 	for _, sealRows := range []int{7, 1 << 16} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			ctx := context.Background()
-			now := epoch
+			clock := newClock(epoch)
 			site := &engine.Site{ID: 1, Name: "one", Location: newYork}
 			fs := vfs.NewMem()
-			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: sealRows, Now: func() time.Time { return now }}
+			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
 			if err != nil {
 				t.Fatal(err)
@@ -35,7 +35,7 @@ func TestClockJumps(t *testing.T) {
 			var all []sent
 			day := 24 * time.Hour
 			for step, jump := range []time.Duration{0, -day, 0, 3653 * day, time.Hour, -3653 * day, -90 * day, 100 * day, day} {
-				now = now.Add(jump)
+				clock.add(jump)
 				var these []sent
 				for i := range 20 {
 					ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "step", Anonymous: fmt.Sprintf("a%d", i%4), MessageID: fmt.Sprintf("%d-%d", step, i),
@@ -64,14 +64,14 @@ func TestClockJumps(t *testing.T) {
 				// Retries within the window, with the clock as it was, an hour on, and
 				// a day back.
 				for _, off := range []time.Duration{0, time.Hour, -day} {
-					now = now.Add(off)
+					clock.add(off)
 					for i, s := range these {
 						out, err := e.Ingest(ctx, copyRecords([]engine.Record{s.record}), true)
 						if err != nil || out[0].Status != engine.Duplicate || out[0].Seq != s.out.Seq || out[0].ID != s.out.ID {
 							t.Fatalf("step %d event %d again, clock %v: %+v, %v", step, i, off, out, err)
 						}
 					}
-					now = now.Add(-off)
+					clock.add(-off)
 				}
 				all = append(all, these...)
 			}

@@ -36,9 +36,9 @@ const (
 	goldenMost    = 200 << 10 // bytes of the store
 )
 
-func goldenOptions(fs vfs.FS, now *time.Time) engine.Options {
+func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
 	return engine.Options{
-		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, Memory: 64 << 20, Now: func() time.Time { return *now },
+		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, Memory: 64 << 20, Now: now,
 		Sites: []*engine.Site{
 			{ID: 1, Name: "one"},
 			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
@@ -66,8 +66,7 @@ func TestGoldenStore(t *testing.T) {
 	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
 		t.Fatalf("check: %+v, %v", report, err)
 	}
-	now := epoch.Add(1000 * time.Hour)
-	options := goldenOptions(fs, &now)
+	options := goldenOptions(fs, newClock(epoch.Add(1000*time.Hour)).now)
 	e, err := engine.Open(options)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +237,8 @@ func writeGoldenStore(t *testing.T) {
 	ctx := context.Background()
 	fs := vfs.NewMem()
 	g := newGenerator(1)
-	options := goldenOptions(fs, &g.now)
+	clock := newClock(g.now)
+	options := goldenOptions(fs, clock.now)
 	wide := options.Sites[3]
 	for life := range 3 {
 		e, err := engine.Open(options)
@@ -255,6 +255,7 @@ func writeGoldenStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.tick()
+			clock.set(g.now)
 		}
 		for range []int{60, 30, 12}[life] {
 			for _, site := range options.Sites[:3] {
