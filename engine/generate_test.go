@@ -32,6 +32,7 @@ var newYork = func() *time.Location {
 type generator struct {
 	*rand.Rand
 	now      time.Time
+	clock    *clock // now, as engines read it in their own goroutines
 	sites    []*engine.Site
 	messages []message // message ids in use, oldest first
 	next     int
@@ -44,8 +45,9 @@ type message struct {
 
 func newGenerator(seed uint64) *generator {
 	return &generator{
-		Rand: rand.New(rand.NewPCG(seed, 0)),
-		now:  epoch,
+		Rand:  rand.New(rand.NewPCG(seed, 0)),
+		now:   epoch,
+		clock: newClock(epoch),
 		sites: []*engine.Site{
 			{ID: 1, Name: "one"},
 			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
@@ -77,6 +79,7 @@ func (g *generator) tick() {
 	default:
 		g.now = g.now.Add(time.Duration(g.IntN(20_000)) * time.Millisecond)
 	}
+	g.clock.set(g.now)
 }
 
 // batch makes the records of one request of at most n events.
@@ -359,7 +362,7 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 		Dir:       dir,
 		FS:        fs,
 		Sites:     g.sites,
-		Now:       func() time.Time { return g.now },
+		Now:       g.clock.now,
 		Reserve:   -1,
 		Memory:    pick[int64](g, 0, 64<<20, 16<<20),
 		SealRows:  8 + g.IntN(193),

@@ -237,8 +237,7 @@ func writeGoldenStore(t *testing.T) {
 	ctx := context.Background()
 	fs := vfs.NewMem()
 	g := newGenerator(1)
-	clock := newClock(g.now)
-	options := goldenOptions(fs, clock.now)
+	options := goldenOptions(fs, g.clock.now)
 	wide := options.Sites[3]
 	for life := range 3 {
 		e, err := engine.Open(options)
@@ -255,7 +254,6 @@ func writeGoldenStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.tick()
-			clock.set(g.now)
 		}
 		for range []int{60, 30, 12}[life] {
 			for _, site := range options.Sites[:3] {
