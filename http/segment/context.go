@@ -163,7 +163,7 @@ func (f *facts) page(key string, v event.Value) {
 const factsMax = 24
 
 // fill appends to the context of an event what is known.
-func (f *facts) fill(c *event.Object, d *decoder) {
+func (f *facts) fill(c *event.Object) {
 	put := func(key, text string) {
 		if text != "" {
 			*c = append(*c, event.Member{Key: key, Value: event.Str(text)})
@@ -187,7 +187,7 @@ func (f *facts) fill(c *event.Object, d *decoder) {
 		*c = append(*c, event.Member{Key: "latitude", Value: f.latitude}, event.Member{Key: "longitude", Value: f.longitude})
 	}
 	if f.width != "" && f.height != "" {
-		put("screen", d.join(f.width, "x", f.height))
+		put("screen", f.width+"x"+f.height)
 	}
 	utm := f.utm
 	// What the url says the server finds by itself; some clients cut the query off

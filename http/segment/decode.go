@@ -29,7 +29,6 @@ var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxPropertie
 // in it stays until the next Decode.
 type decoder struct {
 	parser  event.Parser
-	arena   []byte
 	members []event.Member
 	texts   []string
 	parts   []part
@@ -56,7 +55,6 @@ type envelope struct {
 
 // What a decoder keeps for the next request at most.
 const (
-	arenaMax   = 64 << 10
 	membersMax = 16 << 10
 	partsMax   = 1 << 10
 )
@@ -69,7 +67,6 @@ func decoderOf(b *dialect.Batch, req *dialect.Request) *decoder {
 		b.Scratch = d
 	}
 	d.parser.Reset()
-	d.arena = kept(d.arena, arenaMax)
 	d.members = kept(d.members, membersMax)
 	d.texts = kept(d.texts, partsMax)
 	d.parts = kept(d.parts, partsMax)
@@ -116,22 +113,6 @@ func (d *decoder) list(text string) []string {
 	at := len(d.texts)
 	d.texts = append(d.texts, text)
 	return d.texts[at : at+1 : at+1]
-}
-
-// join is the texts behind each other.
-func (d *decoder) join(texts ...string) string {
-	n := 0
-	for _, t := range texts {
-		n += len(t)
-	}
-	if cap(d.arena)-len(d.arena) < n {
-		d.arena = make([]byte, 0, max(n, 256, min(2*cap(d.arena), arenaMax)))
-	}
-	at := len(d.arena)
-	for _, t := range texts {
-		d.arena = append(d.arena, t...)
-	}
-	return view(d.arena[at:])
 }
 
 // Decode appends the events of a request to b. A batch is Partial: what is wrong

@@ -3,7 +3,6 @@ package segment
 import (
 	"net/netip"
 	"strings"
-	"unsafe"
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
@@ -215,7 +214,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	}
 	e.Extra = d.trim(extra, 0)
 	context := d.object(factsMax)
-	f.fill(&context, d)
+	f.fill(&context)
 	e.Context = d.trim(context, enrichedMax)
 	r.Source = d.sourceOf(&f)
 	return nil
@@ -401,6 +400,3 @@ func exclude(req *dialect.Request, b *dialect.Batch) {
 		b.Records[i].Exclude = "prefetch"
 	}
 }
-
-// view is b as a string without a copy; b does not change while it is in use.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

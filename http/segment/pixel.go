@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strings"
 
@@ -32,9 +33,9 @@ func pixelBody(query string) ([]byte, error) {
 			clean = append(clean, c)
 		}
 	}
-	text := strings.TrimRight(view(clean), "=")
-	body := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
-	n, err := base64.RawStdEncoding.Decode(body, []byte(text))
+	clean = bytes.TrimRight(clean, "=")
+	body := make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
+	n, err := base64.RawStdEncoding.Decode(body, clean)
 	if err != nil {
 		return nil, refuse("data", "is not base64")
 	}
