@@ -189,7 +189,7 @@ func TestRudderBrowser(t *testing.T) {
 // The server is killed between an SDK's try and its retry, once before and once
 // after it has stored the batch: each event is there exactly once.
 func TestSegmentKilledBetweenTries(t *testing.T) {
-	for _, script := range []string{"node.mjs", "node-legacy.mjs", "rudder-node.mjs"} {
+	for _, script := range []string{"node.mjs", "node-legacy.mjs", "rudder-node.mjs", "go"} {
 		t.Run(script, func(t *testing.T) {
 			s := newSDK(t, "segment", "")
 			url := s.front(func(n int, r *http.Request) fate {
@@ -201,7 +201,11 @@ func TestSegmentKilledBetweenTries(t *testing.T) {
 				}
 				return passed
 			})
-			s.node(script, "URL="+url, "COUNT=40", "FLUSH_AT=10")
+			if script == "go" {
+				s.run(exec.Command("go", "run", "-C", "go", "."), "URL="+url, "COUNT=40")
+			} else {
+				s.node(script, "URL="+url, "COUNT=40", "FLUSH_AT=10")
+			}
 			checkCounted(t, s, 40)
 		})
 	}
