@@ -4,28 +4,75 @@ package wal
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/s2"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// The bytes of a block and a note, frozen with version 1.
+// goldenRecords are a block that is kept plain and one that is compressed.
+func goldenRecords() (plain, packed []string) {
+	plain = []string{"first", "", strings.Repeat("x", 130)}
+	for i := range 40 {
+		packed = append(packed, fmt.Sprintf("record %d of many that look alike, %d", i, i*i))
+	}
+	return plain, packed
+}
+
+func asBytes(records []string) (b [][]byte) {
+	for _, r := range records {
+		b = append(b, []byte(r))
+	}
+	return b
+}
+
+// The bytes of blocks and of a note, frozen with version 1. What a compressor
+// makes of the same records may change, what is read of it may not: that block
+// is read only.
 func TestGolden(t *testing.T) {
 	var k kept
-	records := [][]byte{[]byte("first"), {}, bytes.Repeat([]byte("x"), 130)}
-	if _, err := Append(&k, 70_000, 1<<40+5, records, nil); err != nil {
-		t.Fatal(err)
+	plain, packed := goldenRecords()
+	for _, records := range [][]string{plain, packed} {
+		if _, err := Append(&k, 70_000, 1<<40+5, asBytes(records), nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := AppendNote(&k, 70_000, 1<<40+5, []byte("deltas"), nil); err != nil {
 		t.Fatal(err)
 	}
-	for i, path := range []string{"testdata/block-v1.golden", "testdata/note-v1.golden"} {
+	if k.values[0][1] != codecPlain || k.values[1][1] != codecS2 {
+		t.Fatalf("codecs %d and %d", k.values[0][1], k.values[1][1])
+	}
+	const packedPath = "testdata/block-s2-v1.golden"
+	if *update {
+		if err := os.WriteFile(packedPath, []byte(hex.EncodeToString(k.values[1])), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(packedPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := hex.DecodeString(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := openDB(t)
+	if err := db.Set(k.keys[1], value, nil); err != nil {
+		t.Fatal(err)
+	}
+	if first, got, err := replayed(db, 70_000); err != nil || first != 1<<40+5 || !slices.Equal(got, packed) {
+		t.Errorf("%s: %q from %d, %v", packedPath, got, first, err)
+	}
+	for i, path := range map[int]string{0: "testdata/block-v1.golden", 2: "testdata/note-v1.golden"} {
 		got := fmt.Sprintf("key\n%svalue\n%s", hex.Dump(k.keys[i]), hex.Dump(k.values[i]))
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -43,11 +90,30 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// A compressed block says how long it is before it is unpacked: what would be
+// longer than any block is refused without memory being taken for it.
+func TestCompressedLength(t *testing.T) {
+	key := key(PrefixBlock, 1, 1)
+	bomb := s2.Encode(nil, make([]byte, blockLenMax+1))
+	value := appendSum(append([]byte{version, codecS2}, bomb...), key)
+	data, err := checkSum(1, 1, key, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := 0
+	err = decodeBlock(1, 1, data, func([]byte) error { given++; return nil })
+	var corrupt *CorruptionError
+	if !errors.As(err, &corrupt) || corrupt.What != "bad compressed length" || given != 0 {
+		t.Errorf("%d bytes of %d: %v", len(bomb), blockLenMax+1, err)
+	}
+}
+
 // Whatever a value holds, decoding gives its records or a *CorruptionError; with
 // a good sum too, as a faulty writer would make one.
 func FuzzDecodeBlock(f *testing.F) {
 	var k kept
-	for _, records := range [][][]byte{{{}}, {[]byte("a"), []byte("bc")}, make([][]byte, 64)} {
+	_, packed := goldenRecords()
+	for _, records := range [][][]byte{{{}}, {[]byte("a"), []byte("bc")}, make([][]byte, 64), asBytes(packed)} {
 		if _, err := Append(&k, 1, 1, records, nil); err != nil {
 			f.Fatal(err)
 		}
@@ -56,9 +122,12 @@ func FuzzDecodeBlock(f *testing.F) {
 		f.Add(v)
 		f.Add(v[:len(v)-8])
 	}
-	f.Add([]byte{1, 0})
-	f.Add([]byte{1, 65})
-	f.Add([]byte{1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Add([]byte{1})
+	f.Add([]byte{1, 0, 0})
+	f.Add([]byte{1, 0, 65})
+	f.Add([]byte{1, 2, 1, 0})
+	f.Add([]byte{1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte{1, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		key := key(PrefixBlock, 1, 1)
 		for _, value := range [][]byte{b, appendSum(bytes.Clone(b), key)} {
@@ -85,16 +154,20 @@ func FuzzDecodeBlock(f *testing.F) {
 			for _, r := range records {
 				size += len(r)
 			}
-			if n == 0 || n > BlockRecordsMax || size > len(data) {
+			if n == 0 || n > BlockRecordsMax || size > blockLenMax && size > len(data) {
 				t.Fatalf("%d records of %d bytes out of %d", n, size, len(data))
 			}
-			// What decodes is what Append writes, but for longer varints.
-			again := binary.AppendUvarint([]byte{version}, uint64(n))
-			for _, r := range records {
-				again = append(binary.AppendUvarint(again, uint64(len(r))), r...)
-			}
-			if len(again)-1 == len(data) && !bytes.Equal(again[1:], data) {
-				t.Fatalf("decoded %x of %x", again, data)
+			// They are the same records when they are written again.
+			i := 0
+			err = decodeBlock(1, 1, appendBlock(nil, records)[1:], func(rec []byte) error {
+				if !bytes.Equal(rec, records[i]) {
+					t.Fatalf("record %d: %x becomes %x", i, records[i], rec)
+				}
+				i++
+				return nil
+			})
+			if err != nil || i != n {
+				t.Fatalf("%d of %d records come back, %v", i, n, err)
 			}
 		}
 	})

@@ -272,11 +272,19 @@ func TestDamage(t *testing.T) {
 	if _, err := Append(db, 1, 5, [][]byte{[]byte("one"), {}, []byte("three, a longer one")}, nil); err != nil {
 		t.Fatal(err)
 	}
+	_, packed := goldenRecords()
+	if _, err := Append(db, 11, 5, asBytes(packed), nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := AppendNote(db, 1, 5, []byte("a note"), nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, prefix := range []byte{PrefixBlock, PrefixNote} {
-		k := key(prefix, 1, 5)
+	for _, c := range []struct {
+		prefix byte
+		site   uint32
+	}{{PrefixBlock, 1}, {PrefixBlock, 11}, {PrefixNote, 1}} {
+		prefix, site := c.prefix, c.site
+		k := key(prefix, site, 5)
 		good, closer, err := db.Get(k)
 		if err != nil {
 			t.Fatal(err)
@@ -304,17 +312,17 @@ func TestDamage(t *testing.T) {
 				if err := db.Set(k, bad, pebble.NoSync); err != nil {
 					t.Fatal(err)
 				}
-				try(fmt.Sprintf("bit %d of byte %d", bit, i), 1, bad)
+				try(fmt.Sprintf("bit %d of byte %d", bit, i), site, bad)
 			}
 			if err := db.Set(k, good[:i], pebble.NoSync); err != nil {
 				t.Fatal(err)
 			}
-			try(fmt.Sprintf("cut to %d bytes", i), 1, good[:i])
+			try(fmt.Sprintf("cut to %d bytes", i), site, good[:i])
 		}
 		if err := db.Set(k, append(slices.Clone(good), 0), pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
-		try("a byte more", 1, nil)
+		try("a byte more", site, nil)
 		if err := db.Set(key(prefix, 2, 5), good, pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
