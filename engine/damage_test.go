@@ -94,7 +94,7 @@ func TestDamagedFiles(t *testing.T) {
 	w, store, want := closedStore(t)
 	trials := *damageTrials
 	if testing.Short() {
-		trials = min(trials, 100)
+		trials = min(trials, 60)
 	}
 	outcomes := map[string]int{}
 	for i := range trials {
@@ -233,9 +233,12 @@ func TestTornLog(t *testing.T) {
 	for range 200 {
 		tears = append(tears, rng.IntN(len(full)))
 	}
-	if *damageTrials < len(tears) {
+	if most := *damageTrials / 3; most < len(tears) {
+		if testing.Short() {
+			most = min(most, 40)
+		}
 		rng.Shuffle(len(tears), func(i, j int) { tears[i], tears[j] = tears[j], tears[i] })
-		tears = tears[:*damageTrials/3]
+		tears = tears[:most]
 	}
 	opened, refused := 0, 0
 	for i, at := range tears {
