@@ -36,6 +36,7 @@ type generator struct {
 	sites    []*engine.Site
 	messages []message // message ids in use, oldest first
 	next     int
+	sessions []string // ids given to Opentracker's clients
 }
 
 type message struct {
@@ -104,7 +105,7 @@ func (g *generator) name() string {
 
 func (g *generator) event() *event.Event {
 	e := &event.Event{
-		Dialect: pick(g, event.Native, event.Segment, event.Oppizi),
+		Dialect: pick(g, event.Native, event.Segment, event.Opentracker, event.OpenPanel, event.Oppizi),
 		Type:    pick(g, event.Track, event.Page, event.Screen, event.Identify, event.Alias, event.Group, event.Increment, event.Goal),
 		Name:    g.name(),
 	}
@@ -128,8 +129,13 @@ func (g *generator) event() *event.Event {
 	}
 	if e.Dialect == event.Oppizi {
 		e.Type, e.Anonymous = event.Track, ""
+	} else if e.Dialect == event.Opentracker && len(g.sessions) > 0 && g.chance(3) {
+		e.Session = g.sessions[len(g.sessions)-1-g.skewed(min(len(g.sessions), 8))]
 	} else if g.chance(6) {
 		e.Session = "s" + strconv.Itoa(g.skewed(6))
+	}
+	if e.Dialect == event.Opentracker && e.User == "" && e.Anonymous == "" {
+		e.Anonymous = g.anonymous() // the engine would make one up
 	}
 	if g.chance(2) {
 		e.MessageID = g.messageID()
@@ -268,7 +274,7 @@ func (g *generator) operand(field string, m *model, site *engine.Site) string {
 	case "type":
 		return string(pick(g, event.Types...))
 	case "dialect":
-		return string(pick(g, event.Native, event.Segment, event.Oppizi, event.Matomo))
+		return string(pick(g, event.Native, event.Segment, event.Opentracker, event.Oppizi, event.Matomo))
 	case "session":
 		if events := m.of(site).events; len(events) > 0 && g.chance(2) {
 			if s := events[g.IntN(len(events))].Session; s != "" {

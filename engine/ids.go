@@ -232,6 +232,9 @@ func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, ano
 		}
 		if anon != nil {
 			t.join(p, anon, user.ord)
+			if !anon.visits(e.Dialect) { // an alias introduced it: the user's session goes on
+				anon = nil
+			}
 		}
 	}
 	if e.Type != event.Alias || e.Previous == "" || p.person == 0 {
@@ -249,6 +252,12 @@ func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, ano
 	}
 	t.join(p, was, p.person)
 	return user, anon, nil
+}
+
+// visits reports whether the id has had a session of its own in the dialect.
+func (k *known) visits(d event.Dialect) bool {
+	dialect := byte(slices.Index(event.Dialects, d))
+	return slices.ContainsFunc(k.live, func(l live) bool { return l.dialect == dialect })
 }
 
 // join links an anonymous id to the first person it meets (rule: first link

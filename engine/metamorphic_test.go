@@ -10,6 +10,7 @@ package engine_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -162,6 +163,9 @@ func (p *pair) ingest() {
 		p.Fatalf("op %d: ingest: %v", p.op, err)
 	}
 	for i, o := range theirs {
+		if o.Status == engine.Stored && records[i].Event.Dialect == event.Opentracker && o.Session != "" {
+			p.generator.sessions = append(p.generator.sessions, o.Session)
+		}
 		if o.Status == engine.Duplicate {
 			if first := p.model.of(records[i].Site).events[o.Seq-1]; o.ID != first.ID {
 				p.Fatalf("op %d: ingest: duplicate %d has id %s, its original %s", p.op, i, o.ID, first.ID)
@@ -493,6 +497,15 @@ func show(e *event.Event) string {
 		}
 		o = slices.Clone(o)
 		slices.SortFunc(o, func(a, b event.Member) int { return cmp.Compare(a.Key, b.Key) })
+		for i, m := range o {
+			if m.Value.Kind == event.JSON { // its keys have no order
+				text, err := json.Marshal(decodeJSON(m.Value.Text))
+				if err != nil {
+					panic(err)
+				}
+				o[i].Value.Text = string(text)
+			}
+		}
 		return o
 	}
 	c.Properties, c.Context, c.Extra = object(c.Properties), object(c.Context), object(c.Extra)

@@ -6,6 +6,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"slices"
 	"sort"
@@ -65,6 +66,12 @@ func (s *modelSite) persons() *people {
 			continue
 		}
 		meet(who)
+		if twin := (identity{true, e.User}); e.Dialect == event.Opentracker && e.Anonymous == "" && !linked[e.User] {
+			if _, known := same[twin]; known { // an id made for a visitor comes back as a user's
+				linked[e.User] = true
+				join(twin, who)
+			}
+		}
 		if e.User != "" && e.Anonymous != "" {
 			meet(identity{true, e.Anonymous})
 			if !linked[e.Anonymous] {
@@ -159,7 +166,11 @@ func (s *modelSite) profile(who *person) engine.User {
 		}
 		switch e.Type {
 		case event.Identify:
-			mergeTraits(&u.Properties, e.Properties)
+			if e.Dialect == event.OpenPanel {
+				mergeDeep(&u.Properties, e.Properties)
+			} else {
+				mergeTraits(&u.Properties, e.Properties)
+			}
 		case event.Increment:
 			incrementTrait(&u.Properties, e.Name, e.Value)
 		case event.Group:
@@ -182,6 +193,49 @@ func mergeTraits(into *event.Object, traits event.Object) {
 		} else {
 			into.Set(t.Key, t.Value)
 		}
+	}
+}
+
+// mergeDeep is OpenPanel's merge: objects key by key at any depth, and what is
+// null or empty changes nothing.
+func mergeDeep(into *event.Object, traits event.Object) {
+	var deep func(below map[string]any, above map[string]any) map[string]any
+	deep = func(below, above map[string]any) map[string]any {
+		out := map[string]any{}
+		maps.Copy(out, below)
+		for k, v := range above {
+			switch v := v.(type) {
+			case nil:
+			case string:
+				if v != "" {
+					out[k] = v
+				}
+			case map[string]any:
+				inner, _ := out[k].(map[string]any)
+				out[k] = deep(inner, v)
+			default:
+				out[k] = v
+			}
+		}
+		return out
+	}
+	for _, t := range traits {
+		if t.Value.Kind == event.Null || t.Value == event.Str("") {
+			continue
+		}
+		if t.Value.Kind != event.JSON || t.Value.Text[0] != '{' {
+			into.Set(t.Key, t.Value)
+			continue
+		}
+		below := map[string]any{}
+		if old := into.Get(t.Key); old.Kind == event.JSON && old.Text[0] == '{' {
+			below = decodeJSON(old.Text).(map[string]any)
+		}
+		text, err := json.Marshal(deep(below, decodeJSON(t.Value.Text).(map[string]any)))
+		if err != nil {
+			panic(err)
+		}
+		into.Set(t.Key, event.Raw(string(text)))
 	}
 }
 

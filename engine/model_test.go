@@ -165,36 +165,57 @@ func (s *modelSite) append(e *event.Event) {
 	s.events = append(s.events, e)
 }
 
-// session gives the ordinal of e's session, 0 for none (rule 10).
+// session gives the ordinal of e's session, 0 for none (rule 10). Opentracker's
+// clients learn their session's id and send it: a sent session is then the
+// visitor's current one, and an event out of its time begins a session too.
 func (s *modelSite) session(e *event.Event) uint64 {
+	tracker := e.Dialect == event.Opentracker
+	key := visitorKey{e.Dialect, e.Anonymous}
+	if key.id == "" {
+		key.id = e.User
+	}
+	v := s.visits[key]
 	if e.Session != "" {
-		key := sentKey{e.Dialect, e.Session}
-		if _, ok := s.sent[key]; !ok {
-			s.sent[key] = e.Seq
+		sent := sentKey{e.Dialect, e.Session}
+		if _, ok := s.sent[sent]; !ok {
+			s.sent[sent] = e.Seq
 		}
-		return s.sent[key]
+		ord := s.sent[sent]
+		switch {
+		case !tracker || key.id == "":
+		case v != nil && v.ord == ord:
+			v.last = max(v.last, e.Time)
+		case v == nil || e.Time >= v.last:
+			s.visits[key] = &visit{ord, e.Time}
+		}
+		return ord
 	}
-	if e.Dialect != event.Native && e.Dialect != event.Segment {
-		return 0
-	}
-	if e.Type != event.Track && e.Type != event.Page && e.Type != event.Screen {
-		return 0
-	}
-	id := e.Anonymous
-	if id == "" {
-		id = e.User
-	}
-	if id == "" {
+	if key.id == "" {
 		return 0
 	}
 	gap := sessionGap.Milliseconds()
-	key := visitorKey{e.Dialect, id}
-	v := s.visits[key]
+	switch e.Dialect {
+	case event.Native, event.Segment:
+		if e.Type != event.Track && e.Type != event.Page && e.Type != event.Screen {
+			return 0
+		}
+	case event.OpenPanel:
+		if e.Type != event.Track && e.Type != event.Page {
+			return 0
+		}
+		gap++ // a gap of exactly 30:00 still belongs
+	case event.Opentracker:
+	default:
+		return 0
+	}
 	switch {
 	case v == nil || e.Time-v.last >= gap:
 		v = &visit{ord: e.Seq, last: e.Time}
 		s.visits[key] = v
-	case v.last-e.Time > gap:
+	case v.last-e.Time > sessionGap.Milliseconds():
+		if tracker {
+			return e.Seq
+		}
 		return 0
 	}
 	v.last = max(v.last, e.Time)
@@ -252,7 +273,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) er
 		case known && session != text:
 			return fmt.Errorf("record %d (seq %d): session %q, wants %q of seq %d", i, e.Seq, session, text, e.SessionOrd)
 		case known:
-		case e.Session == "" && !hex32(session):
+		case e.Session == "" && !hex32(session) && !(e.Dialect == event.OpenPanel && len(session) == 22):
 			return fmt.Errorf("record %d: session %q is not 32 lower-case hex characters", i, session)
 		default:
 			for ord, text := range s.texts {
@@ -261,6 +282,9 @@ func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) er
 				}
 			}
 			s.texts[e.SessionOrd] = session
+			if e.Session == "" && e.Dialect == event.Opentracker {
+				s.sent[sentKey{e.Dialect, session}] = e.SessionOrd // the client knows it now
+			}
 		}
 		e.Session = session
 	}
@@ -529,6 +553,8 @@ func TestModelSessions(t *testing.T) {
 		{"the anonymous id leads", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "u", 1), at("native", "track", "", "u", 2)}, []uint64{1, 1, 3}},
 		{"dialects apart", []*event.Event{at("native", "track", "a", "", 0), at("segment", "track", "a", "", 1)}, []uint64{1, 2}},
 		{"identify has none", []*event.Event{at("native", "identify", "a", "u", 0), at("native", "screen", "a", "u", 0)}, []uint64{0, 2}},
+		{"openpanel's gap is over 30:00", []*event.Event{at("openpanel", "track", "a", "", 0), at("openpanel", "page", "a", "", 30), at("openpanel", "track", "a", "", 61)}, []uint64{1, 1, 3}},
+		{"opentracker goes on with the session sent", []*event.Event{sent(at("opentracker", "track", "a", "", 0), "s"), at("opentracker", "track", "a", "", 29), at("opentracker", "track", "a", "", -31)}, []uint64{1, 1, 3}},
 		{"oppizi has none", []*event.Event{at("oppizi", "track", "", "u", 0)}, []uint64{0}},
 		{"nobody has none", []*event.Event{at("native", "track", "", "", 0)}, []uint64{0}},
 		{"as sent", []*event.Event{sent(at("native", "track", "a", "", 0), "s"), sent(at("native", "track", "b", "", 90), "s"), sent(at("segment", "track", "a", "", 0), "s")}, []uint64{1, 1, 3}},
