@@ -147,6 +147,10 @@ func (x *exchange) dispatch() {
 	}
 	switch {
 	case found == nil && q.Method == "OPTIONS" && (other != nil || q.Path == "*"):
+		// Paths are shared: who answers is who would answer what follows.
+		if next, _ := x.s.table.find(x.header("Access-Control-Request-Method"), q.Host, q.Path, q.RawQuery); next != nil {
+			x.route = next
+		}
 		x.preflight()
 	case found == nil && other == nil:
 		if wait := x.chargeIP(); wait > 0 {

@@ -166,8 +166,8 @@ func TestMethods(t *testing.T) {
 	}{
 		{"GET", "/", 200, ""},
 		{"HEAD", "/", 200, ""},
-		{"POST", "/", 405, "GET, HEAD, OPTIONS"},
-		{"OPTIONS", "/", 204, "GET, HEAD, OPTIONS"},
+		{"PUT", "/", 405, "GET, HEAD, OPTIONS, POST"},
+		{"OPTIONS", "/", 204, "GET, HEAD, OPTIONS, POST"},
 		{"OPTIONS", "*", 204, "GET, HEAD, OPTIONS, POST"},
 		{"TRACE", "/", 501, ""},
 		{"BREW", "/", 501, ""},
