@@ -58,6 +58,7 @@ type submitted struct {
 	body    []byte
 	hi, lo  uint64
 	outcome *Outcome
+	begins  bool // it is the first event of its session; set when it is placed
 }
 
 // group is what is committed together.
@@ -223,6 +224,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	if err != nil {
 		return err
 	}
+	ev.begins = p.session == next
 	if len(p.links) > 0 {
 		sg.links = append(sg.links, seqLink{next, p.links})
 	}

@@ -19,24 +19,31 @@ const CounterStepsMax = 1000
 // event is counted on, so that a series sums up to the counters; everything else
 // goes by event time.
 type steps struct {
-	starts []int64 // Unix milliseconds
-	first  int32   // with days: the day days begins with
-	days   []int   // step of each day; nil = by time
+	starts   []int64 // Unix milliseconds
+	first    int32   // with days: the day days begins with
+	days     []int   // step of each day; nil = by time
+	from, to int     // the steps that are wanted, to excluded
 }
 
-// of finds the step of a row of a part, -1 for none.
+// of finds the step of a row of a part, -1 for one that is not wanted.
 func (s *steps) of(part index.Part) func(row int) int {
+	wanted := func(step int) int {
+		if step < s.from || step >= s.to {
+			return -1
+		}
+		return step
+	}
 	if s.days != nil {
 		days := part.Ints(event.IntDay)
 		return func(row int) int {
 			if i := days.At(row) - int64(s.first); i >= 0 && i < int64(len(s.days)) {
-				return s.days[i]
+				return wanted(s.days[i])
 			}
 			return -1
 		}
 	}
 	times := part.Ints(event.IntTime)
-	return func(row int) int { return s.at(times.At(row)) }
+	return func(row int) int { return wanted(s.at(times.At(row))) }
 }
 
 func (s *steps) at(time int64) int {
@@ -130,8 +137,9 @@ func (v *view) span(b budget, w *where, column int) (first, last int64, any bool
 	return first, last, any, err
 }
 
-// countSeries tallies one property step by step. Only the steps on the page are
-// filled up with values that have nothing there.
+// countSeries tallies one property step by step: first all of the range, for the
+// values there are and their total, then the steps on the page alone. What is held
+// in memory is a page and two steps, however many there are.
 func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, error) {
 	if q.Property == "" {
 		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
@@ -144,37 +152,38 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	if err != nil {
 		return CounterPage{}, err
 	}
-	t := tally{all: new(distinct)}
+	whole := tally{all: new(distinct)}
 	page := CounterPage{}
-	if page.Total, err = v.tally(b, w, q, &t, s); err != nil {
+	if page.Total, err = v.tally(b, w, q, &whole, nil); err != nil {
 		return CounterPage{}, err
 	}
-	var all []CounterRow // every value there is, without numbers
-	seen := make(map[[2]string]bool)
-	byStep := make([][]CounterRow, len(s.starts))
-	for i, r := range t.rows {
-		k := [2]string{r.Value, r.Segment}
-		if !seen[k] {
-			seen[k] = true
-			all = append(all, CounterRow{Value: r.Value, Segment: r.Segment})
-		}
-		byStep[t.steps[i]] = append(byStep[t.steps[i]], r)
-	}
-	page.Count = len(byStep) * len(all)
-	if page.Count == 0 || q.Offset >= page.Count {
+	values := whole.rows
+	page.Count = len(s.starts) * len(values)
+	if q.Offset >= page.Count {
 		return page, nil
 	}
-	skip := q.Offset % len(all)
-	for step := q.Offset / len(all); step < len(byStep) && len(page.Rows) < limit; step++ {
+	s.from = q.Offset / len(values)
+	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
+	t := tally{all: new(distinct)}
+	if _, err := v.tally(b, w, q, &t, s); err != nil {
+		return CounterPage{}, err
+	}
+	byStep := make([][]CounterRow, s.to-s.from)
+	for i, r := range t.rows {
+		at := t.steps[i] - s.from
+		byStep[at] = append(byStep[at], r)
+	}
+	skip := q.Offset % len(values)
+	for i, rows := range byStep {
 		if err := b.spent(); err != nil {
 			return CounterPage{}, err
 		}
-		rows := fillUp(byStep[step], all)
+		rows = fillUp(rows, values)
 		sortCounters(rows, q.Sort)
 		rows = rows[skip:]
 		skip = 0
-		for i := range rows {
-			rows[i].Time = s.starts[step]
+		for k := range rows {
+			rows[k].Time = s.starts[s.from+i]
 		}
 		page.Rows = append(page.Rows, rows[:min(len(rows), limit-len(page.Rows))]...)
 	}
@@ -182,7 +191,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	return page, nil
 }
 
-// fillUp adds to rows those of all that are not among them.
+// fillUp adds to rows those of all that are not among them, with zeros.
 func fillUp(rows, all []CounterRow) []CounterRow {
 	if len(rows) == len(all) {
 		return rows
@@ -194,7 +203,7 @@ func fillUp(rows, all []CounterRow) []CounterRow {
 	rows = slices.Grow(rows, len(all)-len(rows))
 	for _, r := range all {
 		if !there[[2]string{r.Value, r.Segment}] {
-			rows = append(rows, r)
+			rows = append(rows, CounterRow{Value: r.Value, Segment: r.Segment})
 		}
 	}
 	return rows

@@ -30,6 +30,7 @@ type Engine struct {
 	disk   *disk
 	hwm    *hwm
 	public *publicIDs
+	owners *owners
 	log    *slog.Logger
 
 	mu    sync.RWMutex
@@ -152,6 +153,7 @@ func (e *Engine) open() error {
 	if e.public, err = newPublicIDs(secret.key, secret.eras); err != nil {
 		return err
 	}
+	e.owners = newOwners(int(e.opts.Memory >> 14))
 	seq := &sequencer{
 		e:      e,
 		ids:    newIDs(e.db, int(e.opts.Memory/4096)),

@@ -164,7 +164,7 @@ func TestCounterSeries(t *testing.T) {
 		by    int64
 	}{{-72, "a", 1}, {-72, "b", -4}, {-24, "a", 10}, {0, "c", 1}} {
 		v.hit(event.Event{
-			Time: v.now.Add(time.Duration(e.hours) * time.Hour).UnixMilli(), User: "u",
+			Time: v.now().Add(time.Duration(e.hours) * time.Hour).UnixMilli(), User: "u",
 			Properties: event.Object{{Key: "k", Value: event.Str(e.value)}}, Increments: []event.Amount{{Property: "k", By: e.by}},
 		})
 	}

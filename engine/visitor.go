@@ -36,17 +36,23 @@ func (e *Engine) identify(r *Record) error {
 		ev.Anonymous = hex.EncodeToString(b[:])
 		return nil
 	}
+	if who, ok := e.owners.get(r.Site.ID, ev.Session); ok {
+		ev.User, ev.Anonymous = who.user, who.anonymous
+		return nil
+	}
 	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
 	switch {
 	case err != nil:
 		return fmt.Errorf("find the owner of a session: %w", err)
-	case first != nil && first.User != "":
-		ev.User = first.User
-	case first != nil && first.Anonymous != "":
-		ev.Anonymous = first.Anonymous
-	default:
+	case first == nil || first.User == "" && first.Anonymous == "":
 		ev.Anonymous = e.public.derive(r.Site.ID, ev.Session)
+		return nil
+	case first.User != "":
+		ev.User = first.User
+	default:
+		ev.Anonymous = first.Anonymous
 	}
+	e.owners.put(r.Site.ID, ev.Session, first)
 	return nil
 }
 
@@ -70,7 +76,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 		return nil, err
 	}
 	clauses := []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}},
+		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // mostly not there at all
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 	}
 	for i := range v.parts {
@@ -90,10 +96,17 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	return nil, nil
 }
 
-// recall gives the outcome of a duplicate, and its event, the user and session of
-// the original: a protocol that answers with them says the same again.
+// recall follows up an Opentracker event that is in the log. The outcome of a
+// duplicate, and its event, get the user and session of the original: the protocol
+// answers with them and says the same again. Who began a session is remembered.
 func (e *Engine) recall(s *submitted) error {
-	if s.event.Dialect != event.Opentracker || s.outcome.Status != Duplicate {
+	if s.event.Dialect != event.Opentracker {
+		return nil
+	}
+	if s.outcome.Status != Duplicate {
+		if s.begins {
+			e.owners.put(s.site.id, s.outcome.Session, s.event)
+		}
 		return nil
 	}
 	original, err := s.site.view().event(s.outcome.Seq)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type visitors struct {
 	testing.TB
 	fs      vfs.FS
-	now     time.Time
+	clock   atomic.Int64 // Unix milliseconds
 	site    *engine.Site
 	seal    int
 	memory  int64
@@ -27,7 +28,8 @@ type visitors struct {
 }
 
 func newVisitors(t testing.TB, seal int) *visitors {
-	v := &visitors{TB: t, fs: vfs.NewMem(), now: epoch, site: &engine.Site{ID: 1, Name: "one"}, seal: seal}
+	v := &visitors{TB: t, fs: vfs.NewMem(), site: &engine.Site{ID: 1, Name: "one"}, seal: seal}
+	v.clock.Store(epoch.UnixMilli())
 	v.open()
 	t.Cleanup(func() {
 		v.engine.Close()
@@ -39,10 +41,12 @@ func newVisitors(t testing.TB, seal int) *visitors {
 	return v
 }
 
+func (v *visitors) now() time.Time { return time.UnixMilli(v.clock.Load()).UTC() }
+
 func (v *visitors) open() {
 	e, err := engine.Open(engine.Options{
-		Dir: "visitors", FS: v.fs, Sites: []*engine.Site{v.site}, Reserve: -1, SealRows: v.seal,
-		Now: func() time.Time { return v.now },
+		Dir: "visitors", FS: v.fs, Sites: []*engine.Site{v.site}, Reserve: -1, SealRows: v.seal, Memory: v.memory,
+		Now: v.now,
 	})
 	if err != nil {
 		v.Fatal(err)
@@ -87,7 +91,7 @@ func TestVisitors(t *testing.T) {
 			t.Run(fmt.Sprintf("seal %d, restart %t", seal, restart), func(t *testing.T) {
 				v := newVisitors(t, seal)
 				pause := func(d time.Duration) {
-					v.now = v.now.Add(d)
+					v.clock.Add(d.Milliseconds())
 					if restart {
 						v.reopen()
 					}
@@ -144,7 +148,7 @@ func TestVisitors(t *testing.T) {
 					t.Errorf("one visitor more makes %+v of %+v", got, before)
 				}
 				// An event that waited on a phone for hours has a session of its own.
-				_, sid = v.hit(event.Event{User: made, Time: v.now.Add(-3 * time.Hour).UnixMilli()})
+				_, sid = v.hit(event.Event{User: made, Time: v.now().Add(-3 * time.Hour).UnixMilli()})
 				if sid == madeSession {
 					t.Error("an event of three hours ago is in the session of now")
 				}
@@ -238,5 +242,33 @@ func TestWhereCounted(t *testing.T) {
 		if err != nil || got.Events != want {
 			t.Errorf("%v: %d, %v; want %d", where, got.Events, err, want)
 		}
+	}
+}
+
+// The memory of owners forgets, and what it forgot is found in the log again.
+func TestOwnersForgotten(t *testing.T) {
+	v := newVisitors(t, 5)
+	if err := v.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v.memory = 64 << 10 // four owners in each half
+	v.open()
+	who := map[string]string{}
+	for round := range 3 {
+		for i := range 30 {
+			sid := fmt.Sprint("s", i)
+			e := event.Event{Session: sid}
+			if round == 0 && i%2 == 0 {
+				e.User = fmt.Sprint("u", i)
+			}
+			got, _ := v.hit(e)
+			if round > 0 && got != who[sid] {
+				t.Errorf("round %d: the owner of %s is %q, was %q", round, sid, got, who[sid])
+			}
+			who[sid] = got
+		}
+	}
+	if got := v.totals(); got != (engine.Totals{Events: 90, Users: 30, Sessions: 30}) {
+		t.Errorf("%+v", got)
 	}
 }
