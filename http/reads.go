@@ -95,6 +95,9 @@ func (r *siteReader) List(ctx context.Context, q dialect.Query) (dialect.Page, e
 		return dialect.Page{}, err
 	}
 	page, err := r.engine.List(ctx, query)
+	if errors.Is(err, engine.ErrBadCursor) {
+		err = &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: err.Error()}
+	}
 	return dialect.Page(page), err
 }
 
