@@ -219,6 +219,9 @@ var curlLines = []struct {
 	{"oppizi", func(base string, k *siteKeys) string {
 		return fmt.Sprintf(`curl -sS %s/tracking/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"eventName":"Purchase","value":250,"metadata":{"orderId":182394}}'`, base, k.SecretKey)
 	}},
+	{"opentracker", func(base string, k *siteKeys) string {
+		return fmt.Sprintf(`curl -sS '%s/?si=%s&ti=Hello&gender=male&json'`, base, k.Name)
+	}},
 	{"segment", func(base string, k *siteKeys) string {
 		return fmt.Sprintf(`curl -sS %s/v1/track -u '%s:' -H 'Content-Type: application/json' -d '{"event":"Order Completed","userId":"ada","properties":{"revenue":49.9}}'`, base, k.WriteKey)
 	}},
