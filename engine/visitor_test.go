@@ -18,13 +18,12 @@ import (
 // visitors is a store whose clock the test holds.
 type visitors struct {
 	testing.TB
-	fs      vfs.FS
-	clock   atomic.Int64 // Unix milliseconds
-	site    *engine.Site
-	seal    int
-	memory  int64
-	engine  *engine.Engine
-	session map[string]string // by the name a test has for it
+	fs     vfs.FS
+	clock  atomic.Int64 // Unix milliseconds
+	site   *engine.Site
+	seal   int
+	memory int64
+	engine *engine.Engine
 }
 
 func newVisitors(t testing.TB, seal int) *visitors {
