@@ -13,7 +13,7 @@ type Limits struct {
 	Depth       int // arrays and objects open at once, the outermost included; 64 at most
 	Members     int // keys of one object; 1024 at most
 	KeyBytes    int // of one key
-	StringBytes int // of one string or number
+	StringBytes int // of one string or number; 4 MiB at most
 }
 
 // DefaultLimits are the native dialect's.
@@ -21,7 +21,8 @@ var DefaultLimits = Limits{Depth: MaxDepth, Members: MaxProperties, KeyBytes: Ma
 
 const (
 	parserDepthMax   = 64
-	parserMembersMax = 1024 // keys are compared pair by pair when they look alike
+	parserMembersMax = 1024    // keys are compared pair by pair when they look alike
+	parserStringMax  = 4 << 20 // a recording, which is checked and never an event
 )
 
 func (l Limits) orDefault() Limits {
@@ -34,7 +35,7 @@ func (l Limits) orDefault() Limits {
 	or(&l.Depth, DefaultLimits.Depth, parserDepthMax)
 	or(&l.Members, DefaultLimits.Members, parserMembersMax)
 	or(&l.KeyBytes, DefaultLimits.KeyBytes, MaxEventBytes)
-	or(&l.StringBytes, DefaultLimits.StringBytes, MaxEventBytes)
+	or(&l.StringBytes, DefaultLimits.StringBytes, parserStringMax)
 	return l
 }
 

@@ -126,8 +126,11 @@ func (m *message) add(t event.Type, name string) *dialect.Record {
 // open is the object in v, named field.
 func (m *message) open(v event.Value, field string) (event.Object, *event.FieldError) {
 	o, err := v.Object(&m.Parser)
+	if len(v.Text) > event.MaxEventBytes {
+		o, err = m.Object([]byte(v.Text), jsonLimits) // a recording has longer strings than events may
+	}
 	if err != nil {
-		return nil, refuse(field, "must be an object")
+		return nil, refuse(field, err.Error())
 	}
 	return o, nil
 }

@@ -1,0 +1,311 @@
+package httpd
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"cairn/engine"
+)
+
+// shownVisitors names visitors after what they show.
+type shownVisitors struct{}
+
+func (shownVisitors) Visitor(site *engine.Site, parts ...string) (today, yesterday string) {
+	return strings.Join(parts[1:], "|"), ""
+}
+
+// withDevices runs a server of one site on a real store that knows devices. Its
+// clients are who X-Forwarded-For says.
+func withDevices(t testing.TB, change func(*Options)) *testServer {
+	t.Helper()
+	site := testSite(1, "shop")
+	site.GPC = true
+	e, err := engine.Open(engine.Options{
+		Dir: t.TempDir(), Sites: []*engine.Site{site.Site}, Reserve: -1,
+		Enrich: engine.NewEnricher(engine.EnricherOptions{}), Visitors: shownVisitors{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return start(t, func(o *Options) {
+		o.Engine, o.Sites = e, []*Site{site}
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
+const (
+	clientID     = "openpanel-client-id: shop-client"
+	clientSecret = "openpanel-client-secret: shop-client-secret"
+	shopOrigin   = "Origin: https://shop.example"
+	firefox      = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+	googlebot    = "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+	visitor      = "X-Forwarded-For: 203.0.113.9"
+)
+
+// Who may send: each row is one request and how many events there are after it.
+func TestOpenPanelWho(t *testing.T) {
+	s := withDevices(t, nil)
+	const click = `{"type":"track","payload":{"name":"click"}}`
+	const money = `{"type":"track","payload":{"name":"revenue","properties":{"__revenue":100}}}`
+	const unauthorized = `{"status":401,"error":"Invalid client credentials"`
+	stored := 0
+	for _, c := range []struct {
+		name, method, target, body string
+		headers                    []string
+		status                     int
+		want                       string
+		stores                     int
+	}{
+		{"id and secret", "POST", "/track", click, []string{clientID, clientSecret}, 200, `"deviceId":"203.0.113.9|"`, 1},
+		{"below /api", "POST", "/api/track", click, []string{clientID, clientSecret}, 200, `"sessionId":"`, 1},
+		{"with a slash", "POST", "/track/", click, []string{clientID, clientSecret}, 200, `"sessionId":"`, 1},
+		{"by origin", "POST", "/track", click, []string{clientID, shopOrigin, firefox}, 200, `"deviceId":"203.0.113.9|Mozilla`, 1},
+		{"by its www", "POST", "/track", click, []string{clientID, "Origin: https://www.shop.example", firefox}, 200, ``, 1},
+		{"a secret of a foreign origin", "POST", "/track", click, []string{clientID, clientSecret, "Origin: https://elsewhere.example"}, 200, ``, 1},
+		{"the id alone", "POST", "/track", click, []string{clientID}, 401, unauthorized, 0},
+		{"a foreign origin", "POST", "/track", click, []string{clientID, "Origin: https://shop.example.attacker.net"}, 401, unauthorized, 0},
+		{"a wrong secret", "POST", "/track", click, []string{clientID, clientSecret + "x"}, 401, unauthorized, 0},
+		{"a wrong secret of the right origin", "POST", "/track", click, []string{clientID, clientSecret + "x", shopOrigin}, 401, unauthorized, 0},
+		{"another id", "POST", "/track", click, []string{clientID + "x", clientSecret}, 401, unauthorized, 0},
+		{"nobody", "POST", "/track", click, nil, 401, unauthorized, 0},
+		{"another key of the site", "POST", "/track", click, []string{clientID, "openpanel-client-secret: shop-secret"}, 401, unauthorized, 0},
+		{"by the body", "POST", "/track", `{"clientId":"shop-client","clientSecret":"shop-client-secret",` + click[1:], nil, 200, ``, 1},
+		{"revenue with a secret", "POST", "/track", money, []string{clientID, clientSecret}, 200, ``, 1},
+		{"revenue of a browser", "POST", "/track", money, []string{clientID, shopOrigin, firefox}, 401, unauthorized, 0},
+		{"a bot", "POST", "/track", click, []string{clientID, shopOrigin, googlebot}, 202, `"bot":{"name":"Googlebot"`, 0},
+		{"a bot's agent with a secret", "POST", "/track", click, []string{clientID, clientSecret, googlebot}, 200, ``, 1},
+		{"an opt-out", "POST", "/track", click, []string{clientID, shopOrigin, firefox, "Sec-GPC: 1"}, 200, `{"deviceId":"","sessionId":""}`, 0},
+		{"an opt-out passed on by a server", "POST", "/track", click, []string{clientID, clientSecret, "Sec-GPC: 1"}, 200, ``, 1},
+		{"no type", "POST", "/track", `{}`, []string{clientID, clientSecret}, 400, `"message":"type: must be`, 0},
+		{"too long a value", "POST", "/track", `{"type":"track","payload":{"name":"a","properties":{"a":"` + strings.Repeat("x", 300<<10) + `"}}}`, []string{clientID, clientSecret}, 400, `"status":400`, 0},
+		{"too long a body", "POST", "/track", strings.Repeat("x", 3<<20+1), []string{clientID, clientSecret}, 413, `"status":413`, 0},
+		{"a replay of 2 MB", "POST", "/track", `{"type":"replay","payload":{"chunk_index":0,"events_count":1,"is_full_snapshot":true,"started_at":"2026-11-20T12:00:00Z","ended_at":"2026-11-20T12:00:00Z","payload":"` + strings.Repeat("x", 2<<20) + `"}}`,
+			[]string{clientID, shopOrigin, firefox}, 200, `"deviceId":"203.0.113.9|Mozilla`, 0},
+		{"who am I", "GET", "/track/device-id", "", []string{clientID, shopOrigin, firefox}, 200, `"deviceId":"203.0.113.9|Mozilla`, 0},
+		{"who am I, of a foreign origin", "GET", "/track/device-id", "", []string{clientID, "Origin: https://elsewhere.example"}, 401, unauthorized, 0},
+		{"an old event", "POST", "/event", `{"name":"a"}`, []string{"mixan-client-id: shop-client", "mixan-client-secret: shop-client-secret"}, 202, `ok`, 1},
+		{"an old profile", "POST", "/profile", `{"profileId":"ada"}`, []string{clientID, clientSecret}, 202, `ada`, 1},
+		{"an old increment", "POST", "/api/profile/increment", `{"profileId":"ada","property":"n"}`, []string{clientID, clientSecret}, 202, `ada`, 1},
+		{"groups", "POST", "/track", `{"type":"assign_group","payload":{"profileId":"ada","groupIds":["a","b"]}}`, []string{clientID, clientSecret}, 200, `"deviceId":"`, 2},
+		{"reading by origin", "GET", "/export/events?projectId=shop", "", []string{clientID, shopOrigin}, 403, `"status":403`, 0},
+		{"another method", "PUT", "/track", click, []string{clientID, clientSecret}, 405, `"status":405`, 0},
+		{"a query for a type", "POST", "/track", click, []string{clientID, clientSecret, "Content-Type: text/plain"}, 200, ``, 1},
+	} {
+		got := s.send(c.method, c.target, c.body, append(c.headers, visitor)...)
+		if got.status != c.status || !strings.Contains(got.body, c.want) {
+			t.Errorf("%s: %d %s, want %d with %s", c.name, got.status, got.body, c.status, c.want)
+		}
+		if cors := got.header["access-control-allow-origin"]; (cors == "*") != !strings.HasPrefix(c.target, "/export") {
+			t.Errorf("%s: Access-Control-Allow-Origin %q", c.name, cors)
+		}
+		stored += c.stores
+		if n := s.total(); n != stored {
+			t.Errorf("%s: %d events, want %d", c.name, n, stored)
+			stored = n
+		}
+	}
+	m := s.send("GET", "/metrics", "", secret).body
+	for _, want := range []string{
+		`cairn_origin_refused_total{site="shop",origin="https://shop.example.attacker.net"} 1`,
+		`cairn_origin_refused_total{site="shop",origin="https://elsewhere.example"} 1`,
+		`cairn_events_excluded_total{reason="bot"} 1`, `cairn_events_excluded_total{reason="replay"} 1`,
+	} {
+		if !strings.Contains(m, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// total is how many events the site has.
+func (s *testServer) total() int {
+	s.t.Helper()
+	var count struct{ Events int }
+	a := s.send("GET", "/api/v1/count", "", secret)
+	if err := json.Unmarshal([]byte(a.body), &count); err != nil {
+		s.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return count.Events
+}
+
+// A browser that asks before it sends is told that it may, whatever its origin.
+func TestOpenPanelPreflight(t *testing.T) {
+	s := withDevices(t, nil)
+	const wanted = "content-type,openpanel-client-id,openpanel-client-secret,openpanel-client-ip,openpanel-sdk-name,openpanel-sdk-version"
+	for _, target := range []string{"/track", "/api/track", "/track/device-id"} {
+		a := s.send("OPTIONS", target, "", "Origin: https://anybody.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+wanted)
+		if a.status != 204 || a.header["access-control-allow-headers"] != wanted || a.header["access-control-allow-origin"] != "*" {
+			t.Errorf("%s: %d %v", target, a.status, a.header)
+		}
+	}
+}
+
+// The same track from one browser twice at once is one event; from two browsers,
+// without an origin, or of another type it is two.
+func TestOpenPanelDuplicates(t *testing.T) {
+	s := withDevices(t, nil)
+	send := func(body string, headers ...string) string {
+		a := s.send("POST", "/track", body, append([]string{clientID, visitor}, headers...)...)
+		if a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return a.body
+	}
+	const click = `{"type":"track","payload":{"name":"click"}}`
+	const plus = `{"type":"increment","payload":{"profileId":"ada","property":"n"}}`
+	var wait sync.WaitGroup
+	answers := make([]string, 8)
+	for i := range answers {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			answers[i] = send(click, shopOrigin, firefox)
+		}()
+	}
+	wait.Wait()
+	var ids struct {
+		DeviceID, SessionID string
+		Duplicate           bool
+	}
+	duplicates, session := 0, ""
+	for _, a := range answers {
+		ids.Duplicate = false
+		if err := json.Unmarshal([]byte(a), &ids); err != nil || ids.SessionID == "" || session != "" && ids.SessionID != session {
+			t.Errorf("%s", a)
+		}
+		if session = ids.SessionID; ids.Duplicate {
+			duplicates++
+		}
+	}
+	// The eight connections may take longer than the 100 ms on a busy machine.
+	if n := s.total(); n+duplicates != len(answers) || duplicates == 0 {
+		t.Errorf("%d events and %d duplicates of %d requests", n, duplicates, len(answers))
+	}
+	before := s.total()
+	send(click, shopOrigin, "User-Agent: "+strings.TrimPrefix(firefox, "User-Agent: ")+"x", "X-Forwarded-For: 203.0.113.10")
+	send(click, clientSecret)
+	send(click, clientSecret)
+	send(plus, shopOrigin)
+	send(plus, shopOrigin)
+	if n := s.total() - before; n != 5 {
+		t.Errorf("%d events, want all 5", n)
+	}
+	// With a key of its own a request is told apart, and known again for a day.
+	for i, want := range []bool{false, true, false} {
+		a := send(plus, clientSecret, fmt.Sprintf("Idempotency-Key: k%d", i/2))
+		if strings.Contains(a, `"duplicate":true`) != want {
+			t.Errorf("request %d: %s", i, a)
+		}
+	}
+}
+
+// 64 concurrent increments are 64, and the profile has them at once.
+func TestOpenPanelIncrements(t *testing.T) {
+	s := withDevices(t, nil)
+	post := func(body string) {
+		if a := s.send("POST", "/track", body, clientID, clientSecret, visitor); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	post(`{"type":"identify","payload":{"profileId":"ada","properties":{"n":0.5,"plan":{"seats":1}}}}`)
+	var wait sync.WaitGroup
+	for i := range 64 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			if i%4 == 3 {
+				post(`{"type":"decrement","payload":{"profileId":"ada","property":"n","value":0.25}}`)
+			} else {
+				post(`{"type":"increment","payload":{"profileId":"ada","property":"n","value":1.5}}`)
+			}
+			post(`{"type":"increment","payload":{"profileId":"ada","property":"plan.seats"}}`)
+		}()
+	}
+	wait.Wait()
+	a := s.send("GET", "/api/v1/users/ada", "", secret)
+	if !strings.Contains(a.body, `"n":68.5`) || !strings.Contains(a.body, `"plan":{"seats":65}`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// What is left of a rate is told, and a 429 says when to come again.
+func TestOpenPanelRates(t *testing.T) {
+	s := withDevices(t, func(o *Options) { o.IPRate, o.IPBurst = 1, 3 })
+	const click = `{"type":"track","payload":{"name":"click","properties":{"i":%d}}}`
+	for i, want := range []string{"2", "1", "0", "429"} {
+		a := s.send("POST", "/track", fmt.Sprintf(click, i), clientID, shopOrigin, firefox, visitor)
+		if want == "429" {
+			if a.status != 429 || a.header["retry-after"] == "" || a.header["x-ratelimit-remaining"] != "0" || a.header["x-ratelimit-reset"] == "0" ||
+				!strings.HasPrefix(a.body, `{"status":429,"error":"Too Many Requests","message":"`) || a.header["access-control-allow-origin"] != "*" {
+				t.Errorf("%d %v %s", a.status, a.header, a.body)
+			}
+			continue
+		}
+		if a.status != 200 || a.header["x-ratelimit-limit"] != "3" || a.header["x-ratelimit-remaining"] != want {
+			t.Errorf("request %d: %d %v", i, a.status, a.header)
+		}
+	}
+	// One noisy visitor does not silence another, nor the site's own server.
+	if a := s.send("POST", "/track", fmt.Sprintf(click, 9), clientID, shopOrigin, firefox, "X-Forwarded-For: 198.51.100.3"); a.status != 200 {
+		t.Errorf("another visitor: %d", a.status)
+	}
+	for range 10 {
+		if a := s.send("POST", "/track", fmt.Sprintf(click, 9), clientID, clientSecret, "X-Forwarded-For: 198.51.100.4"); a.status != 200 {
+			t.Fatalf("a server: %d %v", a.status, a.header)
+		}
+	}
+}
+
+// An address that is claimed counts with a secret only.
+func TestOpenPanelClaims(t *testing.T) {
+	s := withDevices(t, nil)
+	const body = `{"type":"track","payload":{"name":"a","properties":{"__ip":"%s"}}}`
+	for _, c := range []struct {
+		ip      string
+		headers []string
+		want    string
+	}{
+		{"", []string{clientSecret, firefox}, "203.0.113.9"},
+		{"", []string{clientSecret, firefox, "x-client-ip: 198.51.100.7"}, "198.51.100.7"},
+		{"198.51.100.8", []string{clientSecret, firefox, "x-client-ip: 198.51.100.7"}, "198.51.100.8"},
+		{"198.51.100.8", []string{shopOrigin, firefox, "x-client-ip: 198.51.100.7"}, "203.0.113.9"},
+	} {
+		a := s.send("POST", "/track", fmt.Sprintf(body, c.ip), append(c.headers, clientID, visitor)...)
+		if !strings.Contains(a.body, `"deviceId":"`+c.want+`|`) {
+			t.Errorf("%q %v: %s", c.ip, c.headers, a.body)
+		}
+	}
+}
+
+func BenchmarkOpenPanelTrack(b *testing.B) {
+	s := withDevices(b, func(o *Options) { o.IPRate, o.IPBurst = 1e9, 1e9 })
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		c := s.dial()
+		r := bufio.NewReader(c)
+		body := `{"type":"track","payload":{"name":"report_exported","profileId":"user_123","properties":{"format":"pdf","pages":12}}}`
+		text := fmt.Sprintf("POST /track HTTP/1.1\r\nHost: a\r\n%s\r\n%s\r\n%s\r\n%s\r\nContent-Length: %d\r\n\r\n%s", clientID, clientSecret, firefox, visitor, len(body), body)
+		for p.Next() {
+			if _, err := c.Write([]byte(text)); err != nil {
+				b.Error(err)
+				return
+			}
+			if a, err := readAnswer(r, false); err != nil || a.status != 200 {
+				b.Errorf("%+v %v", a, err)
+				return
+			}
+		}
+	})
+}
