@@ -1,0 +1,20 @@
+// N increments of one property at once, each by a client of its own. With KEYED=1
+// each has an Idempotency-Key, so that the SDK's own retries count nothing twice.
+import { OpenPanel } from '@openpanel/sdk'
+
+let tries = 0
+const fetched = globalThis.fetch
+globalThis.fetch = (...args) => { tries++; return fetched(...args) }
+console.error = () => {}
+
+const n = Number(process.env.N)
+const waves = Number(process.env.WAVES ?? 1)
+let acked = 0
+for (let wave = 0; wave < waves; wave++) {
+  await Promise.all(Array.from({ length: n }, async (_, i) => {
+    const op = new OpenPanel({ apiUrl: process.env.URL, clientId: process.env.CLIENT_ID, clientSecret: process.env.CLIENT_SECRET })
+    if (process.env.KEYED === '1') op.api.addHeader('Idempotency-Key', `${process.env.PROPERTY}-${wave}-${i}`)
+    if (await op.increment({ profileId: 'ada', property: process.env.PROPERTY, value: 1 })) acked++
+  }))
+}
+console.log(JSON.stringify({ acked, tries }))
