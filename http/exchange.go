@@ -48,7 +48,6 @@ type exchange struct {
 	wait    time.Duration // with a 429
 	charged bool          // an ip's meter was charged
 	payer   *account      // whose site's rate a write spends; nil = not known
-	headed  bool          // HEAD, shown to reads as GET
 
 	packed, body buffer
 	batch        *dialect.Batch
