@@ -192,15 +192,17 @@ func preflight(fs vfs.FS, dir string, events uint64) error {
 	if desc.FormatMajorVersion > formatVersion {
 		return fmt.Errorf("the store has Pebble format %d, this cairn knows up to %d: use a newer cairn", desc.FormatMajorVersion, formatVersion)
 	}
-	if events == 0 {
-		return nil // too young to have been marked
-	}
 	db, err := openPebble(path, readOnlyOptions(fs))
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if _, err := readStore(db); err != nil {
+	if events == 0 { // too young to have been marked, or even to have a version
+		if version, err := get(db, storeKey("version")); err != nil || version == nil {
+			return err
+		}
+	}
+	if _, err := readStore(db); err != nil || events == 0 {
 		return err
 	}
 	last, err := lastSeqs(db)

@@ -60,6 +60,39 @@ func TestUnknownStoreVersion(t *testing.T) {
 	}
 }
 
+// A store too young to be marked is looked at before it is written to, too.
+func TestUnknownVersionOfYoungStore(t *testing.T) {
+	w := newWorkload(rand.New(rand.NewPCG(8, 1)))
+	mem := vfs.NewCrashableMem()
+	e, err := engine.Open(w.options(mem, rand.New(rand.NewPCG(8, 2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 5, never)
+	fs := mem.CrashClone(vfs.CrashCloneCfg{})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, Logger: quiet{}, FormatMajorVersion: pebble.FormatValueSeparation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Set([]byte("\x01version"), []byte{2}, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := readFiles(t, fs, "data")
+	if e, err := engine.Open(w.options(fs, rand.New(rand.NewPCG(8, 2)))); err == nil {
+		_ = e.Close()
+		t.Fatal("opened")
+	}
+	if changed := before.differ(readFiles(t, fs, "data")); len(changed) > 0 {
+		t.Errorf("changed: %v", changed)
+	}
+}
+
 // A store with fewer events than its mark has lost some: refused, unchanged.
 func TestLostEventsRefused(t *testing.T) {
 	w, store, _ := closedStore(t)
