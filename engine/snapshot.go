@@ -4,7 +4,9 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -149,12 +151,23 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	return nil
 }
 
+// restore copies the store to a name beside its own, makes it ready there and
+// then gives it its name. The mark comes first: until then the directory is one
+// that has lost its events, which does not open as a new and empty store.
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
-	if err := makeDir(fs, storeDir(fs, dataDir)); err != nil {
+	part := storeName + ".partial"
+	if err := makeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
+		return err
+	}
+	if err := (&hwm{fs: fs, dir: dataDir}).write(m.Events); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
-		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, f.Name))
+		to := f.Name
+		if name, ok := strings.CutPrefix(f.Name, storeName+"/"); ok {
+			to = part + "/" + name
+		}
+		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, to))
 		if err != nil {
 			return err
 		}
@@ -162,15 +175,20 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 			return fmt.Errorf("%s changed while it was copied", f.Name)
 		}
 	}
-	if err := errors.Join(syncDir(fs, storeDir(fs, dataDir)), syncDir(fs, dataDir)); err != nil {
+	if err := errors.Join(syncDir(fs, fs.PathJoin(dataDir, part)), syncDir(fs, dataDir)); err != nil {
 		return err
 	}
-	db, err := openPebble(storeDir(fs, dataDir), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
+	db, err := openPebble(fs.PathJoin(dataDir, part), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
 	if err != nil {
 		return err
 	}
-	err = beginEra(db)
-	return errors.Join(err, db.Close())
+	if err := errors.Join(beginEra(db), db.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(fs.PathJoin(dataDir, part), storeDir(fs, dataDir)); err != nil {
+		return err
+	}
+	return syncDir(fs, dataDir)
 }
 
 // beginEra starts a new incarnation after the newest event of every site.
@@ -183,11 +201,25 @@ func beginEra(db *pebble.DB) error {
 	if err != nil {
 		return err
 	}
-	next := era{number: s.eras[len(s.eras)-1].number + 1, from: make(map[uint32]uint64)}
+	next := era{number: newEra(s.eras), from: make(map[uint32]uint64)}
 	for site, seq := range last {
 		next.from[site] = seq + 1
 	}
 	return db.Set(storeKey("incarnations"), appendEras(nil, append(s.eras, next)), pebble.Sync)
+}
+
+// newEra draws the number of an incarnation that is none of the store's. It is
+// random, so that two restores of one snapshot do not give the same ids to
+// different events.
+func newEra(eras []era) uint16 {
+	for {
+		var b [2]byte
+		_, _ = rand.Read(b[:])
+		n := binary.BigEndian.Uint16(b[:])
+		if n != 0 && !slices.ContainsFunc(eras, func(e era) bool { return e.number == n }) {
+			return n
+		}
+	}
 }
 
 // verifySnapshot reads the manifest and compares every file with it.
