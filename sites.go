@@ -143,21 +143,20 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 	case s.RetentionDays != 0:
 		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
 	}
-	for _, text := range s.ExcludeIPs {
-		if _, err := parsePrefix(text); err != nil {
-			return nil, fmt.Errorf("exclude_ips: %w", err)
-		}
+	exclude, err := httpd.NewExclusions(s.ExcludeIPs, s.ExcludeAgents)
+	if err != nil {
+		return nil, err
 	}
 	site := &httpd.Site{
 		Site: &engine.Site{
 			ID: s.ID, Name: s.Name, Location: loc, Uncounted: s.Uncounted,
-			IP: s.IP, DNT: s.DNT, GPC: s.GPC,
-			ExcludeIPs: s.ExcludeIPs, ExcludeAgents: s.ExcludeAgents, StripParams: s.StripParams,
+			IP: s.IP, StripParams: s.StripParams,
 		},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
 		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,
 		EventLimit: int64(s.EventLimit), BatchLimit: int64(s.BatchLimit),
+		DNT: s.DNT, GPC: s.GPC, Exclude: exclude,
 		Matomo: httpd.MatomoSettings{
 			CDTWindow:   time.Duration(s.Matomo.CDTWindow),
 			Dimensions:  s.Matomo.Dimensions,

@@ -27,13 +27,12 @@ var (
 // Site is one site as the engine knows it. A *Site is immutable once given to
 // Open.
 type Site struct {
-	ID                                     uint32 // from 1; Matomo's idsite
-	Name                                   string
-	Location                               *time.Location // days are counted in it; nil = UTC
-	Uncounted                              []string       // dotted property paths that counters leave out
-	IP                                     string         // "truncate" (default), "drop" or "keep"
-	DNT, GPC                               bool           // honour these headers
-	ExcludeIPs, ExcludeAgents, StripParams []string
+	ID          uint32 // from 1; Matomo's idsite
+	Name        string
+	Location    *time.Location // days are counted in it; nil = UTC
+	Uncounted   []string       // dotted property paths that counters leave out
+	IP          string         // "truncate" (default), "drop" or "keep"
+	StripParams []string       // query parameters that urls lose
 }
 
 // Options configure an Engine. Zero fields take the values of Defaults.

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -30,11 +29,9 @@ const queriesMax = 4
 // account is a site with what the server keeps for it.
 type account struct {
 	*Site
-	known    dialect.Site // what dialects may see
-	events   meter        // the site's own rate limit
-	excluded []netip.Prefix
-	agents   []string // excluded user agents, lower case
-	queries  atomic.Int32
+	known   dialect.Site // what dialects may see
+	events  meter        // the site's own rate limit
+	queries atomic.Int32
 }
 
 // credential is one key and what it opens.
@@ -78,18 +75,6 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 
 			UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
 		}
-		for _, text := range s.ExcludeIPs {
-			net, err := parseNet(text)
-			if err != nil {
-				return nil, fmt.Errorf("site %q: exclude_ips: %w", s.Name, err)
-			}
-			a.excluded = append(a.excluded, net)
-		}
-		for _, agent := range s.ExcludeAgents {
-			if agent != "" {
-				a.agents = append(a.agents, strings.ToLower(agent))
-			}
-		}
 		if r.ids[s.ID] != nil || r.names[s.Name] != nil {
 			return nil, fmt.Errorf("site %q (id %d) is there twice", s.Name, s.ID)
 		}
@@ -124,15 +109,6 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 		}
 	}
 	return r, nil
-}
-
-// parseNet reads an address or a network.
-func parseNet(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		a = plainAddr(a)
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return netip.ParsePrefix(s)
 }
 
 func (r *registry) add(key string, c *credential) error {

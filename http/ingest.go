@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"strconv"
-	"strings"
 	"sync"
 
 	"cairn/engine"
@@ -182,13 +181,13 @@ func (x *exchange) store() error {
 		}
 		if reason := x.excluded(r, &g); reason != "" {
 			x.s.metrics.excluded.add(reason, 1)
-			out.Status = dialect.Excluded
-			if reason == "bot" || reason == r.Exclude {
+			out.Status, out.Reason = dialect.Excluded, reason
+			if reason == excludedBot || reason == r.Exclude {
 				if err := x.visit(r, g.account); err != nil {
 					return err
 				}
 			}
-			if reason == "bot" && r.NoBots {
+			if reason == excludedBot && r.Exclude == "" {
 				out.Bot = x.s.engine.Bot(&r.Source)
 			}
 			continue
@@ -280,46 +279,6 @@ func (x *exchange) idempotent(records []dialect.Record) error {
 		}
 	}
 	return nil
-}
-
-// excluded says why a record is taken and dropped; "" = it is not. Bots are not
-// asked for where a secret vouches for the record. A site's own exclusions are for
-// what browsers send: a server that holds a key speaks for others, and its address
-// and headers say nothing of them.
-func (x *exchange) excluded(r *dialect.Record, g *grant) string {
-	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
-		return r.Exclude
-	}
-	if r.NoBots {
-		if g.private {
-			return ""
-		}
-		if x.s.engine.Bot(&r.Source) != "" {
-			return "bot"
-		}
-	}
-	a := g.account
-	if a.GPC && x.header("Sec-Gpc") == "1" {
-		return "gpc"
-	}
-	if a.DNT && strings.HasPrefix(x.header("Dnt"), "1") {
-		return "dnt"
-	}
-	ip := r.Source.IP.Unmap()
-	for _, net := range a.excluded {
-		if net.Contains(ip) {
-			return "ip"
-		}
-	}
-	if len(a.agents) > 0 && r.Source.UserAgent != "" {
-		agent := strings.ToLower(r.Source.UserAgent)
-		for _, part := range a.agents {
-			if strings.Contains(agent, part) {
-				return "agent"
-			}
-		}
-	}
-	return ""
 }
 
 // chargeSites spends the events of the request at their sites' rates. A batch of

@@ -24,6 +24,8 @@ type Site struct {
 	RateLimit  int      // events a second; 0 = none
 	EventLimit int64    // Segment: bytes of one event
 	BatchLimit int64    // Segment: bytes of one batch
+	DNT, GPC   bool     // honour these headers
+	Exclude    Exclusions
 	Goals      []Goal
 	Matomo     MatomoSettings
 	OpenPanel  OpenPanelSettings
@@ -69,4 +71,9 @@ type Options struct {
 	Version        string
 	Log            *slog.Logger
 	Now            func() time.Time
+
+	// Beside the engine's own state: Metrics appends to /metrics, and what Degraded
+	// returns are reasons in /healthz, which anybody may read. nil = nothing.
+	Metrics  func(dst []byte) []byte
+	Degraded func() []string
 }

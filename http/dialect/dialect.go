@@ -125,19 +125,28 @@ type Record struct {
 	// Exclude is why the record is taken and dropped on purpose ("bot", "dnt");
 	// "" = it is not. It becomes an Excluded outcome and counts in the metrics.
 	Exclude string
+	Bots    Bots // what becomes of it when a bot sent it
 
 	// What follows serves OpenPanel. Claimed is the address a record says it comes
 	// from: it counts in place of Source.IP when the credential proves a secret.
-	// Without such a proof NeedsSecret refuses the record as Unauthorized, NoBots
-	// excludes what a bot sends, and within Repeats the same body from the same
-	// address and origin is a duplicate. Ask stores nothing: only Event.Visit is
-	// answered.
+	// Without such a proof NeedsSecret refuses the record as Unauthorized. Within
+	// Repeats the same body from the same address and origin is a duplicate. Ask
+	// stores nothing: only Event.Visit is answered.
 	Claimed     netip.Addr
 	NeedsSecret bool
-	NoBots      bool
 	Ask         bool
 	Repeats     time.Duration
 }
+
+// Bots is a dialect's policy for what bots send. A bot is told by the User-Agent of
+// the record's Source.
+type Bots uint8
+
+const (
+	BotsKept       Bots = iota // stored, with bot in the context
+	BotsWithSecret             // excluded unless the credential proves a secret (OpenPanel)
+	BotsExcluded               // excluded whoever vouches for them (Matomo, without its bots=1)
+)
 
 // Batch collects the events of one request, in order.
 type Batch struct {
@@ -175,7 +184,8 @@ type Outcome struct {
 	Session  string
 	Received int64
 	Err      *event.FieldError // with Rejected
-	Bot      string            // with Excluded: what the bot calls itself
+	Reason   string            // with Excluded: Record.Exclude, or bot gpc dnt ip agent
+	Bot      string            // with Reason bot: what the bot calls itself
 }
 
 // Failure is why a whole request was not taken. It is the zero value when the

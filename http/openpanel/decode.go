@@ -117,7 +117,7 @@ func (m *message) add(t event.Type, name string) *dialect.Record {
 	r.Credential = m.credential
 	r.Source = m.req.Source()
 	r.Claimed = m.claimed
-	r.NoBots = true
+	r.Bots = dialect.BotsWithSecret
 	r.Event = event.Event{Dialect: event.OpenPanel, Type: t, Name: name}
 	r.Event.Visit.Ask = true
 	return r

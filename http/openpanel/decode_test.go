@@ -66,7 +66,7 @@ func shown(t testing.TB, req *dialect.Request) string {
 		if r.Exclude != "" {
 			line += " excluded: " + r.Exclude
 		}
-		if !r.Event.Visit.Ask || !r.NoBots || r.Credential.Kind != dialect.CredentialClient {
+		if !r.Event.Visit.Ask || r.Bots != dialect.BotsWithSecret || r.Credential.Kind != dialect.CredentialClient {
 			t.Errorf("%+v", r)
 		}
 		lines = append(lines, line)

@@ -1,0 +1,159 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file decides what is taken, answered as usual and not stored: bots where a
+// dialect leaves them out, browsers that opt out, and what a site excludes by
+// address or agent.
+
+// Why a record was excluded: Outcome.Reason, and the label in the metrics.
+const (
+	excludedBot   = "bot"
+	excludedGPC   = "gpc"
+	excludedDNT   = "dnt"
+	excludedIP    = "ip"
+	excludedAgent = "agent"
+)
+
+// Exclusions are the addresses and agents of which a site stores nothing.
+type Exclusions struct {
+	nets     []netip.Prefix
+	parts    []string // of an agent, in lower case
+	patterns []*regexp.Regexp
+}
+
+// NewExclusions reads addresses (192.0.2.1), networks (192.0.2.0/24) and
+// addresses whose last bytes are stars (192.0.*.*); and agents: a part of the
+// User-Agent in any letter case, or a pattern between slashes (/bot|spider/, or
+// /…/i for any letter case) in RE2's syntax.
+func NewExclusions(ips, agents []string) (Exclusions, error) {
+	var ex Exclusions
+	for _, text := range ips {
+		net, err := parseNet(strings.TrimSpace(text))
+		if err != nil {
+			return ex, fmt.Errorf("exclude_ips: %q is neither an address nor a network such as 10.0.0.0/8 or 10.0.*.*", text)
+		}
+		ex.nets = append(ex.nets, net)
+	}
+	for _, text := range agents {
+		expression, isPattern, err := agentPattern(text)
+		switch {
+		case err != nil:
+			return ex, fmt.Errorf("exclude_agents: %q: %w", text, err)
+		case isPattern:
+			ex.patterns = append(ex.patterns, expression)
+		case text != "":
+			ex.parts = append(ex.parts, strings.ToLower(text))
+		}
+	}
+	return ex, nil
+}
+
+// parseNet reads an address, a network, or an IPv4 address that ends in stars.
+func parseNet(s string) (netip.Prefix, error) {
+	bits := -1
+	for n := 1; n <= 3; n++ {
+		if rest, ok := strings.CutSuffix(s, strings.Repeat(".*", n)); ok && !strings.Contains(rest, "*") {
+			s, bits = rest+strings.Repeat(".0", n), 32-8*n
+			break
+		}
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		if a = plainAddr(a); bits < 0 {
+			bits = a.BitLen()
+		} else if !a.Is4() {
+			return netip.Prefix{}, errors.New("stars are for IPv4")
+		}
+		return netip.PrefixFrom(a, bits), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err == nil && p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), err
+}
+
+// agentPattern takes /x/ and /x/i apart.
+func agentPattern(text string) (expression *regexp.Regexp, ok bool, err error) {
+	body, ok := strings.CutPrefix(text, "/")
+	if !ok {
+		return nil, false, nil
+	}
+	end := strings.LastIndexByte(body, '/')
+	if end < 1 {
+		return nil, false, nil
+	}
+	switch body[end+1:] {
+	case "":
+		expression, err = regexp.Compile(body[:end])
+	case "i":
+		expression, err = regexp.Compile("(?i:" + body[:end] + ")")
+	default:
+		return nil, false, nil
+	}
+	return expression, true, err
+}
+
+// agentBytesMax bounds how much of a User-Agent patterns look at.
+const agentBytesMax = 1024
+
+// reason says which exclusion a source meets, "" when none.
+func (ex *Exclusions) reason(src *event.Source) string {
+	if ip := src.IP.Unmap().WithZone(""); ip.IsValid() {
+		for _, net := range ex.nets {
+			if net.Contains(ip) {
+				return excludedIP
+			}
+		}
+	}
+	agent := src.UserAgent[:min(len(src.UserAgent), agentBytesMax)]
+	if agent == "" || len(ex.parts) == 0 && len(ex.patterns) == 0 {
+		return ""
+	}
+	lower := strings.ToLower(agent)
+	for _, part := range ex.parts {
+		if strings.Contains(lower, part) {
+			return excludedAgent
+		}
+	}
+	for _, pattern := range ex.patterns {
+		if pattern.MatchString(agent) {
+			return excludedAgent
+		}
+	}
+	return ""
+}
+
+// excluded says why a record is taken and dropped; "" = it is not. Headers are
+// asked for an opt-out only where a browser may have sent them: a server that holds
+// a secret speaks for others. What has its key in the header comes from servers
+// alone and is not asked at all.
+func (x *exchange) excluded(r *dialect.Record, g *grant) string {
+	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
+		return r.Exclude
+	}
+	if r.Bots == dialect.BotsExcluded || r.Bots == dialect.BotsWithSecret && !g.private {
+		if x.s.engine.Bot(&r.Source) != "" {
+			return excludedBot
+		}
+	}
+	if a := g.account; !g.private {
+		if a.GPC && x.header("Sec-Gpc") == "1" {
+			return excludedGPC
+		}
+		// The second is what some blockers sent before DNT had its name.
+		if a.DNT && (strings.HasPrefix(x.header("Dnt"), "1") || x.header("X-Do-Not-Track") == "1") {
+			return excludedDNT
+		}
+	}
+	return g.account.Exclude.reason(&r.Source)
+}
