@@ -135,7 +135,7 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	if err != nil {
 		return exitFailed, explainLock(err, cfg.DataDir)
 	}
-	srv, ln, err := listen(cfg, eng, sites, log)
+	srv, ln, err := listen(cfg, eng, places, sites, log)
 	if err != nil {
 		return exitFailed, errors.Join(err, eng.Close())
 	}
@@ -223,7 +223,7 @@ func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan
 }
 
 // listen makes the server over eng and its listener.
-func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+func listen(cfg *config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
 	proxies, err := cfg.proxies()
 	if err != nil {
 		return nil, nil, err
@@ -244,6 +244,8 @@ func listen(cfg *config, eng engine.API, sites []*httpd.Site, log *slog.Logger) 
 		Memory:         int64(cfg.Memory),
 		Version:        version,
 		Log:            log,
+		Metrics:        places.AppendMetrics,
+		Degraded:       places.Troubles,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,7 +33,8 @@ type Locator struct {
 	live   atomic.Pointer[[]*file] // swapped whole, never changed
 	failed atomic.Uint64           // lookups that met a damaged record
 
-	mu      sync.Mutex // guards sources; one reload at a time
+	loading sync.Mutex // one reload at a time, which may take seconds
+	mu      sync.Mutex // guards what sources hold; taken after loading
 	sources []*source
 
 	stop chan struct{}
@@ -42,7 +44,7 @@ type Locator struct {
 // source is one configured file and what became of it.
 type source struct {
 	path     string
-	mark     mark // of the last attempt, good or bad
+	mark     mark // of the last attempt, good or bad; guarded by loading alone
 	db       *file
 	loaded   time.Time
 	err      error
@@ -110,8 +112,8 @@ func (l *Locator) watch(every time.Duration) {
 // Reload looks at every file now and loads those that changed since the last
 // look. A file that vanished stays in use.
 func (l *Locator) Reload() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.loading.Lock()
+	defer l.loading.Unlock()
 	changed := l.live.Load() == nil
 	for _, s := range l.sources {
 		m := markOf(s.path)
@@ -120,14 +122,18 @@ func (l *Locator) Reload() {
 		}
 		s.mark = m
 		db, err := readFile(s.path)
-		if err != nil {
-			s.err = err
+		l.mu.Lock()
+		if s.err = err; err != nil {
 			s.failures++
+		} else {
+			s.db, s.loaded, changed = db, l.now(), true
+			s.reloads++
+		}
+		l.mu.Unlock()
+		if err != nil {
 			l.log.Error("geo database not loaded", "file", s.path, "error", err, "kept_old", s.db != nil)
 			continue
 		}
-		s.db, s.err, s.loaded, changed = db, nil, l.now(), true
-		s.reloads++
 		l.log.Info("geo database loaded", "file", s.path, "type", db.kind, "built", db.built.Format(time.DateOnly), "knows", db.has.String(), "bytes", db.bytes)
 	}
 	if changed {
@@ -136,7 +142,7 @@ func (l *Locator) Reload() {
 }
 
 // publish swaps in the files that are loaded, with the embedded one behind them
-// when none knows countries. The caller holds mu.
+// when none knows countries. The caller holds loading.
 func (l *Locator) publish() {
 	live := make([]*file, 0, len(l.sources)+1)
 	for _, s := range l.sources {
@@ -214,9 +220,23 @@ type Status struct {
 	Failed uint64 // lookups that met a damaged record
 }
 
-// Degraded says that a configured file is not in use as it is on the disk.
-func (s *Status) Degraded() bool {
-	return s.Failed > 0 || slices.ContainsFunc(s.Files, func(f FileStatus) bool { return f.Err != nil })
+// Troubles says in words, without paths, which configured files are not in use
+// as they are on the disk, and what serves in their place.
+func (l *Locator) Troubles() (reasons []string) {
+	st := l.Status()
+	for _, f := range st.Files {
+		switch name := filepath.Base(f.Path); {
+		case f.Err == nil:
+		case f.Type != "":
+			reasons = append(reasons, "the geo database "+name+" cannot be loaded, the one before it is in use")
+		default:
+			reasons = append(reasons, "the geo database "+name+" cannot be loaded")
+		}
+	}
+	if st.Failed > 0 {
+		reasons = append(reasons, "a geo database in use is damaged")
+	}
+	return reasons
 }
 
 // Status tells which files are in use.

@@ -54,7 +54,20 @@ func (x *exchange) json(status int, body string) {
 }
 
 // healthz is 200 as long as the process can answer; it says what is wrong.
-func (x *exchange) healthz() { x.health(200, "ok", "degraded", x.s.engine.Ready()) }
+func (x *exchange) healthz() {
+	var reasons []string
+	if err := x.s.engine.Ready(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	if x.s.degraded != nil {
+		reasons = append(reasons, x.s.degraded()...)
+	}
+	word := "ok"
+	if len(reasons) > 0 {
+		word = "degraded"
+	}
+	x.health(200, word, reasons)
+}
 
 // readyz is 503 while requests had better go elsewhere.
 func (x *exchange) readyz() {
@@ -62,19 +75,24 @@ func (x *exchange) readyz() {
 	if x.s.gate.stopping.Load() {
 		err = errStopping
 	}
-	x.health(503, "ready", "unavailable", err)
+	if err != nil {
+		x.health(503, "unavailable", []string{err.Error()})
+	} else {
+		x.health(200, "ready", nil)
+	}
 }
 
 var errStopping = &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
 
-func (x *exchange) health(bad int, well, ill string, err error) {
-	if err == nil {
-		x.json(200, `{"status":"`+well+`","reasons":[]}`)
-	} else {
-		x.json(bad, `{"status":"`+ill+`","reasons":[`)
-		x.res.Body = event.AppendString(x.res.Body, err.Error())
-		x.res.Body = append(x.res.Body, "]}"...)
+func (x *exchange) health(status int, word string, reasons []string) {
+	x.json(status, `{"status":"`+word+`","reasons":[`)
+	for i, reason := range reasons {
+		if i > 0 {
+			x.res.Body = append(x.res.Body, ',')
+		}
+		x.res.Body = event.AppendString(x.res.Body, reason)
 	}
+	x.res.Body = append(x.res.Body, "]}"...)
 	x.addHeader("Cache-Control", "no-store")
 }
 

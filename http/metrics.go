@@ -229,6 +229,9 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.one("cairn_disk_reserve_bytes", "gauge", "Below this much free space writes are refused.", float64(st.DiskReserveBytes))
 
 	s.appendProcess(p)
+	if s.others != nil {
+		p.b = s.others(p.b)
+	}
 	if st.Pebble != "" {
 		p.b = append(p.b, st.Pebble...)
 		if st.Pebble[len(st.Pebble)-1] != '\n' {

@@ -41,6 +41,8 @@ type Server struct {
 	native   *native
 	metrics  *metrics
 	lines    lineLimit
+	others   func([]byte) []byte // Options.Metrics
+	degraded func() []string
 	repeats  repeats
 
 	exchanges pool[exchange]
@@ -71,6 +73,8 @@ func New(o Options) (*Server, error) {
 		inflater: newInflater(),
 		work:     newTurnstile(workBytes),
 		metrics:  newMetrics(),
+		others:   o.Metrics,
+		degraded: o.Degraded,
 		native:   &native{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now},
 	}
 	if s.log == nil {

@@ -374,7 +374,12 @@ func TestCORS(t *testing.T) {
 }
 
 func TestHealthAndMetrics(t *testing.T) {
-	s := start(t, strangers)
+	var troubles []string
+	s := start(t, func(o *Options) {
+		strangers(o)
+		o.Metrics = func(dst []byte) []byte { return append(dst, "geo_x 1\n"...) }
+		o.Degraded = func() []string { return troubles }
+	})
 	s.engine.stats = engine.Stats{
 		Accepted: 7, Rejected: map[string]uint64{"limit": 2},
 		CommitSeconds: engine.Histogram{Bounds: []float64{0.1}, Counts: []uint64{3, 1}, Sum: 2.5},
@@ -389,6 +394,10 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	s.engine.ready = engine.ErrDiskFull
 	if got := health(); got != `200{"status":"degraded","reasons":["the disk is nearly full"]}503{"status":"unavailable","reasons":["the disk is nearly full"]}` {
+		t.Error(got)
+	}
+	troubles = []string{"no <geo>"}
+	if got := health(); got != `200{"status":"degraded","reasons":["the disk is nearly full","no \u003cgeo\u003e"]}503{"status":"unavailable","reasons":["the disk is nearly full"]}` {
 		t.Error(got)
 	}
 	s.post(`{"name":"a"}`)
@@ -423,6 +432,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		"\ncairn_build_info{version=\"test\"",
 		"\nprocess_resident_memory_bytes ",
 		"\npebble_x 1\n",
+		"\ngeo_x 1\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
