@@ -1,44 +1,39 @@
-// The open part: the newest rows of a site, in memory, by column.
+// The open part: the newest rows of a site, in memory, by column. The cells of a
+// column are in opencolumn.go.
 
 package index
 
 import (
+	"hash/maphash"
 	"slices"
 	"sync"
-	"unsafe"
 )
 
 // Open is a part that grows. One goroutine appends; any number take snapshots.
-// Rows appear in snapshots only after Publish.
+// Rows appear in snapshots only after Publish. What it keeps for each row and
+// cell holds no pointer, so that the garbage collector has nothing to look
+// through, and grows by pages, so that nothing is copied.
 type Open struct {
 	format *Format
 	first  uint64
+	seed   maphash.Seed
 
 	mu      sync.RWMutex
-	ints    [][]int64
+	ints    []paged[int64]
 	columns map[string]*openColumn
 	order   []*openColumn // as the newest rows set them: most rows look like the one before
 	at      int           // the next Set's place in order
-	arena   []byte        // where cells are kept
+	chunks  [][]byte      // where cells are kept
+	filled  int           // of the last chunk, in bytes
 	rows    int           // appended
 	public  int           // published
 	bytes   int64
 }
 
-// openColumn grows at the end only, so a snapshot's slices stay as they are.
-type openColumn struct {
-	name   string
-	codes  []uint32 // by row; shorter than the part when the newest rows lack the field
-	cells  [][]byte // by code-1
-	byCell map[string]uint32
-	last   uint32             // the code of the newest row
-	terms  map[int64][]uint32 // codes of all but strings, by leafHash of what they hold
-}
-
 // NewOpen starts a part whose row 0 has seq first. numInts is how many integers
 // every row has.
 func NewOpen(format *Format, first uint64, numInts int) *Open {
-	return &Open{format: format, first: first, ints: make([][]int64, numInts), columns: make(map[string]*openColumn)}
+	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn)}
 }
 
 // First is the seq of row 0.
@@ -58,7 +53,7 @@ func (o *Open) Unlock() { o.mu.Unlock() }
 // caller holds the lock.
 func (o *Open) Append(ints []int64) {
 	for i := range o.ints {
-		o.ints[i] = append(o.ints[i], ints[i])
+		o.ints[i].append(ints[i])
 	}
 	o.rows++
 	o.at = 0
@@ -73,21 +68,16 @@ func (o *Open) Fits(field []byte) bool {
 // Set gives the newest row a cell. Both arguments are copied.
 func (o *Open) Set(field, cell []byte) {
 	c := o.column(field)
-	code := c.last
-	if code == 0 || string(c.cells[code-1]) != string(cell) {
-		var ok bool
-		if code, ok = c.byCell[string(cell)]; !ok {
-			code = o.add(c, cell)
-		}
-		c.last = code
+	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
+		c.last = o.code(c, cell)
 	}
 	row := o.rows - 1
-	for len(c.codes) < row {
-		c.codes = append(c.codes, 0)
+	for c.codes.n < row {
+		c.codes.append(0)
 		o.bytes += 4
 	}
-	if len(c.codes) == row {
-		c.codes = append(c.codes, code)
+	if c.codes.n == row {
+		c.codes.append(c.last)
 		o.bytes += 4
 	}
 }
@@ -100,7 +90,7 @@ func (o *Open) column(field []byte) *openColumn {
 	}
 	c := o.columns[string(field)]
 	if c == nil {
-		c = &openColumn{name: string(field), byCell: make(map[string]uint32), terms: make(map[int64][]uint32)}
+		c = &openColumn{name: string(field)}
 		o.columns[c.name] = c
 		o.bytes += 256
 	}
@@ -112,32 +102,6 @@ func (o *Open) column(field []byte) *openColumn {
 	o.at++
 	return c
 }
-
-// add gives a new cell its code.
-func (o *Open) add(c *openColumn, cell []byte) uint32 {
-	if len(o.arena)+len(cell) > cap(o.arena) {
-		o.arena = make([]byte, 0, max(arenaLen, len(cell)))
-	}
-	start := len(o.arena)
-	o.arena = append(o.arena, cell...)
-	kept := o.arena[start:len(o.arena):len(o.arena)]
-	c.cells = append(c.cells, kept)
-	code := uint32(len(c.cells))
-	c.byCell[unsafe.String(unsafe.SliceData(kept), len(kept))] = code
-	o.bytes += int64(len(cell)) + 64
-	if !o.format.Text(kept) {
-		o.format.Leaves(kept, func(path, term string) bool {
-			h := leafHash(path, term)
-			c.terms[h] = append(c.terms[h], code)
-			o.bytes += 64
-			return true
-		})
-	}
-	return code
-}
-
-// arenaLen is how much memory is taken at a time for cells.
-const arenaLen = 64 << 10
 
 // Publish shows all appended rows to later snapshots.
 func (o *Open) Publish() {
@@ -151,24 +115,24 @@ func (o *Open) Publish() {
 func (o *Open) Snapshot() Part {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	s := &openView{open: o, rows: o.public, ints: make([][]int64, len(o.ints))}
-	for i := range s.ints {
-		s.ints[i] = o.ints[i][:o.public]
-	}
-	return s
+	return &openView{open: o, rows: o.public}
 }
 
 // openView is a published prefix of an Open.
 type openView struct {
 	open *Open
 	rows int
-	ints [][]int64
 }
 
-func (v *openView) First() uint64     { return v.open.first }
-func (v *openView) Len() int          { return v.rows }
-func (v *openView) Err() error        { return nil }
-func (v *openView) Ints(col int) Ints { return sliceInts(v.ints[col]) }
+func (v *openView) First() uint64 { return v.open.first }
+func (v *openView) Len() int      { return v.rows }
+func (v *openView) Err() error    { return nil }
+
+func (v *openView) Ints(col int) Ints {
+	v.open.mu.RLock()
+	defer v.open.mu.RUnlock()
+	return v.open.ints[col].upTo(v.rows)
+}
 
 func (v *openView) Fields() []string {
 	v.open.mu.RLock()
@@ -188,75 +152,53 @@ func (v *openView) Column(field string) Column {
 	if c == nil {
 		return nil
 	}
-	return &openColumnView{view: v, col: c, codes: c.codes[:min(len(c.codes), v.rows)], cells: c.cells[:len(c.cells):len(c.cells)]}
+	return &openColumnView{
+		open: v.open, col: c,
+		codes: openCodes{c.codes.upTo(min(c.codes.n, v.rows)), v.rows},
+		cells: c.cells.upTo(c.cells.n), chunks: v.open.chunks,
+	}
 }
 
-type openColumnView struct {
-	view  *openView
-	col   *openColumn
-	codes []uint32
-	cells [][]byte
+// paged is a list that grows at its end by whole pages: what has been handed out
+// never moves. The first page grows by doubling, so that a short list is small.
+type paged[T any] struct {
+	pages [][]T
+	n     int
 }
 
-func (c *openColumnView) Card() int               { return len(c.cells) }
-func (c *openColumnView) Codes() Ints             { return codeInts{c.codes, c.view.rows} }
-func (c *openColumnView) Cell(code uint32) []byte { return c.cells[code-1] }
-
-func (c *openColumnView) Count(code uint32) int {
-	n := 0
-	for _, x := range c.codes {
-		if x == code {
-			n++
+func (p *paged[T]) append(v T) {
+	if p.n%PageRows == 0 {
+		size := PageRows
+		if p.n == 0 {
+			size = 64
 		}
+		p.pages = append(p.pages, make([]T, 0, size))
 	}
-	return n
+	last := &p.pages[len(p.pages)-1]
+	*last = append(*last, v)
+	p.n++
 }
 
-func (c *openColumnView) Rows(uint32, func(int)) bool             { return false }
-func (c *openColumnView) Present(func(row int, code uint32)) bool { return false }
+func (p *paged[T]) at(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
-func (c *openColumnView) Find(path string, terms []string) []uint32 {
-	var maybe []uint32
-	format := c.view.open.format
-	c.view.open.mu.RLock()
-	for _, t := range terms {
-		if code := c.col.byCell[string(format.AppendText(nil, t))]; path == "" && code != 0 {
-			maybe = append(maybe, code)
-		}
-		maybe = append(maybe, c.col.terms[leafHash(path, t)]...)
+// upTo is the first n elements as they are now.
+func (p *paged[T]) upTo(n int) pageList[T] {
+	return pageList[T]{slices.Clone(p.pages[:(n+PageRows-1)/PageRows]), n}
+}
+
+// pageList is a prefix of a paged list; one of int64 is an integer column.
+type pageList[T any] struct {
+	pages [][]T
+	n     int
+}
+
+func (p pageList[T]) At(i int) T { return p.pages[i/PageRows][i%PageRows] }
+
+// Page returns the elements there are of a page. They lie in memory: buf is for
+// lists that do not.
+func (p pageList[T]) Page(page int, _ []T) []T {
+	if page >= len(p.pages) {
+		return nil
 	}
-	c.view.open.mu.RUnlock()
-	slices.Sort(maybe)
-	return slices.DeleteFunc(slices.Compact(maybe), func(code uint32) bool {
-		return int(code) > len(c.cells) || !format.hasLeaf(c.cells[code-1], path, terms)
-	})
-}
-
-// sliceInts is an integer column in memory.
-type sliceInts []int64
-
-func (s sliceInts) At(row int) int64 { return s[row] }
-func (s sliceInts) Page(page int, _ []int64) []int64 {
-	return s[page*PageRows : min((page+1)*PageRows, len(s))]
-}
-
-// codeInts is codes in memory; rows past the last one that has the field are 0.
-type codeInts struct {
-	codes []uint32
-	rows  int
-}
-
-func (c codeInts) At(row int) int64 {
-	if row >= len(c.codes) {
-		return 0
-	}
-	return int64(c.codes[row])
-}
-
-func (c codeInts) Page(page int, buf []int64) []int64 {
-	buf = buf[:min(PageRows, c.rows-page*PageRows)]
-	for i := range buf {
-		buf[i] = c.At(page*PageRows + i)
-	}
-	return buf
+	return p.pages[page][:min(PageRows, p.n-page*PageRows)]
 }
