@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"cairn/engine"
@@ -279,9 +280,12 @@ func TestUnfinishedRestore(t *testing.T) {
 	for at := 1; ; at++ {
 		mem := vfs.NewCrashableMem()
 		good.write(t, mem, "snap")
+		var mu sync.Mutex // Pebble removes files in a goroutine of its own
 		var left *vfs.MemFS
 		ops := 0
 		fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
 				if ops++; ops == at {
 					left = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * (at % 2), RNG: rand.New(rand.NewPCG(4, uint64(at)))})
