@@ -99,6 +99,13 @@ func (g *generator) batch(n int) []engine.Record {
 func (g *generator) user() string      { return "u" + strconv.Itoa(g.skewed(9)) }
 func (g *generator) anonymous() string { return "a" + strconv.Itoa(g.skewed(12)) }
 func (g *generator) group() string     { return "g" + strconv.Itoa(g.skewed(4)) }
+func (g *generator) groups() []string {
+	a, b := g.group(), g.group()
+	if a != b && g.chance(3) {
+		return []string{a, b}
+	}
+	return []string{a}
+}
 func (g *generator) name() string {
 	return pick(g, "view", "buy", "sign up", "Ünïcode", "42", "close")
 }
@@ -153,15 +160,12 @@ func (g *generator) event() *event.Event {
 		}
 		e.Previous = pick(g, g.user(), g.anonymous())
 	case event.Group:
-		e.Groups = []string{g.group()}
+		e.Groups = g.groups()
 	case event.Increment:
 		e.User, e.Name, e.Value = g.user(), "credits", event.Num(pick(g, "1", "-2", "10", "0.5"))
 	case event.Track:
 		if g.chance(5) {
-			e.Groups = []string{g.group(), g.group()}[:1+g.IntN(2)]
-			if len(e.Groups) == 2 && e.Groups[0] == e.Groups[1] {
-				e.Groups = e.Groups[:1]
-			}
+			e.Groups = g.groups()
 		}
 	}
 	for n := g.skewed(6); n > 0; n-- {

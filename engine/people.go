@@ -236,8 +236,8 @@ func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(se
 }
 
 // profile reads a person out of its events: traits in order of receipt, the last
-// one wins, null deletes; increments add up. An inactive identify does not move
-// last seen.
+// one wins, null deletes; increments add up; a group event puts the person into
+// each of its groups. An inactive identify does not move last seen.
 func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error) {
 	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := e.name(b, v, p, &u); err != nil {
@@ -260,8 +260,10 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 		case event.Increment:
 			increment(&u.Properties, ev.Name, ev.Value.Text)
 		case event.Group:
-			if len(ev.Groups) > 0 && !slices.Contains(u.Groups, ev.Groups[0]) {
-				u.Groups = append(u.Groups, ev.Groups[0])
+			for _, g := range ev.Groups {
+				if !slices.Contains(u.Groups, g) {
+					u.Groups = append(u.Groups, g)
+				}
 			}
 		}
 	})
@@ -361,7 +363,8 @@ func inactive(ev *event.Event) bool {
 	return ev.Dialect == event.Segment && event.GetPath(ev.Extra, "context.active") == event.Boolean(false)
 }
 
-// Group implements API.
+// Group implements API. The properties of a group event are traits of the first of
+// its groups; whoever sent it is a member of each.
 func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, error) {
 	v := e.state(site.ID).view()
 	b := e.budget(ctx)
@@ -373,11 +376,10 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Group)}}}},
 		{Any: []index.Alt{{Field: event.FieldGroups, Terms: []string{id}}}},
 	}, func(ev *event.Event) {
-		if len(ev.Groups) == 0 || ev.Groups[0] != id {
-			return
-		}
 		found = true
-		merge(&g.Properties, ev.Properties)
+		if ev.Groups[0] == id {
+			merge(&g.Properties, ev.Properties)
+		}
 		if ev.PersonOrd != 0 {
 			who := ev.User
 			if who == "" {

@@ -29,8 +29,8 @@ type message struct {
 	now        int64
 }
 
-// Decode appends the events of one request to b: one, but for assign_group (one a
-// group), and an event with an __identify that says more than who.
+// Decode appends the events of one request to b: one, but for an event with an
+// __identify that says more than who.
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {

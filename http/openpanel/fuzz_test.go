@@ -45,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 				return
 			}
 		}
-		if len(b.Records) == 0 || len(b.Records) > event.MaxGroups {
+		if len(b.Records) == 0 || len(b.Records) > 2 {
 			t.Fatalf("%d records", len(b.Records))
 		}
 		outcomes := make([]dialect.Outcome, len(b.Records))

@@ -9,7 +9,7 @@
 //	increment     an increment event: name is the property's path, value is +n
 //	decrement     the same with -n
 //	group         a group event of nobody: it tells of the group
-//	assign_group  a group event of the profile for each group
+//	assign_group  a group event of the profile, with all the groups it joins
 //	alias         an alias event: the alias becomes the profile
 //	replay        is checked and acknowledged; recordings are not kept
 //

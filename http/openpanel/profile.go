@@ -147,11 +147,9 @@ func (m *message) assign(o event.Object, at string) *event.FieldError {
 	if len(groups) == 0 {
 		return refuse(at+"groupIds", "required: an array of strings")
 	}
-	for i := range groups {
-		r := m.add(event.Group, "")
-		r.Event.User, r.Event.Groups = user, groups[i:i+1:i+1]
-		r.Event.Visit.Always = user == ""
-	}
+	r := m.add(event.Group, "")
+	r.Event.User, r.Event.Groups = user, groups
+	r.Event.Visit.Always = user == ""
 	return nil
 }
 
