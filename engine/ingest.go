@@ -49,7 +49,14 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if err := e.recognise(r, now); err != nil {
 			return nil, err
 		}
-		if ferr := e.prepare(r, now); ferr != nil {
+		ferr := e.prepare(r, now)
+		if ferr == nil {
+			var err error
+			if ferr, err = e.checkIncrement(r.Site, r.Event); err != nil {
+				return nil, err
+			}
+		}
+		if ferr != nil {
 			e.stats.reject(ferr.Field)
 			outcomes[i] = Outcome{Status: Rejected, Err: ferr}
 			if all {

@@ -3,10 +3,13 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"math/big"
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/index"
 )
 
 // merge lays traits over properties; null deletes.
@@ -78,6 +81,71 @@ func increment(properties *event.Object, path, by string) {
 	o = append(event.Object(nil), o...)
 	increment(&o, rest, by)
 	properties.Set(key, event.Raw(string(event.AppendObject(nil, o))))
+}
+
+// identifiesSeen is how many identify events an increment is held against.
+const identifiesSeen = 8
+
+// checkIncrement refuses an OpenPanel increment of what is known to be no number:
+// the newest identify that has the property says. It spares a client a mistake; one
+// that slips by adds to nothing, see increment. One with a message id is not asked: a
+// retry is answered as the first try was.
+func (e *Engine) checkIncrement(site *Site, ev *event.Event) (*event.FieldError, error) {
+	if ev.Type != event.Increment || ev.Dialect != event.OpenPanel || ev.MessageID != "" {
+		return nil, nil
+	}
+	w := matching(
+		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{ev.User}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
+	)
+	var ferr *event.FieldError
+	seen := 0
+	_, err := e.state(site.ID).view().walk(e.budget(context.Background()), w, false, 0, func(p *viewPart, rows []int) (bool, error) {
+		r := newRowReader(p.get())
+		for _, row := range rows {
+			if seen++; seen > identifiesSeen {
+				return false, nil
+			}
+			told, err := r.read(row)
+			if err != nil {
+				return false, err
+			}
+			if numeric, known := numericAt(told.Properties, ev.Name); known {
+				if !numeric {
+					ferr = &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}
+				}
+				return false, nil
+			}
+		}
+		return true, nil
+	}, identifiesSeen)
+	if err != nil {
+		return nil, fmt.Errorf("find what is incremented: %w", err)
+	}
+	return ferr, nil
+}
+
+// numericAt says whether there is a number at a dotted path of traits, as far as
+// these know: what is absent, null or empty tells nothing.
+func numericAt(o event.Object, path string) (numeric, known bool) {
+	v := o.Get(path)
+	if key, rest, nested := strings.Cut(path, "."); v.Kind == event.Absent && nested && rest != "" {
+		if v = o.Get(key); v.IsObject() {
+			var p event.Parser
+			inner, err := v.Object(&p)
+			if err != nil {
+				return false, false
+			}
+			return numericAt(inner, rest)
+		}
+		if v.Kind == event.Number {
+			return false, true // a number has nothing inside
+		}
+	}
+	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {
+		return false, false
+	}
+	return v.Kind == event.Number, true
 }
 
 // sumOf adds a decimal to a number, exactly.
