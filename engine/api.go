@@ -102,6 +102,7 @@ type Query struct {
 	Ascending bool
 	Limit     int    // 1..1000
 	After     string // public id of the last event seen
+	Skip      int    // events of a listing to pass over first; SkipMax at most
 }
 
 // Page is one page of events. Next is "" when there is nothing more.
@@ -192,12 +193,13 @@ type Session struct {
 	Dialect                          event.Dialect
 	Start, End                       int64 // Unix milliseconds
 	Events, Actions                  uint64
-	Entry, Exit                      string // url, else name, of the first and last page or screen
+	Entry, Exit                      string // url, path or name of the first and last page or screen
 	Bounce                           bool
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string
 	Cart                             string
-	Cursor                           string // public id of the session's first event: pages /sessions
+	Groups                           []string // of its events
+	Cursor                           string   // public id of the session's first event: pages /sessions
 }
 
 // GroupInfo is one group.
@@ -232,6 +234,9 @@ type API interface {
 	Sessions(context.Context, Query) (sessions []Session, next string, err error)
 	Session(ctx context.Context, site *Site, id string) (Session, error)
 	Group(ctx context.Context, site *Site, id string) (GroupInfo, error)
+
+	// Visits sums up the sessions of a query from From to To, which must be given.
+	Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error)
 
 	// Visit answers e.Visit for an event that is not stored.
 	Visit(ctx context.Context, site *Site, e *event.Event, src *event.Source) error

@@ -167,6 +167,9 @@ func (g *generator) event() *event.Event {
 		if g.chance(5) {
 			e.Groups = g.groups()
 		}
+		if e.Dialect == event.OpenPanel && g.chance(3) {
+			e.Name, e.Value = "revenue", event.Num(strconv.Itoa(g.IntN(5000)))
+		}
 	}
 	for n := g.skewed(6); n > 0; n-- {
 		e.Properties.Set(g.property(e.Type))

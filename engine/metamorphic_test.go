@@ -100,8 +100,10 @@ func (p *pair) act(n int) {
 		p.list()
 	case n < 68:
 		p.count()
-	case n < 72:
+	case n < 71:
 		p.series()
+	case n < 72:
+		p.visits()
 	case n < 78:
 		p.counters()
 	case n < 80:
@@ -176,6 +178,9 @@ func (p *pair) ingest() {
 
 func (p *pair) list() {
 	q := p.query(p.model)
+	if p.chance(3) {
+		q.Skip = p.IntN(120)
+	}
 	want, _ := p.model.List(context.Background(), q)
 	got, err := p.engine.List(context.Background(), q)
 	if err != nil {
@@ -229,6 +234,22 @@ func (p *pair) series() {
 	got = slices.DeleteFunc(slices.Clone(got), func(b engine.Bucket) bool { return b.Totals == engine.Totals{} })
 	if !slices.Equal(got, want) {
 		p.Errorf("op %d: series %s in %s %s:\n got %v\nwant %v", p.op, interval, loc, showQuery(q), got, want)
+	}
+}
+
+func (p *pair) visits() {
+	q := p.query(p.model)
+	q.After, q.Limit = "", 0
+	if q.From == 0 || q.To == 0 {
+		q.From, q.To = p.now.UnixMilli()-30*3600*1000, p.now.UnixMilli()+3600*1000
+	}
+	interval, loc := pick(p.generator, "day", "week", "month", "hour", "minute"), pick(p.generator, time.UTC, newYork)
+	want, wantSteps, _ := p.model.Visits(context.Background(), q, interval, loc)
+	got, steps, err := p.engine.Visits(context.Background(), q, interval, loc)
+	steps = slices.DeleteFunc(steps, func(v engine.Visits) bool { return v == engine.Visits{Time: v.Time} })
+	wantSteps = slices.DeleteFunc(wantSteps, func(v engine.Visits) bool { return v == engine.Visits{Time: v.Time} })
+	if err != nil || got != want || !slices.Equal(steps, wantSteps) {
+		p.Errorf("op %d: visits %s in %s %s: %v\n got %+v %+v\nwant %+v %+v", p.op, interval, loc, showQuery(q), err, got, steps, want, wantSteps)
 	}
 }
 
@@ -524,7 +545,7 @@ func show(e *event.Event) string {
 func showObject(o event.Object) string { return show(&event.Event{Properties: o}) }
 
 func showQuery(q engine.Query) string {
-	return fmt.Sprintf("{site=%s where=%q from=%d to=%d ascending=%t limit=%d after=%s}", q.Site.Name, q.Where, q.From, q.To, q.Ascending, q.Limit, q.After)
+	return fmt.Sprintf("{site=%s where=%q from=%d to=%d ascending=%t limit=%d after=%s skip=%d}", q.Site.Name, q.Where, q.From, q.To, q.Ascending, q.Limit, q.After, q.Skip)
 }
 
 func showCounterQuery(q engine.CounterQuery) string {
@@ -547,7 +568,7 @@ func showUser(u engine.User) string {
 }
 
 func showSession(s engine.Session) string {
-	return fmt.Sprintf("%s %s %d..%d events=%d cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Events, s.Cursor)
+	return fmt.Sprintf("%s %s %d..%d events=%d actions=%d bounce=%t groups=%v cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor)
 }
 
 func sortedCopy(s []string) []string {

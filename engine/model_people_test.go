@@ -316,11 +316,28 @@ func (m *model) Group(_ context.Context, site *engine.Site, id string) (engine.G
 func (s *modelSite) summary(ord uint64) engine.Session {
 	first := s.events[ord-1]
 	out := engine.Session{ID: first.Session, Dialect: first.Dialect, Start: first.Time, End: first.Time, Cursor: first.ID}
+	groups := map[string]struct{}{}
+	views := 0
 	for _, e := range s.events[ord-1:] {
-		if e.SessionOrd == ord {
-			out.Events++
-			out.Start, out.End = min(out.Start, e.Time), max(out.End, e.Time)
+		if e.SessionOrd != ord {
+			continue
 		}
+		out.Events++
+		out.Start, out.End = min(out.Start, e.Time), max(out.End, e.Time)
+		for _, g := range e.Groups {
+			groups[g] = struct{}{}
+		}
+		switch e.Type {
+		case event.Page, event.Screen:
+			out.Actions++
+			views++
+		case event.Track, event.Download, event.Outlink, event.Search:
+			out.Actions++
+		}
+	}
+	out.Groups, out.Bounce = sorted(groups), out.Actions <= 1
+	if out.Dialect == event.OpenPanel {
+		out.Bounce = views < 2
 	}
 	return out
 }

@@ -429,8 +429,12 @@ func (m *model) List(_ context.Context, q engine.Query) (engine.Page, error) {
 		slices.Reverse(events)
 	}
 	var page engine.Page
+	skip := q.Skip
 	for _, e := range events {
 		if after != 0 && (q.Ascending && e.Seq <= after || !q.Ascending && e.Seq >= after) {
+			continue
+		}
+		if skip--; skip >= 0 {
 			continue
 		}
 		if len(page.Events) == q.Limit {

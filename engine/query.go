@@ -38,6 +38,10 @@ func (b budget) spent() error {
 	return nil
 }
 
+// SkipMax is how many events a listing may pass over. They are found but not read;
+// a cursor goes on without even that.
+const SkipMax = 1_000_000
+
 func checkLimit(limit, most int) (int, error) {
 	if limit == 0 {
 		limit = 100
@@ -54,6 +58,9 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	if q.Skip < 0 || q.Skip > SkipMax {
+		return Page{}, fmt.Errorf("%w: at most %d events are skipped", ErrBadQuery, SkipMax)
+	}
 	v := e.state(q.Site.ID).view()
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
@@ -67,10 +74,12 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		}
 	}
 	var page Page
-	more := false
+	more, skip := false, q.Skip
 	spent, err := v.walk(e.budget(ctx), w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
+		passed := min(skip, len(rows))
+		skip -= passed
 		r := newRowReader(p.get())
-		for _, row := range rows {
+		for _, row := range rows[passed:] {
 			if len(page.Events) == limit {
 				more = true
 				return false, nil
@@ -83,13 +92,15 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 			page.Events = append(page.Events, ev)
 		}
 		return true, nil
-	}, limit+1)
+	}, q.Skip+limit+1)
 	if err != nil {
 		return Page{}, err
 	}
 	switch {
 	case more:
 		page.Next = page.Events[limit-1].ID
+	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
+		return Page{}, ErrQueryTimeout
 	case spent != 0:
 		page.Next = e.public.encode(q.Site.ID, spent)
 	}
@@ -259,12 +270,18 @@ func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	return t, nil
 }
 
-// Series implements API. Without from and to it spans the events there are.
-func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+func checkInterval(interval string) error {
 	switch interval {
 	case "minute", "hour", "day", "week", "month":
-	default:
-		return nil, fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
+		return nil
+	}
+	return fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
+}
+
+// Series implements API. Without from and to it spans the events there are.
+func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+	if err := checkInterval(interval); err != nil {
+		return nil, err
 	}
 	v := e.state(q.Site.ID).view()
 	w, err := plan(v, q.Where, q.From, q.To)

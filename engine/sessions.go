@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -110,15 +111,17 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 		if s.Anonymous == "" {
 			s.Anonymous = ev.Anonymous
 		}
+		for _, g := range ev.Groups {
+			if !slices.Contains(s.Groups, g) {
+				s.Groups = append(s.Groups, g)
+			}
+		}
 		if slices.Contains(actions, ev.Type) {
 			s.Actions++
 		}
 		switch ev.Type {
 		case event.Page, event.Screen:
-			where := ev.Context.Get("url").Text
-			if where == "" {
-				where = ev.Name
-			}
+			where := cmp.Or(ev.Context.Get("url").Text, ev.Context.Get("path").Text, ev.Name)
 			views = append(views, pageView{ev.Time, where})
 		case event.Goal:
 			s.Goals = append(s.Goals, ev.Name)
@@ -136,7 +139,9 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
-	s.Bounce = s.Actions <= 1
+	if s.Bounce = s.Actions <= 1; s.Dialect == event.OpenPanel {
+		s.Bounce = len(views) < 2
+	}
 	return s, nil
 }
 

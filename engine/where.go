@@ -54,6 +54,13 @@ func plan(v *view, conds []Cond, from, to int64) (*where, error) {
 	return w, nil
 }
 
+// and is w where a field also has one of the terms.
+func (w *where) and(field string, terms ...string) *where {
+	narrow := *w
+	narrow.clauses = append(w.clauses[:len(w.clauses):len(w.clauses)], index.Clause{Any: []index.Alt{{Field: field, Terms: terms}}})
+	return &narrow
+}
+
 // days restricts w to the days from..to, both inclusive, as counted.
 func (w *where) days(from, to int32) {
 	w.dayFrom, w.dayTo = int64(from), int64(to)+1

@@ -155,6 +155,10 @@ func (f *fakeEngine) Visit(_ context.Context, _ *engine.Site, e *event.Event, _ 
 	return nil
 }
 
+func (f *fakeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
+	return engine.Visits{}, nil, f.fail
+}
+
 func (f *fakeEngine) Bot(src *event.Source) string {
 	if strings.Contains(src.UserAgent, "Googlebot") {
 		return "Googlebot"

@@ -44,6 +44,10 @@ func (n *nativeEngine) Visit(context.Context, *engine.Site, *event.Event, *event
 	return n.err
 }
 
+func (n *nativeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
+	return engine.Visits{}, nil, n.err
+}
+
 func (n *nativeEngine) Bot(*event.Source) string { return "" }
 
 func (n *nativeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {

@@ -1,0 +1,163 @@
+// Visits: sessions summed up over a range, step by step.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"time"
+
+	"cairn/engine/event"
+)
+
+// VisitsMax is the most sessions one question may be about: they take some 50
+// bytes each while it is answered.
+const VisitsMax = 1 << 19
+
+// Visits are the sessions that began in a step, and who and what was seen in it.
+type Visits struct {
+	Time         int64 // start of the step, Unix milliseconds
+	Users        uint64
+	Sessions     uint64
+	Bounces      uint64 // sessions of fewer than two pages or screens
+	Views        uint64 // pages and screens
+	Timed        uint64 // sessions with a later event than their first
+	Milliseconds int64  // length of these together
+	Revenue      int64  // values of OpenPanel's revenue events, in minor units
+}
+
+// visitSum is Visits as they are summed up.
+type visitSum struct {
+	total  Visits
+	steps  []Visits
+	starts []int64 // of the steps
+
+	at    map[uint64]uint32 // session → place in spans
+	spans []visitSpan
+}
+
+// visitSpan is what a query selects of one session.
+type visitSpan struct {
+	first, last int64
+	views       uint32
+}
+
+// Visits implements API. A session is what the query selects of it: it begins with
+// the earliest of these events and ends with the latest.
+func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error) {
+	if err := checkInterval(interval); err != nil {
+		return total, nil, err
+	}
+	v := e.state(q.Site.ID).view()
+	b := e.budget(ctx)
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return total, nil, err
+	}
+	starts, ok := bucketTimes(q.From, q.To, interval, loc)
+	if !ok {
+		return total, nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
+	}
+	if len(starts) == 0 {
+		return total, nil, nil
+	}
+	s := &visitSum{steps: make([]Visits, len(starts)), starts: starts, at: make(map[uint64]uint32)}
+	for i := range s.steps {
+		s.steps[i].Time = starts[i]
+	}
+	for _, part := range []func(*view, budget, *where) error{s.people, s.views, s.revenue} {
+		if err := part(v, b, w); err != nil {
+			return total, nil, err
+		}
+	}
+	s.sessions()
+	return s.total, s.steps, nil
+}
+
+// step is the place of the step a time is in.
+func (s *visitSum) step(at int64) int {
+	return max(0, sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > at })-1)
+}
+
+// add adds to the step of a time and to the total.
+func (s *visitSum) add(at int64, change func(*Visits)) {
+	change(&s.steps[s.step(at)])
+	change(&s.total)
+}
+
+// people finds who was there, and how far the sessions reach.
+func (s *visitSum) people(v *view, b budget, w *where) error {
+	var all ordSet
+	var inSteps pairSet
+	err := v.eachRow(b, w, func(p *viewPart) func(int) {
+		part := p.get()
+		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+		return func(row int) {
+			at, who, ord := times.at(row), uint64(person.at(row)), uint64(session.at(row))
+			all.add(who)
+			inSteps.add(s.step(at), who)
+			if ord == 0 || len(s.spans) > VisitsMax {
+				return
+			}
+			i, known := s.at[ord]
+			if !known {
+				s.at[ord] = uint32(len(s.spans))
+				s.spans = append(s.spans, visitSpan{first: at, last: at})
+				return
+			}
+			span := &s.spans[i]
+			span.first, span.last = min(span.first, at), max(span.last, at)
+		}
+	})
+	if err == nil && len(s.spans) > VisitsMax {
+		err = fmt.Errorf("%w: more than %d sessions; ask about a shorter time", ErrBadQuery, VisitsMax)
+	}
+	if err != nil {
+		return err
+	}
+	s.total.Users = uint64(all.countRoots(v.site.links))
+	inSteps.toRoots(v.site.links)
+	inSteps.each(func(i int) { s.steps[i].Users++ })
+	return nil
+}
+
+// views counts pages and screens.
+func (s *visitSum) views(v *view, b budget, w *where) error {
+	return v.eachRow(b, w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *viewPart) func(int) {
+		times, session := newRowInts(p.get().Ints(event.IntTime)), newRowInts(p.get().Ints(event.IntSession))
+		return func(row int) {
+			s.add(times.at(row), func(t *Visits) { t.Views++ })
+			if i, ok := s.at[uint64(session.at(row))]; ok {
+				s.spans[i].views++
+			}
+		}
+	})
+}
+
+// revenue sums up what was paid.
+func (s *visitSum) revenue(v *view, b budget, w *where) error {
+	return v.eachEventOf(b, w.and(event.FieldName, "revenue").and(event.FieldDialect, string(event.OpenPanel)), func(ev *event.Event) {
+		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
+		if err == nil && ev.Value.Kind == event.Number {
+			s.add(ev.Time, func(t *Visits) { t.Revenue += n })
+		}
+	})
+}
+
+// sessions counts those that were found where they begin.
+func (s *visitSum) sessions() {
+	for _, span := range s.spans {
+		s.add(span.first, func(t *Visits) {
+			t.Sessions++
+			if span.views < 2 {
+				t.Bounces++
+			}
+			if span.last > span.first {
+				t.Timed++
+				t.Milliseconds += span.last - span.first
+			}
+		})
+	}
+}
