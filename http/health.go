@@ -21,6 +21,11 @@ func (s *Server) ownRoutes() []*route {
 		get("/", (*exchange).startPage),
 		get("/healthz", (*exchange).healthz),
 		get("/readyz", (*exchange).readyz),
+		// As OpenPanel's own server names them.
+		get("/healthcheck", (*exchange).readyz),
+		get("/api/healthcheck", (*exchange).readyz),
+		get("/healthz/live", (*exchange).healthz),
+		get("/healthz/ready", (*exchange).readyz),
 		get("/metrics", (*exchange).metricsPage),
 		get("/openapi.json", (*exchange).contract),
 	}

@@ -82,7 +82,7 @@ func (r *siteReader) query(q dialect.Query) (engine.Query, error) {
 	}
 	return engine.Query{
 		Site: r.site, Where: where, From: q.From, To: q.To,
-		Ascending: q.Ascending, Limit: q.Limit, After: q.After,
+		Ascending: q.Ascending, Limit: q.Limit, After: q.After, Skip: q.Skip,
 	}, nil
 }
 
@@ -172,6 +172,60 @@ func (r *siteReader) Digest(ctx context.Context, q dialect.Query) (dialect.Diges
 		Totals: dialect.Totals{Events: d.Events, Users: d.Users, Sessions: d.Sessions},
 		First:  d.First, Last: d.Last, Name: d.Name, Properties: d.Properties, Context: d.Context,
 	}, err
+}
+
+// User is the person of an id.
+func (r *siteReader) User(ctx context.Context, id string) (dialect.User, error) {
+	if r.site == nil {
+		return dialect.User{}, errUnbound
+	}
+	u, err := r.engine.User(ctx, r.site, id)
+	if errors.Is(err, engine.ErrNotFound) {
+		err = &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
+	}
+	return dialect.User(u), err
+}
+
+// Users lists persons by their first event, newest first.
+func (r *siteReader) Users(ctx context.Context, q dialect.Query) ([]dialect.User, string, error) {
+	query, err := r.query(q)
+	if err != nil {
+		return nil, "", err
+	}
+	users, next, err := r.engine.Users(ctx, query)
+	out := make([]dialect.User, len(users))
+	for i := range users {
+		out[i] = dialect.User(users[i])
+	}
+	return out, next, err
+}
+
+// Sessions lists sessions by their first event, newest first.
+func (r *siteReader) Sessions(ctx context.Context, q dialect.Query) ([]dialect.Session, string, error) {
+	query, err := r.query(q)
+	if err != nil {
+		return nil, "", err
+	}
+	sessions, next, err := r.engine.Sessions(ctx, query)
+	out := make([]dialect.Session, len(sessions))
+	for i := range sessions {
+		out[i] = dialect.Session(sessions[i])
+	}
+	return out, next, err
+}
+
+// Visits sums up the sessions of a query, in steps of the site's zone.
+func (r *siteReader) Visits(ctx context.Context, q dialect.Query, interval string) (dialect.Visits, []dialect.Visits, error) {
+	query, err := r.query(q)
+	if err != nil {
+		return dialect.Visits{}, nil, err
+	}
+	total, steps, err := r.engine.Visits(ctx, query, interval, r.site.Location)
+	out := make([]dialect.Visits, len(steps))
+	for i := range steps {
+		out[i] = dialect.Visits(steps[i])
+	}
+	return dialect.Visits(total), out, err
 }
 
 // Ticket is a credential to read the site for a time.

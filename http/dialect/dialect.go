@@ -272,6 +272,7 @@ type Query struct {
 	Ascending bool
 	Limit     int
 	After     string // a public event id
+	Skip      int    // events of a listing to pass over first
 }
 
 // Page is one page of a listing. Next is "" on the last page.
@@ -330,6 +331,45 @@ type Digest struct {
 	Properties, Context event.Object
 }
 
+// User is one person, with all the ids they go by.
+type User struct {
+	ID                  string
+	Properties          event.Object
+	Aliases             []string // other user ids of the same person
+	Anonymous           []string
+	Groups              []string
+	FirstSeen, LastSeen int64
+	Events, Sessions    uint64
+	Cursor              string // pages a listing of users
+}
+
+// Session is one session, computed from its events.
+type Session struct {
+	ID, User, Anonymous              string
+	Dialect                          event.Dialect
+	Start, End                       int64 // Unix milliseconds
+	Events, Actions                  uint64
+	Entry, Exit                      string // url, path or name of the first and last page or screen
+	Bounce                           bool
+	Referrer, ReferrerType, Campaign string
+	Goals, Orders                    []string
+	Cart                             string
+	Groups                           []string // of its events
+	Cursor                           string   // pages a listing of sessions
+}
+
+// Visits are the sessions that began in a step, and who and what was seen in it.
+type Visits struct {
+	Time         int64 // start of the step, Unix milliseconds
+	Users        uint64
+	Sessions     uint64
+	Bounces      uint64 // sessions of fewer than two pages or screens
+	Views        uint64 // pages and screens
+	Timed        uint64 // sessions with a later event than their first
+	Milliseconds int64  // length of these together
+	Revenue      int64  // values of OpenPanel's revenue events, in minor units
+}
+
 // Reader is what a dialect may ask of the store. It is bound to the request's
 // site.
 type Reader interface {
@@ -340,6 +380,15 @@ type Reader interface {
 	Counters(context.Context, CounterQuery) (CounterPage, error)
 	// Digest sums up the events of a query; Limit and After have no part in it.
 	Digest(context.Context, Query) (Digest, error)
+	// User is the person of an id; a StatusError with NotFound for any other.
+	User(ctx context.Context, id string) (User, error)
+	// Users and Sessions are listings by first event, newest first; next is "" on
+	// the last page. Skip has no part in them.
+	Users(context.Context, Query) (users []User, next string, err error)
+	Sessions(context.Context, Query) (sessions []Session, next string, err error)
+	// Visits sums up sessions from From to To, which must be given; interval is
+	// minute, hour, day, week or month, in the site's zone.
+	Visits(ctx context.Context, q Query, interval string) (total Visits, steps []Visits, err error)
 	// Ticket is a credential to read the site for a time; see CredentialTicket.
 	Ticket(time.Duration) string
 }

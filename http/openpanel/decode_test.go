@@ -110,6 +110,7 @@ func TestTrack(t *testing.T) {
 		{"no address", `{"name":"a","properties":{"__ip":"localhost"}}`, `{"type":"track","name":"a"}`},
 		{"revenue", `{"name":"revenue","properties":{"__revenue":4200,"sku":"x"}}`,
 			`{"type":"track","name":"revenue","value":4200,"properties":{"sku":"x"}} secret`},
+		{"revenue with a point", `{"name":"revenue","properties":{"__revenue":4200.0}}`, `{"type":"track","name":"revenue","value":4200} secret`},
 		{"no revenue", `{"name":"revenue","properties":{"__revenue":null}}`, `{"type":"track","name":"revenue"}`},
 		{"revenue of another name", `{"name":"sale","properties":{"__revenue":1.5}}`, `{"type":"track","name":"sale","extra":{"__revenue":1.5}} secret`},
 		{"half a cent", `{"name":"revenue","properties":{"__revenue":0.5}}`, `400 payload.properties.__revenue: must be an integer of minor units, 0 or more`},

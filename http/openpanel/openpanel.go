@@ -101,9 +101,6 @@ func (protocol) Routes() []dialect.Route {
 				Auth: dialect.AuthBody, Right: dialect.Read, Reads: true, Rates: true,
 			})
 		}
-		routes = append(routes, dialect.Route{
-			Methods: []string{"GET"}, Path: base + "/healthcheck", Auth: dialect.AuthNone, Reads: true,
-		})
 	}
 	return routes
 }

@@ -1,6 +1,7 @@
 package openpanel
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -201,7 +202,7 @@ func (m *message) setRevenue(r *dialect.Record, name string, v event.Value, at s
 		if v.Kind != event.Number || !ok || n < 0 {
 			return refuse(at+"__revenue", "must be an integer of minor units, 0 or more")
 		}
-		r.Event.Value = v
+		r.Event.Value = event.Num(strconv.FormatInt(n, 10))
 	} else {
 		r.Event.Extra = append(r.Event.Extra, event.Member{Key: "__revenue", Value: v})
 	}

@@ -79,8 +79,13 @@ func (s *Store) List(_ context.Context, q dialect.Query) (dialect.Page, error) {
 		}
 	}
 	var page dialect.Page
+	skip := q.Skip
 	for _, e := range s.ordered(q.Ascending) {
 		if after != 0 && (q.Ascending && e.Seq <= after || !q.Ascending && e.Seq >= after) || !matches(e, q) {
+			continue
+		}
+		if skip > 0 {
+			skip--
 			continue
 		}
 		if len(page.Events) == q.Limit {

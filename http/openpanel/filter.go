@@ -1,0 +1,200 @@
+package openpanel
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file reads filters: [{"name","operator","value":[…]}], all of which must hold.
+// What asks for equal values is a condition the index answers; the rest is compared
+// event by event.
+
+const (
+	filtersMax      = 32
+	filterValuesMax = 100
+	patternBytesMax = 256
+)
+
+// filter compares one field of an event.
+type filter struct {
+	field    string // as conditions name it
+	operator string
+	values   []string
+	patterns []*regexp.Regexp
+}
+
+// fieldNames are OpenPanel's names of what is not a property, and cairn's.
+var fieldNames = map[string]string{
+	"name": "name", "profileId": "user", "profile_id": "user", "deviceId": "anonymous", "device_id": "anonymous",
+	"sessionId": "session", "session_id": "session", "groups": "group", "group": "group", "revenue": "value",
+	"path": "path", "title": "title", "referrer": "referrer", "referrer_name": "extra.referrer_name", "referrerName": "extra.referrer_name",
+	"referrer_type": "extra.referrer_type", "referrerType": "extra.referrer_type", "country": "country", "region": "region", "city": "city",
+	"os": "os", "os_version": "os_version", "osVersion": "os_version", "browser": "browser", "browser_version": "browser_version",
+	"browserVersion": "browser_version", "device": "device", "brand": "brand", "model": "model",
+	"utm_source": "utm_source", "utm_medium": "utm_medium", "utm_campaign": "utm_campaign", "utm_term": "utm_term", "utm_content": "utm_content",
+}
+
+var operators = []string{
+	"is", "isNot", "contains", "doesNotContain", "startsWith", "endsWith", "regex", "isNull", "isNotNull", "gt", "lt", "gte", "lte",
+}
+
+// filtersOf parses the parameter.
+func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
+	if text == "" {
+		return nil, nil, nil
+	}
+	var p event.Parser
+	list, perr := p.Value([]byte(text), event.Limits{})
+	if perr != nil || !list.IsArray() {
+		return nil, nil, refuse("filters", "must be a JSON array")
+	}
+	all, perr := list.Array(&p)
+	if perr != nil || len(all) > filtersMax {
+		return nil, nil, refuse("filters", "at most 32")
+	}
+	for i, v := range all {
+		at := "filters." + strconv.Itoa(i)
+		o, perr := v.Object(&p)
+		if perr != nil {
+			return nil, nil, refuse(at, "must be an object")
+		}
+		f := filter{operator: stringOf(o.Get("operator"))}
+		if f.operator == "" {
+			f.operator = "is"
+		}
+		name := stringOf(o.Get("name"))
+		if f.field = fieldNames[name]; f.field == "" {
+			path, ok := strings.CutPrefix(name, "properties.")
+			if !ok || path == "" || len(path) > event.MaxPathBytes {
+				return nil, nil, refuse(at+".name", "must be a field of an event or properties.PATH")
+			}
+			f.field = "prop." + path
+		}
+		if !slices.Contains(operators, f.operator) {
+			return nil, nil, refuse(at+".operator", "must be one of "+strings.Join(operators, ", "))
+		}
+		values := []event.Value{o.Get("value")}
+		if values[0].IsArray() {
+			if values, perr = values[0].Array(&p); perr != nil || len(values) > filterValuesMax {
+				return nil, nil, refuse(at+".value", "at most 100")
+			}
+		}
+		for _, v := range values {
+			if v.Kind == event.String || v.Kind == event.Number || v.Kind == event.Bool {
+				f.values = append(f.values, strings.Clone(v.Text))
+			}
+		}
+		if len(f.values) == 0 && f.operator != "isNull" && f.operator != "isNotNull" {
+			continue // as upstream: a filter for nothing asks nothing
+		}
+		switch f.operator {
+		case "is":
+			conds = append(conds, dialect.Cond{Field: f.field, Values: f.values})
+			continue
+		case "regex":
+			for _, v := range f.values {
+				pattern, err := regexp.Compile(v)
+				if err != nil || len(v) > patternBytesMax {
+					return nil, nil, refuse(at+".value", "must be a regular expression of at most 256 bytes")
+				}
+				f.patterns = append(f.patterns, pattern)
+			}
+		}
+		rest = append(rest, f)
+	}
+	return conds, rest, nil
+}
+
+func matchesAll(filters []filter, e *event.Event) bool {
+	for i := range filters {
+		if !filters[i].matches(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// matches compares what the event has under the field. An array or object has many
+// values: one that fits is enough, and none may fit for what begins with not.
+func (f *filter) matches(e *event.Event) bool {
+	have := f.of(e)
+	switch f.operator {
+	case "isNull":
+		return len(have) == 0
+	case "isNotNull":
+		return len(have) > 0
+	case "isNot", "doesNotContain":
+		return !slices.ContainsFunc(have, f.fits)
+	}
+	return slices.ContainsFunc(have, f.fits)
+}
+
+func (f *filter) fits(have string) bool {
+	for i, want := range f.values {
+		ok := false
+		switch f.operator {
+		case "isNot":
+			ok = slices.Contains(event.QueryTerms(want), have)
+		case "contains", "doesNotContain":
+			ok = strings.Contains(strings.ToLower(have), strings.ToLower(want))
+		case "startsWith":
+			ok = strings.HasPrefix(have, want)
+		case "endsWith":
+			ok = strings.HasSuffix(have, want)
+		case "regex":
+			ok = f.patterns[i].MatchString(have)
+		default:
+			a, err := strconv.ParseFloat(have, 64)
+			b, err2 := strconv.ParseFloat(want, 64)
+			if err != nil || err2 != nil {
+				continue
+			}
+			ok = f.operator == "gt" && a > b || f.operator == "gte" && a >= b || f.operator == "lt" && a < b || f.operator == "lte" && a <= b
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// of is what the event has under the field, as terms.
+func (f *filter) of(e *event.Event) []string {
+	var v event.Value
+	switch f.field {
+	case "name":
+		v = event.Str(e.Name)
+	case "user":
+		v = event.Str(profileID(e))
+	case "anonymous":
+		v = event.Str(e.Anonymous)
+	case "session":
+		v = event.Str(e.Session)
+	case "group":
+		return e.Groups
+	case "value":
+		v = e.Value
+	default:
+		if path, ok := strings.CutPrefix(f.field, "prop."); ok {
+			v = event.GetPath(e.Properties, path)
+		} else if path, ok := strings.CutPrefix(f.field, "extra."); ok {
+			v = event.GetPath(e.Extra, path)
+		} else {
+			v = e.Context.Get(f.field)
+		}
+	}
+	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {
+		return nil
+	}
+	var terms []string
+	event.CellLeaves(event.AppendCell(nil, v), func(_, term string) bool {
+		terms = append(terms, strings.Clone(term))
+		return true
+	})
+	return terms
+}

@@ -1,0 +1,133 @@
+package openpanel
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+func TestFilters(t *testing.T) {
+	e := &event.Event{Name: "order", User: "ada", Anonymous: "d1", Groups: []string{"acme", "beta"}, Value: event.Num("4200"),
+		Properties: event.Object{{Key: "plan", Value: event.Str("Pro")}, {Key: "n", Value: event.Num("12.0")}, {Key: "tags", Value: event.Raw(`["a","b"]`)},
+			{Key: "o", Value: event.Raw(`{"p":{"q":true}}`)}, {Key: "null", Value: event.Value{Kind: event.Null}}},
+		Context: event.Object{{Key: "country", Value: event.Str("SE")}}, Extra: event.Object{{Key: "referrer_name", Value: event.Str("Google")}}}
+	for _, c := range []struct {
+		filter string
+		want   bool
+	}{
+		{`{"name":"name","operator":"isNot","value":["order"]}`, false},
+		{`{"name":"name","operator":"isNot","value":["x","y"]}`, true},
+		{`{"name":"name","operator":"contains","value":["RD"]}`, true},
+		{`{"name":"name","operator":"doesNotContain","value":["rd"]}`, false},
+		{`{"name":"name","operator":"startsWith","value":["x","or"]}`, true},
+		{`{"name":"name","operator":"endsWith","value":"er"}`, true},
+		{`{"name":"name","operator":"regex","value":["^o.*r$"]}`, true},
+		{`{"name":"profileId","operator":"startsWith","value":["a"]}`, true},
+		{`{"name":"deviceId","operator":"isNull"}`, false},
+		{`{"name":"sessionId","operator":"isNull","value":[]}`, true},
+		{`{"name":"groups","operator":"contains","value":["bet"]}`, true},
+		{`{"name":"groups","operator":"isNot","value":["beta"]}`, false},
+		{`{"name":"revenue","operator":"gt","value":[4199]}`, true},
+		{`{"name":"revenue","operator":"gt","value":["4200"]}`, false},
+		{`{"name":"revenue","operator":"gte","value":[4200]}`, true},
+		{`{"name":"properties.n","operator":"lt","value":[12]}`, false},
+		{`{"name":"properties.n","operator":"lte","value":[12]}`, true},
+		{`{"name":"properties.n","operator":"isNot","value":["12"]}`, false},
+		{`{"name":"properties.plan","operator":"gt","value":[1]}`, false},
+		{`{"name":"properties.tags","operator":"endsWith","value":["b"]}`, true},
+		{`{"name":"properties.o.p.q","operator":"isNot","value":[true]}`, false},
+		{`{"name":"properties.null","operator":"isNull"}`, true},
+		{`{"name":"properties.none","operator":"isNotNull"}`, false},
+		{`{"name":"properties.none","operator":"isNot","value":["x"]}`, true},
+		{`{"name":"country","operator":"isNot","value":["SE"]}`, false},
+		{`{"name":"referrer_name","operator":"contains","value":["goo"]}`, true},
+	} {
+		conds, rest, err := filtersOf("[" + c.filter + "]")
+		if err != nil || len(conds) != 0 || len(rest) != 1 {
+			t.Errorf("%s: %v %v %v", c.filter, conds, rest, err)
+		} else if got := matchesAll(rest, e); got != c.want {
+			t.Errorf("%s: %v", c.filter, got)
+		}
+	}
+	conds, rest, err := filtersOf(`[{"name":"properties.plan","operator":"is","value":["pro",1,true,null]},{"name":"path","value":"/a"},{"name":"country","operator":"is","value":[]}]`)
+	if got := fmt.Sprint(conds, rest, err); got != `[{prop.plan [pro 1 true]} {path [/a]}] [] <nil>` {
+		t.Error(got)
+	}
+	for text, want := range map[string]string{
+		`{}`:                       "filters: must be a JSON array",
+		`[`:                        "filters: must be a JSON array",
+		`[1]`:                      "filters.0: must be an object",
+		`[{"name":"nonsense"}]`:    "filters.0.name: must be a field",
+		`[{"name":"properties."}]`: "filters.0.name: must be a field",
+		`[{"name":"path","operator":"inCohort"}]`:                        "filters.0.operator: must be one of",
+		`[{"name":"path","operator":"regex","value":["("]}]`:             "filters.0.value: must be a regular expression",
+		`[` + strings.Repeat(`{"name":"path"},`, 32) + `{}]`:             "filters: at most 32",
+		`[{"name":"path","value":[` + strings.Repeat(`1,`, 100) + `1]}]`: "filters.0.value: at most 100",
+	} {
+		if _, _, err := filtersOf(text); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A range is whole days of the site's zone, but for those that end now.
+func TestSpan(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ query, want string }{
+		{"", "2026-11-15T00:00:00+01:00 2026-11-22T00:00:00+01:00 day"},
+		{"range=7d", "2026-11-15T00:00:00+01:00 2026-11-22T00:00:00+01:00 day"},
+		{"range=30d", "2026-10-23T00:00:00+02:00 2026-11-22T00:00:00+01:00 day"},
+		{"range=today", "2026-11-21T00:00:00+01:00 2026-11-22T00:00:00+01:00 hour"},
+		{"range=yesterday&interval=day", "2026-11-20T00:00:00+01:00 2026-11-21T00:00:00+01:00 day"},
+		{"range=30min", "2026-11-21T00:00:00+01:00 2026-11-21T00:30:00+01:00 minute"},
+		{"range=lastHour", "2026-11-20T23:30:00+01:00 2026-11-21T00:30:00+01:00 minute"},
+		{"range=last24h", "2026-11-20T00:30:00+01:00 2026-11-21T00:30:00+01:00 hour"},
+		{"range=3m", "2026-08-22T00:00:00+02:00 2026-11-22T00:00:00+01:00 day"},
+		{"range=6m", "2026-05-22T00:00:00+02:00 2026-11-22T00:00:00+01:00 month"},
+		{"range=12m", "2025-11-22T00:00:00+01:00 2026-11-22T00:00:00+01:00 month"},
+		{"range=monthToDate", "2026-11-01T00:00:00+01:00 2026-11-22T00:00:00+01:00 day"},
+		{"range=lastMonth", "2026-10-01T00:00:00+02:00 2026-11-01T00:00:00+01:00 day"},
+		{"range=yearToDate", "2026-01-01T00:00:00+01:00 2026-11-22T00:00:00+01:00 month"},
+		{"range=lastYear", "2025-01-01T00:00:00+01:00 2026-01-01T00:00:00+01:00 month"},
+		{"startDate=2026-11-01&endDate=2026-11-03", "2026-11-01T00:00:00+01:00 2026-11-04T00:00:00+01:00 day"},
+		{"range=custom&startDate=2026-11-01T10:00:00Z&endDate=2026-11-01T12:00:00Z&interval=hour", "2026-11-01T11:00:00+01:00 2026-11-01T13:00:00+01:00 hour"},
+		{"range=custom", "startDate: and endDate are needed for a custom range"},
+		{"range=2d", "range: must be one of"},
+		{"startDate=2026-11-01", "startDate: and endDate come together"},
+		{"startDate=x&endDate=y", "startDate: must be a date"},
+		{"startDate=2026-11-03&endDate=2026-11-01", "endDate: must not be before startDate"},
+		{"range=7d&interval=second", "interval: must be one of"},
+	} {
+		query, err := paramsOf(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &reading{query: query, req: &dialect.Request{ReceivedUnixMilli: time.Date(2026, 11, 21, 0, 30, 0, 0, berlin).UnixMilli(), Site: &dialect.Site{Location: berlin}}}
+		from, to, interval, err := x.span()
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = fmt.Sprint(time.UnixMilli(from).In(berlin).Format(time.RFC3339), " ", time.UnixMilli(to).In(berlin).Format(time.RFC3339), " ", interval)
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.query, got, c.want)
+		}
+	}
+}
+
+func FuzzFilters(f *testing.F) {
+	f.Add(`[{"name":"properties.a","operator":"regex","value":["x"]}]`, "x")
+	f.Add(`[{"name":"path","operator":"gt","value":[1]},{"name":"groups","operator":"isNull"}]`, "1")
+	f.Fuzz(func(t *testing.T, text, value string) {
+		_, rest, err := filtersOf(text)
+		if err == nil {
+			matchesAll(rest, &event.Event{Name: value, Groups: []string{value}, Properties: event.Object{{Key: "a", Value: event.Str(value)}}})
+		}
+	})
+}
