@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -34,20 +35,23 @@ func TestCapsForgetAndLoad(t *testing.T) {
 	var seq uint64
 	ask := func(s *siteState, property string, day int32, value string, want bool) {
 		t.Helper()
-		over, err := c.over(s, property, day, value, func() { settled++ })
+		c.nextEvent()
+		group := &siteGroup{site: s}
+		over, err := c.count(group, property, day, value, 2, func() { settled++ })
 		if err != nil || over != want {
 			t.Fatalf("%s of %s on day %d: over %v, %v", value, property, day, over, err)
 		}
 		if over {
 			value = event.Other
 		}
-		var deltas index.Totals
-		deltas.Add(property, day, value, 1)
+		note := c.appendDeltas(nil, group.counted)
+		if want := index.AppendTotals(nil, []index.Total{{Property: property, Day: day, Value: value, Sum: 2}}); !bytes.Equal(note, want) {
+			t.Fatalf("%s of %s on day %d: deltas %q, want %q", value, property, day, note, want)
+		}
 		seq++
-		if _, err := wal.AppendNote(db, s.id, seq, index.AppendTotals(nil, deltas.Sorted()), nil); err != nil {
+		if _, err := wal.AppendNote(db, s.id, seq, note, nil); err != nil {
 			t.Fatal(err)
 		}
-		c.at = 0
 	}
 	for round := range 3 {
 		for _, v := range []string{"a", "b", "c"} {

@@ -266,7 +266,7 @@ func (s *siteCheck) log() error {
 			return
 		}
 		var have index.Totals
-		if err := index.ReadTotals(notes[at].data, func(t index.Total) { have.Add(t.Property, t.Day, t.Value, t.Sum) }); err != nil {
+		if err := have.AddNote(notes[at].data); err != nil {
 			s.problem("deltas of the group at %d: %v", notes[at].first, err)
 			return
 		}

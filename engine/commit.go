@@ -76,7 +76,7 @@ type siteGroup struct {
 	site    *siteState
 	first   uint64
 	records [][]byte
-	deltas  index.Totals
+	counted []*daySet // what it adds to which counters
 	links   []seqLink
 }
 
@@ -96,6 +96,7 @@ type sequencer struct {
 	since     int                   // events since the ids were written
 	idle      bool                  // the publisher waits for a group
 	counts    []index.Total         // of the event being placed
+	capped    []event.Term          // of that, too
 	scratch   []byte
 	arena     []byte // records of the group being gathered
 	sessions  [512]byte
@@ -228,7 +229,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	if len(p.links) > 0 {
 		sg.links = append(sg.links, seqLink{next, p.links})
 	}
-	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID}
+	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID, Capped: s.capped[:0]}
 	if head.Session == "" {
 		head.Session = e.Session
 	}
@@ -249,20 +250,20 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 
 // count adds the event to the group's deltas, as it is stored: values over the
 // cap as event.Other.
-func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) (err error) {
+func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
 	s.counts = s.counts[:0]
 	e.Counts(func(property, term string, by int64) bool {
-		s.counts = append(s.counts, index.Total{Property: property, Day: e.Day, Value: term, Sum: by})
+		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
 	})
-	s.caps.at = 0
+	s.caps.nextEvent()
 	for i := 0; i < len(s.counts); {
 		// Where all values of a property are over the cap, which is how one of
 		// nothing but new values ends, one entry says so.
 		from, capped := i, len(head.Capped)
 		for ; i < len(s.counts) && s.counts[i].Property == s.counts[from].Property; i++ {
 			c := &s.counts[i]
-			over, err := s.caps.over(sg.site, c.Property, c.Day, c.Value, s.settle)
+			over, err := s.caps.count(sg, c.Property, e.Day, c.Value, c.Sum, s.settle)
 			if err != nil {
 				return err
 			}
@@ -274,19 +275,8 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) (err 
 			head.Capped = append(head.Capped[:capped], event.Term{Property: s.counts[from].Property, Value: event.Other})
 		}
 	}
-	sg.deltas.Next()
-	if e.Capped = head.Capped; len(e.Capped) == 0 {
-		for i := range s.counts {
-			sg.deltas.Add(s.counts[i].Property, e.Day, s.counts[i].Value, s.counts[i].Sum)
-		}
-		return nil
-	}
-	// Two capped values of one property are one Other: count again.
-	e.Counts(func(property, term string, by int64) bool {
-		sg.deltas.Add(property, e.Day, term, by)
-		return true
-	})
-	return s.e.failure()
+	s.capped = head.Capped[:0]
+	return nil
 }
 
 // counted is how many values of a property the event at hand counts.
@@ -330,7 +320,7 @@ func (s *sequencer) seal(g *group) (err error) {
 	}
 	var note []byte
 	for _, sg := range g.order {
-		note = sg.deltas.Append(note[:0])
+		note = s.caps.appendDeltas(note[:0], sg.counted)
 		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, note, s.scratch); err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ func (s *sealer) seal(site *siteState, part *index.Open) error {
 	}
 	var totals index.Totals
 	err := wal.Notes(s.e.db, site.id, d.First, d.Last()+1, func(_ uint64, note []byte) error {
-		return index.ReadTotals(note, func(t index.Total) { totals.Add(t.Property, t.Day, t.Value, t.Sum) })
+		return totals.AddNote(note)
 	})
 	if err != nil {
 		return err

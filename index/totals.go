@@ -11,16 +11,16 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Totals adds up amounts by property, day and value. The zero value is ready.
-// It keeps the strings it is given.
+// It copies the strings it keeps.
 type Totals struct {
-	days  map[propertyDay]*dayTotals
-	all   []*dayTotals
-	order []*dayTotals // as the newest events added them: most look like the one before
-	at    int          // the next Add's place in order
-	n     int
+	days map[propertyDay]*dayTotals
+	all  []*dayTotals
+	last *dayTotals // what was added to last: stored totals stand together
+	n    int
 }
 
 type propertyDay struct {
@@ -44,14 +44,12 @@ type Total struct {
 	Sum      int64
 }
 
-// Next says that another event's amounts follow.
-func (t *Totals) Next() { t.at = 0 }
-
 // Add adds by, saturating at the ends of int64.
 func (t *Totals) Add(property string, day int32, value string, by int64) {
 	d := t.of(propertyDay{property, day})
 	i, ok := d.at[value]
 	if !ok {
+		value = strings.Clone(value)
 		i = len(d.sums)
 		d.at[value] = i
 		d.values = append(d.values, value)
@@ -62,26 +60,26 @@ func (t *Totals) Add(property string, day int32, value string, by int64) {
 }
 
 func (t *Totals) of(k propertyDay) *dayTotals {
-	if t.at < len(t.order) && t.order[t.at].propertyDay == k {
-		t.at++
-		return t.order[t.at-1]
+	if t.last != nil && t.last.propertyDay == k {
+		return t.last
 	}
 	d := t.days[k]
 	if d == nil {
 		if t.days == nil {
 			t.days = make(map[propertyDay]*dayTotals)
 		}
+		k.property = strings.Clone(k.property)
 		d = &dayTotals{propertyDay: k, at: make(map[string]int)}
 		t.days[k] = d
 		t.all = append(t.all, d)
 	}
-	if t.at < len(t.order) {
-		t.order[t.at] = d
-	} else if len(t.order) < 256 {
-		t.order = append(t.order, d)
-	}
-	t.at++
+	t.last = d
 	return d
+}
+
+// AddNote adds what AppendTotals has written.
+func (t *Totals) AddNote(b []byte) error {
+	return eachTotal(b, func(x Total) { t.Add(x.Property, x.Day, x.Value, x.Sum) })
 }
 
 // Len is the number of sums.
@@ -101,19 +99,6 @@ func (t *Totals) Sorted() []Total {
 	return all
 }
 
-// Append appends the sums in the form of AppendTotals, in no order but that
-// those of one property and day stand together.
-func (t *Totals) Append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(t.n))
-	for i, d := range t.all {
-		for j, v := range d.values {
-			last := j > 0 || i > 0 && t.all[i-1].property == d.property
-			dst = appendTotal(dst, &Total{d.property, d.day, v, d.sums[j]}, last)
-		}
-	}
-	return dst
-}
-
 // AddSaturating adds without wrapping.
 func AddSaturating(a, b int64) int64 {
 	s := a + b
@@ -131,12 +116,14 @@ func AddSaturating(a, b int64) int64 {
 func AppendTotals(dst []byte, totals []Total) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(totals)))
 	for i := range totals {
-		dst = appendTotal(dst, &totals[i], i > 0 && totals[i].Property == totals[i-1].Property)
+		dst = AppendTotal(dst, &totals[i], i > 0 && totals[i].Property == totals[i-1].Property)
 	}
 	return dst
 }
 
-func appendTotal(dst []byte, t *Total, sameProperty bool) []byte {
+// AppendTotal appends one of AppendTotals' totals. They may stand in any order;
+// sameProperty says that the one before is of the same property.
+func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 	if sameProperty {
 		dst = append(dst, 0)
 	} else {
@@ -153,6 +140,14 @@ var errTotals = errors.New("damaged totals")
 
 // ReadTotals calls fn for each total of b. Its strings are freshly allocated.
 func ReadTotals(b []byte, fn func(Total)) error {
+	return eachTotal(b, func(t Total) {
+		t.Property, t.Value = strings.Clone(t.Property), strings.Clone(t.Value)
+		fn(t)
+	})
+}
+
+// eachTotal is ReadTotals with strings that lie in b.
+func eachTotal(b []byte, fn func(Total)) error {
 	bad := false
 	uvarint := func() uint64 {
 		v, w := binary.Uvarint(b)
@@ -177,7 +172,7 @@ func ReadTotals(b []byte, fn func(Total)) error {
 			bad = true
 			return ""
 		}
-		s := string(b[:n])
+		s := unsafe.String(unsafe.SliceData(b), int(n))
 		b = b[n:]
 		return s
 	}
