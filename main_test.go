@@ -95,6 +95,8 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("READ", c.keys.Sites[0].ReadKey)
 	ts.Setenv("ADMIN", c.keys.AdminToken)
 	ts.Setenv("WRITE", c.keys.Sites[0].WriteKey)
+	ts.Setenv("CLIENT_ID", c.keys.Sites[0].ClientID)
+	ts.Setenv("CLIENT_SECRET", c.keys.Sites[0].ClientSecret)
 }
 
 // sigkill DIR: kill -9 of the server on DIR.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// 64 senders increment two properties of one profile while the server is killed with
+// SIGKILL again and again. Each repeats a call until it is answered. The property of
+// those that send an Idempotency-Key is the number of calls, exactly; the other lies
+// between that and the number of requests whose outcome may have been a store.
+func TestOpenPanelIncrementsKilled(t *testing.T) {
+	const senders, kills, calls = 64, 4, 12
+	exe, err := exec.LookPath("cairn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var mu sync.RWMutex // held for reading while a request may find the server
+	server, err := startChild(t.Context(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { server.kill() }()
+	keys := server.keys.Sites[0]
+	client := &http.Client{Timeout: 10 * time.Second}
+	increment := func(property, key string) (answered, refused bool) {
+		mu.RLock()
+		url := server.url
+		mu.RUnlock()
+		body := fmt.Sprintf(`{"type":"increment","payload":{"profileId":"ada","property":%q}}`, property)
+		req, err := http.NewRequest("POST", url+"/track", strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return false, true
+		}
+		req.Header.Set("openpanel-client-id", keys.ClientID)
+		req.Header.Set("openpanel-client-secret", keys.ClientSecret)
+		if key != "" {
+			req.Header.Set("Idempotency-Key", key)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return false, false
+		}
+		answer, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != 200 && res.StatusCode != 503 {
+			t.Errorf("%d %s %v", res.StatusCode, answer, err)
+		}
+		return res.StatusCode == 200, res.StatusCode == 503
+	}
+
+	var unknown atomic.Int64 // requests for "plain" that got no answer
+	var wg sync.WaitGroup
+	for sender := range senders {
+		wg.Go(func() {
+			for call := range calls {
+				for _, property := range []string{"plain", "keyed"} {
+					key := ""
+					if property == "keyed" {
+						key = fmt.Sprint(sender, "-", call)
+					}
+					for tries := 0; ; tries++ {
+						answered, refused := increment(property, key)
+						if answered {
+							break
+						}
+						if !refused && property == "plain" {
+							unknown.Add(1)
+						}
+						if tries > 2000 {
+							t.Error("no answer")
+							return
+						}
+						time.Sleep(5 * time.Millisecond)
+					}
+				}
+			}
+		})
+	}
+	for range kills {
+		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
+		server.kill()
+		mu.Lock()
+		next, err := startChild(context.Background(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
+		if err == nil {
+			server = next
+		}
+		mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+
+	status, body, err := request("GET", server.url+"/api/v1/users/ada", http.Header{"Authorization": {"Bearer " + keys.SecretKey}}, "")
+	var ada struct {
+		Properties struct{ Plain, Keyed int64 }
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &ada)
+	}
+	if err != nil || status != 200 {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	const all = senders * calls
+	if got := ada.Properties.Keyed; got != all {
+		t.Errorf("with keys the property is %d, want %d", got, all)
+	}
+	if got, most := ada.Properties.Plain, all+unknown.Load(); got < all || got > most {
+		t.Errorf("without keys the property is %d, want %d to %d", got, all, most)
+	}
+	t.Logf("%d unknown outcomes", unknown.Load())
+	if err := server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(exe, "check", dir).CombinedOutput(); err != nil {
+		t.Errorf("check: %v: %s", err, out)
+	}
+}
