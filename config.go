@@ -78,10 +78,15 @@ type siteConfig struct {
 
 	Goals  []goalConfig `toml:"goal"`
 	Matomo struct {
-		CDTWindow   duration `toml:"cdt_window"`
-		Dimensions  []int    `toml:"dimensions"`
-		TrackerFile string   `toml:"tracker_file"`
-		Debug       bool     `toml:"debug"`
+		CDTWindow         duration `toml:"cdt_window"`
+		Dimensions        []int    `toml:"dimensions"`
+		SearchParams      []string `toml:"search_params"`
+		OnlyHosts         bool     `toml:"only_hosts"`
+		KeepFragment      bool     `toml:"keep_fragment"`
+		TrackingToken     string   `toml:"tracking_token"`
+		TrackingTokenFile string   `toml:"tracking_token_file"`
+		TrackerFile       string   `toml:"tracker_file"`
+		Debug             bool     `toml:"debug"`
 	} `toml:"matomo"`
 	OpenPanel struct {
 		UnsafeRevenue bool `toml:"unsafe_revenue"`
@@ -97,6 +102,7 @@ type goalConfig struct {
 	PatternType   string  `toml:"pattern_type"`
 	CaseSensitive bool    `toml:"case_sensitive"`
 	Revenue       float64 `toml:"revenue"`
+	EventValue    bool    `toml:"event_value"`
 	AllowMultiple bool    `toml:"allow_multiple"`
 }
 
@@ -123,6 +129,7 @@ func defaultSite() siteConfig {
 		GPC:        true,
 	}
 	s.Matomo.CDTWindow = duration(24 * time.Hour)
+	s.Matomo.SearchParams = []string{"q", "query", "s", "search", "searchword", "k", "keyword", "keywords"}
 	return s
 }
 
@@ -205,6 +212,7 @@ func (c *config) readSecretFiles() error {
 			{"secret_key", &s.SecretKey, s.SecretKeyFile},
 			{"token_auth", &s.TokenAuth, s.TokenAuthFile},
 			{"read_key", &s.ReadKey, s.ReadKeyFile},
+			{"tracking_token", &s.Matomo.TrackingToken, s.Matomo.TrackingTokenFile},
 		} {
 			if err := readSecret(secret.to, secret.file, secret.key); err != nil {
 				return fmt.Errorf("site %q: %w", s.Name, err)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,7 +112,10 @@ func buildSites(sites []siteConfig) ([]*httpd.Site, error) {
 			return nil, fmt.Errorf("sites %q and %q have the same id %d", other, s.Name, s.ID)
 		}
 		ids[s.ID] = s.Name
-		for _, k := range []string{s.WriteKey, s.ClientID, s.SecretKey, s.TokenAuth, s.ReadKey} {
+		for _, k := range []string{s.WriteKey, s.ClientID, s.SecretKey, s.TokenAuth, s.ReadKey, s.Matomo.TrackingToken} {
+			if k == "" {
+				continue // the one that need not be
+			}
 			if other, taken := keys[k]; taken {
 				return nil, fmt.Errorf("sites %q and %q: one key is given twice", other, s.Name)
 			}
@@ -140,6 +144,10 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("event_limit = %q: must lie between 1KiB and 256KiB", s.EventLimit)
 	case s.BatchLimit < s.EventLimit || s.BatchLimit > 8<<20:
 		return nil, fmt.Errorf("batch_limit = %q: must lie between event_limit and 8MiB", s.BatchLimit)
+	case time.Duration(s.Matomo.CDTWindow) < 4*time.Hour || time.Duration(s.Matomo.CDTWindow) > 24*time.Hour:
+		return nil, fmt.Errorf("matomo.cdt_window: must lie between 4h and 24h")
+	case s.Matomo.OnlyHosts && len(s.Hosts) == 0:
+		return nil, fmt.Errorf("matomo.only_hosts: hosts is empty")
 	case s.RetentionDays != 0:
 		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
 	}
@@ -158,10 +166,14 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 		EventLimit: int64(s.EventLimit), BatchLimit: int64(s.BatchLimit),
 		DNT: s.DNT, GPC: s.GPC, Exclude: exclude,
 		Matomo: httpd.MatomoSettings{
-			CDTWindow:   time.Duration(s.Matomo.CDTWindow),
-			Dimensions:  s.Matomo.Dimensions,
-			TrackerFile: s.Matomo.TrackerFile,
-			Debug:       s.Matomo.Debug,
+			CDTWindow:     time.Duration(s.Matomo.CDTWindow),
+			Dimensions:    s.Matomo.Dimensions,
+			SearchParams:  s.Matomo.SearchParams,
+			OnlyHosts:     s.Matomo.OnlyHosts,
+			KeepFragment:  s.Matomo.KeepFragment,
+			TrackingToken: s.Matomo.TrackingToken,
+			TrackerFile:   s.Matomo.TrackerFile,
+			Debug:         s.Matomo.Debug,
 		},
 		OpenPanel: httpd.OpenPanelSettings{UnsafeRevenue: s.OpenPanel.UnsafeRevenue},
 	}
@@ -195,7 +207,11 @@ func (g *goalConfig) validate() error {
 	case g.Match != "manually" && g.Pattern == "":
 		return fmt.Errorf("pattern is empty")
 	}
-	if g.PatternType == "regex" {
+	if g.Match == "visit_duration" {
+		if _, err := strconv.ParseFloat(g.Pattern, 64); err != nil {
+			return fmt.Errorf("pattern = %q: of a visit_duration it is a number of minutes", g.Pattern)
+		}
+	} else if g.PatternType == "regex" {
 		if _, err := regexp.Compile(g.Pattern); err != nil {
 			return fmt.Errorf("pattern: %w", err)
 		}

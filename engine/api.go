@@ -77,6 +77,7 @@ const (
 	Stored OutcomeStatus = iota
 	Duplicate
 	Rejected
+	Ignored // taken, and there is nothing to store: a ping, a goal the visit has reached
 )
 
 // Outcome answers one Record, index for index.

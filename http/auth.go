@@ -51,7 +51,8 @@ type registry struct {
 	ids      map[uint32]*account
 	names    map[string]*account
 	only     *account // the only site there is, else nil
-	implicit bool     // every site name means the only one
+	first    *account
+	implicit bool // every site name means the only one
 	tickets  *tickets
 }
 
@@ -68,6 +69,7 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
 	for _, s := range sites {
+		var err error
 		a := &account{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}}
 		a.known = dialect.Site{
 			ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
@@ -75,12 +77,18 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 
 			UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
 		}
+		if a.known.Matomo, err = matomoSettings(s); err != nil {
+			return nil, fmt.Errorf("site %q: %w", s.Name, err)
+		}
 		if r.ids[s.ID] != nil || r.names[s.Name] != nil {
 			return nil, fmt.Errorf("site %q (id %d) is there twice", s.Name, s.ID)
 		}
 		r.ids[s.ID], r.names[s.Name] = a, a
 		if len(sites) == 1 {
 			r.only = a
+		}
+		if r.first == nil {
+			r.first = a
 		}
 		for _, key := range []struct {
 			text    string
@@ -91,6 +99,7 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 			{s.ReadKey, dialect.Read, true},
 			{s.WriteKey, dialect.Write, false},
 			{s.TokenAuth, 0, true},
+			{s.Matomo.TrackingToken, 0, true},
 		} {
 			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.queries}
 			if key.private {
@@ -109,6 +118,12 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 		}
 	}
 	return r, nil
+}
+
+// trusts says whether Matomo's trackers may say with this token when and where their
+// hits were.
+func (a *account) trusts(token string) bool {
+	return same(token, a.TokenAuth) || same(token, a.Matomo.TrackingToken)
 }
 
 func (r *registry) add(key string, c *credential) error {
@@ -239,7 +254,16 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		return grant{}, dialect.Unauthorized, errUnauthorized
 	case dialect.CredentialSiteID:
 		a := r.only
-		if !r.implicit {
+		if c.ID == "" {
+			// Whose token is it? The admin's is every site's.
+			k := r.key(c.Secret)
+			if k == nil || !k.admin && (k.account == nil || !k.account.trusts(c.Secret)) {
+				return grant{}, dialect.Unauthorized, errUnauthorized
+			}
+			if a = k.account; k.admin {
+				a = r.first
+			}
+		} else if !r.implicit {
 			id, err := strconv.ParseUint(c.ID, 10, 32)
 			if a = r.ids[uint32(id)]; err != nil || a == nil {
 				return grant{}, dialect.BadRequest, errNoSuchSite
@@ -248,10 +272,13 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		g := grant{a, false, dialect.Write, false, &a.queries}
 		if c.Secret != "" {
 			k := r.key(c.Secret)
-			if g.private = same(c.Secret, a.TokenAuth) || k != nil && k.admin; !g.private {
+			super := same(c.Secret, a.TokenAuth) || k != nil && k.admin
+			if g.private = super || a.trusts(c.Secret); !g.private {
 				return grant{}, dialect.Unauthorized, errUnauthorized
 			}
-			g.rights |= dialect.Read
+			if super {
+				g.rights |= dialect.Read
+			}
 		}
 		return g, dialect.OK, nil
 	case dialect.CredentialSiteName:

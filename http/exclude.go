@@ -17,11 +17,12 @@ import (
 
 // Why a record was excluded: Outcome.Reason, and the label in the metrics.
 const (
-	excludedBot   = "bot"
-	excludedGPC   = "gpc"
-	excludedDNT   = "dnt"
-	excludedIP    = "ip"
-	excludedAgent = "agent"
+	excludedBot    = "bot"
+	excludedPerson = "no bot"
+	excludedGPC    = "gpc"
+	excludedDNT    = "dnt"
+	excludedIP     = "ip"
+	excludedAgent  = "agent"
 )
 
 // Exclusions are the addresses and agents of which a site stores nothing.
@@ -145,6 +146,8 @@ func (x *exchange) excluded(r *dialect.Record, g *grant) string {
 		if x.s.engine.Bot(&r.Source) != "" {
 			return excludedBot
 		}
+	} else if r.Bots == dialect.BotsOnly && x.s.engine.Bot(&r.Source) == "" {
+		return excludedPerson
 	}
 	if a := g.account; !g.private {
 		if a.GPC && x.header("Sec-Gpc") == "1" {

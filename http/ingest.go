@@ -258,6 +258,8 @@ func statusOf(s engine.OutcomeStatus) dialect.Status {
 		return dialect.Stored
 	case engine.Duplicate:
 		return dialect.Duplicate
+	case engine.Ignored:
+		return dialect.Excluded
 	}
 	return dialect.Rejected
 }

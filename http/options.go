@@ -40,15 +40,20 @@ type Goal struct {
 	PatternType   string // contains exact regex
 	CaseSensitive bool
 	Revenue       float64
+	EventValue    bool // the value of the event that reaches it is its revenue
 	AllowMultiple bool
 }
 
 // MatomoSettings are the settings of [site.matomo].
 type MatomoSettings struct {
-	CDTWindow   time.Duration
-	Dimensions  []int
-	TrackerFile string
-	Debug       bool
+	CDTWindow     time.Duration
+	Dimensions    []int
+	SearchParams  []string // of a page's url: what was searched for
+	OnlyHosts     bool     // hits of other hosts than the site's are dropped
+	KeepFragment  bool     // urls keep what follows #
+	TrackingToken string   // may do what token_auth may, but for reading
+	TrackerFile   string
+	Debug         bool
 }
 
 // OpenPanelSettings are the settings of [site.openpanel].

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"cairn/http/dialect"
+	"cairn/http/matomo"
 	"cairn/http/openpanel"
 	"cairn/http/opentracker"
 	"cairn/http/oppizi"
@@ -16,6 +17,7 @@ func dialects(r *registry) []dialect.Dialect {
 		opentracker.New(), // before whoever else answers "/": an si in the query wins
 		segment.New(segmentLimits(r)),
 		openpanel.New(),
+		matomo.New(),
 	}
 }
 

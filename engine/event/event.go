@@ -73,6 +73,7 @@ type Event struct {
 	Uncounted  bool     // nothing of this event is counted
 
 	Visit Visit // asked of the engine and answered by it; never stored
+	Hit   *Hit  // nil in dialects whose visits are not kept; never stored
 
 	// Set by the engine.
 	ID       string // public id, 32 lowercase hex

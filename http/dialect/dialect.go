@@ -85,9 +85,49 @@ type Site struct {
 	Location *time.Location // its days are counted in it; nil = UTC
 	Settings any            // owned by http
 	Segment  SegmentSettings
+	Matomo   *MatomoSettings // nil = those of a site that says nothing
 
 	UnsafeRevenue bool // OpenPanel: browsers may send revenue without a secret
 }
+
+// MatomoSettings are what a site says of its visits in the Matomo dialect.
+type MatomoSettings struct {
+	Window       time.Duration // how old a hit may be without a token; 0 = 24 h
+	Hosts        []string      // the site's own, lower case
+	OnlyHosts    bool          // hits of other hosts are excluded
+	KeepFragment bool          // urls keep what follows #
+	Search       []string      // parameters of a url that hold what was searched for
+	Dimensions   []int         // the custom dimensions that are taken
+	Goals        []Goal
+	Debug        bool // answers say what became of a hit
+}
+
+// Goal is one of a site's goals.
+type Goal struct {
+	ID            int
+	Name          string
+	Match         GoalMatch
+	Minutes       float64           // with GoalDuration: a visit longer than this
+	Reached       func(string) bool // with the others: what the text must be like; nil = never
+	Revenue       float64
+	EventValue    bool // an event's value is its revenue
+	AllowMultiple bool // in one visit
+}
+
+// GoalMatch is what a goal looks at.
+type GoalMatch uint8
+
+const (
+	GoalManually GoalMatch = iota
+	GoalURL
+	GoalTitle
+	GoalFile
+	GoalOutlink
+	GoalEventCategory
+	GoalEventAction
+	GoalEventName
+	GoalDuration
+)
 
 // SegmentSettings are the limits of a site in the Segment dialect, in bytes of
 // inflated JSON. A body or event that is just as long is taken.
@@ -146,6 +186,7 @@ const (
 	BotsKept       Bots = iota // stored, with bot in the context
 	BotsWithSecret             // excluded unless the credential proves a secret (OpenPanel)
 	BotsExcluded               // excluded whoever vouches for them (Matomo, without its bots=1)
+	BotsOnly                   // whatever no bot sends is excluded (Matomo's recMode)
 )
 
 // Batch collects the events of one request, in order.
@@ -184,7 +225,7 @@ type Outcome struct {
 	Session  string
 	Received int64
 	Err      *event.FieldError // with Rejected
-	Reason   string            // with Excluded: Record.Exclude, or bot gpc dnt ip agent
+	Reason   string            // with Excluded: Record.Exclude, or bot gpc dnt ip agent; "" = there was nothing to store
 	Bot      string            // with Reason bot: what the bot calls itself
 }
 

@@ -1,0 +1,426 @@
+package matomo
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file takes a hit through what every hit has: whose it is, who sent it, when,
+// and whether it is to be dropped. What the visitor did is in action.go.
+
+// refuse is why a hit is answered 400. Field and text are ours alone: they get into
+// logs.
+func refuse(field, msg string) *event.FieldError {
+	return &event.FieldError{Index: -1, Field: field, Msg: msg}
+}
+
+// asked is what Reply must know of a request.
+type asked struct {
+	empty   bool // there is no parameter at all
+	noImage bool // send_image=0
+	debug   bool
+	bulk    *bulk
+}
+
+// decoder is what is kept between requests.
+type decoder struct {
+	parser event.Parser // of a bulk
+	inner  event.Parser // of what is inside a hit
+	hit    hit
+	asked  asked
+	bulk   bulk
+	owner  owner
+	room   []event.Member // contexts, properties and extras of the records
+	plain  dialect.MatomoSettings
+}
+
+// roomKept is how many members a decoder keeps room for.
+const roomKept = 4096
+
+// object is an empty object with room for n members.
+func (d *decoder) object(n int) event.Object {
+	if cap(d.room)-len(d.room) < n {
+		d.room = make([]event.Member, 0, max(n, 512))
+	}
+	at := len(d.room)
+	d.room = d.room[:at+n]
+	return event.Object(d.room[at : at : at+n])
+}
+
+func (d *decoder) reset() {
+	d.parser.Reset()
+	d.inner.Reset()
+	if cap(d.room) > roomKept {
+		d.room = nil
+	}
+	clear(d.room)
+	d.room = d.room[:0]
+	d.owner = owner{}
+	d.asked = asked{}
+}
+
+// Decode appends the events of a request's hits to b. A hit that is refused is a
+// record with its reason; in a bulk the others are stored all the same.
+func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
+	d, ok := b.Scratch.(*decoder)
+	if !ok {
+		d = new(decoder)
+		b.Scratch = d
+	}
+	d.reset()
+	req.State = &d.asked
+	if req.Method == "POST" && isBulk(req.Body) {
+		return d.decodeBulk(req, b)
+	}
+	h := &d.hit
+	h.begin(d, req, b)
+	h.p.request(req, string(req.Body))
+	d.asked.noImage = h.p.text(pSendImage) == "0"
+	if !h.p.any {
+		d.asked.empty = true
+		if req.Method != "GET" {
+			return refuse("", "there are no parameters")
+		}
+		return nil
+	}
+	token := h.p.text(pToken)
+	if token == "" {
+		token = bearer(req.Header("Authorization"))
+	}
+	if err := h.decode(token); err != nil {
+		h.refused(err)
+	}
+	return nil
+}
+
+// bearer takes the token out of an Authorization header.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// hit is one hit on its way.
+type hit struct {
+	*decoder
+	req   *dialect.Request
+	batch *dialect.Batch
+	first int // its first record in the batch
+	now   int64
+
+	p        params
+	site     *dialect.Site
+	settings *dialect.MatomoSettings
+	trusted  bool // its token is good
+	record   dialect.Record
+	time     int64 // 0 = now
+	page     page
+	campaign campaign
+	referrer string
+	inside   bool // the referrer is the site's own
+	title    string
+	shared   event.Hit
+}
+
+func (h *hit) begin(d *decoder, req *dialect.Request, b *dialect.Batch) {
+	p := h.p
+	p.reset()
+	*h = hit{decoder: d, req: req, batch: b, first: len(b.Records), now: req.ReceivedUnixMilli, p: p}
+}
+
+// refused takes back what the hit has made and leaves the reason.
+func (h *hit) refused(err *event.FieldError) {
+	h.batch.Records = h.batch.Records[:h.first]
+	r := h.batch.Add()
+	r.Err = err
+}
+
+// exclude adds the record of a hit that is taken and dropped.
+func (h *hit) exclude(reason string) *event.FieldError {
+	r := h.batch.Add()
+	*r = h.record
+	r.Exclude = reason
+	return nil
+}
+
+// owner is the site of an idsite and what a token is worth there: a bulk has
+// mostly one of both.
+type owner struct {
+	id, token string
+	site      *dialect.Site
+	trusted   bool
+}
+
+func (d *decoder) find(req *dialect.Request, id, token string) *owner {
+	if o := &d.owner; o.site != nil && o.id == id && o.token == token {
+		return o
+	}
+	d.owner = owner{id: id, token: token}
+	if req.Find == nil {
+		return &d.owner
+	}
+	c := dialect.Credential{Kind: dialect.CredentialSiteID, ID: id}
+	d.owner.site = req.Find(c)
+	if c.Secret = token; token != "" && d.owner.site != nil {
+		d.owner.trusted = req.Find(c) != nil
+	}
+	return &d.owner
+}
+
+// decode makes the records of the hit.
+func (h *hit) decode(token string) *event.FieldError {
+	id := h.p.integer(pIdsite, 0)
+	if id <= 0 || id > math.MaxUint32 {
+		return refuse("idsite", "must be the number of a site")
+	}
+	name := h.p.text(pIdsite)
+	if strings.Trim(name, "0123456789") != "" {
+		name = strconv.FormatInt(id, 10)
+	}
+	o := h.find(h.req, name, token)
+	if o.site == nil {
+		return refuse("idsite", "there is no such site")
+	}
+	h.site, h.trusted = o.site, o.trusted
+	if h.settings = o.site.Matomo; h.settings == nil {
+		h.settings = &h.plain
+	}
+	h.asked.debug = h.settings.Debug
+	h.record.Credential = dialect.Credential{Kind: dialect.CredentialSiteID, ID: name}
+	if o.trusted {
+		h.record.Credential.Secret = token
+	}
+	if !h.p.on(pRec) {
+		return h.exclude("rec")
+	}
+	if err := h.protected(); err != nil {
+		return err
+	}
+	if err := h.when(); err != nil {
+		return err
+	}
+	h.record.Event = event.Event{Dialect: event.Matomo, Type: event.Track, Time: h.time}
+	if err := h.visitor(); err != nil {
+		return err
+	}
+	h.source()
+	h.urls()
+	if reason := h.exclusion(); reason != "" {
+		return h.exclude(reason)
+	}
+	if h.p.integer(pPing, 0) == 1 {
+		return h.exclude("ping")
+	}
+	if err := h.action(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// protected checks what takes a token: to say where a visitor is.
+func (h *hit) protected() *event.FieldError {
+	if h.trusted {
+		return nil
+	}
+	for _, p := range [...]param{pCip, pCountry, pRegion, pCity, pLat, pLong} {
+		if h.p.text(p) != "" {
+			return refuse(paramNames[p], "needs a valid token_auth")
+		}
+	}
+	return nil
+}
+
+// visitor takes the ids.
+func (h *hit) visitor() *event.FieldError {
+	e := &h.record.Event
+	e.User = cutBytes(h.p.trimmed(pUID, uidCharsMax), event.MaxIDBytes)
+	if cid := h.p.text(pCID); cid != "" {
+		if len(cid) != 16 {
+			return refuse("cid", "must be 16 hexadecimal digits")
+		}
+		if isHex(cid) {
+			e.Anonymous = strings.ToLower(cid)
+			h.shared.IDOnly = e.User == ""
+		}
+	}
+	if id := h.p.text(pID); e.Anonymous == "" && len(id) >= 16 && isHex(id[:16]) {
+		e.Anonymous = strings.ToLower(id[:16])
+	}
+	h.shared.New = h.p.on(pNewVisit)
+	return nil
+}
+
+// flags are the plug-ins of a browser, and whether it takes cookies.
+var flags = [...]param{pFla, pJava, pQt, pRealp, pPdf, pWma, pAg, pCookie}
+
+// source takes what the hit shows, or says for another, of its visitor.
+func (h *hit) source() {
+	r := &h.record
+	r.Source = h.req.Source()
+	s := &r.Source
+	if ua := h.p.text(pUA); ua != "" {
+		s.UserAgent, s.Hints = ua, nil // the headers' are of who passes it on
+	}
+	if lang := h.p.text(pLang); lang != "" {
+		s.AcceptLanguage = lang
+	}
+	if data := h.p.v[pUAData].text; data != "" {
+		s.Hints = map[string]string{"uadata": data}
+	}
+	if cip := strings.TrimSpace(h.p.text(pCip)); cip != "" {
+		addr, err := netip.ParseAddr(cip)
+		if err != nil {
+			addr = netip.Addr{} // a name out of a log: of no known place
+		}
+		s.IP = addr.Unmap().WithZone("")
+	}
+	r.Bots = dialect.BotsExcluded
+	if h.p.on(pBots) {
+		r.Bots = dialect.BotsKept
+	}
+	shown := make([]byte, len(flags), len(flags)+20)
+	for i, p := range flags {
+		shown[i] = '0'
+		if h.p.on(p) {
+			shown[i] = '1'
+		}
+	}
+	h.shared.Shown = string(append(shown, cutBytes(s.AcceptLanguage, 20)...))
+}
+
+// urls takes the page and where its visitor came from.
+func (h *hit) urls() {
+	url, ref := h.p.text(pURL), h.p.text(pURLRef)
+	if url == "" && ref == "" {
+		url = h.req.Header("Referer")
+	}
+	h.page = pageOf(url, h.settings.KeepFragment)
+	h.campaign = h.page.campaign(h.charset())
+	if h.campaign.name == "" {
+		h.campaign.name = strings.ToLower(h.p.trimmed(pCampaignName, campaignCharsMax))
+	}
+	if h.campaign.keyword == "" {
+		h.campaign.keyword = strings.ToLower(h.p.trimmed(pCampaignKeyword, campaignCharsMax))
+	}
+	h.referrer = cutChars(strings.TrimSpace(oneLine(ref)), refCharsMax)
+	host := hostOf(h.referrer)
+	h.inside = h.campaign.ignoresReferrer || host != "" && (host == h.page.host || h.own(host))
+	h.title = titleOf(h.p.text(pActionName))
+}
+
+// own says that a host is the site's.
+func (h *hit) own(host string) bool {
+	host = strings.TrimPrefix(host, "www.")
+	return slices.ContainsFunc(h.settings.Hosts, func(own string) bool { return strings.TrimPrefix(own, "www.") == host })
+}
+
+// titleOf is a title with its categories: "Help / Feedback" is "Help/Feedback".
+func titleOf(text string) string {
+	text = strings.TrimSpace(oneLine(text))
+	if strings.IndexByte(text, '/') >= 0 {
+		parts := strings.Split(text, "/")
+		kept := parts[:0]
+		for _, part := range parts {
+			if part = strings.TrimSpace(part); part != "" {
+				kept = append(kept, part)
+			}
+		}
+		text = strings.Join(kept, "/")
+	}
+	return cutBytes(text, titleBytesMax)
+}
+
+// exclusion is why a hit is dropped, as far as the request says it; the server knows
+// of bots and of what its sites exclude.
+func (h *hit) exclusion() string {
+	for name, value := range cookies(h.req.Header("Cookie")) {
+		if (name == "matomo_ignore" || name == "piwik_ignore") && dialect.Unescape(value) == "ignore=Kg==" {
+			return "cookie"
+		}
+	}
+	if h.settings.OnlyHosts && h.page.url != "" && !h.own(h.page.host) {
+		return "host"
+	}
+	purpose := strings.ToLower(h.req.Header("X-Purpose"))
+	if purpose == "preview" || purpose == "instant" || strings.EqualFold(h.req.Header("X-Moz"), "prefetch") ||
+		strings.HasPrefix(strings.ToLower(h.req.Header("Sec-Purpose")), "prefetch") {
+		return "prefetch"
+	}
+	return ""
+}
+
+// cookies yields the pairs of a Cookie header.
+func cookies(header string) func(func(name, value string) bool) {
+	return func(yield func(name, value string) bool) {
+		for pair := range strings.SplitSeq(header, ";") {
+			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// add appends a record of the hit.
+func (h *hit) add(t event.Type, name string) *dialect.Record {
+	first := len(h.batch.Records) == h.first
+	r := h.batch.Add()
+	*r = h.record
+	r.Event.Type, r.Event.Name = t, name
+	asks := h.shared
+	asks.New = asks.New && first // what follows is in that visit
+	r.Event.Hit = &asks
+	r.Event.Context = h.context()
+	return r
+}
+
+// context is what is known of any event of the hit. Enrichment adds to it.
+func (h *hit) context() event.Object {
+	o := h.object(32)
+	text := func(key, value string) {
+		if value != "" {
+			o = append(o, event.Member{Key: key, Value: event.Str(value)})
+		}
+	}
+	text("url", h.page.url)
+	text("title", h.title)
+	if !h.inside {
+		text("referrer", h.referrer)
+	}
+	if res := h.p.trimmed(pRes, 9); res != "unknown" {
+		text("screen", res)
+	}
+	c := &h.campaign
+	switch c.nameKey {
+	case "utm_source":
+		c.source = c.name
+	case "utm_medium":
+		c.medium = c.name
+	default:
+		text("utm_campaign", c.name)
+	}
+	text("utm_term", c.keyword)
+	text("utm_source", c.source)
+	text("utm_medium", c.medium)
+	text("utm_content", c.content)
+	if !h.trusted {
+		return o
+	}
+	text("country", strings.ToUpper(h.p.trimmed(pCountry, 3)))
+	text("region", h.p.trimmed(pRegion, 3))
+	text("city", h.p.trimmed(pCity, 255))
+	lat, ok := h.p.number(pLat)
+	long, ok2 := h.p.number(pLong)
+	if ok && ok2 && math.Abs(lat) <= 90 && math.Abs(long) <= 180 {
+		o = append(o, event.Member{Key: "latitude", Value: event.Num(decimal(lat))}, event.Member{Key: "longitude", Value: event.Num(decimal(long))})
+	}
+	return o
+}

@@ -1,0 +1,68 @@
+package matomo
+
+import (
+	"slices"
+	"strconv"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file makes goals: those a hit says were reached, and those of the site's
+// configuration that an action reaches by itself.
+
+// conversion is a hit with idgoal>0.
+func (h *hit) conversion(id int64) *event.FieldError {
+	i := slices.IndexFunc(h.settings.Goals, func(g dialect.Goal) bool { return int64(g.ID) == id })
+	if i < 0 {
+		return refuse("idgoal", "the site has no such goal")
+	}
+	g := &h.settings.Goals[i]
+	revenue, ok := h.p.number(pRevenue)
+	if !ok {
+		revenue = g.Revenue
+	}
+	h.goal(g, revenue)
+	return nil
+}
+
+// goal adds the event of a goal.
+func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
+	r := h.add(event.Goal, cutBytes(g.Name, event.MaxNameBytes))
+	e := &r.Event
+	e.Value = event.Num(money(revenue))
+	e.Properties = append(h.object(1), event.Member{Key: "goal_id", Value: event.Num(strconv.Itoa(g.ID))})
+	e.Extra = h.attribution(h.object(8))
+	e.Hit.Once = !g.AllowMultiple
+	return r
+}
+
+// reach adds the goals that a text of an action, whose value is given, reaches.
+func (h *hit) reach(value event.Value, match dialect.GoalMatch, text string) {
+	if text == "" {
+		return
+	}
+	for i := range h.settings.Goals {
+		g := &h.settings.Goals[i]
+		if g.Match != match || g.Reached == nil || !g.Reached(text) || len(h.batch.Records) >= recordsMax {
+			continue
+		}
+		revenue := g.Revenue
+		if g.EventValue && value.Kind == event.Number {
+			revenue, _ = parseFloat(value.Text)
+		}
+		h.goal(g, revenue)
+	}
+}
+
+// last adds the goals of long visits: the engine knows whether this one is.
+func (h *hit) last() {
+	if len(h.batch.Records) == h.first || h.batch.Records[h.first].Exclude != "" {
+		return
+	}
+	for i := range h.settings.Goals {
+		if g := &h.settings.Goals[i]; g.Match == dialect.GoalDuration && len(h.batch.Records) < recordsMax {
+			h.goal(g, g.Revenue).Event.Hit.After = int64(g.Minutes * 60_000)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+// Package matomo speaks the Matomo (formerly Piwik) HTTP Tracking API: matomo.php
+// and piwik.php under any prefix, one hit a request or many in a bulk body.
+//
+//	page view       a page event: name = action_name, else the url's path
+//	e_c, e_a        a track event: name = e_a, value = e_v; category, action, label
+//	download, link  a download or outlink event named for the url
+//	search          a search event named for the keyword; category, count
+//	c_n             a content event: name, piece, target, interaction
+//	idgoal > 0      a goal event: the goal's name, value = revenue; goal_id
+//	idgoal = 0      an order event with ec_id, else a cart event: value = revenue;
+//	                order_id, subtotal, tax, shipping, discount, items
+//	ping            no event: the visit lasts longer
+//
+// An action that reaches goals of the site's configuration makes a goal event for
+// each besides. uid is the user, cid or _id the anonymous id; who sends neither is
+// known by what the request shows anyway, under the salt of the day. Visits are
+// sessions, and the engine keeps them; see event.Hit.
+//
+// What is found where:
+//
+//	properties   dimensionN, cvar.NAME, _cvar.NAME, product_* and what is above: counted
+//	context      url, title, referrer, screen, language, place, campaign (utm_*)
+//	extra        pf_*, pv_id, bw_bytes, local_time, plugins, fingerprint, _rcn, _rck,
+//	             _ref, _refts, _idvc, _viewts, _idts, _ects
+package matomo
+
+import (
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// The limits of the protocol. Texts beyond theirs are cut, as Matomo does.
+const (
+	bodyBytesMax  = 8 << 20 // of a bulk body
+	entriesMax    = 10_000  // of a bulk
+	recordsMax    = 20_000  // of a request: hits and the goals they reach
+	urlBytesMax   = 1024
+	titleBytesMax = 1024
+	refCharsMax   = 1500
+	uidCharsMax   = 200
+	varCharsMax   = 200 // a custom variable's name or value
+	dimCharsMax   = 250
+	itemsMax      = 1000 // of an order
+)
+
+type protocol struct{}
+
+// New returns the dialect. It has no state.
+func New() dialect.Dialect { return protocol{} }
+
+func (protocol) Name() event.Dialect { return event.Matomo }
+
+// Routes are the two names of the one endpoint.
+func (protocol) Routes() []dialect.Route {
+	var routes []dialect.Route
+	for _, path := range []string{"*/matomo.php", "*/piwik.php"} {
+		routes = append(routes, dialect.Route{
+			Methods: []string{"GET", "POST", "HEAD"}, Path: path,
+			Auth: dialect.AuthBody, Right: dialect.Write,
+			Body: bodyBytesMax, CORS: dialect.CORSEcho,
+		})
+	}
+	return routes
+}

@@ -1,0 +1,74 @@
+package matomo
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"cairn/engine/event"
+)
+
+// This file says when a hit happened: now, or when its sender says.
+
+// How old a hit may be without a token: always, at most, and as a site says in
+// between.
+const (
+	freeMin = 4 * time.Hour
+	freeMax = 24 * time.Hour
+)
+
+// oldest is how long ago a hit may have been at all; what is older, or lies ahead,
+// was not meant.
+const oldest = 20 * 365 * 24 * time.Hour
+
+// timeLayouts are what is read of a cdt that is no number, in UTC unless it says.
+var timeLayouts = [...]string{
+	time.DateTime, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700",
+	"2006-01-02 15:04:05 MST", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04Z07:00", time.DateOnly, "2006/01/02 15:04:05", "20060102T150405", "20060102150405",
+	time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC, "02/Jan/2006:15:04:05 -0700", "Jan 2, 2006 15:04:05", "2 January 2006 15:04:05",
+}
+
+// clientTime reads a cdt.
+func clientTime(text string) (time.Time, bool) {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > 64 {
+		return time.Time{}, false
+	}
+	digits := strings.TrimPrefix(text, "@")
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && len(digits) <= 10 {
+		return time.Unix(n, 0), true
+	}
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// when sets the time of the hit. Further back than the site's window it takes a
+// token.
+func (h *hit) when() *event.FieldError {
+	now := time.UnixMilli(h.now)
+	at := now
+	if t, ok := clientTime(h.p.text(pCdt)); ok {
+		at = t
+	}
+	if back := h.p.integer(pCdo, 0); back > 0 && back < int64(oldest/time.Second) {
+		at = at.Add(-time.Duration(back) * time.Second)
+	}
+	if at.After(now) || now.Sub(at) > oldest {
+		at = now
+	}
+	free := freeMax
+	if w := h.settings.Window; w > 0 {
+		free = min(max(w, freeMin), freeMax)
+	}
+	if now.Sub(at) >= free && !h.trusted {
+		return refuse("cdt", "so old a hit needs a valid token_auth")
+	}
+	if h.time = at.UnixMilli(); h.time == h.now {
+		h.time = 0
+	}
+	return nil
+}
