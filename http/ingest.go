@@ -68,6 +68,13 @@ func (x *exchange) ingest() {
 		x.failWith(err)
 		return
 	}
+	if next := x.route.byForm(x.req.Method, x.header("Content-Type"), x.req.Body); next != x.route {
+		x.route, x.req.Route = next, &next.Route
+		if next.Reads {
+			x.read()
+			return
+		}
+	}
 	if n := int64(len(x.req.Body)); n > workFreeBytes {
 		n = min(n, workBytes/2)
 		x.s.work.take(n)

@@ -19,7 +19,8 @@ type route struct {
 	name   string // its pattern, for logs: paths hold ids of people
 	wire   *wire  // nil for the server's own
 	own    func(*exchange)
-	allow  string // methods, for Allow
+	forms  []*route // those that take over with their Form, the one wired first before the others
+	allow  string   // methods, for Allow
 	reads  dialect.Reading
 	native bool
 	admin  bool
@@ -55,7 +56,7 @@ func newTable(routes []*route) (*table, error) {
 			return nil, fmt.Errorf("route %q: not a path this table can hold", r.Path)
 		}
 		for _, other := range *list {
-			if other.Host == r.Host && other.Query == r.Query {
+			if other.Host == r.Host && other.Query == r.Query && other.Form == r.Form {
 				for _, m := range r.Methods {
 					if slices.Contains(other.Methods, m) {
 						return nil, fmt.Errorf("route %s %q is there twice", m, r.Path)
@@ -81,6 +82,14 @@ func newTable(routes []*route) (*table, error) {
 		allow := strings.Join(slices.Compact(methods), ", ")
 		for _, r := range list {
 			r.allow, r.name = allow, r.Path
+			if r.Form == "" {
+				continue
+			}
+			for _, plain := range list {
+				if plain.Host+plain.Query+plain.Form == "" && !plain.Reads && slices.ContainsFunc(r.Methods, func(m string) bool { return slices.Contains(plain.Methods, m) }) {
+					plain.forms = append(plain.forms, r)
+				}
+			}
 		}
 		// The more particular first; otherwise the order of wiring.
 		slices.SortStableFunc(list, func(a, b *route) int { return b.weight() - a.weight() })
@@ -178,7 +187,7 @@ func (t *table) each(f func([]*route)) {
 func (t *table) find(method, host, path, query string) (found, other *route) {
 	list := t.routesOf(path)
 	for _, r := range list {
-		if r.Host != "" && !strings.EqualFold(r.Host, firstLabel(host)) || r.Query != "" && !queryHas(query, r.Query) {
+		if r.Form != "" || r.Host != "" && !strings.EqualFold(r.Host, firstLabel(host)) || r.Query != "" && !queryHas(query, r.Query) {
 			continue
 		}
 		if slices.Contains(r.Methods, method) || method == "HEAD" && r.Reads && slices.Contains(r.Methods, "GET") {
@@ -251,6 +260,22 @@ func firstLabel(host string) string {
 	label, _, _ := strings.Cut(host, ".")
 	label, _, _ = strings.Cut(label, ":")
 	return label
+}
+
+// byForm is the route that takes over from r for what a form-encoded body holds.
+func (r *route) byForm(method, contentType string, body []byte) *route {
+	if len(r.forms) == 0 {
+		return r
+	}
+	if kind, _, _ := strings.Cut(contentType, ";"); !strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
+		return r
+	}
+	for _, other := range r.forms {
+		if slices.Contains(other.Methods, method) && queryHas(text(body), other.Form) {
+			return other
+		}
+	}
+	return r
 }
 
 // queryHas says whether a raw query string holds "key" or "key=value", spelled

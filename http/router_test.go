@@ -19,7 +19,7 @@ func TestTableDisjoint(t *testing.T) {
 	}
 	for i, a := range routes {
 		for _, b := range routes[i+1:] {
-			if a.Path != b.Path || a.Host != b.Host || a.Query != b.Query {
+			if a.Path != b.Path || a.Host != b.Host || a.Query != b.Query || a.Form != b.Form {
 				continue
 			}
 			for _, m := range a.Methods {
@@ -38,6 +38,9 @@ func TestTableDisjoint(t *testing.T) {
 		for _, m := range r.Methods {
 			query := r.Query
 			found, _ := s.table.find(m, r.Host, r.Path, query)
+			if found != nil {
+				found = found.byForm(m, "application/x-www-form-urlencoded", []byte(r.Form))
+			}
 			if found != r {
 				if found == nil || found.Path != r.Path || found.wire != nil && r.wire != nil && found.wire.Name() != r.wire.Name() {
 					t.Errorf("%s %s reaches %+v", m, r.Path, found)
@@ -68,6 +71,10 @@ func TestTableDisjoint(t *testing.T) {
 	}
 	if _, err := newTable(twice); err == nil {
 		t.Error("a table with a line twice was accepted")
+	}
+	twice[1].Form = "a"
+	if _, err := newTable(twice); err != nil {
+		t.Errorf("two routes that a form tells apart: %v", err)
 	}
 	for _, path := range []string{"", "a", "*/", "*/a/b", "*"} {
 		if _, err := newTable([]*route{{Route: dialect.Route{Methods: []string{"GET"}, Path: path}}}); err == nil {
@@ -203,6 +210,49 @@ func TestMethods(t *testing.T) {
 		}
 		if a.status == 404 && a.body != `{"error":"there is nothing here","status":404}` {
 			t.Errorf("%s %s: %s", test.method, test.target, a.body)
+		}
+	}
+}
+
+// What a body holds chooses among the routes of a path where nothing else did.
+func TestTableByForm(t *testing.T) {
+	line := func(host, query, form string, reads bool, methods ...string) *route {
+		return &route{Route: dialect.Route{Path: "/", Host: host, Query: query, Form: form, Reads: reads, Methods: methods}}
+	}
+	table, err := newTable([]*route{
+		line("", "si", "", false, "GET", "POST"),
+		line("log", "", "", false, "POST"),
+		line("", "", "si", false, "POST"),
+		line("", "", "", false, "POST"),
+		line("", "module=API", "", true, "GET", "POST"),
+		line("", "", "module=API", true, "POST"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const form = "application/x-www-form-urlencoded"
+	for _, test := range []struct {
+		host, query, kind, body string
+		want                    string // host|query|form
+	}{
+		{"x", "", form, "module=API&method=a", "||module=API"},
+		{"x", "", form + "; charset=UTF-8", "method=a&module=API", "||module=API"},
+		{"x", "", form, "module=API&si=shop", "||si"},
+		{"x", "", form, "si=shop", "||si"},
+		{"x", "", form, "module=CoreHome", "||"},
+		{"x", "", form, "", "||"},
+		{"x", "", "application/json", "module=API", "||"},
+		{"x", "si=shop", form, "module=API", "|si|"},
+		{"log.x", "", form, "module=API", "log||"},
+		{"x", "module=API", form, "si=shop", "|module=API|"},
+	} {
+		found, _ := table.find("POST", test.host, "/", test.query)
+		if found == nil {
+			t.Fatalf("%+v: nothing found", test)
+		}
+		found = found.byForm("POST", test.kind, []byte(test.body))
+		if got := found.Host + "|" + found.Query + "|" + found.Form; got != test.want {
+			t.Errorf("%+v: found %s", test, got)
 		}
 	}
 }

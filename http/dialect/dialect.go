@@ -20,11 +20,16 @@ import (
 // listed. OPTIONS is answered by the server unless it is listed. Routes of the
 // same path may differ by method, host or query key; of those that match, the one
 // with a Host wins, then the one with a Query, then the dialect wired first.
+//
+// What a body holds is known late. So a route with a Form, which has neither Host nor
+// Query, takes over from the route of its path and method that has none of the three
+// and takes events, whose limits and rates have been applied by then.
 type Route struct {
 	Methods []string
 	Path    string
 	Host    string // first label of the Host header, "" = any
 	Query   string // "key" or "key=value" that the query string must hold, "" = any
+	Form    string // the same of a form-encoded body; see below
 	Auth    Auth
 	Right   Right
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default

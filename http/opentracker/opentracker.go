@@ -57,24 +57,25 @@ func New() dialect.Reading { return protocol{} }
 func (protocol) Name() event.Dialect { return event.Opentracker }
 
 // Routes: "/" is shared with others, so it is Opentracker's where the query has an
-// si, the first label of the host is "log", or there is a POST that nobody else
-// claims. HEAD is listed to be refused in the words of the protocol and not
+// si, the first label of the host is "log", or there is a POST with an si in its form
+// or one that nobody else claims. HEAD is listed to be refused in the words of the protocol and not
 // answered with a start page.
 func (protocol) Routes() []dialect.Route {
 	var routes []dialect.Route
-	insert := func(path, host, query string, methods ...string) {
+	insert := func(path, host, query, form string, methods ...string) {
 		routes = append(routes, dialect.Route{
-			Methods: methods, Path: path, Host: host, Query: query,
+			Methods: methods, Path: path, Host: host, Query: query, Form: form,
 			Auth: dialect.AuthBody, Right: dialect.Write, Body: bodyBytesMax, CORS: dialect.CORSAny,
 		})
 	}
 	for _, path := range []string{rootPath, indexPath} {
-		insert(path, "", "si", "GET", "POST", "HEAD")
-		insert(path, "log", "", "GET", "POST", "HEAD")
-		insert(path, "", "", "POST")
+		insert(path, "", "si", "", "GET", "POST", "HEAD")
+		insert(path, "log", "", "", "GET", "POST", "HEAD")
+		insert(path, "", "", "si", "POST")
+		insert(path, "", "", "", "POST")
 	}
 	for _, path := range insertPaths {
-		insert(path, "", "", "GET", "POST", "HEAD")
+		insert(path, "", "", "", "GET", "POST", "HEAD")
 	}
 	for _, paths := range [][]string{countsPaths, viewPaths, loginPaths} {
 		for _, path := range paths {
