@@ -160,7 +160,7 @@ func language(header string) string {
 				best, bestQ = tag, q
 			}
 		}
-		if !more {
+		if !more || bestQ == 1000 {
 			break
 		}
 	}
@@ -212,30 +212,33 @@ func isLanguage(tag string) bool {
 // languageCase writes en-GB and zh-Hant so, however they were sent. It allocates
 // only when something changes.
 func languageCase(tag string) string {
-	want := func(i int) byte {
-		start := strings.LastIndexByte(tag[:i], '-') + 1
-		end := len(tag)
-		if j := strings.IndexByte(tag[i:], '-'); j >= 0 {
-			end = i + j
+	var changed []byte
+	for start := 0; start < len(tag); {
+		end := start + 1
+		for end < len(tag) && tag[end] != '-' {
+			end++
 		}
-		c := tag[i]
-		if c < 'A' {
-			return c
-		}
-		switch n := end - start; {
-		case start == 0, n != 2 && n != 4, n == 4 && i > start:
-			return c | 0x20
-		}
-		return c &^ 0x20
-	}
-	for i := range len(tag) {
-		if tag[i] != want(i) {
-			b := []byte(tag)
-			for j := range b {
-				b[j] = want(j)
+		for i := start; i < end; i++ {
+			c := tag[i]
+			want := c
+			switch n := end - start; {
+			case c < 'A': // a digit
+			case start > 0 && (n == 2 || n == 4 && i == start):
+				want = c &^ 0x20
+			default:
+				want = c | 0x20
 			}
-			return string(b)
+			if want != c {
+				if changed == nil {
+					changed = []byte(tag)
+				}
+				changed[i] = want
+			}
 		}
+		start = end + 1
 	}
-	return tag
+	if changed == nil {
+		return tag
+	}
+	return string(changed)
 }
