@@ -209,6 +209,9 @@ func (h *hit) property(p *param) *event.FieldError {
 		base = countryCode(base)
 	}
 	h.properties = append(h.properties, event.Member{Key: p.name, Value: event.Str(base)})
+	if key := contextKey(p.name); key != "" && base != "" && (key != "country" || countryNames[base] != "") {
+		h.context = append(h.context, event.Member{Key: key, Value: event.Str(base)})
+	}
 	if amount && by != 1 {
 		h.increments = append(h.increments, event.Amount{Property: p.name, By: by})
 	}
@@ -216,6 +219,20 @@ func (h *hit) property(p *param) *event.FieldError {
 		h.notCounted = append(h.notCounted, p.name)
 	}
 	return h.split(p, p.name)
+}
+
+// contextKey is where other protocols find what a parameter says in place of
+// detection, "" for any other name. Counters know the property alone.
+func contextKey(name string) string {
+	switch name {
+	case "browser", "platform", "device", "country", "region", "city":
+		return name
+	case "browserVersion":
+		return "browser_version"
+	case "platformVersion":
+		return "os_version"
+	}
+	return ""
 }
 
 // title is the event's name and its title, which counts under "title"; reads call

@@ -24,8 +24,9 @@ func request(t testing.TB, method, target, contentType, body string) *dialect.Re
 	return req
 }
 
-// decoded describes the event of a request: "prop=value" each, with the amount in
-// brackets, "!" for a segment and "-" for what is not counted; or the error.
+// decoded describes the event of a request: "key=value" each, of the context and
+// then of the properties, with the amount in brackets, "!" for a segment and "-" for
+// what is not counted; or the error.
 func decoded(t testing.TB, req *dialect.Request) string {
 	var b dialect.Batch
 	if err := New().Decode(req, &b); err != nil {
@@ -91,8 +92,8 @@ func TestProperties(t *testing.T) {
 		{"n=a[-9007199254740992]", "! n: an increment is at most 9007199254740991"},
 		{"n=a[%2B9999999999999999999]", "n=a[+9999999999999999999]"},
 		{"n=a[+0]", "n=a[+0]"},
-		{"city=Z%FCrich", "city=Zürich"},
-		{"city=Z%C3%BCrich", "city=Zürich"},
+		{"city=Z%FCrich", "city=Zürich city=Zürich"},
+		{"city=Z%C3%BCrich", "city=Zürich city=Zürich"},
 		{"na%C3%AFve=1", "! a name must be ASCII"},
 		{"na%EFve=1", "! a name must be ASCII"},
 		{"a%09b=1", "! a name must be ASCII"},
@@ -132,9 +133,11 @@ func TestProperties(t *testing.T) {
 		{"lc=https://a.example/?x%3D1", "url=https://a.example/?x=1"},
 		{"lc=", ""},
 		{"latitude=1&longitude=2&revision=3&coordinateTime=4&coordinateAccuracy=5", "latitude=1- longitude=2- revision=3- coordinateTime=4- coordinateAccuracy=5-"},
-		{"country=Germany", "country=DE"},
-		{"country=germany[+2]", "country=DE[+2]"},
-		{"country=de", "country=DE"},
+		{"country=Germany", "country=DE country=DE"},
+		{"country=germany[+2]", "country=DE[+2] country=DE[+2]"},
+		{"country=de", "country=DE country=DE"},
+		{"browser=Acme&browserVersion=2&platform=X&platformVersion=3&device=d&region=r", "browser=Acme browser_version=2 platform=X os_version=3 device=d region=r browser=Acme browserVersion=2 platform=X platformVersion=3 device=d region=r"},
+		{"browser=&platform=[+2]", "platform=[+2]"},
 		{"country=Atlantis", "country=Atlantis"},
 		{"t=1795176000000&a=1", "a=1"},
 		{"t=12345", "t=12345"},
@@ -273,8 +276,8 @@ func TestBodies(t *testing.T) {
 		{"application/json", `{"n":1.50,"b":true}`, "a=1 n=1.50 b=true"},
 		{"application/json", `{"a":"2"}`, "a=2"},
 		{"multipart/form-data; boundary=X", multi, "a=1 gender=male[+10] age-group=40s!"},
-		{"application/x-www-form-urlencoded", "city=Z%FCrich", "a=1 city=Zürich"},
-		{"application/x-www-form-urlencoded", "city=Z\xfcrich", "a=1 city=Zürich"},
+		{"application/x-www-form-urlencoded", "city=Z%FCrich", "city=Zürich a=1 city=Zürich"},
+		{"application/x-www-form-urlencoded", "city=Z\xfcrich", "city=Zürich a=1 city=Zürich"},
 		{"", "", "a=1"},
 		{"application/xml", "<a/>", "! must be a form, multipart/form-data or application/json"},
 		{"application/json", `{"x":[1]}`, "! x: must be a string, a number or a boolean"},
