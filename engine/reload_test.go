@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/geo"
+
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+)
+
+// countryFile is a database in which all of 8.0.0.0/8 is one country.
+func countryFile(t *testing.T, code string) []byte {
+	t.Helper()
+	return database(t, "Country", "8.0.0.0/8", mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}})
+}
+
+// While four clients write, the geo database is replaced again and again, every
+// third time by a broken one: every event is taken, has the country of one of the
+// good files, and is counted under it.
+func TestGeoReloadUnderLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "geo.mmdb")
+	good := [][]byte{countryFile(t, "FR"), countryFile(t, "IT")}
+	replaceFile(t, path, good[0], 0)
+	locator := geo.Open(geo.Options{Files: []string{path}, Poll: time.Millisecond})
+	defer locator.Close()
+	site := &Site{ID: 1, Name: "shop"}
+	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: NewEnricher(EnricherOptions{Geo: locator})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	sent := make([]map[string]int64, 4)
+	for g := range sent {
+		sent[g] = map[string]int64{}
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				hit := event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}
+				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: chromeAgent}
+				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true)
+				if err != nil || out[0].Status != Stored {
+					t.Errorf("%v %v", out, err)
+					return
+				}
+				sent[g][hit.Context.Get("country").Text]++
+			}
+		})
+	}
+	for i := 1; i < 60; i++ {
+		data := good[i%2]
+		if i%3 == 0 {
+			data = data[:len(data)/2+i]
+		}
+		loads := func() uint64 { f := locator.Status().Files[0]; return f.Loads + f.Failures }
+		before := loads()
+		replaceFile(t, path, data, i)
+		for end := time.Now().Add(10 * time.Second); loads() == before; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("a change was not seen")
+			}
+		}
+	}
+	close(done)
+	wg.Wait()
+
+	want := map[string]int64{}
+	for _, s := range sent {
+		for country, n := range s {
+			want[country] += n
+		}
+	}
+	if want["FR"] == 0 || want["IT"] == 0 || len(want) != 2 {
+		t.Errorf("events by country: %v", want)
+	}
+	page, err := e.Counters(t.Context(), CounterQuery{Site: site, Property: "country", Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, row := range page.Rows {
+		got[row.Value] = row.Events
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("counted %v, sent %v", got, want)
+	}
+	if st := locator.Status(); st.Failed != 0 || st.Files[0].Failures == 0 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// replaceFile puts a file in the place of another as a careful updater does. Each
+// is n seconds older than the first: files of one moment may have the same time.
+func replaceFile(t *testing.T, path string, data []byte, n int) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(-time.Duration(n) * time.Second)
+	if err := os.Chtimes(path+".new", at, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
