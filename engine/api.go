@@ -126,7 +126,8 @@ type Bucket struct {
 }
 
 // CounterQuery selects counters of one site. Days are dates (days since
-// 1970-01-01 in the site's zone), both inclusive; 0,0 = all time.
+// 1970-01-01 in the site's zone), both inclusive; 0,0 = all time. A series whose
+// FromDay is 0 begins with the first day there is.
 type CounterQuery struct {
 	Site           *Site
 	Property       string   // "" = the list of properties

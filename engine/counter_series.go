@@ -70,12 +70,14 @@ func (v *view) newSteps(b budget, w *where, q *CounterQuery) (*steps, error) {
 	fromDay, toDay := q.FromDay, q.ToDay
 	bounded := fromDay != 0 || toDay != 0
 	switch {
-	case byDay && !bounded:
+	case byDay && !bounded, bounded && fromDay == 0:
 		first, last, any, err := v.span(b, w, event.IntDay)
 		if err != nil || !any {
 			return &steps{}, err
 		}
-		fromDay, toDay, bounded = int32(first), int32(last), true
+		if fromDay = int32(first); !bounded {
+			toDay, bounded = int32(last), true
+		}
 	case !byDay && !bounded && (from == 0 || to == 0):
 		first, last, any, err := v.span(b, w, event.IntTime)
 		if err != nil || !any {

@@ -202,6 +202,15 @@ func TestCounterSeries(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// Without a beginning a series begins with the first day there is.
+	q.Offset, q.Limit, q.FromDay, q.ToDay = 0, 100, 0, int32(day(4)/86_400_000)
+	if page, err := v.engine.Counters(t.Context(), q); err != nil || !slices.Equal(page.Rows[:len(want)], want) || page.Count != len(want)+3 {
+		t.Errorf("until a day: %+v %v", page, err)
+	}
+	q.ToDay = int32(day(2) / 86_400_000)
+	if page, err := v.engine.Counters(t.Context(), q); err != nil || page.Count != 2*3 || page.Rows[0].Time != day(0) || page.Total.Events != 7 {
+		t.Errorf("until an earlier day: %+v %v", page, err)
+	}
 	// Nothing there, nothing to fill up.
 	if page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
 		t.Errorf("%+v %v", page, err)

@@ -250,6 +250,19 @@ func TestOpentrackerSameNumbers(t *testing.T) {
 			t.Errorf("%s: %v in all %+v", zone, sums, here.Total)
 		}
 	}
+	// A series without a beginning begins with the first event.
+	for _, until := range []string{"&interval=day&to=2999-12-31", "&interval=week&endTime=99999999999999&timeZone=Pacific/Auckland", "&interval=day&to=2999-12-31&timeZone=Pacific/Auckland"} {
+		if a := s.send("GET", "/api/counts?site=shop&property=plan"+until+"&"+readKey, ""); a.status != 400 || !strings.Contains(a.body, "more than 1000 intervals") {
+			t.Errorf("%s: %d %s", until, a.status, a.body)
+		}
+	}
+	tomorrow := time.Now().AddDate(0, 0, 1).Format(time.DateOnly)
+	for _, until := range []string{"&interval=day&to=" + tomorrow, "&interval=hour&to=" + tomorrow, "&interval=week&timeZone=Pacific/Auckland&to=" + tomorrow} {
+		a := s.send("GET", "/api/counts?site=shop&property=plan"+until+"&"+readKey, "")
+		if json.Unmarshal([]byte(a.body), &here) != nil || here.Total.Event != -2 || len(rows(here.Data)) == 0 || len(rows(here.Data)) > 200 {
+			t.Errorf("%s: %d %.300s", until, a.status, a.body)
+		}
+	}
 	if a := s.send("GET", "/api/counts?site=shop&property=plan&interval=hour&from=2026-01-01&to=2026-03-01&"+readKey, ""); a.status != 400 || !strings.Contains(a.body, "more than 1000 intervals") {
 		t.Errorf("too many steps: %d %s", a.status, a.body)
 	}

@@ -135,7 +135,10 @@ func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dial
 		Interval: q.Interval, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
 	}
 	if (q.FromDay != 0 || q.ToDay != 0) && q.Zone != nil && zoneName(q.Zone) != zoneName(r.site.Location) {
-		query.From, query.To = startOf(q.FromDay, q.Zone), startOf(q.ToDay+1, q.Zone)
+		if q.FromDay != 0 {
+			query.From = startOf(q.FromDay, q.Zone)
+		}
+		query.To = startOf(q.ToDay+1, q.Zone)
 		query.FromDay, query.ToDay = 0, 0
 	}
 	page, err := r.engine.Counters(ctx, query)

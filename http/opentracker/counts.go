@@ -115,9 +115,6 @@ func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 	if q.Property == "" {
 		return refuse("interval", "needs a property")
 	}
-	if s.ends && !s.starts {
-		return refuse("from", "needed with a to and an interval")
-	}
 	if !s.days {
 		return nil
 	}
@@ -125,7 +122,10 @@ func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 		q.ToDay = max(q.FromDay, dayOf(timeIn(r.now, s.zone)))
 	}
 	if q.Interval == "hour" {
-		q.From, q.To = s.start(q.FromDay), s.start(q.ToDay+1)
+		if s.starts {
+			q.From = s.start(q.FromDay)
+		}
+		q.To = s.start(q.ToDay + 1)
 		q.FromDay, q.ToDay = 0, 0
 	}
 	return nil
@@ -272,6 +272,10 @@ func isNumber(s string) bool {
 
 var escapeHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
 
+// attribution is what the licence of the built-in database of countries asks of
+// pages that show what comes of it.
+const attribution = "<p><small>Countries, where no other database is configured: <a href=\"https://db-ip.com\">IP Geolocation by DB-IP</a></small></p>\n"
+
 // html answers a page with a table that runs no script.
 func (t *table) html(res *dialect.Response) {
 	body := append(res.Body[:0], "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>"...)
@@ -292,6 +296,10 @@ func (t *table) html(res *dialect.Response) {
 		}
 		body = append(body, "</tr>\n"...)
 	}
-	res.Status, res.ContentType, res.Body = 200, "text/html; charset=utf-8", append(body, "</table>\n</html>\n"...)
+	body = append(body, "</table>\n"...)
+	if t.property == "country" || t.segment == "country" {
+		body = append(body, attribution...)
+	}
+	res.Status, res.ContentType, res.Body = 200, "text/html; charset=utf-8", append(body, "</html>\n"...)
 	res.Header = append(res.Header, [2]string{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"})
 }

@@ -143,6 +143,8 @@ func TestReadParameters(t *testing.T) {
 		"property=k&to=2026-11-19":                                "",
 		"property=k&date=2026-11-20&value=-5":                     "-5",
 		"property=k&interval=day&value=-5":                        "-5",
+		"property=k&interval=day&to=2026-11-20&value=-5":          "-5",
+		"property=k&interval=hour&to=2026-11-20&value=-5":         "-5",
 	} {
 		if got := values(query); got != want {
 			t.Errorf("%s: %q, want %q", query, got, want)
@@ -150,7 +152,7 @@ func TestReadParameters(t *testing.T) {
 	}
 	for _, query := range []string{
 		"property=k&limit=0", "property=k&limit=10001", "property=k&limit=x", "property=k&offset=-1", "property=k&sort=name",
-		"property=k&interval=year", "interval=day", "property=k&interval=day&to=2026-11-20", "property=k&dataType=xml",
+		"property=k&interval=year", "interval=day", "property=k&dataType=xml",
 		"value=1", "segment=country", "property=k&from=x", "property=k&callback=a(b)", "property=k&from=2026-11-21&to=2026-11-20",
 		strings.Repeat("a=1&", 513), "property=k" + strings.Repeat("&value=1", 257),
 	} {
@@ -165,6 +167,14 @@ func TestReadParameters(t *testing.T) {
 	}
 	if res = get("property=k&dataType=html"); !strings.Contains(string(res.Body), "<td>&lt;b&gt;</td>") || strings.Contains(string(res.Body), "<b>") {
 		t.Errorf("html: %s", res.Body)
+	}
+	if strings.Contains(string(res.Body), "db-ip.com") {
+		t.Errorf("html: %s", res.Body)
+	}
+	for _, query := range []string{"property=country&dataType=html", "property=k&segment=country&dataType=html"} {
+		if res := get(query); !strings.Contains(string(res.Body), `<a href="https://db-ip.com">`) {
+			t.Errorf("%s: countries without their source: %s", query, res.Body)
+		}
 	}
 	if res = get("property=k&callback=f&value=%3Cb%3E"); !strings.HasPrefix(string(res.Body), `f({"site"`) || !strings.HasSuffix(string(res.Body), "});") || bytes.ContainsAny(res.Body, "<>") {
 		t.Errorf("jsonp: %s", res.Body)
