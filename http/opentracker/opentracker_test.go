@@ -144,7 +144,6 @@ func TestReadParameters(t *testing.T) {
 		"property=k&date=2026-11-20&value=-5":                     "-5",
 		"property=k&interval=day&value=-5":                        "-5",
 		"property=k&interval=day&to=2026-11-20&value=-5":          "-5",
-		"property=k&interval=hour&to=2026-11-20&value=-5":         "-5",
 	} {
 		if got := values(query); got != want {
 			t.Errorf("%s: %q, want %q", query, got, want)
