@@ -34,6 +34,8 @@ type decoder struct {
 	parts   []part
 
 	req    *dialect.Request
+	ids    ids
+	named  bool // the request itself names its events: Idempotency-Key
 	keys   keys
 	source event.Source
 	top    envelope
@@ -131,6 +133,7 @@ func (p protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 		return nil
 	}
 	d := decoderOf(b, req)
+	d.ids, d.named = ids{random: p.random}, req.Header("Idempotency-Key") != ""
 	d.keys = requestKeys(req, e.kind)
 	switch e.kind {
 	case batch:

@@ -217,6 +217,9 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	f.fill(&context)
 	e.Context = d.trim(context, enrichedMax)
 	r.Source = d.sourceOf(&f)
+	if e.MessageID == "" && !d.named {
+		e.MessageID = d.ids.next(len(d.parts))
+	}
 	return nil
 }
 

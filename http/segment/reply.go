@@ -83,11 +83,12 @@ func formOf(req *dialect.Request) form {
 	return singleForm
 }
 
-// statusOf is the code of a failure. A wrong key is 400 here, and what may pass by
-// itself is 503: clients drop what was refused with any 4xx but 429.
+// statusOf is the code of a failure. A wrong key is 400 here, so is an encoding that
+// nobody knows, and what may pass by itself is 503: clients drop what was refused
+// with any 4xx but 429.
 func statusOf(f dialect.Failure) int {
 	switch f {
-	case dialect.Unauthorized, dialect.Forbidden:
+	case dialect.Unauthorized, dialect.Forbidden, dialect.BadMedia:
 		return 400
 	case dialect.DiskFull, dialect.Internal:
 		return 503
@@ -106,7 +107,7 @@ func whole(result dialect.Result, shape form) problem {
 		return p
 	case dialect.Unauthorized, dialect.Forbidden:
 		return problem{err: badRequest, message: badKey, index: -1}
-	case dialect.BadRequest:
+	case dialect.BadRequest, dialect.BadMedia:
 		var field *event.FieldError
 		if errors.As(result.Err, &field) {
 			p := one(field)

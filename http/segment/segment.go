@@ -10,7 +10,7 @@
 //
 // The bad messages of a batch are refused one by one and named in the answer, the
 // others are stored: a client may send the whole batch again, because the
-// messageId keeps each event single. A message without one is stored without one.
+// messageId keeps each event single. A message without one is given one.
 //
 // Times: with originalTimestamp (or timestamp) and sentAt the clock of the client
 // is corrected, time = receivedAt − (sentAt − originalTimestamp). Both stay in
@@ -18,6 +18,7 @@
 package segment
 
 import (
+	"crypto/rand"
 	"strings"
 
 	"cairn/engine/event"
@@ -104,11 +105,14 @@ func endpointOf(req *dialect.Request) endpoint {
 
 type protocol struct {
 	limits dialect.SegmentSettings // the largest of any site
+	random func(b []byte)          // fills b
 }
 
 // New returns the dialect for sites whose limits are at most these; zero ones are
 // the vendor's 15 KB an event and 500 KB a batch.
-func New(largest dialect.SegmentSettings) dialect.Reading { return protocol{limits(largest)} }
+func New(largest dialect.SegmentSettings) dialect.Reading {
+	return protocol{limits(largest), func(b []byte) { rand.Read(b) }} // which never fails
+}
 
 // limits are s with the defaults in the places of zeros.
 func limits(s dialect.SegmentSettings) dialect.SegmentSettings {

@@ -1,12 +1,76 @@
 package segment
 
 import (
+	"encoding/binary"
+	"regexp"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
 
+// The ids made for messages without one count the requests.
 func TestGolden(t *testing.T) {
-	dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Run(t, "testdata/*.txt")
+	for _, file := range []string{"seed", "fields", "replies"} {
+		var requests atomic.Int32
+		counting := func(b []byte) {
+			clear(b)
+			binary.BigEndian.PutUint32(b, uint32(requests.Add(1)))
+		}
+		dialecttest.Golden{Dialect: protocol{limits(dialect.SegmentSettings{}), counting}}.Run(t, "testdata/"+file+".txt")
+	}
+}
+
+// A message without an id gets one that no other has, in a request or over
+// requests; with an Idempotency-Key the server names it.
+func TestMadeIDs(t *testing.T) {
+	const uuid = `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
+	d := New(dialect.SegmentSettings{})
+	seen := map[string]bool{}
+	for range 3 {
+		var b dialect.Batch
+		body := `{"batch":[` + strings.Repeat(`{"type":"page","userId":"u"},`, 200) + `{"type":"page","userId":"u","messageId":"own"},{"type":"track"}]}`
+		req := request(t, "POST", "/v1/batch", body)
+		route(t, d, req)
+		if err := d.Decode(req, &b); err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range b.Records {
+			id := r.Event.MessageID
+			switch {
+			case i == 200 && id != "own", i == 201 && id != "":
+				t.Errorf("message %d: %q", i, id)
+			case i < 200 && (seen[id] || !regexp.MustCompile(uuid).MatchString(id)):
+				t.Errorf("message %d: %q, seen %v", i, id, seen[id])
+			}
+			seen[id] = true
+		}
+	}
+	named := request(t, "POST", "/v1/page", `{"userId":"u"}`)
+	header := named.Header
+	named.Header = func(name string) string {
+		if name == "Idempotency-Key" {
+			return "k"
+		}
+		return header(name)
+	}
+	var b dialect.Batch
+	route(t, d, named)
+	if err := d.Decode(named, &b); err != nil || b.Records[0].Event.MessageID != "" {
+		t.Errorf("%v %+v", err, b.Records)
+	}
+}
+
+// route gives a request what the server would: its route, and a site for its key.
+func route(t testing.TB, d dialect.Dialect, req *dialect.Request) {
+	t.Helper()
+	for _, r := range d.Routes() {
+		if r.Path == req.Path {
+			req.Route = &r
+			break
+		}
+	}
+	req.Find = func(dialect.Credential) *dialect.Site { return new(dialect.Site) }
 }

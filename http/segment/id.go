@@ -1,0 +1,43 @@
+package segment
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// idBlock is how many ids are made at once for a batch.
+const idBlock = 64
+
+// ids makes the ids of messages that have none: UUIDs of version 8 that are random
+// but for their last four bytes, which count the messages of the request. Those of
+// one batch so have 12 bytes in common and take little room where they are stored.
+type ids struct {
+	random func(b []byte)
+	base   [16]byte
+	made   uint32
+	ready  string // ids that nobody has yet, 36 characters each
+}
+
+// next is a new id, one of at most about so many.
+func (g *ids) next(most int) string {
+	if g.made == 0 {
+		g.random(g.base[:12])
+		g.base[6] = g.base[6]&0x0f | 0x80 // version 8: of our own making
+		g.base[8] = g.base[8]&0x3f | 0x80
+	}
+	if g.ready == "" {
+		block := make([]byte, 0, 36*max(1, min(most, idBlock)))
+		for len(block) < cap(block) {
+			binary.BigEndian.PutUint32(g.base[12:], g.made)
+			g.made++
+			block = hex.AppendEncode(block, g.base[:4])
+			for _, part := range [...][]byte{g.base[4:6], g.base[6:8], g.base[8:10], g.base[10:]} {
+				block = hex.AppendEncode(append(block, '-'), part)
+			}
+		}
+		g.ready = string(block)
+	}
+	id := g.ready[:36]
+	g.ready = g.ready[36:]
+	return id
+}
