@@ -202,6 +202,8 @@ func TestValidate(t *testing.T) {
 		{"[[site]]\nname = \"a\"\nip = \"sell\"", "ip ="},
 		{"[[site]]\nname = \"a\"\nretention_days = 3", "retention_days"},
 		{"[[site]]\nname = \"a\"\nexclude_ips = [\"office\"]", "exclude_ips"},
+		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"no/such.js\"", "matomo.tracker_file"},
+		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"config.go\"\n[[site]]\nname = \"b\"\nmatomo.tracker_file = \"other.js\"", "one for all"},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"urll\"", `did you mean "url"?`},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"url\"\npattern = \"(\"\npattern_type = \"regex\"", "pattern"},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\n[[site.goal]]\nid = 1\nname = \"h\"", "goal 1 is configured twice"},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -99,8 +101,14 @@ func parsePrefix(text string) (netip.Prefix, error) {
 func buildSites(sites []siteConfig) ([]*httpd.Site, error) {
 	names, ids, keys := map[string]bool{}, map[uint32]string{}, map[string]string{}
 	var out []*httpd.Site
+	tracker := ""
 	for i := range sites {
 		s := &sites[i]
+		if file := s.Matomo.TrackerFile; tracker == "" {
+			tracker = file
+		} else if file != "" && file != tracker {
+			return nil, fmt.Errorf("site %q: matomo.tracker_file: another site has another file, and matomo.js is one for all", s.Name)
+		}
 		if !siteName.MatchString(s.Name) {
 			return nil, fmt.Errorf("site %q: a name is 1 to 64 letters, digits, dots, dashes and underscores", s.Name)
 		}
@@ -155,6 +163,10 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	tracker, err := readTracker(s.Matomo.TrackerFile)
+	if err != nil {
+		return nil, fmt.Errorf("matomo.tracker_file: %w", err)
+	}
 	site := &httpd.Site{
 		Site: &engine.Site{
 			ID: s.ID, Name: s.Name, Location: loc, Uncounted: s.Uncounted,
@@ -172,7 +184,7 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 			OnlyHosts:     s.Matomo.OnlyHosts,
 			KeepFragment:  s.Matomo.KeepFragment,
 			TrackingToken: s.Matomo.TrackingToken,
-			TrackerFile:   s.Matomo.TrackerFile,
+			Tracker:       tracker,
 			Debug:         s.Matomo.Debug,
 		},
 		OpenPanel: httpd.OpenPanelSettings{UnsafeRevenue: s.OpenPanel.UnsafeRevenue},
@@ -217,4 +229,29 @@ func (g *goalConfig) validate() error {
 		}
 	}
 	return nil
+}
+
+// trackerBytesMax is more than any tracker script has.
+const trackerBytesMax = 4 << 20
+
+// readTracker is the text of the operator's tracker script; nil without a file.
+func readTracker(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, trackerBytesMax+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) == 0:
+		return nil, fmt.Errorf("%s is empty", file)
+	case len(text) > trackerBytesMax:
+		return nil, fmt.Errorf("%s has more than %d bytes", file, trackerBytesMax)
+	}
+	return text, nil
 }

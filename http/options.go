@@ -52,7 +52,7 @@ type MatomoSettings struct {
 	OnlyHosts     bool     // hits of other hosts than the site's are dropped
 	KeepFragment  bool     // urls keep what follows #
 	TrackingToken string   // may do what token_auth may, but for reading
-	TrackerFile   string
+	Tracker       []byte   // the script to serve for all sites in place of cairn's own; nil = none
 	Debug         bool
 }
 

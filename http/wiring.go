@@ -17,7 +17,7 @@ func dialects(r *registry) []dialect.Dialect {
 		opentracker.New(), // before whoever else answers "/": an si in the query wins
 		segment.New(segmentLimits(r)),
 		openpanel.New(),
-		matomo.New(),
+		matomo.New(matomoOptions(r)),
 	}
 }
 
@@ -29,4 +29,14 @@ func segmentLimits(r *registry) (largest dialect.SegmentSettings) {
 		largest.BatchLimit = max(largest.BatchLimit, a.BatchLimit)
 	}
 	return largest
+}
+
+// matomoOptions are the script that pages load.
+func matomoOptions(r *registry) (o matomo.Options) {
+	for _, a := range r.ids {
+		if a.Matomo.Tracker != nil {
+			o.Tracker = a.Matomo.Tracker
+		}
+	}
+	return o
 }

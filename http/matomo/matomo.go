@@ -25,6 +25,8 @@
 package matomo
 
 import (
+	"context"
+
 	"cairn/engine/event"
 	"cairn/http/dialect"
 )
@@ -43,16 +45,30 @@ const (
 	itemsMax      = 1000 // of an order
 )
 
-type protocol struct{}
+// Options are what the dialect knows besides its requests. The zero value tracks and
+// serves cairn's own script.
+type Options struct {
+	Tracker []byte // the operator's script to serve for cairn's own; nil = none
+}
 
-// New returns the dialect. It has no state.
-func New() dialect.Dialect { return protocol{} }
+type protocol struct {
+	Options
+	script *script
+}
+
+// New returns the dialect.
+func New(o Options) dialect.Reading {
+	if o.Tracker == nil {
+		return protocol{o, ownScript()}
+	}
+	return protocol{o, newScript(o.Tracker)}
+}
 
 func (protocol) Name() event.Dialect { return event.Matomo }
 
-// Routes are the two names of the one endpoint.
+// Routes are the two names of the one endpoint, and the script's.
 func (protocol) Routes() []dialect.Route {
-	var routes []dialect.Route
+	routes := scriptRoutes()
 	for _, path := range []string{"*/matomo.php", "*/piwik.php"} {
 		routes = append(routes, dialect.Route{
 			Methods: []string{"GET", "POST", "HEAD"}, Path: path,
@@ -61,4 +77,10 @@ func (protocol) Routes() []dialect.Route {
 		})
 	}
 	return routes
+}
+
+// Read answers with the script.
+func (p protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
+	p.script.read(req, res)
+	return nil
 }

@@ -55,13 +55,13 @@ func NewRequest(method, target string, header map[string]string, body []byte) (*
 	}, nil
 }
 
-// routeMatches says that the path, host and query of req are those of r; see
+// routeMatches says that the path, host, query and form of req are those of r; see
 // dialect.Route for the patterns.
 func routeMatches(r *dialect.Route, req *dialect.Request) bool {
 	if label, _, _ := strings.Cut(req.Host, "."); r.Host != "" && !strings.EqualFold(label, r.Host) {
 		return false
 	}
-	if r.Query != "" && !queryHas(req.RawQuery, r.Query) {
+	if r.Query != "" && !queryHas(req.RawQuery, r.Query) || r.Form != "" && !queryHas(string(req.Body), r.Form) {
 		return false
 	}
 	if name, ok := strings.CutPrefix(r.Path, "*/"); ok {
@@ -106,7 +106,7 @@ func specificity(r *dialect.Route) int {
 	if r.Host != "" {
 		n += 4
 	}
-	if r.Query != "" {
+	if r.Query != "" || r.Form != "" {
 		n += 2
 	}
 	if !strings.Contains(r.Path, "*") {
