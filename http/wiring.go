@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"slices"
+
 	"cairn/http/dialect"
 	"cairn/http/matomo"
 	"cairn/http/openpanel"
@@ -31,12 +33,16 @@ func segmentLimits(r *registry) (largest dialect.SegmentSettings) {
 	return largest
 }
 
-// matomoOptions are the script that pages load.
-func matomoOptions(r *registry) (o matomo.Options) {
-	for _, a := range r.ids {
+// matomoOptions are the sites that Matomo's log importer may ask for, and the script
+// that pages load.
+func matomoOptions(r *registry) matomo.Options {
+	o := matomo.Options{AnySite: r.implicit}
+	for id, a := range r.ids {
+		o.Sites = append(o.Sites, id)
 		if a.Matomo.Tracker != nil {
 			o.Tracker = a.Matomo.Tracker
 		}
 	}
+	slices.Sort(o.Sites)
 	return o
 }

@@ -48,7 +48,9 @@ const (
 // Options are what the dialect knows besides its requests. The zero value tracks and
 // serves cairn's own script.
 type Options struct {
-	Tracker []byte // the operator's script to serve for cairn's own; nil = none
+	Tracker []byte   // the operator's script to serve for cairn's own; nil = none
+	Sites   []uint32 // the ids of all sites, for the Reporting API
+	AnySite bool     // there is one site, and every host and id means it
 }
 
 type protocol struct {
@@ -66,9 +68,9 @@ func New(o Options) dialect.Reading {
 
 func (protocol) Name() event.Dialect { return event.Matomo }
 
-// Routes are the two names of the one endpoint, and the script's.
+// Routes are the two names of the one endpoint, the script's, and the reporting calls.
 func (protocol) Routes() []dialect.Route {
-	routes := scriptRoutes()
+	routes := append(scriptRoutes(), reportRoutes()...)
 	for _, path := range []string{"*/matomo.php", "*/piwik.php"} {
 		routes = append(routes, dialect.Route{
 			Methods: []string{"GET", "POST", "HEAD"}, Path: path,
@@ -79,8 +81,13 @@ func (protocol) Routes() []dialect.Route {
 	return routes
 }
 
-// Read answers with the script.
+// Read answers with the script or a reporting call.
 func (p protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
-	p.script.read(req, res)
+	if isScript(req.Path) {
+		p.script.read(req, res)
+		return nil
+	}
+	r := report{req: req, Options: p.Options}
+	r.answer(res)
 	return nil
 }

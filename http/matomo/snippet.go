@@ -73,6 +73,11 @@ func scriptRoutes() (routes []dialect.Route) {
 	return routes
 }
 
+// isScript says that the route of a request serves the script.
+func isScript(path string) bool {
+	return strings.HasSuffix(path, ".js") || strings.HasPrefix(path, "/js/")
+}
+
 // read answers with the script, or with 304 to who has it.
 func (s *script) read(req *dialect.Request, res *dialect.Response) {
 	packed := acceptsGzip(req.Header("Accept-Encoding"))
