@@ -85,7 +85,7 @@ func (e *Engine) recognise(r *Record, now int64) error {
 		return nil
 	}
 	if ev.Anonymous == "" && ev.User != "" && keepsSessions(ev) && !v.Old {
-		newest, err := e.liveSession(e.state(r.Site.ID), event.FieldUser, ev.User, at)
+		newest, err := e.liveSession(e.state(r.Site.ID), inSession, ev.User, at)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64)
 	if yesterday == "" || v.JoinOnly || v.Old {
 		return nil
 	}
-	newest, err := e.liveSession(e.state(site.ID), event.FieldAnonymous, yesterday, at)
+	newest, err := e.liveSession(e.state(site.ID), ofDevice, yesterday, at)
 	if err == nil && newest != nil {
 		v.Device = yesterday
 	}
@@ -122,24 +122,46 @@ func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64)
 }
 
 // liveSession returns the newest OpenPanel event of an id that is in a session
-// which goes on at that time, nil when there is none.
-func (e *Engine) liveSession(s *siteState, field, id string, at int64) (newest *event.Event, err error) {
-	w := matching(
-		index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
-	)
-	w.timeFrom = at - sessionIdle
-	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
-	_, err = s.view().walk(e.budget(context.Background()), w, false, 0, func(p *viewPart, rows []int) (bool, error) {
+// which goes on at that time, nil when there is none. sort is inSession or ofDevice.
+func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) (*event.Event, error) {
+	from := at - sessionIdle
+	key := sightingKey{s.id, sort, id}
+	l, known := e.sightings.get(key)
+	if !known || l.seq == 0 && from < l.rank {
+		field := event.FieldUser
+		if sort == ofDevice {
+			field = event.FieldAnonymous
+		}
+		w := matching(
+			index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
+			index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+			index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
+		)
+		w.timeFrom = from
+		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+		ev, err := s.newestMatch(e.budget(context.Background()), w)
+		if err != nil {
+			return nil, fmt.Errorf("find a live session: %w", err)
+		}
+		if ev == nil {
+			e.sightings.put(key, sighting{0, from}, true)
+		}
+		return ev, nil
+	}
+	if l.seq == 0 || l.rank < from {
+		return nil, nil
+	}
+	return s.view().event(l.seq)
+}
+
+// newestMatch returns the newest event that satisfies w, nil when there is none.
+func (s *siteState) newestMatch(b budget, w *where) (newest *event.Event, err error) {
+	_, err = s.view().walk(b, w, false, 0, func(p *viewPart, rows []int) (bool, error) {
 		var err error
 		newest, err = newRowReader(p.get()).read(rows[0])
 		return false, err
 	}, 1)
-	if err != nil {
-		return nil, fmt.Errorf("find a live session: %w", err)
-	}
-	return newest, nil
+	return newest, err
 }
 
 // inherited are the context keys a server's event takes over from the session it
@@ -168,7 +190,7 @@ func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) erro
 		return nil
 	}
 	now := e.now().UnixMilli()
-	newest, err := e.liveSession(s, event.FieldAnonymous, v.Device, now)
+	newest, err := e.liveSession(s, ofDevice, v.Device, now)
 	switch {
 	case err != nil:
 		return err

@@ -11,7 +11,8 @@
 //	site.go       what of a site is published, in memory and sealed; views of it
 //	seal.go       rows in memory and in the log become runs
 //	where.go      from the conditions of a query to clauses of the index
-//	query.go      listing, counting, series
+//	device.go     who an OpenPanel event is from; sightings.go what it asks for most
+//	query.go      listing, counting, series; visits.go sums over sessions
 //	counters.go   counters and their splits, from columns
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
 //	links.go      which ordinals name one person

@@ -24,14 +24,15 @@ import (
 
 // Engine is an open store. It implements API.
 type Engine struct {
-	opts   Options
-	db     *pebble.DB
-	cache  *index.Cache
-	disk   *disk
-	hwm    *hwm
-	public *publicIDs
-	owners *owners
-	log    *slog.Logger
+	opts      Options
+	db        *pebble.DB
+	cache     *index.Cache
+	disk      *disk
+	hwm       *hwm
+	public    *publicIDs
+	owners    *owners
+	sightings *sightings
+	log       *slog.Logger
 
 	mu    sync.RWMutex
 	sites map[uint32]*siteState
@@ -154,6 +155,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.owners = newOwners(int(e.opts.Memory >> 14))
+	e.sightings = newSightings(int(e.opts.Memory >> 13))
 	seq := &sequencer{
 		e:      e,
 		ids:    newIDs(e.db, int(e.opts.Memory/4096)),

@@ -88,6 +88,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if err := e.recall(&sub.events[i]); err != nil {
 			return nil, err
 		}
+		if o.Status == Stored {
+			e.sightings.published(sub.events[i].site.id, sub.events[i].event, o.Seq, o.Session)
+		}
 		if err := e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session); err != nil {
 			return nil, err
 		}

@@ -83,46 +83,47 @@ func increment(properties *event.Object, path, by string) {
 	properties.Set(key, event.Raw(string(event.AppendObject(nil, o))))
 }
 
-// identifiesSeen is how many identify events an increment is held against.
-const identifiesSeen = 8
-
-// checkIncrement refuses an OpenPanel increment of what is known to be no number:
-// the newest identify that has the property says. It spares a client a mistake; one
-// that slips by adds to nothing, see increment. One with a message id is not asked: a
-// retry is answered as the first try was.
+// checkIncrement refuses an OpenPanel increment of what the newest identify of the
+// profile says is no number. It spares a client a mistake; one that slips by adds to
+// nothing, see increment. One with a message id is not asked: a retry is answered as
+// the first try was.
 func (e *Engine) checkIncrement(site *Site, ev *event.Event) (*event.FieldError, error) {
 	if ev.Type != event.Increment || ev.Dialect != event.OpenPanel || ev.MessageID != "" {
 		return nil, nil
 	}
-	w := matching(
-		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{ev.User}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
-	)
-	var ferr *event.FieldError
-	seen := 0
-	_, err := e.state(site.ID).view().walk(e.budget(context.Background()), w, false, 0, func(p *viewPart, rows []int) (bool, error) {
-		r := newRowReader(p.get())
-		for _, row := range rows {
-			if seen++; seen > identifiesSeen {
-				return false, nil
-			}
-			told, err := r.read(row)
-			if err != nil {
-				return false, err
-			}
-			if numeric, known := numericAt(told.Properties, ev.Name); known {
-				if !numeric {
-					ferr = &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}
-				}
-				return false, nil
-			}
-		}
-		return true, nil
-	}, identifiesSeen)
-	if err != nil {
-		return nil, fmt.Errorf("find what is incremented: %w", err)
+	told, err := e.newestIdentify(e.state(site.ID), ev.User)
+	if err != nil || told == nil {
+		return nil, err
 	}
-	return ferr, nil
+	if numeric, known := numericAt(told.Properties, ev.Name); known && !numeric {
+		return &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}, nil
+	}
+	return nil, nil
+}
+
+// newestIdentify returns what a user was last said to be, nil when nothing was.
+func (e *Engine) newestIdentify(s *siteState, user string) (*event.Event, error) {
+	key := sightingKey{s.id, identifies, user}
+	if l, known := e.sightings.get(key); known {
+		if l.seq == 0 {
+			return nil, nil
+		}
+		return s.view().event(l.seq)
+	}
+	ev, err := s.newestMatch(e.budget(context.Background()), matching(
+		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+	))
+	if err != nil {
+		return nil, fmt.Errorf("find the newest identify: %w", err)
+	}
+	if ev == nil {
+		e.sightings.put(key, sighting{}, true)
+		return nil, nil
+	}
+	e.sightings.put(key, sighting{ev.Seq, int64(ev.Seq)}, true)
+	return ev, nil
 }
 
 // numericAt says whether there is a number at a dotted path of traits, as far as

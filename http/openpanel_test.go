@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -287,25 +286,4 @@ func TestOpenPanelClaims(t *testing.T) {
 			t.Errorf("%q %v: %s", c.ip, c.headers, a.body)
 		}
 	}
-}
-
-func BenchmarkOpenPanelTrack(b *testing.B) {
-	s := withDevices(b, func(o *Options) { o.IPRate, o.IPBurst = 1e9, 1e9 })
-	b.ReportAllocs()
-	b.RunParallel(func(p *testing.PB) {
-		c := s.dial()
-		r := bufio.NewReader(c)
-		body := `{"type":"track","payload":{"name":"report_exported","profileId":"user_123","properties":{"format":"pdf","pages":12}}}`
-		text := fmt.Sprintf("POST /track HTTP/1.1\r\nHost: a\r\n%s\r\n%s\r\n%s\r\n%s\r\nContent-Length: %d\r\n\r\n%s", clientID, clientSecret, firefox, visitor, len(body), body)
-		for p.Next() {
-			if _, err := c.Write([]byte(text)); err != nil {
-				b.Error(err)
-				return
-			}
-			if a, err := readAnswer(r, false); err != nil || a.status != 200 {
-				b.Errorf("%+v %v", a, err)
-				return
-			}
-		}
-	})
 }

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"cairn/engine/event"
+)
+
+// Whatever is remembered, forgotten and told late, the answer is that of the log:
+// asked for an event of a rank from there on, one is known, or none, or it has to be
+// looked for.
+func TestSightings(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		s := newSightings(1 + rng.IntN(6))
+		now := int64(1_000_000)
+		log := map[string][]int64{} // ranks by user
+		looked := 0
+		for op := range 3000 {
+			now += rng.Int64N(200)
+			id := fmt.Sprint("u", rng.IntN(8))
+			if rng.IntN(2) == 0 {
+				ev := &event.Event{Dialect: event.OpenPanel, User: id, Received: now, Time: now}
+				if rng.IntN(3) == 0 {
+					ev.Time -= rng.Int64N(900)
+				}
+				log[id] = append(log[id], ev.Time)
+				s.published(1, ev, uint64(op+1), "session")
+				continue
+			}
+			from := now - 1800 - rng.Int64N(900)
+			there := false
+			for _, rank := range log[id] {
+				there = there || rank >= from
+			}
+			key := sightingKey{1, inSession, id}
+			switch l, known := s.get(key); {
+			case !known || l.seq == 0 && from < l.rank:
+				looked++
+				if !there {
+					s.put(key, sighting{0, from}, true)
+				}
+			case (l.seq != 0 && l.rank >= from) != there:
+				t.Fatalf("seed %d, op %d: %s from %d is %+v, in the log %v", seed, op, id, from, l, log[id])
+			}
+		}
+		if looked == 0 || looked > 1400 {
+			t.Errorf("seed %d: looked for %d of about 1500", seed, looked)
+		}
+		if n := len(s.hot) + len(s.cold); n > 2*s.max {
+			t.Errorf("seed %d: %d entries, at most %d", seed, n, 2*s.max)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package httpd
+
+import (
+	"bufio"
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// One call a request over HTTP, answered when it is on disk.
+func BenchmarkOpenPanelTrack(b *testing.B) {
+	const track = `{"type":"track","payload":{"name":"report_exported","profileId":"user_123","properties":{"format":"pdf","pages":12}}}`
+	const increment = `{"type":"increment","payload":{"profileId":"user_123","property":"visits"}}`
+	for _, c := range []struct {
+		name, body, agent string
+		clients           int
+	}{
+		{"a server's, 1 client", track, "User-Agent: node", 1},
+		{"a server's, 64 clients", track, "User-Agent: node", 64},
+		{"a browser's, 64 clients", track, firefox, 64},
+		{"increments, 64 clients", increment, "User-Agent: node", 64},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := withDevices(b, func(o *Options) { o.IPRate, o.IPBurst = 1e9, 1e9 })
+			text := fmt.Sprintf("POST /track HTTP/1.1\r\nHost: a\r\n%s\r\n%s\r\n%s\r\n%s\r\nContent-Length: %d\r\n\r\n%s", clientID, clientSecret, c.agent, visitor, len(c.body), c.body)
+			send := func(next func() bool) {
+				conn := s.dial()
+				r := bufio.NewReader(conn)
+				for next() {
+					if _, err := conn.Write([]byte(text)); err != nil {
+						b.Error(err)
+						return
+					}
+					if a, err := readAnswer(r, false); err != nil || a.status != 200 {
+						b.Errorf("%+v %v", a, err)
+						return
+					}
+				}
+			}
+			b.ReportAllocs()
+			if c.clients == 1 {
+				send(b.Loop)
+				return
+			}
+			b.SetParallelism(c.clients / runtime.GOMAXPROCS(0))
+			b.RunParallel(func(p *testing.PB) { send(p.Next) })
+		})
+	}
+}
