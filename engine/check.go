@@ -363,6 +363,9 @@ func (s *siteCheck) compareState() error {
 	if s.upTo > s.last {
 		s.problem("the ids cover %d events, the log has %d", s.upTo, s.last)
 	}
+	if err := s.pings(); err != nil {
+		return err
+	}
 	if err := readLinks(s.db, s.site, func(seq uint64, l link) { s.links[linkName(seq, l)]-- }); err != nil {
 		return err
 	}
@@ -372,6 +375,22 @@ func (s *siteCheck) compareState() error {
 		}
 	}
 	return nil
+}
+
+// pings checks that what is said to have gone on is a visit.
+func (s *siteCheck) pings() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixPing, s.site), UpperBound: siteKey(prefixPing, s.site+1)})
+	if err != nil {
+		return err
+	}
+	prefix := len(siteKey(prefixPing, s.site))
+	for ok := it.First(); ok; ok = it.Next() {
+		visit := s.ids.hot[string(idKey(nil, s.site, kindVisit, 0, string(it.Key()[prefix:])))]
+		if visit == nil || len(it.Value()) != 8 {
+			s.problem("a ping of a visit that is none")
+		}
+	}
+	return it.Close()
 }
 
 // noKeys is a store that has nothing.

@@ -214,9 +214,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 			s.e.stats.duplicates.Add(1)
 			return nil
 		}
-		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}
-	sg := g.of(site, next)
 	newSession := s.newSession
 	if e.Dialect == event.OpenPanel {
 		newSession = func() string { return shortID(s.newSession()) }
@@ -225,6 +223,13 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	if err != nil {
 		return err
 	}
+	if p.refuse != nil || p.skip {
+		return s.settleHit(g, ev, &p)
+	}
+	if e.MessageID != "" {
+		s.recent.add(site.id, ev.hi, ev.lo, next)
+	}
+	sg := g.of(site, next)
 	ev.begins = p.session == next
 	if len(p.links) > 0 {
 		sg.links = append(sg.links, seqLink{next, p.links})

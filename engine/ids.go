@@ -31,6 +31,7 @@ type known struct {
 	ord    uint64
 	linked bool // of an anonymous id: it has met its first user
 	live   []live
+	visit  *hitVisit // of a visit of Matomo's
 	dirty  bool
 }
 
@@ -134,11 +135,15 @@ type place struct {
 	person, session uint64
 	sessionID       string
 	links           []link
+	verdict         // of a hit
 }
 
 // decide takes in the event at seq and gives it its person and session.
 // newSession names a new session.
 func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+	if e.Hit != nil && !e.SessionSent {
+		return t.decideHit(site, seq, e, newSession)
+	}
 	user, anon, err := t.meet(site, seq, e, &p)
 	if err != nil {
 		return p, err
@@ -173,6 +178,9 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() 
 
 // replay takes in an event as the log has it: what was decided is in the row.
 func (t *ids) replay(site uint32, seq uint64, e *event.Event) (p place, err error) {
+	if e.Dialect == event.Matomo && !e.SessionSent {
+		return t.replayHit(site, seq, e)
+	}
 	user, anon, err := t.meet(site, seq, e, &p)
 	if err != nil {
 		return p, err
@@ -400,13 +408,23 @@ func (t *ids) evict() {
 	}
 }
 
-const knownVersion = 1
+const (
+	knownVersion = 1
+	visitVersion = 2
+)
 
 // append is the stored form:
 //
 //	version 1 | ord uvarint | linked 1 | count uvarint | count x live
 //	live: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
+//
+// and of a visit of Matomo's
+//
+//	version 2 | ord uvarint | visit, see hits.go
 func (k *known) append(dst []byte) []byte {
+	if k.visit != nil {
+		return k.visit.append(binary.AppendUvarint(append(dst, visitVersion), k.ord))
+	}
 	dst = append(dst, knownVersion)
 	dst = binary.AppendUvarint(dst, k.ord)
 	linked := byte(0)
@@ -428,7 +446,8 @@ func (k *known) append(dst []byte) []byte {
 var errKnown = errors.New("damaged record of an id")
 
 func parseKnown(b []byte) (*known, error) {
-	bad := len(b) == 0 || b[0] != knownVersion
+	visit := len(b) > 0 && b[0] == visitVersion
+	bad := len(b) == 0 || b[0] != knownVersion && !visit
 	take := func(n uint64) []byte {
 		if bad || n > uint64(len(b)) {
 			bad = true
@@ -447,20 +466,39 @@ func parseKnown(b []byte) (*known, error) {
 		b = b[w:]
 		return v
 	}
-	take(1)
-	k := &known{ord: uvarint(), linked: take(1)[0] == 1}
-	for n := uvarint(); n > 0 && !bad; n-- {
-		l := live{dialect: take(1)[0]}
-		l.id = string(take(uvarint()))
-		l.ord = uvarint()
-		last, w := binary.Varint(b)
+	varint := func() int64 {
+		v, w := binary.Varint(b)
 		if w <= 0 {
 			bad = true
-			break
+			return 0
 		}
 		b = b[w:]
-		l.last = last
-		k.live = append(k.live, l)
+		return v
+	}
+	take(1)
+	k := &known{ord: uvarint()}
+	if visit {
+		v := &hitVisit{}
+		flags := take(1)[0]
+		bad = bad || flags > 3
+		v.referred, v.viewed = flags&1 != 0, flags&2 != 0
+		v.first, v.last, v.actions = varint(), varint(), uvarint()
+		for _, s := range [...]*string{&v.id, &v.visitor, &v.user, &v.campaign, &v.keyword} {
+			*s = string(take(uvarint()))
+		}
+		for n := uvarint(); n > 0 && !bad; n-- {
+			v.goals = append(v.goals, varint())
+		}
+		k.visit = v
+	} else {
+		k.linked = take(1)[0] == 1
+		for n := uvarint(); n > 0 && !bad; n-- {
+			l := live{dialect: take(1)[0]}
+			l.id = string(take(uvarint()))
+			l.ord = uvarint()
+			l.last = varint()
+			k.live = append(k.live, l)
+		}
 	}
 	if bad || len(b) != 0 {
 		return nil, errKnown

@@ -49,6 +49,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if err := e.recognise(r, now); err != nil {
 			return nil, err
 		}
+		e.show(r, now)
 		ferr := e.prepare(r, now)
 		if ferr == nil {
 			var err error
@@ -85,6 +86,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	}
 	for i := range sub.events {
 		o := sub.events[i].outcome
+		if o.Seq == 0 {
+			continue // it is not in the log
+		}
 		if err := e.recall(&sub.events[i]); err != nil {
 			return nil, err
 		}

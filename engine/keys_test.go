@@ -50,7 +50,7 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 		name   string
 		prefix int
 	}{
-		{"store", prefixStore}, {"id", prefixID}, {"ids up to", prefixIDsUpTo}, {"link", prefixLink},
+		{"store", prefixStore}, {"id", prefixID}, {"ids up to", prefixIDsUpTo}, {"link", prefixLink}, {"ping", prefixPing},
 		{"wal block", wal.PrefixBlock}, {"wal note", wal.PrefixNote},
 		{"index descriptor", index.PrefixDescriptor}, {"index run", index.PrefixRun},
 	} {

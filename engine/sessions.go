@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -80,19 +81,8 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 		return Session{}, ErrNotFound
 	}
 	s := Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
-	s.Referrer = ev.Context.Get("referrer").Text
-	s.Campaign = ev.Context.Get("utm_campaign").Text
-	if s.Campaign == "" {
-		s.Campaign = ev.Context.Get("utm_source").Text
-	}
-	switch {
-	case s.Campaign != "":
-		s.ReferrerType = "campaign"
-	case s.Referrer != "":
-		s.ReferrerType = "website"
-	default:
-		s.ReferrerType = "direct"
-	}
+	s.arrive(ev)
+	var came hitVisit // where a visit of Matomo's came from may become known later
 	var views []pageView
 	err = v.eachEvent(b, []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{ev.Session}}}},
@@ -105,6 +95,13 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 			s.End = ev.Time
 		}
 		s.Events++
+		if ev.Dialect == event.Matomo {
+			was := came.arrival
+			if came.take(ev); came.arrival != was {
+				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.campaign
+				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
+			}
+		}
 		if ev.User != "" {
 			s.User = ev.User
 		}
@@ -139,10 +136,46 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
+	if s.Dialect == event.Matomo {
+		until, err := lastPing(e.db, site.ID, first)
+		if err != nil {
+			return Session{}, err
+		}
+		// Someone who did two things was there for a second more than between them.
+		if until = max(until, s.End); until > s.Start {
+			s.Beyond = until - s.End + 1000
+		}
+	}
 	if s.Bounce = s.Actions <= 1; s.Dialect == event.OpenPanel {
 		s.Bounce = len(views) < 2
 	}
 	return s, nil
+}
+
+// arrive says where the visitor of a session's first event came from.
+func (s *Session) arrive(ev *event.Event) {
+	s.Referrer = ev.Context.Get("referrer").Text
+	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
+	host, _, _ := splitURL(s.Referrer)
+	s.ReferrerType = referrerType(s.Campaign, cmp.Or(strings.ToLower(host), s.Referrer))
+	if ev.Dialect == event.Matomo { // whose own pages refer to each other
+		s.Referrer, s.ReferrerType = "", "direct"
+	}
+}
+
+// referrerType is how someone came: by a campaign, from a search engine, a social
+// network or another site, or directly.
+func referrerType(campaign, from string) string {
+	switch {
+	case campaign != "":
+		return "campaign"
+	case from == "":
+		return "direct"
+	}
+	if _, kind, ok := event.KnownReferrer(from); ok && (kind == "search" || kind == "social") {
+		return kind
+	}
+	return "website"
 }
 
 type pageView struct {

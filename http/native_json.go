@@ -201,7 +201,7 @@ func appendSession(dst []byte, s *engine.Session) []byte {
 	dst = append(dst, `,"end":`...)
 	dst = appendTime(dst, s.End)
 	dst = append(dst, `,"duration":`...)
-	dst = strconv.AppendInt(dst, max(s.End-s.Start, 0)/1000, 10)
+	dst = strconv.AppendInt(dst, max(s.End-s.Start+s.Beyond, 0)/1000, 10)
 	dst = appendUint(dst, `,"events":`, s.Events)
 	dst = appendUint(dst, `,"actions":`, s.Actions)
 	dst = appendText(dst, "entry", s.Entry)

@@ -396,6 +396,7 @@ type Session struct {
 	Start, End                       int64 // Unix milliseconds
 	Events, Actions                  uint64
 	Entry, Exit                      string // url, path or name of the first and last page or screen
+	Beyond                           int64  // milliseconds it is known to have gone on after End
 	Bounce                           bool
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string

@@ -1,0 +1,381 @@
+// Hits: which visit a hit of Matomo's is in. A visitor is known by an id, or by what
+// the request shows anyway; a visit goes on for half an hour after its last action,
+// within one day of the site's zone. Decided in the sequencer, one hit after the
+// other, so that the first hits of a visit that come at once begin one.
+//
+// What is known of visits is a function of the log, like all of ids.go:
+//
+//	visitor ─┐                  a visitor's id, the newest visits it was in
+//	         ├─▶ visit          by the seq of its first event
+//	print ───┘                  a fingerprint, the newest visits that began with it
+//	order                       an order's id
+
+package engine
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cairn/engine/event"
+)
+
+// Kinds of ids, beside those of ids.go.
+const (
+	kindVisitor = 'v'
+	kindPrint   = 'p'
+	kindVisit   = 'w' // the id is 8 bytes: the visit's ordinal
+	kindOrder   = 'o'
+)
+
+// The bounds of a visit.
+const (
+	visitIdle     = sessionIdle // a gap of this many milliseconds ends it
+	visitActions  = 10_000      // and so many actions
+	visitGoals    = 1000        // goals that are known of it
+	visitsOfID    = 4           // visits that are known of an id
+	visitorDigits = 16          // of a visitor's id and of a fingerprint
+)
+
+// hitVisit is what is known of a visit.
+type hitVisit struct {
+	id          string // of its session
+	visitor     string // the id its newest hit came with; "" = none
+	user        string
+	arrival           // where it came from
+	viewed      bool  // it has a page view
+	first, last int64 // event times
+	actions     uint64
+	goals       []int64
+	ping        int64 // the latest, as far as this process knows; not stored
+}
+
+// arrival is where a visit came from.
+type arrival struct {
+	campaign, keyword string
+	referred          bool // by a campaign or another site; else it came by itself
+}
+
+// arrivalOf reads where an event's visitor came from. A page view that is a visit's
+// first may say what campaign the visitor's client remembers.
+func arrivalOf(e *event.Event, first bool) (a arrival) {
+	c := e.Context
+	for _, key := range [...]string{"utm_campaign", "utm_source", "utm_medium"} {
+		if a.campaign = strings.ToLower(c.Get(key).Text); a.campaign != "" {
+			break
+		}
+	}
+	a.keyword = strings.ToLower(c.Get("utm_term").Text)
+	if a.campaign == "" && first && e.Type == event.Page {
+		if a.campaign = e.Extra.Get("_rcn").Text; a.campaign != "" {
+			a.keyword = e.Extra.Get("_rck").Text
+		}
+	}
+	a.referred = a.campaign != "" || c.Get("referrer_host").Text != ""
+	return a
+}
+
+// fingerprintOf is the fingerprint an event was stored with.
+func fingerprintOf(e *event.Event) string { return e.Extra.Get(event.Fingerprint).Text }
+
+// visitorOf is the id an event's visit is looked for by, "" when it has none but its
+// fingerprint. A user's is made of the user's id, as all of Matomo's clients do it.
+func visitorOf(e *event.Event) string {
+	if e.User != "" {
+		sum := sha1.Sum([]byte(e.User))
+		return hex.EncodeToString(sum[:visitorDigits/2])
+	}
+	if e.Anonymous != fingerprintOf(e) {
+		return e.Anonymous
+	}
+	return ""
+}
+
+// show completes an event's hit before it is encoded: its fingerprint, which is its
+// anonymous id where it has no other, and the bounds of its day.
+func (e *Engine) show(r *Record, now int64) {
+	ev, h := r.Event, r.Event.Hit
+	if h == nil {
+		return
+	}
+	at := ev.Time
+	if at == 0 || at > now+dayMillis {
+		at = now
+	}
+	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
+	y, m, d := day.Date()
+	h.Day[0] = DayStart(day, r.Site.Location).UnixMilli()
+	h.Day[1] = DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
+	if e.opts.Visitors == nil || r.Source == nil {
+		return
+	}
+	src := r.Source
+	today, before := e.opts.Visitors.Visitor(r.Site, "matomo", src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
+	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
+	if today == "" {
+		return
+	}
+	if ev.Anonymous == "" {
+		ev.Anonymous = today
+	}
+	ev.Extra.Set(event.Fingerprint, event.Str(today))
+}
+
+func zoneOf(loc *time.Location) *time.Location {
+	if loc == nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// visitKey is the id of a visit in the table.
+func visitKey(ord uint64) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], ord)
+	return string(b[:])
+}
+
+func (t *ids) visit(site uint32, ord uint64) (*known, error) {
+	k, err := t.get(site, kindVisit, 0, visitKey(ord))
+	if k != nil && k.visit == nil {
+		return nil, errKnown
+	}
+	return k, err
+}
+
+// newest returns, of the visits known of an id, the one with the latest action that
+// satisfies ok; nil when none does. An action over half an hour ahead is of a later
+// visit.
+func (t *ids) newest(site uint32, kind byte, id string, at int64, ok func(*hitVisit) bool) (found *known, err error) {
+	if id == "" {
+		return nil, nil
+	}
+	of, err := t.get(site, kind, 0, id)
+	if of == nil || err != nil {
+		return nil, err
+	}
+	for _, l := range of.live {
+		k, err := t.visit(site, l.ord)
+		if err != nil {
+			return nil, err
+		}
+		if k != nil && k.visit.last <= at+visitIdle && ok(k.visit) && (found == nil || k.visit.last > found.visit.last) {
+			found = k
+		}
+	}
+	return found, nil
+}
+
+// lastVisit finds the visit a hit may be in: by its visitor's id, whenever that was;
+// else by what it shows, if that was within half an hour. Who is logged in is in
+// nobody else's.
+func (t *ids) lastVisit(site uint32, e *event.Event) (*known, error) {
+	visitor := visitorOf(e)
+	found, err := t.newest(site, kindVisitor, visitor, e.Time, func(v *hitVisit) bool { return v.visitor == visitor })
+	if found != nil || err != nil || e.Hit.IDOnly {
+		return found, err
+	}
+	for _, print := range [...]string{fingerprintOf(e), e.Hit.Before} {
+		k, err := t.newest(site, kindPrint, print, e.Time, func(v *hitVisit) bool {
+			return v.last > e.Time-visitIdle && (e.User == "" || v.user == "" || v.user == e.User)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if k != nil && (found == nil || k.visit.last > found.visit.last) {
+			found = k
+		}
+	}
+	return found, nil
+}
+
+// goesOn says whether the visit takes the hit in.
+func (v *hitVisit) goesOn(e *event.Event) bool {
+	h := e.Hit
+	if h.New && !h.Ping || v.last <= e.Time-visitIdle || v.last < h.Day[0] || v.last >= h.Day[1] || v.actions >= visitActions {
+		return false
+	}
+	a := arrivalOf(e, false)
+	return a.campaign == "" || !v.referred || a.campaign == v.campaign && a.keyword == v.keyword
+}
+
+// verdict is what else may become of a hit than that it is stored.
+type verdict struct {
+	skip   bool // there is nothing to store
+	ping   int64
+	refuse *event.FieldError
+}
+
+// judge says what becomes of a hit, v being the visit it is in, nil when it begins
+// one.
+func (t *ids) judge(site uint32, e *event.Event, k *known) (d verdict, err error) {
+	h := e.Hit
+	switch {
+	case h.Ping:
+		d.skip = true
+		if k != nil && e.Time > k.visit.last {
+			d.ping = e.Time
+		}
+	case h.After > 0 && (k == nil || e.Time-k.visit.first <= h.After):
+		d.skip = true
+	case h.Once && k != nil:
+		id, ok := goalOf(e)
+		d.skip = ok && slices.Contains(k.visit.goals, id)
+	case h.Order:
+		order, err := t.get(site, kindOrder, 0, e.Name)
+		if err != nil {
+			return d, err
+		}
+		if order != nil {
+			d.refuse = &event.FieldError{Index: -1, Field: "ec_id", Msg: "the site has an order of this id"}
+		}
+	}
+	return d, nil
+}
+
+// goalOf is the number of the goal an event tells of.
+func goalOf(e *event.Event) (int64, bool) {
+	if e.Type != event.Goal {
+		return 0, false
+	}
+	id, err := strconv.ParseInt(e.Properties.Get("goal_id").Text, 10, 64)
+	return id, err == nil
+}
+
+// decideHit is decide for a hit.
+func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+	k, err := t.lastVisit(site, e)
+	if err != nil {
+		return p, err
+	}
+	if k != nil && !k.visit.goesOn(e) {
+		k = nil
+	}
+	if p.verdict, err = t.judge(site, e, k); err != nil || p.skip || p.refuse != nil {
+		if k != nil {
+			p.session, p.sessionID = k.ord, k.visit.id
+		}
+		return p, err
+	}
+	if _, _, err = t.meet(site, seq, e, &p); err != nil {
+		return p, err
+	}
+	if k != nil {
+		p.session, p.sessionID = k.ord, k.visit.id
+	} else {
+		p.session, p.sessionID = seq, newSession()
+	}
+	return p, t.keepVisit(site, seq, e, &p)
+}
+
+// replayHit is replay for a hit.
+func (t *ids) replayHit(site uint32, seq uint64, e *event.Event) (p place, err error) {
+	if _, _, err = t.meet(site, seq, e, &p); err != nil || e.SessionOrd == 0 {
+		return p, err
+	}
+	p.session, p.sessionID = e.SessionOrd, e.Session
+	return p, t.keepVisit(site, seq, e, &p)
+}
+
+// keepVisit notes what an event that is in a visit says of it. A visit that the log
+// does not have leaves p without a session, which check finds.
+func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error {
+	visitor := visitorOf(e)
+	if p.session == seq {
+		v := &hitVisit{id: p.sessionID, visitor: visitor, first: e.Time, last: e.Time}
+		if _, err := t.get(site, kindVisit, 0, visitKey(seq)); err != nil {
+			return err
+		}
+		t.add(seq).visit = v
+		if err := t.refer(site, kindPrint, fingerprintOf(e), seq, seq); err != nil {
+			return err
+		}
+		if err := t.refer(site, kindVisitor, visitor, seq, seq); err != nil {
+			return err
+		}
+	}
+	k, err := t.visit(site, p.session)
+	if err != nil {
+		return err
+	}
+	if k == nil || k.visit.id != p.sessionID {
+		p.session = 0
+		return nil
+	}
+	if v := k.visit; visitor != "" && visitor != v.visitor {
+		v.visitor = visitor
+		if err := t.refer(site, kindVisitor, visitor, p.session, seq); err != nil {
+			return err
+		}
+	}
+	k.visit.take(e)
+	t.mark(k)
+	if e.Type == event.Order && e.Name != "" {
+		_, err = t.getOrAdd(site, kindOrder, 0, e.Name, seq)
+	}
+	return err
+}
+
+// refer notes that an id was in a visit.
+func (t *ids) refer(site uint32, kind byte, id string, visit, seq uint64) error {
+	if id == "" {
+		return nil
+	}
+	k, err := t.getOrAdd(site, kind, 0, id, seq)
+	if err != nil || slices.ContainsFunc(k.live, func(l live) bool { return l.ord == visit }) {
+		return err
+	}
+	if len(k.live) == visitsOfID {
+		k.live = slices.Delete(k.live, 0, 1)
+	}
+	k.live = append(k.live, live{ord: visit})
+	t.mark(k)
+	return nil
+}
+
+// take adds what an event says.
+func (v *hitVisit) take(e *event.Event) {
+	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
+	if e.User != "" {
+		v.user = e.User
+	}
+	if a := arrivalOf(e, !v.viewed); !v.referred && a.referred || a.campaign != "" && !v.viewed && e.Type == event.Page && v.campaign == "" {
+		v.arrival = a
+	}
+	v.viewed = v.viewed || e.Type == event.Page
+	if slices.Contains(actions, e.Type) {
+		v.actions++
+	}
+	if id, ok := goalOf(e); ok && len(v.goals) < visitGoals && !slices.Contains(v.goals, id) {
+		v.goals = append(v.goals, id)
+	}
+}
+
+// append is the stored form:
+//
+//	flags 1 | first varint | last varint | actions uvarint |
+//	id, visitor, user, campaign, keyword: length uvarint, bytes |
+//	count uvarint | count x goal varint
+func (v *hitVisit) append(dst []byte) []byte {
+	flags := byte(0)
+	if v.referred {
+		flags |= 1
+	}
+	if v.viewed {
+		flags |= 2
+	}
+	dst = binary.AppendVarint(append(dst, flags), v.first)
+	dst = binary.AppendUvarint(binary.AppendVarint(dst, v.last), v.actions)
+	for _, s := range [...]string{v.id, v.visitor, v.user, v.campaign, v.keyword} {
+		dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(v.goals)))
+	for _, g := range v.goals {
+		dst = binary.AppendVarint(dst, g)
+	}
+	return dst
+}
