@@ -35,7 +35,7 @@ func withVisits(t testing.TB, change func(*Options)) *testServer {
 	site := matomoSite()
 	e, err := engine.Open(engine.Options{
 		Dir: t.TempDir(), Sites: []*engine.Site{site.Site}, Reserve: -1,
-		Enrich: engine.NewEnricher(engine.EnricherOptions{}), Visitors: shownVisitors{},
+		Enrich: engine.NewEnricher(engine.EnricherOptions{}), Visitors: hashedVisitors{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -217,11 +217,13 @@ func (h *hit) decode(token string) *event.FieldError {
 		return h.exclude(reason)
 	}
 	if h.p.integer(pPing, 0) == 1 {
-		return h.exclude("ping")
+		h.add(event.Track, "").Event.Hit.Ping = true
+		return nil
 	}
 	if err := h.action(); err != nil {
 		return err
 	}
+	h.last()
 	return nil
 }
 

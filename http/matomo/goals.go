@@ -55,9 +55,11 @@ func (h *hit) reach(value event.Value, match dialect.GoalMatch, text string) {
 	}
 }
 
-// last adds the goals of long visits: the engine knows whether this one is.
+// last adds the goals of long visits to an action: the engine knows whether its visit
+// is one.
 func (h *hit) last() {
-	if len(h.batch.Records) == h.first || h.batch.Records[h.first].Exclude != "" {
+	first := &h.batch.Records[h.first]
+	if t := first.Event.Type; first.Exclude != "" || t == event.Goal || t == event.Order || t == event.Cart {
 		return
 	}
 	for i := range h.settings.Goals {
