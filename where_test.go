@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,9 @@ func whereSends(v whereVisitor, n int, k *siteKeys) []whereSend {
 			[]string{basic, "User-Agent: analytics-node/3.1.0"}, false, "kept"},
 		{"openpanel", "openpanel", "POST", "/track", `{"type":"track","payload":{"name":"screen_view","properties":{"__path":"https://shop.example/p"}}}`,
 			[]string{"openpanel-client-id: " + k.ClientID, "openpanel-client-secret: " + k.ClientSecret, "openpanel-client-ip: " + v.ip, "User-Agent: " + v.agent}, false, "kept"},
+		{"matomo from a browser", "matomo", "GET", "/matomo.php?idsite=1&rec=1&action_name=p&url=https%3A%2F%2Fshop.example%2Fp", "", nil, true, "dropped"},
+		{"matomo from a server", "matomo", "POST", "/matomo.php", "idsite=1&rec=1&action_name=p&url=https%3A%2F%2Fshop.example%2Fp&token_auth=" + k.TokenAuth + "&cip=" + url.QueryEscape(v.ip) + "&ua=" + url.QueryEscape(v.agent),
+			[]string{"Content-Type: application/x-www-form-urlencoded"}, false, "dropped"},
 		{"openpanel from a browser", "openpanel", "POST", "/track", `{"type":"track","payload":{"name":"screen_view","properties":{"__path":"https://shop.example/p"}}}`,
 			[]string{"openpanel-client-id: " + k.ClientID, "Origin: https://shop.example"}, true, "dropped"},
 	}
