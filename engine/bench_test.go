@@ -183,20 +183,24 @@ func BenchmarkRead(b *testing.B) {
 		{"nothing", where("name", "event 1", "user", "nobody")},
 	} {
 		b.Run("List/"+c.name, func(b *testing.B) {
+			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := e.List(context.Background(), engine.Query{Site: benchSite, Where: c.where, Limit: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 		})
 		b.Run("Count/"+c.name, func(b *testing.B) {
+			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := e.Count(context.Background(), engine.Query{Site: benchSite, Where: c.where}); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 		})
 	}
 	today := dayOf(time.Now().UnixMilli(), nil)
@@ -213,28 +217,34 @@ func BenchmarkRead(b *testing.B) {
 	} {
 		b.Run("Counters/"+c.name, func(b *testing.B) {
 			c.q.Site, c.q.Limit = benchSite, 100
+			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := e.Counters(context.Background(), c.q); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 		})
 	}
 	b.Run("Users", func(b *testing.B) {
+		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, _, err := e.Users(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
+		b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 	})
 	b.Run("Sessions", func(b *testing.B) {
+		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, _, err := e.Sessions(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
+		b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 	})
 }

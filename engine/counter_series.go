@@ -154,11 +154,11 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	if err != nil {
 		return CounterPage{}, err
 	}
-	whole := tally{all: new(distinct)}
-	page := CounterPage{}
-	if page.Total, err = v.tally(b, w, q, &whole, nil); err != nil {
+	whole, total, err := v.tally(b, w, q, nil)
+	if err != nil {
 		return CounterPage{}, err
 	}
+	page := CounterPage{Total: total}
 	values := whole.rows
 	page.Count = len(s.starts) * len(values)
 	if q.Offset >= page.Count {
@@ -166,8 +166,8 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t := tally{all: new(distinct)}
-	if _, err := v.tally(b, w, q, &t, s); err != nil {
+	t, _, err := v.tally(b, w, q, s)
+	if err != nil {
 		return CounterPage{}, err
 	}
 	byStep := make([][]CounterRow, s.to-s.from)

@@ -11,44 +11,51 @@ import (
 // never in it.
 type ordSet struct {
 	pages map[uint64]*[1024]uint64
-	key   uint64 // of page, plus 1
-	page  *[1024]uint64
+	near  []nearPage // the pages asked for lately, each at the end of its key
 }
+
+type nearPage struct {
+	key  uint64 // plus 1
+	page *[1024]uint64
+}
+
+const nearPages = 256 // a power of two
 
 func (s *ordSet) add(ord uint64) {
-	if ord == 0 {
-		return
+	if ord != 0 {
+		s.at(ord >> 16)[ord&0xffff>>6] |= 1 << (ord & 63)
 	}
-	if key := ord>>16 + 1; s.key != key {
-		s.at(key)
-	}
-	s.page[ord&0xffff>>6] |= 1 << (ord & 63)
 }
 
-// at makes the page of a key the current one.
-func (s *ordSet) at(key uint64) {
-	if s.pages == nil {
-		s.pages = make(map[uint64]*[1024]uint64)
+// at finds or makes the page of a key.
+func (s *ordSet) at(key uint64) *[1024]uint64 {
+	if len(s.near) != 0 {
+		if n := &s.near[key%nearPages]; n.key == key+1 {
+			return n.page
+		}
+	} else {
+		s.pages, s.near = make(map[uint64]*[1024]uint64), make([]nearPage, nearPages)
 	}
 	p := s.pages[key]
 	if p == nil {
 		p = new([1024]uint64)
 		s.pages[key] = p
 	}
-	s.key, s.page = key, p
+	s.near[key%nearPages] = nearPage{key + 1, p}
+	return p
 }
 
 func (s *ordSet) union(o *ordSet) {
 	for key, from := range o.pages {
-		s.at(key)
+		page := s.at(key)
 		for i, w := range from {
-			s.page[i] |= w
+			page[i] |= w
 		}
 	}
 }
 
 func (s *ordSet) has(ord uint64) bool {
-	p := s.pages[ord>>16+1]
+	p := s.pages[ord>>16]
 	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
 }
 
@@ -73,7 +80,7 @@ func (s *ordSet) sorted() []uint64 {
 	for _, k := range keys {
 		for i, w := range s.pages[k] {
 			for ; w != 0; w &= w - 1 {
-				all = append(all, (k-1)<<16|uint64(i)<<6|uint64(bits.TrailingZeros64(w)))
+				all = append(all, k<<16|uint64(i)<<6|uint64(bits.TrailingZeros64(w)))
 			}
 		}
 	}
@@ -106,14 +113,18 @@ const pairRowsMax = 1 << 24
 
 // add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
 func (s *pairSet) add(row int, ord uint64) bool {
-	return ord != 0 && s.put(uint64(row)<<40|ord&(1<<40-1))
+	return ord != 0 && s.put(pairOf(row, ord))
 }
+
+func pairOf(row int, ord uint64) uint64 { return uint64(row)<<40 | ord&(1<<40-1) }
+
+func splitPair(p uint64) (row int, ord uint64) { return int(p >> 40), p & (1<<40 - 1) }
 
 func (s *pairSet) has(row int, ord uint64) bool {
 	if len(s.slots) == 0 {
 		return false
 	}
-	pair := uint64(row)<<40 | ord&(1<<40-1)
+	pair := pairOf(row, ord)
 	mask := uint64(len(s.slots) - 1)
 	for i := pairSlot(pair) & mask; ; i = (i + 1) & mask {
 		if s.slots[i] == pair || s.slots[i] == 0 {
@@ -124,15 +135,24 @@ func (s *pairSet) has(row int, ord uint64) bool {
 
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 
+// clear forgets all pairs and keeps a table that is not large.
 func (s *pairSet) clear() {
+	if s.n = 0; len(s.slots) > pairsKept {
+		s.slots = nil
+	}
 	clear(s.slots)
-	s.n = 0
 }
+
+const pairsKept = 1 << 16 // slots
 
 func (s *pairSet) put(pair uint64) bool {
 	if (s.n+1)*4 > len(s.slots)*3 {
 		old := s.slots
-		s.slots = make([]uint64, max(64, 2*len(old)))
+		factor := 4
+		if len(old) >= pairsKept {
+			factor = 2
+		}
+		s.slots = make([]uint64, max(64, factor*len(old)))
 		s.n = 0
 		for _, p := range old {
 			if p != 0 {
@@ -153,11 +173,11 @@ func (s *pairSet) put(pair uint64) bool {
 	}
 }
 
-// each calls fn with the row of every pair.
-func (s *pairSet) each(fn func(row int)) {
+// each calls fn with every pair.
+func (s *pairSet) each(fn func(row int, ord uint64)) {
 	for _, p := range s.slots {
 		if p != 0 {
-			fn(int(p >> 40))
+			fn(splitPair(p))
 		}
 	}
 }
@@ -176,4 +196,18 @@ func (s *pairSet) toRoots(l *links) {
 			s.put(p>>40<<40 | l.find(p&(1<<40-1)))
 		}
 	}
+}
+
+// lately is a sieve of pairs: what comes many times in a row comes through once or
+// a few times.
+type lately [1 << 12]uint64
+
+// new reports whether the pair may be new, and remembers it.
+func (l *lately) new(pair uint64) bool {
+	slot := &l[pairSlot(pair)&(1<<12-1)]
+	if *slot == pair {
+		return false
+	}
+	*slot = pair
+	return true
 }

@@ -121,7 +121,7 @@ func TestPairSetIsASet(t *testing.T) {
 			for p := range model {
 				want[p.row]++
 			}
-			s.each(func(row int) { got[row]++ })
+			s.each(func(row int, _ uint64) { got[row]++ })
 			if !maps.Equal(got, want) || s.n != len(model) {
 				t.Fatalf("%s: %d pairs by row %v; want %d, %v", what, s.n, got, len(model), want)
 			}

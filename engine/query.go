@@ -329,8 +329,8 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 		return nil, err
 	}
 	users.toRoots(v.site.links)
-	users.each(func(i int) { buckets[i].Users++ })
-	sessions.each(func(i int) { buckets[i].Sessions++ })
+	users.each(func(i int, _ uint64) { buckets[i].Users++ })
+	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })
 	for i := range buckets {
 		buckets[i].Time = starts[i]
 	}

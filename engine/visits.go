@@ -119,7 +119,7 @@ func (s *visitSum) people(v *view, b budget, w *where) error {
 	}
 	s.total.Users = uint64(all.countRoots(v.site.links))
 	inSteps.toRoots(v.site.links)
-	inSteps.each(func(i int) { s.steps[i].Users++ })
+	inSteps.each(func(i int, _ uint64) { s.steps[i].Users++ })
 	return nil
 }
 

@@ -1,0 +1,243 @@
+// Counted: which values the rows of a part count under, read from its columns.
+
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// counted reads what counters count in the rows of one part: it answers, from
+// columns, what event.Counts answers from a whole event.
+type counted struct {
+	part     index.Part
+	property string
+	explicit []pathColumn // columns where the property may be
+	detected *pathColumn  // the detected value it replaces, if there is one
+	literal  *rowInts     // codes of the column of that very key
+	rest     *pathColumn  // keys without a column
+
+	types      *pathColumn
+	flags      *rowInts
+	increments *pathColumn
+	notCounted *pathColumn
+	capped     *pathColumn
+	parser     event.Parser
+	self       int32               // the property's own name, as notCounted has it
+	cappedMemo map[uint32][]string // what of the property the codes of capped hold
+	names      *terms
+	countables []int8  // by code of the type: 1 countable, 2 not, 0 not looked at
+	ids, kept  []int32 // of the row asked last
+}
+
+// pathColumn is a column and a path inside its cells, with what each code holds
+// there remembered.
+type pathColumn struct {
+	col   index.Column
+	codes *rowInts
+	path  string
+	names *terms
+	memo  [][]int32 // by code; nil = not looked at
+}
+
+func openPath(p index.Part, field, path string, names *terms) *pathColumn {
+	col := p.Column(field)
+	if col == nil {
+		return nil
+	}
+	return &pathColumn{col: col, codes: newRowInts(col.Codes()), path: path, names: names}
+}
+
+// noTerms is the memory of a code that has nothing at the path.
+var noTerms = []int32{}
+
+// at returns the terms at the path in a row's cell.
+func (c *pathColumn) at(row int) []int32 {
+	code := int(c.codes.at(row))
+	if code == 0 || code > c.col.Card() {
+		return nil
+	}
+	if c.memo == nil {
+		c.memo = make([][]int32, c.col.Card()+1)
+	}
+	if c.memo[code] == nil {
+		ids := noTerms
+		event.CellLeaves(c.col.Cell(uint32(code)), func(path, term string) bool {
+			if path == c.path {
+				ids = append(ids, c.names.id(strings.Clone(term)))
+			}
+			return true
+		})
+		c.memo[code] = ids
+	}
+	return c.memo[code]
+}
+
+// cell returns the row's cell, nil when there is none.
+func (c *pathColumn) cell(row int) []byte {
+	if c == nil {
+		return nil
+	}
+	if code := uint32(c.codes.at(row)); code != 0 {
+		return c.col.Cell(code)
+	}
+	return nil
+}
+
+func newCounted(p index.Part, property string, names *terms) *counted {
+	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
+	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
+		if col := openPath(p, a.Field, a.Path, names); col != nil {
+			if isOverflow(a.Field) {
+				c.rest = col
+			}
+			c.explicit = append(c.explicit, *col)
+		}
+	}
+	if col := p.Column(event.PrefixProperty + property); col != nil {
+		c.literal = newRowInts(col.Codes())
+	}
+	switch {
+	case property == "name":
+		c.detected = openPath(p, event.FieldName, "", names)
+	case event.Detected(property):
+		c.detected = openPath(p, event.PrefixContext+property, "", names)
+	}
+	c.types = openPath(p, event.FieldType, "", names)
+	c.increments = openPath(p, event.FieldIncrements, "", names)
+	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
+	c.capped = openPath(p, event.FieldCapped, "", names)
+	c.self = names.id(property)
+	return c
+}
+
+// countable says whether the row takes part in counters at all.
+func (c *counted) countable(row int) bool {
+	if c.types == nil || c.flags.at(row)&event.FlagUncounted != 0 {
+		return false
+	}
+	code := int(c.types.codes.at(row))
+	if code == 0 || code > c.types.col.Card() {
+		return false
+	}
+	if c.countables == nil {
+		c.countables = make([]int8, c.types.col.Card()+1)
+	}
+	if c.countables[code] == 0 {
+		c.countables[code] = 2
+		if event.Countable(event.Type(event.CellValue(c.types.col.Cell(uint32(code))).Text)) {
+			c.countables[code] = 1
+		}
+	}
+	return c.countables[code] == 1
+}
+
+// values returns the distinct values the row counts under, capped ones as
+// event.Other. The slice is good until the next call.
+func (c *counted) values(row int) []int32 {
+	var ids []int32
+	switch {
+	case c.detected == nil && len(c.explicit) == 1:
+		ids = c.explicit[0].at(row)
+	case len(c.explicit) == 0 && (c.detected == nil || !c.replaced(row)):
+		if c.detected != nil {
+			ids = c.detected.at(row)
+		}
+	default:
+		c.ids = c.ids[:0]
+		for i := range c.explicit {
+			c.collect(c.explicit[i].at(row))
+		}
+		if c.detected != nil && !c.replaced(row) {
+			c.collect(c.detected.at(row))
+		}
+		ids = c.ids
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if c.notCounted != nil && slices.Contains(c.notCounted.at(row), c.self) {
+		return nil
+	}
+	if c.capped != nil {
+		if code := uint32(c.capped.codes.at(row)); code != 0 {
+			if values := c.cappedIn(code); len(values) > 0 {
+				return c.cap(ids, values)
+			}
+		}
+	}
+	return ids
+}
+
+func (c *counted) collect(ids []int32) {
+	for _, id := range ids {
+		if !slices.Contains(c.ids, id) {
+			c.ids = append(c.ids, id)
+		}
+	}
+}
+
+// cappedIn returns the property's values that rows of a code count under
+// event.Other; event.Other itself stands for all.
+func (c *counted) cappedIn(code uint32) []string {
+	values, ok := c.cappedMemo[code]
+	if !ok {
+		e := new(event.Event)
+		if e.SetCell(event.FieldCapped, c.capped.col.Cell(code)) == nil {
+			for _, t := range e.Capped {
+				if t.Property == c.property {
+					values = append(values, t.Value)
+				}
+			}
+		}
+		if c.cappedMemo == nil {
+			c.cappedMemo = make(map[uint32][]string)
+		}
+		c.cappedMemo[code] = values
+	}
+	return values
+}
+
+// cap returns ids with those of the values as event.Other.
+func (c *counted) cap(ids []int32, values []string) []int32 {
+	c.kept = c.kept[:0]
+	for _, id := range ids {
+		if slices.Contains(values, c.names.names[id]) || slices.Contains(values, event.Other) {
+			id = c.names.id(event.Other)
+		}
+		if !slices.Contains(c.kept, id) { // two capped values of one row are one Other
+			c.kept = append(c.kept, id)
+		}
+	}
+	return c.kept
+}
+
+// replaced says whether the row has a property of the detected one's very name.
+func (c *counted) replaced(row int) bool {
+	if c.literal != nil && c.literal.at(row) != 0 {
+		return true
+	}
+	if cell := c.rest.cell(row); cell != nil {
+		members, err := event.CellValue(cell).Object(&c.parser)
+		return err == nil && members.Get(c.property).Kind != event.Absent
+	}
+	return false
+}
+
+// amount is what the row adds to the property's totals.
+func (c *counted) amount(row int) int64 {
+	if cell := c.increments.cell(row); cell != nil {
+		e := new(event.Event)
+		if e.SetCell(event.FieldIncrements, cell) == nil {
+			for _, a := range e.Increments {
+				if a.Property == c.property {
+					return a.By
+				}
+			}
+		}
+	}
+	return 1
+}

@@ -1,0 +1,393 @@
+// Tallies: rows added up by value, first within each part, then over all.
+
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"sync"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// tallyKey is what one row of an answer is about; step is that of a series.
+type tallyKey struct {
+	value, segment int32
+	step           int
+}
+
+// noSegment is the segment of a row that is not split.
+const noSegment = -1
+
+// partial is what a slice of a part adds to a tally. Most rows of one say nothing
+// new of persons and sessions; that is found out here, in sets that fit the
+// processor's cache, and slices are added up side by side.
+type partial struct {
+	first   uint64
+	names   terms
+	keys    []tallyKey  // of its rows; values and segments by number in names
+	events  []int64     // by row
+	persons []uint64    // pairs of row and ordinal, some twice
+	older   []uint64    // pairs of sessions that began before the slice, some twice
+	began   []*beganSet // by row, for the first rows: sessions that began in the slice
+	own     pairSet     // of those of all other rows
+
+	latePersons, lateSessions lately
+
+	plain []int32   // row plus 1, by value, where nothing splits them
+	grid  [][]int32 // row plus 1, by value and segment, where both are few
+	rest  map[tallyKey]int32
+}
+
+// A grid has room for so many values and segments.
+const (
+	gridValues   = 4096
+	gridSegments = 256
+)
+
+// row finds or makes the row of k, -1 when there are too many.
+func (p *partial) row(k tallyKey) int {
+	at := p.place(k)
+	if at == nil {
+		row, ok := p.rest[k]
+		if !ok {
+			if row = p.add(k); row < 0 {
+				return -1
+			}
+			if p.rest == nil {
+				p.rest = make(map[tallyKey]int32)
+			}
+			p.rest[k] = row
+		}
+		return int(row)
+	}
+	if *at == 0 {
+		*at = p.add(k) + 1
+	}
+	return int(*at) - 1
+}
+
+// place is where the number of the row of k stands, nil when in rest.
+func (p *partial) place(k tallyKey) *int32 {
+	switch {
+	case k.step != 0:
+		return nil
+	case k.segment == noSegment:
+		for int(k.value) >= len(p.plain) {
+			p.plain = append(p.plain, 0)
+		}
+		return &p.plain[k.value]
+	case k.value >= gridValues || k.segment >= gridSegments:
+		return nil
+	}
+	for int(k.value) >= len(p.grid) {
+		p.grid = append(p.grid, nil)
+	}
+	line := &p.grid[k.value]
+	for int(k.segment) >= len(*line) {
+		*line = append(*line, 0)
+	}
+	return &(*line)[k.segment]
+}
+
+func (p *partial) add(k tallyKey) int32 {
+	if len(p.keys) >= CounterRowsMax {
+		return -1
+	}
+	p.keys = append(p.keys, k)
+	p.events = append(p.events, 0)
+	return int32(len(p.keys) - 1)
+}
+
+// count adds an event to a row.
+func (p *partial) count(row int, by int64, person, session uint64) {
+	p.events[row] = index.AddSaturating(p.events[row], by)
+	if pair := pairOf(row, person); person != 0 && p.latePersons.new(pair) {
+		p.persons = append(p.persons, pair)
+	}
+	pair := pairOf(row, session)
+	switch {
+	case session == 0 || !p.lateSessions.new(pair):
+	case session < p.first:
+		p.older = append(p.older, pair)
+	case row < beganRows:
+		for len(p.began) <= row {
+			p.began = append(p.began, nil)
+		}
+		if p.began[row] == nil {
+			p.began[row] = new(beganSet)
+		}
+		at := session - p.first
+		p.began[row][at/64%uint64(len(beganSet{}))] |= 1 << (at % 64)
+	default:
+		p.own.put(pair)
+	}
+}
+
+// beganSet is a bitmap of the rows of a slice that began a session.
+type beganSet [sliceRows / 64]uint64
+
+// beganRows is how many rows of an answer have one.
+const beganRows = 64
+
+// partials are kept for their memory.
+var partials = sync.Pool{New: func() any { return new(partial) }}
+
+// release gives the partial away, without what may have grown large.
+func (p *partial) release() {
+	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons[:0], older: p.older[:0], own: p.own, began: p.began}
+	keep.own.clear()
+	for _, b := range keep.began {
+		if b != nil {
+			clear(b[:])
+		}
+	}
+	if cap(p.keys) <= gridValues && cap(p.persons) <= sliceRows && cap(p.older) <= sliceRows {
+		*p = keep
+		partials.Put(p)
+	}
+}
+
+// tally adds up the rows of an answer. Slices come newest first.
+type tally struct {
+	rows     []CounterRow
+	steps    []int // of rows, in a series
+	names    terms
+	at       map[tallyKey]int
+	users    pairSet
+	sessions pairSet // that began in older slices than where they were met
+	all      distinct
+	total    int64
+}
+
+// distinct are the persons and sessions of all rows together.
+type distinct struct{ users, sessions ordSet }
+
+// merge adds the next older slice and reports false when there are too many rows.
+func (t *tally) merge(p *partial) bool {
+	rows := make([]int, len(p.keys))
+	ids := make([]int32, len(p.names.names)) // of t, plus 1
+	id := func(of int32) int32 {
+		if of == noSegment {
+			return noSegment
+		}
+		if ids[of] == 0 {
+			ids[of] = t.names.id(p.names.names[of]) + 1
+		}
+		return ids[of] - 1
+	}
+	for i, k := range p.keys {
+		if rows[i] = t.row(tallyKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
+			return false
+		}
+		r := &t.rows[rows[i]]
+		r.Events = index.AddSaturating(r.Events, p.events[i])
+		t.total = index.AddSaturating(t.total, p.events[i])
+	}
+	for _, pair := range p.persons {
+		row, person := splitPair(pair)
+		t.users.add(rows[row], person)
+		t.all.users.add(person)
+	}
+	// A session that began in this slice is in no older one. If it goes on in a
+	// newer one it is in sessions already.
+	own := func(row int, session uint64) {
+		if !t.sessions.has(rows[row], session) {
+			t.rows[rows[row]].Sessions++
+		}
+		t.all.sessions.add(session)
+	}
+	p.own.each(own)
+	for row, set := range p.began {
+		if set == nil {
+			continue
+		}
+		for i, w := range set {
+			for ; w != 0; w &= w - 1 {
+				own(row, p.first+uint64(i*64+bits.TrailingZeros64(w)))
+			}
+		}
+	}
+	for _, pair := range p.older {
+		row, session := splitPair(pair)
+		if t.sessions.add(rows[row], session) {
+			t.rows[rows[row]].Sessions++
+		}
+		t.all.sessions.add(session)
+	}
+	return true
+}
+
+// row finds or makes the row of k, -1 when there are too many.
+func (t *tally) row(k tallyKey) int {
+	i, ok := t.at[k]
+	if !ok {
+		if len(t.rows) >= CounterRowsMax {
+			return -1
+		}
+		if t.at == nil {
+			t.at = make(map[tallyKey]int)
+		}
+		r := CounterRow{Value: t.names.names[k.value]}
+		if k.segment != noSegment {
+			r.Segment = t.names.names[k.segment]
+		}
+		i = len(t.rows)
+		t.rows = append(t.rows, r)
+		t.steps = append(t.steps, k.step)
+		t.at[k] = i
+	}
+	return i
+}
+
+// finish fills in the distinct numbers.
+func (t *tally) finish(l *links) CounterRow {
+	t.users.toRoots(l)
+	t.users.each(func(i int, _ uint64) { t.rows[i].Users++ })
+	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}
+}
+
+// count tallies one property.
+func (v *view) count(b budget, q *CounterQuery) (*tally, CounterRow, error) {
+	w, err := q.plan(v)
+	if err != nil {
+		return nil, CounterRow{}, err
+	}
+	return v.tally(b, w, q, nil)
+}
+
+// tally adds up the rows that satisfy w, split by the steps of a series if there
+// are any, and returns their total.
+func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps) (*tally, CounterRow, error) {
+	t := new(tally)
+	if segmentOf(q) == q.Property {
+		return t, CounterRow{}, nil // a property does not split itself
+	}
+	// Values that are asked for lead to their rows; those under event.Other lie
+	// anywhere.
+	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
+	full := false
+	err := sideBySide(v, func(p *slice) (*partial, error) { return p.partial(b, w, q, s) }, func(p *partial) bool {
+		full = !t.merge(p)
+		p.release()
+		return !full
+	})
+	if err != nil {
+		return nil, CounterRow{}, err
+	}
+	if full {
+		return nil, CounterRow{}, tooManyValues()
+	}
+	return t, t.finish(v.site.links), nil
+}
+
+func tooManyValues() error {
+	return fmt.Errorf("%w: more than %d values", ErrBadQuery, CounterRowsMax)
+}
+
+func segmentOf(q *CounterQuery) string { return strings.TrimRight(q.Segment, "!") }
+
+// counting restricts w to the rows that count under one of the values of a
+// property, as far as that can be told.
+func (w *where) counting(property string, values []string) *where {
+	if property == "" || len(values) == 0 || slices.Contains(values, event.Other) {
+		return w
+	}
+	own := *w
+	own.clauses = append(slices.Clip(w.clauses), countedClause(property, values))
+	return &own
+}
+
+// partial adds up the rows of a slice that satisfy w, nil when there are none.
+func (sl *slice) partial(b budget, w *where, q *CounterQuery, s *steps) (*partial, error) {
+	vp, err := sl.open(b, w)
+	if vp == nil {
+		return nil, err
+	}
+	part := vp.get()
+	p := partials.Get().(*partial)
+	p.first = part.First() + uint64(sl.from)
+	c := newCounted(part, q.Property, &p.names)
+	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+	segment := segmentOf(q)
+	var split *counted
+	var named *pathColumn
+	if segment != "" {
+		split = newCounted(part, segment, &p.names)
+		if !slices.Contains(autoSegments, segment) {
+			if named = openPath(part, event.FieldSegments, "", &p.names); named == nil {
+				return nil, vp.err()
+			}
+		}
+	}
+	var step func(row int) int
+	if s != nil {
+		step = s.of(part)
+	}
+	values, segments := p.wanted(q.Values), p.wanted(q.SegmentValues)
+	whole := []int32{noSegment}
+	full := false
+	count := func(row int) {
+		if !c.countable(row) {
+			return
+		}
+		ids := c.values(row)
+		if len(ids) == 0 {
+			return
+		}
+		parts := whole
+		if split != nil {
+			if named != nil && !slices.Contains(named.at(row), p.names.id(segment)) {
+				return
+			}
+			if parts = split.values(row); len(parts) == 0 {
+				return
+			}
+		}
+		k := tallyKey{}
+		if step != nil {
+			if k.step = step(row); k.step < 0 {
+				return
+			}
+		}
+		by := c.amount(row)
+		person, session := uint64(persons.at(row)), uint64(sessions.at(row))
+		for _, k.value = range ids {
+			if values != nil && !slices.Contains(values, k.value) {
+				continue
+			}
+			for _, k.segment = range parts {
+				if segments != nil && k.segment != noSegment && !slices.Contains(segments, k.segment) {
+					continue
+				}
+				if i := p.row(k); i >= 0 {
+					p.count(i, by, person, session)
+				} else {
+					full = true
+				}
+			}
+		}
+	}
+	if err := sl.each(b, count); err != nil {
+		return nil, err
+	}
+	if err := vp.err(); err != nil {
+		return nil, err
+	}
+	if full {
+		return nil, tooManyValues()
+	}
+	return p, nil
+}
+
+// wanted are the numbers of the values that are asked for, nil = all.
+func (p *partial) wanted(values []string) []int32 {
+	var ids []int32
+	for _, v := range values {
+		ids = append(ids, p.names.id(v))
+	}
+	return ids
+}
