@@ -123,6 +123,26 @@ func TestOpenPanelReads(t *testing.T) {
 	if err := json.Unmarshal([]byte(get("/insights/shop/metrics?range=last24h").body), &metrics); err != nil || fmt.Sprint(metrics.Metrics) != "{1 2 2 4200}" {
 		t.Errorf("%+v %v", metrics, err)
 	}
+	// What came by another protocol is there too, and no event is counted otherwise than
+	// by the native API.
+	var native struct{ Events []struct{ ID string } }
+	if a := s.send("POST", "/api/v1/events", `{"name":"by another way","user":"robot","properties":{"k":1}}`, secret); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if err := json.Unmarshal([]byte(s.send("GET", "/api/v1/events?name=by+another+way", "", secret).body), &native); err != nil || len(native.Events) != 1 {
+		t.Fatalf("%+v %v", native, err)
+	}
+	got := get("/export/events?projectId=shop&event=by+another+way&includes=properties").body
+	if !strings.HasPrefix(got, `{"meta":{"count":1,"totalCount":1,"pages":1,"current":1},"data":[{"id":"`+native.Events[0].ID+`","name":"by another way"`) || !strings.Contains(got, `"properties":{"k":1}`) {
+		t.Errorf("%s", got)
+	}
+	var exported struct{ Meta struct{ TotalCount int } }
+	var counted struct{ Events int }
+	_ = json.Unmarshal([]byte(get("/export/events?projectId=shop").body), &exported)
+	_ = json.Unmarshal([]byte(s.send("GET", "/api/v1/count?type=track&type=page", "", secret).body), &counted)
+	if exported.Meta.TotalCount != counted.Events || counted.Events != 10 {
+		t.Errorf("%d events in the export, %d in the native API", exported.Meta.TotalCount, counted.Events)
+	}
 	// Pages of people meet without a gap.
 	var page struct {
 		Data []struct{ ID string }

@@ -89,10 +89,13 @@ type exported struct {
 func (x *reading) page(e *exporting) (lines []exported, total uint64, err error) {
 	skip := (e.page - 1) * e.limit
 	q := e.query
+	totals, err := x.store.Count(x.ctx, q)
+	if err != nil {
+		return nil, 0, err
+	}
 	if len(e.filters) == 0 {
-		totals, err := x.store.Count(x.ctx, dialect.Query{Where: q.Where, From: q.From, To: q.To})
-		if err != nil || uint64(skip) >= totals.Events {
-			return nil, totals.Events, err
+		if uint64(skip) >= totals.Events {
+			return nil, totals.Events, nil
 		}
 		q.Limit, q.Skip = e.limit, skip
 		page, err := x.store.List(x.ctx, q)
@@ -101,14 +104,13 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 		}
 		return lines, totals.Events, err
 	}
-	q.Limit = pageMax
-	for seen := 0; ; {
+	if totals.Events > scanMax {
+		return nil, 0, refuse("filters", "these are compared event by event, with at most 100000; narrow by event, start and end")
+	}
+	for q.Limit = pageMax; ; {
 		page, err := x.store.List(x.ctx, q)
 		if err != nil {
 			return nil, 0, err
-		}
-		if seen += len(page.Events); seen > scanMax {
-			return nil, 0, refuse("filters", "these are compared event by event, with at most 100000; narrow by event, start and end")
 		}
 		for _, ev := range page.Events {
 			if !matchesAll(e.filters, ev) {
