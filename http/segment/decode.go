@@ -12,7 +12,7 @@ import (
 // This file takes a request apart into messages; message.go makes an event of
 // each.
 
-// form is the shape of a reply, kept in Request.State.
+// form is the shape of a reply.
 type form uint8
 
 const (
@@ -25,8 +25,8 @@ const (
 // refused by its size.
 var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxProperties, KeyBytes: event.MaxKeyBytes, StringBytes: event.MaxEventBytes}
 
-// decoder is the memory of Decode, kept in Batch.Scratch. What the records alias
-// in it stays until the next Decode.
+// decoder is the memory of Decode, kept in Batch.Scratch, and in Request.State for
+// Reply. What the records alias in it stays until the next Decode.
 type decoder struct {
 	parser  event.Parser
 	members []event.Member
@@ -34,6 +34,7 @@ type decoder struct {
 	parts   []part
 
 	req    *dialect.Request
+	form   form
 	ids    ids
 	named  bool // the request itself names its events: Idempotency-Key
 	keys   keys
@@ -121,18 +122,11 @@ func (d *decoder) list(text string) []string {
 // with one of its events stands in that record.
 func (p protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	e := endpointOf(req)
-	switch e.kind {
-	case batch:
-		req.State = batchForm
-	case pixel, flatPixel:
-		req.State = pixelForm
-	default:
-		req.State = singleForm
-	}
 	if e.kind == metrics || req.Method == "HEAD" {
 		return nil
 	}
 	d := decoderOf(b, req)
+	req.State, d.form = d, e.form()
 	d.ids, d.named = ids{random: p.random}, req.Header("Idempotency-Key") != ""
 	d.keys = requestKeys(req, e.kind)
 	switch e.kind {
@@ -190,7 +184,7 @@ func (d *decoder) one(o event.Object, bytes int, b *dialect.Batch, typ event.Typ
 func (d *decoder) webhook(b *dialect.Batch) error {
 	body := bytes.TrimLeft(bytes.TrimPrefix(d.req.Body, []byte("\uFEFF")), " \t\r\n")
 	if len(body) > 0 && body[0] == '[' {
-		d.req.State = batchForm
+		d.form = batchForm
 		return d.array(b)
 	}
 	return d.batch(d.req.Body, b, true)
@@ -235,7 +229,7 @@ func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 	case !found:
 		return refuse("batch", "must be an array of events")
 	}
-	d.req.State = batchForm
+	d.form = batchForm
 	d.keys.top = keyText(rest.Get("writeKey"))
 	if d.top.context = rest.Get("context"); !d.top.context.IsObject() {
 		d.top.context = event.Value{}

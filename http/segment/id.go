@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 )
 
-// idBlock is how many ids are made at once for a batch.
-const idBlock = 64
+const (
+	idBlock  = 64 // how many ids are made at once for a batch
+	idPrefix = len("00000000-0000-8000-8000-0000")
+)
 
 // ids makes the ids of messages that have none: UUIDs of version 8 that are random
 // but for their last four bytes, which count the messages of the request. Those of
@@ -15,6 +17,7 @@ type ids struct {
 	random func(b []byte)
 	base   [16]byte
 	made   uint32
+	prefix string // what those of this request have in common
 	ready  string // ids that nobody has yet, 36 characters each
 }
 
@@ -36,8 +39,14 @@ func (g *ids) next(most int) string {
 			}
 		}
 		g.ready = string(block)
+		g.prefix = g.ready[:idPrefix]
 	}
 	id := g.ready[:36]
 	g.ready = g.ready[36:]
 	return id
+}
+
+// has says that an id is one of those made here: its client knows nothing of it.
+func (g *ids) has(id string) bool {
+	return g.made > 0 && len(id) == 36 && id[:idPrefix] == g.prefix
 }

@@ -24,7 +24,12 @@ type problem struct {
 // 207 when some of its events were refused, and the answer names them; 400 when
 // all were, 413 when each of them was too large.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
-	shape := formOf(req)
+	e := endpointOf(req)
+	shape := e.form()
+	d, decoded := req.State.(*decoder)
+	if decoded {
+		shape = d.form // a webhook's body tells
+	}
 	res.ContentType = contentType
 	res.Body = res.Body[:0]
 	if result.Failure != dialect.OK {
@@ -45,7 +50,9 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 			large++
 		}
 		if p.index = i; i < len(result.Records) {
-			p.messageID = result.Records[i].Event.MessageID
+			if id := result.Records[i].Event.MessageID; !decoded || !d.ids.has(id) {
+				p.messageID = id
+			}
 		}
 		problems = append(problems, p)
 	}
@@ -67,20 +74,6 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		res.Status = 400
 	}
 	res.Body = appendProblems(res.Body, shape, problems, res.Status, req)
-}
-
-// formOf is what Decode found, or before it had a look what the path says.
-func formOf(req *dialect.Request) form {
-	if f, ok := req.State.(form); ok {
-		return f
-	}
-	switch endpointOf(req).kind {
-	case batch:
-		return batchForm
-	case pixel, flatPixel:
-		return pixelForm
-	}
-	return singleForm
 }
 
 // statusOf is the code of a failure. A wrong key is 400 here, so is an encoding that

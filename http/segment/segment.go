@@ -103,6 +103,17 @@ func endpointOf(req *dialect.Request) endpoint {
 	return endpoint{}
 }
 
+// form is that of the replies to an endpoint, as far as its path tells.
+func (e *endpoint) form() form {
+	switch e.kind {
+	case batch:
+		return batchForm
+	case pixel, flatPixel:
+		return pixelForm
+	}
+	return singleForm
+}
+
 type protocol struct {
 	limits dialect.SegmentSettings // the largest of any site
 	random func(b []byte)          // fills b
