@@ -199,6 +199,9 @@ func (g *generator) event() *event.Event {
 		e.Segments = append(e.Segments, pick(g, "plan", "age", "tags"))
 	}
 	e.Uncounted = g.chance(15)
+	if g.chance(5) {
+		g.hit(e)
+	}
 	if g.chance(150) { // no dialect lets this through; the engine must not either
 		e.User = fmt.Sprintf("%0*d", idBytesMax+1, 7)
 	}

@@ -38,6 +38,7 @@ func TestKnownRoundTrip(t *testing.T) {
 
 func FuzzKnown(f *testing.F) {
 	f.Add((&known{ord: 5, linked: true, live: []live{{1, "abc", 7, -3}}}).append(nil))
+	f.Add((&known{ord: 5, visit: &hitVisit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
 	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := parseKnown(b)

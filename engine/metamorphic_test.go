@@ -568,7 +568,10 @@ func showUser(u engine.User) string {
 }
 
 func showSession(s engine.Session) string {
-	return fmt.Sprintf("%s %s %d..%d events=%d actions=%d bounce=%t groups=%v cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor)
+	if s.Dialect != event.Matomo {
+		s.Campaign = "" // the model knows those of visits
+	}
+	return fmt.Sprintf("%s %s %d..%d +%d %s events=%d actions=%d bounce=%t groups=%v cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Beyond, s.Campaign, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor)
 }
 
 func sortedCopy(s []string) []string {

@@ -336,6 +336,9 @@ func (s *modelSite) summary(ord uint64) engine.Session {
 		}
 	}
 	out.Groups, out.Bounce = sorted(groups), out.Actions <= 1
+	if out.Dialect == event.Matomo {
+		out.Beyond, out.Campaign = s.beyond(ord, out.Start, out.End)
+	}
 	if out.Dialect == event.OpenPanel {
 		out.Bounce = views < 2
 	}

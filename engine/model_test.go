@@ -45,6 +45,7 @@ type modelSite struct {
 	visits   map[visitorKey]*visit          // sessions by idle time
 	sent     map[sentKey]uint64             // sessions by the id a client sent → ordinal
 	texts    map[uint64]string              // session ordinal → the id the engine chose
+	hits     modelVisits                    // of Matomo's
 	values   map[dayKey]map[string]struct{} // values counted under their own name
 	people   *people                        // of the first people.events events
 	counted  map[uint64][]count             // what each event counts, by seq
@@ -136,6 +137,15 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]
 		}
 		e := copyEvent(r.Event)
 		e.Received, e.Site, e.Seq = received, r.Site.Name, uint64(len(s.events))+1
+		if e.Time == 0 || e.Time > e.Received+aheadMost.Milliseconds() {
+			e.Time = e.Received
+		}
+		if e.Hit != nil {
+			if status, err := s.hit(e); status != engine.Stored {
+				out[i] = engine.Outcome{Status: status, Err: err}
+				continue
+			}
+		}
 		s.append(e)
 		out[i] = engine.Outcome{Status: engine.Stored, Seq: e.Seq, Session: e.Session}
 	}
@@ -145,9 +155,6 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]
 // append takes every decision of ingest for e, whose Seq, Site and Received are
 // set, and adds it to the log.
 func (s *modelSite) append(e *event.Event) {
-	if e.Time == 0 || e.Time > e.Received+aheadMost.Milliseconds() {
-		e.Time = e.Received
-	}
 	day := e.Time
 	e.Late = e.Time < e.Received-lateAfter.Milliseconds()
 	if e.Late {
@@ -169,6 +176,9 @@ func (s *modelSite) append(e *event.Event) {
 // clients learn their session's id and send it: a sent session is then the
 // visitor's current one, and an event out of its time begins a session too.
 func (s *modelSite) session(e *event.Event) uint64 {
+	if e.Hit != nil {
+		return s.visit(e)
+	}
 	tracker := e.Dialect == event.Opentracker
 	key := visitorKey{e.Dialect, e.Anonymous}
 	if key.id == "" {
@@ -314,6 +324,10 @@ func copyEvent(e *event.Event) *event.Event {
 	c.Extra = slices.Clone(e.Extra)
 	c.Increments = slices.Clone(e.Increments)
 	c.Segments = slices.Clone(e.Segments)
+	if e.Hit != nil {
+		h := *e.Hit
+		c.Hit = &h
+	}
 	return &c
 }
 

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+)
+
+// What is known of a visit is read back as it was written, and nothing else is.
+func TestHitVisitRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := &hitVisit{
+			id: rapid.String().Draw(t, "id"), visitor: rapid.String().Draw(t, "visitor"), user: rapid.String().Draw(t, "user"),
+			arrival: arrival{rapid.String().Draw(t, "campaign"), rapid.String().Draw(t, "keyword"), rapid.Bool().Draw(t, "referred")},
+			viewed:  rapid.Bool().Draw(t, "viewed"), first: rapid.Int64().Draw(t, "first"), last: rapid.Int64().Draw(t, "last"),
+			actions: rapid.Uint64().Draw(t, "actions"), goals: rapid.SliceOfN(rapid.Int64(), 1, 4).Draw(t, "goals"),
+		}
+		k := &known{ord: rapid.Uint64().Draw(t, "ord"), visit: v}
+		b := k.append(nil)
+		got, err := parseKnown(b)
+		if err != nil || !reflect.DeepEqual(got, k) {
+			t.Fatalf("got %+v, %v; want %+v", got, err, k)
+		}
+		for i := range b {
+			if got, err := parseKnown(b[:i]); err == nil {
+				t.Fatalf("%d of %d bytes parse as %+v", i, len(b), got)
+			}
+		}
+		if _, err := parseKnown(append(b, 0)); err == nil {
+			t.Fatal("a byte more parses")
+		}
+	})
+}
+
+// twoSalts names visitors under a salt of today and, once the day has turned, one of
+// yesterday.
+type twoSalts struct{ today, before string }
+
+func (s *twoSalts) Visitor(_ *Site, parts ...string) (string, string) {
+	hash := func(salt string) string {
+		if salt == "" {
+			return ""
+		}
+		return fmt.Sprintf("%x", salt+strings.Join(parts, "|"))
+	}
+	return hash(s.today), hash(s.before)
+}
+
+// hitStore is an engine with one site east of Greenwich, at noon of UTC.
+type hitStore struct {
+	*Engine
+	t     *testing.T
+	opts  Options
+	salts *twoSalts
+	now   time.Time
+}
+
+func newHitStore(t *testing.T) *hitStore {
+	s := &hitStore{t: t, salts: &twoSalts{today: "a"}, now: time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)}
+	s.opts = Options{
+		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: func() time.Time { return s.now },
+		Sites: []*Site{{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}},
+	}
+	s.open()
+	return s
+}
+
+func (s *hitStore) open() {
+	e, err := Open(s.opts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Engine = e
+}
+
+func (s *hitStore) send(e event.Event, h event.Hit) Outcome {
+	s.t.Helper()
+	e.Dialect, e.Hit = event.Matomo, &h
+	if e.Type == "" {
+		e.Type = event.Page
+	}
+	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Event: &e, Source: &event.Source{UserAgent: "a browser"}}}, true)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out[0]
+}
+
+func (s *hitStore) check() {
+	s.t.Helper()
+	if err := s.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	report, err := Check(s.t.Context(), s.opts.FS, "data")
+	if err != nil || len(report.Problems) > 0 {
+		s.t.Fatalf("check: %v, %v", report.Problems, err)
+	}
+}
+
+// A visit of who is known by what is shown alone goes on when the salt changes, which
+// it does at midnight of UTC, and ends at midnight of the site.
+func TestHitVisitOverSalts(t *testing.T) {
+	s := newHitStore(t)
+	first := s.send(event.Event{}, event.Hit{})
+	s.now = s.now.Add(20 * time.Minute)
+	s.salts.today, s.salts.before = "b", "a"
+	second := s.send(event.Event{}, event.Hit{})
+	s.now = s.now.Add(20 * time.Minute)
+	third := s.send(event.Event{}, event.Hit{})
+	if first.Session == "" || second.Session != first.Session || third.Session != first.Session {
+		t.Errorf("visits %q, %q, %q; want one", first.Session, second.Session, third.Session)
+	}
+	s.check()
+}
+
+// What is known of visits is the same after a restart: from the log alone, and from
+// the table of ids when the rows are sealed.
+func TestHitsAfterRestart(t *testing.T) {
+	for _, sealRows := range []int{0, 2} {
+		s := newHitStore(t)
+		s.opts.SealRows = sealRows
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.open()
+		goal := event.Event{Type: event.Goal, Name: "signup", Anonymous: "aaaaaaaaaaaaaaaa", Properties: event.Object{{Key: "goal_id", Value: event.Num("7")}}}
+		order := event.Event{Type: event.Order, Name: "o-1", Anonymous: "aaaaaaaaaaaaaaaa"}
+		page := event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}
+		visit := s.send(page, event.Hit{}).Session
+		for _, e := range []event.Event{goal, order, page, page} {
+			if o := s.send(e, event.Hit{Once: true, Order: e.Type == event.Order}); o.Status != Stored || o.Session != visit {
+				t.Fatalf("%+v", o)
+			}
+		}
+		s.now = s.now.Add(2 * time.Minute)
+		if o := s.send(page, event.Hit{Ping: true}); o.Status != Ignored || o.Seq != 0 {
+			t.Fatalf("a ping: %+v", o)
+		}
+		s.check()
+		s.open()
+		for name, c := range map[string]struct {
+			e    event.Event
+			h    event.Hit
+			want OutcomeStatus
+		}{
+			"a goal again":               {goal, event.Hit{Once: true}, Ignored},
+			"an order again":             {order, event.Hit{Order: true}, Rejected},
+			"a goal of a visit too long": {goal, event.Hit{After: 2 * 60_000}, Ignored},
+			"an earlier ping":            {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, Ignored},
+			"a ping of nobody":           {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, Ignored},
+		} {
+			if o := s.send(c.e, c.h); o.Status != c.want {
+				t.Errorf("seal %d: %s: %+v", sealRows, name, o)
+			}
+		}
+		got, err := s.Session(t.Context(), s.opts.Sites[0], visit)
+		if err != nil || got.Events != 5 || got.Beyond != 121_000 || len(got.Goals) != 1 || len(got.Orders) != 1 {
+			t.Errorf("seal %d: %+v, %v", sealRows, got, err)
+		}
+		if o := s.send(page, event.Hit{}); o.Session != visit {
+			t.Errorf("seal %d: another visit", sealRows)
+		}
+		s.check()
+	}
+}
+
+// A ping of what is no visit is found.
+func TestCheckFindsPings(t *testing.T) {
+	s := newHitStore(t)
+	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{})
+	if err := s.db.Set(pingKey(1, 5), bytes.Repeat([]byte{1}, 8), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(t.Context(), s.opts.FS, "data")
+	if err != nil || len(report.Problems) != 1 {
+		t.Fatalf("%v, %v", report.Problems, err)
+	}
+}

@@ -1,0 +1,217 @@
+// The model's visits of Matomo's hits: every visit in a list, each rule asked of
+// each of them.
+
+package engine_test
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// modelVisit is a visit as its hits have made it.
+type modelVisit struct {
+	ord               uint64
+	visitor, user     string
+	campaign, keyword string
+	came, viewed      bool
+	first, last       int64
+	actions           int
+	goals             []string
+	ping              int64
+}
+
+// modelVisits are those of a site. An id knows the four newest visits it was in.
+type modelVisits struct {
+	all    []*modelVisit
+	ids    map[string][]*modelVisit
+	prints map[string][]*modelVisit
+	orders map[string]bool
+}
+
+func (v *modelVisits) know(m *map[string][]*modelVisit, id string, visit *modelVisit) {
+	if *m == nil {
+		*m = map[string][]*modelVisit{}
+	}
+	if id != "" && !slices.Contains((*m)[id], visit) {
+		(*m)[id] = append((*m)[id], visit)
+		(*m)[id] = (*m)[id][max(0, len((*m)[id])-4):]
+	}
+}
+
+func modelVisitor(e *event.Event) string {
+	switch {
+	case e.User != "":
+		sum := sha1.Sum([]byte(e.User))
+		return hex.EncodeToString(sum[:])[:16]
+	case e.Anonymous == e.Extra.Get("fingerprint").Text:
+		return ""
+	}
+	return e.Anonymous
+}
+
+func latest(visits []*modelVisit, ok func(*modelVisit) bool) (found *modelVisit) {
+	for _, v := range visits {
+		if ok(v) && (found == nil || v.last > found.last) {
+			found = v
+		}
+	}
+	return found
+}
+
+// of finds the visit a hit goes on with, nil when it begins one.
+func (v *modelVisits) of(e *event.Event, day func(int64) int32) *modelVisit {
+	half := sessionGap.Milliseconds()
+	visitor := modelVisitor(e)
+	var found *modelVisit
+	if visitor != "" {
+		found = latest(v.ids[visitor], func(v *modelVisit) bool { return v.visitor == visitor && v.last-e.Time <= half })
+	}
+	if found == nil && !e.Hit.IDOnly {
+		found = latest(v.prints[e.Extra.Get("fingerprint").Text], func(v *modelVisit) bool {
+			return v.last-e.Time <= half && e.Time-v.last < half && (e.User == "" || v.user == "" || v.user == e.User)
+		})
+	}
+	switch {
+	case found == nil, e.Hit.New && !e.Hit.Ping, e.Time-found.last >= half, day(found.last) != day(e.Time):
+		return nil
+	}
+	campaign, keyword := modelCampaign(e)
+	if campaign != "" && found.came && (campaign != found.campaign || keyword != found.keyword) {
+		return nil
+	}
+	return found
+}
+
+func modelCampaign(e *event.Event) (name, keyword string) {
+	name = e.Context.Get("utm_campaign").Text
+	if name == "" {
+		name = e.Context.Get("utm_source").Text
+	}
+	return name, e.Context.Get("utm_term").Text
+}
+
+// hit judges a hit before it is stored.
+func (s *modelSite) hit(e *event.Event) (status engine.OutcomeStatus, err *event.FieldError) {
+	v := s.hits.of(e, func(at int64) int32 { return dayOf(at, s.site.Location) })
+	switch h := e.Hit; {
+	case h.Ping:
+		if v != nil && e.Time > v.last {
+			v.ping = max(v.ping, e.Time)
+		}
+		return engine.Ignored, nil
+	case h.After > 0 && (v == nil || e.Time-v.first <= h.After), h.Once && v != nil && slices.Contains(v.goals, modelGoal(e)):
+		return engine.Ignored, nil
+	case h.Order && s.hits.orders[e.Name]:
+		return engine.Rejected, &event.FieldError{Field: "ec_id"}
+	}
+	return engine.Stored, nil
+}
+
+func modelGoal(e *event.Event) string {
+	if id := e.Properties.Get("goal_id").Text; e.Type == event.Goal {
+		if _, err := strconv.Atoi(id); err == nil {
+			return id
+		}
+	}
+	return "none"
+}
+
+// visit stores a hit in its visit.
+func (s *modelSite) visit(e *event.Event) uint64 {
+	h := &s.hits
+	v := h.of(e, func(at int64) int32 { return dayOf(at, s.site.Location) })
+	if v == nil {
+		v = &modelVisit{ord: e.Seq, first: e.Time, last: e.Time}
+		h.all = append(h.all, v)
+		h.know(&h.prints, e.Extra.Get("fingerprint").Text, v)
+	}
+	if visitor := modelVisitor(e); visitor != "" {
+		if visitor != v.visitor {
+			h.know(&h.ids, visitor, v)
+		}
+		v.visitor = visitor
+	}
+	if e.User != "" {
+		v.user = e.User
+	}
+	campaign, keyword := modelCampaign(e)
+	if remembered := e.Extra.Get("_rcn").Text; campaign == "" && remembered != "" && e.Type == event.Page && !v.viewed {
+		campaign, keyword = remembered, ""
+	}
+	switch came := campaign != "" || e.Context.Get("referrer_host").Text != ""; {
+	case came && !v.came, campaign != "" && v.campaign == "" && e.Type == event.Page && !v.viewed:
+		v.came, v.campaign, v.keyword = came, strings.ToLower(campaign), keyword
+	}
+	v.viewed = v.viewed || e.Type == event.Page
+	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
+	if id := modelGoal(e); id != "none" && !slices.Contains(v.goals, id) {
+		v.goals = append(v.goals, id)
+	}
+	if e.Type == event.Order {
+		if h.orders == nil {
+			h.orders = map[string]bool{}
+		}
+		h.orders[e.Name] = true
+	}
+	e.Hit = nil // it was asked once; the log has it not
+	return v.ord
+}
+
+// beyond is how long a visit is known to have gone on after its last event, and by
+// what campaign it came.
+func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign string) {
+	for _, v := range s.hits.all {
+		if v.ord != ord {
+			continue
+		}
+		if until := max(v.ping, end); until > start {
+			ms = until - end + 1000
+		}
+		return ms, v.campaign
+	}
+	return 0, ""
+}
+
+// hit makes an event one of Matomo's.
+func (g *generator) hit(e *event.Event) {
+	e.Dialect, e.Session, e.Previous, e.Groups = event.Matomo, "", "", nil
+	e.Type = pick(g, event.Page, event.Page, event.Track, event.Download, event.Outlink, event.Search, event.Content, event.Goal, event.Goal, event.Order, event.Cart)
+	h := &event.Hit{New: g.chance(12), Ping: g.chance(12), IDOnly: g.chance(10)}
+	e.Hit = h
+	print := "f" + strconv.Itoa(g.skewed(5))
+	if e.Extra.Set("fingerprint", event.Str(print)); e.Anonymous == "" || g.chance(3) {
+		e.Anonymous = print
+	}
+	if g.chance(2) {
+		e.User = ""
+	}
+	if g.chance(3) {
+		e.Time = 0
+	}
+	if g.chance(6) {
+		e.Context.Set("utm_campaign", event.Str(pick(g, "spring", "autumn")))
+	}
+	if g.chance(10) {
+		e.Context.Set("referrer_host", event.Str(pick(g, "a.example", "b.example")))
+	}
+	if g.chance(10) {
+		e.Extra.Set("_rcn", event.Str(pick(g, "spring", "winter")))
+	}
+	switch e.Type {
+	case event.Goal:
+		e.Properties = nil
+		e.Properties.Set("goal_id", event.Num(strconv.Itoa(1+g.skewed(4))))
+		if h.Once = g.chance(2); g.chance(3) {
+			h.After = int64(1 + g.IntN(20*60_000))
+		}
+	case event.Order:
+		e.Name = "o" + strconv.Itoa(g.IntN(60))
+		h.Order = true
+	}
+}
