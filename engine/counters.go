@@ -27,8 +27,14 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
 	}
 	v := e.state(q.Site.ID).view()
-	b := e.budget(ctx)
-	var page CounterPage
+	page, err := answered(e.kept, v, q.key(), CounterPage.size, func() (CounterPage, error) {
+		return e.counters(e.budget(ctx), v, q, limit)
+	})
+	page.Rows = slices.Clone(page.Rows)
+	return page, err
+}
+
+func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int) (page CounterPage, err error) {
 	switch {
 	case q.Interval != "":
 		return v.countSeries(b, &q, limit)
@@ -49,6 +55,7 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 	if page.More = len(page.Rows) > limit; page.More {
 		page.Rows = page.Rows[:limit]
 	}
+	page.Rows = slices.Clone(page.Rows) // not all of them live on with the page
 	return page, nil
 }
 

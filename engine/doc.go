@@ -13,7 +13,8 @@
 //	where.go      from the conditions of a query to clauses of the index
 //	device.go     who an OpenPanel event is from; sightings.go what it asks for most
 //	query.go      listing, counting, series; visits.go sums over sessions
-//	slices.go     the rows of a view, read side by side
+//	slices.go     the rows of a view, read side by side; answers.go what queries
+//	              asked lately were answered
 //	counters.go   counters and their splits: counted.go what a row counts under,
 //	              tally.go adding up, properties.go the list of what is counted
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log

@@ -27,6 +27,7 @@ type Engine struct {
 	opts      Options
 	db        *pebble.DB
 	cache     *index.Cache
+	kept      *answers
 	disk      *disk
 	hwm       *hwm
 	public    *publicIDs
@@ -104,6 +105,7 @@ func Open(opts Options) (*Engine, error) {
 		log:      opts.Log,
 		sites:    make(map[uint32]*siteState),
 		cache:    index.NewCache(opts.Memory / 8),
+		kept:     newAnswers(opts.Memory / 64),
 		queue:    make(chan *submission, 4096),
 		ready:    make(chan struct{}),
 		groups:   make(chan *group),

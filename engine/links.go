@@ -18,6 +18,7 @@ type links struct {
 	mu      sync.RWMutex
 	root    map[uint64]uint64   // of every joined ordinal but the roots
 	members map[uint64][]uint64 // of a root, the others
+	joined  uint64              // how many times two sets became one
 }
 
 func newLinks() *links {
@@ -38,6 +39,7 @@ func (l *links) join(a, b uint64) {
 	if a == b {
 		return
 	}
+	l.joined++
 	low, high := min(a, b), max(a, b)
 	moved := append(l.members[high], high)
 	delete(l.members, high)
@@ -45,6 +47,13 @@ func (l *links) join(a, b uint64) {
 		l.root[m] = low
 	}
 	l.members[low] = append(l.members[low], moved...)
+}
+
+// version tells what is linked now from what was before and will be.
+func (l *links) version() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.joined
 }
 
 // roots maps ordinals in place.

@@ -248,26 +248,54 @@ func (v *view) eachRowOf(b budget, w *where, parts iter.Seq2[int, viewPart], par
 // Count implements API.
 func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	v := e.state(q.Site.ID).view()
+	size := func(Totals) int { return 24 }
+	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return e.count(ctx, v, q) })
+}
+
+func (e *Engine) count(ctx context.Context, v *view, q Query) (Totals, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return Totals{}, err
 	}
 	var t Totals
-	var users, sessions ordSet
-	err = v.eachRow(e.budget(ctx), w, func(p *viewPart) func(int) {
-		person, session := newRowInts(p.get().Ints(event.IntPerson)), newRowInts(p.get().Ints(event.IntSession))
-		return func(row int) {
-			t.Events++
-			users.add(uint64(person.at(row)))
-			sessions.add(uint64(session.at(row)))
-		}
+	var all distinct
+	budget := e.budget(ctx)
+	err = sideBySide(v, func(s *slice) (*counts, error) { return s.count(budget, w) }, func(c *counts) bool {
+		t.Events += c.events
+		all.users.union(&c.users)
+		all.sessions.union(&c.sessions)
+		return true
 	})
 	if err != nil {
 		return Totals{}, err
 	}
-	t.Users = uint64(users.countRoots(v.site.links))
-	t.Sessions = uint64(sessions.len())
+	t.Users = uint64(all.users.countRoots(v.site.links))
+	t.Sessions = uint64(all.sessions.len())
 	return t, nil
+}
+
+// counts are of one slice.
+type counts struct {
+	events uint64
+	distinct
+}
+
+func (s *slice) count(b budget, w *where) (*counts, error) {
+	vp, err := s.open(b, w)
+	if vp == nil {
+		return nil, err
+	}
+	c := new(counts)
+	person, session := newRowInts(vp.get().Ints(event.IntPerson)), newRowInts(vp.get().Ints(event.IntSession))
+	err = s.each(b, func(row int) {
+		c.events++
+		c.users.add(uint64(person.at(row)))
+		c.sessions.add(uint64(session.at(row)))
+	})
+	if err == nil {
+		err = vp.err()
+	}
+	return c, err
 }
 
 func checkInterval(interval string) error {
@@ -284,6 +312,16 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 		return nil, err
 	}
 	v := e.state(q.Site.ID).view()
+	zone := "UTC"
+	if loc != nil {
+		zone = loc.String()
+	}
+	size := func(b []Bucket) int { return 32 * len(b) }
+	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(ctx, v, q, interval, loc) })
+	return slices.Clone(buckets), err
+}
+
+func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err

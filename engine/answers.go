@@ -1,0 +1,112 @@
+// Answers: what was computed for the queries asked lately. Rows never change and
+// never leave, so an answer holds until there are new rows or new links between
+// persons.
+
+package engine
+
+import (
+	"container/list"
+	"fmt"
+	"sync"
+)
+
+// answers is a bounded cache, least recently asked out first.
+type answers struct {
+	mu    sync.Mutex
+	byKey map[string]*list.Element
+	order list.List // newest first
+	bytes int64
+	max   int64
+}
+
+type answer struct {
+	key   string
+	at    moment
+	value any // never changed
+	bytes int64
+}
+
+// moment is what an answer is true of.
+type moment struct {
+	last  uint64 // newest row
+	links uint64 // version of the site's links
+}
+
+func newAnswers(bytes int64) *answers {
+	return &answers{byKey: make(map[string]*list.Element), max: bytes}
+}
+
+// answered returns the answer to the query named key over v: a kept one, or what
+// compute finds. size is about how many bytes the answer takes. Who gets it must
+// not change it.
+func answered[T any](a *answers, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
+	// Links that come while compute is at work make the answer newer than it says,
+	// never older.
+	at := moment{v.last, v.site.links.version()}
+	if value, ok := a.get(key, at); ok {
+		return value.(T), nil
+	}
+	value, err := compute()
+	if err == nil {
+		a.put(key, at, value, size(value))
+	}
+	return value, err
+}
+
+func (a *answers) get(key string, at moment) (any, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.byKey[key]
+	if e == nil || e.Value.(*answer).at != at {
+		return nil, false
+	}
+	a.order.MoveToFront(e)
+	return e.Value.(*answer).value, true
+}
+
+func (a *answers) put(key string, at moment, value any, size int) {
+	bytes := int64(size+2*len(key)) + 256
+	if bytes > a.max/4 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.byKey[key]; e != nil {
+		a.drop(e)
+	}
+	a.byKey[key] = a.order.PushFront(&answer{key, at, value, bytes})
+	a.bytes += bytes
+	for a.bytes > a.max {
+		a.drop(a.order.Back())
+	}
+}
+
+func (a *answers) drop(e *list.Element) {
+	old := a.order.Remove(e).(*answer)
+	delete(a.byKey, old.key)
+	a.bytes -= old.bytes
+}
+
+// key names all that decides the answer to a query, but for the paging.
+func (q *Query) key(kind string) string {
+	return fmt.Sprintf("%s %d %q %d %d", kind, q.Site.ID, q.Where, q.From, q.To)
+}
+
+// key names all that decides the answer to a query of counters.
+func (q *CounterQuery) key() string {
+	zone := ""
+	if q.Zone != nil {
+		zone = q.Zone.String()
+	}
+	return fmt.Sprintf("counters %d %q %q %q %q %q %d %d %d %d %q %d %d %q %q", q.Site.ID, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone)
+}
+
+// size is about how many bytes the page takes.
+func (p CounterPage) size() int {
+	n := 0
+	for i := range p.Rows {
+		n += 88 + len(p.Rows[i].Value) + len(p.Rows[i].Segment)
+	}
+	return n
+}
