@@ -242,7 +242,7 @@ type API interface {
 	Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error)
 
 	// Visit answers e.Visit for an event that is not stored.
-	Visit(ctx context.Context, site *Site, e *event.Event, src *event.Source) error
+	Visit(site *Site, e *event.Event, src *event.Source)
 	// Bot returns what a bot calls itself, "" when the source is none.
 	Bot(*event.Source) string
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -56,10 +55,10 @@ func (e *Engine) fromServer(src *event.Source) bool {
 //	a server's           no device unless one was sent
 //
 // An event over 15 minutes old has no session.
-func (e *Engine) recognise(r *Record, now int64) error {
+func (e *Engine) recognise(r *Record, now int64) {
 	ev := r.Event
 	if !ev.Visit.Ask {
-		return nil
+		return
 	}
 	src := r.Source
 	if src == nil {
@@ -74,22 +73,18 @@ func (e *Engine) recognise(r *Record, now int64) error {
 	v.JoinOnly = e.fromServer(src)
 	if ev.Anonymous != "" {
 		v.Device = ev.Anonymous
-	} else if err := e.device(r.Site, v, src, at); err != nil {
-		return err
+	} else {
+		e.device(r.Site, v, src, at)
 	}
 	if v.Nobody {
-		return nil
+		return
 	}
 	if !v.JoinOnly {
 		ev.Anonymous = v.Device
-		return nil
+		return
 	}
 	if ev.Anonymous == "" && ev.User != "" && keepsSessions(ev) && !v.Old {
-		newest, err := e.liveSession(e.state(r.Site.ID), inSession, ev.User, at)
-		if err != nil {
-			return err
-		}
-		if newest != nil && newest.Anonymous != "" {
+		if newest := e.liveSession(e.state(r.Site.ID), inSession, ev.User, at); newest != nil && newest.Anonymous != "" {
 			v.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
 			if r.Source != nil {
@@ -101,57 +96,68 @@ func (e *Engine) recognise(r *Record, now int64) error {
 	if ev.Anonymous == "" && v.Always {
 		ev.Anonymous = v.Device
 	}
-	return nil
 }
 
 // device names the device that src shows.
-func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64) error {
+func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64) {
 	if e.opts.Visitors == nil {
-		return nil
+		return
 	}
 	today, yesterday := e.opts.Visitors.Visitor(site, "openpanel", src.IP.String(), src.UserAgent)
 	v.Device = today
 	if yesterday == "" || v.JoinOnly || v.Old {
-		return nil
+		return
 	}
-	newest, err := e.liveSession(e.state(site.ID), ofDevice, yesterday, at)
-	if err == nil && newest != nil {
+	if e.liveSession(e.state(site.ID), ofDevice, yesterday, at) != nil {
 		v.Device = yesterday
 	}
-	return err
 }
 
 // liveSession returns the newest OpenPanel event of an id that is in a session
 // which goes on at that time, nil when there is none. sort is inSession or ofDevice.
-func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) (*event.Event, error) {
+//
+// Where rows cannot be read there is none: an event can do without, and a damaged
+// run must stop nobody who writes.
+func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) *event.Event {
 	from := at - sessionIdle
 	key := sightingKey{s.id, sort, id}
 	l, known := e.sightings.get(key)
-	if !known || l.seq == 0 && from < l.rank {
-		field := event.FieldUser
-		if sort == ofDevice {
-			field = event.FieldAnonymous
+	if known && (l.seq != 0 || l.rank <= from) {
+		if l.seq == 0 || l.rank < from {
+			return nil
 		}
-		w := matching(
-			index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
-			index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
-			index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
-		)
-		w.timeFrom = from
-		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
-		ev, err := s.newestMatch(e.budget(context.Background()), w)
-		if err != nil {
-			return nil, fmt.Errorf("find a live session: %w", err)
-		}
-		if ev == nil {
-			e.sightings.put(key, sighting{0, from}, true)
-		}
-		return ev, nil
+		ev, err := s.view().event(l.seq)
+		e.unread(err)
+		return ev
 	}
-	if l.seq == 0 || l.rank < from {
-		return nil, nil
+	field := event.FieldUser
+	if sort == ofDevice {
+		field = event.FieldAnonymous
 	}
-	return s.view().event(l.seq)
+	w := matching(
+		index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
+	)
+	w.timeFrom = from
+	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+	ev, err := s.newestMatch(e.budget(context.Background()), w)
+	if e.unread(err); err == nil && ev == nil {
+		e.sightings.put(key, sighting{0, from}, true)
+	}
+	return ev
+}
+
+// unread tells of rows that could not be read and that an event does without, once
+// a minute.
+func (e *Engine) unread(err error) {
+	if err == nil {
+		return
+	}
+	minute := e.now().Unix() / 60
+	if e.unreadMinute.Swap(minute) != minute {
+		e.log.Error("stored events cannot be read; new ones are taken without what they say", "error", err)
+	}
 }
 
 // newestMatch returns the newest event that satisfies w, nil when there is none.
@@ -161,7 +167,10 @@ func (s *siteState) newestMatch(b budget, w *where) (newest *event.Event, err er
 		newest, err = newRowReader(p.get()).read(rows[0])
 		return false, err
 	}, 1)
-	return newest, err
+	if err != nil {
+		return nil, err
+	}
+	return newest, nil
 }
 
 // inherited are the context keys a server's event takes over from the session it
@@ -181,35 +190,27 @@ func inherit(ev, from *event.Event) {
 
 // answerVisit completes e.Visit once the event's own session is known, "" when it
 // has none.
-func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) error {
+func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
 	v := &ev.Visit
 	if !v.Ask {
-		return nil
+		return
 	}
 	if v.Session, v.Live = session, session != ""; v.Live || v.Device == "" {
-		return nil
+		return
 	}
 	now := e.now().UnixMilli()
-	newest, err := e.liveSession(s, ofDevice, v.Device, now)
-	switch {
-	case err != nil:
-		return err
-	case newest != nil:
+	if newest := e.liveSession(s, ofDevice, v.Device, now); newest != nil {
 		v.Session, v.Live = newest.Session, true
-	default:
-		// A name that is the same for all who ask within the half hour.
-		v.Session = shortID(e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/sessionIdle, 10)))
+		return
 	}
-	return nil
+	// A name that is the same for all who ask within the half hour.
+	v.Session = shortID(e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/sessionIdle, 10)))
 }
 
 // Visit implements API.
-func (e *Engine) Visit(_ context.Context, site *Site, ev *event.Event, src *event.Source) error {
-	r := Record{Site: site, Event: ev, Source: src}
-	if err := e.recognise(&r, e.now().UnixMilli()); err != nil {
-		return err
-	}
-	return e.answerVisit(e.state(site.ID), ev, "")
+func (e *Engine) Visit(site *Site, ev *event.Event, src *event.Source) {
+	e.recognise(&Record{Site: site, Event: ev, Source: src}, e.now().UnixMilli())
+	e.answerVisit(e.state(site.ID), ev, "")
 }
 
 // shortID writes 32 hex digits as 22 characters of base64url, which is how

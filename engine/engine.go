@@ -44,6 +44,8 @@ type Engine struct {
 	sealer   *sealer
 	flushIDs atomic.Bool // the next group writes the table of ids
 
+	unreadMinute atomic.Int64 // when unread last told of it
+
 	queued, queuedEvents atomic.Int64
 	hot                  atomic.Int64 // events not yet sealed
 	stopping             atomic.Bool

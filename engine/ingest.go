@@ -46,16 +46,11 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if err := e.identify(r); err != nil {
 			return nil, err
 		}
-		if err := e.recognise(r, now); err != nil {
-			return nil, err
-		}
+		e.recognise(r, now)
 		e.show(r, now)
 		ferr := e.prepare(r, now)
 		if ferr == nil {
-			var err error
-			if ferr, err = e.checkIncrement(r.Site, r.Event); err != nil {
-				return nil, err
-			}
+			ferr = e.checkIncrement(r.Site, r.Event)
 		}
 		if ferr != nil {
 			e.stats.reject(ferr.Field)
@@ -95,9 +90,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if o.Status == Stored {
 			e.sightings.published(sub.events[i].site.id, sub.events[i].event, o.Seq, o.Session)
 		}
-		if err := e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session); err != nil {
-			return nil, err
-		}
+		e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session)
 		o.ID = e.public.encode(sub.events[i].site.id, o.Seq)
 	}
 	return outcomes, nil

@@ -4,7 +4,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 	"strings"
 
@@ -87,43 +86,45 @@ func increment(properties *event.Object, path, by string) {
 // profile says is no number. It spares a client a mistake; one that slips by adds to
 // nothing, see increment. One with a message id is not asked: a retry is answered as
 // the first try was.
-func (e *Engine) checkIncrement(site *Site, ev *event.Event) (*event.FieldError, error) {
+func (e *Engine) checkIncrement(site *Site, ev *event.Event) *event.FieldError {
 	if ev.Type != event.Increment || ev.Dialect != event.OpenPanel || ev.MessageID != "" {
-		return nil, nil
+		return nil
 	}
-	told, err := e.newestIdentify(e.state(site.ID), ev.User)
-	if err != nil || told == nil {
-		return nil, err
+	told := e.newestIdentify(e.state(site.ID), ev.User)
+	if told == nil {
+		return nil
 	}
 	if numeric, known := numericAt(told.Properties, ev.Name); known && !numeric {
-		return &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}, nil
+		return &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}
 	}
-	return nil, nil
+	return nil
 }
 
-// newestIdentify returns what a user was last said to be, nil when nothing was.
-func (e *Engine) newestIdentify(s *siteState, user string) (*event.Event, error) {
+// newestIdentify returns what a user was last said to be, nil when nothing was, or
+// none of it can be read.
+func (e *Engine) newestIdentify(s *siteState, user string) *event.Event {
 	key := sightingKey{s.id, identifies, user}
 	if l, known := e.sightings.get(key); known {
 		if l.seq == 0 {
-			return nil, nil
+			return nil
 		}
-		return s.view().event(l.seq)
+		ev, err := s.view().event(l.seq)
+		e.unread(err)
+		return ev
 	}
 	ev, err := s.newestMatch(e.budget(context.Background()), matching(
 		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
 	))
-	if err != nil {
-		return nil, fmt.Errorf("find the newest identify: %w", err)
-	}
-	if ev == nil {
+	switch e.unread(err); {
+	case err != nil:
+	case ev == nil:
 		e.sightings.put(key, sighting{}, true)
-		return nil, nil
+	default:
+		e.sightings.put(key, sighting{ev.Seq, int64(ev.Seq)}, true)
 	}
-	e.sightings.put(key, sighting{ev.Seq, int64(ev.Seq)}, true)
-	return ev, nil
+	return ev
 }
 
 // numericAt says whether there is a number at a dotted path of traits, as far as

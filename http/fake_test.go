@@ -148,11 +148,10 @@ func (f *fakeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInf
 	return engine.SnapshotInfo{Path: dir, Events: 1, Bytes: 2}, f.fail
 }
 
-func (f *fakeEngine) Visit(_ context.Context, _ *engine.Site, e *event.Event, _ *event.Source) error {
+func (f *fakeEngine) Visit(_ *engine.Site, e *event.Event, _ *event.Source) {
 	if e.Visit.Ask {
 		e.Visit.Device, e.Visit.Session = "device", "next"
 	}
-	return nil
 }
 
 func (f *fakeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {

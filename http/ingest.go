@@ -181,18 +181,14 @@ func (x *exchange) store() error {
 		}
 		if r.Ask {
 			out.Status = dialect.Excluded
-			if err := x.visit(r, g.account); err != nil {
-				return err
-			}
+			x.visit(r, g.account)
 			continue
 		}
 		if reason := x.excluded(r, &g); reason != "" {
 			x.s.metrics.excluded.add(reason, 1)
 			out.Status, out.Reason = dialect.Excluded, reason
 			if reason == excludedBot || reason == r.Exclude {
-				if err := x.visit(r, g.account); err != nil {
-					return err
-				}
+				x.visit(r, g.account)
 			}
 			if reason == excludedBot && r.Exclude == "" {
 				out.Bot = x.s.engine.Bot(&r.Source)
@@ -252,11 +248,10 @@ func (x *exchange) store() error {
 }
 
 // visit answers what a record that is not stored asks of its visitor.
-func (x *exchange) visit(r *dialect.Record, a *account) error {
-	if !r.Event.Visit.Ask {
-		return nil
+func (x *exchange) visit(r *dialect.Record, a *account) {
+	if r.Event.Visit.Ask {
+		x.s.engine.Visit(a.Site.Site, &r.Event, &r.Source)
 	}
-	return x.s.engine.Visit(x.s.running, a.Site.Site, &r.Event, &r.Source)
 }
 
 func statusOf(s engine.OutcomeStatus) dialect.Status {

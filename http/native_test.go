@@ -40,9 +40,7 @@ type nativeEngine struct {
 
 var _ engine.API = (*nativeEngine)(nil)
 
-func (n *nativeEngine) Visit(context.Context, *engine.Site, *event.Event, *event.Source) error {
-	return n.err
-}
+func (n *nativeEngine) Visit(*engine.Site, *event.Event, *event.Source) {}
 
 func (n *nativeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
 	return engine.Visits{}, nil, n.err
