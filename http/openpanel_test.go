@@ -158,39 +158,41 @@ func TestOpenPanelDuplicates(t *testing.T) {
 	send := func(body string, headers ...string) string {
 		a := s.send("POST", "/track", body, append([]string{clientID, visitor}, headers...)...)
 		if a.status != 200 {
-			t.Fatalf("%d %s", a.status, a.body)
+			t.Errorf("%d %s", a.status, a.body)
 		}
 		return a.body
 	}
 	const click = `{"type":"track","payload":{"name":"click"}}`
 	const plus = `{"type":"increment","payload":{"profileId":"ada","property":"n"}}`
-	var wait sync.WaitGroup
-	answers := make([]string, 8)
-	for i := range answers {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			answers[i] = send(click, shopOrigin, firefox)
-		}()
-	}
-	wait.Wait()
 	var ids struct {
 		DeviceID, SessionID string
 		Duplicate           bool
 	}
-	duplicates, session := 0, ""
-	for _, a := range answers {
-		ids.Duplicate = false
-		if err := json.Unmarshal([]byte(a), &ids); err != nil || ids.SessionID == "" || session != "" && ids.SessionID != session {
-			t.Errorf("%s", a)
+	sent, duplicates, session := 0, 0, ""
+	for round := 0; duplicates == 0 && round < 50; round++ { // on a busy machine eight take longer than the 100 ms
+		var wait sync.WaitGroup
+		answers := make([]string, 8)
+		for i := range answers {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				answers[i] = send(click, shopOrigin, firefox)
+			}()
 		}
-		if session = ids.SessionID; ids.Duplicate {
-			duplicates++
+		wait.Wait()
+		sent += len(answers)
+		for _, a := range answers {
+			ids.Duplicate = false
+			if err := json.Unmarshal([]byte(a), &ids); err != nil || ids.SessionID == "" || session != "" && ids.SessionID != session {
+				t.Errorf("%s", a)
+			}
+			if session = ids.SessionID; ids.Duplicate {
+				duplicates++
+			}
 		}
 	}
-	// The eight connections may take longer than the 100 ms on a busy machine.
-	if n := s.total(); n+duplicates != len(answers) || duplicates == 0 {
-		t.Errorf("%d events and %d duplicates of %d requests", n, duplicates, len(answers))
+	if n := s.total(); n+duplicates != sent || duplicates == 0 {
+		t.Errorf("%d events and %d duplicates of %d requests", n, duplicates, sent)
 	}
 	before := s.total()
 	send(click, shopOrigin, "User-Agent: "+strings.TrimPrefix(firefox, "User-Agent: ")+"x", "X-Forwarded-For: 203.0.113.10")
