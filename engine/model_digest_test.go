@@ -89,6 +89,9 @@ func (p *pair) counterSeries() {
 	} else {
 		q.FromDay = today - int32(p.IntN(9))
 		q.ToDay = q.FromDay + int32(p.IntN(12))
+		if p.chance(4) {
+			q.FromDay = 0 // from the first day there is
+		}
 	}
 	page, err := p.engine.Counters(context.Background(), q)
 	if err != nil {
