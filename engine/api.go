@@ -270,7 +270,9 @@ type Stats struct {
 	SealSeconds                             float64
 	DedupWindowSeconds                      float64
 	DiskFreeBytes, DiskReserveBytes         int64
-	Pebble                                  string // Pebble's own metrics as Prometheus text
+	Corruptions                             uint64   // times damaged data was met
+	Damaged                                 []string // where: the first few places
+	Pebble                                  string   // Pebble's own metrics as Prometheus text
 }
 
 // Histogram is a snapshot of a histogram: Counts[i] observations were at most

@@ -58,7 +58,8 @@ type Engine struct {
 	failed   chan struct{}
 	failErr  error
 
-	stats counters
+	stats  counters
+	damage damage
 }
 
 // Exit code of the process when the store can no longer take writes.
@@ -114,6 +115,7 @@ func Open(opts Options) (*Engine, error) {
 		stopTick: make(chan struct{}),
 		failed:   make(chan struct{}),
 	}
+	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
 	e.stats.commit = newHistogram(secondsBounds)
 	e.stats.sync = newHistogram(secondsBounds)
 	e.stats.group = newHistogram(groupBounds)
@@ -223,7 +225,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	opts.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			e.log.Error("store: damaged file", "path", info.Path, "details", info.Details)
+			e.corrupted(&CorruptError{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)

@@ -60,14 +60,15 @@ func (e *Engine) Stats() Stats {
 		DiskFreeBytes:      e.disk.free(),
 		DiskReserveBytes:   e.disk.reserve,
 	}
+	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()
 	s.Rejected = maps.Clone(e.stats.rejected)
 	e.stats.mu.Unlock()
 	for _, site := range e.allSites() {
 		s.Runs += int64(len(site.sealed()))
 	}
-	if m := e.db.Metrics(); m != nil && e.failure() == nil {
-		s.Pebble = pebbleMetrics(m)
+	if e.failure() == nil { // else Pebble may be stuck in its fatal error
+		s.Pebble = pebbleMetrics(e.db.Metrics())
 	}
 	return s
 }

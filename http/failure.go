@@ -53,6 +53,9 @@ func failureOf(err error) dialect.Result {
 			return dialect.Result{Failure: f.failure, Err: err}
 		}
 	}
+	if corrupt := engine.Corrupt(err); corrupt != nil {
+		return dialect.Result{Failure: dialect.Internal, Err: corrupt}
+	}
 	return dialect.Result{Failure: dialect.Internal, Err: errInternal}
 }
 

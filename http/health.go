@@ -64,6 +64,9 @@ func (x *exchange) healthz() {
 	if err := x.s.engine.Ready(); err != nil {
 		reasons = append(reasons, err.Error())
 	}
+	for _, file := range x.s.engine.Stats().Damaged {
+		reasons = append(reasons, "damaged data: "+file)
+	}
 	if x.s.degraded != nil {
 		reasons = append(reasons, x.s.degraded()...)
 	}

@@ -224,6 +224,7 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.one("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
 	p.one("cairn_seals_total", "counter", "Runs sealed.", float64(st.Seals))
 	p.one("cairn_seal_seconds_total", "counter", "Time spent sealing.", st.SealSeconds)
+	p.one("cairn_corruptions_total", "counter", "Times damaged data was met.", float64(st.Corruptions))
 	p.one("cairn_dedup_window_seconds", "gauge", "How far back message ids are known.", st.DedupWindowSeconds)
 	p.one("cairn_disk_free_bytes", "gauge", "Free space for the store.", float64(st.DiskFreeBytes))
 	p.one("cairn_disk_reserve_bytes", "gauge", "Below this much free space writes are refused.", float64(st.DiskReserveBytes))

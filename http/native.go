@@ -196,6 +196,10 @@ func (n *native) reply(req *dialect.Request, res *dialect.Response, result diale
 	switch {
 	case result.Failure != dialect.OK:
 		status := result.Failure.Status()
+		if corrupt := engine.Corrupt(result.Err); corrupt != nil {
+			answer(res, status, append(appendCorrupt(body, status, corrupt.File), '\n'))
+			break
+		}
 		text, field := failureText(result)
 		body = appendError(body, status, text, field)
 		answer(res, status, append(body, '\n'))

@@ -248,6 +248,15 @@ func appendError(dst []byte, status int, text, field string) []byte {
 	return append(dst, '}')
 }
 
+// appendCorrupt is the error of a read that met damaged data.
+func appendCorrupt(dst []byte, status int, file string) []byte {
+	dst = append(dst, `{"error":"corrupt"`...)
+	dst = appendText(dst, "file", file)
+	dst = append(dst, `,"status":`...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	return append(dst, '}')
+}
+
 // appendOutcomes is the answer to a write, and its status: 200 when nothing was
 // rejected, 400 when everything was, 207 in between. A single event's id is told.
 func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status int, body []byte) {

@@ -418,6 +418,7 @@ func TestNativeEngineErrors(t *testing.T) {
 		{fmt.Errorf("%w: too many values", engine.ErrBadQuery), 400, 400, "bad query: too many values"},
 		{engine.ErrQueryTimeout, 503, 503, "query_timeout"},
 		{engine.ErrStopping, 503, 503, engine.ErrStopping.Error()},
+		{&engine.CorruptError{File: "000012.sst", Err: errors.New("checksum mismatch")}, 500, 500, "corrupt"},
 		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
 	} {
 		for _, r := range nativeTable {

@@ -11,6 +11,9 @@ const cacheShards = 16
 
 // Cache holds pages of all runs of a store. It is safe for concurrent use.
 type Cache struct {
+	// Corrupt, when set before use, is told of every damaged page that is met.
+	Corrupt func(*CorruptError)
+
 	shards [cacheShards]cacheShard
 }
 

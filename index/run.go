@@ -41,7 +41,13 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("run %d of site %d: %s", e.Run, e.Site, e.What)
 }
 
-func (r *Run) corrupt(what string) error { return &CorruptError{r.Site, r.Run, what} }
+func (r *Run) corrupt(what string) error {
+	err := &CorruptError{r.Site, r.Run, what}
+	if r.cache != nil && r.cache.Corrupt != nil {
+		r.cache.Corrupt(err)
+	}
+	return err
+}
 
 // load returns a page as it is stored. Only pages that valid has accepted come
 // into the cache, so what lies there need not be looked through again.

@@ -1,0 +1,91 @@
+// Damage met while the store is open: whoever asked for what is damaged is told,
+// the others go on, and the operator sees it in /healthz, the log and the metrics.
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A CorruptError says that stored bytes are not what was written. A read that
+// meets them ends with it, and gives no part of its answer.
+type CorruptError struct {
+	File string // the damaged file of the store, or the run or the part of the log it holds
+	Err  error
+}
+
+func (e *CorruptError) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// storeFile finds Pebble's name of a file in its messages.
+var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
+
+// Corrupt returns the CorruptError that err is, or nil when it is of another kind.
+func Corrupt(err error) *CorruptError {
+	var run *index.CorruptError
+	var log *wal.CorruptionError
+	var known *CorruptError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &run):
+		return &CorruptError{File: fmt.Sprintf("run %d of site %d", run.Run, run.Site), Err: err}
+	case errors.As(err, &log):
+		return &CorruptError{File: fmt.Sprintf("log of site %d", log.Site), Err: err}
+	case err != nil && pebble.IsCorruptionError(err):
+		file := storeFile.FindString(err.Error())
+		if file == "" {
+			file = storeName
+		}
+		return &CorruptError{File: file, Err: err}
+	}
+	return nil
+}
+
+// damage remembers what was found damaged since the store was opened.
+type damage struct {
+	mu    sync.Mutex
+	count uint64
+	files []string // the first damagedMax
+}
+
+const damagedMax = 16
+
+// note counts a damaged place and reports whether it is a new one.
+func (d *damage) note(file string) (first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count++
+	if slices.Contains(d.files, file) || len(d.files) == damagedMax {
+		return false
+	}
+	d.files = append(d.files, file)
+	return true
+}
+
+// snapshot returns the count and the places.
+func (d *damage) snapshot() (count uint64, files []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.count, slices.Clone(d.files)
+}
+
+// corrupted notes damage that a read, or Pebble in the background, has met.
+func (e *Engine) corrupted(err error) {
+	c := Corrupt(err)
+	if c == nil {
+		return
+	}
+	if e.damage.note(c.File) {
+		e.log.Error("store: damaged data; restore a snapshot", "file", c.File, "error", err)
+	}
+}
