@@ -139,6 +139,11 @@ func (c *conn) next() bool {
 			if late && !stop && c.gate.stopping.Load() {
 				continue
 			}
+			if late && stop && time.Now().Before(c.by) {
+				// The gate came to wake who was awake already.
+				c.Conn.SetReadDeadline(c.by)
+				continue
+			}
 			if late && c.phase.Load() == phaseHead {
 				c.gate.refused("slow head")
 			}

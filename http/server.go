@@ -181,11 +181,25 @@ func (s *Server) closeListeners() {
 	}
 }
 
+// lastCall lets the listeners take in, for stopGrace, who had come before the
+// stop: closing one resets the connections that it has not accepted yet. One of
+// TLS has no deadline to set.
+func (s *Server) lastCall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range s.listeners {
+		if ln, ok := ln.(interface{ SetDeadline(time.Time) error }); ok {
+			_ = ln.SetDeadline(time.Now().Add(stopGrace))
+		}
+	}
+}
+
 // Shutdown stops the server: /readyz answers 503, idle connections end after
 // stopGrace, nothing more is accepted, and every request that has been received
 // is answered. When ctx ends first, what is still open is cut off and ctx's error
 // returned.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.lastCall()
 	s.gate.stop()
 	tick := time.NewTicker(stopGrace / 20)
 	defer tick.Stop()
