@@ -148,6 +148,8 @@ func (e *Engine) submit(sub *submission, bytes int64) error {
 	case <-sub.done:
 		return sub.err
 	case <-e.failed:
+		// The sequencer may still read what is the submitter's again from here on,
+		// but nothing of it is written any more (I5).
 		return ErrFailed
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"cairn/index"
 	"cairn/wal"
@@ -68,6 +69,9 @@ func readStore(r pebble.Reader) (secret, error) {
 	if err != nil {
 		return secret{}, err
 	}
+	if len(version) == 0 {
+		return secret{}, errors.New("the store has no version: its first start did not come to an end, or it is damaged")
+	}
 	if len(version) != 1 || version[0] != storeVersion {
 		return secret{}, fmt.Errorf("the store has format version %v, this cairn knows version %d: use the cairn that wrote it, or a newer one", version, storeVersion)
 	}
@@ -97,12 +101,16 @@ func openPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 }
 
 // makeDir makes a directory and those above it, so that they outlive a power
-// cut: a synced file in a directory whose own entry is lost is lost too.
+// cut: a synced file in a directory whose own entry is lost is lost too. One that
+// is there may have been made a moment before such a cut.
 func makeDir(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(dir); err == nil {
-		return nil
-	}
 	parent := fs.PathDir(dir)
+	if _, err := fs.Stat(dir); err == nil {
+		if err := syncDir(fs, parent); err != nil && !errors.Is(err, os.ErrPermission) {
+			return err
+		}
+		return nil // where cairn may not read, somebody else made the directory
+	}
 	if parent != dir {
 		if err := makeDir(fs, parent); err != nil {
 			return err

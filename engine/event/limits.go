@@ -14,7 +14,8 @@ const (
 
 	MaxIDBytes    = 256       // user, anonymous, session, previous, message_id, each group; in bytes
 	MaxNameBytes  = 1024      // name, in bytes
-	MaxKeyBytes   = 128       // a key at any depth, in bytes. The record's format ends at 222.
+	MaxKeyBytes   = 160       // a key at any depth, in bytes: 40 characters of any kind, which Oppizi takes. The record's format ends at 222.
+	KeyBytesMax   = 128       // the same in the native API and Segment
 	MaxPathBytes  = 1024      // a dotted path in increments and segments, in bytes
 	MaxProperties = 256       // keys of one object at any depth, increments; in number
 	MaxGroups     = 64        // groups, in number

@@ -17,7 +17,7 @@ type Limits struct {
 }
 
 // DefaultLimits are the native dialect's.
-var DefaultLimits = Limits{Depth: MaxDepth, Members: MaxProperties, KeyBytes: MaxKeyBytes, StringBytes: EventBytesMax}
+var DefaultLimits = Limits{Depth: MaxDepth, Members: MaxProperties, KeyBytes: KeyBytesMax, StringBytes: EventBytesMax}
 
 const (
 	parserDepthMax   = 64

@@ -23,7 +23,7 @@ const (
 
 // jsonLimits hold for one message. Longer strings than a message may have are
 // refused by its size.
-var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxProperties, KeyBytes: event.MaxKeyBytes, StringBytes: event.MaxEventBytes}
+var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxProperties, KeyBytes: event.KeyBytesMax, StringBytes: event.MaxEventBytes}
 
 // decoder is the memory of Decode, kept in Batch.Scratch, and in Request.State for
 // Reply. What the records alias in it stays until the next Decode.
