@@ -58,7 +58,7 @@ func TestValidate(t *testing.T) {
 		{"properties", func(e *Event) { e.Properties = many(256) }, ""},
 		{"many properties", func(e *Event) { e.Properties = many(257) }, "properties"},
 		{"key", func(e *Event) { e.Properties = Object{{x(MaxKeyBytes), Num("1")}} }, ""},
-		{"long key", func(e *Event) { e.Properties = Object{{x(MaxKeyBytes+1), Num("1")}} }, "properties"},
+		{"long key", func(e *Event) { e.Properties = Object{{x(MaxKeyBytes + 1), Num("1")}} }, "properties"},
 		{"empty key", func(e *Event) { e.Properties = Object{{"", Num("1")}} }, "properties"},
 		{"key twice", func(e *Event) { e.Properties = append(many(40), Member{"k7", Num("1")}) }, "properties.k7"},
 		{"key twice once clean", func(e *Event) { e.Properties = Object{{"a", Num("1")}, {"a\x00", Num("1")}} }, "properties.a"},
