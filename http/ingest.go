@@ -145,12 +145,11 @@ func (x *exchange) store() error {
 		x.outcomes = append(x.outcomes, dialect.Outcome{Received: x.req.ReceivedUnixMilli})
 		out := &x.outcomes[i]
 		if r.Err != nil {
+			x.explain(r.Err)
 			if !partial {
-				x.s.metrics.rejected.add("invalid", 1)
 				return r.Err
 			}
 			out.Status, out.Err = dialect.Rejected, r.Err
-			x.s.metrics.rejected.add("invalid", 1)
 			continue
 		}
 		g := x.grant
@@ -233,6 +232,9 @@ func (x *exchange) store() error {
 				bad.Index = -1
 			}
 			out.Err = &bad
+			if _, ok := x.route.wire.Dialect.(dialect.Explaining); ok {
+				x.explain(r.Err)
+			}
 			if !partial {
 				return out.Err
 			}
@@ -245,6 +247,21 @@ func (x *exchange) store() error {
 	}
 	stored = true
 	return nil
+}
+
+// explain counts a record that is refused, and says why where that holds nothing of
+// a client's.
+func (x *exchange) explain(err *event.FieldError) {
+	w := x.route.wire
+	if _, ok := w.Dialect.(dialect.Explaining); !ok {
+		x.s.metrics.rejected.add("invalid", 1)
+		return
+	}
+	name := string(w.Name())
+	x.s.metrics.rejected.add(name+" "+err.Field, 1)
+	if ok, dropped := x.s.lines.count("refused "+name+" "+err.Field, x.started); ok {
+		x.s.log.Info("refused", "dialect", name, "field", err.Field, "reason", err.Msg, "unlogged", dropped)
+	}
 }
 
 // visit answers what a record that is not stored asks of its visitor.

@@ -294,6 +294,13 @@ type Credentialed interface {
 	Credential(*Request) Credential
 }
 
+// Explaining is a Dialect whose errors hold nothing of a client's: their fields and
+// texts may stand in logs and metrics.
+type Explaining interface {
+	Dialect
+	Explains()
+}
+
 // StatusError is a failure a dialect or a Reader chooses.
 type StatusError struct {
 	Failure Failure

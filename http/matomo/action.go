@@ -52,6 +52,35 @@ func (h *hit) action() *event.FieldError {
 	return h.view()
 }
 
+// The values of recMode: whose hits are recorded.
+const (
+	recVisits = 0 // people's
+	recBots   = 1 // bots'
+	recAuto   = 2 // both, each as it is
+)
+
+// bot adds the record of a bot's hit, which is in no visit, of nobody and counted
+// nowhere.
+func (h *hit) bot() {
+	r := h.batch.Add()
+	*r = h.record
+	r.Bots = dialect.BotsOnly
+	e := &r.Event
+	e.Type, e.Name, e.User, e.Anonymous, e.Uncounted = event.Page, h.title, "", "", true
+	if url := textURL(h.p.text(pDownload)); url != "" {
+		e.Type, e.Name = event.Download, cutBytes(url, event.MaxNameBytes)
+	} else if e.Name == "" {
+		e.Name = h.page.path()
+	}
+	e.Context = h.context()
+	for _, p := range [...]param{pHTTPStatus, pBandwidth, pPfSrv} {
+		if n := h.p.integer(p, -1); n >= 0 {
+			e.Extra.Set(paramNames[p], event.Num(strconv.FormatInt(n, 10)))
+		}
+	}
+	setText(&e.Extra, "source", h.p.trimmed(pSource, 50))
+}
+
 // done adds the record of an action with what any action may carry.
 func (h *hit) done(t event.Type, name string) *dialect.Record {
 	r := h.add(t, cutBytes(name, event.MaxNameBytes))

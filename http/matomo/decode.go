@@ -220,10 +220,16 @@ func (h *hit) decode(token string) *event.FieldError {
 		h.add(event.Track, "").Event.Hit.Ping = true
 		return nil
 	}
-	if err := h.action(); err != nil {
-		return err
+	mode := h.p.integer(pRecMode, recVisits)
+	if mode != recBots {
+		if err := h.action(); err != nil {
+			return err
+		}
+		h.last()
 	}
-	h.last()
+	if mode == recBots || mode == recAuto && !h.p.on(pBots) {
+		h.bot()
+	}
 	return nil
 }
 

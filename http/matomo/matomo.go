@@ -66,6 +66,10 @@ func New(o Options) dialect.Reading {
 	return protocol{o, newScript(o.Tracker)}
 }
 
+// Explains says that fields and texts of errors are this package's own: trackers throw
+// answers away, so that the operator must learn what was refused.
+func (protocol) Explains() {}
+
 func (protocol) Name() event.Dialect { return event.Matomo }
 
 // Routes are the two names of the one endpoint, the script's, and the reporting calls.
