@@ -33,7 +33,7 @@ func TestDedupConcurrent(t *testing.T) {
 	}
 	type verdict struct {
 		stored  int
-		answers map[string]int // "seq id" → how many said so
+		answers map[string]int // "seq id received" → how many said so
 	}
 	var mu sync.Mutex
 	verdicts := make([]verdict, ids)
@@ -50,7 +50,7 @@ func TestDedupConcurrent(t *testing.T) {
 			records := make([]engine.Record, n)
 			for i, id := range order[:n] {
 				records[i] = engine.Record{Site: site, Event: &event.Event{
-					Dialect: event.Native, Type: event.Track, Name: "x", User: fmt.Sprintf("sender %d", sender),
+					Dialect: event.Oppizi, Type: event.Track, Name: "x", User: fmt.Sprintf("sender %d", sender),
 					MessageID: fmt.Sprintf("id %d", id),
 				}}
 			}
@@ -66,7 +66,7 @@ func TestDedupConcurrent(t *testing.T) {
 				} else if o.Status != engine.Duplicate {
 					t.Errorf("id %d: %+v", id, o)
 				}
-				verdicts[id].answers[fmt.Sprint(o.Seq, " ", o.ID)]++
+				verdicts[id].answers[fmt.Sprint(o.Seq, " ", o.ID, " ", records[i].Event.Received)]++
 			}
 			mu.Unlock()
 			order = order[n:]
@@ -119,7 +119,7 @@ func TestDedupConcurrent(t *testing.T) {
 	}
 	place := map[string]string{}
 	for _, ev := range events {
-		place[ev.MessageID] = fmt.Sprint(ev.Seq, " ", ev.ID)
+		place[ev.MessageID] = fmt.Sprint(ev.Seq, " ", ev.ID, " ", ev.Received)
 	}
 	for i, v := range verdicts {
 		id := fmt.Sprintf("id %d", i)

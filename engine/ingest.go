@@ -34,6 +34,13 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	if e.stopping.Load() {
 		return nil, ErrStopping
 	}
+	// Under too much load most requests end here, before work is put into them.
+	guess := guessBytes(records)
+	if err := e.reserve(guess); err != nil {
+		return nil, err
+	}
+	reserved := guess
+	defer func() { e.queued.Add(-reserved) }()
 	outcomes := make([]Outcome, len(records))
 	now := e.now().UnixMilli()
 	arena := bodies.Get().(*[]byte)
@@ -76,7 +83,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		sub.events[i].body = buf[start:end:end]
 		start = end
 	}
-	if err := e.submit(sub, int64(len(buf))); err != nil {
+	sub.bytes, reserved = int64(len(buf)), 0
+	e.queued.Add(sub.bytes - guess)
+	if err := e.submit(sub); err != nil {
 		return nil, err
 	}
 	for i := range sub.events {
@@ -129,18 +138,37 @@ func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
 	return nil
 }
 
-// submit queues the submission and waits until it is durable.
-func (e *Engine) submit(sub *submission, bytes int64) error {
+// guessBytes is about how long the records will be when they are encoded.
+func guessBytes(records []Record) (n int64) {
+	for i := range records {
+		e := records[i].Event
+		n += int64(64 + len(e.Name) + len(e.User) + len(e.Anonymous) + len(e.MessageID))
+		for _, o := range [...]event.Object{e.Properties, e.Context, e.Extra} {
+			for k := range o {
+				n += int64(4 + len(o[k].Key) + len(o[k].Value.Text))
+			}
+		}
+	}
+	return n
+}
+
+// reserve takes room in the queue: for one request alone any, however large.
+func (e *Engine) reserve(bytes int64) error {
 	if queued := e.queued.Add(bytes); queued > e.opts.QueueBytes && queued > bytes {
 		e.queued.Add(-bytes)
 		return ErrBusy
 	}
+	return nil
+}
+
+// submit queues the submission, whose room is reserved, and waits until it is
+// durable.
+func (e *Engine) submit(sub *submission) error {
 	e.queuedEvents.Add(int64(len(sub.events)))
-	sub.bytes = bytes
 	select {
 	case e.queue <- sub:
 	default:
-		e.queued.Add(-bytes)
+		e.queued.Add(-sub.bytes)
 		e.queuedEvents.Add(-int64(len(sub.events)))
 		return ErrBusy
 	}

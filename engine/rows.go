@@ -109,3 +109,15 @@ func (v *view) event(seq uint64) (*event.Event, error) {
 	}
 	return newRowReader(p.get()).read(int(seq - p.first()))
 }
+
+// received reads when the event at seq was received, if there is one.
+func (v *view) received(seq uint64, to *int64) error {
+	p := v.partOf(seq)
+	if p == nil {
+		return nil
+	}
+	if at := p.get().Ints(event.IntReceived).At(int(seq - p.first())); p.err() == nil {
+		*to = at
+	}
+	return p.err()
+}

@@ -96,24 +96,25 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	return nil, nil
 }
 
-// recall follows up an Opentracker event that is in the log. The outcome of a
-// duplicate, and its event, get the user and session of the original: the protocol
-// answers with them and says the same again. Who began a session is remembered.
+// recall follows up an event that is in the log. What the outcome of a duplicate
+// says of its original is the original's: when it was received and, in
+// Opentracker, whose it is.
 func (e *Engine) recall(s *submitted) error {
-	if s.event.Dialect != event.Opentracker {
-		return nil
-	}
 	if s.outcome.Status != Duplicate {
-		if s.begins {
+		if s.begins && s.event.Dialect == event.Opentracker {
 			e.owners.put(s.site.id, s.outcome.Session, s.event)
 		}
 		return nil
 	}
-	original, err := s.site.view().event(s.outcome.Seq)
+	v := s.site.view()
+	if s.event.Dialect != event.Opentracker {
+		return v.received(s.outcome.Seq, &s.event.Received)
+	}
+	original, err := v.event(s.outcome.Seq)
 	if err != nil || original == nil {
 		return err
 	}
-	s.event.User, s.event.Anonymous = original.User, original.Anonymous
+	s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
 	s.outcome.Session = original.Session
 	return nil
 }

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"errors"
+	"testing"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// enriched counts the events that work was put into.
+type enriched struct{ n int }
+
+func (e *enriched) Enrich(*Site, *event.Event, *event.Source) { e.n++ }
+
+// What the queue has no room for is refused before work is put into it, and
+// whatever becomes of a request, its room is free again.
+func TestQueueRoom(t *testing.T) {
+	site := &Site{ID: 1, Name: "one"}
+	work := new(enriched)
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueueBytes: 4000, Enrich: work})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	send := func(names ...string) error {
+		t.Helper()
+		var records []Record
+		for _, n := range names {
+			records = append(records, Record{Site: site, Source: &event.Source{}, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: n, User: "someone"}})
+		}
+		_, err := e.Ingest(t.Context(), records, true)
+		return err
+	}
+	others := func(bytes int64) { e.queued.Add(bytes) }
+	for _, c := range []struct {
+		name   string
+		others int64 // bytes that others have queued
+		events []string
+		want   error
+		work   int
+	}{
+		{"an empty queue", 0, []string{"a", "b"}, nil, 2},
+		{"larger than the queue, alone in it", 0, make([]string, 200), nil, 200},
+		{"room is left", 3000, []string{"a"}, nil, 1},
+		{"too little room", 3900, []string{"a", "b", "c"}, ErrBusy, 0},
+		{"a full queue", 4000, []string{"a"}, ErrBusy, 0},
+		{"room again", 0, []string{"a"}, nil, 1},
+	} {
+		others(c.others)
+		work.n = 0
+		if err := send(c.events...); !errors.Is(err, c.want) || work.n != c.work {
+			t.Errorf("%s: %v, %d events worked on; want %v, %d", c.name, err, work.n, c.want, c.work)
+		}
+		others(-c.others)
+		if n := e.queued.Load(); n != 0 {
+			t.Errorf("%s: %d bytes stay in the queue", c.name, n)
+		}
+	}
+}
