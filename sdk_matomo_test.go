@@ -141,6 +141,17 @@ func TestSDKMatomoBrowser(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("stored are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
+		var visits struct {
+			Sessions []struct {
+				Entry, Exit   string
+				Actions       int
+				Goals, Orders []string
+			}
+		}
+		s.get("/api/v1/sessions", &visits)
+		if v := visits.Sessions; len(v) != 1 || v[0].Entry != origin+"/page.html" || v[0].Exit != origin+"/page.html?step=2" || v[0].Actions != 6 || !slices.Equal(v[0].Goals, []string{"signup"}) || !slices.Equal(v[0].Orders, []string{"o-1"}) {
+			t.Errorf("the visit is %+v", v)
+		}
 		if len(sessions) != 1 || len(people) != 1 || !people[out.ID+" ada"] {
 			t.Errorf("sessions %v of %v", sessions, people)
 		}

@@ -10,16 +10,20 @@
 // lines of its own, and no string goes over several lines.
 (function (window, document, navigator, location) {
   'use strict'
-  if (window.Matomo && window.Matomo.initialized) return // the page has the script twice
+  // The page has the script twice.
+  if (window.Matomo && window.Matomo.initialized) return
 
   const MINUTE = 60
   const DAY = 24 * 60 * MINUTE
   const FOREVER = 30 * 365 * DAY
-  const URL_LENGTH_MAX = 2000 // beyond it the parameters go into the body
+  // Beyond it the parameters go into the body.
+  const URL_LENGTH_MAX = 2000
   const BULK_COUNT_MAX = 50
-  const BULK_LENGTH_MAX = 50000 // browsers refuse beacons of 64 KiB in all
+  // Browsers refuse beacons of 64 KiB in all.
+  const BULK_LENGTH_MAX = 50000
   const PING_SECONDS_MIN = 5
-  const PING_SECONDS_MAX = 10 * MINUTE // a visit ends after 30 minutes without one
+  // A visit ends after 30 minutes without one.
+  const PING_SECONDS_MAX = 10 * MINUTE
 
   const CAMPAIGN_NAMES = 'pk_cpn pk_campaign piwik_campaign mtm_campaign matomo_campaign utm_campaign utm_source utm_medium'.split(' ')
   const CAMPAIGN_KEYWORDS = 'pk_kwd pk_keyword piwik_kwd mtm_kwd mtm_keyword matomo_kwd utm_term'.split(' ')
@@ -56,9 +60,12 @@
     agent.getHighEntropyValues(['brands', 'fullVersionList', 'mobile', 'model', 'platform', 'platformVersion', 'formFactors']).then(done, () => done())
   }
 
-  const trackers = [] // every tracker there is
-  const shared = [] // those that _paq talks to
-  const listeners = {} // of Matomo.on
+  // Every tracker there is.
+  const trackers = []
+  // Those that _paq talks to.
+  const shared = []
+  // The handlers of Matomo.on, by event.
+  const listeners = {}
 
   // sha1 in hex of a short ASCII text: the name of an id cookie ends with four
   // digits of it, and pages that had another Matomo tracker keep their visitors.
@@ -117,17 +124,25 @@
     let features = true
     let timing = true
     let discardHash = false
-    let extra = '' // of appendToTrackingUrl
-    let pageView = '' // the id that its hits share
+    // What appendToTrackingUrl adds to every hit.
+    let extra = ''
+    // The id that the hits of a page view share.
+    let pageView = ''
     let pageViews = 0
-    let custom = {} // dimensions by id
-    let variables = { visit: {}, page: {} }
-    let items = new Map() // of the cart, by SKU
-    let product = {} // of setEcommerceView
-    let timings // of setPagePerformanceTiming
-    let pending = [] // hits: [parameters, callback]
+    // Custom dimensions by id.
+    const custom = {}
+    const variables = { visit: {}, page: {} }
+    // The cart by SKU.
+    const items = new Map()
+    // The product that setEcommerceView names for the next page view.
+    let product = {}
+    // What setPagePerformanceTiming has for the next page view.
+    let timings
+    // Hits that have not left: [parameters, callback].
+    let pending = []
     let scheduled = false
-    let lastSent = 0 // ms
+    // When a hit last left, in ms.
+    let lastSent = 0
 
     // --- Cookies and consent
 
@@ -136,7 +151,8 @@
     let consent = false
     let cookieConsentAsked = false
     let cookieConsent = false
-    let refused = false // in this page, where no cookie could say it
+    // Opted out in this page, also where no cookie can say it.
+    let refused = false
 
     const readCookie = (name) => {
       const found = ('; ' + document.cookie).split('; ' + name + '=')[1]
@@ -219,10 +235,12 @@
 
     // --- The visitor
 
-    let visitorId = '' // as set, or made up before there was a cookie
+    // As set, or made up before there was a cookie.
+    let visitorId = ''
     let visitorSet = false
     let created = now()
-    let visiting = false // without cookies a visit is as long as the page
+    // Without cookies a visit is as long as the page.
+    let visiting = false
 
     function loadVisitor () {
       if (!visitorSet && cookies()) {
@@ -306,14 +324,17 @@
 
     // --- Hits
 
-    // query writes parameters; what is not given is left out.
+    // query writes parameters; what is not given is left out. Half a character, as of a
+    // text that was cut in the middle of one, cannot be encoded and is replaced.
+    const encode = (v) => encodeURIComponent(String(v).replace(/[\ud800-\udfff]/gu, '\ufffd'))
     const query = (parameters) => Object.keys(parameters).filter((name) => given(parameters[name]))
-      .map((name) => name + '=' + encodeURIComponent(parameters[name])).join('&')
+      .map((name) => name + '=' + encode(parameters[name])).join('&')
     const json = (object) => Object.keys(object).length ? JSON.stringify(object) : ''
 
     // hit takes one call's parameters and adds what is true at the time of the call.
     // dimensions are values for this hit alone: {dimension3: 'x'}.
     function hit (parameters, dimensions, callback) {
+      if (!o.TrackerUrl || !given(o.SiteId)) return warn('setTrackerUrl and setSiteId come first')
       if (doNotTrack || t.isUserOptedOut() || location.protocol === 'file:' && !t.files) return
       const time = new Date()
       const at = {
@@ -537,7 +558,8 @@
     // stand on itself or on an element in it.
     const mark = (kind) => '[data-content-' + kind + '],.matomoContent' + kind[0].toUpperCase() + kind.slice(1) + ',.piwikContent' + kind[0].toUpperCase() + kind.slice(1)
     const BLOCK = '[data-track-content],.matomoTrackContent,.piwikTrackContent'
-    const seen = new Set() // impressions of this page view
+    // Impressions of this page view.
+    const seen = new Set()
     let contentAsked = false
 
     const within = (block, selector) => block.matches(selector) ? block : block.querySelector(selector)
@@ -597,14 +619,16 @@
 
     // --- Time on the page, errors
 
-    let least = 0 // ms; 0 = no heart beat
+    // How long a look must last to be told, in ms; 0 = no heart beat.
+    let least = 0
     let beating = false
     t.disableHeartBeatTimer = () => { least = 0 }
     t.enableHeartBeatTimer = (seconds) => {
       least = Math.max(seconds || 15, PING_SECONDS_MIN) * 1000
       if (beating) return
       beating = true
-      let since = document.hasFocus() ? Date.now() : 0 // 0 = nobody looks
+      // Since when somebody looks at the page, in ms; 0 = nobody does.
+      let since = document.hasFocus() ? Date.now() : 0
       const beat = (after) => { if (least && lastSent && since && Date.now() - Math.max(since, lastSent) >= after) t.ping() }
       on(window, 'focus', () => { since = since || Date.now() })
       const leave = () => {
@@ -701,7 +725,7 @@
 
   shared.push(new Tracker())
   ;['matomoAsyncInit', 'piwikAsyncInit', 'matomoPluginAsyncInit', 'piwikPluginAsyncInit'].forEach((name) => list(window[name]).forEach((f) => run(f, Matomo, [])))
-  const queue = [].concat(...[...(window._paq || [])].map(callsOf))
+  const queue = [].concat(...(Array.isArray(window._paq) ? window._paq : []).map(callsOf))
   window._paq = { push }
   queue.sort((a, b) => rank(a) - rank(b)).forEach(call)
   Matomo.trigger('MatomoInitialized', [])
