@@ -55,6 +55,8 @@ type Options struct {
 
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
+	MergeRuns int // runs that are merged into one; 0 = 8
+	MergeRows int // events of a run that is not merged any more; 0 = 64 × SealRows
 }
 
 // Enricher fills what can be known of an event from its source: geography,
@@ -268,6 +270,9 @@ type Stats struct {
 	HotEvents, Runs                         int64
 	Seals                                   uint64
 	SealSeconds                             float64
+	Merges                                  uint64 // runs made of others
+	MergedEvents                            uint64 // in them
+	MergeSeconds                            float64
 	DedupWindowSeconds                      float64
 	DiskFreeBytes, DiskReserveBytes         int64
 	Corruptions                             uint64   // times damaged data was met

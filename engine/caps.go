@@ -273,7 +273,7 @@ func (c *caps) load(s *siteState, set *daySet, settle func()) error {
 	}
 	for _, r := range s.sealed() {
 		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
-			if err := r.Totals(set.key.property, add); err != nil {
+			if err := r.Totals(set.key.property, set.key.day, set.key.day, add); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,8 @@ type pathColumn struct {
 	codes *rowInts
 	path  string
 	names *terms
-	memo  [][]int32 // by code; nil = not looked at
+	memo  [][]int32         // by code; nil = not looked at
+	wide  map[int64][]int32 // in its place where codes are many more than a slice has rows
 }
 
 func openPath(p index.Part, field, path string, names *terms) *pathColumn {
@@ -56,24 +57,40 @@ var noTerms = []int32{}
 
 // at returns the terms at the path in a row's cell.
 func (c *pathColumn) at(row int) []int32 {
-	code := int(c.codes.at(row))
-	if code == 0 || code > c.col.Card() {
+	code, card := c.codes.at(row), c.col.Card()
+	if code <= 0 || code > int64(card) {
 		return nil
 	}
+	if card > sliceRows {
+		ids, known := c.wide[code]
+		if !known {
+			if c.wide == nil {
+				c.wide = make(map[int64][]int32)
+			}
+			ids = c.look(uint32(code))
+			c.wide[code] = ids
+		}
+		return ids
+	}
 	if c.memo == nil {
-		c.memo = make([][]int32, c.col.Card()+1)
+		c.memo = make([][]int32, card+1)
 	}
 	if c.memo[code] == nil {
-		ids := noTerms
-		event.CellLeaves(c.col.Cell(uint32(code)), func(path, term string) bool {
-			if path == c.path {
-				ids = append(ids, c.names.id(strings.Clone(term)))
-			}
-			return true
-		})
-		c.memo[code] = ids
+		c.memo[code] = c.look(uint32(code))
 	}
 	return c.memo[code]
+}
+
+// look reads what the cell of a code holds at the path.
+func (c *pathColumn) look(code uint32) []int32 {
+	ids := noTerms
+	event.CellLeaves(c.col.Cell(code), func(path, term string) bool {
+		if path == c.path {
+			ids = append(ids, c.names.id(strings.Clone(term)))
+		}
+		return true
+	})
+	return ids
 }
 
 // cell returns the row's cell, nil when there is none.

@@ -65,7 +65,7 @@ func newWorkload(rng *rand.Rand) *workload {
 func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
 	return engine.Options{
 		Dir: "data", FS: fs, Sites: w.sites, Now: w.now, Reserve: -1, Memory: 16 << 20,
-		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100),
+		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100), MergeRuns: 2 + rng.IntN(4),
 		Fatal: func(error) {},
 	}
 }
@@ -421,7 +421,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			cut := newPowerCut(vfs.NewCrashableMem(), at, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}, w)
 			options := w.options(cut, rng)
-			options.SealRows, options.HotEvents = 16, 64
+			options.SealRows, options.HotEvents, options.MergeRuns = 16, 64, 2
 			e, err := engine.Open(options)
 			if err != nil {
 				t.Fatalf("op %d: open: %v", at, err)

@@ -10,6 +10,7 @@
 //	caps.go       how many values of a property a day counters tell apart
 //	site.go       what of a site is published, in memory and sealed; views of it
 //	seal.go       rows in memory and in the log become runs
+//	merge.go      runs become fewer and larger ones
 //	where.go      from the conditions of a query to clauses of the index
 //	device.go     who an OpenPanel event is from; sightings.go what it asks for most
 //	query.go      listing, counting, series; visits.go sums over sessions
@@ -33,7 +34,8 @@
 // deltas of its counters are one Pebble batch. While that is synced the rows go
 // into the site's open part, in memory by column; then they are published and
 // the waiters woken. At 65,536 rows the open part is sealed: written as a run,
-// which is index and rows in one, and its rows leave the log.
+// which is index and rows in one, and its rows leave the log. Eight runs become one
+// of half a million rows, and eight of those one of four million.
 //
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the

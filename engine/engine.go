@@ -42,6 +42,7 @@ type Engine struct {
 	ready    chan struct{} // the publisher asks for a group
 	groups   chan *group
 	sealer   *sealer
+	merger   *merger
 	flushIDs atomic.Bool // the next group writes the table of ids
 
 	unreadMinute atomic.Int64 // when unread last told of it
@@ -94,6 +95,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.HotEvents == 0 {
 		o.HotEvents = 1 << 19
+	}
+	if o.MergeRuns == 0 {
+		o.MergeRuns = 8
+	}
+	if o.MergeRows == 0 {
+		o.MergeRows = 64 * o.SealRows
 	}
 	return o
 }
@@ -176,6 +183,7 @@ func (e *Engine) open() error {
 	if e.sealer, err = newSealer(e); err != nil {
 		return err
 	}
+	e.merger = newMerger(e)
 	for _, s := range e.opts.Sites {
 		e.state(s.ID)
 	}
@@ -196,6 +204,7 @@ func (e *Engine) open() error {
 		(&publisher{e}).run()
 	}()
 	e.sealer.start()
+	e.merger.start()
 	e.ticking.Add(1)
 	go e.tick()
 	return nil
@@ -353,6 +362,7 @@ func (e *Engine) Close() error {
 	if e.failure() != nil {
 		return ErrFailed // Pebble may be stuck in its fatal error
 	}
+	e.merger.stop()
 	e.sealer.stop()
 	close(e.queue)
 	e.running.Wait()

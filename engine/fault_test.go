@@ -116,7 +116,7 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 	w := newWorkload(rand.New(rand.NewPCG(5, 5)))
 	fatal := make(chan error, 8)
 	options := w.options(fs, rand.New(rand.NewPCG(5, 6)))
-	options.SealRows, options.HotEvents = 12, 48
+	options.SealRows, options.HotEvents, options.MergeRuns = 12, 48, 2
 	options.Fatal = func(err error) { fatal <- err }
 
 	var e *engine.Engine

@@ -383,5 +383,7 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 		Memory:    pick[int64](g, 0, 64<<20, 16<<20),
 		SealRows:  8 + g.IntN(193),
 		HotEvents: pick(g, 0, 20, 300),
+		MergeRuns: 2 + g.IntN(4),
+		MergeRows: pick(g, 0, 100, 1000),
 	}
 }

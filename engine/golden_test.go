@@ -38,7 +38,7 @@ const (
 
 func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
 	return engine.Options{
-		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, Memory: 64 << 20, Now: now,
+		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, MergeRuns: 3, Memory: 64 << 20, Now: now,
 		Sites: []*engine.Site{
 			{ID: 1, Name: "one"},
 			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
@@ -280,6 +280,12 @@ func writeGoldenStore(t *testing.T) {
 			}
 		}
 		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}})
+		// Three of four runs of a site are merged.
+		quiet := func() bool { return e.Stats().HotEvents < 4*60 && e.Stats().Merges >= 2*uint64(life/2) }
+		for tries := 0; !quiet() && tries < 1000; tries++ {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond)
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}

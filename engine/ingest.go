@@ -186,6 +186,8 @@ func (e *Engine) submit(sub *submission) error {
 type counters struct {
 	accepted, duplicates, commits, seals atomic.Uint64
 	sealNanos                            atomic.Int64
+	merges, mergedEvents                 atomic.Uint64
+	mergeNanos                           atomic.Int64
 	commit, sync, group                  histogram
 
 	mu       sync.Mutex

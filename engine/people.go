@@ -52,14 +52,13 @@ func aliasOf(id string) []index.Clause {
 func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	for i := range v.parts {
 		p := &v.parts[i]
-		rows := index.Match(p.get(), clauses, nil)
-		if err := p.err(); err != nil {
-			return 0, err
-		}
-		rows.Ascend(0, func(row int) bool {
+		index.NewMatcher(p.get(), clauses, nil).Ascend(0, func(row int) bool {
 			seq = p.first() + uint64(row)
 			return false
 		})
+		if err := p.err(); err != nil {
+			return 0, err
+		}
 		if seq != 0 {
 			return seq, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"math/bits"
 
 	"cairn/engine/event"
@@ -133,11 +134,13 @@ func (l *propertyList) read() error {
 				return err
 			}
 			line := &l.lines[i]
-			err := p.run.Totals(line.name, func(t index.Total) {
-				if l.query.FromDay == 0 && l.query.ToDay == 0 || t.Day >= l.query.FromDay && t.Day <= l.query.ToDay {
-					line.values[t.Value] = struct{}{}
-					line.events = index.AddSaturating(line.events, t.Sum)
-				}
+			from, to := l.query.FromDay, l.query.ToDay
+			if from == 0 && to == 0 {
+				from, to = math.MinInt32, math.MaxInt32
+			}
+			err := p.run.Totals(line.name, from, to, func(t index.Total) {
+				line.values[t.Value] = struct{}{}
+				line.events = index.AddSaturating(line.events, t.Sum)
 			})
 			if err != nil {
 				return err

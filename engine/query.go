@@ -138,15 +138,12 @@ func (v *view) walk(b budget, w *where, ascending bool, after uint64, visit func
 		if ascending {
 			at = last
 		}
-		matched, skip := w.rows(p)
+		matched := w.matcher(p)
 		if err := p.err(); err != nil {
 			return 0, err
 		}
-		if skip {
-			continue
-		}
 		if matched == nil {
-			matched = index.All(p.get())
+			continue
 		}
 		var rows []int
 		take := func(row int) bool {
@@ -165,6 +162,9 @@ func (v *view) walk(b budget, w *where, ascending bool, after uint64, visit func
 				from = int(after-first) - 1
 			}
 			matched.Descend(from, take)
+		}
+		if err := p.err(); err != nil {
+			return 0, err
 		}
 		if len(rows) == 0 {
 			continue
@@ -216,17 +216,17 @@ func (v *view) eachRowOf(b budget, w *where, parts iter.Seq2[int, viewPart], par
 		if err := b.spent(); err != nil {
 			return err
 		}
-		matched, skip := w.rows(p)
+		matched := w.matcher(p)
 		if err := p.err(); err != nil {
 			return err
 		}
-		if skip {
+		if matched == nil {
 			continue
 		}
 		fn := part(p)
 		n := 0
 		var late error
-		index.Rows(p.get(), matched, func(row int) bool {
+		matched.Ascend(0, func(row int) bool {
 			if n++; n%4096 == 0 {
 				if late = b.spent(); late != nil {
 					return false
@@ -383,7 +383,7 @@ func (e *Engine) findSealed(site *siteState, ev *event.Event, covered uint64) (u
 	since := ev.Received - e.opts.Dedup.Milliseconds()
 	for i := len(runs) - 1; i >= 0; i-- {
 		r := runs[i]
-		if r.First >= covered {
+		if r.First >= covered || r.ReceivedMax < since {
 			continue
 		}
 		maybe, err := r.MayHold(ev.MessageID)
@@ -395,7 +395,7 @@ func (e *Engine) findSealed(site *siteState, ev *event.Event, covered uint64) (u
 		}
 		p := r.View()
 		received := p.Ints(event.IntReceived)
-		rows := index.Match(p, []index.Clause{
+		rows := index.NewMatcher(p, []index.Clause{
 			{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{ev.MessageID}}}},
 			{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
 		}, nil)

@@ -71,6 +71,52 @@ func (r *rowReader) read(row int) (*event.Event, error) {
 	return e, nil
 }
 
+// same compares the cells of a row with those its record says it has.
+func (r *rowReader) same(row int, record []byte) error {
+	have := make(map[string][]byte)
+	for i := range r.columns {
+		c := &r.columns[i]
+		if code := uint32(c.codes.At(row)); code != 0 {
+			have[c.field] = c.col.Cell(code)
+		}
+	}
+	var ints event.Ints
+	var rest overflow
+	differs := ""
+	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
+		switch own, ok := have[string(field)]; {
+		case ok && string(own) == string(cell):
+			delete(have, string(field))
+		case !ok && len(field) > 1:
+			rest.add(field, cell)
+		default:
+			differs = string(field)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, c := range r.ints {
+		if c.At(row) != ints[i] {
+			return fmt.Errorf("integer %d is not that of its record", i)
+		}
+	}
+	rest.each(func(field string, cell []byte) {
+		if string(have[field]) != string(cell) {
+			differs = field
+		}
+		delete(have, field)
+	})
+	for field := range have {
+		differs = field
+	}
+	if differs != "" {
+		return fmt.Errorf("field %q is not that of its record", differs)
+	}
+	return r.part.Err()
+}
+
 // isOverflow reports the column of the keys that have no column of their own.
 func isOverflow(field string) bool {
 	return field == event.PrefixProperty || field == event.PrefixExtra || field == event.PrefixContext

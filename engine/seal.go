@@ -35,7 +35,7 @@ type sealer struct {
 	rows    int64 // waiting
 	stopped bool
 	done    sync.WaitGroup
-	run     uint64 // next run id
+	run     uint64 // next run id; under mu
 }
 
 type sealWork struct {
@@ -162,7 +162,7 @@ func (s *sealer) consider(g *group) {
 func (s *sealer) seal(site *siteState, part *index.Open) error {
 	start := time.Now()
 	snap := part.Snapshot()
-	d := index.Descriptor{Site: site.id, First: part.First(), Rows: uint64(snap.Len()), Run: s.run}
+	d := index.Descriptor{Site: site.id, First: part.First(), Rows: uint64(snap.Len()), Run: s.newRun()}
 	if err := s.coverIDs(site, d.Last()); err != nil {
 		return err
 	}
@@ -176,56 +176,75 @@ func (s *sealer) seal(site *siteState, part *index.Open) error {
 	d.TimeMin, d.TimeMax = bounds(snap, event.IntTime)
 	dayMin, dayMax := bounds(snap, event.IntDay)
 	d.DayMin, d.DayMax = int32(dayMin), int32(dayMax)
+	_, d.ReceivedMax = bounds(snap, event.IntReceived)
 
-	fs := s.e.opts.FS
-	path := fs.PathJoin(s.e.opts.Dir, tmpName, fmt.Sprintf("run-%d.sst", d.Run))
-	if err := s.write(path, &d, snap, totals.Sorted()); err != nil {
+	sums := totals.Sorted()
+	path, err := s.write(&d, func(w index.Sink) error {
+		return index.Build(w, d.Run, snap, event.NumInts, format, sums, event.FieldMessageID)
+	})
+	if err != nil {
 		return err
 	}
-	if err := s.publish(path, d); err != nil {
+	err = s.publish(path, &d, func(b *pebble.Batch) error { return wal.Trim(b, d.Site, d.Last()+1) })
+	if err != nil {
 		return err
 	}
-	_ = fs.Remove(path) // Pebble has its own link
-	s.run++
 	site.sealedInto(index.NewRun(d, s.e.db, s.e.cache, format))
 	s.e.hot.Add(-int64(d.Rows))
 	s.e.stats.seals.Add(1)
 	s.e.stats.sealNanos.Add(time.Since(start).Nanoseconds())
+	s.e.merger.consider(site)
 	return nil
 }
 
-// write builds the run's table at path and fills in d's checksum.
-func (s *sealer) write(path string, d *index.Descriptor, part index.Part, totals []index.Total) error {
-	f, err := s.e.opts.FS.Create(path, vfs.WriteCategoryUnspecified)
+// newRun takes the id of a run to be.
+func (s *sealer) newRun() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run++
+	return s.run - 1
+}
+
+// write makes the table of a run in the directory for it and fills in d's
+// checksum.
+func (s *sealer) write(d *index.Descriptor, run func(index.Sink) error) (path string, err error) {
+	fs := s.e.opts.FS
+	path = fs.PathJoin(s.e.opts.Dir, tmpName, fmt.Sprintf("run-%d.sst", d.Run))
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return err
+		return "", err
 	}
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.e.pebbleOptions().MakeWriterOptions(6, s.e.db.TableFormat()))
 	sum := &index.Checksum{Next: w}
-	if err := index.Build(sum, d.Run, part, event.NumInts, format, totals, event.FieldMessageID); err != nil {
-		_ = w.Close()
-		return err
+	err = run(sum)
+	if cerr := w.Close(); err == nil { // syncs the file
+		err = cerr
 	}
-	if err := w.Close(); err != nil { // syncs the file
-		return err
+	if err != nil {
+		_ = fs.Remove(path)
+		return "", err
 	}
 	d.Keys, d.Sum = sum.Keys, sum.Sum()
-	return nil
+	return path, nil
 }
 
-// publish makes the run exist.
-func (s *sealer) publish(path string, d index.Descriptor) error {
+// publish makes the run exist, in one batch with what replace puts there.
+func (s *sealer) publish(path string, d *index.Descriptor, replace func(*pebble.Batch) error) error {
 	s.install.Lock()
 	defer s.install.Unlock()
 	if err := s.e.db.Ingest(context.Background(), []string{path}); err != nil {
 		return err
 	}
+	_ = s.e.opts.FS.Remove(path) // Pebble has its own link
 	b := s.e.db.NewBatch()
 	defer b.Close()
-	if err := b.Set(storeKey("run"), binary.BigEndian.AppendUint64(nil, d.Run+1), nil); err != nil {
+	if err := replace(b); err != nil {
 		return err
 	}
-	if err := wal.Trim(b, d.Site, d.Last()+1); err != nil {
+	s.mu.Lock()
+	next := s.run
+	s.mu.Unlock()
+	if err := b.Set(storeKey("run"), binary.BigEndian.AppendUint64(nil, next), nil); err != nil {
 		return err
 	}
 	if err := d.Put(b); err != nil {

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 
 	"cairn/engine/event"
@@ -115,11 +116,21 @@ func (s *siteState) sealedInto(r *index.Run) {
 	s.runs = append(append([]*index.Run(nil), s.runs...), r)
 }
 
+// merged replaces runs that follow one another by the run made of them.
+func (s *siteState) merged(old []*index.Run, r *index.Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.runs, old[0])
+	runs := append([]*index.Run(nil), s.runs[:i]...)
+	runs = append(runs, r)
+	s.runs = append(runs, s.runs[i+len(old):]...)
+}
+
 // appendRow gives the newest row of an open part its cells; keys beyond what a
 // part has columns for go together into one column of each kind.
 func appendRow(o *index.Open, record []byte) error {
 	var ints event.Ints
-	var overflow map[byte]event.Object
+	var rest overflow
 	first := true
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
 		if first {
@@ -127,11 +138,7 @@ func appendRow(o *index.Open, record []byte) error {
 			first = false
 		}
 		if !o.Fits(field) && len(field) > 1 {
-			if overflow == nil {
-				overflow = make(map[byte]event.Object)
-			}
-			member := event.Member{Key: string(field[1:]), Value: event.CellValue(cell)}
-			overflow[field[0]] = append(overflow[field[0]], member)
+			rest.add(field, cell)
 			return nil
 		}
 		o.Set(field, cell)
@@ -143,9 +150,24 @@ func appendRow(o *index.Open, record []byte) error {
 	if first {
 		o.Append(ints[:])
 	}
-	for prefix, members := range overflow {
-		text := event.AppendObject(nil, members)
-		o.Set([]byte{prefix}, event.AppendCell(nil, event.Raw(string(text))))
-	}
+	rest.each(func(field string, cell []byte) { o.Set([]byte(field), cell) })
 	return nil
+}
+
+// overflow gathers the keys of a row that have no column of their own, by the
+// first byte of their fields.
+type overflow map[byte]event.Object
+
+func (m *overflow) add(field, cell []byte) {
+	if *m == nil {
+		*m = make(overflow)
+	}
+	(*m)[field[0]] = append((*m)[field[0]], event.Member{Key: string(field[1:]), Value: event.CellValue(cell)})
+}
+
+// each calls yield with the fields that hold them, and their cells.
+func (m overflow) each(yield func(field string, cell []byte)) {
+	for prefix, members := range m {
+		yield(string(prefix), event.AppendCell(nil, event.Raw(string(event.AppendObject(nil, members)))))
+	}
 }

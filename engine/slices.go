@@ -5,6 +5,7 @@ package engine
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"cairn/index"
 )
@@ -17,17 +18,8 @@ const sliceRows = 1 << 16
 type slice struct {
 	of       *viewPart
 	from, to int
-	matches  *matches
-	matched  *index.Bitmap // nil = all rows; set by open
-}
-
-// matches are the rows of a part that satisfy a query, found once for all its
-// slices.
-type matches struct {
-	once sync.Once
-	rows *index.Bitmap
-	skip bool
-	err  error
+	none     *atomic.Bool   // of all slices of the part: no row satisfies the query
+	matched  *index.Matcher // set by open
 }
 
 // slices cuts the rows of v, newest first.
@@ -35,10 +27,10 @@ func (v *view) slices() []slice {
 	var all []slice
 	for i := len(v.parts) - 1; i >= 0; i-- {
 		p := &v.parts[i]
-		m := new(matches)
+		none := new(atomic.Bool)
 		for to := int(p.last() - p.first() + 1); to > 0; {
 			from := (to - 1) / sliceRows * sliceRows
-			all = append(all, slice{of: p, from: from, to: to, matches: m})
+			all = append(all, slice{of: p, from: from, to: to, none: none})
 			to = from
 		}
 	}
@@ -51,39 +43,33 @@ func (s *slice) open(b budget, w *where) (*viewPart, error) {
 	if err := b.spent(); err != nil {
 		return nil, err
 	}
-	own := *s.of
-	m := s.matches
-	m.once.Do(func() {
-		m.rows, m.skip = w.rows(&own)
-		m.err = own.err()
-	})
-	if m.err != nil || m.skip {
-		return nil, m.err
+	if s.none.Load() {
+		return nil, nil
 	}
-	s.matched = m.rows
+	own := *s.of
+	s.matched = w.matcher(&own)
+	if err := own.err(); err != nil {
+		return nil, err
+	}
+	if s.matched == nil {
+		s.none.Store(true)
+		return nil, nil
+	}
 	return &own, nil
 }
 
 // each calls fn with the rows of an open slice that satisfy the query, ascending.
 func (s *slice) each(b budget, fn func(row int)) (err error) {
 	n := 0
-	one := func(row int) bool {
+	s.matched.Between(s.from, s.to, func(row int) bool {
 		if n++; n%4096 == 0 {
 			if err = b.spent(); err != nil {
 				return false
 			}
 		}
-		if row < s.to {
-			fn(row)
-		}
-		return row < s.to
-	}
-	if s.matched != nil {
-		s.matched.Ascend(s.from, one)
-		return err
-	}
-	for row := s.from; row < s.to && one(row); row++ {
-	}
+		fn(row)
+		return true
+	})
 	return err
 }
 

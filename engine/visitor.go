@@ -85,7 +85,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 			continue
 		}
 		first := -1
-		index.Match(p.get(), clauses, nil).Ascend(0, func(row int) bool {
+		index.NewMatcher(p.get(), clauses, nil).Ascend(0, func(row int) bool {
 			first = row
 			return false
 		})

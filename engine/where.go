@@ -67,20 +67,22 @@ func (w *where) days(from, to int32) {
 	w.ranges = append(w.ranges, index.Range{Col: event.IntDay, From: w.dayFrom, To: w.dayTo})
 }
 
-// rows finds the rows of a part; nil means all of them. skip reports that there
-// are none, without opening the part.
-func (w *where) rows(p *viewPart) (rows *index.Bitmap, skip bool) {
+// matcher finds the rows of a part, nil when there are none, which is often told
+// without opening the part.
+func (w *where) matcher(p *viewPart) *index.Matcher {
 	ranges := w.ranges
 	if r := p.run; r != nil {
 		if r.TimeMax < w.timeFrom || r.TimeMin >= w.timeTo || int64(r.DayMax) < w.dayFrom || int64(r.DayMin) >= w.dayTo {
-			return nil, true
+			return nil
 		}
 		if w.timeFrom <= r.TimeMin && r.TimeMax < w.timeTo && w.dayFrom <= int64(r.DayMin) && int64(r.DayMax) < w.dayTo {
 			ranges = nil
 		}
 	}
-	rows = index.Match(p.get(), w.clauses, ranges)
-	return rows, rows != nil && rows.Empty()
+	if m := index.NewMatcher(p.get(), w.clauses, ranges); !m.None() {
+		return m
+	}
+	return nil
 }
 
 func (v *view) clause(c Cond) (index.Clause, error) {

@@ -14,7 +14,7 @@ import (
 // Descriptor says that a run exists and what it covers.
 //
 //	version 1 | run u64 | rows u64 | time min i64 | time max i64 | day min i32 |
-//	day max i32 | keys u64 | sum u64      little endian
+//	day max i32 | received max i64 | keys u64 | sum u64      little endian
 type Descriptor struct {
 	Site             uint32
 	First            uint64 // seq of its first row
@@ -22,6 +22,7 @@ type Descriptor struct {
 	Rows             uint64
 	TimeMin, TimeMax int64 // event time, Unix milliseconds
 	DayMin, DayMax   int32
+	ReceivedMax      int64  // Unix milliseconds
 	Keys             uint64 // keys of the run
 	Sum              uint64 // Checksum over them
 }
@@ -29,7 +30,7 @@ type Descriptor struct {
 // Last is the seq of the last row.
 func (d *Descriptor) Last() uint64 { return d.First + d.Rows - 1 }
 
-const descriptorLen = 1 + 8*4 + 4*2 + 8*2
+const descriptorLen = 1 + 8*4 + 4*2 + 8*3
 
 var errDescriptor = errors.New("damaged run descriptor")
 
@@ -43,12 +44,20 @@ func (d *Descriptor) Put(w interface {
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(d.DayMin))
 	b = binary.LittleEndian.AppendUint32(b, uint32(d.DayMax))
+	b = binary.LittleEndian.AppendUint64(b, uint64(d.ReceivedMax))
 	b = binary.LittleEndian.AppendUint64(b, d.Keys)
 	b = binary.LittleEndian.AppendUint64(b, d.Sum)
 	if err := w.Set(descriptorKey(d.Site, d.First), b, nil); err != nil {
 		return fmt.Errorf("put descriptor: %w", err)
 	}
 	return nil
+}
+
+// Delete removes d: its run is no more. What is left of the run is for DropRun.
+func (d *Descriptor) Delete(w interface {
+	Delete(key []byte, o *pebble.WriteOptions) error
+}) error {
+	return w.Delete(descriptorKey(d.Site, d.First), nil)
 }
 
 // Descriptors calls fn with every descriptor by (site, first).
@@ -68,7 +77,7 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 			Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
 			Run: u(1), Rows: u(9), TimeMin: int64(u(17)), TimeMax: int64(u(25)),
 			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
-			Keys: u(41), Sum: u(49),
+			ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
 		}
 		if d.First == 0 || d.Rows == 0 || d.Rows > rowsMax {
 			err = fmt.Errorf("%w %x", errDescriptor, k)

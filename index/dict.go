@@ -6,7 +6,9 @@
 //	+------+-----------+-------------------------------+-------+
 //
 // kind 0: all cells have one length, given as u32. kind 1: ends as u16. kind 2:
-// ends as u32.
+// ends as u32. kind 3 is kind 0 as it is stored: the first bytes of all cells,
+// then the second bytes and so on, since the first bytes of sorted cells compress
+// to nearly nothing.
 
 package index
 
@@ -16,16 +18,6 @@ import "encoding/binary"
 // single larger cell has a page of its own.
 const DictPageBytes = 16 << 10
 
-// dictPageLen says how many of cells fill one page.
-func dictPageLen(cells [][]byte) int {
-	n, size := 0, 0
-	for n < len(cells) && (n == 0 || size+len(cells[n]) <= DictPageBytes) {
-		size += len(cells[n])
-		n++
-	}
-	return n
-}
-
 func appendDict(dst []byte, cells [][]byte) []byte {
 	same, size := true, 0
 	for _, c := range cells {
@@ -34,14 +26,20 @@ func appendDict(dst []byte, cells [][]byte) []byte {
 	}
 	kind := byte(1)
 	if same {
-		kind = 0
+		kind = 3
 	} else if size > 1<<16-1 {
 		kind = 2
 	}
 	dst = append(dst, kind)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(cells)))
-	if kind == 0 {
+	if kind == 3 {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(cells[0])))
+		for i := range cells[0] {
+			for _, c := range cells {
+				dst = append(dst, c[i])
+			}
+		}
+		return dst
 	}
 	end := 0
 	for _, c := range cells {
@@ -68,7 +66,34 @@ type dictPage struct {
 	data []byte
 }
 
-// parseDict checks the page so that no later read can leave it.
+// loadDict opens a page as it is stored: it checks the page so that no later read
+// can leave it, and turns kind 3 into kind 0.
+func loadDict(b []byte) (page []byte, ok bool) {
+	if len(b) < 9 || b[0] == 0 {
+		return nil, false
+	}
+	if b[0] != 3 {
+		_, ok := parseDict(b)
+		return b, ok
+	}
+	page = append(make([]byte, 0, len(b)), b[:9]...)
+	page[0] = 0
+	n, size, data := int(binary.LittleEndian.Uint32(b[1:])), int(binary.LittleEndian.Uint32(b[5:])), b[9:]
+	if n == 0 || n > 1<<24 || size > len(data) || n*size != len(data) {
+		return nil, false
+	}
+	page = page[:len(b)]
+	for i := range size {
+		plane := data[i*n : (i+1)*n]
+		for j, c := range plane {
+			page[9+j*size+i] = c
+		}
+	}
+	_, ok = parseDict(page)
+	return page, ok
+}
+
+// parseDict checks a page of kinds 0 to 2.
 func parseDict(b []byte) (p dictPage, ok bool) {
 	if len(b) < 9 || b[0] > 2 {
 		return p, false

@@ -16,25 +16,32 @@
 // tables of two runs never overlap. Integers in keys are big endian.
 //
 //	0x30 | run | column u16 | section u8 | page u32     a page of a column
-//	0x30 | run | 0xFFFD | property                      totals of a property
-//	0x30 | run | 0xFFFE                                 filter of one column
-//	0x30 | run | 0xFFFF                                 header, see header.go
+//	0x30 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
+//	0x30 | run | 0xFFFE | 0 | page u32                  filter of one column
+//	0x30 | run | 0xFFFF | 0 | 0                         header, see header.go
 //
-//	section  holds
-//	1 ints   the integers of an integer column, or the codes of a cell column
-//	2 dict   the distinct cells of a column in Format.Compare order; code i+1 is
-//	         the i-th, code 0 means the row has no such field
-//	3 starts for each code, where its rows begin in section 4; card+1 integers
-//	4 rows   rows in order of (code, row); only where card > PostingsCard
-//	5 leaves hashes (sorted) of (path, term) inside arrays and objects
-//	6 owners the codes those hashes belong to, in the same order
-//	7 rowset only for a sparse column: the rows that have it; section 1 then has
-//	         a code for each of these rows alone
+//	section     holds
+//	1 dict      the distinct cells of a column in Format.Compare order; code i+1 is
+//	            the i-th, code 0 means the row has no such field
+//	2 firsts    the first cell of every page of section 1
+//	3 starts    for each code, how many rows have a lower one; card+1 integers
+//	4 ints      the integers of an integer column, or the codes of a cell column
+//	5 rowset    only for a sparse column: the rows that have it; section 4 then has
+//	            a code for each of these rows alone
+//	6 blocks    for each code, ascending: the stretches of 1,024 entries of section
+//	            4 it is in; only where cells are many and each in few rows
+//	7 lists     for each code, where its blocks begin in section 6; card+1 integers
+//	8 leaves    hashes (sorted) of (path, term) inside arrays and objects
+//	9 owners    the codes those hashes belong to, in the same order
 //
-// Sections 1, 3, 4, 5, 6, 7 are integer pages (ints.go) of PageRows values,
-// section 2 has pages of about DictPageBytes (dict.go). Because a page is found
-// by its number, reading one row costs one page a column whatever the size of
-// the run.
+// Sections 3 to 9 are integer pages (ints.go) of PageRows values, 1 and 2 have
+// pages of about DictPageBytes (dict.go). Because a page is found by its number,
+// reading one row costs one page a column whatever the size of the run. Lists of
+// blocks rather than rows cost half as much room, and a block is looked through in
+// a microsecond.
+//
+// A run is written in one stream (write.go), of a part in memory (build.go) or of
+// the runs it replaces (merge.go); the bytes are the same.
 //
 // A run exists when, and only when, its descriptor does:
 //

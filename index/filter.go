@@ -1,49 +1,59 @@
-// Filter: a Bloom filter over the terms of one column, 10 bits a term, 7 probes:
-// about one wrong yes in a hundred, never a wrong no.
+// Filter: a Bloom filter over the terms of one column, 10 bits a row that has the
+// column, 7 probes: about one wrong yes in a hundred, never a wrong no. It is cut
+// into pages by the terms' hashes, so that asking reads one of them.
 
 package index
 
 import (
-	"encoding/binary"
-
 	"github.com/cespare/xxhash/v2"
 )
 
 const (
-	filterBits   = 10
-	filterProbes = 7
+	filterBits      = 10
+	filterProbes    = 7
+	filterPageBytes = 16 << 10
 )
 
-// buildFilter lays out: bits as u64 little endian.
-func buildFilter(terms []string) []byte {
-	bits := uint64(max(64, len(terms)*filterBits)+63) &^ 63
-	f := make([]byte, bits/8)
-	for _, t := range terms {
-		h := xxhash.Sum64String(t)
-		step := h>>32 | h<<32 | 1
-		for i := 0; i < filterProbes; i++ {
-			pos := h % bits
-			f[pos/8] |= 1 << (pos % 8)
-			h += step
-		}
+// filterPages are the pages of a filter that is being filled: bits, little endian.
+type filterPages [][]byte
+
+// newFilter makes a filter for so many terms.
+func newFilter(terms int) filterPages {
+	bits := max(64, terms*filterBits)
+	pages := (bits + filterPageBytes*8 - 1) / (filterPageBytes * 8)
+	f := make(filterPages, pages)
+	for i := range f {
+		f[i] = make([]byte, (bits/pages+63)/64*8)
 	}
-	return binary.LittleEndian.AppendUint64(f, bits)
+	return f
 }
 
-// filterHas says whether the term may be there.
-func filterHas(f []byte, term string) bool {
-	if len(f) < 16 {
-		return true
-	}
-	bits := binary.LittleEndian.Uint64(f[len(f)-8:])
-	if bits/8 != uint64(len(f)-8) {
-		return true
-	}
-	h := xxhash.Sum64String(term)
-	step := h>>32 | h<<32 | 1
-	for i := 0; i < filterProbes; i++ {
+func (f filterPages) add(term []byte) {
+	h := xxhash.Sum64(term)
+	page := f[filterPage(h, len(f))]
+	bits, step := uint64(len(page))*8, h>>32|h<<32|1
+	for range filterProbes {
 		pos := h % bits
-		if f[pos/8]&(1<<(pos%8)) == 0 {
+		page[pos/8] |= 1 << (pos % 8)
+		h += step
+	}
+}
+
+// filterPage is the page of a filter of so many in which a term's hash is.
+func filterPage(h uint64, pages int) int {
+	return int((h * 0x9e3779b97f4a7c15 >> 32) * uint64(pages) >> 32)
+}
+
+// filterHas says whether a term with that hash may be in the filter the page is
+// of. A page of no bits says that it may.
+func filterHas(page []byte, h uint64) bool {
+	bits, step := uint64(len(page))*8, h>>32|h<<32|1
+	if bits == 0 {
+		return true
+	}
+	for range filterProbes {
+		pos := h % bits
+		if page[pos/8]&(1<<(pos%8)) == 0 {
 			return false
 		}
 		h += step

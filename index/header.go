@@ -16,70 +16,90 @@ const rowsMax = 1 << 31
 
 // header describes a run. It is written last of a run's keys:
 //
-//	version 1 byte | rows | integer columns | filter 0/1 | cell columns | for each: name, flags,
-//	leaves, card, scalars, present rows, dictionary pages, cells of each page;
-//	then the number of properties with totals, and their names
+//	version 1 byte | rows | integer columns | pages of the filter | cell columns |
+//	for each: name, flags, leaves, card, scalars, present rows, dictionary pages,
+//	cells of each, pages of their first cells, cells of each;
+//	then the number of properties with totals, and for each: name, pages, first
+//	day of each (signed)
 //
-// All numbers are uvarints, the name is length-prefixed. Cell columns stand in
-// order of name; their number in keys is integer columns + position.
+// All numbers are varints, names are length-prefixed. Cell columns stand in order
+// of name; their number in keys is integer columns + position. Pages of totals are
+// numbered through all properties.
 type header struct {
 	rows    int
 	ints    int
-	filter  bool // a filter is kept
+	filter  int // pages of the filter; 0 = none is kept
 	columns []columnHeader
-	totals  []string // properties that have totals, sorted
+	totals  []totalsHeader // by property
 }
 
 type columnHeader struct {
 	name    string
-	sparse  bool // section 7 lists the rows that have it
-	rows    bool // section 4 is kept
-	leaves  int  // entries of sections 5 and 6
+	sparse  bool // there is a row set
+	lists   bool // there are lists of blocks
+	leaves  int  // entries of the leaves
 	card    int
 	scalars int   // the first codes are scalars
 	present int   // rows that have it
 	dict    []int // first code-1 of each dictionary page
+	firsts  []int // first dictionary page of each page of first cells
+}
+
+type totalsHeader struct {
+	property string
+	first    int     // page
+	days     []int32 // first day of each page
 }
 
 var errHeader = errors.New("damaged run header")
 
 func (h *header) append(dst []byte) []byte {
 	dst = append(dst, runVersion)
-	dst = binary.AppendUvarint(dst, uint64(h.rows))
-	dst = binary.AppendUvarint(dst, uint64(h.ints))
-	filter := byte(0)
-	if h.filter {
-		filter = 1
+	number := func(v int) { dst = binary.AppendUvarint(dst, uint64(v)) }
+	text := func(s string) {
+		number(len(s))
+		dst = append(dst, s...)
 	}
-	dst = append(dst, filter)
-	dst = binary.AppendUvarint(dst, uint64(len(h.columns)))
+	number(h.rows)
+	number(h.ints)
+	number(h.filter)
+	number(len(h.columns))
 	for i := range h.columns {
 		c := &h.columns[i]
-		dst = binary.AppendUvarint(dst, uint64(len(c.name)))
-		dst = append(dst, c.name...)
+		text(c.name)
 		var flags byte
 		if c.sparse {
 			flags |= 1
 		}
-		if c.rows {
+		if c.lists {
 			flags |= 2
 		}
 		dst = append(dst, flags)
-		for _, v := range []int{c.leaves, c.card, c.scalars, c.present, len(c.dict)} {
-			dst = binary.AppendUvarint(dst, uint64(v))
-		}
-		for j, first := range c.dict {
-			n := c.card - first
-			if j+1 < len(c.dict) {
-				n = c.dict[j+1] - first
+		number(c.leaves)
+		number(c.card)
+		number(c.scalars)
+		number(c.present)
+		for _, pages := range []struct {
+			firsts []int
+			n      int
+		}{{c.dict, c.card}, {c.firsts, len(c.dict)}} {
+			number(len(pages.firsts))
+			for j, first := range pages.firsts {
+				end := pages.n
+				if j+1 < len(pages.firsts) {
+					end = pages.firsts[j+1]
+				}
+				number(end - first)
 			}
-			dst = binary.AppendUvarint(dst, uint64(n))
 		}
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(h.totals)))
-	for _, p := range h.totals {
-		dst = binary.AppendUvarint(dst, uint64(len(p)))
-		dst = append(dst, p...)
+	number(len(h.totals))
+	for _, t := range h.totals {
+		text(t.property)
+		number(len(t.days))
+		for _, day := range t.days {
+			dst = binary.AppendVarint(dst, int64(day))
+		}
 	}
 	return dst
 }
@@ -99,45 +119,63 @@ func parseHeader(b []byte) (*header, error) {
 		b = b[w:]
 		return int(v)
 	}
-	h := &header{rows: number(rowsMax), ints: number(64), filter: number(1) == 1}
+	text := func() string {
+		l := number(len(b))
+		if bad || l > len(b) {
+			bad = true
+			return ""
+		}
+		s := string(b[:l])
+		b = b[l:]
+		return s
+	}
+	h := &header{rows: number(rowsMax), ints: number(64), filter: number(rowsMax)}
 	n := number(ColumnsMax + 64)
 	for i := 0; i < n && !bad; i++ {
-		var c columnHeader
-		l := number(len(b))
-		if bad || l >= len(b) {
+		c := columnHeader{name: text()}
+		if bad || len(b) == 0 || i > 0 && c.name <= h.columns[i-1].name {
 			return nil, errHeader
 		}
-		c.name = string(b[:l])
-		if i > 0 && c.name <= h.columns[i-1].name {
-			return nil, errHeader
-		}
-		c.sparse, c.rows = b[l]&1 != 0, b[l]&2 != 0
-		b = b[l+1:]
+		c.sparse, c.lists = b[0]&1 != 0, b[0]&2 != 0
+		b = b[1:]
 		c.leaves = number(rowsMax)
 		c.card = number(h.rows)
 		c.scalars = number(c.card)
 		c.present = number(h.rows)
-		pages := number(c.card)
-		first := 0
-		for j := 0; j < pages && !bad; j++ {
-			c.dict = append(c.dict, first)
-			first += number(c.card - first)
-		}
-		if first != c.card {
-			bad = true
+		for _, pages := range []struct {
+			firsts *[]int
+			n      int
+		}{{&c.dict, c.card}, {&c.firsts, 0}} {
+			if pages.firsts == &c.firsts {
+				pages.n = len(c.dict)
+			}
+			first := 0
+			for n := number(pages.n); n > 0 && !bad; n-- {
+				*pages.firsts = append(*pages.firsts, first)
+				first += number(pages.n - first)
+			}
+			if first != pages.n {
+				bad = true
+			}
 		}
 		h.columns = append(h.columns, c)
 	}
+	pages := 0
 	for n := number(len(b)); n > 0 && !bad; n-- {
-		l := number(len(b))
-		if l > len(b) {
+		t := totalsHeader{property: text(), first: pages}
+		if k := len(h.totals); bad || k > 0 && t.property <= h.totals[k-1].property {
 			return nil, errHeader
 		}
-		if k := len(h.totals); k > 0 && string(b[:l]) <= h.totals[k-1] {
-			return nil, errHeader
+		for n := number(len(b)); n > 0 && !bad; n-- {
+			day, w := binary.Varint(b)
+			if w <= 0 || int64(int32(day)) != day {
+				return nil, errHeader
+			}
+			b = b[w:]
+			t.days = append(t.days, int32(day))
 		}
-		h.totals = append(h.totals, string(b[:l]))
-		b = b[l:]
+		pages += len(t.days)
+		h.totals = append(h.totals, t)
 	}
 	if bad || len(b) != 0 {
 		return nil, errHeader

@@ -183,18 +183,22 @@ func (p *intPage) at(i int) int64 {
 }
 
 // decode writes all values to dst[:n].
-func (p *intPage) decode(dst []int64) {
-	dst = dst[:p.n]
+func (p *intPage) decode(dst []int64) { p.decodeFrom(0, dst[:p.n]) }
+
+// decodeFrom writes the values from first on, the first of a block, to dst; there
+// are as many.
+func (p *intPage) decodeFrom(first int, dst []int64) {
 	if p.kind == 0 {
 		for i := range dst {
 			dst[i] = p.base
 		}
 		return
 	}
-	for b := 0; b*blockLen < p.n; b++ {
+	for b := first / blockLen; len(dst) > 0; b++ {
 		base, width, off := p.entry(b)
 		base += uint64(p.base)
-		out := dst[b*blockLen : min((b+1)*blockLen, p.n)]
+		out := dst[:min(blockLen, len(dst))]
+		dst = dst[len(out):]
 		if width == 0 {
 			for i := range out {
 				out[i] = int64(base)

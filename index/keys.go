@@ -13,13 +13,15 @@ const (
 type section uint8
 
 const (
-	secInts section = iota + 1
-	secDict
+	secDict section = iota + 1
+	secFirsts
 	secStarts
-	secRows
+	secInts
+	secRowSet
+	secBlocks
+	secListStarts
 	secLeaves
 	secOwners
-	secRowSet
 )
 
 const (
@@ -35,7 +37,7 @@ const (
 type pageKey struct {
 	run  uint64
 	col  uint16
-	sec  section
+	sec  section // 0 above the columns
 	page uint32
 }
 
@@ -47,15 +49,8 @@ func (k pageKey) append(dst []byte) []byte {
 	dst = append(dst, PrefixRun)
 	dst = binary.BigEndian.AppendUint64(dst, k.run)
 	dst = binary.BigEndian.AppendUint16(dst, k.col)
-	if k.col >= colTotals {
-		return dst
-	}
 	dst = append(dst, byte(k.sec))
 	return binary.BigEndian.AppendUint32(dst, k.page)
-}
-
-func totalsKey(run uint64, property string) []byte {
-	return append(pageKey{run: run, col: colTotals}.append(nil), property...)
 }
 
 func descriptorKey(site uint32, first uint64) []byte {

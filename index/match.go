@@ -2,9 +2,7 @@
 
 package index
 
-import (
-	"math/bits"
-)
+import "slices"
 
 // Clause is one condition on a row: at least one of its alternatives holds, or,
 // with Not, none does. With Present the alternatives ask only that their field
@@ -31,276 +29,406 @@ type Range struct {
 	From, To int64
 }
 
-// Bitmap is a set of rows of a part.
-type Bitmap struct {
-	words []uint64
-	n     int // rows of the part
+// windowPages is the most pages a Matcher looks at in one go. It begins with one:
+// whoever wants the newest few rows seldom needs more.
+const windowPages = 8
+
+// fewRows is how many rows a page are cheaper to look at one by one than all of
+// the page.
+const fewRows = 32
+
+// Matcher finds the rows of a part that satisfy every clause and range, in
+// either direction, window by window: rows that nobody asks for are not looked
+// at, and where lists say that a stretch has no match it is passed over. It
+// belongs to one goroutine.
+type Matcher struct {
+	part   Part
+	rows   int
+	conds  []cond
+	none   bool // no row matches, whatever it holds
+	result bitmap
+	more   bitmap
+	page   []int64
 }
 
-func newBitmap(n int) *Bitmap { return &Bitmap{make([]uint64, (n+63)/64), n} }
-
-func (b *Bitmap) set(row int)      { b.words[row/64] |= 1 << (row % 64) }
-func (b *Bitmap) has(row int) bool { return b.words[row/64]&(1<<(row%64)) != 0 }
-
-func (b *Bitmap) fill() {
-	for i := range b.words {
-		b.words[i] = ^uint64(0)
-	}
-	b.trim()
+// cond is one clause or range made ready for a part.
+type cond interface {
+	// mark sets in b the rows lo… that satisfy it.
+	mark(m *Matcher, lo int, b *bitmap)
+	// holds says whether one row does.
+	holds(row int) bool
+	// reach returns the nearest row at or after row (at or before, with down) that
+	// may satisfy it, ok false when there is none.
+	reach(row int, down bool) (at int, ok bool)
+	// listed says that mark looks at few rows only.
+	listed() bool
 }
 
-func (b *Bitmap) trim() {
-	if r := b.n % 64; r != 0 {
-		b.words[len(b.words)-1] &= 1<<r - 1
-	}
-}
-
-func (b *Bitmap) and(o *Bitmap) {
-	for i := range b.words {
-		b.words[i] &= o.words[i]
-	}
-}
-
-func (b *Bitmap) not() {
-	for i := range b.words {
-		b.words[i] = ^b.words[i]
-	}
-	b.trim()
-}
-
-// Count is the number of rows.
-func (b *Bitmap) Count() int {
-	n := 0
-	for _, w := range b.words {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
-
-// Empty reports whether there are no rows.
-func (b *Bitmap) Empty() bool {
-	for _, w := range b.words {
-		if w != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// Ascend calls yield with the rows at or after from, in order, until it returns
-// false.
-func (b *Bitmap) Ascend(from int, yield func(row int) bool) {
-	if from >= b.n {
-		return
-	}
-	for i := from / 64; i < len(b.words); i++ {
-		w := b.words[i]
-		if i == from/64 {
-			w &= ^uint64(0) << (from % 64)
-		}
-		for ; w != 0; w &= w - 1 {
-			if !yield(i*64 + bits.TrailingZeros64(w)) {
-				return
-			}
-		}
-	}
-}
-
-// Descend calls yield with the rows at or before from, newest first, until it
-// returns false.
-func (b *Bitmap) Descend(from int, yield func(row int) bool) {
-	if from < 0 || b.n == 0 {
-		return
-	}
-	from = min(from, b.n-1)
-	for i := from / 64; i >= 0; i-- {
-		w := b.words[i]
-		if i == from/64 {
-			w &= ^uint64(0) >> (63 - from%64)
-		}
-		for w != 0 {
-			top := 63 - bits.LeadingZeros64(w)
-			if !yield(i*64 + top) {
-				return
-			}
-			w &^= 1 << top
-		}
-	}
-}
-
-// Match finds the rows of p that satisfy every clause and range. It returns nil
-// for every row of the part.
-func Match(p Part, clauses []Clause, ranges []Range) *Bitmap {
-	var result *Bitmap
-	keep := func(b *Bitmap) bool {
-		if result == nil {
-			result = b
-		} else {
-			result.and(b)
-		}
-		return !result.Empty()
-	}
+// NewMatcher looks up the terms of the clauses in p.
+func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
+	m := &Matcher{part: p, rows: p.Len()}
 	for i := range clauses {
-		if !keep(clauses[i].match(p)) {
-			return result
+		c, never := newClauseCond(p, &clauses[i])
+		if never && !c.not {
+			m.none = true
+			return m
+		}
+		if !never {
+			m.conds = append(m.conds, c)
 		}
 	}
 	for _, r := range ranges {
-		if b := r.match(p); b != nil && !keep(b) {
-			return result
+		m.conds = append(m.conds, &rangeCond{Range: r, col: p.Ints(r.Col)})
+	}
+	slices.SortStableFunc(m.conds, func(a, b cond) int {
+		switch {
+		case a.listed() == b.listed():
+			return 0
+		case a.listed():
+			return -1
 		}
-	}
-	return result
-}
-
-// All is the bitmap of every row of p.
-func All(p Part) *Bitmap {
-	b := newBitmap(p.Len())
-	b.fill()
-	return b
-}
-
-func (c *Clause) match(p Part) *Bitmap {
-	b := newBitmap(p.Len())
-	for i := range c.Any {
-		if c.Present {
-			markPresent(p, c.Any[i].Field, b)
-		} else {
-			c.Any[i].match(p, b)
-		}
-	}
-	if c.Not {
-		b.not()
-	}
-	return b
-}
-
-// match adds the rows of a to b.
-func (a *Alt) match(p Part, b *Bitmap) {
-	col := p.Column(a.Field)
-	if col == nil {
-		return
-	}
-	codes := col.Find(a.Path, a.Terms)
-	if len(codes) == 0 {
-		return
-	}
-	out := b
-	if a.Unless != "" {
-		out = newBitmap(p.Len())
-	}
-	markCodes(col, codes, p.Len(), out)
-	if a.Unless == "" {
-		return
-	}
-	has := newBitmap(p.Len())
-	markPresent(p, a.Unless, has)
-	has.not()
-	out.and(has)
-	for i := range b.words {
-		b.words[i] |= out.words[i]
-	}
-}
-
-// markPresent sets the rows that have the field at all.
-func markPresent(p Part, field string, b *Bitmap) {
-	col := p.Column(field)
-	if col == nil || col.Present(func(row int, _ uint32) { b.set(row) }) {
-		return
-	}
-	scan(col.Codes(), p.Len(), func(row int, code int64) {
-		if code != 0 {
-			b.set(row)
-		}
+		return 1
 	})
+	return m
 }
 
-// markCodes sets the rows that have one of codes: by their lists where there
-// are any, else by looking at every row's code.
-func markCodes(col Column, codes []uint32, rows int, b *Bitmap) {
-	set := func(row int) { b.set(row) }
-	if len(codes) <= col.Card()/8 || len(codes) == 1 {
-		listed := true
-		for _, c := range codes {
-			if listed = col.Rows(c, set); !listed {
+// None reports that certainly no row matches.
+func (m *Matcher) None() bool { return m.none }
+
+// Ascend calls yield with the matching rows at or after from, in order, until it
+// returns false.
+func (m *Matcher) Ascend(from int, yield func(row int) bool) { m.Between(from, m.rows, yield) }
+
+// Between is Ascend to the rows before to.
+func (m *Matcher) Between(from, to int, yield func(row int) bool) {
+	from, to = max(from, 0), min(to, m.rows)
+	if m.none {
+		return
+	}
+	if len(m.conds) == 0 {
+		for row := from; row < to && yield(row); row++ {
+		}
+		return
+	}
+	size := 1
+	for at := from; at < to; {
+		row, ok := m.reach(at, false)
+		if !ok || row >= to {
+			return
+		}
+		if row >= at+PageRows {
+			size = 1
+		}
+		lo := row / PageRows * PageRows
+		end := min(lo+size*PageRows, to)
+		b := m.window(lo, end)
+		if !b.ascend(row-lo, func(i int) bool { return yield(lo + i) }) {
+			return
+		}
+		at, size = end, min(2*size, windowPages)
+	}
+}
+
+// Descend calls yield with the matching rows at or before from, newest first,
+// until it returns false.
+func (m *Matcher) Descend(from int, yield func(row int) bool) {
+	if m.none {
+		return
+	}
+	from = min(from, m.rows-1)
+	if len(m.conds) == 0 {
+		for row := from; row >= 0 && yield(row); row-- {
+		}
+		return
+	}
+	size := 1
+	for at := from; at >= 0; {
+		row, ok := m.reach(at, true)
+		if !ok || row < 0 {
+			return
+		}
+		if row <= at-PageRows {
+			size = 1
+		}
+		end := min((row/PageRows+1)*PageRows, m.rows)
+		lo := max(0, row/PageRows+1-size) * PageRows
+		b := m.window(lo, end)
+		if !b.descend(row-lo, func(i int) bool { return yield(lo + i) }) {
+			return
+		}
+		at, size = lo-1, min(2*size, windowPages)
+	}
+}
+
+// reach is the nearest row that every condition may hold of.
+func (m *Matcher) reach(row int, down bool) (int, bool) {
+	for settled := 0; settled < len(m.conds); {
+		for _, c := range m.conds {
+			at, ok := c.reach(row, down)
+			if !ok {
+				return 0, false
+			}
+			if down && at < row || !down && at > row {
+				row, settled = at, 1
+			} else { // there, or of a damaged part anywhere
+				settled++
+			}
+			if settled == len(m.conds) {
 				break
 			}
 		}
-		if listed {
-			return
-		}
 	}
-	wanted := newBitmap(col.Card() + 1)
-	for _, c := range codes {
-		wanted.set(int(c))
-	}
-	if col.Present(func(row int, code uint32) {
-		if int(code) < wanted.n && wanted.has(int(code)) {
-			b.set(row)
-		}
-	}) {
-		return
-	}
-	if len(codes) == 1 {
-		one := int64(codes[0])
-		scan(col.Codes(), rows, func(row int, code int64) {
-			if code == one {
-				b.set(row)
-			}
-		})
-		return
-	}
-	scan(col.Codes(), rows, func(row int, code int64) {
-		if code > 0 && int(code) < wanted.n && wanted.has(int(code)) {
-			b.set(row)
-		}
-	})
+	return row, true
 }
 
-func scan(c Ints, rows int, fn func(row int, v int64)) {
-	buf := make([]int64, PageRows)
-	for p := 0; p*PageRows < rows; p++ {
-		for i, v := range c.Page(p, buf) {
-			fn(p*PageRows+i, v)
+// window finds the matching rows of [lo, end), counted from lo, a page's first
+// row.
+func (m *Matcher) window(lo, end int) *bitmap {
+	b := m.result.reset(end - lo)
+	m.conds[0].mark(m, lo, b)
+	few := fewRows * ((end - lo + PageRows - 1) / PageRows)
+	for _, c := range m.conds[1:] {
+		n := b.count()
+		if n == 0 {
+			break
 		}
+		if n <= few {
+			b.ascend(0, func(i int) bool {
+				if !c.holds(lo + i) {
+					b.unset(i)
+				}
+				return true
+			})
+			continue
+		}
+		more := m.more.reset(end - lo)
+		c.mark(m, lo, more)
+		b.and(more)
 	}
-}
-
-func (r Range) match(p Part) *Bitmap {
-	b := newBitmap(p.Len())
-	scan(p.Ints(r.Col), p.Len(), func(row int, v int64) {
-		if v >= r.From && v < r.To {
-			b.set(row)
-		}
-	})
 	return b
 }
 
-// Lookup answers a single clause from counts alone: how many rows hold, and
-// whether that could be told without looking at rows.
-func Lookup(p Part, c *Clause) (rows int, ok bool) {
-	if c.Not || len(c.Any) != 1 || c.Any[0].Unless != "" {
-		return 0, false
+// eachPage calls fn with the values of rows lo… of a column, page by page.
+func (m *Matcher) eachPage(col Ints, lo, n int, fn func(first int, values []int64)) {
+	if m.page == nil {
+		m.page = make([]int64, PageRows)
 	}
-	col := p.Column(c.Any[0].Field)
-	if col == nil {
-		return 0, true
+	for first := lo; first < lo+n; first += PageRows {
+		values := col.Page(first/PageRows, m.page)
+		fn(first-lo, values[:min(len(values), lo+n-first)])
 	}
-	for _, code := range col.Find(c.Any[0].Path, c.Any[0].Terms) {
-		rows += col.Count(code)
-	}
-	return rows, true
 }
 
-// Rows lists the rows of a bitmap, ascending; nil stands for every row of p.
-func Rows(p Part, b *Bitmap, yield func(row int) bool) {
-	if b != nil {
-		b.Ascend(0, yield)
-		return
+// rangeCond is a Range.
+type rangeCond struct {
+	Range
+	col Ints
+}
+
+func (r *rangeCond) mark(m *Matcher, lo int, b *bitmap) {
+	m.eachPage(r.col, lo, b.n, func(first int, values []int64) {
+		for i, v := range values {
+			if v >= r.From && v < r.To {
+				b.set(first + i)
+			}
+		}
+	})
+}
+
+func (r *rangeCond) holds(row int) bool {
+	v := r.col.At(row)
+	return v >= r.From && v < r.To
+}
+
+func (r *rangeCond) reach(row int, _ bool) (int, bool) { return row, true }
+func (r *rangeCond) listed() bool                      { return false }
+
+// clauseCond is a Clause.
+type clauseCond struct {
+	any   []altCond
+	not   bool
+	alt   bitmap // scratch
+	other bitmap
+}
+
+// altCond is one alternative that some rows of the part may satisfy.
+type altCond struct {
+	columnCodes
+	unless columnCodes // none when its column is nil
+}
+
+// newClauseCond looks the terms up; never says that no row has any of them.
+func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
+	cond = &clauseCond{not: c.Not}
+	for i := range c.Any {
+		a := &c.Any[i]
+		col := p.Column(a.Field)
+		if col == nil {
+			continue
+		}
+		alt := altCond{columnCodes: newColumnCodes(col)}
+		if !c.Present {
+			codes := col.Find(a.Path, a.Terms)
+			if len(codes) == 0 {
+				continue
+			}
+			alt.only(codes)
+			if a.Unless != "" {
+				if un := p.Column(a.Unless); un != nil {
+					alt.unless = newColumnCodes(un)
+				}
+			}
+		}
+		cond.any = append(cond.any, alt)
 	}
-	for row := 0; row < p.Len(); row++ {
-		if !yield(row) {
-			return
+	return cond, len(cond.any) == 0
+}
+
+func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
+	for i := range c.any {
+		a := &c.any[i]
+		if a.unless.col == nil {
+			a.mark(m, lo, b)
+			continue
+		}
+		alt, other := c.alt.reset(b.n), c.other.reset(b.n)
+		a.mark(m, lo, alt)
+		a.unless.mark(m, lo, other)
+		alt.andNot(other)
+		b.or(alt)
+	}
+	if c.not {
+		b.not()
+	}
+}
+
+func (c *clauseCond) holds(row int) bool {
+	for i := range c.any {
+		a := &c.any[i]
+		if a.holds(row) && (a.unless.col == nil || !a.unless.holds(row)) {
+			return !c.not
 		}
 	}
+	return c.not
+}
+
+func (c *clauseCond) reach(row int, down bool) (at int, ok bool) {
+	if c.not {
+		return row, true
+	}
+	for i := range c.any {
+		r, is := c.any[i].reach(row, down)
+		if is && (!ok || down && r > at || !down && r < at) {
+			at, ok = r, true
+		}
+		if ok && at == row {
+			break
+		}
+	}
+	return at, ok
+}
+
+func (c *clauseCond) listed() bool {
+	return !c.not && !slices.ContainsFunc(c.any, func(a altCond) bool { return !a.columnCodes.listed() })
+}
+
+// columnCodes asks for rows that have some codes of a column, or any at all.
+type columnCodes struct {
+	col    Column
+	codes  Ints
+	lists  lister // of a column that knows where its codes are
+	any    bool
+	one    int64    // the code asked for
+	wanted []uint32 // ascending, where there are several
+	set    *bitmap  // the same
+}
+
+// lister is a column that knows where its rows are.
+type lister interface {
+	// lists says whether few places have to be looked at for these codes, any
+	// code where there are none.
+	lists(codes []uint32) bool
+	// mark sets in b the rows lo… that have one of the codes.
+	mark(codes []uint32, lo int, b *bitmap)
+	// reach is that of cond.
+	reach(codes []uint32, row int, down bool) (at int, ok bool)
+}
+
+func newColumnCodes(col Column) columnCodes {
+	c := columnCodes{col: col, codes: col.Codes(), any: true}
+	c.setLists()
+	return c
+}
+
+// only restricts c to some codes, ascending.
+func (c *columnCodes) only(codes []uint32) {
+	c.any, c.wanted, c.one = false, codes, int64(codes[0])
+	if len(codes) > 1 {
+		c.set = newBitmap(c.col.Card() + 1)
+		for _, code := range codes {
+			if int(code) < c.set.n {
+				c.set.set(int(code))
+			}
+		}
+	}
+	c.setLists()
+}
+
+func (c *columnCodes) setLists() {
+	if l, ok := c.col.(lister); ok && l.lists(c.wanted) {
+		c.lists = l
+	} else {
+		c.lists = nil
+	}
+}
+
+func (c *columnCodes) listed() bool { return c.lists != nil }
+
+func (c *columnCodes) has(code int64) bool {
+	switch {
+	case c.any:
+		return code != 0
+	case c.set == nil:
+		return code == c.one
+	}
+	return code > 0 && int(code) < c.set.n && c.set.has(int(code))
+}
+
+func (c *columnCodes) holds(row int) bool { return c.has(c.codes.At(row)) }
+
+func (c *columnCodes) mark(m *Matcher, lo int, b *bitmap) {
+	if c.lists != nil {
+		c.lists.mark(c.wanted, lo, b)
+		return
+	}
+	m.eachPage(c.codes, lo, b.n, func(first int, values []int64) {
+		switch {
+		case c.any:
+			for i, v := range values {
+				if v != 0 {
+					b.set(first + i)
+				}
+			}
+		case c.set == nil:
+			one := c.one
+			for i, v := range values {
+				if v == one {
+					b.set(first + i)
+				}
+			}
+		default:
+			for i, v := range values {
+				if v > 0 && int(v) < c.set.n && c.set.has(int(v)) {
+					b.set(first + i)
+				}
+			}
+		}
+	})
+}
+
+func (c *columnCodes) reach(row int, down bool) (int, bool) {
+	if c.lists != nil {
+		return c.lists.reach(c.wanted, row, down)
+	}
+	return row, true
 }

@@ -139,9 +139,6 @@ func (c *openColumnView) Count(code uint32) int {
 	return n
 }
 
-func (c *openColumnView) Rows(uint32, func(int)) bool             { return false }
-func (c *openColumnView) Present(func(row int, code uint32)) bool { return false }
-
 func (c *openColumnView) Find(path string, terms []string) []uint32 {
 	var maybe []uint32
 	format := c.open.format

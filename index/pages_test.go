@@ -130,28 +130,42 @@ func TestIntsDamage(t *testing.T) {
 
 // sameCells packs cells page by page, as Build does, and reads them back.
 func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
-	for at := 0; at < len(cells); {
-		n := dictPageLen(cells[at:])
-		if n < 1 {
-			t.Fatalf("a page of %d cells", n)
+	var pages [][]byte
+	w := dictWriter{emit: func(page uint32, data []byte) {
+		if int(page) != len(pages) {
+			t.Fatalf("page %d after %d", page, len(pages))
 		}
-		size := 0
-		for _, c := range cells[at : at+n] {
-			size += len(c)
+		pages = append(pages, data)
+	}}
+	for _, c := range cells {
+		w.add(c)
+	}
+	w.flush()
+	if len(w.firsts) != len(pages) || len(w.firstCells) != len(pages) {
+		t.Fatalf("%d pages, %d and %d firsts", len(pages), len(w.firsts), len(w.firstCells))
+	}
+	at := 0
+	for i, page := range pages {
+		if w.firsts[i] != at || !bytes.Equal(w.firstCells[i], cells[at]) {
+			t.Fatalf("page %d begins with cell %d, %x; want %d, %x", i, w.firsts[i], w.firstCells[i], at, cells[at])
 		}
-		if n > 1 && size > DictPageBytes {
-			t.Fatalf("a page of %d cells and %d bytes", n, size)
+		b, ok := loadDict(page)
+		if !ok {
+			t.Fatalf("page %d does not load", i)
 		}
-		p, ok := parseDict(appendDict(nil, cells[at:at+n]))
-		if !ok || p.n != n {
-			t.Fatalf("parsed %v, %d cells of %d", ok, p.n, n)
+		p := viewDict(b)
+		if p.n > 1 && len(p.data) > DictPageBytes || p.n < 1 {
+			t.Fatalf("a page of %d cells and %d bytes", p.n, len(p.data))
 		}
-		for i, c := range cells[at : at+n] {
+		for i, c := range cells[at : at+p.n] {
 			if got := p.cell(i); !bytes.Equal(got, c) || cap(got) != len(c) {
 				t.Fatalf("cell %d is %x with cap %d, want %x", i, got, cap(got), c)
 			}
 		}
-		at += n
+		at += p.n
+	}
+	if at != len(cells) {
+		t.Fatalf("%d cells of %d", at, len(cells))
 	}
 }
 
@@ -170,8 +184,10 @@ func TestDict(t *testing.T) {
 	}
 	// Pages of more than 64 KiB are none of Build's, but of the format.
 	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
-	if p, ok := parseDict(appendDict(nil, big)); !ok || len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
-		t.Errorf("80,001 bytes in one page: %v", ok)
+	if b, ok := loadDict(appendDict(nil, big)); !ok {
+		t.Error("80,001 bytes in one page")
+	} else if p := viewDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
+		t.Error("80,001 bytes in one page read otherwise")
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		sameCells(t, rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, rapid.SampledFrom([]int{0, 3, 2000}).Draw(t, "size")), 1, 50).Draw(t, "cells"))
@@ -182,12 +198,14 @@ func FuzzDict(f *testing.F) {
 	for _, cells := range [][][]byte{{{}}, {[]byte("ab"), []byte("cd")}, {[]byte("a"), {}, []byte("bcd")}, {make([]byte, 1<<16), {1}}} {
 		f.Add(appendDict(nil, cells))
 	}
-	f.Add([]byte{0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0}) // many cells of no bytes
+	f.Add([]byte{3, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0}) // many cells of no bytes
+	f.Add([]byte{3, 0, 0, 0, 1, 0, 0, 0, 1})          // lengths whose product is small by chance
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, ok := parseDict(b)
+		b, ok := loadDict(b)
 		if !ok {
 			return
 		}
+		p := viewDict(b)
 		size := 0
 		for i := range p.n {
 			size += len(p.cell(i))

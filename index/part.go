@@ -50,11 +50,6 @@ type Column interface {
 	// Find returns the codes whose cell has one of the terms at path: "" is the
 	// cell itself and the elements of an array, else a dotted path inside.
 	Find(path string, terms []string) []uint32
-	// Rows calls yield with the rows of a code, ascending, and reports false
-	// when the column keeps no such list.
-	Rows(code uint32, yield func(row int)) bool
-	// Sparse columns list the rows that have the field at all.
-	Present(yield func(row int, code uint32)) bool
 }
 
 // leafHash finds the cells that hold a term at a path; collisions are told apart

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
 )
@@ -25,14 +26,19 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 	h := header{
 		rows:   rapid.IntRange(0, 1<<20).Draw(t, "rows"),
 		ints:   rapid.IntRange(0, 64).Draw(t, "ints"),
-		filter: rapid.Bool().Draw(t, "filter"),
-		totals: sortedNames.Draw(t, "totals"),
+		filter: rapid.IntRange(0, 9).Draw(t, "filter"),
+	}
+	pages := 0
+	for _, property := range sortedNames.Draw(t, "totals") {
+		days := rapid.SliceOfN(rapid.Int32(), 1, 4).Draw(t, "days")
+		h.totals = append(h.totals, totalsHeader{property, pages, days})
+		pages += len(days)
 	}
 	for _, name := range sortedNames.Draw(t, "columns") {
 		c := columnHeader{
 			name:    name,
 			sparse:  rapid.Bool().Draw(t, "sparse"),
-			rows:    rapid.Bool().Draw(t, "rows kept"),
+			lists:   rapid.Bool().Draw(t, "lists"),
 			leaves:  rapid.IntRange(0, 1<<20).Draw(t, "leaves"),
 			card:    rapid.IntRange(0, h.rows).Draw(t, "card"),
 			present: rapid.IntRange(0, h.rows).Draw(t, "present"),
@@ -40,6 +46,9 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 		c.scalars = rapid.IntRange(0, c.card).Draw(t, "scalars")
 		for at := 0; at < c.card; at += rapid.IntRange(1+c.card/4, c.card).Draw(t, "page") {
 			c.dict = append(c.dict, at)
+		}
+		for at := 0; at < len(c.dict); at += rapid.IntRange(1, len(c.dict)).Draw(t, "page of first cells") {
+			c.firsts = append(c.firsts, at)
 		}
 		h.columns = append(h.columns, c)
 	}
@@ -49,9 +58,6 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 func TestHeaderRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := headerGen.Draw(t, "header")
-		if len(h.totals) == 0 {
-			h.totals = nil
-		}
 		b := h.append(nil)
 		got, err := parseHeader(b)
 		if err != nil || !reflect.DeepEqual(*got, h) {
@@ -72,7 +78,7 @@ func TestHeaderOrder(t *testing.T) {
 	column := func(name string) columnHeader { return columnHeader{name: name} }
 	for name, h := range map[string]header{
 		"columns": {columns: []columnHeader{column("b"), column("a")}}, "a column twice": {columns: []columnHeader{column("a"), column("a")}},
-		"totals": {totals: []string{"b", "a"}}, "totals twice": {totals: []string{"a", "a"}},
+		"totals": {totals: []totalsHeader{{property: "b"}, {property: "a"}}}, "totals twice": {totals: []totalsHeader{{property: "a"}, {property: "a"}}},
 	} {
 		if _, err := parseHeader(h.append(nil)); err == nil {
 			t.Errorf("%s out of order: no error", name)
@@ -188,28 +194,32 @@ func FuzzTotals(f *testing.F) {
 	})
 }
 
-// A filter never denies what it holds, and wrongly admits about one in a hundred.
+// A filter never denies what it holds, and wrongly admits about one in a hundred,
+// whatever the number of its pages.
 func TestFilter(t *testing.T) {
 	for _, n := range []int{0, 1, 6, 7, 100, 10_000, 65_536} {
-		terms := make([]string, n)
-		for i := range terms {
-			terms[i] = fmt.Sprintf("term-%d", i)
+		f := newFilter(n)
+		for i := range n {
+			f.add(fmt.Appendf(nil, "term-%d", i))
 		}
-		f := buildFilter(terms)
-		for _, term := range terms {
-			if !filterHas(f, term) {
-				t.Fatalf("%d terms: %q is denied", n, term)
+		has := func(term string) bool {
+			h := xxhash.Sum64String(term)
+			return filterHas(f[filterPage(h, len(f))], h)
+		}
+		for i := range n {
+			if !has(fmt.Sprintf("term-%d", i)) {
+				t.Fatalf("%d terms: term %d is denied", n, i)
 			}
 		}
 		const asked = 50_000
 		wrong := 0
 		for i := range asked {
-			if filterHas(f, fmt.Sprintf("other-%d", i)) {
+			if has(fmt.Sprintf("other-%d", i)) {
 				wrong++
 			}
 		}
 		share := float64(wrong) / asked
-		t.Logf("%d terms: %d bytes, %.2f %% wrong yes", n, len(f), 100*share)
+		t.Logf("%d terms: %d pages of %d bytes, %.2f %% wrong yes", n, len(f), len(f[0]), 100*share)
 		// In the smallest filters chance decides.
 		if n >= 100 && share > 0.015 || share > 0.05 || n == 0 && wrong > 0 {
 			t.Errorf("%d terms: %.2f %% wrong yes", n, 100*share)
@@ -217,14 +227,14 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// A damaged filter says "maybe" rather than "no", or at worst answers from its
-// bits: it is never left.
+// A damaged page of a filter answers from its bits, and "maybe" where it has none:
+// it is never left.
 func FuzzFilter(f *testing.F) {
-	f.Add(buildFilter([]string{"a", "b"}), "a")
-	f.Add([]byte{}, "")
-	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 67, 0, 0, 0, 0, 0, 0, 0}, "x")
-	f.Fuzz(func(t *testing.T, b []byte, term string) {
-		if has := filterHas(b, term); len(b) < 16 && !has {
+	f.Add(newFilter(2)[0], uint64(7))
+	f.Add([]byte{}, uint64(0))
+	f.Add([]byte{0}, ^uint64(0))
+	f.Fuzz(func(t *testing.T, page []byte, h uint64) {
+		if has := filterHas(page, h); len(page) == 0 && !has {
 			t.Fatal("a filter of no bits says no")
 		}
 	})
@@ -232,7 +242,7 @@ func FuzzFilter(f *testing.F) {
 
 var goldenDescriptor = Descriptor{
 	Site: 70_000, First: 1<<40 + 1, Run: 7, Rows: 65_536, TimeMin: -62135596800000, TimeMax: 253402300799999,
-	DayMin: -5, DayMax: 20_778, Keys: 99, Sum: 0xfedcba9876543210,
+	DayMin: -5, DayMax: 20_778, ReceivedMax: -1, Keys: 99, Sum: 0xfedcba9876543210,
 }
 
 func TestDescriptor(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -49,9 +50,10 @@ func (r *Run) corrupt(what string) error {
 	return err
 }
 
-// load returns a page as it is stored. Only pages that valid has accepted come
-// into the cache, so what lies there need not be looked through again.
-func (r *Run) load(k pageKey, valid func([]byte) bool) ([]byte, error) {
+// load returns a page as open makes it of what is stored. Only pages that open has
+// accepted come into the cache, so what lies there need not be looked through
+// again.
+func (r *Run) load(k pageKey, open func([]byte) ([]byte, bool)) ([]byte, error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil
 	}
@@ -66,29 +68,25 @@ func (r *Run) load(k pageKey, valid func([]byte) bool) ([]byte, error) {
 	if err := closer.Close(); err != nil {
 		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
 	}
-	if !valid(b) {
+	b, ok := open(b)
+	if !ok {
 		return nil, r.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", k.col, k.sec, k.page))
 	}
 	r.cache.put(k, b)
 	return b, nil
 }
 
-// Validators of load.
-func validAlways([]byte) bool { return true } // the reader copes with anything
+// loadAny is for pages whose reader copes with anything.
+func loadAny(b []byte) ([]byte, bool) { return b, true }
 
-func validInts(b []byte) bool {
+func loadInts(b []byte) ([]byte, bool) {
 	_, ok := parseInts(b)
-	return ok
-}
-
-func validDict(b []byte) bool {
-	_, ok := parseDict(b)
-	return ok
+	return b, ok
 }
 
 func (r *Run) loadHeader() (*header, error) {
 	r.once.Do(func() {
-		b, err := r.load(pageKey{run: r.Run, col: colHeader}, validAlways)
+		b, err := r.load(pageKey{run: r.Run, col: colHeader}, loadAny)
 		if err == nil {
 			r.header, err = parseHeader(b)
 		}
@@ -115,14 +113,15 @@ func (r *Run) View() Part {
 // MayHold says whether the filtered column may hold the term: false is certain.
 func (r *Run) MayHold(term string) (bool, error) {
 	h, err := r.loadHeader()
-	if err != nil || !h.filter {
+	if err != nil || h.filter == 0 {
 		return false, err
 	}
-	b, err := r.load(pageKey{run: r.Run, col: colFilter}, validAlways)
+	hash := xxhash.Sum64String(term)
+	b, err := r.load(pageKey{run: r.Run, col: colFilter, page: uint32(filterPage(hash, h.filter))}, loadAny)
 	if err != nil {
 		return false, err
 	}
-	return filterHas(b, term), nil
+	return filterHas(b, hash), nil
 }
 
 // Properties lists the properties the run has totals of, sorted.
@@ -131,31 +130,52 @@ func (r *Run) Properties() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.totals, nil
+	names := make([]string, len(h.totals))
+	for i := range h.totals {
+		names[i] = h.totals[i].property
+	}
+	return names, nil
 }
 
-// Totals calls fn with the run's totals of a property.
-func (r *Run) Totals(property string, fn func(Total)) error {
+// Totals calls fn with the run's totals of a property on the days from…to, both
+// inclusive, by day and value.
+func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
 	h, err := r.loadHeader()
 	if err != nil {
 		return err
 	}
-	if _, ok := slices.BinarySearch(h.totals, property); !ok {
+	i, ok := slices.BinarySearchFunc(h.totals, property, func(t totalsHeader, p string) int { return strings.Compare(t.property, p) })
+	if !ok {
 		return nil
 	}
-	v, closer, err := r.db.Get(totalsKey(r.Run, property))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return r.corrupt("totals of " + property + " are missing")
+	t := &h.totals[i]
+	for page, first := range t.days {
+		if first > to {
+			break
+		}
+		if page+1 < len(t.days) && t.days[page+1] < from {
+			continue
+		}
+		err := r.totalsPage(t, page, func(t Total) {
+			if from <= t.Day && t.Day <= to {
+				fn(t)
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// totalsPage calls fn with the totals on one page of a property.
+func (r *Run) totalsPage(h *totalsHeader, page int, fn func(Total)) error {
+	b, err := r.load(pageKey{run: r.Run, col: colTotals, page: uint32(h.first + page)}, loadAny)
 	if err != nil {
-		return fmt.Errorf("read totals: %w", err)
+		return err
 	}
-	err = ReadTotals(v, fn)
-	if cerr := closer.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("run %d: %w", r.Run, err)
+	if err := readTotalsPage(h.property, b, fn); err != nil {
+		return r.corrupt(fmt.Sprintf("totals of %s are damaged", h.property))
 	}
 	return nil
 }
@@ -195,16 +215,7 @@ func (v *runView) Column(field string) Column {
 	if !ok {
 		return nil
 	}
-	h := &v.header.columns[i]
-	num := uint16(v.header.ints + i)
-	c := &runColumn{view: v, h: h, num: num}
-	c.starts = c.ints(secStarts, h.card+1)
-	if h.sparse {
-		c.codes = &sparseInts{rowset: c.ints(secRowSet, h.present), codes: c.ints(secInts, h.present), rows: v.header.rows}
-	} else {
-		c.codes = c.ints(secInts, v.header.rows)
-	}
-	return c
+	return newRunColumn(v, &v.header.columns[i], uint16(v.header.ints+i))
 }
 
 // pagedInts reads integer pages, keeping the one it read last.
@@ -223,7 +234,7 @@ func (p *pagedInts) page(i int) *intPage {
 	}
 	p.at = i + 1
 	p.cur = intPage{}
-	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, validInts)
+	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, loadInts)
 	if err != nil {
 		p.view.fail(err)
 		return &p.cur
@@ -256,6 +267,24 @@ func (p *pagedInts) Page(i int, buf []int64) []int64 {
 	return buf
 }
 
+// block decodes the values of a stretch of blockRows.
+func (p *pagedInts) block(block int, buf []int64) []int64 {
+	const perPage = PageRows / blockRows
+	page := p.page(block / perPage)
+	first := block % perPage * blockRows
+	n := min(blockRows, page.n-first)
+	if n <= 0 {
+		return nil
+	}
+	page.decodeFrom(first, buf[:n])
+	return buf[:n]
+}
+
+// search finds the first of ascending values that is not below v.
+func (p *pagedInts) search(v int) int {
+	return sort.Search(p.n, func(i int) bool { return p.At(i) >= int64(v) })
+}
+
 // sparseInts are the codes of a sparse column, asked by row.
 type sparseInts struct {
 	rowset, codes *pagedInts
@@ -263,7 +292,7 @@ type sparseInts struct {
 }
 
 func (s *sparseInts) At(row int) int64 {
-	i := sort.Search(s.rowset.n, func(i int) bool { return s.rowset.At(i) >= int64(row) })
+	i := s.rowset.search(row)
 	if i == s.rowset.n || s.rowset.At(i) != int64(row) {
 		return 0
 	}
@@ -274,7 +303,7 @@ func (s *sparseInts) Page(page int, buf []int64) []int64 {
 	lo := page * PageRows
 	buf = buf[:min(PageRows, s.rows-lo)]
 	clear(buf)
-	i := sort.Search(s.rowset.n, func(i int) bool { return s.rowset.At(i) >= int64(lo) })
+	i := s.rowset.search(lo)
 	for ; i < s.rowset.n; i++ {
 		row := int(s.rowset.At(i)) - lo
 		if row < 0 || row >= len(buf) {
@@ -283,120 +312,4 @@ func (s *sparseInts) Page(page int, buf []int64) []int64 {
 		buf[row] = s.codes.At(i)
 	}
 	return buf
-}
-
-type runColumn struct {
-	view   *runView
-	h      *columnHeader
-	num    uint16
-	codes  Ints
-	starts *pagedInts
-	rows   *pagedInts
-	dictAt int // number of dict, plus 1
-	dict   dictPage
-}
-
-func (c *runColumn) ints(sec section, n int) *pagedInts {
-	return &pagedInts{view: c.view, col: c.num, sec: sec, n: n}
-}
-
-func (c *runColumn) Card() int   { return c.h.card }
-func (c *runColumn) Codes() Ints { return c.codes }
-
-func (c *runColumn) Count(code uint32) int {
-	return int(c.starts.At(int(code)) - c.starts.At(int(code)-1))
-}
-
-// Cell returns the cell of a code: it aliases a page and must not be changed.
-func (c *runColumn) Cell(code uint32) []byte {
-	i := int(code) - 1
-	if i < 0 || i >= c.h.card {
-		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: no code %d", c.h.name, code)))
-		return nil
-	}
-	page := sort.Search(len(c.h.dict), func(p int) bool { return c.h.dict[p] > i }) - 1
-	if c.dictAt != page+1 {
-		c.dictAt = page + 1
-		c.dict = dictPage{}
-		b, err := c.view.run.load(pageKey{c.view.run.Run, c.num, secDict, uint32(page)}, validDict)
-		if err != nil {
-			c.view.fail(err)
-			return nil
-		}
-		c.dict = viewDict(b)
-	}
-	i -= c.h.dict[page]
-	if i >= c.dict.n {
-		if c.view.err == nil {
-			c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: dictionary page %d is short", c.h.name, page)))
-		}
-		return nil
-	}
-	return c.dict.cell(i)
-}
-
-func (c *runColumn) Rows(code uint32, yield func(row int)) bool {
-	if !c.h.rows {
-		return false
-	}
-	if c.rows == nil {
-		c.rows = c.ints(secRows, c.h.present)
-	}
-	lo, hi := int(c.starts.At(int(code)-1)), int(c.starts.At(int(code)))
-	for i := max(lo, 0); i < hi && i < c.h.present; i++ {
-		if row := int(c.rows.At(i)); row >= 0 && row < c.view.header.rows {
-			yield(row)
-		}
-	}
-	return true
-}
-
-func (c *runColumn) Present(yield func(row int, code uint32)) bool {
-	s, ok := c.codes.(*sparseInts)
-	if !ok {
-		return false
-	}
-	for i := 0; i < s.rowset.n; i++ {
-		if row := int(s.rowset.At(i)); row >= 0 && row < c.view.header.rows {
-			yield(row, uint32(s.codes.At(i)))
-		}
-	}
-	return true
-}
-
-func (c *runColumn) Find(path string, terms []string) []uint32 {
-	f := c.view.run.format
-	var codes []uint32
-	if path == "" {
-		var buf []byte
-		term := func(i int) string {
-			cell := c.Cell(uint32(i + 1))
-			if cell == nil {
-				return ""
-			}
-			buf = f.AppendTerm(buf[:0], cell)
-			return string(buf)
-		}
-		for _, t := range terms {
-			i := sort.Search(c.h.scalars, func(i int) bool { return term(i) >= t })
-			for ; i < c.h.scalars && term(i) == t; i++ {
-				codes = append(codes, uint32(i+1))
-			}
-		}
-	}
-	if c.h.leaves > 0 {
-		hashes, owners := c.ints(secLeaves, c.h.leaves), c.ints(secOwners, c.h.leaves)
-		for _, t := range terms {
-			h := leafHash(path, t)
-			i := sort.Search(c.h.leaves, func(i int) bool { return hashes.At(i) >= h })
-			for ; i < c.h.leaves && hashes.At(i) == h; i++ {
-				code := uint32(owners.At(i))
-				if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
-					codes = append(codes, code)
-				}
-			}
-		}
-	}
-	slices.Sort(codes)
-	return slices.Compact(codes)
 }

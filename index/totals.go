@@ -93,9 +93,7 @@ func (t *Totals) Sorted() []Total {
 			all = append(all, Total{d.property, d.day, v, d.sums[i]})
 		}
 	}
-	slices.SortFunc(all, func(a, b Total) int {
-		return cmp.Or(strings.Compare(a.Property, b.Property), cmp.Compare(a.Day, b.Day), strings.Compare(a.Value, b.Value))
-	})
+	slices.SortFunc(all, func(a, b Total) int { return compareTotals(&a, &b) })
 	return all
 }
 
@@ -196,4 +194,66 @@ func eachTotal(b []byte, fn func(Total)) error {
 		return fmt.Errorf("read totals: %w", errTotals)
 	}
 	return nil
+}
+
+// totalsPageBytes is about how many bytes a page of a run's totals has.
+const totalsPageBytes = 16 << 10
+
+// totalsPage is one page of a property's totals, in order of day and value: for
+// each the days since the one before, how many bytes of its value are those of the
+// one before, the rest of the value with its length, and the sum.
+type totalsPage struct {
+	data  []byte
+	day   int32
+	value string
+}
+
+func (p *totalsPage) add(t *Total) {
+	shared := 0
+	for shared < len(t.Value) && shared < len(p.value) && t.Value[shared] == p.value[shared] {
+		shared++
+	}
+	p.data = binary.AppendVarint(p.data, int64(t.Day)-int64(p.day))
+	p.data = binary.AppendUvarint(p.data, uint64(shared))
+	p.data = binary.AppendUvarint(p.data, uint64(len(t.Value)-shared))
+	p.data = append(p.data, t.Value[shared:]...)
+	p.data = binary.AppendVarint(p.data, t.Sum)
+	p.day, p.value = t.Day, t.Value
+}
+
+// readTotalsPage calls fn with each total of a page of the property. Their values
+// are freshly allocated.
+func readTotalsPage(property string, b []byte, fn func(Total)) error {
+	t := Total{Property: property}
+	for len(b) > 0 {
+		days, w := binary.Varint(b)
+		if w <= 0 {
+			return errTotals
+		}
+		b = b[w:]
+		var shared, rest uint64
+		for _, v := range []*uint64{&shared, &rest} {
+			if *v, w = binary.Uvarint(b); w <= 0 {
+				return errTotals
+			}
+			b = b[w:]
+		}
+		day := int64(t.Day) + days
+		if int64(int32(day)) != day || shared > uint64(len(t.Value)) || rest > uint64(len(b)) {
+			return errTotals
+		}
+		t.Day, t.Value = int32(day), t.Value[:shared]+string(b[:rest])
+		b = b[rest:]
+		if t.Sum, w = binary.Varint(b); w <= 0 {
+			return errTotals
+		}
+		b = b[w:]
+		fn(t)
+	}
+	return nil
+}
+
+// compareTotals orders totals by property, day, value.
+func compareTotals(a, b *Total) int {
+	return cmp.Or(strings.Compare(a.Property, b.Property), cmp.Compare(a.Day, b.Day), strings.Compare(a.Value, b.Value))
 }

@@ -1,0 +1,265 @@
+// The merger: in the background it makes one run of several, so that a site has
+// tens of runs however many its events are.
+
+package engine
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// merger merges the runs of one site at a time. The new run comes into being, and
+// the old ones stop to exist, in one batch; views that have them go on reading
+// them. Their keys are deleted when the last view is gone, which the garbage
+// collector tells, or when the store is opened again.
+//
+// It takes runs of one order of size together (see pick), so that an event is
+// written again as often as there are orders between SealRows and MergeRows: with
+// the defaults twice.
+type merger struct {
+	e *Engine
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	sites   []*siteState // to look at
+	dropped []uint64     // runs that nobody reads any more
+	stopped bool
+	done    sync.WaitGroup
+}
+
+func newMerger(e *Engine) *merger {
+	m := &merger{e: e}
+	m.changed = sync.NewCond(&m.mu)
+	return m
+}
+
+// start looks at all sites, then at those that are considered.
+func (m *merger) start() {
+	for _, s := range m.e.allSites() {
+		m.consider(s)
+	}
+	m.done.Go(func() {
+		for {
+			site, drop, ok := m.next()
+			if !ok {
+				return
+			}
+			if err := m.drop(drop); err != nil {
+				m.e.log.Error("store: old runs stay until the next start", "error", err)
+			}
+			for site != nil {
+				merged, err := m.merge(site)
+				if err != nil && !errors.Is(err, errMergeStopped) {
+					m.e.log.Error("store: runs are not merged", "site", site.id, "error", err)
+				}
+				if !merged {
+					break
+				}
+			}
+		}
+	})
+}
+
+// stop ends the merge under way; what it has written goes.
+func (m *merger) stop() {
+	m.mu.Lock()
+	m.stopped = true
+	m.changed.Broadcast()
+	m.mu.Unlock()
+	m.done.Wait()
+}
+
+func (m *merger) stopping() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped || m.e.failure() != nil
+}
+
+// consider has a look taken at the site's runs.
+func (m *merger) consider(s *siteState) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sites = append(m.sites, s)
+	m.changed.Broadcast()
+}
+
+func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.sites) == 0 && len(m.dropped) == 0 && !m.stopped {
+		m.changed.Wait()
+	}
+	if m.stopped {
+		return nil, nil, false
+	}
+	drop, m.dropped = m.dropped, nil
+	if len(m.sites) > 0 {
+		site, m.sites = m.sites[0], m.sites[1:]
+	}
+	return site, drop, true
+}
+
+// drop deletes the keys of runs that do not exist any more.
+func (m *merger) drop(runs []uint64) error {
+	if len(runs) == 0 || m.stopping() {
+		return nil
+	}
+	b := m.e.db.NewBatch()
+	defer b.Close()
+	for _, id := range runs {
+		if err := index.DropRun(b, id); err != nil {
+			return err
+		}
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	_, err := m.e.db.AsyncFlush() // the disk has their space back only after a flush
+	return err
+}
+
+// errMergeStopped ends a merge when the store closes.
+var errMergeStopped = errors.New("the store closes")
+
+// merge makes one run of some of the site's, if there are any to be merged. An
+// error leaves them as they were.
+func (m *merger) merge(site *siteState) (merged bool, err error) {
+	old, err := m.pick(site.sealed())
+	if err != nil || len(old) == 0 || m.stopping() {
+		return false, err
+	}
+	start := time.Now()
+	s := m.e.sealer
+	d := old[0].Descriptor
+	d.Run, d.Rows = s.newRun(), 0
+	cache := index.NewCache(mergeCache) // what is read once stays out of the queries' way
+	runs := make([]*index.Run, len(old))
+	for i, r := range old {
+		d.Rows += r.Rows
+		d.TimeMin, d.TimeMax = min(d.TimeMin, r.TimeMin), max(d.TimeMax, r.TimeMax)
+		d.DayMin, d.DayMax = min(d.DayMin, r.DayMin), max(d.DayMax, r.DayMax)
+		d.ReceivedMax = max(d.ReceivedMax, r.ReceivedMax)
+		runs[i] = index.NewRun(r.Descriptor, m.e.db, cache, format)
+	}
+	path, err := s.write(&d, func(w index.Sink) error {
+		return index.Merge(&pacedSink{Sink: w, merger: m, since: start}, d.Run, runs, event.NumInts, event.FieldMessageID)
+	})
+	if err != nil {
+		return false, err
+	}
+	err = s.publish(path, &d, func(b *pebble.Batch) error {
+		for _, r := range old {
+			if err := r.Delete(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		if m.e.failure() == nil {
+			m.e.fail(err) // it may be there in part
+		}
+		return false, err
+	}
+	site.merged(old, index.NewRun(d, m.e.db, m.e.cache, format))
+	for _, r := range old {
+		runtime.AddCleanup(r, m.unread, r.Run)
+	}
+	m.e.stats.merges.Add(1)
+	m.e.stats.mergedEvents.Add(d.Rows)
+	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
+	return true, nil
+}
+
+// mergeCache is the bytes of pages a merge keeps.
+const mergeCache = 1 << 20
+
+// unread is called when nothing holds a merged run any more.
+func (m *merger) unread(run uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropped = append(m.dropped, run)
+	m.changed.Broadcast()
+}
+
+// pick chooses the runs to be merged: the oldest MergeRuns or more that follow one
+// another, of which none is of a higher order than the lowest at which there are so
+// many. A run's order is the power of MergeRuns it has rows. Runs of more than half
+// of MergeRows stay as they are.
+func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
+	fan, most := m.e.opts.MergeRuns, uint64(m.e.opts.MergeRows)
+	for limit := uint64(fan); ; limit *= uint64(fan) {
+		for lo := 0; lo < len(runs); {
+			hi := lo
+			for hi < len(runs) && runs[hi].Rows < limit && runs[hi].Rows <= most/2 {
+				hi++
+			}
+			for ; hi-lo >= fan; lo++ {
+				n, err := m.together(runs[lo:hi])
+				if err != nil {
+					return nil, err
+				}
+				if n > 1 {
+					return runs[lo : lo+n], nil
+				}
+			}
+			lo = hi + 1
+		}
+		if limit > most/2 {
+			return nil, nil
+		}
+	}
+}
+
+// together is how many of the runs, from the first on, make one: at most twice
+// MergeRuns with MergeRows rows and a part's columns.
+func (m *merger) together(runs []*index.Run) (n int, err error) {
+	columns := make(map[string]bool)
+	rows := uint64(0)
+	for n < len(runs) && n < 2*m.e.opts.MergeRuns {
+		r := runs[n]
+		v := r.View()
+		for _, f := range v.Fields() {
+			columns[f] = true
+		}
+		rows += r.Rows
+		if v.Err() != nil || rows > uint64(m.e.opts.MergeRows) || len(columns) > index.ColumnsMax {
+			return n, v.Err()
+		}
+		n++
+	}
+	return n, nil
+}
+
+// pacedSink lets the processor go for as long as it was used, while events come
+// in.
+type pacedSink struct {
+	index.Sink
+	merger  *merger
+	since   time.Time
+	commits uint64
+}
+
+// mergeSlice is how long a merge works at a time.
+const mergeSlice = 4 * time.Millisecond
+
+func (s *pacedSink) Set(key, value []byte) error {
+	if worked := time.Since(s.since); worked > mergeSlice {
+		if s.merger.stopping() {
+			return errMergeStopped
+		}
+		if commits := s.merger.e.stats.commits.Load(); commits != s.commits {
+			s.commits = commits
+			time.Sleep(min(worked, 10*mergeSlice))
+		}
+		s.since = time.Now()
+	}
+	return s.Sink.Set(key, value)
+}

@@ -1,0 +1,109 @@
+// Bitmap: a set of rows, by number.
+
+package index
+
+import "math/bits"
+
+// bitmap is a set of the numbers 0..n-1.
+type bitmap struct {
+	words []uint64
+	n     int
+}
+
+func newBitmap(n int) *bitmap { return new(bitmap).reset(n) }
+
+// reset makes b an empty set of n numbers.
+func (b *bitmap) reset(n int) *bitmap {
+	words := (n + 63) / 64
+	if cap(b.words) < words {
+		b.words = make([]uint64, words)
+	}
+	b.words, b.n = b.words[:words], n
+	clear(b.words)
+	return b
+}
+
+func (b *bitmap) set(i int)      { b.words[i/64] |= 1 << (i % 64) }
+func (b *bitmap) unset(i int)    { b.words[i/64] &^= 1 << (i % 64) }
+func (b *bitmap) has(i int) bool { return b.words[i/64]&(1<<(i%64)) != 0 }
+
+func (b *bitmap) trim() {
+	if r := b.n % 64; r != 0 {
+		b.words[len(b.words)-1] &= 1<<r - 1
+	}
+}
+
+func (b *bitmap) and(o *bitmap) {
+	for i := range b.words {
+		b.words[i] &= o.words[i]
+	}
+}
+
+func (b *bitmap) andNot(o *bitmap) {
+	for i := range b.words {
+		b.words[i] &^= o.words[i]
+	}
+}
+
+func (b *bitmap) or(o *bitmap) {
+	for i := range b.words {
+		b.words[i] |= o.words[i]
+	}
+}
+
+func (b *bitmap) not() {
+	for i := range b.words {
+		b.words[i] = ^b.words[i]
+	}
+	b.trim()
+}
+
+func (b *bitmap) count() int {
+	n := 0
+	for _, w := range b.words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// ascend calls yield with the numbers at or after from, in order, until it
+// returns false; it reports whether it came to the end.
+func (b *bitmap) ascend(from int, yield func(i int) bool) bool {
+	if from >= b.n {
+		return true
+	}
+	for i := from / 64; i < len(b.words); i++ {
+		w := b.words[i]
+		if i == from/64 {
+			w &= ^uint64(0) << (from % 64)
+		}
+		for ; w != 0; w &= w - 1 {
+			if !yield(i*64 + bits.TrailingZeros64(w)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// descend is ascend from the other end: the numbers at or before from.
+func (b *bitmap) descend(from int, yield func(i int) bool) bool {
+	if from < 0 || b.n == 0 {
+		return true
+	}
+	from = min(from, b.n-1)
+	for i := from / 64; i >= 0; i-- {
+		w := b.words[i]
+		if i == from/64 {
+			w &= ^uint64(0) >> (63 - from%64)
+		}
+		for w != 0 {
+			top := 63 - bits.LeadingZeros64(w)
+			if !yield(i*64 + top) {
+				return false
+			}
+			w &^= 1 << top
+		}
+	}
+	return true
+}

@@ -1,0 +1,137 @@
+// Merging as a promise: the run merged of several is, to the byte, the run that
+// would have been built of all their rows.
+
+package index
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"pgregory.net/rapid"
+)
+
+func TestMerge(t *testing.T) {
+	t.Run("small", func(t *testing.T) {
+		db := openDB(t)
+		rapid.Check(t, func(t *rapid.T) { merges(t, db, 400) })
+	})
+	t.Run("many pages", func(t *testing.T) {
+		db := openDB(t)
+		n := 0
+		rapid.Check(t, func(t *rapid.T) {
+			if n++; n <= 6 {
+				merges(t, db, 30_000)
+			}
+		})
+	})
+}
+
+func merges(t *rapid.T, db *pebble.DB, most int) {
+	if err := db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	rows := drawRows(t, most)
+	finds, questions := drawQuestions(t, rows)
+	const first = 70
+	cuts := rapid.SliceOfNDistinct(rapid.IntRange(1, len(rows)), 0, 5, rapid.ID).Draw(t, "cuts")
+	cuts = slices.Compact(slices.Sorted(slices.Values(append(cuts, len(rows)))))
+	cache := NewCache(1 << 20)
+	var runs []*Run
+	var all Totals
+	total := func(t *Totals, part, i int) {
+		t.Add([]string{"p", "q", "r"}[i%3], int32(i%4), []string{"a", "ab", "b"}[(part+i)%3], int64(i))
+	}
+	for part, from := 0, 0; part < len(cuts); from, part = cuts[part], part+1 {
+		var some Totals
+		for i := range (part + len(rows)) % 7 {
+			total(&some, part, i)
+			total(&all, part, i)
+		}
+		runs = append(runs, runOf(t, db, uint64(part+1), openOf(first+uint64(from), rows[from:cuts[part]]).Snapshot(), some.Sorted(), cache))
+	}
+	want := runOf(t, db, 100, openOf(first, rows).Snapshot(), all.Sorted(), cache)
+	sum := &Checksum{Next: &dbSink{t: t, db: db}}
+	if err := Merge(sum, 101, runs, testInts, "id"); err != nil {
+		t.Fatal(err)
+	}
+	if sum.Sum() != want.Sum || sum.Keys != want.Keys {
+		t.Fatalf("merged of %d runs: %d keys, %x; built: %d, %x", len(runs), sum.Keys, sum.Sum(), want.Keys, want.Sum)
+	}
+	d := want.Descriptor
+	d.Run = 101
+	merged := NewRun(d, db, cache, testFormat)
+	view := merged.View()
+	sameAnswers(t, "the merged run", answers(view, finds, questions), modelAnswers(first, rows, finds, questions))
+	if err := view.Err(); err != nil {
+		t.Fatal(err)
+	}
+	// Of lists made in many passes, and of a run merged with none, comes the same.
+	var again Checksum
+	b := &runWriter{w: &again, run: 102, format: testFormat, filter: "id", pass: rapid.SampledFrom([]int{1, 7, 50}).Draw(t, "pass"),
+		sources: []source{&runSource{view.(*runView)}}, firsts: []int{0}}
+	if err := b.write(testInts); err != nil || again.Sum() != want.Sum {
+		t.Fatalf("merged with none: %x, %v; want %x", again.Sum(), err, want.Sum)
+	}
+	var sums []Total
+	for _, p := range []string{"p", "q", "r", "s"} {
+		if err := merged.Totals(p, 1, 2, func(t Total) { sums = append(sums, t) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	some := slices.DeleteFunc(all.Sorted(), func(t Total) bool { return t.Day < 1 || t.Day > 2 })
+	if !slices.Equal(sums, some) {
+		t.Fatalf("totals of days 1 and 2: %v, want %v", sums, some)
+	}
+}
+
+// A run that is not there, or whose page is lost, cannot be merged.
+func TestMergeDamaged(t *testing.T) {
+	db := openDB(t)
+	rows := rapid.Custom(func(t *rapid.T) []modelRow { return drawRows(t, 300) }).Example(3)
+	var totals Totals
+	totals.Add("p", 1, "v", 2)
+	one := runOf(t, db, 1, openOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	next := uint64(len(rows)) + 1
+	two := runOf(t, db, 2, openOf(next, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	var keys [][]byte
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: runPrefix(2), UpperBound: prefixEnd(runPrefix(2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		keys = append(keys, slices.Clone(it.Key()))
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	merge := func() error {
+		var sum Checksum
+		return Merge(&sum, 3, []*Run{NewRun(one.Descriptor, db, NewCache(0), testFormat), NewRun(two.Descriptor, db, NewCache(0), testFormat)}, testInts, "id")
+	}
+	if err := merge(); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		good, closer, err := db.Get(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good = slices.Clone(good)
+		_ = closer.Close()
+		if err := db.Delete(k, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		// What is made anew is not read: filter, first cells, lists.
+		col, sec := string(k[9:11]), section(k[11])
+		made := col == "\xff\xfe" || sec == secFirsts || sec == secListStarts || sec == secBlocks
+		var corrupt *CorruptError
+		if err := merge(); !errors.As(err, &corrupt) != made {
+			t.Errorf("without key %x: %v", k[9:], err)
+		}
+		if err := db.Set(k, good, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,266 @@
+// A cell column of a sealed run: its dictionary, its codes, and where they are.
+
+package index
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+)
+
+type runColumn struct {
+	view       *runView
+	h          *columnHeader
+	num        uint16
+	codes      Ints
+	starts     *pagedInts
+	cells      pagedCells
+	firsts     pagedCells // of the dictionary's pages
+	listStarts *pagedInts // opened with the first list
+	blocks     *pagedInts
+}
+
+func newRunColumn(v *runView, h *columnHeader, num uint16) *runColumn {
+	c := &runColumn{view: v, h: h, num: num}
+	c.starts = c.ints(secStarts, h.card+1)
+	if h.sparse {
+		c.codes = &sparseInts{rowset: c.ints(secRowSet, h.present), codes: c.ints(secInts, h.present), rows: v.header.rows}
+	} else {
+		c.codes = c.ints(secInts, v.header.rows)
+	}
+	c.cells = pagedCells{view: v, num: num, sec: secDict, firsts: h.dict, n: h.card}
+	c.firsts = pagedCells{view: v, num: num, sec: secFirsts, firsts: h.firsts, n: len(h.dict)}
+	return c
+}
+
+func (c *runColumn) ints(sec section, n int) *pagedInts {
+	return &pagedInts{view: c.view, col: c.num, sec: sec, n: n}
+}
+
+func (c *runColumn) Card() int   { return c.h.card }
+func (c *runColumn) Codes() Ints { return c.codes }
+
+func (c *runColumn) Count(code uint32) int {
+	return int(c.starts.At(int(code)) - c.starts.At(int(code)-1))
+}
+
+// Cell returns the cell of a code: it aliases a page and must not be changed.
+func (c *runColumn) Cell(code uint32) []byte {
+	i := int(code) - 1
+	if i < 0 || i >= c.h.card {
+		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: no code %d", c.h.name, code)))
+		return nil
+	}
+	return c.cells.at(i)
+}
+
+// pagedCells reads dictionary pages, keeping the one it read last.
+type pagedCells struct {
+	view   *runView
+	num    uint16
+	sec    section
+	firsts []int // number of each page's first cell
+	n      int
+	page   int // number of cur, plus 1
+	cur    dictPage
+}
+
+// at returns the i-th cell, nil when it is lost.
+func (p *pagedCells) at(i int) []byte {
+	first := 0
+	if p.page > 0 {
+		first = p.firsts[p.page-1]
+	}
+	if p.page == 0 || i < first || i >= first+p.cur.n {
+		page := sort.Search(len(p.firsts), func(page int) bool { return p.firsts[page] > i }) - 1
+		p.page, p.cur, first = page+1, dictPage{}, p.firsts[page]
+		b, err := p.view.run.load(pageKey{p.view.run.Run, p.num, p.sec, uint32(page)}, loadDict)
+		if err != nil {
+			p.view.fail(err)
+			return nil
+		}
+		p.cur = viewDict(b)
+	}
+	if i-first >= p.cur.n {
+		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d is short", p.num, p.sec, p.page-1)))
+		return nil
+	}
+	return p.cur.cell(i - first)
+}
+
+func (c *runColumn) Find(path string, terms []string) []uint32 {
+	f := c.view.run.format
+	var codes []uint32
+	if path == "" {
+		for _, t := range terms {
+			for i := c.search(t); i < c.h.scalars && c.term(&c.cells, i) == t; i++ {
+				codes = append(codes, uint32(i+1))
+			}
+		}
+	}
+	if c.h.leaves > 0 {
+		hashes, owners := c.ints(secLeaves, c.h.leaves), c.ints(secOwners, c.h.leaves)
+		for _, t := range terms {
+			h := leafHash(path, t)
+			i := sort.Search(c.h.leaves, func(i int) bool { return hashes.At(i) >= h })
+			for ; i < c.h.leaves && hashes.At(i) == h; i++ {
+				code := uint32(owners.At(i))
+				if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
+					codes = append(codes, code)
+				}
+			}
+		}
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// search finds the first scalar whose term is not below t: the page by the first
+// cells, then inside it.
+func (c *runColumn) search(t string) int {
+	dict := c.h.dict
+	pages := sort.SearchInts(dict, c.h.scalars) // those that begin with a scalar
+	page := sort.Search(pages, func(page int) bool { return c.term(&c.firsts, page) >= t }) - 1
+	if page < 0 {
+		return 0
+	}
+	lo, hi := dict[page], c.h.scalars
+	if page+1 < len(dict) {
+		hi = min(hi, dict[page+1])
+	}
+	return lo + sort.Search(hi-lo, func(i int) bool { return c.term(&c.cells, lo+i) >= t })
+}
+
+func (c *runColumn) term(cells *pagedCells, i int) string {
+	cell := cells.at(i)
+	if cell == nil {
+		return ""
+	}
+	return string(c.view.run.format.AppendTerm(nil, cell))
+}
+
+// fewCodes is the most codes whose lists are read rather than all codes.
+const fewCodes = 16
+
+// lists implements lister.
+func (c *runColumn) lists(codes []uint32) bool {
+	return c.h.sparse || c.h.lists && len(codes) > 0 && len(codes) <= fewCodes
+}
+
+// mark implements lister.
+func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
+	s, sparse := c.codes.(*sparseInts)
+	first, end, ints := lo, lo+b.n, c.codes
+	if sparse {
+		first, end, ints = s.rowset.search(lo), s.rowset.search(lo+b.n), s.codes
+	}
+	set := func(i int) {
+		if sparse {
+			i = int(s.rowset.At(i))
+		}
+		if i -= lo; i >= 0 && i < b.n { // of a damaged row set it may be anything
+			b.set(i)
+		}
+	}
+	if !c.h.lists || len(codes) == 0 || len(codes) > fewCodes {
+		for i := first; i < end; i++ { // few, since the column is sparse
+			if len(codes) == 0 {
+				set(i)
+			} else if _, ok := slices.BinarySearch(codes, uint32(ints.At(i))); ok {
+				set(i)
+			}
+		}
+		return
+	}
+	var buf [blockRows]int64
+	paged := ints.(*pagedInts)
+	for _, code := range codes {
+		lists, listsEnd := c.list(code)
+		at := lists + sort.Search(listsEnd-lists, func(i int) bool { return c.blocks.At(lists+i) >= int64(first/blockRows) })
+		for ; at < listsEnd; at++ {
+			block := int(c.blocks.At(at))
+			if block < 0 || block*blockRows >= end {
+				break
+			}
+			for i, v := range paged.block(block, buf[:]) {
+				if at := block*blockRows + i; v == int64(code) && at >= first && at < end {
+					set(at)
+				}
+			}
+		}
+	}
+}
+
+// list is where the list of a code begins and ends.
+func (c *runColumn) list(code uint32) (lo, hi int) {
+	if code < 1 || int(code) > c.h.card {
+		return 0, 0
+	}
+	if c.blocks == nil {
+		c.listStarts = c.ints(secListStarts, c.h.card+1)
+		c.blocks = c.ints(secBlocks, int(c.listStarts.At(c.h.card)))
+	}
+	lo, hi = int(c.listStarts.At(int(code)-1)), int(c.listStarts.At(int(code)))
+	if lo < 0 || hi < lo || hi > c.blocks.n {
+		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: list of code %d", c.h.name, code)))
+		return 0, 0
+	}
+	return lo, hi
+}
+
+// reach implements lister.
+func (c *runColumn) reach(codes []uint32, row int, down bool) (at int, ok bool) {
+	s, sparse := c.codes.(*sparseInts)
+	i := row // among the codes as they are stored
+	if sparse {
+		if i = s.rowset.search(row); down && (i == s.rowset.n || s.rowset.At(i) > int64(row)) {
+			i--
+		}
+		if i < 0 || i >= s.rowset.n {
+			return 0, false
+		}
+	}
+	if c.h.lists && len(codes) > 0 && len(codes) <= fewCodes {
+		if i, ok = c.reachBlock(codes, i, down); !ok {
+			return 0, false
+		}
+	}
+	if !sparse {
+		return i, true
+	}
+	if i < 0 || i >= s.rowset.n {
+		return 0, false
+	}
+	at = int(s.rowset.At(i))
+	if at < 0 || at >= c.view.header.rows || down && at > row || !down && at < row { // damaged
+		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: row set out of order", c.h.name)))
+		return 0, false
+	}
+	return at, true
+}
+
+// reachBlock is the nearest place from i on in a block that one of the codes is in.
+func (c *runColumn) reachBlock(codes []uint32, i int, down bool) (at int, ok bool) {
+	block := int64(i / blockRows)
+	for _, code := range codes {
+		lo, hi := c.list(code)
+		k := lo + sort.Search(hi-lo, func(k int) bool { return c.blocks.At(lo+k) >= block })
+		if down && (k == hi || c.blocks.At(k) > block) {
+			k--
+		}
+		if k < lo || k >= hi {
+			continue
+		}
+		near := i
+		switch b := c.blocks.At(k); {
+		case b < block:
+			near = int(b)*blockRows + blockRows - 1
+		case b > block:
+			near = int(b) * blockRows
+		}
+		if !ok || down && near > at || !down && near < at {
+			at, ok = near, true
+		}
+	}
+	return at, ok
+}
