@@ -124,3 +124,21 @@ func TestExcluded(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a configuration says, and whatever agent comes, there is an answer.
+func FuzzExclusions(f *testing.F) {
+	f.Add("192.0.*.*", "/a|b/i", "B", uint32(0xc0000201))
+	f.Add("::ffff:10.0.0.0/104", "kiosk", "Kiosk/1", uint32(0x0a000001))
+	f.Add("1.2.3.4/0", "/(/", "\xff", uint32(0))
+	f.Fuzz(func(t *testing.T, ip, pattern, agent string, from uint32) {
+		ex, err := NewExclusions([]string{ip}, []string{pattern})
+		if err != nil {
+			return
+		}
+		addr := netip.AddrFrom4([4]byte{byte(from >> 24), byte(from >> 16), byte(from >> 8), byte(from)})
+		mapped := netip.AddrFrom16(addr.As16())
+		if got, again := ex.reason(&event.Source{IP: addr, UserAgent: agent}), ex.reason(&event.Source{IP: mapped, UserAgent: agent}); got != again {
+			t.Errorf("%s of %s: %q, as an IPv6 address %q", ip, addr, got, again)
+		}
+	})
+}
