@@ -3,6 +3,7 @@ package httpd
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
@@ -56,7 +57,8 @@ const (
 
 // Who may send: each row is one request and how many events there are after it.
 func TestOpenPanelWho(t *testing.T) {
-	s := withDevices(t, nil)
+	log := &syncBuffer{}
+	s := withDevices(t, func(o *Options) { o.Log = slog.New(slog.NewJSONHandler(log, nil)) })
 	const click = `{"type":"track","payload":{"name":"click"}}`
 	const money = `{"type":"track","payload":{"name":"revenue","properties":{"__revenue":100}}}`
 	const unauthorized = `{"status":401,"error":"Invalid client credentials"`
@@ -125,6 +127,14 @@ func TestOpenPanelWho(t *testing.T) {
 		if !strings.Contains(m, want) {
 			t.Errorf("the metrics lack %s", want)
 		}
+	}
+	// The page is told nothing of it; the operator is.
+	const refused = `"msg":"origin refused: it is not in the site's origins","site":"shop","origin":"https://shop.example.attacker.net"`
+	if !strings.Contains(log.String(), refused) {
+		t.Errorf("the log lacks %s:\n%s", refused, log)
+	}
+	if strings.Contains(log.String(), "shop-client-secret") {
+		t.Error("the log holds a secret")
 	}
 }
 
