@@ -211,6 +211,34 @@ func TestSegmentKilledBetweenTries(t *testing.T) {
 	}
 }
 
+// The same with the browser's SDK, either way of delivery.
+func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
+	for mode, path := range map[string]string{"standard": "/v1/t", "batching": "/v1/b"} {
+		t.Run(mode, func(t *testing.T) {
+			s := newSDK(t, "segment", "")
+			calls := 0
+			url := s.front(func(_ int, r *http.Request) fate {
+				if r.Method != "POST" || r.URL.Path != path {
+					return passed
+				}
+				switch calls++; calls {
+				case 1:
+					return lostAfter
+				case 2:
+					return lostBefore
+				}
+				return passed
+			})
+			origin := s.site(map[string]string{"URL": url, "WRITE_KEY": s.keys().WriteKey})
+			s.node("browser.mjs", "PAGE="+origin+"/next.html?count=20&mode="+mode)
+			if calls < 4 {
+				t.Errorf("%d calls went by the front", calls)
+			}
+			checkCounted(t, s, 20)
+		})
+	}
+}
+
 // checkCounted checks that the track calls 0 to n-1 are there once each.
 func checkCounted(t *testing.T, s *sdk, n int) {
 	t.Helper()

@@ -191,7 +191,7 @@ func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 				s.Error(err)
 				return
 			}
-			req.Header = r.Header
+			req.Header, req.Host = r.Header, r.Host
 			res, err := (&http.Transport{DisableKeepAlives: true, DisableCompression: true}).RoundTrip(req)
 			if err != nil {
 				s.Error(err)
