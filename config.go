@@ -82,6 +82,7 @@ type siteConfig struct {
 		Dimensions        []int    `toml:"dimensions"`
 		SearchParams      []string `toml:"search_params"`
 		OnlyHosts         bool     `toml:"only_hosts"`
+		ExcludeReferrers  []string `toml:"exclude_referrers"`
 		KeepFragment      bool     `toml:"keep_fragment"`
 		TrackingToken     string   `toml:"tracking_token"`
 		TrackingTokenFile string   `toml:"tracking_token_file"`

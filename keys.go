@@ -228,6 +228,9 @@ var curlLines = []struct {
 	{"openpanel", func(base string, k *siteKeys) string {
 		return fmt.Sprintf(`curl -sS %s/track -H 'openpanel-client-id: %s' -H 'openpanel-client-secret: %s' -H 'Content-Type: application/json' -d '{"type":"track","payload":{"name":"my_event","profileId":"ada","properties":{"foo":"bar"}}}'`, base, k.ClientID, k.ClientSecret)
 	}},
+	{"matomo", func(base string, k *siteKeys) string {
+		return fmt.Sprintf(`curl -sS %s/matomo.php -d '{"requests":["?idsite=%d&rec=1&url=https://shop.example/&action_name=Hello"]}'`, base, k.ID)
+	}},
 }
 
 // showKeys prints the keys of every site and the lines to try them.
@@ -243,7 +246,7 @@ func showKeys(w io.Writer, cfg *config, base string) {
 		for _, c := range curlLines {
 			fmt.Fprintf(w, "  # %s\n  %s\n", c.dialect, c.line(base, k))
 		}
-		fmt.Fprintf(w, "\n  See what came in:\n  curl -sS '%s/api/v1/events?limit=5' -H 'Authorization: Bearer %s'\n", base, k.ReadKey)
+		fmt.Fprintf(w, "\n  See what came in:\n  curl -sS '%s/api/v1/events?limit=10' -H 'Authorization: Bearer %s'\n", base, k.ReadKey)
 	}
 }
 

@@ -97,6 +97,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("WRITE", c.keys.Sites[0].WriteKey)
 	ts.Setenv("CLIENT_ID", c.keys.Sites[0].ClientID)
 	ts.Setenv("CLIENT_SECRET", c.keys.Sites[0].ClientSecret)
+	ts.Setenv("TOKEN_AUTH", c.keys.Sites[0].TokenAuth)
 }
 
 // sigkill DIR: kill -9 of the server on DIR.

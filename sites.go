@@ -182,6 +182,7 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 			Dimensions:    s.Matomo.Dimensions,
 			SearchParams:  s.Matomo.SearchParams,
 			OnlyHosts:     s.Matomo.OnlyHosts,
+			Spam:          s.Matomo.ExcludeReferrers,
 			KeepFragment:  s.Matomo.KeepFragment,
 			TrackingToken: s.Matomo.TrackingToken,
 			Tracker:       tracker,

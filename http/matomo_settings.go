@@ -26,6 +26,9 @@ func matomoSettings(s *Site) (*dialect.MatomoSettings, error) {
 	for _, host := range s.Hosts {
 		m.Hosts = append(m.Hosts, strings.ToLower(host))
 	}
+	for _, host := range s.Matomo.Spam {
+		m.Spam = append(m.Spam, strings.ToLower(host))
+	}
 	for _, name := range s.Matomo.SearchParams {
 		m.Search = append(m.Search, strings.ToLower(name))
 	}

@@ -50,6 +50,7 @@ type MatomoSettings struct {
 	Dimensions    []int
 	SearchParams  []string // of a page's url: what was searched for
 	OnlyHosts     bool     // hits of other hosts than the site's are dropped
+	Spam          []string // hosts of referrers whose hits are dropped
 	KeepFragment  bool     // urls keep what follows #
 	TrackingToken string   // may do what token_auth may, but for reading
 	Tracker       []byte   // the script to serve for all sites in place of cairn's own; nil = none

@@ -100,6 +100,7 @@ type MatomoSettings struct {
 	Window       time.Duration // how old a hit may be without a token; 0 = 24 h
 	Hosts        []string      // the site's own, lower case
 	OnlyHosts    bool          // hits of other hosts are excluded
+	Spam         []string      // hosts, lower case: hits referred by them or theirs are excluded
 	KeepFragment bool          // urls keep what follows #
 	Search       []string      // parameters of a url that hold what was searched for
 	Dimensions   []int         // the custom dimensions that are taken

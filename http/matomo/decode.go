@@ -357,12 +357,26 @@ func (h *hit) exclusion() string {
 	if h.settings.OnlyHosts && h.page.url != "" && !h.own(h.page.host) {
 		return "host"
 	}
+	if len(h.settings.Spam) > 0 && h.spam(hostOf(h.referrer)) {
+		return "referrer"
+	}
 	purpose := strings.ToLower(h.req.Header("X-Purpose"))
 	if purpose == "preview" || purpose == "instant" || strings.EqualFold(h.req.Header("X-Moz"), "prefetch") ||
 		strings.HasPrefix(strings.ToLower(h.req.Header("Sec-Purpose")), "prefetch") {
 		return "prefetch"
 	}
 	return ""
+}
+
+// spam says that a referrer's host, or one it is below, is excluded.
+func (h *hit) spam(host string) bool {
+	for host != "" {
+		if slices.Contains(h.settings.Spam, host) {
+			return true
+		}
+		_, host, _ = strings.Cut(host, ".")
+	}
+	return false
 }
 
 // cookies yields the pairs of a Cookie header.

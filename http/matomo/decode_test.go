@@ -32,7 +32,7 @@ var shop = &dialect.Site{ID: 1, Name: "shop", Matomo: &dialect.MatomoSettings{
 
 // lasting is site 2: it has a goal of long visits and keeps what stands behind #.
 var lasting = &dialect.Site{ID: 2, Name: "lasting", Matomo: &dialect.MatomoSettings{
-	KeepFragment: true, OnlyHosts: true, Hosts: []string{"shop.example"},
+	KeepFragment: true, OnlyHosts: true, Hosts: []string{"shop.example"}, Spam: []string{"spam.example"},
 	Goals: []dialect.Goal{{ID: 1, Name: "stayed", Match: dialect.GoalDuration, Minutes: 2.5}},
 }}
 
@@ -293,6 +293,8 @@ func TestSiteSettings(t *testing.T) {
 		{"url=https://shop.example/a%23b", "{\"type\":\"page\",\"name\":\"/a\",\"context\":{\"url\":\"https://shop.example/a#b\"}}\n{\"type\":\"goal\",\"name\":\"stayed\",\"value\":0,\"properties\":{\"goal_id\":1},\"context\":{\"url\":\"https://shop.example/a#b\"}} once after 150000"},
 		{"url=https://www.shop.example:8443/a&ping=1", `{"type":"track","context":{"url":"https://www.shop.example:8443/a"}} ping`},
 		{"url=https://shop.example.evil.example/a", "excluded: host"},
+		{"url=https://shop.example/a&urlref=https://www.Spam.example/x", "excluded: referrer"},
+		{"idgoal=0&urlref=https://notspam.example/&url=https://shop.example/a", `{"type":"cart","value":0,"context":{"url":"https://shop.example/a","referrer":"https://notspam.example/"}}`},
 		{"idgoal=0&url=https://shop.example/a", `{"type":"cart","value":0,"context":{"url":"https://shop.example/a"}}`},
 		{"url=https://shop.example/s?q=x&idgoal=1", `{"type":"goal","name":"stayed","value":0,"properties":{"goal_id":1},"context":{"url":"https://shop.example/s?q=x"}} once`},
 	} {
