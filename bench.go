@@ -41,6 +41,7 @@ type benchOptions struct {
 	conns      []int
 	batchConns int
 	phases     []string
+	limits     bool
 	json       bool
 	keep       bool
 }
@@ -62,6 +63,7 @@ removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
 	conns := f.String("conns", "1,64,256", "`LIST` of connection counts for single events")
 	f.IntVar(&o.batchConns, "batch-conns", batchConnsDefault, "`N` connections for batches")
 	phases := f.String("phases", "single,batch,list,count,counters", "`LIST` of phases to run")
+	f.BoolVar(&o.limits, "limits", false, "measure HTTP, fsync, Pebble and JSON alone, too")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.BoolVar(&o.keep, "keep", false, "leave the own server's data")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
@@ -180,8 +182,15 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 	}
 	b.url = strings.TrimRight(b.url, "/")
 	report = newBenchReport(&b.benchOptions)
-	before, dirBefore := readUsage(b.pid), b.dirBytes()
-	defer func() { report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes()) }()
+	if b.benchOptions.limits {
+		if report.Limits, err = b.limits(ctx); err != nil {
+			return report, fmt.Errorf("limits: %w", err)
+		}
+	}
+	before, dirBefore, partsBefore := readUsage(b.pid), b.dirBytes(), diskParts(b.dir)
+	defer func() {
+		report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes(), partsBefore, diskParts(b.dir))
+	}()
 
 	if b.fill > 0 {
 		now := time.Now()
@@ -361,42 +370,49 @@ func acceptedCount(answer []byte) int {
 }
 
 // benchQuery is one kind of read. path makes the request's path; what it draws
-// from s is spread as the events are.
+// from s is spread as the events are, and n is the number of the question.
 type benchQuery struct {
 	phase, name string
-	path        func(s *stream) string
+	path        func(s *stream, n int) string
 }
 
 var benchQueries = []benchQuery{
-	{"list", "newest 20 by name", func(s *stream) string {
+	{"list", "newest 20 by name", func(s *stream, _ int) string {
 		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))))
 	}},
-	{"list", "newest 20 by user", func(s *stream) string {
+	{"list", "newest 20 by user", func(s *stream, _ int) string {
 		return listPath("user=" + userName(zipf(s.rng, benchUsers)))
 	}},
-	{"list", "newest 20 by name and 2 properties", func(s *stream) string {
+	{"list", "newest 20 by name and 2 properties", func(s *stream, _ int) string {
 		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))) +
 			"&prop.plan=" + planNames[zipf(s.rng, benchPlans)] + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)])
 	}},
-	{"count", "count by name", func(s *stream) string {
-		return "/api/v1/counters?property=name&value=" + escape(eventName(zipf(s.rng, benchNames)))
+	{"count", "count by name", func(s *stream, n int) string {
+		return "/api/v1/counters?property=name&value=" + escape(eventName(zipf(s.rng, benchNames))) + again(n)
 	}},
-	{"count", "count by name and country", func(s *stream) string {
+	{"count", "count by name and country", func(s *stream, _ int) string {
 		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)]
 	}},
-	{"count", "users and sessions of one name", func(s *stream) string {
-		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames)))
+	{"count", "users and sessions of one name", func(s *stream, n int) string {
+		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&from=" + strconv.Itoa(1+n)
 	}},
-	{"count", "events by hour, one product", func(s *stream) string {
+	{"count", "events by hour, one product", func(s *stream, _ int) string {
 		return "/api/v1/series?interval=hour&prop.product=" + productName(zipf(s.rng, benchProducts)) + "&from=" + strconv.FormatInt(time.Now().Add(-fillSpan).UnixMilli(), 10)
 	}},
-	{"counters", "top 20 products", func(*stream) string {
-		return "/api/v1/counters?property=product&limit=20"
+	{"counters", "top 20 products", func(_ *stream, n int) string {
+		return "/api/v1/counters?property=product" + again(n)
 	}},
-	{"counters", "plan by country", func(*stream) string {
-		return "/api/v1/counters?property=plan&segment=country&limit=300"
+	{"counters", "plan by country", func(_ *stream, n int) string {
+		return "/api/v1/counters?property=plan&segment=country" + again(n)
+	}},
+	{"counters", "all properties", func(_ *stream, n int) string {
+		return "/api/v1/counters?limit=" + strconv.Itoa(20+n%980)
 	}},
 }
+
+// again makes one more question of the same work: a page of another length, of
+// which no answer is kept.
+func again(n int) string { return "&limit=" + strconv.Itoa(20+n%980) }
 
 func listPath(filter string) string {
 	return "/api/v1/events?limit=" + strconv.Itoa(queryLists) + "&" + filter
@@ -404,7 +420,8 @@ func listPath(filter string) string {
 
 func escape(s string) string { return strings.ReplaceAll(s, " ", "%20") }
 
-// query runs one kind of read on one connection.
+// query runs one kind of read on one connection. Each question is asked anew and
+// then once more, when its answer may have been kept; listings are asked once.
 func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) {
 	res := readResult{Name: q.name}
 	phase, cancel := context.WithCancel(ctx)
@@ -414,22 +431,38 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 		return res, err
 	}
 	s := newStream(b.seed, b.run, -1) // the same questions in every run
-	var lat latencies
+	var cold, kept latencies
+	asked := make(map[string]bool)
 	before, start := readUsage(b.pid), time.Now()
-	for time.Since(start) < b.duration && ctx.Err() == nil {
-		asked := time.Now()
-		answer, err := c.get(q.path(s))
+	ask := func(path string, lat *latencies) error {
+		from := time.Now()
+		answer, err := c.get(path)
 		if err != nil {
-			return res, err
+			return err
 		}
-		took := time.Since(asked)
-		if lat.n == 0 {
+		took := time.Since(from)
+		if lat == &cold && lat.n == 0 {
 			res.First = millis(took)
 		}
 		lat.add(took)
 		res.AnswerBytes += float64(len(answer))
+		return nil
 	}
-	res.fill(&lat, time.Since(start), readUsage(b.pid).cpu-before.cpu)
+	for n := 0; time.Since(start) < b.duration && ctx.Err() == nil; n++ {
+		path := q.path(s, n)
+		if q.phase == "list" || !asked[path] {
+			if err := ask(path, &cold); err != nil {
+				return res, err
+			}
+			asked[path] = true
+		}
+		if q.phase != "list" {
+			if err := ask(path, &kept); err != nil {
+				return res, err
+			}
+		}
+	}
+	res.fill(&cold, &kept, time.Since(start), readUsage(b.pid).cpu-before.cpu)
 	return res, ctx.Err()
 }
 

@@ -20,14 +20,22 @@ type benchReport struct {
 	Time     time.Time     `json:"time"`
 	Seed     uint64        `json:"seed"`
 	Memory   string        `json:"memory,omitempty"` // budget of the server
+	Limits   []limitResult `json:"limits,omitempty"`
 	Writes   []writeResult `json:"writes"`
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
-	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // kept
+	Disk     float64       `json:"disk_bytes_per_event,omitempty"` // kept
+	Parts    []diskPart    `json:"disk_parts,omitempty"`
 	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
 	RSS      int64         `json:"rss_bytes,omitempty"`
 	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
 	measured bool          // the server's process could be read
+}
+
+// diskPart is what one kind of file takes of the disk, an event.
+type diskPart struct {
+	Name  string  `json:"name"`
+	Bytes float64 `json:"bytes_per_event"`
 }
 
 // quantiles are latencies in milliseconds.
@@ -56,8 +64,9 @@ type readResult struct {
 	PerSecond float64 `json:"queries_per_second"`
 	First     float64 `json:"first_ms"`
 	quantiles
-	CPUMicros   float64 `json:"cpu_us_per_query"`
-	AnswerBytes float64 `json:"answer_bytes"` // mean
+	Kept        float64 `json:"kept_p50_ms"`      // asked again; 0 = never
+	CPUMicros   float64 `json:"cpu_us_per_query"` // of those asked anew
+	AnswerBytes float64 `json:"answer_bytes"`     // mean
 }
 
 func newBenchReport(o *benchOptions) *benchReport {
@@ -92,23 +101,27 @@ func (w *writeResult) fill(l *latencies, load, settled, cpu, clientCPU time.Dura
 	}
 }
 
-func (r *readResult) fill(l *latencies, elapsed, cpu time.Duration) {
-	r.PerSecond = float64(l.n) / elapsed.Seconds()
-	r.quantiles = quantilesOf(l)
-	if l.n > 0 {
-		r.AnswerBytes /= float64(l.n)
-		r.CPUMicros = float64(cpu.Microseconds()) / float64(l.n)
+func (r *readResult) fill(cold, kept *latencies, elapsed, cpu time.Duration) {
+	r.PerSecond = float64(cold.n+kept.n) / elapsed.Seconds()
+	r.quantiles = quantilesOf(cold)
+	r.Kept = millis(kept.quantile(0.50))
+	if cold.n > 0 {
+		r.AnswerBytes /= float64(cold.n + kept.n)
+		r.CPUMicros = float64(cpu.Microseconds()) / float64(cold.n)
 	}
 }
 
 // finish adds what is known of the whole run.
-func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64) {
+func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64, partsBefore, parts []diskPart) {
 	for _, w := range r.Writes {
 		r.Events += w.Events
 	}
 	r.RSS, r.RSSPeak = after.rss, after.rssPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
+		for i, p := range parts {
+			r.Parts = append(r.Parts, diskPart{p.Name, (p.Bytes - partsBefore[i].Bytes) / float64(r.Events)})
+		}
 		r.Written = float64(after.written-before.written) / float64(r.Events)
 	}
 }
@@ -134,7 +147,18 @@ func (r *benchReport) writeTable(w io.Writer) {
 	for _, x := range r.Reads {
 		width = max(width, len(x.Name))
 	}
+	for _, x := range r.Limits {
+		width = max(width, len(x.Name))
+	}
 	left := func(s string) string { return s + strings.Repeat(" ", width-len(s)) }
+	if len(r.Limits) > 0 {
+		fmt.Fprintf(t, "\n%s\tper second\t\tp50\tp90\tp99\tmax ms\tCPU µs\t\n", left("the machine"))
+		for _, x := range r.Limits {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), groupDigits(int64(x.PerSecond)), x.Unit,
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), short(x.CPUMicros))
+		}
+		t.Flush()
+	}
 	if len(r.Writes) > 0 {
 		fmt.Fprintf(t, "\n%s\tevents/s\trequests/s\tp50\tp90\tp99\tmax ms\tCPU µs/event\t\n", left("write"))
 		for _, x := range r.Writes {
@@ -144,16 +168,28 @@ func (r *benchReport) writeTable(w io.Writer) {
 		t.Flush()
 	}
 	if len(r.Reads) > 0 {
-		fmt.Fprintf(t, "\n%s\tqueries/s\tfirst\tp50\tp90\tp99\tmax ms\tCPU µs/query\tanswer\t\n", left("read"))
+		fmt.Fprintf(t, "\n%s\tqueries/s\tfirst\tp50\tp90\tp99\tmax ms\tagain p50\tCPU µs/query\tanswer\t\n", left("read"))
 		for _, x := range r.Reads {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
-				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
+			again := "-"
+			if x.Kept > 0 {
+				again = short(x.Kept)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
 		}
 		t.Flush()
 	}
 	fmt.Fprintf(w, "\n%s events written", groupDigits(r.Events))
 	if r.Disk > 0 {
 		fmt.Fprintf(w, "; %.0f B kept on disk an event", r.Disk)
+		sep := " ("
+		for _, p := range r.Parts {
+			fmt.Fprintf(w, "%s%.1f %s", sep, p.Bytes, p.Name)
+			sep = ", "
+		}
+		if len(r.Parts) > 0 {
+			fmt.Fprint(w, ")")
+		}
 	}
 	if r.Written > 0 {
 		fmt.Fprintf(w, "; %.0f B written to disk an event", r.Written)

@@ -96,11 +96,11 @@ func (l *propertyList) add(name string) {
 
 // propertySlice is what a slice adds to the list.
 type propertySlice struct {
-	rows     []uint64 // hashes of which rows count, by property; 0 = none
-	any      uint64
-	events   int
-	all      distinct
-	partials []*partial // where totals do not tell
+	rows    []uint64 // hashes of which rows count, by property; 0 = none
+	any     uint64
+	events  int
+	all     distinct
+	counted []propertyValues // by property, where totals do not tell
 }
 
 // read goes through all rows once, and through the totals of runs.
@@ -113,11 +113,9 @@ func (l *propertyList) read() error {
 		for i := range l.lines {
 			line := &l.lines[i]
 			note(&line.rows, s.rows[i])
-			if p := s.partials[i]; p != nil {
-				for k, key := range p.keys {
-					line.values[p.names.names[key.value]] = struct{}{}
-					line.events = index.AddSaturating(line.events, p.events[k])
-				}
+			line.events = index.AddSaturating(line.events, s.counted[i].events)
+			for _, value := range s.counted[i].values {
+				line.values[value] = struct{}{}
 			}
 		}
 		return true
@@ -164,17 +162,14 @@ func (l *propertyList) slice(s *slice) (*propertySlice, error) {
 		return nil, err
 	}
 	part := vp.get()
-	out := &propertySlice{rows: make([]uint64, len(l.lines)), partials: make([]*partial, len(l.lines))}
+	out := &propertySlice{rows: make([]uint64, len(l.lines)), counted: make([]propertyValues, len(l.lines))}
 	any := make([]uint64, (s.to-s.from+63)/64)
 	for i := range l.lines {
+		var values *propertyValues
 		if l.byRow || s.of.run == nil {
-			one := *l.query
-			one.Property = l.lines[i].name
-			if out.partials[i], err = s.partial(l.budget, l.where, &one, nil); err != nil {
-				return nil, err
-			}
+			values = &out.counted[i]
 		}
-		rows, err := l.rows(s, part, l.lines[i].name)
+		rows, err := l.rows(s, part, l.lines[i].name, values)
 		if err != nil {
 			return nil, err
 		}
@@ -196,22 +191,50 @@ func (l *propertyList) slice(s *slice) (*propertySlice, error) {
 	return out, vp.err()
 }
 
+// propertyValues are those of a slice.
+type propertyValues struct {
+	events int64
+	values []string
+}
+
 // rows is a bitmap of the rows of a slice that count under a property, nil when
-// there are none.
-func (l *propertyList) rows(s *slice, part index.Part, name string) (rows []uint64, err error) {
+// there are none. It fills in values if there are any to fill in.
+func (l *propertyList) rows(s *slice, part index.Part, name string, values *propertyValues) (rows []uint64, err error) {
 	var names terms
+	var seen []bool // by number in names
 	c := newCounted(part, name, &names)
 	if c.detected == nil && len(c.explicit) == 0 {
 		return nil, nil
 	}
 	err = s.each(l.budget, func(row int) {
-		if c.countable(row) && len(c.values(row)) > 0 {
-			if rows == nil {
-				rows = make([]uint64, (s.to-s.from+63)/64)
+		if !c.countable(row) {
+			return
+		}
+		ids := c.values(row)
+		if len(ids) == 0 {
+			return
+		}
+		if rows == nil {
+			rows = make([]uint64, (s.to-s.from+63)/64)
+		}
+		rows[(row-s.from)/64] |= 1 << ((row - s.from) % 64)
+		if values == nil {
+			return
+		}
+		by := c.amount(row)
+		for _, id := range ids {
+			values.events = index.AddSaturating(values.events, by)
+			for int(id) >= len(seen) {
+				seen = append(seen, false)
 			}
-			rows[(row-s.from)/64] |= 1 << ((row - s.from) % 64)
+			seen[id] = true
 		}
 	})
+	for id, yes := range seen {
+		if yes {
+			values.values = append(values.values, names.names[id])
+		}
+	}
 	return rows, err
 }
 
@@ -267,7 +290,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 			return nil, err
 		}
 		part := vp.get()
-		rows, err := l.rows(s, part, name)
+		rows, err := l.rows(s, part, name, nil)
 		if err != nil {
 			return nil, err
 		}

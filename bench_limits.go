@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// This file measures what the machine can do at most in the parts a server is made
+// of: HTTP that answers without a thought, a disk that syncs, Pebble that commits,
+// JSON that is read. Beside them a figure of the server says how much of the rest
+// is its own. They run in this process, before the server under test has work.
+
+// limitTime is how long each part is measured at most.
+const limitTime = 2 * time.Second
+
+// limitResult is one part alone. CPU is that of this process, which is client and
+// server in one.
+type limitResult struct {
+	Name      string  `json:"name"`
+	PerSecond float64 `json:"per_second"`
+	Unit      string  `json:"unit"`
+	quantiles
+	CPUMicros float64 `json:"cpu_us"`
+}
+
+// limits measures every part.
+func (b *benchRun) limits(ctx context.Context) ([]limitResult, error) {
+	dir, err := os.MkdirTemp(b.dir, "cairn-limits-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var all []limitResult
+	for _, part := range []struct {
+		name, unit string
+		run        func(ctx context.Context, dir string, lat *latencies) (n int64, err error)
+	}{
+		{fmt.Sprintf("HTTP alone, %d connections", limitConns), "requests", b.rawHTTP},
+		{"a write and an fsync of 4 KiB", "fsyncs", rawSync},
+		{"Pebble alone, synced batches of 1,000 rows of 300 B", "rows", rawPebble},
+		{"JSON of events, read by cairn's parser", "events", b.rawJSON},
+		{"JSON of events, read by encoding/json", "events", b.rawStandardJSON},
+	} {
+		if ctx.Err() != nil {
+			return all, ctx.Err()
+		}
+		phase, cancel := context.WithTimeout(ctx, min(b.duration, limitTime))
+		var lat latencies
+		start, cpu := time.Now(), selfCPU()
+		n, err := part.run(phase, dir, &lat)
+		cancel()
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", part.name, err)
+		}
+		r := limitResult{Name: part.name, Unit: part.unit, PerSecond: float64(n) / time.Since(start).Seconds(), quantiles: quantilesOf(&lat)}
+		if n > 0 {
+			r.CPUMicros = float64((selfCPU() - cpu).Microseconds()) / float64(n)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+const limitConns = 64
+
+// rawHTTP sends single events to a server that answers without reading them.
+func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	server := fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
+		c.SetContentType("application/json")
+		c.SetBodyString(`{"accepted":1,"duplicates":0,"rejected":[]}`)
+	}}
+	go server.Serve(ln)
+	defer server.Shutdown()
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		n     int64
+		first error
+	)
+	for i := range limitConns {
+		wg.Go(func() {
+			var own latencies
+			sent, err := func() (sent int64, err error) {
+				c, err := dialBench(context.WithoutCancel(ctx), "http://"+ln.Addr().String(), "none")
+				if err != nil {
+					return 0, err
+				}
+				defer c.c.Close()
+				s := newStream(b.seed, b.run, -2-i)
+				var body []byte
+				for ; ctx.Err() == nil; sent++ {
+					body = s.appendEvent(body[:0], time.Now())
+					start := time.Now()
+					if _, err := c.post("/", "application/json", body); err != nil {
+						return sent, err
+					}
+					own.add(time.Since(start))
+				}
+				return sent, nil
+			}()
+			mu.Lock()
+			defer mu.Unlock()
+			n += sent
+			lat.merge(&own)
+			if first == nil {
+				first = err
+			}
+		})
+	}
+	wg.Wait()
+	return n, first
+}
+
+// rawSync makes writes durable one by one, as a log does.
+func rawSync(ctx context.Context, dir string, lat *latencies) (n int64, err error) {
+	f, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for block := make([]byte, 4<<10); ctx.Err() == nil; n++ {
+		start := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return n, err
+		}
+		if err := f.Sync(); err != nil {
+			return n, err
+		}
+		lat.add(time.Since(start))
+	}
+	return n, nil
+}
+
+// rawPebble commits rows and nothing else.
+func rawPebble(ctx context.Context, dir string, lat *latencies) (n int64, err error) {
+	const rows, rowBytes = 1000, 300
+	db, err := pebble.Open(filepath.Join(dir, "pebble"), &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: noLogger{}})
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	row := make([]byte, rowBytes)
+	for key := make([]byte, 8); ctx.Err() == nil; n += rows {
+		start := time.Now()
+		batch := db.NewBatch()
+		for i := range rows {
+			binary.BigEndian.PutUint64(key, uint64(n)+uint64(i))
+			copy(row, key)
+			if err := batch.Set(key, row, nil); err != nil {
+				return n, err
+			}
+		}
+		if err := batch.Commit(pebble.Sync); err != nil {
+			return n, err
+		}
+		lat.add(time.Since(start))
+	}
+	return n, nil
+}
+
+type noLogger struct{}
+
+func (noLogger) Infof(string, ...any)  {}
+func (noLogger) Errorf(string, ...any) {}
+func (noLogger) Fatalf(format string, args ...any) {
+	panic(fmt.Sprintf(format, args...))
+}
+
+func (b *benchRun) rawJSON(ctx context.Context, _ string, lat *latencies) (int64, error) {
+	var parser event.Parser
+	var e event.Event
+	return b.parse(ctx, lat, func(line []byte) error {
+		err := parser.Event(line, &e)
+		parser.Reset()
+		return err
+	})
+}
+
+func (b *benchRun) rawStandardJSON(ctx context.Context, _ string, lat *latencies) (int64, error) {
+	return b.parse(ctx, lat, func(line []byte) error {
+		var e map[string]any
+		return json.Unmarshal(line, &e)
+	})
+}
+
+// parse reads the same thousand events again and again.
+func (b *benchRun) parse(ctx context.Context, lat *latencies, one func(line []byte) error) (n int64, err error) {
+	s := newStream(b.seed, b.run, -1)
+	lines := make([][]byte, 1000)
+	for i := range lines {
+		lines[i] = s.appendEvent(nil, time.Now())
+	}
+	for ctx.Err() == nil {
+		start := time.Now()
+		for _, line := range lines {
+			if err := one(line); err != nil {
+				return n, err
+			}
+		}
+		lat.add(time.Since(start) / time.Duration(len(lines)))
+		n += int64(len(lines))
+	}
+	return n, nil
+}
