@@ -137,7 +137,7 @@ var snippetCases = []snippetCase{
 	{name: "content of the page", body: content, run: `paq('trackAllContentImpressions'); paq('trackAllContentImpressions'); await sleep(50); click('ad'); click('beside'); await sleep(20); document.querySelector('#second a').click()`,
 		want: []string{"c_n=ad c_p=ad.png c_t={{ORIGIN}}/landing", "c_n=two c_p=two c_t={{PAGE}}#there", "c_i=click c_n=ad c_p=ad.png c_t={{ORIGIN}}/landing", "c_i=click c_n=two c_p=two c_t={{PAGE}}#there"}, how: "bulk"},
 	{name: "content that is seen", body: content + `<div style="height:5000px"></div><div data-track-content data-content-name="low" data-content-piece="low.png">low</div>`,
-		run: `paq('trackVisibleContentImpressions'); await sleep(200); window.scrollTo(0, 9999); await sleep(300)`, also: []string{"c_n"}, want: []string{"c_n=ad", "c_n=two", "c_n=low"}},
+		run: `paq('trackVisibleContentImpressions'); await sleep(600); window.scrollTo(0, 9999); await sleep(800)`, also: []string{"c_n"}, want: []string{"c_n=ad", "c_n=two", "c_n=low"}},
 	{name: "links", body: `<a id="out" href="https://elsewhere.example/there?a=b#c"><b>There</b></a><a id="in" href="/inside">in</a><a id="file" href="/price.PDF?v=1">f</a><a id="attr" href="/x" download>d</a>
 		<a id="forced" class="matomo_link" href="/go">x</a><a id="ignored" class="piwik_ignore" href="https://elsewhere.example/">x</a><a id="mine" href="https://www.ours.example/p">x</a><a id="mail" href="mailto:a@b.c">x</a><a id="ours" class="our_download" href="/y">x</a>`,
 		run: `paq('setDomains', ['*.ours.example']); paq('setDownloadClasses', 'our_download'); paq('enableLinkTracking'); paq('enableLinkTracking', true);
@@ -183,6 +183,9 @@ var snippetCases = []snippetCase{
 	{name: "heart beat", run: `Date.now = (real => () => real() + (window.ahead || 0))(Date.now); paq('enableHeartBeatTimer', 5); paq('trackPageView'); await sleep(50);
 		window.dispatchEvent(new Event('blur')); await sleep(20); window.dispatchEvent(new Event('focus')); window.ahead = 6000; window.dispatchEvent(new Event('blur')); await sleep(20); window.ahead = 12000`,
 		want: []string{"action_name=Shop", "ping=1"}},
+	{name: "client hints", head: `paq('setCustomRequestProcessing', (q) => { window.sent = q; return q }); paq('trackPageView')`, run: `await sleep(200); return JSON.parse(new URLSearchParams(sent).get('uadata')).platform`,
+		want: []string{"action_name=Shop"}, done: `"Linux"`},
+	{name: "no browser features", head: `paq('disableBrowserFeatureDetection'); paq('trackPageView')`, also: []string{"uadata", "res", "pdf", "cookie"}, want: []string{""}},
 	{name: "errors", run: `paq('enableJSErrorTracking'); setTimeout(() => { throw new Error('broken') }); await sleep(50)`, also: []string{"e_c", "e_n"}, want: []string{"e_c=JavaScript Errors e_n=Uncaught Error: broken"}},
 	{name: "loaded twice", head: `paq('trackPageView')`, run: `await load(); paq('trackGoal', 1)`, want: []string{"action_name=Shop", "idgoal=1"}},
 	{name: "left at once", run: `paq('trackPageView', 'last')`, want: []string{"action_name=last"}},
