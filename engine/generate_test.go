@@ -141,6 +141,9 @@ func (g *generator) event() *event.Event {
 	} else if g.chance(6) {
 		e.Session = "s" + strconv.Itoa(g.skewed(6))
 	}
+	if e.Dialect == event.OpenPanel {
+		e.Visit.JoinOnly, e.Visit.Old = g.chance(3), g.chance(8)
+	}
 	if e.Dialect == event.Opentracker && e.User == "" && e.Anonymous == "" {
 		e.Anonymous = g.anonymous() // the engine would make one up
 	}

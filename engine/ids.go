@@ -320,19 +320,22 @@ func (t *ids) current(e *event.Event, user, anon *known) *visit {
 		return nil
 	}
 	dialect := byte(slices.Index(event.Dialects, e.Dialect))
-	i := slices.IndexFunc(visitor.live, func(l live) bool { return l.dialect == dialect })
-	if i < 0 {
-		i = len(visitor.live)
-		visitor.live = append(visitor.live, live{dialect: dialect})
+	for i := range visitor.live {
+		if visitor.live[i].dialect == dialect {
+			return &visit{visitor, &visitor.live[i]}
+		}
 	}
-	return &visit{visitor, &visitor.live[i]}
+	return &visit{visitor, &live{dialect: dialect}}
 }
 
 // follow moves the visitor's session on by an event that is in it.
 func (t *ids) follow(v *visit, p *place, time int64) {
-	if v.ord == p.session {
+	switch v.ord {
+	case p.session:
 		v.last = max(v.last, time)
-	} else {
+	case 0: // its first
+		v.of.live = append(v.of.live, live{v.dialect, p.sessionID, p.session, time})
+	default:
 		v.id, v.ord, v.last = p.sessionID, p.session, time
 	}
 	t.mark(v.of)

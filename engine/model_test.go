@@ -164,6 +164,7 @@ func (s *modelSite) append(e *event.Event) {
 	e.NotCounted = s.site.Uncounted
 	e.SessionSent = e.Session != ""
 	e.SessionOrd = s.session(e)
+	e.Visit = event.Visit{} // it is not stored
 	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)
 	s.counted[e.Seq] = s.capped(e, countsOf(e, s.leaves[e.Seq]))
 	if e.MessageID != "" {
@@ -200,7 +201,7 @@ func (s *modelSite) session(e *event.Event) uint64 {
 		}
 		return ord
 	}
-	if key.id == "" {
+	if key.id == "" || e.Visit.Old {
 		return 0
 	}
 	gap := sessionGap.Milliseconds()
@@ -220,6 +221,9 @@ func (s *modelSite) session(e *event.Event) uint64 {
 	}
 	switch {
 	case v == nil || e.Time-v.last >= gap:
+		if e.Visit.JoinOnly {
+			return 0
+		}
 		v = &visit{ord: e.Seq, last: e.Time}
 		s.visits[key] = v
 	case v.last-e.Time > sessionGap.Milliseconds():
