@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -376,9 +377,11 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// tick keeps the high-water mark and the ballast up to date.
+// tick keeps the high-water mark and the ballast up to date, and clears up when
+// there is time.
 func (e *Engine) tick() {
 	defer e.ticking.Done()
+	var commits, work, cleared uint64
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -392,7 +395,22 @@ func (e *Engine) tick() {
 				e.log.Error("store: high-water mark", "error", err)
 			}
 			e.disk.restoreBallast()
+			before := commits
+			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()
+			if commits == before && work != cleared {
+				cleared = work
+				e.clearUp()
+			}
 		}
+	}
+}
+
+// clearUp gives back the room of what runs have replaced: other runs, and rows in
+// the log. While events come in both happens by itself.
+func (e *Engine) clearUp() {
+	runtime.GC() // finds the runs that nobody reads
+	if _, err := e.db.AsyncFlush(); err != nil {
+		e.log.Error("store: flush", "error", err)
 	}
 }
 

@@ -1,0 +1,138 @@
+// Sizes: what a store keeps takes how much of the disk, field by field.
+
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Sizes is a store's use of the disk, in bytes as compressed.
+type Sizes struct {
+	Events  uint64 // all
+	Sealed  uint64 // those in runs
+	Runs    int
+	Fields  []FieldSize // of the runs, largest first
+	Totals  uint64      // counters in the runs
+	Filters uint64      // of message ids
+	Headers uint64
+	Log     uint64 // rows and deltas that are not sealed
+	IDs     uint64 // what ingest knows of users, visitors and sessions, and links
+	Tables  uint64 // all tables of Pebble, the above among them
+	WAL     uint64 // files of the write-ahead log
+}
+
+// FieldSize is what runs keep of one field.
+type FieldSize struct {
+	Field string // as conditions name it, or an integer column: received, time …
+	Rows  uint64 // a value or a code for each row
+	Cells uint64 // distinct values, and how many rows have each
+	Lists uint64 // where they are, and what is inside them
+}
+
+// Total is all of it.
+func (f *FieldSize) Total() uint64 { return f.Rows + f.Cells + f.Lists }
+
+var intNames = [event.NumInts]string{"received", "time", "session number", "person number", "day", "flags"}
+
+// fieldNames are the core fields as conditions name them.
+var fieldNames = map[string]string{
+	event.FieldType: "type", event.FieldDialect: "dialect", event.FieldName: "name", event.FieldUser: "user",
+	event.FieldAnonymous: "anonymous", event.FieldSession: "session", event.FieldPrevious: "previous", event.FieldGroups: "group",
+	event.FieldMessageID: "message_id", event.FieldValue: "value", event.FieldIncrements: "increments", event.FieldSegments: "segments",
+	event.FieldNotCounted: "not counted", event.FieldCapped: "capped",
+	event.PrefixProperty: "prop.*", event.PrefixContext: "context.*", event.PrefixExtra: "extra.*",
+}
+
+// fieldName is the name of a column's field.
+func fieldName(field string) string {
+	if name := fieldNames[field]; name != "" || field == "" {
+		return name
+	}
+	switch field[:1] {
+	case event.PrefixProperty:
+		return "prop." + field[1:]
+	case event.PrefixExtra:
+		return "extra." + field[1:]
+	}
+	return field[1:]
+}
+
+// MeasureSizes looks at the store in a data directory, which no server may have
+// open.
+func MeasureSizes(fs vfs.FS, dir string) (s Sizes, err error) {
+	if fs == nil {
+		fs = vfs.Default
+	}
+	db, err := openPebble(storeDir(fs, dir), readOnlyOptions(fs))
+	if err != nil {
+		return s, fmt.Errorf("measure: %w", err)
+	}
+	defer db.Close()
+	last, err := lastSeqs(db)
+	if err != nil {
+		return s, fmt.Errorf("measure: %w", err)
+	}
+	for _, n := range last {
+		s.Events += n
+	}
+	fields := make(map[string]*FieldSize)
+	of := func(name string) *FieldSize {
+		if fields[name] == nil {
+			fields[name] = &FieldSize{Field: name}
+		}
+		return fields[name]
+	}
+	cache := index.NewCache(1 << 20)
+	err = index.Descriptors(db, func(d index.Descriptor) error {
+		s.Runs++
+		s.Sealed += d.Rows
+		return index.NewRun(d, db, cache, format).Sizes(db, func(ints int, field string, part index.SizePart, share float64) {
+			bytes := uint64(share)
+			switch name := fieldName(field); {
+			case ints >= 0:
+				of(intNames[ints]).Rows += bytes
+			case part == index.SizeTotals:
+				s.Totals += bytes
+			case part == index.SizeFilter:
+				s.Filters += bytes
+			case part == index.SizeHeader:
+				s.Headers += bytes
+			case part == index.SizeRows:
+				of(name).Rows += bytes
+			case part == index.SizeCells:
+				of(name).Cells += bytes
+			case part == index.SizeLists:
+				of(name).Lists += bytes
+			}
+		})
+	})
+	if err != nil {
+		return s, fmt.Errorf("measure: %w", err)
+	}
+	for _, f := range fields {
+		s.Fields = append(s.Fields, *f)
+	}
+	slices.SortFunc(s.Fields, func(a, b FieldSize) int {
+		return cmp.Or(cmp.Compare(b.Total(), a.Total()), cmp.Compare(a.Field, b.Field))
+	})
+	for _, r := range []struct {
+		bytes    *uint64
+		from, to byte
+	}{{&s.Log, wal.PrefixBlock, wal.PrefixNote + 1}, {&s.IDs, prefixID, prefixLink + 1}} {
+		if *r.bytes, err = db.EstimateDiskUsage([]byte{r.from}, []byte{r.to}); err != nil {
+			return s, fmt.Errorf("measure: %w", err)
+		}
+	}
+	m := db.Metrics()
+	total := m.Total()
+	s.Tables, s.WAL = uint64(total.TablesSize), m.WAL.PhysicalSize
+	return s, nil
+}

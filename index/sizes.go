@@ -1,0 +1,95 @@
+// Sizes: what of a run takes how much of the disk.
+
+package index
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// SizePart is a kind of thing a run keeps.
+type SizePart uint8
+
+const (
+	SizeRows   SizePart = iota // of a column: a value or code for each row
+	SizeCells                  // of a column: distinct cells, and how many rows have each
+	SizeLists                  // of a column: where cells are, and what is inside them
+	SizeTotals                 // of all properties
+	SizeFilter
+	SizeHeader
+)
+
+func sizePart(col uint16, sec section) SizePart {
+	switch {
+	case col == colTotals:
+		return SizeTotals
+	case col == colFilter:
+		return SizeFilter
+	case col == colHeader:
+		return SizeHeader
+	case sec < secInts:
+		return SizeCells
+	case sec < secBlocks:
+		return SizeRows
+	}
+	return SizeLists
+}
+
+// Sizes calls fn with the bytes of the run on disk: of integer columns by number,
+// of cell columns by field, of the rest with neither. A table does not say how
+// much its pages take, only all together; so each page is compressed anew, and the
+// whole is shared out by that.
+func (r *Run) Sizes(db *pebble.DB, fn func(ints int, field string, part SizePart, bytes float64)) error {
+	h, err := r.loadHeader()
+	if err != nil {
+		return err
+	}
+	lo, hi := runPrefix(r.Run), prefixEnd(runPrefix(r.Run))
+	disk, err := db.EstimateDiskUsage(lo, hi)
+	if err != nil {
+		return fmt.Errorf("sizes of run %d: %w", r.Run, err)
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+	if err != nil {
+		return fmt.Errorf("sizes of run %d: %w", r.Run, err)
+	}
+	type kind struct {
+		col  uint16
+		part SizePart
+	}
+	sizes, all := make(map[kind]int), 0
+	var buf []byte
+	for ok := it.First(); ok; ok = it.Next() {
+		k, v := it.Key(), it.Value()
+		if len(k) != len(lo)+7 {
+			_ = it.Close()
+			return r.corrupt(fmt.Sprintf("key %x", k))
+		}
+		buf = enc.EncodeAll(v, buf[:0])
+		n := 4 + min(len(v), len(buf))
+		col := binary.BigEndian.Uint16(k[len(lo):])
+		sizes[kind{col, sizePart(col, section(k[len(lo)+2]))}] += n
+		all += n
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("sizes of run %d: %w", r.Run, err)
+	}
+	for k, n := range sizes {
+		ints, field := -1, ""
+		switch i := int(k.col) - h.ints; {
+		case i < 0:
+			ints = int(k.col)
+		case i < len(h.columns):
+			field = h.columns[i].name
+		}
+		fn(ints, field, k.part, float64(n)*float64(disk)/float64(all))
+	}
+	return nil
+}
