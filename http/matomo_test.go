@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -170,4 +171,128 @@ func TestMatomoWire(t *testing.T) {
 // ago is a cdt so long ago.
 func ago(d time.Duration) string {
 	return strings.ReplaceAll(time.Now().Add(-d).UTC().Format(time.DateTime), " ", "%20")
+}
+
+// Trouble of the store is 503, or 507 for a full disk, and never a 400, which clients
+// take for their own fault.
+func TestMatomoTrouble(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		admit, fail  error
+		method, body string
+		status       int
+		want         string
+	}{
+		{"busy", engine.ErrBusy, nil, "GET", "", 503, matomoPixel},
+		{"busy at last", nil, engine.ErrBusy, "GET", "", 503, matomoPixel},
+		{"stopping", engine.ErrStopping, nil, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, ``},
+		{"failed at last", nil, engine.ErrFailed, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, `{"status":"error","tracked":0,"invalid":0,`},
+		{"full", engine.ErrDiskFull, nil, "GET", "", 507, matomoPixel},
+	} {
+		s := start(t, nil)
+		s.engine.admit, s.engine.fail = c.admit, c.fail
+		got := s.send(c.method, "/matomo.php?idsite=1&rec=1", c.body, "Content-Type: application/x-www-form-urlencoded")
+		if got.status != c.status || !strings.HasPrefix(got.body, c.want) || got.header["retry-after"] == "" {
+			t.Errorf("%s: %d %q, Retry-After %q", c.name, got.status, got.body, got.header["retry-after"])
+		}
+		if n := s.engine.count(); n != 0 {
+			t.Errorf("%s: %d events", c.name, n)
+		}
+	}
+}
+
+// The operator learns what was refused though trackers throw answers away, and nothing
+// of what clients sent.
+func TestMatomoRefusalsAreSeen(t *testing.T) {
+	var log syncBuffer
+	s := withVisits(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	s.send("GET", "/matomo.php?idsite=77&rec=1&uid=whisper", "", visitor)
+	s.send("POST", "/matomo.php", `{"requests":["?idsite=1&rec=1&cip=198.51.100.9&uid=whisper","?idsite=1&rec=1&idgoal=0&ec_id=one","?idsite=1&rec=1&idgoal=0&ec_id=one"]}`, visitor)
+	s.send("GET", "/matomo.php?idsite=1&rec=0", "", visitor)
+	m := s.send("GET", "/metrics", "", secret).body
+	for _, want := range []string{
+		`cairn_events_rejected_total{reason="matomo idsite"} 1`, `cairn_events_rejected_total{reason="matomo cip"} 1`,
+		`cairn_events_rejected_total{reason="matomo ec_id"} 1`, `cairn_events_excluded_total{reason="rec"} 1`,
+	} {
+		if !strings.Contains(m, want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	for _, want := range []string{"field=idsite", `field=cip reason="needs a valid token_auth"`, "field=ec_id"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log.String())
+		}
+	}
+	for _, secret := range []string{"whisper", "198.51.100.9", "77"} {
+		if strings.Contains(strings.ReplaceAll(log.String(), "unlogged", ""), " "+secret) || strings.Contains(log.String(), "="+secret) {
+			t.Errorf("the log has %s:\n%s", secret, log.String())
+		}
+	}
+}
+
+// Settings change answers: DNT is told that it was seen, debug says what became of a
+// hit, and is off unless it is set.
+func TestMatomoSettings(t *testing.T) {
+	const page = "/matomo.php?idsite=1&rec=1&url=https://shop.example/a"
+	s := withVisits(t, func(o *Options) { o.Sites[0].DNT = true })
+	for _, header := range []string{"DNT: 1", "X-Do-Not-Track: 1"} {
+		if got := s.send("GET", page, "", visitor, header); got.status != 200 || got.header["tk"] != "N" || got.body != matomoPixel {
+			t.Errorf("%s: %d %q, Tk %q", header, got.status, got.body, got.header["tk"])
+		}
+	}
+	if got := s.send("GET", page+"&debug=1", "", visitor); got.body != matomoPixel || s.total() != 1 {
+		t.Errorf("debug that is not set: %q, %d events", got.body, s.total())
+	}
+	s = withVisits(t, func(o *Options) { o.Sites[0].Matomo.Debug = true })
+	for _, c := range []struct {
+		target, want string
+		status       int
+	}{
+		{page, "Recorded: page event ", 200},
+		{page + "&cid=1", "An exception occurred: cid: must be 16 hexadecimal digits\n", 400},
+		{page + "&ca=1", "Not recorded: custom action\n", 200},
+		{page + "&ping=1&_id=aaaaaaaaaaaaaaaa&cid=aaaaaaaaaaaaaaaa", "Not recorded: ", 200},
+	} {
+		got := s.send("GET", c.target, "", visitor)
+		if got.status != c.status || !strings.HasPrefix(got.body, c.want) || got.header["content-type"] != "text/plain; charset=UTF-8" {
+			t.Errorf("%s: %d %s %q", c.target, got.status, got.header["content-type"], got.body)
+		}
+	}
+}
+
+// Browsers of other origins are answered with their own, credentials included; a
+// preflight stores nothing.
+func TestMatomoCORS(t *testing.T) {
+	s := withVisits(t, nil)
+	const origin = "Origin: https://elsewhere.example"
+	for _, method := range []string{"GET", "POST", "HEAD"} {
+		got := s.send(method, "/matomo.php?idsite=1&rec=1", "", visitor, origin)
+		if got.header["access-control-allow-origin"] != "https://elsewhere.example" || got.header["access-control-allow-credentials"] != "true" {
+			t.Errorf("%s: %v", method, got.header)
+		}
+	}
+	got := s.send("OPTIONS", "/matomo.php?idsite=1&rec=1", "", visitor, origin, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type")
+	if got.status != 204 || got.body != "" || got.header["access-control-allow-origin"] != "https://elsewhere.example" ||
+		!strings.Contains(got.header["access-control-allow-methods"], "POST") || got.header["access-control-allow-headers"] != "content-type" {
+		t.Errorf("%d %q %v", got.status, got.body, got.header)
+	}
+	if got := s.send("POST", "/matomo.php?idsite=1&rec=1", "", visitor); got.header["access-control-allow-origin"] != "*" {
+		t.Errorf("without an origin: %v", got.header)
+	}
+	if n := s.total(); n != 4 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// A tracker's token speaks for others and reads nothing; neither does token_auth on
+// the native API.
+func TestMatomoTokensDoNotRead(t *testing.T) {
+	s := withVisits(t, nil)
+	for _, token := range []string{"shop-tracking", "shop-token"} {
+		for _, target := range []string{"/api/v1/events", "/api/v1/sessions", "/tracking/events"} {
+			if got := s.send("GET", target, "", "Authorization: Bearer "+token); got.status != 403 {
+				t.Errorf("%s with %s: %d", target, token, got.status)
+			}
+		}
+	}
 }
