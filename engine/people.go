@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cairn/engine/event"
@@ -270,15 +271,18 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 		return u, err
 	}
 	var sessions ordSet
-	seen := false
+	seen, first := false, uint64(0)
 	err = v.eachRow(b, matching(clause), func(p *viewPart) func(int) {
 		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
 		return func(row int) {
-			t := times.At(row)
+			t, seq := times.At(row), p.first()+uint64(row)
 			if u.Events == 0 || t < u.FirstSeen {
 				u.FirstSeen = t
 			}
-			if !unseen.has(p.first() + uint64(row)) {
+			if first == 0 || seq < first {
+				first = seq
+			}
+			if !unseen.has(seq) {
 				if !seen || t > u.LastSeen {
 					u.LastSeen = t
 				}
@@ -291,10 +295,33 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	if !seen {
 		u.LastSeen = u.FirstSeen
 	}
+	if err == nil {
+		err = v.seenBefore(&u, first)
+	}
 	u.Sessions = uint64(sessions.len())
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
 }
+
+// seenBefore takes the time of a visitor's first visit from what their client said of
+// it when they were new here: Matomo's _idts.
+func (v *view) seenBefore(u *User, first uint64) error {
+	if first == 0 {
+		return nil
+	}
+	ev, err := v.event(first)
+	if err != nil || ev == nil || ev.Dialect != event.Matomo {
+		return err
+	}
+	seconds, err := strconv.ParseInt(ev.Extra.Get("_idts").Text, 10, 64)
+	if ms := seconds * 1000; err == nil && seconds > 0 && seconds < 1<<40 && ms < u.FirstSeen && ms > u.FirstSeen-clientMemoryMax {
+		u.FirstSeen = ms
+	}
+	return nil
+}
+
+// clientMemoryMax is how long ago a client may have seen its visitor first.
+const clientMemoryMax = 20 * 365 * dayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.
