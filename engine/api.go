@@ -225,7 +225,9 @@ type SnapshotInfo struct {
 type API interface {
 	// Ingest stores the good records of one request in one atomic batch and
 	// returns when it is durable. With all set, one rejected record rejects
-	// every one: nothing is stored, and the others' Err is nil.
+	// every one: nothing is stored, and the others' Err is nil. An order that the
+	// site has (event.Hit) is found when it is placed and rejected by itself: with
+	// all it comes alone.
 	Ingest(ctx context.Context, records []Record, all bool) ([]Outcome, error)
 
 	List(context.Context, Query) (Page, error)

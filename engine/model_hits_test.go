@@ -21,7 +21,6 @@ type modelVisit struct {
 	campaign, keyword string
 	came, viewed      bool
 	first, last       int64
-	actions           int
 	goals             []string
 	ping              int64
 }

@@ -140,6 +140,8 @@ func (x *exchange) store() error {
 	if x.route.Auth != dialect.AuthBearer {
 		origin = x.header("Origin")
 	}
+	var last grant // of the record that is known
+	known := 0
 	for i := range records {
 		r := &records[i]
 		x.outcomes = append(x.outcomes, dialect.Outcome{Received: x.req.ReceivedUnixMilli})
@@ -153,7 +155,9 @@ func (x *exchange) store() error {
 			continue
 		}
 		g := x.grant
-		if r.Credential.Kind != dialect.CredentialNone || g.account == nil {
+		if last.account != nil && r.Credential == records[known].Credential {
+			g = last // as of the record before: a bulk has mostly one
+		} else if r.Credential.Kind != dialect.CredentialNone || g.account == nil {
 			var failure dialect.Failure
 			var err error
 			if g, failure, err = x.s.registry.resolve(r.Credential, origin); failure != dialect.OK {
@@ -168,6 +172,7 @@ func (x *exchange) store() error {
 				continue
 			}
 		}
+		last, known = g, i
 		private = private && g.private
 		x.payer = g.account
 		if g.private {
