@@ -91,6 +91,7 @@ type sequencer struct {
 	e         *Engine
 	ids       *ids
 	recent    *recent
+	seen      *seen
 	caps      *caps
 	next      map[*siteState]uint64 // seq of the next event
 	since     int                   // events since the ids were written
@@ -205,7 +206,11 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 		seq := s.recent.find(ev.hi, ev.lo)
 		if seq == 0 {
 			var err error
-			if seq, err = s.e.findSealed(site, e, s.recent.covers(site.id, next)); err != nil {
+			covered := s.recent.covers(site.id, next)
+			if !s.seen.maybe(ev.hi) {
+				covered = min(covered, s.seen.covers(site.id, next))
+			}
+			if seq, err = s.e.findBefore(site, e, covered); err != nil {
 				return err
 			}
 		}
@@ -228,6 +233,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	}
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
+		s.seen.add(site.id, ev.hi, next)
 	}
 	sg := g.of(site, next)
 	ev.begins = p.session == next

@@ -166,3 +166,39 @@ func TestDedupKey(t *testing.T) {
 		}
 	}
 }
+
+// A site whose few events wait in memory knows their ids however many another site
+// has sent since.
+func TestDedupQuietSite(t *testing.T) {
+	quiet, busy := &engine.Site{ID: 1, Name: "quiet"}, &engine.Site{ID: 2, Name: "busy"}
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{quiet, busy}, Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	send := func(site *engine.Site, from, n int) []engine.Outcome {
+		var records []engine.Record
+		for i := range n {
+			records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", from+i)}})
+		}
+		outcomes, err := e.Ingest(t.Context(), records, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outcomes
+	}
+	send(quiet, 0, 5)
+	for n := 0; n < 40_000; n += 1000 { // the exact table holds some 10,000
+		send(busy, n, 1000)
+	}
+	for i, o := range send(quiet, 0, 6) {
+		if want := i < 5; (o.Status == engine.Duplicate) != want || want && o.Seq != uint64(i+1) {
+			t.Errorf("event %d again: %+v", i, o)
+		}
+	}
+	for i, o := range send(busy, 0, 3) {
+		if o.Status != engine.Duplicate || o.Seq != uint64(i+1) {
+			t.Errorf("event %d of the busy site again: %+v", i, o)
+		}
+	}
+}

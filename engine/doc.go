@@ -5,7 +5,8 @@
 //
 //	ingest.go     in the request's goroutine: times, enrichment, limits, encoding
 //	commit.go     the pipeline: sequencer → publisher, invariants I1–I5
-//	dedup.go      message ids of the newest events; the runs answer for the rest
+//	dedup.go      message ids: the newest exactly, more by a filter; dedup_find.go in
+//	              parts and runs
 //	ids.go        what ingest knows of users, visitors and sessions
 //	caps.go       how many values of a property a day counters tell apart
 //	site.go       what of a site is published, in memory and sealed; views of it

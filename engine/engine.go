@@ -173,7 +173,8 @@ func (e *Engine) open() error {
 	seq := &sequencer{
 		e:      e,
 		ids:    newIDs(e.db, int(e.opts.Memory/4096)),
-		recent: newRecent(e.opts.Memory * 3 / 16),
+		recent: newRecent(e.opts.Memory / 16),
+		seen:   newSeen(e.opts.Memory / 8),
 		caps:   newCaps(e.db),
 		next:   make(map[*siteState]uint64),
 	}
@@ -336,6 +337,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			hi, lo := seq.recent.hash(s.id, ev.Dialect, ev.MessageID)
 			if seq.recent.find(hi, lo) == 0 {
 				seq.recent.add(s.id, hi, lo, n)
+				seq.seen.add(s.id, hi, n)
 			}
 		}
 		s.last = n

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"cairn/engine/event"
-	"cairn/index"
 )
 
 // LimitMax is the most events, users, sessions or rows of one page.
@@ -373,45 +372,4 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 		buckets[i].Time = starts[i]
 	}
 	return buckets, nil
-}
-
-// findSealed looks for an event with e's message id among the runs that recent
-// no longer covers, within the time message ids are remembered. It returns its
-// seq, 0 when there is none.
-func (e *Engine) findSealed(site *siteState, ev *event.Event, covered uint64) (uint64, error) {
-	runs := site.sealed()
-	since := ev.Received - e.opts.Dedup.Milliseconds()
-	for i := len(runs) - 1; i >= 0; i-- {
-		r := runs[i]
-		if r.First >= covered || r.ReceivedMax < since {
-			continue
-		}
-		maybe, err := r.MayHold(ev.MessageID)
-		if err != nil {
-			return 0, err
-		}
-		if !maybe {
-			continue
-		}
-		p := r.View()
-		received := p.Ints(event.IntReceived)
-		rows := index.NewMatcher(p, []index.Clause{
-			{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{ev.MessageID}}}},
-			{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
-		}, nil)
-		var found uint64
-		rows.Descend(p.Len()-1, func(row int) bool {
-			if received.At(row) >= since {
-				found = p.First() + uint64(row)
-			}
-			return false
-		})
-		if err := p.Err(); err != nil {
-			return 0, err
-		}
-		if found != 0 {
-			return found, nil
-		}
-	}
-	return 0, nil
 }

@@ -115,3 +115,54 @@ func TestRecentKey(t *testing.T) {
 		}
 	}
 }
+
+// The filter never denies an id from the seq on that it says it covers, denies
+// nearly all others, and keeps to its memory.
+func TestSeen(t *testing.T) {
+	const bytes = 1 << 20
+	s := newSeen(bytes)
+	r := newRecent(0)
+	hash := func(site uint32, n uint64) uint64 {
+		hi, _ := r.hash(site, event.Native, fmt.Sprint(n))
+		return hi
+	}
+	const ids = 2_000_000 // more than it can hold
+	next := map[uint32]uint64{1: 1, 2: 1}
+	for i := range uint64(ids) {
+		site := uint32(1 + i%10/9)
+		s.add(site, hash(site, next[site]), next[site])
+		next[site]++
+		if i > 100 && i%199_999 != 0 {
+			continue
+		}
+		used := 0
+		for _, l := range s.layers {
+			used += len(l.words) * 8
+		}
+		if used > bytes || used != s.words*8 {
+			t.Fatalf("after %d: %d bytes in layers, %d counted", i+1, used, s.words*8)
+		}
+		for site, n := range next {
+			for seq := s.covers(site, n); seq < n; seq += 1 + n/5000 {
+				if !s.maybe(hash(site, seq)) {
+					t.Fatalf("after %d: id %d of site %d is denied, though all from %d on are known", i+1, seq, site, s.covers(site, n))
+				}
+			}
+		}
+	}
+	if held := next[1] - s.covers(1, next[1]); held < 300_000 {
+		t.Errorf("%d of %d ids are covered", held, next[1])
+	}
+	if got := s.covers(3, 8); got != 8 {
+		t.Errorf("a site without ids is covered from %d", got)
+	}
+	wrong := 0
+	for i := range uint64(100_000) {
+		if s.maybe(hash(3, i)) {
+			wrong++
+		}
+	}
+	if wrong > 2000 {
+		t.Errorf("%d of 100,000 unknown ids may be known", wrong)
+	}
+}

@@ -96,6 +96,21 @@ func (s *siteState) sealed() []*index.Run {
 	return s.runs
 }
 
+// unsealed returns the parts in memory that begin before seq, newest first.
+func (s *siteState) unsealed(before uint64) (parts []index.Part) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.open != nil && s.open.First() < before {
+		parts = append(parts, s.open.Snapshot())
+	}
+	for i := len(s.sealing) - 1; i >= 0; i-- {
+		if s.sealing[i].First() < before {
+			parts = append(parts, s.sealing[i].Snapshot())
+		}
+	}
+	return parts
+}
+
 // detach takes the open part out of the way of new rows, for the sealer.
 func (s *siteState) detach() *index.Open {
 	s.mu.Lock()

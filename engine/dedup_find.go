@@ -1,0 +1,56 @@
+// Finding an event by its message id in the parts of a site.
+
+package engine
+
+import (
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// findBefore looks for an event with e's message id among those of lower seqs than
+// covered, within the time message ids are remembered. It returns its seq, 0 when
+// there is none.
+func (e *Engine) findBefore(site *siteState, ev *event.Event, covered uint64) (uint64, error) {
+	if covered <= 1 {
+		return 0, nil
+	}
+	since := ev.Received - e.opts.Dedup.Milliseconds()
+	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
+	for _, p := range site.unsealed(covered) {
+		if seq, err := findMessage(p, ev, since); seq != 0 || err != nil {
+			return seq, err
+		}
+	}
+	runs := site.sealed()
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := runs[i]
+		if r.First >= covered || r.ReceivedMax < since {
+			continue
+		}
+		if maybe, err := r.MayHold(ev.MessageID); err != nil {
+			return 0, err
+		} else if !maybe {
+			continue
+		}
+		if seq, err := findMessage(r.View(), ev, since); seq != 0 || err != nil {
+			return seq, err
+		}
+	}
+	return 0, nil
+}
+
+// findMessage looks for the newest event of a part with e's message id, if that
+// was received since.
+func findMessage(p index.Part, ev *event.Event, since int64) (seq uint64, err error) {
+	received := p.Ints(event.IntReceived)
+	index.NewMatcher(p, []index.Clause{
+		{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{ev.MessageID}}}},
+		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
+	}, nil).Descend(p.Len()-1, func(row int) bool {
+		if received.At(row) >= since {
+			seq = p.First() + uint64(row)
+		}
+		return false
+	})
+	return seq, p.Err()
+}
