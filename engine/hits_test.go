@@ -199,3 +199,46 @@ func TestCheckFindsPings(t *testing.T) {
 		t.Fatalf("%v, %v", report.Problems, err)
 	}
 }
+
+// The edges of a visit, each by itself.
+func TestHitVisitGoesOn(t *testing.T) {
+	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli()
+	visit := hitVisit{first: noon, last: noon, actions: 3, arrival: arrival{campaign: "spring", keyword: "tea", referred: true}}
+	campaign := func(name, keyword string) event.Object {
+		return event.Object{{Key: "utm_campaign", Value: event.Str(name)}, {Key: "utm_term", Value: event.Str(keyword)}}
+	}
+	for _, c := range []struct {
+		name string
+		when int64 // milliseconds after noon
+		hit  event.Hit
+		with event.Object
+		turn func(*hitVisit)
+		want bool
+	}{
+		{"at once", 0, event.Hit{}, nil, nil, true},
+		{"29:59.999 later", visitIdle - 1, event.Hit{}, nil, nil, true},
+		{"30:00 later", visitIdle, event.Hit{}, nil, nil, false},
+		{"earlier", -visitIdle, event.Hit{}, nil, nil, true},
+		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false},
+		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true},
+		{"the last of its actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions - 1 }, true},
+		{"too many actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions }, false},
+		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true},
+		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false},
+		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false},
+		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *hitVisit) { v.arrival = arrival{} }, true},
+		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + dayMillis}}, nil, nil, false},
+		{"the day after", -1, event.Hit{Day: [2]int64{noon - dayMillis, noon}}, nil, nil, false},
+	} {
+		v, h := visit, c.hit
+		if c.turn != nil {
+			c.turn(&v)
+		}
+		if h.Day[1] == 0 {
+			h.Day = [2]int64{noon - dayMillis/2, noon + dayMillis/2}
+		}
+		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}); got != c.want {
+			t.Errorf("%s: goes on is %t", c.name, got)
+		}
+	}
+}

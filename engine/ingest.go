@@ -198,7 +198,7 @@ type counters struct {
 // names, so only known ones keep theirs.
 func (c *counters) reject(field string) {
 	switch field {
-	case "type", "name", "time", "user", "anonymous", "session", "groups", "message_id", "value", "properties", "context", "increments", "segments", "previous", "extra":
+	case "type", "name", "time", "user", "anonymous", "session", "groups", "message_id", "value", "properties", "context", "increments", "segments", "previous", "extra", "ec_id":
 	default:
 		field = "other"
 	}

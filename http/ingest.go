@@ -237,9 +237,7 @@ func (x *exchange) store() error {
 				bad.Index = -1
 			}
 			out.Err = &bad
-			if _, ok := x.route.wire.Dialect.(dialect.Explaining); ok {
-				x.explain(r.Err)
-			}
+			x.logRefusal(r.Err) // the engine has counted it
 			if !partial {
 				return out.Err
 			}
@@ -254,16 +252,23 @@ func (x *exchange) store() error {
 	return nil
 }
 
-// explain counts a record that is refused, and says why where that holds nothing of
-// a client's.
+// explain counts a record that its dialect refuses, and says why where that holds
+// nothing of a client's.
 func (x *exchange) explain(err *event.FieldError) {
-	w := x.route.wire
-	if _, ok := w.Dialect.(dialect.Explaining); !ok {
-		x.s.metrics.rejected.add("invalid", 1)
+	reason := "invalid"
+	if _, ok := x.route.wire.Dialect.(dialect.Explaining); ok {
+		reason = string(x.route.wire.Name()) + " " + err.Field
+	}
+	x.s.metrics.rejected.add(reason, 1)
+	x.logRefusal(err)
+}
+
+// logRefusal logs why a record is refused, if its dialect lets it.
+func (x *exchange) logRefusal(err *event.FieldError) {
+	if _, ok := x.route.wire.Dialect.(dialect.Explaining); !ok {
 		return
 	}
-	name := string(w.Name())
-	x.s.metrics.rejected.add(name+" "+err.Field, 1)
+	name := string(x.route.wire.Name())
 	if ok, dropped := x.s.lines.count("refused "+name+" "+err.Field, x.started); ok {
 		x.s.log.Info("refused", "dialect", name, "field", err.Field, "reason", err.Msg, "unlogged", dropped)
 	}

@@ -212,7 +212,7 @@ func TestMatomoRefusalsAreSeen(t *testing.T) {
 	m := s.send("GET", "/metrics", "", secret).body
 	for _, want := range []string{
 		`cairn_events_rejected_total{reason="matomo idsite"} 1`, `cairn_events_rejected_total{reason="matomo cip"} 1`,
-		`cairn_events_rejected_total{reason="matomo ec_id"} 1`, `cairn_events_excluded_total{reason="rec"} 1`,
+		`cairn_events_rejected_total{reason="ec_id"} 1`, `cairn_events_excluded_total{reason="rec"} 1`,
 	} {
 		if !strings.Contains(m, want) {
 			t.Errorf("the metrics have no %s", want)
