@@ -70,7 +70,7 @@ func readStore(r pebble.Reader) (secret, error) {
 		return secret{}, err
 	}
 	if len(version) == 0 {
-		return secret{}, errors.New("the store has no version: its first start did not come to an end, or it is damaged")
+		return secret{}, fmt.Errorf("the store has no format version, where this cairn knows version %d: its first start did not come to an end, or it is damaged", storeVersion)
 	}
 	if len(version) != 1 || version[0] != storeVersion {
 		return secret{}, fmt.Errorf("the store has format version %v, this cairn knows version %d: use the cairn that wrote it, or a newer one", version, storeVersion)
