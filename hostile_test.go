@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var hostileConns = flag.Int("hostile.conns", 300, "how many connections TestHostileClients opens")
+
+const (
+	hostileTime = 14 * time.Second // longer than the server waits for a head
+	hostileEnd  = 30 * time.Second // by then every one of them is cut off
+	memoryOver  = 64 << 20         // what the process may take beyond its budget
+)
+
+// Promise D12, tried on the real binary: connections that say nothing, that send
+// a head or a body byte by byte, that never take their answers, and bodies that
+// inflate without end cost bounded memory and end; whoever is honest is served
+// meanwhile.
+//
+//	go test . -run TestHostileClients -hostile.conns=4000
+func TestHostileClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	exe, err := exec.LookPath("cairn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
+	defer cancel()
+	server, err := startChild(ctx, childOptions{exe: exe, dir: t.TempDir(), env: benchEnviron("256MiB")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.kill()
+	key := server.keys.Sites[0].SecretKey
+	target, err := url.Parse(server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	honest, err := dialBench(context.Background(), server.url, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer honest.c.Close()
+	for range 20 { // a page that is worth not reading
+		body := bytes.Repeat([]byte(`{"name":"x","properties":{"filler":"`+strings.Repeat("y", 900)+`"}}`+"\n"), 100)
+		if _, err := honest.post("/api/v1/events", ndjson, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 512 {
+		z.Write(make([]byte, 1<<20))
+	}
+	z.Close()
+	auth := "Host: a\r\nAuthorization: Bearer " + key + "\r\n"
+	post := "POST /api/v1/events HTTP/1.1\r\n" + auth
+	page := "GET /api/v1/events?limit=1000 HTTP/1.1\r\n" + auth + "\r\n"
+	kinds := []func(c net.Conn) error{
+		func(c net.Conn) error { return nil }, // says nothing
+		func(c net.Conn) error {
+			return drip(c, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 4000))
+		},
+		func(c net.Conn) error {
+			io.WriteString(c, post+"Content-Length: 100000\r\n\r\n")
+			return drip(c, strings.Repeat(" ", 4000))
+		},
+		func(c net.Conn) error { _, err := io.WriteString(c, strings.Repeat(page, 50)); return err }, // and never reads
+		func(c net.Conn) error {
+			fmt.Fprintf(c, "%sConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", post, bomb.Len())
+			_, err := c.Write(bomb.Bytes())
+			return err
+		},
+	}
+	var hostile sync.WaitGroup
+	var open atomic.Int64
+	began := time.Now()
+	for i := range *hostileConns {
+		c, err := net.Dial("tcp", target.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open.Add(1)
+		hostile.Go(func() {
+			defer open.Add(-1)
+			defer c.Close()
+			c.SetDeadline(began.Add(hostileEnd))
+			if err := kinds[i%len(kinds)](c); err != nil {
+				return // cut off
+			}
+			if i%len(kinds) == 3 {
+				time.Sleep(time.Until(began.Add(hostileTime))) // it reads nothing, so it sees no end either
+				return
+			}
+			if _, err := io.Copy(io.Discard, c); isTimeout(err) {
+				t.Errorf("a connection of kind %d is open after %v", i%len(kinds), hostileEnd)
+			}
+		})
+	}
+	served, failed := 0, 0
+	for n := 0; time.Since(began) < hostileTime; n++ {
+		if err := postOnce(server.url, key, n); err != nil {
+			failed++
+			t.Logf("honest request %d, with %d hostile connections: %v", n, open.Load(), err)
+		} else {
+			served++
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	hostile.Wait()
+	if failed*100 > served {
+		t.Errorf("%d honest requests failed, %d were answered", failed, served)
+	}
+	used := readUsage(server.cmd.Process.Pid)
+	if used.rssPeak == 0 || used.rssPeak > 256<<20+memoryOver {
+		t.Errorf("the server's memory came to %d MiB", used.rssPeak>>20)
+	}
+	again, err := dialBench(context.Background(), server.url, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.c.Close()
+	var count struct{ Events int }
+	answer, err := again.get("/api/v1/count?name=honest")
+	if err == nil {
+		err = json.Unmarshal(answer, &count)
+	}
+	if err != nil || count.Events < served || count.Events > served+failed {
+		t.Errorf("%d honest events were answered and %d not; count says %s, %v", served, failed, answer, err)
+	}
+	if err := server.stop(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d hostile connections, %d honest answers, peak memory %d MiB", *hostileConns, served, used.rssPeak>>20)
+}
+
+// postOnce sends one event as a good client does: over a connection that is kept,
+// anew when that was closed meanwhile, and under a key that makes this harmless.
+func postOnce(server, key string, n int) error {
+	req, err := http.NewRequest("POST", server+"/api/v1/events", strings.NewReader(`{"name":"honest"}`))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", strconv.Itoa(n))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != 200 {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+// drip sends text byte by byte, ten a second.
+func drip(c net.Conn, text string) error {
+	for i := range len(text) {
+		if _, err := c.Write([]byte{text[i]}); err != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil
+}
+
+func isTimeout(err error) bool {
+	n, ok := err.(net.Error)
+	return ok && n.Timeout()
+}
