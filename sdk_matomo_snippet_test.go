@@ -121,6 +121,7 @@ var snippetCases = []snippetCase{
 	{name: "events", run: `paq('trackEvent', 'Video', 'play', 'Intro', 1.5); paq('trackEvent', 'a', 'b'); paq('trackEvent', 'a', 'zero', '', 0, {dimension3: 'x'}); paq('trackEvent', 'only category')`,
 		want: []string{"e_a=play e_c=Video e_n=Intro e_v=1.5", "e_a=b e_c=a", "dimension3=x e_a=zero e_c=a e_v=0"}},
 	{name: "half a character", run: `paq('trackEvent', 'caf\u00e9 \ud83d\ude00', 'cut \ud83d')`, want: []string{"e_a=cut \ufffd e_c=caf\u00e9 \U0001f600"}},
+	{name: "what cannot be text", run: `paq('trackEvent', 'a', { toString () { throw new Error('no') } }); paq('trackGoal', 1)`, want: []string{"idgoal=1"}},
 	{name: "nothing to send to", run: `paq('setSiteId', ''); paq('trackPageView'); paq('setSiteId', 2); paq('trackGoal', 1)`, also: []string{"idsite", "idgoal"}, want: []string{"idgoal=1 idsite=2"}},
 	{name: "site search", run: `paq('trackSiteSearch', 'tea & cups', 'goods', 0); paq('trackSiteSearch', 'pot', false, false)`,
 		want: []string{"search=tea & cups search_cat=goods search_count=0", "search=pot"}},

@@ -20,10 +20,10 @@ func TestMatomoReading(t *testing.T) {
 		status                     int
 		want                       string // how the body begins
 	}{
-		{"the script", "GET", "/matomo.js", "", nil, 200, "(function (window"},
-		{"the script, by its old name and with a version", "GET", "/stats/piwik.js?v=3", "", []string{"Origin: https://shop.example"}, 200, "(function (window"},
+		{"the script", "GET", "/matomo.js", "", nil, 200, "(function () {"},
+		{"the script, by its old name and with a version", "GET", "/stats/piwik.js?v=3", "", []string{"Origin: https://shop.example"}, 200, "(function () {"},
 		{"a look at the script", "HEAD", "/matomo.js", "", nil, 200, ""},
-		{"the script in its old folder", "GET", "/js/", "", nil, 200, "(function (window"},
+		{"the script in its old folder", "GET", "/js/", "", nil, 200, "(function () {"},
 		{"a script that is posted to", "POST", "/matomo.js", "a=b", []string{form}, 405, ""},
 		{"a call by form", "POST", "/", call + "&token_auth=shop-token", []string{form}, 200, shop},
 		{"a call by form to index.php", "POST", "/index.php", call + "&token_auth=shop-token", []string{form}, 200, shop},

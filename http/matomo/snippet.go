@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"strings"
 	"sync"
@@ -12,12 +12,32 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file serves the browser tracker: cairn's own, snippet/tracker.js, or the file
+// This file serves the browser tracker: cairn's own, in the folder snippet, or the file
 // the operator has in its place. Pages name it without a version, so browsers keep it
 // for a day and then ask by its ETag whether it has changed.
 
-//go:embed snippet/tracker.js
-var snippetSource string
+//go:embed snippet/*.js
+var snippetFiles embed.FS
+
+// snippetParts are the files of the tracker in the order they stand in it: what is used
+// while the script loads comes before, and queue starts it.
+var snippetParts = []string{"base", "addresses", "consent", "visitor", "hits", "reports", "clicks", "content", "presence", "tracker", "queue"}
+
+// snippetSource is the tracker with its comments: the parts within one function, which
+// keeps their names from the page.
+func snippetSource() string {
+	var b strings.Builder
+	b.WriteString("(function () {\n'use strict'\n")
+	for _, part := range snippetParts {
+		text, err := snippetFiles.ReadFile("snippet/" + part + ".js")
+		if err != nil {
+			panic(err) // a part is listed and not there: no build passes its test
+		}
+		b.Write(text)
+	}
+	b.WriteString("})()\n")
+	return b.String()
+}
 
 const (
 	scriptType  = "application/javascript; charset=UTF-8"
@@ -45,7 +65,7 @@ func newScript(text []byte) *script {
 }
 
 // ownScript is cairn's own tracker.
-var ownScript = sync.OnceValue(func() *script { return newScript(compact(snippetSource)) })
+var ownScript = sync.OnceValue(func() *script { return newScript(compact(snippetSource())) })
 
 // compact is JavaScript without its indentation, empty lines and lines of comment.
 // It knows nothing of the language: the source keeps a comment on lines of its own

@@ -52,7 +52,7 @@ func gunzip(t *testing.T, b []byte) string {
 
 func TestSnippetIsSmall(t *testing.T) {
 	s := ownScript()
-	t.Logf("%d bytes of source, %d as served, %d in gzip", len(snippetSource), len(s.plain), len(s.packed))
+	t.Logf("%d bytes of source, %d as served, %d in gzip", len(snippetSource()), len(s.plain), len(s.packed))
 	if len(s.packed) > packedBytesMax {
 		t.Errorf("the tracker has %d bytes in gzip, more than %d", len(s.packed), packedBytesMax)
 	}
@@ -60,8 +60,12 @@ func TestSnippetIsSmall(t *testing.T) {
 
 // What compact relies on: comments on lines of their own, no text over several lines.
 func TestSnippetCompacts(t *testing.T) {
-	if strings.Contains(snippetSource, "`") || strings.Contains(snippetSource, "/*") {
+	if source := snippetSource(); strings.Contains(source, "`") || strings.Contains(source, "/*") {
 		t.Error("a template or a block comment may hold lines that look like comments")
+	}
+	files, err := snippetFiles.ReadDir("snippet")
+	if err != nil || len(files) != len(snippetParts) {
+		t.Errorf("%d files and %d parts: %v", len(files), len(snippetParts), err)
 	}
 	for line := range strings.Lines(string(ownScript().plain)) {
 		if line == "\n" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "//") || strings.Contains(line, " // ") {
