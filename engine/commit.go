@@ -93,11 +93,12 @@ type sequencer struct {
 	recent    *recent
 	seen      *seen
 	caps      *caps
-	next      map[*siteState]uint64 // seq of the next event
-	since     int                   // events since the ids were written
-	idle      bool                  // the publisher waits for a group
-	counts    []index.Total         // of the event being placed
-	capped    []event.Term          // of that, too
+	next      map[*siteState]uint64                      // seq of the next event
+	since     int                                        // events since the ids were written
+	idle      bool                                       // the publisher waits for a group
+	counts    []index.Total                              // of the event being placed
+	yield     func(property, term string, by int64) bool // appends to counts
+	capped    []event.Term                               // of that, too
 	scratch   []byte
 	arena     []byte // records of the group being gathered
 	sessions  [512]byte
@@ -107,6 +108,10 @@ type sequencer struct {
 // run gathers groups until the queue is closed.
 func (s *sequencer) run() {
 	defer close(s.e.groups)
+	s.yield = func(property, term string, by int64) bool {
+		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
+		return true
+	}
 	for first := range s.e.queue {
 		if s.e.sealer.behind() {
 			// Memory is bounded. What the sealer waits for from here is written first.
@@ -263,10 +268,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 // cap as event.Other.
 func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
 	s.counts = s.counts[:0]
-	e.Counts(func(property, term string, by int64) bool {
-		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
-		return true
-	})
+	e.Counts(s.yield)
 	s.caps.nextEvent()
 	for i := 0; i < len(s.counts); {
 		// Where all values of a property are over the cap, which is how one of

@@ -88,6 +88,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	if err := e.submit(sub); err != nil {
 		return nil, err
 	}
+	ids := make([]byte, 0, publicIDLen*len(sub.events))
 	for i := range sub.events {
 		o := sub.events[i].outcome
 		if o.Seq == 0 {
@@ -100,7 +101,13 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 			e.sightings.published(sub.events[i].site.id, sub.events[i].event, o.Seq, o.Session)
 		}
 		e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session)
-		o.ID = e.public.encode(sub.events[i].site.id, o.Seq)
+		ids = e.public.append(ids, sub.events[i].site.id, o.Seq)
+	}
+	text := string(ids) // one piece of memory for all
+	for i := range sub.events {
+		if o := sub.events[i].outcome; o.Seq != 0 {
+			o.ID, text = text[:publicIDLen], text[publicIDLen:]
+		}
 	}
 	return outcomes, nil
 }

@@ -48,15 +48,25 @@ func (p *publicIDs) eraOf(site uint32, seq uint64) uint16 {
 func (e *era) start(site uint32) uint64 { return max(e.from[site], 1) }
 
 func (p *publicIDs) encode(site uint32, seq uint64) string {
-	var b [16]byte
+	return string(p.append(make([]byte, 0, publicIDLen), site, seq))
+}
+
+// publicIDLen is the length of a public id.
+const publicIDLen = 32
+
+// append appends what encode returns.
+func (p *publicIDs) append(dst []byte, site uint32, seq uint64) []byte {
+	at := len(dst)
+	dst = append(dst, make([]byte, publicIDLen)...)
+	id := dst[at:]
+	b := id[publicIDLen/2:] // made at the end, spelt out from the start
 	binary.BigEndian.PutUint16(b[0:], p.eraOf(site, seq))
 	binary.BigEndian.PutUint32(b[2:], site)
 	binary.BigEndian.PutUint16(b[6:], uint16(seq>>32))
 	binary.BigEndian.PutUint32(b[8:], uint32(seq))
-	p.block.Encrypt(b[:], b[:])
-	var h [32]byte
-	hex.Encode(h[:], b[:])
-	return string(h[:])
+	p.block.Encrypt(b, b)
+	hex.Encode(id, b)
+	return dst
 }
 
 // decode reports false for anything that encode has not made for the site.
