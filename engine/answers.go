@@ -64,6 +64,13 @@ func (a *answers) get(key string, at moment) (any, bool) {
 	return e.Value.(*answer).value, true
 }
 
+// knows reports whether the query was asked lately, though its answer may be old.
+func (a *answers) knows(key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.byKey[key] != nil
+}
+
 func (a *answers) put(key string, at moment, value any, size int) {
 	bytes := int64(size+2*len(key)) + 256
 	if bytes > a.max/4 {

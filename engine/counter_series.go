@@ -154,7 +154,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	if err != nil {
 		return CounterPage{}, err
 	}
-	whole, total, err := v.tally(b, w, q, nil)
+	whole, total, err := v.tally(b, w, q, nil, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}
@@ -166,7 +166,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.tally(b, w, q, s)
+	t, _, err := v.tally(b, w, q, s, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}

@@ -27,14 +27,15 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
 	}
 	v := e.state(q.Site.ID).view()
+	again := e.kept.knows(q.key())
 	page, err := answered(e.kept, v, q.key(), CounterPage.size, func() (CounterPage, error) {
-		return e.counters(e.budget(ctx), v, q, limit)
+		return e.counters(e.budget(ctx), v, q, limit, again)
 	})
 	page.Rows = slices.Clone(page.Rows)
 	return page, err
 }
 
-func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int) (page CounterPage, err error) {
+func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int, again bool) (page CounterPage, err error) {
 	switch {
 	case q.Interval != "":
 		return v.countSeries(b, &q, limit)
@@ -42,7 +43,7 @@ func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int) (page Co
 		page, err = e.properties(b, v, &q)
 	default:
 		var t *tally
-		if t, page.Total, err = v.count(b, &q); err == nil {
+		if t, page.Total, err = v.count(b, &q, e.keeper(v, &q, again)); err == nil {
 			page.Rows = t.rows
 		}
 	}

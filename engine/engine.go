@@ -29,6 +29,7 @@ type Engine struct {
 	db        *pebble.DB
 	cache     *index.Cache
 	kept      *answers
+	partials  *answers
 	disk      *disk
 	hwm       *hwm
 	public    *publicIDs
@@ -117,6 +118,7 @@ func Open(opts Options) (*Engine, error) {
 		sites:    make(map[uint32]*siteState),
 		cache:    index.NewCache(opts.Memory / 8),
 		kept:     newAnswers(opts.Memory / 64),
+		partials: newAnswers(opts.Memory / 32),
 		queue:    make(chan *submission, 4096),
 		ready:    make(chan struct{}),
 		groups:   make(chan *group),

@@ -35,6 +35,8 @@ type partial struct {
 	began   []*beganSet // by row, for the first rows: sessions that began in the slice
 	own     pairSet     // of those of all other rows
 
+	packedOwn []uint64 // of both, when the partial was kept
+
 	latePersons, lateSessions lately
 
 	plain []int32   // row plus 1, by value, where nothing splits them
@@ -127,6 +129,24 @@ func (p *partial) count(row int, by int64, person, session uint64) {
 	}
 }
 
+// eachOwn calls fn with every pair of a row and a session that began in the slice.
+func (p *partial) eachOwn(fn func(row int, session uint64)) {
+	for _, pair := range p.packedOwn {
+		fn(splitPair(pair))
+	}
+	p.own.each(fn)
+	for row, set := range p.began {
+		if set == nil {
+			continue
+		}
+		for i, w := range set {
+			for ; w != 0; w &= w - 1 {
+				fn(row, p.first+uint64(i*64+bits.TrailingZeros64(w)))
+			}
+		}
+	}
+}
+
 // beganSet is a bitmap of the rows of a slice that began a session.
 type beganSet [sliceRows / 64]uint64
 
@@ -138,14 +158,14 @@ var partials = sync.Pool{New: func() any { return new(partial) }}
 
 // release gives the partial away, without what may have grown large.
 func (p *partial) release() {
-	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons[:0], older: p.older[:0], own: p.own, began: p.began}
+	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons[:0], older: p.older[:0], own: p.own, began: p.began, packedOwn: p.packedOwn[:0]}
 	keep.own.clear()
 	for _, b := range keep.began {
 		if b != nil {
 			clear(b[:])
 		}
 	}
-	if cap(p.keys) <= gridValues && cap(p.persons) <= sliceRows && cap(p.older) <= sliceRows {
+	if cap(p.keys) <= gridValues && cap(p.persons) <= sliceRows && cap(p.older) <= sliceRows && cap(p.packedOwn) <= sliceRows {
 		*p = keep
 		partials.Put(p)
 	}
@@ -194,23 +214,12 @@ func (t *tally) merge(p *partial) bool {
 	}
 	// A session that began in this slice is in no older one. If it goes on in a
 	// newer one it is in sessions already.
-	own := func(row int, session uint64) {
+	p.eachOwn(func(row int, session uint64) {
 		if !t.sessions.has(rows[row], session) {
 			t.rows[rows[row]].Sessions++
 		}
 		t.all.sessions.add(session)
-	}
-	p.own.each(own)
-	for row, set := range p.began {
-		if set == nil {
-			continue
-		}
-		for i, w := range set {
-			for ; w != 0; w &= w - 1 {
-				own(row, p.first+uint64(i*64+bits.TrailingZeros64(w)))
-			}
-		}
-	}
+	})
 	for _, pair := range p.older {
 		row, session := splitPair(pair)
 		if t.sessions.add(rows[row], session) {
@@ -251,17 +260,17 @@ func (t *tally) finish(l *links) CounterRow {
 }
 
 // count tallies one property.
-func (v *view) count(b budget, q *CounterQuery) (*tally, CounterRow, error) {
+func (v *view) count(b budget, q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
 	w, err := q.plan(v)
 	if err != nil {
 		return nil, CounterRow{}, err
 	}
-	return v.tally(b, w, q, nil)
+	return v.tally(b, w, q, nil, keep)
 }
 
 // tally adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps) (*tally, CounterRow, error) {
+func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper) (*tally, CounterRow, error) {
 	t := new(tally)
 	if segmentOf(q) == q.Property {
 		return t, CounterRow{}, nil // a property does not split itself
@@ -270,7 +279,9 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps) (*tally, Cou
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
 	full := false
-	err := sideBySide(v, func(p *slice) (*partial, error) { return p.partial(b, w, q, s) }, func(p *partial) bool {
+	err := sideBySide(v, func(sl *slice) (*partial, error) {
+		return keep.partial(sl, func() (*partial, error) { return sl.partial(b, w, q, s) })
+	}, func(p *partial) bool {
 		full = !t.merge(p)
 		p.release()
 		return !full

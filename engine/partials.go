@@ -1,0 +1,118 @@
+// Packed partials: what a slice of a run adds to a tally, kept for when the same is
+// asked again after new rows have come. Rows of a run never change, so it stays
+// true for ever.
+
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// packed is a partial in little memory: most of it is pairs, sorted, each as its
+// distance from the one before.
+type packed struct {
+	names               []string
+	keys                []tallyKey
+	events              []int64
+	persons, older, own []byte
+}
+
+func (p *partial) pack() *packed {
+	var own []uint64
+	p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
+	return &packed{
+		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
+		persons: packPairs(slices.Clone(p.persons)), older: packPairs(slices.Clone(p.older)), own: packPairs(own),
+	}
+}
+
+// unpack makes the partial that was packed, of the slice that begins at first.
+func (k *packed) unpack(first uint64) *partial {
+	p := partials.Get().(*partial)
+	p.first = first
+	p.names = terms{names: k.names}
+	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
+	p.persons, p.older = unpackPairs(p.persons, k.persons), unpackPairs(p.older, k.older)
+	p.packedOwn = unpackPairs(p.packedOwn, k.own)
+	return p
+}
+
+// size is about how many bytes it takes.
+func (k *packed) size() int {
+	n := 24*len(k.keys) + len(k.persons) + len(k.older) + len(k.own)
+	for _, name := range k.names {
+		n += 16 + len(name)
+	}
+	return n
+}
+
+// packPairs sorts the pairs and packs each once.
+func packPairs(pairs []uint64) []byte {
+	slices.Sort(pairs)
+	pairs = slices.Compact(pairs)
+	b := make([]byte, 0, 3*len(pairs))
+	last := uint64(0)
+	for _, p := range pairs {
+		b = binary.AppendUvarint(b, p-last)
+		last = p
+	}
+	return slices.Clip(b)
+}
+
+func unpackPairs(dst []uint64, b []byte) []uint64 {
+	last := uint64(0)
+	for len(b) > 0 {
+		d, n := binary.Uvarint(b)
+		last += d
+		dst = append(dst, last)
+		b = b[n:]
+	}
+	return dst
+}
+
+// keeper keeps the partials of one query. The zero keeper keeps none.
+type keeper struct {
+	cache *answers
+	query string // all that decides a partial, but for the slice
+	again bool   // the query has come before, and may once more
+}
+
+func (e *Engine) keeper(v *view, q *CounterQuery, again bool) keeper {
+	links := uint64(0)
+	for _, c := range q.Where {
+		if c.Field == "user" { // which rows those are depends on who is one person
+			links = v.site.links.version()
+		}
+	}
+	return keeper{e.partials, fmt.Sprintf("%d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay), again}
+}
+
+// partial is that of a slice, nil when it adds nothing: the kept one, or what
+// compute finds.
+func (k keeper) partial(s *slice, compute func() (*partial, error)) (*partial, error) {
+	if k.cache == nil || s.of.run == nil {
+		return compute()
+	}
+	first := s.of.first() + uint64(s.from)
+	key := fmt.Sprintf("%d %d %s", first, s.to-s.from, k.query)
+	if value, ok := k.cache.get(key, moment{}); ok {
+		if p := value.(*packed); p != nil {
+			return p.unpack(first), nil
+		}
+		return nil, nil
+	}
+	p, err := compute()
+	if err != nil || !k.again {
+		return p, err
+	}
+	if p == nil {
+		k.cache.put(key, moment{}, (*packed)(nil), 0)
+		return nil, nil
+	}
+	kept := p.pack()
+	k.cache.put(key, moment{}, kept, kept.size())
+	return p, nil
+}

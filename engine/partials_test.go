@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+)
+
+// Questions asked again and again while rows come, are sealed, and persons become
+// one are answered from what was kept as they would be without it.
+func TestPartialsAgree(t *testing.T) {
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, SealRows: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	rng := rand.New(rand.NewPCG(4, 4))
+	pick := func(values ...string) string { return values[rng.IntN(len(values))] }
+	queries := []CounterQuery{
+		{Property: "plan"}, {Property: "plan", Segment: "country"}, {Property: "item"}, {Property: "plan", Values: []string{"pro"}},
+		{Property: "plan", Where: []Cond{{"name", []string{"bought"}}}},
+		{Property: "plan", Where: []Cond{{"user", []string{"user 3"}}}},
+		{Property: "plan", Where: []Cond{{"name", []string{"never"}}}},
+	}
+	for round := range 30 {
+		var records []Record
+		for range 40 {
+			ev := &event.Event{
+				Dialect: event.Native, Type: event.Track, Name: pick("seen", "bought"), User: fmt.Sprint("user ", rng.IntN(30)),
+				Session: fmt.Sprint("session ", round/2, rng.IntN(10)),
+				Properties: event.Object{
+					{Key: "plan", Value: event.Str(pick("free", "pro", "team"))},
+					{Key: "item", Value: event.Num(fmt.Sprint(rng.IntN(500)))},
+				},
+				Context: event.Object{{Key: "country", Value: event.Str(pick("DE", "FR", "NL"))}},
+			}
+			if rng.IntN(200) == 0 {
+				ev = &event.Event{Dialect: event.Native, Type: event.Alias, User: "user 3", Previous: fmt.Sprint("user ", rng.IntN(30))}
+			}
+			records = append(records, Record{Site: site, Event: ev})
+		}
+		if _, err := e.Ingest(t.Context(), records, true); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range queries {
+			q.Site, q.Limit = site, 1000
+			got, err := e.Counters(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept, partials := e.kept, e.partials
+			e.kept, e.partials = newAnswers(0), newAnswers(0)
+			want, err := e.Counters(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.kept, e.partials = kept, partials
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("round %d, %+v:\n%+v\nwithout what is kept:\n%+v", round, q, got, want)
+			}
+		}
+	}
+	if len(e.partials.byKey) < 2*len(queries) {
+		t.Errorf("%d partials are kept", len(e.partials.byKey))
+	}
+}
+
+// Packed pairs are the pairs, each once, in order.
+func TestPackPairs(t *testing.T) {
+	pairs := rapid.Custom(func(t *rapid.T) uint64 {
+		return pairOf(rapid.SampledFrom([]int{0, 1, 7, pairRowsMax - 1}).Draw(t, "row"), rapid.SampledFrom([]uint64{1, 2, 300, 1 << 39, 1<<40 - 1}).Draw(t, "ordinal"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.SliceOf(pairs).Draw(t, "pairs")
+		got := unpackPairs(nil, packPairs(slices.Clone(want)))
+		slices.Sort(want)
+		if want = slices.Compact(want); !slices.Equal(got, want) {
+			t.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
