@@ -6,7 +6,7 @@
 //	gate       may it connect: connections in all and of one address
 //	conn       is it HTTP: one strict reading of each head, and every deadline
 //	fasthttp   header look-up, writing the answer, goroutines and their memory
-//	table      who answers: host, method, path as sent, query key
+//	table      who answers: host, method, path as sent, query key; a form's, once it is read
 //	admit      whose key is in the header, and are they within their rates
 //	ingest     body (cap, inflate with a cap) → Decode → whose is each record →
 //	           engine.Ingest, which returns when it is durable → Reply

@@ -22,6 +22,10 @@
 //	context      url, title, referrer, screen, language, place, campaign (utm_*)
 //	extra        pf_*, pv_id, bw_bytes, local_time, plugins, fingerprint, _rcn, _rck,
 //	             _ref, _refts, _idvc, _viewts, _idts, _ects
+//
+// Besides tracking, the package serves the script that pages load, cairn's own or the
+// operator's (snippet.go), and answers what the vendor's log importer asks before it
+// begins (reporting.go).
 package matomo
 
 import (
