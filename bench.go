@@ -170,6 +170,9 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 			if err == nil {
 				err = stopErr
 			}
+			if err == nil {
+				report.Sizes, err = measureSizes(dir)
+			}
 			if b.keep {
 				fmt.Fprintf(b.progress, "The data stays in %s.\n", dir)
 			} else {
@@ -187,10 +190,8 @@ func (b *benchRun) measure(ctx context.Context) (report *benchReport, err error)
 			return report, fmt.Errorf("limits: %w", err)
 		}
 	}
-	before, dirBefore, partsBefore := readUsage(b.pid), b.dirBytes(), diskParts(b.dir)
-	defer func() {
-		report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes(), partsBefore, diskParts(b.dir))
-	}()
+	before, dirBefore := readUsage(b.pid), b.dirBytes()
+	defer func() { report.finish(before, readUsage(b.pid), dirBefore, b.dirBytes()) }()
 
 	if b.fill > 0 {
 		now := time.Now()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"cairn/engine"
 )
 
 // This file is what "cairn bench" prints: tables for people, JSON for machines.
@@ -24,18 +26,12 @@ type benchReport struct {
 	Writes   []writeResult `json:"writes"`
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
-	Disk     float64       `json:"disk_bytes_per_event,omitempty"` // kept
-	Parts    []diskPart    `json:"disk_parts,omitempty"`
+	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // kept
+	Sizes    *engine.Sizes `json:"sizes,omitempty"`                   // once the own server has stopped
 	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
 	RSS      int64         `json:"rss_bytes,omitempty"`
 	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
 	measured bool          // the server's process could be read
-}
-
-// diskPart is what one kind of file takes of the disk, an event.
-type diskPart struct {
-	Name  string  `json:"name"`
-	Bytes float64 `json:"bytes_per_event"`
 }
 
 // quantiles are latencies in milliseconds.
@@ -112,16 +108,13 @@ func (r *readResult) fill(cold, kept *latencies, elapsed, cpu time.Duration) {
 }
 
 // finish adds what is known of the whole run.
-func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64, partsBefore, parts []diskPart) {
+func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64) {
 	for _, w := range r.Writes {
 		r.Events += w.Events
 	}
 	r.RSS, r.RSSPeak = after.rss, after.rssPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
-		for i, p := range parts {
-			r.Parts = append(r.Parts, diskPart{p.Name, (p.Bytes - partsBefore[i].Bytes) / float64(r.Events)})
-		}
 		r.Written = float64(after.written-before.written) / float64(r.Events)
 	}
 }
@@ -179,17 +172,12 @@ func (r *benchReport) writeTable(w io.Writer) {
 		}
 		t.Flush()
 	}
+	if r.Sizes != nil && r.Sizes.Sealed > 0 {
+		writeSizes(t, left, r.Sizes)
+	}
 	fmt.Fprintf(w, "\n%s events written", groupDigits(r.Events))
 	if r.Disk > 0 {
 		fmt.Fprintf(w, "; %.0f B kept on disk an event", r.Disk)
-		sep := " ("
-		for _, p := range r.Parts {
-			fmt.Fprintf(w, "%s%.1f %s", sep, p.Bytes, p.Name)
-			sep = ", "
-		}
-		if len(r.Parts) > 0 {
-			fmt.Fprint(w, ")")
-		}
 	}
 	if r.Written > 0 {
 		fmt.Fprintf(w, "; %.0f B written to disk an event", r.Written)
@@ -201,6 +189,34 @@ func (r *benchReport) writeTable(w io.Writer) {
 		fmt.Fprintf(w, "; server RSS %s, peak %s", bytesText(float64(r.RSS)), bytesText(float64(r.RSSPeak)))
 	}
 	fmt.Fprintln(w)
+}
+
+// measureSizes looks at the store of a server that has stopped.
+func measureSizes(dir string) (*engine.Sizes, error) {
+	s, err := engine.MeasureSizes(nil, dir)
+	return &s, err
+}
+
+// writeSizes shows what of an event lies where on the disk: for each field what
+// there is for every row, the distinct values, and the lists that find them.
+func writeSizes(t *tabwriter.Writer, left func(string) string, s *engine.Sizes) {
+	share := func(n uint64, of uint64) string {
+		return strconv.FormatFloat(float64(n)/float64(max(of, 1)), 'f', 2, 64)
+	}
+	fmt.Fprintf(t, "\n%s\trows\tvalues\tlists\tall\t\n", left("bytes an event, sealed"))
+	sum := s.Totals + s.Filters + s.Headers
+	for _, f := range s.Fields {
+		sum += f.Total()
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t\n", left(f.Field), share(f.Rows, s.Sealed), share(f.Cells, s.Sealed), share(f.Lists, s.Sealed), share(f.Total(), s.Sealed))
+	}
+	for _, x := range []struct {
+		name string
+		n    uint64
+	}{{"counters", s.Totals}, {"filters", s.Filters}, {"headers", s.Headers}, {fmt.Sprintf("all, in %d runs", s.Runs), sum}} {
+		fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left(x.name), share(x.n, s.Sealed))
+	}
+	fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left("ids, of all events"), share(s.IDs, s.Events))
+	t.Flush()
 }
 
 func (w *writeResult) title() string {

@@ -216,30 +216,3 @@ func treeBytes(dir string) (n int64) {
 	})
 	return n
 }
-
-// diskParts is the size of all files below dir by their kind, in bytes.
-func diskParts(dir string) []diskPart {
-	if dir == "" {
-		return nil
-	}
-	tables, logs, rest := diskPart{Name: "tables"}, diskPart{Name: "logs"}, diskPart{Name: "rest"}
-	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil
-		}
-		switch filepath.Ext(path) {
-		case ".sst", ".blob":
-			tables.Bytes += float64(info.Size())
-		case ".log":
-			logs.Bytes += float64(info.Size())
-		default:
-			rest.Bytes += float64(info.Size())
-		}
-		return nil
-	})
-	return []diskPart{tables, logs, rest}
-}

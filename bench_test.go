@@ -113,7 +113,7 @@ func TestReportTable(t *testing.T) {
 	o := benchOptions{seed: 1}
 	r := newBenchReport(&o)
 	r.Writes = append(r.Writes, writeResult{Name: "single events", Conns: 64, Events: 10, EventsPerSecond: 12345})
-	r.finish(usage{}, usage{}, 0, 0, nil, nil)
+	r.finish(usage{}, usage{}, 0, 0)
 	var b strings.Builder
 	r.writeTable(&b)
 	if out := b.String(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") {
