@@ -163,7 +163,7 @@ func (t *ids) newest(site uint32, kind byte, id string, at int64, ok func(*hitVi
 		if err != nil {
 			return nil, err
 		}
-		if k != nil && k.visit.last <= at+visitIdle && ok(k.visit) && (found == nil || k.visit.last > found.visit.last) {
+		if k != nil && k.visit.last <= at+visitIdle && ok(k.visit) && k.later(found) {
 			found = k
 		}
 	}
@@ -186,11 +186,20 @@ func (t *ids) lastVisit(site uint32, e *event.Event) (*known, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k != nil && (found == nil || k.visit.last > found.visit.last) {
+		if k != nil && k.later(found) {
 			found = k
 		}
 	}
 	return found, nil
+}
+
+// later says whether the visit's last action is later than the other's; of the same
+// millisecond the visit that began later is, since it was asked for.
+func (k *known) later(than *known) bool {
+	if than == nil || k.visit.last != than.visit.last {
+		return than == nil || k.visit.last > than.visit.last
+	}
+	return k.ord > than.ord
 }
 
 // goesOn says whether the visit takes the hit in.

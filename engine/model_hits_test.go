@@ -56,7 +56,7 @@ func modelVisitor(e *event.Event) string {
 
 func latest(visits []*modelVisit, ok func(*modelVisit) bool) (found *modelVisit) {
 	for _, v := range visits {
-		if ok(v) && (found == nil || v.last > found.last) {
+		if ok(v) && (found == nil || v.last > found.last || v.last == found.last && v.ord > found.ord) {
 			found = v
 		}
 	}

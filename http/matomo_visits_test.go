@@ -252,3 +252,31 @@ func TestMatomoOrderOnce(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 }
+
+// A request that is sent again with its key stores nothing twice, and is a success:
+// also an order, and a page with the goal it reaches.
+func TestMatomoSentAgain(t *testing.T) {
+	s := withVisits(t, nil)
+	for _, c := range []struct {
+		method, target, body string
+		stores               int
+	}{
+		{"GET", "/matomo.php?idsite=1&rec=1&idgoal=0&ec_id=o-1&" + idA, "", 1},
+		{"GET", "/matomo.php?idsite=1&rec=1&url=https://shop.example/thanks&" + idA, "", 2},
+		{"POST", "/matomo.php", `{"requests":["?idsite=1&rec=1&` + idA + `","?idsite=1&rec=1&url=https://shop.example/thanks&new_visit=1&` + idA + `","?idsite=9&rec=1"]}`, 3},
+	} {
+		before, first := s.total(), ""
+		for range 3 {
+			got := s.send(c.method, c.target, c.body, visitor, "Idempotency-Key: key-"+strconv.Itoa(c.stores))
+			if first == "" {
+				first = got.body
+			}
+			if got.status != 200 || got.body != first {
+				t.Errorf("%s: %d %q, at first %q", c.target, got.status, got.body, first)
+			}
+		}
+		if n := s.total() - before; n != c.stores {
+			t.Errorf("%s: %d events, want %d", c.target, n, c.stores)
+		}
+	}
+}
