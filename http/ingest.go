@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 
 	"cairn/engine"
@@ -269,8 +270,9 @@ func (x *exchange) logRefusal(err *event.FieldError) {
 		return
 	}
 	name := string(x.route.wire.Name())
-	if ok, dropped := x.s.lines.count("refused "+name+" "+err.Field, x.started); ok {
-		x.s.log.Info("refused", "dialect", name, "field", err.Field, "reason", err.Msg, "unlogged", dropped)
+	field, _, _ := strings.Cut(err.Field, ".") // below it the engine quotes names of the client's
+	if ok, dropped := x.s.lines.count("refused "+name+" "+field, x.started); ok {
+		x.s.log.Info("refused", "dialect", name, "field", field, "reason", err.Msg, "unlogged", dropped)
 	}
 }
 
