@@ -40,8 +40,10 @@ type pathColumn struct {
 	codes *rowInts
 	path  string
 	names *terms
-	memo  [][]int32         // by code; nil = not looked at
-	wide  map[int64][]int32 // in its place where codes are many more than a slice has rows
+
+	scalars int               // the codes up to it have a term at ""
+	memo    [][]int32         // by code; nil = not looked at
+	wide    map[int64][]int32 // in its place where codes are many more than a slice has rows
 }
 
 func openPath(p index.Part, field, path string, names *terms) *pathColumn {
@@ -49,7 +51,7 @@ func openPath(p index.Part, field, path string, names *terms) *pathColumn {
 	if col == nil {
 		return nil
 	}
-	return &pathColumn{col: col, codes: newRowInts(col.Codes()), path: path, names: names}
+	return &pathColumn{col: col, codes: newRowInts(col.Codes()), path: path, names: names, scalars: col.Scalars()}
 }
 
 // noTerms is the memory of a code that has nothing at the path.
@@ -91,6 +93,19 @@ func (c *pathColumn) look(code uint32) []int32 {
 		return true
 	})
 	return ids
+}
+
+// any says whether the row has a term at the path.
+func (c *pathColumn) any(row int) bool {
+	if c.path == "" {
+		switch code := c.codes.at(row); {
+		case code == 0:
+			return false
+		case code > 0 && code <= int64(c.scalars):
+			return true
+		}
+	}
+	return len(c.at(row)) > 0
 }
 
 // cell returns the row's cell, nil when there is none.
@@ -230,6 +245,18 @@ func (c *counted) cap(ids []int32, values []string) []int32 {
 		}
 	}
 	return c.kept
+}
+
+// present says whether the row counts under any value, as values does.
+func (c *counted) present(row int) bool {
+	any := false
+	for i := range c.explicit {
+		any = any || c.explicit[i].any(row)
+	}
+	if !any && c.detected != nil && c.detected.any(row) {
+		any = !c.replaced(row)
+	}
+	return any && (c.notCounted == nil || !slices.Contains(c.notCounted.at(row), c.self))
 }
 
 // replaced says whether the row has a property of the detected one's very name.

@@ -207,11 +207,7 @@ func (l *propertyList) rows(s *slice, part index.Part, name string, values *prop
 		return nil, nil
 	}
 	err = s.each(l.budget, func(row int) {
-		if !c.countable(row) {
-			return
-		}
-		ids := c.values(row)
-		if len(ids) == 0 {
+		if !c.countable(row) || !c.present(row) {
 			return
 		}
 		if rows == nil {
@@ -222,7 +218,7 @@ func (l *propertyList) rows(s *slice, part index.Part, name string, values *prop
 			return
 		}
 		by := c.amount(row)
-		for _, id := range ids {
+		for _, id := range c.values(row) {
 			values.events = index.AddSaturating(values.events, by)
 			for int(id) >= len(seen) {
 				seen = append(seen, false)

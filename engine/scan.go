@@ -21,12 +21,17 @@ const decodeAfter = 32
 func newRowInts(col index.Ints) *rowInts { return &rowInts{col: col, page: -1} }
 
 func (r *rowInts) at(row int) int64 {
+	if row/index.PageRows == r.page && r.vals != nil {
+		return r.vals[row%index.PageRows]
+	}
+	return r.read(row)
+}
+
+// read is at where the page is not decoded.
+func (r *rowInts) read(row int) int64 {
 	page := row / index.PageRows
 	if page != r.page {
 		r.page, r.n, r.vals = page, 0, nil
-	}
-	if r.vals != nil {
-		return r.vals[row%index.PageRows]
 	}
 	if r.n++; r.n > decodeAfter {
 		if r.buf == nil {

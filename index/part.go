@@ -44,6 +44,9 @@ type Ints interface {
 // Column is the cells of one field: each row has a code, each code a cell.
 type Column interface {
 	Card() int // codes are 1..Card; 0 = the row has no such field
+	// Scalars says that the codes up to it are of cells with a term; of those
+	// beyond nothing is said.
+	Scalars() int
 	Codes() Ints
 	Cell(code uint32) []byte
 	Count(code uint32) int // rows with this code

@@ -37,8 +37,10 @@ func (c *runColumn) ints(sec section, n int) *pagedInts {
 	return &pagedInts{view: c.view, col: c.num, sec: sec, n: n}
 }
 
-func (c *runColumn) Card() int   { return c.h.card }
-func (c *runColumn) Codes() Ints { return c.codes }
+func (c *runColumn) Card() int { return c.h.card }
+
+func (c *runColumn) Scalars() int { return c.h.scalars }
+func (c *runColumn) Codes() Ints  { return c.codes }
 
 func (c *runColumn) Count(code uint32) int {
 	return int(c.starts.At(int(code)) - c.starts.At(int(code)-1))
