@@ -57,6 +57,7 @@ type Engine struct {
 	ticking              sync.WaitGroup
 	stopTick             chan struct{}
 
+	armed    atomic.Bool // errors of the log end all writes; see logFS
 	failOnce sync.Once
 	failed   chan struct{}
 	failErr  error
@@ -211,13 +212,18 @@ func (e *Engine) open() error {
 	e.merger.start()
 	e.ticking.Add(1)
 	go e.tick()
+	e.armed.Store(true)
 	return nil
 }
 
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	fs := vfs.OnDiskFull(markerFS{e.opts.FS}, func() { e.disk.releaseBallast() })
+	fs := &logFS{
+		FS:    vfs.OnDiskFull(markerFS{e.opts.FS}, func() { e.disk.releaseBallast() }),
+		armed: &e.armed,
+		fail:  e.fail,
+	}
 	mem := uint64(e.opts.Memory)
 	opts := &pebble.Options{
 		FS:                          fs,
@@ -236,6 +242,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	opts.EventListener = &pebble.EventListener{
+		WALCreated:      func(info pebble.WALCreateInfo) { _ = fs.end("create", info.Err) },
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&CorruptError{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
@@ -372,6 +379,7 @@ func (e *Engine) Close() error {
 	close(e.queue)
 	e.running.Wait()
 	err := e.hwm.write(e.total())
+	e.armed.Store(false)
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}
