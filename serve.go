@@ -106,10 +106,11 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	if err != nil {
 		return exitFailed, err
 	}
-	// The runtime keeps the heap under the budget by collecting more often. A
-	// GOMEMLIMIT of the operator's own is left alone.
+	// The runtime keeps the heap under the budget by collecting more often; an
+	// eighth is left for the program itself and for what is allocated while a
+	// collection runs. A GOMEMLIMIT of the operator's own is left alone.
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(cfg.Memory))
+		debug.SetMemoryLimit(int64(cfg.Memory) / 8 * 7)
 	}
 
 	// Caught from here on, so that a signal during a long recovery ends it in order.

@@ -3,9 +3,38 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
+
 	"cairn/engine/event"
 	"cairn/index"
 )
+
+// holdFilters keeps in memory the filters of the newest runs there are when the
+// store is opened: of their message ids nothing else knows yet. At most about bytes
+// of them, and of small runs none.
+func (e *Engine) holdFilters(bytes int64) error {
+	since := e.now().Add(-e.opts.Dedup).UnixMilli()
+	var runs []*index.Run
+	for _, s := range e.allSites() {
+		for _, r := range s.sealed() {
+			if r.ReceivedMax >= since && r.Rows >= uint64(e.opts.SealRows)/2 {
+				runs = append(runs, r)
+			}
+		}
+	}
+	slices.SortFunc(runs, func(a, b *index.Run) int { return cmp.Compare(b.ReceivedMax, a.ReceivedMax) })
+	for _, r := range runs {
+		n, err := r.HoldFilter()
+		if err != nil {
+			return err
+		}
+		if bytes -= int64(n); bytes <= 0 {
+			break
+		}
+	}
+	return nil
+}
 
 // findBefore looks for an event with e's message id among those of lower seqs than
 // covered, within the time message ids are remembered. It returns its seq, 0 when

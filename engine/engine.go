@@ -195,6 +195,9 @@ func (e *Engine) open() error {
 	if err := e.replay(seq); err != nil {
 		return err
 	}
+	if err := e.holdFilters(e.opts.Memory / 16); err != nil {
+		return err
+	}
 	if total := e.total(); total < e.hwm.events {
 		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.events)
 	}

@@ -6,6 +6,7 @@ package engine
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -168,14 +169,18 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		}
 		return false, err
 	}
-	site.merged(old, index.NewRun(d, m.e.db, m.e.cache, format))
+	r := index.NewRun(d, m.e.db, m.e.cache, format)
+	site.merged(old, r)
 	for _, r := range old {
 		runtime.AddCleanup(r, m.unread, r.Run)
 	}
 	m.e.stats.merges.Add(1)
 	m.e.stats.mergedEvents.Add(d.Rows)
 	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
-	return true, nil
+	if slices.ContainsFunc(old, (*index.Run).HoldsFilter) {
+		_, err = r.HoldFilter()
+	}
+	return true, err
 }
 
 // mergeCache is the bytes of pages a merge keeps.

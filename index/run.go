@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
@@ -24,6 +25,7 @@ type Run struct {
 	once   sync.Once
 	header *header
 	err    error
+	filter atomic.Pointer[[][]byte] // its pages, where they are held
 }
 
 // NewRun makes a Run of a descriptor. Nothing is read until it is asked.
@@ -117,12 +119,37 @@ func (r *Run) MayHold(term string) (bool, error) {
 		return false, err
 	}
 	hash := xxhash.Sum64String(term)
-	b, err := r.load(pageKey{run: r.Run, col: colFilter, page: uint32(filterPage(hash, h.filter))}, loadAny)
+	page := filterPage(hash, h.filter)
+	if held := r.filter.Load(); held != nil {
+		return filterHas((*held)[page], hash), nil
+	}
+	b, err := r.load(pageKey{run: r.Run, col: colFilter, page: uint32(page)}, loadAny)
 	if err != nil {
 		return false, err
 	}
 	return filterHas(b, hash), nil
 }
+
+// HoldFilter reads the whole filter, so that MayHold need not look for its pages
+// any more. It returns how many bytes it holds.
+func (r *Run) HoldFilter() (bytes int, err error) {
+	h, err := r.loadHeader()
+	if err != nil || h.filter == 0 {
+		return 0, err
+	}
+	pages := make([][]byte, h.filter)
+	for i := range pages {
+		if pages[i], err = r.load(pageKey{run: r.Run, col: colFilter, page: uint32(i)}, loadAny); err != nil {
+			return 0, err
+		}
+		bytes += len(pages[i])
+	}
+	r.filter.Store(&pages)
+	return bytes, nil
+}
+
+// HoldsFilter says whether HoldFilter was called.
+func (r *Run) HoldsFilter() bool { return r.filter.Load() != nil }
 
 // Properties lists the properties the run has totals of, sorted.
 func (r *Run) Properties() ([]string, error) {

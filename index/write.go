@@ -30,9 +30,9 @@ const (
 	// of these rows instead of a code for every row.
 	sparseShare = 16
 
-	// listPass bounds the cells, and the entries, of the lists that are made in one
-	// pass over a column, and so its memory: 12 bytes for each.
-	listPass = 1 << 20
+	// listPass bounds the entries of the lists that are made in one pass over a
+	// column, and so its memory: 6 bytes for each.
+	listPass = 2 << 20
 )
 
 // source is a part a run is written from.
@@ -195,6 +195,7 @@ type columnWriter struct {
 	h       columnHeader
 	sources []*columnSource // nil where no row of the source has the field
 	remap   []packedInts    // of each source, from its codes to the run's; nil = the same
+	starts  packedInts      // the starts again, to be asked
 	rowSum  uint64          // of the codes, once for each row that has them
 	leafSum uint64          // of what the arrays and objects hold
 	filter  filterPages     // nil = none is kept
@@ -222,8 +223,11 @@ func (b *runWriter) column(field string) *columnWriter {
 func (c *columnWriter) write() {
 	starts := c.dictionary()
 	c.check()
+	for _, page := range starts {
+		c.starts.pages = append(c.starts.pages, viewInts(page))
+	}
 	c.h.sparse = c.h.present < c.header.rows/sparseShare
-	c.h.lists = c.h.card > listCard && c.h.present/c.h.card < listShare
+	c.h.lists = c.h.card > listCard && c.h.present/c.h.card < listShare && c.header.rows <= blockRows<<16
 	for page, data := range starts {
 		c.set(pageKey{c.run, c.num, secStarts, uint32(page)}, data)
 	}
@@ -282,49 +286,56 @@ func (c *columnWriter) each(yield func(row int, code uint32)) {
 }
 
 // lists writes, for each code, the blocks of codes it is in. They are gathered
-// for a range of codes at a time.
+// for a range of codes at a time, in room for as many as they have rows.
 func (c *columnWriter) lists() {
 	blocks := c.pages(c.num, secBlocks)
 	var startPages [][]byte
 	starts := &intsWriter{emit: func(_ uint32, data []byte) { startPages = append(startPages, data) }}
 	starts.add(0)
 	total := int64(0)
-	var entries []uint32   // of the range: block numbers, code by code
-	var ends, last []int32 // by code of the range: where its entries end; its newest block, plus 1
+	var entries []uint16 // of the range: block numbers, code by code
+	var ends []uint32    // by code of the range: where its entries end
 	for lo := 0; lo < c.h.card && c.err == nil; {
-		// How many entries each code has.
-		n := min(c.pass, c.h.card-lo)
-		ends, last = resize(ends, n), resize(last, n)
-		c.eachBlock(lo, n, last, func(i int, _ int32) { ends[i]++ })
-		sum := int32(0)
-		for i := range n {
-			if sum += ends[i]; int(sum) > c.pass && i > 0 {
-				sum -= ends[i]
-				n = i
-				break
+		base, n := c.starts.at(lo), 0
+		ends = ends[:0]
+		for lo+n < c.h.card && (n == 0 || c.starts.at(lo+n+1)-base <= int64(c.pass)) {
+			ends = append(ends, uint32(c.starts.at(lo+n)-base))
+			n++
+		}
+		room := int(c.starts.at(lo+n) - base)
+		if cap(entries) < room {
+			entries = make([]uint16, room)
+		}
+		entries = entries[:room]
+		at := 0 // among the codes as they are stored
+		c.each(func(row int, code uint32) {
+			if !c.h.sparse {
+				at = row
 			}
-			ends[i] = sum
-		}
-		if cap(entries) < int(sum) {
-			entries = make([]uint32, sum)
-		}
-		// ends become the places of the next entry, and are ends again when all are there.
-		for i := n - 1; i > 0; i-- {
-			ends[i] = ends[i-1]
-		}
-		ends[0] = 0
-		last = resize(last, n)
-		c.eachBlock(lo, n, last, func(i int, block int32) {
-			entries[:sum][ends[i]] = uint32(block)
+			block := uint16(at / blockRows)
+			at++
+			i := int(code) - 1 - lo
+			if i < 0 || i >= n {
+				return
+			}
+			end := ends[i]
+			if int(end) >= room || int64(end) >= c.starts.at(lo+i+1)-base {
+				return // of a damaged source there may be more rows than it counts, which write has found
+			}
+			if end > 0 && entries[end-1] == block && int64(end) > c.starts.at(lo+i)-base {
+				return
+			}
+			entries[end] = block
 			ends[i]++
 		})
-		for _, end := range ends[:n] {
-			starts.add(total + int64(end))
+		for i, end := range ends {
+			list := entries[c.starts.at(lo+i)-base : end]
+			for _, block := range list {
+				blocks.add(int64(block))
+			}
+			total += int64(len(list))
+			starts.add(total)
 		}
-		for _, block := range entries[:sum] {
-			blocks.add(int64(block))
-		}
-		total += int64(sum)
 		lo += n
 	}
 	blocks.flush()
@@ -332,32 +343,6 @@ func (c *columnWriter) lists() {
 	for page, data := range startPages {
 		c.set(pageKey{c.run, c.num, secListStarts, uint32(page)}, data)
 	}
-}
-
-// eachBlock calls yield once for each block a code of lo+1…lo+n is in.
-func (c *columnWriter) eachBlock(lo, n int, last []int32, yield func(i int, block int32)) {
-	at := 0 // among the codes as they are stored
-	c.each(func(row int, code uint32) {
-		if !c.h.sparse {
-			at = row
-		}
-		block := int32(at / blockRows)
-		at++
-		if i := int(code) - 1 - lo; i >= 0 && i < n && last[i] != block+1 {
-			last[i] = block + 1
-			yield(i, block)
-		}
-	})
-}
-
-// resize returns n zeros.
-func resize(s []int32, n int) []int32 {
-	if cap(s) < n {
-		return make([]int32, n)
-	}
-	s = s[:n]
-	clear(s)
-	return s
 }
 
 // leaves writes what is inside arrays and objects. Cells of several sources may

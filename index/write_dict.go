@@ -2,7 +2,11 @@
 
 package index
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"sort"
+)
 
 // dictHead is a source's next cell.
 type dictHead struct {
@@ -38,21 +42,27 @@ func (c *columnWriter) dictionary() (starts [][]byte) {
 	if many := len(c.runWriter.sources) > 1; many {
 		c.remap = make([]packedInts, len(c.sources))
 	}
+	// The heads stay in order of their cells, so that the next cell is found in a few
+	// comparisons.
+	put := func(h *dictHead, among []*dictHead) []*dictHead {
+		i := sort.Search(len(among), func(i int) bool { return c.format.Compare(among[i].cell, h.cell) >= 0 })
+		return slices.Insert(among, i, h)
+	}
+	sorted := heads[:0:0]
+	for _, h := range heads {
+		sorted = put(h, sorted)
+	}
+	heads = sorted
 	sum := int64(0)
 	var term, before []byte
+	same := make([]*dictHead, 0, len(heads))
 	for len(heads) > 0 && c.err == nil {
-		cell := heads[0].cell
-		for _, h := range heads[1:] {
-			if c.format.Compare(h.cell, cell) < 0 {
-				cell = h.cell
-			}
-		}
-		if c.h.card > 0 && c.format.Compare(before, cell) >= 0 {
+		if len(heads[0].cell) == 0 || c.h.card > 0 && c.format.Compare(before, heads[0].cell) >= 0 {
 			c.err = errUnsorted
 			break
 		}
-		before = append(before[:0], cell...)
-		cell = before
+		before = append(before[:0], heads[0].cell...)
+		cell := before
 		c.h.card++
 		dict.add(cell)
 		if c.format.Scalar(cell) {
@@ -67,12 +77,12 @@ func (c *columnWriter) dictionary() (starts [][]byte) {
 				return true
 			})
 		}
-		kept := heads[:0]
-		for _, h := range heads {
-			if !bytes.Equal(h.cell, cell) {
-				kept = append(kept, h)
-				continue
-			}
+		same = same[:0]
+		for len(heads) > 0 && bytes.Equal(heads[0].cell, cell) {
+			same = append(same, heads[0])
+			heads = slices.Delete(heads, 0, 1)
+		}
+		for _, h := range same {
 			n := h.count(h.code)
 			sum += int64(n)
 			c.rowSum += uint64(n) * mix(int64(c.h.card), 0)
@@ -80,10 +90,9 @@ func (c *columnWriter) dictionary() (starts [][]byte) {
 				c.remap[h.source].add(int64(c.h.card))
 			}
 			if h.pull() {
-				kept = append(kept, h)
+				heads = put(h, heads)
 			}
 		}
-		heads = kept
 		sums.add(sum)
 	}
 	sums.flush()
