@@ -141,6 +141,9 @@ func Open(opts Options) (*Engine, error) {
 
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
+	if _, err := fs.Stat(fs.PathJoin(dir, partialName)); err == nil {
+		return fmt.Errorf("the restore into %s did not come to its end: remove the directory and restore again", dir)
+	}
 	if err := makeDir(fs, storeDir(fs, dir)); err != nil {
 		return err
 	}

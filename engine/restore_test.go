@@ -277,7 +277,8 @@ func TestUnfinishedRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole, refused, none := 0, 0, 0
-	for at := 1; ; at++ {
+	for i := 2; ; i++ {
+		at, percent := i/2, 100*(i%2)
 		mem := vfs.NewCrashableMem()
 		good.write(t, mem, "snap")
 		var mu sync.Mutex // Pebble removes files in a goroutine of its own
@@ -288,7 +289,7 @@ func TestUnfinishedRestore(t *testing.T) {
 			defer mu.Unlock()
 			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
 				if ops++; ops == at {
-					left = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100 * (at % 2), RNG: rand.New(rand.NewPCG(4, uint64(at)))})
+					left = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(4, uint64(at)))})
 				}
 			}
 			return nil

@@ -151,11 +151,14 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	return nil
 }
 
+// partialName is the store while it is being restored. A directory that has one
+// is not opened: it would be taken for a new and empty store.
+const partialName = storeName + ".partial"
+
 // restore copies the store to a name beside its own, makes it ready there and
-// then gives it its name. The mark comes first: until then the directory is one
-// that has lost its events, which does not open as a new and empty store.
+// then gives it its name.
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
-	part := storeName + ".partial"
+	part := partialName
 	if err := makeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
 		return err
 	}
