@@ -3,40 +3,51 @@ package matomo
 import (
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
 )
 
 // This file reads text of a page that is not UTF-8.
 
 // charset decodes what stands in the query of a page's url, by the charset the page
-// is said to have (cs). Bytes that are UTF-8 are taken for it; of the others only the
-// Latin ones are known, which is also what an unknown name stands for.
+// is said to have (cs): any label of the WHATWG's encoding list. Text that the charset
+// does not have, and a name that is no charset's, leave it as it was sent.
+//
+// Bytes that are UTF-8 are taken for it, since links to a page are often written by
+// systems that know nothing of its charset, and hardly any text of another charset is
+// UTF-8 by chance. Pages in UTF-16, and in what browsers do not read, have their urls
+// in UTF-8.
 func (h *hit) charset() func(string) string {
-	switch strings.ToLower(strings.TrimSpace(h.p.text(pCharset))) {
-	case "", "utf-8", "utf8":
+	label := h.p.text(pCharset)
+	if label == "" || len(label) > charsetBytesMax {
 		return asSent
 	}
-	return latin
+	charset, err := htmlindex.Get(label)
+	if err != nil {
+		return asSent
+	}
+	switch name, _ := htmlindex.Name(charset); name {
+	case "utf-8", "utf-16le", "utf-16be", "replacement":
+		return asSent
+	}
+	return func(s string) string { return decodeCharset(charset, s) }
 }
+
+// charsetBytesMax is the longest name of a charset that is looked at.
+const charsetBytesMax = 64
 
 func asSent(s string) string { return s }
 
-// latin reads s as ISO-8859-1, and the codes that has no letters for as Windows-1252.
-func latin(s string) string {
-	if utf8.ValidString(s) {
+// decodeCharset reads s in a charset. An escape is a byte of UTF-8 too, and what
+// ISO-2022-JP is made of.
+func decodeCharset(charset encoding.Encoding, s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, '\x1b') < 0 {
 		return s
 	}
-	b := make([]byte, 0, 2*len(s))
-	for i := range len(s) {
-		r := rune(s[i])
-		if r >= 0x80 && r < 0xa0 {
-			r = windows1252[r-0x80]
-		}
-		b = utf8.AppendRune(b, r)
+	text, err := charset.NewDecoder().String(s)
+	if err != nil || strings.ContainsRune(text, utf8.RuneError) {
+		return s
 	}
-	return string(b)
-}
-
-var windows1252 = [32]rune{
-	'€', utf8.RuneError, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', utf8.RuneError, 'Ž', utf8.RuneError,
-	utf8.RuneError, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', utf8.RuneError, 'ž', 'Ÿ',
+	return text
 }
