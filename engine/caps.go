@@ -44,6 +44,10 @@ type caps struct {
 	// names are the properties each site has ever counted, read once; one that is
 	// not among them is new, and nothing need be read for it.
 	names map[uint32]map[uint64]struct{}
+	// unread is told of a run whose totals cannot be read. Its values then do not
+	// weigh on the cap, which is a bound and no promise; what was capped stands in
+	// each row, so that a recount agrees.
+	unread func(error)
 
 	event uint64   // at hand, by number
 	free  []*delta // for later groups
@@ -77,8 +81,8 @@ type delta struct {
 	other  int // place of event.Other, plus 1; 0 = none
 }
 
-func newCaps(db pebble.Reader) *caps {
-	return &caps{db: db, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), names: make(map[uint32]map[uint64]struct{})}
+func newCaps(db pebble.Reader, unread func(error)) *caps {
+	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), names: make(map[uint32]map[uint64]struct{})}
 }
 
 // nextEvent says that what follows is of another event.
@@ -273,9 +277,7 @@ func (c *caps) load(s *siteState, set *daySet, settle func()) error {
 	}
 	for _, r := range s.sealed() {
 		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
-			if err := r.Totals(set.key.property, set.key.day, set.key.day, add); err != nil {
-				return err
-			}
+			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, add))
 		}
 	}
 	return nil
@@ -289,9 +291,7 @@ func (c *caps) loadNames(s *siteState, names map[uint64]struct{}, settle func())
 	}
 	for _, r := range s.sealed() {
 		properties, err := r.Properties()
-		if err != nil {
-			return err
-		}
+		c.unread(err)
 		for _, p := range properties {
 			names[maphash.String(c.seed, p)] = struct{}{}
 		}

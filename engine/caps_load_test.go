@@ -28,7 +28,11 @@ func memoryDB(t *testing.T) *pebble.DB {
 // their own.
 func TestCapsForgetAndLoad(t *testing.T) {
 	db := memoryDB(t)
-	c := newCaps(db)
+	c := newCaps(db, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	c.max = 3
 	site, other := newSiteState(1), newSiteState(2)
 	settled := 0

@@ -59,6 +59,8 @@ type submitted struct {
 	hi, lo  uint64
 	outcome *Outcome
 	begins  bool // it is the first event of its session; set when it is placed
+	// original is the seq of the event in the log that has its message id, 0 = none.
+	original uint64
 }
 
 // group is what is committed together.
@@ -190,6 +192,13 @@ func (s *sequencer) take(g *group, sub *submission) {
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}
+	// What is read from sealed rows is read first: where they are damaged the request
+	// is refused, nothing of it being placed, and all others go on.
+	for i := range sub.events {
+		if sub.err = s.findOriginal(&sub.events[i]); sub.err != nil {
+			return
+		}
+	}
 	for i := range sub.events {
 		if err := s.place(g, &sub.events[i]); err != nil {
 			// Part of the request is placed: the group cannot go on without it.
@@ -200,24 +209,37 @@ func (s *sequencer) take(g *group, sub *submission) {
 	}
 }
 
+// nextSeq is the seq that the site's next event gets.
+func (s *sequencer) nextSeq(site *siteState) uint64 {
+	return max(1, s.next[site])
+}
+
+// findOriginal looks for the event in the log that has ev's message id.
+func (s *sequencer) findOriginal(ev *submitted) (err error) {
+	e, site := ev.event, ev.site
+	if e.MessageID == "" {
+		return nil
+	}
+	ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
+	if ev.original = s.recent.find(ev.hi, ev.lo); ev.original != 0 {
+		return nil
+	}
+	next := s.nextSeq(site)
+	covered := s.recent.covers(site.id, next)
+	if !s.seen.maybe(ev.hi) {
+		covered = min(covered, s.seen.covers(site.id, next))
+	}
+	ev.original, err = s.e.findBefore(site, e, covered)
+	return err
+}
+
 func (s *sequencer) place(g *group, ev *submitted) error {
 	e, site := ev.event, ev.site
-	next, ok := s.next[site]
-	if !ok {
-		next = 1
-	}
+	next := s.nextSeq(site)
 	if e.MessageID != "" {
-		ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
-		seq := s.recent.find(ev.hi, ev.lo)
+		seq := ev.original
 		if seq == 0 {
-			var err error
-			covered := s.recent.covers(site.id, next)
-			if !s.seen.maybe(ev.hi) {
-				covered = min(covered, s.seen.covers(site.id, next))
-			}
-			if seq, err = s.e.findBefore(site, e, covered); err != nil {
-				return err
-			}
+			seq = s.recent.find(ev.hi, ev.lo) // of the same request
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq

@@ -181,7 +181,7 @@ func (e *Engine) open() error {
 		ids:    newIDs(e.db, int(e.opts.Memory/4096)),
 		recent: newRecent(e.opts.Memory / 16),
 		seen:   newSeen(e.opts.Memory / 8),
-		caps:   newCaps(e.db),
+		caps:   newCaps(e.db, e.unread),
 		next:   make(map[*siteState]uint64),
 	}
 	seq.ids.filter = newIDFilter(e.opts.Memory / 32)

@@ -50,9 +50,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	ends := make([]int, 0, len(records))
 	for i := range records {
 		r := &records[i]
-		if err := e.identify(r); err != nil {
-			return nil, err
-		}
+		e.identify(r)
 		e.recognise(r, now)
 		e.show(r, now)
 		ferr := e.prepare(r, now)
@@ -94,9 +92,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 		if o.Seq == 0 {
 			continue // it is not in the log
 		}
-		if err := e.recall(&sub.events[i]); err != nil {
-			return nil, err
-		}
+		e.recall(&sub.events[i])
 		if o.Status == Stored {
 			e.sightings.published(sub.events[i].site.id, sub.events[i].event, o.Seq, o.Session)
 		}

@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 
 	"cairn/engine/event"
@@ -25,35 +24,35 @@ import (
 //	                     event; when it is new, an id made from the session's, so
 //	                     that events that begin it together agree
 //	nothing was sent     a fresh id; the committer begins a session for it
-func (e *Engine) identify(r *Record) error {
+//
+// Where the first event cannot be read the session counts as new: a damaged run
+// must stop nobody who writes.
+func (e *Engine) identify(r *Record) {
 	ev := r.Event
 	if ev.Dialect != event.Opentracker || ev.User != "" || ev.Anonymous != "" {
-		return nil
+		return
 	}
 	if ev.Session == "" {
 		var b [16]byte
 		_, _ = rand.Read(b[:])
 		ev.Anonymous = hex.EncodeToString(b[:])
-		return nil
+		return
 	}
 	if who, ok := e.owners.get(r.Site.ID, ev.Session); ok {
 		ev.User, ev.Anonymous = who.user, who.anonymous
-		return nil
+		return
 	}
 	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
-	switch {
-	case err != nil:
-		return fmt.Errorf("find the owner of a session: %w", err)
+	switch e.unread(err); {
 	case first == nil || first.User == "" && first.Anonymous == "":
 		ev.Anonymous = e.public.derive(r.Site.ID, ev.Session)
-		return nil
+		return
 	case first.User != "":
 		ev.User = first.User
 	default:
 		ev.Anonymous = first.Anonymous
 	}
 	e.owners.put(r.Site.ID, ev.Session, first)
-	return nil
 }
 
 // sessionStart returns the first event of a session, nil when there is none yet.
@@ -98,25 +97,26 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 
 // recall follows up an event that is in the log. What the outcome of a duplicate
 // says of its original is the original's: when it was received and, in
-// Opentracker, whose it is.
-func (e *Engine) recall(s *submitted) error {
+// Opentracker, whose it is. Where that cannot be read it is left as the duplicate
+// has it: the event is stored, and so it is answered.
+func (e *Engine) recall(s *submitted) {
 	if s.outcome.Status != Duplicate {
 		if s.begins && s.event.Dialect == event.Opentracker {
 			e.owners.put(s.site.id, s.outcome.Session, s.event)
 		}
-		return nil
+		return
 	}
 	v := s.site.view()
 	if s.event.Dialect != event.Opentracker {
-		return v.received(s.outcome.Seq, &s.event.Received)
+		e.unread(v.received(s.outcome.Seq, &s.event.Received))
+		return
 	}
+	s.outcome.Session = s.event.Session
 	original, err := v.event(s.outcome.Seq)
-	if err != nil || original == nil {
-		return err
+	if e.unread(err); original != nil {
+		s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
+		s.outcome.Session = original.Session
 	}
-	s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
-	s.outcome.Session = original.Session
-	return nil
 }
 
 // derive makes an id of 32 hex digits from a text of a site. Only who has the

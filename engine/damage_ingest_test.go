@@ -1,0 +1,96 @@
+// Ingest over a damaged store: one bad page stops nobody who writes something
+// else, and what is stored is answered as stored.
+
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// Each trial zeroes a stretch of one table of a closed store and opens what is
+// left. Then come again: events with the message ids and in the sessions of sealed
+// ones, and new ones.
+func TestIngestOverDamage(t *testing.T) {
+	v := newVisitors(t, 500)
+	const sealed = 3000
+	for i := range sealed {
+		v.hit(event.Event{Session: fmt.Sprint("s", i%300), MessageID: fmt.Sprint("m", i), Properties: event.Object{{Key: "plan", Value: event.Str(fmt.Sprint("p", i%7))}, {Key: "text", Value: event.Str(strings.Repeat(fmt.Sprintf("%x", i*i*7919), 9))}}})
+	}
+	v.reopen()
+	if v.engine.Stats().Runs == 0 {
+		t.Fatal("nothing is sealed")
+	}
+	if err := v.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good := readFiles(t, v.fs, "visitors")
+	defer v.open()
+	site := &engine.Site{ID: 1, Name: "one"}
+	var opened, refused, known, unread int
+	for _, name := range good.names() {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		for at := 0; at < len(good[name]); at += max(64, len(good[name])/12) {
+			bad := append([]byte{}, good[name]...)
+			clear(bad[at:min(at+16, len(bad))])
+			fatal := make(chan error, 8)
+			e, err := engine.Open(engine.Options{
+				Dir: "data", FS: good.with(name, bad).mem(t), Sites: []*engine.Site{site}, Reserve: -1, SealRows: 500, Memory: 8 << 20,
+				Now: v.now, Fatal: func(err error) { fatal <- err },
+			})
+			if err != nil {
+				continue
+			}
+			opened++
+			what := fmt.Sprintf("%s zeroed at %d", name, at)
+			send := func(ev event.Event) (engine.Outcome, error) {
+				t.Helper()
+				ev.Dialect, ev.Type = event.Opentracker, event.Track
+				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true)
+				if err != nil {
+					if engine.Corrupt(err) == nil {
+						t.Fatalf("%s: %v, which says nothing of damage", what, err)
+					}
+					return engine.Outcome{}, err
+				}
+				if ev.User+ev.Anonymous == "" || out[0].Session == "" {
+					t.Errorf("%s: answered %+v of user %q, anonymous %q", what, out[0], ev.User, ev.Anonymous)
+				}
+				return out[0], nil
+			}
+			before := e.Stats().Corruptions
+			for i := 0; i < sealed; i += 193 {
+				switch out, err := send(event.Event{Session: fmt.Sprint("s", i%300), MessageID: fmt.Sprint("m", i)}); {
+				case err != nil:
+					refused++
+				case out.Status != engine.Duplicate || out.ID == "":
+					t.Errorf("%s: m%d came again and is %+v", what, i, out)
+				default:
+					known++
+				}
+				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); err != nil || out.Status != engine.Stored {
+					t.Errorf("%s: a new event is %+v, %v", what, out, err)
+				}
+			}
+			if e.Stats().Corruptions > before {
+				unread++
+			}
+			_ = e.Close()
+			select {
+			case err := <-fatal:
+				t.Errorf("%s: the store stopped: %v", what, err)
+			default:
+			}
+		}
+	}
+	t.Logf("%d opened, %d of them with damage met; %d known, %d refused", opened, unread, known, refused)
+	if opened == 0 || unread == 0 || known == 0 {
+		t.Error("the trials prove nothing")
+	}
+}
