@@ -19,7 +19,7 @@
 //	slices.go     the rows of a view, read side by side; answers.go what queries
 //	              asked lately were answered
 //	counters.go   counters and their splits: counted.go what a row counts under,
-//	              tally.go adding up, partials.go what is kept of it by slice,
+//	              tally.go and pairs.go adding up, partials.go what is kept of it by slice,
 //	              properties.go the list of what is counted
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
 //	links.go      which ordinals name one person

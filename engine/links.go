@@ -68,6 +68,24 @@ func (l *links) roots(ords []uint64) {
 	}
 }
 
+// rootPairs puts the roots of their persons in the place of the ordinals of pairs
+// and reports whether any changed.
+func (l *links) rootPairs(pairs []uint64) (changed bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.root) == 0 {
+		return false
+	}
+	for i, p := range pairs {
+		row, ord := splitPair(p)
+		if r := l.find(ord); r != ord {
+			pairs[i] = pairOf(row, r)
+			changed = true
+		}
+	}
+	return changed
+}
+
 // set returns the root and all members of an ordinal's set, ascending.
 func (l *links) set(ord uint64) []uint64 {
 	l.mu.RLock()

@@ -24,7 +24,7 @@ func (p *partial) pack() *packed {
 	p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
 	return &packed{
 		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
-		persons: packPairs(slices.Clone(p.persons)), older: packPairs(slices.Clone(p.older)), own: packPairs(own),
+		persons: packPairs(p.persons.pairs), older: packPairs(p.older.pairs), own: packPairs(sortPairs(own)),
 	}
 }
 
@@ -34,8 +34,9 @@ func (k *packed) unpack(first uint64) *partial {
 	p.first = first
 	p.names = terms{names: k.names}
 	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
-	p.persons, p.older = unpackPairs(p.persons, k.persons), unpackPairs(p.older, k.older)
-	p.packedOwn = unpackPairs(p.packedOwn, k.own)
+	p.persons.pairs = unpackPairs(p.persons.pairs, k.persons)
+	p.older.pairs = unpackPairs(p.older.pairs, k.older)
+	p.own.pairs = unpackPairs(p.own.pairs, k.own)
 	return p
 }
 
@@ -48,10 +49,8 @@ func (k *packed) size() int {
 	return n
 }
 
-// packPairs sorts the pairs and packs each once.
+// packPairs packs sorted pairs.
 func packPairs(pairs []uint64) []byte {
-	slices.Sort(pairs)
-	pairs = slices.Compact(pairs)
 	b := make([]byte, 0, 3*len(pairs))
 	last := uint64(0)
 	for _, p := range pairs {

@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 
 	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"pgregory.net/rapid"
 )
 
 // Questions asked again and again while rows come, are sealed, and persons become
@@ -71,19 +69,4 @@ func TestPartialsAgree(t *testing.T) {
 	if len(e.partials.byKey) < 2*len(queries) {
 		t.Errorf("%d partials are kept", len(e.partials.byKey))
 	}
-}
-
-// Packed pairs are the pairs, each once, in order.
-func TestPackPairs(t *testing.T) {
-	pairs := rapid.Custom(func(t *rapid.T) uint64 {
-		return pairOf(rapid.SampledFrom([]int{0, 1, 7, pairRowsMax - 1}).Draw(t, "row"), rapid.SampledFrom([]uint64{1, 2, 300, 1 << 39, 1<<40 - 1}).Draw(t, "ordinal"))
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.SliceOf(pairs).Draw(t, "pairs")
-		got := unpackPairs(nil, packPairs(slices.Clone(want)))
-		slices.Sort(want)
-		if want = slices.Compact(want); !slices.Equal(got, want) {
-			t.Fatalf("%x, want %x", got, want)
-		}
-	})
 }

@@ -30,12 +30,10 @@ type partial struct {
 	names   terms
 	keys    []tallyKey  // of its rows; values and segments by number in names
 	events  []int64     // by row
-	persons []uint64    // pairs of row and ordinal, some twice
-	older   []uint64    // pairs of sessions that began before the slice, some twice
+	persons pairBag     // of (row, ordinal)
+	older   pairBag     // of sessions that began before the slice
 	began   []*beganSet // by row, for the first rows: sessions that began in the slice
-	own     pairSet     // of those of all other rows
-
-	packedOwn []uint64 // of both, when the partial was kept
+	own     pairBag     // of those of all other rows
 
 	latePersons, lateSessions lately
 
@@ -108,13 +106,13 @@ func (p *partial) add(k tallyKey) int32 {
 func (p *partial) count(row int, by int64, person, session uint64) {
 	p.events[row] = index.AddSaturating(p.events[row], by)
 	if pair := pairOf(row, person); person != 0 && p.latePersons.new(pair) {
-		p.persons = append(p.persons, pair)
+		p.persons.add(pair)
 	}
 	pair := pairOf(row, session)
 	switch {
 	case session == 0 || !p.lateSessions.new(pair):
 	case session < p.first:
-		p.older = append(p.older, pair)
+		p.older.add(pair)
 	case row < beganRows:
 		for len(p.began) <= row {
 			p.began = append(p.began, nil)
@@ -125,16 +123,15 @@ func (p *partial) count(row int, by int64, person, session uint64) {
 		at := session - p.first
 		p.began[row][at/64%uint64(len(beganSet{}))] |= 1 << (at % 64)
 	default:
-		p.own.put(pair)
+		p.own.add(pair)
 	}
 }
 
 // eachOwn calls fn with every pair of a row and a session that began in the slice.
 func (p *partial) eachOwn(fn func(row int, session uint64)) {
-	for _, pair := range p.packedOwn {
+	for _, pair := range p.own.pairs {
 		fn(splitPair(pair))
 	}
-	p.own.each(fn)
 	for row, set := range p.began {
 		if set == nil {
 			continue
@@ -156,16 +153,26 @@ const beganRows = 64
 // partials are kept for their memory.
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
+// sorted sorts out what came twice.
+func (p *partial) sorted() *partial {
+	p.persons.pairs = sortPairs(p.persons.pairs)
+	p.older.pairs = sortPairs(p.older.pairs)
+	p.own.pairs = sortPairs(p.own.pairs)
+	return p
+}
+
 // release gives the partial away, without what may have grown large.
 func (p *partial) release() {
-	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons[:0], older: p.older[:0], own: p.own, began: p.began, packedOwn: p.packedOwn[:0]}
-	keep.own.clear()
+	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons, older: p.older, own: p.own, began: p.began}
+	keep.persons.empty()
+	keep.older.empty()
+	keep.own.empty()
 	for _, b := range keep.began {
 		if b != nil {
 			clear(b[:])
 		}
 	}
-	if cap(p.keys) <= gridValues && cap(p.persons) <= sliceRows && cap(p.older) <= sliceRows && cap(p.packedOwn) <= sliceRows {
+	if cap(p.keys) <= gridValues {
 		*p = keep
 		partials.Put(p)
 	}
@@ -177,7 +184,8 @@ type tally struct {
 	steps    []int // of rows, in a series
 	names    terms
 	at       map[tallyKey]int
-	users    pairSet
+	users    pairLists
+	scratch  []uint64
 	sessions pairSet // that began in older slices than where they were met
 	all      distinct
 	total    int64
@@ -207,9 +215,10 @@ func (t *tally) merge(p *partial) bool {
 		r.Events = index.AddSaturating(r.Events, p.events[i])
 		t.total = index.AddSaturating(t.total, p.events[i])
 	}
-	for _, pair := range p.persons {
-		row, person := splitPair(pair)
-		t.users.add(rows[row], person)
+	t.scratch = renumber(t.scratch[:0], p.persons.pairs, rows)
+	t.users.add(t.scratch)
+	for _, pair := range t.scratch {
+		_, person := splitPair(pair)
 		t.all.users.add(person)
 	}
 	// A session that began in this slice is in no older one. If it goes on in a
@@ -220,7 +229,7 @@ func (t *tally) merge(p *partial) bool {
 		}
 		t.all.sessions.add(session)
 	})
-	for _, pair := range p.older {
+	for _, pair := range p.older.pairs {
 		row, session := splitPair(pair)
 		if t.sessions.add(rows[row], session) {
 			t.rows[rows[row]].Sessions++
@@ -254,8 +263,14 @@ func (t *tally) row(k tallyKey) int {
 
 // finish fills in the distinct numbers.
 func (t *tally) finish(l *links) CounterRow {
-	t.users.toRoots(l)
-	t.users.each(func(i int, _ uint64) { t.rows[i].Users++ })
+	users := t.users.all()
+	if l.rootPairs(users) {
+		users = sortPairs(users)
+	}
+	for _, pair := range users {
+		row, _ := splitPair(pair)
+		t.rows[row].Users++
+	}
 	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}
 }
 
@@ -391,7 +406,7 @@ func (sl *slice) partial(b budget, w *where, q *CounterQuery, s *steps) (*partia
 	if full {
 		return nil, tooManyValues()
 	}
-	return p, nil
+	return p.sorted(), nil
 }
 
 // wanted are the numbers of the values that are asked for, nil = all.
