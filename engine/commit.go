@@ -455,7 +455,10 @@ func (p *publisher) stage(g *group) error {
 			s.mu.Lock()
 			s.open = open
 			s.mu.Unlock()
+			p.e.hotBytes.Add(open.Bytes())
 		}
+		s.touched = p.e.stats.commits.Load()
+		before := s.open.Bytes()
 		s.open.Lock()
 		for _, r := range sg.records {
 			if err := appendRow(s.open, r); err != nil {
@@ -464,6 +467,7 @@ func (p *publisher) stage(g *group) error {
 			}
 		}
 		s.open.Unlock()
+		p.e.hotBytes.Add(s.open.Bytes() - before)
 		p.e.hot.Add(int64(len(sg.records)))
 	}
 	return nil

@@ -51,6 +51,7 @@ type Engine struct {
 
 	queued, queuedEvents atomic.Int64
 	hot                  atomic.Int64 // events not yet sealed
+	hotBytes             atomic.Int64 // about what they take in memory
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher
@@ -331,6 +332,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		}
 		if s.open != nil && groups[n] && s.open.Rows() >= e.opts.SealRows {
 			s.open.Publish()
+			e.hotBytes.Add(s.open.Bytes())
 			e.sealer.add(s, s.detach())
 		}
 		if s.open == nil {
@@ -364,6 +366,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	}
 	if s.open != nil {
 		s.open.Publish()
+		e.hotBytes.Add(s.open.Bytes())
 	}
 	return readLinks(e.db, s.id, func(_ uint64, l link) { s.links.join(l.a, l.b) })
 }

@@ -149,19 +149,24 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		d.ReceivedMax = max(d.ReceivedMax, r.ReceivedMax)
 		runs[i] = index.NewRun(r.Descriptor, m.e.db, cache, format)
 	}
-	path, err := s.write(&d, func(w index.Sink) error {
-		return index.Merge(&pacedSink{Sink: w, merger: m, since: start}, d.Run, runs, event.NumInts, event.FieldMessageID)
+	path, err := s.write(d.Run, func(w index.Sink) error {
+		sum := index.Checksum{Next: &pacedSink{Sink: w, merger: m, since: start}}
+		if err := index.Merge(&sum, d.Run, runs, event.NumInts, event.FieldMessageID); err != nil {
+			return err
+		}
+		d.Keys, d.Sum = sum.Keys, sum.Sum()
+		return nil
 	})
 	if err != nil {
 		return false, err
 	}
-	err = s.publish(path, &d, func(b *pebble.Batch) error {
+	err = s.publish(path, func(b *pebble.Batch) error {
 		for _, r := range old {
 			if err := r.Delete(b); err != nil {
 				return err
 			}
 		}
-		return nil
+		return d.Put(b)
 	})
 	if err != nil {
 		if m.e.failure() == nil {

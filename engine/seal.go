@@ -3,10 +3,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +35,7 @@ type sealer struct {
 	changed *sync.Cond
 	work    []sealWork
 	rows    int64 // waiting
+	bytes   int64 // in them
 	stopped bool
 	done    sync.WaitGroup
 	run     uint64 // next run id; under mu
@@ -78,17 +81,17 @@ func (s *sealer) start() {
 	go func() {
 		defer s.done.Done()
 		for {
-			w, ok := s.next()
-			if !ok {
+			batch := s.next()
+			if batch == nil {
 				return
 			}
-			if err := s.seal(w.site, w.part); err != nil {
+			if err := s.seal(batch); err != nil {
 				if s.e.failure() == nil {
 					s.e.fail(fmt.Errorf("seal: %w", err))
 				}
 				return
 			}
-			s.finished(w)
+			s.finished(batch)
 		}
 	}()
 }
@@ -102,16 +105,29 @@ func (s *sealer) stop() {
 	s.done.Wait()
 }
 
-func (s *sealer) next() (sealWork, bool) {
+// sealBatch is how many parts are sealed in one go: those of many small sites, which
+// share a table and an fsync.
+const sealBatch = 256
+
+// next returns the oldest parts that wait, one or several small ones, nil when the
+// sealer has stopped.
+func (s *sealer) next() []sealWork {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.work) == 0 && !s.stopped {
 		s.changed.Wait()
 	}
 	if s.stopped {
-		return sealWork{}, false
+		return nil
 	}
-	return s.work[0], true
+	n, rows := 0, 0
+	for n < min(len(s.work), sealBatch) {
+		if rows += s.work[n].part.Rows(); n > 0 && rows > s.e.opts.SealRows {
+			break
+		}
+		n++
+	}
+	return s.work[:n:n]
 }
 
 func (s *sealer) add(site *siteState, part *index.Open) {
@@ -119,19 +135,25 @@ func (s *sealer) add(site *siteState, part *index.Open) {
 	defer s.mu.Unlock()
 	s.work = append(s.work, sealWork{site, part})
 	s.rows += int64(part.Rows())
+	s.bytes += part.Bytes()
 	s.changed.Broadcast()
 }
 
-func (s *sealer) finished(w sealWork) {
+func (s *sealer) finished(batch []sealWork) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work = s.work[1:]
-	s.rows -= int64(w.part.Rows())
+	s.work = s.work[len(batch):]
+	for _, w := range batch {
+		s.rows -= int64(w.part.Rows())
+		s.bytes -= w.part.Bytes()
+		s.e.hotBytes.Add(-w.part.Bytes())
+	}
 	s.changed.Broadcast()
 }
 
-// consider is called by the publisher after each group: parts that are complete,
-// or the largest when all together hold too much, go to the sealer.
+// consider is called by the publisher after each group: parts that are complete go
+// to the sealer, and, when all together hold too much, the largest, or, when it is
+// bytes that are too many, those of the sites that have waited longest for an event.
 func (s *sealer) consider(g *group) {
 	for _, sg := range g.order {
 		if o := sg.site.open; o != nil && o.Rows() >= s.e.opts.SealRows {
@@ -139,7 +161,7 @@ func (s *sealer) consider(g *group) {
 		}
 	}
 	s.mu.Lock()
-	waiting := s.rows
+	waiting, waitingBytes := s.rows, s.bytes
 	s.mu.Unlock()
 	for s.e.hot.Load()-waiting > int64(s.e.opts.HotEvents) {
 		var largest *siteState
@@ -153,48 +175,104 @@ func (s *sealer) consider(g *group) {
 		}
 		part := largest.detach()
 		waiting += int64(part.Rows())
+		waitingBytes += part.Bytes()
 		s.add(largest, part)
+	}
+	most := s.e.opts.Memory / 4
+	if s.e.hotBytes.Load()-waitingBytes <= most {
+		return
+	}
+	var idle []*siteState
+	for _, site := range s.e.allSites() {
+		if site.open != nil {
+			idle = append(idle, site)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *siteState) int { return cmp.Compare(a.touched, b.touched) })
+	for _, site := range idle {
+		if s.e.hotBytes.Load()-waitingBytes <= most*3/4 { // so that it is not soon again
+			return
+		}
+		part := site.detach()
+		waitingBytes += part.Bytes()
+		s.add(site, part)
 	}
 }
 
-// seal writes part as a run, then makes it exist and drops its rows from the log
-// in one batch.
-func (s *sealer) seal(site *siteState, part *index.Open) error {
+// sealing is a part that is being sealed.
+type sealing struct {
+	sealWork
+	index.Descriptor
+	snap   index.Part
+	totals []index.Total
+}
+
+// seal writes the parts as runs, then makes these exist and drops their rows from
+// the log in one batch.
+func (s *sealer) seal(batch []sealWork) error {
 	start := time.Now()
-	snap := part.Snapshot()
-	d := index.Descriptor{Site: site.id, First: part.First(), Rows: uint64(snap.Len()), Run: s.newRun()}
-	if err := s.coverIDs(site, d.Last()); err != nil {
+	var runs []*sealing
+	for _, w := range batch {
+		r, err := s.prepare(w)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, r)
+	}
+	path, err := s.write(runs[0].Run, func(w index.Sink) error {
+		for _, r := range runs {
+			sum := index.Checksum{Next: w}
+			if err := index.Build(&sum, r.Run, r.snap, event.NumInts, format, r.totals, event.FieldMessageID); err != nil {
+				return err
+			}
+			r.Keys, r.Sum = sum.Keys, sum.Sum()
+		}
+		return nil
+	})
+	if err != nil {
 		return err
+	}
+	err = s.publish(path, func(b *pebble.Batch) error {
+		for _, r := range runs {
+			if err := wal.Trim(b, r.Site, r.Last()+1); err != nil {
+				return err
+			}
+			if err := r.Put(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		r.site.sealedInto(index.NewRun(r.Descriptor, s.e.db, s.e.cache, format))
+		s.e.hot.Add(-int64(r.Rows))
+		s.e.stats.seals.Add(1)
+		s.e.merger.consider(r.site)
+	}
+	s.e.stats.sealNanos.Add(time.Since(start).Nanoseconds())
+	return nil
+}
+
+// prepare gathers what a run of the part needs, and gives it an id.
+func (s *sealer) prepare(w sealWork) (*sealing, error) {
+	r := &sealing{sealWork: w, snap: w.part.Snapshot()}
+	r.Descriptor = index.Descriptor{Site: w.site.id, First: w.part.First(), Rows: uint64(r.snap.Len()), Run: s.newRun()}
+	if err := s.coverIDs(w.site, r.Last()); err != nil {
+		return nil, err
 	}
 	var totals index.Totals
-	err := wal.Notes(s.e.db, site.id, d.First, d.Last()+1, func(_ uint64, note []byte) error {
-		return totals.AddNote(note)
-	})
-	if err != nil {
-		return err
+	if err := wal.Notes(s.e.db, r.Site, r.First, r.Last()+1, func(_ uint64, note []byte) error { return totals.AddNote(note) }); err != nil {
+		return nil, err
 	}
-	d.TimeMin, d.TimeMax = bounds(snap, event.IntTime)
-	dayMin, dayMax := bounds(snap, event.IntDay)
-	d.DayMin, d.DayMax = int32(dayMin), int32(dayMax)
-	_, d.ReceivedMax = bounds(snap, event.IntReceived)
-
-	sums := totals.Sorted()
-	path, err := s.write(&d, func(w index.Sink) error {
-		return index.Build(w, d.Run, snap, event.NumInts, format, sums, event.FieldMessageID)
-	})
-	if err != nil {
-		return err
-	}
-	err = s.publish(path, &d, func(b *pebble.Batch) error { return wal.Trim(b, d.Site, d.Last()+1) })
-	if err != nil {
-		return err
-	}
-	site.sealedInto(index.NewRun(d, s.e.db, s.e.cache, format))
-	s.e.hot.Add(-int64(d.Rows))
-	s.e.stats.seals.Add(1)
-	s.e.stats.sealNanos.Add(time.Since(start).Nanoseconds())
-	s.e.merger.consider(site)
-	return nil
+	r.totals = totals.Sorted()
+	r.TimeMin, r.TimeMax = bounds(r.snap, event.IntTime)
+	dayMin, dayMax := bounds(r.snap, event.IntDay)
+	r.DayMin, r.DayMax = int32(dayMin), int32(dayMax)
+	_, r.ReceivedMax = bounds(r.snap, event.IntReceived)
+	return r, nil
 }
 
 // newRun takes the id of a run to be.
@@ -205,18 +283,17 @@ func (s *sealer) newRun() uint64 {
 	return s.run - 1
 }
 
-// write makes the table of a run in the directory for it and fills in d's
-// checksum.
-func (s *sealer) write(d *index.Descriptor, run func(index.Sink) error) (path string, err error) {
+// write makes a table of runs, the first of which is first, in the directory for
+// them.
+func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, err error) {
 	fs := s.e.opts.FS
-	path = fs.PathJoin(s.e.opts.Dir, tmpName, fmt.Sprintf("run-%d.sst", d.Run))
+	path = fs.PathJoin(s.e.opts.Dir, tmpName, fmt.Sprintf("run-%d.sst", first))
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return "", err
 	}
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.e.pebbleOptions().MakeWriterOptions(6, s.e.db.TableFormat()))
-	sum := &index.Checksum{Next: w}
-	err = run(sum)
+	err = runs(w)
 	if cerr := w.Close(); err == nil { // syncs the file
 		err = cerr
 	}
@@ -224,12 +301,12 @@ func (s *sealer) write(d *index.Descriptor, run func(index.Sink) error) (path st
 		_ = fs.Remove(path)
 		return "", err
 	}
-	d.Keys, d.Sum = sum.Keys, sum.Sum()
 	return path, nil
 }
 
-// publish makes the run exist, in one batch with what replace puts there.
-func (s *sealer) publish(path string, d *index.Descriptor, replace func(*pebble.Batch) error) error {
+// publish takes in the table and makes its runs exist, in one batch with what goes
+// for them.
+func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	s.install.Lock()
 	defer s.install.Unlock()
 	if err := s.e.db.Ingest(context.Background(), []string{path}); err != nil {
@@ -238,16 +315,13 @@ func (s *sealer) publish(path string, d *index.Descriptor, replace func(*pebble.
 	_ = s.e.opts.FS.Remove(path) // Pebble has its own link
 	b := s.e.db.NewBatch()
 	defer b.Close()
-	if err := replace(b); err != nil {
-		return err
-	}
 	s.mu.Lock()
 	next := s.run
 	s.mu.Unlock()
 	if err := b.Set(storeKey("run"), binary.BigEndian.AppendUint64(nil, next), nil); err != nil {
 		return err
 	}
-	if err := d.Put(b); err != nil {
+	if err := put(b); err != nil {
 		return err
 	}
 	return b.Commit(pebble.Sync)

@@ -31,6 +31,7 @@ type siteState struct {
 	sealing []*index.Open // complete, waiting for the sealer; oldest first
 	open    *index.Open   // the newest rows; nil when there are none
 	last    uint64        // seq of the newest published event
+	touched uint64        // the publisher's: commits when the open part last grew
 }
 
 func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks()} }

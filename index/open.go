@@ -33,7 +33,7 @@ type Open struct {
 // NewOpen starts a part whose row 0 has seq first. numInts is how many integers
 // every row has.
 func NewOpen(format *Format, first uint64, numInts int) *Open {
-	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn)}
+	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: 4096 + 512*int64(numInts)}
 }
 
 // First is the seq of row 0.
@@ -92,7 +92,7 @@ func (o *Open) column(field []byte) *openColumn {
 	if c == nil {
 		c = &openColumn{name: string(field)}
 		o.columns[c.name] = c
-		o.bytes += 256
+		o.bytes += 1200
 	}
 	if o.at < len(o.order) {
 		o.order[o.at] = c

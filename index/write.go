@@ -149,13 +149,11 @@ func (b *runWriter) pages(col uint16, sec section) *intsWriter {
 type intsWriter struct {
 	emit   func(page uint32, data []byte)
 	page   uint32
-	n      int
-	values [PageRows]int64
+	values []int64
 }
 
 func (w *intsWriter) add(v int64) {
-	w.values[w.n] = v
-	if w.n++; w.n == PageRows {
+	if w.values = append(w.values, v); len(w.values) == PageRows {
 		w.flush()
 	}
 }
@@ -168,9 +166,9 @@ func (w *intsWriter) zeros(n int) {
 
 // flush ends the last page.
 func (w *intsWriter) flush() {
-	if w.n > 0 {
-		w.emit(w.page, appendInts(nil, w.values[:w.n]))
-		w.page, w.n = w.page+1, 0
+	if len(w.values) > 0 {
+		w.emit(w.page, appendInts(nil, w.values))
+		w.page, w.values = w.page+1, w.values[:0]
 	}
 }
 
