@@ -5,7 +5,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sort"
 	"time"
@@ -201,16 +200,7 @@ func (e *Engine) Event(_ context.Context, site *Site, id string) (*event.Event, 
 
 // eachRow calls fn for every row that satisfies w, part by part, oldest first.
 func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row int))) error {
-	return v.eachRowOf(b, w, slices.All(v.parts), part)
-}
-
-// eachRowNewest is eachRow with the newest part first; the rows of a part ascend.
-func (v *view) eachRowNewest(b budget, w *where, part func(p *viewPart) (fn func(row int))) error {
-	return v.eachRowOf(b, w, slices.Backward(v.parts), part)
-}
-
-func (v *view) eachRowOf(b budget, w *where, parts iter.Seq2[int, viewPart], part func(p *viewPart) (fn func(row int))) error {
-	for i := range parts {
+	for i := range v.parts {
 		p := &v.parts[i]
 		if err := b.spent(); err != nil {
 			return err

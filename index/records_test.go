@@ -194,6 +194,31 @@ func FuzzTotals(f *testing.F) {
 	})
 }
 
+// A page of totals says what was put in, and one that is damaged is refused or says
+// something else, but is never left.
+func FuzzTotalsPage(f *testing.F) {
+	page := totalsPage{}
+	for _, t := range []Total{{"p", -3, "", 1}, {"p", -3, "ab", -1}, {"p", 7, "abc", math.MaxInt64}, {"p", 20_000, "x", math.MinInt64}} {
+		page.add(&t)
+	}
+	f.Add(page.data)
+	f.Add([]byte{0, 5, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var all []Total
+		if readTotalsPage("p", b, func(t Total) { all = append(all, t) }) != nil {
+			return
+		}
+		var again totalsPage
+		for i := range all {
+			again.add(&all[i])
+		}
+		var same []Total
+		if err := readTotalsPage("p", again.data, func(t Total) { same = append(same, t) }); err != nil || !slices.Equal(all, same) {
+			t.Fatalf("%v becomes %v, %v", all, same, err)
+		}
+	})
+}
+
 // A filter never denies what it holds, and wrongly admits about one in a hundred,
 // whatever the number of its pages.
 func TestFilter(t *testing.T) {
