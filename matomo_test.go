@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// 64 connections of 32 visitors send hits of every kind, one at a time and in bulks,
+// late and early, while the server is killed with SIGKILL again and again; each hit is
+// repeated until it is answered. In the end every visitor has the visits they made and
+// no more, every hit is there once for its answer and at most once more for each of its
+// tries that got none, exactly once with an Idempotency-Key, and the counters are those
+// of the listing and of check's recount.
+func TestMatomoKilled(t *testing.T) {
+	const senders, visitors, kills, hits = 64, 32, 4, 14
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	exe, err := exec.LookPath("cairn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "cairn.toml")
+	if err := os.WriteFile(config, []byte(matomoConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := childOptions{exe: exe, dir: filepath.Join(dir, "data"), env: benchEnviron("256MiB"), args: []string{"-config", config}}
+	var mu sync.RWMutex // held for reading while a request may find the server
+	server, err := startChild(t.Context(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { server.kill() }()
+	keys := server.keys.Sites[0]
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+
+	// send repeats a request until it is answered. It returns how many of its tries
+	// got no answer, so that they may have been stored or not.
+	send := func(r matomoRequest) (unknown int) {
+		for range 2000 {
+			mu.RLock()
+			at := server.url
+			mu.RUnlock()
+			req, err := http.NewRequest("POST", at+"/matomo.php", strings.NewReader(r.body(keys.TokenAuth)))
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if r.key != "" {
+				req.Header.Set("Idempotency-Key", r.key)
+			}
+			res, err := client.Do(req)
+			if err != nil {
+				unknown++
+				time.Sleep(5 * time.Millisecond)
+				continue
+			}
+			answer, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			switch {
+			case err == nil && res.StatusCode == 200 && (!r.bulk || strings.HasPrefix(string(answer), fmt.Sprintf(`{"status":"success","tracked":%d,"invalid":0`, len(r.hits)))):
+				return unknown
+			case res.StatusCode == 400 && r.order && r.key == "" && unknown > 0:
+				return unknown // it was stored when there was no answer
+			case res.StatusCode != 503:
+				t.Errorf("%v: %d %q %v", r, res.StatusCode, answer, err)
+				return unknown
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		t.Errorf("%v: no answer", r)
+		return unknown
+	}
+
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour)
+	var told sync.Mutex
+	most := map[string]int{} // by the name of a hit, how often it may be there
+	var wg sync.WaitGroup
+	for sender := range senders {
+		rng := rand.New(rand.NewPCG(seed, uint64(sender)))
+		wg.Go(func() {
+			for n := range hits {
+				r := randomMatomo(rng, noon, sender%visitors, sender, n, n == hits-1)
+				unknown := send(r)
+				told.Lock()
+				for _, name := range r.names {
+					if most[name] = 1; r.key == "" && !r.order {
+						most[name] += unknown
+					}
+				}
+				told.Unlock()
+			}
+		})
+	}
+	for range kills {
+		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
+		server.kill()
+		mu.Lock()
+		next, err := startChild(context.Background(), start)
+		if err == nil {
+			server = next
+		}
+		mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+
+	read := func(path string, answer any) {
+		t.Helper()
+		status, body, err := request("GET", server.url+path, http.Header{"Authorization": {"Bearer " + keys.ReadKey}}, "")
+		if err == nil {
+			err = json.Unmarshal(body, answer)
+		}
+		if err != nil || status != 200 {
+			t.Fatalf("%s: %d %s %v", path, status, body, err)
+		}
+	}
+	var events []sdkEvent
+	for after := ""; ; {
+		var page struct {
+			Events []sdkEvent
+			Next   string
+		}
+		read("/api/v1/events?limit=1000&order=asc&after="+after, &page)
+		if events = append(events, page.Events...); page.Next == "" {
+			break
+		}
+		after = page.Next
+	}
+	times, categories, goals, sizes := map[string]int{}, map[string]int64{}, map[string]int{}, map[string]int{}
+	visits := make([]map[string]bool, visitors)
+	for _, e := range events {
+		sizes[e.Session]++
+		if e.Type == "goal" {
+			goals[e.Session]++
+			continue
+		}
+		times[e.Name]++
+		if category, ok := e.Properties["category"].(string); ok {
+			categories[category]++
+		}
+		var visitor int
+		if _, err := fmt.Sscanf(e.Name, "v%d-", &visitor); err != nil || e.Session == "" {
+			t.Fatalf("not of any visit: %+v", e)
+		}
+		if visits[visitor] == nil {
+			visits[visitor] = map[string]bool{}
+		}
+		visits[visitor][e.Session] = true
+	}
+	doubled := 0
+	for name, most := range most {
+		if n := times[name]; n < 1 || n > most {
+			t.Errorf("%s is there %d times, want 1 to %d", name, n, most)
+		}
+		doubled += times[name] - 1
+		if bulk, last := strings.CutSuffix(name, "-4"); last && times[bulk+"-0"] != times[name] && strings.Count(name, "-") == 3 {
+			t.Errorf("of the bulk %s a part is stored", bulk)
+		}
+	}
+	for name := range most {
+		delete(times, name)
+	}
+	for name := range times {
+		t.Errorf("nobody sent %s", name)
+	}
+	all := 0
+	for visitor, of := range visits {
+		if want := matomoVisits(visitor); len(of) != want {
+			t.Errorf("visitor %d has %d visits, want %d", visitor, len(of), want)
+		}
+		all += len(of)
+	}
+	for session, n := range goals {
+		if n != 1 {
+			t.Errorf("a visit has reached its goal %d times: %s", n, session)
+		}
+	}
+	var sessions struct {
+		Sessions []struct {
+			ID     string
+			Events int
+		}
+	}
+	if read("/api/v1/sessions?limit=1000", &sessions); len(sessions.Sessions) != all || len(sizes) != all {
+		t.Errorf("%d visits are listed and %d have events, want %d", len(sessions.Sessions), len(sizes), all)
+	}
+	for _, s := range sessions.Sessions {
+		if s.Events != sizes[s.ID] {
+			t.Errorf("visit %s has %d events, listed are %d", s.ID, s.Events, sizes[s.ID])
+		}
+	}
+	var count struct{ Events, Sessions int }
+	if read("/api/v1/count", &count); count.Events != len(events) || count.Sessions != all {
+		t.Errorf("counted are %+v, want %d events and %d sessions", count, len(events), all)
+	}
+	var rows struct {
+		Rows []struct {
+			Value  string
+			Events int64
+		}
+	}
+	read("/api/v1/counters?property=category&limit=1000", &rows)
+	for _, row := range rows.Rows {
+		if row.Events != categories[row.Value] {
+			t.Errorf("the counter of category %s says %d, listed are %d", row.Value, row.Events, categories[row.Value])
+		}
+		delete(categories, row.Value)
+	}
+	if len(categories) > 0 {
+		t.Errorf("no counter has %v", categories)
+	}
+	t.Logf("%d events in %d visits, %d of them sent again after they were stored", len(events), all, doubled)
+	if err := server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(exe, "check", start.dir).CombinedOutput(); err != nil {
+		t.Errorf("check: %v: %s", err, out)
+	}
+}
+
+// matomoRequest is a hit, or a bulk of them, with the names of the events it makes.
+type matomoRequest struct {
+	hits, names []string
+	key         string
+	bulk, order bool
+}
+
+func (r matomoRequest) body(token string) string {
+	if !r.bulk {
+		return r.hits[0] + "&token_auth=" + token
+	}
+	body, err := json.Marshal(map[string]any{"requests": r.hits, "token_auth": token})
+	if err != nil {
+		panic(err) // texts
+	}
+	return string(body)
+}
+
+// matomoVisits is how many visits a visitor makes: every fifth begins a second one.
+func matomoVisits(visitor int) int {
+	if visitor%5 == 4 {
+		return 2
+	}
+	return 1
+}
+
+// randomMatomo is request n of a sender's, for a visitor of one of four kinds. All
+// times are within a visit's half hour from noon.
+func randomMatomo(rng *rand.Rand, noon time.Time, visitor, sender, n int, last bool) (r matomoRequest) {
+	who := fmt.Sprintf("&cip=10.0.%d.1", visitor)
+	switch visitor % 4 {
+	case 0: // an id, at home and on the way
+		who = fmt.Sprintf("&_id=%016x&cip=10.%d.%d.1", visitor+1, sender, visitor)
+	case 1: // someone with several devices
+		who = fmt.Sprintf("&uid=user%d&cip=10.%d.%d.1", visitor, sender, visitor)
+	case 2: // someone who logs in, by one connection sooner than by the other
+		if n > sender%5 {
+			who += fmt.Sprintf("&uid=user%d", visitor)
+		}
+	}
+	hit := func(params string) string {
+		at := noon.Add(time.Duration(rng.IntN(1500)) * time.Second)
+		return "?idsite=1&rec=1&ua=Firefox&lang=de&cdt=" + url.QueryEscape(at.Format(time.DateTime)) + who + params
+	}
+	name := fmt.Sprintf("v%d-%d-%d", visitor, sender, n)
+	if rng.IntN(2) == 0 {
+		r.key = name
+	}
+	one := func(params string) {
+		r.hits = []string{strings.TrimPrefix(hit(params), "?")}
+	}
+	if last && sender < 32 && matomoVisits(visitor) > 1 {
+		r.key, r.names = name, []string{name}
+		one("&new_visit=1&action_name=" + name)
+		return r
+	}
+	switch kind := rng.IntN(8); {
+	case n == 0 || kind < 3:
+		r.names = []string{name}
+		one("&action_name=" + name)
+	case kind == 3:
+		r.names = []string{name}
+		one(fmt.Sprintf("&e_c=c%d&e_a=%s", rng.IntN(4), name))
+	case kind == 4:
+		r.order, r.names = true, []string{name}
+		one("&idgoal=0&revenue=2.5&ec_id=" + name)
+	case kind == 5:
+		one("&idgoal=1")
+	case kind == 6:
+		one("&ping=1")
+	default:
+		r.bulk = true
+		for i := range 5 {
+			r.names = append(r.names, fmt.Sprint(name, "-", i))
+			r.hits = append(r.hits, hit(fmt.Sprintf("&e_c=bulk&e_a=%s-%d", name, i)))
+		}
+	}
+	return r
+}
