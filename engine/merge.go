@@ -59,6 +59,7 @@ func (m *merger) start() {
 				merged, err := m.merge(site)
 				if err != nil && !errors.Is(err, errMergeStopped) {
 					m.e.log.Error("store: runs are not merged", "site", site.id, "error", err)
+					site.mergeAfter = time.Now().Add(mergeRetry)
 				}
 				if !merged {
 					break
@@ -126,14 +127,20 @@ func (m *merger) drop(runs []uint64) error {
 	return err
 }
 
+// mergeRetry is how long a site is left alone after a merge that failed.
+const mergeRetry = 10 * time.Minute
+
 // errMergeStopped ends a merge when the store closes.
 var errMergeStopped = errors.New("the store closes")
 
 // merge makes one run of some of the site's, if there are any to be merged. An
 // error leaves them as they were.
 func (m *merger) merge(site *siteState) (merged bool, err error) {
+	if time.Now().Before(site.mergeAfter) {
+		return false, nil
+	}
 	old, err := m.pick(site.sealed())
-	if err != nil || len(old) == 0 || m.stopping() {
+	if err != nil || len(old) == 0 || m.stopping() || !m.room(old) {
 		return false, err
 	}
 	start := time.Now()
@@ -186,6 +193,22 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		_, err = r.HoldFilter()
 	}
 	return true, err
+}
+
+// room says whether the disk has room for the runs once more.
+func (m *merger) room(runs []*index.Run) bool {
+	if m.e.disk.reserve == 0 {
+		return true
+	}
+	need := 2 * m.e.disk.reserve
+	for _, r := range runs {
+		bytes, err := r.DiskUsage(m.e.db)
+		if err != nil {
+			return false
+		}
+		need += int64(bytes)
+	}
+	return m.e.disk.free() > need
 }
 
 // mergeCache is the bytes of pages a merge keeps.

@@ -5,6 +5,7 @@ package engine
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -32,6 +33,8 @@ type siteState struct {
 	open    *index.Open   // the newest rows; nil when there are none
 	last    uint64        // seq of the newest published event
 	touched uint64        // the publisher's: commits when the open part last grew
+
+	mergeAfter time.Time // the merger's: when it may try again
 }
 
 func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks()} }

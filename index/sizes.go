@@ -38,6 +38,15 @@ func sizePart(col uint16, sec section) SizePart {
 	return SizeLists
 }
 
+// DiskUsage is about the bytes of the run on disk.
+func (r *Run) DiskUsage(db *pebble.DB) (uint64, error) {
+	n, err := db.EstimateDiskUsage(runPrefix(r.Run), prefixEnd(runPrefix(r.Run)))
+	if err != nil {
+		return 0, fmt.Errorf("size of run %d: %w", r.Run, err)
+	}
+	return n, nil
+}
+
 // Sizes calls fn with the bytes of the run on disk: of integer columns by number,
 // of cell columns by field, of the rest with neither. A table does not say how
 // much its pages take, only all together; so each page is compressed anew, and the
@@ -48,9 +57,9 @@ func (r *Run) Sizes(db *pebble.DB, fn func(ints int, field string, part SizePart
 		return err
 	}
 	lo, hi := runPrefix(r.Run), prefixEnd(runPrefix(r.Run))
-	disk, err := db.EstimateDiskUsage(lo, hi)
+	disk, err := r.DiskUsage(db)
 	if err != nil {
-		return fmt.Errorf("sizes of run %d: %w", r.Run, err)
+		return err
 	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
