@@ -13,8 +13,8 @@ import (
 // ignored, so that what was exported can be sent again; any other unknown key is
 // an error. A null is as if the key were absent. time is RFC 3339 with any
 // precision and offset, or Unix milliseconds. Without a type the event is a
-// Track; a Track needs a name. Errors are *FieldError. What holds for every
-// dialect is left to Validate.
+// Track; what a type cannot do without is in required. Errors are *FieldError.
+// What holds for every dialect is left to Validate.
 func (p *Parser) Event(b []byte, e *Event) error {
 	if err := p.event(view(b), e); err != nil {
 		return err
@@ -54,8 +54,21 @@ func (p *Parser) event(s string, e *Event) *FieldError {
 	if err := p.end(i); err != nil {
 		return err
 	}
-	if e.Type == Track && e.Name == "" {
+	return required(e)
+}
+
+// required says what an event of its type cannot do without.
+func required(e *Event) *FieldError {
+	nobody := e.User == "" && e.Anonymous == ""
+	switch {
+	case e.Type == Track && e.Name == "":
 		return refuse("name", "is required")
+	case (e.Type == Identify || e.Type == Alias) && nobody:
+		return refuse("user", "is required")
+	case e.Type == Alias && e.Previous == "":
+		return refuse("previous", "is required")
+	case e.Type == Group && len(e.Groups) == 0:
+		return refuse("groups", "is required")
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ func TestNativeEvent(t *testing.T) {
 			Event{Type: Track, Name: "a", User: "u", Anonymous: "x", Session: "s", MessageID: "m", Groups: []string{"g", "h"}, Segments: []string{"plan"}, Value: Str("9.50")}},
 		{`{"name":"a","value":9.50,"counted":false,"increments":{"gender":10,"b.c":-2.0,"d":1e1}}`,
 			Event{Type: Track, Name: "a", Value: Num("9.50"), Uncounted: true, Increments: []Amount{{"gender", 10}, {"b.c", -2}, {"d", 10}}}},
+		{`{"type":"identify","anonymous":"x"}`, Event{Type: Identify, Anonymous: "x"}},
 		{`{"type":"alias","previous":"p","user":"u"}`, Event{Type: Alias, Previous: "p", User: "u"}},
 		{`{"type":"identify","user":"u","properties":{"email":"a@b.c","address":{"city":"Delft"}}}`,
 			Event{Type: Identify, User: "u", Properties: Object{{"email", Str("a@b.c")}, {"address", Raw(`{"city":"Delft"}`)}}}},
@@ -51,7 +52,9 @@ func TestNativeEvent(t *testing.T) {
 func TestNativeEventRefused(t *testing.T) {
 	for _, c := range []struct{ in, field string }{
 		{``, ""}, {`{`, ""}, {`[]`, ""}, {`null`, ""}, {`"x"`, ""}, {`{"name":"a"} x`, ""}, {`{"name":"a",}`, ""},
-		{`{}`, "name"}, {`{"name":""}`, "name"}, {`{"type":"track"}`, "name"},
+		{`{}`, "name"}, {`{"name":""}`, "name"}, {`{"type":"track"}`, "name"}, {"{\"name\":\"\\u0000\"}", "name"},
+		{`{"type":"identify","properties":{"a":1}}`, "user"}, {`{"type":"alias","previous":"p"}`, "user"}, {`{"type":"alias","user":"u"}`, "previous"},
+		{`{"type":"group","user":"u"}`, "groups"}, {`{"type":"group","groups":[],"user":"u"}`, "groups"},
 		{`{"name":1}`, "name"}, {`{"name":{}}`, "name"}, {`{"user":1,"name":"a"}`, "user"},
 		{`{"type":"click","name":"a"}`, "type"}, {`{"type":"Track","name":"a"}`, "type"},
 		{`{"name":"a","usr":"x"}`, "usr"},
@@ -175,8 +178,15 @@ func TestJSONRoundTrip(t *testing.T) {
 		if err := Validate(e); err != nil {
 			t.Skip(err)
 		}
-		if e.Type == Track && e.Name == "" {
+		switch { // what only other dialects may leave out
+		case e.Type == Track && e.Name == "":
 			e.Name = "name"
+		case e.Type == Group && len(e.Groups) == 0:
+			e.Groups = []string{"group"}
+		case e.Type == Identify && e.User+e.Anonymous == "":
+			e.Anonymous = "visitor"
+		case e.Type == Alias:
+			e.User, e.Previous = "new", "old"
 		}
 		// What the input does not carry, or carries in another way.
 		e.Dialect, e.Received, e.SessionOrd, e.PersonOrd, e.Day, e.Late, e.NotCounted, e.Capped = Native, 0, 0, 0, 0, false, nil, nil

@@ -196,6 +196,9 @@ func validateContext(m *Member) *FieldError {
 	case want == Absent:
 		return refuse(m.Key, "is not a key of context")
 	case want == m.Value.Kind:
+		if m.Key == "country" && len(m.Value.Text) == 2 {
+			m.Value.Text = strings.ToUpper(m.Value.Text) // a code, which is in capitals
+		}
 		return nil
 	case want == Number:
 		return refuse(m.Key, "must be a number")

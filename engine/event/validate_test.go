@@ -123,3 +123,13 @@ func TestContextKeys(t *testing.T) {
 		}
 	}
 }
+
+// A country is a code in capitals, whoever sends it.
+func TestValidateCountry(t *testing.T) {
+	for in, want := range map[string]string{"nl": "NL", "Nl": "NL", "NL": "NL", "Netherlands": "Netherlands", "": ""} {
+		e := Event{Dialect: Native, Type: Page, Context: Object{{"country", Str(in)}, {"region", Str("nh")}}}
+		if err := Validate(&e); err != nil || e.Context.Get("country").Text != want || e.Context.Get("region").Text != "nh" {
+			t.Errorf("%q became %+v, %v", in, e.Context, err)
+		}
+	}
+}
