@@ -72,7 +72,7 @@ func (r *reasons) snapshot() map[string]uint64 {
 // metrics is all that http itself counts. Index 0 is the server's own routes,
 // the others are event.Dialects.
 type metrics struct {
-	requests [][6]atomic.Uint64 // by dialect and status class
+	requests [][600]atomic.Uint64 // by dialect and status
 	seconds  []histogram
 	streams  reasons // connections and streams refused
 	rejected reasons // before the engine saw them
@@ -83,13 +83,13 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	n := len(event.Dialects) + 1
-	return &metrics{requests: make([][6]atomic.Uint64, n), seconds: make([]histogram, n), started: time.Now()}
+	return &metrics{requests: make([][600]atomic.Uint64, n), seconds: make([]histogram, n), started: time.Now()}
 }
 
 func (m *metrics) refused(reason string) { m.streams.add(reason, 1) }
 
 func (m *metrics) request(dialect, status int, took time.Duration) {
-	m.requests[dialect][min(status/100, 5)].Add(1)
+	m.requests[dialect][min(max(status, 0), 599)].Add(1)
 	m.seconds[dialect].observe(took)
 }
 
@@ -163,8 +163,6 @@ func (p *page) histogram(name string, h engine.Histogram, labels ...string) {
 	p.value(name+"_count", float64(total), labels...)
 }
 
-var statusClasses = [6]string{"other", "1xx", "2xx", "3xx", "4xx", "5xx"}
-
 // appendMetrics writes everything.
 func (s *Server) appendMetrics(b []byte) []byte {
 	p, m, st := &page{b}, s.metrics, s.engine.Stats()
@@ -178,11 +176,11 @@ func (s *Server) appendMetrics(b []byte) []byte {
 		}
 		return string(event.Dialects[i-1])
 	}
-	p.head("cairn_http_requests_total", "counter", "Requests answered, by dialect and status class.")
+	p.head("cairn_http_requests_total", "counter", "Requests answered, by dialect and status.")
 	for i := range m.requests {
-		for class := range m.requests[i] {
-			if n := m.requests[i][class].Load(); n > 0 {
-				p.value("cairn_http_requests_total", float64(n), "dialect", name(i), "class", statusClasses[class])
+		for status := range m.requests[i] {
+			if n := m.requests[i][status].Load(); n > 0 {
+				p.value("cairn_http_requests_total", float64(n), "dialect", name(i), "status", strconv.Itoa(status))
 			}
 		}
 	}
