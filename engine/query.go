@@ -331,7 +331,7 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 	}
 	starts, ok := bucketTimes(from, to, interval, loc)
 	if !ok {
-		return nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
+		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, BucketsMax)
 	}
 	if len(starts) == 0 {
 		return nil, nil
