@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"exitcode":     scriptExitCode,
 			"await-events": scriptAwait,
 			"damage":       scriptDamage,
+			"private":      scriptPrivate,
 			"cert":         scriptCert,
 		},
 	})
@@ -276,6 +277,33 @@ func scriptCert(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER}), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
+}
+
+// private DIR...: nobody but the owner may do anything with what is in DIR.
+func scriptPrivate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: private DIR...")
+	}
+	files := 0
+	for _, dir := range args {
+		ts.Check(filepath.WalkDir(ts.MkAbs(dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // the server has just removed it
+			}
+			if err == nil && info.Mode().Perm()&0o077 != 0 {
+				ts.Fatalf("%s has mode %v", path, info.Mode().Perm())
+			}
+			files++
+			return err
+		}))
+	}
+	if files < 4 {
+		ts.Fatalf("only %d files", files)
+	}
 }
 
 // damage DIR: changes one byte in the middle of the largest file below DIR.

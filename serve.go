@@ -56,14 +56,18 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, "serve", err)
 	}
+	announced := false
 	announce := func(base string) {
-		if made {
+		if announced = true; made {
 			fmt.Fprintf(stdout, "cairn made these keys; they are in %s, and \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, keysName))
 			showKeys(stdout, &cfg, base)
 		}
 	}
 	code, err := runServer(&cfg, log, announce)
 	if err != nil {
+		if made && !announced {
+			err = fmt.Errorf("%w\nThe keys of the sites are made: \"cairn keys\" prints them", err)
+		}
 		return fail(stderr, "serve", err)
 	}
 	return code
