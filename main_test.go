@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"await-events": scriptAwait,
 			"damage":       scriptDamage,
 			"private":      scriptPrivate,
+			"cursor":       scriptCursor,
 			"cert":         scriptCert,
 		},
 	})
@@ -277,6 +278,16 @@ func scriptCert(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certDER}), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
+}
+
+// cursor: puts the next cursor of the page in stdout into CURSOR.
+func scriptCursor(ts *testscript.TestScript, neg bool, args []string) {
+	var page struct{ Next string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &page))
+	if neg || len(args) != 0 || page.Next == "" {
+		ts.Fatalf("usage: cursor, after a page that another follows")
+	}
+	ts.Setenv("CURSOR", page.Next)
 }
 
 // private DIR...: nobody but the owner may do anything with what is in DIR.
