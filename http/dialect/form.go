@@ -32,19 +32,24 @@ func Unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
-	b := make([]byte, 0, len(s))
+	var b strings.Builder
+	b.Grow(len(s))
+	done := 0 // so much of s is in b
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '+':
-			b = append(b, ' ')
+			b.WriteString(s[done:i])
+			b.WriteByte(' ')
+			done = i + 1
 		case s[i] == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0:
-			b = append(b, byte(hex(s[i+1])<<4|hex(s[i+2])))
+			b.WriteString(s[done:i])
+			b.WriteByte(byte(hex(s[i+1])<<4 | hex(s[i+2])))
 			i += 2
-		default:
-			b = append(b, s[i])
+			done = i + 1
 		}
 	}
-	return string(b)
+	b.WriteString(s[done:])
+	return b.String()
 }
 
 // hex is the value of a hex digit, -1 for any other byte.

@@ -84,7 +84,7 @@ func (h *hit) bot() {
 // done adds the record of an action with what any action may carry.
 func (h *hit) done(t event.Type, name string) *dialect.Record {
 	r := h.add(t, cutBytes(name, event.MaxNameBytes))
-	r.Event.Properties = h.variables(h.object(8 + len(h.p.dimensions)))
+	r.Event.Properties = h.variables(h.object(4 + len(h.p.dimensions)))
 	r.Event.Extra = h.extra()
 	return r
 }
@@ -255,7 +255,7 @@ func scalar(v event.Value) (string, bool) {
 
 // extra is what has no field of its own.
 func (h *hit) extra() event.Object {
-	o := h.attribution(h.object(24))
+	o := h.attribution(h.object(14))
 	number := func(p param) {
 		if n := h.p.integer(p, -1); n >= 0 {
 			o = append(o, event.Member{Key: paramNames[p], Value: event.Num(strconv.FormatInt(n, 10))})
@@ -323,11 +323,15 @@ func (h *hit) localTime() string {
 
 // plugins names the plug-ins, comma-separated.
 func (h *hit) plugins() string {
-	var names []string
+	names := make([]byte, 0, 32)
 	for _, p := range flags {
-		if p != pCookie && h.p.on(p) {
-			names = append(names, paramNames[p])
+		if p == pCookie || !h.p.on(p) {
+			continue
 		}
+		if len(names) > 0 {
+			names = append(names, ',')
+		}
+		names = append(names, paramNames[p]...)
 	}
-	return strings.Join(names, ",")
+	return string(names)
 }

@@ -97,7 +97,7 @@ func FuzzCharset(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, label, text string) {
-		var h hit
+		h := hit{decoder: new(decoder)}
 		h.p.v[pCharset] = raw{text: label, sent: true}
 		got := h.charset()(text)
 		if got != text && !utf8.ValidString(got) {

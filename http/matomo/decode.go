@@ -33,20 +33,23 @@ type decoder struct {
 	parser event.Parser // of a bulk
 	inner  event.Parser // of what is inside a hit
 	hit    hit
+	p      params // of the hit
 	asked  asked
 	bulk   bulk
 	owner  owner
+	sender *sender        // of the request; nil = not yet looked at
 	room   []event.Member // contexts, properties and extras of the records
 	plain  dialect.MatomoSettings
 }
 
-// roomKept is how many members a decoder keeps room for.
-const roomKept = 4096
+// roomKept is how many members a decoder keeps room for: those of some 200 page views,
+// as importers send them, in 320 KiB.
+const roomKept = 8192
 
 // object is an empty object with room for n members.
 func (d *decoder) object(n int) event.Object {
 	if cap(d.room)-len(d.room) < n {
-		d.room = make([]event.Member, 0, max(n, 512))
+		d.room = make([]event.Member, 0, max(n, 256, min(2*cap(d.room), roomKept)))
 	}
 	at := len(d.room)
 	d.room = d.room[:at+n]
@@ -61,7 +64,7 @@ func (d *decoder) reset() {
 	}
 	clear(d.room)
 	d.room = d.room[:0]
-	d.owner = owner{}
+	d.owner, d.sender = owner{}, nil
 	d.asked = asked{}
 }
 
@@ -116,7 +119,6 @@ type hit struct {
 	first int // its first record in the batch
 	now   int64
 
-	p        params
 	site     *dialect.Site
 	settings *dialect.MatomoSettings
 	trusted  bool // its token is good
@@ -131,9 +133,8 @@ type hit struct {
 }
 
 func (h *hit) begin(d *decoder, req *dialect.Request, b *dialect.Batch) {
-	p := h.p
-	p.reset()
-	*h = hit{decoder: d, req: req, batch: b, first: len(b.Records), now: req.ReceivedUnixMilli, p: p}
+	d.p.reset()
+	*h = hit{decoder: d, req: req, batch: b, first: len(b.Records), now: req.ReceivedUnixMilli}
 }
 
 // refused takes back what the hit has made and leaves the reason.
@@ -269,10 +270,35 @@ func (h *hit) visitor() *event.FieldError {
 // flags are the plug-ins of a browser, and whether it takes cookies.
 var flags = [...]param{pFla, pJava, pQt, pRealp, pPdf, pWma, pAg, pCookie}
 
+// sender is what the headers say of who sent a request, for each of its hits.
+type sender struct {
+	source     event.Source
+	optedOut   bool // it has the cookie of those who are not to be tracked
+	prefetched bool // nobody has seen the page yet
+}
+
+// from returns the sender of a request.
+func (d *decoder) from(req *dialect.Request) *sender {
+	if d.sender != nil {
+		return d.sender
+	}
+	s := &sender{source: req.Source()}
+	for name, value := range cookies(req.Header("Cookie")) {
+		if (name == "matomo_ignore" || name == "piwik_ignore") && dialect.Unescape(value) == "ignore=Kg==" {
+			s.optedOut = true
+		}
+	}
+	purpose := req.Header("X-Purpose")
+	s.prefetched = strings.EqualFold(purpose, "preview") || strings.EqualFold(purpose, "instant") || strings.EqualFold(req.Header("X-Moz"), "prefetch") ||
+		strings.HasPrefix(strings.ToLower(req.Header("Sec-Purpose")), "prefetch")
+	d.sender = s
+	return s
+}
+
 // source takes what the hit shows, or says for another, of its visitor.
 func (h *hit) source() {
 	r := &h.record
-	r.Source = h.req.Source()
+	r.Source = h.from(h.req).source
 	s := &r.Source
 	if ua := h.p.text(pUA); ua != "" {
 		s.UserAgent, s.Hints = ua, nil // the headers' are of who passes it on
@@ -349,10 +375,9 @@ func titleOf(text string) string {
 // exclusion is why a hit is dropped, as far as the request says it; the server knows
 // of bots and of what its sites exclude.
 func (h *hit) exclusion() string {
-	for name, value := range cookies(h.req.Header("Cookie")) {
-		if (name == "matomo_ignore" || name == "piwik_ignore") && dialect.Unescape(value) == "ignore=Kg==" {
-			return "cookie"
-		}
+	from := h.from(h.req)
+	if from.optedOut {
+		return "cookie"
 	}
 	if h.settings.OnlyHosts && h.page.url != "" && !h.own(h.page.host) {
 		return "host"
@@ -360,9 +385,7 @@ func (h *hit) exclusion() string {
 	if len(h.settings.Spam) > 0 && h.spam(hostOf(h.referrer)) {
 		return "referrer"
 	}
-	purpose := strings.ToLower(h.req.Header("X-Purpose"))
-	if purpose == "preview" || purpose == "instant" || strings.EqualFold(h.req.Header("X-Moz"), "prefetch") ||
-		strings.HasPrefix(strings.ToLower(h.req.Header("Sec-Purpose")), "prefetch") {
+	if from.prefetched {
 		return "prefetch"
 	}
 	return ""
@@ -404,9 +427,13 @@ func (h *hit) add(t event.Type, name string) *dialect.Record {
 	return r
 }
 
-// context is what is known of any event of the hit. Enrichment adds to it.
+// contextRoom is for what a page view of a browser has, with what enrichment adds.
+// What has more takes a room of its own.
+const contextRoom = 20
+
+// context is what is known of any event of the hit.
 func (h *hit) context() event.Object {
-	o := h.object(32)
+	o := h.object(contextRoom)
 	text := func(key, value string) {
 		if value != "" {
 			o = append(o, event.Member{Key: key, Value: event.Str(value)})

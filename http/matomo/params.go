@@ -145,16 +145,28 @@ type dimension struct {
 	value  string
 }
 
-// params are the parameters of one hit.
+// params are the parameters of one hit. A hit has some thirty of the many there are,
+// so that it is worth to know which.
 type params struct {
 	v          [paramCount]raw
+	sent       []param // those of v that are not zero
 	dimensions []dimension
 	any        bool // there is a parameter at all, known or not
 }
 
 func (p *params) reset() {
-	clear(p.v[:])
-	*p = params{v: p.v, dimensions: p.dimensions[:0]}
+	for _, i := range p.sent {
+		p.v[i] = raw{}
+	}
+	p.sent, p.dimensions, p.any = p.sent[:0], p.dimensions[:0], false
+}
+
+// put sets the value of a parameter, which was sent.
+func (p *params) put(i param, value raw) {
+	if !p.v[i].sent {
+		p.sent = append(p.sent, i)
+	}
+	p.v[i] = value
 }
 
 // dimensionsMax bounds the custom dimensions of one hit.
@@ -165,18 +177,21 @@ const dimensionsMax = 100
 // the name ended in brackets, which makes of a text an array: as if it were absent.
 func (p *params) set(name string, value raw, over bool) {
 	p.any = true
-	if strings.IndexByte(name, '[') > 0 {
-		name, _, _ = strings.Cut(name, "[")
-		value = raw{sent: true, json: true}
-	}
-	if strings.ContainsAny(name, ". ") {
-		name = strings.NewReplacer(".", "_", " ", "_").Replace(strings.TrimLeft(name, " "))
-	}
-	if number, ok := dimensionNumber(name); ok {
-		p.setDimension(number, value, over)
-		return
-	}
 	i, ok := paramOf[name]
+	if !ok {
+		if strings.IndexByte(name, '[') > 0 {
+			name, _, _ = strings.Cut(name, "[")
+			value = raw{sent: true, json: true}
+		}
+		if strings.ContainsAny(name, ". ") {
+			name = variableNames.Replace(strings.TrimLeft(name, " "))
+		}
+		if number, ok := dimensionNumber(name); ok {
+			p.setDimension(number, value, over)
+			return
+		}
+		i, ok = paramOf[name]
+	}
 	if !ok {
 		if i, ok = campaignParam(name); !ok || value.text == "" {
 			return
@@ -184,9 +199,12 @@ func (p *params) set(name string, value raw, over bool) {
 		over = over && !p.v[i].sent // of several names the first that says something
 	}
 	if over || !p.v[i].sent {
-		p.v[i] = value
+		p.put(i, value)
 	}
 }
+
+// variableNames makes of a name what PHP makes of it.
+var variableNames = strings.NewReplacer(".", "_", " ", "_")
 
 // dimensionNumber is the N of dimensionN.
 func dimensionNumber(name string) (n int, ok bool) {
@@ -248,9 +266,9 @@ func (p *params) request(req *dialect.Request, body string) {
 // lay takes what p has not.
 func (p *params) lay(below *params) {
 	p.any = p.any || below.any
-	for i := range p.v {
+	for _, i := range below.sent {
 		if !p.v[i].sent {
-			p.v[i] = below.v[i]
+			p.put(i, below.v[i])
 		}
 	}
 	for _, d := range below.dimensions {

@@ -26,8 +26,11 @@ func (p *params) trimmed(i param, charsMax int) string {
 
 // integer is an int, or def: "5", " 5" and "5.0" are 5.
 func (p *params) integer(i param, def int64) int64 {
-	text := strings.TrimSpace(p.text(i))
-	if text == "" || len(text) > 24 {
+	text := p.text(i)
+	if text == "" {
+		return def
+	}
+	if text = strings.TrimSpace(text); text == "" || len(text) > 24 {
 		return def
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -108,7 +111,14 @@ func cutBytes(s string, most int) string {
 
 // oneLine is s without line breaks and NUL.
 func oneLine(s string) string {
-	if strings.IndexByte(s, 0) < 0 && !strings.ContainsAny(s, "\r\n") {
+	clean := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && (c == 0 || c == '\r' || c == '\n') {
+			clean = false
+			break
+		}
+	}
+	if clean {
 		return s
 	}
 	return strings.Map(func(r rune) rune {

@@ -110,7 +110,10 @@ func pageOf(text string, keepFragment bool) (p page) {
 	rest, fragment, hasFragment := strings.Cut(text, "#")
 	p.fragment = fragment
 	i := strings.Index(rest, "//") + 2
-	end := i + strings.IndexAny(rest[i:]+"/", "/?;")
+	end := i
+	for end < len(rest) && rest[end] != '/' && rest[end] != '?' && rest[end] != ';' {
+		end++
+	}
 	authority := strings.ToLower(rest[i:end])
 	p.host = hostName(authority)
 	path, query, hasQuery := strings.Cut(rest[end:], "?")
