@@ -135,21 +135,14 @@ func (s *pairSet) has(row int, ord uint64) bool {
 
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 
-// clear forgets all pairs and keeps a table that is not large.
-func (s *pairSet) clear() {
-	if s.n = 0; len(s.slots) > pairsKept {
-		s.slots = nil
-	}
-	clear(s.slots)
-}
-
-const pairsKept = 1 << 16 // slots
+// pairsLarge is how many slots make a table that grows by a factor of 2, not 4.
+const pairsLarge = 1 << 16
 
 func (s *pairSet) put(pair uint64) bool {
 	if (s.n+1)*4 > len(s.slots)*3 {
 		old := s.slots
 		factor := 4
-		if len(old) >= pairsKept {
+		if len(old) >= pairsLarge {
 			factor = 2
 		}
 		s.slots = make([]uint64, max(64, factor*len(old)))
