@@ -107,3 +107,21 @@ func (b *bitmap) descend(from int, yield func(i int) bool) bool {
 	}
 	return true
 }
+
+// setWhere sets first+i for every values[i] that equals v, or for every other one.
+// first is a multiple of 64. It decides without branches: which values are equal
+// cannot be foreseen.
+func (b *bitmap) setWhere(first int, values []int64, v int64, equal bool) {
+	flip := uint64(0)
+	if equal {
+		flip = 1
+	}
+	for at := 0; at < len(values); at += 64 {
+		var word uint64
+		for i, x := range values[at:min(at+64, len(values))] {
+			differ := uint64(x ^ v)
+			word |= ((differ|-differ)>>63 ^ flip) << (i & 63)
+		}
+		b.words[(first+at)/64] |= word
+	}
+}

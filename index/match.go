@@ -404,18 +404,9 @@ func (c *columnCodes) mark(m *Matcher, lo int, b *bitmap) {
 	m.eachPage(c.codes, lo, b.n, func(first int, values []int64) {
 		switch {
 		case c.any:
-			for i, v := range values {
-				if v != 0 {
-					b.set(first + i)
-				}
-			}
+			b.setWhere(first, values, 0, false)
 		case c.set == nil:
-			one := c.one
-			for i, v := range values {
-				if v == one {
-					b.set(first + i)
-				}
-			}
+			b.setWhere(first, values, c.one, true)
 		default:
 			for i, v := range values {
 				if v > 0 && int(v) < c.set.n && c.set.has(int(v)) {
