@@ -196,6 +196,45 @@ func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string
 	return cfg, warnings, nil
 }
 
+// secret is a key that is given as it is or as a file.
+type secret struct {
+	key  string
+	to   *string
+	file string
+}
+
+func (s *siteConfig) secrets() []secret {
+	return []secret{
+		{"write_key", &s.WriteKey, s.WriteKeyFile},
+		{"client_secret", &s.ClientSecret, s.ClientSecretFile},
+		{"secret_key", &s.SecretKey, s.SecretKeyFile},
+		{"token_auth", &s.TokenAuth, s.TokenAuthFile},
+		{"read_key", &s.ReadKey, s.ReadKeyFile},
+		{"tracking_token", &s.Matomo.TrackingToken, s.Matomo.TrackingTokenFile},
+	}
+}
+
+// secretMin is how many characters a secret should have. A shorter one is taken,
+// with a warning.
+const secretMin = 20
+
+// shortSecrets warns of configured secrets that are easy to guess. The write key
+// is public.
+func (c *config) shortSecrets() (warnings []string) {
+	warn := func(where, key, text string) {
+		if n := len(text); n > 0 && n < secretMin {
+			warnings = append(warnings, fmt.Sprintf("%s%s has %d characters, which is easy to guess; take %d or more", where, key, n, secretMin))
+		}
+	}
+	warn("", "admin_token", c.AdminToken)
+	for i := range c.Sites {
+		for _, secret := range c.Sites[i].secrets()[1:] {
+			warn(fmt.Sprintf("site %q: ", c.Sites[i].Name), secret.key, *secret.to)
+		}
+	}
+	return warnings
+}
+
 // readSecretFiles fills each secret that is given as a file.
 func (c *config) readSecretFiles() error {
 	if err := readSecret(&c.AdminToken, c.AdminTokenFile, "admin_token"); err != nil {
@@ -203,18 +242,7 @@ func (c *config) readSecretFiles() error {
 	}
 	for i := range c.Sites {
 		s := &c.Sites[i]
-		for _, secret := range []struct {
-			key  string
-			to   *string
-			file string
-		}{
-			{"write_key", &s.WriteKey, s.WriteKeyFile},
-			{"client_secret", &s.ClientSecret, s.ClientSecretFile},
-			{"secret_key", &s.SecretKey, s.SecretKeyFile},
-			{"token_auth", &s.TokenAuth, s.TokenAuthFile},
-			{"read_key", &s.ReadKey, s.ReadKeyFile},
-			{"tracking_token", &s.Matomo.TrackingToken, s.Matomo.TrackingTokenFile},
-		} {
+		for _, secret := range s.secrets() {
 			if err := readSecret(secret.to, secret.file, secret.key); err != nil {
 				return fmt.Errorf("site %q: %w", s.Name, err)
 			}

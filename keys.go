@@ -91,6 +91,13 @@ func fillKeys(cfg *config, create bool) (made bool, err error) {
 	if !create {
 		return false, fmt.Errorf("%s has no keys yet: start the server once", cfg.DataDir)
 	}
+	// A configuration that is refused leaves nothing behind.
+	if _, err := buildSites(cfg.Sites); err != nil {
+		return false, err
+	}
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return false, err
+	}
 	return true, writeKeys(path, &kept)
 }
 

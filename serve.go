@@ -46,13 +46,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "serve", err)
 	}
 	log := newLogger(&cfg, stderr)
-	for _, w := range warnings {
+	for _, w := range append(warnings, cfg.shortSecrets()...) {
 		log.Warn(w)
 	}
-	if err := makeDataDir(cfg.DataDir); err != nil {
-		return fail(stderr, "serve", err)
-	}
 	made, err := fillKeys(&cfg, true)
+	if err == nil {
+		err = makeDataDir(cfg.DataDir)
+	}
 	if err != nil {
 		return fail(stderr, "serve", err)
 	}
