@@ -71,7 +71,7 @@ type Options struct {
 	SnapshotDir    string // where POST /api/v1/admin/snapshot puts them
 	TrustedProxies []netip.Prefix
 	IPRate         float64 // requests a second of one address; 0 = 200
-	IPBurst        int     // 0 = 1000
+	IPBurst        int     // requests of one address at once; 0 = five times IPRate
 	IPConns        int     // connections of one address; 0 = 256
 	Memory         int64   // budget of the process in bytes; bounds open connections
 	Version        string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -87,7 +88,7 @@ func New(o Options) (*Server, error) {
 		o.IPRate = 200
 	}
 	if o.IPBurst == 0 {
-		o.IPBurst = 1000
+		o.IPBurst = int(math.Ceil(min(5*o.IPRate, 1<<30)))
 	}
 	if o.IPConns == 0 {
 		o.IPConns = 256

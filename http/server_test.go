@@ -310,6 +310,16 @@ func TestRates(t *testing.T) {
 			t.Errorf("guessing keys: %s", got)
 		}
 	})
+	t.Run("the burst follows the rate", func(t *testing.T) {
+		s := start(t, func(o *Options) { strangers(o); o.IPRate = 0.5 })
+		var got []int
+		for range 5 {
+			got = append(got, s.send("POST", "/api/v1/events", `{"name":"a"}`, "Authorization: Bearer shop-write", "X-Forwarded-For: 192.0.2.1").status)
+		}
+		if fmt.Sprint(got) != "[200 200 200 429 429]" {
+			t.Errorf("%v", got)
+		}
+	})
 	t.Run("queries", func(t *testing.T) {
 		s := start(t, twoSites)
 		s.engine.entered, s.engine.block = make(chan struct{}), make(chan struct{})
