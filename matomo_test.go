@@ -21,8 +21,8 @@ import (
 // late and early, while the server is killed with SIGKILL again and again; each hit is
 // repeated until it is answered. In the end every visitor has the visits they made and
 // no more, every hit is there once for its answer and at most once more for each of its
-// tries that got none, exactly once with an Idempotency-Key, and the counters are those
-// of the listing and of check's recount.
+// tries that got none, exactly once with an Idempotency-Key, what pings say of a visit
+// is said of it, and the counters are those of the listing and of check's recount.
 func TestMatomoKilled(t *testing.T) {
 	const senders, visitors, kills, hits = 64, 32, 4, 14
 	seed := uint64(time.Now().UnixNano())
@@ -88,6 +88,7 @@ func TestMatomoKilled(t *testing.T) {
 	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 	var told sync.Mutex
 	most := map[string]int{} // by the name of a hit, how often it may be there
+	said := map[int]string{} // by visitor, what the last ping says
 	var wg sync.WaitGroup
 	for sender := range senders {
 		rng := rand.New(rand.NewPCG(seed, uint64(sender)))
@@ -96,6 +97,9 @@ func TestMatomoKilled(t *testing.T) {
 				r := randomMatomo(rng, noon, sender%visitors, sender, n, n == hits-1)
 				unknown := send(r)
 				told.Lock()
+				if r.says != "" {
+					said[sender] = r.says
+				}
 				for _, name := range r.names {
 					if most[name] = 1; r.key == "" && !r.order {
 						most[name] += unknown
@@ -193,16 +197,26 @@ func TestMatomoKilled(t *testing.T) {
 	}
 	var sessions struct {
 		Sessions []struct {
-			ID     string
-			Events int
+			ID         string
+			Events     int
+			Properties struct{ Dimension1 string }
 		}
 	}
+	says := map[string]string{} // by visit
 	if read("/api/v1/sessions?limit=1000", &sessions); len(sessions.Sessions) != all || len(sizes) != all {
 		t.Errorf("%d visits are listed and %d have events, want %d", len(sessions.Sessions), len(sizes), all)
 	}
 	for _, s := range sessions.Sessions {
 		if s.Events != sizes[s.ID] {
 			t.Errorf("visit %s has %d events, listed are %d", s.ID, s.Events, sizes[s.ID])
+		}
+		says[s.ID] = s.Properties.Dimension1
+	}
+	for visitor, of := range visits {
+		for id := range of {
+			if len(of) == 1 && says[id] != said[visitor] {
+				t.Errorf("of the visit of %d is said %q, want %q", visitor, says[id], said[visitor])
+			}
 		}
 	}
 	var count struct{ Events, Sessions int }
@@ -238,6 +252,7 @@ func TestMatomoKilled(t *testing.T) {
 type matomoRequest struct {
 	hits, names []string
 	key         string
+	says        string // of the visit, by a ping
 	bulk, order bool
 }
 
@@ -302,6 +317,9 @@ func randomMatomo(rng *rand.Rand, noon time.Time, visitor, sender, n int, last b
 		one("&idgoal=0&revenue=2.5&ec_id=" + name)
 	case kind == 5:
 		one("&idgoal=1")
+	case kind == 6 && sender < 32: // one of a visitor's connections, so that there is an order
+		r.says = name
+		one("&ping=1&dimension1=" + name)
 	case kind == 6:
 		one("&ping=1")
 	default:

@@ -203,8 +203,9 @@ type Session struct {
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string
 	Cart                             string
-	Groups                           []string // of its events
-	Cursor                           string   // public id of the session's first event: pages /sessions
+	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
+	Groups                           []string     // of its events
+	Cursor                           string       // public id of the session's first event: pages /sessions
 }
 
 // GroupInfo is one group.

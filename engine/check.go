@@ -385,8 +385,10 @@ func (s *siteCheck) pings() error {
 	prefix := len(siteKey(prefixPing, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := s.ids.hot[string(idKey(nil, s.site, kindVisit, 0, string(it.Key()[prefix:])))]
-		if visit == nil || len(it.Value()) != 8 {
+		if visit == nil {
 			s.problem("a ping of a visit that is none")
+		} else if _, err := decodePinged(it.Value()); err != nil {
+			s.problem("visit %d: %v", visit.ord, err)
 		}
 	}
 	return it.Close()

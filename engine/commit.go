@@ -256,7 +256,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 		return err
 	}
 	if p.refuse != nil || p.skip {
-		return s.settleHit(g, ev, &p)
+		return s.settleHit(g, ev, next, &p)
 	}
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)

@@ -51,7 +51,7 @@ type hitVisit struct {
 	first, last int64 // event times
 	actions     uint64
 	goals       []int64
-	ping        int64 // the latest, as far as this process knows; not stored
+	pinged      *pinged // nil = not yet asked for; stored by itself
 }
 
 // arrival is where a visit came from.

@@ -153,7 +153,9 @@ func TestHitsAfterRestart(t *testing.T) {
 			}
 		}
 		s.now = s.now.Add(2 * time.Minute)
-		if o := s.send(page, event.Hit{Ping: true}); o.Status != Ignored || o.Seq != 0 {
+		upgraded := page
+		upgraded.Properties = event.Object{{Key: "dimension1", Value: event.Str("gold")}, {Key: "_cvar", Value: event.Raw(`{"Plan":"paid"}`)}}
+		if o := s.send(upgraded, event.Hit{Ping: true}); o.Status != Ignored || o.Seq != 0 {
 			t.Fatalf("a ping: %+v", o)
 		}
 		s.check()
@@ -174,6 +176,9 @@ func TestHitsAfterRestart(t *testing.T) {
 			}
 		}
 		got, err := s.Session(t.Context(), s.opts.Sites[0], visit)
+		if text := string(event.AppendObject(nil, got.Properties)); text != `{"dimension1":"gold","_cvar":{"Plan":"paid"}}` {
+			t.Errorf("seal %d: of the visit is said %s", sealRows, text)
+		}
 		if err != nil || got.Events != 5 || got.Beyond != 121_000 || len(got.Goals) != 1 || len(got.Orders) != 1 {
 			t.Errorf("seal %d: %+v, %v", sealRows, got, err)
 		}
@@ -184,18 +189,21 @@ func TestHitsAfterRestart(t *testing.T) {
 	}
 }
 
-// A ping of what is no visit is found.
+// A ping of what is no visit is found, and a damaged one.
 func TestCheckFindsPings(t *testing.T) {
 	s := newHitStore(t)
 	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{})
 	if err := s.db.Set(pingKey(1, 5), bytes.Repeat([]byte{1}, 8), nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.db.Set(pingKey(1, 1), bytes.Repeat([]byte{1}, 9), nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	report, err := Check(t.Context(), s.opts.FS, "data")
-	if err != nil || len(report.Problems) != 1 {
+	if err != nil || len(report.Problems) != 2 {
 		t.Fatalf("%v, %v", report.Problems, err)
 	}
 }

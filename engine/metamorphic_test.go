@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -571,7 +572,8 @@ func showSession(s engine.Session) string {
 	if s.Dialect != event.Matomo {
 		s.Campaign = "" // the model knows those of visits
 	}
-	return fmt.Sprintf("%s %s %d..%d +%d %s events=%d actions=%d bounce=%t groups=%v cursor=%s", s.ID, s.Dialect, s.Start, s.End, s.Beyond, s.Campaign, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor)
+	properties := slices.SortedFunc(slices.Values(s.Properties), func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
+	return fmt.Sprintf("%s %s %d..%d +%d %s events=%d actions=%d bounce=%t groups=%v cursor=%s %s", s.ID, s.Dialect, s.Start, s.End, s.Beyond, s.Campaign, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor, event.AppendObject(nil, properties))
 }
 
 func sortedCopy(s []string) []string {

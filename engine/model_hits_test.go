@@ -6,6 +6,7 @@ package engine_test
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,46 @@ type modelVisit struct {
 	first, last       int64
 	goals             []string
 	ping              int64
+	vars              map[string]string // by dimensionN or _cvar.NAME; what was cleared is not in it
+}
+
+// say takes what a hit says of its visit as a whole.
+func (v *modelVisit) say(e *event.Event) {
+	if v.vars == nil {
+		v.vars = map[string]string{}
+	}
+	for _, name := range []string{"dimension1", "dimension2"} {
+		switch d := e.Properties.Get(name); d.Kind {
+		case event.String:
+			v.vars[name] = d.Text
+		case event.Null:
+			delete(v.vars, name)
+		}
+	}
+	var custom map[string]any
+	json.Unmarshal([]byte(e.Properties.Get("_cvar").Text), &custom)
+	for name, value := range custom {
+		if text, ok := value.(string); ok {
+			v.vars["_cvar."+name] = text
+		}
+	}
+}
+
+// properties are those of the session.
+func (v *modelVisit) properties() (o event.Object) {
+	custom := map[string]string{}
+	for name, value := range v.vars {
+		if name, ok := strings.CutPrefix(name, "_cvar."); ok {
+			custom[name] = value
+		} else {
+			o.Set(name, event.Str(value))
+		}
+	}
+	if len(custom) > 0 {
+		text, _ := json.Marshal(custom)
+		o.Set("_cvar", event.Raw(string(text)))
+	}
+	return o
 }
 
 // modelVisits are those of a site. An id knows the four newest visits it was in.
@@ -103,6 +144,9 @@ func (s *modelSite) hit(e *event.Event) (status engine.OutcomeStatus, err *event
 		if v != nil && e.Time > v.last {
 			v.ping = max(v.ping, e.Time)
 		}
+		if v != nil {
+			v.say(e)
+		}
 		return engine.Ignored, nil
 	case h.After > 0 && (v == nil || e.Time-v.first <= h.After), h.Once && v != nil && slices.Contains(v.goals, modelGoal(e)):
 		return engine.Ignored, nil
@@ -147,6 +191,7 @@ func (s *modelSite) visit(e *event.Event) uint64 {
 	case came && !v.came, campaign != "" && v.campaign == "" && e.Type == event.Page && !v.viewed:
 		v.came, v.campaign, v.keyword = came, strings.ToLower(campaign), keyword
 	}
+	v.say(e)
 	v.viewed = v.viewed || e.Type == event.Page
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
 	if id := modelGoal(e); id != "none" && !slices.Contains(v.goals, id) {
@@ -162,9 +207,9 @@ func (s *modelSite) visit(e *event.Event) uint64 {
 	return v.ord
 }
 
-// beyond is how long a visit is known to have gone on after its last event, and by
-// what campaign it came.
-func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign string) {
+// beyond is how long a visit is known to have gone on after its last event, by what
+// campaign it came, and what is said of it as a whole.
+func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign string, properties event.Object) {
 	for _, v := range s.hits.all {
 		if v.ord != ord {
 			continue
@@ -172,9 +217,9 @@ func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign str
 		if until := max(v.ping, end); until > start {
 			ms = until - end + 1000
 		}
-		return ms, v.campaign
+		return ms, v.campaign, v.properties()
 	}
-	return 0, ""
+	return 0, "", nil
 }
 
 // hit makes an event one of Matomo's.
@@ -204,6 +249,12 @@ func (g *generator) hit(e *event.Event) {
 	}
 	if g.chance(4) {
 		e.Extra.Set("_idts", event.Num(pick(g, "1700000000", "9", "99999999999999999")))
+	}
+	if g.chance(3) {
+		e.Properties.Set("dimension1", pick(g, event.Str("gold"), event.Str("silver"), event.Value{Kind: event.Null}))
+	}
+	if g.chance(4) {
+		e.Properties.Set("_cvar", event.Raw(pick(g, `{"Plan":"free"}`, `{"Plan":"paid","Age":"30"}`)))
 	}
 	switch e.Type {
 	case event.Goal:

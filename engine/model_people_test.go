@@ -340,7 +340,7 @@ func (s *modelSite) summary(ord uint64) engine.Session {
 	}
 	out.Groups, out.Bounce = sorted(groups), out.Actions <= 1
 	if out.Dialect == event.Matomo {
-		out.Beyond, out.Campaign = s.beyond(ord, out.Start, out.End)
+		out.Beyond, out.Campaign, out.Properties = s.beyond(ord, out.Start, out.End)
 	}
 	if out.Dialect == event.OpenPanel {
 		out.Bounce = views < 2

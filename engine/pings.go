@@ -1,5 +1,6 @@
-// Pings: a browser says that its visitor is still there. They are no events; all
-// that is kept of one is until when the visit goes on, in the batch of its group.
+// Pings: a browser says that its visitor is still there, and what has changed of the
+// visit as a whole. They are no events; all that is kept of them is until when the
+// visit goes on and its newest variables, in the batch of their group.
 
 package engine
 
@@ -7,55 +8,127 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"cairn/engine/event"
 )
+
+// pinged is what the pings of a visit have said.
+type pinged struct {
+	at   int64 // the latest, Unix milliseconds; 0 = none that was later than the events
+	vars visitVars
+}
+
+// pingVarBytesMax bounds the variables kept of pings: one that has no room is passed
+// over.
+const pingVarBytesMax = 4096
+
+var errPing = errors.New("damaged record of a ping")
 
 func pingKey(site uint32, visit uint64) []byte {
 	return binary.BigEndian.AppendUint64(siteKey(prefixPing, site), visit)
 }
 
-// lastPing is when a visit was last said to go on, Unix milliseconds; 0 = never.
-func lastPing(db pebble.Reader, site uint32, visit uint64) (int64, error) {
-	v, closer, err := db.Get(pingKey(site, visit))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil
+// append is the stored form:
+//
+//	at 8, big-endian | each variable: seq uvarint | 1: 0 = cleared, 1 = a text |
+//	name, value: length uvarint, bytes
+func (p *pinged) append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(p.at))
+	for _, v := range p.vars {
+		text := byte(0)
+		if v.value.Kind == event.String {
+			text = 1
+		}
+		dst = append(binary.AppendUvarint(dst, v.seq), text)
+		for _, s := range [...]string{v.name, v.value.Text} {
+			dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+		}
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read ping: %w", err)
-	}
-	defer closer.Close()
-	if len(v) != 8 {
-		return 0, errors.New("damaged record of a ping")
-	}
-	return int64(binary.BigEndian.Uint64(v)), nil
+	return dst
 }
 
-// settleHit answers a hit that is not stored as an event.
-func (s *sequencer) settleHit(g *group, ev *submitted, p *place) error {
+func decodePinged(b []byte) (*pinged, error) {
+	if len(b) < 8 {
+		return nil, errPing
+	}
+	p := &pinged{at: int64(binary.BigEndian.Uint64(b))}
+	for b = b[8:]; len(b) > 0; {
+		var v visitVar
+		n := 0
+		if v.seq, n = binary.Uvarint(b); n <= 0 || n >= len(b) {
+			return nil, errPing
+		}
+		switch b[n] {
+		case 0:
+			v.value.Kind = event.Null
+		case 1:
+			v.value.Kind = event.String
+		default:
+			return nil, errPing
+		}
+		b = b[n+1:]
+		for _, s := range [...]*string{&v.name, &v.value.Text} {
+			size, n := binary.Uvarint(b)
+			if n <= 0 || size > uint64(len(b)-n) {
+				return nil, errPing
+			}
+			*s, b = string(b[n:n+int(size)]), b[n+int(size):]
+		}
+		if !p.vars.set(v, pingVarBytesMax) {
+			return nil, errPing
+		}
+	}
+	return p, nil
+}
+
+// readPinged is what a visit's pings have said; never nil without an error.
+func readPinged(db pebble.Reader, site uint32, visit uint64) (*pinged, error) {
+	v, closer, err := db.Get(pingKey(site, visit))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return new(pinged), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ping: %w", err)
+	}
+	defer closer.Close()
+	return decodePinged(v)
+}
+
+// settleHit answers a hit that is not stored as an event; next is the seq of the next
+// one.
+func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *place) error {
 	if ev.outcome.Status = Ignored; p.refuse != nil {
 		ev.outcome.Status, ev.outcome.Err = Rejected, p.refuse
 		s.e.stats.reject(p.refuse.Field)
 		return nil
 	}
 	ev.outcome.Session = p.sessionID
-	if p.ping == 0 {
+	if !ev.event.Hit.Ping || p.session == 0 {
 		return nil
 	}
 	k, err := s.ids.visit(ev.site.id, p.session)
 	if err != nil {
 		return err
 	}
-	if k.visit.ping == 0 {
-		if k.visit.ping, err = lastPing(s.e.db, ev.site.id, p.session); err != nil {
+	if k.visit.pinged == nil {
+		if k.visit.pinged, err = readPinged(s.e.db, ev.site.id, p.session); err != nil {
 			return err
 		}
 	}
-	if p.ping <= k.visit.ping {
+	now := k.visit.pinged
+	changed := p.ping > now.at
+	now.at = max(now.at, p.ping)
+	for v := range visitVarsOf(ev.event, next) {
+		v.name, v.value.Text = strings.Clone(v.name), strings.Clone(v.value.Text)
+		changed = now.vars.set(v, pingVarBytesMax) || changed
+	}
+	if !changed {
 		return nil
 	}
-	k.visit.ping = p.ping
-	if err := g.batch.Set(pingKey(ev.site.id, p.session), binary.BigEndian.AppendUint64(nil, uint64(p.ping)), nil); err != nil {
+	if err := g.batch.Set(pingKey(ev.site.id, p.session), now.append(nil), nil); err != nil {
 		return fmt.Errorf("write ping: %w", err)
 	}
 	return nil

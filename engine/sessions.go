@@ -84,6 +84,12 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 	s.arrive(ev)
 	var came hitVisit // where a visit of Matomo's came from may become known later
 	var views []pageView
+	said := new(pinged)
+	if s.Dialect == event.Matomo {
+		if said, err = readPinged(e.db, site.ID, first); err != nil {
+			return Session{}, err
+		}
+	}
 	err = v.eachEvent(b, []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{ev.Session}}}},
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
@@ -100,6 +106,9 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 			if came.take(ev); came.arrival != was {
 				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.campaign
 				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
+			}
+			for variable := range visitVarsOf(ev, ev.Seq) {
+				said.vars.set(variable, visitVarsBytesMax)
 			}
 		}
 		if ev.User != "" {
@@ -137,12 +146,9 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
 	if s.Dialect == event.Matomo {
-		until, err := lastPing(e.db, site.ID, first)
-		if err != nil {
-			return Session{}, err
-		}
+		s.Properties = said.vars.properties()
 		// Someone who did two things was there for a second more than between them.
-		if until = max(until, s.End); until > s.Start {
+		if until := max(said.at, s.End); until > s.Start {
 			s.Beyond = until - s.End + 1000
 		}
 	}

@@ -37,7 +37,13 @@ type shownVisit struct {
 	Bounce                                                     bool
 	Goals, Orders                                              []string
 	Start, End                                                 time.Time
+	Properties                                                 shownObject
 }
+
+// shownObject is an object as it was answered.
+type shownObject string
+
+func (o *shownObject) UnmarshalJSON(b []byte) error { *o = shownObject(b); return nil }
 
 // visits are those of the site, the first one first.
 func (s *testServer) visits(query string) (list []shownVisit) {
@@ -162,6 +168,11 @@ func TestMatomoVisitDetails(t *testing.T) {
 			shownVisit{Entry: "https://shop.example/in", Exit: "https://shop.example/in", Events: 1, Actions: 1, Bounce: true, ReferrerType: "direct"}},
 		{"pings", []string{"0 " + idA + "&url=https://shop.example/in", "30 " + idA + "&ping=1", "45 " + idA + "&ping=1", "40 " + idA + "&ping=1"},
 			shownVisit{Entry: "https://shop.example/in", Exit: "https://shop.example/in", Duration: 46, Events: 1, Actions: 1, Bounce: true, ReferrerType: "direct"}},
+		{"what is said of it as a whole", []string{"0 " + idA + "&url=https://shop.example/in&dimension1=free&dimension2=x&dimension3=y&_cvar=%7B%221%22:%5B%22Team%22,%22red%22%5D%7D&cvar=%7B%221%22:%5B%22Page%22,%22a%22%5D%7D",
+			"10 " + idA + "&ping=1&dimension1=paid&dimension2=&_cvar=%7B%222%22:%5B%22Age%22,30%5D%7D", "20 " + idA + "&idgoal=0&_cvar=%7B%221%22:%5B%22Team%22,%22blue%22%5D%7D"},
+			shownVisit{Entry: "https://shop.example/in", Exit: "https://shop.example/in", Duration: 21, Events: 2, Actions: 1, Bounce: true, Cart: "0", ReferrerType: "direct", Properties: `{"dimension1":"paid","_cvar":{"Age":"30","Team":"blue"}}`}},
+		{"a ping alone says", []string{"0 " + idA + "&url=https://shop.example/in", "0 " + idA + "&ping=1&dimension1=paid"},
+			shownVisit{Entry: "https://shop.example/in", Exit: "https://shop.example/in", Events: 1, Actions: 1, Bounce: true, ReferrerType: "direct", Properties: `{"dimension1":"paid"}`}},
 		{"from a search engine", []string{"0 " + idA + "&url=https://shop.example/in&urlref=https://www.google.co.uk/"},
 			shownVisit{Entry: "https://shop.example/in", Exit: "https://shop.example/in", Events: 1, Actions: 1, Bounce: true, Referrer: "https://www.google.co.uk/", ReferrerType: "search"}},
 		{"from a network", []string{"0 " + idA + "&url=https://shop.example/in&urlref=https://old.reddit.com/r/a"},

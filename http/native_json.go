@@ -216,6 +216,10 @@ func appendSession(dst []byte, s *engine.Session) []byte {
 	dst = append(dst, `,"orders":`...)
 	dst = appendStrings(dst, s.Orders)
 	dst = appendText(dst, "cart", s.Cart)
+	if len(s.Properties) > 0 {
+		dst = append(dst, `,"properties":`...)
+		dst = event.AppendObject(dst, s.Properties)
+	}
 	return append(dst, '}')
 }
 

@@ -409,8 +409,9 @@ type Session struct {
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string
 	Cart                             string
-	Groups                           []string // of its events
-	Cursor                           string   // pages a listing of sessions
+	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
+	Groups                           []string     // of its events
+	Cursor                           string       // pages a listing of sessions
 }
 
 // Visits are the sessions that began in a step, and who and what was seen in it.

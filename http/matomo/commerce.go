@@ -25,7 +25,7 @@ func (h *hit) commerce() *event.FieldError {
 	r := h.add(typ, id)
 	e := &r.Event
 	e.Hit.Order = typ == event.Order
-	e.Properties = h.object(8)
+	e.Properties = h.variables(h.object(8 + len(h.p.dimensions)))
 	total, _ := h.p.number(pRevenue)
 	e.Value = event.Num(money(total))
 	setText(&e.Properties, "order_id", id)

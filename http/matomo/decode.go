@@ -218,7 +218,9 @@ func (h *hit) decode(token string) *event.FieldError {
 		return h.exclude(reason)
 	}
 	if h.p.integer(pPing, 0) == 1 {
-		h.add(event.Track, "").Event.Hit.Ping = true
+		e := &h.add(event.Track, "").Event
+		e.Hit.Ping = true
+		e.Properties = h.variables(h.object(4 + len(h.p.dimensions)))
 		return nil
 	}
 	mode := h.p.integer(pRecMode, recVisits)

@@ -22,7 +22,8 @@ func (h *hit) conversion(id int64) *event.FieldError {
 	if !ok {
 		revenue = g.Revenue
 	}
-	h.goal(g, revenue)
+	e := &h.goal(g, revenue).Event
+	e.Properties = h.variables(e.Properties)
 	return nil
 }
 

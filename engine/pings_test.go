@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"cairn/engine/event"
+)
+
+// The stored form of a ping, by its bytes: a store of an earlier version has it.
+func TestPingGolden(t *testing.T) {
+	p := &pinged{at: 0x0102030405060708, vars: visitVars{
+		{seq: 300, name: "dimension1", value: event.Str("x")},
+		{seq: 1, name: "_cvar.a", value: event.Value{Kind: event.Null}},
+	}}
+	const want = "\x01\x02\x03\x04\x05\x06\x07\x08" + "\xac\x02\x01\x0adimension1\x01x" + "\x01\x00\x07_cvar.a\x00"
+	if got := string(p.append(nil)); got != want {
+		t.Errorf("stored as %q, want %q", got, want)
+	}
+	if got, err := decodePinged([]byte(want)); err != nil || !reflect.DeepEqual(got, p) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := decodePinged([]byte(want[:8])); err != nil || got.at != p.at || got.vars != nil {
+		t.Errorf("without variables: %+v, %v", got, err)
+	}
+	for n := range len(want) {
+		if _, err := decodePinged([]byte(want[:n])); err == nil && n != 8 && n != 24 {
+			t.Errorf("%d bytes of it are taken", n)
+		}
+	}
+}
+
+// Of what a visit's variables are said to be the newest counts, and there is an end
+// to how much is kept.
+func TestVisitVars(t *testing.T) {
+	said := func(seq uint64, properties string) (list []visitVar) {
+		var p event.Parser
+		o, err := p.Object([]byte(properties), event.Limits{Depth: 4, Members: 100, KeyBytes: 100, StringBytes: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for v := range visitVarsOf(&event.Event{Properties: o}, seq) {
+			list = append(list, v)
+		}
+		return list
+	}
+	var vars visitVars
+	for _, step := range []struct {
+		seq              uint64
+		properties, want string
+	}{
+		{5, `{"dimension1":"a","dimension":"b","dimensionx":"c","dimension2":3,"plan":"d","cvar":{"e":"f"}}`, `{"dimension1":"a"}`},
+		{7, `{"dimension2":"x","_cvar":{"Plan":"paid","Age":30}}`, `{"dimension1":"a","dimension2":"x","_cvar":{"Plan":"paid"}}`},
+		{6, `{"dimension2":"y","_cvar":{"Plan":"free","Team":"red"}}`, `{"dimension1":"a","dimension2":"x","_cvar":{"Plan":"paid","Team":"red"}}`},
+		{7, `{"dimension1":null,"_cvar":"none"}`, `{"dimension2":"x","_cvar":{"Plan":"paid","Team":"red"}}`},
+		{6, `{"dimension1":"late"}`, `{"dimension2":"x","_cvar":{"Plan":"paid","Team":"red"}}`},
+	} {
+		for _, v := range said(step.seq, step.properties) {
+			vars.set(v, visitVarsBytesMax)
+		}
+		if got := string(event.AppendObject(nil, vars.properties())); got != step.want {
+			t.Errorf("after %s at %d:\n got %s\nwant %s", step.properties, step.seq, got, step.want)
+		}
+	}
+
+	p := new(pinged)
+	for i := range 1000 {
+		p.vars.set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, pingVarBytesMax)
+	}
+	if n := len(p.append(nil)); n > pingVarBytesMax || len(p.vars) < 10 {
+		t.Errorf("%d variables in %d bytes are kept", len(p.vars), n)
+	}
+	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.vars.set(v, pingVarBytesMax) {
+		t.Error("a full list does not take a new value of what it has")
+	}
+	if got, err := decodePinged(p.append(nil)); err != nil || !reflect.DeepEqual(got, p) {
+		t.Errorf("a full list is not read again: %v", err)
+	}
+}
+
+func FuzzPing(f *testing.F) {
+	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08\xac\x02\x01\x0adimension1\x01x\x01\x00\x07_cvar.a\x00"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01\xff\xff\xff\xff\x0fx"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := decodePinged(b)
+		if err != nil {
+			return
+		}
+		if again, err := decodePinged(p.append(nil)); err != nil || !reflect.DeepEqual(again, p) {
+			t.Fatalf("%+v is read again as %+v, %v", p, again, err)
+		}
+	})
+}
