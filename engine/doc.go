@@ -8,7 +8,7 @@
 //	dedup.go      message ids: the newest exactly, more by a filter; dedup_find.go in
 //	              parts and runs
 //	ids.go        what ingest knows of users, visitors and sessions
-//	hits.go       visits of Matomo's hits; pings.go how long they go on
+//	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
 //	caps.go       how many values of a property a day counters tell apart
 //	site.go       what of a site is published, in memory and sealed; views of it
 //	seal.go       rows in memory and in the log become runs

@@ -5,7 +5,7 @@
 //	0x40 | site u32 | kind | id    what is known of an id (ids.go)
 //	0x41 | site u32                seq up to which 0x40 is written
 //	0x42 | site u32 | seq u64      two persons found to be one (links.go)
-//	0x43 | site u32 | seq u64      until when a visit went on, by its first event (pings.go)
+//	0x43 | site u32 | seq u64      what pings said of a visit, by its first event (pings.go)
 
 package engine
 

@@ -9,7 +9,7 @@
 //	idgoal > 0      a goal event: the goal's name, value = revenue; goal_id
 //	idgoal = 0      an order event with ec_id, else a cart event: value = revenue;
 //	                order_id, subtotal, tax, shipping, discount, items
-//	ping            no event: the visit lasts longer
+//	ping            no event: the visit lasts longer, and has new variables
 //
 // An action that reaches goals of the site's configuration makes a goal event for
 // each besides. uid is the user, cid or _id the anonymous id; who sends neither is
