@@ -22,8 +22,8 @@ type pinged struct {
 }
 
 // pingVarBytesMax bounds the variables kept of pings: one that has no room is passed
-// over.
-const pingVarBytesMax = 4096
+// over. They lie in memory as long as their visit does.
+const pingVarBytesMax = 2048
 
 var errPing = errors.New("damaged record of a ping")
 
