@@ -21,9 +21,10 @@ type pinged struct {
 	vars visitVars
 }
 
-// pingVarBytesMax bounds the variables kept of pings: one that has no room is passed
+// pingVarBytesMax bounds the variables kept of pings, five custom ones of 200 and 200
+// letters or nine dimensions of 250 at the most: one that has no room is passed
 // over. They lie in memory as long as their visit does.
-const pingVarBytesMax = 2048
+const pingVarBytesMax = 2560
 
 var errPing = errors.New("damaged record of a ping")
 
