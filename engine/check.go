@@ -63,7 +63,9 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 	if _, err := readStore(db); err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	c := &checker{ctx: ctx, db: db, cache: index.NewCache(32 << 20), report: &report}
+	// Rows in their order are anywhere in a dictionary of ids, so what all of a
+	// large run's take up should fit.
+	c := &checker{ctx: ctx, db: db, cache: index.NewCache(256 << 20), report: &report}
 	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
 		return report, fmt.Errorf("check: %w", err)
 	}
