@@ -255,12 +255,12 @@ func writeGoldenStore(t *testing.T) {
 			}
 			g.tick()
 		}
-		for range []int{60, 30, 12}[life] {
+		for range []int{80, 40, 16}[life] {
 			for _, site := range options.Sites[:3] {
 				evs := []*event.Event{g.event(), g.event()}
 				if d := g.IntN(12); d < 3 {
 					evs[0].Dialect = []event.Dialect{event.Matomo, event.OpenPanel, event.Opentracker}[d]
-					evs[0].Session = ""
+					evs[0].Session, evs[0].Hit = "", nil
 					if d == 0 {
 						evs[0].Session = fmt.Sprintf("%016x", 7)
 					}

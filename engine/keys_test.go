@@ -31,7 +31,7 @@ func TestKeysOfAStore(t *testing.T) {
 	for ok := it.First(); ok; ok = it.Next() {
 		keys[it.Key()[0]]++
 	}
-	for _, p := range []byte{prefixStore, prefixID, prefixIDsUpTo, prefixLink, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
+	for _, p := range []byte{prefixStore, prefixID, prefixIDsUpTo, prefixLink, prefixPing, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
 		if keys[p] == 0 {
 			t.Errorf("no key has prefix %#x", p)
 		}
