@@ -303,6 +303,7 @@ type powerCut struct {
 	at      int64
 	cfg     vfs.CrashCloneCfg
 	oracle  *workload
+	linking sync.Mutex
 	ops     atomic.Int64
 	once    sync.Once
 	happens atomic.Bool
@@ -310,9 +311,22 @@ type powerCut struct {
 	acked   []*request // acknowledged before
 }
 
+// linkFS lets no link be made while the file system is copied. MemFS.Link takes the
+// lock that CrashClone waits for twice, and for ever when that comes in between.
+type linkFS struct {
+	*vfs.MemFS
+	linking *sync.Mutex
+}
+
+func (fs linkFS) Link(from, to string) error {
+	fs.linking.Lock()
+	defer fs.linking.Unlock()
+	return fs.MemFS.Link(from, to)
+}
+
 func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *workload) *powerCut {
 	p := &powerCut{mem: mem, at: at, cfg: cfg, oracle: oracle}
-	p.FS = errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	p.FS = errorfs.Wrap(linkFS{mem, &p.linking}, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && p.ops.Add(1) == p.at {
 			p.cut()
 		}
@@ -326,7 +340,9 @@ func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *worklo
 func (p *powerCut) cut() {
 	p.once.Do(func() {
 		p.acked = p.oracle.acked()
+		p.linking.Lock()
 		p.after = p.mem.CrashClone(p.cfg)
+		p.linking.Unlock()
 		p.happens.Store(true)
 	})
 }
