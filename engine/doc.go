@@ -25,7 +25,9 @@
 //	links.go      which ordinals name one person
 //	publicid.go   public event ids, which are cursors too
 //	snapshot.go   snapshots and restoring them; check.go the recount of everything
-//	store.go      versions, secret, the look before opening; hwm.go; disk.go
+//	store.go      versions, secret, the look before opening; hwm.go how far it had
+//	              come; disk.go space; logfs.go and markers.go what Pebble's own files
+//	              need; corrupt.go damage that is met
 //	enrich*.go    what is known of an event from its source; privacy rules
 //
 // # One event
