@@ -204,7 +204,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.gate.stop()
 	tick := time.NewTicker(stopGrace / 20)
 	defer tick.Stop()
-	for grace := time.After(2 * stopGrace); s.gate.idle() > 0; {
+	began := time.Now()
+	for grace := time.After(2 * stopGrace); s.gate.idle() > 0 || time.Since(began) < stopGrace; {
 		select {
 		case <-tick.C:
 			continue
