@@ -231,7 +231,7 @@ func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
 			})
 			origin := s.site(map[string]string{"URL": url, "WRITE_KEY": s.keys().WriteKey})
 			s.node("browser.mjs", "PAGE="+origin+"/next.html?count=20&mode="+mode)
-			if calls < 4 {
+			if calls < 3 { // the first two are lost
 				t.Errorf("%d calls went by the front", calls)
 			}
 			checkCounted(t, s, 20)
