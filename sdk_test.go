@@ -19,7 +19,8 @@ import (
 // This file is what the tests of vendors' own SDKs have in common: the real
 // binary on an address that stays over restarts, node and a browser to run the
 // SDK in, and reading back through the native API. The SDKs of a dialect lie in
-// testdata/sdk/DIALECT, pinned by its package-lock.json.
+// testdata/sdk/DIALECT, pinned by its package-lock.json; what drives the browser for
+// all of them lies in testdata/sdk/browser.
 //
 // They run with CAIRN_SDK=1 only: they want node, npm and its registry, and some
 // of them Chromium.
@@ -47,7 +48,7 @@ func newSDK(t *testing.T, dialect, config string) *sdk {
 		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs; it needs node, npm's registry and Chromium")
 	}
 	s := &sdk{T: t, dialect: dialect, data: filepath.Join(t.TempDir(), "data")}
-	installSDKs(t, s.folder())
+	installSDK(t, s.folder())
 	s.configure(config)
 	s.start()
 	t.Cleanup(func() { s.server.kill() })
@@ -56,8 +57,8 @@ func newSDK(t *testing.T, dialect, config string) *sdk {
 
 var sdksInstalled sync.Map // folder → func() error
 
-// installSDKs runs npm ci where nothing is installed yet, once a folder.
-func installSDKs(t *testing.T, folder string) {
+// installSDK runs npm ci in a folder where nothing is installed yet.
+func installSDK(t *testing.T, folder string) {
 	t.Helper()
 	once, _ := sdksInstalled.LoadOrStore(folder, sync.OnceValue(func() error {
 		if _, err := os.Stat(filepath.Join(folder, "node_modules")); err == nil {
@@ -124,11 +125,13 @@ func (s *sdk) node(script string, env ...string) string {
 	return s.run(exec.Command("node", script), env...)
 }
 
-// run is node for any program that is to run in the dialect's folder.
+// run is node for any program; it runs in the dialect's folder unless it has another.
 func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 	s.Helper()
 	k := s.keys()
-	cmd.Dir = s.folder()
+	if cmd.Dir == "" {
+		cmd.Dir = s.folder()
+	}
 	cmd.Env = append(os.Environ(), "URL=http://"+s.addr, "WRITE_KEY="+k.WriteKey, "CLIENT_ID="+k.ClientID, "CLIENT_SECRET="+k.ClientSecret,
 		"SECRET_KEY="+k.SecretKey, "TOKEN_AUTH="+k.TokenAuth, "CHROMIUM="+chromium())
 	cmd.Env = append(cmd.Env, env...)
@@ -139,6 +142,47 @@ func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.server.log())
 	}
 	return string(out)
+}
+
+// pageVisit is what came of a page that was opened in the browser.
+type pageVisit struct {
+	Done  json.RawMessage // what it said when it was done, nil when it never was
+	Log   []string
+	Hosts []string // that it asked
+}
+
+// browse opens pages in a real browser, each without a past, until they are done.
+func (s *sdk) browse(urls ...string) []pageVisit {
+	s.Helper()
+	const folder = "testdata/sdk/browser"
+	installSDK(s.T, folder)
+	pages, err := json.Marshal(urls)
+	if err != nil {
+		s.Fatal(err)
+	}
+	cmd := exec.Command("node", "browser.mjs")
+	cmd.Dir = folder
+	text := s.run(cmd, "PAGES="+string(pages))
+	var visits []pageVisit
+	if err := json.Unmarshal([]byte(text), &visits); err != nil || len(visits) != len(urls) {
+		s.Fatalf("%v: %s", err, text)
+	}
+	return visits
+}
+
+// open opens one page and reads what it says into done. The page may not have failed,
+// nor asked anybody but itself and the server.
+func (s *sdk) open(url string, done any) {
+	s.Helper()
+	v := s.browse(url)[0]
+	var failure struct{ Failed any }
+	err := json.Unmarshal(v.Done, &failure)
+	if err == nil {
+		err = json.Unmarshal(v.Done, done)
+	}
+	if err != nil || failure.Failed != nil || len(v.Hosts) != 2 {
+		s.Fatalf("%v: the page says %s, and asked %q\n%s", err, v.Done, v.Hosts, strings.Join(v.Log, "\n"))
+	}
 }
 
 // chromium is the browser's program.

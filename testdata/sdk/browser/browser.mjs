@@ -1,5 +1,7 @@
-// Opens each of PAGES, a JSON array of URLs, in a browser without a past, waits
-// until the page says that it is done, leaves it, and prints what the pages said.
+// Opens each of PAGES, a JSON array of URLs, in a headless Chromium without a past,
+// waits until the page says that it is done (window.done), leaves it, and prints what
+// the pages said, what was logged and which hosts were asked, as a JSON array in the
+// order of PAGES.
 import { chromium } from 'playwright-core'
 
 const browser = await chromium.launch({
@@ -12,15 +14,16 @@ async function visit (url) {
   const log = []
   page.on('console', (m) => log.push(m.type() + ': ' + m.text()))
   page.on('pageerror', (e) => log.push('error: ' + e))
+  page.on('requestfailed', (r) => log.push('failed: ' + r.method() + ' ' + r.url() + ' ' + r.failure()?.errorText))
   const hosts = new Set()
   page.on('request', (r) => hosts.add(new URL(r.url()).host))
   await page.goto(url)
-  await page.waitForFunction(() => window.done !== undefined, null, { timeout: 20000 }).catch((e) => log.push(String(e)))
+  await page.waitForFunction(() => window.done !== undefined, null, { timeout: 60000 }).catch((e) => log.push(String(e)))
   const done = await page.evaluate(() => window.done)
   await page.goto('about:blank')
   await new Promise((resolve) => setTimeout(resolve, 50))
   await context.close()
-  return { url, done, log, hosts: [...hosts].sort() }
+  return { done, log, hosts: [...hosts].sort() }
 }
 
 // A few at a time: each waits more than it works.
