@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,17 +38,7 @@ func TestHostileClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
-	defer cancel()
-	server, err := startChild(ctx, childOptions{exe: exe, dir: t.TempDir(), env: benchEnviron("256MiB")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.kill()
+	server := startServer(t, t.TempDir()).running()
 	key := server.keys.Sites[0].SecretKey
 	target, err := url.Parse(server.url)
 	if err != nil {

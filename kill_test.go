@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,11 +40,11 @@ func TestKill(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("go test -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, seed)
-	exe, err := exec.LookPath("cairn")
+	options, err := serveOptions(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &killer{exe: exe, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0)), oracle: newKillOracle()}
+	k := &killer{options: options, rng: rand.New(rand.NewPCG(seed, 0)), oracle: newKillOracle()}
 	for cycle := range *killCycles {
 		if err := k.cycle(cycle); err != nil {
 			t.Fatalf("cycle %d: %v", cycle, err)
@@ -62,7 +61,7 @@ func TestKill(t *testing.T) {
 }
 
 type killer struct {
-	exe, dir          string
+	options           childOptions
 	rng               *rand.Rand
 	oracle            *killOracle
 	kills, early      int
@@ -110,12 +109,8 @@ func (k *killer) cycle(n int) error {
 	}
 }
 
-func (k *killer) options() childOptions {
-	return childOptions{exe: k.exe, dir: k.dir, env: benchEnviron("256MiB")}
-}
-
 func (k *killer) start() (*child, error) {
-	return startChild(context.Background(), k.options())
+	return startChild(context.Background(), k.options)
 }
 
 // killEarly starts the server and kills it again at once, most likely while it
@@ -123,7 +118,7 @@ func (k *killer) start() (*child, error) {
 func (k *killer) killEarly() error {
 	for range 1 + k.rng.IntN(3) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.rng.Int64N(int64(killStartMax))))
-		server, err := startChild(ctx, k.options())
+		server, err := startChild(ctx, k.options)
 		cancel()
 		if err == nil {
 			server.kill() // it was faster
@@ -147,13 +142,7 @@ func (k *killer) finish() error {
 	if err := k.oracle.verify(server, true); err != nil {
 		return err
 	}
-	if err := server.stop(); err != nil {
-		return err
-	}
-	if out, err := exec.Command(k.exe, "check", k.dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("check: %w: %s", err, out)
-	}
-	return nil
+	return stopAndCheck(server, k.options)
 }
 
 // send posts requests until the server is gone. Only wrong answers are errors.

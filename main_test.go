@@ -76,14 +76,13 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: start DIR [flags]")
 	}
 	dir := ts.MkAbs(args[0])
-	exe, err := exec.LookPath("cairn")
+	options, err := serveOptions(dir, args[1:]...)
 	ts.Check(err)
 	out, err := os.Create(ts.MkAbs("server-stdout"))
 	ts.Check(err)
 	defer out.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
-	defer cancel()
-	c, err := startChild(ctx, childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB"), args: args[1:], cwd: ts.MkAbs("."), stdout: out})
+	options.cwd, options.stdout = ts.MkAbs("."), out
+	c, err := startChild(context.Background(), options)
 	ts.Check(err)
 	children(ts)[dir] = c
 	ts.Defer(c.kill)

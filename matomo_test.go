@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -27,33 +23,15 @@ func TestMatomoKilled(t *testing.T) {
 	const senders, visitors, kills, hits = 64, 32, 4, 14
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	config := filepath.Join(dir, "cairn.toml")
-	if err := os.WriteFile(config, []byte(matomoConfig), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	start := childOptions{exe: exe, dir: filepath.Join(dir, "data"), env: benchEnviron("256MiB"), args: []string{"-config", config}}
-	var mu sync.RWMutex // held for reading while a request may find the server
-	server, err := startChild(t.Context(), start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { server.kill() }()
-	keys := server.keys.Sites[0]
+	server := startServer(t, t.TempDir(), configured(t, matomoConfig)...)
+	keys := server.keys()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
 
 	// send repeats a request until it is answered. It returns how many of its tries
 	// got no answer, so that they may have been stored or not.
 	send := func(r matomoRequest) (unknown int) {
 		for range 2000 {
-			mu.RLock()
-			at := server.url
-			mu.RUnlock()
-			req, err := http.NewRequest("POST", at+"/matomo.php", strings.NewReader(r.body(keys.TokenAuth)))
+			req, err := http.NewRequest("POST", server.url()+"/matomo.php", strings.NewReader(r.body(keys.TokenAuth)))
 			if err != nil {
 				t.Error(err)
 				return 0
@@ -109,38 +87,16 @@ func TestMatomoKilled(t *testing.T) {
 			}
 		})
 	}
-	for range kills {
-		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
-		server.kill()
-		mu.Lock()
-		next, err := startChild(context.Background(), start)
-		if err == nil {
-			server = next
-		}
-		mu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	server.restartAgain(kills)
 	wg.Wait()
 
-	read := func(path string, answer any) {
-		t.Helper()
-		status, body, err := request("GET", server.url+path, http.Header{"Authorization": {"Bearer " + keys.ReadKey}}, "")
-		if err == nil {
-			err = json.Unmarshal(body, answer)
-		}
-		if err != nil || status != 200 {
-			t.Fatalf("%s: %d %s %v", path, status, body, err)
-		}
-	}
 	var events []sdkEvent
 	for after := ""; ; {
 		var page struct {
 			Events []sdkEvent
 			Next   string
 		}
-		read("/api/v1/events?limit=1000&order=asc&after="+after, &page)
+		server.get("/api/v1/events?limit=1000&order=asc&after="+after, &page)
 		if events = append(events, page.Events...); page.Next == "" {
 			break
 		}
@@ -203,7 +159,7 @@ func TestMatomoKilled(t *testing.T) {
 		}
 	}
 	says := map[string]string{} // by visit
-	if read("/api/v1/sessions?limit=1000", &sessions); len(sessions.Sessions) != all || len(sizes) != all {
+	if server.get("/api/v1/sessions?limit=1000", &sessions); len(sessions.Sessions) != all || len(sizes) != all {
 		t.Errorf("%d visits are listed and %d have events, want %d", len(sessions.Sessions), len(sizes), all)
 	}
 	for _, s := range sessions.Sessions {
@@ -220,7 +176,7 @@ func TestMatomoKilled(t *testing.T) {
 		}
 	}
 	var count struct{ Events, Sessions int }
-	if read("/api/v1/count", &count); count.Events != len(events) || count.Sessions != all {
+	if server.get("/api/v1/count", &count); count.Events != len(events) || count.Sessions != all {
 		t.Errorf("counted are %+v, want %d events and %d sessions", count, len(events), all)
 	}
 	var rows struct {
@@ -229,7 +185,7 @@ func TestMatomoKilled(t *testing.T) {
 			Events int64
 		}
 	}
-	read("/api/v1/counters?property=category&limit=1000", &rows)
+	server.get("/api/v1/counters?property=category&limit=1000", &rows)
 	for _, row := range rows.Rows {
 		if row.Events != categories[row.Value] {
 			t.Errorf("the counter of category %s says %d, listed are %d", row.Value, row.Events, categories[row.Value])
@@ -240,12 +196,7 @@ func TestMatomoKilled(t *testing.T) {
 		t.Errorf("no counter has %v", categories)
 	}
 	t.Logf("%d events in %d visits, %d of them sent again after they were stored", len(events), all, doubled)
-	if err := server.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(exe, "check", start.dir).CombinedOutput(); err != nil {
-		t.Errorf("check: %v: %s", err, out)
-	}
+	server.finish()
 }
 
 // matomoRequest is a hit, or a bulk of them, with the names of the events it makes.

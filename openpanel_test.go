@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,25 +17,12 @@ import (
 // between that and the number of requests whose outcome may have been a store.
 func TestOpenPanelIncrementsKilled(t *testing.T) {
 	const senders, kills, calls = 64, 4, 12
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	var mu sync.RWMutex // held for reading while a request may find the server
-	server, err := startChild(t.Context(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { server.kill() }()
-	keys := server.keys.Sites[0]
+	server := startServer(t, t.TempDir())
+	keys := server.keys()
 	client := &http.Client{Timeout: 10 * time.Second}
 	increment := func(property, key string) (answered, refused bool) {
-		mu.RLock()
-		url := server.url
-		mu.RUnlock()
 		body := fmt.Sprintf(`{"type":"increment","payload":{"profileId":"ada","property":%q}}`, property)
-		req, err := http.NewRequest("POST", url+"/track", strings.NewReader(body))
+		req, err := http.NewRequest("POST", server.url()+"/track", strings.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			return false, true
@@ -89,31 +72,13 @@ func TestOpenPanelIncrementsKilled(t *testing.T) {
 			}
 		})
 	}
-	for range kills {
-		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
-		server.kill()
-		mu.Lock()
-		next, err := startChild(context.Background(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
-		if err == nil {
-			server = next
-		}
-		mu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	server.restartAgain(kills)
 	wg.Wait()
 
-	status, body, err := request("GET", server.url+"/api/v1/users/ada", http.Header{"Authorization": {"Bearer " + keys.SecretKey}}, "")
 	var ada struct {
 		Properties struct{ Plain, Keyed int64 }
 	}
-	if err == nil {
-		err = json.Unmarshal(body, &ada)
-	}
-	if err != nil || status != 200 {
-		t.Fatalf("%d %s %v", status, body, err)
-	}
+	server.get("/api/v1/users/ada", &ada)
 	const all = senders * calls
 	if got := ada.Properties.Keyed; got != all {
 		t.Errorf("with keys the property is %d, want %d", got, all)
@@ -122,10 +87,5 @@ func TestOpenPanelIncrementsKilled(t *testing.T) {
 		t.Errorf("without keys the property is %d, want %d to %d", got, all, most)
 	}
 	t.Logf("%d unknown outcomes", unknown.Load())
-	if err := server.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(exe, "check", dir).CombinedOutput(); err != nil {
-		t.Errorf("check: %v: %s", err, out)
-	}
+	server.finish()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -25,25 +23,10 @@ func TestOpentrackerTallies(t *testing.T) {
 	const senders, kills, events = 8, 4, 150
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	var mu sync.RWMutex // held for reading while a request may find the server
-	server, err := startChild(t.Context(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { server.kill() }()
-	at := func() string {
-		mu.RLock()
-		defer mu.RUnlock()
-		return server.url
-	}
+	server := startServer(t, t.TempDir())
 	client := &http.Client{Timeout: 10 * time.Second}
 	get := func(path string) (int, string, error) {
-		res, err := client.Get(at() + path)
+		res, err := client.Get(server.url() + path)
 		if err != nil {
 			return 0, "", err
 		}
@@ -77,22 +60,10 @@ func TestOpentrackerTallies(t *testing.T) {
 			}
 		})
 	}
-	for range kills {
-		time.Sleep(time.Duration(50+rand.IntN(150)) * time.Millisecond)
-		server.kill()
-		mu.Lock()
-		next, err := startChild(context.Background(), childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB")})
-		if err == nil {
-			server = next
-		}
-		mu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	server.restartAgain(kills)
 	wg.Wait()
 
-	key := url.QueryEscape(server.keys.Sites[0].ReadKey)
+	key := url.QueryEscape(server.keys().ReadKey)
 	for _, property := range []string{"gender", "points", "age-group"} {
 		for _, segment := range []string{"", "age-group", "gender"} {
 			if segment == property {
@@ -106,22 +77,12 @@ func TestOpentrackerTallies(t *testing.T) {
 			if expect := want.of(property, segment); !maps.Equal(got, expect) {
 				t.Errorf("%s by %q:\n got %v\nwant %v", property, segment, got, expect)
 			}
-			status, native, err := request("GET", server.url+"/api/v1/counters?limit=1000&property="+property+"&segment="+segment,
-				http.Header{"Authorization": {"Bearer " + server.keys.Sites[0].ReadKey}}, "")
-			if err != nil || status != 200 {
-				t.Fatalf("%d %s %v", status, native, err)
-			}
-			if same, err := parseNativeTallies(native); err != nil || !maps.Equal(same, got) {
-				t.Errorf("%s by %q: the native API has %v (%v), Opentracker's %v", property, segment, same, err, got)
+			if same := nativeTallies(server, property, segment); !maps.Equal(same, got) {
+				t.Errorf("%s by %q: the native API has %v, Opentracker's %v", property, segment, same, got)
 			}
 		}
 	}
-	if err := server.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(exe, "check", dir).CombinedOutput(); err != nil {
-		t.Errorf("check: %v: %s", err, out)
-	}
+	server.finish()
 }
 
 // otHit is one random request.
@@ -231,19 +192,19 @@ func parseTallies(body string) (map[string]otTally, error) {
 	return rows, nil
 }
 
-func parseNativeTallies(body []byte) (map[string]otTally, error) {
+// nativeTallies are the rows of a property as the native API has them.
+func nativeTallies(server *testServer, property, segment string) map[string]otTally {
+	server.Helper()
 	var answer struct {
 		Rows []struct {
 			Value, Segment          string
 			Events, Sessions, Users int64
 		}
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("%w in %s", err, body)
-	}
+	server.get("/api/v1/counters?limit=1000&property="+property+"&segment="+segment, &answer)
 	rows := map[string]otTally{}
 	for _, row := range answer.Rows {
 		rows[row.Value+"/"+row.Segment] = otTally{row.Events, row.Sessions, row.Users}
 	}
-	return rows, nil
+	return rows
 }

@@ -226,7 +226,7 @@ func TestSDKMatomoSnippet(t *testing.T) {
 	t.Cleanup(php.Close)
 	var origin string
 	fill := func(page, text string) string {
-		return strings.NewReplacer("{{PAGE}}", origin+"/"+page, "{{ORIGIN}}", origin, "{{TRACKER}}", php.URL+"/"+page+"/matomo.php", "{{SCRIPT}}", "http://"+s.addr+"/matomo.js").Replace(text)
+		return strings.NewReplacer("{{PAGE}}", origin+"/"+page, "{{ORIGIN}}", origin, "{{TRACKER}}", php.URL+"/"+page+"/matomo.php", "{{SCRIPT}}", s.url()+"/matomo.js").Replace(text)
 	}
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for i, c := range snippetCases {

@@ -92,7 +92,7 @@ func TestSDKMatomoNode(t *testing.T) {
 // server's.
 func (s *sdk) page(name string, done any) (origin string) {
 	s.Helper()
-	origin = s.site(map[string]string{"URL": "http://" + s.addr})
+	origin = s.site(map[string]string{"URL": s.url()})
 	s.open(origin+"/"+name, done)
 	return origin
 }

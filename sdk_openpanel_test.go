@@ -185,7 +185,7 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 func TestSDKOpenPanelBrowser(t *testing.T) {
 	s := newSDK(t, "openpanel", "[[site]]\nname = \"shop\"\norigins = [\"http://localhost:*\"]\n[site.openpanel]\nunsafe_revenue = true\n")
 	// The wildcard stands for letters, digits, dots and dashes: also for a port.
-	origin := s.site(map[string]string{"URL": "http://" + s.addr, "CLIENT_ID": s.keys().ClientID})
+	origin := s.site(map[string]string{"URL": s.url(), "CLIENT_ID": s.keys().ClientID})
 	var out struct {
 		Answers, Twice        []opIDs
 		Anonymous, Identified []string
@@ -281,11 +281,11 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 	s.configure("[[site]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n")
 	s.restart()
 	before := len(s.events(""))
-	status, body, err := request("POST", "http://"+s.addr+"/track", http.Header{"Openpanel-Client-Id": {s.keys().ClientID}, "Origin": {origin}}, `{"type":"track","payload":{"name":"a"}}`)
+	status, body, err := request("POST", s.url()+"/track", http.Header{"Openpanel-Client-Id": {s.keys().ClientID}, "Origin": {origin}}, `{"type":"track","payload":{"name":"a"}}`)
 	if err != nil || status != 401 || !strings.HasPrefix(string(body), `{"status":401,"error":"Invalid client credentials"`) || len(s.events("")) != before {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-	if log := s.server.log(); !strings.Contains(log, origin) || !strings.Contains(log, "origin refused") {
+	if log := s.running().log(); !strings.Contains(log, origin) || !strings.Contains(log, "origin refused") {
 		t.Errorf("the log does not name the origin: %s", log)
 	}
 }

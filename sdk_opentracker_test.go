@@ -12,7 +12,7 @@ import (
 // the page reads are those of the server, and a kill changes neither.
 func TestSDKOpentrackerBrowser(t *testing.T) {
 	s := newSDK(t, "opentracker", "")
-	origin := s.site(map[string]string{"URL": "http://" + s.addr, "READ_KEY": s.keys().ReadKey})
+	origin := s.site(map[string]string{"URL": s.url(), "READ_KEY": s.keys().ReadKey})
 	type ids struct{ EID, SID, UID string }
 	type counts struct {
 		Rows  int

@@ -134,7 +134,7 @@ func TestSegmentBrowser(t *testing.T) {
 	for _, mode := range []string{"standard", "batching"} {
 		t.Run(mode, func(t *testing.T) {
 			s := newSDK(t, "segment", "")
-			origin := s.site(map[string]string{"URL": "http://" + s.addr, "WRITE_KEY": s.keys().WriteKey})
+			origin := s.site(map[string]string{"URL": s.url(), "WRITE_KEY": s.keys().WriteKey})
 			var done struct {
 				Failures  []string
 				Anonymous string
@@ -155,7 +155,7 @@ func TestSegmentBrowser(t *testing.T) {
 
 func TestRudderBrowser(t *testing.T) {
 	s := newSDK(t, "segment", "")
-	origin := s.site(map[string]string{"URL": "http://" + s.addr, "WRITE_KEY": s.keys().WriteKey})
+	origin := s.site(map[string]string{"URL": s.url(), "WRITE_KEY": s.keys().WriteKey})
 	s.open(origin+"/rudder.html", &struct{}{})
 	types := map[string]int{}
 	for _, e := range s.await("dialect=segment", 5) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,28 +29,21 @@ const sdkTime = 2 * time.Minute
 
 // sdk is one test's server and what it takes to run SDKs against it.
 type sdk struct {
-	*testing.T
+	*testServer
 	dialect string // the folder in testdata/sdk
-	data    string
-	flags   []string
-
-	mu     sync.Mutex
-	server *child
-	addr   string // the server's, since its first start
 }
 
-// newSDK starts a server for the SDKs of a dialect. config is a cairn.toml, ""
-// for none. It skips the test unless CAIRN_SDK=1.
+// newSDK starts a server for the SDKs of a dialect, which stays on its address when it
+// is started again. config is a cairn.toml, which may be empty. The test is skipped
+// unless CAIRN_SDK=1.
 func newSDK(t *testing.T, dialect, config string) *sdk {
 	t.Helper()
 	if os.Getenv("CAIRN_SDK") != "1" {
 		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs; it needs node, npm's registry and Chromium")
 	}
-	s := &sdk{T: t, dialect: dialect, data: filepath.Join(t.TempDir(), "data")}
-	installSDK(t, s.folder())
+	s := &sdk{startServer(t, t.TempDir(), configured(t, config)...), dialect}
 	s.configure(config)
-	s.start()
-	t.Cleanup(func() { s.server.kill() })
+	installSDK(t, s.folder())
 	return s
 }
 
@@ -78,45 +70,10 @@ func installSDK(t *testing.T, folder string) {
 
 func (s *sdk) folder() string { return filepath.Join("testdata", "sdk", s.dialect) }
 
-// configure is the configuration of the next start; the data stays.
+// configure is the configuration of the next start; the address and the data stay.
 func (s *sdk) configure(config string) {
-	s.flags = nil
-	if config != "" {
-		file := filepath.Join(s.TempDir(), "cairn.toml")
-		writeTestFile(s.T, file, config)
-		s.flags = []string{"-config", file}
-	}
+	s.options.args = append(configured(s.T, config), "-listen", strings.TrimPrefix(s.url(), "http://"))
 }
-
-// start runs the server, after the first time on the address it had.
-func (s *sdk) start() {
-	s.Helper()
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		s.Fatal(err)
-	}
-	flags := s.flags
-	if s.addr != "" {
-		flags = append([]string{"-listen", s.addr}, flags...)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
-	defer cancel()
-	c, err := startChild(ctx, childOptions{exe: exe, dir: s.data, env: benchEnviron("256MiB"), args: flags})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.mu.Lock()
-	s.server, s.addr = c, strings.TrimPrefix(c.url, "http://")
-	s.mu.Unlock()
-}
-
-// restart kills the server with SIGKILL and starts it again.
-func (s *sdk) restart() {
-	s.server.kill()
-	s.start()
-}
-
-func (s *sdk) keys() *siteKeys { return &s.server.keys.Sites[0] }
 
 // node runs a script of the dialect's folder to its end and returns what it
 // printed. URL is the server's address unless env says another.
@@ -132,14 +89,14 @@ func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 	if cmd.Dir == "" {
 		cmd.Dir = s.folder()
 	}
-	cmd.Env = append(os.Environ(), "URL=http://"+s.addr, "WRITE_KEY="+k.WriteKey, "CLIENT_ID="+k.ClientID, "CLIENT_SECRET="+k.ClientSecret,
+	cmd.Env = append(os.Environ(), "URL="+s.url(), "WRITE_KEY="+k.WriteKey, "CLIENT_ID="+k.ClientID, "CLIENT_SECRET="+k.ClientSecret,
 		"SECRET_KEY="+k.SecretKey, "TOKEN_AUTH="+k.TokenAuth, "CHROMIUM="+chromium())
 	cmd.Env = append(cmd.Env, env...)
 	stop := time.AfterFunc(sdkTime, func() { _ = cmd.Process.Kill() })
 	defer stop.Stop()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.server.log())
+		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.running().log())
 	}
 	return string(out)
 }
@@ -230,7 +187,7 @@ func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 		n++
 		f := choose(n, r)
 		if f != lostBefore {
-			req, err := http.NewRequest(r.Method, "http://"+s.addr+r.URL.RequestURI(), r.Body)
+			req, err := http.NewRequest(r.Method, s.url()+r.URL.RequestURI(), r.Body)
 			if err != nil {
 				s.Error(err)
 				return
@@ -272,21 +229,6 @@ const (
 	lostBefore      // the server is killed before the request reaches it, and started again
 	lostAfter       // the server is killed after it has answered, before the client has it
 )
-
-// get reads path through the native API into to.
-func (s *sdk) get(path string, to any) {
-	s.Helper()
-	status, body, err := request("GET", "http://"+s.addr+path, http.Header{"Authorization": {"Bearer " + s.keys().SecretKey}}, "")
-	if err == nil && status != 200 {
-		err = fmt.Errorf("status %d: %s", status, body)
-	}
-	if err == nil {
-		err = json.Unmarshal(body, to)
-	}
-	if err != nil {
-		s.Fatalf("GET %s: %v", path, err)
-	}
-}
 
 // sdkEvent is one event as the native API shows it.
 type sdkEvent struct {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -67,18 +65,8 @@ func whereSends(v whereVisitor, n int, k *siteKeys) []whereSend {
 }
 
 func TestWhereAndWho(t *testing.T) {
-	exe, err := exec.LookPath("cairn")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(t.TempDir(), "cairn.toml")
-	writeTestFile(t, config, "trusted_proxies = [\"127.0.0.1\"]\n[[site]]\nname = \"default\"\norigins = [\"https://shop.example\"]\n")
-	server, err := startChild(t.Context(), childOptions{exe: exe, dir: t.TempDir(), env: benchEnviron("256MiB"), args: []string{"-config", config}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.kill()
-	keys := &server.keys.Sites[0]
+	server := startServer(t, t.TempDir(), configured(t, "trusted_proxies = [\"127.0.0.1\"]\n[[site]]\nname = \"default\"\norigins = [\"https://shop.example\"]\n")...)
+	keys := server.keys()
 
 	send := func(s whereSend, v whereVisitor) {
 		t.Helper()
@@ -92,21 +80,8 @@ func TestWhereAndWho(t *testing.T) {
 			header.Set("User-Agent", v.agent)
 			header.Set("Accept-Language", "en-GB,en;q=0.9")
 		}
-		if status, body, err := request(s.method, server.url+s.path, header, s.body); err != nil || status/100 != 2 {
+		if status, body, err := request(s.method, server.url()+s.path, header, s.body); err != nil || status/100 != 2 {
 			t.Fatalf("%s: %d %s %v", s.name, status, body, err)
-		}
-	}
-	read := func(path string, to any) {
-		t.Helper()
-		status, body, err := request("GET", server.url+path, http.Header{"Authorization": {"Bearer " + keys.ReadKey}}, "")
-		if err == nil && status != 200 {
-			err = fmt.Errorf("%d %s", status, body)
-		}
-		if err == nil {
-			err = json.Unmarshal(body, to)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
 		}
 	}
 
@@ -133,9 +108,9 @@ func TestWhereAndWho(t *testing.T) {
 			query = strings.Trim("dialect="+dialect+"&"+filter, "&")
 		}
 		var page struct{ Events []sdkEvent }
-		read("/api/v1/events?limit=1000&"+query, &page)
+		server.get("/api/v1/events?limit=1000&"+query, &page)
 		var count struct{ Events int }
-		read("/api/v1/count?"+query, &count)
+		server.get("/api/v1/count?"+query, &count)
 		if len(page.Events) != n || count.Events != n {
 			t.Errorf("%q: %d listed, %d counted, want %d", query, len(page.Events), count.Events, n)
 		}
@@ -156,7 +131,7 @@ func TestWhereAndWho(t *testing.T) {
 	}
 	counters := func(query string) map[string]int {
 		var answer struct{ Rows []row }
-		read("/api/v1/counters?limit=1000&"+query, &answer)
+		server.get("/api/v1/counters?limit=1000&"+query, &answer)
 		got := map[string]int{}
 		for _, r := range answer.Rows {
 			got[strings.TrimSuffix(r.Value+"|"+r.Segment, "|")] = r.Events
@@ -189,7 +164,7 @@ func TestWhereAndWho(t *testing.T) {
 			Event          int
 		}
 	}
-	read("/api/counts?site=default&property=browser&segment=country", &tallies)
+	server.get("/api/counts?site=default&property=browser&segment=country", &tallies)
 	english := map[string]int{}
 	for _, r := range tallies.Data {
 		english[r.Value+"|"+r.Segment] = r.Event
@@ -216,7 +191,7 @@ func TestWhereAndWho(t *testing.T) {
 	}
 	for query, n := range map[string]int{"name=own": 4, "name=own&country=PE": 3, "name=own&country=NL": 1, "name=own&browser=Acme": 2, "name=own&browser=Firefox": 1, "name=own&os=Acme": 1} {
 		var count struct{ Events int }
-		if read("/api/v1/count?"+query, &count); count.Events != n {
+		if server.get("/api/v1/count?"+query, &count); count.Events != n {
 			t.Errorf("%s: %d, want %d", query, count.Events, n)
 		}
 	}
@@ -236,12 +211,12 @@ func TestWhereAndWho(t *testing.T) {
 		}
 	}
 	var bots, people struct{ Events int }
-	read("/api/v1/count?bot=true", &bots)
-	read("/api/v1/count?bot=false", &people)
+	server.get("/api/v1/count?bot=true", &bots)
+	server.get("/api/v1/count?bot=false", &people)
 	if bots.Events != kept || people.Events != sent+4+1 {
 		t.Errorf("%d bots and %d others, want %d and %d", bots.Events, people.Events, kept, sent+4+1)
 	}
-	status, metrics, err := request("GET", server.url+"/metrics", nil, "")
+	status, metrics, err := request("GET", server.url()+"/metrics", nil, "")
 	for _, line := range []string{
 		fmt.Sprintf("\ncairn_events_excluded_total{reason=\"bot\"} %d\n", dropped),
 		"\ncairn_geo_database_up{file=\"embedded\"} 1\n",
@@ -250,7 +225,7 @@ func TestWhereAndWho(t *testing.T) {
 			t.Errorf("no %q in the metrics: %d %v", line, status, err)
 		}
 	}
-	if err := server.stop(); err != nil {
+	if err := server.running().stop(); err != nil {
 		t.Error(err)
 	}
 }

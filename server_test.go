@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// This file is the real binary as tests drive it: started on a data directory, killed
+// and started again, asked through the native API, and ended with a recount.
+
+// testServer is a "cairn serve" of one test, which ends with it at the latest.
+type testServer struct {
+	*testing.T
+	options childOptions // of the next start
+
+	mu    sync.RWMutex // held for writing while there is no server
+	child *child
+}
+
+// startServer starts a server on dir with more flags of serve.
+func startServer(t *testing.T, dir string, flags ...string) *testServer {
+	t.Helper()
+	options, err := serveOptions(dir, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := startChild(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &testServer{T: t, options: options, child: c}
+	t.Cleanup(func() { s.running().kill() })
+	return s
+}
+
+// serveOptions are those of a server on dir with more flags of serve.
+func serveOptions(dir string, flags ...string) (childOptions, error) {
+	exe, err := exec.LookPath("cairn")
+	return childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB"), args: flags}, err
+}
+
+// configured are the flags of serve for the text of a cairn.toml.
+func configured(t *testing.T, text string) (flags []string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "cairn.toml")
+	writeTestFile(t, file, text)
+	return []string{"-config", file}
+}
+
+// running is the server of this moment. It waits while one is being started.
+func (s *testServer) running() *child {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.child
+}
+
+// url is the server's address, another after each start unless a flag names it.
+func (s *testServer) url() string { return s.running().url }
+
+func (s *testServer) keys() *siteKeys { return &s.running().keys.Sites[0] }
+
+// restart kills the server with SIGKILL and starts it again.
+func (s *testServer) restart() {
+	s.Helper()
+	s.running().kill()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := startChild(context.Background(), s.options)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.child = c
+}
+
+// restartAgain restarts the server n times, each time at a random instant soon after
+// its start.
+func (s *testServer) restartAgain(n int) {
+	s.Helper()
+	for range n {
+		time.Sleep(time.Duration(20+rand.IntN(150)) * time.Millisecond)
+		s.restart()
+	}
+}
+
+// get reads path through the native API into to.
+func (s *testServer) get(path string, to any) {
+	s.Helper()
+	status, body, err := request("GET", s.url()+path, http.Header{"Authorization": {"Bearer " + s.keys().ReadKey}}, "")
+	if err == nil && status != 200 {
+		err = fmt.Errorf("status %d: %s", status, body)
+	}
+	if err == nil {
+		err = json.Unmarshal(body, to)
+	}
+	if err != nil {
+		s.Fatalf("GET %s: %v", path, err)
+	}
+}
+
+// finish ends the server in order; what it leaves must pass the checker.
+func (s *testServer) finish() {
+	s.Helper()
+	if err := stopAndCheck(s.running(), s.options); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// stopAndCheck ends a server as an operator would and has the checker recount what is
+// there.
+func stopAndCheck(c *child, o childOptions) error {
+	if err := c.stop(); err != nil {
+		return err
+	}
+	if out, err := exec.Command(o.exe, "check", o.dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("check: %w: %s", err, out)
+	}
+	return nil
+}
