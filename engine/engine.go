@@ -232,11 +232,12 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		fail:  e.fail,
 	}
 	mem := uint64(e.opts.Memory)
+	memTable := max(mem/16, 64<<10)
 	opts := &pebble.Options{
 		FS:                          fs,
 		FormatMajorVersion:          formatVersion,
-		CacheSize:                   int64(mem / 16),
-		MemTableSize:                max(mem/16, 64<<10),
+		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
+		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       1000,

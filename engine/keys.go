@@ -1,5 +1,5 @@
 // Keys of the engine's own state. Other rooms: wal 0x10–0x11, index 0x20 and
-// 0x30; a test holds the prefixes apart.
+// 0x50, above all others; a test holds the prefixes apart.
 //
 //	0x01 | name                    store: "version", "secret", "incarnations", "run"
 //	0x40 | site u32 | kind | id    what is known of an id (ids.go)

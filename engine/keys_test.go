@@ -57,6 +57,9 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 		if p.prefix < 1 || p.prefix > 0xfe {
 			t.Errorf("prefix %#x of %s is not one byte between the ends", p.prefix, p.name)
 		}
+		if p.prefix > index.PrefixRun {
+			t.Errorf("prefix %#x of %s lies above the runs", p.prefix, p.name)
+		}
 		if other, ok := owners[p.prefix]; ok {
 			t.Errorf("prefix %#x is that of %s and of %s", p.prefix, p.name, other)
 		}

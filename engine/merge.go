@@ -110,21 +110,15 @@ func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 
 // drop deletes the keys of runs that do not exist any more.
 func (m *merger) drop(runs []uint64) error {
-	if len(runs) == 0 || m.stopping() {
+	if m.stopping() {
 		return nil
 	}
-	b := m.e.db.NewBatch()
-	defer b.Close()
 	for _, id := range runs {
-		if err := index.DropRun(b, id); err != nil {
+		if err := index.DropRun(m.e.db, id); err != nil {
 			return err
 		}
 	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	_, err := m.e.db.AsyncFlush() // the disk has their space back only after a flush
-	return err
+	return nil
 }
 
 // mergeRetry is how long a site is left alone after a merge that failed.

@@ -3,6 +3,7 @@
 package index
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -163,9 +164,15 @@ func RunIDs(r pebble.Reader) ([]uint64, error) {
 	return ids, nil
 }
 
-// DropRun deletes every key of a run.
-func DropRun(w interface {
-	DeleteRange(start, end []byte, o *pebble.WriteOptions) error
+// DropRun takes every key of a run, which nobody reads any more, out of the store. Its
+// table goes at once. A range deletion would have to be compacted with the table
+// first, and with those of all runs between it and the log.
+func DropRun(db interface {
+	Excise(ctx context.Context, span pebble.KeyRange) error
 }, run uint64) error {
-	return w.DeleteRange(runPrefix(run), prefixEnd(runPrefix(run)), nil)
+	err := db.Excise(context.Background(), pebble.KeyRange{Start: runPrefix(run), End: prefixEnd(runPrefix(run))})
+	if err != nil {
+		return fmt.Errorf("drop run %d: %w", run, err)
+	}
+	return nil
 }

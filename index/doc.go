@@ -12,13 +12,13 @@
 //
 // # A run, format version 1
 //
-// All keys of a run start with 0x30 | run u64, run ids are never reused, so the
+// All keys of a run start with 0x50 | run u64, run ids are never reused, so the
 // tables of two runs never overlap. Integers in keys are big endian.
 //
-//	0x30 | run | column u16 | section u8 | page u32     a page of a column
-//	0x30 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
-//	0x30 | run | 0xFFFE | 0 | page u32                  filter of one column
-//	0x30 | run | 0xFFFF | 0 | 0                         header, see header.go
+//	0x50 | run | column u16 | section u8 | page u32     a page of a column
+//	0x50 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
+//	0x50 | run | 0xFFFE | 0 | page u32                  filter of one column
+//	0x50 | run | 0xFFFF | 0 | 0                         header, see header.go
 //
 //	section     holds
 //	1 dict      the distinct cells of a column in Format.Compare order; code i+1 is

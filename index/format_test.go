@@ -121,7 +121,7 @@ func runOf(t interface{ Fatalf(string, ...any) }, db *pebble.DB, id uint64, part
 
 func openDB(t testing.TB) *pebble.DB {
 	t.Helper()
-	db, err := pebble.Open("db", &pebble.Options{FS: vfs.NewMem(), Logger: quiet{}})
+	db, err := pebble.Open("db", &pebble.Options{FS: vfs.NewMem(), FormatMajorVersion: pebble.FormatValueSeparation, Logger: quiet{}})
 	if err != nil {
 		t.Fatal(err)
 	}

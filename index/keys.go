@@ -4,10 +4,12 @@ package index
 
 import "encoding/binary"
 
-// Key prefixes of this room.
+// Key prefixes of this room. Runs lie above all other keys of a store: a table that
+// Pebble flushes or compacts spans from the least of those to the greatest, and one
+// that spanned runs would have them compacted with it, again and again.
 const (
 	PrefixDescriptor = 0x20
-	PrefixRun        = 0x30
+	PrefixRun        = 0x50
 )
 
 type section uint8

@@ -371,7 +371,7 @@ func TestRunIDsAndDrop(t *testing.T) {
 		t.Fatalf("got %d, %v", got, err)
 	}
 	for i, id := range want {
-		if err := DropRun(dropper{db}, id); err != nil {
+		if err := DropRun(db, id); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := RunIDs(db); err != nil || !slices.Equal(got, want[i+1:]) {
@@ -384,12 +384,6 @@ func TestRunIDsAndDrop(t *testing.T) {
 	if got, err := RunIDs(db); err == nil {
 		t.Errorf("a key that is no run's: %d", got)
 	}
-}
-
-type dropper struct{ db *pebble.DB }
-
-func (d dropper) DeleteRange(start, end []byte, _ *pebble.WriteOptions) error {
-	return d.db.DeleteRange(start, end, pebble.NoSync)
 }
 
 // The cache holds what it may and no more, and gives back what was put in.
