@@ -158,8 +158,8 @@ func (c *caps) newDelta() *delta {
 // deltasKept is how many deltas wait for later groups.
 const deltasKept = 64
 
-// appendDeltas appends what a group adds to the sets, as index.AppendTotals does,
-// and ends the group.
+// appendDeltas appends what a group adds to the sets, as a note that index.ReadTotals
+// reads, and ends the group.
 func (c *caps) appendDeltas(dst []byte, counted []*daySet) []byte {
 	n := 0
 	for _, set := range counted {

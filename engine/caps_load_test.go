@@ -49,7 +49,7 @@ func TestCapsForgetAndLoad(t *testing.T) {
 			value = event.Other
 		}
 		note := c.appendDeltas(nil, group.counted)
-		if want := index.AppendTotals(nil, []index.Total{{Property: property, Day: day, Value: value, Sum: 2}}); !bytes.Equal(note, want) {
+		if want := index.AppendTotal([]byte{1}, &index.Total{Property: property, Day: day, Value: value, Sum: 2}, false); !bytes.Equal(note, want) {
 			t.Fatalf("%s of %s on day %d: deltas %q, want %q", value, property, day, note, want)
 		}
 		seq++

@@ -56,18 +56,6 @@ func (l *links) version() uint64 {
 	return l.joined
 }
 
-// roots maps ordinals in place.
-func (l *links) roots(ords []uint64) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if len(l.root) == 0 {
-		return
-	}
-	for i, o := range ords {
-		ords[i] = l.find(o)
-	}
-}
-
 // rootPairs puts the roots of their persons in the place of the ordinals of pairs
 // and reports whether any changed.
 func (l *links) rootPairs(pairs []uint64) (changed bool) {

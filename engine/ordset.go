@@ -109,8 +109,6 @@ type pairSet struct {
 	n     int
 }
 
-const pairRowsMax = 1 << 24
-
 // add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
 func (s *pairSet) add(row int, ord uint64) bool {
 	return ord != 0 && s.put(pairOf(row, ord))

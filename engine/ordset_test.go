@@ -11,6 +11,9 @@ import (
 // ordinals are drawn close together and far apart, over page borders.
 var ordinals = rapid.OneOf(rapid.Uint64Range(0, 9), rapid.Uint64Range(65_530, 65_540), rapid.Uint64Range(0, 1<<40-1), rapid.Just(uint64(1<<40-1)))
 
+// pairRowsMax is how many rows the 24 bits of a pair tell apart.
+const pairRowsMax = 1 << 24
+
 // drawLinks joins random ordinals, in the union-find and in a plain map of sets.
 func drawLinks(t *rapid.T, among []uint64) (l *links, root func(uint64) uint64) {
 	l = newLinks()
@@ -40,12 +43,9 @@ func drawLinks(t *rapid.T, among []uint64) (l *links, root func(uint64) uint64) 
 		if got := l.find(o); got != want[0] {
 			t.Fatalf("the root of %d is %d, want %d", o, got, want[0])
 		}
-	}
-	mapped := slices.Clone(among)
-	l.roots(mapped)
-	for i, o := range among {
-		if mapped[i] != root(o) {
-			t.Fatalf("%d maps to %d, want %d", o, mapped[i], root(o))
+		pair := []uint64{pairOf(7, o)}
+		if changed := l.rootPairs(pair); pair[0] != pairOf(7, want[0]) || changed != (o != want[0]) {
+			t.Fatalf("the pair of %d becomes %x, changed %t, want that of %d", o, pair, changed, want[0])
 		}
 	}
 	return l, root

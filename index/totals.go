@@ -77,13 +77,11 @@ func (t *Totals) of(k propertyDay) *dayTotals {
 	return d
 }
 
-// AddNote adds what AppendTotals has written.
+// AddNote adds totals as they are stored: how many, as uvarint, then each as
+// AppendTotal writes it.
 func (t *Totals) AddNote(b []byte) error {
 	return eachTotal(b, func(x Total) { t.Add(x.Property, x.Day, x.Value, x.Sum) })
 }
-
-// Len is the number of sums.
-func (t *Totals) Len() int { return t.n }
 
 // Sorted returns the sums by property, day, value.
 func (t *Totals) Sorted() []Total {
@@ -109,18 +107,9 @@ func AddSaturating(a, b int64) int64 {
 	return s
 }
 
-// AppendTotals appends totals: a count, then for each the property (its length
-// plus 1, or 0 for that of the one before), the day, the value and the sum.
-func AppendTotals(dst []byte, totals []Total) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(totals)))
-	for i := range totals {
-		dst = AppendTotal(dst, &totals[i], i > 0 && totals[i].Property == totals[i-1].Property)
-	}
-	return dst
-}
-
-// AppendTotal appends one of AppendTotals' totals. They may stand in any order;
-// sameProperty says that the one before is of the same property.
+// AppendTotal appends one of the totals of a note: the property (its length plus 1,
+// or 0 for that of the one before), the day, the value and the sum. They may stand in
+// any order; sameProperty says that the one before is of the same property.
 func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 	if sameProperty {
 		dst = append(dst, 0)
@@ -136,7 +125,7 @@ func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 
 var errTotals = errors.New("damaged totals")
 
-// ReadTotals calls fn for each total of b. Its strings are freshly allocated.
+// ReadTotals calls fn for each total of a note. Its strings are freshly allocated.
 func ReadTotals(b []byte, fn func(Total)) error {
 	return eachTotal(b, func(t Total) {
 		t.Property, t.Value = strings.Clone(t.Property), strings.Clone(t.Value)
