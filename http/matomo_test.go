@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"log/slog"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -29,30 +28,10 @@ func matomoSite() *Site {
 	return site
 }
 
-// withVisits runs a server of that site on a real store. Its clients are who
-// X-Forwarded-For says.
+// withVisits runs a server of that site on a real store.
 func withVisits(t testing.TB, change func(*Options)) *testServer {
 	t.Helper()
-	site := matomoSite()
-	e, err := engine.Open(engine.Options{
-		Dir: t.TempDir(), Sites: []*engine.Site{site.Site}, Reserve: -1,
-		Enrich: engine.NewEnricher(engine.EnricherOptions{}), Visitors: hashedVisitors{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return start(t, func(o *Options) {
-		o.Engine, o.Sites = e, []*Site{site}
-		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		if change != nil {
-			change(o)
-		}
-	})
+	return onStore(t, engine.Options{Visitors: hashedVisitors{}}, change, matomoSite())
 }
 
 const matomoPixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"

@@ -1,9 +1,7 @@
 package httpd
 
 import (
-	"bufio"
 	"fmt"
-	"runtime"
 	"testing"
 )
 
@@ -23,27 +21,7 @@ func BenchmarkOpenPanelTrack(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s := withDevices(b, func(o *Options) { o.IPRate, o.IPBurst = 1e9, 1e9 })
 			text := fmt.Sprintf("POST /track HTTP/1.1\r\nHost: a\r\n%s\r\n%s\r\n%s\r\n%s\r\nContent-Length: %d\r\n\r\n%s", clientID, clientSecret, c.agent, visitor, len(c.body), c.body)
-			send := func(next func() bool) {
-				conn := s.dial()
-				r := bufio.NewReader(conn)
-				for next() {
-					if _, err := conn.Write([]byte(text)); err != nil {
-						b.Error(err)
-						return
-					}
-					if a, err := readAnswer(r, false); err != nil || a.status != 200 {
-						b.Errorf("%+v %v", a, err)
-						return
-					}
-				}
-			}
-			b.ReportAllocs()
-			if c.clients == 1 {
-				send(b.Loop)
-				return
-			}
-			b.SetParallelism(c.clients / runtime.GOMAXPROCS(0))
-			b.RunParallel(func(p *testing.PB) { send(p.Next) })
+			s.flood(b, c.clients, 1, func(uint64) string { return text })
 		})
 	}
 }

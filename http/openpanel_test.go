@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -19,31 +18,12 @@ func (shownVisitors) Visitor(site *engine.Site, parts ...string) (today, yesterd
 	return strings.Join(parts[1:], "|"), ""
 }
 
-// withDevices runs a server of one site on a real store that knows devices. Its
-// clients are who X-Forwarded-For says.
+// withDevices runs a server of one site on a real store that knows devices.
 func withDevices(t testing.TB, change func(*Options)) *testServer {
 	t.Helper()
 	site := testSite(1, "shop")
 	site.GPC = true
-	e, err := engine.Open(engine.Options{
-		Dir: t.TempDir(), Sites: []*engine.Site{site.Site}, Reserve: -1,
-		Enrich: engine.NewEnricher(engine.EnricherOptions{}), Visitors: shownVisitors{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return start(t, func(o *Options) {
-		o.Engine, o.Sites = e, []*Site{site}
-		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		if change != nil {
-			change(o)
-		}
-	})
+	return onStore(t, engine.Options{Visitors: shownVisitors{}}, change, site)
 }
 
 const (

@@ -1,12 +1,9 @@
 package httpd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,26 +18,7 @@ import (
 // withEngine runs a server of two sites on a real store.
 func withEngine(t testing.TB, change func(*Options)) *testServer {
 	t.Helper()
-	sites := []*Site{testSite(1, "shop"), testSite(2, "blog")}
-	e, err := engine.Open(engine.Options{
-		Dir: t.TempDir(), Sites: []*engine.Site{sites[0].Site, sites[1].Site}, Reserve: -1,
-		Enrich: engine.NewEnricher(engine.EnricherOptions{}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return start(t, func(o *Options) {
-		o.Engine, o.Sites = e, sites
-		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		if change != nil {
-			change(o)
-		}
-	})
+	return onStore(t, engine.Options{}, change, testSite(1, "shop"), testSite(2, "blog"))
 }
 
 const readKey = "key=shop-read"
@@ -287,127 +265,5 @@ func TestOpentrackerOther(t *testing.T) {
 	a := s.send("GET", "/api/counts?site=shop&property=k&limit=1&"+readKey, "")
 	if !strings.Contains(a.body, `"rows":10001,`) || !strings.Contains(a.body, `"data":[{"value":"(other)","event":50,"session":1,"user":1}],"total":{"event":10050,"session":1,"user":1}`) {
 		t.Errorf("%s", a.body)
-	}
-}
-
-// benchOpentracker serves a store over TCP.
-func benchOpentracker(b *testing.B, o engine.Options) (*engine.Engine, string) {
-	site := testSite(1, "shop")
-	o.Dir, o.Sites, o.Reserve = b.TempDir(), []*engine.Site{site.Site}, -1
-	o.Enrich = engine.NewEnricher(engine.EnricherOptions{})
-	e, err := engine.Open(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := New(Options{Engine: e, Sites: []*Site{site}, AdminToken: "admin"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	go s.Serve(ln)
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		s.Shutdown(ctx)
-		e.Close()
-	})
-	return e, ln.Addr().String()
-}
-
-// BenchmarkOpentrackerPixel is one GET with five properties and a segment a
-// request, answered after its fsync, at 64 connections.
-func BenchmarkOpentrackerPixel(b *testing.B) {
-	const connections = 64
-	_, addr := benchOpentracker(b, engine.Options{})
-	jobs, done := make(chan int, connections), make(chan error, connections)
-	for range connections {
-		go func() {
-			done <- func() error {
-				c, err := net.Dial("tcp", addr)
-				if err != nil {
-					return err
-				}
-				defer c.Close()
-				r := bufio.NewReader(c)
-				for n := range jobs {
-					fmt.Fprintf(c, "GET /?si=shop&sid=s%d&ti=Checkout&plan=pro&product=p-%d&points=%d[%%2B10]&game=chess&age-group!=40s&pix HTTP/1.1\r\nHost: log.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36\r\n\r\n", n%5000, n%1000, n%10)
-					a, err := readAnswer(r, false)
-					if err == nil && (a.status != 200 || a.header["content-type"] != "image/gif") {
-						err = fmt.Errorf("%d %s", a.status, a.body)
-					}
-					if err != nil {
-						return err
-					}
-				}
-				return nil
-			}()
-		}()
-	}
-	b.ReportAllocs()
-	for n := 0; b.Loop(); n++ {
-		jobs <- n
-	}
-	close(jobs)
-	for range connections {
-		if err := <-done; err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkOpentrackerCounts reads counters of 10,000 values on each of 100 days:
-// a million events, one for each.
-func BenchmarkOpentrackerCounts(b *testing.B) {
-	const values, days = 10_000, 100
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	e, addr := benchOpentracker(b, engine.Options{QueryTime: time.Minute, Now: func() time.Time { return now }})
-	site := engine.Site{ID: 1, Name: "shop"}
-	for day := range days {
-		var records []engine.Record
-		for v := range values {
-			records = append(records, engine.Record{Site: &site, Event: &event.Event{
-				Dialect: event.Opentracker, Type: event.Track, User: fmt.Sprint("u", v%3000), Session: fmt.Sprintf("s%d-%d", day, v%4000),
-				Properties: event.Object{{Key: "product", Value: event.Str(fmt.Sprintf("p-%05d", v))}, {Key: "plan", Value: event.Str([]string{"free", "pro", "team"}[v%3])}},
-				Segments:   []string{"plan"},
-			}})
-			if len(records) == 2000 {
-				if _, err := e.Ingest(context.Background(), records, true); err != nil {
-					b.Fatal(err)
-				}
-				records = records[:0]
-			}
-		}
-		now = now.Add(24 * time.Hour)
-	}
-	for _, c := range []struct{ name, query string }{
-		{"first 100 of 10,000", "property=product"},
-		{"all 10,000", "property=product&limit=10000"},
-		{"one value", "property=product&value=p-00042"},
-		{"by plan", "property=product&segment=plan"},
-		{"by day, first page", "property=product&interval=day&limit=1000"},
-		{"one value by day", "property=product&value=p-00042&interval=day"},
-		{"three values by day", "property=plan&interval=day&limit=1000"},
-		{"7 days", "property=product&from=2026-08-01&to=2026-08-07"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			conn, err := net.Dial("tcp", addr)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer conn.Close()
-			r := bufio.NewReader(conn)
-			b.ReportAllocs()
-			for b.Loop() {
-				fmt.Fprintf(conn, "GET /api/counts?site=shop&%s&%s HTTP/1.1\r\nHost: localhost\r\n\r\n", c.query, readKey)
-				a, err := readAnswer(r, false)
-				if err != nil || a.status != 200 || strings.Contains(a.body, `"rows":0`) {
-					b.Fatalf("%d %.200s %v", a.status, a.body, err)
-				}
-			}
-		})
 	}
 }

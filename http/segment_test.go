@@ -1,14 +1,10 @@
 package httpd
 
 import (
-	"bufio"
-	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"cairn/engine"
 )
@@ -140,75 +136,5 @@ func TestSegmentManyKeys(t *testing.T) {
 	}
 	if s.engine.count() != 2 || s.engine.sites[0].Name != "shop" || s.engine.sites[1].Name != "blog" {
 		t.Errorf("%d events, of %v", s.engine.count(), s.engine.sites)
-	}
-}
-
-// BenchmarkSegmentBatch is a batch of 100 track calls over TCP into the real
-// engine: the answer comes after the fsync. Several clients share fsyncs.
-func BenchmarkSegmentBatch(b *testing.B) {
-	const call = `{"userId":"user-%d","event":"Order Completed","type":"track","properties":{"orderId":"50314b8e9bcf","revenue":25.00,"currency":"USD","products":[{"sku":"45790-32","price":19,"quantity":1}]},"integrations":{},"timestamp":"2026-11-20T11:59:59.123Z","messageId":"%012d-%03d","_metadata":{"nodeVersion":"20.20.2"},"context":{"library":{"name":"@segment/analytics-node","version":"3.1.0"}}}`
-	for _, clients := range []int{1, 8} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			site := testSite(1, "shop")
-			e, err := engine.Open(engine.Options{Dir: b.TempDir(), Sites: []*engine.Site{site.Site}, Enrich: engine.NewEnricher(engine.EnricherOptions{})})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer e.Close()
-			s, err := New(Options{Engine: e, Sites: []*Site{site}, AdminToken: "admin"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			go s.Serve(ln)
-			defer func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				defer cancel()
-				s.Shutdown(ctx)
-			}()
-			requests := make(chan int, clients)
-			done := make(chan error, clients)
-			for range clients {
-				go func() {
-					c, err := net.Dial("tcp", ln.Addr().String())
-					if err != nil {
-						done <- err
-						return
-					}
-					defer c.Close()
-					r := bufio.NewReader(c)
-					var calls [100]string
-					for n := range requests {
-						for i := range calls {
-							calls[i] = fmt.Sprintf(call, i%50, n, i)
-						}
-						body := `{"batch":[` + strings.Join(calls[:], ",") + `],"writeKey":"shop-write","sentAt":"2026-11-20T12:00:00.000Z"}`
-						fmt.Fprintf(c, "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\n%s\r\nContent-Length: %d\r\n\r\n%s", writeKey, len(body), body)
-						a, err := readAnswer(r, false)
-						if err == nil && a.status != 200 {
-							err = fmt.Errorf("%d %s", a.status, a.body)
-						}
-						if err != nil {
-							done <- err
-							return
-						}
-					}
-					done <- nil
-				}()
-			}
-			for n := 0; b.Loop(); n++ {
-				requests <- n
-			}
-			close(requests)
-			for range clients {
-				if err := <-done; err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)*100/b.Elapsed().Seconds(), "events/s")
-		})
 	}
 }

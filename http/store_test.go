@@ -1,0 +1,33 @@
+package httpd
+
+import (
+	"testing"
+
+	"cairn/engine"
+)
+
+// onStore runs a server of sites on a real store, opened with o. Its clients are who
+// X-Forwarded-For says.
+func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
+	t.Helper()
+	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, engine.NewEnricher(engine.EnricherOptions{})
+	for _, site := range sites {
+		o.Sites = append(o.Sites, site.Site)
+	}
+	e, err := engine.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return start(t, func(o *Options) {
+		o.Engine, o.Sites = e, sites
+		strangers(o)
+		if change != nil {
+			change(o)
+		}
+	})
+}
