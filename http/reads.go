@@ -142,14 +142,19 @@ func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dial
 		query.FromDay, query.ToDay = 0, 0
 	}
 	page, err := r.engine.Counters(ctx, query)
-	out := dialect.CounterPage{
-		Rows: make([]dialect.CounterRow, len(page.Rows)), Total: dialect.CounterRow(page.Total),
+	return dialect.CounterPage{
+		Rows: each(page.Rows, func(r engine.CounterRow) dialect.CounterRow { return dialect.CounterRow(r) }), Total: dialect.CounterRow(page.Total),
 		More: page.More, Count: page.Count,
+	}, err
+}
+
+// each converts a list.
+func each[From, To any](list []From, convert func(From) To) []To {
+	out := make([]To, len(list))
+	for i := range list {
+		out[i] = convert(list[i])
 	}
-	for i := range page.Rows {
-		out.Rows[i] = dialect.CounterRow(page.Rows[i])
-	}
-	return out, err
+	return out
 }
 
 func zoneName(zone *time.Location) string {
@@ -196,11 +201,7 @@ func (r *siteReader) Users(ctx context.Context, q dialect.Query) ([]dialect.User
 		return nil, "", err
 	}
 	users, next, err := r.engine.Users(ctx, query)
-	out := make([]dialect.User, len(users))
-	for i := range users {
-		out[i] = dialect.User(users[i])
-	}
-	return out, next, err
+	return each(users, func(u engine.User) dialect.User { return dialect.User(u) }), next, err
 }
 
 // Sessions lists sessions by their first event, newest first.
@@ -210,11 +211,7 @@ func (r *siteReader) Sessions(ctx context.Context, q dialect.Query) ([]dialect.S
 		return nil, "", err
 	}
 	sessions, next, err := r.engine.Sessions(ctx, query)
-	out := make([]dialect.Session, len(sessions))
-	for i := range sessions {
-		out[i] = dialect.Session(sessions[i])
-	}
-	return out, next, err
+	return each(sessions, func(s engine.Session) dialect.Session { return dialect.Session(s) }), next, err
 }
 
 // Visits sums up the sessions of a query, in steps of the site's zone.
@@ -224,11 +221,7 @@ func (r *siteReader) Visits(ctx context.Context, q dialect.Query, interval strin
 		return dialect.Visits{}, nil, err
 	}
 	total, steps, err := r.engine.Visits(ctx, query, interval, r.site.Location)
-	out := make([]dialect.Visits, len(steps))
-	for i := range steps {
-		out[i] = dialect.Visits(steps[i])
-	}
-	return dialect.Visits(total), out, err
+	return dialect.Visits(total), each(steps, func(v engine.Visits) dialect.Visits { return dialect.Visits(v) }), err
 }
 
 // Ticket is a credential to read the site for a time.
