@@ -38,8 +38,8 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 			return p, wrong
 		}
 		p.bare = true
-		p.milli = dayStart(date, loc).UnixMilli()
-		p.next = dayStart(date.AddDate(0, 0, 1), loc).UnixMilli()
+		p.milli = engine.DayStart(date, loc).UnixMilli()
+		p.next = engine.DayStart(date.AddDate(0, 0, 1), loc).UnixMilli()
 		p.day = int32(date.Unix() / 86400)
 		if date.Year() < 1970 || p.day > dayLast {
 			return p, errText("must lie between 1970 and 9999")
@@ -132,28 +132,4 @@ func (q *nativeQuery) days(c *engine.CounterQuery) error {
 		c.From, c.To = f.milli, t.end()
 	}
 	return nil
-}
-
-// dayStart is the first instant of date's day in loc (nil = UTC). Midnight may
-// be skipped (the day then begins later) or happen twice (the first counts).
-func dayStart(date time.Time, loc *time.Location) time.Time {
-	if loc == nil {
-		loc = time.UTC
-	}
-	year, month, day := date.Date()
-	t := time.Date(year, month, day, 0, 0, 0, 0, loc)
-	if y, m, d := t.Date(); d != day || m != month || y != year {
-		if _, end := t.ZoneBounds(); !end.IsZero() {
-			return end
-		}
-		return t
-	}
-	if start, _ := t.ZoneBounds(); !start.IsZero() {
-		_, offset := start.Add(-time.Nanosecond).Zone()
-		early := time.Date(year, month, day, 0, 0, 0, 0, time.FixedZone("", offset))
-		if early.Before(start) {
-			return early.In(loc)
-		}
-	}
-	return t
 }
