@@ -151,15 +151,6 @@ func (r *registry) key(text string) *credential {
 	return c
 }
 
-// bearer takes the token out of an Authorization header.
-func bearer(header string) string {
-	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
-}
-
 // grant is who a request or a record turned out to be from.
 type grant struct {
 	account *account
@@ -172,7 +163,7 @@ type grant struct {
 // authorize answers for a request whose key is in its header. siteless allows the
 // admin token without a site.
 func (r *registry) authorize(header, query string, need dialect.Right, siteless bool) (grant, dialect.Failure, error) {
-	c := r.key(bearer(header))
+	c := r.key(dialect.Bearer(header))
 	if c == nil {
 		return grant{}, dialect.Unauthorized, errUnauthorized
 	}

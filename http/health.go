@@ -114,7 +114,7 @@ func (x *exchange) contract() {
 func (x *exchange) metricsPage() {
 	local := x.c.peer.IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
 	if !local {
-		c := x.s.registry.key(bearer(x.header("Authorization")))
+		c := x.s.registry.key(dialect.Bearer(x.header("Authorization")))
 		switch {
 		case c == nil:
 			x.addHeader("WWW-Authenticate", "Bearer")

@@ -6,6 +6,7 @@ package dialect
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -46,6 +47,15 @@ const (
 	AuthBearer             // Authorization: Bearer, checked before the body is read
 	AuthNone               // open
 )
+
+// Bearer is the token in an Authorization header, "" when there is none.
+func Bearer(header string) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
 
 // Right is what a credential must allow.
 type Right uint8

@@ -77,7 +77,7 @@ func (d *decoder) decodeBulk(req *dialect.Request, b *dialect.Batch) error {
 		token = v.Text
 	}
 	if token == "" {
-		token = bearer(req.Header("Authorization"))
+		token = dialect.Bearer(req.Header("Authorization"))
 	}
 	d.bulk.trusted = token != "" && req.Find != nil && req.Find(dialect.Credential{Kind: dialect.CredentialSiteID, Secret: token}) != nil
 	h := &d.hit

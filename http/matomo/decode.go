@@ -94,21 +94,12 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	}
 	token := h.p.text(pToken)
 	if token == "" {
-		token = bearer(req.Header("Authorization"))
+		token = dialect.Bearer(req.Header("Authorization"))
 	}
 	if err := h.decode(token); err != nil {
 		h.refused(err)
 	}
 	return nil
-}
-
-// bearer takes the token out of an Authorization header.
-func bearer(header string) string {
-	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 // hit is one hit on its way.

@@ -78,7 +78,7 @@ func (r *report) answer(res *dialect.Response) {
 	res.Status, res.ContentType = 200, "application/json; charset=utf-8"
 	res.Header = append(res.Header, [2]string{"Cache-Control", "no-store"})
 	if r.token = r.argument("token_auth"); r.token == "" {
-		r.token = bearer(r.req.Header("Authorization"))
+		r.token = dialect.Bearer(r.req.Header("Authorization"))
 	}
 	dst := res.Body[:0]
 	switch method := r.argument("method"); method {
