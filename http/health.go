@@ -93,14 +93,8 @@ func (x *exchange) readyz() {
 var errStopping = &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
 
 func (x *exchange) health(status int, word string, reasons []string) {
-	x.json(status, `{"status":"`+word+`","reasons":[`)
-	for i, reason := range reasons {
-		if i > 0 {
-			x.res.Body = append(x.res.Body, ',')
-		}
-		x.res.Body = event.AppendString(x.res.Body, reason)
-	}
-	x.res.Body = append(x.res.Body, "]}"...)
+	x.json(status, `{"status":"`+word+`","reasons":`)
+	x.res.Body = append(event.AppendStrings(x.res.Body, reasons), '}')
 	x.addHeader("Cache-Control", "no-store")
 }
 

@@ -20,17 +20,6 @@ func appendTime(dst []byte, unixMilli int64) []byte {
 	return append(dst, '"')
 }
 
-func appendStrings(dst []byte, list []string) []byte {
-	dst = append(dst, '[')
-	for i, s := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = event.AppendString(dst, s)
-	}
-	return append(dst, ']')
-}
-
 // appendText writes ,"key":"text", or nothing for "".
 func appendText(dst []byte, key, text string) []byte {
 	if text == "" {
@@ -160,11 +149,11 @@ func appendUser(dst []byte, u *engine.User) []byte {
 	dst = append(dst, `,"properties":`...)
 	dst = event.AppendObject(dst, u.Properties)
 	dst = append(dst, `,"aliases":`...)
-	dst = appendStrings(dst, u.Aliases)
+	dst = event.AppendStrings(dst, u.Aliases)
 	dst = append(dst, `,"anonymous":`...)
-	dst = appendStrings(dst, u.Anonymous)
+	dst = event.AppendStrings(dst, u.Anonymous)
 	dst = append(dst, `,"groups":`...)
-	dst = appendStrings(dst, u.Groups)
+	dst = event.AppendStrings(dst, u.Groups)
 	dst = append(dst, `,"first_seen":`...)
 	dst = appendTime(dst, u.FirstSeen)
 	dst = append(dst, `,"last_seen":`...)
@@ -212,9 +201,9 @@ func appendSession(dst []byte, s *engine.Session) []byte {
 	dst = appendText(dst, "referrer_type", s.ReferrerType)
 	dst = appendText(dst, "campaign", s.Campaign)
 	dst = append(dst, `,"goals":`...)
-	dst = appendStrings(dst, s.Goals)
+	dst = event.AppendStrings(dst, s.Goals)
 	dst = append(dst, `,"orders":`...)
-	dst = appendStrings(dst, s.Orders)
+	dst = event.AppendStrings(dst, s.Orders)
 	dst = appendText(dst, "cart", s.Cart)
 	if len(s.Properties) > 0 {
 		dst = append(dst, `,"properties":`...)
@@ -231,7 +220,7 @@ func appendGroup(dst []byte, g *engine.GroupInfo) []byte {
 	dst = append(dst, `,"properties":`...)
 	dst = event.AppendObject(dst, g.Properties)
 	dst = append(dst, `,"members":`...)
-	return append(appendStrings(dst, g.Members), '}')
+	return append(event.AppendStrings(dst, g.Members), '}')
 }
 
 func appendSnapshot(dst []byte, s engine.SnapshotInfo) []byte {

@@ -70,6 +70,9 @@ func AppendObject(dst []byte, o Object) []byte {
 // AppendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte { return appendQuoted(dst, s, true) }
 
+// AppendStrings appends list as a JSON array of strings, nil as [].
+func AppendStrings(dst []byte, list []string) []byte { return appendArray(dst, list, true) }
+
 // AppendValue appends v as JSON; the absent value as null.
 func AppendValue(dst []byte, v Value) []byte {
 	switch v.Kind {
@@ -109,7 +112,7 @@ func appendTexts(dst []byte, open int, name string, list []string) []byte {
 	if len(list) == 0 {
 		return dst
 	}
-	return appendArray(appendName(dst, open, name), list, true)
+	return AppendStrings(appendName(dst, open, name), list)
 }
 
 func appendMembers(dst []byte, open int, name string, o Object) []byte {

@@ -84,7 +84,7 @@ func (h *hit) items() (text string, ok bool) {
 		if list := h.categories(at(2)); len(list) == 1 {
 			o = append(o, event.Member{Key: "category", Value: event.Str(list[0])})
 		} else if len(list) > 1 {
-			o = append(o, event.Member{Key: "category", Value: event.Raw(string(appendTexts(nil, list)))})
+			o = append(o, event.Member{Key: "category", Value: event.Raw(string(event.AppendStrings(nil, list)))})
 		}
 		price, quantity := 0.0, int64(1)
 		if text, ok := scalar(at(3)); ok {
@@ -171,17 +171,6 @@ func (h *hit) categories(v event.Value) (list []string) {
 	return list
 }
 
-func appendTexts(dst []byte, list []string) []byte {
-	dst = append(dst, '[')
-	for i, text := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = event.AppendString(dst, text)
-	}
-	return append(dst, ']')
-}
-
 // product adds the product or category that a page shows. Older clients send it as
 // custom variables of the page, in slots 2 to 5.
 func (h *hit) product(o *event.Object) {
@@ -218,6 +207,6 @@ func (h *hit) product(o *event.Object) {
 	case 1:
 		o.Set("product_category", event.Str(list[0]))
 	default:
-		o.Set("product_category", event.Raw(string(appendTexts(nil, list))))
+		o.Set("product_category", event.Raw(string(event.AppendStrings(nil, list))))
 	}
 }

@@ -168,14 +168,7 @@ func (x *reading) object(name string, o event.Object) {
 
 func (x *reading) list(name string, texts []string) {
 	x.key(name)
-	x.out = append(x.out, '[')
-	for i, t := range texts {
-		if i > 0 {
-			x.out = append(x.out, ',')
-		}
-		x.out = event.AppendString(x.out, t)
-	}
-	x.out = append(x.out, ']')
+	x.out = event.AppendStrings(x.out, texts)
 }
 
 func (x *reading) moments(name string, unixMilli int64) {

@@ -205,14 +205,8 @@ func (t *table) json(dst []byte) []byte {
 	from, to := t.span.bounds()
 	dst = memberOrNull(memberOrNull(dst, "from", from), "to", to)
 	dst = strconv.AppendInt(append(dst, `,"rows":`...), int64(t.page.Count), 10)
-	dst = append(dst, `,"field":[`...)
-	for i, field := range t.fields {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = event.AppendString(dst, field)
-	}
-	dst = append(dst, `],"data":[`...)
+	dst = event.AppendStrings(append(dst, `,"field":`...), t.fields)
+	dst = append(dst, `,"data":[`...)
 	for i := range t.page.Rows {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -68,14 +68,7 @@ func formJSON(body []byte) ([]byte, error) {
 				dst = event.AppendString(dst, e.values[0])
 				continue
 			}
-			dst = append(dst, '[')
-			for j, text := range e.values {
-				if j > 0 {
-					dst = append(dst, ',')
-				}
-				dst = event.AppendString(dst, text)
-			}
-			dst = append(dst, ']')
+			dst = event.AppendStrings(dst, e.values)
 		}
 		dst = append(dst, '}')
 	}
