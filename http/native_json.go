@@ -46,23 +46,30 @@ func appendNext(dst []byte, next string) []byte {
 
 func appendEvent(dst []byte, e *event.Event) []byte { return event.AppendJSON(dst, e) }
 
-// appendEvents ends a page early, with a cursor, when it grows over
-// pageBytesMax: a thousand of the largest events would be 32 MB.
-func appendEvents(dst []byte, page engine.Page) []byte {
+// appendPage writes a page of n things; one appends the thing at i and gives its
+// cursor. The page ends early, with that cursor, when it grows over pageBytesMax: a
+// thousand of the largest events would be 32 MB.
+func appendPage(dst []byte, name string, n int, next string, one func(dst []byte, i int) (_ []byte, cursor string)) []byte {
 	start := len(dst)
-	dst = append(dst, `{"events":[`...)
-	next := page.Next
-	for i, e := range page.Events {
+	dst = append(append(append(dst, `{"`...), name...), `":[`...)
+	for i := range n {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendEvent(dst, e)
-		if len(dst)-start >= pageBytesMax && i < len(page.Events)-1 {
-			next = e.ID
+		var cursor string
+		dst, cursor = one(dst, i)
+		if len(dst)-start >= pageBytesMax && i < n-1 && cursor != "" {
+			next = cursor
 			break
 		}
 	}
 	return appendNext(dst, next)
+}
+
+func appendEvents(dst []byte, page engine.Page) []byte {
+	return appendPage(dst, "events", len(page.Events), page.Next, func(dst []byte, i int) ([]byte, string) {
+		return appendEvent(dst, page.Events[i]), page.Events[i].ID
+	})
 }
 
 func appendTotals(dst []byte, t engine.Totals) []byte {
@@ -128,19 +135,9 @@ func appendCounts(dst []byte, r *engine.CounterRow) []byte {
 }
 
 func appendUsers(dst []byte, users []engine.User, next string) []byte {
-	start := len(dst)
-	dst = append(dst, `{"users":[`...)
-	for i := range users {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendUser(dst, &users[i])
-		if len(dst)-start >= pageBytesMax && i < len(users)-1 && users[i].Cursor != "" {
-			next = users[i].Cursor
-			break
-		}
-	}
-	return appendNext(dst, next)
+	return appendPage(dst, "users", len(users), next, func(dst []byte, i int) ([]byte, string) {
+		return appendUser(dst, &users[i]), users[i].Cursor
+	})
 }
 
 func appendUser(dst []byte, u *engine.User) []byte {
@@ -164,19 +161,9 @@ func appendUser(dst []byte, u *engine.User) []byte {
 }
 
 func appendSessions(dst []byte, sessions []engine.Session, next string) []byte {
-	start := len(dst)
-	dst = append(dst, `{"sessions":[`...)
-	for i := range sessions {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendSession(dst, &sessions[i])
-		if len(dst)-start >= pageBytesMax && i < len(sessions)-1 && sessions[i].Cursor != "" {
-			next = sessions[i].Cursor
-			break
-		}
-	}
-	return appendNext(dst, next)
+	return appendPage(dst, "sessions", len(sessions), next, func(dst []byte, i int) ([]byte, string) {
+		return appendSession(dst, &sessions[i]), sessions[i].Cursor
+	})
 }
 
 func appendSession(dst []byte, s *engine.Session) []byte {
