@@ -28,18 +28,23 @@ type fakeEngine struct {
 	fail     error // of Ingest and of reads
 	discard  bool  // benchmarks: keep nothing
 	block    chan struct{}
-	entered  chan struct{} // a read has begun
+	entered  chan struct{} // a call has begun
 	snapshot string
 	stats    engine.Stats
 }
 
-func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+// enter says that a call has begun, and holds it up.
+func (f *fakeEngine) enter() {
 	if f.entered != nil {
 		f.entered <- struct{}{}
 	}
 	if f.block != nil {
 		<-f.block
 	}
+}
+
+func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail != nil {
@@ -85,12 +90,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 }
 
 func (f *fakeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
-	if f.entered != nil {
-		f.entered <- struct{}{}
-	}
-	if f.block != nil {
-		<-f.block
-	}
+	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var p engine.Page
