@@ -12,7 +12,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// The README says how large the tracker is.
+// docs/matomo.md says how large the tracker is.
 const packedBytesMax = 10 << 10
 
 func get(t *testing.T, p dialect.Reading, path string, header map[string]string) *dialect.Response {
