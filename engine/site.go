@@ -16,6 +16,7 @@ var format = &index.Format{
 	Compare:    event.CompareCells,
 	Scalar:     event.CellScalar,
 	AppendTerm: event.AppendCellTerm,
+	Key:        event.CellKey,
 	Text:       event.CellIsString,
 	AppendText: func(dst []byte, text string) []byte { return event.AppendCell(dst, event.Str(text)) },
 	Leaves:     event.CellLeaves,

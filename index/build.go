@@ -6,10 +6,9 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"sort"
 )
 
-// What Merge finds wrong with a run.
+// What is wrong with a part that cannot be written.
 var (
 	errUnsorted = errors.New("cells are out of order")
 	errCode     = errors.New("a code has no cell")
@@ -21,7 +20,9 @@ var (
 // Totals.Sorted) and a filter over the terms of the column filterField ("" =
 // none). part must not change meanwhile.
 func Build(w Sink, id uint64, part Part, numInts int, format *Format, totals []Total, filterField string) error {
-	return writeRun(w, id, numInts, format, filterField, []source{&partSource{part, format, totals}})
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	return newRunWriter(w, id, format, filterField, s, []source{&partSource{part, format, totals, s}}).write(numInts)
 }
 
 // partSource sorts the columns of a part, one at a time.
@@ -29,13 +30,24 @@ type partSource struct {
 	part   Part
 	format *Format
 	sums   []Total
+	*scratch
 }
 
 func (s *partSource) rows() int            { return s.part.Len() }
-func (s *partSource) ints(col int) Ints    { return s.part.Ints(col) }
 func (s *partSource) fields() []string     { return s.part.Fields() }
 func (s *partSource) totals() totalsCursor { c := sliceTotals(s.sums); return &c }
 func (s *partSource) err() error           { return s.part.Err() }
+
+func (s *partSource) ints(col int, yield func(values []int64)) { s.pages(s.part.Ints(col), yield) }
+
+// pages calls yield with the values of all rows, page by page.
+func (s *partSource) pages(ints Ints, yield func(values []int64)) {
+	buf := s.take()
+	for page := 0; page*PageRows < s.part.Len(); page++ {
+		yield(ints.Page(page, buf))
+	}
+	s.give(buf)
+}
 
 // sliceTotals walks totals in memory.
 type sliceTotals []Total
@@ -61,49 +73,51 @@ func (s *sliceLeaves) next() (l leaf, ok bool) {
 	return l, true
 }
 
+// column sorts the cells of a field. Cells that no published row uses are left out,
+// so that a run is a function of its rows (X1). It is good until the next.
 func (s *partSource) column(field string) *columnSource {
 	col := s.part.Column(field)
 	if col == nil {
 		return nil
 	}
-	rows := s.part.Len()
-	codes := make([]uint32, 0, rows)
-	counts := make([]int, col.Card()+1)
-	buf := make([]int64, PageRows)
-	for first := 0; first < rows; first += PageRows {
-		for _, code := range col.Codes().Page(first/PageRows, buf) {
-			if code < 0 || code > int64(col.Card()) {
-				code = 0 // of a damaged part; its error is told at the end
+	card := col.Card()
+	s.counts = sized(s.counts, card+1)
+	clear(s.counts)
+	s.pages(col.Codes(), func(codes []int64) {
+		for _, code := range codes {
+			if uint64(code) <= uint64(card) { // else of a damaged part, whose error is told at the end
+				s.counts[code]++
 			}
-			codes = append(codes, uint32(code))
-			counts[code]++
 		}
-	}
-	// Cells that no published row uses are left out, so that a run is a function
-	// of its rows (X1).
-	type entry struct {
-		cell  []byte
-		count int
-		old   uint32
-	}
-	var entries []entry
-	for c := uint32(1); int(c) <= col.Card(); c++ {
-		if counts[c] > 0 {
-			entries = append(entries, entry{col.Cell(c), counts[c], c})
-		}
-	}
-	sort.Slice(entries, func(i, j int) bool { return s.format.Compare(entries[i].cell, entries[j].cell) < 0 })
-	renumber := make([]uint32, col.Card()+1)
-	src := &columnSource{card: len(entries)}
-	var leaves []leaf
-	for i, e := range entries {
-		renumber[e.old] = uint32(i + 1)
-		src.present += e.count
-		if s.format.Scalar(e.cell) {
-			src.scalars++
+	})
+	src := &columnSource{}
+	var prefix termPrefix
+	s.entries = s.entries[:0]
+	for c := uint32(1); int(c) <= card; c++ {
+		if s.counts[c] == 0 {
 			continue
 		}
-		s.format.Leaves(e.cell, func(path, term string) bool {
+		s.entries = append(s.entries, entry{code: c})
+		src.present += int(s.counts[c])
+		if cell := col.Cell(c); s.format.Scalar(cell) {
+			prefix.add(s.format, cell)
+		}
+	}
+	src.card = len(s.entries)
+	for i := range s.entries {
+		s.entries[i].key = s.format.order(col.Cell(s.entries[i].code), prefix.n)
+	}
+	sorted := s.sort(func(a, b uint32) int { return s.format.Compare(col.Cell(a), col.Cell(b)) })
+	s.renumber = sized(s.renumber, card+1)
+	scalars := 0
+	var leaves []leaf
+	for i, e := range sorted {
+		s.renumber[e.code] = uint32(i + 1)
+		if e.key < notScalar {
+			scalars++
+			continue
+		}
+		s.format.Leaves(col.Cell(e.code), func(path, term string) bool {
 			leaves = append(leaves, leaf{leafHash(path, term), int64(i + 1)})
 			return true
 		})
@@ -111,15 +125,105 @@ func (s *partSource) column(field string) *columnSource {
 	slices.SortFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.code, b.code))
 	})
-	src.cell = func(code uint32) []byte { return entries[code-1].cell }
-	src.count = func(code uint32) int { return entries[code-1].count }
-	src.leaves = func() leafCursor { c := sliceLeaves(leaves); return &c }
-	src.each = func(yield func(row int, code uint32)) {
-		for row, code := range codes {
-			if code != 0 {
-				yield(row, renumber[code])
-			}
+	src.bounds = func() (first, last []byte) {
+		if scalars > 0 {
+			first, last = col.Cell(sorted[0].code), col.Cell(sorted[scalars-1].code)
 		}
+		return first, last
+	}
+	src.cells = func() cellCursor { return &partCells{col: col, counts: s.counts, entries: sorted} }
+	src.leaves = func() leafCursor { c := sliceLeaves(leaves); return &c }
+	src.codes = func(yield func(*stretch)) {
+		row := 0
+		s.pages(col.Codes(), func(codes []int64) {
+			for i, code := range codes {
+				switch {
+				case code == 0:
+				case uint64(code) <= uint64(card):
+					codes[i] = int64(s.renumber[code])
+				default:
+					codes[i] = 0
+				}
+			}
+			yield(&stretch{first: row, codes: codes})
+			row += len(codes)
+		})
 	}
 	return src
+}
+
+// partCells walks the cells of a part's column in their order.
+type partCells struct {
+	col     Column
+	counts  []uint32
+	entries []entry
+}
+
+func (c *partCells) next() (cell []byte, count int, ok bool) {
+	if len(c.entries) == 0 {
+		return nil, 0, false
+	}
+	code := c.entries[0].code
+	c.entries = c.entries[1:]
+	return c.col.Cell(code), int(c.counts[code]), true
+}
+
+// entry is a cell to be sorted.
+type entry struct {
+	key  uint64 // see Format.order
+	code uint32
+}
+
+// fewEntries are sorted by comparing them.
+const fewEntries = 256
+
+// sort sorts the entries by key and then by compare: byte by byte from the last, where
+// they differ, since comparing many takes longer than the rest of writing them.
+func (s *scratch) sort(compare func(a, b uint32) int) []entry {
+	order := func(a, b entry) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return compare(a.code, b.code)
+	}
+	if len(s.entries) < fewEntries {
+		slices.SortFunc(s.entries, order)
+		return s.entries
+	}
+	var counts [8][256]uint32
+	for _, e := range s.entries {
+		for b := range counts {
+			counts[b][byte(e.key>>(8*b))]++
+		}
+	}
+	s.spare = sized(s.spare, len(s.entries))
+	for b := range counts {
+		starts := &counts[b]
+		shift := 8 * b
+		if starts[byte(s.entries[0].key>>shift)] == uint32(len(s.entries)) {
+			continue // all alike
+		}
+		at := uint32(0)
+		for i, n := range starts {
+			starts[i] = at
+			at += n
+		}
+		for _, e := range s.entries {
+			to := &starts[byte(e.key>>shift)]
+			s.spare[*to] = e
+			*to++
+		}
+		s.entries, s.spare = s.spare, s.entries
+	}
+	for lo := 0; lo < len(s.entries); {
+		hi := lo + 1
+		for hi < len(s.entries) && s.entries[hi].key == s.entries[lo].key {
+			hi++
+		}
+		if hi-lo > 1 {
+			slices.SortFunc(s.entries[lo:hi], order)
+		}
+		lo = hi
+	}
+	return s.entries
 }

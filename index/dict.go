@@ -12,49 +12,59 @@
 
 package index
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // DictPageBytes is about how many bytes of cells a dictionary page holds; a
 // single larger cell has a page of its own.
 const DictPageBytes = 16 << 10
 
-func appendDict(dst []byte, cells [][]byte) []byte {
-	same, size := true, 0
-	for _, c := range cells {
-		same = same && len(c) == len(cells[0])
-		size += len(c)
+// appendDict appends the page of the cells, of which the i-th ends at ends[i].
+func appendDict(dst, cells []byte, ends []uint32) []byte {
+	n, size := len(ends), int(ends[0])
+	same := len(cells) == n*size
+	for i := 0; i < n && same; i++ {
+		same = int(ends[i]) == (i+1)*size
 	}
 	kind := byte(1)
 	if same {
 		kind = 3
-	} else if size > 1<<16-1 {
+	} else if len(cells) > 1<<16-1 {
 		kind = 2
 	}
 	dst = append(dst, kind)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(cells)))
-	if kind == 3 {
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(cells[0])))
-		for i := range cells[0] {
-			for _, c := range cells {
-				dst = append(dst, c[i])
-			}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
+	switch kind {
+	case 1:
+		for _, end := range ends {
+			dst = binary.LittleEndian.AppendUint16(dst, uint16(end))
 		}
+	case 2:
+		for _, end := range ends {
+			dst = binary.LittleEndian.AppendUint32(dst, end)
+		}
+	case 3:
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(size))
+		start := len(dst)
+		dst = slices.Grow(dst, len(cells))[:start+len(cells)]
+		transpose(dst[start:], cells, n, size)
 		return dst
 	}
-	end := 0
-	for _, c := range cells {
-		end += len(c)
-		switch kind {
-		case 1:
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(end))
-		case 2:
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(end))
+	return append(dst, cells...)
+}
+
+// transpose writes rows×cols bytes that stand row by row column by column.
+func transpose(dst, src []byte, rows, cols int) {
+	for c := range cols {
+		column := dst[c*rows : (c+1)*rows]
+		at := c
+		for r := range column {
+			column[r] = src[at]
+			at += cols
 		}
 	}
-	for _, c := range cells {
-		dst = append(dst, c...)
-	}
-	return dst
 }
 
 // dictPage reads one dictionary page. The zero value is empty.
@@ -69,26 +79,27 @@ type dictPage struct {
 // loadDict opens a page as it is stored: it checks the page so that no later read
 // can leave it, and turns kind 3 into kind 0.
 func loadDict(b []byte) (page []byte, ok bool) {
-	if len(b) < 9 || b[0] == 0 {
-		return nil, false
+	if len(b) > 0 && b[0] == 3 {
+		return openDict(nil, b)
 	}
-	if b[0] != 3 {
-		_, ok := parseDict(b)
-		return b, ok
+	_, ok = parseDict(b)
+	return b, ok
+}
+
+// openDict is loadDict with a page of its own, in dst if there is room.
+func openDict(dst, b []byte) (page []byte, ok bool) {
+	if len(b) < 9 || b[0] != 3 {
+		page = append(dst[:0], b...)
+		_, ok = parseDict(page)
+		return page, ok
 	}
-	page = append(make([]byte, 0, len(b)), b[:9]...)
-	page[0] = 0
 	n, size, data := int(binary.LittleEndian.Uint32(b[1:])), int(binary.LittleEndian.Uint32(b[5:])), b[9:]
 	if n == 0 || n > 1<<24 || size > len(data) || n*size != len(data) {
-		return nil, false
+		return dst, false
 	}
-	page = page[:len(b)]
-	for i := range size {
-		plane := data[i*n : (i+1)*n]
-		for j, c := range plane {
-			page[9+j*size+i] = c
-		}
-	}
+	page = append(slices.Grow(dst[:0], len(b)), b[:9]...)[:len(b)]
+	page[0] = 0
+	transpose(page[9:], data, size, n)
 	_, ok = parseDict(page)
 	return page, ok
 }

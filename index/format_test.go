@@ -40,6 +40,7 @@ var testFormat = &Format{
 	},
 	Scalar:     testScalar,
 	AppendTerm: func(dst, cell []byte) []byte { return append(dst, cell[1:]...) },
+	Key:        func(cell []byte, skip int) uint64 { return bigEndian(cell[min(1+skip, len(cell)):]) },
 	Text:       func(cell []byte) bool { return cell[0] == 's' },
 	AppendText: func(dst []byte, text string) []byte { return append(append(dst, 's'), text...) },
 	Leaves: func(cell []byte, yield func(path, term string) bool) {

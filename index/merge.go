@@ -2,7 +2,13 @@
 
 package index
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
 
 // Merge writes the rows of the runs, which follow one another, as run id: the
 // very run that Build makes of all their rows. The runs' pages are read through
@@ -12,6 +18,8 @@ import "fmt"
 // A run merged with none is written again from its columns: what follows from
 // them, starts, lists and leaves, is made anew.
 func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) error {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
 	sources := make([]source, len(runs))
 	for i, r := range runs {
 		v := r.View().(*runView)
@@ -21,19 +29,83 @@ func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) erro
 		if v.err != nil {
 			return fmt.Errorf("merge: %w", v.err)
 		}
-		sources[i] = &runSource{v}
+		sources[i] = &runSource{runView: v, scratch: s}
 	}
-	return writeRun(w, id, numInts, runs[0].format, filterField, sources)
+	return newRunWriter(w, id, runs[0].format, filterField, s, sources).write(numInts)
 }
 
-// runSource is a run to be merged.
-type runSource struct{ *runView }
+// runSource is a run to be merged. It reads each page once, so it keeps none.
+type runSource struct {
+	*runView
+	*scratch
+	key     []byte
+	dictBuf []byte // the page of the dictionary that is walked
+}
 
 func (s *runSource) rows() int            { return s.Len() }
-func (s *runSource) ints(col int) Ints    { return s.Ints(col) }
 func (s *runSource) fields() []string     { return s.Fields() }
 func (s *runSource) err() error           { return s.Err() }
 func (s *runSource) totals() totalsCursor { return &runTotals{view: s.runView} }
+
+func (s *runSource) ints(col int, yield func(values []int64)) {
+	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
+}
+
+// read calls open with a page as it is stored, which is good until open returns. open
+// says whether the page is whole.
+func (s *runSource) read(col uint16, sec section, page int, open func(b []byte) bool) {
+	if s.runView.err != nil {
+		return
+	}
+	k := pageKey{s.run.Run, col, sec, uint32(page)}
+	s.key = k.append(s.key[:0])
+	b, closer, err := s.run.db.Get(s.key)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		s.fail(s.run.corrupt(fmt.Sprintf("column %d section %d page %d is missing", col, sec, page)))
+		return
+	case err != nil:
+		s.fail(fmt.Errorf("read run %d: %w", s.run.Run, err))
+		return
+	}
+	ok := open(b)
+	if err := closer.Close(); err != nil {
+		s.fail(fmt.Errorf("read run %d: %w", s.run.Run, err))
+	}
+	if !ok {
+		s.fail(s.run.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", col, sec, page)))
+	}
+}
+
+// page decodes one of the pages of n integers into buf.
+func (s *runSource) page(col uint16, sec section, n, page int, buf []int64) []int64 {
+	buf = buf[:min(PageRows, n-page*PageRows)]
+	s.read(col, sec, page, func(b []byte) bool {
+		p, ok := parseInts(b)
+		if ok = ok && p.n == len(buf); ok {
+			p.decode(buf)
+		}
+		return ok
+	})
+	if s.runView.err != nil {
+		return nil
+	}
+	return buf
+}
+
+// pages calls yield with n integers, page by page, and the place of the first of
+// each.
+func (s *runSource) pages(col uint16, sec section, n int, yield func(first int, values []int64)) {
+	buf := s.take()
+	defer s.give(buf)
+	for first := 0; first < n; first += PageRows {
+		values := s.page(col, sec, n, first/PageRows, buf)
+		if values == nil {
+			return
+		}
+		yield(first, values)
+	}
+}
 
 func (s *runSource) column(field string) *columnSource {
 	col, ok := s.Column(field).(*runColumn)
@@ -41,34 +113,104 @@ func (s *runSource) column(field string) *columnSource {
 		return nil
 	}
 	h := col.h
-	src := &columnSource{card: h.card, scalars: h.scalars, present: h.present, cell: col.Cell, count: col.Count, each: col.each}
+	src := &columnSource{card: h.card, present: h.present}
+	src.bounds = func() (first, last []byte) {
+		if h.scalars > 0 {
+			first, last = slices.Clone(col.Cell(1)), col.Cell(uint32(h.scalars))
+		}
+		return first, last
+	}
+	src.cells = func() cellCursor { return &runCells{runSource: s, col: col} }
 	src.leaves = func() leafCursor {
 		return &runLeaves{n: h.leaves, hashes: col.ints(secLeaves, h.leaves), owners: col.ints(secOwners, h.leaves)}
+	}
+	src.codes = func(yield func(*stretch)) {
+		if !h.sparse {
+			s.pages(col.num, secInts, s.Len(), func(first int, codes []int64) { yield(&stretch{first: first, codes: codes}) })
+			return
+		}
+		rows := s.take()
+		defer s.give(rows)
+		before := int64(-1)
+		s.pages(col.num, secInts, h.present, func(first int, codes []int64) {
+			at := s.page(col.num, secRowSet, h.present, first/PageRows, rows)
+			for _, row := range at {
+				if row <= before || row >= int64(s.Len()) {
+					s.fail(s.run.corrupt(fmt.Sprintf("column %s: row %d after %d", h.name, row, before)))
+				}
+				before = row
+			}
+			if s.runView.err == nil {
+				yield(&stretch{at: at, codes: codes})
+			}
+		})
 	}
 	return src
 }
 
-// each calls yield with the rows that have the column, ascending.
-func (c *runColumn) each(yield func(row int, code uint32)) {
-	buf := make([]int64, PageRows)
-	if s, ok := c.codes.(*sparseInts); ok {
-		rows := make([]int64, PageRows)
-		for first := 0; first < c.h.present && c.view.err == nil; first += PageRows {
-			codes := s.codes.Page(first/PageRows, buf)
-			for i, row := range s.rowset.Page(first/PageRows, rows) {
-				if row >= 0 && int(row) < c.view.header.rows && codes[i] > 0 {
-					yield(int(row), uint32(codes[i]))
-				}
-			}
-		}
-		return
+// runCells walks the cells of a run's column.
+type runCells struct {
+	*runSource
+	col    *runColumn
+	code   int // of the cell before
+	dict   dictPage
+	page   int // of the dictionary, after the one in dict
+	first  int // number of dict's first cell
+	starts []int64
+	buf    []int64
+	before int64 // rows of lower codes
+}
+
+func (c *runCells) next() (cell []byte, count int, ok bool) {
+	h := c.col.h
+	if c.code == h.card || c.runView.err != nil {
+		c.end()
+		return nil, 0, false
 	}
-	for first := 0; first < c.view.header.rows && c.view.err == nil; first += PageRows {
-		for i, code := range c.codes.Page(first/PageRows, buf) {
-			if code > 0 {
-				yield(first+i, uint32(code))
-			}
+	if c.buf == nil {
+		c.buf = c.take()
+	}
+	if c.code == c.first+c.dict.n {
+		c.open()
+	}
+	// The starts have one more in front, which is 0.
+	if at := c.code + 1; at%PageRows == 0 || c.starts == nil {
+		c.starts = c.runSource.page(c.col.num, secStarts, h.card+1, at/PageRows, c.buf)
+	}
+	if c.runView.err != nil {
+		c.end()
+		return nil, 0, false
+	}
+	c.code++
+	end := c.starts[c.code%PageRows]
+	count = int(end - c.before)
+	c.before = end
+	return c.dict.cell(c.code - 1 - c.first), count, true
+}
+
+// open reads the next page of the dictionary.
+func (c *runCells) open() {
+	h := c.col.h
+	c.first = c.code
+	n := h.card
+	if c.page+1 < len(h.dict) {
+		n = h.dict[c.page+1]
+	}
+	n -= c.first
+	c.read(c.col.num, secDict, c.page, func(b []byte) (ok bool) {
+		if c.dictBuf, ok = openDict(c.dictBuf, b); !ok {
+			return false
 		}
+		c.dict = viewDict(c.dictBuf)
+		return c.dict.n == n
+	})
+	c.page++
+}
+
+func (c *runCells) end() {
+	if c.buf != nil {
+		c.give(c.buf)
+		c.buf = nil
 	}
 }
 

@@ -69,8 +69,9 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	}
 	// Of lists made in many passes, and of a run merged with none, comes the same.
 	var again Checksum
-	b := &runWriter{w: &again, run: 102, format: testFormat, filter: "id", pass: rapid.SampledFrom([]int{1, 7, 50}).Draw(t, "pass"),
-		sources: []source{&runSource{view.(*runView)}}, firsts: []int{0}}
+	scratch := new(scratch)
+	b := newRunWriter(&again, 102, testFormat, "id", scratch, []source{&runSource{runView: view.(*runView), scratch: scratch}})
+	b.pass = rapid.SampledFrom([]int{1, 7, 50}).Draw(t, "pass")
 	if err := b.write(testInts); err != nil || again.Sum() != want.Sum {
 		t.Fatalf("merged with none: %x, %v; want %x", again.Sum(), err, want.Sum)
 	}

@@ -128,6 +128,17 @@ func TestIntsDamage(t *testing.T) {
 	}
 }
 
+// dictPageOf is one page of all the cells.
+func dictPageOf(cells [][]byte) []byte {
+	var all []byte
+	var ends []uint32
+	for _, c := range cells {
+		all = append(all, c...)
+		ends = append(ends, uint32(len(all)))
+	}
+	return appendDict(nil, all, ends)
+}
+
 // sameCells packs cells page by page, as Build does, and reads them back.
 func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 	var pages [][]byte
@@ -135,7 +146,7 @@ func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 		if int(page) != len(pages) {
 			t.Fatalf("page %d after %d", page, len(pages))
 		}
-		pages = append(pages, data)
+		pages = append(pages, slices.Clone(data))
 	}}
 	for _, c := range cells {
 		w.add(c)
@@ -184,7 +195,7 @@ func TestDict(t *testing.T) {
 	}
 	// Pages of more than 64 KiB are none of Build's, but of the format.
 	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
-	if b, ok := loadDict(appendDict(nil, big)); !ok {
+	if b, ok := loadDict(dictPageOf(big)); !ok {
 		t.Error("80,001 bytes in one page")
 	} else if p := viewDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
 		t.Error("80,001 bytes in one page read otherwise")
@@ -196,7 +207,7 @@ func TestDict(t *testing.T) {
 
 func FuzzDict(f *testing.F) {
 	for _, cells := range [][][]byte{{{}}, {[]byte("ab"), []byte("cd")}, {[]byte("a"), {}, []byte("bcd")}, {make([]byte, 1<<16), {1}}} {
-		f.Add(appendDict(nil, cells))
+		f.Add(dictPageOf(cells))
 	}
 	f.Add([]byte{3, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0}) // many cells of no bytes
 	f.Add([]byte{3, 0, 0, 0, 1, 0, 0, 0, 1})          // lengths whose product is small by chance

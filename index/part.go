@@ -13,6 +13,9 @@ type Format struct {
 	Scalar func(cell []byte) bool
 	// AppendTerm appends the term of a scalar cell.
 	AppendTerm func(dst, cell []byte) []byte
+	// Key is the number, big endian, that eight bytes of a scalar cell's term make,
+	// from the skip-th on, with zeros after its end.
+	Key func(cell []byte, skip int) uint64
 	// Text says whether the cell is that of a string, which has its text for its
 	// only term; AppendText appends the cell of a text.
 	Text       func(cell []byte) bool

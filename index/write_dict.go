@@ -4,168 +4,281 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
-	"sort"
 )
 
-// dictHead is a source's next cell.
+// dictHead is a source's next cell. The heads stay in order, by key and then by
+// Compare, so that most often two numbers say which is the next.
 type dictHead struct {
-	*columnSource
-	source int
-	code   uint32
-	cell   []byte
+	key uint64
+	*dictSource
 }
 
-func (h *dictHead) pull() bool {
-	h.code++
-	if int(h.code) > h.card {
-		return false
-	}
-	h.cell = h.columnSource.cell(h.code)
-	return true
+type dictSource struct {
+	cells cellCursor
+	cell  []byte
+	count int
+	put   int // the run's code of the cell before, 0 = none
+	remap *codeMap
 }
 
 // dictionary writes the cells and their first ones, learns how the codes of the
-// sources become those of the run, and returns the pages of the starts.
-func (c *columnWriter) dictionary() (starts [][]byte) {
-	sums := &intsWriter{emit: func(_ uint32, data []byte) { starts = append(starts, data) }}
+// sources become those of the run, and makes the pages of the starts.
+func (c *columnWriter) dictionary() {
+	sums := keepPages(c.scratch, &c.starts)
 	sums.add(0)
-	dict := &dictWriter{emit: func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secDict, page}, data) }}
-	var heads []*dictHead
+	dict := &c.dict
+	dict.reset(func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secDict, page}, data) })
+	if many := len(c.runWriter.sources) > 1; many {
+		c.remap = make([]codeMap, len(c.sources))
+	}
+	skip := c.sharedPrefix()
+	var heads []dictHead
+	less := func(a, b *dictHead) bool {
+		return a.key < b.key || a.key == b.key && c.format.Compare(a.cell, b.cell) < 0
+	}
+	// settle puts the first head, whose cell is new, where it belongs.
+	settle := func() {
+		h, i := heads[0], 0
+		for i+1 < len(heads) && less(&heads[i+1], &h) {
+			heads[i] = heads[i+1]
+			i++
+		}
+		heads[i] = h
+	}
+	// advance goes on to the next cell of the first head.
+	advance := func() {
+		h := &heads[0]
+		cell, count, ok := h.cells.next()
+		if !ok {
+			heads = slices.Delete(heads, 0, 1)
+			return
+		}
+		h.key, h.cell, h.count = c.format.order(cell, skip), cell, count
+		settle()
+	}
 	for i, s := range c.sources {
 		if s != nil {
-			if h := (&dictHead{columnSource: s, source: i}); h.pull() {
-				heads = append(heads, h)
+			h := &dictSource{cells: s.cells()}
+			if c.remap != nil {
+				c.remap[i] = newCodeMap(s.card)
+				h.remap = &c.remap[i]
 			}
+			heads = slices.Insert(heads, 0, dictHead{dictSource: h})
+			advance()
 		}
 	}
-	if many := len(c.runWriter.sources) > 1; many {
-		c.remap = make([]packedInts, len(c.sources))
-	}
-	// The heads stay in order of their cells, so that the next cell is found in a few
-	// comparisons.
-	put := func(h *dictHead, among []*dictHead) []*dictHead {
-		i := sort.Search(len(among), func(i int) bool { return c.format.Compare(among[i].cell, h.cell) >= 0 })
-		return slices.Insert(among, i, h)
-	}
-	sorted := heads[:0:0]
-	for _, h := range heads {
-		sorted = put(h, sorted)
-	}
-	heads = sorted
-	sum := int64(0)
+	sum, last := int64(0), uint64(0)
 	var term, before []byte
-	same := make([]*dictHead, 0, len(heads))
 	for len(heads) > 0 && c.err == nil {
-		if len(heads[0].cell) == 0 || c.h.card > 0 && c.format.Compare(before, heads[0].cell) >= 0 {
+		key, cell := heads[0].key, heads[0].cell
+		if len(cell) == 0 || key < last || key == last && len(before) > 0 && c.format.Compare(before, cell) >= 0 {
 			c.err = errUnsorted
 			break
 		}
-		before = append(before[:0], heads[0].cell...)
-		cell := before
+		last, before = key, append(before[:0], cell...)
 		c.h.card++
-		dict.add(cell)
-		if c.format.Scalar(cell) {
+		dict.add(before)
+		if key < notScalar {
 			c.h.scalars++
 			if c.filter != nil {
-				term = c.format.AppendTerm(term[:0], cell)
+				term = c.format.AppendTerm(term[:0], before)
 				c.filter.add(term)
 			}
 		} else {
-			c.format.Leaves(cell, func(path, term string) bool {
+			c.format.Leaves(before, func(path, term string) bool {
 				c.leafSum += mix(leafHash(path, term), int64(c.h.card))
 				return true
 			})
 		}
-		same = same[:0]
-		for len(heads) > 0 && bytes.Equal(heads[0].cell, cell) {
-			same = append(same, heads[0])
-			heads = slices.Delete(heads, 0, 1)
-		}
-		for _, h := range same {
-			n := h.count(h.code)
-			sum += int64(n)
-			c.rowSum += uint64(n) * mix(int64(c.h.card), 0)
-			if c.remap != nil {
-				c.remap[h.source].add(int64(c.h.card))
+		rows := 0
+		for len(heads) > 0 && heads[0].key == key && bytes.Equal(heads[0].cell, before) {
+			h := heads[0].dictSource
+			if h.put == c.h.card {
+				c.err = errUnsorted // twice in one source
+				break
 			}
-			if h.pull() {
-				heads = put(h, heads)
+			h.put = c.h.card
+			rows += h.count
+			if h.remap != nil {
+				h.remap.add(c.h.card)
 			}
+			advance()
 		}
+		sum += int64(rows)
+		c.rowSum += uint64(rows) * mix(int64(c.h.card), 0)
 		sums.add(sum)
 	}
 	sums.flush()
 	dict.flush()
-	c.h.dict = dict.firsts
-	firsts := &dictWriter{emit: func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secFirsts, page}, data) }}
-	for _, cell := range dict.firstCells {
-		firsts.add(cell)
+	c.h.dict = slices.Clone(dict.firsts)
+	cells := dict.firstCells
+	dict.firstCells = nil
+	dict.reset(func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secFirsts, page}, data) })
+	for _, cell := range cells {
+		dict.add(cell)
 	}
-	firsts.flush()
-	c.h.firsts = firsts.firsts
-	for i := range c.remap {
-		c.remap[i].done()
+	dict.flush()
+	c.h.firsts = slices.Clone(dict.firsts)
+}
+
+// notScalar is the key of the first cell that is none.
+const notScalar = 1 << 63
+
+// order is a cell's place among others, roughly: of two cells with different ones the
+// lower comes first. skip is how many bytes the terms of all scalars begin with
+// alike.
+func (f *Format) order(cell []byte, skip int) uint64 {
+	if f.Scalar(cell) {
+		return f.Key(cell, skip) >> 1
 	}
-	return starts
+	return notScalar | bigEndian(cell)>>1
+}
+
+// bigEndian is the number that the first eight bytes of b make, zeros in place of
+// those that are not there: numbers of different strings are in the strings' order
+// or the same.
+func bigEndian(b []byte) (n uint64) {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	for i, x := range b {
+		n |= uint64(x) << (56 - 8*i)
+	}
+	return n
+}
+
+// sharedPrefix is how many bytes the terms of all scalars of the column begin with
+// alike: those that the least and the greatest do.
+func (c *columnWriter) sharedPrefix() int {
+	var p termPrefix
+	for _, s := range c.sources {
+		if s != nil {
+			first, last := s.bounds()
+			p.add(c.format, first)
+			p.add(c.format, last)
+		}
+	}
+	return p.n
+}
+
+// termPrefix is what the terms of some cells begin with alike.
+type termPrefix struct {
+	first, term []byte
+	n           int
+	any         bool
+}
+
+// add takes one more cell; nil is none.
+func (p *termPrefix) add(f *Format, cell []byte) {
+	if cell == nil || p.any && p.n == 0 {
+		return
+	}
+	p.term = f.AppendTerm(p.term[:0], cell)
+	if !p.any {
+		p.first, p.n, p.any = append(p.first, p.term...), len(p.term), true
+		return
+	}
+	n := 0
+	for n < min(p.n, len(p.term)) && p.term[n] == p.first[n] {
+		n++
+	}
+	p.n = n
 }
 
 // dictWriter cuts cells into dictionary pages.
 type dictWriter struct {
-	emit       func(page uint32, data []byte)
+	emit       func(page uint32, data []byte) // data is good until it returns
 	n          int
 	firsts     []int    // number of each page's first cell
 	firstCells [][]byte // the same cells
-	cells      [][]byte // of the page being filled
-	buf        []byte   // what they hold
+	cells      []byte   // of the page being filled
+	ends       []uint32 // where each of these ends
+	page       []byte
+}
+
+// reset begins another dictionary.
+func (w *dictWriter) reset(emit func(page uint32, data []byte)) {
+	w.emit, w.n = emit, 0
+	w.firsts, w.firstCells, w.cells, w.ends = w.firsts[:0], w.firstCells[:0], w.cells[:0], w.ends[:0]
 }
 
 func (w *dictWriter) add(cell []byte) {
-	if len(w.buf)+len(cell) > DictPageBytes {
+	if len(w.cells)+len(cell) > DictPageBytes {
 		w.flush()
 	}
-	if len(w.cells) == 0 {
+	if len(w.ends) == 0 {
 		w.firsts = append(w.firsts, w.n)
 		w.firstCells = append(w.firstCells, bytes.Clone(cell))
-		if cap(w.buf) < max(DictPageBytes, len(cell)) {
-			w.buf = make([]byte, 0, max(DictPageBytes, len(cell)))
-		}
 	}
-	start := len(w.buf)
-	w.buf = append(w.buf, cell...)
-	w.cells = append(w.cells, w.buf[start:])
+	w.cells = append(w.cells, cell...)
+	w.ends = append(w.ends, uint32(len(w.cells)))
 	w.n++
 }
 
 // flush ends the last page.
 func (w *dictWriter) flush() {
-	if len(w.cells) > 0 {
-		w.emit(uint32(len(w.firsts)-1), appendDict(nil, w.cells))
-		w.cells, w.buf = w.cells[:0], w.buf[:0]
+	if len(w.ends) > 0 {
+		w.page = appendDict(w.page[:0], w.cells, w.ends)
+		w.emit(uint32(len(w.firsts)-1), w.page)
+		w.cells, w.ends = w.cells[:0], w.ends[:0]
 	}
 }
 
-// packedInts are integers in memory, in pages.
-type packedInts struct {
+// codeMap says which codes of the run those of a source are. Both ascend, so that a
+// byte each is mostly enough.
+type codeMap struct {
 	n     int
-	pages []intPage
-	out   *intsWriter
+	last  int
+	steps []byte // from each code to the next, uvarints
+	marks []codeMark
 }
 
-func (p *packedInts) add(v int64) {
-	if p.out == nil {
-		p.out = &intsWriter{emit: func(_ uint32, data []byte) { p.pages = append(p.pages, viewInts(data)) }}
+// codeMark is where every codeMarkEvery-th step begins, and the code before it.
+type codeMark struct{ at, code uint32 }
+
+const codeMarkEvery = 32
+
+func newCodeMap(card int) codeMap {
+	return codeMap{steps: make([]byte, 0, card+card/16), marks: make([]codeMark, 0, card/codeMarkEvery+1)}
+}
+
+func (m *codeMap) add(code int) {
+	if m.n%codeMarkEvery == 0 {
+		m.marks = append(m.marks, codeMark{uint32(len(m.steps)), uint32(m.last)})
 	}
-	p.out.add(v)
-	p.n++
+	m.steps = binary.AppendUvarint(m.steps, uint64(code-m.last))
+	m.n, m.last = m.n+1, code
 }
 
-// done ends the adding.
-func (p *packedInts) done() {
-	if p.out != nil {
-		p.out.flush()
-		p.out = nil
+// flat returns all codes of the run by those of the source, in dst if there is room;
+// 0 is 0.
+func (m *codeMap) flat(dst []uint32) []uint32 {
+	dst = sized(dst, m.n+1)
+	dst[0] = 0
+	at, code := 0, uint64(0)
+	for i := 1; i <= m.n; i++ {
+		step := uint64(m.steps[at])
+		w := 1
+		if step >= 0x80 {
+			step, w = binary.Uvarint(m.steps[at:])
+		}
+		at += w
+		code += step
+		dst[i] = uint32(code)
 	}
+	return dst
 }
 
-func (p *packedInts) at(i int) int64 { return p.pages[i/PageRows].at(i % PageRows) }
+// at is one of them; 1 <= i <= n.
+func (m *codeMap) at(i int) int64 {
+	mark := m.marks[(i-1)/codeMarkEvery]
+	at, code := int(mark.at), uint64(mark.code)
+	for range (i-1)%codeMarkEvery + 1 {
+		step, w := binary.Uvarint(m.steps[at:])
+		at += w
+		code += step
+	}
+	return int64(code)
+}

@@ -1,6 +1,9 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // A cell is the stored form of one Value: a tag byte and a payload that runs to
 // the end of the cell.
@@ -217,6 +220,30 @@ func AppendCellTerm(dst, cell []byte) []byte {
 		return out
 	}
 	return appendCellText(dst, cell)
+}
+
+// CellKey is the number, big endian, that eight bytes of a scalar cell's term make,
+// from the skip-th on, with zeros after its end. Cells of different keys are in their
+// order by them.
+func CellKey(cell []byte, skip int) (key uint64) {
+	var buf [96]byte
+	var term []byte
+	switch {
+	case cell[0] == tagString:
+		term = cell[1:]
+	case skip == 0 && len(cell) == 17 && (cell[0] == tagUUID || cell[0] == tagHex):
+		term = appendHex(buf[:0], cell[1:5]) // the first eight digits
+	default:
+		term = AppendCellTerm(buf[:0], cell)
+	}
+	term = term[min(skip, len(term)):]
+	if len(term) >= 8 {
+		return binary.BigEndian.Uint64(term)
+	}
+	for i, b := range term {
+		key |= uint64(b) << (56 - 8*i)
+	}
+	return key
 }
 
 // CompareCells orders cells: scalars first, by term bytewise, equal terms by

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -216,4 +217,27 @@ func TestCompareCells(t *testing.T) {
 			t.Fatalf("order of %v and %v: %d", a, b, got)
 		}
 	})
+}
+
+// The key of a cell is eight bytes of its term, whatever the form of the cell.
+func TestCellKey(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, v Value, skip int) {
+		term, ok := v.Term()
+		if !ok {
+			return
+		}
+		want := append([]byte(term[min(skip, len(term)):]), make([]byte, 8)...)
+		if got := CellKey(AppendCell(nil, v), skip); got != binary.BigEndian.Uint64(want) {
+			t.Fatalf("key of %v from %d: %016x, want %x", v, skip, got, want[:8])
+		}
+	}
+	for _, v := range []Value{
+		Str(""), Str("a"), Str("eight by"), Str("nine byte"), Num("1e3"), Num("-0.5"), Boolean(true),
+		Str("0b9ac3f2-7e1d-4c58-8a6b-d2f90e317a44"), Str("0b9ac3f27e1d4c588a6bd2f90e317a44"),
+	} {
+		for skip := range 40 {
+			check(t, v, skip)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) { check(t, value(1).Draw(t, "value"), rapid.IntRange(0, 20).Draw(t, "skip")) })
 }
