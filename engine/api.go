@@ -60,9 +60,10 @@ type Options struct {
 }
 
 // Enricher fills what can be known of an event from its source: geography,
-// browser, bot. It is called in the request's goroutine.
+// browser, bot. It is called in the request's goroutine; what it adds lies in the
+// Room, which is the request's.
 type Enricher interface {
-	Enrich(*Site, *event.Event, *event.Source)
+	Enrich(*Site, *event.Event, *event.Source, *Room)
 }
 
 // Record is one event on its way in. Site is resolved by the caller.
@@ -229,7 +230,12 @@ type API interface {
 	// every one: nothing is stored, and the others' Err is nil. An order that the
 	// site has (event.Hit) is found when it is placed and rejected by itself: with
 	// all it comes alone.
-	Ingest(ctx context.Context, records []Record, all bool) ([]Outcome, error)
+	//
+	// What is returned, and what is added to the events, lies in m until m is used
+	// again; nil is a Memory for this call alone. After ErrFailed neither m nor
+	// records nor what they point to may be used again: the store, which was taking
+	// them in, may still look at them.
+	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]Outcome, error)
 
 	List(context.Context, Query) (Page, error)
 	Event(ctx context.Context, site *Site, id string) (*event.Event, error)

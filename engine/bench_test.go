@@ -123,10 +123,10 @@ func BenchmarkIngest(b *testing.B) {
 				for _, mine := range batches {
 					wg.Go(func() {
 						for _, records := range mine {
-							_, err := e.Ingest(context.Background(), records, true)
+							_, err := e.Ingest(context.Background(), records, true, nil)
 							for errors.Is(err, engine.ErrBusy) { // as a client does on 503
 								time.Sleep(time.Millisecond)
-								_, err = e.Ingest(context.Background(), records, true)
+								_, err = e.Ingest(context.Background(), records, true, nil)
 							}
 							if err != nil {
 								b.Error(err)
@@ -159,7 +159,7 @@ func BenchmarkRead(b *testing.B) {
 	e := openBench(b)
 	s := newStream(1)
 	for n := 0; n < *benchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true); err != nil {
+		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

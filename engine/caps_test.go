@@ -50,7 +50,7 @@ func TestCaps(t *testing.T) {
 						records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
 							Properties: event.Object{{Key: "v", Value: event.Str(fmt.Sprint("value ", from))}, {Key: "few", Value: event.Num(fmt.Sprint(from % 3))}}}})
 					}
-					if _, err := e.Ingest(ctx, records, true); err != nil {
+					if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -44,7 +44,7 @@ func TestClockJumps(t *testing.T) {
 						ev.Time = epoch.Add(time.Duration(i) * time.Minute).UnixMilli() // as a client with a good clock says
 					}
 					r := engine.Record{Site: site, Event: ev}
-					out, err := e.Ingest(ctx, copyRecords([]engine.Record{r}), true)
+					out, err := e.Ingest(ctx, copyRecords([]engine.Record{r}), true, nil)
 					if err != nil || out[0].Status != engine.Stored || out[0].Seq != uint64(len(all)+len(these)+1) {
 						t.Fatalf("step %d event %d: %+v, %v", step, i, out, err)
 					}
@@ -66,7 +66,7 @@ func TestClockJumps(t *testing.T) {
 				for _, off := range []time.Duration{0, time.Hour, -day} {
 					clock.add(off)
 					for i, s := range these {
-						out, err := e.Ingest(ctx, copyRecords([]engine.Record{s.record}), true)
+						out, err := e.Ingest(ctx, copyRecords([]engine.Record{s.record}), true, nil)
 						if err != nil || out[0].Status != engine.Duplicate || out[0].Seq != s.out.Seq || out[0].ID != s.out.ID {
 							t.Fatalf("step %d event %d again, clock %v: %+v, %v", step, i, off, out, err)
 						}

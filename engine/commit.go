@@ -42,51 +42,6 @@ const (
 	groupEventsMax = 4096
 )
 
-// submission is the part of a request that goes into the log.
-type submission struct {
-	events []submitted
-	bytes  int64
-	err    error
-	done   chan struct{}
-}
-
-// submitted is one valid, encoded event. The event stays the submitter's, who
-// waits until done.
-type submitted struct {
-	site    *siteState
-	event   *event.Event
-	body    []byte
-	hi, lo  uint64
-	outcome *Outcome
-	begins  bool // it is the first event of its session; set when it is placed
-	// original is the seq of the event in the log that has its message id, 0 = none.
-	original uint64
-}
-
-// group is what is committed together.
-type group struct {
-	subs          []*submission
-	sites         map[*siteState]*siteGroup
-	order         []*siteGroup // ascending by site once sealed
-	batch         *pebble.Batch
-	events, bytes int
-	ids           bool // the batch holds the table of ids
-}
-
-// siteGroup is a group's rows of one site.
-type siteGroup struct {
-	site    *siteState
-	first   uint64
-	records [][]byte
-	counted []*daySet // what it adds to which counters
-	links   []seqLink
-}
-
-type seqLink struct {
-	seq   uint64
-	links []link
-}
-
 // sequencer gives events their place. Its state runs ahead of what is published
 // by at most the group being gathered and the one being committed.
 type sequencer struct {
@@ -101,8 +56,8 @@ type sequencer struct {
 	counts    []index.Total                              // of the event being placed
 	yield     func(property, term string, by int64) bool // appends to counts
 	capped    []event.Term                               // of that, too
+	name      func(event.Dialect) string                 // names a new session
 	scratch   []byte
-	arena     []byte // records of the group being gathered
 	sessions  [512]byte
 	sessionAt int
 }
@@ -114,24 +69,20 @@ func (s *sequencer) run() {
 		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
 	}
+	s.name = s.newSession
 	for first := range s.e.queue {
 		if s.e.sealer.behind() {
 			// Memory is bounded. What the sealer waits for from here is written first.
 			s.e.flushIDs.Store(true)
-			s.commit(s.newGroup())
+			s.commit(s.e.newGroup())
 			s.e.sealer.catchUp()
 		}
 		s.caps.trim()
-		g := s.newGroup()
+		g := s.e.newGroup()
 		s.take(g, first)
 		s.gather(g)
 		s.commit(g)
 	}
-}
-
-func (s *sequencer) newGroup() *group {
-	s.arena = make([]byte, 0, min(cap(s.arena), 2*groupBytesMax))
-	return &group{batch: s.e.db.NewBatch(), sites: make(map[*siteState]*siteGroup)}
 }
 
 // commit hands a group to the publisher.
@@ -141,8 +92,9 @@ func (s *sequencer) commit(g *group) {
 	}
 	s.settle()
 	s.idle = false
-	s.e.groups <- g
-	if g.ids {
+	wroteIDs := g.ids
+	s.e.groups <- g // the publisher's from here on
+	if wroteIDs {
 		// Entries may leave memory only when Pebble has them.
 		s.settle()
 		s.ids.evict()
@@ -200,7 +152,7 @@ func (s *sequencer) take(g *group, sub *submission) {
 		}
 	}
 	for i := range sub.events {
-		if err := s.place(g, &sub.events[i]); err != nil {
+		if err := s.place(g, sub, &sub.events[i]); err != nil {
 			// Part of the request is placed: the group cannot go on without it.
 			s.e.fail(fmt.Errorf("place event: %w", err))
 			sub.err = ErrFailed
@@ -233,7 +185,7 @@ func (s *sequencer) findOriginal(ev *submitted) (err error) {
 	return err
 }
 
-func (s *sequencer) place(g *group, ev *submitted) error {
+func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	e, site := ev.event, ev.site
 	next := s.nextSeq(site)
 	if e.MessageID != "" {
@@ -247,11 +199,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 			return nil
 		}
 	}
-	newSession := s.newSession
-	if e.Dialect == event.OpenPanel {
-		newSession = func() string { return shortID(s.newSession()) }
-	}
-	p, err := s.ids.decide(site.id, next, e, newSession)
+	p, err := s.ids.decide(site.id, next, e, s.name)
 	if err != nil {
 		return err
 	}
@@ -274,9 +222,7 @@ func (s *sequencer) place(g *group, ev *submitted) error {
 	if err := s.count(sg, e, &head); err != nil {
 		return err
 	}
-	start := len(s.arena)
-	s.arena = event.AppendRecord(s.arena, &head, ev.body)
-	record := s.arena[start:len(s.arena):len(s.arena)]
+	record := g.record(&head, sub.body(ev))
 	sg.records = append(sg.records, record)
 	s.next[site] = next + 1
 	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = Stored, next, head.Session
@@ -324,24 +270,16 @@ func (s *sequencer) counted(property string) (n int) {
 	return n
 }
 
-// of returns the group's rows of a site, which begin at first.
-func (g *group) of(site *siteState, first uint64) *siteGroup {
-	sg := g.sites[site]
-	if sg == nil {
-		sg = &siteGroup{site: site, first: first}
-		g.sites[site] = sg
-		g.order = append(g.order, sg)
-	}
-	return sg
-}
-
-// newSession makes a random session id of 32 hex digits.
-func (s *sequencer) newSession() string {
+// newSession makes a random session id: 32 hex digits, or in the form of OpenPanel's.
+func (s *sequencer) newSession(d event.Dialect) string {
 	if s.sessionAt == 0 {
 		_, _ = rand.Read(s.sessions[:])
 	}
 	id := hex.EncodeToString(s.sessions[s.sessionAt : s.sessionAt+16])
 	s.sessionAt = (s.sessionAt + 16) % len(s.sessions)
+	if d == event.OpenPanel {
+		return shortID(id)
+	}
 	return id
 }
 
@@ -436,10 +374,11 @@ func (p *publisher) commit(g *group) {
 		if sub.err == nil {
 			sub.err = err
 		}
-		close(sub.done)
+		sub.done <- struct{}{} // the submitter's from here on
 	}
 	if err == nil {
 		p.e.sealer.consider(g)
+		p.e.recycle(g)
 	}
 }
 

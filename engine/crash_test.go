@@ -115,7 +115,7 @@ func (w *workload) run(e *engine.Engine, goroutines, n int, stop func() bool) {
 					return
 				}
 				r := w.begin()
-				outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true)
+				outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true, nil)
 				w.end(r, outcomes, err)
 				if err != nil {
 					return
@@ -277,7 +277,7 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 		}
 		r := w.requests[w.rng.IntN(len(w.requests))]
 		w.mu.Unlock()
-		outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true)
+		outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true, nil)
 		if err != nil {
 			return nil // cut short; the oracle knows no more than before
 		}

@@ -56,7 +56,7 @@ func TestIngestOverDamage(t *testing.T) {
 			send := func(ev event.Event) (engine.Outcome, error) {
 				t.Helper()
 				ev.Dialect, ev.Type = event.Opentracker, event.Track
-				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true)
+				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true, nil)
 				if err != nil {
 					if engine.Corrupt(err) == nil {
 						t.Fatalf("%s: %v, which says nothing of damage", what, err)

@@ -54,7 +54,7 @@ func TestDedupConcurrent(t *testing.T) {
 					MessageID: fmt.Sprintf("id %d", id),
 				}}
 			}
-			outcomes, err := e.Ingest(t.Context(), records, sender%2 == 0)
+			outcomes, err := e.Ingest(t.Context(), records, sender%2 == 0, nil)
 			if err != nil {
 				return err
 			}
@@ -160,7 +160,7 @@ func TestDedupKey(t *testing.T) {
 	} {
 		out, err := e.Ingest(t.Context(), []engine.Record{{Site: c.site, Event: &event.Event{
 			Dialect: c.dialect, Type: event.Track, Name: "x", MessageID: c.id,
-		}}}, true)
+		}}}, true, nil)
 		if err != nil || out[0].Status != c.want || out[0].Seq != c.seq {
 			t.Errorf("%s: %+v, %v; want status %d seq %d", c.name, out, err, c.want, c.seq)
 		}
@@ -181,7 +181,7 @@ func TestDedupQuietSite(t *testing.T) {
 		for i := range n {
 			records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", from+i)}})
 		}
-		outcomes, err := e.Ingest(t.Context(), records, true)
+		outcomes, err := e.Ingest(t.Context(), records, true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

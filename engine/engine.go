@@ -40,12 +40,13 @@ type Engine struct {
 	mu    sync.RWMutex
 	sites map[uint32]*siteState
 
-	queue    chan *submission
-	ready    chan struct{} // the publisher asks for a group
-	groups   chan *group
-	sealer   *sealer
-	merger   *merger
-	flushIDs atomic.Bool // the next group writes the table of ids
+	queue       chan *submission
+	ready       chan struct{} // the publisher asks for a group
+	groups      chan *group
+	spareGroups chan *group // whose memory newGroup uses
+	sealer      *sealer
+	merger      *merger
+	flushIDs    atomic.Bool // the next group writes the table of ids
 
 	unreadMinute atomic.Int64 // when unread last told of it
 
@@ -115,17 +116,18 @@ func (o Options) withDefaults() Options {
 func Open(opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{
-		opts:     opts,
-		log:      opts.Log,
-		sites:    make(map[uint32]*siteState),
-		cache:    index.NewCache(opts.Memory / 8),
-		kept:     newAnswers(opts.Memory / 64),
-		partials: newAnswers(opts.Memory / 32),
-		queue:    make(chan *submission, 4096),
-		ready:    make(chan struct{}),
-		groups:   make(chan *group),
-		stopTick: make(chan struct{}),
-		failed:   make(chan struct{}),
+		opts:        opts,
+		log:         opts.Log,
+		sites:       make(map[uint32]*siteState),
+		cache:       index.NewCache(opts.Memory / 8),
+		kept:        newAnswers(opts.Memory / 64),
+		partials:    newAnswers(opts.Memory / 32),
+		queue:       make(chan *submission, 4096),
+		ready:       make(chan struct{}),
+		groups:      make(chan *group),
+		spareGroups: make(chan *group, groupsKept),
+		stopTick:    make(chan struct{}),
+		failed:      make(chan struct{}),
 	}
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
 	e.stats.commit = newHistogram(secondsBounds)

@@ -7,7 +7,6 @@ package engine
 import (
 	"math"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"cairn/engine/event"
@@ -42,18 +41,19 @@ func NewEnricher(o EnricherOptions) *Detector {
 // was sent, what the urls say, where the address is, what the agent is. Of the
 // address the whole is looked up and only what the site allows is kept. With
 // src.Skip nothing is detected from the source.
-func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source) {
+func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source, room *Room) {
 	if len(site.StripParams) > 0 {
 		stripEvent(e, site.StripParams)
 	}
 	if site.IP != "keep" {
-		hideExtra(e, site.IP)
+		hideExtra(e, site.IP, room)
 	}
 	c := contextOf(e)
+	c.room = room
 	var sent netip.Addr
 	if c.has(keyIP) {
 		sent, _ = netip.ParseAddr(c.text(keyIP))
-		c.replace(keyIP, hideIP(sent, site.IP))
+		c.replace(keyIP, room.hideIP(sent, site.IP))
 	}
 	c.fromURLs()
 	if !src.Skip {
@@ -66,7 +66,7 @@ func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source) {
 			c.fromPlace(&place)
 		}
 		if !c.has(keyIP) && src.IP.IsValid() {
-			c.fill(keyIP, hideIP(src.IP, site.IP))
+			c.fill(keyIP, room.hideIP(src.IP, site.IP))
 		}
 		if src.UserAgent != "" || len(src.Hints) > 0 {
 			c.fromAgent(d.agents.Parse(src.UserAgent, ua.HintsOf(src.Hints)))
@@ -78,6 +78,7 @@ func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source) {
 	// One thing under two names: dialects differ in which they send.
 	c.fill(keyPlatform, c.text(keyOS))
 	c.fill(keyOS, c.text(keyPlatform))
+	room.trim(e.Context)
 }
 
 // Bot returns what a bot calls itself, "" when the source is none.
@@ -146,8 +147,9 @@ var contextKeyOf = func() map[string]contextKey {
 // contextFields is an event's context with the places of its keys, so that twenty
 // of them are filled without a search each.
 type contextFields struct {
-	e  *event.Event
-	at [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
+	e    *event.Event
+	room *Room
+	at   [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
 }
 
 func contextOf(e *event.Event) contextFields {
@@ -196,7 +198,7 @@ func (c *contextFields) put(k contextKey, v event.Value) {
 		return
 	}
 	if len(*o) == cap(*o) {
-		*o = slices.Grow(*o, 16) // once, not at every second key
+		*o = c.room.grow(*o, contextRoom)
 	}
 	*o = append(*o, event.Member{Key: contextNames[k], Value: v})
 	c.at[k] = int16(min(len(*o), math.MaxInt16))
@@ -209,7 +211,9 @@ func (c *contextFields) replace(k contextKey, s string) {
 		return
 	}
 	c.e.Context.Delete(contextNames[k])
+	room := c.room
 	*c = contextOf(c.e)
+	c.room = room
 }
 
 // fits says that something detected may stand beside what was sent under k: it is

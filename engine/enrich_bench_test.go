@@ -23,11 +23,13 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	b.ReportAllocs()
 	e := event.Event{Type: event.Page}
 	var src event.Source
+	var kept Room
 	i := 0
 	for b.Loop() {
 		e.Context = append(room, sent...)
 		src = event.Source{IP: netip.AddrFrom4([4]byte{byte(1 + i%200), byte(i >> 3), 6, 139}), UserAgent: agents[i&(len(agents)-1)], AcceptLanguage: "en-GB,en;q=0.9"}
-		d.Enrich(site, &e, &src)
+		kept.reset()
+		d.Enrich(site, &e, &src, &kept)
 		i++
 	}
 }

@@ -99,7 +99,7 @@ func TestEnrich(t *testing.T) {
 		{"stripped", &Site{IP: "drop", StripParams: []string{"token", "utm_*"}}, object("url", "https://a.example/?token=1&utm_source=x&ok=2"), event.Source{}, "path=/ url=https://a.example/?ok=2"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: slices.Clone(c.context)}
-		d.Enrich(c.site, &e, &c.source)
+		d.Enrich(c.site, &e, &c.source, new(Room))
 		if got := text(e.Context); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -107,7 +107,7 @@ func TestEnrich(t *testing.T) {
 			t.Errorf("%s: enrichment made it invalid: %v", c.name, err)
 		}
 		again := text(e.Context)
-		if d.Enrich(c.site, &e, &c.source); text(e.Context) != again {
+		if d.Enrich(c.site, &e, &c.source, new(Room)); text(e.Context) != again {
 			t.Errorf("%s: a second pass gives %s", c.name, text(e.Context))
 		}
 	}
@@ -135,7 +135,7 @@ func TestEnrichPlace(t *testing.T) {
 		{"a point", event.Object{{Key: "latitude", Value: event.Num("1")}}, "asn=AS8767 city=Munich country=DE latitude=1 region=Bavaria timezone=Europe/Berlin"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: c.context}
-		d.Enrich(&Site{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")})
+		d.Enrich(&Site{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Room))
 		if got := text(e.Context); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -202,12 +202,13 @@ func FuzzEnrich(f *testing.F) {
 			}
 			src := event.Source{UserAgent: agent, AcceptLanguage: languages, Hints: map[string]string{"sec-ch-ua": agent, ua.DataKey: extra}}
 			src.IP, _ = netip.ParseAddr(ip)
-			d.Enrich(&Site{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src)
+			d.Enrich(&Site{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Room))
 			if err := event.Validate(&e); err != nil {
 				t.Errorf("enrichment made it invalid: %v", err)
 			}
 			if addr, err := netip.ParseAddr(e.Context.Get("ip").Text); err == nil && policy != "keep" {
-				if policy == "drop" || addr != addr.Unmap() || hideIP(addr, policy) != addr.String() {
+				hidden, _ := hideIP(addr, policy)
+				if policy == "drop" || addr != addr.Unmap() || hidden != addr {
 					t.Errorf("%s kept %s of %s", policy, addr, ip)
 				}
 			}

@@ -94,7 +94,7 @@ func TestGoldenStore(t *testing.T) {
 		for _, site := range options.Sites {
 			ev := g.event()
 			ev.User, ev.MessageID = "after", ""
-			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: ev}}, false); err != nil {
+			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: ev}}, false, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -250,7 +250,7 @@ func writeGoldenStore(t *testing.T) {
 			for _, ev := range evs {
 				records = append(records, engine.Record{Site: site, Event: ev})
 			}
-			if _, err := e.Ingest(ctx, records, false); err != nil {
+			if _, err := e.Ingest(ctx, records, false, nil); err != nil {
 				t.Fatal(err)
 			}
 			g.tick()

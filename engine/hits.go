@@ -256,7 +256,7 @@ func goalOf(e *event.Event) (int64, bool) {
 }
 
 // decideHit is decide for a hit.
-func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p place, err error) {
 	k, err := t.lastVisit(site, e)
 	if err != nil {
 		return p, err
@@ -276,7 +276,7 @@ func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func
 	if k != nil {
 		p.session, p.sessionID = k.ord, k.visit.id
 	} else {
-		p.session, p.sessionID = seq, newSession()
+		p.session, p.sessionID = seq, newSession(e.Dialect)
 	}
 	return p, t.keepVisit(site, seq, e, &p)
 }

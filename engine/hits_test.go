@@ -85,7 +85,7 @@ func (s *hitStore) send(e event.Event, h event.Hit) Outcome {
 	if e.Type == "" {
 		e.Type = event.Page
 	}
-	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Event: &e, Source: &event.Source{UserAgent: "a browser"}}}, true)
+	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Event: &e, Source: &event.Source{UserAgent: "a browser"}}}, true, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func TestManySmallSites(t *testing.T) {
 					}})
 				}
 			}
-			if _, err := e.Ingest(ctx, records, true); err != nil {
+			if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -140,7 +140,7 @@ type place struct {
 
 // decide takes in the event at seq and gives it its person and session.
 // newSession names a new session.
-func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() string) (p place, err error) {
+func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p place, err error) {
 	if e.Hit != nil && !e.SessionSent {
 		return t.decideHit(site, seq, e, newSession)
 	}
@@ -163,13 +163,13 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func() 
 		if e.Visit.JoinOnly {
 			return p, nil
 		}
-		p.session, p.sessionID = seq, newSession()
+		p.session, p.sessionID = seq, newSession(e.Dialect)
 	case l.stray(e.Time):
 		// Too late for this session, and the one before is over.
 		if !namesSessions(e) {
 			return p, nil
 		}
-		p.session, p.sessionID = seq, newSession()
+		p.session, p.sessionID = seq, newSession(e.Dialect)
 	default:
 		p.session, p.sessionID = l.ord, l.id
 	}

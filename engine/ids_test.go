@@ -64,7 +64,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := memoryDB(t)
 	small, large := newIDs(db, 10), newIDs(noKeys{}, 1<<30)
 	session := 0
-	next := func() string { session++; return string(rune('a' + session%26)) }
+	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {
 		n := seq * 2654435761 % 97
 		e := &event.Event{Dialect: event.Native, Type: event.Track, Time: int64(seq) * 60_000, Anonymous: string(rune('A' + n%50))}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"cairn/engine/event"
 )
@@ -21,11 +22,9 @@ const (
 
 const dayMillis = 24 * 60 * 60 * 1000
 
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
-
 // Ingest implements API. It waits for the commit even when ctx ends: what became
 // of the events is known only then.
-func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcome, error) {
+func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory) ([]Outcome, error) {
 	if err := e.Admit(); err != nil {
 		return nil, err
 	}
@@ -39,78 +38,79 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool) ([]Outcom
 	if err := e.reserve(guess); err != nil {
 		return nil, err
 	}
-	reserved := guess
-	defer func() { e.queued.Add(-reserved) }()
-	outcomes := make([]Outcome, len(records))
+	if m == nil {
+		m = new(Memory)
+	}
+	sub := m.begin(len(records))
+	refused := e.fill(sub, records, m.outcomes, all)
+	if len(sub.events) == 0 || refused && all {
+		e.queued.Add(-guess)
+		return m.outcomes, nil
+	}
+	sub.bytes = int64(len(sub.bodies))
+	e.queued.Add(sub.bytes - guess)
+	if err := e.submit(sub); err != nil {
+		return nil, err
+	}
+	m.ids = e.complete(sub, m.ids[:0])
+	return m.outcomes, nil
+}
+
+// fill readies and encodes the good records and notes the others in their outcomes.
+// With all it ends at the first that is refused, and all are then.
+func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all bool) (refused bool) {
 	now := e.now().UnixMilli()
-	arena := bodies.Get().(*[]byte)
-	defer bodies.Put(arena)
-	buf := (*arena)[:0]
-	sub := &submission{events: make([]submitted, 0, len(records)), done: make(chan struct{})}
-	ends := make([]int, 0, len(records))
 	for i := range records {
 		r := &records[i]
 		e.identify(r)
 		e.recognise(r, now)
 		e.show(r, now)
-		ferr := e.prepare(r, now)
+		ferr := e.prepare(r, now, &sub.room)
 		if ferr == nil {
 			ferr = e.checkIncrement(r.Site, r.Event)
 		}
-		if ferr != nil {
-			e.stats.reject(ferr.Field)
-			outcomes[i] = Outcome{Status: Rejected, Err: ferr}
-			if all {
-				for j := range outcomes {
-					outcomes[j].Status = Rejected
-				}
-				return outcomes, nil
-			}
+		if ferr == nil {
+			sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])
 			continue
 		}
-		buf = event.AppendBody(buf, r.Event)
-		ends = append(ends, len(buf))
-		sub.events = append(sub.events, submitted{site: e.state(r.Site.ID), event: r.Event, outcome: &outcomes[i]})
+		refused = true
+		e.stats.reject(ferr.Field)
+		outcomes[i] = Outcome{Status: Rejected, Err: ferr}
+		if all {
+			for j := range outcomes {
+				outcomes[j].Status = Rejected
+			}
+			return true
+		}
 	}
-	*arena = buf
-	if len(sub.events) == 0 {
-		return outcomes, nil
-	}
-	start := 0
-	for i, end := range ends {
-		sub.events[i].body = buf[start:end:end]
-		start = end
-	}
-	sub.bytes, reserved = int64(len(buf)), 0
-	e.queued.Add(sub.bytes - guess)
-	if err := e.submit(sub); err != nil {
-		return nil, err
-	}
-	ids := make([]byte, 0, publicIDLen*len(sub.events))
+	return refused
+}
+
+// complete fills what of the outcomes is known only now that the events are in the
+// log. It appends the text of their ids to ids.
+func (e *Engine) complete(sub *submission, ids []byte) []byte {
+	ids = slices.Grow(ids, publicIDLen*len(sub.events)) // it must not move
 	for i := range sub.events {
-		o := sub.events[i].outcome
+		ev := &sub.events[i]
+		o := ev.outcome
 		if o.Seq == 0 {
 			continue // it is not in the log
 		}
-		e.recall(&sub.events[i])
+		e.recall(ev)
 		if o.Status == Stored {
-			e.sightings.published(sub.events[i].site.id, sub.events[i].event, o.Seq, o.Session)
+			e.sightings.published(ev.site.id, ev.event, o.Seq, o.Session)
 		}
-		e.answerVisit(sub.events[i].site, sub.events[i].event, o.Session)
-		ids = e.public.append(ids, sub.events[i].site.id, o.Seq)
+		e.answerVisit(ev.site, ev.event, o.Session)
+		at := len(ids)
+		ids = e.public.append(ids, ev.site.id, o.Seq)
+		o.ID = unsafe.String(&ids[at], publicIDLen)
 	}
-	text := string(ids) // one piece of memory for all
-	for i := range sub.events {
-		if o := sub.events[i].outcome; o.Seq != 0 {
-			o.ID, text = text[:publicIDLen], text[publicIDLen:]
-		}
-	}
-	return outcomes, nil
+	return ids
 }
 
 // prepare makes the event ready for the log: times, enrichment, limits, and what
-// the site's settings decide.
-func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
+// the site's settings decide. What is added to the event lies in room.
+func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
 	ev := r.Event
 	ev.Received = now
 	if ev.Time == 0 || ev.Time > now+dayMillis {
@@ -119,7 +119,7 @@ func (e *Engine) prepare(r *Record, now int64) *event.FieldError {
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped = 0, 0, 0, nil
 	ev.SessionSent = ev.Session != ""
 	if e.opts.Enrich != nil && r.Source != nil {
-		e.opts.Enrich.Enrich(r.Site, ev, r.Source)
+		e.opts.Enrich.Enrich(r.Site, ev, r.Source, room)
 	}
 	if err := event.Validate(ev); err != nil {
 		return err
@@ -179,8 +179,8 @@ func (e *Engine) submit(sub *submission) error {
 	case <-sub.done:
 		return sub.err
 	case <-e.failed:
-		// The sequencer may still read what is the submitter's again from here on,
-		// but nothing of it is written any more (I5).
+		// The sequencer may still read the events, but nothing of them is written any
+		// more (I5). None of their memory may be used again.
 		return ErrFailed
 	}
 }

@@ -36,7 +36,7 @@ func TestMerging(t *testing.T) {
 				Properties: event.Object{{Key: fmt.Sprintf("k%d", n/500), Value: event.Num(fmt.Sprint(n + i))}},
 			}})
 		}
-		if _, err := e.Ingest(ctx, records, true); err != nil {
+		if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 			t.Fatal(err)
 		}
 		// A reader in between, so that merges find views that are in use.
@@ -73,7 +73,7 @@ func TestMerging(t *testing.T) {
 		t.Error("merging has changed an answer")
 	}
 	// Message ids and persons are those of before.
-	outcomes, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "again", MessageID: "m3"}}}, true)
+	outcomes, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "again", MessageID: "m3"}}}, true, nil)
 	if err != nil || outcomes[0].Status != engine.Duplicate || outcomes[0].Seq != 4 {
 		t.Errorf("the fourth event again: %+v, %v", outcomes, err)
 	}

@@ -147,8 +147,8 @@ func (p *pair) reopen() {
 func (p *pair) ingest() {
 	records := p.batch(pick(p.generator, 5, 1, 40))
 	all := p.chance(2)
-	mine, _ := p.model.Ingest(context.Background(), records, all)
-	theirs, err := p.engine.Ingest(context.Background(), copyRecords(records), all)
+	mine, _ := p.model.Ingest(context.Background(), records, all, nil)
+	theirs, err := p.engine.Ingest(context.Background(), copyRecords(records), all, nil)
 	if err != nil || len(theirs) != len(mine) {
 		p.Fatalf("op %d: ingest: %d outcomes of %d, %v", p.op, len(theirs), len(mine), err)
 	}

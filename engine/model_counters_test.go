@@ -254,7 +254,7 @@ func TestModelCounters(t *testing.T) {
 		{Type: event.Identify, User: "u2", Properties: event.Object{{Key: "gender", Value: event.Str("female")}}},
 	} {
 		e.Dialect = event.Native
-		if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false); err != nil {
+		if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -302,10 +302,10 @@ func TestCap(t *testing.T) {
 					Properties: event.Object{{Key: "order", Value: event.Str(fmt.Sprintf("o%d", from))}},
 				}})
 			}
-			if _, err := e.Ingest(t.Context(), copyRecords(records), true); err != nil {
+			if _, err := e.Ingest(t.Context(), copyRecords(records), true, nil); err != nil {
 				t.Fatal(err)
 			}
-			_, _ = m.Ingest(t.Context(), records, true)
+			_, _ = m.Ingest(t.Context(), records, true, nil)
 		}
 	}
 	compare := func(when string) {

@@ -107,7 +107,7 @@ func (m *model) of(site *engine.Site) *modelSite {
 
 // Ingest stores the good records in order. Outcomes carry no ID, and Session
 // only where it was sent; see adopt.
-func (m *model) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]engine.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := make([]engine.Outcome, len(records))
@@ -585,7 +585,7 @@ func TestModelSessions(t *testing.T) {
 			m := newModel(func() time.Time { return epoch })
 			site := &engine.Site{ID: 1, Name: "one"}
 			for i, e := range c.events {
-				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false); err != nil {
+				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
 					t.Fatal(err)
 				}
 				if got := m.sites[1].events[i].SessionOrd; got != c.want[i] {

@@ -45,7 +45,7 @@ func TestPartialsAgree(t *testing.T) {
 			}
 			records = append(records, Record{Site: site, Event: ev})
 		}
-		if _, err := e.Ingest(t.Context(), records, true); err != nil {
+		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, q := range queries {

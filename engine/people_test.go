@@ -35,7 +35,7 @@ func TestInactiveIdentify(t *testing.T) {
 	} {
 		ev := &event.Event{Dialect: c.dialect, Type: event.Identify, User: c.user, Time: start + int64(i)*day,
 			Properties: event.Object{{Key: c.trait, Value: event.Num("1")}}, Extra: event.Object{{Key: "context", Value: event.Raw(c.context)}}}
-		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true); err != nil {
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 		u, err := e.User(t.Context(), site, c.user)

@@ -14,29 +14,29 @@ import (
 // hideIP returns what a site keeps of an address: all of it with "keep", nothing
 // with "drop", else its network of 24 bits, or 48 of IPv6. An address that names
 // nobody (0.0.0.0 is how clients opt out) is never kept.
-func hideIP(addr netip.Addr, policy string) string {
+func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() || addr.IsUnspecified() {
-		return ""
+		return addr, false
 	}
 	switch policy {
 	case "keep":
-		return addr.String()
+		return addr, true
 	case "drop":
-		return ""
+		return addr, false
 	}
 	bits := 24
 	if addr.Is6() {
 		bits = 48
 	}
 	network, _ := addr.Prefix(bits) // bits fit either kind
-	return network.Addr().String()
+	return network.Addr(), true
 }
 
 // hideExtra treats every address under a key "ip" inside e.Extra, at any depth,
 // as the site wants it: dialects keep there what vendors send, Segment's
 // context.ip for one.
-func hideExtra(e *event.Event, policy string) {
+func hideExtra(e *event.Event, policy string, room *Room) {
 	hide := func(key, value string) (string, bool) {
 		if key != "ip" {
 			return "", false
@@ -45,7 +45,7 @@ func hideExtra(e *event.Event, policy string) {
 		if err != nil {
 			return "", false
 		}
-		return hideIP(addr, policy), true
+		return room.hideIP(addr, policy), true
 	}
 	for i := 0; i < len(e.Extra); i++ {
 		switch m := &e.Extra[i]; {

@@ -62,7 +62,7 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 		{"keep", []string{"198.51.100.77", "2001:db8:1:2::77"}, nil},
 	} {
 		e := make()
-		d.Enrich(&Site{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{})
+		d.Enrich(&Site{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{}, new(Room))
 		if err := event.Validate(e); err != nil {
 			t.Fatal(err)
 		}

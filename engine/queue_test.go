@@ -12,7 +12,7 @@ import (
 // enriched counts the events that work was put into.
 type enriched struct{ n int }
 
-func (e *enriched) Enrich(*Site, *event.Event, *event.Source) { e.n++ }
+func (e *enriched) Enrich(*Site, *event.Event, *event.Source, *Room) { e.n++ }
 
 // What the queue has no room for is refused before work is put into it, and
 // whatever becomes of a request, its room is free again.
@@ -30,7 +30,7 @@ func TestQueueRoom(t *testing.T) {
 		for _, n := range names {
 			records = append(records, Record{Site: site, Source: &event.Source{}, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: n, User: "someone"}})
 		}
-		_, err := e.Ingest(t.Context(), records, true)
+		_, err := e.Ingest(t.Context(), records, true, nil)
 		return err
 	}
 	others := func(bytes int64) { e.queued.Add(bytes) }

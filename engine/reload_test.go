@@ -51,7 +51,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 				}
 				hit := event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}
 				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: chromeAgent}
-				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true)
+				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true, nil)
 				if err != nil || out[0].Status != Stored {
 					t.Errorf("%v %v", out, err)
 					return

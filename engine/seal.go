@@ -337,7 +337,7 @@ func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 		}
 		s.e.flushIDs.Store(true)
 		select {
-		case s.e.queue <- &submission{done: make(chan struct{})}: // an empty one, so that there is a group
+		case s.e.queue <- &submission{done: make(chan struct{}, 1)}: // an empty one, so that there is a group
 		default:
 		}
 		select {

@@ -28,7 +28,7 @@ func TestMeasureSizes(t *testing.T) {
 				Properties: event.Object{{Key: "plan", Value: event.Str([]string{"free", "pro"}[i%2])}},
 			}})
 		}
-		if _, err := e.Ingest(context.Background(), records, true); err != nil {
+		if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -64,7 +64,7 @@ func (v *visitors) reopen() {
 func (v *visitors) hit(e event.Event) (who, session string) {
 	v.Helper()
 	e.Dialect, e.Type = event.Opentracker, event.Track
-	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Event: &e}}, true)
+	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Event: &e}}, true, nil)
 	if err != nil || out[0].Status == engine.Rejected {
 		v.Fatalf("%+v: %+v %v", e, out, err)
 	}

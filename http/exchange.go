@@ -54,6 +54,8 @@ type exchange struct {
 	records      []engine.Record
 	places       []int // of records in the batch
 	outcomes     []dialect.Outcome
+	memory       engine.Memory // of x.records in the engine
+	lost         bool          // the store has failed and may still read what it was given
 	reader       siteReader
 }
 
@@ -77,10 +79,14 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
 
+// recordsKept is how many records an exchange may have room for and keep it.
+const recordsKept = 4096
+
 // reset forgets the request and keeps the memory.
 func (x *exchange) reset() {
 	clear(x.records)
 	clear(x.outcomes)
+	x.memory.Reset()
 	clear(x.res.Header)
 	x.packed.release()
 	x.body.release()
@@ -90,11 +96,11 @@ func (x *exchange) reset() {
 	}
 	*x = exchange{
 		s: x.s, packed: x.packed, body: x.body,
-		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0],
+		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0], memory: x.memory,
 		req: dialect.Request{Header: x.req.Header, Find: x.req.Find},
 		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
 	}
-	if cap(x.records) > batchKept {
+	if max(cap(x.records), cap(x.outcomes)) > recordsKept {
 		x.records, x.places, x.outcomes = nil, nil, nil
 	}
 }

@@ -43,7 +43,7 @@ func (f *fakeEngine) enter() {
 	}
 }
 
-func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool) ([]engine.Outcome, error) {
+func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]engine.Outcome, error) {
 	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,10 +15,6 @@ import (
 // would the engine take it, is the body small enough and of a known encoding,
 // does it decode, whose is it, may they send so much; then the engine, and only
 // when that says durable, the answer.
-
-// batchKept is how many records a batch may have room for and still be kept for
-// the next request.
-const batchKept = 1024
 
 // A body may become thirty times as much memory when it is many tiny events. So
 // bodies of workBytes together are at work at once, which keeps the disk busy; the
@@ -91,13 +88,11 @@ func (x *exchange) ingest() {
 	} else {
 		x.reply(dialect.Result{Outcomes: x.outcomes, Records: x.batch.Records})
 	}
-	b := x.batch
-	x.batch = nil
-	clear(b.Records)
-	b.Records, b.Partial = b.Records[:0], false
-	if cap(b.Records) <= batchKept {
-		w.batches.put(b)
+	if !x.lost {
+		x.batch.Reset()
+		w.batches.put(x.batch)
 	}
+	x.batch = nil
 }
 
 // readBody fills req.Body with the inflated body, at most the route's limit.
@@ -225,8 +220,9 @@ func (x *exchange) store() error {
 	if err := x.chargeSites(); err != nil {
 		return err
 	}
-	results, err := x.s.engine.Ingest(x.s.running, x.records, !partial)
+	results, err := x.s.engine.Ingest(x.s.running, x.records, !partial, &x.memory)
 	if err != nil {
+		x.lost = errors.Is(err, engine.ErrFailed)
 		return err
 	}
 	for k := range results {

@@ -211,10 +211,6 @@ func (n *native) reply(req *dialect.Request, res *dialect.Response, result diale
 		status, body := appendOutcomes(body, result.Outcomes, batch != nil && batch.single)
 		answer(res, status, append(body, '\n'))
 	}
-	if batch != nil {
-		req.State = nil
-		batch.release()
-	}
 }
 
 // failureText is what the caller is told. An internal error's own text stays in

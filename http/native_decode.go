@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
@@ -17,19 +16,27 @@ import (
 // that a batch in steady state allocates nothing.
 
 // nativeBatch is what one request needs from decode to reply: the parser whose
-// memory the events' strings lie in.
+// memory the events' strings lie in. It is the Scratch of its Batch.
 type nativeBatch struct {
 	parser event.Parser
 	single bool // one object was sent: its refusal is the answer's
 }
 
-var nativeBatches = sync.Pool{New: func() any { return new(nativeBatch) }}
+// nativeBatchOf is the one kept in b, emptied.
+func nativeBatchOf(b *dialect.Batch) *nativeBatch {
+	n, ok := b.Scratch.(*nativeBatch)
+	if !ok {
+		n = new(nativeBatch)
+		b.Scratch = n
+	}
+	n.Reset()
+	return n
+}
 
-// release ends the life of every string decode has made.
-func (b *nativeBatch) release() {
-	b.parser.Reset()
-	b.single = false
-	nativeBatches.Put(b)
+// Reset ends the life of every string decode has made.
+func (n *nativeBatch) Reset() {
+	n.parser.Reset()
+	n.single = false
 }
 
 // bodyForm is how events lie in a body.
@@ -66,8 +73,8 @@ func formOf(contentType string) (bodyForm, error) {
 // decode appends the events of POST /api/v1/events to b. Of an array and of
 // NDJSON the bad ones are marked and the others go in (b.Partial); a malformed
 // array, a bad single event and more than eventsMax events refuse the request.
-// The events alias req.Body and the nativeBatch in req.State, which reply
-// releases.
+// The events alias req.Body and the nativeBatch in b.Scratch, which reply finds in
+// req.State.
 func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
 	if req.RawQuery != "" {
 		query, err := parseQuery(req.RawQuery, nativeSend.params)
@@ -82,7 +89,7 @@ func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
 	if err != nil {
 		return err
 	}
-	batch := nativeBatches.Get().(*nativeBatch)
+	batch := nativeBatchOf(b)
 	req.State = batch
 	body := bytes.TrimPrefix(req.Body, []byte("\xef\xbb\xbf"))
 	if form == formLines {

@@ -81,7 +81,7 @@ func (n *nativeEngine) find(call, id string) error {
 	return n.err
 }
 
-func (n *nativeEngine) Ingest(_ context.Context, records []engine.Record, _ bool) ([]engine.Outcome, error) {
+func (n *nativeEngine) Ingest(_ context.Context, records []engine.Record, _ bool, _ *engine.Memory) ([]engine.Outcome, error) {
 	outcomes := make([]engine.Outcome, len(records))
 	for i := range outcomes {
 		outcomes[i].ID = fmt.Sprintf("%032x", i)

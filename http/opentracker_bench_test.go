@@ -37,7 +37,7 @@ func BenchmarkOpentrackerCounts(b *testing.B) {
 				Segments:   []string{"plan"},
 			}})
 			if len(records) == 2000 {
-				if _, err := e.Ingest(context.Background(), records, true); err != nil {
+				if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 					b.Fatal(err)
 				}
 				records = records[:0]

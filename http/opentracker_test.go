@@ -259,7 +259,7 @@ func TestOpentrackerOther(t *testing.T) {
 			Properties: event.Object{{Key: "k", Value: event.Str(fmt.Sprint("v", i))}},
 		}})
 	}
-	if _, err := s.Server.engine.Ingest(context.Background(), records, true); err != nil {
+	if _, err := s.Server.engine.Ingest(context.Background(), records, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	a := s.send("GET", "/api/counts?site=shop&property=k&limit=1&"+readKey, "")

@@ -236,9 +236,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			x.finish()
 			return // whatever the exchange holds is not used again
 		}
-		x.finish()
-		x.reset()
-		s.exchanges.put(x)
+		if x.finish(); !x.lost {
+			x.reset()
+			s.exchanges.put(x)
+		}
 	}()
 	x.dispatch()
 }

@@ -213,15 +213,34 @@ type Batch struct {
 	Partial bool
 	// Scratch is the dialect's own and survives while the server uses the Batch
 	// again for the same dialect: parsers and arenas live here. What a record
-	// aliases in it must stay until the next Decode.
+	// aliases in it must stay until the next Decode, or Reset if it is a Resetter.
 	Scratch any
 }
+
+// Resetter is a Scratch that lets go of a request when its answer is written.
+type Resetter interface{ Reset() }
+
+// recordsKept is how many records a Batch may have room for and keep it.
+const recordsKept = 4096
 
 // Add appends a zero record and returns it. The pointer is good until the next
 // Add.
 func (b *Batch) Add() *Record {
 	b.Records = append(b.Records, Record{})
 	return &b.Records[len(b.Records)-1]
+}
+
+// Reset forgets the records and keeps the memory for those of another request,
+// unless it has grown large.
+func (b *Batch) Reset() {
+	if b.Partial = false; cap(b.Records) > recordsKept {
+		b.Records = nil
+	}
+	clear(b.Records)
+	b.Records = b.Records[:0]
+	if s, ok := b.Scratch.(Resetter); ok {
+		s.Reset()
+	}
 }
 
 // Status is what became of a record.

@@ -69,12 +69,18 @@ func decoderOf(b *dialect.Batch, req *dialect.Request) *decoder {
 		d = new(decoder)
 		b.Scratch = d
 	}
+	d.Reset()
+	d.req, d.source, d.top = req, req.Source(), envelope{}
+	return d
+}
+
+// Reset lets go of the request and keeps the memory.
+func (d *decoder) Reset() {
 	d.parser.Reset()
 	d.members = kept(d.members, membersMax)
 	d.texts = kept(d.texts, partsMax)
 	d.parts = kept(d.parts, partsMax)
-	d.req, d.source, d.top = req, req.Source(), envelope{}
-	return d
+	d.req, d.source, d.top = nil, event.Source{}, envelope{}
 }
 
 func kept[T any](s []T, most int) []T {

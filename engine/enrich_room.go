@@ -1,0 +1,69 @@
+// Room: the memory of what enrichment adds to the events of one request.
+
+package engine
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"cairn/engine/event"
+)
+
+// Room holds what enrichment adds to events until the request is answered: the keys
+// that do not fit into their contexts, and texts made for them. It belongs to one
+// goroutine at a time. The zero Room is ready.
+type Room struct {
+	members []event.Member
+	text    []byte
+}
+
+const (
+	contextRoom    = 16 // keys there is room for behind a context that grows
+	roomMembersMin = 128
+	roomMembersMax = 8 << 10 // of one piece of memory, unless one context needs more
+	roomTextMin    = 1 << 10
+	roomTextMax    = 64 << 10
+)
+
+// grow moves o to where it has room for n members more. What of that is not needed
+// trim gives back.
+func (r *Room) grow(o event.Object, n int) event.Object {
+	n += len(o)
+	if cap(r.members)-len(r.members) < n {
+		// The contexts that lie in the old piece keep it.
+		r.members = make([]event.Member, 0, max(roomMembersMin, n, min(2*cap(r.members), roomMembersMax)))
+	}
+	at := len(r.members)
+	moved := append(r.members[at:at:at+n], o...)
+	r.members = r.members[:at+n]
+	return event.Object(moved)
+}
+
+// trim gives back what the context that grew last does not need.
+func (r *Room) trim(o event.Object) {
+	at := len(r.members) - cap(o)
+	if cap(o) == 0 || at < 0 || &r.members[at] != &o[:1][0] {
+		return // it did not grow
+	}
+	r.members = r.members[:at+len(o)]
+}
+
+// hideIP is what a site keeps of an address.
+func (r *Room) hideIP(addr netip.Addr, policy string) string {
+	addr, ok := hideIP(addr, policy)
+	if !ok {
+		return ""
+	}
+	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+	if cap(r.text)-len(r.text) < longest {
+		r.text = make([]byte, 0, max(roomTextMin, min(2*cap(r.text), roomTextMax)))
+	}
+	at := len(r.text)
+	r.text = addr.AppendTo(r.text)
+	return unsafe.String(unsafe.SliceData(r.text[at:]), len(r.text)-at)
+}
+
+// reset forgets everything and keeps the memory.
+func (r *Room) reset() {
+	r.members, r.text = emptied(r.members, roomMembersMax), r.text[:0]
+}

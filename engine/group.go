@@ -1,0 +1,115 @@
+// Group: what is committed together, and its memory.
+
+package engine
+
+import (
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// group is what is committed together. It is the sequencer's until it is handed to
+// the publisher, who recycles it when all in it is published.
+type group struct {
+	subs          []*submission
+	sites         map[*siteState]*siteGroup
+	order         []*siteGroup // ascending by site once sealed
+	batch         *pebble.Batch
+	arena         []byte // its records
+	events, bytes int
+	ids           bool // the batch holds the table of ids
+
+	spare []*siteGroup // of groups before
+}
+
+// siteGroup is a group's rows of one site.
+type siteGroup struct {
+	site    *siteState
+	first   uint64
+	records [][]byte
+	counted []*daySet // what it adds to which counters
+	links   []seqLink
+}
+
+type seqLink struct {
+	seq   uint64
+	links []link
+}
+
+// What is kept of a group for later ones at most.
+const (
+	groupsKept      = 3 // one is gathered, one written, one may have just been
+	groupSitesKept  = 64
+	groupSubsKept   = groupEventsMax
+	groupRecordKept = 2 * groupEventsMax
+	groupArenaKept  = 2 * groupBytesMax
+)
+
+// newGroup is an empty group, in the memory of an older one if there is any.
+func (e *Engine) newGroup() *group {
+	var g *group
+	select {
+	case g = <-e.spareGroups:
+	default:
+		g = &group{sites: make(map[*siteState]*siteGroup)}
+	}
+	g.batch = e.db.NewBatch(pebble.WithMaxRetainedSizeBytes(groupArenaKept))
+	return g
+}
+
+// recycle keeps the memory of a group that is published.
+func (e *Engine) recycle(g *group) {
+	for _, sg := range g.order {
+		if len(g.spare) < groupSitesKept {
+			sg.reset()
+			g.spare = append(g.spare, sg)
+		}
+	}
+	clear(g.sites)
+	*g = group{
+		subs: emptied(g.subs, groupSubsKept), sites: g.sites, order: emptied(g.order, groupSitesKept),
+		arena: g.arena[:0], spare: g.spare,
+	}
+	if cap(g.arena) > groupArenaKept {
+		g.arena = nil
+	}
+	select {
+	case e.spareGroups <- g:
+	default:
+	}
+}
+
+func (sg *siteGroup) reset() {
+	*sg = siteGroup{
+		records: emptied(sg.records, groupRecordKept),
+		counted: emptied(sg.counted, groupSitesKept),
+		links:   emptied(sg.links, groupSitesKept),
+	}
+}
+
+// of returns the group's rows of a site, which begin at first.
+func (g *group) of(site *siteState, first uint64) *siteGroup {
+	if n := len(g.order); n > 0 && g.order[n-1].site == site {
+		return g.order[n-1] // mostly a request's events are of one
+	}
+	sg := g.sites[site]
+	if sg != nil {
+		return sg
+	}
+	if n := len(g.spare); n > 0 {
+		sg, g.spare = g.spare[n-1], g.spare[:n-1]
+	} else {
+		sg = new(siteGroup)
+	}
+	sg.site, sg.first = site, first
+	g.sites[site] = sg
+	g.order = append(g.order, sg)
+	return sg
+}
+
+// record makes a row's record, which lives as long as the group.
+func (g *group) record(h *event.Head, body []byte) []byte {
+	start := len(g.arena)
+	g.arena = event.AppendRecord(g.arena, h, body)
+	return g.arena[start:len(g.arena):len(g.arena)]
+}
