@@ -39,8 +39,9 @@
 // deltas of its counters are one Pebble batch. While that is synced the rows go
 // into the site's open part, in memory by column; then they are published and
 // the waiters woken. At 65,536 rows the open part is sealed: written as a run,
-// which is index and rows in one, and its rows leave the log. Eight runs become one
-// of half a million rows, and eight of those one of four million.
+// which is index and rows in one, and its rows leave the log. Sixteen runs become
+// one of a million rows, and eight of those one of eight or nine million: the most
+// that are merged in the memory there is.
 //
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the

@@ -102,10 +102,10 @@ func (o Options) withDefaults() Options {
 		o.HotEvents = 1 << 19
 	}
 	if o.MergeRuns == 0 {
-		o.MergeRuns = 8
+		o.MergeRuns = 16
 	}
 	if o.MergeRows == 0 {
-		o.MergeRows = 64 * o.SealRows
+		o.MergeRows = 144 * o.SealRows
 	}
 	return o
 }

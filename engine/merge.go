@@ -21,7 +21,7 @@ import (
 // them. Their keys are deleted when the last view is gone, which the garbage
 // collector tells, or when the store is opened again.
 //
-// It takes runs of one order of size together (see pick), so that an event is
+// It takes runs of one order of size together (see pickRuns), so that an event is
 // written again as often as there are orders between SealRows and MergeRows: with
 // the defaults twice.
 type merger struct {
@@ -216,48 +216,70 @@ func (m *merger) unread(run uint64) {
 	m.changed.Broadcast()
 }
 
-// pick chooses the runs to be merged: the oldest MergeRuns or more that follow one
-// another, of which none is of a higher order than the lowest at which there are so
-// many. A run's order is the power of MergeRuns it has rows. Runs of more than half
-// of MergeRows stay as they are.
+// pick chooses the runs to be merged, if any.
 func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
-	fan, most := m.e.opts.MergeRuns, uint64(m.e.opts.MergeRows)
+	rows := make([]uint64, len(runs))
+	for i, r := range runs {
+		rows[i] = r.Rows
+	}
+	var err error
+	lo, n := pickRuns(rows, m.e.opts.MergeRuns, uint64(m.e.opts.MergeRows), func(lo, n int) int {
+		if err == nil {
+			n, err = columnsFit(runs[lo : lo+n])
+		}
+		return n
+	})
+	if err != nil {
+		return nil, err
+	}
+	return runs[lo : lo+n], nil
+}
+
+// pickRuns chooses among runs of so many rows the oldest fan or more that follow one
+// another, of which none is of a higher order than the lowest at which there are so
+// many; n is 0 when there are none. A run's order is the power of fan it has rows. At
+// most twice fan are merged, into at most most rows; runs of more than half of that
+// stay as they are. So do some small ones behind large ones, which would be written
+// again for little: all together must be a fifth of fan times the largest. fit says
+// how many of n runs from lo on may be one.
+func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo, n int) {
 	for limit := uint64(fan); ; limit *= uint64(fan) {
-		for lo := 0; lo < len(runs); {
+		for lo := 0; lo < len(rows); {
 			hi := lo
-			for hi < len(runs) && runs[hi].Rows < limit && runs[hi].Rows <= most/2 {
+			for hi < len(rows) && rows[hi] < limit && rows[hi] <= most/2 {
 				hi++
 			}
 			for ; hi-lo >= fan; lo++ {
-				n, err := m.together(runs[lo:hi])
-				if err != nil {
-					return nil, err
+				n, sum, largest := 0, uint64(0), uint64(0)
+				for lo+n < hi && n < 2*fan && sum+rows[lo+n] <= most {
+					sum, largest = sum+rows[lo+n], max(largest, rows[lo+n])
+					n++
 				}
-				if n > 1 {
-					return runs[lo : lo+n], nil
+				if n < 2 || 5*sum < largest*uint64(fan) {
+					continue
+				}
+				if n = fit(lo, n); n > 1 {
+					return lo, n
 				}
 			}
 			lo = hi + 1
 		}
 		if limit > most/2 {
-			return nil, nil
+			return 0, 0
 		}
 	}
 }
 
-// together is how many of the runs, from the first on, make one: at most twice
-// MergeRuns with MergeRows rows and a part's columns.
-func (m *merger) together(runs []*index.Run) (n int, err error) {
+// columnsFit is how many of the runs, from the first on, have the columns of one
+// part.
+func columnsFit(runs []*index.Run) (n int, err error) {
 	columns := make(map[string]bool)
-	rows := uint64(0)
-	for n < len(runs) && n < 2*m.e.opts.MergeRuns {
-		r := runs[n]
-		v := r.View()
+	for n < len(runs) {
+		v := runs[n].View()
 		for _, f := range v.Fields() {
 			columns[f] = true
 		}
-		rows += r.Rows
-		if v.Err() != nil || rows > uint64(m.e.opts.MergeRows) || len(columns) > index.ColumnsMax {
+		if v.Err() != nil || len(columns) > index.ColumnsMax {
 			return n, v.Err()
 		}
 		n++
