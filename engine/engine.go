@@ -119,7 +119,7 @@ func Open(opts Options) (*Engine, error) {
 		opts:        opts,
 		log:         opts.Log,
 		sites:       make(map[uint32]*siteState),
-		cache:       index.NewCache(opts.Memory / 8),
+		cache:       index.NewCache(opts.Memory / 4),
 		kept:        newAnswers(opts.Memory / 64),
 		partials:    newAnswers(opts.Memory / 32),
 		queue:       make(chan *submission, 4096),

@@ -33,6 +33,19 @@ func (b *bitmap) trim() {
 	}
 }
 
+// clip takes away the numbers before from and those from to on.
+func (b *bitmap) clip(from, to int) {
+	for i := range b.words {
+		first := i * 64
+		if first < from {
+			b.words[i] &^= 1<<min(64, from-first) - 1
+		}
+		if first+64 > to {
+			b.words[i] &= 1<<max(0, to-first) - 1
+		}
+	}
+}
+
 func (b *bitmap) and(o *bitmap) {
 	for i := range b.words {
 		b.words[i] &= o.words[i]

@@ -34,3 +34,18 @@ func TestSetWhere(t *testing.T) {
 		}
 	})
 }
+
+// clip leaves the numbers of a range.
+func TestClip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBitmap(rapid.IntRange(1, 200).Draw(t, "n"))
+		b.not()
+		from, to := rapid.IntRange(0, 210).Draw(t, "from"), rapid.IntRange(0, 300).Draw(t, "to")
+		b.clip(from, to)
+		for i := range b.n {
+			if want := from <= i && i < to; b.has(i) != want {
+				t.Fatalf("%d is set: %v, want %v", i, b.has(i), want)
+			}
+		}
+	})
+}

@@ -24,6 +24,8 @@ const (
 	secListStarts
 	secLeaves
 	secOwners
+
+	secMatches // of the cache alone, see matches.go
 )
 
 const (

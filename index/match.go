@@ -29,10 +29,6 @@ type Range struct {
 	From, To int64
 }
 
-// windowPages is the most pages a Matcher looks at in one go. It begins with one:
-// whoever wants the newest few rows seldom needs more.
-const windowPages = 8
-
 // fewRows is how many rows a page are cheaper to look at one by one than all of
 // the page.
 const fewRows = 32
@@ -62,6 +58,9 @@ type cond interface {
 	reach(row int, down bool) (at int, ok bool)
 	// listed says that mark looks at few rows only.
 	listed() bool
+	// count is how many rows of the part satisfy it, where that is known without
+	// looking at them.
+	count() (n int, ok bool)
 }
 
 // NewMatcher looks up the terms of the clauses in p.
@@ -96,12 +95,17 @@ func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 func (m *Matcher) None() bool { return m.none }
 
 // Ascend calls yield with the matching rows at or after from, in order, until it
-// returns false.
-func (m *Matcher) Ascend(from int, yield func(row int) bool) { m.Between(from, m.rows, yield) }
+// returns false. It begins with a page: whoever wants the first few rows seldom
+// needs more.
+func (m *Matcher) Ascend(from int, yield func(row int) bool) { m.ascend(from, m.rows, PageRows, yield) }
 
-// Between is Ascend to the rows before to.
+// Between is Ascend for all rows before to.
 func (m *Matcher) Between(from, to int, yield func(row int) bool) {
-	from, to = max(from, 0), min(to, m.rows)
+	m.ascend(from, min(to, m.rows), unitRows, yield)
+}
+
+func (m *Matcher) ascend(from, to, size int, yield func(row int) bool) {
+	from = max(from, 0)
 	if m.none {
 		return
 	}
@@ -110,23 +114,49 @@ func (m *Matcher) Between(from, to int, yield func(row int) bool) {
 		}
 		return
 	}
-	size := 1
+	m.windows(from, to, size, func(lo int, b *bitmap) bool {
+		return b.ascend(0, func(i int) bool { return yield(lo + i) })
+	})
+}
+
+// windows calls fn with the rows of [from, to) that match, counted from lo, window
+// by window, until it returns false. The first window is of about size rows, the
+// rest go to the end of a unit.
+func (m *Matcher) windows(from, to, size int, fn func(lo int, b *bitmap) bool) {
 	for at := from; at < to; {
 		row, ok := m.reach(at, false)
 		if !ok || row >= to {
 			return
 		}
-		if row >= at+PageRows {
-			size = 1
-		}
 		lo := row / PageRows * PageRows
-		end := min(lo+size*PageRows, to)
+		end := min(lo+size, (row/unitRows+1)*unitRows, m.rows)
 		b := m.window(lo, end)
-		if !b.ascend(row-lo, func(i int) bool { return yield(lo + i) }) {
+		b.clip(row-lo, to-lo)
+		if !fn(lo, b) {
 			return
 		}
-		at, size = end, min(2*size, windowPages)
+		at, size = end, unitRows
 	}
+}
+
+// Count is how many of the rows [from, to) match.
+func (m *Matcher) Count(from, to int) (n int) {
+	from, to = max(from, 0), min(to, m.rows)
+	switch {
+	case m.none || from >= to:
+		return 0
+	case len(m.conds) == 0:
+		return to - from
+	case len(m.conds) == 1 && from == 0 && to == m.rows:
+		if n, ok := m.conds[0].count(); ok {
+			return n
+		}
+	}
+	m.windows(from, to, unitRows, func(_ int, b *bitmap) bool {
+		n += b.count()
+		return true
+	})
+	return n
 }
 
 // Descend calls yield with the matching rows at or before from, newest first,
@@ -141,22 +171,19 @@ func (m *Matcher) Descend(from int, yield func(row int) bool) {
 		}
 		return
 	}
-	size := 1
+	size := PageRows
 	for at := from; at >= 0; {
 		row, ok := m.reach(at, true)
 		if !ok || row < 0 {
 			return
 		}
-		if row <= at-PageRows {
-			size = 1
-		}
 		end := min((row/PageRows+1)*PageRows, m.rows)
-		lo := max(0, row/PageRows+1-size) * PageRows
+		lo := max(row/unitRows*unitRows, (row/PageRows+1)*PageRows-size)
 		b := m.window(lo, end)
 		if !b.descend(row-lo, func(i int) bool { return yield(lo + i) }) {
 			return
 		}
-		at, size = lo-1, min(2*size, windowPages)
+		at, size = lo-1, unitRows
 	}
 }
 
@@ -181,8 +208,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 	return row, true
 }
 
-// window finds the matching rows of [lo, end), counted from lo, a page's first
-// row.
+// window finds the matching rows of the pages from lo up to end, counted from lo.
 func (m *Matcher) window(lo, end int) *bitmap {
 	b := m.result.reset(end - lo)
 	m.conds[0].mark(m, lo, b)
@@ -226,6 +252,13 @@ type rangeCond struct {
 }
 
 func (r *rangeCond) mark(m *Matcher, lo int, b *bitmap) {
+	if paged, ok := r.col.(*pagedInts); ok {
+		for page := lo / PageRows; page*PageRows < lo+b.n; page++ {
+			paged.page(page).within(r.From, r.To, b.words[(page*PageRows-lo)/64:])
+		}
+		b.trim()
+		return
+	}
 	m.eachPage(r.col, lo, b.n, func(first int, values []int64) {
 		for i, v := range values {
 			if v >= r.From && v < r.To {
@@ -242,6 +275,7 @@ func (r *rangeCond) holds(row int) bool {
 
 func (r *rangeCond) reach(row int, _ bool) (int, bool) { return row, true }
 func (r *rangeCond) listed() bool                      { return false }
+func (r *rangeCond) count() (int, bool)                { return 0, false }
 
 // clauseCond is a Clause.
 type clauseCond struct {
@@ -332,24 +366,41 @@ func (c *clauseCond) listed() bool {
 	return !c.not && !slices.ContainsFunc(c.any, func(a altCond) bool { return !a.columnCodes.listed() })
 }
 
+func (c *clauseCond) count() (n int, ok bool) {
+	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil {
+		return 0, false
+	}
+	a := &c.any[0]
+	for _, code := range a.wanted {
+		n += a.col.Count(code)
+	}
+	return n, !a.any
+}
+
 // columnCodes asks for rows that have some codes of a column, or any at all.
 type columnCodes struct {
 	col    Column
 	codes  Ints
 	lists  lister // of a column that knows where its codes are
+	marks  marker // of one that marks few codes faster than all are read
 	any    bool
 	one    int64    // the code asked for
 	wanted []uint32 // ascending, where there are several
 	set    *bitmap  // the same
 }
 
+// marker is a column that finds the rows of a few codes by itself.
+type marker interface {
+	// mark sets in b the rows lo… that have one of the codes.
+	mark(codes []uint32, lo int, b *bitmap)
+}
+
 // lister is a column that knows where its rows are.
 type lister interface {
+	marker
 	// lists says whether few places have to be looked at for these codes, any
 	// code where there are none.
 	lists(codes []uint32) bool
-	// mark sets in b the rows lo… that have one of the codes.
-	mark(codes []uint32, lo int, b *bitmap)
 	// reach is that of cond.
 	reach(codes []uint32, row int, down bool) (at int, ok bool)
 }
@@ -376,9 +427,12 @@ func (c *columnCodes) only(codes []uint32) {
 
 func (c *columnCodes) setLists() {
 	if l, ok := c.col.(lister); ok && l.lists(c.wanted) {
-		c.lists = l
-	} else {
-		c.lists = nil
+		c.lists, c.marks = l, l
+		return
+	}
+	c.lists, c.marks = nil, nil
+	if col, ok := c.col.(marker); ok && len(c.wanted) > 0 && len(c.wanted) <= fewCodes {
+		c.marks = col
 	}
 }
 
@@ -397,8 +451,8 @@ func (c *columnCodes) has(code int64) bool {
 func (c *columnCodes) holds(row int) bool { return c.has(c.codes.At(row)) }
 
 func (c *columnCodes) mark(m *Matcher, lo int, b *bitmap) {
-	if c.lists != nil {
-		c.lists.mark(c.wanted, lo, b)
+	if c.marks != nil {
+		c.marks.mark(c.wanted, lo, b)
 		return
 	}
 	m.eachPage(c.codes, lo, b.n, func(first int, values []int64) {

@@ -18,6 +18,7 @@ type runColumn struct {
 	firsts     pagedCells // of the dictionary's pages
 	listStarts *pagedInts // opened with the first list
 	blocks     *pagedInts
+	unit       *[unitWords]uint64 // scratch
 }
 
 func newRunColumn(v *runView, h *columnHeader, num uint16) *runColumn {
@@ -149,8 +150,14 @@ func (c *runColumn) lists(codes []uint32) bool {
 	return c.h.sparse || c.h.lists && len(codes) > 0 && len(codes) <= fewCodes
 }
 
-// mark implements lister.
+// mark implements marker.
 func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
+	if !c.lists(codes) {
+		for _, code := range codes {
+			c.markCode(code, lo, b)
+		}
+		return
+	}
 	s, sparse := c.codes.(*sparseInts)
 	first, end, ints := lo, lo+b.n, c.codes
 	if sparse {

@@ -1,0 +1,109 @@
+// Matches: which rows of a run have a code, kept beside the pages they were found
+// in. Rows never change, so what was found out once holds as long as the run.
+
+package index
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+const (
+	// unitRows is how many rows are looked through, and kept, in one go.
+	unitRows  = 1 << 16
+	unitPages = unitRows / PageRows
+	unitWords = unitRows / 64
+)
+
+// matchesKey names the matches of a code in a unit of a column; such a page is in
+// the cache alone.
+func matchesKey(run uint64, col uint16, code uint32, unit int) pageKey {
+	return pageKey{run, col, secMatches, uint32(unit)<<16 | code}
+}
+
+// markCode sets in b the rows lo… that have the code; the column has a code for
+// every row.
+func (c *runColumn) markCode(code uint32, lo int, b *bitmap) {
+	codes := c.codes.(*pagedInts)
+	for at := lo; at < lo+b.n; {
+		unit := at / unitRows
+		start, end := unit*unitRows, min((unit+1)*unitRows, lo+b.n)
+		words := b.words[(at-lo)/64 : (end-lo+63)/64]
+		key := matchesKey(c.view.run.Run, c.num, code, unit)
+		kept := []byte(nil)
+		if code < 1<<16 {
+			kept = c.view.run.cache.get(key)
+		}
+		switch {
+		case kept != nil:
+			orMatches(words, kept, at-start)
+		case end-at > PageRows && code < 1<<16:
+			if c.unit == nil {
+				c.unit = new([unitWords]uint64)
+			}
+			clear(c.unit[:])
+			for page := start / PageRows; page < (start+unitRows)/PageRows && page*PageRows < codes.n; page++ {
+				codes.page(page).equal(int64(code), c.unit[(page*PageRows-start)/64:])
+			}
+			for i := range words {
+				words[i] |= c.unit[(at-start)/64+i]
+			}
+			if c.view.err == nil {
+				c.view.run.cache.put(key, packMatches(c.unit[:]))
+			}
+		default:
+			for page := at / PageRows; page*PageRows < end; page++ {
+				codes.page(page).equal(int64(code), b.words[(page*PageRows-lo)/64:])
+			}
+		}
+		at = end
+	}
+	b.trim() // a unit may have more rows than were asked for
+}
+
+// Matches are packed as a list, of their numbers in 16 bits, or as a bitmap,
+// whichever is shorter; the first byte tells. A nil slice is none that are known.
+const (
+	matchesList   = 1
+	matchesBitmap = 2
+)
+
+func packMatches(words []uint64) []byte {
+	n := 0
+	for _, w := range words {
+		n += bits.OnesCount64(w)
+	}
+	if 2*n >= 8*len(words) {
+		b := append(make([]byte, 0, 1+8*len(words)), matchesBitmap)
+		for _, w := range words {
+			b = binary.LittleEndian.AppendUint64(b, w)
+		}
+		return b
+	}
+	b := append(make([]byte, 0, 1+2*n), matchesList)
+	for i, w := range words {
+		for ; w != 0; w &= w - 1 {
+			b = binary.LittleEndian.AppendUint16(b, uint16(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	return b
+}
+
+// orMatches adds the packed matches from number first on, a multiple of 64, to
+// words.
+func orMatches(words []uint64, packed []byte, first int) {
+	kind, b := packed[0], packed[1:]
+	if kind == matchesBitmap {
+		b = b[first/8:]
+		for i := range words {
+			words[i] |= binary.LittleEndian.Uint64(b[8*i:])
+		}
+		return
+	}
+	for ; len(b) > 0; b = b[2:] {
+		i := int(binary.LittleEndian.Uint16(b)) - first
+		if uint(i) < uint(64*len(words)) {
+			words[i/64] |= 1 << (i % 64)
+		}
+	}
+}
