@@ -96,7 +96,7 @@ func (a *answers) drop(e *list.Element) {
 
 // key names all that decides the answer to a query, but for the paging.
 func (q *Query) key(kind string) string {
-	return fmt.Sprintf("%s %d %q %d %d", kind, q.Site.ID, q.Where, q.From, q.To)
+	return fmt.Sprintf("%s %d %q %d %d %d", kind, q.Site.ID, q.Where, q.From, q.To, q.Metrics)
 }
 
 // key names all that decides the answer to a query of counters.
@@ -105,8 +105,8 @@ func (q *CounterQuery) key() string {
 	if q.Zone != nil {
 		zone = q.Zone.String()
 	}
-	return fmt.Sprintf("counters %d %q %q %q %q %q %d %d %d %d %q %d %d %q %q", q.Site.ID, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
-		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone)
+	return fmt.Sprintf("counters %d %q %q %q %q %q %d %d %d %d %q %d %d %q %q %d", q.Site.ID, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone, q.Metrics)
 }
 
 // size is about how many bytes the page takes.

@@ -98,6 +98,19 @@ type Cond struct {
 	Values []string
 }
 
+// Metrics are the numbers that are asked for; none stands for all. What is not
+// asked for may be 0 in the answer.
+type Metrics uint8
+
+// The metrics. Telling users and sessions apart is most of the work of a count.
+const (
+	MetricEvents Metrics = 1 << iota
+	MetricUsers
+	MetricSessions
+)
+
+func (m Metrics) has(metric Metrics) bool { return m == 0 || m&metric != 0 }
+
 // Query selects events of one site.
 type Query struct {
 	Site      *Site
@@ -107,6 +120,7 @@ type Query struct {
 	Limit     int    // 1..1000
 	After     string // public id of the last event seen
 	Skip      int    // events of a listing to pass over first; SkipMax at most
+	Metrics   Metrics
 }
 
 // Page is one page of events. Next is "" when there is nothing more.
@@ -142,6 +156,7 @@ type CounterQuery struct {
 	FromDay, ToDay int32
 	Sort           string // "events" (default), "users", "sessions", "value"
 	Limit, Offset  int
+	Metrics        Metrics // Sort has to be one of them
 
 	// Interval makes a series of it: hour, day, week or month of Zone, at most
 	// CounterStepsMax of them. The rows are the values of each step, those that

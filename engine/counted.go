@@ -31,6 +31,11 @@ type counted struct {
 	names      *terms
 	countables []int8  // by code of the type: 1 countable, 2 not, 0 not looked at
 	ids, kept  []int32 // of the row asked last
+
+	all  int8        // of all rows: 1 countable, 2 not, 0 it differs
+	only *pathColumn // the one column that can tell a value; nil where there are several
+	ones []int32     // by its code, what one returns for it, plus 3; 0 = not looked at
+	own  [1]int32    // that value
 }
 
 // pathColumn is a column and a path inside its cells, with what each code holds
@@ -119,7 +124,8 @@ func (c *pathColumn) cell(row int) []byte {
 	return nil
 }
 
-func newCounted(p index.Part, property string, names *terms) *counted {
+// newCounted prepares to read the rows from..to of a part, to excluded.
+func newCounted(p index.Part, property string, names *terms, from, to int) *counted {
 	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if col := openPath(p, a.Field, a.Path, names); col != nil {
@@ -143,11 +149,97 @@ func newCounted(p index.Part, property string, names *terms) *counted {
 	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
 	c.capped = openPath(p, event.FieldCapped, "", names)
 	c.self = names.id(property)
+	c.settle(from, to)
 	return c
+}
+
+// settle finds out, once for all rows from..to, what they have in common.
+func (c *counted) settle(from, to int) {
+	if c.types != nil {
+		_, one := constant(c.types.codes.col, from, to)
+		if _, same := constant(c.flags.col, from, to); one && same {
+			if c.countable(from) {
+				c.all = 1
+			} else {
+				c.all = 2
+			}
+		}
+	}
+	for _, col := range []**pathColumn{&c.increments, &c.notCounted} {
+		if *col != nil {
+			if code, same := constant((*col).codes.col, from, to); same && code == 0 {
+				*col = nil
+			}
+		}
+	}
+	if c.capped != nil {
+		if code, same := constant(c.capped.codes.col, from, to); same && (code == 0 || len(c.cappedIn(uint32(code))) == 0) {
+			c.capped = nil
+		}
+	}
+	switch {
+	case c.detected == nil && len(c.explicit) == 1:
+		c.only = &c.explicit[0]
+	case c.detected != nil && len(c.explicit) == 0 && c.literal == nil && c.rest == nil:
+		c.only = c.detected
+	}
+	if c.only != nil && c.only.col.Card() > sliceRows {
+		c.only = nil
+	}
+}
+
+// What one returns for a row that counts under no value, and for one that values
+// has to be asked about.
+const (
+	noValue = -1
+	ask     = -2
+)
+
+// one is the value a row counts under, if that is quickly told.
+func (c *counted) one(row int) int32 {
+	if c.only == nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 {
+		return ask
+	}
+	code := c.only.codes.at(row)
+	if code == 0 {
+		return noValue
+	}
+	if c.capped != nil {
+		if capped := c.capped.codes.at(row); capped != 0 && len(c.cappedIn(uint32(capped))) > 0 {
+			return ask
+		}
+	}
+	if uint(code) < uint(len(c.ones)) && c.ones[code] != 0 {
+		return c.ones[code] - 3
+	}
+	return c.learn(row, code)
+}
+
+// learn finds what one returns for a code.
+func (c *counted) learn(row int, code int64) int32 {
+	card := c.only.col.Card()
+	if code < 0 || code > int64(card) {
+		return noValue
+	}
+	if c.ones == nil {
+		c.ones = make([]int32, card+1)
+	}
+	value := int32(ask)
+	switch ids := c.only.at(row); len(ids) {
+	case 0:
+		value = noValue
+	case 1:
+		value = ids[0]
+	}
+	c.ones[code] = value + 3
+	return value
 }
 
 // countable says whether the row takes part in counters at all.
 func (c *counted) countable(row int) bool {
+	if c.all == 1 {
+		return true
+	}
 	if c.types == nil || c.flags.at(row)&event.FlagUncounted != 0 {
 		return false
 	}
@@ -170,6 +262,13 @@ func (c *counted) countable(row int) bool {
 // values returns the distinct values the row counts under, capped ones as
 // event.Other. The slice is good until the next call.
 func (c *counted) values(row int) []int32 {
+	switch c.own[0] = c.one(row); c.own[0] {
+	case noValue:
+		return nil
+	case ask:
+	default:
+		return c.own[:]
+	}
 	var ids []int32
 	switch {
 	case c.detected == nil && len(c.explicit) == 1:

@@ -4,7 +4,11 @@
 
 package engine
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+	"sync"
+)
 
 // pairLists is a set of pairs. Each list is sorted and has a pair once; each is at
 // least twice as long as the next.
@@ -57,9 +61,66 @@ func (s *pairLists) mergeLast() {
 
 // sortPairs sorts the pairs in place and leaves each once.
 func sortPairs(pairs []uint64) []uint64 {
-	slices.Sort(pairs)
+	if len(pairs) < radixAfter {
+		slices.Sort(pairs)
+	} else {
+		radixSort(pairs)
+	}
 	return slices.Compact(pairs)
 }
+
+// radixAfter is how many pairs are sorted faster digit by digit.
+const radixAfter = 512
+
+const (
+	digitBits = 11
+	digits    = 1 << digitBits
+)
+
+// radixSort sorts by one digit after the other, the least first, and passes over
+// those that all pairs have in common: what is high in rows and ordinals.
+func radixSort(pairs []uint64) {
+	var some, all uint64 = 0, ^uint64(0)
+	for _, p := range pairs {
+		some |= p
+		all &= p
+	}
+	differ := some &^ all
+	spare := *radixSpare.Get().(*[]uint64)
+	spare = slices.Grow(spare[:0], len(pairs))[:len(pairs)]
+	from, to := pairs, spare
+	for shift := 0; shift < 64; {
+		if differ>>shift&(digits-1) == 0 {
+			shift += digitBits
+			continue
+		}
+		shift += bits.TrailingZeros64(differ >> shift)
+		var starts [digits]int32
+		for _, p := range from {
+			starts[p>>shift&(digits-1)]++
+		}
+		at := int32(0)
+		for i, n := range starts {
+			starts[i] = at
+			at += n
+		}
+		for _, p := range from {
+			d := p >> shift & (digits - 1)
+			to[starts[d]] = p
+			starts[d]++
+		}
+		from, to = to, from
+		shift += digitBits
+	}
+	if &from[0] != &pairs[0] {
+		copy(pairs, from)
+	}
+	if cap(spare) <= bagMax {
+		radixSpare.Put(&spare)
+	}
+}
+
+var radixSpare = sync.Pool{New: func() any { return new([]uint64) }}
 
 // renumber appends the sorted pairs with rows[row] in the place of row, sorted.
 // rows has no number twice.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -17,6 +18,22 @@ func TestPackPairs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := sortPairs(drawnPairs.Draw(t, "pairs"))
 		if got := unpackPairs(nil, packPairs(want)); !slices.Equal(got, want) {
+			t.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
+
+// Pairs are sorted the same however many they are.
+func TestRadixSort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bits := rapid.Uint64().Draw(t, "bits")
+		got := make([]uint64, rapid.IntRange(1, 2000).Draw(t, "pairs"))
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		for i := range got {
+			got[i] = random.Uint64() & bits
+		}
+		want := slices.Sorted(slices.Values(got))
+		if radixSort(got); !slices.Equal(got, want) {
 			t.Fatalf("%x, want %x", got, want)
 		}
 	})

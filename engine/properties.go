@@ -105,10 +105,9 @@ type propertySlice struct {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	err := sideBySide(l.view, l.slice, func(s *propertySlice) bool {
+	err := sideBySide(l.view, l.budget, l.where, l.slice, func(s *propertySlice) bool {
 		l.events += s.events
-		l.all.users.union(&s.all.users)
-		l.all.sessions.union(&s.all.sessions)
+		l.all.union(&s.all)
 		note(&l.any, s.any)
 		for i := range l.lines {
 			line := &l.lines[i]
@@ -156,8 +155,8 @@ func note(h *maphash.Hash, rows uint64) {
 }
 
 // slice finds out which rows of a slice count under each property.
-func (l *propertyList) slice(s *slice) (*propertySlice, error) {
-	vp, err := s.open(l.budget, l.where)
+func (l *propertyList) slice(r *reader, s *slice) (*propertySlice, error) {
+	vp, err := r.open(s)
 	if vp == nil {
 		return nil, err
 	}
@@ -169,7 +168,7 @@ func (l *propertyList) slice(s *slice) (*propertySlice, error) {
 		if l.byRow || s.of.run == nil {
 			values = &out.counted[i]
 		}
-		rows, err := l.rows(s, part, l.lines[i].name, values)
+		rows, err := l.rows(r, s, part, l.lines[i].name, values)
 		if err != nil {
 			return nil, err
 		}
@@ -199,14 +198,14 @@ type propertyValues struct {
 
 // rows is a bitmap of the rows of a slice that count under a property, nil when
 // there are none. It fills in values if there are any to fill in.
-func (l *propertyList) rows(s *slice, part index.Part, name string, values *propertyValues) (rows []uint64, err error) {
+func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, values *propertyValues) (rows []uint64, err error) {
 	var names terms
 	var seen []bool // by number in names
-	c := newCounted(part, name, &names)
+	c := newCounted(part, name, &names, s.from, s.to)
 	if c.detected == nil && len(c.explicit) == 0 {
 		return nil, nil
 	}
-	err = s.each(l.budget, func(row int) {
+	err = r.each(s, func(row int) {
 		if !c.countable(row) || !c.present(row) {
 			return
 		}
@@ -280,17 +279,16 @@ func (l *propertyList) page() (page CounterPage, err error) {
 
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
-	return sideBySide(l.view, func(s *slice) (*distinct, error) {
-		vp, err := s.open(l.budget, l.where)
+	sums, err := gather(l.budget, l.where, l.view.slices(), func(r *reader, s *slice, d *distinct) error {
+		vp, err := r.open(s)
 		if vp == nil {
-			return nil, err
+			return err
 		}
 		part := vp.get()
-		rows, err := l.rows(s, part, name, nil)
+		rows, err := l.rows(r, s, part, name, nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		d := new(distinct)
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		for k, w := range rows {
 			for ; w != 0; w &= w - 1 {
@@ -299,10 +297,10 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 				d.sessions.add(uint64(sessions.at(row)))
 			}
 		}
-		return d, vp.err()
-	}, func(d *distinct) bool {
-		all.users.union(&d.users)
-		all.sessions.union(&d.sessions)
-		return true
+		return vp.err()
 	})
+	for i := range sums {
+		all.union(&sums[i])
+	}
+	return err
 }

@@ -238,53 +238,90 @@ func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row i
 func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	v := e.state(q.Site.ID).view()
 	size := func(Totals) int { return 24 }
-	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return e.count(ctx, v, q) })
+	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return v.countRows(e.budget(ctx), &q) })
 }
 
-func (e *Engine) count(ctx context.Context, v *view, q Query) (Totals, error) {
+// distinct are the persons and sessions of some rows.
+type distinct struct{ users, sessions ordSet }
+
+func (d *distinct) union(o *distinct) {
+	d.users.union(&o.users)
+	d.sessions.union(&o.sessions)
+}
+
+func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
-		return Totals{}, err
+		return t, err
 	}
-	var t Totals
-	var all distinct
-	budget := e.budget(ctx)
-	err = sideBySide(v, func(s *slice) (*counts, error) { return s.count(budget, w) }, func(c *counts) bool {
-		t.Events += c.events
-		all.users.union(&c.users)
-		all.sessions.union(&c.sessions)
-		return true
+	if !q.Metrics.has(MetricUsers) && !q.Metrics.has(MetricSessions) {
+		t.Events, err = v.countEvents(b, w)
+		return t, err
+	}
+	type counts struct {
+		events uint64
+		distinct
+	}
+	sums, err := gather(b, w, v.slices(), func(r *reader, s *slice, c *counts) error {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		person, session := newRowInts(vp.get().Ints(event.IntPerson)), newRowInts(vp.get().Ints(event.IntSession))
+		err = r.each(s, func(row int) {
+			c.events++
+			c.users.add(uint64(person.at(row)))
+			c.sessions.add(uint64(session.at(row)))
+		})
+		if err == nil {
+			err = vp.err()
+		}
+		return err
 	})
 	if err != nil {
-		return Totals{}, err
+		return t, err
 	}
-	t.Users = uint64(all.users.countRoots(v.site.links))
-	t.Sessions = uint64(all.sessions.len())
-	return t, nil
+	all := &sums[0]
+	for i := 1; i < len(sums); i++ {
+		all.events += sums[i].events
+		all.union(&sums[i].distinct)
+	}
+	return Totals{all.events, uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())}, nil
 }
 
-// counts are of one slice.
-type counts struct {
-	events uint64
-	distinct
-}
-
-func (s *slice) count(b budget, w *where) (*counts, error) {
-	vp, err := s.open(b, w)
-	if vp == nil {
-		return nil, err
+// countEvents counts the rows that satisfy w: those of a part from what the index
+// knows of it, if it does, else by a look at them.
+func (v *view) countEvents(b budget, w *where) (n uint64, err error) {
+	var rest []slice
+	for i := range v.parts {
+		p := &v.parts[i]
+		if err := b.spent(); err != nil {
+			return 0, err
+		}
+		m := w.matcher(p)
+		if m != nil {
+			if known, ok := m.Known(); ok {
+				n += uint64(known)
+			} else {
+				rest = p.slices(rest)
+			}
+		}
+		if err := p.err(); err != nil {
+			return 0, err
+		}
 	}
-	c := new(counts)
-	person, session := newRowInts(vp.get().Ints(event.IntPerson)), newRowInts(vp.get().Ints(event.IntSession))
-	err = s.each(b, func(row int) {
-		c.events++
-		c.users.add(uint64(person.at(row)))
-		c.sessions.add(uint64(session.at(row)))
+	sums, err := gather(b, w, rest, func(r *reader, s *slice, n *uint64) error {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		*n += uint64(r.matched.Count(s.from, s.to))
+		return vp.err()
 	})
-	if err == nil {
-		err = vp.err()
+	for _, sum := range sums {
+		n += sum
 	}
-	return c, err
+	return n, err
 }
 
 func checkInterval(interval string) error {
@@ -337,6 +374,7 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 		return nil, nil
 	}
 	buckets := make([]Bucket, len(starts))
+	countUsers, countSessions := q.Metrics.has(MetricUsers), q.Metrics.has(MetricSessions)
 	var users, sessions pairSet
 	err = v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
@@ -348,8 +386,12 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 				return
 			}
 			buckets[i].Events++
-			users.add(i, uint64(person.at(row)))
-			sessions.add(i, uint64(session.at(row)))
+			if countUsers {
+				users.add(i, uint64(person.at(row)))
+			}
+			if countSessions {
+				sessions.add(i, uint64(session.at(row)))
+			}
 		}
 	})
 	if err != nil {

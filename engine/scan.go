@@ -43,6 +43,19 @@ func (r *rowInts) read(row int) int64 {
 	return r.col.At(row)
 }
 
+// constant is the value of all rows from..to of a column, to excluded, if that is
+// known to be one without a look at each.
+func constant(col index.Ints, from, to int) (v int64, ok bool) {
+	for page := from / index.PageRows; page*index.PageRows < to; page++ {
+		of, same := col.Constant(page)
+		if !same || ok && of != v {
+			return 0, false
+		}
+		v, ok = of, true
+	}
+	return v, ok
+}
+
 // terms numbers the values of an answer, so that rows are told apart by number.
 type terms struct {
 	ids   map[string]int32

@@ -14,56 +14,69 @@ import (
 // fits the processor's cache.
 const sliceRows = 1 << 16
 
-// slice is some rows of a part: from..to, to excluded. One goroutine reads it.
+// slice is some rows of a part: from..to, to excluded.
 type slice struct {
 	of       *viewPart
 	from, to int
-	none     *atomic.Bool   // of all slices of the part: no row satisfies the query
-	matched  *index.Matcher // set by open
 }
 
 // slices cuts the rows of v, newest first.
 func (v *view) slices() []slice {
 	var all []slice
 	for i := len(v.parts) - 1; i >= 0; i-- {
-		p := &v.parts[i]
-		none := new(atomic.Bool)
-		for to := int(p.last() - p.first() + 1); to > 0; {
-			from := (to - 1) / sliceRows * sliceRows
-			all = append(all, slice{of: p, from: from, to: to, none: none})
-			to = from
-		}
+		all = v.parts[i].slices(all)
 	}
 	return all
 }
 
-// open returns the slice's part as its own to read, nil when no row of the part
-// satisfies w.
-func (s *slice) open(b budget, w *where) (*viewPart, error) {
-	if err := b.spent(); err != nil {
+// slices appends the slices of p, newest first.
+func (p *viewPart) slices(all []slice) []slice {
+	for to := int(p.last() - p.first() + 1); to > 0; {
+		from := (to - 1) / sliceRows * sliceRows
+		all = append(all, slice{p, from, to})
+		to = from
+	}
+	return all
+}
+
+// reader reads slices for one query in one goroutine. What it has opened of a part
+// serves all slices of the part that come one after another.
+type reader struct {
+	budget  budget
+	where   *where
+	of      *viewPart
+	own     viewPart       // of, to be read by this goroutine alone
+	matched *index.Matcher // nil when no row of the part satisfies where
+}
+
+// open returns the part of a slice, nil when no row of it satisfies the query.
+func (r *reader) open(s *slice) (*viewPart, error) {
+	if err := r.budget.spent(); err != nil {
 		return nil, err
 	}
-	if s.none.Load() {
+	if r.of != s.of {
+		r.of, r.own = s.of, *s.of
+		if r.own.run != nil {
+			r.own.part = nil // whoever opened it may be another goroutine
+		}
+		r.matched = r.where.matcher(&r.own)
+		if err := r.own.err(); err != nil {
+			r.of = nil
+			return nil, err
+		}
+	}
+	if r.matched == nil {
 		return nil, nil
 	}
-	own := *s.of
-	s.matched = w.matcher(&own)
-	if err := own.err(); err != nil {
-		return nil, err
-	}
-	if s.matched == nil {
-		s.none.Store(true)
-		return nil, nil
-	}
-	return &own, nil
+	return &r.own, nil
 }
 
 // each calls fn with the rows of an open slice that satisfy the query, ascending.
-func (s *slice) each(b budget, fn func(row int)) (err error) {
+func (r *reader) each(s *slice, fn func(row int)) (err error) {
 	n := 0
-	s.matched.Between(s.from, s.to, func(row int) bool {
+	r.matched.Between(s.from, s.to, func(row int) bool {
 		if n++; n%4096 == 0 {
-			if err = b.spent(); err != nil {
+			if err = r.budget.spent(); err != nil {
 				return false
 			}
 		}
@@ -73,30 +86,85 @@ func (s *slice) each(b budget, fn func(row int)) (err error) {
 	return err
 }
 
-// sideBySide reads the slices of v, as many at a time as there are processors, and
-// hands what read gives to take, the newest slice first, until that returns false.
-// nil is nothing to take.
-func sideBySide[T any](v *view, read func(*slice) (*T, error), take func(*T) bool) error {
-	const most = 8
-	var results [most]*T
-	var errs [most]error
-	for all := v.slices(); len(all) > 0; {
-		n := min(runtime.GOMAXPROCS(0), most, len(all))
-		var wg sync.WaitGroup
-		for i := 1; i < n; i++ {
-			wg.Go(func() { results[i], errs[i] = read(&all[i]) })
-		}
-		results[0], errs[0] = read(&all[0])
-		wg.Wait()
-		for i := range n {
-			if errs[i] != nil {
-				return errs[i]
+// gather reads slices for a query, as many at a time as there are processors, each
+// reader adding to a sum of its own. It returns the sums.
+func gather[T any](b budget, w *where, all []slice, read func(*reader, *slice, *T) error) ([]T, error) {
+	n := max(1, min(runtime.GOMAXPROCS(0), len(all)))
+	sums, errs := make([]T, n), make([]error, n)
+	var next atomic.Int64
+	work := func(i int) {
+		r := reader{budget: b, where: w}
+		for errs[i] == nil {
+			at := int(next.Add(1)) - 1
+			if at >= len(all) {
+				return
 			}
-			if results[i] != nil && !take(results[i]) {
-				return nil
+			if errs[i] = read(&r, &all[at], &sums[i]); errs[i] != nil {
+				next.Store(int64(len(all)))
 			}
 		}
-		all = all[n:]
+	}
+	var wg sync.WaitGroup
+	for i := 1; i < n; i++ {
+		wg.Go(func() { work(i) })
+	}
+	work(0)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sums, nil
+}
+
+// sideBySide reads the slices of v for a query, as many at a time as there are
+// processors, and hands what read gives to take, the newest slice first, until
+// that returns false. nil is nothing to take.
+func sideBySide[T any](v *view, b budget, w *where, read func(*reader, *slice) (*T, error), take func(*T) bool) error {
+	all := v.slices()
+	n := min(runtime.GOMAXPROCS(0), len(all))
+	type result struct {
+		value *T
+		err   error
+	}
+	results := make([]chan result, len(all))
+	for i := range results {
+		results[i] = make(chan result, 1)
+	}
+	ahead := make(chan struct{}, 2*n) // results that wait to be taken are few
+	stop := make(chan struct{})
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
+	for range n {
+		wg.Go(func() {
+			r := reader{budget: b, where: w}
+			for {
+				select {
+				case ahead <- struct{}{}:
+				case <-stop:
+					return
+				}
+				at := int(next.Add(1)) - 1
+				if at >= len(all) {
+					return
+				}
+				value, err := read(&r, &all[at])
+				results[at] <- result{value, err}
+			}
+		})
+	}
+	for i := range results {
+		got := <-results[i]
+		<-ahead
+		if got.err != nil {
+			return got.err
+		}
+		if got.value != nil && !take(got.value) {
+			return nil
+		}
 	}
 	return nil
 }

@@ -191,9 +191,6 @@ type tally struct {
 	total    int64
 }
 
-// distinct are the persons and sessions of all rows together.
-type distinct struct{ users, sessions ordSet }
-
 // merge adds the next older slice and reports false when there are too many rows.
 func (t *tally) merge(p *partial) bool {
 	rows := make([]int, len(p.keys))
@@ -294,8 +291,8 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper)
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
 	full := false
-	err := sideBySide(v, func(sl *slice) (*partial, error) {
-		return keep.partial(sl, func() (*partial, error) { return sl.partial(b, w, q, s) })
+	err := sideBySide(v, b, w, func(r *reader, sl *slice) (*partial, error) {
+		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s) })
 	}, func(p *partial) bool {
 		full = !t.merge(p)
 		p.release()
@@ -327,22 +324,22 @@ func (w *where) counting(property string, values []string) *where {
 	return &own
 }
 
-// partial adds up the rows of a slice that satisfy w, nil when there are none.
-func (sl *slice) partial(b budget, w *where, q *CounterQuery, s *steps) (*partial, error) {
-	vp, err := sl.open(b, w)
+// partial adds up the rows of a slice that satisfy the query, nil when there are none.
+func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error) {
+	vp, err := r.open(sl)
 	if vp == nil {
 		return nil, err
 	}
 	part := vp.get()
 	p := partials.Get().(*partial)
 	p.first = part.First() + uint64(sl.from)
-	c := newCounted(part, q.Property, &p.names)
+	c := newCounted(part, q.Property, &p.names, sl.from, sl.to)
 	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 	segment := segmentOf(q)
 	var split *counted
 	var named *pathColumn
 	if segment != "" {
-		split = newCounted(part, segment, &p.names)
+		split = newCounted(part, segment, &p.names, sl.from, sl.to)
 		if !slices.Contains(autoSegments, segment) {
 			if named = openPath(part, event.FieldSegments, "", &p.names); named == nil {
 				return nil, vp.err()
@@ -397,7 +394,7 @@ func (sl *slice) partial(b budget, w *where, q *CounterQuery, s *steps) (*partia
 			}
 		}
 	}
-	if err := sl.each(b, count); err != nil {
+	if err := r.each(sl, count); err != nil {
 		return nil, err
 	}
 	if err := vp.err(); err != nil {

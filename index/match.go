@@ -139,6 +139,19 @@ func (m *Matcher) windows(from, to, size int, fn func(lo int, b *bitmap) bool) {
 	}
 }
 
+// Known is how many rows match, ok where that is known without a look at them.
+func (m *Matcher) Known() (n int, ok bool) {
+	switch {
+	case m.none:
+		return 0, true
+	case len(m.conds) == 0:
+		return m.rows, true
+	case len(m.conds) == 1:
+		return m.conds[0].count()
+	}
+	return 0, false
+}
+
 // Count is how many of the rows [from, to) match.
 func (m *Matcher) Count(from, to int) (n int) {
 	from, to = max(from, 0), min(to, m.rows)
@@ -147,10 +160,6 @@ func (m *Matcher) Count(from, to int) (n int) {
 		return 0
 	case len(m.conds) == 0:
 		return to - from
-	case len(m.conds) == 1 && from == 0 && to == m.rows:
-		if n, ok := m.conds[0].count(); ok {
-			return n
-		}
 	}
 	m.windows(from, to, unitRows, func(_ int, b *bitmap) bool {
 		n += b.count()

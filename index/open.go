@@ -194,6 +194,9 @@ type pageList[T any] struct {
 
 func (p pageList[T]) At(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
+// Constant says nothing: of what is in memory that is not known.
+func (p pageList[T]) Constant(int) (int64, bool) { return 0, false }
+
 // Page returns the elements there are of a page. They lie in memory: buf is for
 // lists that do not.
 func (p pageList[T]) Page(page int, _ []T) []T {

@@ -198,6 +198,8 @@ func (c openCodes) At(row int) int64 {
 	return int64(c.list.At(row))
 }
 
+func (c openCodes) Constant(page int) (int64, bool) { return 0, page*PageRows >= c.list.n }
+
 func (c openCodes) Page(page int, buf []int64) []int64 {
 	buf = buf[:min(PageRows, c.rows-page*PageRows)]
 	codes := c.list.Page(page, nil)

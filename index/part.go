@@ -42,6 +42,8 @@ type Ints interface {
 	// Page decodes rows page*PageRows… into buf, which has room for PageRows,
 	// and returns those there are.
 	Page(page int, buf []int64) []int64
+	// Constant is the value of all rows of a page, if that is known to be one.
+	Constant(page int) (v int64, ok bool)
 }
 
 // Column is the cells of one field: each row has a code, each code a cell.

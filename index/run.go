@@ -283,6 +283,11 @@ func (p *pagedInts) At(i int) int64 {
 	return page.at(i % PageRows)
 }
 
+func (p *pagedInts) Constant(i int) (int64, bool) {
+	page := p.page(i)
+	return page.base, page.kind == 0 && page.n > 0
+}
+
 func (p *pagedInts) Page(i int, buf []int64) []int64 {
 	buf = buf[:min(PageRows, p.n-i*PageRows)]
 	page := p.page(i)
@@ -324,6 +329,11 @@ func (s *sparseInts) At(row int) int64 {
 		return 0
 	}
 	return s.codes.At(i)
+}
+
+func (s *sparseInts) Constant(page int) (int64, bool) {
+	i := s.rowset.search(page * PageRows)
+	return 0, i == s.rowset.n || s.rowset.At(i) >= int64(page+1)*PageRows
 }
 
 func (s *sparseInts) Page(page int, buf []int64) []int64 {
