@@ -109,7 +109,8 @@ const (
 	MetricSessions
 )
 
-func (m Metrics) has(metric Metrics) bool { return m == 0 || m&metric != 0 }
+// Has says whether a metric is asked for.
+func (m Metrics) Has(metric Metrics) bool { return m == 0 || m&metric != 0 }
 
 // Query selects events of one site.
 type Query struct {

@@ -204,13 +204,26 @@ func (p *pair) sameEvents(what string, got, want []*event.Event) {
 	}
 }
 
+// metrics draws what to ask for; nothing asks for all.
+func (p *pair) metrics() engine.Metrics { return engine.Metrics(p.IntN(8)) }
+
+// asked are the totals without what was not asked for.
+func asked(t engine.Totals, m engine.Metrics) engine.Totals {
+	for metric, n := range map[engine.Metrics]*uint64{engine.MetricEvents: &t.Events, engine.MetricUsers: &t.Users, engine.MetricSessions: &t.Sessions} {
+		if !m.Has(metric) {
+			*n = 0
+		}
+	}
+	return t
+}
+
 func (p *pair) count() {
 	q := p.query(p.model)
-	q.After, q.Limit = "", 0
+	q.After, q.Limit, q.Metrics = "", 0, p.metrics()
 	want, _ := p.model.Count(context.Background(), q)
 	got, err := p.engine.Count(context.Background(), q)
-	if err != nil || got != want {
-		p.Errorf("op %d: count %s: %+v, %v; want %+v", p.op, showQuery(q), got, err, want)
+	if got, want = asked(got, q.Metrics), asked(want, q.Metrics); err != nil || got != want {
+		p.Errorf("op %d: count %s, metrics %b: %+v, %v; want %+v", p.op, showQuery(q), q.Metrics, got, err, want)
 	}
 }
 
@@ -222,11 +235,18 @@ func (p *pair) series() {
 		q.From, q.To = p.now.UnixMilli()-30*3600*1000, p.now.UnixMilli()+3600*1000
 	}
 	loc := pick(p.generator, time.UTC, newYork)
+	q.Metrics = p.metrics()
 	want, _ := p.model.Series(context.Background(), q, interval, loc)
 	got, err := p.engine.Series(context.Background(), q, interval, loc)
 	if err != nil {
 		p.Fatalf("op %d: series %s %s: %v", p.op, interval, showQuery(q), err)
 	}
+	for _, buckets := range [][]engine.Bucket{got, want} {
+		for i := range buckets {
+			buckets[i].Totals = asked(buckets[i].Totals, q.Metrics)
+		}
+	}
+	want = slices.DeleteFunc(want, func(b engine.Bucket) bool { return b.Totals == engine.Totals{} })
 	for i := 1; i < len(got); i++ {
 		if got[i].Time <= got[i-1].Time {
 			p.Errorf("op %d: series %s: bucket %d is not after the one before", p.op, interval, i)
@@ -260,11 +280,20 @@ func (p *pair) counters() {
 }
 
 func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
+	q.Metrics = p.metrics()
+	switch q.Sort {
+	case "users":
+		q.Metrics |= engine.MetricUsers
+	case "sessions":
+		q.Metrics |= engine.MetricSessions
+	}
 	want, _ := p.model.Counters(context.Background(), q)
 	got, err := e.Counters(context.Background(), q)
 	if err != nil {
 		p.Fatalf("op %d: counters %s: %v", p.op, showCounterQuery(q), err)
 	}
+	askedOf(&got, q.Metrics)
+	askedOf(&want, q.Metrics)
 	key := func(r engine.CounterRow) int64 {
 		switch q.Sort {
 		case "users":
@@ -297,9 +326,27 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 	q.Offset, q.Limit = p.IntN(len(got.Rows)), 1+p.IntN(3)
 	end := min(q.Offset+q.Limit, len(got.Rows))
 	cut, err := e.Counters(context.Background(), q)
+	askedOf(&cut, q.Metrics)
 	if err != nil || !slices.Equal(cut.Rows, got.Rows[q.Offset:end]) || cut.More != (end < len(got.Rows)) || cut.Count != got.Count {
 		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v", p.op, showCounterQuery(q), q.Offset, q.Limit,
 			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end])
+	}
+}
+
+// askedOf takes away users and sessions that were not asked for.
+func askedOf(page *engine.CounterPage, m engine.Metrics) {
+	for i := range page.Rows {
+		askedRow(&page.Rows[i], m)
+	}
+	askedRow(&page.Total, m)
+}
+
+func askedRow(r *engine.CounterRow, m engine.Metrics) {
+	if !m.Has(engine.MetricUsers) {
+		r.Users = 0
+	}
+	if !m.Has(engine.MetricSessions) {
+		r.Sessions = 0
 	}
 }
 

@@ -85,7 +85,7 @@ func (e *Engine) keeper(v *view, q *CounterQuery, again bool) keeper {
 			links = v.site.links.version()
 		}
 	}
-	return keeper{e.partials, fmt.Sprintf("%d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+	return keeper{e.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
 		q.From, q.To, q.FromDay, q.ToDay), again}
 }
 

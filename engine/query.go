@@ -254,7 +254,7 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 	if err != nil {
 		return t, err
 	}
-	if !q.Metrics.has(MetricUsers) && !q.Metrics.has(MetricSessions) {
+	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
 		t.Events, err = v.countEvents(b, w)
 		return t, err
 	}
@@ -374,7 +374,7 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 		return nil, nil
 	}
 	buckets := make([]Bucket, len(starts))
-	countUsers, countSessions := q.Metrics.has(MetricUsers), q.Metrics.has(MetricSessions)
+	countUsers, countSessions := q.Metrics.Has(MetricUsers), q.Metrics.Has(MetricSessions)
 	var users, sessions pairSet
 	err = v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()

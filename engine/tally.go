@@ -352,6 +352,7 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error)
 	}
 	values, segments := p.wanted(q.Values), p.wanted(q.SegmentValues)
 	whole := []int32{noSegment}
+	users, visits := q.Metrics.Has(MetricUsers), q.Metrics.Has(MetricSessions)
 	full := false
 	count := func(row int) {
 		if !c.countable(row) {
@@ -377,7 +378,13 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error)
 			}
 		}
 		by := c.amount(row)
-		person, session := uint64(persons.at(row)), uint64(sessions.at(row))
+		var person, session uint64
+		if users {
+			person = uint64(persons.at(row))
+		}
+		if visits {
+			session = uint64(sessions.at(row))
+		}
 		for _, k.value = range ids {
 			if values != nil && !slices.Contains(values, k.value) {
 				continue

@@ -72,13 +72,27 @@ func appendEvents(dst []byte, page engine.Page) []byte {
 	})
 }
 
-func appendTotals(dst []byte, t engine.Totals) []byte {
-	dst = appendUint(dst, `"events":`, t.Events)
-	dst = appendUint(dst, `,"users":`, t.Users)
-	return appendUint(dst, `,"sessions":`, t.Sessions)
+// appendTotals appends the members that were asked for.
+func appendTotals(dst []byte, t engine.Totals, m engine.Metrics) []byte {
+	start := len(dst)
+	for i, n := range [...]uint64{t.Events, t.Users, t.Sessions} {
+		if m.Has(engine.MetricEvents << i) {
+			dst = appendMetric(dst, len(dst) > start, metricNames[i])
+			dst = strconv.AppendUint(dst, n, 10)
+		}
+	}
+	return dst
 }
 
-func appendSeries(dst []byte, interval string, buckets []engine.Bucket) []byte {
+func appendMetric(dst []byte, more bool, name string) []byte {
+	if more {
+		dst = append(dst, ',')
+	}
+	dst = append(append(dst, '"'), name...)
+	return append(dst, '"', ':')
+}
+
+func appendSeries(dst []byte, interval string, buckets []engine.Bucket, m engine.Metrics) []byte {
 	dst = append(dst, `{"interval":"`...)
 	dst = append(dst, interval...)
 	dst = append(dst, `","buckets":[`...)
@@ -89,7 +103,7 @@ func appendSeries(dst []byte, interval string, buckets []engine.Bucket) []byte {
 		dst = append(dst, `{"time":`...)
 		dst = appendTime(dst, buckets[i].Time)
 		dst = append(dst, ',')
-		dst = append(appendTotals(dst, buckets[i].Totals), '}')
+		dst = append(appendTotals(dst, buckets[i].Totals, m), '}')
 	}
 	return append(dst, "]}"...)
 }
@@ -113,10 +127,10 @@ func appendCounters(dst []byte, q *engine.CounterQuery, page *engine.CounterPage
 			dst = event.AppendString(dst, r.Segment)
 		}
 		dst = append(dst, ',')
-		dst = append(appendCounts(dst, r), '}')
+		dst = append(appendCounts(dst, r, q.Metrics), '}')
 	}
 	dst = append(dst, `],"total":{`...)
-	dst = appendCounts(dst, &page.Total)
+	dst = appendCounts(dst, &page.Total, q.Metrics)
 	dst = append(dst, `},"next":`...)
 	offset := q.Offset + len(page.Rows)
 	if !page.More || len(page.Rows) == 0 || offset > counterOffsetMax {
@@ -127,11 +141,19 @@ func appendCounters(dst []byte, q *engine.CounterQuery, page *engine.CounterPage
 	return append(dst, '"', '}')
 }
 
-func appendCounts(dst []byte, r *engine.CounterRow) []byte {
-	dst = append(dst, `"events":`...)
-	dst = strconv.AppendInt(dst, r.Events, 10)
-	dst = appendUint(dst, `,"sessions":`, r.Sessions)
-	return appendUint(dst, `,"users":`, r.Users)
+// appendCounts appends the members that were asked for.
+func appendCounts(dst []byte, r *engine.CounterRow, m engine.Metrics) []byte {
+	start := len(dst)
+	if m.Has(engine.MetricEvents) {
+		dst = strconv.AppendInt(appendMetric(dst, false, "events"), r.Events, 10)
+	}
+	if m.Has(engine.MetricSessions) {
+		dst = strconv.AppendUint(appendMetric(dst, len(dst) > start, "sessions"), r.Sessions, 10)
+	}
+	if m.Has(engine.MetricUsers) {
+		dst = strconv.AppendUint(appendMetric(dst, len(dst) > start, "users"), r.Users, 10)
+	}
+	return dst
 }
 
 func appendUsers(dst []byte, users []engine.User, next string) []byte {

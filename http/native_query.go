@@ -23,7 +23,7 @@ import (
 // OR. An empty single parameter is as if it were absent.
 var singleParams = map[string]bool{
 	"site": true, "from": true, "to": true, "order": true, "limit": true, "after": true,
-	"interval": true, "property": true, "segment": true, "sort": true,
+	"interval": true, "property": true, "segment": true, "sort": true, "metrics": true,
 }
 
 // nativeQuery is a query string whose every parameter is known to its route.
@@ -172,6 +172,25 @@ func (q *nativeQuery) choice(name string, values ...string) (string, error) {
 		return "", badField(name, "must be one of "+strings.Join(values, ", "))
 	}
 	return text, nil
+}
+
+// metricNames are those of the parameter metrics, in the order of the engine's.
+var metricNames = [...]string{"events", "users", "sessions"}
+
+// metrics are the numbers to be answered, separated by commas; all when absent.
+func (q *nativeQuery) metrics() (m engine.Metrics, err error) {
+	text := q.single["metrics"]
+	if text == "" {
+		return 0, nil
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		i := slices.Index(metricNames[:], name)
+		if i < 0 {
+			return 0, badField("metrics", "must be some of events, users, sessions, separated by commas")
+		}
+		m |= engine.MetricEvents << i
+	}
+	return m, nil
 }
 
 // limit is 1..pageMax, pageDefault when absent.

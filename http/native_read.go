@@ -61,11 +61,14 @@ func (n *native) count(ctx context.Context, c *nativeCall) error {
 	if err != nil {
 		return err
 	}
+	if query.Metrics, err = c.query.metrics(); err != nil {
+		return err
+	}
 	totals, err := n.engine.Count(ctx, query)
 	if err != nil {
 		return engineError(err)
 	}
-	c.out = append(appendTotals(append(c.out, '{'), totals), '}')
+	c.out = append(appendTotals(append(c.out, '{'), totals, query.Metrics), '}')
 	return nil
 }
 
@@ -80,13 +83,19 @@ func (n *native) series(ctx context.Context, c *nativeCall) error {
 	if err != nil {
 		return err
 	}
+	if query.Metrics, err = c.query.metrics(); err != nil {
+		return err
+	}
 	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
 	if err != nil {
 		return engineError(err)
 	}
-	c.out = appendSeries(c.out, interval, buckets)
+	c.out = appendSeries(c.out, interval, buckets, query.Metrics)
 	return nil
 }
+
+// sortMetrics are the metrics that counters are sorted by; events are always known.
+var sortMetrics = map[string]engine.Metrics{"users": engine.MetricUsers, "sessions": engine.MetricSessions}
 
 // counters is GET /api/v1/counters. Without a property the rows are the
 // properties that have counters.
@@ -111,6 +120,12 @@ func (n *native) counters(ctx context.Context, c *nativeCall) error {
 	var err error
 	if query.Sort, err = c.query.choice("sort", "events", "users", "sessions", "value"); err != nil {
 		return err
+	}
+	if query.Metrics, err = c.query.metrics(); err != nil {
+		return err
+	}
+	if metric, ok := sortMetrics[query.Sort]; ok && !query.Metrics.Has(metric) {
+		return badField("sort", "must be one of the metrics, or value")
 	}
 	if query.Limit, err = c.query.limit(); err != nil {
 		return err

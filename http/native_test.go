@@ -70,6 +70,9 @@ func (n *nativeEngine) note(call string, q engine.Query) {
 	if q.After != "" {
 		fmt.Fprintf(&b, " after %s", q.After)
 	}
+	if q.Metrics != 0 {
+		fmt.Fprintf(&b, " metrics %b", q.Metrics)
+	}
 	n.asked = b.String()
 }
 
@@ -253,6 +256,8 @@ func TestNativeAsks(t *testing.T) {
 		{"a day in Amsterdam", "Europe/Amsterdam", "/api/v1/count?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`count shop [%d,%d)`, someDay-3_600_000, someDay-3_600_000+86_400_000)},
 		{"a day of 25 hours", "Europe/Amsterdam", "/api/v1/count?from=2026-10-25&to=2026-10-25", `count shop [1792879200000,1792969200000)`},
 		{"count", "UTC", "/api/v1/count?name=a", `count shop name=["a"]`},
+		{"count of events", "UTC", "/api/v1/count?metrics=events", `count shop metrics 1`},
+		{"count of the others", "UTC", "/api/v1/count?metrics=sessions,users", `count shop metrics 110`},
 		{"series", "Europe/Amsterdam", "/api/v1/series?name=a", `series day Europe/Amsterdam shop name=["a"]`},
 		{"series by week", "UTC", "/api/v1/series?interval=week", `series week UTC shop`},
 		{"one event", "UTC", "/api/v1/events/" + someID, "event " + someID},
@@ -289,6 +294,11 @@ func TestNativeAnswers(t *testing.T) {
 	for _, c := range []struct{ name, target, want string }{
 		{"event", "/api/v1/events/" + someID, `{"id":"` + someID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
 		{"count", "/api/v1/count", `{"events":3,"users":2,"sessions":1}`},
+		{"count of events", "/api/v1/count?metrics=events", `{"events":3}`},
+		{"count of people", "/api/v1/count?metrics=sessions,users", `{"users":2,"sessions":1}`},
+		{"series of users", "/api/v1/series?interval=hour&metrics=users", `{"interval":"hour","buckets":[{"time":"2026-11-21T00:00:00.000Z","users":2},{"time":"2026-11-21T01:00:00.000Z","users":0}]}`},
+		{"counters of sessions", "/api/v1/counters?property=plan&metrics=sessions&sort=sessions", `{"rows":[{"value":"pro","sessions":2},{"value":"free","sessions":0}],"total":{"sessions":2},"next":null}`},
+		{"counters of two", "/api/v1/counters?property=plan&metrics=users,events", `{"rows":[{"value":"pro","events":-5,"users":1},{"value":"free","events":4,"users":0}],"total":{"events":-1,"users":1},"next":null}`},
 		{"series", "/api/v1/series?interval=hour", `{"interval":"hour","buckets":[{"time":"2026-11-21T00:00:00.000Z","events":3,"users":2,"sessions":1},{"time":"2026-11-21T01:00:00.000Z","events":0,"users":0,"sessions":0}]}`},
 		{"counters", "/api/v1/counters?property=plan", `{"rows":[{"value":"pro","events":-5,"sessions":2,"users":1},{"value":"free","events":4,"sessions":0,"users":0}],"total":{"events":-1,"sessions":2,"users":1},"next":null}`},
 		{"properties", "/api/v1/counters", `{"rows":[{"value":"pro","values":9,"events":-5,"sessions":2,"users":1},{"value":"free","values":1,"events":4,"sessions":0,"users":0}],"total":{"events":-1,"sessions":2,"users":1},"next":null}`},
@@ -357,6 +367,10 @@ func TestNativeRefuses(t *testing.T) {
 		{"/api/v1/counters?value=x", 400, "value"},
 		{"/api/v1/counters?segment=x", 400, "segment"},
 		{"/api/v1/counters?property=x&sort=name", 400, "sort"},
+		{"/api/v1/counters?property=x&sort=users&metrics=events,sessions", 400, "sort"},
+		{"/api/v1/count?metrics=visits", 400, "metrics"},
+		{"/api/v1/count?metrics=events,", 400, "metrics"},
+		{"/api/v1/events?metrics=events", 400, "metrics"},
 		{"/api/v1/counters?property=x&after=AAAAAAAA", 400, "after"},
 		{"/api/v1/counters?property=x&name=y", 400, "name"},
 		{"/api/v1/users?name=x", 400, "name"},

@@ -580,7 +580,7 @@ func TestContractValidator(t *testing.T) {
 	v := validator{t, doc}
 	for _, c := range []struct{ schema, value, wrong string }{
 		{"Totals", `{"events":1,"users":2,"sessions":3}`, ""},
-		{"Totals", `{"events":1,"users":2}`, "$: required: sessions is missing"},
+		{"Series", `{"interval":"day"}`, "$: required: buckets is missing"},
 		{"Totals", `{"events":1.5,"users":2,"sessions":3}`, "$.events: type: 1.5 is not integer"},
 		{"Totals", `{"events":-1,"users":2,"sessions":3}`, "$.events: minimum: -1"},
 		{"Totals", `{"events":1,"users":2,"sessions":3,"x":4}`, "$: additionalProperties: x"},
