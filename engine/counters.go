@@ -42,14 +42,28 @@ func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int, again bo
 	case q.Property == "":
 		page, err = e.properties(b, v, &q)
 	default:
+		first := q
+		if v.pays(&q, limit) {
+			first.Metrics = MetricEvents | MetricUsers | MetricSessions | metricJoint
+		}
 		var t *tally
-		if t, page.Total, err = v.count(b, &q, e.keeper(v, &q, again)); err == nil {
+		if t, page.Total, err = v.count(b, &first, e.keeper(v, &first, again)); err == nil {
 			page.Rows = t.rows
+		}
+		if first.joint() && err == nil {
+			page.cut(&q, limit)
+			return page, e.distinguish(b, v, &q, page.Rows, again)
 		}
 	}
 	if err != nil {
 		return CounterPage{}, err
 	}
+	page.cut(&q, limit)
+	return page, nil
+}
+
+// cut leaves the rows of the page that was asked for.
+func (page *CounterPage) cut(q *CounterQuery, limit int) {
 	sortCounters(page.Rows, q.Sort)
 	page.Count = len(page.Rows)
 	page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
@@ -57,7 +71,77 @@ func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int, again bo
 		page.Rows = page.Rows[:limit]
 	}
 	page.Rows = slices.Clone(page.Rows) // not all of them live on with the page
-	return page, nil
+}
+
+// metricJoint asks for the users and sessions of all rows together, but of none by
+// itself.
+const metricJoint Metrics = 1 << 7
+
+func (q *CounterQuery) joint() bool { return q.Metrics&metricJoint != 0 }
+
+// manyRows is how many times the rows of a page there must be, about, before they
+// are sought first and their users and sessions told apart after.
+const manyRows = 32
+
+// pays says whether so many more rows than those of the page would have their users
+// and sessions told apart that it is worth while to go through the events twice.
+func (v *view) pays(q *CounterQuery, limit int) bool {
+	if q.Sort == "users" || q.Sort == "sessions" || !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+		return false
+	}
+	values := len(q.Values)
+	if values == 0 {
+		values = v.valuesAbout(q.Property)
+	}
+	if segment := segmentOf(q); segment != "" {
+		values *= max(1, v.valuesAbout(segment))
+	}
+	return values > manyRows*(q.Offset+limit)
+}
+
+// valuesAbout is about how many values a property has: how many cells the fullest
+// part has of it.
+func (v *view) valuesAbout(property string) (n int) {
+	for i := range v.parts {
+		of := 0
+		for _, alt := range countedClause(property, nil).Any {
+			if col := v.parts[i].get().Column(alt.Field); col != nil {
+				of += col.Card()
+			}
+		}
+		n = max(n, of)
+	}
+	return n
+}
+
+// distinguish fills in the users and sessions of rows, which are a page of q.
+func (e *Engine) distinguish(b budget, v *view, q *CounterQuery, rows []CounterRow, again bool) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	own := *q
+	own.Values, own.SegmentValues = nil, nil
+	at := make(map[[2]string]*CounterRow, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		at[[2]string{r.Value, r.Segment}] = r
+		if !slices.Contains(own.Values, r.Value) {
+			own.Values = append(own.Values, r.Value)
+		}
+		if q.Segment != "" && !slices.Contains(own.SegmentValues, r.Segment) {
+			own.SegmentValues = append(own.SegmentValues, r.Segment)
+		}
+	}
+	t, _, err := v.count(b, &own, e.keeper(v, &own, again))
+	if err != nil {
+		return err
+	}
+	for i := range t.rows {
+		if r := at[[2]string{t.rows[i].Value, t.rows[i].Segment}]; r != nil {
+			r.Users, r.Sessions = t.rows[i].Users, t.rows[i].Sessions
+		}
+	}
+	return nil
 }
 
 func (q *CounterQuery) plan(v *view) (*where, error) {

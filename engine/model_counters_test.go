@@ -4,6 +4,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -340,4 +341,69 @@ func TestCap(t *testing.T) {
 	compare("after a restart")
 	send(valuesPerDay+over, valuesPerDay+over+3, 0)
 	compare("and going on")
+}
+
+// Of a property of many values a page is sought before its users and sessions are
+// told apart: its rows and total are those of the model all the same.
+func TestPagesOfManyValues(t *testing.T) {
+	fs := vfs.NewMem()
+	random := rand.New(rand.NewPCG(9, 1))
+	w := newWorkload(random)
+	options := w.options(fs, rand.New(rand.NewPCG(9, 2)))
+	options.SealRows, options.HotEvents = 700, 2000
+	e, err := engine.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	m := newModel(func() time.Time { return epoch })
+	site := w.sites[0]
+	for range 6 {
+		var records []engine.Record
+		for range 500 {
+			properties := event.Object{{Key: "sku", Value: event.Str(fmt.Sprint(random.IntN(20) * random.IntN(40)))}}
+			if random.IntN(5) == 0 {
+				properties = append(properties, event.Member{Key: "country", Value: event.Str([]string{"NL", "DE", "FR"}[random.IntN(3)])})
+			}
+			records = append(records, engine.Record{Site: site, Event: &event.Event{
+				Dialect: event.Native, Type: event.Track, Name: "x", Time: epoch.UnixMilli(), User: fmt.Sprint(random.IntN(60)), Properties: properties,
+			}})
+		}
+		if _, err := e.Ingest(t.Context(), copyRecords(records), true); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = m.Ingest(t.Context(), records, true)
+	}
+	for _, q := range []engine.CounterQuery{
+		{Property: "sku", Limit: 3},
+		{Property: "sku", Limit: 2, Offset: 2, Sort: "value"},
+		{Property: "sku", Limit: 1, Metrics: engine.MetricUsers},
+		{Property: "sku", Limit: 4, Segment: "country"},
+		{Property: "country", Limit: 1, Segment: "country"},
+		{Property: "sku", Limit: 3, Where: []engine.Cond{{Field: "user", Values: []string{"7"}}}},
+		{Property: "sku", Limit: 2, Metrics: engine.MetricEvents},
+		{Property: "sku", Limit: 2, Sort: "users"},
+	} {
+		q.Site = site
+		whole := q
+		whole.Limit, whole.Offset = 0, 0
+		want, _ := m.Counters(t.Context(), whole)
+		slices.SortFunc(want.Rows, func(a, b engine.CounterRow) int {
+			by := cmp.Compare(b.Events, a.Events)
+			switch q.Sort {
+			case "users":
+				by = cmp.Compare(b.Users, a.Users)
+			case "value":
+				by = 0
+			}
+			return cmp.Or(by, cmp.Compare(a.Value, b.Value), cmp.Compare(a.Segment, b.Segment))
+		})
+		want.Rows = want.Rows[min(q.Offset, len(want.Rows)):][:min(q.Limit, len(want.Rows))]
+		got, err := e.Counters(t.Context(), q)
+		askedOf(&got, q.Metrics)
+		askedOf(&want, q.Metrics)
+		if err != nil || !slices.Equal(got.Rows, want.Rows) || got.Total != want.Total || got.Count != want.Count {
+			t.Errorf("%s: %v\n got %+v of %d, total %+v\nwant %+v of %d, total %+v", showCounterQuery(q), err, got.Rows, got.Count, got.Total, want.Rows, want.Count, want.Total)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 // packed is a partial in little memory: most of it is pairs, sorted, each as its
 // distance from the one before.
 type packed struct {
+	joint               bool
 	names               []string
 	keys                []tallyKey
 	events              []int64
@@ -23,6 +24,7 @@ func (p *partial) pack() *packed {
 	var own []uint64
 	p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
 	return &packed{
+		joint: p.joint,
 		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
 		persons: packPairs(p.persons.pairs), older: packPairs(p.older.pairs), own: packPairs(sortPairs(own)),
 	}
@@ -31,7 +33,7 @@ func (p *partial) pack() *packed {
 // unpack makes the partial that was packed, of the slice that begins at first.
 func (k *packed) unpack(first uint64) *partial {
 	p := partials.Get().(*partial)
-	p.first = first
+	p.first, p.joint = first, k.joint
 	p.names = terms{names: k.names}
 	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
 	p.persons.pairs = unpackPairs(p.persons.pairs, k.persons)

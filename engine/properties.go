@@ -105,7 +105,7 @@ type propertySlice struct {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	err := sideBySide(l.view, l.budget, l.where, l.slice, func(s *propertySlice) bool {
+	err := sideBySide(l.budget, l.where, l.view.slices(), l.slice, func(s *propertySlice) bool {
 		l.events += s.events
 		l.all.union(&s.all)
 		note(&l.any, s.any)

@@ -118,11 +118,10 @@ func gather[T any](b budget, w *where, all []slice, read func(*reader, *slice, *
 	return sums, nil
 }
 
-// sideBySide reads the slices of v for a query, as many at a time as there are
-// processors, and hands what read gives to take, the newest slice first, until
-// that returns false. nil is nothing to take.
-func sideBySide[T any](v *view, b budget, w *where, read func(*reader, *slice) (*T, error), take func(*T) bool) error {
-	all := v.slices()
+// sideBySide reads slices for a query, as many at a time as there are processors,
+// and hands what read gives to take, in the order of the slices, until that returns
+// false. nil is nothing to take.
+func sideBySide[T any](b budget, w *where, all []slice, read func(*reader, *slice) (*T, error), take func(*T) bool) error {
 	n := min(runtime.GOMAXPROCS(0), len(all))
 	type result struct {
 		value *T

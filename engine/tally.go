@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ const noSegment = -1
 // processor's cache, and slices are added up side by side.
 type partial struct {
 	first   uint64
+	joint   bool // persons and sessions are those of all rows, together under row 0
 	names   terms
 	keys    []tallyKey  // of its rows; values and segments by number in names
 	events  []int64     // by row
@@ -105,6 +107,9 @@ func (p *partial) add(k tallyKey) int32 {
 // count adds an event to a row.
 func (p *partial) count(row int, by int64, person, session uint64) {
 	p.events[row] = index.AddSaturating(p.events[row], by)
+	if p.joint {
+		row = 0
+	}
 	if pair := pairOf(row, person); person != 0 && p.latePersons.new(pair) {
 		p.persons.add(pair)
 	}
@@ -141,6 +146,19 @@ func (p *partial) eachOwn(fn func(row int, session uint64)) {
 				fn(row, p.first+uint64(i*64+bits.TrailingZeros64(w)))
 			}
 		}
+	}
+}
+
+// eachDistinct calls the two with every person and every session of any row.
+func (p *partial) eachDistinct(person, session func(ord uint64)) {
+	for _, pair := range p.persons.pairs {
+		_, ord := splitPair(pair)
+		person(ord)
+	}
+	p.eachOwn(func(_ int, ord uint64) { session(ord) })
+	for _, pair := range p.older.pairs {
+		_, ord := splitPair(pair)
+		session(ord)
 	}
 }
 
@@ -212,6 +230,10 @@ func (t *tally) merge(p *partial) bool {
 		r.Events = index.AddSaturating(r.Events, p.events[i])
 		t.total = index.AddSaturating(t.total, p.events[i])
 	}
+	if p.joint {
+		p.eachDistinct(t.all.users.add, t.all.sessions.add)
+		return true
+	}
 	t.scratch = renumber(t.scratch[:0], p.persons.pairs, rows)
 	t.users.add(t.scratch)
 	for _, pair := range t.scratch {
@@ -282,7 +304,7 @@ func (v *view) count(b budget, q *CounterQuery, keep keeper) (*tally, CounterRow
 
 // tally adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper) (*tally, CounterRow, error) {
+func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally, total CounterRow, err error) {
 	t := new(tally)
 	if segmentOf(q) == q.Property {
 		return t, CounterRow{}, nil // a property does not split itself
@@ -291,7 +313,13 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper)
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
 	full := false
-	err := sideBySide(v, b, w, func(r *reader, sl *slice) (*partial, error) {
+	all := v.slices()
+	if s == nil && q.fromTotals() {
+		if all, err = v.totals(b, q, t); err != nil {
+			return nil, CounterRow{}, err
+		}
+	}
+	err = sideBySide(b, w, all, func(r *reader, sl *slice) (*partial, error) {
 		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s) })
 	}, func(p *partial) bool {
 		full = !t.merge(p)
@@ -305,6 +333,49 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper)
 		return nil, CounterRow{}, tooManyValues()
 	}
 	return t, t.finish(v.site.links), nil
+}
+
+// fromTotals says whether the totals of runs tell what is asked.
+func (q *CounterQuery) fromTotals() bool {
+	return q.Metrics == MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
+}
+
+// totals adds what the totals of runs say, and returns the slices of the other
+// parts.
+func (v *view) totals(b budget, q *CounterQuery, t *tally) (rest []slice, err error) {
+	from, to := q.FromDay, q.ToDay
+	if from == 0 && to == 0 {
+		from, to = math.MinInt32, math.MaxInt32
+	}
+	for i := len(v.parts) - 1; i >= 0; i-- {
+		p := &v.parts[i]
+		if p.run == nil {
+			rest = p.slices(rest)
+			continue
+		}
+		if err := b.spent(); err != nil {
+			return nil, err
+		}
+		full := false
+		err := p.run.Totals(q.Property, from, to, func(s index.Total) {
+			if len(q.Values) > 0 && !slices.Contains(q.Values, s.Value) {
+				return
+			}
+			row := t.row(tallyKey{value: t.names.id(s.Value), segment: noSegment})
+			if full = full || row < 0; full {
+				return
+			}
+			t.rows[row].Events = index.AddSaturating(t.rows[row].Events, s.Sum)
+			t.total = index.AddSaturating(t.total, s.Sum)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if full {
+			return nil, tooManyValues()
+		}
+	}
+	return rest, nil
 }
 
 func tooManyValues() error {
@@ -332,7 +403,7 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error)
 	}
 	part := vp.get()
 	p := partials.Get().(*partial)
-	p.first = part.First() + uint64(sl.from)
+	p.first, p.joint = part.First()+uint64(sl.from), q.joint()
 	c := newCounted(part, q.Property, &p.names, sl.from, sl.to)
 	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 	segment := segmentOf(q)
