@@ -388,11 +388,11 @@ var benchQueries = []benchQuery{
 		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))) +
 			"&prop.plan=" + planNames[zipf(s.rng, benchPlans)] + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)])
 	}},
-	{"count", "count by name", func(s *stream, n int) string {
-		return "/api/v1/counters?property=name&value=" + escape(eventName(zipf(s.rng, benchNames))) + again(n)
+	{"count", "count by name", func(s *stream, _ int) string {
+		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames)))
 	}},
 	{"count", "count by name and country", func(s *stream, _ int) string {
-		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)]
+		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)]
 	}},
 	{"count", "users and sessions of one name", func(s *stream, n int) string {
 		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&from=" + strconv.Itoa(1+n)
@@ -404,6 +404,9 @@ var benchQueries = []benchQuery{
 		return "/api/v1/counters?property=product" + again(n)
 	}},
 	{"counters", "plan by country", func(_ *stream, n int) string {
+		return "/api/v1/counters?metrics=events&property=plan&segment=country" + again(n)
+	}},
+	{"counters", "plan by country, users and sessions", func(_ *stream, n int) string {
 		return "/api/v1/counters?property=plan&segment=country" + again(n)
 	}},
 	{"counters", "all properties", func(_ *stream, n int) string {
