@@ -29,10 +29,10 @@ type counted struct {
 	self       int32               // the property's own name, as notCounted has it
 	cappedMemo map[uint32][]string // what of the property the codes of capped hold
 	names      *terms
-	countables []int8  // by code of the type: 1 countable, 2 not, 0 not looked at
+	countables []int8  // by code of the type: always or never, 0 = not looked at
 	ids, kept  []int32 // of the row asked last
 
-	all  int8        // of all rows: 1 countable, 2 not, 0 it differs
+	all  int8        // whether the rows take part in counters: always, never, 0 = it differs
 	only *pathColumn // the one column that can tell a value; nil where there are several
 	ones []int32     // by its code, what one returns for it, plus 3; 0 = not looked at
 	own  [1]int32    // that value
@@ -63,8 +63,11 @@ func openPath(p index.Part, field, path string, names *terms) *pathColumn {
 var noTerms = []int32{}
 
 // at returns the terms at the path in a row's cell.
-func (c *pathColumn) at(row int) []int32 {
-	code, card := c.codes.at(row), c.col.Card()
+func (c *pathColumn) at(row int) []int32 { return c.terms(c.codes.at(row)) }
+
+// terms returns the terms at the path in the cell of a code.
+func (c *pathColumn) terms(code int64) []int32 {
+	card := c.col.Card()
 	if code <= 0 || code > int64(card) {
 		return nil
 	}
@@ -159,9 +162,9 @@ func (c *counted) settle(from, to int) {
 		_, one := constant(c.types.codes.col, from, to)
 		if _, same := constant(c.flags.col, from, to); one && same {
 			if c.countable(from) {
-				c.all = 1
+				c.all = always
 			} else {
-				c.all = 2
+				c.all = never
 			}
 		}
 	}
@@ -188,12 +191,23 @@ func (c *counted) settle(from, to int) {
 	}
 }
 
+const (
+	always = 1
+	never  = 2
+)
+
 // What one returns for a row that counts under no value, and for one that values
 // has to be asked about.
 const (
 	noValue = -1
 	ask     = -2
 )
+
+// direct says whether every row of the slice counts once under what one returns
+// for its code alone.
+func (c *counted) direct() bool {
+	return c.only != nil && c.notCounted == nil && c.capped == nil && c.increments == nil
+}
 
 // one is the value a row counts under, if that is quickly told.
 func (c *counted) one(row int) int32 {
@@ -212,20 +226,20 @@ func (c *counted) one(row int) int32 {
 	if uint(code) < uint(len(c.ones)) && c.ones[code] != 0 {
 		return c.ones[code] - 3
 	}
-	return c.learn(row, code)
+	return c.ofCode(code)
 }
 
-// learn finds what one returns for a code.
-func (c *counted) learn(row int, code int64) int32 {
+// ofCode is what one returns for rows of a code.
+func (c *counted) ofCode(code int64) int32 {
 	card := c.only.col.Card()
-	if code < 0 || code > int64(card) {
+	if code <= 0 || code > int64(card) {
 		return noValue
 	}
 	if c.ones == nil {
 		c.ones = make([]int32, card+1)
 	}
 	value := int32(ask)
-	switch ids := c.only.at(row); len(ids) {
+	switch ids := c.only.terms(code); len(ids) {
 	case 0:
 		value = noValue
 	case 1:
@@ -237,7 +251,7 @@ func (c *counted) learn(row int, code int64) int32 {
 
 // countable says whether the row takes part in counters at all.
 func (c *counted) countable(row int) bool {
-	if c.all == 1 {
+	if c.all == always {
 		return true
 	}
 	if c.types == nil || c.flags.at(row)&event.FlagUncounted != 0 {
@@ -251,12 +265,12 @@ func (c *counted) countable(row int) bool {
 		c.countables = make([]int8, c.types.col.Card()+1)
 	}
 	if c.countables[code] == 0 {
-		c.countables[code] = 2
+		c.countables[code] = never
 		if event.Countable(event.Type(event.CellValue(c.types.col.Cell(uint32(code))).Text)) {
-			c.countables[code] = 1
+			c.countables[code] = always
 		}
 	}
-	return c.countables[code] == 1
+	return c.countables[code] == always
 }
 
 // values returns the distinct values the row counts under, capped ones as

@@ -205,7 +205,7 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, v
 	if c.detected == nil && len(c.explicit) == 0 {
 		return nil, nil
 	}
-	err = r.each(s, func(row int) {
+	count := func(row int) {
 		if !c.countable(row) || !c.present(row) {
 			return
 		}
@@ -223,6 +223,11 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, v
 				seen = append(seen, false)
 			}
 			seen[id] = true
+		}
+	}
+	err = r.each(s, func(batch []int32) {
+		for _, row := range batch {
+			count(int(row))
 		}
 	})
 	for id, yes := range seen {

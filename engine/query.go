@@ -268,10 +268,14 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 			return err
 		}
 		person, session := newRowInts(vp.get().Ints(event.IntPerson)), newRowInts(vp.get().Ints(event.IntSession))
-		err = r.each(s, func(row int) {
-			c.events++
-			c.users.add(uint64(person.at(row)))
-			c.sessions.add(uint64(session.at(row)))
+		err = r.each(s, func(rows []int32) {
+			c.events += uint64(len(rows))
+			for _, ord := range person.of(rows) {
+				c.users.add(uint64(ord))
+			}
+			for _, ord := range session.of(rows) {
+				c.sessions.add(uint64(ord))
+			}
 		})
 		if err == nil {
 			err = vp.err()

@@ -13,6 +13,7 @@ type rowInts struct {
 	n    int // rows asked of it
 	vals []int64
 	buf  []int64
+	few  []int64 // those of a page that were asked for
 }
 
 // decodeAfter is how many single reads cost about what a page does.
@@ -41,6 +42,32 @@ func (r *rowInts) read(row int) int64 {
 		return r.vals[row%index.PageRows]
 	}
 	return r.col.At(row)
+}
+
+// of returns the values at rows of one page, ascending, good until the next call.
+func (r *rowInts) of(rows []int32) []int64 {
+	if r.buf == nil {
+		r.buf = make([]int64, index.PageRows)
+	}
+	page := int(rows[0]) / index.PageRows
+	r.page, r.vals = -1, nil
+	if len(rows) <= decodeAfter {
+		for i, row := range rows {
+			r.buf[i] = r.col.At(int(row))
+		}
+		return r.buf[:len(rows)]
+	}
+	vals := r.col.Page(page, r.buf)
+	if len(rows) == len(vals) {
+		return vals
+	}
+	if r.few == nil {
+		r.few = make([]int64, index.PageRows)
+	}
+	for i, row := range rows {
+		r.few[i] = vals[row%index.PageRows]
+	}
+	return r.few[:len(rows)]
 }
 
 // constant is the value of all rows from..to of a column, to excluded, if that is

@@ -47,6 +47,7 @@ type reader struct {
 	of      *viewPart
 	own     viewPart       // of, to be read by this goroutine alone
 	matched *index.Matcher // nil when no row of the part satisfies where
+	rows    []int32        // scratch
 }
 
 // open returns the part of a slice, nil when no row of it satisfies the query.
@@ -71,16 +72,17 @@ func (r *reader) open(s *slice) (*viewPart, error) {
 	return &r.own, nil
 }
 
-// each calls fn with the rows of an open slice that satisfy the query, ascending.
-func (r *reader) each(s *slice, fn func(row int)) (err error) {
-	n := 0
-	r.matched.Between(s.from, s.to, func(row int) bool {
-		if n++; n%4096 == 0 {
-			if err = r.budget.spent(); err != nil {
-				return false
-			}
+// each calls fn with the rows of an open slice that satisfy the query, ascending,
+// those of a page at a time. They are good until fn returns.
+func (r *reader) each(s *slice, fn func(rows []int32)) (err error) {
+	if r.rows == nil {
+		r.rows = make([]int32, index.PageRows)
+	}
+	r.matched.Batches(s.from, s.to, r.rows, func(rows []int32) bool {
+		if err = r.budget.spent(); err != nil {
+			return false
 		}
-		fn(row)
+		fn(rows)
 		return true
 	})
 	return err

@@ -107,6 +107,11 @@ func (p *partial) add(k tallyKey) int32 {
 // count adds an event to a row.
 func (p *partial) count(row int, by int64, person, session uint64) {
 	p.events[row] = index.AddSaturating(p.events[row], by)
+	p.meet(row, person, session)
+}
+
+// meet notes who and which session an event of a row is of, 0 for nobody and none.
+func (p *partial) meet(row int, person, session uint64) {
 	if p.joint {
 		row = 0
 	}
@@ -393,102 +398,4 @@ func (w *where) counting(property string, values []string) *where {
 	own := *w
 	own.clauses = append(slices.Clip(w.clauses), countedClause(property, values))
 	return &own
-}
-
-// partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error) {
-	vp, err := r.open(sl)
-	if vp == nil {
-		return nil, err
-	}
-	part := vp.get()
-	p := partials.Get().(*partial)
-	p.first, p.joint = part.First()+uint64(sl.from), q.joint()
-	c := newCounted(part, q.Property, &p.names, sl.from, sl.to)
-	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-	segment := segmentOf(q)
-	var split *counted
-	var named *pathColumn
-	if segment != "" {
-		split = newCounted(part, segment, &p.names, sl.from, sl.to)
-		if !slices.Contains(autoSegments, segment) {
-			if named = openPath(part, event.FieldSegments, "", &p.names); named == nil {
-				return nil, vp.err()
-			}
-		}
-	}
-	var step func(row int) int
-	if s != nil {
-		step = s.of(part)
-	}
-	values, segments := p.wanted(q.Values), p.wanted(q.SegmentValues)
-	whole := []int32{noSegment}
-	users, visits := q.Metrics.Has(MetricUsers), q.Metrics.Has(MetricSessions)
-	full := false
-	count := func(row int) {
-		if !c.countable(row) {
-			return
-		}
-		ids := c.values(row)
-		if len(ids) == 0 {
-			return
-		}
-		parts := whole
-		if split != nil {
-			if named != nil && !slices.Contains(named.at(row), p.names.id(segment)) {
-				return
-			}
-			if parts = split.values(row); len(parts) == 0 {
-				return
-			}
-		}
-		k := tallyKey{}
-		if step != nil {
-			if k.step = step(row); k.step < 0 {
-				return
-			}
-		}
-		by := c.amount(row)
-		var person, session uint64
-		if users {
-			person = uint64(persons.at(row))
-		}
-		if visits {
-			session = uint64(sessions.at(row))
-		}
-		for _, k.value = range ids {
-			if values != nil && !slices.Contains(values, k.value) {
-				continue
-			}
-			for _, k.segment = range parts {
-				if segments != nil && k.segment != noSegment && !slices.Contains(segments, k.segment) {
-					continue
-				}
-				if i := p.row(k); i >= 0 {
-					p.count(i, by, person, session)
-				} else {
-					full = true
-				}
-			}
-		}
-	}
-	if err := r.each(sl, count); err != nil {
-		return nil, err
-	}
-	if err := vp.err(); err != nil {
-		return nil, err
-	}
-	if full {
-		return nil, tooManyValues()
-	}
-	return p.sorted(), nil
-}
-
-// wanted are the numbers of the values that are asked for, nil = all.
-func (p *partial) wanted(values []string) []int32 {
-	var ids []int32
-	for _, v := range values {
-		ids = append(ids, p.names.id(v))
-	}
-	return ids
 }

@@ -2,7 +2,10 @@
 
 package index
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Clause is one condition on a row: at least one of its alternatives holds, or,
 // with Not, none does. With Present the alternatives ask only that their field
@@ -97,25 +100,56 @@ func (m *Matcher) None() bool { return m.none }
 // Ascend calls yield with the matching rows at or after from, in order, until it
 // returns false. It begins with a page: whoever wants the first few rows seldom
 // needs more.
-func (m *Matcher) Ascend(from int, yield func(row int) bool) { m.ascend(from, m.rows, PageRows, yield) }
-
-// Between is Ascend for all rows before to.
-func (m *Matcher) Between(from, to int, yield func(row int) bool) {
-	m.ascend(from, min(to, m.rows), unitRows, yield)
-}
-
-func (m *Matcher) ascend(from, to, size int, yield func(row int) bool) {
+func (m *Matcher) Ascend(from int, yield func(row int) bool) {
 	from = max(from, 0)
 	if m.none {
 		return
 	}
 	if len(m.conds) == 0 {
-		for row := from; row < to && yield(row); row++ {
+		for row := from; row < m.rows && yield(row); row++ {
 		}
 		return
 	}
-	m.windows(from, to, size, func(lo int, b *bitmap) bool {
+	m.windows(from, m.rows, PageRows, func(lo int, b *bitmap) bool {
 		return b.ascend(0, func(i int) bool { return yield(lo + i) })
+	})
+}
+
+// Batches calls fn with the matching rows of [from, to), ascending, those of a page
+// at a time, until it returns false. They lie in buf, which has room for PageRows.
+func (m *Matcher) Batches(from, to int, buf []int32, fn func(rows []int32) bool) {
+	from, to = max(from, 0), min(to, m.rows)
+	if m.none {
+		return
+	}
+	if len(m.conds) == 0 {
+		for from < to {
+			end := min((from/PageRows+1)*PageRows, to)
+			rows := buf[:end-from]
+			for i := range rows {
+				rows[i] = int32(from + i)
+			}
+			if !fn(rows) {
+				return
+			}
+			from = end
+		}
+		return
+	}
+	m.windows(from, to, unitRows, func(lo int, b *bitmap) bool {
+		const pageWords = PageRows / 64
+		for first := 0; first < len(b.words); first += pageWords {
+			rows := buf[:0]
+			for i, w := range b.words[first:min(first+pageWords, len(b.words))] {
+				for at := lo + (first+i)*64; w != 0; w &= w - 1 {
+					rows = append(rows, int32(at+bits.TrailingZeros64(w)))
+				}
+			}
+			if len(rows) > 0 && !fn(rows) {
+				return false
+			}
+		}
+		return true
 	})
 }
 
