@@ -175,10 +175,8 @@ func (c *counted) settle(from, to int) {
 			}
 		}
 	}
-	if c.capped != nil {
-		if code, same := constant(c.capped.codes.col, from, to); same && (code == 0 || len(c.cappedIn(uint32(code))) == 0) {
-			c.capped = nil
-		}
+	if c.capped != nil && !c.mayCap(from, to) {
+		c.capped = nil
 	}
 	switch {
 	case c.detected == nil && len(c.explicit) == 1:
@@ -189,6 +187,21 @@ func (c *counted) settle(from, to int) {
 	if c.only != nil && c.only.col.Card() > sliceRows {
 		c.only = nil
 	}
+}
+
+// mayCap says whether some row may have a value of the property over the cap.
+func (c *counted) mayCap(from, to int) bool {
+	if code, same := constant(c.capped.codes.col, from, to); same {
+		return code != 0 && len(c.cappedIn(uint32(code))) > 0
+	}
+	const few = 64 // cells that are looked at beforehand
+	card := c.capped.col.Card()
+	for code := 1; code <= min(card, few); code++ {
+		if len(c.cappedIn(uint32(code))) > 0 {
+			return true
+		}
+	}
+	return card > few
 }
 
 const (

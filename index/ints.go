@@ -212,8 +212,30 @@ func (p *intPage) decodeFrom(first int, dst []int64) {
 			}
 			continue
 		}
-		mask := uint64(1)<<width - 1
-		for i, pos := 0, 0; i < len(out); i, pos = i+1, pos+width {
+		mask, w, pos := uint64(1)<<width-1, uint(width), 0
+		switch { // narrow values lie in one load, some together
+		case width <= 7:
+			for ; len(out) >= 8; out, pos = out[8:], pos+8*width {
+				x, o := binary.LittleEndian.Uint64(data[pos>>3:]), (*[8]int64)(out)
+				o[0] = int64(base + x&mask)
+				o[1] = int64(base + x>>(w&63)&mask)
+				o[2] = int64(base + x>>(2*w&63)&mask)
+				o[3] = int64(base + x>>(3*w&63)&mask)
+				o[4] = int64(base + x>>(4*w&63)&mask)
+				o[5] = int64(base + x>>(5*w&63)&mask)
+				o[6] = int64(base + x>>(6*w&63)&mask)
+				o[7] = int64(base + x>>(7*w&63)&mask)
+			}
+		case width <= 14:
+			for ; len(out) >= 4; out, pos = out[4:], pos+4*width {
+				x, o := binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7), (*[4]int64)(out)
+				o[0] = int64(base + x&mask)
+				o[1] = int64(base + x>>(w&63)&mask)
+				o[2] = int64(base + x>>(2*w&63)&mask)
+				o[3] = int64(base + x>>(3*w&63)&mask)
+			}
+		}
+		for i := 0; i < len(out); i, pos = i+1, pos+width {
 			out[i] = int64(base + binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)&mask)
 		}
 	}

@@ -226,3 +226,20 @@ func FuzzDict(f *testing.F) {
 		}
 	})
 }
+
+// Decoding a page, by how many bits a value has.
+func BenchmarkDecode(b *testing.B) {
+	for _, width := range []int{3, 6, 13, 17, 22, 40} {
+		b.Run(fmt.Sprint(width), func(b *testing.B) {
+			values := make([]int64, PageRows)
+			for i := range values {
+				values[i] = int64(uint64(i) * 0x9e3779b97f4a7c15 >> (64 - width))
+			}
+			page := viewInts(appendInts(nil, values))
+			b.SetBytes(8 * PageRows)
+			for b.Loop() {
+				page.decode(values)
+			}
+		})
+	}
+}
