@@ -369,10 +369,10 @@ func TestPagesOfManyValues(t *testing.T) {
 				Dialect: event.Native, Type: event.Track, Name: "x", Time: epoch.UnixMilli(), User: fmt.Sprint(random.IntN(60)), Properties: properties,
 			}})
 		}
-		if _, err := e.Ingest(t.Context(), copyRecords(records), true); err != nil {
+		if _, err := e.Ingest(t.Context(), copyRecords(records), true, nil); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = m.Ingest(t.Context(), records, true)
+		_, _ = m.Ingest(t.Context(), records, true, nil)
 	}
 	for _, q := range []engine.CounterQuery{
 		{Property: "sku", Limit: 3},
