@@ -113,12 +113,19 @@ func (m *merger) drop(runs []uint64) error {
 	if m.stopping() {
 		return nil
 	}
+	some := false
 	for _, id := range runs {
-		if err := index.DropRun(m.e.db, id); err != nil {
+		flush, err := index.DropRun(m.e.db, id)
+		if err != nil {
 			return err
 		}
+		some = some || flush
 	}
-	return nil
+	if !some {
+		return nil
+	}
+	_, err := m.e.db.AsyncFlush()
+	return err
 }
 
 // mergeRetry is how long a site is left alone after a merge that failed.

@@ -67,7 +67,7 @@ func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	}
 	for _, id := range ids {
 		if !used[id] {
-			if err := index.DropRun(s.e.db, id); err != nil {
+			if _, err := index.DropRun(s.e.db, id); err != nil {
 				return fmt.Errorf("remove unfinished run: %w", err)
 			}
 		}

@@ -3,6 +3,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -164,15 +165,30 @@ func RunIDs(r pebble.Reader) ([]uint64, error) {
 	return ids, nil
 }
 
-// DropRun takes every key of a run, which nobody reads any more, out of the store. Its
-// table goes at once. A range deletion would have to be compacted with the table
-// first, and with those of all runs between it and the log.
-func DropRun(db interface {
-	Excise(ctx context.Context, span pebble.KeyRange) error
-}, run uint64) error {
-	err := db.Excise(context.Background(), pebble.KeyRange{Start: runPrefix(run), End: prefixEnd(runPrefix(run))})
+// DropRun takes every key of a run, which nobody reads any more, out of the store. A
+// table that holds no other run goes at once. Of other tables the run is deleted as a
+// range, since a piece cut out of one would keep its room for as long as there is a
+// run left in it; then flush says that the room is free only after a flush. Ranges are
+// not for all: they have to be compacted down, with the tables of all runs between
+// them and the log.
+func DropRun(db *pebble.DB, run uint64) (flush bool, err error) {
+	span := pebble.KeyRange{Start: runPrefix(run), End: prefixEnd(runPrefix(run))}
+	levels, err := db.SSTables(pebble.WithKeyRangeFilter(span.Start, span.End))
 	if err != nil {
-		return fmt.Errorf("drop run %d: %w", run, err)
+		return false, fmt.Errorf("drop run %d: %w", run, err)
 	}
-	return nil
+	for _, tables := range levels {
+		for _, t := range tables {
+			flush = flush || bytes.Compare(t.Smallest.UserKey, span.Start) < 0 || bytes.Compare(t.Largest.UserKey, span.End) >= 0
+		}
+	}
+	if flush {
+		err = db.DeleteRange(span.Start, span.End, pebble.NoSync)
+	} else {
+		err = db.Excise(context.Background(), span)
+	}
+	if err != nil {
+		return false, fmt.Errorf("drop run %d: %w", run, err)
+	}
+	return flush, nil
 }

@@ -372,27 +372,41 @@ func TestChecksum(t *testing.T) {
 }
 
 func TestRunIDsAndDrop(t *testing.T) {
-	db := openDB(t)
-	want := []uint64{1, 255, 256, 1 << 40, math.MaxUint64}
-	for _, id := range want {
-		runOf(t, db, id, openOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
-	}
-	if got, err := RunIDs(db); err != nil || !slices.Equal(got, want) {
-		t.Fatalf("got %d, %v", got, err)
-	}
-	for i, id := range want {
-		if err := DropRun(db, id); err != nil {
+	for _, shared := range []bool{false, true} {
+		db := openDB(t)
+		want := []uint64{1, 255, 256, 1 << 40, math.MaxUint64}
+		for _, id := range want {
+			runOf(t, db, id, openOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
+			if !shared {
+				if err := db.Flush(); err != nil { // a table of its own
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := db.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := RunIDs(db); err != nil || !slices.Equal(got, want[i+1:]) {
-			t.Fatalf("after a drop of %d: %d, %v", id, got, err)
+		if got, err := RunIDs(db); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("got %d, %v", got, err)
 		}
-	}
-	if err := db.Set([]byte{PrefixRun, 1}, nil, pebble.NoSync); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := RunIDs(db); err == nil {
-		t.Errorf("a key that is no run's: %d", got)
+		for i, id := range want {
+			if flush, err := DropRun(db, id); err != nil || flush != shared {
+				t.Fatalf("drop of %d: %t, %v", id, flush, err)
+			}
+			if got, err := RunIDs(db); err != nil || !slices.Equal(got, want[i+1:]) {
+				t.Fatalf("after a drop of %d: %d, %v", id, got, err)
+			}
+			tables := db.Metrics().Total().TablesCount
+			if want := int64(len(want) - i - 1); !shared && tables != want {
+				t.Errorf("after a drop of %d there are %d tables, want %d", id, tables, want)
+			}
+		}
+		if err := db.Set([]byte{PrefixRun, 1}, nil, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := RunIDs(db); err == nil {
+			t.Errorf("a key that is no run's: %d", got)
+		}
 	}
 }
 
