@@ -295,7 +295,7 @@ func (t *ids) replayHit(site uint32, seq uint64, e *event.Event) (p place, err e
 func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error {
 	visitor := visitorOf(e)
 	if p.session == seq {
-		v := &hitVisit{id: p.sessionID, visitor: visitor, first: e.Time, last: e.Time}
+		v := &hitVisit{id: strings.Clone(p.sessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
 		if _, err := t.get(site, kindVisit, 0, visitKey(seq)); err != nil {
 			return err
 		}
@@ -316,7 +316,7 @@ func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error
 		return nil
 	}
 	if v := k.visit; visitor != "" && visitor != v.visitor {
-		v.visitor = visitor
+		v.visitor = strings.Clone(visitor)
 		if err := t.refer(site, kindVisitor, visitor, p.session, seq); err != nil {
 			return err
 		}
@@ -346,13 +346,14 @@ func (t *ids) refer(site uint32, kind byte, id string, visit, seq uint64) error 
 	return nil
 }
 
-// take adds what an event says.
+// take adds what an event says, of which it keeps copies.
 func (v *hitVisit) take(e *event.Event) {
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
-	if e.User != "" {
-		v.user = e.User
+	if e.User != "" && e.User != v.user {
+		v.user = strings.Clone(e.User)
 	}
 	if a := arrivalOf(e, !v.viewed); !v.referred && a.referred || a.campaign != "" && !v.viewed && e.Type == event.Page && v.campaign == "" {
+		a.campaign, a.keyword = strings.Clone(a.campaign), strings.Clone(a.keyword)
 		v.arrival = a
 	}
 	v.viewed = v.viewed || e.Type == event.Page
