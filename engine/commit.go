@@ -173,16 +173,22 @@ func (s *sequencer) findOriginal(ev *submitted) (err error) {
 		return nil
 	}
 	ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
-	if ev.original = s.recent.find(ev.hi, ev.lo); ev.original != 0 {
+	var covered uint64
+	if ev.original, covered = s.findRecent(ev, s.nextSeq(site)); ev.original != 0 {
 		return nil
-	}
-	next := s.nextSeq(site)
-	covered := s.recent.covers(site.id, next)
-	if !s.seen.maybe(ev.hi) {
-		covered = min(covered, s.seen.covers(site.id, next))
 	}
 	ev.original, err = s.e.findBefore(site, e, covered)
 	return err
+}
+
+// findRecent looks for ev's message id in memory; next is the seq after the newest
+// event. Without finding it, it says from which seq on no event has it.
+func (s *sequencer) findRecent(ev *submitted, next uint64) (seq, covered uint64) {
+	covered = s.recent.covers(ev.site.id, next)
+	if filtered := s.seen.covers(ev.site.id, next); filtered <= covered && !s.seen.maybe(ev.hi) {
+		return 0, filtered // as for nearly every id, by one look at the filter
+	}
+	return s.recent.find(ev.hi, ev.lo), covered
 }
 
 func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
@@ -191,7 +197,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if e.MessageID != "" {
 		seq := ev.original
 		if seq == 0 {
-			seq = s.recent.find(ev.hi, ev.lo) // of the same request
+			seq, _ = s.findRecent(ev, next) // of the same request
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq
@@ -236,7 +242,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 // cap as event.Other.
 func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
 	s.counts = s.counts[:0]
-	e.Counts(s.yield)
+	e.CountsIn(&sg.terms, s.yield)
 	s.caps.nextEvent()
 	for i := 0; i < len(s.counts); {
 		// Where all values of a property are over the cap, which is how one of

@@ -43,7 +43,7 @@ func NewEnricher(o EnricherOptions) *Detector {
 // src.Skip nothing is detected from the source.
 func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source, room *Room) {
 	if len(site.StripParams) > 0 {
-		stripEvent(e, site.StripParams)
+		stripEvent(e, site.StripParams, room)
 	}
 	if site.IP != "keep" {
 		hideExtra(e, site.IP, room)

@@ -15,6 +15,9 @@ import (
 type Room struct {
 	members []event.Member
 	text    []byte
+
+	scratch []byte // a text being made
+	keys    []string
 }
 
 const (
@@ -54,16 +57,28 @@ func (r *Room) hideIP(addr netip.Addr, policy string) string {
 	if !ok {
 		return ""
 	}
-	const longest = len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
-	if cap(r.text)-len(r.text) < longest {
-		r.text = make([]byte, 0, max(roomTextMin, min(2*cap(r.text), roomTextMax)))
+	var buf [64]byte
+	return r.keep(addr.AppendTo(buf[:0]))
+}
+
+// keep copies a text.
+func (r *Room) keep(text []byte) string {
+	if cap(r.text)-len(r.text) < len(text) {
+		// The texts that lie in the old piece keep it.
+		r.text = make([]byte, 0, max(roomTextMin, len(text), min(2*cap(r.text), roomTextMax)))
 	}
 	at := len(r.text)
-	r.text = addr.AppendTo(r.text)
-	return unsafe.String(unsafe.SliceData(r.text[at:]), len(r.text)-at)
+	r.text = append(r.text, text...)
+	return unsafe.String(unsafe.SliceData(r.text[at:]), len(text))
 }
 
 // reset forgets everything and keeps the memory.
 func (r *Room) reset() {
 	r.members, r.text = emptied(r.members, roomMembersMax), r.text[:0]
+	if cap(r.text) > roomTextMax {
+		r.text = nil
+	}
+	if cap(r.scratch) > roomTextMax {
+		r.scratch = nil
+	}
 }

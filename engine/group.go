@@ -28,6 +28,7 @@ type siteGroup struct {
 	first   uint64
 	records [][]byte
 	counted []*daySet // what it adds to which counters
+	terms   event.TermRoom
 	links   []seqLink
 }
 
@@ -83,8 +84,10 @@ func (sg *siteGroup) reset() {
 	*sg = siteGroup{
 		records: emptied(sg.records, groupRecordKept),
 		counted: emptied(sg.counted, groupSitesKept),
+		terms:   sg.terms,
 		links:   emptied(sg.links, groupSitesKept),
 	}
+	sg.terms.Reset()
 }
 
 // of returns the group's rows of a site, which begin at first.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cairn/engine/event"
 
@@ -154,8 +155,8 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func(ev
 	if e.Visit.Old {
 		return p, nil
 	}
-	l := t.current(e, user, anon)
-	if l == nil {
+	l, keeps := t.current(e, user, anon)
+	if !keeps {
 		return p, nil
 	}
 	switch {
@@ -173,7 +174,7 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func(ev
 	default:
 		p.session, p.sessionID = l.ord, l.id
 	}
-	return p, t.keepSession(site, seq, e, l, &p)
+	return p, t.keepSession(site, seq, e, &l, &p)
 }
 
 // replay takes in an event as the log has it: what was decided is in the row.
@@ -192,14 +193,14 @@ func (t *ids) replay(site uint32, seq uint64, e *event.Event) (p place, err erro
 		return p, nil
 	}
 	p.session, p.sessionID = e.SessionOrd, e.Session
-	l := t.current(e, user, anon)
-	if l == nil {
+	l, keeps := t.current(e, user, anon)
+	if !keeps {
 		return p, nil
 	}
 	if p.session != seq {
 		p.session = l.ord // the same, or check finds that it is not
 	}
-	return p, t.keepSession(site, seq, e, l, &p)
+	return p, t.keepSession(site, seq, e, &l, &p)
 }
 
 // keepSession notes the session that was chosen for an event which came without.
@@ -292,17 +293,18 @@ func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, user, anon *k
 	if !namesSessions(e) {
 		return nil
 	}
-	if l := t.current(e, user, anon); l != nil && (l.ord == p.session || e.Time >= l.last) {
-		t.follow(l, p, e.Time)
+	if l, keeps := t.current(e, user, anon); keeps && (l.ord == p.session || e.Time >= l.last) {
+		t.follow(&l, p, e.Time)
 	}
 	return nil
 }
 
-// visit is where the engine keeps a visitor's session: with the visitor, who is
-// the anonymous id if there is one, else the user.
+// visit is a visitor's session in a dialect, and where it is kept: with the visitor,
+// who is the anonymous id if there is one, else the user.
 type visit struct {
 	of *known
-	*live
+	at int // in of.live; that many = it has had none
+	live
 }
 
 // stray says that an event of that time is older than the session by so much that
@@ -310,33 +312,38 @@ type visit struct {
 func (v *visit) stray(time int64) bool { return v.ord != 0 && v.last-time > sessionIdle }
 
 // current returns the visitor's session in the event's dialect, an empty one when
-// it has none yet, nil when the engine gives events like e no session.
-func (t *ids) current(e *event.Event, user, anon *known) *visit {
+// it has had none yet; keeps is false when the engine gives events like e none.
+func (t *ids) current(e *event.Event, user, anon *known) (v visit, keeps bool) {
 	visitor := anon
 	if visitor == nil {
 		visitor = user
 	}
 	if visitor == nil || !keepsSessions(e) {
-		return nil
+		return v, false
 	}
 	dialect := byte(slices.Index(event.Dialects, e.Dialect))
-	for i := range visitor.live {
-		if visitor.live[i].dialect == dialect {
-			return &visit{visitor, &visitor.live[i]}
-		}
+	at := slices.IndexFunc(visitor.live, func(l live) bool { return l.dialect == dialect })
+	if at < 0 {
+		return visit{visitor, len(visitor.live), live{dialect: dialect}}, true
 	}
-	return &visit{visitor, &live{dialect: dialect}}
+	return visit{visitor, at, visitor.live[at]}, true
 }
 
-// follow moves the visitor's session on by an event that is in it.
+// follow moves the visitor's session on by an event that is in it. It keeps a copy
+// of a new one's id.
 func (t *ids) follow(v *visit, p *place, time int64) {
-	switch v.ord {
-	case p.session:
+	if p.session == 0 {
+		return // a replay whose log disagrees, which check finds
+	}
+	if v.ord == p.session {
 		v.last = max(v.last, time)
-	case 0: // its first
-		v.of.live = append(v.of.live, live{v.dialect, p.sessionID, p.session, time})
-	default:
-		v.id, v.ord, v.last = p.sessionID, p.session, time
+	} else {
+		v.live = live{v.dialect, strings.Clone(p.sessionID), p.session, time}
+	}
+	if v.at == len(v.of.live) {
+		v.of.live = append(v.of.live, v.live)
+	} else {
+		v.of.live[v.at] = v.live
 	}
 	t.mark(v.of)
 }

@@ -57,14 +57,14 @@ func hideExtra(e *event.Event, policy string, room *Room) {
 				m.Value = event.Str(s)
 			}
 		case m.Value.Kind == event.JSON && (m.Key == "ip" || strings.Contains(m.Value.Text, `"ip"`)):
-			m.Value.Text = rewriteJSON(m.Value.Text, m.Key, hide)
+			m.Value.Text = room.rewriteJSON(m.Value.Text, m.Key, hide)
 		}
 	}
 }
 
 // stripEvent takes the named parameters out of every url of the event: in its
 // context, and wherever else a string looks like a url or a query.
-func stripEvent(e *event.Event, names []string) {
+func stripEvent(e *event.Event, names []string, room *Room) {
 	strip := func(_, value string) (string, bool) {
 		if !looksLikeURL(value) {
 			return "", false
@@ -89,7 +89,7 @@ func stripEvent(e *event.Event, names []string) {
 				}
 			case event.JSON:
 				if strings.ContainsAny(v.Text, "?#") {
-					v.Text = rewriteJSON(v.Text, o[i].Key, strip)
+					v.Text = room.rewriteJSON(v.Text, o[i].Key, strip)
 				}
 			}
 		}
@@ -183,11 +183,15 @@ func named(name string, names []string) bool {
 // rewriteJSON walks compact, valid JSON and hands every string in it to f with the
 // key it stands under, at any depth; key is that of the text itself. Where f says
 // so the string is replaced, by null when the new one is "". Invalid JSON comes back
-// in some form, never with a panic; Validate judges it.
-func rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
-	var out []byte
+// in some form, never with a panic; Validate judges it. What is new lies in r.
+func (r *Room) rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
+	out := r.scratch[:0]
 	done := 0 // text[:done] is in out
-	keys := []string{key}
+	keys := append(r.keys[:0], key)
+	defer func() {
+		clear(keys)
+		r.scratch, r.keys = out, keys
+	}()
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '{', '[':
@@ -209,7 +213,8 @@ func rewriteJSON(text, key string, f func(key, value string) (string, bool)) str
 			}
 			value := text[start+1 : i]
 			if strings.IndexByte(value, '\\') >= 0 {
-				if json.Unmarshal([]byte(text[start:i+1]), &value) != nil {
+				var ok bool
+				if value, ok = unquote(text[start : i+1]); !ok {
 					continue
 				}
 			}
@@ -233,5 +238,12 @@ func rewriteJSON(text, key string, f func(key, value string) (string, bool)) str
 	if done == 0 {
 		return text
 	}
-	return string(append(out, text[done:]...))
+	out = append(out, text[done:]...)
+	return r.keep(out)
+}
+
+// unquote reads a JSON string that has escapes.
+func unquote(text string) (s string, ok bool) {
+	err := json.Unmarshal([]byte(text), &s)
+	return s, err == nil
 }

@@ -103,7 +103,7 @@ func TestRewriteJSON(t *testing.T) {
 		`}}]]"`:                         `}}]]"`,
 		`{"k":"\ud800`:                  `{"k":"\ud800`,
 	} {
-		if got := rewriteJSON(in, "k", upper); got != want {
+		if got := new(Room).rewriteJSON(in, "k", upper); got != want {
 			t.Errorf("%s gives %s, want %s", in, got, want)
 		}
 	}

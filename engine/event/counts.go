@@ -32,10 +32,49 @@ func Detected(key string) bool {
 // replaces a detected one. Paths in NotCounted are left out. A value in Capped
 // is counted as Other, and so are all of a property that is there with Other. A (property, value) is yielded once.
 func (e *Event) Counts(yield func(property, term string, by int64) bool) {
+	e.CountsIn(nil, yield)
+}
+
+// TermRoom is memory for the paths and terms that counting makes. They are good until
+// Reset. It is used by one goroutine at a time; the zero TermRoom is ready.
+type TermRoom struct {
+	text []byte
+	path []byte // of the leaf at hand
+	few  []Term
+}
+
+// termRoomMax is how many bytes a TermRoom keeps.
+const termRoomMax = 1 << 20
+
+// Reset forgets everything and keeps the memory.
+func (r *TermRoom) Reset() {
+	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
+		r.text = nil
+	}
+	clear(r.few)
+}
+
+// keep copies a text.
+func (r *TermRoom) keep(b []byte) string {
+	if r == nil {
+		return string(b)
+	}
+	at := len(r.text)
+	r.text = append(r.text, b...) // where it moves, what was made stays in the old memory
+	return view(r.text[at:])
+}
+
+// CountsIn is Counts, with paths and terms that do not stand in the event as they are
+// made in room. Nil makes each by itself.
+func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by int64) bool) {
 	if e.Uncounted || !Countable(e.Type) {
 		return
 	}
-	c := counts{e: e, yield: yield}
+	c := counts{e: e, yield: yield, room: room}
+	if room != nil {
+		c.seen = termSet{few: room.few[:0]}
+		defer func() { room.few = c.seen.few }()
+	}
 	for i := range e.Properties {
 		if e.Properties[i].Value.Kind == JSON {
 			c.distinct = true // only nested values can meet another path
@@ -71,6 +110,7 @@ type counts struct {
 	distinct bool
 	seen     termSet
 	capped   termSet
+	room     *TermRoom
 
 	// What holds for every value of the path at hand.
 	path string
@@ -81,11 +121,11 @@ type counts struct {
 func (c *counts) value(path string, v Value) bool {
 	c.enter(path)
 	if v.Kind != JSON {
-		term, ok := v.Term()
+		term, ok := v.termIn(c.room)
 		return !ok || c.term(term)
 	}
 	going := true
-	jsonLeaves(v.Text, path, func(path, term string) bool {
+	jsonLeaves(v.Text, path, c.room, func(path, term string) bool {
 		if path != c.path {
 			c.enter(path)
 		}

@@ -17,23 +17,30 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 		return
 	}
 	var seen termSet
-	jsonLeaves(string(cell[1:]), "", func(path, term string) bool {
+	jsonLeaves(string(cell[1:]), "", nil, func(path, term string) bool {
 		return !seen.add(path, term) || yield(path, term)
 	})
 }
 
 // jsonLeaves yields the leaves of an array or object under a path, one that is
-// there again too. The strings may alias text.
-func jsonLeaves(text, under string, yield func(path, term string) bool) {
+// there again too. The strings may alias text, or lie in room.
+func jsonLeaves(text, under string, room *TermRoom, yield func(path, term string) bool) {
 	last := under
-	var buf [128]byte
-	walkLeaves(text, 0, append(buf[:0], under...), 1, func(path []byte, v Value) bool {
-		term, _ := v.Term()
+	var path []byte
+	if room != nil {
+		path = room.path
+	}
+	path = append(slices.Grow(path[:0], 128), under...)
+	walkLeaves(text, 0, path, 1, func(path []byte, v Value) bool {
+		term, _ := v.termIn(room)
 		if string(path) != last {
-			last = string(path)
+			last = room.keep(path)
 		}
 		return yield(last, term)
 	})
+	if room != nil {
+		room.path = path
+	}
 }
 
 // walkLeaves calls yield with every scalar of the JSON value at i: object keys

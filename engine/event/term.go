@@ -7,7 +7,10 @@ import "strings"
 
 // Term returns the text by which filters and counters compare v. ok is false
 // for null, arrays, objects and the absent value.
-func (v Value) Term() (term string, ok bool) {
+func (v Value) Term() (term string, ok bool) { return v.termIn(nil) }
+
+// termIn is Term, with a term that differs from the text made in room.
+func (v Value) termIn(room *TermRoom) (term string, ok bool) {
 	switch v.Kind {
 	case String, Bool:
 		return v.Text, true
@@ -20,7 +23,7 @@ func (v Value) Term() (term string, ok bool) {
 		if !num || string(b) == v.Text {
 			return v.Text, true
 		}
-		return string(b), true
+		return room.keep(b), true
 	}
 	return "", false
 }
