@@ -241,7 +241,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8, // rows there are mostly trimmed before the next flush or the one after it
 		L0StopWritesThreshold:       1000,
 		MaxOpenFiles:                1000,
 		WALBytesPerSync:             512 << 10,

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Runs come into the lowest level, where nothing compacts them, however often the log
+// and the ids beside them are.
+func TestRunsAreNotCompacted(t *testing.T) {
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{
+		Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: 1 << 20, // memtables of 64 KiB
+		SealRows: 200, MergeRuns: 3, MergeRows: 5000, Fatal: func(err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	const events = 20_000
+	for n := 0; n < events; n += 100 {
+		var records []Record
+		for i := n; i < n+100; i++ {
+			records = append(records, Record{Site: site, Event: &event.Event{
+				Dialect: event.Native, Type: event.Track, Name: "n", User: fmt.Sprintf("user %d", i/3), MessageID: fmt.Sprintf("m%d", i),
+			}})
+		}
+		if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for tries := 0; e.Stats().HotEvents > 400 && tries < 500; tries++ {
+		time.Sleep(10 * time.Millisecond)
+	}
+	e.merger.stop()
+	e.sealer.stop()
+	m, st := e.db.Metrics(), e.Stats()
+	t.Logf("%d seals, %d merges, %d flushes, %d compactions", st.Seals, st.Merges, m.Flush.Count, m.Compact.Count)
+	if m.Flush.Count < 10 || m.Compact.Count < 3 || st.Merges < 10 {
+		t.Fatal("too little happened")
+	}
+	for level := range m.Levels {
+		if got := m.Levels[level].TablesIngested; level < 6 && got > 0 || level == 6 && got < st.Seals+st.Merges {
+			t.Errorf("%d tables of %d came into level %d", got, st.Seals+st.Merges, level)
+		}
+	}
+}
