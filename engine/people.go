@@ -70,35 +70,45 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 // findPerson finds who an id belongs to: a user's id before a visitor's. nil when
 // nobody ever had it.
 func (v *view) findPerson(id string) (*person, error) {
-	ord, err := v.firstSeq(kindUser, id)
-	if err != nil {
+	kind := byte(kindUser)
+	ord, err := v.firstSeq(kind, id)
+	if err == nil && ord == 0 {
+		kind = kindAnonymous
+		ord, err = v.firstSeq(kind, id)
+	}
+	if err != nil || ord == 0 {
 		return nil, err
 	}
-	if ord == 0 {
-		if ord, err = v.firstSeq(kindAnonymous, id); err != nil || ord == 0 {
-			return nil, err
-		}
-	}
-	return v.person(ord)
+	return v.person(ord, appeared{kind, id, ord})
+}
+
+// appeared says which event an id first appeared in.
+type appeared struct {
+	kind byte
+	id   string
+	seq  uint64
 }
 
 // person gathers the ids of the person an ordinal names: those that first
-// appeared in the events its linked ordinals stand for.
-func (v *view) person(ord uint64) (*person, error) {
+// appeared in the events its linked ordinals stand for. known spares a look.
+func (v *view) person(ord uint64, known appeared) (*person, error) {
 	set := v.site.links.set(ord)
 	p := &person{root: set[0]}
 	add := func(list *[]string, kind byte, id string, seq uint64) error {
 		if id == "" || slices.Contains(*list, id) {
 			return nil
 		}
-		first, err := v.firstSeq(kind, id)
+		first, err := known.seq, error(nil)
+		if known.kind != kind || known.id != id {
+			first, err = v.firstSeq(kind, id)
+		}
 		if err == nil && first == seq {
 			*list = append(*list, id)
 		}
 		return err
 	}
 	for _, seq := range set {
-		ev, err := v.event(seq)
+		ev, err := v.ids(seq)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +189,7 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 	}
 	users := make([]User, 0, len(roots))
 	for _, root := range roots {
-		p, err := v.person(root)
+		p, err := v.person(root, appeared{})
 		if err != nil {
 			return nil, "", err
 		}
@@ -424,7 +434,7 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 		return g, ErrNotFound
 	}
 	for root := range names {
-		p, err := v.person(root)
+		p, err := v.person(root, appeared{})
 		if err != nil {
 			return g, err
 		}

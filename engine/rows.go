@@ -25,11 +25,17 @@ type rowColumn struct {
 }
 
 func newRowReader(p index.Part) *rowReader {
-	r := &rowReader{part: p}
+	r := newFieldReader(p, p.Fields())
 	for i := range r.ints {
 		r.ints[i] = p.Ints(i)
 	}
-	for _, f := range p.Fields() {
+	return r
+}
+
+// newFieldReader reads some fields alone, and no integers.
+func newFieldReader(p index.Part, fields []string) *rowReader {
+	r := &rowReader{part: p}
+	for _, f := range fields {
 		if c := p.Column(f); c != nil {
 			r.columns = append(r.columns, rowColumn{f, c, c.Codes()})
 		}
@@ -41,7 +47,9 @@ func newRowReader(p index.Part) *rowReader {
 func (r *rowReader) read(row int) (*event.Event, error) {
 	e := new(event.Event)
 	for i, c := range r.ints {
-		e.SetInt(i, c.At(row))
+		if c != nil {
+			e.SetInt(i, c.At(row))
+		}
 	}
 	for i := range r.columns {
 		c := &r.columns[i]
@@ -154,6 +162,18 @@ func (v *view) event(seq uint64) (*event.Event, error) {
 		return nil, nil
 	}
 	return newRowReader(p.get()).read(int(seq - p.first()))
+}
+
+// idFields say who an event is of.
+var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
+
+// ids reads the idFields of the event at seq, nil when there is none.
+func (v *view) ids(seq uint64) (*event.Event, error) {
+	p := v.partOf(seq)
+	if p == nil {
+		return nil, nil
+	}
+	return newFieldReader(p.get(), idFields).read(int(seq - p.first()))
 }
 
 // received reads when the event at seq was received, if there is one.
