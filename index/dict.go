@@ -17,9 +17,10 @@ import (
 	"slices"
 )
 
-// DictPageBytes is about how many bytes of cells a dictionary page holds; a
+// DictPageBytes is about how many bytes of cells a dictionary page holds: a row is
+// put together from a cell of a page in each of its columns, wherever they lie. A
 // single larger cell has a page of its own.
-const DictPageBytes = 16 << 10
+const DictPageBytes = 4 << 10
 
 // appendDict appends the page of the cells, of which the i-th ends at ends[i].
 func appendDict(dst, cells []byte, ends []uint32) []byte {
