@@ -49,6 +49,7 @@ type sequencer struct {
 	ids       *ids
 	recent    *recent
 	seen      *seen
+	spans     []span // where the message id at hand may be
 	caps      *caps
 	next      map[*siteState]uint64                      // seq of the next event
 	since     int                                        // events since the ids were written
@@ -58,6 +59,7 @@ type sequencer struct {
 	capped    []event.Term                               // of that, too
 	name      func(event.Dialect) string                 // names a new session
 	scratch   []byte
+	note      []byte
 	sessions  [512]byte
 	sessionAt int
 }
@@ -173,22 +175,34 @@ func (s *sequencer) findOriginal(ev *submitted) (err error) {
 		return nil
 	}
 	ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
-	var covered uint64
-	if ev.original, covered = s.findRecent(ev, s.nextSeq(site)); ev.original != 0 {
+	if ev.original = s.findRecent(ev, s.nextSeq(site)); ev.original != 0 || len(s.spans) == 0 {
 		return nil
 	}
-	ev.original, err = s.e.findBefore(site, e, covered)
+	ev.original, err = s.e.findIn(site, e, s.spans)
 	return err
 }
 
 // findRecent looks for ev's message id in memory; next is the seq after the newest
-// event. Without finding it, it says from which seq on no event has it.
-func (s *sequencer) findRecent(ev *submitted, next uint64) (seq, covered uint64) {
-	covered = s.recent.covers(ev.site.id, next)
-	if filtered := s.seen.covers(ev.site.id, next); filtered <= covered && !s.seen.maybe(ev.hi) {
-		return 0, filtered // as for nearly every id, by one look at the filter
+// event. Without finding it, it leaves in s.spans where else the id may be.
+func (s *sequencer) findRecent(ev *submitted, next uint64) (seq uint64) {
+	s.spans = s.seen.spans(s.spans[:0], ev.site.id, ev.hi, next)
+	if len(s.spans) == 0 {
+		return 0 // as for nearly every id
 	}
-	return s.recent.find(ev.hi, ev.lo), covered
+	covered := s.recent.covers(ev.site.id, next)
+	if s.spans[0].to > covered {
+		if seq = s.recent.find(ev.hi, ev.lo); seq != 0 {
+			return seq
+		}
+	}
+	older := s.spans[:0]
+	for _, p := range s.spans {
+		if p.to = min(p.to, covered); p.from < p.to {
+			older = append(older, p)
+		}
+	}
+	s.spans = older
+	return 0
 }
 
 func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
@@ -197,7 +211,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if e.MessageID != "" {
 		seq := ev.original
 		if seq == 0 {
-			seq, _ = s.findRecent(ev, next) // of the same request
+			seq = s.findRecent(ev, next) // of the same request
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq
@@ -297,10 +311,9 @@ func (s *sequencer) seal(g *group) (err error) {
 			return err
 		}
 	}
-	var note []byte
 	for _, sg := range g.order {
-		note = s.caps.appendDeltas(note[:0], sg.counted)
-		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, note, s.scratch); err != nil {
+		s.note = s.caps.appendDeltas(s.note[:0], sg.counted)
+		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, s.note, s.scratch); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ package engine
 
 import (
 	"hash/maphash"
-	"slices"
 
 	"cairn/engine/event"
 )
@@ -117,82 +116,4 @@ func (g *generation) put(s slot) {
 		i = (i + 1) & mask
 	}
 	g.slots[i] = s
-}
-
-// seen says of many more ids than recent remembers whether they may have been
-// there: a new id, which is nearly every one, then costs no look into the runs. It
-// is a filter in layers, each twice the one before, and drops the oldest when its
-// memory is used up; it begins empty with the process. It belongs to the sequencer.
-type seen struct {
-	layers     []seenLayer // oldest first
-	words, max int
-	next       int // lines of the next layer
-}
-
-// seenLayer is a part of the filter: lines as in idFilter.
-type seenLayer struct {
-	words []uint64
-	free  int               // ids it still takes
-	from  map[uint32]uint64 // by site, the oldest seq it covers
-}
-
-func newSeen(bytes int64) *seen {
-	s := &seen{max: int(bytes / 8), next: 16}
-	for s.next*filterLine*64 <= s.max {
-		s.next *= 2
-	}
-	return s
-}
-
-// add makes an id known, by its hash.
-func (s *seen) add(site uint32, hash, seq uint64) {
-	if len(s.layers) == 0 || s.layers[len(s.layers)-1].free == 0 {
-		s.grow()
-	}
-	l := &s.layers[len(s.layers)-1]
-	l.free--
-	line := filterLineOf(l.words, hash)
-	for i := range line {
-		line[i] |= filterBit(hash, i)
-	}
-	if _, ok := l.from[site]; !ok {
-		l.from[site] = seq
-	}
-}
-
-func (s *seen) grow() {
-	for s.words+s.next*filterLine > s.max && len(s.layers) > 0 {
-		s.words -= len(s.layers[0].words)
-		s.layers = slices.Delete(s.layers, 0, 1)
-	}
-	s.layers = append(s.layers, seenLayer{make([]uint64, s.next*filterLine), s.next * filterLineIDs, make(map[uint32]uint64)})
-	s.words += s.next * filterLine
-	if s.next*filterLine*4 <= s.max {
-		s.next *= 2
-	}
-}
-
-// maybe reports false only for an id that was not added, or has been dropped.
-func (s *seen) maybe(hash uint64) bool {
-next:
-	for k := len(s.layers) - 1; k >= 0; k-- {
-		for i, w := range filterLineOf(s.layers[k].words, hash) {
-			if w&filterBit(hash, i) == 0 {
-				continue next
-			}
-		}
-		return true
-	}
-	return false
-}
-
-// covers returns the oldest seq of a site from which on every id is known; next is
-// the seq after the newest event.
-func (s *seen) covers(site uint32, next uint64) uint64 {
-	for i := range s.layers {
-		if seq, ok := s.layers[i].from[site]; ok {
-			return seq
-		}
-	}
-	return next
 }

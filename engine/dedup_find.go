@@ -36,16 +36,16 @@ func (e *Engine) holdFilters(bytes int64) error {
 	return nil
 }
 
-// findBefore looks for an event with e's message id among those of lower seqs than
-// covered, within the time message ids are remembered. It returns its seq, 0 when
-// there is none.
-func (e *Engine) findBefore(site *siteState, ev *event.Event, covered uint64) (uint64, error) {
-	if covered <= 1 {
-		return 0, nil
-	}
+// findIn looks for an event with e's message id in parts of the site's log, newest
+// first, within the time message ids are remembered. It returns its seq, 0 when there
+// is none.
+func (e *Engine) findIn(site *siteState, ev *event.Event, spans []span) (uint64, error) {
 	since := ev.Received - e.opts.Dedup.Milliseconds()
 	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
-	for _, p := range site.unsealed(covered) {
+	for _, p := range site.unsealed(spans[0].to) {
+		if !overlap(spans, p.First(), p.First()+uint64(p.Len())) {
+			continue
+		}
 		if seq, err := findMessage(p, ev, since); seq != 0 || err != nil {
 			return seq, err
 		}
@@ -53,7 +53,7 @@ func (e *Engine) findBefore(site *siteState, ev *event.Event, covered uint64) (u
 	runs := site.sealed()
 	for i := len(runs) - 1; i >= 0; i-- {
 		r := runs[i]
-		if r.First >= covered || r.ReceivedMax < since {
+		if r.ReceivedMax < since || !overlap(spans, r.First, r.Last()+1) {
 			continue
 		}
 		if maybe, err := r.MayHold(ev.MessageID); err != nil {
@@ -66,6 +66,11 @@ func (e *Engine) findBefore(site *siteState, ev *event.Event, covered uint64) (u
 		}
 	}
 	return 0, nil
+}
+
+// overlap says whether one of the spans has a seq of from, from+1, … before to.
+func overlap(spans []span, from, to uint64) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return s.from < to && from < s.to })
 }
 
 // findMessage looks for the newest event of a part with e's message id, if that

@@ -4,9 +4,11 @@
 // # Where what is
 //
 //	ingest.go     in the request's goroutine: times, enrichment, limits, encoding
+//	submission.go what a request brings to the pipeline, and whose its memory is
 //	commit.go     the pipeline: sequencer → publisher, invariants I1–I5
-//	dedup.go      message ids: the newest exactly, more by a filter; dedup_find.go in
-//	              parts and runs
+//	group.go      what is committed together
+//	dedup.go      message ids: the newest exactly; seen.go more of them by a filter;
+//	              dedup_find.go in parts and runs
 //	ids.go        what ingest knows of users, visitors and sessions
 //	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
 //	caps.go       how many values of a property a day counters tell apart
