@@ -97,15 +97,19 @@ func (s *partSource) column(field string) *columnSource {
 		if s.counts[c] == 0 {
 			continue
 		}
-		s.entries = append(s.entries, entry{code: c})
-		src.present += int(s.counts[c])
-		if cell := col.Cell(c); s.format.Scalar(cell) {
+		cell := col.Cell(c)
+		e := entry{s.format.order(cell, 0), c}
+		if e.key < notScalar {
 			prefix.add(s.format, cell)
 		}
+		s.entries = append(s.entries, e)
+		src.present += int(s.counts[c])
 	}
 	src.card = len(s.entries)
-	for i := range s.entries {
-		s.entries[i].key = s.format.order(col.Cell(s.entries[i].code), prefix.n)
+	if prefix.n > 0 {
+		for i := range s.entries {
+			s.entries[i].key = s.format.order(col.Cell(s.entries[i].code), prefix.n)
+		}
 	}
 	sorted := s.sort(func(a, b uint32) int { return s.format.Compare(col.Cell(a), col.Cell(b)) })
 	s.renumber = sized(s.renumber, card+1)

@@ -11,9 +11,9 @@ import (
 )
 
 // Merge writes the rows of the runs, which follow one another, as run id: the
-// very run that Build makes of all their rows. The runs' pages are read through
-// their caches. Memory is bounded by a few pages a run, a byte or two a cell of
-// the column at hand, and the filter.
+// very run that Build makes of all their rows. Most pages are read past the
+// runs' caches. Memory is bounded by a few pages a run, two or three bytes a cell of
+// the column at hand, four a cell of the largest run, and the filter.
 //
 // A run merged with none is written again from its columns: what follows from
 // them, starts, lists and leaves, is made anew.

@@ -210,6 +210,7 @@ type span struct{ first, end uint32 }
 
 func (l *listWriter) begin(c *columnWriter) {
 	l.c, l.starts = c, &startsCursor{pages: c.starts, buf: c.take()}
+	c.spans = sized(c.spans, min(c.h.card, c.pass)+1)
 	l.next(0)
 }
 

@@ -55,6 +55,10 @@ func (c *columnWriter) dictionary() {
 			heads = slices.Delete(heads, 0, 1)
 			return
 		}
+		if count < 1 {
+			c.err = errCounts
+			return
+		}
 		h.key, h.cell, h.count = c.format.order(cell, skip), cell, count
 		settle()
 	}
@@ -109,6 +113,9 @@ func (c *columnWriter) dictionary() {
 		sum += int64(rows)
 		c.rowSum += uint64(rows) * mix(int64(c.h.card), 0)
 		sums.add(sum)
+	}
+	if sum != int64(c.h.present) && c.err == nil {
+		c.err = errCounts
 	}
 	sums.flush()
 	dict.flush()
