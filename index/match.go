@@ -82,16 +82,30 @@ func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 	for _, r := range ranges {
 		m.conds = append(m.conds, &rangeCond{Range: r, col: p.Ints(r.Col)})
 	}
-	slices.SortStableFunc(m.conds, func(a, b cond) int {
-		switch {
-		case a.listed() == b.listed():
-			return 0
-		case a.listed():
-			return -1
-		}
-		return 1
-	})
+	if len(m.conds) > 1 {
+		m.order()
+	}
 	return m
+}
+
+// order puts the condition first that leaves the fewest rows to be looked at.
+func (m *Matcher) order() {
+	few := make(map[cond]int, len(m.conds))
+	for _, c := range m.conds {
+		few[c] = m.rows
+		if c, ok := c.(*clauseCond); ok {
+			few[c] = c.about(m.rows)
+		}
+	}
+	slices.SortStableFunc(m.conds, func(a, b cond) int {
+		if a.listed() != b.listed() {
+			if a.listed() {
+				return -1
+			}
+			return 1
+		}
+		return few[a] - few[b]
+	})
 }
 
 // None reports that certainly no row matches.
@@ -418,6 +432,20 @@ func (c *clauseCond) count() (n int, ok bool) {
 		n += a.col.Count(code)
 	}
 	return n, !a.any
+}
+
+// about is about how many of so many rows satisfy it.
+func (c *clauseCond) about(rows int) (n int) {
+	for i := range c.any {
+		col, ok := c.any[i].col.(*runColumn)
+		if !ok || c.not || c.any[i].any {
+			return rows
+		}
+		for _, code := range c.any[i].wanted {
+			n += col.Count(code)
+		}
+	}
+	return min(n, rows)
 }
 
 // columnCodes asks for rows that have some codes of a column, or any at all.
