@@ -121,6 +121,19 @@ func (b *bitmap) descend(from int, yield func(i int) bool) bool {
 	return true
 }
 
+// setCodes sets first+i for every codes[i] that is wanted, without branches as
+// setWhere does.
+func (b *bitmap) setCodes(first int, codes []uint32, wanted uint32) {
+	for at := 0; at < len(codes); at += 64 {
+		var word uint64
+		for i, code := range codes[at:min(at+64, len(codes))] {
+			differ := uint64(code ^ wanted)
+			word |= (differ - 1) >> 63 << (i & 63)
+		}
+		b.words[(first+at)/64] |= word
+	}
+}
+
 // setWhere sets first+i for every values[i] that equals v, or for every other one.
 // first is a multiple of 64. It decides without branches: which values are equal
 // cannot be foreseen.

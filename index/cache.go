@@ -14,7 +14,9 @@ type Cache struct {
 	// Corrupt, when set before use, is told of every damaged page that is met.
 	Corrupt func(*CorruptError)
 
-	shards [cacheShards]cacheShard
+	// Matches have room of their own: a listing reads many pages for one row each,
+	// and would drive out what saves reading whole columns.
+	pages, matches [cacheShards]cacheShard
 }
 
 type cacheShard struct {
@@ -30,18 +32,22 @@ type cached struct {
 	data []byte
 }
 
-// NewCache makes a cache of at most bytes of pages.
+// NewCache makes a cache of at most bytes, three eighths of them for matches.
 func NewCache(bytes int64) *Cache {
 	c := new(Cache)
-	for i := range c.shards {
-		c.shards[i].pages = make(map[pageKey]*list.Element)
-		c.shards[i].max = bytes / cacheShards
+	for i := range cacheShards {
+		c.pages[i] = cacheShard{pages: make(map[pageKey]*list.Element), max: bytes * 5 / 8 / cacheShards}
+		c.matches[i] = cacheShard{pages: make(map[pageKey]*list.Element), max: bytes * 3 / 8 / cacheShards}
 	}
 	return c
 }
 
 func (c *Cache) shard(k pageKey) *cacheShard {
-	return &c.shards[(k.run*31+uint64(k.col)*7+uint64(k.sec)*3+uint64(k.page))%cacheShards]
+	shards := &c.pages
+	if k.sec == secMatches {
+		shards = &c.matches
+	}
+	return &shards[(k.run*31+uint64(k.col)*7+uint64(k.sec)*3+uint64(k.page))%cacheShards]
 }
 
 func (c *Cache) get(k pageKey) []byte {

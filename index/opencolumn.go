@@ -142,14 +142,11 @@ func (c *openColumnView) Count(code uint32) int {
 
 // mark implements marker.
 func (c *openColumnView) mark(codes []uint32, lo int, b *bitmap) {
-	for at := 0; at < b.n; at += PageRows {
-		for i, code := range c.codes.list.Page((lo+at)/PageRows, nil) {
-			if code == codes[0] || len(codes) > 1 && slices.Contains(codes, code) {
-				b.set(at + i)
-			}
+	for _, wanted := range codes {
+		for at := 0; at < b.n; at += PageRows {
+			b.setCodes(at, c.codes.list.Page((lo+at)/PageRows, nil), wanted)
 		}
 	}
-	b.trim()
 }
 
 func (c *openColumnView) Find(path string, terms []string) []uint32 {

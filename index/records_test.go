@@ -415,7 +415,7 @@ func TestCache(t *testing.T) {
 	for _, size := range []int64{0, 1, 16 * 1000, 1 << 20} {
 		c := NewCache(size)
 		for i := range 2000 {
-			k := pageKey{run: uint64(i % 7), col: uint16(i % 11), sec: section(1 + i%3), page: uint32(i)}
+			k := pageKey{run: uint64(i % 7), col: uint16(i % 11), sec: []section{secDict, secInts, secMatches}[i%3], page: uint32(i)}
 			want := bytes.Repeat([]byte{byte(i)}, i%500)
 			c.put(k, want)
 			c.put(k, []byte("another, which does not count"))
@@ -425,8 +425,11 @@ func TestCache(t *testing.T) {
 				t.Fatalf("size %d: the page put last is gone", size)
 			}
 		}
-		for i := range c.shards {
-			s := &c.shards[i]
+		for i := range 2 * cacheShards {
+			s := &c.pages[i%cacheShards]
+			if i >= cacheShards {
+				s = &c.matches[i%cacheShards]
+			}
 			var bytes int64
 			for e := s.order.Front(); e != nil; e = e.Next() {
 				bytes += int64(len(e.Value.(*cached).data)) + 128
@@ -437,7 +440,7 @@ func TestCache(t *testing.T) {
 		}
 	}
 	// The page asked for last outlives the one put in last.
-	c := NewCache(cacheShards * 2 * (128 + 10))
+	c := NewCache(cacheShards * (2*(128+10)*8/5 + 2))                                                    // room for two in each shard
 	key := func(i int) pageKey { return pageKey{run: 1, col: 1, sec: 1, page: uint32(i * cacheShards)} } // one shard
 	c.put(key(0), make([]byte, 10))
 	c.put(key(1), make([]byte, 10))
