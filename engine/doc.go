@@ -20,9 +20,11 @@
 //	query.go      listing, counting, series; visits.go sums over sessions
 //	slices.go     the rows of a view, read side by side; answers.go what queries
 //	              asked lately were answered
+//	scan.go       columns read row by row, or at many rows of a page at once
 //	counters.go   counters and their splits: counted.go what a row counts under,
-//	              tally.go and pairs.go adding up, partials.go what is kept of it by slice,
-//	              properties.go the list of what is counted
+//	              tallier.go the rows of a slice, tally.go and pairs.go adding up,
+//	              partials.go what is kept of it by slice, properties.go the list of
+//	              what is counted
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
 //	links.go      which ordinals name one person
 //	publicid.go   public event ids, which are cursors too

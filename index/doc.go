@@ -50,6 +50,14 @@
 // Keys of a run without a descriptor are left over from a crash and are removed
 // at open.
 //
+// # Finding rows
+//
+// A Matcher (match.go) goes through a part window by window, the condition first
+// that leaves the fewest rows. Where lists say which blocks a code is in, all
+// others are passed over; else the codes are compared as they are packed
+// (equal.go), and what was found in 65,536 rows is kept beside the pages
+// (matches.go). How many rows have a code the starts tell without a look at any.
+//
 // # Invariants
 //
 //	X1  A run's bytes are a function of its rows, its totals and nothing else.
