@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -16,13 +17,19 @@ import (
 // does it decode, whose is it, may they send so much; then the engine, and only
 // when that says durable, the answer.
 
-// A body may become thirty times as much memory when it is many tiny events. So
-// bodies of workBytes together are at work at once, which keeps the disk busy; the
+// A body becomes ten times as much memory, and many tiny events a hundred times. So
+// writes of workBytes together are at work at once, which keeps the disk busy; the
 // others wait as they were read, which the budget counts.
 const (
 	workBytes     = 2 << 20
-	workFreeBytes = 4 << 10 // a body up to this is not counted
+	workFreeBytes = 4 << 10 // a write up to this is not counted
+	workObject    = 48      // what a JSON object counts at least: its record has 20 times that
 )
+
+// workOf is what a body counts among the writes at work.
+func workOf(body []byte) int64 {
+	return min(int64(max(len(body), workObject*bytes.Count(body, []byte("{")))), workBytes/2)
+}
 
 // turnstile lets so many bytes in at once, in the order they come.
 type turnstile struct {
@@ -73,8 +80,7 @@ func (x *exchange) ingest() {
 			return
 		}
 	}
-	if n := int64(len(x.req.Body)); n > workFreeBytes {
-		n = min(n, workBytes/2)
+	if n := workOf(x.req.Body); n > workFreeBytes {
 		x.s.work.take(n)
 		defer x.s.work.give(n)
 	}

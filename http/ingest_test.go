@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,5 +30,25 @@ func TestTurnstile(t *testing.T) {
 	wg.Wait()
 	if most.Load() > room || s.left != room {
 		t.Errorf("%d inside at most, %d left in the end; there is room for %d", most.Load(), s.left, room)
+	}
+}
+
+// A write counts what it becomes in memory: bodies of many tiny events more than
+// their bytes, and none more than half of what may be at work.
+func TestWorkOf(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		want       int64
+	}{
+		{"nothing", "", 0},
+		{"a usual event", line(1), int64(len(line(1)))},
+		{"a thousand", strings.Repeat(line(1)+"\n", 1000), 1000 * int64(len(line(1))+1)},
+		{"tiny ones in little", strings.Repeat("{}\n", 1000), 1000 * workObject},
+		{"as many as there may be", strings.Repeat("{}\n", eventsMax), eventsMax * workObject},
+		{"a large one", strings.Repeat("x", eventsBodyMax), workBytes / 2},
+	} {
+		if got := workOf([]byte(c.body)); got != c.want {
+			t.Errorf("%s counts %d, want %d", c.name, got, c.want)
+		}
 	}
 }
