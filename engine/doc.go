@@ -44,8 +44,8 @@
 // into the site's open part, in memory by column; then they are published and
 // the waiters woken. At 65,536 rows the open part is sealed: written as a run,
 // which is index and rows in one, and its rows leave the log. Sixteen runs become
-// one of a million rows, and eight of those one of eight or nine million: the most
-// that are merged in the memory there is.
+// one of a million rows, and four of those one of four million: a merge of twice as
+// many would take 60 MiB.
 //
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the

@@ -105,7 +105,7 @@ func (o Options) withDefaults() Options {
 		o.MergeRuns = 16
 	}
 	if o.MergeRows == 0 {
-		o.MergeRows = 144 * o.SealRows
+		o.MergeRows = 80 * o.SealRows
 	}
 	return o
 }

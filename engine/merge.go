@@ -247,7 +247,7 @@ func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 // many; n is 0 when there are none. A run's order is the power of fan it has rows. At
 // most twice fan are merged, into at most most rows; runs of more than half of that
 // stay as they are. So do some small ones behind large ones, which would be written
-// again for little: all together must be a fifth of fan times the largest. fit says
+// again for little: all together must be at least fan/8 times the largest. fit says
 // how many of n runs from lo on may be one.
 func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo, n int) {
 	for limit := uint64(fan); ; limit *= uint64(fan) {
@@ -262,7 +262,7 @@ func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo,
 					sum, largest = sum+rows[lo+n], max(largest, rows[lo+n])
 					n++
 				}
-				if n < 2 || 5*sum < largest*uint64(fan) {
+				if n < 2 || 8*sum < largest*uint64(fan) {
 					continue
 				}
 				if n = fit(lo, n); n > 1 {

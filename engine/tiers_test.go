@@ -22,13 +22,13 @@ func TestPickRuns(t *testing.T) {
 		{"many: not all", repeat(40, 66*k), 0, 32},
 		{"small ones first", append(repeat(16, 66*k), repeat(20, 300)...), 16, 20},
 		{"behind large ones", append(repeat(3, 6*m), repeat(16, 66*k)...), 3, 16},
-		{"few behind large ones", append(repeat(2, 2*m), repeat(14, 66*k)...), 0, 0},
+		{"few behind a large one", append(repeat(1, 2*m), repeat(15, 66*k)...), 0, 0},
 		{"few large ones", repeat(15, 1100*k), 0, 0},
-		{"large ones, as many as may be", repeat(16, 1100*k), 0, 8},
+		{"large ones, as many as may be", repeat(16, 1100*k), 0, 4},
 		{"a large one in the middle", slices.Concat(repeat(10, 66*k), repeat(1, 6*m), repeat(10, 66*k)), 0, 0},
 		{"as large as it gets", repeat(40, 6*m), 0, 0},
 	} {
-		if lo, n := pickRuns(c.rows, 16, 9_437_184, all); lo != c.lo || n != c.n {
+		if lo, n := pickRuns(c.rows, 16, 5_242_880, all); lo != c.lo || n != c.n {
 			t.Errorf("%s: %d from %d, want %d from %d", c.name, n, lo, c.n, c.lo)
 		}
 	}
@@ -40,7 +40,7 @@ func TestPickRuns(t *testing.T) {
 // A site of 100 million events has tens of runs, and each event was written again
 // twice, also where merging comes late.
 func TestPickRunsOfManyEvents(t *testing.T) {
-	const fan, most, events = 16, 144 << 16, 100_000_000
+	const fan, most, events = 16, 80 << 16, 100_000_000
 	for _, behind := range []int{1, 7, 25} { // seals between looks at the runs
 		rng := rand.New(rand.NewPCG(uint64(behind), 1))
 		var rows []uint64

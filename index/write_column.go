@@ -22,7 +22,7 @@ const (
 
 	// listPass bounds the entries of the lists that are made in one pass over a
 	// column, and so its memory: 10 bytes for each.
-	listPass = 1 << 20
+	listPass = 1 << 19
 )
 
 // columnSource is one cell column of a source. Its cells are numbered from 1 in
