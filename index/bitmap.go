@@ -126,9 +126,14 @@ func (b *bitmap) descend(from int, yield func(i int) bool) bool {
 func (b *bitmap) setCodes(first int, codes []uint32, wanted uint32) {
 	for at := 0; at < len(codes); at += 64 {
 		var word uint64
-		for i, code := range codes[at:min(at+64, len(codes))] {
-			differ := uint64(code ^ wanted)
-			word |= (differ - 1) >> 63 << (i & 63)
+		if some := codes[at:]; len(some) >= 64 {
+			for i, code := range (*[64]uint32)(some) {
+				word |= (uint64(code^wanted) - 1) >> 63 << i
+			}
+		} else {
+			for i, code := range some {
+				word |= (uint64(code^wanted) - 1) >> 63 << (i & 63)
+			}
 		}
 		b.words[(first+at)/64] |= word
 	}

@@ -33,8 +33,11 @@ type Range struct {
 }
 
 // fewRows is how many rows a page are cheaper to look at one by one than all of
-// the page.
-const fewRows = 32
+// the page: in a run, where what was found before is kept, and in memory.
+const (
+	fewRows     = 32
+	fewOpenRows = 1024
+)
 
 // Matcher finds the rows of a part that satisfy every clause and range, in
 // either direction, window by window: rows that nobody asks for are not looked
@@ -43,6 +46,7 @@ const fewRows = 32
 type Matcher struct {
 	part   Part
 	rows   int
+	few    int // rows of a page that are looked at one by one
 	conds  []cond
 	none   bool // no row matches, whatever it holds
 	result bitmap
@@ -68,7 +72,10 @@ type cond interface {
 
 // NewMatcher looks up the terms of the clauses in p.
 func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
-	m := &Matcher{part: p, rows: p.Len()}
+	m := &Matcher{part: p, rows: p.Len(), few: fewOpenRows}
+	if _, sealed := p.(*runView); sealed {
+		m.few = fewRows
+	}
 	for i := range clauses {
 		c, never := newClauseCond(p, &clauses[i])
 		if never && !c.not {
@@ -269,7 +276,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 func (m *Matcher) window(lo, end int) *bitmap {
 	b := m.result.reset(end - lo)
 	m.conds[0].mark(m, lo, b)
-	few := fewRows * ((end - lo + PageRows - 1) / PageRows)
+	few := m.few * ((end - lo + PageRows - 1) / PageRows)
 	for _, c := range m.conds[1:] {
 		n := b.count()
 		if n == 0 {
