@@ -183,7 +183,7 @@ func (e *Engine) open() error {
 		e:      e,
 		ids:    newIDs(e.db, int(e.opts.Memory/4096)),
 		recent: newRecent(e.opts.Memory / 16),
-		seen:   newSeen(e.opts.Memory / 8),
+		seen:   newSeen(e.opts.Memory * 3 / 16),
 		caps:   newCaps(e.db, e.unread),
 		next:   make(map[*siteState]uint64),
 	}

@@ -55,27 +55,35 @@ func (r *Run) corrupt(what string) error {
 // load returns a page as open makes it of what is stored. Only pages that open has
 // accepted come into the cache, so what lies there need not be looked through
 // again.
-func (r *Run) load(k pageKey, open func([]byte) ([]byte, bool)) ([]byte, error) {
+func (r *Run) load(k pageKey, open func([]byte) ([]byte, bool)) (page []byte, err error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil
 	}
-	v, closer, err := r.db.Get(k.append(make([]byte, 0, 16)))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, r.corrupt(fmt.Sprintf("column %d section %d page %d is missing", k.col, k.sec, k.page))
+	ok := false
+	if err = r.read(k, func(b []byte) { page, ok = open(slices.Clone(b)) }); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
-	}
-	b := slices.Clone(v)
-	if err := closer.Close(); err != nil {
-		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
-	}
-	b, ok := open(b)
 	if !ok {
 		return nil, r.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", k.col, k.sec, k.page))
 	}
-	r.cache.put(k, b)
-	return b, nil
+	r.cache.put(k, page)
+	return page, nil
+}
+
+// read calls see with a page as it is stored, which is good until see returns.
+func (r *Run) read(k pageKey, see func([]byte)) error {
+	v, closer, err := r.db.Get(k.append(make([]byte, 0, 16)))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return r.corrupt(fmt.Sprintf("column %d section %d page %d is missing", k.col, k.sec, k.page))
+	}
+	if err != nil {
+		return fmt.Errorf("read run %d: %w", r.Run, err)
+	}
+	see(v)
+	if err := closer.Close(); err != nil {
+		return fmt.Errorf("read run %d: %w", r.Run, err)
+	}
+	return nil
 }
 
 // loadAny is for pages whose reader copes with anything.
@@ -123,11 +131,10 @@ func (r *Run) MayHold(term string) (bool, error) {
 	if held := r.filter.Load(); held != nil {
 		return filterHas((*held)[page], hash), nil
 	}
-	b, err := r.load(pageKey{run: r.Run, col: colFilter, page: uint32(page)}, loadAny)
-	if err != nil {
-		return false, err
-	}
-	return filterHas(b, hash), nil
+	// Pages of filters are asked for at random: none is worth keeping.
+	may := false
+	err = r.read(pageKey{run: r.Run, col: colFilter, page: uint32(page)}, func(b []byte) { may = filterHas(b, hash) })
+	return may, err
 }
 
 // HoldFilter reads the whole filter, so that MayHold need not look for its pages
