@@ -116,7 +116,7 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	// program itself adds some 20 MiB, so that a third of the 64 that are promised above
 	// the budget is left. A GOMEMLIMIT of the operator's own is left alone.
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(cfg.Memory) / 32 * 33)
+		debug.SetMemoryLimit(int64(cfg.Memory) / 32 * 35)
 	}
 
 	// Caught from here on, so that a signal during a long recovery ends it in order.
