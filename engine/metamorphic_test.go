@@ -328,8 +328,8 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 	cut, err := e.Counters(context.Background(), q)
 	askedOf(&cut, q.Metrics)
 	if err != nil || !slices.Equal(cut.Rows, got.Rows[q.Offset:end]) || cut.More != (end < len(got.Rows)) || cut.Count != got.Count {
-		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v", p.op, showCounterQuery(q), q.Offset, q.Limit,
-			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end])
+		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v of %d", p.op, showCounterQuery(q), q.Offset, q.Limit,
+			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end], got.Count)
 	}
 }
 

@@ -241,13 +241,17 @@ func (s *sealer) seal(batch []sealWork) error {
 				return err
 			}
 		}
+		// Readers have the runs before the log loses what it says of their rows: who
+		// looks into the log first sees it twice, not never.
+		for _, r := range runs {
+			r.site.sealedInto(index.NewRun(r.Descriptor, s.e.db, s.e.cache, format))
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, r := range runs {
-		r.site.sealedInto(index.NewRun(r.Descriptor, s.e.db, s.e.cache, format))
 		s.e.hot.Add(-int64(r.Rows))
 		s.e.stats.seals.Add(1)
 		s.e.merger.consider(r.site)
