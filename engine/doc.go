@@ -17,7 +17,8 @@
 //	merge.go      runs become fewer and larger ones
 //	where.go      from the conditions of a query to clauses of the index
 //	device.go     who an OpenPanel event is from; sightings.go what it asks for most
-//	query.go      listing, counting, series; visits.go sums over sessions
+//	query.go      listing and counting; series.go the same step by step; visits.go
+//	              sums over sessions
 //	slices.go     the rows of a view, read side by side; answers.go what queries
 //	              asked lately were answered
 //	scan.go       columns read row by row, or at many rows of a page at once

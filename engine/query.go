@@ -1,12 +1,10 @@
-// Queries over events: listing, counting, series.
+// Queries over events: listing and counting.
 
 package engine
 
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sort"
 	"time"
 
 	"cairn/engine/event"
@@ -258,6 +256,16 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 		t.Events, err = v.countEvents(b, w)
 		return t, err
 	}
+	events, all, err := v.distinct(b, w)
+	if err != nil {
+		return t, err
+	}
+	return Totals{events, uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())}, nil
+}
+
+// distinct finds the persons and sessions of the rows that satisfy w, and how many
+// rows that are.
+func (v *view) distinct(b budget, w *where) (events uint64, all *distinct, err error) {
 	type counts struct {
 		events uint64
 		distinct
@@ -283,14 +291,14 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 		return err
 	})
 	if err != nil {
-		return t, err
+		return 0, nil, err
 	}
-	all := &sums[0]
-	for i := 1; i < len(sums); i++ {
-		all.events += sums[i].events
+	all = new(distinct)
+	for i := range sums {
+		events += sums[i].events
 		all.union(&sums[i].distinct)
 	}
-	return Totals{all.events, uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())}, nil
+	return events, all, nil
 }
 
 // countEvents counts the rows that satisfy w: those of a part from what the index
@@ -326,86 +334,4 @@ func (v *view) countEvents(b budget, w *where) (n uint64, err error) {
 		n += sum
 	}
 	return n, err
-}
-
-func checkInterval(interval string) error {
-	switch interval {
-	case "minute", "hour", "day", "week", "month":
-		return nil
-	}
-	return fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
-}
-
-// Series implements API. Without from and to it spans the events there are.
-func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
-	if err := checkInterval(interval); err != nil {
-		return nil, err
-	}
-	v := e.state(q.Site.ID).view()
-	zone := "UTC"
-	if loc != nil {
-		zone = loc.String()
-	}
-	size := func(b []Bucket) int { return 32 * len(b) }
-	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(ctx, v, q, interval, loc) })
-	return slices.Clone(buckets), err
-}
-
-func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
-	w, err := plan(v, q.Where, q.From, q.To)
-	if err != nil {
-		return nil, err
-	}
-	b := e.budget(ctx)
-	from, to := q.From, q.To
-	if from == 0 || to == 0 {
-		first, last, any, err := v.span(b, w, event.IntTime)
-		if err != nil || !any {
-			return nil, err
-		}
-		if from == 0 {
-			from = first
-		}
-		if to == 0 {
-			to = last + 1
-		}
-	}
-	starts, ok := bucketTimes(from, to, interval, loc)
-	if !ok {
-		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, BucketsMax)
-	}
-	if len(starts) == 0 {
-		return nil, nil
-	}
-	buckets := make([]Bucket, len(starts))
-	countUsers, countSessions := q.Metrics.Has(MetricUsers), q.Metrics.Has(MetricSessions)
-	var users, sessions pairSet
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
-		part := p.get()
-		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		return func(row int) {
-			at := times.at(row)
-			i := sort.Search(len(starts), func(i int) bool { return starts[i] > at }) - 1
-			if i < 0 {
-				return
-			}
-			buckets[i].Events++
-			if countUsers {
-				users.add(i, uint64(person.at(row)))
-			}
-			if countSessions {
-				sessions.add(i, uint64(session.at(row)))
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	users.toRoots(v.site.links)
-	users.each(func(i int, _ uint64) { buckets[i].Users++ })
-	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })
-	for i := range buckets {
-		buckets[i].Time = starts[i]
-	}
-	return buckets, nil
 }

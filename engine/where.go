@@ -61,6 +61,14 @@ func (w *where) and(field string, terms ...string) *where {
 	return &narrow
 }
 
+// between is w at the times [from, to) alone, instead of its own.
+func (w *where) between(from, to int64) *where {
+	narrow := *w
+	narrow.timeFrom, narrow.timeTo = from, to
+	narrow.ranges = []index.Range{{Col: event.IntTime, From: from, To: to}}
+	return &narrow
+}
+
 // days restricts w to the days from..to, both inclusive, as counted.
 func (w *where) days(from, to int32) {
 	w.dayFrom, w.dayTo = int64(from), int64(to)+1

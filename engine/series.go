@@ -1,0 +1,171 @@
+// Series: events counted step by step, with the users and sessions of each.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"cairn/engine/event"
+)
+
+func checkInterval(interval string) error {
+	switch interval {
+	case "minute", "hour", "day", "week", "month":
+		return nil
+	}
+	return fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
+}
+
+// Series implements API. Without from and to it spans the events there are.
+func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+	if err := checkInterval(interval); err != nil {
+		return nil, err
+	}
+	v := e.state(q.Site.ID).view()
+	zone := "UTC"
+	if loc != nil {
+		zone = loc.String()
+	}
+	size := func(b []Bucket) int { return 32 * len(b) }
+	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(ctx, v, q, interval, loc) })
+	return slices.Clone(buckets), err
+}
+
+func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return nil, err
+	}
+	b := e.budget(ctx)
+	from, to := q.From, q.To
+	if from == 0 || to == 0 {
+		first, last, any, err := v.span(b, w, event.IntTime)
+		if err != nil || !any {
+			return nil, err
+		}
+		if from == 0 {
+			from = first
+		}
+		if to == 0 {
+			to = last + 1
+		}
+	}
+	starts, ok := bucketTimes(from, to, interval, loc)
+	if !ok {
+		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, BucketsMax)
+	}
+	if len(starts) == 0 {
+		return nil, nil
+	}
+	buckets := make([]Bucket, len(starts))
+	for i := range buckets {
+		buckets[i].Time = starts[i]
+	}
+	if err := v.countBuckets(b, w, starts, buckets); err != nil {
+		return nil, err
+	}
+	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+		return buckets, nil
+	}
+	// Pairs of a bucket and a person or session are as many as there are events, at
+	// the most. So that memory is bounded, so are those that are told apart at a time.
+	most := 2 * uint64(e.opts.HotEvents)
+	for i := 0; i < len(buckets); {
+		j, events := i, uint64(0)
+		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= most); j++ {
+			events += buckets[j].Events
+		}
+		end := to
+		if j < len(starts) {
+			end = starts[j]
+		}
+		if events > 0 {
+			if err := v.tellApart(b, w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j]); err != nil {
+				return nil, err
+			}
+		}
+		i = j
+	}
+	return buckets, nil
+}
+
+// bucketAt returns a function that finds the bucket a time is in, -1 for none.
+func bucketAt(starts []int64) func(at int64) int {
+	last := 0 // most times are in the bucket of the one before
+	return func(at int64) int {
+		if at < starts[last] || last+1 < len(starts) && at >= starts[last+1] {
+			i := sort.Search(len(starts), func(i int) bool { return starts[i] > at }) - 1
+			if i < 0 {
+				return -1
+			}
+			last = i
+		}
+		return last
+	}
+}
+
+// countBuckets counts the events of each bucket.
+func (v *view) countBuckets(b budget, w *where, starts []int64, buckets []Bucket) error {
+	sums, err := gather(b, w, v.slices(), func(r *reader, s *slice, events *[]uint64) error {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		if *events == nil {
+			*events = make([]uint64, len(starts))
+		}
+		times, bucket := newRowInts(vp.get().Ints(event.IntTime)), bucketAt(starts)
+		err = r.each(s, func(rows []int32) {
+			for _, at := range times.of(rows) {
+				if i := bucket(at); i >= 0 {
+					(*events)[i]++
+				}
+			}
+		})
+		if err == nil {
+			err = vp.err()
+		}
+		return err
+	})
+	for _, events := range sums {
+		for i, n := range events {
+			buckets[i].Events += n
+		}
+	}
+	return err
+}
+
+// tellApart fills in the users and sessions of buckets, to which all rows that
+// satisfy w belong.
+func (v *view) tellApart(b budget, w *where, starts []int64, buckets []Bucket) error {
+	if len(buckets) == 1 {
+		_, all, err := v.distinct(b, w)
+		if err == nil {
+			buckets[0].Users, buckets[0].Sessions = uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())
+		}
+		return err
+	}
+	var users, sessions pairSet
+	bucket := bucketAt(starts)
+	err := v.eachRow(b, w, func(p *viewPart) func(int) {
+		part := p.get()
+		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+		return func(row int) {
+			if i := bucket(times.at(row)); i >= 0 {
+				users.add(i, uint64(person.at(row)))
+				sessions.add(i, uint64(session.at(row)))
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	users.toRoots(v.site.links)
+	users.each(func(i int, _ uint64) { buckets[i].Users++ })
+	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })
+	return nil
+}
