@@ -65,18 +65,21 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 	for i := range buckets {
 		buckets[i].Time = starts[i]
 	}
+	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+		return buckets, v.countBuckets(b, w, starts, buckets)
+	}
+	// Pairs of a bucket and a person or session may be as many as there are events.
+	// So that memory is bounded, so are those that are told apart at a time.
+	most := 2 * e.opts.HotEvents
+	if all, err := v.tellApart(b, w, starts, buckets, most); all || err != nil {
+		return buckets, err
+	}
 	if err := v.countBuckets(b, w, starts, buckets); err != nil {
 		return nil, err
 	}
-	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
-		return buckets, nil
-	}
-	// Pairs of a bucket and a person or session are as many as there are events, at
-	// the most. So that memory is bounded, so are those that are told apart at a time.
-	most := 2 * uint64(e.opts.HotEvents)
 	for i := 0; i < len(buckets); {
 		j, events := i, uint64(0)
-		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= most); j++ {
+		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= uint64(most)); j++ {
 			events += buckets[j].Events
 		}
 		end := to
@@ -84,13 +87,27 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 			end = starts[j]
 		}
 		if events > 0 {
-			if err := v.tellApart(b, w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j]); err != nil {
+			if err := v.distinguishBuckets(b, w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
 				return nil, err
 			}
 		}
 		i = j
 	}
 	return buckets, nil
+}
+
+// distinguishBuckets fills in the users and sessions of buckets of at most most
+// events together, or of one bucket. All rows that satisfy w belong to them.
+func (v *view) distinguishBuckets(b budget, w *where, starts []int64, buckets []Bucket, most int) error {
+	if len(buckets) > 1 {
+		_, err := v.tellApart(b, w, starts, buckets, most)
+		return err
+	}
+	_, all, err := v.distinct(b, w)
+	if err == nil {
+		buckets[0].Users, buckets[0].Sessions = uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())
+	}
+	return err
 }
 
 // bucketAt returns a function that finds the bucket a time is in, -1 for none.
@@ -131,41 +148,43 @@ func (v *view) countBuckets(b budget, w *where, starts []int64, buckets []Bucket
 		}
 		return err
 	})
-	for _, events := range sums {
-		for i, n := range events {
-			buckets[i].Events += n
+	for i := range buckets {
+		buckets[i].Events = 0
+		for _, events := range sums {
+			if events != nil {
+				buckets[i].Events += events[i]
+			}
 		}
 	}
 	return err
 }
 
-// tellApart fills in the users and sessions of buckets, to which all rows that
-// satisfy w belong.
-func (v *view) tellApart(b budget, w *where, starts []int64, buckets []Bucket) error {
-	if len(buckets) == 1 {
-		_, all, err := v.distinct(b, w)
-		if err == nil {
-			buckets[0].Users, buckets[0].Sessions = uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())
-		}
-		return err
-	}
+// tellApart counts the events, users and sessions of buckets, unless there are more
+// than most pairs of a bucket and one of these: all is false then.
+func (v *view) tellApart(b budget, w *where, starts []int64, buckets []Bucket, most int) (all bool, err error) {
 	var users, sessions pairSet
-	bucket := bucketAt(starts)
-	err := v.eachRow(b, w, func(p *viewPart) func(int) {
+	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
+	err = v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
-			if i := bucket(times.at(row)); i >= 0 {
-				users.add(i, uint64(person.at(row)))
-				sessions.add(i, uint64(session.at(row)))
+			i := bucket(times.at(row))
+			if i < 0 || max(users.n, sessions.n) > most {
+				return
 			}
+			events[i]++
+			users.add(i, uint64(person.at(row)))
+			sessions.add(i, uint64(session.at(row)))
 		}
 	})
-	if err != nil {
-		return err
+	if err != nil || max(users.n, sessions.n) > most {
+		return false, err
 	}
 	users.toRoots(v.site.links)
+	for i := range buckets {
+		buckets[i].Totals = Totals{Events: events[i]}
+	}
 	users.each(func(i int, _ uint64) { buckets[i].Users++ })
 	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })
-	return nil
+	return true, nil
 }
