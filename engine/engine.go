@@ -187,7 +187,7 @@ func (e *Engine) open() error {
 		caps:   newCaps(e.db, e.unread),
 		next:   make(map[*siteState]uint64),
 	}
-	seq.ids.filter = newIDFilter(e.opts.Memory / 32)
+	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
 	if err := seq.ids.filter.load(e.db); err != nil {
 		return err
 	}
