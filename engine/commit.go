@@ -48,8 +48,10 @@ type sequencer struct {
 	e         *Engine
 	ids       *ids
 	recent    *recent
-	seen      *seen
-	spans     []span // where the message id at hand may be
+	filters   *heldFilters
+	unknown   []*submitted // events of a request whose message ids are not among the newest
+	idHashes  []uint64     // of their ids
+	maybe     []int32      // which of these a run may hold
 	caps      *caps
 	next      map[*siteState]uint64                      // seq of the next event
 	since     int                                        // events since the ids were written
@@ -148,10 +150,8 @@ func (s *sequencer) take(g *group, sub *submission) {
 	}
 	// What is read from sealed rows is read first: where they are damaged the request
 	// is refused, nothing of it being placed, and all others go on.
-	for i := range sub.events {
-		if sub.err = s.findOriginal(&sub.events[i]); sub.err != nil {
-			return
-		}
+	if sub.err = s.findOriginals(sub); sub.err != nil {
+		return
 	}
 	for i := range sub.events {
 		if err := s.place(g, sub, &sub.events[i]); err != nil {
@@ -168,50 +168,13 @@ func (s *sequencer) nextSeq(site *siteState) uint64 {
 	return max(1, s.next[site])
 }
 
-// findOriginal looks for the event in the log that has ev's message id.
-func (s *sequencer) findOriginal(ev *submitted) (err error) {
-	e, site := ev.event, ev.site
-	if e.MessageID == "" {
-		return nil
-	}
-	ev.hi, ev.lo = s.recent.hash(site.id, e.Dialect, e.MessageID)
-	if ev.original = s.findRecent(ev, s.nextSeq(site)); ev.original != 0 || len(s.spans) == 0 {
-		return nil
-	}
-	ev.original, err = s.e.findIn(site, e, s.spans)
-	return err
-}
-
-// findRecent looks for ev's message id in memory; next is the seq after the newest
-// event. Without finding it, it leaves in s.spans where else the id may be.
-func (s *sequencer) findRecent(ev *submitted, next uint64) (seq uint64) {
-	s.spans = s.seen.spans(s.spans[:0], ev.site.id, ev.hi, next)
-	if len(s.spans) == 0 {
-		return 0 // as for nearly every id
-	}
-	covered := s.recent.covers(ev.site.id, next)
-	if s.spans[0].to > covered {
-		if seq = s.recent.find(ev.hi, ev.lo); seq != 0 {
-			return seq
-		}
-	}
-	older := s.spans[:0]
-	for _, p := range s.spans {
-		if p.to = min(p.to, covered); p.from < p.to {
-			older = append(older, p)
-		}
-	}
-	s.spans = older
-	return 0
-}
-
 func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	e, site := ev.event, ev.site
 	next := s.nextSeq(site)
 	if e.MessageID != "" {
 		seq := ev.original
 		if seq == 0 {
-			seq = s.findRecent(ev, next) // of the same request
+			seq = s.recent.find(ev.hi, ev.lo) // of the same request
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq
@@ -228,7 +191,6 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	}
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
-		s.seen.add(site.id, ev.hi, next)
 	}
 	sg := g.of(site, next)
 	ev.begins = p.session == next

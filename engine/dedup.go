@@ -1,5 +1,5 @@
-// Message ids that were there before: the newest exactly, many more by a filter,
-// all within the time they are remembered from parts and runs.
+// Message ids that were there before: the newest exactly. Those older are in parts
+// in memory and in runs, see dedup_find.go.
 
 package engine
 

@@ -1,90 +1,245 @@
-// Finding an event by its message id in the parts of a site.
+// Finding the events that came before with the message ids of a request: among the
+// newest, in parts in memory, and in runs, whose filters are held in memory.
 
 package engine
 
 import (
-	"cmp"
-	"slices"
+	"time"
 
 	"cairn/engine/event"
 	"cairn/index"
 )
 
-// holdFilters keeps in memory the filters of the newest runs there are when the
-// store is opened: of their message ids nothing else knows yet. At most about bytes
-// of them, and of small runs none.
-func (e *Engine) holdFilters(bytes int64) error {
-	since := e.now().Add(-e.opts.Dedup).UnixMilli()
-	var runs []*index.Run
-	for _, s := range e.allSites() {
-		for _, r := range s.sealed() {
-			if r.ReceivedMax >= since && r.Rows >= uint64(e.opts.SealRows)/2 {
-				runs = append(runs, r)
+// findOriginals finds the events in the log that have the message ids of a
+// submission's events, within the time they are remembered. All are looked for in one
+// part before the next: that is several times as fast as part after part for each.
+func (s *sequencer) findOriginals(sub *submission) error {
+	s.unknown = s.unknown[:0]
+	for i := range sub.events {
+		ev := &sub.events[i]
+		if id := ev.event.MessageID; id != "" {
+			ev.hi, ev.lo = s.recent.hash(ev.site.id, ev.event.Dialect, id)
+			if ev.original = s.recent.find(ev.hi, ev.lo); ev.original == 0 {
+				s.unknown = append(s.unknown, ev)
 			}
 		}
 	}
-	slices.SortFunc(runs, func(a, b *index.Run) int { return cmp.Compare(b.ReceivedMax, a.ReceivedMax) })
-	for _, r := range runs {
-		n, err := r.HoldFilter()
-		if err != nil {
+	defer func() { s.unknown = emptied(s.unknown, memoryEventsKept) }()
+	for rest := s.unknown; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].site == rest[0].site { // mostly all
+			n++
+		}
+		if err := s.findOlder(rest[0].site, rest[:n]); err != nil {
 			return err
 		}
-		if bytes -= int64(n); bytes <= 0 {
-			break
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// findOlder looks for originals of a site's events in what is older than what recent
+// remembers, the newest part first.
+func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
+	covered := s.recent.covers(site.id, max(1, s.next[site]))
+	if covered <= 1 {
+		return nil
+	}
+	since := events[0].event.Received - s.e.opts.Dedup.Milliseconds() // they came together
+	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
+	for _, p := range site.unsealed(covered) {
+		for _, ev := range events {
+			if err := ev.findIn(p, since); err != nil {
+				return err
+			}
+		}
+	}
+	runs := site.sealed()
+	if len(runs) == 0 || runs[0].First >= covered {
+		return nil
+	}
+	s.idHashes = s.idHashes[:0]
+	for _, ev := range events {
+		s.idHashes = append(s.idHashes, ev.idHash)
+	}
+	now := time.Now()
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := runs[i]
+		if r.First >= covered || r.ReceivedMax < since {
+			continue
+		}
+		if err := s.askFilter(site, r, now); err != nil {
+			return err
+		}
+		if len(s.maybe) == 0 {
+			continue
+		}
+		view := r.In(s.filters.pages).View()
+		for _, k := range s.maybe {
+			if err := events[k].findIn(view, since); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// findIn looks for an event with e's message id in parts of the site's log, newest
-// first, within the time message ids are remembered. It returns its seq, 0 when there
-// is none.
-func (e *Engine) findIn(site *siteState, ev *event.Event, spans []span) (uint64, error) {
-	since := ev.Received - e.opts.Dedup.Milliseconds()
-	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
-	for _, p := range site.unsealed(spans[0].to) {
-		if !overlap(spans, p.First(), p.First()+uint64(p.Len())) {
-			continue
+// askFilter leaves in s.maybe which of s.idHashes, by number, a run may hold.
+func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) error {
+	s.maybe = s.maybe[:0]
+	filter, err := s.filters.of(site, r, now)
+	if err != nil {
+		return err
+	}
+	if filter != nil {
+		if s.maybe = filter.MayHold(s.maybe, s.idHashes); !filter.Folded() {
+			return nil
 		}
-		if seq, err := findMessage(p, ev, since); seq != 0 || err != nil {
-			return seq, err
+	} else {
+		for k := range s.idHashes {
+			s.maybe = append(s.maybe, int32(k))
 		}
 	}
-	runs := site.sealed()
-	for i := len(runs) - 1; i >= 0; i-- {
-		r := runs[i]
-		if r.ReceivedMax < since || !overlap(spans, r.First, r.Last()+1) {
-			continue
-		}
-		if maybe, err := r.MayHold(ev.MessageID); err != nil {
-			return 0, err
-		} else if !maybe {
-			continue
-		}
-		if seq, err := findMessage(r.View(), ev, since); seq != 0 || err != nil {
-			return seq, err
+	some := s.maybe
+	s.maybe = s.maybe[:0]
+	for _, k := range some {
+		if may, err := r.MayHold(s.idHashes[k]); err != nil {
+			return err
+		} else if may {
+			s.maybe = append(s.maybe, k)
 		}
 	}
-	return 0, nil
+	return nil
 }
 
-// overlap says whether one of the spans has a seq of from, from+1, … before to.
-func overlap(spans []span, from, to uint64) bool {
-	return slices.ContainsFunc(spans, func(s span) bool { return s.from < to && from < s.to })
-}
-
-// findMessage looks for the newest event of a part with e's message id, if that
-// was received since.
-func findMessage(p index.Part, ev *event.Event, since int64) (seq uint64, err error) {
+// findIn looks for the newest event of a part that has the message id of ev, unless it
+// is found already. One that was received before since is none.
+func (ev *submitted) findIn(p index.Part, since int64) error {
+	if ev.original != 0 {
+		return nil
+	}
+	id := []string{ev.event.MessageID}
+	if col := p.Column(event.FieldMessageID); col == nil || len(col.Find("", id)) == 0 { // as nearly always
+		return p.Err()
+	}
 	received := p.Ints(event.IntReceived)
 	index.NewMatcher(p, []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{ev.MessageID}}}},
-		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
+		{Any: []index.Alt{{Field: event.FieldMessageID, Terms: id}}},
+		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.event.Dialect)}}}},
 	}, nil).Descend(p.Len()-1, func(row int) bool {
 		if received.At(row) >= since {
-			seq = p.First() + uint64(row)
+			ev.original = p.First() + uint64(row)
 		}
 		return false
 	})
-	return seq, p.Err()
+	if err := p.Err(); err != nil {
+		ev.original = 0
+		return err
+	}
+	return nil
+}
+
+// heldFilters are the filters in memory of the runs that are asked for message ids: a
+// new id, which nearly every one is, is then looked for in one run of hundreds. Each
+// run is asked as often as the next, so what is held stays while the run is asked. Where
+// there is no room for one more, the largest are folded to half their size; where all
+// are, pages of those that are not held are read, one for each id. It belongs to the
+// sequencer.
+type heldFilters struct {
+	max, bytes int64
+	runs       map[uint64]*heldFilter
+	swept      time.Time
+	full       time.Time    // when room was looked for in vain
+	pages      *index.Cache // of the runs that are looked into: queries have no use for them
+	took       func(bytes int64)
+}
+
+type heldFilter struct {
+	*index.Filter
+	site  *siteState
+	asked time.Time
+}
+
+const (
+	filterIdle     = time.Minute // nobody asks a filter that was not asked for so long
+	filterRetry    = time.Second // between two looks for what can go, or be folded
+	filterOverhead = 256         // bytes a held filter takes besides
+)
+
+// newHeldFilters makes room for filters and, a tenth more, for pages of runs. took is
+// told how many bytes the filters take, whenever that changes.
+func newHeldFilters(bytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
+	pages := index.NewCache(bytes / 10)
+	pages.Corrupt, pages.Lookups = corrupt, true
+	return &heldFilters{max: bytes, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
+}
+
+// of returns the filter of a site's run, nil when there is no room to hold it.
+func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.Filter, error) {
+	f := h.runs[r.Run]
+	if f == nil {
+		h.sweep(now)
+		if room := r.FilterBytesMax() + filterOverhead; h.bytes+room > h.max && !h.makeRoom(room, now) {
+			return nil, nil
+		}
+		filter, err := r.Filter()
+		if err != nil {
+			return nil, err
+		}
+		f = &heldFilter{Filter: filter, site: site}
+		h.runs[r.Run] = f
+		h.bytes += filter.Bytes() + filterOverhead
+		h.took(h.bytes)
+	}
+	f.asked = now
+	return f.Filter, nil
+}
+
+// sweep lets go of the filters of runs that are no more or that nobody asks.
+func (h *heldFilters) sweep(now time.Time) {
+	if now.Sub(h.swept) < filterRetry {
+		return
+	}
+	h.swept = now
+	live := make(map[uint64]bool)
+	sites := make(map[*siteState]bool)
+	for _, f := range h.runs {
+		if !sites[f.site] {
+			sites[f.site] = true
+			for _, r := range f.site.sealed() {
+				live[r.Run] = true
+			}
+		}
+	}
+	for run, f := range h.runs {
+		if !live[run] || now.Sub(f.asked) >= filterIdle {
+			h.bytes -= f.Bytes() + filterOverhead
+			delete(h.runs, run)
+		}
+	}
+	h.took(h.bytes)
+}
+
+// makeRoom folds filters, and says whether there is then room for so many bytes.
+func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
+	if now.Sub(h.full) < filterRetry {
+		return false
+	}
+	for h.bytes+bytes > h.max {
+		var largest *heldFilter
+		for _, f := range h.runs {
+			if !f.Folded() && (largest == nil || f.Bytes() > largest.Bytes()) {
+				largest = f
+			}
+		}
+		if largest == nil {
+			h.full = now
+			break
+		}
+		before := largest.Bytes()
+		largest.Filter = largest.Fold()
+		h.bytes += largest.Bytes() - before
+	}
+	h.took(h.bytes)
+	return h.bytes+bytes <= h.max
 }

@@ -19,7 +19,6 @@ import (
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -180,12 +179,12 @@ func (e *Engine) open() error {
 	e.owners = newOwners(int(e.opts.Memory >> 14))
 	e.sightings = newSightings(int(e.opts.Memory >> 13))
 	seq := &sequencer{
-		e:      e,
-		ids:    newIDs(e.db, int(e.opts.Memory/4096)),
-		recent: newRecent(e.opts.Memory / 16),
-		seen:   newSeen(e.opts.Memory * 3 / 16),
-		caps:   newCaps(e.db, e.unread),
-		next:   make(map[*siteState]uint64),
+		e:       e,
+		ids:     newIDs(e.db, int(e.opts.Memory/32)),
+		recent:  newRecent(e.opts.Memory / 16),
+		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.shareCache),
+		caps:    newCaps(e.db, e.unread),
+		next:    make(map[*siteState]uint64),
 	}
 	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
 	if err := seq.ids.filter.load(e.db); err != nil {
@@ -199,9 +198,6 @@ func (e *Engine) open() error {
 		e.state(s.ID)
 	}
 	if err := e.replay(seq); err != nil {
-		return err
-	}
-	if err := e.holdFilters(e.opts.Memory / 16); err != nil {
 		return err
 	}
 	if total := e.total(); total < e.hwm.events {
@@ -225,6 +221,13 @@ func (e *Engine) open() error {
 	return nil
 }
 
+// shareCache leaves to the page cache what filters of message ids do not take: they
+// are large where tens of millions of events came in a day, and save more there.
+func (e *Engine) shareCache(filters int64) {
+	all := e.opts.Memory / 4
+	e.cache.Resize(max(all*3/8, all-max(0, filters-all/2)))
+}
+
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
@@ -234,7 +237,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		fail:  e.fail,
 	}
 	mem := uint64(e.opts.Memory)
-	memTable := max(mem/16, 64<<10)
+	memTable := max(mem*3/64, 64<<10)
 	opts := &pebble.Options{
 		FS:                          fs,
 		FormatMajorVersion:          formatVersion,
@@ -246,9 +249,6 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		MaxOpenFiles:                1000,
 		WALBytesPerSync:             512 << 10,
 		Logger:                      pebbleLogger{e},
-	}
-	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	opts.EventListener = &pebble.EventListener{
@@ -357,7 +357,6 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			hi, lo := seq.recent.hash(s.id, ev.Dialect, ev.MessageID)
 			if seq.recent.find(hi, lo) == 0 {
 				seq.recent.add(s.id, hi, lo, n)
-				seq.seen.add(s.id, hi, n)
 			}
 		}
 		s.last = n

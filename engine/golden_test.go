@@ -33,7 +33,7 @@ var (
 const (
 	goldenStore   = "testdata/store-v1"
 	goldenAnswers = "testdata/store-v1.ndjson"
-	goldenMost    = 200 << 10 // bytes of the store
+	goldenMost    = 256 << 10 // bytes of the store
 )
 
 func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {

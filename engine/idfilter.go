@@ -4,6 +4,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"math/bits"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -13,7 +14,7 @@ import (
 // and Pebble is asked, as it would be without it.
 type idFilter struct {
 	seed   maphash.Seed
-	layers [][]uint64 // each twice the one before, in lines of 8 words
+	layers [][]uint64 // each twice the one before, up to an eighth of all; in lines of 8 words
 	free   int        // ids the newest layer still takes
 	max    int        // words in all
 	words  int
@@ -47,7 +48,7 @@ func (f *idFilter) add(key []byte) {
 		return
 	}
 	if f.free == 0 {
-		lines := filterFirstLine << len(f.layers)
+		lines := min(filterFirstLine<<len(f.layers), max(filterFirstLine, 1<<bits.Len(uint(f.max/filterLine/16))))
 		if f.words+lines*filterLine > f.max {
 			f.full, f.layers = true, nil
 			return

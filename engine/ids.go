@@ -44,22 +44,26 @@ type live struct {
 	last    int64 // event time of its newest event
 }
 
-// ids is the table. It belongs to the sequencer. At most about 2×max entries are
-// in memory; the rest lie in Pebble.
+// ids is the table. It belongs to the sequencer. All entries lie in Pebble but those
+// that have changed since they were last written; those asked for lately are in memory,
+// the very latest as they are and more of them packed.
 type ids struct {
 	filter *idFilter // of every id there is; nil = none is kept
 	db     pebble.Reader
-	max    int
+	max    int // entries of hot that stay when there is no need for them
 	hot    map[string]*known
-	cold   map[string]*known
-	dirty  int
+	pack   *idPack
 	upTo   map[uint32]uint64 // newest seq learnt, by site
 	key    []byte
 }
 
-func newIDs(db pebble.Reader, max int) *ids {
-	return &ids{db: db, max: max, hot: make(map[string]*known), cold: make(map[string]*known), upTo: make(map[uint32]uint64)}
+// newIDs makes a table with about so many bytes of memory for entries that are written.
+func newIDs(db pebble.Reader, bytes int) *ids {
+	return &ids{db: db, max: bytes / idBytes, hot: make(map[string]*known), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64)}
 }
+
+// idBytes is about twice what an entry takes that is not packed.
+const idBytes = 512
 
 // idKey appends the key of an id.
 func idKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
@@ -78,10 +82,8 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 	if k := t.hot[string(t.key)]; k != nil {
 		return k, nil
 	}
-	if k := t.cold[string(t.key)]; k != nil {
-		delete(t.cold, string(t.key))
-		t.hot[string(t.key)] = k
-		return k, nil
+	if v := t.pack.get(t.key); v != nil {
+		return t.found(v)
 	}
 	if t.filter != nil && !t.filter.maybe(t.key) {
 		return nil, nil
@@ -94,6 +96,11 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 		return nil, fmt.Errorf("read id: %w", err)
 	}
 	defer closer.Close()
+	return t.found(v)
+}
+
+// found takes in the stored form of the entry get has looked for.
+func (t *ids) found(v []byte) (*known, error) {
 	k, err := parseKnown(v)
 	if err != nil {
 		return nil, err
@@ -109,15 +116,8 @@ func (t *ids) add(ord uint64) *known {
 	if t.filter != nil {
 		t.filter.add(t.key)
 	}
-	t.mark(k)
+	k.dirty = true
 	return k
-}
-
-func (t *ids) mark(k *known) {
-	if !k.dirty {
-		k.dirty = true
-		t.dirty++
-	}
 }
 
 func (t *ids) getOrAdd(site uint32, kind byte, dialect byte, id string, ord uint64) (*known, error) {
@@ -276,7 +276,7 @@ func (t *ids) join(p *place, anon *known, person uint64) {
 		return
 	}
 	anon.linked = true
-	t.mark(anon)
+	anon.dirty = true
 	if anon.ord != person {
 		p.links = append(p.links, link{anon.ord, person})
 	}
@@ -345,7 +345,7 @@ func (t *ids) follow(v *visit, p *place, time int64) {
 	} else {
 		v.of.live[v.at] = v.live
 	}
-	t.mark(v.of)
+	v.of.dirty = true
 }
 
 // keepsSessions says whether the engine gives events like e a session.
@@ -379,27 +379,21 @@ func namesSessions(e *event.Event) bool { return e.Dialect == event.Opentracker 
 // the batch is in Pebble, evict may follow.
 func (t *ids) flush(w *pebble.Batch) error {
 	var keys []string
-	for _, m := range []map[string]*known{t.hot, t.cold} {
-		for key, k := range m {
-			if k.dirty {
-				keys = append(keys, key)
-			}
+	for key, k := range t.hot {
+		if k.dirty {
+			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys) // sorted operations cost Pebble less
 	var v []byte
 	for _, key := range keys {
 		k := t.hot[key]
-		if k == nil {
-			k = t.cold[key]
-		}
 		v = k.append(v[:0])
 		if err := w.Set([]byte(key), v, nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)
 		}
 		k.dirty = false
 	}
-	t.dirty = 0
 	for site, seq := range t.upTo {
 		if err := w.Set(idsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)
@@ -409,13 +403,15 @@ func (t *ids) flush(w *pebble.Batch) error {
 	return nil
 }
 
-// evict forgets what was not asked for lately. Nothing may be dirty, and the
-// last flush must be in Pebble.
+// evict packs what there is. Nothing may be dirty, and the last flush must be in Pebble.
 func (t *ids) evict() {
-	if len(t.hot) > t.max {
-		t.cold = t.hot
-		t.hot = make(map[string]*known)
+	if len(t.hot) <= t.max {
+		return
 	}
+	for key, k := range t.hot {
+		t.pack.put(key, k)
+	}
+	clear(t.hot)
 }
 
 const (

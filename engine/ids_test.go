@@ -2,7 +2,9 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"cairn/engine/event"
@@ -58,11 +60,10 @@ func FuzzKnown(f *testing.F) {
 	})
 }
 
-// The table keeps at most two generations in memory, and what it drops it reads
-// back as it was.
+// What the table packs, and what it drops altogether, it reads back as it was.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := memoryDB(t)
-	small, large := newIDs(db, 10), newIDs(noKeys{}, 1<<30)
+	small, large := newIDs(db, 2*idBytes), newIDs(noKeys{}, 1<<40)
 	session := 0
 	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {
@@ -98,9 +99,12 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			t.Fatalf("the ids are written up to %d, %v; want %d", upTo, err, seq)
 		}
 		small.evict()
-		if n := len(small.hot); n > 10 {
+		if n := len(small.hot); n > 2 {
 			t.Fatalf("%d ids are hot after eviction", n)
 		}
+	}
+	if packed := len(small.pack.new.at) + len(small.pack.old.at); packed == 0 || packed >= len(large.hot) {
+		t.Errorf("%d of %d ids are packed: some should be, and some not", packed, len(large.hot))
 	}
 	for key, k := range large.hot {
 		v, closer, err := db.Get([]byte(key))
@@ -111,6 +115,35 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			_ = closer.Close()
 		}
 	}
+}
+
+// A pack tells the newest of what it was given, or nothing, and keeps to its size.
+func TestIDPack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newIDPack(rapid.IntRange(0, 2000).Draw(t, "bytes"))
+		newest := map[string]*known{}
+		for i := range rapid.IntRange(0, 300).Draw(t, "puts") {
+			key := fmt.Sprint("id", rapid.IntRange(0, 60).Draw(t, "id"))
+			k := &known{ord: uint64(i)}
+			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
+				k.live = append(k.live, live{id: strings.Repeat("x", rapid.IntRange(0, 90).Draw(t, "length"))})
+			}
+			p.put(key, k)
+			newest[key] = k
+			if got := p.get([]byte(key)); !bytes.Equal(got, k.append(nil)) {
+				t.Fatalf("%s was put as %x, and is %x", key, k.append(nil), got)
+			}
+			if most := p.max + 400; len(p.new.bytes) > most || len(p.old.bytes) > most {
+				t.Fatalf("halves of %d and %d bytes, %d are wanted", len(p.new.bytes), len(p.old.bytes), p.max)
+			}
+		}
+		for n := range 70 {
+			key := fmt.Sprint("id", n)
+			if got := p.get([]byte(key)); got != nil && (newest[key] == nil || !bytes.Equal(got, newest[key].append(nil))) {
+				t.Fatalf("%s is %x", key, got)
+			}
+		}
+	})
 }
 
 // Stored links come back in order, each at the event that made it.

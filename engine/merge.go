@@ -6,7 +6,6 @@ package engine
 import (
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -190,10 +189,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	m.e.stats.merges.Add(1)
 	m.e.stats.mergedEvents.Add(d.Rows)
 	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
-	if slices.ContainsFunc(old, (*index.Run).HoldsFilter) {
-		_, err = r.HoldFilter()
-	}
-	return true, err
+	return true, nil
 }
 
 // room says whether the disk has room for the runs once more.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/index"
 )
 
 // Memory is all that one request needs in the engine, from its records to their
@@ -36,9 +37,10 @@ type submitted struct {
 	site       *siteState
 	event      *event.Event
 	outcome    *Outcome
-	start, end int // of its body, in submission.bodies
-	hi, lo     uint64
-	begins     bool // it is the first event of its session; set when it is placed
+	start, end int    // of its body, in submission.bodies
+	idHash     uint64 // of its message id, as filters of runs are asked
+	hi, lo     uint64 // of its message id, as the newest are remembered; the sequencer's
+	begins     bool   // it is the first event of its session; set when it is placed
 	// original is the seq of the event in the log that has its message id, 0 = none.
 	original uint64
 }
@@ -89,7 +91,9 @@ func emptied[T any](s []T, most int) []T {
 func (s *submission) add(site *siteState, e *event.Event, o *Outcome) {
 	start := len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
-	s.events = append(s.events, submitted{site: site, event: e, outcome: o, start: start, end: len(s.bodies)})
+	s.events = append(s.events, submitted{
+		site: site, event: e, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
+	})
 }
 
 // body is an event's record but for its head.

@@ -14,6 +14,11 @@ type Cache struct {
 	// Corrupt, when set before use, is told of every damaged page that is met.
 	Corrupt func(*CorruptError)
 
+	// Lookups, when set before use, says that single cells are looked for at random: of
+	// dictionaries then only the first cells of their pages are kept, by which the page
+	// is found, and not the page, which is hardly ever the one of the next.
+	Lookups bool
+
 	// Matches have room of their own: a listing reads many pages for one row each,
 	// and would drive out what saves reading whole columns.
 	pages, matches [cacheShards]cacheShard
@@ -36,10 +41,36 @@ type cached struct {
 func NewCache(bytes int64) *Cache {
 	c := new(Cache)
 	for i := range cacheShards {
-		c.pages[i] = cacheShard{pages: make(map[pageKey]*list.Element), max: bytes * 5 / 8 / cacheShards}
-		c.matches[i] = cacheShard{pages: make(map[pageKey]*list.Element), max: bytes * 3 / 8 / cacheShards}
+		c.pages[i].pages = make(map[pageKey]*list.Element)
+		c.matches[i].pages = make(map[pageKey]*list.Element)
 	}
+	c.Resize(bytes)
 	return c
+}
+
+// Resize sets how many bytes the cache is of at most.
+func (c *Cache) Resize(bytes int64) {
+	for i := range cacheShards {
+		c.pages[i].resize(bytes * 5 / 8 / cacheShards)
+		c.matches[i].resize(bytes * 3 / 8 / cacheShards)
+	}
+}
+
+func (s *cacheShard) resize(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max = bytes
+	s.evict()
+}
+
+// evict lets go of the oldest pages until the rest has room. The caller holds mu.
+func (s *cacheShard) evict() {
+	for s.bytes > s.max && s.order.Len() > 1 {
+		e := s.order.Back()
+		old := s.order.Remove(e).(*cached)
+		delete(s.pages, old.key)
+		s.bytes -= int64(len(old.data)) + 128
+	}
 }
 
 func (c *Cache) shard(k pageKey) *cacheShard {
@@ -49,6 +80,9 @@ func (c *Cache) shard(k pageKey) *cacheShard {
 	}
 	return &shards[(k.run*31+uint64(k.col)*7+uint64(k.sec)*3+uint64(k.page))%cacheShards]
 }
+
+// keeps says whether the cache is for that kind of page.
+func (c *Cache) keeps(k pageKey) bool { return !c.Lookups || k.sec != secDict }
 
 func (c *Cache) get(k pageKey) []byte {
 	s := c.shard(k)
@@ -63,6 +97,9 @@ func (c *Cache) get(k pageKey) []byte {
 }
 
 func (c *Cache) put(k pageKey, data []byte) {
+	if !c.keeps(k) {
+		return
+	}
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,10 +108,5 @@ func (c *Cache) put(k pageKey, data []byte) {
 	}
 	s.pages[k] = s.order.PushFront(&cached{k, data})
 	s.bytes += int64(len(data)) + 128
-	for s.bytes > s.max && s.order.Len() > 1 {
-		e := s.order.Back()
-		old := s.order.Remove(e).(*cached)
-		delete(s.pages, old.key)
-		s.bytes -= int64(len(old.data)) + 128
-	}
+	s.evict()
 }

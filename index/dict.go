@@ -77,17 +77,8 @@ type dictPage struct {
 	data []byte
 }
 
-// loadDict opens a page as it is stored: it checks the page so that no later read
-// can leave it, and turns kind 3 into kind 0.
-func loadDict(b []byte) (page []byte, ok bool) {
-	if len(b) > 0 && b[0] == 3 {
-		return openDict(nil, b)
-	}
-	_, ok = parseDict(b)
-	return b, ok
-}
-
-// openDict is loadDict with a page of its own, in dst if there is room.
+// openDict opens a page as it is stored: it checks the page so that no later read can
+// leave it, and turns kind 3 into kind 0. The page is a copy, in dst if there is room.
 func openDict(dst, b []byte) (page []byte, ok bool) {
 	if len(b) < 9 || b[0] != 3 {
 		page = append(dst[:0], b...)

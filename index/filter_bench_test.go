@@ -39,7 +39,7 @@ func BenchmarkMayHold(b *testing.B) {
 	b.ResetTimer()
 	yes := 0
 	for i := range b.N {
-		maybe, err := r.MayHold(fmt.Sprintf("other-%d", i))
+		maybe, err := r.MayHold(FilterHash(fmt.Sprintf("other-%d", i)))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -160,7 +160,7 @@ func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 		if w.firsts[i] != at || !bytes.Equal(w.firstCells[i], cells[at]) {
 			t.Fatalf("page %d begins with cell %d, %x; want %d, %x", i, w.firsts[i], w.firstCells[i], at, cells[at])
 		}
-		b, ok := loadDict(page)
+		b, ok := openDict(nil, page)
 		if !ok {
 			t.Fatalf("page %d does not load", i)
 		}
@@ -195,7 +195,7 @@ func TestDict(t *testing.T) {
 	}
 	// Pages of more than 64 KiB are none of Build's, but of the format.
 	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
-	if b, ok := loadDict(dictPageOf(big)); !ok {
+	if b, ok := openDict(nil, dictPageOf(big)); !ok {
 		t.Error("80,001 bytes in one page")
 	} else if p := viewDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
 		t.Error("80,001 bytes in one page read otherwise")
@@ -212,7 +212,7 @@ func FuzzDict(f *testing.F) {
 	f.Add([]byte{3, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0}) // many cells of no bytes
 	f.Add([]byte{3, 0, 0, 0, 1, 0, 0, 0, 1})          // lengths whose product is small by chance
 	f.Fuzz(func(t *testing.T, b []byte) {
-		b, ok := loadDict(b)
+		b, ok := openDict(nil, b)
 		if !ok {
 			return
 		}

@@ -29,6 +29,11 @@ type find struct {
 	terms       []string
 }
 
+// holds asks a filter of one hash among others.
+func holds(f *Filter, hash uint64) bool {
+	return slices.Contains(f.MayHold(nil, []uint64{^hash, hash, hash ^ 1<<40}), 1)
+}
+
 // answers writes down all that a part says, in terms of cells, since codes are
 // the part's own. Its lines are those of modelAnswers.
 func answers(p Part, finds []find, questions []question) (lines []string) {
@@ -353,9 +358,20 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	if err := view.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rows {
+	filter, err := run.Filter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := int64(len(filter.data)); n > run.FilterBytesMax() {
+		t.Fatalf("a filter of %d bytes, at most %d were announced", n, run.FilterBytesMax())
+	}
+	for i, r := range rows {
+		if may, err := run.MayHold(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != holds(filter, uint64(i)*0x9e3779b97f4a7c15) {
+			t.Fatalf("a page of the filter says %v, %v, and all of it something else", may, err)
+		}
 		if cell, ok := r.cells["id"]; ok {
-			if may, err := run.MayHold(cell[1:]); err != nil || !may {
+			hash := FilterHash(cell[1:])
+			if may, err := run.MayHold(hash); err != nil || !may || !holds(filter, hash) || !holds(filter.Fold(), hash) {
 				t.Fatalf("the filter denies %q, %v", cell, err)
 			}
 		}
@@ -452,8 +468,11 @@ func TestFits(t *testing.T) {
 	if n := len(v.Fields()); n != ColumnsMax || v.Err() != nil {
 		t.Errorf("%d fields in the run, %v", n, v.Err())
 	}
-	if has, err := run.MayHold("x"); has || err != nil {
+	if has, err := run.MayHold(FilterHash("x")); has || err != nil {
 		t.Errorf("a run without the filtered column: %v, %v", has, err)
+	}
+	if filter, err := run.Filter(); err != nil || holds(filter, FilterHash("x")) {
+		t.Errorf("the filter of a run without the filtered column: %v", err)
 	}
 }
 
@@ -539,7 +558,7 @@ func TestDamagedRun(t *testing.T) {
 		run := NewRun(good.Descriptor, db, NewCache(0), testFormat)
 		v := run.View()
 		lines = answers(v, finds, questions)
-		_, herr := run.MayHold("m1")
+		_, herr := run.MayHold(FilterHash("m1"))
 		props, perr := run.Properties()
 		var terr error
 		for _, p := range props {
@@ -628,7 +647,10 @@ func TestRunWithoutHeader(t *testing.T) {
 	if v.Len() != 3 || v.Ints(0).At(2) != 0 || v.Column("name") != nil || len(v.Fields()) != 0 || !errors.As(v.Err(), &corrupt) || corrupt.Run != 9 {
 		t.Errorf("%d rows, %v", v.Len(), v.Err())
 	}
-	if _, err := run.MayHold("x"); err == nil {
+	if _, err := run.MayHold(FilterHash("x")); err == nil {
+		t.Error("a page of the filter of a run without header")
+	}
+	if _, err := run.Filter(); err == nil {
 		t.Error("the filter of a run without header")
 	}
 	if err := run.Totals("p", 0, 9, func(Total) {}); err == nil {

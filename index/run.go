@@ -9,9 +9,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"sync/atomic"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -25,12 +23,19 @@ type Run struct {
 	once   sync.Once
 	header *header
 	err    error
-	filter atomic.Pointer[[][]byte] // its pages, where they are held
 }
 
 // NewRun makes a Run of a descriptor. Nothing is read until it is asked.
 func NewRun(d Descriptor, db pebble.Reader, cache *Cache, format *Format) *Run {
 	return &Run{Descriptor: d, db: db, cache: cache, format: format}
+}
+
+// In is the run, read through another cache. It shares the header and holds nothing
+// else of r.
+func (r *Run) In(cache *Cache) *Run {
+	in := NewRun(r.Descriptor, r.db, cache, r.format)
+	in.once.Do(func() { in.header, in.err = r.loadHeader() })
+	return in
 }
 
 // CorruptError says which page of a run is missing or damaged.
@@ -52,21 +57,28 @@ func (r *Run) corrupt(what string) error {
 	return err
 }
 
-// load returns a page as open makes it of what is stored. Only pages that open has
-// accepted come into the cache, so what lies there need not be looked through
-// again.
-func (r *Run) load(k pageKey, open func([]byte) ([]byte, bool)) (page []byte, err error) {
+// load returns a page as open makes it of what is stored, in memory of its own. Only
+// pages that open has accepted come into the cache, so what lies there need not be
+// looked through again.
+func (r *Run) load(k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []byte, err error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil
 	}
+	if page, err = r.loadInto(nil, k, open); err == nil {
+		r.cache.put(k, page)
+	}
+	return page, err
+}
+
+// loadInto is load past the cache, in dst if there is room.
+func (r *Run) loadInto(dst []byte, k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []byte, err error) {
 	ok := false
-	if err = r.read(k, func(b []byte) { page, ok = open(slices.Clone(b)) }); err != nil {
+	if err = r.read(k, func(b []byte) { page, ok = open(dst, b) }); err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, r.corrupt(fmt.Sprintf("column %d section %d page %d is damaged", k.col, k.sec, k.page))
 	}
-	r.cache.put(k, page)
 	return page, nil
 }
 
@@ -86,17 +98,17 @@ func (r *Run) read(k pageKey, see func([]byte)) error {
 	return nil
 }
 
-// loadAny is for pages whose reader copes with anything.
-func loadAny(b []byte) ([]byte, bool) { return b, true }
+// openAny is for pages whose reader copes with anything.
+func openAny(dst, b []byte) ([]byte, bool) { return append(dst[:0], b...), true }
 
-func loadInts(b []byte) ([]byte, bool) {
+func openInts(dst, b []byte) ([]byte, bool) {
 	_, ok := parseInts(b)
-	return b, ok
+	return append(dst[:0], b...), ok
 }
 
 func (r *Run) loadHeader() (*header, error) {
 	r.once.Do(func() {
-		b, err := r.load(pageKey{run: r.Run, col: colHeader}, loadAny)
+		b, err := r.loadInto(nil, pageKey{run: r.Run, col: colHeader}, openAny) // kept as it is parsed
 		if err == nil {
 			r.header, err = parseHeader(b)
 		}
@@ -120,43 +132,18 @@ func (r *Run) View() Part {
 	return v
 }
 
-// MayHold says whether the filtered column may hold the term: false is certain.
-func (r *Run) MayHold(term string) (bool, error) {
+// MayHold says whether the filtered column may hold a term with that hash, by a look
+// at one page of the filter: false is certain.
+func (r *Run) MayHold(hash uint64) (may bool, err error) {
 	h, err := r.loadHeader()
 	if err != nil || h.filter == 0 {
 		return false, err
 	}
-	hash := xxhash.Sum64String(term)
-	page := filterPage(hash, h.filter)
-	if held := r.filter.Load(); held != nil {
-		return filterHas((*held)[page], hash), nil
-	}
 	// Pages of filters are asked for at random: none is worth keeping.
-	may := false
-	err = r.read(pageKey{run: r.Run, col: colFilter, page: uint32(page)}, func(b []byte) { may = filterHas(b, hash) })
+	k := pageKey{run: r.Run, col: colFilter, page: uint32(filterPage(hash, h.filter))}
+	err = r.read(k, func(b []byte) { may = filterHas(b, hash) })
 	return may, err
 }
-
-// HoldFilter reads the whole filter, so that MayHold need not look for its pages
-// any more. It returns how many bytes it holds.
-func (r *Run) HoldFilter() (bytes int, err error) {
-	h, err := r.loadHeader()
-	if err != nil || h.filter == 0 {
-		return 0, err
-	}
-	pages := make([][]byte, h.filter)
-	for i := range pages {
-		if pages[i], err = r.load(pageKey{run: r.Run, col: colFilter, page: uint32(i)}, loadAny); err != nil {
-			return 0, err
-		}
-		bytes += len(pages[i])
-	}
-	r.filter.Store(&pages)
-	return bytes, nil
-}
-
-// HoldsFilter says whether HoldFilter was called.
-func (r *Run) HoldsFilter() bool { return r.filter.Load() != nil }
 
 // Properties lists the properties the run has totals of, sorted.
 func (r *Run) Properties() ([]string, error) {
@@ -204,7 +191,7 @@ func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
 
 // totalsPage calls fn with the totals on one page of a property.
 func (r *Run) totalsPage(h *totalsHeader, page int, fn func(Total)) error {
-	b, err := r.load(pageKey{run: r.Run, col: colTotals, page: uint32(h.first + page)}, loadAny)
+	b, err := r.load(pageKey{run: r.Run, col: colTotals, page: uint32(h.first + page)}, openAny)
 	if err != nil {
 		return err
 	}
@@ -268,7 +255,7 @@ func (p *pagedInts) page(i int) *intPage {
 	}
 	p.at = i + 1
 	p.cur = intPage{}
-	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, loadInts)
+	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, openInts)
 	if err != nil {
 		p.view.fail(err)
 		return &p.cur

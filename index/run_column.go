@@ -19,6 +19,7 @@ type runColumn struct {
 	listStarts *pagedInts // opened with the first list
 	blocks     *pagedInts
 	unit       *[unitWords]uint64 // scratch
+	text       []byte             // scratch
 }
 
 func newRunColumn(v *runView, h *columnHeader, num uint16) *runColumn {
@@ -66,6 +67,7 @@ type pagedCells struct {
 	n      int
 	page   int // number of cur, plus 1
 	cur    dictPage
+	buf    []byte // of a page that is not kept
 }
 
 // at returns the i-th cell, nil when it is lost.
@@ -77,7 +79,15 @@ func (p *pagedCells) at(i int) []byte {
 	if p.page == 0 || i < first || i >= first+p.cur.n {
 		page := sort.Search(len(p.firsts), func(page int) bool { return p.firsts[page] > i }) - 1
 		p.page, p.cur, first = page+1, dictPage{}, p.firsts[page]
-		b, err := p.view.run.load(pageKey{p.view.run.Run, p.num, p.sec, uint32(page)}, loadDict)
+		k := pageKey{p.view.run.Run, p.num, p.sec, uint32(page)}
+		var b []byte
+		var err error
+		if p.view.run.cache.keeps(k) {
+			b, err = p.view.run.load(k, openDict)
+		} else {
+			b, err = p.view.run.loadInto(p.buf, k, openDict)
+			p.buf = b
+		}
 		if err != nil {
 			p.view.fail(err)
 			return nil
@@ -96,7 +106,7 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 	var codes []uint32
 	if path == "" {
 		for _, t := range terms {
-			for i := c.search(t); i < c.h.scalars && c.term(&c.cells, i) == t; i++ {
+			for i := c.search(t); i < c.h.scalars && string(c.term(&c.cells, i)) == t; i++ {
 				codes = append(codes, uint32(i+1))
 			}
 		}
@@ -123,7 +133,7 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 func (c *runColumn) search(t string) int {
 	dict := c.h.dict
 	pages := sort.SearchInts(dict, c.h.scalars) // those that begin with a scalar
-	page := sort.Search(pages, func(page int) bool { return c.term(&c.firsts, page) >= t }) - 1
+	page := sort.Search(pages, func(page int) bool { return string(c.term(&c.firsts, page)) >= t }) - 1
 	if page < 0 {
 		return 0
 	}
@@ -131,15 +141,16 @@ func (c *runColumn) search(t string) int {
 	if page+1 < len(dict) {
 		hi = min(hi, dict[page+1])
 	}
-	return lo + sort.Search(hi-lo, func(i int) bool { return c.term(&c.cells, lo+i) >= t })
+	return lo + sort.Search(hi-lo, func(i int) bool { return string(c.term(&c.cells, lo+i)) >= t })
 }
 
-func (c *runColumn) term(cells *pagedCells, i int) string {
-	cell := cells.at(i)
-	if cell == nil {
-		return ""
+// term is the term of the i-th cell, good until the next; empty when the cell is lost.
+func (c *runColumn) term(cells *pagedCells, i int) []byte {
+	c.text = c.text[:0]
+	if cell := cells.at(i); cell != nil {
+		c.text = c.view.run.format.AppendTerm(c.text, cell)
 	}
-	return string(c.view.run.format.AppendTerm(nil, cell))
+	return c.text
 }
 
 // fewCodes is the most codes whose lists are read rather than all codes.
