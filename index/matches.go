@@ -11,7 +11,6 @@ import (
 const (
 	// unitRows is how many rows are looked through, and kept, in one go.
 	unitRows  = 1 << 16
-	unitPages = unitRows / PageRows
 	unitWords = unitRows / 64
 )
 

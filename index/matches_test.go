@@ -4,6 +4,8 @@ package index
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -62,4 +64,94 @@ func TestPackedMatches(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Every way to ask for the rows of a few codes gives the same, in memory and of a run,
+// whatever of their matches is kept from questions before.
+func TestMatchesOfManyRows(t *testing.T) {
+	const n = 2*unitRows + 3*PageRows + 77
+	rng := rand.New(rand.NewPCG(5, 5))
+	rows := make([]modelRow, n)
+	for i := range rows {
+		name := "sother"
+		if rng.IntN(40) == 0 || i > unitRows-9 && i < unitRows+5000 { // some pages are full of it
+			name = "sview"
+		}
+		rows[i] = modelRow{ints: []int64{int64(i), rng.Int64N(50)}, cells: map[string]string{"name": name, "plan": []string{"sa", "sb", "sc"}[rng.IntN(3)]}}
+	}
+	clauses := func(terms ...string) (all []Clause) {
+		for i, term := range terms {
+			all = append(all, Clause{Any: []Alt{{Field: []string{"name", "plan"}[i], Terms: []string{term}}}})
+		}
+		return all
+	}
+	open, db := openOf(1, rows).Snapshot(), openDB(t)
+	parts := []Part{open}
+	for id, bytes := range []int64{64 << 20, 8 << 10} { // all is kept, or next to nothing
+		parts = append(parts, runOf(t, db, uint64(id+1), open, nil, NewCache(bytes)).View())
+	}
+	for _, q := range []struct {
+		clauses []Clause
+		ranges  []Range
+		holds   func(r *modelRow) bool
+	}{
+		{clauses("view"), nil, func(r *modelRow) bool { return r.cells["name"] == "sview" }},
+		{clauses("view", "b"), nil, func(r *modelRow) bool { return r.cells["name"] == "sview" && r.cells["plan"] == "sb" }},
+		{clauses("other", "c"), []Range{{Col: 0, From: 100, To: n - 9000}}, func(r *modelRow) bool {
+			return r.cells["name"] == "sother" && r.cells["plan"] == "sc" && r.ints[0] >= 100 && r.ints[0] < n-9000
+		}},
+		{clauses("view"), []Range{{Col: 1, From: 7, To: 9}}, func(r *modelRow) bool {
+			return r.cells["name"] == "sview" && r.ints[1] >= 7 && r.ints[1] < 9
+		}},
+	} {
+		var all []int
+		for i := range rows {
+			if q.holds(&rows[i]) {
+				all = append(all, i)
+			}
+		}
+		for round := range 12 {
+			from, to := rng.IntN(n), rng.IntN(n+1)
+			few := 1 + rng.IntN(3000)
+			if round == 0 {
+				from, to, few = 0, n, n
+			}
+			start, _ := slices.BinarySearch(all, from)
+			end, _ := slices.BinarySearch(all, to)
+			between := all[min(start, end):end]
+			last, exact := slices.BinarySearch(all, from)
+			if exact {
+				last++
+			}
+			down := slices.Clone(all[max(0, last-few):last])
+			slices.Reverse(down)
+			for i, p := range parts {
+				m := NewMatcher(p, q.clauses, q.ranges)
+				var up, got, batches []int
+				m.Ascend(from, func(row int) bool { up = append(up, row); return len(up) < few })
+				m.Descend(from, func(row int) bool { got = append(got, row); return len(got) < few })
+				m.Batches(from, to, make([]int32, PageRows), func(rows []int32) bool {
+					for _, row := range rows {
+						batches = append(batches, int(row))
+					}
+					return true
+				})
+				if want := all[start:min(start+few, len(all))]; !slices.Equal(up, want) {
+					t.Fatalf("part %d, %d rows from %d up: %d, want %d", i, few, from, len(up), len(want))
+				}
+				if !slices.Equal(got, down) {
+					t.Fatalf("part %d, %d rows from %d down: %d, want %d", i, few, from, len(got), len(down))
+				}
+				if !slices.Equal(batches, between) || m.Count(from, to) != len(between) {
+					t.Fatalf("part %d, rows %d to %d: %d, counted %d, want %d", i, from, to, len(batches), m.Count(from, to), len(between))
+				}
+				if known, ok := m.Known(); ok && known != len(all) {
+					t.Fatalf("part %d: %d are known to match, want %d", i, known, len(all))
+				}
+				if err := p.Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
 }
