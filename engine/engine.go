@@ -246,6 +246,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       8, // rows there are mostly trimmed before the next flush or the one after it
 		L0StopWritesThreshold:       1000,
+		LBaseMaxBytes:               int64(memTable),
 		MaxOpenFiles:                1000,
 		WALBytesPerSync:             512 << 10,
 		Logger:                      pebbleLogger{e},
