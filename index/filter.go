@@ -10,7 +10,6 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
@@ -55,7 +54,7 @@ func newFilter(terms int) filterPages {
 func (f filterPages) add(term []byte) {
 	h := xxhash.Sum64(term)
 	line := filterLine(f[filterPage(h, len(f))], h)
-	for i := range filterLineBytes / 8 {
+	for i := range filterWords {
 		word := line[8*i : 8*i+8]
 		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)|filterBit(h, i))
 	}
@@ -74,7 +73,7 @@ func filterLine(page []byte, h uint64) []byte {
 
 // filterSalts are odd and otherwise at random: steps of one number instead would let
 // hashes that are alike in the first words be alike in all.
-var filterSalts = [filterLineBytes / 8]uint64{
+var filterSalts = [filterWords]uint64{
 	0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93, 0xa0761d6478bd642f,
 	0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3, 0x589965cc75374cc3, 0x1d8e4e27c47d124f,
 }
@@ -84,9 +83,8 @@ func filterBit(h uint64, i int) uint64 { return 1 << (h * filterSalts[i] >> 58) 
 
 // filterHas says whether a term with that hash may be in the filter the page is
 // of. A page without a line says that it may.
-func filterHas(page []byte, h uint64) bool { return lineHas(filterLine(page, h), h) }
-
-func lineHas(line []byte, h uint64) bool {
+func filterHas(page []byte, h uint64) bool {
+	line := filterLine(page, h)
 	for i := range len(line) / 8 {
 		if binary.LittleEndian.Uint64(line[8*i:])&filterBit(h, i) == 0 {
 			return false
@@ -101,13 +99,19 @@ func FilterHash(term string) uint64 { return xxhash.Sum64String(term) }
 // Filter is the filter of one run, whole in memory. It is immutable.
 type Filter struct {
 	pages int // of the run
-	size  int // of a page, in bytes
-	held  int // pages there are: all, or of a folded filter half of them
-	data  []byte
+	held  int // of them: all, or in a folded filter half, each laid over another
+	size  int // lines of a page
+
+	// words are the first words of all lines, then their second words and so on: most
+	// terms that are not there are denied by one of the first, and these lie close
+	// together.
+	words []uint64
 }
 
+const filterWords = filterLineBytes / 8
+
 // Bytes is how much memory the filter takes.
-func (f *Filter) Bytes() int64 { return int64(len(f.data)) }
+func (f *Filter) Bytes() int64 { return int64(len(f.words)) * 8 }
 
 // Folded says that the filter is not larger than half of that of the run: about one in
 // fifteen of its answers is a wrong yes, and it is worth asking the run itself.
@@ -118,48 +122,52 @@ func (f *Filter) Fold() *Filter {
 	if f.Folded() {
 		return f
 	}
-	held := (f.pages + 1) / 2
-	folded := &Filter{pages: f.pages, size: f.size, held: held, data: slices.Clone(f.data[:held*f.size])}
-	for i, b := range f.data[held*f.size:] {
-		folded.data[i] |= b
+	half := &Filter{pages: f.pages, held: (f.pages + 1) / 2, size: f.size}
+	all, kept := f.held*f.size, half.held*f.size
+	half.words = make([]uint64, filterWords*kept)
+	for word := range filterWords {
+		from, to := f.words[word*all:(word+1)*all], half.words[word*kept:(word+1)*kept]
+		copy(to, from)
+		for i, w := range from[kept:] {
+			to[i] |= w
+		}
 	}
-	return folded
+	return half
 }
 
-// line is where in the data a hash has its line.
+// line is the number of the line of a hash.
 func (f *Filter) line(h uint64) int {
 	page := filterPage(h, f.pages)
 	if page >= f.held {
 		page -= f.held
 	}
-	return page*f.size + int(h>>32*uint64(f.size/filterLineBytes)>>32)*filterLineBytes
+	return page*f.size + int(h>>32*uint64(f.size)>>32)
 }
 
 // MayHold appends to maybe which of the hashes, by number, are of terms that the
-// filtered column may hold; the others it does not. It asks for one word of each
-// first, and of nothing else meanwhile, so that the memory of many is waited for at
-// once: that takes most of the time, and half of all are answered with it.
+// filtered column may hold; the others it does not. One word of all is asked for
+// before the next, so that the memory of many is waited for at once, which takes most
+// of the time.
 func (f *Filter) MayHold(maybe []int32, hashes []uint64) []int32 {
 	if f.pages == 0 {
 		return maybe
 	}
-	first, n := len(maybe), len(maybe)
-	maybe = slices.Grow(maybe, len(hashes))[:first+len(hashes)]
-	for i, h := range hashes {
-		word := binary.LittleEndian.Uint64(f.data[f.line(h):])
-		maybe[n] = int32(i)
-		n += int(word >> (h * filterSalts[0] >> 58) & 1)
+	first := len(maybe)
+	for i := range hashes {
+		maybe = append(maybe, int32(i))
 	}
-	some := maybe[first:n]
-	maybe = maybe[:first]
-	for _, i := range some {
-		h := hashes[i]
-		at := f.line(h)
-		if lineHas(f.data[at:at+filterLineBytes], h) {
-			maybe = append(maybe, i)
+	some := maybe[first:]
+	lines := f.held * f.size
+	for word := range filterWords {
+		words, n := f.words[word*lines:(word+1)*lines], 0
+		for _, i := range some {
+			h := hashes[i]
+			some[n] = i
+			n += int(words[f.line(h)] >> (h * filterSalts[word] >> 58) & 1)
 		}
+		some = some[:n]
 	}
-	return maybe
+	return maybe[:first+len(some)]
 }
 
 // FilterBytesMax is the most memory that Filter takes.
@@ -188,23 +196,28 @@ func (r *Run) Filter() (*Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
 	}
-	pages := 0
-	for ok := it.First(); ok; ok = it.Next() {
+	pages, lines := 0, 0
+	for ok := it.First(); ok && pages < h.filter; ok = it.Next() {
 		page := it.Value()
-		if f.data == nil {
-			f.size = len(page)
-			f.data = make([]byte, 0, min(int64(f.size)*int64(h.filter), r.FilterBytesMax()))
+		if f.words == nil {
+			f.size = len(page) / filterLineBytes
+			if lines = f.size * h.filter; int64(lines)*filterLineBytes > r.FilterBytesMax() {
+				break
+			}
+			f.words = make([]uint64, filterWords*lines)
 		}
-		if len(page) != f.size {
+		if len(page) == 0 || len(page) != f.size*filterLineBytes {
 			break
 		}
-		f.data = append(f.data, page...)
+		for i := range f.size * filterWords {
+			f.words[i%filterWords*lines+pages*f.size+i/filterWords] = binary.LittleEndian.Uint64(page[8*i:])
+		}
 		pages++
 	}
 	if err := it.Close(); err != nil {
 		return nil, fmt.Errorf("read run %d: %w", r.Run, err)
 	}
-	if pages != h.filter || f.size == 0 || f.size%filterLineBytes != 0 {
+	if pages != h.filter {
 		return nil, r.corrupt("the filter is damaged")
 	}
 	return f, nil

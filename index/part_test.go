@@ -362,7 +362,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := int64(len(filter.data)); n > run.FilterBytesMax() {
+	if n := filter.Bytes(); n > run.FilterBytesMax() {
 		t.Fatalf("a filter of %d bytes, at most %d were announced", n, run.FilterBytesMax())
 	}
 	for i, r := range rows {
