@@ -7,14 +7,16 @@
 //	submission.go what a request brings to the pipeline, and whose its memory is
 //	commit.go     the pipeline: sequencer → publisher, invariants I1–I5
 //	group.go      what is committed together
-//	dedup.go      message ids: the newest exactly; seen.go more of them by a filter;
-//	              dedup_find.go in parts and runs
-//	ids.go        what ingest knows of users, visitors and sessions
+//	dedup.go      message ids: the newest exactly; dedup_find.go all others, in parts
+//	              and runs, by the filters of these
+//	ids.go        what ingest knows of users, visitors and sessions; idfilter.go which
+//	              there are at all, idpack.go those not asked for lately
 //	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
 //	caps.go       how many values of a property a day counters tell apart
 //	site.go       what of a site is published, in memory and sealed; views of it
 //	seal.go       rows in memory and in the log become runs
 //	merge.go      runs become fewer and larger ones
+//	tables.go     pages of runs, read past Pebble's levels
 //	where.go      from the conditions of a query to clauses of the index
 //	device.go     who an OpenPanel event is from; sightings.go what it asks for most
 //	query.go      listing and counting; series.go the same step by step; visits.go

@@ -26,6 +26,7 @@ import (
 type Engine struct {
 	opts      Options
 	db        *pebble.DB
+	tables    *tables
 	cache     *index.Cache
 	kept      *answers
 	partials  *answers
@@ -166,9 +167,11 @@ func (e *Engine) open() error {
 	if err := fs.MkdirAll(tmp, 0o700); err != nil {
 		return err
 	}
+	e.tables = newTables(fs, storeDir(fs, dir))
 	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
+	e.tables.DB = e.db
 	secret, err := prepareStore(e.db)
 	if err != nil {
 		return err
@@ -228,6 +231,15 @@ func (e *Engine) shareCache(filters int64) {
 	e.cache.Resize(max(all*3/8, all-max(0, filters-all/2)))
 }
 
+// newRun is a run that readers may ask. Small ones share tables and will be merged.
+func (e *Engine) newRun(d index.Descriptor) *index.Run {
+	var db pebble.Reader = e.db
+	if d.Rows >= uint64(e.opts.SealRows) {
+		db = e.tables
+	}
+	return index.NewRun(d, db, e.cache, format)
+}
+
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
@@ -258,6 +270,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&CorruptError{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
+		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.deleted(uint64(info.FileNum)) },
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
 		},
@@ -289,7 +302,7 @@ func (e *Engine) replay(seq *sequencer) error {
 		next[d.Site] = d.Last() + 1
 		used[d.Run] = true
 		s := e.state(d.Site)
-		s.runs = append(s.runs, index.NewRun(d, e.db, e.cache, format))
+		s.runs = append(s.runs, e.newRun(d))
 		s.last = d.Last()
 		return nil
 	})
@@ -390,6 +403,7 @@ func (e *Engine) Close() error {
 	e.sealer.stop()
 	close(e.queue)
 	e.running.Wait()
+	e.tables.close()
 	err := e.hwm.write(e.total())
 	e.armed.Store(false)
 	if cerr := e.db.Close(); err == nil {

@@ -154,7 +154,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		d.TimeMin, d.TimeMax = min(d.TimeMin, r.TimeMin), max(d.TimeMax, r.TimeMax)
 		d.DayMin, d.DayMax = min(d.DayMin, r.DayMin), max(d.DayMax, r.DayMax)
 		d.ReceivedMax = max(d.ReceivedMax, r.ReceivedMax)
-		runs[i] = index.NewRun(r.Descriptor, m.e.db, cache, format)
+		runs[i] = r.In(cache)
 	}
 	path, err := s.write(d.Run, func(w index.Sink) error {
 		sum := index.Checksum{Next: &pacedSink{Sink: w, merger: m, since: start}}
@@ -181,7 +181,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		}
 		return false, err
 	}
-	r := index.NewRun(d, m.e.db, m.e.cache, format)
+	r := m.e.newRun(d)
 	site.merged(old, r)
 	for _, r := range old {
 		runtime.AddCleanup(r, m.unread, r.Run)

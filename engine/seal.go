@@ -244,7 +244,7 @@ func (s *sealer) seal(batch []sealWork) error {
 		// Readers have the runs before the log loses what it says of their rows: who
 		// looks into the log first sees it twice, not never.
 		for _, r := range runs {
-			r.site.sealedInto(index.NewRun(r.Descriptor, s.e.db, s.e.cache, format))
+			r.site.sealedInto(s.e.newRun(r.Descriptor))
 		}
 		return nil
 	})

@@ -72,3 +72,9 @@ func prefixEnd(p []byte) []byte {
 	}
 	return nil
 }
+
+// RunOf is the run that a key of a run is of.
+func RunOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
+
+// RunBounds is the first key a run may have, and the first after all of them.
+func RunBounds(run uint64) (from, to []byte) { return runPrefix(run), prefixEnd(runPrefix(run)) }

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"cairn/engine/event"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// openFS counts the files that are open for reading.
+type openFS struct {
+	vfs.FS
+	open atomic.Int64
+}
+
+type openFile struct {
+	vfs.File
+	fs *openFS
+}
+
+func (fs *openFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := fs.FS.Open(name, opts...)
+	if err != nil {
+		return nil, err
+	}
+	fs.open.Add(1)
+	return openFile{f, fs}, nil
+}
+
+func (f openFile) Close() error {
+	f.fs.open.Add(-1)
+	return f.File.Close()
+}
+
+// runKeys are all keys of all runs that exist.
+func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
+	t.Helper()
+	err := index.Descriptors(db, func(d index.Descriptor) error {
+		runs = append(runs, d.Run)
+		from, to := index.RunBounds(d.Run)
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		if err != nil {
+			return err
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			keys = append(keys, slices.Clone(it.Key()))
+		}
+		return it.Close()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys, runs
+}
+
+// Read from their tables, runs are what they are read through Pebble, by many at once,
+// while tables come and go; and no table is open that is no more, or after the end.
+func TestTables(t *testing.T) {
+	fs := vfs.NewMem()
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: fs, Reserve: -1, SealRows: 50, MergeRuns: 4, Memory: 8 << 20, Sites: []*Site{site}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	counted := &openFS{FS: fs}
+	tables := newTables(counted, storeDir(fs, "data"))
+	tables.DB = e.db
+	n := 0
+	for range 12 {
+		for range 5 {
+			var records []Record
+			for range 100 {
+				n++
+				records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n)}})
+			}
+			if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keys, _ := runKeys(t, e.db)
+		var wg sync.WaitGroup
+		for reader := range 4 {
+			wg.Go(func() {
+				for i := range keys {
+					key := keys[(i*7+reader*13)%len(keys)]
+					want, wantCloser, err := e.db.Get(key)
+					if err != nil {
+						continue // it was merged meanwhile
+					}
+					got, closer, err := tables.Get(key)
+					if err == nil && !bytes.Equal(got, want) {
+						t.Errorf("key %x is %x, want %x", key, got, want)
+					}
+					if err == nil {
+						_ = closer.Close()
+					}
+					_ = wantCloser.Close()
+				}
+			})
+		}
+		wg.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+	_, runs := runKeys(t, e.db)
+	direct := 0
+	for _, run := range runs {
+		if r := tables.reader(run); r != nil {
+			direct++
+			_ = r.Close()
+		}
+	}
+	if direct == 0 || int64(direct) > counted.open.Load() || counted.open.Load() > tablesMax {
+		t.Errorf("%d of %d runs are read from %d tables", direct, len(runs), counted.open.Load())
+	}
+	for run, tb := range tables.runs {
+		if tb.reader == nil {
+			continue
+		}
+		held := tables.reader(run)
+		tables.deleted(tb.file)
+		if tables.runs[run] == tb {
+			t.Errorf("run %d is still read from a table that is no more", run)
+		}
+		if _, ok := held.find(runKey(run)); !ok {
+			t.Errorf("run %d: a reader at work lost its table", run)
+		}
+		_ = held.Close()
+	}
+	tables.close()
+	if open := counted.open.Load(); open != 0 {
+		t.Errorf("%d tables are open at the end", open)
+	}
+	if r := tables.reader(runs[0]); r != nil {
+		t.Error("a table is opened after the end")
+	}
+}
+
+// runKey is a key that every run has: the last.
+func runKey(run uint64) []byte {
+	from, _ := index.RunBounds(run)
+	return append(from, 0xff, 0xff, 0, 0, 0, 0, 0)
+}
