@@ -281,6 +281,12 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	var left quota
 	left.n.Store(p.events)
 	stopBar := progressBar(b.progress, p.name, p.events, &left)
+	course := func() []leg { return nil }
+	if p.duration == 0 && p.events > 0 {
+		tick := time.NewTicker(courseTick)
+		defer tick.Stop()
+		course = watchCourse(b.pid, p.events, &left, tick.C)
+	}
 	before, self, start := readUsage(b.pid), selfCPU(), time.Now()
 	var deadline time.Time
 	if p.duration > 0 {
@@ -310,6 +316,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	}
 	wg.Wait()
 	elapsed := time.Since(start)
+	res.Course = course()
 	selfUsed := selfCPU() - self
 	stopBar()
 	settled := awaitQuiet(ctx, b.pid, settleMax).Sub(start)
@@ -441,6 +448,9 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 	ask := func(path string, lat *latencies) error {
 		from := time.Now()
 		answer, err := c.get(path)
+		if errors.Is(err, errQueryTimeout) {
+			res.TimedOut = true
+		}
 		if err != nil {
 			return err
 		}
@@ -452,19 +462,18 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 		res.AnswerBytes += float64(len(answer))
 		return nil
 	}
-	for n := 0; time.Since(start) < b.duration && ctx.Err() == nil; n++ {
+	for n := 0; time.Since(start) < b.duration && ctx.Err() == nil && err == nil; n++ {
 		path := q.path(s, n)
 		if q.phase == "list" || !asked[path] {
-			if err := ask(path, &cold); err != nil {
-				return res, err
-			}
+			err = ask(path, &cold)
 			asked[path] = true
 		}
-		if q.phase != "list" {
-			if err := ask(path, &kept); err != nil {
-				return res, err
-			}
+		if q.phase != "list" && err == nil {
+			err = ask(path, &kept)
 		}
+	}
+	if err != nil && !res.TimedOut {
+		return res, err
 	}
 	res.fill(&cold, &kept, time.Since(start), readUsage(b.pid).cpu-before.cpu)
 	return res, ctx.Err()

@@ -73,6 +73,9 @@ func (c *benchConn) post(path, contentType string, body []byte) ([]byte, error) 
 	return c.roundTrip()
 }
 
+// errQueryTimeout is a question that takes the server too long.
+var errQueryTimeout = errors.New("the server gave up a query that took too long")
+
 // get returns the answer's body, which the next call overwrites.
 func (c *benchConn) get(path string) ([]byte, error) {
 	b := append(c.out[:0], "GET "...)
@@ -97,6 +100,9 @@ func (c *benchConn) roundTrip() ([]byte, error) {
 	c.body = c.body[:length]
 	if _, err := io.ReadFull(c.r, c.body); err != nil {
 		return nil, err
+	}
+	if status == 503 && bytes.Contains(c.body, []byte(`"query_timeout"`)) {
+		return nil, errQueryTimeout
 	}
 	if status != 200 {
 		return nil, fmt.Errorf("status %d: %s", status, bytes.TrimSpace(c.body[:min(length, 300)]))

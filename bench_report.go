@@ -53,6 +53,7 @@ type writeResult struct {
 	quantiles
 	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server, its work afterwards included
 	ClientCPUMicros float64 `json:"client_cpu_us_per_event"`
+	Course          []leg   `json:"course,omitempty"` // of a fill, by tenths
 }
 
 type readResult struct {
@@ -63,6 +64,7 @@ type readResult struct {
 	Kept        float64 `json:"kept_p50_ms"`      // asked again; 0 = never
 	CPUMicros   float64 `json:"cpu_us_per_query"` // of those asked anew
 	AnswerBytes float64 `json:"answer_bytes"`     // mean
+	TimedOut    bool    `json:"timed_out"`        // one took the server too long, and was the last
 }
 
 func newBenchReport(o *benchOptions) *benchReport {
@@ -160,7 +162,13 @@ func (r *benchReport) writeTable(w io.Writer) {
 		}
 		t.Flush()
 	}
+	for _, x := range r.Writes {
+		if len(x.Course) > 0 {
+			r.writeCourse(t, left, x.Course)
+		}
+	}
 	if len(r.Reads) > 0 {
+		var late []string
 		fmt.Fprintf(t, "\n%s\tqueries/s\tfirst\tp50\tp90\tp99\tmax ms\tagain p50\tCPU µs/query\tanswer\t\n", left("read"))
 		for _, x := range r.Reads {
 			again := "-"
@@ -169,8 +177,14 @@ func (r *benchReport) writeTable(w io.Writer) {
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
+			if x.TimedOut {
+				late = append(late, x.Name)
+			}
 		}
 		t.Flush()
+		for _, name := range late {
+			fmt.Fprintf(w, "%s: given up by the server, which takes no longer than its limit for a query\n", name)
+		}
 	}
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
 		writeSizes(t, left, r.Sizes)

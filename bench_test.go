@@ -114,9 +114,44 @@ func TestReportTable(t *testing.T) {
 	r := newBenchReport(&o)
 	r.Writes = append(r.Writes, writeResult{Name: "single events", Conns: 64, Events: 10, EventsPerSecond: 12345})
 	r.finish(usage{}, usage{}, 0, 0)
-	var b strings.Builder
-	r.writeTable(&b)
-	if out := b.String(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") {
+	show := func() string {
+		var b strings.Builder
+		r.writeTable(&b)
+		return b.String()
+	}
+	if out := show(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") || strings.Contains(out, "given up") {
 		t.Errorf("%s", out)
+	}
+	r.Writes[0].Course = []leg{{EventsPerSecond: 1000}, {Events: 5_000_000, EventsPerSecond: 987, RSS: 200 << 20}}
+	r.Reads = append(r.Reads, readResult{Name: "all of it", TimedOut: true})
+	if out := show(); !strings.Contains(out, "5,000,000 events") || !strings.Contains(out, "987") || !strings.Contains(out, "200 MiB") || !strings.Contains(out, "all of it: given up by the server") {
+		t.Errorf("%s", out)
+	}
+}
+
+// A fill is cut into tenths, each with the events that were sent in its time.
+func TestCourse(t *testing.T) {
+	const events = 1000
+	var sent quota
+	tick := make(chan time.Time)
+	stop := watchCourse(0, events, &sent, tick)
+	for range events / 50 {
+		sent.take(50)
+		tick <- time.Time{}
+	}
+	legs := stop()
+	if len(legs) != courseParts {
+		t.Fatalf("%d legs", len(legs))
+	}
+	for i, l := range legs {
+		if l.EventsPerSecond <= 0 || i > 0 && (l.Events < int64(i*events/courseParts) || l.Events > int64(i*events/courseParts+50)) {
+			t.Errorf("leg %d: %+v", i, l)
+		}
+	}
+	var short quota
+	stop = watchCourse(0, events, &short, tick)
+	short.take(events)
+	if legs := stop(); legs != nil {
+		t.Errorf("a fill that is over at once has legs: %+v", legs)
 	}
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+)
+
+// This file is the course of a fill: how fast each tenth of it went, so that a store
+// that gets slower as it grows is seen.
+
+const courseParts = 10
+
+// leg is one part of a fill.
+type leg struct {
+	Events          int64   `json:"events"` // in the store when it began, of this fill
+	EventsPerSecond float64 `json:"events_per_second"`
+	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server
+	RSS             int64   `json:"rss_bytes"`        // when it ended
+}
+
+// courseTick is how often a fill is looked at.
+const courseTick = 50 * time.Millisecond
+
+// watchCourse looks at a fill of so many events at every tick until stop, which returns
+// its legs; none when it was too short to be cut.
+func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (stop func() []leg) {
+	type point struct {
+		at     time.Time
+		events int64
+		usage
+	}
+	look := func() point { return point{time.Now(), min(sent.taken.Load(), events), readUsage(pid)} }
+	quit, done := make(chan struct{}), make(chan []point)
+	go func() {
+		points := []point{look()}
+		for {
+			select {
+			case <-quit:
+				done <- append(points, look())
+				return
+			case <-tick:
+				if sent.taken.Load()*courseParts/events >= int64(len(points)) && len(points) < courseParts {
+					points = append(points, look())
+				}
+			}
+		}
+	}()
+	return func() (legs []leg) {
+		close(quit)
+		points := <-done
+		if len(points) != courseParts+1 {
+			return nil
+		}
+		for i, p := range points[1:] {
+			before := points[i]
+			n := max(1, float64(p.events-before.events))
+			legs = append(legs, leg{
+				before.events, n / p.at.Sub(before.at).Seconds(), float64((p.cpu - before.cpu).Microseconds()) / n, p.rss,
+			})
+		}
+		return legs
+	}
+}
+
+// writeCourse shows the legs of a fill.
+func (r *benchReport) writeCourse(t *tabwriter.Writer, left func(string) string, legs []leg) {
+	fmt.Fprintf(t, "\n%s\tevents/s\tCPU µs/event\tRSS\t\n", left("the fill, from"))
+	for _, l := range legs {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", left(groupDigits(l.Events)+" events"), groupDigits(int64(l.EventsPerSecond)), r.cpu(l.CPUMicros), bytesText(float64(l.RSS)))
+	}
+	t.Flush()
+}
