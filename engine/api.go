@@ -122,6 +122,10 @@ type Query struct {
 	After     string // public id of the last event seen
 	Skip      int    // events of a listing to pass over first; SkipMax at most
 	Metrics   Metrics
+
+	// Shown says that the events of a listing are to be shown: they come without what
+	// is not, which is SessionOrd, PersonOrd and Day, and a sixth of the work.
+	Shown bool
 }
 
 // Page is one page of events. Next is "" when there is nothing more.

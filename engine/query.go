@@ -75,6 +75,9 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
 		r := newRowReader(p.get())
+		if q.Shown {
+			r.shown()
+		}
 		for _, row := range rows[passed:] {
 			if len(page.Events) == limit {
 				more = true

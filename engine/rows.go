@@ -32,6 +32,11 @@ func newRowReader(p index.Part) *rowReader {
 	return r
 }
 
+// shown leaves out what Query.Shown says: large numbers on pages of their own.
+func (r *rowReader) shown() {
+	r.ints[event.IntPerson], r.ints[event.IntSession], r.ints[event.IntDay] = nil, nil, nil
+}
+
 // newFieldReader reads some fields alone, and no integers.
 func newFieldReader(p index.Part, fields []string) *rowReader {
 	r := &rowReader{part: p}

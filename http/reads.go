@@ -81,7 +81,8 @@ func (r *siteReader) query(q dialect.Query) (engine.Query, error) {
 		where[i] = engine.Cond{Field: c.Field, Values: c.Values}
 	}
 	return engine.Query{
-		Site: r.site, Where: where, From: q.From, To: q.To,
+		Shown: true,
+		Site:  r.site, Where: where, From: q.From, To: q.To,
 		Ascending: q.Ascending, Limit: q.Limit, After: q.After, Skip: q.Skip,
 	}, nil
 }
