@@ -154,7 +154,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	if err != nil {
 		return CounterPage{}, err
 	}
-	whole, total, err := v.tally(b, w, q, nil, keeper{})
+	whole, total, err := v.tally(b, w, q.jointly(), nil, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}

@@ -42,12 +42,12 @@ func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int, again bo
 	case q.Property == "":
 		page, err = e.properties(b, v, &q)
 	default:
-		first := q
+		first := &q
 		if v.pays(&q, limit) {
-			first.Metrics = MetricEvents | MetricUsers | MetricSessions | metricJoint
+			first = q.jointly()
 		}
 		var t *tally
-		if t, page.Total, err = v.count(b, &first, e.keeper(v, &first, again)); err == nil {
+		if t, page.Total, err = v.count(b, first, e.keeper(v, first, again)); err == nil {
 			page.Rows = t.rows
 		}
 		if first.joint() && err == nil {
@@ -78,6 +78,15 @@ func (page *CounterPage) cut(q *CounterQuery, limit int) {
 const metricJoint Metrics = 1 << 7
 
 func (q *CounterQuery) joint() bool { return q.Metrics&metricJoint != 0 }
+
+// jointly is q with the users and sessions of all rows together.
+func (q CounterQuery) jointly() *CounterQuery {
+	if q.Metrics == 0 {
+		q.Metrics = MetricEvents | MetricUsers | MetricSessions
+	}
+	q.Metrics |= metricJoint
+	return &q
+}
 
 // manyRows is how many times the rows of a page there must be, about, before they
 // are sought first and their users and sessions told apart after.

@@ -26,8 +26,8 @@
 //	scan.go       columns read row by row, or at many rows of a page at once
 //	counters.go   counters and their splits: counted.go what a row counts under,
 //	              tallier.go the rows of a slice, tally.go and pairs.go adding up,
-//	              partials.go what is kept of it by slice, properties.go the list of
-//	              what is counted
+//	              spill.go what memory has no room for, partials.go what is kept of it
+//	              by slice, properties.go the list of what is counted
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
 //	links.go      which ordinals name one person
 //	publicid.go   public event ids, which are cursors too

@@ -30,6 +30,7 @@ type Engine struct {
 	cache     *index.Cache
 	kept      *answers
 	partials  *answers
+	room      *pairRoom
 	disk      *disk
 	hwm       *hwm
 	public    *publicIDs
@@ -101,6 +102,9 @@ func (o Options) withDefaults() Options {
 	if o.HotEvents == 0 {
 		o.HotEvents = 1 << 19
 	}
+	if o.Pairs == 0 {
+		o.Pairs = int(o.Memory / 256)
+	}
 	if o.MergeRuns == 0 {
 		o.MergeRuns = 16
 	}
@@ -168,6 +172,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.tables = newTables(fs, storeDir(fs, dir))
+	e.room = newPairRoom(&e.opts, e.disk)
 	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}

@@ -388,5 +388,6 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 		HotEvents: pick(g, 0, 20, 300),
 		MergeRuns: 2 + g.IntN(4),
 		MergeRows: pick(g, 0, 100, 1000),
+		Pairs:     pick(g, 0, 1, 40),
 	}
 }

@@ -56,22 +56,25 @@ func (l *links) version() uint64 {
 	return l.joined
 }
 
-// rootPairs puts the roots of their persons in the place of the ordinals of pairs
-// and reports whether any changed.
-func (l *links) rootPairs(pairs []uint64) (changed bool) {
+// apart takes from pairs those whose ordinal alone names its person, and calls linked
+// with the others, their persons' roots in the place of the ordinals. What is left of
+// pairs is good until they change.
+func (l *links) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if len(l.root) == 0 {
-		return false
+		return pairs
 	}
-	for i, p := range pairs {
+	alone = pairs[:0]
+	for _, p := range pairs {
 		row, ord := splitPair(p)
-		if r := l.find(ord); r != ord {
-			pairs[i] = pairOf(row, r)
-			changed = true
+		if root := l.find(ord); root != ord || l.members[ord] != nil {
+			linked(pairOf(row, root))
+		} else {
+			alone = append(alone, p)
 		}
 	}
-	return changed
+	return alone
 }
 
 // set returns the root and all members of an ordinal's set, ascending.

@@ -55,7 +55,11 @@ func (s *ordSet) union(o *ordSet) {
 }
 
 func (s *ordSet) has(ord uint64) bool {
-	p := s.pages[ord>>16]
+	key := ord >> 16
+	if len(s.near) != 0 && s.near[key%nearPages].key == key+1 {
+		return s.near[key%nearPages].page[ord&0xffff>>6]&(1<<(ord&63)) != 0
+	}
+	p := s.pages[key]
 	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
 }
 

@@ -43,9 +43,10 @@ func drawLinks(t *rapid.T, among []uint64) (l *links, root func(uint64) uint64) 
 		if got := l.find(o); got != want[0] {
 			t.Fatalf("the root of %d is %d, want %d", o, got, want[0])
 		}
-		pair := []uint64{pairOf(7, o)}
-		if changed := l.rootPairs(pair); pair[0] != pairOf(7, want[0]) || changed != (o != want[0]) {
-			t.Fatalf("the pair of %d becomes %x, changed %t, want that of %d", o, pair, changed, want[0])
+		var pairs []uint64
+		alone := l.apart([]uint64{pairOf(7, o)}, func(p uint64) { pairs = append(pairs, p) })
+		if pairs = append(pairs, alone...); len(pairs) != 1 || pairs[0] != pairOf(7, want[0]) || len(alone) > 0 && len(want) > 1 {
+			t.Fatalf("the pair of %d becomes %x, %d alone, want that of %d", o, pairs, len(alone), want[0])
 		}
 	}
 	return l, root

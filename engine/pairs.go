@@ -1,6 +1,6 @@
-// Sorted lists of pairs of a row of an answer and an ordinal: the same as a pairSet
-// for many pairs, in less memory, and read from end to end, where a table of that
-// size would be looked into at random.
+// Bags of pairs of a row of an answer and an ordinal: the same as a pairSet for many
+// pairs, in less memory, and sorted once, where a table of that size would be looked
+// into at random.
 
 package engine
 
@@ -10,60 +10,13 @@ import (
 	"sync"
 )
 
-// pairLists is a set of pairs. Each list is sorted and has a pair once; each is at
-// least twice as long as the next.
-type pairLists struct {
-	lists [][]uint64
-	spare []uint64
-}
-
-// add takes in a sorted list without duplicates, which it copies.
-func (s *pairLists) add(pairs []uint64) {
-	if len(pairs) == 0 {
-		return
-	}
-	s.lists = append(s.lists, slices.Clone(pairs))
-	for n := len(s.lists); n > 1 && len(s.lists[n-2]) < 2*len(s.lists[n-1]); n = len(s.lists) {
-		s.mergeLast()
-	}
-}
-
-// all merges the lists into one, which stays the set's.
-func (s *pairLists) all() []uint64 {
-	for len(s.lists) > 1 {
-		s.mergeLast()
-	}
-	if len(s.lists) == 0 {
-		return nil
-	}
-	return s.lists[0]
-}
-
-func (s *pairLists) mergeLast() {
-	n := len(s.lists)
-	a, b := s.lists[n-2], s.lists[n-1]
-	out := slices.Grow(s.spare[:0], len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		x, y := a[0], b[0]
-		if x <= y {
-			a = a[1:]
-		}
-		if y <= x {
-			b = b[1:]
-		}
-		out = append(out, min(x, y))
-	}
-	out = append(append(out, a...), b...)
-	s.spare = s.lists[n-2]
-	s.lists[n-2] = out
-	s.lists = s.lists[:n-1]
-}
-
 // sortPairs sorts the pairs in place and leaves each once.
 func sortPairs(pairs []uint64) []uint64 {
-	if len(pairs) < radixAfter {
+	switch {
+	case slices.IsSorted(pairs):
+	case len(pairs) < radixAfter:
 		slices.Sort(pairs)
-	} else {
+	default:
 		radixSort(pairs)
 	}
 	return slices.Compact(pairs)
@@ -115,64 +68,102 @@ func radixSort(pairs []uint64) {
 	if &from[0] != &pairs[0] {
 		copy(pairs, from)
 	}
-	if cap(spare) <= bagMax {
-		radixSpare.Put(&spare)
-	}
+	radixSpare.Put(&spare)
 }
 
 var radixSpare = sync.Pool{New: func() any { return new([]uint64) }}
 
-// renumber appends the sorted pairs with rows[row] in the place of row, sorted.
-// rows has no number twice.
-func renumber(dst, pairs []uint64, rows []int) []uint64 {
-	type stretch struct{ row, from, to int }
-	var all []stretch
-	ascending := true
-	for from := 0; from < len(pairs); {
-		row, _ := splitPair(pairs[from])
-		to := from + 1
-		for to < len(pairs) && int(pairs[to]>>40) == row {
-			to++
-		}
-		if n := len(all); n > 0 && all[n-1].row > rows[row] {
-			ascending = false
-		}
-		all = append(all, stretch{rows[row], from, to})
-		from = to
-	}
-	if !ascending {
-		slices.SortFunc(all, func(a, b stretch) int { return a.row - b.row })
-	}
-	for _, s := range all {
-		for _, p := range pairs[s.from:s.to] {
-			_, ord := splitPair(p)
-			dst = append(dst, pairOf(s.row, ord))
-		}
-	}
-	return dst
-}
-
-// pairBag collects pairs that may come more than once.
+// pairBag is a set of pairs that come in any order and may come more than once. The
+// zero bag takes none.
 type pairBag struct {
-	pairs []uint64
-	tidy  int // the length at which to sort out what came twice
+	pairs []uint64 // may have some twice
+	most  int      // pairs, before something has to be done
+	spill *spill
+	runs  []spillRun
+	err   error
 }
-
-// bagMax is how long a bag may get before anything is sorted out.
-const bagMax = 4 * sliceRows
 
 func (b *pairBag) add(pair uint64) {
-	if len(b.pairs) >= max(b.tidy, bagMax) {
-		b.pairs = sortPairs(b.pairs)
-		b.tidy = 2 * len(b.pairs)
+	if len(b.pairs) >= b.most {
+		b.makeRoom()
 	}
 	b.pairs = append(b.pairs, pair)
 }
 
+// makeRoom leaves out what came twice. Where that is not half of all, the bag grows,
+// if there is room for it; else what it holds is put aside.
+func (b *pairBag) makeRoom() {
+	b.most = max(b.most, b.spill.room.bag)
+	if len(b.pairs) < b.most {
+		return
+	}
+	b.sort()
+	switch {
+	case len(b.pairs) <= b.most/2:
+	case b.spill.take(b.most):
+		b.pairs = slices.Grow(b.pairs, 2*b.most-len(b.pairs))
+		b.most *= 2
+	default:
+		run, err := b.spill.write(b.pairs)
+		if err != nil && b.err == nil {
+			b.err = err
+		}
+		b.runs = append(b.runs, run)
+		b.pairs = b.pairs[:0]
+	}
+}
+
+// sort leaves the pairs in memory in order, each once.
+func (b *pairBag) sort() { b.pairs = sortPairs(b.pairs) }
+
+// each calls fn with all pairs, ascending and each once, some at a time. They are
+// good until fn returns.
+func (b *pairBag) each(fn func(pairs []uint64)) error {
+	if b.err != nil {
+		return b.err
+	}
+	b.sort()
+	if len(b.runs) > 0 {
+		return b.spill.merge(b.runs, b.pairs, fn)
+	}
+	fn(b.pairs)
+	return nil
+}
+
+// eachPair calls fn with every row and ordinal, ascending.
+func (b *pairBag) eachPair(fn func(row int, ord uint64)) error {
+	return b.each(func(pairs []uint64) {
+		for _, p := range pairs {
+			fn(splitPair(p))
+		}
+	})
+}
+
+// eachPerson calls fn with every row and person, whichever ordinals name him.
+func (b *pairBag) eachPerson(l *links, fn func(row int)) error {
+	rows := func(pairs []uint64) {
+		for _, p := range pairs {
+			row, _ := splitPair(p)
+			fn(row)
+		}
+	}
+	linked := pairBag{spill: b.spill}
+	if err := b.each(func(pairs []uint64) { rows(l.apart(pairs, linked.add)) }); err != nil {
+		return err
+	}
+	return linked.each(rows)
+}
+
 // empty forgets the pairs and keeps their memory, unless it is much.
 func (b *pairBag) empty() {
-	if b.tidy = 0; cap(b.pairs) > bagMax {
+	if b.spill != nil {
+		b.spill.give(max(0, b.most-b.spill.room.bag))
+	}
+	if cap(b.pairs) > bagMax {
 		b.pairs = nil
 	}
-	b.pairs = b.pairs[:0]
+	*b = pairBag{pairs: b.pairs[:0]}
 }
+
+// bagMax is how many pairs of memory an empty bag keeps.
+const bagMax = 4 * sliceRows

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"context"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 )
 
@@ -39,52 +42,71 @@ func TestRadixSort(t *testing.T) {
 	})
 }
 
-// However pairs come together, in lists and under other numbers of rows, they are
-// a set.
-func TestPairListsAreASet(t *testing.T) {
+// Whatever comes into bags that have room for few pairs, and for few more together,
+// comes out of each once and in order, from memory and from the file.
+func TestPairBagsAreSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var lists pairLists
-		model := map[uint64]bool{}
-		for range rapid.IntRange(0, 12).Draw(t, "lists") {
-			var bag pairBag
-			for _, p := range drawnPairs.Draw(t, "pairs") {
-				if row, _ := splitPair(p); row < 10 {
-					bag.add(p)
-				}
-			}
-			pairs := sortPairs(bag.pairs)
-			numbers := rapid.Permutation([]int{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}).Draw(t, "numbers")
-			rows := make(map[int]int)
-			table := make([]int, 10)
-			for _, p := range pairs {
-				row, ord := splitPair(p)
-				if _, ok := rows[row]; !ok {
-					rows[row] = numbers[len(rows)]
-					table[row] = rows[row]
-				}
-				model[pairOf(rows[row], ord)] = true
-			}
-			lists.add(renumber(nil, pairs, table))
+		room := newTestRoom(vfs.NewMem(), rapid.IntRange(1, 40).Draw(t, "room"))
+		aside := budget{ctx: context.Background(), end: time.Now().Add(time.Hour), room: room}.spill()
+		bags := make([]pairBag, 3)
+		models := make([]map[uint64]bool, len(bags))
+		for i := range bags {
+			bags[i].spill, models[i] = aside, make(map[uint64]bool)
 		}
-		if got, want := lists.all(), slices.Sorted(maps.Keys(model)); !slices.Equal(got, want) {
-			t.Fatalf("%x, want %x", got, want)
+		for range rapid.IntRange(0, 20).Draw(t, "times") {
+			i := rapid.IntRange(0, len(bags)-1).Draw(t, "bag")
+			for _, p := range drawnPairs.Draw(t, "pairs") {
+				bags[i].add(p)
+				models[i][p] = true
+			}
+		}
+		for i := range bags {
+			for range 2 { // it can be asked again
+				var got []uint64
+				if err := bags[i].each(func(pairs []uint64) { got = append(got, pairs...) }); err != nil {
+					t.Fatal(err)
+				}
+				if want := slices.Sorted(maps.Keys(models[i])); !slices.Equal(got, want) {
+					t.Fatalf("%x, want %x", got, want)
+				}
+			}
+			bags[i].empty()
+		}
+		if aside.close(); room.free.Load() != int64(4*room.bag) {
+			t.Fatalf("room for %d pairs is left of %d", room.free.Load(), 4*room.bag)
+		}
+		if left, _ := room.fs.List(room.dir); len(left) > 0 {
+			t.Fatalf("left over: %q", left)
 		}
 	})
 }
 
-// A bag gives back what came into it, also when it had to sort out.
-func TestPairBag(t *testing.T) {
-	var bag pairBag
+// newTestRoom is room for four times as many pairs as a bag holds by itself.
+func newTestRoom(fs vfs.FS, bag int) *pairRoom {
+	if err := fs.MkdirAll(tmpName, 0o700); err != nil {
+		panic(err)
+	}
+	return newPairRoom(&Options{FS: fs, Pairs: 4 * bag}, &disk{})
+}
+
+// A bag takes much memory only for pairs that differ, and keeps little.
+func TestPairBagMemory(t *testing.T) {
+	aside := budget{ctx: context.Background(), end: time.Now().Add(time.Hour), room: newTestRoom(vfs.NewMem(), bagMax)}.spill()
+	defer aside.close()
+	bag := pairBag{spill: aside}
 	for i := range 3 * bagMax {
 		bag.add(uint64(i * 7 % (bagMax / 2)))
 	}
-	if len(bag.pairs) > bagMax {
-		t.Errorf("%d pairs in the bag", len(bag.pairs))
+	if len(bag.pairs) > bagMax || len(bag.runs) > 0 {
+		t.Errorf("%d pairs in the bag, %d runs aside", len(bag.pairs), len(bag.runs))
 	}
-	if pairs := sortPairs(bag.pairs); len(pairs) != bagMax/2 || pairs[0] != 0 || pairs[len(pairs)-1] != bagMax/2-1 {
-		t.Errorf("%d pairs", len(pairs))
+	for i := range 9 * bagMax {
+		bag.add(uint64(i))
 	}
-	if bag.empty(); len(bag.pairs) != 0 {
-		t.Errorf("%d pairs left", len(bag.pairs))
+	if cap(bag.pairs) > 5*bagMax || len(bag.runs) == 0 {
+		t.Errorf("room for %d pairs in the bag, %d runs aside", cap(bag.pairs), len(bag.runs))
+	}
+	if bag.empty(); cap(bag.pairs) > bagMax {
+		t.Errorf("an empty bag has room for %d pairs", cap(bag.pairs))
 	}
 }

@@ -22,7 +22,7 @@ type packed struct {
 
 func (p *partial) pack() *packed {
 	var own []uint64
-	p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
+	_ = p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
 	return &packed{
 		joint: p.joint,
 		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
@@ -30,10 +30,12 @@ func (p *partial) pack() *packed {
 	}
 }
 
+// large says whether some of the partial is in a file.
+func (p *partial) large() bool { return len(p.persons.runs)+len(p.older.runs)+len(p.own.runs) > 0 }
+
 // unpack makes the partial that was packed, of the slice that begins at first.
 func (k *packed) unpack(first uint64) *partial {
-	p := partials.Get().(*partial)
-	p.first, p.joint = first, k.joint
+	p := newPartial(first, k.joint, nil)
 	p.names = terms{names: k.names}
 	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
 	p.persons.pairs = unpackPairs(p.persons.pairs, k.persons)
@@ -108,6 +110,9 @@ func (k keeper) partial(s *slice, compute func() (*partial, error)) (*partial, e
 	p, err := compute()
 	if err != nil || !k.again {
 		return p, err
+	}
+	if p != nil && p.large() {
+		return p, nil
 	}
 	if p == nil {
 		k.cache.put(key, moment{}, (*packed)(nil), 0)

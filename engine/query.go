@@ -13,14 +13,15 @@ import (
 // LimitMax is the most events, users, sessions or rows of one page.
 const LimitMax = 1000
 
-// budget bounds the time of one query.
+// budget bounds the time of one query, and its memory.
 type budget struct {
-	ctx context.Context
-	end time.Time
+	ctx  context.Context
+	end  time.Time
+	room *pairRoom
 }
 
 func (e *Engine) budget(ctx context.Context) budget {
-	return budget{ctx, time.Now().Add(e.opts.QueryTime)}
+	return budget{ctx, time.Now().Add(e.opts.QueryTime), e.room}
 }
 
 // spent is asked between parts, and every few hundred rows.

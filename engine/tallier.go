@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 
 	"cairn/engine/event"
@@ -26,14 +27,13 @@ type tallier struct {
 }
 
 // partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error) {
+func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*partial, error) {
 	vp, err := r.open(sl)
 	if vp == nil {
 		return nil, err
 	}
 	part := vp.get()
-	p := partials.Get().(*partial)
-	p.first, p.joint = part.First()+uint64(sl.from), q.joint()
+	p := newPartial(part.First()+uint64(sl.from), q.joint(), aside)
 	t := &tallier{partial: p, value: newCounted(part, q.Property, &p.names, sl.from, sl.to)}
 	if t.value.all == never {
 		return nil, vp.err()
@@ -66,7 +66,8 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps) (*partial, error)
 	if t.full {
 		return nil, tooManyValues()
 	}
-	return p.sorted(), nil
+	p.sorted()
+	return p, cmp.Or(p.persons.err, p.older.err, p.own.err)
 }
 
 // wanted are the numbers of the values that are asked for, nil = all.

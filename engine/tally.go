@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -138,10 +139,7 @@ func (p *partial) meet(row int, person, session uint64) {
 }
 
 // eachOwn calls fn with every pair of a row and a session that began in the slice.
-func (p *partial) eachOwn(fn func(row int, session uint64)) {
-	for _, pair := range p.own.pairs {
-		fn(splitPair(pair))
-	}
+func (p *partial) eachOwn(fn func(row int, session uint64)) error {
 	for row, set := range p.began {
 		if set == nil {
 			continue
@@ -152,19 +150,7 @@ func (p *partial) eachOwn(fn func(row int, session uint64)) {
 			}
 		}
 	}
-}
-
-// eachDistinct calls the two with every person and every session of any row.
-func (p *partial) eachDistinct(person, session func(ord uint64)) {
-	for _, pair := range p.persons.pairs {
-		_, ord := splitPair(pair)
-		person(ord)
-	}
-	p.eachOwn(func(_ int, ord uint64) { session(ord) })
-	for _, pair := range p.older.pairs {
-		_, ord := splitPair(pair)
-		session(ord)
-	}
+	return p.own.eachPair(fn)
 }
 
 // beganSet is a bitmap of the rows of a slice that began a session.
@@ -176,11 +162,19 @@ const beganRows = 64
 // partials are kept for their memory.
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
+// newPartial is an empty one, for a slice that begins at first.
+func newPartial(first uint64, joint bool, s *spill) *partial {
+	p := partials.Get().(*partial)
+	p.first, p.joint = first, joint
+	p.persons.spill, p.older.spill, p.own.spill = s, s, s
+	return p
+}
+
 // sorted sorts out what came twice.
 func (p *partial) sorted() *partial {
-	p.persons.pairs = sortPairs(p.persons.pairs)
-	p.older.pairs = sortPairs(p.older.pairs)
-	p.own.pairs = sortPairs(p.own.pairs)
+	p.persons.sort()
+	p.older.sort()
+	p.own.sort()
 	return p
 }
 
@@ -207,15 +201,14 @@ type tally struct {
 	steps    []int // of rows, in a series
 	names    terms
 	at       map[tallyKey]int
-	users    pairLists
-	scratch  []uint64
-	sessions pairSet // that began in older slices than where they were met
+	users    pairBag
+	sessions pairBag // those met in several slices; the others are counted
 	all      distinct
 	total    int64
 }
 
-// merge adds the next older slice and reports false when there are too many rows.
-func (t *tally) merge(p *partial) bool {
+// merge adds the next older slice.
+func (t *tally) merge(p *partial) error {
 	rows := make([]int, len(p.keys))
 	ids := make([]int32, len(p.names.names)) // of t, plus 1
 	id := func(of int32) int32 {
@@ -229,38 +222,40 @@ func (t *tally) merge(p *partial) bool {
 	}
 	for i, k := range p.keys {
 		if rows[i] = t.row(tallyKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
-			return false
+			return tooManyValues()
 		}
 		r := &t.rows[rows[i]]
 		r.Events = index.AddSaturating(r.Events, p.events[i])
 		t.total = index.AddSaturating(t.total, p.events[i])
 	}
-	if p.joint {
-		p.eachDistinct(t.all.users.add, t.all.sessions.add)
-		return true
-	}
-	t.scratch = renumber(t.scratch[:0], p.persons.pairs, rows)
-	t.users.add(t.scratch)
-	for _, pair := range t.scratch {
-		_, person := splitPair(pair)
+	person := func(row int, person uint64) {
+		t.users.add(pairOf(rows[row], person))
 		t.all.users.add(person)
 	}
-	// A session that began in this slice is in no older one. If it goes on in a
-	// newer one it is in sessions already.
-	p.eachOwn(func(row int, session uint64) {
-		if !t.sessions.has(rows[row], session) {
+	// A session that began in this slice is in no older one. Unless it goes on in a
+	// newer one it is here alone.
+	own := func(row int, session uint64) {
+		if t.all.sessions.has(session) {
+			t.sessions.add(pairOf(rows[row], session))
+		} else {
 			t.rows[rows[row]].Sessions++
 		}
-		t.all.sessions.add(session)
-	})
-	for _, pair := range p.older.pairs {
-		row, session := splitPair(pair)
-		if t.sessions.add(rows[row], session) {
-			t.rows[rows[row]].Sessions++
-		}
+	}
+	older := func(row int, session uint64) {
+		t.sessions.add(pairOf(rows[row], session))
 		t.all.sessions.add(session)
 	}
-	return true
+	if p.joint {
+		person = func(_ int, person uint64) { t.all.users.add(person) }
+		own = func(int, uint64) {}
+		older = func(_ int, session uint64) { t.all.sessions.add(session) }
+	}
+	err := cmp.Or(
+		p.persons.eachPair(person),
+		p.eachOwn(own),
+		p.eachOwn(func(_ int, session uint64) { t.all.sessions.add(session) }),
+		p.older.eachPair(older))
+	return cmp.Or(err, t.users.err, t.sessions.err)
 }
 
 // row finds or makes the row of k, -1 when there are too many.
@@ -286,16 +281,12 @@ func (t *tally) row(k tallyKey) int {
 }
 
 // finish fills in the distinct numbers.
-func (t *tally) finish(l *links) CounterRow {
-	users := t.users.all()
-	if l.rootPairs(users) {
-		users = sortPairs(users)
+func (t *tally) finish(l *links) (CounterRow, error) {
+	err := t.users.eachPerson(l, func(row int) { t.rows[row].Users++ })
+	if err == nil {
+		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
 	}
-	for _, pair := range users {
-		row, _ := splitPair(pair)
-		t.rows[row].Users++
-	}
-	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}
+	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}, err
 }
 
 // count tallies one property.
@@ -310,34 +301,34 @@ func (v *view) count(b budget, q *CounterQuery, keep keeper) (*tally, CounterRow
 // tally adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
 func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally, total CounterRow, err error) {
-	t := new(tally)
+	aside := b.spill()
+	defer aside.close()
+	t := &tally{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
 	if segmentOf(q) == q.Property {
 		return t, CounterRow{}, nil // a property does not split itself
 	}
 	// Values that are asked for lead to their rows; those under event.Other lie
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
-	full := false
 	all := v.slices()
 	if s == nil && q.fromTotals() {
 		if all, err = v.totals(b, q, t); err != nil {
 			return nil, CounterRow{}, err
 		}
 	}
+	var failed error
 	err = sideBySide(b, w, all, func(r *reader, sl *slice) (*partial, error) {
-		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s) })
+		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s, aside) })
 	}, func(p *partial) bool {
-		full = !t.merge(p)
+		failed = t.merge(p)
 		p.release()
-		return !full
+		return failed == nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, failed); err != nil {
 		return nil, CounterRow{}, err
 	}
-	if full {
-		return nil, CounterRow{}, tooManyValues()
-	}
-	return t, t.finish(v.site.links), nil
+	total, err = t.finish(v.site.links)
+	return t, total, err
 }
 
 // fromTotals says whether the totals of runs tell what is asked.

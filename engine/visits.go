@@ -90,14 +90,18 @@ func (s *visitSum) add(at int64, change func(*Visits)) {
 // people finds who was there, and how far the sessions reach.
 func (s *visitSum) people(v *view, b budget, w *where) error {
 	var all ordSet
-	var inSteps pairSet
+	aside := b.spill()
+	defer aside.close()
+	inSteps := pairBag{spill: aside}
 	err := v.eachRow(b, w, func(p *viewPart) func(int) {
 		part := p.get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			at, who, ord := times.at(row), uint64(person.at(row)), uint64(session.at(row))
 			all.add(who)
-			inSteps.add(s.step(at), who)
+			if who != 0 {
+				inSteps.add(pairOf(s.step(at), who))
+			}
 			if ord == 0 || len(s.spans) > VisitsMax {
 				return
 			}
@@ -118,9 +122,7 @@ func (s *visitSum) people(v *view, b budget, w *where) error {
 		return err
 	}
 	s.total.Users = uint64(all.countRoots(v.site.links))
-	inSteps.toRoots(v.site.links)
-	inSteps.each(func(i int, _ uint64) { s.steps[i].Users++ })
-	return nil
+	return inSteps.eachPerson(v.site.links, func(i int) { s.steps[i].Users++ })
 }
 
 // views counts pages and screens.

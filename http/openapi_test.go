@@ -272,7 +272,11 @@ func TestContractAnswers(t *testing.T) {
 				validateAnswer(t, doc, op, res, name+" "+target)
 			}
 		}
-		for _, err := range []error{engine.ErrNotFound, engine.ErrBadCursor, engine.ErrQueryTimeout, engine.ErrStopping, fmt.Errorf("disk"), &dialect.StatusError{Failure: dialect.RateLimited, Msg: "slow"}} {
+		errs := []error{engine.ErrNotFound, engine.ErrBadCursor, engine.ErrQueryTimeout, engine.ErrStopping, fmt.Errorf("disk"), &dialect.StatusError{Failure: dialect.RateLimited, Msg: "slow"}}
+		if strings.HasSuffix(r.path, "counters") {
+			errs = append(errs, engine.ErrDiskFull)
+		}
+		for _, err := range errs {
 			n := fullEngine()
 			n.err = err
 			res := n.call(t, "UTC", "GET", target)

@@ -1,0 +1,238 @@
+// Questions whose pairs find no room in memory: what they answer, what is left in
+// the directory for temporary files, and what happens when that fails.
+
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// asideFS watches the files that questions put pairs into, and fails them.
+type asideFS struct {
+	vfs.FS
+	made atomic.Int64
+	fail atomic.Pointer[func(op errorfs.Op) error]
+	full atomic.Bool // says the disk
+}
+
+func newAsideFS(fs vfs.FS) *asideFS {
+	a := new(asideFS)
+	a.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if !strings.Contains(op.Path, "tmp/pairs-") {
+			return nil
+		}
+		if op.Kind == errorfs.OpCreate {
+			a.made.Add(1)
+		}
+		if fail := a.fail.Load(); fail != nil {
+			return (*fail)(op)
+		}
+		return nil
+	}))
+	return a
+}
+
+func (a *asideFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	if a.full.Load() {
+		return vfs.DiskUsage{TotalBytes: 1 << 40}, nil
+	}
+	return vfs.DiskUsage{AvailBytes: 1 << 39, TotalBytes: 1 << 40}, nil
+}
+
+// left are the files that no question has taken away.
+func (a *asideFS) left(t *testing.T) (names []string) {
+	t.Helper()
+	all, err := a.List("data/tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		if strings.HasPrefix(name, "pairs-") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var asideSite = &engine.Site{ID: 1, Name: "one"}
+
+// asideEvents are of a few hundred persons, some of whom turn out to be one, in
+// sessions that go on for long.
+func asideEvents(n int) (records []engine.Record) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range n {
+		ev := &event.Event{
+			Dialect: event.Native, Type: event.Track, Name: fmt.Sprint("event ", random.IntN(5)), Time: epoch.UnixMilli() + int64(i)*60_000,
+			User: fmt.Sprint("user ", random.IntN(300)), Session: fmt.Sprint("session ", i/1000, random.IntN(200)),
+			Properties: event.Object{
+				{Key: "sku", Value: event.Str(fmt.Sprint(random.IntN(20) * random.IntN(20)))},
+				{Key: "tags", Value: event.Raw(fmt.Sprintf("[%d,%d]", random.IntN(50), random.IntN(50)))},
+			},
+			Context: event.Object{{Key: "country", Value: event.Str([]string{"NL", "DE", "FR"}[random.IntN(3)])}},
+		}
+		if random.IntN(50) == 0 {
+			ev = &event.Event{Dialect: event.Native, Type: event.Alias, User: ev.User, Previous: fmt.Sprint("user ", random.IntN(300))}
+		}
+		records = append(records, engine.Record{Site: asideSite, Event: ev})
+	}
+	return records
+}
+
+var asideQueries = []engine.CounterQuery{
+	{Property: "sku"},
+	{Property: "sku", Sort: "users"},
+	{Property: "sku", Limit: 2},
+	{Property: "tags", Sort: "sessions"},
+	{Property: "sku", Segment: "country"},
+	{Property: "sku", Where: []engine.Cond{{Field: "name", Values: []string{"event 1"}}}},
+	{Property: "country", Interval: "day"},
+	{Property: "sku", Interval: "hour", Limit: 10},
+	{},
+}
+
+func openAside(t *testing.T, fs vfs.FS, pairs int, queryTime time.Duration) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(engine.Options{
+		Dir: "data", FS: fs, Sites: []*engine.Site{asideSite}, Now: func() time.Time { return epoch.Add(100 * time.Hour) },
+		SealRows: 500, HotEvents: 2000, MergeRuns: 3, Memory: 16 << 20, Reserve: 1 << 20, Pairs: pairs, QueryTime: queryTime,
+		Fatal: func(err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func ingestAside(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	for records := asideEvents(4000); len(records) > 0; records = records[500:] {
+		if _, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// However little room there is, and however many ask at a time, the answers are the
+// same, and afterwards no file is left.
+func TestAnswersWithoutRoom(t *testing.T) {
+	roomy := openAside(t, vfs.NewMem(), 0, 0)
+	defer roomy.Close()
+	ingestAside(t, roomy)
+	for _, pairs := range []int{1, 100, 2000} {
+		fs := newAsideFS(vfs.NewMem())
+		e := openAside(t, fs, pairs, 0)
+		defer e.Close()
+		ingestAside(t, e)
+		var all sync.WaitGroup
+		for _, q := range asideQueries {
+			q.Site = asideSite
+			want, err := roomy.Counters(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				got, err := e.Counters(t.Context(), q)
+				if err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("room for %d pairs, %s: %v\n got %+v\nwant %+v", pairs, showCounterQuery(q), err, got, want)
+				}
+			})
+		}
+		all.Wait()
+		if left := fs.left(t); fs.made.Load() == 0 || len(left) > 0 {
+			t.Errorf("room for %d pairs: %d files were made, %q are left", pairs, fs.made.Load(), left)
+		}
+	}
+}
+
+// A file that cannot be written or read fails the question it is of, and that alone.
+func TestAsideFails(t *testing.T) {
+	fs := newAsideFS(vfs.NewMem())
+	e := openAside(t, fs, 1, 0)
+	defer e.Close()
+	ingestAside(t, e)
+	ask := func(ctx context.Context) error {
+		t.Helper()
+		_, err := e.Counters(ctx, engine.CounterQuery{Site: asideSite, Property: "sku", Sort: "users"})
+		if left := fs.left(t); len(left) > 0 {
+			t.Errorf("%v: %q are left", err, left)
+		}
+		return err
+	}
+	for _, kind := range []errorfs.OpKind{errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileReadAt} {
+		for _, fault := range []error{errorfs.ErrInjected, syscall.ENOSPC} {
+			fail := func(op errorfs.Op) error {
+				if op.Kind == kind {
+					return fault
+				}
+				return nil
+			}
+			fs.fail.Store(&fail)
+			if err := ask(t.Context()); !errors.Is(err, fault) || errors.Is(err, engine.ErrDiskFull) != (fault == syscall.ENOSPC && kind != errorfs.OpFileReadAt) {
+				t.Errorf("%v at operation %v: %v", fault, kind, err)
+			}
+		}
+	}
+	fs.fail.Store(nil)
+
+	// Cancelled when the first file is made.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stop := func(errorfs.Op) error { cancel(); return nil }
+	fs.fail.Store(&stop)
+	if err := ask(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	fs.fail.Store(nil)
+
+	fs.full.Store(true)
+	for e.Admit() == nil { // it is not asked every time
+		time.Sleep(time.Millisecond)
+	}
+	made := fs.made.Load()
+	if err := ask(t.Context()); !errors.Is(err, engine.ErrDiskFull) || fs.made.Load() != made {
+		t.Errorf("on a full disk: %v", err)
+	}
+	fs.full.Store(false)
+	for e.Admit() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := ask(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	ingestAside(t, e)
+}
+
+// Time that runs out takes the file with it.
+func TestAsideTakesTooLong(t *testing.T) {
+	fs := newAsideFS(vfs.NewMem())
+	slow := func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite {
+			time.Sleep(20 * time.Millisecond)
+		}
+		return nil
+	}
+	fs.fail.Store(&slow)
+	e := openAside(t, fs, 1, 100*time.Millisecond)
+	defer e.Close()
+	ingestAside(t, e)
+	_, err := e.Counters(t.Context(), engine.CounterQuery{Site: asideSite, Property: "sku", Sort: "users"})
+	if left := fs.left(t); !errors.Is(err, engine.ErrQueryTimeout) || fs.made.Load() == 0 || len(left) > 0 {
+		t.Errorf("%v, %d files were made, %q are left", err, fs.made.Load(), left)
+	}
+}
