@@ -33,7 +33,7 @@ type counted struct {
 	ids, kept  []int32 // of the row asked last
 
 	all  int8        // whether the rows take part in counters: always, never, 0 = it differs
-	only *pathColumn // the one column that can tell a value; nil where there are several
+	only *pathColumn // sole, where its codes are not many more than a slice has rows
 	ones []int32     // by its code, what one returns for it, plus 3; 0 = not looked at
 	own  [1]int32    // that value
 }
@@ -103,17 +103,12 @@ func (c *pathColumn) look(code uint32) []int32 {
 	return ids
 }
 
-// any says whether the row has a term at the path.
-func (c *pathColumn) any(row int) bool {
-	if c.path == "" {
-		switch code := c.codes.at(row); {
-		case code == 0:
-			return false
-		case code > 0 && code <= int64(c.scalars):
-			return true
-		}
+// any says whether the cell of a code has a term at the path.
+func (c *pathColumn) any(code int64) bool {
+	if code == 0 {
+		return false
 	}
-	return len(c.at(row)) > 0
+	return c.path == "" && code > 0 && code <= int64(c.scalars) || len(c.terms(code)) > 0
 }
 
 // cell returns the row's cell, nil when there is none.
@@ -175,18 +170,40 @@ func (c *counted) settle(from, to int) {
 			}
 		}
 	}
+	if c.notCounted != nil && !c.mayLeaveOut() {
+		c.notCounted = nil
+	}
 	if c.capped != nil && !c.mayCap(from, to) {
 		c.capped = nil
 	}
+	if col := c.sole(); col != nil && col.col.Card() <= sliceRows {
+		c.only = col
+	}
+}
+
+// sole is the one column that can tell a value, nil where there are several.
+func (c *counted) sole() *pathColumn {
 	switch {
 	case c.detected == nil && len(c.explicit) == 1:
-		c.only = &c.explicit[0]
-	case c.detected != nil && len(c.explicit) == 0 && c.literal == nil && c.rest == nil:
-		c.only = c.detected
+		return &c.explicit[0]
+	case len(c.explicit) == 0 && c.literal == nil && c.rest == nil:
+		return c.detected
 	}
-	if c.only != nil && c.only.col.Card() > sliceRows {
-		c.only = nil
+	return nil
+}
+
+// fewCells is how many cells of a column are looked at beforehand.
+const fewCells = 64
+
+// mayLeaveOut says whether some row may say that the property is not counted.
+func (c *counted) mayLeaveOut() bool {
+	card := c.notCounted.col.Card()
+	for code := 1; code <= min(card, fewCells); code++ {
+		if slices.Contains(c.notCounted.terms(int64(code)), c.self) {
+			return true
+		}
 	}
+	return card > fewCells
 }
 
 // mayCap says whether some row may have a value of the property over the cap.
@@ -194,14 +211,13 @@ func (c *counted) mayCap(from, to int) bool {
 	if code, same := constant(c.capped.codes.col, from, to); same {
 		return code != 0 && len(c.cappedIn(uint32(code))) > 0
 	}
-	const few = 64 // cells that are looked at beforehand
 	card := c.capped.col.Card()
-	for code := 1; code <= min(card, few); code++ {
+	for code := 1; code <= min(card, fewCells); code++ {
 		if len(c.cappedIn(uint32(code))) > 0 {
 			return true
 		}
 	}
-	return card > few
+	return card > fewCells
 }
 
 const (
@@ -373,13 +389,26 @@ func (c *counted) cap(ids []int32, values []string) []int32 {
 	return c.kept
 }
 
+// plain is the column that alone says whether a row is present: it is if its cell has
+// a term. nil where there is none such.
+func (c *counted) plain() *pathColumn {
+	if c.all != always || c.notCounted != nil {
+		return nil
+	}
+	return c.sole()
+}
+
+// everywhere says that every row has a term at the path, if that is known without a
+// look at any.
+func (c *pathColumn) everywhere() bool { return c.path == "" && c.col.Everywhere() }
+
 // present says whether the row counts under any value, as values does.
 func (c *counted) present(row int) bool {
 	any := false
 	for i := range c.explicit {
-		any = any || c.explicit[i].any(row)
+		any = any || c.explicit[i].any(c.explicit[i].codes.at(row))
 	}
-	if !any && c.detected != nil && c.detected.any(row) {
+	if !any && c.detected != nil && c.detected.any(c.detected.codes.at(row)) {
 		any = !c.replaced(row)
 	}
 	return any && (c.notCounted == nil || !slices.Contains(c.notCounted.at(row), c.self))

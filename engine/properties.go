@@ -6,7 +6,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"math"
@@ -22,7 +21,7 @@ type property struct {
 	name   string
 	events int64
 	values map[string]struct{}
-	rows   maphash.Hash // of which rows count under it, slice by slice
+	rows   uint64 // which rows count under it: the hashes of each slice's, added up
 }
 
 // properties lists the properties that are counted.
@@ -40,9 +39,8 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 	}
 	l := &propertyList{view: v, where: w, query: q, budget: b, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
-	l.any.SetSeed(l.seed)
 	for name := range names {
-		l.add(name)
+		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
 	}
 	if err := l.read(); err != nil {
 		return CounterPage{}, err
@@ -81,44 +79,38 @@ type propertyList struct {
 	budget budget
 	byRow  bool // totals do not tell what is asked
 
-	seed   maphash.Seed
+	seed maphash.Seed
+	propertySum
+}
+
+// propertySum is what is found of some slices.
+type propertySum struct {
 	lines  []property
-	any    maphash.Hash // of which rows count under any property
+	any    uint64 // which rows count under any property
 	events int
 	all    distinct
 }
 
-func (l *propertyList) add(name string) {
-	p := property{name: name, values: make(map[string]struct{})}
-	p.rows.SetSeed(l.seed)
-	l.lines = append(l.lines, p)
-}
-
-// propertySlice is what a slice adds to the list.
-type propertySlice struct {
-	rows    []uint64 // hashes of which rows count, by property; 0 = none
-	any     uint64
-	events  int
-	all     distinct
-	counted []propertyValues // by property, where totals do not tell
+func (l *propertySum) add(s *propertySum) {
+	l.any += s.any
+	l.events += s.events
+	l.all.union(&s.all)
+	for i := range s.lines {
+		line, more := &l.lines[i], &s.lines[i]
+		line.rows += more.rows
+		line.events = index.AddSaturating(line.events, more.events)
+		for value := range more.values {
+			line.values[value] = struct{}{}
+		}
+	}
 }
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	err := sideBySide(l.budget, l.where, l.view.slices(), l.slice, func(s *propertySlice) bool {
-		l.events += s.events
-		l.all.union(&s.all)
-		note(&l.any, s.any)
-		for i := range l.lines {
-			line := &l.lines[i]
-			note(&line.rows, s.rows[i])
-			line.events = index.AddSaturating(line.events, s.counted[i].events)
-			for _, value := range s.counted[i].values {
-				line.values[value] = struct{}{}
-			}
-		}
-		return true
-	})
+	sums, err := gather(l.budget, l.where, l.view.slices(), l.slice)
+	for i := range sums {
+		l.add(&sums[i])
+	}
 	if err != nil || l.byRow {
 		return err
 	}
@@ -147,112 +139,165 @@ func (l *propertyList) read() error {
 	return nil
 }
 
-// note adds the hash of one slice's rows to that of all.
-func note(h *maphash.Hash, rows uint64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], rows)
-	h.Write(b[:])
-}
-
 // slice finds out which rows of a slice count under each property.
-func (l *propertyList) slice(r *reader, s *slice) (*propertySlice, error) {
+func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 	vp, err := r.open(s)
 	if vp == nil {
-		return nil, err
+		return err
+	}
+	if sum.lines == nil {
+		sum.lines = make([]property, len(l.lines))
 	}
 	part := vp.get()
-	out := &propertySlice{rows: make([]uint64, len(l.lines)), counted: make([]propertyValues, len(l.lines))}
-	any := make([]uint64, (s.to-s.from+63)/64)
+	matched, err := r.rowSet(s)
+	if err != nil {
+		return err
+	}
+	all, any := l.hash(s, matched), newRowSet(s)
 	for i := range l.lines {
-		var values *propertyValues
+		line, rows := &sum.lines[i], rowSet(nil)
 		if l.byRow || s.of.run == nil {
-			values = &out.counted[i]
+			rows, err = l.count(r, s, part, l.lines[i].name, line)
+		} else {
+			rows, err = l.rows(r, s, part, l.lines[i].name, matched)
 		}
-		rows, err := l.rows(r, s, part, l.lines[i].name, values)
-		if err != nil {
-			return nil, err
-		}
-		out.rows[i] = l.hash(rows)
-		for k, w := range rows {
-			any[k] |= w
-		}
-	}
-	out.any = l.hash(any)
-	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-	for k, w := range any {
-		out.events += bits.OnesCount64(w)
-		for ; w != 0; w &= w - 1 {
-			row := s.from + k*64 + bits.TrailingZeros64(w)
-			out.all.users.add(uint64(persons.at(row)))
-			out.all.sessions.add(uint64(sessions.at(row)))
+		switch {
+		case err != nil:
+			return err
+		case rows == nil:
+		case &rows[0] == &matched[0]: // as it mostly is
+			line.rows += all
+			any = matched
+		default:
+			line.rows += l.hash(s, rows)
+			for k, w := range rows {
+				any[k] |= w
+			}
 		}
 	}
-	return out, vp.err()
+	sum.any += l.hash(s, any)
+	for _, w := range any {
+		sum.events += bits.OnesCount64(w)
+	}
+	any.distinct(s, part, &sum.all)
+	return vp.err()
 }
 
-// propertyValues are those of a slice.
-type propertyValues struct {
-	events int64
-	values []string
+// rows are those of the matched rows of a slice that count under a property, nil when
+// there are none. Mostly that is known of all without a look at any.
+func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
+	c := newCounted(part, name, new(terms), s.from, s.to)
+	plain := c.plain()
+	switch {
+	case c.detected == nil && len(c.explicit) == 0:
+		return nil, nil
+	case plain != nil && plain.everywhere():
+		return matched, nil
+	}
+	rows = newRowSet(s)
+	err = r.each(s, func(batch []int32) {
+		if plain == nil {
+			for _, row := range batch {
+				if c.countable(int(row)) && c.present(int(row)) {
+					rows.add(s, row)
+				}
+			}
+			return
+		}
+		for i, code := range plain.codes.of(batch) {
+			if plain.any(code) {
+				rows.add(s, batch[i])
+			}
+		}
+	})
+	return rows, err
 }
 
-// rows is a bitmap of the rows of a slice that count under a property, nil when
-// there are none. It fills in values if there are any to fill in.
-func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, values *propertyValues) (rows []uint64, err error) {
+// count is rows where totals do not tell what they count: it adds that to line.
+func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
 	c := newCounted(part, name, &names, s.from, s.to)
 	if c.detected == nil && len(c.explicit) == 0 {
 		return nil, nil
 	}
-	count := func(row int) {
-		if !c.countable(row) || !c.present(row) {
-			return
-		}
-		if rows == nil {
-			rows = make([]uint64, (s.to-s.from+63)/64)
-		}
-		rows[(row-s.from)/64] |= 1 << ((row - s.from) % 64)
-		if values == nil {
-			return
-		}
-		by := c.amount(row)
-		for _, id := range c.values(row) {
-			values.events = index.AddSaturating(values.events, by)
-			for int(id) >= len(seen) {
-				seen = append(seen, false)
-			}
-			seen[id] = true
-		}
-	}
+	rows = newRowSet(s)
 	err = r.each(s, func(batch []int32) {
-		for _, row := range batch {
-			count(int(row))
+		for _, at := range batch {
+			row := int(at)
+			if !c.countable(row) || !c.present(row) {
+				continue
+			}
+			rows.add(s, at)
+			by := c.amount(row)
+			for _, id := range c.values(row) {
+				line.events = index.AddSaturating(line.events, by)
+				for int(id) >= len(seen) {
+					seen = append(seen, false)
+				}
+				seen[id] = true
+			}
 		}
 	})
 	for id, yes := range seen {
 		if yes {
-			values.values = append(values.values, names.names[id])
+			if line.values == nil {
+				line.values = make(map[string]struct{})
+			}
+			line.values[names.names[id]] = struct{}{}
 		}
 	}
 	return rows, err
 }
 
-// hash is 0 of no rows.
-func (l *propertyList) hash(rows []uint64) uint64 {
+// hash tells rows of a slice from others, and slices from each other. It is 0 of no
+// rows.
+func (l *propertyList) hash(s *slice, rows rowSet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
+	maphash.WriteComparable(&h, s.of.first()+uint64(s.from))
 	some := uint64(0)
-	var b [8]byte
 	for _, w := range rows {
 		some |= w
-		binary.LittleEndian.PutUint64(b[:], w)
-		h.Write(b[:])
+		maphash.WriteComparable(&h, w)
 	}
 	if some == 0 {
 		return 0
 	}
-	return max(1, h.Sum64())
+	return h.Sum64()
+}
+
+// rowSet is a bitmap of rows of a slice.
+type rowSet []uint64
+
+func newRowSet(s *slice) rowSet { return make(rowSet, (s.to-s.from+63)/64) }
+
+func (r rowSet) add(s *slice, row int32) {
+	at := int(row) - s.from
+	r[at/64] |= 1 << (at % 64)
+}
+
+// rowSet is the rows of an open slice that satisfy the query.
+func (r *reader) rowSet(s *slice) (rowSet, error) {
+	rows := newRowSet(s)
+	err := r.each(s, func(batch []int32) {
+		for _, row := range batch {
+			rows.add(s, row)
+		}
+	})
+	return rows, err
+}
+
+// distinct adds the persons and sessions of the rows to all.
+func (r rowSet) distinct(s *slice, part index.Part, all *distinct) {
+	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+	for k, w := range r {
+		for ; w != 0; w &= w - 1 {
+			row := s.from + k*64 + bits.TrailingZeros64(w)
+			all.users.add(uint64(persons.at(row)))
+			all.sessions.add(uint64(sessions.at(row)))
+		}
+	}
 }
 
 // page is the list. Properties of the same rows have the same sessions and users.
@@ -261,20 +306,20 @@ func (l *propertyList) page() (page CounterPage, err error) {
 	// The total of the list is over events, not over their properties.
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countRoots(links)), uint64(l.all.sessions.len())
-	known := map[uint64]CounterRow{l.any.Sum64(): page.Total}
+	known := map[uint64]CounterRow{l.any: page.Total}
 	for i := range l.lines {
 		line := &l.lines[i]
 		if len(line.values) == 0 {
 			continue
 		}
-		row, ok := known[line.rows.Sum64()]
+		row, ok := known[line.rows]
 		if !ok {
 			var d distinct
 			if err := l.distinct(line.name, &d); err != nil {
 				return CounterPage{}, err
 			}
 			row.Users, row.Sessions = uint64(d.users.countRoots(links)), uint64(d.sessions.len())
-			known[line.rows.Sum64()] = row
+			known[line.rows] = row
 		}
 		row.Value, row.Events, row.Values = line.name, line.events, uint64(len(line.values))
 		page.Rows = append(page.Rows, row)
@@ -290,18 +335,14 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 			return err
 		}
 		part := vp.get()
-		rows, err := l.rows(r, s, part, name, nil)
+		rows, err := r.rowSet(s)
+		if err == nil {
+			rows, err = l.rows(r, s, part, name, rows)
+		}
 		if err != nil {
 			return err
 		}
-		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		for k, w := range rows {
-			for ; w != 0; w &= w - 1 {
-				row := s.from + k*64 + bits.TrailingZeros64(w)
-				d.users.add(uint64(persons.at(row)))
-				d.sessions.add(uint64(sessions.at(row)))
-			}
-		}
+		rows.distinct(s, part, d)
 		return vp.err()
 	})
 	for i := range sums {

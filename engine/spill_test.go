@@ -122,8 +122,8 @@ func openAside(t *testing.T, fs vfs.FS, pairs int, queryTime time.Duration) *eng
 func ingestAside(t *testing.T, e *engine.Engine) {
 	t.Helper()
 	for records := asideEvents(4000); len(records) > 0; records = records[500:] {
-		if _, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil); err != nil {
-			t.Fatal(err)
+		if outcomes, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil); err != nil || outcomes[0].Err != nil {
+			t.Fatal(err, outcomes[0].Err)
 		}
 	}
 }

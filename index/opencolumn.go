@@ -125,6 +125,7 @@ type openColumnView struct {
 
 func (c *openColumnView) Card() int               { return c.cells.n }
 func (c *openColumnView) Scalars() int            { return 0 }
+func (c *openColumnView) Everywhere() bool        { return false }
 func (c *openColumnView) Codes() Ints             { return c.codes }
 func (c *openColumnView) Cell(code uint32) []byte { return cellIn(c.chunks, c.cells.At(int(code)-1)) }
 

@@ -52,6 +52,8 @@ type Column interface {
 	// Scalars says that the codes up to it are of cells with a term; of those
 	// beyond nothing is said.
 	Scalars() int
+	// Everywhere says that each row is known to have a code up to Scalars.
+	Everywhere() bool
 	Codes() Ints
 	Cell(code uint32) []byte
 	Count(code uint32) int // rows with this code

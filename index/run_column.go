@@ -44,6 +44,10 @@ func (c *runColumn) Card() int { return c.h.card }
 func (c *runColumn) Scalars() int { return c.h.scalars }
 func (c *runColumn) Codes() Ints  { return c.codes }
 
+func (c *runColumn) Everywhere() bool {
+	return c.h.present == c.view.header.rows && c.h.scalars == c.h.card
+}
+
 func (c *runColumn) Count(code uint32) int {
 	return int(c.starts.At(int(code)) - c.starts.At(int(code)-1))
 }
