@@ -130,29 +130,35 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 
 // spillReader reads a run.
 type spillReader struct {
-	spillRun          // what is not yet in buf; pairs: what is not yet in window
-	window   []uint64 // the next pairs
-	buf      []byte   // not yet unpacked
-	last     uint64
+	spillRun             // what is not yet in packed; pairs: what is not yet in window
+	window      []uint64 // the next pairs
+	packed      []byte   // those after them
+	last        uint64
+	windowSpace []uint64
+	packedSpace []byte
 }
 
 // fill tops the window up to n pairs, as far as there are so many.
 func (r *spillReader) fill(file io.ReaderAt, n int) error {
-	r.window = append(make([]uint64, 0, n), r.window...)
+	if r.windowSpace == nil {
+		r.windowSpace, r.packedSpace = make([]uint64, n), make([]byte, 2*n+binary.MaxVarintLen64)
+	}
+	r.window = append(r.windowSpace[:0], r.window...)
 	for len(r.window) < n && r.pairs > 0 {
-		if len(r.buf) < binary.MaxVarintLen64 && r.from < r.to {
-			more := make([]byte, min(int64(4*n+binary.MaxVarintLen64), r.to-r.from))
-			if _, err := file.ReadAt(more, r.from); err != nil {
+		if len(r.packed) < binary.MaxVarintLen64 && r.from < r.to {
+			have := copy(r.packedSpace, r.packed)
+			size := int(min(int64(len(r.packedSpace)-have), r.to-r.from))
+			r.packed = r.packedSpace[:have+size]
+			if _, err := file.ReadAt(r.packed[have:], r.from); err != nil {
 				return fmt.Errorf("read pairs put aside: %w", err)
 			}
-			r.buf = append(slices.Clip(r.buf), more...)
-			r.from += int64(len(more))
+			r.from += int64(size)
 		}
-		d, size := binary.Uvarint(r.buf)
+		d, size := binary.Uvarint(r.packed)
 		if size <= 0 {
 			return fmt.Errorf("read pairs put aside: %w", io.ErrUnexpectedEOF)
 		}
-		r.buf = r.buf[size:]
+		r.packed = r.packed[size:]
 		r.last += d
 		r.window = append(r.window, r.last)
 		r.pairs--
