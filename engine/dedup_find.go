@@ -155,9 +155,16 @@ type heldFilters struct {
 }
 
 type heldFilter struct {
-	*index.Filter
-	site  *siteState
-	asked time.Time
+	filter *index.Filter // nil = it is damaged; pages of it may be whole
+	site   *siteState
+	asked  time.Time
+}
+
+func (f *heldFilter) bytes() int64 {
+	if f.filter == nil {
+		return filterOverhead
+	}
+	return f.filter.Bytes() + filterOverhead
 }
 
 const (
@@ -174,7 +181,7 @@ func newHeldFilters(bytes int64, corrupt func(*index.CorruptError), took func(by
 	return &heldFilters{max: bytes, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
 }
 
-// of returns the filter of a site's run, nil when there is no room to hold it.
+// of returns the filter of a site's run, nil when its pages are to be read one by one.
 func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.Filter, error) {
 	f := h.runs[r.Run]
 	if f == nil {
@@ -183,16 +190,16 @@ func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.F
 			return nil, nil
 		}
 		filter, err := r.Filter()
-		if err != nil {
+		if err != nil && Corrupt(err) == nil {
 			return nil, err
 		}
-		f = &heldFilter{Filter: filter, site: site}
+		f = &heldFilter{filter: filter, site: site}
 		h.runs[r.Run] = f
-		h.bytes += filter.Bytes() + filterOverhead
+		h.bytes += f.bytes()
 		h.took(h.bytes)
 	}
 	f.asked = now
-	return f.Filter, nil
+	return f.filter, nil
 }
 
 // sweep lets go of the filters of runs that are no more or that nobody asks.
@@ -213,7 +220,7 @@ func (h *heldFilters) sweep(now time.Time) {
 	}
 	for run, f := range h.runs {
 		if !live[run] || now.Sub(f.asked) >= filterIdle {
-			h.bytes -= f.Bytes() + filterOverhead
+			h.bytes -= f.bytes()
 			delete(h.runs, run)
 		}
 	}
@@ -228,7 +235,7 @@ func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 	for h.bytes+bytes > h.max {
 		var largest *heldFilter
 		for _, f := range h.runs {
-			if !f.Folded() && (largest == nil || f.Bytes() > largest.Bytes()) {
+			if f.filter != nil && !f.filter.Folded() && (largest == nil || f.bytes() > largest.bytes()) {
 				largest = f
 			}
 		}
@@ -236,9 +243,9 @@ func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 			h.full = now
 			break
 		}
-		before := largest.Bytes()
-		largest.Filter = largest.Fold()
-		h.bytes += largest.Bytes() - before
+		before := largest.bytes()
+		largest.filter = largest.filter.Fold()
+		h.bytes += largest.bytes() - before
 	}
 	h.took(h.bytes)
 	return h.bytes+bytes <= h.max

@@ -233,7 +233,7 @@ func (e *Engine) open() error {
 // are large where tens of millions of events came in a day, and save more there.
 func (e *Engine) shareCache(filters int64) {
 	all := e.opts.Memory / 4
-	e.cache.Resize(max(all*3/8, all-max(0, filters-all/2)))
+	e.cache.Resize(max(all/4, all-max(0, filters-all/2)))
 }
 
 // newRun is a run that readers may ask. Small ones share tables and will be merged.

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// sealedIDs is a store with sealed events m0, m1, …, and none of them among the newest.
+func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteState) {
+	t.Helper()
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, SealRows: sealRows, MergeRuns: 100, Memory: 16 << 20, Sites: []*Site{site}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for n := 0; n < events; n += sealRows {
+		var records []Record
+		for i := range sealRows {
+			records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n+i)}})
+		}
+		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := e.state(1)
+	for len(s.unsealed(1<<63)) > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	seq := &sequencer{e: e, recent: newRecent(0), next: map[*siteState]uint64{s: uint64(events) + 1}}
+	return e, seq, s
+}
+
+// find looks for events with some message ids; it returns the seqs of their originals.
+func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []uint64) {
+	t.Helper()
+	sub := new(submission)
+	for _, id := range ids {
+		sub.add(site, &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}, new(Outcome))
+	}
+	if err := s.findOriginals(sub); err != nil {
+		t.Fatal(err)
+	}
+	for i := range sub.events {
+		seqs = append(seqs, sub.events[i].original)
+	}
+	return seqs
+}
+
+// Originals are found however much of the filters there is room for: all, half of each,
+// few, none; and where one is damaged. What is held keeps to its room, and goes with
+// the runs it is of.
+func TestFindOriginals(t *testing.T) {
+	const events, sealRows = 12_000, 2000
+	e, s, site := sealedIDs(t, events, sealRows)
+	runs := site.sealed()
+	if len(runs) != events/sealRows {
+		t.Fatalf("%d runs", len(runs))
+	}
+	var ids []string
+	for i := range 2 * events {
+		ids = append(ids, fmt.Sprint("m", i*7%(2*events)))
+	}
+	size := runs[0].FilterBytesMax() + filterOverhead
+	for _, c := range []struct {
+		name         string
+		room         int64
+		held, folded int // at least
+	}{
+		{"all", 100 * size, len(runs), 0},
+		{"some folded", 5 * size, len(runs), 2},
+		{"some not", 2 * size, 1, 1},
+		{"none", 0, 0, 0},
+	} {
+		took := int64(0)
+		s.filters = newHeldFilters(c.room, nil, func(bytes int64) { took = bytes })
+		for i, seq := range s.find(t, site, ids) {
+			n := i * 7 % (2 * events)
+			want := uint64(n) + 1
+			if n >= events {
+				want = 0
+			}
+			if seq != want {
+				t.Fatalf("%s: m%d is found at %d, want %d", c.name, n, seq, want)
+			}
+		}
+		folded, sum := 0, int64(0)
+		for _, f := range s.filters.runs {
+			sum += f.bytes()
+			if f.filter.Folded() {
+				folded++
+			}
+		}
+		if sum != took || sum != s.filters.bytes || sum > c.room || len(s.filters.runs) < c.held || folded < c.folded || c.folded == 0 && folded > 0 {
+			t.Errorf("%s: %d filters, %d folded, %d bytes, told %d, counted %d, of %d", c.name, len(s.filters.runs), folded, sum, took, s.filters.bytes, c.room)
+		}
+	}
+
+	// A page of another length makes one filter as a whole useless, and none of the ids.
+	s.filters = newHeldFilters(100*size, nil, func(int64) {})
+	page, _ := index.RunBounds(runs[2].Run)
+	page = append(page, 0xff, 0xfe, 0, 0, 0, 0, 1)
+	if err := e.db.Set(page, []byte("damaged"), pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.find(t, site, []string{"m1", "m4100", "m4101", "new", "m11999"}); fmt.Sprint(got) != "[2 4101 4102 0 12000]" {
+		t.Errorf("over a damaged filter: %v", got)
+	}
+	if f := s.filters.runs[runs[2].Run]; f == nil || f.filter != nil {
+		t.Error("nothing was damaged")
+	}
+
+	// Runs that are no more take their filters with them.
+	site.mu.Lock()
+	site.runs = site.runs[3:]
+	site.mu.Unlock()
+	s.filters.swept = time.Time{}
+	s.filters.sweep(time.Now())
+	if len(s.filters.runs) != 3 {
+		t.Errorf("%d filters of 3 runs", len(s.filters.runs))
+	}
+	s.filters.swept = time.Time{}
+	s.filters.sweep(time.Now().Add(filterIdle))
+	if len(s.filters.runs) != 0 || s.filters.bytes != 0 {
+		t.Errorf("%d filters that nobody asks, %d bytes", len(s.filters.runs), s.filters.bytes)
+	}
+	site.mu.Lock()
+	site.runs = runs
+	site.mu.Unlock()
+}
