@@ -122,19 +122,6 @@ func pairOf(row int, ord uint64) uint64 { return uint64(row)<<40 | ord&(1<<40-1)
 
 func splitPair(p uint64) (row int, ord uint64) { return int(p >> 40), p & (1<<40 - 1) }
 
-func (s *pairSet) has(row int, ord uint64) bool {
-	if len(s.slots) == 0 {
-		return false
-	}
-	pair := pairOf(row, ord)
-	mask := uint64(len(s.slots) - 1)
-	for i := pairSlot(pair) & mask; ; i = (i + 1) & mask {
-		if s.slots[i] == pair || s.slots[i] == 0 {
-			return s.slots[i] == pair
-		}
-	}
-}
-
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 
 // pairsLarge is how many slots make a table that grows by a factor of 2, not 4.

@@ -1,11 +1,13 @@
-// Benchmark of asking the filter of a large run, of which little is in memory.
+// Benchmarks of asking the filter of a large run, of which little is in memory, and
+// filters that are held.
 //
-//	go test ./index -run '^$' -bench MayHold
+//	go test ./index -run '^$' -bench 'MayHold|Filter'
 
 package index
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -48,4 +50,39 @@ func BenchmarkMayHold(b *testing.B) {
 		}
 	}
 	b.ReportMetric(100*float64(yes)/float64(b.N), "%wrong")
+}
+
+// One operation asks of the ids of a request, 1,000 of them.
+func BenchmarkFilter(b *testing.B) {
+	for _, rows := range []int{1 << 16, 3 << 20} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			lines := filterLines(rows)
+			f := &Filter{pages: lines / filterPageLines, size: filterPageLines}
+			f.held = f.pages
+			f.words = make([]uint64, filterWords*f.held*f.size)
+			for range rows {
+				h := rng.Uint64()
+				for word := range filterWords {
+					f.words[word*f.held*f.size+f.line(h)] |= filterBit(h, word)
+				}
+			}
+			hashes := make([]uint64, 1000)
+			var maybe []int32
+			yes := 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				for i := range hashes {
+					hashes[i] = rng.Uint64()
+				}
+				b.StartTimer()
+				maybe = f.MayHold(maybe[:0], hashes)
+				yes += len(maybe)
+			}
+			b.ReportMetric(100*float64(yes)/float64(b.N*len(hashes)), "%wrong")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(hashes)), "ns/id")
+		})
+	}
 }
