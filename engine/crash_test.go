@@ -299,11 +299,10 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 // before its file operation number at.
 type powerCut struct {
 	*errorfs.FS
-	mem     *vfs.MemFS
+	mem     linkFS
 	at      int64
 	cfg     vfs.CrashCloneCfg
 	oracle  *workload
-	linking sync.Mutex
 	ops     atomic.Int64
 	once    sync.Once
 	happens atomic.Bool
@@ -324,9 +323,16 @@ func (fs linkFS) Link(from, to string) error {
 	return fs.MemFS.Link(from, to)
 }
 
+// clone is CrashClone.
+func (fs linkFS) clone(cfg vfs.CrashCloneCfg) *vfs.MemFS {
+	fs.linking.Lock()
+	defer fs.linking.Unlock()
+	return fs.CrashClone(cfg)
+}
+
 func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *workload) *powerCut {
-	p := &powerCut{mem: mem, at: at, cfg: cfg, oracle: oracle}
-	p.FS = errorfs.Wrap(linkFS{mem, &p.linking}, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	p := &powerCut{mem: linkFS{mem, new(sync.Mutex)}, at: at, cfg: cfg, oracle: oracle}
+	p.FS = errorfs.Wrap(p.mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && p.ops.Add(1) == p.at {
 			p.cut()
 		}
@@ -340,9 +346,7 @@ func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *worklo
 func (p *powerCut) cut() {
 	p.once.Do(func() {
 		p.acked = p.oracle.acked()
-		p.linking.Lock()
-		p.after = p.mem.CrashClone(p.cfg)
-		p.linking.Unlock()
+		p.after = p.mem.clone(p.cfg)
 		p.happens.Store(true)
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestFaultChild(t *testing.T) {
 func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (hit bool) {
 	var ops atomic.Int64
 	var off atomic.Bool
-	mem := vfs.NewCrashableMem()
+	mem := linkFS{vfs.NewCrashableMem(), new(sync.Mutex)} // the store may still be at work when it is copied
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		for _, k := range kinds {
 			if op.Kind == k && !off.Load() {
@@ -157,7 +158,7 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 		t.Fatalf("open, without a fault: %v", openErr)
 	}
 	for _, percent := range []int{0, 100} {
-		left := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 0))})
+		left := mem.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 0))})
 		again, err := engine.Open(w.options(left, rand.New(rand.NewPCG(5, 7))))
 		if err != nil {
 			t.Fatalf("fault at %d, %d %% of unsynced data kept: open again: %v", at, percent, err)
