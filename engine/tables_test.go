@@ -3,12 +3,10 @@ package engine
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -43,7 +41,7 @@ func (f openFile) Close() error {
 }
 
 // runKeys are all keys of all runs that exist.
-func runKeys(t testing.TB, db *pebble.DB) (keys [][]byte, runs []uint64) {
+func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
 	t.Helper()
 	err := index.Descriptors(db, func(d index.Descriptor) error {
 		runs = append(runs, d.Run)
@@ -152,43 +150,4 @@ func TestTables(t *testing.T) {
 func runKey(run uint64) []byte {
 	from, _ := index.RunBounds(run)
 	return append(from, 0xff, 0xff, 0, 0, 0, 0, 0)
-}
-
-// One operation reads a page of a run, through Pebble and from its table.
-func BenchmarkTables(b *testing.B) {
-	site := &Site{ID: 1, Name: "one"}
-	e, err := Open(Options{Dir: b.TempDir(), Reserve: -1, Sites: []*Site{site}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer e.Close()
-	for n := 0; n < e.opts.SealRows; n += 1000 {
-		var records []Record
-		for i := range 1000 {
-			id := n + i
-			records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprintf("%08x-%08x", id*2654435761, id)}})
-		}
-		if _, err := e.Ingest(b.Context(), records, true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for e.Stats().Runs == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	keys, _ := runKeys(b, e.db)
-	for _, from := range []struct {
-		name string
-		get  func([]byte) ([]byte, io.Closer, error)
-	}{{"pebble", e.db.Get}, {"table", e.tables.Get}} {
-		b.Run(from.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for i := range b.N {
-				_, closer, err := from.get(keys[i*7919%len(keys)])
-				if err != nil {
-					b.Fatal(err)
-				}
-				_ = closer.Close()
-			}
-		})
-	}
 }
