@@ -25,12 +25,18 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/event"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestMain puts this very binary on the PATH as "cairn", where it is the command
 // and not the tests.
+//
+// Everywhere in these tests the memory of a request is overwritten once it is
+// answered, so that nothing can point into it unnoticed.
 func TestMain(m *testing.M) {
+	event.Poisoned = true
 	testscript.Main(m, map[string]func(){"cairn": main})
 }
 

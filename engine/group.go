@@ -66,6 +66,7 @@ func (e *Engine) recycle(g *group) {
 			g.spare = append(g.spare, sg)
 		}
 	}
+	event.Poison(g.arena)
 	clear(g.sites)
 	*g = group{
 		subs: emptied(g.subs, groupSubsKept), sites: g.sites, order: emptied(g.order, groupSitesKept),

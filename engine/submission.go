@@ -66,6 +66,8 @@ func (m *Memory) begin(n int) *submission {
 // unless it has grown large.
 func (m *Memory) Reset() {
 	s := &m.sub
+	event.Poison(m.ids)
+	event.Poison(s.bodies)
 	m.outcomes, s.events = emptied(m.outcomes, memoryEventsKept), emptied(s.events, memoryEventsKept)
 	m.ids, s.bodies = m.ids[:0], s.bodies[:0]
 	if cap(m.ids) > memoryBytesKept {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"cairn/engine/event"
 )
 
 // This file reads what follows a head: a body of known length or a chunked one,
@@ -331,6 +333,7 @@ func (f *buffer) grow(n, limit int) error {
 func (f *buffer) release() {
 	f.budget.give(f.charged)
 	f.charged = 0
+	event.Poison(f.b)
 	if cap(f.b) > bodyKeptBytes {
 		f.b = nil
 	}

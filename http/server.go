@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/event"
 	"cairn/http/dialect"
 
 	"github.com/valyala/fasthttp"
@@ -238,10 +239,28 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		}
 		if x.finish(); !x.lost {
 			x.reset()
+			poison(ctx)
 			s.exchanges.put(x)
 		}
 	}()
 	x.dispatch()
+}
+
+// poison overwrites what the request's head lies in, in tests: see event.Poisoned.
+// The method stays, since fasthttp asks for it once more, and so does the value of
+// Connection, which is a constant of fasthttp's.
+func poison(ctx *fasthttp.RequestCtx) {
+	if !event.Poisoned {
+		return
+	}
+	h := &ctx.Request.Header
+	event.Poison(h.RequestURI())
+	event.Poison(h.Host())
+	for name, value := range h.All() {
+		if string(name) != fasthttp.HeaderConnection {
+			event.Poison(value)
+		}
+	}
 }
 
 // refuseLate answers what passed conn but not fasthttp.

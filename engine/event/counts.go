@@ -48,6 +48,7 @@ const termRoomMax = 1 << 20
 
 // Reset forgets everything and keeps the memory.
 func (r *TermRoom) Reset() {
+	Poison(r.text)
 	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
 		r.text = nil
 	}

@@ -84,6 +84,8 @@ func (p *Parser) Reset() {
 	p.scratch = keep(p.scratch, arenaMax)
 	p.spans = p.spans[:0]
 	p.s = ""
+	Poison(p.arena)
+	Poison(p.scratch)
 }
 
 func keep[T any](s []T, most int) []T {
