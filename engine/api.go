@@ -67,7 +67,9 @@ type Enricher interface {
 	Enrich(*Site, *event.Event, *event.Source, *Room)
 }
 
-// Record is one event on its way in. Site is resolved by the caller.
+// Record is one event on its way in. Site is resolved by the caller. The texts of
+// Event and Source are the caller's: the engine copies what it keeps before Ingest
+// returns.
 type Record struct {
 	Site   *Site
 	Event  *event.Event
@@ -94,6 +96,9 @@ type Outcome struct {
 }
 
 // Cond asks that one field has one of the values; names as in the native API.
+//
+// The texts of a Cond, a Query and a CounterQuery are the engine's from the call on
+// and never change: answers that it keeps hold them.
 type Cond struct {
 	Field  string
 	Values []string

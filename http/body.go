@@ -329,6 +329,10 @@ func (f *buffer) grow(n, limit int) error {
 	return nil
 }
 
+// leave gives the bytes to whoever holds them: nothing is written over them any
+// more. They stay charged until release.
+func (f *buffer) leave() { f.b = nil }
+
 // release empties the buffer for its next use.
 func (f *buffer) release() {
 	f.budget.give(f.charged)

@@ -34,8 +34,14 @@ func (p *pool[T]) get() *T {
 func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
 
 // exchange is one request and its answer, with all the memory they need, used
-// again for another request afterwards. Strings of req alias fasthttp's buffers
-// and live until the handler returns.
+// again for another request afterwards.
+//
+// Whose the texts of req are depends on what becomes of the request:
+//
+//	a write   they alias the buffers of fasthttp and of the exchange, and live until
+//	          the answer is made. The engine copies what it keeps of an event.
+//	a read    own has copied them before anybody asks for one. They never change,
+//	          so a query, and an answer that the engine keeps, may hold them.
 type exchange struct {
 	s       *Server
 	ctx     *fasthttp.RequestCtx
@@ -48,6 +54,7 @@ type exchange struct {
 	wait    time.Duration // with a 429
 	charged bool          // an ip's meter was charged
 	payer   *account      // whose site's rate a write spends; nil = not known
+	owned   bool          // texts of req are copies, see own
 
 	packed, body buffer
 	batch        *dialect.Batch
@@ -71,12 +78,22 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.c = ctx.Conn().(*conn)
 	x.started = time.Now()
 	h := &ctx.Request.Header
-	x.req.Method = text(h.Method())
+	x.req.Method = methodOf(h.Method())
 	x.req.Host = text(h.Host())
 	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
 	x.req.Peer = x.s.proxies.client(x.c.peer, x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
+}
+
+// own makes the texts of the request the reader's: the target and the Host are
+// copied, a header when it is asked for, and the buffer of the body is not used
+// again.
+func (x *exchange) own() {
+	x.owned = true
+	x.req.Host = strings.Clone(x.req.Host)
+	x.req.Path, x.req.RawQuery = strings.Clone(x.req.Path), strings.Clone(x.req.RawQuery)
+	x.body.leave()
 }
 
 // recordsKept is how many records an exchange may have room for and keep it.
@@ -107,7 +124,11 @@ func (x *exchange) reset() {
 
 // header is dialect.Request.Header.
 func (x *exchange) header(name string) string {
-	return text(x.ctx.Request.Header.Peek(name))
+	value := x.ctx.Request.Header.Peek(name)
+	if x.owned {
+		return string(value)
+	}
+	return text(value)
 }
 
 // secure says whether the client speaks TLS: here, or to a proxy that is trusted.
@@ -135,7 +156,7 @@ func (x *exchange) headers(name string) (values []string) {
 	return values
 }
 
-// text is b as a string without a copy.
+// text is b as a string without a copy: it changes when b does.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // dispatch finds who answers and has them do it.

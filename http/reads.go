@@ -20,6 +20,7 @@ func (x *exchange) read() {
 			return
 		}
 	}
+	x.own()
 	if r.Auth == dialect.AuthBody {
 		c, ok := r.wire.Dialect.(dialect.Credentialed)
 		if !ok {

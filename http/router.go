@@ -296,6 +296,16 @@ func queryHas(query, want string) bool {
 // not among them.
 var methods = []string{"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"}
 
+// methodOf is a method as a string of its own.
+func methodOf(b []byte) string {
+	for _, m := range methods {
+		if string(b) == m {
+			return m
+		}
+	}
+	return string(b)
+}
+
 // known reports whether a method is one of methods.
 func known(method string) bool { return slices.Contains(methods, method) }
 

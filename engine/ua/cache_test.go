@@ -1,7 +1,6 @@
 package ua
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -36,16 +35,25 @@ func TestCacheAgrees(t *testing.T) {
 	}
 }
 
-// TestCacheOwnsItsKeys reuses the request's buffer, as a server does.
-func TestCacheOwnsItsKeys(t *testing.T) {
+// TestCacheOwnsWhatItKeeps reuses the request's buffer, as a server does.
+func TestCacheOwnsWhatItKeeps(t *testing.T) {
+	const chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.127 Safari/537.36"
+	const model, full = `"Pixel 8"`, `"Google Chrome";v="126.0.6478.127"`
 	c := NewCache()
-	buf := []byte(windowsChrome)
-	agent := unsafe.String(&buf[0], len(buf))
-	first := *c.Parse(agent, Hints{Brands: agent[:10]})
-	copy(buf, bytes.Repeat([]byte("x"), len(buf)))
-	again := *c.Parse(windowsChrome, Hints{Brands: windowsChrome[:10]})
-	if first != again || again.BrowserVersion != "126.0.0.0" {
-		t.Errorf("%+v, then %+v", first, again)
+	buf := []byte(chrome + model + full)
+	text := func(from, n int) string { return unsafe.String(&buf[from], n) }
+	hints := Hints{Model: text(len(chrome), len(model)), FullVersions: text(len(chrome)+len(model), len(full))}
+	first := c.Parse(text(0, len(chrome)), hints)
+	want := *first
+	want.BrowserVersion, want.Model, want.Browser = strings.Clone(want.BrowserVersion), strings.Clone(want.Model), strings.Clone(want.Browser)
+	for i := range buf {
+		buf[i] = '#'
+	}
+	if *first != want || want.Model != "Pixel 8" || want.Browser != "Chrome" {
+		t.Errorf("%+v, want %+v", *first, want)
+	}
+	if again := c.Parse(chrome, Hints{Model: model, FullVersions: full}); again != first {
+		t.Errorf("not remembered: %+v", *again)
 	}
 }
 
