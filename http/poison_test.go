@@ -154,11 +154,11 @@ func disturb(s *testServer, c *client, r *rand.Rand, n int) {
 	}
 }
 
-// TestAnswersAreTheAskersOwn asks everything there is to ask of one site, has another
-// site read and write, and asks again, over kept connections and over new ones: each
-// answer is the same to the last byte, and no text of the other site is in any.
-func TestAnswersAreTheAskersOwn(t *testing.T) {
-	s := onStore(t, engine.Options{Memory: 64 << 20}, nil, testSite(1, "shop"), testSite(2, "blog"))
+// ownAnswers is a server with events of the site shop, the questions about them, and
+// what each was answered first.
+func ownAnswers(t testing.TB) (s *testServer, questions []owned, answers []parsed) {
+	t.Helper()
+	s = onStore(t, engine.Options{Memory: 64 << 20}, nil, testSite(1, "shop"), testSite(2, "blog"))
 	var events []string
 	for i := range 400 {
 		events = append(events, fmt.Sprintf(
@@ -187,37 +187,69 @@ func TestAnswersAreTheAskersOwn(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.send("GET", "/api/v1/events?limit=1&order=asc", "", "Authorization: Bearer shop-read").body), &page); err != nil || len(page.Events) != 1 {
 		t.Fatalf("%v, %d events", err, len(page.Events))
 	}
-	questions := ownQuestions(page.Events[0].ID)
+	questions = ownQuestions(page.Events[0].ID)
+	for _, q := range questions {
+		a := s.connect().ask(q)
+		if a.status >= 500 {
+			t.Fatalf("%s %s: %d %s", q.method, q.target, a.status, a.body)
+		}
+		answers = append(answers, a)
+	}
+	return s, questions, answers
+}
+
+// stillOwn asks again: the answer is the first one to the last byte.
+func stillOwn(c *client, q owned, first parsed) {
+	c.s.t.Helper()
+	a := c.ask(q)
+	if a.status != first.status || a.body != first.body {
+		c.s.t.Errorf("%s %s\nfirst answered %d %.300q\nnow answered   %d %.300q", q.method, q.target, first.status, first.body, a.status, a.body)
+	}
+	if strings.Contains(a.body, "blog") || strings.Contains(a.body, "deadbeef") || strings.Contains(a.body, "\uFFFD") {
+		c.s.t.Errorf("%s %s shows what is another's: %.300q", q.method, q.target, a.body)
+	}
+}
+
+// TestAnswersAreTheAskersOwn asks everything there is to ask of one site, has another
+// site read and write, and asks again, over kept connections and over new ones: each
+// answer is the same to the last byte, and no text of the other site is in any.
+func TestAnswersAreTheAskersOwn(t *testing.T) {
+	s, questions, answers := ownAnswers(t)
 	r := rand.New(rand.NewPCG(14, 0))
 	kept := s.connect()
-	answers := make([]parsed, len(questions))
 	for round := range 6 {
 		for i, q := range questions {
 			c := kept
 			if (round+i)%3 == 2 {
 				c = s.connect()
 			}
-			a := c.ask(q)
+			stillOwn(c, q, answers[i])
 			if c != kept {
 				c.Close()
-			}
-			if round == 0 {
-				answers[i] = a
-				if a.status >= 500 {
-					t.Errorf("%s %s: %d %s", q.method, q.target, a.status, a.body)
-				}
-			}
-			if a.status != answers[i].status || a.body != answers[i].body {
-				t.Errorf("round %d: %s %s\nfirst answered %d %.300q\nnow answered   %d %.300q", round, q.method, q.target, answers[i].status, answers[i].body, a.status, a.body)
-			}
-			if strings.Contains(a.body, "blog") || strings.Contains(a.body, "deadbeef") || strings.Contains(a.body, "\uFFFD") {
-				t.Errorf("%s %s shows what is another's: %.300q", q.method, q.target, a.body)
 			}
 			if i%8 == 0 {
 				disturb(s, kept, r, round*len(questions)+i)
 			}
 		}
 	}
+}
+
+// FuzzAnswersAreTheAskersOwn asks and disturbs in any order: a byte is a question, or
+// the other site's turn.
+func FuzzAnswersAreTheAskersOwn(f *testing.F) {
+	f.Add([]byte{0, 255, 0, 255, 0, 1, 254, 1, 2, 255, 2})
+	s, questions, answers := ownAnswers(f)
+	f.Fuzz(func(t *testing.T, order []byte) {
+		c := (&testServer{s.Server, s.engine, s.addr, t}).connect()
+		r := rand.New(rand.NewPCG(14, 2))
+		for i, b := range order[:min(len(order), 64)] {
+			if int(b) < len(questions) {
+				stillOwn(c, questions[b], answers[b])
+			} else {
+				disturb(c.s, c, r, i)
+			}
+		}
+	})
 }
 
 // rememberedStory is what one visitor after another does in the site shop. What comes
