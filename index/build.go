@@ -115,16 +115,17 @@ func (s *partSource) column(field string) *columnSource {
 	s.renumber = sized(s.renumber, card+1)
 	scalars := 0
 	var leaves []leaf
+	var hashes []int64
 	for i, e := range sorted {
 		s.renumber[e.code] = uint32(i + 1)
 		if e.key < notScalar {
 			scalars++
 			continue
 		}
-		s.format.Leaves(col.Cell(e.code), func(path, term string) bool {
-			leaves = append(leaves, leaf{leafHash(path, term), int64(i + 1)})
-			return true
-		})
+		hashes = s.format.leafHashes(hashes[:0], col.Cell(e.code))
+		for _, hash := range hashes {
+			leaves = append(leaves, leaf{hash, int64(i + 1)})
+		}
 	}
 	slices.SortFunc(leaves, func(a, b leaf) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.code, b.code))

@@ -3,6 +3,7 @@
 package index
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -151,6 +152,44 @@ func TestMatchesOfManyRows(t *testing.T) {
 				if err := p.Err(); err != nil {
 					t.Fatal(err)
 				}
+			}
+		}
+	}
+}
+
+// Two leaves of one cell may have one hash, of 32 bits: whoever sends a few thousand,
+// or looks for such two, must not keep a run from being written. Both are found, and
+// a merge makes the same of them.
+func TestLeavesOfOneHash(t *testing.T) {
+	seen := make(map[int64]string)
+	var a, b string
+	for i := 0; a == ""; i++ {
+		term := fmt.Sprint(i)
+		hash := leafHash("k", term)
+		a, b = seen[hash], term
+		seen[hash] = term
+	}
+	rows := []modelRow{
+		{ints: []int64{1, 1}, cells: map[string]string{"p": "jk=" + a + ";k=" + b + ";k=" + a}},
+		{ints: []int64{2, 2}, cells: map[string]string{"p": "jk=" + b}},
+		{ints: []int64{3, 3}, cells: map[string]string{"p": "sx"}},
+	}
+	db, cache := openDB(t), NewCache(1<<20)
+	open := openOf(1, rows)
+	run := runOf(t, db, 1, open.Snapshot(), nil, cache)
+	sum := &Checksum{Next: &dbSink{t: t, db: db}}
+	if err := Merge(sum, 2, []*Run{run}, testInts, ""); err != nil {
+		t.Fatal(err)
+	}
+	merged := NewRun(Descriptor{Site: 1, First: 1, Rows: 3, Run: 2, Keys: sum.Keys, Sum: sum.Sum()}, db, cache, testFormat)
+	for name, part := range map[string]Part{"open": open.Snapshot(), "sealed": run.View(), "merged": merged.View()} {
+		for term, want := range map[string]int{a: 1, b: 2, "none": 0} {
+			got := 0
+			for _, code := range part.Column("p").Find("k", []string{term}) {
+				got += part.Column("p").Count(code)
+			}
+			if got != want || part.Err() != nil {
+				t.Errorf("%s: %q is found in %d rows, %v; want %d", name, term, got, part.Err(), want)
 			}
 		}
 	}

@@ -173,6 +173,7 @@ func (c *openColumnView) Find(path string, terms []string) []uint32 {
 // path.
 func (c *openColumnView) holding(codes []uint32, path string, terms []string) []uint32 {
 	col, format := c.col, c.open.format
+	var hashes []int64
 	col.mu.Lock()
 	defer col.mu.Unlock()
 	for ; col.termed < c.cells.n; col.termed++ {
@@ -183,11 +184,10 @@ func (c *openColumnView) holding(codes []uint32, path string, terms []string) []
 		if col.terms == nil {
 			col.terms = make(map[int64][]uint32)
 		}
-		format.Leaves(cell, func(path, term string) bool {
-			h := leafHash(path, term)
+		hashes = format.leafHashes(hashes[:0], cell)
+		for _, h := range hashes {
 			col.terms[h] = append(col.terms[h], uint32(col.termed+1))
-			return true
-		})
+		}
 	}
 	for _, t := range terms {
 		codes = append(codes, col.terms[leafHash(path, t)]...)

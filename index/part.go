@@ -2,7 +2,11 @@
 
 package index
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // Format tells the index what it may know of a cell.
 type Format struct {
@@ -20,8 +24,9 @@ type Format struct {
 	// only term; AppendText appends the cell of a text.
 	Text       func(cell []byte) bool
 	AppendText func(dst []byte, text string) []byte
-	// Leaves yields the distinct (path, term) pairs of a cell: ("", term) of a
-	// scalar, every scalar inside an array or object.
+	// Leaves yields the (path, term) pairs of a cell: ("", term) of a scalar, every
+	// scalar inside an array or object. One may come again. Both strings are good
+	// until yield returns.
 	Leaves func(cell []byte, yield func(path, term string) bool)
 }
 
@@ -71,6 +76,29 @@ func leafHash(path, term string) int64 {
 	_, _ = d.Write([]byte{0})
 	_, _ = d.WriteString(term)
 	return int64(d.Sum64() >> 32)
+}
+
+// leafHashes appends the leafHash of everything inside an array or object, ascending,
+// each once: two leaves of a cell may have one hash.
+func (f *Format) leafHashes(dst []int64, cell []byte) []int64 {
+	var d, under xxhash.Digest // under is of the path of the leaf before
+	var last []byte
+	first := true
+	start := len(dst)
+	f.Leaves(cell, func(path, term string) bool {
+		if first || path != string(last) {
+			first, last = false, append(last[:0], path...)
+			under.Reset()
+			_, _ = under.WriteString(path)
+			_, _ = under.Write([]byte{0})
+		}
+		d = under
+		_, _ = d.WriteString(term)
+		dst = append(dst, int64(d.Sum64()>>32))
+		return true
+	})
+	slices.Sort(dst[start:])
+	return append(dst[:start], slices.Compact(dst[start:])...)
 }
 
 // hasLeaf says whether the cell holds one of the terms at path.

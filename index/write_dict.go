@@ -75,6 +75,7 @@ func (c *columnWriter) dictionary() {
 	}
 	sum, last := int64(0), uint64(0)
 	var term, before []byte
+	var hashes []int64
 	for len(heads) > 0 && c.err == nil {
 		key, cell := heads[0].key, heads[0].cell
 		if len(cell) == 0 || key < last || key == last && len(before) > 0 && c.format.Compare(before, cell) >= 0 {
@@ -91,10 +92,10 @@ func (c *columnWriter) dictionary() {
 				c.filter.add(term)
 			}
 		} else {
-			c.format.Leaves(before, func(path, term string) bool {
-				c.leafSum += mix(leafHash(path, term), int64(c.h.card))
-				return true
-			})
+			hashes = c.format.leafHashes(hashes[:0], before)
+			for _, hash := range hashes {
+				c.leafSum += mix(hash, int64(c.h.card))
+			}
 		}
 		rows := 0
 		for len(heads) > 0 && heads[0].key == key && bytes.Equal(heads[0].cell, before) {
