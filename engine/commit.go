@@ -58,8 +58,10 @@ type sequencer struct {
 	idle      bool                                       // the publisher waits for a group
 	counts    []index.Total                              // of the event being placed
 	yield     func(property, term string, by int64) bool // appends to counts
-	capped    []event.Term                               // of that, too
-	name      func(event.Dialect) string                 // names a new session
+	over      []event.Term                               // of that: what is over the cap
+	capped    []event.Term                               // the same by property
+	shares    map[string]overShare
+	name      func(event.Dialect) string // names a new session
 	scratch   []byte
 	note      []byte
 	sessions  [512]byte
@@ -197,7 +199,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if len(p.links) > 0 {
 		sg.links = append(sg.links, seqLink{next, p.links})
 	}
-	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID, Capped: s.capped[:0]}
+	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID}
 	if head.Session == "" {
 		head.Session = e.Session
 	}
@@ -220,36 +222,70 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error
 	s.counts = s.counts[:0]
 	e.CountsIn(&sg.terms, s.yield)
 	s.caps.nextEvent()
-	for i := 0; i < len(s.counts); {
-		// Where all values of a property are over the cap, which is how one of
-		// nothing but new values ends, one entry says so.
-		from, capped := i, len(head.Capped)
-		for ; i < len(s.counts) && s.counts[i].Property == s.counts[from].Property; i++ {
-			c := &s.counts[i]
-			over, err := s.caps.count(sg, c.Property, e.Day, c.Value, c.Sum, s.settle)
-			if err != nil {
-				return err
-			}
-			if over {
-				head.Capped = append(head.Capped, event.Term{Property: c.Property, Value: c.Value})
-			}
+	s.over = s.over[:0]
+	for i := range s.counts {
+		c := &s.counts[i]
+		over, err := s.caps.count(sg, c.Property, e.Day, c.Value, c.Sum, s.settle)
+		if err != nil {
+			return err
 		}
-		if n := len(head.Capped) - capped; n > 0 && n == i-from && s.counted(s.counts[from].Property) == n {
-			head.Capped = append(head.Capped[:capped], event.Term{Property: s.counts[from].Property, Value: event.Other})
+		if over {
+			s.over = append(s.over, event.Term{Property: c.Property, Value: c.Value})
 		}
 	}
-	s.capped = head.Capped[:0]
+	if len(s.over) > 0 {
+		head.Capped, head.CappedByProperty = s.byProperty(), true
+	}
 	return nil
 }
 
-// counted is how many values of a property the event at hand counts.
-func (s *sequencer) counted(property string) (n int) {
+// overShare is how many values of a property the event at hand counts, how many of
+// these are over the cap, and where the next of them stands.
+type overShare struct {
+	counted, over int
+	next          int // plus 1
+}
+
+// byProperty is what of the event at hand is over the cap, each property once. Where
+// all its values are, which is how one of nothing but new values ends, one entry says
+// so.
+func (s *sequencer) byProperty() []event.Term {
+	if s.shares == nil {
+		s.shares = make(map[string]overShare)
+	}
+	defer clear(s.shares)
+	for _, t := range s.over {
+		share := s.shares[t.Property]
+		share.over++
+		s.shares[t.Property] = share
+	}
 	for i := range s.counts {
-		if s.counts[i].Property == property {
-			n++
+		if share, some := s.shares[s.counts[i].Property]; some {
+			share.counted++
+			s.shares[s.counts[i].Property] = share
 		}
 	}
-	return n
+	n := 0
+	s.capped = append(s.capped[:0], s.over...) // as long as it can be
+	for _, t := range s.over {
+		share := s.shares[t.Property]
+		all := share.over == share.counted
+		switch {
+		case share.next > 0 && all:
+			continue
+		case share.next == 0 && all:
+			t.Value = event.Other
+			share.next = n + 1
+			n++
+		case share.next == 0:
+			share.next = n + 1
+			n += share.over
+		}
+		s.capped[share.next-1] = t
+		share.next++
+		s.shares[t.Property] = share
+	}
+	return s.capped[:n]
 }
 
 // newSession makes a random session id: 32 hex digits, or in the form of OpenPanel's.
@@ -278,6 +314,12 @@ func (s *sequencer) seal(g *group) (err error) {
 		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, s.note, s.scratch); err != nil {
 			return err
 		}
+	}
+	if cap(s.note) > groupArenaKept {
+		s.note = nil
+	}
+	if cap(s.scratch) > groupArenaKept {
+		s.scratch = nil
 	}
 	if s.since >= s.e.opts.SealRows || s.e.flushIDs.Load() {
 		s.e.flushIDs.Store(false)

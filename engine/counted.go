@@ -24,13 +24,13 @@ type counted struct {
 	flags      *rowInts
 	increments *pathColumn
 	notCounted *pathColumn
-	capped     *pathColumn
+	capped     *cappedProperty // nil when no row has a value of the property over the cap
+	cut        *cutColumn      // nil when all rows count whole
 	parser     event.Parser
-	self       int32               // the property's own name, as notCounted has it
-	cappedMemo map[uint32][]string // what of the property the codes of capped hold
+	self       int32 // the property's own name, as notCounted has it
 	names      *terms
-	countables []int8  // by code of the type: always or never, 0 = not looked at
-	ids, kept  []int32 // of the row asked last
+	countables []int8     // by code of the type: always or never, 0 = not looked at
+	ids, kept  distinctly // of the row asked last
 
 	all  int8        // whether the rows take part in counters: always, never, 0 = it differs
 	only *pathColumn // sole, where its codes are not many more than a slice has rows
@@ -41,6 +41,7 @@ type counted struct {
 // pathColumn is a column and a path inside its cells, with what each code holds
 // there remembered.
 type pathColumn struct {
+	field string
 	col   index.Column
 	codes *rowInts
 	path  string
@@ -56,7 +57,7 @@ func openPath(p index.Part, field, path string, names *terms) *pathColumn {
 	if col == nil {
 		return nil
 	}
-	return &pathColumn{col: col, codes: newRowInts(col.Codes()), path: path, names: names, scalars: col.Scalars()}
+	return &pathColumn{field: field, col: col, codes: newRowInts(col.Codes()), path: path, names: names, scalars: col.Scalars()}
 }
 
 // noTerms is the memory of a code that has nothing at the path.
@@ -93,14 +94,69 @@ func (c *pathColumn) terms(code int64) []int32 {
 
 // look reads what the cell of a code holds at the path.
 func (c *pathColumn) look(code uint32) []int32 {
-	ids := noTerms
-	event.CellLeaves(c.col.Cell(code), func(path, term string) bool {
-		if path == c.path {
-			ids = append(ids, c.names.id(strings.Clone(term)))
+	var ids distinctly
+	event.CellTerms(c.col.Cell(code), c.path, func(term string) { ids.add(c.names.own(term)) })
+	if len(ids.list) == 0 {
+		return noTerms
+	}
+	return ids.list
+}
+
+// distinctly is a list of numbers, each once.
+type distinctly struct {
+	list []int32
+	many map[int32]struct{} // the same, once they are more than a few
+}
+
+func (d *distinctly) reset() { d.list, d.many = d.list[:0], nil }
+
+func (d *distinctly) add(id int32) {
+	const few = 16
+	if len(d.list) < few {
+		if !slices.Contains(d.list, id) {
+			d.list = append(d.list, id)
 		}
-		return true
-	})
-	return ids
+		return
+	}
+	if d.many == nil {
+		d.many = make(map[int32]struct{}, 2*few)
+		for _, id := range d.list {
+			d.many[id] = struct{}{}
+		}
+	}
+	if _, again := d.many[id]; !again {
+		d.many[id] = struct{}{}
+		d.list = append(d.list, id)
+	}
+}
+
+// cutColumn says of each row where counting ends in it.
+type cutColumn struct {
+	col   index.Column
+	codes *rowInts
+	memo  map[int64]*event.Cut
+}
+
+// at is where counting ends in a row, nil when it counts whole.
+func (c *cutColumn) at(row int) *event.Cut {
+	if c == nil {
+		return nil
+	}
+	code := c.codes.at(row)
+	if code <= 0 || code > int64(c.col.Card()) {
+		return nil
+	}
+	cut, known := c.memo[code]
+	if !known {
+		var e event.Event
+		_ = e.SetCell(event.FieldCut, c.col.Cell(uint32(code))) // of a damaged page, which the part tells
+		cut = e.Cut
+		if c.memo == nil {
+			c.memo = make(map[int64]*event.Cut)
+		}
+		c.memo[code] = cut
+	}
+	return cut
 }
 
 // any says whether the cell of a code has a term at the path.
@@ -122,8 +178,9 @@ func (c *pathColumn) cell(row int) []byte {
 	return nil
 }
 
-// newCounted prepares to read the rows from..to of a part, to excluded.
-func newCounted(p index.Part, property string, names *terms, from, to int) *counted {
+// newCounted prepares to read the rows from..to of a part, to excluded. capped is of
+// the same rows.
+func newCounted(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *counted {
 	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if col := openPath(p, a.Field, a.Path, names); col != nil {
@@ -145,7 +202,10 @@ func newCounted(p index.Part, property string, names *terms, from, to int) *coun
 	c.types = openPath(p, event.FieldType, "", names)
 	c.increments = openPath(p, event.FieldIncrements, "", names)
 	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
-	c.capped = openPath(p, event.FieldCapped, "", names)
+	c.capped = capped.of(property)
+	if col := p.Column(event.FieldCut); col != nil {
+		c.cut = &cutColumn{col: col, codes: newRowInts(col.Codes())}
+	}
 	c.self = names.id(property)
 	c.settle(from, to)
 	return c
@@ -173,8 +233,10 @@ func (c *counted) settle(from, to int) {
 	if c.notCounted != nil && !c.mayLeaveOut() {
 		c.notCounted = nil
 	}
-	if c.capped != nil && !c.mayCap(from, to) {
-		c.capped = nil
+	if c.cut != nil {
+		if code, same := constant(c.cut.codes.col, from, to); same && code == 0 {
+			c.cut = nil
+		}
 	}
 	if col := c.sole(); col != nil && col.col.Card() <= sliceRows {
 		c.only = col
@@ -206,20 +268,6 @@ func (c *counted) mayLeaveOut() bool {
 	return card > fewCells
 }
 
-// mayCap says whether some row may have a value of the property over the cap.
-func (c *counted) mayCap(from, to int) bool {
-	if code, same := constant(c.capped.codes.col, from, to); same {
-		return code != 0 && len(c.cappedIn(uint32(code))) > 0
-	}
-	card := c.capped.col.Card()
-	for code := 1; code <= min(card, fewCells); code++ {
-		if len(c.cappedIn(uint32(code))) > 0 {
-			return true
-		}
-	}
-	return card > fewCells
-}
-
 const (
 	always = 1
 	never  = 2
@@ -235,12 +283,12 @@ const (
 // direct says whether every row of the slice counts once under what one returns
 // for its code alone.
 func (c *counted) direct() bool {
-	return c.only != nil && c.notCounted == nil && c.capped == nil && c.increments == nil
+	return c.only != nil && c.notCounted == nil && c.capped == nil && c.cut == nil && c.increments == nil
 }
 
 // one is the value a row counts under, if that is quickly told.
 func (c *counted) one(row int) int32 {
-	if c.only == nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 {
+	if c.only == nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 || c.cut.at(row) != nil {
 		return ask
 	}
 	code := c.only.codes.at(row)
@@ -248,7 +296,7 @@ func (c *counted) one(row int) int32 {
 		return noValue
 	}
 	if c.capped != nil {
-		if capped := c.capped.codes.at(row); capped != 0 && len(c.cappedIn(uint32(capped))) > 0 {
+		if _, some := c.capped.at(row); some {
 			return ask
 		}
 	}
@@ -313,7 +361,10 @@ func (c *counted) values(row int) []int32 {
 		return c.own[:]
 	}
 	var ids []int32
+	cut := c.cut.at(row)
 	switch {
+	case cut != nil:
+		ids = c.within(row, cut)
 	case c.detected == nil && len(c.explicit) == 1:
 		ids = c.explicit[0].at(row)
 	case len(c.explicit) == 0 && (c.detected == nil || !c.replaced(row)):
@@ -321,14 +372,14 @@ func (c *counted) values(row int) []int32 {
 			ids = c.detected.at(row)
 		}
 	default:
-		c.ids = c.ids[:0]
+		c.ids.reset()
 		for i := range c.explicit {
 			c.collect(c.explicit[i].at(row))
 		}
 		if c.detected != nil && !c.replaced(row) {
 			c.collect(c.detected.at(row))
 		}
-		ids = c.ids
+		ids = c.ids.list
 	}
 	if len(ids) == 0 {
 		return nil
@@ -337,10 +388,8 @@ func (c *counted) values(row int) []int32 {
 		return nil
 	}
 	if c.capped != nil {
-		if code := uint32(c.capped.codes.at(row)); code != 0 {
-			if values := c.cappedIn(code); len(values) > 0 {
-				return c.cap(ids, values)
-			}
+		if values, some := c.capped.at(row); some {
+			return c.cap(ids, values)
 		}
 	}
 	return ids
@@ -348,51 +397,63 @@ func (c *counted) values(row int) []int32 {
 
 func (c *counted) collect(ids []int32) {
 	for _, id := range ids {
-		if !slices.Contains(c.ids, id) {
-			c.ids = append(c.ids, id)
-		}
+		c.ids.add(id)
 	}
 }
 
-// cappedIn returns the property's values that rows of a code count under
-// event.Other; event.Other itself stands for all.
-func (c *counted) cappedIn(code uint32) []string {
-	values, ok := c.cappedMemo[code]
-	if !ok {
-		e := new(event.Event)
-		if e.SetCell(event.FieldCapped, c.capped.col.Cell(code)) == nil {
-			for _, t := range e.Capped {
-				if t.Property == c.property {
-					values = append(values, t.Value)
+// within is what values finds in a row whose counting ends at cut, as event.Counts
+// does.
+func (c *counted) within(row int, cut *event.Cut) []int32 {
+	c.ids.reset()
+	add := func(term string) { c.ids.add(c.names.own(term)) }
+	if len(c.property) <= event.MaxPathBytes {
+		for i := range c.explicit {
+			col := &c.explicit[i]
+			if !isOverflow(col.field) {
+				switch n := cut.Of(col.field[1:]); n {
+				case 0:
+				case event.AllLeaves:
+					c.collect(col.at(row))
+				default:
+					event.CellTermsOf(col.cell(row), col.path, n, add)
+				}
+				continue
+			}
+			members, _ := event.CellValue(col.cell(row)).Object(&c.parser)
+			for _, m := range members {
+				path, under := strings.CutPrefix(c.property, m.Key)
+				if under && path != "" {
+					path, under = strings.CutPrefix(path, ".")
+				}
+				if under {
+					event.CellTermsOf(event.AppendCell(nil, m.Value), path, cut.Of(m.Key), add)
 				}
 			}
+			c.parser.Reset()
 		}
-		if c.cappedMemo == nil {
-			c.cappedMemo = make(map[uint32][]string)
-		}
-		c.cappedMemo[code] = values
 	}
-	return values
+	if c.detected != nil && !c.replaced(row) {
+		c.collect(c.detected.at(row))
+	}
+	return c.ids.list
 }
 
 // cap returns ids with those of the values as event.Other.
-func (c *counted) cap(ids []int32, values []string) []int32 {
-	c.kept = c.kept[:0]
+func (c *counted) cap(ids []int32, values cappedValues) []int32 {
+	c.kept.reset()
 	for _, id := range ids {
-		if slices.Contains(values, c.names.names[id]) || slices.Contains(values, event.Other) {
+		if values.has(c.names.names[id]) {
 			id = c.names.id(event.Other)
 		}
-		if !slices.Contains(c.kept, id) { // two capped values of one row are one Other
-			c.kept = append(c.kept, id)
-		}
+		c.kept.add(id) // two capped values of one row are one Other
 	}
-	return c.kept
+	return c.kept.list
 }
 
 // plain is the column that alone says whether a row is present: it is if its cell has
 // a term. nil where there is none such.
 func (c *counted) plain() *pathColumn {
-	if c.all != always || c.notCounted != nil {
+	if c.all != always || c.notCounted != nil || c.cut != nil {
 		return nil
 	}
 	return c.sole()
@@ -404,6 +465,9 @@ func (c *pathColumn) everywhere() bool { return c.path == "" && c.col.Everywhere
 
 // present says whether the row counts under any value, as values does.
 func (c *counted) present(row int) bool {
+	if c.cut.at(row) != nil {
+		return len(c.values(row)) > 0
+	}
 	any := false
 	for i := range c.explicit {
 		any = any || c.explicit[i].any(c.explicit[i].codes.at(row))

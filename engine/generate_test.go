@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"cairn/engine"
@@ -201,6 +202,9 @@ func (g *generator) event() *event.Event {
 	if g.chance(5) {
 		e.Segments = append(e.Segments, pick(g, "plan", "age", "tags"))
 	}
+	if g.chance(60) { // more than counters see of one event
+		e.Properties.Set(pick(g, "tags", "alpha", "deep", "country", "item7", "zeta"), g.large())
+	}
 	e.Uncounted = g.chance(15)
 	if g.chance(5) {
 		g.hit(e)
@@ -209,6 +213,41 @@ func (g *generator) event() *event.Event {
 		e.User = fmt.Sprintf("%0*d", idBytesMax+1, 7)
 	}
 	return e
+}
+
+// large is a value at the bounds of what counts, or beyond them: many leaves, long
+// names, or numbers that are written out.
+func (g *generator) large() event.Value {
+	var b strings.Builder
+	switch g.IntN(4) {
+	case 0:
+		for i := range 990 + g.IntN(20) {
+			fmt.Fprintf(&b, ",%d", i%700)
+		}
+	case 1:
+		for i := range 500 {
+			fmt.Fprintf(&b, `,{"b":%d},{"c":"a"}`, i%50)
+		}
+	case 2:
+		for i := range 30 {
+			fmt.Fprintf(&b, ",%d.%de300", i%9+1, i%5+1)
+		}
+	default:
+		fmt.Fprintf(&b, `,"a",%s`, g.deep(6+g.IntN(4), `{"b":1,"c":[2,"x"],"d":{"e":"x"},"f":3,"g":4,"h":5,"i":6,"j":7,"k":8,"l":9,"m":10}`))
+	}
+	text := "[" + b.String()[1:] + "]"
+	if g.chance(2) {
+		return event.Raw(`{"b":"first","many":` + text + `,"secret":1}`)
+	}
+	return event.Raw(text)
+}
+
+// deep puts a value into so many objects with keys of 128 bytes.
+func (g *generator) deep(levels int, value string) string {
+	for i := range levels {
+		value = fmt.Sprintf(`{"%0128d":%s}`, i, value)
+	}
+	return value
 }
 
 // messageID is new, or one of those given out lately.

@@ -559,7 +559,7 @@ func seqs(events []*event.Event) []uint64 {
 // caps of counting, which the counters show.
 func show(e *event.Event) string {
 	c := *e
-	c.PersonOrd, c.NotCounted, c.Capped = 0, nil, nil
+	c.PersonOrd, c.NotCounted, c.Cut, c.Capped, c.CappedByProperty = 0, nil, nil, nil, false
 	object := func(o event.Object) event.Object {
 		if len(o) == 0 {
 			return nil

@@ -82,6 +82,73 @@ func countsOf(e *event.Event, leaves map[string][]string) []count {
 	return out
 }
 
+// countedLeaves gives the terms that count of every leaf by dotted path, each once:
+// of the first 1,000 leaves, properties in order of key and then as they were sent,
+// those with a path of at most 1,024 bytes, and only as long as the names, each once,
+// and what numbers grow by have 4 KiB and four times the properties, or 64 KiB.
+func countedLeaves(o event.Object) map[string][]string {
+	out := map[string][]string{}
+	o = slices.Clone(o)
+	slices.SortFunc(o, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
+	size := 0
+	for _, m := range o {
+		size += len(m.Key) + len(m.Value.Text)
+	}
+	room, n := min(64<<10, 4<<10+4*size), 0
+	seen := map[string]bool{}
+	leaf := func(path string, v event.Value) {
+		for _, term := range termsOf(v) {
+			if n++; n > 1000 || len(path) > 1024 {
+				continue
+			}
+			if !seen[path] {
+				seen[path] = true
+				room -= len(path)
+			}
+			if room -= max(0, len(term)-len(v.Text)); room < 0 {
+				n = 1001
+			} else if !slices.Contains(out[path], term) {
+				out[path] = append(out[path], term)
+			}
+		}
+	}
+	var walk func(d *json.Decoder, path string)
+	walk = func(d *json.Decoder, path string) {
+		token, err := d.Token()
+		if err != nil {
+			panic("the generator made bad JSON")
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			for d.More() {
+				inner := path
+				if v == '{' {
+					key, _ := d.Token()
+					inner += "." + key.(string)
+				}
+				walk(d, inner)
+			}
+			_, _ = d.Token()
+		case string:
+			leaf(path, event.Str(v))
+		case json.Number:
+			leaf(path, event.Num(v.String()))
+		case bool:
+			leaf(path, event.Boolean(v))
+		}
+	}
+	for _, m := range o {
+		if m.Value.Kind == event.JSON {
+			d := json.NewDecoder(strings.NewReader(m.Value.Text))
+			d.UseNumber()
+			walk(d, m.Key)
+		} else {
+			leaf(m.Key, m.Value)
+		}
+	}
+	return out
+}
+
 // Counters answers by adding up every event in range. Rows come in the order
 // asked for, ties by value and segment.
 func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {

@@ -166,7 +166,7 @@ func (s *modelSite) append(e *event.Event) {
 	e.SessionOrd = s.session(e)
 	e.Visit = event.Visit{} // it is not stored
 	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)
-	s.counted[e.Seq] = s.capped(e, countsOf(e, s.leaves[e.Seq]))
+	s.counted[e.Seq] = s.capped(e, countsOf(e, countedLeaves(e.Properties)))
 	if e.MessageID != "" {
 		s.messages[messageKey{e.Dialect, e.MessageID}] = e
 	}
@@ -238,25 +238,25 @@ func (s *modelSite) session(e *event.Event) uint64 {
 
 // capped replaces the values that come too late in a day by event.Other and
 // notes them in the event (rule D13).
-func (s *modelSite) capped(e *event.Event, counts []count) []count {
-	for i, c := range counts {
+func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
+	for _, c := range counts {
 		key := dayKey{c.property, e.Day}
 		known := s.values[key]
 		if known == nil {
 			known = map[string]struct{}{}
 			s.values[key] = known
 		}
-		if _, ok := known[c.term]; ok {
-			continue
-		}
-		if len(known) >= valuesPerDay {
+		if _, ok := known[c.term]; !ok && len(known) >= valuesPerDay {
 			e.Capped = append(e.Capped, event.Term{Property: c.property, Value: c.term})
-			counts[i].term = event.Other
-			continue
+			if c.term = event.Other; slices.Contains(out, c) {
+				continue // two values over the cap are one
+			}
+		} else {
+			known[c.term] = struct{}{}
 		}
-		known[c.term] = struct{}{}
+		out = append(out, c)
 	}
-	return counts
+	return out
 }
 
 // adopt takes over the ids the engine chose for what both have just stored. It

@@ -10,6 +10,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -54,7 +55,11 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 	names := make(map[string]bool)
 	// The log first: rows sealed meanwhile are then seen twice, not never.
 	err := wal.Notes(e.db, v.site.id, 0, v.last+1, func(_ uint64, note []byte) error {
-		return index.ReadTotals(note, func(t index.Total) { names[t.Property] = true })
+		return index.ReadTotals(note, func(t index.Total) {
+			if !names[t.Property] {
+				names[strings.Clone(t.Property)] = true
+			}
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -186,7 +191,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
 func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
-	c := newCounted(part, name, new(terms), s.from, s.to)
+	c := r.counted(s, part, name, new(terms))
 	plain := c.plain()
 	switch {
 	case c.detected == nil && len(c.explicit) == 0:
@@ -217,7 +222,7 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
-	c := newCounted(part, name, &names, s.from, s.to)
+	c := r.counted(s, part, name, &names)
 	if c.detected == nil && len(c.explicit) == 0 {
 		return nil, nil
 	}

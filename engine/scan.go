@@ -2,7 +2,11 @@
 
 package engine
 
-import "cairn/index"
+import (
+	"strings"
+
+	"cairn/index"
+)
 
 // rowInts reads an integer column, or the codes of a cell column, at ascending
 // rows. Where many rows of a page are asked for it decodes the page, where few,
@@ -87,6 +91,14 @@ func constant(col index.Ints, from, to int) (v int64, ok bool) {
 type terms struct {
 	ids   map[string]int32
 	names []string
+}
+
+// own is id of a name that is copied when it is new.
+func (t *terms) own(name string) int32 {
+	if id, ok := t.ids[name]; ok {
+		return id
+	}
+	return t.id(strings.Clone(name))
 }
 
 func (t *terms) id(name string) int32 {

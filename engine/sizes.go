@@ -47,7 +47,7 @@ var fieldNames = map[string]string{
 	event.FieldType: "type", event.FieldDialect: "dialect", event.FieldName: "name", event.FieldUser: "user",
 	event.FieldAnonymous: "anonymous", event.FieldSession: "session", event.FieldPrevious: "previous", event.FieldGroups: "group",
 	event.FieldMessageID: "message_id", event.FieldValue: "value", event.FieldIncrements: "increments", event.FieldSegments: "segments",
-	event.FieldNotCounted: "not counted", event.FieldCapped: "capped",
+	event.FieldNotCounted: "not counted", event.FieldCapped: "capped", event.FieldCut: "cut",
 	event.PrefixProperty: "prop.*", event.PrefixContext: "context.*", event.PrefixExtra: "extra.*",
 }
 

@@ -42,12 +42,22 @@ func (p *viewPart) slices(all []slice) []slice {
 // reader reads slices for one query in one goroutine. What it has opened of a part
 // serves all slices of the part that come one after another.
 type reader struct {
-	budget  budget
-	where   *where
-	of      *viewPart
-	own     viewPart       // of, to be read by this goroutine alone
-	matched *index.Matcher // nil when no row of the part satisfies where
-	rows    []int32        // scratch
+	budget   budget
+	where    *where
+	of       *viewPart
+	own      viewPart       // of, to be read by this goroutine alone
+	matched  *index.Matcher // nil when no row of the part satisfies where
+	rows     []int32        // scratch
+	capped   *cappedCells   // of the slice that cappedOf says
+	cappedOf slice
+}
+
+// counted prepares to read what the rows of an open slice count under a property.
+func (r *reader) counted(s *slice, part index.Part, property string, names *terms) *counted {
+	if r.cappedOf != *s {
+		r.cappedOf, r.capped = *s, newCappedCells(part, s.from, s.to)
+	}
+	return newCounted(part, property, names, s.from, s.to, r.capped)
 }
 
 // open returns the part of a slice, nil when no row of it satisfies the query.

@@ -34,12 +34,12 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 	}
 	part := vp.get()
 	p := newPartial(part.First()+uint64(sl.from), q.joint(), aside)
-	t := &tallier{partial: p, value: newCounted(part, q.Property, &p.names, sl.from, sl.to)}
+	t := &tallier{partial: p, value: r.counted(sl, part, q.Property, &p.names)}
 	if t.value.all == never {
 		return nil, vp.err()
 	}
 	if t.property = segmentOf(q); t.property != "" {
-		t.segment = newCounted(part, t.property, &p.names, sl.from, sl.to)
+		t.segment = r.counted(sl, part, t.property, &p.names)
 		if !slices.Contains(autoSegments, t.property) {
 			if t.named = openPath(part, event.FieldSegments, "", &p.names); t.named == nil {
 				return nil, vp.err()

@@ -80,7 +80,7 @@ func (t *Totals) of(k propertyDay) *dayTotals {
 // AddNote adds totals as they are stored: how many, as uvarint, then each as
 // AppendTotal writes it.
 func (t *Totals) AddNote(b []byte) error {
-	return eachTotal(b, func(x Total) { t.Add(x.Property, x.Day, x.Value, x.Sum) })
+	return ReadTotals(b, func(x Total) { t.Add(x.Property, x.Day, x.Value, x.Sum) })
 }
 
 // Sorted returns the sums by property, day, value.
@@ -125,16 +125,8 @@ func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 
 var errTotals = errors.New("damaged totals")
 
-// ReadTotals calls fn for each total of a note. Its strings are freshly allocated.
+// ReadTotals calls fn for each total of a note. Its strings lie in b.
 func ReadTotals(b []byte, fn func(Total)) error {
-	return eachTotal(b, func(t Total) {
-		t.Property, t.Value = strings.Clone(t.Property), strings.Clone(t.Value)
-		fn(t)
-	})
-}
-
-// eachTotal is ReadTotals with strings that lie in b.
-func eachTotal(b []byte, fn func(Total)) error {
 	bad := false
 	uvarint := func() uint64 {
 		v, w := binary.Uvarint(b)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -151,11 +150,11 @@ func TestCellLeaves(t *testing.T) {
 		{`null`, ""},
 		{`[]`, ""},
 		{`{}`, ""},
-		{`[1,1.0,"1",2]`, "=1 =2"},
+		{`[1,1.0,"1",2]`, "=1 =1 =1 =2"},
 		{`[[1],[true,null]]`, "=1 =true"},
 		{`{"a":1,"b":{"c":"x","d":[1,2]}}`, "a=1 b.c=x b.d=1 b.d=2"},
-		{`{"a.b":1,"a":{"b":1,"c":2}}`, "a.b=1 a.c=2"},
-		{`[{"a":1},{"a":2},{"a":1}]`, "a=1 a=2"},
+		{`{"a.b":1,"a":{"b":1,"c":2}}`, "a.b=1 a.b=1 a.c=2"},
+		{`[{"a":1},{"a":2},{"a":1}]`, "a=1 a=2 a=1"},
 		{`{"\u0061\n":"\u0062"}`, "a\n=b"},
 		{`{"a":{"b":{"c":null}}}`, ""},
 	} {
@@ -175,22 +174,74 @@ func TestCellLeaves(t *testing.T) {
 	}
 }
 
-func TestCellLeavesOfMany(t *testing.T) {
-	text, want := "[", 0
-	for i := range 2000 {
-		text += strconv.Itoa(i%500) + ","
-		want = min(i+1, 500)
-	}
-	cell := AppendCell(nil, Raw(text+"0]"))
+func TestCellLeavesStop(t *testing.T) {
 	n := 0
-	CellLeaves(cell, func(string, string) bool { n++; return true })
-	if n != want {
-		t.Errorf("%d leaves, want %d", n, want)
-	}
-	n = 0
-	CellLeaves(cell, func(string, string) bool { n++; return n < 3 })
+	CellLeaves(AppendCell(nil, Raw("[1,[2,3],4,5]")), func(string, string) bool { n++; return n < 3 })
 	if n != 3 {
 		t.Errorf("went on after false: %d", n)
+	}
+}
+
+// What is asked of one path is what all leaves tell of it.
+func TestCellTerms(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, cell []byte, path string) {
+		want := make([]string, 0, 8)
+		CellLeaves(cell, func(at, term string) bool {
+			if at == path {
+				want = append(want, strings.Clone(term))
+			}
+			return true
+		})
+		got := make([]string, 0, 8)
+		CellTerms(cell, path, func(term string) { got = append(got, strings.Clone(term)) })
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s at %q: %q, want %q", cell, path, got, want)
+		}
+	}
+	for _, text := range []string{
+		`{"a":{"b":1,"c":[2,{"d":3}]},"a.b":4,"":{"b":5,"":6}}`, `[[1e2],{"b":[[7]]},"x",null]`, `{"a":{"":{"b":1}}}`, `{"\u0061":{"b":"\n"}}`, `{"a":{"b`, `{"a":{"b":1}`, `[1,`, `{"a":[`,
+	} {
+		for _, path := range []string{"", "a", "b", "a.b", "a.c", "a.c.d", "a..b", ".b", ".", "a.b.c", "x"} {
+			check(t, AppendCell(nil, Raw(text)), path)
+		}
+	}
+	for _, v := range []Value{{}, {Null, ""}, Str("x"), Num("1e2"), Boolean(true)} {
+		check(t, AppendCell(nil, v), "")
+		check(t, AppendCell(nil, v), "a")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		cell := AppendCell(nil, value(3).Draw(t, "value"))
+		check(t, cell, "")
+		CellLeaves(cell, func(path, _ string) bool {
+			check(t, cell, strings.Clone(path))
+			return true
+		})
+	})
+}
+
+// A path costs nothing for each leaf under it: the walk of twice as many leaves
+// under the longest path allocates as much.
+func TestLeavesShareTheirPath(t *testing.T) {
+	deep := func(leaves int) []byte {
+		var text strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&text, `{"%s%d":`, strings.Repeat("k", 150), i)
+		}
+		text.WriteByte('{')
+		for i := range leaves {
+			fmt.Fprintf(&text, `"%d":%d,`, i, i)
+		}
+		text.WriteString(`"end":1}` + strings.Repeat("}", 20))
+		return AppendCell(nil, Raw(text.String()))
+	}
+	allocated := func(cell []byte) float64 {
+		return testing.AllocsPerRun(20, func() {
+			CellLeaves(cell, func(string, string) bool { return true })
+			CellTerms(cell, "x", func(string) {})
+		})
+	}
+	if few, many := allocated(deep(100)), allocated(deep(2000)); many > few+20 {
+		t.Errorf("%v allocations of 100 leaves, %v of 2000", few, many)
 	}
 }
 

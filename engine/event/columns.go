@@ -48,7 +48,8 @@ const (
 	FieldIncrements = "\x0b" // JSON object: dotted path → integer
 	FieldSegments   = "\x0c" // JSON array of strings
 	FieldNotCounted = "\x0d" // JSON array of strings
-	FieldCapped     = "\x0e" // JSON array of [property, value]
+	FieldCapped     = "\x0e" // JSON array, see recordVersion
+	FieldCut        = "\x0f" // JSON array: key of a property, number of its leaves
 
 	PrefixContext  = "c"
 	PrefixProperty = "p"
@@ -127,7 +128,9 @@ func (e *Event) set(field string, v Value) error {
 	case FieldIncrements:
 		e.Increments, ok = amountsOf(v)
 	case FieldCapped:
-		e.Capped, ok = termsOf(v)
+		e.Capped, e.CappedByProperty, ok = cappedOf(v)
+	case FieldCut:
+		e.Cut, ok = cutIn(v)
 	default:
 		ok = false
 	}

@@ -30,21 +30,27 @@ func Detected(key string) bool {
 // Counted are the scalar leaves of Properties under their dotted paths, the name
 // under "name", and the detected keys of Context; a property of the same name
 // replaces a detected one. Paths in NotCounted are left out. A value in Capped
-// is counted as Other, and so are all of a property that is there with Other. A (property, value) is yielded once.
+// is counted as Other, and so are all of a property that is there with Other. Beyond
+// Cut nothing of the properties counts. A (property, value) is yielded once.
 func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	e.CountsIn(nil, yield)
 }
 
-// TermRoom is memory for the paths and terms that counting makes. They are good until
-// Reset. It is used by one goroutine at a time; the zero TermRoom is ready.
+// TermRoom is memory for the paths and terms that counting makes, each path once. They
+// are good until Reset. It is used by one goroutine at a time; the zero TermRoom is
+// ready.
 type TermRoom struct {
-	text []byte
-	path []byte // of the leaf at hand
-	few  []Term
+	text  []byte
+	paths map[string]string // those made, each by itself
+	walk  leafWalk
+	few   []Term
 }
 
-// termRoomMax is how many bytes a TermRoom keeps.
-const termRoomMax = 1 << 20
+// What a TermRoom keeps for later.
+const (
+	termRoomMax  = 1 << 20 // bytes
+	termPathsMax = 1024
+)
 
 // Reset forgets everything and keeps the memory.
 func (r *TermRoom) Reset() {
@@ -52,7 +58,24 @@ func (r *TermRoom) Reset() {
 	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
 		r.text = nil
 	}
+	if len(r.paths) > termPathsMax {
+		r.paths = nil
+	}
+	clear(r.paths)
 	clear(r.few)
+}
+
+// name is a path that is good as long as the room is.
+func (r *TermRoom) name(path []byte) string {
+	if known, ok := r.paths[string(path)]; ok {
+		return known
+	}
+	if r.paths == nil {
+		r.paths = make(map[string]string)
+	}
+	name := r.keep(path)
+	r.paths[name] = name
+	return name
 }
 
 // keep copies a text.
@@ -75,6 +98,12 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 	if room != nil {
 		c.seen = termSet{few: room.few[:0]}
 		defer func() { room.few = c.seen.few }()
+	}
+	if len(e.Increments) > fewIncrements {
+		c.amounts = make(map[string]int64, len(e.Increments))
+		for _, a := range slices.Backward(e.Increments) { // the first of a property decides
+			c.amounts[a.Property] = a.By
+		}
 	}
 	for i := range e.Properties {
 		if e.Properties[i].Value.Kind == JSON {
@@ -104,9 +133,13 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 	}
 }
 
+// fewIncrements are looked through for each path.
+const fewIncrements = 8
+
 // counts is one call of Counts on its way.
 type counts struct {
 	e        *Event
+	amounts  map[string]int64 // Increments, where they are many
 	yield    func(property, term string, by int64) bool
 	distinct bool
 	seen     termSet
@@ -120,16 +153,31 @@ type counts struct {
 }
 
 func (c *counts) value(path string, v Value) bool {
-	c.enter(path)
+	most := c.e.Cut.Of(path)
+	if most == 0 {
+		return true
+	}
 	if v.Kind != JSON {
+		c.enter(path)
 		term, ok := v.termIn(c.room)
 		return !ok || c.term(term)
 	}
-	going := true
-	jsonLeaves(v.Text, path, c.room, func(path, term string) bool {
-		if path != c.path {
-			c.enter(path)
+	if c.room == nil {
+		c.room = new(TermRoom)
+	}
+	c.enter(path)
+	going, n := true, 0
+	c.room.walk.of(path, v, func(path []byte, v Value) bool {
+		if n++; n > most {
+			return false
 		}
+		if c.e.Cut.leavesOut(len(path)) {
+			return true
+		}
+		if string(path) != c.path {
+			c.enter(c.room.name(path))
+		}
+		term, _ := v.termIn(c.room)
 		going = c.term(term)
 		return going
 	})
@@ -147,6 +195,12 @@ func (c *counts) detected(key, text string) bool {
 func (c *counts) enter(path string) {
 	c.path, c.by = path, 1
 	c.out = slices.Contains(c.e.NotCounted, path)
+	if c.amounts != nil {
+		if by, ok := c.amounts[path]; ok {
+			c.by = by
+		}
+		return
+	}
 	for i := range c.e.Increments {
 		if c.e.Increments[i].Property == path {
 			c.by = c.e.Increments[i].By

@@ -104,7 +104,7 @@ func fits(field, c []byte) bool {
 		return stringCell(c)
 	case FieldValue:
 		return stringCell(c) || c[0] == tagNumber
-	case FieldGroups, FieldSegments, FieldNotCounted, FieldIncrements:
+	case FieldGroups, FieldSegments, FieldNotCounted, FieldIncrements, FieldCut:
 		return c[0] == tagJSON
 	}
 	return false

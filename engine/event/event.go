@@ -89,7 +89,12 @@ type Event struct {
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
 	Late        bool     // Time was too far from Received: counted on the day of receipt
 	NotCounted  []string // dotted paths that are not counted: what the dialect brings, and the site's settings
+	Cut         *Cut     // where counting ends, set by Validate; nil = all of the event counts
 	Capped      []Term   // counted under Other, the day having too many values; the value Other stands for all of the property's
+
+	// CappedByProperty says that the terms of one property stand together in Capped,
+	// Other alone. Older rows do not, and each is written again as it was.
+	CappedByProperty bool
 }
 
 // Term is one value of one property as counters and filters see it.

@@ -159,6 +159,43 @@ func appendTerms(dst []byte, list []Term) []byte {
 	return append(dst, ']')
 }
 
+// appendCapped appends terms, those of a property together, in the second form.
+func appendCapped(dst []byte, list []Term) []byte {
+	before := ""
+	for i, t := range list {
+		switch {
+		case i > 0 && t.Property == before:
+		case i > 0:
+			dst = append(dst, ']', ',')
+			fallthrough
+		default:
+			shared := 0
+			for shared < min(len(before), len(t.Property)) && before[shared] == t.Property[shared] {
+				shared++
+			}
+			for shared > 0 && shared < len(t.Property) && !utf8.RuneStart(t.Property[shared]) {
+				shared--
+			}
+			if i == 0 {
+				dst = append(dst, '[')
+			}
+			dst = strconv.AppendInt(append(dst, '['), int64(shared), 10)
+			dst = appendQuoted(append(dst, ','), t.Property[shared:], false)
+			before = t.Property
+		}
+		if t.Value != Other {
+			dst = appendQuoted(append(dst, ','), t.Value, false)
+		}
+	}
+	return append(dst, "]]"...)
+}
+
+func appendCut(dst []byte, c *Cut) []byte {
+	dst = appendQuoted(append(dst, '['), c.Key, false)
+	dst = strconv.AppendInt(append(dst, ','), int64(c.Leaves), 10)
+	return append(dst, ']')
+}
+
 // appendQuoted appends s as a JSON string, with html also safe inside HTML.
 // There is one form of each string: \" \\ \n \r \t, \u00xx for the other control
 // characters, everything else as it is.

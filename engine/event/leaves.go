@@ -1,53 +1,107 @@
 package event
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // The leaves of a value: what filters and counters see of it.
 
 // CellLeaves calls yield with the leaves of a cell until it returns false. A
 // scalar is one leaf with the path ""; null has none; an array or object has
 // every scalar inside it, under its object keys joined with ".", elements of an
-// array adding nothing. A (path, term) is yielded once.
+// array adding nothing. What is there again is yielded again. Both strings are good
+// until yield returns: a path is a hundred times as long as its leaf, in objects
+// that are made so.
 func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	if CellScalar(cell) {
-		yield("", string(AppendCellTerm(nil, cell)))
+		yield("", view(AppendCellTerm(nil, cell)))
 		return
 	}
 	if len(cell) == 0 || cell[0] != tagJSON {
 		return
 	}
-	var seen termSet
-	jsonLeaves(string(cell[1:]), "", nil, func(path, term string) bool {
-		return !seen.add(path, term) || yield(path, term)
+	w := walks.Get().(*leafWalk)
+	defer walks.Put(w)
+	w.of("", Value{JSON, view(cell[1:])}, func(path []byte, v Value) bool {
+		return yield(view(path), w.termOf(v))
 	})
 }
 
-// jsonLeaves yields the leaves of an array or object under a path, one that is
-// there again too. The strings may alias text, or lie in room.
-func jsonLeaves(text, under string, room *TermRoom, yield func(path, term string) bool) {
-	last := under
-	var path []byte
-	if room != nil {
-		path = room.path
+// CellTerms calls yield with the terms of a cell's leaves at one path, whatever
+// else it holds: nothing is made of what the path does not lead to. Those that are
+// there again come again. A term is good until yield returns.
+func CellTerms(cell []byte, path string, yield func(term string)) {
+	if len(cell) > 0 && cell[0] == tagJSON {
+		w := walks.Get().(*leafWalk)
+		defer walks.Put(w)
+		w.text, w.want = view(cell[1:]), path
+		w.find(0, 0, 1, yield)
+		w.text, w.want = "", ""
+	} else if path == "" && CellScalar(cell) {
+		yield(view(AppendCellTerm(nil, cell)))
 	}
-	path = append(slices.Grow(path[:0], 128), under...)
-	walkLeaves(text, 0, path, 1, func(path []byte, v Value) bool {
-		term, _ := v.termIn(room)
-		if string(path) != last {
-			last = room.keep(path)
+}
+
+// CellTermsOf is CellTerms of the first so many leaves of the cell.
+func CellTermsOf(cell []byte, path string, leaves int, yield func(term string)) {
+	if leaves == AllLeaves {
+		CellTerms(cell, path, yield)
+		return
+	}
+	n := 0
+	CellLeaves(cell, func(at, term string) bool {
+		if n++; n > leaves {
+			return false
 		}
-		return yield(last, term)
+		if at == path {
+			yield(term)
+		}
+		return true
 	})
-	if room != nil {
-		room.path = path
+}
+
+// leafWalk walks leaves. It keeps its memory for the next walk.
+type leafWalk struct {
+	text string
+	want string // see find
+	path []byte // of the value at hand
+	term []byte
+}
+
+var walks = sync.Pool{New: func() any { return new(leafWalk) }}
+
+// of calls yield with every scalar of the value of a key: object keys joined with
+// ".", array elements adding nothing, nulls left out. path is good until yield
+// returns. It ends when yield says false, or where the text is broken or too deep.
+func (w *leafWalk) of(key string, v Value, yield func(path []byte, v Value) bool) {
+	w.path = append(w.path[:0], key...)
+	switch v.Kind {
+	case JSON:
+		w.text = v.Text
+		w.walk(0, 1, yield)
+		w.text = ""
+	case String, Number, Bool:
+		yield(w.path, v)
 	}
 }
 
-// walkLeaves calls yield with every scalar of the JSON value at i: object keys
-// joined with ".", array elements adding nothing, nulls left out. path is good
-// until yield returns. It returns the end of the value, -1 when the text is
-// broken, too deep, or yield said false.
-func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte, v Value) bool) int {
+// termOf is the term of a scalar, good until the next.
+func (w *leafWalk) termOf(v Value) string {
+	if v.Kind == Number && !isPlainInteger(v.Text) {
+		out, num := appendDecimal(w.term[:0], v.Text)
+		if w.term = out; num {
+			return view(out)
+		}
+	}
+	return v.Text
+}
+
+// walk goes through the value at i under path. It returns the end of the value, -1
+// when the text is broken, too deep, or yield said false.
+func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int {
+	s := w.text
 	i = skipSpace(s, i)
 	if i >= len(s) || depth > leafDepthMax {
 		return -1
@@ -57,6 +111,7 @@ func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte,
 		if i = skipSpace(s, i+1); i < len(s) && s[i] == '}' {
 			return i + 1
 		}
+		outer := len(w.path)
 		for {
 			if i = skipSpace(s, i); i >= len(s) || s[i] != '"' {
 				return -1
@@ -65,25 +120,25 @@ func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte,
 			if end < 0 {
 				return -1
 			}
-			inner := path
-			if len(path) > 0 {
-				inner = append(inner, '.')
+			if w.path = w.path[:outer]; outer > 0 {
+				w.path = append(w.path, '.')
 			}
 			if plain {
-				inner = append(inner, s[i+1:end]...)
+				w.path = append(w.path, s[i+1:end]...)
 			} else {
-				inner = appendUnquoted(inner, s[i+1:end])
+				w.path = appendUnquoted(w.path, s[i+1:end])
 			}
 			if i = skipSpace(s, end+1); i >= len(s) || s[i] != ':' {
 				return -1
 			}
-			if i = walkLeaves(s, i+1, inner, depth+1, yield); i < 0 {
+			if i = w.walk(i+1, depth+1, yield); i < 0 {
 				return -1
 			}
 			if i = skipSpace(s, i); i >= len(s) {
 				return -1
 			}
 			if s[i] == '}' {
+				w.path = w.path[:outer]
 				return i + 1
 			}
 			if s[i] != ',' {
@@ -96,7 +151,7 @@ func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte,
 			return i + 1
 		}
 		for {
-			if i = walkLeaves(s, i, path, depth+1, yield); i < 0 {
+			if i = w.walk(i, depth+1, yield); i < 0 {
 				return -1
 			}
 			if i = skipSpace(s, i); i >= len(s) {
@@ -110,25 +165,107 @@ func walkLeaves(s string, i int, path []byte, depth int, yield func(path []byte,
 			}
 			i++
 		}
+	}
+	v, end := scalarAt(s, i)
+	if end < 0 || v.Kind != Null && !yield(w.path, v) {
+		return -1
+	}
+	return end
+}
+
+// scalarAt is the string, number, bool or null at i, and its end.
+func scalarAt(s string, i int) (v Value, end int) {
+	switch c := s[i]; {
 	case c == '"':
 		end, plain := stringEnd(s, i+1)
-		if end < 0 || !yield(path, Value{String, unquote(s[i+1:end], plain)}) {
-			return -1
+		if end < 0 {
+			return v, -1
 		}
-		return end + 1
+		return Value{String, unquote(s[i+1:end], plain)}, end + 1
 	case c == '-' || c >= '0' && c <= '9':
-		end := numberEnd(s, i)
-		if end < 0 || !yield(path, Value{Number, s[i:end]}) {
-			return -1
+		if end = numberEnd(s, i); end < 0 {
+			return v, -1
 		}
-		return end
-	default:
-		v, end := literal(s, i)
-		if end < 0 || v.Kind == Bool && !yield(path, v) {
-			return -1
+		return Value{Number, s[i:end]}, end
+	}
+	return literal(s, i)
+}
+
+// find yields the terms at w.want in the value at i, whose own path is the first so
+// many bytes of it. It returns the end of the value, -1 where the text is broken or
+// too deep.
+func (w *leafWalk) find(i, known, depth int, yield func(term string)) int {
+	s := w.text
+	if i = skipSpace(s, i); i >= len(s) || depth > leafDepthMax {
+		return -1
+	}
+	if s[i] != '{' && s[i] != '[' {
+		if known < len(w.want) {
+			return skipValue(s, i, depth)
+		}
+		v, end := scalarAt(s, i)
+		if end >= 0 && v.Kind != Null {
+			yield(w.termOf(v))
 		}
 		return end
 	}
+	object, closing := s[i] == '{', s[i]+2 // ] and } in ASCII
+	if i = skipSpace(s, i+1); i < len(s) && s[i] == closing {
+		return i + 1
+	}
+	for {
+		leads := known
+		if object {
+			if i >= len(s) || s[i] != '"' {
+				return -1
+			}
+			end, plain := stringEnd(s, i+1)
+			if end < 0 {
+				return -1
+			}
+			leads = w.under(known, s[i+1:end], plain)
+			if i = skipSpace(s, end+1); i >= len(s) || s[i] != ':' {
+				return -1
+			}
+			i++
+		}
+		if leads >= 0 {
+			i = w.find(i, leads, depth+1, yield)
+		} else {
+			i = skipValue(s, i, depth+1)
+		}
+		if i < 0 {
+			return -1
+		}
+		if i = skipSpace(s, i); i >= len(s) {
+			return -1
+		}
+		if s[i] == closing {
+			return i + 1
+		}
+		if s[i] != ',' {
+			return -1
+		}
+		i = skipSpace(s, i+1)
+	}
+}
+
+// under is how many bytes of w.want lead to a key of an object that known bytes lead
+// to, -1 where w.want does not go there.
+func (w *leafWalk) under(known int, key string, plain bool) int {
+	rest := w.want[known:]
+	at := known
+	if known > 0 {
+		if rest == "" || rest[0] != '.' {
+			return -1
+		}
+		rest = rest[1:]
+		at++
+	}
+	if key = unquote(key, plain); !strings.HasPrefix(rest, key) {
+		return -1
+	}
+	return at + len(key)
 }
 
 // leafDepthMax bounds the recursion of whatever walks stored text. It is above

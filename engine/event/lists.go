@@ -1,6 +1,10 @@
 package event
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // The lists of an event that are kept as JSON cells, read back. Each function
 // says false when the text is not what the encoder writes.
@@ -81,6 +85,73 @@ func termsOf(v Value) (list []Term, ok bool) {
 			return nil, false
 		}
 	}
+}
+
+// cappedOf reads either form of capped, and says which it was.
+func cappedOf(v Value) (list []Term, byProperty, ok bool) {
+	s := v.Text
+	if v.Kind != JSON || !strings.HasPrefix(s, "[[") {
+		return nil, false, false
+	}
+	if len(s) > 2 && s[2] == '"' {
+		list, ok = termsOf(v)
+		return list, false, ok
+	}
+	property := ""
+	for i := 1; ; i++ {
+		if i >= len(s) || s[i] != '[' {
+			return nil, true, false
+		}
+		end := digitsEnd(s, i+1)
+		shared, err := strconv.Atoi(s[i+1 : end])
+		if err != nil || shared > len(property) || end >= len(s) || s[end] != ',' {
+			return nil, true, false
+		}
+		rest, end := quotedAt(s, end+1)
+		if end < 0 || len(list) > 0 && rest == "" && shared == len(property) {
+			return nil, true, false
+		}
+		if property = property[:shared] + rest; !utf8.ValidString(property) {
+			return nil, true, false
+		}
+		if end < len(s) && s[end] == ']' {
+			list = append(list, Term{property, Other})
+		}
+		for end < len(s) && s[end] == ',' {
+			var value string
+			if value, end = quotedAt(s, end+1); end < 0 || value == Other {
+				return nil, true, false
+			}
+			list = append(list, Term{property, value})
+		}
+		if end+1 >= len(s) || s[end] != ']' {
+			return nil, true, false
+		}
+		if i = end + 1; s[i] == ']' {
+			return list, true, i+1 == len(s)
+		}
+		if s[i] != ',' {
+			return nil, true, false
+		}
+	}
+}
+
+// cutIn reads ["key",12].
+func cutIn(v Value) (c *Cut, ok bool) {
+	s := v.Text
+	if v.Kind != JSON || s == "" || s[0] != '[' {
+		return nil, false
+	}
+	key, at := quotedAt(s, 1)
+	if at < 0 || at >= len(s) || s[at] != ',' {
+		return nil, false
+	}
+	end := digitsEnd(s, at+1)
+	n, err := strconv.Atoi(s[at+1 : end])
+	if err != nil || n > CountedLeavesMax || s[end:] != "]" {
+		return nil, false
+	}
+	return &Cut{key, n}, true
 }
 
 // quotedAt reads the JSON string at i and returns the position after it.

@@ -37,6 +37,19 @@ import (
 //
 // Versions: 1 is the first. The meaning of a version never changes; the lists
 // Types and Dialects, the flags and the field ids only grow.
+//
+// Version 1 has grown by two things, which an older cairn takes for damage and
+// which few rows have:
+//
+//   - FieldCut, in rows that hold more than counters see of an event (see Cut).
+//     A row without it counts whole, however large.
+//   - A second form of capped. The first lists each value with its whole property,
+//     [["a.b","1"],["a.b","2"]]; it is read for ever and written no more. The
+//     second names each property once, by how many of its bytes are those of the
+//     property before and the rest, and then its values; none stands for all:
+//     [[0,"a.b","1","2"],[2,"c"]]. It is longer than the values, escaped, by a few
+//     bytes for each leaf and by the names that countedBytes allows, so that the
+//     record of an event that Validate takes is always below recordBytesMax.
 const recordVersion = 1
 
 // ErrCorrupt is wrapped by every error about a record that AppendRecord cannot
@@ -48,6 +61,7 @@ type Head struct {
 	SessionOrd, PersonOrd uint64
 	Session               string
 	Capped                []Term
+	CappedByProperty      bool
 }
 
 const dayMillis = 24 * 60 * 60 * 1000
@@ -120,6 +134,12 @@ func AppendBody(dst []byte, e *Event) []byte {
 		dst = appendListField(dst, FieldNotCounted, e.NotCounted)
 		n++
 	}
+	if e.Cut != nil {
+		dst = append(dst, FieldCut[0], 0)
+		at := len(dst)
+		dst = sizeCell(appendCut(append(dst, tagJSON), e.Cut), at)
+		n++
+	}
 	var k int
 	dst, k = appendKeyed(dst, PrefixContext[0], e.Context)
 	n += k
@@ -162,7 +182,19 @@ func sizeCell(dst []byte, at int) []byte {
 // many there were.
 func appendKeyed(dst []byte, prefix byte, o Object) (out []byte, n int) {
 	var buf [48]place
-	order := buf[:0]
+	order := sortMembers(buf[:0], o)
+	for _, p := range order {
+		m := &o[p.at]
+		dst = append(dst, byte(0x20+1+len(m.Key)), prefix)
+		dst = append(append(dst, m.Key...), 0)
+		at := len(dst)
+		dst = sizeCell(AppendCell(dst, m.Value), at)
+	}
+	return dst, len(order)
+}
+
+// sortMembers appends where the members of o are, in the order of their keys.
+func sortMembers(order []place, o Object) []place {
 	for i := range o {
 		key := o[i].Key
 		if o[i].Value.Kind == Absent || key == "" || len(key) > MaxKeyBytes {
@@ -178,14 +210,7 @@ func appendKeyed(dst []byte, prefix byte, o Object) (out []byte, n int) {
 	if len(order) > 32 {
 		slices.SortFunc(order, func(a, b place) int { return a.compare(b, o) })
 	}
-	for _, p := range order {
-		m := &o[p.at]
-		dst = append(dst, byte(0x20+1+len(m.Key)), prefix)
-		dst = append(append(dst, m.Key...), 0)
-		at := len(dst)
-		dst = sizeCell(AppendCell(dst, m.Value), at)
-	}
-	return dst, len(order)
+	return order
 }
 
 // place is where a member stands in its object, and the first bytes of its key,
@@ -226,7 +251,12 @@ func AppendRecord(dst []byte, h *Head, body []byte) []byte {
 	dst = append(dst, 0)
 	if len(h.Capped) > 0 {
 		at := len(dst)
-		dst = sizeCell(appendTerms(append(dst, tagJSON), h.Capped), at)
+		if dst = append(dst, tagJSON); h.CappedByProperty {
+			dst = appendCapped(dst, h.Capped)
+		} else {
+			dst = appendTerms(dst, h.Capped)
+		}
+		dst = sizeCell(dst, at)
 	}
 	return append(dst, body...)
 }

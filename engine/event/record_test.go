@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,12 +29,22 @@ func fullEvent() (*Event, *Head) {
 		Increments: []Amount{{"amount", 10}, {"items.n", -2}}, Segments: []string{"age-group"}, Uncounted: true, Late: true,
 		SessionOrd: 70000, PersonOrd: 3, Day: 20780, NotCounted: []string{"items.sku"}, Capped: []Term{{"items.n", "2"}, {"name", `a "b"`}},
 	}
-	return e, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped}
+	return e, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}
+}
+
+// cutEvent has what records have grown by.
+func cutEvent() (*Event, *Head) {
+	e := &Event{
+		Dialect: Segment, Type: Track, Name: "x", Properties: Object{{"items", Raw(`[{"n":1},{"n":2,"sku":"a"}]`)}},
+		Cut: &Cut{"items", 2}, Capped: []Term{{"items.n", "1"}, {"items.n", "2"}, {"items.sku", Other}}, CappedByProperty: true,
+	}
+	return e, &Head{Capped: e.Capped, CappedByProperty: true}
 }
 
 // TestRecordGolden holds version 1 of the format to its bytes.
 func TestRecordGolden(t *testing.T) {
 	full, head := fullEvent()
+	cut, cutHead := cutEvent()
 	for _, c := range []struct {
 		name string
 		e    *Event
@@ -41,6 +52,7 @@ func TestRecordGolden(t *testing.T) {
 	}{
 		{"least", &Event{Dialect: Native, Type: Track}, &Head{}},
 		{"full", full, head},
+		{"cut", cut, cutHead},
 	} {
 		record := AppendRecord(nil, c.head, AppendBody(nil, c.e))
 		file := "testdata/record-v1-" + c.name + ".hex"
@@ -106,15 +118,40 @@ func stored() *rapid.Generator[*Event] {
 		for _, path := range list("capped") {
 			e.Capped = append(e.Capped, Term{path, text().Draw(t, "value")})
 		}
+		if e.CappedByProperty = len(e.Capped) > 0 && rapid.Bool().Draw(t, "by property"); e.CappedByProperty {
+			e.Capped = byProperty(e.Capped)
+		}
+		if rapid.Bool().Draw(t, "cut") {
+			e.Cut = &Cut{text().Draw(t, "key"), rapid.IntRange(0, CountedLeavesMax).Draw(t, "leaves")}
+		}
 		e.Finish()
 		return e
 	})
 }
 
+// byProperty puts terms of one property together, Other alone.
+func byProperty(list []Term) (out []Term) {
+	for i, t := range list {
+		if slices.ContainsFunc(list[:i], func(u Term) bool { return u.Property == t.Property }) {
+			continue
+		}
+		at := len(out)
+		for _, u := range list[i:] {
+			if u.Property == t.Property && u.Value == Other {
+				out = append(out[:at], u)
+				break
+			} else if u.Property == t.Property {
+				out = append(out, u)
+			}
+		}
+	}
+	return out
+}
+
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := stored().Draw(t, "event")
-		head := &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped}
+		head := &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}
 		record := AppendRecord([]byte("before"), head, AppendBody(nil, e))[len("before"):]
 		read, err := DecodeRecord(record)
 		if err != nil {
@@ -230,6 +267,9 @@ func TestSetCellRefuses(t *testing.T) {
 		{"", "sx"}, {FieldName, ""}, {FieldName, "d1"}, {FieldName, "h1"}, {FieldGroups, "sx"}, {FieldGroups, `j{"a":1}`}, {FieldGroups, `j["a"`},
 		{FieldGroups, `j["a",]`}, {FieldGroups, "j[1]"}, {FieldGroups, `j["a"]x`}, {FieldIncrements, `j{"a":1.5}`}, {FieldIncrements, `j{"a":1`},
 		{FieldIncrements, `j["a"]`}, {FieldCapped, `j["a","b"]`}, {FieldCapped, `j[["a"]]`}, {FieldCapped, `j[["a","b"]`}, {FieldCapped, `j[["a","b"`},
+		{FieldCapped, "j[]"}, {FieldCapped, `j[[1,"a"]]`}, {FieldCapped, `j[[0,"a"]`}, {FieldCapped, `j[[0,"a"],[1,""]]`}, {FieldCapped, `j[[0,"a","(other)"]]`},
+		{FieldCapped, `j[[0,"a"],["b","x"]]`}, {FieldCapped, `j[[0,"a",1]]`}, {FieldCapped, `j[[0]]`}, {FieldCapped, `j[[0,"a"],]`}, {FieldCapped, `j[[0,"é"],[1,"a"]]`}, {FieldCapped, `j[[99999999999999999999,"a"]]`},
+		{FieldCut, "sx"}, {FieldCut, "j[]"}, {FieldCut, `j["a"]`}, {FieldCut, `j["a",1001]`}, {FieldCut, `j["a",-1]`}, {FieldCut, `j["a",1`}, {FieldCut, `j["a",1,2]`}, {FieldCut, `j{"a":1}`},
 		{FieldValue, "t"}, {"\x1f", "sx"}, {"qkey", "sx"},
 	} {
 		if err := new(Event).SetCell(c[0], []byte(c[1])); !errors.Is(err, ErrCorrupt) {

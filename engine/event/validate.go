@@ -19,7 +19,7 @@ var valueLimits = Limits{Depth: MaxDepth - 2, Members: MaxProperties, KeyBytes: 
 // Parser's one form is put into it.
 //
 // Session, NotCounted and what else the engine sets is checked only as far as it
-// is there. The result is nil when the event may be stored.
+// is there; Cut is set. The result is nil when the event may be stored.
 func Validate(e *Event) *FieldError {
 	if !slices.Contains(Types, e.Type) {
 		return refuse("type", "is not a type of event")
@@ -98,6 +98,7 @@ func Validate(e *Event) *FieldError {
 	if size > MaxEventBytes {
 		return tooMuch("an event has", MaxEventBytes, "bytes")
 	}
+	e.Cut = cutOf(e)
 	return nil
 }
 

@@ -220,7 +220,7 @@ func leaves(list []string, v event.Value, key, want string) []string {
 			full += "." + path
 		}
 		if full == want {
-			list = append(list, term)
+			list = append(list, strings.Clone(term))
 		}
 		return true
 	})

@@ -1,0 +1,125 @@
+// Capped: which rows of a slice count some value of a property under event.Other.
+
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// cappedCells is where the properties stand in the capped cells of a slice's rows. It
+// is made once and serves every property that is asked of the slice.
+type cappedCells struct {
+	col    index.Column
+	codes  *rowInts
+	places map[string]*[]cappedPlace // by property, codes ascending
+}
+
+// cappedPlace is one cell that has a property, and where in it.
+type cappedPlace struct{ code, at uint32 }
+
+// newCappedCells looks at the rows from..to of a part, to excluded; nil when none has
+// a value over the cap.
+func newCappedCells(p index.Part, from, to int) *cappedCells {
+	col := p.Column(event.FieldCapped)
+	if col == nil {
+		return nil
+	}
+	c := &cappedCells{col: col, codes: newRowInts(col.Codes())}
+	if code, same := constant(c.codes.col, from, to); same && code == 0 {
+		return nil
+	}
+	var codes []uint32
+	last := int64(0)
+	for row := from; row < to; row++ {
+		if code := c.codes.at(row); code != last && code > 0 && code <= int64(col.Card()) {
+			last = code
+			codes = append(codes, uint32(code))
+		}
+	}
+	slices.Sort(codes)
+	for _, code := range slices.Compact(codes) {
+		event.EachCapped(col.Cell(code), func(property string, at int) {
+			places := c.places[property]
+			if places == nil {
+				if c.places == nil {
+					c.places = make(map[string]*[]cappedPlace)
+				}
+				places = new([]cappedPlace)
+				c.places[strings.Clone(property)] = places
+			}
+			if n := len(*places); n == 0 || (*places)[n-1].code != code {
+				*places = append(*places, cappedPlace{code, uint32(at)})
+			}
+		})
+	}
+	if len(c.places) == 0 {
+		return nil
+	}
+	return c
+}
+
+// cappedProperty is the cells that have one property.
+type cappedProperty struct {
+	*cappedCells
+	property string
+	places   []cappedPlace
+	memo     map[uint32]cappedValues
+	held     int // values in memo
+}
+
+// cappedValues are those that rows of a code count under event.Other.
+type cappedValues struct {
+	all    bool
+	values map[string]struct{}
+}
+
+func (v *cappedValues) has(value string) bool {
+	_, there := v.values[value]
+	return v.all || there
+}
+
+// cappedHeld is how many values are remembered.
+const cappedHeld = 1 << 16
+
+// of is what of the property is in the cells, nil when nothing is.
+func (c *cappedCells) of(property string) *cappedProperty {
+	if c == nil || c.places[property] == nil {
+		return nil
+	}
+	return &cappedProperty{cappedCells: c, property: property, places: *c.places[property]}
+}
+
+// at returns the values of the property that a row counts under event.Other, ok false
+// when there are none.
+func (c *cappedProperty) at(row int) (values cappedValues, ok bool) {
+	code := uint32(c.codes.at(row))
+	if code == 0 {
+		return values, false
+	}
+	i, found := slices.BinarySearchFunc(c.places, code, func(p cappedPlace, code uint32) int { return int(p.code) - int(code) })
+	if !found {
+		return values, false
+	}
+	if values, ok = c.memo[code]; ok {
+		return values, true
+	}
+	event.CappedValues(c.col.Cell(code), c.property, int(c.places[i].at), func(value string) {
+		if value == event.Other {
+			values.all = true
+			return
+		}
+		if values.values == nil {
+			values.values = make(map[string]struct{})
+		}
+		values.values[strings.Clone(value)] = struct{}{}
+	})
+	if c.held += len(values.values); c.memo == nil || c.held > cappedHeld {
+		c.memo, c.held = make(map[uint32]cappedValues), len(values.values)
+	}
+	c.memo[code] = values
+	return values, true
+}

@@ -1,0 +1,85 @@
+package event
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Capped cells, read without making all of their terms. See record.go for the two
+// forms.
+
+// EachCapped calls yield with each property of a capped cell and where it stands there,
+// which is for CappedValues. The property is good until yield returns. One that an
+// older row has in several places may come several times. A cell that is damaged ends
+// early.
+func EachCapped(cell []byte, yield func(property string, at int)) {
+	s := view(cell)
+	if len(s) < 4 || s[:3] != string(tagJSON)+"[[" {
+		return
+	}
+	old := s[3] == '"'
+	var property []byte
+	for i := 2; i < len(s) && s[i] == '['; i++ {
+		i++
+		shared := 0
+		if !old {
+			end := digitsEnd(s, i)
+			n, err := strconv.Atoi(s[i:end])
+			if err != nil || n > len(property) || end >= len(s) || s[end] != ',' {
+				return
+			}
+			shared, i = n, end+1
+		}
+		if i >= len(s) || s[i] != '"' {
+			return
+		}
+		end, plain := stringEnd(s, i+1)
+		if end < 0 {
+			return
+		}
+		if property = property[:shared]; plain {
+			property = append(property, s[i+1:end]...)
+		} else {
+			property = appendUnquoted(property, s[i+1:end])
+		}
+		at := end + 1
+		if old {
+			at = 0 // its other values may be anywhere
+		}
+		yield(view(property), at)
+		for i = end + 1; i < len(s) && s[i] == ','; i = end + 1 {
+			if end, _ = stringEnd(s, i+2); end < 0 {
+				return
+			}
+		}
+		if i++; i >= len(s) || s[i] != ',' { // after the property's ]
+			return
+		}
+	}
+}
+
+// CappedValues calls yield with the values that a capped cell has of a property, or
+// with Other, which stands for all of them. at is as EachCapped says it. The values
+// may be the cell's own memory.
+func CappedValues(cell []byte, property string, at int, yield func(value string)) {
+	if at == 0 {
+		list, _ := termsOf(Value{JSON, strings.TrimPrefix(view(cell), string(tagJSON))})
+		for _, t := range list {
+			if t.Property == property {
+				yield(t.Value)
+			}
+		}
+		return
+	}
+	s := view(cell)
+	if at < len(s) && s[at] == ']' {
+		yield(Other)
+	}
+	for at < len(s) && s[at] == ',' {
+		var value string
+		if value, at = quotedAt(s, at+1); at < 0 {
+			return
+		}
+		yield(value)
+	}
+}
