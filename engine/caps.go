@@ -20,13 +20,20 @@ import (
 // still finds every value.
 const ValuesPerDayMax = 10_000
 
-// capMemoryMax bounds the slots of values remembered over all sites, 16 bytes
-// each; beyond it everything is forgotten and read again from the log where it is
-// asked for. A set with no values counts as daySetSlots.
+// capBytesMax bounds what is remembered over all sites, names and values, in bytes;
+// beyond it everything is forgotten and read again from the log where it is asked
+// for. A value takes a slot, a set daySetBytes and its name, a property of a run
+// sealedBytes.
 const (
-	capMemoryMax = 1 << 20
-	daySetSlots  = 12
+	capBytesMax = 16 << 20
+	slotBytes   = 16
+	daySetBytes = 256
+	sealedBytes = 24
 )
+
+// capReadsMax is how many properties a group asks runs for. Those after them begin
+// the day anew: the cap is a bound and no promise.
+const capReadsMax = 1000
 
 // caps knows the values of every property and day at hand. One look finds a
 // value's place, which says both that it is under the cap and where the group's
@@ -40,10 +47,11 @@ type caps struct {
 	// place: most events look like the one before.
 	order []*daySet
 	at    int
-	n     int
-	// names are the properties each site has ever counted, read once; one that is
-	// not among them is new, and nothing need be read for it.
-	names map[uint32]map[uint64]struct{}
+	n     int // bytes
+	// sites is what has been read of each site: what the log says of rows not yet
+	// sealed is in sets.
+	sites map[uint32]*capSite
+	reads int // of runs, for the group at hand
 	// unread is told of a run whose totals cannot be read. Its values then do not
 	// weigh on the cap, which is a bound and no promise; what was capped stands in
 	// each row, so that a recount agrees.
@@ -51,6 +59,12 @@ type caps struct {
 
 	event uint64   // at hand, by number
 	free  []*delta // for later groups
+}
+
+// capSite is, for each day asked of a site, the hashes of the properties that runs may
+// count on it. For one that is not among them no run need be read.
+type capSite struct {
+	sealed map[int32]map[uint64]struct{}
 }
 
 type capKey struct {
@@ -66,6 +80,7 @@ type daySet struct {
 	n     int       // values
 	delta *delta    // of the group at hand; nil = it adds nothing yet
 	event uint64    // the newest that counted under event.Other
+	ready bool      // runs have been asked
 }
 
 // capSlot is one value: its hash, 0 = free, and where it may stand in the delta.
@@ -82,7 +97,7 @@ type delta struct {
 }
 
 func newCaps(db pebble.Reader, unread func(error)) *caps {
-	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), names: make(map[uint32]map[uint64]struct{})}
+	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite)}
 }
 
 // nextEvent says that what follows is of another event.
@@ -93,8 +108,8 @@ func (c *caps) nextEvent() {
 
 // count adds by to the value's sum in the group sg, or, when over the cap, to
 // that of event.Other, once an event. A value that is not over is one of the
-// day's from now on; it must stay as it is until deltas are written. settle brings all earlier events into Pebble; it is called
-// only when the day has to be read back.
+// day's from now on; it must stay as it is until deltas are written. settle brings
+// all earlier events into Pebble; it is called only when the log has to be read.
 func (c *caps) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
 	set, err := c.set(sg.site, capKey{sg.site.id, property, day}, settle)
 	if err != nil {
@@ -108,9 +123,7 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 		slot := set.find(c.hash(value))
 		if slot.hash != 0 || set.n < c.max {
 			if slot.hash == 0 {
-				c.n -= len(set.table)
-				slot = set.add(c.hash(value))
-				c.n += len(set.table)
+				slot = c.add(set, value)
 			}
 			set.delta.add(slot, value, by)
 			return false, nil
@@ -213,20 +226,33 @@ func (d *daySet) add(hash uint64) *capSlot {
 	return slot
 }
 
+// add makes a value one of the set's.
+func (c *caps) add(set *daySet, value string) *capSlot {
+	c.n -= slotBytes * len(set.table)
+	slot := set.add(c.hash(value))
+	c.n += slotBytes * len(set.table)
+	return slot
+}
+
 func (c *caps) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	if c.at < len(c.order) && c.order[c.at].key == k {
 		c.at++
 		return c.order[c.at-1], nil
 	}
 	set := c.sets[k]
-	if set == nil {
-		k.property = strings.Clone(k.property)
-		set = &daySet{key: k}
-		if err := c.load(s, set, settle); err != nil {
+	if set == nil || !set.ready {
+		sealed, err := c.day(s, k.day, settle)
+		if err != nil {
 			return nil, err
 		}
-		c.sets[k] = set
-		c.n += len(set.table) + daySetSlots
+		if set = c.sets[k]; set == nil {
+			set = c.newSet(k)
+		}
+		if _, known := sealed[maphash.String(c.seed, k.property)]; known && c.reads < capReadsMax {
+			c.reads++
+			c.readRuns(s, set)
+		}
+		set.ready = true
 	}
 	if c.at < len(c.order) {
 		c.order[c.at] = set
@@ -237,64 +263,96 @@ func (c *caps) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	return set, nil
 }
 
+func (c *caps) newSet(k capKey) *daySet {
+	k.property = strings.Clone(k.property)
+	set := &daySet{key: k}
+	c.sets[k] = set
+	c.n += daySetBytes + len(k.property)
+	return set
+}
+
 // trim keeps the memory bounded. It is called between groups, when every value
 // counted so far is in the log.
 func (c *caps) trim() {
-	if c.n > capMemoryMax {
+	c.reads = 0
+	if c.n > capBytesMax {
 		clear(c.sets)
 		c.order = nil
-		clear(c.names)
+		clear(c.sites)
 		c.n = 0
 	}
 }
 
-// load reads which values of the day the log already has: the totals of its runs
-// and the deltas of the rows not yet sealed.
-func (c *caps) load(s *siteState, set *daySet, settle func()) error {
-	names := c.names[s.id]
-	if names == nil {
-		names = make(map[uint64]struct{})
-		if err := c.loadNames(s, names, settle); err != nil {
-			return err
+// day is which properties runs may count on a day of a site. The first time anything
+// is asked of the site, what the log says of it is read, once for all properties and
+// days.
+func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
+	site := c.sites[s.id]
+	if site == nil {
+		// The log first: rows sealed meanwhile are then seen twice, not never.
+		settle()
+		if err := c.readLog(s); err != nil {
+			return nil, err
 		}
-		c.names[s.id] = names
+		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
+		c.sites[s.id] = site
 	}
-	name := maphash.String(c.seed, set.key.property)
-	if _, old := names[name]; !old {
-		names[name] = struct{}{}
-		return nil
+	sealed, known := site.sealed[day]
+	if known {
+		return sealed, nil
 	}
-	settle()
-	add := func(t index.Total) {
-		if t.Property == set.key.property && t.Day == set.key.day && t.Value != event.Other {
-			set.add(c.hash(t.Value))
-		}
-	}
-	// The log first: rows sealed meanwhile are then seen twice, not never.
-	err := wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error { return index.ReadTotals(note, add) })
-	if err != nil {
-		return err
-	}
+	sealed = make(map[uint64]struct{})
+	site.sealed[day] = sealed
 	for _, r := range s.sealed() {
-		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
-			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, add))
+		if day < r.DayMin || r.DayMax < day {
+			continue
 		}
-	}
-	return nil
-}
-
-func (c *caps) loadNames(s *siteState, names map[uint64]struct{}, settle func()) error {
-	settle()
-	add := func(t index.Total) { names[maphash.String(c.seed, t.Property)] = struct{}{} }
-	if err := wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error { return index.ReadTotals(note, add) }); err != nil {
-		return err
-	}
-	for _, r := range s.sealed() {
 		properties, err := r.Properties()
 		c.unread(err)
 		for _, p := range properties {
-			names[maphash.String(c.seed, p)] = struct{}{}
+			if c.n > capBytesMax {
+				break // of properties not among them no run is asked, as beyond capReadsMax
+			}
+			sealed[maphash.String(c.seed, p)] = struct{}{}
+			c.n += sealedBytes
 		}
 	}
-	return nil
+	return sealed, nil
+}
+
+// readLog makes the sets of what the site's rows that are not sealed count. Where they
+// do not fit, later ones begin anew.
+func (c *caps) readLog(s *siteState) error {
+	var set *daySet
+	return wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error {
+		return index.ReadTotals(note, func(t index.Total) {
+			if t.Value == event.Other {
+				return
+			}
+			if k := (capKey{s.id, t.Property, t.Day}); set == nil || set.key != k {
+				if set = c.sets[k]; set == nil {
+					if c.n > capBytesMax {
+						return
+					}
+					set = c.newSet(k)
+				}
+			}
+			if set.n < c.max {
+				c.add(set, t.Value)
+			}
+		})
+	})
+}
+
+// readRuns adds what runs count of the set's property on its day.
+func (c *caps) readRuns(s *siteState, set *daySet) {
+	for _, r := range s.sealed() {
+		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
+			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {
+				if t.Value != event.Other && set.n < c.max {
+					c.add(set, t.Value)
+				}
+			}))
+		}
+	}
 }

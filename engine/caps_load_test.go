@@ -2,7 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"cairn/engine/event"
@@ -70,7 +73,7 @@ func TestCapsForgetAndLoad(t *testing.T) {
 			ask(site, "q", 10, v, false)
 			ask(other, "p", 10, v, false)
 		}
-		c.n = capMemoryMax + 1
+		c.n = capBytesMax + 1
 		c.trim()
 		if len(c.sets) != 0 || c.n != 0 {
 			t.Fatal("nothing is forgotten")
@@ -82,10 +85,121 @@ func TestCapsForgetAndLoad(t *testing.T) {
 	if settled == 0 {
 		t.Error("the log was read before it was complete")
 	}
-	c.n = capMemoryMax
+	c.n = capBytesMax
 	ask(site, "p", 10, "a", false)
-	c.n = capMemoryMax
+	c.n = capBytesMax
 	if c.trim(); len(c.sets) == 0 {
 		t.Error("forgotten within the bound")
+	}
+}
+
+// countingReader counts how often the log is gone through.
+type countingReader struct {
+	pebble.Reader
+	iterators int
+}
+
+func (r *countingReader) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
+	r.iterators++
+	return r.Reader.NewIter(o)
+}
+
+// What was forgotten is read back in one pass, however many properties and days are
+// asked for, and names weigh on the bound by their bytes.
+func TestCapsReadOnce(t *testing.T) {
+	db := memoryDB(t)
+	reader := &countingReader{Reader: db}
+	c := newCaps(reader, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	c.max = 3
+	site := newSiteState(1)
+	name := func(i int) string { return fmt.Sprintf("%s.%d", strings.Repeat("k", 900), i%200) }
+	groups := uint64(0)
+	count := func(value func(i int) string, over bool) {
+		t.Helper()
+		groups++
+		group := &siteGroup{site: site}
+		for i := range 400 {
+			c.nextEvent()
+			if got, err := c.count(group, name(i), int32(10+i/200), value(i), 1, func() {}); err != nil || got != over {
+				t.Fatalf("%d: over %v, %v", i, got, err)
+			}
+		}
+		if _, err := wal.AppendNote(db, site.id, groups, c.appendDeltas(nil, group.counted), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range []string{"a", "b", "c"} {
+		count(func(int) string { return v }, false)
+	}
+	if names := 400 * 900; c.n < names || c.n > 2*names {
+		t.Errorf("names of %d bytes weigh %d", names, c.n)
+	}
+	c.n = capBytesMax + 1
+	c.trim()
+	reader.iterators = 0
+	count(func(i int) string { return fmt.Sprint("new ", i) }, true)
+	count(func(i int) string { return []string{"a", "b", "c"}[i%3] }, false)
+	if reader.iterators > 2 {
+		t.Errorf("the log was gone through %d times", reader.iterators)
+	}
+}
+
+// More names than there is room for are not all read back: those that are not begin
+// the day anew.
+func TestCapsReadNoMoreThanFits(t *testing.T) {
+	db := memoryDB(t)
+	const names, size = 30_000, 1000
+	long := strings.Repeat("k", size)
+	for first := 0; first < names; first += 1000 {
+		note := binary.AppendUvarint(nil, 1000)
+		for i := range 1000 {
+			note = index.AppendTotal(note, &index.Total{Property: fmt.Sprint(long, first+i), Day: 10, Value: "a", Sum: 1}, false)
+		}
+		if _, err := wal.AppendNote(db, 1, uint64(first+1), note, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := newCaps(db, func(error) {})
+	c.max = 1
+	c.nextEvent()
+	group := &siteGroup{site: newSiteState(1)}
+	for i, want := range map[int]bool{0: true, names - 1: false} {
+		if over, err := c.count(group, fmt.Sprint(long, i), 10, "b", 1, func() {}); err != nil || over != want {
+			t.Errorf("property %d: over %v, %v; want %v", i, over, err, want)
+		}
+	}
+	if c.n < capBytesMax || c.n > capBytesMax+10*size {
+		t.Errorf("%d bytes are remembered", c.n)
+	}
+}
+
+// Each property that is over the cap is there once, whatever the order its values come
+// in, and one that is over with all of them says just that.
+func TestOverByProperty(t *testing.T) {
+	terms := func(text string) (list []event.Term) {
+		for _, word := range strings.Fields(text) {
+			property, value, _ := strings.Cut(word, "=")
+			list = append(list, event.Term{Property: property, Value: value})
+		}
+		return list
+	}
+	var s sequencer
+	for _, c := range []struct{ counted, over, want string }{
+		{"", "", ""},
+		{"a=1 b=1 a=2 b=2 a=3", "a=1 b=1 b=2 a=3", "a=1 a=3 b=(other)"},
+		{"a=1 b=1 a=2", "a=1 b=1 a=2", "a=(other) b=(other)"},
+		{"c=1 b=1 b=2 a=1", "b=2 a=1", "b=2 a=(other)"},
+	} {
+		s.counts, s.over = s.counts[:0], terms(c.over)
+		for _, t := range terms(c.counted) {
+			s.counts = append(s.counts, index.Total{Property: t.Property, Value: t.Value})
+		}
+		if got := s.byProperty(); !slices.Equal(got, terms(c.want)) {
+			t.Errorf("%q of %q: %q, want %q", c.over, c.counted, got, c.want)
+		}
 	}
 }
