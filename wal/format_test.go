@@ -103,7 +103,7 @@ func TestCompressedLength(t *testing.T) {
 	given := 0
 	err = decodeBlock(1, 1, data, func([]byte) error { given++; return nil })
 	var corrupt *CorruptionError
-	if !errors.As(err, &corrupt) || corrupt.What != "bad compressed length" || given != 0 {
+	if !errors.As(err, &corrupt) || corrupt.What != "a block of 16777217 bytes unpacked, where at most 16777216 are read" || given != 0 {
 		t.Errorf("%d bytes of %d: %v", len(bomb), blockLenMax+1, err)
 	}
 }

@@ -19,13 +19,6 @@ const (
 	PrefixNote  = 0x11
 )
 
-// A block closes at either bound, whichever comes first: small enough that one
-// row is cheap to read, large enough that keys cost little.
-const (
-	BlockRecordsMax = 64
-	BlockBytesMax   = 16 << 10
-)
-
 const version = 1
 
 // Codecs of a block. Compression pays above compressMin bytes: rows of one group
@@ -35,7 +28,6 @@ const (
 	codecS2    = 1
 
 	compressMin = 512
-	blockLenMax = 1 << 24 // bytes of a block's records; far more than Append makes
 )
 
 const keyLen = 1 + 4 + 8
@@ -65,9 +57,13 @@ func key(prefix byte, site uint32, seq uint64) []byte {
 }
 
 // Append writes records as the consecutive rows first, first+1, … of a site.
-// The caller keeps seqs dense (W1). scratch is reused for the values and
-// returned, grown.
+// The caller keeps seqs dense (W1). A record over RecordBytesMax is an error, and
+// none of the records is written. scratch is reused for the values and returned,
+// grown.
 func Append(w Writer, site uint32, first uint64, records [][]byte, scratch []byte) ([]byte, error) {
+	if err := checkRecords(site, first, records); err != nil {
+		return scratch, err
+	}
 	for len(records) > 0 {
 		n, size := 0, 0
 		for n < len(records) && n < BlockRecordsMax && (n == 0 || size+len(records[n]) <= BlockBytesMax) {
@@ -110,8 +106,12 @@ func appendBlock(dst []byte, records [][]byte) []byte {
 
 var plainBlocks = sync.Pool{New: func() any { return new([]byte) }}
 
-// AppendNote writes data beside the rows of the group that starts at first.
+// AppendNote writes data, at most NoteBytesMax bytes, beside the rows of the group
+// that starts at first.
 func AppendNote(w Writer, site uint32, first uint64, data, scratch []byte) ([]byte, error) {
+	if len(data) > NoteBytesMax {
+		return scratch, fmt.Errorf("append note: site %d, seq %d: a note of %d bytes, at most %d fit a batch", site, first, len(data), NoteBytesMax)
+	}
 	k := key(PrefixNote, site, first)
 	scratch = append(append(scratch[:0], version), data...)
 	scratch = appendSum(scratch, k)
@@ -222,8 +222,11 @@ func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error)
 		b = b[1:]
 	case codecS2:
 		n, err := s2.DecodedLen(b[1:])
-		if err != nil || n > blockLenMax {
+		if err != nil {
 			return &CorruptionError{site, first, "bad compressed length"}
+		}
+		if n > blockLenMax {
+			return &CorruptionError{site, first, fmt.Sprintf("a block of %d bytes unpacked, where at most %d are read", n, blockLenMax)}
 		}
 		if b, err = s2.Decode(nil, b[1:]); err != nil {
 			return &CorruptionError{site, first, "compressed records are damaged"}
