@@ -40,6 +40,9 @@ var errDescriptor = errors.New("damaged run descriptor")
 func (d *Descriptor) Put(w interface {
 	Set(key, value []byte, o *pebble.WriteOptions) error
 }) error {
+	if err := d.check(); err != nil {
+		return fmt.Errorf("put descriptor: %w", err)
+	}
 	b := []byte{runVersion}
 	for _, v := range []uint64{d.Run, d.Rows, uint64(d.TimeMin), uint64(d.TimeMax)} {
 		b = binary.LittleEndian.AppendUint64(b, v)
@@ -81,8 +84,8 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
 			ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
 		}
-		if d.First == 0 || d.Rows == 0 || d.Rows > rowsMax {
-			err = fmt.Errorf("%w %x", errDescriptor, k)
+		if cerr := d.check(); cerr != nil {
+			err = fmt.Errorf("%w %x: %w", errDescriptor, k, cerr)
 			break
 		}
 		err = fn(d)

@@ -10,10 +10,6 @@ import (
 
 const runVersion = 1
 
-// rowsMax bounds the rows of a run, so that no damaged number asks for more
-// memory than there is.
-const rowsMax = 1 << 31
-
 // header describes a run. It is written last of a run's keys:
 //
 //	version 1 byte | rows | integer columns | pages of the filter | cell columns |
@@ -129,8 +125,8 @@ func parseHeader(b []byte) (*header, error) {
 		b = b[l:]
 		return s
 	}
-	h := &header{rows: number(rowsMax), ints: number(64), filter: number(rowsMax)}
-	n := number(ColumnsMax + 64)
+	h := &header{rows: number(rowsMax), ints: number(intsMax), filter: number(rowsMax)}
+	n := number(columnsMax)
 	for i := 0; i < n && !bad; i++ {
 		c := columnHeader{name: text()}
 		if bad || len(b) == 0 || i > 0 && c.name <= h.columns[i-1].name {
@@ -138,7 +134,7 @@ func parseHeader(b []byte) (*header, error) {
 		}
 		c.sparse, c.lists = b[0]&1 != 0, b[0]&2 != 0
 		b = b[1:]
-		c.leaves = number(rowsMax)
+		c.leaves = number(leavesMax)
 		c.card = number(h.rows)
 		c.scalars = number(c.card)
 		c.present = number(h.rows)

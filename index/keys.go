@@ -32,9 +32,6 @@ const (
 	colTotals = 0xFFFD
 	colFilter = 0xFFFE
 	colHeader = 0xFFFF
-	// ColumnsMax bounds the cell columns of a part: what a client invents beyond
-	// it the caller folds into one column.
-	ColumnsMax = 1024
 )
 
 // pageKey names one page of one run.

@@ -81,6 +81,9 @@ func (b *runWriter) write(numInts int) error {
 	for i, page := range filter {
 		b.set(pageKey{run: b.run, col: colFilter, page: uint32(i)}, page)
 	}
+	if err := b.header.check(); err != nil && b.err == nil {
+		b.err = err
+	}
 	b.set(pageKey{run: b.run, col: colHeader}, b.header.append(nil))
 	b.check()
 	if b.err != nil {

@@ -1,0 +1,51 @@
+// The limits of a run, for those who write one and those who open it. A run that
+// exceeds one is not written; one that says it does is damaged.
+
+package index
+
+import "fmt"
+
+// limit       bounds
+// rowsMax     rows of a run, pages of its filter
+// ColumnsMax  cell columns of a part that clients may invent: what is beyond the
+//
+//	caller folds into one
+//
+// columnsMax  cell columns of a run: those, and the caller's own
+// intsMax     integer columns
+// leavesMax   values inside the arrays and objects of one column, as many as 2^27
+//
+//	events of 256 KB have: nothing is allocated by that number
+const (
+	rowsMax    = 1 << 31
+	ColumnsMax = 1024
+	columnsMax = ColumnsMax + 64
+	intsMax    = 64
+	leavesMax  = 1 << 44
+)
+
+// check says whether parseHeader takes what append writes.
+func (h *header) check() error {
+	for _, limit := range []struct {
+		what    string
+		n, most int
+	}{{"rows", h.rows, rowsMax}, {"integer columns", h.ints, intsMax}, {"pages of the filter", h.filter, rowsMax}, {"columns", len(h.columns), columnsMax}} {
+		if limit.n > limit.most {
+			return fmt.Errorf("%d %s, at most %d can be read", limit.n, limit.what, limit.most)
+		}
+	}
+	for i := range h.columns {
+		if n := h.columns[i].leaves; n > leavesMax {
+			return fmt.Errorf("column %s: %d values inside arrays and objects, at most %d can be read", h.columns[i].name, n, leavesMax)
+		}
+	}
+	return nil
+}
+
+// check says whether Descriptors takes what Put writes.
+func (d *Descriptor) check() error {
+	if d.First == 0 || d.Rows == 0 || d.Rows > rowsMax {
+		return fmt.Errorf("a run of %d rows from seq %d, from 1 to %d can be read", d.Rows, d.First, rowsMax)
+	}
+	return nil
+}
