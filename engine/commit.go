@@ -109,7 +109,7 @@ func (s *sequencer) commit(g *group) {
 
 // gather adds to g what arrives until it is full or the publisher waits for it.
 func (s *sequencer) gather(g *group) {
-	for g.events < groupEventsMax && g.bytes < groupBytesMax {
+	for g.events < groupEventsMax && g.bytes < groupBytesMax && g.counted < groupCountedMax {
 		select {
 		case sub, ok := <-s.e.queue:
 			if !ok {
@@ -147,6 +147,7 @@ func (s *sequencer) take(g *group, sub *submission) {
 	s.e.queued.Add(-sub.bytes)
 	s.e.queuedEvents.Add(-int64(len(sub.events)))
 	g.subs = append(g.subs, sub)
+	g.counted += sub.counted
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}
@@ -207,6 +208,10 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		return err
 	}
 	record := g.record(&head, sub.body(ev))
+	if len(record) > event.RecordBytesMax {
+		// submission.add has let through what it must not. Nothing of the group is written.
+		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.id, len(record))
+	}
 	sg.records = append(sg.records, record)
 	s.next[site] = next + 1
 	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = Stored, next, head.Session

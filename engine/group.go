@@ -17,6 +17,7 @@ type group struct {
 	batch         *pebble.Batch
 	arena         []byte // its records
 	events, bytes int
+	counted       int  // bytes of what its events count at most
 	ids           bool // the batch holds the table of ids
 
 	spare []*siteGroup // of groups before

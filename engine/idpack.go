@@ -24,8 +24,11 @@ type idHalf struct {
 	bytes []byte
 }
 
+// idHalfMax bounds a half, in which places are 32 bits, whatever memory there is.
+const idHalfMax = 1 << 31
+
 func newIDPack(bytes int) *idPack {
-	return &idPack{seed: maphash.MakeSeed(), max: bytes / 2, new: idHalf{at: make(map[uint64]uint32)}}
+	return &idPack{seed: maphash.MakeSeed(), max: min(bytes/2, idHalfMax), new: idHalf{at: make(map[uint64]uint32)}}
 }
 
 // put keeps an entry, in place of any of the same key.

@@ -44,6 +44,30 @@ func isReadBack(t *rapid.T, k *known) {
 	}
 }
 
+// The largest entries that an event can leave are read back.
+func TestLargestKnown(t *testing.T) {
+	long := strings.Repeat("x", 2*event.MaxEventBytes)
+	visit := &hitVisit{id: long, visitor: long, user: long, arrival: arrival{long, long, true}, actions: 1<<64 - 1}
+	for range visitGoals {
+		visit.goals = append(visit.goals, -1<<63)
+	}
+	k := &known{ord: 1<<64 - 1, linked: true}
+	for d := range event.Dialects {
+		k.live = append(k.live, live{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63})
+	}
+	p := newIDPack(1 << 20)
+	for name, k := range map[string]*known{"an id": k, "a visit": {ord: 1, visit: visit}} {
+		p.put(name, k)
+		got, err := parseKnown(p.get([]byte(name)))
+		if err != nil || !reflect.DeepEqual(got, k) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if p := newIDPack(1 << 40); p.max > 1<<32-8*len(long) {
+		t.Errorf("a half of %d bytes has places of more than 32 bits", p.max)
+	}
+}
+
 func FuzzKnown(f *testing.F) {
 	f.Add((&known{ord: 5, linked: true, live: []live{{1, "abc", 7, -3}}}).append(nil))
 	f.Add((&known{ord: 5, visit: &hitVisit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))

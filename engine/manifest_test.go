@@ -28,6 +28,8 @@ func TestParseManifest(t *testing.T) {
 		{"another separator", file(`..\\..\\keys.toml`), "file name"},
 		{"a zero byte", file(`a\u0000b`), "file name"},
 		{"a negative size", `{"version":1,"files":[{"name":"a","size":-1}]}`, ""}, // no file has it
+		{"as long as may be", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-13), ""},
+		{"too long", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-12), "more than 67108864 bytes"},
 		{"a size that is no number", `{"version":1,"files":[{"name":"a","size":"1"}]}`, "damaged manifest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -102,7 +102,11 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 	if err != nil {
 		return SnapshotInfo{}, err
 	}
-	if err := writeFile(fs, fs.PathJoin(part, manifestName), append(text, '\n')); err != nil {
+	text = append(text, '\n')
+	if _, err := parseManifest(text); err != nil { // as whoever restores it will
+		return SnapshotInfo{}, err
+	}
+	if err := writeFile(fs, fs.PathJoin(part, manifestName), text); err != nil {
 		return SnapshotInfo{}, err
 	}
 	if err := errors.Join(syncDir(fs, storeDir(fs, part)), syncDir(fs, part)); err != nil {
@@ -232,7 +236,7 @@ func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 		return nil, fmt.Errorf("not a finished snapshot: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 64<<20))
+	text, err := io.ReadAll(io.LimitReader(f, manifestBytesMax+1))
 	if err != nil {
 		return nil, err
 	}
@@ -260,8 +264,12 @@ func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	return m, err
 }
 
-// parseManifest refuses names that lead out of the snapshot.
+// parseManifest refuses names that lead out of the snapshot, and a manifest that is
+// too long. What it refuses is not written.
 func parseManifest(text []byte) (*manifest, error) {
+	if len(text) > manifestBytesMax {
+		return nil, fmt.Errorf("a manifest of more than %d bytes", manifestBytesMax)
+	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, fmt.Errorf("damaged manifest: %w", err)

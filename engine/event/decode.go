@@ -32,6 +32,9 @@ var (
 // cells seen before an error are of no worth.
 func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) error {
 	r := reader{record: record}
+	if len(record) > RecordReadMax {
+		return fmt.Errorf("%w: %d bytes, where at most %d are read", ErrCorrupt, len(record), RecordReadMax)
+	}
 	if v := r.byte(); v != recordVersion {
 		return fmt.Errorf("%w: version %d", ErrCorrupt, v)
 	}
@@ -45,7 +48,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 	ints[IntDay] = utcDay(ints[IntTime]) + r.varint()
 	n := r.uvarint()
 	if r.failed || flags&^flagsKnown != 0 || kind >= len(Types) || from >= len(Dialects) ||
-		ints[IntDay] != int64(int32(ints[IntDay])) || len(record) > recordBytesMax {
+		ints[IntDay] != int64(int32(ints[IntDay])) {
 		return r.corrupt("head")
 	}
 	if err := cell(fieldType, typeCells[kind]); err != nil {
@@ -87,10 +90,6 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 	}
 	return nil
 }
-
-// recordBytesMax bounds a record: an event at its cap, all its values capped and
-// written again with escapes, and the frame.
-const recordBytesMax = 4 * MaxEventBytes
 
 func stringCell(c []byte) bool { return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex }
 

@@ -1,5 +1,18 @@
 package event
 
+// The limits of a record. Whoever writes one keeps to RecordBytesMax, whatever head
+// the event gets in its place in the log (see CountedBytes); ScanRecord takes up to
+// RecordReadMax. Between the two are records of older cairns, which did not look:
+// their events list capped values with the whole path of each.
+const (
+	RecordBytesMax = 1 << 20
+	RecordReadMax  = 1<<24 - 16 // what the log gives back, and less than the longest cell in memory
+
+	// HeadBytesMax bounds what AppendRecord puts before the body, but for the entries
+	// of Capped: version, ordinals, the cell of a session's id and the frame of the list.
+	HeadBytesMax = 1 + 2*10 + 2 + (1 + MaxIDBytes) + 4 + 3
+)
+
 // The limits of a canonical event, whatever dialect it came by. A dialect may
 // have narrower ones. Beyond a limit the event is refused, naming the field;
 // nothing is cut silently.
