@@ -40,7 +40,7 @@ func Corrupt(err error) *CorruptError {
 	case errors.As(err, &run):
 		return &CorruptError{File: fmt.Sprintf("run %d of site %d", run.Run, run.Site), Err: err}
 	case errors.As(err, &log):
-		return &CorruptError{File: fmt.Sprintf("log of site %d", log.Site), Err: err}
+		return &CorruptError{File: logOf(log.Site), Err: err}
 	case err != nil && pebble.IsCorruptionError(err):
 		file := storeFile.FindString(err.Error())
 		if file == "" {
@@ -50,6 +50,16 @@ func Corrupt(err error) *CorruptError {
 	}
 	return nil
 }
+
+func logOf(site uint32) string { return fmt.Sprintf("log of site %d", site) }
+
+// unreadable says which event's record in the log is not one.
+func unreadable(site uint32, seq uint64, err error) error {
+	return &CorruptError{File: logOf(site), Err: fmt.Errorf("event %d: %w", seq, err)}
+}
+
+// wayOn is what whoever starts a damaged store can do.
+const wayOn = `no command skips what is damaged yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`
 
 // damage remembers what was found damaged since the store was opened.
 type damage struct {

@@ -141,6 +141,9 @@ func Open(opts Options) (*Engine, error) {
 		if e.db != nil {
 			_ = e.db.Close()
 		}
+		if Corrupt(err) != nil {
+			err = fmt.Errorf("%w; %s", err, wayOn)
+		}
 		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
 	}
 	return e, nil
@@ -361,11 +364,11 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			s.open = index.NewOpen(format, n, event.NumInts)
 		}
 		if err := appendRow(s.open, record); err != nil {
-			return err
+			return unreadable(s.id, n, err)
 		}
 		ev, err := event.DecodeRecord(record)
 		if err != nil {
-			return err
+			return unreadable(s.id, n, err)
 		}
 		if n > upTo {
 			if _, err := seq.ids.replay(s.id, n, ev); err != nil {
