@@ -338,7 +338,7 @@ func TestLargestRecords(t *testing.T) {
 			t.Errorf("%s: a record of %d bytes: %v", name, len(record), err)
 		}
 	}
-	if largest > recordBytesMax-64<<10 || largest < 3*MaxEventBytes-100<<10 {
+	if largest > RecordBytesMax-64<<10 || largest < 3*MaxEventBytes-100<<10 {
 		t.Errorf("the largest record has %d bytes", largest)
 	}
 }

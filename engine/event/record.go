@@ -49,7 +49,7 @@ import (
 //     property before and the rest, and then its values; none stands for all:
 //     [[0,"a.b","1","2"],[2,"c"]]. It is longer than the values, escaped, by a few
 //     bytes for each leaf and by the names that countedBytes allows, so that the
-//     record of an event that Validate takes is always below recordBytesMax.
+//     record of an event that Validate takes is always below RecordBytesMax.
 const recordVersion = 1
 
 // ErrCorrupt is wrapped by every error about a record that AppendRecord cannot
