@@ -1,7 +1,6 @@
 package openpanel
 
 import (
-	"math/big"
 	"net/mail"
 	"net/url"
 	"strings"
@@ -90,9 +89,12 @@ func (m *message) increment(o event.Object, at, sign string) *event.FieldError {
 	}
 	by := "1"
 	if v := o.Get("value"); v.Kind != event.Absent && v.Kind != event.Null {
-		n, ok := new(big.Float).SetString(v.Text)
-		if v.Kind != event.Number || !ok || n.Sign() <= 0 {
+		n, ok := event.Decimal(v.Text)
+		switch {
+		case v.Kind != event.Number || ok && (n == "0" || n[0] == '-'):
 			return refuse(at+"value", "must be a number above 0")
+		case !ok:
+			return refuse(at+"value", "must have "+event.DecimalLimit)
 		}
 		by = v.Text
 	}
