@@ -71,6 +71,31 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
+// exact is the one file that calculates with as many digits as there are. Doing so costs
+// the square of the digits, so it bounds them first.
+const exact = "engine/event/decimal.go"
+
+func TestArbitraryPrecisionInOnePlace(t *testing.T) {
+	sources, err := goFiles(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, s := range sources {
+		for _, spec := range s.file.Imports {
+			if spec.Path.Value != `"math/big"` || strings.HasSuffix(s.path, "_test.go") {
+				continue
+			}
+			if found = found || s.path == exact; s.path != exact {
+				t.Errorf("%s: math/big is for %s alone, which bounds what a client sends", s.path, exact)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s does not import math/big", exact)
+	}
+}
+
 func TestArchitectureFarModules(t *testing.T) {
 	packages, err := listPackages()
 	if err != nil {

@@ -256,19 +256,20 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	clause := p.clause()
 	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
 	var unseen ordSet
+	var told traits
 	err := v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
 			if ev.Dialect == event.OpenPanel {
-				mergeDeep(&u.Properties, ev.Properties)
+				told.mergeDeep(ev.Properties)
 			} else {
-				merge(&u.Properties, ev.Properties)
+				told.merge(ev.Properties)
 			}
 			if inactive(ev) {
 				unseen.add(ev.Seq)
 			}
 		case event.Increment:
-			increment(&u.Properties, ev.Name, ev.Value.Text)
+			told.increment(ev.Name, ev.Value.Text)
 		case event.Group:
 			for _, g := range ev.Groups {
 				if !slices.Contains(u.Groups, g) {
@@ -309,6 +310,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 		err = v.seenBefore(&u, first)
 	}
 	u.Sessions = uint64(sessions.len())
+	u.Properties = told.object()
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
 }
@@ -408,13 +410,14 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 	found := false
 	seen := make(map[string]bool)
 	names := make(map[uint64]string)
+	var told traits
 	err := v.eachEvent(b, []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Group)}}}},
 		{Any: []index.Alt{{Field: event.FieldGroups, Terms: []string{id}}}},
 	}, func(ev *event.Event) {
 		found = true
 		if ev.Groups[0] == id {
-			merge(&g.Properties, ev.Properties)
+			told.merge(ev.Properties)
 		}
 		if ev.PersonOrd != 0 {
 			who := ev.User
@@ -448,6 +451,7 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 		}
 	}
 	slices.Sort(g.Members)
+	g.Properties = told.object()
 	slices.SortFunc(g.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	if t := g.Properties.Get("type"); t.Kind == event.String {
 		g.Type = t.Text

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"cairn/engine"
@@ -42,5 +43,56 @@ func TestInactiveIdentify(t *testing.T) {
 		if err != nil || u.FirstSeen != start+c.first*day || u.LastSeen != start+c.last*day || u.Properties.Get(c.trait) != event.Num("1") {
 			t.Errorf("event %d: %+v (%v)", i, u, err)
 		}
+	}
+}
+
+// An increment by a number that cairn does not calculate with is refused, whatever
+// dialect it came by and though it is a retry; one that is stored adds nothing. A number
+// that nothing is added to is stored as sent.
+func TestIncrementsByLongNumbers(t *testing.T) {
+	site := &engine.Site{ID: 1, Name: "shop"}
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	long := "0." + strings.Repeat("1", 200_000)
+	send := func(dialect event.Dialect, typ event.Type, id string, by event.Value) *event.FieldError {
+		t.Helper()
+		ev := &event.Event{Dialect: dialect, Type: typ, Name: "n", User: "ada", MessageID: id, Value: by}
+		out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0].Err
+	}
+	for _, c := range []struct {
+		name    string
+		dialect event.Dialect
+		typ     event.Type
+		id      string
+		by      event.Value
+		refused bool
+	}{
+		{"within the bounds", event.Native, event.Increment, "", event.Num(strings.Repeat("1", 64)), false},
+		{"65 digits", event.Native, event.Increment, "", event.Num(strings.Repeat("1", 65)), true},
+		{"many digits", event.Native, event.Increment, "m1", event.Num(long), true},
+		{"many digits of OpenPanel", event.OpenPanel, event.Increment, "m2", event.Num(long), true},
+		{"a large exponent", event.Native, event.Increment, "", event.Num("1e-320"), true},
+		{"a text, which adds nothing", event.Native, event.Increment, "", event.Str(long), false},
+		{"a value that is not added", event.Native, event.Track, "", event.Num(long), false},
+	} {
+		err := send(c.dialect, c.typ, c.id, c.by)
+		if c.refused != (err != nil) || err != nil && (err.Field != "value" || !strings.Contains(err.Msg, "at most 64 digits")) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	u, err := e.User(t.Context(), site, "ada")
+	if err != nil || u.Properties.Get("n") != event.Num(strings.Repeat("1", 64)) || u.Events != 3 {
+		t.Errorf("%+v (%v)", u, err)
+	}
+	page, err := e.List(t.Context(), engine.Query{Site: site, Limit: 1})
+	if err != nil || page.Events[0].Value != event.Num(long) {
+		t.Errorf("the value is not as sent (%v)", err)
 	}
 }

@@ -4,89 +4,204 @@ package engine
 
 import (
 	"context"
-	"math/big"
+	"slices"
 	"strings"
 
 	"cairn/engine/event"
 	"cairn/index"
 )
 
-// merge lays traits over properties; null deletes.
-func merge(properties *event.Object, traits event.Object) {
-	for _, m := range traits {
-		if m.Value.Kind == event.Null {
-			properties.Delete(m.Key)
-		} else {
-			properties.Set(m.Key, m.Value)
+// traits is an object that is told of bit by bit. What one bit costs does not depend on
+// how many there were before it: a key is found by a map, and an object inside is taken
+// apart once, not written and read again for each bit.
+type traits struct {
+	list []trait
+	at   map[string]int // places in list; nil while list is short
+}
+
+// trait is one key of traits.
+type trait struct {
+	key   string
+	value event.Value // Absent where it was deleted
+	inner *traits     // an object that was opened; value is then not asked
+}
+
+func newTraits(o event.Object) *traits {
+	t := new(traits)
+	for _, m := range o {
+		t.set(m.Key, m.Value)
+	}
+	return t
+}
+
+// shortList is how many keys are looked through one by one.
+const shortList = 16
+
+// find returns the trait of a key, nil when there is none. It is good until the next set.
+func (t *traits) find(key string) *trait {
+	at := -1
+	if t.at == nil {
+		at = slices.IndexFunc(t.list, func(m trait) bool { return m.key == key })
+	} else if i, ok := t.at[key]; ok {
+		at = i
+	}
+	if at < 0 || t.list[at].value.Kind == event.Absent {
+		return nil
+	}
+	return &t.list[at]
+}
+
+// set replaces or adds a key.
+func (t *traits) set(key string, v event.Value) *trait {
+	at, known := t.at[key]
+	if t.at == nil {
+		at = slices.IndexFunc(t.list, func(m trait) bool { return m.key == key })
+		known = at >= 0
+	}
+	if known {
+		t.list[at] = trait{key: key, value: v}
+		return &t.list[at]
+	}
+	at = len(t.list)
+	t.list = append(t.list, trait{key: key, value: v})
+	switch {
+	case t.at != nil:
+		t.at[key] = at
+	case len(t.list) > shortList:
+		t.at = make(map[string]int, 2*len(t.list))
+		for i := range t.list {
+			t.at[t.list[i].key] = i
+		}
+	}
+	return &t.list[at]
+}
+
+// open returns the object that is the trait's value, nil when that is none.
+func (m *trait) open() *traits {
+	if m.inner == nil && m.value.IsObject() {
+		var p event.Parser
+		o, err := m.value.Object(&p)
+		if err != nil {
+			return nil
+		}
+		m.inner = newTraits(o)
+	}
+	return m.inner
+}
+
+// merge lays an object over t; null deletes.
+func (t *traits) merge(o event.Object) {
+	for _, m := range o {
+		if m.Value.Kind != event.Null {
+			t.set(m.Key, m.Value)
+		} else if old := t.find(m.Key); old != nil {
+			old.value, old.inner = event.Value{}, nil
 		}
 	}
 }
 
 // mergeDeep is merge as OpenPanel does it: objects are merged key by key at any
 // depth, everything else is replaced, and what is null or empty erases nothing.
-func mergeDeep(properties *event.Object, traits event.Object) {
-	for _, m := range traits {
-		switch old := properties.Get(m.Key); {
-		case m.Value.Kind == event.Null, m.Value == event.Str(""):
-		case m.Value.IsObject() && old.IsObject():
-			properties.Set(m.Key, mergedObjects(old, m.Value))
-		case m.Value.IsObject():
-			properties.Set(m.Key, mergedObjects(event.Raw("{}"), m.Value))
-		default:
-			properties.Set(m.Key, m.Value)
+func (t *traits) mergeDeep(o event.Object) {
+	for _, m := range o {
+		if m.Value.Kind == event.Null || m.Value == event.Str("") {
+			continue
 		}
+		if m.Value.IsObject() {
+			var p event.Parser
+			if above, err := m.Value.Object(&p); err == nil {
+				t.inside(m.Key).mergeDeep(above)
+				continue
+			}
+		}
+		t.set(m.Key, m.Value)
 	}
 }
 
-// mergedObjects is the object below with the object above laid over it.
-func mergedObjects(below, above event.Value) event.Value {
-	var p event.Parser
-	b, err := below.Object(&p)
-	a, err2 := above.Object(&p)
-	if err != nil || err2 != nil {
-		return above
+// inside returns the object under a key, a new one where there is none.
+func (t *traits) inside(key string) *traits {
+	if old := t.find(key); old != nil {
+		if o := old.open(); o != nil {
+			return o
+		}
 	}
-	merged := append(event.Object(nil), b...)
-	mergeDeep(&merged, a)
-	return event.Raw(string(event.AppendObject(nil, merged)))
+	return t.set(key, event.Raw("{}")).open()
 }
 
 // increment adds a decimal to the number at a dotted path; one that is missing is
 // 0, and so are the objects on the way to it. What is no number stays. A key that
-// itself holds the dots comes first.
-func increment(properties *event.Object, path, by string) {
-	if old := properties.Get(path); old.Kind != event.Absent {
-		if sum, ok := sumOf(old, by); ok {
-			properties.Set(path, sum)
-		}
+// itself holds the dots comes first. A decimal with more digits than cairn calculates
+// with, which older versions took, adds nothing.
+func (t *traits) increment(path, by string) {
+	plain, ok := event.Decimal(by)
+	if !ok {
 		return
 	}
-	key, rest, nested := strings.Cut(path, ".")
-	if !nested || key == "" || rest == "" {
-		if sum, ok := sumOf(event.Num("0"), by); ok {
-			properties.Set(path, sum)
+	for {
+		if old := t.find(path); old != nil {
+			if sum, ok := old.value.AddDecimal(plain); ok {
+				old.value = sum
+			}
+			return
 		}
-		return
+		key, rest, nested := strings.Cut(path, ".")
+		if !nested || key == "" || rest == "" {
+			t.set(path, event.Num(plain))
+			return
+		}
+		if old := t.find(key); old != nil && old.open() == nil {
+			return // no object to go into
+		}
+		t, path = t.inside(key), rest
 	}
-	inner := properties.Get(key)
-	if inner.Kind == event.Absent {
-		inner = event.Raw("{}")
-	}
-	var p event.Parser
-	o, err := inner.Object(&p)
-	if err != nil {
-		return // no object to go into
-	}
-	o = append(event.Object(nil), o...)
-	increment(&o, rest, by)
-	properties.Set(key, event.Raw(string(event.AppendObject(nil, o))))
 }
 
-// checkIncrement refuses an OpenPanel increment of what the newest identify of the
-// profile says is no number. It spares a client a mistake; one that slips by adds to
-// nothing, see increment. One with a message id is not asked: a retry is answered as
-// the first try was.
+// object is t as an event has it.
+func (t *traits) object() event.Object {
+	if len(t.list) == 0 {
+		return nil
+	}
+	o := make(event.Object, 0, len(t.list))
+	for i := range t.list {
+		switch m := &t.list[i]; {
+		case m.inner != nil:
+			o = append(o, event.Member{Key: m.key, Value: event.Raw(string(m.inner.append(nil)))})
+		case m.value.Kind != event.Absent:
+			o = append(o, event.Member{Key: m.key, Value: m.value})
+		}
+	}
+	return o
+}
+
+// append appends t as JSON.
+func (t *traits) append(dst []byte) []byte {
+	dst = append(dst, '{')
+	for i := range t.list {
+		m := &t.list[i]
+		if i > 0 { // inside of an object nothing is deleted
+			dst = append(dst, ',')
+		}
+		dst = append(event.AppendString(dst, m.key), ':')
+		if m.inner != nil {
+			dst = m.inner.append(dst)
+		} else {
+			dst = event.AppendValue(dst, m.value)
+		}
+	}
+	return append(dst, '}')
+}
+
+// checkIncrement refuses an increment by a number with more digits than cairn calculates
+// with, and an OpenPanel increment of what the newest identify of the profile says is no
+// number. The latter spares a client a mistake; one that slips by adds to nothing, see
+// traits.increment. One with a message id is not asked: a retry is answered as the first
+// try was.
 func (e *Engine) checkIncrement(site *Site, ev *event.Event) *event.FieldError {
+	if ev.Type == event.Increment && ev.Value.Kind == event.Number {
+		if _, ok := event.Decimal(ev.Value.Text); !ok {
+			return &event.FieldError{Index: -1, Field: "value", Msg: "must have " + event.DecimalLimit}
+		}
+	}
 	if ev.Type != event.Increment || ev.Dialect != event.OpenPanel || ev.MessageID != "" {
 		return nil
 	}
@@ -127,8 +242,8 @@ func (e *Engine) newestIdentify(s *siteState, user string) *event.Event {
 	return ev
 }
 
-// numericAt says whether there is a number at a dotted path of traits, as far as
-// these know: what is absent, null or empty tells nothing.
+// numericAt says whether there is a number to add to at a dotted path of traits, as far
+// as these know: what is absent, null or empty tells nothing.
 func numericAt(o event.Object, path string) (numeric, known bool) {
 	v := o.Get(path)
 	if key, rest, nested := strings.Cut(path, "."); v.Kind == event.Absent && nested && rest != "" {
@@ -147,33 +262,5 @@ func numericAt(o event.Object, path string) (numeric, known bool) {
 	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {
 		return false, false
 	}
-	return v.Kind == event.Number, true
-}
-
-// sumOf adds a decimal to a number, exactly.
-func sumOf(old event.Value, by string) (event.Value, bool) {
-	a, okA := new(big.Rat).SetString(old.Text)
-	b, okB := new(big.Rat).SetString(by)
-	if old.Kind != event.Number || !okA || !okB {
-		return event.Value{}, false
-	}
-	text := a.Add(a, b).FloatString(decimals(old.Text, by))
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return event.Num(text), true
-}
-
-// decimals is how many digits after the point the sum of two decimals may have.
-func decimals(texts ...string) int {
-	n := 0
-	for _, t := range texts {
-		r, ok := new(big.Rat).SetString(t)
-		if !ok {
-			continue
-		}
-		d, _ := r.FloatPrec()
-		n = max(n, d)
-	}
-	return min(n, 400)
+	return v.IsSummable(), true
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -31,9 +33,9 @@ func TestMergeDeep(t *testing.T) {
 		{"false and 0 are values", `{"a":1,"b":true}`, `{"a":0,"b":false}`, `{"a":0,"b":false}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := objectOf(t, c.below)
-			mergeDeep(&o, objectOf(t, c.above))
-			if got := string(event.AppendObject(nil, o)); got != c.want {
+			told := newTraits(objectOf(t, c.below))
+			told.mergeDeep(objectOf(t, c.above))
+			if got := string(told.append(nil)); got != c.want {
 				t.Errorf("%s over %s = %s, want %s", c.above, c.below, got, c.want)
 			}
 		})
@@ -47,6 +49,11 @@ func TestIncrement(t *testing.T) {
 		{"takes away", `{"visits":1}`, "visits", "-3", `{"visits":-2}`},
 		{"decimals are exact", `{"n":0.1}`, "n", "0.2", `{"n":0.3}`},
 		{"large numbers too", `{"n":9007199254740993}`, "n", "1", `{"n":9007199254740994}`},
+		{"as many digits as may be", `{"n":1}`, "n", strings.Repeat("9", 64), `{"n":1` + strings.Repeat("0", 64) + `}`},
+		{"more digits add nothing", `{"n":1}`, "n", strings.Repeat("9", 65), `{"n":1}`},
+		{"and make nothing", `{"a":{}}`, "a.b", "0." + strings.Repeat("1", 64), `{"a":{}}`},
+		{"nor does a larger exponent", `{}`, "n", "1e309", `{}`},
+		{"too many digits stay", `{"n":0.` + strings.Repeat("9", 801) + `}`, "n", "1", `{"n":0.` + strings.Repeat("9", 801) + `}`},
 		{"a string stays", `{"n":"4"}`, "n", "1", `{"n":"4"}`},
 		{"null stays", `{"n":null}`, "n", "1", `{"n":null}`},
 		{"into an object", `{"a":{"b":1,"c":2}}`, "a.b", "1", `{"a":{"b":2,"c":2}}`},
@@ -59,21 +66,21 @@ func TestIncrement(t *testing.T) {
 		{"and so at the end", `{}`, "a.", "1", `{"a.":1}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := objectOf(t, c.below)
-			increment(&o, c.path, c.by)
-			if got := string(event.AppendObject(nil, o)); got != c.want {
+			told := newTraits(objectOf(t, c.below))
+			told.increment(c.path, c.by)
+			if got := string(told.append(nil)); got != c.want {
 				t.Errorf("%s + %s at %q = %s, want %s", c.below, c.by, c.path, got, c.want)
 			}
 		})
 	}
-	deep := event.Object{}
-	increment(&deep, strings.Repeat("a.", 200)+"b", "1") // deeper than any event: nothing breaks
+	var deep traits
+	deep.increment(strings.Repeat("a.", 200)+"b", "1") // deeper than any event: nothing breaks
 }
 
 func TestNumericAt(t *testing.T) {
-	const traits = `{"n":1,"s":"x","e":"","null":null,"l":[1],"o":{"n":2.5,"s":"x","p":{"n":3}},"a.b":4,"a":{"b":"x"}}`
+	traits := `{"long":0.` + strings.Repeat("1", 900) + `,"n":1,"s":"x","e":"","null":null,"l":[1],"o":{"n":2.5,"s":"x","p":{"n":3}},"a.b":4,"a":{"b":"x"}}`
 	for path, want := range map[string]string{
-		"n": "a number", "s": "none", "e": "unknown", "null": "unknown", "l": "none", "o": "none", "absent": "unknown",
+		"long": "none", "n": "a number", "s": "none", "e": "unknown", "null": "unknown", "l": "none", "o": "none", "absent": "unknown",
 		"o.n": "a number", "o.s": "none", "o.x": "unknown", "o.p.n": "a number", "o.p.n.x": "none", "o.p": "none",
 		"a.b": "a number", "n.x": "none", "s.x": "none", "null.x": "unknown", "o.": "unknown", ".": "unknown", "": "unknown",
 	} {
@@ -88,5 +95,35 @@ func TestNumericAt(t *testing.T) {
 		if got != want {
 			t.Errorf("%q is %s, want %s", path, got, want)
 		}
+	}
+}
+
+// What is told of a person costs in proportion to what was told, not to the square of it:
+// each identify adds a key to a profile and one to an object in it, each increment adds to
+// a number beside them.
+func TestTraitsCostWhatIsTold(t *testing.T) {
+	bytes := func(n int) uint64 {
+		told := make([]event.Object, n)
+		for i := range told {
+			told[i] = objectOf(t, fmt.Sprintf(`{"key-%d":%d,"inner":{"key-%[1]d":%[1]d,"deep":{"key-%[1]d":true}}}`, i, i))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var all traits
+		for _, o := range told {
+			all.mergeDeep(o)
+			all.increment("inner.deep.n", "1")
+		}
+		o := all.object()
+		runtime.ReadMemStats(&after)
+		inner := o.Get("inner").Text
+		if len(o) != n+1 || strings.Count(inner, "key-") != 2*n || !strings.Contains(inner, fmt.Sprintf(`"n":%d`, n)) {
+			t.Fatalf("of %d identifies %d keys are there, and %d inside", n, len(o), strings.Count(inner, "key-"))
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	bytes(10)
+	if few, many := bytes(500), bytes(2000); many > 6*few {
+		t.Errorf("500 identifies take %d bytes, 2000 take %d", few, many)
 	}
 }
