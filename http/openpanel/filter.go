@@ -25,6 +25,8 @@ type filter struct {
 	field    string // as conditions name it
 	operator string
 	values   []string
+	terms    []string  // that isNot asks for
+	numbers  []float64 // values that are numbers, for gt, lt, gte and lte
 	patterns []*regexp.Regexp
 }
 
@@ -104,6 +106,20 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 				}
 				f.patterns = append(f.patterns, pattern)
 			}
+		case "isNot":
+			for _, v := range f.values {
+				f.terms = append(f.terms, event.QueryTerms(v)...)
+			}
+		case "contains", "doesNotContain":
+			for i, v := range f.values {
+				f.values[i] = strings.ToLower(v)
+			}
+		case "gt", "gte", "lt", "lte":
+			for _, v := range f.values {
+				if n, err := strconv.ParseFloat(v, 64); err == nil {
+					f.numbers = append(f.numbers, n)
+				}
+			}
 		}
 		rest = append(rest, f)
 	}
@@ -134,33 +150,29 @@ func (f *filter) matches(e *event.Event) bool {
 	return slices.ContainsFunc(have, f.fits)
 }
 
+// fits looks at what an event has once, however many values are asked for: it may be a
+// text of 256 KB, and a filter may have 100 values.
 func (f *filter) fits(have string) bool {
-	for i, want := range f.values {
-		ok := false
-		switch f.operator {
-		case "isNot":
-			ok = slices.Contains(event.QueryTerms(want), have)
-		case "contains", "doesNotContain":
-			ok = strings.Contains(strings.ToLower(have), strings.ToLower(want))
-		case "startsWith":
-			ok = strings.HasPrefix(have, want)
-		case "endsWith":
-			ok = strings.HasSuffix(have, want)
-		case "regex":
-			ok = f.patterns[i].MatchString(have)
-		default:
-			a, err := strconv.ParseFloat(have, 64)
-			b, err2 := strconv.ParseFloat(want, 64)
-			if err != nil || err2 != nil {
-				continue
-			}
-			ok = f.operator == "gt" && a > b || f.operator == "gte" && a >= b || f.operator == "lt" && a < b || f.operator == "lte" && a <= b
-		}
-		if ok {
-			return true
-		}
+	switch f.operator {
+	case "isNot":
+		return slices.Contains(f.terms, have)
+	case "contains", "doesNotContain":
+		have = strings.ToLower(have)
+		return slices.ContainsFunc(f.values, func(want string) bool { return strings.Contains(have, want) })
+	case "startsWith":
+		return slices.ContainsFunc(f.values, func(want string) bool { return strings.HasPrefix(have, want) })
+	case "endsWith":
+		return slices.ContainsFunc(f.values, func(want string) bool { return strings.HasSuffix(have, want) })
+	case "regex":
+		return slices.ContainsFunc(f.patterns, func(p *regexp.Regexp) bool { return p.MatchString(have) })
 	}
-	return false
+	n, err := strconv.ParseFloat(have, 64)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(f.numbers, func(want float64) bool {
+		return f.operator == "gt" && n > want || f.operator == "gte" && n >= want || f.operator == "lt" && n < want || f.operator == "lte" && n <= want
+	})
 }
 
 // of is what the event has under the field, as terms.

@@ -74,6 +74,22 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// What an event has is looked at once, not once for each value of a filter.
+func TestFiltersLookOnce(t *testing.T) {
+	for operator, have := range map[string]string{"isNot": "X1", "contains": "ABC", "doesNotContain": "ABC", "gt": "no number", "lte": "no number"} {
+		allocs := func(values int) float64 {
+			_, rest, err := filtersOf(`[{"name":"name","operator":"` + operator + `","value":["00"` + strings.Repeat(`,"007"`, values-1) + `]}]`)
+			if err != nil || len(rest) != 1 {
+				t.Fatal(rest, err)
+			}
+			return testing.AllocsPerRun(100, func() { rest[0].fits(have) })
+		}
+		if one, many := allocs(1), allocs(100); one != many {
+			t.Errorf("%s: %v allocations for one value, %v for 100", operator, one, many)
+		}
+	}
+}
+
 // A range is whole days of the site's zone, but for those that end now.
 func TestSpan(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
