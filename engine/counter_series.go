@@ -146,7 +146,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	if q.Property == "" {
 		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
 	}
-	w, err := q.plan(v)
+	w, err := q.plan(b, v)
 	if err != nil {
 		return CounterPage{}, err
 	}

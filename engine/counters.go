@@ -153,8 +153,8 @@ func (e *Engine) distinguish(b budget, v *view, q *CounterQuery, rows []CounterR
 	return nil
 }
 
-func (q *CounterQuery) plan(v *view) (*where, error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+func (q *CounterQuery) plan(b budget, v *view) (*where, error) {
+	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
 		w.days(q.FromDay, q.ToDay)
 	}

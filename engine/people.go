@@ -69,7 +69,7 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 
 // findPerson finds who an id belongs to: a user's id before a visitor's. nil when
 // nobody ever had it.
-func (v *view) findPerson(id string) (*person, error) {
+func (v *view) findPerson(b budget, id string) (*person, error) {
 	kind := byte(kindUser)
 	ord, err := v.firstSeq(kind, id)
 	if err == nil && ord == 0 {
@@ -79,7 +79,7 @@ func (v *view) findPerson(id string) (*person, error) {
 	if err != nil || ord == 0 {
 		return nil, err
 	}
-	return v.person(ord, appeared{kind, id, ord})
+	return v.person(b, ord, appeared{kind, id, ord})
 }
 
 // appeared says which event an id first appeared in.
@@ -91,11 +91,12 @@ type appeared struct {
 
 // person gathers the ids of the person an ordinal names: those that first
 // appeared in the events its linked ordinals stand for. known spares a look.
-func (v *view) person(ord uint64, known appeared) (*person, error) {
+func (v *view) person(b budget, ord uint64, known appeared) (*person, error) {
 	set := v.site.links.set(ord)
 	p := &person{root: set[0]}
-	add := func(list *[]string, kind byte, id string, seq uint64) error {
-		if id == "" || slices.Contains(*list, id) {
+	var users, anons names
+	add := func(list *names, kind byte, id string, seq uint64) error {
+		if id == "" || list.has(id) {
 			return nil
 		}
 		first, err := known.seq, error(nil)
@@ -103,11 +104,14 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 			first, err = v.firstSeq(kind, id)
 		}
 		if err == nil && first == seq {
-			*list = append(*list, id)
+			list.add(id)
 		}
 		return err
 	}
 	for _, seq := range set {
+		if err := b.spent(); err != nil {
+			return nil, err
+		}
 		ev, err := v.ids(seq)
 		if err != nil {
 			return nil, err
@@ -121,16 +125,17 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 			ids, visitors = append(ids, ev.Previous), append(visitors, ev.Previous)
 		}
 		for _, id := range ids {
-			if err := add(&p.users, kindUser, id, seq); err != nil {
+			if err := add(&users, kindUser, id, seq); err != nil {
 				return nil, err
 			}
 		}
 		for _, id := range visitors {
-			if err := add(&p.anons, kindAnonymous, id, seq); err != nil {
+			if err := add(&anons, kindAnonymous, id, seq); err != nil {
 				return nil, err
 			}
 		}
 	}
+	p.users, p.anons = users.list, anons.list
 	return p, nil
 }
 
@@ -144,10 +149,10 @@ func (p *person) clause() index.Clause {
 }
 
 // personClause follows the persons of the ids.
-func (v *view) personClause(ids []string) (index.Clause, error) {
+func (v *view) personClause(b budget, ids []string) (index.Clause, error) {
 	var c index.Clause
 	for _, id := range ids {
-		p, err := v.findPerson(id)
+		p, err := v.findPerson(b, id)
 		if err != nil {
 			return c, err
 		}
@@ -161,14 +166,15 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 // User implements API.
 func (e *Engine) User(ctx context.Context, site *Site, id string) (User, error) {
 	v := e.state(site.ID).view()
-	p, err := v.findPerson(id)
+	b := e.budget(ctx)
+	p, err := v.findPerson(b, id)
 	if err != nil {
 		return User{}, err
 	}
 	if p == nil {
 		return User{}, ErrNotFound
 	}
-	return e.profile(e.budget(ctx), v, site, p)
+	return e.profile(b, v, site, p)
 }
 
 // Users implements API: persons by their first event, newest first.
@@ -189,7 +195,7 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 	}
 	users := make([]User, 0, len(roots))
 	for _, root := range roots {
-		p, err := v.person(root, appeared{})
+		p, err := v.person(b, root, appeared{})
 		if err != nil {
 			return nil, "", err
 		}
@@ -226,6 +232,9 @@ func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(se
 		}
 		ords := p.get().Ints(col)
 		for page := (p.get().Len() - 1) / index.PageRows; page >= 0; page-- {
+			if err := b.spent(); err != nil {
+				return nil, false, err
+			}
 			values := ords.Page(page, buf)
 			for j := len(values) - 1; j >= 0; j-- {
 				seq := p.first() + uint64(page*index.PageRows+j)
@@ -257,6 +266,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
 	var unseen ordSet
 	var told traits
+	var groups names
 	err := v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
@@ -272,9 +282,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 			told.increment(ev.Name, ev.Value.Text)
 		case event.Group:
 			for _, g := range ev.Groups {
-				if !slices.Contains(u.Groups, g) {
-					u.Groups = append(u.Groups, g)
-				}
+				groups.add(g)
 			}
 		}
 	})
@@ -310,7 +318,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 		err = v.seenBefore(&u, first)
 	}
 	u.Sessions = uint64(sessions.len())
-	u.Properties = told.object()
+	u.Properties, u.Groups = told.object(), groups.list
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
 }
@@ -371,28 +379,21 @@ func (v *view) eachEvent(b budget, clauses []index.Clause, fn func(*event.Event)
 
 // eachEventOf reads the events that satisfy w, oldest first.
 func (v *view) eachEventOf(b budget, w *where, fn func(*event.Event)) error {
-	var failed error
-	err := v.eachRow(b, w, func(p *viewPart) func(int) {
+	c := clock{budget: b}
+	return v.eachRowUntil(b, w, func(p *viewPart) func(int) error {
 		var r *rowReader
-		return func(row int) {
-			if failed != nil {
-				return
-			}
+		return func(row int) error {
 			if r == nil {
 				r = newRowReader(p.get())
 			}
 			ev, err := r.read(row)
 			if err != nil {
-				failed = err
-				return
+				return err
 			}
 			fn(ev)
+			return c.row(r.bytes)
 		}
 	})
-	if failed != nil {
-		return failed
-	}
-	return err
 }
 
 // inactive says that an identify only tells of a person, who was not there:
@@ -437,7 +438,7 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 		return g, ErrNotFound
 	}
 	for root := range names {
-		p, err := v.person(root, appeared{})
+		p, err := v.person(b, root, appeared{})
 		if err != nil {
 			return g, err
 		}

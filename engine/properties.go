@@ -34,7 +34,7 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 	if err != nil {
 		return CounterPage{}, err
 	}
-	w, err := q.plan(v)
+	w, err := q.plan(b, v)
 	if err != nil {
 		return CounterPage{}, err
 	}
@@ -153,7 +153,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 	if sum.lines == nil {
 		sum.lines = make([]property, len(l.lines))
 	}
-	part := vp.get()
+	part := r.metered(vp.get())
 	matched, err := r.rowSet(s)
 	if err != nil {
 		return err
@@ -203,6 +203,9 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 	err = r.each(s, func(batch []int32) {
 		if plain == nil {
 			for _, row := range batch {
+				if r.late() {
+					return
+				}
 				if c.countable(int(row)) && c.present(int(row)) {
 					rows.add(s, row)
 				}
@@ -210,6 +213,9 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 			return
 		}
 		for i, code := range plain.codes.of(batch) {
+			if r.late() {
+				return
+			}
 			if plain.any(code) {
 				rows.add(s, batch[i])
 			}
@@ -229,6 +235,9 @@ func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, 
 	rows = newRowSet(s)
 	err = r.each(s, func(batch []int32) {
 		for _, at := range batch {
+			if r.late() {
+				return
+			}
 			row := int(at)
 			if !c.countable(row) || !c.present(row) {
 				continue
@@ -339,7 +348,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 		if vp == nil {
 			return err
 		}
-		part := vp.get()
+		part := r.metered(vp.get())
 		rows, err := r.rowSet(s)
 		if err == nil {
 			rows, err = l.rows(r, s, part, name, rows)

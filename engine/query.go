@@ -24,15 +24,40 @@ func (e *Engine) budget(ctx context.Context) budget {
 	return budget{ctx, time.Now().Add(e.opts.QueryTime), e.room}
 }
 
-// spent is asked between parts, and every few hundred rows.
+// spent is asked between parts, and in loops by a clock.
 func (b budget) spent() error {
-	if err := b.ctx.Err(); err != nil {
+	switch err := b.ctx.Err(); {
+	case err == context.DeadlineExceeded:
+		return ErrQueryTimeout
+	case err != nil:
 		return err
-	}
-	if time.Now().After(b.end) {
+	case time.Now().After(b.end):
 		return ErrQueryTimeout
 	}
 	return nil
+}
+
+// How much a query reads between two looks at the time. A row may be 256 KB, so bytes
+// count as well as rows.
+const (
+	clockRows  = 4096
+	clockBytes = 1 << 20
+)
+
+// clock tells one loop of a query when its budget is spent.
+type clock struct {
+	budget
+	rows, bytes int // since the last look
+}
+
+// row is asked at each row, with what was decoded of it, in bytes.
+func (c *clock) row(bytes int) error {
+	c.rows++
+	if c.bytes += bytes; c.rows < clockRows && c.bytes < clockBytes {
+		return nil
+	}
+	c.rows, c.bytes = 0, 0
+	return c.spent()
 }
 
 // SkipMax is how many events a listing may pass over. They are found but not read;
@@ -59,7 +84,8 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		return Page{}, fmt.Errorf("%w: at most %d events are skipped", ErrBadQuery, SkipMax)
 	}
 	v := e.state(q.Site.ID).view()
-	w, err := plan(v, q.Where, q.From, q.To)
+	b := e.budget(ctx)
+	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
 		return Page{}, err
 	}
@@ -71,8 +97,8 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		}
 	}
 	var page Page
-	more, skip := false, q.Skip
-	spent, err := v.walk(e.budget(ctx), w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
+	more, skip, c := false, q.Skip, clock{budget: b}
+	spent, err := v.walk(b, w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
 		r := newRowReader(p.get())
@@ -90,6 +116,12 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 			}
 			e.dress(q.Site, ev)
 			page.Events = append(page.Events, ev)
+			if err := c.row(r.bytes); err == ErrQueryTimeout && q.Skip == 0 {
+				more = true // what there is, and a cursor behind it
+				return false, nil
+			} else if err != nil {
+				return false, err
+			}
 		}
 		return true, nil
 	}, q.Skip+limit+1)
@@ -98,7 +130,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 	}
 	switch {
 	case more:
-		page.Next = page.Events[limit-1].ID
+		page.Next = page.Events[len(page.Events)-1].ID
 	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
 		return Page{}, ErrQueryTimeout
 	case spent != 0:
@@ -202,6 +234,18 @@ func (e *Engine) Event(_ context.Context, site *Site, id string) (*event.Event, 
 
 // eachRow calls fn for every row that satisfies w, part by part, oldest first.
 func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row int))) error {
+	return v.eachRowUntil(b, w, func(p *viewPart) func(int) error {
+		fn := part(p)
+		return func(row int) error {
+			fn(row)
+			return nil
+		}
+	})
+}
+
+// eachRowUntil is eachRow until fn returns an error, which it returns.
+func (v *view) eachRowUntil(b budget, w *where, part func(p *viewPart) (fn func(row int) error)) error {
+	c := clock{budget: b}
 	for i := range v.parts {
 		p := &v.parts[i]
 		if err := b.spent(); err != nil {
@@ -215,19 +259,15 @@ func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row i
 			continue
 		}
 		fn := part(p)
-		n := 0
-		var late error
+		var failed error
 		matched.Ascend(0, func(row int) bool {
-			if n++; n%4096 == 0 {
-				if late = b.spent(); late != nil {
-					return false
-				}
+			if failed = c.row(0); failed == nil {
+				failed = fn(row)
 			}
-			fn(row)
-			return true
+			return failed == nil
 		})
-		if late != nil {
-			return late
+		if failed != nil {
+			return failed
 		}
 		if err := p.err(); err != nil {
 			return err
@@ -252,7 +292,7 @@ func (d *distinct) union(o *distinct) {
 }
 
 func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
 		return t, err
 	}

@@ -16,6 +16,7 @@ type rowReader struct {
 	ints    [event.NumInts]index.Ints
 	columns []rowColumn
 	parser  *event.Parser
+	bytes   int // of the cells of the row read last
 }
 
 type rowColumn struct {
@@ -51,6 +52,7 @@ func newFieldReader(p index.Part, fields []string) *rowReader {
 // read returns the event of a row, without its site and public id.
 func (r *rowReader) read(row int) (*event.Event, error) {
 	e := new(event.Event)
+	r.bytes = 0
 	for i, c := range r.ints {
 		if c != nil {
 			e.SetInt(i, c.At(row))
@@ -63,6 +65,7 @@ func (r *rowReader) read(row int) (*event.Event, error) {
 			continue
 		}
 		cell := c.col.Cell(code)
+		r.bytes += len(cell)
 		if err := r.part.Err(); err != nil {
 			return nil, err
 		}

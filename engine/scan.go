@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"cairn/index"
@@ -87,6 +88,30 @@ func constant(col index.Ints, from, to int) (v int64, ok bool) {
 	return v, ok
 }
 
+// metered is a part that adds up the bytes of the cells that are read of it.
+type metered struct {
+	index.Part
+	read *int
+}
+
+func (m metered) Column(field string) index.Column {
+	if c := m.Part.Column(field); c != nil {
+		return meteredColumn{c, m.read}
+	}
+	return nil
+}
+
+type meteredColumn struct {
+	index.Column
+	read *int
+}
+
+func (c meteredColumn) Cell(code uint32) []byte {
+	cell := c.Column.Cell(code)
+	*c.read += len(cell)
+	return cell
+}
+
 // terms numbers the values of an answer, so that rows are told apart by number.
 type terms struct {
 	ids   map[string]int32
@@ -112,4 +137,34 @@ func (t *terms) id(name string) int32 {
 		t.ids[name] = id
 	}
 	return id
+}
+
+// names are texts in the order they came first, each once.
+type names struct {
+	list []string
+	at   map[string]struct{} // the same; nil while there are few
+}
+
+func (n *names) has(name string) bool {
+	if n.at == nil {
+		return slices.Contains(n.list, name)
+	}
+	_, ok := n.at[name]
+	return ok
+}
+
+func (n *names) add(name string) {
+	if n.has(name) {
+		return
+	}
+	n.list = append(n.list, name)
+	switch {
+	case n.at != nil:
+		n.at[name] = struct{}{}
+	case len(n.list) > shortList:
+		n.at = make(map[string]struct{}, 2*len(n.list))
+		for _, name := range n.list {
+			n.at[name] = struct{}{}
+		}
+	}
 }

@@ -36,11 +36,11 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 }
 
 func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+	b := e.budget(ctx)
+	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
-	b := e.budget(ctx)
 	from, to := q.From, q.To
 	if from == 0 || to == 0 {
 		first, last, any, err := v.span(b, w, event.IntTime)

@@ -36,7 +36,7 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 	b := e.budget(ctx)
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
-		w, err := plan(v, q.Where, q.From, q.To)
+		w, err := plan(b, v, q.Where, q.From, q.To)
 		if err != nil {
 			return nil, "", err
 		}
@@ -84,6 +84,7 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 	s.arrive(ev)
 	var came hitVisit // where a visit of Matomo's came from may become known later
 	var views []pageView
+	var groups names
 	said := new(pinged)
 	if s.Dialect == event.Matomo {
 		if said, err = readPinged(e.db, site.ID, first); err != nil {
@@ -118,9 +119,7 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 			s.Anonymous = ev.Anonymous
 		}
 		for _, g := range ev.Groups {
-			if !slices.Contains(s.Groups, g) {
-				s.Groups = append(s.Groups, g)
-			}
+			groups.add(g)
 		}
 		if slices.Contains(actions, ev.Type) {
 			s.Actions++
@@ -141,6 +140,7 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 	if err != nil {
 		return Session{}, err
 	}
+	s.Groups = groups.list
 	if len(views) > 0 {
 		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where

@@ -48,6 +48,8 @@ type reader struct {
 	own      viewPart       // of, to be read by this goroutine alone
 	matched  *index.Matcher // nil when no row of the part satisfies where
 	rows     []int32        // scratch
+	read     int            // bytes of cells since late looked at the time
+	err      error          // of that look; each ends with it
 	capped   *cappedCells   // of the slice that cappedOf says
 	cappedOf slice
 }
@@ -58,6 +60,18 @@ func (r *reader) counted(s *slice, part index.Part, property string, names *term
 		r.cappedOf, r.capped = *s, newCappedCells(part, s.from, s.to)
 	}
 	return newCounted(part, property, names, s.from, s.to, r.capped)
+}
+
+// metered is a part of which late knows how much is read.
+func (r *reader) metered(p index.Part) index.Part { return metered{p, &r.read} }
+
+// late says that the time for the query is over. It is asked at each row whose cells are
+// decoded: one may be 256 KB, and each hands out 8,192 at a time.
+func (r *reader) late() bool {
+	if r.read >= clockBytes && r.err == nil {
+		r.read, r.err = 0, r.budget.spent()
+	}
+	return r.err != nil
 }
 
 // open returns the part of a slice, nil when no row of it satisfies the query.
@@ -93,7 +107,8 @@ func (r *reader) each(s *slice, fn func(rows []int32)) (err error) {
 			return false
 		}
 		fn(rows)
-		return true
+		err = r.err
+		return err == nil
 	})
 	return err
 }

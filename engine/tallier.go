@@ -12,6 +12,7 @@ import (
 // tallier counts rows of one slice.
 type tallier struct {
 	*partial
+	reader            *reader
 	value             *counted
 	segment           *counted // nil when nothing is split
 	property          string   // of the segment
@@ -32,9 +33,9 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 	if vp == nil {
 		return nil, err
 	}
-	part := vp.get()
+	part := r.metered(vp.get())
 	p := newPartial(part.First()+uint64(sl.from), q.joint(), aside)
-	t := &tallier{partial: p, value: r.counted(sl, part, q.Property, &p.names)}
+	t := &tallier{partial: p, reader: r, value: r.counted(sl, part, q.Property, &p.names)}
 	if t.value.all == never {
 		return nil, vp.err()
 	}
@@ -163,6 +164,9 @@ func (t *tallier) count(rows []int32) {
 
 // find is what the table says of a place.
 func (t *tallier) find(at int64) int32 {
+	if t.reader.late() {
+		return nothing
+	}
 	k := tallyKey{value: t.value.ofCode(at / int64(t.segmentCodes)), segment: noSegment}
 	if t.segment != nil {
 		switch k.segment = t.segment.ofCode(at % int64(t.segmentCodes)); k.segment {
@@ -196,7 +200,7 @@ var whole = []int32{noSegment}
 
 // countRow counts one row, whatever it holds.
 func (t *tallier) countRow(row int) {
-	if !t.value.countable(row) {
+	if t.reader.late() || !t.value.countable(row) {
 		return
 	}
 	ids := t.value.values(row)

@@ -291,7 +291,7 @@ func (t *tally) finish(l *links) (CounterRow, error) {
 
 // count tallies one property.
 func (v *view) count(b budget, q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
-	w, err := q.plan(v)
+	w, err := q.plan(b, v)
 	if err != nil {
 		return nil, CounterRow{}, err
 	}

@@ -52,7 +52,7 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 	}
 	v := e.state(q.Site.ID).view()
 	b := e.budget(ctx)
-	w, err := plan(v, q.Where, q.From, q.To)
+	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
 		return total, nil, err
 	}

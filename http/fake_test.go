@@ -25,8 +25,9 @@ type fakeEngine struct {
 	seen     map[string]string
 	admit    error
 	ready    error
-	fail     error // of Ingest and of reads
-	discard  bool  // benchmarks: keep nothing
+	fail     error           // of Ingest and of reads
+	asked    context.Context // of the last listing
+	discard  bool            // benchmarks: keep nothing
 	block    chan struct{}
 	entered  chan struct{} // a call has begun
 	snapshot string
@@ -89,10 +90,11 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 	return out, nil
 }
 
-func (f *fakeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
+func (f *fakeEngine) List(ctx context.Context, q engine.Query) (engine.Page, error) {
 	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = ctx
 	var p engine.Page
 	for i, e := range f.events {
 		if f.sites[i] == q.Site {

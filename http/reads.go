@@ -10,6 +10,10 @@ import (
 	"cairn/http/dialect"
 )
 
+// readMax bounds one read of a dialect, which may be many questions to the store. Each of
+// them has as long, and one of the native API is one question.
+const readMax = 10 * time.Second
+
 // read answers a read of a dialect or of the native API. One key has at most
 // queriesMax at work; writes are not counted there.
 func (x *exchange) read() {
@@ -57,7 +61,9 @@ func (x *exchange) read() {
 		if x.grant.account != nil {
 			x.reader.site = x.grant.account.Site.Site
 		}
-		err = r.reads.Read(x.s.running, &x.req, &x.reader, &x.res)
+		ctx, cancel := context.WithTimeout(x.s.running, readMax)
+		err = r.reads.Read(ctx, &x.req, &x.reader, &x.res)
+		cancel()
 	}
 	if err != nil {
 		x.res.Header = x.res.Header[:0]

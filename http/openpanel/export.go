@@ -100,6 +100,9 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 		for _, ev := range page.Events {
 			lines = append(lines, exported{Event: ev})
 		}
+		if err == nil && page.Next != "" && len(lines) < e.limit {
+			err = errLate // the next page is told by number, so this one has to be whole
+		}
 		return lines, totals.Events, err
 	}
 	if totals.Events > scanMax {
@@ -111,8 +114,8 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 			return nil, 0, err
 		}
 		for _, ev := range page.Events {
-			if err := x.ctx.Err(); err != nil {
-				return nil, 0, err // an event may take a while where patterns are many
+			if x.ctx.Err() != nil { // an event may take a while where patterns are many
+				return nil, 0, errLate
 			}
 			if !matchesAll(e.filters, ev) {
 				continue

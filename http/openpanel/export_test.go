@@ -187,3 +187,26 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// hurried is a store that runs out of time after two events of a page.
+type hurried struct{ *dialecttest.Store }
+
+func (h hurried) List(ctx context.Context, q dialect.Query) (dialect.Page, error) {
+	page, err := h.Store.List(ctx, q)
+	if len(page.Events) > 2 {
+		page.Events, page.Next = page.Events[:2], page.Events[1].ID
+	}
+	return page, err
+}
+
+// Pages are told by number: one that is not whole, because time ran out, is no answer.
+func TestExportOutOfTime(t *testing.T) {
+	const late = "503 the query took too long; narrow it by event, start and end"
+	s := hurried{history(t)}
+	if got := read(t, s, "/export/events?projectId=shop&limit=3"); got != late {
+		t.Error(got)
+	}
+	if got := read(t, s, "/export/events?projectId=shop&limit=2"); strings.Count(got, `"sessionId"`) != 2 {
+		t.Error(got)
+	}
+}

@@ -30,10 +30,10 @@ const (
 	liveMillis  = 5 * 60 * 1000
 )
 
-// readMax bounds one read, which may be many questions to the store.
-const readMax = 10 * time.Second
-
-var errNoPath = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is nothing here"}
+var (
+	errNoPath = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is nothing here"}
+	errLate   = &dialect.StatusError{Failure: dialect.Busy, Msg: "the query took too long; narrow it by event, start and end"}
+)
 
 // reading is one read as it is answered.
 type reading struct {
@@ -46,8 +46,6 @@ type reading struct {
 
 // Read answers a GET of the export or of insights.
 func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader, res *dialect.Response) error {
-	ctx, cancel := context.WithTimeout(ctx, readMax)
-	defer cancel()
 	query, err := paramsOf(req.RawQuery)
 	if err != nil {
 		return err

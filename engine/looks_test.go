@@ -1,0 +1,203 @@
+// The clock of queries: a read looks at the time after so many bytes, not after so many
+// rows alone.
+
+package engine_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// looking counts how often a query asks whether it may go on, and says no from the
+// stop-th time on, if stop is not 0.
+type looking struct {
+	context.Context
+	looks atomic.Int64
+	stop  int64
+	err   error // nil = context.Canceled
+}
+
+func (l *looking) Err() error {
+	if n := l.looks.Add(1); l.stop > 0 && n >= l.stop {
+		return cmp.Or(l.err, context.Canceled)
+	}
+	return nil
+}
+
+// Rows of 128 KB make every kind of read look at the time about once a megabyte, far
+// more often than 4,096 rows would; and a read that is told to stop stops there.
+func TestReadsLookAtTheTimeByBytes(t *testing.T) {
+	const rows, large = 64, 128 << 10
+	small, big := &engine.Site{ID: 1, Name: "small"}, &engine.Site{ID: 2, Name: "big"}
+	for _, sealRows := range []int{rows, 1 << 16} {
+		fs := vfs.NewMem()
+		opts := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{small, big}, SealRows: sealRows}
+		e, err := engine.Open(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var session [3]string
+		for site, size := range map[*engine.Site]int{small: 1, big: large} {
+			for i := range rows {
+				ev := &event.Event{Dialect: event.OpenPanel, Type: event.Identify, Name: "n", User: "ada", Session: "s", Groups: []string{"g"}}
+				switch i % 4 {
+				case 1:
+					ev.Type = event.Group
+				case 2:
+					ev.Type, ev.Name, ev.Value = event.Track, "revenue", event.Num("1")
+				case 3:
+					ev.Type = event.Track
+				}
+				text := fmt.Sprint(i, strings.Repeat("x", size))
+				ev.Properties = event.Object{{Key: "text", Value: event.Str(text)}, {Key: "list", Value: event.Raw(`{"a":["` + text[:len(text)/2] + `"]}`)}}
+				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil)
+				if err != nil || out[0].Status != engine.Stored {
+					t.Fatal(out, err)
+				}
+			}
+		}
+		for wait := 0; sealRows == rows && e.Stats().Runs < 2; wait++ {
+			if wait == 10_000 {
+				t.Fatal("nothing is sealed")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		for _, site := range []*engine.Site{small, big} {
+			sessions, _, err := e.Sessions(t.Context(), engine.Query{Site: site})
+			if err != nil || len(sessions) == 0 {
+				t.Fatal(sessions, err)
+			}
+			session[site.ID] = sessions[0].ID
+		}
+		from, to := epoch.UnixMilli(), epoch.AddDate(30, 0, 0).UnixMilli()
+		for _, c := range []struct {
+			name string
+			rows int // of large text that it reads
+			read func(ctx context.Context, site *engine.Site) error
+		}{
+			{"list", rows, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.List(ctx, engine.Query{Site: site})
+				return err
+			}},
+			{"user", rows / 2, func(ctx context.Context, site *engine.Site) error { _, err := e.User(ctx, site, "ada"); return err }},
+			{"users", rows / 2, func(ctx context.Context, site *engine.Site) error {
+				_, _, err := e.Users(ctx, engine.Query{Site: site})
+				return err
+			}},
+			{"session", rows, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Session(ctx, site, session[site.ID])
+				return err
+			}},
+			{"sessions", rows, func(ctx context.Context, site *engine.Site) error {
+				_, _, err := e.Sessions(ctx, engine.Query{Site: site})
+				return err
+			}},
+			{"digest", rows, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Digest(ctx, engine.Query{Site: site})
+				return err
+			}},
+			{"group", rows / 4, func(ctx context.Context, site *engine.Site) error { _, err := e.Group(ctx, site, "g"); return err }},
+			{"visits", rows / 4, func(ctx context.Context, site *engine.Site) error {
+				_, _, err := e.Visits(ctx, engine.Query{Site: site, From: from, To: to}, "month", nil)
+				return err
+			}},
+			{"counters", rows / 2, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: "text"})
+				return err
+			}},
+			{"counters of a path", rows / 4, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: "list.a"})
+				return err
+			}},
+			{"a series of counters", rows / 2, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: "text", Interval: "month"})
+				return err
+			}},
+			{"properties", rows / 4, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Counters(ctx, engine.CounterQuery{Site: site})
+				return err
+			}},
+		} {
+			t.Run(fmt.Sprintf("%s of parts of %d", c.name, sealRows), func(t *testing.T) {
+				looks := func(site *engine.Site) int64 {
+					ctx := &looking{Context: t.Context()}
+					if err := c.read(ctx, site); err != nil {
+						t.Fatal(err)
+					}
+					return ctx.looks.Load()
+				}
+				// A loop begins to count anew with each part and each person, so one look may be missing.
+				few := looks(small)
+				told := &looking{Context: t.Context(), stop: few + 1}
+				if err := c.read(told, big); !errors.Is(err, context.Canceled) || told.looks.Load() > few+3 {
+					t.Errorf("told to stop at the %d. look: %d looks, %v", told.stop, told.looks.Load(), err)
+				}
+				// Less than a megabyte at the end of a loop is no look.
+				if many, want := looks(big), int64(c.rows*large>>20)-1; many < few+want {
+					t.Errorf("%d looks at %d MB, and %d at a few bytes", many, c.rows*large>>20, few)
+				}
+			})
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A listing that runs out of time within a part answers with what it has read and a
+// cursor: no event is left out and none comes twice. One that is to skip some has no
+// such cursor, and is an error.
+func TestListingOutOfTime(t *testing.T) {
+	const rows, large = 40, 128 << 10
+	site := &engine.Site{ID: 1, Name: "shop"}
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for range rows {
+		ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Properties: event.Object{{Key: "text", Value: event.Str(strings.Repeat("x", large))}}}
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ascending := range []bool{false, true} {
+		seen, pages := map[string]bool{}, 0
+		q := engine.Query{Site: site, Limit: rows, Ascending: ascending}
+		for {
+			ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded} // the second within the part
+			page, err := e.List(ctx, q)
+			if err != nil || len(page.Events) == 0 {
+				t.Fatalf("page %d: %d events, %v", pages, len(page.Events), err)
+			}
+			for _, ev := range page.Events {
+				if seen[ev.ID] {
+					t.Errorf("event %d comes twice", ev.Seq)
+				}
+				seen[ev.ID] = true
+			}
+			pages++
+			if q.After = page.Next; page.Next == "" {
+				break
+			}
+		}
+		if len(seen) != rows || pages < 2 {
+			t.Errorf("%d events on %d pages", len(seen), pages)
+		}
+	}
+	ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded}
+	if page, err := e.List(ctx, engine.Query{Site: site, Limit: rows, Skip: 1}); !errors.Is(err, engine.ErrQueryTimeout) {
+		t.Errorf("%d events, %v", len(page.Events), err)
+	}
+}
