@@ -141,7 +141,7 @@ func (s *Salts) write() error {
 	}
 	tmp := s.path + ".new"
 	err := func() error {
-		f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		f, err := createNew(tmp)
 		if err != nil {
 			return err
 		}
@@ -169,6 +169,23 @@ func (s *Salts) write() error {
 		return fmt.Errorf("write salts: %w", err)
 	}
 	return nil
+}
+
+// createNew makes a file of mode 0600. One of that name, which a crash has left, goes
+// first: it is not written to, since it may be a link to somewhere else.
+func createNew(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !os.IsExist(err) {
+			return f, err
+		}
+		if info, err := os.Lstat(path); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%s is a directory", path)
+		}
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return nil, err
+		}
+	}
 }
 
 // Visitor returns the id of whoever shows parts (address, agent and the like) to

@@ -110,6 +110,47 @@ func TestRewriteJSON(t *testing.T) {
 }
 
 // TestSalts follows the file through a week.
+// What a crash has left in the place of the new file goes, and is not written to: it may
+// be a link to somewhere else. A directory there stays.
+func TestSaltsAreWrittenAnew(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "salts"), filepath.Join(dir, "other")
+	for name, plant := range map[string]func(path string) error{
+		"a file": func(path string) error { return os.WriteFile(path, []byte("half a salt"), 0o644) },
+		"a link": func(path string) error { return os.Symlink(other, path) },
+		"a name": func(path string) error { return os.Link(other, path) },
+	} {
+		if err := os.WriteFile(other, []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := plant(path + ".new"); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenSalts(path, nil, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		s.Close()
+		if text, err := os.ReadFile(other); string(text) != "mine" {
+			t.Errorf("%s: another file is %q now (%v)", name, text, err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: the salts are %v (%v)", name, info, err)
+		}
+	}
+	if err := os.Mkdir(path+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := OpenSalts(path, nil, nil); err == nil {
+		s.Close()
+		t.Error("a directory is no trouble")
+	}
+	if _, err := os.Stat(path + ".new"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSalts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "salts")
 	now := time.Date(2026, 11, 21, 23, 59, 0, 0, time.UTC)
