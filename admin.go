@@ -147,6 +147,9 @@ func check(args []string, stdout, stderr io.Writer) int {
 	if _, err := os.Stat(dir); err != nil {
 		return fail(stderr, "check", err)
 	}
+	if err := checkStored(dir); err != nil {
+		return fail(stderr, "check", err)
+	}
 	start := time.Now()
 	report, err := engine.Check(context.Background(), vfs.Default, dir)
 	if err != nil {

@@ -49,6 +49,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	for _, w := range append(warnings, cfg.shortSecrets()...) {
 		log.Warn(w)
 	}
+	if err := checkDataDir(cfg.DataDir); err != nil {
+		return fail(stderr, "serve", err)
+	}
 	made, err := fillKeys(&cfg, true)
 	if err == nil {
 		err = makeDataDir(cfg.DataDir)
@@ -74,7 +77,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 }
 
 // makeDataDir makes the data directory, readable by its owner alone. One that
-// exists is narrowed to that.
+// exists, and that checkDataDir knows, is narrowed to that.
 func makeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -142,6 +145,7 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	if err != nil {
 		return exitFailed, explainLock(err, cfg.DataDir)
 	}
+	removeOldTmp(cfg.DataDir)
 	srv, ln, err := listen(cfg, eng, places, sites, log)
 	if err != nil {
 		return exitFailed, errors.Join(err, eng.Close())

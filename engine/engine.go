@@ -167,16 +167,12 @@ func (e *Engine) open() error {
 	if e.disk, err = openDisk(fs, dir, e.opts.Reserve); err != nil {
 		return err
 	}
-	tmp := fs.PathJoin(dir, tmpName)
-	if err := fs.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := fs.MkdirAll(tmp, 0o700); err != nil {
-		return err
-	}
 	e.tables = newTables(fs, storeDir(fs, dir))
 	e.room = newPairRoom(&e.opts, e.disk)
 	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
+		return err
+	}
+	if err := emptyTmp(fs, fs.PathJoin(dir, tmpName)); err != nil { // nobody else has the store open
 		return err
 	}
 	e.tables.DB = e.db

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ const (
 	manifestName = "SNAPSHOT.json"
 	keysName     = "keys.toml"
 )
+
+// lostFound is what a fresh file system has in it.
+const lostFound = "lost+found"
 
 type manifest struct {
 	Version int            `json:"version"`
@@ -135,15 +139,19 @@ func (e *Engine) checkpoint(dir string) (err error) {
 }
 
 // Restore makes a new data directory from a snapshot whose every file is as the
-// manifest says. dataDir must be missing or empty. The new store begins an
+// manifest says. dataDir must be missing or empty, lost+found aside. The new store begins an
 // incarnation of its own, so an id handed out after the snapshot names nothing
 // in it.
 func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	if list, err := fs.List(dataDir); err == nil && len(list) > 0 {
-		return fmt.Errorf("restore: %s is not empty", dataDir)
+	list, err := fs.List(dataDir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if slices.ContainsFunc(list, func(name string) bool { return name != lostFound }) {
+		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
 	}
 	m, err := verifySnapshot(fs, snapshotDir)
 	if err != nil {

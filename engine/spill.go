@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,7 @@ import (
 // pairRoom is the room for pairs of all questions of an engine.
 type pairRoom struct {
 	fs    vfs.FS
-	dir   string // emptied at open
+	dir   string // see emptyTmp
 	disk  *disk
 	bag   int          // pairs that every bag may hold without asking
 	free  atomic.Int64 // pairs that some may hold more
@@ -29,6 +30,31 @@ func newPairRoom(o *Options, d *disk) *pairRoom {
 	r := &pairRoom{fs: o.FS, dir: o.FS.PathJoin(o.Dir, tmpName), disk: d, bag: max(1, o.Pairs/4)}
 	r.free.Store(int64(o.Pairs))
 	return r
+}
+
+// tmpFiles are the names of the files in the directory for temporary ones: what questions
+// put aside, and tables of runs before the store takes them in.
+var tmpFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
+
+// emptyTmp makes the directory for temporary files, or removes those that a process which
+// did not come to its end has left there. Whatever has another name is somebody else's.
+func emptyTmp(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !tmpFiles.MatchString(name) {
+			continue
+		}
+		if err := fs.Remove(fs.PathJoin(dir, name)); err != nil {
+			return fmt.Errorf("remove a temporary file: %w", err)
+		}
+	}
+	return nil
 }
 
 // spill is one question's share of the room, and its file.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ type asideFS struct {
 func newAsideFS(fs vfs.FS) *asideFS {
 	a := new(asideFS)
 	a.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if !strings.Contains(op.Path, "tmp/pairs-") {
+		if !strings.Contains(op.Path, "store.tmp/pairs-") {
 			return nil
 		}
 		if op.Kind == errorfs.OpCreate {
@@ -58,7 +59,7 @@ func (a *asideFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 // left are the files that no question has taken away.
 func (a *asideFS) left(t *testing.T) (names []string) {
 	t.Helper()
-	all, err := a.List("data/tmp")
+	all, err := a.List("data/store.tmp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +69,37 @@ func (a *asideFS) left(t *testing.T) (names []string) {
 		}
 	}
 	return names
+}
+
+// At a start what a crash has left in the directory for temporary files goes, and nothing
+// that has another name.
+func TestStartEmptiesTmp(t *testing.T) {
+	fs := vfs.NewMem()
+	write := func(name string) {
+		t.Helper()
+		f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	openAside(t, fs, 0, 0).Close()
+	for _, name := range []string{"pairs-1", "run-12.sst", "notes", "pairs-1x", "pairs-", "run-1", "a-run-1.sst"} {
+		write("data/store.tmp/" + name)
+	}
+	if err := fs.MkdirAll("data/tmp", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("data/tmp/run-1.sst") // of an older version, which may run still
+	openAside(t, fs, 0, 0).Close()
+	for dir, want := range map[string][]string{"data/store.tmp": {"a-run-1.sst", "notes", "pairs-", "pairs-1x", "run-1"}, "data/tmp": {"run-1.sst"}} {
+		left, err := fs.List(dir)
+		if slices.Sort(left); err != nil || !slices.Equal(left, want) {
+			t.Errorf("%s holds %q (%v), want %q", dir, left, err, want)
+		}
+	}
 }
 
 var asideSite = &engine.Site{ID: 1, Name: "one"}

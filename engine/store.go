@@ -28,7 +28,7 @@ const (
 // Names inside the data directory.
 const (
 	storeName = "store"
-	tmpName   = "tmp"
+	tmpName   = "store.tmp"
 )
 
 func storeDir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, storeName) }

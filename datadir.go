@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// This file tells a data directory from any other. Who gives -data ~ or -data / by
+// mistake is refused before anything there is written, removed or closed to others.
+
+// dirKind is what a directory is to cairn.
+type dirKind int
+
+const (
+	dirEmpty    dirKind = iota // not there, or with nothing in it: a data directory to be
+	dirData                    // a store, or the keys of one to be
+	dirSnapshot                // what "cairn snapshot" makes
+	dirForeign                 // anything else
+)
+
+// lostFound is what a fresh file system has in it.
+const lostFound = "lost+found"
+
+// Names that cairn gives to what it makes in a data directory. A first start or a restore
+// that was cut short leaves some of them and no whole store.
+var (
+	ownFiles = regexp.MustCompile(`^(keys\.toml|\.keys\.toml-\d+|salts|salts\.new|ballast|hwm-[01])$`)
+	ownDirs  = regexp.MustCompile(`^(store|store\.partial|store\.tmp)$`)
+	// storeFiles are files without which a directory is no store.
+	storeFiles = regexp.MustCompile(`^(MANIFEST-\d+|marker\.(manifest|format-version)\..+)$`)
+)
+
+// inspectDir says what dir is and what is in it. It changes nothing.
+func inspectDir(dir string) (kind dirKind, names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return dirEmpty, nil, nil
+	}
+	if err != nil {
+		return dirForeign, nil, err
+	}
+	own, marks := true, false
+	for _, e := range entries {
+		name := e.Name()
+		if name == lostFound {
+			continue
+		}
+		names = append(names, name)
+		switch {
+		case name == "SNAPSHOT.json":
+			return dirSnapshot, nil, nil
+		case e.Type().IsRegular() && ownFiles.MatchString(name):
+			marks = true
+		case e.IsDir() && name == storeName:
+			is, err := isStore(filepath.Join(dir, name))
+			if err != nil {
+				return dirForeign, nil, err
+			}
+			own = own && is
+		case e.IsDir() && ownDirs.MatchString(name):
+		default:
+			own = false
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return dirEmpty, nil, nil
+	case own:
+		return dirData, names, nil
+	}
+	// Something is beside it: a snapshot, an operator's own file.
+	if is, err := isStore(filepath.Join(dir, storeName)); err == nil && is && marks {
+		return dirData, names, nil
+	}
+	if k, err := readKeys(filepath.Join(dir, keysName)); err == nil && (k.AdminToken != "" || len(k.Sites) > 0) {
+		return dirData, names, nil
+	}
+	return dirForeign, names, nil
+}
+
+// storeName is the directory of the store below the data directory.
+const storeName = "store"
+
+// isStore says whether dir is a store, or empty: a start was cut short before it was one.
+func isStore(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	return len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Type().IsRegular() && storeFiles.MatchString(e.Name())
+	}), err
+}
+
+// checkDataDir refuses a directory that no server may have its data in.
+func checkDataDir(dir string) error {
+	kind, names, err := inspectDir(dir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look into the data directory: %w", err)
+	case kind == dirSnapshot:
+		return fmt.Errorf("%s is a snapshot, which a server would spoil; nothing in it was changed. Make a data directory of it: cairn restore %[1]s DATA_DIR", dir)
+	case kind == dirForeign:
+		return fmt.Errorf("%s is no data directory of cairn: it holds %s. Nothing in it was changed. Choose an empty or a new directory with -data or data_dir, for example %s",
+			dir, someOf(names), filepath.Join(dir, defaultConfig().DataDir))
+	}
+	return nil
+}
+
+// someOf lists the first names in words.
+func someOf(names []string) string {
+	const most = 3
+	quoted := make([]string, 0, most)
+	for _, name := range names[:min(len(names), most)] {
+		quoted = append(quoted, fmt.Sprintf("%q", name))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// checkStored refuses a directory that is neither a data directory nor a snapshot, for
+// commands that only read.
+func checkStored(dir string) error {
+	kind, names, err := inspectDir(dir)
+	switch {
+	case err != nil:
+		return err
+	case kind == dirEmpty:
+		return fmt.Errorf("%s is empty", dir)
+	case kind == dirForeign:
+		return fmt.Errorf("%s is neither a data directory of cairn nor a snapshot: it holds %s", dir, someOf(names))
+	}
+	return nil
+}
+
+// oldTmp is where older versions of cairn kept what it now keeps in store.tmp, and oldTmpFiles
+// are the names it gave there.
+const oldTmp = "tmp"
+
+var oldTmpFiles = regexp.MustCompile(`^(run-\d+\.sst|pairs-\d+)$`)
+
+// removeOldTmp removes the directory for temporary files of an older cairn, if it holds
+// nothing that has another name. The caller has the store open, so no older cairn does.
+func removeOldTmp(dir string) {
+	tmp := filepath.Join(dir, oldTmp)
+	if info, err := os.Lstat(tmp); err != nil || !info.IsDir() {
+		return
+	}
+	entries, err := os.ReadDir(tmp)
+	if err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return !e.Type().IsRegular() || !oldTmpFiles.MatchString(e.Name())
+	}) {
+		return
+	}
+	for _, e := range entries {
+		os.Remove(filepath.Join(tmp, e.Name()))
+	}
+	os.Remove(tmp)
+}
