@@ -100,7 +100,7 @@ func (s *sequencer) commit(g *group) {
 	s.idle = false
 	wroteIDs := g.ids
 	s.e.groups <- g // the publisher's from here on
-	if wroteIDs {
+	if wroteIDs && s.ids.over() {
 		// Entries may leave memory only when Pebble has them.
 		s.settle()
 		s.ids.evict()
@@ -109,7 +109,7 @@ func (s *sequencer) commit(g *group) {
 
 // gather adds to g what arrives until it is full or the publisher waits for it.
 func (s *sequencer) gather(g *group) {
-	for g.events < groupEventsMax && g.bytes < groupBytesMax && g.counted < groupCountedMax {
+	for g.events < groupEventsMax && g.bytes < groupBytesMax && g.counted < groupCountedMax && len(g.subs) < groupEventsMax {
 		select {
 		case sub, ok := <-s.e.queue:
 			if !ok {
@@ -185,6 +185,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 			return nil
 		}
 	}
+	dirty := s.ids.dirty
 	p, err := s.ids.decide(site.id, next, e, s.name)
 	if err != nil {
 		return err
@@ -192,6 +193,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if p.refuse != nil || p.skip {
 		return s.settleHit(g, ev, next, &p)
 	}
+	g.bytes += max(0, s.ids.dirty-dirty)
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}
@@ -204,8 +206,12 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if head.Session == "" {
 		head.Session = e.Session
 	}
+	counted := len(sg.counted)
 	if err := s.count(sg, e, &head); err != nil {
 		return err
+	}
+	for _, set := range sg.counted[counted:] {
+		g.bytes += len(set.key.property) // in the note, once a group
 	}
 	record := g.record(&head, sub.body(ev))
 	if len(record) > event.RecordBytesMax {
@@ -326,7 +332,7 @@ func (s *sequencer) seal(g *group) (err error) {
 	if cap(s.scratch) > groupArenaKept {
 		s.scratch = nil
 	}
-	if s.since >= s.e.opts.SealRows || s.e.flushIDs.Load() {
+	if s.since >= s.e.opts.SealRows || s.ids.due() || s.e.flushIDs.Load() {
 		s.e.flushIDs.Store(false)
 		s.since = 0
 		g.ids = true

@@ -65,7 +65,7 @@ func newWorkload(rng *rand.Rand) *workload {
 func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
 	return engine.Options{
 		Dir: "data", FS: fs, Sites: w.sites, Now: w.now, Reserve: -1, Memory: 16 << 20,
-		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100), MergeRuns: 2 + rng.IntN(4),
+		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100), MergeRuns: 2 + rng.IntN(4), IDPart: 100 + rng.IntN(3000),
 		Fatal: func(error) {},
 	}
 }

@@ -105,6 +105,9 @@ func (o Options) withDefaults() Options {
 	if o.Pairs == 0 {
 		o.Pairs = int(o.Memory / 256)
 	}
+	if o.IDPart == 0 {
+		o.IDPart = int(min(o.Memory/64, idPartMax))
+	}
 	if o.MergeRuns == 0 {
 		o.MergeRuns = 16
 	}
@@ -183,8 +186,8 @@ func (e *Engine) open() error {
 	if e.public, err = newPublicIDs(secret.key, secret.eras); err != nil {
 		return err
 	}
-	e.owners = newOwners(int(e.opts.Memory >> 14))
-	e.sightings = newSightings(int(e.opts.Memory >> 13))
+	e.owners = newOwners(int(e.opts.Memory / 96))
+	e.sightings = newSightings(int(e.opts.Memory / 64))
 	seq := &sequencer{
 		e:       e,
 		ids:     newIDs(e.db, int(e.opts.Memory/32)),
@@ -193,6 +196,7 @@ func (e *Engine) open() error {
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
+	seq.ids.part, seq.ids.max = e.opts.IDPart, min(seq.ids.max, 16*e.opts.IDPart)
 	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
 	if err := seq.ids.filter.load(e.db); err != nil {
 		return err
@@ -368,6 +372,9 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		}
 		if n > upTo {
 			if _, err := seq.ids.replay(s.id, n, ev); err != nil {
+				return err
+			}
+			if err := seq.ids.replayed(e.db); err != nil {
 				return err
 			}
 		}

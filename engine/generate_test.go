@@ -428,5 +428,6 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 		MergeRuns: 2 + g.IntN(4),
 		MergeRows: pick(g, 0, 100, 1000),
 		Pairs:     pick(g, 0, 1, 40),
+		IDPart:    pick(g, 0, 1, 100, 3000),
 	}
 }

@@ -43,7 +43,7 @@ const (
 	groupsKept      = 3 // one is gathered, one written, one may have just been
 	groupSitesKept  = 64
 	groupSubsKept   = groupEventsMax
-	groupRecordKept = 2 * groupEventsMax
+	groupRecordKept = 2 * groupEventsMax // of all sites
 	groupArenaKept  = 2 * groupBytesMax
 )
 
@@ -61,9 +61,13 @@ func (e *Engine) newGroup() *group {
 
 // recycle keeps the memory of a group that is published.
 func (e *Engine) recycle(g *group) {
+	records := 0
+	for _, sg := range g.spare {
+		records += cap(sg.records)
+	}
 	for _, sg := range g.order {
-		if len(g.spare) < groupSitesKept {
-			sg.reset()
+		sg.reset()
+		if records += cap(sg.records); len(g.spare) < groupSitesKept && records <= groupRecordKept {
 			g.spare = append(g.spare, sg)
 		}
 	}

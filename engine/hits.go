@@ -322,7 +322,7 @@ func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error
 		}
 	}
 	k.visit.take(e)
-	k.dirty = true
+	t.change(k)
 	if e.Type == event.Order && e.Name != "" {
 		_, err = t.getOrAdd(site, kindOrder, 0, e.Name, seq)
 	}
@@ -342,7 +342,7 @@ func (t *ids) refer(site uint32, kind byte, id string, visit, seq uint64) error 
 		k.live = slices.Delete(k.live, 0, 1)
 	}
 	k.live = append(k.live, live{ord: visit})
-	k.dirty = true
+	t.change(k)
 	return nil
 }
 

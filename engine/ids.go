@@ -1,6 +1,9 @@
 // What ingest knows of an id: since when there is such a user, visitor or
 // session, and the visitor's current session. Derived state: a function of the
-// log, kept in a bounded table and written now and then with the seq it covers.
+// log, kept in a table that is bounded in bytes. What has changed of it is written
+// with a group, all of it together and with the seq it covers, as soon as it comes to
+// a few MB: so a group stays small, and a crash finds the table as it was at some seq,
+// never in part.
 
 package engine
 
@@ -29,11 +32,13 @@ const sessionIdle = 30 * 60 * 1000
 // known is what the engine knows of one id. Its ordinal is the seq of the event
 // the id first appeared in: it names the person or session in rows.
 type known struct {
+	key    string
 	ord    uint64
 	linked bool // of an anonymous id: it has met its first user
+	dirty  bool // it has changed since it was last written
 	live   []live
 	visit  *hitVisit // of a visit of Matomo's
-	dirty  bool
+	bytes  int       // its size as the table last counted it
 }
 
 // live is a visitor's newest session in one dialect.
@@ -48,22 +53,86 @@ type live struct {
 // that have changed since they were last written; those asked for lately are in memory,
 // the very latest as they are and more of them packed.
 type ids struct {
-	filter *idFilter // of every id there is; nil = none is kept
-	db     pebble.Reader
-	max    int // entries of hot that stay when there is no need for them
-	hot    map[string]*known
-	pack   *idPack
-	upTo   map[uint32]uint64 // newest seq learnt, by site
-	key    []byte
+	filter  *idFilter // of every id there is; nil = none is kept
+	db      pebble.Reader
+	max     int // bytes of hot that stay when there is no need for them
+	part    int // bytes of changed entries that are written in one go
+	hot     map[string]*known
+	bytes   int      // sizes of all in hot
+	changed []*known // the dirty ones
+	dirty   int      // their sizes
+	pack    *idPack
+	upTo    map[uint32]uint64 // newest seq learnt, by site
+	key     []byte
 }
 
 // newIDs makes a table with about so many bytes of memory for entries that are written.
 func newIDs(db pebble.Reader, bytes int) *ids {
-	return &ids{db: db, max: bytes / idBytes, hot: make(map[string]*known), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64)}
+	return &ids{
+		db: db, max: bytes / 2, part: min(bytes/2, idPartMax),
+		hot: make(map[string]*known), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64),
+	}
 }
 
-// idBytes is about twice what an entry takes that is not packed.
-const idBytes = 512
+const (
+	// idPartMax bounds the changed entries that are written with one group. Larger
+	// parts hold up everybody's writes for longer; smaller ones write entries that
+	// change all the time more often.
+	idPartMax = 4 << 20
+
+	// idOverhead is about what an entry takes in memory beside its size.
+	idOverhead = 200
+
+	// idVisitBytes is about what a visit takes beside its texts.
+	idVisitBytes = 128
+)
+
+// size is about how many bytes the entry is stored in.
+func (k *known) size() int {
+	n := len(k.key) + 16
+	for i := range k.live {
+		n += 16 + len(k.live[i].id)
+	}
+	if v := k.visit; v != nil {
+		n += idVisitBytes + len(v.id) + len(v.visitor) + len(v.user) + len(v.campaign) + len(v.keyword) + 8*len(v.goals)
+		if v.pinged != nil {
+			for _, said := range v.pinged.vars {
+				n += said.bytes()
+			}
+		}
+	}
+	return n
+}
+
+// held is about how many bytes of memory the entries take that are not packed.
+func (t *ids) held() int { return t.bytes + idOverhead*len(t.hot) }
+
+// due says that what has changed should be written with the group at hand, since it is
+// a part, or since there is too much in memory that may leave it only then.
+func (t *ids) due() bool { return t.dirty >= t.part || t.held()/4 >= t.max }
+
+// over says that entries should leave memory once all are written.
+func (t *ids) over() bool { return t.held() > t.max }
+
+// change notes that an entry has changed.
+func (t *ids) change(k *known) {
+	if !k.dirty {
+		k.dirty = true
+		t.changed = append(t.changed, k)
+		t.dirty += k.bytes
+	}
+	t.measure(k)
+}
+
+// measure notes how large an entry is now.
+func (t *ids) measure(k *known) {
+	grown := k.size() - k.bytes
+	k.bytes += grown
+	t.bytes += grown
+	if k.dirty {
+		t.dirty += grown
+	}
+}
 
 // idKey appends the key of an id.
 func idKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
@@ -105,18 +174,25 @@ func (t *ids) found(v []byte) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.hot[string(t.key)] = k
+	t.hold(k)
 	return k, nil
+}
+
+// hold keeps an entry in memory by the key get has looked up.
+func (t *ids) hold(k *known) {
+	k.key = string(t.key)
+	t.hot[k.key] = k
+	t.measure(k)
 }
 
 // add makes a new id known, with the key get has just looked up.
 func (t *ids) add(ord uint64) *known {
 	k := &known{ord: ord}
-	t.hot[string(t.key)] = k
+	t.hold(k)
 	if t.filter != nil {
 		t.filter.add(t.key)
 	}
-	k.dirty = true
+	t.change(k)
 	return k
 }
 
@@ -276,7 +352,7 @@ func (t *ids) join(p *place, anon *known, person uint64) {
 		return
 	}
 	anon.linked = true
-	anon.dirty = true
+	t.change(anon)
 	if anon.ord != person {
 		p.links = append(p.links, link{anon.ord, person})
 	}
@@ -345,7 +421,7 @@ func (t *ids) follow(v *visit, p *place, time int64) {
 	} else {
 		v.of.live[v.at] = v.live
 	}
-	v.of.dirty = true
+	t.change(v.of)
 }
 
 // keepsSessions says whether the engine gives events like e a session.
@@ -375,25 +451,20 @@ func idleOf(e *event.Event) int64 {
 // as one that is sent.
 func namesSessions(e *event.Event) bool { return e.Dialect == event.Opentracker }
 
-// flush writes every changed entry to w, and how far the table has come. When
-// the batch is in Pebble, evict may follow.
+// flush writes every changed entry to w, and how far the table has come: both in one
+// batch, since a replay changes entries that were written later than the seq it begins
+// at once more. When the batch is in Pebble, evict may follow.
 func (t *ids) flush(w *pebble.Batch) error {
-	var keys []string
-	for key, k := range t.hot {
-		if k.dirty {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys) // sorted operations cost Pebble less
-	var v []byte
-	for _, key := range keys {
-		k := t.hot[key]
-		v = k.append(v[:0])
-		if err := w.Set([]byte(key), v, nil); err != nil {
+	slices.SortFunc(t.changed, func(a, b *known) int { return strings.Compare(a.key, b.key) }) // sorted operations cost Pebble less
+	var key, v []byte
+	for _, k := range t.changed {
+		key, v = append(key[:0], k.key...), k.append(v[:0])
+		if err := w.Set(key, v, nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)
 		}
 		k.dirty = false
 	}
+	t.changed, t.dirty = emptied(t.changed, idPartMax/64), 0
 	for site, seq := range t.upTo {
 		if err := w.Set(idsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)
@@ -405,13 +476,32 @@ func (t *ids) flush(w *pebble.Batch) error {
 
 // evict packs what there is. Nothing may be dirty, and the last flush must be in Pebble.
 func (t *ids) evict() {
-	if len(t.hot) <= t.max {
+	if !t.over() {
 		return
 	}
 	for key, k := range t.hot {
 		t.pack.put(key, k)
 	}
 	clear(t.hot)
+	t.bytes = 0
+}
+
+// replayed writes what a replay has learnt so far, if that is a part, so that it need
+// not all be in memory and then in one group.
+func (t *ids) replayed(db *pebble.DB) error {
+	if !t.due() {
+		return nil
+	}
+	b := db.NewBatch()
+	defer b.Close()
+	if err := t.flush(b); err != nil {
+		return err
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("write ids: %w", err)
+	}
+	t.evict()
+	return nil
 }
 
 const (

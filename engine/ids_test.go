@@ -87,7 +87,7 @@ func FuzzKnown(f *testing.F) {
 // What the table packs, and what it drops altogether, it reads back as it was.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := memoryDB(t)
-	small, large := newIDs(db, 2*idBytes), newIDs(noKeys{}, 1<<40)
+	small, large := newIDs(db, 1024), newIDs(noKeys{}, 1<<40)
 	session := 0
 	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {

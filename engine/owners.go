@@ -14,13 +14,17 @@ import (
 // It never changes.
 type owner struct{ user, anonymous string }
 
+// ownerOverhead is about what an entry takes in memory beside its texts.
+const ownerOverhead = 112
+
 // owners remembers owners of published sessions of one dialect. An entry that is
-// asked for is kept; at most 2×max are in memory.
+// asked for is kept; about 2×max bytes are in memory.
 type owners struct {
 	max int
 
 	mu        sync.Mutex
 	hot, cold map[ownerKey]owner
+	bytes     int // in hot
 }
 
 type ownerKey struct {
@@ -59,8 +63,11 @@ func (o *owners) put(site uint32, session string, first *event.Event) {
 }
 
 func (o *owners) putLocked(k ownerKey, who owner) {
-	if len(o.hot) >= o.max {
-		o.cold, o.hot = o.hot, make(map[ownerKey]owner)
+	if o.bytes >= o.max {
+		o.cold, o.hot, o.bytes = o.hot, make(map[ownerKey]owner), 0
+	}
+	if _, again := o.hot[k]; !again {
+		o.bytes += ownerOverhead + len(k.session) + len(who.user) + len(who.anonymous)
 	}
 	o.hot[k] = who
 }

@@ -126,10 +126,13 @@ func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *place) er
 		v.name, v.value.Text = strings.Clone(v.name), strings.Clone(v.value.Text)
 		changed = now.vars.set(v, pingVarBytesMax) || changed
 	}
+	s.ids.measure(k)
 	if !changed {
 		return nil
 	}
-	if err := g.batch.Set(pingKey(ev.site.id, p.session), now.append(nil), nil); err != nil {
+	said := now.append(nil)
+	g.bytes += len(said)
+	if err := g.batch.Set(pingKey(ev.site.id, p.session), said, nil); err != nil {
 		return fmt.Errorf("write ping: %w", err)
 	}
 	return nil

@@ -31,13 +31,17 @@ type sighting struct {
 	rank int64
 }
 
+// sightingOverhead is about what an entry takes in memory beside its id.
+const sightingOverhead = 112
+
 // sightings remembers published OpenPanel events. An entry that is asked for is kept;
-// at most 2×max are in memory. What it does not know the index does.
+// about 2×max bytes are in memory. What it does not know the index does.
 type sightings struct {
 	max int
 
 	mu        sync.Mutex
 	hot, cold map[sightingKey]*sighting
+	bytes     int // in hot
 }
 
 func newSightings(max int) *sightings {
@@ -85,9 +89,10 @@ func (s *sightings) findLocked(k sightingKey) *sighting {
 }
 
 func (s *sightings) addLocked(k sightingKey, l *sighting) {
-	if len(s.hot) >= s.max {
-		s.cold, s.hot = s.hot, make(map[sightingKey]*sighting)
+	if s.bytes >= s.max {
+		s.cold, s.hot, s.bytes = s.hot, make(map[sightingKey]*sighting), 0
 	}
+	s.bytes += sightingOverhead + len(k.id)
 	s.hot[k] = l
 }
 
