@@ -49,6 +49,30 @@ func (s *partSource) pages(ints Ints, yield func(values []int64)) {
 	s.give(buf)
 }
 
+// stretches calls yield with the rows that have a code, and others, page by page. Of a
+// page that keeps the codes of few rows it takes these alone, so that a column costs
+// what it holds however many rows there are.
+func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
+	open, _ := ints.(openCodes)
+	codes, at := s.take(), s.take()
+	for page := 0; page*PageRows < s.part.Len(); page++ {
+		first := page * PageRows
+		rows, few, ok := open.few(page)
+		if open.rows == 0 || !ok {
+			yield(&stretch{first: first, codes: ints.Page(page, codes)})
+			continue
+		}
+		for i, row := range rows {
+			at[i], codes[i] = int64(first+int(row)), int64(few[i])
+		}
+		if len(rows) > 0 {
+			yield(&stretch{at: at[:len(rows)], codes: codes[:len(rows)]})
+		}
+	}
+	s.give(codes)
+	s.give(at)
+}
+
 // sliceTotals walks totals in memory.
 type sliceTotals []Total
 
@@ -83,8 +107,8 @@ func (s *partSource) column(field string) *columnSource {
 	card := col.Card()
 	s.counts = sized(s.counts, card+1)
 	clear(s.counts)
-	s.pages(col.Codes(), func(codes []int64) {
-		for _, code := range codes {
+	s.stretches(col.Codes(), func(st *stretch) {
+		for _, code := range st.codes {
 			if uint64(code) <= uint64(card) { // else of a damaged part, whose error is told at the end
 				s.counts[code]++
 			}
@@ -139,19 +163,17 @@ func (s *partSource) column(field string) *columnSource {
 	src.cells = func() cellCursor { return &partCells{col: col, counts: s.counts, entries: sorted} }
 	src.leaves = func() leafCursor { c := sliceLeaves(leaves); return &c }
 	src.codes = func(yield func(*stretch)) {
-		row := 0
-		s.pages(col.Codes(), func(codes []int64) {
-			for i, code := range codes {
+		s.stretches(col.Codes(), func(st *stretch) {
+			for i, code := range st.codes {
 				switch {
 				case code == 0:
 				case uint64(code) <= uint64(card):
-					codes[i] = int64(s.renumber[code])
+					st.codes[i] = int64(s.renumber[code])
 				default:
-					codes[i] = 0
+					st.codes[i] = 0
 				}
 			}
-			yield(&stretch{first: row, codes: codes})
-			row += len(codes)
+			yield(st)
 		})
 	}
 	return src

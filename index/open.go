@@ -33,7 +33,7 @@ type Open struct {
 // NewOpen starts a part whose row 0 has seq first. numInts is how many integers
 // every row has.
 func NewOpen(format *Format, first uint64, numInts int) *Open {
-	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: 4096 + 512*int64(numInts)}
+	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: 1024 + 512*int64(numInts)}
 }
 
 // First is the seq of row 0.
@@ -44,6 +44,19 @@ func (o *Open) Rows() int { return o.rows }
 
 // Bytes is about how much memory the part holds.
 func (o *Open) Bytes() int64 { return o.bytes }
+
+// OpenBytesMax is about what rows whose fields and cells take so many bytes may add to
+// the Bytes of one part at the most, beside their integers: a new column for each few
+// bytes, as long as there may be more, and pages of codes that are hardly dense.
+func OpenBytesMax(bytes int64) int64 {
+	const (
+		cellBytes   = 4                    // at the least: a field and a cell of one byte each, and how long they are
+		codeBytes   = 4*sparseRows + 8 + 8 // at the most, and the cell's place and slot
+		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
+	)
+	cells := bytes / cellBytes
+	return min(cells, ColumnsMax)*columnBytes + cells*codeBytes + 2*bytes + chunkLen
+}
 
 // Lock and Unlock bracket a series of Appends.
 func (o *Open) Lock()   { o.mu.Lock() }
@@ -71,14 +84,9 @@ func (o *Open) Set(field, cell []byte) {
 	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
 		c.last = o.code(c, cell)
 	}
-	row := o.rows - 1
-	for c.codes.n < row {
-		c.codes.append(0)
-		o.bytes += 4
-	}
-	if c.codes.n == row {
-		c.codes.append(c.last)
-		o.bytes += 4
+	if row := o.rows - 1; c.end <= row { // else the row has one
+		c.end = row + 1
+		o.bytes += c.set(row, c.last)
 	}
 }
 
@@ -92,7 +100,7 @@ func (o *Open) column(field []byte) *openColumn {
 	if c == nil {
 		c = &openColumn{name: string(field)}
 		o.columns[c.name] = c
-		o.bytes += 1200
+		o.bytes += openColumnBytes + int64(len(field))
 	}
 	if o.at < len(o.order) {
 		o.order[o.at] = c
@@ -154,7 +162,7 @@ func (v *openView) Column(field string) Column {
 	}
 	return &openColumnView{
 		open: v.open, col: c,
-		codes: openCodes{c.codes.upTo(min(c.codes.n, v.rows)), v.rows},
+		codes: openCodes{c.upTo(v.rows), v.rows},
 		cells: c.cells.upTo(c.cells.n), chunks: v.open.chunks,
 	}
 }

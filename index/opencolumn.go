@@ -12,7 +12,8 @@ import (
 // openColumn grows at the end only, so a snapshot's pages stay as they are.
 type openColumn struct {
 	name  string
-	codes paged[uint32]  // by row; shorter than the part when the newest rows lack the field
+	pages []openPage     // of codes; fewer than the part has when the newest rows lack the field
+	end   int            // row after the newest that has the field
 	cells paged[cellRef] // by code-1
 	last  uint32         // the code of the newest row
 	table []openSlot     // of all codes, by hash; a power of two, at most 3/4 full
@@ -23,6 +24,101 @@ type openColumn struct {
 	mu     sync.Mutex
 	terms  map[int64][]uint32
 	termed int
+}
+
+// openPage is the codes of a page of rows. Where many rows have the field it has one for
+// each row up to the last of these, else for these alone: what a name costs depends on
+// how often it came, not on how many rows there are.
+type openPage struct {
+	codes []uint32
+	rows  []uint16 // of the codes, counted from the page's first, ascending; nil = codes are by row
+	n     int      // codes that are not 0
+}
+
+// A page comes to have a code for every row when one in denseShare has one, and not to
+// when it is fewer than one in sparseRows. Between the two it stays as it is.
+const (
+	denseShare = 4
+	sparseRows = 8
+)
+
+// openColumnBytes is about what a column takes in memory beside its name, its cells and
+// what finds and lists their codes.
+const openColumnBytes = 800
+
+// openPageBytes is what a page takes beside its codes.
+const openPageBytes = 56
+
+// set gives a row after all others a code. It returns how many bytes the column grows
+// by.
+func (c *openColumn) set(row int, code uint32) (grown int64) {
+	for len(c.pages) <= row/PageRows {
+		c.pages = append(c.pages, openPage{})
+		grown += openPageBytes
+	}
+	p, at := &c.pages[row/PageRows], row%PageRows
+	p.n++
+	if p.rows == nil && at == len(p.codes) && at < cap(p.codes) {
+		p.codes = append(p.codes, code)
+		return grown
+	}
+	before := p.bytes()
+	switch dense := p.rows == nil; {
+	case dense && at >= sparseRows*p.n:
+		p.thin()
+	case dense && at == 0:
+		size := 64
+		if row > 0 && c.pages[row/PageRows-1].n > PageRows/2 {
+			size = PageRows // it will be as full as the one before
+		}
+		p.codes = make([]uint32, 0, size)
+	case !dense && at < denseShare*p.n:
+		p.fill()
+	}
+	if p.rows != nil {
+		p.rows = append(p.rows, uint16(at))
+	} else if at > len(p.codes) {
+		p.codes = append(p.codes, make([]uint32, at-len(p.codes))...)
+	}
+	p.codes = append(p.codes, code)
+	return grown + p.bytes() - before
+}
+
+func (p *openPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
+
+// thin leaves the codes of rows that have one, in new memory.
+func (p *openPage) thin() {
+	codes, rows := make([]uint32, 0, p.n), make([]uint16, 0, p.n)
+	for at, code := range p.codes {
+		if code != 0 {
+			codes, rows = append(codes, code), append(rows, uint16(at))
+		}
+	}
+	p.codes, p.rows = codes, rows
+}
+
+// fill gives every row up to the last that has one a code, in new memory.
+func (p *openPage) fill() {
+	codes := make([]uint32, int(p.rows[len(p.rows)-1])+1, min(PageRows, denseShare*p.n+64))
+	for i, at := range p.rows {
+		codes[at] = p.codes[i]
+	}
+	p.codes, p.rows = codes, nil
+}
+
+// upTo is the codes of the first rows as they are now.
+func (c *openColumn) upTo(rows int) []openPage {
+	pages := slices.Clone(c.pages[:min(len(c.pages), (rows+PageRows-1)/PageRows)])
+	if last := len(pages) - 1; last >= 0 {
+		p, end := &pages[last], rows-last*PageRows
+		if p.rows == nil {
+			p.codes = p.codes[:min(len(p.codes), end)]
+		} else if end < PageRows {
+			n, _ := slices.BinarySearch(p.rows, uint16(end))
+			p.codes, p.rows = p.codes[:n], p.rows[:n]
+		}
+	}
+	return pages
 }
 
 // openSlot is a place of the table; code 0 = free.
@@ -57,7 +153,7 @@ func (o *Open) code(c *openColumn, cell []byte) uint32 {
 		if s.code == 0 {
 			c.cells.append(o.keep(cell))
 			*s = openSlot{hash, uint32(c.cells.n)}
-			o.bytes += int64(len(cell)) + 24
+			o.bytes += 8
 			return s.code
 		}
 		if s.hash == hash && bytes.Equal(o.cell(c, s.code), cell) {
@@ -85,6 +181,7 @@ func (o *Open) find(c *openColumn, cell []byte) uint32 {
 func (o *Open) grow(c *openColumn) {
 	old := c.table
 	c.table = make([]openSlot, max(16, 4*len(old)))
+	o.bytes += 8 * int64(len(c.table)-len(old))
 	mask := uint32(len(c.table) - 1)
 	for _, s := range old {
 		if s.code != 0 {
@@ -106,6 +203,7 @@ func (o *Open) keep(cell []byte) cellRef {
 			size = chunkLen / 16
 		}
 		o.chunks = append(o.chunks, make([]byte, max(size, len(cell))))
+		o.bytes += int64(len(o.chunks[last+1]))
 		last++
 		o.filled = 0
 	}
@@ -131,8 +229,8 @@ func (c *openColumnView) Cell(code uint32) []byte { return cellIn(c.chunks, c.ce
 
 func (c *openColumnView) Count(code uint32) int {
 	n := 0
-	for p := range c.codes.list.pages {
-		for _, x := range c.codes.list.Page(p, nil) {
+	for p := range c.codes.pages {
+		for _, x := range c.codes.pages[p].codes {
 			if x == code {
 				n++
 			}
@@ -143,9 +241,22 @@ func (c *openColumnView) Count(code uint32) int {
 
 // mark implements marker.
 func (c *openColumnView) mark(codes []uint32, lo int, b *bitmap) {
-	for _, wanted := range codes {
-		for at := 0; at < b.n; at += PageRows {
-			b.setCodes(at, c.codes.list.Page((lo+at)/PageRows, nil), wanted)
+	for at := 0; at < b.n; at += PageRows {
+		page := (lo + at) / PageRows
+		if page >= len(c.codes.pages) {
+			return
+		}
+		p := &c.codes.pages[page]
+		for _, wanted := range codes {
+			if p.rows == nil {
+				b.setCodes(at, p.codes, wanted)
+				continue
+			}
+			for i, code := range p.codes {
+				if code == wanted {
+					b.set(at + int(p.rows[i]))
+				}
+			}
 		}
 	}
 }
@@ -197,25 +308,60 @@ func (c *openColumnView) holding(codes []uint32, path string, terms []string) []
 
 // openCodes is codes in memory; rows past the last one that has the field are 0.
 type openCodes struct {
-	list pageList[uint32]
-	rows int
+	pages []openPage
+	rows  int
 }
 
 func (c openCodes) At(row int) int64 {
-	if row >= c.list.n {
+	page, at := uint(row)/PageRows, uint(row)%PageRows
+	if page >= uint(len(c.pages)) {
 		return 0
 	}
-	return int64(c.list.At(row))
+	p := &c.pages[page]
+	if p.rows != nil {
+		i, found := slices.BinarySearch(p.rows, uint16(at))
+		if !found {
+			return 0
+		}
+		at = uint(i)
+	}
+	if at >= uint(len(p.codes)) {
+		return 0
+	}
+	return int64(p.codes[at])
 }
 
-func (c openCodes) Constant(page int) (int64, bool) { return 0, page*PageRows >= c.list.n }
+func (c openCodes) Constant(page int) (int64, bool) {
+	return 0, page >= len(c.pages) || len(c.pages[page].codes) == 0
+}
 
 func (c openCodes) Page(page int, buf []int64) []int64 {
 	buf = buf[:min(PageRows, c.rows-page*PageRows)]
-	codes := c.list.Page(page, nil)
-	for i, code := range codes {
+	if page >= len(c.pages) {
+		clear(buf)
+		return buf
+	}
+	p := &c.pages[page]
+	if p.rows != nil {
+		clear(buf)
+		for i, at := range p.rows {
+			buf[at] = int64(p.codes[i])
+		}
+		return buf
+	}
+	for i, code := range p.codes {
 		buf[i] = int64(code)
 	}
-	clear(buf[len(codes):])
+	clear(buf[len(p.codes):])
 	return buf
+}
+
+// few returns the rows of a page that have a code, counted from its first, and their
+// codes, where the page keeps no others.
+func (c openCodes) few(page int) (rows []uint16, codes []uint32, ok bool) {
+	if page >= len(c.pages) {
+		return nil, nil, true
+	}
+	p := &c.pages[page]
+	return p.rows, p.codes, p.rows != nil || len(p.codes) == 0
 }

@@ -1,0 +1,82 @@
+// Benchmarks of the open part. One operation is one row.
+//
+//	go test ./index -run '^$' -bench Open
+
+package index
+
+import (
+	"fmt"
+	"testing"
+)
+
+// openRows makes a part of benchRows rows of ten fields: eight that each row has, one
+// that every other row has and one that one row in a hundred has.
+func openRows() *Open {
+	o := NewOpen(testFormat, 1, 6)
+	ints := make([]int64, 6)
+	o.Lock()
+	for row := range benchRows {
+		o.Append(ints)
+		for f := range openFields[:8] {
+			o.Set(openFields[f], openCells[(row*7+f)%len(openCells)])
+		}
+		if row%2 == 0 {
+			o.Set(openFields[8], openCells[row%len(openCells)])
+		}
+		if row%100 == 0 {
+			o.Set(openFields[9], openCells[row%len(openCells)])
+		}
+	}
+	o.Unlock()
+	o.Publish()
+	return o
+}
+
+var openFields, openCells = func() (fields, cells [][]byte) {
+	for i := range 10 {
+		fields = append(fields, fmt.Appendf(nil, "field%d", i))
+	}
+	for i := range 500 {
+		cells = append(cells, fmt.Appendf(nil, "sa value of no great length %d", i))
+	}
+	return fields, cells
+}()
+
+func BenchmarkOpenSet(b *testing.B) {
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += benchRows {
+		openRows()
+	}
+}
+
+// Of a dense, a half full and a sparse column all codes are read, those of one cell are
+// looked for, and each row is asked for.
+func BenchmarkOpenRead(b *testing.B) {
+	v := openRows().Snapshot()
+	buf := make([]int64, PageRows)
+	for _, f := range []int{0, 8, 9} {
+		field := string(openFields[f])
+		term := string(openCells[200][1:])
+		b.Run("pages/"+field, func(b *testing.B) {
+			for n := 0; n < b.N; n += benchRows {
+				codes := v.Column(field).Codes()
+				for page := range benchRows / PageRows {
+					codes.Page(page, buf)
+				}
+			}
+		})
+		b.Run("match/"+field, func(b *testing.B) {
+			for n := 0; n < b.N; n += benchRows {
+				NewMatcher(v, []Clause{{Any: []Alt{{Field: field, Terms: []string{term}}}}}, nil).Count(0, benchRows)
+			}
+		})
+		b.Run("rows/"+field, func(b *testing.B) {
+			for n := 0; n < b.N; n += benchRows {
+				codes := v.Column(field).Codes()
+				for row := range benchRows {
+					codes.At(row)
+				}
+			}
+		})
+	}
+}

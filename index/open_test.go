@@ -1,0 +1,227 @@
+// The open part: what its columns take of memory, and that they say the same whether
+// many rows have a field or few.
+
+package index
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A column says of each row what it was set to, in every snapshot, through stretches of
+// rows that nearly all have the field and others that hardly any have.
+func TestOpenColumnSparse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := NewOpen(testFormat, 1, 0)
+		var want []int64 // codes
+		type snapshot struct {
+			Part
+			want []int64
+		}
+		var snaps []snapshot
+		for range rapid.IntRange(1, 8).Draw(t, "stretches") {
+			n := rapid.IntRange(1, 9000).Draw(t, "rows")
+			every := rapid.SampledFrom([]int{1, 2, 3, 6, 10, 100, 5000}).Draw(t, "every")
+			for i := range n {
+				o.Append(nil)
+				code := int64(0)
+				if i%every == every/2 {
+					code = int64(len(want)%3) + 1
+					o.Set([]byte("f"), fmt.Appendf(nil, "s%d", code))
+					o.Set([]byte("f"), []byte("sanother"))
+				}
+				want = append(want, code)
+			}
+			if rapid.Bool().Draw(t, "publish") {
+				o.Publish()
+			}
+			v := o.Snapshot()
+			snaps = append(snaps, snapshot{v, slices.Clone(want[:v.Len()])})
+		}
+		buf := make([]int64, PageRows)
+		for _, s := range snaps {
+			col, _ := s.Column("f").(*openColumnView)
+			if col == nil {
+				continue
+			}
+			counts := map[int64]int{}
+			for page := 0; page*PageRows < s.Len(); page++ {
+				got := col.Codes().Page(page, buf)
+				first := page * PageRows
+				for i, code := range got {
+					// Codes are given in the order cells came.
+					text := int64(0)
+					if code != 0 {
+						text = int64(col.Cell(uint32(code))[1] - '0')
+					}
+					if text != s.want[first+i] || col.Codes().At(first+i) != code {
+						t.Fatalf("row %d of %d: code %d, by row %d, want cell %d", first+i, s.Len(), code, col.Codes().At(first+i), s.want[first+i])
+					}
+					counts[code]++
+				}
+				if v, ok := col.Codes().Constant(page); ok && slices.ContainsFunc(got, func(code int64) bool { return code != v }) {
+					t.Fatalf("page %d is not constant", page)
+				}
+			}
+			for code := range col.Card() {
+				cell := string(col.Cell(uint32(code + 1)))
+				if n := col.Count(uint32(code + 1)); n != counts[int64(code+1)] {
+					t.Fatalf("cell %s: %d rows are counted, want %d", cell, n, counts[int64(code+1)])
+				}
+				var rows []int
+				NewMatcher(s.Part, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell[1:]}}}}}, nil).Ascend(0, func(row int) bool {
+					rows = append(rows, row)
+					return true
+				})
+				if len(rows) != counts[int64(code+1)] || slices.ContainsFunc(rows, func(row int) bool { return s.want[row] != int64(cell[1]-'0') }) {
+					t.Fatalf("cell %s: %d rows match, want %d", cell, len(rows), counts[int64(code+1)])
+				}
+			}
+		}
+	})
+}
+
+// hostile fills parts in ways that could take much memory for few cells. set gives a
+// row cells of the fields 0 to n-1.
+var hostile = []struct {
+	name string
+	rows int
+	set  func(row int) (fields int)
+	cell func(row, field int) string
+}{
+	{"each row the same fields", 20_000, func(int) int { return 20 }, oneCell},
+	{"many names in one row, late", 65_000, func(row int) int { return 1000 * b2i(row == 64_999) }, oneCell},
+	{"many names in the first and the last row", 65_000, func(row int) int { return 1000 * b2i(row == 0 || row == 64_999) }, oneCell},
+	{"many names at both ends of each page", 4 * PageRows, func(row int) int { return 900 * b2i(row%PageRows == 0 || row%PageRows == PageRows-1) }, oneCell},
+	{"many names once in 700 rows", 65_000, func(row int) int { return 1000 * b2i(row%700 == 3) }, oneCell},
+	{"many names in some rows that follow one another", 65_000, func(row int) int { return 1000 * b2i(row%9000 < 30) }, oneCell},
+	{"every cell another", 20_000, func(int) int { return 3 }, func(row, field int) string { return fmt.Sprintf("s%d-%d", row, field) }},
+	{"large cells", 300, func(int) int { return 1 }, func(row, _ int) string { return fmt.Sprintf("s%033000d", row) }},
+}
+
+func oneCell(int, int) string { return "n1" }
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// What a part says it holds is what it does, and that follows from what was sent: a
+// name costs no bytes for rows that do not have it.
+func TestOpenBytes(t *testing.T) {
+	var names [][]byte
+	for i := range ColumnsMax {
+		names = append(names, fmt.Appendf(nil, "p%d", i))
+	}
+	for _, c := range hostile {
+		t.Run(c.name, func(t *testing.T) {
+			before := heap()
+			o := NewOpen(testFormat, 1, 0)
+			start, sent := o.Bytes(), int64(0)
+			for row := range c.rows {
+				o.Append(nil)
+				for f := range c.set(row) {
+					cell := c.cell(row, f)
+					o.Set(names[f], []byte(cell))
+					sent += int64(2 + len(names[f]) + len(cell))
+				}
+			}
+			o.Publish()
+			held := heap() - before
+			runtime.KeepAlive(o)
+			if told := o.Bytes(); held > told*5/4+1<<16 || told > held*3/2+1<<16 {
+				t.Errorf("%d bytes are held, the part says %d", held, told)
+			}
+			if most := OpenBytesMax(sent); o.Bytes()-start > most {
+				t.Errorf("%d bytes sent take %d, at most %d should be asked for", sent, o.Bytes()-start, most)
+			}
+		})
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// The bound on what rows may add holds for cells of any shape.
+func TestOpenBytesMax(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 50 {
+		o := NewOpen(testFormat, 1, 0)
+		names, cells, rows := 1+rng.IntN(ColumnsMax), 1+rng.IntN(3000), 1+rng.IntN(20_000)
+		gap := 1 + rng.IntN(300)
+		start, sent := o.Bytes(), int64(0)
+		for range rows {
+			o.Append(nil)
+			if rng.IntN(gap) != 0 {
+				continue
+			}
+			for range 1 + rng.IntN(20) {
+				name, cell := fmt.Appendf(nil, "p%d", rng.IntN(names)), fmt.Appendf(nil, "n%d", rng.IntN(cells))
+				o.Set(name, cell)
+				sent += int64(2 + len(name) + len(cell))
+			}
+		}
+		if grown, most := o.Bytes()-start, OpenBytesMax(sent); grown > most {
+			t.Errorf("%d rows, %d names, one row in %d: %d bytes take %d, want at most %d", rows, names, gap, sent, grown, most)
+		}
+	}
+}
+
+// Writing a run of a part reads of a sparse column the cells it has and not all rows.
+func TestBuildOfSparseColumns(t *testing.T) {
+	o := NewOpen(testFormat, 1, 0)
+	const rows = 8 * PageRows
+	for row := range rows {
+		o.Append(nil)
+		if row%20_000 == 10 {
+			o.Set([]byte("f"), []byte("sx"))
+		}
+	}
+	o.Publish()
+	s := &partSource{o.Snapshot(), testFormat, nil, new(scratch)}
+	read, codes := 0, 0
+	src := s.column("f")
+	src.codes(func(st *stretch) {
+		read += len(st.codes)
+		for i, code := range st.codes {
+			if code != 0 {
+				codes++
+			}
+			if st.at != nil && st.at[i]%20_000 != 10 {
+				t.Errorf("row %d has a code", st.at[i])
+			}
+		}
+	})
+	if codes != 4 || src.present != 4 || read > 4 {
+		t.Errorf("%d codes are read for %d of %d rows", read, codes, src.present)
+	}
+}
+
+// A field that begins late in a page and then comes with each row soon has a code for
+// each row, as rows are asked for one by one.
+func TestOpenColumnFills(t *testing.T) {
+	o := NewOpen(testFormat, 1, 0)
+	for row := range PageRows {
+		if o.Append(nil); row >= 1000 {
+			o.Set([]byte("f"), []byte("sx"))
+		}
+		switch p := o.columns["f"]; {
+		case row == 1001 && p.pages[0].rows == nil:
+			t.Errorf("%d codes are kept for 2 rows", len(p.pages[0].codes))
+		case row == 1400 && (p.pages[0].rows != nil || len(p.pages[0].codes) != row+1):
+			t.Errorf("after 401 rows of %d the codes of rows are still looked for", row+1)
+		}
+	}
+}
