@@ -53,6 +53,7 @@ type sequencer struct {
 	idHashes  []uint64     // of their ids
 	maybe     []int32      // which of these a run may hold
 	caps      *caps
+	held      *submission                                // for the next group: memory had no room for it in the one before
 	next      map[*siteState]uint64                      // seq of the next event
 	since     int                                        // events since the ids were written
 	idle      bool                                       // the publisher waits for a group
@@ -76,12 +77,19 @@ func (s *sequencer) run() {
 		return true
 	}
 	s.name = s.newSession
-	for first := range s.e.queue {
-		if s.e.sealer.behind() {
+	for {
+		first := s.held
+		if s.held = nil; first == nil {
+			first = <-s.e.queue
+		}
+		if first == nil {
+			return
+		}
+		if room := (load{}).with(first).most(); s.e.sealer.behind(room) {
 			// Memory is bounded. What the sealer waits for from here is written first.
 			s.e.flushIDs.Store(true)
 			s.commit(s.e.newGroup())
-			s.e.sealer.catchUp()
+			s.e.sealer.catchUp(room)
 		}
 		s.caps.trim()
 		g := s.e.newGroup()
@@ -98,6 +106,7 @@ func (s *sequencer) commit(g *group) {
 	}
 	s.settle()
 	s.idle = false
+	s.e.asked.Add(g.asked.most()) // until the rows are there
 	wroteIDs := g.ids
 	s.e.groups <- g // the publisher's from here on
 	if wroteIDs && s.ids.over() {
@@ -107,30 +116,32 @@ func (s *sequencer) commit(g *group) {
 	}
 }
 
-// gather adds to g what arrives until it is full or the publisher waits for it.
+// gather adds to g what arrives until it is full, memory has no room for more or the
+// publisher waits for it.
 func (s *sequencer) gather(g *group) {
 	for g.events < groupEventsMax && g.bytes < groupBytesMax && g.counted < groupCountedMax && len(g.subs) < groupEventsMax {
+		var sub *submission
 		select {
-		case sub, ok := <-s.e.queue:
-			if !ok {
+		case sub = <-s.e.queue:
+		default:
+			if s.idle {
 				return
 			}
-			s.take(g, sub)
-			continue
-		default:
+			select {
+			case sub = <-s.e.queue:
+			case <-s.e.ready:
+				s.idle = true
+				continue
+			}
 		}
-		if s.idle {
+		if sub == nil {
+			return // the queue is closed
+		}
+		if s.e.crowded(g.asked.with(sub).most()) {
+			s.held = sub
 			return
 		}
-		select {
-		case sub, ok := <-s.e.queue:
-			if !ok {
-				return
-			}
-			s.take(g, sub)
-		case <-s.e.ready:
-			s.idle = true
-		}
+		s.take(g, sub)
 	}
 }
 
@@ -148,6 +159,7 @@ func (s *sequencer) take(g *group, sub *submission) {
 	s.e.queuedEvents.Add(-int64(len(sub.events)))
 	g.subs = append(g.subs, sub)
 	g.counted += sub.counted
+	g.asked = g.asked.with(sub)
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}
@@ -397,6 +409,7 @@ func (p *publisher) commit(g *group) {
 			err = ErrFailed
 		}
 	}
+	p.e.asked.Add(-g.asked.most())
 	if err == nil {
 		p.publish(g)
 		p.e.stats.commits.Add(1)

@@ -54,6 +54,7 @@ type Engine struct {
 	queued, queuedEvents atomic.Int64
 	hot                  atomic.Int64 // events not yet sealed
 	hotBytes             atomic.Int64 // about what they take in memory
+	asked                atomic.Int64 // what those may take that are being committed
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"cairn/engine/event"
+	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -18,6 +19,7 @@ type group struct {
 	arena         []byte // its records
 	events, bytes int
 	counted       int  // bytes of what its events count at most
+	asked         load // what its rows may take in memory
 	ids           bool // the batch holds the table of ids
 
 	spare []*siteGroup // of groups before
@@ -31,6 +33,22 @@ type siteGroup struct {
 	counted []*daySet // what it adds to which counters
 	terms   event.TermRoom
 	links   []seqLink
+}
+
+// load is what rows bring into memory.
+type load struct{ rows, cells, bytes int64 }
+
+// with is the load of these rows and those of a submission.
+func (l load) with(sub *submission) load {
+	return load{l.rows + int64(len(sub.events)), l.cells + int64(sub.cells), l.bytes + int64(len(sub.bodies))}
+}
+
+// most is about the bytes it takes at the most.
+func (l load) most() int64 {
+	if l.rows == 0 {
+		return 0
+	}
+	return 8*event.NumInts*l.rows + index.OpenBytesMax(l.cells, l.bytes)
 }
 
 type seqLink struct {

@@ -142,7 +142,7 @@ func (s *sealer) add(site *siteState, part *index.Open) {
 func (s *sealer) finished(batch []sealWork) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work = s.work[len(batch):]
+	s.work = slices.Clone(s.work[len(batch):]) // the array holds what was sealed
 	for _, w := range batch {
 		s.rows -= int64(w.part.Rows())
 		s.bytes -= w.part.Bytes()
@@ -352,18 +352,30 @@ func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	}
 }
 
-// behind reports that so many rows wait that no more may come.
-func (s *sealer) behind() bool {
+// behind reports that so many rows wait, or that those in memory take so much of it,
+// that no more may come which take up to so many bytes.
+func (s *sealer) behind(bytes int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rows > int64(s.e.opts.HotEvents)
+	return s.behindLocked(bytes)
+}
+
+// behindLocked lets anything come when no rows wait: nothing would be freed for it.
+func (s *sealer) behindLocked(bytes int64) bool {
+	return s.rows > int64(s.e.opts.HotEvents) || len(s.work) > 0 && s.e.crowded(bytes)
+}
+
+// crowded says that rows in memory and on their way there leave no room for more that
+// take up to so many bytes.
+func (e *Engine) crowded(bytes int64) bool {
+	return e.hotBytes.Load()+e.asked.Load()+bytes > e.opts.Memory/2
 }
 
 // catchUp waits until the sealer is no longer behind.
-func (s *sealer) catchUp() {
+func (s *sealer) catchUp(bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.rows > int64(s.e.opts.HotEvents) && !s.stopped && s.e.failure() == nil {
+	for s.behindLocked(bytes) && !s.stopped && s.e.failure() == nil {
 		s.changed.Wait()
 	}
 }

@@ -29,6 +29,7 @@ type submission struct {
 	counted int    // bytes of what they count at most; see event.CountedBytes
 	room    Room   // what enrichment added to the events
 	bytes   int64  // reserved in the queue
+	cells   int    // of the events, at the most
 	err     error
 	done    chan struct{} // one is sent when it is durable or refused; see err
 }
@@ -78,7 +79,7 @@ func (m *Memory) Reset() {
 		s.bodies = nil
 	}
 	s.room.reset()
-	s.counted, s.bytes, s.err = 0, 0, nil
+	s.counted, s.bytes, s.cells, s.err = 0, 0, 0, nil
 }
 
 // emptied is s without its elements, nil when it has room for more than most.
@@ -106,11 +107,15 @@ func (s *submission) add(site *siteState, e *event.Event, o *Outcome) *event.Fie
 		return tooLongTogether()
 	}
 	s.counted += counted
+	s.cells += coreCells + len(e.Properties) + len(e.Context) + len(e.Extra)
 	s.events = append(s.events, submitted{
 		site: site, event: e, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
 	})
 	return nil
 }
+
+// coreCells is the most cells an event has beside its properties, context and extra.
+const coreCells = 16
 
 // body is an event's record but for its head.
 func (s *submission) body(ev *submitted) []byte { return s.bodies[ev.start:ev.end] }

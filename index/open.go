@@ -45,17 +45,15 @@ func (o *Open) Rows() int { return o.rows }
 // Bytes is about how much memory the part holds.
 func (o *Open) Bytes() int64 { return o.bytes }
 
-// OpenBytesMax is about what rows whose fields and cells take so many bytes may add to
-// the Bytes of one part at the most, beside their integers: a new column for each few
-// bytes, as long as there may be more, and pages of codes that are hardly dense.
-func OpenBytesMax(bytes int64) int64 {
+// OpenBytesMax is about what so many cells, of so many bytes together, may add to the
+// Bytes of one part at the most: every one with a code in a page that is hardly dense,
+// and each of the first in a new column.
+func OpenBytesMax(cells, bytes int64) int64 {
 	const (
-		cellBytes   = 4                    // at the least: a field and a cell of one byte each, and how long they are
-		codeBytes   = 4*sparseRows + 8 + 8 // at the most, and the cell's place and slot
+		cellBytes   = 4*sparseRows + 8 + 8 // its code, its place and its slot
 		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
 	)
-	cells := bytes / cellBytes
-	return min(cells, ColumnsMax)*columnBytes + cells*codeBytes + 2*bytes + chunkLen
+	return min(cells, ColumnsMax)*columnBytes + cells*cellBytes + 2*bytes + chunkLen
 }
 
 // Lock and Unlock bracket a series of Appends.

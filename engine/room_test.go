@@ -1,0 +1,133 @@
+// Rows in memory are bounded in bytes, and so is what a group brings.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+func roomStore(t *testing.T, memory int64) (*Engine, *Site) {
+	t.Helper()
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: memory, Fatal: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, site
+}
+
+// errgroup is goroutines and the first error one of them returned.
+type errgroup struct {
+	sync.WaitGroup
+	once sync.Once
+	err  error
+}
+
+func (g *errgroup) Go(fn func() error) {
+	g.WaitGroup.Go(func() {
+		if err := fn(); err != nil {
+			g.once.Do(func() { g.err = err })
+		}
+	})
+}
+
+func (g *errgroup) Wait() error {
+	g.WaitGroup.Wait()
+	return g.err
+}
+
+// While the sealer cannot go on, no more events are taken than memory has room for;
+// when it can, all that waited are.
+func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
+	const memory, events = 4 << 20, 2000
+	e, site := roomStore(t, memory)
+	e.sealer.install.Lock()
+	done := make(chan error, 1)
+	go func() {
+		var clients errgroup
+		for client := range 40 {
+			clients.Go(func() error {
+				for n := client; n < events/10; n += 40 {
+					var records []Record
+					for i := range 10 {
+						text := fmt.Sprintf("%d %d %s", n, i, strings.Repeat("x", 8000))
+						records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: event.Object{{Key: "text", Value: event.Str(text)}}}})
+					}
+					if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		done <- clients.Wait()
+	}()
+	for waited := false; !waited; {
+		select {
+		case err := <-done:
+			t.Errorf("all events are taken while nothing is sealed: %d bytes, %v", e.hotBytes.Load(), err)
+			done <- err
+			waited = true
+		default:
+			time.Sleep(time.Millisecond)
+			waited = e.sealer.behind((load{10, 200, 80_000}).most())
+		}
+	}
+	if held := e.hotBytes.Load(); held > memory/2 {
+		t.Errorf("%d bytes are held, want at most %d", held, memory/2)
+	}
+	e.sealer.install.Unlock()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Count(context.Background(), Query{Site: site}); err != nil || got.Events != events {
+		t.Errorf("%d events, %v; want %d", got.Events, err, events)
+	}
+	if asked := e.asked.Load(); asked != 0 {
+		t.Errorf("%d bytes are asked for with nothing under way", asked)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is sealed is not held by what still waits.
+func TestSealedPartsAreNotHeld(t *testing.T) {
+	e, _ := roomStore(t, 16<<20)
+	defer e.Close()
+	s := &sealer{e: e}
+	s.changed = sync.NewCond(&s.mu)
+	for range 3 {
+		s.work = append(s.work, sealWork{part: index.NewOpen(format, 1, 1)})
+	}
+	before := s.work
+	s.finished(s.work[:1:1])
+	if len(s.work) != 2 || &s.work[0] == &before[1] {
+		t.Errorf("%d parts wait in the array of those that were sealed", len(s.work))
+	}
+}
+
+// A group of what is not stored gives back what it asked for.
+func TestDuplicatesAskForNothing(t *testing.T) {
+	e, site := roomStore(t, 16<<20)
+	defer e.Close()
+	for range 3 {
+		r := []Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", MessageID: "m"}}}
+		if _, err := e.Ingest(context.Background(), r, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := e.asked.Load(); asked != 0 {
+		t.Errorf("%d bytes are asked for with nothing under way", asked)
+	}
+}
