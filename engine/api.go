@@ -304,6 +304,8 @@ type Stats struct {
 	CommitSeconds, SyncSeconds, GroupEvents Histogram
 	QueueEvents, QueueBytes                 int64
 	HotEvents, Runs                         int64
+	LinkBytes                               int64 // memory of the links between persons
+	LinkBytesMax                            int64 // beyond it they take memory that is not in the plan
 	Seals                                   uint64
 	SealSeconds                             float64
 	Merges                                  uint64 // runs made of others

@@ -364,7 +364,8 @@ func (s *sequencer) seal(g *group) (err error) {
 
 // publisher commits groups and shows their rows.
 type publisher struct {
-	e *Engine
+	e     *Engine
+	links []link // of one site in the group at hand
 }
 
 // run commits groups until there are no more. Asking for one it says that all
@@ -462,10 +463,12 @@ func (p *publisher) stage(g *group) error {
 // publish shows the staged rows.
 func (p *publisher) publish(g *group) {
 	for _, sg := range g.order {
-		for _, l := range sg.links {
-			for _, l := range l.links {
-				sg.site.links.join(l.a, l.b)
+		if len(sg.links) > 0 {
+			p.links = p.links[:0]
+			for _, l := range sg.links {
+				p.links = append(p.links, l.links...)
 			}
+			sg.site.links.publish(p.links)
 		}
 		if len(sg.records) == 0 {
 			continue

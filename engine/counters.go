@@ -26,7 +26,7 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 	if q.Offset < 0 {
 		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	again := e.kept.knows(q.key())
 	page, err := answered(e.kept, v, q.key(), CounterPage.size, func() (CounterPage, error) {
 		return e.counters(e.budget(ctx), v, q, limit, again)

@@ -15,7 +15,7 @@ const DigestKeysMax = 4096
 
 // Digest implements API. Of two values of one time the later received wins.
 func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	b := e.budget(ctx)
 	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
@@ -42,7 +42,11 @@ func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
 	if err != nil {
 		return Digest{}, err
 	}
-	d.Users, d.Sessions = uint64(persons.countRoots(v.site.links)), uint64(sessions.len())
+	p, err := v.persons()
+	if err != nil {
+		return Digest{}, err
+	}
+	d.Users, d.Sessions = uint64(persons.countPersons(p)), uint64(sessions.len())
 	d.Properties, d.Context = properties.object(), context.object()
 	return d, nil
 }

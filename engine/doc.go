@@ -29,7 +29,7 @@
 //	              spill.go what memory has no room for, partials.go what is kept of it
 //	              by slice, properties.go the list of what is counted
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
-//	links.go      which ordinals name one person
+//	links.go      which ordinals name one person, in the memory of linktable.go
 //	publicid.go   public event ids, which are cursors too
 //	snapshot.go   snapshots and restoring them; check.go the recount of everything
 //	store.go      versions, secret, the look before opening; hwm.go how far it had

@@ -55,6 +55,11 @@ type Engine struct {
 	hot                  atomic.Int64 // events not yet sealed
 	hotBytes             atomic.Int64 // about what they take in memory
 	asked                atomic.Int64 // what those may take that are being committed
+	filterBytes          atomic.Int64 // of message ids, in memory
+	linkBytes            atomic.Int64 // what links between persons take
+	sharing              sync.Mutex
+	sharedLinks          int64 // linkBytes when the page cache got its share
+	sharedPages          int64 // that share
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher
@@ -193,7 +198,7 @@ func (e *Engine) open() error {
 		e:       e,
 		ids:     newIDs(e.db, int(e.opts.Memory/32)),
 		recent:  newRecent(e.opts.Memory / 16),
-		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.shareCache),
+		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.tookFilters),
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
@@ -223,7 +228,7 @@ func (e *Engine) open() error {
 	}()
 	go func() {
 		defer e.running.Done()
-		(&publisher{e}).run()
+		(&publisher{e: e}).run()
 	}()
 	e.sealer.start()
 	e.merger.start()
@@ -233,11 +238,64 @@ func (e *Engine) open() error {
 	return nil
 }
 
-// shareCache leaves to the page cache what filters of message ids do not take: they
-// are large where tens of millions of events came in a day, and save more there.
-func (e *Engine) shareCache(filters int64) {
+// shareCache leaves to the page cache what filters of message ids and links between
+// persons do not take. Filters are large where tens of millions of events came in a day,
+// links where millions of persons signed in.
+func (e *Engine) shareCache() {
+	e.sharing.Lock()
+	defer e.sharing.Unlock()
 	all := e.opts.Memory / 4
-	e.cache.Resize(max(all/4, all-max(0, filters-all/2)))
+	e.sharedLinks = e.linkBytes.Load()
+	e.sharedPages = max(all/4, all-max(0, e.filterBytes.Load()-all/2)-e.sharedLinks)
+	e.cache.Resize(e.sharedPages)
+}
+
+// tookFilters notes what filters of message ids take.
+func (e *Engine) tookFilters(bytes int64) {
+	e.filterBytes.Store(bytes)
+	e.shareCache()
+}
+
+// linkBytesMax is how much of the memory of its budget the page cache leaves to links.
+func (e *Engine) linkBytesMax() int64 { return e.opts.Memory / 16 * 3 }
+
+// tookLinks notes that links between persons take so many bytes more.
+func (e *Engine) tookLinks(bytes int64) {
+	n := e.linkBytes.Add(bytes)
+	if before := n - bytes; before <= e.linkBytesMax() && n > e.linkBytesMax() {
+		e.log.Warn("store: links between persons take more than their share of memory; raise memory", "bytes", n, "share", e.linkBytesMax())
+	}
+	e.sharing.Lock()
+	step := n - e.sharedLinks
+	e.sharing.Unlock()
+	if step >= e.opts.Memory/256 || step < 0 {
+		e.shareCache()
+	}
+}
+
+// loadLinks joins the stored links of a site. Close waits for it.
+func (e *Engine) loadLinks(s *siteState) error {
+	e.inflight.Add(1)
+	defer e.inflight.Done()
+	stopping := e.stopping.Load()
+	if stopping {
+		return ErrStopping
+	}
+	var some []link
+	err := scanLinks(e.db, s.id, func(_ uint64, l link) bool {
+		if some = append(some, l); len(some) == linksHeld {
+			s.links.join(some, false)
+			some = some[:0]
+			stopping = e.stopping.Load()
+		}
+		return !stopping
+	})
+	if stopping {
+		return ErrStopping
+	}
+	s.links.join(some, false)
+	e.corrupted(err)
+	return err
 }
 
 // newRun is a run that readers may ask. Small ones share tables and will be merged.
@@ -396,7 +454,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		s.open.Publish()
 		e.hotBytes.Add(s.open.Bytes())
 	}
-	return readLinks(e.db, s.id, func(_ uint64, l link) { s.links.join(l.a, l.b) })
+	return nil
 }
 
 // Close answers what was taken in, then closes the store. Calls of Ingest that
@@ -532,6 +590,7 @@ func (e *Engine) state(id uint32) *siteState {
 	defer e.mu.Unlock()
 	if s = e.sites[id]; s == nil {
 		s = newSiteState(id)
+		s.links = newLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
 		e.sites[id] = s
 	}
 	return s

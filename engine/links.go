@@ -11,80 +11,202 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// links is a union-find of one site's person ordinals; the lowest ordinal of a
-// set is its root. Only ordinals that were ever joined are in it. The publisher
-// joins, queries ask.
+// links are the links between one site's persons. They are read from the store by the
+// first question that asks who is one person; until then the publisher only counts
+// those that come. From then on it joins them here.
+//
+// Who holds mu does so for at most linksHeld links or ordinals, so that neither a
+// question nor the reading of the store holds up the publisher, whom all sites share.
 type links struct {
+	load func() error // calls join with all stored links; nil = there are none
+	took func(bytes int64)
+
 	mu      sync.RWMutex
-	root    map[uint64]uint64   // of every joined ordinal but the roots
-	members map[uint64][]uint64 // of a root, the others
-	joined  uint64              // how many times two sets became one
+	table   linkTable
+	reading *linkReading // nil = nobody has asked yet
+	changes uint64       // links that came since the start and may have changed an answer
 }
 
-func newLinks() *links {
-	return &links{root: make(map[uint64]uint64), members: make(map[uint64][]uint64)}
+// linkReading is a reading of the store, under way or at its end.
+type linkReading struct {
+	done chan struct{} // closed at the end; err is set then
+	err  error
 }
 
-func (l *links) find(ord uint64) uint64 {
-	if r, ok := l.root[ord]; ok {
-		return r
-	}
-	return ord
+// linksHeld is how many links or ordinals are looked at while the lock is held.
+const linksHeld = 512
+
+// newLinks makes the links of a site. load calls join with those that are stored. took
+// is told of the memory they take, as it grows; both may be nil.
+func newLinks(load func() error, took func(bytes int64)) *links {
+	return &links{load: load, took: took, table: newLinkTable()}
 }
 
-func (l *links) join(a, b uint64) {
+// publish takes in links that have come. They are in the store already.
+func (l *links) publish(ls []link) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	a, b = l.find(a), l.find(b)
-	if a == b {
+	if l.reading == nil {
+		l.changes += uint64(len(ls))
+		l.mu.Unlock()
 		return
 	}
-	l.joined++
-	low, high := min(a, b), max(a, b)
-	moved := append(l.members[high], high)
-	delete(l.members, high)
-	for _, m := range moved {
-		l.root[m] = low
-	}
-	l.members[low] = append(l.members[low], moved...)
+	l.mu.Unlock()
+	l.join(ls, true)
 }
 
-// version tells what is linked now from what was before and will be.
+// join makes one person of each two. Stored links change no answer, since none was
+// given without them.
+func (l *links) join(ls []link, fresh bool) {
+	for some := range slices.Chunk(ls, linksHeld) {
+		l.mu.Lock()
+		before := l.table.bytes
+		for _, one := range some {
+			if l.table.join(one.a, one.b) && fresh {
+				l.changes++
+			}
+		}
+		grown := l.table.bytes - before
+		l.mu.Unlock()
+		if grown != 0 && l.took != nil {
+			l.took(grown)
+		}
+	}
+}
+
+// ready waits until the links are read, within the time of a question. The first who
+// asks begins the reading, which goes on when he leaves. One that fails is forgotten:
+// the next question begins another.
+func (l *links) ready(b budget) error {
+	l.mu.RLock()
+	r := l.reading
+	l.mu.RUnlock()
+	if r == nil {
+		r = l.read()
+	}
+	if err := b.wait(r.done); err != nil {
+		return err
+	}
+	return r.err
+}
+
+// read begins the reading, unless it has begun.
+func (l *links) read() *linkReading {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reading != nil {
+		return l.reading
+	}
+	r := &linkReading{done: make(chan struct{})}
+	l.reading = r // what is published from here on is joined; what was before is in the store
+	if l.load == nil {
+		close(r.done)
+		return r
+	}
+	go func() {
+		defer close(r.done)
+		if r.err = l.load(); r.err != nil {
+			l.forget()
+		}
+	}()
+	return r
+}
+
+// forget empties the table, as if nobody had asked yet.
+func (l *links) forget() {
+	l.mu.Lock()
+	taken := l.table.bytes
+	l.table, l.reading = newLinkTable(), nil
+	l.mu.Unlock()
+	if l.took != nil {
+		l.took(-taken)
+	}
+}
+
+// version tells what is linked now from what was before and will be, since the start.
 func (l *links) version() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.joined
+	return l.changes
+}
+
+// find returns the lowest ordinal of a person, by any.
+func (l *links) find(ord uint64) uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.table.lowest(ord)
+}
+
+// set returns all ordinals of a person, by any, ascending.
+func (l *links) set(ord uint64) []uint64 {
+	set := []uint64{ord}
+	l.mu.RLock()
+	c := linkCursor{table: &l.table}
+	at := l.table.now()
+	root, linked := c.root(ord, at)
+	for next := ord; linked; {
+		// What is joined while the lock is free comes into the ring at one place and
+		// is passed over.
+		for range linksHeld {
+			if next = c.node(next).next(); next == ord {
+				linked = false
+				break
+			}
+			if of, _ := c.root(next, at); of == root {
+				set = append(set, next)
+			}
+		}
+		l.mu.RUnlock()
+		l.mu.RLock()
+	}
+	l.mu.RUnlock()
+	slices.Sort(set)
+	return set
+}
+
+// persons is what one question sees of a site's links: those made before it.
+type persons struct {
+	links *links
+	at    uint32 // number of the newest join
+}
+
+// persons returns what a question that begins now sees.
+func (l *links) persons() persons {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return persons{l, l.table.now()}
 }
 
 // apart takes from pairs those whose ordinal alone names its person, and calls linked
-// with the others, their persons' roots in the place of the ordinals. What is left of
-// pairs is good until they change.
-func (l *links) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if len(l.root) == 0 {
+// with the others, in the place of the ordinal one that stands for the person: the same
+// for all of his. What is left of pairs is good until they change. linked is called
+// without a lock.
+func (p persons) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
+	if p.at == 0 {
 		return pairs
 	}
 	alone = pairs[:0]
-	for _, p := range pairs {
-		row, ord := splitPair(p)
-		if root := l.find(ord); root != ord || l.members[ord] != nil {
-			linked(pairOf(row, root))
-		} else {
-			alone = append(alone, p)
+	var found [linksHeld]uint64
+	c := linkCursor{table: &p.links.table}
+	for len(pairs) > 0 {
+		some := pairs[:min(len(pairs), linksHeld)]
+		pairs = pairs[len(some):]
+		n := 0
+		p.links.mu.RLock()
+		for _, pair := range some {
+			row, ord := splitPair(pair)
+			if root, ok := c.root(ord, p.at); ok {
+				found[n] = pairOf(row, root)
+				n++
+			} else {
+				alone = append(alone, pair)
+			}
+		}
+		p.links.mu.RUnlock()
+		for _, pair := range found[:n] {
+			linked(pair)
 		}
 	}
 	return alone
-}
-
-// set returns the root and all members of an ordinal's set, ascending.
-func (l *links) set(ord uint64) []uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	r := l.find(ord)
-	s := append([]uint64{r}, l.members[r]...)
-	slices.Sort(s)
-	return s
 }
 
 // putLinks writes the links an event made beside its row.
@@ -102,6 +224,14 @@ func putLinks(w *pebble.Batch, site uint32, seq uint64, ls []link) error {
 
 // readLinks calls fn with every stored link of a site, in order.
 func readLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link)) error {
+	return scanLinks(r, site, func(seq uint64, l link) bool {
+		fn(seq, l)
+		return true
+	})
+}
+
+// scanLinks calls fn with the stored links of a site, in order, while it returns true.
+func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixLink, site), UpperBound: append(linkKey(site, 1<<64-1), 0)})
 	if err != nil {
 		return fmt.Errorf("read links: %w", err)
@@ -110,11 +240,13 @@ func readLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link)) error 
 		v := it.Value()
 		if len(v)%16 != 0 {
 			_ = it.Close()
-			return fmt.Errorf("read links: damaged value at %x", it.Key())
+			return &CorruptError{File: fmt.Sprintf("links of site %d", site), Err: fmt.Errorf("value at %x", it.Key())}
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[5:])
 		for ; len(v) > 0; v = v[16:] {
-			fn(seq, link{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])})
+			if !fn(seq, link{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}) {
+				return it.Close()
+			}
 		}
 	}
 	if err := it.Close(); err != nil {

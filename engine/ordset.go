@@ -91,19 +91,14 @@ func (s *ordSet) sorted() []uint64 {
 	return all
 }
 
-// countRoots counts the persons the ordinals name: an ordinal that was linked to
-// another counts as its root.
-func (s *ordSet) countRoots(l *links) int {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if len(l.root) == 0 {
+// countPersons counts the persons the ordinals name.
+func (s *ordSet) countPersons(p persons) int {
+	if p.at == 0 {
 		return s.len()
 	}
-	var roots ordSet
-	for _, o := range s.sorted() {
-		roots.add(l.find(o))
-	}
-	return roots.len()
+	var linked ordSet
+	alone := p.apart(s.sorted(), linked.add) // as pairs of row 0
+	return len(alone) + linked.len()
 }
 
 // pairSet is a set of (row of a result, ordinal). It packs a pair into one word:
@@ -164,19 +159,21 @@ func (s *pairSet) each(fn func(row int, ord uint64)) {
 	}
 }
 
-// toRoots replaces ordinals by the roots of their persons.
-func (s *pairSet) toRoots(l *links) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if len(l.root) == 0 {
+// toPersons replaces ordinals by the one that stands for the person.
+func (s *pairSet) toPersons(p persons) {
+	if p.at == 0 {
 		return
 	}
-	old := s.slots
-	s.slots, s.n = nil, 0
-	for _, p := range old {
-		if p != 0 {
-			s.put(p>>40<<40 | l.find(p&(1<<40-1)))
+	pairs := s.slots[:0]
+	for _, pair := range s.slots {
+		if pair != 0 {
+			pairs = append(pairs, pair)
 		}
+	}
+	s.slots, s.n = nil, 0
+	put := func(pair uint64) { s.put(pair) }
+	for _, pair := range p.apart(pairs, put) {
+		put(pair)
 	}
 }
 

@@ -15,41 +15,16 @@ var ordinals = rapid.OneOf(rapid.Uint64Range(0, 9), rapid.Uint64Range(65_530, 65
 const pairRowsMax = 1 << 24
 
 // drawLinks joins random ordinals, in the union-find and in a plain map of sets.
-func drawLinks(t *rapid.T, among []uint64) (l *links, root func(uint64) uint64) {
-	l = newLinks()
-	sets := map[uint64]*[]uint64{}
-	set := func(o uint64) *[]uint64 {
-		if sets[o] == nil {
-			sets[o] = &[]uint64{o}
-		}
-		return sets[o]
-	}
+func drawLinks(t *rapid.T, among []uint64) (p persons, root func(uint64) uint64) {
+	l := newLinks(nil, nil)
+	m := newModelLinks()
 	for range rapid.IntRange(0, 12).Draw(t, "links") {
 		a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
-		l.join(a, b)
-		if sa, sb := set(a), set(b); sa != sb {
-			*sa = append(*sa, *sb...)
-			for _, o := range *sb {
-				sets[o] = sa
-			}
-		}
+		l.join([]link{{a, b}}, true)
+		m.join(a, b)
 	}
-	root = func(o uint64) uint64 { return slices.Min(*set(o)) }
-	for _, o := range among {
-		want := slices.Sorted(slices.Values(*set(o)))
-		if got := l.set(o); !slices.Equal(got, want) {
-			t.Fatalf("the set of %d is %d, want %d", o, got, want)
-		}
-		if got := l.find(o); got != want[0] {
-			t.Fatalf("the root of %d is %d, want %d", o, got, want[0])
-		}
-		var pairs []uint64
-		alone := l.apart([]uint64{pairOf(7, o)}, func(p uint64) { pairs = append(pairs, p) })
-		if pairs = append(pairs, alone...); len(pairs) != 1 || pairs[0] != pairOf(7, want[0]) || len(alone) > 0 && len(want) > 1 {
-			t.Fatalf("the pair of %d becomes %x, %d alone, want that of %d", o, pairs, len(alone), want[0])
-		}
-	}
-	return l, root
+	m.compare(t, l, among)
+	return l.persons(), m.root
 }
 
 func TestOrdSetIsASet(t *testing.T) {
@@ -83,12 +58,12 @@ func TestOrdSetIsASet(t *testing.T) {
 			}
 		}
 		among := append(slices.Sorted(maps.Keys(models[0])), 3, 4)
-		l, root := drawLinks(t, among)
+		p, root := drawLinks(t, among)
 		roots := map[uint64]bool{}
 		for o := range models[0] {
 			roots[root(o)] = true
 		}
-		if got := sets[0].countRoots(l); got != len(roots) {
+		if got := sets[0].countPersons(p); got != len(roots) {
 			t.Fatalf("%d persons, want %d", got, len(roots))
 		}
 	})
@@ -135,13 +110,13 @@ func TestPairSetIsASet(t *testing.T) {
 			}
 		}
 		slices.Sort(among)
-		l, root := drawLinks(t, slices.Compact(among))
+		p, root := drawLinks(t, slices.Compact(among))
 		mapped := map[pair]bool{}
 		for p := range model {
 			mapped[pair{p.row, root(p.ord)}] = true
 		}
 		model = mapped
-		s.toRoots(l)
+		s.toPersons(p)
 		compare("as persons")
 	})
 }

@@ -140,7 +140,7 @@ func (b *pairBag) eachPair(fn func(row int, ord uint64)) error {
 }
 
 // eachPerson calls fn with every row and person, whichever ordinals name him.
-func (b *pairBag) eachPerson(l *links, fn func(row int)) error {
+func (b *pairBag) eachPerson(p persons, fn func(row int)) error {
 	rows := func(pairs []uint64) {
 		for _, p := range pairs {
 			row, _ := splitPair(p)
@@ -148,7 +148,7 @@ func (b *pairBag) eachPerson(l *links, fn func(row int)) error {
 		}
 	}
 	linked := pairBag{spill: b.spill}
-	if err := b.each(func(pairs []uint64) { rows(l.apart(pairs, linked.add)) }); err != nil {
+	if err := b.each(func(pairs []uint64) { rows(p.apart(pairs, linked.add)) }); err != nil {
 		return err
 	}
 	return linked.each(rows)

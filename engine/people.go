@@ -92,7 +92,11 @@ type appeared struct {
 // person gathers the ids of the person an ordinal names: those that first
 // appeared in the events its linked ordinals stand for. known spares a look.
 func (v *view) person(b budget, ord uint64, known appeared) (*person, error) {
-	set := v.site.links.set(ord)
+	links, err := v.links()
+	if err != nil {
+		return nil, err
+	}
+	set := links.set(ord)
 	p := &person{root: set[0]}
 	var users, anons names
 	add := func(list *names, kind byte, id string, seq uint64) error {
@@ -165,7 +169,7 @@ func (v *view) personClause(b budget, ids []string) (index.Clause, error) {
 
 // User implements API.
 func (e *Engine) User(ctx context.Context, site *Site, id string) (User, error) {
-	v := e.state(site.ID).view()
+	v := e.view(ctx, site)
 	b := e.budget(ctx)
 	p, err := v.findPerson(b, id)
 	if err != nil {
@@ -183,13 +187,13 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	b := e.budget(ctx)
-	roots, more, err := e.firsts(b, v, q, event.IntPerson, limit, func(seq uint64) bool {
-		v.site.links.mu.RLock()
-		defer v.site.links.mu.RUnlock()
-		return v.site.links.find(seq) == seq
-	})
+	links, err := v.links()
+	if err != nil {
+		return nil, "", err
+	}
+	roots, more, err := e.firsts(b, v, q, event.IntPerson, limit, func(seq uint64) bool { return links.find(seq) == seq })
 	if err != nil {
 		return nil, "", err
 	}
@@ -405,14 +409,18 @@ func inactive(ev *event.Event) bool {
 // Group implements API. The properties of a group event are traits of the first of
 // its groups; whoever sent it is a member of each.
 func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, error) {
-	v := e.state(site.ID).view()
+	v := e.view(ctx, site)
 	b := e.budget(ctx)
 	g := GroupInfo{ID: id}
 	found := false
 	seen := make(map[string]bool)
 	names := make(map[uint64]string)
 	var told traits
-	err := v.eachEvent(b, []index.Clause{
+	links, err := v.links()
+	if err != nil {
+		return g, err
+	}
+	err = v.eachEvent(b, []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Group)}}}},
 		{Any: []index.Alt{{Field: event.FieldGroups, Terms: []string{id}}}},
 	}, func(ev *event.Event) {
@@ -425,10 +433,7 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 			if who == "" {
 				who = ev.Anonymous
 			}
-			v.site.links.mu.RLock()
-			root := v.site.links.find(ev.PersonOrd)
-			v.site.links.mu.RUnlock()
-			names[root] = who
+			names[links.find(ev.PersonOrd)] = who
 		}
 	})
 	if err != nil {

@@ -316,10 +316,13 @@ func (r rowSet) distinct(s *slice, part index.Part, all *distinct) {
 
 // page is the list. Properties of the same rows have the same sessions and users.
 func (l *propertyList) page() (page CounterPage, err error) {
-	links := l.view.site.links
+	p, err := l.view.persons()
+	if err != nil {
+		return page, err
+	}
 	// The total of the list is over events, not over their properties.
 	page.Total.Events = int64(l.events)
-	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countRoots(links)), uint64(l.all.sessions.len())
+	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countPersons(p)), uint64(l.all.sessions.len())
 	known := map[uint64]CounterRow{l.any: page.Total}
 	for i := range l.lines {
 		line := &l.lines[i]
@@ -332,7 +335,7 @@ func (l *propertyList) page() (page CounterPage, err error) {
 			if err := l.distinct(line.name, &d); err != nil {
 				return CounterPage{}, err
 			}
-			row.Users, row.Sessions = uint64(d.users.countRoots(links)), uint64(d.sessions.len())
+			row.Users, row.Sessions = uint64(d.users.countPersons(p)), uint64(d.sessions.len())
 			known[line.rows] = row
 		}
 		row.Value, row.Events, row.Values = line.name, line.events, uint64(len(line.values))

@@ -60,6 +60,25 @@ func (c *clock) row(bytes int) error {
 	return c.spent()
 }
 
+// wait waits for something of others, as long as the query may take. The zero budget
+// waits to the end.
+func (b budget) wait(done <-chan struct{}) error {
+	if b.ctx == nil {
+		<-done
+		return nil
+	}
+	late := time.NewTimer(time.Until(b.end))
+	defer late.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-b.ctx.Done():
+		return b.ctx.Err()
+	case <-late.C:
+		return ErrQueryTimeout
+	}
+}
+
 // SkipMax is how many events a listing may pass over. They are found but not read;
 // a cursor goes on without even that.
 const SkipMax = 1_000_000
@@ -83,7 +102,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 	if q.Skip < 0 || q.Skip > SkipMax {
 		return Page{}, fmt.Errorf("%w: at most %d events are skipped", ErrBadQuery, SkipMax)
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	b := e.budget(ctx)
 	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
@@ -278,7 +297,7 @@ func (v *view) eachRowUntil(b budget, w *where, part func(p *viewPart) (fn func(
 
 // Count implements API.
 func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	size := func(Totals) int { return 24 }
 	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return v.countRows(e.budget(ctx), &q) })
 }
@@ -304,7 +323,8 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 	if err != nil {
 		return t, err
 	}
-	return Totals{events, uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())}, nil
+	p, err := v.persons()
+	return Totals{events, uint64(all.users.countPersons(p)), uint64(all.sessions.len())}, err
 }
 
 // distinct finds the persons and sessions of the rows that satisfy w, and how many

@@ -25,7 +25,7 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 	if err := checkInterval(interval); err != nil {
 		return nil, err
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	zone := "UTC"
 	if loc != nil {
 		zone = loc.String()
@@ -104,9 +104,11 @@ func (v *view) distinguishBuckets(b budget, w *where, starts []int64, buckets []
 		return err
 	}
 	_, all, err := v.distinct(b, w)
-	if err == nil {
-		buckets[0].Users, buckets[0].Sessions = uint64(all.users.countRoots(v.site.links)), uint64(all.sessions.len())
+	if err != nil {
+		return err
 	}
+	p, err := v.persons()
+	buckets[0].Users, buckets[0].Sessions = uint64(all.users.countPersons(p)), uint64(all.sessions.len())
 	return err
 }
 
@@ -180,7 +182,11 @@ func (v *view) tellApart(b budget, w *where, starts []int64, buckets []Bucket, m
 	if err != nil || max(users.n, sessions.n) > most {
 		return false, err
 	}
-	users.toRoots(v.site.links)
+	p, err := v.persons()
+	if err != nil {
+		return false, err
+	}
+	users.toPersons(p)
 	for i := range buckets {
 		buckets[i].Totals = Totals{Events: events[i]}
 	}

@@ -14,7 +14,7 @@ import (
 
 // Session implements API.
 func (e *Engine) Session(ctx context.Context, site *Site, id string) (Session, error) {
-	v := e.state(site.ID).view()
+	v := e.view(ctx, site)
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
 		return Session{}, err
@@ -32,7 +32,7 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 	if err != nil {
 		return nil, "", err
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	b := e.budget(ctx)
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -38,13 +39,14 @@ type siteState struct {
 	mergeAfter time.Time // the merger's: when it may try again
 }
 
-func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks()} }
+func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks(nil, nil)} }
 
 // view is what one query sees: every part, oldest first, tiling 1..last.
 type view struct {
-	site  *siteState
-	parts []viewPart
-	last  uint64
+	site   *siteState
+	parts  []viewPart
+	last   uint64
+	budget budget // of waiting for links
 }
 
 // viewPart is a part and the bounds known without opening it.
@@ -70,6 +72,27 @@ func (s *siteState) view() *view {
 		}
 	}
 	return v
+}
+
+// view is what a question about the site sees.
+func (e *Engine) view(ctx context.Context, site *Site) *view {
+	v := e.state(site.ID).view()
+	v.budget = e.budget(ctx)
+	return v
+}
+
+// links returns the links between the site's persons, all that are stored among them.
+func (v *view) links() (*links, error) {
+	return v.site.links, v.site.links.ready(v.budget)
+}
+
+// persons returns who is one person by now.
+func (v *view) persons() (persons, error) {
+	l, err := v.links()
+	if err != nil {
+		return persons{}, err
+	}
+	return l.persons(), nil
 }
 
 // get opens the part.

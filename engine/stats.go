@@ -54,6 +54,8 @@ func (e *Engine) Stats() Stats {
 		QueueEvents:        e.queuedEvents.Load(),
 		QueueBytes:         e.queued.Load(),
 		HotEvents:          e.hot.Load(),
+		LinkBytes:          e.linkBytes.Load(),
+		LinkBytesMax:       e.linkBytesMax(),
 		Seals:              e.stats.seals.Load(),
 		SealSeconds:        float64(e.stats.sealNanos.Load()) / 1e9,
 		Merges:             e.stats.merges.Load(),

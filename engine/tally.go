@@ -281,12 +281,12 @@ func (t *tally) row(k tallyKey) int {
 }
 
 // finish fills in the distinct numbers.
-func (t *tally) finish(l *links) (CounterRow, error) {
-	err := t.users.eachPerson(l, func(row int) { t.rows[row].Users++ })
+func (t *tally) finish(p persons) (CounterRow, error) {
+	err := t.users.eachPerson(p, func(row int) { t.rows[row].Users++ })
 	if err == nil {
 		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
 	}
-	return CounterRow{Events: t.total, Users: uint64(t.all.users.countRoots(l)), Sessions: uint64(t.all.sessions.len())}, err
+	return CounterRow{Events: t.total, Users: uint64(t.all.users.countPersons(p)), Sessions: uint64(t.all.sessions.len())}, err
 }
 
 // count tallies one property.
@@ -327,7 +327,11 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper)
 	if err = cmp.Or(err, failed); err != nil {
 		return nil, CounterRow{}, err
 	}
-	total, err = t.finish(v.site.links)
+	p, err := v.persons()
+	if err != nil {
+		return nil, CounterRow{}, err
+	}
+	total, err = t.finish(p)
 	return t, total, err
 }
 

@@ -50,7 +50,7 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 	if err := checkInterval(interval); err != nil {
 		return total, nil, err
 	}
-	v := e.state(q.Site.ID).view()
+	v := e.view(ctx, q.Site)
 	b := e.budget(ctx)
 	w, err := plan(b, v, q.Where, q.From, q.To)
 	if err != nil {
@@ -121,8 +121,12 @@ func (s *visitSum) people(v *view, b budget, w *where) error {
 	if err != nil {
 		return err
 	}
-	s.total.Users = uint64(all.countRoots(v.site.links))
-	return inSteps.eachPerson(v.site.links, func(i int) { s.steps[i].Users++ })
+	p, err := v.persons()
+	if err != nil {
+		return err
+	}
+	s.total.Users = uint64(all.countPersons(p))
+	return inSteps.eachPerson(p, func(i int) { s.steps[i].Users++ })
 }
 
 // views counts pages and screens.

@@ -1,0 +1,592 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+)
+
+// modelLinks says the same as links, with a plain map of sets.
+type modelLinks struct {
+	sets   map[uint64]*[]uint64
+	joined uint64
+}
+
+func newModelLinks() *modelLinks { return &modelLinks{sets: make(map[uint64]*[]uint64)} }
+
+func (m *modelLinks) set(o uint64) *[]uint64 {
+	if m.sets[o] == nil {
+		m.sets[o] = &[]uint64{o}
+	}
+	return m.sets[o]
+}
+
+func (m *modelLinks) join(a, b uint64) {
+	sa, sb := m.set(a), m.set(b)
+	if sa == sb {
+		return
+	}
+	m.joined++
+	*sa = append(*sa, *sb...)
+	for _, o := range *sb {
+		m.sets[o] = sa
+	}
+}
+
+func (m *modelLinks) root(o uint64) uint64 { return slices.Min(*m.set(o)) }
+
+// compare checks what links say of some ordinals.
+func (m *modelLinks) compare(t rapid.TB, l *links, among []uint64) {
+	t.Helper()
+	if l.version() != m.joined {
+		t.Fatalf("version %d, want %d", l.version(), m.joined)
+	}
+	p := l.persons()
+	standsFor := make(map[uint64]uint64) // lowest ordinal → the one that apart has in the place of all
+	for _, o := range among {
+		want := slices.Sorted(slices.Values(*m.set(o)))
+		if got := l.set(o); !slices.Equal(got, want) {
+			t.Fatalf("the set of %d is %d, want %d", o, got, want)
+		}
+		if got := l.find(o); got != want[0] {
+			t.Fatalf("the lowest ordinal of %d is %d, want %d", o, got, want[0])
+		}
+		var linked []uint64
+		alone := p.apart([]uint64{pairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
+		if len(want) == 1 {
+			if !slices.Equal(alone, []uint64{pairOf(7, o)}) || len(linked) > 0 {
+				t.Fatalf("%d is nobody else, but %x is alone and %x linked", o, alone, linked)
+			}
+			continue
+		}
+		if len(alone) > 0 || len(linked) != 1 {
+			t.Fatalf("%d is linked, but %x is alone and %x linked", o, alone, linked)
+		}
+		row, stands := splitPair(linked[0])
+		if known, ok := standsFor[want[0]]; row != 7 || ok && known != stands || !slices.Contains(want, stands) {
+			t.Fatalf("%d stands for %d in row %d, %d stood for the same person before", stands, o, row, known)
+		}
+		standsFor[want[0]] = stands
+	}
+}
+
+func TestLinksAreSets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, m := newLinks(nil, nil), newModelLinks()
+		// Over borders of pages; few, so that they meet.
+		among := rapid.SliceOfNDistinct(rapid.OneOf(rapid.Uint64Range(1, 40), rapid.Uint64Range(linkPageSize-20, linkPageSize+20),
+			rapid.Uint64Range(1, 1<<40-1)), 2, 60, rapid.ID[uint64]).Draw(t, "ordinals")
+		var olds []persons
+		var counts []int
+		row := make([]uint64, 0, len(among))
+		count := func(p persons) int {
+			var all ordSet
+			for _, o := range among {
+				all.add(o)
+			}
+			return all.countPersons(p)
+		}
+		for range rapid.IntRange(0, 80).Draw(t, "steps") {
+			a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
+			l.join([]link{{a, b}}, true)
+			m.join(a, b)
+			if rapid.IntRange(0, 9).Draw(t, "ask") == 0 {
+				olds = append(olds, l.persons())
+				counts = append(counts, len(among)-int(m.joined))
+			}
+		}
+		m.compare(t, l, among)
+		for i, p := range olds {
+			if got := count(p); got != counts[i] {
+				t.Fatalf("as of join %d there are %d persons, want %d", p.at, got, counts[i])
+			}
+			// Every split of the pairs says the same: no join comes between.
+			row = append(row[:0], among...)
+			slices.Sort(row)
+			var linked ordSet
+			alone := 0
+			for len(row) > 0 {
+				n := rapid.IntRange(1, len(row)).Draw(t, "split")
+				alone += len(p.apart(row[:n], linked.add))
+				row = row[n:]
+			}
+			if alone+linked.len() != counts[i] {
+				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.len(), p.at, counts[i])
+			}
+		}
+	})
+}
+
+// linkOrders are the links of n persons in the orders that cost most.
+var linkOrders = []struct {
+	name  string
+	links func(n int) []link
+}{
+	{"ascending chain", func(n int) (ls []link) {
+		for i := 1; i < n; i++ {
+			ls = append(ls, link{uint64(i), uint64(i + 1)})
+		}
+		return ls
+	}},
+	{"descending chain", func(n int) (ls []link) {
+		for i := n; i > 1; i-- {
+			ls = append(ls, link{uint64(i), uint64(i - 1)})
+		}
+		return ls
+	}},
+	{"star", func(n int) (ls []link) {
+		for i := 2; i <= n; i++ {
+			ls = append(ls, link{uint64(i), 1})
+		}
+		return ls
+	}},
+	{"descending star", func(n int) (ls []link) {
+		for i := n - 1; i > 0; i-- {
+			ls = append(ls, link{uint64(n), uint64(i)})
+		}
+		return ls
+	}},
+	{"halves", func(n int) (ls []link) { // the deepest trees
+		for step := 1; step < n; step *= 2 {
+			for i := 1; i+step <= n; i += 2 * step {
+				ls = append(ls, link{uint64(i), uint64(i + step)})
+			}
+		}
+		return ls
+	}},
+	{"random", func(n int) (ls []link) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for range n {
+			ls = append(ls, link{1 + r.Uint64N(uint64(n)), 1 + r.Uint64N(uint64(n))})
+		}
+		return ls
+	}},
+	{"pairs", func(n int) (ls []link) { // as most are: a visitor signs in
+		for i := 1; i < n; i += 2 {
+			ls = append(ls, link{uint64(i), uint64(i + 1)})
+		}
+		return ls
+	}},
+}
+
+// Whatever the order, n joins look at and move a few hundred slots each, and four times
+// the logarithm at most, and a question about any ordinal looks at no more than that.
+func TestLinksAreNearLinear(t *testing.T) {
+	sizes := []int{5_000, 20_000, 80_000, 350_000}
+	if testing.Short() {
+		sizes = sizes[:3]
+	}
+	for _, order := range linkOrders {
+		t.Run(order.name, func(t *testing.T) {
+			for _, n := range sizes {
+				l := newLinks(nil, nil)
+				l.join(order.links(n), true)
+				log := bits.Len(uint(n))
+				if most := uint64(n * (500 + 4*log)); l.table.steps > most {
+					t.Fatalf("%d joins take %d steps, more than %d", n, l.table.steps, most)
+				}
+				var highest uint32
+				for o := 1; o <= n; o++ {
+					depth := uint32(0)
+					c := linkCursor{table: &l.table}
+					for node := c.node(uint64(o)); node != nil && node.when() < linkRoot; node = c.node(node.up()) {
+						depth++
+					}
+					highest = max(highest, depth)
+				}
+				if highest > uint32(log) {
+					t.Fatalf("of %d ordinals one is %d steps below its root, more than %d", n, highest, log)
+				}
+			}
+		})
+	}
+}
+
+// A link takes 32 to 44 bytes of memory where a visitor has signed in, and what links
+// say of their memory is what they take.
+func TestLinkBytes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		every int // one in so many events is linked to another
+	}{{"each event", 1}, {"one in three", 3}, {"one in 40", 40}, {"one in 100", 100}} {
+		const n = 200_000
+		ls := make([]link, n)
+		r := rand.New(rand.NewPCG(3, 4))
+		for i := range ls {
+			at := uint64(2 * i * c.every)
+			ls[i] = link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // none is in two
+		}
+		heap := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := heap()
+		took := int64(0)
+		l := newLinks(nil, func(bytes int64) { took += bytes })
+		l.join(ls, true)
+		bytes := float64(heap()-before) / n
+		t.Logf("%s: %.1f bytes a link, said to be %.1f", c.name, bytes, float64(took)/n)
+		if said := float64(took) / n; bytes > 44 || said < .9*bytes || said > 1.1*bytes || took != l.table.bytes {
+			t.Errorf("%s: %.1f bytes a link, said to be %.1f; want at most 44, and the truth", c.name, bytes, said)
+		}
+		if len(l.set(1)) != 2 {
+			t.Error("the first visitor did not sign in")
+		}
+		runtime.KeepAlive(ls)
+	}
+}
+
+// A question looks at a bounded number of pairs while it holds the lock, calls nobody
+// under it, and sees no link that is newer than it.
+func TestQuestionsLeaveTheLock(t *testing.T) {
+	l := newLinks(nil, nil)
+	const n = 10 * linksHeld
+	l.join([]link{{1, 2}, {n - 1, n}}, true)
+	pairs := make([]uint64, n)
+	for i := range pairs {
+		pairs[i] = pairOf(3, uint64(i+1))
+	}
+	calls := 0
+	var linked ordSet
+	alone := l.persons().apart(pairs, func(pair uint64) {
+		if calls++; calls == 1 {
+			if i := linksHeld; pairs[i] != pairOf(3, uint64(i+1)) {
+				t.Error("pairs beyond the first held ones were looked at before the lock was free")
+			}
+		}
+		if !l.mu.TryLock() {
+			t.Fatal("the lock is held while another is called")
+		}
+		l.mu.Unlock()
+		if calls == 1 { // the publisher joins all that comes later to one person
+			var more []link
+			for o := uint64(3); o <= n; o++ {
+				more = append(more, link{1, o})
+			}
+			l.join(more, true)
+		}
+		_, ord := splitPair(pair)
+		linked.add(ord)
+	})
+	if got := len(alone) + linked.len(); got != n-2 {
+		t.Errorf("%d persons, want %d", got, n-2)
+	}
+	if set := l.set(n); len(set) != n || set[0] != 1 {
+		t.Errorf("the set has %d ordinals from %d, want %d from 1", len(set), set[0], n)
+	}
+}
+
+// Questions about persons while these become one: each answer is of one moment, and
+// none is newer than the next.
+func TestLinksWhileTheyCome(t *testing.T) {
+	const n = 20_000
+	l := newLinks(nil, nil)
+	var done sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			last := n
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p := l.persons()
+				var all ordSet
+				for o := uint64(1); o <= n; o++ {
+					all.add(o)
+				}
+				got := all.countPersons(p)
+				if want := n - int(p.at); got != want || got > last {
+					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.at, got, want, last)
+					return
+				}
+				last = got
+				set := l.set(n)
+				if !slices.IsSorted(set) || set[len(set)-1] != n || n-int(set[0])+1 != len(set) {
+					t.Errorf("the set of %d has %d ordinals from %d", n, len(set), set[0])
+					return
+				}
+			}
+		}()
+	}
+	for _, one := range linkOrders[1].links(n) {
+		l.publish([]link{one})
+		l.join([]link{one}, true)
+	}
+	close(stop)
+	done.Wait()
+}
+
+// signIn makes visitor number i a user, which is one link.
+func signIn(t testing.TB, e *Engine, site *Site, i int) {
+	t.Helper()
+	for _, ev := range []event.Event{
+		{Dialect: event.Native, Type: event.Track, Name: "seen", Anonymous: fmt.Sprint("visitor ", i)},
+		{Dialect: event.Native, Type: event.Track, Name: "seen", Anonymous: fmt.Sprint("visitor ", i), User: fmt.Sprint("user ", i)},
+	} {
+		if _, err := e.Ingest(context.Background(), []Record{{Site: site, Event: &ev}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Links of a site are read by the first question that needs them, not at the start and
+// not by who writes; what comes before, meanwhile and after is not lost.
+func TestLinksAreReadOnFirstUse(t *testing.T) {
+	fs := vfs.NewMem()
+	sites := []*Site{{ID: 1, Name: "one"}, {ID: 2, Name: "two"}}
+	open := func() *Engine {
+		e, err := Open(Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, SealRows: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	users := func(e *Engine, site *Site, metrics Metrics) uint64 {
+		t.Helper()
+		n, err := e.Count(t.Context(), Query{Site: site, Metrics: metrics})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Users
+	}
+	held := func(e *Engine, site *Site) uint64 { return e.state(site.ID).links.table.joined }
+
+	e := open()
+	const n = 300
+	for i := range n {
+		signIn(t, e, sites[0], i)
+		signIn(t, e, sites[1], i)
+	}
+	if held(e, sites[0])+held(e, sites[1]) != 0 || e.Stats().LinkBytes != 0 {
+		t.Error("links are in memory though nobody has asked")
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	e = open()
+	defer e.Close()
+	if users(e, sites[0], MetricEvents); held(e, sites[0]) != 0 {
+		t.Error("a count of events read links")
+	}
+	signIn(t, e, sites[0], n) // before
+	version := e.state(1).links.version()
+
+	// Meanwhile: the store is read when everything is published but one sign-in.
+	l := e.state(1).links
+	load := l.load
+	l.load = func() error {
+		signIn(t, e, sites[0], n+1)
+		if err := load(); err != nil {
+			return err
+		}
+		signIn(t, e, sites[0], n+2)
+		return nil
+	}
+	if got := users(e, sites[0], 0); got != n+3 && got != n+2 && got != n+1 {
+		t.Errorf("%d users", got)
+	}
+	if got := users(e, sites[0], 0); got != n+3 {
+		t.Errorf("%d users, want %d", got, n+3)
+	}
+	signIn(t, e, sites[0], n+3) // after
+	if got := users(e, sites[0], 0); got != n+4 || held(e, sites[0]) != n+4 {
+		t.Errorf("%d users of %d links, want %d", got, held(e, sites[0]), n+4)
+	}
+	if got := l.version(); got != version+3 {
+		t.Errorf("version %d, want %d", got, version+3)
+	}
+	if held(e, sites[1]) != 0 || e.Stats().LinkBytes != l.table.bytes || l.table.bytes == 0 {
+		t.Errorf("the other site has %d links in memory, %d bytes in all", held(e, sites[1]), e.Stats().LinkBytes)
+	}
+	who, err := e.User(t.Context(), sites[0], fmt.Sprint("user ", n+1))
+	if err != nil || len(who.Anonymous) != 1 {
+		t.Errorf("%+v, %v", who, err)
+	}
+}
+
+// A question waits for links no longer than it may take. Links that cannot be read
+// fail it, and the next one tries again.
+func TestLinksThatCannotBeRead(t *testing.T) {
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueryTime: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	signIn(t, e, site, 1)
+	query := Query{Site: site}
+
+	l := e.state(1).links
+	load, release := l.load, make(chan struct{})
+	l.load = func() error { <-release; return load() }
+	if _, err := e.Count(t.Context(), query); !errors.Is(err, ErrQueryTimeout) {
+		t.Errorf("the question ends with %v, want that it took too long", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.User(gone, site, "user 1"); !errors.Is(err, context.Canceled) {
+		t.Errorf("the question ends with %v, want that nobody waits for it", err)
+	}
+	signIn(t, e, site, 2) // writers do not wait
+	close(release)
+	<-l.reading.done
+	if n, err := e.Count(t.Context(), query); err != nil || n.Users != 2 {
+		t.Errorf("%+v, %v; want 2 users", n, err)
+	}
+
+	if err := e.db.Set(linkKey(2, 9), []byte("damaged"), pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	other := &Site{ID: 2, Name: "two"}
+	signIn(t, e, other, 1)
+	for range 2 {
+		if _, err := e.Count(t.Context(), Query{Site: other}); Corrupt(err) == nil {
+			t.Errorf("the question ends with %v, want that links are damaged", err)
+		}
+	}
+	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.table.bytes {
+		t.Errorf("damaged: %q; %d bytes of links, want %d", got.Damaged, got.LinkBytes, l.table.bytes)
+	}
+	if err := e.db.Delete(linkKey(2, 9), pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := e.Count(t.Context(), Query{Site: other}); err != nil || n.Users != 1 {
+		t.Errorf("%+v, %v; want 1 user", n, err)
+	}
+}
+
+// Close waits for links that are being read, and the reading ends.
+func TestCloseEndsTheReadingOfLinks(t *testing.T) {
+	site := &Site{ID: 1, Name: "one"}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := e.db.NewBatch()
+	for i := range uint64(3 * linksHeld) {
+		if err := putLinks(b, 1, i+1, []link{{i + 1, i + 2}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	l := e.state(1).links
+	var once sync.Once
+	took := l.took
+	closed := make(chan error, 1)
+	l.took = func(bytes int64) {
+		took(bytes)
+		once.Do(func() {
+			go func() { closed <- e.Close() }()
+			for !e.stopping.Load() {
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	if err := l.ready(budget{}); !errors.Is(err, ErrStopping) {
+		t.Errorf("the reading ends with %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := l.ready(budget{}); !errors.Is(err, ErrStopping) {
+		t.Errorf("after the end the reading ends with %v", err)
+	}
+}
+
+// The page cache gives way to links, but for a quarter; beyond that they are reported.
+func TestLinksTakeFromThePageCache(t *testing.T) {
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{ID: 1}}, Reserve: -1, Memory: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	const quarter = 16 << 20
+	for _, c := range []struct{ links, filters, cache int64 }{
+		{0, 0, quarter}, {2 << 20, 0, quarter - 2<<20}, {2 << 20, 10 << 20, quarter - 4<<20},
+		{12 << 20, 0, quarter / 4}, {40 << 20, 0, quarter / 4}, {0, 0, quarter},
+	} {
+		e.tookFilters(c.filters)
+		e.tookLinks(c.links - e.linkBytes.Load())
+		if got := e.sharedPages; got != c.cache {
+			t.Errorf("links of %d bytes, filters of %d: pages may take %d, want %d", c.links, c.filters, got, c.cache)
+		}
+		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > 12<<20) {
+			t.Errorf("%d of %d bytes, want %d", st.LinkBytes, st.LinkBytesMax, c.links)
+		}
+	}
+}
+
+func BenchmarkJoin(b *testing.B) {
+	for _, order := range linkOrders {
+		b.Run(order.name, func(b *testing.B) {
+			const n = 100_000
+			ls := order.links(n)
+			for range b.N {
+				newBenchLinks(ls)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(ls)), "ns/link")
+		})
+	}
+}
+
+// BenchmarkApart tells persons apart among a million ordinals, of which none, a tenth
+// or all are linked to another.
+func BenchmarkApart(b *testing.B) {
+	for _, every := range []int{0, 10, 1} {
+		b.Run(fmt.Sprint("linked 1 in ", every), func(b *testing.B) {
+			const n = 1 << 20
+			var ls []link
+			for i := 1; every > 0 && i < n; i += 2 * every {
+				ls = append(ls, link{uint64(i), uint64(i + every)})
+			}
+			l := newBenchLinks(ls)
+			all := make([]uint64, n)
+			for i := range all {
+				all[i] = pairOf(1, uint64(i+1))
+			}
+			pairs := make([]uint64, n)
+			b.ResetTimer()
+			for range b.N {
+				copy(pairs, all)
+				found := 0
+				benchApart(l, pairs, func(uint64) { found++ })
+				if found != 2*len(ls) {
+					b.Fatal(found)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/pair")
+		})
+	}
+}
+
+func newBenchLinks(ls []link) *links {
+	l := newLinks(nil, nil)
+	l.join(ls, true)
+	return l
+}
+
+func benchApart(l *links, pairs []uint64, linked func(uint64)) { l.persons().apart(pairs, linked) }
