@@ -64,8 +64,12 @@ func (x *exchange) healthz() {
 	if err := x.s.engine.Ready(); err != nil {
 		reasons = append(reasons, err.Error())
 	}
-	for _, file := range x.s.engine.Stats().Damaged {
+	st := x.s.engine.Stats()
+	for _, file := range st.Damaged {
 		reasons = append(reasons, "damaged data: "+file)
+	}
+	if st.LinkBytes > st.LinkBytesMax {
+		reasons = append(reasons, "links between persons take more than their share of memory: raise memory")
 	}
 	if x.s.degraded != nil {
 		reasons = append(reasons, x.s.degraded()...)

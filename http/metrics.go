@@ -219,6 +219,8 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.one("cairn_queue_events", "gauge", "Events waiting to be committed.", float64(st.QueueEvents))
 	p.one("cairn_queue_bytes", "gauge", "Bytes waiting to be committed.", float64(st.QueueBytes))
 	p.one("cairn_hot_events", "gauge", "Events not yet sealed into a run.", float64(st.HotEvents))
+	p.one("cairn_links_bytes", "gauge", "Memory of the links between persons, of the sites that were asked about.", float64(st.LinkBytes))
+	p.one("cairn_links_bytes_max", "gauge", "Beyond this links between persons exceed their share of memory.", float64(st.LinkBytesMax))
 	p.one("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
 	p.one("cairn_seals_total", "counter", "Runs sealed.", float64(st.Seals))
 	p.one("cairn_seal_seconds_total", "counter", "Time spent sealing.", st.SealSeconds)

@@ -412,6 +412,16 @@ func TestHealthAndMetrics(t *testing.T) {
 	if got := health(); got != `200{"status":"degraded","reasons":["the disk is nearly full","no \u003cgeo\u003e"]}503{"status":"unavailable","reasons":["the disk is nearly full"]}` {
 		t.Error(got)
 	}
+	s.engine.ready, troubles = nil, nil
+	s.engine.stats.LinkBytes, s.engine.stats.LinkBytesMax = 900, 900
+	if got := health(); got != `200{"status":"ok","reasons":[]}200{"status":"ready","reasons":[]}` {
+		t.Error(got)
+	}
+	s.engine.stats.LinkBytes++
+	if got := health(); got != `200{"status":"degraded","reasons":["links between persons take more than their share of memory: raise memory"]}200{"status":"ready","reasons":[]}` {
+		t.Error(got)
+	}
+	s.engine.ready = engine.ErrDiskFull
 	s.post(`{"name":"a"}`)
 	s.post(`{`)
 
@@ -439,6 +449,8 @@ func TestHealthAndMetrics(t *testing.T) {
 		"\ncairn_commit_seconds_bucket{le=\"0.1\"} 3\n",
 		"\ncairn_commit_seconds_bucket{le=\"+Inf\"} 4\n",
 		"\ncairn_commit_seconds_sum 2.5\n",
+		"\ncairn_links_bytes 901\n",
+		"\ncairn_links_bytes_max 900\n",
 		"\ncairn_http_requests_total{dialect=\"native\",status=\"200\"} 1\n",
 		"\ncairn_http_requests_total{dialect=\"native\",status=\"400\"} 1\n",
 		"\ncairn_build_info{version=\"test\"",
