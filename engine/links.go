@@ -12,8 +12,8 @@ import (
 )
 
 // links are the links between one site's persons. They are read from the store by the
-// first question that asks who is one person; until then the publisher only counts
-// those that come. From then on it joins them here.
+// first question that asks who is one person; until then the publisher leaves those that
+// come in the store. From then on it joins them here.
 //
 // Who holds mu does so for at most linksHeld links or ordinals, so that neither a
 // question nor the reading of the store holds up the publisher, whom all sites share.
@@ -24,7 +24,7 @@ type links struct {
 	mu      sync.RWMutex
 	table   linkTable
 	reading *linkReading // nil = nobody has asked yet
-	changes uint64       // links that came since the start and may have changed an answer
+	changes uint64       // links that came since then and made one person of two
 }
 
 // linkReading is a reading of the store, under way or at its end.
@@ -44,14 +44,12 @@ func newLinks(load func() error, took func(bytes int64)) *links {
 
 // publish takes in links that have come. They are in the store already.
 func (l *links) publish(ls []link) {
-	l.mu.Lock()
-	if l.reading == nil {
-		l.changes += uint64(len(ls))
-		l.mu.Unlock()
-		return
+	l.mu.RLock()
+	asked := l.reading != nil
+	l.mu.RUnlock()
+	if asked {
+		l.join(ls, true)
 	}
-	l.mu.Unlock()
-	l.join(ls, true)
 }
 
 // join makes one person of each two. Stored links change no answer, since none was
@@ -122,7 +120,7 @@ func (l *links) forget() {
 	}
 }
 
-// version tells what is linked now from what was before and will be, since the start.
+// version tells what is linked now from what was when a question was answered before.
 func (l *links) version() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
