@@ -30,7 +30,7 @@ func newRequest() *request { return &request{make([]byte, 0, 4096)} }
 // What is remembered of an event is the event's after its request has gone.
 func TestRemembersCopies(t *testing.T) {
 	t.Run("owners", func(t *testing.T) {
-		o := newOwners(2)
+		o := newOwners(2 * (ownerOverhead + len("session-0ada")))
 		for i, user := range []string{"ada", "", "bob"} {
 			r := newRequest()
 			ev := &event.Event{User: r.text(user + "x")[:len(user)], Anonymous: r.text("visitor")}
@@ -48,7 +48,7 @@ func TestRemembersCopies(t *testing.T) {
 		}
 	})
 	t.Run("sightings", func(t *testing.T) {
-		s := newSightings(2)
+		s := newSightings(2 * (sightingOverhead + len("ada-0")))
 		for i := range 3 {
 			r := newRequest()
 			s.put(sightingKey{1, inSession, r.text(fmt.Sprint("ada-", i))}, sighting{uint64(i + 1), int64(i)}, true)
