@@ -58,8 +58,9 @@ type Engine struct {
 	filterBytes          atomic.Int64 // of message ids, in memory
 	linkBytes            atomic.Int64 // what links between persons take
 	sharing              sync.Mutex
-	sharedLinks          int64 // linkBytes when the page cache got its share
-	sharedPages          int64 // that share
+	sharedLinks          int64       // linkBytes when the page cache got its share
+	sharedPages          int64       // that share
+	manifest             atomic.Bool // Pebble has written one since it was opened, see beginManifest
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher
@@ -219,6 +220,11 @@ func (e *Engine) open() error {
 	}
 	if total := e.total(); total < e.hwm.events {
 		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.events)
+	}
+	if secret.version < storeVersion {
+		if err := e.upgrade(secret.version); err != nil {
+			return err
+		}
 	}
 
 	e.running.Add(2)

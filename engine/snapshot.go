@@ -128,6 +128,9 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 // checkpoint copies the store to dir. Pebble panics when it cannot sync a
 // directory of the copy; the copy is worth nothing then, the store is unharmed.
 func (e *Engine) checkpoint(dir string) (err error) {
+	if err := e.beginManifest(); err != nil {
+		return err
+	}
 	e.sealer.install.Lock()
 	defer e.sealer.install.Unlock()
 	defer func() {
@@ -136,6 +139,25 @@ func (e *Engine) checkpoint(dir string) (err error) {
 		}
 	}()
 	return e.db.Checkpoint(dir)
+}
+
+// beginManifest makes Pebble write a manifest if it has written none since it was
+// opened. Of the one that it has only read it would copy nothing, which is so after a
+// start that found no log to replay.
+func (e *Engine) beginManifest() error {
+	if e.manifest.Load() {
+		return nil
+	}
+	version, err := get(e.db, storeKey("version"))
+	if err != nil {
+		return err
+	}
+	// A flush of nothing would write none.
+	if err := errors.Join(e.db.Set(storeKey("version"), version, pebble.Sync), e.db.Flush()); err != nil {
+		return fmt.Errorf("begin a manifest: %w", err)
+	}
+	e.manifest.Store(true)
+	return nil
 }
 
 // Restore makes a new data directory from a snapshot whose every file is as the
@@ -239,16 +261,10 @@ func newEra(eras []era) uint16 {
 
 // verifySnapshot reads the manifest and compares every file with it.
 func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
-	f, err := fs.Open(fs.PathJoin(dir, manifestName))
-	if err != nil {
-		return nil, fmt.Errorf("not a finished snapshot: %w", err)
+	m, err := readManifest(fs, dir)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("not a finished snapshot: %w", err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, manifestBytesMax+1))
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseManifest(text)
 	if err != nil {
 		return nil, err
 	}

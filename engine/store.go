@@ -18,9 +18,15 @@ import (
 
 // Versions.
 const (
-	// storeVersion is the version of everything cairn writes into Pebble. 1 is the
-	// first.
-	storeVersion = 1
+	// storeVersion is the version of everything cairn writes into Pebble. A store of
+	// an older one, from storeVersionMin on, is read as it is and raised at its start;
+	// see upgrade.go.
+	//
+	//	1  the first
+	//	2  records may say where counting ends (event.Cut) and name each capped
+	//	   property once
+	storeVersion    = 2
+	storeVersionMin = 1
 	// formatVersion is Pebble's own; it is raised only together with storeVersion.
 	formatVersion = pebble.FormatValueSeparation
 )
@@ -35,8 +41,9 @@ func storeDir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, storeName)
 
 // secret is what public ids are made with.
 type secret struct {
-	key  []byte // AES-128
-	eras []era
+	version byte   // of the store, storeVersionMin to storeVersion
+	key     []byte // AES-128
+	eras    []era
 }
 
 // prepareStore reads the store's records, and writes them into a new store.
@@ -46,7 +53,7 @@ func prepareStore(db *pebble.DB) (secret, error) {
 		return secret{}, err
 	}
 	if version == nil {
-		s := secret{key: make([]byte, 16), eras: []era{{number: 1}}}
+		s := secret{version: storeVersion, key: make([]byte, 16), eras: []era{{number: 1}}}
 		_, _ = rand.Read(s.key)
 		b := db.NewBatch()
 		defer b.Close()
@@ -70,12 +77,12 @@ func readStore(r pebble.Reader) (secret, error) {
 		return secret{}, err
 	}
 	if len(version) == 0 {
-		return secret{}, fmt.Errorf("the store has no format version, where this cairn knows version %d: its first start did not come to an end, or it is damaged", storeVersion)
+		return secret{}, fmt.Errorf("the store has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", storeVersionMin, storeVersion)
 	}
-	if len(version) != 1 || version[0] != storeVersion {
-		return secret{}, fmt.Errorf("the store has format version %v, this cairn knows version %d: use the cairn that wrote it, or a newer one", version, storeVersion)
+	if len(version) != 1 || version[0] < storeVersionMin || version[0] > storeVersion {
+		return secret{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, storeVersionMin, storeVersion)
 	}
-	var s secret
+	s := secret{version: version[0]}
 	if s.key, err = get(r, storeKey("secret")); err != nil {
 		return secret{}, err
 	}

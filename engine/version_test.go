@@ -3,10 +3,13 @@ package engine_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cairn/engine"
+	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -24,7 +27,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		version []byte
-	}{{"newer", []byte{2}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
+	}{{"newer", []byte{3}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
 		t.Run(c.name, func(t *testing.T) {
 			w, store, _ := closedStore(t)
 			fs := store.mem(t)
@@ -45,7 +48,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 				_ = e.Close()
 				t.Fatal("opened")
 			}
-			for _, part := range []string{"open store data", "format version", "this cairn knows version 1"} {
+			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 2"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
@@ -77,7 +80,7 @@ func TestUnknownVersionOfYoungStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Set([]byte("\x01version"), []byte{2}, pebble.Sync); err != nil {
+	if err := db.Set([]byte("\x01version"), []byte{3}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -156,4 +159,125 @@ func (f files) find(t *testing.T, prefix string) string {
 	}
 	t.Fatalf("no file %s…", prefix)
 	return ""
+}
+
+// older is the golden store of version 1 on a file system, and how to open it.
+func older(t *testing.T) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
+	t.Helper()
+	fs = readFiles(t, vfs.Default, goldenStore).mem(t)
+	return fs, func(fs vfs.FS) engine.Options {
+		return goldenOptions(fs, newClock(epoch.Add(1000*time.Hour)).now)
+	}
+}
+
+// versionOf is the format version a store says it has.
+func versionOf(t *testing.T, fs vfs.FS, dir string) byte {
+	t.Helper()
+	db, err := pebble.Open(dir+"/store", &pebble.Options{FS: fs, ReadOnly: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatValueSeparation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	v, closer, err := db.Get([]byte("\x01version"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closer.Close()
+	return v[0]
+}
+
+// A store of an older version is kept as a snapshot, which can be restored as it was,
+// before a start raises it.
+func TestUpgradeKeepsTheOlderStore(t *testing.T) {
+	fs, options := older(t)
+	e, err := engine.Open(options(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Ingest(context.Background(), []engine.Record{{Site: options(fs).Sites[0], Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "later"}}}, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if v := versionOf(t, fs, "data"); v != 2 {
+		t.Errorf("the store has version %d", v)
+	}
+	if err := engine.Restore(fs, "data/before-version-2", "restored"); err != nil {
+		t.Fatal(err)
+	}
+	if v := versionOf(t, fs, "restored"); v != 1 {
+		t.Errorf("the restored store has version %d", v)
+	}
+	now, err := engine.Check(context.Background(), fs, "data")
+	before, err2 := engine.Check(context.Background(), fs, "restored")
+	if err != nil || err2 != nil || len(now.Problems)+len(before.Problems) > 0 || now.Events != before.Events+1 {
+		t.Errorf("%+v %v, before %+v %v", now, err, before, err2)
+	}
+	// The next start finds nothing to raise.
+	names, _ := fs.List("data")
+	if e, err = engine.Open(options(fs)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := fs.List("data"); len(again) != len(names) {
+		t.Errorf("%v, then %v", names, again)
+	}
+}
+
+// An upgrade that is cut off at any operation is done by the next start, and a start
+// that cannot keep the snapshot leaves the store in its version.
+func TestUpgradeInterrupted(t *testing.T) {
+	fs, options := older(t)
+	whole, err := engine.Check(context.Background(), fs, "data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkload(rand.New(rand.NewPCG(45, 1)))
+	for at, done := int64(1), false; !done; at++ {
+		dice := rand.New(rand.NewPCG(uint64(at), 45))
+		cut := newPowerCut(crashable(t, fs), at, vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: dice}, w)
+		e, err := engine.Open(options(cut))
+		if err != nil {
+			t.Fatalf("op %d: %v", at, err)
+		}
+		done = !cut.happens.Load()
+		cut.cut()
+		if err := e.Close(); err != nil {
+			t.Fatalf("op %d: %v", at, err)
+		}
+		if e, err = engine.Open(options(cut.after)); err != nil {
+			t.Fatalf("op %d: open again: %v", at, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatalf("op %d: %v", at, err)
+		}
+		if v := versionOf(t, cut.after, "data"); v != 2 {
+			t.Errorf("op %d: version %d", at, v)
+		}
+		report, err := engine.Check(context.Background(), cut.after, "data")
+		if err != nil || len(report.Problems) > 0 || report.Events != whole.Events {
+			t.Errorf("op %d: %+v, %v", at, report, err)
+		}
+		names, _ := cut.after.List("data")
+		kept := slices.DeleteFunc(names, func(n string) bool {
+			return !strings.HasPrefix(n, "before-version-2") || strings.HasSuffix(n, ".partial")
+		})
+		if len(kept) != 1 {
+			t.Errorf("op %d: snapshots %v", at, kept)
+		}
+		if snapshot, err := engine.Check(context.Background(), cut.after, "data/"+kept[0]); err != nil || snapshot.Events != whole.Events {
+			t.Errorf("op %d: snapshot %+v, %v", at, snapshot, err)
+		}
+	}
+}
+
+// crashable is a copy of a file system of which all is on the disk, that can lose power.
+func crashable(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
+	t.Helper()
+	to := vfs.NewCrashableMem()
+	readFiles(t, from, "data").write(t, to, "data")
+	return to.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
 }
