@@ -134,29 +134,25 @@ func (l *links) find(ord uint64) uint64 {
 	return l.table.lowest(ord)
 }
 
-// set returns all ordinals of a person, by any, ascending.
+// set returns all ordinals of a person, by any, ascending. A join puts one ring into
+// another right after a root, so of what is joined while the lock is free it has all
+// until it passes the root, and nothing from then on: it is the person of that moment.
 func (l *links) set(ord uint64) []uint64 {
 	set := []uint64{ord}
-	l.mu.RLock()
 	c := linkCursor{table: &l.table}
-	at := l.table.now()
-	root, linked := c.root(ord, at)
-	for next := ord; linked; {
-		// What is joined while the lock is free comes into the ring at one place and
-		// is passed over.
+	for next, whole := ord, false; !whole; {
+		l.mu.RLock()
 		for range linksHeld {
-			if next = c.node(next).next(); next == ord {
-				linked = false
+			if n := c.node(next); n != nil {
+				next = n.next()
+			}
+			if whole = next == ord; whole {
 				break
 			}
-			if of, _ := c.root(next, at); of == root {
-				set = append(set, next)
-			}
+			set = append(set, next)
 		}
 		l.mu.RUnlock()
-		l.mu.RLock()
 	}
-	l.mu.RUnlock()
 	slices.Sort(set)
 	return set
 }
@@ -237,8 +233,9 @@ func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) e
 	for ok := it.First(); ok; ok = it.Next() {
 		v := it.Value()
 		if len(v)%16 != 0 {
+			err := fmt.Errorf("value at %x", it.Key())
 			_ = it.Close()
-			return &CorruptError{File: fmt.Sprintf("links of site %d", site), Err: fmt.Errorf("value at %x", it.Key())}
+			return &CorruptError{File: fmt.Sprintf("links of site %d", site), Err: err}
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[5:])
 		for ; len(v) > 0; v = v[16:] {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -337,6 +338,54 @@ func TestLinksWhileTheyCome(t *testing.T) {
 	done.Wait()
 }
 
+// The ordinals of a person, listed while more and more become his, are those he had
+// after one of the joins.
+func TestSetsAreOfOneMoment(t *testing.T) {
+	const n = 20 * linksHeld
+	r := rand.New(rand.NewPCG(5, 6))
+	var ls []link
+	for range n {
+		ls = append(ls, link{1 + r.Uint64N(n), 1 + r.Uint64N(n)})
+	}
+	m := newModelLinks()
+	sizes := map[int]uint64{1: 1} // of the person of 1 after each join → sum of the squares of his ordinals
+	for _, one := range ls {
+		m.join(one.a, one.b)
+		if set := *m.set(1); sizes[len(set)] == 0 {
+			for _, o := range set {
+				sizes[len(set)] += o * o
+			}
+		}
+	}
+	for range 10 {
+		l := newLinks(nil, nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for _, one := range ls {
+				l.join([]link{one}, true)
+				runtime.Gosched()
+			}
+		}()
+		for ended := false; !ended; {
+			select {
+			case <-done:
+				ended = true
+			default:
+			}
+			set, sum := l.set(1), uint64(0)
+			for i, o := range set {
+				if sum += o * o; i > 0 && set[i-1] >= o {
+					t.Fatal("an ordinal is in the set twice")
+				}
+			}
+			if want, ok := sizes[len(set)]; !ok || want != sum {
+				t.Fatalf("there never was a set of these %d ordinals", len(set))
+			}
+		}
+	}
+}
+
 // signIn makes visitor number i a user, which is one link.
 func signIn(t testing.TB, e *Engine, site *Site, i int) {
 	t.Helper()
@@ -462,8 +511,8 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	other := &Site{ID: 2, Name: "two"}
 	signIn(t, e, other, 1)
 	for range 2 {
-		if _, err := e.Count(t.Context(), Query{Site: other}); Corrupt(err) == nil {
-			t.Errorf("the question ends with %v, want that links are damaged", err)
+		if _, err := e.Count(t.Context(), Query{Site: other}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
+			t.Errorf("the question ends with %v, want that links are damaged and where", err)
 		}
 	}
 	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.table.bytes {

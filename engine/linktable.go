@@ -171,7 +171,7 @@ func (t *linkTable) join(a, b uint64) bool {
 		high.setWhen(high.when() + 1)
 	}
 	high.setUp(min(high.up(), low.up()))
-	after := high.next()
+	after := high.next() // the rings meet at the roots, on which set relies
 	high.setNext(low.next())
 	low.setNext(after)
 	t.joined++
