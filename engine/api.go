@@ -57,6 +57,10 @@ type Options struct {
 	HotEvents int // events in memory over all sites; 0 = 524,288
 	Pairs     int // of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
 	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
+	// ValuesPerDay is how many values of a property counters tell apart on one day of
+	// a site; 0 = ValuesPerDayMax.
+	ValuesPerDay int
+
 	MergeRuns int // runs that are merged into one; 0 = 16
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }

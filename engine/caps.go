@@ -52,6 +52,7 @@ type caps struct {
 	// sealed is in sets.
 	sites map[uint32]*capSite
 	reads int // of runs, for the group at hand
+	noted int // bytes of all names and values that notes have told of
 	// unread is told of a run whose totals cannot be read. Its values then do not
 	// weigh on the cap, which is a bound and no promise; what was capped stands in
 	// each row, so that a recount agrees.
@@ -118,6 +119,7 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 	if set.delta == nil {
 		set.delta = c.newDelta()
 		sg.counted = append(sg.counted, set)
+		c.noted += len(set.key.property)
 	}
 	if value != event.Other {
 		slot := set.find(c.hash(value))
@@ -125,7 +127,9 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 			if slot.hash == 0 {
 				slot = c.add(set, value)
 			}
-			set.delta.add(slot, value, by)
+			if set.delta.add(slot, value, by) {
+				c.noted += len(value)
+			}
 			return false, nil
 		}
 		over = true
@@ -143,14 +147,15 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 	return over, nil
 }
 
-// add adds by to the sum of the slot's value.
-func (d *delta) add(slot *capSlot, value string, by int64) {
+// add adds by to the sum of the slot's value, and says whether that is the first of it.
+func (d *delta) add(slot *capSlot, value string, by int64) (first bool) {
 	if at := int(slot.at); at < len(d.values) && d.values[at] == value {
 		d.sums[at] = index.AddSaturating(d.sums[at], by)
-		return
+		return false
 	}
 	slot.at = uint32(len(d.values))
 	d.push(value, by)
+	return true
 }
 
 func (d *delta) push(value string, by int64) {

@@ -203,3 +203,48 @@ func TestOverByProperty(t *testing.T) {
 		}
 	}
 }
+
+// What an event adds to a note is bounded by its bytes, as limits.go says it, whatever
+// it is made of.
+func TestLargestNote(t *testing.T) {
+	repeat := func(n int, of func(i int) string) string {
+		var all []string
+		for i := range n {
+			all = append(all, of(i))
+		}
+		return strings.Join(all, ",")
+	}
+	long := strings.Repeat("k", 128)
+	nested := strings.Repeat(`{"`+long+`":`, 6)
+	largest := 0.0
+	for name, text := range map[string]string{
+		"numbers":       "[" + repeat(1000, func(i int) string { return fmt.Sprint(i) }) + "]",
+		"texts":         "[" + repeat(1000, func(i int) string { return fmt.Sprintf(`"%d"`, i) }) + "]",
+		"grown numbers": "[" + repeat(1000, func(i int) string { return fmt.Sprintf(`%de%d`, 1+i%9, 300+i%8) }) + "]",
+		"short names":   "{" + repeat(250, func(i int) string { return fmt.Sprintf(`"%d":1`, i) }) + "}",
+		"deep names":    nested + "{" + repeat(250, func(i int) string { return fmt.Sprintf(`"%d":1`, i) }) + "}" + strings.Repeat("}", 6),
+		"one deep name": nested + "1" + strings.Repeat("}", 6),
+	} {
+		e := &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Day: 20_000, Properties: event.Object{{Key: "p", Value: event.Raw(text)}}}
+		e.Increments = []event.Amount{{Property: "p", By: event.MaxAmount}}
+		if err := event.Validate(e); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c := newCaps(memoryDB(t), func(error) {})
+		group := &siteGroup{site: newSiteState(1)}
+		c.nextEvent()
+		e.Counts(func(property, term string, by int64) bool {
+			_, err := c.count(group, property, e.Day, term, by, func() {})
+			return err == nil
+		})
+		noted := c.noted
+		note := len(c.appendDeltas(nil, group.counted))
+		if most := 4<<10 + 15*(len(text)+2); note > most || noted > note {
+			t.Errorf("%s: a note of %d bytes, %d of them names and values, for an event of %d", name, note, noted, len(text))
+		}
+		largest = max(largest, float64(note)/float64(len(text)))
+	}
+	if largest < 4 {
+		t.Errorf("no note is more than %.1f times its event", largest)
+	}
+}

@@ -119,7 +119,7 @@ func (s *sequencer) commit(g *group) {
 // gather adds to g what arrives until it is full, memory has no room for more or the
 // publisher waits for it.
 func (s *sequencer) gather(g *group) {
-	for g.events < groupEventsMax && g.bytes < groupBytesMax && g.counted < groupCountedMax && len(g.subs) < groupEventsMax {
+	for g.events < groupEventsMax && g.bytes < groupBytesMax && len(g.subs) < groupEventsMax {
 		var sub *submission
 		select {
 		case sub = <-s.e.queue:
@@ -158,7 +158,6 @@ func (s *sequencer) take(g *group, sub *submission) {
 	s.e.queued.Add(-sub.bytes)
 	s.e.queuedEvents.Add(-int64(len(sub.events)))
 	g.subs = append(g.subs, sub)
-	g.counted += sub.counted
 	g.asked = g.asked.with(sub)
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
@@ -218,16 +217,15 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if head.Session == "" {
 		head.Session = e.Session
 	}
-	counted := len(sg.counted)
+	noted := s.caps.noted
 	if err := s.count(sg, e, &head); err != nil {
 		return err
 	}
-	for _, set := range sg.counted[counted:] {
-		g.bytes += len(set.key.property) // in the note, once a group
-	}
+	g.bytes += s.caps.noted - noted
 	record := g.record(&head, sub.body(ev))
 	if len(record) > event.RecordBytesMax {
-		// submission.add has let through what it must not. Nothing of the group is written.
+		// event.Validate bounds what is counted of an event, and by that its record: this
+		// cannot be. Nothing of the group is written.
 		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.id, len(record))
 	}
 	sg.records = append(sg.records, record)

@@ -115,6 +115,9 @@ func (o Options) withDefaults() Options {
 	if o.IDPart == 0 {
 		o.IDPart = int(min(o.Memory/64, idPartMax))
 	}
+	if o.ValuesPerDay == 0 {
+		o.ValuesPerDay = ValuesPerDayMax
+	}
 	if o.MergeRuns == 0 {
 		o.MergeRuns = 16
 	}
@@ -203,6 +206,7 @@ func (e *Engine) open() error {
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
+	seq.caps.max = e.opts.ValuesPerDay
 	seq.ids.part, seq.ids.max = e.opts.IDPart, min(seq.ids.max, 16*e.opts.IDPart)
 	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
 	if err := seq.ids.filter.load(e.db); err != nil {

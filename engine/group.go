@@ -18,7 +18,6 @@ type group struct {
 	batch         *pebble.Batch
 	arena         []byte // its records
 	events, bytes int
-	counted       int  // bytes of what its events count at most
 	asked         load // what its rows may take in memory
 	ids           bool // the batch holds the table of ids
 

@@ -70,9 +70,7 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all
 			ferr = e.checkIncrement(r.Site, r.Event)
 		}
 		if ferr == nil {
-			ferr = sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])
-		}
-		if ferr == nil {
+			sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])
 			continue
 		}
 		refused = true

@@ -24,14 +24,13 @@ type Memory struct {
 // pipeline's, with the events and outcomes it points to. A submitter that leaves
 // before, because the store has failed, must leave all of it to the pipeline.
 type submission struct {
-	events  []submitted
-	bodies  []byte // of the events, one behind the other
-	counted int    // bytes of what they count at most; see event.CountedBytes
-	room    Room   // what enrichment added to the events
-	bytes   int64  // reserved in the queue
-	cells   int    // of the events, at the most
-	err     error
-	done    chan struct{} // one is sent when it is durable or refused; see err
+	events []submitted
+	bodies []byte // of the events, one behind the other
+	room   Room   // what enrichment added to the events
+	bytes  int64  // reserved in the queue
+	cells  int    // of the events, at the most
+	err    error
+	done   chan struct{} // one is sent when it is durable or refused; see err
 }
 
 // submitted is one valid, encoded event.
@@ -79,7 +78,7 @@ func (m *Memory) Reset() {
 		s.bodies = nil
 	}
 	s.room.reset()
-	s.counted, s.bytes, s.cells, s.err = 0, 0, 0, nil
+	s.bytes, s.cells, s.err = 0, 0, nil
 }
 
 // emptied is s without its elements, nil when it has room for more than most.
@@ -91,27 +90,14 @@ func emptied[T any](s []T, most int) []T {
 	return s[:0]
 }
 
-// add encodes an event that is ready. It is refused, and nothing of it added, when its
-// record could be longer than one that is read again, whatever place the event gets, or
-// when all events together count too much for a group.
-func (s *submission) add(site *siteState, e *event.Event, o *Outcome) *event.FieldError {
+// add encodes an event that is ready.
+func (s *submission) add(site *siteState, e *event.Event, o *Outcome) {
 	start := len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
-	rest := event.RecordBytesMax - event.HeadBytesMax - (len(s.bodies) - start)
-	counted := event.CountedBytes(e, rest)
-	if counted > rest || s.counted+counted > requestCountedMax {
-		s.bodies = s.bodies[:start]
-		if counted > rest {
-			return tooLong()
-		}
-		return tooLongTogether()
-	}
-	s.counted += counted
 	s.cells += coreCells + len(e.Properties) + len(e.Context) + len(e.Extra)
 	s.events = append(s.events, submitted{
 		site: site, event: e, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
 	})
-	return nil
 }
 
 // coreCells is the most cells an event has beside its properties, context and extra.

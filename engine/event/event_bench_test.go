@@ -151,17 +151,6 @@ func BenchmarkCounts(b *testing.B) {
 	}
 }
 
-func BenchmarkCountedBytes(b *testing.B) {
-	e := benchEvent()
-	if err := Validate(e); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		CountedBytes(e, RecordBytesMax)
-	}
-}
-
 func BenchmarkAppendJSON(b *testing.B) {
 	e := benchEvent()
 	var buf []byte

@@ -1,16 +1,13 @@
 package event
 
-// The limits of a record. Whoever writes one keeps to RecordBytesMax, whatever head
-// the event gets in its place in the log (see CountedBytes); ScanRecord takes up to
-// RecordReadMax. Between the two are records of older cairns, which did not look:
-// their events list capped values with the whole path of each.
+// The limits of a record. No event that Validate takes has a record over
+// RecordBytesMax, whatever is over the cap of it: bounds.go bounds what counts, and
+// TestLargestRecords holds the two together. ScanRecord takes up to RecordReadMax.
+// Between the two are records of older cairns, which listed each value over the cap
+// with its whole path.
 const (
 	RecordBytesMax = 1 << 20
 	RecordReadMax  = 1<<24 - 16 // what the log gives back, and less than the longest cell in memory
-
-	// HeadBytesMax bounds what AppendRecord puts before the body, but for the entries
-	// of Capped: version, ordinals, the cell of a session's id and the frame of the list.
-	HeadBytesMax = 1 + 2*10 + 2 + (1 + MaxIDBytes) + 4 + 3
 )
 
 // The limits of a canonical event, whatever dialect it came by. A dialect may

@@ -247,6 +247,29 @@ func TestLargestRecord(t *testing.T) {
 	}
 }
 
+// The reader takes records up to its own limit, which those of older cairns may
+// need, and says of a longer one how long it is.
+func TestLongestRecordRead(t *testing.T) {
+	e := &Event{Dialect: Native, Type: Track, Name: "e", Properties: Object{{"p", Raw("[1,2]")}}}
+	body := AppendBody(nil, e)
+	of := func(n int) []byte {
+		head := &Head{Capped: []Term{{"p", ""}}}
+		head.Capped[0].Value = strings.Repeat("v", n-len(AppendRecord(nil, head, body)))
+		for len(AppendRecord(nil, head, body)) > n { // the length of the list is longer too
+			head.Capped[0].Value = head.Capped[0].Value[1:]
+		}
+		return AppendRecord(nil, head, body)
+	}
+	none := func(_, _ []byte) error { return nil }
+	if err := ScanRecord(of(RecordReadMax), new(Ints), none); err != nil {
+		t.Errorf("%d bytes: %v", RecordReadMax, err)
+	}
+	err := ScanRecord(of(RecordReadMax+1), new(Ints), none)
+	if want := fmt.Sprintf("corrupt event record: %d bytes, where at most %d are read", RecordReadMax+1, RecordReadMax); err == nil || err.Error() != want {
+		t.Errorf("one byte more: %v, want %s", err, want)
+	}
+}
+
 func TestScanRecordStops(t *testing.T) {
 	e, head := fullEvent()
 	stop := errors.New("stop")
