@@ -50,6 +50,9 @@
 // one of a million rows, and four of those one of four million: a merge of twice as
 // many would take 60 MiB.
 //
+// Rows in memory and on their way there take half of the memory at most: what a
+// request may take is asked for before it is placed, by its cells and its text.
+//
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the
 // ordinal of their person and session (the seq of its first event), and links
@@ -61,7 +64,9 @@
 //	I6    An id handed out names one event for ever, also after a restore.
 //	I7    Runs and the log of a site tile its seqs from 1; an absent row refuses
 //	      the start.
-//	I8    Rows leave the log only when the ids learnt from them are written.
+//	I8    Rows leave the log only when the ids learnt from them are written. All that
+//	      has changed of the ids and the seq they cover are written in one batch, a few
+//	      MB: a replay finds them as they were at that seq.
 //	I9    A counter is the sum over the rows in range of what event.Counts says of
 //	      each; totals of runs and deltas of groups are that sum, kept.
 //	I10   A checkpoint is never taken between the coming of a run and the going of

@@ -131,3 +131,66 @@ func TestDuplicatesAskForNothing(t *testing.T) {
 		t.Errorf("%d bytes are asked for with nothing under way", asked)
 	}
 }
+
+// A group counts the bytes it brings to the log: those of its records, of the ids it
+// changes and of the names its note has.
+func TestGroupBytes(t *testing.T) {
+	e, site := roomStore(t, 16<<20)
+	defer e.Close()
+	s := &sequencer{e: e, ids: newIDs(noKeys{}, 1<<30), recent: newRecent(0), caps: newCaps(e.db, e.unread), next: make(map[*siteState]uint64), idle: true}
+	s.yield = func(property, term string, by int64) bool {
+		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
+		return true
+	}
+	records := aliasBatch(site, 0, 20)
+	for n := range 20 {
+		records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Segment, Type: event.Track, Name: "e", Properties: event.Object{{Key: fmt.Sprintf("%0160d", n), Value: event.Num("1")}}}})
+	}
+	var m Memory
+	sub := m.begin(len(records))
+	e.fill(sub, records, m.outcomes, true)
+	g := e.newGroup()
+	s.take(g, sub)
+	if sub.err != nil {
+		t.Fatal(sub.err)
+	}
+	rows, names := 0, 0
+	for _, record := range g.order[0].records {
+		rows += len(record)
+	}
+	for _, set := range g.order[0].counted {
+		names += len(set.key.property)
+	}
+	if s.ids.dirty < 20*3*245 || names < 20*160 {
+		t.Fatalf("%d bytes of ids are changed, %d of names counted", s.ids.dirty, names)
+	}
+	if want := rows + s.ids.dirty + names; g.bytes != want {
+		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names", g.bytes, want, rows, s.ids.dirty, names)
+	}
+	if want := (load{40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*coreCells+20 {
+		t.Errorf("memory is asked for %+v, want %+v", g.asked, want)
+	}
+	if err := g.batch.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a group keeps for later ones is bounded over all its sites.
+func TestGroupKeepsLittle(t *testing.T) {
+	e, _ := roomStore(t, 16<<20)
+	defer e.Close()
+	g := e.newGroup()
+	for id := range uint32(groupSitesKept) {
+		g.of(newSiteState(id+1), 1).records = make([][]byte, groupEventsMax)
+	}
+	g.batch.Close()
+	e.spareGroups = make(chan *group, 1)
+	e.recycle(g)
+	kept := 0
+	for _, sg := range (<-e.spareGroups).spare {
+		kept += cap(sg.records)
+	}
+	if kept == 0 || kept > groupRecordKept {
+		t.Errorf("room for %d records is kept, want at most %d", kept, groupRecordKept)
+	}
+}

@@ -80,3 +80,24 @@ func BenchmarkOpenRead(b *testing.B) {
 		})
 	}
 }
+
+// A run is written of a part that has 1,000 names in 16 rows each.
+func BenchmarkBuildSparse(b *testing.B) {
+	o := NewOpen(testFormat, 1, 6)
+	ints := make([]int64, 6)
+	for row := range benchRows {
+		o.Append(ints)
+		for name := range 1000 * b2i(row%(benchRows/16) == 99) {
+			o.Set(fmt.Appendf(nil, "n%d", name), openCells[0])
+		}
+	}
+	o.Publish()
+	part := o.Snapshot()
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += benchRows {
+		var sum Checksum
+		if err := Build(&sum, 1, part, 6, testFormat, nil, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
