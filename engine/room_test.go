@@ -133,7 +133,7 @@ func TestDuplicatesAskForNothing(t *testing.T) {
 }
 
 // A group counts the bytes it brings to the log: those of its records, of the ids it
-// changes and of the names its note has.
+// changes and of the names and values its note has.
 func TestGroupBytes(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
@@ -160,12 +160,15 @@ func TestGroupBytes(t *testing.T) {
 	}
 	for _, set := range g.order[0].counted {
 		names += len(set.key.property)
+		for _, value := range set.delta.values {
+			names += len(value)
+		}
 	}
 	if s.ids.dirty < 20*3*245 || names < 20*160 {
 		t.Fatalf("%d bytes of ids are changed, %d of names counted", s.ids.dirty, names)
 	}
 	if want := rows + s.ids.dirty + names; g.bytes != want {
-		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names", g.bytes, want, rows, s.ids.dirty, names)
+		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names and values", g.bytes, want, rows, s.ids.dirty, names)
 	}
 	if want := (load{40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*coreCells+20 {
 		t.Errorf("memory is asked for %+v, want %+v", g.asked, want)
