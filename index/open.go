@@ -82,10 +82,15 @@ func (o *Open) Set(field, cell []byte) {
 	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
 		c.last = o.code(c, cell)
 	}
-	if row := o.rows - 1; c.end <= row { // else the row has one
-		c.end = row + 1
-		o.bytes += c.set(row, c.last)
+	row := o.rows - 1
+	if c.end > row {
+		return // the row has one
 	}
+	c.end = row + 1
+	if page := uint(row) / PageRows; page < uint(len(c.pages)) && c.pages[page].next(uint(row)%PageRows, c.last) {
+		return
+	}
+	o.bytes += c.set(row, c.last)
 }
 
 // column finds or makes the field's column.

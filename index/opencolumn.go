@@ -58,10 +58,6 @@ func (c *openColumn) set(row int, code uint32) (grown int64) {
 	}
 	p, at := &c.pages[row/PageRows], row%PageRows
 	p.n++
-	if p.rows == nil && at == len(p.codes) && at < cap(p.codes) {
-		p.codes = append(p.codes, code)
-		return grown
-	}
 	before := p.bytes()
 	switch dense := p.rows == nil; {
 	case dense && at >= sparseRows*p.n:
@@ -77,11 +73,25 @@ func (c *openColumn) set(row int, code uint32) (grown int64) {
 	}
 	if p.rows != nil {
 		p.rows = append(p.rows, uint16(at))
-	} else if at > len(p.codes) {
-		p.codes = append(p.codes, make([]uint32, at-len(p.codes))...)
+	}
+	for p.rows == nil && len(p.codes) < at {
+		p.codes = append(p.codes, 0)
 	}
 	p.codes = append(p.codes, code)
 	return grown + p.bytes() - before
+}
+
+// next gives the row at a place its code if that is the next of a dense page and there
+// is room for it, as mostly; else it does nothing.
+func (p *openPage) next(at uint, code uint32) bool {
+	n := uint(len(p.codes))
+	if at != n || n >= uint(cap(p.codes)) || p.rows != nil {
+		return false
+	}
+	p.codes = p.codes[:n+1]
+	p.codes[n] = code
+	p.n++
+	return true
 }
 
 func (p *openPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
