@@ -135,16 +135,20 @@ func (c *openColumn) upTo(rows int) []openPage {
 type openSlot struct{ hash, code uint32 }
 
 // cellRef says where a cell lies: its chunk, where it begins there, its length,
-// in 16, 24 and 24 bits. A chunk is 64 KiB or one larger cell, and no cell is
-// longer than an event, so it fits.
+// in 24, 16 and 24 bits. A chunk is 64 KiB, or one larger cell that begins at 0, and
+// no cell is longer than a record, so it fits. There is room for a terabyte of chunks.
 type cellRef uint64
+
+func refOf(chunk, start, n int) cellRef {
+	return cellRef(chunk)<<40 | cellRef(start)<<24 | cellRef(n)
+}
 
 // chunkLen is how much memory is taken at a time for cells.
 const chunkLen = 64 << 10
 
 func cellIn(chunks [][]byte, r cellRef) []byte {
-	start, n := int(r>>24&(1<<24-1)), int(r&(1<<24-1))
-	return chunks[r>>48][start : start+n : start+n]
+	start, n := int(r>>24&(1<<16-1)), int(r&(1<<24-1))
+	return chunks[r>>40][start : start+n : start+n]
 }
 
 func (o *Open) cell(c *openColumn, code uint32) []byte {
@@ -207,7 +211,7 @@ func (o *Open) grow(c *openColumn) {
 // keep copies a cell to where it stays.
 func (o *Open) keep(cell []byte) cellRef {
 	last := len(o.chunks) - 1
-	if last < 0 || o.filled+len(cell) > len(o.chunks[last]) {
+	if last < 0 || o.filled+len(cell) > len(o.chunks[last]) || o.filled == chunkLen {
 		size := chunkLen
 		if last < 0 { // many sites have but a few rows
 			size = chunkLen / 16
@@ -219,7 +223,7 @@ func (o *Open) keep(cell []byte) cellRef {
 	}
 	start := o.filled
 	o.filled += copy(o.chunks[last][start:], cell)
-	return cellRef(last)<<48 | cellRef(start)<<24 | cellRef(len(cell))
+	return refOf(last, start, len(cell))
 }
 
 // openColumnView is a column as it was when it was asked for.
