@@ -197,7 +197,7 @@ func (s *siteCheck) run(r *index.Run) error {
 			return true
 		})
 		body = event.AppendBody(body[:0], ev)
-		record = event.AppendRecord(record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty}, body)
+		record = event.AppendRecord(record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty, CappedNames: ev.CappedNames}, body)
 		if err := rows.same(row, record); err != nil {
 			s.problem("run %d: event %d: %v", r.Run, ev.Seq, err)
 			return nil

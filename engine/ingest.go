@@ -116,7 +116,7 @@ func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
 	if ev.Time == 0 || ev.Time > now+dayMillis {
 		ev.Time = now
 	}
-	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty = 0, 0, 0, nil, false
+	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
 	ev.SessionSent = ev.Session != ""
 	if e.opts.Enrich != nil && r.Source != nil {
 		e.opts.Enrich.Enrich(r.Site, ev, r.Source, room)

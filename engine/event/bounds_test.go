@@ -206,6 +206,89 @@ func TestCountsShareNames(t *testing.T) {
 	}
 }
 
+// Names that are over the cap when an event is counted, and those that its record then
+// has, leave out the same; nothing is kept of their text.
+func TestCountsWithoutNames(t *testing.T) {
+	type counter struct {
+		property, term string
+		by             int64
+	}
+	left := 0
+	rapid.Check(t, func(t *rapid.T) {
+		e := &Event{Dialect: Native, Type: Track, Name: "n", Properties: large().Draw(t, "properties")}
+		if rapid.Bool().Draw(t, "flat") {
+			e.Properties = nil
+			for i := range rapid.IntRange(1, 9).Draw(t, "flat properties") {
+				e.Properties = append(e.Properties, Member{fmt.Sprint("k", i), Num("1")})
+			}
+		}
+		if rapid.Bool().Draw(t, "detected") {
+			e.Properties.Set("country", Str("x"))
+			e.Context = Object{{"city", Str("y")}}
+		}
+		if rapid.Bool().Draw(t, "other") {
+			e.Properties.Set(Other, rapid.SampledFrom([]Value{Str(Other), Str("x"), Raw(`["(other)","(other)"]`)}).Draw(t, "other's"))
+		}
+		if Validate(e) != nil {
+			t.Skip("too large")
+		}
+		if rapid.Bool().Draw(t, "amounts") {
+			e.Increments = []Amount{{Other, 5}, {"k1", 3}}
+		}
+		e.NotCounted = rapid.SampledFrom([][]string{nil, nil, {"k2"}, {Other}}).Draw(t, "not counted")
+		over := rapid.IntRange(1, 4).Draw(t, "one of so many is over")
+		names := map[string]bool{}
+		room := TermRoom{Admit: func(name string) bool {
+			if !NameCapped(name) || slices.Contains(e.NotCounted, name) {
+				t.Fatalf("%q is asked for", name)
+			}
+			yes := len(name)%over > 0
+			if !yes {
+				names[strings.Clone(name)] = true
+			}
+			return yes
+		}}
+		var want, got []counter
+		e.CountsIn(&room, func(property, term string, by int64) bool {
+			want = append(want, counter{strings.Clone(property), strings.Clone(term), by})
+			return true
+		})
+		for name := range names {
+			if _, kept := room.paths[name]; kept {
+				t.Fatalf("the text of %q is kept", name)
+			}
+		}
+		for name := range names {
+			e.CappedNames = append(e.CappedNames, name)
+		}
+		slices.Sort(e.CappedNames)
+		read, err := DecodeRecord(AppendRecord(nil, &Head{CappedNames: e.CappedNames}, AppendBody(nil, e)))
+		if err != nil || !slices.Equal(read.CappedNames, e.CappedNames) {
+			t.Fatalf("%q came back as %q, %v", e.CappedNames, read.CappedNames, err)
+		}
+		e.Counts(func(property, term string, by int64) bool {
+			got = append(got, counter{property, term, by})
+			if names[property] {
+				t.Fatalf("%q counts", property)
+			}
+			return true
+		})
+		if !slices.Equal(got, want) {
+			t.Fatalf("with %d names over the cap %d are counted, want %d", len(names), len(got), len(want))
+		}
+		other := slices.DeleteFunc(slices.Clone(got), func(c counter) bool { return c.property != Other || c.term != Other })
+		if len(names) > 0 {
+			left++
+			if by := map[bool]int64{false: 1, true: 5}[e.Increments != nil]; e.NotCounted == nil && !slices.Equal(other, []counter{{Other, Other, by}}) {
+				t.Fatalf("%d names count as %v", len(names), other)
+			}
+		}
+	})
+	if left == 0 {
+		t.Error("no event had a name over the cap")
+	}
+}
+
 func TestCappedForms(t *testing.T) {
 	for _, c := range []struct {
 		cell  string
@@ -215,12 +298,15 @@ func TestCappedForms(t *testing.T) {
 		{`[["a.b","(other)"]]`, []Term{{"a.b", Other}}},
 		{`[[0,"a.b","1","2"],[2,"c"],[0,"x","é\n"]]`, []Term{{"a.b", "1"}, {"a.b", "2"}, {"a.c", Other}, {"x", "é\n"}}},
 		{`[[0,""],[0,"é"],[0,"è","y"]]`, []Term{{"", Other}, {"é", Other}, {"è", "y"}}},
+		{`["0:3:\"x\n0:3:a.b2:1:c0:2:é",[0,"a.b","1"]]`, []Term{{"a.b", "1"}}},
+		{`["0:0:"]`, nil},
+		{`["0:2:è0:2:é",[0,"x"]]`, []Term{{"x", Other}}},
 	} {
 		var e Event
-		if err := e.SetCell(FieldCapped, []byte("j"+c.cell)); err != nil || !slices.Equal(e.Capped, c.terms) || e.CappedByProperty != (c.cell[2] == '0') {
+		if err := e.SetCell(FieldCapped, []byte("j"+c.cell)); err != nil || !slices.Equal(e.Capped, c.terms) || e.CappedByProperty != (len(c.terms) > 0 && c.cell[:3] != `[["`) {
 			t.Errorf("%s: %q %v, %v", c.cell, e.Capped, e.CappedByProperty, err)
 		}
-		record := AppendRecord(nil, &Head{Capped: e.Capped, CappedByProperty: e.CappedByProperty}, AppendBody(nil, &Event{Dialect: Native, Type: Track}))
+		record := AppendRecord(nil, &Head{Capped: e.Capped, CappedByProperty: e.CappedByProperty, CappedNames: e.CappedNames}, AppendBody(nil, &Event{Dialect: Native, Type: Track}))
 		if !bytes.Contains(record, []byte("j"+c.cell)) {
 			t.Errorf("%s is written as %q", c.cell, record)
 		}
@@ -228,8 +314,8 @@ func TestCappedForms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := stored().Draw(t, "event")
 		cell := append([]byte(nil), tagJSON)
-		if e.CappedByProperty {
-			cell = appendCapped(cell, e.Capped)
+		if e.CappedByProperty || len(e.CappedNames) > 0 {
+			cell = appendCapped(cell, e.CappedNames, e.Capped)
 		} else {
 			cell = appendTerms(cell, e.Capped)
 		}
@@ -249,7 +335,13 @@ func TestCappedForms(t *testing.T) {
 		if len(e.Capped) > 0 && !slices.Equal(got, want) {
 			t.Fatalf("%q holds %q, want %q", cell, got, want)
 		}
+		var names []string
+		EachCappedName(cell, func(name []byte) { names = append(names, string(name)) })
+		if !slices.Equal(names, e.CappedNames) || HasCappedNames(cell) != (len(names) > 0) {
+			t.Fatalf("%q holds the names %q, want %q", cell, names, e.CappedNames)
+		}
 		for n := range cell { // damaged
+			EachCappedName(cell[:n], func([]byte) {})
 			EachCapped(cell[:n], func(property string, at int) { CappedValues(cell[:n], property, at, func(string) {}) })
 		}
 	})
@@ -331,11 +423,26 @@ func TestLargestRecords(t *testing.T) {
 		}
 		slices.SortStableFunc(e.Capped, func(a, b Term) int { return strings.Compare(b.Property, a.Property) })
 		e.CappedByProperty = true
-		record := AppendRecord(nil, &Head{Capped: e.Capped, CappedByProperty: true}, AppendBody(nil, e))
-		largest = max(largest, len(record))
-		read, err := DecodeRecord(record)
-		if err != nil || !slices.Equal(read.Capped, e.Capped) {
-			t.Errorf("%s: a record of %d bytes: %v", name, len(record), err)
+		// Of every second property the name is over the cap too: one event has both.
+		var names []string
+		mixed := slices.DeleteFunc(slices.Clone(e.Capped), func(t Term) bool {
+			left := NameCapped(t.Property) && len(t.Property)%2 == 0
+			if left {
+				names = append(names, t.Property)
+			}
+			return left
+		})
+		slices.Sort(names)
+		for _, head := range []*Head{
+			{Capped: e.Capped, CappedByProperty: true},
+			{Capped: mixed, CappedByProperty: len(mixed) > 0, CappedNames: slices.Compact(names)},
+		} {
+			record := AppendRecord(nil, head, AppendBody(nil, e))
+			largest = max(largest, len(record))
+			read, err := DecodeRecord(record)
+			if err != nil || !slices.Equal(read.Capped, head.Capped) || !slices.Equal(read.CappedNames, head.CappedNames) {
+				t.Errorf("%s: a record of %d bytes: %v", name, len(record), err)
+			}
 		}
 	}
 	if largest > RecordBytesMax-64<<10 || largest < 3*MaxEventBytes-100<<10 {

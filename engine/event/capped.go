@@ -14,12 +14,16 @@ import (
 // early.
 func EachCapped(cell []byte, yield func(property string, at int)) {
 	s := view(cell)
-	if len(s) < 4 || s[:3] != string(tagJSON)+"[[" {
+	first := 2 // of its lists
+	if end := cappedNamesEnd(s); end > 0 {
+		first = end + 1
+	}
+	if len(s) < first+2 || s[0] != tagJSON || s[first] != '[' {
 		return
 	}
-	old := s[3] == '"'
+	old := s[first+1] == '"'
 	var property []byte
-	for i := 2; i < len(s) && s[i] == '['; i++ {
+	for i := first; i < len(s) && s[i] == '['; i++ {
 		i++
 		shared := 0
 		if !old {
@@ -57,6 +61,33 @@ func EachCapped(cell []byte, yield func(property string, at int)) {
 		}
 	}
 }
+
+// cappedNamesEnd is where the text of names in a capped cell ends, 0 when it has none.
+func cappedNamesEnd(cell string) int {
+	if len(cell) < 4 || cell[:3] != string(tagJSON)+`["` {
+		return 0
+	}
+	end, _ := stringEnd(cell, 3)
+	return max(0, end+1)
+}
+
+// EachCappedName calls yield with each name that a capped cell has. It is good until
+// yield returns. A cell that is damaged ends early.
+func EachCappedName(cell []byte, yield func(name []byte)) {
+	s := view(cell)
+	end := cappedNamesEnd(s)
+	if end == 0 {
+		return
+	}
+	text, _ := quotedAt(s, 2)
+	namesOf(text, func(name []byte) bool {
+		yield(name)
+		return true
+	})
+}
+
+// HasCappedNames says whether a capped cell has names.
+func HasCappedNames(cell []byte) bool { return cappedNamesEnd(view(cell)) > 0 }
 
 // CappedValues calls yield with the values that a capped cell has of a property, or
 // with Other, which stands for all of them. at is as EachCapped says it. The values

@@ -128,7 +128,7 @@ func (e *Event) set(field string, v Value) error {
 	case FieldIncrements:
 		e.Increments, ok = amountsOf(v)
 	case FieldCapped:
-		e.Capped, e.CappedByProperty, ok = cappedOf(v)
+		e.CappedNames, e.Capped, e.CappedByProperty, ok = cappedOf(v)
 	case FieldCut:
 		e.Cut, ok = cutIn(v)
 	default:

@@ -30,8 +30,9 @@ func Detected(key string) bool {
 // Counted are the scalar leaves of Properties under their dotted paths, the name
 // under "name", and the detected keys of Context; a property of the same name
 // replaces a detected one. Paths in NotCounted are left out. A value in Capped
-// is counted as Other, and so are all of a property that is there with Other. Beyond
-// Cut nothing of the properties counts. A (property, value) is yielded once.
+// is counted as Other, and so are all of a property that is there with Other. What
+// CappedNames names counts as Other of the property Other. Beyond Cut nothing of the
+// properties counts. A (property, value) is yielded once.
 func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	e.CountsIn(nil, yield)
 }
@@ -40,11 +41,22 @@ func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 // are good until Reset. It is used by one goroutine at a time; the zero TermRoom is
 // ready.
 type TermRoom struct {
+	// Admit says whether a name counts by itself; one that does not counts as CappedNames
+	// do. It is asked of names that NameCapped is true of, of one maybe several times in
+	// an event, before anything is kept of it: the name is good until Admit returns. nil =
+	// all names of an event count but its CappedNames.
+	Admit func(name string) bool
+
 	text  []byte
 	paths map[string]string // those made, each by itself
 	walk  leafWalk
 	few   []Term
+	out   []byte // a path that does not count
 }
+
+// NameCapped says whether a name of a property falls under the cap on names: all do but
+// those of what is detected, which are few, and Other.
+func NameCapped(name string) bool { return name != "name" && name != Other && !Detected(name) }
 
 // What a TermRoom keeps for later.
 const (
@@ -110,6 +122,9 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 			c.distinct = true // only nested values can meet another path
 		}
 	}
+	for _, name := range e.CappedNames {
+		c.names.add(name, "")
+	}
 	if len(e.Capped) > 0 {
 		c.distinct = true // two capped values are one Other
 		for _, t := range e.Capped {
@@ -131,6 +146,7 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 			}
 		}
 	}
+	c.other()
 }
 
 // fewIncrements are looked through for each path.
@@ -144,44 +160,86 @@ type counts struct {
 	distinct bool
 	seen     termSet
 	capped   termSet
+	names    termSet // CappedNames, with no values
+	left     bool    // a name does not count
 	room     *TermRoom
 
 	// What holds for every value of the path at hand.
 	path string
-	out  bool // NotCounted
+	out  bool // it does not count
 	by   int64
 }
 
-func (c *counts) value(path string, v Value) bool {
-	most := c.e.Cut.Of(path)
+func (c *counts) value(key string, v Value) bool {
+	most := c.e.Cut.Of(key)
 	if most == 0 {
 		return true
 	}
 	if v.Kind != JSON {
-		c.enter(path)
+		if v.Kind == Null {
+			return true
+		}
+		if c.enter(key); !c.out && !c.admitted(key) {
+			return true
+		}
 		term, ok := v.termIn(c.room)
 		return !ok || c.term(term)
 	}
 	if c.room == nil {
 		c.room = new(TermRoom)
 	}
-	c.enter(path)
-	going, n := true, 0
-	c.room.walk.of(path, v, func(path []byte, v Value) bool {
+	going, n, entered := true, 0, false
+	c.room.walk.of(key, v, func(path []byte, v Value) bool {
 		if n++; n > most {
 			return false
 		}
 		if c.e.Cut.leavesOut(len(path)) {
 			return true
 		}
-		if string(path) != c.path {
-			c.enter(c.room.name(path))
+		if !entered || string(path) != c.path {
+			if entered = true; slices.Contains(c.e.NotCounted, view(path)) || !c.admitted(view(path)) {
+				c.room.out = append(c.room.out[:0], path...)
+				c.path, c.out = view(c.room.out), true
+			} else if len(path) == len(key) {
+				c.enter(key)
+			} else {
+				c.enter(c.room.name(path))
+			}
+		}
+		if c.out {
+			return true
 		}
 		term, _ := v.termIn(c.room)
 		going = c.term(term)
 		return going
 	})
 	return going
+}
+
+// admitted says whether the name of a property counts by itself.
+func (c *counts) admitted(name string) (yes bool) {
+	switch {
+	case c.room != nil && c.room.Admit != nil:
+		yes = !NameCapped(name) || c.room.Admit(name)
+	default:
+		yes = len(c.e.CappedNames) == 0 || !c.names.has(name, "")
+	}
+	c.left = c.left || !yes
+	return yes
+}
+
+// other counts what is left out for its name, once.
+func (c *counts) other() {
+	if !c.left && len(c.e.CappedNames) == 0 {
+		return
+	}
+	if !c.distinct { // a property of that name may have counted as much
+		if term, ok := c.e.Properties.Get(Other).termIn(c.room); ok && term == Other && c.e.Cut.Of(Other) > 0 {
+			return
+		}
+	}
+	c.enter(Other)
+	c.term(Other)
 }
 
 func (c *counts) detected(key, text string) bool {

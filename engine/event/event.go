@@ -95,6 +95,11 @@ type Event struct {
 	// CappedByProperty says that the terms of one property stand together in Capped,
 	// Other alone. Older rows do not, and each is written again as it was.
 	CappedByProperty bool
+
+	// CappedNames are the names of properties that are not counted, the day having too
+	// many: ascending, each once. All together count as Other, once, under the property
+	// Other.
+	CappedNames []string
 }
 
 // Term is one value of one property as counters and filters see it.
@@ -103,7 +108,9 @@ type Term struct {
 	Value    string
 }
 
-// Other is the value under which a property's values beyond the cap are counted.
+// Other is the value under which a property's values beyond the cap are counted, and the
+// property under which names beyond theirs are. A client may have a property of that
+// name, or such a value: it is then one with them.
 const Other = "(other)"
 
 // Visit is how a dialect whose clients need not name themselves (OpenPanel) asks

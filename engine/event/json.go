@@ -159,8 +159,34 @@ func appendTerms(dst []byte, list []Term) []byte {
 	return append(dst, ']')
 }
 
-// appendCapped appends terms, those of a property together, in the second form.
-func appendCapped(dst []byte, list []Term) []byte {
+// sharedBytes is how many bytes of b are those of a, up to the start of a character.
+func sharedBytes(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	for n > 0 && n < len(b) && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	return n
+}
+
+// appendCapped appends names and terms, those of a property together, in the second form.
+func appendCapped(dst []byte, names []string, list []Term) []byte {
+	if len(names) > 0 {
+		dst = append(dst, '[', '"')
+		before := ""
+		for _, name := range names {
+			shared := sharedBytes(before, name)
+			dst = strconv.AppendInt(dst, int64(shared), 10)
+			dst = strconv.AppendInt(append(dst, ':'), int64(len(name)-shared), 10)
+			dst = appendEscaped(append(dst, ':'), name[shared:], false)
+			before = name
+		}
+		if dst = append(dst, '"'); len(list) == 0 {
+			return append(dst, ']')
+		}
+		dst = append(dst, ',')
+	}
 	before := ""
 	for i, t := range list {
 		switch {
@@ -169,14 +195,8 @@ func appendCapped(dst []byte, list []Term) []byte {
 			dst = append(dst, ']', ',')
 			fallthrough
 		default:
-			shared := 0
-			for shared < min(len(before), len(t.Property)) && before[shared] == t.Property[shared] {
-				shared++
-			}
-			for shared > 0 && shared < len(t.Property) && !utf8.RuneStart(t.Property[shared]) {
-				shared--
-			}
-			if i == 0 {
+			shared := sharedBytes(before, t.Property)
+			if i == 0 && len(names) == 0 {
 				dst = append(dst, '[')
 			}
 			dst = strconv.AppendInt(append(dst, '['), int64(shared), 10)
@@ -200,7 +220,11 @@ func appendCut(dst []byte, c *Cut) []byte {
 // There is one form of each string: \" \\ \n \r \t, \u00xx for the other control
 // characters, everything else as it is.
 func appendQuoted(dst []byte, s string, html bool) []byte {
-	dst = append(dst, '"')
+	return append(appendEscaped(append(dst, '"'), s, html), '"')
+}
+
+// appendEscaped is appendQuoted without the quotes.
+func appendEscaped(dst []byte, s string, html bool) []byte {
 	start := 0
 	for i := 0; ; {
 		if i = plainEnd(s, i); i >= len(s) {
@@ -239,7 +263,7 @@ func appendQuoted(dst []byte, s string, html bool) []byte {
 		}
 		i += n
 	}
-	return append(append(dst, s[start:]...), '"')
+	return append(dst, s[start:]...)
 }
 
 // appendSafe appends JSON text with what HTML could misread escaped; in valid

@@ -87,32 +87,58 @@ func termsOf(v Value) (list []Term, ok bool) {
 	}
 }
 
-// cappedOf reads either form of capped, and says which it was.
-func cappedOf(v Value) (list []Term, byProperty, ok bool) {
+// cappedOf reads either form of capped, and says which the terms are in.
+func cappedOf(v Value) (names []string, list []Term, byProperty, ok bool) {
 	s := v.Text
-	if v.Kind != JSON || !strings.HasPrefix(s, "[[") {
-		return nil, false, false
+	if v.Kind != JSON || len(s) < 3 || s[0] != '[' {
+		return nil, nil, false, false
 	}
-	if len(s) > 2 && s[2] == '"' {
+	if strings.HasPrefix(s, `[["`) {
 		list, ok = termsOf(v)
-		return list, false, ok
+		return nil, list, false, ok
+	}
+	i := 1
+	if s[1] == '"' {
+		text, end := quotedAt(s, 1)
+		if end < 0 || end >= len(s) {
+			return nil, nil, false, false
+		}
+		var last []byte
+		sound := namesOf(text, func(name []byte) bool {
+			if len(names) > 0 && string(last) >= string(name) || !utf8.Valid(name) {
+				return false
+			}
+			last = append(last[:0], name...)
+			names = append(names, string(name))
+			return true
+		})
+		if !sound || len(names) == 0 {
+			return nil, nil, false, false
+		}
+		if s[end] == ']' {
+			return names, nil, false, end+1 == len(s)
+		}
+		if s[end] != ',' {
+			return nil, nil, false, false
+		}
+		i = end + 1
 	}
 	property := ""
-	for i := 1; ; i++ {
+	for ; ; i++ {
 		if i >= len(s) || s[i] != '[' {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 		end := digitsEnd(s, i+1)
 		shared, err := strconv.Atoi(s[i+1 : end])
 		if err != nil || shared > len(property) || end >= len(s) || s[end] != ',' {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 		rest, end := quotedAt(s, end+1)
 		if end < 0 || len(list) > 0 && rest == "" && shared == len(property) {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 		if property = property[:shared] + rest; !utf8.ValidString(property) {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 		if end < len(s) && s[end] == ']' {
 			list = append(list, Term{property, Other})
@@ -120,20 +146,45 @@ func cappedOf(v Value) (list []Term, byProperty, ok bool) {
 		for end < len(s) && s[end] == ',' {
 			var value string
 			if value, end = quotedAt(s, end+1); end < 0 || value == Other {
-				return nil, true, false
+				return nil, nil, true, false
 			}
 			list = append(list, Term{property, value})
 		}
 		if end+1 >= len(s) || s[end] != ']' {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 		if i = end + 1; s[i] == ']' {
-			return list, true, i+1 == len(s)
+			return names, list, true, i+1 == len(s)
 		}
 		if s[i] != ',' {
-			return nil, true, false
+			return nil, nil, true, false
 		}
 	}
+}
+
+// namesOf calls yield with each name of the text that appendCapped makes of names, until
+// it returns false. A name is good until then. It says whether all was well.
+func namesOf(text string, yield func(name []byte) bool) bool {
+	var name []byte
+	for text != "" {
+		var counts [2]int // bytes shared, and bytes that follow
+		for i := range counts {
+			end := digitsEnd(text, 0)
+			n, err := strconv.Atoi(text[:end])
+			if err != nil || end >= len(text) || text[end] != ':' {
+				return false
+			}
+			counts[i], text = n, text[end+1:]
+		}
+		if counts[0] > len(name) || counts[1] > len(text) {
+			return false
+		}
+		name = append(name[:counts[0]], text[:counts[1]]...)
+		if text = text[counts[1]:]; !yield(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // cutIn reads ["key",12].

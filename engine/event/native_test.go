@@ -190,7 +190,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		}
 		// What the input does not carry, or carries in another way.
 		e.Dialect, e.Received, e.SessionOrd, e.PersonOrd, e.Day, e.Late, e.NotCounted, e.Capped = Native, 0, 0, 0, 0, false, nil, nil
-		e.Cut, e.CappedByProperty = nil, false
+		e.Cut, e.CappedByProperty, e.CappedNames = nil, false, nil
 		e.Increments = slicesCompact(e.Increments)
 		text := AppendJSON(nil, e)
 		if !json.Valid(text) {

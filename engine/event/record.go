@@ -38,7 +38,7 @@ import (
 // Versions: 1 is the first. The meaning of a version never changes; the lists
 // Types and Dialects, the flags and the field ids only grow.
 //
-// Version 1 has grown by two things, which an older cairn takes for damage and
+// Version 1 has grown by three things, which an older cairn takes for damage and
 // which few rows have:
 //
 //   - FieldCut, in rows that hold more than counters see of an event (see Cut).
@@ -50,6 +50,10 @@ import (
 //     [[0,"a.b","1","2"],[2,"c"]]. It is longer than the values, escaped, by a few
 //     bytes for each leaf and by the names that countedBytes allows, so that the
 //     record of an event that Validate takes is always below RecordBytesMax.
+//   - CappedNames, before the second form: one text that has of each name how many of
+//     its bytes are those of the name before, how many follow, and these:
+//     ["0:5:a.b.c4:1:d",[0,"x","1"]]. It is one text, however many the names are, so that
+//     the index has one leaf of it.
 const recordVersion = 1
 
 // ErrCorrupt is wrapped by every error about a record that AppendRecord cannot
@@ -62,6 +66,7 @@ type Head struct {
 	Session               string
 	Capped                []Term
 	CappedByProperty      bool
+	CappedNames           []string
 }
 
 const dayMillis = 24 * 60 * 60 * 1000
@@ -249,10 +254,10 @@ func AppendRecord(dst []byte, h *Head, body []byte) []byte {
 		dst = sizeCell(appendStringCell(dst, h.Session), at)
 	}
 	dst = append(dst, 0)
-	if len(h.Capped) > 0 {
+	if len(h.Capped) > 0 || len(h.CappedNames) > 0 {
 		at := len(dst)
-		if dst = append(dst, tagJSON); h.CappedByProperty {
-			dst = appendCapped(dst, h.Capped)
+		if dst = append(dst, tagJSON); h.CappedByProperty || len(h.CappedNames) > 0 {
+			dst = appendCapped(dst, h.CappedNames, h.Capped)
 		} else {
 			dst = appendTerms(dst, h.Capped)
 		}

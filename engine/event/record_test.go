@@ -41,10 +41,20 @@ func cutEvent() (*Event, *Head) {
 	return e, &Head{Capped: e.Capped, CappedByProperty: true}
 }
 
+// namesEvent has names over the cap.
+func namesEvent() (*Event, *Head) {
+	e := &Event{
+		Dialect: Native, Type: Track, Name: "x", Properties: Object{{"a", Raw(`{"b":1,"c":[1,2]}`)}, {"é\"", Num("1")}},
+		CappedNames: []string{"a.b", "é\""}, Capped: []Term{{"a.c", "2"}}, CappedByProperty: true,
+	}
+	return e, &Head{CappedNames: e.CappedNames, Capped: e.Capped, CappedByProperty: true}
+}
+
 // TestRecordGolden holds version 1 of the format to its bytes.
 func TestRecordGolden(t *testing.T) {
 	full, head := fullEvent()
 	cut, cutHead := cutEvent()
+	names, namesHead := namesEvent()
 	for _, c := range []struct {
 		name string
 		e    *Event
@@ -53,6 +63,7 @@ func TestRecordGolden(t *testing.T) {
 		{"least", &Event{Dialect: Native, Type: Track}, &Head{}},
 		{"full", full, head},
 		{"cut", cut, cutHead},
+		{"names", names, namesHead},
 	} {
 		record := AppendRecord(nil, c.head, AppendBody(nil, c.e))
 		file := "testdata/record-v1-" + c.name + ".hex"
@@ -121,6 +132,12 @@ func stored() *rapid.Generator[*Event] {
 		if e.CappedByProperty = len(e.Capped) > 0 && rapid.Bool().Draw(t, "by property"); e.CappedByProperty {
 			e.Capped = byProperty(e.Capped)
 		}
+		if e.CappedByProperty || len(e.Capped) == 0 {
+			if e.CappedNames = list("capped names"); e.CappedNames != nil {
+				slices.Sort(e.CappedNames)
+				e.CappedNames = slices.Compact(e.CappedNames)
+			}
+		}
 		if rapid.Bool().Draw(t, "cut") {
 			e.Cut = &Cut{text().Draw(t, "key"), rapid.IntRange(0, CountedLeavesMax).Draw(t, "leaves")}
 		}
@@ -151,7 +168,7 @@ func byProperty(list []Term) (out []Term) {
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := stored().Draw(t, "event")
-		head := &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}
+		head := &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty, CappedNames: e.CappedNames}
 		record := AppendRecord([]byte("before"), head, AppendBody(nil, e))[len("before"):]
 		read, err := DecodeRecord(record)
 		if err != nil {
@@ -292,6 +309,8 @@ func TestSetCellRefuses(t *testing.T) {
 		{FieldIncrements, `j["a"]`}, {FieldCapped, `j["a","b"]`}, {FieldCapped, `j[["a"]]`}, {FieldCapped, `j[["a","b"]`}, {FieldCapped, `j[["a","b"`},
 		{FieldCapped, "j[]"}, {FieldCapped, `j[[1,"a"]]`}, {FieldCapped, `j[[0,"a"]`}, {FieldCapped, `j[[0,"a"],[1,""]]`}, {FieldCapped, `j[[0,"a","(other)"]]`},
 		{FieldCapped, `j[[0,"a"],["b","x"]]`}, {FieldCapped, `j[[0,"a",1]]`}, {FieldCapped, `j[[0]]`}, {FieldCapped, `j[[0,"a"],]`}, {FieldCapped, `j[[0,"é"],[1,"a"]]`}, {FieldCapped, `j[[99999999999999999999,"a"]]`},
+		{FieldCapped, `j[""]`}, {FieldCapped, `j["0:1:a"`}, {FieldCapped, `j["0:1:a",]`}, {FieldCapped, `j["0:1:a"]x`}, {FieldCapped, `j["0:1:a1:0:"]`}, {FieldCapped, `j["0:1:b0:1:a"]`},
+		{FieldCapped, `j["0:2:a"]`}, {FieldCapped, `j["1:1:a"]`}, {FieldCapped, `j["0:1"]`}, {FieldCapped, `j["0:1:é1:1:a"]`}, {FieldCapped, `j["0:1:a",["b","x"]]`}, {FieldCapped, `j["0:1:a","0:1:b"]`},
 		{FieldCut, "sx"}, {FieldCut, "j[]"}, {FieldCut, `j["a"]`}, {FieldCut, `j["a",1001]`}, {FieldCut, `j["a",-1]`}, {FieldCut, `j["a",1`}, {FieldCut, `j["a",1,2]`}, {FieldCut, `j{"a":1}`},
 		{FieldValue, "t"}, {"\x1f", "sx"}, {"qkey", "sx"},
 	} {
