@@ -61,6 +61,10 @@ type Options struct {
 	// a site; 0 = ValuesPerDayMax.
 	ValuesPerDay int
 
+	// NamesPerDay is how many names of properties counters tell apart on one day of a
+	// site; 0 = NamesPerDayMax.
+	NamesPerDay int
+
 	MergeRuns int // runs that are merged into one; 0 = 16
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }

@@ -67,7 +67,15 @@ func (p *boundsPair) reopen() {
 func (p *boundsPair) compare(when string, properties ...string) {
 	p.Helper()
 	for _, property := range properties {
-		q := engine.CounterQuery{Site: p.site, Property: property, Sort: "value", Limit: 10_000}
+		p.same(when, engine.CounterQuery{Property: property})
+	}
+}
+
+// same compares the answers to counter queries of the site.
+func (p *boundsPair) same(when string, queries ...engine.CounterQuery) {
+	p.Helper()
+	for _, q := range queries {
+		q.Site, q.Sort, q.Limit = p.site, "value", 10_000
 		want, _ := p.m.Counters(p.Context(), q)
 		want.Rows = want.Rows[:min(len(want.Rows), q.Limit)]
 		got, err := p.e.Counters(p.Context(), q)
@@ -76,7 +84,8 @@ func (p *boundsPair) compare(when string, properties ...string) {
 			for at < min(len(got.Rows), len(want.Rows)) && got.Rows[at] == want.Rows[at] {
 				at++
 			}
-			p.Errorf("%s: %.40q has %d rows, total %+v, %v; want %d, %+v; they differ at %d", when, property, len(got.Rows), got.Total, err, len(want.Rows), want.Total, at)
+			p.Errorf("%s: %.40q by %q in %v has %d rows, total %+v, %v; want %d, %+v; they differ at %d: %+v, want %+v", when, q.Property, q.Segment, q.Where,
+				len(got.Rows), got.Total, err, len(want.Rows), want.Total, at, got.Rows[at:min(at+1, len(got.Rows))], want.Rows[at:min(at+1, len(want.Rows))])
 		}
 	}
 }

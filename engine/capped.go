@@ -1,4 +1,5 @@
-// Capped: which rows of a slice count some value of a property under event.Other.
+// Capped: which rows of a slice count some value of a property under event.Other, and
+// which leave a property out since its name is over the cap.
 
 package engine
 
@@ -16,19 +17,44 @@ type cappedCells struct {
 	col    index.Column
 	codes  *rowInts
 	places map[string]*[]cappedPlace // by property, codes ascending
+	named  []uint32                  // codes of cells with names over the cap, ascending
+	asked  askedNames                // nil = each is sought by itself
+	left   []uint64                  // which of asked are in the cells of named, and where
+}
+
+// askedNames numbers the names that a query asks for one after another.
+type askedNames map[string]int32
+
+// place is where one of asked is in the cell of a code. They ascend by name, then code.
+func (a askedNames) place(name int32, code uint32) uint64 { return uint64(name)<<32 | uint64(code) }
+
+// codes are those of places that are of a name, ascending.
+func (a askedNames) codes(places []uint64, name string) (codes []uint32) {
+	n, ok := a[name]
+	if !ok {
+		return nil
+	}
+	from, _ := slices.BinarySearch(places, a.place(n, 0))
+	for _, at := range places[from:] {
+		if at>>32 != uint64(n) {
+			break
+		}
+		codes = append(codes, uint32(at))
+	}
+	return codes
 }
 
 // cappedPlace is one cell that has a property, and where in it.
 type cappedPlace struct{ code, at uint32 }
 
 // newCappedCells looks at the rows from..to of a part, to excluded; nil when none has
-// a value over the cap.
-func newCappedCells(p index.Part, from, to int) *cappedCells {
+// anything over the cap.
+func newCappedCells(p index.Part, from, to int, asked askedNames) *cappedCells {
 	col := p.Column(event.FieldCapped)
 	if col == nil {
 		return nil
 	}
-	c := &cappedCells{col: col, codes: newRowInts(col.Codes())}
+	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: asked}
 	if code, same := constant(c.codes.col, from, to); same && code == 0 {
 		return nil
 	}
@@ -42,7 +68,18 @@ func newCappedCells(p index.Part, from, to int) *cappedCells {
 	}
 	slices.Sort(codes)
 	for _, code := range slices.Compact(codes) {
-		event.EachCapped(col.Cell(code), func(property string, at int) {
+		cell := col.Cell(code)
+		if event.HasCappedNames(cell) {
+			c.named = append(c.named, code)
+		}
+		if asked != nil {
+			event.EachCappedName(cell, func(name []byte) {
+				if n, ok := asked[string(name)]; ok {
+					c.left = append(c.left, asked.place(n, code))
+				}
+			})
+		}
+		event.EachCapped(cell, func(property string, at int) {
 			places := c.places[property]
 			if places == nil {
 				if c.places == nil {
@@ -56,10 +93,43 @@ func newCappedCells(p index.Part, from, to int) *cappedCells {
 			}
 		})
 	}
-	if len(c.places) == 0 {
+	if len(c.places) == 0 && len(c.named) == 0 {
 		return nil
 	}
+	slices.Sort(c.left)
 	return c
+}
+
+// leftOut are the codes of cells in which the name of a property is over the cap,
+// ascending; of event.Other those in which some name is.
+func (c *cappedCells) leftOut(property string) (codes []uint32) {
+	switch {
+	case c == nil || len(c.named) == 0:
+		return nil
+	case property == event.Other:
+		return c.named
+	case !event.NameCapped(property):
+		return nil
+	case c.asked != nil:
+		return c.asked.codes(c.left, property)
+	}
+	for _, code := range c.named {
+		found := false
+		event.EachCappedName(c.col.Cell(code), func(name []byte) { found = found || string(name) == property })
+		if found {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// in says whether the cell of a row is one of those with these codes.
+func (c *cappedCells) in(codes []uint32, row int) bool {
+	if len(codes) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(codes, uint32(c.codes.at(row)))
+	return found
 }
 
 // cappedProperty is the cells that have one property.

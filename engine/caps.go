@@ -1,5 +1,5 @@
-// Caps: how many values of a property a day may be told apart by counters, and
-// what a group of events adds to the sum of each.
+// Caps: how many names of properties, and how many values of each, a day may be told
+// apart by counters, and what a group of events adds to the sum of each.
 
 package engine
 
@@ -20,6 +20,19 @@ import (
 // still finds every value.
 const ValuesPerDayMax = 10_000
 
+// NamesPerDayMax is the number of names of properties that counters tell apart on one
+// day of a site, those of what is detected aside. All others together count once an
+// event, under the property event.Other. The index still finds every value.
+const NamesPerDayMax = 4096
+
+// capNamesMax bounds what is remembered of names over all sites, in bytes: some 120 days
+// that are full. It is small beside what their values take, so that it is forgotten more
+// seldom: names that are forgotten are read again, one by one from runs of several days.
+const (
+	capNamesMax   = 8 << 20
+	nameSlotBytes = 8
+)
+
 // capBytesMax bounds what is remembered over all sites, names and values, in bytes;
 // beyond it everything is forgotten and read again from the log where it is asked
 // for. A value takes a slot, a set daySetBytes and its name, a property of a run
@@ -30,6 +43,10 @@ const (
 	daySetBytes = 256
 	sealedBytes = 24
 )
+
+// capPagesMax is how many pages of runs of several days are read to find the names of one
+// day. Those that would need more are not among them: see capReadsMax.
+const capPagesMax = 4096
 
 // capReadsMax is how many properties a group asks runs for. Those after them begin
 // the day anew: the cap is a bound and no promise.
@@ -51,8 +68,14 @@ type caps struct {
 	// sites is what has been read of each site: what the log says of rows not yet
 	// sealed is in sets.
 	sites map[uint32]*capSite
-	reads int // of runs, for the group at hand
-	noted int // bytes of all names and values that notes have told of
+	// names are those of each day at hand, names of the newest event's day the first
+	// asked.
+	names      map[siteDay]*dayNames
+	newest     *dayNames
+	namesMax   int
+	namesBytes int
+	reads      int // of runs, for the group at hand
+	noted      int // bytes of all names and values that notes have told of
 	// unread is told of a run whose totals cannot be read. Its values then do not
 	// weigh on the cap, which is a bound and no promise; what was capped stands in
 	// each row, so that a recount agrees.
@@ -66,6 +89,19 @@ type caps struct {
 // count on it. For one that is not among them no run need be read.
 type capSite struct {
 	sealed map[int32]map[uint64]struct{}
+}
+
+type siteDay struct {
+	site uint32
+	day  int32
+}
+
+// dayNames are the names counted on one day: their hashes.
+type dayNames struct {
+	siteDay
+	table []uint64 // 0 = free; a power of two, at most 3/4 full
+	n     int
+	ready bool // runs have been asked
 }
 
 type capKey struct {
@@ -98,7 +134,7 @@ type delta struct {
 }
 
 func newCaps(db pebble.Reader, unread func(error)) *caps {
-	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite)}
+	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
 }
 
 // nextEvent says that what follows is of another event.
@@ -276,10 +312,102 @@ func (c *caps) newSet(k capKey) *daySet {
 	return set
 }
 
+// name says whether a name of a property counts by itself on a day of a site: if it is
+// one of the day's, or there is room for one more, which it is from now on. Nothing is
+// kept of a name that does not. settle is as count has it.
+func (c *caps) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
+	names := c.newest
+	if k := (siteDay{s.id, day}); names == nil || names.siteDay != k {
+		if names, err = c.namesOf(s, k, settle); err != nil {
+			return false, err
+		}
+		c.newest = names
+	}
+	return c.addName(names, name), nil
+}
+
+// addName makes the name one of the day's, if there is room, and says whether it is.
+func (c *caps) addName(d *dayNames, name string) bool {
+	hash := c.hash(name)
+	slot := d.find(hash)
+	if *slot == hash {
+		return true
+	}
+	if d.n >= c.namesMax {
+		return false
+	}
+	if (d.n+1)*4 > len(d.table)*3 {
+		c.namesBytes += d.grow()
+		slot = d.find(hash)
+	}
+	*slot = hash
+	d.n++
+	return true
+}
+
+// find returns the slot of a hash, or the free one where it would be. The table has one.
+func (d *dayNames) find(hash uint64) *uint64 {
+	mask := uint64(len(d.table) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		if s := &d.table[i]; *s == hash || *s == 0 {
+			return s
+		}
+	}
+}
+
+// grow makes the table twice as large, and says by how many bytes.
+func (d *dayNames) grow() int {
+	old := d.table
+	d.table = make([]uint64, 2*len(old))
+	for _, hash := range old {
+		if hash != 0 {
+			*d.find(hash) = hash
+		}
+	}
+	return nameSlotBytes * len(old)
+}
+
+// namesOf returns the names of a day, with those that the log and runs have.
+func (c *caps) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error) {
+	d := c.names[k]
+	if d != nil && d.ready {
+		return d, nil
+	}
+	if _, err := c.site(s, settle); err != nil {
+		return nil, err
+	}
+	if d = c.names[k]; d == nil {
+		d = c.newNames(k)
+	}
+	pages := capPagesMax
+	for _, r := range s.sealed() {
+		if k.day < r.DayMin || r.DayMax < k.day || d.n >= c.namesMax {
+			continue
+		}
+		c.unread(r.PropertiesOn(k.day, &pages, func(property string) bool {
+			return !event.NameCapped(property) || c.addName(d, property)
+		}))
+	}
+	d.ready = true
+	return d, nil
+}
+
+func (c *caps) newNames(k siteDay) *dayNames {
+	d := &dayNames{siteDay: k, table: make([]uint64, 16)}
+	c.names[k] = d
+	c.namesBytes += daySetBytes + nameSlotBytes*len(d.table)
+	return d
+}
+
 // trim keeps the memory bounded. It is called between groups, when every value
 // counted so far is in the log.
 func (c *caps) trim() {
 	c.reads = 0
+	if c.namesBytes > capNamesMax {
+		clear(c.names)
+		c.newest, c.namesBytes = nil, 0
+		clear(c.sites) // whose logs are read again
+	}
 	if c.n > capBytesMax {
 		clear(c.sets)
 		c.order = nil
@@ -288,10 +416,9 @@ func (c *caps) trim() {
 	}
 }
 
-// day is which properties runs may count on a day of a site. The first time anything
-// is asked of the site, what the log says of it is read, once for all properties and
-// days.
-func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
+// site is what has been read of a site. The first time anything is asked of it, what the
+// log says of it is read, once for all names, properties and days.
+func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
 	site := c.sites[s.id]
 	if site == nil {
 		// The log first: rows sealed meanwhile are then seen twice, not never.
@@ -301,6 +428,15 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 		}
 		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
 		c.sites[s.id] = site
+	}
+	return site, nil
+}
+
+// day is which properties runs may count on a day of a site.
+func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
+	site, err := c.site(s, settle)
+	if err != nil {
+		return nil, err
 	}
 	sealed, known := site.sealed[day]
 	if known {
@@ -329,8 +465,20 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 // do not fit, later ones begin anew.
 func (c *caps) readLog(s *siteState) error {
 	var set *daySet
+	var names *dayNames
 	return wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
+			if event.NameCapped(t.Property) && (set == nil || set.key.property != t.Property || set.key.day != t.Day) {
+				if k := (siteDay{s.id, t.Day}); names == nil || names.siteDay != k {
+					if names = c.names[k]; names == nil {
+						if c.namesBytes > capNamesMax {
+							return
+						}
+						names = c.newNames(k)
+					}
+				}
+				c.addName(names, t.Property)
+			}
 			if t.Value == event.Other {
 				return
 			}

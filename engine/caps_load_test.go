@@ -148,6 +148,95 @@ func TestCapsReadOnce(t *testing.T) {
 	}
 }
 
+// A name is let through once it is one of its day's, whatever is forgotten: what the log
+// has is read back. Days, sites and what is detected do not share room.
+func TestNamesForgetAndLoad(t *testing.T) {
+	db := memoryDB(t)
+	c := newCaps(db, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	c.namesMax = 3
+	site, other := newSiteState(1), newSiteState(2)
+	seq := uint64(0)
+	ask := func(s *siteState, day int32, name string, want bool) {
+		t.Helper()
+		yes, err := c.name(s, day, name, func() {})
+		if err != nil || yes != want {
+			t.Fatalf("%s on day %d: %v, %v", name, day, yes, err)
+		}
+		if !yes {
+			return
+		}
+		c.nextEvent()
+		group := &siteGroup{site: s}
+		if _, err := c.count(group, name, day, event.Other, 1, func() {}); err != nil { // its values may be over theirs
+			t.Fatal(err)
+		}
+		for _, free := range []string{"name", "country", event.Other} {
+			if _, err := c.count(group, free, day, "x", 1, func() {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seq++
+		if _, err := wal.AppendNote(db, s.id, seq, c.appendDeltas(nil, group.counted), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 3 {
+		for _, name := range []string{"a", "b", "c"} {
+			ask(site, 10, name, true)
+			ask(site, 11, "z"+name, true)
+			ask(other, 10, "y"+name, true)
+		}
+		ask(site, 10, "d", false)
+		ask(site, 10, fmt.Sprint("new ", round), false)
+		ask(site, 11, "a", false)
+		ask(other, 10, "a", false)
+		switch round {
+		case 0: // values alone are forgotten
+			c.n = capBytesMax + 1
+			if c.trim(); len(c.names) != 3 || len(c.sets) != 0 {
+				t.Fatalf("%d days of names, %d sets of values", len(c.names), len(c.sets))
+			}
+		case 1:
+			c.namesBytes = capNamesMax + 1
+			if c.trim(); len(c.names) != 0 || c.namesBytes != 0 {
+				t.Fatal("nothing is forgotten")
+			}
+		}
+	}
+}
+
+// Names weigh their hashes, those over the cap nothing.
+func TestNamesWeighHashes(t *testing.T) {
+	c := newCaps(memoryDB(t), func(error) {})
+	site := newSiteState(1)
+	ask := func(from, to int) (yes int) {
+		for i := from; i < to; i++ {
+			ok, err := c.name(site, 10, fmt.Sprintf("%s%d", strings.Repeat("k", 1000), i), func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok {
+				yes++
+			}
+		}
+		return yes
+	}
+	if yes := ask(0, 2*NamesPerDayMax); yes != NamesPerDayMax {
+		t.Errorf("%d names count", yes)
+	}
+	full := c.namesBytes
+	if most := daySetBytes + 2*8*NamesPerDayMax; full > most {
+		t.Errorf("%d bytes for a full day, at most %d are due", full, most)
+	}
+	if yes := ask(100_000, 110_000); yes != 0 || c.namesBytes != full || c.n != 0 {
+		t.Errorf("%d more count; %d bytes, then %d", yes, full, c.namesBytes)
+	}
+}
+
 // More names than there is room for are not all read back: those that are not begin
 // the day anew.
 func TestCapsReadNoMoreThanFits(t *testing.T) {

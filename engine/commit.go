@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unsafe"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -45,22 +46,30 @@ const (
 // sequencer gives events their place. Its state runs ahead of what is published
 // by at most the group being gathered and the one being committed.
 type sequencer struct {
-	e         *Engine
-	ids       *ids
-	recent    *recent
-	filters   *heldFilters
-	unknown   []*submitted // events of a request whose message ids are not among the newest
-	idHashes  []uint64     // of their ids
-	maybe     []int32      // which of these a run may hold
-	caps      *caps
-	held      *submission                                // for the next group: memory had no room for it in the one before
-	next      map[*siteState]uint64                      // seq of the next event
-	since     int                                        // events since the ids were written
-	idle      bool                                       // the publisher waits for a group
-	counts    []index.Total                              // of the event being placed
-	yield     func(property, term string, by int64) bool // appends to counts
-	over      []event.Term                               // of that: what is over the cap
-	capped    []event.Term                               // the same by property
+	e        *Engine
+	ids      *ids
+	recent   *recent
+	filters  *heldFilters
+	unknown  []*submitted // events of a request whose message ids are not among the newest
+	idHashes []uint64     // of their ids
+	maybe    []int32      // which of these a run may hold
+	caps     *caps
+	held     *submission                                // for the next group: memory had no room for it in the one before
+	next     map[*siteState]uint64                      // seq of the next event
+	since    int                                        // events since the ids were written
+	idle     bool                                       // the publisher waits for a group
+	counts   []index.Total                              // of the event being placed
+	yield    func(property, term string, by int64) bool // appends to counts
+	over     []event.Term                               // of that: what is over the cap
+	capped   []event.Term                               // the same by property
+	at       struct {                                   // where admit is asked
+		sg  *siteGroup
+		day int32
+		err error
+	}
+	admit     func(name string) bool // says whether a name counts by itself, else adds it to left
+	left      []string               // names that do not; in leftText
+	leftText  []byte
 	shares    map[string]overShare
 	name      func(event.Dialect) string // names a new session
 	scratch   []byte
@@ -77,6 +86,7 @@ func (s *sequencer) run() {
 		return true
 	}
 	s.name = s.newSession
+	s.admit = s.admits
 	for {
 		first := s.held
 		if s.held = nil; first == nil {
@@ -240,8 +250,18 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 // count adds the event to the group's deltas, as it is stored: values over the
 // cap as event.Other.
 func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
-	s.counts = s.counts[:0]
+	s.counts, s.left, s.leftText = s.counts[:0], s.left[:0], emptied(s.leftText, leftTextKept)
+	s.at.sg, s.at.day, s.at.err = sg, e.Day, nil
+	sg.terms.Admit = s.admit
 	e.CountsIn(&sg.terms, s.yield)
+	if s.at.err != nil {
+		return s.at.err
+	}
+	if len(s.left) > 0 {
+		slices.Sort(s.left)
+		s.left = slices.Compact(s.left)
+		head.CappedNames = s.left
+	}
 	s.caps.nextEvent()
 	s.over = s.over[:0]
 	for i := range s.counts {
@@ -258,6 +278,25 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error
 		head.Capped, head.CappedByProperty = s.byProperty(), true
 	}
 	return nil
+}
+
+// leftTextKept is how many bytes are kept for the names that the next events leave out.
+const leftTextKept = 1 << 16
+
+// admits says whether a name of the event at hand counts by itself. One that does not is
+// one of left.
+func (s *sequencer) admits(name string) bool {
+	yes, err := s.caps.name(s.at.sg.site, s.at.day, name, s.settle)
+	if err != nil {
+		s.at.err = err
+		return true
+	}
+	if n := len(s.left); !yes && (n == 0 || s.left[n-1] != name) {
+		at := len(s.leftText)
+		s.leftText = append(s.leftText, name...)
+		s.left = append(s.left, unsafe.String(unsafe.SliceData(s.leftText[at:]), len(name)))
+	}
+	return yes
 }
 
 // overShare is how many values of a property the event at hand counts, how many of

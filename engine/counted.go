@@ -25,12 +25,16 @@ type counted struct {
 	increments *pathColumn
 	notCounted *pathColumn
 	capped     *cappedProperty // nil when no row has a value of the property over the cap
+	cells      *cappedCells    // nil when nothing of any row is over a cap
+	left       []uint32        // codes of cells that leave the property out
+	others     []uint32        // of the property event.Other: codes of cells by which a row counts under it
 	cut        *cutColumn      // nil when all rows count whole
 	parser     event.Parser
 	self       int32 // the property's own name, as notCounted has it
 	names      *terms
 	countables []int8     // by code of the type: always or never, 0 = not looked at
 	ids, kept  distinctly // of the row asked last
+	with       distinctly // the same with event.Other
 
 	all  int8        // whether the rows take part in counters: always, never, 0 = it differs
 	only *pathColumn // sole, where its codes are not many more than a slice has rows
@@ -202,7 +206,12 @@ func newCounted(p index.Part, property string, names *terms, from, to int, cappe
 	c.types = openPath(p, event.FieldType, "", names)
 	c.increments = openPath(p, event.FieldIncrements, "", names)
 	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
-	c.capped = capped.of(property)
+	c.capped, c.cells = capped.of(property), capped
+	if property == event.Other {
+		c.others = capped.leftOut(property)
+	} else {
+		c.left = capped.leftOut(property)
+	}
 	if col := p.Column(event.FieldCut); col != nil {
 		c.cut = &cutColumn{col: col, codes: newRowInts(col.Codes())}
 	}
@@ -283,13 +292,16 @@ const (
 // direct says whether every row of the slice counts once under what one returns
 // for its code alone.
 func (c *counted) direct() bool {
-	return c.only != nil && c.notCounted == nil && c.capped == nil && c.cut == nil && c.increments == nil
+	return c.only != nil && c.notCounted == nil && c.capped == nil && c.left == nil && c.others == nil && c.cut == nil && c.increments == nil
 }
 
 // one is the value a row counts under, if that is quickly told.
 func (c *counted) one(row int) int32 {
-	if c.only == nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 || c.cut.at(row) != nil {
+	if c.only == nil || c.others != nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 || c.cut.at(row) != nil {
 		return ask
+	}
+	if c.cells.in(c.left, row) {
+		return noValue
 	}
 	code := c.only.codes.at(row)
 	if code == 0 {
@@ -360,9 +372,30 @@ func (c *counted) values(row int) []int32 {
 	default:
 		return c.own[:]
 	}
+	ids := c.explicitly(row)
+	if c.cells.in(c.others, row) && !c.leavesOut(row) {
+		c.with.reset()
+		for _, id := range ids {
+			c.with.add(id)
+		}
+		c.with.add(c.names.id(event.Other))
+		return c.with.list
+	}
+	return ids
+}
+
+// leavesOut says whether the row says that the property is not counted.
+func (c *counted) leavesOut(row int) bool {
+	return c.notCounted != nil && slices.Contains(c.notCounted.at(row), c.self)
+}
+
+// explicitly is values but for what the row counts by names over the cap.
+func (c *counted) explicitly(row int) []int32 {
 	var ids []int32
 	cut := c.cut.at(row)
 	switch {
+	case c.cells.in(c.left, row):
+		return nil
 	case cut != nil:
 		ids = c.within(row, cut)
 	case c.detected == nil && len(c.explicit) == 1:
@@ -384,7 +417,7 @@ func (c *counted) values(row int) []int32 {
 	if len(ids) == 0 {
 		return nil
 	}
-	if c.notCounted != nil && slices.Contains(c.notCounted.at(row), c.self) {
+	if c.leavesOut(row) {
 		return nil
 	}
 	if c.capped != nil {
@@ -453,7 +486,7 @@ func (c *counted) cap(ids []int32, values cappedValues) []int32 {
 // plain is the column that alone says whether a row is present: it is if its cell has
 // a term. nil where there is none such.
 func (c *counted) plain() *pathColumn {
-	if c.all != always || c.notCounted != nil || c.cut != nil {
+	if c.all != always || c.notCounted != nil || c.cut != nil || c.left != nil || c.others != nil {
 		return nil
 	}
 	return c.sole()
@@ -468,14 +501,22 @@ func (c *counted) present(row int) bool {
 	if c.cut.at(row) != nil {
 		return len(c.values(row)) > 0
 	}
-	any := false
+	if c.cells.in(c.left, row) {
+		return false
+	}
+	any := c.cells.in(c.others, row)
 	for i := range c.explicit {
 		any = any || c.explicit[i].any(c.explicit[i].codes.at(row))
 	}
 	if !any && c.detected != nil && c.detected.any(c.detected.codes.at(row)) {
 		any = !c.replaced(row)
 	}
-	return any && (c.notCounted == nil || !slices.Contains(c.notCounted.at(row), c.self))
+	return any && !c.leavesOut(row)
+}
+
+// nowhere says that no row counts under the property.
+func (c *counted) nowhere() bool {
+	return c.detected == nil && len(c.explicit) == 0 && len(c.others) == 0
 }
 
 // replaced says whether the row has a property of the detected one's very name.

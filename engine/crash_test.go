@@ -62,11 +62,15 @@ func newWorkload(rng *rand.Rand) *workload {
 	}
 }
 
+// crashNames is how many names a day counts: fewer than there are.
+const crashNames = 5
+
 func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
 	return engine.Options{
 		Dir: "data", FS: fs, Sites: w.sites, Now: w.now, Reserve: -1, Memory: 16 << 20,
 		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100), MergeRuns: 2 + rng.IntN(4), IDPart: 100 + rng.IntN(3000),
-		Fatal: func(error) {},
+		NamesPerDay: crashNames,
+		Fatal:       func(error) {},
 	}
 }
 
@@ -85,9 +89,10 @@ func (w *workload) begin() *request {
 				User:      "u" + strconv.Itoa(w.rng.IntN(5)),
 				Anonymous: "a" + strconv.Itoa(w.rng.IntN(9)),
 				MessageID: fmt.Sprintf("r%d-%d", r.number, i),
-				Properties: event.Object{
-					{Key: "request", Value: event.Num(strconv.Itoa(r.number))},
+				Properties: event.Object{ // in the order of keys, as the recount of the log has them
+					{Key: "item" + strconv.Itoa(w.rng.IntN(7)), Value: event.Num("1")},
 					{Key: "plan", Value: event.Str([]string{"free", "pro"}[w.rng.IntN(2)])},
+					{Key: "request", Value: event.Num(strconv.Itoa(r.number))},
 				},
 			},
 		})
@@ -168,6 +173,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			return fmt.Errorf("list %s: %w", site.Name, err)
 		}
 		recount := newModel(w.now)
+		recount.namesPerDay = crashNames
 		for i, ev := range events {
 			if ev.Seq != uint64(i)+1 {
 				return fmt.Errorf("site %s: event %d of the log has seq %d", site.Name, i+1, ev.Seq)
@@ -247,6 +253,9 @@ func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *
 		{Site: site, Property: "name", Limit: 1000},
 		{Site: site, Property: "plan", Limit: 1000},
 		{Site: site, Property: "request", Limit: 1000},
+		{Site: site, Property: "item3", Limit: 1000},
+		{Site: site, Property: event.Other, Limit: 1000},
+		{Site: site, Limit: 1000},
 	} {
 		want, _ := recount.Counters(ctx, q)
 		got, err := e.Counters(ctx, q)

@@ -118,6 +118,9 @@ func (o Options) withDefaults() Options {
 	if o.ValuesPerDay == 0 {
 		o.ValuesPerDay = ValuesPerDayMax
 	}
+	if o.NamesPerDay == 0 {
+		o.NamesPerDay = NamesPerDayMax
+	}
 	if o.MergeRuns == 0 {
 		o.MergeRuns = 16
 	}
@@ -206,7 +209,7 @@ func (e *Engine) open() error {
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
-	seq.caps.max = e.opts.ValuesPerDay
+	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
 	seq.ids.part, seq.ids.max = e.opts.IDPart, min(seq.ids.max, 16*e.opts.IDPart)
 	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
 	if err := seq.ids.filter.load(e.db); err != nil {

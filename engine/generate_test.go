@@ -37,6 +37,8 @@ type generator struct {
 	sites    []*engine.Site
 	messages []message // message ids in use, oldest first
 	next     int
+	names    int // the caps of a day
+	values   int
 	sessions []string // ids given to Opentracker's clients
 }
 
@@ -46,7 +48,11 @@ type message struct {
 }
 
 func newGenerator(seed uint64) *generator {
+	random := rand.New(rand.NewPCG(seed, 1))
 	return &generator{
+		names:  []int{namesPerDay, 3, 10, 40}[random.IntN(4)],
+		values: []int{valuesPerDay, 2, 30}[random.IntN(3)],
+
 		Rand:  rand.New(rand.NewPCG(seed, 0)),
 		now:   epoch,
 		clock: newClock(epoch),
@@ -197,7 +203,7 @@ func (g *generator) event() *event.Event {
 		e.Extra.Set("context", event.Raw(pick(g, `{"active":false}`, `{"active":true}`)))
 	}
 	if g.chance(6) {
-		e.Increments = append(e.Increments, event.Amount{Property: pick(g, "plan", "name", "tags"), By: pick[int64](g, 10, -3, 0, 1<<40)})
+		e.Increments = append(e.Increments, event.Amount{Property: pick(g, "plan", "name", "tags", event.Other), By: pick[int64](g, 10, -3, 0, 1<<40)})
 	}
 	if g.chance(5) {
 		e.Segments = append(e.Segments, pick(g, "plan", "age", "tags"))
@@ -292,6 +298,9 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 	case 3:
 		return "deep", event.Raw(pick(g, `{"b":1,"secret":"x"}`, `{"b":{"c":"x"}}`, `{}`))
 	case 4:
+		if g.chance(4) {
+			return event.Other, pick(g, g.scalar(), event.Str(event.Other), event.Raw(`["(other)","x",{"y":1}]`))
+		}
 		return "deep.b", g.scalar() // the same path as b inside deep
 	case 5:
 		return pick(g, "country", "name"), event.Str(pick(g, "XX", "DE"))
@@ -387,7 +396,7 @@ func (g *generator) span() (from, to int64) {
 func (g *generator) counterQuery(m *model) engine.CounterQuery {
 	q := engine.CounterQuery{
 		Site:     g.site(),
-		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", ""),
+		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", event.Other, "tags.d", ""),
 		Sort:     pick(g, "events", "users", "sessions", "value"),
 		Limit:    1000,
 	}
@@ -429,5 +438,7 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 		MergeRows: pick(g, 0, 100, 1000),
 		Pairs:     pick(g, 0, 1, 40),
 		IDPart:    pick(g, 0, 1, 100, 3000),
+
+		NamesPerDay: g.names, ValuesPerDay: g.values,
 	}
 }

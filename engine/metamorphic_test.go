@@ -60,6 +60,7 @@ type pair struct {
 func metamorphic(t *testing.T, seed uint64) {
 	g := newGenerator(seed)
 	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
+	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
 	p.open()
 	defer func() {
 		if t.Failed() {
@@ -559,7 +560,7 @@ func seqs(events []*event.Event) []uint64 {
 // caps of counting, which the counters show.
 func show(e *event.Event) string {
 	c := *e
-	c.PersonOrd, c.NotCounted, c.Cut, c.Capped, c.CappedByProperty = 0, nil, nil, nil, false
+	c.PersonOrd, c.NotCounted, c.Cut, c.Capped, c.CappedByProperty, c.CappedNames = 0, nil, nil, nil, false, nil
 	object := func(o event.Object) event.Object {
 		if len(o) == 0 {
 			return nil

@@ -38,8 +38,9 @@ var detected = []string{
 // automatic are the segments every event has.
 var automatic = []string{"platform", "browser", "country"}
 
-// countsOf lists what e counts before any cap (rule 11).
-func countsOf(e *event.Event, leaves map[string][]string) []count {
+// countsOf lists what e counts before any cap (rule 11), in the order in which names and
+// values are taken under their caps: as the properties were sent.
+func countsOf(e *event.Event, leaves []count) []count {
 	switch e.Type {
 	case event.Identify, event.Group, event.Alias, event.Increment:
 		return nil
@@ -47,48 +48,46 @@ func countsOf(e *event.Event, leaves map[string][]string) []count {
 	if e.Uncounted {
 		return nil
 	}
-	terms := map[string][]string{}
-	for path, ts := range leaves {
-		terms[path] = ts
-	}
+	terms := slices.Clone(leaves)
 	for _, key := range detected {
 		if explicit := e.Properties.Get(key).Kind != event.Absent; !explicit {
-			if ts := termsOf(e.Context.Get(key)); ts != nil {
-				terms[key] = ts
+			for _, t := range termsOf(e.Context.Get(key)) {
+				terms = append(terms, count{property: key, term: t})
 			}
 		}
 	}
 	if explicit := e.Properties.Get("name").Kind != event.Absent; !explicit && e.Name != "" {
-		terms["name"] = []string{e.Name}
+		terms = append(terms, count{property: "name", term: e.Name})
 	}
 	var out []count
-	for path, ts := range terms {
-		if slices.Contains(e.NotCounted, path) {
+	for _, c := range terms {
+		if slices.Contains(e.NotCounted, c.property) {
 			continue
 		}
-		by := int64(1)
-		for _, a := range e.Increments {
-			if a.Property == path {
-				by = a.By
-			}
-		}
-		for _, t := range ts {
-			out = append(out, count{path, t, by})
+		if c.by = amountOf(e, c.property); !slices.Contains(out, c) {
+			out = append(out, c)
 		}
 	}
-	sort.Slice(out, func(i, j int) bool {
-		return out[i].property < out[j].property || out[i].property == out[j].property && out[i].term < out[j].term
-	})
 	return out
 }
 
-// countedLeaves gives the terms that count of every leaf by dotted path, each once:
+// amountOf is what an event adds to the values of a property.
+func amountOf(e *event.Event, property string) int64 {
+	for _, a := range e.Increments {
+		if a.Property == property {
+			return a.By
+		}
+	}
+	return 1
+}
+
+// countedLeaves gives the property and term of every leaf that counts, as they were sent:
 // of the first 1,000 leaves, properties in order of key and then as they were sent,
 // those with a path of at most 1,024 bytes, and only as long as the names, each once,
 // and what numbers grow by have 4 KiB and four times the properties, or 64 KiB.
-func countedLeaves(o event.Object) map[string][]string {
-	out := map[string][]string{}
-	o = slices.Clone(o)
+func countedLeaves(sent event.Object) (leaves []count) {
+	out := map[string][]count{}
+	o := slices.Clone(sent)
 	slices.SortFunc(o, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	size := 0
 	for _, m := range o {
@@ -96,6 +95,7 @@ func countedLeaves(o event.Object) map[string][]string {
 	}
 	room, n := min(64<<10, 4<<10+4*size), 0
 	seen := map[string]bool{}
+	key := ""
 	leaf := func(path string, v event.Value) {
 		for _, term := range termsOf(v) {
 			if n++; n > 1000 || len(path) > 1024 {
@@ -107,8 +107,8 @@ func countedLeaves(o event.Object) map[string][]string {
 			}
 			if room -= max(0, len(term)-len(v.Text)); room < 0 {
 				n = 1001
-			} else if !slices.Contains(out[path], term) {
-				out[path] = append(out[path], term)
+			} else {
+				out[key] = append(out[key], count{property: path, term: term})
 			}
 		}
 	}
@@ -138,6 +138,7 @@ func countedLeaves(o event.Object) map[string][]string {
 		}
 	}
 	for _, m := range o {
+		key = m.Key
 		if m.Value.Kind == event.JSON {
 			d := json.NewDecoder(strings.NewReader(m.Value.Text))
 			d.UseNumber()
@@ -146,7 +147,10 @@ func countedLeaves(o event.Object) map[string][]string {
 			leaf(m.Key, m.Value)
 		}
 	}
-	return out
+	for _, m := range sent {
+		leaves = append(leaves, out[m.Key]...)
+	}
+	return leaves
 }
 
 // Counters answers by adding up every event in range. Rows come in the order

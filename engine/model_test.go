@@ -24,6 +24,7 @@ import (
 const (
 	sessionGap   = 30 * time.Minute
 	valuesPerDay = 10_000
+	namesPerDay  = 4096
 	lateAfter    = 30 * 24 * time.Hour
 	aheadMost    = 24 * time.Hour
 	idBytesMax   = 256
@@ -34,10 +35,13 @@ type model struct {
 	mu    sync.Mutex
 	now   func() time.Time
 	sites map[uint32]*modelSite
+
+	namesPerDay, valuesPerDay int
 }
 
 // modelSite is the log of one site and what ingest has to remember of it.
 type modelSite struct {
+	model    *model
 	site     *engine.Site
 	events   []*event.Event // events[i].Seq == i+1
 	byID     map[string]*event.Event
@@ -47,6 +51,7 @@ type modelSite struct {
 	texts    map[uint64]string              // session ordinal → the id the engine chose
 	hits     modelVisits                    // of Matomo's
 	values   map[dayKey]map[string]struct{} // values counted under their own name
+	names    map[int32]map[string]struct{}  // names counted by themselves
 	people   *people                        // of the first people.events events
 	counted  map[uint64][]count             // what each event counts, by seq
 	leaves   map[uint64]map[string][]string // terms of the properties, by seq and path
@@ -82,13 +87,14 @@ type visit struct {
 var _ engine.API = (*model)(nil)
 
 func newModel(now func() time.Time) *model {
-	return &model{now: now, sites: map[uint32]*modelSite{}}
+	return &model{now: now, sites: map[uint32]*modelSite{}, namesPerDay: namesPerDay, valuesPerDay: valuesPerDay}
 }
 
 func (m *model) of(site *engine.Site) *modelSite {
 	s := m.sites[site.ID]
 	if s == nil {
 		s = &modelSite{
+			model:    m,
 			site:     site,
 			byID:     map[string]*event.Event{},
 			messages: map[messageKey]*event.Event{},
@@ -96,6 +102,7 @@ func (m *model) of(site *engine.Site) *modelSite {
 			sent:     map[sentKey]uint64{},
 			texts:    map[uint64]string{},
 			values:   map[dayKey]map[string]struct{}{},
+			names:    map[int32]map[string]struct{}{},
 			counted:  map[uint64][]count{},
 			leaves:   map[uint64]map[string][]string{},
 			extras:   map[uint64]map[string][]string{},
@@ -239,23 +246,43 @@ func (s *modelSite) session(e *event.Event) uint64 {
 // capped replaces the values that come too late in a day by event.Other and
 // notes them in the event (rule D13).
 func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
+	names := s.names[e.Day]
+	if names == nil {
+		names = map[string]struct{}{}
+		s.names[e.Day] = names
+	}
 	for _, c := range counts {
+		free := c.property == "name" || c.property == event.Other || slices.Contains(detected, c.property)
+		if _, ok := names[c.property]; !ok && !free {
+			if len(names) >= s.model.namesPerDay {
+				e.CappedNames = append(e.CappedNames, c.property)
+				continue
+			}
+			names[c.property] = struct{}{}
+		}
 		key := dayKey{c.property, e.Day}
 		known := s.values[key]
 		if known == nil {
 			known = map[string]struct{}{}
 			s.values[key] = known
 		}
-		if _, ok := known[c.term]; !ok && len(known) >= valuesPerDay {
+		if _, ok := known[c.term]; !ok && c.term != event.Other && len(known) >= s.model.valuesPerDay {
 			e.Capped = append(e.Capped, event.Term{Property: c.property, Value: c.term})
-			if c.term = event.Other; slices.Contains(out, c) {
-				continue // two values over the cap are one
-			}
-		} else {
+			c.term = event.Other
+		} else if c.term != event.Other {
 			known[c.term] = struct{}{}
 		}
-		out = append(out, c)
+		if !slices.Contains(out, c) { // two values over the cap are one
+			out = append(out, c)
+		}
 	}
+	if len(e.CappedNames) > 0 && !slices.Contains(e.NotCounted, event.Other) {
+		if c := (count{event.Other, event.Other, amountOf(e, event.Other)}); !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	slices.Sort(e.CappedNames)
+	e.CappedNames = slices.Compact(e.CappedNames)
 	return out
 }
 

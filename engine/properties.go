@@ -40,7 +40,9 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 	}
 	l := &propertyList{view: v, where: w, query: q, budget: b, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
+	l.asked = make(askedNames, len(names))
 	for name := range names {
+		l.asked[name] = int32(len(l.lines))
 		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
 	}
 	if err := l.read(); err != nil {
@@ -78,6 +80,7 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 
 // propertyList is the list being made.
 type propertyList struct {
+	asked  askedNames
 	view   *view
 	where  *where
 	query  *CounterQuery
@@ -146,6 +149,7 @@ func (l *propertyList) read() error {
 
 // slice finds out which rows of a slice count under each property.
 func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
+	r.asked = l.asked
 	vp, err := r.open(s)
 	if vp == nil {
 		return err
@@ -194,7 +198,7 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 	c := r.counted(s, part, name, new(terms))
 	plain := c.plain()
 	switch {
-	case c.detected == nil && len(c.explicit) == 0:
+	case c.nowhere():
 		return nil, nil
 	case plain != nil && plain.everywhere():
 		return matched, nil
@@ -229,7 +233,7 @@ func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, 
 	var names terms
 	var seen []bool // by number in names
 	c := r.counted(s, part, name, &names)
-	if c.detected == nil && len(c.explicit) == 0 {
+	if c.nowhere() {
 		return nil, nil
 	}
 	rows = newRowSet(s)

@@ -52,12 +52,13 @@ type reader struct {
 	err      error          // of that look; each ends with it
 	capped   *cappedCells   // of the slice that cappedOf says
 	cappedOf slice
+	asked    askedNames // nil = a few names alone
 }
 
 // counted prepares to read what the rows of an open slice count under a property.
 func (r *reader) counted(s *slice, part index.Part, property string, names *terms) *counted {
 	if r.cappedOf != *s {
-		r.cappedOf, r.capped = *s, newCappedCells(part, s.from, s.to)
+		r.cappedOf, r.capped = *s, newCappedCells(part, s.from, s.to, r.asked)
 	}
 	return newCounted(part, property, names, s.from, s.to, r.capped)
 }

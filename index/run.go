@@ -158,6 +158,30 @@ func (r *Run) Properties() ([]string, error) {
 	return names, nil
 }
 
+// PropertiesOn calls fn with the properties the run has totals of on a day, sorted, until
+// it returns false. Of a run of several days a page may have to be read for a property:
+// each takes one from pages, and where none is left the property is passed over.
+func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool) error {
+	h, err := r.loadHeader()
+	if err != nil {
+		return err
+	}
+	for i := range h.totals {
+		t := &h.totals[i]
+		page, there := slices.BinarySearch(t.days, day) // by their first days
+		if there = there || r.DayMin == r.DayMax; !there && page > 0 && *pages > 0 {
+			*pages--
+			if err := r.totalsPage(t, page-1, func(t Total) { there = there || t.Day == day }); err != nil {
+				return err
+			}
+		}
+		if there && !fn(t.property) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // Totals calls fn with the run's totals of a property on the days from…to, both
 // inclusive, by day and value.
 func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
