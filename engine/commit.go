@@ -403,6 +403,7 @@ func (s *sequencer) seal(g *group) (err error) {
 type publisher struct {
 	e     *Engine
 	links []link // of one site in the group at hand
+	rest  overflow
 }
 
 // run commits groups until there are no more. Asking for one it says that all
@@ -485,7 +486,7 @@ func (p *publisher) stage(g *group) error {
 		before := s.open.Bytes()
 		s.open.Lock()
 		for _, r := range sg.records {
-			if err := appendRow(s.open, r); err != nil {
+			if err := appendRow(s.open, r, &p.rest); err != nil {
 				s.open.Unlock()
 				return err
 			}

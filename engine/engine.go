@@ -416,6 +416,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	if upTo < s.last {
 		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, s.last)
 	}
+	var rest overflow
 	groups := make(map[uint64]bool) // where a group begins, the log may be cut
 	if err := wal.Notes(e.db, s.id, 0, 1<<64-1, func(first uint64, _ []byte) error {
 		groups[first] = true
@@ -435,7 +436,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		if s.open == nil {
 			s.open = index.NewOpen(format, n, event.NumInts)
 		}
-		if err := appendRow(s.open, record); err != nil {
+		if err := appendRow(s.open, record, &rest); err != nil {
 			return unreadable(s.id, n, err)
 		}
 		ev, err := event.DecodeRecord(record)

@@ -170,10 +170,10 @@ func (s *siteState) merged(old []*index.Run, r *index.Run) {
 }
 
 // appendRow gives the newest row of an open part its cells; keys beyond what a
-// part has columns for go together into one column of each kind.
-func appendRow(o *index.Open, record []byte) error {
+// part has columns for go together into one column of each kind. rest is memory.
+func appendRow(o *index.Open, record []byte, rest *overflow) error {
 	var ints event.Ints
-	var rest overflow
+	rest.reset()
 	first := true
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
 		if first {
@@ -198,19 +198,49 @@ func appendRow(o *index.Open, record []byte) error {
 }
 
 // overflow gathers the keys of a row that have no column of their own, by the
-// first byte of their fields.
-type overflow map[byte]event.Object
+// first byte of their fields. The zero overflow is ready.
+type overflow struct {
+	kinds []overflowKind
+	cell  []byte
+}
+
+type overflowKind struct {
+	prefix  string
+	members event.Object
+}
+
+// overflowKept is how many keys of a kind are kept room for.
+const overflowKept = 1024
+
+func (m *overflow) reset() {
+	for i := range m.kinds {
+		m.kinds[i].members = emptied(m.kinds[i].members, overflowKept)
+	}
+	if cap(m.cell) > groupBytesMax {
+		m.cell = nil
+	}
+}
 
 func (m *overflow) add(field, cell []byte) {
-	if *m == nil {
-		*m = make(overflow)
+	i := slices.IndexFunc(m.kinds, func(k overflowKind) bool { return k.prefix[0] == field[0] })
+	if i < 0 {
+		i = len(m.kinds)
+		m.kinds = append(m.kinds, overflowKind{prefix: string(field[:1])})
 	}
-	(*m)[field[0]] = append((*m)[field[0]], event.Member{Key: string(field[1:]), Value: event.CellValue(cell)})
+	k := &m.kinds[i]
+	k.members = append(k.members, event.Member{Key: string(field[1:]), Value: event.CellValue(cell)})
 }
 
-// each calls yield with the fields that hold them, and their cells.
-func (m overflow) each(yield func(field string, cell []byte)) {
-	for prefix, members := range m {
-		yield(string(prefix), event.AppendCell(nil, event.Raw(string(event.AppendObject(nil, members)))))
+// each calls yield with the fields that hold them, and their cells, which are good until
+// it returns.
+func (m *overflow) each(yield func(field string, cell []byte)) {
+	for i := range m.kinds {
+		if k := &m.kinds[i]; len(k.members) > 0 {
+			m.cell = event.AppendObject(append(m.cell[:0], objectCell...), k.members)
+			yield(k.prefix, m.cell)
+		}
 	}
 }
+
+// objectCell begins the cell of an object.
+var objectCell = event.AppendCell(nil, event.Raw(""))
