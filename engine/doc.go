@@ -12,7 +12,8 @@
 //	ids.go        what ingest knows of users, visitors and sessions; idfilter.go which
 //	              there are at all, idpack.go those not asked for lately
 //	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
-//	caps.go       how many values of a property a day counters tell apart
+//	caps.go       how many names of properties, and values of each, a day counters tell
+//	              apart
 //	site.go       what of a site is published, in memory and sealed; views of it
 //	seal.go       rows in memory and in the log become runs
 //	merge.go      runs become fewer and larger ones
@@ -27,7 +28,8 @@
 //	counters.go   counters and their splits: counted.go what a row counts under,
 //	              tallier.go the rows of a slice, tally.go and pairs.go adding up,
 //	              spill.go what memory has no room for, partials.go what is kept of it
-//	              by slice, properties.go the list of what is counted
+//	              by slice, properties.go the list of what is counted,
+//	              eachname.go its properties that are in cells with others
 //	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
 //	links.go      which ordinals name one person, in the memory of linktable.go
 //	publicid.go   public event ids, which are cursors too

@@ -108,15 +108,21 @@ func TestNamesOverTheCap(t *testing.T) {
 // they share.
 func TestNamesWithoutColumns(t *testing.T) {
 	p := newNamesPair(t, 400, 1500)
+	p.options.Pairs = 700 // less than the names have rows
+	p.reopen()
 	name := func(i int) string { return fmt.Sprintf("n%d", i) }
-	for from := 0; from < 4000; from += 50 {
+	for i := range 160 {
+		if i == 80 { // of a name that counts until then
+			p.site.Uncounted = append(p.site.Uncounted, name(21))
+		}
+		from, day := i%80*50, -(i/80+i)%2 // each name on both days, on one of them beyond the cap
 		var o event.Object
 		for i := range 50 {
 			o.Set(name((from+i)*7%4000), event.Num("1"))
 		}
 		o.Set("nested", event.Raw(fmt.Sprintf(`{"k%d":{"a":%d}}`, from, from)))
-		p.on(0, &event.Event{User: "u", Properties: o})
-		p.on(0, &event.Event{User: "v", Properties: event.Object{{Key: name(from / 3), Value: event.Raw(fmt.Sprintf(`["x",{"y":%d}]`, from))}}})
+		p.on(day, &event.Event{User: "u", Properties: o})
+		p.on(day, &event.Event{User: "v", Properties: event.Object{{Key: name(from / 3), Value: event.Raw(fmt.Sprintf(`["x",{"y":%d}]`, from))}}})
 	}
 	properties := []string{"", event.Other, name(0), name(7), name(7 * 1400 % 4000), name(7 * 1600 % 4000), "nested.k0.a", "nested.k3900.a", name(50) + ".y"}
 	p.compare("at once", properties...)
@@ -148,5 +154,25 @@ func TestNamesOverTheCapInAFew(t *testing.T) {
 		for day := range 24 { // the names of the day are those it had before
 			p.on(-day, &event.Event{Name: "n", User: "u", Properties: object("z", "1", "y", "2", "b", "3")})
 		}
+	}
+}
+
+// The list of properties goes through the rows once for all names that are inside
+// objects, and once more for their users, not for each.
+func TestListOfManyNames(t *testing.T) {
+	looks := func(names int) int64 {
+		p := newNamesPair(t, 1<<16, 4096)
+		for i := range names {
+			p.on(0, &event.Event{User: fmt.Sprint("u", i%7), Properties: object("p", fmt.Sprintf(`{"k%d":1}`, i))})
+		}
+		looking := &looking{Context: t.Context()}
+		page, err := p.e.Counters(looking, engine.CounterQuery{Site: p.site, Limit: 10_000})
+		if err != nil || page.Count != names || page.Rows[0].Users != 1 {
+			t.Fatalf("%d properties, %v", page.Count, err)
+		}
+		return looking.looks.Load()
+	}
+	if few, many := looks(200), looks(1600); many > 2*few {
+		t.Errorf("the clock is looked at %d times for 200 names, %d times for 1,600", few, many)
 	}
 }

@@ -22,6 +22,7 @@ type property struct {
 	name   string
 	events int64
 	values map[string]struct{}
+	n      int    // how many rows count under it, where they were told together with others'
 	rows   uint64 // which rows count under it: the hashes of each slice's, added up
 }
 
@@ -40,7 +41,7 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 	}
 	l := &propertyList{view: v, where: w, query: q, budget: b, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
-	l.asked = make(askedNames, len(names))
+	l.asked, l.pairs = make(askedNames, len(names)), e.opts.Pairs
 	for name := range names {
 		l.asked[name] = int32(len(l.lines))
 		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
@@ -81,6 +82,7 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 // propertyList is the list being made.
 type propertyList struct {
 	asked  askedNames
+	pairs  int // of a property and a row that are held to tell users and sessions apart
 	view   *view
 	where  *where
 	query  *CounterQuery
@@ -106,6 +108,7 @@ func (l *propertySum) add(s *propertySum) {
 	for i := range s.lines {
 		line, more := &l.lines[i], &s.lines[i]
 		line.rows += more.rows
+		line.n += more.n
 		line.events = index.AddSaturating(line.events, more.events)
 		for value := range more.values {
 			line.values[value] = struct{}{}
@@ -163,7 +166,16 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 		return err
 	}
 	all, any := l.hash(s, matched), newRowSet(s)
+	shared := l.shared(part)
+	if shared != nil {
+		if err := l.together(r, s, part, shared, any, sum); err != nil {
+			return err
+		}
+	}
 	for i := range l.lines {
+		if shared != nil && shared[i] {
+			continue
+		}
 		line, rows := &sum.lines[i], rowSet(nil)
 		if l.byRow || s.of.run == nil {
 			rows, err = l.count(r, s, part, l.lines[i].name, line)
@@ -295,6 +307,11 @@ func (r rowSet) add(s *slice, row int32) {
 	r[at/64] |= 1 << (at % 64)
 }
 
+func (r rowSet) remove(s *slice, row int32) {
+	at := int(row) - s.from
+	r[at/64] &^= 1 << (at % 64)
+}
+
 // rowSet is the rows of an open slice that satisfy the query.
 func (r *reader) rowSet(s *slice) (rowSet, error) {
 	rows := newRowSet(s)
@@ -328,6 +345,9 @@ func (l *propertyList) page() (page CounterPage, err error) {
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countPersons(p)), uint64(l.all.sessions.len())
 	known := map[uint64]CounterRow{l.any: page.Total}
+	if err := l.tellApartAll(known, p); err != nil {
+		return CounterPage{}, err
+	}
 	for i := range l.lines {
 		line := &l.lines[i]
 		if len(line.values) == 0 {

@@ -1,0 +1,285 @@
+// Each name: what rows count under many properties at once. A column tells quickly what
+// its own property has, but a property inside arrays and objects, or one whose key has no
+// column, is told by cells that hold others too: where a list has many such properties,
+// each row is put together and counted as a whole, once for all of them.
+
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// nameRows counts rows of one part under the properties of some numbers.
+type nameRows struct {
+	part    index.Part
+	columns []nameColumn
+	flags   *rowInts
+	event   event.Event
+	parser  event.Parser
+	room    event.TermRoom
+}
+
+type nameColumn struct {
+	field string
+	col   index.Column
+	codes *rowInts
+}
+
+// sharedFrom is how many properties have to be in cells with others before their rows are
+// put together.
+const sharedFrom = 64
+
+// isShared says whether the property may be in cells that hold others too.
+func isShared(part index.Part, property string) bool {
+	if !event.NameCapped(property) {
+		return false // it has a column, mostly
+	}
+	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
+		if (a.Path != "" || isOverflow(a.Field)) && part.Column(a.Field) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// newNameRows prepares to count rows of a part under properties that are no detected ones.
+func newNameRows(part index.Part) *nameRows {
+	n := &nameRows{part: part, flags: newRowInts(part.Ints(event.IntFlags))}
+	for _, field := range part.Fields() {
+		switch {
+		case field[:1] == event.PrefixProperty:
+		case field == event.FieldType, field == event.FieldIncrements, field == event.FieldNotCounted, field == event.FieldCapped, field == event.FieldCut:
+		default:
+			continue
+		}
+		if col := part.Column(field); col != nil {
+			n.columns = append(n.columns, nameColumn{field, col, newRowInts(col.Codes())})
+		}
+	}
+	return n
+}
+
+// count calls yield with what a row counts, as event.Counts does. Its texts are good until
+// the next call.
+func (n *nameRows) count(row int, yield func(property, term string, by int64) bool) error {
+	n.parser.Reset()
+	n.room.Reset()
+	e := &n.event
+	*e = event.Event{Properties: e.Properties[:0]}
+	e.SetInt(event.IntFlags, n.flags.at(row))
+	for i := range n.columns {
+		c := &n.columns[i]
+		code := c.codes.at(row)
+		if code <= 0 || code > int64(c.col.Card()) {
+			continue
+		}
+		cell := c.col.Cell(uint32(code))
+		if isOverflow(c.field) {
+			members, err := event.CellValue(cell).Object(&n.parser)
+			if err != nil {
+				return err
+			}
+			e.Properties = append(e.Properties, members...)
+		} else if err := e.SetCell(c.field, cell); err != nil {
+			return err
+		}
+	}
+	if err := n.part.Err(); err != nil {
+		return err
+	}
+	e.CountsIn(&n.room, yield)
+	return nil
+}
+
+// shared are the lines whose properties may be in cells with others, by number; nil when
+// they are few.
+func (l *propertyList) shared(part index.Part) (shared []bool) {
+	if len(l.lines) < sharedFrom {
+		return nil
+	}
+	n := 0
+	for i := range l.lines {
+		if isShared(part, l.lines[i].name) {
+			if shared == nil {
+				shared = make([]bool, len(l.lines))
+			}
+			shared[i] = true
+			n++
+		}
+	}
+	if n < sharedFrom {
+		return nil
+	}
+	return shared
+}
+
+// together does for the shared lines what rows and count do for one, and adds their rows
+// to any.
+func (l *propertyList) together(r *reader, s *slice, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
+	rows := make([][]int32, len(l.lines))
+	tell := l.byRow || s.of.run == nil
+	names := newNameRows(part)
+	row := int32(0)
+	yield := func(property, term string, by int64) bool {
+		i, ok := l.asked[property]
+		if !ok || !shared[i] {
+			return true
+		}
+		if n := len(rows[i]); n == 0 || rows[i][n-1] != row {
+			rows[i] = append(rows[i], row)
+		}
+		if tell {
+			sum.lines[i].value(term, by)
+		}
+		return true
+	}
+	eerr := r.each(s, func(batch []int32) {
+		for _, row = range batch {
+			if err != nil || r.late() {
+				return
+			}
+			err = names.count(int(row), yield)
+		}
+	})
+	if err = cmp.Or(err, eerr); err != nil {
+		return err
+	}
+	set := newRowSet(s)
+	for i := range rows {
+		if len(rows[i]) == 0 {
+			continue
+		}
+		for _, row := range rows[i] {
+			set.add(s, row)
+			any.add(s, row)
+		}
+		sum.lines[i].rows += l.hash(s, set)
+		sum.lines[i].n += len(rows[i])
+		for _, row := range rows[i] {
+			set.remove(s, row)
+		}
+	}
+	return nil
+}
+
+// value adds what a row counts under a value.
+func (p *property) value(term string, by int64) {
+	p.events = index.AddSaturating(p.events, by)
+	if _, known := p.values[term]; !known {
+		if p.values == nil {
+			p.values = make(map[string]struct{})
+		}
+		p.values[strings.Clone(term)] = struct{}{}
+	}
+}
+
+// nameOrd is an ordinal of a row that counts under the property of a number.
+type nameOrd struct {
+	name int32
+	ord  uint64
+}
+
+func (a nameOrd) compare(b nameOrd) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.ord, b.ord))
+}
+
+// nameOrds are the persons and sessions of some properties.
+type nameOrds struct{ users, sessions []nameOrd }
+
+// tellApart finds the sessions and users of lines, in one pass over all rows.
+func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
+	wanted := make([]bool, len(l.lines))
+	for _, i := range lines {
+		wanted[i] = true
+	}
+	sums, err := gather(l.budget, l.where, l.view.slices(), func(r *reader, s *slice, sum *nameOrds) (err error) {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		part := r.metered(vp.get())
+		names := newNameRows(part)
+		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+		row, last := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
+		yield := func(property, _ string, _ int64) bool {
+			if i, ok := l.asked[property]; ok && wanted[i] && last[i] != row+1 {
+				last[i] = row + 1
+				sum.users = append(sum.users, nameOrd{i, uint64(persons.at(row))})
+				sum.sessions = append(sum.sessions, nameOrd{i, uint64(sessions.at(row))})
+			}
+			return true
+		}
+		eerr := r.each(s, func(batch []int32) {
+			for _, at := range batch {
+				if err != nil || r.late() {
+					return
+				}
+				row = int(at)
+				err = names.count(row, yield)
+			}
+		})
+		return cmp.Or(err, eerr, vp.err())
+	})
+	for i := range sums {
+		all.users = append(all.users, sums[i].users...)
+		all.sessions = append(all.sessions, sums[i].sessions...)
+	}
+	slices.SortFunc(all.users, nameOrd.compare)
+	slices.SortFunc(all.sessions, nameOrd.compare)
+	return all, err
+}
+
+// setOf takes the set of the next name's ordinals off list, which ascends.
+func setOf(list *[]nameOrd, name int32) (set ordSet) {
+	n := 0
+	for n < len(*list) && (*list)[n].name <= name {
+		if (*list)[n].name == name {
+			set.add((*list)[n].ord)
+		}
+		n++
+	}
+	*list = (*list)[n:]
+	return set
+}
+
+// tellApartAll fills in known for lines that were told together and whose sets of rows it
+// has not, as many at a time as have l.pairs rows. It leaves out those with more rows.
+func (l *propertyList) tellApartAll(known map[uint64]CounterRow, p persons) error {
+	var some []int32
+	n := 0
+	flush := func() error {
+		all, err := l.tellApart(some)
+		for _, i := range some {
+			users, sessions := setOf(&all.users, i), setOf(&all.sessions, i)
+			known[l.lines[i].rows] = CounterRow{Users: uint64(users.countPersons(p)), Sessions: uint64(sessions.len())}
+		}
+		some, n = some[:0], 0
+		return err
+	}
+	for i := range l.lines {
+		line := &l.lines[i]
+		if line.n == 0 || line.n > l.pairs || len(line.values) == 0 {
+			continue
+		}
+		if _, ok := known[line.rows]; ok {
+			continue
+		}
+		known[line.rows] = CounterRow{} // others of these rows are told by this one
+		if n+line.n > l.pairs {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		some = append(some, int32(i))
+		n += line.n
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	return flush()
+}
