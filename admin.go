@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"cairn/cli/config"
 	"cairn/engine"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,8 +28,8 @@ import (
 // write, and -to moves the finished directory.
 func snapshot(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("snapshot", "[flags]", "Make a snapshot through the running server and print its path. It can be restored\nwith \"cairn restore\"; copy it off this machine.")
-	var cf configFlags
-	cf.register(f)
+	var cf config.Flags
+	cf.Register(f.FlagSet)
 	url := f.String("url", "", "reach the server at `URL` (default: by the configuration's listen)")
 	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist and be on the same file system")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
@@ -36,11 +37,11 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	}
 	info, err := func() (engine.SnapshotInfo, error) {
 		var none engine.SnapshotInfo
-		cfg, _, err := loadConfig(cf, os.Environ())
+		cfg, _, err := config.Load(cf, os.Environ())
 		if err != nil {
 			return none, err
 		}
-		if _, err := fillKeys(&cfg, false); err != nil {
+		if _, err := config.FillKeys(&cfg, false); err != nil {
 			return none, err
 		}
 		if *to != "" {
@@ -49,7 +50,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 			}
 		}
 		if *url == "" {
-			*url = cfg.baseURL(cfg.Listen)
+			*url = baseURL(&cfg, cfg.Listen)
 		}
 		return requestSnapshot(&cfg, *url)
 	}()
@@ -71,14 +72,14 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 }
 
 // requestSnapshot calls POST /api/v1/admin/snapshot.
-func requestSnapshot(cfg *config, base string) (info engine.SnapshotInfo, err error) {
+func requestSnapshot(cfg *config.Config, base string) (info engine.SnapshotInfo, err error) {
 	client := &http.Client{Timeout: 10 * time.Minute}
 	if cfg.TLSCert != "" {
-		config, err := trustOnly(cfg.TLSCert)
+		trust, err := trustOnly(cfg.TLSCert)
 		if err != nil {
 			return info, err
 		}
-		client.Transport = &http.Transport{TLSClientConfig: config}
+		client.Transport = &http.Transport{TLSClientConfig: trust}
 	}
 	req, err := http.NewRequest("POST", base+"/api/v1/admin/snapshot", nil)
 	if err != nil {

@@ -54,7 +54,9 @@ var plan = []room{
 	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/dialect", "http/dashboard"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: ".", knows: []string{"*"}},
+	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+
+	{dir: ".", knows: []string{"*"}, away: []string{tomlModule}},
 }
 
 // unbounded are methods of fasthttp that inflate a body without a limit: 128 KB
@@ -312,7 +314,9 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"a dialect's noun in the engine", "engine/a.go", `package engine; import "cairn/http/dialect"`, "engine may not know http/dialect"},
 		{"fasthttp in the engine", "engine/a.go", `package engine; import "github.com/valyala/fasthttp"`, "may not import"},
 		{"TOML in the engine", "engine/a.go", `package engine; import "github.com/BurntSushi/toml"`, "may not import"},
-		{"TOML in main", "config.go", `package main; import "github.com/BurntSushi/toml"; import "cairn/engine"`, ""},
+		{"TOML in the configuration", "cli/config/a.go", `package config; import "github.com/BurntSushi/toml"; import "cairn/http"`, ""},
+		{"TOML in main", "a.go", `package main; import "github.com/BurntSushi/toml"; import "cairn/engine"`, "may not import"},
+		{"the log in the configuration", "cli/config/a.go", `package config; import "cairn/wal"`, "cli/config may not know wal"},
 		{"the engine in the index", "index/a.go", `package index; import "cairn/engine"`, "index may not know engine"},
 		{"an event in the index", "index/a.go", `package index; import "cairn/engine/event"`, "index may not know engine/event"},
 		{"the log in the index", "index/a.go", `package index; import "cairn/wal"`, "index may not know wal"},

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"cairn/cli/config"
 )
 
 // This file is "cairn bench": what it measures, in which order. The load is in
@@ -89,7 +91,7 @@ removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
 				continue
 			}
 			if !slices.Contains(known, name) {
-				return fmt.Errorf("-phases: unknown phase %q%s", name, didYouMean(name, known))
+				return fmt.Errorf("-phases: unknown phase %q%s", name, config.DidYouMean(name, known))
 			}
 			o.phases = append(o.phases, name)
 		}

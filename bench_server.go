@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"cairn/cli/config"
 )
 
 // This file starts a server as a process of its own, so that its CPU time and
@@ -29,7 +31,7 @@ const readyMax = time.Minute
 type child struct {
 	cmd    *exec.Cmd
 	url    string
-	keys   generatedKeys
+	keys   config.GeneratedKeys
 	exited chan struct{} // closed when the process is gone; then cmd.ProcessState is set
 
 	mu   sync.Mutex
@@ -81,12 +83,12 @@ func startChild(ctx context.Context, o childOptions) (*child, error) {
 		c.kill()
 		return nil, ctx.Err()
 	}
-	if c.keys, err = readKeys(filepath.Join(o.dir, keysName)); err != nil {
+	if c.keys, err = config.ReadKeys(filepath.Join(o.dir, config.KeysName)); err != nil {
 		c.kill()
 		return nil, err
 	}
 	if len(c.keys.Sites) == 0 {
-		c.keys.Sites = make([]siteKeys, 1) // all keys are configured
+		c.keys.Sites = make([]config.SiteKeys, 1) // all keys are configured
 	}
 	return c, nil
 }

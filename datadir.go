@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"cairn/cli/config"
 )
 
 // This file tells a data directory from any other. Who gives -data ~ or -data / by
@@ -78,7 +80,7 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	if is, err := isStore(filepath.Join(dir, storeName)); err == nil && is && marks {
 		return dirData, names, nil
 	}
-	if k, err := readKeys(filepath.Join(dir, keysName)); err == nil && (k.AdminToken != "" || len(k.Sites) > 0) {
+	if k, err := config.ReadKeys(filepath.Join(dir, config.KeysName)); err == nil && (k.AdminToken != "" || len(k.Sites) > 0) {
 		return dirData, names, nil
 	}
 	return dirForeign, names, nil
@@ -105,7 +107,7 @@ func checkDataDir(dir string) error {
 		return fmt.Errorf("%s is a snapshot, which a server would spoil; nothing in it was changed. Make a data directory of it: cairn restore %[1]s DATA_DIR", dir)
 	case kind == dirForeign:
 		return fmt.Errorf("%s is no data directory of cairn: it holds %s. Nothing in it was changed. Choose an empty or a new directory with -data or data_dir, for example %s",
-			dir, someOf(names), filepath.Join(dir, defaultConfig().DataDir))
+			dir, someOf(names), filepath.Join(dir, config.Default().DataDir))
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cairn/cli/config"
 )
 
 // This file tries every command that is given a directory on directories of all sorts:
@@ -277,7 +279,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 		}
 		return dir
 	}
-	keys, err := os.ReadFile(filepath.Join(data, keysName))
+	keys, err := os.ReadFile(filepath.Join(data, config.KeysName))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"cairn/cli/config"
 	"cairn/geo"
 )
 
@@ -17,8 +18,8 @@ import (
 
 func cmdGeo(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("geo", "[flags] IP...", "Print where addresses are, by the databases the server would use.")
-	var cf configFlags
-	cf.register(f)
+	var cf config.Flags
+	cf.Register(f.FlagSet)
 	database := f.String("database", "", "ask `FILE` instead of the configured one (several: joined by "+string(filepath.ListSeparator)+")")
 	asJSON := f.Bool("json", false, "print one JSON object a line")
 	if code, done := f.parse(args, 1, 1<<20, stdout, stderr); done {
@@ -33,7 +34,7 @@ func cmdGeo(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if *database == "" {
-		cfg, _, err := loadConfig(cf, os.Environ())
+		cfg, _, err := config.Load(cf, os.Environ())
 		if err != nil {
 			return fail(stderr, "geo", err)
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cairn/cli/config"
 )
 
 // This file makes the worst events that a stranger can send: deep, wide, with long
@@ -119,8 +121,8 @@ var hostileWays = [wayCount]struct {
 	eventBytes, bodyBytes int
 	depth, key, count     int // of one event
 	open, between, close  string
-	event                 func(b []byte, s *hostileShape, k *siteKeys, n int) []byte
-	send                  func(k *siteKeys, s *hostileShape, body []byte) hostileRequest
+	event                 func(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte
+	send                  func(k *config.SiteKeys, s *hostileShape, body []byte) hostileRequest
 }{
 	wayArray:           {"native, array", 10_000, 32 << 10, 8 << 20, 28, 128, 1 << 16, "[", ",", "]", appendNative, sendNative("application/json")},
 	wayLines:           {"native, NDJSON", 10_000, 32 << 10, 8 << 20, 28, 128, 1 << 16, "", "\n", "", appendNative, sendNative(ndjson)},
@@ -135,7 +137,7 @@ var hostileWays = [wayCount]struct {
 }
 
 // fitted is s within the limits of its dialect, if Fit asks for that.
-func (s hostileShape) fitted(k *siteKeys) *hostileShape {
+func (s hostileShape) fitted(k *config.SiteKeys) *hostileShape {
 	if !s.Fit {
 		return &s
 	}
@@ -158,7 +160,7 @@ func (s hostileShape) fitted(k *siteKeys) *hostileShape {
 
 // requests are those that bring the events of s, none longer than the dialect takes
 // unless a single event is.
-func (s hostileShape) requests(k *siteKeys) iter.Seq[hostileRequest] {
+func (s hostileShape) requests(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	if s.Kind == hostileRead {
 		return s.reads(k)
 	}
@@ -192,7 +194,7 @@ func (s hostileShape) requests(k *siteKeys) iter.Seq[hostileRequest] {
 // reads ask what the events of s have made dear: people one by one, pages, counts. The
 // list of all counted properties is not among them: it looks at each row for each name,
 // so that a store with many of both ends it after 10 s, as it does every query.
-func (s hostileShape) reads(k *siteKeys) iter.Seq[hostileRequest] {
+func (s hostileShape) reads(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	header := []string{"Authorization: Bearer " + k.ReadKey}
 	return func(yield func(hostileRequest) bool) {
 		for n := range s.Events {
@@ -368,7 +370,7 @@ func appendField(b []byte, key, text string) []byte {
 	return append(append(append(append(b, `,"`...), key...), `":"`...), text+`"`...)
 }
 
-func appendNative(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
+func appendNative(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	typ := [...]string{"track", "page", "screen", "identify", "increment", "increment", "group", "alias"}[s.Kind]
 	b = append(append(append(b, `{"type":"`...), typ...), '"')
@@ -394,7 +396,7 @@ func appendNative(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
 	return append(b, '}')
 }
 
-func appendSegment(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
+func appendSegment(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	typ := [...]string{"track", "page", "screen", "identify", "track", "track", "group", "alias"}[s.Kind]
 	b = append(append(append(b, `{"type":"`...), typ...), '"')
@@ -424,7 +426,7 @@ func appendSegment(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
 	return append(b, '}')
 }
 
-func appendOpenPanel(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
+func appendOpenPanel(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	typ := [...]string{"track", "track", "track", "identify", "increment", "decrement", "group", "alias"}[s.Kind]
 	name := [...]string{"e", "screen_view", "screen_view", "", "", "", "", ""}[s.Kind]
@@ -446,7 +448,7 @@ func appendOpenPanel(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
 
 // appendMatomo adds the query of a hit: the leaves are custom variables and
 // dimensions, of a group they are the products of an order.
-func appendMatomo(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
+func appendMatomo(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	b = append(b, "idsite="+strconv.Itoa(int(k.ID))+"&rec=1"...)
 	if user != "" {
@@ -496,11 +498,11 @@ func appendMatomo(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
 	return b
 }
 
-func appendMatomoEntry(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
+func appendMatomoEntry(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	return append(appendMatomo(append(b, `"?`...), s, k, n), '"')
 }
 
-func appendOpentracker(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
+func appendOpentracker(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	b = append(b, "si="+k.Name+"&ti=e"...)
 	if user != "" {
@@ -522,7 +524,7 @@ func appendOpentracker(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
 	return b
 }
 
-func appendOpentrackerJSON(b []byte, s *hostileShape, k *siteKeys, n int) []byte {
+func appendOpentrackerJSON(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	b = append(b, `{"si":"`+k.Name+`","ti":"e"`...)
 	b = appendField(appendField(b, "uid", user), "eid", s.messageID(n))
@@ -551,7 +553,7 @@ func digitsOf(id string) string {
 }
 
 // appendOppizi spreads the leaves over arrays of 100, the most that an entry takes.
-func appendOppizi(b []byte, s *hostileShape, _ *siteKeys, n int) []byte {
+func appendOppizi(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	user, _ := s.ids(n)
 	b = append(b, `{"eventName":"e","value":`+s.value(n)...)
 	b = append(appendField(b, "userId", user), `,"metadata":{`...)
@@ -584,14 +586,14 @@ type hostileRequest struct {
 	body         []byte
 }
 
-func sendNative(contentType string) func(*siteKeys, *hostileShape, []byte) hostileRequest {
-	return func(k *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendNative(contentType string) func(*config.SiteKeys, *hostileShape, []byte) hostileRequest {
+	return func(k *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 		return hostileRequest{"POST", "/api/v1/events", []string{"Authorization: Bearer " + k.WriteKey, "Content-Type: " + contentType}, body}
 	}
 }
 
-func sendSegment(path string) func(*siteKeys, *hostileShape, []byte) hostileRequest {
-	return func(k *siteKeys, s *hostileShape, body []byte) hostileRequest {
+func sendSegment(path string) func(*config.SiteKeys, *hostileShape, []byte) hostileRequest {
+	return func(k *config.SiteKeys, s *hostileShape, body []byte) hostileRequest {
 		path := path
 		if path == "" {
 			path = [...]string{"/v1/track", "/v1/page", "/v1/screen", "/v1/identify", "/v1/track", "/v1/track", "/v1/group", "/v1/alias"}[s.Kind]
@@ -603,27 +605,27 @@ func sendSegment(path string) func(*siteKeys, *hostileShape, []byte) hostileRequ
 // hostileOrigin is where the pages of the site are that a stranger writes to.
 const hostileOrigin = "https://shop.example"
 
-func sendOpenPanel(k *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendOpenPanel(k *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"POST", "/track", []string{"openpanel-client-id: " + k.ClientID, "Origin: " + hostileOrigin, "Content-Type: application/json"}, body}
 }
 
-func sendMatomoBulk(_ *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendMatomoBulk(_ *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"POST", "/matomo.php", []string{"Content-Type: application/json"}, body}
 }
 
-func sendMatomo(_ *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendMatomo(_ *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"GET", "/matomo.php?" + string(body), nil, nil}
 }
 
-func sendOpentracker(_ *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendOpentracker(_ *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"GET", "/?" + string(body), nil, nil}
 }
 
-func sendOpentrackerJSON(_ *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendOpentrackerJSON(_ *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"POST", "/opentracker", []string{"Content-Type: application/json"}, body}
 }
 
-func sendOppizi(k *siteKeys, _ *hostileShape, body []byte) hostileRequest {
+func sendOppizi(k *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
 	return hostileRequest{"POST", "/tracking/events", []string{"Authorization: Bearer " + k.WriteKey, "Content-Type: application/json"}, body}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/geo"
 	httpd "cairn/http"
@@ -227,7 +228,7 @@ func TestHostileWays(t *testing.T) {
 				if way == wayOppizi && (leaves == leafSame || leaves == leafEmpty) {
 					continue // it takes no objects
 				}
-				for r := range shape.requests(&s.cfg.Sites[0].siteKeys) {
+				for r := range shape.requests(&s.cfg.Sites[0].SiteKeys) {
 					status, answer, err := c.do(r)
 					if err != nil || status/100 != 2 || strings.Contains(answer, `"rejected":[{`) || strings.Contains(answer, `"tracked"`) && !strings.Contains(answer, `"tracked":3`) {
 						t.Errorf("%s, kind %d, leaves %d: status %d, %v: %s\nto %.300s %.300s", hostileWays[way].name, kind, leaves, status, err, answer, r.path, r.body)
@@ -256,7 +257,7 @@ func newHostileHouse(dir string) (*hostileHouse, error) {
 
 // hostileStore is a store in memory with its server.
 type hostileStore struct {
-	cfg    config
+	cfg    config.Config
 	fs     *vfs.MemFS
 	small  bool
 	eng    *engine.Engine
@@ -287,11 +288,11 @@ func (h *hostileHouse) store(t testing.TB, small bool) *hostileStore {
 	if h.open[kindOf(!small)] == nil {
 		h.before = liveBytes()
 	}
-	s := &hostileStore{cfg: defaultConfig(), fs: vfs.NewMem(), small: small}
+	s := &hostileStore{cfg: config.Default(), fs: vfs.NewMem(), small: small}
 	s.cfg.DataDir, s.cfg.Listen, s.cfg.Memory, s.cfg.Reserve = "data", "127.0.0.1:0", fuzzMemory, "0"
 	for i, name := range []string{"shop", "honest"} {
-		site := defaultSite()
-		site.siteKeys = siteKeys{Name: name, ID: uint32(i + 1), WriteKey: name + "-write", ClientID: name + "-client",
+		site := config.DefaultSite()
+		site.SiteKeys = config.SiteKeys{Name: name, ID: uint32(i + 1), WriteKey: name + "-write", ClientID: name + "-client",
 			ClientSecret: name + "-client-secret", SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read"}
 		site.Origins = []string{hostileOrigin}
 		site.Matomo.Dimensions = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
@@ -306,12 +307,12 @@ func (h *hostileHouse) store(t testing.TB, small bool) *hostileStore {
 
 // open puts the parts together as "cairn serve" does.
 func (s *hostileStore) open(h *hostileHouse) error {
-	sites, err := buildSites(s.cfg.Sites)
+	sites, err := config.BuildSites(s.cfg.Sites)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
-	opts, err := s.cfg.engineOptions(sites, log, nil)
+	opts, err := engineOptions(&s.cfg, sites, log, nil)
 	if err != nil {
 		return err
 	}
@@ -366,7 +367,7 @@ send:
 			leaf += shape.Key // names of their own
 		}
 		shape.Count = min(shape.Count, max(fuzzBytes/leaf, 1))
-		for r := range shape.requests(&s.cfg.Sites[0].siteKeys) {
+		for r := range shape.requests(&s.cfg.Sites[0].SiteKeys) {
 			start := time.Now()
 			status, answer, err := c.do(r)
 			own = max(own, time.Since(start))

@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cairn/cli/config"
 )
 
 var (
@@ -324,7 +326,7 @@ name = "honest"
 const hostileDimensions = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"
 
 // look asks the server that was started again for what must be there.
-func (r *hostileRow) look(server *child, shop, honest *siteKeys) {
+func (r *hostileRow) look(server *child, shop, honest *config.SiteKeys) {
 	ctx, cancel := context.WithTimeout(context.Background(), hostileMost)
 	defer cancel()
 	c, err := dialBench(ctx, server.url, honest.SecretKey)
@@ -359,7 +361,7 @@ func (r *hostileRow) look(server *child, shop, honest *siteKeys) {
 
 // sendHostile sends shapes one after the other and notes the answers. The error says
 // that it did not come to the end.
-func sendHostile(base string, deadline time.Time, conns int, k *siteKeys, shapes []hostileShape, row *hostileRow) error {
+func sendHostile(base string, deadline time.Time, conns int, k *config.SiteKeys, shapes []hostileShape, row *hostileRow) error {
 	target, err := url.Parse(base)
 	if err != nil {
 		return err

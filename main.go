@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	_ "time/tzdata" // sites name their time zone; a bare machine has no zoneinfo
+
+	"cairn/cli/config"
 )
 
 // version is set at release with -ldflags "-X main.version=1.2.3".
@@ -73,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		for i, c := range commands {
 			names[i] = c.name
 		}
-		fmt.Fprintf(stderr, "cairn: unknown command %q%s\n", name, didYouMean(name, names))
+		fmt.Fprintf(stderr, "cairn: unknown command %q%s\n", name, config.DidYouMean(name, names))
 		fmt.Fprintln(stderr, `Run "cairn help" for the commands.`)
 		return exitUsage
 	}

@@ -380,17 +380,3 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		}
 	}
 }
-
-// The directories and files that hold secrets are closed to others.
-func TestDataDirMode(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
-	for range 2 {
-		if err := makeDataDir(dir); err != nil {
-			t.Fatal(err)
-		}
-		if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
-			t.Errorf("mode %v", info.Mode().Perm())
-		}
-		os.Chmod(dir, 0o755)
-	}
-}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/geo"
 	httpd "cairn/http"
@@ -32,29 +33,29 @@ const (
 
 func serve(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start makes the keys and prints\nthem; \"cairn keys\" prints them again.")
-	var cf configFlags
-	cf.register(f)
-	f.StringVar(&cf.listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
+	var cf config.Flags
+	cf.Register(f.FlagSet)
+	f.StringVar(&cf.Listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
-	cfg, warnings, err := loadConfig(cf, os.Environ())
+	cfg, warnings, err := config.Load(cf, os.Environ())
 	if err == nil {
-		err = cfg.validate()
+		err = cfg.Validate()
 	}
 	if err != nil {
 		return fail(stderr, "serve", err)
 	}
 	log := newLogger(&cfg, stderr)
-	for _, w := range append(warnings, cfg.shortSecrets()...) {
+	for _, w := range append(warnings, cfg.ShortSecrets()...) {
 		log.Warn(w)
 	}
 	if err := checkDataDir(cfg.DataDir); err != nil {
 		return fail(stderr, "serve", err)
 	}
-	made, err := fillKeys(&cfg, true)
+	made, err := config.FillKeys(&cfg, true)
 	if err == nil {
-		err = makeDataDir(cfg.DataDir)
+		err = config.MakeDataDir(cfg.DataDir)
 	}
 	if err != nil {
 		return fail(stderr, "serve", err)
@@ -62,7 +63,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	announced := false
 	announce := func(base string) {
 		if announced = true; made {
-			fmt.Fprintf(stdout, "cairn made these keys; they are in %s, and \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, keysName))
+			fmt.Fprintf(stdout, "cairn made these keys; they are in %s, and \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, config.KeysName))
 			showKeys(stdout, &cfg, base)
 		}
 	}
@@ -76,17 +77,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// makeDataDir makes the data directory, readable by its owner alone. One that
-// exists, and that checkDataDir knows, is narrowed to that.
-func makeDataDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return os.Chmod(dir, 0o700)
-}
-
 // newLogger logs to w: text for a person at a terminal, else JSON.
-func newLogger(cfg *config, w io.Writer) *slog.Logger {
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	level.UnmarshalText([]byte(cfg.LogLevel)) // validated
 	opts := &slog.HandlerOptions{Level: level}
@@ -108,8 +100,8 @@ func isTerminal(w io.Writer) bool {
 
 // runServer runs the server of a checked configuration until a signal or a fatal
 // error of the store. announce is called once it listens, with its base URL.
-func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code int, err error) {
-	sites, err := buildSites(cfg.Sites)
+func runServer(cfg *config.Config, log *slog.Logger, announce func(base string)) (code int, err error) {
+	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -127,11 +119,11 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	defer stop()
 
 	fatal := make(chan error, 1)
-	opts, err := cfg.engineOptions(sites, log, fatal)
+	opts, err := engineOptions(cfg, sites, log, fatal)
 	if err != nil {
 		return exitFailed, err
 	}
-	places := geo.Open(geo.Options{Files: cfg.geoFiles(), Log: log})
+	places := geo.Open(geo.Options{Files: geoFiles(cfg), Log: log})
 	defer places.Close()
 	salts, err := engine.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
 	if err != nil {
@@ -150,7 +142,7 @@ func runServer(cfg *config, log *slog.Logger, announce func(base string)) (code 
 	if err != nil {
 		return exitFailed, errors.Join(err, eng.Close())
 	}
-	base := cfg.baseURL(ln.Addr().String())
+	base := baseURL(cfg, ln.Addr().String())
 	announce(base)
 	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 
@@ -206,15 +198,15 @@ func explainLock(err error, dir string) error {
 
 // engineOptions are the options of the store. A fatal error of the store is
 // sent to fatal.
-func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
-	reserve, err := c.reserveBytes()
+func engineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
+	reserve, err := cfg.ReserveBytes()
 	if err != nil {
 		return engine.Options{}, err
 	}
 	opts := engine.Options{
-		Dir:     c.DataDir,
-		Memory:  int64(c.Memory),
-		Dedup:   time.Duration(c.DedupHours) * time.Hour,
+		Dir:     cfg.DataDir,
+		Memory:  int64(cfg.Memory),
+		Dedup:   time.Duration(cfg.DedupHours) * time.Hour,
 		Reserve: reserve,
 		Log:     log,
 		Fatal: func(err error) {
@@ -234,19 +226,19 @@ func (c *config) engineOptions(sites []*httpd.Site, log *slog.Logger, fatal chan
 }
 
 // listen makes the server over eng and its listener.
-func listen(cfg *config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
-	proxies, err := cfg.proxies()
+func listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+	proxies, err := cfg.Proxies()
 	if err != nil {
 		return nil, nil, err
 	}
-	snapshots, err := cfg.snapshotDir()
+	snapshots, err := snapshotDir(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
 	srv, err := httpd.New(httpd.Options{
 		Engine:         eng,
 		Sites:          sites,
-		Implicit:       cfg.implicit,
+		Implicit:       cfg.Implicit(),
 		AdminToken:     cfg.AdminToken,
 		SnapshotDir:    snapshots,
 		TrustedProxies: proxies,
@@ -278,22 +270,22 @@ func listen(cfg *config, eng engine.API, places *geo.Locator, sites []*httpd.Sit
 }
 
 // geoFiles are the configured databases of places, in order of trust.
-func (c *config) geoFiles() []string { return filepath.SplitList(c.Geo.Database) }
+func geoFiles(cfg *config.Config) []string { return filepath.SplitList(cfg.Geo.Database) }
 
 // snapshotDir is where snapshots are made: as configured, else below the data.
 // It is absolute, because clients elsewhere get to see the path.
-func (c *config) snapshotDir() (string, error) {
-	dir := c.SnapshotDir
+func snapshotDir(cfg *config.Config) (string, error) {
+	dir := cfg.SnapshotDir
 	if dir == "" {
-		dir = filepath.Join(c.DataDir, "snapshots")
+		dir = filepath.Join(cfg.DataDir, "snapshots")
 	}
 	return filepath.Abs(dir)
 }
 
 // baseURL is how a client on this machine reaches the listener at addr.
-func (c *config) baseURL(addr string) string {
+func baseURL(cfg *config.Config, addr string) string {
 	scheme := "http"
-	if c.TLSCert != "" {
+	if cfg.TLSCert != "" {
 		scheme = "https"
 	}
 	host, port, err := net.SplitHostPort(addr)

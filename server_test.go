@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"cairn/cli/config"
 )
 
 // This file is the real binary as tests drive it: started on a data directory, killed
@@ -51,7 +54,9 @@ func serveOptions(dir string, flags ...string) (childOptions, error) {
 func configured(t *testing.T, text string) (flags []string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "cairn.toml")
-	writeTestFile(t, file, text)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return []string{"-config", file}
 }
 
@@ -65,7 +70,7 @@ func (s *testServer) running() *child {
 // url is the server's address, another after each start unless a flag names it.
 func (s *testServer) url() string { return s.running().url }
 
-func (s *testServer) keys() *siteKeys { return &s.running().keys.Sites[0] }
+func (s *testServer) keys() *config.SiteKeys { return &s.running().keys.Sites[0] }
 
 // restart kills the server with SIGKILL and starts it again.
 func (s *testServer) restart() {

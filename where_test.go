@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"cairn/cli/config"
 )
 
 // Who was it: the same visitors, with agents and addresses as they are out there,
@@ -41,7 +43,7 @@ type whereSend struct {
 }
 
 // whereSends are the ways of one visitor. The keys are those of the site.
-func whereSends(v whereVisitor, n int, k *siteKeys) []whereSend {
+func whereSends(v whereVisitor, n int, k *config.SiteKeys) []whereSend {
 	basic := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(k.WriteKey+":"))
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
 	return []whereSend{

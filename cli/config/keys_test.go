@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -12,14 +12,14 @@ import (
 // never change afterwards.
 func TestKeysAreMadeOnce(t *testing.T) {
 	dir := t.TempDir()
-	load := func(text string) (*config, bool) {
+	load := func(text string) (*Config, bool) {
 		t.Helper()
 		cfg, err := parseConfig("c.toml", text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.DataDir = dir
-		made, err := fillKeys(&cfg, true)
+		made, err := FillKeys(&cfg, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	if !made {
 		t.Error("nothing was made at the first start")
 	}
-	k := first.Sites[0].siteKeys
+	k := first.Sites[0].SiteKeys
 	if k.SecretKey != "mine" {
 		t.Errorf("a configured key became %q", k.SecretKey)
 	}
@@ -48,7 +48,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 			t.Errorf("%s = %q is not of the shape %s", name, c.key, c.shape)
 		}
 	}
-	path := filepath.Join(dir, keysName)
+	path := filepath.Join(dir, KeysName)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("keys.toml: %v, %v", info.Mode(), err)
 	}
@@ -57,19 +57,19 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	}
 
 	again, made := load(shop)
-	if made || again.Sites[0].siteKeys != k || again.AdminToken != first.AdminToken {
-		t.Errorf("the second start changed keys:\n%+v\n%+v", k, again.Sites[0].siteKeys)
+	if made || again.Sites[0].SiteKeys != k || again.AdminToken != first.AdminToken {
+		t.Errorf("the second start changed keys:\n%+v\n%+v", k, again.Sites[0].SiteKeys)
 	}
 
 	// Another site takes the next free id, and keeps it whatever the order is, and
 	// also when the first one is gone for a while.
 	both, made := load(blog + shop)
-	if !made || both.Sites[0].ID != 2 || both.Sites[1].siteKeys != k {
+	if !made || both.Sites[0].ID != 2 || both.Sites[1].SiteKeys != k {
 		t.Errorf("with another site: %+v", both.Sites)
 	}
 	alone, _ := load(blog)
-	if alone.Sites[0].siteKeys != both.Sites[0].siteKeys {
-		t.Errorf("the other site alone: %+v", alone.Sites[0].siteKeys)
+	if alone.Sites[0].SiteKeys != both.Sites[0].SiteKeys {
+		t.Errorf("the other site alone: %+v", alone.Sites[0].SiteKeys)
 	}
 	third, _ := load("[[site]]\nname = \"third\"\n")
 	if third.Sites[0].ID != 3 {
@@ -79,14 +79,14 @@ func TestKeysAreMadeOnce(t *testing.T) {
 
 // "cairn keys" makes nothing.
 func TestKeysAreNotMadeByLooking(t *testing.T) {
-	cfg := defaultConfig()
+	cfg := Default()
 	cfg.DataDir = t.TempDir()
-	cfg.Sites = []siteConfig{defaultSite()}
+	cfg.Sites = []Site{DefaultSite()}
 	cfg.Sites[0].Name = "default"
-	if _, err := fillKeys(&cfg, false); err == nil {
+	if _, err := FillKeys(&cfg, false); err == nil {
 		t.Error("no error without keys")
 	}
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, keysName)); err == nil {
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, KeysName)); err == nil {
 		t.Error("keys.toml was written")
 	}
 }
@@ -94,10 +94,24 @@ func TestKeysAreNotMadeByLooking(t *testing.T) {
 // A keys file that does not parse stops the start: new keys would lock out every
 // client there is.
 func TestDamagedKeysStopTheStart(t *testing.T) {
-	cfg := defaultConfig()
+	cfg := Default()
 	cfg.DataDir = t.TempDir()
-	writeTestFile(t, filepath.Join(cfg.DataDir, keysName), "admin_token = \"ad")
-	if _, err := fillKeys(&cfg, true); err == nil {
+	writeTestFile(t, filepath.Join(cfg.DataDir, KeysName), "admin_token = \"ad")
+	if _, err := FillKeys(&cfg, true); err == nil {
 		t.Error("no error")
+	}
+}
+
+// The directories and files that hold secrets are closed to others.
+func TestDataDirMode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		if err := MakeDataDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
+			t.Errorf("mode %v", info.Mode().Perm())
+		}
+		os.Chmod(dir, 0o755)
 	}
 }

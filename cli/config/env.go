@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding"
@@ -17,7 +17,7 @@ import (
 // applyEnv sets the keys that env names. It returns a warning for each variable
 // that is no key's: an error would stop cairn under Kubernetes, which puts
 // CAIRN_PORT and the like into the environment of every pod.
-func applyEnv(c *config, env map[string]string) (warnings []string, err error) {
+func applyEnv(c *Config, env map[string]string) (warnings []string, err error) {
 	used := map[string]bool{}
 	if err := overlay(reflect.ValueOf(c).Elem(), "CAIRN_", env, used); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -14,10 +14,13 @@ import (
 // out: prose has a space after its #.
 var commented = regexp.MustCompile(`(?m)^#([a-z_]+ = |\[)`)
 
+// example is the file for operators at the top of the repository.
+const example = "../../config.example.toml"
+
 // The example is what operators start from, so it names every key, and each with
 // the value it has when it is left out.
 func TestExampleIsTheDefaults(t *testing.T) {
-	text, err := os.ReadFile("config.example.toml")
+	text, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +28,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := defaultConfig()
+	want := Default()
 	emptyIsNil(reflect.ValueOf(&got).Elem())
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("as it stands:\n got %+v\nwant %+v", got, want)
@@ -37,11 +40,11 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptyIsNil(reflect.ValueOf(&got).Elem())
-	site, goal := defaultSite(), defaultGoal()
+	site, goal := DefaultSite(), defaultGoal()
 	site.Name = "shop"
 	goal.ID, goal.Name = 1, "signup"
-	site.Goals = []goalConfig{goal}
-	want.Sites = []siteConfig{site}
+	site.Goals = []Goal{goal}
+	want.Sites = []Site{site}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("with the site:\n got %+v\nwant %+v", got, want)
 	}
@@ -137,7 +140,7 @@ gpc = false
 		"CAIRN_TRUSTED_PROXIES=192.0.2.1, 2001:db8::/32", "CAIRN_GEO_DATABASE=x.mmdb",
 		"CAIRN_SITE_MY_SHOP_SECRET_KEY=env", "CAIRN_SITE_BLOG_MATOMO_CDT_WINDOW=7d", "CAIRN_SITE_BLOG_MATOMO_DIMENSIONS=1,2",
 		"CAIRN_PORT=tcp://10.0.0.1:80", "HOME=/"}
-	cfg, warnings, err := loadConfig(configFlags{dataDir: "flag"}, env)
+	cfg, warnings, err := Load(Flags{DataDir: "flag"}, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,10 +169,10 @@ gpc = false
 			t.Errorf("%s: got %v, want %v", c.what, c.got, c.want)
 		}
 	}
-	if _, _, err := loadConfig(configFlags{}, []string{"CAIRN_DEDUP_HOURS=many"}); err == nil || !strings.Contains(err.Error(), "CAIRN_DEDUP_HOURS") {
+	if _, _, err := Load(Flags{}, []string{"CAIRN_DEDUP_HOURS=many"}); err == nil || !strings.Contains(err.Error(), "CAIRN_DEDUP_HOURS") {
 		t.Errorf("a bad variable: %v", err)
 	}
-	cfg, _, err = loadConfig(configFlags{}, []string{"CAIRN_SITE_DEFAULT_SECRET_KEY=mine"})
+	cfg, _, err = Load(Flags{}, []string{"CAIRN_SITE_DEFAULT_SECRET_KEY=mine"})
 	if err != nil || !cfg.implicit || cfg.Sites[0].SecretKey != "mine" || cfg.Sites[0].ID != 1 {
 		t.Errorf("the implicit site: %+v, %v", cfg.Sites, err)
 	}
@@ -214,9 +217,9 @@ func TestValidate(t *testing.T) {
 			continue
 		}
 		cfg.DataDir = t.TempDir()
-		if err = cfg.validate(); err == nil {
-			if _, err = fillKeys(&cfg, true); err == nil {
-				_, err = buildSites(cfg.Sites)
+		if err = cfg.Validate(); err == nil {
+			if _, err = FillKeys(&cfg, true); err == nil {
+				_, err = BuildSites(cfg.Sites)
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -243,7 +246,7 @@ func TestSizes(t *testing.T) {
 }
 
 func FuzzConfig(f *testing.F) {
-	text, err := os.ReadFile("config.example.toml")
+	text, err := os.ReadFile(example)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -254,7 +257,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		cfg, err := parseConfig("c.toml", text)
 		if err == nil {
-			cfg.validate()
+			cfg.Validate()
 		}
 	})
 }

@@ -1,6 +1,14 @@
-package main
+// Package config is the only reader of TOML and of the environment. It turns the file, the
+// CAIRN_ variables and the flags into one Config, fills in the keys of the sites, and builds
+// the sites as http takes them.
+//
+// Read config.go first: it has every key. file.go and env.go fill it, units.go reads sizes
+// and durations, keys.go makes the credentials that are left out and keeps them in keys.toml,
+// and sites.go checks everything and builds the sites.
+package config
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -13,8 +21,9 @@ import (
 // default. config.example.toml shows every key to the operator; a test holds the
 // two equal.
 
-// config is the whole configuration, as read and before it is checked.
-type config struct {
+// Config is the whole configuration, as Load reads it and before Validate and BuildSites
+// check it.
+type Config struct {
 	Listen         string   `toml:"listen"`
 	DataDir        string   `toml:"data_dir"`
 	AdminToken     string   `toml:"admin_token"`
@@ -36,12 +45,15 @@ type config struct {
 		Database string `toml:"database"`
 	} `toml:"geo"`
 
-	Sites    []siteConfig `toml:"site"`
-	implicit bool         // no [[site]] is given: Sites is the one that cairn makes
+	Sites    []Site `toml:"site"`
+	implicit bool   // see Implicit
 }
 
-// siteKeys names a site and holds its credentials, one set for all dialects.
-type siteKeys struct {
+// Implicit says that no [[site]] is given: Sites is the one that cairn makes.
+func (c *Config) Implicit() bool { return c.implicit }
+
+// SiteKeys names a site and holds its credentials, one set for all dialects.
+type SiteKeys struct {
 	Name         string `toml:"name"`
 	ID           uint32 `toml:"id"` // 0 = the next free one, kept in keys.toml
 	WriteKey     string `toml:"write_key"`
@@ -52,9 +64,9 @@ type siteKeys struct {
 	ReadKey      string `toml:"read_key"`
 }
 
-// siteConfig is one [[site]].
-type siteConfig struct {
-	siteKeys
+// Site is one [[site]]. BuildSites turns it into what http knows of a site.
+type Site struct {
+	SiteKeys
 	WriteKeyFile     string `toml:"write_key_file"`
 	ClientSecretFile string `toml:"client_secret_file"`
 	SecretKeyFile    string `toml:"secret_key_file"`
@@ -76,7 +88,7 @@ type siteConfig struct {
 	Uncounted     []string `toml:"uncounted"`
 	RetentionDays int      `toml:"retention_days"`
 
-	Goals  []goalConfig `toml:"goal"`
+	Goals  []Goal `toml:"goal"`
 	Matomo struct {
 		CDTWindow         duration `toml:"cdt_window"`
 		Dimensions        []int    `toml:"dimensions"`
@@ -94,8 +106,8 @@ type siteConfig struct {
 	} `toml:"openpanel"`
 }
 
-// goalConfig is one [[site.goal]], a goal of Matomo.
-type goalConfig struct {
+// Goal is one [[site.goal]], a goal of Matomo.
+type Goal struct {
 	ID            int     `toml:"id"`
 	Name          string  `toml:"name"`
 	Match         string  `toml:"match"`
@@ -107,8 +119,10 @@ type goalConfig struct {
 	AllowMultiple bool    `toml:"allow_multiple"`
 }
 
-func defaultConfig() config {
-	return config{
+// Default is what the configuration is without file, environment and flags. It has no site
+// yet: Load adds one when none is given.
+func Default() Config {
+	return Config{
 		Listen:     "127.0.0.1:8080",
 		DataDir:    "cairn-data",
 		Memory:     256 << 20,
@@ -121,8 +135,9 @@ func defaultConfig() config {
 	}
 }
 
-func defaultSite() siteConfig {
-	s := siteConfig{
+// DefaultSite is a [[site]] without any key: even its name is empty and its id 0.
+func DefaultSite() Site {
+	s := Site{
 		Timezone:   "UTC",
 		EventLimit: 15 << 10,
 		BatchLimit: 500 << 10,
@@ -134,23 +149,28 @@ func defaultSite() siteConfig {
 	return s
 }
 
-func defaultGoal() goalConfig {
-	return goalConfig{Match: "manually", PatternType: "contains"}
+func defaultGoal() Goal {
+	return Goal{Match: "manually", PatternType: "contains"}
 }
 
-// configFlags are the flags of every command that reads the configuration.
-type configFlags struct {
-	file, dataDir, listen string
+// Flags are the flags of every command that reads the configuration. An empty one was not
+// given.
+type Flags struct {
+	File    string // the TOML file
+	DataDir string // wins over data_dir
+	Listen  string // wins over listen; a flag of "cairn serve" alone
 }
 
-func (c *configFlags) register(f *flags) {
-	f.StringVar(&c.file, "config", "", "read the configuration from `FILE` (TOML; see config.example.toml)")
-	f.StringVar(&c.dataDir, "data", "", "keep everything in `DIR` (default cairn-data)")
+// Register adds -config and -data to f, which fills c when it is parsed.
+func (c *Flags) Register(f *flag.FlagSet) {
+	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; see config.example.toml)")
+	f.StringVar(&c.DataDir, "data", "", "keep everything in `DIR` (default cairn-data)")
 }
 
-// loadConfig reads the file, the environment and the flags. Warnings are for the
-// operator's log: the configuration is good without them.
-func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string, err error) {
+// Load reads the file, the environment and the flags; environ has the
+// form of os.Environ. Warnings are for the operator's log: the configuration is good without
+// them. The error names the file and the line, or the variable.
+func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error) {
 	env := map[string]string{}
 	for _, kv := range environ {
 		// An empty variable counts as unset: compose files make those.
@@ -158,13 +178,13 @@ func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string
 			env[k] = v
 		}
 	}
-	file := fl.file
+	file := fl.File
 	if file == "" {
 		file = env["CAIRN_CONFIG"]
 	}
 	delete(env, "CAIRN_CONFIG")
 
-	cfg = defaultConfig()
+	cfg = Default()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -177,18 +197,18 @@ func loadConfig(fl configFlags, environ []string) (cfg config, warnings []string
 	if len(cfg.Sites) == 0 {
 		// Here and not with the keys, so that CAIRN_SITE_DEFAULT_SECRET_KEY can
 		// set what would be generated.
-		site := defaultSite()
+		site := DefaultSite()
 		site.Name, site.ID = "default", 1
-		cfg.Sites, cfg.implicit = []siteConfig{site}, true
+		cfg.Sites, cfg.implicit = []Site{site}, true
 	}
 	if warnings, err = applyEnv(&cfg, env); err != nil {
 		return cfg, nil, err
 	}
-	if fl.listen != "" {
-		cfg.Listen = fl.listen
+	if fl.Listen != "" {
+		cfg.Listen = fl.Listen
 	}
-	if fl.dataDir != "" {
-		cfg.DataDir = fl.dataDir
+	if fl.DataDir != "" {
+		cfg.DataDir = fl.DataDir
 	}
 	if err := cfg.readSecretFiles(); err != nil {
 		return cfg, nil, err
@@ -203,7 +223,7 @@ type secret struct {
 	file string
 }
 
-func (s *siteConfig) secrets() []secret {
+func (s *Site) secrets() []secret {
 	return []secret{
 		{"write_key", &s.WriteKey, s.WriteKeyFile},
 		{"client_secret", &s.ClientSecret, s.ClientSecretFile},
@@ -218,9 +238,9 @@ func (s *siteConfig) secrets() []secret {
 // with a warning.
 const secretMin = 20
 
-// shortSecrets warns of configured secrets that are easy to guess. The write key
+// ShortSecrets warns of configured secrets that are easy to guess. The write key
 // is public.
-func (c *config) shortSecrets() (warnings []string) {
+func (c *Config) ShortSecrets() (warnings []string) {
 	warn := func(where, key, text string) {
 		if n := len(text); n > 0 && n < secretMin {
 			warnings = append(warnings, fmt.Sprintf("%s%s has %d characters, which is easy to guess; take %d or more", where, key, n, secretMin))
@@ -236,7 +256,7 @@ func (c *config) shortSecrets() (warnings []string) {
 }
 
 // readSecretFiles fills each secret that is given as a file.
-func (c *config) readSecretFiles() error {
+func (c *Config) readSecretFiles() error {
 	if err := readSecret(&c.AdminToken, c.AdminTokenFile, "admin_token"); err != nil {
 		return err
 	}

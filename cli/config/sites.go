@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -25,8 +25,8 @@ var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // memoryMin is the least budget the server's fixed parts fit in.
 const memoryMin = 64 << 20
 
-// validate checks everything but the sites.
-func (c *config) validate() error {
+// Validate checks everything but the sites. The error names the key.
+func (c *Config) Validate() error {
 	switch {
 	case c.DataDir == "":
 		return fmt.Errorf("data_dir is empty")
@@ -47,16 +47,16 @@ func (c *config) validate() error {
 	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
 		return fmt.Errorf("log_format = %q: must be auto, text or json", c.LogFormat)
 	}
-	if _, err := c.reserveBytes(); err != nil {
+	if _, err := c.ReserveBytes(); err != nil {
 		return err
 	}
-	_, err := c.proxies()
+	_, err := c.Proxies()
 	return err
 }
 
-// reserveBytes is the reserve as the engine takes it: 0 = by the disk's size,
+// ReserveBytes is the reserve in bytes as the engine takes it: 0 = by the disk's size,
 // -1 = no check.
-func (c *config) reserveBytes() (int64, error) {
+func (c *Config) ReserveBytes() (int64, error) {
 	if c.Reserve == "auto" {
 		return 0, nil
 	}
@@ -70,8 +70,8 @@ func (c *config) reserveBytes() (int64, error) {
 	return int64(s), nil
 }
 
-// proxies are the trusted proxies; a lone address is a prefix of its full length.
-func (c *config) proxies() ([]netip.Prefix, error) {
+// Proxies are the trusted proxies; a lone address is a prefix of its full length.
+func (c *Config) Proxies() ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range c.TrustedProxies {
 		p, err := parsePrefix(text)
@@ -95,10 +95,10 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// buildSites checks the sites, whose keys are filled in by now, and converts
-// them. Two sites with a key in common are refused: a request would have two
-// owners.
-func buildSites(sites []siteConfig) ([]*httpd.Site, error) {
+// BuildSites checks the sites, whose keys are filled in by now, and converts
+// them, in their order. Two sites with a key in common are refused: a request would
+// have two owners. The error names the site.
+func BuildSites(sites []Site) ([]*httpd.Site, error) {
 	names, ids, keys := map[string]bool{}, map[uint32]string{}, map[string]string{}
 	var out []*httpd.Site
 	tracker := ""
@@ -138,7 +138,7 @@ func buildSites(sites []siteConfig) ([]*httpd.Site, error) {
 	return out, nil
 }
 
-func (s *siteConfig) build() (*httpd.Site, error) {
+func (s *Site) build() (*httpd.Site, error) {
 	loc, err := time.LoadLocation(s.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("timezone: %w", err)
@@ -207,14 +207,14 @@ func (s *siteConfig) build() (*httpd.Site, error) {
 // goalMatches are the things a goal can look at.
 var goalMatches = []string{"manually", "url", "title", "file", "external_website", "event_category", "event_action", "event_name", "visit_duration"}
 
-func (g *goalConfig) validate() error {
+func (g *Goal) validate() error {
 	switch {
 	case g.ID < 1:
 		return fmt.Errorf("id must be above 0")
 	case g.Name == "":
 		return fmt.Errorf("name is empty")
 	case !slices.Contains(goalMatches, g.Match):
-		return fmt.Errorf("match = %q%s must be one of %s", g.Match, didYouMean(g.Match, goalMatches), strings.Join(goalMatches, ", "))
+		return fmt.Errorf("match = %q%s must be one of %s", g.Match, DidYouMean(g.Match, goalMatches), strings.Join(goalMatches, ", "))
 	case !slices.Contains([]string{"contains", "exact", "regex"}, g.PatternType):
 		return fmt.Errorf("pattern_type = %q: must be contains, exact or regex", g.PatternType)
 	case g.Match != "manually" && g.Pattern == "":

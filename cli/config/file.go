@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding"
@@ -16,8 +16,8 @@ import (
 // the default is worse than a server that does not start.
 
 // parseConfig decodes text over the defaults. file is named in errors only.
-func parseConfig(file, text string) (config, error) {
-	cfg := defaultConfig()
+func parseConfig(file, text string) (Config, error) {
+	cfg := Default()
 	// The decoder fills the elements a slice already has, so the defaults of each
 	// [[site]] and [[site.goal]] are laid out first.
 	var shape struct {
@@ -27,7 +27,7 @@ func parseConfig(file, text string) (config, error) {
 	}
 	if _, err := toml.Decode(text, &shape); err == nil {
 		for _, s := range shape.Sites {
-			site := defaultSite()
+			site := DefaultSite()
 			for range s.Goals {
 				site.Goals = append(site.Goals, defaultGoal())
 			}
@@ -70,11 +70,11 @@ func unknownKey(file, text string, key toml.Key) error {
 	}
 	slices.Sort(same)
 	slices.Sort(all)
-	hint := didYouMean(name, same)
+	hint := DidYouMean(name, same)
 	if hint == "" && slices.Contains(all, name) {
 		hint = ": it belongs " + tableName(home)
 	} else if hint == "" {
-		hint = didYouMean(name, all)
+		hint = DidYouMean(name, all)
 	}
 	line, col := findKey(text, key)
 	if line == 0 {
@@ -122,7 +122,7 @@ func keyPaths() func(yield func(path string) bool) {
 		}
 		return true
 	}
-	return func(yield func(string) bool) { walk(reflect.TypeFor[config](), "", yield) }
+	return func(yield func(string) bool) { walk(reflect.TypeFor[Config](), "", yield) }
 }
 
 // findKey returns the line, from 1, and the byte column, from 0, of key in text;
@@ -185,8 +185,9 @@ func sourceLine(text string, line, col, n int) string {
 	return fmt.Sprintf("\n%5d | %s\n      | %s%s", line, source, pad, strings.Repeat("^", max(n, 1)))
 }
 
-// didYouMean names the word nearest to name as a suggestion, "" when none is near.
-func didYouMean(name string, words []string) string {
+// DidYouMean is the suggestion to end an error with when name is none of the words: a comma
+// and the word nearest to it as a question, "" when none is near.
+func DidYouMean(name string, words []string) string {
 	best, at := 1+min(len(name)/2, 3), ""
 	for _, w := range words {
 		if d := distance(name, w); d < best {
