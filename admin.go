@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine"
 
@@ -67,7 +68,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 		info.Path = *to
 	}
 	fmt.Fprintf(stdout, "%s\n", info.Path)
-	fmt.Fprintf(stderr, "%s events, %s\n", groupDigits(int64(info.Events)), bytesText(float64(info.Bytes)))
+	fmt.Fprintf(stderr, "%s events, %s\n", bench.GroupDigits(int64(info.Events)), bench.BytesText(float64(info.Bytes)))
 	return exitOK
 }
 
@@ -168,6 +169,6 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	fmt.Fprintf(stdout, "The %s %s is good: %s events of %d sites recounted in %.1f s, %d runs and %s events not yet sealed.\n", kind, filepath.Clean(dir),
-		groupDigits(int64(report.Events)), report.Sites, time.Since(start).Seconds(), report.Runs, groupDigits(int64(report.Unsealed)))
+		bench.GroupDigits(int64(report.Events)), report.Sites, time.Since(start).Seconds(), report.Runs, bench.GroupDigits(int64(report.Unsealed)))
 	return exitOK
 }

@@ -56,6 +56,7 @@ var plan = []room{
 
 	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
+	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/event"}, away: []string{tomlModule}},
 	{dir: ".", knows: []string{"*"}, away: []string{tomlModule}},
 }
 
@@ -316,6 +317,7 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"TOML in the engine", "engine/a.go", `package engine; import "github.com/BurntSushi/toml"`, "may not import"},
 		{"TOML in the configuration", "cli/config/a.go", `package config; import "github.com/BurntSushi/toml"; import "cairn/http"`, ""},
 		{"TOML in main", "a.go", `package main; import "github.com/BurntSushi/toml"; import "cairn/engine"`, "may not import"},
+		{"the server in the load generator", "cli/bench/a.go", `package bench; import "cairn/http"`, "cli/bench may not know http"},
 		{"the log in the configuration", "cli/config/a.go", `package config; import "cairn/wal"`, "cli/config may not know wal"},
 		{"the engine in the index", "index/a.go", `package index; import "cairn/engine"`, "index may not know engine"},
 		{"an event in the index", "index/a.go", `package index; import "cairn/engine/event"`, "index may not know engine/event"},

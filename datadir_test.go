@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 )
 
@@ -102,8 +103,8 @@ func runCairn(t *testing.T, args ...string) (code int, stderr string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, o.exe, args...)
-	cmd.Env = o.env
+	cmd := exec.CommandContext(ctx, o.Exe, args...)
+	cmd.Env = o.Env
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	err = cmd.Run()
@@ -119,17 +120,17 @@ func storeWith(t *testing.T) (dir, snapshot string) {
 	dir = filepath.Join(t.TempDir(), "data")
 	server := serveOn(t, dir)
 	send(t, server)
-	req, err := http.NewRequest("POST", server.url+"/api/v1/admin/snapshot", nil)
+	req, err := http.NewRequest("POST", server.URL+"/api/v1/admin/snapshot", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+server.keys.AdminToken)
+	req.Header.Set("Authorization", "Bearer "+server.Keys.AdminToken)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil || res.StatusCode != 200 {
 		t.Fatal(res, err)
 	}
 	res.Body.Close()
-	if err := server.stop(); err != nil {
+	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	made, err := filepath.Glob(filepath.Join(dir, "snapshots", "*"))
@@ -144,28 +145,28 @@ func storeWith(t *testing.T) (dir, snapshot string) {
 }
 
 // serveOn starts a server on a directory that it has to take.
-func serveOn(t *testing.T, dir string) *child {
+func serveOn(t *testing.T, dir string) *bench.Child {
 	t.Helper()
 	o, err := serveOptions(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := startChild(t.Context(), o)
+	server, err := bench.StartChild(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.kill)
+	t.Cleanup(server.Kill)
 	return server
 }
 
 // send sends one event, which has to be taken.
-func send(t *testing.T, server *child) {
+func send(t *testing.T, server *bench.Child) {
 	t.Helper()
-	req, err := http.NewRequest("POST", server.url+"/api/v1/events", strings.NewReader(`{"name":"a"}`))
+	req, err := http.NewRequest("POST", server.URL+"/api/v1/events", strings.NewReader(`{"name":"a"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+server.keys.Sites[0].SecretKey)
+	req.Header.Set("Authorization", "Bearer "+server.Keys.Sites[0].SecretKey)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil || res.StatusCode != 200 {
@@ -296,7 +297,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 			plant(t, dir, files)
 			server := serveOn(t, dir)
 			send(t, server)
-			if err := server.stop(); err != nil {
+			if err := server.Stop(); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
@@ -312,7 +313,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 			}
 			server := serveOn(t, dir)
 			send(t, server)
-			if err := server.stop(); err != nil {
+			if err := server.Stop(); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -350,7 +351,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 				}
 				server := serveOn(t, dir)
 				send(t, server)
-				if err := server.stop(); err != nil { // which writes the high-water mark too
+				if err := server.Stop(); err != nil { // which writes the high-water mark too
 					t.Error(err)
 				}
 				if after := treeOf(t, elsewhere); after != before {
@@ -380,7 +381,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 		}
 		server := serveOn(t, link)
 		send(t, server)
-		if err := server.stop(); err != nil {
+		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
 		if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {

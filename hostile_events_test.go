@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 )
 
@@ -125,7 +126,7 @@ var hostileWays = [wayCount]struct {
 	send                  func(k *config.SiteKeys, s *hostileShape, body []byte) hostileRequest
 }{
 	wayArray:           {"native, array", 10_000, 32 << 10, 8 << 20, 28, 128, 1 << 16, "[", ",", "]", appendNative, sendNative("application/json")},
-	wayLines:           {"native, NDJSON", 10_000, 32 << 10, 8 << 20, 28, 128, 1 << 16, "", "\n", "", appendNative, sendNative(ndjson)},
+	wayLines:           {"native, NDJSON", 10_000, 32 << 10, 8 << 20, 28, 128, 1 << 16, "", "\n", "", appendNative, sendNative(bench.NDJSON)},
 	waySegmentBatch:    {"Segment batch", 10_000, 15 << 10, 499_000, 28, 128, 1 << 16, `{"batch":[`, ",", "]}", appendSegment, sendSegment("/v1/batch")},
 	waySegment:         {"Segment, single", 1, 15 << 10, 15 << 10, 28, 128, 1 << 16, "", "", "", appendSegment, sendSegment("")},
 	wayOpenPanel:       {"OpenPanel", 1, 255_000, 3 << 20, 28, 160, 1 << 16, "", "", "", appendOpenPanel, sendOpenPanel},

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 )
 
@@ -241,63 +242,63 @@ type hostileRow struct {
 
 // run does one case on an empty store.
 func (c *hostileCase) run(t *testing.T) *hostileRow {
-	options := childOptions{dir: t.TempDir(), env: benchEnviron(fmt.Sprintf("%dMiB", c.budget()>>20)), args: configured(t, hostileConfig)}
+	options := bench.ChildOptions{Dir: t.TempDir(), Env: bench.Environ(fmt.Sprintf("%dMiB", c.budget()>>20)), Args: configured(t, hostileConfig)}
 	var err error
-	if options.exe, err = exec.LookPath("cairn"); err != nil {
+	if options.Exe, err = exec.LookPath("cairn"); err != nil {
 		t.Fatal(err)
 	}
-	server, err := startChild(context.Background(), options)
+	server, err := bench.StartChild(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { server.kill() }()
-	shop, honest := &server.keys.Sites[0], &server.keys.Sites[1]
+	defer func() { server.Kill() }()
+	shop, honest := &server.Keys.Sites[0], &server.Keys.Sites[1]
 	row := &hostileRow{fault: c.fault, way: hostileWays[c.way()].name, statuses: map[int]int{}, budget: c.budget()}
 
 	deadline := time.Now().Add(hostileMost)
-	if prepared := sendHostile(server.url, deadline, c.conns, shop, c.prepare, &hostileRow{statuses: map[int]int{}}); prepared != nil {
+	if prepared := sendHostile(server.URL, deadline, c.conns, shop, c.prepare, &hostileRow{statuses: map[int]int{}}); prepared != nil {
 		t.Fatalf("prepare: %v", prepared)
 	}
 	if len(c.prepare) > 0 {
-		awaitQuiet(context.Background(), server.cmd.Process.Pid, hostileRest)
+		bench.AwaitQuiet(context.Background(), server.Cmd.Process.Pid, hostileRest)
 	}
 	// Where the kernel allows it, the peak begins here.
-	os.WriteFile("/proc/"+strconv.Itoa(server.cmd.Process.Pid)+"/clear_refs", []byte("5"), 0)
+	os.WriteFile("/proc/"+strconv.Itoa(server.Cmd.Process.Pid)+"/clear_refs", []byte("5"), 0)
 
 	deadline = time.Now().Add(hostileMost)
-	writer := startHonest(server.url, honest.SecretKey, deadline.Add(hostileRest), "h")
+	writer := startHonest(server.URL, honest.SecretKey, deadline.Add(hostileRest), "h")
 	time.Sleep(hostileStep / 2) // it has its connection
-	usual := cpuWithin(server.cmd.Process.Pid)
-	before := readUsage(server.cmd.Process.Pid).cpu
-	err = sendHostile(server.url, deadline, c.conns, shop, c.attack, row)
+	usual := cpuWithin(server.Cmd.Process.Pid)
+	before := bench.ReadUsage(server.Cmd.Process.Pid).CPU
+	err = sendHostile(server.URL, deadline, c.conns, shop, c.attack, row)
 	row.hangs = errors.Is(err, os.ErrDeadlineExceeded)
 	for end := time.Now().Add(hostileRest); !row.hangs && time.Now().Before(end); {
-		if cpuWithin(server.cmd.Process.Pid) <= usual*3/2+2*clockTick {
+		if cpuWithin(server.Cmd.Process.Pid) <= usual*3/2+2*bench.ClockTick {
 			break
 		}
 	}
 	writer.stop(row)
-	used := readUsage(server.cmd.Process.Pid)
-	row.cpu, row.peak = used.cpu-before, used.rssPeak
+	used := bench.ReadUsage(server.Cmd.Process.Pid)
+	row.cpu, row.peak = used.CPU-before, used.RSSPeak
 	select {
-	case <-server.exited:
-		row.honestErr = errors.Join(fmt.Errorf("the server ended: %v", server.cmd.ProcessState), row.honestErr)
-		row.cpu = server.cmd.ProcessState.UserTime() + server.cmd.ProcessState.SystemTime()
+	case <-server.Exited:
+		row.honestErr = errors.Join(fmt.Errorf("the server ended: %v", server.Cmd.ProcessState), row.honestErr)
+		row.cpu = server.Cmd.ProcessState.UserTime() + server.Cmd.ProcessState.SystemTime()
 	default:
 	}
-	server.kill()
+	server.Kill()
 
 	start := time.Now()
-	again, err := startChild(context.Background(), options)
+	again, err := bench.StartChild(context.Background(), options)
 	row.start = time.Since(start)
 	if row.startErr = err; err != nil {
 		return row
 	}
 	server = again
 	row.look(server, shop, honest)
-	row.peakAfter = readUsage(server.cmd.Process.Pid).rssPeak
+	row.peakAfter = bench.ReadUsage(server.Cmd.Process.Pid).RSSPeak
 	if row.check, row.checked = stopAndCheck(server, options), true; row.check != nil {
-		server.kill()
+		server.Kill()
 	}
 	return row
 }
@@ -307,9 +308,9 @@ const hostileStep = 200 * time.Millisecond
 
 // cpuWithin is the CPU time a process uses in the next moment.
 func cpuWithin(pid int) time.Duration {
-	before := readUsage(pid).cpu
+	before := bench.ReadUsage(pid).CPU
 	time.Sleep(hostileStep)
-	return readUsage(pid).cpu - before
+	return bench.ReadUsage(pid).CPU - before
 }
 
 // hostileConfig has a site for the stranger and one for the honest client.
@@ -326,17 +327,17 @@ name = "honest"
 const hostileDimensions = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"
 
 // look asks the server that was started again for what must be there.
-func (r *hostileRow) look(server *child, shop, honest *config.SiteKeys) {
+func (r *hostileRow) look(server *bench.Child, shop, honest *config.SiteKeys) {
 	ctx, cancel := context.WithTimeout(context.Background(), hostileMost)
 	defer cancel()
-	c, err := dialBench(ctx, server.url, honest.SecretKey)
+	c, err := bench.Dial(ctx, server.URL, honest.SecretKey)
 	if err != nil {
 		r.countErr = err
 		return
 	}
-	defer c.c.Close()
+	defer c.Close()
 	var count struct{ Events int }
-	answer, err := c.get("/api/v1/count?metrics=events")
+	answer, err := c.Get("/api/v1/count?metrics=events")
 	if err == nil {
 		err = json.Unmarshal(answer, &count)
 	}
@@ -344,13 +345,13 @@ func (r *hostileRow) look(server *child, shop, honest *config.SiteKeys) {
 		err = fmt.Errorf("%d honest events are there, %d were acknowledged and %d not answered", count.Events, r.honest, r.unsure)
 	}
 	start := time.Now()
-	if _, werr := c.post("/api/v1/events", "application/json", []byte(`{"name":"honest"}`)); err == nil {
+	if _, werr := c.Post("/api/v1/events", "application/json", []byte(`{"name":"honest"}`)); err == nil {
 		err = werr
 	}
 	r.after, r.countErr = time.Since(start), err
 
 	start = time.Now()
-	s := strangerConn{addr: strings.TrimPrefix(server.url, "http://"), deadline: time.Now().Add(hostileMost)}
+	s := strangerConn{addr: strings.TrimPrefix(server.URL, "http://"), deadline: time.Now().Add(hostileMost)}
 	defer s.close()
 	status, body, err := s.do(hostileRequest{method: "GET", path: "/api/v1/counters", header: []string{"Authorization: Bearer " + shop.ReadKey}})
 	r.counters = fmt.Sprintf("%d in %.1f s", status, time.Since(start).Seconds())
@@ -441,10 +442,10 @@ func startHonest(base, key string, deadline time.Time, prefix string) *honestWri
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		defer cancel()
 		for n := 0; !w.ending.Load() && ctx.Err() == nil && n < 1e6; {
-			c, err := dialBench(ctx, base, key)
+			c, err := bench.Dial(ctx, base, key)
 			for ; err == nil && !w.ending.Load() && ctx.Err() == nil; n++ {
 				start := time.Now()
-				_, err = c.post("/api/v1/events", "application/json", fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"}`, prefix, n))
+				_, err = c.Post("/api/v1/events", "application/json", fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"}`, prefix, n))
 				w.wait = max(w.wait, time.Since(start))
 				if err == nil {
 					w.acked++
@@ -454,11 +455,11 @@ func startHonest(base, key string, deadline time.Time, prefix string) *honestWri
 				}
 			}
 			if err == nil {
-				c.c.Close()
+				c.Close()
 				continue
 			}
 			if c != nil {
-				c.c.Close()
+				c.Close()
 			}
 			if w.err == nil {
 				w.err = err

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cairn/cli/bench"
 )
 
 var hostileConns = flag.Int("hostile.conns", 300, "how many connections TestHostileClients opens")
@@ -39,19 +41,19 @@ func TestHostileClients(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	server := startServer(t, t.TempDir()).running()
-	key := server.keys.Sites[0].SecretKey
-	target, err := url.Parse(server.url)
+	key := server.Keys.Sites[0].SecretKey
+	target, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	honest, err := dialBench(context.Background(), server.url, key)
+	honest, err := bench.Dial(context.Background(), server.URL, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer honest.c.Close()
+	defer honest.Close()
 	for range 20 { // a page that is worth not reading
 		body := bytes.Repeat([]byte(`{"name":"x","properties":{"filler":"`+strings.Repeat("y", 900)+`"}}`+"\n"), 100)
-		if _, err := honest.post("/api/v1/events", ndjson, body); err != nil {
+		if _, err := honest.Post("/api/v1/events", bench.NDJSON, body); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +110,7 @@ func TestHostileClients(t *testing.T) {
 	}
 	served, failed := 0, 0
 	for n := 0; time.Since(began) < hostileTime; n++ {
-		if err := postOnce(server.url, key, n); err != nil {
+		if err := postOnce(server.URL, key, n); err != nil {
 			failed++
 			t.Logf("honest request %d, with %d hostile connections: %v", n, open.Load(), err)
 		} else {
@@ -120,27 +122,27 @@ func TestHostileClients(t *testing.T) {
 	if failed*100 > served {
 		t.Errorf("%d honest requests failed, %d were answered", failed, served)
 	}
-	used := readUsage(server.cmd.Process.Pid)
-	if used.rssPeak == 0 || used.rssPeak > 256<<20+memoryOver {
-		t.Errorf("the server's memory came to %d MiB", used.rssPeak>>20)
+	used := bench.ReadUsage(server.Cmd.Process.Pid)
+	if used.RSSPeak == 0 || used.RSSPeak > 256<<20+memoryOver {
+		t.Errorf("the server's memory came to %d MiB", used.RSSPeak>>20)
 	}
-	again, err := dialBench(context.Background(), server.url, key)
+	again, err := bench.Dial(context.Background(), server.URL, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.c.Close()
+	defer again.Close()
 	var count struct{ Events int }
-	answer, err := again.get("/api/v1/count?name=honest")
+	answer, err := again.Get("/api/v1/count?name=honest")
 	if err == nil {
 		err = json.Unmarshal(answer, &count)
 	}
 	if err != nil || count.Events < served || count.Events > served+failed {
 		t.Errorf("%d honest events were answered and %d not; count says %s, %v", served, failed, answer, err)
 	}
-	if err := server.stop(); err != nil {
+	if err := server.Stop(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d hostile connections, %d honest answers, peak memory %d MiB", *hostileConns, served, used.rssPeak>>20)
+	t.Logf("%d hostile connections, %d honest answers, peak memory %d MiB", *hostileConns, served, used.RSSPeak>>20)
 }
 
 // postOnce sends one event as a good client does: over a connection that is kept,

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cairn/cli/bench"
 )
 
 var (
@@ -61,7 +63,7 @@ func TestKill(t *testing.T) {
 }
 
 type killer struct {
-	options           childOptions
+	options           bench.ChildOptions
 	rng               *rand.Rand
 	oracle            *killOracle
 	kills, early      int
@@ -79,7 +81,7 @@ func (k *killer) cycle(n int) error {
 	if err != nil {
 		return err
 	}
-	defer server.kill()
+	defer server.Kill()
 	// All of the log now and then, else only what is new.
 	if err := k.oracle.verify(server, n%10 == 0); err != nil {
 		return err
@@ -97,7 +99,7 @@ func (k *killer) cycle(n int) error {
 		})
 	}
 	time.Sleep(time.Duration(k.rng.Int64N(int64(killLoadMax))))
-	server.kill()
+	server.Kill()
 	k.kills++
 	cancel()
 	senders.Wait()
@@ -109,8 +111,8 @@ func (k *killer) cycle(n int) error {
 	}
 }
 
-func (k *killer) start() (*child, error) {
-	return startChild(context.Background(), k.options)
+func (k *killer) start() (*bench.Child, error) {
+	return bench.StartChild(context.Background(), k.options)
 }
 
 // killEarly starts the server and kills it again at once, most likely while it
@@ -118,10 +120,10 @@ func (k *killer) start() (*child, error) {
 func (k *killer) killEarly() error {
 	for range 1 + k.rng.IntN(3) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.rng.Int64N(int64(killStartMax))))
-		server, err := startChild(ctx, k.options)
+		server, err := bench.StartChild(ctx, k.options)
 		cancel()
 		if err == nil {
-			server.kill() // it was faster
+			server.Kill() // it was faster
 		} else if !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
@@ -138,7 +140,7 @@ func (k *killer) finish() error {
 	if err != nil {
 		return err
 	}
-	defer server.kill()
+	defer server.Kill()
 	if err := k.oracle.verify(server, true); err != nil {
 		return err
 	}
@@ -146,12 +148,12 @@ func (k *killer) finish() error {
 }
 
 // send posts requests until the server is gone. Only wrong answers are errors.
-func (k *killer) send(ctx context.Context, server *child, rng *rand.Rand) error {
-	c, err := dialBench(ctx, server.url, server.keys.Sites[0].SecretKey)
+func (k *killer) send(ctx context.Context, server *bench.Child, rng *rand.Rand) error {
+	c, err := bench.Dial(ctx, server.URL, server.Keys.Sites[0].SecretKey)
 	if err != nil {
 		return nil
 	}
-	defer c.c.Close()
+	defer c.Close()
 	for ctx.Err() == nil {
 		req := k.oracle.next(rng)
 		if req.sent.Add(1) > 1 {
@@ -159,9 +161,9 @@ func (k *killer) send(ctx context.Context, server *child, rng *rand.Rand) error 
 		}
 		contentType := "application/json"
 		if req.ndjson {
-			contentType = ndjson
+			contentType = bench.NDJSON
 		}
-		answer, err := c.post("/api/v1/events", contentType, req.body)
+		answer, err := c.Post("/api/v1/events", contentType, req.body)
 		if err != nil {
 			if strings.HasPrefix(err.Error(), "status ") {
 				return err
@@ -238,12 +240,12 @@ func (o *killOracle) next(rng *rand.Rand) *killRequest {
 }
 
 // verify reads the log from where it left off, or all of it, and compares.
-func (o *killOracle) verify(server *child, all bool) error {
-	c, err := dialBench(context.Background(), server.url, server.keys.Sites[0].SecretKey)
+func (o *killOracle) verify(server *bench.Child, all bool) error {
+	c, err := bench.Dial(context.Background(), server.URL, server.Keys.Sites[0].SecretKey)
 	if err != nil {
 		return err
 	}
-	defer c.c.Close()
+	defer c.Close()
 	if all {
 		clear(o.seen)
 		clear(o.kinds)
@@ -270,13 +272,13 @@ func (o *killOracle) verify(server *child, all bool) error {
 }
 
 // walk follows the listing from o.cursor to its end.
-func (o *killOracle) walk(c *benchConn) error {
+func (o *killOracle) walk(c *bench.Conn) error {
 	for {
 		path := "/api/v1/events?order=asc&limit=1000"
 		if o.cursor != "" {
 			path += "&after=" + url.QueryEscape(o.cursor)
 		}
-		answer, err := c.get(path)
+		answer, err := c.Get(path)
 		if err != nil {
 			return err
 		}
@@ -313,8 +315,8 @@ func (o *killOracle) walk(c *benchConn) error {
 }
 
 // compareCounters compares what the server counts with what was listed.
-func (o *killOracle) compareCounters(c *benchConn) error {
-	answer, err := c.get("/api/v1/count")
+func (o *killOracle) compareCounters(c *bench.Conn) error {
+	answer, err := c.Get("/api/v1/count")
 	if err != nil {
 		return err
 	}
@@ -325,7 +327,7 @@ func (o *killOracle) compareCounters(c *benchConn) error {
 	if count.Events != o.events {
 		return fmt.Errorf("COUNT: %d, listed are %d", count.Events, o.events)
 	}
-	if answer, err = c.get("/api/v1/counters?property=kind"); err != nil {
+	if answer, err = c.Get("/api/v1/counters?property=kind"); err != nil {
 		return err
 	}
 	var counters struct {

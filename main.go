@@ -42,7 +42,7 @@ func init() { // not in the declaration: help refers to the table
 		{"snapshot", "[flags]", "make a snapshot through the running server", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "recount index and counters against the log", check},
-		{"bench", "[flags]", "measure a server with a realistic load", bench},
+		{"bench", "[flags]", "measure a server with a realistic load", cmdBench},
 		{"geo", "[flags] IP...", "print where addresses are", cmdGeo},
 		{"version", "", "print the version", printVersion},
 		{"help", "[COMMAND]", "print this, or the flags of a command", help},

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/engine/event"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Values[childrenKey{}] = map[string]*child{}
+			env.Values[childrenKey{}] = map[string]*bench.Child{}
 			example, err := filepath.Abs("config.example.toml")
 			env.Setenv("EXAMPLE", example)
 			return err
@@ -71,8 +72,8 @@ func TestScripts(t *testing.T) {
 // childrenKey finds a script's running servers by their data directory.
 type childrenKey struct{}
 
-func children(ts *testscript.TestScript) map[string]*child {
-	return ts.Value(childrenKey{}).(map[string]*child)
+func children(ts *testscript.TestScript) map[string]*bench.Child {
+	return ts.Value(childrenKey{}).(map[string]*bench.Child)
 }
 
 // start DIR [flags]: runs a server on DIR until it listens. It sets URL, ADDR and
@@ -87,24 +88,24 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := os.Create(ts.MkAbs("server-stdout"))
 	ts.Check(err)
 	defer out.Close()
-	options.cwd, options.stdout = ts.MkAbs("."), out
-	c, err := startChild(context.Background(), options)
+	options.Cwd, options.Stdout = ts.MkAbs("."), out
+	c, err := bench.StartChild(context.Background(), options)
 	ts.Check(err)
 	children(ts)[dir] = c
-	ts.Defer(c.kill)
+	ts.Defer(c.Kill)
 	text, err := os.ReadFile(out.Name())
 	ts.Check(err)
 	ts.Stdout().Write(text)
-	ts.Setenv("URL", c.url)
-	ts.Setenv("ADDR", strings.TrimPrefix(strings.TrimPrefix(c.url, "http://"), "https://"))
-	ts.Setenv("PID", fmt.Sprint(c.cmd.Process.Pid))
-	ts.Setenv("KEY", c.keys.Sites[0].SecretKey)
-	ts.Setenv("READ", c.keys.Sites[0].ReadKey)
-	ts.Setenv("ADMIN", c.keys.AdminToken)
-	ts.Setenv("WRITE", c.keys.Sites[0].WriteKey)
-	ts.Setenv("CLIENT_ID", c.keys.Sites[0].ClientID)
-	ts.Setenv("CLIENT_SECRET", c.keys.Sites[0].ClientSecret)
-	ts.Setenv("TOKEN_AUTH", c.keys.Sites[0].TokenAuth)
+	ts.Setenv("URL", c.URL)
+	ts.Setenv("ADDR", strings.TrimPrefix(strings.TrimPrefix(c.URL, "http://"), "https://"))
+	ts.Setenv("PID", fmt.Sprint(c.Cmd.Process.Pid))
+	ts.Setenv("KEY", c.Keys.Sites[0].SecretKey)
+	ts.Setenv("READ", c.Keys.Sites[0].ReadKey)
+	ts.Setenv("ADMIN", c.Keys.AdminToken)
+	ts.Setenv("WRITE", c.Keys.Sites[0].WriteKey)
+	ts.Setenv("CLIENT_ID", c.Keys.Sites[0].ClientID)
+	ts.Setenv("CLIENT_SECRET", c.Keys.Sites[0].ClientSecret)
+	ts.Setenv("TOKEN_AUTH", c.Keys.Sites[0].TokenAuth)
 }
 
 // sigkill DIR: kill -9 of the server on DIR.
@@ -112,7 +113,7 @@ func scriptKill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sigkill DIR")
 	}
-	running(ts, args[0]).kill()
+	running(ts, args[0]).Kill()
 }
 
 // sigterm DIR: SIGTERM to the server on DIR, which must end within 10 s with exit
@@ -123,14 +124,14 @@ func scriptTerm(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	c := running(ts, args[0])
 	start := time.Now()
-	ts.Check(c.stop())
+	ts.Check(c.Stop())
 	if took := time.Since(start); took > 10*time.Second {
 		ts.Fatalf("the server took %v to stop", took)
 	}
-	fmt.Fprintln(ts.Stderr(), c.log())
+	fmt.Fprintln(ts.Stderr(), c.Log())
 }
 
-func running(ts *testscript.TestScript, dir string) *child {
+func running(ts *testscript.TestScript, dir string) *bench.Child {
 	c := children(ts)[ts.MkAbs(dir)]
 	if c == nil {
 		ts.Fatalf("no server on %s", dir)
@@ -253,7 +254,7 @@ func scriptExitCode(ts *testscript.TestScript, neg bool, args []string) {
 
 // await-events N: waits until the last started server has at least N events.
 func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
-	want, err := parseCount(args[0])
+	want, err := bench.ParseCount(args[0])
 	ts.Check(err)
 	header := http.Header{"Authorization": {"Bearer " + ts.Getenv("KEY")}}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {

@@ -285,7 +285,7 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 	if err != nil || status != 401 || !strings.HasPrefix(string(body), `{"status":401,"error":"Invalid client credentials"`) || len(s.events("")) != before {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-	if log := s.running().log(); !strings.Contains(log, origin) || !strings.Contains(log, "origin refused") {
+	if log := s.running().Log(); !strings.Contains(log, origin) || !strings.Contains(log, "origin refused") {
 		t.Errorf("the log does not name the origin: %s", log)
 	}
 }

@@ -72,7 +72,7 @@ func (s *sdk) folder() string { return filepath.Join("testdata", "sdk", s.dialec
 
 // configure is the configuration of the next start; the address and the data stay.
 func (s *sdk) configure(config string) {
-	s.options.args = append(configured(s.T, config), "-listen", strings.TrimPrefix(s.url(), "http://"))
+	s.options.Args = append(configured(s.T, config), "-listen", strings.TrimPrefix(s.url(), "http://"))
 }
 
 // node runs a script of the dialect's folder to its end and returns what it
@@ -96,7 +96,7 @@ func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 	defer stop.Stop()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.running().log())
+		s.Fatalf("%s: %v\n%s\n%s", strings.Join(cmd.Args, " "), err, out, s.running().Log())
 	}
 	return string(out)
 }

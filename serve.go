@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/geo"
@@ -82,20 +83,10 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	level.UnmarshalText([]byte(cfg.LogLevel)) // validated
 	opts := &slog.HandlerOptions{Level: level}
-	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(w) {
+	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && bench.IsTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
-}
-
-// isTerminal says whether w is a terminal, or at least a device like one.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // runServer runs the server of a checked configuration until a signal or a fatal

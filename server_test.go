@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 )
 
@@ -22,10 +23,10 @@ import (
 // testServer is a "cairn serve" of one test, which ends with it at the latest.
 type testServer struct {
 	*testing.T
-	options childOptions // of the next start
+	options bench.ChildOptions // of the next start
 
 	mu    sync.RWMutex // held for writing while there is no server
-	child *child
+	child *bench.Child
 }
 
 // startServer starts a server on dir with more flags of serve.
@@ -35,19 +36,19 @@ func startServer(t *testing.T, dir string, flags ...string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := startChild(context.Background(), options)
+	c, err := bench.StartChild(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &testServer{T: t, options: options, child: c}
-	t.Cleanup(func() { s.running().kill() })
+	t.Cleanup(func() { s.running().Kill() })
 	return s
 }
 
 // serveOptions are those of a server on dir with more flags of serve.
-func serveOptions(dir string, flags ...string) (childOptions, error) {
+func serveOptions(dir string, flags ...string) (bench.ChildOptions, error) {
 	exe, err := exec.LookPath("cairn")
-	return childOptions{exe: exe, dir: dir, env: benchEnviron("256MiB"), args: flags}, err
+	return bench.ChildOptions{Exe: exe, Dir: dir, Env: bench.Environ("256MiB"), Args: flags}, err
 }
 
 // configured are the flags of serve for the text of a cairn.toml.
@@ -61,24 +62,24 @@ func configured(t *testing.T, text string) (flags []string) {
 }
 
 // running is the server of this moment. It waits while one is being started.
-func (s *testServer) running() *child {
+func (s *testServer) running() *bench.Child {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.child
 }
 
 // url is the server's address, another after each start unless a flag names it.
-func (s *testServer) url() string { return s.running().url }
+func (s *testServer) url() string { return s.running().URL }
 
-func (s *testServer) keys() *config.SiteKeys { return &s.running().keys.Sites[0] }
+func (s *testServer) keys() *config.SiteKeys { return &s.running().Keys.Sites[0] }
 
 // restart kills the server with SIGKILL and starts it again.
 func (s *testServer) restart() {
 	s.Helper()
-	s.running().kill()
+	s.running().Kill()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, err := startChild(context.Background(), s.options)
+	c, err := bench.StartChild(context.Background(), s.options)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -120,11 +121,11 @@ func (s *testServer) finish() {
 
 // stopAndCheck ends a server as an operator would and has the checker recount what is
 // there.
-func stopAndCheck(c *child, o childOptions) error {
-	if err := c.stop(); err != nil {
+func stopAndCheck(c *bench.Child, o bench.ChildOptions) error {
+	if err := c.Stop(); err != nil {
 		return err
 	}
-	if out, err := exec.Command(o.exe, "check", o.dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command(o.Exe, "check", o.Dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("check: %w: %s", err, out)
 	}
 	return nil

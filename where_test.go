@@ -227,7 +227,7 @@ func TestWhereAndWho(t *testing.T) {
 			t.Errorf("no %q in the metrics: %d %v", line, status, err)
 		}
 	}
-	if err := server.running().stop(); err != nil {
+	if err := server.running().Stop(); err != nil {
 		t.Error(err)
 	}
 }

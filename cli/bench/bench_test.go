@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -102,7 +102,7 @@ func TestQuota(t *testing.T) {
 
 func TestGroupDigits(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", -123: "-123"} {
-		if got := groupDigits(n); got != want {
+		if got := GroupDigits(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}
 	}
@@ -110,13 +110,13 @@ func TestGroupDigits(t *testing.T) {
 
 // The table shows what was measured and hides what was not.
 func TestReportTable(t *testing.T) {
-	o := benchOptions{seed: 1}
-	r := newBenchReport(&o)
+	o := Options{Seed: 1}
+	r := newReport(&o)
 	r.Writes = append(r.Writes, writeResult{Name: "single events", Conns: 64, Events: 10, EventsPerSecond: 12345})
-	r.finish(usage{}, usage{}, 0, 0)
+	r.finish(Usage{}, Usage{}, 0, 0)
 	show := func() string {
 		var b strings.Builder
-		r.writeTable(&b)
+		r.WriteTable(&b)
 		return b.String()
 	}
 	if out := show(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") || strings.Contains(out, "given up") {

@@ -1,9 +1,10 @@
-package main
+package bench
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -16,7 +17,9 @@ import (
 // This file is what "cairn bench" prints: tables for people, JSON for machines.
 // Times are milliseconds, CPU times of the server alone.
 
-type benchReport struct {
+// Report is what was measured. Its JSON has times in milliseconds, CPU times in
+// microseconds, and sizes in bytes.
+type Report struct {
 	Version  string        `json:"version"`
 	Machine  string        `json:"machine"`
 	Time     time.Time     `json:"time"`
@@ -67,16 +70,16 @@ type readResult struct {
 	TimedOut    bool    `json:"timed_out"`        // one took the server too long, and was the last
 }
 
-func newBenchReport(o *benchOptions) *benchReport {
-	return &benchReport{
-		Version:  version,
+func newReport(o *Options) *Report {
+	return &Report{
+		Version:  o.Version,
 		Machine:  fmt.Sprintf("%s %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
 		Time:     time.Now().UTC(),
-		Seed:     o.seed,
-		Memory:   o.memory,
+		Seed:     o.Seed,
+		Memory:   o.Memory,
 		Writes:   []writeResult{},
 		Reads:    []readResult{},
-		measured: o.pid != 0,
+		measured: o.PID != 0,
 	}
 }
 
@@ -110,24 +113,26 @@ func (r *readResult) fill(cold, kept *latencies, elapsed, cpu time.Duration) {
 }
 
 // finish adds what is known of the whole run.
-func (r *benchReport) finish(before, after usage, dirBefore, dirAfter int64) {
+func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	for _, w := range r.Writes {
 		r.Events += w.Events
 	}
-	r.RSS, r.RSSPeak = after.rss, after.rssPeak
+	r.RSS, r.RSSPeak = after.RSS, after.RSSPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
-		r.Written = float64(after.written-before.written) / float64(r.Events)
+		r.Written = float64(after.Written-before.Written) / float64(r.Events)
 	}
 }
 
-func (r *benchReport) writeJSON(w io.Writer) {
+// WriteJSON prints the report for machines.
+func (r *Report) WriteJSON(w io.Writer) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.Encode(r)
 }
 
-func (r *benchReport) writeTable(w io.Writer) {
+// WriteTable prints the report for people. What was not measured has no table.
+func (r *Report) WriteTable(w io.Writer) {
 	fmt.Fprintf(w, "cairn %s on %s, seed %d", r.Version, r.Machine, r.Seed)
 	if r.Memory != "" {
 		fmt.Fprintf(w, ", memory %s", r.Memory)
@@ -149,7 +154,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 	if len(r.Limits) > 0 {
 		fmt.Fprintf(t, "\n%s\tper second\t\tp50\tp90\tp99\tmax ms\tCPU µs\t\n", left("the machine"))
 		for _, x := range r.Limits {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), groupDigits(int64(x.PerSecond)), x.Unit,
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), GroupDigits(int64(x.PerSecond)), x.Unit,
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), short(x.CPUMicros))
 		}
 		t.Flush()
@@ -157,7 +162,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 	if len(r.Writes) > 0 {
 		fmt.Fprintf(t, "\n%s\tevents/s\trequests/s\tp50\tp90\tp99\tmax ms\tCPU µs/event\t\n", left("write"))
 		for _, x := range r.Writes {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.title()), groupDigits(int64(x.EventsPerSecond)), groupDigits(int64(x.RequestsPerSecond)),
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.title()), GroupDigits(int64(x.EventsPerSecond)), GroupDigits(int64(x.RequestsPerSecond)),
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros))
 		}
 		t.Flush()
@@ -176,7 +181,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 				again = short(x.Kept)
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
-				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), bytesText(x.AnswerBytes))
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), BytesText(x.AnswerBytes))
 			if x.TimedOut {
 				late = append(late, x.Name)
 			}
@@ -189,7 +194,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
 		writeSizes(t, left, r.Sizes)
 	}
-	fmt.Fprintf(w, "\n%s events written", groupDigits(r.Events))
+	fmt.Fprintf(w, "\n%s events written", GroupDigits(r.Events))
 	if r.Disk > 0 {
 		fmt.Fprintf(w, "; %.0f B kept on disk an event", r.Disk)
 	}
@@ -200,7 +205,7 @@ func (r *benchReport) writeTable(w io.Writer) {
 		}
 	}
 	if r.RSS > 0 {
-		fmt.Fprintf(w, "; server RSS %s, peak %s", bytesText(float64(r.RSS)), bytesText(float64(r.RSSPeak)))
+		fmt.Fprintf(w, "; server RSS %s, peak %s", BytesText(float64(r.RSS)), BytesText(float64(r.RSSPeak)))
 	}
 	fmt.Fprintln(w)
 }
@@ -242,7 +247,7 @@ func (w *writeResult) title() string {
 }
 
 // cpu shows a CPU time of the server, or that nothing is known of it.
-func (r *benchReport) cpu(micros float64) string {
+func (r *Report) cpu(micros float64) string {
 	if !r.measured {
 		return "-"
 	}
@@ -255,7 +260,7 @@ func short(x float64) string {
 	case x == 0:
 		return "0"
 	case x >= 100:
-		return groupDigits(int64(x + 0.5))
+		return GroupDigits(int64(x + 0.5))
 	case x >= 10:
 		return strconv.FormatFloat(x, 'f', 1, 64)
 	case x >= 1:
@@ -264,8 +269,8 @@ func short(x float64) string {
 	return strconv.FormatFloat(x, 'f', 3, 64)
 }
 
-// groupDigits writes 1234567 as 1,234,567.
-func groupDigits(n int64) string {
+// GroupDigits writes 1234567 as 1,234,567.
+func GroupDigits(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	first := 0
 	if n < 0 {
@@ -277,8 +282,8 @@ func groupDigits(n int64) string {
 	return s
 }
 
-// bytesText shows a number of bytes with a unit.
-func bytesText(n float64) string {
+// BytesText shows a number of bytes with about three digits and its unit, such as "12.3 MiB".
+func BytesText(n float64) string {
 	for _, u := range []struct {
 		bytes float64
 		name  string
@@ -290,10 +295,20 @@ func bytesText(n float64) string {
 	return strconv.FormatFloat(n, 'f', 0, 64) + " B"
 }
 
+// IsTerminal says whether w is a terminal, or at least a device like one.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
 // progressBar draws how far left has been taken, while w is a terminal. The
 // returned function ends it and clears the line.
 func progressBar(w io.Writer, name string, events int64, left *quota) (stop func()) {
-	if !isTerminal(w) || events == 0 {
+	if !IsTerminal(w) || events == 0 {
 		return func() {}
 	}
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -316,7 +331,7 @@ func progressBar(w io.Writer, name string, events int64, left *quota) (stop func
 			rest := time.Duration(float64(events-n) / max(rate, 1) * float64(time.Second)).Round(time.Second)
 			full := int(share * cells)
 			fmt.Fprintf(w, "\r\x1b[K%s [%s%s] %3.0f%%  %s of %s, %s/s, %v left", name, strings.Repeat("#", full), strings.Repeat(".", cells-full),
-				share*100, groupDigits(n), groupDigits(events), groupDigits(int64(rate)), rest)
+				share*100, GroupDigits(n), GroupDigits(events), GroupDigits(int64(rate)), rest)
 		}
 	}()
 	return func() { close(quit); <-done }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -37,7 +37,7 @@ type limitResult struct {
 
 // limits measures every part.
 func (b *benchRun) limits(ctx context.Context) ([]limitResult, error) {
-	dir, err := os.MkdirTemp(b.dir, "cairn-limits-")
+	dir, err := os.MkdirTemp(b.Dir, "cairn-limits-")
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (b *benchRun) limits(ctx context.Context) ([]limitResult, error) {
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
-		phase, cancel := context.WithTimeout(ctx, min(b.duration, limitTime))
+		phase, cancel := context.WithTimeout(ctx, min(b.Duration, limitTime))
 		var lat latencies
 		start, cpu := time.Now(), selfCPU()
 		n, err := part.run(phase, dir, &lat)
@@ -97,17 +97,17 @@ func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64
 		wg.Go(func() {
 			var own latencies
 			sent, err := func() (sent int64, err error) {
-				c, err := dialBench(context.WithoutCancel(ctx), "http://"+ln.Addr().String(), "none")
+				c, err := Dial(context.WithoutCancel(ctx), "http://"+ln.Addr().String(), "none")
 				if err != nil {
 					return 0, err
 				}
-				defer c.c.Close()
-				s := newStream(b.seed, b.run, -2-i)
+				defer c.Close()
+				s := newStream(b.Seed, b.run, -2-i)
 				var body []byte
 				for ; ctx.Err() == nil; sent++ {
 					body = s.appendEvent(body[:0], time.Now())
 					start := time.Now()
-					if _, err := c.post("/", "application/json", body); err != nil {
+					if _, err := c.Post("/", "application/json", body); err != nil {
 						return sent, err
 					}
 					own.add(time.Since(start))
@@ -201,7 +201,7 @@ func (b *benchRun) rawStandardJSON(ctx context.Context, _ string, lat *latencies
 
 // parse reads the same thousand events again and again.
 func (b *benchRun) parse(ctx context.Context, lat *latencies, one func(line []byte) error) (n int64, err error) {
-	s := newStream(b.seed, b.run, -1)
+	s := newStream(b.Seed, b.run, -1)
 	lines := make([][]byte, 1000)
 	for i := range lines {
 		lines[i] = s.appendEvent(nil, time.Now())

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -28,9 +28,9 @@ func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (sto
 	type point struct {
 		at     time.Time
 		events int64
-		usage
+		Usage
 	}
-	look := func() point { return point{time.Now(), min(sent.taken.Load(), events), readUsage(pid)} }
+	look := func() point { return point{time.Now(), min(sent.taken.Load(), events), ReadUsage(pid)} }
 	quit, done := make(chan struct{}), make(chan []point)
 	go func() {
 		points := []point{look()}
@@ -56,7 +56,7 @@ func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (sto
 			before := points[i]
 			n := max(1, float64(p.events-before.events))
 			legs = append(legs, leg{
-				before.events, n / p.at.Sub(before.at).Seconds(), float64((p.cpu - before.cpu).Microseconds()) / n, p.rss,
+				before.events, n / p.at.Sub(before.at).Seconds(), float64((p.CPU - before.CPU).Microseconds()) / n, p.RSS,
 			})
 		}
 		return legs
@@ -64,10 +64,10 @@ func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (sto
 }
 
 // writeCourse shows the legs of a fill.
-func (r *benchReport) writeCourse(t *tabwriter.Writer, left func(string) string, legs []leg) {
+func (r *Report) writeCourse(t *tabwriter.Writer, left func(string) string, legs []leg) {
 	fmt.Fprintf(t, "\n%s\tevents/s\tCPU µs/event\tRSS\t\n", left("the fill, from"))
 	for _, l := range legs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", left(groupDigits(l.Events)+" events"), groupDigits(int64(l.EventsPerSecond)), r.cpu(l.CPUMicros), bytesText(float64(l.RSS)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", left(GroupDigits(l.Events)+" events"), GroupDigits(int64(l.EventsPerSecond)), r.cpu(l.CPUMicros), BytesText(float64(l.RSS)))
 	}
 	t.Flush()
 }

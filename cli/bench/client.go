@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -22,8 +22,8 @@ import (
 // answerMax bounds the body of an answer; more is a broken server.
 const answerMax = 64 << 20
 
-// benchConn is one HTTP/1.1 connection. It is not for concurrent use.
-type benchConn struct {
+// Conn is one HTTP/1.1 connection. It is not for concurrent use.
+type Conn struct {
 	c      net.Conn
 	r      *bufio.Reader
 	common string // the header lines of every request
@@ -31,9 +31,9 @@ type benchConn struct {
 	body   []byte
 }
 
-// dialBench connects to the server at base with this bearer key. The connection
-// ends with ctx.
-func dialBench(ctx context.Context, base, key string) (*benchConn, error) {
+// Dial connects to the server at base, such as "http://127.0.0.1:8080", with this bearer
+// key. The connection ends with ctx, or with Close.
+func Dial(ctx context.Context, base, key string) (*Conn, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
@@ -51,15 +51,20 @@ func dialBench(ctx context.Context, base, key string) (*benchConn, error) {
 		c = tls.Client(c, &tls.Config{ServerName: u.Hostname()})
 	}
 	context.AfterFunc(ctx, func() { c.Close() })
-	return &benchConn{
+	return &Conn{
 		c:      c,
 		r:      bufio.NewReaderSize(c, 16<<10),
 		common: "Host: " + u.Host + "\r\nAuthorization: Bearer " + key + "\r\n",
 	}, nil
 }
 
-// post sends body and returns the answer's body, which the next call overwrites.
-func (c *benchConn) post(path, contentType string, body []byte) ([]byte, error) {
+// Close ends the connection.
+func (c *Conn) Close() error { return c.c.Close() }
+
+// Post sends body and returns the answer's body, which the next call overwrites. An answer
+// other than 200 is an error that begins with "status ", and the connection stays usable;
+// after any other error it does not.
+func (c *Conn) Post(path, contentType string, body []byte) ([]byte, error) {
 	b := append(c.out[:0], "POST "...)
 	b = append(b, path...)
 	b = append(b, " HTTP/1.1\r\n"...)
@@ -76,8 +81,9 @@ func (c *benchConn) post(path, contentType string, body []byte) ([]byte, error) 
 // errQueryTimeout is a question that takes the server too long.
 var errQueryTimeout = errors.New("the server gave up a query that took too long")
 
-// get returns the answer's body, which the next call overwrites.
-func (c *benchConn) get(path string) ([]byte, error) {
+// Get returns the answer's body, which the next call overwrites. Its errors are those of
+// Post, and errQueryTimeout.
+func (c *Conn) Get(path string) ([]byte, error) {
 	b := append(c.out[:0], "GET "...)
 	b = append(b, path...)
 	b = append(b, " HTTP/1.1\r\n"...)
@@ -86,7 +92,7 @@ func (c *benchConn) get(path string) ([]byte, error) {
 	return c.roundTrip()
 }
 
-func (c *benchConn) roundTrip() ([]byte, error) {
+func (c *Conn) roundTrip() ([]byte, error) {
 	if _, err := c.c.Write(c.out); err != nil {
 		return nil, err
 	}
@@ -111,7 +117,7 @@ func (c *benchConn) roundTrip() ([]byte, error) {
 }
 
 // readHead reads the status line and the header of an answer.
-func (c *benchConn) readHead() (status, length int, err error) {
+func (c *Conn) readHead() (status, length int, err error) {
 	length = -1
 	for first := true; ; first = false {
 		line, err := c.r.ReadSlice('\n')
