@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli"
 	"cairn/cli/bench"
 	"cairn/cli/config"
 )
@@ -210,7 +211,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 			{"restore", snapshot, dir},
 		} {
 			code, stderr := runCairn(t, args...)
-			if code != exitFailed || !strings.Contains(stderr, dir) && args[0] != "snapshot" {
+			if code != cli.ExitFailed || !strings.Contains(stderr, dir) && args[0] != "snapshot" {
 				t.Errorf("cairn %s: exit code %d, %s", args[0], code, stderr)
 			}
 			if after := treeOf(t, top); after != before {
@@ -225,7 +226,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 			plant(t, filepath.Join(top, "elsewhere"), elsewhere)
 			_ = os.Chmod(filepath.Join(top, "dir", "tmp"), 0o777|fs.ModeSticky) // where there is one
 			try(t, top, filepath.Join(top, "dir"))
-			if code, stderr := runCairn(t, "serve", "-data", filepath.Join(top, "dir")); code != exitFailed || !strings.Contains(stderr, "Nothing in it was changed. Choose an empty or a new directory") {
+			if code, stderr := runCairn(t, "serve", "-data", filepath.Join(top, "dir")); code != cli.ExitFailed || !strings.Contains(stderr, "Nothing in it was changed. Choose an empty or a new directory") {
 				t.Errorf("the way on is missing: %s", stderr)
 			}
 		})
@@ -247,7 +248,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 		if err := os.Chmod(dir, 0); err != nil {
 			t.Fatal(err)
 		}
-		if code, stderr := runCairn(t, "serve", "-data", dir); code != exitFailed {
+		if code, stderr := runCairn(t, "serve", "-data", dir); code != cli.ExitFailed {
 			t.Errorf("exit code %d, %s", code, stderr)
 		}
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0 {
@@ -257,7 +258,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 	t.Run("a snapshot", func(t *testing.T) {
 		before := treeOf(t, snapshot)
 		code, stderr := runCairn(t, "serve", "-data", snapshot)
-		if code != exitFailed || !strings.Contains(stderr, "cairn restore "+snapshot) {
+		if code != cli.ExitFailed || !strings.Contains(stderr, "cairn restore "+snapshot) {
 			t.Errorf("exit code %d, %s", code, stderr)
 		}
 		if treeOf(t, snapshot) != before {
@@ -307,7 +308,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 		for name, dir := range map[string]string{"missing": filepath.Join(t.TempDir(), "a", "b"), "restored": filepath.Join(t.TempDir(), "data")} {
 			if name == "restored" {
 				plant(t, dir, map[string]string{"lost+found/": ""})
-				if code, stderr := runCairn(t, "restore", snapshot, dir); code != exitOK {
+				if code, stderr := runCairn(t, "restore", snapshot, dir); code != cli.ExitOK {
 					t.Fatal(stderr)
 				}
 			}
@@ -367,7 +368,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 						t.Errorf("%s is still there", name)
 					}
 				}
-				if code, stderr := runCairn(t, "check", dir); code != exitOK {
+				if code, stderr := runCairn(t, "check", dir); code != cli.ExitOK {
 					t.Error(stderr)
 				}
 			})
@@ -396,7 +397,7 @@ func TestSecondServerRemovesNothing(t *testing.T) {
 	server := serveOn(t, dir)
 	files := map[string]string{"store.tmp/pairs-77": "put aside by the first", "tmp/run-77.sst": "of an older one"}
 	plant(t, dir, files)
-	if code, stderr := runCairn(t, "serve", "-listen", "127.0.0.1:0", "-data", dir); code != exitFailed || !strings.Contains(stderr, "in use") {
+	if code, stderr := runCairn(t, "serve", "-listen", "127.0.0.1:0", "-data", dir); code != cli.ExitFailed || !strings.Contains(stderr, "in use") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	for name := range files {

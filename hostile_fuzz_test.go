@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/cli"
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/geo"
@@ -312,7 +313,7 @@ func (s *hostileStore) open(h *hostileHouse) error {
 		return err
 	}
 	log := slog.New(slog.DiscardHandler)
-	opts, err := engineOptions(&s.cfg, sites, log, nil)
+	opts, err := cli.EngineOptions(&s.cfg, sites, log, nil)
 	if err != nil {
 		return err
 	}
@@ -324,7 +325,7 @@ func (s *hostileStore) open(h *hostileHouse) error {
 	if s.eng, err = engine.Open(opts); err != nil {
 		return err
 	}
-	srv, ln, err := listen(&s.cfg, s.eng, h.places, sites, log)
+	srv, ln, err := cli.Listen(&s.cfg, s.eng, h.places, sites, log)
 	if err != nil {
 		return errors.Join(err, s.eng.Close())
 	}
@@ -449,7 +450,7 @@ func (h *hostileHouse) release(t testing.TB) {
 }
 
 func (s *hostileStore) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainMax)
+	ctx, cancel := context.WithTimeout(context.Background(), cli.DrainMax)
 	defer cancel()
 	err := errors.Join(s.srv.Shutdown(ctx), <-s.served)
 	return errors.Join(err, s.eng.Close())

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -30,7 +30,7 @@ func cmdGeo(args []string, stdout, stderr io.Writer) int {
 		var err error
 		if addrs[i], err = netip.ParseAddr(text); err != nil {
 			fmt.Fprintf(stderr, "cairn geo: %q is not an IP address\n", text)
-			return exitUsage
+			return ExitUsage
 		}
 	}
 	if *database == "" {
@@ -43,7 +43,7 @@ func cmdGeo(args []string, stdout, stderr io.Writer) int {
 	l := geo.Open(geo.Options{Files: filepath.SplitList(*database), Poll: -1})
 	defer l.Close()
 	st := l.Status()
-	code := exitOK
+	code := ExitOK
 	for _, file := range st.Files {
 		if file.Err != nil {
 			code = fail(stderr, "geo", file.Err)

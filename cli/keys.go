@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -73,5 +73,5 @@ func printKeys(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "keys", err)
 	}
 	showKeys(stdout, &cfg, baseURL(&cfg, cfg.Listen))
-	return exitOK
+	return ExitOK
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -28,7 +28,7 @@ import (
 // How long a stop may take.
 const (
 	stopMax  = 9500 * time.Millisecond // all of it; the operator is promised 10 s
-	drainMax = 6 * time.Second         // of that, to answer what has been received
+	DrainMax = 6 * time.Second         // of that, to answer requests that have been received
 	fatalMax = 2 * time.Second         // to tell waiting clients that the store has failed
 )
 
@@ -94,7 +94,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 func runServer(cfg *config.Config, log *slog.Logger, announce func(base string)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
-		return exitFailed, err
+		return ExitFailed, err
 	}
 	// The runtime keeps its memory near the budget by collecting more often. Live are
 	// some 150 MiB of 256 while events pour in; each MiB more for what is not costs the
@@ -110,15 +110,15 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	defer stop()
 
 	fatal := make(chan error, 1)
-	opts, err := engineOptions(cfg, sites, log, fatal)
+	opts, err := EngineOptions(cfg, sites, log, fatal)
 	if err != nil {
-		return exitFailed, err
+		return ExitFailed, err
 	}
 	places := geo.Open(geo.Options{Files: geoFiles(cfg), Log: log})
 	defer places.Close()
 	salts, err := engine.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
 	if err != nil {
-		return exitFailed, err
+		return ExitFailed, err
 	}
 	defer salts.Close()
 	opts.Visitors = salts
@@ -126,12 +126,12 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	start := time.Now()
 	eng, err := engine.Open(opts)
 	if err != nil {
-		return exitFailed, explainLock(err, cfg.DataDir)
+		return ExitFailed, explainLock(err, cfg.DataDir)
 	}
 	removeOldTmp(cfg.DataDir)
-	srv, ln, err := listen(cfg, eng, places, sites, log)
+	srv, ln, err := Listen(cfg, eng, places, sites, log)
 	if err != nil {
-		return exitFailed, errors.Join(err, eng.Close())
+		return ExitFailed, errors.Join(err, eng.Close())
 	}
 	base := baseURL(cfg, ln.Addr().String())
 	announce(base)
@@ -146,24 +146,24 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 		ctx, cancel := context.WithTimeout(context.Background(), fatalMax)
 		defer cancel()
 		srv.Shutdown(ctx)
-		return exitFatal, nil
+		return ExitFatal, nil
 	case err := <-served:
-		return exitFailed, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())
+		return ExitFailed, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())
 	case <-signals.Done():
 	}
 	stop() // a second signal ends the process at once
 	log.Info("stopping")
 	deadline := time.Now().Add(stopMax)
-	ctx, cancel := context.WithTimeout(context.Background(), drainMax)
+	ctx, cancel := context.WithTimeout(context.Background(), DrainMax)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
 		log.Warn("some connections were cut", "error", err)
 	}
 	if err := closeWithin(eng, time.Until(deadline)); err != nil {
-		return exitFailed, fmt.Errorf("close the store: %w", err)
+		return ExitFailed, fmt.Errorf("close the store: %w", err)
 	}
 	log.Info("stopped")
-	return exitOK, nil
+	return ExitOK, nil
 }
 
 // closeWithin closes the store, all of whose acknowledged events are on disk
@@ -187,9 +187,10 @@ func explainLock(err error, dir string) error {
 	return err
 }
 
-// engineOptions are the options of the store. A fatal error of the store is
-// sent to fatal.
-func engineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
+// EngineOptions are the options of the store for a checked configuration and its sites;
+// Visitors and Enrich are left to the caller. A fatal error of the store is sent to fatal,
+// and ends the process soon after.
+func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
 	reserve, err := cfg.ReserveBytes()
 	if err != nil {
 		return engine.Options{}, err
@@ -207,7 +208,7 @@ func engineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 			}
 			// The engine may call this from a goroutine that holds its locks: the
 			// process must end even when nobody is left to take the error.
-			time.AfterFunc(2*fatalMax, func() { os.Exit(exitFatal) })
+			time.AfterFunc(2*fatalMax, func() { os.Exit(ExitFatal) })
 		},
 	}
 	for _, s := range sites {
@@ -216,8 +217,9 @@ func engineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 	return opts, nil
 }
 
-// listen makes the server over eng and its listener.
-func listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+// Listen makes the server over eng and its listener, with TLS if the configuration has it.
+// The caller runs the server on the listener; both are nil with an error.
+func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
 	proxies, err := cfg.Proxies()
 	if err != nil {
 		return nil, nil, err

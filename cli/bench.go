@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -76,7 +76,7 @@ removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
 	}()
 	if err != nil {
 		fmt.Fprintf(stderr, "cairn bench: %v\n", err)
-		return exitUsage
+		return ExitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -91,5 +91,5 @@ removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
 	if err != nil {
 		return fail(stderr, "bench", err)
 	}
-	return exitOK
+	return ExitOK
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -69,7 +69,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "%s\n", info.Path)
 	fmt.Fprintf(stderr, "%s events, %s\n", bench.GroupDigits(int64(info.Events)), bench.BytesText(float64(info.Bytes)))
-	return exitOK
+	return ExitOK
 }
 
 // requestSnapshot calls POST /api/v1/admin/snapshot.
@@ -136,7 +136,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)
 	fmt.Fprintf(stdout, "Prove it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
-	return exitOK
+	return ExitOK
 }
 
 // check is "cairn check".
@@ -166,9 +166,9 @@ func check(args []string, stdout, stderr io.Writer) int {
 	}
 	if n := len(report.Problems); n > 0 {
 		fmt.Fprintf(stdout, "The %s %s is NOT good: %d differences, the first at the top.\n", kind, filepath.Clean(dir), n)
-		return exitFailed
+		return ExitFailed
 	}
 	fmt.Fprintf(stdout, "The %s %s is good: %s events of %d sites recounted in %.1f s, %d runs and %s events not yet sealed.\n", kind, filepath.Clean(dir),
 		bench.GroupDigits(int64(report.Events)), report.Sites, time.Since(start).Seconds(), report.Runs, bench.GroupDigits(int64(report.Unsealed)))
-	return exitOK
+	return ExitOK
 }
