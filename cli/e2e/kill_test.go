@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func TestKill(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("go test -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, seed)
+	t.Logf("go test ./cli/e2e -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, seed)
 	options, err := serveOptions(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -163,7 +163,7 @@ func (c *hostileCase) readsAtEnd() (n int) {
 // Machines are noisy, so a wait that is too long counts when it happens in each of
 // three runs of the same case on an empty store.
 //
-//	go test . -run '^TestHostile$' -v -timeout 60m -hostile.full -hostile.table=hostile.md
+//	go test ./cli/e2e -run '^TestHostile$' -v -timeout 60m -hostile.full -hostile.table=hostile.md
 func TestHostile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -32,6 +32,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// top is the top of the repository, from the folder that tests run in.
+const top = "../.."
+
 // TestMain puts this very binary on the PATH as "cairn", where it is the command
 // and not the tests.
 //
@@ -45,11 +48,11 @@ func TestMain(m *testing.M) {
 // The stories of testdata/script, told to the real binary.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 filepath.Join(top, "testdata/script"),
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[childrenKey{}] = map[string]*bench.Child{}
-			example, err := filepath.Abs("config.example.toml")
+			example, err := filepath.Abs(filepath.Join(top, "config.example.toml"))
 			env.Setenv("EXAMPLE", example)
 			return err
 		},

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ const (
 // inflate without end cost bounded memory and end; whoever is honest is served
 // meanwhile.
 //
-//	go test . -run TestHostileClients -hostile.conns=4000
+//	go test ./cli/e2e -run TestHostileClients -hostile.conns=4000
 func TestHostileClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")

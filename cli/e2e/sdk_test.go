@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -68,7 +68,7 @@ func installSDK(t *testing.T, folder string) {
 	}
 }
 
-func (s *sdk) folder() string { return filepath.Join("testdata", "sdk", s.dialect) }
+func (s *sdk) folder() string { return filepath.Join(top, "testdata", "sdk", s.dialect) }
 
 // configure is the configuration of the next start; the address and the data stay.
 func (s *sdk) configure(config string) {
@@ -111,7 +111,7 @@ type pageVisit struct {
 // browse opens pages in a real browser, each without a past, until they are done.
 func (s *sdk) browse(urls ...string) []pageVisit {
 	s.Helper()
-	const folder = "testdata/sdk/browser"
+	folder := filepath.Join(top, "testdata", "sdk", "browser")
 	installSDK(s.T, folder)
 	pages, err := json.Marshal(urls)
 	if err != nil {
