@@ -106,8 +106,8 @@ type Outcome struct {
 
 // Cond asks that one field has one of the values; names as in the native API.
 //
-// The texts of a Cond, a Query and a CounterQuery are the engine's from the call on
-// and never change: answers that it keeps hold them.
+// The texts of a Cond, a Query and a CounterQuery are the caller's, who leaves them as
+// they are during the call. An answer that the engine keeps holds copies.
 type Cond struct {
 	Field  string
 	Values []string

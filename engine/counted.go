@@ -215,7 +215,7 @@ func newCounted(p index.Part, property string, names *terms, from, to int, cappe
 	if col := p.Column(event.FieldCut); col != nil {
 		c.cut = &cutColumn{col: col, codes: newRowInts(col.Codes())}
 	}
-	c.self = names.id(property)
+	c.self = names.own(property)
 	c.settle(from, to)
 	return c
 }

@@ -75,7 +75,7 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 func (p *partial) wanted(values []string) []int32 {
 	var ids []int32
 	for _, v := range values {
-		ids = append(ids, p.names.id(v))
+		ids = append(ids, p.names.own(v))
 	}
 	return ids
 }
@@ -209,7 +209,7 @@ func (t *tallier) countRow(row int) {
 	}
 	segments := whole
 	if t.segment != nil {
-		if t.named != nil && !slices.Contains(t.named.at(row), t.names.id(t.property)) {
+		if t.named != nil && !slices.Contains(t.named.at(row), t.names.own(t.property)) {
 			return
 		}
 		if segments = t.segment.values(row); len(segments) == 0 {

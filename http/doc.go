@@ -36,7 +36,7 @@
 // H7. No log line or metric holds a client's address, body, query string or key.
 //
 // H8. Nothing that outlives a request points into its buffers. A write's texts are
-// those of the buffers, and the engine copies what it keeps; a read's are copied
-// before the first is looked at (exchange.own). Tests overwrite the buffers after
-// each answer (event.Poisoned).
+// those of the buffers; a read's are copied before a query is made of them
+// (exchange.own). The engine copies what it keeps of an event and of a query. Tests
+// overwrite the buffers after each answer (event.Poisoned).
 package httpd

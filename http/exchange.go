@@ -40,8 +40,11 @@ func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
 //
 //	a write   they alias the buffers of fasthttp and of the exchange, and live until
 //	          the answer is made. The engine copies what it keeps of an event.
-//	a read    own has copied them before anybody asks for one. They never change,
-//	          so a query, and an answer that the engine keeps, may hold them.
+//	a read    own has copied them before the dialect or the native API looks at
+//	          them. They never change, so a query may hold them. The engine copies
+//	          what it keeps of a query.
+//
+// The router and admit look at the texts before that and keep none of them.
 type exchange struct {
 	s       *Server
 	ctx     *fasthttp.RequestCtx

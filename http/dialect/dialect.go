@@ -76,8 +76,8 @@ const (
 
 // Request is one HTTP request as a dialect sees it. For Decode and Reply all strings
 // and bytes are valid until Reply returns, and no longer: what outlives the request
-// has to be copied. For Read they are copies that never change, and a Query or the
-// answer to it may hold them.
+// has to be copied. For Read they are copies that never change, and a Query may
+// hold them.
 type Request struct {
 	Method, Host, Path string
 	RawQuery           string
