@@ -1,8 +1,8 @@
-// The store of format version 1, as it was written when it was new: every later
-// cairn opens it, finds it whole and tells the same of it.
+// A store of each format version, as it was written when the version was new: every
+// later cairn opens it, finds it whole and tells the same of it.
 //
 //	go test ./engine -run GoldenStore -update          the answers anew
-//	go test ./engine -run GoldenStore -update.store    the store too: before a release only
+//	go test ./engine -run GoldenStore -update.store    the newest store too: before its release only
 
 package engine_test
 
@@ -27,18 +27,21 @@ import (
 
 var (
 	updateAnswers = flag.Bool("update", false, "write the golden answers")
-	updateStore   = flag.Bool("update.store", false, "write the golden store and answers")
+	updateStore   = flag.Bool("update.store", false, "write the golden store of this version, and the golden answers")
 )
 
 const (
-	goldenStore   = "testdata/store-v1"
-	goldenAnswers = "testdata/store-v1.ndjson"
-	goldenMost    = 256 << 10 // bytes of the store
+	goldenVersion = 2         // the newest
+	goldenMost    = 256 << 10 // bytes of a store
+	goldenNames   = 5         // of properties, of a day: some are beyond
 )
+
+// goldenStore is the directory of the store of a version; its answers lie beside it.
+func goldenStore(version int) string { return fmt.Sprintf("testdata/store-v%d", version) }
 
 func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
 	return engine.Options{
-		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, MergeRuns: 3, Memory: 64 << 20, Now: now,
+		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, MergeRuns: 3, Memory: 64 << 20, Now: now, NamesPerDay: goldenNames,
 		Sites: []*engine.Site{
 			{ID: 1, Name: "one"},
 			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
@@ -52,8 +55,15 @@ func TestGoldenStore(t *testing.T) {
 	if *updateStore {
 		writeGoldenStore(t)
 	}
+	for version := 1; version <= goldenVersion; version++ {
+		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) { golden(t, version) })
+	}
+}
+
+func golden(t *testing.T, version int) {
 	ctx := context.Background()
-	store := readFiles(t, vfs.Default, goldenStore)
+	goldenAnswers := goldenStore(version) + ".ndjson"
+	store := readFiles(t, vfs.Default, goldenStore(version))
 	size := 0
 	for _, data := range store {
 		size += len(data)
@@ -82,6 +92,12 @@ func TestGoldenStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameLines(t, "the golden store", got, want)
+	if version >= 2 && !bytes.Contains(want, []byte(`"Value":"cut.a"`)) {
+		t.Error("no counter is of an event of which not all counts")
+	}
+	if version >= 2 && !bytes.Contains(want, []byte(`"Value":"(other)","Values":1`)) {
+		t.Error("no name is beyond those of a day")
+	}
 	for _, kind := range []string{`"type":"alias"`, `"increments"`, `"segments"`, `"dialect":"matomo"`, `"dialect":"segment"`, `"dialect":"openpanel"`, `"dialect":"opentracker"`, `"dialect":"oppizi"`, `"session"`, `"(other)"`} {
 		if !bytes.Contains(want, []byte(kind)) {
 			t.Errorf("the golden store has no %s", kind)
@@ -279,6 +295,12 @@ func writeGoldenStore(t *testing.T) {
 				store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "many", Properties: event.Object{{Key: "v", Value: event.Raw("[" + strings.Join(list, ",") + "]")}}})
 			}
 		}
+		// More leaves than count, and names beyond those of a day.
+		leaves := `{"a":1,"b":[` + strings.Repeat("2,", 1100) + `3],"c":4}`
+		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "cut", Properties: event.Object{{Key: "cut", Value: event.Raw(leaves)}, {Key: "z", Value: event.Str("beyond")}}})
+		for n := range 3 {
+			store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "names", Properties: event.Object{{Key: fmt.Sprintf("name-%d-%d", life, n), Value: event.Num("1")}}})
+		}
 		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}})
 		// Three of four runs of a site are merged.
 		quiet := func() bool { return e.Stats().HotEvents < 4*60 && e.Stats().Merges >= 2*uint64(life/2) }
@@ -290,12 +312,12 @@ func writeGoldenStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.RemoveAll(goldenStore); err != nil {
+	if err := os.RemoveAll(goldenStore(goldenVersion)); err != nil {
 		t.Fatal(err)
 	}
 	store := readFiles(t, fs, "data")
 	delete(store, "store/LOCK")
-	store.write(t, vfs.Default, filepath.FromSlash(goldenStore))
+	store.write(t, vfs.Default, filepath.FromSlash(goldenStore(goldenVersion)))
 }
 
 // base36 is n in three digits of 0-9a-z.

@@ -23,8 +23,8 @@ const (
 	// see upgrade.go.
 	//
 	//	1  the first
-	//	2  records may say where counting ends (event.Cut) and name each capped
-	//	   property once
+	//	2  records may say where counting ends (event.Cut), name each capped property
+	//	   once, and mark a name beyond those of a day
 	storeVersion    = 2
 	storeVersionMin = 1
 	// formatVersion is Pebble's own; it is raised only together with storeVersion.

@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 type quiet struct{}
@@ -164,7 +168,7 @@ func (f files) find(t *testing.T, prefix string) string {
 // older is the golden store of version 1 on a file system, and how to open it.
 func older(t *testing.T) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
 	t.Helper()
-	fs = readFiles(t, vfs.Default, goldenStore).mem(t)
+	fs = readFiles(t, vfs.Default, goldenStore(1)).mem(t)
 	return fs, func(fs vfs.FS) engine.Options {
 		return goldenOptions(fs, newClock(epoch.Add(1000*time.Hour)).now)
 	}
@@ -227,8 +231,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	}
 }
 
-// An upgrade that is cut off at any operation is done by the next start, and a start
-// that cannot keep the snapshot leaves the store in its version.
+// An upgrade that is cut off at any operation is done by the next start.
 func TestUpgradeInterrupted(t *testing.T) {
 	fs, options := older(t)
 	whole, err := engine.Check(context.Background(), fs, "data")
@@ -271,6 +274,45 @@ func TestUpgradeInterrupted(t *testing.T) {
 		if snapshot, err := engine.Check(context.Background(), cut.after, "data/"+kept[0]); err != nil || snapshot.Events != whole.Events {
 			t.Errorf("op %d: snapshot %+v, %v", at, snapshot, err)
 		}
+	}
+}
+
+// A start that cannot keep the snapshot says so and leaves the store in its version.
+func TestUpgradeRefused(t *testing.T) {
+	fs, options := older(t)
+	var log bytes.Buffer
+	open := func(fs vfs.FS) (*engine.Engine, error) {
+		o := options(fs)
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		return engine.Open(o)
+	}
+	full := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && strings.Contains(op.Path, "before-version-2") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	e, err := open(full)
+	if err == nil {
+		_ = e.Close()
+		t.Fatal("raised without a snapshot")
+	}
+	for _, part := range []string{"keep a snapshot of format version 1", "the store is unchanged", "no space left"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	if v := versionOf(t, fs, "data"); v != 1 {
+		t.Errorf("the store has version %d", v)
+	}
+	if e, err = open(fs); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if v := versionOf(t, fs, "data"); v != 2 || !strings.Contains(log.String(), "snapshot=data/before-version-2") {
+		t.Errorf("version %d, log %s", v, log.String())
 	}
 }
 
