@@ -11,10 +11,11 @@ import (
 	"strings"
 
 	"cairn/cli/config"
+	"cairn/engine"
 )
 
-// This file tells a data directory from any other. Who gives -data ~ or -data / by
-// mistake is refused before anything there is written, removed or closed to others.
+// This file tells a data directory from any other. If -data names a foreign directory by
+// mistake, such as ~ or /, cairn refuses and changes nothing in it.
 
 // dirKind is what a directory is to cairn.
 type dirKind int
@@ -26,14 +27,11 @@ const (
 	dirForeign                 // anything else
 )
 
-// lostFound is what a fresh file system has in it.
-const lostFound = "lost+found"
-
 // Names that cairn gives to what it makes in a data directory. A first start or a restore
 // that was cut short leaves some of them and no whole store.
 var (
 	ownFiles = regexp.MustCompile(`^(keys\.toml|\.keys\.toml-\d+|salts|salts\.new|ballast|hwm-[01])$`)
-	ownDirs  = regexp.MustCompile(`^(store|store\.partial|store\.tmp)$`)
+	ownDirs  = regexp.MustCompile(`^(store|store\.partial|store\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
 	// storeFiles are files without which a directory is no store.
 	storeFiles = regexp.MustCompile(`^(MANIFEST-\d+|marker\.(manifest|format-version)\..+)$`)
 )
@@ -50,16 +48,16 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	own, marks := true, false
 	for _, e := range entries {
 		name := e.Name()
-		if name == lostFound {
+		if name == engine.LostFound {
 			continue
 		}
 		names = append(names, name)
 		switch {
-		case name == "SNAPSHOT.json":
+		case name == engine.ManifestName:
 			return dirSnapshot, nil, nil
 		case e.Type().IsRegular() && ownFiles.MatchString(name):
 			marks = true
-		case e.IsDir() && name == storeName:
+		case e.IsDir() && name == engine.StoreName:
 			is, err := isStore(filepath.Join(dir, name))
 			if err != nil {
 				return dirForeign, nil, err
@@ -77,7 +75,7 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 		return dirData, names, nil
 	}
 	// Something is beside it: a snapshot, an operator's own file.
-	if is, err := isStore(filepath.Join(dir, storeName)); err == nil && is && marks {
+	if is, err := isStore(filepath.Join(dir, engine.StoreName)); err == nil && is && marks {
 		return dirData, names, nil
 	}
 	if k, err := config.ReadKeys(filepath.Join(dir, config.KeysName)); err == nil && (k.AdminToken != "" || len(k.Sites) > 0) {
@@ -85,9 +83,6 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	}
 	return dirForeign, names, nil
 }
-
-// storeName is the directory of the store below the data directory.
-const storeName = "store"
 
 // isStore says whether dir is a store, or empty: a start was cut short before it was one.
 func isStore(dir string) (bool, error) {
@@ -141,11 +136,8 @@ func checkStored(dir string) error {
 	return nil
 }
 
-// oldTmp is where older versions of cairn kept what it now keeps in store.tmp, and oldTmpFiles
-// are the names it gave there.
+// oldTmp is where older versions of cairn kept their temporary files.
 const oldTmp = "tmp"
-
-var oldTmpFiles = regexp.MustCompile(`^(run-\d+\.sst|pairs-\d+)$`)
 
 // removeOldTmp removes the directory for temporary files of an older cairn, if it holds
 // nothing that has another name. The caller has the store open, so no older cairn does.
@@ -156,7 +148,7 @@ func removeOldTmp(dir string) {
 	}
 	entries, err := os.ReadDir(tmp)
 	if err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return !e.Type().IsRegular() || !oldTmpFiles.MatchString(e.Name())
+		return !e.Type().IsRegular() || !engine.TemporaryFiles.MatchString(e.Name())
 	}) {
 		return
 	}

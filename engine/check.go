@@ -44,7 +44,7 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 			err = fmt.Errorf("check: %v", r)
 		}
 	}()
-	if _, serr := fs.Stat(fs.PathJoin(dir, manifestName)); serr == nil {
+	if _, serr := fs.Stat(fs.PathJoin(dir, ManifestName)); serr == nil {
 		report.Snapshot = true
 		if _, err := verifySnapshot(fs, dir); err != nil {
 			report.Problems = append(report.Problems, err.Error())

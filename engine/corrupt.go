@@ -44,7 +44,7 @@ func Corrupt(err error) *CorruptError {
 	case err != nil && pebble.IsCorruptionError(err):
 		file := storeFile.FindString(err.Error())
 		if file == "" {
-			file = storeName
+			file = StoreName
 		}
 		return &CorruptError{File: file, Err: err}
 	}

@@ -30,12 +30,9 @@ import (
 // The manifest is written last and the directory is renamed into place after
 // it, so an unfinished snapshot cannot be taken for one.
 const (
-	manifestName = "SNAPSHOT.json"
+	ManifestName = "SNAPSHOT.json" // a directory that has it is a snapshot
 	keysName     = "keys.toml"
 )
-
-// lostFound is what a fresh file system has in it.
-const lostFound = "lost+found"
 
 type manifest struct {
 	Version int            `json:"version"`
@@ -110,7 +107,7 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 	if _, err := parseManifest(text); err != nil { // as whoever restores it will
 		return SnapshotInfo{}, err
 	}
-	if err := writeFile(fs, fs.PathJoin(part, manifestName), text); err != nil {
+	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
 		return SnapshotInfo{}, err
 	}
 	if err := errors.Join(syncDir(fs, storeDir(fs, part)), syncDir(fs, part)); err != nil {
@@ -172,7 +169,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if slices.ContainsFunc(list, func(name string) bool { return name != lostFound }) {
+	if slices.ContainsFunc(list, func(name string) bool { return name != LostFound }) {
 		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
 	}
 	m, err := verifySnapshot(fs, snapshotDir)
@@ -187,7 +184,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 
 // partialName is the store while it is being restored. A directory that has one
 // is not opened: it would be taken for a new and empty store.
-const partialName = storeName + ".partial"
+const partialName = StoreName + ".partial"
 
 // restore copies the store to a name beside its own, makes it ready there and
 // then gives it its name.
@@ -201,7 +198,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	}
 	for _, f := range m.Files {
 		to := f.Name
-		if name, ok := strings.CutPrefix(f.Name, storeName+"/"); ok {
+		if name, ok := strings.CutPrefix(f.Name, StoreName+"/"); ok {
 			to = part + "/" + name
 		}
 		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, to))
@@ -268,7 +265,7 @@ func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := []string{manifestName}
+	named := []string{ManifestName}
 	for _, f := range m.Files {
 		named = append(named, f.Name)
 		size, sum, err := sumFile(fs, joinName(fs, dir, f.Name))

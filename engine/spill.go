@@ -32,9 +32,9 @@ func newPairRoom(o *Options, d *disk) *pairRoom {
 	return r
 }
 
-// tmpFiles are the names of the files in the directory for temporary ones: what questions
-// put aside, and tables of runs before the store takes them in.
-var tmpFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
+// TemporaryFiles matches the names of cairn's temporary files: pairs that a question has
+// put aside, and runs on their way into the store.
+var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
 
 // emptyTmp makes the directory for temporary files, or removes those that a process which
 // did not come to its end has left there. Whatever has another name is somebody else's.
@@ -47,7 +47,7 @@ func emptyTmp(fs vfs.FS, dir string) error {
 		return err
 	}
 	for _, name := range names {
-		if !tmpFiles.MatchString(name) {
+		if !TemporaryFiles.MatchString(name) {
 			continue
 		}
 		if err := fs.Remove(fs.PathJoin(dir, name)); err != nil {

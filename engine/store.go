@@ -33,11 +33,12 @@ const (
 
 // Names inside the data directory.
 const (
-	storeName = "store"
-	tmpName   = "store.tmp"
+	StoreName = "store"      // the Pebble store
+	tmpName   = "store.tmp"  // temporary files, see TemporaryFiles
+	LostFound = "lost+found" // what a fresh file system has; cairn leaves it alone
 )
 
-func storeDir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, storeName) }
+func storeDir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, StoreName) }
 
 // secret is what public ids are made with.
 type secret struct {

@@ -54,7 +54,7 @@ func (e *Engine) keepOlder() (dir string, err error) {
 
 // readManifest reads what a finished snapshot says of itself.
 func readManifest(fs vfs.FS, dir string) (*manifest, error) {
-	f, err := fs.Open(fs.PathJoin(dir, manifestName))
+	f, err := fs.Open(fs.PathJoin(dir, ManifestName))
 	if err != nil {
 		return nil, err
 	}
