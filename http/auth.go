@@ -297,28 +297,8 @@ func queryValue(query, key string) (value string, found bool) {
 		pair, query, _ = strings.Cut(query, "&")
 		k, v, _ := strings.Cut(pair, "=")
 		if k == key {
-			value, found = plainText(v), true
+			value, found = dialect.Unescape(v), true
 		}
 	}
 	return value, found
-}
-
-// plainText undoes percent-encoding and '+'; what is malformed stays as it is.
-func plainText(s string) string {
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			out = append(out, ' ')
-		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
-			out = append(out, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
-			i += 2
-		default:
-			out = append(out, s[i])
-		}
-	}
-	return string(out)
 }

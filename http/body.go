@@ -7,8 +7,6 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
-
-	"cairn/engine/event"
 )
 
 // This file reads what follows a head: a body of known length or a chunked one,
@@ -52,6 +50,21 @@ func (b *body) reset(h *head) {
 		b.done = b.left == 0
 	}
 }
+
+// bodyDone says whether nothing of the body is left to read, as when there is none.
+func (c *conn) bodyDone() bool { return c.body.done }
+
+// bodyLength is how many bytes of the body are still to come, -1 when it is chunked.
+func (c *conn) bodyLength() int64 {
+	if c.body.chunked {
+		return -1
+	}
+	return c.body.left
+}
+
+// abandon gives the body up: no more of it is read, and the connection ends with the
+// answer.
+func (c *conn) abandon() { c.body.broken = true }
 
 // readBody reads the next bytes of the body into p, without its chunked framing;
 // io.EOF is its proper end. The errors are errBodySlow, errBodyChunk and
@@ -283,8 +296,15 @@ func (c *conn) skip(n int64) int {
 	return have
 }
 
-// budget bounds the memory that bodies and answers of all requests hold.
+// budget bounds the memory that bodies, answers and long heads of all requests hold
+// together, in bytes. The zero value has nothing to give; any goroutine may use it.
 type budget struct{ left atomic.Int64 }
+
+// set gives the budget n bytes. It is called once, before the budget is used.
+func (b *budget) set(n int64) { b.left.Store(n) }
+
+// available is how many bytes are left.
+func (b *budget) available() int64 { return b.left.Load() }
 
 func (b *budget) take(n int64) bool {
 	if b.left.Add(-n) >= 0 {
@@ -333,11 +353,10 @@ func (f *buffer) grow(n, limit int) error {
 // more. They stay charged until release.
 func (f *buffer) leave() { f.b = nil }
 
-// release empties the buffer for its next use.
+// release empties the buffer for its next use, which writes over its bytes.
 func (f *buffer) release() {
 	f.budget.give(f.charged)
 	f.charged = 0
-	event.Poison(f.b)
 	if cap(f.b) > bodyKeptBytes {
 		f.b = nil
 	}

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // phase says what a connection waits for. Only a busy one waits for us.
@@ -32,7 +35,7 @@ const (
 type conn struct {
 	net.Conn
 	gate *gate
-	peer netip.Addr // without zone and mapping; zero when it is no ip
+	from netip.Addr
 
 	buf  []byte // unread input is buf[r:w]
 	r, w int
@@ -60,12 +63,26 @@ const connBytes = 4 << 10
 var connBuffers = sync.Pool{New: func() any { return new([connBytes]byte) }}
 
 func newConn(c net.Conn, g *gate, peer netip.Addr) *conn {
-	cn := &conn{Conn: c, gate: g, peer: peer, handled: true}
+	cn := &conn{Conn: c, gate: g, from: peer, handled: true}
 	cn.body.done = true
 	cn.buf = connBuffers.Get().(*[connBytes]byte)[:]
 	cn.touch()
 	return cn
 }
+
+// peer is the address of the other end, without zone and mapping; the zero Addr when
+// that is no ip.
+func (c *conn) peer() netip.Addr { return c.from }
+
+// secure says whether the connection is one of TLS.
+func (c *conn) secure() bool {
+	_, ok := c.Conn.(*tls.Conn)
+	return ok
+}
+
+// drain has Close read on for a while, so that the answer reaches a client that is
+// still sending.
+func (c *conn) drain() { c.linger.Store(true) }
 
 // touch notes progress, for the gate's choice of the longest silent.
 func (c *conn) touch() { c.last.Store(time.Now().UnixMilli()) }
@@ -221,7 +238,7 @@ func plainAnswer(status int, text string) []byte {
 		more = "Retry-After: 1\r\n"
 	}
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nServer: cairn\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		status, statusText(status), more, len(body), body)
+		status, fasthttp.StatusMessage(status), more, len(body), body)
 }
 
 // finish is called by the handler when it is done with the request: it skips

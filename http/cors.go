@@ -68,7 +68,7 @@ func headerNames(s string) bool {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
-		if !isToken[s[i]] && s[i] != ',' && s[i] != ' ' {
+		if !tokenByte(s[i]) && s[i] != ',' && s[i] != ' ' {
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"crypto/tls"
 	"strconv"
 	"strings"
 	"sync"
@@ -84,7 +83,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.req.Method = methodOf(h.Method())
 	x.req.Host = text(h.Host())
 	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
-	x.req.Peer = x.s.proxies.client(x.c.peer, x.headers)
+	x.req.Peer = x.s.proxies.client(x.c.peer(), x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
@@ -108,6 +107,8 @@ func (x *exchange) reset() {
 	clear(x.outcomes)
 	x.memory.Reset()
 	clear(x.res.Header)
+	event.Poison(x.packed.b)
+	event.Poison(x.body.b)
 	x.packed.release()
 	x.body.release()
 	body := x.res.Body
@@ -136,10 +137,10 @@ func (x *exchange) header(name string) string {
 
 // secure says whether the client speaks TLS: here, or to a proxy that is trusted.
 func (x *exchange) secure() bool {
-	if _, ok := x.c.Conn.(*tls.Conn); ok {
+	if x.c.secure() {
 		return true
 	}
-	return x.s.proxies.trusts(x.c.peer) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.s.proxies.trusts(x.c.peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
 
 // find is dialect.Request.Find.
@@ -378,7 +379,7 @@ func (x *exchange) finish() {
 	}
 	size := len(x.res.Body)
 	x.res.Body = out.SwapBody(x.res.Body)
-	if !x.c.finish() || x.s.gate.stopping.Load() {
+	if !x.c.finish() || x.s.gate.isStopping() {
 		x.ctx.SetConnectionClose()
 	}
 	x.s.account(x, size)

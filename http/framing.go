@@ -22,6 +22,9 @@ const (
 	headBytesMax   = lineBytesMax + headerBytesMax + 8
 )
 
+// readBufferBytes is the size of a buffer that any head fits into.
+const readBufferBytes = headBytesMax + connBytes
+
 // refusal is the one answer to a stream that is not HTTP as this server reads
 // it. The connection is closed after it and what else was sent is discarded.
 type refusal struct {
@@ -262,6 +265,9 @@ func equalFold(b []byte, lower string) bool {
 	}
 	return true
 }
+
+// tokenByte says whether c may stand in a name such as a header's.
+func tokenByte(c byte) bool { return isToken[c] }
 
 // isToken holds the characters of RFC 9110 tokens, isTarget what a request target
 // may hold: visible ASCII, and bytes of UTF-8 that old trackers leave unescaped.

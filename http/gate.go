@@ -54,6 +54,8 @@ type gate struct {
 // goroutine, its buffer, a head of full length and fasthttp's share.
 const connBytesMax = 256 << 10
 
+// newGate makes a gate for a process that may use so many bytes of memory. exempt and
+// refused have to be set before the first connection comes.
 func newGate(memory int64, perIPMax int, b *budget) *gate {
 	return &gate{
 		connsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
@@ -65,6 +67,10 @@ func newGate(memory int64, perIPMax int, b *budget) *gate {
 		perIP:    map[netip.Addr]int{},
 	}
 }
+
+// guard is ln with the gate before it: what Accept returns are connections that may
+// stay.
+func (g *gate) guard(ln net.Listener) net.Listener { return listener{ln, g} }
 
 // listener is a net.Listener whose connections pass the gate.
 type listener struct {
@@ -179,7 +185,7 @@ func (g *gate) evict() bool {
 }
 
 func (g *gate) remove(c *conn) {
-	key := limitKey(c.peer)
+	key := limitKey(c.from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, ok := g.open[c]; !ok {
@@ -192,6 +198,9 @@ func (g *gate) remove(c *conn) {
 		delete(g.perIP, key)
 	}
 }
+
+// isStopping says whether stop was called.
+func (g *gate) isStopping() bool { return g.stopping.Load() }
 
 // size is the number of open connections.
 func (g *gate) size() int {

@@ -103,11 +103,11 @@ func (x *exchange) ingest() {
 
 // readBody fills req.Body with the inflated body, at most the route's limit.
 func (x *exchange) readBody() error {
-	if x.c.body.done {
+	if x.c.bodyDone() {
 		return nil
 	}
 	limit := x.route.Body
-	if !x.c.body.chunked && x.c.body.left > limit {
+	if x.c.bodyLength() > limit {
 		return errBodyLarge
 	}
 	enc, err := parseEncoding(x.header("Content-Encoding"))

@@ -17,7 +17,7 @@ import (
 type route struct {
 	dialect.Route
 	name   string // its pattern, for logs: paths hold ids of people
-	wire   *wire  // nil for the server's own
+	wire   *wired // nil for the server's own
 	own    func(*exchange)
 	forms  []*route // those that take over with their Form, the one wired first before the others
 	allow  string   // methods, for Allow
@@ -26,8 +26,8 @@ type route struct {
 	admin  bool
 }
 
-// wire is a dialect that is wired in, with what the server keeps for it.
-type wire struct {
+// wired is a dialect that is wired in, with what the server keeps for it.
+type wired struct {
 	dialect.Dialect
 	index   int // in the metrics
 	batches pool[dialect.Batch]

@@ -103,7 +103,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.registry.tickets.now = s.now
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
-	s.budget.left.Store(o.Memory / 8)
+	s.budget.set(o.Memory / 8)
 	s.gate = newGate(o.Memory, o.IPConns, &s.budget)
 	s.gate.exempt = s.exempt
 	s.gate.refused = s.metrics.refused
@@ -120,7 +120,7 @@ func New(o Options) (*Server, error) {
 		Concurrency: 2*s.gate.connsMax + 64,
 		// A connection with nothing to do keeps neither reader, writer nor context.
 		ReduceMemoryUsage:            true,
-		ReadBufferSize:               headBytesMax + connBytes,
+		ReadBufferSize:               readBufferBytes,
 		MaxRequestBodySize:           1, // bodies never come this way
 		DisablePreParseMultipartForm: true,
 		NoDefaultContentType:         true,
@@ -135,7 +135,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) routes() []*route {
 	routes := s.ownRoutes()
 	add := func(d dialect.Dialect, isNative bool) {
-		w := &wire{Dialect: d, index: dialectIndex(d.Name())}
+		w := &wired{Dialect: d, index: dialectIndex(d.Name())}
 		reading, _ := d.(dialect.Reading)
 		for _, r := range d.Routes() {
 			if r.Body == 0 {
@@ -170,7 +170,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
-	return s.fast.Serve(listener{ln, s.gate})
+	return s.fast.Serve(s.gate.guard(ln))
 }
 
 // closeListeners ends every Serve, also one that fasthttp does not know of yet.
@@ -233,7 +233,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		if r := recover(); r != nil {
 			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
 			x.plain(500, "internal error")
-			x.c.body.broken = true
+			x.c.abandon()
 			x.finish()
 			return // whatever the exchange holds is not used again
 		}
@@ -269,7 +269,7 @@ func (s *Server) refuseLate(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	if c, ok := ctx.Conn().(*conn); ok {
-		c.linger.Store(true)
+		c.drain()
 	}
 	s.metrics.refused("malformed request")
 	ctx.Response.Reset()
@@ -282,5 +282,3 @@ func (s *Server) refuseLate(ctx *fasthttp.RequestCtx, err error) {
 type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
-
-func statusText(status int) string { return fasthttp.StatusMessage(status) }

@@ -591,7 +591,7 @@ func TestShutdown(t *testing.T) {
 		defer cancel()
 		stopped <- s.Shutdown(ctx)
 	}()
-	for !s.gate.stopping.Load() {
+	for !s.gate.isStopping() {
 		time.Sleep(time.Millisecond)
 	}
 	// A request that is on its way when the server stops is still answered.
