@@ -20,6 +20,7 @@ import (
 	"cairn/engine"
 	"cairn/geo"
 	httpd "cairn/http"
+	"cairn/http/wire"
 )
 
 // This file is "cairn serve": it puts the parts together, listens, and takes
@@ -248,7 +249,7 @@ func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*ht
 	}
 	var tlsConfig *tls.Config
 	if cfg.TLSCert != "" {
-		if tlsConfig, err = httpd.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
+		if tlsConfig, err = wire.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
 			return nil, nil, err
 		}
 	}

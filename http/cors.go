@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"cairn/http/dialect"
+	"cairn/http/wire"
 )
 
 // This file answers browsers of other origins. No cookie grants anything, so
@@ -68,7 +69,7 @@ func headerNames(s string) bool {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
-		if !tokenByte(s[i]) && s[i] != ',' && s[i] != ' ' {
+		if !wire.TokenByte(s[i]) && s[i] != ',' && s[i] != ' ' {
 			return false
 		}
 	}

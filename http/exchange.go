@@ -10,6 +10,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 
 	"github.com/valyala/fasthttp"
 )
@@ -47,7 +48,7 @@ func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
 type exchange struct {
 	s       *Server
 	ctx     *fasthttp.RequestCtx
-	c       *conn
+	c       *wire.Conn
 	route   *route // nil when there is none
 	started time.Time
 	req     dialect.Request
@@ -58,7 +59,7 @@ type exchange struct {
 	payer   *account      // whose site's rate a write spends; nil = not known
 	owned   bool          // texts of req are copies, see own
 
-	packed, body buffer
+	packed, body wire.Buffer
 	batch        *dialect.Batch
 	records      []engine.Record
 	places       []int // of records in the batch
@@ -70,20 +71,20 @@ type exchange struct {
 
 func (s *Server) newExchange() *exchange {
 	x := &exchange{s: s}
-	x.packed.budget, x.body.budget = &s.budget, &s.budget
+	x.packed.Budget, x.body.Budget = &s.budget, &s.budget
 	x.req.Header, x.req.Find = x.header, x.find
 	return x
 }
 
 func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
-	x.c = ctx.Conn().(*conn)
+	x.c = ctx.Conn().(*wire.Conn)
 	x.started = time.Now()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
 	x.req.Host = text(h.Host())
 	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
-	x.req.Peer = x.s.proxies.client(x.c.peer(), x.headers)
+	x.req.Peer = x.s.proxies.Client(x.c.Peer(), x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
@@ -95,7 +96,7 @@ func (x *exchange) own() {
 	x.owned = true
 	x.req.Host = strings.Clone(x.req.Host)
 	x.req.Path, x.req.RawQuery = strings.Clone(x.req.Path), strings.Clone(x.req.RawQuery)
-	x.body.leave()
+	x.body.Leave()
 }
 
 // recordsKept is how many records an exchange may have room for and keep it.
@@ -107,12 +108,12 @@ func (x *exchange) reset() {
 	clear(x.outcomes)
 	x.memory.Reset()
 	clear(x.res.Header)
-	event.Poison(x.packed.b)
-	event.Poison(x.body.b)
-	x.packed.release()
-	x.body.release()
+	event.Poison(x.packed.B)
+	event.Poison(x.body.B)
+	x.packed.Release()
+	x.body.Release()
 	body := x.res.Body
-	if cap(body) > bodyKeptBytes {
+	if cap(body) > wire.BodyKeptBytes {
 		body = nil
 	}
 	*x = exchange{
@@ -137,10 +138,10 @@ func (x *exchange) header(name string) string {
 
 // secure says whether the client speaks TLS: here, or to a proxy that is trusted.
 func (x *exchange) secure() bool {
-	if x.c.secure() {
+	if x.c.Secure() {
 		return true
 	}
-	return x.s.proxies.trusts(x.c.peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.s.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
 
 // find is dialect.Request.Find.
@@ -349,9 +350,9 @@ func (x *exchange) finish() {
 	if x.res.Status == 0 {
 		x.res.Status = 200
 	}
-	if !x.c.charge(int64(len(x.res.Body))) {
+	if !x.c.Charge(int64(len(x.res.Body))) {
 		x.res.Header = x.res.Header[:0]
-		x.plain(503, errBodyMemory.Error())
+		x.plain(503, wire.ErrBodyMemory.Error())
 	}
 	switch x.res.Status {
 	case 429:
@@ -379,7 +380,7 @@ func (x *exchange) finish() {
 	}
 	size := len(x.res.Body)
 	x.res.Body = out.SwapBody(x.res.Body)
-	if !x.c.finish() || x.s.gate.isStopping() {
+	if !x.c.Finish() || x.s.gate.Stopping() {
 		x.ctx.SetConnectionClose()
 	}
 	x.s.account(x, size)

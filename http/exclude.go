@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 )
 
 // This file decides what is taken, answered as usual and not stored: bots where a
@@ -69,7 +70,7 @@ func parseNet(s string) (netip.Prefix, error) {
 		}
 	}
 	if a, err := netip.ParseAddr(s); err == nil {
-		if a = plainAddr(a); bits < 0 {
+		if a = wire.PlainAddr(a); bits < 0 {
 			bits = a.BitLen()
 		} else if !a.Is4() {
 			return netip.Prefix{}, errors.New("stars are for IPv4")

@@ -7,6 +7,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 )
 
 var (
@@ -29,11 +30,11 @@ var failures = []struct {
 	{engine.ErrBadQuery, dialect.BadRequest},
 	{context.Canceled, dialect.Busy},
 	{context.DeadlineExceeded, dialect.Busy},
-	{errBodyLarge, dialect.TooLarge},
-	{errBodyMemory, dialect.Busy},
-	{errBodyChunk, dialect.BadRequest},
-	{errPacked, dialect.BadRequest},
-	{errEncoding, dialect.BadMedia},
+	{wire.ErrBodyLarge, dialect.TooLarge},
+	{wire.ErrBodyMemory, dialect.Busy},
+	{wire.ErrBodyChunk, dialect.BadRequest},
+	{wire.ErrPacked, dialect.BadRequest},
+	{wire.ErrEncoding, dialect.BadMedia},
 }
 
 // failureOf turns an error of Decode, Read or the engine into what Reply shows.
@@ -63,9 +64,9 @@ func failureOf(err error) dialect.Result {
 // request; 0 for any other.
 func connectionFault(err error) int {
 	switch {
-	case errors.Is(err, errBodySlow):
+	case errors.Is(err, wire.ErrBodySlow):
 		return 408
-	case errors.Is(err, errBodyTorn):
+	case errors.Is(err, wire.ErrBodyTorn):
 		return 400
 	}
 	return 0

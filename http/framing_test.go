@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cairn/http/wire"
 )
 
 // second is a request that is answered 200, to stand behind another one: if it is
@@ -81,11 +83,11 @@ func TestFraming(t *testing.T) {
 		{"method not a token", "GE(T / HTTP/1.1\r\n" + h + "\r\n", 400},
 		{"three empty lines", "\r\n\r\n\r\n" + second, 400},
 		{"unknown expectation", "POST / HTTP/1.1\r\n" + h + "Expect: 200-ok\r\nContent-Length: 1\r\n\r\na", 417},
-		{"long request line", "GET /" + strings.Repeat("a", lineBytesMax) + " HTTP/1.1\r\n" + h + "\r\n", 414},
-		{"request line without end", "GET /" + strings.Repeat("a", lineBytesMax+2048), 414},
-		{"header lines too long", "GET / HTTP/1.1\r\n" + h + "X-A: " + strings.Repeat("a", headerBytesMax) + "\r\n\r\n", 431},
-		{"header without end", "GET / HTTP/1.1\r\n" + h + "X-A: " + strings.Repeat("a", headerBytesMax), 431},
-		{"101 header lines", "GET / HTTP/1.1\r\n" + h + strings.Repeat("X-A: b\r\n", headerLinesMax) + "\r\n", 431},
+		{"long request line", "GET /" + strings.Repeat("a", wire.LineBytesMax) + " HTTP/1.1\r\n" + h + "\r\n", 414},
+		{"request line without end", "GET /" + strings.Repeat("a", wire.LineBytesMax+2048), 414},
+		{"header lines too long", "GET / HTTP/1.1\r\n" + h + "X-A: " + strings.Repeat("a", wire.HeaderBytesMax) + "\r\n\r\n", 431},
+		{"header without end", "GET / HTTP/1.1\r\n" + h + "X-A: " + strings.Repeat("a", wire.HeaderBytesMax), 431},
+		{"101 header lines", "GET / HTTP/1.1\r\n" + h + strings.Repeat("X-A: b\r\n", wire.HeaderLinesMax) + "\r\n", 431},
 	}
 	s := start(t, nil)
 	for _, test := range tests {
@@ -171,7 +173,7 @@ func TestFramingChunks(t *testing.T) {
 // TestFramingGood is what must go through.
 func TestFramingGood(t *testing.T) {
 	s := start(t, nil)
-	long := strings.Repeat("a", lineBytesMax-100)
+	long := strings.Repeat("a", wire.LineBytesMax-100)
 	for name, in := range map[string]string{
 		"plain":                 "GET /healthz HTTP/1.1\r\nHost: a\r\n",
 		"HTTP/1.0":              "GET /healthz HTTP/1.0\r\n",
@@ -184,8 +186,8 @@ func TestFramingGood(t *testing.T) {
 		"UTF-8 in query":        "GET /healthz?a=é HTTP/1.1\r\nHost: a\r\n",
 		"empty value":           "GET /healthz HTTP/1.1\r\nHost: a\r\nX-A:\r\n",
 		"long request line":     "GET /healthz?" + long + " HTTP/1.1\r\nHost: a\r\n",
-		"99 header lines":       "GET /healthz HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X-A: b\r\n", headerLinesMax-2),
-		"long headers":          "GET /healthz?" + long + " HTTP/1.1\r\nHost: a\r\nX-A: " + strings.Repeat("a", headerBytesMax-100) + "\r\n",
+		"99 header lines":       "GET /healthz HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X-A: b\r\n", wire.HeaderLinesMax-2),
+		"long headers":          "GET /healthz?" + long + " HTTP/1.1\r\nHost: a\r\nX-A: " + strings.Repeat("a", wire.HeaderBytesMax-100) + "\r\n",
 		"GET with a body":       "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX-A: b\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,50 +244,4 @@ func TestPieces(t *testing.T) {
 			t.Errorf("pieces of %d: %d events", size, n)
 		}
 	}
-}
-
-// FuzzHead holds the reader of heads to three things: it does not panic, it sees
-// the same in one piece and byte by byte, and what it accepts has one meaning to
-// a reader that knows nothing but lines.
-func FuzzHead(f *testing.F) {
-	f.Add([]byte(second))
-	f.Add([]byte("\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"))
-	f.Add([]byte("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"))
-	f.Add([]byte("GET / HTTP/1.1\nHost: a\n\n"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var once head
-		wholeBuf := append([]byte(nil), in...)
-		whole, no := once.scan(wholeBuf)
-
-		var pieces head
-		buf := append([]byte(nil), in...)
-		var whole2 bool
-		var no2 *refusal
-		for n := 1; n <= len(buf) && !whole2 && no2 == nil; n++ {
-			whole2, no2 = pieces.scan(buf[:n])
-		}
-		if len(in) > 0 && (whole != whole2 || (no == nil) != (no2 == nil)) {
-			t.Fatalf("in one piece %v %v, in bytes %v %v", whole, no, whole2, no2)
-		}
-		if !whole || no != nil {
-			return
-		}
-		text := string(in[once.start:once.pos])
-		if !strings.HasSuffix(text, "\r\n\r\n") || strings.Count(text, "\n") != strings.Count(text, "\r\n") || strings.Count(text, "\r") != strings.Count(text, "\r\n") {
-			t.Fatalf("accepted line ends of %q", text)
-		}
-		if strings.ContainsAny(text, "\x00\x7f") || strings.Contains(text, "\n ") || strings.Contains(text, "\n\t") {
-			t.Fatalf("accepted %q", text)
-		}
-		lower := strings.ToLower(text)
-		if n := strings.Count(lower, "\ncontent-length:"); n > 1 || n == 1 && strings.Contains(lower, "\ntransfer-encoding:") {
-			t.Fatalf("ambiguous: %q", text)
-		}
-		if strings.Count(lower, "\nhost:") > 1 {
-			t.Fatalf("two hosts: %q", text)
-		}
-		if seen := strings.ToLower(string(wholeBuf[:once.pos])); strings.Contains(seen, "\ncontent-length:") || strings.Contains(seen, "\ntransfer-encoding:") {
-			t.Fatalf("fasthttp would see framing: %q", seen)
-		}
-	})
 }

@@ -84,7 +84,7 @@ func (x *exchange) healthz() {
 // readyz is 503 while requests had better go elsewhere.
 func (x *exchange) readyz() {
 	err := x.s.engine.Ready()
-	if x.s.gate.isStopping() {
+	if x.s.gate.Stopping() {
 		err = errStopping
 	}
 	if err != nil {
@@ -110,7 +110,7 @@ func (x *exchange) contract() {
 // metricsPage answers peers on this machine, and whoever has a key that reads. A
 // forwarding header means that a proxy on this machine speaks for someone else.
 func (x *exchange) metricsPage() {
-	local := x.c.peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
+	local := x.c.Peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
 	if !local {
 		c := x.s.registry.key(dialect.Bearer(x.header("Authorization")))
 		switch {

@@ -138,28 +138,3 @@ func TestBombs(t *testing.T) {
 		}
 	})
 }
-
-// FuzzInflate holds every decoder to its cap and to not panicking.
-func FuzzInflate(f *testing.F) {
-	for i, enc := range []string{"", "gzip", "deflate", "zstd", "raw"} {
-		f.Add(uint8(i%4), pack(f, enc, []byte("hello hello hello")))
-	}
-	inflater := newInflater()
-	b := &budget{}
-	b.left.Store(64 << 20)
-	f.Fuzz(func(t *testing.T, enc uint8, in []byte) {
-		out := &buffer{budget: b}
-		const limit = 1 << 16
-		err := inflater.inflate(encoding(enc%3+1), in, out, limit)
-		if err == nil && len(out.b) > limit {
-			t.Fatalf("%d bytes", len(out.b))
-		}
-		if cap(out.b) > limit+2*inflateStep {
-			t.Fatalf("room for %d bytes", cap(out.b))
-		}
-		out.release()
-		if b.left.Load() != 64<<20 {
-			t.Fatal("the budget leaks")
-		}
-	})
-}

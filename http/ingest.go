@@ -10,6 +10,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 )
 
 // This file is the life of a write, in the order in which a request is checked:
@@ -103,30 +104,30 @@ func (x *exchange) ingest() {
 
 // readBody fills req.Body with the inflated body, at most the route's limit.
 func (x *exchange) readBody() error {
-	if x.c.bodyDone() {
+	if x.c.BodyDone() {
 		return nil
 	}
 	limit := x.route.Body
-	if x.c.bodyLength() > limit {
-		return errBodyLarge
+	if x.c.BodyLength() > limit {
+		return wire.ErrBodyLarge
 	}
-	enc, err := parseEncoding(x.header("Content-Encoding"))
+	enc, err := wire.ParseEncoding(x.header("Content-Encoding"))
 	if err != nil {
 		return err
 	}
-	if enc == identity {
-		if err := x.c.readAll(&x.body, limit); err != nil {
+	if enc == wire.Identity {
+		if err := x.c.ReadAll(&x.body, limit); err != nil {
 			return err
 		}
 	} else {
-		if err := x.c.readAll(&x.packed, limit); err != nil {
+		if err := x.c.ReadAll(&x.packed, limit); err != nil {
 			return err
 		}
-		if err := x.s.inflater.inflate(enc, x.packed.b, &x.body, limit); err != nil {
+		if err := x.s.inflater.Inflate(enc, x.packed.B, &x.body, limit); err != nil {
 			return err
 		}
 	}
-	x.req.Body = x.body.b
+	x.req.Body = x.body.B
 	return nil
 }
 

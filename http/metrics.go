@@ -191,9 +191,9 @@ func (s *Server) appendMetrics(b []byte) []byte {
 		}
 	}
 	p.byReason("cairn_http_refused_total", "Connections and streams refused before they were requests.", m.streams.snapshot())
-	p.one("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.size()))
-	p.one("cairn_http_connections_max", "gauge", "Beyond this the longest silent connection is closed.", float64(s.gate.connsMax))
-	p.one("cairn_http_body_budget_bytes", "gauge", "Memory left for large bodies and answers.", float64(s.budget.available()))
+	p.one("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.Size()))
+	p.one("cairn_http_connections_max", "gauge", "Beyond this the longest silent connection is closed.", float64(s.gate.ConnsMax))
+	p.one("cairn_http_body_budget_bytes", "gauge", "Memory left for large bodies and answers.", float64(s.budget.Available()))
 
 	p.one("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
 	p.one("cairn_events_duplicate_total", "counter", "Events whose message id was known.", float64(st.Duplicates))

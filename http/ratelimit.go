@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cairn/http/wire"
 )
 
 // pace is a rate limit in the form of GCRA: a client has a theoretical arrival
@@ -87,7 +89,7 @@ func (m *meters) take(addr netip.Addr, now time.Time) time.Duration {
 	if m.interval == 0 {
 		return 0
 	}
-	addr = limitKey(addr)
+	addr = wire.LimitKey(addr)
 	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
 	s.Lock()
 	defer s.Unlock()
@@ -118,7 +120,7 @@ func (m *meters) refund(addr netip.Addr) {
 	if m.interval == 0 {
 		return
 	}
-	addr = limitKey(addr)
+	addr = wire.LimitKey(addr)
 	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
 	s.Lock()
 	defer s.Unlock()
@@ -146,7 +148,7 @@ func (p pace) left(arrival, now int64) (limit, remaining, reset int) {
 
 // arrivalOf is the theoretical arrival time of an address.
 func (m *meters) arrivalOf(addr netip.Addr) int64 {
-	addr = limitKey(addr)
+	addr = wire.LimitKey(addr)
 	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
 	s.Lock()
 	defer s.Unlock()

@@ -17,6 +17,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 
 	"github.com/valyala/fasthttp"
 )
@@ -33,12 +34,12 @@ type Server struct {
 	now      func() time.Time
 	version  string
 	registry *registry
-	proxies  proxies
+	proxies  wire.Proxies
 	perIP    *meters
-	inflater *inflater
-	budget   budget
+	inflater *wire.Inflater
+	budget   wire.Budget
 	work     *turnstile // of large writes
-	gate     *gate
+	gate     *wire.Gate
 	table    *table
 	native   *native
 	metrics  *metrics
@@ -72,7 +73,7 @@ func New(o Options) (*Server, error) {
 		now:      o.Now,
 		version:  o.Version,
 		proxies:  o.TrustedProxies,
-		inflater: newInflater(),
+		inflater: wire.NewInflater(),
 		work:     newTurnstile(workBytes),
 		metrics:  newMetrics(),
 		others:   o.Metrics,
@@ -103,10 +104,10 @@ func New(o Options) (*Server, error) {
 	}
 	s.registry.tickets.now = s.now
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
-	s.budget.set(o.Memory / 8)
-	s.gate = newGate(o.Memory, o.IPConns, &s.budget)
-	s.gate.exempt = s.exempt
-	s.gate.refused = s.metrics.refused
+	s.budget.Set(o.Memory / 8)
+	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
+	s.gate.Exempt = s.exempt
+	s.gate.Refused = s.metrics.refused
 	if s.table, err = newTable(s.routes()); err != nil {
 		return nil, err
 	}
@@ -117,10 +118,10 @@ func New(o Options) (*Server, error) {
 		ErrorHandler: s.refuseLate,
 		Name:         "cairn",
 		// The gate counts connections; this bound is never met.
-		Concurrency: 2*s.gate.connsMax + 64,
+		Concurrency: 2*s.gate.ConnsMax + 64,
 		// A connection with nothing to do keeps neither reader, writer nor context.
 		ReduceMemoryUsage:            true,
-		ReadBufferSize:               readBufferBytes,
+		ReadBufferSize:               wire.ReadBufferBytes,
 		MaxRequestBodySize:           1, // bodies never come this way
 		DisablePreParseMultipartForm: true,
 		NoDefaultContentType:         true,
@@ -157,11 +158,11 @@ func (s *Server) routes() []*route {
 
 // exempt says whether limits by ip leave an address alone.
 func (s *Server) exempt(a netip.Addr) bool {
-	return !a.IsValid() || a.IsLoopback() || s.proxies.trusts(a)
+	return !a.IsValid() || a.IsLoopback() || s.proxies.Trusts(a)
 }
 
 // Serve answers the connections of ln until Shutdown, which makes it return nil.
-// A listener for TLS is one of LoadTLS' configuration around a plain one.
+// A listener for TLS is one of wire.LoadTLS' configuration around a plain one.
 func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	if s.stopped {
@@ -170,7 +171,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
-	return s.fast.Serve(s.gate.guard(ln))
+	return s.fast.Serve(s.gate.Guard(ln))
 }
 
 // closeListeners ends every Serve, also one that fasthttp does not know of yet.
@@ -183,7 +184,7 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// lastCall lets the listeners take in, for stopGrace, who had come before the
+// lastCall lets the listeners take in, for wire.StopGrace, who had come before the
 // stop: closing one resets the connections that it has not accepted yet. One of
 // TLS has no deadline to set.
 func (s *Server) lastCall() {
@@ -191,22 +192,22 @@ func (s *Server) lastCall() {
 	defer s.mu.Unlock()
 	for _, ln := range s.listeners {
 		if ln, ok := ln.(interface{ SetDeadline(time.Time) error }); ok {
-			_ = ln.SetDeadline(time.Now().Add(stopGrace))
+			_ = ln.SetDeadline(time.Now().Add(wire.StopGrace))
 		}
 	}
 }
 
 // Shutdown stops the server: /readyz answers 503, idle connections end after
-// stopGrace, nothing more is accepted, and every request that has been received
+// wire.StopGrace, nothing more is accepted, and every request that has been received
 // is answered. When ctx ends first, what is still open is cut off and ctx's error
 // returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.lastCall()
-	s.gate.stop()
-	tick := time.NewTicker(stopGrace / 20)
+	s.gate.Stop()
+	tick := time.NewTicker(wire.StopGrace / 20)
 	defer tick.Stop()
 	began := time.Now()
-	for grace := time.After(2 * stopGrace); s.gate.idle() > 0 || time.Since(began) < stopGrace; {
+	for grace := time.After(2 * wire.StopGrace); s.gate.Idle() > 0 || time.Since(began) < wire.StopGrace; {
 		select {
 		case <-tick.C:
 			continue
@@ -221,7 +222,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = nil // the listeners, by us
 	}
 	s.cancel()
-	s.gate.killAll()
+	s.gate.KillAll()
 	return err
 }
 
@@ -233,7 +234,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		if r := recover(); r != nil {
 			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
 			x.plain(500, "internal error")
-			x.c.abandon()
+			x.c.Abandon()
 			x.finish()
 			return // whatever the exchange holds is not used again
 		}
@@ -268,8 +269,8 @@ func (s *Server) refuseLate(ctx *fasthttp.RequestCtx, err error) {
 	if errors.Is(err, io.EOF) {
 		return
 	}
-	if c, ok := ctx.Conn().(*conn); ok {
-		c.drain()
+	if c, ok := ctx.Conn().(*wire.Conn); ok {
+		c.Drain()
 	}
 	s.metrics.refused("malformed request")
 	ctx.Response.Reset()

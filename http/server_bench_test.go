@@ -59,7 +59,7 @@ func exchangeOnce(b *testing.B, c net.Conn, r *bufio.Reader, request []byte) {
 		if first && string(line) != "HTTP/1.1 200 OK\r\n" {
 			b.Fatalf("%s", line)
 		}
-		if len(line) > 16 && equalFold(line[:16], "content-length: ") {
+		if len(line) > 16 && strings.EqualFold(text(line[:16]), "content-length: ") {
 			n = 0
 			for _, d := range line[16 : len(line)-2] {
 				n = n*10 + int(d-'0')
@@ -114,20 +114,4 @@ func BenchmarkHealth(b *testing.B) {
 		b.Fatal(err)
 	}
 	roundTrips(b, c, second)
-}
-
-// BenchmarkHead is the strict reading of a head alone.
-func BenchmarkHead(b *testing.B) {
-	in := []byte("POST /api/v1/events HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\nAccept: */*\r\nAccept-Language: en-GB,en;q=0.5\r\n" +
-		secret + "\r\nContent-Type: application/json\r\nContent-Length: 350\r\nOrigin: https://shop.example\r\n\r\n")
-	buf := make([]byte, len(in))
-	b.ReportAllocs()
-	b.SetBytes(int64(len(in)))
-	for b.Loop() {
-		copy(buf, in)
-		var h head
-		if whole, no := h.scan(buf); !whole || no != nil {
-			b.Fatal(no)
-		}
-	}
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/http/wire"
 )
 
 // twoSites is a house with a neighbour, and one admin.
@@ -591,7 +592,7 @@ func TestShutdown(t *testing.T) {
 		defer cancel()
 		stopped <- s.Shutdown(ctx)
 	}()
-	for !s.gate.isStopping() {
+	for !s.gate.Stopping() {
 		time.Sleep(time.Millisecond)
 	}
 	// A request that is on its way when the server stops is still answered.
@@ -617,7 +618,7 @@ func TestShutdown(t *testing.T) {
 	if _, err := net.Dial("tcp", s.addr); err == nil {
 		t.Error("still listening")
 	}
-	if n := s.gate.size(); n != 0 {
+	if n := s.gate.Size(); n != 0 {
 		t.Errorf("%d connections are open", n)
 	}
 }
@@ -726,7 +727,7 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := certificate(t, dir, "old.example")
-	config, err := LoadTLS(certFile, keyFile)
+	config, err := wire.LoadTLS(certFile, keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -755,40 +756,7 @@ func TestTLS(t *testing.T) {
 	if _, err := dial("h2"); err == nil {
 		t.Error("a client that speaks only HTTP/2 was let in")
 	}
-	if _, err := LoadTLS(certFile, certFile); err == nil {
+	if _, err := wire.LoadTLS(certFile, certFile); err == nil {
 		t.Error("a certificate was taken for a key")
-	}
-
-	// The pair follows its files, and a broken pair changes nothing.
-	now := time.Now()
-	pair := &keyPair{cert: certFile, key: keyFile, now: func() time.Time { return now }}
-	if err := pair.load(); err != nil {
-		t.Fatal(err)
-	}
-	name := func() string {
-		leaf, err := x509.ParseCertificate(pair.current().Certificate[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return leaf.DNSNames[0]
-	}
-	later := func() {
-		now = now.Add(certCheck)
-		for _, f := range []string{certFile, keyFile} {
-			os.Chtimes(f, now, now)
-		}
-	}
-	os.WriteFile(keyFile, []byte("half"), 0o600)
-	later()
-	if got := name(); got != "old.example" {
-		t.Errorf("with a broken key: %s", got)
-	}
-	certificate(t, dir, "new.example")
-	if got := name(); got != "old.example" {
-		t.Errorf("before the next look: %s", got)
-	}
-	later()
-	if got := name(); got != "new.example" {
-		t.Errorf("after a change: %s", got)
 	}
 }

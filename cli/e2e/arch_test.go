@@ -51,19 +51,20 @@ var plan = []room{
 	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dashboard", far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/dialect", "http/dashboard"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http/wire", far: []string{pebbleModule, tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/dialect", "http/dashboard", "http/wire"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
 	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/event"}, away: []string{tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "geo", "http"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
 	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/event", "geo", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
 
 // unbounded are methods of fasthttp that inflate a body without a limit: 128 KB
-// of zstd become 4.6 GB of memory. http/inflate.go does it within one.
+// of zstd become 4.6 GB of memory. http/wire/inflate.go does it within one.
 var unbounded = []string{"BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"}
 
 func TestArchitecture(t *testing.T) {
@@ -310,6 +311,10 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"fasthttp under a build tag", "http/oppizi/a.go", "//go:build plan9\n\npackage oppizi; import \"github.com/valyala/fasthttp\"", "may not import"},
 		{"a part of Pebble in a dialect", "http/matomo/a.go", `package matomo; import "github.com/cockroachdb/pebble/v2/vfs"`, "may not import"},
 		{"a dialect in the server", "http/a.go", `package httpd; import "cairn/http/oppizi"`, ""},
+		{"fasthttp on a connection", "http/wire/a.go", `package wire; import "github.com/valyala/fasthttp"`, ""},
+		{"an event on a connection", "http/wire/a.go", `package wire; import "cairn/engine/event"`, "http/wire may not know engine/event"},
+		{"a dialect's noun on a connection", "http/wire/a.go", `package wire; import "cairn/http/dialect"`, "http/wire may not know http/dialect"},
+		{"a connection in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/wire"`, "http/oppizi may not know http/wire"},
 		{"the log in the server", "http/a.go", `package httpd; import "cairn/wal"`, "http may not know wal"},
 		{"the index in the server's test", "http/a_test.go", `package httpd; import "cairn/index"`, "http may not know index"},
 		{"Pebble in the server", "http/a.go", `package httpd; import "github.com/cockroachdb/pebble/v2"`, "may not import"},

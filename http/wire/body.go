@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"bytes"
@@ -13,11 +13,11 @@ import (
 // under a limit of bytes, of time and of memory over all requests.
 
 var (
-	errBodyLarge  = errors.New("the body is too large")
-	errBodySlow   = errors.New("the body came too slowly")
-	errBodyTorn   = errors.New("the connection ended before the body did")
-	errBodyChunk  = errors.New("malformed chunked body")
-	errBodyMemory = errors.New("too many large bodies at once, try again")
+	ErrBodyLarge  = errors.New("the body is too large")
+	ErrBodySlow   = errors.New("the body came too slowly")
+	ErrBodyTorn   = errors.New("the connection ended before the body did")
+	ErrBodyChunk  = errors.New("malformed chunked body")
+	ErrBodyMemory = errors.New("too many large bodies at once, try again")
 )
 
 // chunkOverheadMax bounds what a chunked body may spend on chunk extensions and
@@ -51,25 +51,25 @@ func (b *body) reset(h *head) {
 	}
 }
 
-// bodyDone says whether nothing of the body is left to read, as when there is none.
-func (c *conn) bodyDone() bool { return c.body.done }
+// BodyDone says whether nothing of the body is left to read, as when there is none.
+func (c *Conn) BodyDone() bool { return c.body.done }
 
-// bodyLength is how many bytes of the body are still to come, -1 when it is chunked.
-func (c *conn) bodyLength() int64 {
+// BodyLength is how many bytes of the body are still to come, -1 when it is chunked.
+func (c *Conn) BodyLength() int64 {
 	if c.body.chunked {
 		return -1
 	}
 	return c.body.left
 }
 
-// abandon gives the body up: no more of it is read, and the connection ends with the
+// Abandon gives the body up: no more of it is read, and the connection ends with the
 // answer.
-func (c *conn) abandon() { c.body.broken = true }
+func (c *Conn) Abandon() { c.body.broken = true }
 
 // readBody reads the next bytes of the body into p, without its chunked framing;
-// io.EOF is its proper end. The errors are errBodySlow, errBodyChunk and
-// errBodyTorn.
-func (c *conn) readBody(p []byte) (int, error) {
+// io.EOF is its proper end. The errors are ErrBodySlow, ErrBodyChunk and
+// ErrBodyTorn.
+func (c *Conn) readBody(p []byte) (int, error) {
 	b := &c.body
 	if b.done {
 		return 0, io.EOF
@@ -81,12 +81,12 @@ func (c *conn) readBody(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *conn) readBodyOnce(p []byte) (int, error) {
+func (c *Conn) readBodyOnce(p []byte) (int, error) {
 	b := &c.body
 	if !b.begun {
 		b.begun = true
 		now := time.Now()
-		b.deadline, b.span = now.Add(c.gate.patience.body), now.Add(c.gate.patience.pace)
+		b.deadline, b.span = now.Add(c.gate.Patience.Body), now.Add(c.gate.Patience.Pace)
 		if b.waits && c.r == c.w {
 			if _, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
 				return 0, err
@@ -117,7 +117,7 @@ func (c *conn) readBodyOnce(p []byte) (int, error) {
 }
 
 // bodyBytes reads raw bytes of the body: what is buffered, else what comes.
-func (c *conn) bodyBytes(p []byte) (int, error) {
+func (c *Conn) bodyBytes(p []byte) (int, error) {
 	if c.r < c.w {
 		n := copy(p, c.buf[c.r:c.w])
 		c.r += n
@@ -127,7 +127,7 @@ func (c *conn) bodyBytes(p []byte) (int, error) {
 }
 
 // bodyRead reads from the network and holds the client to the pace.
-func (c *conn) bodyRead(p []byte) (int, error) {
+func (c *Conn) bodyRead(p []byte) (int, error) {
 	b := &c.body
 	for {
 		now := time.Now()
@@ -147,20 +147,20 @@ func (c *conn) bodyRead(p []byte) (int, error) {
 				c.by = time.Time{} // the gate woke it for a stop; there is time left
 				continue
 			}
-			if b.spanRead < c.gate.patience.paceBytes || !now.Before(b.deadline) {
-				c.gate.refused("slow body")
-				return 0, errBodySlow
+			if b.spanRead < c.gate.Patience.PaceBytes || !now.Before(b.deadline) {
+				c.gate.Refused("slow body")
+				return 0, ErrBodySlow
 			}
-			b.span, b.spanRead = now.Add(c.gate.patience.pace), 0
+			b.span, b.spanRead = now.Add(c.gate.Patience.Pace), 0
 		case err != nil:
-			return 0, errBodyTorn
+			return 0, ErrBodyTorn
 		}
 	}
 }
 
 // nextChunk reads the size line of a chunk. After the last one it reads the
 // trailers, which are checked and dropped, and sets done.
-func (c *conn) nextChunk() error {
+func (c *Conn) nextChunk() error {
 	b := &c.body
 	line, err := c.chunkLine()
 	if err != nil {
@@ -172,12 +172,12 @@ func (c *conn) nextChunk() error {
 		n++
 	}
 	if n == 0 || n < len(line) && line[n] != ';' {
-		return errBodyChunk
+		return ErrBodyChunk
 	}
 	if b.left > 0 {
 		return b.spend(len(line) - n)
 	}
-	for range headerLinesMax {
+	for range HeaderLinesMax {
 		line, err := c.chunkLine()
 		if err != nil {
 			return err
@@ -187,55 +187,55 @@ func (c *conn) nextChunk() error {
 			return nil
 		}
 		if h := (head{}); h.header(line) != nil || h.chunked || h.length > 0 || h.hosts > 0 {
-			return errBodyChunk
+			return ErrBodyChunk
 		}
 		if err := b.spend(len(line)); err != nil {
 			return err
 		}
 	}
-	return errBodyChunk
+	return ErrBodyChunk
 }
 
 func (b *body) spend(n int) error {
 	b.overhead += n
 	if b.overhead > chunkOverheadMax {
-		return errBodyChunk
+		return ErrBodyChunk
 	}
 	return nil
 }
 
 // chunkEnd reads the CR LF behind a chunk.
-func (c *conn) chunkEnd() error {
+func (c *Conn) chunkEnd() error {
 	line, err := c.chunkLine()
 	if err == nil && len(line) > 0 {
-		err = errBodyChunk
+		err = ErrBodyChunk
 	}
 	return err
 }
 
 // chunkLine reads one line of chunked framing, without its CR LF. It is valid
 // until the next read.
-func (c *conn) chunkLine() ([]byte, error) {
+func (c *Conn) chunkLine() ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(c.buf[c.r:c.w], '\n'); i >= 0 {
 			line := c.buf[c.r : c.r+i]
 			c.r += i + 1
 			if i == 0 || line[i-1] != '\r' || i > chunkLineMax {
-				return nil, errBodyChunk
+				return nil, ErrBodyChunk
 			}
 			line = line[:i-1]
 			for _, ch := range line {
 				if ch < 0x20 && ch != '\t' || ch == 0x7f {
-					return nil, errBodyChunk
+					return nil, ErrBodyChunk
 				}
 			}
 			return line, nil
 		}
 		if c.w-c.r > chunkLineMax {
-			return nil, errBodyChunk
+			return nil, ErrBodyChunk
 		}
 		if !c.room() {
-			return nil, errBodyMemory
+			return nil, ErrBodyMemory
 		}
 		n, err := c.bodyRead(c.buf[c.w:])
 		if err != nil {
@@ -268,7 +268,7 @@ const (
 // now stands at the next head. A client that still waits for 100 Continue will
 // not send its body, or will: nobody can know, so that stream is over, as is one
 // of unknown length.
-func (c *conn) skipBody() bool {
+func (c *Conn) skipBody() bool {
 	b := &c.body
 	if b.done {
 		return true
@@ -290,23 +290,23 @@ func (c *conn) skipBody() bool {
 }
 
 // skip drops up to n buffered bytes.
-func (c *conn) skip(n int64) int {
+func (c *Conn) skip(n int64) int {
 	have := int(min(n, int64(c.w-c.r)))
 	c.r += have
 	return have
 }
 
-// budget bounds the memory that bodies, answers and long heads of all requests hold
+// Budget bounds the memory that bodies, answers and long heads of all requests hold
 // together, in bytes. The zero value has nothing to give; any goroutine may use it.
-type budget struct{ left atomic.Int64 }
+type Budget struct{ left atomic.Int64 }
 
-// set gives the budget n bytes. It is called once, before the budget is used.
-func (b *budget) set(n int64) { b.left.Store(n) }
+// Set gives the budget n bytes. It is called once, before the budget is used.
+func (b *Budget) Set(n int64) { b.left.Store(n) }
 
-// available is how many bytes are left.
-func (b *budget) available() int64 { return b.left.Load() }
+// Available is how many bytes are left.
+func (b *Budget) Available() int64 { return b.left.Load() }
 
-func (b *budget) take(n int64) bool {
+func (b *Budget) take(n int64) bool {
 	if b.left.Add(-n) >= 0 {
 		return true
 	}
@@ -314,61 +314,61 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
-func (b *budget) give(n int64) { b.left.Add(n) }
+func (b *Budget) give(n int64) { b.left.Add(n) }
 
 const (
 	bodyFreeBytes = 16 << 10 // a buffer up to this is not charged to the budget
-	bodyKeptBytes = 1 << 20  // a larger buffer is not kept for the next request
+	BodyKeptBytes = 1 << 20  // a larger buffer is not kept for the next request
 )
 
-// buffer is a byte buffer whose growth is charged to a budget.
-type buffer struct {
-	b       []byte
-	budget  *budget
+// Buffer is a byte buffer whose growth is charged to a budget.
+type Buffer struct {
+	B       []byte
+	Budget  *Budget
 	charged int64
 }
 
 // grow makes room for n more bytes and at most limit in all.
-func (f *buffer) grow(n, limit int) error {
-	if cap(f.b)-len(f.b) >= n {
+func (f *Buffer) grow(n, limit int) error {
+	if cap(f.B)-len(f.B) >= n {
 		return nil
 	}
-	size := max(2*cap(f.b), len(f.b)+n, 4<<10)
+	size := max(2*cap(f.B), len(f.B)+n, 4<<10)
 	if size > limit-limit/8 { // the last step: not another one for a few bytes more
-		size = max(limit, len(f.b)+n)
+		size = max(limit, len(f.B)+n)
 	}
 	if size > bodyFreeBytes {
-		if !f.budget.take(int64(size) - f.charged) {
-			return errBodyMemory
+		if !f.Budget.take(int64(size) - f.charged) {
+			return ErrBodyMemory
 		}
 		f.charged = int64(size)
 	}
-	grown := make([]byte, len(f.b), size)
-	copy(grown, f.b)
-	f.b = grown
+	grown := make([]byte, len(f.B), size)
+	copy(grown, f.B)
+	f.B = grown
 	return nil
 }
 
-// leave gives the bytes to whoever holds them: nothing is written over them any
+// Leave gives the bytes to whoever holds them: nothing is written over them any
 // more. They stay charged until release.
-func (f *buffer) leave() { f.b = nil }
+func (f *Buffer) Leave() { f.B = nil }
 
-// release empties the buffer for its next use, which writes over its bytes.
-func (f *buffer) release() {
-	f.budget.give(f.charged)
+// Release empties the buffer for its next use, which writes over its bytes.
+func (f *Buffer) Release() {
+	f.Budget.give(f.charged)
 	f.charged = 0
-	if cap(f.b) > bodyKeptBytes {
-		f.b = nil
+	if cap(f.B) > BodyKeptBytes {
+		f.B = nil
 	}
-	f.b = f.b[:0]
+	f.B = f.B[:0]
 }
 
-// readAll reads the body into f, at most limit bytes. A Content-Length beyond
+// ReadAll reads the body into f, at most limit bytes. A Content-Length beyond
 // the limit is refused before anything is read, and memory follows the bytes
 // that arrive, not the length that is claimed.
-func (c *conn) readAll(f *buffer, limit int64) error {
+func (c *Conn) ReadAll(f *Buffer, limit int64) error {
 	if !c.body.chunked && c.body.left > limit {
-		return errBodyLarge
+		return ErrBodyLarge
 	}
 	hint := bodyFreeBytes
 	if !c.body.chunked {
@@ -378,15 +378,15 @@ func (c *conn) readAll(f *buffer, limit int64) error {
 		return err
 	}
 	for !c.body.done {
-		if len(f.b) == cap(f.b) {
+		if len(f.B) == cap(f.B) {
 			if err := f.grow(1, int(limit)+1); err != nil {
 				return err
 			}
 		}
-		n, err := c.readBody(f.b[len(f.b):cap(f.b)])
-		f.b = f.b[:len(f.b)+n]
-		if int64(len(f.b)) > limit {
-			return errBodyLarge
+		n, err := c.readBody(f.B[len(f.B):cap(f.B)])
+		f.B = f.B[:len(f.B)+n]
+		if int64(len(f.B)) > limit {
+			return ErrBodyLarge
 		}
 		if err == io.EOF {
 			return nil

@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"crypto/tls"
@@ -26,15 +26,15 @@ const (
 	phaseWrite              // for the client to take the answer
 )
 
-// conn is one client's connection under fasthttp. To fasthttp it is a stream of
+// Conn is one client's connection under fasthttp. To fasthttp it is a stream of
 // request heads without bodies, at most one at a time; the handler takes the body
-// from it with readAll, and every deadline is kept here.
+// from it with ReadAll, and every deadline is kept here.
 //
 // Reads and writes come from the one goroutine that serves the connection.
 // phase, last, linger and kill are shared with the gate.
-type conn struct {
+type Conn struct {
 	net.Conn
-	gate *gate
+	gate *Gate
 	from netip.Addr
 
 	buf  []byte // unread input is buf[r:w]
@@ -62,34 +62,34 @@ const connBytes = 4 << 10
 
 var connBuffers = sync.Pool{New: func() any { return new([connBytes]byte) }}
 
-func newConn(c net.Conn, g *gate, peer netip.Addr) *conn {
-	cn := &conn{Conn: c, gate: g, from: peer, handled: true}
+func newConn(c net.Conn, g *Gate, peer netip.Addr) *Conn {
+	cn := &Conn{Conn: c, gate: g, from: peer, handled: true}
 	cn.body.done = true
 	cn.buf = connBuffers.Get().(*[connBytes]byte)[:]
 	cn.touch()
 	return cn
 }
 
-// peer is the address of the other end, without zone and mapping; the zero Addr when
+// Peer is the address of the other end, without zone and mapping; the zero Addr when
 // that is no ip.
-func (c *conn) peer() netip.Addr { return c.from }
+func (c *Conn) Peer() netip.Addr { return c.from }
 
-// secure says whether the connection is one of TLS.
-func (c *conn) secure() bool {
+// Secure says whether the connection is one of TLS.
+func (c *Conn) Secure() bool {
 	_, ok := c.Conn.(*tls.Conn)
 	return ok
 }
 
-// drain has Close read on for a while, so that the answer reaches a client that is
+// Drain has Close read on for a while, so that the answer reaches a client that is
 // still sending.
-func (c *conn) drain() { c.linger.Store(true) }
+func (c *Conn) Drain() { c.linger.Store(true) }
 
 // touch notes progress, for the gate's choice of the longest silent.
-func (c *conn) touch() { c.last.Store(time.Now().UnixMilli()) }
+func (c *Conn) touch() { c.last.Store(time.Now().UnixMilli()) }
 
 // readWithin sets the read deadline. Setting a timer for every request costs more
 // than a little patience does, so a deadline that is nearly right stays.
-func (c *conn) readWithin(now time.Time, d time.Duration) {
+func (c *Conn) readWithin(now time.Time, d time.Duration) {
 	if by := now.Add(d); by.Sub(c.by).Abs() > d/16 {
 		c.by = by
 		c.Conn.SetReadDeadline(by)
@@ -98,7 +98,7 @@ func (c *conn) readWithin(now time.Time, d time.Duration) {
 
 // Read gives fasthttp the next head, or a part of it. It blocks until the head
 // is whole. A head that is refused is answered here, and the stream then ends.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	if c.unread == 0 && !c.next() {
 		return 0, io.EOF
 	}
@@ -109,7 +109,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // next reads until a whole head lies in the buffer.
-func (c *conn) next() bool {
+func (c *Conn) next() bool {
 	// fasthttp asking for more before the handler ran means it wants more head
 	// than there is.
 	if !c.handled || !c.body.done {
@@ -119,9 +119,9 @@ func (c *conn) next() bool {
 	c.phase.Store(phaseIdle)
 	c.compact()
 	c.head = head{}
-	patience := c.gate.patience.idle
+	patience := c.gate.Patience.Idle
 	if c.served == 0 {
-		patience = c.gate.patience.head
+		patience = c.gate.Patience.Head
 	}
 	c.readWithin(time.Now(), patience)
 	for stop := false; ; {
@@ -133,14 +133,14 @@ func (c *conn) next() bool {
 				break
 			}
 			if c.phase.CompareAndSwap(phaseIdle, phaseHead) && c.served > 0 {
-				c.readWithin(time.Now(), c.gate.patience.head)
+				c.readWithin(time.Now(), c.gate.Patience.Head)
 			}
 		}
 		// A stopping server still answers what the client has already sent; the
 		// gate wakes those who wait here.
 		if !stop && c.gate.stopping.Load() {
 			stop = true
-			c.by = time.Now().Add(stopGrace)
+			c.by = time.Now().Add(StopGrace)
 			c.Conn.SetReadDeadline(c.by)
 		}
 		if !c.room() {
@@ -162,7 +162,7 @@ func (c *conn) next() bool {
 				continue
 			}
 			if late && c.phase.Load() == phaseHead {
-				c.gate.refused("slow head")
+				c.gate.Refused("slow head")
 			}
 			return false
 		}
@@ -178,7 +178,7 @@ func (c *conn) next() bool {
 
 // compact moves unread input to the front, and goes back to a small buffer when
 // it is enough.
-func (c *conn) compact() {
+func (c *Conn) compact() {
 	rest := c.buf[c.r:c.w]
 	if len(c.buf) > connBytes && len(rest) <= connBytes/2 {
 		small := connBuffers.Get().(*[connBytes]byte)[:]
@@ -194,7 +194,7 @@ func (c *conn) compact() {
 // room makes sure that there is space behind the unread input. The head's own
 // limits keep it below headBytesMax, and the budget all large heads together; it
 // reports whether that has enough left.
-func (c *conn) room() bool {
+func (c *Conn) room() bool {
 	if c.w < len(c.buf) {
 		return true
 	}
@@ -215,7 +215,7 @@ func (c *conn) room() bool {
 	return true
 }
 
-func (c *conn) dropBuffer() {
+func (c *Conn) dropBuffer() {
 	if len(c.buf) == connBytes {
 		connBuffers.Put((*[connBytes]byte)(c.buf))
 	}
@@ -223,8 +223,8 @@ func (c *conn) dropBuffer() {
 }
 
 // refuse answers a broken stream.
-func (c *conn) refuse(no *refusal) {
-	c.gate.refused(no.reason)
+func (c *Conn) refuse(no *refusal) {
+	c.gate.Refused(no.reason)
 	c.Write(plainAnswer(no.status, no.reason))
 	c.linger.Store(true)
 }
@@ -241,9 +241,9 @@ func plainAnswer(status int, text string) []byte {
 		status, fasthttp.StatusMessage(status), more, len(body), body)
 }
 
-// finish is called by the handler when it is done with the request: it skips
+// Finish is called by the handler when it is done with the request: it skips
 // what was not read of the body and reports whether the connection can go on.
-func (c *conn) finish() (keep bool) {
+func (c *Conn) Finish() (keep bool) {
 	c.handled = true
 	if c.skipBody() {
 		return !c.head.close
@@ -252,9 +252,9 @@ func (c *conn) finish() (keep bool) {
 	return false
 }
 
-// charge counts a large answer against the budget until it is written.
-func (c *conn) charge(n int64) bool {
-	if n <= bodyKeptBytes/16 {
+// Charge counts a large answer against the budget until it is written.
+func (c *Conn) Charge(n int64) bool {
+	if n <= BodyKeptBytes/16 {
 		return true
 	}
 	if !c.gate.budget.take(n) {
@@ -264,18 +264,18 @@ func (c *conn) charge(n int64) bool {
 	return true
 }
 
-func (c *conn) uncharge() {
+func (c *Conn) uncharge() {
 	if n := c.charged.Swap(0); n > 0 {
 		c.gate.budget.give(n)
 	}
 }
 
 // Write gives the client its time for each 64 KiB, not for the whole.
-func (c *conn) Write(p []byte) (n int, err error) {
+func (c *Conn) Write(p []byte) (n int, err error) {
 	was := c.phase.Swap(phaseWrite)
 	for {
 		part := p[n:min(n+64<<10, len(p))]
-		d := c.gate.patience.write
+		d := c.gate.Patience.Write
 		if by := time.Now().Add(d); by.Sub(c.byWrite) > d/16 {
 			c.byWrite = by
 			c.Conn.SetWriteDeadline(by)
@@ -287,7 +287,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		}
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				c.gate.refused("slow reader")
+				c.gate.Refused("slow reader")
 			}
 			return n, err
 		}
@@ -308,7 +308,7 @@ const (
 
 // Close ends the connection. It is called by fasthttp in the goroutine that
 // served it, or from elsewhere while it is idle.
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	c.uncharge()
 	defer func() { c.gate.budget.give(c.roomy.Swap(0)) }()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.CompareAndSwap(true, false) {
@@ -335,7 +335,7 @@ func (c *conn) Close() error {
 
 // kill closes at once, from any goroutine. Of a TLS connection it closes what is
 // below, because saying goodbye may block.
-func (c *conn) kill() {
+func (c *Conn) kill() {
 	c.closed.Do(func() {
 		c.gate.remove(c)
 		if over, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
@@ -347,6 +347,6 @@ func (c *conn) kill() {
 }
 
 // SetDeadline and its kin do nothing: the deadlines are this type's own.
-func (c *conn) SetDeadline(time.Time) error      { return nil }
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+func (c *Conn) SetDeadline(time.Time) error      { return nil }
+func (c *Conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }

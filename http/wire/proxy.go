@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"net/netip"
@@ -8,10 +8,10 @@ import (
 // hopsMax bounds how many addresses of a forwarding header are looked at.
 const hopsMax = 32
 
-// proxies are the networks whose forwarding headers are believed.
-type proxies []netip.Prefix
+// Proxies are the networks whose forwarding headers are believed.
+type Proxies []netip.Prefix
 
-func (p proxies) trusts(a netip.Addr) bool {
+func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, net := range p {
 		if net.Contains(a) {
 			return true
@@ -20,13 +20,13 @@ func (p proxies) trusts(a netip.Addr) bool {
 	return false
 }
 
-// client is the address a request came from. Forwarding headers count only when
+// Client is the address a request came from. Forwarding headers count only when
 // the peer is a trusted proxy; then the client is the right-most address of
 // X-Forwarded-For that is not itself a trusted proxy, else X-Real-IP, else the
 // same of Forwarded. What does not parse leaves the peer. all returns the values
 // of every header line of a name.
-func (p proxies) client(peer netip.Addr, all func(name string) []string) netip.Addr {
-	if len(p) == 0 || !p.trusts(peer) {
+func (p Proxies) Client(peer netip.Addr, all func(name string) []string) netip.Addr {
+	if len(p) == 0 || !p.Trusts(peer) {
 		return peer
 	}
 	if lines := all("X-Forwarded-For"); len(lines) > 0 {
@@ -44,7 +44,7 @@ func (p proxies) client(peer netip.Addr, all func(name string) []string) netip.A
 	return peer
 }
 
-func (p proxies) rightmost(peer netip.Addr, lines []string, address func(string) string) netip.Addr {
+func (p Proxies) rightmost(peer netip.Addr, lines []string, address func(string) string) netip.Addr {
 	last, hops := peer, 0
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest := lines[i]; rest != ""; {
@@ -58,7 +58,7 @@ func (p proxies) rightmost(peer netip.Addr, lines []string, address func(string)
 			if hops++; !ok || hops > hopsMax {
 				return peer
 			}
-			if !p.trusts(a) {
+			if !p.Trusts(a) {
 				return a
 			}
 			last = a
@@ -86,14 +86,14 @@ func parseHop(s string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	if a, err := netip.ParseAddr(s); err == nil {
-		return plainAddr(a), true
+		return PlainAddr(a), true
 	}
 	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return plainAddr(ap.Addr()), true
+		return PlainAddr(ap.Addr()), true
 	}
 	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
 		if a, err := netip.ParseAddr(s[1 : len(s)-1]); err == nil && a.Is6() {
-			return plainAddr(a), true
+			return PlainAddr(a), true
 		}
 	}
 	return netip.Addr{}, false

@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"bytes"
@@ -16,14 +16,14 @@ import (
 
 // The limits of one head.
 const (
-	lineBytesMax   = 33 << 10 // request line; beyond it 414. Matomo sends long URLs
-	headerBytesMax = 16 << 10 // header lines together; beyond it 431
-	headerLinesMax = 100      // beyond it 431
-	headBytesMax   = lineBytesMax + headerBytesMax + 8
+	LineBytesMax   = 33 << 10 // request line; beyond it 414. Matomo sends long URLs
+	HeaderBytesMax = 16 << 10 // header lines together; beyond it 431
+	HeaderLinesMax = 100      // beyond it 431
+	headBytesMax   = LineBytesMax + HeaderBytesMax + 8
 )
 
-// readBufferBytes is the size of a buffer that any head fits into.
-const readBufferBytes = headBytesMax + connBytes
+// ReadBufferBytes is the size of a buffer that any head fits into.
+const ReadBufferBytes = headBytesMax + connBytes
 
 // refusal is the one answer to a stream that is not HTTP as this server reads
 // it. The connection is closed after it and what else was sent is discarded.
@@ -94,7 +94,7 @@ func (h *head) scan(buf []byte) (whole bool, no *refusal) {
 			return true, h.check()
 		case h.first > 0:
 			h.lines++
-			if h.lines > headerLinesMax {
+			if h.lines > HeaderLinesMax {
 				return false, refuseLongHead
 			}
 			no = h.header(line)
@@ -114,10 +114,10 @@ func (h *head) scan(buf []byte) (whole bool, no *refusal) {
 
 func (h *head) tooLong(end int) *refusal {
 	if h.first == 0 {
-		if end-h.start > lineBytesMax {
+		if end-h.start > LineBytesMax {
 			return refuseLongLine
 		}
-	} else if end-h.first > headerBytesMax {
+	} else if end-h.first > HeaderBytesMax {
 		return refuseLongHead
 	}
 	return nil
@@ -266,8 +266,8 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-// tokenByte says whether c may stand in a name such as a header's.
-func tokenByte(c byte) bool { return isToken[c] }
+// TokenByte says whether c may stand in a name such as a header's.
+func TokenByte(c byte) bool { return isToken[c] }
 
 // isToken holds the characters of RFC 9110 tokens, isTarget what a request target
 // may hold: visible ASCII, and bytes of UTF-8 that old trackers leave unescaped.

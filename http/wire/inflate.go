@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 // for nobody and a slot is held for milliseconds.
 
 var (
-	errEncoding = errors.New("unsupported Content-Encoding; gzip, deflate and zstd are understood")
-	errPacked   = errors.New("the body does not decode")
+	ErrEncoding = errors.New("unsupported Content-Encoding; gzip, deflate and zstd are understood")
+	ErrPacked   = errors.New("the body does not decode")
 )
 
 const (
@@ -32,8 +32,8 @@ const (
 	inflateStep    = 16 << 10
 )
 
-// inflater holds the decoders.
-type inflater struct {
+// Inflater holds the decoders.
+type Inflater struct {
 	slots chan struct{}
 	gzip  sync.Pool // *gzip.Reader
 	zlib  sync.Pool // io.ReadCloser and zlib.Resetter
@@ -48,28 +48,28 @@ type packed struct {
 	bytes.Reader
 }
 
-func newInflater() *inflater {
-	return &inflater{
+func NewInflater() *Inflater {
+	return &Inflater{
 		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		input: sync.Pool{New: func() any { return new(packed) }},
 	}
 }
 
-// encoding is a Content-Encoding that is understood.
-type encoding uint8
+// Encoding is a Content-Encoding that is understood.
+type Encoding uint8
 
 const (
-	identity encoding = iota
+	Identity Encoding = iota
 	gzipped
 	deflated
 	zstandard
 )
 
-// parseEncoding reads the header; two encodings on top of each other are refused.
-func parseEncoding(header string) (encoding, error) {
+// ParseEncoding reads the header; two encodings on top of each other are refused.
+func ParseEncoding(header string) (Encoding, error) {
 	switch strings.ToLower(strings.TrimSpace(header)) {
 	case "", "identity":
-		return identity, nil
+		return Identity, nil
 	case "gzip", "x-gzip":
 		return gzipped, nil
 	case "deflate":
@@ -77,12 +77,12 @@ func parseEncoding(header string) (encoding, error) {
 	case "zstd":
 		return zstandard, nil
 	}
-	return identity, errEncoding
+	return Identity, ErrEncoding
 }
 
-// inflate appends the decoded in to out, at most limit bytes: errBodyLarge
-// beyond, errPacked for what is truncated or no such format.
-func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) error {
+// Inflate appends the decoded in to out, at most limit bytes: ErrBodyLarge
+// beyond, ErrPacked for what is truncated or no such format.
+func (f *Inflater) Inflate(enc Encoding, in []byte, out *Buffer, limit int64) error {
 	f.slots <- struct{}{}
 	defer func() { <-f.slots }()
 	src := f.input.Get().(*packed)
@@ -100,7 +100,7 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 		}
 		defer f.gzip.Put(r)
 		if err := r.Reset(src); err != nil {
-			return errPacked
+			return ErrPacked
 		}
 		return drain(r, in, out, limit)
 	case deflated:
@@ -110,11 +110,11 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 			if r == nil {
 				var err error
 				if r, err = zlib.NewReader(src); err != nil {
-					return errPacked
+					return ErrPacked
 				}
 			} else if err := r.(zlib.Resetter).Reset(src, nil); err != nil {
 				f.zlib.Put(r)
-				return errPacked
+				return ErrPacked
 			}
 			defer f.zlib.Put(r)
 			return drain(r, in, out, limit)
@@ -129,7 +129,7 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 		return drain(r, in, out, limit)
 	case zstandard:
 		if len(in) == 0 {
-			return errPacked
+			return ErrPacked
 		}
 		var frame zstd.Header
 		_ = frame.Decode(in) // what it cannot read, the decoder refuses
@@ -143,11 +143,11 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 			}
 		}
 		if err := r.Reset(src); err != nil {
-			return errPacked
+			return ErrPacked
 		}
-		before := len(out.b)
+		before := len(out.B)
 		err := drain(r, in, out, limit)
-		if frame.WindowSize > windowKept || len(out.b)-before > windowKept {
+		if frame.WindowSize > windowKept || len(out.B)-before > windowKept {
 			r.Close()
 		} else {
 			r.Reset(nil)
@@ -155,32 +155,32 @@ func (f *inflater) inflate(enc encoding, in []byte, out *buffer, limit int64) er
 		}
 		return err
 	}
-	return errEncoding
+	return ErrEncoding
 }
 
 // drain reads r to its end.
-func drain(r io.Reader, in []byte, out *buffer, limit int64) error {
-	before := len(out.b)
+func drain(r io.Reader, in []byte, out *Buffer, limit int64) error {
+	before := len(out.B)
 	for {
-		if most := before + int(limit) + 1; cap(out.b)-len(out.b) < inflateStep/4 && cap(out.b) < most {
+		if most := before + int(limit) + 1; cap(out.B)-len(out.B) < inflateStep/4 && cap(out.B) < most {
 			if err := out.grow(inflateStep, most); err != nil {
 				return err
 			}
 		}
-		n, err := r.Read(out.b[len(out.b):cap(out.b)])
-		out.b = out.b[:len(out.b)+n]
-		got := len(out.b) - before
+		n, err := r.Read(out.B[len(out.B):cap(out.B)])
+		out.B = out.B[:len(out.B)+n]
+		got := len(out.B) - before
 		if int64(got) > limit || got > ratioFreeBytes && got/ratioMax > len(in) {
-			return errBodyLarge
+			return ErrBodyLarge
 		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-				return errBodyLarge
+				return ErrBodyLarge
 			}
-			return errPacked
+			return ErrPacked
 		}
 	}
 }

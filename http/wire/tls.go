@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"crypto/tls"

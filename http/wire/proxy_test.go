@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"net/netip"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestClientAddress(t *testing.T) {
-	trusted := proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	trusted := Proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	type headers map[string][]string
 	const xff, real, fwd = "X-Forwarded-For", "X-Real-Ip", "Forwarded"
 	for _, test := range []struct {
@@ -42,23 +42,23 @@ func TestClientAddress(t *testing.T) {
 		{"forwarded obfuscated", "10.0.0.1", headers{fwd: {"for=_hidden"}}, "10.0.0.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := trusted.client(netip.MustParseAddr(test.peer), func(name string) []string { return test.headers[name] })
+			got := trusted.Client(netip.MustParseAddr(test.peer), func(name string) []string { return test.headers[name] })
 			if got.String() != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
 	}
-	if got := proxies(nil).client(netip.MustParseAddr("10.0.0.1"), func(string) []string { t.Error("headers were read"); return nil }); got.String() != "10.0.0.1" {
+	if got := Proxies(nil).Client(netip.MustParseAddr("10.0.0.1"), func(string) []string { t.Error("headers were read"); return nil }); got.String() != "10.0.0.1" {
 		t.Errorf("without trusted proxies: %s", got)
 	}
 }
 
 func FuzzClientAddress(f *testing.F) {
 	f.Add("1.2.3.4, 10.0.0.1", `for="[::1]:80"`)
-	trusted := proxies{netip.MustParsePrefix("0.0.0.0/0")}
+	trusted := Proxies{netip.MustParsePrefix("0.0.0.0/0")}
 	f.Fuzz(func(t *testing.T, xff, fwd string) {
 		for name, value := range map[string]string{"X-Forwarded-For": xff, "Forwarded": fwd} {
-			got := trusted.client(netip.MustParseAddr("10.0.0.1"), func(n string) []string {
+			got := trusted.Client(netip.MustParseAddr("10.0.0.1"), func(n string) []string {
 				if n == name {
 					return []string{value}
 				}

@@ -1,4 +1,4 @@
-package httpd
+package wire
 
 import (
 	"errors"
@@ -11,42 +11,42 @@ import (
 	"time"
 )
 
-// stopGrace is how long an idle connection is still listened to when the server
+// StopGrace is how long an idle connection is still listened to when the server
 // stops: a request that was on its way is answered, not reset.
-const stopGrace = 100 * time.Millisecond
+const StopGrace = 100 * time.Millisecond
 
-// patience is how long a client is waited for.
-type patience struct {
-	head  time.Duration // from the first byte of a head, or the start of the connection, to its last
-	idle  time.Duration // between two requests
-	write time.Duration // without any progress in taking an answer
-	body  time.Duration // for a whole body, however fast it started
-	pace  time.Duration // each span of a body of this length must bring paceBytes
-	// paceBytes is 1 KB a second. A body that stands still is noticed after one
+// Patience is how long a client is waited for.
+type Patience struct {
+	Head  time.Duration // from the first byte of a head, or the start of the connection, to its last
+	Idle  time.Duration // between two requests
+	Write time.Duration // without any progress in taking an answer
+	Body  time.Duration // for a whole body, however fast it started
+	Pace  time.Duration // each span of a body of this length must bring PaceBytes
+	// PaceBytes is 1 KB a second. A body that stands still is noticed after one
 	// to two spans, so within 10 s.
-	paceBytes int
+	PaceBytes int
 }
 
-var defaultPatience = patience{
-	head: 10 * time.Second, idle: 60 * time.Second, write: 15 * time.Second,
-	body: 120 * time.Second, pace: 5 * time.Second, paceBytes: 5 << 10,
+var defaultPatience = Patience{
+	Head: 10 * time.Second, Idle: 60 * time.Second, Write: 15 * time.Second,
+	Body: 120 * time.Second, Pace: 5 * time.Second, PaceBytes: 5 << 10,
 }
 
-// gate is the door: it accepts connections, bounds how many there are in all and
+// Gate is the door: it accepts connections, bounds how many there are in all and
 // of one address, and knows every open one.
-type gate struct {
-	connsMax int // memory bounds it: see connsMax
+type Gate struct {
+	ConnsMax int // memory bounds it: see ConnsMax
 	perIPMax int
-	exempt   func(netip.Addr) bool // addresses without a bound of their own
-	refused  func(reason string)   // counts
-	budget   *budget
-	patience patience
+	Exempt   func(netip.Addr) bool // addresses without a bound of their own
+	Refused  func(reason string)   // counts
+	budget   *Budget
+	Patience Patience
 
 	stopping atomic.Bool
 	refusing chan struct{} // bounds the goroutines that write refusals
 
 	mu    sync.Mutex
-	open  map[*conn]struct{}
+	open  map[*Conn]struct{}
 	perIP map[netip.Addr]int
 }
 
@@ -54,28 +54,28 @@ type gate struct {
 // goroutine, its buffer, a head of full length and fasthttp's share.
 const connBytesMax = 256 << 10
 
-// newGate makes a gate for a process that may use so many bytes of memory. exempt and
-// refused have to be set before the first connection comes.
-func newGate(memory int64, perIPMax int, b *budget) *gate {
-	return &gate{
-		connsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
+// NewGate makes a gate for a process that may use so many bytes of memory. Exempt and
+// Refused have to be set before the first connection comes.
+func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
+	return &Gate{
+		ConnsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
 		perIPMax: perIPMax,
 		budget:   b,
-		patience: defaultPatience,
+		Patience: defaultPatience,
 		refusing: make(chan struct{}, 32),
-		open:     map[*conn]struct{}{},
+		open:     map[*Conn]struct{}{},
 		perIP:    map[netip.Addr]int{},
 	}
 }
 
-// guard is ln with the gate before it: what Accept returns are connections that may
+// Guard is ln with the gate before it: what Accept returns are connections that may
 // stay.
-func (g *gate) guard(ln net.Listener) net.Listener { return listener{ln, g} }
+func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g} }
 
 // listener is a net.Listener whose connections pass the gate.
 type listener struct {
 	net.Listener
-	gate *gate
+	gate *Gate
 }
 
 // Accept returns the next connection that may stay. Running out of files is no
@@ -88,7 +88,7 @@ func (l listener) Accept() (net.Conn, error) {
 				return nil, net.ErrClosed // see Server.lastCall
 			}
 			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
-				l.gate.refused("no files")
+				l.gate.Refused("no files")
 				l.gate.evict()
 				time.Sleep(10 * time.Millisecond)
 				continue
@@ -102,10 +102,10 @@ func (l listener) Accept() (net.Conn, error) {
 }
 
 // admit takes c in, or answers it 429 or 503 and returns nil.
-func (g *gate) admit(c net.Conn) *conn {
+func (g *Gate) admit(c net.Conn) *Conn {
 	peer := addrOf(c.RemoteAddr())
-	key := limitKey(peer)
-	bounded := peer.IsValid() && !g.exempt(peer)
+	key := LimitKey(peer)
+	bounded := peer.IsValid() && !g.Exempt(peer)
 
 	g.mu.Lock()
 	if bounded && g.perIP[key] >= g.perIPMax {
@@ -113,7 +113,7 @@ func (g *gate) admit(c net.Conn) *conn {
 		g.turnAway(c, 429, "too many connections from this address")
 		return nil
 	}
-	full := len(g.open) >= g.connsMax
+	full := len(g.open) >= g.ConnsMax
 	g.mu.Unlock()
 
 	if full && !g.evict() {
@@ -132,8 +132,8 @@ func (g *gate) admit(c net.Conn) *conn {
 
 // turnAway answers a connection that may not stay, without making the next one
 // wait for it.
-func (g *gate) turnAway(c net.Conn, status int, reason string) {
-	g.refused(reason)
+func (g *Gate) turnAway(c net.Conn, status int, reason string) {
+	g.Refused(reason)
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		c.Close() // a TLS handshake only to say no is what a flood wants
@@ -163,8 +163,8 @@ func (g *gate) turnAway(c net.Conn, status int, reason string) {
 
 // evict closes the connection that has been silent for longest among those that
 // do not wait for the server. It reports whether there was one.
-func (g *gate) evict() bool {
-	var silent *conn
+func (g *Gate) evict() bool {
+	var silent *Conn
 	var since int64
 	g.mu.Lock()
 	for c := range g.open {
@@ -179,13 +179,13 @@ func (g *gate) evict() bool {
 	if silent == nil {
 		return false
 	}
-	g.refused("evicted")
+	g.Refused("evicted")
 	silent.kill()
 	return true
 }
 
-func (g *gate) remove(c *conn) {
-	key := limitKey(c.from)
+func (g *Gate) remove(c *Conn) {
+	key := LimitKey(c.from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, ok := g.open[c]; !ok {
@@ -199,19 +199,19 @@ func (g *gate) remove(c *conn) {
 	}
 }
 
-// isStopping says whether stop was called.
-func (g *gate) isStopping() bool { return g.stopping.Load() }
+// Stopping says whether stop was called.
+func (g *Gate) Stopping() bool { return g.stopping.Load() }
 
-// size is the number of open connections.
-func (g *gate) size() int {
+// Size is the number of open connections.
+func (g *Gate) Size() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.open)
 }
 
-// stop wakes every idle connection, which then ends after stopGrace unless a
+// Stop wakes every idle connection, which then ends after StopGrace unless a
 // request comes.
-func (g *gate) stop() {
+func (g *Gate) Stop() {
 	g.stopping.Store(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -222,8 +222,8 @@ func (g *gate) stop() {
 	}
 }
 
-// idle is the number of connections no request is on.
-func (g *gate) idle() (n int) {
+// Idle is the number of connections no request is on.
+func (g *Gate) Idle() (n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.open {
@@ -234,10 +234,10 @@ func (g *gate) idle() (n int) {
 	return n
 }
 
-// killAll closes every connection at once.
-func (g *gate) killAll() {
+// KillAll closes every connection at once.
+func (g *Gate) KillAll() {
 	g.mu.Lock()
-	all := make([]*conn, 0, len(g.open))
+	all := make([]*Conn, 0, len(g.open))
 	for c := range g.open {
 		all = append(all, c)
 	}
@@ -250,17 +250,17 @@ func (g *gate) killAll() {
 // addrOf is the ip of a network address; the zero Addr when it has none.
 func addrOf(a net.Addr) netip.Addr {
 	if tcp, ok := a.(*net.TCPAddr); ok {
-		return plainAddr(tcp.AddrPort().Addr())
+		return PlainAddr(tcp.AddrPort().Addr())
 	}
 	return netip.Addr{}
 }
 
-// plainAddr takes the IPv4 mapping and the zone off an address.
-func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+// PlainAddr takes the IPv4 mapping and the zone off an address.
+func PlainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// limitKey is what limits of one client are kept by: an IPv4 address, or the /64
+// LimitKey is what limits of one client are kept by: an IPv4 address, or the /64
 // of an IPv6 one, since whoever has one address there has them all.
-func limitKey(a netip.Addr) netip.Addr {
+func LimitKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.Prefix(64)
 		return p.Addr()
