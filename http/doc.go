@@ -3,8 +3,8 @@
 //
 // # The way of a request
 //
-//	gate       may it connect: connections in all and of one address
-//	conn       is it HTTP: one strict reading of each head, and every deadline
+//	wire.Gate  may it connect: connections in all and of one address
+//	wire.Conn  is it HTTP: one strict reading of each head, and every deadline
 //	fasthttp   header look-up, writing the answer, goroutines and their memory
 //	table      who answers: host, method, path as sent, query key; a form's, once it is read
 //	admit      whose key is in the header, and are they within their rates
@@ -14,6 +14,9 @@
 //	finish     CORS, Retry-After, metrics, log
 //
 // # What holds
+//
+// The room wire keeps H1 and the first half of H3, and helps with H2 and H5; the server
+// keeps the rest.
 //
 // H1. A byte stream has one meaning or none: what two readers of HTTP could frame
 // differently is answered 400 once, and nothing behind it is read as a request.

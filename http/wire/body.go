@@ -12,6 +12,8 @@ import (
 // This file reads what follows a head: a body of known length or a chunked one,
 // under a limit of bytes, of time and of memory over all requests.
 
+// What ReadAll and Inflate return. After ErrBodySlow, ErrBodyTorn and ErrBodyChunk the
+// stream has no further meaning: the connection ends with the answer.
 var (
 	ErrBodyLarge  = errors.New("the body is too large")
 	ErrBodySlow   = errors.New("the body came too slowly")
@@ -316,15 +318,18 @@ func (b *Budget) take(n int64) bool {
 
 func (b *Budget) give(n int64) { b.left.Add(n) }
 
-const (
-	bodyFreeBytes = 16 << 10 // a buffer up to this is not charged to the budget
-	BodyKeptBytes = 1 << 20  // a larger buffer is not kept for the next request
-)
+// bodyFreeBytes is the size up to which a buffer is not charged to the budget.
+const bodyFreeBytes = 16 << 10
 
-// Buffer is a byte buffer whose growth is charged to a budget.
+// BodyKeptBytes is the size of the largest buffer, of a body or an answer, that is kept
+// for the next request.
+const BodyKeptBytes = 1 << 20
+
+// Buffer is a byte buffer whose growth is charged to a budget. It serves one request
+// after another: Release ends what it holds for the one.
 type Buffer struct {
-	B       []byte
-	Budget  *Budget
+	B       []byte  // what was read; Release and the next read write over it
+	Budget  *Budget // who pays; never nil once the buffer is used
 	charged int64
 }
 
@@ -350,10 +355,11 @@ func (f *Buffer) grow(n, limit int) error {
 }
 
 // Leave gives the bytes to whoever holds them: nothing is written over them any
-// more. They stay charged until release.
+// more. They stay charged until Release. B is nil afterwards.
 func (f *Buffer) Leave() { f.B = nil }
 
-// Release empties the buffer for its next use, which writes over its bytes.
+// Release empties the buffer for its next use, which writes over its bytes, and gives
+// back what was charged.
 func (f *Buffer) Release() {
 	f.Budget.give(f.charged)
 	f.charged = 0
@@ -365,7 +371,8 @@ func (f *Buffer) Release() {
 
 // ReadAll reads the body into f, at most limit bytes. A Content-Length beyond
 // the limit is refused before anything is read, and memory follows the bytes
-// that arrive, not the length that is claimed.
+// that arrive, not the length that is claimed. The errors are those named ErrBody…;
+// one that f has no budget for is ErrBodyMemory.
 func (c *Conn) ReadAll(f *Buffer, limit int64) error {
 	if !c.body.chunked && c.body.left > limit {
 		return ErrBodyLarge

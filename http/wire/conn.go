@@ -242,7 +242,8 @@ func plainAnswer(status int, text string) []byte {
 }
 
 // Finish is called by the handler when it is done with the request: it skips
-// what was not read of the body and reports whether the connection can go on.
+// what was not read of the body and reports whether the connection can go on. It is
+// called once a request, before fasthttp writes the answer.
 func (c *Conn) Finish() (keep bool) {
 	c.handled = true
 	if c.skipBody() {
@@ -252,7 +253,8 @@ func (c *Conn) Finish() (keep bool) {
 	return false
 }
 
-// Charge counts a large answer against the budget until it is written.
+// Charge counts an answer of n bytes against the budget until it is written, and reports
+// whether there was room. A small one is not counted.
 func (c *Conn) Charge(n int64) bool {
 	if n <= BodyKeptBytes/16 {
 		return true
@@ -346,7 +348,11 @@ func (c *Conn) kill() {
 	})
 }
 
-// SetDeadline and its kin do nothing: the deadlines are this type's own.
-func (c *Conn) SetDeadline(time.Time) error      { return nil }
-func (c *Conn) SetReadDeadline(time.Time) error  { return nil }
+// SetDeadline does nothing: the deadlines are this type's own.
+func (c *Conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing, like SetDeadline.
+func (c *Conn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing, like SetDeadline.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }

@@ -15,7 +15,7 @@ import (
 // stops: a request that was on its way is answered, not reset.
 const StopGrace = 100 * time.Millisecond
 
-// Patience is how long a client is waited for.
+// Patience is how long a client is waited for. All of it has to be above zero.
 type Patience struct {
 	Head  time.Duration // from the first byte of a head, or the start of the connection, to its last
 	Idle  time.Duration // between two requests
@@ -33,12 +33,13 @@ var defaultPatience = Patience{
 }
 
 // Gate is the door: it accepts connections, bounds how many there are in all and
-// of one address, and knows every open one.
+// of one address, and knows every open one. Its exported fields are set before the
+// first connection comes and not changed afterwards.
 type Gate struct {
-	ConnsMax int // memory bounds it: see ConnsMax
+	ConnsMax int // in all; memory bounds it: see connBytesMax
 	perIPMax int
 	Exempt   func(netip.Addr) bool // addresses without a bound of their own
-	Refused  func(reason string)   // counts
+	Refused  func(reason string)   // counts; reason is one of a few fixed texts
 	budget   *Budget
 	Patience Patience
 
@@ -54,8 +55,9 @@ type Gate struct {
 // goroutine, its buffer, a head of full length and fasthttp's share.
 const connBytesMax = 256 << 10
 
-// NewGate makes a gate for a process that may use so many bytes of memory. Exempt and
-// Refused have to be set before the first connection comes.
+// NewGate makes a gate for a process that may use so many bytes of memory, with at most
+// perIPMax connections of one address. b pays for long heads and large answers. Exempt
+// and Refused have to be set before the first connection comes.
 func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 	return &Gate{
 		ConnsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
@@ -68,8 +70,7 @@ func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 	}
 }
 
-// Guard is ln with the gate before it: what Accept returns are connections that may
-// stay.
+// Guard is ln with the gate before it: what Accept returns is a *Conn that may stay.
 func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g} }
 
 // listener is a net.Listener whose connections pass the gate.
@@ -199,7 +200,7 @@ func (g *Gate) remove(c *Conn) {
 	}
 }
 
-// Stopping says whether stop was called.
+// Stopping says whether Stop was called.
 func (g *Gate) Stopping() bool { return g.stopping.Load() }
 
 // Size is the number of open connections.
@@ -210,7 +211,7 @@ func (g *Gate) Size() int {
 }
 
 // Stop wakes every idle connection, which then ends after StopGrace unless a
-// request comes.
+// request comes. It does not wait.
 func (g *Gate) Stop() {
 	g.stopping.Store(true)
 	g.mu.Lock()
@@ -234,7 +235,7 @@ func (g *Gate) Idle() (n int) {
 	return n
 }
 
-// KillAll closes every connection at once.
+// KillAll closes every connection at once, whatever it is at.
 func (g *Gate) KillAll() {
 	g.mu.Lock()
 	all := make([]*Conn, 0, len(g.open))

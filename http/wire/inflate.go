@@ -19,6 +19,8 @@ import (
 // of decoders at work. The packed body is in memory already, so decoding waits
 // for nobody and a slot is held for milliseconds.
 
+// ErrEncoding is what ParseEncoding returns, ErrPacked what Inflate returns for a body
+// that is truncated or of another format.
 var (
 	ErrEncoding = errors.New("unsupported Content-Encoding; gzip, deflate and zstd are understood")
 	ErrPacked   = errors.New("the body does not decode")
@@ -32,7 +34,8 @@ const (
 	inflateStep    = 16 << 10
 )
 
-// Inflater holds the decoders.
+// Inflater holds the decoders. Any goroutine may use it; at most two a processor are at
+// work at once, and the others wait.
 type Inflater struct {
 	slots chan struct{}
 	gzip  sync.Pool // *gzip.Reader
@@ -48,6 +51,7 @@ type packed struct {
 	bytes.Reader
 }
 
+// NewInflater makes an Inflater without decoders: they come as they are asked for.
 func NewInflater() *Inflater {
 	return &Inflater{
 		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
@@ -58,6 +62,7 @@ func NewInflater() *Inflater {
 // Encoding is a Content-Encoding that is understood.
 type Encoding uint8
 
+// Identity is no encoding at all: the body is as it was sent.
 const (
 	Identity Encoding = iota
 	gzipped
@@ -65,7 +70,8 @@ const (
 	zstandard
 )
 
-// ParseEncoding reads the header; two encodings on top of each other are refused.
+// ParseEncoding reads a Content-Encoding; an empty one is Identity. The error is
+// ErrEncoding; two encodings on top of each other are refused.
 func ParseEncoding(header string) (Encoding, error) {
 	switch strings.ToLower(strings.TrimSpace(header)) {
 	case "", "identity":
@@ -81,7 +87,8 @@ func ParseEncoding(header string) (Encoding, error) {
 }
 
 // Inflate appends the decoded in to out, at most limit bytes: ErrBodyLarge
-// beyond, ErrPacked for what is truncated or no such format.
+// beyond, ErrPacked for what is truncated or no such format, ErrBodyMemory when out has
+// no budget left. in is not kept.
 func (f *Inflater) Inflate(enc Encoding, in []byte, out *Buffer, limit int64) error {
 	f.slots <- struct{}{}
 	defer func() { <-f.slots }()

@@ -5,12 +5,16 @@ import (
 	"strings"
 )
 
+// This file finds the address of a client behind proxies.
+
 // hopsMax bounds how many addresses of a forwarding header are looked at.
 const hopsMax = 32
 
-// Proxies are the networks whose forwarding headers are believed.
+// Proxies are the networks whose forwarding headers are believed. None is believed when
+// there are none.
 type Proxies []netip.Prefix
 
+// Trusts says whether an address, without zone and mapping, is a trusted proxy's.
 func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, net := range p {
 		if net.Contains(a) {
