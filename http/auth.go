@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"cairn/http/dialect"
 )
@@ -23,15 +24,24 @@ var (
 	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
 )
 
-// queriesMax is how many reads one key may have at work at once.
-const queriesMax = 4
+// keys are what opens one site, one set for all dialects; an empty one opens nothing.
+type keys struct {
+	Site          dialect.Site // the site, as dialects may see it
+	WriteKey      string       // Segment; public, may only write
+	ClientID      string       // OpenPanel
+	ClientSecret  string
+	SecretKey     string   // Oppizi and the native API: read and write
+	ReadKey       string   // may only read
+	TokenAuth     string   // Matomo
+	TrackingToken string   // Matomo: may do what TokenAuth may, but for reading
+	Origins       []string // browsers that may send without a secret (OpenPanel)
+}
 
-// account is a site with what the server keeps for it.
+// account is a site that credentials open.
 type account struct {
-	*Site
-	known   dialect.Site // what dialects may see
-	events  meter        // the site's own rate limit
-	queries atomic.Int32
+	keys
+	index   int          // of the site among those of the registry, from 0
+	queries atomic.Int32 // reads at work with its public credentials
 }
 
 // credential is one key and what it opens.
@@ -56,34 +66,28 @@ type registry struct {
 	tickets  *tickets
 }
 
-func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) {
+// newRegistry takes the sites, the token that opens all of them ("" = there is none), and
+// whether every site name means the only one. It fails when two credentials or two sites
+// are the same.
+func newRegistry(sites []keys, admin string, implicit bool, now func() time.Time) (*registry, error) {
 	r := &registry{
 		keys:     map[[32]byte]*credential{},
 		clients:  map[[32]byte]*account{},
 		ids:      map[uint32]*account{},
 		names:    map[string]*account{},
 		implicit: implicit && len(sites) == 1,
-		tickets:  newTickets(),
+		tickets:  newTickets(now),
 	}
 	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
-	for _, s := range sites {
-		var err error
-		a := &account{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}}
-		a.known = dialect.Site{
-			ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
-			Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
-
-			UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
+	for i, s := range sites {
+		id, name := s.Site.ID, s.Site.Name
+		a := &account{keys: s, index: i}
+		if r.ids[id] != nil || r.names[name] != nil {
+			return nil, fmt.Errorf("site %q (id %d) is there twice", name, id)
 		}
-		if a.known.Matomo, err = matomoSettings(s); err != nil {
-			return nil, fmt.Errorf("site %q: %w", s.Name, err)
-		}
-		if r.ids[s.ID] != nil || r.names[s.Name] != nil {
-			return nil, fmt.Errorf("site %q (id %d) is there twice", s.Name, s.ID)
-		}
-		r.ids[s.ID], r.names[s.Name] = a, a
+		r.ids[id], r.names[name] = a, a
 		if len(sites) == 1 {
 			r.only = a
 		}
@@ -99,20 +103,20 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 			{s.ReadKey, dialect.Read, true},
 			{s.WriteKey, dialect.Write, false},
 			{s.TokenAuth, 0, true},
-			{s.Matomo.TrackingToken, 0, true},
+			{s.TrackingToken, 0, true},
 		} {
 			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.queries}
 			if key.private {
 				c.queries = new(atomic.Int32)
 			}
 			if err := r.add(key.text, c); err != nil {
-				return nil, fmt.Errorf("site %q: %w", s.Name, err)
+				return nil, fmt.Errorf("site %q: %w", name, err)
 			}
 		}
 		if s.ClientID != "" {
 			d := sha256.Sum256([]byte(s.ClientID))
 			if r.clients[d] != nil {
-				return nil, fmt.Errorf("site %q: its client_id is another site's", s.Name)
+				return nil, fmt.Errorf("site %q: its client_id is another site's", name)
 			}
 			r.clients[d] = a
 		}
@@ -123,7 +127,7 @@ func newRegistry(sites []*Site, admin string, implicit bool) (*registry, error) 
 // trusts says whether Matomo's trackers may say with this token when and where their
 // hits were.
 func (a *account) trusts(token string) bool {
-	return same(token, a.TokenAuth) || same(token, a.Matomo.TrackingToken)
+	return same(token, a.TokenAuth) || same(token, a.TrackingToken)
 }
 
 func (r *registry) add(key string, c *credential) error {
@@ -151,6 +155,15 @@ func (r *registry) key(text string) *credential {
 	return c
 }
 
+// anySite says whether every site name means the only site there is.
+func (r *registry) anySite() bool { return r.implicit }
+
+// byID is the site of an id, nil when there is none.
+func (r *registry) byID(id uint32) *account { return r.ids[id] }
+
+// byClient is the site of an OpenPanel client's id, nil when there is none.
+func (r *registry) byClient(id string) *account { return r.clients[sha256.Sum256([]byte(id))] }
+
 // grant is who a request or a record turned out to be from.
 type grant struct {
 	account *account
@@ -161,7 +174,7 @@ type grant struct {
 }
 
 // authorize answers for a request whose key is in its header. siteless allows the
-// admin token without a site.
+// admin token without a site: the grant has no account then.
 func (r *registry) authorize(header, query string, need dialect.Right, siteless bool) (grant, dialect.Failure, error) {
 	c := r.key(dialect.Bearer(header))
 	if c == nil {
@@ -223,13 +236,13 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		switch {
 		case a == nil:
 			return grant{}, dialect.Unauthorized, errUnauthorized
-		case !r.implicit && c.ID != "" && c.ID != a.Name:
+		case !r.implicit && c.ID != "" && c.ID != a.Site.Name:
 			return grant{}, dialect.NotFound, errNoSuchSite
 		}
 		return grant{a, true, dialect.Read, false, &a.queries}, dialect.OK, nil
 	case dialect.CredentialClient:
 		// One answer for a wrong id, a wrong secret and a wrong origin.
-		a := r.clients[sha256.Sum256([]byte(c.ID))]
+		a := r.byClient(c.ID)
 		if a == nil {
 			return grant{}, dialect.Unauthorized, errUnauthorized
 		}

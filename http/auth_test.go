@@ -2,18 +2,29 @@ package httpd
 
 import (
 	"testing"
+	"time"
 
 	"cairn/http/dialect"
 )
 
+// testKeys are keys of every kind for one site.
+func testKeys(id uint32, name string) keys {
+	return keys{
+		Site:     dialect.Site{ID: id, Name: name},
+		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
+		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
+		Origins: []string{"https://" + name + ".example"},
+	}
+}
+
 // TestResolve is a table of the credentials that records carry, in a house of two
 // sites and in one where nothing is configured.
 func TestResolve(t *testing.T) {
-	two, err := newRegistry([]*Site{testSite(1, "shop"), testSite(2, "blog")}, "admin", false)
+	two, err := newRegistry([]keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	implicit, err := newRegistry([]*Site{testSite(1, "default")}, "admin", true)
+	implicit, err := newRegistry([]keys{testKeys(1, "default")}, "admin", true, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +87,7 @@ func TestResolve(t *testing.T) {
 		g, failure, err := test.registry.resolve(dialect.Credential{Kind: test.kind, ID: test.id, Secret: test.secret}, test.origin)
 		site := ""
 		if g.account != nil {
-			site = g.account.Name
+			site = g.account.Site.Name
 		}
 		if failure != test.failure || site != test.site || g.rights != test.rights || g.private != test.private || (err == nil) != (failure == dialect.OK) {
 			t.Errorf("kind %d %q %q %q: site %q rights %d private %v failure %v (%v)", test.kind, test.id, test.secret, test.origin, site, g.rights, g.private, failure, err)

@@ -56,7 +56,7 @@ type exchange struct {
 	grant   grant
 	wait    time.Duration // with a 429
 	charged bool          // an ip's meter was charged
-	payer   *account      // whose site's rate a write spends; nil = not known
+	payer   *tenant       // whose site's rate a write spends; nil = not known
 	owned   bool          // texts of req are copies, see own
 
 	packed, body wire.Buffer
@@ -150,7 +150,7 @@ func (x *exchange) find(c dialect.Credential) *dialect.Site {
 	if failure != dialect.OK || g.account == nil {
 		return nil
 	}
-	return &g.account.known
+	return &g.account.Site
 }
 
 // headers returns the values of every line of a header.
@@ -252,7 +252,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 		}
 		x.grant = g
 		if g.account != nil {
-			x.req.Site = &g.account.known
+			x.req.Site = &g.account.Site
 		}
 	}
 	if !x.grant.private {
@@ -260,7 +260,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			return dialect.RateLimited, errRate
 		}
 	}
-	if a := x.grant.account; a != nil && !x.route.Reads {
+	if a := x.s.tenant(x.grant.account); a != nil && !x.route.Reads {
 		if x.wait = a.events.take(x.started, 0); x.wait > 0 {
 			return dialect.RateLimited, errRate
 		}
@@ -282,8 +282,8 @@ func (x *exchange) chargeIP() time.Duration {
 // access is the grant as the native API takes it.
 func (x *exchange) access() access {
 	a := access{rights: x.grant.rights, admin: x.grant.admin}
-	if x.grant.account != nil {
-		a.site = x.grant.account.Site
+	if site := x.s.tenant(x.grant.account); site != nil {
+		a.site = site.Site
 	}
 	return a
 }

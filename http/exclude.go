@@ -139,25 +139,25 @@ func (ex *Exclusions) reason(src *event.Source) string {
 // asked for an opt-out only where a browser may have sent them: a server that holds
 // a secret speaks for others. What has its key in the header comes from servers
 // alone and is not asked at all.
-func (x *exchange) excluded(r *dialect.Record, g *grant) string {
+func (x *exchange) excluded(r *dialect.Record, site *tenant, private bool) string {
 	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
 		return r.Exclude
 	}
-	if r.Bots == dialect.BotsExcluded || r.Bots == dialect.BotsWithSecret && !g.private {
+	if r.Bots == dialect.BotsExcluded || r.Bots == dialect.BotsWithSecret && !private {
 		if x.s.engine.Bot(&r.Source) != "" {
 			return excludedBot
 		}
 	} else if r.Bots == dialect.BotsOnly && x.s.engine.Bot(&r.Source) == "" {
 		return excludedPerson
 	}
-	if a := g.account; !g.private {
-		if a.GPC && x.header("Sec-Gpc") == "1" {
+	if !private {
+		if site.GPC && x.header("Sec-Gpc") == "1" {
 			return excludedGPC
 		}
 		// The second is what some blockers sent before DNT had its name.
-		if a.DNT && (strings.HasPrefix(x.header("Dnt"), "1") || x.header("X-Do-Not-Track") == "1") {
+		if site.DNT && (strings.HasPrefix(x.header("Dnt"), "1") || x.header("X-Do-Not-Track") == "1") {
 			return excludedDNT
 		}
 	}
-	return g.account.Exclude.reason(&r.Source)
+	return site.Exclude.reason(&r.Source)
 }

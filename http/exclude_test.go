@@ -114,12 +114,12 @@ func TestExcluded(t *testing.T) {
 		for _, change := range c.change {
 			change(&r)
 		}
-		g := grant{account: &account{Site: &Site{DNT: true, GPC: true, Exclude: ex}}, private: r.Credential.Secret != ""}
-		if got := x.excluded(&r, &g); got != c.want {
+		site, private := &tenant{Site: &Site{DNT: true, GPC: true, Exclude: ex}}, r.Credential.Secret != ""
+		if got := x.excluded(&r, site, private); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
-		g.account.Site = &Site{}
-		if got := x.excluded(&r, &g); got == "dnt" || got == "gpc" || got == "ip" || got == "agent" {
+		site.Site = &Site{}
+		if got := x.excluded(&r, site, private); got == "dnt" || got == "gpc" || got == "ip" || got == "agent" {
 			t.Errorf("%s: %q of a site that excludes nobody", c.name, got)
 		}
 	}

@@ -112,14 +112,12 @@ func (x *exchange) contract() {
 func (x *exchange) metricsPage() {
 	local := x.c.Peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
 	if !local {
-		c := x.s.registry.key(dialect.Bearer(x.header("Authorization")))
-		switch {
-		case c == nil:
-			x.addHeader("WWW-Authenticate", "Bearer")
-			x.plain(401, errUnauthorized.Error())
-			return
-		case c.rights&dialect.Read == 0:
-			x.plain(403, errForbidden.Error())
+		_, failure, err := x.s.registry.authorize(x.header("Authorization"), "", dialect.Read, true)
+		if failure != dialect.OK {
+			if failure == dialect.Unauthorized {
+				x.addHeader("WWW-Authenticate", "Bearer")
+			}
+			x.plain(failure.Status(), err.Error())
 			return
 		}
 	}

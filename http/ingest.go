@@ -177,7 +177,8 @@ func (x *exchange) store() error {
 		}
 		last, known = g, i
 		private = private && g.private
-		x.payer = g.account
+		site := x.s.tenant(g.account)
+		x.payer = site
 		if g.private {
 			if r.Claimed.IsValid() {
 				r.Source.IP = r.Claimed
@@ -188,21 +189,21 @@ func (x *exchange) store() error {
 		}
 		if r.Ask {
 			out.Status = dialect.Excluded
-			x.visit(r, g.account)
+			x.visit(r, site)
 			continue
 		}
-		if reason := x.excluded(r, &g); reason != "" {
+		if reason := x.excluded(r, site, g.private); reason != "" {
 			x.s.metrics.excluded.add(reason, 1)
 			out.Status, out.Reason = dialect.Excluded, reason
 			if reason == excludedBot || reason == r.Exclude {
-				x.visit(r, g.account)
+				x.visit(r, site)
 			}
 			if reason == excludedBot && r.Exclude == "" {
 				out.Bot = x.s.engine.Bot(&r.Source)
 			}
 			continue
 		}
-		x.records = append(x.records, engine.Record{Site: g.account.Site.Site, Event: &r.Event, Source: &r.Source})
+		x.records = append(x.records, engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source})
 		x.places = append(x.places, i)
 	}
 	if private && x.charged && len(records) > 0 {
@@ -280,9 +281,9 @@ func (x *exchange) logRefusal(err *event.FieldError) {
 }
 
 // visit answers what a record that is not stored asks of its visitor.
-func (x *exchange) visit(r *dialect.Record, a *account) {
+func (x *exchange) visit(r *dialect.Record, site *tenant) {
 	if r.Event.Visit.Ask {
-		x.s.engine.Visit(a.Site.Site, &r.Event, &r.Source)
+		x.s.engine.Visit(site.Site.Site, &r.Event, &r.Source)
 	}
 }
 
@@ -325,7 +326,7 @@ func (x *exchange) chargeSites() error {
 		for from+n < len(x.records) && x.records[from+n].Site == site {
 			n++
 		}
-		if a := x.s.registry.ids[site.ID]; a != nil {
+		if a := x.s.tenant(x.s.registry.byID(site.ID)); a != nil {
 			if x.wait = a.events.take(x.started, n); x.wait > 0 {
 				return &dialect.StatusError{Failure: dialect.RateLimited, Msg: errRate.Error()}
 			}

@@ -14,6 +14,9 @@ import (
 // them has as long, and one of the native API is one question.
 const readMax = 10 * time.Second
 
+// queriesMax is how many reads one key may have at work at once.
+const queriesMax = 4
+
 // read answers a read of a dialect or of the native API. One key has at most
 // queriesMax at work; writes are not counted there.
 func (x *exchange) read() {
@@ -40,7 +43,7 @@ func (x *exchange) read() {
 			return
 		}
 		x.grant = g
-		x.req.Site = &g.account.known
+		x.req.Site = &g.account.Site
 	}
 	if q := x.grant.queries; q != nil {
 		defer q.Add(-1)
@@ -58,8 +61,8 @@ func (x *exchange) read() {
 		err = x.s.native.read(x.s.running, x.access(), &x.req, &x.res)
 	} else {
 		x.reader = siteReader{x.s.engine, nil, x.s.registry.tickets}
-		if x.grant.account != nil {
-			x.reader.site = x.grant.account.Site.Site
+		if site := x.s.tenant(x.grant.account); site != nil {
+			x.reader.site = site.Site.Site
 		}
 		ctx, cancel := context.WithTimeout(x.s.running, readMax)
 		err = r.reads.Read(ctx, &x.req, &x.reader, &x.res)

@@ -34,6 +34,7 @@ type Server struct {
 	now      func() time.Time
 	version  string
 	registry *registry
+	tenants  []*tenant // by account.index
 	proxies  wire.Proxies
 	perIP    *meters
 	inflater *wire.Inflater
@@ -99,10 +100,13 @@ func New(o Options) (*Server, error) {
 		o.Memory = 256 << 20
 	}
 	var err error
-	if s.registry, err = newRegistry(o.Sites, o.AdminToken, o.Implicit); err != nil {
+	var opens []keys
+	if s.tenants, opens, err = tenantsOf(o.Sites); err != nil {
 		return nil, err
 	}
-	s.registry.tickets.now = s.now
+	if s.registry, err = newRegistry(opens, o.AdminToken, o.Implicit, s.now); err != nil {
+		return nil, err
+	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.Set(o.Memory / 8)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
@@ -150,7 +154,7 @@ func (s *Server) routes() []*route {
 		}
 	}
 	add(wireNative{s.native}, true)
-	for _, d := range dialects(s.registry) {
+	for _, d := range dialects(s.tenants, s.registry.anySite()) {
 		add(d, false)
 	}
 	return routes

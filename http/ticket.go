@@ -25,14 +25,14 @@ type tickets struct {
 // ticketMax is the longest a ticket may last.
 const ticketMax = 24 * time.Hour
 
-func newTickets() *tickets {
+func newTickets(now func() time.Time) *tickets {
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // the key has the right length
 	}
-	return &tickets{block, time.Now}
+	return &tickets{block, now}
 }
 
 // issue makes a ticket for a site.

@@ -7,8 +7,7 @@ import (
 
 func TestTickets(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	tickets := newTickets()
-	tickets.now = func() time.Time { return now }
+	tickets := newTickets(func() time.Time { return now })
 	ticket := tickets.issue(7, time.Minute)
 	if tickets.site(ticket) != 7 {
 		t.Fatalf("%q does not open its site", ticket)
@@ -19,7 +18,7 @@ func TestTickets(t *testing.T) {
 			t.Errorf("%s opens a site", forged)
 		}
 	}
-	for _, bad := range []string{"", "x", ticket[1:], ticket + "0", newTickets().issue(7, time.Minute)} {
+	for _, bad := range []string{"", "x", ticket[1:], ticket + "0", newTickets(time.Now).issue(7, time.Minute)} {
 		if tickets.site(bad) != 0 {
 			t.Errorf("%q opens a site", bad)
 		}

@@ -13,20 +13,20 @@ import (
 
 // dialects lists the wire protocols besides the native API. A new one is one line
 // here; where two could answer the same request, the earlier one does.
-func dialects(r *registry) []dialect.Dialect {
+func dialects(sites []*tenant, anySite bool) []dialect.Dialect {
 	return []dialect.Dialect{
 		oppizi.New(),
 		opentracker.New(), // before whoever else answers "/": an si in the query wins
-		segment.New(segmentLimits(r)),
+		segment.New(segmentLimits(sites)),
 		openpanel.New(),
-		matomo.New(matomoOptions(r)),
+		matomo.New(matomoOptions(sites, anySite)),
 	}
 }
 
 // segmentLimits are the largest of any site: what a body may have before it is
 // known whose it is.
-func segmentLimits(r *registry) (largest dialect.SegmentSettings) {
-	for _, a := range r.ids {
+func segmentLimits(sites []*tenant) (largest dialect.SegmentSettings) {
+	for _, a := range sites {
 		largest.EventLimit = max(largest.EventLimit, a.EventLimit)
 		largest.BatchLimit = max(largest.BatchLimit, a.BatchLimit)
 	}
@@ -35,10 +35,10 @@ func segmentLimits(r *registry) (largest dialect.SegmentSettings) {
 
 // matomoOptions are the sites that Matomo's log importer may ask for, and the script
 // that pages load.
-func matomoOptions(r *registry) matomo.Options {
-	o := matomo.Options{AnySite: r.implicit}
-	for id, a := range r.ids {
-		o.Sites = append(o.Sites, id)
+func matomoOptions(sites []*tenant, anySite bool) matomo.Options {
+	o := matomo.Options{AnySite: anySite}
+	for _, a := range sites {
+		o.Sites = append(o.Sites, a.ID)
 		if a.Matomo.Tracker != nil {
 			o.Tracker = a.Matomo.Tracker
 		}

@@ -1,0 +1,44 @@
+package httpd
+
+import (
+	"fmt"
+
+	"cairn/http/dialect"
+)
+
+// tenant is a site with what the server keeps for it.
+type tenant struct {
+	*Site
+	events meter // the site's own rate limit
+}
+
+// tenantsOf are the sites, and what opens each, index for index.
+func tenantsOf(sites []*Site) (tenants []*tenant, opens []keys, err error) {
+	for _, s := range sites {
+		k := keys{
+			WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
+			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken,
+			Origins: s.Origins,
+			Site: dialect.Site{
+				ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
+				Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
+
+				UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
+			},
+		}
+		if k.Site.Matomo, err = matomoSettings(s); err != nil {
+			return nil, nil, fmt.Errorf("site %q: %w", s.Name, err)
+		}
+		tenants = append(tenants, &tenant{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}})
+		opens = append(opens, k)
+	}
+	return tenants, opens, nil
+}
+
+// tenant is what the server keeps for an account, nil for none.
+func (s *Server) tenant(a *account) *tenant {
+	if a == nil {
+		return nil
+	}
+	return s.tenants[a.index]
+}
