@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/auth"
 	"cairn/http/dialect"
 	"cairn/http/wire"
 
@@ -53,7 +54,7 @@ type exchange struct {
 	started time.Time
 	req     dialect.Request
 	res     dialect.Response
-	grant   grant
+	grant   auth.Grant
 	wait    time.Duration // with a 429
 	charged bool          // an ip's meter was charged
 	payer   *tenant       // whose site's rate a write spends; nil = not known
@@ -146,11 +147,11 @@ func (x *exchange) secure() bool {
 
 // find is dialect.Request.Find.
 func (x *exchange) find(c dialect.Credential) *dialect.Site {
-	g, failure, _ := x.s.registry.resolve(c, x.header("Origin"))
-	if failure != dialect.OK || g.account == nil {
+	g, failure, _ := x.s.registry.Resolve(c, x.header("Origin"))
+	if failure != dialect.OK || g.Account == nil {
 		return nil
 	}
-	return &g.account.Site
+	return &g.Account.Site
 }
 
 // headers returns the values of every line of a header.
@@ -214,8 +215,8 @@ func (x *exchange) serve() {
 	}
 	switch {
 	case x.route.admin:
-		if !x.grant.admin {
-			x.fail(dialect.Forbidden, errForbidden)
+		if !x.grant.Admin {
+			x.fail(dialect.Forbidden, auth.ErrForbidden)
 			return
 		}
 		if err := x.s.native.admin(x.s.running, x.access(), &x.req, &x.res); err != nil {
@@ -243,7 +244,7 @@ func (x *exchange) need() dialect.Right {
 // header, then the rates of the address and of the site.
 func (x *exchange) admit() (dialect.Failure, error) {
 	if x.route.Auth == dialect.AuthBearer {
-		g, failure, err := x.s.registry.authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.admin)
+		g, failure, err := x.s.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.admin)
 		if failure != dialect.OK {
 			if x.wait = x.chargeIP(); x.wait > 0 {
 				return dialect.RateLimited, errRate
@@ -251,16 +252,16 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			return failure, err
 		}
 		x.grant = g
-		if g.account != nil {
-			x.req.Site = &g.account.Site
+		if g.Account != nil {
+			x.req.Site = &g.Account.Site
 		}
 	}
-	if !x.grant.private {
+	if !x.grant.Private {
 		if x.wait = x.chargeIP(); x.wait > 0 {
 			return dialect.RateLimited, errRate
 		}
 	}
-	if a := x.s.tenant(x.grant.account); a != nil && !x.route.Reads {
+	if a := x.s.tenant(x.grant.Account); a != nil && !x.route.Reads {
 		if x.wait = a.events.take(x.started, 0); x.wait > 0 {
 			return dialect.RateLimited, errRate
 		}
@@ -281,8 +282,8 @@ func (x *exchange) chargeIP() time.Duration {
 
 // access is the grant as the native API takes it.
 func (x *exchange) access() access {
-	a := access{rights: x.grant.rights, admin: x.grant.admin}
-	if site := x.s.tenant(x.grant.account); site != nil {
+	a := access{rights: x.grant.Rights, admin: x.grant.Admin}
+	if site := x.s.tenant(x.grant.Account); site != nil {
 		a.site = site.Site
 	}
 	return a

@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/auth"
 	"cairn/http/dialect"
 	"cairn/http/wire"
 )
@@ -143,7 +144,7 @@ func (x *exchange) store() error {
 	if x.route.Auth != dialect.AuthBearer {
 		origin = x.header("Origin")
 	}
-	var last grant // of the record that is known
+	var last auth.Grant // of the record that is known
 	known := 0
 	for i := range records {
 		r := &records[i]
@@ -158,14 +159,14 @@ func (x *exchange) store() error {
 			continue
 		}
 		g := x.grant
-		if last.account != nil && r.Credential == records[known].Credential {
+		if last.Account != nil && r.Credential == records[known].Credential {
 			g = last // as of the record before: a bulk has mostly one
-		} else if r.Credential.Kind != dialect.CredentialNone || g.account == nil {
+		} else if r.Credential.Kind != dialect.CredentialNone || g.Account == nil {
 			var failure dialect.Failure
 			var err error
-			if g, failure, err = x.s.registry.resolve(r.Credential, origin); failure != dialect.OK {
+			if g, failure, err = x.s.registry.Resolve(r.Credential, origin); failure != dialect.OK {
 				x.s.metrics.rejected.add("credential", 1)
-				if err == errOrigin {
+				if err == auth.ErrOrigin {
 					x.refuseOrigin(r.Credential.ID, origin)
 				}
 				if !partial || len(records) == 1 {
@@ -176,23 +177,23 @@ func (x *exchange) store() error {
 			}
 		}
 		last, known = g, i
-		private = private && g.private
-		site := x.s.tenant(g.account)
+		private = private && g.Private
+		site := x.s.tenant(g.Account)
 		x.payer = site
-		if g.private {
+		if g.Private {
 			if r.Claimed.IsValid() {
 				r.Source.IP = r.Claimed
 			}
 		} else if r.NeedsSecret {
 			x.s.metrics.rejected.add("credential", 1)
-			return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: errUnauthorized.Error()}
+			return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
 		}
 		if r.Ask {
 			out.Status = dialect.Excluded
 			x.visit(r, site)
 			continue
 		}
-		if reason := x.excluded(r, site, g.private); reason != "" {
+		if reason := x.excluded(r, site, g.Private); reason != "" {
 			x.s.metrics.excluded.add(reason, 1)
 			out.Status, out.Reason = dialect.Excluded, reason
 			if reason == excludedBot || reason == r.Exclude {
@@ -326,7 +327,7 @@ func (x *exchange) chargeSites() error {
 		for from+n < len(x.records) && x.records[from+n].Site == site {
 			n++
 		}
-		if a := x.s.tenant(x.s.registry.byID(site.ID)); a != nil {
+		if a := x.s.tenant(x.s.registry.ByID(site.ID)); a != nil {
 			if x.wait = a.events.take(x.started, n); x.wait > 0 {
 				return &dialect.StatusError{Failure: dialect.RateLimited, Msg: errRate.Error()}
 			}

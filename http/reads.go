@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/auth"
 	"cairn/http/dialect"
 )
 
@@ -31,21 +32,21 @@ func (x *exchange) read() {
 	if r.Auth == dialect.AuthBody {
 		c, ok := r.wire.Dialect.(dialect.Credentialed)
 		if !ok {
-			x.fail(dialect.Unauthorized, errUnauthorized)
+			x.fail(dialect.Unauthorized, auth.ErrUnauthorized)
 			return
 		}
-		g, failure, err := x.s.registry.resolve(c.Credential(&x.req), x.header("Origin"))
-		if failure == dialect.OK && g.rights&dialect.Read == 0 {
-			failure, err = dialect.Forbidden, errForbidden
+		g, failure, err := x.s.registry.Resolve(c.Credential(&x.req), x.header("Origin"))
+		if failure == dialect.OK && g.Rights&dialect.Read == 0 {
+			failure, err = dialect.Forbidden, auth.ErrForbidden
 		}
 		if failure != dialect.OK {
 			x.fail(failure, err)
 			return
 		}
 		x.grant = g
-		x.req.Site = &g.account.Site
+		x.req.Site = &g.Account.Site
 	}
-	if q := x.grant.queries; q != nil {
+	if q := x.grant.Queries; q != nil {
 		defer q.Add(-1)
 		if q.Add(1) > queriesMax {
 			x.wait = time.Second
@@ -60,8 +61,8 @@ func (x *exchange) read() {
 	if r.native {
 		err = x.s.native.read(x.s.running, x.access(), &x.req, &x.res)
 	} else {
-		x.reader = siteReader{x.s.engine, nil, x.s.registry.tickets}
-		if site := x.s.tenant(x.grant.account); site != nil {
+		x.reader = siteReader{x.s.engine, nil, x.s.registry.Tickets}
+		if site := x.s.tenant(x.grant.Account); site != nil {
 			x.reader.site = site.Site.Site
 		}
 		ctx, cancel := context.WithTimeout(x.s.running, readMax)
@@ -78,7 +79,7 @@ func (x *exchange) read() {
 type siteReader struct {
 	engine  engine.API
 	site    *engine.Site
-	tickets *tickets
+	tickets *auth.Tickets
 }
 
 // query is q for the engine.
@@ -240,5 +241,5 @@ func (r *siteReader) Ticket(ttl time.Duration) string {
 	if r.site == nil {
 		return ""
 	}
-	return r.tickets.issue(r.site.ID, ttl)
+	return r.tickets.Issue(r.site.ID, ttl)
 }

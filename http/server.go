@@ -16,6 +16,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/auth"
 	"cairn/http/dialect"
 	"cairn/http/wire"
 
@@ -33,7 +34,7 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	version  string
-	registry *registry
+	registry *auth.Registry
 	tenants  []*tenant // by account.index
 	proxies  wire.Proxies
 	perIP    *meters
@@ -100,11 +101,11 @@ func New(o Options) (*Server, error) {
 		o.Memory = 256 << 20
 	}
 	var err error
-	var opens []keys
+	var opens []auth.Keys
 	if s.tenants, opens, err = tenantsOf(o.Sites); err != nil {
 		return nil, err
 	}
-	if s.registry, err = newRegistry(opens, o.AdminToken, o.Implicit, s.now); err != nil {
+	if s.registry, err = auth.NewRegistry(opens, o.AdminToken, o.Implicit, s.now); err != nil {
 		return nil, err
 	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
@@ -154,7 +155,7 @@ func (s *Server) routes() []*route {
 		}
 	}
 	add(wireNative{s.native}, true)
-	for _, d := range dialects(s.tenants, s.registry.anySite()) {
+	for _, d := range dialects(s.tenants, s.registry.AnySite()) {
 		add(d, false)
 	}
 	return routes

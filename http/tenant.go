@@ -3,6 +3,7 @@ package httpd
 import (
 	"fmt"
 
+	"cairn/http/auth"
 	"cairn/http/dialect"
 )
 
@@ -13,9 +14,9 @@ type tenant struct {
 }
 
 // tenantsOf are the sites, and what opens each, index for index.
-func tenantsOf(sites []*Site) (tenants []*tenant, opens []keys, err error) {
+func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) {
 	for _, s := range sites {
-		k := keys{
+		k := auth.Keys{
 			WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken,
 			Origins: s.Origins,
@@ -36,9 +37,9 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []keys, err error) {
 }
 
 // tenant is what the server keeps for an account, nil for none.
-func (s *Server) tenant(a *account) *tenant {
+func (s *Server) tenant(a *auth.Account) *tenant {
 	if a == nil {
 		return nil
 	}
-	return s.tenants[a.index]
+	return s.tenants[a.Index]
 }

@@ -52,7 +52,8 @@ var plan = []room{
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dashboard", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", far: []string{pebbleModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/dialect", "http/dashboard", "http/wire"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http/auth", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/wire"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
 	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
@@ -315,6 +316,11 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"an event on a connection", "http/wire/a.go", `package wire; import "cairn/engine/event"`, "http/wire may not know engine/event"},
 		{"a dialect's noun on a connection", "http/wire/a.go", `package wire; import "cairn/http/dialect"`, "http/wire may not know http/dialect"},
 		{"a connection in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/wire"`, "http/oppizi may not know http/wire"},
+		{"a credential's kinds where keys are known", "http/auth/a.go", `package auth; import "cairn/http/dialect"`, ""},
+		{"the engine where keys are known", "http/auth/a.go", `package auth; import "cairn/engine"`, "http/auth may not know engine"},
+		{"a connection where keys are known", "http/auth/a.go", `package auth; import "cairn/http/wire"`, "http/auth may not know http/wire"},
+		{"fasthttp where keys are known", "http/auth/a.go", `package auth; import "github.com/valyala/fasthttp"`, "may not import"},
+		{"keys in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/auth"`, "http/oppizi may not know http/auth"},
 		{"the log in the server", "http/a.go", `package httpd; import "cairn/wal"`, "http may not know wal"},
 		{"the index in the server's test", "http/a_test.go", `package httpd; import "cairn/index"`, "http may not know index"},
 		{"Pebble in the server", "http/a.go", `package httpd; import "github.com/cockroachdb/pebble/v2"`, "may not import"},

@@ -1,4 +1,4 @@
-package httpd
+package auth
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 func TestTickets(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	tickets := newTickets(func() time.Time { return now })
-	ticket := tickets.issue(7, time.Minute)
+	ticket := tickets.Issue(7, time.Minute)
 	if tickets.site(ticket) != 7 {
 		t.Fatalf("%q does not open its site", ticket)
 	}
@@ -18,7 +18,7 @@ func TestTickets(t *testing.T) {
 			t.Errorf("%s opens a site", forged)
 		}
 	}
-	for _, bad := range []string{"", "x", ticket[1:], ticket + "0", newTickets(time.Now).issue(7, time.Minute)} {
+	for _, bad := range []string{"", "x", ticket[1:], ticket + "0", newTickets(time.Now).Issue(7, time.Minute)} {
 		if tickets.site(bad) != 0 {
 			t.Errorf("%q opens a site", bad)
 		}
@@ -31,7 +31,7 @@ func TestTickets(t *testing.T) {
 	if tickets.site(ticket) != 0 {
 		t.Error("it is over and opens the site")
 	}
-	ticket = tickets.issue(7, 1000*time.Hour)
+	ticket = tickets.Issue(7, 1000*time.Hour)
 	if now = now.Add(ticketMax); tickets.site(ticket) != 0 {
 		t.Error("it lasts longer than a day")
 	}

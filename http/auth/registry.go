@@ -1,4 +1,4 @@
-package httpd
+package auth
 
 import (
 	"crypto/sha256"
@@ -17,15 +17,15 @@ import (
 // neither the time of a look-up nor a copy of the table says anything about them.
 
 var (
-	errUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
-	errForbidden    = errors.New("this key may not do that")
+	ErrUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
+	ErrForbidden    = errors.New("this key may not do that")
 	errNoSuchSite   = errors.New("no such site")
-	errOrigin       = errors.New("Unauthorized") // the id is right, the origin is not in the site's list
+	ErrOrigin       = errors.New("Unauthorized") // the id is right, the origin is not in the site's list
 	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
 )
 
-// keys are what opens one site, one set for all dialects; an empty one opens nothing.
-type keys struct {
+// Keys are what opens one site, one set for all dialects; an empty one opens nothing.
+type Keys struct {
 	Site          dialect.Site // the site, as dialects may see it
 	WriteKey      string       // Segment; public, may only write
 	ClientID      string       // OpenPanel
@@ -37,53 +37,53 @@ type keys struct {
 	Origins       []string // browsers that may send without a secret (OpenPanel)
 }
 
-// account is a site that credentials open.
-type account struct {
-	keys
-	index   int          // of the site among those of the registry, from 0
-	queries atomic.Int32 // reads at work with its public credentials
+// Account is a site that credentials open.
+type Account struct {
+	Keys
+	Index   int          // of the site among those of the registry, from 0
+	Queries atomic.Int32 // reads at work with its public credentials
 }
 
 // credential is one key and what it opens.
 type credential struct {
 	digest  [32]byte
-	account *account // nil for the admin token
+	account *Account // nil for the admin token
 	rights  dialect.Right
 	admin   bool
 	private bool // proves more than a public write key: limits by ip do not apply
 	queries *atomic.Int32
 }
 
-// registry finds credentials and sites. It is immutable after newRegistry.
-type registry struct {
+// Registry finds credentials and sites. It is immutable after NewRegistry.
+type Registry struct {
 	keys     map[[32]byte]*credential
-	clients  map[[32]byte]*account
-	ids      map[uint32]*account
-	names    map[string]*account
-	only     *account // the only site there is, else nil
-	first    *account
+	clients  map[[32]byte]*Account
+	ids      map[uint32]*Account
+	names    map[string]*Account
+	only     *Account // the only site there is, else nil
+	first    *Account
 	implicit bool // every site name means the only one
-	tickets  *tickets
+	Tickets  *Tickets
 }
 
-// newRegistry takes the sites, the token that opens all of them ("" = there is none), and
+// NewRegistry takes the sites, the token that opens all of them ("" = there is none), and
 // whether every site name means the only one. It fails when two credentials or two sites
 // are the same.
-func newRegistry(sites []keys, admin string, implicit bool, now func() time.Time) (*registry, error) {
-	r := &registry{
+func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time) (*Registry, error) {
+	r := &Registry{
 		keys:     map[[32]byte]*credential{},
-		clients:  map[[32]byte]*account{},
-		ids:      map[uint32]*account{},
-		names:    map[string]*account{},
+		clients:  map[[32]byte]*Account{},
+		ids:      map[uint32]*Account{},
+		names:    map[string]*Account{},
 		implicit: implicit && len(sites) == 1,
-		tickets:  newTickets(now),
+		Tickets:  newTickets(now),
 	}
 	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
 	for i, s := range sites {
 		id, name := s.Site.ID, s.Site.Name
-		a := &account{keys: s, index: i}
+		a := &Account{Keys: s, Index: i}
 		if r.ids[id] != nil || r.names[name] != nil {
 			return nil, fmt.Errorf("site %q (id %d) is there twice", name, id)
 		}
@@ -105,7 +105,7 @@ func newRegistry(sites []keys, admin string, implicit bool, now func() time.Time
 			{s.TokenAuth, 0, true},
 			{s.TrackingToken, 0, true},
 		} {
-			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.queries}
+			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.Queries}
 			if key.private {
 				c.queries = new(atomic.Int32)
 			}
@@ -126,11 +126,11 @@ func newRegistry(sites []keys, admin string, implicit bool, now func() time.Time
 
 // trusts says whether Matomo's trackers may say with this token when and where their
 // hits were.
-func (a *account) trusts(token string) bool {
+func (a *Account) trusts(token string) bool {
 	return same(token, a.TokenAuth) || same(token, a.TrackingToken)
 }
 
-func (r *registry) add(key string, c *credential) error {
+func (r *Registry) add(key string, c *credential) error {
 	if key == "" {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (r *registry) add(key string, c *credential) error {
 }
 
 // key finds the credential of a key, nil when there is none.
-func (r *registry) key(text string) *credential {
+func (r *Registry) key(text string) *credential {
 	if text == "" || len(text) > 512 {
 		return nil
 	}
@@ -155,44 +155,44 @@ func (r *registry) key(text string) *credential {
 	return c
 }
 
-// anySite says whether every site name means the only site there is.
-func (r *registry) anySite() bool { return r.implicit }
+// AnySite says whether every site name means the only site there is.
+func (r *Registry) AnySite() bool { return r.implicit }
 
-// byID is the site of an id, nil when there is none.
-func (r *registry) byID(id uint32) *account { return r.ids[id] }
+// ByID is the site of an id, nil when there is none.
+func (r *Registry) ByID(id uint32) *Account { return r.ids[id] }
 
-// byClient is the site of an OpenPanel client's id, nil when there is none.
-func (r *registry) byClient(id string) *account { return r.clients[sha256.Sum256([]byte(id))] }
+// ByClient is the site of an OpenPanel client's id, nil when there is none.
+func (r *Registry) ByClient(id string) *Account { return r.clients[sha256.Sum256([]byte(id))] }
 
-// grant is who a request or a record turned out to be from.
-type grant struct {
-	account *account
-	private bool
-	rights  dialect.Right
-	admin   bool
-	queries *atomic.Int32
+// Grant is who a request or a record turned out to be from.
+type Grant struct {
+	Account *Account
+	Private bool
+	Rights  dialect.Right
+	Admin   bool
+	Queries *atomic.Int32
 }
 
-// authorize answers for a request whose key is in its header. siteless allows the
+// Authorize answers for a request whose key is in its header. siteless allows the
 // admin token without a site: the grant has no account then.
-func (r *registry) authorize(header, query string, need dialect.Right, siteless bool) (grant, dialect.Failure, error) {
+func (r *Registry) Authorize(header, query string, need dialect.Right, siteless bool) (Grant, dialect.Failure, error) {
 	c := r.key(dialect.Bearer(header))
 	if c == nil {
-		return grant{}, dialect.Unauthorized, errUnauthorized
+		return Grant{}, dialect.Unauthorized, ErrUnauthorized
 	}
-	g := grant{c.account, c.private, c.rights, c.admin, c.queries}
+	g := Grant{c.account, c.private, c.rights, c.admin, c.queries}
 	if c.rights&need != need {
-		return g, dialect.Forbidden, errForbidden
+		return g, dialect.Forbidden, ErrForbidden
 	}
 	if c.admin {
 		name, named := queryValue(query, "site")
 		switch {
 		case named:
-			if g.account = r.names[name]; g.account == nil {
+			if g.Account = r.names[name]; g.Account == nil {
 				return g, dialect.NotFound, errNoSuchSite
 			}
 		case r.only != nil:
-			g.account = r.only
+			g.Account = r.only
 		case !siteless:
 			return g, dialect.BadRequest, errWhichSite
 		}
@@ -200,22 +200,22 @@ func (r *registry) authorize(header, query string, need dialect.Right, siteless 
 	return g, dialect.OK, nil
 }
 
-// resolve answers for a record that names its own credential.
-func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.Failure, error) {
+// Resolve answers for a record that names its own credential.
+func (r *Registry) Resolve(c dialect.Credential, origin string) (Grant, dialect.Failure, error) {
 	switch c.Kind {
 	case dialect.CredentialWriteKey:
 		k := r.key(c.ID)
 		if k == nil || k.account == nil {
-			return grant{}, dialect.Unauthorized, errUnauthorized
+			return Grant{}, dialect.Unauthorized, ErrUnauthorized
 		}
 		if k.rights&dialect.Write == 0 {
-			return grant{}, dialect.Forbidden, errForbidden
+			return Grant{}, dialect.Forbidden, ErrForbidden
 		}
-		return grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
+		return Grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
 	case dialect.CredentialKey:
 		k := r.key(c.Secret)
 		if k == nil {
-			return grant{}, dialect.Unauthorized, errUnauthorized
+			return Grant{}, dialect.Unauthorized, ErrUnauthorized
 		}
 		a := r.names[c.ID]
 		if r.implicit || c.ID == "" {
@@ -226,43 +226,43 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		}
 		switch {
 		case a == nil && c.ID == "":
-			return grant{}, dialect.BadRequest, errWhichSite
+			return Grant{}, dialect.BadRequest, errWhichSite
 		case a == nil, k.account != nil && k.account != a:
-			return grant{}, dialect.NotFound, errNoSuchSite
+			return Grant{}, dialect.NotFound, errNoSuchSite
 		}
-		return grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
+		return Grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
 	case dialect.CredentialTicket:
-		a := r.ids[r.tickets.site(c.Secret)]
+		a := r.ids[r.Tickets.site(c.Secret)]
 		switch {
 		case a == nil:
-			return grant{}, dialect.Unauthorized, errUnauthorized
+			return Grant{}, dialect.Unauthorized, ErrUnauthorized
 		case !r.implicit && c.ID != "" && c.ID != a.Site.Name:
-			return grant{}, dialect.NotFound, errNoSuchSite
+			return Grant{}, dialect.NotFound, errNoSuchSite
 		}
-		return grant{a, true, dialect.Read, false, &a.queries}, dialect.OK, nil
+		return Grant{a, true, dialect.Read, false, &a.Queries}, dialect.OK, nil
 	case dialect.CredentialClient:
 		// One answer for a wrong id, a wrong secret and a wrong origin.
-		a := r.byClient(c.ID)
+		a := r.ByClient(c.ID)
 		if a == nil {
-			return grant{}, dialect.Unauthorized, errUnauthorized
+			return Grant{}, dialect.Unauthorized, ErrUnauthorized
 		}
 		if same(c.Secret, a.ClientSecret) {
-			return grant{a, true, dialect.Read | dialect.Write, false, &a.queries}, dialect.OK, nil
+			return Grant{a, true, dialect.Read | dialect.Write, false, &a.Queries}, dialect.OK, nil
 		}
 		if c.Secret == "" && origin != "" {
 			if allowsOrigin(a.Origins, origin) {
-				return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+				return Grant{a, false, dialect.Write, false, &a.Queries}, dialect.OK, nil
 			}
-			return grant{}, dialect.Unauthorized, errOrigin
+			return Grant{}, dialect.Unauthorized, ErrOrigin
 		}
-		return grant{}, dialect.Unauthorized, errUnauthorized
+		return Grant{}, dialect.Unauthorized, ErrUnauthorized
 	case dialect.CredentialSiteID:
 		a := r.only
 		if c.ID == "" {
 			// Whose token is it? The admin's is every site's.
 			k := r.key(c.Secret)
 			if k == nil || !k.admin && (k.account == nil || !k.account.trusts(c.Secret)) {
-				return grant{}, dialect.Unauthorized, errUnauthorized
+				return Grant{}, dialect.Unauthorized, ErrUnauthorized
 			}
 			if a = k.account; k.admin {
 				a = r.first
@@ -270,18 +270,18 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		} else if !r.implicit {
 			id, err := strconv.ParseUint(c.ID, 10, 32)
 			if a = r.ids[uint32(id)]; err != nil || a == nil {
-				return grant{}, dialect.BadRequest, errNoSuchSite
+				return Grant{}, dialect.BadRequest, errNoSuchSite
 			}
 		}
-		g := grant{a, false, dialect.Write, false, &a.queries}
+		g := Grant{a, false, dialect.Write, false, &a.Queries}
 		if c.Secret != "" {
 			k := r.key(c.Secret)
 			super := same(c.Secret, a.TokenAuth) || k != nil && k.admin
-			if g.private = super || a.trusts(c.Secret); !g.private {
-				return grant{}, dialect.Unauthorized, errUnauthorized
+			if g.Private = super || a.trusts(c.Secret); !g.Private {
+				return Grant{}, dialect.Unauthorized, ErrUnauthorized
 			}
 			if super {
-				g.rights |= dialect.Read
+				g.Rights |= dialect.Read
 			}
 		}
 		return g, dialect.OK, nil
@@ -289,12 +289,12 @@ func (r *registry) resolve(c dialect.Credential, origin string) (grant, dialect.
 		a := r.only
 		if !r.implicit {
 			if a = r.names[c.ID]; a == nil {
-				return grant{}, dialect.Forbidden, errNoSuchSite
+				return Grant{}, dialect.Forbidden, errNoSuchSite
 			}
 		}
-		return grant{a, false, dialect.Write, false, &a.queries}, dialect.OK, nil
+		return Grant{a, false, dialect.Write, false, &a.Queries}, dialect.OK, nil
 	}
-	return grant{}, dialect.Unauthorized, errUnauthorized
+	return Grant{}, dialect.Unauthorized, ErrUnauthorized
 }
 
 // same compares two secrets in constant time; an empty one is never right.

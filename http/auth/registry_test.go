@@ -1,4 +1,4 @@
-package httpd
+package auth
 
 import (
 	"testing"
@@ -8,8 +8,8 @@ import (
 )
 
 // testKeys are keys of every kind for one site.
-func testKeys(id uint32, name string) keys {
-	return keys{
+func testKeys(id uint32, name string) Keys {
+	return Keys{
 		Site:     dialect.Site{ID: id, Name: name},
 		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
 		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
@@ -20,11 +20,11 @@ func testKeys(id uint32, name string) keys {
 // TestResolve is a table of the credentials that records carry, in a house of two
 // sites and in one where nothing is configured.
 func TestResolve(t *testing.T) {
-	two, err := newRegistry([]keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
+	two, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	implicit, err := newRegistry([]keys{testKeys(1, "default")}, "admin", true, time.Now)
+	implicit, err := NewRegistry([]Keys{testKeys(1, "default")}, "admin", true, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestResolve(t *testing.T) {
 	const none, write, client, id, name, key = dialect.CredentialNone, dialect.CredentialWriteKey, dialect.CredentialClient,
 		dialect.CredentialSiteID, dialect.CredentialSiteName, dialect.CredentialKey
 	for _, test := range []struct {
-		registry   *registry
+		registry   *Registry
 		kind       kind
 		id, secret string
 		origin     string
@@ -84,13 +84,13 @@ func TestResolve(t *testing.T) {
 		{two, key, "shop", "", "", "", 0, false, dialect.Unauthorized},
 		{implicit, key, "anything", "default-read", "", "default", dialect.Read, true, 0},
 	} {
-		g, failure, err := test.registry.resolve(dialect.Credential{Kind: test.kind, ID: test.id, Secret: test.secret}, test.origin)
+		g, failure, err := test.registry.Resolve(dialect.Credential{Kind: test.kind, ID: test.id, Secret: test.secret}, test.origin)
 		site := ""
-		if g.account != nil {
-			site = g.account.Site.Name
+		if g.Account != nil {
+			site = g.Account.Site.Name
 		}
-		if failure != test.failure || site != test.site || g.rights != test.rights || g.private != test.private || (err == nil) != (failure == dialect.OK) {
-			t.Errorf("kind %d %q %q %q: site %q rights %d private %v failure %v (%v)", test.kind, test.id, test.secret, test.origin, site, g.rights, g.private, failure, err)
+		if failure != test.failure || site != test.site || g.Rights != test.rights || g.Private != test.private || (err == nil) != (failure == dialect.OK) {
+			t.Errorf("kind %d %q %q %q: site %q rights %d private %v failure %v (%v)", test.kind, test.id, test.secret, test.origin, site, g.Rights, g.Private, failure, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package httpd
+package auth
 
 import (
 	"crypto/aes"
@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// tickets are short-lived credentials to read one site. A ticket is the 16 bytes
+// Tickets are short-lived credentials to read one site. A ticket is the 16 bytes
 //
 //	site u32 | good until, Unix seconds u32 | 0 u64
 //
 // as one AES block under a key of this process, written like a UUID. Nothing is
 // kept of a ticket, a forged one deciphers to something other than zeros, and a
 // restart ends them all.
-type tickets struct {
+type Tickets struct {
 	block cipher.Block
 	now   func() time.Time
 }
@@ -25,18 +25,18 @@ type tickets struct {
 // ticketMax is the longest a ticket may last.
 const ticketMax = 24 * time.Hour
 
-func newTickets(now func() time.Time) *tickets {
+func newTickets(now func() time.Time) *Tickets {
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // the key has the right length
 	}
-	return &tickets{block, now}
+	return &Tickets{block, now}
 }
 
-// issue makes a ticket for a site.
-func (t *tickets) issue(site uint32, ttl time.Duration) string {
+// Issue makes a ticket for a site.
+func (t *Tickets) Issue(site uint32, ttl time.Duration) string {
 	ttl = min(max(ttl, time.Second), ticketMax)
 	var b [16]byte
 	binary.BigEndian.PutUint32(b[0:], site)
@@ -47,7 +47,7 @@ func (t *tickets) issue(site uint32, ttl time.Duration) string {
 }
 
 // site is the one a ticket opens, 0 for none: it is forged or over.
-func (t *tickets) site(ticket string) uint32 {
+func (t *Tickets) site(ticket string) uint32 {
 	if len(ticket) != 36 {
 		return 0
 	}
