@@ -200,101 +200,156 @@ func (r *Registry) Authorize(header, query string, need dialect.Right, siteless 
 	return g, dialect.OK, nil
 }
 
-// Resolve answers for a record that names its own credential.
+// Resolve answers for a record, or a read, that names its own credential: who it is
+// from, or why it is refused. origin is the Origin header of the request, "" when there
+// is none; it counts for an OpenPanel client that sends no secret. The error is nil with
+// dialect.OK alone.
 func (r *Registry) Resolve(c dialect.Credential, origin string) (Grant, dialect.Failure, error) {
 	switch c.Kind {
 	case dialect.CredentialWriteKey:
-		k := r.key(c.ID)
-		if k == nil || k.account == nil {
-			return Grant{}, dialect.Unauthorized, ErrUnauthorized
-		}
-		if k.rights&dialect.Write == 0 {
-			return Grant{}, dialect.Forbidden, ErrForbidden
-		}
-		return Grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
+		return r.writeKey(c.ID)
 	case dialect.CredentialKey:
-		k := r.key(c.Secret)
-		if k == nil {
-			return Grant{}, dialect.Unauthorized, ErrUnauthorized
-		}
-		a := r.names[c.ID]
-		if r.implicit || c.ID == "" {
-			a = r.only
-			if k.account != nil {
-				a = k.account
-			}
-		}
-		switch {
-		case a == nil && c.ID == "":
-			return Grant{}, dialect.BadRequest, errWhichSite
-		case a == nil, k.account != nil && k.account != a:
-			return Grant{}, dialect.NotFound, errNoSuchSite
-		}
-		return Grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
+		return r.nativeKey(c.ID, c.Secret)
 	case dialect.CredentialTicket:
-		a := r.ids[r.Tickets.site(c.Secret)]
-		switch {
-		case a == nil:
-			return Grant{}, dialect.Unauthorized, ErrUnauthorized
-		case !r.implicit && c.ID != "" && c.ID != a.Site.Name:
-			return Grant{}, dialect.NotFound, errNoSuchSite
-		}
-		return Grant{a, true, dialect.Read, false, &a.Queries}, dialect.OK, nil
+		return r.ticket(c.ID, c.Secret)
 	case dialect.CredentialClient:
-		// One answer for a wrong id, a wrong secret and a wrong origin.
-		a := r.ByClient(c.ID)
-		if a == nil {
-			return Grant{}, dialect.Unauthorized, ErrUnauthorized
-		}
-		if same(c.Secret, a.ClientSecret) {
-			return Grant{a, true, dialect.Read | dialect.Write, false, &a.Queries}, dialect.OK, nil
-		}
-		if c.Secret == "" && origin != "" {
-			if allowsOrigin(a.Origins, origin) {
-				return Grant{a, false, dialect.Write, false, &a.Queries}, dialect.OK, nil
-			}
-			return Grant{}, dialect.Unauthorized, ErrOrigin
-		}
-		return Grant{}, dialect.Unauthorized, ErrUnauthorized
+		return r.client(c.ID, c.Secret, origin)
 	case dialect.CredentialSiteID:
-		a := r.only
-		if c.ID == "" {
-			// Whose token is it? The admin's is every site's.
-			k := r.key(c.Secret)
-			if k == nil || !k.admin && (k.account == nil || !k.account.trusts(c.Secret)) {
-				return Grant{}, dialect.Unauthorized, ErrUnauthorized
-			}
-			if a = k.account; k.admin {
-				a = r.first
-			}
-		} else if !r.implicit {
-			id, err := strconv.ParseUint(c.ID, 10, 32)
-			if a = r.ids[uint32(id)]; err != nil || a == nil {
-				return Grant{}, dialect.BadRequest, errNoSuchSite
-			}
-		}
-		g := Grant{a, false, dialect.Write, false, &a.Queries}
-		if c.Secret != "" {
-			k := r.key(c.Secret)
-			super := same(c.Secret, a.TokenAuth) || k != nil && k.admin
-			if g.Private = super || a.trusts(c.Secret); !g.Private {
-				return Grant{}, dialect.Unauthorized, ErrUnauthorized
-			}
-			if super {
-				g.Rights |= dialect.Read
-			}
-		}
-		return g, dialect.OK, nil
+		return r.siteID(c.ID, c.Secret)
 	case dialect.CredentialSiteName:
-		a := r.only
-		if !r.implicit {
-			if a = r.names[c.ID]; a == nil {
-				return Grant{}, dialect.Forbidden, errNoSuchSite
-			}
-		}
-		return Grant{a, false, dialect.Write, false, &a.Queries}, dialect.OK, nil
+		return r.siteName(c.ID)
 	}
-	return Grant{}, dialect.Unauthorized, ErrUnauthorized
+	return refuse(dialect.Unauthorized, ErrUnauthorized)
+}
+
+// refuse is the answer to a credential that opens nothing.
+func refuse(failure dialect.Failure, err error) (Grant, dialect.Failure, error) {
+	return Grant{}, failure, err
+}
+
+// public is the grant of what every visitor of a site may do.
+func (a *Account) public() Grant {
+	return Grant{Account: a, Rights: dialect.Write, Queries: &a.Queries}
+}
+
+// writeKey is Segment's: any key of one site that may write.
+func (r *Registry) writeKey(key string) (Grant, dialect.Failure, error) {
+	k := r.key(key)
+	if k == nil || k.account == nil {
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	}
+	if k.rights&dialect.Write == 0 {
+		return refuse(dialect.Forbidden, ErrForbidden)
+	}
+	return Grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
+}
+
+// nativeKey is a key of the native API for the site of a name. Without a name it is the
+// key's own site, or the only one.
+func (r *Registry) nativeKey(site, key string) (Grant, dialect.Failure, error) {
+	k := r.key(key)
+	if k == nil {
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	}
+	a := r.names[site]
+	if r.implicit || site == "" {
+		a = r.only
+		if k.account != nil {
+			a = k.account
+		}
+	}
+	switch {
+	case a == nil && site == "":
+		return refuse(dialect.BadRequest, errWhichSite)
+	case a == nil, k.account != nil && k.account != a:
+		return refuse(dialect.NotFound, errNoSuchSite)
+	}
+	return Grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
+}
+
+// ticket is one of Tickets, to read its site; a name, if any, has to be that site's.
+func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
+	a := r.ids[r.Tickets.site(ticket)]
+	switch {
+	case a == nil:
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	case !r.implicit && site != "" && site != a.Site.Name:
+		return refuse(dialect.NotFound, errNoSuchSite)
+	}
+	return Grant{a, true, dialect.Read, false, &a.Queries}, dialect.OK, nil
+}
+
+// client is OpenPanel's: its secret, or no secret and an origin that the site lists. A
+// wrong id, a wrong secret and a wrong origin have one answer.
+func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, error) {
+	a := r.ByClient(id)
+	switch {
+	case a == nil:
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	case same(secret, a.ClientSecret):
+		return Grant{a, true, dialect.Read | dialect.Write, false, &a.Queries}, dialect.OK, nil
+	case secret != "" || origin == "":
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	case !allowsOrigin(a.Origins, origin):
+		return refuse(dialect.Unauthorized, ErrOrigin)
+	}
+	return a.public(), dialect.OK, nil
+}
+
+// siteID is Matomo's idsite, which anybody may write to. A token proves more, and a wrong
+// one proves that something is wrong.
+func (r *Registry) siteID(id, token string) (Grant, dialect.Failure, error) {
+	a := r.only
+	switch {
+	case id == "":
+		if a = r.tokenOwner(token); a == nil {
+			return refuse(dialect.Unauthorized, ErrUnauthorized)
+		}
+	case !r.implicit:
+		n, err := strconv.ParseUint(id, 10, 32)
+		if a = r.ids[uint32(n)]; err != nil || a == nil {
+			return refuse(dialect.BadRequest, errNoSuchSite)
+		}
+	}
+	g := a.public()
+	if token == "" {
+		return g, dialect.OK, nil
+	}
+	k := r.key(token)
+	super := same(token, a.TokenAuth) || k != nil && k.admin
+	if g.Private = super || a.trusts(token); !g.Private {
+		return refuse(dialect.Unauthorized, ErrUnauthorized)
+	}
+	if super {
+		g.Rights |= dialect.Read
+	}
+	return g, dialect.OK, nil
+}
+
+// tokenOwner is the site of a token that names none, nil for a wrong one. The admin's is
+// every site's: it means the first.
+func (r *Registry) tokenOwner(token string) *Account {
+	k := r.key(token)
+	switch {
+	case k == nil:
+		return nil
+	case k.admin:
+		return r.first
+	case k.account == nil || !k.account.trusts(token):
+		return nil
+	}
+	return k.account
+}
+
+// siteName is Opentracker's si, which anybody may write to.
+func (r *Registry) siteName(name string) (Grant, dialect.Failure, error) {
+	a := r.only
+	if !r.implicit {
+		if a = r.names[name]; a == nil {
+			return refuse(dialect.Forbidden, errNoSuchSite)
+		}
+	}
+	return a.public(), dialect.OK, nil
 }
 
 // same compares two secrets in constant time; an empty one is never right.

@@ -12,7 +12,7 @@ func testKeys(id uint32, name string) Keys {
 	return Keys{
 		Site:     dialect.Site{ID: id, Name: name},
 		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
-		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
+		SecretKey: name + "-secret", TokenAuth: name + "-token", TrackingToken: name + "-tracking", ReadKey: name + "-read",
 		Origins: []string{"https://" + name + ".example"},
 	}
 }
@@ -29,8 +29,8 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	type kind = dialect.CredentialKind
-	const none, write, client, id, name, key = dialect.CredentialNone, dialect.CredentialWriteKey, dialect.CredentialClient,
-		dialect.CredentialSiteID, dialect.CredentialSiteName, dialect.CredentialKey
+	const none, write, client, id, name, key, ticket = dialect.CredentialNone, dialect.CredentialWriteKey, dialect.CredentialClient,
+		dialect.CredentialSiteID, dialect.CredentialSiteName, dialect.CredentialKey, dialect.CredentialTicket
 	for _, test := range []struct {
 		registry   *Registry
 		kind       kind
@@ -64,6 +64,14 @@ func TestResolve(t *testing.T) {
 		{two, id, "2", "blog-token", "", "blog", dialect.Read | dialect.Write, true, 0},
 		{two, id, "2", "admin", "", "blog", dialect.Read | dialect.Write, true, 0},
 		{two, id, "2", "shop-token", "", "", 0, false, dialect.Unauthorized},
+		{two, id, "2", "blog-tracking", "", "blog", dialect.Write, true, 0},
+		{two, id, "2", "blog-secret", "", "", 0, false, dialect.Unauthorized},
+		{two, id, "", "blog-token", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, id, "", "blog-tracking", "", "blog", dialect.Write, true, 0},
+		{two, id, "", "admin", "", "shop", dialect.Read | dialect.Write, true, 0},
+		{two, id, "", "blog-secret", "", "", 0, false, dialect.Unauthorized},
+		{two, id, "", "wrong", "", "", 0, false, dialect.Unauthorized},
+		{two, id, "", "", "", "", 0, false, dialect.Unauthorized},
 		{two, id, "3", "", "", "", 0, false, dialect.BadRequest},
 		{two, id, "0", "", "", "", 0, false, dialect.BadRequest},
 		{two, id, "4294967298", "", "", "", 0, false, dialect.BadRequest},
@@ -83,6 +91,14 @@ func TestResolve(t *testing.T) {
 		{two, key, "", "admin", "", "", 0, false, dialect.BadRequest},
 		{two, key, "shop", "", "", "", 0, false, dialect.Unauthorized},
 		{implicit, key, "anything", "default-read", "", "default", dialect.Read, true, 0},
+		{implicit, key, "anything", "admin", "", "default", dialect.Read | dialect.Write, true, 0},
+
+		{two, ticket, "", two.Tickets.Issue(2, time.Minute), "", "blog", dialect.Read, true, 0},
+		{two, ticket, "blog", two.Tickets.Issue(2, time.Minute), "", "blog", dialect.Read, true, 0},
+		{two, ticket, "shop", two.Tickets.Issue(2, time.Minute), "", "", 0, false, dialect.NotFound},
+		{two, ticket, "blog", "wrong", "", "", 0, false, dialect.Unauthorized},
+		{two, ticket, "blog", "", "", "", 0, false, dialect.Unauthorized},
+		{implicit, ticket, "anything", implicit.Tickets.Issue(1, time.Minute), "", "default", dialect.Read, true, 0},
 	} {
 		g, failure, err := test.registry.Resolve(dialect.Credential{Kind: test.kind, ID: test.id, Secret: test.secret}, test.origin)
 		site := ""
