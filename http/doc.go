@@ -15,8 +15,8 @@
 //
 // # What holds
 //
-// The room wire keeps H1 and the first half of H3, and helps with H2 and H5; the server
-// keeps the rest.
+// The room wire keeps H1 and the first half of H3, and helps with H2 and H5; the room
+// auth keeps the first half of H6; the server keeps the rest.
 //
 // H1. A byte stream has one meaning or none: what two readers of HTTP could frame
 // differently is answered 400 once, and nothing behind it is read as a request.

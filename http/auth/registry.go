@@ -13,9 +13,9 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file knows whose a request is. Keys are found by their SHA-256, so that
-// neither the time of a look-up nor a copy of the table says anything about them.
+// This file knows whose a request is.
 
+// Why a credential is refused. Each text is what a client is shown.
 var (
 	ErrUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
 	ErrForbidden    = errors.New("this key may not do that")
@@ -37,10 +37,11 @@ type Keys struct {
 	Origins       []string // browsers that may send without a secret (OpenPanel)
 }
 
-// Account is a site that credentials open.
+// Account is a site that credentials open. There is one for each site, for as long as the
+// registry; its Keys never change.
 type Account struct {
 	Keys
-	Index   int          // of the site among those of the registry, from 0
+	Index   int          // of the site among those given to NewRegistry, from 0
 	Queries atomic.Int32 // reads at work with its public credentials
 }
 
@@ -54,7 +55,8 @@ type credential struct {
 	queries *atomic.Int32
 }
 
-// Registry finds credentials and sites. It is immutable after NewRegistry.
+// Registry finds credentials and sites. It is immutable after NewRegistry, so that any
+// goroutine may use it.
 type Registry struct {
 	keys     map[[32]byte]*credential
 	clients  map[[32]byte]*Account
@@ -67,8 +69,8 @@ type Registry struct {
 }
 
 // NewRegistry takes the sites, the token that opens all of them ("" = there is none), and
-// whether every site name means the only one. It fails when two credentials or two sites
-// are the same.
+// whether every site name means the only one. now is asked whether tickets are over. It
+// fails when two credentials or two sites are the same.
 func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time) (*Registry, error) {
 	r := &Registry{
 		keys:     map[[32]byte]*credential{},
@@ -164,17 +166,18 @@ func (r *Registry) ByID(id uint32) *Account { return r.ids[id] }
 // ByClient is the site of an OpenPanel client's id, nil when there is none.
 func (r *Registry) ByClient(id string) *Account { return r.clients[sha256.Sum256([]byte(id))] }
 
-// Grant is who a request or a record turned out to be from.
+// Grant is who a request or a record turned out to be from, and what they may do.
 type Grant struct {
-	Account *Account
-	Private bool
+	Account *Account // nil for the admin's token without a site
+	Private bool     // a secret was proved: limits by ip do not apply
 	Rights  dialect.Right
 	Admin   bool
-	Queries *atomic.Int32
+	Queries *atomic.Int32 // reads at work with this credential; whoever reads counts them
 }
 
-// Authorize answers for a request whose key is in its header. siteless allows the
-// admin token without a site: the grant has no account then.
+// Authorize answers for a request whose key is in its Authorization header. query is the
+// raw query string, in which the admin's token may name a site; siteless allows that token
+// without one: the grant has no account then. The error is nil with dialect.OK alone.
 func (r *Registry) Authorize(header, query string, need dialect.Right, siteless bool) (Grant, dialect.Failure, error) {
 	c := r.key(dialect.Bearer(header))
 	if c == nil {

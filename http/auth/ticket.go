@@ -35,7 +35,8 @@ func newTickets(now func() time.Time) *Tickets {
 	return &Tickets{block, now}
 }
 
-// Issue makes a ticket for a site.
+// Issue makes a ticket for the site of an id. It lasts a second at least and a day at
+// most.
 func (t *Tickets) Issue(site uint32, ttl time.Duration) string {
 	ttl = min(max(ttl, time.Second), ticketMax)
 	var b [16]byte
