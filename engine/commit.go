@@ -57,6 +57,7 @@ type sequencer struct {
 	held     *submission                                // for the next group: memory had no room for it in the one before
 	next     map[*siteState]uint64                      // seq of the next event
 	since    int                                        // events since the ids were written
+	asked    uint64                                     // times that memory was asked for
 	idle     bool                                       // the publisher waits for a group
 	counts   []index.Total                              // of the event being placed
 	yield    func(property, term string, by int64) bool // appends to counts
@@ -95,7 +96,7 @@ func (s *sequencer) run() {
 		if first == nil {
 			return
 		}
-		if room := (load{}).with(first).most(); s.e.sealer.behind(room) {
+		if room := s.asks(new(group), first).most(); s.e.sealer.behind(room) {
 			// Memory is bounded. What the sealer waits for from here is written first.
 			s.e.flushIDs.Store(true)
 			s.commit(s.e.newGroup())
@@ -147,7 +148,7 @@ func (s *sequencer) gather(g *group) {
 		if sub == nil {
 			return // the queue is closed
 		}
-		if s.e.crowded(g.asked.with(sub).most()) {
+		if s.e.crowded(s.asks(g, sub).most()) {
 			s.held = sub
 			return
 		}
@@ -168,7 +169,7 @@ func (s *sequencer) take(g *group, sub *submission) {
 	s.e.queued.Add(-sub.bytes)
 	s.e.queuedEvents.Add(-int64(len(sub.events)))
 	g.subs = append(g.subs, sub)
-	g.asked = g.asked.with(sub)
+	g.asked = s.asks(g, sub)
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}

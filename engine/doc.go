@@ -53,7 +53,8 @@
 // many would take 60 MiB.
 //
 // Rows in memory and on their way there take half of the memory at most: what a
-// request may take is asked for before it is placed, by its cells and its text.
+// request may take is asked for before it is placed, by its sites, its cells and its
+// text. One that comes while no rows wait for the sealer is taken even if it needs more.
 //
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the

@@ -34,20 +34,27 @@ type siteGroup struct {
 	links   []seqLink
 }
 
-// load is what rows bring into memory.
-type load struct{ rows, cells, bytes int64 }
+// load is what rows bring into memory, and into the open parts of how many sites.
+type load struct{ sites, rows, cells, bytes int64 }
 
-// with is the load of these rows and those of a submission.
-func (l load) with(sub *submission) load {
-	return load{l.rows + int64(len(sub.events)), l.cells + int64(sub.cells), l.bytes + int64(len(sub.bodies))}
+// asks is the load of a group's rows and those of a submission. A site that has rows in
+// both counts once.
+func (s *sequencer) asks(g *group, sub *submission) load {
+	l := load{g.asked.sites, g.asked.rows + int64(len(sub.events)), g.asked.cells + int64(sub.cells), g.asked.bytes + int64(len(sub.bodies))}
+	s.asked++
+	for i := range sub.events {
+		if site := sub.events[i].site; site.asked != s.asked {
+			if site.asked = s.asked; g.sites[site] == nil {
+				l.sites++
+			}
+		}
+	}
+	return l
 }
 
 // most is about the bytes it takes at the most.
 func (l load) most() int64 {
-	if l.rows == 0 {
-		return 0
-	}
-	return 8*event.NumInts*l.rows + index.OpenBytesMax(l.cells, l.bytes)
+	return index.OpenBytesMax(l.sites, l.rows, l.cells, l.bytes, event.NumInts)
 }
 
 type seqLink struct {

@@ -36,6 +36,7 @@ type siteState struct {
 	last    uint64        // seq of the newest published event
 	touched uint64        // the publisher's: commits when the open part last grew
 
+	asked      uint64    // the sequencer's: the last time it asked for memory for rows of the site
 	mergeAfter time.Time // the merger's: when it may try again
 }
 

@@ -33,7 +33,7 @@ type Open struct {
 // NewOpen starts a part whose row 0 has seq first. numInts is how many integers
 // every row has.
 func NewOpen(format *Format, first uint64, numInts int) *Open {
-	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: 1024 + 512*int64(numInts)}
+	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
 }
 
 // First is the seq of row 0.
@@ -45,15 +45,20 @@ func (o *Open) Rows() int { return o.rows }
 // Bytes is about how much memory the part holds.
 func (o *Open) Bytes() int64 { return o.bytes }
 
-// OpenBytesMax is about what so many cells, of so many bytes together, may add to the
-// Bytes of one part at the most: every one with a code in a page that is hardly dense,
-// and each of the first in a new column.
-func OpenBytesMax(cells, bytes int64) int64 {
+// newOpenBytes is about what a part without rows takes.
+func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
+
+// OpenBytesMax is about what so many rows with so many cells, of so many bytes together,
+// may take at the most in so many parts, which may all be new: every cell has a code in
+// a page that is hardly dense, the first of each part have new columns, and each part
+// begins a chunk.
+func OpenBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 	const (
 		cellBytes   = 4*sparseRows + 8 + 8 // its code, its place and its slot
 		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
 	)
-	return min(cells, ColumnsMax)*columnBytes + cells*cellBytes + 2*bytes + chunkLen
+	return parts*(newOpenBytes(numInts)+chunkLen) + rows*8*int64(numInts) +
+		min(cells, parts*ColumnsMax)*columnBytes + cells*cellBytes + 2*bytes
 }
 
 // Lock and Unlock bracket a series of Appends.
