@@ -20,6 +20,7 @@ type cappedCells struct {
 	named  []uint32                  // codes of cells with names over the cap, ascending
 	asked  askedNames                // nil = each is sought by itself
 	left   []uint64                  // which of asked are in the cells of named, and where
+	late   func() bool               // of the reader
 }
 
 // askedNames numbers the names that a query asks for one after another.
@@ -47,14 +48,14 @@ func (a askedNames) codes(places []uint64, name string) (codes []uint32) {
 // cappedPlace is one cell that has a property, and where in it.
 type cappedPlace struct{ code, at uint32 }
 
-// newCappedCells looks at the rows from..to of a part, to excluded; nil when none has
-// anything over the cap.
-func newCappedCells(p index.Part, from, to int, asked askedNames) *cappedCells {
+// cappedCells looks at the rows from..to of a metered part, to excluded; nil when none
+// has anything over the cap. It ends early when the reader is late.
+func (r *reader) cappedCells(p index.Part, from, to int) *cappedCells {
 	col := p.Column(event.FieldCapped)
 	if col == nil {
 		return nil
 	}
-	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: asked}
+	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: r.asked, late: r.late}
 	if code, same := constant(c.codes.col, from, to); same && code == 0 {
 		return nil
 	}
@@ -68,14 +69,17 @@ func newCappedCells(p index.Part, from, to int, asked askedNames) *cappedCells {
 	}
 	slices.Sort(codes)
 	for _, code := range slices.Compact(codes) {
+		if r.late() {
+			break
+		}
 		cell := col.Cell(code)
 		if event.HasCappedNames(cell) {
 			c.named = append(c.named, code)
 		}
-		if asked != nil {
+		if c.asked != nil {
 			event.EachCappedName(cell, func(name []byte) {
-				if n, ok := asked[string(name)]; ok {
-					c.left = append(c.left, asked.place(n, code))
+				if n, ok := c.asked[string(name)]; ok {
+					c.left = append(c.left, c.asked.place(n, code))
 				}
 			})
 		}
@@ -114,6 +118,9 @@ func (c *cappedCells) leftOut(property string) (codes []uint32) {
 		return c.asked.codes(c.left, property)
 	}
 	for _, code := range c.named {
+		if c.late() {
+			break
+		}
 		found := false
 		event.EachCappedName(c.col.Cell(code), func(name []byte) { found = found || string(name) == property })
 		if found {

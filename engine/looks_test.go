@@ -155,6 +155,79 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 	}
 }
 
+// What is over the cap in the rows of a slice is read before the first of them counts. That
+// looks at the time about once a megabyte too, and stops when it is told to, though nothing
+// of the property asked for is over the cap. Names over the cap are read twice, and once
+// more in the cells that hold them, since they have no columns of their own.
+func TestCappedCellsAreReadInTime(t *testing.T) {
+	const rows = 128
+	large := strings.Repeat("x", 140)
+	for _, c := range []struct {
+		name, property string
+		object         func(row, n int, long string) event.Object
+		n, passes      int
+	}{
+		{"values", "name", func(row, n int, long string) event.Object {
+			text := `["a"`
+			for i := range n {
+				text += fmt.Sprintf(`,"%s%d %d"`, long, row, i)
+			}
+			return event.Object{{Key: "p", Value: event.Raw(text + "]")}}
+		}, 400, 1},
+		{"names", "p", func(row, n int, long string) event.Object {
+			o := event.Object{{Key: "p", Value: event.Num("1")}}
+			for i := range n {
+				o = append(o, event.Member{Key: fmt.Sprintf("%d %d%s", row, i, long), Value: event.Num("1")})
+			}
+			return o
+		}, 250, 3},
+	} {
+		for _, sealRows := range []int{rows, 1 << 16} {
+			t.Run(fmt.Sprintf("%s in parts of %d", c.name, sealRows), func(t *testing.T) {
+				small, big := &engine.Site{ID: 1, Name: "small"}, &engine.Site{ID: 2, Name: "big"}
+				opts := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{small, big}, SealRows: sealRows, ValuesPerDay: 1, NamesPerDay: 1}
+				e, err := engine.Open(opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer e.Close()
+				for row := range rows {
+					for site, properties := range map[*engine.Site]event.Object{small: c.object(row, 2, ""), big: c.object(row, c.n, large)} {
+						ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Properties: properties}
+						if out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil || out[0].Status != engine.Stored {
+							t.Fatal(out, err)
+						}
+					}
+				}
+				for wait := 0; sealRows == rows && e.Stats().Runs < 2; wait++ {
+					if wait == 10_000 {
+						t.Fatal("nothing is sealed")
+					}
+					time.Sleep(time.Millisecond)
+				}
+				read := func(site *engine.Site, stop int64) (int64, error) {
+					ctx := &looking{Context: t.Context(), stop: stop}
+					_, err := e.Counters(ctx, engine.CounterQuery{Site: site, Property: c.property, Where: []engine.Cond{{Field: "name", Values: []string{"n"}}}})
+					return ctx.looks.Load(), err
+				}
+				few, err := read(small, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := int64(c.passes*rows*c.n*len(large)>>20) - 1
+				for _, stop := range []int64{few - 1, few + want/2 + 1} {
+					if looks, err := read(big, stop); !errors.Is(err, context.Canceled) || looks > stop+2 {
+						t.Errorf("told to stop at the %d. look: %d looks, %v", stop, looks, err)
+					}
+				}
+				if many, err := read(big, 0); err != nil || many < few+want {
+					t.Errorf("%d looks, %v, and %d at a few bytes; want %d more", many, err, few, want)
+				}
+			})
+		}
+	}
+}
+
 // A listing that runs out of time within a part answers with what it has read and a
 // cursor: no event is left out and none comes twice. One that is to skip some has no
 // such cursor, and is an error.

@@ -207,7 +207,10 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
 func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
-	c := r.counted(s, part, name, new(terms))
+	c, err := r.counted(s, part, name, new(terms))
+	if err != nil {
+		return nil, err
+	}
 	plain := c.plain()
 	switch {
 	case c.nowhere():
@@ -244,9 +247,9 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
-	c := r.counted(s, part, name, &names)
-	if c.nowhere() {
-		return nil, nil
+	c, err := r.counted(s, part, name, &names)
+	if err != nil || c.nowhere() {
+		return nil, err
 	}
 	rows = newRowSet(s)
 	err = r.each(s, func(batch []int32) {

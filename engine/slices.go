@@ -55,12 +55,13 @@ type reader struct {
 	asked    askedNames // nil = a few names alone
 }
 
-// counted prepares to read what the rows of an open slice count under a property.
-func (r *reader) counted(s *slice, part index.Part, property string, names *terms) *counted {
+// counted prepares to read what the rows of an open slice count under a property. part
+// is metered.
+func (r *reader) counted(s *slice, part index.Part, property string, names *terms) (*counted, error) {
 	if r.cappedOf != *s {
-		r.cappedOf, r.capped = *s, newCappedCells(part, s.from, s.to, r.asked)
+		r.cappedOf, r.capped = *s, r.cappedCells(part, s.from, s.to)
 	}
-	return newCounted(part, property, names, s.from, s.to, r.capped)
+	return newCounted(part, property, names, s.from, s.to, r.capped), r.err
 }
 
 // metered is a part of which late knows how much is read.

@@ -35,12 +35,17 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 	}
 	part := r.metered(vp.get())
 	p := newPartial(part.First()+uint64(sl.from), q.joint(), aside)
-	t := &tallier{partial: p, reader: r, value: r.counted(sl, part, q.Property, &p.names)}
+	t := &tallier{partial: p, reader: r}
+	if t.value, err = r.counted(sl, part, q.Property, &p.names); err != nil {
+		return nil, err
+	}
 	if t.value.all == never {
 		return nil, vp.err()
 	}
 	if t.property = segmentOf(q); t.property != "" {
-		t.segment = r.counted(sl, part, t.property, &p.names)
+		if t.segment, err = r.counted(sl, part, t.property, &p.names); err != nil {
+			return nil, err
+		}
 		if !slices.Contains(autoSegments, t.property) {
 			if t.named = openPath(part, event.FieldSegments, "", &p.names); t.named == nil {
 				return nil, vp.err()
