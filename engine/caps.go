@@ -68,6 +68,11 @@ type caps struct {
 	// sites is what has been read of each site: what the log says of rows not yet
 	// sealed is in sets.
 	sites map[uint32]*capSite
+	// over is the sites whose log takes the most of what does not fit, each with the seq
+	// up to which it was sealed then. Until more is, its log is not read again, else each
+	// group would read it: values forgotten of it begin the day anew.
+	over map[uint32]uint64
+	cut  bool // a reading of a log has left out what did not fit
 	// names are those of each day at hand, names of the newest event's day the first
 	// asked.
 	names      map[siteDay]*dayNames
@@ -89,6 +94,8 @@ type caps struct {
 // count on it. For one that is not among them no run need be read.
 type capSite struct {
 	sealed map[int32]map[uint64]struct{}
+	upTo   uint64 // seq of the newest row that was sealed when its log was read
+	bytes  int    // what its log took
 }
 
 type siteDay struct {
@@ -134,7 +141,7 @@ type delta struct {
 }
 
 func newCaps(db pebble.Reader, unread func(error)) *caps {
-	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
+	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), over: make(map[uint32]uint64), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
 }
 
 // nextEvent says that what follows is of another event.
@@ -403,6 +410,10 @@ func (c *caps) newNames(k siteDay) *dayNames {
 // counted so far is in the log.
 func (c *caps) trim() {
 	c.reads = 0
+	if c.cut {
+		c.cut = false
+		c.leaveLargest()
+	}
 	if c.namesBytes > capNamesMax {
 		clear(c.names)
 		c.newest, c.namesBytes = nil, 0
@@ -416,17 +427,41 @@ func (c *caps) trim() {
 	}
 }
 
+// leaveLargest says that the log which took the most is not to be read again for now,
+// unless all logs took little: then most is new, and they fit once that is forgotten.
+func (c *caps) leaveLargest() {
+	var id uint32
+	var largest *capSite
+	all := 0
+	for i, s := range c.sites {
+		if all += s.bytes; largest == nil || s.bytes > largest.bytes || s.bytes == largest.bytes && i < id {
+			id, largest = i, s
+		}
+	}
+	if all > capBytesMax/4 {
+		c.over[id] = largest.upTo
+	}
+}
+
 // site is what has been read of a site. The first time anything is asked of it, what the
 // log says of it is read, once for all names, properties and days.
 func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
 	site := c.sites[s.id]
 	if site == nil {
-		// The log first: rows sealed meanwhile are then seen twice, not never.
-		settle()
-		if err := c.readLog(s); err != nil {
-			return nil, err
-		}
 		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
+		if runs := s.sealed(); len(runs) > 0 {
+			site.upTo = runs[len(runs)-1].Last()
+		}
+		if upTo, over := c.over[s.id]; !over || upTo < site.upTo {
+			delete(c.over, s.id)
+			// The log first: rows sealed meanwhile are then seen twice, not never.
+			settle()
+			before := c.n + c.namesBytes
+			if err := c.readLog(s); err != nil {
+				return nil, err
+			}
+			site.bytes = c.n + c.namesBytes - before
+		}
 		c.sites[s.id] = site
 	}
 	return site, nil
@@ -472,6 +507,7 @@ func (c *caps) readLog(s *siteState) error {
 				if k := (siteDay{s.id, t.Day}); names == nil || names.siteDay != k {
 					if names = c.names[k]; names == nil {
 						if c.namesBytes > capNamesMax {
+							c.cut = true
 							return
 						}
 						names = c.newNames(k)
@@ -485,6 +521,7 @@ func (c *caps) readLog(s *siteState) error {
 			if k := (capKey{s.id, t.Property, t.Day}); set == nil || set.key != k {
 				if set = c.sets[k]; set == nil {
 					if c.n > capBytesMax {
+						c.cut = true
 						return
 					}
 					set = c.newSet(k)

@@ -266,6 +266,76 @@ func TestCapsReadNoMoreThanFits(t *testing.T) {
 	}
 }
 
+// A log that does not fit is read once and not for each group, until something of it is
+// sealed, and so are logs that do not fit together, but for the one that took the most.
+// What fits beside them is read back whenever it was forgotten.
+func TestCapsReadNoLogForEachGroup(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		names map[uint32]int // of 1,000 bytes, in the log of each site
+		left  uint32         // the site whose log is not read again
+	}{
+		{"one that does not fit", map[uint32]int{1: 10, 2: 20_000}, 2},
+		{"two that do not fit together", map[uint32]int{1: 7_000, 2: 10, 3: 8_000}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			db := memoryDB(t)
+			reader := &countingReader{Reader: db}
+			c := newCaps(reader, func(error) {})
+			c.max = 1
+			sites := make(map[uint32]*siteState)
+			long := strings.Repeat("k", 1000)
+			for id, names := range test.names {
+				sites[id] = newSiteState(id)
+				for first := 0; first < names; first += 10 {
+					note := []byte{10}
+					for i := range 10 {
+						note = index.AppendTotal(note, &index.Total{Property: fmt.Sprint(long, first+i), Day: 10, Value: "a", Sum: 1}, false)
+					}
+					if _, err := wal.AppendNote(db, id, uint64(first+1), note, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			settled := 0
+			group := func() {
+				t.Helper()
+				c.trim()
+				for id := uint32(1); int(id) <= len(sites); id++ {
+					c.nextEvent()
+					group := &siteGroup{site: sites[id]}
+					over, err := c.count(group, long+"0", 10, "b", 1, func() { settled++ })
+					if err != nil || id != test.left && test.names[id] == 10 && !over {
+						t.Fatalf("site %d: over %v, %v", id, over, err)
+					}
+					c.appendDeltas(nil, group.counted)
+				}
+			}
+			group()
+			group() // all is forgotten, and read again but for the one log
+			reader.iterators, settled = 0, 0
+			for range 20 {
+				group()
+			}
+			if reader.iterators != 0 || settled != 0 {
+				t.Errorf("20 groups read logs %d times, and waited %d times for that", reader.iterators, settled)
+			}
+			forget := func(want int) {
+				t.Helper()
+				c.n = capBytesMax + 1
+				reader.iterators = 0
+				if group(); reader.iterators != want {
+					t.Errorf("%d logs are read when all is forgotten, want %d", reader.iterators, want)
+				}
+			}
+			forget(len(sites) - 1)
+			forget(len(sites) - 1)
+			sites[test.left].runs = append(sites[test.left].runs, index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), format))
+			forget(len(sites))
+		})
+	}
+}
+
 // Each property that is over the cap is there once, whatever the order its values come
 // in, and one that is over with all of them says just that.
 func TestOverByProperty(t *testing.T) {
