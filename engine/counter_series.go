@@ -52,7 +52,7 @@ func (s *steps) at(time int64) int {
 
 // newSteps are the steps of q over the rows that satisfy w, none when there are no
 // rows and no bounds.
-func (v *view) newSteps(b budget, w *where, q *CounterQuery) (*steps, error) {
+func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
@@ -71,7 +71,7 @@ func (v *view) newSteps(b budget, w *where, q *CounterQuery) (*steps, error) {
 	bounded := fromDay != 0 || toDay != 0
 	switch {
 	case byDay && !bounded, bounded && fromDay == 0:
-		first, last, any, err := v.span(b, w, event.IntDay)
+		first, last, any, err := v.span(w, event.IntDay)
 		if err != nil || !any {
 			return &steps{}, err
 		}
@@ -79,7 +79,7 @@ func (v *view) newSteps(b budget, w *where, q *CounterQuery) (*steps, error) {
 			toDay, bounded = int32(last), true
 		}
 	case !byDay && !bounded && (from == 0 || to == 0):
-		first, last, any, err := v.span(b, w, event.IntTime)
+		first, last, any, err := v.span(w, event.IntTime)
 		if err != nil || !any {
 			return &steps{}, err
 		}
@@ -125,8 +125,8 @@ func tooManySteps() error {
 func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // span finds the least and the greatest of a column over the rows that satisfy w.
-func (v *view) span(b budget, w *where, column int) (first, last int64, any bool, err error) {
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+func (v *view) span(w *where, column int) (first, last int64, any bool, err error) {
+	err = v.eachRow(w, func(p *viewPart) func(int) {
 		values := p.get().Ints(column)
 		return func(row int) {
 			n := values.At(row)
@@ -142,19 +142,19 @@ func (v *view) span(b budget, w *where, column int) (first, last int64, any bool
 // countSeries tallies one property step by step: first all of the range, for the
 // values there are and their total, then the steps on the page alone. What is held
 // in memory is a page and two steps, however many there are.
-func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, error) {
+func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 	if q.Property == "" {
 		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
 	}
-	w, err := q.plan(b, v)
+	w, err := q.plan(v)
 	if err != nil {
 		return CounterPage{}, err
 	}
-	s, err := v.newSteps(b, w, q)
+	s, err := v.newSteps(w, q)
 	if err != nil {
 		return CounterPage{}, err
 	}
-	whole, total, err := v.tally(b, w, q.jointly(), nil, keeper{})
+	whole, total, err := v.tally(w, q.jointly(), nil, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}
@@ -166,7 +166,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.tally(b, w, q, s, keeper{})
+	t, _, err := v.tally(w, q, s, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}
@@ -177,7 +177,7 @@ func (v *view) countSeries(b budget, q *CounterQuery, limit int) (CounterPage, e
 	}
 	skip := q.Offset % len(values)
 	for i, rows := range byStep {
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return CounterPage{}, err
 		}
 		rows = fillUp(rows, values)

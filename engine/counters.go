@@ -29,30 +29,30 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 	v := e.view(ctx, q.Site)
 	again := e.kept.knows(q.key())
 	page, err := answered(e.kept, v, q.key(), CounterPage.size, func() (CounterPage, error) {
-		return e.counters(e.budget(ctx), v, q, limit, again)
+		return e.counters(v, q, limit, again)
 	})
 	page.Rows = slices.Clone(page.Rows)
 	return page, err
 }
 
-func (e *Engine) counters(b budget, v *view, q CounterQuery, limit int, again bool) (page CounterPage, err error) {
+func (e *Engine) counters(v *view, q CounterQuery, limit int, again bool) (page CounterPage, err error) {
 	switch {
 	case q.Interval != "":
-		return v.countSeries(b, &q, limit)
+		return v.countSeries(&q, limit)
 	case q.Property == "":
-		page, err = e.properties(b, v, &q)
+		page, err = e.properties(v, &q)
 	default:
 		first := &q
 		if v.pays(&q, limit) {
 			first = q.jointly()
 		}
 		var t *tally
-		if t, page.Total, err = v.count(b, first, e.keeper(v, first, again)); err == nil {
+		if t, page.Total, err = v.count(first, e.keeper(v, first, again)); err == nil {
 			page.Rows = t.rows
 		}
 		if first.joint() && err == nil {
 			page.cut(&q, limit)
-			return page, e.distinguish(b, v, &q, page.Rows, again)
+			return page, e.distinguish(v, &q, page.Rows, again)
 		}
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func (v *view) valuesAbout(property string) (n int) {
 }
 
 // distinguish fills in the users and sessions of rows, which are a page of q.
-func (e *Engine) distinguish(b budget, v *view, q *CounterQuery, rows []CounterRow, again bool) error {
+func (e *Engine) distinguish(v *view, q *CounterQuery, rows []CounterRow, again bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (e *Engine) distinguish(b budget, v *view, q *CounterQuery, rows []CounterR
 			own.SegmentValues = append(own.SegmentValues, r.Segment)
 		}
 	}
-	t, _, err := v.count(b, &own, e.keeper(v, &own, again))
+	t, _, err := v.count(&own, e.keeper(v, &own, again))
 	if err != nil {
 		return err
 	}
@@ -153,8 +153,8 @@ func (e *Engine) distinguish(b budget, v *view, q *CounterQuery, rows []CounterR
 	return nil
 }
 
-func (q *CounterQuery) plan(b budget, v *view) (*where, error) {
-	w, err := plan(b, v, q.Where, q.From, q.To)
+func (q *CounterQuery) plan(v *view) (*where, error) {
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
 		w.days(q.FromDay, q.ToDay)
 	}

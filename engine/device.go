@@ -141,7 +141,7 @@ func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) *even
 	)
 	w.timeFrom = from
 	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
-	ev, err := s.newestMatch(e.budget(context.Background()), w)
+	ev, err := e.newestMatch(s, w)
 	if e.unread(err); err == nil && ev == nil {
 		e.sightings.put(key, sighting{0, from}, true)
 	}
@@ -161,8 +161,10 @@ func (e *Engine) unread(err error) {
 }
 
 // newestMatch returns the newest event that satisfies w, nil when there is none.
-func (s *siteState) newestMatch(b budget, w *where) (newest *event.Event, err error) {
-	_, err = s.view().walk(b, w, false, 0, func(p *viewPart, rows []int) (bool, error) {
+func (e *Engine) newestMatch(s *siteState, w *where) (newest *event.Event, err error) {
+	v := s.view()
+	v.budget = e.budget(context.Background()) // no question's
+	_, err = v.walk(w, false, 0, func(p *viewPart, rows []int) (bool, error) {
 		var err error
 		newest, err = newRowReader(p.get()).read(rows[0])
 		return false, err

@@ -16,8 +16,7 @@ const DigestKeysMax = 4096
 // Digest implements API. Of two values of one time the later received wins.
 func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
 	v := e.view(ctx, q.Site)
-	b := e.budget(ctx)
-	w, err := plan(b, v, q.Where, q.From, q.To)
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return Digest{}, err
 	}
@@ -25,7 +24,7 @@ func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
 	var named int64
 	var persons, sessions ordSet
 	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
-	err = v.eachEventOf(b, w, func(ev *event.Event) {
+	err = v.eachEventOf(w, func(ev *event.Event) {
 		if d.Events == 0 {
 			d.First, d.Last = ev.Time, ev.Time
 		}

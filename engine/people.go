@@ -69,7 +69,7 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 
 // findPerson finds who an id belongs to: a user's id before a visitor's. nil when
 // nobody ever had it.
-func (v *view) findPerson(b budget, id string) (*person, error) {
+func (v *view) findPerson(id string) (*person, error) {
 	kind := byte(kindUser)
 	ord, err := v.firstSeq(kind, id)
 	if err == nil && ord == 0 {
@@ -79,7 +79,7 @@ func (v *view) findPerson(b budget, id string) (*person, error) {
 	if err != nil || ord == 0 {
 		return nil, err
 	}
-	return v.person(b, ord, appeared{kind, id, ord})
+	return v.person(ord, appeared{kind, id, ord})
 }
 
 // appeared says which event an id first appeared in.
@@ -91,7 +91,7 @@ type appeared struct {
 
 // person gathers the ids of the person an ordinal names: those that first
 // appeared in the events its linked ordinals stand for. known spares a look.
-func (v *view) person(b budget, ord uint64, known appeared) (*person, error) {
+func (v *view) person(ord uint64, known appeared) (*person, error) {
 	links, err := v.links()
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (v *view) person(b budget, ord uint64, known appeared) (*person, error) {
 		return err
 	}
 	for _, seq := range set {
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return nil, err
 		}
 		ev, err := v.ids(seq)
@@ -153,10 +153,10 @@ func (p *person) clause() index.Clause {
 }
 
 // personClause follows the persons of the ids.
-func (v *view) personClause(b budget, ids []string) (index.Clause, error) {
+func (v *view) personClause(ids []string) (index.Clause, error) {
 	var c index.Clause
 	for _, id := range ids {
-		p, err := v.findPerson(b, id)
+		p, err := v.findPerson(id)
 		if err != nil {
 			return c, err
 		}
@@ -170,15 +170,14 @@ func (v *view) personClause(b budget, ids []string) (index.Clause, error) {
 // User implements API.
 func (e *Engine) User(ctx context.Context, site *Site, id string) (User, error) {
 	v := e.view(ctx, site)
-	b := e.budget(ctx)
-	p, err := v.findPerson(b, id)
+	p, err := v.findPerson(id)
 	if err != nil {
 		return User{}, err
 	}
 	if p == nil {
 		return User{}, ErrNotFound
 	}
-	return e.profile(b, v, site, p)
+	return e.profile(v, site, p)
 }
 
 // Users implements API: persons by their first event, newest first.
@@ -188,22 +187,21 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 		return nil, "", err
 	}
 	v := e.view(ctx, q.Site)
-	b := e.budget(ctx)
 	links, err := v.links()
 	if err != nil {
 		return nil, "", err
 	}
-	roots, more, err := e.firsts(b, v, q, event.IntPerson, limit, func(seq uint64) bool { return links.find(seq) == seq })
+	roots, more, err := e.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.find(seq) == seq })
 	if err != nil {
 		return nil, "", err
 	}
 	users := make([]User, 0, len(roots))
 	for _, root := range roots {
-		p, err := v.person(b, root, appeared{})
+		p, err := v.person(root, appeared{})
 		if err != nil {
 			return nil, "", err
 		}
-		u, err := e.profile(b, v, q.Site, p)
+		u, err := e.profile(v, q.Site, p)
 		if err != nil {
 			return nil, "", err
 		}
@@ -217,7 +215,7 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 
 // firsts pages through the seqs that equal their own ordinal in col: the first
 // events of persons, or of sessions, newest first.
-func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+func (e *Engine) firsts(v *view, q Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
@@ -231,12 +229,12 @@ func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(se
 		if p.first() >= before {
 			continue
 		}
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return nil, false, err
 		}
 		ords := p.get().Ints(col)
 		for page := (p.get().Len() - 1) / index.PageRows; page >= 0; page-- {
-			if err := b.spent(); err != nil {
+			if err := v.budget.spent(); err != nil {
 				return nil, false, err
 			}
 			values := ords.Page(page, buf)
@@ -261,9 +259,9 @@ func (e *Engine) firsts(b budget, v *view, q Query, col, limit int, keep func(se
 // profile reads a person out of its events: traits in order of receipt, the last
 // one wins, null deletes; increments add up; a group event puts the person into
 // each of its groups. An inactive identify does not move last seen.
-func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error) {
+func (e *Engine) profile(v *view, site *Site, p *person) (User, error) {
 	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
-	if err := e.name(b, v, p, &u); err != nil {
+	if err := e.name(v, p, &u); err != nil {
 		return u, err
 	}
 	clause := p.clause()
@@ -271,7 +269,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	var unseen ordSet
 	var told traits
 	var groups names
-	err := v.eachEvent(b, []index.Clause{clause, acts}, func(ev *event.Event) {
+	err := v.eachEvent([]index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
 			if ev.Dialect == event.OpenPanel {
@@ -295,7 +293,7 @@ func (e *Engine) profile(b budget, v *view, site *Site, p *person) (User, error)
 	}
 	var sessions ordSet
 	seen, first := false, uint64(0)
-	err = v.eachRow(b, matching(clause), func(p *viewPart) func(int) {
+	err = v.eachRow(matching(clause), func(p *viewPart) func(int) {
 		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
 		return func(row int) {
 			t, seq := times.At(row), p.first()+uint64(row)
@@ -349,7 +347,7 @@ const clientMemoryMax = 20 * 365 * dayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.
-func (e *Engine) name(b budget, v *view, p *person, u *User) error {
+func (e *Engine) name(v *view, p *person, u *User) error {
 	if len(p.users) == 0 {
 		if len(p.anons) > 0 {
 			u.ID, u.Anonymous = p.anons[0], p.anons
@@ -359,7 +357,7 @@ func (e *Engine) name(b budget, v *view, p *person, u *User) error {
 	u.ID = p.users[0]
 	for _, id := range p.users {
 		replaced := false
-		err := v.eachEvent(b, aliasOf(id), func(ev *event.Event) { replaced = replaced || ev.User != id })
+		err := v.eachEvent(aliasOf(id), func(ev *event.Event) { replaced = replaced || ev.User != id })
 		if err != nil {
 			return err
 		}
@@ -377,14 +375,14 @@ func (e *Engine) name(b budget, v *view, p *person, u *User) error {
 }
 
 // eachEvent reads the events that match, oldest first.
-func (v *view) eachEvent(b budget, clauses []index.Clause, fn func(*event.Event)) error {
-	return v.eachEventOf(b, matching(clauses...), fn)
+func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
+	return v.eachEventOf(matching(clauses...), fn)
 }
 
 // eachEventOf reads the events that satisfy w, oldest first.
-func (v *view) eachEventOf(b budget, w *where, fn func(*event.Event)) error {
-	c := clock{budget: b}
-	return v.eachRowUntil(b, w, func(p *viewPart) func(int) error {
+func (v *view) eachEventOf(w *where, fn func(*event.Event)) error {
+	c := clock{budget: v.budget}
+	return v.eachRowUntil(w, func(p *viewPart) func(int) error {
 		var r *rowReader
 		return func(row int) error {
 			if r == nil {
@@ -410,7 +408,6 @@ func inactive(ev *event.Event) bool {
 // its groups; whoever sent it is a member of each.
 func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, error) {
 	v := e.view(ctx, site)
-	b := e.budget(ctx)
 	g := GroupInfo{ID: id}
 	found := false
 	seen := make(map[string]bool)
@@ -420,7 +417,7 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 	if err != nil {
 		return g, err
 	}
-	err = v.eachEvent(b, []index.Clause{
+	err = v.eachEvent([]index.Clause{
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Group)}}}},
 		{Any: []index.Alt{{Field: event.FieldGroups, Terms: []string{id}}}},
 	}, func(ev *event.Event) {
@@ -443,12 +440,12 @@ func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, e
 		return g, ErrNotFound
 	}
 	for root := range names {
-		p, err := v.person(b, root, appeared{})
+		p, err := v.person(root, appeared{})
 		if err != nil {
 			return g, err
 		}
 		var u User
-		if err := e.name(b, v, p, &u); err != nil {
+		if err := e.name(v, p, &u); err != nil {
 			return g, err
 		}
 		if !seen[u.ID] {

@@ -27,7 +27,7 @@ type property struct {
 }
 
 // properties lists the properties that are counted.
-func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, error) {
+func (e *Engine) properties(v *view, q *CounterQuery) (CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
 		return CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", ErrBadQuery)
 	}
@@ -35,11 +35,11 @@ func (e *Engine) properties(b budget, v *view, q *CounterQuery) (CounterPage, er
 	if err != nil {
 		return CounterPage{}, err
 	}
-	w, err := q.plan(b, v)
+	w, err := q.plan(v)
 	if err != nil {
 		return CounterPage{}, err
 	}
-	l := &propertyList{view: v, where: w, query: q, budget: b, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
+	l := &propertyList{view: v, where: w, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
 	l.asked, l.pairs = make(askedNames, len(names)), e.opts.Pairs
 	for name := range names {
@@ -118,7 +118,7 @@ func (l *propertySum) add(s *propertySum) {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	sums, err := gather(l.budget, l.where, l.view.slices(), l.slice)
+	sums, err := gather(l.view.budget, l.where, l.view.slices(), l.slice)
 	for i := range sums {
 		l.add(&sums[i])
 	}
@@ -130,7 +130,7 @@ func (l *propertyList) read() error {
 			continue
 		}
 		for i := range l.lines {
-			if err := l.budget.spent(); err != nil {
+			if err := l.view.budget.spent(); err != nil {
 				return err
 			}
 			line := &l.lines[i]
@@ -373,7 +373,7 @@ func (l *propertyList) page() (page CounterPage, err error) {
 
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
-	sums, err := gather(l.budget, l.where, l.view.slices(), func(r *reader, s *slice, d *distinct) error {
+	sums, err := gather(l.view.budget, l.where, l.view.slices(), func(r *reader, s *slice, d *distinct) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

@@ -103,8 +103,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		return Page{}, fmt.Errorf("%w: at most %d events are skipped", ErrBadQuery, SkipMax)
 	}
 	v := e.view(ctx, q.Site)
-	b := e.budget(ctx)
-	w, err := plan(b, v, q.Where, q.From, q.To)
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return Page{}, err
 	}
@@ -116,8 +115,8 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		}
 	}
 	var page Page
-	more, skip, c := false, q.Skip, clock{budget: b}
-	spent, err := v.walk(b, w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
+	more, skip, c := false, q.Skip, clock{budget: v.budget}
+	spent, err := v.walk(w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
 		r := newRowReader(p.get())
@@ -168,7 +167,7 @@ func (e *Engine) dress(site *Site, ev *event.Event) {
 // after (0 = from the start). visit gets the rows of one part, at most want of
 // all in one call, and says whether to go on. When time runs out, walk returns
 // the seq it got to as spent.
-func (v *view) walk(b budget, w *where, ascending bool, after uint64, visit func(p *viewPart, rows []int) (bool, error), want int) (spent uint64, err error) {
+func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPart, rows []int) (bool, error), want int) (spent uint64, err error) {
 	at := after
 	for i := range v.parts {
 		p := &v.parts[i]
@@ -179,7 +178,7 @@ func (v *view) walk(b budget, w *where, ascending bool, after uint64, visit func
 		if after != 0 && (ascending && last <= after || !ascending && first >= after) {
 			continue
 		}
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			if err == ErrQueryTimeout && at != after {
 				return at, nil
 			}
@@ -252,8 +251,8 @@ func (e *Engine) Event(_ context.Context, site *Site, id string) (*event.Event, 
 }
 
 // eachRow calls fn for every row that satisfies w, part by part, oldest first.
-func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row int))) error {
-	return v.eachRowUntil(b, w, func(p *viewPart) func(int) error {
+func (v *view) eachRow(w *where, part func(p *viewPart) (fn func(row int))) error {
+	return v.eachRowUntil(w, func(p *viewPart) func(int) error {
 		fn := part(p)
 		return func(row int) error {
 			fn(row)
@@ -263,11 +262,11 @@ func (v *view) eachRow(b budget, w *where, part func(p *viewPart) (fn func(row i
 }
 
 // eachRowUntil is eachRow until fn returns an error, which it returns.
-func (v *view) eachRowUntil(b budget, w *where, part func(p *viewPart) (fn func(row int) error)) error {
-	c := clock{budget: b}
+func (v *view) eachRowUntil(w *where, part func(p *viewPart) (fn func(row int) error)) error {
+	c := clock{budget: v.budget}
 	for i := range v.parts {
 		p := &v.parts[i]
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return err
 		}
 		matched := w.matcher(p)
@@ -299,7 +298,7 @@ func (v *view) eachRowUntil(b budget, w *where, part func(p *viewPart) (fn func(
 func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	v := e.view(ctx, q.Site)
 	size := func(Totals) int { return 24 }
-	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return v.countRows(e.budget(ctx), &q) })
+	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return v.countRows(&q) })
 }
 
 // distinct are the persons and sessions of some rows.
@@ -310,16 +309,16 @@ func (d *distinct) union(o *distinct) {
 	d.sessions.union(&o.sessions)
 }
 
-func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
-	w, err := plan(b, v, q.Where, q.From, q.To)
+func (v *view) countRows(q *Query) (t Totals, err error) {
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return t, err
 	}
 	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
-		t.Events, err = v.countEvents(b, w)
+		t.Events, err = v.countEvents(w)
 		return t, err
 	}
-	events, all, err := v.distinct(b, w)
+	events, all, err := v.distinct(w)
 	if err != nil {
 		return t, err
 	}
@@ -329,12 +328,12 @@ func (v *view) countRows(b budget, q *Query) (t Totals, err error) {
 
 // distinct finds the persons and sessions of the rows that satisfy w, and how many
 // rows that are.
-func (v *view) distinct(b budget, w *where) (events uint64, all *distinct, err error) {
+func (v *view) distinct(w *where) (events uint64, all *distinct, err error) {
 	type counts struct {
 		events uint64
 		distinct
 	}
-	sums, err := gather(b, w, v.slices(), func(r *reader, s *slice, c *counts) error {
+	sums, err := gather(v.budget, w, v.slices(), func(r *reader, s *slice, c *counts) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err
@@ -367,11 +366,11 @@ func (v *view) distinct(b budget, w *where) (events uint64, all *distinct, err e
 
 // countEvents counts the rows that satisfy w: those of a part from what the index
 // knows of it, if it does, else by a look at them.
-func (v *view) countEvents(b budget, w *where) (n uint64, err error) {
+func (v *view) countEvents(w *where) (n uint64, err error) {
 	var rest []slice
 	for i := range v.parts {
 		p := &v.parts[i]
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return 0, err
 		}
 		m := w.matcher(p)
@@ -386,7 +385,7 @@ func (v *view) countEvents(b budget, w *where) (n uint64, err error) {
 			return 0, err
 		}
 	}
-	sums, err := gather(b, w, rest, func(r *reader, s *slice, n *uint64) error {
+	sums, err := gather(v.budget, w, rest, func(r *reader, s *slice, n *uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

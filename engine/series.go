@@ -31,19 +31,18 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 		zone = loc.String()
 	}
 	size := func(b []Bucket) int { return 32 * len(b) }
-	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(ctx, v, q, interval, loc) })
+	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 
-func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
-	b := e.budget(ctx)
-	w, err := plan(b, v, q.Where, q.From, q.To)
+func (e *Engine) series(v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
 	from, to := q.From, q.To
 	if from == 0 || to == 0 {
-		first, last, any, err := v.span(b, w, event.IntTime)
+		first, last, any, err := v.span(w, event.IntTime)
 		if err != nil || !any {
 			return nil, err
 		}
@@ -66,15 +65,15 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 		buckets[i].Time = starts[i]
 	}
 	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
-		return buckets, v.countBuckets(b, w, starts, buckets)
+		return buckets, v.countBuckets(w, starts, buckets)
 	}
 	// Pairs of a bucket and a person or session may be as many as there are events.
 	// So that memory is bounded, so are those that are told apart at a time.
 	most := 2 * e.opts.HotEvents
-	if all, err := v.tellApart(b, w, starts, buckets, most); all || err != nil {
+	if all, err := v.tellApart(w, starts, buckets, most); all || err != nil {
 		return buckets, err
 	}
-	if err := v.countBuckets(b, w, starts, buckets); err != nil {
+	if err := v.countBuckets(w, starts, buckets); err != nil {
 		return nil, err
 	}
 	for i := 0; i < len(buckets); {
@@ -87,7 +86,7 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 			end = starts[j]
 		}
 		if events > 0 {
-			if err := v.distinguishBuckets(b, w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
+			if err := v.distinguishBuckets(w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
 				return nil, err
 			}
 		}
@@ -98,12 +97,12 @@ func (e *Engine) series(ctx context.Context, v *view, q Query, interval string, 
 
 // distinguishBuckets fills in the users and sessions of buckets of at most most
 // events together, or of one bucket. All rows that satisfy w belong to them.
-func (v *view) distinguishBuckets(b budget, w *where, starts []int64, buckets []Bucket, most int) error {
+func (v *view) distinguishBuckets(w *where, starts []int64, buckets []Bucket, most int) error {
 	if len(buckets) > 1 {
-		_, err := v.tellApart(b, w, starts, buckets, most)
+		_, err := v.tellApart(w, starts, buckets, most)
 		return err
 	}
-	_, all, err := v.distinct(b, w)
+	_, all, err := v.distinct(w)
 	if err != nil {
 		return err
 	}
@@ -128,8 +127,8 @@ func bucketAt(starts []int64) func(at int64) int {
 }
 
 // countBuckets counts the events of each bucket.
-func (v *view) countBuckets(b budget, w *where, starts []int64, buckets []Bucket) error {
-	sums, err := gather(b, w, v.slices(), func(r *reader, s *slice, events *[]uint64) error {
+func (v *view) countBuckets(w *where, starts []int64, buckets []Bucket) error {
+	sums, err := gather(v.budget, w, v.slices(), func(r *reader, s *slice, events *[]uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err
@@ -163,10 +162,10 @@ func (v *view) countBuckets(b budget, w *where, starts []int64, buckets []Bucket
 
 // tellApart counts the events, users and sessions of buckets, unless there are more
 // than most pairs of a bucket and one of these: all is false then.
-func (v *view) tellApart(b budget, w *where, starts []int64, buckets []Bucket, most int) (all bool, err error) {
+func (v *view) tellApart(w *where, starts []int64, buckets []Bucket, most int) (all bool, err error) {
 	var users, sessions pairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
-	err = v.eachRow(b, w, func(p *viewPart) func(int) {
+	err = v.eachRow(w, func(p *viewPart) func(int) {
 		part := p.get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {

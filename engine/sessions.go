@@ -22,7 +22,7 @@ func (e *Engine) Session(ctx context.Context, site *Site, id string) (Session, e
 	if first == 0 {
 		return Session{}, ErrNotFound
 	}
-	return e.session(e.budget(ctx), v, site, first)
+	return e.session(v, site, first)
 }
 
 // Sessions implements API: by first event, newest first. A session is listed
@@ -33,15 +33,14 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 		return nil, "", err
 	}
 	v := e.view(ctx, q.Site)
-	b := e.budget(ctx)
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
-		w, err := plan(b, v, q.Where, q.From, q.To)
+		w, err := plan(v, q.Where, q.From, q.To)
 		if err != nil {
 			return nil, "", err
 		}
 		var matched ordSet
-		err = v.eachRow(b, w, func(p *viewPart) func(int) {
+		err = v.eachRow(w, func(p *viewPart) func(int) {
 			session := p.get().Ints(event.IntSession)
 			return func(row int) { matched.add(uint64(session.At(row))) }
 		})
@@ -50,13 +49,13 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 		}
 		keep = matched.has
 	}
-	firsts, more, err := e.firsts(b, v, q, event.IntSession, limit, keep)
+	firsts, more, err := e.firsts(v, q, event.IntSession, limit, keep)
 	if err != nil {
 		return nil, "", err
 	}
 	sessions := make([]Session, 0, len(firsts))
 	for _, first := range firsts {
-		s, err := e.session(b, v, q.Site, first)
+		s, err := e.session(v, q.Site, first)
 		if err != nil {
 			return nil, "", err
 		}
@@ -72,7 +71,7 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
 // session reads the session whose first event has seq first.
-func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, error) {
+func (e *Engine) session(v *view, site *Site, first uint64) (Session, error) {
 	ev, err := v.event(first)
 	if err != nil {
 		return Session{}, err
@@ -91,7 +90,7 @@ func (e *Engine) session(b budget, v *view, site *Site, first uint64) (Session, 
 			return Session{}, err
 		}
 	}
-	err = v.eachEvent(b, []index.Clause{
+	err = v.eachEvent([]index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{ev.Session}}}},
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
 	}, func(ev *event.Event) {

@@ -47,7 +47,7 @@ type view struct {
 	site   *siteState
 	parts  []viewPart
 	last   uint64
-	budget budget // of waiting for links
+	budget budget // of the question; zero where nothing asks for it
 }
 
 // viewPart is a part and the bounds known without opening it.

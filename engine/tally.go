@@ -290,18 +290,18 @@ func (t *tally) finish(p persons) (CounterRow, error) {
 }
 
 // count tallies one property.
-func (v *view) count(b budget, q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
-	w, err := q.plan(b, v)
+func (v *view) count(q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
+	w, err := q.plan(v)
 	if err != nil {
 		return nil, CounterRow{}, err
 	}
-	return v.tally(b, w, q, nil, keep)
+	return v.tally(w, q, nil, keep)
 }
 
 // tally adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally, total CounterRow, err error) {
-	aside := b.spill()
+func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally, total CounterRow, err error) {
+	aside := v.budget.spill()
 	defer aside.close()
 	t := &tally{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
 	if segmentOf(q) == q.Property {
@@ -312,12 +312,12 @@ func (v *view) tally(b budget, w *where, q *CounterQuery, s *steps, keep keeper)
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
 	all := v.slices()
 	if s == nil && q.fromTotals() {
-		if all, err = v.totals(b, q, t); err != nil {
+		if all, err = v.totals(q, t); err != nil {
 			return nil, CounterRow{}, err
 		}
 	}
 	var failed error
-	err = sideBySide(b, w, all, func(r *reader, sl *slice) (*partial, error) {
+	err = sideBySide(v.budget, w, all, func(r *reader, sl *slice) (*partial, error) {
 		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s, aside) })
 	}, func(p *partial) bool {
 		failed = t.merge(p)
@@ -342,7 +342,7 @@ func (q *CounterQuery) fromTotals() bool {
 
 // totals adds what the totals of runs say, and returns the slices of the other
 // parts.
-func (v *view) totals(b budget, q *CounterQuery, t *tally) (rest []slice, err error) {
+func (v *view) totals(q *CounterQuery, t *tally) (rest []slice, err error) {
 	from, to := q.FromDay, q.ToDay
 	if from == 0 && to == 0 {
 		from, to = math.MinInt32, math.MaxInt32
@@ -353,7 +353,7 @@ func (v *view) totals(b budget, q *CounterQuery, t *tally) (rest []slice, err er
 			rest = p.slices(rest)
 			continue
 		}
-		if err := b.spent(); err != nil {
+		if err := v.budget.spent(); err != nil {
 			return nil, err
 		}
 		full := false

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -227,7 +226,7 @@ func (e *Engine) newestIdentify(s *siteState, user string) *event.Event {
 		e.unread(err)
 		return ev
 	}
-	ev, err := s.newestMatch(e.budget(context.Background()), matching(
+	ev, err := e.newestMatch(s, matching(
 		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},

@@ -51,8 +51,7 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 		return total, nil, err
 	}
 	v := e.view(ctx, q.Site)
-	b := e.budget(ctx)
-	w, err := plan(b, v, q.Where, q.From, q.To)
+	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return total, nil, err
 	}
@@ -67,8 +66,8 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 	for i := range s.steps {
 		s.steps[i].Time = starts[i]
 	}
-	for _, part := range []func(*view, budget, *where) error{s.people, s.views, s.revenue} {
-		if err := part(v, b, w); err != nil {
+	for _, part := range []func(*view, *where) error{s.people, s.views, s.revenue} {
+		if err := part(v, w); err != nil {
 			return total, nil, err
 		}
 	}
@@ -88,12 +87,12 @@ func (s *visitSum) add(at int64, change func(*Visits)) {
 }
 
 // people finds who was there, and how far the sessions reach.
-func (s *visitSum) people(v *view, b budget, w *where) error {
+func (s *visitSum) people(v *view, w *where) error {
 	var all ordSet
-	aside := b.spill()
+	aside := v.budget.spill()
 	defer aside.close()
 	inSteps := pairBag{spill: aside}
-	err := v.eachRow(b, w, func(p *viewPart) func(int) {
+	err := v.eachRow(w, func(p *viewPart) func(int) {
 		part := p.get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
@@ -130,8 +129,8 @@ func (s *visitSum) people(v *view, b budget, w *where) error {
 }
 
 // views counts pages and screens.
-func (s *visitSum) views(v *view, b budget, w *where) error {
-	return v.eachRow(b, w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *viewPart) func(int) {
+func (s *visitSum) views(v *view, w *where) error {
+	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *viewPart) func(int) {
 		times, session := newRowInts(p.get().Ints(event.IntTime)), newRowInts(p.get().Ints(event.IntSession))
 		return func(row int) {
 			s.add(times.at(row), func(t *Visits) { t.Views++ })
@@ -143,8 +142,8 @@ func (s *visitSum) views(v *view, b budget, w *where) error {
 }
 
 // revenue sums up what was paid.
-func (s *visitSum) revenue(v *view, b budget, w *where) error {
-	return v.eachEventOf(b, w.and(event.FieldName, "revenue").and(event.FieldDialect, string(event.OpenPanel)), func(ev *event.Event) {
+func (s *visitSum) revenue(v *view, w *where) error {
+	return v.eachEventOf(w.and(event.FieldName, "revenue").and(event.FieldDialect, string(event.OpenPanel)), func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
 			s.add(ev.Time, func(t *Visits) { t.Revenue += n })

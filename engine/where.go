@@ -33,10 +33,10 @@ func matching(clauses ...index.Clause) *where {
 }
 
 // plan turns the conditions into clauses against v.
-func plan(b budget, v *view, conds []Cond, from, to int64) (*where, error) {
+func plan(v *view, conds []Cond, from, to int64) (*where, error) {
 	w := matching()
 	for _, c := range conds {
-		clause, err := v.clause(b, c)
+		clause, err := v.clause(c)
 		if err != nil {
 			return nil, err
 		}
@@ -93,13 +93,13 @@ func (w *where) matcher(p *viewPart) *index.Matcher {
 	return nil
 }
 
-func (v *view) clause(b budget, c Cond) (index.Clause, error) {
+func (v *view) clause(c Cond) (index.Clause, error) {
 	if field, ok := plainFields[c.Field]; ok {
 		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil
 	}
 	switch {
 	case c.Field == "user":
-		return v.personClause(b, c.Values)
+		return v.personClause(c.Values)
 	case c.Field == "value":
 		return index.Clause{Any: []index.Alt{{Field: event.FieldValue, Terms: queryTerms(c.Values)}}}, nil
 	case c.Field == "bot" && len(c.Values) == 1 && c.Values[0] == "false":
