@@ -498,6 +498,11 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	if _, err := e.User(gone, site, "user 1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the question ends with %v, want that nobody waits for it", err)
 	}
+	short, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if _, err := e.User(short, site, "user 1"); err != ErrQueryTimeout {
+		t.Errorf("the question ends with %v at the caller's deadline, want that it took too long", err)
+	}
 	signIn(t, e, site, 2) // writers do not wait
 	close(release)
 	<-l.reading.done

@@ -73,7 +73,7 @@ func (b budget) wait(done <-chan struct{}) error {
 	case <-done:
 		return nil
 	case <-b.ctx.Done():
-		return b.ctx.Err()
+		return b.spent()
 	case <-late.C:
 		return ErrQueryTimeout
 	}
