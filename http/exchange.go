@@ -214,12 +214,10 @@ func (x *exchange) serve() {
 		return
 	}
 	switch {
-	case x.route.admin:
-		if !x.grant.Admin {
-			x.fail(dialect.Forbidden, auth.ErrForbidden)
-			return
-		}
-		if err := x.s.native.admin(x.s.running, x.access(), &x.req, &x.res); err != nil {
+	case x.route.Right&dialect.Admin != 0 && !x.grant.Admin:
+		x.fail(dialect.Forbidden, auth.ErrForbidden)
+	case x.route.Acts:
+		if err := x.route.acts.Act(x.s.running, &x.req, &x.res); err != nil {
 			x.failWith(err)
 		}
 	case x.route.Reads:
@@ -229,11 +227,11 @@ func (x *exchange) serve() {
 	}
 }
 
-// need is the right a request must have.
+// need is the right a request must have, but for Admin, which serve looks at.
 func (x *exchange) need() dialect.Right {
 	switch {
 	case x.route.Right != 0:
-		return x.route.Right
+		return x.route.Right &^ dialect.Admin
 	case x.route.Reads:
 		return dialect.Read
 	}
@@ -244,7 +242,7 @@ func (x *exchange) need() dialect.Right {
 // header, then the rates of the address and of the site.
 func (x *exchange) admit() (dialect.Failure, error) {
 	if x.route.Auth == dialect.AuthBearer {
-		g, failure, err := x.s.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.admin)
+		g, failure, err := x.s.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
 		if failure != dialect.OK {
 			if x.wait = x.chargeIP(); x.wait > 0 {
 				return dialect.RateLimited, errRate
@@ -278,15 +276,6 @@ func (x *exchange) chargeIP() time.Duration {
 	wait := x.s.perIP.take(x.req.Peer, x.started)
 	x.charged = wait == 0
 	return wait
-}
-
-// access is the grant as the native API takes it.
-func (x *exchange) access() access {
-	a := access{rights: x.grant.Rights, admin: x.grant.Admin}
-	if site := x.s.tenant(x.grant.Account); site != nil {
-		a.site = site.Site
-	}
-	return a
 }
 
 // fail has the dialect say that the request was not taken.

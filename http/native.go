@@ -38,7 +38,7 @@ type nativeRoute struct {
 	method, path string // "*" is one path segment
 	right        dialect.Right
 	params       []string
-	read         func(*native, context.Context, *nativeCall) error // nil for writes
+	read         func(*native, context.Context, *nativeCall) error // nil for writes and acts
 }
 
 // A name that ends in "." stands for every parameter that begins with it.
@@ -73,7 +73,7 @@ var nativeTable = []*nativeRoute{
 		params: []string{"site"}},
 	{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*native).group,
 		params: []string{"site"}},
-	{method: "POST", path: snapshotPath, right: dialect.Write},
+	{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 }
 
 const snapshotPath = "/api/v1/admin/snapshot"
@@ -92,7 +92,8 @@ func routesOf(table []*nativeRoute) []dialect.Route {
 	for _, r := range table {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
-			Auth: dialect.AuthBearer, Right: r.right, Reads: r.read != nil,
+			Auth: dialect.AuthBearer, Right: r.right,
+			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
 		}
 		if r == nativeSend {
 			route.Body = eventsBodyMax
@@ -155,8 +156,8 @@ type nativeCall struct {
 	out   []byte
 }
 
-// read answers every GET of the native API. An error has written nothing.
-func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *dialect.Response) error {
+// Read answers every GET of the native API. An error has written nothing.
+func (n *native) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
 	route, ids := routeFor(req.Method, req.Path)
 	if route == nil || route.read == nil {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
@@ -165,10 +166,10 @@ func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *
 	if err != nil {
 		return err
 	}
-	if err := query.of(a.site.Name); err != nil {
+	if err := query.of(req.Site.Name); err != nil {
 		return err
 	}
-	c := &nativeCall{site: a.site.Site, ids: ids, query: query, out: res.Body[:0]}
+	c := &nativeCall{site: n.site(req.Site), ids: ids, query: query, out: res.Body[:0]}
 	if err := route.read(n, ctx, c); err != nil {
 		return err
 	}
@@ -189,8 +190,8 @@ func badRequest(msg string) error {
 	return &dialect.StatusError{Failure: dialect.BadRequest, Msg: msg}
 }
 
-// reply answers a write, and every failed request of the native API.
-func (n *native) reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
+// Reply answers a write, and every failed request of the native API.
+func (n *native) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	batch, _ := req.State.(*nativeBatch)
 	body := res.Body[:0]
 	switch {

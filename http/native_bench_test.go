@@ -37,10 +37,10 @@ func BenchmarkNativeDecode(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					batch.Records, batch.Partial = batch.Records[:0], false
-					if err := api.decode(req, &batch); err != nil || len(batch.Records) != events || batch.Records[events-1].Err != nil {
+					if err := api.Decode(req, &batch); err != nil || len(batch.Records) != events || batch.Records[events-1].Err != nil {
 						b.Fatal(err, len(batch.Records), batch.Records[events-1].Err)
 					}
-					api.reply(req, res, dialect.Result{Outcomes: outcomes})
+					api.Reply(req, res, dialect.Result{Outcomes: outcomes})
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
 			})

@@ -9,62 +9,46 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file is the seam between the server and the native API: what the one
-// hands over and what the other may take for granted.
+// This file is the native API as the server sees it: a dialect that reads and acts. It
+// asks the engine itself, and not through a dialect.Reader, because it answers all that
+// the engine knows.
 //
-// The server has framed, routed, authorised, limited and inflated a request
-// before any method of native is called, and it adds CORS, Retry-After,
-// WWW-Authenticate and metrics afterwards. In native*.go stand
+// The server has framed, routed, authorised, limited and inflated a request before any
+// method is called, and it adds CORS, Retry-After, WWW-Authenticate and metrics
+// afterwards. An error of Decode, Read or Act comes back to Reply, so none of them renders
+// an error itself. Errors of the engine are returned as they are.
 //
-//	var nativeRoutes []dialect.Route
-//	var openapi []byte // GET /openapi.json
-//
-//	// decode appends the events of POST /api/v1/events to b.
-//	func (n *native) decode(req *dialect.Request, b *dialect.Batch) error
-//
-//	// reply answers POST /api/v1/events, and every failure of a native route: with
-//	// result.Failure set it renders {"error","field","status"} from result.Err.
-//	func (n *native) reply(req *dialect.Request, res *dialect.Response, result dialect.Result)
-//
-//	// read answers every GET under /api/v1/.
-//	func (n *native) read(ctx context.Context, a access, req *dialect.Request, res *dialect.Response) error
-//
-//	// admin answers POST /api/v1/admin/snapshot.
-//	func (n *native) admin(ctx context.Context, a access, req *dialect.Request, res *dialect.Response) error
-//
-// An error of decode, read or admin goes through failureOf and comes back to
-// reply, so none of them renders an error itself. Errors of the engine may be
-// returned as they are. res is zero when it is handed over; its Body is the
-// server's to reuse: append to res.Body[:0].
-//
-// nativeRoutes carry Auth AuthBearer and the Right each needs. A path segment
-// written "*" matches one segment ("/api/v1/users/*/events"); the admin route is
-// the one below /api/v1/admin/. HEAD is answered wherever GET is, and OPTIONS
-// everywhere, without being listed. Request.Path is as it was sent, still
-// percent-encoded and without the query.
+// HEAD is answered wherever GET is, and OPTIONS everywhere, without being listed.
+// Request.Path is as it was sent, still percent-encoded and without the query.
+
+// nativeOptions is what the native API needs. All of it but SnapshotDir has to be set.
+type nativeOptions struct {
+	Engine      engine.API
+	Site        func(*dialect.Site) *engine.Site // the engine's site of a request
+	SnapshotDir string                           // where snapshots are put; "" = none are made
+	Now         func() time.Time
+}
+
+// native is the native API, a dialect.
 type native struct {
 	engine      engine.API
+	site        func(*dialect.Site) *engine.Site
 	snapshotDir string
 	now         func() time.Time
 	snapshots   sync.Mutex // held while a snapshot is made
 }
 
-// access is the outcome of authorisation: who calls and what they may do.
-type access struct {
-	site   *Site // never nil, but for an admin on a route below /api/v1/admin/
-	rights dialect.Right
-	admin  bool
+func newNative(o nativeOptions) *native {
+	return &native{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
 }
 
-// wireNative adapts native to dialect.Dialect, so that a native write takes the
-// same way through ingest.go as any other.
-type wireNative struct{ *native }
+var (
+	_ dialect.Reading = (*native)(nil)
+	_ dialect.Acting  = (*native)(nil)
+)
 
-func (w wireNative) Name() event.Dialect     { return event.Native }
-func (w wireNative) Routes() []dialect.Route { return nativeRoutes }
+// Name is native.
+func (n *native) Name() event.Dialect { return event.Native }
 
-func (w wireNative) Decode(req *dialect.Request, b *dialect.Batch) error { return w.decode(req, b) }
-
-func (w wireNative) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
-	w.reply(req, res, result)
-}
+// Routes are all below /api/v1/, and want a key in their header.
+func (n *native) Routes() []dialect.Route { return nativeRoutes }

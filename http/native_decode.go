@@ -15,7 +15,7 @@ import (
 // lies in the body, and what cannot alias it goes into the parser's memory, so
 // that a batch in steady state allocates nothing.
 
-// nativeBatch is what one request needs from decode to reply: the parser whose
+// nativeBatch is what one request needs from Decode to Reply: the parser whose
 // memory the events' strings lie in. It is the Scratch of its Batch.
 type nativeBatch struct {
 	parser event.Parser
@@ -33,7 +33,7 @@ func nativeBatchOf(b *dialect.Batch) *nativeBatch {
 	return n
 }
 
-// Reset ends the life of every string decode has made.
+// Reset ends the life of every string Decode has made.
 func (n *nativeBatch) Reset() {
 	n.parser.Reset()
 	n.single = false
@@ -70,12 +70,12 @@ func formOf(contentType string) (bodyForm, error) {
 	return 0, errMedia
 }
 
-// decode appends the events of POST /api/v1/events to b. Of an array and of
+// Decode appends the events of POST /api/v1/events to b. Of an array and of
 // NDJSON the bad ones are marked and the others go in (b.Partial); a malformed
 // array, a bad single event and more than eventsMax events refuse the request.
-// The events alias req.Body and the nativeBatch in b.Scratch, which reply finds in
+// The events alias req.Body and the nativeBatch in b.Scratch, which Reply finds in
 // req.State.
-func (n *native) decode(req *dialect.Request, b *dialect.Batch) error {
+func (n *native) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if req.RawQuery != "" {
 		query, err := parseQuery(req.RawQuery, nativeSend.params)
 		if err != nil {

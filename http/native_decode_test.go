@@ -30,8 +30,8 @@ func send(t testing.TB, contentType, query, body string, store func(i int, e *ev
 	var batch dialect.Batch
 	res := &dialect.Response{}
 	var stored []string
-	if err := api.decode(req, &batch); err != nil {
-		api.reply(req, res, failureOf(err))
+	if err := api.Decode(req, &batch); err != nil {
+		api.Reply(req, res, failureOf(err))
 	} else {
 		var result dialect.Result
 		refused := false
@@ -54,7 +54,7 @@ func send(t testing.TB, contentType, query, body string, store func(i int, e *ev
 		if refused && !batch.Partial && len(stored) > 0 {
 			t.Fatalf("a request that is not partial stored %d events", len(stored))
 		}
-		api.reply(req, res, result)
+		api.Reply(req, res, result)
 	}
 	if batch.Reset(); len(batch.Records) > 0 || batch.Partial {
 		t.Fatal("a batch that is reset has records")
@@ -175,7 +175,7 @@ func TestNativeFailures(t *testing.T) {
 		{dialect.Result{Failure: dialect.BadRequest, Err: &dialect.StatusError{Field: "site", Msg: "site: which one?"}}, `{"error":"site: which one?","field":"site","status":400}`},
 	} {
 		var res dialect.Response
-		new(native).reply(&dialect.Request{}, &res, c.result)
+		new(native).Reply(&dialect.Request{}, &res, c.result)
 		if got := errorOf(t, &res); string(res.Body) != c.want+"\n" || got.Status != res.Status {
 			t.Errorf("%+v: %s", c.result, res.Body)
 		}
@@ -193,10 +193,10 @@ func TestNativeSendReuses(t *testing.T) {
 	outcomes := make([]dialect.Outcome, 100)
 	allocs := testing.AllocsPerRun(200, func() {
 		batch.Reset()
-		if err := api.decode(req, &batch); err != nil || batch.Records[99].Err != nil {
+		if err := api.Decode(req, &batch); err != nil || batch.Records[99].Err != nil {
 			t.Fatal(err, batch.Records[99].Err)
 		}
-		api.reply(req, res, dialect.Result{Outcomes: outcomes})
+		api.Reply(req, res, dialect.Result{Outcomes: outcomes})
 	})
 	if allocs > 4 { // a few, because the race detector and the collector empty pools
 		t.Errorf("%v allocations for 100 events", allocs)

@@ -210,23 +210,22 @@ func (n *nativeEngine) call(t testing.TB, zone, method, target string) *dialect.
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := &Site{Site: &engine.Site{ID: 1, Name: "shop", Location: loc}}
-	api := &native{engine: n, snapshotDir: filepath.Join(t.TempDir(), "snapshots"),
-		now: func() time.Time { return time.UnixMilli(someDay + 123).In(loc) }}
+	site := &engine.Site{ID: 1, Name: "shop", Location: loc}
+	api := newNative(nativeOptions{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
+		Now: func() time.Time { return time.UnixMilli(someDay + 123).In(loc) }})
 	path, query, _ := strings.Cut(target, "?")
-	req := &dialect.Request{Method: method, Path: path, RawQuery: query, Header: func(string) string { return "" }}
+	req := &dialect.Request{Method: method, Path: path, RawQuery: query, Site: &dialect.Site{ID: 1, Name: "shop"}, Header: func(string) string { return "" }}
 	res := &dialect.Response{}
-	a := access{site: site, rights: dialect.Read | dialect.Write, admin: true}
 	if method == "POST" {
-		err = api.admin(t.Context(), a, req, res)
+		err = api.Act(t.Context(), req, res)
 	} else {
-		err = api.read(t.Context(), a, req, res)
+		err = api.Read(t.Context(), req, nil, res)
 	}
 	if err != nil {
 		if res.Status != 0 || len(res.Body) != 0 {
 			t.Fatalf("%s: an error after something was written: %q", target, res.Body)
 		}
-		api.reply(req, res, failureOf(err))
+		api.Reply(req, res, failureOf(err))
 	}
 	if res.ContentType != "application/json" || !json.Valid(res.Body) {
 		t.Fatalf("%s: not JSON: %q", target, res.Body)
@@ -551,25 +550,23 @@ func TestNativeSnapshot(t *testing.T) {
 	}
 }
 
-// Only the admin token makes snapshots, and one at a time.
+// One snapshot is made at a time, and none without a directory for them.
 func TestNativeSnapshotRefused(t *testing.T) {
 	n := fullEngine()
 	api := &native{engine: n, snapshotDir: t.TempDir(), now: time.Now}
 	req := &dialect.Request{Method: "POST", Path: snapshotPath}
-	site := &Site{Site: &engine.Site{Name: "shop"}}
-	refused := func(a access, want dialect.Failure) {
+	refused := func(want dialect.Failure) {
 		t.Helper()
 		var status *dialect.StatusError
-		if err := api.admin(t.Context(), a, req, &dialect.Response{}); !errors.As(err, &status) || status.Failure != want || n.asked != "" {
+		if err := api.Act(t.Context(), req, &dialect.Response{}); !errors.As(err, &status) || status.Failure != want || n.asked != "" {
 			t.Errorf("%v, asked %q", err, n.asked)
 		}
 	}
-	refused(access{site: site, rights: dialect.Read | dialect.Write}, dialect.Forbidden)
 	api.snapshots.Lock()
-	refused(access{admin: true}, dialect.Busy)
+	refused(dialect.Busy)
 	api.snapshots.Unlock()
 	api.snapshotDir = ""
-	refused(access{admin: true}, dialect.BadRequest)
+	refused(dialect.BadRequest)
 }
 
 // No path is answered by two lines of the table, every parameter has a known
@@ -582,10 +579,16 @@ func TestNativeTable(t *testing.T) {
 		if got, ids := routeFor(r.method, strings.ReplaceAll(r.path, "*", "events")); got != r || len(ids) != strings.Count(r.path, "*") {
 			t.Errorf("%s %s is answered by another line", r.method, r.path)
 		}
-		if r.read != nil && nativeRoutes[i].Right != dialect.Read || r.read == nil && nativeRoutes[i].Right != dialect.Write {
+		want := dialect.Write
+		if r.read != nil {
+			want = dialect.Read
+		} else if strings.HasPrefix(r.path, "/api/v1/admin/") {
+			want |= dialect.Admin
+		}
+		if nativeRoutes[i].Right != want {
 			t.Errorf("%s %s: right %v", r.method, r.path, nativeRoutes[i].Right)
 		}
-		if nativeRoutes[i].Auth != dialect.AuthBearer || nativeRoutes[i].CORS != dialect.CORSNone || nativeRoutes[i].Reads != (r.read != nil) {
+		if nativeRoutes[i].Auth != dialect.AuthBearer || nativeRoutes[i].CORS != dialect.CORSNone || nativeRoutes[i].Reads != (r.read != nil) || nativeRoutes[i].Acts != (r.path == snapshotPath) {
 			t.Errorf("%s %s: %+v", r.method, r.path, nativeRoutes[i])
 		}
 		seen := map[string]bool{}

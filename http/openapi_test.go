@@ -111,7 +111,7 @@ func TestContractRights(t *testing.T) {
 	doc := contract(t)
 	ops := operations(t, doc)
 	for _, r := range nativeTable {
-		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write"}[r.right]
+		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write", dialect.Write | dialect.Admin: "write"}[r.right]
 		want := []any{object{"bearer": []any{word}}}
 		if got := ops[r.method+" "+r.path]["security"]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s %s: security %v, want %v", r.method, r.path, got, want)

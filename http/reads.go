@@ -11,14 +11,14 @@ import (
 	"cairn/http/dialect"
 )
 
-// readMax bounds one read of a dialect, which may be many questions to the store. Each of
-// them has as long, and one of the native API is one question.
+// readMax bounds one read, which may be many questions to the store. Each of them has as
+// long, which is enough for a route that is Brief.
 const readMax = 10 * time.Second
 
 // queriesMax is how many reads one key may have at work at once.
 const queriesMax = 4
 
-// read answers a read of a dialect or of the native API. One key has at most
+// read answers a read of a dialect. One key has at most
 // queriesMax at work; writes are not counted there.
 func (x *exchange) read() {
 	r := x.route
@@ -57,19 +57,17 @@ func (x *exchange) read() {
 	if x.req.Method == "HEAD" {
 		x.req.Method = "GET" // fasthttp leaves the body out
 	}
-	var err error
-	if r.native {
-		err = x.s.native.read(x.s.running, x.access(), &x.req, &x.res)
-	} else {
-		x.reader = siteReader{x.s.engine, nil, x.s.registry.Tickets}
-		if site := x.s.tenant(x.grant.Account); site != nil {
-			x.reader.site = site.Site.Site
-		}
-		ctx, cancel := context.WithTimeout(x.s.running, readMax)
-		err = r.reads.Read(ctx, &x.req, &x.reader, &x.res)
-		cancel()
+	x.reader = siteReader{x.s.engine, nil, x.s.registry.Tickets}
+	if site := x.s.tenant(x.grant.Account); site != nil {
+		x.reader.site = site.Site.Site
 	}
-	if err != nil {
+	ctx := x.s.running
+	if !r.Brief {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readMax)
+		defer cancel()
+	}
+	if err := r.reads.Read(ctx, &x.req, &x.reader, &x.res); err != nil {
 		x.res.Header = x.res.Header[:0]
 		x.failWith(err)
 	}

@@ -16,14 +16,13 @@ import (
 // route is one line of the table: a dialect's, or one the server answers itself.
 type route struct {
 	dialect.Route
-	name   string // its pattern, for logs: paths hold ids of people
-	wire   *wired // nil for the server's own
-	own    func(*exchange)
-	forms  []*route // those that take over with their Form, the one wired first before the others
-	allow  string   // methods, for Allow
-	reads  dialect.Reading
-	native bool
-	admin  bool
+	name  string // its pattern, for logs: paths hold ids of people
+	wire  *wired // nil for the server's own
+	own   func(*exchange)
+	forms []*route // those that take over with their Form, the one wired first before the others
+	allow string   // methods, for Allow
+	reads dialect.Reading
+	acts  dialect.Acting
 }
 
 // wired is a dialect that is wired in, with what the server keeps for it.

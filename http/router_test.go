@@ -13,7 +13,7 @@ import (
 // particular.
 func TestTableDisjoint(t *testing.T) {
 	s := start(t, nil)
-	routes := s.routes()
+	routes := s.routes(dialects(s.Server, ""))
 	if len(routes) < 15 {
 		t.Fatalf("only %d routes", len(routes))
 	}

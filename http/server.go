@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,7 +42,6 @@ type Server struct {
 	work     *turnstile // of large writes
 	gate     *wire.Gate
 	table    *table
-	native   *native
 	metrics  *metrics
 	lines    lineLimit
 	others   func([]byte) []byte // Options.Metrics
@@ -80,13 +78,12 @@ func New(o Options) (*Server, error) {
 		metrics:  newMetrics(),
 		others:   o.Metrics,
 		degraded: o.Degraded,
-		native:   &native{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.now == nil {
-		s.now, s.native.now = time.Now, time.Now
+		s.now = time.Now
 	}
 	if o.IPRate == 0 {
 		o.IPRate = 200
@@ -113,7 +110,7 @@ func New(o Options) (*Server, error) {
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
 	s.gate.Exempt = s.exempt
 	s.gate.Refused = s.metrics.refused
-	if s.table, err = newTable(s.routes()); err != nil {
+	if s.table, err = newTable(s.routes(dialects(s, o.SnapshotDir))); err != nil {
 		return nil, err
 	}
 	s.exchanges.New = s.newExchange
@@ -136,27 +133,20 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// routes is every line of the table: the server's own, the native API, and the
-// dialects in order of wiring.
-func (s *Server) routes() []*route {
+// routes is every line of the table: the server's own, and those of the dialects in
+// order of wiring.
+func (s *Server) routes(dialects []dialect.Dialect) []*route {
 	routes := s.ownRoutes()
-	add := func(d dialect.Dialect, isNative bool) {
+	for _, d := range dialects {
 		w := &wired{Dialect: d, index: dialectIndex(d.Name())}
 		reading, _ := d.(dialect.Reading)
+		acting, _ := d.(dialect.Acting)
 		for _, r := range d.Routes() {
 			if r.Body == 0 {
 				r.Body = bodyMax
 			}
-			routes = append(routes, &route{
-				Route: r, wire: w, reads: reading,
-				native: isNative,
-				admin:  isNative && strings.HasPrefix(r.Path, "/api/v1/admin/"),
-			})
+			routes = append(routes, &route{Route: r, wire: w, reads: reading, acts: acting})
 		}
-	}
-	add(wireNative{s.native}, true)
-	for _, d := range dialects(s.tenants, s.registry.AnySite()) {
-		add(d, false)
 	}
 	return routes
 }

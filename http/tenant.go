@@ -3,6 +3,7 @@ package httpd
 import (
 	"fmt"
 
+	"cairn/engine"
 	"cairn/http/auth"
 	"cairn/http/dialect"
 )
@@ -35,6 +36,9 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) 
 	}
 	return tenants, opens, nil
 }
+
+// engineSite is the engine's word for a site that tenantsOf has made.
+func engineSite(site *dialect.Site) *engine.Site { return site.Settings.(*Site).Site }
 
 // tenant is what the server keeps for an account, nil for none.
 func (s *Server) tenant(a *auth.Account) *tenant {

@@ -11,15 +11,16 @@ import (
 	"cairn/http/segment"
 )
 
-// dialects lists the wire protocols besides the native API. A new one is one line
-// here; where two could answer the same request, the earlier one does.
-func dialects(sites []*tenant, anySite bool) []dialect.Dialect {
+// dialects lists the wire protocols. A new one is one line here; where two could answer
+// the same request, the earlier one does.
+func dialects(s *Server, snapshotDir string) []dialect.Dialect {
 	return []dialect.Dialect{
+		newNative(nativeOptions{Engine: s.engine, Site: engineSite, SnapshotDir: snapshotDir, Now: s.now}),
 		oppizi.New(),
 		opentracker.New(), // before whoever else answers "/": an si in the query wins
-		segment.New(segmentLimits(sites)),
+		segment.New(segmentLimits(s.tenants)),
 		openpanel.New(),
-		matomo.New(matomoOptions(sites, anySite)),
+		matomo.New(matomoOptions(s.tenants, s.registry.AnySite())),
 	}
 }
 

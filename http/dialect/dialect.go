@@ -34,7 +34,9 @@ type Route struct {
 	Auth    Auth
 	Right   Right
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default
-	Reads   bool  // GETs of this route are answered by Reader.Read
+	Reads   bool  // GETs of this route are answered by Reading.Read
+	Acts    bool  // requests of this route are answered by Acting.Act
+	Brief   bool  // Read asks the store once or twice: the store's bound on each question is enough
 	CORS    CORS
 	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
 }
@@ -63,6 +65,7 @@ type Right uint8
 const (
 	Write Right = 1 << iota
 	Read
+	Admin // with another right: of the admin's token alone, which needs to name no site
 )
 
 // CORS is how a route answers browsers of other origins.
@@ -86,7 +89,7 @@ type Request struct {
 	Peer               netip.Addr               // client ip after trusted_proxies
 	Secure             bool                     // the client speaks TLS, to this server or to a trusted proxy
 	ReceivedUnixMilli  int64
-	Site               *Site // set when the route's Auth is AuthBearer
+	Site               *Site // set when the route's Auth is AuthBearer; nil for the admin's token without a site
 	// Find is the site a credential may write to, nil when there is none. Decode
 	// asks it for a site's settings; the server judges each record's credential
 	// all the same.
@@ -309,7 +312,7 @@ type Dialect interface {
 	// Decode appends the events of one request to b. It is pure. An error
 	// refuses the whole request; *event.FieldError and *StatusError choose how.
 	Decode(*Request, *Batch) error
-	// Reply answers every request of the dialect's routes that Read does not,
+	// Reply answers every request of the dialect's routes that Read and Act do not,
 	// failed ones included.
 	Reply(*Request, *Response, Result)
 }
@@ -324,6 +327,13 @@ type Reading interface {
 // says whose data a read asks for. Reads need a right to read.
 type Credentialed interface {
 	Credential(*Request) Credential
+}
+
+// Acting is a Dialect with routes that neither bring events nor read. An error has
+// written nothing; it comes back to Reply.
+type Acting interface {
+	Dialect
+	Act(context.Context, *Request, *Response) error
 }
 
 // Explaining is a Dialect whose errors hold nothing of a client's: their fields and
