@@ -5,6 +5,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/native"
 )
 
 // This file holds the routes that belong to no protocol: the start page, health,
@@ -104,7 +105,7 @@ func (x *exchange) health(status int, word string, reasons []string) {
 
 func (x *exchange) contract() {
 	x.res.Status, x.res.ContentType = 200, "application/json"
-	x.res.Body = append(x.res.Body[:0], openapi...)
+	x.res.Body = append(x.res.Body[:0], native.OpenAPI...)
 }
 
 // metricsPage answers peers on this machine, and whoever has a key that reads. A

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/http/native"
+
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
@@ -108,7 +110,7 @@ func TestBombs(t *testing.T) {
 				t.Errorf("%d bytes: %d %s", len(body), a.status, a.body)
 			}
 			// Doubling up to the limit sums to twice the limit; the rest is the client.
-			if spent := after.TotalAlloc - before.TotalAlloc; spent > 2*eventsBodyMax+4<<20 {
+			if spent := after.TotalAlloc - before.TotalAlloc; spent > 2*native.EventsBodyMax+4<<20 {
 				t.Errorf("%d bytes were allocated", spent)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/http/native/nativetest"
 )
 
 // idMark stands in a request where each event's message id has the digits that are
@@ -29,7 +30,7 @@ func BenchmarkIngestRequest(b *testing.B) {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\nUser-Agent: analytics-node/3.1.0\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", path, key, contentType, len(body), body)
 	}
 	native := func(i int) string {
-		l := line(i)
+		l := nativetest.Line(i)
 		at := strings.Index(l, `"message_id":"`) + len(`"message_id":"`) + 24
 		return l[:at] + idMark + l[at+12:]
 	}

@@ -6,6 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"cairn/http/native"
+	"cairn/http/native/nativetest"
 )
 
 // A turnstile lets in no more than it has room for, and everyone in the end.
@@ -41,11 +44,11 @@ func TestWorkOf(t *testing.T) {
 		want       int64
 	}{
 		{"nothing", "", 0},
-		{"a usual event", line(1), int64(len(line(1)))},
-		{"a thousand", strings.Repeat(line(1)+"\n", 1000), 1000 * int64(len(line(1))+1)},
+		{"a usual event", nativetest.Line(1), int64(len(nativetest.Line(1)))},
+		{"a thousand", strings.Repeat(nativetest.Line(1)+"\n", 1000), 1000 * int64(len(nativetest.Line(1))+1)},
 		{"tiny ones in little", strings.Repeat("{}\n", 1000), 1000 * workObject},
-		{"as many as there may be", strings.Repeat("{}\n", eventsMax), eventsMax * workObject},
-		{"a large one", strings.Repeat("x", eventsBodyMax), workBytes / 2},
+		{"as many as there may be", strings.Repeat("{}\n", native.EventsMax), native.EventsMax * workObject},
+		{"a large one", strings.Repeat("x", native.EventsBodyMax), workBytes / 2},
 	} {
 		if got := workOf([]byte(c.body)); got != c.want {
 			t.Errorf("%s counts %d, want %d", c.name, got, c.want)

@@ -5,6 +5,7 @@ import (
 
 	"cairn/http/dialect"
 	"cairn/http/matomo"
+	"cairn/http/native"
 	"cairn/http/openpanel"
 	"cairn/http/opentracker"
 	"cairn/http/oppizi"
@@ -15,7 +16,7 @@ import (
 // the same request, the earlier one does.
 func dialects(s *Server, snapshotDir string) []dialect.Dialect {
 	return []dialect.Dialect{
-		newNative(nativeOptions{Engine: s.engine, Site: engineSite, SnapshotDir: snapshotDir, Now: s.now}),
+		native.New(native.Options{Engine: s.engine, Site: engineSite, SnapshotDir: snapshotDir, Now: s.now}),
 		oppizi.New(),
 		opentracker.New(), // before whoever else answers "/": an si in the query wins
 		segment.New(segmentLimits(s.tenants)),

@@ -53,7 +53,10 @@ var plan = []room{
 	{dir: "http/dashboard", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", far: []string{pebbleModule, tomlModule}},
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/wire"}, tests: []string{"http/dialect/dialecttest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	// native knows the engine for its questions and answers: engine/query, once there is one.
+	{dir: "http/native", knows: []string{"http/dialect", "engine", "engine/event"}, tests: []string{"http/native/nativetest"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine", "engine/event"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/event", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
 	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
@@ -321,6 +324,11 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"a connection where keys are known", "http/auth/a.go", `package auth; import "cairn/http/wire"`, "http/auth may not know http/wire"},
 		{"fasthttp where keys are known", "http/auth/a.go", `package auth; import "github.com/valyala/fasthttp"`, "may not import"},
 		{"keys in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/auth"`, "http/oppizi may not know http/auth"},
+		{"the engine in the native API", "http/native/a.go", `package native; import "cairn/engine"`, ""},
+		{"the server in the native API", "http/native/a.go", `package native; import "cairn/http"`, "http/native may not know http"},
+		{"keys in the native API", "http/native/a.go", `package native; import "cairn/http/auth"`, "http/native may not know http/auth"},
+		{"the native API's double outside of tests", "http/native/a.go", `package native; import "cairn/http/native/nativetest"`, "http/native may not know http/native/nativetest"},
+		{"the native API in a dialect", "http/oppizi/a.go", `package oppizi; import "cairn/http/native"`, "http/oppizi may not know http/native"},
 		{"the log in the server", "http/a.go", `package httpd; import "cairn/wal"`, "http may not know wal"},
 		{"the index in the server's test", "http/a_test.go", `package httpd; import "cairn/index"`, "http may not know index"},
 		{"Pebble in the server", "http/a.go", `package httpd; import "github.com/cockroachdb/pebble/v2"`, "may not import"},

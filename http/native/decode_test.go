@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/native/nativetest"
 )
 
 // The promise of POST /api/v1/events: good events go in, bad ones are named by
@@ -19,7 +20,7 @@ import (
 // (nil = stored), and renders the reply.
 func send(t testing.TB, contentType, query, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
 	t.Helper()
-	api := &native{}
+	api := &API{}
 	req := &dialect.Request{Method: "POST", Path: "/api/v1/events", RawQuery: query, Body: []byte(body), Site: &dialect.Site{ID: 1, Name: "shop"},
 		Header: func(name string) string {
 			if name == "Content-Type" {
@@ -68,13 +69,13 @@ func send(t testing.TB, contentType, query, body string, store func(i int, e *ev
 func TestNativeSend(t *testing.T) {
 	const ndjson = "application/x-ndjson"
 	duplicate := func(int, *event.Event) dialect.Outcome {
-		return dialect.Outcome{Status: dialect.Duplicate, ID: otherID}
+		return dialect.Outcome{Status: dialect.Duplicate, ID: nativetest.OtherID}
 	}
 	reject := func(_ int, e *event.Event) dialect.Outcome {
 		if e.User == "bad" {
 			return dialect.Outcome{Status: dialect.Rejected, Err: &event.FieldError{Field: "user", Msg: "has at most 256 bytes"}}
 		}
-		return dialect.Outcome{Status: dialect.Stored, ID: someID}
+		return dialect.Outcome{Status: dialect.Stored, ID: nativetest.SomeID}
 	}
 	for _, c := range []struct {
 		name, contentType, query, body string
@@ -89,7 +90,7 @@ func TestNativeSend(t *testing.T) {
 		{name: "no Content-Type means JSON", body: ` {"name":"a"} `, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 		{name: "a byte order mark", body: "\xef\xbb\xbf{\"name\":\"a\"}", status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 		{name: "what the server sets is ignored", body: `{"id":"x","seq":1,"site":"other","received":"2020-01-01T00:00:00Z","dialect":"matomo","name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
-		{name: "one duplicate", body: `{"name":"a","message_id":"m"}`, store: duplicate, status: 200, want: `{"accepted":0,"duplicates":1,"rejected":[],"id":"` + otherID + `"}`},
+		{name: "one duplicate", body: `{"name":"a","message_id":"m"}`, store: duplicate, status: 200, want: `{"accepted":0,"duplicates":1,"rejected":[],"id":"` + nativetest.OtherID + `"}`},
 		{name: "one without a name", body: `{"user":"u"}`, status: 400, want: `{"error":"name: is required","field":"name","status":400}`},
 		{name: "one with an unknown key", body: `{"name":"a","userId":"u"}`, status: 400, want: `{"error":"userId: is not a field of an event","field":"userId","status":400}`},
 		{name: "one the engine refuses", body: `{"name":"a","user":"bad"}`, store: reject, status: 400, want: `{"error":"user: has at most 256 bytes","field":"user","status":400}`},
@@ -114,7 +115,7 @@ func TestNativeSend(t *testing.T) {
 		{name: "an array with a broken element", body: `[{"name":"a"},{"name":}]`, status: 400, want: `{"error":"malformed array: ~`},
 		{name: "an array and something after it", body: `[{"name":"a"}]]`, status: 400, want: `{"error":"malformed array: ~`},
 		{name: "an array in an array", body: `[[{"name":"a"}]]`, status: 400, want: `{"accepted":0,"duplicates":0,"rejected":[{"index":0~`},
-		{name: "too many in an array", body: "[" + strings.Repeat(`{"name":"a"},`, eventsMax) + `{"name":"a"}]`, status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
+		{name: "too many in an array", body: "[" + strings.Repeat(`{"name":"a"},`, EventsMax) + `{"name":"a"}]`, status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
 
 		{name: "lines", contentType: ndjson, body: "{\"name\":\"a\"}\n{\"name\":\"b\"}\n", status: 200, want: `{"accepted":2,"duplicates":0,"rejected":[]}`,
 			stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"b"}`}},
@@ -126,7 +127,7 @@ func TestNativeSend(t *testing.T) {
 		{name: "no line", contentType: ndjson, status: 200, want: `{"accepted":0,"duplicates":0,"rejected":[]}`},
 		{name: "a long line among others", contentType: ndjson, body: "{\"name\":\"" + strings.Repeat("x", 32<<10) + "\"}\n{\"name\":\"b\"}", status: 207,
 			want: `{"accepted":1,"duplicates":0,"rejected":[{"index":0,"error":"an event has at most 32768 bytes"}]}`, stored: []string{`{"dialect":"native","type":"track","name":"b"}`}},
-		{name: "too many lines", contentType: ndjson, body: strings.Repeat("{}\n", eventsMax+1), status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
+		{name: "too many lines", contentType: ndjson, body: strings.Repeat("{}\n", EventsMax+1), status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
 
 		{name: "a form", contentType: "application/x-www-form-urlencoded", body: "name=a", status: 415, want: `{"error":"send application/json~`},
 		{name: "another charset", contentType: "application/json; charset=utf-16", body: `{"name":"a"}`, status: 415, want: `{"error":"send application/json~`},
@@ -150,7 +151,7 @@ func TestNativeSend(t *testing.T) {
 // A message from a client's text is never longer than it need be.
 func TestNativeSendLongErrors(t *testing.T) {
 	line := `{"` + strings.Repeat("k", 128) + `":1}` + "\n"
-	res, _ := send(t, "application/x-ndjson", "", strings.Repeat(line, eventsMax), nil)
+	res, _ := send(t, "application/x-ndjson", "", strings.Repeat(line, EventsMax), nil)
 	if res.Status != 400 || len(res.Body) > 4<<20 {
 		t.Errorf("%d, %d bytes", res.Status, len(res.Body))
 	}
@@ -175,7 +176,7 @@ func TestNativeFailures(t *testing.T) {
 		{dialect.Result{Failure: dialect.BadRequest, Err: &dialect.StatusError{Field: "site", Msg: "site: which one?"}}, `{"error":"site: which one?","field":"site","status":400}`},
 	} {
 		var res dialect.Response
-		new(native).Reply(&dialect.Request{}, &res, c.result)
+		new(API).Reply(&dialect.Request{}, &res, c.result)
 		if got := errorOf(t, &res); string(res.Body) != c.want+"\n" || got.Status != res.Status {
 			t.Errorf("%+v: %s", c.result, res.Body)
 		}
@@ -185,7 +186,7 @@ func TestNativeFailures(t *testing.T) {
 // Memory comes back with the reply: a batch of lines whose texts must be
 // unescaped, and whose lists need memory, costs nothing the second time.
 func TestNativeSendReuses(t *testing.T) {
-	api := &native{}
+	api := &API{}
 	line := `{"name":"caf\u00e9","groups":["g"],"increments":{"n":2},"properties":{"n":1,"t":"a\tb","o":{"k":[1, 2]}}}` + "\n"
 	req := &dialect.Request{Body: []byte(strings.Repeat(line, 100)), Header: func(string) string { return "application/x-ndjson" }}
 	res := &dialect.Response{}
@@ -242,7 +243,7 @@ func FuzzNativeSend(f *testing.F) {
 			t.Fatal(err)
 		}
 		switch {
-		case res.Status == 413 && want > eventsMax:
+		case res.Status == 413 && want > EventsMax:
 		case answer.Accepted != len(stored):
 			t.Fatalf("accepted %d, stored %d", answer.Accepted, len(stored))
 		case want >= 0 && answer.Accepted+len(answer.Rejected) != want:

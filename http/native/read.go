@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 )
 
 // This file answers the reads of the native API: each method asks the engine one
-// question and appends the answer to c.out. Shapes are in native_json.go.
+// question and appends the answer to c.out. Shapes are in json.go.
 
 // engineError names the parameter a refusal of the engine is about.
 func engineError(err error) error {
@@ -29,7 +29,7 @@ func idError(err error) error {
 }
 
 // events is GET /api/v1/events.
-func (n *native) events(ctx context.Context, c *nativeCall) error {
+func (n *API) events(ctx context.Context, c *nativeCall) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (n *native) events(ctx context.Context, c *nativeCall) error {
 }
 
 // event is GET /api/v1/events/{id}.
-func (n *native) event(ctx context.Context, c *nativeCall) error {
+func (n *API) event(ctx context.Context, c *nativeCall) error {
 	if !publicID(c.ids[0]) {
 		return engine.ErrNotFound
 	}
@@ -56,7 +56,7 @@ func (n *native) event(ctx context.Context, c *nativeCall) error {
 }
 
 // count is GET /api/v1/count.
-func (n *native) count(ctx context.Context, c *nativeCall) error {
+func (n *API) count(ctx context.Context, c *nativeCall) error {
 	query, err := c.query.selection(c.site)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (n *native) count(ctx context.Context, c *nativeCall) error {
 
 // series is GET /api/v1/series. Which buckets there are, the empty ones among
 // them, is the engine's to say, and how many are too many.
-func (n *native) series(ctx context.Context, c *nativeCall) error {
+func (n *API) series(ctx context.Context, c *nativeCall) error {
 	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ var sortMetrics = map[string]engine.Metrics{"users": engine.MetricUsers, "sessio
 
 // counters is GET /api/v1/counters. Without a property the rows are the
 // properties that have counters.
-func (n *native) counters(ctx context.Context, c *nativeCall) error {
+func (n *API) counters(ctx context.Context, c *nativeCall) error {
 	query := engine.CounterQuery{
 		Site:     c.site,
 		Property: c.query.single["property"],
@@ -143,7 +143,7 @@ func (n *native) counters(ctx context.Context, c *nativeCall) error {
 }
 
 // users is GET /api/v1/users, by the person's first event, the newest first.
-func (n *native) users(ctx context.Context, c *nativeCall) error {
+func (n *API) users(ctx context.Context, c *nativeCall) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (n *native) users(ctx context.Context, c *nativeCall) error {
 }
 
 // user is GET /api/v1/users/{id}.
-func (n *native) user(ctx context.Context, c *nativeCall) error {
+func (n *API) user(ctx context.Context, c *nativeCall) error {
 	user, err := n.engine.User(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
@@ -167,7 +167,7 @@ func (n *native) user(ctx context.Context, c *nativeCall) error {
 }
 
 // userEvents is GET /api/v1/users/{id}/events: the events of the person.
-func (n *native) userEvents(ctx context.Context, c *nativeCall) error {
+func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (n *native) userEvents(ctx context.Context, c *nativeCall) error {
 
 // sessions is GET /api/v1/sessions, by the session's first event, the newest
 // first.
-func (n *native) sessions(ctx context.Context, c *nativeCall) error {
+func (n *API) sessions(ctx context.Context, c *nativeCall) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (n *native) sessions(ctx context.Context, c *nativeCall) error {
 }
 
 // session is GET /api/v1/sessions/{id}.
-func (n *native) session(ctx context.Context, c *nativeCall) error {
+func (n *API) session(ctx context.Context, c *nativeCall) error {
 	session, err := n.engine.Session(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
@@ -213,7 +213,7 @@ func (n *native) session(ctx context.Context, c *nativeCall) error {
 }
 
 // group is GET /api/v1/groups/{id}.
-func (n *native) group(ctx context.Context, c *nativeCall) error {
+func (n *API) group(ctx context.Context, c *nativeCall) error {
 	group, err := n.engine.Group(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
@@ -224,7 +224,7 @@ func (n *native) group(ctx context.Context, c *nativeCall) error {
 
 // Act answers POST /api/v1/admin/snapshot, of the admin's token alone. The name of the
 // snapshot is the time, so that no text of a client is ever part of a path.
-func (n *native) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
+func (n *API) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
 	if req.Method != "POST" || req.Path != snapshotPath {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
 	}

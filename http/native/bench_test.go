@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"fmt"
@@ -8,13 +8,8 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/native/nativetest"
 )
-
-// line is an event as `cairn bench` sends it: about 380 bytes, 5 properties.
-func line(i int) string {
-	return fmt.Sprintf(`{"type":"track","name":"Product Viewed","time":"2026-11-21T12:%02d:%02d.123Z","user":"user-%06d","anonymous":"3f1e2b1c-0d4a-4f4e-9b7a-%012x","session":"9b2d7c1e0f3a4b5c6d7e8f90a1b2%04x","message_id":"0b7e6f5a-1c2d-4e3f-8a9b-%012x","properties":{"plan":"pro","country":"NL","product":"sku-%04d","order":%d,"amount":%d.50},"context":{"url":"https://shop.example/p/%d"}}`,
-		i/60%60, i%60, i*7919%100000, i, i%65536, i*31, i%5000, i, i%10000, i%5000)
-}
 
 func BenchmarkNativeDecode(b *testing.B) {
 	for _, events := range []int{1, 100, 1000} {
@@ -22,13 +17,13 @@ func BenchmarkNativeDecode(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", form, events), func(b *testing.B) {
 				lines := make([]string, events)
 				for i := range lines {
-					lines[i] = line(i)
+					lines[i] = nativetest.Line(i)
 				}
 				contentType, body := "application/x-ndjson", []byte(strings.Join(lines, "\n")+"\n")
 				if form == "array" {
 					contentType, body = "application/json", []byte("["+strings.Join(lines, ",")+"]")
 				}
-				api := &native{}
+				api := &API{}
 				req := &dialect.Request{Body: body, Header: func(string) string { return contentType }}
 				res := &dialect.Response{}
 				var batch dialect.Batch
@@ -53,10 +48,10 @@ func BenchmarkNativePage(b *testing.B) {
 	var page engine.Page
 	for i := range 100 {
 		e := &event.Event{}
-		if err := parser.Event([]byte(line(i)), e); err != nil {
+		if err := parser.Event([]byte(nativetest.Line(i)), e); err != nil {
 			b.Fatal(err)
 		}
-		e.ID, e.Seq, e.Site, e.Received = someID, uint64(i), "shop", someDay
+		e.ID, e.Seq, e.Site, e.Received = nativetest.SomeID, uint64(i), "shop", nativetest.SomeDay
 		page.Events = append(page.Events, e)
 	}
 	var out []byte

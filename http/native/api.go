@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"sync"
@@ -21,16 +21,16 @@ import (
 // HEAD is answered wherever GET is, and OPTIONS everywhere, without being listed.
 // Request.Path is as it was sent, still percent-encoded and without the query.
 
-// nativeOptions is what the native API needs. All of it but SnapshotDir has to be set.
-type nativeOptions struct {
+// Options is what the native API needs. All of it but SnapshotDir has to be set.
+type Options struct {
 	Engine      engine.API
 	Site        func(*dialect.Site) *engine.Site // the engine's site of a request
 	SnapshotDir string                           // where snapshots are put; "" = none are made
 	Now         func() time.Time
 }
 
-// native is the native API, a dialect.
-type native struct {
+// API is the native API, a dialect.
+type API struct {
 	engine      engine.API
 	site        func(*dialect.Site) *engine.Site
 	snapshotDir string
@@ -38,17 +38,17 @@ type native struct {
 	snapshots   sync.Mutex // held while a snapshot is made
 }
 
-func newNative(o nativeOptions) *native {
-	return &native{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
+func New(o Options) *API {
+	return &API{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
 }
 
 var (
-	_ dialect.Reading = (*native)(nil)
-	_ dialect.Acting  = (*native)(nil)
+	_ dialect.Reading = (*API)(nil)
+	_ dialect.Acting  = (*API)(nil)
 )
 
 // Name is native.
-func (n *native) Name() event.Dialect { return event.Native }
+func (n *API) Name() event.Dialect { return event.Native }
 
 // Routes are all below /api/v1/, and want a key in their header.
-func (n *native) Routes() []dialect.Route { return nativeRoutes }
+func (n *API) Routes() []dialect.Route { return nativeRoutes }

@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"bytes"
@@ -72,10 +72,10 @@ func formOf(contentType string) (bodyForm, error) {
 
 // Decode appends the events of POST /api/v1/events to b. Of an array and of
 // NDJSON the bad ones are marked and the others go in (b.Partial); a malformed
-// array, a bad single event and more than eventsMax events refuse the request.
+// array, a bad single event and more than EventsMax events refuse the request.
 // The events alias req.Body and the nativeBatch in b.Scratch, which Reply finds in
 // req.State.
-func (n *native) Decode(req *dialect.Request, b *dialect.Batch) error {
+func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if req.RawQuery != "" {
 		query, err := parseQuery(req.RawQuery, nativeSend.params)
 		if err != nil {
@@ -113,7 +113,7 @@ func (n *native) Decode(req *dialect.Request, b *dialect.Batch) error {
 }
 
 var errTooMany = &dialect.StatusError{Failure: dialect.TooLarge,
-	Msg: "at most " + strconv.Itoa(eventsMax) + " events a request"}
+	Msg: "at most " + strconv.Itoa(EventsMax) + " events a request"}
 
 // lines reads one event a line. A line of nothing but white space is no event.
 func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
@@ -148,7 +148,7 @@ func (n *nativeBatch) array(body []byte, b *dialect.Batch) error {
 
 // add appends one event, or its refusal.
 func (n *nativeBatch) add(raw []byte, b *dialect.Batch) error {
-	if len(b.Records) == eventsMax {
+	if len(b.Records) == EventsMax {
 		return errTooMany
 	}
 	r := b.Add()

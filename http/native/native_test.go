@@ -1,7 +1,6 @@
-package httpd
+package native
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,203 +15,23 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
+	"cairn/http/native/nativetest"
 )
 
 // The promise: every native route asks the engine exactly what the query says,
 // answers in the shapes of openapi.json, and refuses the rest by name.
 
-// nativeEngine answers every read from what it was given and notes what it was
-// asked.
-type nativeEngine struct {
-	asked string // the last question, as text
-	err   error  // when set, the answer to everything
-
-	page     engine.Page
-	totals   engine.Totals
-	buckets  []engine.Bucket
-	counters engine.CounterPage
-	users    []engine.User
-	sessions []engine.Session
-	group    engine.GroupInfo
-	next     string
-	missing  string // the id nobody has
-}
-
-var _ engine.API = (*nativeEngine)(nil)
-
-func (n *nativeEngine) Visit(*engine.Site, *event.Event, *event.Source) {}
-
-func (n *nativeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
-	return engine.Visits{}, nil, n.err
-}
-
-func (n *nativeEngine) Bot(*event.Source) string { return "" }
-
-func (n *nativeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {
-	return engine.Digest{}, n.err
-}
-
-func (n *nativeEngine) note(call string, q engine.Query) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
-	for _, c := range q.Where {
-		fmt.Fprintf(&b, " %s=%q", c.Field, c.Values)
-	}
-	if q.From != 0 || q.To != 0 {
-		fmt.Fprintf(&b, " [%d,%d)", q.From, q.To)
-	}
-	if q.Ascending {
-		b.WriteString(" asc")
-	}
-	if q.Limit != 0 {
-		fmt.Fprintf(&b, " limit %d", q.Limit)
-	}
-	if q.After != "" {
-		fmt.Fprintf(&b, " after %s", q.After)
-	}
-	if q.Metrics != 0 {
-		fmt.Fprintf(&b, " metrics %b", q.Metrics)
-	}
-	n.asked = b.String()
-}
-
-func (n *nativeEngine) find(call, id string) error {
-	n.asked = call + " " + id
-	if n.err == nil && n.missing != "" && id == n.missing {
-		return engine.ErrNotFound
-	}
-	return n.err
-}
-
-func (n *nativeEngine) Ingest(_ context.Context, records []engine.Record, _ bool, _ *engine.Memory) ([]engine.Outcome, error) {
-	outcomes := make([]engine.Outcome, len(records))
-	for i := range outcomes {
-		outcomes[i].ID = fmt.Sprintf("%032x", i)
-	}
-	return outcomes, n.err
-}
-
-func (n *nativeEngine) List(_ context.Context, q engine.Query) (engine.Page, error) {
-	n.note("list", q)
-	return n.page, n.err
-}
-
-func (n *nativeEngine) Event(_ context.Context, _ *engine.Site, id string) (*event.Event, error) {
-	if err := n.find("event", id); err != nil {
-		return nil, err
-	}
-	return n.page.Events[0], nil
-}
-
-func (n *nativeEngine) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
-	n.note("count", q)
-	return n.totals, n.err
-}
-
-func (n *nativeEngine) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
-	n.note("series "+interval+" "+loc.String(), q)
-	return n.buckets, n.err
-}
-
-func (n *nativeEngine) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
-	n.asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
-		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
-	return n.counters, n.err
-}
-
-func (n *nativeEngine) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
-	n.note("users", q)
-	return n.users, n.next, n.err
-}
-
-func (n *nativeEngine) User(_ context.Context, _ *engine.Site, id string) (engine.User, error) {
-	if err := n.find("user", id); err != nil {
-		return engine.User{}, err
-	}
-	return n.users[0], nil
-}
-
-func (n *nativeEngine) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
-	n.note("sessions", q)
-	return n.sessions, n.next, n.err
-}
-
-func (n *nativeEngine) Session(_ context.Context, _ *engine.Site, id string) (engine.Session, error) {
-	if err := n.find("session", id); err != nil {
-		return engine.Session{}, err
-	}
-	return n.sessions[0], nil
-}
-
-func (n *nativeEngine) Group(_ context.Context, _ *engine.Site, id string) (engine.GroupInfo, error) {
-	if err := n.find("group", id); err != nil {
-		return engine.GroupInfo{}, err
-	}
-	return n.group, nil
-}
-
-func (n *nativeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
-	n.asked = "snapshot " + filepath.Base(dir)
-	return engine.SnapshotInfo{Path: dir, Events: 7, Bytes: 4096}, n.err
-}
-
-func (n *nativeEngine) Admit() error        { return n.err }
-func (n *nativeEngine) Ready() error        { return n.err }
-func (n *nativeEngine) Stats() engine.Stats { return engine.Stats{} }
-
-const (
-	someID  = "0123456789abcdef0123456789abcdef"
-	otherID = "fedcba9876543210fedcba9876543210"
-	someDay = 1795219200000 // 2026-11-21T00:00:00Z
-)
-
-// fullEngine has one of everything, with every field set.
-func fullEngine() *nativeEngine {
-	return &nativeEngine{
-		page: engine.Page{Next: otherID, Events: []*event.Event{
-			{
-				ID: someID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
-				Time: someDay + 1, Received: someDay + 2, User: "u-1", Anonymous: "a-1", Session: "s-1", Previous: "p-1",
-				Groups: []string{"g-1"}, MessageID: "m-1", Value: event.Num("12.50"),
-				Properties: event.Object{{Key: "plan", Value: event.Str("pro")}, {Key: "seats", Value: event.Num("3")},
-					{Key: "tags", Value: event.Raw(`["a",{"b":null}]`)}, {Key: "trial", Value: event.Boolean(true)}},
-				Context: event.Object{{Key: "country", Value: event.Str("NL")}, {Key: "latitude", Value: event.Num("52.1")},
-					{Key: "bot", Value: event.Boolean(false)}},
-				Extra:      event.Object{{Key: "integrations", Value: event.Raw(`{"All":true}`)}},
-				Increments: []event.Amount{{Property: "seats", By: 3}}, Segments: []string{"plan"}, Uncounted: true,
-			},
-			{ID: otherID, Seq: 41, Site: "shop", Dialect: event.Oppizi, Type: event.Track, Time: someDay, Received: someDay},
-		}},
-		totals:  engine.Totals{Events: 3, Users: 2, Sessions: 1},
-		buckets: []engine.Bucket{{Time: someDay, Totals: engine.Totals{Events: 3, Users: 2, Sessions: 1}}, {Time: someDay + 3_600_000}},
-		counters: engine.CounterPage{
-			Rows: []engine.CounterRow{{Value: "pro", Segment: "NL", Values: 9, Events: -5, Sessions: 2, Users: 1},
-				{Value: "free", Values: 1, Events: 4}},
-			Total: engine.CounterRow{Events: -1, Sessions: 2, Users: 1},
-		},
-		users: []engine.User{{ID: "u-1", Properties: event.Object{{Key: "plan", Value: event.Str("pro")}},
-			Aliases: []string{"old"}, Anonymous: []string{"a-1"}, Groups: []string{"g-1"},
-			FirstSeen: someDay, LastSeen: someDay + 5, Events: 9, Sessions: 2, Cursor: someID}, {ID: "u-2", Cursor: otherID}},
-		sessions: []engine.Session{{ID: "s-1", User: "u-1", Anonymous: "a-1", Dialect: event.Matomo,
-			Start: someDay, End: someDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
-			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
-			Orders: []string{"o-1"}, Cart: "c-1", Cursor: someID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: otherID}},
-		group: engine.GroupInfo{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
-			Members: []string{"u-1", "u-2"}},
-	}
-}
-
 // call does what the server does round a native request: it finds the route,
 // and hands an error back to reply.
-func (n *nativeEngine) call(t testing.TB, zone, method, target string) *dialect.Response {
+func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dialect.Response {
 	t.Helper()
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	site := &engine.Site{ID: 1, Name: "shop", Location: loc}
-	api := newNative(nativeOptions{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
-		Now: func() time.Time { return time.UnixMilli(someDay + 123).In(loc) }})
+	api := New(Options{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
+		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	path, query, _ := strings.Cut(target, "?")
 	req := &dialect.Request{Method: method, Path: path, RawQuery: query, Site: &dialect.Site{ID: 1, Name: "shop"}, Header: func(string) string { return "" }}
 	res := &dialect.Response{}
@@ -245,30 +64,30 @@ func TestNativeAsks(t *testing.T) {
 		{"dots in a path", "UTC", "/api/v1/events?prop.a..b.=1&prop.c.d=2", `list shop prop.a..b.=["1"] prop.c.d=["2"] limit 100`},
 		{"an empty property", "UTC", "/api/v1/events?prop.k=", `list shop prop.k=[""] limit 100`},
 		{"a key without =", "UTC", "/api/v1/events?prop.k&&", `list shop prop.k=[""] limit 100`},
-		{"order, limit, after", "UTC", "/api/v1/events?order=asc&limit=20&after=" + someID, `list shop asc limit 20 after ` + someID},
+		{"order, limit, after", "UTC", "/api/v1/events?order=asc&limit=20&after=" + nativetest.SomeID, `list shop asc limit 20 after ` + nativetest.SomeID},
 		{"empty singles are absent", "UTC", "/api/v1/events?order=&limit=&after=&from=&to=&site=", `list shop limit 100`},
 		{"milliseconds", "UTC", "/api/v1/events?from=1000&to=2000", `list shop [1000,2000) limit 100`},
-		{"RFC 3339", "UTC", "/api/v1/events?from=2026-11-21T01:00:00%2B01:00&to=2026-11-21T00:00:00.5Z", fmt.Sprintf(`list shop [%d,%d) limit 100`, someDay, someDay+500)},
-		{"a plus that was not encoded", "UTC", "/api/v1/events?from=2026-11-21T01:00:00+01:00", fmt.Sprintf(`list shop [%d,0) limit 100`, someDay)},
-		{"less than a millisecond", "UTC", "/api/v1/events?from=2026-11-21T00:00:00.0001Z", fmt.Sprintf(`list shop [%d,0) limit 100`, someDay+1)},
-		{"a day in UTC", "UTC", "/api/v1/events?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`list shop [%d,%d) limit 100`, someDay, someDay+86_400_000)},
-		{"a day in Amsterdam", "Europe/Amsterdam", "/api/v1/count?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`count shop [%d,%d)`, someDay-3_600_000, someDay-3_600_000+86_400_000)},
+		{"RFC 3339", "UTC", "/api/v1/events?from=2026-11-21T01:00:00%2B01:00&to=2026-11-21T00:00:00.5Z", fmt.Sprintf(`list shop [%d,%d) limit 100`, nativetest.SomeDay, nativetest.SomeDay+500)},
+		{"a plus that was not encoded", "UTC", "/api/v1/events?from=2026-11-21T01:00:00+01:00", fmt.Sprintf(`list shop [%d,0) limit 100`, nativetest.SomeDay)},
+		{"less than a millisecond", "UTC", "/api/v1/events?from=2026-11-21T00:00:00.0001Z", fmt.Sprintf(`list shop [%d,0) limit 100`, nativetest.SomeDay+1)},
+		{"a day in UTC", "UTC", "/api/v1/events?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`list shop [%d,%d) limit 100`, nativetest.SomeDay, nativetest.SomeDay+86_400_000)},
+		{"a day in Amsterdam", "Europe/Amsterdam", "/api/v1/count?from=2026-11-21&to=2026-11-21", fmt.Sprintf(`count shop [%d,%d)`, nativetest.SomeDay-3_600_000, nativetest.SomeDay-3_600_000+86_400_000)},
 		{"a day of 25 hours", "Europe/Amsterdam", "/api/v1/count?from=2026-10-25&to=2026-10-25", `count shop [1792879200000,1792969200000)`},
 		{"count", "UTC", "/api/v1/count?name=a", `count shop name=["a"]`},
 		{"count of events", "UTC", "/api/v1/count?metrics=events", `count shop metrics 1`},
 		{"count of the others", "UTC", "/api/v1/count?metrics=sessions,users", `count shop metrics 110`},
 		{"series", "Europe/Amsterdam", "/api/v1/series?name=a", `series day Europe/Amsterdam shop name=["a"]`},
 		{"series by week", "UTC", "/api/v1/series?interval=week", `series week UTC shop`},
-		{"one event", "UTC", "/api/v1/events/" + someID, "event " + someID},
+		{"one event", "UTC", "/api/v1/events/" + nativetest.SomeID, "event " + nativetest.SomeID},
 		{"properties", "UTC", "/api/v1/counters", `counters shop property= values=[] segment= times=0,0 days=0,0 sort=events limit=100 offset=0`},
 		{"counters of days", "Europe/Amsterdam", "/api/v1/counters?property=country&from=2026-11-01&to=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=20758,20778 sort=events limit=100 offset=0`},
 		{"counters from a day on", "UTC", "/api/v1/counters?property=country&from=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=20778,2932896 sort=events limit=100 offset=0`},
 		{"counters up to a day", "UTC", "/api/v1/counters?property=country&to=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=0,20778 sort=events limit=100 offset=0`},
 		{"counters of 1970-01-01", "UTC", "/api/v1/counters?property=country&to=1970-01-01", `counters shop property=country values=[] segment= times=0,86400000 days=0,0 sort=events limit=100 offset=0`},
-		{"counters of hours", "UTC", "/api/v1/counters?property=country&from=2026-11-21&to=2026-11-21T12:00:00Z", fmt.Sprintf(`counters shop property=country values=[] segment= times=%d,%d days=0,0 sort=events limit=100 offset=0`, someDay, someDay+43_200_000)},
+		{"counters of hours", "UTC", "/api/v1/counters?property=country&from=2026-11-21&to=2026-11-21T12:00:00Z", fmt.Sprintf(`counters shop property=country values=[] segment= times=%d,%d days=0,0 sort=events limit=100 offset=0`, nativetest.SomeDay, nativetest.SomeDay+43_200_000)},
 		{"a cross", "UTC", "/api/v1/counters?property=plan&value=pro&value=free&segment=country&sort=users&limit=5", `counters shop property=plan values=["pro" "free"] segment=country times=0,0 days=0,0 sort=users limit=5 offset=0`},
 		{"the key's own site", "UTC", "/api/v1/count?site=shop", `count shop`},
-		{"users", "UTC", "/api/v1/users?limit=2&after=" + someID, `users shop limit 2 after ` + someID},
+		{"users", "UTC", "/api/v1/users?limit=2&after=" + nativetest.SomeID, `users shop limit 2 after ` + nativetest.SomeID},
 		{"a user", "UTC", "/api/v1/users/u-1", "user u-1"},
 		{"a user with a slash, a percent and a plus", "UTC", "/api/v1/users/a%2Fb%25+c", "user a/b%+c"},
 		{"a user in UTF-8", "UTC", "/api/v1/users/%E2%82%AC", "user €"},
@@ -279,10 +98,10 @@ func TestNativeAsks(t *testing.T) {
 		{"a group", "UTC", "/api/v1/groups/g%20-1", "group g -1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := fullEngine()
-			res := n.call(t, c.zone, "GET", c.target)
-			if res.Status != 200 || n.asked != c.asked {
-				t.Fatalf("%d %.200s\nasked %s\nwant  %s", res.Status, res.Body, n.asked, c.asked)
+			n := nativetest.Full()
+			res := call(t, n, c.zone, "GET", c.target)
+			if res.Status != 200 || n.Asked != c.asked {
+				t.Fatalf("%d %.200s\nasked %s\nwant  %s", res.Status, res.Body, n.Asked, c.asked)
 			}
 		})
 	}
@@ -291,7 +110,7 @@ func TestNativeAsks(t *testing.T) {
 // What each route answers, to the byte.
 func TestNativeAnswers(t *testing.T) {
 	for _, c := range []struct{ name, target, want string }{
-		{"event", "/api/v1/events/" + someID, `{"id":"` + someID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
+		{"event", "/api/v1/events/" + nativetest.SomeID, `{"id":"` + nativetest.SomeID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
 		{"count", "/api/v1/count", `{"events":3,"users":2,"sessions":1}`},
 		{"count of events", "/api/v1/count?metrics=events", `{"events":3}`},
 		{"count of people", "/api/v1/count?metrics=sessions,users", `{"users":2,"sessions":1}`},
@@ -308,7 +127,7 @@ func TestNativeAnswers(t *testing.T) {
 		{"group", "/api/v1/groups/g-1", `{"id":"g-1","type":"company","name":"Acme","properties":{"size":9},"members":["u-1","u-2"]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			res := fullEngine().call(t, "UTC", "GET", c.target)
+			res := call(t, nativetest.Full(), "UTC", "GET", c.target)
 			if res.Status != 200 || string(res.Body) != c.want+"\n" {
 				t.Fatalf("%d\n got %s\nwant %s", res.Status, res.Body, c.want)
 			}
@@ -347,7 +166,7 @@ func TestNativeRefuses(t *testing.T) {
 		{"/api/v1/events?limit=1&limit=2", 400, "limit"},
 		{"/api/v1/events?order=up", 400, "order"},
 		{"/api/v1/events?after=x", 400, "after"},
-		{"/api/v1/events?after=" + strings.ToUpper(someID), 400, "after"},
+		{"/api/v1/events?after=" + strings.ToUpper(nativetest.SomeID), 400, "after"},
 		{"/api/v1/events?from=yesterday", 400, "from"},
 		{"/api/v1/events?from=2026-02-30", 400, "from"},
 		{"/api/v1/events?from=2026-11-21T25:00:00Z", 400, "from"},
@@ -377,9 +196,9 @@ func TestNativeRefuses(t *testing.T) {
 		{"/api/v1/users/u-1/events?user=u-2", 400, "user"},
 		{"/api/v1/sessions?name=x", 400, "name"},
 		{"/api/v1/sessions?order=asc", 400, "order"},
-		{"/api/v1/events/" + someID + "?x=1", 400, "x"},
+		{"/api/v1/events/" + nativetest.SomeID + "?x=1", 400, "x"},
 		{"/api/v1/events?site=blog", 404, "site"},
-		{"/api/v1/events/" + someID + "?site=blog", 404, "site"},
+		{"/api/v1/events/" + nativetest.SomeID + "?site=blog", 404, "site"},
 		{"/api/v1/events?site=shop&site=blog", 400, "site"},
 		{"/api/v1/events/short", 404, ""},
 		{"/api/v1/events/", 404, ""},
@@ -392,14 +211,14 @@ func TestNativeRefuses(t *testing.T) {
 		{"/api/v1/nothing", 404, ""},
 		{"/api/v1/admin/snapshot", 404, ""},
 	} {
-		n := fullEngine()
-		res := n.call(t, "UTC", "GET", c.target)
+		n := nativetest.Full()
+		res := call(t, n, "UTC", "GET", c.target)
 		got := errorOf(t, res)
 		if res.Status != c.status || got.Field != c.field {
 			t.Errorf("%.80s: %d %s", c.target, res.Status, res.Body)
 		}
-		if n.asked != "" {
-			t.Errorf("%.80s: the engine was asked %s", c.target, n.asked)
+		if n.Asked != "" {
+			t.Errorf("%.80s: the engine was asked %s", c.target, n.Asked)
 		}
 	}
 }
@@ -438,9 +257,9 @@ func TestNativeEngineErrors(t *testing.T) {
 			if r.read == nil {
 				continue
 			}
-			n := fullEngine()
-			n.err = c.err
-			res := n.call(t, "UTC", "GET", strings.ReplaceAll(r.path, "*", someID))
+			n := nativetest.Full()
+			n.Err = c.err
+			res := call(t, n, "UTC", "GET", strings.ReplaceAll(r.path, "*", nativetest.SomeID))
 			got := errorOf(t, res)
 			want := c.list
 			if strings.HasSuffix(r.path, "*") {
@@ -456,13 +275,13 @@ func TestNativeEngineErrors(t *testing.T) {
 // A person nobody knows is a 404, also where the events are asked for; a known
 // one without such events has an empty page.
 func TestNativeUserEvents(t *testing.T) {
-	n := fullEngine()
-	n.page = engine.Page{}
-	n.missing = "nobody"
-	if res := n.call(t, "UTC", "GET", "/api/v1/users/nobody/events"); res.Status != 404 {
+	n := nativetest.Full()
+	n.EventPage = engine.Page{}
+	n.Missing = "nobody"
+	if res := call(t, n, "UTC", "GET", "/api/v1/users/nobody/events"); res.Status != 404 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
-	if res := n.call(t, "UTC", "GET", "/api/v1/users/u-1/events"); res.Status != 200 || string(res.Body) != `{"events":[],"next":null}`+"\n" {
+	if res := call(t, n, "UTC", "GET", "/api/v1/users/u-1/events"); res.Status != 200 || string(res.Body) != `{"events":[],"next":null}`+"\n" {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 }
@@ -470,16 +289,16 @@ func TestNativeUserEvents(t *testing.T) {
 // A page that grows over pageBytesMax ends early with the cursor of its last
 // element; what is left is what the next page begins with.
 func TestNativeLongPage(t *testing.T) {
-	n := &nativeEngine{}
+	n := &nativetest.Engine{}
 	text := event.Str(strings.Repeat("x", 30_000))
 	for i := range 1000 {
 		id := fmt.Sprintf("%032x", i)
-		n.page.Events = append(n.page.Events, &event.Event{ID: id, Type: event.Track, Properties: event.Object{{Key: "x", Value: text}}})
-		n.users = append(n.users, engine.User{ID: id, Cursor: id, Properties: event.Object{{Key: "x", Value: text}}})
-		n.sessions = append(n.sessions, engine.Session{ID: id, Cursor: id, Entry: text.Text})
+		n.EventPage.Events = append(n.EventPage.Events, &event.Event{ID: id, Type: event.Track, Properties: event.Object{{Key: "x", Value: text}}})
+		n.UserList = append(n.UserList, engine.User{ID: id, Cursor: id, Properties: event.Object{{Key: "x", Value: text}}})
+		n.SessionList = append(n.SessionList, engine.Session{ID: id, Cursor: id, Entry: text.Text})
 	}
 	for _, path := range []string{"/api/v1/events", "/api/v1/users", "/api/v1/sessions"} {
-		res := n.call(t, "UTC", "GET", path)
+		res := call(t, n, "UTC", "GET", path)
 		var page struct {
 			Events, Users, Sessions []struct{ ID string }
 			Next                    string
@@ -497,10 +316,10 @@ func TestNativeLongPage(t *testing.T) {
 // A walk over the counters: the cursor of one page opens the next, and only of
 // the same query.
 func TestNativeCounterPages(t *testing.T) {
-	n := fullEngine()
-	n.counters.More = true
+	n := nativetest.Full()
+	n.CounterPage.More = true
 	next := func(target string) string {
-		res := n.call(t, "UTC", "GET", target)
+		res := call(t, n, "UTC", "GET", target)
 		var page struct{ Next string }
 		if json.Unmarshal(res.Body, &page); res.Status != 200 {
 			t.Fatalf("%s: %d %s", target, res.Status, res.Body)
@@ -509,23 +328,23 @@ func TestNativeCounterPages(t *testing.T) {
 	}
 	first := next("/api/v1/counters?property=plan&limit=2")
 	second := next("/api/v1/counters?property=plan&limit=2&after=" + first)
-	if !strings.HasSuffix(n.asked, "offset=2") {
-		t.Fatal(n.asked)
+	if !strings.HasSuffix(n.Asked, "offset=2") {
+		t.Fatal(n.Asked)
 	}
-	n.counters.More = false
-	if last := next("/api/v1/counters?property=plan&limit=7&after=" + second); last != "" || !strings.HasSuffix(n.asked, "limit=7 offset=4") {
-		t.Fatal(n.asked, last)
+	n.CounterPage.More = false
+	if last := next("/api/v1/counters?property=plan&limit=7&after=" + second); last != "" || !strings.HasSuffix(n.Asked, "limit=7 offset=4") {
+		t.Fatal(n.Asked, last)
 	}
 	for _, other := range []string{"property=country", "property=plan&sort=users", "property=plan&value=pro", "property=plan&segment=x", "property=plan&from=2026-11-21", ""} {
-		if res := n.call(t, "UTC", "GET", "/api/v1/counters?"+other+"&after="+first); res.Status != 400 {
+		if res := call(t, n, "UTC", "GET", "/api/v1/counters?"+other+"&after="+first); res.Status != 400 {
 			t.Errorf("the cursor of another query opens %q: %s", other, res.Body)
 		}
 	}
 }
 
 func TestNativeSnapshot(t *testing.T) {
-	n := fullEngine()
-	res := n.call(t, "Asia/Tokyo", "POST", snapshotPath)
+	n := nativetest.Full()
+	res := call(t, n, "Asia/Tokyo", "POST", snapshotPath)
 	var info engine.SnapshotInfo
 	if err := json.Unmarshal(res.Body, &info); err != nil || res.Status != 200 || info.Events != 7 || info.Bytes != 4096 {
 		t.Fatalf("%d %s", res.Status, res.Body)
@@ -536,30 +355,30 @@ func TestNativeSnapshot(t *testing.T) {
 	if dir, err := os.Stat(filepath.Dir(info.Path)); err != nil || dir.Mode().Perm() != 0o700 {
 		t.Errorf("%v %v", dir, err)
 	}
-	n.err = engine.ErrDiskFull
-	if res := n.call(t, "UTC", "POST", snapshotPath); res.Status != 507 {
+	n.Err = engine.ErrDiskFull
+	if res := call(t, n, "UTC", "POST", snapshotPath); res.Status != 507 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
 	for target, status := range map[string]int{
 		snapshotPath + "?name=../../etc": 400, snapshotPath + "?site=shop": 400, "/api/v1/admin/restore": 404,
 	} {
-		n := fullEngine()
-		if res := n.call(t, "UTC", "POST", target); res.Status != status || n.asked != "" {
-			t.Errorf("%s: %d %s, asked %s", target, res.Status, res.Body, n.asked)
+		n := nativetest.Full()
+		if res := call(t, n, "UTC", "POST", target); res.Status != status || n.Asked != "" {
+			t.Errorf("%s: %d %s, asked %s", target, res.Status, res.Body, n.Asked)
 		}
 	}
 }
 
 // One snapshot is made at a time, and none without a directory for them.
 func TestNativeSnapshotRefused(t *testing.T) {
-	n := fullEngine()
-	api := &native{engine: n, snapshotDir: t.TempDir(), now: time.Now}
+	n := nativetest.Full()
+	api := &API{engine: n, snapshotDir: t.TempDir(), now: time.Now}
 	req := &dialect.Request{Method: "POST", Path: snapshotPath}
 	refused := func(want dialect.Failure) {
 		t.Helper()
 		var status *dialect.StatusError
-		if err := api.Act(t.Context(), req, &dialect.Response{}); !errors.As(err, &status) || status.Failure != want || n.asked != "" {
-			t.Errorf("%v, asked %q", err, n.asked)
+		if err := api.Act(t.Context(), req, &dialect.Response{}); !errors.As(err, &status) || status.Failure != want || n.Asked != "" {
+			t.Errorf("%v, asked %q", err, n.Asked)
 		}
 	}
 	api.snapshots.Lock()
@@ -611,7 +430,7 @@ func TestNativeTable(t *testing.T) {
 func FuzzNativeQuery(f *testing.F) {
 	for _, raw := range []string{
 		"", "name=a&name=b&prop.x=1", "from=2026-11-21&to=2026-11-21", "from=1&to=2&limit=5&order=asc",
-		"after=" + someID, "interval=hour", "prop.a%2Eb=%E2%82%AC", "name=%", "type=page&bot=false", "from=2011-12-30&to=2011-12-30",
+		"after=" + nativetest.SomeID, "interval=hour", "prop.a%2Eb=%E2%82%AC", "name=%", "type=page&bot=false", "from=2011-12-30&to=2011-12-30",
 	} {
 		f.Add(raw, "Europe/Amsterdam")
 		f.Add(raw, "Pacific/Apia")
@@ -666,4 +485,27 @@ func FuzzCounterCursor(f *testing.F) {
 			t.Fatalf("%q: taken by another query", cursor)
 		}
 	})
+}
+
+// failureOf is what the server makes of an error of the native API or of the engine, as
+// far as these tests go: see failure.go in http.
+func failureOf(err error) dialect.Result {
+	result := dialect.Result{Failure: dialect.Internal, Err: errors.New("internal error")}
+	var status *dialect.StatusError
+	var field *event.FieldError
+	switch {
+	case errors.As(err, &status):
+		result = dialect.Result{Failure: status.Failure, Err: err}
+	case errors.As(err, &field), errors.Is(err, engine.ErrBadCursor), errors.Is(err, engine.ErrBadQuery):
+		result = dialect.Result{Failure: dialect.BadRequest, Err: err}
+	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrStopping), errors.Is(err, engine.ErrFailed), errors.Is(err, engine.ErrQueryTimeout):
+		result = dialect.Result{Failure: dialect.Busy, Err: err}
+	case errors.Is(err, engine.ErrDiskFull):
+		result = dialect.Result{Failure: dialect.DiskFull, Err: err}
+	case errors.Is(err, engine.ErrNotFound):
+		result = dialect.Result{Failure: dialect.NotFound, Err: err}
+	case engine.Corrupt(err) != nil:
+		result.Err = engine.Corrupt(err)
+	}
+	return result
 }

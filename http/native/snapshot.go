@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // snapshot has the engine write a copy into a new directory below snapshotDir.
 // Its name is the time in UTC, so that no text of a client is ever part of a
 // path and the names sort by age: snapshot-20261121-034500-123.
-func (n *native) snapshot(ctx context.Context) (engine.SnapshotInfo, error) {
+func (n *API) snapshot(ctx context.Context) (engine.SnapshotInfo, error) {
 	if err := os.MkdirAll(n.snapshotDir, 0o700); err != nil {
 		return engine.SnapshotInfo{}, fmt.Errorf("make snapshot directory: %w", err)
 	}

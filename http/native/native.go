@@ -1,4 +1,4 @@
-package httpd
+package native
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 
 // The native API is cairn's own JSON interface below /api/v1/. This file holds
 // its table of routes and the way of one read through it; decoding is in
-// native_decode.go, the query string in native_query.go, the answers in
-// native_read.go and native_json.go. openapi.json is the same table for people
+// decode.go, the query string in query.go, the answers in
+// read.go and json.go. openapi.json is the same table for people
 // and tools, and openapi_test.go holds the two equal.
 
 // Limits of the native API. Each is part of the contract in openapi.json.
 const (
-	eventsMax        = 10_000  // events of one request; more is a 413
-	eventsBodyMax    = 8 << 20 // inflated bytes of one request; more is a 413
+	EventsMax        = 10_000  // events of one request; more is a 413
+	EventsBodyMax    = 8 << 20 // inflated bytes of one request; more is a 413
 	pageDefault      = 100
 	pageMax          = 1000
 	pageBytesMax     = 1 << 20 // a page this long ends early, with a cursor
@@ -38,7 +38,7 @@ type nativeRoute struct {
 	method, path string // "*" is one path segment
 	right        dialect.Right
 	params       []string
-	read         func(*native, context.Context, *nativeCall) error // nil for writes and acts
+	read         func(*API, context.Context, *nativeCall) error // nil for writes and acts
 }
 
 // A name that ends in "." stands for every parameter that begins with it.
@@ -51,27 +51,27 @@ var nativeSend = &nativeRoute{method: "POST", path: "/api/v1/events", right: dia
 
 var nativeTable = []*nativeRoute{
 	nativeSend,
-	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*native).events,
+	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events,
 		params: with(filterParams, "site", "from", "to", "order", "limit", "after")},
-	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*native).event,
+	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*API).event,
 		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*native).count,
+	{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*API).count,
 		params: with(filterParams, "site", "from", "to", "metrics")},
-	{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*native).series,
+	{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*API).series,
 		params: with(filterParams, "site", "from", "to", "interval", "metrics")},
-	{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*native).counters,
+	{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*API).counters,
 		params: []string{"site", "property", "value", "segment", "from", "to", "sort", "metrics", "limit", "after"}},
-	{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*native).users,
+	{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*API).users,
 		params: []string{"site", "limit", "after"}},
-	{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*native).user,
+	{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user,
 		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*native).userEvents,
+	{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents,
 		params: with(without(filterParams, "user"), "site", "from", "to", "order", "limit", "after")},
-	{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*native).sessions,
+	{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions,
 		params: []string{"site", "user", "anonymous", "from", "to", "limit", "after"}},
-	{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*native).session,
+	{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session,
 		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*native).group,
+	{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*API).group,
 		params: []string{"site"}},
 	{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 }
@@ -96,7 +96,7 @@ func routesOf(table []*nativeRoute) []dialect.Route {
 			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
 		}
 		if r == nativeSend {
-			route.Body = eventsBodyMax
+			route.Body = EventsBodyMax
 		}
 		routes = append(routes, route)
 	}
@@ -157,7 +157,7 @@ type nativeCall struct {
 }
 
 // Read answers every GET of the native API. An error has written nothing.
-func (n *native) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
+func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
 	route, ids := routeFor(req.Method, req.Path)
 	if route == nil || route.read == nil {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
@@ -191,7 +191,7 @@ func badRequest(msg string) error {
 }
 
 // Reply answers a write, and every failed request of the native API.
-func (n *native) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
+func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	batch, _ := req.State.(*nativeBatch)
 	body := res.Body[:0]
 	switch {

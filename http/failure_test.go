@@ -1,0 +1,55 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+	"cairn/http/wire"
+)
+
+// What each error means to a client, also when it is wrapped. A text that may name files
+// is not shown.
+func TestFailures(t *testing.T) {
+	own := &dialect.StatusError{Failure: dialect.Forbidden, Msg: "no"}
+	for _, c := range []struct {
+		err  error
+		want dialect.Failure
+		says string
+	}{
+		{own, dialect.Forbidden, "no"},
+		{&event.FieldError{Index: -1, Field: "name", Msg: "missing"}, dialect.BadRequest, "name: missing"},
+		{engine.ErrBusy, dialect.Busy, engine.ErrBusy.Error()},
+		{engine.ErrStopping, dialect.Busy, engine.ErrStopping.Error()},
+		{engine.ErrFailed, dialect.Busy, engine.ErrFailed.Error()},
+		{engine.ErrQueryTimeout, dialect.Busy, engine.ErrQueryTimeout.Error()},
+		{engine.ErrDiskFull, dialect.DiskFull, engine.ErrDiskFull.Error()},
+		{engine.ErrNotFound, dialect.NotFound, engine.ErrNotFound.Error()},
+		{engine.ErrBadCursor, dialect.BadRequest, engine.ErrBadCursor.Error()},
+		{engine.ErrBadQuery, dialect.BadRequest, engine.ErrBadQuery.Error()},
+		{context.Canceled, dialect.Busy, context.Canceled.Error()},
+		{context.DeadlineExceeded, dialect.Busy, context.DeadlineExceeded.Error()},
+		{wire.ErrBodyLarge, dialect.TooLarge, wire.ErrBodyLarge.Error()},
+		{wire.ErrBodyMemory, dialect.Busy, wire.ErrBodyMemory.Error()},
+		{wire.ErrBodyChunk, dialect.BadRequest, wire.ErrBodyChunk.Error()},
+		{wire.ErrPacked, dialect.BadRequest, wire.ErrPacked.Error()},
+		{wire.ErrEncoding, dialect.BadMedia, wire.ErrEncoding.Error()},
+		{errors.New("open /var/lib/cairn/log: input/output error"), dialect.Internal, "internal error"},
+	} {
+		if got := failureOf(c.err); got.Failure != c.want || got.Err.Error() != c.says {
+			t.Errorf("%v: %v %q, want %v %q", c.err, got.Failure, got.Err, c.want, c.says)
+		}
+		if got := failureOf(fmt.Errorf("asked: %w", c.err)); got.Failure != c.want {
+			t.Errorf("%v, wrapped: %v, want %v", c.err, got.Failure, c.want)
+		}
+	}
+	for err, status := range map[error]int{wire.ErrBodySlow: 408, wire.ErrBodyTorn: 400, wire.ErrBodyLarge: 0, engine.ErrBusy: 0} {
+		if got := connectionFault(err); got != status {
+			t.Errorf("%v: status %d, want %d", err, got, status)
+		}
+	}
+}

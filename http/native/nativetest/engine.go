@@ -1,0 +1,199 @@
+package nativetest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/event"
+)
+
+// Engine answers every read from what it was given and notes what it was
+// asked.
+type Engine struct {
+	Asked string // the last question, as text
+	Err   error  // when set, the answer to everything
+
+	EventPage   engine.Page
+	Totals      engine.Totals
+	Buckets     []engine.Bucket
+	CounterPage engine.CounterPage
+	UserList    []engine.User
+	SessionList []engine.Session
+	GroupInfo   engine.GroupInfo
+	Next        string
+	Missing     string // the id nobody has
+}
+
+var _ engine.API = (*Engine)(nil)
+
+func (n *Engine) Visit(*engine.Site, *event.Event, *event.Source) {}
+
+func (n *Engine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
+	return engine.Visits{}, nil, n.Err
+}
+
+func (n *Engine) Bot(*event.Source) string { return "" }
+
+func (n *Engine) Digest(context.Context, engine.Query) (engine.Digest, error) {
+	return engine.Digest{}, n.Err
+}
+
+func (n *Engine) note(call string, q engine.Query) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
+	for _, c := range q.Where {
+		fmt.Fprintf(&b, " %s=%q", c.Field, c.Values)
+	}
+	if q.From != 0 || q.To != 0 {
+		fmt.Fprintf(&b, " [%d,%d)", q.From, q.To)
+	}
+	if q.Ascending {
+		b.WriteString(" asc")
+	}
+	if q.Limit != 0 {
+		fmt.Fprintf(&b, " limit %d", q.Limit)
+	}
+	if q.After != "" {
+		fmt.Fprintf(&b, " after %s", q.After)
+	}
+	if q.Metrics != 0 {
+		fmt.Fprintf(&b, " metrics %b", q.Metrics)
+	}
+	n.Asked = b.String()
+}
+
+func (n *Engine) find(call, id string) error {
+	n.Asked = call + " " + id
+	if n.Err == nil && n.Missing != "" && id == n.Missing {
+		return engine.ErrNotFound
+	}
+	return n.Err
+}
+
+func (n *Engine) Ingest(_ context.Context, records []engine.Record, _ bool, _ *engine.Memory) ([]engine.Outcome, error) {
+	outcomes := make([]engine.Outcome, len(records))
+	for i := range outcomes {
+		outcomes[i].ID = fmt.Sprintf("%032x", i)
+	}
+	return outcomes, n.Err
+}
+
+func (n *Engine) List(_ context.Context, q engine.Query) (engine.Page, error) {
+	n.note("list", q)
+	return n.EventPage, n.Err
+}
+
+func (n *Engine) Event(_ context.Context, _ *engine.Site, id string) (*event.Event, error) {
+	if err := n.find("event", id); err != nil {
+		return nil, err
+	}
+	return n.EventPage.Events[0], nil
+}
+
+func (n *Engine) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
+	n.note("count", q)
+	return n.Totals, n.Err
+}
+
+func (n *Engine) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
+	n.note("series "+interval+" "+loc.String(), q)
+	return n.Buckets, n.Err
+}
+
+func (n *Engine) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
+	n.Asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
+		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
+	return n.CounterPage, n.Err
+}
+
+func (n *Engine) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
+	n.note("users", q)
+	return n.UserList, n.Next, n.Err
+}
+
+func (n *Engine) User(_ context.Context, _ *engine.Site, id string) (engine.User, error) {
+	if err := n.find("user", id); err != nil {
+		return engine.User{}, err
+	}
+	return n.UserList[0], nil
+}
+
+func (n *Engine) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
+	n.note("sessions", q)
+	return n.SessionList, n.Next, n.Err
+}
+
+func (n *Engine) Session(_ context.Context, _ *engine.Site, id string) (engine.Session, error) {
+	if err := n.find("session", id); err != nil {
+		return engine.Session{}, err
+	}
+	return n.SessionList[0], nil
+}
+
+func (n *Engine) Group(_ context.Context, _ *engine.Site, id string) (engine.GroupInfo, error) {
+	if err := n.find("group", id); err != nil {
+		return engine.GroupInfo{}, err
+	}
+	return n.GroupInfo, nil
+}
+
+func (n *Engine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
+	n.Asked = "snapshot " + filepath.Base(dir)
+	return engine.SnapshotInfo{Path: dir, Events: 7, Bytes: 4096}, n.Err
+}
+
+func (n *Engine) Admit() error        { return n.Err }
+func (n *Engine) Ready() error        { return n.Err }
+func (n *Engine) Stats() engine.Stats { return engine.Stats{} }
+
+const (
+	SomeID  = "0123456789abcdef0123456789abcdef"
+	OtherID = "fedcba9876543210fedcba9876543210"
+	SomeDay = 1795219200000 // 2026-11-21T00:00:00Z
+)
+
+// Full is an Engine that has one of everything, with every field set.
+func Full() *Engine {
+	return &Engine{
+		EventPage: engine.Page{Next: OtherID, Events: []*event.Event{
+			{
+				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
+				Time: SomeDay + 1, Received: SomeDay + 2, User: "u-1", Anonymous: "a-1", Session: "s-1", Previous: "p-1",
+				Groups: []string{"g-1"}, MessageID: "m-1", Value: event.Num("12.50"),
+				Properties: event.Object{{Key: "plan", Value: event.Str("pro")}, {Key: "seats", Value: event.Num("3")},
+					{Key: "tags", Value: event.Raw(`["a",{"b":null}]`)}, {Key: "trial", Value: event.Boolean(true)}},
+				Context: event.Object{{Key: "country", Value: event.Str("NL")}, {Key: "latitude", Value: event.Num("52.1")},
+					{Key: "bot", Value: event.Boolean(false)}},
+				Extra:      event.Object{{Key: "integrations", Value: event.Raw(`{"All":true}`)}},
+				Increments: []event.Amount{{Property: "seats", By: 3}}, Segments: []string{"plan"}, Uncounted: true,
+			},
+			{ID: OtherID, Seq: 41, Site: "shop", Dialect: event.Oppizi, Type: event.Track, Time: SomeDay, Received: SomeDay},
+		}},
+		Totals:  engine.Totals{Events: 3, Users: 2, Sessions: 1},
+		Buckets: []engine.Bucket{{Time: SomeDay, Totals: engine.Totals{Events: 3, Users: 2, Sessions: 1}}, {Time: SomeDay + 3_600_000}},
+		CounterPage: engine.CounterPage{
+			Rows: []engine.CounterRow{{Value: "pro", Segment: "NL", Values: 9, Events: -5, Sessions: 2, Users: 1},
+				{Value: "free", Values: 1, Events: 4}},
+			Total: engine.CounterRow{Events: -1, Sessions: 2, Users: 1},
+		},
+		UserList: []engine.User{{ID: "u-1", Properties: event.Object{{Key: "plan", Value: event.Str("pro")}},
+			Aliases: []string{"old"}, Anonymous: []string{"a-1"}, Groups: []string{"g-1"},
+			FirstSeen: SomeDay, LastSeen: SomeDay + 5, Events: 9, Sessions: 2, Cursor: SomeID}, {ID: "u-2", Cursor: OtherID}},
+		SessionList: []engine.Session{{ID: "s-1", User: "u-1", Anonymous: "a-1", Dialect: event.Matomo,
+			Start: SomeDay, End: SomeDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
+			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
+			Orders: []string{"o-1"}, Cart: "c-1", Cursor: SomeID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: OtherID}},
+		GroupInfo: engine.GroupInfo{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
+			Members: []string{"u-1", "u-2"}},
+	}
+}
+
+// Line is an event as `cairn bench` sends it: about 380 bytes, 5 properties.
+func Line(i int) string {
+	return fmt.Sprintf(`{"type":"track","name":"Product Viewed","time":"2026-11-21T12:%02d:%02d.123Z","user":"user-%06d","anonymous":"3f1e2b1c-0d4a-4f4e-9b7a-%012x","session":"9b2d7c1e0f3a4b5c6d7e8f90a1b2%04x","message_id":"0b7e6f5a-1c2d-4e3f-8a9b-%012x","properties":{"plan":"pro","country":"NL","product":"sku-%04d","order":%d,"amount":%d.50},"context":{"url":"https://shop.example/p/%d"}}`,
+		i/60%60, i%60, i*7919%100000, i, i%65536, i*31, i%5000, i, i%10000, i%5000)
+}

@@ -1,0 +1,338 @@
+package native
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"cairn/engine"
+	"cairn/engine/event"
+	"cairn/http/dialect"
+	"cairn/http/native/nativetest"
+)
+
+// The promise: openapi.json says neither more nor less than the server does.
+// Paths, methods, rights and parameters are compared with nativeTable, and every
+// answer the handlers give is held against its schema.
+
+// openPaths are the server's own, which are not in nativeTable.
+var openPaths = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"}
+
+func TestContractRoutes(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	ops := nativetest.Operations(t, doc)
+	var got, want []string
+	for key := range ops {
+		got = append(got, key)
+	}
+	want = append(want, openPaths...)
+	for _, r := range nativeTable {
+		want = append(want, r.method+" "+r.path)
+	}
+	sort.Strings(got)
+	sort.Strings(want)
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("document %q\nserver   %q", got, want)
+	}
+	ids := map[string]bool{}
+	for key, op := range ops {
+		id, _ := op["operationId"].(string)
+		if id == "" || ids[id] {
+			t.Errorf("%s: operationId %q", key, id)
+		}
+		ids[id] = true
+	}
+}
+
+func TestContractRights(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	ops := nativetest.Operations(t, doc)
+	for _, r := range nativeTable {
+		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write", dialect.Write | dialect.Admin: "write"}[r.right]
+		want := []any{nativetest.Object{"bearer": []any{word}}}
+		if got := ops[r.method+" "+r.path]["security"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s %s: security %v, want %v", r.method, r.path, got, want)
+		}
+	}
+}
+
+// parametersOf lists what the query of an operation may hold, as nativeTable
+// writes it. An exploded object stands for one parameter a property.
+func parametersOf(t testing.TB, doc, op nativetest.Object) (query []string, single map[string]bool, path int) {
+	t.Helper()
+	single = map[string]bool{}
+	list, _ := op["parameters"].([]any)
+	for _, node := range list {
+		p := nativetest.Deref(t, doc, node)
+		name, schema := p["name"].(string), nativetest.Deref(t, doc, p["schema"])
+		switch {
+		case p["in"] == "path":
+			if p["required"] != true {
+				t.Errorf("%s is not required", name)
+			}
+			path++
+		case p["in"] == "header":
+		case p["in"] != "query" || p["required"] == true:
+			t.Errorf("%s: in %v, required %v", name, p["in"], p["required"])
+		case p["explode"] == true && p["style"] == "form" && schema["type"] == "object":
+			properties, _ := schema["properties"].(nativetest.Object)
+			for key := range properties {
+				query = append(query, key)
+			}
+			patterns, _ := schema["patternProperties"].(nativetest.Object)
+			for pattern := range patterns {
+				prefix := strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), `\..+$`)
+				query = append(query, prefix+".")
+			}
+		default:
+			query = append(query, name)
+			single[name] = schema["type"] != "array"
+		}
+	}
+	sort.Strings(query)
+	return query, single, path
+}
+
+func TestContractParameters(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	ops := nativetest.Operations(t, doc)
+	for _, r := range nativeTable {
+		query, single, path := parametersOf(t, doc, ops[r.method+" "+r.path])
+		want := slices.Clone(r.params)
+		sort.Strings(want)
+		if !slices.Equal(query, want) || path != strings.Count(r.path, "*") {
+			t.Errorf("%s %s:\ndocument %q\nserver   %q", r.method, r.path, query, want)
+		}
+		for name, is := range single {
+			if is != singleParams[name] {
+				t.Errorf("%s %s: %s: the document says single %v", r.method, r.path, name, is)
+			}
+		}
+	}
+}
+
+// What the code knows as lists and limits, the document repeats.
+func TestContractLists(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	schema := func(path string) nativetest.Object {
+		return nativetest.Deref(t, doc, nativetest.Object{"$ref": "#/components/schemas/" + path})
+	}
+	texts := func(list any) (s []string) {
+		for _, v := range list.([]any) {
+			s = append(s, v.(string))
+		}
+		return s
+	}
+	keys := func(o any) (s []string) {
+		for k := range o.(nativetest.Object) {
+			s = append(s, k)
+		}
+		sort.Strings(s)
+		return s
+	}
+	var types, dialects []string
+	for _, v := range event.Types {
+		types = append(types, string(v))
+	}
+	for _, v := range event.Dialects {
+		dialects = append(dialects, string(v))
+	}
+	if got := texts(schema("Type")["enum"]); !slices.Equal(got, types) {
+		t.Errorf("types %q", got)
+	}
+	if got := texts(schema("Dialect")["enum"]); !slices.Equal(got, dialects) {
+		t.Errorf("dialects %q", got)
+	}
+	contexts := slices.Clone(event.ContextKeys)
+	sort.Strings(contexts)
+	if got := keys(schema("Context")["properties"]); !slices.Equal(got, contexts) {
+		t.Errorf("context %q", got)
+	}
+	in := nativetest.Deref(t, doc, nativetest.Object{"$ref": "#/components/schemas/EventInput/properties"})
+	for name, limit := range map[string]int{"name": event.MaxNameBytes, "user": event.MaxIDBytes, "anonymous": event.MaxIDBytes, "session": event.MaxIDBytes,
+		"previous": event.MaxIDBytes, "message_id": event.MaxIDBytes} {
+		if got := in[name].(nativetest.Object)["maxLength"]; got != float64(limit) {
+			t.Errorf("%s: maxLength %v, want %d", name, got, limit)
+		}
+	}
+	if got := in["groups"].(nativetest.Object)["maxItems"]; got != float64(event.MaxGroups) {
+		t.Errorf("groups %v", got)
+	}
+	if got := in["segments"].(nativetest.Object)["maxItems"]; got != float64(event.MaxSegments) {
+		t.Errorf("segments %v", got)
+	}
+	if got := schema("Properties")["maxProperties"]; got != float64(event.MaxProperties) {
+		t.Errorf("properties %v", got)
+	}
+	// Every key the document names is taken, and no other.
+	for name := range in {
+		value := map[string]string{"type": `"page"`, "time": `1`, "groups": `[]`, "segments": `[]`, "properties": `{}`, "context": `{}`, "extra": `{}`, "increments": `{}`, "counted": `true`, "value": `1`, "seq": `1`}[name]
+		if value == "" {
+			value = `"x"`
+		}
+		if err := new(event.Parser).Event([]byte(`{"name":"a","`+name+`":`+value+`}`), new(event.Event)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	limit := nativetest.Deref(t, doc, nativetest.Object{"$ref": "#/components/parameters/limit"})["schema"].(nativetest.Object)
+	if limit["maximum"] != float64(pageMax) || limit["default"] != float64(pageDefault) {
+		t.Errorf("limit %v", limit)
+	}
+}
+
+// Every 200 of every read, with all fields set and with none, and every error.
+func TestContractAnswers(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	ops := nativetest.Operations(t, doc)
+	bare := &nativetest.Engine{
+		EventPage:   engine.Page{Events: []*event.Event{{ID: nativetest.SomeID, Seq: 1, Site: "shop", Dialect: event.Native, Type: event.Page, Time: 1, Received: 1}}},
+		UserList:    []engine.User{{ID: "u"}},
+		SessionList: []engine.Session{{ID: "s", Dialect: event.Native}},
+		GroupInfo:   engine.GroupInfo{ID: "g"},
+	}
+	paged := nativetest.Full()
+	paged.CounterPage.More, paged.Next = true, nativetest.SomeID
+	for _, r := range nativeTable {
+		op := ops[r.method+" "+r.path]
+		if r.read == nil {
+			continue
+		}
+		target := strings.ReplaceAll(r.path, "*", nativetest.SomeID)
+		for name, n := range map[string]*nativetest.Engine{"full": nativetest.Full(), "bare": bare, "paged": paged} {
+			targets := []string{target}
+			if strings.HasSuffix(r.path, "counters") {
+				targets = append(targets, target+"?property=plan", target+"?property=plan&segment=country")
+			}
+			for _, target := range targets {
+				res := call(t, n, "UTC", "GET", target)
+				if res.Status != 200 {
+					t.Fatalf("%s %s: %d %s", name, target, res.Status, res.Body)
+				}
+				nativetest.ValidateAnswer(t, doc, op, res, name+" "+target)
+			}
+		}
+		errs := []error{engine.ErrNotFound, engine.ErrBadCursor, engine.ErrQueryTimeout, engine.ErrStopping, fmt.Errorf("disk"), &dialect.StatusError{Failure: dialect.RateLimited, Msg: "slow"}}
+		if strings.HasSuffix(r.path, "counters") {
+			errs = append(errs, engine.ErrDiskFull)
+		}
+		for _, err := range errs {
+			n := nativetest.Full()
+			n.Err = err
+			res := call(t, n, "UTC", "GET", target)
+			nativetest.ValidateAnswer(t, doc, op, res, target+" "+err.Error())
+		}
+	}
+	for _, err := range []error{nil, engine.ErrDiskFull, engine.ErrFailed} {
+		n := nativetest.Full()
+		n.Err = err
+		nativetest.ValidateAnswer(t, doc, ops["POST "+snapshotPath], call(t, n, "UTC", "POST", snapshotPath), "snapshot")
+	}
+}
+
+func TestContractSend(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	op := nativetest.Operations(t, doc)["POST /api/v1/events"]
+	duplicate := func(i int, _ *event.Event) dialect.Outcome {
+		if i == 0 {
+			return dialect.Outcome{Status: dialect.Duplicate, ID: nativetest.SomeID}
+		}
+		return dialect.Outcome{Status: dialect.Rejected}
+	}
+	for _, body := range []string{`{"name":"a"}`, `{}`, `{`, ``, `[{"name":"a"}]`, `[{"name":"a"},{}]`, `[{}]`, `[]`, `[`} {
+		for _, contentType := range []string{"application/json", "application/x-ndjson", "text/csv"} {
+			res, _ := send(t, contentType, "", body, nil)
+			nativetest.ValidateAnswer(t, doc, op, res, contentType+" "+body)
+			res, _ = send(t, contentType, "", body, duplicate)
+			nativetest.ValidateAnswer(t, doc, op, res, contentType+" "+body)
+		}
+	}
+	// The document's own examples are taken, and follow its schemas.
+	content := op["requestBody"].(nativetest.Object)["content"].(nativetest.Object)
+	for contentType, media := range content {
+		for name, example := range media.(nativetest.Object)["examples"].(nativetest.Object) {
+			value := example.(nativetest.Object)["value"]
+			body, isText := value.(string)
+			if !isText {
+				raw, _ := json.Marshal(value)
+				body = string(raw)
+			}
+			if res, _ := send(t, contentType, "", body, nil); res.Status != 200 {
+				t.Errorf("example %s: %d %s", name, res.Status, res.Body)
+			}
+			v := nativetest.Validator{T: t, Doc: doc}
+			if err := v.Check(media.(nativetest.Object)["schema"], value, name); err != "" {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// The validator itself finds what it is there to find.
+func TestContractValidator(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	v := nativetest.Validator{T: t, Doc: doc}
+	for _, c := range []struct{ schema, value, wrong string }{
+		{"Totals", `{"events":1,"users":2,"sessions":3}`, ""},
+		{"Series", `{"interval":"day"}`, "$: required: buckets is missing"},
+		{"Totals", `{"events":1.5,"users":2,"sessions":3}`, "$.events: type: 1.5 is not integer"},
+		{"Totals", `{"events":-1,"users":2,"sessions":3}`, "$.events: minimum: -1"},
+		{"Totals", `{"events":1,"users":2,"sessions":3,"x":4}`, "$: additionalProperties: x"},
+		{"Totals", `[]`, "$: type: [] is not object"},
+		{"EventID", `"0123"`, `$: pattern: "0123"`},
+		{"Type", `"clicked"`, "$: enum: clicked"},
+		{"Next", `null`, ""},
+		{"Next", `5`, "$: type: 5 is not [string null]"},
+		{"Time", `"2026-11-21T00:00:00.000Z"`, ""},
+		{"Time", `"2026-13-21T00:00:00.000Z"`, `$: format: "2026-13-21T00:00:00.000Z"`},
+		{"Moment", `"2026-11-21"`, ""},
+		{"Moment", `1000`, ""},
+		{"Properties", `{"a":{"b":[]}}`, ""},
+		{"Increments", `{"a":"b"}`, "$.a: type: b is not integer"},
+	} {
+		var value any
+		if err := json.Unmarshal([]byte(c.value), &value); err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Check(nativetest.Object{"$ref": "#/components/schemas/" + c.schema}, value, "$"); got != c.wrong {
+			t.Errorf("%s %s: %q, want %q", c.schema, c.value, got, c.wrong)
+		}
+	}
+}
+
+// Every reference leads somewhere, and everything named is used.
+func TestContractReferences(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	used := map[string]bool{}
+	var walk func(any)
+	walk = func(node any) {
+		switch node := node.(type) {
+		case nativetest.Object:
+			if ref, ok := node["$ref"].(string); ok {
+				used[ref] = true
+				nativetest.Deref(t, doc, node)
+			}
+			for _, v := range node {
+				walk(v)
+			}
+		case []any:
+			for _, v := range node {
+				walk(v)
+			}
+		}
+	}
+	walk(doc)
+	for kind, named := range doc["components"].(nativetest.Object) {
+		for name := range named.(nativetest.Object) {
+			if ref := "#/components/" + kind + "/" + name; kind != "securitySchemes" && !used[ref] {
+				t.Errorf("%s is not used", ref)
+			}
+		}
+	}
+	if !strings.HasPrefix(doc["openapi"].(string), "3.1.") {
+		t.Error(doc["openapi"])
+	}
+}
