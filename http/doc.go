@@ -16,7 +16,8 @@
 // # What holds
 //
 // The room wire keeps H1 and the first half of H3, and helps with H2 and H5; the room
-// auth keeps the first half of H6; the server keeps the rest.
+// auth keeps the first half of H6; the server keeps the rest. The dialects, of which the
+// native API is one, see neither connections nor keys.
 //
 // H1. A byte stream has one meaning or none: what two readers of HTTP could frame
 // differently is answered 400 once, and nothing behind it is read as a request.
@@ -42,4 +43,14 @@
 // those of the buffers; a read's are copied before a query is made of them
 // (exchange.own). The engine copies what it keeps of an event and of a query. Tests
 // overwrite the buffers after each answer (event.Poisoned).
+//
+// # The way to read it
+//
+// options.go and server.go say what a server is made of, wiring.go which dialects it
+// has, router.go how one is found. exchange.go is a request from its first byte to its
+// answer; ingest.go and reads.go are its two ways, failure.go what is said when one ends
+// early. tenant.go is what is kept for a site, matomo_settings.go what its dialect asks.
+// exclude.go, repeat.go and ratelimit.go are rules of the first way, and cors.go adds
+// what browsers want. health.go, metrics.go, process.go, origin.go and accesslog.go are
+// for the operator.
 package httpd

@@ -38,6 +38,7 @@ type API struct {
 	snapshots   sync.Mutex // held while a snapshot is made
 }
 
+// New makes the native API. It does not ask the engine for anything yet.
 func New(o Options) *API {
 	return &API{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
 }

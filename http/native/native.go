@@ -12,16 +12,17 @@ import (
 	"cairn/http/dialect"
 )
 
-// The native API is cairn's own JSON interface below /api/v1/. This file holds
-// its table of routes and the way of one read through it; decoding is in
-// decode.go, the query string in query.go, the answers in
-// read.go and json.go. openapi.json is the same table for people
-// and tools, and openapi_test.go holds the two equal.
+// This file holds the table of routes and the way of one read through it; decoding is in
+// decode.go, the query string in query.go, the answers in read.go and json.go.
 
-// Limits of the native API. Each is part of the contract in openapi.json.
+// EventsMax is how many events one request may bring; more is a 413. It is part of the
+// contract in openapi.json, like all limits here.
+const EventsMax = 10_000
+
+// EventsBodyMax is how many inflated bytes one request may bring; more is a 413.
+const EventsBodyMax = 8 << 20
+
 const (
-	EventsMax        = 10_000  // events of one request; more is a 413
-	EventsBodyMax    = 8 << 20 // inflated bytes of one request; more is a 413
 	pageDefault      = 100
 	pageMax          = 1000
 	pageBytesMax     = 1 << 20 // a page this long ends early, with a cursor

@@ -18,6 +18,7 @@ import (
 // Object is a node of the document.
 type Object = map[string]any
 
+// Contract is a contract in OpenAPI, read from its JSON.
 func Contract(t testing.TB, text []byte) Object {
 	t.Helper()
 	var doc Object
@@ -69,6 +70,8 @@ func Operations(t testing.TB, doc Object) map[string]Object {
 	return ops
 }
 
+// ValidateAnswer holds an answer to the operation op against the schema that doc has for its
+// status. what names the answer in an error.
 func ValidateAnswer(t *testing.T, doc, op Object, res *dialect.Response, what string) {
 	t.Helper()
 	answers := op["responses"].(Object)

@@ -150,6 +150,7 @@ func (n *Engine) Admit() error        { return n.Err }
 func (n *Engine) Ready() error        { return n.Err }
 func (n *Engine) Stats() engine.Stats { return engine.Stats{} }
 
+// What the answers of Full hold: two public ids of events, and a day in Unix milliseconds.
 const (
 	SomeID  = "0123456789abcdef0123456789abcdef"
 	OtherID = "fedcba9876543210fedcba9876543210"
