@@ -69,8 +69,8 @@ type caps struct {
 	// sealed is in sets.
 	sites map[uint32]*capSite
 	// over is the sites whose log takes the most of what does not fit, each with the seq
-	// up to which it was sealed then. Until more is, its log is not read again, else each
-	// group would read it: values forgotten of it begin the day anew.
+	// up to which it was sealed then. Until more is sealed its log is not read again;
+	// otherwise each group would read it. Its days then start with empty sets.
 	over map[uint32]uint64
 	cut  bool // a reading of a log has left out what did not fit
 	// names are those of each day at hand, names of the newest event's day the first
@@ -454,7 +454,8 @@ func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
 		}
 		if upTo, over := c.over[s.id]; !over || upTo < site.upTo {
 			delete(c.over, s.id)
-			// The log first: rows sealed meanwhile are then seen twice, not never.
+			// Read the log first: a row that is sealed meanwhile is then seen twice. In the
+			// other order it could be missed.
 			settle()
 			before := c.n + c.namesBytes
 			if err := c.readLog(s); err != nil {
@@ -487,7 +488,7 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 		c.unread(err)
 		for _, p := range properties {
 			if c.n > capBytesMax {
-				break // of properties not among them no run is asked, as beyond capReadsMax
+				break // runs are not asked about the properties left out
 			}
 			sealed[maphash.String(c.seed, p)] = struct{}{}
 			c.n += sealedBytes

@@ -307,9 +307,9 @@ type overShare struct {
 	next          int // plus 1
 }
 
-// byProperty is what of the event at hand is over the cap, each property once. Where
-// all its values are, which is how one of nothing but new values ends, one entry says
-// so.
+// byProperty is what of the event at hand is over the cap, each property once. If all
+// values of a property are over, one entry says so: a property with only new values ends
+// this way.
 func (s *sequencer) byProperty() []event.Term {
 	if s.shares == nil {
 		s.shares = make(map[string]overShare)

@@ -30,7 +30,7 @@ func (r *request) over() {
 // newRequest has a buffer that does not move.
 func newRequest() *request { return &request{make([]byte, 0, 4096)} }
 
-// What is remembered of an event is the event's after its request has gone.
+// What is remembered of an event survives its request.
 func TestRemembersCopies(t *testing.T) {
 	t.Run("owners", func(t *testing.T) {
 		o := newOwners(2 * (ownerOverhead + len("session-0ada")))

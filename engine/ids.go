@@ -1,9 +1,8 @@
 // What ingest knows of an id: since when there is such a user, visitor or
 // session, and the visitor's current session. Derived state: a function of the
-// log, kept in a table that is bounded in bytes. What has changed of it is written
-// with a group, all of it together and with the seq it covers, as soon as it comes to
-// a few MB: so a group stays small, and a crash finds the table as it was at some seq,
-// never in part.
+// log, kept in a table that is bounded in bytes. As soon as the changed entries come to a
+// few MB, the group at hand writes all of them and the seq they cover. So a group stays
+// small, and a crash finds the table as it was at one seq.
 
 package engine
 
@@ -107,8 +106,8 @@ func (k *known) size() int {
 // held is about how many bytes of memory the entries take that are not packed.
 func (t *ids) held() int { return t.bytes + idOverhead*len(t.hot) }
 
-// due says that what has changed should be written with the group at hand, since it is
-// a part, or since there is too much in memory that may leave it only then.
+// due says that the group at hand should write what has changed: it is a part, or memory
+// is full of entries that can only be dropped after they are written.
 func (t *ids) due() bool { return t.dirty >= t.part || t.held()/4 >= t.max }
 
 // over says that entries should leave memory once all are written.
@@ -451,9 +450,9 @@ func idleOf(e *event.Event) int64 {
 // as one that is sent.
 func namesSessions(e *event.Event) bool { return e.Dialect == event.Opentracker }
 
-// flush writes every changed entry to w, and how far the table has come: both in one
-// batch, since a replay changes entries that were written later than the seq it begins
-// at once more. When the batch is in Pebble, evict may follow.
+// flush writes every changed entry to w, and how far the table has come. Both are in one
+// batch; otherwise a replay would apply events to entries that already contain them. When
+// the batch is in Pebble, evict may follow.
 func (t *ids) flush(w *pebble.Batch) error {
 	slices.SortFunc(t.changed, func(a, b *known) int { return strings.Compare(a.key, b.key) }) // sorted operations cost Pebble less
 	var key, v []byte

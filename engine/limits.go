@@ -20,7 +20,7 @@
 //	run header         index/limits.go            columnsFit, index           the runs stay apart
 //	snapshot manifest  manifestBytesMax           parseManifest, both sides   the snapshot is given up
 //
-// What "cannot be" is checked all the same: it stops the store before it is written.
+// The cases marked "cannot be" are checked too; such a write stops the store.
 
 package engine
 

@@ -1,4 +1,4 @@
-// What the writer lets through the reader takes: events at and over the limits are
+// The reader accepts everything the writer accepts: events at and over the limits are
 // stored or refused alone, never a reason for the store to stop or not to open again.
 
 package engine_test

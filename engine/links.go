@@ -134,9 +134,9 @@ func (l *links) find(ord uint64) uint64 {
 	return l.table.lowest(ord)
 }
 
-// set returns all ordinals of a person, by any, ascending. A join puts one ring into
-// another right after a root, so of what is joined while the lock is free it has all
-// until it passes the root, and nothing from then on: it is the person of that moment.
+// set returns all ordinals of the person that any of them names, ascending. A join while
+// the lock is free adds its members right after the root: set sees all of them if it has
+// not passed the root yet, else none. So it is the person of one moment.
 func (l *links) set(ord uint64) []uint64 {
 	set := []uint64{ord}
 	c := linkCursor{table: &l.table}
@@ -170,9 +170,9 @@ func (l *links) persons() persons {
 	return persons{l, l.table.now()}
 }
 
-// apart takes from pairs those whose ordinal alone names its person, and calls linked
-// with the others, in the place of the ordinal one that stands for the person: the same
-// for all of his. What is left of pairs is good until they change. linked is called
+// apart returns those of pairs whose ordinal alone names its person. For the others it
+// calls linked with the pair, its ordinal replaced by one that stands for the person, the
+// same for all ordinals of that person. What it returns lies in pairs. linked is called
 // without a lock.
 func (p persons) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
 	if p.at == 0 {

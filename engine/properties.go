@@ -56,7 +56,8 @@ func (e *Engine) properties(v *view, q *CounterQuery) (CounterPage, error) {
 // came since.
 func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 	names := make(map[string]bool)
-	// The log first: rows sealed meanwhile are then seen twice, not never.
+	// Read the log first: a row that is sealed meanwhile is then seen twice. In the other
+	// order it could be missed.
 	err := wal.Notes(e.db, v.site.id, 0, v.last+1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
 			if !names[t.Property] {

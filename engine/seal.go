@@ -352,21 +352,21 @@ func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	}
 }
 
-// behind reports that so many rows wait, or that those in memory take so much of it,
-// that no more may come which take up to so many bytes.
+// behind reports whether rows of up to this many bytes must wait for the sealer.
 func (s *sealer) behind(bytes int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.behindLocked(bytes)
 }
 
-// behindLocked lets anything come when no rows wait: nothing would be freed for it.
+// behindLocked lets everything in when nothing waits to be sealed: waiting would free
+// nothing.
 func (s *sealer) behindLocked(bytes int64) bool {
 	return s.rows > int64(s.e.opts.HotEvents) || len(s.work) > 0 && s.e.crowded(bytes)
 }
 
-// crowded says that rows in memory and on their way there leave no room for more that
-// take up to so many bytes.
+// crowded says that rows in memory, and those on their way there, leave no room for rows
+// of this many bytes.
 func (e *Engine) crowded(bytes int64) bool {
 	return e.hotBytes.Load()+e.asked.Load()+bytes > e.opts.Memory/2
 }

@@ -100,7 +100,7 @@ func (s *submission) add(site *siteState, e *event.Event, o *Outcome) {
 	})
 }
 
-// coreCells is the most cells an event has beside its properties, context and extra.
+// coreCells is how many cells an event has at most besides properties, context and extra.
 const coreCells = 16
 
 // body is an event's record but for its head.

@@ -10,8 +10,8 @@ import (
 	"cairn/index"
 )
 
-// traits is an object that is told of bit by bit. What one bit costs does not depend on
-// how many there were before it: a key is found by a map, and an object inside is taken
+// traits is an object built from many small changes. The cost of one does not depend on
+// how many came before: a key is found by a map, and an object inside is taken
 // apart once, not written and read again for each bit.
 type traits struct {
 	list []trait

@@ -16,14 +16,14 @@ const (
 	CountedLeavesMax = 1000
 
 	// CountedBytesMax bounds the text that counting makes of one event beyond what
-	// stands in it: each path once, and what a number is longer as a term than it
-	// was as a literal. A small event may make less, see countedBytes.
+	// stands in it: each path once, and the bytes a number gains when it is written
+	// out. A small event may make less, see countedBytes.
 	CountedBytesMax = 64 << 10
 )
 
-// countedBytes is what properties of so many bytes, keys and values together, may
-// make: a few names as long as an object is deep would else be a hundred times
-// the request they came in.
+// countedBytes is how many bytes of names counting may make of properties of this many
+// bytes, keys and values together. Otherwise a few deep paths would be a hundred times as
+// long as the request.
 func countedBytes(size int) int { return min(CountedBytesMax, 4<<10+4*size) }
 
 // Cut is where counting ends in an event that exceeds the bounds: properties with
@@ -132,8 +132,8 @@ type bounder struct {
 
 var bounders = sync.Pool{New: func() any { return new(bounder) }}
 
-// walk finds the cut. Without seen a path that comes again after another is taken
-// for a new one, so that only over may be wrong.
+// walk finds the cut. Without seen, a repeated path may count twice, so over may be set
+// too early.
 func (b *bounder) walk(o Object, seen map[string]struct{}) {
 	size := 0
 	for i := range o {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// What cairn calculates with. Terms compare numbers as text; sums of profiles add them
-// up, exactly. Arithmetic on so many digits as a client likes to send costs their
-// square, so a number that is calculated with has at most decimalDigitsMax digits and
-// an exponent of at most decimalExponentMax. Any other is stored as sent, and neither
-// added nor added to.
+// What cairn calculates with. Terms compare numbers as text; profiles add them up,
+// exactly. The cost of arithmetic grows with the square of the digits, so a number that
+// is added has at most decimalDigitsMax digits and an exponent of at most
+// decimalExponentMax. Any other is stored as sent and not added. A plain number of a
+// profile may be longer and still be added to, see AddDecimal.
 
 // DecimalLimit says in words what Decimal takes.
 const DecimalLimit = "at most 64 digits and an exponent from -308 to 308"

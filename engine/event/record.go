@@ -45,8 +45,8 @@ import (
 //     A row without it counts whole, however large.
 //   - A second form of capped. The first lists each value with its whole property,
 //     [["a.b","1"],["a.b","2"]]; it is read for ever and written no more. The
-//     second names each property once, by how many of its bytes are those of the
-//     property before and the rest, and then its values; none stands for all:
+//     second names each property once: the number of bytes it shares with the property
+//     before, the rest of it, then its values. No value stands for all:
 //     [[0,"a.b","1","2"],[2,"c"]]. It is longer than the values, escaped, by a few
 //     bytes for each leaf and by the names that countedBytes allows, so that the
 //     record of an event that Validate takes is always below RecordBytesMax.
