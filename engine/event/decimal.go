@@ -9,7 +9,7 @@ import (
 // exactly. The cost of arithmetic grows with the square of the digits, so a number that
 // is added has at most decimalDigitsMax digits and an exponent of at most
 // decimalExponentMax. Any other is stored as sent and not added. A plain number of a
-// profile may be longer and still be added to, see AddDecimal.
+// profile may be longer and still be added to (engine, summand).
 
 // DecimalLimit says in words what Decimal takes.
 const DecimalLimit = "at most 64 digits and an exponent from -308 to 308"
