@@ -82,13 +82,12 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 
 // propertyList is the list being made.
 type propertyList struct {
-	asked  askedNames
-	pairs  int // of a property and a row that are held to tell users and sessions apart
-	view   *view
-	where  *where
-	query  *CounterQuery
-	budget budget
-	byRow  bool // totals do not tell what is asked
+	asked askedNames
+	pairs int // of a property and a row that are held to tell users and sessions apart
+	view  *view
+	where *where
+	query *CounterQuery
+	byRow bool // totals do not tell what is asked
 
 	seed maphash.Seed
 	propertySum
