@@ -165,10 +165,11 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 		c.noted += len(set.key.property)
 	}
 	if value != event.Other {
-		slot := set.find(c.hash(value))
+		slot := c.find(set, value)
 		if slot.hash != 0 || set.n < c.max {
 			if slot.hash == 0 {
 				slot = c.add(set, value)
+				sg.fresh++
 			}
 			if set.delta.add(slot, value, by) {
 				c.noted += len(value)
@@ -271,6 +272,14 @@ func (d *daySet) add(hash uint64) *capSlot {
 		slot.hash = hash
 		d.n++
 	}
+	return slot
+}
+
+// find returns the value's slot, or the free one where it would be.
+func (c *caps) find(set *daySet, value string) *capSlot {
+	c.n -= slotBytes * len(set.table) // which may grow
+	slot := set.find(c.hash(value))
+	c.n += slotBytes * len(set.table)
 	return slot
 }
 

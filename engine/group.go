@@ -30,6 +30,7 @@ type siteGroup struct {
 	first   uint64
 	records [][]byte
 	counted []*daySet // what it adds to which counters
+	fresh   int       // values that it is the first to count on their days
 	terms   event.TermRoom
 	links   []seqLink
 }

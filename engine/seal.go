@@ -42,8 +42,9 @@ type sealer struct {
 }
 
 type sealWork struct {
-	site *siteState
-	part *index.Open
+	site  *siteState
+	part  *index.Open
+	fresh int // values that its rows are the first to count
 }
 
 func newSealer(e *Engine) (*sealer, error) {
@@ -120,9 +121,11 @@ func (s *sealer) next() []sealWork {
 	if s.stopped {
 		return nil
 	}
-	n, rows := 0, 0
+	n, rows, bytes, fresh := 0, 0, int64(0), 0
 	for n < min(len(s.work), sealBatch) {
-		if rows += s.work[n].part.Rows(); n > 0 && rows > s.e.opts.SealRows {
+		w := &s.work[n]
+		rows, bytes, fresh = rows+w.part.Rows(), bytes+w.part.Bytes(), fresh+w.fresh
+		if n > 0 && (rows > s.e.opts.SealRows || bytes > s.e.opts.Memory/sealShare || int64(fresh) > s.e.opts.Memory/freshShare) {
 			break
 		}
 		n++
@@ -133,7 +136,8 @@ func (s *sealer) next() []sealWork {
 func (s *sealer) add(site *siteState, part *index.Open) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work = append(s.work, sealWork{site, part})
+	s.work = append(s.work, sealWork{site, part, site.fresh})
+	site.fresh = 0
 	s.rows += int64(part.Rows())
 	s.bytes += part.Bytes()
 	s.changed.Broadcast()
@@ -151,13 +155,24 @@ func (s *sealer) finished(batch []sealWork) {
 	s.changed.Broadcast()
 }
 
+// A part is complete before it has SealRows when its cells take an eighth of the memory, or
+// when it is the first to count one value for each KiB of the memory. To seal a part takes
+// several times the memory of its cells and of its totals, and who waits for room waits
+// until one part is sealed.
+const (
+	sealShare  = 8
+	freshShare = 1 << 10
+)
+
 // consider is called by the publisher after each group: parts that are complete go
 // to the sealer, and, when all together hold too much, the largest, or, when it is
 // bytes that are too many, those of the sites that have waited longest for an event.
 func (s *sealer) consider(g *group) {
 	for _, sg := range g.order {
-		if o := sg.site.open; o != nil && o.Rows() >= s.e.opts.SealRows {
-			s.add(sg.site, sg.site.detach())
+		site := sg.site
+		site.fresh += sg.fresh
+		if o := site.open; o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
+			s.add(site, site.detach())
 		}
 	}
 	s.mu.Lock()

@@ -35,6 +35,7 @@ type siteState struct {
 	open    *index.Open   // the newest rows; nil when there are none
 	last    uint64        // seq of the newest published event
 	touched uint64        // the publisher's: commits when the open part last grew
+	fresh   int           // the publisher's: values that rows of the open part are the first to count
 
 	asked      uint64    // the sequencer's: the last time it asked for memory for rows of the site
 	mergeAfter time.Time // the merger's: when it may try again

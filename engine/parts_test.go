@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// A part of few rows is sealed when they take much memory, or count many values: else
+// sealing it would take many times that, and hold up the writers of all sites.
+func TestFewRowsMayBeAPart(t *testing.T) {
+	numbers := func(from, n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprint(from + i)
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	for _, c := range []struct {
+		name   string
+		event  func(n int) event.Object
+		sealed bool
+	}{
+		{"few bytes, few values", func(n int) event.Object { return event.Object{{Key: "p", Value: event.Num(fmt.Sprint(n))}} }, false},
+		{"many bytes", func(n int) event.Object {
+			return event.Object{{Key: "p", Value: event.Str(strings.Repeat(fmt.Sprint(n%10), 64<<10) + fmt.Sprint(n))}}
+		}, true},
+		{"many values", func(n int) event.Object {
+			return event.Object{{Key: fmt.Sprint("p", n%4), Value: event.Raw(numbers(n*1000, 900))}}
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, site := roomStore(t, 16<<20)
+			defer e.Close()
+			for n := range 40 {
+				record := Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: c.event(n)}}
+				if out, err := e.Ingest(context.Background(), []Record{record}, true, nil); err != nil || out[0].Status != Stored {
+					t.Fatal(out, err)
+				}
+			}
+			for tries := 0; e.Stats().Seals == 0 && c.sealed && tries < 1000; tries++ {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if seals := e.Stats().Seals; (seals > 0) != c.sealed {
+				t.Errorf("%d parts were sealed", seals)
+			}
+		})
+	}
+}
+
+// What values take is counted when their table grows, whoever grew it.
+func TestCapsCountTheirTables(t *testing.T) {
+	e, site := roomStore(t, 16<<20)
+	defer e.Close()
+	c := newCaps(e.db, e.unread)
+	sg := &siteGroup{site: e.state(site.ID)}
+	c.nextEvent()
+	for n := range 3000 {
+		if _, err := c.count(sg, "p", 20_000, fmt.Sprint(n), 1, func() {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tables := 0
+	for _, set := range c.sets {
+		tables += slotBytes * len(set.table)
+	}
+	if most := tables + 4*daySetBytes; tables < slotBytes*3000 || c.n < tables || c.n > most {
+		t.Errorf("%d bytes are counted, of %d bytes of tables", c.n, tables)
+	}
+	if sg.fresh != 3000 {
+		t.Errorf("%d values are fresh", sg.fresh)
+	}
+}
+
+// Parts that are dear to seal are not sealed in one go.
+func TestSealBatchesAreBounded(t *testing.T) {
+	e, site := roomStore(t, 16<<20)
+	defer e.Close()
+	s := &sealer{e: e}
+	s.changed = sync.NewCond(&s.mu)
+	state := e.state(site.ID)
+	for range 8 {
+		state.fresh = int(e.opts.Memory/freshShare) / 3
+		s.add(state, index.NewOpen(format, 1, 1))
+	}
+	if n := len(s.next()); n != 3 {
+		t.Errorf("%d parts are sealed in one go", n)
+	}
+}
