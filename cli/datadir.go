@@ -31,7 +31,10 @@ const (
 // that was cut short leaves some of them and no whole store.
 var (
 	ownFiles = regexp.MustCompile(`^(keys\.toml|\.keys\.toml-\d+|salts|salts\.new|ballast|hwm-[01])$`)
-	ownDirs  = regexp.MustCompile(`^(store|store\.partial|store\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
+	ownDirs  = regexp.MustCompile(`^(store|store\.partial)$`)
+	// What may be beside them and proves nothing.
+	besideFiles = regexp.MustCompile(`^(cairn|sites)\.toml$`)
+	besideDirs  = regexp.MustCompile(`^(store\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
 	// storeFiles are files without which a directory is no store.
 	storeFiles = regexp.MustCompile(`^(MANIFEST-\d+|marker\.(manifest|format-version)\..+)$`)
 )
@@ -45,40 +48,38 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	if err != nil {
 		return dirForeign, nil, err
 	}
-	own, marks := true, false
+	own, marks, proof := true, false, false
 	for _, e := range entries {
 		name := e.Name()
-		if name == engine.LostFound {
+		if name == engine.LostFound && e.IsDir() {
 			continue
 		}
 		names = append(names, name)
+		is := false
 		switch {
 		case name == engine.ManifestName:
 			return dirSnapshot, nil, nil
 		case e.Type().IsRegular() && ownFiles.MatchString(name):
-			marks = true
+			is, marks = true, true
+		case e.Type().IsRegular() && besideFiles.MatchString(name), e.IsDir() && besideDirs.MatchString(name):
+			continue
 		case e.IsDir() && name == engine.StoreName:
-			is, err := isStore(filepath.Join(dir, name))
-			if err != nil {
+			if is, err = isStore(filepath.Join(dir, name)); err != nil {
 				return dirForeign, nil, err
 			}
-			own = own && is
 		case e.IsDir() && ownDirs.MatchString(name):
-		default:
-			own = false
+			is = true
 		}
+		own, proof = own && is, proof || is
 	}
 	switch {
 	case len(names) == 0:
 		return dirEmpty, nil, nil
-	case own:
+	case own && proof:
 		return dirData, names, nil
 	}
 	// Something is beside it: a snapshot, an operator's own file.
 	if is, err := isStore(filepath.Join(dir, engine.StoreName)); err == nil && is && marks {
-		return dirData, names, nil
-	}
-	if k, err := config.ReadKeys(filepath.Join(dir, config.KeysName)); err == nil && (k.AdminToken != "" || len(k.Sites) > 0) {
 		return dirData, names, nil
 	}
 	return dirForeign, names, nil

@@ -169,7 +169,10 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if slices.ContainsFunc(list, func(name string) bool { return name != LostFound }) {
+	if slices.ContainsFunc(list, func(name string) bool {
+		info, err := fs.Stat(fs.PathJoin(dataDir, name))
+		return name != LostFound || err != nil || !info.IsDir()
+	}) {
 		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
 	}
 	m, err := verifySnapshot(fs, snapshotDir)
