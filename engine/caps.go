@@ -165,10 +165,10 @@ func (c *caps) count(sg *siteGroup, property string, day int32, value string, by
 		c.noted += len(set.key.property)
 	}
 	if value != event.Other {
-		slot := c.find(set, value)
+		slot, hash := c.find(set, value)
 		if slot.hash != 0 || set.n < c.max {
 			if slot.hash == 0 {
-				slot = c.add(set, value)
+				set.take(slot, hash)
 				sg.fresh++
 			}
 			if set.delta.add(slot, value, by) {
@@ -265,30 +265,27 @@ func (d *daySet) find(hash uint64) *capSlot {
 	}
 }
 
-// add makes the value one of the set's, if it is not.
-func (d *daySet) add(hash uint64) *capSlot {
-	slot := d.find(hash)
-	if slot.hash == 0 {
-		slot.hash = hash
-		d.n++
-	}
-	return slot
+// take gives a free slot that find has returned to the value of the hash.
+func (d *daySet) take(slot *capSlot, hash uint64) {
+	slot.hash = hash
+	d.n++
 }
 
-// find returns the value's slot, or the free one where it would be.
-func (c *caps) find(set *daySet, value string) *capSlot {
-	c.n -= slotBytes * len(set.table) // which may grow
-	slot := set.find(c.hash(value))
-	c.n += slotBytes * len(set.table)
-	return slot
-}
-
-// add makes a value one of the set's.
-func (c *caps) add(set *daySet, value string) *capSlot {
+// find returns the value's slot, or the free one where it would be, and its hash. It
+// counts what the table grows by.
+func (c *caps) find(set *daySet, value string) (slot *capSlot, hash uint64) {
+	hash = c.hash(value)
 	c.n -= slotBytes * len(set.table)
-	slot := set.add(c.hash(value))
+	slot = set.find(hash)
 	c.n += slotBytes * len(set.table)
-	return slot
+	return slot, hash
+}
+
+// add makes a value one of the set's, if it is not.
+func (c *caps) add(set *daySet, value string) {
+	if slot, hash := c.find(set, value); slot.hash == 0 {
+		set.take(slot, hash)
+	}
 }
 
 func (c *caps) set(s *siteState, k capKey, settle func()) (*daySet, error) {
