@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -121,23 +122,33 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 		t.Errorf("%d acknowledged, the property is %d", acked, opTotal(s, "calm"))
 	}
 
-	// killing kills the server now and then until stop is called.
+	// killing kills the server now and then until stop is called or the test ends. stop
+	// returns how often.
 	killing := func() (stop func() int) {
-		quit, kills := make(chan struct{}), make(chan int)
+		quit, done := make(chan struct{}), make(chan struct{})
+		kills := 0
 		go func() {
-			n := 0
+			defer close(done)
 			for {
 				select {
 				case <-quit:
-					kills <- n
 					return
 				case <-time.After(time.Duration(100+rand.IntN(300)) * time.Millisecond):
-					s.restart()
-					n++
+					if err := s.tryRestart(); err != nil {
+						t.Error(err)
+						return
+					}
+					kills++
 				}
 			}
 		}()
-		return func() int { close(quit); return <-kills }
+		stop = sync.OnceValue(func() int {
+			close(quit)
+			<-done
+			return kills
+		})
+		t.Cleanup(func() { stop() })
+		return stop
 	}
 	stop := killing()
 	acked, tries := run("hasty", "WAVES=12")

@@ -212,7 +212,9 @@ func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 				s.Errorf("the request that was to be stored was answered %d: %s", res.StatusCode, body)
 			}
 		}
-		s.restart()
+		if err := s.tryRestart(); err != nil {
+			s.Error(err)
+		}
 		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			c.Close()
 		}

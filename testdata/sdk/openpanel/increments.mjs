@@ -3,9 +3,23 @@
 // own retries nor those beyond them count anything twice.
 import { OpenPanel } from '@openpanel/sdk'
 
+// A request whose connection dies at the wrong moment can leave Node's fetch, or the
+// reading of the body, without a result and without an error. The timer ends such a
+// request, so that the SDK retries it.
+const limit = 20_000
 let tries = 0
 const fetched = globalThis.fetch
-globalThis.fetch = (...args) => { tries++; return fetched(...args) }
+const whole = async (...args) => {
+  const answer = await fetched(...args)
+  return new Response(await answer.arrayBuffer(), { status: answer.status, headers: answer.headers })
+}
+globalThis.fetch = (...args) => {
+  tries++
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${limit} ms`)), limit)
+    whole(...args).then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
 console.error = () => {}
 
 const n = Number(process.env.N)
