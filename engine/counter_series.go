@@ -8,6 +8,7 @@ import (
 	"sort"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/index"
 )
@@ -94,7 +95,7 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 		if toDay-fromDay > 31*CounterStepsMax {
 			return nil, tooManySteps()
 		}
-		dayFrom, dayTo := DayStart(dateOf(fromDay), home).UnixMilli(), DayStart(dateOf(toDay+1), home).UnixMilli()
+		dayFrom, dayTo := calendar.DayStart(dateOf(fromDay), home).UnixMilli(), calendar.DayStart(dateOf(toDay+1), home).UnixMilli()
 		from, to = max(from, dayFrom), dayTo
 		if q.To != 0 {
 			to = min(q.To, dayTo)
@@ -103,7 +104,7 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 	if span := (to - from) / (3600 * 1000); q.Interval == "hour" && span > CounterStepsMax {
 		return nil, tooManySteps()
 	}
-	starts, ok := bucketTimes(from, to, q.Interval, zone)
+	starts, ok := calendar.BucketTimes(from, to, q.Interval, zone)
 	if !ok || len(starts) > CounterStepsMax {
 		return nil, tooManySteps()
 	}
@@ -111,7 +112,7 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 	if byDay {
 		s.first, s.days = fromDay, make([]int, 0, toDay-fromDay+1)
 		for day := fromDay; day <= toDay; day++ {
-			s.days = append(s.days, s.at(DayStart(dateOf(day), home).UnixMilli()))
+			s.days = append(s.days, s.at(calendar.DayStart(dateOf(day), home).UnixMilli()))
 		}
 	}
 	return s, nil

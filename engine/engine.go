@@ -631,20 +631,6 @@ func (e *Engine) total() uint64 {
 	return n
 }
 
-// dayOf is the day a time falls on in loc, counted from 1970-01-01.
-func dayOf(unixMilli int64, loc *time.Location) int32 {
-	if loc == nil || loc == time.UTC {
-		d := unixMilli / dayMillis
-		if unixMilli%dayMillis < 0 {
-			d--
-		}
-		return int32(d)
-	}
-	t := time.UnixMilli(unixMilli).In(loc)
-	y, m, d := t.Date()
-	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-}
-
 var (
 	_ API       = (*Engine)(nil)
 	_ io.Closer = (*Engine)(nil)

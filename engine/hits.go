@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 )
 
@@ -103,13 +104,13 @@ func (e *Engine) show(r *Record, now int64) {
 		return
 	}
 	at := ev.Time
-	if at == 0 || at > now+dayMillis {
+	if at == 0 || at > now+calendar.DayMillis {
 		at = now
 	}
 	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
 	y, m, d := day.Date()
-	h.Day[0] = DayStart(day, r.Site.Location).UnixMilli()
-	h.Day[1] = DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
+	h.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
+	h.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
 	if e.opts.Visitors == nil || r.Source == nil {
 		return
 	}

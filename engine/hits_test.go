@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -221,15 +222,15 @@ func TestHitVisitGoesOn(t *testing.T) {
 		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false},
 		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false},
 		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *hitVisit) { v.arrival = arrival{} }, true},
-		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + dayMillis}}, nil, nil, false},
-		{"the day after", -1, event.Hit{Day: [2]int64{noon - dayMillis, noon}}, nil, nil, false},
+		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + calendar.DayMillis}}, nil, nil, false},
+		{"the day after", -1, event.Hit{Day: [2]int64{noon - calendar.DayMillis, noon}}, nil, nil, false},
 	} {
 		v, h := visit, c.hit
 		if c.turn != nil {
 			c.turn(&v)
 		}
 		if h.Day[1] == 0 {
-			h.Day = [2]int64{noon - dayMillis/2, noon + dayMillis/2}
+			h.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
 		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}); got != c.want {
 			t.Errorf("%s: goes on is %t", c.name, got)

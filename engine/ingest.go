@@ -10,17 +10,16 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 )
 
 // Event times outside [received − lateMax, received + earlyMax] count on the day
 // of receipt; both in milliseconds.
 const (
-	lateMax  = 30 * dayMillis
-	earlyMax = dayMillis
+	lateMax  = 30 * calendar.DayMillis
+	earlyMax = calendar.DayMillis
 )
-
-const dayMillis = 24 * 60 * 60 * 1000
 
 // Ingest implements API. It waits for the commit even when ctx ends: what became
 // of the events is known only then.
@@ -113,7 +112,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
 	ev := r.Event
 	ev.Received = now
-	if ev.Time == 0 || ev.Time > now+dayMillis {
+	if ev.Time == 0 || ev.Time > now+calendar.DayMillis {
 		ev.Time = now
 	}
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
@@ -128,7 +127,7 @@ func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
 	if ev.Late = ev.Time < now-lateMax || ev.Time > now+earlyMax; ev.Late {
 		counted = now
 	}
-	ev.Day = dayOf(counted, r.Site.Location)
+	ev.Day = calendar.Day(counted, r.Site.Location)
 	if len(r.Site.Uncounted) > 0 {
 		ev.NotCounted = slices.Clip(ev.NotCounted) // it may be the dialect's
 		ev.Counts(func(property, _ string, _ int64) bool {

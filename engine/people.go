@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/index"
 )
@@ -343,7 +344,7 @@ func (v *view) seenBefore(u *User, first uint64) error {
 }
 
 // clientMemoryMax is how long ago a client may have seen its visitor first.
-const clientMemoryMax = 20 * 365 * dayMillis
+const clientMemoryMax = 20 * 365 * calendar.DayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.

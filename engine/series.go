@@ -9,6 +9,7 @@ import (
 	"sort"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 )
 
@@ -53,9 +54,9 @@ func (e *Engine) series(v *view, q Query, interval string, loc *time.Location) (
 			to = last + 1
 		}
 	}
-	starts, ok := bucketTimes(from, to, interval, loc)
+	starts, ok := calendar.BucketTimes(from, to, interval, loc)
 	if !ok {
-		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, BucketsMax)
+		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return nil, nil

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 )
 
@@ -55,9 +56,9 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 	if err != nil {
 		return total, nil, err
 	}
-	starts, ok := bucketTimes(q.From, q.To, interval, loc)
+	starts, ok := calendar.BucketTimes(q.From, q.To, interval, loc)
 	if !ok {
-		return total, nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, BucketsMax)
+		return total, nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return total, nil, nil

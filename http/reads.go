@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/http/auth"
 	"cairn/http/dialect"
@@ -176,7 +177,7 @@ func zoneName(zone *time.Location) string {
 
 // startOf is the first instant of a day in Unix milliseconds.
 func startOf(day int32, zone *time.Location) int64 {
-	return engine.DayStart(time.Unix(int64(day)*86400, 0).UTC(), zone).UnixMilli()
+	return calendar.DayStart(time.Unix(int64(day)*86400, 0).UTC(), zone).UnixMilli()
 }
 
 // Digest sums up the events a query selects.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/calendar"
 )
 
 // This file turns the times of a query into milliseconds: what `from` and `to`
@@ -38,8 +39,8 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 			return p, wrong
 		}
 		p.bare = true
-		p.milli = engine.DayStart(date, loc).UnixMilli()
-		p.next = engine.DayStart(date.AddDate(0, 0, 1), loc).UnixMilli()
+		p.milli = calendar.DayStart(date, loc).UnixMilli()
+		p.next = calendar.DayStart(date.AddDate(0, 0, 1), loc).UnixMilli()
 		p.day = int32(date.Unix() / 86400)
 		if date.Year() < 1970 || p.day > dayLast {
 			return p, errText("must lie between 1970 and 9999")

@@ -1,4 +1,4 @@
-package engine
+package calendar
 
 import (
 	"testing"
@@ -48,7 +48,7 @@ func TestBuckets(t *testing.T) {
 			from := time.Date(year, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
 			to := time.Date(year+1, 1, 1, 5, 4, 3, 0, loc).UnixMilli()
 			for interval, step := range map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 31 * 24 * time.Hour} {
-				times, ok := bucketTimes(from, to, interval, loc)
+				times, ok := BucketTimes(from, to, interval, loc)
 				if !ok || times[0] > from || times[len(times)-1] >= to {
 					t.Fatalf("%s %d %s: %v", name, year, interval, ok)
 				}

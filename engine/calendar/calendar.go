@@ -1,10 +1,14 @@
-// The calendar of a site: where a day, a week or any other step of a series
-// begins by the clock on its wall, also where that clock skips midnight or shows
-// it twice.
-
-package engine
+// Package calendar says where a day, a week or any other step of a series begins by
+// the clock on a site's wall, also where that clock skips midnight or shows it twice.
+//
+// It imports nothing of cairn. Days are counted from 1970-01-01; instants are Unix
+// milliseconds. A nil zone is UTC.
+package calendar
 
 import "time"
+
+// DayMillis is a day of 24 hours, in milliseconds.
+const DayMillis = 24 * 60 * 60 * 1000
 
 // BucketsMax is the most buckets of a series.
 const BucketsMax = 10_000
@@ -80,9 +84,9 @@ func bucketNext(start time.Time, interval string) time.Time {
 	return DayStart(noon.AddDate(0, 0, 1), loc)
 }
 
-// bucketTimes are the starts of all buckets that touch [from, to), or false when
+// BucketTimes are the starts of all buckets that touch [from, to), or false when
 // there are more than BucketsMax.
-func bucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, bool) {
+func BucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, bool) {
 	if loc == nil {
 		loc = time.UTC
 	}
@@ -100,4 +104,18 @@ func bucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, 
 		times = append(times, t.UnixMilli())
 	}
 	return times, true
+}
+
+// Day is the day a time falls on in loc, counted from 1970-01-01.
+func Day(unixMilli int64, loc *time.Location) int32 {
+	if loc == nil || loc == time.UTC {
+		d := unixMilli / DayMillis
+		if unixMilli%DayMillis < 0 {
+			d--
+		}
+		return int32(d)
+	}
+	t := time.UnixMilli(unixMilli).In(loc)
+	y, m, d := t.Date()
+	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
