@@ -6,20 +6,19 @@ package engine
 import (
 	"strings"
 	"unicode/utf8"
+
+	"cairn/engine/referrer"
 )
 
 // utmBytesMax bounds a campaign parameter taken from a url; the rest is cut.
 // Matomo's bound is the same.
 const utmBytesMax = 255
 
-// hostBytesMax is the longest name DNS allows.
-const hostBytesMax = 253
-
 func (c *contextFields) fromURLs() {
 	host := ""
 	if u := c.text(keyURL); u != "" {
 		var path, query string
-		host, path, query = splitURL(u)
+		host, path, query = referrer.Split(u)
 		c.fill(keyPath, path)
 		if strings.Contains(query, "utm_") {
 			c.fromQuery(query)
@@ -27,64 +26,10 @@ func (c *contextFields) fromURLs() {
 	}
 	if r := c.text(keyReferrer); r != "" && !c.has(keyReferrerHost) {
 		// A referrer on the event's own host names no place one came from.
-		if from, _, _ := splitURL(r); from != "" && !strings.EqualFold(from, host) {
+		if from, _, _ := referrer.Split(r); from != "" && !strings.EqualFold(from, host) {
 			c.fill(keyReferrerHost, strings.ToLower(from))
 		}
 	}
-}
-
-// splitURL cuts a url of any scheme, or one that begins with / or //, without
-// judging it. host is without user, port and final dot, "" when there is none; path is
-// "/" where a url with a host has none; query is without the question mark.
-func splitURL(u string) (host, path, query string) {
-	if i := strings.IndexByte(u, '#'); i >= 0 {
-		u = u[:i]
-	}
-	if i := strings.IndexByte(u, '?'); i >= 0 {
-		u, query = u[:i], u[i+1:]
-	}
-	if i := strings.IndexByte(u, ':'); i > 0 && strings.HasPrefix(u[i:], "://") && strings.IndexByte(u[:i], '/') < 0 {
-		u = u[i+1:]
-	}
-	if rest, ok := strings.CutPrefix(u, "//"); ok {
-		host, u = rest, "/"
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			host, u = rest[:i], rest[i:]
-		}
-		host = hostName(host)
-	}
-	if strings.HasPrefix(u, "/") {
-		path = u
-	}
-	return host, path, query
-}
-
-func hostName(authority string) string {
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		authority = authority[i+1:]
-	}
-	if authority != "" && authority[0] == '[' { // [2001:db8::1]:8080
-		if i := strings.IndexByte(authority, ']'); i > 0 {
-			return authority[:i+1]
-		}
-		return ""
-	}
-	for i := range len(authority) {
-		switch authority[i] {
-		case ':':
-			authority = authority[:i]
-		case ' ', '\t', '\\', '"', '<', '>':
-			return ""
-		default:
-			continue
-		}
-		break
-	}
-	authority = strings.TrimSuffix(authority, ".")
-	if len(authority) > hostBytesMax {
-		return ""
-	}
-	return authority
 }
 
 // fromQuery takes the campaign from a query; of a parameter given twice the first

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 	"cairn/index"
 )
 
@@ -161,7 +162,7 @@ func (e *Engine) session(v *view, site *Site, first uint64) (Session, error) {
 func (s *Session) arrive(ev *event.Event) {
 	s.Referrer = ev.Context.Get("referrer").Text
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
-	host, _, _ := splitURL(s.Referrer)
+	host, _, _ := referrer.Split(s.Referrer)
 	s.ReferrerType = referrerType(s.Campaign, cmp.Or(strings.ToLower(host), s.Referrer))
 	if ev.Dialect == event.Matomo { // whose own pages refer to each other
 		s.Referrer, s.ReferrerType = "", "direct"
@@ -177,7 +178,7 @@ func referrerType(campaign, from string) string {
 	case from == "":
 		return "direct"
 	}
-	if _, kind, ok := event.KnownReferrer(from); ok && (kind == "search" || kind == "social") {
+	if _, kind, ok := referrer.Known(from); ok && (kind == "search" || kind == "social") {
 		return kind
 	}
 	return "website"

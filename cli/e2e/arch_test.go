@@ -44,10 +44,11 @@ var plan = []room{
 	{dir: "engine/event", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/ua", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/calendar", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "engine/referrer", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "geo", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "wal", far: []string{fasthttpModule, tomlModule}},
 	{dir: "index", far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/event", "engine/ua", "engine/calendar", "wal", "index", "geo"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/event", "engine/ua", "engine/calendar", "engine/referrer", "wal", "index", "geo"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -57,7 +58,8 @@ var plan = []room{
 	// native knows the engine for its questions and answers: engine/query, once there is one.
 	{dir: "http/native", knows: []string{"http/dialect", "engine", "engine/event", "engine/calendar"}, tests: []string{"http/native/nativetest"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine", "engine/event", "engine/calendar"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
 	{dir: "cli/config", knows: []string{"engine", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types

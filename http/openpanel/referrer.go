@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 	"cairn/http/dialect"
 )
 
@@ -13,13 +14,13 @@ import (
 // without one, the ref, utm_referrer or utm_source of the url says it.
 func setReferrer(e *event.Event) {
 	own := e.Context.Get("url").Text
-	referrer := e.Context.Get("referrer").Text
-	if referrer != "" && own != "" && hostOf(referrer) == hostOf(own) {
+	from := e.Context.Get("referrer").Text
+	if from != "" && own != "" && hostOf(from) == hostOf(own) {
 		e.Context.Delete("referrer")
-		referrer = ""
+		from = ""
 	}
-	if referrer != "" {
-		if known, kind, ok := event.KnownReferrer(hostOf(referrer)); ok {
+	if from != "" {
+		if known, kind, ok := referrer.Known(hostOf(from)); ok {
 			e.Extra = append(e.Extra, event.Member{Key: "referrer_name", Value: event.Str(known)},
 				event.Member{Key: "referrer_type", Value: event.Str(kind)})
 		}
@@ -32,7 +33,7 @@ func setReferrer(e *event.Event) {
 			continue
 		}
 		name, kind := value, "unknown"
-		if known, of, ok := event.KnownReferrer(strings.ToLower(value)); ok {
+		if known, of, ok := referrer.Known(strings.ToLower(value)); ok {
 			name, kind = known, of
 		}
 		e.Extra = append(e.Extra, event.Member{Key: "referrer_name", Value: event.Str(name)},

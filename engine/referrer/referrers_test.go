@@ -1,4 +1,4 @@
-package event
+package referrer
 
 import "testing"
 
@@ -8,7 +8,7 @@ func TestKnownReferrer(t *testing.T) {
 		"l.facebook.com": "Facebook", "old.reddit.com": "Reddit", "google.evil.example": "", "news.ycombinator.com": "Hacker News", "twitter": "X",
 		"": "", "localhost": "", "a.b.c.d.e.f.g.h.i.google.com": "",
 	} {
-		known, _, _ := KnownReferrer(host)
+		known, _, _ := Known(host)
 		if known != want {
 			t.Errorf("%q is %q, want %q", host, known, want)
 		}

@@ -1,8 +1,8 @@
-package event
+// Package referrer tells where visitors come from: it cuts urls into their parts and
+// names the sites that many visitors come from. It imports nothing of cairn.
+package referrer
 
 import "strings"
-
-// Where visitors come from: sites that are known by name.
 
 // referrers are the sites a referrer is named for, by a label of the host that is
 // theirs alone.
@@ -21,10 +21,10 @@ var referrers = map[string][2]string{
 	"mail.google": {"Gmail", "email"}, "outlook": {"Outlook", "email"},
 }
 
-// KnownReferrer names the site of a referrer by its host in lower case, and says what kind of
+// Known names the site of a referrer by its host in lower case, and says what kind of
 // site it is: search, social, tech, ai or email. It is found as a whole, then by
 // its last labels that are no public suffix, which for these names is good enough.
-func KnownReferrer(host string) (name, kind string, ok bool) {
+func Known(host string) (name, kind string, ok bool) {
 	host = strings.TrimPrefix(host, "www.")
 	if known, ok := referrers[host]; ok {
 		return known[0], known[1], true
