@@ -31,8 +31,7 @@ type Site struct {
 	Name        string
 	Location    *time.Location // days are counted in it; nil = UTC
 	Uncounted   []string       // dotted property paths that counters leave out
-	IP          string         // "truncate" (default), "drop" or "keep"
-	StripParams []string       // query parameters that urls lose
+	Privacy     Privacy        // what is kept of addresses and urls
 }
 
 // Options configure an Engine. Zero fields take the values of Defaults.
@@ -73,7 +72,7 @@ type Options struct {
 // browser, bot. It is called in the request's goroutine; what it adds lies in the
 // Room, which is the request's.
 type Enricher interface {
-	Enrich(*Site, *event.Event, *event.Source, *Room)
+	Enrich(*Privacy, *event.Event, *event.Source, *Room)
 }
 
 // Record is one event on its way in. Site is resolved by the caller. The texts of

@@ -251,7 +251,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 // count adds the event to the group's deltas, as it is stored: values over the
 // cap as event.Other.
 func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
-	s.counts, s.left, s.leftText = s.counts[:0], s.left[:0], emptied(s.leftText, leftTextKept)
+	s.counts, s.left, s.leftText = s.counts[:0], s.left[:0], event.Emptied(s.leftText, leftTextKept)
 	s.at.sg, s.at.day, s.at.err = sg, e.Day, nil
 	sg.terms.Admit = s.admit
 	e.CountsIn(&sg.terms, s.yield)

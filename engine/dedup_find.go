@@ -24,7 +24,7 @@ func (s *sequencer) findOriginals(sub *submission) error {
 			}
 		}
 	}
-	defer func() { s.unknown = emptied(s.unknown, memoryEventsKept) }()
+	defer func() { s.unknown = event.Emptied(s.unknown, memoryEventsKept) }()
 	for rest := s.unknown; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].site == rest[0].site { // mostly all

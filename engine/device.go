@@ -17,7 +17,7 @@ import (
 
 // Visitors names whoever shows parts to a site; see Salts.Visitor.
 type Visitors interface {
-	Visitor(site *Site, parts ...string) (today, yesterday string)
+	Visitor(site uint32, parts ...string) (today, yesterday string)
 }
 
 // lateSession is how old an event may be at receipt and still have a session, in
@@ -103,7 +103,7 @@ func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64)
 	if e.opts.Visitors == nil {
 		return
 	}
-	today, yesterday := e.opts.Visitors.Visitor(site, "openpanel", src.IP.String(), src.UserAgent)
+	today, yesterday := e.opts.Visitors.Visitor(site.ID, "openpanel", src.IP.String(), src.UserAgent)
 	v.Device = today
 	if yesterday == "" || v.JoinOnly || v.Old {
 		return

@@ -21,7 +21,7 @@ const (
 // saltsOfDays names visitors by the day of its clock.
 type saltsOfDays struct{ now *time.Time }
 
-func (s saltsOfDays) Visitor(_ *engine.Site, parts ...string) (today, yesterday string) {
+func (s saltsOfDays) Visitor(_ uint32, parts ...string) (today, yesterday string) {
 	name := func(t time.Time) string { return fmt.Sprintf("%s %s|%.4s", t.UTC().Format("02"), parts[1], parts[2]) }
 	return name(*s.now), name(s.now.Add(-24 * time.Hour))
 }

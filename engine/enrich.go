@@ -37,11 +37,18 @@ func NewEnricher(o EnricherOptions) *Detector {
 	return &Detector{o.Geo, o.Agents}
 }
 
+// Privacy is what a site keeps of the addresses and urls of its events. The zero Privacy
+// truncates addresses and keeps urls as they are.
+type Privacy struct {
+	IP          string   // "truncate", "drop" or "keep"; "" is "truncate"
+	StripParams []string // names of query parameters that urls lose; a final * is any ending
+}
+
 // Enrich implements Enricher, in this order: the site's privacy settings on what
 // was sent, what the urls say, where the address is, what the agent is. Of the
 // address the whole is looked up and only what the site allows is kept. With
 // src.Skip nothing is detected from the source.
-func (d *Detector) Enrich(site *Site, e *event.Event, src *event.Source, room *Room) {
+func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room *Room) {
 	if len(site.StripParams) > 0 {
 		stripEvent(e, site.StripParams, room)
 	}

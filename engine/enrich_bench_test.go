@@ -13,7 +13,7 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	locator := geo.Open(geo.Options{})
 	defer locator.Close()
 	d := NewEnricher(EnricherOptions{Geo: locator})
-	site := &Site{}
+	site := &Privacy{}
 	sent := object("url", "https://shop.example/products/1?utm_source=news&utm_medium=email", "title", "Shoes", "referrer", "https://www.google.com/")
 	room := make(event.Object, 0, 32)
 	agents := make([]string, 1<<16)
@@ -50,7 +50,7 @@ func BenchmarkVisitor(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	site := &Site{ID: 1}
+	site := uint32(1)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Visitor(site, "203.0.113.9", chromeAgent)

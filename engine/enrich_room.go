@@ -75,7 +75,7 @@ func (r *Room) keep(text []byte) string {
 // reset forgets everything and keeps the memory.
 func (r *Room) reset() {
 	event.Poison(r.text)
-	r.members, r.text = emptied(r.members, roomMembersMax), r.text[:0]
+	r.members, r.text = event.Emptied(r.members, roomMembersMax), r.text[:0]
 	if cap(r.text) > roomTextMax {
 		r.text = nil
 	}

@@ -42,10 +42,10 @@ func TestEnrich(t *testing.T) {
 	locator := geo.Open(geo.Options{})
 	defer locator.Close()
 	d := NewEnricher(EnricherOptions{Geo: locator})
-	dropping := &Site{IP: "drop"}
+	dropping := &Privacy{IP: "drop"}
 	for _, c := range []struct {
 		name    string
-		site    *Site
+		site    *Privacy
 		context event.Object
 		source  event.Source
 		want    string
@@ -61,7 +61,7 @@ func TestEnrich(t *testing.T) {
 			"browser=Brave browser_version=126 device=desktop os=Windows os_version=11 platform=Windows"},
 		{"uadata", dropping, nil, event.Source{UserAgent: chromeAgent, Hints: map[string]string{ua.DataKey: `{"platform":"Windows","platformVersion":"15.0.0"}`}},
 			"browser=Chrome browser_version=126.0.0.0 device=desktop os=Windows os_version=11 platform=Windows"},
-		{"nothing is detected of a proxy", &Site{}, object("url", "https://a.example/p?utm_source=x", "os", "Plan 9"), event.Source{Skip: true, IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl"},
+		{"nothing is detected of a proxy", &Privacy{}, object("url", "https://a.example/p?utm_source=x", "os", "Plan 9"), event.Source{Skip: true, IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl"},
 			"os=Plan 9 path=/p platform=Plan 9 url=https://a.example/p?utm_source=x utm_source=x"},
 
 		// What was sent stays, and nothing is put beside it that it does not belong to.
@@ -78,13 +78,13 @@ func TestEnrich(t *testing.T) {
 			"browser=Chrome browser_version=126.0.0.0 device=fridge language=xx model=F1 os=Windows os_version=10 platform=Windows"},
 
 		// How much of the address stays.
-		{"truncated", &Site{}, nil, event.Source{IP: netip.MustParseAddr(dutch)}, "country=NL ip=193.0.6.0"},
-		{"truncated by name", &Site{IP: "truncate"}, nil, event.Source{IP: netip.MustParseAddr("2001:67c:2e8:22::c100:1%eth0")}, "country=NL ip=2001:67c:2e8::"},
-		{"kept", &Site{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL ip=193.0.6.139"},
-		{"opted out", &Site{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("0.0.0.0")}, ""},
-		{"a sent one is located and hidden", &Site{}, object("ip", american), event.Source{}, "country=US ip=129.6.15.0"},
+		{"truncated", &Privacy{}, nil, event.Source{IP: netip.MustParseAddr(dutch)}, "country=NL ip=193.0.6.0"},
+		{"truncated by name", &Privacy{IP: "truncate"}, nil, event.Source{IP: netip.MustParseAddr("2001:67c:2e8:22::c100:1%eth0")}, "country=NL ip=2001:67c:2e8::"},
+		{"kept", &Privacy{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL ip=193.0.6.139"},
+		{"opted out", &Privacy{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("0.0.0.0")}, ""},
+		{"a sent one is located and hidden", &Privacy{}, object("ip", american), event.Source{}, "country=US ip=129.6.15.0"},
 		{"a sent one is dropped", dropping, object("ip", american, "title", "x"), event.Source{}, "country=US title=x"},
-		{"a sent one that is none", &Site{IP: "keep"}, object("ip", "x' OR 1=1"), event.Source{}, ""},
+		{"a sent one that is none", &Privacy{IP: "keep"}, object("ip", "x' OR 1=1"), event.Source{}, ""},
 
 		// Urls.
 		{"path, referrer and campaign", dropping, object("url", "https://Shop.example:8443/a%20b/c?utm_source=news&utm_medium=e%2Dmail&utm_campaign=sp+ring&utm_term=&utm_term=t&x=1#top", "referrer", "https://u:p@WWW.Other.example./x?q=1"), event.Source{},
@@ -96,7 +96,7 @@ func TestEnrich(t *testing.T) {
 			"path=/ referrer=android-app://com.google.android.gm referrer_host=com.google.android.gm url=app://home"},
 		{"no urls at all", dropping, object("url", "about:blank", "referrer", "-"), event.Source{}, "referrer=- url=about:blank"},
 		{"an IPv6 host", dropping, object("referrer", "http://[2001:db8::1]:80/"), event.Source{}, "referrer=http://[2001:db8::1]:80/ referrer_host=[2001:db8::1]"},
-		{"stripped", &Site{IP: "drop", StripParams: []string{"token", "utm_*"}}, object("url", "https://a.example/?token=1&utm_source=x&ok=2"), event.Source{}, "path=/ url=https://a.example/?ok=2"},
+		{"stripped", &Privacy{IP: "drop", StripParams: []string{"token", "utm_*"}}, object("url", "https://a.example/?token=1&utm_source=x&ok=2"), event.Source{}, "path=/ url=https://a.example/?ok=2"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: slices.Clone(c.context)}
 		d.Enrich(c.site, &e, &c.source, new(Room))
@@ -135,7 +135,7 @@ func TestEnrichPlace(t *testing.T) {
 		{"a point", event.Object{{Key: "latitude", Value: event.Num("1")}}, "asn=AS8767 city=Munich country=DE latitude=1 region=Bavaria timezone=Europe/Berlin"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: c.context}
-		d.Enrich(&Site{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Room))
+		d.Enrich(&Privacy{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Room))
 		if got := text(e.Context); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -202,7 +202,7 @@ func FuzzEnrich(f *testing.F) {
 			}
 			src := event.Source{UserAgent: agent, AcceptLanguage: languages, Hints: map[string]string{"sec-ch-ua": agent, ua.DataKey: extra}}
 			src.IP, _ = netip.ParseAddr(ip)
-			d.Enrich(&Site{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Room))
+			d.Enrich(&Privacy{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Room))
 			if err := event.Validate(&e); err != nil {
 				t.Errorf("enrichment made it invalid: %v", err)
 			}

@@ -99,7 +99,7 @@ func (e *Engine) recycle(g *group) {
 	event.Poison(g.arena)
 	clear(g.sites)
 	*g = group{
-		subs: emptied(g.subs, groupSubsKept), sites: g.sites, order: emptied(g.order, groupSitesKept),
+		subs: event.Emptied(g.subs, groupSubsKept), sites: g.sites, order: event.Emptied(g.order, groupSitesKept),
 		arena: g.arena[:0], spare: g.spare,
 	}
 	if cap(g.arena) > groupArenaKept {
@@ -113,10 +113,10 @@ func (e *Engine) recycle(g *group) {
 
 func (sg *siteGroup) reset() {
 	*sg = siteGroup{
-		records: emptied(sg.records, groupRecordKept),
-		counted: emptied(sg.counted, groupSitesKept),
+		records: event.Emptied(sg.records, groupRecordKept),
+		counted: event.Emptied(sg.counted, groupSitesKept),
 		terms:   sg.terms,
-		links:   emptied(sg.links, groupSitesKept),
+		links:   event.Emptied(sg.links, groupSitesKept),
 	}
 	sg.terms.Reset()
 }

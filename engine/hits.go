@@ -115,7 +115,7 @@ func (e *Engine) show(r *Record, now int64) {
 		return
 	}
 	src := r.Source
-	today, before := e.opts.Visitors.Visitor(r.Site, "matomo", src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
+	today, before := e.opts.Visitors.Visitor(r.Site.ID, "matomo", src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
 	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
 	if today == "" {
 		return

@@ -43,7 +43,7 @@ func TestHitVisitGolden(t *testing.T) {
 // yesterday.
 type twoSalts struct{ today, before string }
 
-func (s *twoSalts) Visitor(_ *Site, parts ...string) (string, string) {
+func (s *twoSalts) Visitor(_ uint32, parts ...string) (string, string) {
 	hash := func(salt string) string {
 		if salt == "" {
 			return ""

@@ -463,7 +463,7 @@ func (t *ids) flush(w *pebble.Batch) error {
 		}
 		k.dirty = false
 	}
-	t.changed, t.dirty = emptied(t.changed, idPartMax/64), 0
+	t.changed, t.dirty = event.Emptied(t.changed, idPartMax/64), 0
 	for site, seq := range t.upTo {
 		if err := w.Set(idsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)

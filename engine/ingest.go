@@ -118,7 +118,7 @@ func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
 	ev.SessionSent = ev.Session != ""
 	if e.opts.Enrich != nil && r.Source != nil {
-		e.opts.Enrich.Enrich(r.Site, ev, r.Source, room)
+		e.opts.Enrich.Enrich(&r.Site.Privacy, ev, r.Source, room)
 	}
 	if err := event.Validate(ev); err != nil {
 		return err

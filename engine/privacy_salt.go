@@ -192,7 +192,7 @@ func createNew(path string) (*os.File, error) {
 // the site: 32 hex digits, another every day and at every site. yesterday is the id
 // under the day before's salt, "" when there is none, by which a session that runs
 // past midnight is found.
-func (s *Salts) Visitor(site *Site, parts ...string) (today, yesterday string) {
+func (s *Salts) Visitor(site uint32, parts ...string) (today, yesterday string) {
 	day := unixDay(s.now())
 	s.mu.RLock()
 	current := s.day == day
@@ -202,7 +202,7 @@ func (s *Salts) Visitor(site *Site, parts ...string) (today, yesterday string) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return visitorID(s.salts[s.day], site.ID, parts), visitorID(s.salts[s.day-1], site.ID, parts)
+	return visitorID(s.salts[s.day], site, parts), visitorID(s.salts[s.day-1], site, parts)
 }
 
 // visitorID hashes the parts with their lengths, so that no two lists are alike.

@@ -62,7 +62,7 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 		{"keep", []string{"198.51.100.77", "2001:db8:1:2::77"}, nil},
 	} {
 		e := make()
-		d.Enrich(&Site{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{}, new(Room))
+		d.Enrich(&Privacy{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{}, new(Room))
 		if err := event.Validate(e); err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +172,7 @@ func TestSalts(t *testing.T) {
 		}
 		return string(b)
 	}
-	shop, blog := &Site{ID: 1}, &Site{ID: 2}
+	shop, blog := uint32(1), uint32(2)
 
 	s := open()
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

@@ -12,7 +12,7 @@ import (
 // enriched counts the events that work was put into.
 type enriched struct{ n int }
 
-func (e *enriched) Enrich(*Site, *event.Event, *event.Source, *Room) { e.n++ }
+func (e *enriched) Enrich(*Privacy, *event.Event, *event.Source, *Room) { e.n++ }
 
 // What the queue has no room for is refused before work is put into it, and
 // whatever becomes of a request, its room is free again.

@@ -216,7 +216,7 @@ const overflowKept = 1024
 
 func (m *overflow) reset() {
 	for i := range m.kinds {
-		m.kinds[i].members = emptied(m.kinds[i].members, overflowKept)
+		m.kinds[i].members = event.Emptied(m.kinds[i].members, overflowKept)
 	}
 	if cap(m.cell) > groupBytesMax {
 		m.cell = nil

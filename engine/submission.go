@@ -69,7 +69,7 @@ func (m *Memory) Reset() {
 	s := &m.sub
 	event.Poison(m.ids)
 	event.Poison(s.bodies)
-	m.outcomes, s.events = emptied(m.outcomes, memoryEventsKept), emptied(s.events, memoryEventsKept)
+	m.outcomes, s.events = event.Emptied(m.outcomes, memoryEventsKept), event.Emptied(s.events, memoryEventsKept)
 	m.ids, s.bodies = m.ids[:0], s.bodies[:0]
 	if cap(m.ids) > memoryBytesKept {
 		m.ids = nil
@@ -79,15 +79,6 @@ func (m *Memory) Reset() {
 	}
 	s.room.reset()
 	s.bytes, s.cells, s.err = 0, 0, nil
-}
-
-// emptied is s without its elements, nil when it has room for more than most.
-func emptied[T any](s []T, most int) []T {
-	if cap(s) > most {
-		return nil
-	}
-	clear(s)
-	return s[:0]
 }
 
 // add encodes an event that is ready.

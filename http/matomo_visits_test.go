@@ -11,14 +11,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"cairn/engine"
 )
 
 // hashedVisitors names visitors as Salts does, with salts of no secret.
 type hashedVisitors struct{ before bool }
 
-func (v hashedVisitors) Visitor(_ *engine.Site, parts ...string) (today, yesterday string) {
+func (v hashedVisitors) Visitor(_ uint32, parts ...string) (today, yesterday string) {
 	name := func(salt string) string {
 		sum := sha256.Sum256([]byte(salt + strings.Join(parts, "|")))
 		return hex.EncodeToString(sum[:16])

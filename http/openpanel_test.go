@@ -14,7 +14,7 @@ import (
 // shownVisitors names visitors after what they show.
 type shownVisitors struct{}
 
-func (shownVisitors) Visitor(site *engine.Site, parts ...string) (today, yesterday string) {
+func (shownVisitors) Visitor(_ uint32, parts ...string) (today, yesterday string) {
 	return strings.Join(parts[1:], "|"), ""
 }
 
