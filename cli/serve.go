@@ -18,6 +18,7 @@ import (
 	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine"
+	"cairn/engine/enrich"
 	"cairn/geo"
 	httpd "cairn/http"
 	"cairn/http/wire"
@@ -117,13 +118,13 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	}
 	places := geo.Open(geo.Options{Files: geoFiles(cfg), Log: log})
 	defer places.Close()
-	salts, err := engine.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
+	salts, err := enrich.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
 	if err != nil {
 		return ExitFailed, err
 	}
 	defer salts.Close()
 	opts.Visitors = salts
-	opts.Enrich = engine.NewEnricher(engine.EnricherOptions{Geo: places})
+	opts.Enrich = enrich.New(enrich.Options{Geo: places})
 	start := time.Now()
 	eng, err := engine.Open(opts)
 	if err != nil {

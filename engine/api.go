@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,11 +28,11 @@ var (
 // Site is one site as the engine knows it. A *Site is immutable once given to
 // Open.
 type Site struct {
-	ID          uint32 // from 1; Matomo's idsite
-	Name        string
-	Location    *time.Location // days are counted in it; nil = UTC
-	Uncounted   []string       // dotted property paths that counters leave out
-	Privacy     Privacy        // what is kept of addresses and urls
+	ID        uint32 // from 1; Matomo's idsite
+	Name      string
+	Location  *time.Location // days are counted in it; nil = UTC
+	Uncounted []string       // dotted property paths that counters leave out
+	Privacy   enrich.Privacy // what is kept of addresses and urls
 }
 
 // Options configure an Engine. Zero fields take the values of Defaults.
@@ -72,7 +73,7 @@ type Options struct {
 // browser, bot. It is called in the request's goroutine; what it adds lies in the
 // Room, which is the request's.
 type Enricher interface {
-	Enrich(*Privacy, *event.Event, *event.Source, *Room)
+	Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena)
 }
 
 // Record is one event on its way in. Site is resolved by the caller. The texts of

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -38,7 +39,7 @@ type devices struct {
 func openDevices(t *testing.T) *devices {
 	d := &devices{t: t, site: &engine.Site{ID: 1, Name: "shop"}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	d.opts = engine.Options{
-		Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{d.site}, Enrich: engine.NewEnricher(engine.EnricherOptions{}),
+		Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{d.site}, Enrich: enrich.New(enrich.Options{}),
 		Visitors: saltsOfDays{&d.now}, Now: func() time.Time { return d.now }, Reserve: -1,
 	}
 	d.open()

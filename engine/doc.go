@@ -37,7 +37,6 @@
 //	store.go      versions, secret, the look before opening; hwm.go how far it had
 //	              come; disk.go space; logfs.go and markers.go what Pebble's own files
 //	              need; corrupt.go damage that is met
-//	enrich*.go    what is known of an event from its source; privacy rules
 //
 // # One event
 //

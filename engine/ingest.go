@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"cairn/engine/calendar"
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 )
 
@@ -109,7 +110,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 
 // prepare makes the event ready for the log: times, enrichment, limits, and what
 // the site's settings decide. What is added to the event lies in room.
-func (e *Engine) prepare(r *Record, now int64, room *Room) *event.FieldError {
+func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldError {
 	ev := r.Event
 	ev.Received = now
 	if ev.Time == 0 || ev.Time > now+calendar.DayMillis {

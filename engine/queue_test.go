@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -12,7 +13,7 @@ import (
 // enriched counts the events that work was put into.
 type enriched struct{ n int }
 
-func (e *enriched) Enrich(*Privacy, *event.Event, *event.Source, *Room) { e.n++ }
+func (e *enriched) Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena) { e.n++ }
 
 // What the queue has no room for is refused before work is put into it, and
 // whatever becomes of a request, its room is free again.

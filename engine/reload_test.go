@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/geo"
+	"cairn/geo/geotest"
 
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
@@ -18,7 +20,7 @@ import (
 // countryFile is a database in which all of 8.0.0.0/8 is one country.
 func countryFile(t *testing.T, code string) []byte {
 	t.Helper()
-	return database(t, "Country", "8.0.0.0/8", mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}})
+	return geotest.Database(t, "Country", map[string]mmdbtype.Map{"8.0.0.0/8": {"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}}})
 }
 
 // While four clients write, the geo database is replaced again and again, every
@@ -31,7 +33,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	locator := geo.Open(geo.Options{Files: []string{path}, Poll: time.Millisecond})
 	defer locator.Close()
 	site := &Site{ID: 1, Name: "shop"}
-	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: NewEnricher(EnricherOptions{Geo: locator})})
+	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: enrich.New(enrich.Options{Geo: locator})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 				default:
 				}
 				hit := event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}
-				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: chromeAgent}
+				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: "test"}
 				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true, nil)
 				if err != nil || out[0].Status != Stored {
 					t.Errorf("%v %v", out, err)

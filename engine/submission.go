@@ -6,6 +6,7 @@ package engine
 import (
 	"slices"
 
+	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/index"
 )
@@ -25,10 +26,10 @@ type Memory struct {
 // before, because the store has failed, must leave all of it to the pipeline.
 type submission struct {
 	events []submitted
-	bodies []byte // of the events, one behind the other
-	room   Room   // what enrichment added to the events
-	bytes  int64  // reserved in the queue
-	cells  int    // of the events, at the most
+	bodies []byte       // of the events, one behind the other
+	room   enrich.Arena // what enrichment added to the events
+	bytes  int64        // reserved in the queue
+	cells  int          // of the events, at the most
 	err    error
 	done   chan struct{} // one is sent when it is durable or refused; see err
 }
@@ -77,7 +78,7 @@ func (m *Memory) Reset() {
 	if cap(s.bodies) > memoryBytesKept {
 		s.bodies = nil
 	}
-	s.room.reset()
+	s.room.Reset()
 	s.bytes, s.cells, s.err = 0, 0, nil
 }
 

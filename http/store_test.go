@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/enrich"
 )
 
 // onStore runs a server of sites on a real store, opened with o. Its clients are who
 // X-Forwarded-For says.
 func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
 	t.Helper()
-	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, engine.NewEnricher(engine.EnricherOptions{})
+	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, enrich.New(enrich.Options{})
 	for _, site := range sites {
 		o.Sites = append(o.Sites, site.Site)
 	}

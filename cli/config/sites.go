@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/enrich"
 	httpd "cairn/http"
 )
 
@@ -170,7 +171,7 @@ func (s *Site) build() (*httpd.Site, error) {
 	site := &httpd.Site{
 		Site: &engine.Site{
 			ID: s.ID, Name: s.Name, Location: loc, Uncounted: s.Uncounted,
-			Privacy: engine.Privacy{IP: s.IP, StripParams: s.StripParams},
+			Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams},
 		},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,

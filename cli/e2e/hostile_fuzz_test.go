@@ -16,6 +16,7 @@ import (
 	"cairn/cli"
 	"cairn/cli/config"
 	"cairn/engine"
+	"cairn/engine/enrich"
 	"cairn/geo"
 	httpd "cairn/http"
 
@@ -243,7 +244,7 @@ func TestHostileWays(t *testing.T) {
 // hostileHouse has the stores that inputs are sent to, and what these use. One store
 // seals its rows early, the other as late as the server does.
 type hostileHouse struct {
-	salts  *engine.Salts
+	salts  *enrich.Salts
 	places *geo.Locator
 	enrich engine.Enricher
 	open   [2]*hostileStore // by kind; nil = none
@@ -251,9 +252,9 @@ type hostileHouse struct {
 }
 
 func newHostileHouse(dir string) (*hostileHouse, error) {
-	salts, err := engine.OpenSalts(filepath.Join(dir, "salts"), nil, nil)
+	salts, err := enrich.OpenSalts(filepath.Join(dir, "salts"), nil, nil)
 	places := geo.Open(geo.Options{})
-	return &hostileHouse{salts: salts, places: places, enrich: engine.NewEnricher(engine.EnricherOptions{Geo: places})}, err
+	return &hostileHouse{salts: salts, places: places, enrich: enrich.New(enrich.Options{Geo: places})}, err
 }
 
 // hostileStore is a store in memory with its server.

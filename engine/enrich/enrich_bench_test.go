@@ -1,4 +1,4 @@
-package engine
+package enrich
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	locator := geo.Open(geo.Options{})
 	defer locator.Close()
-	d := NewEnricher(EnricherOptions{Geo: locator})
+	d := New(Options{Geo: locator})
 	site := &Privacy{}
 	sent := object("url", "https://shop.example/products/1?utm_source=news&utm_medium=email", "title", "Shoes", "referrer", "https://www.google.com/")
 	room := make(event.Object, 0, 32)
@@ -23,12 +23,12 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	b.ReportAllocs()
 	e := event.Event{Type: event.Page}
 	var src event.Source
-	var kept Room
+	var kept Arena
 	i := 0
 	for b.Loop() {
 		e.Context = append(room, sent...)
 		src = event.Source{IP: netip.AddrFrom4([4]byte{byte(1 + i%200), byte(i >> 3), 6, 139}), UserAgent: agents[i&(len(agents)-1)], AcceptLanguage: "en-GB,en;q=0.9"}
-		kept.reset()
+		kept.Reset()
 		d.Enrich(site, &e, &src, &kept)
 		i++
 	}

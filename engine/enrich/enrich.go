@@ -2,7 +2,7 @@
 // filled into its context. It runs in the request's goroutine, asks memory alone
 // and never refuses an event.
 
-package engine
+package enrich
 
 import (
 	"math"
@@ -14,8 +14,8 @@ import (
 	"cairn/geo"
 )
 
-// EnricherOptions are what a Detector asks.
-type EnricherOptions struct {
+// Options are what a Detector asks.
+type Options struct {
 	Geo    *geo.Locator // nil = no geography
 	Agents *ua.Cache    // nil = one of its own
 }
@@ -29,8 +29,8 @@ type Detector struct {
 	agents *ua.Cache
 }
 
-// NewEnricher makes a Detector.
-func NewEnricher(o EnricherOptions) *Detector {
+// New makes a Detector.
+func New(o Options) *Detector {
 	if o.Agents == nil {
 		o.Agents = ua.NewCache()
 	}
@@ -48,7 +48,7 @@ type Privacy struct {
 // was sent, what the urls say, where the address is, what the agent is. Of the
 // address the whole is looked up and only what the site allows is kept. With
 // src.Skip nothing is detected from the source.
-func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room *Room) {
+func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room *Arena) {
 	if len(site.StripParams) > 0 {
 		stripEvent(e, site.StripParams, room)
 	}
@@ -155,7 +155,7 @@ var contextKeyOf = func() map[string]contextKey {
 // of them are filled without a search each.
 type contextFields struct {
 	e    *event.Event
-	room *Room
+	room *Arena
 	at   [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
 }
 
@@ -205,7 +205,7 @@ func (c *contextFields) put(k contextKey, v event.Value) {
 		return
 	}
 	if len(*o) == cap(*o) {
-		*o = c.room.grow(*o, contextRoom)
+		*o = c.room.grow(*o, contextSpare)
 	}
 	*o = append(*o, event.Member{Key: contextNames[k], Value: v})
 	c.at[k] = int16(min(len(*o), math.MaxInt16))

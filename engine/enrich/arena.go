@@ -1,6 +1,6 @@
 // Room: the memory of what enrichment adds to the events of one request.
 
-package engine
+package enrich
 
 import (
 	"net/netip"
@@ -9,10 +9,10 @@ import (
 	"cairn/engine/event"
 )
 
-// Room holds what enrichment adds to events until the request is answered: the keys
+// Arena holds what enrichment adds to events until the request is answered: the keys
 // that do not fit into their contexts, and texts made for them. It belongs to one
 // goroutine at a time. The zero Room is ready.
-type Room struct {
+type Arena struct {
 	members []event.Member
 	text    []byte
 
@@ -21,7 +21,7 @@ type Room struct {
 }
 
 const (
-	contextRoom    = 16 // keys there is room for behind a context that grows
+	contextSpare   = 16 // keys there is room for behind a context that grows
 	roomMembersMin = 128
 	roomMembersMax = 8 << 10 // of one piece of memory, unless one context needs more
 	roomTextMin    = 1 << 10
@@ -30,7 +30,7 @@ const (
 
 // grow moves o to where it has room for n members more. What of that is not needed
 // trim gives back.
-func (r *Room) grow(o event.Object, n int) event.Object {
+func (r *Arena) grow(o event.Object, n int) event.Object {
 	n += len(o)
 	if cap(r.members)-len(r.members) < n {
 		// The contexts that lie in the old piece keep it.
@@ -43,7 +43,7 @@ func (r *Room) grow(o event.Object, n int) event.Object {
 }
 
 // trim gives back what the context that grew last does not need.
-func (r *Room) trim(o event.Object) {
+func (r *Arena) trim(o event.Object) {
 	at := len(r.members) - cap(o)
 	if cap(o) == 0 || at < 0 || &r.members[at] != &o[:1][0] {
 		return // it did not grow
@@ -52,7 +52,7 @@ func (r *Room) trim(o event.Object) {
 }
 
 // hideIP is what a site keeps of an address.
-func (r *Room) hideIP(addr netip.Addr, policy string) string {
+func (r *Arena) hideIP(addr netip.Addr, policy string) string {
 	addr, ok := hideIP(addr, policy)
 	if !ok {
 		return ""
@@ -62,7 +62,7 @@ func (r *Room) hideIP(addr netip.Addr, policy string) string {
 }
 
 // keep copies a text.
-func (r *Room) keep(text []byte) string {
+func (r *Arena) keep(text []byte) string {
 	if cap(r.text)-len(r.text) < len(text) {
 		// The texts that lie in the old piece keep it.
 		r.text = make([]byte, 0, max(roomTextMin, len(text), min(2*cap(r.text), roomTextMax)))
@@ -72,8 +72,8 @@ func (r *Room) keep(text []byte) string {
 	return unsafe.String(unsafe.SliceData(r.text[at:]), len(text))
 }
 
-// reset forgets everything and keeps the memory.
-func (r *Room) reset() {
+// Reset forgets everything and keeps the memory.
+func (r *Arena) Reset() {
 	event.Poison(r.text)
 	r.members, r.text = event.Emptied(r.members, roomMembersMax), r.text[:0]
 	if cap(r.text) > roomTextMax {

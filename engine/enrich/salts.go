@@ -1,7 +1,7 @@
 // Visitor ids without cookies: a keyed hash of what a request shows anyway, whose
 // key lives for two days.
 
-package engine
+package enrich
 
 import (
 	"crypto/hmac"

@@ -1,7 +1,7 @@
 // What urls and headers say by themselves: path, host of the referrer, campaign,
 // language.
 
-package engine
+package enrich
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package engine
+package enrich
 
 import (
 	"bytes"
@@ -52,7 +52,7 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 			},
 		}
 	}
-	d := NewEnricher(EnricherOptions{})
+	d := New(Options{})
 	for _, c := range []struct {
 		policy     string
 		has, hasNo []string
@@ -62,7 +62,7 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 		{"keep", []string{"198.51.100.77", "2001:db8:1:2::77"}, nil},
 	} {
 		e := make()
-		d.Enrich(&Privacy{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{}, new(Room))
+		d.Enrich(&Privacy{IP: c.policy, StripParams: []string{"token"}}, e, &event.Source{}, new(Arena))
 		if err := event.Validate(e); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestRewriteJSON(t *testing.T) {
 		`}}]]"`:                         `}}]]"`,
 		`{"k":"\ud800`:                  `{"k":"\ud800`,
 	} {
-		if got := new(Room).rewriteJSON(in, "k", upper); got != want {
+		if got := new(Arena).rewriteJSON(in, "k", upper); got != want {
 			t.Errorf("%s gives %s, want %s", in, got, want)
 		}
 	}

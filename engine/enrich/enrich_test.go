@@ -1,4 +1,4 @@
-package engine
+package enrich
 
 import (
 	"net/netip"
@@ -41,7 +41,7 @@ func object(pairs ...string) (o event.Object) {
 func TestEnrich(t *testing.T) {
 	locator := geo.Open(geo.Options{})
 	defer locator.Close()
-	d := NewEnricher(EnricherOptions{Geo: locator})
+	d := New(Options{Geo: locator})
 	dropping := &Privacy{IP: "drop"}
 	for _, c := range []struct {
 		name    string
@@ -99,7 +99,7 @@ func TestEnrich(t *testing.T) {
 		{"stripped", &Privacy{IP: "drop", StripParams: []string{"token", "utm_*"}}, object("url", "https://a.example/?token=1&utm_source=x&ok=2"), event.Source{}, "path=/ url=https://a.example/?ok=2"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: slices.Clone(c.context)}
-		d.Enrich(c.site, &e, &c.source, new(Room))
+		d.Enrich(c.site, &e, &c.source, new(Arena))
 		if got := text(e.Context); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -107,7 +107,7 @@ func TestEnrich(t *testing.T) {
 			t.Errorf("%s: enrichment made it invalid: %v", c.name, err)
 		}
 		again := text(e.Context)
-		if d.Enrich(c.site, &e, &c.source, new(Room)); text(e.Context) != again {
+		if d.Enrich(c.site, &e, &c.source, new(Arena)); text(e.Context) != again {
 			t.Errorf("%s: a second pass gives %s", c.name, text(e.Context))
 		}
 	}
@@ -121,7 +121,7 @@ func TestEnrichPlace(t *testing.T) {
 	}
 	locator := geo.Open(geo.Options{Files: []string{path}, Poll: -1})
 	defer locator.Close()
-	d := NewEnricher(EnricherOptions{Geo: locator})
+	d := New(Options{Geo: locator})
 	for _, c := range []struct {
 		name    string
 		context event.Object
@@ -135,7 +135,7 @@ func TestEnrichPlace(t *testing.T) {
 		{"a point", event.Object{{Key: "latitude", Value: event.Num("1")}}, "asn=AS8767 city=Munich country=DE latitude=1 region=Bavaria timezone=Europe/Berlin"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: c.context}
-		d.Enrich(&Privacy{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Room))
+		d.Enrich(&Privacy{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Arena))
 		if got := text(e.Context); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
@@ -143,7 +143,7 @@ func TestEnrichPlace(t *testing.T) {
 }
 
 func TestBotAndServer(t *testing.T) {
-	d := NewEnricher(EnricherOptions{})
+	d := New(Options{})
 	for agent, want := range map[string]struct {
 		bot    string
 		server bool
@@ -187,7 +187,7 @@ func TestLanguage(t *testing.T) {
 
 func FuzzEnrich(f *testing.F) {
 	locator := geo.Open(geo.Options{})
-	d := NewEnricher(EnricherOptions{Geo: locator})
+	d := New(Options{Geo: locator})
 	f.Add("https://a.example/p?utm_source=x&token=1#y", "https://b.example", chromeAgent, "en-US,en;q=0.9", dutch, `{"ip":"1.2.3.4","page":{"url":"/a?token=2"}}`)
 	f.Add("//[::1", "://@:.", botAgent, "*;q=,", "::", `{"a":["ip",{"ip":["1.2.3.4"]}]}`)
 	f.Add("?%zz=%", "#?#?", "", ";q=0.12345", "0.0.0.0", `{"\"ip":"\\"}`)
@@ -202,7 +202,7 @@ func FuzzEnrich(f *testing.F) {
 			}
 			src := event.Source{UserAgent: agent, AcceptLanguage: languages, Hints: map[string]string{"sec-ch-ua": agent, ua.DataKey: extra}}
 			src.IP, _ = netip.ParseAddr(ip)
-			d.Enrich(&Privacy{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Room))
+			d.Enrich(&Privacy{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Arena))
 			if err := event.Validate(&e); err != nil {
 				t.Errorf("enrichment made it invalid: %v", err)
 			}

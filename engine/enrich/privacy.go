@@ -1,7 +1,7 @@
 // Privacy settings of a site, applied before anything is written: how much of an
 // address is kept, and which parameters urls lose.
 
-package engine
+package enrich
 
 import (
 	"encoding/json"
@@ -36,7 +36,7 @@ func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 // hideExtra treats every address under a key "ip" inside e.Extra, at any depth,
 // as the site wants it: dialects keep there what vendors send, Segment's
 // context.ip for one.
-func hideExtra(e *event.Event, policy string, room *Room) {
+func hideExtra(e *event.Event, policy string, room *Arena) {
 	hide := func(key, value string) (string, bool) {
 		if key != "ip" {
 			return "", false
@@ -64,7 +64,7 @@ func hideExtra(e *event.Event, policy string, room *Room) {
 
 // stripEvent takes the named parameters out of every url of the event: in its
 // context, and wherever else a string looks like a url or a query.
-func stripEvent(e *event.Event, names []string, room *Room) {
+func stripEvent(e *event.Event, names []string, room *Arena) {
 	strip := func(_, value string) (string, bool) {
 		if !looksLikeURL(value) {
 			return "", false
@@ -184,7 +184,7 @@ func named(name string, names []string) bool {
 // key it stands under, at any depth; key is that of the text itself. Where f says
 // so the string is replaced, by null when the new one is "". Invalid JSON comes back
 // in some form, never with a panic; Validate judges it. What is new lies in r.
-func (r *Room) rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
+func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
 	out := r.scratch[:0]
 	done := 0 // text[:done] is in out
 	keys := append(r.keys[:0], key)
