@@ -95,12 +95,12 @@ func (a *answers) drop(e *list.Element) {
 }
 
 // key names all that decides the answer to a query, but for the paging.
-func (q *Query) key(kind string) string {
+func queryKey(q *Query, kind string) string {
 	return fmt.Sprintf("%s %d %q %d %d %d", kind, q.Site.ID, q.Where, q.From, q.To, q.Metrics)
 }
 
 // key names all that decides the answer to a query of counters.
-func (q *CounterQuery) key() string {
+func counterKey(q *CounterQuery) string {
 	zone := ""
 	if q.Zone != nil {
 		zone = q.Zone.String()
@@ -110,7 +110,7 @@ func (q *CounterQuery) key() string {
 }
 
 // size is about how many bytes the page takes.
-func (p CounterPage) size() int {
+func pageBytes(p CounterPage) int {
 	n := 0
 	for i := range p.Rows {
 		n += 88 + len(p.Rows[i].Value) + len(p.Rows[i].Segment)

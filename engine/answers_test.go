@@ -13,7 +13,7 @@ import (
 // A kept answer is given as long as it is true: not when a row has come, nor when
 // two persons have become one; and what a caller does with it changes nothing.
 func TestAnswersHold(t *testing.T) {
-	site := &Site{ID: 1, Name: "one"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -29,8 +29,8 @@ func TestAnswersHold(t *testing.T) {
 	for i, plan := range []string{"free", "pro", "free", "team"} {
 		send(event.Event{Type: event.Track, Name: "seen", User: fmt.Sprint("user ", i), Properties: event.Object{{Key: "plan", Value: event.Str(plan)}}})
 	}
-	query := Query{Site: site, Where: []Cond{{"name", []string{"seen"}}}}
-	counters := CounterQuery{Site: site, Property: "plan"}
+	query := Query{Site: &site.QuerySite, Where: []Cond{{"name", []string{"seen"}}}}
+	counters := CounterQuery{Site: &site.QuerySite, Property: "plan"}
 	var first CounterPage
 	ask := func(what string, events, users uint64) {
 		t.Helper()
@@ -71,7 +71,7 @@ func TestAnswersHold(t *testing.T) {
 
 // Queries that differ in anything have answers of their own.
 func TestAnswerKeys(t *testing.T) {
-	a, b := &Site{ID: 1}, &Site{ID: 2}
+	a, b := &Site{QuerySite: QuerySite{ID: 1}}, &Site{QuerySite: QuerySite{ID: 2}}
 	keys := map[string]string{}
 	add := func(key string, q any) {
 		t.Helper()
@@ -80,16 +80,16 @@ func TestAnswerKeys(t *testing.T) {
 		}
 		keys[key] = fmt.Sprintf("%+v", q)
 	}
-	for _, q := range []Query{{Site: a}, {Site: b}, {Site: a, From: 1}, {Site: a, To: 1},
-		{Site: a, Where: []Cond{{"name", []string{"x"}}}}, {Site: a, Where: []Cond{{"name", []string{"x", "y"}}}},
-		{Site: a, Where: []Cond{{"name", []string{`x" "y`}}}}, {Site: a, Where: []Cond{{"name", []string{"x"}}, {"name", []string{"y"}}}}} {
-		add(q.key("count"), q)
-		add(q.key("series day UTC"), q)
+	for _, q := range []Query{{Site: &a.QuerySite}, {Site: &b.QuerySite}, {Site: &a.QuerySite, From: 1}, {Site: &a.QuerySite, To: 1},
+		{Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x", "y"}}}},
+		{Site: &a.QuerySite, Where: []Cond{{"name", []string{`x" "y`}}}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}, {"name", []string{"y"}}}}} {
+		add(queryKey(&q, "count"), q)
+		add(queryKey(&q, "series day UTC"), q)
 	}
-	for _, q := range []CounterQuery{{Site: a}, {Site: b}, {Site: a, Property: "p"}, {Site: a, Segment: "p"}, {Site: a, Values: []string{"p"}},
-		{Site: a, SegmentValues: []string{"p"}}, {Site: a, Where: []Cond{{"name", []string{"x"}}}}, {Site: a, From: 1}, {Site: a, To: 1},
-		{Site: a, FromDay: 1}, {Site: a, ToDay: 1}, {Site: a, Sort: "users"}, {Site: a, Limit: 1}, {Site: a, Offset: 1}, {Site: a, Interval: "day"}} {
-		add(q.key(), q)
+	for _, q := range []CounterQuery{{Site: &a.QuerySite}, {Site: &b.QuerySite}, {Site: &a.QuerySite, Property: "p"}, {Site: &a.QuerySite, Segment: "p"}, {Site: &a.QuerySite, Values: []string{"p"}},
+		{Site: &a.QuerySite, SegmentValues: []string{"p"}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}}}, {Site: &a.QuerySite, From: 1}, {Site: &a.QuerySite, To: 1},
+		{Site: &a.QuerySite, FromDay: 1}, {Site: &a.QuerySite, ToDay: 1}, {Site: &a.QuerySite, Sort: "users"}, {Site: &a.QuerySite, Limit: 1}, {Site: &a.QuerySite, Offset: 1}, {Site: &a.QuerySite, Interval: "day"}} {
+		add(counterKey(&q), q)
 	}
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -12,25 +11,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Why an Ingest or a read was not carried out. Whatever returns one of these has
-// stored nothing.
-var (
-	ErrBusy         = errors.New("the queue is full, try again")             // 503
-	ErrStopping     = errors.New("the server is stopping, try again")        // 503
-	ErrFailed       = errors.New("the store has failed and takes no writes") // 503
-	ErrDiskFull     = errors.New("the disk is nearly full")                  // 507
-	ErrNotFound     = errors.New("not found")                                // 404
-	ErrBadCursor    = errors.New("not a cursor of this site")                // 400
-	ErrQueryTimeout = errors.New("the query took too long")                  // 503 query_timeout
-	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
-)
-
 // Site is one site as the engine knows it. A *Site is immutable once given to
 // Open.
 type Site struct {
-	ID        uint32 // from 1; Matomo's idsite
-	Name      string
-	Location  *time.Location // days are counted in it; nil = UTC
+	QuerySite
 	Uncounted []string       // dotted property paths that counters leave out
 	Privacy   enrich.Privacy // what is kept of addresses and urls
 }
@@ -71,7 +55,7 @@ type Options struct {
 
 // Enricher fills what can be known of an event from its source: geography,
 // browser, bot. It is called in the request's goroutine; what it adds lies in the
-// Room, which is the request's.
+// Arena, which is the request's.
 type Enricher interface {
 	Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena)
 }
@@ -104,160 +88,6 @@ type Outcome struct {
 	Err     *event.FieldError // with Rejected
 }
 
-// Cond asks that one field has one of the values; names as in the native API.
-//
-// The texts of a Cond, a Query and a CounterQuery are the caller's, who leaves them as
-// they are during the call. An answer that the engine keeps holds copies.
-type Cond struct {
-	Field  string
-	Values []string
-}
-
-// Metrics are the numbers that are asked for; none stands for all. What is not
-// asked for may be 0 in the answer.
-type Metrics uint8
-
-// The metrics. Telling users and sessions apart is most of the work of a count.
-const (
-	MetricEvents Metrics = 1 << iota
-	MetricUsers
-	MetricSessions
-)
-
-// Has says whether a metric is asked for.
-func (m Metrics) Has(metric Metrics) bool { return m == 0 || m&metric != 0 }
-
-// Query selects events of one site.
-type Query struct {
-	Site      *Site
-	Where     []Cond // all must hold
-	From, To  int64  // event time, Unix milliseconds, To exclusive; 0 = open
-	Ascending bool
-	Limit     int    // 1..1000
-	After     string // public id of the last event seen
-	Skip      int    // events of a listing to pass over first; SkipMax at most
-	Metrics   Metrics
-
-	// Shown says that the events of a listing are to be shown: they come without what
-	// is not, which is SessionOrd, PersonOrd and Day, and a sixth of the work.
-	Shown bool
-}
-
-// Page is one page of events. Next is "" when there is nothing more.
-type Page struct {
-	Events []*event.Event
-	Next   string
-}
-
-// Totals are exact counts.
-type Totals struct {
-	Events   uint64 `json:"events"`
-	Users    uint64 `json:"users"`
-	Sessions uint64 `json:"sessions"`
-}
-
-// Bucket is one step of a series. Time is its start, Unix milliseconds.
-type Bucket struct {
-	Time int64
-	Totals
-}
-
-// CounterQuery selects counters of one site. Days are dates (days since
-// 1970-01-01 in the site's zone), both inclusive; 0,0 = all time. A series whose
-// FromDay is 0 begins with the first day there is.
-type CounterQuery struct {
-	Site           *Site
-	Property       string   // "" = the list of properties
-	Values         []string // empty = all
-	Segment        string   // split by this property; "" = no split
-	SegmentValues  []string // empty = all
-	Where          []Cond
-	From, To       int64 // event time, when not whole days; 0 = open
-	FromDay, ToDay int32
-	Sort           string // "events" (default), "users", "sessions", "value"
-	Limit, Offset  int
-	Metrics        Metrics // Sort has to be one of them
-
-	// Interval makes a series of it: hour, day, week or month of Zone, at most
-	// CounterStepsMax of them. The rows are the values of each step, those that
-	// have nothing there with zeros, the earliest step first.
-	Interval string
-	Zone     *time.Location // nil = the site's
-}
-
-// CounterRow is one value's totals; in the list of properties Value is the
-// property and Values how many it has.
-type CounterRow struct {
-	Value    string
-	Segment  string
-	Time     int64 // start of the step in a series, Unix milliseconds
-	Values   uint64
-	Events   int64
-	Sessions uint64
-	Users    uint64
-}
-
-// CounterPage is one page of counters. Total is over all rows; its users and
-// sessions are distinct, not sums.
-type CounterPage struct {
-	Rows  []CounterRow
-	Total CounterRow
-	More  bool
-	Count int // rows before Limit and Offset
-}
-
-// Digest is what a set of events says together. Of each property and of each key
-// of the context it holds the newest value by event time.
-type Digest struct {
-	Totals
-	First, Last         int64  // event times; 0 without events
-	Name                string // newest there is
-	Properties, Context event.Object
-}
-
-// User is one person.
-type User struct {
-	ID                  string
-	Properties          event.Object
-	Aliases             []string // other user ids of the same person
-	Anonymous           []string
-	Groups              []string
-	FirstSeen, LastSeen int64
-	Events, Sessions    uint64
-	Cursor              string // public id of the person's first event: pages /users
-}
-
-// Session is one session, computed from its events.
-type Session struct {
-	ID, User, Anonymous              string
-	Dialect                          event.Dialect
-	Start, End                       int64 // Unix milliseconds
-	Events, Actions                  uint64
-	Entry, Exit                      string // url, path or name of the first and last page or screen
-	Beyond                           int64  // milliseconds it is known to have gone on after End
-	Bounce                           bool
-	Referrer, ReferrerType, Campaign string
-	Goals, Orders                    []string
-	Cart                             string
-	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
-	Groups                           []string     // of its events
-	Cursor                           string       // public id of the session's first event: pages /sessions
-}
-
-// GroupInfo is one group.
-type GroupInfo struct {
-	ID, Type, Name string
-	Properties     event.Object
-	Members        []string // user ids
-}
-
-// SnapshotInfo describes a finished snapshot.
-type SnapshotInfo struct {
-	Path   string `json:"path"`
-	Events uint64 `json:"events"`
-	Bytes  int64  `json:"bytes"`
-}
-
 // API is all that http asks of the engine; *Engine implements it.
 type API interface {
 	// Ingest stores the good records of one request in one atomic batch and
@@ -273,16 +103,16 @@ type API interface {
 	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]Outcome, error)
 
 	List(context.Context, Query) (Page, error)
-	Event(ctx context.Context, site *Site, id string) (*event.Event, error)
+	Event(ctx context.Context, site *QuerySite, id string) (*event.Event, error)
 	Count(context.Context, Query) (Totals, error)
 	Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error)
 	Counters(context.Context, CounterQuery) (CounterPage, error)
 	Digest(context.Context, Query) (Digest, error)
 	Users(context.Context, Query) (users []User, next string, err error)
-	User(ctx context.Context, site *Site, id string) (User, error)
+	User(ctx context.Context, site *QuerySite, id string) (User, error)
 	Sessions(context.Context, Query) (sessions []Session, next string, err error)
-	Session(ctx context.Context, site *Site, id string) (Session, error)
-	Group(ctx context.Context, site *Site, id string) (GroupInfo, error)
+	Session(ctx context.Context, site *QuerySite, id string) (Session, error)
+	Group(ctx context.Context, site *QuerySite, id string) (GroupInfo, error)
 
 	// Visits sums up the sessions of a query from From to To, which must be given.
 	Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error)

@@ -85,7 +85,7 @@ func (s *stream) batch(site *engine.Site, n int) []engine.Record {
 	return records
 }
 
-var benchSite = &engine.Site{ID: 1, Name: "bench", Uncounted: []string{"order"}}
+var benchSite = &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "bench"}, Uncounted: []string{"order"}}
 
 func openBench(b *testing.B) *engine.Engine {
 	b.Helper()
@@ -187,7 +187,7 @@ func BenchmarkRead(b *testing.B) {
 			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := e.List(context.Background(), engine.Query{Site: benchSite, Where: c.where, Limit: 20}); err != nil {
+				if _, err := e.List(context.Background(), engine.Query{Site: &benchSite.QuerySite, Where: c.where, Limit: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -199,7 +199,7 @@ func BenchmarkRead(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					asked++
-					if _, err := e.Count(context.Background(), engine.Query{Site: benchSite, Where: c.where, From: asked, Metrics: metrics}); err != nil {
+					if _, err := e.Count(context.Background(), engine.Query{Site: &benchSite.QuerySite, Where: c.where, From: asked, Metrics: metrics}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -220,7 +220,7 @@ func BenchmarkRead(b *testing.B) {
 		{"where", engine.CounterQuery{Property: "product", Where: where("name", "event 1")}},
 	} {
 		b.Run("Counters/"+c.name, func(b *testing.B) {
-			c.q.Site = benchSite
+			c.q.Site = &benchSite.QuerySite
 			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -237,7 +237,7 @@ func BenchmarkRead(b *testing.B) {
 		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := e.Users(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
+			if _, _, err := e.Users(context.Background(), engine.Query{Site: &benchSite.QuerySite, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -247,7 +247,7 @@ func BenchmarkRead(b *testing.B) {
 		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := e.Sessions(context.Background(), engine.Query{Site: benchSite, Limit: 20}); err != nil {
+			if _, _, err := e.Sessions(context.Background(), engine.Query{Site: &benchSite.QuerySite, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -28,7 +28,7 @@ type boundsPair struct {
 
 func newBoundsPair(t *testing.T, sealRows int) *boundsPair {
 	now := func() time.Time { return epoch }
-	p := &boundsPair{T: t, fs: vfs.NewMem(), m: newModel(now), site: &engine.Site{ID: 1, Name: "one", Uncounted: []string{"zz1.c"}}}
+	p := &boundsPair{T: t, fs: vfs.NewMem(), m: newModel(now), site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}, Uncounted: []string{"zz1.c"}}}
 	p.options = engine.Options{Dir: "data", FS: p.fs, Sites: []*engine.Site{p.site}, Reserve: -1, SealRows: sealRows, MergeRuns: 2, Now: now}
 	p.reopen()
 	t.Cleanup(func() { _ = p.e.Close() })
@@ -75,7 +75,7 @@ func (p *boundsPair) compare(when string, properties ...string) {
 func (p *boundsPair) same(when string, queries ...engine.CounterQuery) {
 	p.Helper()
 	for _, q := range queries {
-		q.Site, q.Sort, q.Limit = p.site, "value", 10_000
+		q.Site, q.Sort, q.Limit = &p.site.QuerySite, "value", 10_000
 		want, _ := p.m.Counters(p.Context(), q)
 		want.Rows = want.Rows[:min(len(want.Rows), q.Limit)]
 		got, err := p.e.Counters(p.Context(), q)
@@ -122,7 +122,7 @@ func TestBoundsOfCounting(t *testing.T) {
 		}
 		when := fmt.Sprint("round ", round)
 		p.compare(when, properties...)
-		found, err := p.e.Count(t.Context(), engine.Query{Site: p.site, Where: []engine.Cond{{Field: "prop.zz2", Values: []string{"beyond"}}}})
+		found, err := p.e.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.zz2", Values: []string{"beyond"}}}})
 		if err != nil || found.Events != uint64(12*(round+1)) {
 			t.Errorf("%s: what is not counted is found in %d events, %v", when, found.Events, err)
 		}

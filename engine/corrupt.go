@@ -16,16 +16,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A CorruptError says that stored bytes are not what was written. A read that
-// meets them ends with it, and gives no part of its answer.
-type CorruptError struct {
-	File string // the damaged file of the store, or the run or the part of the log it holds
-	Err  error
-}
-
-func (e *CorruptError) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
-func (e *CorruptError) Unwrap() error { return e.Err }
-
 // storeFile finds Pebble's name of a file in its messages.
 var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
 

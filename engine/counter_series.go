@@ -13,9 +13,6 @@ import (
 	"cairn/index"
 )
 
-// CounterStepsMax is the most steps of a series of counters.
-const CounterStepsMax = 1000
-
 // steps are those of one series. Days of the site's own zone go by the day an
 // event is counted on, so that a series sums up to the counters; everything else
 // goes by event time.
@@ -147,7 +144,7 @@ func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 	if q.Property == "" {
 		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
 	}
-	w, err := q.plan(v)
+	w, err := planCounters(q, v)
 	if err != nil {
 		return CounterPage{}, err
 	}
@@ -155,7 +152,7 @@ func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 	if err != nil {
 		return CounterPage{}, err
 	}
-	whole, total, err := v.tally(w, q.jointly(), nil, keeper{})
+	whole, total, err := v.tally(w, jointly(*q), nil, keeper{})
 	if err != nil {
 		return CounterPage{}, err
 	}

@@ -11,9 +11,6 @@ import (
 	"strings"
 )
 
-// CounterRowsMax bounds the rows one query of counters may build.
-const CounterRowsMax = 1 << 20
-
 // autoSegments split every event that has them, without being asked for.
 var autoSegments = []string{"platform", "browser", "country"}
 
@@ -27,8 +24,8 @@ func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, err
 		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
 	}
 	v := e.view(ctx, q.Site)
-	again := e.kept.knows(q.key())
-	page, err := answered(e.kept, v, q.key(), CounterPage.size, func() (CounterPage, error) {
+	again := e.kept.knows(counterKey(&q))
+	page, err := answered(e.kept, v, counterKey(&q), pageBytes, func() (CounterPage, error) {
 		return e.counters(v, q, limit, again)
 	})
 	page.Rows = slices.Clone(page.Rows)
@@ -44,26 +41,26 @@ func (e *Engine) counters(v *view, q CounterQuery, limit int, again bool) (page 
 	default:
 		first := &q
 		if v.pays(&q, limit) {
-			first = q.jointly()
+			first = jointly(q)
 		}
 		var t *tally
 		if t, page.Total, err = v.count(first, e.keeper(v, first, again)); err == nil {
 			page.Rows = t.rows
 		}
-		if first.joint() && err == nil {
-			page.cut(&q, limit)
+		if isJoint(first) && err == nil {
+			cutPage(&page, &q, limit)
 			return page, e.distinguish(v, &q, page.Rows, again)
 		}
 	}
 	if err != nil {
 		return CounterPage{}, err
 	}
-	page.cut(&q, limit)
+	cutPage(&page, &q, limit)
 	return page, nil
 }
 
 // cut leaves the rows of the page that was asked for.
-func (page *CounterPage) cut(q *CounterQuery, limit int) {
+func cutPage(page *CounterPage, q *CounterQuery, limit int) {
 	sortCounters(page.Rows, q.Sort)
 	page.Count = len(page.Rows)
 	page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
@@ -77,10 +74,10 @@ func (page *CounterPage) cut(q *CounterQuery, limit int) {
 // itself.
 const metricJoint Metrics = 1 << 7
 
-func (q *CounterQuery) joint() bool { return q.Metrics&metricJoint != 0 }
+func isJoint(q *CounterQuery) bool { return q.Metrics&metricJoint != 0 }
 
 // jointly is q with the users and sessions of all rows together.
-func (q CounterQuery) jointly() *CounterQuery {
+func jointly(q CounterQuery) *CounterQuery {
 	if q.Metrics == 0 {
 		q.Metrics = MetricEvents | MetricUsers | MetricSessions
 	}
@@ -153,7 +150,7 @@ func (e *Engine) distinguish(v *view, q *CounterQuery, rows []CounterRow, again 
 	return nil
 }
 
-func (q *CounterQuery) plan(v *view) (*where, error) {
+func planCounters(q *CounterQuery, v *view) (*where, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
 		w.days(q.FromDay, q.ToDay)

@@ -57,7 +57,7 @@ func newWorkload(rng *rand.Rand) *workload {
 	clock := epoch.UnixMilli() // every look at the clock moves it
 	return &workload{
 		rng:   rng,
-		sites: []*engine.Site{{ID: 1, Name: "one"}, {ID: 2, Name: "two", Location: newYork}},
+		sites: []*engine.Site{{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}, {QuerySite: engine.QuerySite{ID: 2, Name: "two", Location: newYork}}},
 		now:   func() time.Time { return time.UnixMilli(atomic.AddInt64(&clock, 7)) },
 	}
 }
@@ -168,7 +168,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 	}
 	found := map[string]place{} // by message id
 	for _, site := range w.sites {
-		events, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 1000})
+		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
 		if err != nil {
 			return fmt.Errorf("list %s: %w", site.Name, err)
 		}
@@ -186,7 +186,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			if !ev.SessionSent {
 				again.Session = ""
 			}
-			recount.of(site).append(again)
+			recount.of(&site.QuerySite).append(again)
 			if again.SessionOrd != ev.SessionOrd || again.Day != ev.Day {
 				return fmt.Errorf("site %s seq %d: session %d day %d, the log says %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
 			}
@@ -240,9 +240,9 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 // sameAsRecount compares totals and counters with a model made from the log.
 func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *engine.Site) error {
 	for _, q := range []engine.Query{
-		{Site: site},
-		{Site: site, Where: []engine.Cond{{Field: "name", Values: []string{"n1"}}}},
-		{Site: site, Where: []engine.Cond{{Field: "user", Values: []string{"u2"}}, {Field: "prop.plan", Values: []string{"pro"}}}},
+		{Site: &site.QuerySite},
+		{Site: &site.QuerySite, Where: []engine.Cond{{Field: "name", Values: []string{"n1"}}}},
+		{Site: &site.QuerySite, Where: []engine.Cond{{Field: "user", Values: []string{"u2"}}, {Field: "prop.plan", Values: []string{"pro"}}}},
 	} {
 		want, _ := recount.Count(ctx, q)
 		if got, err := e.Count(ctx, q); err != nil || got != want {
@@ -250,12 +250,12 @@ func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *
 		}
 	}
 	for _, q := range []engine.CounterQuery{
-		{Site: site, Property: "name", Limit: 1000},
-		{Site: site, Property: "plan", Limit: 1000},
-		{Site: site, Property: "request", Limit: 1000},
-		{Site: site, Property: "item3", Limit: 1000},
-		{Site: site, Property: event.Other, Limit: 1000},
-		{Site: site, Limit: 1000},
+		{Site: &site.QuerySite, Property: "name", Limit: 1000},
+		{Site: &site.QuerySite, Property: "plan", Limit: 1000},
+		{Site: &site.QuerySite, Property: "request", Limit: 1000},
+		{Site: &site.QuerySite, Property: "item3", Limit: 1000},
+		{Site: &site.QuerySite, Property: event.Other, Limit: 1000},
+		{Site: &site.QuerySite, Limit: 1000},
 	} {
 		want, _ := recount.Counters(ctx, q)
 		got, err := e.Counters(ctx, q)

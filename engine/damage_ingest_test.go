@@ -30,7 +30,7 @@ func TestIngestOverDamage(t *testing.T) {
 	}
 	good := readFiles(t, v.fs, "visitors")
 	defer v.open()
-	site := &engine.Site{ID: 1, Name: "one"}
+	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
 	var opened, refused, known, unread int
 	stretches := 12 // of a table
 	if testing.Short() {

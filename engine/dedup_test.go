@@ -110,7 +110,7 @@ func TestDedupConcurrent(t *testing.T) {
 		}
 	}()
 
-	events, err := walk(e, engine.Query{Site: site, Limit: 1000})
+	events, err := walk(e, engine.Query{Site: &site.QuerySite, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestDedupConcurrent(t *testing.T) {
 			t.Errorf("%s: stored %d times, answered %v, is at %q", id, v.stored, v.answers, place[id])
 		}
 	}
-	page, err := e.Counters(t.Context(), engine.CounterQuery{Site: site, Property: "name", Limit: 10})
+	page, err := e.Counters(t.Context(), engine.CounterQuery{Site: &site.QuerySite, Property: "name", Limit: 10})
 	if err != nil || page.Total.Events != ids {
 		t.Errorf("counted %d, %v; want %d", page.Total.Events, err, ids)
 	}
@@ -170,7 +170,7 @@ func TestDedupKey(t *testing.T) {
 // A site whose few events wait in memory knows their ids however many another site
 // has sent since.
 func TestDedupQuietSite(t *testing.T) {
-	quiet, busy := &engine.Site{ID: 1, Name: "quiet"}, &engine.Site{ID: 2, Name: "busy"}
+	quiet, busy := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "quiet"}}, &engine.Site{QuerySite: engine.QuerySite{ID: 2, Name: "busy"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{quiet, busy}, Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)

@@ -10,9 +10,6 @@ import (
 	"cairn/engine/event"
 )
 
-// DigestKeysMax is the most properties of a Digest; those that appear first stay.
-const DigestKeysMax = 4096
-
 // Digest implements API. Of two values of one time the later received wins.
 func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
 	v := e.view(ctx, q.Site)

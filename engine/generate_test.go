@@ -57,9 +57,9 @@ func newGenerator(seed uint64) *generator {
 		now:   epoch,
 		clock: newClock(epoch),
 		sites: []*engine.Site{
-			{ID: 1, Name: "one"},
-			{ID: 2, Name: "two", Location: newYork, Uncounted: []string{"secret", "deep.secret"}},
-			{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)},
+			{QuerySite: engine.QuerySite{ID: 1, Name: "one"}},
+			{QuerySite: engine.QuerySite{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
+			{QuerySite: engine.QuerySite{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
 		},
 	}
 }
@@ -311,7 +311,7 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 }
 
 // where makes conditions that often hold.
-func (g *generator) where(m *model, site *engine.Site) []engine.Cond {
+func (g *generator) where(m *model, site *engine.QuerySite) []engine.Cond {
 	var out []engine.Cond
 	for n := g.skewed(3); n > 0; n-- {
 		c := engine.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
@@ -324,7 +324,7 @@ func (g *generator) where(m *model, site *engine.Site) []engine.Cond {
 	return out
 }
 
-func (g *generator) operand(field string, m *model, site *engine.Site) string {
+func (g *generator) operand(field string, m *model, site *engine.QuerySite) string {
 	switch field {
 	case "name":
 		return g.name()
@@ -369,7 +369,7 @@ func (g *generator) operand(field string, m *model, site *engine.Site) string {
 
 // query makes a query of a site, with a cursor of it one time in two.
 func (g *generator) query(m *model) engine.Query {
-	q := engine.Query{Site: g.site(), Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
+	q := engine.Query{Site: &g.site().QuerySite, Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
 	q.Where = g.where(m, q.Site)
 	q.From, q.To = g.span()
 	if events := m.of(q.Site).events; len(events) > 0 && g.chance(2) {
@@ -395,7 +395,7 @@ func (g *generator) span() (from, to int64) {
 
 func (g *generator) counterQuery(m *model) engine.CounterQuery {
 	q := engine.CounterQuery{
-		Site:     g.site(),
+		Site:     &g.site().QuerySite,
 		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", event.Other, "tags.d", ""),
 		Sort:     pick(g, "events", "users", "sessions", "value"),
 		Limit:    1000,

@@ -67,7 +67,7 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all
 		e.show(r, now)
 		ferr := e.prepare(r, now, &sub.room)
 		if ferr == nil {
-			ferr = e.checkIncrement(r.Site, r.Event)
+			ferr = e.checkIncrement(&r.Site.QuerySite, r.Event)
 		}
 		if ferr == nil {
 			sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])

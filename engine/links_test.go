@@ -403,7 +403,7 @@ func signIn(t testing.TB, e *Engine, site *Site, i int) {
 // not by who writes; what comes before, meanwhile and after is not lost.
 func TestLinksAreReadOnFirstUse(t *testing.T) {
 	fs := vfs.NewMem()
-	sites := []*Site{{ID: 1, Name: "one"}, {ID: 2, Name: "two"}}
+	sites := []*Site{{QuerySite: QuerySite{ID: 1, Name: "one"}}, {QuerySite: QuerySite{ID: 2, Name: "two"}}}
 	open := func() *Engine {
 		e, err := Open(Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, SealRows: 100})
 		if err != nil {
@@ -413,7 +413,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	}
 	users := func(e *Engine, site *Site, metrics Metrics) uint64 {
 		t.Helper()
-		n, err := e.Count(t.Context(), Query{Site: site, Metrics: metrics})
+		n, err := e.Count(t.Context(), Query{Site: &site.QuerySite, Metrics: metrics})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -469,7 +469,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	if held(e, sites[1]) != 0 || e.Stats().LinkBytes != l.table.bytes || l.table.bytes == 0 {
 		t.Errorf("the other site has %d links in memory, %d bytes in all", held(e, sites[1]), e.Stats().LinkBytes)
 	}
-	who, err := e.User(t.Context(), sites[0], fmt.Sprint("user ", n+1))
+	who, err := e.User(t.Context(), &sites[0].QuerySite, fmt.Sprint("user ", n+1))
 	if err != nil || len(who.Anonymous) != 1 {
 		t.Errorf("%+v, %v", who, err)
 	}
@@ -478,14 +478,14 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 // A question waits for links no longer than it may take. Links that cannot be read
 // fail it, and the next one tries again.
 func TestLinksThatCannotBeRead(t *testing.T) {
-	site := &Site{ID: 1, Name: "one"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueryTime: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
 	signIn(t, e, site, 1)
-	query := Query{Site: site}
+	query := Query{Site: &site.QuerySite}
 
 	l := e.state(1).links
 	load, release := l.load, make(chan struct{})
@@ -495,12 +495,12 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := e.User(gone, site, "user 1"); !errors.Is(err, context.Canceled) {
+	if _, err := e.User(gone, &site.QuerySite, "user 1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the question ends with %v, want that nobody waits for it", err)
 	}
 	short, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
-	if _, err := e.User(short, site, "user 1"); err != ErrQueryTimeout {
+	if _, err := e.User(short, &site.QuerySite, "user 1"); err != ErrQueryTimeout {
 		t.Errorf("the question ends with %v at the caller's deadline, want that it took too long", err)
 	}
 	signIn(t, e, site, 2) // writers do not wait
@@ -513,10 +513,10 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	if err := e.db.Set(linkKey(2, 9), []byte("damaged"), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	other := &Site{ID: 2, Name: "two"}
+	other := &Site{QuerySite: QuerySite{ID: 2, Name: "two"}}
 	signIn(t, e, other, 1)
 	for range 2 {
-		if _, err := e.Count(t.Context(), Query{Site: other}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
+		if _, err := e.Count(t.Context(), Query{Site: &other.QuerySite}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
 			t.Errorf("the question ends with %v, want that links are damaged and where", err)
 		}
 	}
@@ -526,14 +526,14 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	if err := e.db.Delete(linkKey(2, 9), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := e.Count(t.Context(), Query{Site: other}); err != nil || n.Users != 1 {
+	if n, err := e.Count(t.Context(), Query{Site: &other.QuerySite}); err != nil || n.Users != 1 {
 		t.Errorf("%+v, %v; want 1 user", n, err)
 	}
 }
 
 // Close waits for links that are being read, and the reading ends.
 func TestCloseEndsTheReadingOfLinks(t *testing.T) {
-	site := &Site{ID: 1, Name: "one"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -573,7 +573,7 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 
 // The page cache gives way to links, but for a quarter; beyond that they are reported.
 func TestLinksTakeFromThePageCache(t *testing.T) {
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{ID: 1}}, Reserve: -1, Memory: 64 << 20})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{QuerySite: QuerySite{ID: 1}}}, Reserve: -1, Memory: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func (p *pair) ingest() {
 			p.generator.sessions = append(p.generator.sessions, o.Session)
 		}
 		if o.Status == engine.Duplicate {
-			if first := p.model.of(records[i].Site).events[o.Seq-1]; o.ID != first.ID {
+			if first := p.model.of(&records[i].Site.QuerySite).events[o.Seq-1]; o.ID != first.ID {
 				p.Fatalf("op %d: ingest: duplicate %d has id %s, its original %s", p.op, i, o.ID, first.ID)
 			}
 		}
@@ -356,7 +356,7 @@ func without(rows, others []engine.CounterRow) []engine.CounterRow {
 }
 
 func (p *pair) users() {
-	q := engine.Query{Site: p.site(), Limit: pick(p.generator, 100, 1, 3)}
+	q := engine.Query{Site: &p.site().QuerySite, Limit: pick(p.generator, 100, 1, 3)}
 	if all, _, _ := p.model.Users(context.Background(), engine.Query{Site: q.Site, Limit: 100}); len(all) > 0 && p.chance(2) {
 		q.After = all[p.IntN(len(all))].Cursor
 	}
@@ -379,7 +379,7 @@ func (p *pair) users() {
 }
 
 func (p *pair) sessions() {
-	q := engine.Query{Site: p.site(), Limit: pick(p.generator, 100, 1, 3)}
+	q := engine.Query{Site: &p.site().QuerySite, Limit: pick(p.generator, 100, 1, 3)}
 	switch p.IntN(3) {
 	case 0:
 		q.Where = []engine.Cond{{Field: "user", Values: []string{p.user()}}}
@@ -413,8 +413,8 @@ func (p *pair) sessions() {
 
 func (p *pair) group() {
 	site, id := p.site(), p.generator.group()
-	want, wantErr := p.model.Group(context.Background(), site, id)
-	got, err := p.engine.Group(context.Background(), site, id)
+	want, wantErr := p.model.Group(context.Background(), &site.QuerySite, id)
+	got, err := p.engine.Group(context.Background(), &site.QuerySite, id)
 	if !errors.Is(err, wantErr) || err == nil && (showObject(got.Properties) != showObject(want.Properties) || !slices.Equal(sortedCopy(got.Members), want.Members)) {
 		p.Errorf("op %d: group %s of %s:\n got %+v, %v\nwant %+v, %v", p.op, id, site.Name, got, err, want, wantErr)
 	}
@@ -422,12 +422,12 @@ func (p *pair) group() {
 
 func (p *pair) event() {
 	site := p.site()
-	events := p.model.of(site).events
+	events := p.model.of(&site.QuerySite).events
 	if len(events) == 0 {
 		return
 	}
 	want := events[p.IntN(len(events))]
-	got, err := p.engine.Event(context.Background(), site, want.ID)
+	got, err := p.engine.Event(context.Background(), &site.QuerySite, want.ID)
 	if err != nil {
 		p.Fatalf("op %d: event %s: %v", p.op, want.ID, err)
 	}
@@ -443,10 +443,10 @@ func (p *pair) event() {
 		if c.site == site && c.id == want.ID {
 			continue
 		}
-		if _, err := p.engine.Event(context.Background(), c.site, c.id); !errors.Is(err, engine.ErrBadCursor) && !errors.Is(err, engine.ErrNotFound) {
+		if _, err := p.engine.Event(context.Background(), &c.site.QuerySite, c.id); !errors.Is(err, engine.ErrBadCursor) && !errors.Is(err, engine.ErrNotFound) {
 			p.Errorf("op %d: event %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
 		}
-		if _, err := p.engine.List(context.Background(), engine.Query{Site: c.site, Limit: 1, After: c.id}); !errors.Is(err, engine.ErrBadCursor) {
+		if _, err := p.engine.List(context.Background(), engine.Query{Site: &c.site.QuerySite, Limit: 1, After: c.id}); !errors.Is(err, engine.ErrBadCursor) {
 			p.Errorf("op %d: list after %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
 		}
 	}
@@ -501,11 +501,11 @@ func (p *pair) snapshot() {
 		}
 	}()
 	for _, site := range p.sites {
-		got, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 1000})
+		got, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
 		if err != nil {
 			p.Fatalf("op %d: list the restored snapshot: %v", p.op, err)
 		}
-		want := p.model.of(site).events
+		want := p.model.of(&site.QuerySite).events
 		if len(got) != len(want) {
 			p.Fatalf("op %d: restored %s has %d events, want %d", p.op, site.Name, len(got), len(want))
 		}

@@ -317,7 +317,7 @@ func TestModelTerms(t *testing.T) {
 // distinct element, segments that only split what asks for them.
 func TestModelCounters(t *testing.T) {
 	m := newModel(func() time.Time { return epoch })
-	site := &engine.Site{ID: 1, Name: "one", Uncounted: []string{"secret"}}
+	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}, Uncounted: []string{"secret"}}
 	for _, e := range []*event.Event{
 		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "secret", Value: event.Num("1")}}, Increments: []event.Amount{{Property: "gender", By: 10}}},
 		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "tags", Value: event.Raw(`["a","b","a",1,1.0]`)}}, Increments: []event.Amount{{Property: "gender", By: -4}}},
@@ -332,7 +332,7 @@ func TestModelCounters(t *testing.T) {
 	}
 	ask := func(q engine.CounterQuery, want ...engine.CounterRow) {
 		t.Helper()
-		q.Site = site
+		q.Site = &site.QuerySite
 		page, _ := m.Counters(t.Context(), q)
 		if got := page.Rows; !slices.EqualFunc(got, want, func(a, b engine.CounterRow) bool { a.Sessions, a.Values = b.Sessions, b.Values; return a == b }) {
 			t.Errorf("%+v:\n got %+v\nwant %+v", q, got, want)
@@ -383,18 +383,18 @@ func TestCap(t *testing.T) {
 	compare := func(when string) {
 		t.Helper()
 		for _, value := range []string{"o0", "o9999", "o10001", event.Other} {
-			q := engine.CounterQuery{Site: site, Property: "order", Values: []string{value}, Limit: 10}
+			q := engine.CounterQuery{Site: &site.QuerySite, Property: "order", Values: []string{value}, Limit: 10}
 			want, _ := m.Counters(t.Context(), q)
 			got, err := e.Counters(t.Context(), q)
 			if err != nil || !slices.Equal(got.Rows, want.Rows) {
 				t.Errorf("%s: %s: %+v, %v; want %+v", when, value, got.Rows, err, want.Rows)
 			}
 		}
-		page, err := e.Counters(t.Context(), engine.CounterQuery{Site: site, Property: "order", Limit: 1})
+		page, err := e.Counters(t.Context(), engine.CounterQuery{Site: &site.QuerySite, Property: "order", Limit: 1})
 		if all := valuesPerDay + 1; err != nil || page.Count != all {
 			t.Errorf("%s: %d values, %v; want %d", when, page.Count, err, all)
 		}
-		found, err := e.Count(t.Context(), engine.Query{Site: site, Where: []engine.Cond{{Field: "prop.order", Values: []string{"o10001"}}}})
+		found, err := e.Count(t.Context(), engine.Query{Site: &site.QuerySite, Where: []engine.Cond{{Field: "prop.order", Values: []string{"o10001"}}}})
 		if err != nil || found.Events != 1 {
 			t.Errorf("%s: a value over the cap is found %d times, %v", when, found.Events, err)
 		}
@@ -455,7 +455,7 @@ func TestPagesOfManyValues(t *testing.T) {
 		{Property: "sku", Limit: 2, Metrics: engine.MetricEvents},
 		{Property: "sku", Limit: 2, Sort: "users"},
 	} {
-		q.Site = site
+		q.Site = &site.QuerySite
 		whole := q
 		whole.Limit, whole.Offset = 0, 0
 		want, _ := m.Counters(t.Context(), whole)

@@ -55,7 +55,7 @@ func sortedObject(m map[string]event.Value) event.Object {
 }
 
 func (p *pair) digest() {
-	q := engine.Query{Site: p.site()}
+	q := engine.Query{Site: &p.site().QuerySite}
 	switch p.IntN(3) {
 	case 0:
 		q.Where = []engine.Cond{{Field: "user", Values: []string{pick(p.generator, p.user(), p.anonymous())}}}
@@ -171,7 +171,7 @@ func TestCounterSeries(t *testing.T) {
 			Properties: event.Object{{Key: "k", Value: event.Str(e.value)}}, Increments: []event.Amount{{Property: "k", By: e.by}},
 		})
 	}
-	q := engine.CounterQuery{Site: v.site, Property: "k", Interval: "day", Limit: 100}
+	q := engine.CounterQuery{Site: &v.site.QuerySite, Property: "k", Interval: "day", Limit: 100}
 	day := func(n int) int64 { return time.Date(2026, 3, 2+n, 0, 0, 0, 0, newYork).UnixMilli() }
 	want := []engine.CounterRow{
 		{Time: day(0), Value: "a", Events: 1, Users: 1, Sessions: 1}, {Time: day(0), Value: "c"}, {Time: day(0), Value: "b", Events: -4, Users: 1, Sessions: 1},
@@ -200,7 +200,7 @@ func TestCounterSeries(t *testing.T) {
 		"too many hours": {Property: "k", Interval: "hour", From: 1, To: 3600*1000*1001 + 1},
 		"ages":           {Property: "k", Interval: "month", FromDay: 1, ToDay: 2_932_896},
 	} {
-		bad.Site = v.site
+		bad.Site = &v.site.QuerySite
 		if _, err := v.engine.Counters(t.Context(), bad); !errors.Is(err, engine.ErrBadQuery) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -215,7 +215,7 @@ func TestCounterSeries(t *testing.T) {
 		t.Errorf("until an earlier day: %+v %v", page, err)
 	}
 	// Nothing there, nothing to fill up.
-	if page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
+	if page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
 		t.Errorf("%+v %v", page, err)
 	}
 }

@@ -255,7 +255,7 @@ func incrementTrait(into *event.Object, name string, by event.Value) {
 	into.Set(name, event.Num(decimal(sum.Add(sum, delta))))
 }
 
-func (m *model) User(_ context.Context, site *engine.Site, id string) (engine.User, error) {
+func (m *model) User(_ context.Context, site *engine.QuerySite, id string) (engine.User, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
@@ -289,7 +289,7 @@ func (m *model) Users(_ context.Context, q engine.Query) ([]engine.User, string,
 	return users, "", nil
 }
 
-func (m *model) Group(_ context.Context, site *engine.Site, id string) (engine.GroupInfo, error) {
+func (m *model) Group(_ context.Context, site *engine.QuerySite, id string) (engine.GroupInfo, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
@@ -349,7 +349,7 @@ func (s *modelSite) summary(ord uint64) engine.Session {
 }
 
 // Session finds a session by its id.
-func (m *model) Session(_ context.Context, site *engine.Site, id string) (engine.Session, error) {
+func (m *model) Session(_ context.Context, site *engine.QuerySite, id string) (engine.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)

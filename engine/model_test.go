@@ -42,7 +42,7 @@ type model struct {
 // modelSite is the log of one site and what ingest has to remember of it.
 type modelSite struct {
 	model    *model
-	site     *engine.Site
+	site     *engine.QuerySite
 	events   []*event.Event // events[i].Seq == i+1
 	byID     map[string]*event.Event
 	messages map[messageKey]*event.Event
@@ -90,7 +90,7 @@ func newModel(now func() time.Time) *model {
 	return &model{now: now, sites: map[uint32]*modelSite{}, namesPerDay: namesPerDay, valuesPerDay: valuesPerDay}
 }
 
-func (m *model) of(site *engine.Site) *modelSite {
+func (m *model) of(site *engine.QuerySite) *modelSite {
 	s := m.sites[site.ID]
 	if s == nil {
 		s = &modelSite{
@@ -136,13 +136,14 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 		if out[i].Status == engine.Rejected {
 			continue
 		}
-		s := m.of(r.Site)
+		s := m.of(&r.Site.QuerySite)
 		key := messageKey{r.Event.Dialect, r.Event.MessageID}
 		if first, ok := s.messages[key]; ok && key.id != "" {
 			out[i] = engine.Outcome{Status: engine.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
 			continue
 		}
 		e := copyEvent(r.Event)
+		e.NotCounted = r.Site.Uncounted
 		e.Received, e.Site, e.Seq = received, r.Site.Name, uint64(len(s.events))+1
 		if e.Time == 0 || e.Time > e.Received+aheadMost.Milliseconds() {
 			e.Time = e.Received
@@ -159,8 +160,8 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 	return out, nil
 }
 
-// append takes every decision of ingest for e, whose Seq, Site and Received are
-// set, and adds it to the log.
+// append takes every decision of ingest for e, whose Seq, Site, Received and NotCounted
+// are set, and adds it to the log.
 func (s *modelSite) append(e *event.Event) {
 	day := e.Time
 	e.Late = e.Time < e.Received-lateAfter.Milliseconds()
@@ -168,7 +169,6 @@ func (s *modelSite) append(e *event.Event) {
 		day = e.Received
 	}
 	e.Day = dayOf(day, s.site.Location)
-	e.NotCounted = s.site.Uncounted
 	e.SessionSent = e.Session != ""
 	e.SessionOrd = s.session(e)
 	e.Visit = event.Visit{} // it is not stored
@@ -295,7 +295,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) er
 		if o.Status != engine.Stored {
 			continue
 		}
-		s := m.of(records[i].Site)
+		s := m.of(&records[i].Site.QuerySite)
 		e := s.events[o.Seq-1]
 		id, session := theirs[i].ID, theirs[i].Session
 		if !hex32(id) {
@@ -491,7 +491,7 @@ func (m *model) List(_ context.Context, q engine.Query) (engine.Page, error) {
 	return page, nil
 }
 
-func (m *model) Event(_ context.Context, site *engine.Site, id string) (*event.Event, error) {
+func (m *model) Event(_ context.Context, site *engine.QuerySite, id string) (*event.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.of(site).byID[id]
@@ -610,7 +610,7 @@ func TestModelSessions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(func() time.Time { return epoch })
-			site := &engine.Site{ID: 1, Name: "one"}
+			site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
 			for i, e := range c.events {
 				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
 					t.Fatal(err)

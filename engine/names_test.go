@@ -82,8 +82,8 @@ func TestNamesOverTheCap(t *testing.T) {
 		for _, segment := range []string{"a", "d", "f", event.Other, "country"} {
 			p.same(when, engine.CounterQuery{Property: event.Other, Segment: segment}, engine.CounterQuery{Property: "a", Segment: segment}, engine.CounterQuery{Property: "e", Segment: segment})
 		}
-		found, err := p.e.Count(t.Context(), engine.Query{Site: p.site, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
-		want, _ := p.m.Count(t.Context(), engine.Query{Site: p.site, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
+		found, err := p.e.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
+		want, _ := p.m.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
 		if err != nil || found != want || found.Events == 0 {
 			t.Errorf("%s: what is not counted is found in %+v, %v; want %+v", when, found, err, want)
 		}
@@ -166,7 +166,7 @@ func TestListOfManyNames(t *testing.T) {
 			p.on(0, &event.Event{User: fmt.Sprint("u", i%7), Properties: object("p", fmt.Sprintf(`{"k%d":1}`, i))})
 		}
 		looking := &looking{Context: t.Context()}
-		page, err := p.e.Counters(looking, engine.CounterQuery{Site: p.site, Limit: 10_000})
+		page, err := p.e.Counters(looking, engine.CounterQuery{Site: &p.site.QuerySite, Limit: 10_000})
 		if err != nil || page.Count != names || page.Rows[0].Users != 1 {
 			t.Fatalf("%d properties, %v", page.Count, err)
 		}

@@ -44,7 +44,7 @@ func TestPagesUnderWrites(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for i := range walks {
 		site := w.sites[i%2]
-		q := engine.Query{Site: site, Ascending: i%4 < 2, Limit: 1 + rng.IntN(60)}
+		q := engine.Query{Site: &site.QuerySite, Ascending: i%4 < 2, Limit: 1 + rng.IntN(60)}
 		name := fmt.Sprintf("n%d", rng.IntN(4))
 		switch i % 3 {
 		case 1:
@@ -65,7 +65,7 @@ func TestPagesUnderWrites(t *testing.T) {
 	// A cursor outlives the engine that gave it.
 	before := w.acked()
 	for _, ascending := range []bool{true, false} {
-		q := engine.Query{Site: w.sites[0], Ascending: ascending, Limit: 25}
+		q := engine.Query{Site: &w.sites[0].QuerySite, Ascending: ascending, Limit: 25}
 		page, err := e.List(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func walkSees(e *engine.Engine, q engine.Query, before []*request, skip int) err
 	var example uint64
 	for _, r := range before {
 		for i, rec := range r.records {
-			if rec.Site == q.Site && selects(rec.Event) && !seen[r.outcomes[i].Seq] {
+			if rec.Site.ID == q.Site.ID && selects(rec.Event) && !seen[r.outcomes[i].Seq] {
 				missing++
 				example = r.outcomes[i].Seq
 			}

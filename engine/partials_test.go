@@ -14,7 +14,7 @@ import (
 // Questions asked again and again while rows come, are sealed, and persons become
 // one are answered from what was kept as they would be without it.
 func TestPartialsAgree(t *testing.T) {
-	site := &Site{ID: 1, Name: "one"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, SealRows: 60})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestPartialsAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, q := range queries {
-			q.Site, q.Limit = site, 1000
+			q.Site, q.Limit = &site.QuerySite, 1000
 			got, err := e.Counters(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)

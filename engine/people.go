@@ -169,7 +169,7 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 }
 
 // User implements API.
-func (e *Engine) User(ctx context.Context, site *Site, id string) (User, error) {
+func (e *Engine) User(ctx context.Context, site *QuerySite, id string) (User, error) {
 	v := e.view(ctx, site)
 	p, err := v.findPerson(id)
 	if err != nil {
@@ -260,7 +260,7 @@ func (e *Engine) firsts(v *view, q Query, col, limit int, keep func(seq uint64) 
 // profile reads a person out of its events: traits in order of receipt, the last
 // one wins, null deletes; increments add up; a group event puts the person into
 // each of its groups. An inactive identify does not move last seen.
-func (e *Engine) profile(v *view, site *Site, p *person) (User, error) {
+func (e *Engine) profile(v *view, site *QuerySite, p *person) (User, error) {
 	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := e.name(v, p, &u); err != nil {
 		return u, err
@@ -407,7 +407,7 @@ func inactive(ev *event.Event) bool {
 
 // Group implements API. The properties of a group event are traits of the first of
 // its groups; whoever sent it is a member of each.
-func (e *Engine) Group(ctx context.Context, site *Site, id string) (GroupInfo, error) {
+func (e *Engine) Group(ctx context.Context, site *QuerySite, id string) (GroupInfo, error) {
 	v := e.view(ctx, site)
 	g := GroupInfo{ID: id}
 	found := false

@@ -35,7 +35,7 @@ func (e *Engine) properties(v *view, q *CounterQuery) (CounterPage, error) {
 	if err != nil {
 		return CounterPage{}, err
 	}
-	w, err := q.plan(v)
+	w, err := planCounters(q, v)
 	if err != nil {
 		return CounterPage{}, err
 	}

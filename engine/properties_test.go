@@ -52,12 +52,12 @@ func TestPropertiesAreThoseOfCounters(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for _, from := range []int64{0, 1} { // from 1 on it is every event too, and each is looked at
-		list, err := e.Counters(t.Context(), engine.CounterQuery{Site: asideSite, From: from})
+		list, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, From: from})
 		if err != nil || len(list.Rows) != 8 {
 			t.Fatalf("%v: %+v", err, list.Rows)
 		}
 		for _, got := range list.Rows {
-			of, err := e.Counters(t.Context(), engine.CounterQuery{Site: asideSite, From: from, Property: got.Value})
+			of, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, From: from, Property: got.Value})
 			if err != nil {
 				t.Fatal(err)
 			}

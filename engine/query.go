@@ -10,9 +10,6 @@ import (
 	"cairn/engine/event"
 )
 
-// LimitMax is the most events, users, sessions or rows of one page.
-const LimitMax = 1000
-
 // budget bounds the time of one query, and its memory.
 type budget struct {
 	ctx  context.Context
@@ -78,10 +75,6 @@ func (b budget) wait(done <-chan struct{}) error {
 		return ErrQueryTimeout
 	}
 }
-
-// SkipMax is how many events a listing may pass over. They are found but not read;
-// a cursor goes on without even that.
-const SkipMax = 1_000_000
 
 func checkLimit(limit, most int) (int, error) {
 	if limit == 0 {
@@ -158,7 +151,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 }
 
 // dress gives an event what its row does not say.
-func (e *Engine) dress(site *Site, ev *event.Event) {
+func (e *Engine) dress(site *QuerySite, ev *event.Event) {
 	ev.Site = site.Name
 	ev.ID = e.public.encode(site.ID, ev.Seq)
 }
@@ -234,7 +227,7 @@ func (p *viewPart) err() error {
 }
 
 // Event implements API.
-func (e *Engine) Event(_ context.Context, site *Site, id string) (*event.Event, error) {
+func (e *Engine) Event(_ context.Context, site *QuerySite, id string) (*event.Event, error) {
 	seq, ok := e.public.decode(site.ID, id)
 	if !ok {
 		return nil, ErrNotFound
@@ -298,7 +291,7 @@ func (v *view) eachRowUntil(w *where, part func(p *viewPart) (fn func(row int) e
 func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
 	v := e.view(ctx, q.Site)
 	size := func(Totals) int { return 24 }
-	return answered(e.kept, v, q.key("count"), size, func() (Totals, error) { return v.countRows(&q) })
+	return answered(e.kept, v, queryKey(&q, "count"), size, func() (Totals, error) { return v.countRows(&q) })
 }
 
 // distinct are the persons and sessions of some rows.

@@ -18,7 +18,7 @@ func (e *enriched) Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.
 // What the queue has no room for is refused before work is put into it, and
 // whatever becomes of a request, its room is free again.
 func TestQueueRoom(t *testing.T) {
-	site := &Site{ID: 1, Name: "one"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
 	work := new(enriched)
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueueBytes: 4000, Enrich: work})
 	if err != nil {

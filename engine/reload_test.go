@@ -32,7 +32,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	replaceFile(t, path, good[0], 0)
 	locator := geo.Open(geo.Options{Files: []string{path}, Poll: time.Millisecond})
 	defer locator.Close()
-	site := &Site{ID: 1, Name: "shop"}
+	site := &Site{QuerySite: QuerySite{ID: 1, Name: "shop"}}
 	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: enrich.New(enrich.Options{Geo: locator})})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	if want["FR"] == 0 || want["IT"] == 0 || len(want) != 2 {
 		t.Errorf("events by country: %v", want)
 	}
-	page, err := e.Counters(t.Context(), CounterQuery{Site: site, Property: "country", Limit: 10})
+	page, err := e.Counters(t.Context(), CounterQuery{Site: &site.QuerySite, Property: "country", Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func TestIDsAfterRestore(t *testing.T) {
 	site := w.sites[0]
 	list := func(e *engine.Engine) map[string]uint64 {
 		t.Helper()
-		events, err := walk(e, engine.Query{Site: site, Ascending: true, Limit: 1000})
+		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,18 +211,18 @@ func TestIDsAfterRestore(t *testing.T) {
 		t.Helper()
 		for id, seq := range after {
 			_, old := before[id]
-			ev, err := r.Event(ctx, site, id)
+			ev, err := r.Event(ctx, &site.QuerySite, id)
 			switch {
 			case old && (err != nil || ev.Seq != seq || ev.ID != id):
 				t.Errorf("%s: id of event %d, from before the snapshot: %v, %v", when, seq, ev, err)
 			case !old && !errors.Is(err, engine.ErrNotFound):
 				t.Errorf("%s: id of event %d, from after the snapshot: %v, %v", when, seq, ev, err)
 			}
-			_, err = r.List(ctx, engine.Query{Site: site, Limit: 1, After: id})
+			_, err = r.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 1, After: id})
 			if old != (err == nil) || !old && !errors.Is(err, engine.ErrBadCursor) {
 				t.Errorf("%s: cursor at event %d, old %v: %v", when, seq, old, err)
 			}
-			if _, err := r.Event(ctx, w.sites[1], id); !errors.Is(err, engine.ErrNotFound) {
+			if _, err := r.Event(ctx, &w.sites[1].QuerySite, id); !errors.Is(err, engine.ErrNotFound) {
 				t.Errorf("%s: id of event %d at another site: %v", when, seq, err)
 			}
 		}
@@ -243,15 +243,15 @@ func TestIDsAfterRestore(t *testing.T) {
 		if was, ok := after[id]; ok && was != seq {
 			t.Errorf("one id for event %d of the old store and %d of the new", was, seq)
 		}
-		if _, err := e.Event(ctx, site, id); seq > uint64(len(before)) && !errors.Is(err, engine.ErrNotFound) {
+		if _, err := e.Event(ctx, &site.QuerySite, id); seq > uint64(len(before)) && !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("the old store takes the id of event %d of the new: %v", seq, err)
 		}
 	}
 	for _, forged := range []string{"", "x", strings.Repeat("0", 32), fmt.Sprintf("%032x", 51)} {
-		if _, err := e.Event(ctx, site, forged); !errors.Is(err, engine.ErrNotFound) {
+		if _, err := e.Event(ctx, &site.QuerySite, forged); !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("id %q: %v", forged, err)
 		}
-		if _, err := e.List(ctx, engine.Query{Site: site, Limit: 1, After: forged}); forged != "" && !errors.Is(err, engine.ErrBadCursor) {
+		if _, err := e.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 1, After: forged}); forged != "" && !errors.Is(err, engine.ErrBadCursor) {
 			t.Errorf("cursor %q: %v", forged, err)
 		}
 	}

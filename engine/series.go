@@ -32,7 +32,7 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 		zone = loc.String()
 	}
 	size := func(b []Bucket) int { return 32 * len(b) }
-	buckets, err := answered(e.kept, v, q.key("series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(v, q, interval, loc) })
+	buckets, err := answered(e.kept, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Session implements API.
-func (e *Engine) Session(ctx context.Context, site *Site, id string) (Session, error) {
+func (e *Engine) Session(ctx context.Context, site *QuerySite, id string) (Session, error) {
 	v := e.view(ctx, site)
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
@@ -72,7 +72,7 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
 // session reads the session whose first event has seq first.
-func (e *Engine) session(v *view, site *Site, first uint64) (Session, error) {
+func (e *Engine) session(v *view, site *QuerySite, first uint64) (Session, error) {
 	ev, err := v.event(first)
 	if err != nil {
 		return Session{}, err
@@ -81,7 +81,7 @@ func (e *Engine) session(v *view, site *Site, first uint64) (Session, error) {
 		return Session{}, ErrNotFound
 	}
 	s := Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
-	s.arrive(ev)
+	arrive(&s, ev)
 	var came hitVisit // where a visit of Matomo's came from may become known later
 	var views []pageView
 	var groups names
@@ -159,7 +159,7 @@ func (e *Engine) session(v *view, site *Site, first uint64) (Session, error) {
 }
 
 // arrive says where the visitor of a session's first event came from.
-func (s *Session) arrive(ev *event.Event) {
+func arrive(s *Session, ev *event.Event) {
 	s.Referrer = ev.Context.Get("referrer").Text
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
 	host, _, _ := referrer.Split(s.Referrer)

@@ -77,7 +77,7 @@ func (s *siteState) view() *view {
 }
 
 // view is what a question about the site sees.
-func (e *Engine) view(ctx context.Context, site *Site) *view {
+func (e *Engine) view(ctx context.Context, site *QuerySite) *view {
 	v := e.state(site.ID).view()
 	v.budget = e.budget(ctx)
 	return v

@@ -102,7 +102,7 @@ func TestStartEmptiesTmp(t *testing.T) {
 	}
 }
 
-var asideSite = &engine.Site{ID: 1, Name: "one"}
+var asideSite = &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
 
 // asideEvents are of a few hundred persons, some of whom turn out to be one, in
 // sessions that go on for long.
@@ -173,7 +173,7 @@ func TestAnswersWithoutRoom(t *testing.T) {
 		ingestAside(t, e)
 		var all sync.WaitGroup
 		for _, q := range asideQueries {
-			q.Site = asideSite
+			q.Site = &asideSite.QuerySite
 			want, err := roomy.Counters(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +200,7 @@ func TestAsideFails(t *testing.T) {
 	ingestAside(t, e)
 	ask := func(ctx context.Context) error {
 		t.Helper()
-		_, err := e.Counters(ctx, engine.CounterQuery{Site: asideSite, Property: "sku", Sort: "users"})
+		_, err := e.Counters(ctx, engine.CounterQuery{Site: &asideSite.QuerySite, Property: "sku", Sort: "users"})
 		if left := fs.left(t); len(left) > 0 {
 			t.Errorf("%v: %q are left", err, left)
 		}
@@ -263,7 +263,7 @@ func TestAsideTakesTooLong(t *testing.T) {
 	e := openAside(t, fs, 1, 100*time.Millisecond)
 	defer e.Close()
 	ingestAside(t, e)
-	_, err := e.Counters(t.Context(), engine.CounterQuery{Site: asideSite, Property: "sku", Sort: "users"})
+	_, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, Property: "sku", Sort: "users"})
 	if left := fs.left(t); !errors.Is(err, engine.ErrQueryTimeout) || fs.made.Load() == 0 || len(left) > 0 {
 		t.Errorf("%v, %d files were made, %q are left", err, fs.made.Load(), left)
 	}

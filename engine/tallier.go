@@ -34,7 +34,7 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 		return nil, err
 	}
 	part := r.metered(vp.get())
-	p := newPartial(part.First()+uint64(sl.from), q.joint(), aside)
+	p := newPartial(part.First()+uint64(sl.from), isJoint(q), aside)
 	t := &tallier{partial: p, reader: r}
 	if t.value, err = r.counted(sl, part, q.Property, &p.names); err != nil {
 		return nil, err

@@ -291,7 +291,7 @@ func (t *tally) finish(p persons) (CounterRow, error) {
 
 // count tallies one property.
 func (v *view) count(q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
-	w, err := q.plan(v)
+	w, err := planCounters(q, v)
 	if err != nil {
 		return nil, CounterRow{}, err
 	}
@@ -311,7 +311,7 @@ func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
 	all := v.slices()
-	if s == nil && q.fromTotals() {
+	if s == nil && fromTotals(q) {
 		if all, err = v.totals(q, t); err != nil {
 			return nil, CounterRow{}, err
 		}
@@ -336,7 +336,7 @@ func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally
 }
 
 // fromTotals says whether the totals of runs tell what is asked.
-func (q *CounterQuery) fromTotals() bool {
+func fromTotals(q *CounterQuery) bool {
 	return q.Metrics == MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
 }
 

@@ -27,7 +27,7 @@ type visitors struct {
 }
 
 func newVisitors(t testing.TB, seal int) *visitors {
-	v := &visitors{TB: t, fs: vfs.NewMem(), site: &engine.Site{ID: 1, Name: "one"}, seal: seal}
+	v := &visitors{TB: t, fs: vfs.NewMem(), site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}, seal: seal}
 	v.clock.Store(epoch.UnixMilli())
 	v.open()
 	t.Cleanup(func() {
@@ -75,7 +75,7 @@ func (v *visitors) hit(e event.Event) (who, session string) {
 }
 
 func (v *visitors) totals() engine.Totals {
-	t, err := v.engine.Count(v.Context(), engine.Query{Site: v.site})
+	t, err := v.engine.Count(v.Context(), engine.Query{Site: &v.site.QuerySite})
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestVisitorsTogether(t *testing.T) {
 			t.Errorf("session %d has %d owners", i, n)
 		}
 	}
-	page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: "gender"})
+	page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: "gender"})
 	if want := (engine.CounterRow{Value: "male", Events: sessions * hits, Sessions: sessions, Users: sessions}); err != nil || page.Rows[0] != want {
 		t.Errorf("%+v, %v", page.Rows, err)
 	}
@@ -220,7 +220,7 @@ func TestNotCountedByDialect(t *testing.T) {
 		t.Error("the dialect's own list was written to")
 	}
 	for property, want := range map[string]int{"revision": 0, "plan": 0, "gender": 1} {
-		page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: v.site, Property: property})
+		page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: property})
 		if err != nil || len(page.Rows) != want {
 			t.Errorf("%s: %+v, %v", property, page.Rows, err)
 		}
@@ -237,7 +237,7 @@ func TestWhereCounted(t *testing.T) {
 		{"counted.browser", "Chrome"}: 1, {"counted.browser", "Kiosk"}: 1, {"browser", "Chrome"}: 2,
 		{"counted.name", "a"}: 2, {"counted.name", "c"}: 0, {"counted.name", "b"}: 1, {"counted.zzz", "a"}: 0,
 	} {
-		got, err := v.engine.Count(t.Context(), engine.Query{Site: v.site, Where: []engine.Cond{{Field: where[0], Values: []string{where[1]}}}})
+		got, err := v.engine.Count(t.Context(), engine.Query{Site: &v.site.QuerySite, Where: []engine.Cond{{Field: where[0], Values: []string{where[1]}}}})
 		if err != nil || got.Events != want {
 			t.Errorf("%v: %d, %v; want %d", where, got.Events, err, want)
 		}

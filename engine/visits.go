@@ -13,22 +13,6 @@ import (
 	"cairn/engine/event"
 )
 
-// VisitsMax is the most sessions one question may be about: they take some 50
-// bytes each while it is answered.
-const VisitsMax = 1 << 19
-
-// Visits are the sessions that began in a step, and who and what was seen in it.
-type Visits struct {
-	Time         int64 // start of the step, Unix milliseconds
-	Users        uint64
-	Sessions     uint64
-	Bounces      uint64 // sessions of fewer than two pages or screens
-	Views        uint64 // pages and screens
-	Timed        uint64 // sessions with a later event than their first
-	Milliseconds int64  // length of these together
-	Revenue      int64  // values of OpenPanel's revenue events, in minor units
-}
-
 // visitSum is Visits as they are summed up.
 type visitSum struct {
 	total  Visits

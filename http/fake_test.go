@@ -21,7 +21,7 @@ import (
 type fakeEngine struct {
 	mu       sync.Mutex
 	events   []*event.Event
-	sites    []*engine.Site
+	sites    []*engine.QuerySite
 	seen     map[string]string
 	admit    error
 	ready    error
@@ -84,7 +84,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 			f.seen[e.MessageID] = e.ID
 		}
 		f.events = append(f.events, &e)
-		f.sites = append(f.sites, r.Site)
+		f.sites = append(f.sites, &r.Site.QuerySite)
 		out[i].ID, out[i].Seq = e.ID, e.Seq
 	}
 	return out, nil
@@ -104,7 +104,7 @@ func (f *fakeEngine) List(ctx context.Context, q engine.Query) (engine.Page, err
 	return p, f.fail
 }
 
-func (f *fakeEngine) Event(context.Context, *engine.Site, string) (*event.Event, error) {
+func (f *fakeEngine) Event(context.Context, *engine.QuerySite, string) (*event.Event, error) {
 	return nil, engine.ErrNotFound
 }
 
@@ -129,7 +129,7 @@ func (f *fakeEngine) Users(context.Context, engine.Query) ([]engine.User, string
 	return nil, "", f.fail
 }
 
-func (f *fakeEngine) User(context.Context, *engine.Site, string) (engine.User, error) {
+func (f *fakeEngine) User(context.Context, *engine.QuerySite, string) (engine.User, error) {
 	return engine.User{}, engine.ErrNotFound
 }
 
@@ -137,11 +137,11 @@ func (f *fakeEngine) Sessions(context.Context, engine.Query) ([]engine.Session, 
 	return nil, "", f.fail
 }
 
-func (f *fakeEngine) Session(context.Context, *engine.Site, string) (engine.Session, error) {
+func (f *fakeEngine) Session(context.Context, *engine.QuerySite, string) (engine.Session, error) {
 	return engine.Session{}, engine.ErrNotFound
 }
 
-func (f *fakeEngine) Group(context.Context, *engine.Site, string) (engine.GroupInfo, error) {
+func (f *fakeEngine) Group(context.Context, *engine.QuerySite, string) (engine.GroupInfo, error) {
 	return engine.GroupInfo{}, engine.ErrNotFound
 }
 
@@ -180,7 +180,7 @@ func (f *fakeEngine) count() int {
 // testSite is a site with every kind of key.
 func testSite(id uint32, name string) *Site {
 	return &Site{
-		Site:     &engine.Site{ID: id, Name: name},
+		Site:     &engine.Site{QuerySite: engine.QuerySite{ID: id, Name: name}},
 		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
 		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
 		Origins: []string{"https://" + name + ".example"},

@@ -92,7 +92,7 @@ func (r *siteReader) query(q dialect.Query) (engine.Query, error) {
 	}
 	return engine.Query{
 		Shown: true,
-		Site:  r.site, Where: where, From: q.From, To: q.To,
+		Site:  &r.site.QuerySite, Where: where, From: q.From, To: q.To,
 		Ascending: q.Ascending, Limit: q.Limit, After: q.After, Skip: q.Skip,
 	}, nil
 }
@@ -127,7 +127,7 @@ func (r *siteReader) Event(ctx context.Context, id string) (*event.Event, error)
 	if r.site == nil {
 		return nil, errUnbound
 	}
-	e, err := r.engine.Event(ctx, r.site, id)
+	e, err := r.engine.Event(ctx, &r.site.QuerySite, id)
 	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrBadCursor) {
 		return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
 	}
@@ -141,7 +141,7 @@ func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dial
 		return dialect.CounterPage{}, errUnbound
 	}
 	query := engine.CounterQuery{
-		Site: r.site, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
+		Site: &r.site.QuerySite, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
 		From: q.From, To: q.To, FromDay: q.FromDay, ToDay: q.ToDay, Zone: q.Zone,
 		Interval: q.Interval, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
 	}
@@ -198,7 +198,7 @@ func (r *siteReader) User(ctx context.Context, id string) (dialect.User, error) 
 	if r.site == nil {
 		return dialect.User{}, errUnbound
 	}
-	u, err := r.engine.User(ctx, r.site, id)
+	u, err := r.engine.User(ctx, &r.site.QuerySite, id)
 	if errors.Is(err, engine.ErrNotFound) {
 		err = &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
 	}

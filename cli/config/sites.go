@@ -169,10 +169,7 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("matomo.tracker_file: %w", err)
 	}
 	site := &httpd.Site{
-		Site: &engine.Site{
-			ID: s.ID, Name: s.Name, Location: loc, Uncounted: s.Uncounted,
-			Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams},
-		},
+		Site: &engine.Site{QuerySite: engine.QuerySite{ID: s.ID, Name: s.Name, Location: loc}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
 		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,

@@ -29,7 +29,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := &engine.Site{ID: 1, Name: "shop", Location: loc}
+	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop", Location: loc}}
 	api := New(Options{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	path, query, _ := strings.Cut(target, "?")
@@ -454,7 +454,7 @@ func FuzzNativeQuery(f *testing.F) {
 					t.Fatalf("%q: %v", raw, c)
 				}
 			}
-			site := &engine.Site{Name: "shop", Location: loc}
+			site := &engine.Site{QuerySite: engine.QuerySite{Name: "shop", Location: loc}}
 			query, err := q.page(site)
 			if err != nil {
 				continue

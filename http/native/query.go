@@ -230,7 +230,7 @@ func publicID(id string) bool {
 
 // selection is which events of site are meant: filters and times.
 func (q *nativeQuery) selection(site *engine.Site) (engine.Query, error) {
-	query := engine.Query{Site: site, Where: q.where, Shown: true}
+	query := engine.Query{Site: &site.QuerySite, Where: q.where, Shown: true}
 	var err error
 	query.From, query.To, err = q.timeRange(site.Location)
 	return query, err

@@ -47,7 +47,7 @@ func (n *API) event(ctx context.Context, c *nativeCall) error {
 	if !publicID(c.ids[0]) {
 		return engine.ErrNotFound
 	}
-	e, err := n.engine.Event(ctx, c.site, c.ids[0])
+	e, err := n.engine.Event(ctx, &c.site.QuerySite, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -101,7 +101,7 @@ var sortMetrics = map[string]engine.Metrics{"users": engine.MetricUsers, "sessio
 // properties that have counters.
 func (n *API) counters(ctx context.Context, c *nativeCall) error {
 	query := engine.CounterQuery{
-		Site:     c.site,
+		Site:     &c.site.QuerySite,
 		Property: c.query.single["property"],
 		Values:   c.query.values("value"),
 		Segment:  c.query.single["segment"],
@@ -158,7 +158,7 @@ func (n *API) users(ctx context.Context, c *nativeCall) error {
 
 // user is GET /api/v1/users/{id}.
 func (n *API) user(ctx context.Context, c *nativeCall) error {
-	user, err := n.engine.User(ctx, c.site, c.ids[0])
+	user, err := n.engine.User(ctx, &c.site.QuerySite, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -179,7 +179,7 @@ func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
 	}
 	if len(page.Events) == 0 {
 		// Nobody of that name is a 404; somebody without such events is a page.
-		if _, err := n.engine.User(ctx, c.site, c.ids[0]); err != nil {
+		if _, err := n.engine.User(ctx, &c.site.QuerySite, c.ids[0]); err != nil {
 			return idError(err)
 		}
 	}
@@ -204,7 +204,7 @@ func (n *API) sessions(ctx context.Context, c *nativeCall) error {
 
 // session is GET /api/v1/sessions/{id}.
 func (n *API) session(ctx context.Context, c *nativeCall) error {
-	session, err := n.engine.Session(ctx, c.site, c.ids[0])
+	session, err := n.engine.Session(ctx, &c.site.QuerySite, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -214,7 +214,7 @@ func (n *API) session(ctx context.Context, c *nativeCall) error {
 
 // group is GET /api/v1/groups/{id}.
 func (n *API) group(ctx context.Context, c *nativeCall) error {
-	group, err := n.engine.Group(ctx, c.site, c.ids[0])
+	group, err := n.engine.Group(ctx, &c.site.QuerySite, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}

@@ -87,7 +87,7 @@ func (n *Engine) List(_ context.Context, q engine.Query) (engine.Page, error) {
 	return n.EventPage, n.Err
 }
 
-func (n *Engine) Event(_ context.Context, _ *engine.Site, id string) (*event.Event, error) {
+func (n *Engine) Event(_ context.Context, _ *engine.QuerySite, id string) (*event.Event, error) {
 	if err := n.find("event", id); err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (n *Engine) Users(_ context.Context, q engine.Query) ([]engine.User, string
 	return n.UserList, n.Next, n.Err
 }
 
-func (n *Engine) User(_ context.Context, _ *engine.Site, id string) (engine.User, error) {
+func (n *Engine) User(_ context.Context, _ *engine.QuerySite, id string) (engine.User, error) {
 	if err := n.find("user", id); err != nil {
 		return engine.User{}, err
 	}
@@ -127,14 +127,14 @@ func (n *Engine) Sessions(_ context.Context, q engine.Query) ([]engine.Session, 
 	return n.SessionList, n.Next, n.Err
 }
 
-func (n *Engine) Session(_ context.Context, _ *engine.Site, id string) (engine.Session, error) {
+func (n *Engine) Session(_ context.Context, _ *engine.QuerySite, id string) (engine.Session, error) {
 	if err := n.find("session", id); err != nil {
 		return engine.Session{}, err
 	}
 	return n.SessionList[0], nil
 }
 
-func (n *Engine) Group(_ context.Context, _ *engine.Site, id string) (engine.GroupInfo, error) {
+func (n *Engine) Group(_ context.Context, _ *engine.QuerySite, id string) (engine.GroupInfo, error) {
 	if err := n.find("group", id); err != nil {
 		return engine.GroupInfo{}, err
 	}

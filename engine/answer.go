@@ -1,0 +1,109 @@
+// Answers: what a question is told.
+
+package engine
+
+import "cairn/engine/event"
+
+// Page is one page of events. Next is "" when there is nothing more.
+type Page struct {
+	Events []*event.Event
+	Next   string
+}
+
+// Totals are exact counts.
+type Totals struct {
+	Events   uint64 `json:"events"`
+	Users    uint64 `json:"users"`
+	Sessions uint64 `json:"sessions"`
+}
+
+// Bucket is one step of a series. Time is its start, Unix milliseconds.
+type Bucket struct {
+	Time int64
+	Totals
+}
+
+// CounterRow is one value's totals; in the list of properties Value is the
+// property and Values how many it has.
+type CounterRow struct {
+	Value    string
+	Segment  string
+	Time     int64 // start of the step in a series, Unix milliseconds
+	Values   uint64
+	Events   int64
+	Sessions uint64
+	Users    uint64
+}
+
+// CounterPage is one page of counters. Total is over all rows; its users and
+// sessions are distinct, not sums.
+type CounterPage struct {
+	Rows  []CounterRow
+	Total CounterRow
+	More  bool
+	Count int // rows before Limit and Offset
+}
+
+// Digest is what a set of events says together. Of each property and of each key
+// of the context it holds the newest value by event time.
+type Digest struct {
+	Totals
+	First, Last         int64  // event times; 0 without events
+	Name                string // newest there is
+	Properties, Context event.Object
+}
+
+// User is one person.
+type User struct {
+	ID                  string
+	Properties          event.Object
+	Aliases             []string // other user ids of the same person
+	Anonymous           []string
+	Groups              []string
+	FirstSeen, LastSeen int64
+	Events, Sessions    uint64
+	Cursor              string // public id of the person's first event: pages /users
+}
+
+// Session is one session, computed from its events.
+type Session struct {
+	ID, User, Anonymous              string
+	Dialect                          event.Dialect
+	Start, End                       int64 // Unix milliseconds
+	Events, Actions                  uint64
+	Entry, Exit                      string // url, path or name of the first and last page or screen
+	Beyond                           int64  // milliseconds it is known to have gone on after End
+	Bounce                           bool
+	Referrer, ReferrerType, Campaign string
+	Goals, Orders                    []string
+	Cart                             string
+	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
+	Groups                           []string     // of its events
+	Cursor                           string       // public id of the session's first event: pages /sessions
+}
+
+// GroupInfo is one group.
+type GroupInfo struct {
+	ID, Type, Name string
+	Properties     event.Object
+	Members        []string // user ids
+}
+
+// SnapshotInfo describes a finished snapshot.
+type SnapshotInfo struct {
+	Path   string `json:"path"`
+	Events uint64 `json:"events"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// Visits are the sessions that began in a step, and who and what was seen in it.
+type Visits struct {
+	Time         int64 // start of the step, Unix milliseconds
+	Users        uint64
+	Sessions     uint64
+	Bounces      uint64 // sessions of fewer than two pages or screens
+	Views        uint64 // pages and screens
+	Timed        uint64 // sessions with a later event than their first
+	Milliseconds int64  // length of these together
+	Revenue      int64  // values of OpenPanel's revenue events, in minor units
+}

@@ -1,0 +1,30 @@
+// The errors that an Ingest or a read can give.
+
+package engine
+
+import (
+	"errors"
+)
+
+// Why an Ingest or a read was not carried out. Whatever returns one of these has
+// stored nothing.
+var (
+	ErrBusy         = errors.New("the queue is full, try again")             // 503
+	ErrStopping     = errors.New("the server is stopping, try again")        // 503
+	ErrFailed       = errors.New("the store has failed and takes no writes") // 503
+	ErrDiskFull     = errors.New("the disk is nearly full")                  // 507
+	ErrNotFound     = errors.New("not found")                                // 404
+	ErrBadCursor    = errors.New("not a cursor of this site")                // 400
+	ErrQueryTimeout = errors.New("the query took too long")                  // 503 query_timeout
+	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
+)
+
+// A CorruptError says that stored bytes are not what was written. A read that
+// meets them ends with it, and gives no part of its answer.
+type CorruptError struct {
+	File string // the damaged file of the store, or the run or the part of the log it holds
+	Err  error
+}
+
+func (e *CorruptError) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
+func (e *CorruptError) Unwrap() error { return e.Err }
