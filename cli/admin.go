@@ -19,6 +19,7 @@ import (
 	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -36,8 +37,8 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
-	info, err := func() (engine.SnapshotInfo, error) {
-		var none engine.SnapshotInfo
+	info, err := func() (query.Snapshot, error) {
+		var none query.Snapshot
 		cfg, _, err := config.Load(cf, os.Environ())
 		if err != nil {
 			return none, err
@@ -73,7 +74,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 }
 
 // requestSnapshot calls POST /api/v1/admin/snapshot.
-func requestSnapshot(cfg *config.Config, base string) (info engine.SnapshotInfo, err error) {
+func requestSnapshot(cfg *config.Config, base string) (info query.Snapshot, err error) {
 	client := &http.Client{Timeout: 10 * time.Minute}
 	if cfg.TLSCert != "" {
 		trust, err := trustOnly(cfg.TLSCert)

@@ -8,6 +8,8 @@ import (
 	"container/list"
 	"fmt"
 	"sync"
+
+	"cairn/engine/query"
 )
 
 // answers is a bounded cache, least recently asked out first.
@@ -95,12 +97,12 @@ func (a *answers) drop(e *list.Element) {
 }
 
 // key names all that decides the answer to a query, but for the paging.
-func queryKey(q *Query, kind string) string {
+func queryKey(q *query.Query, kind string) string {
 	return fmt.Sprintf("%s %d %q %d %d %d", kind, q.Site.ID, q.Where, q.From, q.To, q.Metrics)
 }
 
 // key names all that decides the answer to a query of counters.
-func counterKey(q *CounterQuery) string {
+func counterKey(q *query.CounterQuery) string {
 	zone := ""
 	if q.Zone != nil {
 		zone = q.Zone.String()
@@ -110,7 +112,7 @@ func counterKey(q *CounterQuery) string {
 }
 
 // size is about how many bytes the page takes.
-func pageBytes(p CounterPage) int {
+func pageBytes(p query.CounterPage) int {
 	n := 0
 	for i := range p.Rows {
 		n += 88 + len(p.Rows[i].Value) + len(p.Rows[i].Segment)

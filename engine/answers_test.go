@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -13,7 +14,7 @@ import (
 // A kept answer is given as long as it is true: not when a row has come, nor when
 // two persons have become one; and what a caller does with it changes nothing.
 func TestAnswersHold(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -29,13 +30,13 @@ func TestAnswersHold(t *testing.T) {
 	for i, plan := range []string{"free", "pro", "free", "team"} {
 		send(event.Event{Type: event.Track, Name: "seen", User: fmt.Sprint("user ", i), Properties: event.Object{{Key: "plan", Value: event.Str(plan)}}})
 	}
-	query := Query{Site: &site.QuerySite, Where: []Cond{{"name", []string{"seen"}}}}
-	counters := CounterQuery{Site: &site.QuerySite, Property: "plan"}
-	var first CounterPage
+	asked := query.Query{Site: &site.Site, Where: []query.Cond{{Field: "name", Values: []string{"seen"}}}}
+	counters := query.CounterQuery{Site: &site.Site, Property: "plan"}
+	var first query.CounterPage
 	ask := func(what string, events, users uint64) {
 		t.Helper()
 		for range 3 {
-			got, err := e.Count(t.Context(), query)
+			got, err := e.Count(t.Context(), asked)
 			if err != nil || got.Events != events || got.Users != users {
 				t.Errorf("%s: %+v, %v; want %d events of %d users", what, got, err, events, users)
 			}
@@ -43,13 +44,13 @@ func TestAnswersHold(t *testing.T) {
 			if err != nil || page.Total.Events != int64(events) || page.Total.Users != users {
 				t.Errorf("%s: %+v, %v; want %d events of %d users", what, page.Total, err, events, users)
 			}
-			series, err := e.Series(t.Context(), query, "day", nil)
+			series, err := e.Series(t.Context(), asked, "day", nil)
 			if err != nil || len(series) != 1 || series[0].Events != events || series[0].Users != users {
 				t.Errorf("%s: %+v, %v; want %d events of %d users", what, series, err, events, users)
 			}
 			if first.Rows == nil {
 				first = page
-				first.Rows = append([]CounterRow(nil), page.Rows...)
+				first.Rows = append([]query.CounterRow(nil), page.Rows...)
 			}
 			clear(page.Rows)
 			clear(series)
@@ -71,7 +72,7 @@ func TestAnswersHold(t *testing.T) {
 
 // Queries that differ in anything have answers of their own.
 func TestAnswerKeys(t *testing.T) {
-	a, b := &Site{QuerySite: QuerySite{ID: 1}}, &Site{QuerySite: QuerySite{ID: 2}}
+	a, b := &Site{Site: query.Site{ID: 1}}, &Site{Site: query.Site{ID: 2}}
 	keys := map[string]string{}
 	add := func(key string, q any) {
 		t.Helper()
@@ -80,15 +81,15 @@ func TestAnswerKeys(t *testing.T) {
 		}
 		keys[key] = fmt.Sprintf("%+v", q)
 	}
-	for _, q := range []Query{{Site: &a.QuerySite}, {Site: &b.QuerySite}, {Site: &a.QuerySite, From: 1}, {Site: &a.QuerySite, To: 1},
-		{Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x", "y"}}}},
-		{Site: &a.QuerySite, Where: []Cond{{"name", []string{`x" "y`}}}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}, {"name", []string{"y"}}}}} {
+	for _, q := range []query.Query{{Site: &a.Site}, {Site: &b.Site}, {Site: &a.Site, From: 1}, {Site: &a.Site, To: 1},
+		{Site: &a.Site, Where: []query.Cond{{Field: "name", Values: []string{"x"}}}}, {Site: &a.Site, Where: []query.Cond{{Field: "name", Values: []string{"x", "y"}}}},
+		{Site: &a.Site, Where: []query.Cond{{Field: "name", Values: []string{`x" "y`}}}}, {Site: &a.Site, Where: []query.Cond{{Field: "name", Values: []string{"x"}}, {Field: "name", Values: []string{"y"}}}}} {
 		add(queryKey(&q, "count"), q)
 		add(queryKey(&q, "series day UTC"), q)
 	}
-	for _, q := range []CounterQuery{{Site: &a.QuerySite}, {Site: &b.QuerySite}, {Site: &a.QuerySite, Property: "p"}, {Site: &a.QuerySite, Segment: "p"}, {Site: &a.QuerySite, Values: []string{"p"}},
-		{Site: &a.QuerySite, SegmentValues: []string{"p"}}, {Site: &a.QuerySite, Where: []Cond{{"name", []string{"x"}}}}, {Site: &a.QuerySite, From: 1}, {Site: &a.QuerySite, To: 1},
-		{Site: &a.QuerySite, FromDay: 1}, {Site: &a.QuerySite, ToDay: 1}, {Site: &a.QuerySite, Sort: "users"}, {Site: &a.QuerySite, Limit: 1}, {Site: &a.QuerySite, Offset: 1}, {Site: &a.QuerySite, Interval: "day"}} {
+	for _, q := range []query.CounterQuery{{Site: &a.Site}, {Site: &b.Site}, {Site: &a.Site, Property: "p"}, {Site: &a.Site, Segment: "p"}, {Site: &a.Site, Values: []string{"p"}},
+		{Site: &a.Site, SegmentValues: []string{"p"}}, {Site: &a.Site, Where: []query.Cond{{Field: "name", Values: []string{"x"}}}}, {Site: &a.Site, From: 1}, {Site: &a.Site, To: 1},
+		{Site: &a.Site, FromDay: 1}, {Site: &a.Site, ToDay: 1}, {Site: &a.Site, Sort: "users"}, {Site: &a.Site, Limit: 1}, {Site: &a.Site, Offset: 1}, {Site: &a.Site, Interval: "day"}} {
 		add(counterKey(&q), q)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -14,7 +15,7 @@ import (
 // Site is one site as the engine knows it. A *Site is immutable once given to
 // Open.
 type Site struct {
-	QuerySite
+	query.Site
 	Uncounted []string       // dotted property paths that counters leave out
 	Privacy   enrich.Privacy // what is kept of addresses and urls
 }
@@ -102,20 +103,20 @@ type API interface {
 	// them in, may still look at them.
 	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]Outcome, error)
 
-	List(context.Context, Query) (Page, error)
-	Event(ctx context.Context, site *QuerySite, id string) (*event.Event, error)
-	Count(context.Context, Query) (Totals, error)
-	Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error)
-	Counters(context.Context, CounterQuery) (CounterPage, error)
-	Digest(context.Context, Query) (Digest, error)
-	Users(context.Context, Query) (users []User, next string, err error)
-	User(ctx context.Context, site *QuerySite, id string) (User, error)
-	Sessions(context.Context, Query) (sessions []Session, next string, err error)
-	Session(ctx context.Context, site *QuerySite, id string) (Session, error)
-	Group(ctx context.Context, site *QuerySite, id string) (GroupInfo, error)
+	List(context.Context, query.Query) (query.Page, error)
+	Event(ctx context.Context, site *query.Site, id string) (*event.Event, error)
+	Count(context.Context, query.Query) (query.Totals, error)
+	Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error)
+	Counters(context.Context, query.CounterQuery) (query.CounterPage, error)
+	Digest(context.Context, query.Query) (query.Digest, error)
+	Users(context.Context, query.Query) (users []query.User, next string, err error)
+	User(ctx context.Context, site *query.Site, id string) (query.User, error)
+	Sessions(context.Context, query.Query) (sessions []query.Session, next string, err error)
+	Session(ctx context.Context, site *query.Site, id string) (query.Session, error)
+	Group(ctx context.Context, site *query.Site, id string) (query.Group, error)
 
 	// Visits sums up the sessions of a query from From to To, which must be given.
-	Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error)
+	Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error)
 
 	// Visit answers e.Visit for an event that is not stored.
 	Visit(site *Site, e *event.Event, src *event.Source)
@@ -123,7 +124,7 @@ type API interface {
 	Bot(*event.Source) string
 
 	// Snapshot writes a restorable copy to dir, which must not exist.
-	Snapshot(ctx context.Context, dir string) (SnapshotInfo, error)
+	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 
 	// Admit says whether a write would be taken now: nil, ErrDiskFull, ErrBusy,
 	// ErrStopping or ErrFailed. It is cheap; the server asks before it reads a

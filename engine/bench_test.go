@@ -22,6 +22,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 var benchEvents = flag.Int("bench.events", 200_000, "events in the store that reads are measured on")
@@ -85,7 +86,7 @@ func (s *stream) batch(site *engine.Site, n int) []engine.Record {
 	return records
 }
 
-var benchSite = &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "bench"}, Uncounted: []string{"order"}}
+var benchSite = &engine.Site{Site: query.Site{ID: 1, Name: "bench"}, Uncounted: []string{"order"}}
 
 func openBench(b *testing.B) *engine.Engine {
 	b.Helper()
@@ -124,7 +125,7 @@ func BenchmarkIngest(b *testing.B) {
 					wg.Go(func() {
 						for _, records := range mine {
 							_, err := e.Ingest(context.Background(), records, true, nil)
-							for errors.Is(err, engine.ErrBusy) { // as a client does on 503
+							for errors.Is(err, query.ErrBusy) { // as a client does on 503
 								time.Sleep(time.Millisecond)
 								_, err = e.Ingest(context.Background(), records, true, nil)
 							}
@@ -163,17 +164,17 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	where := func(pairs ...string) []engine.Cond {
-		var out []engine.Cond
+	where := func(pairs ...string) []query.Cond {
+		var out []query.Cond
 		for i := 0; i < len(pairs); i += 2 {
-			out = append(out, engine.Cond{Field: pairs[i], Values: []string{pairs[i+1]}})
+			out = append(out, query.Cond{Field: pairs[i], Values: []string{pairs[i+1]}})
 		}
 		return out
 	}
 	asked := int64(0) // makes each question another, of which no answer is kept
 	for _, c := range []struct {
 		name  string
-		where []engine.Cond
+		where []query.Cond
 	}{
 		{"newest", nil},
 		{"name", where("name", "event 1")},
@@ -187,19 +188,19 @@ func BenchmarkRead(b *testing.B) {
 			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := e.List(context.Background(), engine.Query{Site: &benchSite.QuerySite, Where: c.where, Limit: 20}); err != nil {
+				if _, err := e.List(context.Background(), query.Query{Site: &benchSite.Site, Where: c.where, Limit: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 		})
-		for kind, metrics := range map[string]engine.Metrics{"Count/": 0, "CountEvents/": engine.MetricEvents} {
+		for kind, metrics := range map[string]query.Metrics{"Count/": 0, "CountEvents/": query.MetricEvents} {
 			b.Run(kind+c.name, func(b *testing.B) {
 				cpu := cpuTime()
 				b.ReportAllocs()
 				for b.Loop() {
 					asked++
-					if _, err := e.Count(context.Background(), engine.Query{Site: &benchSite.QuerySite, Where: c.where, From: asked, Metrics: metrics}); err != nil {
+					if _, err := e.Count(context.Background(), query.Query{Site: &benchSite.Site, Where: c.where, From: asked, Metrics: metrics}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -210,17 +211,17 @@ func BenchmarkRead(b *testing.B) {
 	today := dayOf(time.Now().UnixMilli(), nil)
 	for _, c := range []struct {
 		name string
-		q    engine.CounterQuery
+		q    query.CounterQuery
 	}{
-		{"properties", engine.CounterQuery{}},
-		{"few values", engine.CounterQuery{Property: "country"}},
-		{"many values", engine.CounterQuery{Property: "product"}},
-		{"one week", engine.CounterQuery{Property: "country", FromDay: today - 20, ToDay: today - 14}},
-		{"by segment", engine.CounterQuery{Property: "product", Segment: "country"}},
-		{"where", engine.CounterQuery{Property: "product", Where: where("name", "event 1")}},
+		{"properties", query.CounterQuery{}},
+		{"few values", query.CounterQuery{Property: "country"}},
+		{"many values", query.CounterQuery{Property: "product"}},
+		{"one week", query.CounterQuery{Property: "country", FromDay: today - 20, ToDay: today - 14}},
+		{"by segment", query.CounterQuery{Property: "product", Segment: "country"}},
+		{"where", query.CounterQuery{Property: "product", Where: where("name", "event 1")}},
 	} {
 		b.Run("Counters/"+c.name, func(b *testing.B) {
-			c.q.Site = &benchSite.QuerySite
+			c.q.Site = &benchSite.Site
 			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -237,7 +238,7 @@ func BenchmarkRead(b *testing.B) {
 		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := e.Users(context.Background(), engine.Query{Site: &benchSite.QuerySite, Limit: 20}); err != nil {
+			if _, _, err := e.Users(context.Background(), query.Query{Site: &benchSite.Site, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -247,7 +248,7 @@ func BenchmarkRead(b *testing.B) {
 		cpu := cpuTime()
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := e.Sessions(context.Background(), engine.Query{Site: &benchSite.QuerySite, Limit: 20}); err != nil {
+			if _, _, err := e.Sessions(context.Background(), query.Query{Site: &benchSite.Site, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}

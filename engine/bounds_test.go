@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -28,7 +29,7 @@ type boundsPair struct {
 
 func newBoundsPair(t *testing.T, sealRows int) *boundsPair {
 	now := func() time.Time { return epoch }
-	p := &boundsPair{T: t, fs: vfs.NewMem(), m: newModel(now), site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}, Uncounted: []string{"zz1.c"}}}
+	p := &boundsPair{T: t, fs: vfs.NewMem(), m: newModel(now), site: &engine.Site{Site: query.Site{ID: 1, Name: "one"}, Uncounted: []string{"zz1.c"}}}
 	p.options = engine.Options{Dir: "data", FS: p.fs, Sites: []*engine.Site{p.site}, Reserve: -1, SealRows: sealRows, MergeRuns: 2, Now: now}
 	p.reopen()
 	t.Cleanup(func() { _ = p.e.Close() })
@@ -67,15 +68,15 @@ func (p *boundsPair) reopen() {
 func (p *boundsPair) compare(when string, properties ...string) {
 	p.Helper()
 	for _, property := range properties {
-		p.same(when, engine.CounterQuery{Property: property})
+		p.same(when, query.CounterQuery{Property: property})
 	}
 }
 
 // same compares the answers to counter queries of the site.
-func (p *boundsPair) same(when string, queries ...engine.CounterQuery) {
+func (p *boundsPair) same(when string, queries ...query.CounterQuery) {
 	p.Helper()
 	for _, q := range queries {
-		q.Site, q.Sort, q.Limit = &p.site.QuerySite, "value", 10_000
+		q.Site, q.Sort, q.Limit = &p.site.Site, "value", 10_000
 		want, _ := p.m.Counters(p.Context(), q)
 		want.Rows = want.Rows[:min(len(want.Rows), q.Limit)]
 		got, err := p.e.Counters(p.Context(), q)
@@ -122,7 +123,7 @@ func TestBoundsOfCounting(t *testing.T) {
 		}
 		when := fmt.Sprint("round ", round)
 		p.compare(when, properties...)
-		found, err := p.e.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.zz2", Values: []string{"beyond"}}}})
+		found, err := p.e.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.zz2", Values: []string{"beyond"}}}})
 		if err != nil || found.Events != uint64(12*(round+1)) {
 			t.Errorf("%s: what is not counted is found in %d events, %v", when, found.Events, err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -23,7 +24,7 @@ func TestCaps(t *testing.T) {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			ctx := context.Background()
 			clock := newClock(epoch)
-			site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+			site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 			fs := vfs.NewMem()
 			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
@@ -57,7 +58,7 @@ func TestCaps(t *testing.T) {
 			}
 			counted := func(day int32, value string) int64 {
 				t.Helper()
-				page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "v", Values: []string{value}, FromDay: day, ToDay: day, Limit: 10})
+				page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "v", Values: []string{value}, FromDay: day, ToDay: day, Limit: 10})
 				if err != nil || len(page.Rows) > 1 {
 					t.Fatalf("counter of %q: %+v, %v", value, page, err)
 				}
@@ -68,7 +69,7 @@ func TestCaps(t *testing.T) {
 			}
 			want := func(when string, day int32, rows int, events, other int64) {
 				t.Helper()
-				page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "v", FromDay: day, ToDay: day, Limit: 1})
+				page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "v", FromDay: day, ToDay: day, Limit: 1})
 				if err != nil || page.Count != rows || page.Total.Events != events {
 					t.Errorf("%s: %d values, %d events, %v; want %d, %d", when, page.Count, page.Total.Events, err, rows, events)
 				}
@@ -104,12 +105,12 @@ func TestCaps(t *testing.T) {
 				value int
 				want  uint64
 			}{{7, 2}, {most + 5, 2}, {most + 350, 2}, {most + 899, 1}} {
-				got, err := e.Count(ctx, engine.Query{Site: &site.QuerySite, Where: []engine.Cond{{Field: "prop.v", Values: []string{fmt.Sprint("value ", c.value)}}}})
+				got, err := e.Count(ctx, query.Query{Site: &site.Site, Where: []query.Cond{{Field: "prop.v", Values: []string{fmt.Sprint("value ", c.value)}}}})
 				if err != nil || got.Events != c.want {
 					t.Errorf("the index finds value %d in %d events, %v; want %d", c.value, got.Events, err, c.want)
 				}
 			}
-			if page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "few", Limit: 10}); err != nil || page.Count != 3 || page.Total.Events != most+1450 {
+			if page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "few", Limit: 10}); err != nil || page.Count != 3 || page.Total.Events != most+1450 {
 				t.Errorf("another property: %d values, %d events, %v", page.Count, page.Total.Events, err)
 			}
 			runs := e.Stats().Runs

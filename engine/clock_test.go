@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -21,7 +22,7 @@ func TestClockJumps(t *testing.T) {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			ctx := context.Background()
 			clock := newClock(epoch)
-			site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one", Location: newYork}}
+			site := &engine.Site{Site: query.Site{ID: 1, Name: "one", Location: newYork}}
 			fs := vfs.NewMem()
 			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
@@ -75,7 +76,7 @@ func TestClockJumps(t *testing.T) {
 				}
 				all = append(all, these...)
 			}
-			events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 50})
+			events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 50})
 			if err != nil || len(events) != len(all) {
 				t.Fatalf("%d events are listed, %v; want %d", len(events), err, len(all))
 			}
@@ -84,21 +85,21 @@ func TestClockJumps(t *testing.T) {
 					t.Errorf("event %d is %s", i+1, show(ev))
 				}
 			}
-			down, err := walk(e, engine.Query{Site: &site.QuerySite, Limit: 33})
+			down, err := walk(e, query.Query{Site: &site.Site, Limit: 33})
 			slices.Reverse(down)
 			if err != nil || !slices.Equal(seqs(down), seqs(events)) {
 				t.Errorf("newest first: %d events, %v", len(down), err)
 			}
 			// Every instant lies in one bucket, every day in one counter.
-			count, err := e.Count(ctx, engine.Query{Site: &site.QuerySite, From: epoch.Add(-2000 * day).UnixMilli(), To: epoch.Add(8000 * day).UnixMilli()})
+			count, err := e.Count(ctx, query.Query{Site: &site.Site, From: epoch.Add(-2000 * day).UnixMilli(), To: epoch.Add(8000 * day).UnixMilli()})
 			if err != nil || count.Events != uint64(len(all)) || count.Users != 4 {
 				t.Errorf("count %+v, %v", count, err)
 			}
-			page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "step", Limit: 100})
+			page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "step", Limit: 100})
 			if err != nil || page.Total.Events != int64(len(all)) || page.Count != 9 {
 				t.Errorf("counters %+v, %v", page, err)
 			}
-			buckets, err := e.Series(ctx, engine.Query{Site: &site.QuerySite, From: epoch.Add(-200 * day).UnixMilli(), To: epoch.Add(4000 * day).UnixMilli()}, "month", newYork)
+			buckets, err := e.Series(ctx, query.Query{Site: &site.Site, From: epoch.Add(-200 * day).UnixMilli(), To: epoch.Add(4000 * day).UnixMilli()}, "month", newYork)
 			var sum uint64
 			for _, b := range buckets {
 				sum += b.Events

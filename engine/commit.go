@@ -31,6 +31,7 @@ import (
 	"unsafe"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 
@@ -182,7 +183,7 @@ func (s *sequencer) take(g *group, sub *submission) {
 		if err := s.place(g, sub, &sub.events[i]); err != nil {
 			// Part of the request is placed: the group cannot go on without it.
 			s.e.fail(fmt.Errorf("place event: %w", err))
-			sub.err = ErrFailed
+			sub.err = query.ErrFailed
 			return
 		}
 	}
@@ -446,7 +447,7 @@ func (p *publisher) commit(g *group) {
 		}
 		if err != nil {
 			p.e.fail(fmt.Errorf("commit: %w", err))
-			err = ErrFailed
+			err = query.ErrFailed
 		}
 	}
 	p.e.asked.Add(-g.asked.most())

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -115,7 +116,7 @@ func TestRemembersCopies(t *testing.T) {
 // A kept answer holds no part of the query it answers: that may be a thousand times as
 // long.
 func TestAnswersHoldNoQuery(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Sites: []*Site{site}})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestAnswersHoldNoQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRequest()
-	q := CounterQuery{Site: &site.QuerySite, Property: r.text("colour"), Values: []string{r.text("red"), r.text("blue")}, Segment: r.text("size"), SegmentValues: []string{r.text("large")}}
+	q := query.CounterQuery{Site: &site.Site, Property: r.text("colour"), Values: []string{r.text("red"), r.text("blue")}, Segment: r.text("size"), SegmentValues: []string{r.text("large")}}
 	for range 3 { // the second time slices are kept, the third time the answer
 		page, err := e.Counters(context.Background(), q)
 		if err != nil || len(page.Rows) != 1 || page.Rows[0].Value != "red" || page.Rows[0].Segment != "large" {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 
@@ -20,23 +21,23 @@ import (
 var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
 
 // Corrupt returns the CorruptError that err is, or nil when it is of another kind.
-func Corrupt(err error) *CorruptError {
+func Corrupt(err error) *query.Damage {
 	var run *index.CorruptError
 	var log *wal.CorruptionError
-	var known *CorruptError
+	var known *query.Damage
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &run):
-		return &CorruptError{File: fmt.Sprintf("run %d of site %d", run.Run, run.Site), Err: err}
+		return &query.Damage{File: fmt.Sprintf("run %d of site %d", run.Run, run.Site), Err: err}
 	case errors.As(err, &log):
-		return &CorruptError{File: logOf(log.Site), Err: err}
+		return &query.Damage{File: logOf(log.Site), Err: err}
 	case err != nil && pebble.IsCorruptionError(err):
 		file := storeFile.FindString(err.Error())
 		if file == "" {
 			file = StoreName
 		}
-		return &CorruptError{File: file, Err: err}
+		return &query.Damage{File: file, Err: err}
 	}
 	return nil
 }
@@ -45,7 +46,7 @@ func logOf(site uint32) string { return fmt.Sprintf("log of site %d", site) }
 
 // unreadable says which event's record in the log is not one.
 func unreadable(site uint32, seq uint64, err error) error {
-	return &CorruptError{File: logOf(site), Err: fmt.Errorf("event %d: %w", seq, err)}
+	return &query.Damage{File: logOf(site), Err: fmt.Errorf("event %d: %w", seq, err)}
 }
 
 // wayOn is what whoever starts a damaged store can do.

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -50,11 +51,11 @@ func (s *steps) at(time int64) int {
 
 // newSteps are the steps of q over the rows that satisfy w, none when there are no
 // rows and no bounds.
-func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
+func (v *view) newSteps(w *where, q *query.CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
-		return nil, fmt.Errorf("%w: interval is hour, day, week or month", ErrBadQuery)
+		return nil, fmt.Errorf("%w: interval is hour, day, week or month", query.ErrBadQuery)
 	}
 	home, zone := q.Site.Location, q.Zone
 	if home == nil {
@@ -89,7 +90,7 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 		}
 	}
 	if bounded {
-		if toDay-fromDay > 31*CounterStepsMax {
+		if toDay-fromDay > 31*query.CounterStepsMax {
 			return nil, tooManySteps()
 		}
 		dayFrom, dayTo := calendar.DayStart(dateOf(fromDay), home).UnixMilli(), calendar.DayStart(dateOf(toDay+1), home).UnixMilli()
@@ -98,11 +99,11 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 			to = min(q.To, dayTo)
 		}
 	}
-	if span := (to - from) / (3600 * 1000); q.Interval == "hour" && span > CounterStepsMax {
+	if span := (to - from) / (3600 * 1000); q.Interval == "hour" && span > query.CounterStepsMax {
 		return nil, tooManySteps()
 	}
 	starts, ok := calendar.BucketTimes(from, to, q.Interval, zone)
-	if !ok || len(starts) > CounterStepsMax {
+	if !ok || len(starts) > query.CounterStepsMax {
 		return nil, tooManySteps()
 	}
 	s := &steps{starts: starts}
@@ -116,7 +117,7 @@ func (v *view) newSteps(w *where, q *CounterQuery) (*steps, error) {
 }
 
 func tooManySteps() error {
-	return fmt.Errorf("%w: more than %d intervals", ErrBadQuery, CounterStepsMax)
+	return fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, query.CounterStepsMax)
 }
 
 // dateOf is a time on the date of a day.
@@ -140,23 +141,23 @@ func (v *view) span(w *where, column int) (first, last int64, any bool, err erro
 // countSeries tallies one property step by step: first all of the range, for the
 // values there are and their total, then the steps on the page alone. What is held
 // in memory is a page and two steps, however many there are.
-func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
+func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage, error) {
 	if q.Property == "" {
-		return CounterPage{}, fmt.Errorf("%w: a series needs a property", ErrBadQuery)
+		return query.CounterPage{}, fmt.Errorf("%w: a series needs a property", query.ErrBadQuery)
 	}
 	w, err := planCounters(q, v)
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	s, err := v.newSteps(w, q)
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	whole, total, err := v.tally(w, jointly(*q), nil, keeper{})
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
-	page := CounterPage{Total: total}
+	page := query.CounterPage{Total: total}
 	values := whole.rows
 	page.Count = len(s.starts) * len(values)
 	if q.Offset >= page.Count {
@@ -166,9 +167,9 @@ func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
 	t, _, err := v.tally(w, q, s, keeper{})
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
-	byStep := make([][]CounterRow, s.to-s.from)
+	byStep := make([][]query.CounterRow, s.to-s.from)
 	for i, r := range t.rows {
 		at := t.steps[i] - s.from
 		byStep[at] = append(byStep[at], r)
@@ -176,7 +177,7 @@ func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 	skip := q.Offset % len(values)
 	for i, rows := range byStep {
 		if err := v.budget.spent(); err != nil {
-			return CounterPage{}, err
+			return query.CounterPage{}, err
 		}
 		rows = fillUp(rows, values)
 		sortCounters(rows, q.Sort)
@@ -192,7 +193,7 @@ func (v *view) countSeries(q *CounterQuery, limit int) (CounterPage, error) {
 }
 
 // fillUp adds to rows those of all that are not among them, with zeros.
-func fillUp(rows, all []CounterRow) []CounterRow {
+func fillUp(rows, all []query.CounterRow) []query.CounterRow {
 	if len(rows) == len(all) {
 		return rows
 	}
@@ -203,7 +204,7 @@ func fillUp(rows, all []CounterRow) []CounterRow {
 	rows = slices.Grow(rows, len(all)-len(rows))
 	for _, r := range all {
 		if !there[[2]string{r.Value, r.Segment}] {
-			rows = append(rows, CounterRow{Value: r.Value, Segment: r.Segment})
+			rows = append(rows, query.CounterRow{Value: r.Value, Segment: r.Segment})
 		}
 	}
 	return rows

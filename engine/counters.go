@@ -9,30 +9,32 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cairn/engine/query"
 )
 
 // autoSegments split every event that has them, without being asked for.
 var autoSegments = []string{"platform", "browser", "country"}
 
 // Counters implements API.
-func (e *Engine) Counters(ctx context.Context, q CounterQuery) (CounterPage, error) {
+func (e *Engine) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	limit, err := checkLimit(q.Limit, 10_000)
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	if q.Offset < 0 {
-		return CounterPage{}, fmt.Errorf("%w: offset is negative", ErrBadQuery)
+		return query.CounterPage{}, fmt.Errorf("%w: offset is negative", query.ErrBadQuery)
 	}
 	v := e.view(ctx, q.Site)
 	again := e.kept.knows(counterKey(&q))
-	page, err := answered(e.kept, v, counterKey(&q), pageBytes, func() (CounterPage, error) {
+	page, err := answered(e.kept, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
 		return e.counters(v, q, limit, again)
 	})
 	page.Rows = slices.Clone(page.Rows)
 	return page, err
 }
 
-func (e *Engine) counters(v *view, q CounterQuery, limit int, again bool) (page CounterPage, err error) {
+func (e *Engine) counters(v *view, q query.CounterQuery, limit int, again bool) (page query.CounterPage, err error) {
 	switch {
 	case q.Interval != "":
 		return v.countSeries(&q, limit)
@@ -53,14 +55,14 @@ func (e *Engine) counters(v *view, q CounterQuery, limit int, again bool) (page 
 		}
 	}
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	cutPage(&page, &q, limit)
 	return page, nil
 }
 
 // cut leaves the rows of the page that was asked for.
-func cutPage(page *CounterPage, q *CounterQuery, limit int) {
+func cutPage(page *query.CounterPage, q *query.CounterQuery, limit int) {
 	sortCounters(page.Rows, q.Sort)
 	page.Count = len(page.Rows)
 	page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
@@ -72,14 +74,14 @@ func cutPage(page *CounterPage, q *CounterQuery, limit int) {
 
 // metricJoint asks for the users and sessions of all rows together, but of none by
 // itself.
-const metricJoint Metrics = 1 << 7
+const metricJoint query.Metrics = 1 << 7
 
-func isJoint(q *CounterQuery) bool { return q.Metrics&metricJoint != 0 }
+func isJoint(q *query.CounterQuery) bool { return q.Metrics&metricJoint != 0 }
 
 // jointly is q with the users and sessions of all rows together.
-func jointly(q CounterQuery) *CounterQuery {
+func jointly(q query.CounterQuery) *query.CounterQuery {
 	if q.Metrics == 0 {
-		q.Metrics = MetricEvents | MetricUsers | MetricSessions
+		q.Metrics = query.MetricEvents | query.MetricUsers | query.MetricSessions
 	}
 	q.Metrics |= metricJoint
 	return &q
@@ -91,8 +93,8 @@ const manyRows = 32
 
 // pays says whether so many more rows than those of the page would have their users
 // and sessions told apart that it is worth while to go through the events twice.
-func (v *view) pays(q *CounterQuery, limit int) bool {
-	if q.Sort == "users" || q.Sort == "sessions" || !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+func (v *view) pays(q *query.CounterQuery, limit int) bool {
+	if q.Sort == "users" || q.Sort == "sessions" || !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		return false
 	}
 	values := len(q.Values)
@@ -121,13 +123,13 @@ func (v *view) valuesAbout(property string) (n int) {
 }
 
 // distinguish fills in the users and sessions of rows, which are a page of q.
-func (e *Engine) distinguish(v *view, q *CounterQuery, rows []CounterRow, again bool) error {
+func (e *Engine) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, again bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	own := *q
 	own.Values, own.SegmentValues = nil, nil
-	at := make(map[[2]string]*CounterRow, len(rows))
+	at := make(map[[2]string]*query.CounterRow, len(rows))
 	for i := range rows {
 		r := &rows[i]
 		at[[2]string{r.Value, r.Segment}] = r
@@ -150,7 +152,7 @@ func (e *Engine) distinguish(v *view, q *CounterQuery, rows []CounterRow, again 
 	return nil
 }
 
-func planCounters(q *CounterQuery, v *view) (*where, error) {
+func planCounters(q *query.CounterQuery, v *view) (*where, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
 		w.days(q.FromDay, q.ToDay)
@@ -159,8 +161,8 @@ func planCounters(q *CounterQuery, v *view) (*where, error) {
 }
 
 // sortCounters orders rows, greatest first; ties by value, then segment.
-func sortCounters(rows []CounterRow, by string) {
-	slices.SortFunc(rows, func(a, b CounterRow) int {
+func sortCounters(rows []query.CounterRow, by string) {
+	slices.SortFunc(rows, func(a, b query.CounterRow) int {
 		c := 0
 		switch by {
 		case "", "events":

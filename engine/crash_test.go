@@ -23,6 +23,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -57,7 +58,7 @@ func newWorkload(rng *rand.Rand) *workload {
 	clock := epoch.UnixMilli() // every look at the clock moves it
 	return &workload{
 		rng:   rng,
-		sites: []*engine.Site{{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}, {QuerySite: engine.QuerySite{ID: 2, Name: "two", Location: newYork}}},
+		sites: []*engine.Site{{Site: query.Site{ID: 1, Name: "one"}}, {Site: query.Site{ID: 2, Name: "two", Location: newYork}}},
 		now:   func() time.Time { return time.UnixMilli(atomic.AddInt64(&clock, 7)) },
 	}
 }
@@ -168,7 +169,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 	}
 	found := map[string]place{} // by message id
 	for _, site := range w.sites {
-		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
+		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
 		if err != nil {
 			return fmt.Errorf("list %s: %w", site.Name, err)
 		}
@@ -186,7 +187,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			if !ev.SessionSent {
 				again.Session = ""
 			}
-			recount.of(&site.QuerySite).append(again)
+			recount.of(&site.Site).append(again)
 			if again.SessionOrd != ev.SessionOrd || again.Day != ev.Day {
 				return fmt.Errorf("site %s seq %d: session %d day %d, the log says %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
 			}
@@ -239,30 +240,30 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 
 // sameAsRecount compares totals and counters with a model made from the log.
 func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *engine.Site) error {
-	for _, q := range []engine.Query{
-		{Site: &site.QuerySite},
-		{Site: &site.QuerySite, Where: []engine.Cond{{Field: "name", Values: []string{"n1"}}}},
-		{Site: &site.QuerySite, Where: []engine.Cond{{Field: "user", Values: []string{"u2"}}, {Field: "prop.plan", Values: []string{"pro"}}}},
+	for _, q := range []query.Query{
+		{Site: &site.Site},
+		{Site: &site.Site, Where: []query.Cond{{Field: "name", Values: []string{"n1"}}}},
+		{Site: &site.Site, Where: []query.Cond{{Field: "user", Values: []string{"u2"}}, {Field: "prop.plan", Values: []string{"pro"}}}},
 	} {
 		want, _ := recount.Count(ctx, q)
 		if got, err := e.Count(ctx, q); err != nil || got != want {
 			return fmt.Errorf("count %s: %+v, %v; the log has %+v", showQuery(q), got, err, want)
 		}
 	}
-	for _, q := range []engine.CounterQuery{
-		{Site: &site.QuerySite, Property: "name", Limit: 1000},
-		{Site: &site.QuerySite, Property: "plan", Limit: 1000},
-		{Site: &site.QuerySite, Property: "request", Limit: 1000},
-		{Site: &site.QuerySite, Property: "item3", Limit: 1000},
-		{Site: &site.QuerySite, Property: event.Other, Limit: 1000},
-		{Site: &site.QuerySite, Limit: 1000},
+	for _, q := range []query.CounterQuery{
+		{Site: &site.Site, Property: "name", Limit: 1000},
+		{Site: &site.Site, Property: "plan", Limit: 1000},
+		{Site: &site.Site, Property: "request", Limit: 1000},
+		{Site: &site.Site, Property: "item3", Limit: 1000},
+		{Site: &site.Site, Property: event.Other, Limit: 1000},
+		{Site: &site.Site, Limit: 1000},
 	} {
 		want, _ := recount.Counters(ctx, q)
 		got, err := e.Counters(ctx, q)
 		if err != nil || got.Count != want.Count || got.Total.Events != want.Total.Events || got.Total.Users != want.Total.Users || got.Total.Sessions != want.Total.Sessions {
 			return fmt.Errorf("counters %s: %d rows, total %+v, %v; the log has %d rows, total %+v", q.Property, got.Count, got.Total, err, want.Count, want.Total)
 		}
-		rows := map[string]engine.CounterRow{}
+		rows := map[string]query.CounterRow{}
 		for _, r := range want.Rows {
 			rows[r.Value] = r
 		}

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Each trial zeroes a stretch of one table of a closed store and opens what is
@@ -30,7 +31,7 @@ func TestIngestOverDamage(t *testing.T) {
 	}
 	good := readFiles(t, v.fs, "visitors")
 	defer v.open()
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 	var opened, refused, known, unread int
 	stretches := 12 // of a table
 	if testing.Short() {

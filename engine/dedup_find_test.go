@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,7 +16,7 @@ import (
 // sealedIDs is a store with sealed events m0, m1, …, and none of them among the newest.
 func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteState) {
 	t.Helper()
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, SealRows: sealRows, MergeRuns: 100, Memory: 16 << 20, Sites: []*Site{site}})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -77,7 +78,7 @@ func TestDedupConcurrent(t *testing.T) {
 		var wg sync.WaitGroup
 		for sender := range senders {
 			wg.Go(func() {
-				if err := send(e, sender); err != nil && !errors.Is(err, engine.ErrStopping) {
+				if err := send(e, sender); err != nil && !errors.Is(err, query.ErrStopping) {
 					t.Errorf("sender %d: %v", sender, err)
 				}
 			})
@@ -110,7 +111,7 @@ func TestDedupConcurrent(t *testing.T) {
 		}
 	}()
 
-	events, err := walk(e, engine.Query{Site: &site.QuerySite, Limit: 1000})
+	events, err := walk(e, query.Query{Site: &site.Site, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestDedupConcurrent(t *testing.T) {
 			t.Errorf("%s: stored %d times, answered %v, is at %q", id, v.stored, v.answers, place[id])
 		}
 	}
-	page, err := e.Counters(t.Context(), engine.CounterQuery{Site: &site.QuerySite, Property: "name", Limit: 10})
+	page, err := e.Counters(t.Context(), query.CounterQuery{Site: &site.Site, Property: "name", Limit: 10})
 	if err != nil || page.Total.Events != ids {
 		t.Errorf("counted %d, %v; want %d", page.Total.Events, err, ids)
 	}
@@ -170,7 +171,7 @@ func TestDedupKey(t *testing.T) {
 // A site whose few events wait in memory knows their ids however many another site
 // has sent since.
 func TestDedupQuietSite(t *testing.T) {
-	quiet, busy := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "quiet"}}, &engine.Site{QuerySite: engine.QuerySite{ID: 2, Name: "busy"}}
+	quiet, busy := &engine.Site{Site: query.Site{ID: 1, Name: "quiet"}}, &engine.Site{Site: query.Site{ID: 2, Name: "busy"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{quiet, busy}, Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)

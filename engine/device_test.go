@@ -10,6 +10,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -37,7 +38,7 @@ type devices struct {
 }
 
 func openDevices(t *testing.T) *devices {
-	d := &devices{t: t, site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop"}}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	d := &devices{t: t, site: &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	d.opts = engine.Options{
 		Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{d.site}, Enrich: enrich.New(enrich.Options{}),
 		Visitors: saltsOfDays{&d.now}, Now: func() time.Time { return d.now }, Reserve: -1,
@@ -67,7 +68,7 @@ func (d *devices) send(ev event.Event, agent string) (stored *event.Event, answe
 	if err != nil || out[0].Status != engine.Stored {
 		d.t.Fatalf("%+v %v", out, err)
 	}
-	if stored, err = d.e.Event(d.t.Context(), &d.site.QuerySite, out[0].ID); err != nil {
+	if stored, err = d.e.Event(d.t.Context(), &d.site.Site, out[0].ID); err != nil {
 		d.t.Fatal(err)
 	}
 	if stored.Session != out[0].Session {
@@ -210,12 +211,12 @@ func TestDeviceIDs(t *testing.T) {
 	if e, _ := d.send(assign, "node"); e.Anonymous != "20 203.0.113.7|node" {
 		t.Errorf("assign_group by a server is of %q", e.Anonymous)
 	}
-	g, err := d.e.Group(t.Context(), &d.site.QuerySite, "acme")
+	g, err := d.e.Group(t.Context(), &d.site.Site, "acme")
 	if err != nil || len(g.Members) != 1 {
 		t.Errorf("members %q, %v", g.Members, err)
 	}
 	// Asking stores nothing.
-	before, _ := d.e.Count(t.Context(), engine.Query{Site: &d.site.QuerySite})
+	before, _ := d.e.Count(t.Context(), query.Query{Site: &d.site.Site})
 	for agent, live := range map[string]bool{chrome: false, safari: false} {
 		ask := event.Event{Dialect: event.OpenPanel, Type: event.Track}
 		ask.Visit.Ask = true
@@ -224,7 +225,7 @@ func TestDeviceIDs(t *testing.T) {
 			t.Errorf("%+v", ask.Visit)
 		}
 	}
-	if after, _ := d.e.Count(t.Context(), engine.Query{Site: &d.site.QuerySite}); after != before {
+	if after, _ := d.e.Count(t.Context(), query.Query{Site: &d.site.Site}); after != before {
 		t.Errorf("asking changed the totals from %+v to %+v", before, after)
 	}
 }
@@ -246,7 +247,7 @@ func TestOpenPanelProfiles(t *testing.T) {
 	increment("stats.spent", "0.2")
 	identify("ada", `{"firstName":null,"lastName":"","plan":{"seats":[3]},"stats":{"first":true}}`)
 	increment("stats.spent", "-0.05")
-	u, err := d.e.User(t.Context(), &d.site.QuerySite, "ada")
+	u, err := d.e.User(t.Context(), &d.site.Site, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}

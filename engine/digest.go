@@ -8,16 +8,17 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Digest implements API. Of two values of one time the later received wins.
-func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
+func (e *Engine) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	v := e.view(ctx, q.Site)
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
-		return Digest{}, err
+		return query.Digest{}, err
 	}
-	var d Digest
+	var d query.Digest
 	var named int64
 	var persons, sessions ordSet
 	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
@@ -36,11 +37,11 @@ func (e *Engine) Digest(ctx context.Context, q Query) (Digest, error) {
 		sessions.add(ev.SessionOrd)
 	})
 	if err != nil {
-		return Digest{}, err
+		return query.Digest{}, err
 	}
 	p, err := v.persons()
 	if err != nil {
-		return Digest{}, err
+		return query.Digest{}, err
 	}
 	d.Users, d.Sessions = uint64(persons.countPersons(p)), uint64(sessions.len())
 	d.Properties, d.Context = properties.object(), context.object()
@@ -58,7 +59,7 @@ type dated struct {
 func (n newest) add(o event.Object, time int64) {
 	for _, m := range o {
 		old, ok := n.at[m.Key]
-		if ok && old.time > time || !ok && len(n.at) == DigestKeysMax {
+		if ok && old.time > time || !ok && len(n.at) == query.DigestKeysMax {
 			continue
 		}
 		m.Value.Text = strings.Clone(m.Value.Text)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -249,14 +250,14 @@ func setOf(list *[]nameOrd, name int32) (set ordSet) {
 
 // tellApartAll fills in known for lines that were told together and whose sets of rows it
 // has not, as many at a time as have l.pairs rows. It leaves out those with more rows.
-func (l *propertyList) tellApartAll(known map[uint64]CounterRow, p persons) error {
+func (l *propertyList) tellApartAll(known map[uint64]query.CounterRow, p persons) error {
 	var some []int32
 	n := 0
 	flush := func() error {
 		all, err := l.tellApart(some)
 		for _, i := range some {
 			users, sessions := setOf(&all.users, i), setOf(&all.sessions, i)
-			known[l.lines[i].rows] = CounterRow{Users: uint64(users.countPersons(p)), Sessions: uint64(sessions.len())}
+			known[l.lines[i].rows] = query.CounterRow{Users: uint64(users.countPersons(p)), Sessions: uint64(sessions.len())}
 		}
 		some, n = some[:0], 0
 		return err
@@ -269,7 +270,7 @@ func (l *propertyList) tellApartAll(known map[uint64]CounterRow, p persons) erro
 		if _, ok := known[line.rows]; ok {
 			continue
 		}
-		known[line.rows] = CounterRow{} // others of these rows are told by this one
+		known[line.rows] = query.CounterRow{} // others of these rows are told by this one
 		if n+line.n > l.pairs {
 			if err := flush(); err != nil {
 				return err

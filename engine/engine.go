@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 
@@ -292,7 +293,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 	defer e.inflight.Done()
 	stopping := e.stopping.Load()
 	if stopping {
-		return ErrStopping
+		return query.ErrStopping
 	}
 	var some []link
 	err := scanLinks(e.db, s.id, func(_ uint64, l link) bool {
@@ -304,7 +305,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 		return !stopping
 	})
 	if stopping {
-		return ErrStopping
+		return query.ErrStopping
 	}
 	s.links.join(some, false)
 	e.corrupted(err)
@@ -348,7 +349,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		WALCreated:      func(info pebble.WALCreateInfo) { _ = fs.end("create", info.Err) },
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			e.corrupted(&CorruptError{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
+			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
 		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.deleted(uint64(info.FileNum)) },
 		DiskSlow: func(info pebble.DiskSlowInfo) {
@@ -481,7 +482,7 @@ func (e *Engine) Close() error {
 	close(e.stopTick)
 	e.ticking.Wait()
 	if e.failure() != nil {
-		return ErrFailed // Pebble may be stuck in its fatal error
+		return query.ErrFailed // Pebble may be stuck in its fatal error
 	}
 	e.merger.stop()
 	e.sealer.stop()
@@ -540,13 +541,13 @@ func (e *Engine) clearUp() {
 func (e *Engine) Admit() error {
 	switch {
 	case e.failure() != nil:
-		return ErrFailed
+		return query.ErrFailed
 	case e.stopping.Load():
-		return ErrStopping
+		return query.ErrStopping
 	case e.disk.full():
-		return ErrDiskFull
+		return query.ErrDiskFull
 	case e.queued.Load() >= e.opts.QueueBytes:
-		return ErrBusy
+		return query.ErrBusy
 	}
 	return nil
 }
@@ -554,9 +555,9 @@ func (e *Engine) Admit() error {
 // Ready implements API.
 func (e *Engine) Ready() error {
 	if err := e.failure(); err != nil {
-		return fmt.Errorf("%w: %w", ErrFailed, err)
+		return fmt.Errorf("%w: %w", query.ErrFailed, err)
 	}
-	if err := e.Admit(); err != nil && !errors.Is(err, ErrBusy) {
+	if err := e.Admit(); err != nil && !errors.Is(err, query.ErrBusy) {
 		return err
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -17,7 +18,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 	for _, sealRows := range []int{1 << 16, 8} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			fs := vfs.NewMem()
-			site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop"}}
+			site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 			opts := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, SealRows: sealRows}
 			e, err := engine.Open(opts)
 			if err != nil {
@@ -36,7 +37,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 				ids = append(ids, out[0].ID)
 			}
 			for round := range 2 {
-				page, err := e.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 1000})
+				page, err := e.List(ctx, query.Query{Site: &site.Site, Limit: 1000})
 				if err != nil || len(page.Events) != n || page.Next != "" {
 					t.Fatalf("round %d: list: %d events, %v", round, len(page.Events), err)
 				}
@@ -45,15 +46,15 @@ func TestLifeOfAnEvent(t *testing.T) {
 						t.Fatalf("event %d: %+v", i, ev)
 					}
 				}
-				count, err := e.Count(ctx, engine.Query{Site: &site.QuerySite, Where: []engine.Cond{{Field: "name", Values: []string{"name-1"}}}})
-				if err != nil || count != (engine.Totals{Events: 33, Users: 5, Sessions: 5}) {
+				count, err := e.Count(ctx, query.Query{Site: &site.Site, Where: []query.Cond{{Field: "name", Values: []string{"name-1"}}}})
+				if err != nil || count != (query.Totals{Events: 33, Users: 5, Sessions: 5}) {
 					t.Fatalf("count: %+v, %v", count, err)
 				}
-				c, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "amount"})
+				c, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "amount"})
 				if err != nil || len(c.Rows) != 7 || c.Total.Events != n || c.Total.Users != 5 {
 					t.Fatalf("counters: %+v, %v", c, err)
 				}
-				u, err := e.User(ctx, &site.QuerySite, "v3")
+				u, err := e.User(ctx, &site.Site, "v3")
 				if err != nil || u.Events != 20 || u.Sessions != 1 {
 					t.Fatalf("user: %+v, %v", u, err)
 				}

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -138,7 +139,7 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 		acked = w.acked() // reads find more that is stored, and learn it
 		if !failed() {
 			within(at, "read", failed, func() { // Fatal leaves Pebble's locks held: no read need return
-				if err := w.verify(e, w.acked()); err != nil && !errors.Is(err, engine.ErrFailed) && !failed() {
+				if err := w.verify(e, w.acked()); err != nil && !errors.Is(err, query.ErrFailed) && !failed() {
 					t.Errorf("fault at %d: still running: %v", at, err)
 				}
 			})

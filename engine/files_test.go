@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -121,20 +122,20 @@ func (f files) differ(g files) (names []string) {
 // the totals of some counters.
 func told(e *engine.Engine, sites []*engine.Site) (lines []string, err error) {
 	for _, site := range sites {
-		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
+		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
 		for _, ev := range events {
 			lines = append(lines, site.Name+" "+show(ev))
 		}
 		if err != nil {
 			return lines, err
 		}
-		count, err := e.Count(context.Background(), engine.Query{Site: &site.QuerySite})
+		count, err := e.Count(context.Background(), query.Query{Site: &site.Site})
 		if err != nil {
 			return lines, err
 		}
 		lines = append(lines, fmt.Sprintf("%s counts %+v", site.Name, count))
 		for _, property := range []string{"name", "plan", "request"} {
-			page, err := e.Counters(context.Background(), engine.CounterQuery{Site: &site.QuerySite, Property: property, Limit: 1000, Sort: "value"})
+			page, err := e.Counters(context.Background(), query.CounterQuery{Site: &site.Site, Property: property, Limit: 1000, Sort: "value"})
 			if err != nil {
 				return lines, err
 			}

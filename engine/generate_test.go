@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -57,9 +58,9 @@ func newGenerator(seed uint64) *generator {
 		now:   epoch,
 		clock: newClock(epoch),
 		sites: []*engine.Site{
-			{QuerySite: engine.QuerySite{ID: 1, Name: "one"}},
-			{QuerySite: engine.QuerySite{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
-			{QuerySite: engine.QuerySite{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
+			{Site: query.Site{ID: 1, Name: "one"}},
+			{Site: query.Site{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
+			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
 		},
 	}
 }
@@ -311,10 +312,10 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 }
 
 // where makes conditions that often hold.
-func (g *generator) where(m *model, site *engine.QuerySite) []engine.Cond {
-	var out []engine.Cond
+func (g *generator) where(m *model, site *query.Site) []query.Cond {
+	var out []query.Cond
 	for n := g.skewed(3); n > 0; n-- {
-		c := engine.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
+		c := query.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
 			"country", "browser", "title", "bot", "prop.plan", "prop.tags", "prop.deep.b", "prop.deep.b.c", "prop.amount", "prop.item7", "extra.currency", "extra.integrations.Mail.id")}
 		for k := 1 + g.skewed(3); k > 0; k-- {
 			c.Values = append(c.Values, g.operand(c.Field, m, site))
@@ -324,7 +325,7 @@ func (g *generator) where(m *model, site *engine.QuerySite) []engine.Cond {
 	return out
 }
 
-func (g *generator) operand(field string, m *model, site *engine.QuerySite) string {
+func (g *generator) operand(field string, m *model, site *query.Site) string {
 	switch field {
 	case "name":
 		return g.name()
@@ -368,8 +369,8 @@ func (g *generator) operand(field string, m *model, site *engine.QuerySite) stri
 }
 
 // query makes a query of a site, with a cursor of it one time in two.
-func (g *generator) query(m *model) engine.Query {
-	q := engine.Query{Site: &g.site().QuerySite, Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
+func (g *generator) query(m *model) query.Query {
+	q := query.Query{Site: &g.site().Site, Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
 	q.Where = g.where(m, q.Site)
 	q.From, q.To = g.span()
 	if events := m.of(q.Site).events; len(events) > 0 && g.chance(2) {
@@ -393,9 +394,9 @@ func (g *generator) span() (from, to int64) {
 	return from, to
 }
 
-func (g *generator) counterQuery(m *model) engine.CounterQuery {
-	q := engine.CounterQuery{
-		Site:     &g.site().QuerySite,
+func (g *generator) counterQuery(m *model) query.CounterQuery {
+	q := query.CounterQuery{
+		Site:     &g.site().Site,
 		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", event.Other, "tags.d", ""),
 		Sort:     pick(g, "events", "users", "sessions", "value"),
 		Limit:    1000,

@@ -21,6 +21,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -43,10 +44,10 @@ func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
 	return engine.Options{
 		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, MergeRuns: 3, Memory: 64 << 20, Now: now, NamesPerDay: goldenNames,
 		Sites: []*engine.Site{
-			{QuerySite: engine.QuerySite{ID: 1, Name: "one"}},
-			{QuerySite: engine.QuerySite{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
-			{QuerySite: engine.QuerySite{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
-			{QuerySite: engine.QuerySite{ID: 4, Name: "wide"}},
+			{Site: query.Site{ID: 1, Name: "one"}},
+			{Site: query.Site{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
+			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
+			{Site: query.Site{ID: 4, Name: "wide"}},
 		},
 	}
 }
@@ -121,7 +122,7 @@ func golden(t *testing.T, version int) {
 			if site.Name == "wide" || json.Unmarshal(line, &old) != nil || old.Site != site.Name || old.ID == "" {
 				continue
 			}
-			if ev, err := e.Event(ctx, &site.QuerySite, old.ID); err != nil || string(event.AppendJSON(nil, ev)) != string(line) {
+			if ev, err := e.Event(ctx, &site.Site, old.ID); err != nil || string(event.AppendJSON(nil, ev)) != string(line) {
 				t.Errorf("event %s of %s: %v", old.ID, site.Name, err)
 			}
 		}
@@ -147,7 +148,7 @@ func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 		fmt.Fprintf(&out, "%s %s\n", kind, bare(t, v))
 	}
 	for _, site := range sites {
-		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 100})
+		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,19 +162,19 @@ func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 			}
 			out.Write(append(event.AppendJSON(nil, ev), '\n'))
 		}
-		count, err := e.Count(ctx, engine.Query{Site: &site.QuerySite})
+		count, err := e.Count(ctx, query.Query{Site: &site.Site})
 		line(site.Name+" count", count, err)
-		list, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Limit: 40, Sort: "value"})
+		list, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Limit: 40, Sort: "value"})
 		line(site.Name+" properties", list, err)
 		for _, property := range []string{"name", "plan", "tags", "deep.b", "country"} {
-			page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: property, Limit: 100, Sort: "value"})
+			page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: property, Limit: 100, Sort: "value"})
 			line(site.Name+" "+property, page, err)
 		}
-		page, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "plan", Segment: "age", Limit: 100, Sort: "value"})
+		page, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "plan", Segment: "age", Limit: 100, Sort: "value"})
 		line(site.Name+" plan by age", page, err)
-		page, err = e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "v", Values: []string{event.Other, "00a", "7ps"}, Limit: 10, Sort: "value"})
+		page, err = e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "v", Values: []string{event.Other, "00a", "7ps"}, Limit: 10, Sort: "value"})
 		line(site.Name+" v", page, err)
-		q := engine.Query{Site: &site.QuerySite, Limit: 25}
+		q := query.Query{Site: &site.Site, Limit: 25}
 		users, next, err := e.Users(ctx, q)
 		for _, u := range users {
 			line(site.Name+" user", u, err)
@@ -184,8 +185,8 @@ func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 			line(site.Name+" session", s, err)
 		}
 		line(site.Name+" sessions end", next, err)
-		group, err := e.Group(ctx, &site.QuerySite, "g1")
-		if errors.Is(err, engine.ErrNotFound) {
+		group, err := e.Group(ctx, &site.Site, "g1")
+		if errors.Is(err, query.ErrNotFound) {
 			err = nil
 		}
 		line(site.Name+" group", group, err)

@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
@@ -66,7 +67,7 @@ func newHitStore(t *testing.T) *hitStore {
 	s := &hitStore{t: t, salts: &twoSalts{today: "a"}, now: time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)}
 	s.opts = Options{
 		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: func() time.Time { return s.now },
-		Sites: []*Site{{QuerySite: QuerySite{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}}},
+		Sites: []*Site{{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}}},
 	}
 	s.open()
 	return s
@@ -162,7 +163,7 @@ func TestHitsAfterRestart(t *testing.T) {
 				t.Errorf("seal %d: %s: %+v", sealRows, name, o)
 			}
 		}
-		got, err := s.Session(t.Context(), &s.opts.Sites[0].QuerySite, visit)
+		got, err := s.Session(t.Context(), &s.opts.Sites[0].Site, visit)
 		if text := string(event.AppendObject(nil, got.Properties)); text != `{"dimension1":"gold","_cvar":{"Plan":"paid"}}` {
 			t.Errorf("seal %d: of the visit is said %s", sealRows, text)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -18,7 +19,7 @@ import (
 func TestManySmallSites(t *testing.T) {
 	sites := make([]*engine.Site, 1000)
 	for i := range sites {
-		sites[i] = &engine.Site{QuerySite: engine.QuerySite{ID: uint32(i + 1), Name: fmt.Sprint("site", i)}}
+		sites[i] = &engine.Site{Site: query.Site{ID: uint32(i + 1), Name: fmt.Sprint("site", i)}}
 	}
 	fs := vfs.NewMem()
 	options := engine.Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, Memory: 16 << 20, Fatal: func(err error) { t.Error(err) }}
@@ -53,7 +54,7 @@ func TestManySmallSites(t *testing.T) {
 	}
 	sum := func() (events int) {
 		for _, site := range sites {
-			n, err := e.Count(ctx, engine.Query{Site: &site.QuerySite})
+			n, err := e.Count(ctx, query.Query{Site: &site.Site})
 			if err != nil || n.Users != 1 {
 				t.Fatalf("%s: %+v, %v", site.Name, n, err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -71,7 +72,7 @@ func aliasBatch(site *Site, from, n int) (records []Record) {
 // part and what its own request changes, whether the ids are learnt from events or, in
 // a store of which none were written, from a replay.
 func TestIDsAreWrittenInParts(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	meter := &logMeter{FS: vfs.NewMem()}
 	open := func(part, sealRows int) *Engine {
 		e, err := Open(Options{Dir: "data", FS: meter, Sites: []*Site{site}, Reserve: -1, Memory: 64 << 20, SealRows: sealRows, IDPart: part, Fatal: func(err error) { t.Error(err) }})

@@ -13,6 +13,7 @@ import (
 	"cairn/engine/calendar"
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Event times outside [received − lateMax, received + earlyMax] count on the day
@@ -31,7 +32,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 	e.inflight.Add(1)
 	defer e.inflight.Done()
 	if e.stopping.Load() {
-		return nil, ErrStopping
+		return nil, query.ErrStopping
 	}
 	// Under too much load most requests end here, before work is put into them.
 	guess := guessBytes(records)
@@ -67,7 +68,7 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all
 		e.show(r, now)
 		ferr := e.prepare(r, now, &sub.room)
 		if ferr == nil {
-			ferr = e.checkIncrement(&r.Site.QuerySite, r.Event)
+			ferr = e.checkIncrement(&r.Site.Site, r.Event)
 		}
 		if ferr == nil {
 			sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])
@@ -159,7 +160,7 @@ func guessBytes(records []Record) (n int64) {
 func (e *Engine) reserve(bytes int64) error {
 	if queued := e.queued.Add(bytes); queued > e.opts.QueueBytes && queued > bytes {
 		e.queued.Add(-bytes)
-		return ErrBusy
+		return query.ErrBusy
 	}
 	return nil
 }
@@ -173,7 +174,7 @@ func (e *Engine) submit(sub *submission) error {
 	default:
 		e.queued.Add(-sub.bytes)
 		e.queuedEvents.Add(-int64(len(sub.events)))
-		return ErrBusy
+		return query.ErrBusy
 	}
 	select {
 	case <-sub.done:
@@ -181,7 +182,7 @@ func (e *Engine) submit(sub *submission) error {
 	case <-e.failed:
 		// The sequencer may still read the events, but nothing of them is written any
 		// more (I5). None of their memory may be used again.
-		return ErrFailed
+		return query.ErrFailed
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -14,7 +15,7 @@ import (
 // Runs come into the lowest level, where nothing compacts them, however often the log
 // and the ids beside them are.
 func TestRunsAreNotCompacted(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{
 		Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: 1 << 20, // memtables of 64 KiB
 		SealRows: 200, MergeRuns: 3, MergeRows: 5000, Fatal: func(err error) { t.Error(err) },

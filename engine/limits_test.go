@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 
@@ -33,7 +34,7 @@ type limited struct {
 }
 
 func newLimited(t testing.TB, seal int) *limited {
-	l := &limited{TB: t, fs: vfs.NewMem(), site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}, seal: seal, fatal: make(chan error, 1)}
+	l := &limited{TB: t, fs: vfs.NewMem(), site: &engine.Site{Site: query.Site{ID: 1, Name: "one"}}, seal: seal, fatal: make(chan error, 1)}
 	l.open()
 	return l
 }
@@ -89,7 +90,7 @@ func (l *limited) good(events int) {
 		l.Fatalf("check: %+v, %v, want %d events", report, err, events)
 	}
 	l.open()
-	count, err := l.engine.Count(context.Background(), engine.Query{Site: &l.site.QuerySite})
+	count, err := l.engine.Count(context.Background(), query.Query{Site: &l.site.Site})
 	if err != nil || count.Events != uint64(events) {
 		l.Errorf("count: %+v, %v, want %d events", count, err, events)
 	}
@@ -128,11 +129,11 @@ func TestLargeArrayUnderALongKey(t *testing.T) {
 			t.Errorf("event %d: %+v, %v", i, out, out.Err)
 		}
 	}
-	c, err := l.engine.Counters(context.Background(), engine.CounterQuery{Site: &l.site.QuerySite, Property: key})
+	c, err := l.engine.Counters(context.Background(), query.CounterQuery{Site: &l.site.Site, Property: key})
 	if err != nil || c.Count != event.CountedLeavesMax || c.Total.Events != event.CountedLeavesMax {
 		t.Errorf("counters: %d rows, %+v, %v", c.Count, c.Total, err)
 	}
-	found, err := l.engine.Count(context.Background(), engine.Query{Site: &l.site.QuerySite, Where: []engine.Cond{{Field: "prop." + key, Values: []string{"124000"}}}})
+	found, err := l.engine.Count(context.Background(), query.Query{Site: &l.site.Site, Where: []query.Cond{{Field: "prop." + key, Values: []string{"124000"}}}})
 	if err != nil || found.Events != 1 {
 		t.Errorf("its last value is found in %d events, %v", found.Events, err)
 	}
@@ -155,7 +156,7 @@ func TestNestedArrays(t *testing.T) {
 			t.Errorf("event %d: %+v, %v", i, out, out.Err)
 		}
 	}
-	c, err := l.engine.Counters(context.Background(), engine.CounterQuery{Site: &l.site.QuerySite})
+	c, err := l.engine.Counters(context.Background(), query.CounterQuery{Site: &l.site.Site})
 	if err != nil || c.Count != 1 || c.Rows[0].Value != "name" {
 		t.Errorf("paths of more than 1,024 bytes are counted: %+v, %v", c, err)
 	}
@@ -182,7 +183,7 @@ func TestOverTheCapAndWithinTheLimit(t *testing.T) {
 		}
 		sent++
 	}
-	page, err := l.engine.List(context.Background(), engine.Query{Site: &l.site.QuerySite, Limit: 1000})
+	page, err := l.engine.List(context.Background(), query.Query{Site: &l.site.Site, Limit: 1000})
 	if err != nil || len(page.Events) != sent {
 		t.Fatalf("%d events, %v", len(page.Events), err)
 	}
@@ -285,11 +286,11 @@ func TestOpenWithLongRecord(t *testing.T) {
 		for range 7 {
 			l.send(&event.Event{Dialect: event.Native, Type: event.Track, Name: "after"})
 		}
-		page, err := l.engine.List(context.Background(), engine.Query{Site: &l.site.QuerySite, Limit: 100})
+		page, err := l.engine.List(context.Background(), query.Query{Site: &l.site.Site, Limit: 100})
 		if err != nil || len(page.Events) != 9 || page.Events[7].Properties.Get(key).Text != numbers(100_000, size+1) || len(page.Events[7].Capped) != size {
 			t.Fatalf("%d events, %v", len(page.Events), err)
 		}
-		c, err := l.engine.Counters(context.Background(), engine.CounterQuery{Site: &l.site.QuerySite, Property: "name"})
+		c, err := l.engine.Counters(context.Background(), query.CounterQuery{Site: &l.site.Site, Property: "name"})
 		if err != nil || len(c.Rows) != 3 || c.Total.Events != 9 {
 			t.Errorf("counters: %+v, %v", c, err)
 		}
@@ -348,7 +349,7 @@ func sendExtremes(t *testing.T, seed uint64, requests int) (stored, refused, cut
 			}
 		}
 	}
-	page, err := l.engine.List(context.Background(), engine.Query{Site: &l.site.QuerySite, Limit: 1000})
+	page, err := l.engine.List(context.Background(), query.Query{Site: &l.site.Site, Limit: 1000})
 	if err != nil || len(page.Events) != stored {
 		t.Errorf("%d events of %d are listed: %v", len(page.Events), stored, err)
 	}

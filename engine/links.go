@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"cairn/engine/query"
+
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -235,7 +237,7 @@ func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) e
 		if len(v)%16 != 0 {
 			err := fmt.Errorf("value at %x", it.Key())
 			_ = it.Close()
-			return &CorruptError{File: fmt.Sprintf("links of site %d", site), Err: err}
+			return &query.Damage{File: fmt.Sprintf("links of site %d", site), Err: err}
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[5:])
 		for ; len(v) > 0; v = v[16:] {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -403,7 +404,7 @@ func signIn(t testing.TB, e *Engine, site *Site, i int) {
 // not by who writes; what comes before, meanwhile and after is not lost.
 func TestLinksAreReadOnFirstUse(t *testing.T) {
 	fs := vfs.NewMem()
-	sites := []*Site{{QuerySite: QuerySite{ID: 1, Name: "one"}}, {QuerySite: QuerySite{ID: 2, Name: "two"}}}
+	sites := []*Site{{Site: query.Site{ID: 1, Name: "one"}}, {Site: query.Site{ID: 2, Name: "two"}}}
 	open := func() *Engine {
 		e, err := Open(Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, SealRows: 100})
 		if err != nil {
@@ -411,9 +412,9 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		}
 		return e
 	}
-	users := func(e *Engine, site *Site, metrics Metrics) uint64 {
+	users := func(e *Engine, site *Site, metrics query.Metrics) uint64 {
 		t.Helper()
-		n, err := e.Count(t.Context(), Query{Site: &site.QuerySite, Metrics: metrics})
+		n, err := e.Count(t.Context(), query.Query{Site: &site.Site, Metrics: metrics})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -436,7 +437,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 
 	e = open()
 	defer e.Close()
-	if users(e, sites[0], MetricEvents); held(e, sites[0]) != 0 {
+	if users(e, sites[0], query.MetricEvents); held(e, sites[0]) != 0 {
 		t.Error("a count of events read links")
 	}
 	signIn(t, e, sites[0], n) // before
@@ -469,7 +470,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	if held(e, sites[1]) != 0 || e.Stats().LinkBytes != l.table.bytes || l.table.bytes == 0 {
 		t.Errorf("the other site has %d links in memory, %d bytes in all", held(e, sites[1]), e.Stats().LinkBytes)
 	}
-	who, err := e.User(t.Context(), &sites[0].QuerySite, fmt.Sprint("user ", n+1))
+	who, err := e.User(t.Context(), &sites[0].Site, fmt.Sprint("user ", n+1))
 	if err != nil || len(who.Anonymous) != 1 {
 		t.Errorf("%+v, %v", who, err)
 	}
@@ -478,45 +479,45 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 // A question waits for links no longer than it may take. Links that cannot be read
 // fail it, and the next one tries again.
 func TestLinksThatCannotBeRead(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueryTime: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
 	signIn(t, e, site, 1)
-	query := Query{Site: &site.QuerySite}
+	asked := query.Query{Site: &site.Site}
 
 	l := e.state(1).links
 	load, release := l.load, make(chan struct{})
 	l.load = func() error { <-release; return load() }
-	if _, err := e.Count(t.Context(), query); !errors.Is(err, ErrQueryTimeout) {
+	if _, err := e.Count(t.Context(), asked); !errors.Is(err, query.ErrQueryTimeout) {
 		t.Errorf("the question ends with %v, want that it took too long", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := e.User(gone, &site.QuerySite, "user 1"); !errors.Is(err, context.Canceled) {
+	if _, err := e.User(gone, &site.Site, "user 1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the question ends with %v, want that nobody waits for it", err)
 	}
 	short, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
-	if _, err := e.User(short, &site.QuerySite, "user 1"); err != ErrQueryTimeout {
+	if _, err := e.User(short, &site.Site, "user 1"); err != query.ErrQueryTimeout {
 		t.Errorf("the question ends with %v at the caller's deadline, want that it took too long", err)
 	}
 	signIn(t, e, site, 2) // writers do not wait
 	close(release)
 	<-l.reading.done
-	if n, err := e.Count(t.Context(), query); err != nil || n.Users != 2 {
+	if n, err := e.Count(t.Context(), asked); err != nil || n.Users != 2 {
 		t.Errorf("%+v, %v; want 2 users", n, err)
 	}
 
 	if err := e.db.Set(linkKey(2, 9), []byte("damaged"), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	other := &Site{QuerySite: QuerySite{ID: 2, Name: "two"}}
+	other := &Site{Site: query.Site{ID: 2, Name: "two"}}
 	signIn(t, e, other, 1)
 	for range 2 {
-		if _, err := e.Count(t.Context(), Query{Site: &other.QuerySite}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
+		if _, err := e.Count(t.Context(), query.Query{Site: &other.Site}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
 			t.Errorf("the question ends with %v, want that links are damaged and where", err)
 		}
 	}
@@ -526,14 +527,14 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	if err := e.db.Delete(linkKey(2, 9), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := e.Count(t.Context(), Query{Site: &other.QuerySite}); err != nil || n.Users != 1 {
+	if n, err := e.Count(t.Context(), query.Query{Site: &other.Site}); err != nil || n.Users != 1 {
 		t.Errorf("%+v, %v; want 1 user", n, err)
 	}
 }
 
 // Close waits for links that are being read, and the reading ends.
 func TestCloseEndsTheReadingOfLinks(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -560,20 +561,20 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 			}
 		})
 	}
-	if err := l.ready(budget{}); !errors.Is(err, ErrStopping) {
+	if err := l.ready(budget{}); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("the reading ends with %v", err)
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if err := l.ready(budget{}); !errors.Is(err, ErrStopping) {
+	if err := l.ready(budget{}); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("after the end the reading ends with %v", err)
 	}
 }
 
 // The page cache gives way to links, but for a quarter; beyond that they are reported.
 func TestLinksTakeFromThePageCache(t *testing.T) {
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{QuerySite: QuerySite{ID: 1}}}, Reserve: -1, Memory: 64 << 20})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{Site: query.Site{ID: 1}}}, Reserve: -1, Memory: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -39,7 +40,7 @@ func (l *looking) Err() error {
 // more often than 4,096 rows would; and a read that is told to stop stops there.
 func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 	const rows, large = 64, 128 << 10
-	small, big := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "small"}}, &engine.Site{QuerySite: engine.QuerySite{ID: 2, Name: "big"}}
+	small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
 	for _, sealRows := range []int{rows, 1 << 16} {
 		fs := vfs.NewMem()
 		opts := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{small, big}, SealRows: sealRows}
@@ -74,7 +75,7 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		for _, site := range []*engine.Site{small, big} {
-			sessions, _, err := e.Sessions(t.Context(), engine.Query{Site: &site.QuerySite})
+			sessions, _, err := e.Sessions(t.Context(), query.Query{Site: &site.Site})
 			if err != nil || len(sessions) == 0 {
 				t.Fatal(sessions, err)
 			}
@@ -87,45 +88,51 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 			read func(ctx context.Context, site *engine.Site) error
 		}{
 			{"list", rows, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.List(ctx, engine.Query{Site: &site.QuerySite})
+				_, err := e.List(ctx, query.Query{Site: &site.Site})
 				return err
 			}},
-			{"user", rows / 2, func(ctx context.Context, site *engine.Site) error { _, err := e.User(ctx, &site.QuerySite, "ada"); return err }},
+			{"user", rows / 2, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.User(ctx, &site.Site, "ada")
+				return err
+			}},
 			{"users", rows / 2, func(ctx context.Context, site *engine.Site) error {
-				_, _, err := e.Users(ctx, engine.Query{Site: &site.QuerySite})
+				_, _, err := e.Users(ctx, query.Query{Site: &site.Site})
 				return err
 			}},
 			{"session", rows, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Session(ctx, &site.QuerySite, session[site.ID])
+				_, err := e.Session(ctx, &site.Site, session[site.ID])
 				return err
 			}},
 			{"sessions", rows, func(ctx context.Context, site *engine.Site) error {
-				_, _, err := e.Sessions(ctx, engine.Query{Site: &site.QuerySite})
+				_, _, err := e.Sessions(ctx, query.Query{Site: &site.Site})
 				return err
 			}},
 			{"digest", rows, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Digest(ctx, engine.Query{Site: &site.QuerySite})
+				_, err := e.Digest(ctx, query.Query{Site: &site.Site})
 				return err
 			}},
-			{"group", rows / 4, func(ctx context.Context, site *engine.Site) error { _, err := e.Group(ctx, &site.QuerySite, "g"); return err }},
+			{"group", rows / 4, func(ctx context.Context, site *engine.Site) error {
+				_, err := e.Group(ctx, &site.Site, "g")
+				return err
+			}},
 			{"visits", rows / 4, func(ctx context.Context, site *engine.Site) error {
-				_, _, err := e.Visits(ctx, engine.Query{Site: &site.QuerySite, From: from, To: to}, "month", nil)
+				_, _, err := e.Visits(ctx, query.Query{Site: &site.Site, From: from, To: to}, "month", nil)
 				return err
 			}},
 			{"counters", rows / 2, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "text"})
+				_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "text"})
 				return err
 			}},
 			{"counters of a path", rows / 4, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "list.a"})
+				_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "list.a"})
 				return err
 			}},
 			{"a series of counters", rows / 2, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: "text", Interval: "month"})
+				_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "text", Interval: "month"})
 				return err
 			}},
 			{"properties", rows / 4, func(ctx context.Context, site *engine.Site) error {
-				_, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite})
+				_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site})
 				return err
 			}},
 		} {
@@ -184,7 +191,7 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 	} {
 		for _, sealRows := range []int{rows, 1 << 16} {
 			t.Run(fmt.Sprintf("%s in parts of %d", c.name, sealRows), func(t *testing.T) {
-				small, big := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "small"}}, &engine.Site{QuerySite: engine.QuerySite{ID: 2, Name: "big"}}
+				small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
 				opts := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{small, big}, SealRows: sealRows, ValuesPerDay: 1, NamesPerDay: 1}
 				e, err := engine.Open(opts)
 				if err != nil {
@@ -207,7 +214,7 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 				}
 				read := func(site *engine.Site, stop int64) (int64, error) {
 					ctx := &looking{Context: t.Context(), stop: stop}
-					_, err := e.Counters(ctx, engine.CounterQuery{Site: &site.QuerySite, Property: c.property, Where: []engine.Cond{{Field: "name", Values: []string{"n"}}}})
+					_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: c.property, Where: []query.Cond{{Field: "name", Values: []string{"n"}}}})
 					return ctx.looks.Load(), err
 				}
 				few, err := read(small, 0)
@@ -233,7 +240,7 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 // such cursor, and is an error.
 func TestListingOutOfTime(t *testing.T) {
 	const rows, large = 40, 128 << 10
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +254,7 @@ func TestListingOutOfTime(t *testing.T) {
 	}
 	for _, ascending := range []bool{false, true} {
 		seen, pages := map[string]bool{}, 0
-		q := engine.Query{Site: &site.QuerySite, Limit: rows, Ascending: ascending}
+		q := query.Query{Site: &site.Site, Limit: rows, Ascending: ascending}
 		for {
 			ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded} // the second within the part
 			page, err := e.List(ctx, q)
@@ -270,7 +277,7 @@ func TestListingOutOfTime(t *testing.T) {
 		}
 	}
 	ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded}
-	if page, err := e.List(ctx, engine.Query{Site: &site.QuerySite, Limit: rows, Skip: 1}); !errors.Is(err, engine.ErrQueryTimeout) {
+	if page, err := e.List(ctx, query.Query{Site: &site.Site, Limit: rows, Skip: 1}); !errors.Is(err, query.ErrQueryTimeout) {
 		t.Errorf("%d events, %v", len(page.Events), err)
 	}
 }

@@ -13,13 +13,14 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 func TestMerging(t *testing.T) {
 	fs := vfs.NewMem()
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 	options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 32 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }}
 	e, err := engine.Open(options)
 	if err != nil {
@@ -40,7 +41,7 @@ func TestMerging(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A reader in between, so that merges find views that are in use.
-		page, err := e.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 10, Ascending: true, After: last})
+		page, err := e.List(ctx, query.Query{Site: &site.Site, Limit: 10, Ascending: true, After: last})
 		if err != nil || len(page.Events) != 10 || page.Events[0].MessageID != fmt.Sprintf("m%d", n) {
 			t.Fatalf("after %d events: %d on the page, %v", n, len(page.Events), err)
 		}

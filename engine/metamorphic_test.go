@@ -22,6 +22,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -171,7 +172,7 @@ func (p *pair) ingest() {
 			p.generator.sessions = append(p.generator.sessions, o.Session)
 		}
 		if o.Status == engine.Duplicate {
-			if first := p.model.of(&records[i].Site.QuerySite).events[o.Seq-1]; o.ID != first.ID {
+			if first := p.model.of(&records[i].Site.Site).events[o.Seq-1]; o.ID != first.ID {
 				p.Fatalf("op %d: ingest: duplicate %d has id %s, its original %s", p.op, i, o.ID, first.ID)
 			}
 		}
@@ -206,11 +207,11 @@ func (p *pair) sameEvents(what string, got, want []*event.Event) {
 }
 
 // metrics draws what to ask for; nothing asks for all.
-func (p *pair) metrics() engine.Metrics { return engine.Metrics(p.IntN(8)) }
+func (p *pair) metrics() query.Metrics { return query.Metrics(p.IntN(8)) }
 
 // asked are the totals without what was not asked for.
-func asked(t engine.Totals, m engine.Metrics) engine.Totals {
-	for metric, n := range map[engine.Metrics]*uint64{engine.MetricEvents: &t.Events, engine.MetricUsers: &t.Users, engine.MetricSessions: &t.Sessions} {
+func asked(t query.Totals, m query.Metrics) query.Totals {
+	for metric, n := range map[query.Metrics]*uint64{query.MetricEvents: &t.Events, query.MetricUsers: &t.Users, query.MetricSessions: &t.Sessions} {
 		if !m.Has(metric) {
 			*n = 0
 		}
@@ -242,18 +243,18 @@ func (p *pair) series() {
 	if err != nil {
 		p.Fatalf("op %d: series %s %s: %v", p.op, interval, showQuery(q), err)
 	}
-	for _, buckets := range [][]engine.Bucket{got, want} {
+	for _, buckets := range [][]query.Bucket{got, want} {
 		for i := range buckets {
 			buckets[i].Totals = asked(buckets[i].Totals, q.Metrics)
 		}
 	}
-	want = slices.DeleteFunc(want, func(b engine.Bucket) bool { return b.Totals == engine.Totals{} })
+	want = slices.DeleteFunc(want, func(b query.Bucket) bool { return b.Totals == query.Totals{} })
 	for i := 1; i < len(got); i++ {
 		if got[i].Time <= got[i-1].Time {
 			p.Errorf("op %d: series %s: bucket %d is not after the one before", p.op, interval, i)
 		}
 	}
-	got = slices.DeleteFunc(slices.Clone(got), func(b engine.Bucket) bool { return b.Totals == engine.Totals{} })
+	got = slices.DeleteFunc(slices.Clone(got), func(b query.Bucket) bool { return b.Totals == query.Totals{} })
 	if !slices.Equal(got, want) {
 		p.Errorf("op %d: series %s in %s %s:\n got %v\nwant %v", p.op, interval, loc, showQuery(q), got, want)
 	}
@@ -268,8 +269,8 @@ func (p *pair) visits() {
 	interval, loc := pick(p.generator, "day", "week", "month", "hour", "minute"), pick(p.generator, time.UTC, newYork)
 	want, wantSteps, _ := p.model.Visits(context.Background(), q, interval, loc)
 	got, steps, err := p.engine.Visits(context.Background(), q, interval, loc)
-	steps = slices.DeleteFunc(steps, func(v engine.Visits) bool { return v == engine.Visits{Time: v.Time} })
-	wantSteps = slices.DeleteFunc(wantSteps, func(v engine.Visits) bool { return v == engine.Visits{Time: v.Time} })
+	steps = slices.DeleteFunc(steps, func(v query.Visits) bool { return v == query.Visits{Time: v.Time} })
+	wantSteps = slices.DeleteFunc(wantSteps, func(v query.Visits) bool { return v == query.Visits{Time: v.Time} })
 	if err != nil || got != want || !slices.Equal(steps, wantSteps) {
 		p.Errorf("op %d: visits %s in %s %s: %v\n got %+v %+v\nwant %+v %+v", p.op, interval, loc, showQuery(q), err, got, steps, want, wantSteps)
 	}
@@ -280,13 +281,13 @@ func (p *pair) counters() {
 	p.sameCounters(p.engine, q)
 }
 
-func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
+func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	q.Metrics = p.metrics()
 	switch q.Sort {
 	case "users":
-		q.Metrics |= engine.MetricUsers
+		q.Metrics |= query.MetricUsers
 	case "sessions":
-		q.Metrics |= engine.MetricSessions
+		q.Metrics |= query.MetricSessions
 	}
 	want, _ := p.model.Counters(context.Background(), q)
 	got, err := e.Counters(context.Background(), q)
@@ -295,7 +296,7 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 	}
 	askedOf(&got, q.Metrics)
 	askedOf(&want, q.Metrics)
-	key := func(r engine.CounterRow) int64 {
+	key := func(r query.CounterRow) int64 {
 		switch q.Sort {
 		case "users":
 			return -int64(r.Users)
@@ -306,10 +307,10 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 		}
 		return -r.Events
 	}
-	if !slices.IsSortedFunc(got.Rows, func(a, b engine.CounterRow) int { return cmp.Compare(key(a), key(b)) }) {
+	if !slices.IsSortedFunc(got.Rows, func(a, b query.CounterRow) int { return cmp.Compare(key(a), key(b)) }) {
 		p.Errorf("op %d: counters %s: not in order: %+v", p.op, showCounterQuery(q), got.Rows)
 	}
-	byValue := func(a, b engine.CounterRow) int {
+	byValue := func(a, b query.CounterRow) int {
 		return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.Segment, b.Segment))
 	}
 	rows := slices.Clone(got.Rows)
@@ -335,29 +336,29 @@ func (p *pair) sameCounters(e engine.API, q engine.CounterQuery) {
 }
 
 // askedOf takes away users and sessions that were not asked for.
-func askedOf(page *engine.CounterPage, m engine.Metrics) {
+func askedOf(page *query.CounterPage, m query.Metrics) {
 	for i := range page.Rows {
 		askedRow(&page.Rows[i], m)
 	}
 	askedRow(&page.Total, m)
 }
 
-func askedRow(r *engine.CounterRow, m engine.Metrics) {
-	if !m.Has(engine.MetricUsers) {
+func askedRow(r *query.CounterRow, m query.Metrics) {
+	if !m.Has(query.MetricUsers) {
 		r.Users = 0
 	}
-	if !m.Has(engine.MetricSessions) {
+	if !m.Has(query.MetricSessions) {
 		r.Sessions = 0
 	}
 }
 
-func without(rows, others []engine.CounterRow) []engine.CounterRow {
-	return slices.DeleteFunc(slices.Clone(rows), func(r engine.CounterRow) bool { return slices.Contains(others, r) })
+func without(rows, others []query.CounterRow) []query.CounterRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(r query.CounterRow) bool { return slices.Contains(others, r) })
 }
 
 func (p *pair) users() {
-	q := engine.Query{Site: &p.site().QuerySite, Limit: pick(p.generator, 100, 1, 3)}
-	if all, _, _ := p.model.Users(context.Background(), engine.Query{Site: q.Site, Limit: 100}); len(all) > 0 && p.chance(2) {
+	q := query.Query{Site: &p.site().Site, Limit: pick(p.generator, 100, 1, 3)}
+	if all, _, _ := p.model.Users(context.Background(), query.Query{Site: q.Site, Limit: 100}); len(all) > 0 && p.chance(2) {
 		q.After = all[p.IntN(len(all))].Cursor
 	}
 	want, next, _ := p.model.Users(context.Background(), q)
@@ -379,14 +380,14 @@ func (p *pair) users() {
 }
 
 func (p *pair) sessions() {
-	q := engine.Query{Site: &p.site().QuerySite, Limit: pick(p.generator, 100, 1, 3)}
+	q := query.Query{Site: &p.site().Site, Limit: pick(p.generator, 100, 1, 3)}
 	switch p.IntN(3) {
 	case 0:
-		q.Where = []engine.Cond{{Field: "user", Values: []string{p.user()}}}
+		q.Where = []query.Cond{{Field: "user", Values: []string{p.user()}}}
 	case 1:
-		q.Where = []engine.Cond{{Field: "anonymous", Values: []string{p.anonymous()}}}
+		q.Where = []query.Cond{{Field: "anonymous", Values: []string{p.anonymous()}}}
 	}
-	all, _, _ := p.model.Sessions(context.Background(), engine.Query{Site: q.Site, Limit: 1 << 20})
+	all, _, _ := p.model.Sessions(context.Background(), query.Query{Site: q.Site, Limit: 1 << 20})
 	if len(all) > 0 && p.chance(2) {
 		q.After = all[p.IntN(len(all))].Cursor
 	}
@@ -413,8 +414,8 @@ func (p *pair) sessions() {
 
 func (p *pair) group() {
 	site, id := p.site(), p.generator.group()
-	want, wantErr := p.model.Group(context.Background(), &site.QuerySite, id)
-	got, err := p.engine.Group(context.Background(), &site.QuerySite, id)
+	want, wantErr := p.model.Group(context.Background(), &site.Site, id)
+	got, err := p.engine.Group(context.Background(), &site.Site, id)
 	if !errors.Is(err, wantErr) || err == nil && (showObject(got.Properties) != showObject(want.Properties) || !slices.Equal(sortedCopy(got.Members), want.Members)) {
 		p.Errorf("op %d: group %s of %s:\n got %+v, %v\nwant %+v, %v", p.op, id, site.Name, got, err, want, wantErr)
 	}
@@ -422,12 +423,12 @@ func (p *pair) group() {
 
 func (p *pair) event() {
 	site := p.site()
-	events := p.model.of(&site.QuerySite).events
+	events := p.model.of(&site.Site).events
 	if len(events) == 0 {
 		return
 	}
 	want := events[p.IntN(len(events))]
-	got, err := p.engine.Event(context.Background(), &site.QuerySite, want.ID)
+	got, err := p.engine.Event(context.Background(), &site.Site, want.ID)
 	if err != nil {
 		p.Fatalf("op %d: event %s: %v", p.op, want.ID, err)
 	}
@@ -443,10 +444,10 @@ func (p *pair) event() {
 		if c.site == site && c.id == want.ID {
 			continue
 		}
-		if _, err := p.engine.Event(context.Background(), &c.site.QuerySite, c.id); !errors.Is(err, engine.ErrBadCursor) && !errors.Is(err, engine.ErrNotFound) {
+		if _, err := p.engine.Event(context.Background(), &c.site.Site, c.id); !errors.Is(err, query.ErrBadCursor) && !errors.Is(err, query.ErrNotFound) {
 			p.Errorf("op %d: event %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
 		}
-		if _, err := p.engine.List(context.Background(), engine.Query{Site: &c.site.QuerySite, Limit: 1, After: c.id}); !errors.Is(err, engine.ErrBadCursor) {
+		if _, err := p.engine.List(context.Background(), query.Query{Site: &c.site.Site, Limit: 1, After: c.id}); !errors.Is(err, query.ErrBadCursor) {
 			p.Errorf("op %d: list after %q of %s, forged from %s of %s: %v", p.op, c.id, c.site.Name, want.ID, site.Name, err)
 		}
 	}
@@ -501,11 +502,11 @@ func (p *pair) snapshot() {
 		}
 	}()
 	for _, site := range p.sites {
-		got, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
+		got, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
 		if err != nil {
 			p.Fatalf("op %d: list the restored snapshot: %v", p.op, err)
 		}
-		want := p.model.of(&site.QuerySite).events
+		want := p.model.of(&site.Site).events
 		if len(got) != len(want) {
 			p.Fatalf("op %d: restored %s has %d events, want %d", p.op, site.Name, len(got), len(want))
 		}
@@ -521,7 +522,7 @@ func (p *pair) snapshot() {
 }
 
 // walk reads all pages of a query.
-func walk(e engine.API, q engine.Query) ([]*event.Event, error) {
+func walk(e engine.API, q query.Query) ([]*event.Event, error) {
 	var out []*event.Event
 	for {
 		page, err := e.List(context.Background(), q)
@@ -593,11 +594,11 @@ func show(e *event.Event) string {
 
 func showObject(o event.Object) string { return show(&event.Event{Properties: o}) }
 
-func showQuery(q engine.Query) string {
+func showQuery(q query.Query) string {
 	return fmt.Sprintf("{site=%s where=%q from=%d to=%d ascending=%t limit=%d after=%s skip=%d}", q.Site.Name, q.Where, q.From, q.To, q.Ascending, q.Limit, q.After, q.Skip)
 }
 
-func showCounterQuery(q engine.CounterQuery) string {
+func showCounterQuery(q query.CounterQuery) string {
 	name := q.Site.Name
 	q.Site = nil
 	return fmt.Sprintf("of %s %+v", name, q)
@@ -605,7 +606,7 @@ func showCounterQuery(q engine.CounterQuery) string {
 
 // showUser puts all ids of a person into one set: which of them counts as an
 // alias and which as anonymous is no matter of the rules when an id was both.
-func showUser(u engine.User) string {
+func showUser(u query.User) string {
 	ids := map[string]struct{}{}
 	for _, list := range [][]string{{u.ID}, u.Aliases, u.Anonymous} {
 		for _, id := range list {
@@ -616,7 +617,7 @@ func showUser(u engine.User) string {
 		u.FirstSeen, u.LastSeen, u.Events, u.Sessions, u.Cursor, showObject(u.Properties))
 }
 
-func showSession(s engine.Session) string {
+func showSession(s query.Session) string {
 	if s.Dialect != event.Matomo {
 		s.Campaign = "" // the model knows those of visits
 	}

@@ -19,6 +19,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -155,7 +156,7 @@ func countedLeaves(sent event.Object) (leaves []count) {
 
 // Counters answers by adding up every event in range. Rows come in the order
 // asked for, ties by value and segment.
-func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
+func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
@@ -198,13 +199,13 @@ func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.Count
 			}
 		}
 	}
-	page := engine.CounterPage{Count: len(rows)}
-	fill := func(r *engine.CounterRow, t *tally) {
+	page := query.CounterPage{Count: len(rows)}
+	fill := func(r *query.CounterRow, t *tally) {
 		r.Events, r.Users, r.Sessions = t.events, uint64(len(t.users)), uint64(len(t.sessions))
 	}
 	fill(&page.Total, total)
 	for at, t := range rows {
-		r := engine.CounterRow{Value: at.value, Segment: at.segment}
+		r := query.CounterRow{Value: at.value, Segment: at.segment}
 		if q.Property == "" {
 			r.Values = uint64(len(values[at]))
 		}
@@ -216,7 +217,7 @@ func (m *model) Counters(_ context.Context, q engine.CounterQuery) (engine.Count
 }
 
 // rowLess orders rows by the key asked for, largest first, then by value.
-func rowLess(a, b engine.CounterRow, by string) bool {
+func rowLess(a, b query.CounterRow, by string) bool {
 	var less, more bool
 	switch by {
 	case "", "events":
@@ -317,7 +318,7 @@ func TestModelTerms(t *testing.T) {
 // distinct element, segments that only split what asks for them.
 func TestModelCounters(t *testing.T) {
 	m := newModel(func() time.Time { return epoch })
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}, Uncounted: []string{"secret"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}, Uncounted: []string{"secret"}}
 	for _, e := range []*event.Event{
 		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "secret", Value: event.Num("1")}}, Increments: []event.Amount{{Property: "gender", By: 10}}},
 		{Type: event.Track, Name: "buy", User: "u1", Properties: event.Object{{Key: "gender", Value: event.Str("male")}, {Key: "tags", Value: event.Raw(`["a","b","a",1,1.0]`)}}, Increments: []event.Amount{{Property: "gender", By: -4}}},
@@ -330,22 +331,22 @@ func TestModelCounters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ask := func(q engine.CounterQuery, want ...engine.CounterRow) {
+	ask := func(q query.CounterQuery, want ...query.CounterRow) {
 		t.Helper()
-		q.Site = &site.QuerySite
+		q.Site = &site.Site
 		page, _ := m.Counters(t.Context(), q)
-		if got := page.Rows; !slices.EqualFunc(got, want, func(a, b engine.CounterRow) bool { a.Sessions, a.Values = b.Sessions, b.Values; return a == b }) {
+		if got := page.Rows; !slices.EqualFunc(got, want, func(a, b query.CounterRow) bool { a.Sessions, a.Values = b.Sessions, b.Values; return a == b }) {
 			t.Errorf("%+v:\n got %+v\nwant %+v", q, got, want)
 		}
 	}
-	ask(engine.CounterQuery{Property: "gender"},
-		engine.CounterRow{Value: "male", Events: 6, Users: 1}, engine.CounterRow{Value: "female", Events: 1, Users: 1})
-	ask(engine.CounterQuery{Property: "gender", Segment: "age"},
-		engine.CounterRow{Value: "female", Segment: "40s", Events: 1, Users: 1})
-	ask(engine.CounterQuery{Property: "age", Segment: "age"})
-	ask(engine.CounterQuery{Property: "tags"},
-		engine.CounterRow{Value: "1", Events: 1, Users: 1}, engine.CounterRow{Value: "a", Events: 1, Users: 1}, engine.CounterRow{Value: "b", Events: 1, Users: 1})
-	ask(engine.CounterQuery{Property: "secret"})
+	ask(query.CounterQuery{Property: "gender"},
+		query.CounterRow{Value: "male", Events: 6, Users: 1}, query.CounterRow{Value: "female", Events: 1, Users: 1})
+	ask(query.CounterQuery{Property: "gender", Segment: "age"},
+		query.CounterRow{Value: "female", Segment: "40s", Events: 1, Users: 1})
+	ask(query.CounterQuery{Property: "age", Segment: "age"})
+	ask(query.CounterQuery{Property: "tags"},
+		query.CounterRow{Value: "1", Events: 1, Users: 1}, query.CounterRow{Value: "a", Events: 1, Users: 1}, query.CounterRow{Value: "b", Events: 1, Users: 1})
+	ask(query.CounterQuery{Property: "secret"})
 }
 
 // Past the cap a day's new values count under "(other)", known ones go on under
@@ -383,18 +384,18 @@ func TestCap(t *testing.T) {
 	compare := func(when string) {
 		t.Helper()
 		for _, value := range []string{"o0", "o9999", "o10001", event.Other} {
-			q := engine.CounterQuery{Site: &site.QuerySite, Property: "order", Values: []string{value}, Limit: 10}
+			q := query.CounterQuery{Site: &site.Site, Property: "order", Values: []string{value}, Limit: 10}
 			want, _ := m.Counters(t.Context(), q)
 			got, err := e.Counters(t.Context(), q)
 			if err != nil || !slices.Equal(got.Rows, want.Rows) {
 				t.Errorf("%s: %s: %+v, %v; want %+v", when, value, got.Rows, err, want.Rows)
 			}
 		}
-		page, err := e.Counters(t.Context(), engine.CounterQuery{Site: &site.QuerySite, Property: "order", Limit: 1})
+		page, err := e.Counters(t.Context(), query.CounterQuery{Site: &site.Site, Property: "order", Limit: 1})
 		if all := valuesPerDay + 1; err != nil || page.Count != all {
 			t.Errorf("%s: %d values, %v; want %d", when, page.Count, err, all)
 		}
-		found, err := e.Count(t.Context(), engine.Query{Site: &site.QuerySite, Where: []engine.Cond{{Field: "prop.order", Values: []string{"o10001"}}}})
+		found, err := e.Count(t.Context(), query.Query{Site: &site.Site, Where: []query.Cond{{Field: "prop.order", Values: []string{"o10001"}}}})
 		if err != nil || found.Events != 1 {
 			t.Errorf("%s: a value over the cap is found %d times, %v", when, found.Events, err)
 		}
@@ -445,21 +446,21 @@ func TestPagesOfManyValues(t *testing.T) {
 		}
 		_, _ = m.Ingest(t.Context(), records, true, nil)
 	}
-	for _, q := range []engine.CounterQuery{
+	for _, q := range []query.CounterQuery{
 		{Property: "sku", Limit: 3},
 		{Property: "sku", Limit: 2, Offset: 2, Sort: "value"},
-		{Property: "sku", Limit: 1, Metrics: engine.MetricUsers},
+		{Property: "sku", Limit: 1, Metrics: query.MetricUsers},
 		{Property: "sku", Limit: 4, Segment: "country"},
 		{Property: "country", Limit: 1, Segment: "country"},
-		{Property: "sku", Limit: 3, Where: []engine.Cond{{Field: "user", Values: []string{"7"}}}},
-		{Property: "sku", Limit: 2, Metrics: engine.MetricEvents},
+		{Property: "sku", Limit: 3, Where: []query.Cond{{Field: "user", Values: []string{"7"}}}},
+		{Property: "sku", Limit: 2, Metrics: query.MetricEvents},
 		{Property: "sku", Limit: 2, Sort: "users"},
 	} {
-		q.Site = &site.QuerySite
+		q.Site = &site.Site
 		whole := q
 		whole.Limit, whole.Offset = 0, 0
 		want, _ := m.Counters(t.Context(), whole)
-		slices.SortFunc(want.Rows, func(a, b engine.CounterRow) int {
+		slices.SortFunc(want.Rows, func(a, b query.CounterRow) int {
 			by := cmp.Compare(b.Events, a.Events)
 			switch q.Sort {
 			case "users":

@@ -10,17 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Digest walks over the events; of two of one time the later received wins.
-func (m *model) Digest(_ context.Context, q engine.Query) (engine.Digest, error) {
+func (m *model) Digest(_ context.Context, q query.Query) (query.Digest, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
 	events := s.selected(q)
-	var d engine.Digest
+	var d query.Digest
 	t := newTally()
 	for _, e := range events {
 		t.add(1, s.persons().of[e.Seq-1], e.SessionOrd)
@@ -55,10 +55,10 @@ func sortedObject(m map[string]event.Value) event.Object {
 }
 
 func (p *pair) digest() {
-	q := engine.Query{Site: &p.site().QuerySite}
+	q := query.Query{Site: &p.site().Site}
 	switch p.IntN(3) {
 	case 0:
-		q.Where = []engine.Cond{{Field: "user", Values: []string{pick(p.generator, p.user(), p.anonymous())}}}
+		q.Where = []query.Cond{{Field: "user", Values: []string{pick(p.generator, p.user(), p.anonymous())}}}
 	case 1:
 		q.Where = p.where(p.model, q.Site)
 	default:
@@ -107,7 +107,7 @@ func (p *pair) counterSeries() {
 	if page.Count > len(page.Rows) {
 		return // more than a page
 	}
-	byTime := map[int64][]engine.CounterRow{}
+	byTime := map[int64][]query.CounterRow{}
 	for _, r := range page.Rows {
 		at := r.Time
 		r.Time = 0
@@ -132,7 +132,7 @@ func (p *pair) counterSeries() {
 			step.From, step.To = max(start, q.From), min(next.UnixMilli(), q.To)
 		}
 		in, _ := p.model.Counters(context.Background(), step)
-		rows = slices.DeleteFunc(rows, func(r engine.CounterRow) bool {
+		rows = slices.DeleteFunc(rows, func(r query.CounterRow) bool {
 			return r.Events == 0 && r.Users == 0 && r.Sessions == 0 && !slices.Contains(in.Rows, r)
 		})
 		if extra, missing := without(rows, in.Rows), without(in.Rows, rows); len(extra)+len(missing) > 0 {
@@ -171,16 +171,16 @@ func TestCounterSeries(t *testing.T) {
 			Properties: event.Object{{Key: "k", Value: event.Str(e.value)}}, Increments: []event.Amount{{Property: "k", By: e.by}},
 		})
 	}
-	q := engine.CounterQuery{Site: &v.site.QuerySite, Property: "k", Interval: "day", Limit: 100}
+	q := query.CounterQuery{Site: &v.site.Site, Property: "k", Interval: "day", Limit: 100}
 	day := func(n int) int64 { return time.Date(2026, 3, 2+n, 0, 0, 0, 0, newYork).UnixMilli() }
-	want := []engine.CounterRow{
+	want := []query.CounterRow{
 		{Time: day(0), Value: "a", Events: 1, Users: 1, Sessions: 1}, {Time: day(0), Value: "c"}, {Time: day(0), Value: "b", Events: -4, Users: 1, Sessions: 1},
 		{Time: day(1), Value: "a"}, {Time: day(1), Value: "b"}, {Time: day(1), Value: "c"},
 		{Time: day(2), Value: "a", Events: 10, Users: 1, Sessions: 1}, {Time: day(2), Value: "b"}, {Time: day(2), Value: "c"},
 		{Time: day(3), Value: "c", Events: 1, Users: 1, Sessions: 1}, {Time: day(3), Value: "a"}, {Time: day(3), Value: "b"},
 	}
 	page, err := v.engine.Counters(t.Context(), q)
-	if err != nil || !slices.Equal(page.Rows, want) || page.Count != len(want) || page.More || page.Total != (engine.CounterRow{Events: 8, Users: 1, Sessions: 3}) {
+	if err != nil || !slices.Equal(page.Rows, want) || page.Count != len(want) || page.More || page.Total != (query.CounterRow{Events: 8, Users: 1, Sessions: 3}) {
 		t.Errorf("%+v %v", page, err)
 	}
 	for offset := range len(want) + 2 {
@@ -193,15 +193,15 @@ func TestCounterSeries(t *testing.T) {
 			}
 		}
 	}
-	for name, bad := range map[string]engine.CounterQuery{
+	for name, bad := range map[string]query.CounterQuery{
 		"no interval":    {Property: "k", Interval: "fortnight"},
 		"no property":    {Interval: "day"},
 		"too many days":  {Property: "k", Interval: "day", FromDay: 1, ToDay: 1001},
 		"too many hours": {Property: "k", Interval: "hour", From: 1, To: 3600*1000*1001 + 1},
 		"ages":           {Property: "k", Interval: "month", FromDay: 1, ToDay: 2_932_896},
 	} {
-		bad.Site = &v.site.QuerySite
-		if _, err := v.engine.Counters(t.Context(), bad); !errors.Is(err, engine.ErrBadQuery) {
+		bad.Site = &v.site.Site
+		if _, err := v.engine.Counters(t.Context(), bad); !errors.Is(err, query.ErrBadQuery) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -215,7 +215,7 @@ func TestCounterSeries(t *testing.T) {
 		t.Errorf("until an earlier day: %+v %v", page, err)
 	}
 	// Nothing there, nothing to fill up.
-	if page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
+	if page, err := v.engine.Counters(t.Context(), query.CounterQuery{Site: &v.site.Site, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
 		t.Errorf("%+v %v", page, err)
 	}
 }

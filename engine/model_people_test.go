@@ -11,8 +11,8 @@ import (
 	"slices"
 	"sort"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // person is one person of a site after every link and alias of the log.
@@ -144,8 +144,8 @@ func (p *people) lookup(id string) *person {
 }
 
 // profile merges what is known of a person in order of receipt.
-func (s *modelSite) profile(who *person) engine.User {
-	u := engine.User{
+func (s *modelSite) profile(who *person) query.User {
+	u := query.User{
 		ID:        who.name,
 		Events:    uint64(len(who.events)),
 		Cursor:    who.events[0].ID,
@@ -255,19 +255,19 @@ func incrementTrait(into *event.Object, name string, by event.Value) {
 	into.Set(name, event.Num(decimal(sum.Add(sum, delta))))
 }
 
-func (m *model) User(_ context.Context, site *engine.QuerySite, id string) (engine.User, error) {
+func (m *model) User(_ context.Context, site *query.Site, id string) (query.User, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
 	who := s.persons().lookup(id)
 	if who == nil {
-		return engine.User{}, engine.ErrNotFound
+		return query.User{}, query.ErrNotFound
 	}
 	return s.profile(who), nil
 }
 
 // Users lists persons by their first event, newest first.
-func (m *model) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
+func (m *model) Users(_ context.Context, q query.Query) ([]query.User, string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
@@ -275,7 +275,7 @@ func (m *model) Users(_ context.Context, q engine.Query) ([]engine.User, string,
 	if err != nil {
 		return nil, "", err
 	}
-	var users []engine.User
+	var users []query.User
 	all := s.persons().inOrder
 	for i := len(all) - 1; i >= 0; i-- {
 		if after != 0 && all[i].events[0].Seq >= after {
@@ -289,11 +289,11 @@ func (m *model) Users(_ context.Context, q engine.Query) ([]engine.User, string,
 	return users, "", nil
 }
 
-func (m *model) Group(_ context.Context, site *engine.QuerySite, id string) (engine.GroupInfo, error) {
+func (m *model) Group(_ context.Context, site *query.Site, id string) (query.Group, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
-	g := engine.GroupInfo{ID: id}
+	g := query.Group{ID: id}
 	known := false
 	members := map[string]struct{}{}
 	for _, e := range s.events {
@@ -309,16 +309,16 @@ func (m *model) Group(_ context.Context, site *engine.QuerySite, id string) (eng
 		}
 	}
 	if !known {
-		return g, engine.ErrNotFound
+		return g, query.ErrNotFound
 	}
 	g.Members = sorted(members)
 	return g, nil
 }
 
 // summary computes the session that begins at seq ord.
-func (s *modelSite) summary(ord uint64) engine.Session {
+func (s *modelSite) summary(ord uint64) query.Session {
 	first := s.events[ord-1]
-	out := engine.Session{ID: first.Session, Dialect: first.Dialect, Start: first.Time, End: first.Time, Cursor: first.ID}
+	out := query.Session{ID: first.Session, Dialect: first.Dialect, Start: first.Time, End: first.Time, Cursor: first.ID}
 	groups := map[string]struct{}{}
 	views := 0
 	for _, e := range s.events[ord-1:] {
@@ -349,7 +349,7 @@ func (s *modelSite) summary(ord uint64) engine.Session {
 }
 
 // Session finds a session by its id.
-func (m *model) Session(_ context.Context, site *engine.QuerySite, id string) (engine.Session, error) {
+func (m *model) Session(_ context.Context, site *query.Site, id string) (query.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
@@ -358,12 +358,12 @@ func (m *model) Session(_ context.Context, site *engine.QuerySite, id string) (e
 			return s.summary(e.Seq), nil
 		}
 	}
-	return engine.Session{}, engine.ErrNotFound
+	return query.Session{}, query.ErrNotFound
 }
 
 // Sessions lists sessions by their first event, newest first: those with an
 // event that has the person or the anonymous id asked for.
-func (m *model) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
+func (m *model) Sessions(_ context.Context, q query.Query) ([]query.Session, string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
@@ -383,7 +383,7 @@ func (m *model) Sessions(_ context.Context, q engine.Query) ([]engine.Session, s
 	}
 	slices.Sort(ords)
 	slices.Reverse(ords)
-	var out []engine.Session
+	var out []query.Session
 	for _, ord := range ords {
 		if after != 0 && ord >= after {
 			continue

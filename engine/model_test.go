@@ -19,6 +19,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 const (
@@ -42,7 +43,7 @@ type model struct {
 // modelSite is the log of one site and what ingest has to remember of it.
 type modelSite struct {
 	model    *model
-	site     *engine.QuerySite
+	site     *query.Site
 	events   []*event.Event // events[i].Seq == i+1
 	byID     map[string]*event.Event
 	messages map[messageKey]*event.Event
@@ -90,7 +91,7 @@ func newModel(now func() time.Time) *model {
 	return &model{now: now, sites: map[uint32]*modelSite{}, namesPerDay: namesPerDay, valuesPerDay: valuesPerDay}
 }
 
-func (m *model) of(site *engine.QuerySite) *modelSite {
+func (m *model) of(site *query.Site) *modelSite {
 	s := m.sites[site.ID]
 	if s == nil {
 		s = &modelSite{
@@ -136,7 +137,7 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 		if out[i].Status == engine.Rejected {
 			continue
 		}
-		s := m.of(&r.Site.QuerySite)
+		s := m.of(&r.Site.Site)
 		key := messageKey{r.Event.Dialect, r.Event.MessageID}
 		if first, ok := s.messages[key]; ok && key.id != "" {
 			out[i] = engine.Outcome{Status: engine.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
@@ -295,7 +296,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) er
 		if o.Status != engine.Stored {
 			continue
 		}
-		s := m.of(&records[i].Site.QuerySite)
+		s := m.of(&records[i].Site.Site)
 		e := s.events[o.Seq-1]
 		id, session := theirs[i].ID, theirs[i].Session
 		if !hex32(id) {
@@ -376,7 +377,7 @@ func dayOf(unixMilli int64, loc *time.Location) int32 {
 }
 
 // selected are the events of a query in order of seq.
-func (s *modelSite) selected(q engine.Query) []*event.Event {
+func (s *modelSite) selected(q query.Query) []*event.Event {
 	var out []*event.Event
 	for _, e := range s.events {
 		if s.matches(e, q.Where, q.From, q.To) {
@@ -386,7 +387,7 @@ func (s *modelSite) selected(q engine.Query) []*event.Event {
 	return out
 }
 
-func (s *modelSite) matches(e *event.Event, where []engine.Cond, from, to int64) bool {
+func (s *modelSite) matches(e *event.Event, where []query.Cond, from, to int64) bool {
 	if from != 0 && e.Time < from || to != 0 && e.Time >= to {
 		return false
 	}
@@ -399,7 +400,7 @@ func (s *modelSite) matches(e *event.Event, where []engine.Cond, from, to int64)
 }
 
 // holds says whether e has one of the values of c.
-func (s *modelSite) holds(e *event.Event, c engine.Cond) bool {
+func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 	var has []string // what e has under the field, compared literally
 	switch c.Field {
 	case "name":
@@ -456,24 +457,24 @@ func (s *modelSite) after(id string) (uint64, error) {
 	}
 	e := s.byID[id]
 	if e == nil {
-		return 0, engine.ErrBadCursor
+		return 0, query.ErrBadCursor
 	}
 	return e.Seq, nil
 }
 
-func (m *model) List(_ context.Context, q engine.Query) (engine.Page, error) {
+func (m *model) List(_ context.Context, q query.Query) (query.Page, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
 	after, err := s.after(q.After)
 	if err != nil {
-		return engine.Page{}, err
+		return query.Page{}, err
 	}
 	events := s.selected(q)
 	if !q.Ascending {
 		slices.Reverse(events)
 	}
-	var page engine.Page
+	var page query.Page
 	skip := q.Skip
 	for _, e := range events {
 		if after != 0 && (q.Ascending && e.Seq <= after || !q.Ascending && e.Seq >= after) {
@@ -491,12 +492,12 @@ func (m *model) List(_ context.Context, q engine.Query) (engine.Page, error) {
 	return page, nil
 }
 
-func (m *model) Event(_ context.Context, site *engine.QuerySite, id string) (*event.Event, error) {
+func (m *model) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.of(site).byID[id]
 	if e == nil {
-		return nil, engine.ErrBadCursor
+		return nil, query.ErrBadCursor
 	}
 	return e, nil
 }
@@ -521,11 +522,11 @@ func (t *tally) add(by int64, person *person, session uint64) {
 	}
 }
 
-func (t *tally) totals() engine.Totals {
-	return engine.Totals{Events: uint64(t.events), Users: uint64(len(t.users)), Sessions: uint64(len(t.sessions))}
+func (t *tally) totals() query.Totals {
+	return query.Totals{Events: uint64(t.events), Users: uint64(len(t.users)), Sessions: uint64(len(t.sessions))}
 }
 
-func (m *model) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
+func (m *model) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
@@ -537,7 +538,7 @@ func (m *model) Count(_ context.Context, q engine.Query) (engine.Totals, error) 
 }
 
 // Series gives the buckets that have events, in order.
-func (m *model) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
+func (m *model) Series(_ context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
@@ -549,9 +550,9 @@ func (m *model) Series(_ context.Context, q engine.Query, interval string, loc *
 		}
 		tallies[at].add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}
-	var out []engine.Bucket
+	var out []query.Bucket
 	for at, t := range tallies {
-		out = append(out, engine.Bucket{Time: at, Totals: t.totals()})
+		out = append(out, query.Bucket{Time: at, Totals: t.totals()})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Time < out[j].Time })
 	return out, nil
@@ -575,8 +576,8 @@ func bucketStart(unixMilli int64, interval string, loc *time.Location) int64 {
 	return t.UnixMilli()
 }
 
-func (m *model) Snapshot(context.Context, string) (engine.SnapshotInfo, error) {
-	return engine.SnapshotInfo{}, nil
+func (m *model) Snapshot(context.Context, string) (query.Snapshot, error) {
+	return query.Snapshot{}, nil
 }
 func (m *model) Admit() error        { return nil }
 func (m *model) Ready() error        { return nil }
@@ -610,7 +611,7 @@ func TestModelSessions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(func() time.Time { return epoch })
-			site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+			site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 			for i, e := range c.events {
 				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
 					t.Fatal(err)

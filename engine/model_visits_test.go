@@ -7,17 +7,17 @@ import (
 	"math/big"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Visits gives the steps in which there is something, in order.
-func (m *model) Visits(_ context.Context, q engine.Query, interval string, loc *time.Location) (total engine.Visits, steps []engine.Visits, err error) {
+func (m *model) Visits(_ context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	m.mu.Lock()
 	s := m.of(q.Site)
 	selected := s.selected(q)
 	m.mu.Unlock()
-	steps = []engine.Visits{}
+	steps = []query.Visits{}
 	// The steps that have an event are those of the series.
 	buckets, err := m.Series(context.Background(), q, interval, loc)
 	if err != nil {
@@ -25,7 +25,7 @@ func (m *model) Visits(_ context.Context, q engine.Query, interval string, loc *
 	}
 	for _, b := range buckets {
 		of := map[uint64][]*event.Event{}
-		step := engine.Visits{Time: b.Time, Users: b.Users}
+		step := query.Visits{Time: b.Time, Users: b.Users}
 		for _, e := range selected {
 			if e.SessionOrd != 0 {
 				of[e.SessionOrd] = append(of[e.SessionOrd], e)

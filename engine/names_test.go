@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // newNamesPair is a pair whose days count so many names.
@@ -74,16 +75,16 @@ func TestNamesOverTheCap(t *testing.T) {
 		p.compare(when, properties...)
 		for _, day := range []int32{0, 1, 2} {
 			from := dayOf(epoch.UnixMilli(), nil) - day
-			p.same(when, engine.CounterQuery{Property: "", FromDay: from, ToDay: from}, engine.CounterQuery{Property: event.Other, FromDay: from, ToDay: from})
+			p.same(when, query.CounterQuery{Property: "", FromDay: from, ToDay: from}, query.CounterQuery{Property: event.Other, FromDay: from, ToDay: from})
 		}
-		for _, where := range [][]engine.Cond{{{Field: "user", Values: []string{"w"}}}, {{Field: "prop.f", Values: []string{"1"}}}} {
-			p.same(when, engine.CounterQuery{Where: where}, engine.CounterQuery{Property: event.Other, Where: where}, engine.CounterQuery{Property: "d", Where: where})
+		for _, where := range [][]query.Cond{{{Field: "user", Values: []string{"w"}}}, {{Field: "prop.f", Values: []string{"1"}}}} {
+			p.same(when, query.CounterQuery{Where: where}, query.CounterQuery{Property: event.Other, Where: where}, query.CounterQuery{Property: "d", Where: where})
 		}
 		for _, segment := range []string{"a", "d", "f", event.Other, "country"} {
-			p.same(when, engine.CounterQuery{Property: event.Other, Segment: segment}, engine.CounterQuery{Property: "a", Segment: segment}, engine.CounterQuery{Property: "e", Segment: segment})
+			p.same(when, query.CounterQuery{Property: event.Other, Segment: segment}, query.CounterQuery{Property: "a", Segment: segment}, query.CounterQuery{Property: "e", Segment: segment})
 		}
-		found, err := p.e.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
-		want, _ := p.m.Count(t.Context(), engine.Query{Site: &p.site.QuerySite, Where: []engine.Cond{{Field: "prop.f", Values: []string{"1"}}}})
+		found, err := p.e.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.f", Values: []string{"1"}}}})
+		want, _ := p.m.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.f", Values: []string{"1"}}}})
 		if err != nil || found != want || found.Events == 0 {
 			t.Errorf("%s: what is not counted is found in %+v, %v; want %+v", when, found, err, want)
 		}
@@ -147,8 +148,8 @@ func TestNamesOverTheCapInAFew(t *testing.T) {
 	for _, when := range []string{"at once", "reopened", "with others first"} {
 		p.compare(when, "", event.Other, "a", "b", "x", "z", "name")
 		for _, user := range []string{"u", "v"} {
-			where := []engine.Cond{{Field: "user", Values: []string{user}}}
-			p.same(when, engine.CounterQuery{Where: where}, engine.CounterQuery{Property: "a", Where: where})
+			where := []query.Cond{{Field: "user", Values: []string{user}}}
+			p.same(when, query.CounterQuery{Where: where}, query.CounterQuery{Property: "a", Where: where})
 		}
 		p.reopen()
 		for day := range 24 { // the names of the day are those it had before
@@ -166,7 +167,7 @@ func TestListOfManyNames(t *testing.T) {
 			p.on(0, &event.Event{User: fmt.Sprint("u", i%7), Properties: object("p", fmt.Sprintf(`{"k%d":1}`, i))})
 		}
 		looking := &looking{Context: t.Context()}
-		page, err := p.e.Counters(looking, engine.CounterQuery{Site: &p.site.QuerySite, Limit: 10_000})
+		page, err := p.e.Counters(looking, query.CounterQuery{Site: &p.site.Site, Limit: 10_000})
 		if err != nil || page.Count != names || page.Rows[0].Users != 1 {
 			t.Fatalf("%d properties, %v", page.Count, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -44,13 +45,13 @@ func TestPagesUnderWrites(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for i := range walks {
 		site := w.sites[i%2]
-		q := engine.Query{Site: &site.QuerySite, Ascending: i%4 < 2, Limit: 1 + rng.IntN(60)}
+		q := query.Query{Site: &site.Site, Ascending: i%4 < 2, Limit: 1 + rng.IntN(60)}
 		name := fmt.Sprintf("n%d", rng.IntN(4))
 		switch i % 3 {
 		case 1:
-			q.Where = []engine.Cond{{Field: "name", Values: []string{name}}}
+			q.Where = []query.Cond{{Field: "name", Values: []string{name}}}
 		case 2:
-			q.Where = []engine.Cond{{Field: "name", Values: []string{name, "n0"}}, {Field: "prop.plan", Values: []string{"pro"}}}
+			q.Where = []query.Cond{{Field: "name", Values: []string{name, "n0"}}, {Field: "prop.plan", Values: []string{"pro"}}}
 		}
 		before := w.acked()
 		if err := walkSees(e, q, before, 0); err != nil {
@@ -65,7 +66,7 @@ func TestPagesUnderWrites(t *testing.T) {
 	// A cursor outlives the engine that gave it.
 	before := w.acked()
 	for _, ascending := range []bool{true, false} {
-		q := engine.Query{Site: &w.sites[0].QuerySite, Ascending: ascending, Limit: 25}
+		q := query.Query{Site: &w.sites[0].Site, Ascending: ascending, Limit: 25}
 		page, err := e.List(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +89,7 @@ func TestPagesUnderWrites(t *testing.T) {
 
 // walkSees walks a query and holds it against the requests acknowledged before
 // it began. skip is how many events lie before its cursor.
-func walkSees(e *engine.Engine, q engine.Query, before []*request, skip int) error {
+func walkSees(e *engine.Engine, q query.Query, before []*request, skip int) error {
 	got, err := walk(e, q)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"cairn/engine/query"
 )
 
 // packed is a partial in little memory: most of it is pairs, sorted, each as its
@@ -82,7 +84,7 @@ type keeper struct {
 	again bool   // the query has come before, and may once more
 }
 
-func (e *Engine) keeper(v *view, q *CounterQuery, again bool) keeper {
+func (e *Engine) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 	links := uint64(0)
 	for _, c := range q.Where {
 		if c.Field == "user" { // which rows those are depends on who is one person

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -14,7 +15,7 @@ import (
 // Questions asked again and again while rows come, are sealed, and persons become
 // one are answered from what was kept as they would be without it.
 func TestPartialsAgree(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, SealRows: 60})
 	if err != nil {
 		t.Fatal(err)
@@ -22,11 +23,11 @@ func TestPartialsAgree(t *testing.T) {
 	defer e.Close()
 	rng := rand.New(rand.NewPCG(4, 4))
 	pick := func(values ...string) string { return values[rng.IntN(len(values))] }
-	queries := []CounterQuery{
+	queries := []query.CounterQuery{
 		{Property: "plan"}, {Property: "plan", Segment: "country"}, {Property: "item"}, {Property: "plan", Values: []string{"pro"}},
-		{Property: "plan", Where: []Cond{{"name", []string{"bought"}}}},
-		{Property: "plan", Where: []Cond{{"user", []string{"user 3"}}}},
-		{Property: "plan", Where: []Cond{{"name", []string{"never"}}}},
+		{Property: "plan", Where: []query.Cond{{Field: "name", Values: []string{"bought"}}}},
+		{Property: "plan", Where: []query.Cond{{Field: "user", Values: []string{"user 3"}}}},
+		{Property: "plan", Where: []query.Cond{{Field: "name", Values: []string{"never"}}}},
 	}
 	for round := range 30 {
 		var records []Record
@@ -49,7 +50,7 @@ func TestPartialsAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, q := range queries {
-			q.Site, q.Limit = &site.QuerySite, 1000
+			q.Site, q.Limit = &site.Site, 1000
 			got, err := e.Counters(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)

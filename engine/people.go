@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -169,21 +170,21 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 }
 
 // User implements API.
-func (e *Engine) User(ctx context.Context, site *QuerySite, id string) (User, error) {
+func (e *Engine) User(ctx context.Context, site *query.Site, id string) (query.User, error) {
 	v := e.view(ctx, site)
 	p, err := v.findPerson(id)
 	if err != nil {
-		return User{}, err
+		return query.User{}, err
 	}
 	if p == nil {
-		return User{}, ErrNotFound
+		return query.User{}, query.ErrNotFound
 	}
 	return e.profile(v, site, p)
 }
 
 // Users implements API: persons by their first event, newest first.
-func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
-	limit, err := checkLimit(q.Limit, LimitMax)
+func (e *Engine) Users(ctx context.Context, q query.Query) ([]query.User, string, error) {
+	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
 	}
@@ -196,7 +197,7 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	users := make([]User, 0, len(roots))
+	users := make([]query.User, 0, len(roots))
 	for _, root := range roots {
 		p, err := v.person(root, appeared{})
 		if err != nil {
@@ -216,12 +217,12 @@ func (e *Engine) Users(ctx context.Context, q Query) ([]User, string, error) {
 
 // firsts pages through the seqs that equal their own ordinal in col: the first
 // events of persons, or of sessions, newest first.
-func (e *Engine) firsts(v *view, q Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
 		if before, ok = e.public.decode(q.Site.ID, q.After); !ok {
-			return nil, false, ErrBadCursor
+			return nil, false, query.ErrBadCursor
 		}
 	}
 	buf := make([]int64, index.PageRows)
@@ -260,8 +261,8 @@ func (e *Engine) firsts(v *view, q Query, col, limit int, keep func(seq uint64) 
 // profile reads a person out of its events: traits in order of receipt, the last
 // one wins, null deletes; increments add up; a group event puts the person into
 // each of its groups. An inactive identify does not move last seen.
-func (e *Engine) profile(v *view, site *QuerySite, p *person) (User, error) {
-	u := User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
+func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, error) {
+	u := query.User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := e.name(v, p, &u); err != nil {
 		return u, err
 	}
@@ -328,7 +329,7 @@ func (e *Engine) profile(v *view, site *QuerySite, p *person) (User, error) {
 
 // seenBefore takes the time of a visitor's first visit from what their client said of
 // it when they were new here: Matomo's _idts.
-func (v *view) seenBefore(u *User, first uint64) error {
+func (v *view) seenBefore(u *query.User, first uint64) error {
 	if first == 0 {
 		return nil
 	}
@@ -348,7 +349,7 @@ const clientMemoryMax = 20 * 365 * calendar.DayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.
-func (e *Engine) name(v *view, p *person, u *User) error {
+func (e *Engine) name(v *view, p *person, u *query.User) error {
 	if len(p.users) == 0 {
 		if len(p.anons) > 0 {
 			u.ID, u.Anonymous = p.anons[0], p.anons
@@ -407,9 +408,9 @@ func inactive(ev *event.Event) bool {
 
 // Group implements API. The properties of a group event are traits of the first of
 // its groups; whoever sent it is a member of each.
-func (e *Engine) Group(ctx context.Context, site *QuerySite, id string) (GroupInfo, error) {
+func (e *Engine) Group(ctx context.Context, site *query.Site, id string) (query.Group, error) {
 	v := e.view(ctx, site)
-	g := GroupInfo{ID: id}
+	g := query.Group{ID: id}
 	found := false
 	seen := make(map[string]bool)
 	names := make(map[uint64]string)
@@ -438,14 +439,14 @@ func (e *Engine) Group(ctx context.Context, site *QuerySite, id string) (GroupIn
 		return g, err
 	}
 	if !found {
-		return g, ErrNotFound
+		return g, query.ErrNotFound
 	}
 	for root := range names {
 		p, err := v.person(root, appeared{})
 		if err != nil {
 			return g, err
 		}
-		var u User
+		var u query.User
 		if err := e.name(v, p, &u); err != nil {
 			return g, err
 		}

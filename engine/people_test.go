@@ -6,6 +6,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -13,7 +14,7 @@ import (
 // An identify whose context says active: false tells of a person who was not
 // there: their traits change, when they were last seen does not.
 func TestInactiveIdentify(t *testing.T) {
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestInactiveIdentify(t *testing.T) {
 		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
-		u, err := e.User(t.Context(), &site.QuerySite, c.user)
+		u, err := e.User(t.Context(), &site.Site, c.user)
 		if err != nil || u.FirstSeen != start+c.first*day || u.LastSeen != start+c.last*day || u.Properties.Get(c.trait) != event.Num("1") {
 			t.Errorf("event %d: %+v (%v)", i, u, err)
 		}
@@ -50,7 +51,7 @@ func TestInactiveIdentify(t *testing.T) {
 // dialect it came by and though it is a retry; one that is stored adds nothing. A number
 // that nothing is added to is stored as sent.
 func TestIncrementsByLongNumbers(t *testing.T) {
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
 	if err != nil {
 		t.Fatal(err)
@@ -87,11 +88,11 @@ func TestIncrementsByLongNumbers(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	u, err := e.User(t.Context(), &site.QuerySite, "ada")
+	u, err := e.User(t.Context(), &site.Site, "ada")
 	if err != nil || u.Properties.Get("n") != event.Num(strings.Repeat("1", 64)) || u.Events != 3 {
 		t.Errorf("%+v (%v)", u, err)
 	}
-	page, err := e.List(t.Context(), engine.Query{Site: &site.QuerySite, Limit: 1})
+	page, err := e.List(t.Context(), query.Query{Site: &site.Site, Limit: 1})
 	if err != nil || page.Events[0].Value != event.Num(long) {
 		t.Errorf("the value is not as sent (%v)", err)
 	}

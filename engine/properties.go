@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 )
@@ -27,17 +28,17 @@ type property struct {
 }
 
 // properties lists the properties that are counted.
-func (e *Engine) properties(v *view, q *CounterQuery) (CounterPage, error) {
+func (e *Engine) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
-		return CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", ErrBadQuery)
+		return query.CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", query.ErrBadQuery)
 	}
 	names, err := e.propertyNames(v)
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	w, err := planCounters(q, v)
 	if err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	l := &propertyList{view: v, where: w, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
@@ -47,7 +48,7 @@ func (e *Engine) properties(v *view, q *CounterQuery) (CounterPage, error) {
 		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
 	}
 	if err := l.read(); err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	return l.page()
 }
@@ -86,7 +87,7 @@ type propertyList struct {
 	pairs int // of a property and a row that are held to tell users and sessions apart
 	view  *view
 	where *where
-	query *CounterQuery
+	query *query.CounterQuery
 	byRow bool // totals do not tell what is asked
 
 	seed maphash.Seed
@@ -339,7 +340,7 @@ func (r rowSet) distinct(s *slice, part index.Part, all *distinct) {
 }
 
 // page is the list. Properties of the same rows have the same sessions and users.
-func (l *propertyList) page() (page CounterPage, err error) {
+func (l *propertyList) page() (page query.CounterPage, err error) {
 	p, err := l.view.persons()
 	if err != nil {
 		return page, err
@@ -347,9 +348,9 @@ func (l *propertyList) page() (page CounterPage, err error) {
 	// The total of the list is over events, not over their properties.
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countPersons(p)), uint64(l.all.sessions.len())
-	known := map[uint64]CounterRow{l.any: page.Total}
+	known := map[uint64]query.CounterRow{l.any: page.Total}
 	if err := l.tellApartAll(known, p); err != nil {
-		return CounterPage{}, err
+		return query.CounterPage{}, err
 	}
 	for i := range l.lines {
 		line := &l.lines[i]
@@ -360,7 +361,7 @@ func (l *propertyList) page() (page CounterPage, err error) {
 		if !ok {
 			var d distinct
 			if err := l.distinct(line.name, &d); err != nil {
-				return CounterPage{}, err
+				return query.CounterPage{}, err
 			}
 			row.Users, row.Sessions = uint64(d.users.countPersons(p)), uint64(d.sessions.len())
 			known[line.rows] = row

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -52,16 +53,16 @@ func TestPropertiesAreThoseOfCounters(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for _, from := range []int64{0, 1} { // from 1 on it is every event too, and each is looked at
-		list, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, From: from})
+		list, err := e.Counters(t.Context(), query.CounterQuery{Site: &asideSite.Site, From: from})
 		if err != nil || len(list.Rows) != 8 {
 			t.Fatalf("%v: %+v", err, list.Rows)
 		}
 		for _, got := range list.Rows {
-			of, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, From: from, Property: got.Value})
+			of, err := e.Counters(t.Context(), query.CounterQuery{Site: &asideSite.Site, From: from, Property: got.Value})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := engine.CounterRow{Value: got.Value, Values: uint64(of.Count), Events: of.Total.Events, Users: of.Total.Users, Sessions: of.Total.Sessions}
+			want := query.CounterRow{Value: got.Value, Values: uint64(of.Count), Events: of.Total.Events, Users: of.Total.Users, Sessions: of.Total.Sessions}
 			if got != want {
 				t.Errorf("from %d, the list says %+v, the counters %+v", from, got, want)
 			}

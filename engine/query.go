@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // budget bounds the time of one query, and its memory.
@@ -25,11 +26,11 @@ func (e *Engine) budget(ctx context.Context) budget {
 func (b budget) spent() error {
 	switch err := b.ctx.Err(); {
 	case err == context.DeadlineExceeded:
-		return ErrQueryTimeout
+		return query.ErrQueryTimeout
 	case err != nil:
 		return err
 	case time.Now().After(b.end):
-		return ErrQueryTimeout
+		return query.ErrQueryTimeout
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func (b budget) wait(done <-chan struct{}) error {
 	case <-b.ctx.Done():
 		return b.spent()
 	case <-late.C:
-		return ErrQueryTimeout
+		return query.ErrQueryTimeout
 	}
 }
 
@@ -81,33 +82,33 @@ func checkLimit(limit, most int) (int, error) {
 		limit = 100
 	}
 	if limit < 1 || limit > most {
-		return 0, fmt.Errorf("%w: limit is 1 to %d", ErrBadQuery, most)
+		return 0, fmt.Errorf("%w: limit is 1 to %d", query.ErrBadQuery, most)
 	}
 	return limit, nil
 }
 
 // List implements API. Order is that of receipt.
-func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
-	limit, err := checkLimit(q.Limit, LimitMax)
+func (e *Engine) List(ctx context.Context, q query.Query) (query.Page, error) {
+	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
-		return Page{}, err
+		return query.Page{}, err
 	}
-	if q.Skip < 0 || q.Skip > SkipMax {
-		return Page{}, fmt.Errorf("%w: at most %d events are skipped", ErrBadQuery, SkipMax)
+	if q.Skip < 0 || q.Skip > query.SkipMax {
+		return query.Page{}, fmt.Errorf("%w: at most %d events are skipped", query.ErrBadQuery, query.SkipMax)
 	}
 	v := e.view(ctx, q.Site)
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
-		return Page{}, err
+		return query.Page{}, err
 	}
 	var after uint64
 	if q.After != "" {
 		var ok bool
 		if after, ok = e.public.decode(q.Site.ID, q.After); !ok {
-			return Page{}, ErrBadCursor
+			return query.Page{}, query.ErrBadCursor
 		}
 	}
-	var page Page
+	var page query.Page
 	more, skip, c := false, q.Skip, clock{budget: v.budget}
 	spent, err := v.walk(w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
@@ -127,7 +128,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 			}
 			e.dress(q.Site, ev)
 			page.Events = append(page.Events, ev)
-			if err := c.row(r.bytes); err == ErrQueryTimeout && q.Skip == 0 {
+			if err := c.row(r.bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
 				more = true // what there is, and a cursor behind it
 				return false, nil
 			} else if err != nil {
@@ -137,13 +138,13 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 		return true, nil
 	}, q.Skip+limit+1)
 	if err != nil {
-		return Page{}, err
+		return query.Page{}, err
 	}
 	switch {
 	case more:
 		page.Next = page.Events[len(page.Events)-1].ID
 	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
-		return Page{}, ErrQueryTimeout
+		return query.Page{}, query.ErrQueryTimeout
 	case spent != 0:
 		page.Next = e.public.encode(q.Site.ID, spent)
 	}
@@ -151,7 +152,7 @@ func (e *Engine) List(ctx context.Context, q Query) (Page, error) {
 }
 
 // dress gives an event what its row does not say.
-func (e *Engine) dress(site *QuerySite, ev *event.Event) {
+func (e *Engine) dress(site *query.Site, ev *event.Event) {
 	ev.Site = site.Name
 	ev.ID = e.public.encode(site.ID, ev.Seq)
 }
@@ -172,7 +173,7 @@ func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPa
 			continue
 		}
 		if err := v.budget.spent(); err != nil {
-			if err == ErrQueryTimeout && at != after {
+			if err == query.ErrQueryTimeout && at != after {
 				return at, nil
 			}
 			return 0, err
@@ -227,17 +228,17 @@ func (p *viewPart) err() error {
 }
 
 // Event implements API.
-func (e *Engine) Event(_ context.Context, site *QuerySite, id string) (*event.Event, error) {
+func (e *Engine) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
 	seq, ok := e.public.decode(site.ID, id)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, query.ErrNotFound
 	}
 	ev, err := e.state(site.ID).view().event(seq)
 	if err != nil {
 		return nil, err
 	}
 	if ev == nil {
-		return nil, ErrNotFound
+		return nil, query.ErrNotFound
 	}
 	e.dress(site, ev)
 	return ev, nil
@@ -288,10 +289,10 @@ func (v *view) eachRowUntil(w *where, part func(p *viewPart) (fn func(row int) e
 }
 
 // Count implements API.
-func (e *Engine) Count(ctx context.Context, q Query) (Totals, error) {
+func (e *Engine) Count(ctx context.Context, q query.Query) (query.Totals, error) {
 	v := e.view(ctx, q.Site)
-	size := func(Totals) int { return 24 }
-	return answered(e.kept, v, queryKey(&q, "count"), size, func() (Totals, error) { return v.countRows(&q) })
+	size := func(query.Totals) int { return 24 }
+	return answered(e.kept, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
 }
 
 // distinct are the persons and sessions of some rows.
@@ -302,12 +303,12 @@ func (d *distinct) union(o *distinct) {
 	d.sessions.union(&o.sessions)
 }
 
-func (v *view) countRows(q *Query) (t Totals, err error) {
+func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return t, err
 	}
-	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		t.Events, err = v.countEvents(w)
 		return t, err
 	}
@@ -316,7 +317,7 @@ func (v *view) countRows(q *Query) (t Totals, err error) {
 		return t, err
 	}
 	p, err := v.persons()
-	return Totals{events, uint64(all.users.countPersons(p)), uint64(all.sessions.len())}, err
+	return query.Totals{Events: events, Users: uint64(all.users.countPersons(p)), Sessions: uint64(all.sessions.len())}, err
 }
 
 // distinct finds the persons and sessions of the rows that satisfy w, and how many

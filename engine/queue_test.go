@@ -6,6 +6,7 @@ import (
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -18,7 +19,7 @@ func (e *enriched) Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.
 // What the queue has no room for is refused before work is put into it, and
 // whatever becomes of a request, its room is free again.
 func TestQueueRoom(t *testing.T) {
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	work := new(enriched)
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueueBytes: 4000, Enrich: work})
 	if err != nil {
@@ -45,8 +46,8 @@ func TestQueueRoom(t *testing.T) {
 		{"an empty queue", 0, []string{"a", "b"}, nil, 2},
 		{"larger than the queue, alone in it", 0, make([]string, 200), nil, 200},
 		{"room is left", 3000, []string{"a"}, nil, 1},
-		{"too little room", 3900, []string{"a", "b", "c"}, ErrBusy, 0},
-		{"a full queue", 4000, []string{"a"}, ErrBusy, 0},
+		{"too little room", 3900, []string{"a", "b", "c"}, query.ErrBusy, 0},
+		{"a full queue", 4000, []string{"a"}, query.ErrBusy, 0},
 		{"room again", 0, []string{"a"}, nil, 1},
 	} {
 		others(c.others)

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/geo"
 	"cairn/geo/geotest"
 
@@ -32,7 +33,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	replaceFile(t, path, good[0], 0)
 	locator := geo.Open(geo.Options{Files: []string{path}, Poll: time.Millisecond})
 	defer locator.Close()
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "shop"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: enrich.New(enrich.Options{Geo: locator})})
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +89,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	if want["FR"] == 0 || want["IT"] == 0 || len(want) != 2 {
 		t.Errorf("events by country: %v", want)
 	}
-	page, err := e.Counters(t.Context(), CounterQuery{Site: &site.QuerySite, Property: "country", Limit: 10})
+	page, err := e.Counters(t.Context(), query.CounterQuery{Site: &site.Site, Property: "country", Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -179,7 +180,7 @@ func TestIDsAfterRestore(t *testing.T) {
 	site := w.sites[0]
 	list := func(e *engine.Engine) map[string]uint64 {
 		t.Helper()
-		events, err := walk(e, engine.Query{Site: &site.QuerySite, Ascending: true, Limit: 1000})
+		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,18 +212,18 @@ func TestIDsAfterRestore(t *testing.T) {
 		t.Helper()
 		for id, seq := range after {
 			_, old := before[id]
-			ev, err := r.Event(ctx, &site.QuerySite, id)
+			ev, err := r.Event(ctx, &site.Site, id)
 			switch {
 			case old && (err != nil || ev.Seq != seq || ev.ID != id):
 				t.Errorf("%s: id of event %d, from before the snapshot: %v, %v", when, seq, ev, err)
-			case !old && !errors.Is(err, engine.ErrNotFound):
+			case !old && !errors.Is(err, query.ErrNotFound):
 				t.Errorf("%s: id of event %d, from after the snapshot: %v, %v", when, seq, ev, err)
 			}
-			_, err = r.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 1, After: id})
-			if old != (err == nil) || !old && !errors.Is(err, engine.ErrBadCursor) {
+			_, err = r.List(ctx, query.Query{Site: &site.Site, Limit: 1, After: id})
+			if old != (err == nil) || !old && !errors.Is(err, query.ErrBadCursor) {
 				t.Errorf("%s: cursor at event %d, old %v: %v", when, seq, old, err)
 			}
-			if _, err := r.Event(ctx, &w.sites[1].QuerySite, id); !errors.Is(err, engine.ErrNotFound) {
+			if _, err := r.Event(ctx, &w.sites[1].Site, id); !errors.Is(err, query.ErrNotFound) {
 				t.Errorf("%s: id of event %d at another site: %v", when, seq, err)
 			}
 		}
@@ -243,15 +244,15 @@ func TestIDsAfterRestore(t *testing.T) {
 		if was, ok := after[id]; ok && was != seq {
 			t.Errorf("one id for event %d of the old store and %d of the new", was, seq)
 		}
-		if _, err := e.Event(ctx, &site.QuerySite, id); seq > uint64(len(before)) && !errors.Is(err, engine.ErrNotFound) {
+		if _, err := e.Event(ctx, &site.Site, id); seq > uint64(len(before)) && !errors.Is(err, query.ErrNotFound) {
 			t.Errorf("the old store takes the id of event %d of the new: %v", seq, err)
 		}
 	}
 	for _, forged := range []string{"", "x", strings.Repeat("0", 32), fmt.Sprintf("%032x", 51)} {
-		if _, err := e.Event(ctx, &site.QuerySite, forged); !errors.Is(err, engine.ErrNotFound) {
+		if _, err := e.Event(ctx, &site.Site, forged); !errors.Is(err, query.ErrNotFound) {
 			t.Errorf("id %q: %v", forged, err)
 		}
-		if _, err := e.List(ctx, engine.Query{Site: &site.QuerySite, Limit: 1, After: forged}); forged != "" && !errors.Is(err, engine.ErrBadCursor) {
+		if _, err := e.List(ctx, query.Query{Site: &site.Site, Limit: 1, After: forged}); forged != "" && !errors.Is(err, query.ErrBadCursor) {
 			t.Errorf("cursor %q: %v", forged, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,7 +19,7 @@ import (
 
 func roomStore(t *testing.T, memory int64) (*Engine, *Site) {
 	t.Helper()
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: memory, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +91,7 @@ func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if got, err := e.Count(context.Background(), Query{Site: &site.QuerySite}); err != nil || got.Events != events {
+	if got, err := e.Count(context.Background(), query.Query{Site: &site.Site}); err != nil || got.Events != events {
 		t.Errorf("%d events, %v; want %d", got.Events, err, events)
 	}
 	if asked := e.asked.Load(); asked != 0 {
@@ -123,7 +124,7 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 	const sites, each = 300, 2
 	opts := Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Memory: 64 << 20}
 	for id := range uint32(sites) {
-		opts.Sites = append(opts.Sites, &Site{QuerySite: QuerySite{ID: id + 1, Name: fmt.Sprint("site", id)}})
+		opts.Sites = append(opts.Sites, &Site{Site: query.Site{ID: id + 1, Name: fmt.Sprint("site", id)}})
 	}
 	e, err := Open(opts)
 	if err != nil {

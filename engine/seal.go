@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
 
@@ -362,7 +363,7 @@ func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 		select {
 		case <-time.After(2 * time.Millisecond):
 		case <-s.e.failed:
-			return ErrFailed
+			return query.ErrFailed
 		}
 	}
 }

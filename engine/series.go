@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 func checkInterval(interval string) error {
@@ -18,11 +19,11 @@ func checkInterval(interval string) error {
 	case "minute", "hour", "day", "week", "month":
 		return nil
 	}
-	return fmt.Errorf("%w: interval is minute, hour, day, week or month", ErrBadQuery)
+	return fmt.Errorf("%w: interval is minute, hour, day, week or month", query.ErrBadQuery)
 }
 
 // Series implements API. Without from and to it spans the events there are.
-func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+func (e *Engine) Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	if err := checkInterval(interval); err != nil {
 		return nil, err
 	}
@@ -31,12 +32,12 @@ func (e *Engine) Series(ctx context.Context, q Query, interval string, loc *time
 	if loc != nil {
 		zone = loc.String()
 	}
-	size := func(b []Bucket) int { return 32 * len(b) }
-	buckets, err := answered(e.kept, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]Bucket, error) { return e.series(v, q, interval, loc) })
+	size := func(b []query.Bucket) int { return 32 * len(b) }
+	buckets, err := answered(e.kept, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]query.Bucket, error) { return e.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 
-func (e *Engine) series(v *view, q Query, interval string, loc *time.Location) ([]Bucket, error) {
+func (e *Engine) series(v *view, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
@@ -56,16 +57,16 @@ func (e *Engine) series(v *view, q Query, interval string, loc *time.Location) (
 	}
 	starts, ok := calendar.BucketTimes(from, to, interval, loc)
 	if !ok {
-		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", ErrBadQuery, calendar.BucketsMax)
+		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", query.ErrBadQuery, calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return nil, nil
 	}
-	buckets := make([]Bucket, len(starts))
+	buckets := make([]query.Bucket, len(starts))
 	for i := range buckets {
 		buckets[i].Time = starts[i]
 	}
-	if !q.Metrics.Has(MetricUsers) && !q.Metrics.Has(MetricSessions) {
+	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		return buckets, v.countBuckets(w, starts, buckets)
 	}
 	// Pairs of a bucket and a person or session may be as many as there are events.
@@ -98,7 +99,7 @@ func (e *Engine) series(v *view, q Query, interval string, loc *time.Location) (
 
 // distinguishBuckets fills in the users and sessions of buckets of at most most
 // events together, or of one bucket. All rows that satisfy w belong to them.
-func (v *view) distinguishBuckets(w *where, starts []int64, buckets []Bucket, most int) error {
+func (v *view) distinguishBuckets(w *where, starts []int64, buckets []query.Bucket, most int) error {
 	if len(buckets) > 1 {
 		_, err := v.tellApart(w, starts, buckets, most)
 		return err
@@ -128,7 +129,7 @@ func bucketAt(starts []int64) func(at int64) int {
 }
 
 // countBuckets counts the events of each bucket.
-func (v *view) countBuckets(w *where, starts []int64, buckets []Bucket) error {
+func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) error {
 	sums, err := gather(v.budget, w, v.slices(), func(r *reader, s *slice, events *[]uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
@@ -163,7 +164,7 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []Bucket) error {
 
 // tellApart counts the events, users and sessions of buckets, unless there are more
 // than most pairs of a bucket and one of these: all is false then.
-func (v *view) tellApart(w *where, starts []int64, buckets []Bucket, most int) (all bool, err error) {
+func (v *view) tellApart(w *where, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
 	var users, sessions pairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
 	err = v.eachRow(w, func(p *viewPart) func(int) {
@@ -188,7 +189,7 @@ func (v *view) tellApart(w *where, starts []int64, buckets []Bucket, most int) (
 	}
 	users.toPersons(p)
 	for i := range buckets {
-		buckets[i].Totals = Totals{Events: events[i]}
+		buckets[i].Totals = query.Totals{Events: events[i]}
 	}
 	users.each(func(i int, _ uint64) { buckets[i].Users++ })
 	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })

@@ -9,27 +9,28 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/engine/referrer"
 	"cairn/index"
 )
 
 // Session implements API.
-func (e *Engine) Session(ctx context.Context, site *QuerySite, id string) (Session, error) {
+func (e *Engine) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
 	v := e.view(ctx, site)
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
-		return Session{}, err
+		return query.Session{}, err
 	}
 	if first == 0 {
-		return Session{}, ErrNotFound
+		return query.Session{}, query.ErrNotFound
 	}
 	return e.session(v, site, first)
 }
 
 // Sessions implements API: by first event, newest first. A session is listed
 // when one of its events satisfies the conditions and the range.
-func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, error) {
-	limit, err := checkLimit(q.Limit, LimitMax)
+func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, string, error) {
+	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
 	}
@@ -54,7 +55,7 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 	if err != nil {
 		return nil, "", err
 	}
-	sessions := make([]Session, 0, len(firsts))
+	sessions := make([]query.Session, 0, len(firsts))
 	for _, first := range firsts {
 		s, err := e.session(v, q.Site, first)
 		if err != nil {
@@ -72,15 +73,15 @@ func (e *Engine) Sessions(ctx context.Context, q Query) ([]Session, string, erro
 var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
 // session reads the session whose first event has seq first.
-func (e *Engine) session(v *view, site *QuerySite, first uint64) (Session, error) {
+func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session, error) {
 	ev, err := v.event(first)
 	if err != nil {
-		return Session{}, err
+		return query.Session{}, err
 	}
 	if ev == nil || ev.Session == "" {
-		return Session{}, ErrNotFound
+		return query.Session{}, query.ErrNotFound
 	}
-	s := Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
+	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
 	arrive(&s, ev)
 	var came hitVisit // where a visit of Matomo's came from may become known later
 	var views []pageView
@@ -88,7 +89,7 @@ func (e *Engine) session(v *view, site *QuerySite, first uint64) (Session, error
 	said := new(pinged)
 	if s.Dialect == event.Matomo {
 		if said, err = readPinged(e.db, site.ID, first); err != nil {
-			return Session{}, err
+			return query.Session{}, err
 		}
 	}
 	err = v.eachEvent([]index.Clause{
@@ -138,7 +139,7 @@ func (e *Engine) session(v *view, site *QuerySite, first uint64) (Session, error
 		}
 	})
 	if err != nil {
-		return Session{}, err
+		return query.Session{}, err
 	}
 	s.Groups = groups.list
 	if len(views) > 0 {
@@ -159,7 +160,7 @@ func (e *Engine) session(v *view, site *QuerySite, first uint64) (Session, error
 }
 
 // arrive says where the visitor of a session's first event came from.
-func arrive(s *Session, ev *event.Event) {
+func arrive(s *query.Session, ev *event.Event) {
 	s.Referrer = ev.Context.Get("referrer").Text
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
 	host, _, _ := referrer.Split(s.Referrer)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -77,7 +78,7 @@ func (s *siteState) view() *view {
 }
 
 // view is what a question about the site sees.
-func (e *Engine) view(ctx context.Context, site *QuerySite) *view {
+func (e *Engine) view(ctx context.Context, site *query.Site) *view {
 	v := e.state(site.ID).view()
 	v.budget = e.budget(ctx)
 	return v

@@ -8,6 +8,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,7 +16,7 @@ import (
 // What the runs keep is found field by field, and it is all there is in them.
 func TestMeasureSizes(t *testing.T) {
 	fs := vfs.NewMem()
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 32 << 20, SealRows: 1000, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)

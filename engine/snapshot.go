@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/query"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -49,44 +51,44 @@ type manifestFile struct {
 
 // Snapshot implements API. Every event acknowledged before the call is in it,
 // none that came after it returned.
-func (e *Engine) Snapshot(_ context.Context, dir string) (SnapshotInfo, error) {
+func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	if err := e.failure(); err != nil {
-		return SnapshotInfo{}, ErrFailed
+		return query.Snapshot{}, query.ErrFailed
 	}
 	fs := e.opts.FS
 	if _, err := fs.Stat(dir); err == nil {
-		return SnapshotInfo{}, fmt.Errorf("snapshot: %s exists", dir)
+		return query.Snapshot{}, fmt.Errorf("snapshot: %s exists", dir)
 	}
 	part := dir + ".partial"
 	if err := fs.RemoveAll(part); err != nil {
-		return SnapshotInfo{}, fmt.Errorf("snapshot: %w", err)
+		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
 	info, err := e.snapshot(part, dir)
 	if err != nil {
 		_ = fs.RemoveAll(part)
-		return SnapshotInfo{}, fmt.Errorf("snapshot: %w", err)
+		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
 	return info, nil
 }
 
-func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
+func (e *Engine) snapshot(part, dir string) (query.Snapshot, error) {
 	fs := e.opts.FS
 	if err := makeDir(fs, part); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	if err := e.checkpoint(storeDir(fs, part)); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	keys := fs.PathJoin(e.opts.Dir, keysName)
 	if _, err := fs.Stat(keys); err == nil {
 		if _, err := copyFile(fs, keys, fs.PathJoin(part, keysName)); err != nil {
-			return SnapshotInfo{}, err
+			return query.Snapshot{}, err
 		}
 	}
 	// Reading the copy tells what is in it, and that it can be opened.
 	events, err := countEvents(fs, storeDir(fs, part))
 	if err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	m := manifest{Version: 1, Created: e.now().UTC(), Events: events}
 	var bytes int64
@@ -97,29 +99,29 @@ func (e *Engine) snapshot(part, dir string) (SnapshotInfo, error) {
 		return err
 	})
 	if err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	text = append(text, '\n')
 	if _, err := parseManifest(text); err != nil { // as whoever restores it will
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	if err := errors.Join(syncDir(fs, storeDir(fs, part)), syncDir(fs, part)); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	if err := fs.Rename(part, dir); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
 	if err := syncDir(fs, fs.PathDir(dir)); err != nil {
-		return SnapshotInfo{}, err
+		return query.Snapshot{}, err
 	}
-	return SnapshotInfo{Path: dir, Events: events, Bytes: bytes}, nil
+	return query.Snapshot{Path: dir, Events: events, Bytes: bytes}, nil
 }
 
 // checkpoint copies the store to dir. Pebble panics when it cannot sync a

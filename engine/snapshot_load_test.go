@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -83,7 +84,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			t.Errorf("%s: %v", c.dir, err)
 		}
 		for _, site := range w.sites {
-			events, err := walk(r, engine.Query{Site: &site.QuerySite, Limit: 1000})
+			events, err := walk(r, query.Query{Site: &site.Site, Limit: 1000})
 			if err != nil {
 				t.Fatalf("%s: list: %v", c.dir, err)
 			}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cairn/engine/query"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -116,12 +118,12 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 	case s.err != nil:
 		return run, s.err
 	case s.room.disk.full():
-		s.err = fmt.Errorf("%w: no room for what the query has to put aside", ErrDiskFull)
+		s.err = fmt.Errorf("%w: no room for what the query has to put aside", query.ErrDiskFull)
 		return run, s.err
 	}
 	defer func() {
 		if vfs.IsNoSpaceError(err) {
-			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+			err = fmt.Errorf("%w: %w", query.ErrDiskFull, err)
 		}
 		if err != nil {
 			err = fmt.Errorf("put pairs aside: %w", err)

@@ -19,6 +19,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -102,7 +103,7 @@ func TestStartEmptiesTmp(t *testing.T) {
 	}
 }
 
-var asideSite = &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}
+var asideSite = &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 
 // asideEvents are of a few hundred persons, some of whom turn out to be one, in
 // sessions that go on for long.
@@ -126,13 +127,13 @@ func asideEvents(n int) (records []engine.Record) {
 	return records
 }
 
-var asideQueries = []engine.CounterQuery{
+var asideQueries = []query.CounterQuery{
 	{Property: "sku"},
 	{Property: "sku", Sort: "users"},
 	{Property: "sku", Limit: 2},
 	{Property: "tags", Sort: "sessions"},
 	{Property: "sku", Segment: "country"},
-	{Property: "sku", Where: []engine.Cond{{Field: "name", Values: []string{"event 1"}}}},
+	{Property: "sku", Where: []query.Cond{{Field: "name", Values: []string{"event 1"}}}},
 	{Property: "country", Interval: "day"},
 	{Property: "sku", Interval: "hour", Limit: 10},
 	{},
@@ -173,7 +174,7 @@ func TestAnswersWithoutRoom(t *testing.T) {
 		ingestAside(t, e)
 		var all sync.WaitGroup
 		for _, q := range asideQueries {
-			q.Site = &asideSite.QuerySite
+			q.Site = &asideSite.Site
 			want, err := roomy.Counters(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +201,7 @@ func TestAsideFails(t *testing.T) {
 	ingestAside(t, e)
 	ask := func(ctx context.Context) error {
 		t.Helper()
-		_, err := e.Counters(ctx, engine.CounterQuery{Site: &asideSite.QuerySite, Property: "sku", Sort: "users"})
+		_, err := e.Counters(ctx, query.CounterQuery{Site: &asideSite.Site, Property: "sku", Sort: "users"})
 		if left := fs.left(t); len(left) > 0 {
 			t.Errorf("%v: %q are left", err, left)
 		}
@@ -215,7 +216,7 @@ func TestAsideFails(t *testing.T) {
 				return nil
 			}
 			fs.fail.Store(&fail)
-			if err := ask(t.Context()); !errors.Is(err, fault) || errors.Is(err, engine.ErrDiskFull) != (fault == syscall.ENOSPC && kind != errorfs.OpFileReadAt) {
+			if err := ask(t.Context()); !errors.Is(err, fault) || errors.Is(err, query.ErrDiskFull) != (fault == syscall.ENOSPC && kind != errorfs.OpFileReadAt) {
 				t.Errorf("%v at operation %v: %v", fault, kind, err)
 			}
 		}
@@ -237,7 +238,7 @@ func TestAsideFails(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	made := fs.made.Load()
-	if err := ask(t.Context()); !errors.Is(err, engine.ErrDiskFull) || fs.made.Load() != made {
+	if err := ask(t.Context()); !errors.Is(err, query.ErrDiskFull) || fs.made.Load() != made {
 		t.Errorf("on a full disk: %v", err)
 	}
 	fs.full.Store(false)
@@ -263,8 +264,8 @@ func TestAsideTakesTooLong(t *testing.T) {
 	e := openAside(t, fs, 1, 100*time.Millisecond)
 	defer e.Close()
 	ingestAside(t, e)
-	_, err := e.Counters(t.Context(), engine.CounterQuery{Site: &asideSite.QuerySite, Property: "sku", Sort: "users"})
-	if left := fs.left(t); !errors.Is(err, engine.ErrQueryTimeout) || fs.made.Load() == 0 || len(left) > 0 {
+	_, err := e.Counters(t.Context(), query.CounterQuery{Site: &asideSite.Site, Property: "sku", Sort: "users"})
+	if left := fs.left(t); !errors.Is(err, query.ErrQueryTimeout) || fs.made.Load() == 0 || len(left) > 0 {
 		t.Errorf("%v, %d files were made, %q are left", err, fs.made.Load(), left)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -65,7 +66,7 @@ func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
 // while tables come and go; and no table is open that is no more, or after the end.
 func TestTables(t *testing.T) {
 	fs := vfs.NewMem()
-	site := &Site{QuerySite: QuerySite{ID: 1, Name: "one"}}
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: fs, Reserve: -1, SealRows: 50, MergeRuns: 4, Memory: 8 << 20, Sites: []*Site{site}})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // tallier counts rows of one slice.
@@ -28,7 +29,7 @@ type tallier struct {
 }
 
 // partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*partial, error) {
+func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spill) (*partial, error) {
 	vp, err := r.open(sl)
 	if vp == nil {
 		return nil, err
@@ -56,10 +57,10 @@ func (r *reader) partial(sl *slice, q *CounterQuery, s *steps, aside *spill) (*p
 		t.step = s.of(part)
 	}
 	t.values, t.segments = p.wanted(q.Values), p.wanted(q.SegmentValues)
-	if q.Metrics.Has(MetricUsers) {
+	if q.Metrics.Has(query.MetricUsers) {
 		t.persons = newRowInts(part.Ints(event.IntPerson))
 	}
-	if q.Metrics.Has(MetricSessions) {
+	if q.Metrics.Has(query.MetricSessions) {
 		t.sessions = newRowInts(part.Ints(event.IntSession))
 	}
 	t.prepare()

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -97,7 +98,7 @@ func (p *partial) place(k tallyKey) *int32 {
 }
 
 func (p *partial) add(k tallyKey) int32 {
-	if len(p.keys) >= CounterRowsMax {
+	if len(p.keys) >= query.CounterRowsMax {
 		return -1
 	}
 	p.keys = append(p.keys, k)
@@ -197,7 +198,7 @@ func (p *partial) release() {
 
 // tally adds up the rows of an answer. Slices come newest first.
 type tally struct {
-	rows     []CounterRow
+	rows     []query.CounterRow
 	steps    []int // of rows, in a series
 	names    terms
 	at       map[tallyKey]int
@@ -262,13 +263,13 @@ func (t *tally) merge(p *partial) error {
 func (t *tally) row(k tallyKey) int {
 	i, ok := t.at[k]
 	if !ok {
-		if len(t.rows) >= CounterRowsMax {
+		if len(t.rows) >= query.CounterRowsMax {
 			return -1
 		}
 		if t.at == nil {
 			t.at = make(map[tallyKey]int)
 		}
-		r := CounterRow{Value: t.names.names[k.value]}
+		r := query.CounterRow{Value: t.names.names[k.value]}
 		if k.segment != noSegment {
 			r.Segment = t.names.names[k.segment]
 		}
@@ -281,31 +282,31 @@ func (t *tally) row(k tallyKey) int {
 }
 
 // finish fills in the distinct numbers.
-func (t *tally) finish(p persons) (CounterRow, error) {
+func (t *tally) finish(p persons) (query.CounterRow, error) {
 	err := t.users.eachPerson(p, func(row int) { t.rows[row].Users++ })
 	if err == nil {
 		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
 	}
-	return CounterRow{Events: t.total, Users: uint64(t.all.users.countPersons(p)), Sessions: uint64(t.all.sessions.len())}, err
+	return query.CounterRow{Events: t.total, Users: uint64(t.all.users.countPersons(p)), Sessions: uint64(t.all.sessions.len())}, err
 }
 
 // count tallies one property.
-func (v *view) count(q *CounterQuery, keep keeper) (*tally, CounterRow, error) {
+func (v *view) count(q *query.CounterQuery, keep keeper) (*tally, query.CounterRow, error) {
 	w, err := planCounters(q, v)
 	if err != nil {
-		return nil, CounterRow{}, err
+		return nil, query.CounterRow{}, err
 	}
 	return v.tally(w, q, nil, keep)
 }
 
 // tally adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally, total CounterRow, err error) {
+func (v *view) tally(w *where, q *query.CounterQuery, s *steps, keep keeper) (_ *tally, total query.CounterRow, err error) {
 	aside := v.budget.spill()
 	defer aside.close()
 	t := &tally{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
 	if segmentOf(q) == q.Property {
-		return t, CounterRow{}, nil // a property does not split itself
+		return t, query.CounterRow{}, nil // a property does not split itself
 	}
 	// Values that are asked for lead to their rows; those under event.Other lie
 	// anywhere.
@@ -313,7 +314,7 @@ func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally
 	all := v.slices()
 	if s == nil && fromTotals(q) {
 		if all, err = v.totals(q, t); err != nil {
-			return nil, CounterRow{}, err
+			return nil, query.CounterRow{}, err
 		}
 	}
 	var failed error
@@ -325,24 +326,24 @@ func (v *view) tally(w *where, q *CounterQuery, s *steps, keep keeper) (_ *tally
 		return failed == nil
 	})
 	if err = cmp.Or(err, failed); err != nil {
-		return nil, CounterRow{}, err
+		return nil, query.CounterRow{}, err
 	}
 	p, err := v.persons()
 	if err != nil {
-		return nil, CounterRow{}, err
+		return nil, query.CounterRow{}, err
 	}
 	total, err = t.finish(p)
 	return t, total, err
 }
 
 // fromTotals says whether the totals of runs tell what is asked.
-func fromTotals(q *CounterQuery) bool {
-	return q.Metrics == MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
+func fromTotals(q *query.CounterQuery) bool {
+	return q.Metrics == query.MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
 }
 
 // totals adds what the totals of runs say, and returns the slices of the other
 // parts.
-func (v *view) totals(q *CounterQuery, t *tally) (rest []slice, err error) {
+func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error) {
 	from, to := q.FromDay, q.ToDay
 	if from == 0 && to == 0 {
 		from, to = math.MinInt32, math.MaxInt32
@@ -379,10 +380,10 @@ func (v *view) totals(q *CounterQuery, t *tally) (rest []slice, err error) {
 }
 
 func tooManyValues() error {
-	return fmt.Errorf("%w: more than %d values", ErrBadQuery, CounterRowsMax)
+	return fmt.Errorf("%w: more than %d values", query.ErrBadQuery, query.CounterRowsMax)
 }
 
-func segmentOf(q *CounterQuery) string { return strings.TrimRight(q.Segment, "!") }
+func segmentOf(q *query.CounterQuery) string { return strings.TrimRight(q.Segment, "!") }
 
 // counting restricts w to the rows that count under one of the values of a
 // property, as far as that can be told.

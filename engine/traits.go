@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -195,7 +196,7 @@ func (t *traits) append(dst []byte) []byte {
 // number. The latter spares a client a mistake; one that slips by adds to nothing, see
 // traits.increment. One with a message id is not asked: a retry is answered as the first
 // try was.
-func (e *Engine) checkIncrement(site *QuerySite, ev *event.Event) *event.FieldError {
+func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldError {
 	if ev.Type == event.Increment && ev.Value.Kind == event.Number {
 		if _, ok := event.Decimal(ev.Value.Text); !ok {
 			return &event.FieldError{Index: -1, Field: "value", Msg: "must have " + event.DecimalLimit}

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -27,7 +28,7 @@ type visitors struct {
 }
 
 func newVisitors(t testing.TB, seal int) *visitors {
-	v := &visitors{TB: t, fs: vfs.NewMem(), site: &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "one"}}, seal: seal}
+	v := &visitors{TB: t, fs: vfs.NewMem(), site: &engine.Site{Site: query.Site{ID: 1, Name: "one"}}, seal: seal}
 	v.clock.Store(epoch.UnixMilli())
 	v.open()
 	t.Cleanup(func() {
@@ -74,8 +75,8 @@ func (v *visitors) hit(e event.Event) (who, session string) {
 	return e.User + e.Anonymous, out[0].Session
 }
 
-func (v *visitors) totals() engine.Totals {
-	t, err := v.engine.Count(v.Context(), engine.Query{Site: &v.site.QuerySite})
+func (v *visitors) totals() query.Totals {
+	t, err := v.engine.Count(v.Context(), query.Query{Site: &v.site.Site})
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestVisitorsDuplicate(t *testing.T) {
 	v := newVisitors(t, 1)
 	who, sid := v.hit(event.Event{MessageID: "e1"})
 	again, sidAgain := v.hit(event.Event{MessageID: "e1"})
-	if who != again || sid != sidAgain || v.totals() != (engine.Totals{Events: 1, Users: 1, Sessions: 1}) {
+	if who != again || sid != sidAgain || v.totals() != (query.Totals{Events: 1, Users: 1, Sessions: 1}) {
 		t.Errorf("%s %s, then %s %s; %+v", who, sid, again, sidAgain, v.totals())
 	}
 }
@@ -193,8 +194,8 @@ func TestVisitorsTogether(t *testing.T) {
 			t.Errorf("session %d has %d owners", i, n)
 		}
 	}
-	page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: "gender"})
-	if want := (engine.CounterRow{Value: "male", Events: sessions * hits, Sessions: sessions, Users: sessions}); err != nil || page.Rows[0] != want {
+	page, err := v.engine.Counters(t.Context(), query.CounterQuery{Site: &v.site.Site, Property: "gender"})
+	if want := (query.CounterRow{Value: "male", Events: sessions * hits, Sessions: sessions, Users: sessions}); err != nil || page.Rows[0] != want {
 		t.Errorf("%+v, %v", page.Rows, err)
 	}
 }
@@ -220,7 +221,7 @@ func TestNotCountedByDialect(t *testing.T) {
 		t.Error("the dialect's own list was written to")
 	}
 	for property, want := range map[string]int{"revision": 0, "plan": 0, "gender": 1} {
-		page, err := v.engine.Counters(t.Context(), engine.CounterQuery{Site: &v.site.QuerySite, Property: property})
+		page, err := v.engine.Counters(t.Context(), query.CounterQuery{Site: &v.site.Site, Property: property})
 		if err != nil || len(page.Rows) != want {
 			t.Errorf("%s: %+v, %v", property, page.Rows, err)
 		}
@@ -237,7 +238,7 @@ func TestWhereCounted(t *testing.T) {
 		{"counted.browser", "Chrome"}: 1, {"counted.browser", "Kiosk"}: 1, {"browser", "Chrome"}: 2,
 		{"counted.name", "a"}: 2, {"counted.name", "c"}: 0, {"counted.name", "b"}: 1, {"counted.zzz", "a"}: 0,
 	} {
-		got, err := v.engine.Count(t.Context(), engine.Query{Site: &v.site.QuerySite, Where: []engine.Cond{{Field: where[0], Values: []string{where[1]}}}})
+		got, err := v.engine.Count(t.Context(), query.Query{Site: &v.site.Site, Where: []query.Cond{{Field: where[0], Values: []string{where[1]}}}})
 		if err != nil || got.Events != want {
 			t.Errorf("%v: %d, %v; want %d", where, got.Events, err, want)
 		}
@@ -267,7 +268,7 @@ func TestOwnersForgotten(t *testing.T) {
 			who[sid] = got
 		}
 	}
-	if got := v.totals(); got != (engine.Totals{Events: 90, Users: 30, Sessions: 30}) {
+	if got := v.totals(); got != (query.Totals{Events: 90, Users: 30, Sessions: 30}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -11,12 +11,13 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // visitSum is Visits as they are summed up.
 type visitSum struct {
-	total  Visits
-	steps  []Visits
+	total  query.Visits
+	steps  []query.Visits
 	starts []int64 // of the steps
 
 	at    map[uint64]uint32 // session → place in spans
@@ -31,7 +32,7 @@ type visitSpan struct {
 
 // Visits implements API. A session is what the query selects of it: it begins with
 // the earliest of these events and ends with the latest.
-func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time.Location) (total Visits, steps []Visits, err error) {
+func (e *Engine) Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	if err := checkInterval(interval); err != nil {
 		return total, nil, err
 	}
@@ -42,12 +43,12 @@ func (e *Engine) Visits(ctx context.Context, q Query, interval string, loc *time
 	}
 	starts, ok := calendar.BucketTimes(q.From, q.To, interval, loc)
 	if !ok {
-		return total, nil, fmt.Errorf("%w: more than %d intervals", ErrBadQuery, calendar.BucketsMax)
+		return total, nil, fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return total, nil, nil
 	}
-	s := &visitSum{steps: make([]Visits, len(starts)), starts: starts, at: make(map[uint64]uint32)}
+	s := &visitSum{steps: make([]query.Visits, len(starts)), starts: starts, at: make(map[uint64]uint32)}
 	for i := range s.steps {
 		s.steps[i].Time = starts[i]
 	}
@@ -66,7 +67,7 @@ func (s *visitSum) step(at int64) int {
 }
 
 // add adds to the step of a time and to the total.
-func (s *visitSum) add(at int64, change func(*Visits)) {
+func (s *visitSum) add(at int64, change func(*query.Visits)) {
 	change(&s.steps[s.step(at)])
 	change(&s.total)
 }
@@ -86,7 +87,7 @@ func (s *visitSum) people(v *view, w *where) error {
 			if who != 0 {
 				inSteps.add(pairOf(s.step(at), who))
 			}
-			if ord == 0 || len(s.spans) > VisitsMax {
+			if ord == 0 || len(s.spans) > query.VisitsMax {
 				return
 			}
 			i, known := s.at[ord]
@@ -99,8 +100,8 @@ func (s *visitSum) people(v *view, w *where) error {
 			span.first, span.last = min(span.first, at), max(span.last, at)
 		}
 	})
-	if err == nil && len(s.spans) > VisitsMax {
-		err = fmt.Errorf("%w: more than %d sessions; ask about a shorter time", ErrBadQuery, VisitsMax)
+	if err == nil && len(s.spans) > query.VisitsMax {
+		err = fmt.Errorf("%w: more than %d sessions; ask about a shorter time", query.ErrBadQuery, query.VisitsMax)
 	}
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (s *visitSum) views(v *view, w *where) error {
 	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *viewPart) func(int) {
 		times, session := newRowInts(p.get().Ints(event.IntTime)), newRowInts(p.get().Ints(event.IntSession))
 		return func(row int) {
-			s.add(times.at(row), func(t *Visits) { t.Views++ })
+			s.add(times.at(row), func(t *query.Visits) { t.Views++ })
 			if i, ok := s.at[uint64(session.at(row))]; ok {
 				s.spans[i].views++
 			}
@@ -131,7 +132,7 @@ func (s *visitSum) revenue(v *view, w *where) error {
 	return v.eachEventOf(w.and(event.FieldName, "revenue").and(event.FieldDialect, string(event.OpenPanel)), func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
-			s.add(ev.Time, func(t *Visits) { t.Revenue += n })
+			s.add(ev.Time, func(t *query.Visits) { t.Revenue += n })
 		}
 	})
 }
@@ -139,7 +140,7 @@ func (s *visitSum) revenue(v *view, w *where) error {
 // sessions counts those that were found where they begin.
 func (s *visitSum) sessions() {
 	for _, span := range s.spans {
-		s.add(span.first, func(t *Visits) {
+		s.add(span.first, func(t *query.Visits) {
 			t.Sessions++
 			if span.views < 2 {
 				t.Bounces++

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -33,7 +34,7 @@ func matching(clauses ...index.Clause) *where {
 }
 
 // plan turns the conditions into clauses against v.
-func plan(v *view, conds []Cond, from, to int64) (*where, error) {
+func plan(v *view, conds []query.Cond, from, to int64) (*where, error) {
 	w := matching()
 	for _, c := range conds {
 		clause, err := v.clause(c)
@@ -93,7 +94,7 @@ func (w *where) matcher(p *viewPart) *index.Matcher {
 	return nil
 }
 
-func (v *view) clause(c Cond) (index.Clause, error) {
+func (v *view) clause(c query.Cond) (index.Clause, error) {
 	if field, ok := plainFields[c.Field]; ok {
 		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil
 	}
@@ -113,7 +114,7 @@ func (v *view) clause(c Cond) (index.Clause, error) {
 	case slices.Contains(event.ContextKeys, c.Field):
 		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + c.Field, Terms: queryTerms(c.Values)}}}, nil
 	}
-	return index.Clause{}, fmt.Errorf("%w: unknown field %q", ErrBadQuery, c.Field)
+	return index.Clause{}, fmt.Errorf("%w: unknown field %q", query.ErrBadQuery, c.Field)
 }
 
 // countedClause finds the events that have one of the terms as what counters know

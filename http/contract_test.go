@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native"
 	"cairn/http/native/nativetest"
@@ -80,7 +80,7 @@ func TestContractServed(t *testing.T) {
 			expect("shop-read", 403)
 		}
 	}
-	engines.Err = engine.ErrDiskFull
+	engines.Err = query.ErrDiskFull
 	if res := ask("GET", "/readyz", "", ""); res.Status != 503 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	} else {

@@ -6,6 +6,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/wire"
 )
@@ -20,14 +21,14 @@ var failures = []struct {
 	err     error
 	failure dialect.Failure
 }{
-	{engine.ErrBusy, dialect.Busy},
-	{engine.ErrStopping, dialect.Busy},
-	{engine.ErrFailed, dialect.Busy},
-	{engine.ErrQueryTimeout, dialect.Busy},
-	{engine.ErrDiskFull, dialect.DiskFull},
-	{engine.ErrNotFound, dialect.NotFound},
-	{engine.ErrBadCursor, dialect.BadRequest},
-	{engine.ErrBadQuery, dialect.BadRequest},
+	{query.ErrBusy, dialect.Busy},
+	{query.ErrStopping, dialect.Busy},
+	{query.ErrFailed, dialect.Busy},
+	{query.ErrQueryTimeout, dialect.Busy},
+	{query.ErrDiskFull, dialect.DiskFull},
+	{query.ErrNotFound, dialect.NotFound},
+	{query.ErrBadCursor, dialect.BadRequest},
+	{query.ErrBadQuery, dialect.BadRequest},
 	{context.Canceled, dialect.Busy},
 	{context.DeadlineExceeded, dialect.Busy},
 	{wire.ErrBodyLarge, dialect.TooLarge},

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/wire"
 )
@@ -23,14 +23,14 @@ func TestFailures(t *testing.T) {
 	}{
 		{own, dialect.Forbidden, "no"},
 		{&event.FieldError{Index: -1, Field: "name", Msg: "missing"}, dialect.BadRequest, "name: missing"},
-		{engine.ErrBusy, dialect.Busy, engine.ErrBusy.Error()},
-		{engine.ErrStopping, dialect.Busy, engine.ErrStopping.Error()},
-		{engine.ErrFailed, dialect.Busy, engine.ErrFailed.Error()},
-		{engine.ErrQueryTimeout, dialect.Busy, engine.ErrQueryTimeout.Error()},
-		{engine.ErrDiskFull, dialect.DiskFull, engine.ErrDiskFull.Error()},
-		{engine.ErrNotFound, dialect.NotFound, engine.ErrNotFound.Error()},
-		{engine.ErrBadCursor, dialect.BadRequest, engine.ErrBadCursor.Error()},
-		{engine.ErrBadQuery, dialect.BadRequest, engine.ErrBadQuery.Error()},
+		{query.ErrBusy, dialect.Busy, query.ErrBusy.Error()},
+		{query.ErrStopping, dialect.Busy, query.ErrStopping.Error()},
+		{query.ErrFailed, dialect.Busy, query.ErrFailed.Error()},
+		{query.ErrQueryTimeout, dialect.Busy, query.ErrQueryTimeout.Error()},
+		{query.ErrDiskFull, dialect.DiskFull, query.ErrDiskFull.Error()},
+		{query.ErrNotFound, dialect.NotFound, query.ErrNotFound.Error()},
+		{query.ErrBadCursor, dialect.BadRequest, query.ErrBadCursor.Error()},
+		{query.ErrBadQuery, dialect.BadRequest, query.ErrBadQuery.Error()},
 		{context.Canceled, dialect.Busy, context.Canceled.Error()},
 		{context.DeadlineExceeded, dialect.Busy, context.DeadlineExceeded.Error()},
 		{wire.ErrBodyLarge, dialect.TooLarge, wire.ErrBodyLarge.Error()},
@@ -47,7 +47,7 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%v, wrapped: %v, want %v", c.err, got.Failure, c.want)
 		}
 	}
-	for err, status := range map[error]int{wire.ErrBodySlow: 408, wire.ErrBodyTorn: 400, wire.ErrBodyLarge: 0, engine.ErrBusy: 0} {
+	for err, status := range map[error]int{wire.ErrBodySlow: 408, wire.ErrBodyTorn: 400, wire.ErrBodyLarge: 0, query.ErrBusy: 0} {
 		if got := connectionFault(err); got != status {
 			t.Errorf("%v: status %d, want %d", err, got, status)
 		}

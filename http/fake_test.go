@@ -15,13 +15,14 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // fakeEngine keeps events in a slice. Its errors are what the next calls return.
 type fakeEngine struct {
 	mu       sync.Mutex
 	events   []*event.Event
-	sites    []*engine.QuerySite
+	sites    []*query.Site
 	seen     map[string]string
 	admit    error
 	ready    error
@@ -84,18 +85,18 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 			f.seen[e.MessageID] = e.ID
 		}
 		f.events = append(f.events, &e)
-		f.sites = append(f.sites, &r.Site.QuerySite)
+		f.sites = append(f.sites, &r.Site.Site)
 		out[i].ID, out[i].Seq = e.ID, e.Seq
 	}
 	return out, nil
 }
 
-func (f *fakeEngine) List(ctx context.Context, q engine.Query) (engine.Page, error) {
+func (f *fakeEngine) List(ctx context.Context, q query.Query) (query.Page, error) {
 	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = ctx
-	var p engine.Page
+	var p query.Page
 	for i, e := range f.events {
 		if f.sites[i] == q.Site {
 			p.Events = append(p.Events, e)
@@ -104,50 +105,50 @@ func (f *fakeEngine) List(ctx context.Context, q engine.Query) (engine.Page, err
 	return p, f.fail
 }
 
-func (f *fakeEngine) Event(context.Context, *engine.QuerySite, string) (*event.Event, error) {
-	return nil, engine.ErrNotFound
+func (f *fakeEngine) Event(context.Context, *query.Site, string) (*event.Event, error) {
+	return nil, query.ErrNotFound
 }
 
-func (f *fakeEngine) Count(ctx context.Context, q engine.Query) (engine.Totals, error) {
+func (f *fakeEngine) Count(ctx context.Context, q query.Query) (query.Totals, error) {
 	p, err := f.List(ctx, q)
-	return engine.Totals{Events: uint64(len(p.Events))}, err
+	return query.Totals{Events: uint64(len(p.Events))}, err
 }
 
-func (f *fakeEngine) Series(context.Context, engine.Query, string, *time.Location) ([]engine.Bucket, error) {
+func (f *fakeEngine) Series(context.Context, query.Query, string, *time.Location) ([]query.Bucket, error) {
 	return nil, f.fail
 }
 
-func (f *fakeEngine) Counters(context.Context, engine.CounterQuery) (engine.CounterPage, error) {
-	return engine.CounterPage{}, f.fail
+func (f *fakeEngine) Counters(context.Context, query.CounterQuery) (query.CounterPage, error) {
+	return query.CounterPage{}, f.fail
 }
 
-func (f *fakeEngine) Digest(context.Context, engine.Query) (engine.Digest, error) {
-	return engine.Digest{}, f.fail
+func (f *fakeEngine) Digest(context.Context, query.Query) (query.Digest, error) {
+	return query.Digest{}, f.fail
 }
 
-func (f *fakeEngine) Users(context.Context, engine.Query) ([]engine.User, string, error) {
+func (f *fakeEngine) Users(context.Context, query.Query) ([]query.User, string, error) {
 	return nil, "", f.fail
 }
 
-func (f *fakeEngine) User(context.Context, *engine.QuerySite, string) (engine.User, error) {
-	return engine.User{}, engine.ErrNotFound
+func (f *fakeEngine) User(context.Context, *query.Site, string) (query.User, error) {
+	return query.User{}, query.ErrNotFound
 }
 
-func (f *fakeEngine) Sessions(context.Context, engine.Query) ([]engine.Session, string, error) {
+func (f *fakeEngine) Sessions(context.Context, query.Query) ([]query.Session, string, error) {
 	return nil, "", f.fail
 }
 
-func (f *fakeEngine) Session(context.Context, *engine.QuerySite, string) (engine.Session, error) {
-	return engine.Session{}, engine.ErrNotFound
+func (f *fakeEngine) Session(context.Context, *query.Site, string) (query.Session, error) {
+	return query.Session{}, query.ErrNotFound
 }
 
-func (f *fakeEngine) Group(context.Context, *engine.QuerySite, string) (engine.GroupInfo, error) {
-	return engine.GroupInfo{}, engine.ErrNotFound
+func (f *fakeEngine) Group(context.Context, *query.Site, string) (query.Group, error) {
+	return query.Group{}, query.ErrNotFound
 }
 
-func (f *fakeEngine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
+func (f *fakeEngine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	f.snapshot = dir
-	return engine.SnapshotInfo{Path: dir, Events: 1, Bytes: 2}, f.fail
+	return query.Snapshot{Path: dir, Events: 1, Bytes: 2}, f.fail
 }
 
 func (f *fakeEngine) Visit(_ *engine.Site, e *event.Event, _ *event.Source) {
@@ -156,8 +157,8 @@ func (f *fakeEngine) Visit(_ *engine.Site, e *event.Event, _ *event.Source) {
 	}
 }
 
-func (f *fakeEngine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
-	return engine.Visits{}, nil, f.fail
+func (f *fakeEngine) Visits(context.Context, query.Query, string, *time.Location) (query.Visits, []query.Visits, error) {
+	return query.Visits{}, nil, f.fail
 }
 
 func (f *fakeEngine) Bot(src *event.Source) string {
@@ -180,7 +181,7 @@ func (f *fakeEngine) count() int {
 // testSite is a site with every kind of key.
 func testSite(id uint32, name string) *Site {
 	return &Site{
-		Site:     &engine.Site{QuerySite: engine.QuerySite{ID: id, Name: name}},
+		Site:     &engine.Site{Site: query.Site{ID: id, Name: name}},
 		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
 		SecretKey: name + "-secret", TokenAuth: name + "-token", ReadKey: name + "-read",
 		Origins: []string{"https://" + name + ".example"},

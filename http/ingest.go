@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/auth"
 	"cairn/http/dialect"
 	"cairn/http/wire"
@@ -231,7 +232,7 @@ func (x *exchange) store() error {
 	}
 	results, err := x.s.engine.Ingest(x.s.running, x.records, !partial, &x.memory)
 	if err != nil {
-		x.lost = errors.Is(err, engine.ErrFailed)
+		x.lost = errors.Is(err, query.ErrFailed)
 		return err
 	}
 	for k := range results {

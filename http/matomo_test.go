@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 )
 
 // matomoSite is a site of Matomo's trackers with goals of every kind.
@@ -162,11 +163,11 @@ func TestMatomoTrouble(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{"busy", engine.ErrBusy, nil, "GET", "", 503, matomoPixel},
-		{"busy at last", nil, engine.ErrBusy, "GET", "", 503, matomoPixel},
-		{"stopping", engine.ErrStopping, nil, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, ``},
-		{"failed at last", nil, engine.ErrFailed, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, `{"status":"error","tracked":0,"invalid":0,`},
-		{"full", engine.ErrDiskFull, nil, "GET", "", 507, matomoPixel},
+		{"busy", query.ErrBusy, nil, "GET", "", 503, matomoPixel},
+		{"busy at last", nil, query.ErrBusy, "GET", "", 503, matomoPixel},
+		{"stopping", query.ErrStopping, nil, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, ``},
+		{"failed at last", nil, query.ErrFailed, "POST", `{"requests":["?idsite=1&rec=1"]}`, 503, `{"status":"error","tracked":0,"invalid":0,`},
+		{"full", query.ErrDiskFull, nil, "GET", "", 507, matomoPixel},
 	} {
 		s := start(t, nil)
 		s.engine.admit, s.engine.fail = c.admit, c.fail

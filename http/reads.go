@@ -8,6 +8,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/auth"
 	"cairn/http/dialect"
 )
@@ -82,17 +83,17 @@ type siteReader struct {
 }
 
 // query is q for the engine.
-func (r *siteReader) query(q dialect.Query) (engine.Query, error) {
+func (r *siteReader) query(q dialect.Query) (query.Query, error) {
 	if r.site == nil {
-		return engine.Query{}, errUnbound
+		return query.Query{}, errUnbound
 	}
-	where := make([]engine.Cond, len(q.Where))
+	where := make([]query.Cond, len(q.Where))
 	for i, c := range q.Where {
-		where[i] = engine.Cond{Field: c.Field, Values: c.Values}
+		where[i] = query.Cond{Field: c.Field, Values: c.Values}
 	}
-	return engine.Query{
+	return query.Query{
 		Shown: true,
-		Site:  &r.site.QuerySite, Where: where, From: q.From, To: q.To,
+		Site:  &r.site.Site, Where: where, From: q.From, To: q.To,
 		Ascending: q.Ascending, Limit: q.Limit, After: q.After, Skip: q.Skip,
 	}, nil
 }
@@ -101,12 +102,12 @@ var errUnbound = &dialect.StatusError{Failure: dialect.Unauthorized, Msg: "this 
 
 // List is one page of the site's events.
 func (r *siteReader) List(ctx context.Context, q dialect.Query) (dialect.Page, error) {
-	query, err := r.query(q)
+	asked, err := r.query(q)
 	if err != nil {
 		return dialect.Page{}, err
 	}
-	page, err := r.engine.List(ctx, query)
-	if errors.Is(err, engine.ErrBadCursor) {
+	page, err := r.engine.List(ctx, asked)
+	if errors.Is(err, query.ErrBadCursor) {
 		err = &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: err.Error()}
 	}
 	return dialect.Page(page), err
@@ -127,9 +128,9 @@ func (r *siteReader) Event(ctx context.Context, id string) (*event.Event, error)
 	if r.site == nil {
 		return nil, errUnbound
 	}
-	e, err := r.engine.Event(ctx, &r.site.QuerySite, id)
-	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrBadCursor) {
-		return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
+	e, err := r.engine.Event(ctx, &r.site.Site, id)
+	if errors.Is(err, query.ErrNotFound) || errors.Is(err, query.ErrBadCursor) {
+		return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: query.ErrNotFound.Error()}
 	}
 	return e, err
 }
@@ -140,21 +141,21 @@ func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dial
 	if r.site == nil {
 		return dialect.CounterPage{}, errUnbound
 	}
-	query := engine.CounterQuery{
-		Site: &r.site.QuerySite, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
+	asked := query.CounterQuery{
+		Site: &r.site.Site, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
 		From: q.From, To: q.To, FromDay: q.FromDay, ToDay: q.ToDay, Zone: q.Zone,
 		Interval: q.Interval, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
 	}
 	if (q.FromDay != 0 || q.ToDay != 0) && q.Zone != nil && zoneName(q.Zone) != zoneName(r.site.Location) {
 		if q.FromDay != 0 {
-			query.From = startOf(q.FromDay, q.Zone)
+			asked.From = startOf(q.FromDay, q.Zone)
 		}
-		query.To = startOf(q.ToDay+1, q.Zone)
-		query.FromDay, query.ToDay = 0, 0
+		asked.To = startOf(q.ToDay+1, q.Zone)
+		asked.FromDay, asked.ToDay = 0, 0
 	}
-	page, err := r.engine.Counters(ctx, query)
+	page, err := r.engine.Counters(ctx, asked)
 	return dialect.CounterPage{
-		Rows: each(page.Rows, func(r engine.CounterRow) dialect.CounterRow { return dialect.CounterRow(r) }), Total: dialect.CounterRow(page.Total),
+		Rows: each(page.Rows, func(r query.CounterRow) dialect.CounterRow { return dialect.CounterRow(r) }), Total: dialect.CounterRow(page.Total),
 		More: page.More, Count: page.Count,
 	}, err
 }
@@ -198,41 +199,41 @@ func (r *siteReader) User(ctx context.Context, id string) (dialect.User, error) 
 	if r.site == nil {
 		return dialect.User{}, errUnbound
 	}
-	u, err := r.engine.User(ctx, &r.site.QuerySite, id)
-	if errors.Is(err, engine.ErrNotFound) {
-		err = &dialect.StatusError{Failure: dialect.NotFound, Msg: engine.ErrNotFound.Error()}
+	u, err := r.engine.User(ctx, &r.site.Site, id)
+	if errors.Is(err, query.ErrNotFound) {
+		err = &dialect.StatusError{Failure: dialect.NotFound, Msg: query.ErrNotFound.Error()}
 	}
 	return dialect.User(u), err
 }
 
 // Users lists persons by their first event, newest first.
 func (r *siteReader) Users(ctx context.Context, q dialect.Query) ([]dialect.User, string, error) {
-	query, err := r.query(q)
+	asked, err := r.query(q)
 	if err != nil {
 		return nil, "", err
 	}
-	users, next, err := r.engine.Users(ctx, query)
-	return each(users, func(u engine.User) dialect.User { return dialect.User(u) }), next, err
+	users, next, err := r.engine.Users(ctx, asked)
+	return each(users, func(u query.User) dialect.User { return dialect.User(u) }), next, err
 }
 
 // Sessions lists sessions by their first event, newest first.
 func (r *siteReader) Sessions(ctx context.Context, q dialect.Query) ([]dialect.Session, string, error) {
-	query, err := r.query(q)
+	asked, err := r.query(q)
 	if err != nil {
 		return nil, "", err
 	}
-	sessions, next, err := r.engine.Sessions(ctx, query)
-	return each(sessions, func(s engine.Session) dialect.Session { return dialect.Session(s) }), next, err
+	sessions, next, err := r.engine.Sessions(ctx, asked)
+	return each(sessions, func(s query.Session) dialect.Session { return dialect.Session(s) }), next, err
 }
 
 // Visits sums up the sessions of a query, in steps of the site's zone.
 func (r *siteReader) Visits(ctx context.Context, q dialect.Query, interval string) (dialect.Visits, []dialect.Visits, error) {
-	query, err := r.query(q)
+	asked, err := r.query(q)
 	if err != nil {
 		return dialect.Visits{}, nil, err
 	}
-	total, steps, err := r.engine.Visits(ctx, query, interval, r.site.Location)
-	return dialect.Visits(total), each(steps, func(v engine.Visits) dialect.Visits { return dialect.Visits(v) }), err
+	total, steps, err := r.engine.Visits(ctx, asked, interval, r.site.Location)
+	return dialect.Visits(total), each(steps, func(v query.Visits) dialect.Visits { return dialect.Visits(v) }), err
 }
 
 // Ticket is a credential to read the site for a time.

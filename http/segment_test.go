@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/engine"
+	"cairn/engine/query"
 )
 
 var writeKey = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("shop-write:"))
@@ -58,10 +58,10 @@ func TestSegmentTroubles(t *testing.T) {
 		status      int
 		error       string
 	}{
-		{engine.ErrDiskFull, nil, 503, "Service Unavailable"},
-		{engine.ErrStopping, nil, 503, "Service Unavailable"},
-		{nil, engine.ErrBusy, 503, "Service Unavailable"},
-		{nil, engine.ErrDiskFull, 503, "Service Unavailable"},
+		{query.ErrDiskFull, nil, 503, "Service Unavailable"},
+		{query.ErrStopping, nil, 503, "Service Unavailable"},
+		{nil, query.ErrBusy, 503, "Service Unavailable"},
+		{nil, query.ErrDiskFull, 503, "Service Unavailable"},
 		{nil, fmt.Errorf("open /secret/path: broken"), 503, "Service Unavailable"},
 	} {
 		s.engine.admit, s.engine.fail = test.admit, test.fail

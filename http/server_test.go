@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/http/wire"
 )
 
@@ -146,7 +147,7 @@ func TestOrderOfChecks(t *testing.T) {
 				s.post(`[{"name":"a"},{"name":"b"}]`) // spends more than a second's worth
 			}
 			if wrong("disk") {
-				s.engine.admit = engine.ErrDiskFull
+				s.engine.admit = query.ErrDiskFull
 			}
 			head := "POST /api/v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
 			if wrong("key") {
@@ -178,14 +179,14 @@ func TestEngineErrors(t *testing.T) {
 		write, read int
 		retry       string
 	}{
-		{engine.ErrBusy, 503, 503, "1"},
-		{engine.ErrStopping, 503, 503, "1"},
-		{engine.ErrFailed, 503, 503, "1"},
-		{engine.ErrDiskFull, 507, 507, "10"},
-		{engine.ErrQueryTimeout, 503, 503, "1"},
-		{engine.ErrBadCursor, 400, 400, ""},
-		{fmt.Errorf("%w: no such field", engine.ErrBadQuery), 400, 400, ""},
-		{engine.ErrNotFound, 404, 404, ""},
+		{query.ErrBusy, 503, 503, "1"},
+		{query.ErrStopping, 503, 503, "1"},
+		{query.ErrFailed, 503, 503, "1"},
+		{query.ErrDiskFull, 507, 507, "10"},
+		{query.ErrQueryTimeout, 503, 503, "1"},
+		{query.ErrBadCursor, 400, 400, ""},
+		{fmt.Errorf("%w: no such field", query.ErrBadQuery), 400, 400, ""},
+		{query.ErrNotFound, 404, 404, ""},
 		{context.DeadlineExceeded, 503, 503, "1"},
 		{fmt.Errorf("open /secret/path: broken"), 500, 500, ""},
 	} {
@@ -405,7 +406,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	if got := health(); got != `200{"status":"ok","reasons":[]}200{"status":"ready","reasons":[]}` {
 		t.Error(got)
 	}
-	s.engine.ready = engine.ErrDiskFull
+	s.engine.ready = query.ErrDiskFull
 	if got := health(); got != `200{"status":"degraded","reasons":["the disk is nearly full"]}503{"status":"unavailable","reasons":["the disk is nearly full"]}` {
 		t.Error(got)
 	}
@@ -422,7 +423,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	if got := health(); got != `200{"status":"degraded","reasons":["links between persons take more than their share of memory: raise memory"]}200{"status":"ready","reasons":[]}` {
 		t.Error(got)
 	}
-	s.engine.ready = engine.ErrDiskFull
+	s.engine.ready = query.ErrDiskFull
 	s.post(`{"name":"a"}`)
 	s.post(`{`)
 

@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/enrich"
+	"cairn/engine/query"
 	httpd "cairn/http"
 )
 
@@ -169,7 +170,7 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("matomo.tracker_file: %w", err)
 	}
 	site := &httpd.Site{
-		Site: &engine.Site{QuerySite: engine.QuerySite{ID: s.ID, Name: s.Name, Location: loc}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
+		Site:     &engine.Site{Site: query.Site{ID: s.ID, Name: s.Name, Location: loc}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
 		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,

@@ -49,8 +49,9 @@ var plan = []room{
 	{dir: "geo/geotest", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "wal", far: []string{fasthttpModule, tomlModule}},
 	{dir: "index", far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/query", knows: []string{"engine/event", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/event", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -58,17 +59,17 @@ var plan = []room{
 	{dir: "http/wire", far: []string{pebbleModule, tomlModule}},
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	// native knows the engine for its questions and answers: engine/query, once there is one.
-	{dir: "http/native", knows: []string{"http/dialect", "engine", "engine/event", "engine/calendar"}, tests: []string{"http/native/nativetest"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine", "engine/event", "engine/calendar"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http/native", knows: []string{"http/dialect", "engine", "engine/query", "engine/event", "engine/calendar"}, tests: []string{"http/native/nativetest"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine", "engine/query", "engine/event", "engine/calendar"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "http", knows: []string{"engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/enrich", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
-	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/event"}, away: []string{tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
-	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/enrich", "engine/event", "geo", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/event"}, away: []string{tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/enrich", "engine/query", "engine/event", "geo", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -45,7 +46,7 @@ func BenchmarkNativeDecode(b *testing.B) {
 
 func BenchmarkNativePage(b *testing.B) {
 	var parser event.Parser
-	var page engine.Page
+	var page query.Page
 	for i := range 100 {
 		e := &event.Event{}
 		if err := parser.Event([]byte(nativetest.Line(i)), e); err != nil {
@@ -64,7 +65,7 @@ func BenchmarkNativePage(b *testing.B) {
 
 func BenchmarkNativeQuery(b *testing.B) {
 	params := with(filterParams, "from", "to", "limit")
-	site := &engine.Site{QuerySite: engine.QuerySite{Name: "shop"}}
+	site := &engine.Site{Site: query.Site{Name: "shop"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		q, err := parseQuery("name=Product+Viewed&prop.plan=pro&country=NL&from=2026-11-01&to=2026-11-21&limit=20", params)

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -66,17 +66,17 @@ func appendPage(dst []byte, name string, n int, next string, one func(dst []byte
 	return appendNext(dst, next)
 }
 
-func appendEvents(dst []byte, page engine.Page) []byte {
+func appendEvents(dst []byte, page query.Page) []byte {
 	return appendPage(dst, "events", len(page.Events), page.Next, func(dst []byte, i int) ([]byte, string) {
 		return appendEvent(dst, page.Events[i]), page.Events[i].ID
 	})
 }
 
 // appendTotals appends the members that were asked for.
-func appendTotals(dst []byte, t engine.Totals, m engine.Metrics) []byte {
+func appendTotals(dst []byte, t query.Totals, m query.Metrics) []byte {
 	start := len(dst)
 	for i, n := range [...]uint64{t.Events, t.Users, t.Sessions} {
-		if m.Has(engine.MetricEvents << i) {
+		if m.Has(query.MetricEvents << i) {
 			dst = appendMetric(dst, len(dst) > start, metricNames[i])
 			dst = strconv.AppendUint(dst, n, 10)
 		}
@@ -92,7 +92,7 @@ func appendMetric(dst []byte, more bool, name string) []byte {
 	return append(dst, '"', ':')
 }
 
-func appendSeries(dst []byte, interval string, buckets []engine.Bucket, m engine.Metrics) []byte {
+func appendSeries(dst []byte, interval string, buckets []query.Bucket, m query.Metrics) []byte {
 	dst = append(dst, `{"interval":"`...)
 	dst = append(dst, interval...)
 	dst = append(dst, `","buckets":[`...)
@@ -110,7 +110,7 @@ func appendSeries(dst []byte, interval string, buckets []engine.Bucket, m engine
 
 // appendCounters: a row of the list of properties has "values", the number of
 // its distinct values; a row of a split has "segment".
-func appendCounters(dst []byte, q *engine.CounterQuery, page *engine.CounterPage, hash uint32) []byte {
+func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, hash uint32) []byte {
 	dst = append(dst, `{"rows":[`...)
 	for i := range page.Rows {
 		r := &page.Rows[i]
@@ -142,27 +142,27 @@ func appendCounters(dst []byte, q *engine.CounterQuery, page *engine.CounterPage
 }
 
 // appendCounts appends the members that were asked for.
-func appendCounts(dst []byte, r *engine.CounterRow, m engine.Metrics) []byte {
+func appendCounts(dst []byte, r *query.CounterRow, m query.Metrics) []byte {
 	start := len(dst)
-	if m.Has(engine.MetricEvents) {
+	if m.Has(query.MetricEvents) {
 		dst = strconv.AppendInt(appendMetric(dst, false, "events"), r.Events, 10)
 	}
-	if m.Has(engine.MetricSessions) {
+	if m.Has(query.MetricSessions) {
 		dst = strconv.AppendUint(appendMetric(dst, len(dst) > start, "sessions"), r.Sessions, 10)
 	}
-	if m.Has(engine.MetricUsers) {
+	if m.Has(query.MetricUsers) {
 		dst = strconv.AppendUint(appendMetric(dst, len(dst) > start, "users"), r.Users, 10)
 	}
 	return dst
 }
 
-func appendUsers(dst []byte, users []engine.User, next string) []byte {
+func appendUsers(dst []byte, users []query.User, next string) []byte {
 	return appendPage(dst, "users", len(users), next, func(dst []byte, i int) ([]byte, string) {
 		return appendUser(dst, &users[i]), users[i].Cursor
 	})
 }
 
-func appendUser(dst []byte, u *engine.User) []byte {
+func appendUser(dst []byte, u *query.User) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = event.AppendString(dst, u.ID)
 	dst = append(dst, `,"properties":`...)
@@ -182,13 +182,13 @@ func appendUser(dst []byte, u *engine.User) []byte {
 	return append(dst, '}')
 }
 
-func appendSessions(dst []byte, sessions []engine.Session, next string) []byte {
+func appendSessions(dst []byte, sessions []query.Session, next string) []byte {
 	return appendPage(dst, "sessions", len(sessions), next, func(dst []byte, i int) ([]byte, string) {
 		return appendSession(dst, &sessions[i]), sessions[i].Cursor
 	})
 }
 
-func appendSession(dst []byte, s *engine.Session) []byte {
+func appendSession(dst []byte, s *query.Session) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = event.AppendString(dst, s.ID)
 	dst = appendText(dst, "user", s.User)
@@ -221,7 +221,7 @@ func appendSession(dst []byte, s *engine.Session) []byte {
 	return append(dst, '}')
 }
 
-func appendGroup(dst []byte, g *engine.GroupInfo) []byte {
+func appendGroup(dst []byte, g *query.Group) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = event.AppendString(dst, g.ID)
 	dst = appendText(dst, "type", g.Type)
@@ -232,7 +232,7 @@ func appendGroup(dst []byte, g *engine.GroupInfo) []byte {
 	return append(event.AppendStrings(dst, g.Members), '}')
 }
 
-func appendSnapshot(dst []byte, s engine.SnapshotInfo) []byte {
+func appendSnapshot(dst []byte, s query.Snapshot) []byte {
 	dst = append(dst, `{"path":`...)
 	dst = event.AppendString(dst, s.Path)
 	dst = appendUint(dst, `,"events":`, s.Events)

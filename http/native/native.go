@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -222,7 +223,7 @@ func failureText(result dialect.Result) (text, field string) {
 	var bad *event.FieldError
 	switch {
 	case result.Failure == dialect.Internal:
-	case errors.Is(result.Err, engine.ErrQueryTimeout):
+	case errors.Is(result.Err, query.ErrQueryTimeout):
 		return "query_timeout", ""
 	case errors.As(result.Err, &status):
 		return status.Msg, status.Field

@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -29,7 +30,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := &engine.Site{QuerySite: engine.QuerySite{ID: 1, Name: "shop", Location: loc}}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
 	api := New(Options{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	path, query, _ := strings.Cut(target, "?")
@@ -245,12 +246,12 @@ func TestNativeEngineErrors(t *testing.T) {
 		list, object int
 		text         string
 	}{
-		{engine.ErrNotFound, 404, 404, "not found"},
-		{engine.ErrBadCursor, 400, 404, ""},
-		{fmt.Errorf("%w: too many values", engine.ErrBadQuery), 400, 400, "bad query: too many values"},
-		{engine.ErrQueryTimeout, 503, 503, "query_timeout"},
-		{engine.ErrStopping, 503, 503, engine.ErrStopping.Error()},
-		{&engine.CorruptError{File: "000012.sst", Err: errors.New("checksum mismatch")}, 500, 500, "corrupt"},
+		{query.ErrNotFound, 404, 404, "not found"},
+		{query.ErrBadCursor, 400, 404, ""},
+		{fmt.Errorf("%w: too many values", query.ErrBadQuery), 400, 400, "bad query: too many values"},
+		{query.ErrQueryTimeout, 503, 503, "query_timeout"},
+		{query.ErrStopping, 503, 503, query.ErrStopping.Error()},
+		{&query.Damage{File: "000012.sst", Err: errors.New("checksum mismatch")}, 500, 500, "corrupt"},
 		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
 	} {
 		for _, r := range nativeTable {
@@ -276,7 +277,7 @@ func TestNativeEngineErrors(t *testing.T) {
 // one without such events has an empty page.
 func TestNativeUserEvents(t *testing.T) {
 	n := nativetest.Full()
-	n.EventPage = engine.Page{}
+	n.EventPage = query.Page{}
 	n.Missing = "nobody"
 	if res := call(t, n, "UTC", "GET", "/api/v1/users/nobody/events"); res.Status != 404 {
 		t.Errorf("%d %s", res.Status, res.Body)
@@ -294,8 +295,8 @@ func TestNativeLongPage(t *testing.T) {
 	for i := range 1000 {
 		id := fmt.Sprintf("%032x", i)
 		n.EventPage.Events = append(n.EventPage.Events, &event.Event{ID: id, Type: event.Track, Properties: event.Object{{Key: "x", Value: text}}})
-		n.UserList = append(n.UserList, engine.User{ID: id, Cursor: id, Properties: event.Object{{Key: "x", Value: text}}})
-		n.SessionList = append(n.SessionList, engine.Session{ID: id, Cursor: id, Entry: text.Text})
+		n.UserList = append(n.UserList, query.User{ID: id, Cursor: id, Properties: event.Object{{Key: "x", Value: text}}})
+		n.SessionList = append(n.SessionList, query.Session{ID: id, Cursor: id, Entry: text.Text})
 	}
 	for _, path := range []string{"/api/v1/events", "/api/v1/users", "/api/v1/sessions"} {
 		res := call(t, n, "UTC", "GET", path)
@@ -345,7 +346,7 @@ func TestNativeCounterPages(t *testing.T) {
 func TestNativeSnapshot(t *testing.T) {
 	n := nativetest.Full()
 	res := call(t, n, "Asia/Tokyo", "POST", snapshotPath)
-	var info engine.SnapshotInfo
+	var info query.Snapshot
 	if err := json.Unmarshal(res.Body, &info); err != nil || res.Status != 200 || info.Events != 7 || info.Bytes != 4096 {
 		t.Fatalf("%d %s", res.Status, res.Body)
 	}
@@ -355,7 +356,7 @@ func TestNativeSnapshot(t *testing.T) {
 	if dir, err := os.Stat(filepath.Dir(info.Path)); err != nil || dir.Mode().Perm() != 0o700 {
 		t.Errorf("%v %v", dir, err)
 	}
-	n.Err = engine.ErrDiskFull
+	n.Err = query.ErrDiskFull
 	if res := call(t, n, "UTC", "POST", snapshotPath); res.Status != 507 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	}
@@ -454,7 +455,7 @@ func FuzzNativeQuery(f *testing.F) {
 					t.Fatalf("%q: %v", raw, c)
 				}
 			}
-			site := &engine.Site{QuerySite: engine.QuerySite{Name: "shop", Location: loc}}
+			site := &engine.Site{Site: query.Site{Name: "shop", Location: loc}}
 			query, err := q.page(site)
 			if err != nil {
 				continue
@@ -496,13 +497,13 @@ func failureOf(err error) dialect.Result {
 	switch {
 	case errors.As(err, &status):
 		result = dialect.Result{Failure: status.Failure, Err: err}
-	case errors.As(err, &field), errors.Is(err, engine.ErrBadCursor), errors.Is(err, engine.ErrBadQuery):
+	case errors.As(err, &field), errors.Is(err, query.ErrBadCursor), errors.Is(err, query.ErrBadQuery):
 		result = dialect.Result{Failure: dialect.BadRequest, Err: err}
-	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrStopping), errors.Is(err, engine.ErrFailed), errors.Is(err, engine.ErrQueryTimeout):
+	case errors.Is(err, query.ErrBusy), errors.Is(err, query.ErrStopping), errors.Is(err, query.ErrFailed), errors.Is(err, query.ErrQueryTimeout):
 		result = dialect.Result{Failure: dialect.Busy, Err: err}
-	case errors.Is(err, engine.ErrDiskFull):
+	case errors.Is(err, query.ErrDiskFull):
 		result = dialect.Result{Failure: dialect.DiskFull, Err: err}
-	case errors.Is(err, engine.ErrNotFound):
+	case errors.Is(err, query.ErrNotFound):
 		result = dialect.Result{Failure: dialect.NotFound, Err: err}
 	case engine.Corrupt(err) != nil:
 		result.Err = engine.Corrupt(err)

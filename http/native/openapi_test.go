@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -189,10 +189,10 @@ func TestContractAnswers(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	ops := nativetest.Operations(t, doc)
 	bare := &nativetest.Engine{
-		EventPage:   engine.Page{Events: []*event.Event{{ID: nativetest.SomeID, Seq: 1, Site: "shop", Dialect: event.Native, Type: event.Page, Time: 1, Received: 1}}},
-		UserList:    []engine.User{{ID: "u"}},
-		SessionList: []engine.Session{{ID: "s", Dialect: event.Native}},
-		GroupInfo:   engine.GroupInfo{ID: "g"},
+		EventPage:   query.Page{Events: []*event.Event{{ID: nativetest.SomeID, Seq: 1, Site: "shop", Dialect: event.Native, Type: event.Page, Time: 1, Received: 1}}},
+		UserList:    []query.User{{ID: "u"}},
+		SessionList: []query.Session{{ID: "s", Dialect: event.Native}},
+		GroupInfo:   query.Group{ID: "g"},
 	}
 	paged := nativetest.Full()
 	paged.CounterPage.More, paged.Next = true, nativetest.SomeID
@@ -215,9 +215,9 @@ func TestContractAnswers(t *testing.T) {
 				nativetest.ValidateAnswer(t, doc, op, res, name+" "+target)
 			}
 		}
-		errs := []error{engine.ErrNotFound, engine.ErrBadCursor, engine.ErrQueryTimeout, engine.ErrStopping, fmt.Errorf("disk"), &dialect.StatusError{Failure: dialect.RateLimited, Msg: "slow"}}
+		errs := []error{query.ErrNotFound, query.ErrBadCursor, query.ErrQueryTimeout, query.ErrStopping, fmt.Errorf("disk"), &dialect.StatusError{Failure: dialect.RateLimited, Msg: "slow"}}
 		if strings.HasSuffix(r.path, "counters") {
-			errs = append(errs, engine.ErrDiskFull)
+			errs = append(errs, query.ErrDiskFull)
 		}
 		for _, err := range errs {
 			n := nativetest.Full()
@@ -226,7 +226,7 @@ func TestContractAnswers(t *testing.T) {
 			nativetest.ValidateAnswer(t, doc, op, res, target+" "+err.Error())
 		}
 	}
-	for _, err := range []error{nil, engine.ErrDiskFull, engine.ErrFailed} {
+	for _, err := range []error{nil, query.ErrDiskFull, query.ErrFailed} {
 		n := nativetest.Full()
 		n.Err = err
 		nativetest.ValidateAnswer(t, doc, ops["POST "+snapshotPath], call(t, n, "UTC", "POST", snapshotPath), "snapshot")

@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -29,7 +30,7 @@ var singleParams = map[string]bool{
 // nativeQuery is a query string whose every parameter is known to its route.
 type nativeQuery struct {
 	single map[string]string
-	where  []engine.Cond // in the order of their first mention
+	where  []query.Cond // in the order of their first mention
 }
 
 // parseQuery splits raw and checks every name against params, the parameters of
@@ -96,7 +97,7 @@ func (q *nativeQuery) add(field, value string) {
 			return
 		}
 	}
-	q.where = append(q.where, engine.Cond{Field: field, Values: []string{value}})
+	q.where = append(q.where, query.Cond{Field: field, Values: []string{value}})
 }
 
 // values are what was asked of one filter, nil when it is absent.
@@ -178,7 +179,7 @@ func (q *nativeQuery) choice(name string, values ...string) (string, error) {
 var metricNames = [...]string{"events", "users", "sessions"}
 
 // metrics are the numbers to be answered, separated by commas; all when absent.
-func (q *nativeQuery) metrics() (m engine.Metrics, err error) {
+func (q *nativeQuery) metrics() (m query.Metrics, err error) {
 	text := q.single["metrics"]
 	if text == "" {
 		return 0, nil
@@ -188,7 +189,7 @@ func (q *nativeQuery) metrics() (m engine.Metrics, err error) {
 		if i < 0 {
 			return 0, badField("metrics", "must be some of events, users, sessions, separated by commas")
 		}
-		m |= engine.MetricEvents << i
+		m |= query.MetricEvents << i
 	}
 	return m, nil
 }
@@ -229,15 +230,15 @@ func publicID(id string) bool {
 }
 
 // selection is which events of site are meant: filters and times.
-func (q *nativeQuery) selection(site *engine.Site) (engine.Query, error) {
-	query := engine.Query{Site: &site.QuerySite, Where: q.where, Shown: true}
+func (q *nativeQuery) selection(site *engine.Site) (query.Query, error) {
+	query := query.Query{Site: &site.Site, Where: q.where, Shown: true}
 	var err error
 	query.From, query.To, err = q.timeRange(site.Location)
 	return query, err
 }
 
 // page is a selection and which part of it: order, limit and after.
-func (q *nativeQuery) page(site *engine.Site) (engine.Query, error) {
+func (q *nativeQuery) page(site *engine.Site) (query.Query, error) {
 	query, err := q.selection(site)
 	if err != nil {
 		return query, err
@@ -281,7 +282,7 @@ func counterOffset(cursor string, query uint32) (int, error) {
 
 // counterHash identifies the rows and their order: everything but limit and
 // after.
-func counterHash(c *engine.CounterQuery) uint32 {
+func counterHash(c *query.CounterQuery) uint32 {
 	h := fnv.New32a()
 	text := func(s string) {
 		var n [4]byte

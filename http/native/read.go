@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -13,8 +13,8 @@ import (
 
 // engineError names the parameter a refusal of the engine is about.
 func engineError(err error) error {
-	if errors.Is(err, engine.ErrBadCursor) {
-		return badField("after", engine.ErrBadCursor.Error())
+	if errors.Is(err, query.ErrBadCursor) {
+		return badField("after", query.ErrBadCursor.Error())
 	}
 	return err
 }
@@ -22,8 +22,8 @@ func engineError(err error) error {
 // idError is engineError for an object named in the path: an id that is not
 // this site's is just not there.
 func idError(err error) error {
-	if errors.Is(err, engine.ErrBadCursor) {
-		return engine.ErrNotFound
+	if errors.Is(err, query.ErrBadCursor) {
+		return query.ErrNotFound
 	}
 	return err
 }
@@ -45,9 +45,9 @@ func (n *API) events(ctx context.Context, c *nativeCall) error {
 // event is GET /api/v1/events/{id}.
 func (n *API) event(ctx context.Context, c *nativeCall) error {
 	if !publicID(c.ids[0]) {
-		return engine.ErrNotFound
+		return query.ErrNotFound
 	}
-	e, err := n.engine.Event(ctx, &c.site.QuerySite, c.ids[0])
+	e, err := n.engine.Event(ctx, &c.site.Site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -95,13 +95,13 @@ func (n *API) series(ctx context.Context, c *nativeCall) error {
 }
 
 // sortMetrics are the metrics that counters are sorted by; events are always known.
-var sortMetrics = map[string]engine.Metrics{"users": engine.MetricUsers, "sessions": engine.MetricSessions}
+var sortMetrics = map[string]query.Metrics{"users": query.MetricUsers, "sessions": query.MetricSessions}
 
 // counters is GET /api/v1/counters. Without a property the rows are the
 // properties that have counters.
 func (n *API) counters(ctx context.Context, c *nativeCall) error {
-	query := engine.CounterQuery{
-		Site:     &c.site.QuerySite,
+	query := query.CounterQuery{
+		Site:     &c.site.Site,
 		Property: c.query.single["property"],
 		Values:   c.query.values("value"),
 		Segment:  c.query.single["segment"],
@@ -158,7 +158,7 @@ func (n *API) users(ctx context.Context, c *nativeCall) error {
 
 // user is GET /api/v1/users/{id}.
 func (n *API) user(ctx context.Context, c *nativeCall) error {
-	user, err := n.engine.User(ctx, &c.site.QuerySite, c.ids[0])
+	user, err := n.engine.User(ctx, &c.site.Site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -168,18 +168,18 @@ func (n *API) user(ctx context.Context, c *nativeCall) error {
 
 // userEvents is GET /api/v1/users/{id}/events: the events of the person.
 func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
-	query, err := c.query.page(c.site)
+	asked, err := c.query.page(c.site)
 	if err != nil {
 		return err
 	}
-	query.Where = append(query.Where, engine.Cond{Field: "user", Values: c.ids[:1]})
-	page, err := n.engine.List(ctx, query)
+	asked.Where = append(asked.Where, query.Cond{Field: "user", Values: c.ids[:1]})
+	page, err := n.engine.List(ctx, asked)
 	if err != nil {
 		return engineError(err)
 	}
 	if len(page.Events) == 0 {
 		// Nobody of that name is a 404; somebody without such events is a page.
-		if _, err := n.engine.User(ctx, &c.site.QuerySite, c.ids[0]); err != nil {
+		if _, err := n.engine.User(ctx, &c.site.Site, c.ids[0]); err != nil {
 			return idError(err)
 		}
 	}
@@ -204,7 +204,7 @@ func (n *API) sessions(ctx context.Context, c *nativeCall) error {
 
 // session is GET /api/v1/sessions/{id}.
 func (n *API) session(ctx context.Context, c *nativeCall) error {
-	session, err := n.engine.Session(ctx, &c.site.QuerySite, c.ids[0])
+	session, err := n.engine.Session(ctx, &c.site.Site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -214,7 +214,7 @@ func (n *API) session(ctx context.Context, c *nativeCall) error {
 
 // group is GET /api/v1/groups/{id}.
 func (n *API) group(ctx context.Context, c *nativeCall) error {
-	group, err := n.engine.Group(ctx, &c.site.QuerySite, c.ids[0])
+	group, err := n.engine.Group(ctx, &c.site.Site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}

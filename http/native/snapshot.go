@@ -6,15 +6,15 @@ import (
 	"os"
 	"path/filepath"
 
-	"cairn/engine"
+	"cairn/engine/query"
 )
 
 // snapshot has the engine write a copy into a new directory below snapshotDir.
 // Its name is the time in UTC, so that no text of a client is ever part of a
 // path and the names sort by age: snapshot-20261121-034500-123.
-func (n *API) snapshot(ctx context.Context) (engine.SnapshotInfo, error) {
+func (n *API) snapshot(ctx context.Context) (query.Snapshot, error) {
 	if err := os.MkdirAll(n.snapshotDir, 0o700); err != nil {
-		return engine.SnapshotInfo{}, fmt.Errorf("make snapshot directory: %w", err)
+		return query.Snapshot{}, fmt.Errorf("make snapshot directory: %w", err)
 	}
 	now := n.now().UTC()
 	name := fmt.Sprintf("snapshot-%s-%03d", now.Format("20060102-150405"), now.Nanosecond()/1e6)

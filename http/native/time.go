@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/calendar"
+	"cairn/engine/query"
 )
 
 // This file turns the times of a query into milliseconds: what `from` and `to`
@@ -113,7 +113,7 @@ func (q *nativeQuery) timeRange(loc *time.Location) (from, to int64, err error) 
 
 // days puts the range into c: as days when every end given is a bare date, so
 // that the answer comes from the counters kept by day, else as times.
-func (q *nativeQuery) days(c *engine.CounterQuery) error {
+func (q *nativeQuery) days(c *query.CounterQuery) error {
 	f, t, err := q.points(c.Site.Location)
 	if err != nil {
 		return err

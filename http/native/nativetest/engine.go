@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Engine answers every read from what it was given and notes what it was
@@ -17,13 +18,13 @@ type Engine struct {
 	Asked string // the last question, as text
 	Err   error  // when set, the answer to everything
 
-	EventPage   engine.Page
-	Totals      engine.Totals
-	Buckets     []engine.Bucket
-	CounterPage engine.CounterPage
-	UserList    []engine.User
-	SessionList []engine.Session
-	GroupInfo   engine.GroupInfo
+	EventPage   query.Page
+	Totals      query.Totals
+	Buckets     []query.Bucket
+	CounterPage query.CounterPage
+	UserList    []query.User
+	SessionList []query.Session
+	GroupInfo   query.Group
 	Next        string
 	Missing     string // the id nobody has
 }
@@ -32,17 +33,17 @@ var _ engine.API = (*Engine)(nil)
 
 func (n *Engine) Visit(*engine.Site, *event.Event, *event.Source) {}
 
-func (n *Engine) Visits(context.Context, engine.Query, string, *time.Location) (engine.Visits, []engine.Visits, error) {
-	return engine.Visits{}, nil, n.Err
+func (n *Engine) Visits(context.Context, query.Query, string, *time.Location) (query.Visits, []query.Visits, error) {
+	return query.Visits{}, nil, n.Err
 }
 
 func (n *Engine) Bot(*event.Source) string { return "" }
 
-func (n *Engine) Digest(context.Context, engine.Query) (engine.Digest, error) {
-	return engine.Digest{}, n.Err
+func (n *Engine) Digest(context.Context, query.Query) (query.Digest, error) {
+	return query.Digest{}, n.Err
 }
 
-func (n *Engine) note(call string, q engine.Query) {
+func (n *Engine) note(call string, q query.Query) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
 	for _, c := range q.Where {
@@ -69,7 +70,7 @@ func (n *Engine) note(call string, q engine.Query) {
 func (n *Engine) find(call, id string) error {
 	n.Asked = call + " " + id
 	if n.Err == nil && n.Missing != "" && id == n.Missing {
-		return engine.ErrNotFound
+		return query.ErrNotFound
 	}
 	return n.Err
 }
@@ -82,68 +83,68 @@ func (n *Engine) Ingest(_ context.Context, records []engine.Record, _ bool, _ *e
 	return outcomes, n.Err
 }
 
-func (n *Engine) List(_ context.Context, q engine.Query) (engine.Page, error) {
+func (n *Engine) List(_ context.Context, q query.Query) (query.Page, error) {
 	n.note("list", q)
 	return n.EventPage, n.Err
 }
 
-func (n *Engine) Event(_ context.Context, _ *engine.QuerySite, id string) (*event.Event, error) {
+func (n *Engine) Event(_ context.Context, _ *query.Site, id string) (*event.Event, error) {
 	if err := n.find("event", id); err != nil {
 		return nil, err
 	}
 	return n.EventPage.Events[0], nil
 }
 
-func (n *Engine) Count(_ context.Context, q engine.Query) (engine.Totals, error) {
+func (n *Engine) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	n.note("count", q)
 	return n.Totals, n.Err
 }
 
-func (n *Engine) Series(_ context.Context, q engine.Query, interval string, loc *time.Location) ([]engine.Bucket, error) {
+func (n *Engine) Series(_ context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	n.note("series "+interval+" "+loc.String(), q)
 	return n.Buckets, n.Err
 }
 
-func (n *Engine) Counters(_ context.Context, q engine.CounterQuery) (engine.CounterPage, error) {
+func (n *Engine) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	n.Asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
 		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
 	return n.CounterPage, n.Err
 }
 
-func (n *Engine) Users(_ context.Context, q engine.Query) ([]engine.User, string, error) {
+func (n *Engine) Users(_ context.Context, q query.Query) ([]query.User, string, error) {
 	n.note("users", q)
 	return n.UserList, n.Next, n.Err
 }
 
-func (n *Engine) User(_ context.Context, _ *engine.QuerySite, id string) (engine.User, error) {
+func (n *Engine) User(_ context.Context, _ *query.Site, id string) (query.User, error) {
 	if err := n.find("user", id); err != nil {
-		return engine.User{}, err
+		return query.User{}, err
 	}
 	return n.UserList[0], nil
 }
 
-func (n *Engine) Sessions(_ context.Context, q engine.Query) ([]engine.Session, string, error) {
+func (n *Engine) Sessions(_ context.Context, q query.Query) ([]query.Session, string, error) {
 	n.note("sessions", q)
 	return n.SessionList, n.Next, n.Err
 }
 
-func (n *Engine) Session(_ context.Context, _ *engine.QuerySite, id string) (engine.Session, error) {
+func (n *Engine) Session(_ context.Context, _ *query.Site, id string) (query.Session, error) {
 	if err := n.find("session", id); err != nil {
-		return engine.Session{}, err
+		return query.Session{}, err
 	}
 	return n.SessionList[0], nil
 }
 
-func (n *Engine) Group(_ context.Context, _ *engine.QuerySite, id string) (engine.GroupInfo, error) {
+func (n *Engine) Group(_ context.Context, _ *query.Site, id string) (query.Group, error) {
 	if err := n.find("group", id); err != nil {
-		return engine.GroupInfo{}, err
+		return query.Group{}, err
 	}
 	return n.GroupInfo, nil
 }
 
-func (n *Engine) Snapshot(_ context.Context, dir string) (engine.SnapshotInfo, error) {
+func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	n.Asked = "snapshot " + filepath.Base(dir)
-	return engine.SnapshotInfo{Path: dir, Events: 7, Bytes: 4096}, n.Err
+	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err
 }
 
 func (n *Engine) Admit() error        { return n.Err }
@@ -160,7 +161,7 @@ const (
 // Full is an Engine that has one of everything, with every field set.
 func Full() *Engine {
 	return &Engine{
-		EventPage: engine.Page{Next: OtherID, Events: []*event.Event{
+		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
 			{
 				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
 				Time: SomeDay + 1, Received: SomeDay + 2, User: "u-1", Anonymous: "a-1", Session: "s-1", Previous: "p-1",
@@ -174,21 +175,21 @@ func Full() *Engine {
 			},
 			{ID: OtherID, Seq: 41, Site: "shop", Dialect: event.Oppizi, Type: event.Track, Time: SomeDay, Received: SomeDay},
 		}},
-		Totals:  engine.Totals{Events: 3, Users: 2, Sessions: 1},
-		Buckets: []engine.Bucket{{Time: SomeDay, Totals: engine.Totals{Events: 3, Users: 2, Sessions: 1}}, {Time: SomeDay + 3_600_000}},
-		CounterPage: engine.CounterPage{
-			Rows: []engine.CounterRow{{Value: "pro", Segment: "NL", Values: 9, Events: -5, Sessions: 2, Users: 1},
+		Totals:  query.Totals{Events: 3, Users: 2, Sessions: 1},
+		Buckets: []query.Bucket{{Time: SomeDay, Totals: query.Totals{Events: 3, Users: 2, Sessions: 1}}, {Time: SomeDay + 3_600_000}},
+		CounterPage: query.CounterPage{
+			Rows: []query.CounterRow{{Value: "pro", Segment: "NL", Values: 9, Events: -5, Sessions: 2, Users: 1},
 				{Value: "free", Values: 1, Events: 4}},
-			Total: engine.CounterRow{Events: -1, Sessions: 2, Users: 1},
+			Total: query.CounterRow{Events: -1, Sessions: 2, Users: 1},
 		},
-		UserList: []engine.User{{ID: "u-1", Properties: event.Object{{Key: "plan", Value: event.Str("pro")}},
+		UserList: []query.User{{ID: "u-1", Properties: event.Object{{Key: "plan", Value: event.Str("pro")}},
 			Aliases: []string{"old"}, Anonymous: []string{"a-1"}, Groups: []string{"g-1"},
 			FirstSeen: SomeDay, LastSeen: SomeDay + 5, Events: 9, Sessions: 2, Cursor: SomeID}, {ID: "u-2", Cursor: OtherID}},
-		SessionList: []engine.Session{{ID: "s-1", User: "u-1", Anonymous: "a-1", Dialect: event.Matomo,
+		SessionList: []query.Session{{ID: "s-1", User: "u-1", Anonymous: "a-1", Dialect: event.Matomo,
 			Start: SomeDay, End: SomeDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
 			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
 			Orders: []string{"o-1"}, Cart: "c-1", Cursor: SomeID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: OtherID}},
-		GroupInfo: engine.GroupInfo{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
+		GroupInfo: query.Group{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
 			Members: []string{"u-1", "u-2"}},
 	}
 }

@@ -1,14 +1,14 @@
 // Questions: what can be asked of a site's events.
 
-package engine
+package query
 
 import (
 	"time"
 )
 
-// QuerySite is what a question needs to know of a site. It does not change while a question
+// Site is what a question needs to know of a site. It does not change while a question
 // is answered.
-type QuerySite struct {
+type Site struct {
 	ID       uint32 // from 1; Matomo's idsite
 	Name     string
 	Location *time.Location // days are counted in it; nil is UTC
@@ -39,7 +39,7 @@ func (m Metrics) Has(metric Metrics) bool { return m == 0 || m&metric != 0 }
 
 // Query selects events of one site.
 type Query struct {
-	Site      *QuerySite
+	Site      *Site
 	Where     []Cond // all must hold
 	From, To  int64  // event time, Unix milliseconds, To exclusive; 0 = open
 	Ascending bool
@@ -57,7 +57,7 @@ type Query struct {
 // 1970-01-01 in the site's zone), both inclusive; 0,0 = all time. A series whose
 // FromDay is 0 begins with the first day there is.
 type CounterQuery struct {
-	Site           *QuerySite
+	Site           *Site
 	Property       string   // "" = the list of properties
 	Values         []string // empty = all
 	Segment        string   // split by this property; "" = no split

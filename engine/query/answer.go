@@ -1,6 +1,6 @@
 // Answers: what a question is told.
 
-package engine
+package query
 
 import "cairn/engine/event"
 
@@ -82,15 +82,15 @@ type Session struct {
 	Cursor                           string       // public id of the session's first event: pages /sessions
 }
 
-// GroupInfo is one group.
-type GroupInfo struct {
+// Group is one group.
+type Group struct {
 	ID, Type, Name string
 	Properties     event.Object
 	Members        []string // user ids
 }
 
-// SnapshotInfo describes a finished snapshot.
-type SnapshotInfo struct {
+// Snapshot describes a finished snapshot.
+type Snapshot struct {
 	Path   string `json:"path"`
 	Events uint64 `json:"events"`
 	Bytes  int64  `json:"bytes"`

@@ -1,10 +1,8 @@
 // The errors that an Ingest or a read can give.
 
-package engine
+package query
 
-import (
-	"errors"
-)
+import "errors"
 
 // Why an Ingest or a read was not carried out. Whatever returns one of these has
 // stored nothing.
@@ -19,12 +17,12 @@ var (
 	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
 )
 
-// A CorruptError says that stored bytes are not what was written. A read that
+// Damage says that stored bytes are not what was written. A read that
 // meets them ends with it, and gives no part of its answer.
-type CorruptError struct {
+type Damage struct {
 	File string // the damaged file of the store, or the run or the part of the log it holds
 	Err  error
 }
 
-func (e *CorruptError) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
-func (e *CorruptError) Unwrap() error { return e.Err }
+func (e *Damage) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
+func (e *Damage) Unwrap() error { return e.Err }
