@@ -350,17 +350,14 @@ func (s *sequencer) byProperty() []event.Term {
 	return s.capped[:n]
 }
 
-// newSession makes a random session id: 32 hex digits, or in the form of OpenPanel's.
+// newSession makes a random session id in the form of the dialect's.
 func (s *sequencer) newSession(d event.Dialect) string {
 	if s.sessionAt == 0 {
 		_, _ = rand.Read(s.sessions[:])
 	}
 	id := hex.EncodeToString(s.sessions[s.sessionAt : s.sessionAt+16])
 	s.sessionAt = (s.sessionAt + 16) % len(s.sessions)
-	if d == event.OpenPanel {
-		return shortID(id)
-	}
-	return id
+	return sessionName(d, id)
 }
 
 // seal writes the group into its batch, keys ascending.

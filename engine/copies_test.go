@@ -55,14 +55,14 @@ func TestRemembersCopies(t *testing.T) {
 		s := newSightings(2 * (sightingOverhead + len("ada-0")))
 		for i := range 3 {
 			r := newRequest()
-			s.put(sightingKey{1, inSession, r.text(fmt.Sprint("ada-", i))}, sighting{uint64(i + 1), int64(i)}, true)
+			s.put(sightingKey{1, 3, inSession, r.text(fmt.Sprint("ada-", i))}, sighting{uint64(i + 1), int64(i)}, true)
 			r.over()
 		}
 		for i := range 3 {
 			r := newRequest()
-			s.get(sightingKey{1, inSession, r.text(fmt.Sprint("ada-", i))})
+			s.get(sightingKey{1, 3, inSession, r.text(fmt.Sprint("ada-", i))})
 			r.over()
-			if l, ok := s.get(sightingKey{1, inSession, fmt.Sprint("ada-", i)}); !ok || l.seq != uint64(i+1) {
+			if l, ok := s.get(sightingKey{1, 3, inSession, fmt.Sprint("ada-", i)}); !ok || l.seq != uint64(i+1) {
 				t.Errorf("ada-%d: %v %v", i, l, ok)
 			}
 		}

@@ -1,6 +1,6 @@
-// Devices: who an OpenPanel event is from. Its clients send no id of a visitor;
-// a device is known by its address and agent under the salt of the day, and by
-// the session it is in. All of it is decided before the event is encoded.
+// Devices: who an event is from whose client sends no id of a visitor. A device is known
+// by its address and agent under the salt of the day, and by the session it is in. All of
+// it is decided before the event is encoded.
 
 package engine
 
@@ -20,9 +20,9 @@ type Visitors interface {
 	Visitor(site uint32, parts ...string) (today, yesterday string)
 }
 
-// lateSession is how old an event may be at receipt and still have a session, in
-// milliseconds.
-const lateSession = 15 * 60 * 1000
+// namePeriod is for how many milliseconds a device without a session is told the same name
+// of its next one.
+const namePeriod = 30 * 60 * 1000
 
 // recogniser is what devices need of an Enricher; *Detector has it.
 type recogniser interface {
@@ -54,7 +54,7 @@ func (e *Engine) fromServer(src *event.Source) bool {
 //	known profile        known of it; it joins that session
 //	a server's           no device unless one was sent
 //
-// An event over 15 minutes old has no session.
+// An event that is older at receipt than the rule's LateAfter has no session.
 func (e *Engine) recognise(r *Record, now int64) {
 	ev := r.Event
 	if !ev.Visit.Ask {
@@ -68,13 +68,14 @@ func (e *Engine) recognise(r *Record, now int64) {
 	if at == 0 {
 		at = now
 	}
+	rule := event.NewestRule(ev.Dialect)
 	v := &ev.Visit
-	v.Old = at < now-lateSession
+	v.Old = at < now-rule.LateAfter
 	v.JoinOnly = e.fromServer(src)
 	if ev.Anonymous != "" {
 		v.Device = ev.Anonymous
 	} else {
-		e.device(r.Site, v, src, at)
+		e.device(r.Site, ev, src, at)
 	}
 	if v.Nobody {
 		return
@@ -83,8 +84,8 @@ func (e *Engine) recognise(r *Record, now int64) {
 		ev.Anonymous = v.Device
 		return
 	}
-	if ev.Anonymous == "" && ev.User != "" && keepsSessions(ev) && !v.Old {
-		if newest := e.liveSession(e.state(r.Site.ID), inSession, ev.User, at); newest != nil && newest.Anonymous != "" {
+	if ev.Anonymous == "" && ev.User != "" && rule.InSession(ev.Type) && !v.Old {
+		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, inSession, ev.User, at); newest != nil && newest.Anonymous != "" {
 			v.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
 			if r.Source != nil {
@@ -99,28 +100,29 @@ func (e *Engine) recognise(r *Record, now int64) {
 }
 
 // device names the device that src shows.
-func (e *Engine) device(site *Site, v *event.Visit, src *event.Source, at int64) {
+func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64) {
 	if e.opts.Visitors == nil {
 		return
 	}
-	today, yesterday := e.opts.Visitors.Visitor(site.ID, "openpanel", src.IP.String(), src.UserAgent)
+	v := &ev.Visit
+	today, yesterday := e.opts.Visitors.Visitor(site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent)
 	v.Device = today
 	if yesterday == "" || v.JoinOnly || v.Old {
 		return
 	}
-	if e.liveSession(e.state(site.ID), ofDevice, yesterday, at) != nil {
+	if e.liveSession(e.state(site.ID), ev.Dialect, ofDevice, yesterday, at) != nil {
 		v.Device = yesterday
 	}
 }
 
-// liveSession returns the newest OpenPanel event of an id that is in a session
+// liveSession returns the newest event of an id in a dialect that is in a session
 // which goes on at that time, nil when there is none. sort is inSession or ofDevice.
 //
 // Where rows cannot be read there is none: an event can do without, and a damaged
 // run must stop nobody who writes.
-func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) *event.Event {
-	from := at - sessionIdle
-	key := sightingKey{s.id, sort, id}
+func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
+	from := at - event.NewestRule(d).Idle + 1
+	key := sightingKey{s.id, dialectNumber(d), sort, id}
 	l, known := e.sightings.get(key)
 	if known && (l.seq != 0 || l.rank <= from) {
 		if l.seq == 0 || l.rank < from {
@@ -136,7 +138,7 @@ func (e *Engine) liveSession(s *siteState, sort byte, id string, at int64) *even
 	}
 	w := matching(
 		index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
 	)
 	w.timeFrom = from
@@ -201,12 +203,11 @@ func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
 		return
 	}
 	now := e.now().UnixMilli()
-	if newest := e.liveSession(s, ofDevice, v.Device, now); newest != nil {
+	if newest := e.liveSession(s, ev.Dialect, ofDevice, v.Device, now); newest != nil {
 		v.Session, v.Live = newest.Session, true
 		return
 	}
-	// A name that is the same for all who ask within the half hour.
-	v.Session = shortID(e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/sessionIdle, 10)))
+	v.Session = sessionName(ev.Dialect, e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.
@@ -215,8 +216,15 @@ func (e *Engine) Visit(site *Site, ev *event.Event, src *event.Source) {
 	e.answerVisit(e.state(site.ID), ev, "")
 }
 
-// shortID writes 32 hex digits as 22 characters of base64url, which is how
-// OpenPanel's session ids look.
+// sessionName puts an id of 32 hex digits into the form of the dialect's session ids.
+func sessionName(d event.Dialect, digits string) string {
+	if event.NewestRule(d).ShortSessionIDs {
+		return shortID(digits)
+	}
+	return digits
+}
+
+// shortID writes 32 hex digits as 22 characters of base64url.
 func shortID(digits string) string {
 	b, err := hex.DecodeString(digits)
 	if err != nil {

@@ -35,11 +35,10 @@ const (
 
 // The bounds of a visit.
 const (
-	visitIdle     = sessionIdle // a gap of this many milliseconds ends it
-	visitActions  = 10_000      // and so many actions
-	visitGoals    = 1000        // goals that are known of it
-	visitsOfID    = 4           // visits that are known of an id
-	visitorDigits = 16          // of a visitor's id and of a fingerprint
+	visitActions  = 10_000 // so many actions end it
+	visitGoals    = 1000   // goals that are known of it
+	visitsOfID    = 4      // visits that are known of an id
+	visitorDigits = 16     // of a visitor's id and of a fingerprint
 )
 
 // hitVisit is what is known of a visit.
@@ -115,7 +114,7 @@ func (e *Engine) show(r *Record, now int64) {
 		return
 	}
 	src := r.Source
-	today, before := e.opts.Visitors.Visitor(r.Site.ID, "matomo", src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
+	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
 	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
 	if today == "" {
 		return
@@ -149,9 +148,9 @@ func (t *ids) visit(site uint32, ord uint64) (*known, error) {
 }
 
 // newest returns, of the visits known of an id, the one with the latest action that
-// satisfies ok; nil when none does. An action over half an hour ahead is of a later
+// satisfies ok; nil when none does. One whose latest action is after until is a later
 // visit.
-func (t *ids) newest(site uint32, kind byte, id string, at int64, ok func(*hitVisit) bool) (found *known, err error) {
+func (t *ids) newest(site uint32, kind byte, id string, until int64, ok func(*hitVisit) bool) (found *known, err error) {
 	if id == "" {
 		return nil, nil
 	}
@@ -164,7 +163,7 @@ func (t *ids) newest(site uint32, kind byte, id string, at int64, ok func(*hitVi
 		if err != nil {
 			return nil, err
 		}
-		if k != nil && k.visit.last <= at+visitIdle && ok(k.visit) && k.later(found) {
+		if k != nil && k.visit.last <= until && ok(k.visit) && k.later(found) {
 			found = k
 		}
 	}
@@ -172,17 +171,17 @@ func (t *ids) newest(site uint32, kind byte, id string, at int64, ok func(*hitVi
 }
 
 // lastVisit finds the visit a hit may be in: by its visitor's id, whenever that was;
-// else by what it shows, if that was within half an hour. Who is logged in is in
+// else by what it shows, if that visit is not idle. Who is logged in is in
 // nobody else's.
-func (t *ids) lastVisit(site uint32, e *event.Event) (*known, error) {
-	visitor := visitorOf(e)
-	found, err := t.newest(site, kindVisitor, visitor, e.Time, func(v *hitVisit) bool { return v.visitor == visitor })
+func (t *ids) lastVisit(site uint32, e *event.Event, r *event.Rule) (*known, error) {
+	visitor, until := visitorOf(e), e.Time+r.Idle
+	found, err := t.newest(site, kindVisitor, visitor, until, func(v *hitVisit) bool { return v.visitor == visitor })
 	if found != nil || err != nil || e.Hit.IDOnly {
 		return found, err
 	}
 	for _, print := range [...]string{fingerprintOf(e), e.Hit.Before} {
-		k, err := t.newest(site, kindPrint, print, e.Time, func(v *hitVisit) bool {
-			return v.last > e.Time-visitIdle && (e.User == "" || v.user == "" || v.user == e.User)
+		k, err := t.newest(site, kindPrint, print, until, func(v *hitVisit) bool {
+			return !r.Ends(e.Time-v.last) && (e.User == "" || v.user == "" || v.user == e.User)
 		})
 		if err != nil {
 			return nil, err
@@ -204,9 +203,9 @@ func (k *known) later(than *known) bool {
 }
 
 // goesOn says whether the visit takes the hit in.
-func (v *hitVisit) goesOn(e *event.Event) bool {
+func (v *hitVisit) goesOn(e *event.Event, r *event.Rule) bool {
 	h := e.Hit
-	if h.New && !h.Ping || v.last <= e.Time-visitIdle || v.last < h.Day[0] || v.last >= h.Day[1] || v.actions >= visitActions {
+	if h.New && !h.Ping || r.Ends(e.Time-v.last) || v.last < h.Day[0] || v.last >= h.Day[1] || v.actions >= visitActions {
 		return false
 	}
 	a := arrivalOf(e, false)
@@ -258,11 +257,12 @@ func goalOf(e *event.Event) (int64, bool) {
 
 // decideHit is decide for a hit.
 func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p place, err error) {
-	k, err := t.lastVisit(site, e)
+	r := event.RuleAt(e.Dialect, seq)
+	k, err := t.lastVisit(site, e, r)
 	if err != nil {
 		return p, err
 	}
-	if k != nil && !k.visit.goesOn(e) {
+	if k != nil && !k.visit.goesOn(e, r) {
 		k = nil
 	}
 	if p.verdict, err = t.judge(site, e, k); err != nil || p.skip || p.refuse != nil {
@@ -271,7 +271,7 @@ func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func
 		}
 		return p, err
 	}
-	if _, _, err = t.meet(site, seq, e, &p); err != nil {
+	if _, _, err = t.meet(site, seq, e, r, &p); err != nil {
 		return p, err
 	}
 	if k != nil {
@@ -283,8 +283,8 @@ func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func
 }
 
 // replayHit is replay for a hit.
-func (t *ids) replayHit(site uint32, seq uint64, e *event.Event) (p place, err error) {
-	if _, _, err = t.meet(site, seq, e, &p); err != nil || e.SessionOrd == 0 {
+func (t *ids) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) (p place, err error) {
+	if _, _, err = t.meet(site, seq, e, r, &p); err != nil || e.SessionOrd == 0 {
 		return p, err
 	}
 	p.session, p.sessionID = e.SessionOrd, e.Session

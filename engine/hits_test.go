@@ -203,6 +203,7 @@ func TestHitVisitGoesOn(t *testing.T) {
 	campaign := func(name, keyword string) event.Object {
 		return event.Object{{Key: "utm_campaign", Value: event.Str(name)}, {Key: "utm_term", Value: event.Str(keyword)}}
 	}
+	const idle = 30 * 60 * 1000
 	for _, c := range []struct {
 		name string
 		when int64 // milliseconds after noon
@@ -212,9 +213,9 @@ func TestHitVisitGoesOn(t *testing.T) {
 		want bool
 	}{
 		{"at once", 0, event.Hit{}, nil, nil, true},
-		{"29:59.999 later", visitIdle - 1, event.Hit{}, nil, nil, true},
-		{"30:00 later", visitIdle, event.Hit{}, nil, nil, false},
-		{"earlier", -visitIdle, event.Hit{}, nil, nil, true},
+		{"29:59.999 later", idle - 1, event.Hit{}, nil, nil, true},
+		{"30:00 later", idle, event.Hit{}, nil, nil, false},
+		{"earlier", -idle, event.Hit{}, nil, nil, true},
 		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false},
 		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true},
 		{"the last of its actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions - 1 }, true},
@@ -233,7 +234,7 @@ func TestHitVisitGoesOn(t *testing.T) {
 		if h.Day[1] == 0 {
 			h.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
-		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}); got != c.want {
+		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}, event.RuleAt(event.Matomo, 1)); got != c.want {
 			t.Errorf("%s: goes on is %t", c.name, got)
 		}
 	}

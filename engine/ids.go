@@ -25,9 +25,6 @@ const (
 	kindSession   = 's' // a session id a client sent; the id begins with the dialect's number
 )
 
-// sessionIdle ends a session: a gap of this many milliseconds of event time.
-const sessionIdle = 30 * 60 * 1000
-
 // known is what the engine knows of one id. Its ordinal is the seq of the event
 // the id first appeared in: it names the person or session in rows.
 type known struct {
@@ -36,7 +33,7 @@ type known struct {
 	linked bool // of an anonymous id: it has met its first user
 	dirty  bool // it has changed since it was last written
 	live   []live
-	visit  *hitVisit // of a visit of Matomo's
+	visit  *hitVisit // of a visit, see hits.go
 	bytes  int       // its size as the table last counted it
 }
 
@@ -133,6 +130,9 @@ func (t *ids) measure(k *known) {
 	}
 }
 
+// dialectNumber is how keys and entries name a dialect.
+func dialectNumber(d event.Dialect) byte { return byte(slices.Index(event.Dialects, d)) }
+
 // idKey appends the key of an id.
 func idKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
 	dst = append(dst, prefixID)
@@ -220,79 +220,81 @@ func (t *ids) decide(site uint32, seq uint64, e *event.Event, newSession func(ev
 	if e.Hit != nil && !e.SessionSent {
 		return t.decideHit(site, seq, e, newSession)
 	}
-	user, anon, err := t.meet(site, seq, e, &p)
+	r := event.RuleAt(e.Dialect, seq)
+	user, anon, err := t.meet(site, seq, e, r, &p)
 	if err != nil {
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, user, anon, &p)
+		return p, t.sentSession(site, seq, e, r, user, anon, &p)
 	}
 	if e.Visit.Old {
 		return p, nil
 	}
-	l, keeps := t.current(e, user, anon)
+	l, keeps := t.current(e, r, user, anon)
 	if !keeps {
 		return p, nil
 	}
 	switch {
-	case l.ord == 0 || e.Time-l.last >= idleOf(e):
+	case l.ord == 0 || r.Ends(e.Time-l.last):
 		if e.Visit.JoinOnly {
 			return p, nil
 		}
 		p.session, p.sessionID = seq, newSession(e.Dialect)
-	case l.stray(e.Time):
+	case l.strays(e.Time, r):
 		// Too late for this session, and the one before is over.
-		if !namesSessions(e) {
+		if !r.ReturnsIDs {
 			return p, nil
 		}
 		p.session, p.sessionID = seq, newSession(e.Dialect)
 	default:
 		p.session, p.sessionID = l.ord, l.id
 	}
-	return p, t.keepSession(site, seq, e, &l, &p)
+	return p, t.keepSession(site, seq, e, r, &l, &p)
 }
 
 // replay takes in an event as the log has it: what was decided is in the row.
 func (t *ids) replay(site uint32, seq uint64, e *event.Event) (p place, err error) {
-	if e.Dialect == event.Matomo && !e.SessionSent {
-		return t.replayHit(site, seq, e)
+	r := event.RuleAt(e.Dialect, seq)
+	if r.Visits && !e.SessionSent {
+		return t.replayHit(site, seq, e, r)
 	}
-	user, anon, err := t.meet(site, seq, e, &p)
+	user, anon, err := t.meet(site, seq, e, r, &p)
 	if err != nil {
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, user, anon, &p)
+		return p, t.sentSession(site, seq, e, r, user, anon, &p)
 	}
 	if e.SessionOrd == 0 {
 		return p, nil
 	}
 	p.session, p.sessionID = e.SessionOrd, e.Session
-	l, keeps := t.current(e, user, anon)
+	l, keeps := t.current(e, r, user, anon)
 	if !keeps {
 		return p, nil
 	}
 	if p.session != seq {
 		p.session = l.ord // the same, or check finds that it is not
 	}
-	return p, t.keepSession(site, seq, e, &l, &p)
+	return p, t.keepSession(site, seq, e, r, &l, &p)
 }
 
 // keepSession notes the session that was chosen for an event which came without.
-func (t *ids) keepSession(site uint32, seq uint64, e *event.Event, l *visit, p *place) error {
-	if !l.stray(e.Time) {
+func (t *ids) keepSession(site uint32, seq uint64, e *event.Event, r *event.Rule, l *visit, p *place) error {
+	if !l.strays(e.Time, r) {
 		t.follow(l, p, e.Time)
 	}
-	if p.session != seq || !namesSessions(e) {
+	if p.session != seq || !r.ReturnsIDs {
 		return nil
 	}
 	// The client knows the id from now on and may send it.
-	_, err := t.getOrAdd(site, kindSession, byte(slices.Index(event.Dialects, e.Dialect)), p.sessionID, seq)
+	_, err := t.getOrAdd(site, kindSession, dialectNumber(e.Dialect), p.sessionID, seq)
 	return err
 }
 
 // meet makes the ids of an event known and links the persons it shows to be one.
-func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, anon *known, err error) {
+func (t *ids) meet(site uint32, seq uint64, e *event.Event, r *event.Rule, p *place) (user, anon *known, err error) {
 	t.upTo[site] = seq
 	if e.User != "" {
 		if user, err = t.getOrAdd(site, kindUser, 0, e.User, seq); err != nil {
@@ -309,7 +311,7 @@ func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, ano
 		} else {
 			t.join(p, anon, user.ord)
 		}
-	} else if user != nil && namesSessions(e) {
+	} else if user != nil && r.ReturnsIDs {
 		// An id that was made for a visitor comes back as a user's that was sent.
 		if anon, err = t.get(site, kindAnonymous, 0, e.User); err != nil {
 			return nil, nil, err
@@ -340,7 +342,7 @@ func (t *ids) meet(site uint32, seq uint64, e *event.Event, p *place) (user, ano
 
 // visits reports whether the id has had a session of its own in the dialect.
 func (k *known) visits(d event.Dialect) bool {
-	dialect := byte(slices.Index(event.Dialects, d))
+	dialect := dialectNumber(d)
 	return slices.ContainsFunc(k.live, func(l live) bool { return l.dialect == dialect })
 }
 
@@ -358,17 +360,17 @@ func (t *ids) join(p *place, anon *known, person uint64) {
 }
 
 // sentSession finds or begins the session the event was sent with. In a dialect
-// that names sessions it is then the visitor's current one.
-func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, user, anon *known, p *place) error {
-	s, err := t.getOrAdd(site, kindSession, byte(slices.Index(event.Dialects, e.Dialect)), e.Session, seq)
+// that returns ids it is then the visitor's current one.
+func (t *ids) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *known, p *place) error {
+	s, err := t.getOrAdd(site, kindSession, dialectNumber(e.Dialect), e.Session, seq)
 	if err != nil {
 		return err
 	}
 	p.session, p.sessionID = s.ord, e.Session
-	if !namesSessions(e) {
+	if !r.ReturnsIDs {
 		return nil
 	}
-	if l, keeps := t.current(e, user, anon); keeps && (l.ord == p.session || e.Time >= l.last) {
+	if l, keeps := t.current(e, r, user, anon); keeps && (l.ord == p.session || e.Time >= l.last) {
 		t.follow(&l, p, e.Time)
 	}
 	return nil
@@ -382,21 +384,21 @@ type visit struct {
 	live
 }
 
-// stray says that an event of that time is older than the session by so much that
+// strays says that an event of that time is older than the session by so much that
 // it is not in it.
-func (v *visit) stray(time int64) bool { return v.ord != 0 && v.last-time > sessionIdle }
+func (v *visit) strays(time int64, r *event.Rule) bool { return v.ord != 0 && r.Strays(v.last-time) }
 
 // current returns the visitor's session in the event's dialect, an empty one when
 // it has had none yet; keeps is false when the engine gives events like e none.
-func (t *ids) current(e *event.Event, user, anon *known) (v visit, keeps bool) {
+func (t *ids) current(e *event.Event, r *event.Rule, user, anon *known) (v visit, keeps bool) {
 	visitor := anon
 	if visitor == nil {
 		visitor = user
 	}
-	if visitor == nil || !keepsSessions(e) {
+	if visitor == nil || !r.InSession(e.Type) {
 		return v, false
 	}
-	dialect := byte(slices.Index(event.Dialects, e.Dialect))
+	dialect := dialectNumber(e.Dialect)
 	at := slices.IndexFunc(visitor.live, func(l live) bool { return l.dialect == dialect })
 	if at < 0 {
 		return visit{visitor, len(visitor.live), live{dialect: dialect}}, true
@@ -422,33 +424,6 @@ func (t *ids) follow(v *visit, p *place, time int64) {
 	}
 	t.change(v.of)
 }
-
-// keepsSessions says whether the engine gives events like e a session.
-func keepsSessions(e *event.Event) bool {
-	switch e.Dialect {
-	case event.Native, event.Segment:
-		return e.Type == event.Track || e.Type == event.Page || e.Type == event.Screen
-	case event.OpenPanel:
-		return e.Type == event.Track || e.Type == event.Page
-	case event.Opentracker:
-		return true
-	}
-	return false
-}
-
-// idleOf is the shortest gap that ends a session: 30 minutes, and in OpenPanel
-// the first millisecond after them.
-func idleOf(e *event.Event) int64 {
-	if e.Dialect == event.OpenPanel {
-		return sessionIdle + 1
-	}
-	return sessionIdle
-}
-
-// namesSessions says whether the dialect tells its clients the ids of users and
-// sessions: every event has a session then, and an id that was made may come back
-// as one that is sent.
-func namesSessions(e *event.Event) bool { return e.Dialect == event.Opentracker }
 
 // flush writes every changed entry to w, and how far the table has come. Both are in one
 // batch; otherwise a replay would apply events to entries that already contain them. When
@@ -513,7 +488,7 @@ const (
 //	version 1 | ord uvarint | linked 1 | count uvarint | count x live
 //	live: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
 //
-// and of a visit of Matomo's
+// and of a visit
 //
 //	version 2 | ord uvarint | visit, see hits.go
 func (k *known) append(dst []byte) []byte {

@@ -1,5 +1,6 @@
 // Sightings: a bounded memory of which event of an id is the newest of a sort,
-// so that what ingest asks of every OpenPanel event is not looked up in the index.
+// so that what ingest asks of every event of a recognised device, and of every increment
+// that is checked, is not looked up in the index.
 
 package engine
 
@@ -17,11 +18,12 @@ const (
 	identifies = 'i' // of a user, an identify event; its rank is the seq
 )
 
-// sightingKey is an id of a site and what is sought of it.
+// sightingKey is an id of a site and what is sought of it, in one dialect.
 type sightingKey struct {
-	site uint32
-	sort byte
-	id   string
+	site    uint32
+	dialect byte
+	sort    byte
+	id      string
 }
 
 // sighting is the event of the highest rank there is. With seq 0 it says that there is
@@ -34,7 +36,7 @@ type sighting struct {
 // sightingOverhead is about what an entry takes in memory beside its id.
 const sightingOverhead = 112
 
-// sightings remembers published OpenPanel events. An entry that is asked for is kept;
+// sightings remembers published events of dialects whose rules ask for them. An entry that is asked for is kept;
 // about 2×max bytes are in memory. What it does not know the index does.
 type sightings struct {
 	max int
@@ -98,19 +100,21 @@ func (s *sightings) addLocked(k sightingKey, l *sighting) {
 
 // published takes in an event that is in the log.
 func (s *sightings) published(site uint32, ev *event.Event, seq uint64, session string) {
-	if ev.Dialect != event.OpenPanel {
+	r := event.RuleAt(ev.Dialect, seq)
+	if !r.RecognisesDevices && !r.ChecksIncrements {
 		return
 	}
-	if session != "" {
+	dialect := dialectNumber(ev.Dialect)
+	if r.RecognisesDevices && session != "" {
 		prompt := ev.Time >= ev.Received
 		if ev.User != "" {
-			s.put(sightingKey{site, inSession, ev.User}, sighting{seq, ev.Time}, prompt)
+			s.put(sightingKey{site, dialect, inSession, ev.User}, sighting{seq, ev.Time}, prompt)
 		}
 		if ev.Anonymous != "" {
-			s.put(sightingKey{site, ofDevice, ev.Anonymous}, sighting{seq, ev.Time}, prompt)
+			s.put(sightingKey{site, dialect, ofDevice, ev.Anonymous}, sighting{seq, ev.Time}, prompt)
 		}
 	}
-	if ev.Type == event.Identify {
-		s.put(sightingKey{site, identifies, ev.User}, sighting{seq, int64(seq)}, true)
+	if r.ChecksIncrements && ev.Type == event.Identify {
+		s.put(sightingKey{site, dialect, identifies, ev.User}, sighting{seq, int64(seq)}, true)
 	}
 }

@@ -35,7 +35,7 @@ func TestSightings(t *testing.T) {
 			for _, rank := range log[id] {
 				there = there || rank >= from
 			}
-			key := sightingKey{1, inSession, id}
+			key := sightingKey{1, dialectNumber(event.OpenPanel), inSession, id}
 			switch l, known := s.get(key); {
 			case !known || l.seq == 0 && from < l.rank:
 				looked++

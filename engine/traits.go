@@ -100,7 +100,7 @@ func (t *traits) merge(o event.Object) {
 	}
 }
 
-// mergeDeep is merge as OpenPanel does it: objects are merged key by key at any
+// mergeDeep is merge for dialects with DeepTraits: objects are merged key by key at any
 // depth, everything else is replaced, and what is null or empty erases nothing.
 func (t *traits) mergeDeep(o event.Object) {
 	for _, m := range o {
@@ -192,8 +192,8 @@ func (t *traits) append(dst []byte) []byte {
 }
 
 // checkIncrement refuses an increment by a number with more digits than cairn calculates
-// with, and an OpenPanel increment of what the newest identify of the profile says is no
-// number. The latter spares a client a mistake; one that slips by adds to nothing, see
+// with and, where the dialect's rule is to check them, one of what the newest identify of
+// the profile says is no number. The latter spares a client a mistake; one that slips by adds to nothing, see
 // traits.increment. One with a message id is not asked: a retry is answered as the first
 // try was.
 func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldError {
@@ -202,10 +202,10 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 			return &event.FieldError{Index: -1, Field: "value", Msg: "must have " + event.DecimalLimit}
 		}
 	}
-	if ev.Type != event.Increment || ev.Dialect != event.OpenPanel || ev.MessageID != "" {
+	if ev.Type != event.Increment || ev.MessageID != "" || !event.NewestRule(ev.Dialect).ChecksIncrements {
 		return nil
 	}
-	told := e.newestIdentify(e.state(site.ID), ev.User)
+	told := e.newestIdentify(e.state(site.ID), ev.Dialect, ev.User)
 	if told == nil {
 		return nil
 	}
@@ -215,10 +215,10 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 	return nil
 }
 
-// newestIdentify returns what a user was last said to be, nil when nothing was, or
-// none of it can be read.
-func (e *Engine) newestIdentify(s *siteState, user string) *event.Event {
-	key := sightingKey{s.id, identifies, user}
+// newestIdentify returns what a user was last said to be in a dialect, nil when nothing
+// was, or none of it can be read.
+func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
+	key := sightingKey{s.id, dialectNumber(d), identifies, user}
 	if l, known := e.sightings.get(key); known {
 		if l.seq == 0 {
 			return nil
@@ -230,7 +230,7 @@ func (e *Engine) newestIdentify(s *siteState, user string) *event.Event {
 	ev, err := e.newestMatch(s, matching(
 		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(event.OpenPanel)}}}},
+		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 	))
 	switch e.unread(err); {
 	case err != nil:

@@ -1,6 +1,6 @@
-// Visitors of Opentracker: who an event is from that names no user. The protocol
-// answers every event with a user and a session, so what was not sent is made
-// here, before the event is encoded.
+// Visitors of dialects that return ids: who an event is from that names no user. Every
+// event is answered with a user and a session, so what was not sent is made here, before
+// the event is encoded.
 
 package engine
 
@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"slices"
 
 	"cairn/engine/event"
 	"cairn/index"
@@ -18,7 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// identify gives an Opentracker event without any user one:
+// identify gives an event without any user one, in a dialect that returns ids:
 //
 //	a session was sent   the owner of that session, who is the user of its first
 //	                     event; when it is new, an id made from the session's, so
@@ -29,7 +28,7 @@ import (
 // must stop nobody who writes.
 func (e *Engine) identify(r *Record) {
 	ev := r.Event
-	if ev.Dialect != event.Opentracker || ev.User != "" || ev.Anonymous != "" {
+	if ev.User != "" || ev.Anonymous != "" || !event.NewestRule(ev.Dialect).ReturnsIDs {
 		return
 	}
 	if ev.Session == "" {
@@ -59,8 +58,7 @@ func (e *Engine) identify(r *Record) {
 // What the runs hold is in the stored ids; newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).view()
-	dialect := byte(slices.Index(event.Dialects, d))
-	stored, closer, err := e.db.Get(idKey(nil, site.ID, kindSession, dialect, id))
+	stored, closer, err := e.db.Get(idKey(nil, site.ID, kindSession, dialectNumber(d), id))
 	if err == nil {
 		k, err := parseKnown(stored)
 		if cerr := closer.Close(); err == nil {
@@ -97,17 +95,18 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 
 // recall follows up an event that is in the log. What the outcome of a duplicate
 // says of its original is the original's: when it was received and, in
-// Opentracker, whose it is. Where that cannot be read it is left as the duplicate
+// a dialect that returns ids, whose it is. Where that cannot be read it is left as the duplicate
 // has it: the event is stored, and so it is answered.
 func (e *Engine) recall(s *submitted) {
+	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != Duplicate {
-		if s.begins && s.event.Dialect == event.Opentracker {
+		if s.begins && returnsIDs {
 			e.owners.put(s.site.id, s.outcome.Session, s.event)
 		}
 		return
 	}
 	v := s.site.view()
-	if s.event.Dialect != event.Opentracker {
+	if !returnsIDs {
 		e.unread(v.received(s.outcome.Seq, &s.event.Received))
 		return
 	}
