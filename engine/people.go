@@ -274,7 +274,7 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 	err := v.eachEvent([]index.Clause{clause, acts}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
-			if ev.Dialect == event.OpenPanel {
+			if event.RuleAt(ev.Dialect, ev.Seq).DeepTraits {
 				told.mergeDeep(ev.Properties)
 			} else {
 				told.merge(ev.Properties)
@@ -328,16 +328,20 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 }
 
 // seenBefore takes the time of a visitor's first visit from what their client said of
-// it when they were new here: Matomo's _idts.
+// it when they were new here.
 func (v *view) seenBefore(u *query.User, first uint64) error {
 	if first == 0 {
 		return nil
 	}
 	ev, err := v.event(first)
-	if err != nil || ev == nil || ev.Dialect != event.Matomo {
+	if err != nil || ev == nil {
 		return err
 	}
-	seconds, err := strconv.ParseInt(ev.Extra.Get("_idts").Text, 10, 64)
+	key := event.RuleAt(ev.Dialect, first).FirstVisitKey
+	if key == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(ev.Extra.Get(key).Text, 10, 64)
 	if ms := seconds * 1000; err == nil && seconds > 0 && seconds < 1<<40 && ms < u.FirstSeen && ms > u.FirstSeen-clientMemoryMax {
 		u.FirstSeen = ms
 	}
@@ -400,10 +404,10 @@ func (v *view) eachEventOf(w *where, fn func(*event.Event)) error {
 	})
 }
 
-// inactive says that an identify only tells of a person, who was not there:
-// Segment's context.active, false.
+// inactive says that an identify only tells of a person, who was not there.
 func inactive(ev *event.Event) bool {
-	return ev.Dialect == event.Segment && event.GetPath(ev.Extra, "context.active") == event.Boolean(false)
+	path := event.RuleAt(ev.Dialect, ev.Seq).ActivePath
+	return path != "" && event.GetPath(ev.Extra, path) == event.Boolean(false)
 }
 
 // Group implements API. The properties of a group event are traits of the first of

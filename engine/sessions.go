@@ -83,11 +83,12 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	}
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
 	arrive(&s, ev)
-	var came hitVisit // where a visit of Matomo's came from may become known later
+	rule := event.RuleAt(ev.Dialect, first)
+	var came hitVisit // where a session with a late source came from
 	var views []pageView
 	var groups names
 	said := new(pinged)
-	if s.Dialect == event.Matomo {
+	if rule.HeartBeats {
 		if said, err = readPinged(e.db, site.ID, first); err != nil {
 			return query.Session{}, err
 		}
@@ -103,12 +104,14 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 			s.End = ev.Time
 		}
 		s.Events++
-		if ev.Dialect == event.Matomo {
+		if rule.LateSource {
 			was := came.arrival
 			if came.take(ev); came.arrival != was {
 				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.campaign
 				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
 			}
+		}
+		if rule.VisitVariables {
 			for variable := range visitVarsOf(ev, ev.Seq) {
 				said.vars.set(variable, visitVarsBytesMax)
 			}
@@ -146,14 +149,16 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
-	if s.Dialect == event.Matomo {
+	if rule.VisitVariables {
 		s.Properties = said.vars.properties()
+	}
+	if rule.HeartBeats {
 		// Someone who did two things was there for a second more than between them.
 		if until := max(said.at, s.End); until > s.Start {
 			s.Beyond = until - s.End + 1000
 		}
 	}
-	if s.Bounce = s.Actions <= 1; s.Dialect == event.OpenPanel {
+	if s.Bounce = s.Actions <= 1; rule.BouncesByViews {
 		s.Bounce = len(views) < 2
 	}
 	return s, nil
@@ -165,7 +170,7 @@ func arrive(s *query.Session, ev *event.Event) {
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
 	host, _, _ := referrer.Split(s.Referrer)
 	s.ReferrerType = referrerType(s.Campaign, cmp.Or(strings.ToLower(host), s.Referrer))
-	if ev.Dialect == event.Matomo { // whose own pages refer to each other
+	if event.RuleAt(ev.Dialect, ev.Seq).LateSource { // the site's own pages refer to each other
 		s.Referrer, s.ReferrerType = "", "direct"
 	}
 }

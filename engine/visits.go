@@ -129,12 +129,22 @@ func (s *visitSum) views(v *view, w *where) error {
 
 // revenue sums up what was paid.
 func (s *visitSum) revenue(v *view, w *where) error {
-	return v.eachEventOf(w.and(event.FieldName, "revenue").and(event.FieldDialect, string(event.OpenPanel)), func(ev *event.Event) {
+	paid := func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
 			s.add(ev.Time, func(t *query.Visits) { t.Revenue += n })
 		}
-	})
+	}
+	for _, d := range event.Dialects {
+		name := event.NewestRule(d).RevenueName
+		if name == "" {
+			continue
+		}
+		if err := v.eachEventOf(w.and(event.FieldName, name).and(event.FieldDialect, string(d)), paid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sessions counts those that were found where they begin.

@@ -105,5 +105,5 @@ type Visits struct {
 	Views        uint64 // pages and screens
 	Timed        uint64 // sessions with a later event than their first
 	Milliseconds int64  // length of these together
-	Revenue      int64  // values of OpenPanel's revenue events, in minor units
+	Revenue      int64  // values of revenue events, in minor units
 }
