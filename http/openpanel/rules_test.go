@@ -1,0 +1,46 @@
+package openpanel
+
+import (
+	"testing"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+const halfHour = 30 * 60 * 1000 // milliseconds
+
+// What the protocol promises of devices, sessions and profiles, as the engine's table of
+// rules has it.
+func TestRules(t *testing.T) {
+	r := event.RuleAt(event.OpenPanel, 1)
+	for _, c := range []struct {
+		promise string
+		holds   bool
+	}{
+		{"the engine recognises the device of a client", r.RecognisesDevices},
+		{"a track and a page have a session", r.InSession(event.Track) && r.InSession(event.Page)},
+		{"an identify, a group, an alias and an increment have none", !r.InSession(event.Identify) && !r.InSession(event.Group) && !r.InSession(event.Alias) && !r.InSession(event.Increment)},
+		{"30:00 of silence do not end a session", !r.Ends(halfHour)},
+		{"30:00.001 do", r.Ends(halfHour + 1)},
+		{"an event 30:00 older than the session's newest joins it", !r.Strays(halfHour)},
+		{"one 30:00.001 older does not", r.Strays(halfHour + 1)},
+		{"an event over 15 minutes old has none", r.LateAfter == halfHour/2},
+		{"the engine names sessions as the protocol does", r.ShortSessionIDs},
+		{"a bounce has fewer than two page views", r.BouncesByViews},
+		{"traits are merged at any depth", r.DeepTraits},
+		{"an increment of what is no number is refused", r.ChecksIncrements},
+		{"the answer to an event makes no user", !r.ReturnsIDs},
+	} {
+		if !c.holds {
+			t.Errorf("not so: %s", c.promise)
+		}
+	}
+
+	var b dialect.Batch
+	if err := New().Decode(request(t, "POST", "/track", track(`{"name":"revenue","properties":{"__revenue":1290}}`)), &b); err != nil {
+		t.Fatal(err)
+	}
+	if ev := &b.Records[0].Event; ev.Name != r.RevenueName || ev.Value != event.Num("1290") {
+		t.Errorf("revenue is %q of %+v", ev.Name, ev.Value)
+	}
+}

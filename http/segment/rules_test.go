@@ -1,0 +1,46 @@
+package segment
+
+import (
+	"testing"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+const halfHour = 30 * 60 * 1000 // milliseconds
+
+// What the protocol promises of sessions and profiles, as the engine's table of rules has
+// it.
+func TestRules(t *testing.T) {
+	r := event.RuleAt(event.Segment, 1)
+	for _, c := range []struct {
+		promise string
+		holds   bool
+	}{
+		{"a track, a page and a screen have a session", r.InSession(event.Track) && r.InSession(event.Page) && r.InSession(event.Screen)},
+		{"an identify, a group and an alias never begin one", !r.InSession(event.Identify) && !r.InSession(event.Group) && !r.InSession(event.Alias)},
+		{"29:59.999 of silence do not end a session", !r.Ends(halfHour - 1)},
+		{"30:00 do", r.Ends(halfHour)},
+		{"an event 30:00 older than the session's newest joins it", !r.Strays(halfHour)},
+		{"one 30:00.001 older does not", r.Strays(halfHour + 1)},
+		{"a session that was begun keeps its source", !r.LateSource},
+		{"a bounce has fewer than two actions", !r.BouncesByViews},
+		{"null erases a trait, an object replaces one", !r.DeepTraits},
+		{"the engine recognises no device", !r.RecognisesDevices},
+		{"an answer names no session", !r.ReturnsIDs},
+	} {
+		if !c.holds {
+			t.Errorf("not so: %s", c.promise)
+		}
+	}
+
+	var b dialect.Batch
+	d, req := New(dialect.SegmentSettings{}), request(t, "POST", "/v1/identify", `{"userId":"u","context":{"active":false}}`)
+	route(t, d, req)
+	if err := d.Decode(req, &b); err != nil {
+		t.Fatal(err)
+	}
+	if v := event.GetPath(b.Records[0].Event.Extra, r.ActivePath); v != event.Boolean(false) {
+		t.Errorf("an identify of somebody who is not there says %+v", v)
+	}
+}
