@@ -36,8 +36,9 @@ type sighting struct {
 // sightingOverhead is about what an entry takes in memory beside its id.
 const sightingOverhead = 112
 
-// sightings remembers published events of dialects whose rules ask for them. An entry that is asked for is kept;
-// about 2×max bytes are in memory. What it does not know the index does.
+// sightings remembers published events of dialects whose rules ask for them. An entry
+// that is asked for is kept; about 2×max bytes are in memory. What it does not know the
+// index does.
 type sightings struct {
 	max int
 

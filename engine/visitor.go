@@ -94,9 +94,9 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 }
 
 // recall follows up an event that is in the log. What the outcome of a duplicate
-// says of its original is the original's: when it was received and, in
-// a dialect that returns ids, whose it is. Where that cannot be read it is left as the duplicate
-// has it: the event is stored, and so it is answered.
+// says of its original is the original's: when it was received and, in a dialect that
+// returns ids, whose it is. Where that cannot be read it is left as the duplicate has it:
+// the event is stored, and so it is answered.
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != Duplicate {
