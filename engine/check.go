@@ -51,7 +51,7 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 			return report, nil
 		}
 	}
-	mark, err := readHWM(fs, dir)
+	mark, err := wal.ReadHighWaterMark(fs, dir)
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
@@ -69,8 +69,8 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	if report.Events < mark.events && len(report.Problems) == 0 {
-		c.problem("the log has %d events where there were %d", report.Events, mark.events)
+	if report.Events < mark.Events() && len(report.Problems) == 0 {
+		c.problem("the log has %d events where there were %d", report.Events, mark.Events())
 	}
 	return report, nil
 }

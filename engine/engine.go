@@ -33,7 +33,7 @@ type Engine struct {
 	partials  *answers
 	room      *pairRoom
 	disk      *disk
-	hwm       *hwm
+	hwm       *wal.HighWaterMark
 	public    *publicIDs
 	owners    *owners
 	sightings *sightings
@@ -175,10 +175,10 @@ func (e *Engine) open() error {
 		return err
 	}
 	var err error
-	if e.hwm, err = readHWM(fs, dir); err != nil {
+	if e.hwm, err = wal.ReadHighWaterMark(fs, dir); err != nil {
 		return err
 	}
-	if err := preflight(fs, dir, e.hwm.events); err != nil {
+	if err := preflight(fs, dir, e.hwm.Events()); err != nil {
 		return err
 	}
 	if e.disk, err = openDisk(fs, dir, e.opts.Reserve); err != nil {
@@ -226,8 +226,8 @@ func (e *Engine) open() error {
 	if err := e.replay(seq); err != nil {
 		return err
 	}
-	if total := e.total(); total < e.hwm.events {
-		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.events)
+	if total := e.total(); total < e.hwm.Events() {
+		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.Events())
 	}
 	if secret.version < storeVersion {
 		if err := e.upgrade(secret.version); err != nil {
@@ -489,7 +489,7 @@ func (e *Engine) Close() error {
 	close(e.queue)
 	e.running.Wait()
 	e.tables.close()
-	err := e.hwm.write(e.total())
+	err := e.hwm.Write(e.total())
 	e.armed.Store(false)
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
@@ -514,7 +514,7 @@ func (e *Engine) tick() {
 		case <-e.failed:
 			return
 		case <-t.C:
-			if err := e.hwm.write(e.total()); err != nil && !e.disk.full() {
+			if err := e.hwm.Write(e.total()); err != nil && !e.disk.full() {
 				e.log.Error("store: high-water mark", "error", err)
 			}
 			e.disk.restoreBallast()

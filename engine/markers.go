@@ -5,6 +5,8 @@ package engine
 import (
 	"strings"
 
+	"cairn/wal"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -17,7 +19,7 @@ type markerFS struct{ vfs.FS }
 
 func (fs markerFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasPrefix(fs.PathBase(name), "marker.") {
-		if err := syncDir(fs.FS, fs.PathDir(name)); err != nil {
+		if err := wal.SyncDir(fs.FS, fs.PathDir(name)); err != nil {
 			return nil, err
 		}
 	}

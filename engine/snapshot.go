@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cairn/engine/query"
+	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -112,13 +113,13 @@ func (e *Engine) snapshot(part, dir string) (query.Snapshot, error) {
 	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
 		return query.Snapshot{}, err
 	}
-	if err := errors.Join(syncDir(fs, storeDir(fs, part)), syncDir(fs, part)); err != nil {
+	if err := errors.Join(wal.SyncDir(fs, storeDir(fs, part)), wal.SyncDir(fs, part)); err != nil {
 		return query.Snapshot{}, err
 	}
 	if err := fs.Rename(part, dir); err != nil {
 		return query.Snapshot{}, err
 	}
-	if err := syncDir(fs, fs.PathDir(dir)); err != nil {
+	if err := wal.SyncDir(fs, fs.PathDir(dir)); err != nil {
 		return query.Snapshot{}, err
 	}
 	return query.Snapshot{Path: dir, Events: events, Bytes: bytes}, nil
@@ -198,7 +199,11 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err := makeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
 		return err
 	}
-	if err := (&hwm{fs: fs, dir: dataDir}).write(m.Events); err != nil {
+	mark, err := wal.ReadHighWaterMark(fs, dataDir)
+	if err != nil {
+		return err
+	}
+	if err := mark.Write(m.Events); err != nil {
 		return err
 	}
 	for _, f := range m.Files {
@@ -214,7 +219,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 			return fmt.Errorf("%s changed while it was copied", f.Name)
 		}
 	}
-	if err := errors.Join(syncDir(fs, fs.PathJoin(dataDir, part)), syncDir(fs, dataDir)); err != nil {
+	if err := errors.Join(wal.SyncDir(fs, fs.PathJoin(dataDir, part)), wal.SyncDir(fs, dataDir)); err != nil {
 		return err
 	}
 	db, err := openPebble(fs.PathJoin(dataDir, part), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
@@ -227,7 +232,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err := fs.Rename(fs.PathJoin(dataDir, part), storeDir(fs, dataDir)); err != nil {
 		return err
 	}
-	return syncDir(fs, dataDir)
+	return wal.SyncDir(fs, dataDir)
 }
 
 // beginEra starts a new incarnation after the newest event of every site.

@@ -114,7 +114,7 @@ func openPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 func makeDir(fs vfs.FS, dir string) error {
 	parent := fs.PathDir(dir)
 	if _, err := fs.Stat(dir); err == nil {
-		if err := syncDir(fs, parent); err != nil && !errors.Is(err, os.ErrPermission) {
+		if err := wal.SyncDir(fs, parent); err != nil && !errors.Is(err, os.ErrPermission) {
 			return err
 		}
 		return nil // where cairn may not read, somebody else made the directory
@@ -127,7 +127,7 @@ func makeDir(fs vfs.FS, dir string) error {
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDir(fs, parent)
+	return wal.SyncDir(fs, parent)
 }
 
 // get returns a copy of a value, nil when there is none.

@@ -1,4 +1,4 @@
-package engine
+package wal
 
 import (
 	"io"
@@ -25,8 +25,15 @@ func readAll(t testing.TB, fs vfs.FS, path string) []byte {
 
 func writeAll(t testing.TB, fs vfs.FS, path string, data []byte) {
 	t.Helper()
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// In race builds Pebble's file system overwrites what it is given.
-	if err := writeFile(fs, path, slices.Clone(data)); err != nil {
+	if _, err := f.Write(slices.Clone(data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -39,7 +46,7 @@ func TestHWMSlots(t *testing.T) {
 	}
 	mark := func() uint64 {
 		t.Helper()
-		h, err := readHWM(fs, "d")
+		h, err := ReadHighWaterMark(fs, "d")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,12 +55,12 @@ func TestHWMSlots(t *testing.T) {
 	if got := mark(); got != 0 {
 		t.Fatalf("a new directory has mark %d", got)
 	}
-	h, err := readHWM(fs, "d")
+	h, err := ReadHighWaterMark(fs, "d")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, events := range []uint64{10, 10, 9, 20, 30} { // 10 and 9 again write nothing
-		if err := h.write(events); err != nil {
+		if err := h.Write(events); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,11 +88,11 @@ func TestHWMSlots(t *testing.T) {
 		t.Fatalf("newest slot with a byte more: mark %d", got)
 	}
 	// The next write goes to the torn slot and counts.
-	again, err := readHWM(fs, "d")
+	again, err := ReadHighWaterMark(fs, "d")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.write(25); err != nil {
+	if err := again.Write(25); err != nil {
 		t.Fatal(err)
 	}
 	if got := mark(); got != 25 {

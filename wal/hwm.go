@@ -1,6 +1,6 @@
 // The high-water mark: how far the log had come, kept outside Pebble.
 
-package engine
+package wal
 
 import (
 	"encoding/binary"
@@ -12,13 +12,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// hwm is two small files written in turn, about once a second and at a clean
+// HighWaterMark is two small files written in turn, about once a second and at a clean
 // stop. Pebble takes a damaged tail of its own files for their end and opens
 // without an error; a store that has fewer events than the mark has lost some,
 // and is refused.
 //
 //	version 1 | counter u64 | events u64 | sum u64     little endian
-type hwm struct {
+type HighWaterMark struct {
 	fs      vfs.FS
 	dir     string
 	counter uint64
@@ -29,9 +29,9 @@ const hwmLen = 1 + 8 + 8 + 8
 
 func hwmName(counter uint64) string { return fmt.Sprintf("hwm-%d", counter%2) }
 
-// readHWM returns the highest mark; 0 events when there is none.
-func readHWM(fs vfs.FS, dir string) (*hwm, error) {
-	h := &hwm{fs: fs, dir: dir}
+// ReadHighWaterMark returns the highest mark; 0 events when there is none.
+func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
+	h := &HighWaterMark{fs: fs, dir: dir}
 	for n := uint64(0); n < 2; n++ {
 		f, err := fs.Open(fs.PathJoin(dir, hwmName(n)))
 		if err != nil {
@@ -52,8 +52,11 @@ func readHWM(fs vfs.FS, dir string) (*hwm, error) {
 	return h, nil
 }
 
-// write records that the log holds at least so many events.
-func (h *hwm) write(events uint64) error {
+// Events is the number of events of the mark.
+func (h *HighWaterMark) Events() uint64 { return h.events }
+
+// Write records that the log holds at least so many events.
+func (h *HighWaterMark) Write(events uint64) error {
 	if events <= h.events {
 		return nil
 	}
@@ -72,7 +75,7 @@ func (h *hwm) write(events uint64) error {
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil && h.counter <= 2 {
-		err = syncDir(h.fs, h.dir)
+		err = SyncDir(h.fs, h.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("write high-water mark: %w", err)
@@ -81,7 +84,8 @@ func (h *hwm) write(events uint64) error {
 	return nil
 }
 
-func syncDir(fs vfs.FS, dir string) error {
+// SyncDir makes the names in a directory outlive a power cut.
+func SyncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err
