@@ -34,9 +34,7 @@
 //	links.go      which ordinals name one person, in the memory of linktable.go
 //	publicid.go   public event ids, which are cursors too
 //	snapshot.go   snapshots and restoring them; check.go the recount of everything
-//	store.go      versions, secret, the look before opening; hwm.go how far it had
-//	              come; disk.go space; logfs.go and markers.go what Pebble's own files
-//	              need; corrupt.go damage that is met
+//	store.go      versions, secret, the look before opening; corrupt.go damage that is met
 //
 // # One event
 //

@@ -32,7 +32,7 @@ type Engine struct {
 	kept      *answers
 	partials  *answers
 	room      *pairRoom
-	disk      *disk
+	disk      *wal.Disk
 	hwm       *wal.HighWaterMark
 	public    *publicIDs
 	owners    *owners
@@ -68,7 +68,7 @@ type Engine struct {
 	ticking              sync.WaitGroup
 	stopTick             chan struct{}
 
-	armed    atomic.Bool // errors of the log end all writes; see logFS
+	armed    atomic.Bool // errors of the log end all writes; see wal.LogFS
 	failOnce sync.Once
 	failed   chan struct{}
 	failErr  error
@@ -181,7 +181,7 @@ func (e *Engine) open() error {
 	if err := preflight(fs, dir, e.hwm.Events()); err != nil {
 		return err
 	}
-	if e.disk, err = openDisk(fs, dir, e.opts.Reserve); err != nil {
+	if e.disk, err = wal.OpenDisk(fs, dir, e.opts.Reserve); err != nil {
 		return err
 	}
 	e.tables = newTables(fs, storeDir(fs, dir))
@@ -324,10 +324,10 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	fs := &logFS{
-		FS:    vfs.OnDiskFull(markerFS{e.opts.FS}, func() { e.disk.releaseBallast() }),
-		armed: &e.armed,
-		fail:  e.fail,
+	fs := &wal.LogFS{
+		FS:    vfs.OnDiskFull(wal.MarkerFS{FS: e.opts.FS}, func() { e.disk.ReleaseBallast() }),
+		Armed: &e.armed,
+		Fail:  e.fail,
 	}
 	mem := uint64(e.opts.Memory)
 	memTable := max(mem*3/64, 64<<10)
@@ -346,7 +346,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	opts.EventListener = &pebble.EventListener{
-		WALCreated:      func(info pebble.WALCreateInfo) { _ = fs.end("create", info.Err) },
+		WALCreated:      func(info pebble.WALCreateInfo) { _ = fs.End("create", info.Err) },
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
@@ -514,10 +514,10 @@ func (e *Engine) tick() {
 		case <-e.failed:
 			return
 		case <-t.C:
-			if err := e.hwm.Write(e.total()); err != nil && !e.disk.full() {
+			if err := e.hwm.Write(e.total()); err != nil && !e.disk.Full() {
 				e.log.Error("store: high-water mark", "error", err)
 			}
-			e.disk.restoreBallast()
+			e.disk.RestoreBallast()
 			before := commits
 			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()
 			if commits == before && work != cleared {
@@ -544,7 +544,7 @@ func (e *Engine) Admit() error {
 		return query.ErrFailed
 	case e.stopping.Load():
 		return query.ErrStopping
-	case e.disk.full():
+	case e.disk.Full():
 		return query.ErrDiskFull
 	case e.queued.Load() >= e.opts.QueueBytes:
 		return query.ErrBusy

@@ -194,10 +194,10 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 
 // room says whether the disk has room for the runs once more.
 func (m *merger) room(runs []*index.Run) bool {
-	if m.e.disk.reserve == 0 {
+	if m.e.disk.Reserve() == 0 {
 		return true
 	}
-	need := 2 * m.e.disk.reserve
+	need := 2 * m.e.disk.Reserve()
 	for _, r := range runs {
 		bytes, err := r.DiskUsage(m.e.db)
 		if err != nil {
@@ -205,7 +205,7 @@ func (m *merger) room(runs []*index.Run) bool {
 		}
 		need += int64(bytes)
 	}
-	return m.e.disk.free() > need
+	return m.e.disk.Free() > need
 }
 
 // mergeCache is the bytes of pages a merge keeps.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cairn/wal"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 )
@@ -86,7 +88,7 @@ func newTestRoom(fs vfs.FS, bag int) *pairRoom {
 	if err := fs.MkdirAll(tmpName, 0o700); err != nil {
 		panic(err)
 	}
-	return newPairRoom(&Options{FS: fs, Pairs: 4 * bag}, &disk{})
+	return newPairRoom(&Options{FS: fs, Pairs: 4 * bag}, &wal.Disk{})
 }
 
 // A bag takes much memory only for pairs that differ, and keeps little.

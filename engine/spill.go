@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"cairn/engine/query"
+	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -22,13 +23,13 @@ import (
 type pairRoom struct {
 	fs    vfs.FS
 	dir   string // see emptyTmp
-	disk  *disk
+	disk  *wal.Disk
 	bag   int          // pairs that every bag may hold without asking
 	free  atomic.Int64 // pairs that some may hold more
 	files atomic.Uint64
 }
 
-func newPairRoom(o *Options, d *disk) *pairRoom {
+func newPairRoom(o *Options, d *wal.Disk) *pairRoom {
 	r := &pairRoom{fs: o.FS, dir: o.FS.PathJoin(o.Dir, tmpName), disk: d, bag: max(1, o.Pairs/4)}
 	r.free.Store(int64(o.Pairs))
 	return r
@@ -117,7 +118,7 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 	switch {
 	case s.err != nil:
 		return run, s.err
-	case s.room.disk.full():
+	case s.room.disk.Full():
 		s.err = fmt.Errorf("%w: no room for what the query has to put aside", query.ErrDiskFull)
 		return run, s.err
 	}

@@ -62,8 +62,8 @@ func (e *Engine) Stats() Stats {
 		MergedEvents:       e.stats.mergedEvents.Load(),
 		MergeSeconds:       float64(e.stats.mergeNanos.Load()) / 1e9,
 		DedupWindowSeconds: e.opts.Dedup.Seconds(),
-		DiskFreeBytes:      e.disk.free(),
-		DiskReserveBytes:   e.disk.reserve,
+		DiskFreeBytes:      e.disk.Free(),
+		DiskReserveBytes:   e.disk.Reserve(),
 	}
 	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()

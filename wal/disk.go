@@ -1,7 +1,7 @@
 // Disk space: writes are refused before the disk is full, and taken again by
 // themselves when there is room.
 
-package engine
+package wal
 
 import (
 	"fmt"
@@ -17,13 +17,13 @@ const (
 	reserveMax = 64 << 20
 )
 
-// diskCheckEvery bounds how stale the answer of full may be.
+// diskCheckEvery bounds how stale the answer of Full may be.
 const diskCheckEvery = 50 * time.Millisecond
 
-// disk watches the free space of the data directory. Half of the reserve is a
+// Disk watches the free space of the data directory. Half of the reserve is a
 // file, the ballast, that goes when even the engine's own background work runs
 // out of space.
-type disk struct {
+type Disk struct {
 	fs      vfs.FS
 	dir     string
 	reserve int64        // bytes; 0 = unchecked
@@ -34,8 +34,11 @@ type disk struct {
 
 const ballastName = "ballast"
 
-func openDisk(fs vfs.FS, dir string, reserve int64) (*disk, error) {
-	d := &disk{fs: fs, dir: dir, reserve: reserve}
+// OpenDisk watches the file system that dir is on, and writes the ballast when there is
+// room for it. reserve is in bytes: 0 chooses it by the size of the disk, less than 0
+// checks nothing, which is also what a file system in memory gets.
+func OpenDisk(fs vfs.FS, dir string, reserve int64) (*Disk, error) {
+	d := &Disk{fs: fs, dir: dir, reserve: reserve}
 	usage, err := fs.GetDiskUsage(dir)
 	if err != nil || usage.TotalBytes == 0 || reserve < 0 {
 		d.reserve = 0 // a file system that does not tell (in memory)
@@ -47,15 +50,18 @@ func openDisk(fs vfs.FS, dir string, reserve int64) (*disk, error) {
 	d.checked.Store(time.Now().UnixNano())
 	d.avail.Store(int64(usage.AvailBytes))
 	d.wanted.Store(true)
-	d.restoreBallast()
+	d.RestoreBallast()
 	return d, nil
 }
 
-// full reports whether less than the reserve is free.
-func (d *disk) full() bool { return d.reserve > 0 && d.free() < d.reserve }
+// Reserve is the space in bytes that writes leave free; 0 means that it is not checked.
+func (d *Disk) Reserve() int64 { return d.reserve }
 
-// free is the free space in bytes, at most diskCheckEvery old.
-func (d *disk) free() int64 {
+// Full reports whether less than the reserve is free.
+func (d *Disk) Full() bool { return d.reserve > 0 && d.Free() < d.reserve }
+
+// Free is the free space in bytes, at most diskCheckEvery old.
+func (d *Disk) Free() int64 {
 	if d.reserve == 0 {
 		return 0
 	}
@@ -68,17 +74,17 @@ func (d *disk) free() int64 {
 	return d.avail.Load()
 }
 
-// releaseBallast gives the background work room to finish. It is called by the
+// ReleaseBallast gives the background work room to finish. It is called by the
 // file system on ENOSPC.
-func (d *disk) releaseBallast() {
+func (d *Disk) ReleaseBallast() {
 	_ = d.fs.Remove(d.fs.PathJoin(d.dir, ballastName))
 	d.wanted.Store(true)
 }
 
-// restoreBallast writes the ballast when there is room for it again.
-func (d *disk) restoreBallast() {
+// RestoreBallast writes the ballast when there is room for it again.
+func (d *Disk) RestoreBallast() {
 	size := d.reserve / 2
-	if d.reserve == 0 || !d.wanted.Load() || d.free() < 2*d.reserve+size {
+	if d.reserve == 0 || !d.wanted.Load() || d.Free() < 2*d.reserve+size {
 		return
 	}
 	path := d.fs.PathJoin(d.dir, ballastName)
@@ -89,7 +95,7 @@ func (d *disk) restoreBallast() {
 	d.wanted.Store(false)
 }
 
-func (d *disk) writeBallast(path string, size int64) error {
+func (d *Disk) writeBallast(path string, size int64) error {
 	if info, err := d.fs.Stat(path); err == nil && info.Size() == size {
 		return nil
 	}
