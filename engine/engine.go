@@ -33,6 +33,7 @@ type Engine struct {
 	partials  *answers
 	room      *pairRoom
 	disk      *wal.Disk
+	files     *wal.FS
 	hwm       *wal.HighWaterMark
 	public    *publicIDs
 	owners    *owners
@@ -68,7 +69,6 @@ type Engine struct {
 	ticking              sync.WaitGroup
 	stopTick             chan struct{}
 
-	armed    atomic.Bool // errors of the log end all writes; see wal.LogFS
 	failOnce sync.Once
 	failed   chan struct{}
 	failErr  error
@@ -181,9 +181,8 @@ func (e *Engine) open() error {
 	if err := preflight(fs, dir, e.hwm.Events()); err != nil {
 		return err
 	}
-	if e.disk, err = wal.OpenDisk(fs, dir, e.opts.Reserve); err != nil {
-		return err
-	}
+	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
+	e.files = wal.NewFS(fs, e.disk, e.fail)
 	e.tables = newTables(fs, storeDir(fs, dir))
 	e.room = newPairRoom(&e.opts, e.disk)
 	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
@@ -248,7 +247,7 @@ func (e *Engine) open() error {
 	e.merger.start()
 	e.ticking.Add(1)
 	go e.tick()
-	e.armed.Store(true)
+	e.files.Arm()
 	return nil
 }
 
@@ -324,15 +323,10 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	fs := &wal.LogFS{
-		FS:    vfs.OnDiskFull(wal.MarkerFS{FS: e.opts.FS}, func() { e.disk.ReleaseBallast() }),
-		Armed: &e.armed,
-		Fail:  e.fail,
-	}
 	mem := uint64(e.opts.Memory)
 	memTable := max(mem*3/64, 64<<10)
 	opts := &pebble.Options{
-		FS:                          fs,
+		FS:                          e.files,
 		FormatMajorVersion:          formatVersion,
 		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
 		MemTableSize:                memTable,
@@ -346,7 +340,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	opts.EventListener = &pebble.EventListener{
-		WALCreated:      func(info pebble.WALCreateInfo) { _ = fs.End("create", info.Err) },
+		WALCreated:      e.files.Created,
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
@@ -490,7 +484,7 @@ func (e *Engine) Close() error {
 	e.running.Wait()
 	e.tables.close()
 	err := e.hwm.Write(e.total())
-	e.armed.Store(false)
+	e.files.Disarm()
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}

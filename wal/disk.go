@@ -1,5 +1,4 @@
-// Disk space: writes are refused before the disk is full, and taken again by
-// themselves when there is room.
+// Disk space: how much is free, and a reserve that writes leave alone.
 
 package wal
 
@@ -11,7 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Bounds of the reserve that is chosen by the disk's size (5 % of it).
+// Bounds in bytes of a reserve that OpenDisk chooses.
 const (
 	reserveMin = 8 << 20
 	reserveMax = 64 << 20
@@ -20,29 +19,35 @@ const (
 // diskCheckEvery bounds how stale the answer of Full may be.
 const diskCheckEvery = 50 * time.Millisecond
 
-// Disk watches the free space of the data directory. Half of the reserve is a
-// file, the ballast, that goes when even the engine's own background work runs
-// out of space.
+// Disk watches the free space of a data directory. It decides nothing: whoever takes
+// writes asks Full, and refuses them with an error of its own.
+//
+// Half of the reserve is a file, the ballast. FS removes it when Pebble gets ENOSPC, so
+// that a seal, a flush or a merge under way can finish. RestoreBallast brings it back.
+//
+// The zero Disk checks nothing. All methods are safe for concurrent use, RestoreBallast
+// in one goroutine at a time.
 type Disk struct {
 	fs      vfs.FS
 	dir     string
 	reserve int64        // bytes; 0 = unchecked
 	checked atomic.Int64 // Unix nanoseconds
 	avail   atomic.Int64
-	wanted  atomic.Bool // the ballast is gone and should come back
+	wanted  atomic.Bool // the ballast is missing and should be written
 }
 
 const ballastName = "ballast"
 
-// OpenDisk watches the file system that dir is on, and writes the ballast when there is
-// room for it. reserve is in bytes: 0 chooses it by the size of the disk, less than 0
-// checks nothing, which is also what a file system in memory gets.
-func OpenDisk(fs vfs.FS, dir string, reserve int64) (*Disk, error) {
+// OpenDisk watches the file system that holds dir, and writes the ballast if there is
+// room for it. reserve is in bytes. 0 chooses 5 % of the file system within its bounds; a
+// negative one switches the check off. A file system that does not tell its size, such as
+// one in memory, is not checked either.
+func OpenDisk(fs vfs.FS, dir string, reserve int64) *Disk {
 	d := &Disk{fs: fs, dir: dir, reserve: reserve}
 	usage, err := fs.GetDiskUsage(dir)
 	if err != nil || usage.TotalBytes == 0 || reserve < 0 {
-		d.reserve = 0 // a file system that does not tell (in memory)
-		return d, nil
+		d.reserve = 0
+		return d
 	}
 	if d.reserve == 0 {
 		d.reserve = min(max(int64(usage.TotalBytes/20), reserveMin), reserveMax)
@@ -51,16 +56,17 @@ func OpenDisk(fs vfs.FS, dir string, reserve int64) (*Disk, error) {
 	d.avail.Store(int64(usage.AvailBytes))
 	d.wanted.Store(true)
 	d.RestoreBallast()
-	return d, nil
+	return d
 }
 
-// Reserve is the space in bytes that writes leave free; 0 means that it is not checked.
+// Reserve is how many bytes writes leave free. 0 means that nothing is checked.
 func (d *Disk) Reserve() int64 { return d.reserve }
 
 // Full reports whether less than the reserve is free.
 func (d *Disk) Full() bool { return d.reserve > 0 && d.Free() < d.reserve }
 
-// Free is the free space in bytes, at most diskCheckEvery old.
+// Free is how many bytes are free; the answer is at most diskCheckEvery old. It is 0
+// when nothing is checked.
 func (d *Disk) Free() int64 {
 	if d.reserve == 0 {
 		return 0
@@ -74,14 +80,14 @@ func (d *Disk) Free() int64 {
 	return d.avail.Load()
 }
 
-// ReleaseBallast gives the background work room to finish. It is called by the
-// file system on ENOSPC.
-func (d *Disk) ReleaseBallast() {
+// releaseBallast gives Pebble's background work room to finish.
+func (d *Disk) releaseBallast() {
 	_ = d.fs.Remove(d.fs.PathJoin(d.dir, ballastName))
 	d.wanted.Store(true)
 }
 
-// RestoreBallast writes the ballast when there is room for it again.
+// RestoreBallast writes the ballast again once more than two and a half reserves are
+// free. It is called now and then, and does nothing while the ballast is there.
 func (d *Disk) RestoreBallast() {
 	size := d.reserve / 2
 	if d.reserve == 0 || !d.wanted.Load() || d.Free() < 2*d.reserve+size {

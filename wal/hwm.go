@@ -1,4 +1,4 @@
-// The high-water mark: how far the log had come, kept outside Pebble.
+// The high-water mark: how many events the log had, kept outside Pebble.
 
 package wal
 
@@ -12,12 +12,15 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// HighWaterMark is two small files written in turn, about once a second and at a clean
-// stop. Pebble takes a damaged tail of its own files for their end and opens
-// without an error; a store that has fewer events than the mark has lost some,
-// and is refused.
+// HighWaterMark remembers in two small files, hwm-0 and hwm-1, how many events the log
+// had. Pebble takes a damaged tail of its own files for their end and opens without an
+// error. A store that has fewer events than the mark has lost some, so its start is
+// refused. The files are written in turn, so a crash tears one of them at most:
 //
-//	version 1 | counter u64 | events u64 | sum u64     little endian
+//	version 1 | counter u64 | events u64 | sum u64
+//
+// Integers are little endian; counter rises with each write; sum is xxhash64 of the
+// bytes before it. One goroutine at a time may use a HighWaterMark.
 type HighWaterMark struct {
 	fs      vfs.FS
 	dir     string
@@ -29,7 +32,8 @@ const hwmLen = 1 + 8 + 8 + 8
 
 func hwmName(counter uint64) string { return fmt.Sprintf("hwm-%d", counter%2) }
 
-// ReadHighWaterMark returns the highest mark; 0 events when there is none.
+// ReadHighWaterMark reads the newest mark of a data directory. It is of 0 events when
+// there is none, or none that is whole.
 func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 	h := &HighWaterMark{fs: fs, dir: dir}
 	for n := uint64(0); n < 2; n++ {
@@ -52,10 +56,11 @@ func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 	return h, nil
 }
 
-// Events is the number of events of the mark.
+// Events is how many events of all sites the log held when the mark was written.
 func (h *HighWaterMark) Events() uint64 { return h.events }
 
-// Write records that the log holds at least so many events.
+// Write records and syncs that the log holds at least so many events. It writes nothing
+// when the mark already says so. After an error the old mark still holds.
 func (h *HighWaterMark) Write(events uint64) error {
 	if events <= h.events {
 		return nil
@@ -84,7 +89,8 @@ func (h *HighWaterMark) Write(events uint64) error {
 	return nil
 }
 
-// SyncDir makes the names in a directory outlive a power cut.
+// SyncDir syncs a directory: files that were made, renamed or removed in it stay so after
+// a power cut.
 func SyncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
