@@ -60,17 +60,18 @@ func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 func (h *HighWaterMark) Events() uint64 { return h.events }
 
 // Write records and syncs that the log holds at least so many events. It writes nothing
-// when the mark already says so. After an error the old mark still holds.
+// when the mark already says so. After an error the old mark still holds: the next write
+// goes to the same file, which may be torn, and leaves the other alone.
 func (h *HighWaterMark) Write(events uint64) error {
 	if events <= h.events {
 		return nil
 	}
-	h.counter++
+	counter := h.counter + 1
 	b := []byte{1}
-	b = binary.LittleEndian.AppendUint64(b, h.counter)
+	b = binary.LittleEndian.AppendUint64(b, counter)
 	b = binary.LittleEndian.AppendUint64(b, events)
 	b = binary.LittleEndian.AppendUint64(b, xxhash.Sum64(b))
-	f, err := h.fs.Create(h.fs.PathJoin(h.dir, hwmName(h.counter)), vfs.WriteCategoryUnspecified)
+	f, err := h.fs.Create(h.fs.PathJoin(h.dir, hwmName(counter)), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("write high-water mark: %w", err)
 	}
@@ -79,13 +80,13 @@ func (h *HighWaterMark) Write(events uint64) error {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
-	if err == nil && h.counter <= 2 {
+	if err == nil && counter <= 2 {
 		err = SyncDir(h.fs, h.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("write high-water mark: %w", err)
 	}
-	h.events = events
+	h.counter, h.events = counter, events
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"errors"
 	"io"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -109,5 +111,48 @@ func TestHWMSlots(t *testing.T) {
 	}
 	if got := mark(); got != 0 {
 		t.Fatalf("both slots lost: mark %d", got)
+	}
+}
+
+// A full disk tears a slot again and again; the other one keeps its mark.
+func TestHWMOnAFullDisk(t *testing.T) {
+	fs := newSmallFS(1 << 10)
+	h, err := ReadHighWaterMark(fs, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, events := range []uint64{10, 20} {
+		if err := h.Write(events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs.size.Store(fs.used.Load())
+	for events := range uint64(4) {
+		if err := h.Write(30 + events); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("written on a full disk: %v", err)
+		}
+		if again, err := ReadHighWaterMark(fs, ""); err != nil || again.Events() != 20 {
+			t.Fatalf("after %d failed writes: mark %d, %v", events+1, again.Events(), err)
+		}
+	}
+	fs.size.Store(1 << 10)
+	if err := h.Write(40); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := ReadHighWaterMark(fs, ""); err != nil || again.Events() != 40 {
+		t.Fatalf("mark %d after a write with space, %v", again.Events(), err)
+	}
+}
+
+// A mark that may not be on the disk is none yet: the next write of it is tried.
+func TestHWMWithoutSync(t *testing.T) {
+	h, err := ReadHighWaterMark(noDirFS{vfs.NewMem()}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.Write(10); !errors.Is(err, errBad) || h.Events() != 0 {
+			t.Errorf("%d events marked, %v", h.Events(), err)
+		}
 	}
 }
