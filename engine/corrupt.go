@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"cairn/engine/query"
-	"cairn/index"
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,16 +21,17 @@ var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`
 
 // Corrupt returns the CorruptError that err is, or nil when it is of another kind.
 func Corrupt(err error) *query.Damage {
-	var run *index.CorruptError
-	var log *wal.CorruptionError
+	var below interface {
+		error
+		Damaged() (file, what string) // wal's and index's
+	}
 	var known *query.Damage
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &run):
-		return &query.Damage{File: fmt.Sprintf("run %d of site %d", run.Run, run.Site), Err: err}
-	case errors.As(err, &log):
-		return &query.Damage{File: logOf(log.Site), Err: err}
+	case errors.As(err, &below):
+		file, _ := below.Damaged()
+		return &query.Damage{File: file, Err: err}
 	case err != nil && pebble.IsCorruptionError(err):
 		file := storeFile.FindString(err.Error())
 		if file == "" {
@@ -42,11 +42,11 @@ func Corrupt(err error) *query.Damage {
 	return nil
 }
 
-func logOf(site uint32) string { return fmt.Sprintf("log of site %d", site) }
-
-// unreadable says which event's record in the log is not one.
+// unreadable says which event's record in the log is not one. The file is named as wal
+// names it.
 func unreadable(site uint32, seq uint64, err error) error {
-	return &query.Damage{File: logOf(site), Err: fmt.Errorf("event %d: %w", seq, err)}
+	file, _ := (&wal.CorruptError{Site: site}).Damaged()
+	return &query.Damage{File: file, Err: fmt.Errorf("event %d: %w", seq, err)}
 }
 
 // wayOn is what whoever starts a damaged store can do.

@@ -647,6 +647,9 @@ func TestRunWithoutHeader(t *testing.T) {
 	if v.Len() != 3 || v.Ints(0).At(2) != 0 || v.Column("name") != nil || len(v.Fields()) != 0 || !errors.As(v.Err(), &corrupt) || corrupt.Run != 9 {
 		t.Errorf("%d rows, %v", v.Len(), v.Err())
 	}
+	if file, what := corrupt.Damaged(); file != "run 9 of site 1" || corrupt.Error() != file+": "+what {
+		t.Errorf("damaged: %q, %q; %v", file, what, corrupt)
+	}
 	if _, err := run.MayHold(FilterHash("x")); err == nil {
 		t.Error("a page of the filter of a run without header")
 	}

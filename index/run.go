@@ -46,7 +46,14 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("run %d of site %d: %s", e.Run, e.Site, e.What)
+	file, what := e.Damaged()
+	return file + ": " + what
+}
+
+// Damaged tells the room that called which file is damaged, in the operator's words, and
+// what is wrong with it.
+func (e *CorruptError) Damaged() (file, what string) {
+	return fmt.Sprintf("run %d of site %d", e.Run, e.Site), e.What
 }
 
 func (r *Run) corrupt(what string) error {

@@ -102,13 +102,13 @@ func TestCompressedLength(t *testing.T) {
 	}
 	given := 0
 	err = decodeBlock(1, 1, data, func([]byte) error { given++; return nil })
-	var corrupt *CorruptionError
+	var corrupt *CorruptError
 	if !errors.As(err, &corrupt) || corrupt.What != "a block of 16777217 bytes unpacked, where at most 16777216 are read" || given != 0 {
 		t.Errorf("%d bytes of %d: %v", len(bomb), blockLenMax+1, err)
 	}
 }
 
-// Whatever a value holds, decoding gives its records or a *CorruptionError; with
+// Whatever a value holds, decoding gives its records or a *CorruptError; with
 // a good sum too, as a faulty writer would make one.
 func FuzzDecodeBlock(f *testing.F) {
 	var k kept
@@ -131,7 +131,7 @@ func FuzzDecodeBlock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		key := key(PrefixBlock, 1, 1)
 		for _, value := range [][]byte{b, appendSum(bytes.Clone(b), key)} {
-			var corrupt *CorruptionError
+			var corrupt *CorruptError
 			data, err := checkSum(1, 1, key, value)
 			if err != nil {
 				if !errors.As(err, &corrupt) {

@@ -38,15 +38,23 @@ type Writer interface {
 	DeleteRange(start, end []byte, o *pebble.WriteOptions) error
 }
 
-// CorruptionError says which key of the log does not hold what it should.
-type CorruptionError struct {
+// A CorruptError says that the log does not hold what was appended, and where.
+type CorruptError struct {
 	Site uint32
-	Seq  uint64
+	Seq  uint64 // of the record, block or note that is damaged or missing
 	What string
 }
 
-func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("log of site %d at seq %d: %s", e.Site, e.Seq, e.What)
+// Error has all that is known.
+func (e *CorruptError) Error() string {
+	file, what := e.Damaged()
+	return file + " " + what
+}
+
+// Damaged tells the room that called which file is damaged, in the operator's words, and
+// what is wrong with it.
+func (e *CorruptError) Damaged() (file, what string) {
+	return fmt.Sprintf("log of site %d", e.Site), fmt.Sprintf("at seq %d: %s", e.Seq, e.What)
 }
 
 func key(prefix byte, site uint32, seq uint64) []byte {
@@ -134,12 +142,12 @@ func Trim(w Writer, site uint32, before uint64) error {
 
 // Replay calls fn with every record of a site in order. The record is valid
 // until fn returns. It stops at the first gap or damage with a
-// *CorruptionError, or at fn's error.
+// *CorruptError, or at fn's error.
 func Replay(r pebble.Reader, site uint32, fn func(seq uint64, record []byte) error) error {
 	var next uint64
 	return each(r, PrefixBlock, site, 0, 1<<64-1, func(first uint64, b []byte) error {
 		if next != 0 && first != next {
-			return &CorruptionError{site, next, fmt.Sprintf("rows missing up to %d", first)}
+			return &CorruptError{site, next, fmt.Sprintf("rows missing up to %d", first)}
 		}
 		next = first
 		return decodeBlock(site, first, b, func(rec []byte) error {
@@ -166,7 +174,7 @@ func Sites(r pebble.Reader) ([]uint32, error) {
 	for ok := it.First(); ok; {
 		if len(it.Key()) != keyLen {
 			_ = it.Close()
-			return nil, &CorruptionError{What: fmt.Sprintf("bad key %x", it.Key())}
+			return nil, &CorruptError{What: fmt.Sprintf("bad key %x", it.Key())}
 		}
 		site := binary.BigEndian.Uint32(it.Key()[1:])
 		sites = append(sites, site)
@@ -194,7 +202,7 @@ func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(fi
 	for ok := it.First(); ok; ok = it.Next() {
 		if len(it.Key()) != keyLen {
 			_ = it.Close()
-			return &CorruptionError{site, from, fmt.Sprintf("bad key %x", it.Key())}
+			return &CorruptError{site, from, fmt.Sprintf("bad key %x", it.Key())}
 		}
 		first := binary.BigEndian.Uint64(it.Key()[5:])
 		data, err := checkSum(site, first, it.Key(), it.Value())
@@ -215,7 +223,7 @@ func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(fi
 // decodeBlock calls fn with the records of a block, which begins at its codec.
 func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error) error {
 	if len(b) == 0 {
-		return &CorruptionError{site, first, "no codec"}
+		return &CorruptError{site, first, "no codec"}
 	}
 	switch codec := b[0]; codec {
 	case codecPlain:
@@ -223,26 +231,26 @@ func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error)
 	case codecS2:
 		n, err := s2.DecodedLen(b[1:])
 		if err != nil {
-			return &CorruptionError{site, first, "bad compressed length"}
+			return &CorruptError{site, first, "bad compressed length"}
 		}
 		if n > blockLenMax {
-			return &CorruptionError{site, first, fmt.Sprintf("a block of %d bytes unpacked, where at most %d are read", n, blockLenMax)}
+			return &CorruptError{site, first, fmt.Sprintf("a block of %d bytes unpacked, where at most %d are read", n, blockLenMax)}
 		}
 		if b, err = s2.Decode(nil, b[1:]); err != nil {
-			return &CorruptionError{site, first, "compressed records are damaged"}
+			return &CorruptError{site, first, "compressed records are damaged"}
 		}
 	default:
-		return &CorruptionError{site, first, fmt.Sprintf("unknown codec %d", codec)}
+		return &CorruptError{site, first, fmt.Sprintf("unknown codec %d", codec)}
 	}
 	n, w := binary.Uvarint(b)
 	if w <= 0 || n == 0 || n > BlockRecordsMax {
-		return &CorruptionError{site, first, "bad count"}
+		return &CorruptError{site, first, "bad count"}
 	}
 	b = b[w:]
 	for i := uint64(0); i < n; i++ {
 		size, w := binary.Uvarint(b)
 		if w <= 0 || size > uint64(len(b)-w) {
-			return &CorruptionError{site, first + i, "bad record length"}
+			return &CorruptError{site, first + i, "bad record length"}
 		}
 		if err := fn(b[w : w+int(size)]); err != nil {
 			return err
@@ -250,7 +258,7 @@ func decodeBlock(site uint32, first uint64, b []byte, fn func(rec []byte) error)
 		b = b[w+int(size):]
 	}
 	if len(b) != 0 {
-		return &CorruptionError{site, first, "trailing bytes"}
+		return &CorruptError{site, first, "trailing bytes"}
 	}
 	return nil
 }
@@ -271,13 +279,13 @@ func sum(key, value []byte) uint64 {
 func checkSum(site uint32, seq uint64, key, value []byte) ([]byte, error) {
 	n := len(value) - 8
 	if n < 1 {
-		return nil, &CorruptionError{site, seq, "short value"}
+		return nil, &CorruptError{site, seq, "short value"}
 	}
 	if binary.LittleEndian.Uint64(value[n:]) != sum(key, value[:n]) {
-		return nil, &CorruptionError{site, seq, "checksum mismatch"}
+		return nil, &CorruptError{site, seq, "checksum mismatch"}
 	}
 	if value[0] != version {
-		return nil, &CorruptionError{site, seq, fmt.Sprintf("unknown version %d", value[0])}
+		return nil, &CorruptError{site, seq, fmt.Sprintf("unknown version %d", value[0])}
 	}
 	return value[1:n], nil
 }

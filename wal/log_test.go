@@ -242,7 +242,7 @@ func TestReplayFindsGaps(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, got, err := replayed(db, 3)
-		var corrupt *CorruptionError
+		var corrupt *CorruptError
 		switch {
 		case first == 10 || first+BlockRecordsMax >= 310: // an end: the caller knows where the log should begin and end
 			if err != nil {
@@ -259,14 +259,14 @@ func TestReplayFindsGaps(t *testing.T) {
 	if _, err := Append(db, 3, 300, records[:5], nil); err != nil {
 		t.Fatal(err)
 	}
-	var corrupt *CorruptionError
+	var corrupt *CorruptError
 	if _, _, err := replayed(db, 3); !errors.As(err, &corrupt) {
 		t.Errorf("overlapping blocks: %v", err)
 	}
 }
 
 // Every flipped bit and every truncation of a value, and a value under another
-// key, is a *CorruptionError, and nothing of the block is given out.
+// key, is a *CorruptError, and nothing of the block is given out.
 func TestDamage(t *testing.T) {
 	db := openDB(t)
 	if _, err := Append(db, 1, 5, [][]byte{[]byte("one"), {}, []byte("three, a longer one")}, nil); err != nil {
@@ -300,7 +300,7 @@ func TestDamage(t *testing.T) {
 			} else {
 				err = Notes(db, site, 0, 1<<63, func(uint64, []byte) error { given++; return nil })
 			}
-			var corrupt *CorruptionError
+			var corrupt *CorruptError
 			if !errors.As(err, &corrupt) || corrupt.Site != site || given != 0 {
 				t.Errorf("prefix %x, %s: %d given, %v; value %x", prefix, what, given, err, value)
 			}
@@ -341,7 +341,7 @@ func TestDamage(t *testing.T) {
 	if err := db.Set([]byte{PrefixBlock, 0xff}, nil, pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
-	var corrupt *CorruptionError
+	var corrupt *CorruptError
 	if sites, err := Sites(db); !errors.As(err, &corrupt) {
 		t.Errorf("sites with a short key: %v, %v", sites, err)
 	}
@@ -354,9 +354,20 @@ func TestUnknownVersion(t *testing.T) {
 	if err := db.Set(k, appendSum([]byte{version + 1, 1, 0}, k), pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
-	var corrupt *CorruptionError
+	var corrupt *CorruptError
 	if _, _, err := replayed(db, 1); !errors.As(err, &corrupt) || corrupt.What != "unknown version 2" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is damaged is told as a file and in a sentence.
+func TestCorruptError(t *testing.T) {
+	err := &CorruptError{Site: 3, Seq: 12, What: "checksum mismatch"}
+	if file, what := err.Damaged(); file != "log of site 3" || what != "at seq 12: checksum mismatch" {
+		t.Errorf("%q, %q", file, what)
+	}
+	if got := err.Error(); got != "log of site 3 at seq 12: checksum mismatch" {
+		t.Error(got)
 	}
 }
 
