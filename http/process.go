@@ -1,35 +1,23 @@
 package httpd
 
 import (
-	"bytes"
 	"os"
 	"runtime"
 	rtmetrics "runtime/metrics"
-	"strconv"
-	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
 // This file reads what the operating system and the Go runtime know of the
 // process. Where there is no /proc those samples are left out.
 
-// clockTicks is the unit of CPU times in /proc on every Linux that Go runs on.
-const clockTicks = 100
-
 // appendProcess writes the samples under the names every Prometheus client has.
 func (s *Server) appendProcess(p *page) {
-	// After "(name)", which may hold anything, field 14 and 15 are ticks of CPU
-	// time and 24 is the resident set in pages.
-	if stat, err := os.ReadFile("/proc/self/stat"); err == nil {
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		field := func(n int) float64 {
-			if n-3 >= len(fields) {
-				return 0
-			}
-			v, _ := strconv.ParseFloat(fields[n-3], 64)
-			return v
+	if self, err := procfs.Self(); err == nil {
+		if stat, err := self.Stat(); err == nil {
+			p.one("process_cpu_seconds_total", "counter", "CPU time used.", stat.CPUTime())
+			p.one("process_resident_memory_bytes", "gauge", "Resident memory.", float64(stat.ResidentMemory()))
 		}
-		p.one("process_cpu_seconds_total", "counter", "CPU time used.", (field(14)+field(15))/clockTicks)
-		p.one("process_resident_memory_bytes", "gauge", "Resident memory.", field(24)*float64(os.Getpagesize()))
 	}
 	if dir, err := os.Open("/proc/self/fd"); err == nil {
 		names, _ := dir.Readdirnames(1 << 20)

@@ -3,6 +3,8 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -153,5 +155,23 @@ func TestCourse(t *testing.T) {
 	short.take(events)
 	if legs := stop(); legs != nil {
 		t.Errorf("a fill that is over at once has legs: %+v", legs)
+	}
+}
+
+func TestReadUsage(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc")
+	}
+	before := ReadUsage(os.Getpid())
+	if before.RSS < 1<<20 || before.RSSPeak < before.RSS {
+		t.Errorf("%d bytes of memory, %d at most", before.RSS, before.RSSPeak)
+	}
+	for end := time.Now().Add(time.Minute); ReadUsage(os.Getpid()).CPU < before.CPU+2*ClockTick; {
+		if time.Now().After(end) {
+			t.Fatal("the CPU time stands still")
+		}
+	}
+	if gone := ReadUsage(1 << 30); gone != (Usage{}) {
+		t.Errorf("a process that is not there: %+v", gone)
 	}
 }

@@ -11,13 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"cairn/cli/config"
+
+	"github.com/prometheus/procfs"
 )
 
 // This file starts a server as a process of its own, so that its CPU time and
@@ -156,39 +157,22 @@ type Usage struct {
 // ClockTick is the kernel's USER_HZ: 100 on every Linux there is.
 const ClockTick = 10 * time.Millisecond
 
-// ReadUsage reads /proc of a process; what cannot be read stays 0.
+// ReadUsage reads what /proc says of a process. What cannot be read stays 0.
 func ReadUsage(pid int) (u Usage) {
-	proc := "/proc/" + strconv.Itoa(pid)
-	if b, err := os.ReadFile(proc + "/stat"); err == nil {
-		// Fields count from after the name, which may hold spaces.
-		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		if len(f) > 12 {
-			user, _ := strconv.ParseInt(f[11], 10, 64)
-			system, _ := strconv.ParseInt(f[12], 10, 64)
-			u.CPU = time.Duration(user+system) * ClockTick
-		}
-	}
-	u.RSS = procValue(proc+"/status", "VmRSS:") << 10
-	u.RSSPeak = procValue(proc+"/status", "VmHWM:") << 10
-	u.Written = procValue(proc+"/io", "write_bytes:")
-	return u
-}
-
-// procValue is the number behind name in a file of /proc.
-func procValue(file, name string) int64 {
-	b, err := os.ReadFile(file)
+	p, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0
+		return u
 	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			if f := strings.Fields(rest); len(f) > 0 {
-				n, _ := strconv.ParseInt(f[0], 10, 64)
-				return n
-			}
-		}
+	if stat, err := p.Stat(); err == nil {
+		u.CPU = time.Duration(stat.UTime+stat.STime) * ClockTick
 	}
-	return 0
+	if status, err := p.NewStatus(); err == nil {
+		u.RSS, u.RSSPeak = int64(status.VmRSS), int64(status.VmHWM)
+	}
+	if disk, err := p.IO(); err == nil {
+		u.Written = int64(disk.WriteBytes)
+	}
+	return u
 }
 
 // AwaitQuiet waits until the process has had 300 ms of nearly no CPU time, so
