@@ -17,7 +17,7 @@
 //	I2  A request is in one group, a group in one Pebble batch: rows, deltas, links.
 //	I3  Seqs of a site are dense, in order of groups, and assigned only here.
 //	I4  Queries see rows up to the published seq only.
-//	I5  After a failed write nothing is answered as stored any more.
+//	I5  After a failed write nothing is answered as stored any more; see wal/doc.go.
 
 package engine
 

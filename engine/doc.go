@@ -60,7 +60,7 @@
 //
 // # Invariants
 //
-//	I1–I5 the pipeline: see commit.go
+//	I1–I5 the pipeline: see commit.go. Where a failed fsync goes (I5): see wal/doc.go
 //	I6    An id handed out names one event for ever, also after a restore.
 //	I7    Runs and the log of a site tile its seqs from 1; an absent row refuses
 //	      the start.

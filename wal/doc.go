@@ -1,10 +1,41 @@
-// Package wal is cairn's log: the ordered, durable sequence of opaque records of
-// each site, kept as Pebble keys. It knows no field of an event.
+// Package wal is cairn's log and what makes it durable. The log is the ordered sequence of
+// opaque records of each site. It lies in Pebble, which has files of its own below it, a
+// write-ahead log among them. This room knows no field of an event, and it imports no
+// other room. Engine owns the Pebble store, makes the batches and decides when to sync.
 //
-// # Keys
+// # Files, in the order to read them
+//
+//	log.go      the log: append blocks and notes to a batch, replay, trim
+//	limits.go   how long records and notes may be
+//	fs.go       Pebble's files: a failed write or fsync of its log ends all writes
+//	markers.go  Pebble's files: what must be on the disk before what
+//	hwm.go      the high-water mark: how many events there were, to notice lost ones
+//	disk.go     free space: the reserve and the ballast
+//
+// # Where a failed fsync goes
+//
+// After a failed write or fsync nothing is answered as stored (I5 of engine). The error is
+// met in one of these files:
+//
+//	Pebble's log           FS calls engine's fail. Pebble never sees the error.
+//	Pebble's manifest      Pebble calls Fatalf of its Logger, which is engine's and
+//	                       calls fail.
+//	Pebble's tables        Pebble reports a BackgroundError, which engine logs, and tries
+//	                       again: the log still has the rows.
+//	a run being made       Engine's sealer calls fail; its merger gives up the merge.
+//	the high-water mark    Write returns the error, which engine logs. The mark stays
+//	                       where it was until the next write.
+//
+// Engine's fail answers all waiters with ErrFailed and ends the process; reads go on
+// until then. A full disk is no such end while the ballast can help: FS removes it and
+// repeats the write.
+//
+// # Keys and files of this room
 //
 //	0x10 | site u32 | first u64   a block: consecutive records from seq first
 //	0x11 | site u32 | first u64   a note: what one group commit adds beside its rows
+//	hwm-0, hwm-1                  in the data directory; bytes in hwm.go
+//	ballast                       in the data directory; zeros
 //
 // Integers in keys are big endian, so key order is (site, seq) order.
 //
@@ -17,9 +48,8 @@
 //
 //	records: count uvarint | count x { len uvarint | record }
 //
-// codec 0 has the records as they are, codec 1 as one S2 block (a superset of
-// Snappy's block format).
-// sum is xxhash64 of the key and all bytes before it. A note is
+// Codec 0 has the records as they are, codec 1 as one S2 block (a superset of Snappy's
+// block format). The sum is xxhash64 of the key and of all bytes before the sum. A note is
 //
 //	version 1 byte | data | sum u64 LE
 //
@@ -31,4 +61,9 @@
 //	W2  A group commit writes its rows and its notes in one Pebble batch.
 //	W3  Blocks of one group belong to that group alone, so the log can be trimmed
 //	    at the end of any group.
+//	W4  Bytes that were not appended are a CorruptError, never a record. A gap is one
+//	    too; whoever replays knows where the log of a site should begin and end.
+//	W5  While the store is open, no goroutine goes on after an error of a log file.
+//	W6  At least one of the two marks is whole from the first one on, and no mark says
+//	    more events than the log had.
 package wal
