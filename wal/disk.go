@@ -23,10 +23,10 @@ const diskCheckEvery = 50 * time.Millisecond
 // writes asks Full, and refuses them with an error of its own.
 //
 // Half of the reserve is a file, the ballast. FS removes it when Pebble gets ENOSPC, so
-// that a seal, a flush or a merge under way can finish. RestoreBallast brings it back.
+// that a flush or a compaction under way can finish. RestoreBallast brings it back.
 //
-// The zero Disk checks nothing. All methods are safe for concurrent use, RestoreBallast
-// in one goroutine at a time.
+// The zero Disk checks nothing; NewFS needs one of OpenDisk. All methods are safe for
+// concurrent use, RestoreBallast in one goroutine at a time.
 type Disk struct {
 	fs      vfs.FS
 	dir     string
