@@ -1,10 +1,10 @@
-// Package config is the only reader of TOML and of the environment. It turns the file, the
-// CAIRN_ variables and the flags into one Config, fills in the keys of the sites, and builds
-// the sites as http takes them.
+// Package config is the only package that reads TOML and environment variables. It turns
+// the file, the CAIRN_ variables and the flags into one Config, fills in the keys of the
+// sites, and builds the sites for http.
 //
-// Read config.go first: it has every key. file.go and env.go fill it, units.go reads sizes
-// and durations, keys.go makes the credentials that are left out and keeps them in keys.toml,
-// and sites.go checks everything and builds the sites.
+// Read config.go first: it has every key. file.go and env.go fill it. units.go reads sizes
+// and durations. keys.go generates the credentials that are left out and keeps them in
+// keys.toml. sites.go checks everything and builds the sites.
 package config
 
 import (
@@ -15,14 +15,12 @@ import (
 	"time"
 )
 
-// This file is the configuration: every key there is, with its default, and
-// where it may come from. A flag wins over the environment (CAIRN_ and the key's
-// path in capitals, CAIRN_GEO_DATABASE), that over the file, that over the
-// default. config.example.toml shows every key to the operator; a test holds the
-// two equal.
+// This file defines every configuration key with its default, and where its value comes
+// from: a flag wins over the environment, the environment over the file, and the file
+// over the default. config.example.toml shows every key to the operator; a test checks
+// that it agrees with this file.
 
-// Config is the whole configuration, as Load reads it and before Validate and BuildSites
-// check it.
+// Config is the whole configuration. Load fills it; Validate and BuildSites check it.
 type Config struct {
 	Listen         string   `toml:"listen"`
 	DataDir        string   `toml:"data_dir"`
@@ -49,10 +47,11 @@ type Config struct {
 	implicit bool   // see Implicit
 }
 
-// Implicit says that no [[site]] is given: Sites is the one that cairn makes.
+// Implicit says that the configuration has no [[site]]: Sites then holds only the one that
+// cairn adds.
 func (c *Config) Implicit() bool { return c.implicit }
 
-// SiteKeys names a site and holds its credentials, one set for all dialects.
+// SiteKeys has the name and id of a site and its credentials for all dialects.
 type SiteKeys struct {
 	Name         string `toml:"name"`
 	ID           uint32 `toml:"id"` // 0 = the next free one, kept in keys.toml
@@ -64,7 +63,7 @@ type SiteKeys struct {
 	ReadKey      string `toml:"read_key"`
 }
 
-// Site is one [[site]]. BuildSites turns it into what http knows of a site.
+// Site is one [[site]]. BuildSites converts it to the type that http uses.
 type Site struct {
 	SiteKeys
 	WriteKeyFile     string `toml:"write_key_file"`
@@ -119,8 +118,8 @@ type Goal struct {
 	AllowMultiple bool    `toml:"allow_multiple"`
 }
 
-// Default is what the configuration is without file, environment and flags. It has no site
-// yet: Load adds one when none is given.
+// Default is the configuration without a file, environment variables and flags. It has no
+// site; Load adds one when the configuration names none.
 func Default() Config {
 	return Config{
 		Listen:     "127.0.0.1:8080",
@@ -135,7 +134,7 @@ func Default() Config {
 	}
 }
 
-// DefaultSite is a [[site]] without any key: even its name is empty and its id 0.
+// DefaultSite is a [[site]] in which no key is set. Its name is empty and its id is 0.
 func DefaultSite() Site {
 	s := Site{
 		Timezone:   "UTC",
@@ -153,8 +152,8 @@ func defaultGoal() Goal {
 	return Goal{Match: "manually", PatternType: "contains"}
 }
 
-// Flags are the flags of every command that reads the configuration. An empty one was not
-// given.
+// Flags are the flags of every command that reads the configuration. A flag that was not
+// given is empty.
 type Flags struct {
 	File    string // the TOML file
 	DataDir string // wins over data_dir
@@ -163,13 +162,13 @@ type Flags struct {
 
 // Register adds -config and -data to f, which fills c when it is parsed.
 func (c *Flags) Register(f *flag.FlagSet) {
-	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; see config.example.toml)")
-	f.StringVar(&c.DataDir, "data", "", "keep everything in `DIR` (default cairn-data)")
+	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; config.example.toml shows every key)")
+	f.StringVar(&c.DataDir, "data", "", "the data directory `DIR` (default cairn-data)")
 }
 
-// Load reads the file, the environment and the flags; environ has the
-// form of os.Environ. Warnings are for the operator's log: the configuration is good without
-// them. The error names the file and the line, or the variable.
+// Load reads the file, the environment and the flags. environ has the form of os.Environ.
+// The warnings are for the operator's log; the configuration is usable despite them. An
+// error names the file and the line, or the variable.
 func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error) {
 	env := map[string]string{}
 	for _, kv := range environ {
@@ -195,8 +194,8 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		}
 	}
 	if len(cfg.Sites) == 0 {
-		// Here and not with the keys, so that CAIRN_SITE_DEFAULT_SECRET_KEY can
-		// set what would be generated.
+		// The site is added before the environment is read, so that
+		// CAIRN_SITE_DEFAULT_SECRET_KEY can set its key.
 		site := DefaultSite()
 		site.Name, site.ID = "default", 1
 		cfg.Sites, cfg.implicit = []Site{site}, true
@@ -216,7 +215,7 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 	return cfg, warnings, nil
 }
 
-// secret is a key that is given as it is or as a file.
+// secret is a key whose value is in the configuration itself or in a file that it names.
 type secret struct {
 	key  string
 	to   *string
@@ -234,16 +233,16 @@ func (s *Site) secrets() []secret {
 	}
 }
 
-// secretMin is how many characters a secret should have. A shorter one is taken,
-// with a warning.
+// secretMin is the least number of characters that a secret should have. A shorter one
+// is accepted with a warning.
 const secretMin = 20
 
-// ShortSecrets warns of configured secrets that are easy to guess. The write key
-// is public.
+// ShortSecrets returns a warning for each configured secret that is easy to guess. It
+// ignores the write key, which is public.
 func (c *Config) ShortSecrets() (warnings []string) {
 	warn := func(where, key, text string) {
 		if n := len(text); n > 0 && n < secretMin {
-			warnings = append(warnings, fmt.Sprintf("%s%s has %d characters, which is easy to guess; take %d or more", where, key, n, secretMin))
+			warnings = append(warnings, fmt.Sprintf("%s%s has only %d characters and is easy to guess; use %d or more", where, key, n, secretMin))
 		}
 	}
 	warn("", "admin_token", c.AdminToken)
@@ -255,7 +254,7 @@ func (c *Config) ShortSecrets() (warnings []string) {
 	return warnings
 }
 
-// readSecretFiles fills each secret that is given as a file.
+// readSecretFiles reads each secret that the configuration names as a file.
 func (c *Config) readSecretFiles() error {
 	if err := readSecret(&c.AdminToken, c.AdminTokenFile, "admin_token"); err != nil {
 		return err
@@ -277,7 +276,7 @@ func readSecret(to *string, file, key string) error {
 		return nil
 	}
 	if *to != "" {
-		return fmt.Errorf("both %s and %s_file are given", key, key)
+		return fmt.Errorf("both %s and %s_file are set; set only one", key, key)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// commented matches a line of config.example.toml that is a key or a table taken
-// out: prose has a space after its #.
+// commented matches a line of config.example.toml that is a key or a table behind a #. A
+// line of prose has a space after its #.
 var commented = regexp.MustCompile(`(?m)^#([a-z_]+ = |\[)`)
 
 // example is the file for operators at the top of the repository.
 const example = "../../config.example.toml"
 
-// The example is what operators start from, so it names every key, and each with
-// the value it has when it is left out.
+// Operators start from the example. It must name every key, with the value that the key
+// has when it is left out.
 func TestExampleIsTheDefaults(t *testing.T) {
 	text, err := os.ReadFile(example)
 	if err != nil {
@@ -31,7 +31,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	want := Default()
 	emptyIsNil(reflect.ValueOf(&got).Elem())
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("as it stands:\n got %+v\nwant %+v", got, want)
+		t.Errorf("unchanged:\n got %+v\nwant %+v", got, want)
 	}
 
 	all := commented.ReplaceAllString(string(text), "$1")
@@ -67,11 +67,11 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		delete(have, path)
 	}
 	for path := range have {
-		t.Errorf("the example has %s, which is no key", path)
+		t.Errorf("the example has %s, which is not a key", path)
 	}
 }
 
-// emptyIsNil sets the empty slices of v to nil: the two mean the same.
+// emptyIsNil sets the empty slices of v to nil, because both mean the same.
 func emptyIsNil(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Slice:
@@ -90,7 +90,7 @@ func emptyIsNil(v reflect.Value) {
 	}
 }
 
-// A wrong file is refused with the line and what to do.
+// A wrong file is refused. The error names the line and what to do.
 func TestConfigErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"misspelt":           {"listn = \":1\"\n", "c.toml:1: unknown key \"listn\", did you mean \"listen\"?\n    1 | listn = \":1\"\n      | ^^^^^"},
@@ -102,8 +102,8 @@ func TestConfigErrors(t *testing.T) {
 		"unknown table":      {"[gio]\ndatabase = \"\"\n", `c.toml:1: unknown key "gio", did you mean "geo"?`},
 		"nothing near":       {"zzzzzzzz = 1\n", "c.toml:1: unknown key \"zzzzzzzz\"\n"},
 		"quoted":             {"\"memori\" = 1\n", `c.toml:1: unknown key "memori", did you mean "memory"?`},
-		"bad size":           {"memory = \"12 parsecs\"\n", `c.toml:1: "12 parsecs" is no size such as "64MiB"`},
-		"bad duration":       {"[[site]]\nmatomo.cdt_window = \"soon\"\n", `"soon" is no duration such as "24h"`},
+		"bad size":           {"memory = \"12 parsecs\"\n", `c.toml:1: "12 parsecs" is not a size; use for example "64MiB"`},
+		"bad duration":       {"[[site]]\nmatomo.cdt_window = \"soon\"\n", `"soon" is not a duration; use for example "24h" or "7d"`},
 		"wrong type":         {"listen = 80\n", `line 1 (last key "listen")`},
 		"syntax":             {"listen = \n", "c.toml:1: "},
 		"twice":              {"listen = \"a\"\nlisten = \"b\"\n", "c.toml:2: "},
@@ -117,7 +117,8 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// A flag wins over the environment, that over the file, that over the default.
+// A flag wins over the environment, the environment over the file, and the file over the
+// default.
 func TestPrecedence(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "c.toml")
@@ -163,13 +164,13 @@ gpc = false
 		{"site table from env", time.Duration(blog.Matomo.CDTWindow), 7 * 24 * time.Hour},
 		{"numbers from env", blog.Matomo.Dimensions, []int{1, 2}},
 		{"sites given", cfg.implicit, false},
-		{"warnings", warnings, []string{"the environment variable CAIRN_PORT is no key of the configuration"}},
+		{"warnings", warnings, []string{"the environment variable CAIRN_PORT matches no configuration key and is ignored"}},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.what, c.got, c.want)
 		}
 	}
-	if _, _, err := Load(Flags{}, []string{"CAIRN_DEDUP_HOURS=many"}); err == nil || !strings.Contains(err.Error(), "CAIRN_DEDUP_HOURS") {
+	if _, _, err := Load(Flags{}, []string{"CAIRN_DEDUP_HOURS=many"}); err == nil || err.Error() != `CAIRN_DEDUP_HOURS: "many" is not a whole number` {
 		t.Errorf("a bad variable: %v", err)
 	}
 	cfg, _, err = Load(Flags{}, []string{"CAIRN_SITE_DEFAULT_SECRET_KEY=mine"})
@@ -185,7 +186,7 @@ func writeTestFile(t *testing.T, name, text string) {
 	}
 }
 
-// Values that make no sense are refused by name before anything is opened.
+// Invalid values are refused before anything is opened. The error names the key.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`memory = "1MiB"`, "memory"},
@@ -200,13 +201,14 @@ func TestValidate(t *testing.T) {
 		{"[[site]]\nname = \"\"", "name"},
 		{"[[site]]\nname = \"a\"\n[[site]]\nname = \"a\"", "twice"},
 		{"[[site]]\nname = \"a\"\nid = 7\n[[site]]\nname = \"b\"\nid = 7", "same id"},
-		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\n[[site]]\nname = \"b\"\nread_key = \"k\"", "one key is given twice"},
+		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\n[[site]]\nname = \"b\"\nread_key = \"k\"", `sites "a" and "b" use the same key`},
+		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\nread_key = \"k\"", `site "a" uses one key for two purposes`},
 		{"[[site]]\nname = \"a\"\ntimezone = \"Mars/Phobos\"", "timezone"},
 		{"[[site]]\nname = \"a\"\nip = \"sell\"", "ip ="},
 		{"[[site]]\nname = \"a\"\nretention_days = 3", "retention_days"},
 		{"[[site]]\nname = \"a\"\nexclude_ips = [\"office\"]", "exclude_ips"},
 		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"no/such.js\"", "matomo.tracker_file"},
-		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"config.go\"\n[[site]]\nname = \"b\"\nmatomo.tracker_file = \"other.js\"", "one for all"},
+		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"config.go\"\n[[site]]\nname = \"b\"\nmatomo.tracker_file = \"other.js\"", "all sites share one matomo.js"},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"urll\"", `did you mean "url"?`},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\nmatch = \"url\"\npattern = \"(\"\npattern_type = \"regex\"", "pattern"},
 		{"[[site]]\nname = \"a\"\n[[site.goal]]\nid = 1\nname = \"g\"\n[[site.goal]]\nid = 1\nname = \"h\"", "goal 1 is configured twice"},

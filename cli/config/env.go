@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// This file lays the environment over the configuration. A variable is CAIRN_
-// and the key's path in capitals; of a site it is CAIRN_SITE_, the site's name
-// with _ for all that is no letter or digit, and the key: CAIRN_SITE_SHOP_SECRET_KEY.
-// Lists are separated by commas. Goals come from the file alone.
+// This file sets configuration keys from environment variables. The name of a variable is
+// CAIRN_ and the key's path in capitals. For a site it is CAIRN_SITE_, the site's name and
+// the key, as in CAIRN_SITE_SHOP_SECRET_KEY; in the site's name, every character other than
+// a letter or a digit becomes _. Lists are separated by commas. Goals can only be set in
+// the file.
 
-// applyEnv sets the keys that env names. It returns a warning for each variable
-// that is no key's: an error would stop cairn under Kubernetes, which puts
-// CAIRN_PORT and the like into the environment of every pod.
+// applyEnv sets the keys that env names. It returns a warning for each variable that
+// matches no key. An error instead would stop cairn under Kubernetes, which puts
+// CAIRN_PORT and similar variables into the environment of every pod.
 func applyEnv(c *Config, env map[string]string) (warnings []string, err error) {
 	used := map[string]bool{}
 	if err := overlay(reflect.ValueOf(c).Elem(), "CAIRN_", env, used); err != nil {
@@ -30,7 +31,7 @@ func applyEnv(c *Config, env map[string]string) (warnings []string, err error) {
 	}
 	for name := range env {
 		if !used[name] {
-			warnings = append(warnings, "the environment variable "+name+" is no key of the configuration")
+			warnings = append(warnings, "the environment variable "+name+" matches no configuration key and is ignored")
 		}
 	}
 	slices.Sort(warnings)
@@ -49,7 +50,8 @@ func envName(s string) string {
 	}, s)
 }
 
-// overlay sets the keys of the struct v that env has under prefix.
+// overlay sets the fields of the struct v for which env has a variable that begins with
+// prefix.
 func overlay(v reflect.Value, prefix string, env map[string]string, used map[string]bool) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -80,6 +82,14 @@ func overlay(v reflect.Value, prefix string, env map[string]string, used map[str
 		}
 	}
 	return nil
+}
+
+// kindText names a kind of value to the operator.
+var kindText = map[reflect.Kind]string{
+	reflect.Bool:    "true or false",
+	reflect.Int:     "a whole number",
+	reflect.Uint32:  "a whole number from 0 to 4294967295",
+	reflect.Float64: "a number",
 }
 
 // setText sets v from the text of an environment variable.
@@ -126,7 +136,7 @@ func setText(v reflect.Value, text string) (err error) {
 		return fmt.Errorf("cannot be set from the environment")
 	}
 	if err != nil {
-		return fmt.Errorf("%q is no %s", text, v.Kind())
+		return fmt.Errorf("%q is not %s", text, kindText[v.Kind()])
 	}
 	return nil
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// This file reads the configuration file and says what is wrong in it, with the
-// line. A key that is not known is an error: a misspelt limit that is silently
-// the default is worse than a server that does not start.
+// This file reads the configuration file and reports what is wrong in it, with the line.
+// An unknown key is an error: a server that does not start is better than one that
+// silently uses the default in place of a misspelt limit.
 
-// parseConfig decodes text over the defaults. file is named in errors only.
+// parseConfig decodes text over the defaults. It uses file only in error messages.
 func parseConfig(file, text string) (Config, error) {
 	cfg := Default()
-	// The decoder fills the elements a slice already has, so the defaults of each
-	// [[site]] and [[site.goal]] are laid out first.
+	// The decoder fills elements that a slice already has. So each [[site]] and each
+	// [[site.goal]] is made with its defaults first.
 	var shape struct {
 		Sites []struct {
 			Goals []map[string]any `toml:"goal"`
@@ -48,7 +48,8 @@ func parseConfig(file, text string) (Config, error) {
 	return cfg, nil
 }
 
-// unknownKey tells where key stands and which known key it may have meant.
+// unknownKey is the error for a key that does not exist. It names the line and a similar
+// key that exists.
 func unknownKey(file, text string, key toml.Key) error {
 	table, name := strings.Join(key[:len(key)-1], "."), key[len(key)-1]
 	var same, all []string
@@ -62,7 +63,7 @@ func unknownKey(file, text string, key toml.Key) error {
 			home = in
 		}
 		all = append(all, last)
-		// What may stand in this table: keys, and tables below it.
+		// Collect the keys and the subtables that this table may have.
 		if below, ok := strings.CutPrefix("."+path, strings.TrimSuffix("."+table, ".")+"."); ok {
 			next, _, _ := strings.Cut(below, ".")
 			same = append(same, next)
@@ -125,9 +126,9 @@ func keyPaths() func(yield func(path string) bool) {
 	return func(yield func(string) bool) { walk(reflect.TypeFor[Config](), "", yield) }
 }
 
-// findKey returns the line, from 1, and the byte column, from 0, of key in text;
-// 0 when it is written in a way this simple reading does not see, as in an
-// inline table. The decoder has already accepted the text.
+// findKey returns the line, from 1, and the byte column, from 0, of key in text. The line
+// is 0 when this simple search does not find the key, for example in an inline table. The
+// decoder has already accepted the text.
 func findKey(text string, key toml.Key) (line, col int) {
 	table := ""
 	for i, l := range strings.Split(text, "\n") {
@@ -175,7 +176,7 @@ func sourceLine(text string, line, col, n int) string {
 	}
 	source := strings.TrimRight(lines[line-1], "\r")
 	col = min(max(col, 0), len(source))
-	// Tabs before the caret stay tabs, so that it stands under its key.
+	// Tabs before the caret stay tabs, so that the caret is exactly below the key.
 	pad := strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
@@ -185,8 +186,9 @@ func sourceLine(text string, line, col, n int) string {
 	return fmt.Sprintf("\n%5d | %s\n      | %s%s", line, source, pad, strings.Repeat("^", max(n, 1)))
 }
 
-// DidYouMean is the suggestion to end an error with when name is none of the words: a comma
-// and the word nearest to it as a question, "" when none is near.
+// DidYouMean is the end of an error message about a name that is not one of the words: a
+// comma and a question that suggests the most similar word. It is "" when no word is
+// similar.
 func DidYouMean(name string, words []string) string {
 	best, at := 1+min(len(name)/2, 3), ""
 	for _, w := range words {
@@ -200,8 +202,8 @@ func DidYouMean(name string, words []string) string {
 	return fmt.Sprintf(", did you mean %q?", at)
 }
 
-// distance counts the letters to insert, delete, change or swap with their
-// neighbour to make b of a.
+// distance is the least number of bytes to insert, delete, change or swap with a
+// neighbour that turns a into b.
 func distance(a, b string) int {
 	var before, above []int
 	row := make([]int, len(b)+1)

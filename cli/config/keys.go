@@ -13,21 +13,21 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// This file makes the keys that the configuration leaves out and keeps them in
-// DATA_DIR/keys.toml (mode 0600). The configuration wins over the file.
+// This file generates the keys that the configuration leaves out and keeps them in
+// DATA_DIR/keys.toml (mode 0600). A key in the configuration wins over one in that file.
 
 // KeysName is the file of the generated keys below the data directory.
 const KeysName = "keys.toml"
 
-// GeneratedKeys is what keys.toml holds: only what cairn made itself, and the
-// id of each site that has an entry.
+// GeneratedKeys is the content of keys.toml: the keys that cairn generated itself, and
+// the id of each site that has an entry.
 type GeneratedKeys struct {
 	AdminToken string     `toml:"admin_token"`
 	Sites      []SiteKeys `toml:"site"`
 }
 
-// MakeDataDir makes the data directory, readable by its owner alone. One that exists
-// is narrowed to that; the caller has checked that it is cairn's.
+// MakeDataDir makes the data directory with mode 0700. A directory that exists gets this
+// mode too; the caller has checked that it is cairn's.
 func MakeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -42,8 +42,8 @@ func randomHex(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// randomKey is 32 letters and digits, over 160 random bits, as Segment's write
-// keys are.
+// randomKey is 32 letters and digits with over 160 random bits. It looks like a write
+// key of Segment's.
 func randomKey() string {
 	return rand.Text() + strings.ToLower(rand.Text()[:6])
 }
@@ -64,20 +64,20 @@ type KeyShape struct {
 	About string // who takes it, for the operator
 }
 
-// KeyShapes are the credentials of a site, each as its dialect writes it.
+// KeyShapes are the credentials of a site. Each has the form that its dialect uses.
 var KeyShapes = []KeyShape{
-	{"secret_key", func(k *SiteKeys) *string { return &k.SecretKey }, func() string { return "sk_" + randomHex(24) }, "native API and Oppizi: reads and writes"},
-	{"read_key", func(k *SiteKeys) *string { return &k.ReadKey }, func() string { return "rk_" + randomHex(24) }, "reads only"},
-	{"write_key", func(k *SiteKeys) *string { return &k.WriteKey }, randomKey, "Segment; public, writes only"},
-	{"client_id", func(k *SiteKeys) *string { return &k.ClientID }, randomUUID, "OpenPanel"},
-	{"client_secret", func(k *SiteKeys) *string { return &k.ClientSecret }, func() string { return "sec_" + randomHex(20) }, "OpenPanel"},
-	{"token_auth", func(k *SiteKeys) *string { return &k.TokenAuth }, func() string { return randomHex(16) }, "Matomo"},
+	{"secret_key", func(k *SiteKeys) *string { return &k.SecretKey }, func() string { return "sk_" + randomHex(24) }, "native API and Oppizi; reads and writes"},
+	{"read_key", func(k *SiteKeys) *string { return &k.ReadKey }, func() string { return "rk_" + randomHex(24) }, "only reads"},
+	{"write_key", func(k *SiteKeys) *string { return &k.WriteKey }, randomKey, "Segment; only writes, may be public"},
+	{"client_id", func(k *SiteKeys) *string { return &k.ClientID }, randomUUID, "OpenPanel; may be public"},
+	{"client_secret", func(k *SiteKeys) *string { return &k.ClientSecret }, func() string { return "sec_" + randomHex(20) }, "OpenPanel; reads and writes"},
+	{"token_auth", func(k *SiteKeys) *string { return &k.TokenAuth }, func() string { return randomHex(16) }, "Matomo; sends on behalf of visitors, imports logs"},
 }
 
-// FillKeys gives every site of cfg its id and credentials and cfg its admin
-// token: from the configuration, else from keys.toml, else new ones, which are
-// on disk when it returns. made says that there are new ones; with create unset
-// nothing is made, and what is missing is an error.
+// FillKeys fills in the admin token of cfg, and the id and credentials of every site. It
+// takes each from the configuration, else from keys.toml, else it generates a new one.
+// New ones are on disk when it returns, and made is then true. With create unset it
+// generates nothing, and a missing key is an error.
 func FillKeys(cfg *Config, create bool) (made bool, err error) {
 	path := filepath.Join(cfg.DataDir, KeysName)
 	kept, err := ReadKeys(path)
@@ -99,9 +99,9 @@ func FillKeys(cfg *Config, create bool) (made bool, err error) {
 		return false, nil
 	}
 	if !create {
-		return false, fmt.Errorf("%s has no keys yet: start the server once", cfg.DataDir)
+		return false, fmt.Errorf("%s has no keys yet; start the server once to generate them", cfg.DataDir)
 	}
-	// A configuration that is refused leaves nothing behind.
+	// A refused configuration must leave no files behind.
 	if _, err := BuildSites(cfg.Sites); err != nil {
 		return false, err
 	}
@@ -111,8 +111,8 @@ func FillKeys(cfg *Config, create bool) (made bool, err error) {
 	return true, writeKeys(path, &kept)
 }
 
-// usedIDs are the site ids that are taken, also those of sites that were
-// configured once: their events are still in the store.
+// usedIDs are the site ids that are taken. They include the ids of sites that are no
+// longer configured, because their events are still in the store.
 func usedIDs(cfg *Config, kept *GeneratedKeys) map[uint32]bool {
 	used := map[uint32]bool{}
 	for _, s := range cfg.Sites {
@@ -124,7 +124,7 @@ func usedIDs(cfg *Config, kept *GeneratedKeys) map[uint32]bool {
 	return used
 }
 
-// fill completes one site's keys from g and makes what g does not have either.
+// fill completes one site's keys from g. What g lacks too is generated.
 func (g *GeneratedKeys) fill(s *SiteKeys, used map[uint32]bool) (made bool) {
 	at := -1
 	for i := range g.Sites {
@@ -158,7 +158,7 @@ func (g *GeneratedKeys) fill(s *SiteKeys, used map[uint32]bool) (made bool) {
 	return made
 }
 
-// ReadKeys reads the keys.toml at path; there being none is no error.
+// ReadKeys reads the keys.toml at path. Without such a file it returns no keys and no error.
 func ReadKeys(path string) (k GeneratedKeys, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +173,7 @@ func ReadKeys(path string) (k GeneratedKeys, err error) {
 	return k, nil
 }
 
-// writeKeys replaces keys.toml so that a crash leaves the old or the new one.
+// writeKeys replaces keys.toml. After a crash there is either the old file or the new one.
 func writeKeys(path string, k *GeneratedKeys) error {
 	var b strings.Builder
 	b.WriteString("# Keys that cairn made because the configuration leaves them out.\n# Whoever reads this file can read and write your events.\n\n")

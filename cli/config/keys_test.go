@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Keys are made once, are each dialect's own shape, are kept with mode 0600, and
-// never change afterwards.
+// Keys are generated once and never change afterwards. Each has the form of its dialect,
+// and the file has mode 0600.
 func TestKeysAreMadeOnce(t *testing.T) {
 	dir := t.TempDir()
 	load := func(text string) (*Config, bool) {
@@ -61,8 +61,8 @@ func TestKeysAreMadeOnce(t *testing.T) {
 		t.Errorf("the second start changed keys:\n%+v\n%+v", k, again.Sites[0].SiteKeys)
 	}
 
-	// Another site takes the next free id, and keeps it whatever the order is, and
-	// also when the first one is gone for a while.
+	// Another site takes the next free id. It keeps this id in any order of the sites, and
+	// when the first site is missing for a while.
 	both, made := load(blog + shop)
 	if !made || both.Sites[0].ID != 2 || both.Sites[1].SiteKeys != k {
 		t.Errorf("with another site: %+v", both.Sites)
@@ -77,7 +77,7 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	}
 }
 
-// "cairn keys" makes nothing.
+// "cairn keys" generates no keys.
 func TestKeysAreNotMadeByLooking(t *testing.T) {
 	cfg := Default()
 	cfg.DataDir = t.TempDir()
@@ -91,8 +91,7 @@ func TestKeysAreNotMadeByLooking(t *testing.T) {
 	}
 }
 
-// A keys file that does not parse stops the start: new keys would lock out every
-// client there is.
+// A keys file that does not parse stops the start. New keys would lock out every client.
 func TestDamagedKeysStopTheStart(t *testing.T) {
 	cfg := Default()
 	cfg.DataDir = t.TempDir()
@@ -102,7 +101,7 @@ func TestDamagedKeysStopTheStart(t *testing.T) {
 	}
 }
 
-// The directories and files that hold secrets are closed to others.
+// Only the owner may enter the directory that holds secrets.
 func TestDataDirMode(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 {

@@ -20,11 +20,11 @@ import (
 // This file checks the configuration and turns its sites into what engine and
 // http know of a site.
 
-// siteName is what a site may be called: Opentracker's si and a file name's safe
-// letters.
+// siteName matches the valid names of sites. A name is also Opentracker's si, and is safe
+// in file names.
 var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// memoryMin is the least budget the server's fixed parts fit in.
+// memoryMin is the smallest budget in which the fixed parts of the server fit.
 const memoryMin = 64 << 20
 
 // Validate checks everything but the sites. The error names the key.
@@ -33,17 +33,17 @@ func (c *Config) Validate() error {
 	case c.DataDir == "":
 		return fmt.Errorf("data_dir is empty")
 	case c.Memory < memoryMin:
-		return fmt.Errorf("memory = %q: at least %q is needed", c.Memory, size(memoryMin))
+		return fmt.Errorf("memory = %q: must be at least %q", c.Memory, size(memoryMin))
 	case c.DedupHours < 1 || c.DedupHours > 24*30:
-		return fmt.Errorf("dedup_hours = %d: must lie in 1..720", c.DedupHours)
+		return fmt.Errorf("dedup_hours = %d: must be from 1 to 720", c.DedupHours)
 	case c.IPRate <= 0:
 		return fmt.Errorf("ip_rate = %v: must be above 0", c.IPRate)
 	case c.IPConns < 1:
 		return fmt.Errorf("ip_conns = %d: must be above 0", c.IPConns)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return fmt.Errorf("tls_cert and tls_key are given together or not at all")
+		return fmt.Errorf("set both tls_cert and tls_key, or neither")
 	case len(c.ACMEHosts) > 0:
-		return fmt.Errorf("acme_hosts: this version fetches no certificates; give tls_cert and tls_key, or put a proxy in front")
+		return fmt.Errorf("acme_hosts: this version cannot fetch certificates; set tls_cert and tls_key, or put a proxy in front of cairn")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
 		return fmt.Errorf("log_level = %q: must be debug, info, warn or error", c.LogLevel)
 	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
@@ -64,7 +64,7 @@ func (c *Config) ReserveBytes() (int64, error) {
 	}
 	var s size
 	if err := s.UnmarshalText([]byte(c.Reserve)); err != nil {
-		return 0, fmt.Errorf(`reserve: must be "auto" or a size: %w`, err)
+		return 0, fmt.Errorf(`reserve = %q: must be "auto" or a size, for example "64MiB"`, c.Reserve)
 	}
 	if s == 0 {
 		return -1, nil
@@ -72,7 +72,7 @@ func (c *Config) ReserveBytes() (int64, error) {
 	return int64(s), nil
 }
 
-// Proxies are the trusted proxies; a lone address is a prefix of its full length.
+// Proxies are the trusted proxies. A single address becomes a prefix of full length.
 func (c *Config) Proxies() ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, text := range c.TrustedProxies {
@@ -97,9 +97,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// BuildSites checks the sites, whose keys are filled in by now, and converts
-// them, in their order. Two sites with a key in common are refused: a request would
-// have two owners. The error names the site.
+// BuildSites checks the sites, whose keys FillKeys has filled in, and converts them in
+// their order. It refuses two sites with the same key, because a request with that key
+// would belong to both. The error names the site.
 func BuildSites(sites []Site) ([]*httpd.Site, error) {
 	names, ids, keys := map[string]bool{}, map[uint32]string{}, map[string]string{}
 	var out []*httpd.Site
@@ -109,10 +109,10 @@ func BuildSites(sites []Site) ([]*httpd.Site, error) {
 		if file := s.Matomo.TrackerFile; tracker == "" {
 			tracker = file
 		} else if file != "" && file != tracker {
-			return nil, fmt.Errorf("site %q: matomo.tracker_file: another site has another file, and matomo.js is one for all", s.Name)
+			return nil, fmt.Errorf("site %q: matomo.tracker_file: another site names another file, but all sites share one matomo.js", s.Name)
 		}
 		if !siteName.MatchString(s.Name) {
-			return nil, fmt.Errorf("site %q: a name is 1 to 64 letters, digits, dots, dashes and underscores", s.Name)
+			return nil, fmt.Errorf("site %q: a name has 1 to 64 letters, digits, dots, dashes or underscores, and begins with a letter or a digit", s.Name)
 		}
 		if names[s.Name] {
 			return nil, fmt.Errorf("site %q is configured twice", s.Name)
@@ -124,10 +124,12 @@ func BuildSites(sites []Site) ([]*httpd.Site, error) {
 		ids[s.ID] = s.Name
 		for _, k := range []string{s.WriteKey, s.ClientID, s.SecretKey, s.TokenAuth, s.ReadKey, s.Matomo.TrackingToken} {
 			if k == "" {
-				continue // the one that need not be
+				continue // the tracking token is optional
 			}
-			if other, taken := keys[k]; taken {
-				return nil, fmt.Errorf("sites %q and %q: one key is given twice", other, s.Name)
+			if other, taken := keys[k]; taken && other == s.Name {
+				return nil, fmt.Errorf("site %q uses one key for two purposes", s.Name)
+			} else if taken {
+				return nil, fmt.Errorf("sites %q and %q use the same key", other, s.Name)
 			}
 			keys[k] = s.Name
 		}
@@ -151,13 +153,13 @@ func (s *Site) build() (*httpd.Site, error) {
 	case s.RateLimit < 0:
 		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
 	case s.EventLimit < 1<<10 || s.EventLimit > 256<<10:
-		return nil, fmt.Errorf("event_limit = %q: must lie between 1KiB and 256KiB", s.EventLimit)
+		return nil, fmt.Errorf("event_limit = %q: must be from 1KiB to 256KiB", s.EventLimit)
 	case s.BatchLimit < s.EventLimit || s.BatchLimit > 8<<20:
-		return nil, fmt.Errorf("batch_limit = %q: must lie between event_limit and 8MiB", s.BatchLimit)
+		return nil, fmt.Errorf("batch_limit = %q: must be from event_limit to 8MiB", s.BatchLimit)
 	case time.Duration(s.Matomo.CDTWindow) < 4*time.Hour || time.Duration(s.Matomo.CDTWindow) > 24*time.Hour:
-		return nil, fmt.Errorf("matomo.cdt_window: must lie between 4h and 24h")
+		return nil, fmt.Errorf("matomo.cdt_window: must be from 4h to 24h")
 	case s.Matomo.OnlyHosts && len(s.Hosts) == 0:
-		return nil, fmt.Errorf("matomo.only_hosts: hosts is empty")
+		return nil, fmt.Errorf("matomo.only_hosts: list the site's own hosts in hosts, which is empty")
 	case s.RetentionDays != 0:
 		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
 	}
@@ -203,7 +205,7 @@ func (s *Site) build() (*httpd.Site, error) {
 	return site, nil
 }
 
-// goalMatches are the things a goal can look at.
+// goalMatches are the values of match: what a goal looks at.
 var goalMatches = []string{"manually", "url", "title", "file", "external_website", "event_category", "event_action", "event_name", "visit_duration"}
 
 func (g *Goal) validate() error {
@@ -213,7 +215,7 @@ func (g *Goal) validate() error {
 	case g.Name == "":
 		return fmt.Errorf("name is empty")
 	case !slices.Contains(goalMatches, g.Match):
-		return fmt.Errorf("match = %q%s must be one of %s", g.Match, DidYouMean(g.Match, goalMatches), strings.Join(goalMatches, ", "))
+		return fmt.Errorf("match = %q: must be one of %s%s", g.Match, strings.Join(goalMatches, ", "), DidYouMean(g.Match, goalMatches))
 	case !slices.Contains([]string{"contains", "exact", "regex"}, g.PatternType):
 		return fmt.Errorf("pattern_type = %q: must be contains, exact or regex", g.PatternType)
 	case g.Match != "manually" && g.Pattern == "":
@@ -221,7 +223,7 @@ func (g *Goal) validate() error {
 	}
 	if g.Match == "visit_duration" {
 		if _, err := strconv.ParseFloat(g.Pattern, 64); err != nil {
-			return fmt.Errorf("pattern = %q: of a visit_duration it is a number of minutes", g.Pattern)
+			return fmt.Errorf("pattern = %q: for a visit_duration, the pattern must be a number of minutes", g.Pattern)
 		}
 	} else if g.PatternType == "regex" {
 		if _, err := regexp.Compile(g.Pattern); err != nil {
@@ -231,10 +233,10 @@ func (g *Goal) validate() error {
 	return nil
 }
 
-// trackerBytesMax is more than any tracker script has.
+// trackerBytesMax is larger than any real tracker script.
 const trackerBytesMax = 4 << 20
 
-// readTracker is the text of the operator's tracker script; nil without a file.
+// readTracker reads the operator's tracker script. It returns nil without a file.
 func readTracker(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil

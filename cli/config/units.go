@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// This file is how sizes and durations are written in the configuration.
+// This file reads sizes and durations of the configuration.
 
 // size is a number of bytes, written "64MiB", "15KiB", "1GB" or as plain bytes.
 type size int64
@@ -36,7 +36,7 @@ func (s *size) UnmarshalText(text []byte) error {
 		*s = size(n * u.bytes)
 		return nil
 	}
-	return fmt.Errorf(`%q is no size such as "64MiB"`, in)
+	return fmt.Errorf(`%q is not a size; use for example "64MiB"`, in)
 }
 
 func (s size) String() string {
@@ -48,7 +48,7 @@ func (s size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
-// duration is a length of time, written as Go does ("90s", "24h") or in days ("7d").
+// duration is a length of time, written as in Go ("90s", "24h") or in days ("7d").
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -61,7 +61,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	}
 	v, err := time.ParseDuration(in)
 	if err != nil || v < 0 {
-		return fmt.Errorf(`%q is no duration such as "24h"`, in)
+		return fmt.Errorf(`%q is not a duration; use for example "24h" or "7d"`, in)
 	}
 	*d = duration(v)
 	return nil
