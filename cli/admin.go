@@ -24,16 +24,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// This file is the operator's commands on data: snapshot, restore and check.
+// This file has the operator's commands on data: snapshot, restore and check.
 
-// snapshot is "cairn snapshot": it asks the running server, which alone may
-// write, and -to moves the finished directory.
+// snapshot is "cairn snapshot". It asks the running server for a snapshot, because only the
+// server may write. -to moves the finished directory.
 func snapshot(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("snapshot", "[flags]", "Make a snapshot through the running server and print its path. It can be restored\nwith \"cairn restore\"; copy it off this machine.")
+	f := newFlags("snapshot", "[flags]", "Ask the running server for a snapshot and print its path. Copy the snapshot to another\nmachine. \"cairn restore\" makes a data directory from it.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	url := f.String("url", "", "reach the server at `URL` (default: by the configuration's listen)")
-	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist and be on the same file system")
+	url := f.String("url", "", "the `URL` of the server (default: from the configured listen address)")
+	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist yet and must be on the same file system")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
@@ -48,7 +48,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 		}
 		if *to != "" {
 			if _, err := os.Lstat(*to); err == nil {
-				return none, fmt.Errorf("%s exists", *to)
+				return none, fmt.Errorf("%s already exists", *to)
 			}
 		}
 		if *url == "" {
@@ -64,12 +64,12 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 			if errors.Is(err, syscall.EXDEV) {
 				err = fmt.Errorf("%s is on another file system", *to)
 			}
-			return fail(stderr, "snapshot", fmt.Errorf("the snapshot is good and stays at %s: %w", info.Path, err))
+			return fail(stderr, "snapshot", fmt.Errorf("the snapshot is complete and stays at %s: %w", info.Path, err))
 		}
 		info.Path = *to
 	}
 	fmt.Fprintf(stdout, "%s\n", info.Path)
-	fmt.Fprintf(stderr, "%s events, %s\n", bench.GroupDigits(int64(info.Events)), bench.BytesText(float64(info.Bytes)))
+	fmt.Fprintf(stderr, "%s, %s\n", plural(info.Events, "event"), bench.BytesText(float64(info.Bytes)))
 	return ExitOK
 }
 
@@ -90,7 +90,7 @@ func requestSnapshot(cfg *config.Config, base string) (info query.Snapshot, err 
 	req.Header.Set("Authorization", "Bearer "+cfg.AdminToken)
 	res, err := client.Do(req)
 	if err != nil {
-		return info, fmt.Errorf("no server answers: %w", err)
+		return info, fmt.Errorf("cannot reach the server: %w", err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
@@ -103,8 +103,8 @@ func requestSnapshot(cfg *config.Config, base string) (info query.Snapshot, err 
 	return info, json.Unmarshal(body, &info)
 }
 
-// trustOnly accepts the server's own certificate and no other, whatever name it
-// is reached by: the admin token goes nowhere else.
+// trustOnly accepts the server's own certificate and no other, whatever host name the client
+// uses. So the admin token can go to no other server.
 func trustOnly(certFile string) (*tls.Config, error) {
 	text, err := os.ReadFile(certFile)
 	if err != nil {
@@ -112,13 +112,13 @@ func trustOnly(certFile string) (*tls.Config, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("%s holds no certificate", certFile)
+		return nil, fmt.Errorf("%s contains no certificate", certFile)
 	}
 	return &tls.Config{
 		InsecureSkipVerify: true, // VerifyPeerCertificate is stricter
 		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
 			if len(chain) == 0 || !bytes.Equal(chain[0], block.Bytes) {
-				return fmt.Errorf("the server does not show the certificate in %s", certFile)
+				return fmt.Errorf("the server does not present the certificate in %s", certFile)
 			}
 			return nil
 		},
@@ -127,7 +127,7 @@ func trustOnly(certFile string) (*tls.Config, error) {
 
 // restore is "cairn restore".
 func restore(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("restore", "SNAPSHOT DATA_DIR", "Make the data directory DATA_DIR, which must not exist or be empty, from a snapshot.\nA damaged or unfinished snapshot is refused. The keys that cairn made come with it.")
+	f := newFlags("restore", "SNAPSHOT DATA_DIR", "Make a data directory from a snapshot. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.")
 	if code, done := f.parse(args, 2, 2, stdout, stderr); done {
 		return code
 	}
@@ -136,13 +136,13 @@ func restore(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "restore", err)
 	}
 	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)
-	fmt.Fprintf(stdout, "Prove it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
+	fmt.Fprintf(stdout, "Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
 	return ExitOK
 }
 
 // check is "cairn check".
 func check(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a data directory whose server is stopped, or of a snapshot, and\ncompare index, counters and totals with a recount. Exit code 1 names what differs.")
+	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a snapshot, or of a data directory whose server is stopped. Compare\nthe index, counters and totals with a recount, and print every difference. The exit code\nis 1 if there is one.")
 	if code, done := f.parse(args, 1, 1, stdout, stderr); done {
 		return code
 	}
@@ -166,10 +166,18 @@ func check(args []string, stdout, stderr io.Writer) int {
 		kind = "snapshot"
 	}
 	if n := len(report.Problems); n > 0 {
-		fmt.Fprintf(stdout, "The %s %s is NOT good: %d differences, the first at the top.\n", kind, filepath.Clean(dir), n)
+		fmt.Fprintf(stdout, "The %s %s is NOT good: %s, listed above.\n", kind, filepath.Clean(dir), plural(uint64(n), "difference"))
 		return ExitFailed
 	}
-	fmt.Fprintf(stdout, "The %s %s is good: %s events of %d sites recounted in %.1f s, %d runs and %s events not yet sealed.\n", kind, filepath.Clean(dir),
-		bench.GroupDigits(int64(report.Events)), report.Sites, time.Since(start).Seconds(), report.Runs, bench.GroupDigits(int64(report.Unsealed)))
+	fmt.Fprintf(stdout, "The %s %s is good: %s of %s recounted in %.1f s; %s, %s not yet sealed.\n", kind, filepath.Clean(dir),
+		plural(report.Events, "event"), plural(uint64(report.Sites), "site"), time.Since(start).Seconds(), plural(uint64(report.Runs), "run"), plural(report.Unsealed, "event"))
 	return ExitOK
+}
+
+// plural is a number and the noun that it counts, such as "1 site" or "2,000 events".
+func plural(n uint64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return bench.GroupDigits(int64(n)) + " " + noun
 }

@@ -16,28 +16,28 @@ import (
 	"cairn/cli/config"
 )
 
-// This file is "cairn bench": its flags, and which of them make no sense.
+// This file is "cairn bench": it reads and checks the flags.
 
 func cmdBench(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("bench", "[flags]", `Measure a server with a realistic load: durable single events, batches, listings
-and counts. Without -url it starts a server of its own on an empty directory and
-removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
+	f := newFlags("bench", "[flags]", `Measure a server under a realistic load: single events, batches, listings and counts.
+Without -url it starts its own server with an empty data directory and removes both
+afterwards. Phases: fill, single, batch, list, count, counters.`)
 	o := bench.Options{Version: version}
 	f.StringVar(&o.URL, "url", "", "measure the running server at `URL`")
 	f.StringVar(&o.Key, "key", "", "the site's secret `KEY`, with -url")
-	f.IntVar(&o.PID, "pid", 0, "process `ID` of the server at -url, to read its CPU time and memory")
-	f.StringVar(&o.Dir, "dir", "", "keep the own server's data below `DIR`; with -url, the server's data directory")
-	f.StringVar(&o.Memory, "memory", "256MiB", "memory budget of the own server, a `SIZE`")
-	f.Uint64Var(&o.Seed, "seed", 1, "`SEED` of the load")
-	fill := f.String("fill", "0", "put `N` events in before the rest (50k, 5M)")
-	events := f.String("events", "0", "end a write phase after `N` events; 0 = by time only")
-	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end a phase after `TIME`")
-	conns := f.String("conns", "1,64,256", "`LIST` of connection counts for single events")
-	f.IntVar(&o.BatchConns, "batch-conns", 4, "`N` connections for batches")
-	phases := f.String("phases", "single,batch,list,count,counters", "`LIST` of phases to run")
-	f.BoolVar(&o.Limits, "limits", false, "measure HTTP, fsync, Pebble and JSON alone, too")
+	f.IntVar(&o.PID, "pid", 0, "the process `ID` of the server at -url, for its CPU time and memory")
+	f.StringVar(&o.Dir, "dir", "", "make bench's own data directory below `DIR`; with -url, the data directory of that server")
+	f.StringVar(&o.Memory, "memory", "256MiB", "memory budget of bench's own server, a `SIZE`")
+	f.Uint64Var(&o.Seed, "seed", 1, "`SEED` of the load; the same seed sends the same events")
+	fill := f.String("fill", "0", "first write `N` events, for example 50k or 5M")
+	events := f.String("events", "0", "end a write phase after `N` events; 0 = no limit but the time")
+	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
+	conns := f.String("conns", "1,64,256", "numbers of connections for single events, a `LIST`; one phase for each")
+	f.IntVar(&o.BatchConns, "batch-conns", 4, "send batches over `N` connections")
+	phases := f.String("phases", "single,batch,list,count,counters", "the phases to run, a `LIST`")
+	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")
 	asJSON := f.Bool("json", false, "print JSON instead of tables")
-	f.BoolVar(&o.Keep, "keep", false, "leave the own server's data")
+	f.BoolVar(&o.Keep, "keep", false, "do not remove the data of bench's own server")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
@@ -51,7 +51,7 @@ removes both afterwards. Phases: fill, single, batch, list, count, counters.`)
 		for text := range strings.SplitSeq(*conns, ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(text))
 			if err != nil || n < 1 || n > 10_000 {
-				return fmt.Errorf("-conns: %q is no number in 1..10000", text)
+				return fmt.Errorf("-conns: %q is not a number from 1 to 10000", text)
 			}
 			o.Conns = append(o.Conns, n)
 		}

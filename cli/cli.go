@@ -1,9 +1,10 @@
 // Package cli is the command line of cairn. It reads flags and the configuration, puts the
 // parts of a server together, and has one function for each command.
 //
-// Read this file first: it has the table of commands and their flags. serve.go is the server,
-// datadir.go says which directories it takes, admin.go has snapshot, restore and check; keys.go,
-// geo.go and bench.go are the commands of these names.
+// Read this file first: it has the table of commands and parses their flags. serve.go runs
+// the server. datadir.go decides which directories may be data directories. admin.go has
+// snapshot, restore and check. keys.go, geo.go and bench.go each have the command of that
+// name.
 package cli
 
 import (
@@ -14,20 +15,20 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	_ "time/tzdata" // sites name their time zone; a bare machine has no zoneinfo
+	_ "time/tzdata" // for the time zones of sites, on machines without zoneinfo
 
 	"cairn/cli/config"
 )
 
-// version is what Main was given.
+// version is the version of cairn that Main was given.
 var version string
 
 // Exit codes of every command.
 const (
 	ExitOK     = 0
 	ExitFailed = 1
-	ExitUsage  = 2  // the command line is wrong, and stderr says how
-	ExitFatal  = 70 // the store can take no more writes
+	ExitUsage  = 2  // the command line is wrong; stderr says what is wrong
+	ExitFatal  = 70 // the store can no longer accept writes
 )
 
 // command is one word after "cairn". run gets the arguments after the word and
@@ -39,28 +40,28 @@ type command struct {
 
 var commands []command
 
-func init() { // not in the declaration: help refers to the table
+func init() { // a declaration with a value would be a cycle, because help uses the table
 	commands = []command{
 		{"serve", "[flags]", "run the server", serve},
-		{"keys", "[flags]", "print the keys of every site and lines to try them", printKeys},
-		{"snapshot", "[flags]", "make a snapshot through the running server", snapshot},
+		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
+		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
-		{"check", "DATA_DIR|SNAPSHOT", "recount index and counters against the log", check},
-		{"bench", "[flags]", "measure a server with a realistic load", cmdBench},
-		{"geo", "[flags] IP...", "print where addresses are", cmdGeo},
+		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", check},
+		{"bench", "[flags]", "measure the speed of a server under a realistic load", cmdBench},
+		{"geo", "[flags] IP...", "print the location of IP addresses", cmdGeo},
 		{"version", "", "print the version", printVersion},
-		{"help", "[COMMAND]", "print this, or the flags of a command", help},
+		{"help", "[COMMAND]", "print this help, or the help of a command", help},
 	}
 }
 
-// Main carries out the command line of this process and ends it with the exit code.
-// v is the version of cairn, such as "1.2.3", as it is printed, logged and answered.
+// Main runs the command line of this process and ends the process with the exit code. v is
+// the version of cairn, such as "1.2.3".
 func Main(v string) {
 	version = v
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run carries out one command line and returns its exit code.
+// run runs one command line and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		printUsage(stderr)
@@ -83,17 +84,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 			names[i] = c.name
 		}
 		fmt.Fprintf(stderr, "cairn: unknown command %q%s\n", name, config.DidYouMean(name, names))
-		fmt.Fprintln(stderr, `Run "cairn help" for the commands.`)
+		fmt.Fprintln(stderr, `Run "cairn help" for the list of commands.`)
 		return ExitUsage
 	}
 }
 
 func printUsage(w io.Writer) {
-	fmt.Fprint(w, "Cairn keeps events: a durable store with an HTTP server in front.\n\nUsage: cairn COMMAND [arguments]\n\n")
+	fmt.Fprint(w, "cairn stores events and answers questions about them, over HTTP.\n\nUsage: cairn COMMAND [arguments]\n\n")
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-9s %-18s %s\n", c.name, c.args, c.summary)
 	}
-	fmt.Fprint(w, "\n\"cairn COMMAND -h\" prints the flags of a command.\nExit codes: 0 good, 1 failed, 2 wrong usage, 70 the store can take no more writes.\n")
+	fmt.Fprint(w, "\n\"cairn COMMAND -h\" prints the flags of a command.\nExit codes: 0 success, 1 failure, 2 wrong usage, 70 the store can no longer accept writes.\n")
 }
 
 func help(args []string, stdout, stderr io.Writer) int {
@@ -105,7 +106,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 }
 
 func printVersion(args []string, stdout, stderr io.Writer) int {
-	fs := newFlags("version", "", "Print the version and what it was built with.")
+	fs := newFlags("version", "", "Print the version of cairn, of Go and of the platform.")
 	if code, done := fs.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
@@ -129,13 +130,13 @@ type flags struct {
 
 func newFlags(name, args, about string) *flags {
 	f := &flags{flag.NewFlagSet(name, flag.ContinueOnError), args, about}
-	f.SetOutput(io.Discard) // parse says what is wrong, once
+	f.SetOutput(io.Discard) // parse prints the error itself
 	return f
 }
 
-// parse reads args and wants between least and most operands. With done set the
-// command is over and code is its exit code: help was asked for, or the usage
-// was wrong and stderr says how.
+// parse reads args and requires from least to most operands. When done is true the command
+// ends with exit code code: the user asked for help, or the usage is wrong and stderr says
+// what is wrong.
 func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) (code int, done bool) {
 	err := f.Parse(args)
 	switch {
@@ -175,7 +176,7 @@ func (f *flags) help(w io.Writer) {
 	})
 }
 
-// fail prints err for the command and returns exit code 1.
+// fail prints err as the error of the command and returns ExitFailed.
 func fail(stderr io.Writer, command string, err error) int {
 	fmt.Fprintf(stderr, "cairn %s: %v\n", command, err)
 	return ExitFailed

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Every command of the table prints its help on stdout with exit code 0, and says
-// on stderr what is wrong with a wrong flag, with exit code 2.
+// Every command of the table prints its help on stdout with exit code 0. For an unknown
+// flag it prints an error on stderr, with exit code 2.
 func TestEveryCommandHasHelp(t *testing.T) {
 	for _, c := range commands {
 		if c.name == "help" {

@@ -14,32 +14,32 @@ import (
 	"cairn/engine"
 )
 
-// This file tells a data directory from any other. If -data names a foreign directory by
-// mistake, such as ~ or /, cairn refuses and changes nothing in it.
+// This file tells data directories from other directories. If -data names another directory
+// by mistake, such as ~ or /, cairn refuses it and changes nothing in it.
 
 // dirKind is what a directory is to cairn.
 type dirKind int
 
 const (
-	dirEmpty    dirKind = iota // not there, or with nothing in it: a data directory to be
-	dirData                    // a store, or the keys of one to be
-	dirSnapshot                // what "cairn snapshot" makes
+	dirEmpty    dirKind = iota // missing or empty: it can become a data directory
+	dirData                    // a data directory, complete or just begun
+	dirSnapshot                // made by "cairn snapshot"
 	dirForeign                 // anything else
 )
 
-// Names that cairn gives to what it makes in a data directory. A first start or a restore
-// that was cut short leaves some of them and no whole store.
+// Names of the files and directories that cairn makes in a data directory. An interrupted
+// first start or restore leaves some of them without a complete store.
 var (
 	ownFiles = regexp.MustCompile(`^(keys\.toml|\.keys\.toml-\d+|salts|salts\.new|ballast|hwm-[01])$`)
 	ownDirs  = regexp.MustCompile(`^(store|store\.partial)$`)
-	// What may be beside them and proves nothing.
+	// These may be beside them, but do not prove that the directory is cairn's.
 	besideFiles = regexp.MustCompile(`^(cairn|sites)\.toml$`)
 	besideDirs  = regexp.MustCompile(`^(store\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
-	// storeFiles are files without which a directory is no store.
+	// storeFiles are files that every store has at least one of.
 	storeFiles = regexp.MustCompile(`^(MANIFEST-\d+|marker\.(manifest|format-version)\..+)$`)
 )
 
-// inspectDir says what dir is and what is in it. It changes nothing.
+// inspectDir returns the kind of dir and the names in it. It changes nothing.
 func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,14 +78,15 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	case own && proof:
 		return dirData, names, nil
 	}
-	// Something is beside it: a snapshot, an operator's own file.
+	// Other files may be beside a store, such as a snapshot or an operator's own file.
 	if is, err := isStore(filepath.Join(dir, engine.StoreName)); err == nil && is && marks {
 		return dirData, names, nil
 	}
 	return dirForeign, names, nil
 }
 
-// isStore says whether dir is a store, or empty: a start was cut short before it was one.
+// isStore says whether dir is a store. An empty directory counts as one: an interrupted
+// start leaves it.
 func isStore(dir string) (bool, error) {
 	entries, err := os.ReadDir(dir)
 	return len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
@@ -93,22 +94,22 @@ func isStore(dir string) (bool, error) {
 	}), err
 }
 
-// checkDataDir refuses a directory that no server may have its data in.
+// checkDataDir refuses a directory in which a server must not keep its data.
 func checkDataDir(dir string) error {
 	kind, names, err := inspectDir(dir)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look into the data directory: %w", err)
+		return fmt.Errorf("read the data directory: %w", err)
 	case kind == dirSnapshot:
-		return fmt.Errorf("%s is a snapshot, which a server would spoil; nothing in it was changed. Make a data directory of it: cairn restore %[1]s DATA_DIR", dir)
+		return fmt.Errorf("%s is a snapshot, and a server would change it. Nothing in it was changed. Make a data directory from it: cairn restore %[1]s DATA_DIR", dir)
 	case kind == dirForeign:
-		return fmt.Errorf("%s is no data directory of cairn: it holds %s. Nothing in it was changed. Choose an empty or a new directory with -data or data_dir, for example %s",
+		return fmt.Errorf("%s is not a data directory of cairn: it contains %s. Nothing in it was changed. Choose an empty or a new directory with -data or data_dir, for example %s",
 			dir, someOf(names), filepath.Join(dir, config.Default().DataDir))
 	}
 	return nil
 }
 
-// someOf lists the first names in words.
+// someOf lists the first few names and the number of the others.
 func someOf(names []string) string {
 	const most = 3
 	quoted := make([]string, 0, most)
@@ -122,8 +123,8 @@ func someOf(names []string) string {
 	return text
 }
 
-// checkStored refuses a directory that is neither a data directory nor a snapshot, for
-// commands that only read.
+// checkStored refuses a directory that is neither a data directory nor a snapshot. It is
+// for commands that only read.
 func checkStored(dir string) error {
 	kind, names, err := inspectDir(dir)
 	switch {
@@ -132,7 +133,7 @@ func checkStored(dir string) error {
 	case kind == dirEmpty:
 		return fmt.Errorf("%s is empty", dir)
 	case kind == dirForeign:
-		return fmt.Errorf("%s is neither a data directory of cairn nor a snapshot: it holds %s", dir, someOf(names))
+		return fmt.Errorf("%s is neither a data directory of cairn nor a snapshot: it contains %s", dir, someOf(names))
 	}
 	return nil
 }
@@ -140,8 +141,9 @@ func checkStored(dir string) error {
 // oldTmp is where older versions of cairn kept their temporary files.
 const oldTmp = "tmp"
 
-// removeOldTmp removes the directory for temporary files of an older cairn, if it holds
-// nothing that has another name. The caller has the store open, so no older cairn does.
+// removeOldTmp removes the directory in which older versions of cairn kept temporary files,
+// unless it contains anything else. The caller has opened the store, so no older cairn uses
+// it.
 func removeOldTmp(dir string) {
 	tmp := filepath.Join(dir, oldTmp)
 	if info, err := os.Lstat(tmp); err != nil || !info.IsDir() {

@@ -13,15 +13,15 @@ import (
 	"cairn/geo"
 )
 
-// This file is "cairn geo": what a lookup gives, with the databases the server
-// would use.
+// This file is "cairn geo". It looks up addresses in the databases that the server would
+// use.
 
 func cmdGeo(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("geo", "[flags] IP...", "Print where addresses are, by the databases the server would use.")
+	f := newFlags("geo", "[flags] IP...", "Print the location of IP addresses, as the server would find it.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	database := f.String("database", "", "ask `FILE` instead of the configured one (several: joined by "+string(filepath.ListSeparator)+")")
-	asJSON := f.Bool("json", false, "print one JSON object a line")
+	database := f.String("database", "", "look in `FILE` instead of the configured database (join several files with "+string(filepath.ListSeparator)+")")
+	asJSON := f.Bool("json", false, "print one line of JSON for each address")
 	if code, done := f.parse(args, 1, 1<<20, stdout, stderr); done {
 		return code
 	}
@@ -48,7 +48,7 @@ func cmdGeo(args []string, stdout, stderr io.Writer) int {
 		if file.Err != nil {
 			code = fail(stderr, "geo", file.Err)
 		} else if !*asJSON {
-			fmt.Fprintf(stdout, "%s: %s of %s, knows %s\n", file.Path, file.Type, file.Built.Format(time.DateOnly), file.Has)
+			fmt.Fprintf(stdout, "%s: %s, built on %s, knows %s\n", file.Path, file.Type, file.Built.Format(time.DateOnly), file.Has)
 			if file.Path == "embedded" {
 				fmt.Fprintln(stdout, geo.Attribution)
 			}
@@ -82,7 +82,7 @@ func printPlace(w io.Writer, addr netip.Addr, p geo.Place, asJSON bool) {
 	}
 	fmt.Fprintf(w, "\n%s\n", addr)
 	if p == (geo.Place{}) {
-		fmt.Fprintln(w, "  nowhere known")
+		fmt.Fprintln(w, "  location unknown")
 	}
 	for _, f := range fields {
 		if f.value != "" {

@@ -16,7 +16,7 @@ func TestGeoCommand(t *testing.T) {
 		{"an address", []string{"193.0.6.139"}, ExitOK, "country       NL", ""},
 		{"its source", []string{"193.0.6.139"}, ExitOK, "https://db-ip.com", ""},
 		{"as JSON", []string{"-json", "::ffff:193.0.6.139"}, ExitOK, `{"country":"NL","ip":"::ffff:193.0.6.139"}`, ""},
-		{"a private one", []string{"10.0.0.1"}, ExitOK, "nowhere known", ""},
+		{"a private one", []string{"10.0.0.1"}, ExitOK, "location unknown", ""},
 		{"garbage", []string{"300.1.1.1"}, ExitUsage, "", "not an IP address"},
 		{"nothing", nil, ExitUsage, "", "too few"},
 		{"a missing file", []string{"-database", "absent.mmdb", "193.0.6.139"}, ExitFailed, "NL", "absent.mmdb"},

@@ -8,11 +8,11 @@ import (
 	"cairn/cli/config"
 )
 
-// This file shows the keys of the sites to the operator: once when they are made, and
-// again with "cairn keys".
+// This file prints the keys of the sites: once when they are generated, and again with
+// "cairn keys".
 
-// curlLines are one line to try per dialect that is built in. base is the
-// server's address without a slash at its end.
+// curlLines has one command to try for each dialect. base is the server's URL without a
+// slash at the end.
 var curlLines = []struct {
 	dialect string
 	line    func(base string, k *config.SiteKeys) string
@@ -37,9 +37,9 @@ var curlLines = []struct {
 	}},
 }
 
-// showKeys prints the keys of every site and the lines to try them.
+// showKeys prints the keys of every site and commands to try them.
 func showKeys(w io.Writer, cfg *config.Config, base string) {
-	fmt.Fprintf(w, "admin_token    %s   (every site, snapshots)\n", cfg.AdminToken)
+	fmt.Fprintf(w, "admin_token    %s   (reads and writes every site, makes snapshots)\n", cfg.AdminToken)
 	for i := range cfg.Sites {
 		k := &cfg.Sites[i].SiteKeys
 		fmt.Fprintf(w, "\nsite %q, id %d\n", k.Name, k.ID)
@@ -50,13 +50,13 @@ func showKeys(w io.Writer, cfg *config.Config, base string) {
 		for _, c := range curlLines {
 			fmt.Fprintf(w, "  # %s\n  %s\n", c.dialect, c.line(base, k))
 		}
-		fmt.Fprintf(w, "\n  See what came in:\n  curl -sS '%s/api/v1/events?limit=10' -H 'Authorization: Bearer %s'\n", base, k.ReadKey)
+		fmt.Fprintf(w, "\n  List the newest events:\n  curl -sS '%s/api/v1/events?limit=10' -H 'Authorization: Bearer %s'\n", base, k.ReadKey)
 	}
 }
 
 // printKeys is "cairn keys".
 func printKeys(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("keys", "[flags]", "Print the keys of every site, those of the configuration and those cairn made,\nwith a line to try each dialect.")
+	f := newFlags("keys", "[flags]", "Print the keys of every site, both configured and generated ones, and commands that\ntry each protocol.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {

@@ -24,18 +24,18 @@ import (
 	"cairn/http/wire"
 )
 
-// This file is "cairn serve": it puts the parts together, listens, and takes
-// them apart again on a signal.
+// This file is "cairn serve". It puts the parts of the server together, listens, and stops
+// everything in order on a signal.
 
 // How long a stop may take.
 const (
-	stopMax  = 9500 * time.Millisecond // all of it; the operator is promised 10 s
-	DrainMax = 6 * time.Second         // of that, to answer requests that have been received
-	fatalMax = 2 * time.Second         // to tell waiting clients that the store has failed
+	stopMax  = 9500 * time.Millisecond // the whole stop; operators are promised 10 s
+	DrainMax = 6 * time.Second         // the part of stopMax for answering received requests
+	fatalMax = 2 * time.Second         // for telling waiting clients that the store has failed
 )
 
 func serve(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start makes the keys and prints\nthem; \"cairn keys\" prints them again.")
+	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start generates the keys and prints\nthem. \"cairn keys\" prints them again.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
 	f.StringVar(&cf.Listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
@@ -66,21 +66,22 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	announced := false
 	announce := func(base string) {
 		if announced = true; made {
-			fmt.Fprintf(stdout, "cairn made these keys; they are in %s, and \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, config.KeysName))
+			fmt.Fprintf(stdout, "cairn generated these keys and saved them in %s. \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, config.KeysName))
 			showKeys(stdout, &cfg, base)
 		}
 	}
 	code, err := runServer(&cfg, log, announce)
 	if err != nil {
 		if made && !announced {
-			err = fmt.Errorf("%w\nThe keys of the sites are made: \"cairn keys\" prints them", err)
+			err = fmt.Errorf("%w\nThe keys of the sites were generated before this error. \"cairn keys\" prints them", err)
 		}
 		return fail(stderr, "serve", err)
 	}
 	return code
 }
 
-// newLogger logs to w: text for a person at a terminal, else JSON.
+// newLogger logs to w in the configured format. "auto" is text on a terminal and JSON
+// elsewhere.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	level.UnmarshalText([]byte(cfg.LogLevel)) // validated
@@ -91,23 +92,24 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
-// runServer runs the server of a checked configuration until a signal or a fatal
-// error of the store. announce is called once it listens, with its base URL.
+// runServer runs the server of a checked configuration until a signal or a fatal error of
+// the store. It calls announce with the base URL when the server listens.
 func runServer(cfg *config.Config, log *slog.Logger, announce func(base string)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return ExitFailed, err
 	}
-	// The runtime keeps its memory near the budget by collecting more often. Live are
-	// some 150 MiB of 256 while events pour in; each MiB more for what is not costs the
-	// collector less, and what is given back to the system has to be fetched again. The
-	// program itself adds some 20 MiB, so that a third of the 64 that are promised above
-	// the budget is left. A GOMEMLIMIT of the operator's own is left alone.
+	// The runtime collects garbage more often as memory nears this limit. With a budget of
+	// 256 MiB, some 150 MiB are live under a heavy load. The limit is a little above the
+	// budget: more room for garbage means fewer collections, and memory that goes back to
+	// the system must be fetched again. The program itself takes some 20 MiB more. The docs
+	// allow 64 MiB above the budget, and a third of these stays free. A GOMEMLIMIT that the
+	// operator has set is kept.
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(cfg.Memory) / 32 * 35)
 	}
 
-	// Caught from here on, so that a signal during a long recovery ends it in order.
+	// Signals are caught from here on, so that one during a long recovery stops it in order.
 	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
@@ -143,8 +145,8 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	go func() { served <- srv.Serve(ln) }()
 	select {
 	case err := <-fatal:
-		// Whoever waits for an answer gets one; nothing was acknowledged since.
-		log.Error("the store has failed and takes no more writes; stopping", "error", err)
+		// Clients that wait get an answer. Nothing has been acknowledged since the failure.
+		log.Error("the store has failed and can no longer accept writes; stopping", "error", err)
 		ctx, cancel := context.WithTimeout(context.Background(), fatalMax)
 		defer cancel()
 		srv.Shutdown(ctx)
@@ -159,7 +161,7 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	ctx, cancel := context.WithTimeout(context.Background(), DrainMax)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
-		log.Warn("some connections were cut", "error", err)
+		log.Warn("some connections were closed before their requests were answered", "error", err)
 	}
 	if err := closeWithin(eng, time.Until(deadline)); err != nil {
 		return ExitFailed, fmt.Errorf("close the store: %w", err)
@@ -168,8 +170,8 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	return ExitOK, nil
 }
 
-// closeWithin closes the store, all of whose acknowledged events are on disk
-// already.
+// closeWithin closes the store but waits for it no longer than d. All acknowledged events
+// are already on disk.
 func closeWithin(c io.Closer, d time.Duration) error {
 	done := make(chan error, 1)
 	go func() { done <- c.Close() }()
@@ -177,11 +179,11 @@ func closeWithin(c io.Closer, d time.Duration) error {
 	case err := <-done:
 		return err
 	case <-time.After(d):
-		return fmt.Errorf("not done after %v; nothing acknowledged is lost, the next start recovers", d)
+		return fmt.Errorf("not finished after %v; no acknowledged event is lost, and the next start recovers the store", d)
 	}
 }
 
-// explainLock says in words what the lock of a data directory says in numbers.
+// explainLock adds the reason to the error of a locked data directory.
 func explainLock(err error, dir string) error {
 	if errors.Is(err, syscall.EAGAIN) {
 		return fmt.Errorf("%s is in use by another process: %w", dir, err)
@@ -189,9 +191,9 @@ func explainLock(err error, dir string) error {
 	return err
 }
 
-// EngineOptions are the options of the store for a checked configuration and its sites;
-// Visitors and Enrich are left to the caller. A fatal error of the store is sent to fatal,
-// and ends the process soon after.
+// EngineOptions are the options of the store for a checked configuration and its sites. The
+// caller sets Visitors and Enrich. A fatal error of the store is sent to fatal and ends the
+// process soon after.
 func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fatal chan<- error) (engine.Options, error) {
 	reserve, err := cfg.ReserveBytes()
 	if err != nil {
@@ -208,8 +210,8 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 			case fatal <- err:
 			default:
 			}
-			// The engine may call this from a goroutine that holds its locks: the
-			// process must end even when nobody is left to take the error.
+			// The engine may call this from a goroutine that holds its locks. The
+			// process must end even if nobody receives the error.
 			time.AfterFunc(2*fatalMax, func() { os.Exit(ExitFatal) })
 		},
 	}
@@ -219,8 +221,9 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 	return opts, nil
 }
 
-// Listen makes the server over eng and its listener, with TLS if the configuration has it.
-// The caller runs the server on the listener; both are nil with an error.
+// Listen makes the server over eng and its listener, which uses TLS if the configuration
+// has a certificate. The caller runs the server on the listener. With an error both are
+// nil.
 func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
 	proxies, err := cfg.Proxies()
 	if err != nil {
@@ -264,11 +267,11 @@ func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*ht
 	return srv, ln, nil
 }
 
-// geoFiles are the configured databases of places, in order of trust.
+// geoFiles are the configured geo databases, in the order in which they are asked.
 func geoFiles(cfg *config.Config) []string { return filepath.SplitList(cfg.Geo.Database) }
 
-// snapshotDir is where snapshots are made: as configured, else below the data.
-// It is absolute, because clients elsewhere get to see the path.
+// snapshotDir is the directory for snapshots: the configured one, else one below the data
+// directory. It is absolute, because the server sends it to clients that run elsewhere.
 func snapshotDir(cfg *config.Config) (string, error) {
 	dir := cfg.SnapshotDir
 	if dir == "" {
@@ -277,7 +280,7 @@ func snapshotDir(cfg *config.Config) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// baseURL is how a client on this machine reaches the listener at addr.
+// baseURL is the URL at which a client on this machine reaches the listener at addr.
 func baseURL(cfg *config.Config, addr string) string {
 	scheme := "http"
 	if cfg.TLSCert != "" {

@@ -4,7 +4,8 @@ package cli
 
 import "syscall"
 
-// This file closes what cairn makes to other users: keys, events, snapshots and
-// what is restored from them. Libraries that create files ask for 0644 and 0755.
+// This file keeps other users from everything that cairn writes: keys, events, snapshots and
+// restored data. Libraries create files with mode 0644 and directories with mode 0755, and
+// the umask takes the rights of others away.
 
 func init() { syscall.Umask(0o077) }
