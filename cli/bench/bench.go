@@ -1,10 +1,10 @@
-// Package bench is the load generator behind "cairn bench": it sends the events and the
-// questions of a busy shop to a server, and reports how fast the server was and what that
-// took. The tests of the real binary use its client and the servers it starts.
+// Package bench is the load generator behind "cairn bench". It sends the events and queries
+// of a busy shop to a server, and reports how fast the server is and how much CPU, memory
+// and disk it uses. The tests of the real binary use its client and the servers it starts.
 //
-// Read bench.go first: it says what is measured, in which order. stream.go makes the load,
-// client.go sends it, server.go starts the server under test, course.go cuts a fill into
-// tenths, limits.go measures what the machine can do at most, and report.go prints.
+// Read bench.go first: it runs the phases in their order. stream.go makes the load, client.go
+// sends it, server.go starts the server under test, course.go measures each tenth of a fill,
+// limits.go measures the most that the machine can do, and report.go prints.
 package bench
 
 import (
@@ -21,47 +21,47 @@ import (
 	"time"
 )
 
-// NDJSON is the content type of events in lines.
+// NDJSON is the content type of a body with one event a line.
 const NDJSON = "application/x-ndjson"
 
 const (
-	queryLists = 20                 // events of a listing
-	fillSpan   = 7 * 24 * time.Hour // the past that -fill spreads its events over
-	settleMax  = time.Minute        // longest wait for the server's work after a phase
+	queryLists = 20                 // events in a listing
+	fillSpan   = 7 * 24 * time.Hour // a fill spreads its events over this time before now
+	settleMax  = time.Minute        // longest wait after a phase for the server to finish its work
 )
 
-// Options say what Run measures.
+// Options configure Run.
 type Options struct {
 	Version    string        // of cairn, for the report
-	URL        string        // of a running server; "" = Run starts one of its own
+	URL        string        // of a running server; "" = Run starts its own server
 	Key        string        // a secret key of a site of the server at URL
 	PID        int           // process of the server at URL, to read its CPU time and memory; 0 = unknown
-	Dir        string        // without URL, the own server's data is below it, "" = below the system's directory; with URL, that server's data, "" = unknown
-	Memory     string        // budget of the own server, such as "256MiB"
+	Dir        string        // without URL, where Run makes its server's data directory, "" = in the system's temporary directory; with URL, that server's data directory, "" = unknown
+	Memory     string        // budget of Run's own server, such as "256MiB"
 	Seed       uint64        // of the load
-	Fill       int64         // events to put in before the phases
-	Events     int64         // a write phase ends after so many; 0 = by time only
-	Duration   time.Duration // a phase ends after it; above 0
-	Conns      []int         // how many connections send single events, one phase each
-	BatchConns int           // how many connections send batches; above 0
-	Phases     []string      // those to run, each one of the variable Phases
-	Limits     bool          // measure HTTP, fsync, Pebble and JSON alone, too
-	Keep       bool          // leave the own server's data
+	Fill       int64         // events to write before the phases
+	Events     int64         // a write phase ends after this many; 0 = no limit but Duration
+	Duration   time.Duration // length of a phase; above 0
+	Conns      []int         // numbers of connections for single events; one phase for each
+	BatchConns int           // number of connections for batches; above 0
+	Phases     []string      // the phases to run; each is in the variable Phases
+	Limits     bool          // also measure HTTP, fsync, Pebble and JSON alone
+	Keep       bool          // do not remove the data of Run's own server
 }
 
 // Phases are the names of all phases.
 var Phases = []string{"single", "batch", "list", "count", "counters"}
 
-// Run measures what o says, or as much of it as there is time for until ctx ends. It draws
-// its progress on w if that is a terminal. With an error, the report has what was measured
-// before it; the report is nil when no server could be started.
+// Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
+// With an error, the report has the measurements before it; the report is nil if no server
+// could be started.
 func Run(ctx context.Context, o Options, w io.Writer) (*Report, error) {
 	b := &benchRun{Options: o, run: uint64(time.Now().UnixNano()), progress: w}
 	return b.measure(ctx)
 }
 
-// ParseCount reads a number of events such as 200000, 50k or 5M, at most 1e12 of what the
-// letter counts. The error says what such a number looks like.
+// ParseCount reads a number of events such as 200000, 50k or 5M. The digits before the
+// letter are at most 1e12. The error shows examples.
 func ParseCount(s string) (int64, error) {
 	digits, factor := s, int64(1)
 	switch {
@@ -72,21 +72,20 @@ func ParseCount(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > 1e12 {
-		return 0, fmt.Errorf("%q is no count such as 200000, 50k or 5M", s)
+		return 0, fmt.Errorf("%q is not a number of events; use for example 200000, 50k or 5M", s)
 	}
 	return n * factor, nil
 }
 
-// benchRun is one run. Only measure touches its fields, from one goroutine.
+// benchRun is one run. Only the goroutine of measure uses its fields.
 type benchRun struct {
 	Options
-	run      uint64 // tells this run's ids from another's
+	run      uint64 // makes the ids of this run differ from those of other runs
 	progress io.Writer
-	streams  int // streams made so far
+	streams  int // number of streams made so far
 }
 
-// measure carries out the phases. The report holds what was measured before an
-// error.
+// measure runs the phases. With an error, the report has the measurements before it.
 func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	if b.URL == "" {
 		dir, err := os.MkdirTemp(b.Dir, "cairn-bench-")
@@ -111,7 +110,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 				report.Sizes, err = measureSizes(dir)
 			}
 			if b.Keep {
-				fmt.Fprintf(b.progress, "The data stays in %s.\n", dir)
+				fmt.Fprintf(b.progress, "The data is in %s.\n", dir)
 			} else {
 				os.RemoveAll(dir)
 			}
@@ -181,8 +180,8 @@ func (b *benchRun) dirBytes() int64 {
 	return treeBytes(b.Dir)
 }
 
-// Environ is the environment of a server with this memory budget: that of this process
-// without the settings of another server.
+// Environ is the environment for a server with this memory budget: the environment of this
+// process without its CAIRN_ variables.
 func Environ(memory string) []string {
 	var env []string
 	for _, kv := range os.Environ() {
@@ -193,17 +192,17 @@ func Environ(memory string) []string {
 	return append(env, "CAIRN_MEMORY="+memory)
 }
 
-// writePhase is one way to send events.
+// writePhase is a phase that sends events in one way.
 type writePhase struct {
 	name     string
 	conns    int
 	batch    int   // events a request; 1 = a single object
 	events   int64 // at most; 0 = no limit
 	duration time.Duration
-	clock    func(done int64) time.Time // time of the event with this number
+	clock    func(done int64) time.Time // time of the event after done others
 }
 
-// write runs one write phase and waits until the server has come to rest.
+// write runs one write phase and waits until the server is idle.
 func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error) {
 	res := writeResult{Name: p.name, Conns: p.conns, Batch: p.batch}
 	phase, cancel := context.WithCancel(ctx)
@@ -265,7 +264,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	return res, first
 }
 
-// send is the loop of one connection. It returns how many events were taken.
+// send sends the events of one connection. It returns how many the server accepted.
 func (p *writePhase) send(ctx context.Context, c *Conn, s *stream, left *quota, deadline time.Time, lat *latencies) (events int64, err error) {
 	contentType := NDJSON
 	if p.batch == 1 {
@@ -299,7 +298,7 @@ func (p *writePhase) send(ctx context.Context, c *Conn, s *stream, left *quota, 
 	return events, nil
 }
 
-// acceptedCount is the number behind "accepted" in the answer to a write, or -1.
+// acceptedCount is the value of "accepted" in the answer to a write; -1 if there is none.
 func acceptedCount(answer []byte) int {
 	_, rest, ok := bytes.Cut(answer, []byte(`"accepted":`))
 	if !ok {
@@ -315,8 +314,8 @@ func acceptedCount(answer []byte) int {
 	return n
 }
 
-// benchQuery is one kind of read. path makes the request's path; what it draws
-// from s is spread as the events are, and n is the number of the question.
+// benchQuery is one kind of read. path makes the path of query number n. It draws the values
+// from s, so that they have the same distribution as those of the events.
 type benchQuery struct {
 	phase, name string
 	path        func(s *stream, n int) string
@@ -359,8 +358,8 @@ var benchQueries = []benchQuery{
 	}},
 }
 
-// again makes one more question of the same work: a page of another length, of
-// which no answer is kept.
+// again makes query number n differ from the others without changing its work: its page has
+// another length, so the server has no cached answer for it.
 func again(n int) string { return "&limit=" + strconv.Itoa(20+n%980) }
 
 func listPath(filter string) string {
@@ -369,8 +368,8 @@ func listPath(filter string) string {
 
 func escape(s string) string { return strings.ReplaceAll(s, " ", "%20") }
 
-// query runs one kind of read on one connection. Each question is asked anew and
-// then once more, when its answer may have been kept; listings are asked once.
+// query runs one kind of read on one connection. It asks each query twice, because the
+// server may have cached the answer the second time. Listings are asked once.
 func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) {
 	res := readResult{Name: q.name}
 	phase, cancel := context.WithCancel(ctx)
@@ -379,7 +378,7 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 	if err != nil {
 		return res, err
 	}
-	s := newStream(b.Seed, b.run, -1) // the same questions in every run
+	s := newStream(b.Seed, b.run, -1) // the same queries in every run
 	var cold, kept latencies
 	asked := make(map[string]bool)
 	before, start := ReadUsage(b.PID), time.Now()

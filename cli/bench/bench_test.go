@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The load is the same for the same seed, is valid, and is as varied as it says.
+// The same seed gives the same load. The load is valid and has the promised variety.
 func TestStream(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_000)
 	a, b, other := newStream(7, 1, 3), newStream(7, 1, 3), newStream(8, 1, 3)
@@ -62,7 +62,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// Quantiles of the histogram are right within its error.
+// Quantiles of the histogram are correct within its error.
 func TestLatencies(t *testing.T) {
 	var l latencies
 	for i := 1; i <= 100_000; i++ {
@@ -110,7 +110,7 @@ func TestGroupDigits(t *testing.T) {
 	}
 }
 
-// The table shows what was measured and hides what was not.
+// The table shows only what was measured.
 func TestReportTable(t *testing.T) {
 	o := Options{Seed: 1}
 	r := newReport(&o)
@@ -121,17 +121,17 @@ func TestReportTable(t *testing.T) {
 		r.WriteTable(&b)
 		return b.String()
 	}
-	if out := show(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") || strings.Contains(out, "given up") {
+	if out := show(); !strings.Contains(out, "single events, 64 connections") || !strings.Contains(out, "12,345") || strings.Contains(out, "RSS") || strings.Contains(out, "time limit") {
 		t.Errorf("%s", out)
 	}
 	r.Writes[0].Course = []leg{{EventsPerSecond: 1000}, {Events: 5_000_000, EventsPerSecond: 987, RSS: 200 << 20}}
 	r.Reads = append(r.Reads, readResult{Name: "all of it", TimedOut: true})
-	if out := show(); !strings.Contains(out, "5,000,000 events") || !strings.Contains(out, "987") || !strings.Contains(out, "200 MiB") || !strings.Contains(out, "all of it: given up by the server") {
+	if out := show(); !strings.Contains(out, "5,000,000 events") || !strings.Contains(out, "987") || !strings.Contains(out, "200 MiB") || !strings.Contains(out, "all of it: the server stopped the query at its time limit") {
 		t.Errorf("%s", out)
 	}
 }
 
-// A fill is cut into tenths, each with the events that were sent in its time.
+// A fill is divided into tenths. Each counts the events that were sent in its time.
 func TestCourse(t *testing.T) {
 	const events = 1000
 	var sent quota

@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// This file is the client of the load generator: one keep-alive socket, the
-// requests written by hand, because generator and server share the machine.
+// This file is the HTTP client of the load generator. It keeps one connection open and
+// writes requests by hand. This saves CPU time, which it shares with the server.
 
-// answerMax bounds the body of an answer; more is a broken server.
+// answerMax is the largest accepted body of an answer. No working server sends more.
 const answerMax = 64 << 20
 
 // Conn is one HTTP/1.1 connection. It is not for concurrent use.
@@ -31,8 +31,8 @@ type Conn struct {
 	body   []byte
 }
 
-// Dial connects to the server at base, such as "http://127.0.0.1:8080", with this bearer
-// key. The connection ends with ctx, or with Close.
+// Dial connects to the server at base, such as "http://127.0.0.1:8080". Requests carry key
+// as bearer token. The connection closes when ctx ends or Close is called.
 func Dial(ctx context.Context, base, key string) (*Conn, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -58,12 +58,12 @@ func Dial(ctx context.Context, base, key string) (*Conn, error) {
 	}, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (c *Conn) Close() error { return c.c.Close() }
 
-// Post sends body and returns the answer's body, which the next call overwrites. An answer
-// other than 200 is an error that begins with "status ", and the connection stays usable;
-// after any other error it does not.
+// Post sends body and returns the body of the answer, which the next call overwrites. A
+// status other than 200 is an error that begins with "status "; the connection stays usable.
+// After any other error it is not usable.
 func (c *Conn) Post(path, contentType string, body []byte) ([]byte, error) {
 	b := append(c.out[:0], "POST "...)
 	b = append(b, path...)
@@ -78,11 +78,11 @@ func (c *Conn) Post(path, contentType string, body []byte) ([]byte, error) {
 	return c.roundTrip()
 }
 
-// errQueryTimeout is a question that takes the server too long.
-var errQueryTimeout = errors.New("the server gave up a query that took too long")
+// errQueryTimeout says that the server stopped a query at its time limit.
+var errQueryTimeout = errors.New("the server stopped a query that took too long")
 
-// Get returns the answer's body, which the next call overwrites. Its errors are those of
-// Post, and errQueryTimeout.
+// Get returns the body of the answer, which the next call overwrites. It returns the errors
+// of Post, and errQueryTimeout.
 func (c *Conn) Get(path string) ([]byte, error) {
 	b := append(c.out[:0], "GET "...)
 	b = append(b, path...)
@@ -135,7 +135,7 @@ func (c *Conn) readHead() (status, length int, err error) {
 			}
 		case len(line) == 0:
 			if length < 0 || length > answerMax {
-				return 0, 0, errors.New("an answer without a usable Content-Length")
+				return 0, 0, errors.New("the answer has no usable Content-Length")
 			}
 			return status, length, nil
 		case len(line) > 15 && bytes.EqualFold(line[:15], []byte("Content-Length:")):
@@ -146,8 +146,8 @@ func (c *Conn) readHead() (status, length int, err error) {
 	}
 }
 
-// latencies is a histogram of durations with an error below 1/64: 64 linear
-// steps in each power of two of nanoseconds. The zero value is empty.
+// latencies is a histogram of durations. It has 64 linear steps for each power of two of
+// nanoseconds, so its error is below 1/64. The zero value is empty.
 type latencies struct {
 	counts [64 * 40]uint32
 	n      uint64
@@ -169,7 +169,7 @@ func latencyBucket(d time.Duration) int {
 	return min((exp+1)*64+int(x>>exp)-64, len(latencies{}.counts)-1)
 }
 
-// bucketTime is the upper end of a bucket.
+// bucketTime is the longest duration in bucket i.
 func bucketTime(i int) time.Duration {
 	if i < 64 {
 		return time.Duration(i)
@@ -186,7 +186,7 @@ func (l *latencies) merge(o *latencies) {
 	l.max = max(l.max, o.max)
 }
 
-// quantile is the duration that a share q of the observations did not exceed.
+// quantile is the duration that a share q of the observations does not exceed.
 func (l *latencies) quantile(q float64) time.Duration {
 	want, seen := uint64(q*float64(l.n)+0.5), uint64(0)
 	for i, c := range l.counts {
@@ -197,12 +197,13 @@ func (l *latencies) quantile(q float64) time.Duration {
 	return l.max
 }
 
-// quota hands out n things in portions, from any goroutine; n = 0 is endless.
+// quota hands out n items in portions. Any goroutine may call take. n = 0 means no limit.
 type quota struct {
 	n, taken atomic.Int64
 }
 
-// take returns how many of want there still are, and the number of the first.
+// take takes up to want items. It returns the number of the first one and how many there
+// are.
 func (q *quota) take(want int) (first int64, got int) {
 	limit := q.n.Load()
 	end := q.taken.Add(int64(want))

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// This file is the course of a fill: how fast each tenth of it went, so that a store
-// that gets slower as it grows is seen.
+// This file measures the speed of each tenth of a fill. It shows whether a store gets slower
+// as it grows.
 
 const courseParts = 10
 
 // leg is one part of a fill.
 type leg struct {
-	Events          int64   `json:"events"` // in the store when it began, of this fill
+	Events          int64   `json:"events"` // sent by this fill before this part
 	EventsPerSecond float64 `json:"events_per_second"`
 	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server
-	RSS             int64   `json:"rss_bytes"`        // when it ended
+	RSS             int64   `json:"rss_bytes"`        // at the end of this part
 }
 
-// courseTick is how often a fill is looked at.
+// courseTick is the time between two looks at a running fill.
 const courseTick = 50 * time.Millisecond
 
-// watchCourse looks at a fill of so many events at every tick until stop, which returns
-// its legs; none when it was too short to be cut.
+// watchCourse looks at a fill of this many events at every tick until stop is called. stop
+// returns the legs, or none if the fill was too short to be divided.
 func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (stop func() []leg) {
 	type point struct {
 		at     time.Time
@@ -63,7 +63,7 @@ func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (sto
 	}
 }
 
-// writeCourse shows the legs of a fill.
+// writeCourse prints the legs of a fill.
 func (r *Report) writeCourse(t *tabwriter.Writer, left func(string) string, legs []leg) {
 	fmt.Fprintf(t, "\n%s\tevents/s\tCPU µs/event\tRSS\t\n", left("the fill, from"))
 	for _, l := range legs {

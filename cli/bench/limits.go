@@ -17,16 +17,16 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// This file measures what the machine can do at most in the parts a server is made
-// of: HTTP that answers without a thought, a disk that syncs, Pebble that commits,
-// JSON that is read. Beside them a figure of the server says how much of the rest
-// is its own. They run in this process, before the server under test has work.
+// This file measures the parts of a server alone: HTTP with a constant answer, fsyncs on the
+// disk, commits of Pebble, and reading JSON. They are upper limits for the figures of the
+// server on the same machine. They run in this process, before the server under test has
+// work.
 
-// limitTime is how long each part is measured at most.
+// limitTime is the longest time that one part is measured.
 const limitTime = 2 * time.Second
 
-// limitResult is one part alone. CPU is that of this process, which is client and
-// server in one.
+// limitResult is the measurement of one part. Its CPU time is that of this process, which
+// is both client and server.
 type limitResult struct {
 	Name      string  `json:"name"`
 	PerSecond float64 `json:"per_second"`
@@ -75,7 +75,8 @@ func (b *benchRun) limits(ctx context.Context) ([]limitResult, error) {
 
 const limitConns = 64
 
-// rawHTTP sends single events to a server that answers without reading them.
+// rawHTTP sends single events to a server that does not read them and gives a constant
+// answer.
 func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -127,7 +128,7 @@ func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64
 	return n, first
 }
 
-// rawSync makes writes durable one by one, as a log does.
+// rawSync writes and syncs one block after the other, as a log does.
 func rawSync(ctx context.Context, dir string, lat *latencies) (n int64, err error) {
 	f, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -147,7 +148,7 @@ func rawSync(ctx context.Context, dir string, lat *latencies) (n int64, err erro
 	return n, nil
 }
 
-// rawPebble commits rows and nothing else.
+// rawPebble commits batches of rows.
 func rawPebble(ctx context.Context, dir string, lat *latencies) (n int64, err error) {
 	const rows, rowBytes = 1000, 300
 	db, err := pebble.Open(filepath.Join(dir, "pebble"), &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: noLogger{}})
@@ -199,7 +200,7 @@ func (b *benchRun) rawStandardJSON(ctx context.Context, _ string, lat *latencies
 	})
 }
 
-// parse reads the same thousand events again and again.
+// parse calls one for each of a thousand events, over and over until ctx ends.
 func (b *benchRun) parse(ctx context.Context, lat *latencies, one func(line []byte) error) (n int64, err error) {
 	s := newStream(b.Seed, b.run, -1)
 	lines := make([][]byte, 1000)

@@ -14,10 +14,10 @@ import (
 	"cairn/engine"
 )
 
-// This file is what "cairn bench" prints: tables for people, JSON for machines.
-// Times are milliseconds, CPU times of the server alone.
+// This file is the output of "cairn bench": tables for people and JSON for machines. Times
+// are in milliseconds. CPU times are those of the server alone.
 
-// Report is what was measured. Its JSON has times in milliseconds, CPU times in
+// Report has all measurements of a run. Its JSON has times in milliseconds, CPU times in
 // microseconds, and sizes in bytes.
 type Report struct {
 	Version  string        `json:"version"`
@@ -29,12 +29,12 @@ type Report struct {
 	Writes   []writeResult `json:"writes"`
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
-	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // kept
-	Sizes    *engine.Sizes `json:"sizes,omitempty"`                   // once the own server has stopped
+	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
+	Sizes    *engine.Sizes `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
 	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
 	RSS      int64         `json:"rss_bytes,omitempty"`
 	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
-	measured bool          // the server's process could be read
+	measured bool          // the server's process is known, so its CPU time is measured
 }
 
 // quantiles are latencies in milliseconds.
@@ -52,9 +52,9 @@ type writeResult struct {
 	Events            int64   `json:"events"`
 	EventsPerSecond   float64 `json:"events_per_second"`
 	RequestsPerSecond float64 `json:"requests_per_second"`
-	SettledPerSecond  float64 `json:"settled_events_per_second"` // counted until the server came to rest
+	SettledPerSecond  float64 `json:"settled_events_per_second"` // over the time until the server is idle again
 	quantiles
-	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server, its work afterwards included
+	CPUMicros       float64 `json:"cpu_us_per_event"` // of the server, including its work after the phase
 	ClientCPUMicros float64 `json:"client_cpu_us_per_event"`
 	Course          []leg   `json:"course,omitempty"` // of a fill, by tenths
 }
@@ -64,10 +64,10 @@ type readResult struct {
 	PerSecond float64 `json:"queries_per_second"`
 	First     float64 `json:"first_ms"`
 	quantiles
-	Kept        float64 `json:"kept_p50_ms"`      // asked again; 0 = never
-	CPUMicros   float64 `json:"cpu_us_per_query"` // of those asked anew
+	Kept        float64 `json:"kept_p50_ms"`      // of repeated queries; 0 = none was repeated
+	CPUMicros   float64 `json:"cpu_us_per_query"` // of queries asked for the first time
 	AnswerBytes float64 `json:"answer_bytes"`     // mean
-	TimedOut    bool    `json:"timed_out"`        // one took the server too long, and was the last
+	TimedOut    bool    `json:"timed_out"`        // the last query exceeded the server's time limit
 }
 
 func newReport(o *Options) *Report {
@@ -89,8 +89,8 @@ func quantilesOf(l *latencies) quantiles {
 	return quantiles{millis(l.quantile(0.50)), millis(l.quantile(0.90)), millis(l.quantile(0.99)), millis(l.max)}
 }
 
-// fill computes the rates: load is the time events were sent, settled the time
-// until the server was quiet.
+// fill computes the rates. load is how long events were sent, settled how long it took
+// until the server was idle again.
 func (w *writeResult) fill(l *latencies, load, settled, cpu, clientCPU time.Duration) {
 	w.EventsPerSecond = float64(w.Events) / load.Seconds()
 	w.RequestsPerSecond = float64(l.n) / load.Seconds()
@@ -112,7 +112,7 @@ func (r *readResult) fill(cold, kept *latencies, elapsed, cpu time.Duration) {
 	}
 }
 
-// finish adds what is known of the whole run.
+// finish adds the sizes of the whole run.
 func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	for _, w := range r.Writes {
 		r.Events += w.Events
@@ -131,14 +131,14 @@ func (r *Report) WriteJSON(w io.Writer) {
 	e.Encode(r)
 }
 
-// WriteTable prints the report for people. What was not measured has no table.
+// WriteTable prints the report for people. Parts that were not measured have no table.
 func (r *Report) WriteTable(w io.Writer) {
 	fmt.Fprintf(w, "cairn %s on %s, seed %d", r.Version, r.Machine, r.Seed)
 	if r.Memory != "" {
 		fmt.Fprintf(w, ", memory %s", r.Memory)
 	}
 	fmt.Fprintln(w)
-	// Aligned to the right; the first column is padded by hand to lie left.
+	// The columns are aligned to the right. Padding aligns the first one to the left.
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	width := 0
 	for _, x := range r.Writes {
@@ -188,7 +188,7 @@ func (r *Report) WriteTable(w io.Writer) {
 		}
 		t.Flush()
 		for _, name := range late {
-			fmt.Fprintf(w, "%s: given up by the server, which takes no longer than its limit for a query\n", name)
+			fmt.Fprintf(w, "%s: the server stopped the query at its time limit\n", name)
 		}
 	}
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
@@ -196,12 +196,12 @@ func (r *Report) WriteTable(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n%s events written", GroupDigits(r.Events))
 	if r.Disk > 0 {
-		fmt.Fprintf(w, "; %.0f B kept on disk an event", r.Disk)
+		fmt.Fprintf(w, "; on disk %.0f B per event", r.Disk)
 	}
 	if r.Written > 0 {
-		fmt.Fprintf(w, "; %.0f B written to disk an event", r.Written)
+		fmt.Fprintf(w, "; written to disk %.0f B per event", r.Written)
 		if r.Disk > 0 {
-			fmt.Fprintf(w, " (%.1f times)", r.Written/r.Disk)
+			fmt.Fprintf(w, " (%.1f times as much)", r.Written/r.Disk)
 		}
 	}
 	if r.RSS > 0 {
@@ -210,19 +210,19 @@ func (r *Report) WriteTable(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// measureSizes looks at the store of a server that has stopped.
+// measureSizes measures the store of a stopped server.
 func measureSizes(dir string) (*engine.Sizes, error) {
 	s, err := engine.MeasureSizes(nil, dir)
 	return &s, err
 }
 
-// writeSizes shows what of an event lies where on the disk: for each field what
-// there is for every row, the distinct values, and the lists that find them.
+// writeSizes prints how many bytes an event takes on disk: for each field the data of every
+// row, the distinct values, and the lists that find rows by value.
 func writeSizes(t *tabwriter.Writer, left func(string) string, s *engine.Sizes) {
 	share := func(n uint64, of uint64) string {
 		return strconv.FormatFloat(float64(n)/float64(max(of, 1)), 'f', 2, 64)
 	}
-	fmt.Fprintf(t, "\n%s\trows\tvalues\tlists\tall\t\n", left("bytes an event, sealed"))
+	fmt.Fprintf(t, "\n%s\trows\tvalues\tlists\tall\t\n", left("bytes per sealed event"))
 	sum := s.Totals + s.Filters + s.Headers
 	for _, f := range s.Fields {
 		sum += f.Total()
@@ -234,7 +234,7 @@ func writeSizes(t *tabwriter.Writer, left func(string) string, s *engine.Sizes) 
 	}{{"counters", s.Totals}, {"filters", s.Filters}, {"headers", s.Headers}, {fmt.Sprintf("all, in %d runs", s.Runs), sum}} {
 		fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left(x.name), share(x.n, s.Sealed))
 	}
-	fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left("ids, of all events"), share(s.IDs, s.Events))
+	fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left("ids, per event of all"), share(s.IDs, s.Events))
 	t.Flush()
 }
 
@@ -246,7 +246,7 @@ func (w *writeResult) title() string {
 	return fmt.Sprintf("%s, %d connection%s", w.Name, w.Conns, s)
 }
 
-// cpu shows a CPU time of the server, or that nothing is known of it.
+// cpu is a CPU time of the server as text, "-" if it is unknown.
 func (r *Report) cpu(micros float64) string {
 	if !r.measured {
 		return "-"
@@ -254,7 +254,7 @@ func (r *Report) cpu(micros float64) string {
 	return short(micros)
 }
 
-// short shows about three significant digits.
+// short is x with about three significant digits.
 func short(x float64) string {
 	switch {
 	case x == 0:
@@ -269,7 +269,7 @@ func short(x float64) string {
 	return strconv.FormatFloat(x, 'f', 3, 64)
 }
 
-// GroupDigits writes 1234567 as 1,234,567.
+// GroupDigits is n in decimal with commas: 1234567 becomes 1,234,567.
 func GroupDigits(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	first := 0
@@ -282,7 +282,7 @@ func GroupDigits(n int64) string {
 	return s
 }
 
-// BytesText shows a number of bytes with about three digits and its unit, such as "12.3 MiB".
+// BytesText is a number of bytes with about three digits and a unit, such as "12.3 MiB".
 func BytesText(n float64) string {
 	for _, u := range []struct {
 		bytes float64
@@ -295,7 +295,7 @@ func BytesText(n float64) string {
 	return strconv.FormatFloat(n, 'f', 0, 64) + " B"
 }
 
-// IsTerminal says whether w is a terminal, or at least a device like one.
+// IsTerminal says whether w is a terminal or another character device.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -305,8 +305,8 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// progressBar draws how far left has been taken, while w is a terminal. The
-// returned function ends it and clears the line.
+// progressBar draws on w how much of left has been taken, if w is a terminal. The returned
+// function stops it and clears the line.
 func progressBar(w io.Writer, name string, events int64, left *quota) (stop func()) {
 	if !IsTerminal(w) || events == 0 {
 		return func() {}

@@ -21,36 +21,36 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// This file starts a server as a process of its own, so that its CPU time and
-// memory can be told from the load generator's, and reads them from /proc.
+// This file starts a server in its own process, so that its CPU time and memory are not
+// mixed with those of the load generator. It reads both from /proc.
 
-// readyMax bounds how long a started server may take until it listens.
+// readyMax is the longest time that a started server may take until it listens.
 const readyMax = time.Minute
 
-// Child is a "cairn serve" this process has started. Its owner stops it with
-// Stop, or with Kill.
+// Child is a "cairn serve" that this process has started. Its owner ends it with Stop or
+// Kill.
 type Child struct {
-	Cmd    *exec.Cmd // to look at its process; the Child alone waits for it
+	Cmd    *exec.Cmd // for reading its process; only the Child may call Wait
 	URL    string    // its address, such as "http://127.0.0.1:41234"
 	Keys   config.GeneratedKeys
-	Exited chan struct{} // closed when the process is gone; then Cmd.ProcessState is set
+	Exited chan struct{} // closed when the process has ended; Cmd.ProcessState is then set
 
 	mu   sync.Mutex
 	tail []string // the last lines of its log
 }
 
-// ChildOptions say how to start a child.
+// ChildOptions configure StartChild.
 type ChildOptions struct {
 	Exe, Dir string   // the program and its data directory
 	Env      []string // its whole environment
-	Args     []string // more flags of serve
+	Args     []string // further flags of serve
 	Cwd      string   // "" = this process's
 	Stdout   *os.File // nil = nowhere
 }
 
-// StartChild runs a server on a port of the system's choice and waits until it
-// listens. When ctx ends before that, the process is killed and the error is ctx's; any
-// other error has the end of the server's log.
+// StartChild runs a server on a free port and waits until it listens. If ctx ends before
+// that, it kills the process and returns the error of ctx. Any other error contains the end
+// of the server's log.
 func StartChild(ctx context.Context, o ChildOptions) (*Child, error) {
 	c := &Child{Exited: make(chan struct{})}
 	c.Cmd = exec.Command(o.Exe, append([]string{"serve", "-listen", "127.0.0.1:0", "-data", o.Dir}, o.Args...)...)
@@ -80,7 +80,7 @@ func StartChild(ctx context.Context, o ChildOptions) (*Child, error) {
 		return nil, fmt.Errorf("the server did not start: %v: %s", c.Cmd.ProcessState, c.Log())
 	case <-timeout.C:
 		c.Kill()
-		return nil, fmt.Errorf("the server does not listen after %v: %s", readyMax, c.Log())
+		return nil, fmt.Errorf("the server is not listening after %v: %s", readyMax, c.Log())
 	case <-ctx.Done():
 		c.Kill()
 		return nil, ctx.Err()
@@ -90,12 +90,12 @@ func StartChild(ctx context.Context, o ChildOptions) (*Child, error) {
 		return nil, err
 	}
 	if len(c.Keys.Sites) == 0 {
-		c.Keys.Sites = make([]config.SiteKeys, 1) // all keys are configured
+		c.Keys.Sites = make([]config.SiteKeys, 1) // every key is configured, so none was generated
 	}
 	return c, nil
 }
 
-// readLog follows the server's log to its end and reports the address once.
+// readLog reads the server's log to its end and sends the server's address once.
 func (c *Child) readLog(r io.Reader, listening chan<- string) {
 	for in := bufio.NewReader(r); ; {
 		line, err := in.ReadString('\n')
@@ -126,7 +126,8 @@ func (c *Child) Log() string {
 	return strings.Join(c.tail, "\n")
 }
 
-// Stop ends the server as an operator would; an exit code other than 0 is an error.
+// Stop ends the server with SIGTERM, as an operator would. An exit code other than 0 is an
+// error.
 func (c *Child) Stop() error {
 	c.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -141,7 +142,7 @@ func (c *Child) Stop() error {
 	return nil
 }
 
-// Kill ends the server with SIGKILL and waits until it is gone.
+// Kill ends the server with SIGKILL and waits until the process has ended.
 func (c *Child) Kill() {
 	c.Cmd.Process.Kill()
 	<-c.Exited
@@ -150,14 +151,14 @@ func (c *Child) Kill() {
 // Usage is what a process has used since its start. Sizes are bytes.
 type Usage struct {
 	CPU          time.Duration // in steps of ClockTick
-	RSS, RSSPeak int64         // its memory now and at most
+	RSS, RSSPeak int64         // current and highest memory
 	Written      int64         // to storage, by the kernel's count
 }
 
 // ClockTick is the kernel's USER_HZ: 100 on every Linux there is.
 const ClockTick = 10 * time.Millisecond
 
-// ReadUsage reads what /proc says of a process. What cannot be read stays 0.
+// ReadUsage reads /proc of a process. A value that cannot be read is 0.
 func ReadUsage(pid int) (u Usage) {
 	p, err := procfs.NewProc(pid)
 	if err != nil {
@@ -175,9 +176,9 @@ func ReadUsage(pid int) (u Usage) {
 	return u
 }
 
-// AwaitQuiet waits until the process has had 300 ms of nearly no CPU time, so
-// that work left over from a phase is counted to it, or until most has passed.
-// It returns when the quiet began.
+// AwaitQuiet waits until the process has used nearly no CPU time for 300 ms, or until most
+// has passed. So the work that a phase leaves behind counts for that phase. It returns the
+// time at which the process became quiet.
 func AwaitQuiet(ctx context.Context, pid int, most time.Duration) time.Time {
 	const step = 300 * time.Millisecond
 	quiet := time.Now()

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// This file is the load: events as a shop's trackers would send them. Names,
-// urls, products, countries and users are drawn by Zipf's law, visits are some 8
-// events long and run side by side, and five metadata keys have 5, 60, 5,000,
-// 10,000 and endlessly many values. The same seed gives the same events; only
-// message ids and order ids differ from run to run, or a second run against one
-// server would be all duplicates.
+// This file makes the load: events like those of a shop's trackers. Names, urls, products,
+// countries and users follow Zipf's law. A visit has some 8 events, and many visits run side
+// by side. The five properties have 5, 60, 5,000, 10,000 and unlimited values. The same seed
+// gives the same events. Only message ids and order ids differ from run to run; otherwise a
+// second run against the same server would send nothing but duplicates.
 
 // How many values each part of an event has.
 const (
@@ -38,7 +37,7 @@ var countryCodes = [benchCountries]string{
 
 var nameVerbs = [10]string{"Page Viewed", "Product Viewed", "Product Added", "Search Performed", "Cart Viewed", "Checkout Started", "Order Completed", "Coupon Applied", "Video Played", "Form Sent"}
 
-// eventName is the name of this rank, from 0.
+// eventName is the event name of this rank. Ranks begin at 0.
 func eventName(rank int) string {
 	if rank < len(nameVerbs) {
 		return nameVerbs[rank]
@@ -49,9 +48,9 @@ func eventName(rank int) string {
 func userName(rank int) string    { return "user-" + strconv.Itoa(100_000+rank) }
 func productName(rank int) string { return "sku-" + strconv.Itoa(10_000+rank) }
 
-// stream makes the events of one connection. It is not for concurrent use.
+// stream makes the events of one connection. It is not safe for concurrent use.
 type stream struct {
-	rng    *rand.Rand // decides what happens
+	rng    *rand.Rand // for everything but ids
 	ids    *rand.Rand // message ids and order ids
 	visits [benchVisitsOpen]visit
 }
@@ -62,7 +61,7 @@ type visit struct {
 	left                int
 }
 
-// newStream makes the stream with this number; no two streams of a run share one.
+// newStream makes the stream with this number. Each stream of a run has its own number.
 func newStream(seed, run uint64, number int) *stream {
 	return &stream{
 		rng: rand.New(rand.NewPCG(seed, uint64(number))),
@@ -70,8 +69,8 @@ func newStream(seed, run uint64, number int) *stream {
 	}
 }
 
-// zipf draws a rank in 0..n-1 with a probability falling as 1/(rank+1): the
-// logarithm of a Zipf variable of exponent 1 is nearly uniform.
+// zipf draws a rank from 0 to n-1. The probability of a rank is proportional to 1/(rank+1),
+// because the logarithm of a Zipf variable of exponent 1 is nearly uniform.
 func zipf(rng *rand.Rand, n int) int {
 	return min(int(math.Exp(rng.Float64()*math.Log(float64(n+1)))), n) - 1
 }
@@ -85,7 +84,7 @@ func (s *stream) appendEvent(b []byte, at time.Time) []byte {
 			session: s.rng.Uint64(),
 			left:    1 + int(s.rng.ExpFloat64()*(benchVisitEvents-0.5)),
 		}
-		// A person stays in a country and on a plan.
+		// A person always has the same country and plan.
 		person := rand.New(rand.NewPCG(uint64(v.user), 1))
 		v.country, v.plan = zipf(person, benchCountries), zipf(person, benchPlans)
 	}

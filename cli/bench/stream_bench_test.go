@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What one event of the load costs the generator, which shares the machine.
+// The CPU time that the generator takes for one event. It shares the machine with the server.
 func BenchmarkStream(b *testing.B) {
 	s := newStream(1, 1, 1)
 	at := time.Now()
