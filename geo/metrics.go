@@ -12,23 +12,23 @@ func (l *Locator) AppendMetrics(dst []byte) []byte {
 		name, kind, help string
 		value            func(f *FileStatus) float64
 	}{
-		{"cairn_geo_database_up", "gauge", "1 when the file is in use as it is on the disk.", func(f *FileStatus) float64 {
+		{"cairn_geo_database_up", "gauge", "1 if the current version of the file is in use, else 0.", func(f *FileStatus) float64 {
 			if f.Err != nil {
 				return 0
 			}
 			return 1
 		}},
-		{"cairn_geo_database_built_seconds", "gauge", "When the vendor built the database in use, Unix time.", func(f *FileStatus) float64 {
+		{"cairn_geo_database_built_seconds", "gauge", "Unix time at which the vendor built the database in use.", func(f *FileStatus) float64 {
 			return float64(max(f.Built.Unix(), 0))
 		}},
-		{"cairn_geo_database_bytes", "gauge", "Memory of the database in use.", func(f *FileStatus) float64 { return float64(f.Bytes) }},
-		{"cairn_geo_database_loads_total", "counter", "Times the file was loaded.", func(f *FileStatus) float64 { return float64(f.Loads) }},
-		{"cairn_geo_database_failures_total", "counter", "Times the file was refused; the one before it stays in use.", func(f *FileStatus) float64 { return float64(f.Failures) }},
+		{"cairn_geo_database_bytes", "gauge", "Bytes of memory that the database in use takes.", func(f *FileStatus) float64 { return float64(f.Bytes) }},
+		{"cairn_geo_database_loads_total", "counter", "Times that the file was loaded.", func(f *FileStatus) float64 { return float64(f.Loads) }},
+		{"cairn_geo_database_failures_total", "counter", "Times that a new version of the file could not be loaded; the one before it stayed in use.", func(f *FileStatus) float64 { return float64(f.Failures) }},
 	} {
 		dst = fmt.Appendf(dst, "# HELP %s %s\n# TYPE %s %s\n", m.name, m.help, m.name, m.kind)
 		for i := range st.Files {
 			dst = fmt.Appendf(dst, "%s{file=%s} %s\n", m.name, strconv.QuoteToASCII(st.Files[i].Path), strconv.FormatFloat(m.value(&st.Files[i]), 'f', -1, 64))
 		}
 	}
-	return fmt.Appendf(dst, "# HELP cairn_geo_lookup_failures_total Lookups that met a damaged record.\n# TYPE cairn_geo_lookup_failures_total counter\ncairn_geo_lookup_failures_total %d\n", st.Failed)
+	return fmt.Appendf(dst, "# HELP cairn_geo_lookup_failures_total Lookups that found a damaged record.\n# TYPE cairn_geo_lookup_failures_total counter\ncairn_geo_lookup_failures_total %d\n", st.Failed)
 }

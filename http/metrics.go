@@ -184,19 +184,19 @@ func (s *Server) appendMetrics(b []byte) []byte {
 			}
 		}
 	}
-	p.head("cairn_http_request_seconds", "histogram", "Time from a request's head to its answer.")
+	p.head("cairn_http_request_seconds", "histogram", "Time from the head of a request to its answer.")
 	for i := range m.seconds {
 		if h := m.seconds[i].snapshot(); h.Sum > 0 {
 			p.histogram("cairn_http_request_seconds", h, "dialect", name(i))
 		}
 	}
-	p.byReason("cairn_http_refused_total", "Connections and streams refused before they were requests.", m.streams.snapshot())
+	p.byReason("cairn_http_refused_total", "Connections refused or closed early, by reason, such as slow or malformed requests.", m.streams.snapshot())
 	p.one("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.Size()))
-	p.one("cairn_http_connections_max", "gauge", "Beyond this the longest silent connection is closed.", float64(s.gate.ConnsMax))
-	p.one("cairn_http_body_budget_bytes", "gauge", "Memory left for large bodies and answers.", float64(s.budget.Available()))
+	p.one("cairn_http_connections_max", "gauge", "Limit of open connections; at this limit, the connection that has been silent longest is closed.", float64(s.gate.ConnsMax))
+	p.one("cairn_http_body_budget_bytes", "gauge", "Free memory for large bodies and answers.", float64(s.budget.Available()))
 
 	p.one("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
-	p.one("cairn_events_duplicate_total", "counter", "Events whose message id was known.", float64(st.Duplicates))
+	p.one("cairn_events_duplicate_total", "counter", "Events not stored again because their message id was known.", float64(st.Duplicates))
 	rejected := m.rejected.snapshot()
 	if rejected == nil {
 		rejected = map[string]uint64{}
@@ -204,33 +204,33 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	for reason, n := range st.Rejected {
 		rejected[reason] += n
 	}
-	p.byReason("cairn_events_rejected_total", "Events refused; undecodable ones count one a request.", rejected)
-	p.byReason("cairn_events_excluded_total", "Events taken and dropped on purpose.", m.excluded.snapshot())
+	p.byReason("cairn_events_rejected_total", "Events refused, by reason; a request that cannot be decoded counts as one event.", rejected)
+	p.byReason("cairn_events_excluded_total", "Events answered but not stored, because of a setting or rule, by reason.", m.excluded.snapshot())
 
 	m.origins.append(p)
 
-	p.one("cairn_commits_total", "counter", "Groups committed.", float64(st.Commits))
-	p.head("cairn_commit_seconds", "histogram", "Time of a group's commit.")
+	p.one("cairn_commits_total", "counter", "Groups of events committed.", float64(st.Commits))
+	p.head("cairn_commit_seconds", "histogram", "Time to commit a group.")
 	p.histogram("cairn_commit_seconds", st.CommitSeconds)
-	p.head("cairn_sync_seconds", "histogram", "Time of a group's fsync.")
+	p.head("cairn_sync_seconds", "histogram", "Time to fsync a group.")
 	p.histogram("cairn_sync_seconds", st.SyncSeconds)
-	p.head("cairn_group_events", "histogram", "Events of one group.")
+	p.head("cairn_group_events", "histogram", "Number of events in a group.")
 	p.histogram("cairn_group_events", st.GroupEvents)
-	p.one("cairn_queue_events", "gauge", "Events waiting to be committed.", float64(st.QueueEvents))
-	p.one("cairn_queue_bytes", "gauge", "Bytes waiting to be committed.", float64(st.QueueBytes))
-	p.one("cairn_hot_events", "gauge", "Events not yet sealed into a run.", float64(st.HotEvents))
-	p.one("cairn_links_bytes", "gauge", "Memory of the links between persons, of the sites that were asked about.", float64(st.LinkBytes))
-	p.one("cairn_links_bytes_max", "gauge", "Beyond this links between persons exceed their share of memory.", float64(st.LinkBytesMax))
+	p.one("cairn_queue_events", "gauge", "Events that wait to be committed.", float64(st.QueueEvents))
+	p.one("cairn_queue_bytes", "gauge", "Bytes that wait to be committed.", float64(st.QueueBytes))
+	p.one("cairn_hot_events", "gauge", "Events that are not yet sealed into a run (a sorted file of events).", float64(st.HotEvents))
+	p.one("cairn_links_bytes", "gauge", "Memory that links between ids of persons take. A site has links in memory from the first query about its users on.", float64(st.LinkBytes))
+	p.one("cairn_links_bytes_max", "gauge", "Share of the memory budget for links between ids of persons.", float64(st.LinkBytesMax))
 	p.one("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
-	p.one("cairn_seals_total", "counter", "Runs sealed.", float64(st.Seals))
-	p.one("cairn_seal_seconds_total", "counter", "Time spent sealing.", st.SealSeconds)
-	p.one("cairn_corruptions_total", "counter", "Times damaged data was met.", float64(st.Corruptions))
-	p.one("cairn_merges_total", "counter", "Runs merged out of others.", float64(st.Merges))
+	p.one("cairn_seals_total", "counter", "Runs made from new events.", float64(st.Seals))
+	p.one("cairn_seal_seconds_total", "counter", "Time spent making runs from new events.", st.SealSeconds)
+	p.one("cairn_corruptions_total", "counter", "Times that damaged data was found.", float64(st.Corruptions))
+	p.one("cairn_merges_total", "counter", "Runs made by merging other runs.", float64(st.Merges))
 	p.one("cairn_merged_events_total", "counter", "Events written again by merges.", float64(st.MergedEvents))
-	p.one("cairn_merge_seconds_total", "counter", "Time spent merging, pauses included.", st.MergeSeconds)
-	p.one("cairn_dedup_window_seconds", "gauge", "How far back message ids are known.", st.DedupWindowSeconds)
-	p.one("cairn_disk_free_bytes", "gauge", "Free space for the store.", float64(st.DiskFreeBytes))
-	p.one("cairn_disk_reserve_bytes", "gauge", "Below this much free space writes are refused.", float64(st.DiskReserveBytes))
+	p.one("cairn_merge_seconds_total", "counter", "Time spent merging, including pauses.", st.MergeSeconds)
+	p.one("cairn_dedup_window_seconds", "gauge", "How long message ids are remembered.", st.DedupWindowSeconds)
+	p.one("cairn_disk_free_bytes", "gauge", "Free disk space for the store.", float64(st.DiskFreeBytes))
+	p.one("cairn_disk_reserve_bytes", "gauge", "Writes are refused when less disk space than this is free.", float64(st.DiskReserveBytes))
 
 	s.appendProcess(p)
 	if s.others != nil {

@@ -49,7 +49,7 @@ func (o *origins) append(p *page) {
 	o.mu.Lock()
 	n := maps.Clone(o.n)
 	o.mu.Unlock()
-	p.head("cairn_origin_refused_total", "counter", "Requests refused because their Origin is not in the site's list.")
+	p.head("cairn_origin_refused_total", "counter", "Requests refused because their Origin is not in the site's origins.")
 	keys := slices.SortedFunc(maps.Keys(n), func(a, b [2]string) int {
 		return cmp.Or(strings.Compare(a[0], b[0]), strings.Compare(a[1], b[1]))
 	})

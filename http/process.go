@@ -24,7 +24,7 @@ func (s *Server) appendProcess(p *page) {
 		dir.Close()
 		p.one("process_open_fds", "gauge", "Open files and sockets.", float64(len(names)))
 	}
-	p.one("process_start_time_seconds", "gauge", "When the server started, Unix time.", float64(s.metrics.started.UnixMilli())/1e3)
+	p.one("process_start_time_seconds", "gauge", "Unix time at which the server started.", float64(s.metrics.started.UnixMilli())/1e3)
 	p.one("go_goroutines", "gauge", "Goroutines.", float64(runtime.NumGoroutine()))
 
 	samples := []rtmetrics.Sample{
@@ -35,9 +35,9 @@ func (s *Server) appendProcess(p *page) {
 	}
 	rtmetrics.Read(samples)
 	for i, m := range []struct{ name, kind, help string }{
-		{"go_memstats_heap_alloc_bytes", "gauge", "Bytes of live and not yet swept objects."},
-		{"go_memstats_sys_bytes", "gauge", "Memory taken from the system."},
-		{"go_gc_cycles_total", "counter", "Garbage collections."},
+		{"go_memstats_heap_alloc_bytes", "gauge", "Bytes of heap objects that are live or not yet swept."},
+		{"go_memstats_sys_bytes", "gauge", "Bytes of memory obtained from the system."},
+		{"go_gc_cycles_total", "counter", "Completed garbage collections."},
 		{"go_gc_cpu_seconds_total", "counter", "Estimated CPU time of garbage collection."},
 	} {
 		switch v := samples[i].Value; v.Kind() {
