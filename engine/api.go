@@ -36,7 +36,7 @@ type Options struct {
 	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
 	Enrich Enricher         // nil = none
 
-	Visitors Visitors // names devices that name themselves not; nil = they have no id
+	Visitors Visitors // assigns ids to clients that send none; nil = these have no id
 
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288

@@ -50,7 +50,7 @@ func unreadable(site uint32, seq uint64, err error) error {
 }
 
 // wayOn is what whoever starts a damaged store can do.
-const wayOn = `no command skips what is damaged yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`
+const wayOn = `no command can skip damaged data yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`
 
 // damage remembers what was found damaged since the store was opened.
 type damage struct {

@@ -10,7 +10,7 @@
 //	dedup.go      message ids: the newest exactly; dedup_find.go all others, in parts
 //	              and runs, by the filters of these
 //	ids.go        what ingest knows of users, visitors and sessions; idfilter.go which
-//	              there are at all, idpack.go those not asked for lately
+//	              there are at all, idpack.go entries not used recently, packed
 //	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
 //	caps.go       how many names of properties, and values of each, a day counters tell
 //	              apart

@@ -169,7 +169,7 @@ func Open(opts Options) (*Engine, error) {
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
 	if _, err := fs.Stat(fs.PathJoin(dir, partialName)); err == nil {
-		return fmt.Errorf("the restore into %s did not come to its end: remove the directory and restore again", dir)
+		return fmt.Errorf("the restore into %s was interrupted; remove the directory and restore again", dir)
 	}
 	if err := makeDir(fs, storeDir(fs, dir)); err != nil {
 		return err
@@ -226,7 +226,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	if total := e.total(); total < e.hwm.Events() {
-		return fmt.Errorf("the log has %d events where there were %d: the store has lost data", total, e.hwm.Events())
+		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
 	}
 	if secret.version < storeVersion {
 		if err := e.upgrade(secret.version); err != nil {

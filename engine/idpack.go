@@ -1,4 +1,4 @@
-// What is known of ids that were not asked for lately, packed.
+// Packed entries of the table of ids. These entries were not used recently.
 
 package engine
 

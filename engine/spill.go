@@ -39,8 +39,8 @@ func newPairRoom(o *Options, d *wal.Disk) *pairRoom {
 // put aside, and runs on their way into the store.
 var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
 
-// emptyTmp makes the directory for temporary files, or removes those that a process which
-// did not come to its end has left there. Whatever has another name is somebody else's.
+// emptyTmp makes the directory for temporary files. If it exists, temporary files that an
+// interrupted process left in it are removed. Files with other names are not cairn's and stay.
 func emptyTmp(fs vfs.FS, dir string) error {
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return err

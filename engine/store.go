@@ -230,7 +230,7 @@ func preflight(fs vfs.FS, dir string, events uint64) error {
 		total += n
 	}
 	if total < events {
-		return fmt.Errorf("the log has %d events where there were %d: the store has lost data; nothing was changed", total, events)
+		return fmt.Errorf("the log has %d events but should have at least %d: data was lost; nothing was changed", total, events)
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ func (e *Engine) upgrade(from byte) error {
 	return nil
 }
 
-// keepOlder makes the snapshot and returns where it is. One of an upgrade that did not
-// come to its end serves again when no event has come since.
+// keepOlder makes the snapshot and returns where it is. The snapshot of an interrupted
+// upgrade is used again if no event has come since.
 func (e *Engine) keepOlder() (dir string, err error) {
 	fs := e.opts.FS
 	for n := 1; ; n++ {

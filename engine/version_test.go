@@ -127,7 +127,7 @@ func TestLostEventsRefused(t *testing.T) {
 		files files
 		want  string
 	}{
-		"an older store":         {mixed, "the store has lost data"},
+		"an older store":         {mixed, "data was lost"},
 		"no store at all":        {gone, "the store is missing"},
 		"a store without marker": {store.with(store.find(t, "store/marker.manifest"), nil), ""},
 	} {
