@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -140,6 +142,7 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	base := baseURL(cfg, ln.Addr().String())
 	announce(base)
 	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
+	warnHidden(eng, cfg, log)
 
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
@@ -168,6 +171,20 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 	}
 	log.Info("stopped")
 	return ExitOK, nil
+}
+
+// warnHidden warns of events that no configured site shows. A try-out stores events under
+// id 1, and these are hidden when the configured sites have other ids.
+func warnHidden(eng *engine.Engine, cfg *config.Config, log *slog.Logger) {
+	hidden := eng.Events()
+	for i := range cfg.Sites {
+		delete(hidden, cfg.Sites[i].ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(hidden)) {
+		if n := hidden[id]; n > 0 {
+			log.Warn("the store has events of a site id that no configured site has; set this id for the site that they belong to", "id", id, "events", n)
+		}
+	}
 }
 
 // closeWithin closes the store but waits for it no longer than d. All acknowledged events

@@ -615,13 +615,23 @@ func (e *Engine) allSites() []*siteState {
 	return all
 }
 
+// Events returns how many events each site has, by its id. Sites that no configuration
+// names are among them.
+func (e *Engine) Events() map[uint32]uint64 {
+	events := make(map[uint32]uint64)
+	for _, s := range e.allSites() {
+		s.mu.RLock()
+		events[s.id] = s.last
+		s.mu.RUnlock()
+	}
+	return events
+}
+
 // total is the number of published events of all sites.
 func (e *Engine) total() uint64 {
 	var n uint64
-	for _, s := range e.allSites() {
-		s.mu.RLock()
-		n += s.last
-		s.mu.RUnlock()
+	for _, events := range e.Events() {
+		n += events
 	}
 	return n
 }
