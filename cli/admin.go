@@ -32,7 +32,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("snapshot", "[flags]", "Ask the running server for a snapshot and print its path. Copy the snapshot to another\nmachine. \"cairn restore\" makes a data directory from it.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	url := f.String("url", "", "the `URL` of the server (default: from the configured listen address)")
+	url := f.String("url", "", "reach the server at `URL` (default: from the configured listen address)")
 	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist yet and must be on the same file system")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
@@ -142,7 +142,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 
 // check is "cairn check".
 func check(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a snapshot, or of a data directory whose server is stopped. Compare\nthe index, counters and totals with a recount, and print every difference. The exit code\nis 1 if there is one.")
+	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a snapshot, or of a data directory whose server is stopped. Compare\nthe index, counters and totals with a recount, and print every difference. The exit code\nis 1 if there is any.")
 	if code, done := f.parse(args, 1, 1, stdout, stderr); done {
 		return code
 	}

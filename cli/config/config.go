@@ -163,7 +163,7 @@ type Flags struct {
 // Register adds -config and -data to f, which fills c when it is parsed.
 func (c *Flags) Register(f *flag.FlagSet) {
 	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; config.example.toml shows every key)")
-	f.StringVar(&c.DataDir, "data", "", "the data directory `DIR` (default cairn-data)")
+	f.StringVar(&c.DataDir, "data", "", "use the data directory `DIR` (default cairn-data)")
 }
 
 // Load reads the file, the environment and the flags. environ has the form of os.Environ.
