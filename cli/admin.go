@@ -20,6 +20,7 @@ import (
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -132,7 +133,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	from, to := f.Arg(0), f.Arg(1)
-	if err := engine.Restore(vfs.Default, from, to); err != nil {
+	if err := store.Restore(vfs.Default, from, to); err != nil {
 		return fail(stderr, "restore", err)
 	}
 	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)

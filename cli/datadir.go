@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"cairn/cli/config"
-	"cairn/engine"
+	"cairn/engine/store"
 )
 
 // This file tells data directories from other directories. If -data names another directory
@@ -51,19 +51,19 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 	own, marks, proof := true, false, false
 	for _, e := range entries {
 		name := e.Name()
-		if name == engine.LostFound && e.IsDir() {
+		if name == store.LostFound && e.IsDir() {
 			continue
 		}
 		names = append(names, name)
 		is := false
 		switch {
-		case name == engine.ManifestName:
+		case name == store.ManifestName:
 			return dirSnapshot, nil, nil
 		case e.Type().IsRegular() && ownFiles.MatchString(name):
 			is, marks = true, true
 		case e.Type().IsRegular() && besideFiles.MatchString(name), e.IsDir() && besideDirs.MatchString(name):
 			continue
-		case e.IsDir() && name == engine.StoreName:
+		case e.IsDir() && name == store.Name:
 			if is, err = isStore(filepath.Join(dir, name)); err != nil {
 				return dirForeign, nil, err
 			}
@@ -79,7 +79,7 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 		return dirData, names, nil
 	}
 	// Other files may be beside a store, such as a snapshot or an operator's own file.
-	if is, err := isStore(filepath.Join(dir, engine.StoreName)); err == nil && is && marks {
+	if is, err := isStore(filepath.Join(dir, store.Name)); err == nil && is && marks {
 		return dirData, names, nil
 	}
 	return dirForeign, names, nil
@@ -151,7 +151,7 @@ func removeOldTmp(dir string) {
 	}
 	entries, err := os.ReadDir(tmp)
 	if err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return !e.Type().IsRegular() || !engine.TemporaryFiles.MatchString(e.Name())
+		return !e.Type().IsRegular() || !store.TemporaryFiles.MatchString(e.Name())
 	}) {
 		return
 	}

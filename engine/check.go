@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 
@@ -44,9 +45,9 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 			err = fmt.Errorf("check: %v", r)
 		}
 	}()
-	if _, serr := fs.Stat(fs.PathJoin(dir, ManifestName)); serr == nil {
+	if _, serr := fs.Stat(fs.PathJoin(dir, store.ManifestName)); serr == nil {
 		report.Snapshot = true
-		if _, err := verifySnapshot(fs, dir); err != nil {
+		if _, err := store.VerifySnapshot(fs, dir); err != nil {
 			report.Problems = append(report.Problems, err.Error())
 			return report, nil
 		}
@@ -55,12 +56,12 @@ func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err 
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	db, err := openPebble(storeDir(fs, dir), readOnlyOptions(fs))
+	db, err := store.OpenPebble(store.Dir(fs, dir), store.ReadOnlyOptions(fs))
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
 	defer db.Close()
-	if _, err := readStore(db); err != nil {
+	if _, err := store.Read(db); err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
 	// Rows in their order are anywhere in a dictionary of ids, so what all of a
@@ -138,7 +139,7 @@ func (s *siteCheck) problem(format string, args ...any) {
 
 func (s *siteCheck) check(runs []*index.Run) error {
 	var err error
-	if s.upTo, err = idsUpTo(s.db, s.site); err != nil {
+	if s.upTo, err = store.IDsUpTo(s.db, s.site); err != nil {
 		return err
 	}
 	for _, r := range runs {
@@ -339,7 +340,7 @@ func linkName(seq uint64, l link) string { return fmt.Sprintf("%d: %d-%d", seq, 
 // compareIDs compares the stored table of ids with the one learnt so far, when
 // that has come as far as the stored one.
 func (s *siteCheck) compareIDs() {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixID, s.site), UpperBound: siteKey(prefixID, s.site+1)})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixID, s.site), UpperBound: store.SiteKey(store.PrefixID, s.site+1)})
 	if err != nil {
 		s.problem("%v", err)
 		return
@@ -382,11 +383,11 @@ func (s *siteCheck) compareState() error {
 
 // pings checks that what is said to have gone on is a visit.
 func (s *siteCheck) pings() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixPing, s.site), UpperBound: siteKey(prefixPing, s.site+1)})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixPing, s.site), UpperBound: store.SiteKey(store.PrefixPing, s.site+1)})
 	if err != nil {
 		return err
 	}
-	prefix := len(siteKey(prefixPing, s.site))
+	prefix := len(store.SiteKey(store.PrefixPing, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := s.ids.hot[string(idKey(nil, s.site, kindVisit, 0, string(it.Key()[prefix:])))]
 		if visit == nil {

@@ -11,6 +11,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 )
 
 // Each trial zeroes a stretch of one table of a closed store and opens what is
@@ -59,7 +60,7 @@ func TestIngestOverDamage(t *testing.T) {
 				ev.Dialect, ev.Type = event.Opentracker, event.Track
 				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true, nil)
 				if err != nil {
-					if engine.Corrupt(err) == nil {
+					if store.Damaged(err) == nil {
 						t.Fatalf("%s: %v, which says nothing of damage", what, err)
 					}
 					return engine.Outcome{}, err

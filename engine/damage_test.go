@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -145,7 +146,7 @@ func verdict(t *testing.T, w *workload, bad files, want []string) (outcome strin
 	}
 	right := slices.Equal(lines, want)
 	switch {
-	case readErr != nil && (engine.Corrupt(readErr) == nil || len(e.Stats().Damaged) == 0):
+	case readErr != nil && (store.Damaged(readErr) == nil || len(e.Stats().Damaged) == 0):
 		return fmt.Sprintf("UNTOLD: a query ends with %v, which says nothing of damage", readErr)
 	case readErr != nil && found:
 		return "opened, a query says it is damaged, so does check"

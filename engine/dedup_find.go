@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
 	"cairn/index"
 )
 
@@ -190,7 +191,7 @@ func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.F
 			return nil, nil
 		}
 		filter, err := r.Filter()
-		if err != nil && Corrupt(err) == nil {
+		if err != nil && store.Damaged(err) == nil {
 			return nil, err
 		}
 		f = &heldFilter{filter: filter, site: site}

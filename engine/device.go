@@ -207,7 +207,7 @@ func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
 		v.Session, v.Live = newest.Session, true
 		return
 	}
-	v.Session = sessionName(ev.Dialect, e.public.derive(s.id, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
+	v.Session = sessionName(ev.Dialect, e.public.Derive(s.id, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.

@@ -16,6 +16,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 
@@ -27,7 +28,7 @@ import (
 type Engine struct {
 	opts      Options
 	db        *pebble.DB
-	tables    *tables
+	tables    *store.Tables
 	cache     *index.Cache
 	kept      *answers
 	partials  *answers
@@ -35,7 +36,7 @@ type Engine struct {
 	disk      *wal.Disk
 	files     *wal.FS
 	hwm       *wal.HighWaterMark
-	public    *publicIDs
+	public    *store.PublicIDs
 	owners    *owners
 	sightings *sightings
 	log       *slog.Logger
@@ -60,9 +61,9 @@ type Engine struct {
 	filterBytes          atomic.Int64 // of message ids, in memory
 	linkBytes            atomic.Int64 // what links between persons take
 	sharing              sync.Mutex
-	sharedLinks          int64       // linkBytes when the page cache got its share
-	sharedPages          int64       // that share
-	manifest             atomic.Bool // Pebble has written one since it was opened, see beginManifest
+	sharedLinks          int64 // linkBytes when the page cache got its share
+	sharedPages          int64 // that share
+	snapshots            *store.Snapshots
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher
@@ -158,8 +159,8 @@ func Open(opts Options) (*Engine, error) {
 		if e.db != nil {
 			_ = e.db.Close()
 		}
-		if Corrupt(err) != nil {
-			err = fmt.Errorf("%w; %s", err, wayOn)
+		if store.Damaged(err) != nil {
+			err = fmt.Errorf("%w; %s", err, store.WayOn)
 		}
 		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
 	}
@@ -168,35 +169,35 @@ func Open(opts Options) (*Engine, error) {
 
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
-	if _, err := fs.Stat(fs.PathJoin(dir, partialName)); err == nil {
+	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
 		return fmt.Errorf("the restore into %s was interrupted; remove the directory and restore again", dir)
 	}
-	if err := makeDir(fs, storeDir(fs, dir)); err != nil {
+	if err := store.MakeDir(fs, store.Dir(fs, dir)); err != nil {
 		return err
 	}
 	var err error
 	if e.hwm, err = wal.ReadHighWaterMark(fs, dir); err != nil {
 		return err
 	}
-	if err := preflight(fs, dir, e.hwm.Events()); err != nil {
+	if err := store.Preflight(fs, dir, e.hwm.Events()); err != nil {
 		return err
 	}
 	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
 	e.files = wal.NewFS(fs, e.disk, e.fail)
-	e.tables = newTables(fs, storeDir(fs, dir))
+	e.tables = store.NewTables(fs, store.Dir(fs, dir))
 	e.room = newPairRoom(&e.opts, e.disk)
-	if e.db, err = openPebble(storeDir(fs, dir), e.pebbleOptions()); err != nil {
+	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
-	if err := emptyTmp(fs, fs.PathJoin(dir, tmpName)); err != nil { // nobody else has the store open
+	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // nobody else has the store open
 		return err
 	}
 	e.tables.DB = e.db
-	secret, err := prepareStore(e.db)
+	secret, err := store.Prepare(e.db)
 	if err != nil {
 		return err
 	}
-	if e.public, err = newPublicIDs(secret.key, secret.eras); err != nil {
+	if e.public, err = store.NewPublicIDs(secret.Key, secret.Incarnations); err != nil {
 		return err
 	}
 	e.owners = newOwners(int(e.opts.Memory / 96))
@@ -219,6 +220,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.merger = newMerger(e)
+	e.snapshots = &store.Snapshots{FS: fs, Dir: dir, DB: e.db, Install: &e.sealer.install, Now: e.now}
 	for _, s := range e.opts.Sites {
 		e.state(s.ID)
 	}
@@ -228,10 +230,12 @@ func (e *Engine) open() error {
 	if total := e.total(); total < e.hwm.Events() {
 		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
 	}
-	if secret.version < storeVersion {
-		if err := e.upgrade(secret.version); err != nil {
+	if secret.Version < store.Version {
+		dir, err := e.snapshots.Upgrade(secret.Version, e.total())
+		if err != nil {
 			return err
 		}
+		e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", secret.Version, "to", store.Version, "snapshot", dir)
 	}
 
 	e.running.Add(2)
@@ -327,7 +331,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	memTable := max(mem*3/64, 64<<10)
 	opts := &pebble.Options{
 		FS:                          e.files,
-		FormatMajorVersion:          formatVersion,
+		FormatMajorVersion:          store.PebbleFormat,
 		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: 4,
@@ -345,7 +349,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
-		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.deleted(uint64(info.FileNum)) },
+		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.Deleted(uint64(info.FileNum)) },
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
 		},
@@ -404,7 +408,7 @@ func (e *Engine) replay(seq *sequencer) error {
 }
 
 func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
-	upTo, err := idsUpTo(e.db, s.id)
+	upTo, err := store.IDsUpTo(e.db, s.id)
 	if err != nil {
 		return err
 	}
@@ -432,11 +436,11 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			s.open = index.NewOpen(format, n, event.NumInts)
 		}
 		if err := appendRow(s.open, record, &rest); err != nil {
-			return unreadable(s.id, n, err)
+			return store.Unreadable(s.id, n, err)
 		}
 		ev, err := event.DecodeRecord(record)
 		if err != nil {
-			return unreadable(s.id, n, err)
+			return store.Unreadable(s.id, n, err)
 		}
 		if n > upTo {
 			if _, err := seq.ids.replay(s.id, n, ev); err != nil {
@@ -482,7 +486,7 @@ func (e *Engine) Close() error {
 	e.sealer.stop()
 	close(e.queue)
 	e.running.Wait()
-	e.tables.close()
+	e.tables.CloseAll()
 	err := e.hwm.Write(e.total())
 	e.files.Disarm()
 	if cerr := e.db.Close(); err == nil {
@@ -529,6 +533,15 @@ func (e *Engine) clearUp() {
 	if _, err := e.db.AsyncFlush(); err != nil {
 		e.log.Error("store: flush", "error", err)
 	}
+}
+
+// Snapshot implements API.
+func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
+	if e.failure() != nil {
+		return query.Snapshot{}, query.ErrFailed
+	}
+	info, err := e.snapshots.Make(dir)
+	return info, store.Wrap(err)
 }
 
 // Admit implements API.

@@ -8,6 +8,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -81,7 +82,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 			if report, err := engine.Check(ctx, fs, "snap"); err != nil || len(report.Problems) > 0 || report.Events != n {
 				t.Fatalf("check of the snapshot: %+v, %v", report, err)
 			}
-			if err := engine.Restore(fs, "snap", "data2"); err != nil {
+			if err := store.Restore(fs, "snap", "data2"); err != nil {
 				t.Fatal(err)
 			}
 			if report, err := engine.Check(ctx, fs, "data2"); err != nil || len(report.Problems) > 0 || report.Events != n {

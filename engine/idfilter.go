@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"math/bits"
 
+	"cairn/engine/store"
+
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -33,7 +35,7 @@ func newIDFilter(bytes int64) *idFilter {
 
 // load adds every id of the store.
 func (f *idFilter) load(r pebble.Reader) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixID}, UpperBound: []byte{prefixID + 1}})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixID}, UpperBound: []byte{store.PrefixID + 1}})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -135,7 +136,7 @@ func dialectNumber(d event.Dialect) byte { return byte(slices.Index(event.Dialec
 
 // idKey appends the key of an id.
 func idKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
-	dst = append(dst, prefixID)
+	dst = append(dst, store.PrefixID)
 	dst = binary.BigEndian.AppendUint32(dst, site)
 	dst = append(dst, kind)
 	if kind == kindSession {
@@ -440,7 +441,7 @@ func (t *ids) flush(w *pebble.Batch) error {
 	}
 	t.changed, t.dirty = event.Emptied(t.changed, idPartMax/64), 0
 	for site, seq := range t.upTo {
-		if err := w.Set(idsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
+		if err := w.Set(store.IDsUpToKey(site), binary.BigEndian.AppendUint64(nil, seq), nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)
 		}
 	}

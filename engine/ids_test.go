@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
 	"pgregory.net/rapid"
@@ -119,7 +120,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 		if err := b.Commit(pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
-		if upTo, err := idsUpTo(db, 1); err != nil || upTo != seq {
+		if upTo, err := store.IDsUpTo(db, 1); err != nil || upTo != seq {
 			t.Fatalf("the ids are written up to %d, %v; want %d", upTo, err, seq)
 		}
 		small.evict()
@@ -197,7 +198,7 @@ func TestLinksStored(t *testing.T) {
 	if want := []stored{{5, link{3, 4}}, {5, link{1, 4}}, {300, link{1, 2}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if err := db.Set(linkKey(1, 7), make([]byte, 15), pebble.NoSync); err != nil {
+	if err := db.Set(store.LinkKey(1, 7), make([]byte, 15), pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
 	if err := readLinks(db, 1, func(uint64, link) {}); err == nil {

@@ -14,6 +14,7 @@ import (
 	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 )
 
 // Event times outside [received − lateMax, received + earlyMax] count on the day
@@ -90,7 +91,7 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all
 // complete fills what of the outcomes is known only now that the events are in the
 // log. It appends the text of their ids to ids.
 func (e *Engine) complete(sub *submission, ids []byte) []byte {
-	ids = slices.Grow(ids, publicIDLen*len(sub.events)) // it must not move
+	ids = slices.Grow(ids, store.PublicIDLen*len(sub.events)) // it must not move
 	for i := range sub.events {
 		ev := &sub.events[i]
 		o := ev.outcome
@@ -103,8 +104,8 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		}
 		e.answerVisit(ev.site, ev.event, o.Session)
 		at := len(ids)
-		ids = e.public.append(ids, ev.site.id, o.Seq)
-		o.ID = unsafe.String(&ids[at], publicIDLen)
+		ids = e.public.Append(ids, ev.site.id, o.Seq)
+		o.ID = unsafe.String(&ids[at], store.PublicIDLen)
 	}
 	return ids
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 
@@ -17,7 +18,7 @@ func TestKeysOfAStore(t *testing.T) {
 	if ok, err := vfs.Clone(vfs.Default, fs, "testdata/store-v1/store", "store"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	db, err := openPebble("store", readOnlyOptions(fs))
+	db, err := store.OpenPebble("store", store.ReadOnlyOptions(fs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestKeysOfAStore(t *testing.T) {
 	for ok := it.First(); ok; ok = it.Next() {
 		keys[it.Key()[0]]++
 	}
-	for _, p := range []byte{prefixStore, prefixID, prefixIDsUpTo, prefixLink, prefixPing, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
+	for _, p := range []byte{store.Prefix, store.PrefixID, store.PrefixIDsUpTo, store.PrefixLink, store.PrefixPing, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
 		if keys[p] == 0 {
 			t.Errorf("no key has prefix %#x", p)
 		}
@@ -50,7 +51,7 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 		name   string
 		prefix int
 	}{
-		{"store", prefixStore}, {"id", prefixID}, {"ids up to", prefixIDsUpTo}, {"link", prefixLink}, {"ping", prefixPing},
+		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"ping", store.PrefixPing},
 		{"wal block", wal.PrefixBlock}, {"wal note", wal.PrefixNote},
 		{"index descriptor", index.PrefixDescriptor}, {"index run", index.PrefixRun},
 	} {
@@ -72,8 +73,8 @@ func TestLinkKeyOrder(t *testing.T) {
 	var last []byte
 	for _, site := range []uint32{0, 1, 255, 256, math.MaxUint32} {
 		for _, seq := range []uint64{0, 1, 255, 256, 1 << 40, math.MaxUint64} {
-			k := linkKey(site, seq)
-			if bytes.Compare(last, k) >= 0 || !bytes.HasPrefix(k, siteKey(prefixLink, site)) {
+			k := store.LinkKey(site, seq)
+			if bytes.Compare(last, k) >= 0 || !bytes.HasPrefix(k, store.SiteKey(store.PrefixLink, site)) {
 				t.Errorf("key %x follows %x", k, last)
 			}
 			last = k

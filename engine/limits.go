@@ -39,9 +39,6 @@ const (
 	requestNoteMax   = requestEventsMax*(4<<10) + requestBytesMax*(1+4+10)
 )
 
-// manifestBytesMax bounds the manifest of a snapshot: some 400,000 files.
-const manifestBytesMax = 64 << 20
-
 // What the log takes is more than what an event may need, and what a group may need
 // fits a note.
 const (

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -212,7 +213,7 @@ func putLinks(w *pebble.Batch, site uint32, seq uint64, ls []link) error {
 		v = binary.BigEndian.AppendUint64(v, l.a)
 		v = binary.BigEndian.AppendUint64(v, l.b)
 	}
-	if err := w.Set(linkKey(site, seq), v, nil); err != nil {
+	if err := w.Set(store.LinkKey(site, seq), v, nil); err != nil {
 		return fmt.Errorf("write link: %w", err)
 	}
 	return nil
@@ -228,7 +229,7 @@ func readLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link)) error 
 
 // scanLinks calls fn with the stored links of a site, in order, while it returns true.
 func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: siteKey(prefixLink, site), UpperBound: append(linkKey(site, 1<<64-1), 0)})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixLink, site), UpperBound: append(store.LinkKey(site, 1<<64-1), 0)})
 	if err != nil {
 		return fmt.Errorf("read links: %w", err)
 	}

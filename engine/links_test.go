@@ -15,6 +15,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -511,20 +512,20 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 		t.Errorf("%+v, %v; want 2 users", n, err)
 	}
 
-	if err := e.db.Set(linkKey(2, 9), []byte("damaged"), pebble.Sync); err != nil {
+	if err := e.db.Set(store.LinkKey(2, 9), []byte("damaged"), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	other := &Site{Site: query.Site{ID: 2, Name: "two"}}
 	signIn(t, e, other, 1)
 	for range 2 {
-		if _, err := e.Count(t.Context(), query.Query{Site: &other.Site}); Corrupt(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", linkKey(2, 9))) {
+		if _, err := e.Count(t.Context(), query.Query{Site: &other.Site}); store.Damaged(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", store.LinkKey(2, 9))) {
 			t.Errorf("the question ends with %v, want that links are damaged and where", err)
 		}
 	}
 	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.table.bytes {
 		t.Errorf("damaged: %q; %d bytes of links, want %d", got.Damaged, got.LinkBytes, l.table.bytes)
 	}
-	if err := e.db.Delete(linkKey(2, 9), pebble.Sync); err != nil {
+	if err := e.db.Delete(store.LinkKey(2, 9), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := e.Count(t.Context(), query.Query{Site: &other.Site}); err != nil || n.Users != 1 {

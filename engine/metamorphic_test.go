@@ -23,6 +23,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -479,7 +480,7 @@ func (p *pair) snapshot() {
 	if info.Events != events {
 		p.Errorf("op %d: snapshot of %d events, want %d", p.op, info.Events, events)
 	}
-	if err := engine.Restore(p.fs, copied, restored); err != nil {
+	if err := store.Restore(p.fs, copied, restored); err != nil {
 		p.Fatalf("op %d: restore: %v", p.op, err)
 	}
 	report, err := engine.Check(context.Background(), p.fs, restored)

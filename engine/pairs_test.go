@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/store"
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -85,7 +86,7 @@ func TestPairBagsAreSets(t *testing.T) {
 
 // newTestRoom is room for four times as many pairs as a bag holds by itself.
 func newTestRoom(fs vfs.FS, bag int) *pairRoom {
-	if err := fs.MkdirAll(tmpName, 0o700); err != nil {
+	if err := fs.MkdirAll(store.TmpName, 0o700); err != nil {
 		panic(err)
 	}
 	return newPairRoom(&Options{FS: fs, Pairs: 4 * bag}, &wal.Disk{})

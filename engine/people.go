@@ -221,7 +221,7 @@ func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq ui
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
-		if before, ok = e.public.decode(q.Site.ID, q.After); !ok {
+		if before, ok = e.public.Decode(q.Site.ID, q.After); !ok {
 			return nil, false, query.ErrBadCursor
 		}
 	}
@@ -262,7 +262,7 @@ func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq ui
 // one wins, null deletes; increments add up; a group event puts the person into
 // each of its groups. An inactive identify does not move last seen.
 func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, error) {
-	u := query.User{Cursor: e.public.encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
+	u := query.User{Cursor: e.public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := e.name(v, p, &u); err != nil {
 		return u, err
 	}

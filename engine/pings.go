@@ -10,9 +10,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"cairn/engine/event"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // pinged is what the pings of a visit have said.
@@ -29,7 +30,7 @@ const pingVarBytesMax = 2560
 var errPing = errors.New("damaged record of a ping")
 
 func pingKey(site uint32, visit uint64) []byte {
-	return binary.BigEndian.AppendUint64(siteKey(prefixPing, site), visit)
+	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixPing, site), visit)
 }
 
 // append is the stored form:

@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 )
@@ -67,7 +68,7 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 		})
 	})
 	if err != nil {
-		return nil, err
+		return nil, store.Wrap(err)
 	}
 	for _, r := range v.site.sealed() {
 		properties, err := r.Properties()

@@ -104,7 +104,7 @@ func (e *Engine) List(ctx context.Context, q query.Query) (query.Page, error) {
 	var after uint64
 	if q.After != "" {
 		var ok bool
-		if after, ok = e.public.decode(q.Site.ID, q.After); !ok {
+		if after, ok = e.public.Decode(q.Site.ID, q.After); !ok {
 			return query.Page{}, query.ErrBadCursor
 		}
 	}
@@ -146,7 +146,7 @@ func (e *Engine) List(ctx context.Context, q query.Query) (query.Page, error) {
 	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
 		return query.Page{}, query.ErrQueryTimeout
 	case spent != 0:
-		page.Next = e.public.encode(q.Site.ID, spent)
+		page.Next = e.public.Encode(q.Site.ID, spent)
 	}
 	return page, nil
 }
@@ -154,7 +154,7 @@ func (e *Engine) List(ctx context.Context, q query.Query) (query.Page, error) {
 // dress gives an event what its row does not say.
 func (e *Engine) dress(site *query.Site, ev *event.Event) {
 	ev.Site = site.Name
-	ev.ID = e.public.encode(site.ID, ev.Seq)
+	ev.ID = e.public.Encode(site.ID, ev.Seq)
 }
 
 // walk visits the rows that satisfy w in order, part by part, from just beyond
@@ -229,7 +229,7 @@ func (p *viewPart) err() error {
 
 // Event implements API.
 func (e *Engine) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
-	seq, ok := e.public.decode(site.ID, id)
+	seq, ok := e.public.Decode(site.ID, id)
 	if !ok {
 		return nil, query.ErrNotFound
 	}

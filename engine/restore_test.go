@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -48,7 +49,7 @@ func TestRestoreRefuses(t *testing.T) {
 	try := func(snap files) (left files, err error) {
 		fs := vfs.NewMem()
 		snap.write(t, fs, "snap")
-		err = engine.Restore(fs, "snap", "new")
+		err = store.Restore(fs, "snap", "new")
 		if err != nil {
 			if _, serr := fs.Stat("new"); serr == nil {
 				left = readFiles(t, fs, "new")
@@ -104,13 +105,13 @@ func TestRestoreRefuses(t *testing.T) {
 	// Without its manifest it is no snapshot, only a directory with a store in it.
 	mem := vfs.NewMem()
 	good.with("SNAPSHOT.json", nil).write(t, mem, "snap")
-	if err := engine.Restore(mem, "snap", "new"); err == nil || !strings.Contains(err.Error(), "not a finished snapshot") {
+	if err := store.Restore(mem, "snap", "new"); err == nil || !strings.Contains(err.Error(), "not a finished snapshot") {
 		t.Errorf("without a manifest: %v", err)
 	}
-	if err := engine.Restore(fs, "snap", "data"); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if err := store.Restore(fs, "snap", "data"); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("over a store: %v", err)
 	}
-	if err := engine.Restore(fs, "missing", "new"); err == nil {
+	if err := store.Restore(fs, "missing", "new"); err == nil {
 		t.Error("a snapshot that is not there")
 	}
 }
@@ -147,7 +148,7 @@ func TestUnfinishedSnapshot(t *testing.T) {
 				none++
 				continue
 			}
-			if err := engine.Restore(cut.after, dir, "new"); err != nil {
+			if err := store.Restore(cut.after, dir, "new"); err != nil {
 				refused++
 				if dir == "snap" {
 					t.Errorf("cut at %d: the renamed snapshot is refused: %v", at, err)
@@ -199,7 +200,7 @@ func TestIDsAfterRestore(t *testing.T) {
 	if len(after) <= len(before)+10 {
 		t.Fatalf("%d events before the snapshot, %d after it", len(before), len(after))
 	}
-	if err := engine.Restore(fs, "snap", "new"); err != nil {
+	if err := store.Restore(fs, "snap", "new"); err != nil {
 		t.Fatal(err)
 	}
 	options := w.options(fs, rand.New(rand.NewPCG(4, 3)))
@@ -295,7 +296,7 @@ func TestUnfinishedRestore(t *testing.T) {
 			}
 			return nil
 		}))
-		if err := engine.Restore(fs, "snap", "data"); err != nil {
+		if err := store.Restore(fs, "snap", "data"); err != nil {
 			t.Fatal(err)
 		}
 		if left == nil {
@@ -333,7 +334,7 @@ func TestTwoRestoresOfOneSnapshot(t *testing.T) {
 	}
 	ids := map[string]string{}
 	for _, dir := range []string{"a", "b"} {
-		if err := engine.Restore(fs, "snap", dir); err != nil {
+		if err := store.Restore(fs, "snap", dir); err != nil {
 			t.Fatal(err)
 		}
 		options := w.options(fs, rand.New(rand.NewPCG(4, 2)))

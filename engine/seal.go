@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 
@@ -51,7 +52,7 @@ type sealWork struct {
 func newSealer(e *Engine) (*sealer, error) {
 	s := &sealer{e: e, run: 1}
 	s.changed = sync.NewCond(&s.mu)
-	v, err := get(e.db, storeKey("run"))
+	v, err := store.Get(e.db, store.Key("run"))
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +308,7 @@ func (s *sealer) newRun() uint64 {
 // them.
 func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, err error) {
 	fs := s.e.opts.FS
-	path = fs.PathJoin(s.e.opts.Dir, tmpName, fmt.Sprintf("run-%d.sst", first))
+	path = fs.PathJoin(s.e.opts.Dir, store.TmpName, fmt.Sprintf("run-%d.sst", first))
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return "", err
@@ -338,7 +339,7 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	s.mu.Lock()
 	next := s.run
 	s.mu.Unlock()
-	if err := b.Set(storeKey("run"), binary.BigEndian.AppendUint64(nil, next), nil); err != nil {
+	if err := b.Set(store.Key("run"), binary.BigEndian.AppendUint64(nil, next), nil); err != nil {
 		return err
 	}
 	if err := put(b); err != nil {
@@ -351,7 +352,7 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 // only when nothing has to be learnt from them again.
 func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	for {
-		upTo, err := idsUpTo(s.e.db, site.id)
+		upTo, err := store.IDsUpTo(s.e.db, site.id)
 		if err != nil || upTo >= seq {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/referrer"
+	"cairn/engine/store"
 	"cairn/index"
 )
 
@@ -81,7 +82,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	if ev == nil || ev.Session == "" {
 		return query.Session{}, query.ErrNotFound
 	}
-	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.encode(site.ID, first)}
+	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.Encode(site.ID, first)}
 	arrive(&s, ev)
 	rule := event.RuleAt(ev.Dialect, first)
 	var came hitVisit // where a session with a late source came from
@@ -90,7 +91,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	said := new(pinged)
 	if rule.HeartBeats {
 		if said, err = readPinged(e.db, site.ID, first); err != nil {
-			return query.Session{}, err
+			return query.Session{}, store.Wrap(err)
 		}
 	}
 	err = v.eachEvent([]index.Clause{

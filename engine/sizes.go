@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 
@@ -71,12 +72,12 @@ func MeasureSizes(fs vfs.FS, dir string) (s Sizes, err error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	db, err := openPebble(storeDir(fs, dir), readOnlyOptions(fs))
+	db, err := store.OpenPebble(store.Dir(fs, dir), store.ReadOnlyOptions(fs))
 	if err != nil {
 		return s, fmt.Errorf("measure: %w", err)
 	}
 	defer db.Close()
-	last, err := lastSeqs(db)
+	last, err := store.LastSeqs(db)
 	if err != nil {
 		return s, fmt.Errorf("measure: %w", err)
 	}
@@ -126,7 +127,7 @@ func MeasureSizes(fs vfs.FS, dir string) (s Sizes, err error) {
 	for _, r := range []struct {
 		bytes    *uint64
 		from, to byte
-	}{{&s.Log, wal.PrefixBlock, wal.PrefixNote + 1}, {&s.IDs, prefixID, prefixLink + 1}} {
+	}{{&s.Log, wal.PrefixBlock, wal.PrefixNote + 1}, {&s.IDs, store.PrefixID, store.PrefixLink + 1}} {
 		if *r.bytes, err = db.EstimateDiskUsage([]byte{r.from}, []byte{r.to}); err != nil {
 			return s, fmt.Errorf("measure: %w", err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -68,7 +69,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	}
 	for _, c := range copies {
 		restored := "restored-" + c.dir
-		if err := engine.Restore(fs, c.dir, restored); err != nil {
+		if err := store.Restore(fs, c.dir, restored); err != nil {
 			t.Fatal(err)
 		}
 		if report, err := engine.Check(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {

@@ -8,12 +8,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -22,7 +22,7 @@ import (
 // pairRoom is the room for pairs of all questions of an engine.
 type pairRoom struct {
 	fs    vfs.FS
-	dir   string // see emptyTmp
+	dir   string // see store.EmptyTmp
 	disk  *wal.Disk
 	bag   int          // pairs that every bag may hold without asking
 	free  atomic.Int64 // pairs that some may hold more
@@ -30,34 +30,9 @@ type pairRoom struct {
 }
 
 func newPairRoom(o *Options, d *wal.Disk) *pairRoom {
-	r := &pairRoom{fs: o.FS, dir: o.FS.PathJoin(o.Dir, tmpName), disk: d, bag: max(1, o.Pairs/4)}
+	r := &pairRoom{fs: o.FS, dir: o.FS.PathJoin(o.Dir, store.TmpName), disk: d, bag: max(1, o.Pairs/4)}
 	r.free.Store(int64(o.Pairs))
 	return r
-}
-
-// TemporaryFiles matches the names of cairn's temporary files: pairs that a question has
-// put aside, and runs on their way into the store.
-var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
-
-// emptyTmp makes the directory for temporary files. If it exists, temporary files that an
-// interrupted process left in it are removed. Files with other names are not cairn's and stay.
-func emptyTmp(fs vfs.FS, dir string) error {
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	names, err := fs.List(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !TemporaryFiles.MatchString(name) {
-			continue
-		}
-		if err := fs.Remove(fs.PathJoin(dir, name)); err != nil {
-			return fmt.Errorf("remove a temporary file: %w", err)
-		}
-	}
-	return nil
 }
 
 // spill is one question's share of the room, and its file.

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -73,7 +74,7 @@ func TestTables(t *testing.T) {
 	}
 	defer e.Close()
 	counted := &openFS{FS: fs}
-	tables := newTables(counted, storeDir(fs, "data"))
+	tables := store.NewTables(counted, store.Dir(fs, "data"))
 	tables.DB = e.db
 	n := 0
 	for range 12 {
@@ -114,35 +115,35 @@ func TestTables(t *testing.T) {
 		}
 	}
 	_, runs := runKeys(t, e.db)
-	direct := 0
-	for _, run := range runs {
-		if r := tables.reader(run); r != nil {
-			direct++
-			_ = r.Close()
+	last := runs[len(runs)-1]
+	if files := len(tables.Files()); files == 0 || int64(files) > counted.open.Load() || counted.open.Load() > store.TablesMax {
+		t.Errorf("%d tables of %d runs are read from %d files", files, len(runs), counted.open.Load())
+	}
+	held, closer, err := tables.Get(runKey(last))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Clone(held)
+	for _, file := range tables.Files() {
+		tables.Deleted(file)
+		if slices.Contains(tables.Files(), file) {
+			t.Errorf("runs are still read from table %d, which is no more", file)
 		}
 	}
-	if direct == 0 || int64(direct) > counted.open.Load() || counted.open.Load() > tablesMax {
-		t.Errorf("%d of %d runs are read from %d tables", direct, len(runs), counted.open.Load())
+	if !bytes.Equal(held, before) {
+		t.Errorf("run %d: a reader at work lost its table", last)
 	}
-	for run, tb := range tables.runs {
-		if tb.reader == nil {
-			continue
-		}
-		held := tables.reader(run)
-		tables.deleted(tb.file)
-		if tables.runs[run] == tb {
-			t.Errorf("run %d is still read from a table that is no more", run)
-		}
-		if _, ok := held.find(runKey(run)); !ok {
-			t.Errorf("run %d: a reader at work lost its table", run)
-		}
-		_ = held.Close()
-	}
-	tables.close()
+	_ = closer.Close()
+	tables.CloseAll()
 	if open := counted.open.Load(); open != 0 {
 		t.Errorf("%d tables are open at the end", open)
 	}
-	if r := tables.reader(runs[0]); r != nil {
+	if _, closer, err := tables.Get(runKey(last)); err != nil {
+		t.Error(err)
+	} else {
+		_ = closer.Close()
+	}
+	if open := counted.open.Load(); open != 0 {
 		t.Error("a table is opened after the end")
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -207,7 +208,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if v := versionOf(t, fs, "data"); v != 2 {
 		t.Errorf("the store has version %d", v)
 	}
-	if err := engine.Restore(fs, "data/before-version-2", "restored"); err != nil {
+	if err := store.Restore(fs, "data/before-version-2", "restored"); err != nil {
 		t.Fatal(err)
 	}
 	if v := versionOf(t, fs, "restored"); v != 1 {

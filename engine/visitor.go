@@ -6,8 +6,6 @@ package engine
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 
@@ -44,7 +42,7 @@ func (e *Engine) identify(r *Record) {
 	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
 	switch e.unread(err); {
 	case first == nil || first.User == "" && first.Anonymous == "":
-		ev.Anonymous = e.public.derive(r.Site.ID, ev.Session)
+		ev.Anonymous = e.public.Derive(r.Site.ID, ev.Session)
 		return
 	case first.User != "":
 		ev.User = first.User
@@ -116,16 +114,4 @@ func (e *Engine) recall(s *submitted) {
 		s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
 		s.outcome.Session = original.Session
 	}
-}
-
-// derive makes an id of 32 hex digits from a text of a site. Only who has the
-// store's key can tell what it is made from.
-func (p *publicIDs) derive(site uint32, text string) string {
-	h := sha256.New()
-	h.Write(binary.BigEndian.AppendUint32(nil, site))
-	h.Write([]byte(text))
-	var b [32]byte
-	h.Sum(b[:0])
-	p.block.Encrypt(b[:16], b[:16])
-	return hex.EncodeToString(b[:16])
 }

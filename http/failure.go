@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -55,7 +54,7 @@ func failureOf(err error) dialect.Result {
 			return dialect.Result{Failure: f.failure, Err: err}
 		}
 	}
-	if corrupt := engine.Corrupt(err); corrupt != nil {
+	if corrupt := query.DamageOf(err); corrupt != nil {
 		return dialect.Result{Failure: dialect.Internal, Err: corrupt}
 	}
 	return dialect.Result{Failure: dialect.Internal, Err: errInternal}

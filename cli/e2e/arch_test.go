@@ -50,8 +50,9 @@ var plan = []room{
 	{dir: "wal", far: []string{fasthttpModule, tomlModule}},
 	{dir: "index", far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/query", knows: []string{"engine/event", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "engine/store", knows: []string{"index", "wal", "engine/query"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/store", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -68,7 +69,7 @@ var plan = []room{
 	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/event"}, away: []string{tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
 	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/enrich", "engine/query", "engine/event", "geo", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }

@@ -17,12 +17,32 @@ var (
 	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
 )
 
-// Damage says that stored bytes are not what was written. A read that
-// meets them ends with it, and gives no part of its answer.
+// Damage says that stored bytes are not what was written. A read that meets them ends
+// with it, and gives no part of its answer.
 type Damage struct {
 	File string // the damaged file of the store, or the run or the part of the log it holds
-	Err  error
+	Err  error  // what was found
 }
 
-func (e *Damage) Error() string { return "corrupt: " + e.File + ": " + e.Err.Error() }
-func (e *Damage) Unwrap() error { return e.Err }
+func (d *Damage) Error() string { return "corrupt: " + d.File + ": " + d.Err.Error() }
+
+// Unwrap returns what was found.
+func (d *Damage) Unwrap() error { return d.Err }
+
+// DamageOf returns the damage that an error tells of, nil when it tells of none. An error of
+// the log or of the index has a method that names its file.
+func DamageOf(err error) *Damage {
+	var known *Damage
+	if errors.As(err, &known) {
+		return known
+	}
+	var below interface {
+		error
+		Damaged() (file, what string)
+	}
+	if errors.As(err, &below) {
+		file, _ := below.Damaged()
+		return &Damage{File: file, Err: err}
+	}
+	return nil
+}

@@ -199,7 +199,7 @@ func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.
 	switch {
 	case result.Failure != dialect.OK:
 		status := result.Failure.Status()
-		if corrupt := engine.Corrupt(result.Err); corrupt != nil {
+		if corrupt := query.DamageOf(result.Err); corrupt != nil {
 			answer(res, status, append(appendCorrupt(body, status, corrupt.File), '\n'))
 			break
 		}

@@ -505,8 +505,8 @@ func failureOf(err error) dialect.Result {
 		result = dialect.Result{Failure: dialect.DiskFull, Err: err}
 	case errors.Is(err, query.ErrNotFound):
 		result = dialect.Result{Failure: dialect.NotFound, Err: err}
-	case engine.Corrupt(err) != nil:
-		result.Err = engine.Corrupt(err)
+	case query.DamageOf(err) != nil:
+		result.Err = query.DamageOf(err)
 	}
 	return result
 }

@@ -1,17 +1,18 @@
 // Public event ids: where an event stands, enciphered.
 
-package engine
+package store
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"sort"
 )
 
-// publicIDs turns (site, seq) into 32 hex digits and back. The 16 bytes
+// PublicIDs turns (site, seq) into 32 hex digits and back. The 16 bytes
 //
 //	incarnation u16 | site u32 | seq u48 | check u32 = 0
 //
@@ -20,47 +21,50 @@ import (
 // the cursor of a listing. The incarnation is that of the store when the event
 // was written; a restore begins a new one, so an id handed out after the snapshot
 // never names another event (I6).
-type publicIDs struct {
-	block cipher.Block
-	eras  []era
+type PublicIDs struct {
+	block        cipher.Block
+	incarnations []incarnation
 }
 
-// era says from which seq of each site an incarnation counts.
-type era struct {
+// incarnation says from which seq of each site an incarnation counts.
+type incarnation struct {
 	number uint16
 	from   map[uint32]uint64 // absent = 1
 }
 
-func newPublicIDs(key []byte, eras []era) (*publicIDs, error) {
+// NewPublicIDs makes ids under an AES-128 key. The incarnations are in the order in which
+// they began.
+func NewPublicIDs(key []byte, eras []incarnation) (*PublicIDs, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("public ids: %w", err)
 	}
-	return &publicIDs{block, eras}, nil
+	return &PublicIDs{block, eras}, nil
 }
 
-// eraOf is the incarnation in which seq was written.
-func (p *publicIDs) eraOf(site uint32, seq uint64) uint16 {
-	i := sort.Search(len(p.eras), func(i int) bool { return p.eras[i].start(site) > seq })
-	return p.eras[max(i-1, 0)].number
+// incarnationOf is the incarnation in which seq was written.
+func (p *PublicIDs) incarnationOf(site uint32, seq uint64) uint16 {
+	i := sort.Search(len(p.incarnations), func(i int) bool { return p.incarnations[i].start(site) > seq })
+	return p.incarnations[max(i-1, 0)].number
 }
 
-func (e *era) start(site uint32) uint64 { return max(e.from[site], 1) }
+func (e *incarnation) start(site uint32) uint64 { return max(e.from[site], 1) }
 
-func (p *publicIDs) encode(site uint32, seq uint64) string {
-	return string(p.append(make([]byte, 0, publicIDLen), site, seq))
+// Encode returns the public id of the event at seq of a site.
+func (p *PublicIDs) Encode(site uint32, seq uint64) string {
+	return string(p.Append(make([]byte, 0, PublicIDLen), site, seq))
 }
 
-// publicIDLen is the length of a public id.
-const publicIDLen = 32
+// PublicIDLen is the length of a public id.
+const PublicIDLen = 32
 
-// append appends what encode returns.
-func (p *publicIDs) append(dst []byte, site uint32, seq uint64) []byte {
+// Append appends what encode returns.
+func (p *PublicIDs) Append(dst []byte, site uint32, seq uint64) []byte {
 	at := len(dst)
-	dst = append(dst, make([]byte, publicIDLen)...)
+	dst = append(dst, make([]byte, PublicIDLen)...)
 	id := dst[at:]
-	b := id[publicIDLen/2:] // made at the end, spelt out from the start
-	binary.BigEndian.PutUint16(b[0:], p.eraOf(site, seq))
+	b := id[PublicIDLen/2:] // made at the end, spelt out from the start
+	binary.BigEndian.PutUint16(b[0:], p.incarnationOf(site, seq))
 	binary.BigEndian.PutUint32(b[2:], site)
 	binary.BigEndian.PutUint16(b[6:], uint16(seq>>32))
 	binary.BigEndian.PutUint32(b[8:], uint32(seq))
@@ -69,8 +73,8 @@ func (p *publicIDs) append(dst []byte, site uint32, seq uint64) []byte {
 	return dst
 }
 
-// decode reports false for anything that encode has not made for the site.
-func (p *publicIDs) decode(site uint32, id string) (seq uint64, ok bool) {
+// Decode reports false for anything that encode has not made for the site.
+func (p *PublicIDs) Decode(site uint32, id string) (seq uint64, ok bool) {
 	if len(id) != 32 {
 		return 0, false
 	}
@@ -88,12 +92,24 @@ func (p *publicIDs) decode(site uint32, id string) (seq uint64, ok bool) {
 	if binary.BigEndian.Uint32(b[12:]) != 0 || binary.BigEndian.Uint32(b[2:]) != site || seq == 0 {
 		return 0, false
 	}
-	return seq, binary.BigEndian.Uint16(b[0:]) == p.eraOf(site, seq)
+	return seq, binary.BigEndian.Uint16(b[0:]) == p.incarnationOf(site, seq)
 }
 
-// appendEras and parseEras are the stored form: count u16, then for each its
+// Derive makes an id of 32 hex digits from a text of a site. Only who has the
+// store's key can tell what it is made from.
+func (p *PublicIDs) Derive(site uint32, text string) string {
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint32(nil, site))
+	h.Write([]byte(text))
+	var b [32]byte
+	h.Sum(b[:0])
+	p.block.Encrypt(b[:16], b[:16])
+	return hex.EncodeToString(b[:16])
+}
+
+// appendIncarnations and parseIncarnations are the stored form: count u16, then for each its
 // number u16 and a list of (site u32, from u64), big endian.
-func appendEras(dst []byte, eras []era) []byte {
+func appendIncarnations(dst []byte, eras []incarnation) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(eras)))
 	for _, e := range eras {
 		dst = binary.BigEndian.AppendUint16(dst, e.number)
@@ -111,19 +127,19 @@ func appendEras(dst []byte, eras []era) []byte {
 	return dst
 }
 
-func parseEras(b []byte) ([]era, error) {
+func parseIncarnations(b []byte) ([]incarnation, error) {
 	bad := fmt.Errorf("damaged list of incarnations")
 	if len(b) < 2 {
 		return nil, bad
 	}
 	n := int(binary.BigEndian.Uint16(b))
 	b = b[2:]
-	var eras []era
+	var eras []incarnation
 	for i := 0; i < n; i++ {
 		if len(b) < 6 {
 			return nil, bad
 		}
-		e := era{number: binary.BigEndian.Uint16(b), from: make(map[uint32]uint64)}
+		e := incarnation{number: binary.BigEndian.Uint16(b), from: make(map[uint32]uint64)}
 		m := uint64(binary.BigEndian.Uint32(b[2:]))
 		b = b[6:]
 		if uint64(len(b)) < 12*m {

@@ -1,9 +1,8 @@
 // Snapshots: a restorable copy of the store, and a store made from one.
 
-package engine
+package store
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,6 +14,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine/query"
@@ -50,48 +51,56 @@ type manifestFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Snapshot implements API. Every event acknowledged before the call is in it,
-// none that came after it returned.
-func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
-	if err := e.failure(); err != nil {
-		return query.Snapshot{}, query.ErrFailed
-	}
-	fs := e.opts.FS
-	if _, err := fs.Stat(dir); err == nil {
+// Snapshots makes snapshots of an open store. Its fields are set before the first one is
+// made and then stay as they are. One is made at a time.
+type Snapshots struct {
+	FS      vfs.FS
+	Dir     string           // the data directory
+	DB      *pebble.DB       // of the store
+	Install sync.Locker      // held while a run takes the place of its rows: no snapshot is made then
+	Now     func() time.Time // for the manifest
+
+	begun atomic.Bool // Pebble has written a manifest since it was opened, see beginManifest
+}
+
+// Make writes a restorable copy of the store to dir, which must not exist. Every event
+// acknowledged before the call is in it, none that came after it returned.
+func (s *Snapshots) Make(dir string) (query.Snapshot, error) {
+	if _, err := s.FS.Stat(dir); err == nil {
 		return query.Snapshot{}, fmt.Errorf("snapshot: %s exists", dir)
 	}
 	part := dir + ".partial"
-	if err := fs.RemoveAll(part); err != nil {
+	if err := s.FS.RemoveAll(part); err != nil {
 		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
-	info, err := e.snapshot(part, dir)
+	info, err := s.write(part, dir)
 	if err != nil {
-		_ = fs.RemoveAll(part)
+		_ = s.FS.RemoveAll(part)
 		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
 	return info, nil
 }
 
-func (e *Engine) snapshot(part, dir string) (query.Snapshot, error) {
-	fs := e.opts.FS
-	if err := makeDir(fs, part); err != nil {
+func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
+	fs := s.FS
+	if err := MakeDir(fs, part); err != nil {
 		return query.Snapshot{}, err
 	}
-	if err := e.checkpoint(storeDir(fs, part)); err != nil {
+	if err := s.checkpoint(Dir(fs, part)); err != nil {
 		return query.Snapshot{}, err
 	}
-	keys := fs.PathJoin(e.opts.Dir, keysName)
+	keys := fs.PathJoin(s.Dir, keysName)
 	if _, err := fs.Stat(keys); err == nil {
 		if _, err := copyFile(fs, keys, fs.PathJoin(part, keysName)); err != nil {
 			return query.Snapshot{}, err
 		}
 	}
 	// Reading the copy tells what is in it, and that it can be opened.
-	events, err := countEvents(fs, storeDir(fs, part))
+	events, err := countEvents(fs, Dir(fs, part))
 	if err != nil {
 		return query.Snapshot{}, err
 	}
-	m := manifest{Version: 1, Created: e.now().UTC(), Events: events}
+	m := manifest{Version: 1, Created: s.Now().UTC(), Events: events}
 	var bytes int64
 	err = eachFile(fs, part, "", func(name string) error {
 		size, sum, err := sumFile(fs, joinName(fs, part, name))
@@ -113,7 +122,7 @@ func (e *Engine) snapshot(part, dir string) (query.Snapshot, error) {
 	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
 		return query.Snapshot{}, err
 	}
-	if err := errors.Join(wal.SyncDir(fs, storeDir(fs, part)), wal.SyncDir(fs, part)); err != nil {
+	if err := errors.Join(wal.SyncDir(fs, Dir(fs, part)), wal.SyncDir(fs, part)); err != nil {
 		return query.Snapshot{}, err
 	}
 	if err := fs.Rename(part, dir); err != nil {
@@ -127,36 +136,36 @@ func (e *Engine) snapshot(part, dir string) (query.Snapshot, error) {
 
 // checkpoint copies the store to dir. Pebble panics when it cannot sync a
 // directory of the copy; the copy is worth nothing then, the store is unharmed.
-func (e *Engine) checkpoint(dir string) (err error) {
-	if err := e.beginManifest(); err != nil {
+func (s *Snapshots) checkpoint(dir string) (err error) {
+	if err := s.beginManifest(); err != nil {
 		return err
 	}
-	e.sealer.install.Lock()
-	defer e.sealer.install.Unlock()
+	s.Install.Lock()
+	defer s.Install.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("checkpoint: %v", r)
 		}
 	}()
-	return e.db.Checkpoint(dir)
+	return s.DB.Checkpoint(dir)
 }
 
 // beginManifest makes Pebble write a manifest if it has written none since it was
 // opened. Of the one that it has only read it would copy nothing, which is so after a
 // start that found no log to replay.
-func (e *Engine) beginManifest() error {
-	if e.manifest.Load() {
+func (s *Snapshots) beginManifest() error {
+	if s.begun.Load() {
 		return nil
 	}
-	version, err := get(e.db, storeKey("version"))
+	version, err := Get(s.DB, Key("version"))
 	if err != nil {
 		return err
 	}
 	// A flush of nothing would write none.
-	if err := errors.Join(e.db.Set(storeKey("version"), version, pebble.Sync), e.db.Flush()); err != nil {
+	if err := errors.Join(s.DB.Set(Key("version"), version, pebble.Sync), s.DB.Flush()); err != nil {
 		return fmt.Errorf("begin a manifest: %w", err)
 	}
-	e.manifest.Store(true)
+	s.begun.Store(true)
 	return nil
 }
 
@@ -178,7 +187,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	}) {
 		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
 	}
-	m, err := verifySnapshot(fs, snapshotDir)
+	m, err := VerifySnapshot(fs, snapshotDir)
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -188,15 +197,15 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	return nil
 }
 
-// partialName is the store while it is being restored. A directory that has one
+// PartialName is the store while it is being restored. A directory that has one
 // is not opened: it would be taken for a new and empty store.
-const partialName = StoreName + ".partial"
+const PartialName = Name + ".partial"
 
 // restore copies the store to a name beside its own, makes it ready there and
 // then gives it its name.
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
-	part := partialName
-	if err := makeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
+	part := PartialName
+	if err := MakeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
 		return err
 	}
 	mark, err := wal.ReadHighWaterMark(fs, dataDir)
@@ -208,7 +217,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	}
 	for _, f := range m.Files {
 		to := f.Name
-		if name, ok := strings.CutPrefix(f.Name, StoreName+"/"); ok {
+		if name, ok := strings.CutPrefix(f.Name, Name+"/"); ok {
 			to = part + "/" + name
 		}
 		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, to))
@@ -222,52 +231,52 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err := errors.Join(wal.SyncDir(fs, fs.PathJoin(dataDir, part)), wal.SyncDir(fs, dataDir)); err != nil {
 		return err
 	}
-	db, err := openPebble(fs.PathJoin(dataDir, part), &pebble.Options{FS: fs, FormatMajorVersion: formatVersion, ErrorIfNotExists: true, Logger: quietLogger{}})
+	db, err := OpenPebble(fs.PathJoin(dataDir, part), &pebble.Options{FS: fs, FormatMajorVersion: PebbleFormat, ErrorIfNotExists: true, Logger: quietLogger{}})
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(beginEra(db), db.Close()); err != nil {
+	if err := errors.Join(beginIncarnation(db), db.Close()); err != nil {
 		return err
 	}
-	if err := fs.Rename(fs.PathJoin(dataDir, part), storeDir(fs, dataDir)); err != nil {
+	if err := fs.Rename(fs.PathJoin(dataDir, part), Dir(fs, dataDir)); err != nil {
 		return err
 	}
 	return wal.SyncDir(fs, dataDir)
 }
 
-// beginEra starts a new incarnation after the newest event of every site.
-func beginEra(db *pebble.DB) error {
-	s, err := readStore(db)
+// beginIncarnation starts a new incarnation after the newest event of every site.
+func beginIncarnation(db *pebble.DB) error {
+	s, err := Read(db)
 	if err != nil {
 		return err
 	}
-	last, err := lastSeqs(db)
+	last, err := LastSeqs(db)
 	if err != nil {
 		return err
 	}
-	next := era{number: newEra(s.eras), from: make(map[uint32]uint64)}
+	next := incarnation{number: newIncarnation(s.Incarnations), from: make(map[uint32]uint64)}
 	for site, seq := range last {
 		next.from[site] = seq + 1
 	}
-	return db.Set(storeKey("incarnations"), appendEras(nil, append(s.eras, next)), pebble.Sync)
+	return db.Set(Key("incarnations"), appendIncarnations(nil, append(s.Incarnations, next)), pebble.Sync)
 }
 
-// newEra draws the number of an incarnation that is none of the store's. It is
+// newIncarnation draws the number of an incarnation that is none of the store's. It is
 // random, so that two restores of one snapshot do not give the same ids to
 // different events.
-func newEra(eras []era) uint16 {
+func newIncarnation(eras []incarnation) uint16 {
 	for {
 		var b [2]byte
 		_, _ = rand.Read(b[:])
 		n := binary.BigEndian.Uint16(b[:])
-		if n != 0 && !slices.ContainsFunc(eras, func(e era) bool { return e.number == n }) {
+		if n != 0 && !slices.ContainsFunc(eras, func(e incarnation) bool { return e.number == n }) {
 			return n
 		}
 	}
 }
 
-// verifySnapshot reads the manifest and compares every file with it.
-func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
+// VerifySnapshot reads the manifest and compares every file with it.
+func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	m, err := readManifest(fs, dir)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("not a finished snapshot: %w", err)
@@ -294,6 +303,9 @@ func verifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	})
 	return m, err
 }
+
+// manifestBytesMax bounds the manifest of a snapshot: some 400,000 files.
+const manifestBytesMax = 64 << 20
 
 // parseManifest refuses names that lead out of the snapshot, and a manifest that is
 // too long. What it refuses is not written.
@@ -392,11 +404,11 @@ func writeFile(fs vfs.FS, path string, data []byte) error {
 
 // countEvents opens a store read-only and counts its events.
 func countEvents(fs vfs.FS, path string) (uint64, error) {
-	db, err := openPebble(path, readOnlyOptions(fs))
+	db, err := OpenPebble(path, ReadOnlyOptions(fs))
 	if err != nil {
 		return 0, err
 	}
-	last, err := lastSeqs(db)
+	last, err := LastSeqs(db)
 	var events uint64
 	for _, seq := range last {
 		events += seq

@@ -1,6 +1,6 @@
 // The store's own records: format version, secret, incarnations.
 
-package engine
+package store
 
 import (
 	"crypto/rand"
@@ -18,88 +18,89 @@ import (
 
 // Versions.
 const (
-	// storeVersion is the version of everything cairn writes into Pebble. A store of
-	// an older one, from storeVersionMin on, is read as it is and raised at its start;
+	// Version is the version of everything cairn writes into Pebble. A store of
+	// an older one, from VersionMin on, is read as it is and raised at its start;
 	// see upgrade.go.
 	//
 	//	1  the first
 	//	2  records may say where counting ends (event.Cut), name each capped property
 	//	   once, and mark a name beyond those of a day
-	storeVersion    = 2
-	storeVersionMin = 1
-	// formatVersion is Pebble's own; it is raised only together with storeVersion.
-	formatVersion = pebble.FormatValueSeparation
+	Version    = 2
+	VersionMin = 1 // the oldest that can be read
+	// PebbleFormat is Pebble's own; it is raised only together with Version.
+	PebbleFormat = pebble.FormatValueSeparation
 )
 
 // Names inside the data directory.
 const (
-	StoreName = "store"      // the Pebble store
-	tmpName   = "store.tmp"  // temporary files, see TemporaryFiles
+	Name      = "store"      // the Pebble store
+	TmpName   = "store.tmp"  // temporary files, see TemporaryFiles
 	LostFound = "lost+found" // what a fresh file system has; cairn leaves it alone
 )
 
-func storeDir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, StoreName) }
+// Dir is the directory of the Pebble store in a data directory.
+func Dir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, Name) }
 
-// secret is what public ids are made with.
-type secret struct {
-	version byte   // of the store, storeVersionMin to storeVersion
-	key     []byte // AES-128
-	eras    []era
+// Records are the records that a store keeps of itself.
+type Records struct {
+	Version      byte          // of the store, VersionMin to Version
+	Key          []byte        // of public ids: AES-128
+	Incarnations []incarnation // in the order in which they began
 }
 
-// prepareStore reads the store's records, and writes them into a new store.
-func prepareStore(db *pebble.DB) (secret, error) {
-	version, err := get(db, storeKey("version"))
+// Prepare reads the store's records, and writes them into a new store.
+func Prepare(db *pebble.DB) (Records, error) {
+	version, err := Get(db, Key("version"))
 	if err != nil {
-		return secret{}, err
+		return Records{}, err
 	}
 	if version == nil {
-		s := secret{version: storeVersion, key: make([]byte, 16), eras: []era{{number: 1}}}
-		_, _ = rand.Read(s.key)
+		s := Records{Version: Version, Key: make([]byte, 16), Incarnations: []incarnation{{number: 1}}}
+		_, _ = rand.Read(s.Key)
 		b := db.NewBatch()
 		defer b.Close()
 		err := errors.Join(
-			b.Set(storeKey("incarnations"), appendEras(nil, s.eras), nil),
-			b.Set(storeKey("secret"), s.key, nil),
-			b.Set(storeKey("version"), []byte{storeVersion}, nil),
+			b.Set(Key("incarnations"), appendIncarnations(nil, s.Incarnations), nil),
+			b.Set(Key("secret"), s.Key, nil),
+			b.Set(Key("version"), []byte{Version}, nil),
 			b.Commit(pebble.Sync))
 		if err != nil {
-			return secret{}, fmt.Errorf("create store: %w", err)
+			return Records{}, fmt.Errorf("create store: %w", err)
 		}
 		return s, nil
 	}
-	return readStore(db)
+	return Read(db)
 }
 
-// readStore reads the records of a store that exists.
-func readStore(r pebble.Reader) (secret, error) {
-	version, err := get(r, storeKey("version"))
+// Read reads the records of a store that exists.
+func Read(r pebble.Reader) (Records, error) {
+	version, err := Get(r, Key("version"))
 	if err != nil {
-		return secret{}, err
+		return Records{}, err
 	}
 	if len(version) == 0 {
-		return secret{}, fmt.Errorf("the store has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", storeVersionMin, storeVersion)
+		return Records{}, fmt.Errorf("the store has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, Version)
 	}
-	if len(version) != 1 || version[0] < storeVersionMin || version[0] > storeVersion {
-		return secret{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, storeVersionMin, storeVersion)
+	if len(version) != 1 || version[0] < VersionMin || version[0] > Version {
+		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, Version)
 	}
-	s := secret{version: version[0]}
-	if s.key, err = get(r, storeKey("secret")); err != nil {
-		return secret{}, err
+	s := Records{Version: version[0]}
+	if s.Key, err = Get(r, Key("secret")); err != nil {
+		return Records{}, err
 	}
-	b, err := get(r, storeKey("incarnations"))
+	b, err := Get(r, Key("incarnations"))
 	if err != nil {
-		return secret{}, err
+		return Records{}, err
 	}
-	if s.eras, err = parseEras(b); err != nil {
-		return secret{}, err
+	if s.Incarnations, err = parseIncarnations(b); err != nil {
+		return Records{}, err
 	}
 	return s, nil
 }
 
-// openPebble is pebble.Open with its panics as errors: it reports a failing disk
+// OpenPebble is pebble.Open with its panics as errors: it reports a failing disk
 // in either way.
-func openPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
+func OpenPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			db, err = nil, fmt.Errorf("%v", r)
@@ -108,10 +109,10 @@ func openPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 	return pebble.Open(path, opts)
 }
 
-// makeDir makes a directory and those above it, so that they outlive a power
+// MakeDir makes a directory and those above it, so that they outlive a power
 // cut: a synced file in a directory whose own entry is lost is lost too. One that
 // is there may have been made a moment before such a cut.
-func makeDir(fs vfs.FS, dir string) error {
+func MakeDir(fs vfs.FS, dir string) error {
 	parent := fs.PathDir(dir)
 	if _, err := fs.Stat(dir); err == nil {
 		if err := wal.SyncDir(fs, parent); err != nil && !errors.Is(err, os.ErrPermission) {
@@ -120,7 +121,7 @@ func makeDir(fs vfs.FS, dir string) error {
 		return nil // where cairn may not read, somebody else made the directory
 	}
 	if parent != dir {
-		if err := makeDir(fs, parent); err != nil {
+		if err := MakeDir(fs, parent); err != nil {
 			return err
 		}
 	}
@@ -130,8 +131,8 @@ func makeDir(fs vfs.FS, dir string) error {
 	return wal.SyncDir(fs, parent)
 }
 
-// get returns a copy of a value, nil when there is none.
-func get(r pebble.Reader, key []byte) ([]byte, error) {
+// Get returns a copy of a value, nil when there is none.
+func Get(r pebble.Reader, key []byte) ([]byte, error) {
 	v, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -143,9 +144,9 @@ func get(r pebble.Reader, key []byte) ([]byte, error) {
 	return v, closer.Close()
 }
 
-// idsUpTo is the seq up to which the site's ids are written.
-func idsUpTo(r pebble.Reader, site uint32) (uint64, error) {
-	v, err := get(r, idsUpToKey(site))
+// IDsUpTo is the seq up to which the site's ids are written.
+func IDsUpTo(r pebble.Reader, site uint32) (uint64, error) {
+	v, err := Get(r, IDsUpToKey(site))
 	if err != nil || v == nil {
 		return 0, err
 	}
@@ -155,9 +156,9 @@ func idsUpTo(r pebble.Reader, site uint32) (uint64, error) {
 	return binary.BigEndian.Uint64(v), nil
 }
 
-// lastSeqs returns the seq of each site's newest event, and fails when the log
+// LastSeqs returns the seq of each site's newest event, and fails when the log
 // and the runs do not tile 1..last.
-func lastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
+func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	last := make(map[uint32]uint64)
 	err := index.Descriptors(r, func(d index.Descriptor) error {
 		if d.First != last[d.Site]+1 {
@@ -188,10 +189,10 @@ func lastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	return last, nil
 }
 
-// preflight looks at an existing store before it is opened for writing, since
+// Preflight looks at an existing store before it is opened for writing, since
 // opening removes files that a damaged manifest no longer names.
-func preflight(fs vfs.FS, dir string, events uint64) error {
-	path := storeDir(fs, dir)
+func Preflight(fs vfs.FS, dir string, events uint64) error {
+	path := Dir(fs, dir)
 	desc, err := pebble.Peek(path, fs)
 	if err != nil {
 		if events > 0 {
@@ -205,23 +206,23 @@ func preflight(fs vfs.FS, dir string, events uint64) error {
 		}
 		return nil
 	}
-	if desc.FormatMajorVersion > formatVersion {
-		return fmt.Errorf("the store has Pebble format %d, this cairn knows up to %d: use a newer cairn", desc.FormatMajorVersion, formatVersion)
+	if desc.FormatMajorVersion > PebbleFormat {
+		return fmt.Errorf("the store has Pebble format %d, this cairn knows up to %d: use a newer cairn", desc.FormatMajorVersion, PebbleFormat)
 	}
-	db, err := openPebble(path, readOnlyOptions(fs))
+	db, err := OpenPebble(path, ReadOnlyOptions(fs))
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	if events == 0 { // too young to have been marked, or even to have a version
-		if version, err := get(db, storeKey("version")); err != nil || version == nil {
+		if version, err := Get(db, Key("version")); err != nil || version == nil {
 			return err
 		}
 	}
-	if _, err := readStore(db); err != nil || events == 0 {
+	if _, err := Read(db); err != nil || events == 0 {
 		return err
 	}
-	last, err := lastSeqs(db)
+	last, err := LastSeqs(db)
 	if err != nil {
 		return err
 	}
@@ -235,12 +236,12 @@ func preflight(fs vfs.FS, dir string, events uint64) error {
 	return nil
 }
 
-// readOnlyOptions open a store without touching it.
-func readOnlyOptions(fs vfs.FS) *pebble.Options {
+// ReadOnlyOptions open a store without touching it.
+func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
 		FS:                 fs,
 		ReadOnly:           true,
-		FormatMajorVersion: formatVersion,
+		FormatMajorVersion: PebbleFormat,
 		ErrorIfNotExists:   true,
 		MaxOpenFiles:       1000,
 		MemTableSize:       64 << 20,
@@ -249,7 +250,7 @@ func readOnlyOptions(fs vfs.FS) *pebble.Options {
 	}
 }
 
-// quietLogger drops Pebble's talk; a fatal error is a panic, which openPebble and
+// quietLogger drops Pebble's talk; a fatal error is a panic, which OpenPebble and
 // Check turn into an error.
 type quietLogger struct{}
 

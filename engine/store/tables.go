@@ -1,6 +1,6 @@
 // Tables: keys of runs, read from the tables they lie in.
 
-package engine
+package store
 
 import (
 	"bytes"
@@ -18,12 +18,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// tables reads keys of runs past Pebble's levels. A run never changes and mostly lies
+// Tables reads keys of runs past Pebble's levels. A run never changes and mostly lies
 // in one table, so nothing else need be looked into; and blocks are read into buffers
 // that are used again, where Pebble takes new memory for each, which was half of all
 // that ingest into a large store left to the collector. Whatever goes wrong here,
 // Pebble is asked instead, and says what it is.
-type tables struct {
+type Tables struct {
 	*pebble.DB
 	fs  vfs.FS
 	dir string // of the tables
@@ -37,7 +37,7 @@ type tables struct {
 
 // table is an open table, closed when nobody refers to it.
 type table struct {
-	of      *tables
+	of      *Tables
 	file    uint64
 	reader  *sstable.Reader // nil = the run is read through Pebble, for now
 	until   time.Time       // then it is looked for again
@@ -54,19 +54,19 @@ type tableReader struct {
 }
 
 const (
-	tablesMax    = 64          // open at once
+	TablesMax    = 64          // open at once
 	tableIdleMax = 2           // readers that are kept of one
 	tableRetry   = time.Minute // a run that lies in several tables may be compacted into one
 )
 
-// newTables reads the tables in a directory; the DB they are of is set before any is
+// NewTables reads the tables in a directory; the DB they are of is set before any is
 // read.
-func newTables(fs vfs.FS, dir string) *tables {
-	return &tables{fs: fs, dir: dir, runs: make(map[uint64]*table)}
+func NewTables(fs vfs.FS, dir string) *Tables {
+	return &Tables{fs: fs, dir: dir, runs: make(map[uint64]*table)}
 }
 
 // Get returns the value of a key of a run. It is good until it is closed.
-func (t *tables) Get(key []byte) ([]byte, io.Closer, error) {
+func (t *Tables) Get(key []byte) ([]byte, io.Closer, error) {
 	if r := t.reader(index.RunOf(key)); r != nil {
 		if v, ok := r.find(key); ok {
 			return v, r, nil
@@ -77,7 +77,7 @@ func (t *tables) Get(key []byte) ([]byte, io.Closer, error) {
 }
 
 // reader returns a reader of the table of a run, nil when there is none.
-func (t *tables) reader(run uint64) *tableReader {
+func (t *Tables) reader(run uint64) *tableReader {
 	t.mu.Lock()
 	tb := t.runs[run]
 	if tb == nil || tb.reader == nil && time.Now().After(tb.until) {
@@ -125,7 +125,7 @@ func (t *tables) reader(run uint64) *tableReader {
 }
 
 // open opens the table of a run.
-func (t *tables) open(run uint64) (*table, error) {
+func (t *Tables) open(run uint64) (*table, error) {
 	from, to := index.RunBounds(run)
 	levels, err := t.SSTables(pebble.WithKeyRangeFilter(from, to))
 	if err != nil {
@@ -159,7 +159,7 @@ func (t *tables) open(run uint64) (*table, error) {
 
 // put keeps the table of a run, unless another was quicker, and lets go of that which
 // nobody has asked for longest, if there are too many. The caller holds mu.
-func (t *tables) put(run uint64, opened *table) *table {
+func (t *Tables) put(run uint64, opened *table) *table {
 	if old := t.runs[run]; old != nil {
 		if old.reader != nil {
 			opened.close()
@@ -167,7 +167,7 @@ func (t *tables) put(run uint64, opened *table) *table {
 		}
 		delete(t.runs, run)
 	}
-	if len(t.runs) >= tablesMax {
+	if len(t.runs) >= TablesMax {
 		var last uint64
 		for id, tb := range t.runs {
 			if t.runs[last] == nil || tb.touched < t.runs[last].touched {
@@ -182,14 +182,14 @@ func (t *tables) put(run uint64, opened *table) *table {
 }
 
 // drop lets go of the table of a run. The caller holds mu.
-func (t *tables) drop(run uint64) {
+func (t *Tables) drop(run uint64) {
 	tb := t.runs[run]
 	delete(t.runs, run)
 	tb.unref()
 }
 
-// deleted is told that a table is no more: its room is free once it is closed.
-func (t *tables) deleted(file uint64) {
+// Deleted is told that a table is no more: its room is free once it is closed.
+func (t *Tables) Deleted(file uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.deletions++
@@ -200,8 +200,21 @@ func (t *tables) deleted(file uint64) {
 	}
 }
 
-// close lets go of all tables. Readers that are at work end by themselves.
-func (t *tables) close() {
+// Files returns the file numbers of the tables that runs are read from.
+func (t *Tables) Files() []uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var files []uint64
+	for _, tb := range t.runs {
+		if tb.reader != nil {
+			files = append(files, tb.file)
+		}
+	}
+	return files
+}
+
+// CloseAll lets go of all tables. Readers that are at work end by themselves.
+func (t *Tables) CloseAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -210,7 +223,7 @@ func (t *tables) close() {
 	}
 }
 
-func (t *tables) unref(tb *table) {
+func (t *Tables) unref(tb *table) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tb.unref()

@@ -2,10 +2,9 @@
 // snapshot of the store as it is, then raises the version. Nothing else is changed:
 // this cairn reads what every older one has written.
 
-package engine
+package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,37 +14,37 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// upgrade raises the store's format version, which was from. An older cairn refuses
+// Upgrade raises the store's format version, which was from. An older cairn refuses
 // the store from then on; it can restore the snapshot, which lies in the data
 // directory under a name that no start uses twice.
-func (e *Engine) upgrade(from byte) error {
-	dir, err := e.keepOlder()
-	if err != nil {
-		return fmt.Errorf("keep a snapshot of format version %d before it is raised to %d; the store is unchanged: %w", from, storeVersion, err)
+//
+// The store has so many events. dir is where the snapshot is.
+func (s *Snapshots) Upgrade(from byte, events uint64) (dir string, err error) {
+	if dir, err = s.keepOlder(events); err != nil {
+		return "", fmt.Errorf("keep a snapshot of format version %d before it is raised to %d; the store is unchanged: %w", from, Version, err)
 	}
-	if err := e.db.Set(storeKey("version"), []byte{storeVersion}, pebble.Sync); err != nil {
-		return fmt.Errorf("raise format version: %w", err)
+	if err := s.DB.Set(Key("version"), []byte{Version}, pebble.Sync); err != nil {
+		return "", fmt.Errorf("raise format version: %w", err)
 	}
-	e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", from, "to", storeVersion, "snapshot", dir)
-	return nil
+	return dir, nil
 }
 
 // keepOlder makes the snapshot and returns where it is. The snapshot of an interrupted
 // upgrade is used again if no event has come since.
-func (e *Engine) keepOlder() (dir string, err error) {
-	fs := e.opts.FS
+func (s *Snapshots) keepOlder(events uint64) (dir string, err error) {
+	fs := s.FS
 	for n := 1; ; n++ {
-		dir = fs.PathJoin(e.opts.Dir, fmt.Sprintf("before-version-%d", storeVersion))
+		dir = fs.PathJoin(s.Dir, fmt.Sprintf("before-version-%d", Version))
 		if n > 1 {
 			dir = fmt.Sprintf("%s-%d", dir, n)
 		}
 		m, err := readManifest(fs, dir)
 		switch {
-		case err == nil && m.Events == e.total():
+		case err == nil && m.Events == events:
 			return dir, nil
 		case errors.Is(err, os.ErrNotExist):
 			if _, err := fs.Stat(dir); err != nil {
-				_, err := e.Snapshot(context.Background(), dir)
+				_, err := s.Make(dir)
 				return dir, err
 			}
 		}

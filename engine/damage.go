@@ -1,0 +1,50 @@
+// Damage met while the store is open: whoever asked for what is damaged is told,
+// the others go on, and the operator sees it in /healthz, the log and the metrics.
+
+package engine
+
+import (
+	"slices"
+	"sync"
+
+	"cairn/engine/store"
+)
+
+// damage remembers what was found damaged since the store was opened.
+type damage struct {
+	mu    sync.Mutex
+	count uint64
+	files []string // the first damagedMax
+}
+
+const damagedMax = 16
+
+// note counts a damaged place and reports whether it is a new one.
+func (d *damage) note(file string) (first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count++
+	if slices.Contains(d.files, file) || len(d.files) == damagedMax {
+		return false
+	}
+	d.files = append(d.files, file)
+	return true
+}
+
+// snapshot returns the count and the places.
+func (d *damage) snapshot() (count uint64, files []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.count, slices.Clone(d.files)
+}
+
+// corrupted notes damage that a read, or Pebble in the background, has met.
+func (e *Engine) corrupted(err error) {
+	c := store.Damaged(err)
+	if c == nil {
+		return
+	}
+	if e.damage.note(c.File) {
+		e.log.Error("store: damaged data; restore a snapshot", "file", c.File, "error", err)
+	}
+}

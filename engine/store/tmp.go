@@ -1,0 +1,35 @@
+// Temporary files: those that a crash has left are removed at the next start.
+
+package store
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// TemporaryFiles matches the names of cairn's temporary files: pairs that a question has
+// put aside, and runs on their way into the store.
+var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
+
+// EmptyTmp makes the directory for temporary files. If it exists, temporary files that an
+// interrupted process left in it are removed. Files with other names are not cairn's and stay.
+func EmptyTmp(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !TemporaryFiles.MatchString(name) {
+			continue
+		}
+		if err := fs.Remove(fs.PathJoin(dir, name)); err != nil {
+			return fmt.Errorf("remove a temporary file: %w", err)
+		}
+	}
+	return nil
+}
