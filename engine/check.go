@@ -4,9 +4,9 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -115,7 +115,7 @@ func (c *checker) all() error {
 	slices.Sort(sites)
 	c.report.Sites = len(sites)
 	for _, id := range sites {
-		s := &siteCheck{checker: c, site: id, ids: newIDs(noKeys{}, 1<<62), links: make(map[string]int)}
+		s := &siteCheck{checker: c, site: id, ids: newIDs(nil, 1<<62), links: make(map[string]int)}
 		if err := s.check(runs[id]); err != nil {
 			return err
 		}
@@ -348,18 +348,18 @@ func (s *siteCheck) compareIDs() {
 	stored := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		stored++
-		want := s.ids.hot[string(it.Key())]
-		if want == nil {
+		want, known := s.ids.stored(it.Key())
+		if !known {
 			s.problem("id %q is known, but no event has it", it.Key()[5:])
-		} else if !slices.Equal(want.append(nil), it.Value()) {
+		} else if !slices.Equal(want, it.Value()) {
 			s.problem("id %q: what is stored of it differs from the recount", it.Key()[5:])
 		}
 	}
 	if err := it.Close(); err != nil {
 		s.problem("%v", err)
 	}
-	if stored != len(s.ids.hot) {
-		s.problem("%d ids are stored, the recount finds %d", stored, len(s.ids.hot))
+	if stored != s.ids.len() {
+		s.problem("%d ids are stored, the recount finds %d", stored, s.ids.len())
 	}
 }
 
@@ -389,17 +389,12 @@ func (s *siteCheck) pings() error {
 	}
 	prefix := len(store.SiteKey(store.PrefixPing, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
-		visit := s.ids.hot[string(idKey(nil, s.site, kindVisit, 0, string(it.Key()[prefix:])))]
-		if visit == nil {
+		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
+		if _, known := s.ids.stored(idKey(nil, s.site, kindVisit, 0, visitKey(visit))); !known {
 			s.problem("a ping of a visit that is none")
 		} else if _, err := decodePinged(it.Value()); err != nil {
-			s.problem("visit %d: %v", visit.ord, err)
+			s.problem("visit %d: %v", visit, err)
 		}
 	}
 	return it.Close()
 }
-
-// noKeys is a store that has nothing.
-type noKeys struct{ pebble.Reader }
-
-func (noKeys) Get([]byte) ([]byte, io.Closer, error) { return nil, nil, pebble.ErrNotFound }

@@ -208,7 +208,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 			return nil
 		}
 	}
-	dirty := s.ids.dirty
+	dirty := s.ids.changedBytes()
 	p, err := s.ids.decide(site.id, next, e, s.name)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if p.refuse != nil || p.skip {
 		return s.settleHit(g, ev, next, &p)
 	}
-	g.bytes += max(0, s.ids.dirty-dirty)
+	g.bytes += max(0, s.ids.changedBytes()-dirty)
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}

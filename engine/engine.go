@@ -211,9 +211,8 @@ func (e *Engine) open() error {
 		next:    make(map[*siteState]uint64),
 	}
 	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
-	seq.ids.part, seq.ids.max = e.opts.IDPart, min(seq.ids.max, 16*e.opts.IDPart)
-	seq.ids.filter = newIDFilter(e.opts.Memory / 16)
-	if err := seq.ids.filter.load(e.db); err != nil {
+	seq.ids.bound(e.opts.IDPart)
+	if err := seq.ids.filterStored(e.opts.Memory / 16); err != nil {
 		return err
 	}
 	if e.sealer, err = newSealer(e); err != nil {

@@ -19,9 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"cairn/engine/calendar"
 	"cairn/engine/event"
 )
 
@@ -40,6 +38,9 @@ const (
 	visitsOfID    = 4      // visits that are known of an id
 	visitorDigits = 16     // of a visitor's id and of a fingerprint
 )
+
+// actions are the types that count as something a visitor did.
+var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
 // hitVisit is what is known of a visit.
 type hitVisit struct {
@@ -93,43 +94,6 @@ func visitorOf(e *event.Event) string {
 		return e.Anonymous
 	}
 	return ""
-}
-
-// show completes an event's hit before it is encoded: its fingerprint, which is its
-// anonymous id where it has no other, and the bounds of its day.
-func (e *Engine) show(r *Record, now int64) {
-	ev, h := r.Event, r.Event.Hit
-	if h == nil {
-		return
-	}
-	at := ev.Time
-	if at == 0 || at > now+calendar.DayMillis {
-		at = now
-	}
-	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
-	y, m, d := day.Date()
-	h.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
-	h.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
-	if e.opts.Visitors == nil || r.Source == nil {
-		return
-	}
-	src := r.Source
-	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
-	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
-	if today == "" {
-		return
-	}
-	if ev.Anonymous == "" {
-		ev.Anonymous = today
-	}
-	ev.Extra.Set(event.Fingerprint, event.Str(today))
-}
-
-func zoneOf(loc *time.Location) *time.Location {
-	if loc == nil {
-		return time.UTC
-	}
-	return loc
 }
 
 // visitKey is the id of a visit in the table.

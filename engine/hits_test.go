@@ -7,38 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"pgregory.net/rapid"
 )
-
-// What is known of a visit is read back as it was written, and nothing else is.
-func TestHitVisitRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		v := &hitVisit{
-			id: rapid.String().Draw(t, "id"), visitor: rapid.String().Draw(t, "visitor"), user: rapid.String().Draw(t, "user"),
-			arrival: arrival{rapid.String().Draw(t, "campaign"), rapid.String().Draw(t, "keyword"), rapid.Bool().Draw(t, "referred")},
-			viewed:  rapid.Bool().Draw(t, "viewed"), first: rapid.Int64().Draw(t, "first"), last: rapid.Int64().Draw(t, "last"),
-			actions: rapid.Uint64().Draw(t, "actions"), goals: rapid.SliceOfN(rapid.Int64(), 1, 4).Draw(t, "goals"),
-		}
-		isReadBack(t, &known{ord: rapid.Uint64().Draw(t, "ord"), visit: v})
-	})
-}
-
-// The stored form, byte by byte: it may only grow by new versions.
-func TestHitVisitGolden(t *testing.T) {
-	k := &known{ord: 300, visit: &hitVisit{
-		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", arrival: arrival{"spring", "tea", true}, viewed: true,
-		first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2, goals: []int64{7, 1},
-	}}
-	const want = "02ac020380b4b086bf68c0ddb786bf680202306110616161616161616161616161616161610361646106737072696e6703746561020e02"
-	if got := fmt.Sprintf("%x", k.append(nil)); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
 
 // twoSalts names visitors under a salt of today and, once the day has turned, one of
 // yesterday.
@@ -193,49 +166,5 @@ func TestCheckFindsPings(t *testing.T) {
 	report, err := Check(t.Context(), s.opts.FS, "data")
 	if err != nil || len(report.Problems) != 2 {
 		t.Fatalf("%v, %v", report.Problems, err)
-	}
-}
-
-// The edges of a visit, each by itself.
-func TestHitVisitGoesOn(t *testing.T) {
-	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli()
-	visit := hitVisit{first: noon, last: noon, actions: 3, arrival: arrival{campaign: "spring", keyword: "tea", referred: true}}
-	campaign := func(name, keyword string) event.Object {
-		return event.Object{{Key: "utm_campaign", Value: event.Str(name)}, {Key: "utm_term", Value: event.Str(keyword)}}
-	}
-	const idle = 30 * 60 * 1000
-	for _, c := range []struct {
-		name string
-		when int64 // milliseconds after noon
-		hit  event.Hit
-		with event.Object
-		turn func(*hitVisit)
-		want bool
-	}{
-		{"at once", 0, event.Hit{}, nil, nil, true},
-		{"29:59.999 later", idle - 1, event.Hit{}, nil, nil, true},
-		{"30:00 later", idle, event.Hit{}, nil, nil, false},
-		{"earlier", -idle, event.Hit{}, nil, nil, true},
-		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false},
-		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true},
-		{"the last of its actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions - 1 }, true},
-		{"too many actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions }, false},
-		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true},
-		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false},
-		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false},
-		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *hitVisit) { v.arrival = arrival{} }, true},
-		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + calendar.DayMillis}}, nil, nil, false},
-		{"the day after", -1, event.Hit{Day: [2]int64{noon - calendar.DayMillis, noon}}, nil, nil, false},
-	} {
-		v, h := visit, c.hit
-		if c.turn != nil {
-			c.turn(&v)
-		}
-		if h.Day[1] == 0 {
-			h.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
-		}
-		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}, event.RuleAt(event.Matomo, 1)); got != c.want {
-			t.Errorf("%s: goes on is %t", c.name, got)
-		}
 	}
 }

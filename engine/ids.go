@@ -63,7 +63,35 @@ type ids struct {
 	key     []byte
 }
 
+// stored returns what an entry in memory would be stored as; known is false when there is
+// no such entry.
+func (t *ids) stored(key []byte) (form []byte, known bool) {
+	k := t.hot[string(key)]
+	if k == nil {
+		return nil, false
+	}
+	return k.append(nil), true
+}
+
+// len is the number of entries in memory.
+func (t *ids) len() int { return len(t.hot) }
+
+// changedBytes is about how many bytes the entries take that are to be written.
+func (t *ids) changedBytes() int { return t.dirty }
+
+// bound says how many bytes of changed entries are written in one go. It is called before
+// the first entry comes.
+func (t *ids) bound(part int) { t.part, t.max = part, min(t.max, 16*part) }
+
+// filterStored makes the filter of all ids that are stored, of so many bytes. It reads
+// all their keys.
+func (t *ids) filterStored(bytes int64) error {
+	t.filter = newIDFilter(bytes)
+	return t.filter.load(t.db)
+}
+
 // newIDs makes a table with about so many bytes of memory for entries that are written.
+// With a nil db nothing is stored.
 func newIDs(db pebble.Reader, bytes int) *ids {
 	return &ids{
 		db: db, max: bytes / 2, part: min(bytes/2, idPartMax),
@@ -157,6 +185,9 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 	if t.filter != nil && !t.filter.maybe(t.key) {
 		return nil, nil
 	}
+	if t.db == nil {
+		return nil, nil
+	}
 	v, closer, err := t.db.Get(t.key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -166,6 +197,20 @@ func (t *ids) get(site uint32, kind byte, dialect byte, id string) (*known, erro
 	}
 	defer closer.Close()
 	return t.found(v)
+}
+
+// firstOfSession is the seq of the first event with a session id that a client sent, 0 when
+// none is stored.
+func firstOfSession(db pebble.Reader, site uint32, d event.Dialect, id string) (uint64, error) {
+	v, err := store.Get(db, idKey(nil, site, kindSession, dialectNumber(d), id))
+	if v == nil || err != nil {
+		return 0, err
+	}
+	k, err := parseKnown(v)
+	if err != nil {
+		return 0, err
+	}
+	return k.ord, nil
 }
 
 // found takes in the stored form of the entry get has looked for.

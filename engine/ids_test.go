@@ -11,8 +11,20 @@ import (
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 )
+
+// storeInMemory is an empty store in memory.
+func storeInMemory(t *testing.T) *pebble.DB {
+	t.Helper()
+	db, err := pebble.Open("db", &pebble.Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
 
 func TestKnownRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -87,8 +99,8 @@ func FuzzKnown(f *testing.F) {
 
 // What the table packs, and what it drops altogether, it reads back as it was.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
-	db := memoryDB(t)
-	small, large := newIDs(db, 1024), newIDs(noKeys{}, 1<<40)
+	db := storeInMemory(t)
+	small, large := newIDs(db, 1024), newIDs(nil, 1<<40)
 	session := 0
 	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {
@@ -173,7 +185,7 @@ func TestIDPack(t *testing.T) {
 
 // Stored links come back in order, each at the event that made it.
 func TestLinksStored(t *testing.T) {
-	db := memoryDB(t)
+	db := storeInMemory(t)
 	b := db.NewBatch()
 	for _, l := range []struct {
 		site  uint32

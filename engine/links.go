@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"cairn/engine/query"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -74,17 +73,18 @@ func (l *links) join(ls []link, fresh bool) {
 	}
 }
 
-// ready waits until the links are read, within the time of a question. The first who
+// ready waits until the links are read. wait waits for a channel to be closed, as long as
+// the question may take, and returns why it gave up. The first who
 // asks begins the reading, which goes on when he leaves. One that fails is forgotten:
 // the next question begins another.
-func (l *links) ready(b budget) error {
+func (l *links) ready(wait func(done <-chan struct{}) error) error {
 	l.mu.RLock()
 	r := l.reading
 	l.mu.RUnlock()
 	if r == nil {
 		r = l.read()
 	}
-	if err := b.wait(r.done); err != nil {
+	if err := wait(r.done); err != nil {
 		return err
 	}
 	return r.err
@@ -238,7 +238,7 @@ func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) e
 		if len(v)%16 != 0 {
 			err := fmt.Errorf("value at %x", it.Key())
 			_ = it.Close()
-			return &query.Damage{File: fmt.Sprintf("links of site %d", site), Err: err}
+			return store.DamagedFile(fmt.Sprintf("links of site %d", site), err)
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[5:])
 		for ; len(v) > 0; v = v[16:] {

@@ -113,10 +113,6 @@ func (s *pairSet) add(row int, ord uint64) bool {
 	return ord != 0 && s.put(pairOf(row, ord))
 }
 
-func pairOf(row int, ord uint64) uint64 { return uint64(row)<<40 | ord&(1<<40-1) }
-
-func splitPair(p uint64) (row int, ord uint64) { return int(p >> 40), p & (1<<40 - 1) }
-
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 
 // pairsLarge is how many slots make a table that grows by a factor of 2, not 4.

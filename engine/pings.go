@@ -99,42 +99,28 @@ func readPinged(db pebble.Reader, site uint32, visit uint64) (*pinged, error) {
 	return decodePinged(v)
 }
 
-// settleHit answers a hit that is not stored as an event; next is the seq of the next
-// one.
-func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *place) error {
-	if ev.outcome.Status = Ignored; p.refuse != nil {
-		ev.outcome.Status, ev.outcome.Err = Rejected, p.refuse
-		s.e.stats.reject(p.refuse.Field)
-		return nil
-	}
-	ev.outcome.Session = p.sessionID
-	if !ev.event.Hit.Ping || p.session == 0 {
-		return nil
-	}
-	k, err := s.ids.visit(ev.site.id, p.session)
+// heartbeat takes in what a heart beat says of the visit that p gave it; next is the seq of
+// the next event. said is the visit's record to be written, nil when nothing has changed.
+func (t *ids) heartbeat(site uint32, e *event.Event, next uint64, p *place) (said []byte, err error) {
+	k, err := t.visit(site, p.session)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if k.visit.pinged == nil {
-		if k.visit.pinged, err = readPinged(s.e.db, ev.site.id, p.session); err != nil {
-			return err
+		if k.visit.pinged, err = readPinged(t.db, site, p.session); err != nil {
+			return nil, err
 		}
 	}
 	now := k.visit.pinged
 	changed := p.ping > now.at
 	now.at = max(now.at, p.ping)
-	for v := range visitVarsOf(ev.event, next) {
+	for v := range visitVarsOf(e, next) {
 		v.name, v.value.Text = strings.Clone(v.name), strings.Clone(v.value.Text)
 		changed = now.vars.set(v, pingVarBytesMax) || changed
 	}
-	s.ids.measure(k)
+	t.measure(k)
 	if !changed {
-		return nil
+		return nil, nil
 	}
-	said := now.append(nil)
-	g.bytes += len(said)
-	if err := g.batch.Set(pingKey(ev.site.id, p.session), said, nil); err != nil {
-		return fmt.Errorf("write ping: %w", err)
-	}
-	return nil
+	return now.append(nil), nil
 }

@@ -70,9 +70,6 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 	return sessions, "", nil
 }
 
-// actions are the types that count as something a visitor did.
-var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
-
 // session reads the session whose first event has seq first.
 func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session, error) {
 	ev, err := v.event(first)

@@ -86,7 +86,7 @@ func (e *Engine) view(ctx context.Context, site *query.Site) *view {
 
 // links returns the links between the site's persons, all that are stored among them.
 func (v *view) links() (*links, error) {
-	return v.site.links, v.site.links.ready(v.budget)
+	return v.site.links, v.site.links.ready(v.budget.wait)
 }
 
 // persons returns who is one person by now.

@@ -7,12 +7,9 @@ package engine
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 
 	"cairn/engine/event"
 	"cairn/index"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // identify gives an event without any user one, in a dialect that returns ids:
@@ -56,19 +53,11 @@ func (e *Engine) identify(r *Record) {
 // What the runs hold is in the stored ids; newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).view()
-	stored, closer, err := e.db.Get(idKey(nil, site.ID, kindSession, dialectNumber(d), id))
-	if err == nil {
-		k, err := parseKnown(stored)
-		if cerr := closer.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return nil, err
-		}
-		return v.event(k.ord) // nil when it is not published yet
-	}
-	if !errors.Is(err, pebble.ErrNotFound) {
+	switch seq, err := firstOfSession(e.db, site.ID, d, id); {
+	case err != nil:
 		return nil, err
+	case seq != 0:
+		return v.event(seq) // nil when it is not published yet
 	}
 	clauses := []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // mostly not there at all

@@ -40,6 +40,9 @@ func Wrap(err error) error {
 	return err
 }
 
+// DamagedFile says what is wrong with a file of the store, or with a part of it.
+func DamagedFile(file string, err error) error { return &query.Damage{File: file, Err: err} }
+
 // Unreadable says which event's record in the log is not one. The file is named as wal
 // names it.
 func Unreadable(site uint32, seq uint64, err error) error {

@@ -1,0 +1,71 @@
+// Hits in the engine: what a hit is known by, and the answer to one that is not stored.
+
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"cairn/engine/calendar"
+	"cairn/engine/event"
+)
+
+// show completes an event's hit before it is encoded: its fingerprint, which is its
+// anonymous id where it has no other, and the bounds of its day.
+func (e *Engine) show(r *Record, now int64) {
+	ev, h := r.Event, r.Event.Hit
+	if h == nil {
+		return
+	}
+	at := ev.Time
+	if at == 0 || at > now+calendar.DayMillis {
+		at = now
+	}
+	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
+	y, m, d := day.Date()
+	h.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
+	h.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
+	if e.opts.Visitors == nil || r.Source == nil {
+		return
+	}
+	src := r.Source
+	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
+	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
+	if today == "" {
+		return
+	}
+	if ev.Anonymous == "" {
+		ev.Anonymous = today
+	}
+	ev.Extra.Set(event.Fingerprint, event.Str(today))
+}
+
+func zoneOf(loc *time.Location) *time.Location {
+	if loc == nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// settleHit answers a hit that is not stored as an event; next is the seq of the next
+// one.
+func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *place) error {
+	if ev.outcome.Status = Ignored; p.refuse != nil {
+		ev.outcome.Status, ev.outcome.Err = Rejected, p.refuse
+		s.e.stats.reject(p.refuse.Field)
+		return nil
+	}
+	ev.outcome.Session = p.sessionID
+	if !ev.event.Hit.Ping || p.session == 0 {
+		return nil
+	}
+	said, err := s.ids.heartbeat(ev.site.id, ev.event, next, p)
+	if said == nil || err != nil {
+		return err
+	}
+	g.bytes += len(said)
+	if err := g.batch.Set(pingKey(ev.site.id, p.session), said, nil); err != nil {
+		return fmt.Errorf("write ping: %w", err)
+	}
+	return nil
+}

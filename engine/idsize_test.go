@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"cairn/engine/event"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// What the table has in memory is bounded in bytes, of entries that change and of those
+// that are only asked for.
+func TestIDsInMemory(t *testing.T) {
+	db := memoryDB(t)
+	ids := newIDs(db, 64<<10)
+	written := 0
+	group := func() {
+		if !ids.due() {
+			return
+		}
+		b := db.NewBatch()
+		if err := ids.flush(b); err != nil {
+			t.Fatal(err)
+		}
+		written = max(written, b.Len())
+		if err := b.Commit(pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		ids.evict()
+	}
+	most := 0
+	for _, what := range []string{"new", "known"} {
+		for seq := range uint64(5000) {
+			site := uint32(1)
+			if what == "new" {
+				alias := aliasBatch(nil, int(seq), 1)[0].Event
+				visit := &event.Event{Dialect: event.Native, Type: event.Track, Anonymous: alias.Previous}
+				for i, e := range []*event.Event{alias, visit} {
+					if _, err := ids.decide(site, 2*seq+uint64(i)+1, e, func(event.Dialect) string { return strings.Repeat("s", 32) }); err != nil {
+						t.Fatal(err)
+					}
+				}
+			} else if k, err := ids.get(site, kindUser, 0, fmt.Sprintf("u%0244d", seq)); err != nil || k == nil || k.ord != 2*seq+1 {
+				t.Fatalf("user %d: %+v, %v", seq+1, k, err)
+			}
+			group()
+			most = max(most, ids.held())
+			sizes, dirty := 0, 0
+			if seq%500 == 0 {
+				for _, k := range ids.hot {
+					if sizes += k.size(); k.dirty {
+						dirty += k.size()
+					}
+				}
+				if ids.bytes != sizes || ids.dirty != dirty {
+					t.Fatalf("%d bytes and %d changed are counted, %d and %d are held", ids.bytes, ids.dirty, sizes, dirty)
+				}
+			}
+		}
+		if most > 4*ids.max+2000 {
+			t.Errorf("%s ids: %d bytes in memory, want at most %d", what, most, 4*ids.max)
+		}
+	}
+	if written > ids.part+2000 {
+		t.Errorf("%d bytes are written in one go, want at most %d", written, ids.part)
+	}
+}
+
+// Who began a session is remembered in bytes: long ids push out more than short ones.
+func TestOwnersAreBounded(t *testing.T) {
+	const most = 20_000
+	for _, length := range []int{1, 250} {
+		o := newOwners(most)
+		for n := range 2000 {
+			first := &event.Event{User: strings.Repeat("u", length)}
+			o.put(1, fmt.Sprintf("%0*d", length, n), first)
+		}
+		held := 0
+		for _, half := range []map[ownerKey]owner{o.hot, o.cold} {
+			for k, who := range half {
+				held += ownerOverhead + len(k.session) + len(who.user) + len(who.anonymous)
+			}
+		}
+		if held > 2*(most+1000) || held < most {
+			t.Errorf("ids of %d bytes: %d bytes are held, want about %d", length, held, 2*most)
+		}
+		if _, ok := o.get(1, fmt.Sprintf("%0*d", length, 1999)); !ok {
+			t.Error("the newest is forgotten")
+		}
+	}
+}

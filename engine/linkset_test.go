@@ -1,0 +1,430 @@
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// modelLinks says the same as links, with a plain map of sets.
+type modelLinks struct {
+	sets   map[uint64]*[]uint64
+	joined uint64
+}
+
+func newModelLinks() *modelLinks { return &modelLinks{sets: make(map[uint64]*[]uint64)} }
+
+func (m *modelLinks) set(o uint64) *[]uint64 {
+	if m.sets[o] == nil {
+		m.sets[o] = &[]uint64{o}
+	}
+	return m.sets[o]
+}
+
+func (m *modelLinks) join(a, b uint64) {
+	sa, sb := m.set(a), m.set(b)
+	if sa == sb {
+		return
+	}
+	m.joined++
+	*sa = append(*sa, *sb...)
+	for _, o := range *sb {
+		m.sets[o] = sa
+	}
+}
+
+func (m *modelLinks) root(o uint64) uint64 { return slices.Min(*m.set(o)) }
+
+// compare checks what links say of some ordinals.
+func (m *modelLinks) compare(t rapid.TB, l *links, among []uint64) {
+	t.Helper()
+	if l.version() != m.joined {
+		t.Fatalf("version %d, want %d", l.version(), m.joined)
+	}
+	p := l.persons()
+	standsFor := make(map[uint64]uint64) // lowest ordinal → the one that apart has in the place of all
+	for _, o := range among {
+		want := slices.Sorted(slices.Values(*m.set(o)))
+		if got := l.set(o); !slices.Equal(got, want) {
+			t.Fatalf("the set of %d is %d, want %d", o, got, want)
+		}
+		if got := l.find(o); got != want[0] {
+			t.Fatalf("the lowest ordinal of %d is %d, want %d", o, got, want[0])
+		}
+		var linked []uint64
+		alone := p.apart([]uint64{pairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
+		if len(want) == 1 {
+			if !slices.Equal(alone, []uint64{pairOf(7, o)}) || len(linked) > 0 {
+				t.Fatalf("%d is nobody else, but %x is alone and %x linked", o, alone, linked)
+			}
+			continue
+		}
+		if len(alone) > 0 || len(linked) != 1 {
+			t.Fatalf("%d is linked, but %x is alone and %x linked", o, alone, linked)
+		}
+		row, stands := splitPair(linked[0])
+		if known, ok := standsFor[want[0]]; row != 7 || ok && known != stands || !slices.Contains(want, stands) {
+			t.Fatalf("%d stands for %d in row %d, %d stood for the same person before", stands, o, row, known)
+		}
+		standsFor[want[0]] = stands
+	}
+}
+
+func TestLinksAreSets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, m := newLinks(nil, nil), newModelLinks()
+		// Over borders of pages; few, so that they meet.
+		among := rapid.SliceOfNDistinct(rapid.OneOf(rapid.Uint64Range(1, 40), rapid.Uint64Range(linkPageSize-20, linkPageSize+20),
+			rapid.Uint64Range(1, 1<<40-1)), 2, 60, rapid.ID[uint64]).Draw(t, "ordinals")
+		var olds []persons
+		var counts []int
+		row := make([]uint64, 0, len(among))
+		count := func(p persons) int {
+			var all ordSet
+			for _, o := range among {
+				all.add(o)
+			}
+			return all.countPersons(p)
+		}
+		for range rapid.IntRange(0, 80).Draw(t, "steps") {
+			a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
+			l.join([]link{{a, b}}, true)
+			m.join(a, b)
+			if rapid.IntRange(0, 9).Draw(t, "ask") == 0 {
+				olds = append(olds, l.persons())
+				counts = append(counts, len(among)-int(m.joined))
+			}
+		}
+		m.compare(t, l, among)
+		for i, p := range olds {
+			if got := count(p); got != counts[i] {
+				t.Fatalf("as of join %d there are %d persons, want %d", p.at, got, counts[i])
+			}
+			// Every split of the pairs says the same: no join comes between.
+			row = append(row[:0], among...)
+			slices.Sort(row)
+			var linked ordSet
+			alone := 0
+			for len(row) > 0 {
+				n := rapid.IntRange(1, len(row)).Draw(t, "split")
+				alone += len(p.apart(row[:n], linked.add))
+				row = row[n:]
+			}
+			if alone+linked.len() != counts[i] {
+				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.len(), p.at, counts[i])
+			}
+		}
+	})
+}
+
+// linkOrders are the links of n persons in the orders that cost most.
+var linkOrders = []struct {
+	name  string
+	links func(n int) []link
+}{
+	{"ascending chain", func(n int) (ls []link) {
+		for i := 1; i < n; i++ {
+			ls = append(ls, link{uint64(i), uint64(i + 1)})
+		}
+		return ls
+	}},
+	{"descending chain", func(n int) (ls []link) {
+		for i := n; i > 1; i-- {
+			ls = append(ls, link{uint64(i), uint64(i - 1)})
+		}
+		return ls
+	}},
+	{"star", func(n int) (ls []link) {
+		for i := 2; i <= n; i++ {
+			ls = append(ls, link{uint64(i), 1})
+		}
+		return ls
+	}},
+	{"descending star", func(n int) (ls []link) {
+		for i := n - 1; i > 0; i-- {
+			ls = append(ls, link{uint64(n), uint64(i)})
+		}
+		return ls
+	}},
+	{"halves", func(n int) (ls []link) { // the deepest trees
+		for step := 1; step < n; step *= 2 {
+			for i := 1; i+step <= n; i += 2 * step {
+				ls = append(ls, link{uint64(i), uint64(i + step)})
+			}
+		}
+		return ls
+	}},
+	{"random", func(n int) (ls []link) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for range n {
+			ls = append(ls, link{1 + r.Uint64N(uint64(n)), 1 + r.Uint64N(uint64(n))})
+		}
+		return ls
+	}},
+	{"pairs", func(n int) (ls []link) { // as most are: a visitor signs in
+		for i := 1; i < n; i += 2 {
+			ls = append(ls, link{uint64(i), uint64(i + 1)})
+		}
+		return ls
+	}},
+}
+
+// Whatever the order, n joins look at and move a few hundred slots each, and four times
+// the logarithm at most, and a question about any ordinal looks at no more than that.
+func TestLinksAreNearLinear(t *testing.T) {
+	sizes := []int{5_000, 20_000, 80_000, 350_000}
+	if testing.Short() {
+		sizes = sizes[:3]
+	}
+	for _, order := range linkOrders {
+		t.Run(order.name, func(t *testing.T) {
+			for _, n := range sizes {
+				l := newLinks(nil, nil)
+				l.join(order.links(n), true)
+				log := bits.Len(uint(n))
+				if most := uint64(n * (500 + 4*log)); l.table.steps > most {
+					t.Fatalf("%d joins take %d steps, more than %d", n, l.table.steps, most)
+				}
+				var highest uint32
+				for o := 1; o <= n; o++ {
+					depth := uint32(0)
+					c := linkCursor{table: &l.table}
+					for node := c.node(uint64(o)); node != nil && node.when() < linkRoot; node = c.node(node.up()) {
+						depth++
+					}
+					highest = max(highest, depth)
+				}
+				if highest > uint32(log) {
+					t.Fatalf("of %d ordinals one is %d steps below its root, more than %d", n, highest, log)
+				}
+			}
+		})
+	}
+}
+
+// A link takes 32 to 44 bytes of memory where a visitor has signed in, and what links
+// say of their memory is what they take.
+func TestLinkBytes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		every int // one in so many events is linked to another
+	}{{"each event", 1}, {"one in three", 3}, {"one in 40", 40}, {"one in 100", 100}} {
+		const n = 200_000
+		ls := make([]link, n)
+		r := rand.New(rand.NewPCG(3, 4))
+		for i := range ls {
+			at := uint64(2 * i * c.every)
+			ls[i] = link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // none is in two
+		}
+		heap := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := heap()
+		took := int64(0)
+		l := newLinks(nil, func(bytes int64) { took += bytes })
+		l.join(ls, true)
+		bytes := float64(heap()-before) / n
+		t.Logf("%s: %.1f bytes a link, said to be %.1f", c.name, bytes, float64(took)/n)
+		if said := float64(took) / n; bytes > 44 || said < .9*bytes || said > 1.1*bytes || took != l.table.bytes {
+			t.Errorf("%s: %.1f bytes a link, said to be %.1f; want at most 44, and the truth", c.name, bytes, said)
+		}
+		if len(l.set(1)) != 2 {
+			t.Error("the first visitor did not sign in")
+		}
+		runtime.KeepAlive(ls)
+	}
+}
+
+// A question looks at a bounded number of pairs while it holds the lock, calls nobody
+// under it, and sees no link that is newer than it.
+func TestQuestionsLeaveTheLock(t *testing.T) {
+	l := newLinks(nil, nil)
+	const n = 10 * linksHeld
+	l.join([]link{{1, 2}, {n - 1, n}}, true)
+	pairs := make([]uint64, n)
+	for i := range pairs {
+		pairs[i] = pairOf(3, uint64(i+1))
+	}
+	calls := 0
+	var linked ordSet
+	alone := l.persons().apart(pairs, func(pair uint64) {
+		if calls++; calls == 1 {
+			if i := linksHeld; pairs[i] != pairOf(3, uint64(i+1)) {
+				t.Error("pairs beyond the first held ones were looked at before the lock was free")
+			}
+		}
+		if !l.mu.TryLock() {
+			t.Fatal("the lock is held while another is called")
+		}
+		l.mu.Unlock()
+		if calls == 1 { // the publisher joins all that comes later to one person
+			var more []link
+			for o := uint64(3); o <= n; o++ {
+				more = append(more, link{1, o})
+			}
+			l.join(more, true)
+		}
+		_, ord := splitPair(pair)
+		linked.add(ord)
+	})
+	if got := len(alone) + linked.len(); got != n-2 {
+		t.Errorf("%d persons, want %d", got, n-2)
+	}
+	if set := l.set(n); len(set) != n || set[0] != 1 {
+		t.Errorf("the set has %d ordinals from %d, want %d from 1", len(set), set[0], n)
+	}
+}
+
+// Questions about persons while these become one: each answer is of one moment, and
+// none is newer than the next.
+func TestLinksWhileTheyCome(t *testing.T) {
+	const n = 20_000
+	l := newLinks(nil, nil)
+	var done sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			last := n
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p := l.persons()
+				var all ordSet
+				for o := uint64(1); o <= n; o++ {
+					all.add(o)
+				}
+				got := all.countPersons(p)
+				if want := n - int(p.at); got != want || got > last {
+					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.at, got, want, last)
+					return
+				}
+				last = got
+				set := l.set(n)
+				if !slices.IsSorted(set) || set[len(set)-1] != n || n-int(set[0])+1 != len(set) {
+					t.Errorf("the set of %d has %d ordinals from %d", n, len(set), set[0])
+					return
+				}
+			}
+		}()
+	}
+	for _, one := range linkOrders[1].links(n) {
+		l.publish([]link{one})
+		l.join([]link{one}, true)
+	}
+	close(stop)
+	done.Wait()
+}
+
+// The ordinals of a person, listed while more and more become his, are those he had
+// after one of the joins.
+func TestSetsAreOfOneMoment(t *testing.T) {
+	const n = 20 * linksHeld
+	r := rand.New(rand.NewPCG(5, 6))
+	var ls []link
+	for range n {
+		ls = append(ls, link{1 + r.Uint64N(n), 1 + r.Uint64N(n)})
+	}
+	m := newModelLinks()
+	sizes := map[int]uint64{1: 1} // of the person of 1 after each join → sum of the squares of his ordinals
+	for _, one := range ls {
+		m.join(one.a, one.b)
+		if set := *m.set(1); sizes[len(set)] == 0 {
+			for _, o := range set {
+				sizes[len(set)] += o * o
+			}
+		}
+	}
+	for range 10 {
+		l := newLinks(nil, nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for _, one := range ls {
+				l.join([]link{one}, true)
+				runtime.Gosched()
+			}
+		}()
+		for ended := false; !ended; {
+			select {
+			case <-done:
+				ended = true
+			default:
+			}
+			set, sum := l.set(1), uint64(0)
+			for i, o := range set {
+				if sum += o * o; i > 0 && set[i-1] >= o {
+					t.Fatal("an ordinal is in the set twice")
+				}
+			}
+			if want, ok := sizes[len(set)]; !ok || want != sum {
+				t.Fatalf("there never was a set of these %d ordinals", len(set))
+			}
+		}
+	}
+}
+
+func BenchmarkJoin(b *testing.B) {
+	for _, order := range linkOrders {
+		b.Run(order.name, func(b *testing.B) {
+			const n = 100_000
+			ls := order.links(n)
+			for range b.N {
+				newBenchLinks(ls)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(ls)), "ns/link")
+		})
+	}
+}
+
+// BenchmarkApart tells persons apart among a million ordinals, of which none, a tenth
+// or all are linked to another.
+func BenchmarkApart(b *testing.B) {
+	for _, every := range []int{0, 10, 1} {
+		b.Run(fmt.Sprint("linked 1 in ", every), func(b *testing.B) {
+			const n = 1 << 20
+			var ls []link
+			for i := 1; every > 0 && i < n; i += 2 * every {
+				ls = append(ls, link{uint64(i), uint64(i + every)})
+			}
+			l := newBenchLinks(ls)
+			all := make([]uint64, n)
+			for i := range all {
+				all[i] = pairOf(1, uint64(i+1))
+			}
+			pairs := make([]uint64, n)
+			b.ResetTimer()
+			for range b.N {
+				copy(pairs, all)
+				found := 0
+				benchApart(l, pairs, func(uint64) { found++ })
+				if found != 2*len(ls) {
+					b.Fatal(found)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/pair")
+		})
+	}
+}
+
+func newBenchLinks(ls []link) *links {
+	l := newLinks(nil, nil)
+	l.join(ls, true)
+	return l
+}
+
+func benchApart(l *links, pairs []uint64, linked func(uint64)) { l.persons().apart(pairs, linked) }
