@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
@@ -115,7 +116,7 @@ func (c *checker) all() error {
 	slices.Sort(sites)
 	c.report.Sites = len(sites)
 	for _, id := range sites {
-		s := &siteCheck{checker: c, site: id, ids: newIDs(nil, 1<<62), links: make(map[string]int)}
+		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, 1<<62), links: make(map[string]int)}
 		if err := s.check(runs[id]); err != nil {
 			return err
 		}
@@ -129,7 +130,7 @@ type siteCheck struct {
 	site  uint32
 	last  uint64
 	upTo  uint64
-	ids   *ids
+	ids   *identity.IDs
 	links map[string]int // link → how often decided less how often stored
 }
 
@@ -316,18 +317,18 @@ func (s *siteCheck) log() (whole bool) {
 
 // event repeats what ingest learnt of the event's ids.
 func (s *siteCheck) event(ev *event.Event) {
-	p, err := s.ids.replay(s.site, ev.Seq, ev)
+	p, err := s.ids.Replay(s.site, ev.Seq, ev)
 	if err != nil {
 		s.problem("event %d: %v", ev.Seq, err)
 		return
 	}
-	if p.person != ev.PersonOrd {
-		s.problem("event %d: its person is that of event %d, the recount says %d", ev.Seq, ev.PersonOrd, p.person)
+	if p.Person != ev.PersonOrd {
+		s.problem("event %d: its person is that of event %d, the recount says %d", ev.Seq, ev.PersonOrd, p.Person)
 	}
-	if p.session != ev.SessionOrd || p.sessionID != ev.Session {
-		s.problem("event %d: its session is that of event %d, the recount says %d", ev.Seq, ev.SessionOrd, p.session)
+	if p.Session != ev.SessionOrd || p.SessionID != ev.Session {
+		s.problem("event %d: its session is that of event %d, the recount says %d", ev.Seq, ev.SessionOrd, p.Session)
 	}
-	for _, l := range p.links {
+	for _, l := range p.Links {
 		s.links[linkName(ev.Seq, l)]++
 	}
 	if ev.Seq == s.upTo {
@@ -335,7 +336,7 @@ func (s *siteCheck) event(ev *event.Event) {
 	}
 }
 
-func linkName(seq uint64, l link) string { return fmt.Sprintf("%d: %d-%d", seq, l.a, l.b) }
+func linkName(seq uint64, l identity.Link) string { return fmt.Sprintf("%d: %d-%d", seq, l.A, l.B) }
 
 // compareIDs compares the stored table of ids with the one learnt so far, when
 // that has come as far as the stored one.
@@ -348,7 +349,7 @@ func (s *siteCheck) compareIDs() {
 	stored := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		stored++
-		want, known := s.ids.stored(it.Key())
+		want, known := s.ids.Stored(it.Key())
 		if !known {
 			s.problem("id %q is known, but no event has it", it.Key()[5:])
 		} else if !slices.Equal(want, it.Value()) {
@@ -358,8 +359,8 @@ func (s *siteCheck) compareIDs() {
 	if err := it.Close(); err != nil {
 		s.problem("%v", err)
 	}
-	if stored != s.ids.len() {
-		s.problem("%d ids are stored, the recount finds %d", stored, s.ids.len())
+	if stored != s.ids.Len() {
+		s.problem("%d ids are stored, the recount finds %d", stored, s.ids.Len())
 	}
 }
 
@@ -370,7 +371,7 @@ func (s *siteCheck) compareState() error {
 	if err := s.pings(); err != nil {
 		return err
 	}
-	if err := readLinks(s.db, s.site, func(seq uint64, l link) { s.links[linkName(seq, l)]-- }); err != nil {
+	if err := identity.ReadLinks(s.db, s.site, func(seq uint64, l identity.Link) { s.links[linkName(seq, l)]-- }); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.links)) {
@@ -390,9 +391,9 @@ func (s *siteCheck) pings() error {
 	prefix := len(store.SiteKey(store.PrefixPing, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
-		if _, known := s.ids.stored(idKey(nil, s.site, kindVisit, 0, visitKey(visit))); !known {
+		if _, known := s.ids.Stored(identity.Key(nil, s.site, identity.KindVisit, 0, identity.VisitKey(visit))); !known {
 			s.problem("a ping of a visit that is none")
-		} else if _, err := decodePinged(it.Value()); err != nil {
+		} else if _, err := identity.DecodeHeartbeats(it.Value()); err != nil {
 			s.problem("visit %d: %v", visit, err)
 		}
 	}

@@ -31,6 +31,7 @@ import (
 	"unsafe"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 	"cairn/wal"
@@ -48,7 +49,7 @@ const (
 // by at most the group being gathered and the one being committed.
 type sequencer struct {
 	e        *Engine
-	ids      *ids
+	ids      *identity.IDs
 	recent   *recent
 	filters  *heldFilters
 	unknown  []*submitted // events of a request whose message ids are not among the newest
@@ -121,10 +122,10 @@ func (s *sequencer) commit(g *group) {
 	s.e.asked.Add(g.asked.most()) // until the rows are there
 	wroteIDs := g.ids
 	s.e.groups <- g // the publisher's from here on
-	if wroteIDs && s.ids.over() {
+	if wroteIDs && s.ids.Over() {
 		// Entries may leave memory only when Pebble has them.
 		s.settle()
-		s.ids.evict()
+		s.ids.Evict()
 	}
 }
 
@@ -208,24 +209,24 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 			return nil
 		}
 	}
-	dirty := s.ids.changedBytes()
-	p, err := s.ids.decide(site.id, next, e, s.name)
+	dirty := s.ids.ChangedBytes()
+	p, err := s.ids.Assign(site.id, next, e, s.name)
 	if err != nil {
 		return err
 	}
-	if p.refuse != nil || p.skip {
+	if p.Refuse != nil || p.Skip {
 		return s.settleHit(g, ev, next, &p)
 	}
-	g.bytes += max(0, s.ids.changedBytes()-dirty)
+	g.bytes += max(0, s.ids.ChangedBytes()-dirty)
 	if e.MessageID != "" {
 		s.recent.add(site.id, ev.hi, ev.lo, next)
 	}
 	sg := g.of(site, next)
-	ev.begins = p.session == next
-	if len(p.links) > 0 {
-		sg.links = append(sg.links, seqLink{next, p.links})
+	ev.begins = p.Session == next
+	if len(p.Links) > 0 {
+		sg.links = append(sg.links, seqLink{next, p.Links})
 	}
-	head := event.Head{SessionOrd: p.session, PersonOrd: p.person, Session: p.sessionID}
+	head := event.Head{SessionOrd: p.Session, PersonOrd: p.Person, Session: p.SessionID}
 	if head.Session == "" {
 		head.Session = e.Session
 	}
@@ -380,17 +381,17 @@ func (s *sequencer) seal(g *group) (err error) {
 	if cap(s.scratch) > groupArenaKept {
 		s.scratch = nil
 	}
-	if s.since >= s.e.opts.SealRows || s.ids.due() || s.e.flushIDs.Load() {
+	if s.since >= s.e.opts.SealRows || s.ids.Due() || s.e.flushIDs.Load() {
 		s.e.flushIDs.Store(false)
 		s.since = 0
 		g.ids = true
-		if err := s.ids.flush(g.batch); err != nil {
+		if err := s.ids.Flush(g.batch); err != nil {
 			return err
 		}
 	}
 	for _, sg := range g.order {
 		for _, l := range sg.links {
-			if err := putLinks(g.batch, sg.site.id, l.seq, l.links); err != nil {
+			if err := identity.PutLinks(g.batch, sg.site.id, l.seq, l.links); err != nil {
 				return err
 			}
 		}
@@ -401,7 +402,7 @@ func (s *sequencer) seal(g *group) (err error) {
 // publisher commits groups and shows their rows.
 type publisher struct {
 	e     *Engine
-	links []link // of one site in the group at hand
+	links []identity.Link // of one site in the group at hand
 	rest  overflow
 }
 
@@ -505,7 +506,7 @@ func (p *publisher) publish(g *group) {
 			for _, l := range sg.links {
 				p.links = append(p.links, l.links...)
 			}
-			sg.site.links.publish(p.links)
+			sg.site.links.Publish(p.links)
 		}
 		if len(sg.records) == 0 {
 			continue

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/index"
 )
 
@@ -85,7 +86,7 @@ func (e *Engine) recognise(r *Record, now int64) {
 		return
 	}
 	if ev.Anonymous == "" && ev.User != "" && rule.InSession(ev.Type) && !v.Old {
-		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, inSession, ev.User, at); newest != nil && newest.Anonymous != "" {
+		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, identity.InSession, ev.User, at); newest != nil && newest.Anonymous != "" {
 			v.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
 			if r.Source != nil {
@@ -110,30 +111,30 @@ func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64
 	if yesterday == "" || v.JoinOnly || v.Old {
 		return
 	}
-	if e.liveSession(e.state(site.ID), ev.Dialect, ofDevice, yesterday, at) != nil {
+	if e.liveSession(e.state(site.ID), ev.Dialect, identity.OfDevice, yesterday, at) != nil {
 		v.Device = yesterday
 	}
 }
 
 // liveSession returns the newest event of an id in a dialect that is in a session
-// which goes on at that time, nil when there is none. sort is inSession or ofDevice.
+// which goes on at that time, nil when there is none. sort is identity.InSession or identity.OfDevice.
 //
 // Where rows cannot be read there is none: an event can do without, and a damaged
 // run must stop nobody who writes.
 func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
 	from := at - event.NewestRule(d).Idle + 1
-	key := sightingKey{s.id, dialectNumber(d), sort, id}
-	l, known := e.sightings.get(key)
-	if known && (l.seq != 0 || l.rank <= from) {
-		if l.seq == 0 || l.rank < from {
+	key := identity.LatestKey{Site: s.id, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
+	l, known := e.sightings.Get(key)
+	if known && (l.Seq != 0 || l.Rank <= from) {
+		if l.Seq == 0 || l.Rank < from {
 			return nil
 		}
-		ev, err := s.view().event(l.seq)
+		ev, err := s.view().event(l.Seq)
 		e.unread(err)
 		return ev
 	}
 	field := event.FieldUser
-	if sort == ofDevice {
+	if sort == identity.OfDevice {
 		field = event.FieldAnonymous
 	}
 	w := matching(
@@ -145,7 +146,7 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
 	ev, err := e.newestMatch(s, w)
 	if e.unread(err); err == nil && ev == nil {
-		e.sightings.put(key, sighting{0, from}, true)
+		e.sightings.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
 	}
 	return ev
 }
@@ -203,7 +204,7 @@ func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
 		return
 	}
 	now := e.now().UnixMilli()
-	if newest := e.liveSession(s, ev.Dialect, ofDevice, v.Device, now); newest != nil {
+	if newest := e.liveSession(s, ev.Dialect, identity.OfDevice, v.Device, now); newest != nil {
 		v.Session, v.Live = newest.Session, true
 		return
 	}

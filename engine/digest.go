@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 )
 
@@ -20,7 +21,7 @@ func (e *Engine) Digest(ctx context.Context, q query.Query) (query.Digest, error
 	}
 	var d query.Digest
 	var named int64
-	var persons, sessions ordSet
+	var persons, sessions identity.OrdSet
 	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
 	err = v.eachEventOf(w, func(ev *event.Event) {
 		if d.Events == 0 {
@@ -33,8 +34,8 @@ func (e *Engine) Digest(ctx context.Context, q query.Query) (query.Digest, error
 		}
 		properties.add(ev.Properties, ev.Time)
 		context.add(ev.Context, ev.Time)
-		persons.add(ev.PersonOrd)
-		sessions.add(ev.SessionOrd)
+		persons.Add(ev.PersonOrd)
+		sessions.Add(ev.SessionOrd)
 	})
 	if err != nil {
 		return query.Digest{}, err
@@ -43,7 +44,7 @@ func (e *Engine) Digest(ctx context.Context, q query.Query) (query.Digest, error
 	if err != nil {
 		return query.Digest{}, err
 	}
-	d.Users, d.Sessions = uint64(persons.countPersons(p)), uint64(sessions.len())
+	d.Users, d.Sessions = uint64(persons.CountPersons(p)), uint64(sessions.Len())
 	d.Properties, d.Context = properties.object(), context.object()
 	return d, nil
 }

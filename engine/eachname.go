@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 )
@@ -236,11 +237,11 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 }
 
 // setOf takes the set of the next name's ordinals off list, which ascends.
-func setOf(list *[]nameOrd, name int32) (set ordSet) {
+func setOf(list *[]nameOrd, name int32) (set identity.OrdSet) {
 	n := 0
 	for n < len(*list) && (*list)[n].name <= name {
 		if (*list)[n].name == name {
-			set.add((*list)[n].ord)
+			set.Add((*list)[n].ord)
 		}
 		n++
 	}
@@ -250,14 +251,14 @@ func setOf(list *[]nameOrd, name int32) (set ordSet) {
 
 // tellApartAll fills in known for lines that were told together and whose sets of rows it
 // has not, as many at a time as have l.pairs rows. It leaves out those with more rows.
-func (l *propertyList) tellApartAll(known map[uint64]query.CounterRow, p persons) error {
+func (l *propertyList) tellApartAll(known map[uint64]query.CounterRow, p identity.Persons) error {
 	var some []int32
 	n := 0
 	flush := func() error {
 		all, err := l.tellApart(some)
 		for _, i := range some {
 			users, sessions := setOf(&all.users, i), setOf(&all.sessions, i)
-			known[l.lines[i].rows] = query.CounterRow{Users: uint64(users.countPersons(p)), Sessions: uint64(sessions.len())}
+			known[l.lines[i].rows] = query.CounterRow{Users: uint64(users.CountPersons(p)), Sessions: uint64(sessions.Len())}
 		}
 		some, n = some[:0], 0
 		return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/store"
 	"cairn/index"
@@ -37,8 +38,8 @@ type Engine struct {
 	files     *wal.FS
 	hwm       *wal.HighWaterMark
 	public    *store.PublicIDs
-	owners    *owners
-	sightings *sightings
+	owners    *identity.SessionOwners
+	sightings *identity.LatestEvents
 	log       *slog.Logger
 
 	mu    sync.RWMutex
@@ -115,7 +116,7 @@ func (o Options) withDefaults() Options {
 		o.Pairs = int(o.Memory / 256)
 	}
 	if o.IDPart == 0 {
-		o.IDPart = int(min(o.Memory/64, idPartMax))
+		o.IDPart = int(min(o.Memory/64, identity.PartMax))
 	}
 	if o.ValuesPerDay == 0 {
 		o.ValuesPerDay = ValuesPerDayMax
@@ -200,19 +201,19 @@ func (e *Engine) open() error {
 	if e.public, err = store.NewPublicIDs(secret.Key, secret.Incarnations); err != nil {
 		return err
 	}
-	e.owners = newOwners(int(e.opts.Memory / 96))
-	e.sightings = newSightings(int(e.opts.Memory / 64))
+	e.owners = identity.NewSessionOwners(int(e.opts.Memory / 96))
+	e.sightings = identity.NewLatestEvents(int(e.opts.Memory / 64))
 	seq := &sequencer{
 		e:       e,
-		ids:     newIDs(e.db, int(e.opts.Memory/32)),
+		ids:     identity.NewIDs(e.db, int(e.opts.Memory/32)),
 		recent:  newRecent(e.opts.Memory / 16),
 		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.tookFilters),
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
 	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
-	seq.ids.bound(e.opts.IDPart)
-	if err := seq.ids.filterStored(e.opts.Memory / 16); err != nil {
+	seq.ids.Bound(e.opts.IDPart)
+	if err := seq.ids.LoadFilter(e.opts.Memory / 16); err != nil {
 		return err
 	}
 	if e.sealer, err = newSealer(e); err != nil {
@@ -297,10 +298,10 @@ func (e *Engine) loadLinks(s *siteState) error {
 	if stopping {
 		return query.ErrStopping
 	}
-	var some []link
-	err := scanLinks(e.db, s.id, func(_ uint64, l link) bool {
-		if some = append(some, l); len(some) == linksHeld {
-			s.links.join(some, false)
+	var some []identity.Link
+	err := identity.ScanLinks(e.db, s.id, func(_ uint64, l identity.Link) bool {
+		if some = append(some, l); len(some) == identity.LinksHeld {
+			s.links.Join(some, false)
 			some = some[:0]
 			stopping = e.stopping.Load()
 		}
@@ -309,7 +310,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 	if stopping {
 		return query.ErrStopping
 	}
-	s.links.join(some, false)
+	s.links.Join(some, false)
 	e.corrupted(err)
 	return err
 }
@@ -442,10 +443,10 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			return store.Unreadable(s.id, n, err)
 		}
 		if n > upTo {
-			if _, err := seq.ids.replay(s.id, n, ev); err != nil {
+			if _, err := seq.ids.Replay(s.id, n, ev); err != nil {
 				return err
 			}
-			if err := seq.ids.replayed(e.db); err != nil {
+			if err := seq.ids.Replayed(e.db); err != nil {
 				return err
 			}
 		}
@@ -611,7 +612,7 @@ func (e *Engine) state(id uint32) *siteState {
 	defer e.mu.Unlock()
 	if s = e.sites[id]; s == nil {
 		s = newSiteState(id)
-		s.links = newLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
+		s.links = identity.NewLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
 		e.sites[id] = s
 	}
 	return s

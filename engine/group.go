@@ -4,6 +4,7 @@ package engine
 
 import (
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -60,7 +61,7 @@ func (l load) most() int64 {
 
 type seqLink struct {
 	seq   uint64
-	links []link
+	links []identity.Link
 }
 
 // What is kept of a group for later ones at most.

@@ -8,6 +8,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 )
 
 // show completes an event's hit before it is encoded: its fingerprint, which is its
@@ -30,7 +31,7 @@ func (e *Engine) show(r *Record, now int64) {
 	}
 	src := r.Source
 	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
-	today, h.Before = today[:min(len(today), visitorDigits)], before[:min(len(before), visitorDigits)]
+	today, h.Before = today[:min(len(today), identity.VisitorDigits)], before[:min(len(before), identity.VisitorDigits)]
 	if today == "" {
 		return
 	}
@@ -49,22 +50,22 @@ func zoneOf(loc *time.Location) *time.Location {
 
 // settleHit answers a hit that is not stored as an event; next is the seq of the next
 // one.
-func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *place) error {
-	if ev.outcome.Status = Ignored; p.refuse != nil {
-		ev.outcome.Status, ev.outcome.Err = Rejected, p.refuse
-		s.e.stats.reject(p.refuse.Field)
+func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *identity.Assignment) error {
+	if ev.outcome.Status = Ignored; p.Refuse != nil {
+		ev.outcome.Status, ev.outcome.Err = Rejected, p.Refuse
+		s.e.stats.reject(p.Refuse.Field)
 		return nil
 	}
-	ev.outcome.Session = p.sessionID
-	if !ev.event.Hit.Ping || p.session == 0 {
+	ev.outcome.Session = p.SessionID
+	if !ev.event.Hit.Ping || p.Session == 0 {
 		return nil
 	}
-	said, err := s.ids.heartbeat(ev.site.id, ev.event, next, p)
+	said, err := s.ids.Heartbeat(ev.site.id, ev.event, next, p)
 	if said == nil || err != nil {
 		return err
 	}
 	g.bytes += len(said)
-	if err := g.batch.Set(pingKey(ev.site.id, p.session), said, nil); err != nil {
+	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.id, p.Session), said, nil); err != nil {
 		return fmt.Errorf("write ping: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -154,10 +155,10 @@ func TestHitsAfterRestart(t *testing.T) {
 func TestCheckFindsPings(t *testing.T) {
 	s := newHitStore(t)
 	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{})
-	if err := s.db.Set(pingKey(1, 5), bytes.Repeat([]byte{1}, 8), nil); err != nil {
+	if err := s.db.Set(identity.HeartbeatsKey(1, 5), bytes.Repeat([]byte{1}, 8), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.db.Set(pingKey(1, 1), bytes.Repeat([]byte{1}, 9), nil); err != nil {
+	if err := s.db.Set(identity.HeartbeatsKey(1, 1), bytes.Repeat([]byte{1}, 9), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -15,7 +15,7 @@
 //	numbers            event.DecimalLimit         checkIncrement, OpenPanel   the event is refused; as a property any is stored
 //	heart beat         pingVarBytesMax            visitVars.set, both sides   the variable is passed over
 //	id entry           the fields of its event    event.Validate              the event is refused; any entry can be read
-//	changed ids        idPartMax                  ids.due                     the group writes them
+//	changed ids        identity.PartMax                  ids.due                     the group writes them
 //	links of an event  three of 16 bytes          ids.meet                    cannot be
 //	run header         index/limits.go            columnsFit, index           the runs stay apart
 //	snapshot manifest  manifestBytesMax           parseManifest, both sides   the snapshot is given up

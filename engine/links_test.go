@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/store"
 
@@ -51,7 +52,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		}
 		return n.Users
 	}
-	held := func(e *Engine, site *Site) uint64 { return e.state(site.ID).links.table.joined }
+	held := func(e *Engine, site *Site) uint64 { return e.state(site.ID).links.Joined() }
 
 	e := open()
 	const n = 300
@@ -72,12 +73,12 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		t.Error("a count of events read links")
 	}
 	signIn(t, e, sites[0], n) // before
-	version := e.state(1).links.version()
+	version := e.state(1).links.Version()
 
 	// Meanwhile: the store is read when everything is published but one sign-in.
 	l := e.state(1).links
-	load := l.load
-	l.load = func() error {
+	load := l.Load
+	l.Load = func() error {
 		signIn(t, e, sites[0], n+1)
 		if err := load(); err != nil {
 			return err
@@ -95,10 +96,10 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	if got := users(e, sites[0], 0); got != n+4 || held(e, sites[0]) != n+4 {
 		t.Errorf("%d users of %d links, want %d", got, held(e, sites[0]), n+4)
 	}
-	if got := l.version(); got != version+3 {
+	if got := l.Version(); got != version+3 {
 		t.Errorf("version %d, want %d", got, version+3)
 	}
-	if held(e, sites[1]) != 0 || e.Stats().LinkBytes != l.table.bytes || l.table.bytes == 0 {
+	if held(e, sites[1]) != 0 || e.Stats().LinkBytes != l.Bytes() || l.Bytes() == 0 {
 		t.Errorf("the other site has %d links in memory, %d bytes in all", held(e, sites[1]), e.Stats().LinkBytes)
 	}
 	who, err := e.User(t.Context(), &sites[0].Site, fmt.Sprint("user ", n+1))
@@ -120,8 +121,8 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	asked := query.Query{Site: &site.Site}
 
 	l := e.state(1).links
-	load, release := l.load, make(chan struct{})
-	l.load = func() error { <-release; return load() }
+	load, release := l.Load, make(chan struct{})
+	l.Load = func() error { <-release; return load() }
 	if _, err := e.Count(t.Context(), asked); !errors.Is(err, query.ErrQueryTimeout) {
 		t.Errorf("the question ends with %v, want that it took too long", err)
 	}
@@ -137,7 +138,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 	signIn(t, e, site, 2) // writers do not wait
 	close(release)
-	<-l.reading.done
+	_ = l.Ready(func(done <-chan struct{}) error { <-done; return nil })
 	if n, err := e.Count(t.Context(), asked); err != nil || n.Users != 2 {
 		t.Errorf("%+v, %v; want 2 users", n, err)
 	}
@@ -152,8 +153,8 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 			t.Errorf("the question ends with %v, want that links are damaged and where", err)
 		}
 	}
-	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.table.bytes {
-		t.Errorf("damaged: %q; %d bytes of links, want %d", got.Damaged, got.LinkBytes, l.table.bytes)
+	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.Bytes() {
+		t.Errorf("damaged: %q; %d bytes of links, want %d", got.Damaged, got.LinkBytes, l.Bytes())
 	}
 	if err := e.db.Delete(store.LinkKey(2, 9), pebble.Sync); err != nil {
 		t.Fatal(err)
@@ -171,8 +172,8 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := e.db.NewBatch()
-	for i := range uint64(3 * linksHeld) {
-		if err := putLinks(b, 1, i+1, []link{{i + 1, i + 2}}); err != nil {
+	for i := range uint64(3 * identity.LinksHeld) {
+		if err := identity.PutLinks(b, 1, i+1, []identity.Link{{A: i + 1, B: i + 2}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,9 +182,9 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 	}
 	l := e.state(1).links
 	var once sync.Once
-	took := l.took
+	took := l.Took
 	closed := make(chan error, 1)
-	l.took = func(bytes int64) {
+	l.Took = func(bytes int64) {
 		took(bytes)
 		once.Do(func() {
 			go func() { closed <- e.Close() }()
@@ -192,13 +193,13 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 			}
 		})
 	}
-	if err := l.ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
+	if err := l.Ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("the reading ends with %v", err)
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if err := l.ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
+	if err := l.Ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("after the end the reading ends with %v", err)
 	}
 }

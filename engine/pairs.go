@@ -1,4 +1,4 @@
-// Bags of pairs of a row of an answer and an ordinal: the same as a pairSet for many
+// Bags of pairs of a row of an answer and an ordinal: the same as a identity.PairSet for many
 // pairs, in less memory, and sorted once, where a table of that size would be looked
 // into at random.
 
@@ -8,6 +8,8 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+
+	"cairn/engine/identity"
 )
 
 // sortPairs sorts the pairs in place and leaves each once.
@@ -134,21 +136,21 @@ func (b *pairBag) each(fn func(pairs []uint64)) error {
 func (b *pairBag) eachPair(fn func(row int, ord uint64)) error {
 	return b.each(func(pairs []uint64) {
 		for _, p := range pairs {
-			fn(splitPair(p))
+			fn(identity.SplitPair(p))
 		}
 	})
 }
 
 // eachPerson calls fn with every row and person, whichever ordinals name him.
-func (b *pairBag) eachPerson(p persons, fn func(row int)) error {
+func (b *pairBag) eachPerson(p identity.Persons, fn func(row int)) error {
 	rows := func(pairs []uint64) {
 		for _, p := range pairs {
-			row, _ := splitPair(p)
+			row, _ := identity.SplitPair(p)
 			fn(row)
 		}
 	}
 	linked := pairBag{spill: b.spill}
-	if err := b.each(func(pairs []uint64) { rows(p.apart(pairs, linked.add)) }); err != nil {
+	if err := b.each(func(pairs []uint64) { rows(p.Apart(pairs, linked.add)) }); err != nil {
 		return err
 	}
 	return linked.each(rows)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/identity"
 	"cairn/engine/store"
 	"cairn/wal"
 
@@ -16,7 +17,7 @@ import (
 )
 
 var drawnPairs = rapid.SliceOf(rapid.Custom(func(t *rapid.T) uint64 {
-	return pairOf(rapid.SampledFrom([]int{0, 1, 7, 8, 9, pairRowsMax - 1}).Draw(t, "row"), rapid.SampledFrom([]uint64{1, 2, 300, 1 << 39, 1<<40 - 1}).Draw(t, "ordinal"))
+	return identity.PairOf(rapid.SampledFrom([]int{0, 1, 7, 8, 9, identity.PairRowsMax - 1}).Draw(t, "row"), rapid.SampledFrom([]uint64{1, 2, 300, 1 << 39, 1<<40 - 1}).Draw(t, "ordinal"))
 }))
 
 // Packed pairs are the pairs.

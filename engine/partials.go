@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"cairn/engine/identity"
 	"cairn/engine/query"
 )
 
@@ -24,7 +25,7 @@ type packed struct {
 
 func (p *partial) pack() *packed {
 	var own []uint64
-	_ = p.eachOwn(func(row int, session uint64) { own = append(own, pairOf(row, session)) })
+	_ = p.eachOwn(func(row int, session uint64) { own = append(own, identity.PairOf(row, session)) })
 	return &packed{
 		joint: p.joint,
 		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
@@ -88,7 +89,7 @@ func (e *Engine) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 	links := uint64(0)
 	for _, c := range q.Where {
 		if c.Field == "user" { // which rows those are depends on who is one person
-			links = v.site.links.version()
+			links = v.site.links.Version()
 		}
 	}
 	return keeper{e.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,

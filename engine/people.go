@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 )
@@ -26,7 +27,7 @@ type person struct {
 // alias introduces its previous id as either kind.
 func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	field := event.FieldUser
-	if kind == kindAnonymous {
+	if kind == identity.KindAnonymous {
 		field = event.FieldAnonymous
 	}
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}})
@@ -72,10 +73,10 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 // findPerson finds who an id belongs to: a user's id before a visitor's. nil when
 // nobody ever had it.
 func (v *view) findPerson(id string) (*person, error) {
-	kind := byte(kindUser)
+	kind := byte(identity.KindUser)
 	ord, err := v.firstSeq(kind, id)
 	if err == nil && ord == 0 {
-		kind = kindAnonymous
+		kind = identity.KindAnonymous
 		ord, err = v.firstSeq(kind, id)
 	}
 	if err != nil || ord == 0 {
@@ -98,7 +99,7 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := links.set(ord)
+	set := links.Set(ord)
 	p := &person{root: set[0]}
 	var users, anons names
 	add := func(list *names, kind byte, id string, seq uint64) error {
@@ -131,12 +132,12 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 			ids, visitors = append(ids, ev.Previous), append(visitors, ev.Previous)
 		}
 		for _, id := range ids {
-			if err := add(&users, kindUser, id, seq); err != nil {
+			if err := add(&users, identity.KindUser, id, seq); err != nil {
 				return nil, err
 			}
 		}
 		for _, id := range visitors {
-			if err := add(&anons, kindAnonymous, id, seq); err != nil {
+			if err := add(&anons, identity.KindAnonymous, id, seq); err != nil {
 				return nil, err
 			}
 		}
@@ -193,7 +194,7 @@ func (e *Engine) Users(ctx context.Context, q query.Query) ([]query.User, string
 	if err != nil {
 		return nil, "", err
 	}
-	roots, more, err := e.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.find(seq) == seq })
+	roots, more, err := e.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
 	if err != nil {
 		return nil, "", err
 	}
@@ -268,7 +269,7 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 	}
 	clause := p.clause()
 	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
-	var unseen ordSet
+	var unseen identity.OrdSet
 	var told traits
 	var groups names
 	err := v.eachEvent([]index.Clause{clause, acts}, func(ev *event.Event) {
@@ -280,7 +281,7 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 				told.merge(ev.Properties)
 			}
 			if inactive(ev) {
-				unseen.add(ev.Seq)
+				unseen.Add(ev.Seq)
 			}
 		case event.Increment:
 			told.increment(ev.Name, ev.Value.Text)
@@ -293,7 +294,7 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 	if err != nil {
 		return u, err
 	}
-	var sessions ordSet
+	var sessions identity.OrdSet
 	seen, first := false, uint64(0)
 	err = v.eachRow(matching(clause), func(p *viewPart) func(int) {
 		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
@@ -305,14 +306,14 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 			if first == 0 || seq < first {
 				first = seq
 			}
-			if !unseen.has(seq) {
+			if !unseen.Has(seq) {
 				if !seen || t > u.LastSeen {
 					u.LastSeen = t
 				}
 				seen = true
 			}
 			u.Events++
-			sessions.add(uint64(session.At(row)))
+			sessions.Add(uint64(session.At(row)))
 		}
 	})
 	if !seen {
@@ -321,7 +322,7 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 	if err == nil {
 		err = v.seenBefore(&u, first)
 	}
-	u.Sessions = uint64(sessions.len())
+	u.Sessions = uint64(sessions.Len())
 	u.Properties, u.Groups = told.object(), groups.list
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
@@ -436,7 +437,7 @@ func (e *Engine) Group(ctx context.Context, site *query.Site, id string) (query.
 			if who == "" {
 				who = ev.Anonymous
 			}
-			names[links.find(ev.PersonOrd)] = who
+			names[links.Find(ev.PersonOrd)] = who
 		}
 	})
 	if err != nil {

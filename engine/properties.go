@@ -334,8 +334,8 @@ func (r rowSet) distinct(s *slice, part index.Part, all *distinct) {
 	for k, w := range r {
 		for ; w != 0; w &= w - 1 {
 			row := s.from + k*64 + bits.TrailingZeros64(w)
-			all.users.add(uint64(persons.at(row)))
-			all.sessions.add(uint64(sessions.at(row)))
+			all.users.Add(uint64(persons.at(row)))
+			all.sessions.Add(uint64(sessions.at(row)))
 		}
 	}
 }
@@ -348,7 +348,7 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 	}
 	// The total of the list is over events, not over their properties.
 	page.Total.Events = int64(l.events)
-	page.Total.Users, page.Total.Sessions = uint64(l.all.users.countPersons(p)), uint64(l.all.sessions.len())
+	page.Total.Users, page.Total.Sessions = uint64(l.all.users.CountPersons(p)), uint64(l.all.sessions.Len())
 	known := map[uint64]query.CounterRow{l.any: page.Total}
 	if err := l.tellApartAll(known, p); err != nil {
 		return query.CounterPage{}, err
@@ -364,7 +364,7 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 			if err := l.distinct(line.name, &d); err != nil {
 				return query.CounterPage{}, err
 			}
-			row.Users, row.Sessions = uint64(d.users.countPersons(p)), uint64(d.sessions.len())
+			row.Users, row.Sessions = uint64(d.users.CountPersons(p)), uint64(d.sessions.Len())
 			known[line.rows] = row
 		}
 		row.Value, row.Events, row.Values = line.name, line.events, uint64(len(line.values))

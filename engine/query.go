@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 )
 
@@ -296,11 +297,11 @@ func (e *Engine) Count(ctx context.Context, q query.Query) (query.Totals, error)
 }
 
 // distinct are the persons and sessions of some rows.
-type distinct struct{ users, sessions ordSet }
+type distinct struct{ users, sessions identity.OrdSet }
 
 func (d *distinct) union(o *distinct) {
-	d.users.union(&o.users)
-	d.sessions.union(&o.sessions)
+	d.users.Union(&o.users)
+	d.sessions.Union(&o.sessions)
 }
 
 func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
@@ -317,7 +318,7 @@ func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 		return t, err
 	}
 	p, err := v.persons()
-	return query.Totals{Events: events, Users: uint64(all.users.countPersons(p)), Sessions: uint64(all.sessions.len())}, err
+	return query.Totals{Events: events, Users: uint64(all.users.CountPersons(p)), Sessions: uint64(all.sessions.Len())}, err
 }
 
 // distinct finds the persons and sessions of the rows that satisfy w, and how many
@@ -336,10 +337,10 @@ func (v *view) distinct(w *where) (events uint64, all *distinct, err error) {
 		err = r.each(s, func(rows []int32) {
 			c.events += uint64(len(rows))
 			for _, ord := range person.of(rows) {
-				c.users.add(uint64(ord))
+				c.users.Add(uint64(ord))
 			}
 			for _, ord := range session.of(rows) {
-				c.sessions.add(uint64(ord))
+				c.sessions.Add(uint64(ord))
 			}
 		})
 		if err == nil {

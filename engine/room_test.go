@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 
@@ -166,7 +167,7 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 
 // newTestSequencer is one that places what a test hands it, without a queue.
 func newTestSequencer(e *Engine) *sequencer {
-	s := &sequencer{e: e, ids: newIDs(nil, 1<<30), recent: newRecent(0), caps: newCaps(e.db, e.unread), next: make(map[*siteState]uint64), idle: true}
+	s := &sequencer{e: e, ids: identity.NewIDs(nil, 1<<30), recent: newRecent(0), caps: newCaps(e.db, e.unread), next: make(map[*siteState]uint64), idle: true}
 	s.yield = func(property, term string, by int64) bool {
 		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
@@ -217,11 +218,11 @@ func TestGroupBytes(t *testing.T) {
 			names += len(value)
 		}
 	}
-	if s.ids.changedBytes() < 20*3*245 || names < 20*160 {
-		t.Fatalf("%d bytes of ids are changed, %d of names counted", s.ids.changedBytes(), names)
+	if s.ids.ChangedBytes() < 20*3*245 || names < 20*160 {
+		t.Fatalf("%d bytes of ids are changed, %d of names counted", s.ids.ChangedBytes(), names)
 	}
-	if want := rows + s.ids.changedBytes() + names; g.bytes != want {
-		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names and values", g.bytes, want, rows, s.ids.changedBytes(), names)
+	if want := rows + s.ids.ChangedBytes() + names; g.bytes != want {
+		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names and values", g.bytes, want, rows, s.ids.ChangedBytes(), names)
 	}
 	if want := (load{1, 40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*coreCells+20 {
 		t.Errorf("memory is asked for %+v, want %+v", g.asked, want)

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 )
 
@@ -109,7 +110,7 @@ func (v *view) distinguishBuckets(w *where, starts []int64, buckets []query.Buck
 		return err
 	}
 	p, err := v.persons()
-	buckets[0].Users, buckets[0].Sessions = uint64(all.users.countPersons(p)), uint64(all.sessions.len())
+	buckets[0].Users, buckets[0].Sessions = uint64(all.users.CountPersons(p)), uint64(all.sessions.Len())
 	return err
 }
 
@@ -165,33 +166,33 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) er
 // tellApart counts the events, users and sessions of buckets, unless there are more
 // than most pairs of a bucket and one of these: all is false then.
 func (v *view) tellApart(w *where, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
-	var users, sessions pairSet
+	var users, sessions identity.PairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
 	err = v.eachRow(w, func(p *viewPart) func(int) {
 		part := p.get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			i := bucket(times.at(row))
-			if i < 0 || max(users.n, sessions.n) > most {
+			if i < 0 || max(users.N, sessions.N) > most {
 				return
 			}
 			events[i]++
-			users.add(i, uint64(person.at(row)))
-			sessions.add(i, uint64(session.at(row)))
+			users.Add(i, uint64(person.at(row)))
+			sessions.Add(i, uint64(session.at(row)))
 		}
 	})
-	if err != nil || max(users.n, sessions.n) > most {
+	if err != nil || max(users.N, sessions.N) > most {
 		return false, err
 	}
 	p, err := v.persons()
 	if err != nil {
 		return false, err
 	}
-	users.toPersons(p)
+	users.ToPersons(p)
 	for i := range buckets {
 		buckets[i].Totals = query.Totals{Events: events[i]}
 	}
-	users.each(func(i int, _ uint64) { buckets[i].Users++ })
-	sessions.each(func(i int, _ uint64) { buckets[i].Sessions++ })
+	users.Each(func(i int, _ uint64) { buckets[i].Users++ })
+	sessions.Each(func(i int, _ uint64) { buckets[i].Sessions++ })
 	return true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/referrer"
 	"cairn/engine/store"
@@ -42,15 +43,15 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 		if err != nil {
 			return nil, "", err
 		}
-		var matched ordSet
+		var matched identity.OrdSet
 		err = v.eachRow(w, func(p *viewPart) func(int) {
 			session := p.get().Ints(event.IntSession)
-			return func(row int) { matched.add(uint64(session.At(row))) }
+			return func(row int) { matched.Add(uint64(session.At(row))) }
 		})
 		if err != nil {
 			return nil, "", err
 		}
-		keep = matched.has
+		keep = matched.Has
 	}
 	firsts, more, err := e.firsts(v, q, event.IntSession, limit, keep)
 	if err != nil {
@@ -82,12 +83,12 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.Encode(site.ID, first)}
 	arrive(&s, ev)
 	rule := event.RuleAt(ev.Dialect, first)
-	var came hitVisit // where a session with a late source came from
+	var came identity.Visit // where a session with a late source came from
 	var views []pageView
 	var groups names
-	said := new(pinged)
+	said := new(identity.Heartbeats)
 	if rule.HeartBeats {
-		if said, err = readPinged(e.db, site.ID, first); err != nil {
+		if said, err = identity.ReadHeartbeats(e.db, site.ID, first); err != nil {
 			return query.Session{}, store.Wrap(err)
 		}
 	}
@@ -103,15 +104,15 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 		}
 		s.Events++
 		if rule.LateSource {
-			was := came.arrival
-			if came.take(ev); came.arrival != was {
-				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.campaign
+			was := came.Arrival
+			if came.Take(ev); came.Arrival != was {
+				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.Campaign
 				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
 			}
 		}
 		if rule.VisitVariables {
-			for variable := range visitVarsOf(ev, ev.Seq) {
-				said.vars.set(variable, visitVarsBytesMax)
+			for variable := range identity.VisitVarsOf(ev, ev.Seq) {
+				said.Vars.Set(variable, identity.VisitVarsBytesMax)
 			}
 		}
 		if ev.User != "" {
@@ -123,7 +124,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 		for _, g := range ev.Groups {
 			groups.add(g)
 		}
-		if slices.Contains(actions, ev.Type) {
+		if slices.Contains(identity.Actions, ev.Type) {
 			s.Actions++
 		}
 		switch ev.Type {
@@ -148,11 +149,11 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
 	if rule.VisitVariables {
-		s.Properties = said.vars.properties()
+		s.Properties = said.Vars.Properties()
 	}
 	if rule.HeartBeats {
 		// Someone who did two things was there for a second more than between them.
-		if until := max(said.at, s.End); until > s.Start {
+		if until := max(said.At, s.End); until > s.Start {
 			s.Beyond = until - s.End + 1000
 		}
 	}

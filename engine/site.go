@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 )
@@ -28,7 +29,7 @@ var format = &index.Format{
 // queries take views of it.
 type siteState struct {
 	id    uint32
-	links *links
+	links *identity.Links
 
 	mu      sync.RWMutex
 	runs    []*index.Run  // oldest first, tiling
@@ -42,7 +43,9 @@ type siteState struct {
 	mergeAfter time.Time // the merger's: when it may try again
 }
 
-func newSiteState(id uint32) *siteState { return &siteState{id: id, links: newLinks(nil, nil)} }
+func newSiteState(id uint32) *siteState {
+	return &siteState{id: id, links: identity.NewLinks(nil, nil)}
+}
 
 // view is what one query sees: every part, oldest first, tiling 1..last.
 type view struct {
@@ -85,17 +88,17 @@ func (e *Engine) view(ctx context.Context, site *query.Site) *view {
 }
 
 // links returns the links between the site's persons, all that are stored among them.
-func (v *view) links() (*links, error) {
-	return v.site.links, v.site.links.ready(v.budget.wait)
+func (v *view) links() (*identity.Links, error) {
+	return v.site.links, v.site.links.Ready(v.budget.wait)
 }
 
 // persons returns who is one person by now.
-func (v *view) persons() (persons, error) {
+func (v *view) persons() (identity.Persons, error) {
 	l, err := v.links()
 	if err != nil {
-		return persons{}, err
+		return identity.Persons{}, err
 	}
-	return l.persons(), nil
+	return l.Persons(), nil
 }
 
 // get opens the part.

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 )
@@ -39,7 +40,7 @@ type partial struct {
 	began   []*beganSet // by row, for the first rows: sessions that began in the slice
 	own     pairBag     // of those of all other rows
 
-	latePersons, lateSessions lately
+	latePersons, lateSessions identity.Lately
 
 	plain []int32   // row plus 1, by value, where nothing splits them
 	grid  [][]int32 // row plus 1, by value and segment, where both are few
@@ -117,12 +118,12 @@ func (p *partial) meet(row int, person, session uint64) {
 	if p.joint {
 		row = 0
 	}
-	if pair := pairOf(row, person); person != 0 && p.latePersons.new(pair) {
+	if pair := identity.PairOf(row, person); person != 0 && p.latePersons.New(pair) {
 		p.persons.add(pair)
 	}
-	pair := pairOf(row, session)
+	pair := identity.PairOf(row, session)
 	switch {
-	case session == 0 || !p.lateSessions.new(pair):
+	case session == 0 || !p.lateSessions.New(pair):
 	case session < p.first:
 		p.older.add(pair)
 	case row < beganRows:
@@ -230,31 +231,31 @@ func (t *tally) merge(p *partial) error {
 		t.total = index.AddSaturating(t.total, p.events[i])
 	}
 	person := func(row int, person uint64) {
-		t.users.add(pairOf(rows[row], person))
-		t.all.users.add(person)
+		t.users.add(identity.PairOf(rows[row], person))
+		t.all.users.Add(person)
 	}
 	// A session that began in this slice is in no older one. Unless it goes on in a
 	// newer one it is here alone.
 	own := func(row int, session uint64) {
-		if t.all.sessions.has(session) {
-			t.sessions.add(pairOf(rows[row], session))
+		if t.all.sessions.Has(session) {
+			t.sessions.add(identity.PairOf(rows[row], session))
 		} else {
 			t.rows[rows[row]].Sessions++
 		}
 	}
 	older := func(row int, session uint64) {
-		t.sessions.add(pairOf(rows[row], session))
-		t.all.sessions.add(session)
+		t.sessions.add(identity.PairOf(rows[row], session))
+		t.all.sessions.Add(session)
 	}
 	if p.joint {
-		person = func(_ int, person uint64) { t.all.users.add(person) }
+		person = func(_ int, person uint64) { t.all.users.Add(person) }
 		own = func(int, uint64) {}
-		older = func(_ int, session uint64) { t.all.sessions.add(session) }
+		older = func(_ int, session uint64) { t.all.sessions.Add(session) }
 	}
 	err := cmp.Or(
 		p.persons.eachPair(person),
 		p.eachOwn(own),
-		p.eachOwn(func(_ int, session uint64) { t.all.sessions.add(session) }),
+		p.eachOwn(func(_ int, session uint64) { t.all.sessions.Add(session) }),
 		p.older.eachPair(older))
 	return cmp.Or(err, t.users.err, t.sessions.err)
 }
@@ -282,12 +283,12 @@ func (t *tally) row(k tallyKey) int {
 }
 
 // finish fills in the distinct numbers.
-func (t *tally) finish(p persons) (query.CounterRow, error) {
+func (t *tally) finish(p identity.Persons) (query.CounterRow, error) {
 	err := t.users.eachPerson(p, func(row int) { t.rows[row].Users++ })
 	if err == nil {
 		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
 	}
-	return query.CounterRow{Events: t.total, Users: uint64(t.all.users.countPersons(p)), Sessions: uint64(t.all.sessions.len())}, err
+	return query.CounterRow{Events: t.total, Users: uint64(t.all.users.CountPersons(p)), Sessions: uint64(t.all.sessions.Len())}, err
 }
 
 // count tallies one property.

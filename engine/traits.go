@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 )
@@ -218,12 +219,12 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 // newestIdentify returns what a user was last said to be in a dialect, nil when nothing
 // was, or none of it can be read.
 func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
-	key := sightingKey{s.id, dialectNumber(d), identifies, user}
-	if l, known := e.sightings.get(key); known {
-		if l.seq == 0 {
+	key := identity.LatestKey{Site: s.id, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
+	if l, known := e.sightings.Get(key); known {
+		if l.Seq == 0 {
 			return nil
 		}
-		ev, err := s.view().event(l.seq)
+		ev, err := s.view().event(l.Seq)
 		e.unread(err)
 		return ev
 	}
@@ -235,9 +236,9 @@ func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *eve
 	switch e.unread(err); {
 	case err != nil:
 	case ev == nil:
-		e.sightings.put(key, sighting{}, true)
+		e.sightings.Put(key, identity.Latest{}, true)
 	default:
-		e.sightings.put(key, sighting{ev.Seq, int64(ev.Seq)}, true)
+		e.sightings.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
 	}
 	return ev
 }

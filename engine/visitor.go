@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/index"
 )
 
@@ -32,8 +33,8 @@ func (e *Engine) identify(r *Record) {
 		ev.Anonymous = hex.EncodeToString(b[:])
 		return
 	}
-	if who, ok := e.owners.get(r.Site.ID, ev.Session); ok {
-		ev.User, ev.Anonymous = who.user, who.anonymous
+	if who, ok := e.owners.Get(r.Site.ID, ev.Session); ok {
+		ev.User, ev.Anonymous = who.User, who.Anonymous
 		return
 	}
 	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
@@ -46,14 +47,14 @@ func (e *Engine) identify(r *Record) {
 	default:
 		ev.Anonymous = first.Anonymous
 	}
-	e.owners.put(r.Site.ID, ev.Session, first)
+	e.owners.Put(r.Site.ID, ev.Session, first)
 }
 
 // sessionStart returns the first event of a session, nil when there is none yet.
 // What the runs hold is in the stored ids; newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).view()
-	switch seq, err := firstOfSession(e.db, site.ID, d, id); {
+	switch seq, err := identity.FirstOfSession(e.db, site.ID, d, id); {
 	case err != nil:
 		return nil, err
 	case seq != 0:
@@ -88,7 +89,7 @@ func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != Duplicate {
 		if s.begins && returnsIDs {
-			e.owners.put(s.site.id, s.outcome.Session, s.event)
+			e.owners.Put(s.site.id, s.outcome.Session, s.event)
 		}
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 )
 
@@ -74,7 +75,7 @@ func (s *visitSum) add(at int64, change func(*query.Visits)) {
 
 // people finds who was there, and how far the sessions reach.
 func (s *visitSum) people(v *view, w *where) error {
-	var all ordSet
+	var all identity.OrdSet
 	aside := v.budget.spill()
 	defer aside.close()
 	inSteps := pairBag{spill: aside}
@@ -83,9 +84,9 @@ func (s *visitSum) people(v *view, w *where) error {
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			at, who, ord := times.at(row), uint64(person.at(row)), uint64(session.at(row))
-			all.add(who)
+			all.Add(who)
 			if who != 0 {
-				inSteps.add(pairOf(s.step(at), who))
+				inSteps.add(identity.PairOf(s.step(at), who))
 			}
 			if ord == 0 || len(s.spans) > query.VisitsMax {
 				return
@@ -110,7 +111,7 @@ func (s *visitSum) people(v *view, w *where) error {
 	if err != nil {
 		return err
 	}
-	s.total.Users = uint64(all.countPersons(p))
+	s.total.Users = uint64(all.CountPersons(p))
 	return inSteps.eachPerson(p, func(i int) { s.steps[i].Users++ })
 }
 

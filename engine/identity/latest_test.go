@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 func TestSightings(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		s := newSightings((1 + rng.IntN(6)) * (sightingOverhead + len("u0")))
+		s := NewLatestEvents((1 + rng.IntN(6)) * (sightingOverhead + len("u0")))
 		now := int64(1_000_000)
 		log := map[string][]int64{} // ranks by user
 		looked := 0
@@ -27,7 +27,7 @@ func TestSightings(t *testing.T) {
 					ev.Time -= rng.Int64N(900)
 				}
 				log[id] = append(log[id], ev.Time)
-				s.published(1, ev, uint64(op+1), "session")
+				s.Published(1, ev, uint64(op+1), "session")
 				continue
 			}
 			from := now - 1800 - rng.Int64N(900)
@@ -35,14 +35,14 @@ func TestSightings(t *testing.T) {
 			for _, rank := range log[id] {
 				there = there || rank >= from
 			}
-			key := sightingKey{1, dialectNumber(event.OpenPanel), inSession, id}
-			switch l, known := s.get(key); {
-			case !known || l.seq == 0 && from < l.rank:
+			key := LatestKey{1, DialectNumber(event.OpenPanel), InSession, id}
+			switch l, known := s.Get(key); {
+			case !known || l.Seq == 0 && from < l.Rank:
 				looked++
 				if !there {
-					s.put(key, sighting{0, from}, true)
+					s.Put(key, Latest{0, from}, true)
 				}
-			case (l.seq != 0 && l.rank >= from) != there:
+			case (l.Seq != 0 && l.Rank >= from) != there:
 				t.Fatalf("seed %d, op %d: %s from %d is %+v, in the log %v", seed, op, id, from, l, log[id])
 			}
 		}

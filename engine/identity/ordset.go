@@ -1,15 +1,15 @@
 // Sets of ordinals, for distinct users and sessions.
 
-package engine
+package identity
 
 import (
 	"math/bits"
 	"slices"
 )
 
-// ordSet is a set of ordinals, a bitmap of pages of 65,536. Ordinal 0, nobody, is
+// OrdSet is a set of ordinals, a bitmap of pages of 65,536. Ordinal 0, nobody, is
 // never in it.
-type ordSet struct {
+type OrdSet struct {
 	pages map[uint64]*[1024]uint64
 	near  []nearPage // the pages asked for lately, each at the end of its key
 }
@@ -21,14 +21,15 @@ type nearPage struct {
 
 const nearPages = 256 // a power of two
 
-func (s *ordSet) add(ord uint64) {
+// Add adds an ordinal. 0, nobody, is not added.
+func (s *OrdSet) Add(ord uint64) {
 	if ord != 0 {
 		s.at(ord >> 16)[ord&0xffff>>6] |= 1 << (ord & 63)
 	}
 }
 
 // at finds or makes the page of a key.
-func (s *ordSet) at(key uint64) *[1024]uint64 {
+func (s *OrdSet) at(key uint64) *[1024]uint64 {
 	if len(s.near) != 0 {
 		if n := &s.near[key%nearPages]; n.key == key+1 {
 			return n.page
@@ -45,7 +46,8 @@ func (s *ordSet) at(key uint64) *[1024]uint64 {
 	return p
 }
 
-func (s *ordSet) union(o *ordSet) {
+// Union adds all that o has.
+func (s *OrdSet) Union(o *OrdSet) {
 	for key, from := range o.pages {
 		page := s.at(key)
 		for i, w := range from {
@@ -54,7 +56,8 @@ func (s *ordSet) union(o *ordSet) {
 	}
 }
 
-func (s *ordSet) has(ord uint64) bool {
+// Has says whether an ordinal is in the set.
+func (s *OrdSet) Has(ord uint64) bool {
 	key := ord >> 16
 	if len(s.near) != 0 && s.near[key%nearPages].key == key+1 {
 		return s.near[key%nearPages].page[ord&0xffff>>6]&(1<<(ord&63)) != 0
@@ -63,7 +66,8 @@ func (s *ordSet) has(ord uint64) bool {
 	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
 }
 
-func (s *ordSet) len() int {
+// Len is the number of ordinals in the set.
+func (s *OrdSet) Len() int {
 	n := 0
 	for _, p := range s.pages {
 		for _, w := range p {
@@ -74,7 +78,7 @@ func (s *ordSet) len() int {
 }
 
 // sorted returns the ordinals, ascending.
-func (s *ordSet) sorted() []uint64 {
+func (s *OrdSet) sorted() []uint64 {
 	keys := make([]uint64, 0, len(s.pages))
 	for k := range s.pages {
 		keys = append(keys, k)
@@ -91,26 +95,26 @@ func (s *ordSet) sorted() []uint64 {
 	return all
 }
 
-// countPersons counts the persons the ordinals name.
-func (s *ordSet) countPersons(p persons) int {
-	if p.at == 0 {
-		return s.len()
+// CountPersons counts the persons the ordinals name.
+func (s *OrdSet) CountPersons(p Persons) int {
+	if p.At == 0 {
+		return s.Len()
 	}
-	var linked ordSet
-	alone := p.apart(s.sorted(), linked.add) // as pairs of row 0
-	return len(alone) + linked.len()
+	var linked OrdSet
+	alone := p.Apart(s.sorted(), linked.Add) // as pairs of row 0
+	return len(alone) + linked.Len()
 }
 
-// pairSet is a set of (row of a result, ordinal). It packs a pair into one word:
+// PairSet is a set of (row of a result, ordinal). It packs a pair into one word:
 // 24 bits of row, 40 bits of ordinal.
-type pairSet struct {
+type PairSet struct {
 	slots []uint64 // open addressing; 0 = free
-	n     int
+	N     int
 }
 
-// add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
-func (s *pairSet) add(row int, ord uint64) bool {
-	return ord != 0 && s.put(pairOf(row, ord))
+// Add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
+func (s *PairSet) Add(row int, ord uint64) bool {
+	return ord != 0 && s.put(PairOf(row, ord))
 }
 
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
@@ -118,15 +122,15 @@ func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 // pairsLarge is how many slots make a table that grows by a factor of 2, not 4.
 const pairsLarge = 1 << 16
 
-func (s *pairSet) put(pair uint64) bool {
-	if (s.n+1)*4 > len(s.slots)*3 {
+func (s *PairSet) put(pair uint64) bool {
+	if (s.N+1)*4 > len(s.slots)*3 {
 		old := s.slots
 		factor := 4
 		if len(old) >= pairsLarge {
 			factor = 2
 		}
 		s.slots = make([]uint64, max(64, factor*len(old)))
-		s.n = 0
+		s.N = 0
 		for _, p := range old {
 			if p != 0 {
 				s.put(p)
@@ -140,24 +144,24 @@ func (s *pairSet) put(pair uint64) bool {
 		}
 		if s.slots[i] == 0 {
 			s.slots[i] = pair
-			s.n++
+			s.N++
 			return true
 		}
 	}
 }
 
-// each calls fn with every pair.
-func (s *pairSet) each(fn func(row int, ord uint64)) {
+// Each calls fn with every pair.
+func (s *PairSet) Each(fn func(row int, ord uint64)) {
 	for _, p := range s.slots {
 		if p != 0 {
-			fn(splitPair(p))
+			fn(SplitPair(p))
 		}
 	}
 }
 
-// toPersons replaces ordinals by the one that stands for the person.
-func (s *pairSet) toPersons(p persons) {
-	if p.at == 0 {
+// ToPersons replaces ordinals by the one that stands for the person.
+func (s *PairSet) ToPersons(p Persons) {
+	if p.At == 0 {
 		return
 	}
 	pairs := s.slots[:0]
@@ -166,19 +170,19 @@ func (s *pairSet) toPersons(p persons) {
 			pairs = append(pairs, pair)
 		}
 	}
-	s.slots, s.n = nil, 0
+	s.slots, s.N = nil, 0
 	put := func(pair uint64) { s.put(pair) }
-	for _, pair := range p.apart(pairs, put) {
+	for _, pair := range p.Apart(pairs, put) {
 		put(pair)
 	}
 }
 
-// lately is a sieve of pairs: what comes many times in a row comes through once or
+// Lately is a sieve of pairs: what comes many times in a row comes through once or
 // a few times.
-type lately [1 << 12]uint64
+type Lately [1 << 12]uint64
 
-// new reports whether the pair may be new, and remembers it.
-func (l *lately) new(pair uint64) bool {
+// New reports whether the pair may be new, and remembers it.
+func (l *Lately) New(pair uint64) bool {
 	slot := &l[pairSlot(pair)&(1<<12-1)]
 	if *slot == pair {
 		return false

@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"bytes"
@@ -28,10 +28,10 @@ func storeInMemory(t *testing.T) *pebble.DB {
 
 func TestKnownRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		k := rapid.Custom(func(t *rapid.T) *known {
-			k := &known{ord: rapid.Uint64().Draw(t, "ord"), linked: rapid.Bool().Draw(t, "linked")}
+		k := rapid.Custom(func(t *rapid.T) *idEntry {
+			k := &idEntry{ord: rapid.Uint64().Draw(t, "ord"), linked: rapid.Bool().Draw(t, "linked")}
 			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
-				k.live = append(k.live, live{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), rapid.Int64().Draw(t, "last")})
+				k.sessions = append(k.sessions, sessionRef{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), rapid.Int64().Draw(t, "last")})
 			}
 			return k
 		}).Draw(t, "known")
@@ -41,18 +41,18 @@ func TestKnownRoundTrip(t *testing.T) {
 
 // isReadBack checks that what is known is read back as it was written, and nothing
 // else is.
-func isReadBack(t *rapid.T, k *known) {
+func isReadBack(t *rapid.T, k *idEntry) {
 	b := k.append(nil)
-	got, err := parseKnown(b)
+	got, err := parseEntry(b)
 	if err != nil || !reflect.DeepEqual(got, k) {
 		t.Fatalf("got %+v, %v; want %+v", got, err, k)
 	}
 	for i := range b {
-		if got, err := parseKnown(b[:i]); err == nil {
+		if got, err := parseEntry(b[:i]); err == nil {
 			t.Fatalf("%d of %d bytes parse as %+v", i, len(b), got)
 		}
 	}
-	if _, err := parseKnown(append(b, 0)); err == nil {
+	if _, err := parseEntry(append(b, 0)); err == nil {
 		t.Fatal("a byte more parses")
 	}
 }
@@ -60,18 +60,18 @@ func isReadBack(t *rapid.T, k *known) {
 // The largest entries that an event can leave are read back.
 func TestLargestKnown(t *testing.T) {
 	long := strings.Repeat("x", 2*event.MaxEventBytes)
-	visit := &hitVisit{id: long, visitor: long, user: long, arrival: arrival{long, long, true}, actions: 1<<64 - 1}
+	visit := &Visit{id: long, visitor: long, user: long, Arrival: Arrival{long, long, true}, actions: 1<<64 - 1}
 	for range visitGoals {
 		visit.goals = append(visit.goals, -1<<63)
 	}
-	k := &known{ord: 1<<64 - 1, linked: true}
+	k := &idEntry{ord: 1<<64 - 1, linked: true}
 	for d := range event.Dialects {
-		k.live = append(k.live, live{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63})
+		k.sessions = append(k.sessions, sessionRef{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63})
 	}
 	p := newIDPack(1 << 20)
-	for name, k := range map[string]*known{"an id": k, "a visit": {ord: 1, visit: visit}} {
+	for name, k := range map[string]*idEntry{"an id": k, "a visit": {ord: 1, visit: visit}} {
 		p.put(name, k)
-		got, err := parseKnown(p.get([]byte(name)))
+		got, err := parseEntry(p.get([]byte(name)))
 		if err != nil || !reflect.DeepEqual(got, k) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -82,15 +82,15 @@ func TestLargestKnown(t *testing.T) {
 }
 
 func FuzzKnown(f *testing.F) {
-	f.Add((&known{ord: 5, linked: true, live: []live{{1, "abc", 7, -3}}}).append(nil))
-	f.Add((&known{ord: 5, visit: &hitVisit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
+	f.Add((&idEntry{ord: 5, linked: true, sessions: []sessionRef{{1, "abc", 7, -3}}}).append(nil))
+	f.Add((&idEntry{ord: 5, visit: &Visit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
 	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		k, err := parseKnown(b)
+		k, err := parseEntry(b)
 		if err != nil {
 			return
 		}
-		again, err := parseKnown(k.append(nil))
+		again, err := parseEntry(k.append(nil))
 		if err != nil || !reflect.DeepEqual(again, k) {
 			t.Fatalf("%+v becomes %+v, %v", k, again, err)
 		}
@@ -100,7 +100,7 @@ func FuzzKnown(f *testing.F) {
 // What the table packs, and what it drops altogether, it reads back as it was.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := storeInMemory(t)
-	small, large := newIDs(db, 1024), newIDs(nil, 1<<40)
+	small, large := NewIDs(db, 1024), NewIDs(nil, 1<<40)
 	session := 0
 	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {
@@ -113,12 +113,12 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			e.Type, e.Previous = event.Alias, string(rune('A'+n%7))
 		}
 		kept := session
-		got, err := small.decide(1, seq, e, next)
+		got, err := small.Assign(1, seq, e, next)
 		if err != nil {
 			t.Fatal(err)
 		}
 		session = kept
-		want, err := large.decide(1, seq, e, next)
+		want, err := large.Assign(1, seq, e, next)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("event %d: %+v, %v; with everything in memory %+v", seq, got, err, want)
 		}
@@ -126,7 +126,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			continue
 		}
 		b := db.NewBatch()
-		if err := small.flush(b); err != nil {
+		if err := small.Flush(b); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Commit(pebble.NoSync); err != nil {
@@ -135,7 +135,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 		if upTo, err := store.IDsUpTo(db, 1); err != nil || upTo != seq {
 			t.Fatalf("the ids are written up to %d, %v; want %d", upTo, err, seq)
 		}
-		small.evict()
+		small.Evict()
 		if n := len(small.hot); n > 2 {
 			t.Fatalf("%d ids are hot after eviction", n)
 		}
@@ -158,12 +158,12 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 func TestIDPack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newIDPack(rapid.IntRange(0, 2000).Draw(t, "bytes"))
-		newest := map[string]*known{}
+		newest := map[string]*idEntry{}
 		for i := range rapid.IntRange(0, 300).Draw(t, "puts") {
 			key := fmt.Sprint("id", rapid.IntRange(0, 60).Draw(t, "id"))
-			k := &known{ord: uint64(i)}
+			k := &idEntry{ord: uint64(i)}
 			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
-				k.live = append(k.live, live{id: strings.Repeat("x", rapid.IntRange(0, 90).Draw(t, "length"))})
+				k.sessions = append(k.sessions, sessionRef{id: strings.Repeat("x", rapid.IntRange(0, 90).Draw(t, "length"))})
 			}
 			p.put(key, k)
 			newest[key] = k
@@ -190,9 +190,9 @@ func TestLinksStored(t *testing.T) {
 	for _, l := range []struct {
 		site  uint32
 		seq   uint64
-		links []link
-	}{{2, 1, []link{{9, 9}}}, {1, 300, []link{{1, 2}}}, {1, 5, []link{{3, 4}, {1, 4}}}, {3, 1, []link{{8, 8}}}} {
-		if err := putLinks(b, l.site, l.seq, l.links); err != nil {
+		links []Link
+	}{{2, 1, []Link{{9, 9}}}, {1, 300, []Link{{1, 2}}}, {1, 5, []Link{{3, 4}, {1, 4}}}, {3, 1, []Link{{8, 8}}}} {
+		if err := PutLinks(b, l.site, l.seq, l.links); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,19 +201,19 @@ func TestLinksStored(t *testing.T) {
 	}
 	type stored struct {
 		seq uint64
-		link
+		Link
 	}
 	var got []stored
-	if err := readLinks(db, 1, func(seq uint64, l link) { got = append(got, stored{seq, l}) }); err != nil {
+	if err := ReadLinks(db, 1, func(seq uint64, l Link) { got = append(got, stored{seq, l}) }); err != nil {
 		t.Fatal(err)
 	}
-	if want := []stored{{5, link{3, 4}}, {5, link{1, 4}}, {300, link{1, 2}}}; !reflect.DeepEqual(got, want) {
+	if want := []stored{{5, Link{3, 4}}, {5, Link{1, 4}}, {300, Link{1, 2}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if err := db.Set(store.LinkKey(1, 7), make([]byte, 15), pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
-	if err := readLinks(db, 1, func(uint64, link) {}); err == nil {
+	if err := ReadLinks(db, 1, func(uint64, Link) {}); err == nil {
 		t.Error("a damaged value is read")
 	}
 }

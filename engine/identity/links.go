@@ -1,6 +1,6 @@
 // Links: which ordinals name one person.
 
-package engine
+package identity
 
 import (
 	"encoding/binary"
@@ -13,15 +13,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// links are the links between one site's persons. They are read from the store by the
+// Links are the links between one site's persons. They are read from the store by the
 // first question that asks who is one person; until then the publisher leaves those that
 // come in the store. From then on it joins them here.
 //
-// Who holds mu does so for at most linksHeld links or ordinals, so that neither a
+// Who holds mu does so for at most LinksHeld links or ordinals, so that neither a
 // question nor the reading of the store holds up the publisher, whom all sites share.
-type links struct {
-	load func() error // calls join with all stored links; nil = there are none
-	took func(bytes int64)
+type Links struct {
+	Load func() error // calls join with all stored links; nil = there are none
+	Took func(bytes int64)
 
 	mu      sync.RWMutex
 	table   linkTable
@@ -35,49 +35,63 @@ type linkReading struct {
 	err  error
 }
 
-// linksHeld is how many links or ordinals are looked at while the lock is held.
-const linksHeld = 512
+// LinksHeld is how many links or ordinals are looked at while the lock is held.
+const LinksHeld = 512
 
-// newLinks makes the links of a site. load calls join with those that are stored. took
+// NewLinks makes the links of a site. load calls join with those that are stored. took
 // is told of the memory they take, as it grows; both may be nil.
-func newLinks(load func() error, took func(bytes int64)) *links {
-	return &links{load: load, took: took, table: newLinkTable()}
+func NewLinks(load func() error, took func(bytes int64)) *Links {
+	return &Links{Load: load, Took: took, table: newLinkTable()}
 }
 
-// publish takes in links that have come. They are in the store already.
-func (l *links) publish(ls []link) {
+// Joined is how many links that were joined here made one person of two.
+func (l *Links) Joined() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.table.joined
+}
+
+// Bytes is how much memory the links take.
+func (l *Links) Bytes() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.table.bytes
+}
+
+// Publish takes in links that have come. They are in the store already.
+func (l *Links) Publish(ls []Link) {
 	l.mu.RLock()
 	asked := l.reading != nil
 	l.mu.RUnlock()
 	if asked {
-		l.join(ls, true)
+		l.Join(ls, true)
 	}
 }
 
-// join makes one person of each two. Stored links change no answer, since none was
+// Join makes one person of each two. Stored links change no answer, since none was
 // given without them.
-func (l *links) join(ls []link, fresh bool) {
-	for some := range slices.Chunk(ls, linksHeld) {
+func (l *Links) Join(ls []Link, fresh bool) {
+	for some := range slices.Chunk(ls, LinksHeld) {
 		l.mu.Lock()
 		before := l.table.bytes
 		for _, one := range some {
-			if l.table.join(one.a, one.b) && fresh {
+			if l.table.join(one.A, one.B) && fresh {
 				l.changes++
 			}
 		}
 		grown := l.table.bytes - before
 		l.mu.Unlock()
-		if grown != 0 && l.took != nil {
-			l.took(grown)
+		if grown != 0 && l.Took != nil {
+			l.Took(grown)
 		}
 	}
 }
 
-// ready waits until the links are read. wait waits for a channel to be closed, as long as
+// Ready waits until the links are read. wait waits for a channel to be closed, as long as
 // the question may take, and returns why it gave up. The first who
 // asks begins the reading, which goes on when he leaves. One that fails is forgotten:
 // the next question begins another.
-func (l *links) ready(wait func(done <-chan struct{}) error) error {
+func (l *Links) Ready(wait func(done <-chan struct{}) error) error {
 	l.mu.RLock()
 	r := l.reading
 	l.mu.RUnlock()
@@ -91,7 +105,7 @@ func (l *links) ready(wait func(done <-chan struct{}) error) error {
 }
 
 // read begins the reading, unless it has begun.
-func (l *links) read() *linkReading {
+func (l *Links) read() *linkReading {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reading != nil {
@@ -99,13 +113,13 @@ func (l *links) read() *linkReading {
 	}
 	r := &linkReading{done: make(chan struct{})}
 	l.reading = r // what is published from here on is joined; what was before is in the store
-	if l.load == nil {
+	if l.Load == nil {
 		close(r.done)
 		return r
 	}
 	go func() {
 		defer close(r.done)
-		if r.err = l.load(); r.err != nil {
+		if r.err = l.Load(); r.err != nil {
 			l.forget()
 		}
 	}()
@@ -113,39 +127,39 @@ func (l *links) read() *linkReading {
 }
 
 // forget empties the table, as if nobody had asked yet.
-func (l *links) forget() {
+func (l *Links) forget() {
 	l.mu.Lock()
 	taken := l.table.bytes
 	l.table, l.reading = newLinkTable(), nil
 	l.mu.Unlock()
-	if l.took != nil {
-		l.took(-taken)
+	if l.Took != nil {
+		l.Took(-taken)
 	}
 }
 
-// version tells what is linked now from what was when a question was answered before.
-func (l *links) version() uint64 {
+// Version tells what is linked now from what was when a question was answered before.
+func (l *Links) Version() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.changes
 }
 
-// find returns the lowest ordinal of a person, by any.
-func (l *links) find(ord uint64) uint64 {
+// Find returns the lowest ordinal of a person, by any.
+func (l *Links) Find(ord uint64) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.table.lowest(ord)
 }
 
-// set returns all ordinals of the person that any of them names, ascending. A join while
+// Set returns all ordinals of the person that any of them names, ascending. A join while
 // the lock is free adds its members right after the root: set sees all of them if it has
 // not passed the root yet, else none. So it is the person of one moment.
-func (l *links) set(ord uint64) []uint64 {
+func (l *Links) Set(ord uint64) []uint64 {
 	set := []uint64{ord}
 	c := linkCursor{table: &l.table}
 	for next, whole := ord, false; !whole; {
 		l.mu.RLock()
-		for range linksHeld {
+		for range LinksHeld {
 			if n := c.node(next); n != nil {
 				next = n.next()
 			}
@@ -160,39 +174,39 @@ func (l *links) set(ord uint64) []uint64 {
 	return set
 }
 
-// persons is what one question sees of a site's links: those made before it.
-type persons struct {
-	links *links
-	at    uint32 // number of the newest join
+// Persons is what one question sees of a site's links: those made before it.
+type Persons struct {
+	links *Links
+	At    uint32 // number of the newest join
 }
 
-// persons returns what a question that begins now sees.
-func (l *links) persons() persons {
+// Persons returns what a question that begins now sees.
+func (l *Links) Persons() Persons {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return persons{l, l.table.now()}
+	return Persons{l, l.table.now()}
 }
 
-// apart returns those of pairs whose ordinal alone names its person. For the others it
+// Apart returns those of pairs whose ordinal alone names its person. For the others it
 // calls linked with the pair, its ordinal replaced by one that stands for the person, the
 // same for all ordinals of that person. What it returns lies in pairs. linked is called
 // without a lock.
-func (p persons) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
-	if p.at == 0 {
+func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
+	if p.At == 0 {
 		return pairs
 	}
 	alone = pairs[:0]
-	var found [linksHeld]uint64
+	var found [LinksHeld]uint64
 	c := linkCursor{table: &p.links.table}
 	for len(pairs) > 0 {
-		some := pairs[:min(len(pairs), linksHeld)]
+		some := pairs[:min(len(pairs), LinksHeld)]
 		pairs = pairs[len(some):]
 		n := 0
 		p.links.mu.RLock()
 		for _, pair := range some {
-			row, ord := splitPair(pair)
-			if root, ok := c.root(ord, p.at); ok {
-				found[n] = pairOf(row, root)
+			row, ord := SplitPair(pair)
+			if root, ok := c.root(ord, p.At); ok {
+				found[n] = PairOf(row, root)
 				n++
 			} else {
 				alone = append(alone, pair)
@@ -206,12 +220,12 @@ func (p persons) apart(pairs []uint64, linked func(pair uint64)) (alone []uint64
 	return alone
 }
 
-// putLinks writes the links an event made beside its row.
-func putLinks(w *pebble.Batch, site uint32, seq uint64, ls []link) error {
+// PutLinks writes the links an event made beside its row.
+func PutLinks(w *pebble.Batch, site uint32, seq uint64, ls []Link) error {
 	var v []byte
 	for _, l := range ls {
-		v = binary.BigEndian.AppendUint64(v, l.a)
-		v = binary.BigEndian.AppendUint64(v, l.b)
+		v = binary.BigEndian.AppendUint64(v, l.A)
+		v = binary.BigEndian.AppendUint64(v, l.B)
 	}
 	if err := w.Set(store.LinkKey(site, seq), v, nil); err != nil {
 		return fmt.Errorf("write link: %w", err)
@@ -219,16 +233,16 @@ func putLinks(w *pebble.Batch, site uint32, seq uint64, ls []link) error {
 	return nil
 }
 
-// readLinks calls fn with every stored link of a site, in order.
-func readLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link)) error {
-	return scanLinks(r, site, func(seq uint64, l link) bool {
+// ReadLinks calls fn with every stored link of a site, in order.
+func ReadLinks(r pebble.Reader, site uint32, fn func(seq uint64, l Link)) error {
+	return ScanLinks(r, site, func(seq uint64, l Link) bool {
 		fn(seq, l)
 		return true
 	})
 }
 
-// scanLinks calls fn with the stored links of a site, in order, while it returns true.
-func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) error {
+// ScanLinks calls fn with the stored links of a site, in order, while it returns true.
+func ScanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l Link) bool) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixLink, site), UpperBound: append(store.LinkKey(site, 1<<64-1), 0)})
 	if err != nil {
 		return fmt.Errorf("read links: %w", err)
@@ -242,7 +256,7 @@ func scanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l link) bool) e
 		}
 		seq := binary.BigEndian.Uint64(it.Key()[5:])
 		for ; len(v) > 0; v = v[16:] {
-			if !fn(seq, link{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}) {
+			if !fn(seq, Link{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}) {
 				return it.Close()
 			}
 		}

@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"fmt"
@@ -13,36 +13,37 @@ import (
 // What the table has in memory is bounded in bytes, of entries that change and of those
 // that are only asked for.
 func TestIDsInMemory(t *testing.T) {
-	db := memoryDB(t)
-	ids := newIDs(db, 64<<10)
+	db := storeInMemory(t)
+	ids := NewIDs(db, 64<<10)
 	written := 0
 	group := func() {
-		if !ids.due() {
+		if !ids.Due() {
 			return
 		}
 		b := db.NewBatch()
-		if err := ids.flush(b); err != nil {
+		if err := ids.Flush(b); err != nil {
 			t.Fatal(err)
 		}
 		written = max(written, b.Len())
 		if err := b.Commit(pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
-		ids.evict()
+		ids.Evict()
 	}
 	most := 0
 	for _, what := range []string{"new", "known"} {
 		for seq := range uint64(5000) {
 			site := uint32(1)
 			if what == "new" {
-				alias := aliasBatch(nil, int(seq), 1)[0].Event
+				id := func(kind string) string { return fmt.Sprintf("%s%0244d", kind, seq) }
+				alias := &event.Event{Dialect: event.Segment, Type: event.Alias, User: id("u"), Previous: id("p")}
 				visit := &event.Event{Dialect: event.Native, Type: event.Track, Anonymous: alias.Previous}
 				for i, e := range []*event.Event{alias, visit} {
-					if _, err := ids.decide(site, 2*seq+uint64(i)+1, e, func(event.Dialect) string { return strings.Repeat("s", 32) }); err != nil {
+					if _, err := ids.Assign(site, 2*seq+uint64(i)+1, e, func(event.Dialect) string { return strings.Repeat("s", 32) }); err != nil {
 						t.Fatal(err)
 					}
 				}
-			} else if k, err := ids.get(site, kindUser, 0, fmt.Sprintf("u%0244d", seq)); err != nil || k == nil || k.ord != 2*seq+1 {
+			} else if k, err := ids.get(site, KindUser, 0, fmt.Sprintf("u%0244d", seq)); err != nil || k == nil || k.ord != 2*seq+1 {
 				t.Fatalf("user %d: %+v, %v", seq+1, k, err)
 			}
 			group()
@@ -72,21 +73,21 @@ func TestIDsInMemory(t *testing.T) {
 func TestOwnersAreBounded(t *testing.T) {
 	const most = 20_000
 	for _, length := range []int{1, 250} {
-		o := newOwners(most)
+		o := NewSessionOwners(most)
 		for n := range 2000 {
 			first := &event.Event{User: strings.Repeat("u", length)}
-			o.put(1, fmt.Sprintf("%0*d", length, n), first)
+			o.Put(1, fmt.Sprintf("%0*d", length, n), first)
 		}
 		held := 0
-		for _, half := range []map[ownerKey]owner{o.hot, o.cold} {
+		for _, half := range []map[ownerKey]Owner{o.hot, o.cold} {
 			for k, who := range half {
-				held += ownerOverhead + len(k.session) + len(who.user) + len(who.anonymous)
+				held += ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
 			}
 		}
 		if held > 2*(most+1000) || held < most {
 			t.Errorf("ids of %d bytes: %d bytes are held, want about %d", length, held, 2*most)
 		}
-		if _, ok := o.get(1, fmt.Sprintf("%0*d", length, 1999)); !ok {
+		if _, ok := o.Get(1, fmt.Sprintf("%0*d", length, 1999)); !ok {
 			t.Error("the newest is forgotten")
 		}
 	}

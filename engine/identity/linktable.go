@@ -1,6 +1,6 @@
 // Link table: a union-find of person ordinals in little memory, without a long step.
 
-package engine
+package identity
 
 import (
 	"encoding/binary"

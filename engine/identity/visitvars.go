@@ -1,7 +1,7 @@
 // Variables of a visit of Matomo's: its custom dimensions and the custom variables
 // that are of the visit, the newest of each. Its events carry them, and so do pings.
 
-package engine
+package identity
 
 import (
 	"iter"
@@ -21,8 +21,8 @@ type visitVar struct {
 // visitVars are those of a visit, one of a name.
 type visitVars []visitVar
 
-// visitVarsBytesMax bounds what is shown of a visit; what has no room is passed over.
-const visitVarsBytesMax = 16384
+// VisitVarsBytesMax bounds what is shown of a visit; what has no room is passed over.
+const VisitVarsBytesMax = 16384
 
 const (
 	visitVarsKey   = "_cvar" // the property that holds the custom variables
@@ -32,9 +32,9 @@ const (
 // bytes is the most a variable takes in the stored form.
 func (v visitVar) bytes() int { return len(v.name) + len(v.value.Text) + 16 }
 
-// set takes a variable unless a later event has said it, or there is no room for it
+// Set takes a variable unless a later event has said it, or there is no room for it
 // in so many bytes. ok is false when it is not taken.
-func (list *visitVars) set(v visitVar, bytesMax int) (ok bool) {
+func (list *visitVars) Set(v visitVar, bytesMax int) (ok bool) {
 	at, size := -1, v.bytes()
 	for i, known := range *list {
 		if known.name == v.name {
@@ -54,8 +54,8 @@ func (list *visitVars) set(v visitVar, bytesMax int) (ok bool) {
 	return true
 }
 
-// visitVarsOf yields the variables that a hit carries, said at seq.
-func visitVarsOf(e *event.Event, seq uint64) iter.Seq[visitVar] {
+// VisitVarsOf yields the variables that a hit carries, said at seq.
+func VisitVarsOf(e *event.Event, seq uint64) iter.Seq[visitVar] {
 	return func(yield func(visitVar) bool) {
 		for _, m := range e.Properties {
 			digits, dimension := strings.CutPrefix(m.Key, "dimension")
@@ -80,8 +80,8 @@ func visitVarsOf(e *event.Event, seq uint64) iter.Seq[visitVar] {
 	}
 }
 
-// properties are the variables that are not cleared, as events have them.
-func (list visitVars) properties() (o event.Object) {
+// Properties are the variables that are not cleared, as events have them.
+func (list visitVars) Properties() (o event.Object) {
 	slices.SortFunc(list, func(a, b visitVar) int { return strings.Compare(a.name, b.name) })
 	var custom event.Object
 	for _, v := range list {

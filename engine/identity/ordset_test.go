@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"maps"
@@ -11,49 +11,46 @@ import (
 // ordinals are drawn close together and far apart, over page borders.
 var ordinals = rapid.OneOf(rapid.Uint64Range(0, 9), rapid.Uint64Range(65_530, 65_540), rapid.Uint64Range(0, 1<<40-1), rapid.Just(uint64(1<<40-1)))
 
-// pairRowsMax is how many rows the 24 bits of a pair tell apart.
-const pairRowsMax = 1 << 24
-
 // drawLinks joins random ordinals, in the union-find and in a plain map of sets.
-func drawLinks(t *rapid.T, among []uint64) (p persons, root func(uint64) uint64) {
-	l := newLinks(nil, nil)
+func drawLinks(t *rapid.T, among []uint64) (p Persons, root func(uint64) uint64) {
+	l := NewLinks(nil, nil)
 	m := newModelLinks()
 	for range rapid.IntRange(0, 12).Draw(t, "links") {
 		a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
-		l.join([]link{{a, b}}, true)
+		l.Join([]Link{{a, b}}, true)
 		m.join(a, b)
 	}
 	m.compare(t, l, among)
-	return l.persons(), m.root
+	return l.Persons(), m.root
 }
 
 func TestOrdSetIsASet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var sets [2]ordSet
+		var sets [2]OrdSet
 		models := [2]map[uint64]bool{{}, {}}
 		for i := range sets {
 			for _, o := range rapid.SliceOf(ordinals).Draw(t, "ordinals") {
-				sets[i].add(o)
+				sets[i].Add(o)
 				if o != 0 {
 					models[i][o] = true
 				}
 			}
 		}
 		if rapid.Bool().Draw(t, "union") {
-			sets[0].union(&sets[1])
+			sets[0].Union(&sets[1])
 			maps.Copy(models[0], models[1])
-			sets[0].add(5) // the set goes on after a union
+			sets[0].Add(5) // the set goes on after a union
 			models[0][5] = true
 		}
 		for i := range sets {
 			want := slices.Sorted(maps.Keys(models[i]))
-			if got := sets[i].sorted(); !slices.Equal(got, want) || sets[i].len() != len(want) {
-				t.Fatalf("set %d: %d, %d of them; want %d", i, got, sets[i].len(), want)
+			if got := sets[i].sorted(); !slices.Equal(got, want) || sets[i].Len() != len(want) {
+				t.Fatalf("set %d: %d, %d of them; want %d", i, got, sets[i].Len(), want)
 			}
 		}
 		for range 20 {
 			o := ordinals.Draw(t, "asked")
-			if got := sets[0].has(o); got != models[0][o] {
+			if got := sets[0].Has(o); got != models[0][o] {
 				t.Fatalf("has %d: %v", o, got)
 			}
 		}
@@ -63,7 +60,7 @@ func TestOrdSetIsASet(t *testing.T) {
 		for o := range models[0] {
 			roots[root(o)] = true
 		}
-		if got := sets[0].countPersons(p); got != len(roots) {
+		if got := sets[0].CountPersons(p); got != len(roots) {
 			t.Fatalf("%d persons, want %d", got, len(roots))
 		}
 	})
@@ -75,10 +72,10 @@ func TestPairSetIsASet(t *testing.T) {
 		ord uint64
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		var s pairSet
+		var s PairSet
 		model := map[pair]bool{}
 		n := rapid.SampledFrom([]int{0, 1, 10, 49, 2000}).Draw(t, "pairs")
-		rows := rapid.SampledFrom([]int{1, 3, pairRowsMax}).Draw(t, "rows")
+		rows := rapid.SampledFrom([]int{1, 3, PairRowsMax}).Draw(t, "rows")
 		seed := rapid.Uint64().Draw(t, "seed")
 		for range n {
 			seed = seed*6364136223846793005 + 1442695040888963407
@@ -86,7 +83,7 @@ func TestPairSetIsASet(t *testing.T) {
 			if seed>>60 == 0 {
 				p.ord = 1<<40 - 1
 			}
-			s.add(p.row, p.ord)
+			s.Add(p.row, p.ord)
 			if p.ord != 0 {
 				model[p] = true
 			}
@@ -97,9 +94,9 @@ func TestPairSetIsASet(t *testing.T) {
 			for p := range model {
 				want[p.row]++
 			}
-			s.each(func(row int, _ uint64) { got[row]++ })
-			if !maps.Equal(got, want) || s.n != len(model) {
-				t.Fatalf("%s: %d pairs by row %v; want %d, %v", what, s.n, got, len(model), want)
+			s.Each(func(row int, _ uint64) { got[row]++ })
+			if !maps.Equal(got, want) || s.N != len(model) {
+				t.Fatalf("%s: %d pairs by row %v; want %d, %v", what, s.N, got, len(model), want)
 			}
 		}
 		compare("as added")
@@ -116,7 +113,7 @@ func TestPairSetIsASet(t *testing.T) {
 			mapped[pair{p.row, root(p.ord)}] = true
 		}
 		model = mapped
-		s.toPersons(p)
+		s.ToPersons(p)
 		compare("as persons")
 	})
 }

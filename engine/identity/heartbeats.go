@@ -2,7 +2,7 @@
 // visit as a whole. They are no events; all that is kept of them is until when the
 // visit goes on and its newest variables, in the batch of their group.
 
-package engine
+package identity
 
 import (
 	"encoding/binary"
@@ -16,10 +16,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// pinged is what the pings of a visit have said.
-type pinged struct {
-	at   int64 // the latest, Unix milliseconds; 0 = none that was later than the events
-	vars visitVars
+// Heartbeats is what the pings of a visit have said.
+type Heartbeats struct {
+	At   int64 // the latest, Unix milliseconds; 0 = none that was later than the events
+	Vars visitVars
 }
 
 // pingVarBytesMax bounds the variables kept of pings, five custom ones of 200 and 200
@@ -29,7 +29,8 @@ const pingVarBytesMax = 2560
 
 var errPing = errors.New("damaged record of a ping")
 
-func pingKey(site uint32, visit uint64) []byte {
+// HeartbeatsKey is the key of what the heart beats of a visit have said.
+func HeartbeatsKey(site uint32, visit uint64) []byte {
 	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixPing, site), visit)
 }
 
@@ -37,9 +38,9 @@ func pingKey(site uint32, visit uint64) []byte {
 //
 //	at 8, big-endian | each variable: seq uvarint | 1: 0 = cleared, 1 = a text |
 //	name, value: length uvarint, bytes
-func (p *pinged) append(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, uint64(p.at))
-	for _, v := range p.vars {
+func (p *Heartbeats) append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(p.At))
+	for _, v := range p.Vars {
 		text := byte(0)
 		if v.value.Kind == event.String {
 			text = 1
@@ -52,11 +53,12 @@ func (p *pinged) append(dst []byte) []byte {
 	return dst
 }
 
-func decodePinged(b []byte) (*pinged, error) {
+// DecodeHeartbeats reads the stored form. The texts are copies.
+func DecodeHeartbeats(b []byte) (*Heartbeats, error) {
 	if len(b) < 8 {
 		return nil, errPing
 	}
-	p := &pinged{at: int64(binary.BigEndian.Uint64(b))}
+	p := &Heartbeats{At: int64(binary.BigEndian.Uint64(b))}
 	for b = b[8:]; len(b) > 0; {
 		var v visitVar
 		n := 0
@@ -79,44 +81,44 @@ func decodePinged(b []byte) (*pinged, error) {
 			}
 			*s, b = string(b[n:n+int(size)]), b[n+int(size):]
 		}
-		if !p.vars.set(v, pingVarBytesMax) {
+		if !p.Vars.Set(v, pingVarBytesMax) {
 			return nil, errPing
 		}
 	}
 	return p, nil
 }
 
-// readPinged is what a visit's pings have said; never nil without an error.
-func readPinged(db pebble.Reader, site uint32, visit uint64) (*pinged, error) {
-	v, closer, err := db.Get(pingKey(site, visit))
+// ReadHeartbeats is what a visit's pings have said; never nil without an error.
+func ReadHeartbeats(db pebble.Reader, site uint32, visit uint64) (*Heartbeats, error) {
+	v, closer, err := db.Get(HeartbeatsKey(site, visit))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return new(pinged), nil
+		return new(Heartbeats), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ping: %w", err)
 	}
 	defer closer.Close()
-	return decodePinged(v)
+	return DecodeHeartbeats(v)
 }
 
-// heartbeat takes in what a heart beat says of the visit that p gave it; next is the seq of
+// Heartbeat takes in what a heart beat says of the visit that p gave it; next is the seq of
 // the next event. said is the visit's record to be written, nil when nothing has changed.
-func (t *ids) heartbeat(site uint32, e *event.Event, next uint64, p *place) (said []byte, err error) {
-	k, err := t.visit(site, p.session)
+func (t *IDs) Heartbeat(site uint32, e *event.Event, next uint64, p *Assignment) (said []byte, err error) {
+	k, err := t.visit(site, p.Session)
 	if err != nil {
 		return nil, err
 	}
 	if k.visit.pinged == nil {
-		if k.visit.pinged, err = readPinged(t.db, site, p.session); err != nil {
+		if k.visit.pinged, err = ReadHeartbeats(t.db, site, p.Session); err != nil {
 			return nil, err
 		}
 	}
 	now := k.visit.pinged
-	changed := p.ping > now.at
-	now.at = max(now.at, p.ping)
-	for v := range visitVarsOf(e, next) {
+	changed := p.ping > now.At
+	now.At = max(now.At, p.ping)
+	for v := range VisitVarsOf(e, next) {
 		v.name, v.value.Text = strings.Clone(v.name), strings.Clone(v.value.Text)
-		changed = now.vars.set(v, pingVarBytesMax) || changed
+		changed = now.Vars.Set(v, pingVarBytesMax) || changed
 	}
 	t.measure(k)
 	if !changed {

@@ -1,6 +1,6 @@
 // A filter over all known ids, so that a new one costs no look into Pebble.
 
-package engine
+package identity
 
 import (
 	"hash/maphash"

@@ -1,6 +1,6 @@
 // Packed entries of the table of ids. These entries were not used recently.
 
-package engine
+package identity
 
 import (
 	"encoding/binary"
@@ -32,7 +32,7 @@ func newIDPack(bytes int) *idPack {
 }
 
 // put keeps an entry, in place of any of the same key.
-func (p *idPack) put(key string, k *known) {
+func (p *idPack) put(key string, k *idEntry) {
 	if len(p.new.bytes) >= p.max {
 		p.old = p.new
 		p.new = idHalf{at: make(map[uint64]uint32, len(p.old.at)), bytes: make([]byte, 0, cap(p.old.bytes))}

@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 
 // The stored form of a ping, by its bytes: a store of an earlier version has it.
 func TestPingGolden(t *testing.T) {
-	p := &pinged{at: 0x0102030405060708, vars: visitVars{
+	p := &Heartbeats{At: 0x0102030405060708, Vars: visitVars{
 		{seq: 300, name: "dimension1", value: event.Str("x")},
 		{seq: 1, name: "_cvar.a", value: event.Value{Kind: event.Null}},
 	}}
@@ -19,14 +19,14 @@ func TestPingGolden(t *testing.T) {
 	if got := string(p.append(nil)); got != want {
 		t.Errorf("stored as %q, want %q", got, want)
 	}
-	if got, err := decodePinged([]byte(want)); err != nil || !reflect.DeepEqual(got, p) {
+	if got, err := DecodeHeartbeats([]byte(want)); err != nil || !reflect.DeepEqual(got, p) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := decodePinged([]byte(want[:8])); err != nil || got.at != p.at || got.vars != nil {
+	if got, err := DecodeHeartbeats([]byte(want[:8])); err != nil || got.At != p.At || got.Vars != nil {
 		t.Errorf("without variables: %+v, %v", got, err)
 	}
 	for n := range len(want) {
-		if _, err := decodePinged([]byte(want[:n])); err == nil && n != 8 && n != 24 {
+		if _, err := DecodeHeartbeats([]byte(want[:n])); err == nil && n != 8 && n != 24 {
 			t.Errorf("%d bytes of it are taken", n)
 		}
 	}
@@ -41,7 +41,7 @@ func TestVisitVars(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for v := range visitVarsOf(&event.Event{Properties: o}, seq) {
+		for v := range VisitVarsOf(&event.Event{Properties: o}, seq) {
 			list = append(list, v)
 		}
 		return list
@@ -58,24 +58,24 @@ func TestVisitVars(t *testing.T) {
 		{6, `{"dimension1":"late"}`, `{"dimension2":"x","_cvar":{"Plan":"paid","Team":"red"}}`},
 	} {
 		for _, v := range said(step.seq, step.properties) {
-			vars.set(v, visitVarsBytesMax)
+			vars.Set(v, VisitVarsBytesMax)
 		}
-		if got := string(event.AppendObject(nil, vars.properties())); got != step.want {
+		if got := string(event.AppendObject(nil, vars.Properties())); got != step.want {
 			t.Errorf("after %s at %d:\n got %s\nwant %s", step.properties, step.seq, got, step.want)
 		}
 	}
 
-	p := new(pinged)
+	p := new(Heartbeats)
 	for i := range 1000 {
-		p.vars.set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, pingVarBytesMax)
+		p.Vars.Set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, pingVarBytesMax)
 	}
-	if n := len(p.append(nil)); n > pingVarBytesMax || len(p.vars) < 5 {
-		t.Errorf("%d variables in %d bytes are kept", len(p.vars), n)
+	if n := len(p.append(nil)); n > pingVarBytesMax || len(p.Vars) < 5 {
+		t.Errorf("%d variables in %d bytes are kept", len(p.Vars), n)
 	}
-	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.vars.set(v, pingVarBytesMax) {
+	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.Vars.Set(v, pingVarBytesMax) {
 		t.Error("a full list does not take a new value of what it has")
 	}
-	if got, err := decodePinged(p.append(nil)); err != nil || !reflect.DeepEqual(got, p) {
+	if got, err := DecodeHeartbeats(p.append(nil)); err != nil || !reflect.DeepEqual(got, p) {
 		t.Errorf("a full list is not read again: %v", err)
 	}
 }
@@ -84,11 +84,11 @@ func FuzzPing(f *testing.F) {
 	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08\xac\x02\x01\x0adimension1\x01x\x01\x00\x07_cvar.a\x00"))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01\xff\xff\xff\xff\x0fx"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := decodePinged(b)
+		p, err := DecodeHeartbeats(b)
 		if err != nil {
 			return
 		}
-		if again, err := decodePinged(p.append(nil)); err != nil || !reflect.DeepEqual(again, p) {
+		if again, err := DecodeHeartbeats(p.append(nil)); err != nil || !reflect.DeepEqual(again, p) {
 			t.Fatalf("%+v is read again as %+v, %v", p, again, err)
 		}
 	})

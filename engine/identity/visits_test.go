@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"fmt"
@@ -14,20 +14,20 @@ import (
 // What is known of a visit is read back as it was written, and nothing else is.
 func TestHitVisitRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := &hitVisit{
+		v := &Visit{
 			id: rapid.String().Draw(t, "id"), visitor: rapid.String().Draw(t, "visitor"), user: rapid.String().Draw(t, "user"),
-			arrival: arrival{rapid.String().Draw(t, "campaign"), rapid.String().Draw(t, "keyword"), rapid.Bool().Draw(t, "referred")},
+			Arrival: Arrival{rapid.String().Draw(t, "campaign"), rapid.String().Draw(t, "keyword"), rapid.Bool().Draw(t, "referred")},
 			viewed:  rapid.Bool().Draw(t, "viewed"), first: rapid.Int64().Draw(t, "first"), last: rapid.Int64().Draw(t, "last"),
 			actions: rapid.Uint64().Draw(t, "actions"), goals: rapid.SliceOfN(rapid.Int64(), 1, 4).Draw(t, "goals"),
 		}
-		isReadBack(t, &known{ord: rapid.Uint64().Draw(t, "ord"), visit: v})
+		isReadBack(t, &idEntry{ord: rapid.Uint64().Draw(t, "ord"), visit: v})
 	})
 }
 
 // The stored form, byte by byte: it may only grow by new versions.
 func TestHitVisitGolden(t *testing.T) {
-	k := &known{ord: 300, visit: &hitVisit{
-		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", arrival: arrival{"spring", "tea", true}, viewed: true,
+	k := &idEntry{ord: 300, visit: &Visit{
+		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", Arrival: Arrival{"spring", "tea", true}, viewed: true,
 		first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2, goals: []int64{7, 1},
 	}}
 	const want = "02ac020380b4b086bf68c0ddb786bf680202306110616161616161616161616161616161610361646106737072696e6703746561020e02"
@@ -39,7 +39,7 @@ func TestHitVisitGolden(t *testing.T) {
 // The edges of a visit, each by itself.
 func TestHitVisitGoesOn(t *testing.T) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli()
-	visit := hitVisit{first: noon, last: noon, actions: 3, arrival: arrival{campaign: "spring", keyword: "tea", referred: true}}
+	visit := Visit{first: noon, last: noon, actions: 3, Arrival: Arrival{Campaign: "spring", keyword: "tea", referred: true}}
 	campaign := func(name, keyword string) event.Object {
 		return event.Object{{Key: "utm_campaign", Value: event.Str(name)}, {Key: "utm_term", Value: event.Str(keyword)}}
 	}
@@ -49,7 +49,7 @@ func TestHitVisitGoesOn(t *testing.T) {
 		when int64 // milliseconds after noon
 		hit  event.Hit
 		with event.Object
-		turn func(*hitVisit)
+		turn func(*Visit)
 		want bool
 	}{
 		{"at once", 0, event.Hit{}, nil, nil, true},
@@ -58,12 +58,12 @@ func TestHitVisitGoesOn(t *testing.T) {
 		{"earlier", -idle, event.Hit{}, nil, nil, true},
 		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false},
 		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true},
-		{"the last of its actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions - 1 }, true},
-		{"too many actions", 1, event.Hit{}, nil, func(v *hitVisit) { v.actions = visitActions }, false},
+		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions - 1 }, true},
+		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions }, false},
 		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true},
 		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false},
 		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false},
-		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *hitVisit) { v.arrival = arrival{} }, true},
+		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *Visit) { v.Arrival = Arrival{} }, true},
 		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + calendar.DayMillis}}, nil, nil, false},
 		{"the day after", -1, event.Hit{Day: [2]int64{noon - calendar.DayMillis, noon}}, nil, nil, false},
 	} {

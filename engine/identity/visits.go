@@ -10,7 +10,7 @@
 //	print ───┘                  a fingerprint, the newest visits that began with it
 //	order                       an order's id
 
-package engine
+package identity
 
 import (
 	"crypto/sha1"
@@ -27,7 +27,7 @@ import (
 const (
 	kindVisitor = 'v'
 	kindPrint   = 'p'
-	kindVisit   = 'w' // the id is 8 bytes: the visit's ordinal
+	KindVisit   = 'w' // the id is 8 bytes: the visit's ordinal
 	kindOrder   = 'o'
 )
 
@@ -36,47 +36,47 @@ const (
 	visitActions  = 10_000 // so many actions end it
 	visitGoals    = 1000   // goals that are known of it
 	visitsOfID    = 4      // visits that are known of an id
-	visitorDigits = 16     // of a visitor's id and of a fingerprint
+	VisitorDigits = 16     // of a visitor's id and of a fingerprint
 )
 
-// actions are the types that count as something a visitor did.
-var actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
+// Actions are the types that count as something a visitor did.
+var Actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
-// hitVisit is what is known of a visit.
-type hitVisit struct {
+// Visit is what is known of a visit.
+type Visit struct {
 	id          string // of its session
 	visitor     string // the id its newest hit came with; "" = none
 	user        string
-	arrival           // where it came from
+	Arrival           // where it came from
 	viewed      bool  // it has a page view
 	first, last int64 // event times
 	actions     uint64
 	goals       []int64
-	pinged      *pinged // nil = not yet asked for; stored by itself
+	pinged      *Heartbeats // nil = not yet asked for; stored by itself
 }
 
-// arrival is where a visit came from.
-type arrival struct {
-	campaign, keyword string
+// Arrival is where a visit came from.
+type Arrival struct {
+	Campaign, keyword string
 	referred          bool // by a campaign or another site; else it came by itself
 }
 
 // arrivalOf reads where an event's visitor came from. A page view that is a visit's
 // first may say what campaign the visitor's client remembers.
-func arrivalOf(e *event.Event, first bool) (a arrival) {
+func arrivalOf(e *event.Event, first bool) (a Arrival) {
 	c := e.Context
 	for _, key := range [...]string{"utm_campaign", "utm_source", "utm_medium"} {
-		if a.campaign = strings.ToLower(c.Get(key).Text); a.campaign != "" {
+		if a.Campaign = strings.ToLower(c.Get(key).Text); a.Campaign != "" {
 			break
 		}
 	}
 	a.keyword = strings.ToLower(c.Get("utm_term").Text)
-	if a.campaign == "" && first && e.Type == event.Page {
-		if a.campaign = e.Extra.Get("_rcn").Text; a.campaign != "" {
+	if a.Campaign == "" && first && e.Type == event.Page {
+		if a.Campaign = e.Extra.Get("_rcn").Text; a.Campaign != "" {
 			a.keyword = e.Extra.Get("_rck").Text
 		}
 	}
-	a.referred = a.campaign != "" || c.Get("referrer_host").Text != ""
+	a.referred = a.Campaign != "" || c.Get("referrer_host").Text != ""
 	return a
 }
 
@@ -88,7 +88,7 @@ func fingerprintOf(e *event.Event) string { return e.Extra.Get(event.Fingerprint
 func visitorOf(e *event.Event) string {
 	if e.User != "" {
 		sum := sha1.Sum([]byte(e.User))
-		return hex.EncodeToString(sum[:visitorDigits/2])
+		return hex.EncodeToString(sum[:VisitorDigits/2])
 	}
 	if e.Anonymous != fingerprintOf(e) {
 		return e.Anonymous
@@ -96,17 +96,17 @@ func visitorOf(e *event.Event) string {
 	return ""
 }
 
-// visitKey is the id of a visit in the table.
-func visitKey(ord uint64) string {
+// VisitKey is the id of a visit in the table.
+func VisitKey(ord uint64) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], ord)
 	return string(b[:])
 }
 
-func (t *ids) visit(site uint32, ord uint64) (*known, error) {
-	k, err := t.get(site, kindVisit, 0, visitKey(ord))
+func (t *IDs) visit(site uint32, ord uint64) (*idEntry, error) {
+	k, err := t.get(site, KindVisit, 0, VisitKey(ord))
 	if k != nil && k.visit == nil {
-		return nil, errKnown
+		return nil, errEntry
 	}
 	return k, err
 }
@@ -114,7 +114,7 @@ func (t *ids) visit(site uint32, ord uint64) (*known, error) {
 // newest returns, of the visits known of an id, the one with the latest action that
 // satisfies ok; nil when none does. One whose latest action is after until is a later
 // visit.
-func (t *ids) newest(site uint32, kind byte, id string, until int64, ok func(*hitVisit) bool) (found *known, err error) {
+func (t *IDs) newest(site uint32, kind byte, id string, until int64, ok func(*Visit) bool) (found *idEntry, err error) {
 	if id == "" {
 		return nil, nil
 	}
@@ -122,7 +122,7 @@ func (t *ids) newest(site uint32, kind byte, id string, until int64, ok func(*hi
 	if of == nil || err != nil {
 		return nil, err
 	}
-	for _, l := range of.live {
+	for _, l := range of.sessions {
 		k, err := t.visit(site, l.ord)
 		if err != nil {
 			return nil, err
@@ -137,14 +137,14 @@ func (t *ids) newest(site uint32, kind byte, id string, until int64, ok func(*hi
 // lastVisit finds the visit a hit may be in: by its visitor's id, whenever that was;
 // else by what it shows, if that visit is not idle. Who is logged in is in
 // nobody else's.
-func (t *ids) lastVisit(site uint32, e *event.Event, r *event.Rule) (*known, error) {
+func (t *IDs) lastVisit(site uint32, e *event.Event, r *event.Rule) (*idEntry, error) {
 	visitor, until := visitorOf(e), e.Time+r.Idle
-	found, err := t.newest(site, kindVisitor, visitor, until, func(v *hitVisit) bool { return v.visitor == visitor })
+	found, err := t.newest(site, kindVisitor, visitor, until, func(v *Visit) bool { return v.visitor == visitor })
 	if found != nil || err != nil || e.Hit.IDOnly {
 		return found, err
 	}
 	for _, print := range [...]string{fingerprintOf(e), e.Hit.Before} {
-		k, err := t.newest(site, kindPrint, print, until, func(v *hitVisit) bool {
+		k, err := t.newest(site, kindPrint, print, until, func(v *Visit) bool {
 			return !r.Ends(e.Time-v.last) && (e.User == "" || v.user == "" || v.user == e.User)
 		})
 		if err != nil {
@@ -159,7 +159,7 @@ func (t *ids) lastVisit(site uint32, e *event.Event, r *event.Rule) (*known, err
 
 // later says whether the visit's last action is later than the other's; of the same
 // millisecond the visit that began later is, since it was asked for.
-func (k *known) later(than *known) bool {
+func (k *idEntry) later(than *idEntry) bool {
 	if than == nil || k.visit.last != than.visit.last {
 		return than == nil || k.visit.last > than.visit.last
 	}
@@ -167,44 +167,44 @@ func (k *known) later(than *known) bool {
 }
 
 // goesOn says whether the visit takes the hit in.
-func (v *hitVisit) goesOn(e *event.Event, r *event.Rule) bool {
+func (v *Visit) goesOn(e *event.Event, r *event.Rule) bool {
 	h := e.Hit
 	if h.New && !h.Ping || r.Ends(e.Time-v.last) || v.last < h.Day[0] || v.last >= h.Day[1] || v.actions >= visitActions {
 		return false
 	}
 	a := arrivalOf(e, false)
-	return a.campaign == "" || !v.referred || a.campaign == v.campaign && a.keyword == v.keyword
+	return a.Campaign == "" || !v.referred || a.Campaign == v.Campaign && a.keyword == v.keyword
 }
 
 // verdict is what else may become of a hit than that it is stored.
 type verdict struct {
-	skip   bool // there is nothing to store
+	Skip   bool // there is nothing to store
 	ping   int64
-	refuse *event.FieldError
+	Refuse *event.FieldError
 }
 
 // judge says what becomes of a hit, v being the visit it is in, nil when it begins
 // one.
-func (t *ids) judge(site uint32, e *event.Event, k *known) (d verdict, err error) {
+func (t *IDs) judge(site uint32, e *event.Event, k *idEntry) (d verdict, err error) {
 	h := e.Hit
 	switch {
 	case h.Ping:
-		d.skip = true
+		d.Skip = true
 		if k != nil && e.Time > k.visit.last {
 			d.ping = e.Time
 		}
 	case h.After > 0 && (k == nil || e.Time-k.visit.first <= h.After):
-		d.skip = true
+		d.Skip = true
 	case h.Once && k != nil:
 		id, ok := goalOf(e)
-		d.skip = ok && slices.Contains(k.visit.goals, id)
+		d.Skip = ok && slices.Contains(k.visit.goals, id)
 	case h.Order:
 		order, err := t.get(site, kindOrder, 0, e.Name)
 		if err != nil {
 			return d, err
 		}
 		if order != nil {
-			d.refuse = &event.FieldError{Index: -1, Field: "ec_id", Msg: "the site has an order of this id"}
+			d.Refuse = &event.FieldError{Index: -1, Field: "ec_id", Msg: "the site has an order of this id"}
 		}
 	}
 	return d, nil
@@ -220,7 +220,7 @@ func goalOf(e *event.Event) (int64, bool) {
 }
 
 // decideHit is decide for a hit.
-func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p place, err error) {
+func (t *IDs) decideHit(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p Assignment, err error) {
 	r := event.RuleAt(e.Dialect, seq)
 	k, err := t.lastVisit(site, e, r)
 	if err != nil {
@@ -229,39 +229,39 @@ func (t *ids) decideHit(site uint32, seq uint64, e *event.Event, newSession func
 	if k != nil && !k.visit.goesOn(e, r) {
 		k = nil
 	}
-	if p.verdict, err = t.judge(site, e, k); err != nil || p.skip || p.refuse != nil {
+	if p.verdict, err = t.judge(site, e, k); err != nil || p.Skip || p.Refuse != nil {
 		if k != nil {
-			p.session, p.sessionID = k.ord, k.visit.id
+			p.Session, p.SessionID = k.ord, k.visit.id
 		}
 		return p, err
 	}
-	if _, _, err = t.meet(site, seq, e, r, &p); err != nil {
+	if _, _, err = t.register(site, seq, e, r, &p); err != nil {
 		return p, err
 	}
 	if k != nil {
-		p.session, p.sessionID = k.ord, k.visit.id
+		p.Session, p.SessionID = k.ord, k.visit.id
 	} else {
-		p.session, p.sessionID = seq, newSession(e.Dialect)
+		p.Session, p.SessionID = seq, newSession(e.Dialect)
 	}
 	return p, t.keepVisit(site, seq, e, &p)
 }
 
 // replayHit is replay for a hit.
-func (t *ids) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) (p place, err error) {
-	if _, _, err = t.meet(site, seq, e, r, &p); err != nil || e.SessionOrd == 0 {
+func (t *IDs) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) (p Assignment, err error) {
+	if _, _, err = t.register(site, seq, e, r, &p); err != nil || e.SessionOrd == 0 {
 		return p, err
 	}
-	p.session, p.sessionID = e.SessionOrd, e.Session
+	p.Session, p.SessionID = e.SessionOrd, e.Session
 	return p, t.keepVisit(site, seq, e, &p)
 }
 
 // keepVisit notes what an event that is in a visit says of it. A visit that the log
 // does not have leaves p without a session, which check finds.
-func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error {
+func (t *IDs) keepVisit(site uint32, seq uint64, e *event.Event, p *Assignment) error {
 	visitor := visitorOf(e)
-	if p.session == seq {
-		v := &hitVisit{id: strings.Clone(p.sessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
-		if _, err := t.get(site, kindVisit, 0, visitKey(seq)); err != nil {
+	if p.Session == seq {
+		v := &Visit{id: strings.Clone(p.SessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
+		if _, err := t.get(site, KindVisit, 0, VisitKey(seq)); err != nil {
 			return err
 		}
 		t.add(seq).visit = v
@@ -272,21 +272,21 @@ func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error
 			return err
 		}
 	}
-	k, err := t.visit(site, p.session)
+	k, err := t.visit(site, p.Session)
 	if err != nil {
 		return err
 	}
-	if k == nil || k.visit.id != p.sessionID {
-		p.session = 0
+	if k == nil || k.visit.id != p.SessionID {
+		p.Session = 0
 		return nil
 	}
 	if v := k.visit; visitor != "" && visitor != v.visitor {
 		v.visitor = strings.Clone(visitor)
-		if err := t.refer(site, kindVisitor, visitor, p.session, seq); err != nil {
+		if err := t.refer(site, kindVisitor, visitor, p.Session, seq); err != nil {
 			return err
 		}
 	}
-	k.visit.take(e)
+	k.visit.Take(e)
 	t.change(k)
 	if e.Type == event.Order && e.Name != "" {
 		_, err = t.getOrAdd(site, kindOrder, 0, e.Name, seq)
@@ -295,34 +295,34 @@ func (t *ids) keepVisit(site uint32, seq uint64, e *event.Event, p *place) error
 }
 
 // refer notes that an id was in a visit.
-func (t *ids) refer(site uint32, kind byte, id string, visit, seq uint64) error {
+func (t *IDs) refer(site uint32, kind byte, id string, visit, seq uint64) error {
 	if id == "" {
 		return nil
 	}
 	k, err := t.getOrAdd(site, kind, 0, id, seq)
-	if err != nil || slices.ContainsFunc(k.live, func(l live) bool { return l.ord == visit }) {
+	if err != nil || slices.ContainsFunc(k.sessions, func(l sessionRef) bool { return l.ord == visit }) {
 		return err
 	}
-	if len(k.live) == visitsOfID {
-		k.live = slices.Delete(k.live, 0, 1)
+	if len(k.sessions) == visitsOfID {
+		k.sessions = slices.Delete(k.sessions, 0, 1)
 	}
-	k.live = append(k.live, live{ord: visit})
+	k.sessions = append(k.sessions, sessionRef{ord: visit})
 	t.change(k)
 	return nil
 }
 
-// take adds what an event says, of which it keeps copies.
-func (v *hitVisit) take(e *event.Event) {
+// Take adds what an event says, of which it keeps copies.
+func (v *Visit) Take(e *event.Event) {
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
 	if e.User != "" && e.User != v.user {
 		v.user = strings.Clone(e.User)
 	}
-	if a := arrivalOf(e, !v.viewed); !v.referred && a.referred || a.campaign != "" && !v.viewed && e.Type == event.Page && v.campaign == "" {
-		a.campaign, a.keyword = strings.Clone(a.campaign), strings.Clone(a.keyword)
-		v.arrival = a
+	if a := arrivalOf(e, !v.viewed); !v.referred && a.referred || a.Campaign != "" && !v.viewed && e.Type == event.Page && v.Campaign == "" {
+		a.Campaign, a.keyword = strings.Clone(a.Campaign), strings.Clone(a.keyword)
+		v.Arrival = a
 	}
 	v.viewed = v.viewed || e.Type == event.Page
-	if slices.Contains(actions, e.Type) {
+	if slices.Contains(Actions, e.Type) {
 		v.actions++
 	}
 	if id, ok := goalOf(e); ok && len(v.goals) < visitGoals && !slices.Contains(v.goals, id) {
@@ -335,7 +335,7 @@ func (v *hitVisit) take(e *event.Event) {
 //	flags 1 | first varint | last varint | actions uvarint |
 //	id, visitor, user, campaign, keyword: length uvarint, bytes |
 //	count uvarint | count x goal varint
-func (v *hitVisit) append(dst []byte) []byte {
+func (v *Visit) append(dst []byte) []byte {
 	flags := byte(0)
 	if v.referred {
 		flags |= 1
@@ -345,7 +345,7 @@ func (v *hitVisit) append(dst []byte) []byte {
 	}
 	dst = binary.AppendVarint(append(dst, flags), v.first)
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, v.last), v.actions)
-	for _, s := range [...]string{v.id, v.visitor, v.user, v.campaign, v.keyword} {
+	for _, s := range [...]string{v.id, v.visitor, v.user, v.Campaign, v.keyword} {
 		dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(v.goals)))

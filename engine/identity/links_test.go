@@ -1,4 +1,4 @@
-package engine
+package identity
 
 import (
 	"fmt"
@@ -42,25 +42,25 @@ func (m *modelLinks) join(a, b uint64) {
 func (m *modelLinks) root(o uint64) uint64 { return slices.Min(*m.set(o)) }
 
 // compare checks what links say of some ordinals.
-func (m *modelLinks) compare(t rapid.TB, l *links, among []uint64) {
+func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 	t.Helper()
-	if l.version() != m.joined {
-		t.Fatalf("version %d, want %d", l.version(), m.joined)
+	if l.Version() != m.joined {
+		t.Fatalf("version %d, want %d", l.Version(), m.joined)
 	}
-	p := l.persons()
+	p := l.Persons()
 	standsFor := make(map[uint64]uint64) // lowest ordinal → the one that apart has in the place of all
 	for _, o := range among {
 		want := slices.Sorted(slices.Values(*m.set(o)))
-		if got := l.set(o); !slices.Equal(got, want) {
+		if got := l.Set(o); !slices.Equal(got, want) {
 			t.Fatalf("the set of %d is %d, want %d", o, got, want)
 		}
-		if got := l.find(o); got != want[0] {
+		if got := l.Find(o); got != want[0] {
 			t.Fatalf("the lowest ordinal of %d is %d, want %d", o, got, want[0])
 		}
 		var linked []uint64
-		alone := p.apart([]uint64{pairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
+		alone := p.Apart([]uint64{PairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
 		if len(want) == 1 {
-			if !slices.Equal(alone, []uint64{pairOf(7, o)}) || len(linked) > 0 {
+			if !slices.Equal(alone, []uint64{PairOf(7, o)}) || len(linked) > 0 {
 				t.Fatalf("%d is nobody else, but %x is alone and %x linked", o, alone, linked)
 			}
 			continue
@@ -68,7 +68,7 @@ func (m *modelLinks) compare(t rapid.TB, l *links, among []uint64) {
 		if len(alone) > 0 || len(linked) != 1 {
 			t.Fatalf("%d is linked, but %x is alone and %x linked", o, alone, linked)
 		}
-		row, stands := splitPair(linked[0])
+		row, stands := SplitPair(linked[0])
 		if known, ok := standsFor[want[0]]; row != 7 || ok && known != stands || !slices.Contains(want, stands) {
 			t.Fatalf("%d stands for %d in row %d, %d stood for the same person before", stands, o, row, known)
 		}
@@ -78,46 +78,46 @@ func (m *modelLinks) compare(t rapid.TB, l *links, among []uint64) {
 
 func TestLinksAreSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l, m := newLinks(nil, nil), newModelLinks()
+		l, m := NewLinks(nil, nil), newModelLinks()
 		// Over borders of pages; few, so that they meet.
 		among := rapid.SliceOfNDistinct(rapid.OneOf(rapid.Uint64Range(1, 40), rapid.Uint64Range(linkPageSize-20, linkPageSize+20),
 			rapid.Uint64Range(1, 1<<40-1)), 2, 60, rapid.ID[uint64]).Draw(t, "ordinals")
-		var olds []persons
+		var olds []Persons
 		var counts []int
 		row := make([]uint64, 0, len(among))
-		count := func(p persons) int {
-			var all ordSet
+		count := func(p Persons) int {
+			var all OrdSet
 			for _, o := range among {
-				all.add(o)
+				all.Add(o)
 			}
-			return all.countPersons(p)
+			return all.CountPersons(p)
 		}
 		for range rapid.IntRange(0, 80).Draw(t, "steps") {
 			a, b := rapid.SampledFrom(among).Draw(t, "a"), rapid.SampledFrom(among).Draw(t, "b")
-			l.join([]link{{a, b}}, true)
+			l.Join([]Link{{a, b}}, true)
 			m.join(a, b)
 			if rapid.IntRange(0, 9).Draw(t, "ask") == 0 {
-				olds = append(olds, l.persons())
+				olds = append(olds, l.Persons())
 				counts = append(counts, len(among)-int(m.joined))
 			}
 		}
 		m.compare(t, l, among)
 		for i, p := range olds {
 			if got := count(p); got != counts[i] {
-				t.Fatalf("as of join %d there are %d persons, want %d", p.at, got, counts[i])
+				t.Fatalf("as of join %d there are %d persons, want %d", p.At, got, counts[i])
 			}
 			// Every split of the pairs says the same: no join comes between.
 			row = append(row[:0], among...)
 			slices.Sort(row)
-			var linked ordSet
+			var linked OrdSet
 			alone := 0
 			for len(row) > 0 {
 				n := rapid.IntRange(1, len(row)).Draw(t, "split")
-				alone += len(p.apart(row[:n], linked.add))
+				alone += len(p.Apart(row[:n], linked.Add))
 				row = row[n:]
 			}
-			if alone+linked.len() != counts[i] {
-				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.len(), p.at, counts[i])
+			if alone+linked.Len() != counts[i] {
+				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.Len(), p.At, counts[i])
 			}
 		}
 	})
@@ -126,50 +126,50 @@ func TestLinksAreSets(t *testing.T) {
 // linkOrders are the links of n persons in the orders that cost most.
 var linkOrders = []struct {
 	name  string
-	links func(n int) []link
+	links func(n int) []Link
 }{
-	{"ascending chain", func(n int) (ls []link) {
+	{"ascending chain", func(n int) (ls []Link) {
 		for i := 1; i < n; i++ {
-			ls = append(ls, link{uint64(i), uint64(i + 1)})
+			ls = append(ls, Link{uint64(i), uint64(i + 1)})
 		}
 		return ls
 	}},
-	{"descending chain", func(n int) (ls []link) {
+	{"descending chain", func(n int) (ls []Link) {
 		for i := n; i > 1; i-- {
-			ls = append(ls, link{uint64(i), uint64(i - 1)})
+			ls = append(ls, Link{uint64(i), uint64(i - 1)})
 		}
 		return ls
 	}},
-	{"star", func(n int) (ls []link) {
+	{"star", func(n int) (ls []Link) {
 		for i := 2; i <= n; i++ {
-			ls = append(ls, link{uint64(i), 1})
+			ls = append(ls, Link{uint64(i), 1})
 		}
 		return ls
 	}},
-	{"descending star", func(n int) (ls []link) {
+	{"descending star", func(n int) (ls []Link) {
 		for i := n - 1; i > 0; i-- {
-			ls = append(ls, link{uint64(n), uint64(i)})
+			ls = append(ls, Link{uint64(n), uint64(i)})
 		}
 		return ls
 	}},
-	{"halves", func(n int) (ls []link) { // the deepest trees
+	{"halves", func(n int) (ls []Link) { // the deepest trees
 		for step := 1; step < n; step *= 2 {
 			for i := 1; i+step <= n; i += 2 * step {
-				ls = append(ls, link{uint64(i), uint64(i + step)})
+				ls = append(ls, Link{uint64(i), uint64(i + step)})
 			}
 		}
 		return ls
 	}},
-	{"random", func(n int) (ls []link) {
+	{"random", func(n int) (ls []Link) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for range n {
-			ls = append(ls, link{1 + r.Uint64N(uint64(n)), 1 + r.Uint64N(uint64(n))})
+			ls = append(ls, Link{1 + r.Uint64N(uint64(n)), 1 + r.Uint64N(uint64(n))})
 		}
 		return ls
 	}},
-	{"pairs", func(n int) (ls []link) { // as most are: a visitor signs in
+	{"pairs", func(n int) (ls []Link) { // as most are: a visitor signs in
 		for i := 1; i < n; i += 2 {
-			ls = append(ls, link{uint64(i), uint64(i + 1)})
+			ls = append(ls, Link{uint64(i), uint64(i + 1)})
 		}
 		return ls
 	}},
@@ -185,8 +185,8 @@ func TestLinksAreNearLinear(t *testing.T) {
 	for _, order := range linkOrders {
 		t.Run(order.name, func(t *testing.T) {
 			for _, n := range sizes {
-				l := newLinks(nil, nil)
-				l.join(order.links(n), true)
+				l := NewLinks(nil, nil)
+				l.Join(order.links(n), true)
 				log := bits.Len(uint(n))
 				if most := uint64(n * (500 + 4*log)); l.table.steps > most {
 					t.Fatalf("%d joins take %d steps, more than %d", n, l.table.steps, most)
@@ -216,11 +216,11 @@ func TestLinkBytes(t *testing.T) {
 		every int // one in so many events is linked to another
 	}{{"each event", 1}, {"one in three", 3}, {"one in 40", 40}, {"one in 100", 100}} {
 		const n = 200_000
-		ls := make([]link, n)
+		ls := make([]Link, n)
 		r := rand.New(rand.NewPCG(3, 4))
 		for i := range ls {
 			at := uint64(2 * i * c.every)
-			ls[i] = link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // none is in two
+			ls[i] = Link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // none is in two
 		}
 		heap := func() uint64 {
 			var m runtime.MemStats
@@ -231,14 +231,14 @@ func TestLinkBytes(t *testing.T) {
 		}
 		before := heap()
 		took := int64(0)
-		l := newLinks(nil, func(bytes int64) { took += bytes })
-		l.join(ls, true)
+		l := NewLinks(nil, func(bytes int64) { took += bytes })
+		l.Join(ls, true)
 		bytes := float64(heap()-before) / n
 		t.Logf("%s: %.1f bytes a link, said to be %.1f", c.name, bytes, float64(took)/n)
 		if said := float64(took) / n; bytes > 44 || said < .9*bytes || said > 1.1*bytes || took != l.table.bytes {
 			t.Errorf("%s: %.1f bytes a link, said to be %.1f; want at most 44, and the truth", c.name, bytes, said)
 		}
-		if len(l.set(1)) != 2 {
+		if len(l.Set(1)) != 2 {
 			t.Error("the first visitor did not sign in")
 		}
 		runtime.KeepAlive(ls)
@@ -248,18 +248,18 @@ func TestLinkBytes(t *testing.T) {
 // A question looks at a bounded number of pairs while it holds the lock, calls nobody
 // under it, and sees no link that is newer than it.
 func TestQuestionsLeaveTheLock(t *testing.T) {
-	l := newLinks(nil, nil)
-	const n = 10 * linksHeld
-	l.join([]link{{1, 2}, {n - 1, n}}, true)
+	l := NewLinks(nil, nil)
+	const n = 10 * LinksHeld
+	l.Join([]Link{{1, 2}, {n - 1, n}}, true)
 	pairs := make([]uint64, n)
 	for i := range pairs {
-		pairs[i] = pairOf(3, uint64(i+1))
+		pairs[i] = PairOf(3, uint64(i+1))
 	}
 	calls := 0
-	var linked ordSet
-	alone := l.persons().apart(pairs, func(pair uint64) {
+	var linked OrdSet
+	alone := l.Persons().Apart(pairs, func(pair uint64) {
 		if calls++; calls == 1 {
-			if i := linksHeld; pairs[i] != pairOf(3, uint64(i+1)) {
+			if i := LinksHeld; pairs[i] != PairOf(3, uint64(i+1)) {
 				t.Error("pairs beyond the first held ones were looked at before the lock was free")
 			}
 		}
@@ -268,19 +268,19 @@ func TestQuestionsLeaveTheLock(t *testing.T) {
 		}
 		l.mu.Unlock()
 		if calls == 1 { // the publisher joins all that comes later to one person
-			var more []link
+			var more []Link
 			for o := uint64(3); o <= n; o++ {
-				more = append(more, link{1, o})
+				more = append(more, Link{1, o})
 			}
-			l.join(more, true)
+			l.Join(more, true)
 		}
-		_, ord := splitPair(pair)
-		linked.add(ord)
+		_, ord := SplitPair(pair)
+		linked.Add(ord)
 	})
-	if got := len(alone) + linked.len(); got != n-2 {
+	if got := len(alone) + linked.Len(); got != n-2 {
 		t.Errorf("%d persons, want %d", got, n-2)
 	}
-	if set := l.set(n); len(set) != n || set[0] != 1 {
+	if set := l.Set(n); len(set) != n || set[0] != 1 {
 		t.Errorf("the set has %d ordinals from %d, want %d from 1", len(set), set[0], n)
 	}
 }
@@ -289,7 +289,7 @@ func TestQuestionsLeaveTheLock(t *testing.T) {
 // none is newer than the next.
 func TestLinksWhileTheyCome(t *testing.T) {
 	const n = 20_000
-	l := newLinks(nil, nil)
+	l := NewLinks(nil, nil)
 	var done sync.WaitGroup
 	stop := make(chan struct{})
 	for range 2 {
@@ -303,18 +303,18 @@ func TestLinksWhileTheyCome(t *testing.T) {
 					return
 				default:
 				}
-				p := l.persons()
-				var all ordSet
+				p := l.Persons()
+				var all OrdSet
 				for o := uint64(1); o <= n; o++ {
-					all.add(o)
+					all.Add(o)
 				}
-				got := all.countPersons(p)
-				if want := n - int(p.at); got != want || got > last {
-					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.at, got, want, last)
+				got := all.CountPersons(p)
+				if want := n - int(p.At); got != want || got > last {
+					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.At, got, want, last)
 					return
 				}
 				last = got
-				set := l.set(n)
+				set := l.Set(n)
 				if !slices.IsSorted(set) || set[len(set)-1] != n || n-int(set[0])+1 != len(set) {
 					t.Errorf("the set of %d has %d ordinals from %d", n, len(set), set[0])
 					return
@@ -323,8 +323,8 @@ func TestLinksWhileTheyCome(t *testing.T) {
 		}()
 	}
 	for _, one := range linkOrders[1].links(n) {
-		l.publish([]link{one})
-		l.join([]link{one}, true)
+		l.Publish([]Link{one})
+		l.Join([]Link{one}, true)
 	}
 	close(stop)
 	done.Wait()
@@ -333,16 +333,16 @@ func TestLinksWhileTheyCome(t *testing.T) {
 // The ordinals of a person, listed while more and more become his, are those he had
 // after one of the joins.
 func TestSetsAreOfOneMoment(t *testing.T) {
-	const n = 20 * linksHeld
+	const n = 20 * LinksHeld
 	r := rand.New(rand.NewPCG(5, 6))
-	var ls []link
+	var ls []Link
 	for range n {
-		ls = append(ls, link{1 + r.Uint64N(n), 1 + r.Uint64N(n)})
+		ls = append(ls, Link{1 + r.Uint64N(n), 1 + r.Uint64N(n)})
 	}
 	m := newModelLinks()
 	sizes := map[int]uint64{1: 1} // of the person of 1 after each join → sum of the squares of his ordinals
 	for _, one := range ls {
-		m.join(one.a, one.b)
+		m.join(one.A, one.B)
 		if set := *m.set(1); sizes[len(set)] == 0 {
 			for _, o := range set {
 				sizes[len(set)] += o * o
@@ -350,12 +350,12 @@ func TestSetsAreOfOneMoment(t *testing.T) {
 		}
 	}
 	for range 10 {
-		l := newLinks(nil, nil)
+		l := NewLinks(nil, nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			for _, one := range ls {
-				l.join([]link{one}, true)
+				l.Join([]Link{one}, true)
 				runtime.Gosched()
 			}
 		}()
@@ -365,7 +365,7 @@ func TestSetsAreOfOneMoment(t *testing.T) {
 				ended = true
 			default:
 			}
-			set, sum := l.set(1), uint64(0)
+			set, sum := l.Set(1), uint64(0)
 			for i, o := range set {
 				if sum += o * o; i > 0 && set[i-1] >= o {
 					t.Fatal("an ordinal is in the set twice")
@@ -397,14 +397,14 @@ func BenchmarkApart(b *testing.B) {
 	for _, every := range []int{0, 10, 1} {
 		b.Run(fmt.Sprint("linked 1 in ", every), func(b *testing.B) {
 			const n = 1 << 20
-			var ls []link
+			var ls []Link
 			for i := 1; every > 0 && i < n; i += 2 * every {
-				ls = append(ls, link{uint64(i), uint64(i + every)})
+				ls = append(ls, Link{uint64(i), uint64(i + every)})
 			}
 			l := newBenchLinks(ls)
 			all := make([]uint64, n)
 			for i := range all {
-				all[i] = pairOf(1, uint64(i+1))
+				all[i] = PairOf(1, uint64(i+1))
 			}
 			pairs := make([]uint64, n)
 			b.ResetTimer()
@@ -421,10 +421,10 @@ func BenchmarkApart(b *testing.B) {
 	}
 }
 
-func newBenchLinks(ls []link) *links {
-	l := newLinks(nil, nil)
-	l.join(ls, true)
+func newBenchLinks(ls []Link) *Links {
+	l := NewLinks(nil, nil)
+	l.Join(ls, true)
 	return l
 }
 
-func benchApart(l *links, pairs []uint64, linked func(uint64)) { l.persons().apart(pairs, linked) }
+func benchApart(l *Links, pairs []uint64, linked func(uint64)) { l.Persons().Apart(pairs, linked) }
