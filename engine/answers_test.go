@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -97,7 +98,7 @@ func TestAnswerKeys(t *testing.T) {
 // The cache keeps to its size, whatever the sizes of answers.
 func TestAnswersAreBounded(t *testing.T) {
 	a := newAnswers(10_000)
-	v := &view{site: newSiteState(1)}
+	v := &view{rowView: newTable(1, identity.NewLinks(nil, nil)).view()}
 	for i := range 500 {
 		size := i * 37 % 4000
 		got, err := answered(a, v, fmt.Sprint("query ", i), func(int) int { return size }, func() (int, error) { return i, nil })

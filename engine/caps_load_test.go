@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/index"
 	"cairn/wal"
 
@@ -37,7 +38,7 @@ func TestCapsForgetAndLoad(t *testing.T) {
 		}
 	})
 	c.max = 3
-	site, other := newSiteState(1), newSiteState(2)
+	site, other := newSiteState(1, identity.NewLinks(nil, nil)), newSiteState(2, identity.NewLinks(nil, nil))
 	settled := 0
 	var seq uint64
 	ask := func(s *siteState, property string, day int32, value string, want bool) {
@@ -115,7 +116,7 @@ func TestCapsReadOnce(t *testing.T) {
 		}
 	})
 	c.max = 3
-	site := newSiteState(1)
+	site := newSiteState(1, identity.NewLinks(nil, nil))
 	name := func(i int) string { return fmt.Sprintf("%s.%d", strings.Repeat("k", 900), i%200) }
 	groups := uint64(0)
 	count := func(value func(i int) string, over bool) {
@@ -158,7 +159,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 		}
 	})
 	c.namesMax = 3
-	site, other := newSiteState(1), newSiteState(2)
+	site, other := newSiteState(1, identity.NewLinks(nil, nil)), newSiteState(2, identity.NewLinks(nil, nil))
 	seq := uint64(0)
 	ask := func(s *siteState, day int32, name string, want bool) {
 		t.Helper()
@@ -212,7 +213,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 // Names weigh their hashes, those over the cap nothing.
 func TestNamesWeighHashes(t *testing.T) {
 	c := newCaps(memoryDB(t), func(error) {})
-	site := newSiteState(1)
+	site := newSiteState(1, identity.NewLinks(nil, nil))
 	ask := func(from, to int) (yes int) {
 		for i := from; i < to; i++ {
 			ok, err := c.name(site, 10, fmt.Sprintf("%s%d", strings.Repeat("k", 1000), i), func() {})
@@ -255,7 +256,7 @@ func TestCapsReadNoMoreThanFits(t *testing.T) {
 	c := newCaps(db, func(error) {})
 	c.max = 1
 	c.nextEvent()
-	group := &siteGroup{site: newSiteState(1)}
+	group := &siteGroup{site: newSiteState(1, identity.NewLinks(nil, nil))}
 	for i, want := range map[int]bool{0: true, names - 1: false} {
 		if over, err := c.count(group, fmt.Sprint(long, i), 10, "b", 1, func() {}); err != nil || over != want {
 			t.Errorf("property %d: over %v, %v; want %v", i, over, err, want)
@@ -286,7 +287,7 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 			sites := make(map[uint32]*siteState)
 			long := strings.Repeat("k", 1000)
 			for id, names := range test.names {
-				sites[id] = newSiteState(id)
+				sites[id] = newSiteState(id, identity.NewLinks(nil, nil))
 				for first := 0; first < names; first += 10 {
 					note := []byte{10}
 					for i := range 10 {
@@ -330,7 +331,7 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 			}
 			forget(len(sites) - 1)
 			forget(len(sites) - 1)
-			sites[test.left].runs = append(sites[test.left].runs, index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), format))
+			sites[test.left].load(index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), format))
 			forget(len(sites))
 		})
 	}
@@ -390,7 +391,7 @@ func TestLargestNote(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		c := newCaps(memoryDB(t), func(error) {})
-		group := &siteGroup{site: newSiteState(1)}
+		group := &siteGroup{site: newSiteState(1, identity.NewLinks(nil, nil))}
 		c.nextEvent()
 		e.Counts(func(property, term string, by int64) bool {
 			_, err := c.count(group, property, e.Day, term, by, func() {})

@@ -475,24 +475,12 @@ func (p *publisher) stage(g *group) error {
 			continue
 		}
 		s := sg.site
-		if s.open == nil {
-			open := index.NewOpen(format, sg.first, event.NumInts)
-			s.mu.Lock()
-			s.open = open
-			s.mu.Unlock()
-			p.e.hotBytes.Add(open.Bytes())
-		}
 		s.touched = p.e.stats.commits.Load()
-		before := s.open.Bytes()
-		s.open.Lock()
-		for _, r := range sg.records {
-			if err := appendRow(s.open, r, &p.rest); err != nil {
-				s.open.Unlock()
-				return err
-			}
+		grown, err := s.appendRows(sg.first, sg.records, &p.rest)
+		p.e.hotBytes.Add(grown)
+		if err != nil {
+			return err
 		}
-		s.open.Unlock()
-		p.e.hotBytes.Add(s.open.Bytes() - before)
 		p.e.hot.Add(int64(len(sg.records)))
 	}
 	return nil
@@ -511,10 +499,6 @@ func (p *publisher) publish(g *group) {
 		if len(sg.records) == 0 {
 			continue
 		}
-		s := sg.site
-		s.mu.Lock()
-		s.open.Publish()
-		s.last = sg.first + uint64(len(sg.records)) - 1
-		s.mu.Unlock()
+		sg.site.publish(sg.first + uint64(len(sg.records)) - 1)
 	}
 }

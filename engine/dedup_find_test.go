@@ -123,9 +123,7 @@ func TestFindOriginals(t *testing.T) {
 	}
 
 	// Runs that are no more take their filters with them.
-	site.mu.Lock()
-	site.runs = site.runs[3:]
-	site.mu.Unlock()
+	site.merged(runs[:4], runs[3])
 	s.filters.swept = time.Time{}
 	s.filters.sweep(time.Now())
 	if len(s.filters.runs) != 3 {
@@ -136,7 +134,4 @@ func TestFindOriginals(t *testing.T) {
 	if len(s.filters.runs) != 0 || s.filters.bytes != 0 {
 		t.Errorf("%d filters that nobody asks, %d bytes", len(s.filters.runs), s.filters.bytes)
 	}
-	site.mu.Lock()
-	site.runs = runs
-	site.mu.Unlock()
 }

@@ -165,8 +165,7 @@ func (e *Engine) unread(err error) {
 
 // newestMatch returns the newest event that satisfies w, nil when there is none.
 func (e *Engine) newestMatch(s *siteState, w *where) (newest *event.Event, err error) {
-	v := s.view()
-	v.budget = e.budget(context.Background()) // no question's
+	v := &view{s.view(), e.budget(context.Background())} // no question's
 	_, err = v.walk(w, false, 0, func(p *viewPart, rows []int) (bool, error) {
 		var err error
 		newest, err = newRowReader(p.get()).read(rows[0])

@@ -380,9 +380,7 @@ func (e *Engine) replay(seq *sequencer) error {
 		}
 		next[d.Site] = d.Last() + 1
 		used[d.Run] = true
-		s := e.state(d.Site)
-		s.runs = append(s.runs, e.newRun(d))
-		s.last = d.Last()
+		e.state(d.Site).load(e.newRun(d))
 		return nil
 	})
 	if err != nil {
@@ -402,7 +400,7 @@ func (e *Engine) replay(seq *sequencer) error {
 		if err := e.replaySite(seq, s); err != nil {
 			return fmt.Errorf("site %d: %w", s.id, err)
 		}
-		seq.next[s] = s.last + 1
+		seq.next[s] = s.lastSeq() + 1
 	}
 	return nil
 }
@@ -412,10 +410,12 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	if err != nil {
 		return err
 	}
-	if upTo < s.last {
-		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, s.last)
+	last := s.lastSeq()
+	if upTo < last {
+		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, last)
 	}
 	var rest overflow
+	var one [1][]byte               // record
 	groups := make(map[uint64]bool) // where a group begins, the log may be cut
 	if err := wal.Notes(e.db, s.id, 0, 1<<64-1, func(first uint64, _ []byte) error {
 		groups[first] = true
@@ -424,18 +424,17 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		return err
 	}
 	err = wal.Replay(e.db, s.id, func(n uint64, record []byte) error {
-		if n != s.last+1 {
-			return fmt.Errorf("events %d to %d are missing", s.last+1, n-1)
+		if n != last+1 {
+			return fmt.Errorf("events %d to %d are missing", last+1, n-1)
 		}
-		if s.open != nil && groups[n] && s.open.Rows() >= e.opts.SealRows {
-			s.open.Publish()
-			e.hotBytes.Add(s.open.Bytes())
+		if open := s.inMemory(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
+			s.publish(last)
 			e.sealer.add(s, s.detach())
 		}
-		if s.open == nil {
-			s.open = index.NewOpen(format, n, event.NumInts)
-		}
-		if err := appendRow(s.open, record, &rest); err != nil {
+		one[0] = record
+		grown, err := s.appendRows(n, one[:], &rest)
+		e.hotBytes.Add(grown)
+		if err != nil {
 			return store.Unreadable(s.id, n, err)
 		}
 		ev, err := event.DecodeRecord(record)
@@ -456,16 +455,15 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 				seq.recent.add(s.id, hi, lo, n)
 			}
 		}
-		s.last = n
+		last = n
 		e.hot.Add(1)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if s.open != nil {
-		s.open.Publish()
-		e.hotBytes.Add(s.open.Bytes())
+	if s.inMemory() != nil {
+		s.publish(last)
 	}
 	return nil
 }
@@ -611,8 +609,8 @@ func (e *Engine) state(id uint32) *siteState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s = e.sites[id]; s == nil {
-		s = newSiteState(id)
-		s.links = identity.NewLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
+		links := identity.NewLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
+		s = newSiteState(id, links)
 		e.sites[id] = s
 	}
 	return s
@@ -633,9 +631,7 @@ func (e *Engine) allSites() []*siteState {
 func (e *Engine) Events() map[uint32]uint64 {
 	events := make(map[uint32]uint64)
 	for _, s := range e.allSites() {
-		s.mu.RLock()
-		events[s.id] = s.last
-		s.mu.RUnlock()
+		events[s.id] = s.lastSeq()
 	}
 	return events
 }

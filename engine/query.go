@@ -12,6 +12,31 @@ import (
 	"cairn/engine/query"
 )
 
+// view is what one query sees, within its budget.
+type view struct {
+	*rowView
+	budget budget
+}
+
+// view is what a question about the site sees.
+func (e *Engine) view(ctx context.Context, site *query.Site) *view {
+	return &view{e.state(site.ID).view(), e.budget(ctx)}
+}
+
+// links returns the links between the site's persons, all that are stored among them.
+func (v *view) links() (*identity.Links, error) {
+	return v.site.links, v.site.links.Ready(v.budget.wait)
+}
+
+// persons returns who is one person by now.
+func (v *view) persons() (identity.Persons, error) {
+	l, err := v.links()
+	if err != nil {
+		return identity.Persons{}, err
+	}
+	return l.Persons(), nil
+}
+
 // budget bounds the time of one query, and its memory.
 type budget struct {
 	ctx  context.Context
@@ -221,13 +246,6 @@ func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPa
 	return 0, nil
 }
 
-func (p *viewPart) err() error {
-	if p.part == nil {
-		return nil
-	}
-	return p.part.Err()
-}
-
 // Event implements API.
 func (e *Engine) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
 	seq, ok := e.public.Decode(site.ID, id)
@@ -373,7 +391,7 @@ func (v *view) countEvents(w *where) (n uint64, err error) {
 			if known, ok := m.Known(); ok {
 				n += uint64(known)
 			} else {
-				rest = p.slices(rest)
+				rest = slicesOf(p, rest)
 			}
 		}
 		if err := p.err(); err != nil {

@@ -238,7 +238,7 @@ func TestGroupKeepsLittle(t *testing.T) {
 	defer e.Close()
 	g := e.newGroup()
 	for id := range uint32(groupSitesKept) {
-		g.of(newSiteState(id+1), 1).records = make([][]byte, groupEventsMax)
+		g.of(newSiteState(id+1, identity.NewLinks(nil, nil)), 1).records = make([][]byte, groupEventsMax)
 	}
 	g.batch.Close()
 	e.spareGroups = make(chan *group, 1)

@@ -155,7 +155,7 @@ func (r *rowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
 }
 
 // partOf finds the part of v that holds seq.
-func (v *view) partOf(seq uint64) *viewPart {
+func (v *rowView) partOf(seq uint64) *viewPart {
 	i := sort.Search(len(v.parts), func(i int) bool { return v.parts[i].first() > seq }) - 1
 	if i < 0 || seq > v.parts[i].last() {
 		return nil
@@ -164,7 +164,7 @@ func (v *view) partOf(seq uint64) *viewPart {
 }
 
 // event reads the event at seq, nil when there is none.
-func (v *view) event(seq uint64) (*event.Event, error) {
+func (v *rowView) event(seq uint64) (*event.Event, error) {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil, nil
@@ -176,7 +176,7 @@ func (v *view) event(seq uint64) (*event.Event, error) {
 var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
 
 // ids reads the idFields of the event at seq, nil when there is none.
-func (v *view) ids(seq uint64) (*event.Event, error) {
+func (v *rowView) ids(seq uint64) (*event.Event, error) {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil, nil
@@ -185,7 +185,7 @@ func (v *view) ids(seq uint64) (*event.Event, error) {
 }
 
 // received reads when the event at seq was received, if there is one.
-func (v *view) received(seq uint64, to *int64) error {
+func (v *rowView) received(seq uint64, to *int64) error {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil

@@ -173,7 +173,7 @@ func (s *sealer) consider(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
 		site.fresh += sg.fresh
-		if o := site.open; o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
+		if o := site.inMemory(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
 			s.add(site, site.detach())
 		}
 	}
@@ -183,7 +183,7 @@ func (s *sealer) consider(g *group) {
 	for s.e.hot.Load()-waiting > int64(s.e.opts.HotEvents) {
 		var largest *siteState
 		for _, site := range s.e.allSites() {
-			if site.open != nil && (largest == nil || site.open.Rows() > largest.open.Rows()) {
+			if o := site.inMemory(); o != nil && (largest == nil || o.Rows() > largest.inMemory().Rows()) {
 				largest = site
 			}
 		}
@@ -201,7 +201,7 @@ func (s *sealer) consider(g *group) {
 	}
 	var idle []*siteState
 	for _, site := range s.e.allSites() {
-		if site.open != nil {
+		if site.inMemory() != nil {
 			idle = append(idle, site)
 		}
 	}

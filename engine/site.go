@@ -3,14 +3,11 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
-	"cairn/engine/query"
 	"cairn/index"
 )
 
@@ -25,34 +22,74 @@ var format = &index.Format{
 	Leaves:     event.CellLeaves,
 }
 
-// siteState is a site and its parts. The publisher and the sealer change it,
-// queries take views of it.
-type siteState struct {
+// Table is the rows of one site: the newest in memory, those that wait to be sealed, and
+// runs. The publisher, the sealer and the merger change it; queries take views of it.
+type rowTable struct {
 	id    uint32
-	links *identity.Links
+	links *identity.Links // between the site's persons
 
 	mu      sync.RWMutex
 	runs    []*index.Run  // oldest first, tiling
 	sealing []*index.Open // complete, waiting for the sealer; oldest first
 	open    *index.Open   // the newest rows; nil when there are none
 	last    uint64        // seq of the newest published event
-	touched uint64        // the publisher's: commits when the open part last grew
-	fresh   int           // the publisher's: values that rows of the open part are the first to count
-
-	asked      uint64    // the sequencer's: the last time it asked for memory for rows of the site
-	mergeAfter time.Time // the merger's: when it may try again
 }
 
-func newSiteState(id uint32) *siteState {
-	return &siteState{id: id, links: identity.NewLinks(nil, nil)}
+// newTable makes the empty table of a site.
+func newTable(id uint32, links *identity.Links) *rowTable { return &rowTable{id: id, links: links} }
+
+// lastSeq is the seq of the newest published event, 0 when there is none.
+func (t *rowTable) lastSeq() uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.last
 }
 
-// view is what one query sees: every part, oldest first, tiling 1..last.
-type view struct {
-	site   *siteState
-	parts  []viewPart
-	last   uint64
-	budget budget // of the question; zero where nothing asks for it
+// load adds the run that follows what the table has. It is called before anybody reads.
+func (t *rowTable) load(r *index.Run) {
+	t.runs = append(t.runs, r)
+	t.last = r.Last()
+}
+
+// appendRows appends records, whose first has seq first, to the rows in memory. Nobody
+// sees them before they are published. grown is how many bytes of memory they take. Only
+// the publisher, or a replay, may call it. rest is memory.
+func (t *rowTable) appendRows(first uint64, records [][]byte, rest *overflow) (grown int64, err error) {
+	if t.open == nil {
+		open := index.NewOpen(format, first, event.NumInts)
+		t.mu.Lock()
+		t.open = open
+		t.mu.Unlock()
+		grown = open.Bytes()
+	}
+	before := t.open.Bytes()
+	t.open.Lock()
+	defer t.open.Unlock()
+	for _, r := range records {
+		if err := appendRow(t.open, r, rest); err != nil {
+			return grown, err
+		}
+	}
+	return grown + t.open.Bytes() - before, nil
+}
+
+// publish shows the appended rows, up to the event at last.
+func (t *rowTable) publish(last uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open.Publish()
+	t.last = last
+}
+
+// inMemory is the part that rows are appended to, nil when there is none. It is the
+// publisher's.
+func (t *rowTable) inMemory() *index.Open { return t.open }
+
+// rowView is what one query sees: every part, oldest first, tiling 1..last.
+type rowView struct {
+	site  *rowTable
+	parts []viewPart
+	last  uint64
 }
 
 // viewPart is a part and the bounds known without opening it.
@@ -62,43 +99,40 @@ type viewPart struct {
 	part index.Part
 }
 
-func (s *siteState) view() *view {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	v := &view{site: s, last: s.last}
-	for _, r := range s.runs {
+// view is what a query that begins now sees.
+func (t *rowTable) view() *rowView {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	v := &rowView{site: t, last: t.last}
+	for _, r := range t.runs {
 		v.parts = append(v.parts, viewPart{run: r})
 	}
-	for _, o := range s.sealing {
+	for _, o := range t.sealing {
 		v.parts = append(v.parts, viewPart{open: o, part: o.Snapshot()})
 	}
-	if s.open != nil {
-		if p := s.open.Snapshot(); p.Len() > 0 {
-			v.parts = append(v.parts, viewPart{open: s.open, part: p})
+	if t.open != nil {
+		if p := t.open.Snapshot(); p.Len() > 0 {
+			v.parts = append(v.parts, viewPart{open: t.open, part: p})
 		}
 	}
 	return v
 }
 
-// view is what a question about the site sees.
-func (e *Engine) view(ctx context.Context, site *query.Site) *view {
-	v := e.state(site.ID).view()
-	v.budget = e.budget(ctx)
-	return v
-}
-
-// links returns the links between the site's persons, all that are stored among them.
-func (v *view) links() (*identity.Links, error) {
-	return v.site.links, v.site.links.Ready(v.budget.wait)
-}
-
-// persons returns who is one person by now.
-func (v *view) persons() (identity.Persons, error) {
-	l, err := v.links()
-	if err != nil {
-		return identity.Persons{}, err
+// own returns the part for one goroutine alone: a run is opened again.
+func (p *viewPart) own() viewPart {
+	own := *p
+	if own.run != nil {
+		own.part = nil
 	}
-	return l.Persons(), nil
+	return own
+}
+
+// err is why something of the part could not be read, nil when all could.
+func (p *viewPart) err() error {
+	if p.part == nil {
+		return nil
+	}
+	return p.part.Err()
 }
 
 // get opens the part.
@@ -124,55 +158,55 @@ func (p *viewPart) last() uint64 {
 }
 
 // sealed returns the site's runs, oldest first.
-func (s *siteState) sealed() []*index.Run {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.runs
+func (t *rowTable) sealed() []*index.Run {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.runs
 }
 
 // unsealed returns the parts in memory that begin before seq, newest first.
-func (s *siteState) unsealed(before uint64) (parts []index.Part) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.open != nil && s.open.First() < before {
-		parts = append(parts, s.open.Snapshot())
+func (t *rowTable) unsealed(before uint64) (parts []index.Part) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.open != nil && t.open.First() < before {
+		parts = append(parts, t.open.Snapshot())
 	}
-	for i := len(s.sealing) - 1; i >= 0; i-- {
-		if s.sealing[i].First() < before {
-			parts = append(parts, s.sealing[i].Snapshot())
+	for i := len(t.sealing) - 1; i >= 0; i-- {
+		if t.sealing[i].First() < before {
+			parts = append(parts, t.sealing[i].Snapshot())
 		}
 	}
 	return parts
 }
 
 // detach takes the open part out of the way of new rows, for the sealer.
-func (s *siteState) detach() *index.Open {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.open
+func (t *rowTable) detach() *index.Open {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.open
 	if o != nil {
-		s.sealing = append(s.sealing, o)
-		s.open = nil
+		t.sealing = append(t.sealing, o)
+		t.open = nil
 	}
 	return o
 }
 
 // sealedInto replaces the oldest sealing part by its run.
-func (s *siteState) sealedInto(r *index.Run) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sealing = append([]*index.Open(nil), s.sealing[1:]...)
-	s.runs = append(append([]*index.Run(nil), s.runs...), r)
+func (t *rowTable) sealedInto(r *index.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sealing = append([]*index.Open(nil), t.sealing[1:]...)
+	t.runs = append(append([]*index.Run(nil), t.runs...), r)
 }
 
 // merged replaces runs that follow one another by the run made of them.
-func (s *siteState) merged(old []*index.Run, r *index.Run) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.Index(s.runs, old[0])
-	runs := append([]*index.Run(nil), s.runs[:i]...)
+func (t *rowTable) merged(old []*index.Run, r *index.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.runs, old[0])
+	runs := append([]*index.Run(nil), t.runs[:i]...)
 	runs = append(runs, r)
-	s.runs = append(runs, s.runs[i+len(old):]...)
+	t.runs = append(runs, t.runs[i+len(old):]...)
 }
 
 // appendRow gives the newest row of an open part its cells; keys beyond what a
@@ -215,6 +249,9 @@ type overflowKind struct {
 	members event.Object
 }
 
+// overflowCellKept is how many bytes are kept for the cell of a row's keys.
+const overflowCellKept = 2 << 20
+
 // overflowKept is how many keys of a kind are kept room for.
 const overflowKept = 1024
 
@@ -222,7 +259,7 @@ func (m *overflow) reset() {
 	for i := range m.kinds {
 		m.kinds[i].members = event.Emptied(m.kinds[i].members, overflowKept)
 	}
-	if cap(m.cell) > groupBytesMax {
+	if cap(m.cell) > overflowCellKept {
 		m.cell = nil
 	}
 }

@@ -24,13 +24,13 @@ type slice struct {
 func (v *view) slices() []slice {
 	var all []slice
 	for i := len(v.parts) - 1; i >= 0; i-- {
-		all = v.parts[i].slices(all)
+		all = slicesOf(&v.parts[i], all)
 	}
 	return all
 }
 
-// slices appends the slices of p, newest first.
-func (p *viewPart) slices(all []slice) []slice {
+// slicesOf appends the slices of a part, newest first.
+func slicesOf(p *viewPart, all []slice) []slice {
 	for to := int(p.last() - p.first() + 1); to > 0; {
 		from := (to - 1) / sliceRows * sliceRows
 		all = append(all, slice{p, from, to})
@@ -82,10 +82,7 @@ func (r *reader) open(s *slice) (*viewPart, error) {
 		return nil, err
 	}
 	if r.of != s.of {
-		r.of, r.own = s.of, *s.of
-		if r.own.run != nil {
-			r.own.part = nil // whoever opened it may be another goroutine
-		}
+		r.of, r.own = s.of, s.of.own()
 		r.matched = r.where.matcher(&r.own)
 		if err := r.own.err(); err != nil {
 			r.of = nil

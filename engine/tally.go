@@ -352,7 +352,7 @@ func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error)
 	for i := len(v.parts) - 1; i >= 0; i-- {
 		p := &v.parts[i]
 		if p.run == nil {
-			rest = p.slices(rest)
+			rest = slicesOf(p, rest)
 			continue
 		}
 		if err := v.budget.spent(); err != nil {
