@@ -85,10 +85,11 @@ func openDict(dst, b []byte) (page []byte, ok bool) {
 		_, ok = parseDict(page)
 		return page, ok
 	}
-	n, size, data := int(binary.LittleEndian.Uint32(b[1:])), int(binary.LittleEndian.Uint32(b[5:])), b[9:]
-	if n == 0 || n > 1<<24 || size > len(data) || n*size != len(data) {
+	cells, width, data := uint64(binary.LittleEndian.Uint32(b[1:])), uint64(binary.LittleEndian.Uint32(b[5:])), b[9:]
+	if cells == 0 || cells > 1<<24 || cells*width != uint64(len(data)) {
 		return dst, false
 	}
+	n, size := int(cells), int(width)
 	page = append(slices.Grow(dst[:0], len(b)), b[:9]...)[:len(b)]
 	page[0] = 0
 	transpose(page[9:], data, size, n)

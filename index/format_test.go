@@ -148,7 +148,7 @@ type shape struct {
 func drawRows(t *rapid.T, most int) []modelRow {
 	n := rapid.IntRange(1, most).Draw(t, "rows")
 	seed := rapid.Uint64().Draw(t, "seed")
-	next := func(n int) int { // a plain generator: rapid is slow by the row
+	next := func(n int64) int { // a plain generator: rapid is slow by the row
 		seed = seed*6364136223846793005 + 1442695040888963407
 		return int(seed >> 33 % uint64(n))
 	}
@@ -173,14 +173,14 @@ func drawRows(t *rapid.T, most int) []modelRow {
 			delete(r.cells, "id")
 		}
 		for _, f := range fields {
-			if next(f.every) == 0 {
-				r.cells[f.field] = f.cells[next(len(f.cells))]
+			if next(int64(f.every)) == 0 {
+				r.cells[f.field] = f.cells[next(int64(len(f.cells)))]
 			}
 		}
 		rows[i] = r
 	}
 	if n > 3 {
-		rows[next(n)].cells["once"] = "sa"
+		rows[next(int64(n))].cells["once"] = "sa"
 	}
 	return rows
 }

@@ -31,9 +31,9 @@ type header struct {
 
 type columnHeader struct {
 	name    string
-	sparse  bool // there is a row set
-	lists   bool // there are lists of blocks
-	leaves  int  // entries of the leaves
+	sparse  bool  // there is a row set
+	lists   bool  // there are lists of blocks
+	leaves  int64 // entries of the leaves
 	card    int
 	scalars int   // the first codes are scalars
 	present int   // rows that have it
@@ -71,7 +71,7 @@ func (h *header) append(dst []byte) []byte {
 			flags |= 2
 		}
 		dst = append(dst, flags)
-		number(c.leaves)
+		dst = binary.AppendUvarint(dst, uint64(c.leaves))
 		number(c.card)
 		number(c.scalars)
 		number(c.present)
@@ -134,7 +134,7 @@ func parseHeader(b []byte) (*header, error) {
 		}
 		c.sparse, c.lists = b[0]&1 != 0, b[0]&2 != 0
 		b = b[1:]
-		c.leaves = number(leavesMax)
+		c.leaves = int64(number(leavesMax))
 		c.card = number(h.rows)
 		c.scalars = number(c.card)
 		c.present = number(h.rows)

@@ -3,7 +3,10 @@
 
 package index
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // limit       bounds
 // rowsMax     rows of a run, pages of its filter
@@ -16,12 +19,15 @@ import "fmt"
 // leavesMax   values inside the arrays and objects of one column, as many as 2^27
 //
 //	events of 256 KB have: nothing is allocated by that number
+//
+// An int counts rows and leaves. On a 32-bit machine both limits are half of its largest
+// int, so that sums with them do not overflow; a larger run comes from a larger machine.
 const (
-	rowsMax    = 1 << 31
+	rowsMax    = min(1<<31, math.MaxInt/2)
 	ColumnsMax = 1024
 	columnsMax = ColumnsMax + 64
 	intsMax    = 64
-	leavesMax  = 1 << 44
+	leavesMax  = min(1<<44, math.MaxInt/2)
 )
 
 // check says whether parseHeader takes what append writes.

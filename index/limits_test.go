@@ -21,7 +21,9 @@ func TestHeaderLimits(t *testing.T) {
 		"ints":    func(over int) header { return header{ints: intsMax + over} },
 		"filter":  func(over int) header { return header{filter: rowsMax + over} },
 		"columns": func(over int) header { return header{columns: columns(columnsMax + over)} },
-		"leaves":  func(over int) header { return header{columns: []columnHeader{{name: "a", leaves: leavesMax + over}}} },
+		"leaves": func(over int) header {
+			return header{columns: []columnHeader{{name: "a", leaves: int64(leavesMax + over)}}}
+		},
 	} {
 		most := of(0)
 		if err := most.check(); err != nil {

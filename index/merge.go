@@ -122,7 +122,8 @@ func (s *runSource) column(field string) *columnSource {
 	}
 	src.cells = func() cellCursor { return &runCells{runSource: s, col: col} }
 	src.leaves = func() leafCursor {
-		return &runLeaves{n: h.leaves, hashes: col.ints(secLeaves, h.leaves), owners: col.ints(secOwners, h.leaves)}
+		n := int(h.leaves)
+		return &runLeaves{n: n, hashes: col.ints(secLeaves, n), owners: col.ints(secOwners, n)}
 	}
 	src.codes = func(yield func(*stretch)) {
 		if !h.sparse {

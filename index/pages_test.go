@@ -5,6 +5,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -241,5 +242,16 @@ func BenchmarkDecode(b *testing.B) {
 				page.decode(values)
 			}
 		})
+	}
+}
+
+// A page that says it has more bytes of cells than 32 bits can count is damaged, on a
+// machine of any word.
+func TestDictOfTooManyBytes(t *testing.T) {
+	const cells, size = 1 << 24, 1<<8 + 1 // 1<<32 + 1<<24 bytes, of which 1<<24 are there
+	page := append(binary.LittleEndian.AppendUint32([]byte{3}, cells), 0, 0, 0, 0)
+	binary.LittleEndian.PutUint32(page[5:], size)
+	if _, ok := openDict(nil, append(page, make([]byte, cells)...)); ok {
+		t.Error("the page is opened")
 	}
 }

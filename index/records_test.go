@@ -40,7 +40,7 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 			name:    name,
 			sparse:  rapid.Bool().Draw(t, "sparse"),
 			lists:   rapid.Bool().Draw(t, "lists"),
-			leaves:  rapid.IntRange(0, 1<<20).Draw(t, "leaves"),
+			leaves:  rapid.Int64Range(0, 1<<20).Draw(t, "leaves"),
 			card:    rapid.IntRange(0, h.rows).Draw(t, "card"),
 			present: rapid.IntRange(0, h.rows).Draw(t, "present"),
 		}
@@ -338,7 +338,7 @@ func TestDescriptor(t *testing.T) {
 	db := openDB(t)
 	all := []Descriptor{
 		{Site: 1, First: 1, Run: 9, Rows: 5},
-		{Site: 1, First: 6, Run: 3, Rows: 1 << 31, TimeMin: math.MinInt64, TimeMax: math.MaxInt64, DayMin: math.MinInt32, DayMax: math.MaxInt32, Keys: math.MaxUint64},
+		{Site: 1, First: 6, Run: 3, Rows: rowsMax, TimeMin: math.MinInt64, TimeMax: math.MaxInt64, DayMin: math.MinInt32, DayMax: math.MaxInt32, Keys: math.MaxUint64},
 		{Site: 2, First: 1 << 47, Run: 1, Rows: 1},
 		goldenDescriptor,
 		{Site: 1<<32 - 1, First: 1, Run: math.MaxUint64, Rows: 1},
@@ -355,7 +355,7 @@ func TestDescriptor(t *testing.T) {
 	if got, err := list(); err != nil || !slices.Equal(got, all) {
 		t.Fatalf("got %+v, %v\nwant %+v", got, err, all)
 	}
-	if last := all[1].Last(); last != 5+1<<31 {
+	if last := all[1].Last(); last != 5+rowsMax {
 		t.Errorf("last is %d", last)
 	}
 	// Damage is refused and named, wherever it lies.

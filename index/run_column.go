@@ -115,12 +115,12 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 			}
 		}
 	}
-	if c.h.leaves > 0 {
-		hashes, owners := c.ints(secLeaves, c.h.leaves), c.ints(secOwners, c.h.leaves)
+	if n := int(c.h.leaves); n > 0 {
+		hashes, owners := c.ints(secLeaves, n), c.ints(secOwners, n)
 		for _, t := range terms {
 			h := leafHash(path, t)
-			i := sort.Search(c.h.leaves, func(i int) bool { return hashes.At(i) >= h })
-			for ; i < c.h.leaves && hashes.At(i) == h; i++ {
+			i := sort.Search(n, func(i int) bool { return hashes.At(i) >= h })
+			for ; i < n && hashes.At(i) == h; i++ {
 				code := uint32(owners.At(i))
 				if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
 					codes = append(codes, code)
