@@ -145,7 +145,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	}
 	s.Groups = groups.list
 	if len(views) > 0 {
-		slices.SortStableFunc(views, func(a, b pageView) int { return int(a.time - b.time) })
+		slices.SortStableFunc(views, func(a, b pageView) int { return cmp.Compare(a.time, b.time) })
 		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
 	}
 	if rule.VisitVariables {
