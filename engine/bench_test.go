@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -144,16 +143,6 @@ func BenchmarkIngest(b *testing.B) {
 			})
 		}
 	}
-}
-
-// cpuTime is what the process has used; it is steadier than the clock where
-// others share the machine.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkRead(b *testing.B) {
