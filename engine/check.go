@@ -116,7 +116,7 @@ func (c *checker) all() error {
 	slices.Sort(sites)
 	c.report.Sites = len(sites)
 	for _, id := range sites {
-		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, 1<<62), links: make(map[string]int)}
+		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, math.MaxInt), links: make(map[string]int)}
 		if err := s.check(runs[id]); err != nil {
 			return err
 		}

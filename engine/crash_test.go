@@ -55,11 +55,12 @@ type workload struct {
 }
 
 func newWorkload(rng *rand.Rand) *workload {
-	clock := epoch.UnixMilli() // every look at the clock moves it
+	var clock atomic.Int64 // every look at the clock moves it
+	clock.Store(epoch.UnixMilli())
 	return &workload{
 		rng:   rng,
 		sites: []*engine.Site{{Site: query.Site{ID: 1, Name: "one"}}, {Site: query.Site{ID: 2, Name: "two", Location: newYork}}},
-		now:   func() time.Time { return time.UnixMilli(atomic.AddInt64(&clock, 7)) },
+		now:   func() time.Time { return time.UnixMilli(clock.Add(7)) },
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -90,6 +91,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.Memory, 256<<20)
+	o.Memory = min(o.Memory, math.MaxInt) // a 32-bit process has no more
 	def(&o.QueueBytes, 8<<20)
 	if o.Dedup == 0 {
 		o.Dedup = 24 * time.Hour

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -26,7 +27,7 @@ func (m *model) Digest(_ context.Context, q query.Query) (query.Digest, error) {
 		t.add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}
 	d.Totals = t.totals()
-	slices.SortStableFunc(events, func(a, b *event.Event) int { return int(a.Time - b.Time) })
+	slices.SortStableFunc(events, func(a, b *event.Event) int { return cmp.Compare(a.Time, b.Time) })
 	properties, keys := map[string]event.Value{}, map[string]event.Value{}
 	for _, e := range events {
 		if e.Name != "" {

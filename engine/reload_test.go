@@ -21,7 +21,7 @@ import (
 // countryFile is a database in which all of 8.0.0.0/8 is one country.
 func countryFile(t *testing.T, code string) []byte {
 	t.Helper()
-	return geotest.Database(t, "Country", map[string]mmdbtype.Map{"8.0.0.0/8": {"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}}})
+	return geotest.Database(t, "Country", "8.0.0.0/8", mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}})
 }
 
 // While four clients write, the geo database is replaced again and again, every

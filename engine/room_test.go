@@ -251,3 +251,11 @@ func TestGroupKeepsLittle(t *testing.T) {
 		t.Errorf("room for %d records is kept, want at most %d", kept, groupRecordKept)
 	}
 }
+
+// A budget beyond what the machine can address is cut to that, not to its lower bits.
+func TestMemoryBeyondTheMachine(t *testing.T) {
+	o := Options{Memory: 3 << 40}.withDefaults()
+	if int64(int(o.Memory)) != o.Memory || o.Memory < 1<<31-1 || o.Pairs < 1<<23-1 {
+		t.Errorf("%d bytes, %d pairs", o.Memory, o.Pairs)
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,7 +16,7 @@ import (
 // entry and exit are the first and last pages by event time. On a 32-bit machine the
 // milliseconds of 25 days do not fit into an int.
 func TestSessionOfManyWeeks(t *testing.T) {
-	site := &engine.Site{ID: 1, Name: "shop"}
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +30,7 @@ func TestSessionOfManyWeeks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := e.Session(t.Context(), site, "s")
+	s, err := e.Session(t.Context(), &site.Site, "s")
 	if err != nil || s.Entry != "page 0" || s.Exit != fmt.Sprint("page ", pages-1) || s.Events != pages {
 		t.Errorf("%d events from %q to %q, %v", s.Events, s.Entry, s.Exit, err)
 	}

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"testing"
 	"unicode/utf8"
-
-	"cairn/geo/geotest"
 )
 
 var asked = []netip.Addr{
@@ -88,7 +86,7 @@ func FuzzFile(f *testing.F) {
 	data := city(f)
 	f.Add(data, 0, byte(1))
 	f.Add(data, len(data)/2, byte(0x80))
-	f.Add(geotest.Database(f, "asn", map[string]m{"1.0.0.0/8": {"asn": s("AS7")}}), 10, byte(2))
+	f.Add(build(f, "asn", map[string]m{"1.0.0.0/8": {"asn": s("AS7")}}), 10, byte(2))
 	f.Add([]byte("\x1f\x8b"), 0, byte(0))
 	f.Add([]byte("\x28\xb5\x2f\xfd"), 0, byte(0))
 	f.Fuzz(func(t *testing.T, data []byte, at int, flip byte) {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/geo/geotest"
-
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
@@ -21,6 +19,32 @@ type (
 	s = mmdbtype.String
 	a = mmdbtype.Slice
 )
+
+// build makes a database of the given records by network.
+func build(tb testing.TB, kind string, records map[string]m) []byte {
+	tb.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{
+		DatabaseType: kind, BuildEpoch: 1790000000, RecordSize: 24,
+		Description: map[string]string{"en": "test"}, IncludeReservedNetworks: true,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for network, record := range records {
+		_, n, err := net.ParseCIDR(network)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := tree.Insert(n, record); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if _, err := tree.WriteTo(&b); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
 
 var names = m{"en": s("Munich"), "de": s("München")}
 
@@ -32,7 +56,7 @@ var cityRecord = m{
 }
 
 func city(tb testing.TB) []byte {
-	return geotest.Database(tb, "GeoLite2-City", map[string]m{"1.1.1.0/24": cityRecord, "2a00::/16": {"country": m{"iso_code": s("fr")}}})
+	return build(tb, "GeoLite2-City", map[string]m{"1.1.1.0/24": cityRecord, "2a00::/16": {"country": m{"iso_code": s("fr")}}})
 }
 
 // open1 writes data to a file and returns a Locator over it.
@@ -174,7 +198,7 @@ func TestSchemas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The type is a lie on purpose: nothing may go by it.
-			l := open1(t, geotest.Database(t, "Some-Vendor", map[string]m{"1.1.1.0/24": c.record}))
+			l := open1(t, build(t, "Some-Vendor", map[string]m{"1.1.1.0/24": c.record}))
 			want := c.want
 			got := l.Lookup(netip.MustParseAddr("1.1.1.7"))
 			if c.want.Country == "" { // the embedded file stands in for countries
@@ -199,7 +223,7 @@ func TestSeveralFiles(t *testing.T) {
 		}
 		return path
 	}
-	asnFile := write("asn.mmdb", geotest.Database(t, "asn", map[string]m{"1.0.0.0/8": {"autonomous_system_number": mmdbtype.Uint32(7)}}))
+	asnFile := write("asn.mmdb", build(t, "asn", map[string]m{"1.0.0.0/8": {"autonomous_system_number": mmdbtype.Uint32(7)}}))
 	cityFile := write("city.mmdb", city(t))
 	addr := netip.MustParseAddr("1.1.1.1")
 

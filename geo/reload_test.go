@@ -12,13 +12,11 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"cairn/geo/geotest"
 )
 
 // countryOf makes a file that says one country for everything tried here.
 func countryOf(tb testing.TB, code string) []byte {
-	return geotest.Database(tb, "Country", map[string]m{"0.0.0.0/0": {"country": m{"iso_code": s(code)}}})
+	return build(tb, "Country", map[string]m{"0.0.0.0/0": {"country": m{"iso_code": s(code)}}})
 }
 
 // replace puts data at path by rename, with a modification time of its own.

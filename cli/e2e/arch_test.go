@@ -45,7 +45,7 @@ var plan = []room{
 	{dir: "engine/ua", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/calendar", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/referrer", far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "geo", tests: []string{"geo/geotest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "geo", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "geo/geotest", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "wal", far: []string{fasthttpModule, tomlModule}},
 	{dir: "index", far: []string{fasthttpModule, tomlModule}},

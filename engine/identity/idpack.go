@@ -5,6 +5,7 @@ package identity
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 )
 
 // idPack keeps the stored forms of entries of the ids table that Pebble has, too: so
@@ -25,7 +26,7 @@ type idHalf struct {
 }
 
 // idHalfMax bounds a half, in which places are 32 bits, whatever memory there is.
-const idHalfMax = 1 << 31
+const idHalfMax = min(1<<31, math.MaxInt)
 
 func newIDPack(bytes int) *idPack {
 	return &idPack{seed: maphash.MakeSeed(), max: min(bytes/2, idHalfMax), new: idHalf{at: make(map[uint64]uint32)}}

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -76,7 +77,7 @@ func TestLargestKnown(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if p := newIDPack(1 << 40); p.max > 1<<32-8*len(long) {
+	if p := newIDPack(math.MaxInt); int64(p.max) > 1<<32-8*int64(len(long)) {
 		t.Errorf("a half of %d bytes has places of more than 32 bits", p.max)
 	}
 }
@@ -100,7 +101,7 @@ func FuzzKnown(f *testing.F) {
 // What the table packs, and what it drops altogether, it reads back as it was.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := storeInMemory(t)
-	small, large := NewIDs(db, 1024), NewIDs(nil, 1<<40)
+	small, large := NewIDs(db, 1024), NewIDs(nil, math.MaxInt)
 	session := 0
 	next := func(event.Dialect) string { session++; return string(rune('a' + session%26)) }
 	for seq := uint64(1); seq <= 3000; seq++ {
