@@ -153,9 +153,9 @@ func (n *Engine) Stats() engine.Stats { return engine.Stats{} }
 
 // What the answers of Full hold: two public ids of events, and a day in Unix milliseconds.
 const (
-	SomeID  = "0123456789abcdef0123456789abcdef"
-	OtherID = "fedcba9876543210fedcba9876543210"
-	SomeDay = 1795219200000 // 2026-11-21T00:00:00Z
+	SomeID        = "0123456789abcdef0123456789abcdef"
+	OtherID       = "fedcba9876543210fedcba9876543210"
+	SomeDay int64 = 1795219200000 // 2026-11-21T00:00:00Z
 )
 
 // Full is an Engine that has one of everything, with every field set.
