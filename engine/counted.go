@@ -202,6 +202,9 @@ func newCounted(p index.Part, property string, names *terms, from, to int, cappe
 		c.detected = openPath(p, event.FieldName, "", names)
 	case event.Detected(property):
 		c.detected = openPath(p, event.PrefixContext+property, "", names)
+		if c.detected == nil { // see contextAlts
+			c.detected = openPath(p, event.PrefixContext, property, names)
+		}
 	}
 	c.types = openPath(p, event.FieldType, "", names)
 	c.increments = openPath(p, event.FieldIncrements, "", names)

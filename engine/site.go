@@ -209,8 +209,9 @@ func (t *rowTable) merged(old []*index.Run, r *index.Run) {
 	t.runs = append(runs, t.runs[i+len(old):]...)
 }
 
-// appendRow gives the newest row of an open part its cells; keys beyond what a
-// part has columns for go together into one column of each kind. rest is memory.
+// appendRow gives the newest row of an open part its cells; keys that clients invent
+// beyond what a part has columns for go together into one column of each kind. rest is
+// memory.
 func appendRow(o *index.Open, record []byte, rest *overflow) error {
 	var ints event.Ints
 	rest.reset()
@@ -220,7 +221,7 @@ func appendRow(o *index.Open, record []byte, rest *overflow) error {
 			o.Append(ints[:])
 			first = false
 		}
-		if !o.Fits(field) && len(field) > 1 {
+		if !o.Fits(field) && !hasColumn(field) {
 			rest.add(field, cell)
 			return nil
 		}
@@ -235,6 +236,19 @@ func appendRow(o *index.Open, record []byte, rest *overflow) error {
 	}
 	rest.each(func(field string, cell []byte) { o.Set([]byte(field), cell) })
 	return nil
+}
+
+// hasColumn says that a field has a column of its own in every part, however many keys
+// clients invent: the core fields, the keys of the context, and the properties that
+// replace what is detected. Reads look for these in their own columns.
+func hasColumn(field []byte) bool {
+	switch key := field[1:]; {
+	case len(key) == 0, field[0] == event.PrefixContext[0]:
+		return true
+	case field[0] == event.PrefixProperty[0]:
+		return string(key) == "name" || event.Detected(string(key))
+	}
+	return false
 }
 
 // overflow gathers the keys of a row that have no column of their own, by the

@@ -104,7 +104,7 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	case c.Field == "value":
 		return index.Clause{Any: []index.Alt{{Field: event.FieldValue, Terms: queryTerms(c.Values)}}}, nil
 	case c.Field == "bot" && len(c.Values) == 1 && c.Values[0] == "false":
-		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + "bot", Terms: []string{"true"}}}, Not: true}, nil
+		return index.Clause{Any: contextAlts("bot", []string{"true"}), Not: true}, nil
 	case strings.HasPrefix(c.Field, "prop."):
 		return index.Clause{Any: pathAlts(event.PrefixProperty, c.Field[len("prop."):], queryTerms(c.Values))}, nil
 	case strings.HasPrefix(c.Field, "counted."):
@@ -112,24 +112,34 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	case strings.HasPrefix(c.Field, "extra."):
 		return index.Clause{Any: pathAlts(event.PrefixExtra, c.Field[len("extra."):], queryTerms(c.Values))}, nil
 	case slices.Contains(event.ContextKeys, c.Field):
-		return index.Clause{Any: []index.Alt{{Field: event.PrefixContext + c.Field, Terms: queryTerms(c.Values)}}}, nil
+		return index.Clause{Any: contextAlts(c.Field, queryTerms(c.Values))}, nil
 	}
 	return index.Clause{}, fmt.Errorf("%w: unknown field %q", query.ErrBadQuery, c.Field)
+}
+
+// contextAlts finds a key of the context. Older parts with too many keys have it among
+// those without a column.
+func contextAlts(key string, terms []string) []index.Alt {
+	return []index.Alt{
+		{Field: event.PrefixContext + key, Terms: terms},
+		{Field: event.PrefixContext, Path: key, Terms: terms},
+	}
 }
 
 // countedClause finds the events that have one of the terms as what counters know
 // under a path: a property, or the detected value that none of its name replaces.
 func countedClause(path string, terms []string) index.Clause {
 	alts := pathAlts(event.PrefixProperty, path, terms)
-	field := ""
+	var detected []index.Alt
 	switch {
 	case path == "name":
-		field = event.FieldName
+		detected = []index.Alt{{Field: event.FieldName, Terms: terms}}
 	case event.Detected(path):
-		field = event.PrefixContext + path
+		detected = contextAlts(path, terms)
 	}
-	if field != "" {
-		alts = append(alts, index.Alt{Field: field, Terms: terms, Unless: event.PrefixProperty + path})
+	for _, alt := range detected {
+		alt.Unless = event.PrefixProperty + path
+		alts = append(alts, alt)
 	}
 	return index.Clause{Any: alts}
 }

@@ -58,7 +58,7 @@ func OpenBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
 	)
 	return parts*(newOpenBytes(numInts)+chunkLen) + rows*8*int64(numInts) +
-		min(cells, parts*ColumnsMax)*columnBytes + cells*cellBytes + 2*bytes
+		min(cells, parts*columnsMax)*columnBytes + cells*cellBytes + 2*bytes
 }
 
 // Lock and Unlock bracket a series of Appends.
