@@ -274,13 +274,15 @@ func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo,
 }
 
 // columnsFit is how many of the runs, from the first on, have the columns of one
-// part.
+// part: as many that clients invent, and those that every part may have.
 func columnsFit(runs []*index.Run) (n int, err error) {
 	columns := make(map[string]bool)
 	for n < len(runs) {
 		v := runs[n].View()
 		for _, f := range v.Fields() {
-			columns[f] = true
+			if !hasColumn([]byte(f)) {
+				columns[f] = true
+			}
 		}
 		if v.Err() != nil || len(columns) > index.ColumnsMax {
 			return n, v.Err()
