@@ -140,7 +140,7 @@ type Stats struct {
 	Accepted, Duplicates                    uint64
 	Rejected                                map[string]uint64 // by reason
 	Commits                                 uint64
-	CommitSeconds, SyncSeconds, GroupEvents Histogram
+	CommitSeconds, SyncSeconds, GroupEvents Buckets
 	QueueEvents, QueueBytes                 int64
 	HotEvents, Runs                         int64
 	LinkBytes                               int64 // memory of the links between persons
@@ -157,9 +157,9 @@ type Stats struct {
 	Pebble                                  string   // Pebble's own metrics as Prometheus text
 }
 
-// Histogram is a snapshot of a histogram: Counts[i] observations were at most
+// Buckets are what a Histogram counted: Counts[i] observations were at most
 // Bounds[i], not cumulated; the last count has no bound.
-type Histogram struct {
+type Buckets struct {
 	Bounds []float64
 	Counts []uint64
 	Sum    float64

@@ -438,7 +438,7 @@ func (p *publisher) commit(g *group) {
 			if serr := g.batch.SyncWait(); err == nil {
 				err = serr
 			}
-			p.e.stats.sync.observe(time.Since(synced).Seconds())
+			p.e.stats.sync.Observe(int64(time.Since(synced)))
 		}
 		if err == nil {
 			err = g.batch.Close()
@@ -453,8 +453,8 @@ func (p *publisher) commit(g *group) {
 		p.publish(g)
 		p.e.stats.commits.Add(1)
 		p.e.stats.accepted.Add(uint64(g.events))
-		p.e.stats.group.observe(float64(g.events))
-		p.e.stats.commit.observe(p.e.now().Sub(start).Seconds())
+		p.e.stats.group.Observe(int64(g.events))
+		p.e.stats.commit.Observe(int64(p.e.now().Sub(start)))
 	}
 	for _, sub := range g.subs {
 		if sub.err == nil {

@@ -155,9 +155,9 @@ func Open(opts Options) (*Engine, error) {
 		failed:      make(chan struct{}),
 	}
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
-	e.stats.commit = newHistogram(secondsBounds)
-	e.stats.sync = newHistogram(secondsBounds)
-	e.stats.group = newHistogram(groupBounds)
+	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
+	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)
+	e.stats.group = NewHistogram(1, groupBounds)
 	if err := e.open(); err != nil {
 		if e.db != nil {
 			_ = e.db.Close()

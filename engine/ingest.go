@@ -193,7 +193,7 @@ type counters struct {
 	sealNanos                            atomic.Int64
 	merges, mergedEvents                 atomic.Uint64
 	mergeNanos                           atomic.Int64
-	commit, sync, group                  histogram
+	commit, sync, group                  *Histogram
 
 	mu       sync.Mutex
 	rejected map[string]uint64

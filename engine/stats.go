@@ -4,7 +4,8 @@ package engine
 
 import (
 	"maps"
-	"sync"
+	"math"
+	"sync/atomic"
 )
 
 // Bounds of the histograms: seconds, and events of a group.
@@ -13,33 +14,45 @@ var (
 	groupBounds   = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384}
 )
 
-// histogram counts observations by bound.
-type histogram struct {
-	mu     sync.Mutex
-	bounds []float64
-	counts []uint64
-	sum    float64
+// Histogram counts observations by size: durations in nanoseconds, or plain numbers.
+// Several goroutines may use it at once.
+type Histogram struct {
+	bounds []float64 // in reported units: seconds for durations
+	limits []int64   // the same in observed units
+	counts []atomic.Uint64
+	sum    atomic.Int64
+	unit   int64
 }
 
-func newHistogram(bounds []float64) histogram {
-	return histogram{bounds: bounds, counts: make([]uint64, len(bounds)+1)}
+// NewHistogram makes a histogram with buckets up to the given bounds, in ascending order,
+// and one without a bound. unit is how many observed units are one unit of the bounds:
+// int64(time.Second) for durations with bounds in seconds. Nobody changes bounds afterwards.
+func NewHistogram(unit int64, bounds []float64) *Histogram {
+	h := &Histogram{bounds: bounds, limits: make([]int64, len(bounds)), counts: make([]atomic.Uint64, len(bounds)+1), unit: unit}
+	for i, bound := range bounds {
+		h.limits[i] = int64(math.Round(bound * float64(unit)))
+	}
+	return h
 }
 
-func (h *histogram) observe(v float64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// Observe counts n in the first bucket whose bound is not below it.
+func (h *Histogram) Observe(n int64) {
 	i := 0
-	for i < len(h.bounds) && v > h.bounds[i] {
+	for i < len(h.limits) && n > h.limits[i] {
 		i++
 	}
-	h.counts[i]++
-	h.sum += v
+	h.counts[i].Add(1)
+	h.sum.Add(n)
 }
 
-func (h *histogram) snapshot() Histogram {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return Histogram{Bounds: h.bounds, Counts: append([]uint64(nil), h.counts...), Sum: h.sum}
+// Buckets returns what was observed until now. Observations of this moment may be in
+// Counts and not yet in Sum.
+func (h *Histogram) Buckets() Buckets {
+	b := Buckets{Bounds: h.bounds, Counts: make([]uint64, len(h.counts)), Sum: float64(h.sum.Load()) / float64(h.unit)}
+	for i := range h.counts {
+		b.Counts[i] = h.counts[i].Load()
+	}
+	return b
 }
 
 // Stats implements API.
@@ -48,9 +61,9 @@ func (e *Engine) Stats() Stats {
 		Accepted:           e.stats.accepted.Load(),
 		Duplicates:         e.stats.duplicates.Load(),
 		Commits:            e.stats.commits.Load(),
-		CommitSeconds:      e.stats.commit.snapshot(),
-		SyncSeconds:        e.stats.sync.snapshot(),
-		GroupEvents:        e.stats.group.snapshot(),
+		CommitSeconds:      e.stats.commit.Buckets(),
+		SyncSeconds:        e.stats.sync.Buckets(),
+		GroupEvents:        e.stats.group.Buckets(),
 		QueueEvents:        e.queuedEvents.Load(),
 		QueueBytes:         e.queued.Load(),
 		HotEvents:          e.hot.Load(),

@@ -19,29 +19,6 @@ import (
 // secondsBounds are the buckets of request durations.
 var secondsBounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
-// histogram counts durations in secondsBounds.
-type histogram struct {
-	counts [15]atomic.Uint64 // the last has no bound
-	nanos  atomic.Int64
-}
-
-func (h *histogram) observe(d time.Duration) {
-	i, seconds := 0, d.Seconds()
-	for i < len(secondsBounds) && seconds > secondsBounds[i] {
-		i++
-	}
-	h.counts[i].Add(1)
-	h.nanos.Add(int64(d))
-}
-
-func (h *histogram) snapshot() engine.Histogram {
-	s := engine.Histogram{Bounds: secondsBounds, Counts: make([]uint64, len(h.counts)), Sum: float64(h.nanos.Load()) / 1e9}
-	for i := range h.counts {
-		s.Counts[i] = h.counts[i].Load()
-	}
-	return s
-}
-
 // reasonsMax bounds the label values of one counter.
 const reasonsMax = 64
 
@@ -73,9 +50,9 @@ func (r *reasons) snapshot() map[string]uint64 {
 // the others are event.Dialects.
 type metrics struct {
 	requests [][600]atomic.Uint64 // by dialect and status
-	seconds  []histogram
-	streams  reasons // connections and streams refused
-	rejected reasons // before the engine saw them
+	seconds  []*engine.Histogram  // of requests, by dialect
+	streams  reasons              // connections and streams refused
+	rejected reasons              // before the engine saw them
 	excluded reasons
 	origins  origins
 	started  time.Time
@@ -83,14 +60,18 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	n := len(event.Dialects) + 1
-	return &metrics{requests: make([][600]atomic.Uint64, n), seconds: make([]histogram, n), started: time.Now()}
+	m := &metrics{requests: make([][600]atomic.Uint64, n), seconds: make([]*engine.Histogram, n), started: time.Now()}
+	for i := range m.seconds {
+		m.seconds[i] = engine.NewHistogram(int64(time.Second), secondsBounds)
+	}
+	return m
 }
 
 func (m *metrics) refused(reason string) { m.streams.add(reason, 1) }
 
 func (m *metrics) request(dialect, status int, took time.Duration) {
 	m.requests[dialect][min(max(status, 0), 599)].Add(1)
-	m.seconds[dialect].observe(took)
+	m.seconds[dialect].Observe(int64(took))
 }
 
 // page is Prometheus text as it grows.
@@ -149,7 +130,7 @@ func (p *page) byReason(name, help string, n map[string]uint64) {
 	}
 }
 
-func (p *page) histogram(name string, h engine.Histogram, labels ...string) {
+func (p *page) histogram(name string, h engine.Buckets, labels ...string) {
 	var total uint64
 	for i, n := range h.Counts {
 		total += n
@@ -186,7 +167,7 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	}
 	p.head("cairn_http_request_seconds", "histogram", "Time from the head of a request to its answer.")
 	for i := range m.seconds {
-		if h := m.seconds[i].snapshot(); h.Sum > 0 {
+		if h := m.seconds[i].Buckets(); h.Sum > 0 {
 			p.histogram("cairn_http_request_seconds", h, "dialect", name(i))
 		}
 	}

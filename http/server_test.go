@@ -396,7 +396,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	})
 	s.engine.stats = engine.Stats{
 		Accepted: 7, Rejected: map[string]uint64{"limit": 2},
-		CommitSeconds: engine.Histogram{Bounds: []float64{0.1}, Counts: []uint64{3, 1}, Sum: 2.5},
+		CommitSeconds: engine.Buckets{Bounds: []float64{0.1}, Counts: []uint64{3, 1}, Sum: 2.5},
 		Pebble:        "pebble_x 1",
 	}
 	health := func() string {
