@@ -262,7 +262,7 @@ func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*ht
 		Memory:         int64(cfg.Memory),
 		Version:        version,
 		Log:            log,
-		Metrics:        places.AppendMetrics,
+		Metrics:        places.Metrics,
 		Degraded:       places.Troubles,
 	})
 	if err != nil {

@@ -154,7 +154,13 @@ type Stats struct {
 	DiskFreeBytes, DiskReserveBytes         int64
 	Corruptions                             uint64   // times damaged data was met
 	Damaged                                 []string // where: the first few places
-	Pebble                                  string   // Pebble's own metrics as Prometheus text
+	Pebble                                  []Metric // Pebble's own; none after a failure
+}
+
+// Metric is one sample for /metrics. Kind is counter or gauge.
+type Metric struct {
+	Name, Kind, Help string
+	Value            float64
 }
 
 // Buckets are what a Histogram counted: Counts[i] observations were at most

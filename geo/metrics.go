@@ -1,12 +1,7 @@
 package geo
 
-import (
-	"fmt"
-	"strconv"
-)
-
-// AppendMetrics appends the state of the databases as Prometheus text.
-func (l *Locator) AppendMetrics(dst []byte) []byte {
+// Metrics puts the state of the databases, one sample a call.
+func (l *Locator) Metrics(put func(name, kind, help string, value float64, labels ...string)) {
 	st := l.Status()
 	for _, m := range [...]struct {
 		name, kind, help string
@@ -25,10 +20,9 @@ func (l *Locator) AppendMetrics(dst []byte) []byte {
 		{"cairn_geo_database_loads_total", "counter", "Times that the file was loaded.", func(f *FileStatus) float64 { return float64(f.Loads) }},
 		{"cairn_geo_database_failures_total", "counter", "Times that a new version of the file could not be loaded; the one before it stayed in use.", func(f *FileStatus) float64 { return float64(f.Failures) }},
 	} {
-		dst = fmt.Appendf(dst, "# HELP %s %s\n# TYPE %s %s\n", m.name, m.help, m.name, m.kind)
 		for i := range st.Files {
-			dst = fmt.Appendf(dst, "%s{file=%s} %s\n", m.name, strconv.QuoteToASCII(st.Files[i].Path), strconv.FormatFloat(m.value(&st.Files[i]), 'f', -1, 64))
+			put(m.name, m.kind, m.help, m.value(&st.Files[i]), "file", st.Files[i].Path)
 		}
 	}
-	return fmt.Appendf(dst, "# HELP cairn_geo_lookup_failures_total Lookups that found a damaged record.\n# TYPE cairn_geo_lookup_failures_total counter\ncairn_geo_lookup_failures_total %d\n", st.Failed)
+	put("cairn_geo_lookup_failures_total", "counter", "Lookups that found a damaged record.", float64(st.Failed))
 }

@@ -8,13 +8,18 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"cairn/engine"
 	"cairn/engine/event"
 )
 
-// This file counts, and writes what was counted as Prometheus text (version
-// 0.0.4). Names follow Prometheus' own advice: base units, _total for counters.
+// This file counts, and is the only one that writes Prometheus text (version 0.0.4).
+// Names follow Prometheus' own advice: base units, _total for counters.
+//
+// No library does this. VictoriaMetrics/metrics writes no help texts, and
+// prometheus/client_golang reorders labels, leaves out the heads of empty families and
+// takes three times as long to observe a duration.
 
 // secondsBounds are the buckets of request durations.
 var secondsBounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
@@ -75,9 +80,13 @@ func (m *metrics) request(dialect, status int, took time.Duration) {
 }
 
 // page is Prometheus text as it grows.
-type page struct{ b []byte }
+type page struct {
+	b    []byte
+	name string // of the metric at the end of b
+}
 
 func (p *page) head(name, kind, help string) {
+	p.name = name
 	p.b = append(p.b, "# HELP "+name+" "+help+"\n# TYPE "+name+" "+kind+"\n"...)
 }
 
@@ -98,29 +107,33 @@ func (p *page) value(name string, v float64, labels ...string) {
 		p.b = append(p.b, '}')
 	}
 	p.b = append(p.b, ' ')
-	p.b = strconv.AppendFloat(p.b, v, 'g', -1, 64)
+	p.b = strconv.AppendFloat(p.b, v, 'f', -1, 64)
 	p.b = append(p.b, '\n')
 }
 
-// appendLabel quotes a label's value: Prometheus knows three escapes.
+// appendLabel quotes a label's value. Prometheus knows three escapes, and refuses a page
+// that is not UTF-8.
 func appendLabel(b []byte, s string) []byte {
 	b = append(b, '"')
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
+	for _, r := range s {
+		switch r {
 		case '\\', '"':
-			b = append(b, '\\', s[i])
+			b = append(b, '\\', byte(r))
 		case '\n':
 			b = append(b, '\\', 'n')
 		default:
-			b = append(b, s[i])
+			b = utf8.AppendRune(b, r)
 		}
 	}
 	return append(b, '"')
 }
 
-func (p *page) one(name, kind, help string, v float64) {
-	p.head(name, kind, help)
-	p.value(name, v)
+// put writes one sample. Samples of the same name follow each other, below one head.
+func (p *page) put(name, kind, help string, v float64, labels ...string) {
+	if name != p.name {
+		p.head(name, kind, help)
+	}
+	p.value(name, v, labels...)
 }
 
 func (p *page) byReason(name, help string, n map[string]uint64) {
@@ -146,10 +159,9 @@ func (p *page) histogram(name string, h engine.Buckets, labels ...string) {
 
 // appendMetrics writes everything.
 func (s *Server) appendMetrics(b []byte) []byte {
-	p, m, st := &page{b}, s.metrics, s.engine.Stats()
+	p, m, st := &page{b: b}, s.metrics, s.engine.Stats()
 
-	p.head("cairn_build_info", "gauge", "The version of cairn and of Go.")
-	p.value("cairn_build_info", 1, "version", s.version, "go", runtime.Version())
+	p.put("cairn_build_info", "gauge", "The version of cairn and of Go.", 1, "version", s.version, "go", runtime.Version())
 
 	name := func(i int) string {
 		if i == 0 {
@@ -172,12 +184,12 @@ func (s *Server) appendMetrics(b []byte) []byte {
 		}
 	}
 	p.byReason("cairn_http_refused_total", "Connections refused or closed early, by reason, such as slow or malformed requests.", m.streams.snapshot())
-	p.one("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.Size()))
-	p.one("cairn_http_connections_max", "gauge", "Limit of open connections; at this limit, the connection that has been silent longest is closed.", float64(s.gate.ConnsMax))
-	p.one("cairn_http_body_budget_bytes", "gauge", "Free memory for large bodies and answers.", float64(s.budget.Available()))
+	p.put("cairn_http_connections", "gauge", "Open connections.", float64(s.gate.Size()))
+	p.put("cairn_http_connections_max", "gauge", "Limit of open connections; at this limit, the connection that has been silent longest is closed.", float64(s.gate.ConnsMax))
+	p.put("cairn_http_body_budget_bytes", "gauge", "Free memory for large bodies and answers.", float64(s.budget.Available()))
 
-	p.one("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
-	p.one("cairn_events_duplicate_total", "counter", "Events not stored again because their message id was known.", float64(st.Duplicates))
+	p.put("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
+	p.put("cairn_events_duplicate_total", "counter", "Events not stored again because their message id was known.", float64(st.Duplicates))
 	rejected := m.rejected.snapshot()
 	if rejected == nil {
 		rejected = map[string]uint64{}
@@ -190,38 +202,35 @@ func (s *Server) appendMetrics(b []byte) []byte {
 
 	m.origins.append(p)
 
-	p.one("cairn_commits_total", "counter", "Groups of events committed.", float64(st.Commits))
+	p.put("cairn_commits_total", "counter", "Groups of events committed.", float64(st.Commits))
 	p.head("cairn_commit_seconds", "histogram", "Time to commit a group.")
 	p.histogram("cairn_commit_seconds", st.CommitSeconds)
 	p.head("cairn_sync_seconds", "histogram", "Time to fsync a group.")
 	p.histogram("cairn_sync_seconds", st.SyncSeconds)
 	p.head("cairn_group_events", "histogram", "Number of events in a group.")
 	p.histogram("cairn_group_events", st.GroupEvents)
-	p.one("cairn_queue_events", "gauge", "Events that wait to be committed.", float64(st.QueueEvents))
-	p.one("cairn_queue_bytes", "gauge", "Bytes that wait to be committed.", float64(st.QueueBytes))
-	p.one("cairn_hot_events", "gauge", "Events that are not yet sealed into a run (a sorted file of events).", float64(st.HotEvents))
-	p.one("cairn_links_bytes", "gauge", "Memory that links between ids of persons take. A site has links in memory from the first query about its users on.", float64(st.LinkBytes))
-	p.one("cairn_links_bytes_max", "gauge", "Share of the memory budget for links between ids of persons.", float64(st.LinkBytesMax))
-	p.one("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
-	p.one("cairn_seals_total", "counter", "Runs made from new events.", float64(st.Seals))
-	p.one("cairn_seal_seconds_total", "counter", "Time spent making runs from new events.", st.SealSeconds)
-	p.one("cairn_corruptions_total", "counter", "Times that damaged data was found.", float64(st.Corruptions))
-	p.one("cairn_merges_total", "counter", "Runs made by merging other runs.", float64(st.Merges))
-	p.one("cairn_merged_events_total", "counter", "Events written again by merges.", float64(st.MergedEvents))
-	p.one("cairn_merge_seconds_total", "counter", "Time spent merging, including pauses.", st.MergeSeconds)
-	p.one("cairn_dedup_window_seconds", "gauge", "How long message ids are remembered.", st.DedupWindowSeconds)
-	p.one("cairn_disk_free_bytes", "gauge", "Free disk space for the store.", float64(st.DiskFreeBytes))
-	p.one("cairn_disk_reserve_bytes", "gauge", "Writes are refused when less disk space than this is free.", float64(st.DiskReserveBytes))
+	p.put("cairn_queue_events", "gauge", "Events that wait to be committed.", float64(st.QueueEvents))
+	p.put("cairn_queue_bytes", "gauge", "Bytes that wait to be committed.", float64(st.QueueBytes))
+	p.put("cairn_hot_events", "gauge", "Events that are not yet sealed into a run (a sorted file of events).", float64(st.HotEvents))
+	p.put("cairn_links_bytes", "gauge", "Memory that links between ids of persons take. A site has links in memory from the first query about its users on.", float64(st.LinkBytes))
+	p.put("cairn_links_bytes_max", "gauge", "Share of the memory budget for links between ids of persons.", float64(st.LinkBytesMax))
+	p.put("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
+	p.put("cairn_seals_total", "counter", "Runs made from new events.", float64(st.Seals))
+	p.put("cairn_seal_seconds_total", "counter", "Time spent making runs from new events.", st.SealSeconds)
+	p.put("cairn_corruptions_total", "counter", "Times that damaged data was found.", float64(st.Corruptions))
+	p.put("cairn_merges_total", "counter", "Runs made by merging other runs.", float64(st.Merges))
+	p.put("cairn_merged_events_total", "counter", "Events written again by merges.", float64(st.MergedEvents))
+	p.put("cairn_merge_seconds_total", "counter", "Time spent merging, including pauses.", st.MergeSeconds)
+	p.put("cairn_dedup_window_seconds", "gauge", "How long message ids are remembered.", st.DedupWindowSeconds)
+	p.put("cairn_disk_free_bytes", "gauge", "Free disk space for the store.", float64(st.DiskFreeBytes))
+	p.put("cairn_disk_reserve_bytes", "gauge", "Writes are refused when less disk space than this is free.", float64(st.DiskReserveBytes))
 
 	s.appendProcess(p)
 	if s.others != nil {
-		p.b = s.others(p.b)
+		s.others(p.put)
 	}
-	if st.Pebble != "" {
-		p.b = append(p.b, st.Pebble...)
-		if st.Pebble[len(st.Pebble)-1] != '\n' {
-			p.b = append(p.b, '\n')
-		}
+	for _, m := range st.Pebble {
+		p.put(m.Name, m.Kind, m.Help, m.Value)
 	}
 	return p.b
 }

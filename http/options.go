@@ -78,8 +78,10 @@ type Options struct {
 	Log            *slog.Logger
 	Now            func() time.Time
 
-	// Beside the engine's own state: Metrics appends to /metrics, and what Degraded
-	// returns are reasons in /healthz, which anybody may read. nil = nothing.
-	Metrics  func(dst []byte) []byte
+	// Beside the engine's own state: Metrics puts more samples into /metrics, and what
+	// Degraded returns are reasons in /healthz, which anybody may read. nil = nothing.
+	// Samples of the same name follow each other. kind is counter or gauge; labels are
+	// pairs of a name and a value.
+	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
 }

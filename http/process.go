@@ -15,17 +15,17 @@ import (
 func (s *Server) appendProcess(p *page) {
 	if self, err := procfs.Self(); err == nil {
 		if stat, err := self.Stat(); err == nil {
-			p.one("process_cpu_seconds_total", "counter", "CPU time used.", stat.CPUTime())
-			p.one("process_resident_memory_bytes", "gauge", "Resident memory.", float64(stat.ResidentMemory()))
+			p.put("process_cpu_seconds_total", "counter", "CPU time used.", stat.CPUTime())
+			p.put("process_resident_memory_bytes", "gauge", "Resident memory.", float64(stat.ResidentMemory()))
 		}
 	}
 	if dir, err := os.Open("/proc/self/fd"); err == nil {
 		names, _ := dir.Readdirnames(1 << 20)
 		dir.Close()
-		p.one("process_open_fds", "gauge", "Open files and sockets.", float64(len(names)))
+		p.put("process_open_fds", "gauge", "Open files and sockets.", float64(len(names)))
 	}
-	p.one("process_start_time_seconds", "gauge", "Unix time at which the server started.", float64(s.metrics.started.UnixMilli())/1e3)
-	p.one("go_goroutines", "gauge", "Goroutines.", float64(runtime.NumGoroutine()))
+	p.put("process_start_time_seconds", "gauge", "Unix time at which the server started.", float64(s.metrics.started.UnixMilli())/1e3)
+	p.put("go_goroutines", "gauge", "Goroutines.", float64(runtime.NumGoroutine()))
 
 	samples := []rtmetrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
@@ -42,9 +42,9 @@ func (s *Server) appendProcess(p *page) {
 	} {
 		switch v := samples[i].Value; v.Kind() {
 		case rtmetrics.KindUint64:
-			p.one(m.name, m.kind, m.help, float64(v.Uint64()))
+			p.put(m.name, m.kind, m.help, float64(v.Uint64()))
 		case rtmetrics.KindFloat64:
-			p.one(m.name, m.kind, m.help, v.Float64())
+			p.put(m.name, m.kind, m.help, v.Float64())
 		}
 	}
 }

@@ -44,7 +44,7 @@ type Server struct {
 	table    *table
 	metrics  *metrics
 	lines    lineLimit
-	others   func([]byte) []byte // Options.Metrics
+	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
 	degraded func() []string
 	repeats  repeats
 

@@ -391,13 +391,16 @@ func TestHealthAndMetrics(t *testing.T) {
 	var troubles []string
 	s := start(t, func(o *Options) {
 		strangers(o)
-		o.Metrics = func(dst []byte) []byte { return append(dst, "geo_x 1\n"...) }
+		o.Metrics = func(put func(name, kind, help string, value float64, labels ...string)) {
+			put("geo_x", "gauge", "x", 1_767_225_600, "file", "a\\b \"c\"\n", "of", "é\xff")
+			put("geo_x", "gauge", "x", 0.25)
+		}
 		o.Degraded = func() []string { return troubles }
 	})
 	s.engine.stats = engine.Stats{
 		Accepted: 7, Rejected: map[string]uint64{"limit": 2},
 		CommitSeconds: engine.Buckets{Bounds: []float64{0.1}, Counts: []uint64{3, 1}, Sum: 2.5},
-		Pebble:        "pebble_x 1",
+		Pebble:        []engine.Metric{{Name: "pebble_x", Kind: "counter", Help: "y", Value: 1 << 40}},
 	}
 	health := func() string {
 		h, r := s.send("GET", "/healthz", ""), s.send("GET", "/readyz", "")
@@ -457,14 +460,14 @@ func TestHealthAndMetrics(t *testing.T) {
 		"\ncairn_http_requests_total{dialect=\"native\",status=\"400\"} 1\n",
 		"\ncairn_build_info{version=\"test\"",
 		"\nprocess_resident_memory_bytes ",
-		"\npebble_x 1\n",
-		"\ngeo_x 1\n",
+		"\n# HELP pebble_x y\n# TYPE pebble_x counter\npebble_x 1099511627776\n",
+		"\n# HELP geo_x x\n# TYPE geo_x gauge\ngeo_x{file=\"a\\\\b \\\"c\\\"\\n\",of=\"é\ufffd\"} 1767225600\ngeo_x 0.25\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}
 	}
-	sample := regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? [-+0-9.eInf]+$`)
+	sample := regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-z]+="([^"\\\n]|\\.)*"(,[a-z]+="([^"\\\n]|\\.)*")*\})? [-+0-9.eInf]+$`)
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
