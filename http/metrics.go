@@ -145,13 +145,15 @@ func (p *page) byReason(name, help string, n map[string]uint64) {
 
 func (p *page) histogram(name string, h engine.Buckets, labels ...string) {
 	var total uint64
+	bucket := append(labels[:len(labels):len(labels)], "le", "")
 	for i, n := range h.Counts {
 		total += n
 		bound := "+Inf"
 		if i < len(h.Bounds) {
-			bound = strconv.FormatFloat(h.Bounds[i], 'g', -1, 64)
+			bound = strconv.FormatFloat(h.Bounds[i], 'f', -1, 64)
 		}
-		p.value(name+"_bucket", float64(total), append(labels[:len(labels):len(labels)], "le", bound)...)
+		bucket[len(bucket)-1] = bound
+		p.value(name+"_bucket", float64(total), bucket...)
 	}
 	p.value(name+"_sum", h.Sum, labels...)
 	p.value(name+"_count", float64(total), labels...)
