@@ -231,7 +231,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	}
 	var (
 		mu    sync.Mutex
-		total latencies
+		total = newLatencies()
 		first error
 		wg    sync.WaitGroup
 	)
@@ -239,11 +239,11 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 		s := newStream(b.Seed, b.run, b.streams)
 		b.streams++
 		wg.Go(func() {
-			var own latencies
-			events, err := p.send(phase, c, s, &left, deadline, &own)
+			own := newLatencies()
+			events, err := p.send(phase, c, s, &left, deadline, own)
 			mu.Lock()
 			defer mu.Unlock()
-			total.merge(&own)
+			total.merge(own)
 			res.Events += events
 			if err != nil && first == nil {
 				first = err
@@ -257,7 +257,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	selfUsed := selfCPU() - self
 	stopBar()
 	settled := AwaitQuiet(ctx, b.PID, settleMax).Sub(start)
-	res.fill(&total, elapsed, settled, ReadUsage(b.PID).CPU-before.CPU, selfUsed)
+	res.fill(total, elapsed, settled, ReadUsage(b.PID).CPU-before.CPU, selfUsed)
 	if ctx.Err() != nil {
 		return res, ctx.Err()
 	}
@@ -379,7 +379,7 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 		return res, err
 	}
 	s := newStream(b.Seed, b.run, -1) // the same queries in every run
-	var cold, kept latencies
+	cold, kept := newLatencies(), newLatencies()
 	asked := make(map[string]bool)
 	before, start := ReadUsage(b.PID), time.Now()
 	ask := func(path string, lat *latencies) error {
@@ -392,7 +392,7 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 			return err
 		}
 		took := time.Since(from)
-		if lat == &cold && lat.n == 0 {
+		if lat == cold && lat.n() == 0 {
 			res.First = millis(took)
 		}
 		lat.add(took)
@@ -402,17 +402,17 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 	for n := 0; time.Since(start) < b.Duration && ctx.Err() == nil && err == nil; n++ {
 		path := q.path(s, n)
 		if q.phase == "list" || !asked[path] {
-			err = ask(path, &cold)
+			err = ask(path, cold)
 			asked[path] = true
 		}
 		if q.phase != "list" && err == nil {
-			err = ask(path, &kept)
+			err = ask(path, kept)
 		}
 	}
 	if err != nil && !res.TimedOut {
 		return res, err
 	}
-	res.fill(&cold, &kept, time.Since(start), ReadUsage(b.PID).CPU-before.CPU)
+	res.fill(cold, kept, time.Since(start), ReadUsage(b.PID).CPU-before.CPU)
 	return res, ctx.Err()
 }
 

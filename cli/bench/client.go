@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 	"net"
 	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // This file is the HTTP client of the load generator. It keeps one connection open and
@@ -146,55 +147,31 @@ func (c *Conn) readHead() (status, length int, err error) {
 	}
 }
 
-// latencies is a histogram of durations. It has 64 linear steps for each power of two of
-// nanoseconds, so its error is below 1/64. The zero value is empty.
+// latencies is a histogram of durations up to a day. Its error is below 1/100.
 type latencies struct {
-	counts [64 * 40]uint32
-	n      uint64
-	max    time.Duration
+	hdr *hdrhistogram.Histogram
+	max time.Duration // exact
 }
+
+func newLatencies() *latencies {
+	return &latencies{hdr: hdrhistogram.New(1, int64(24*time.Hour), 2)}
+}
+
+func (l *latencies) n() int64 { return l.hdr.TotalCount() }
 
 func (l *latencies) add(d time.Duration) {
-	l.n++
 	l.max = max(l.max, d)
-	l.counts[latencyBucket(d)]++
-}
-
-func latencyBucket(d time.Duration) int {
-	x := uint64(max(d, 0))
-	if x < 64 {
-		return int(x)
-	}
-	exp := bits.Len64(x) - 7 // x>>exp is in 64..127
-	return min((exp+1)*64+int(x>>exp)-64, len(latencies{}.counts)-1)
-}
-
-// bucketTime is the longest duration in bucket i.
-func bucketTime(i int) time.Duration {
-	if i < 64 {
-		return time.Duration(i)
-	}
-	exp := i/64 - 1
-	return time.Duration(uint64(i%64+65)<<exp - 1)
+	l.hdr.RecordValue(int64(d))
 }
 
 func (l *latencies) merge(o *latencies) {
-	for i, c := range o.counts {
-		l.counts[i] += c
-	}
-	l.n += o.n
 	l.max = max(l.max, o.max)
+	l.hdr.Merge(o.hdr)
 }
 
 // quantile is the duration that a share q of the observations does not exceed.
 func (l *latencies) quantile(q float64) time.Duration {
-	want, seen := uint64(q*float64(l.n)+0.5), uint64(0)
-	for i, c := range l.counts {
-		if seen += uint64(c); seen >= max(want, 1) {
-			return min(bucketTime(i), l.max)
-		}
-	}
-	return l.max
+	return min(time.Duration(l.hdr.ValueAtQuantile(100*q)), l.max)
 }
 
 // quota hands out n items in portions. Any goroutine may call take. n = 0 means no limit.

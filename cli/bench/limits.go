@@ -57,14 +57,14 @@ func (b *benchRun) limits(ctx context.Context) ([]limitResult, error) {
 			return all, ctx.Err()
 		}
 		phase, cancel := context.WithTimeout(ctx, min(b.Duration, limitTime))
-		var lat latencies
+		lat := newLatencies()
 		start, cpu := time.Now(), selfCPU()
-		n, err := part.run(phase, dir, &lat)
+		n, err := part.run(phase, dir, lat)
 		cancel()
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", part.name, err)
 		}
-		r := limitResult{Name: part.name, Unit: part.unit, PerSecond: float64(n) / time.Since(start).Seconds(), quantiles: quantilesOf(&lat)}
+		r := limitResult{Name: part.name, Unit: part.unit, PerSecond: float64(n) / time.Since(start).Seconds(), quantiles: quantilesOf(lat)}
 		if n > 0 {
 			r.CPUMicros = float64((selfCPU() - cpu).Microseconds()) / float64(n)
 		}
@@ -96,7 +96,7 @@ func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64
 	)
 	for i := range limitConns {
 		wg.Go(func() {
-			var own latencies
+			own := newLatencies()
 			sent, err := func() (sent int64, err error) {
 				c, err := Dial(context.WithoutCancel(ctx), "http://"+ln.Addr().String(), "none")
 				if err != nil {
@@ -118,7 +118,7 @@ func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64
 			mu.Lock()
 			defer mu.Unlock()
 			n += sent
-			lat.merge(&own)
+			lat.merge(own)
 			if first == nil {
 				first = err
 			}

@@ -93,7 +93,7 @@ func quantilesOf(l *latencies) quantiles {
 // until the server was idle again.
 func (w *writeResult) fill(l *latencies, load, settled, cpu, clientCPU time.Duration) {
 	w.EventsPerSecond = float64(w.Events) / load.Seconds()
-	w.RequestsPerSecond = float64(l.n) / load.Seconds()
+	w.RequestsPerSecond = float64(l.n()) / load.Seconds()
 	w.SettledPerSecond = float64(w.Events) / settled.Seconds()
 	w.quantiles = quantilesOf(l)
 	if w.Events > 0 {
@@ -103,12 +103,12 @@ func (w *writeResult) fill(l *latencies, load, settled, cpu, clientCPU time.Dura
 }
 
 func (r *readResult) fill(cold, kept *latencies, elapsed, cpu time.Duration) {
-	r.PerSecond = float64(cold.n+kept.n) / elapsed.Seconds()
+	r.PerSecond = float64(cold.n()+kept.n()) / elapsed.Seconds()
 	r.quantiles = quantilesOf(cold)
 	r.Kept = millis(kept.quantile(0.50))
-	if cold.n > 0 {
-		r.AnswerBytes /= float64(cold.n + kept.n)
-		r.CPUMicros = float64(cpu.Microseconds()) / float64(cold.n)
+	if cold.n() > 0 {
+		r.AnswerBytes /= float64(cold.n() + kept.n())
+		r.CPUMicros = float64(cpu.Microseconds()) / float64(cold.n())
 	}
 }
 
