@@ -16,13 +16,13 @@ import (
 	"syscall"
 	"time"
 
-	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/engine/query"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/dustin/go-humanize"
 )
 
 // This file has the operator's commands on data: snapshot, restore and check.
@@ -70,7 +70,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 		info.Path = *to
 	}
 	fmt.Fprintf(stdout, "%s\n", info.Path)
-	fmt.Fprintf(stderr, "%s, %s\n", plural(info.Events, "event"), bench.BytesText(float64(info.Bytes)))
+	fmt.Fprintf(stderr, "%s, %s\n", plural(info.Events, "event"), humanize.IBytesN(uint64(info.Bytes), 3))
 	return ExitOK
 }
 
@@ -180,5 +180,5 @@ func plural(n uint64, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return bench.GroupDigits(int64(n)) + " " + noun
+	return humanize.Comma(int64(n)) + " " + noun
 }

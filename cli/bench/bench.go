@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // NDJSON is the content type of a body with one event a line.
@@ -152,7 +154,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	}
 	if slices.Contains(b.Phases, "batch") {
 		for _, size := range []int{100, 1000} {
-			name := "batches of " + GroupDigits(int64(size))
+			name := "batches of " + humanize.Comma(int64(size))
 			w, err := b.write(ctx, writePhase{name, b.BatchConns, size, b.Events, b.Duration, now})
 			report.Writes = append(report.Writes, w)
 			if err != nil {

@@ -103,14 +103,6 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-func TestGroupDigits(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", -123: "-123"} {
-		if got := GroupDigits(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-}
-
 // The table shows only what was measured.
 func TestReportTable(t *testing.T) {
 	o := Options{Seed: 1}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"text/tabwriter"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // This file measures the speed of each tenth of a fill. It shows whether a store gets slower
@@ -67,7 +69,7 @@ func watchCourse(pid int, events int64, sent *quota, tick <-chan time.Time) (sto
 func (r *Report) writeCourse(t *tabwriter.Writer, left func(string) string, legs []leg) {
 	fmt.Fprintf(t, "\n%s\tevents/s\tCPU µs/event\tRSS\t\n", left("the fill, from"))
 	for _, l := range legs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", left(GroupDigits(l.Events)+" events"), GroupDigits(int64(l.EventsPerSecond)), r.cpu(l.CPUMicros), BytesText(float64(l.RSS)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", left(humanize.Comma(l.Events)+" events"), humanize.Comma(int64(l.EventsPerSecond)), r.cpu(l.CPUMicros), humanize.IBytesN(uint64(l.RSS), 3))
 	}
 	t.Flush()
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"cairn/engine"
+
+	"github.com/dustin/go-humanize"
 )
 
 // This file is the output of "cairn bench": tables for people and JSON for machines. Times
@@ -154,7 +156,7 @@ func (r *Report) WriteTable(w io.Writer) {
 	if len(r.Limits) > 0 {
 		fmt.Fprintf(t, "\n%s\tper second\t\tp50\tp90\tp99\tmax ms\tCPU µs\t\n", left("the machine"))
 		for _, x := range r.Limits {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), GroupDigits(int64(x.PerSecond)), x.Unit,
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), humanize.Comma(int64(x.PerSecond)), x.Unit,
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), short(x.CPUMicros))
 		}
 		t.Flush()
@@ -162,7 +164,7 @@ func (r *Report) WriteTable(w io.Writer) {
 	if len(r.Writes) > 0 {
 		fmt.Fprintf(t, "\n%s\tevents/s\trequests/s\tp50\tp90\tp99\tmax ms\tCPU µs/event\t\n", left("write"))
 		for _, x := range r.Writes {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.title()), GroupDigits(int64(x.EventsPerSecond)), GroupDigits(int64(x.RequestsPerSecond)),
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.title()), humanize.Comma(int64(x.EventsPerSecond)), humanize.Comma(int64(x.RequestsPerSecond)),
 				short(x.P50), short(x.P90), short(x.P99), short(x.Max), r.cpu(x.CPUMicros))
 		}
 		t.Flush()
@@ -181,7 +183,7 @@ func (r *Report) WriteTable(w io.Writer) {
 				again = short(x.Kept)
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", left(x.Name), short(x.PerSecond), short(x.First),
-				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), BytesText(x.AnswerBytes))
+				short(x.P50), short(x.P90), short(x.P99), short(x.Max), again, r.cpu(x.CPUMicros), humanize.IBytesN(uint64(x.AnswerBytes), 3))
 			if x.TimedOut {
 				late = append(late, x.Name)
 			}
@@ -194,7 +196,7 @@ func (r *Report) WriteTable(w io.Writer) {
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
 		writeSizes(t, left, r.Sizes)
 	}
-	fmt.Fprintf(w, "\n%s events written", GroupDigits(r.Events))
+	fmt.Fprintf(w, "\n%s events written", humanize.Comma(r.Events))
 	if r.Disk > 0 {
 		fmt.Fprintf(w, "; on disk %.0f B per event", r.Disk)
 	}
@@ -205,7 +207,7 @@ func (r *Report) WriteTable(w io.Writer) {
 		}
 	}
 	if r.RSS > 0 {
-		fmt.Fprintf(w, "; server RSS %s, peak %s", BytesText(float64(r.RSS)), BytesText(float64(r.RSSPeak)))
+		fmt.Fprintf(w, "; server RSS %s, peak %s", humanize.IBytesN(uint64(r.RSS), 3), humanize.IBytesN(uint64(r.RSSPeak), 3))
 	}
 	fmt.Fprintln(w)
 }
@@ -260,39 +262,13 @@ func short(x float64) string {
 	case x == 0:
 		return "0"
 	case x >= 100:
-		return GroupDigits(int64(x + 0.5))
+		return humanize.Comma(int64(x + 0.5))
 	case x >= 10:
 		return strconv.FormatFloat(x, 'f', 1, 64)
 	case x >= 1:
 		return strconv.FormatFloat(x, 'f', 2, 64)
 	}
 	return strconv.FormatFloat(x, 'f', 3, 64)
-}
-
-// GroupDigits is n in decimal with commas: 1234567 becomes 1,234,567.
-func GroupDigits(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	first := 0
-	if n < 0 {
-		first = 1
-	}
-	for i := len(s) - 3; i > first; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// BytesText is a number of bytes with about three digits and a unit, such as "12.3 MiB".
-func BytesText(n float64) string {
-	for _, u := range []struct {
-		bytes float64
-		name  string
-	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if n >= u.bytes {
-			return short(n/u.bytes) + " " + u.name
-		}
-	}
-	return strconv.FormatFloat(n, 'f', 0, 64) + " B"
 }
 
 // IsTerminal says whether w is a terminal or another character device.
@@ -331,7 +307,7 @@ func progressBar(w io.Writer, name string, events int64, left *quota) (stop func
 			rest := time.Duration(float64(events-n) / max(rate, 1) * float64(time.Second)).Round(time.Second)
 			full := int(share * cells)
 			fmt.Fprintf(w, "\r\x1b[K%s [%s%s] %3.0f%%  %s of %s, %s/s, %v left", name, strings.Repeat("#", full), strings.Repeat(".", cells-full),
-				share*100, GroupDigits(n), GroupDigits(events), GroupDigits(int64(rate)), rest)
+				share*100, humanize.Comma(n), humanize.Comma(events), humanize.Comma(int64(rate)), rest)
 		}
 	}()
 	return func() { close(quit); <-done }
