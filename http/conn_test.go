@@ -91,6 +91,7 @@ func TestPatience(t *testing.T) {
 
 // TestSlowReader has a client that asks for a large answer and never reads it.
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil, hurried)
 	c := s.dial()
 	c.(*net.TCPConn).SetReadBuffer(4 << 10)
@@ -254,6 +255,7 @@ func TestConnections(t *testing.T) {
 // TestStuckConnections fills the house with clients that stand still in every
 // state: none of them keeps a new one out.
 func TestStuckConnections(t *testing.T) {
+	t.Parallel()
 	const post = "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n"
 	for name, sent := range map[string]string{
 		"head":        "GET / HTTP/1.1\r\nHost:",
@@ -263,6 +265,7 @@ func TestStuckConnections(t *testing.T) {
 		"idle":        second,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t, nil, func(s *Server) { s.gate.ConnsMax = 8 })
 			for range 8 {
 				io.WriteString(s.dial(), sent)

@@ -209,6 +209,7 @@ func TestFramingGood(t *testing.T) {
 // TestPieces sends a pipeline of requests in pieces of every size: the cuts of a
 // stream never mean anything.
 func TestPieces(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	stream := second +
 		"POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\nContent-Length: 12\r\n\r\n{\"name\":\"a\"}" +

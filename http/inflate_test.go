@@ -47,6 +47,7 @@ func pack(t testing.TB, enc string, text []byte) []byte {
 }
 
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	good := []byte(`{"name":"` + strings.Repeat("packed", 20) + `"}`)
 	zip := pack(t, "gzip", good)

@@ -11,6 +11,7 @@ import (
 // What the vendor's log importer and PHP tracker put on the wire, as it was captured,
 // but for the host and the token. They are not run here: they want Python and PHP.
 func TestMatomoCaptures(t *testing.T) {
+	t.Parallel()
 	const (
 		firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0"
 		safari  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15"

@@ -8,6 +8,7 @@ import (
 // The script and the reporting calls through the real server: who answers on paths
 // that others share, and what a browser needs of the answer.
 func TestMatomoReading(t *testing.T) {
+	t.Parallel()
 	s := withVisits(t, nil)
 	const (
 		form = "Content-Type: application/x-www-form-urlencoded"

@@ -39,6 +39,7 @@ const matomoPixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!
 
 // What a client gets on the wire, and how many events there are after it.
 func TestMatomoWire(t *testing.T) {
+	t.Parallel()
 	const (
 		page  = "?idsite=1&rec=1&url=https://shop.example/a&action_name=A&_id=0123456789abcdef"
 		form  = "Content-Type: application/x-www-form-urlencoded; charset=utf-8"
@@ -156,6 +157,7 @@ func ago(d time.Duration) string {
 // Trouble of the store is 503, or 507 for a full disk, and never a 400, which clients
 // take for their own fault.
 func TestMatomoTrouble(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name         string
 		admit, fail  error
@@ -184,6 +186,7 @@ func TestMatomoTrouble(t *testing.T) {
 // The operator learns what was refused though trackers throw answers away, and nothing
 // of what clients sent.
 func TestMatomoRefusalsAreSeen(t *testing.T) {
+	t.Parallel()
 	var log syncBuffer
 	s := withVisits(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	s.send("GET", "/matomo.php?idsite=77&rec=1&uid=whisper", "", visitor)
@@ -213,6 +216,7 @@ func TestMatomoRefusalsAreSeen(t *testing.T) {
 // Settings change answers: DNT is told that it was seen, debug says what became of a
 // hit, and is off unless it is set.
 func TestMatomoSettings(t *testing.T) {
+	t.Parallel()
 	const page = "/matomo.php?idsite=1&rec=1&url=https://shop.example/a"
 	s := withVisits(t, func(o *Options) { o.Sites[0].DNT = true })
 	for _, header := range []string{"DNT: 1", "X-Do-Not-Track: 1"} {
@@ -243,6 +247,7 @@ func TestMatomoSettings(t *testing.T) {
 // Browsers of other origins are answered with their own, credentials included; a
 // preflight stores nothing.
 func TestMatomoCORS(t *testing.T) {
+	t.Parallel()
 	s := withVisits(t, nil)
 	const origin = "Origin: https://elsewhere.example"
 	for _, method := range []string{"GET", "POST", "HEAD"} {
@@ -267,6 +272,7 @@ func TestMatomoCORS(t *testing.T) {
 // A tracker's token speaks for others and reads nothing; neither does token_auth on
 // the native API.
 func TestMatomoTokensDoNotRead(t *testing.T) {
+	t.Parallel()
 	s := withVisits(t, nil)
 	for _, token := range []string{"shop-tracking", "shop-token"} {
 		for _, target := range []string{"/api/v1/events", "/api/v1/sessions", "/tracking/events"} {

@@ -101,6 +101,7 @@ const (
 
 // One story a row: its hits, and how many actions each visit it makes has.
 func TestMatomoVisits(t *testing.T) {
+	t.Parallel()
 	const half = 1800
 	for _, c := range []struct {
 		name string
@@ -138,6 +139,7 @@ func TestMatomoVisits(t *testing.T) {
 		{"a ping of a visit", []string{"0 " + idA, "60 " + idA + "&ping=1&idgoal=1&e_c=a&e_a=b&new_visit=1", "1859 " + idA}, "1 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			var got []string
 			for _, v := range story(t, c.hits...) {
 				text := strconv.Itoa(v.Actions)
@@ -155,6 +157,7 @@ func TestMatomoVisits(t *testing.T) {
 
 // What is told of a visit.
 func TestMatomoVisitDetails(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		hits []string
@@ -191,6 +194,7 @@ func TestMatomoVisitDetails(t *testing.T) {
 			shownVisit{Duration: 4, Events: 4, Bounce: true, Orders: []string{"o1"}, Cart: "7", ReferrerType: "direct"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			list := story(t, c.hits...)
 			if len(list) != 1 {
 				t.Fatalf("%d visits: %+v", len(list), list)
@@ -218,6 +222,7 @@ func TestMatomoVisitDetails(t *testing.T) {
 
 // The hits of a page that come at once, on many connections, begin one visit.
 func TestMatomoFirstHitsAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, id := range []string{idA, "a=b"} {
 		s := withVisits(t, nil)
 		var wg sync.WaitGroup
@@ -237,6 +242,7 @@ func TestMatomoFirstHitsAtOnce(t *testing.T) {
 
 // An order counts once, also when it comes many times at once; a cart does not.
 func TestMatomoOrderOnce(t *testing.T) {
+	t.Parallel()
 	s := withVisits(t, nil)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -265,6 +271,7 @@ func TestMatomoOrderOnce(t *testing.T) {
 // A request that is sent again with its key stores nothing twice, and is a success:
 // also an order, and a page with the goal it reaches.
 func TestMatomoSentAgain(t *testing.T) {
+	t.Parallel()
 	s := withVisits(t, nil)
 	for _, c := range []struct {
 		method, target, body string

@@ -37,6 +37,7 @@ const (
 
 // Who may send: each row is one request and how many events there are after it.
 func TestOpenPanelWho(t *testing.T) {
+	t.Parallel()
 	log := &syncBuffer{}
 	s := withDevices(t, func(o *Options) { o.Log = slog.New(slog.NewJSONHandler(log, nil)) })
 	const click = `{"type":"track","payload":{"name":"click"}}`
@@ -131,6 +132,7 @@ func (s *testServer) total() int {
 
 // A browser that asks before it sends is told that it may, whatever its origin.
 func TestOpenPanelPreflight(t *testing.T) {
+	t.Parallel()
 	s := withDevices(t, nil)
 	const wanted = "content-type,openpanel-client-id,openpanel-client-secret,openpanel-client-ip,openpanel-sdk-name,openpanel-sdk-version"
 	for _, target := range []string{"/track", "/api/track", "/track/device-id"} {
@@ -204,6 +206,7 @@ func TestOpenPanelDuplicates(t *testing.T) {
 
 // 64 concurrent increments are 64, and the profile has them at once.
 func TestOpenPanelIncrements(t *testing.T) {
+	t.Parallel()
 	s := withDevices(t, nil)
 	post := func(body string) {
 		if a := s.send("POST", "/track", body, clientID, clientSecret, visitor); a.status != 200 {
@@ -261,6 +264,7 @@ func TestOpenPanelRates(t *testing.T) {
 
 // An address that is claimed counts with a secret only.
 func TestOpenPanelClaims(t *testing.T) {
+	t.Parallel()
 	s := withDevices(t, nil)
 	const body = `{"type":"track","payload":{"name":"a","properties":{"__ip":"%s"}}}`
 	for _, c := range []struct {

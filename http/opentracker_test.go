@@ -25,6 +25,7 @@ const readKey = "key=shop-read"
 
 // "/" is everybody's: who answers is decided by what is asked.
 func TestOpentrackerRoutes(t *testing.T) {
+	t.Parallel()
 	s := withEngine(t, nil)
 	form := "Content-Type: application/x-www-form-urlencoded"
 	for _, test := range []struct {
@@ -96,6 +97,7 @@ func TestOpentrackerRoutes(t *testing.T) {
 
 // A ticket reads for as long as it was asked for, its site alone.
 func TestOpentrackerTicket(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	var mu sync.Mutex
 	s := withEngine(t, func(o *Options) {
@@ -126,6 +128,7 @@ func TestOpentrackerTicket(t *testing.T) {
 // What is detected of agent and address, what a proxy's request leaves alone, and
 // what is sent instead; the country is a code in the store and a name here.
 func TestOpentrackerDetected(t *testing.T) {
+	t.Parallel()
 	s := withEngine(t, nil)
 	agent := "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 	from := "X-Forwarded-For: 8.8.8.8"
@@ -164,6 +167,7 @@ func TestOpentrackerDetected(t *testing.T) {
 
 // The tallies are the native API's, whatever dialect an event came by.
 func TestOpentrackerSameNumbers(t *testing.T) {
+	t.Parallel()
 	s := withEngine(t, nil)
 	send := func(a parsed) {
 		t.Helper()
@@ -248,6 +252,7 @@ func TestOpentrackerSameNumbers(t *testing.T) {
 
 // Whole days past the cap of values go to "(other)", in tables and in their sum.
 func TestOpentrackerOther(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("fills a day with 10,000 values")
 	}

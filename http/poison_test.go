@@ -214,6 +214,7 @@ func stillOwn(c *client, q owned, first parsed) {
 // site read and write, and asks again, over kept connections and over new ones: each
 // answer is the same to the last byte, and no text of the other site is in any.
 func TestAnswersAreTheAskersOwn(t *testing.T) {
+	t.Parallel()
 	s, questions, answers := ownAnswers(t)
 	r := rand.New(rand.NewPCG(14, 0))
 	kept := s.connect()
@@ -299,6 +300,7 @@ func rememberedStory() (list []owned) {
 // TestMemoryIsTheWritersOwn tells one story to two stores, to one of them in between
 // the requests of another site: what is answered, and what is stored, is the same.
 func TestMemoryIsTheWritersOwn(t *testing.T) {
+	t.Parallel()
 	hex := regexp.MustCompile(`\b[0-9a-f]{32}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	when := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z?|\b\d{13}\b`)
 	short := regexp.MustCompile(`"[A-Za-z0-9_-]{22}"`)

@@ -10,6 +10,7 @@ import (
 // TestPace drives a meter on a made clock: what passes in an hour is the quota
 // within a thousandth, whatever the shape of the load.
 func TestPace(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name      string
 		perSecond float64
@@ -50,6 +51,7 @@ func TestPace(t *testing.T) {
 // TestMeters fills the table with addresses: it stays within its bound and still
 // limits the one that is at work.
 func TestMeters(t *testing.T) {
+	t.Parallel()
 	m := newMeters(newPace(10, 5))
 	now := time.Unix(1_700_000_000, 0)
 	busy := netip.MustParseAddr("192.0.2.1")

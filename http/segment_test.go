@@ -16,6 +16,7 @@ const trackCall = `{"event":"e","userId":"u"}`
 // Trackers compress with what they like and say of it what they like; what does
 // not decode or is a bomb is refused in the protocol's words.
 func TestSegmentBodies(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	bomb := make([]byte, 64<<20)
 	for _, test := range []struct {
@@ -52,6 +53,7 @@ func TestSegmentBodies(t *testing.T) {
 
 // What passes by itself is never a 4xx but 429, and says when to come back.
 func TestSegmentTroubles(t *testing.T) {
+	t.Parallel()
 	s := start(t, nil)
 	for _, test := range []struct {
 		admit, fail error
