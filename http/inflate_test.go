@@ -3,54 +3,21 @@ package httpd
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 	"testing"
 
 	"cairn/http/native"
+	"cairn/http/testkit"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 )
-
-// pack encodes text as a client would.
-func pack(t testing.TB, enc string, text []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	var w io.WriteCloser
-	var err error
-	switch enc {
-	case "gzip":
-		w = gzip.NewWriter(&b)
-	case "deflate":
-		w = zlib.NewWriter(&b)
-	case "raw":
-		w, err = flate.NewWriter(&b, 6)
-	case "zstd":
-		w, err = zstd.NewWriter(&b)
-	default:
-		return text
-	}
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
 	good := []byte(`{"name":"` + strings.Repeat("packed", 20) + `"}`)
-	zip := pack(t, "gzip", good)
+	zip := testkit.Pack(t, "gzip", good)
 	tests := []struct {
 		header string
 		body   []byte
@@ -61,21 +28,21 @@ func TestEncodings(t *testing.T) {
 		{"gzip", zip, 200},
 		{"GZIP", zip, 200},
 		{"x-gzip", zip, 200},
-		{"deflate", pack(t, "deflate", good), 200},
-		{"deflate", pack(t, "raw", good), 200},
-		{"zstd", pack(t, "zstd", good), 200},
+		{"deflate", testkit.Pack(t, "deflate", good), 200},
+		{"deflate", testkit.Pack(t, "raw", good), 200},
+		{"zstd", testkit.Pack(t, "zstd", good), 200},
 		{"br", good, 415},
-		{"gzip, gzip", pack(t, "gzip", zip), 415},
+		{"gzip, gzip", testkit.Pack(t, "gzip", zip), 415},
 		{"gzip,zstd", zip, 415},
 		{"nonsense", good, 415},
 		{"gzip", good, 400},
 		{"gzip", zip[:len(zip)-1], 400},
 		{"gzip", zip[:len(zip)/2], 400},
 		{"gzip", append(append([]byte(nil), zip...), "more"...), 400},
-		{"deflate", pack(t, "deflate", good)[:20], 400},
-		{"deflate", pack(t, "raw", good)[:20], 400},
+		{"deflate", testkit.Pack(t, "deflate", good)[:20], 400},
+		{"deflate", testkit.Pack(t, "raw", good)[:20], 400},
 		{"deflate", []byte("\xff\xff\xff\xff"), 400},
-		{"zstd", pack(t, "zstd", good)[:20], 400},
+		{"zstd", testkit.Pack(t, "zstd", good)[:20], 400},
 		{"zstd", zip, 400},
 		{"zstd", []byte("\x28\xb5\x2f\xfd"), 400},
 	}
@@ -100,7 +67,7 @@ func TestBombs(t *testing.T) {
 	zeros := make([]byte, 64<<20)
 	for _, enc := range []string{"gzip", "deflate", "raw", "zstd"} {
 		t.Run(enc, func(t *testing.T) {
-			body := string(pack(t, enc, zeros))
+			body := string(testkit.Pack(t, enc, zeros))
 			header := "Content-Encoding: " + strings.Replace(enc, "raw", "deflate", 1)
 			s.post(body, header) // fills the pools
 			var before, after runtime.MemStats
@@ -118,12 +85,12 @@ func TestBombs(t *testing.T) {
 	}
 	t.Run("ratio", func(t *testing.T) {
 		// 4 MiB is within the limit of the route but 1000 times the body.
-		if a := s.post(string(pack(t, "gzip", zeros[:4<<20])), "Content-Encoding: gzip"); a.status != 413 {
+		if a := s.post(string(testkit.Pack(t, "gzip", zeros[:4<<20])), "Content-Encoding: gzip"); a.status != 413 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		// The same ratio below the first MiB is how JSON packs at times.
 		spaces := bytes.Repeat([]byte(" "), 900<<10)
-		if a := s.post(string(pack(t, "gzip", append(spaces, `{"name":"a"}`...))), "Content-Encoding: gzip"); a.status != 200 {
+		if a := s.post(string(testkit.Pack(t, "gzip", append(spaces, `{"name":"a"}`...))), "Content-Encoding: gzip"); a.status != 200 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})

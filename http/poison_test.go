@@ -3,28 +3,20 @@ package httpd
 import (
 	"bufio"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"cairn/engine"
-	"cairn/engine/event"
+	"cairn/http/testkit"
 )
 
-// TestMain has the memory of every request overwritten once it is answered, so that
-// nothing can point into it unnoticed. Benchmarks run as the server does.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	event.Poisoned = flag.Lookup("test.bench").Value.String() == ""
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // owned is a question about the site shop: its target, and what goes with it.
 type owned struct {

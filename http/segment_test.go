@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cairn/engine/query"
+	"cairn/http/testkit"
 )
 
 var writeKey = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("shop-write:"))
@@ -25,15 +26,15 @@ func TestSegmentBodies(t *testing.T) {
 		want                       string
 	}{
 		{"plain", "/v1/t", "", trackCall, 200, `{"success": true}`},
-		{"gzip", "/v1/t", "gzip", string(pack(t, "gzip", []byte(trackCall))), 200, `{"success": true}`},
-		{"deflate", "/v1/t", "deflate", string(pack(t, "deflate", []byte(trackCall))), 200, `{"success": true}`},
+		{"gzip", "/v1/t", "gzip", string(testkit.Pack(t, "gzip", []byte(trackCall))), 200, `{"success": true}`},
+		{"deflate", "/v1/t", "deflate", string(testkit.Pack(t, "deflate", []byte(trackCall))), 200, `{"success": true}`},
 		{"a byte order mark", "/v1/t", "", "\uFEFF" + trackCall, 200, `{"success": true}`},
 		{"corrupt", "/v1/t", "gzip", "\x1f\x8b\x08nonsense", 400, `"Message":"Error reading request body","Details":`},
 		{"not what it says", "/v1/batch", "gzip", `{"batch":[` + trackCall + `]}`, 400, `{"Success":false,"Errors":[{"Error":"Bad Request","Message":"Error reading request body","Details":`},
 		{"an encoding nobody knows", "/v1/t", "br", trackCall, 400, `{"Error":"Bad Request","Message":"Error reading request body","Details":"`},
 		{"one on top of another", "/v1/batch", "gzip, gzip", trackCall, 400, `{"Success":false,"Errors":[{"Error":"Bad Request","Message":"Error reading request body","Details":"`},
-		{"a bomb", "/v1/t", "gzip", string(pack(t, "gzip", bomb)), 413, `{"Error":"Request Entity Too Large","Message":"Error reading request body","Details":"HTTP request too large"}`},
-		{"a bomb for many", "/v1/batch", "gzip", string(pack(t, "gzip", bomb)), 413, `{"Success":false,"Errors":[{"Error":"Bad Request","Message":"Error reading request body","Details":"HTTP request too large"}]}`},
+		{"a bomb", "/v1/t", "gzip", string(testkit.Pack(t, "gzip", bomb)), 413, `{"Error":"Request Entity Too Large","Message":"Error reading request body","Details":"HTTP request too large"}`},
+		{"a bomb for many", "/v1/batch", "gzip", string(testkit.Pack(t, "gzip", bomb)), 413, `{"Success":false,"Errors":[{"Error":"Bad Request","Message":"Error reading request body","Details":"HTTP request too large"}]}`},
 		{"too long, plain", "/v1/batch", "", strings.Repeat(" ", 512001), 413, `{"Success":false,"Errors":[{"Error":"Bad Request","Message":"Error reading request body","Details":"HTTP request too large"}]}`},
 	} {
 		for _, media := range []string{"application/json", "text/plain", "application/x-www-form-urlencoded", ""} {

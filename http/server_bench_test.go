@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/http/testkit"
+
 	"github.com/valyala/fasthttp/fasthttputil"
 )
 
@@ -102,7 +104,7 @@ func BenchmarkPostLines(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			roundTrips(b, c, postRequest(string(pack(b, enc, []byte(lines))), "Content-Type: application/x-ndjson", "Content-Encoding: "+enc))
+			roundTrips(b, c, postRequest(string(testkit.Pack(b, enc, []byte(lines))), "Content-Type: application/x-ndjson", "Content-Encoding: "+enc))
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")
 		})
 	}
