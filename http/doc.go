@@ -50,7 +50,7 @@
 // has, router.go how one is found. exchange.go is a request from its first byte to its
 // answer; ingest.go and reads.go are its two ways, failure.go what is said when one ends
 // early. tenant.go is what is kept for a site, matomo_settings.go what its dialect asks.
-// exclude.go, repeat.go and ratelimit.go are rules of the first way, and cors.go adds
+// turnstile.go, exclude.go, repeat.go and ratelimit.go are rules of the first way, and cors.go adds
 // what browsers want. health.go, metrics.go, process.go, origin.go and accesslog.go are
 // for the operator.
 package httpd

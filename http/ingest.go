@@ -1,11 +1,9 @@
 package httpd
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 
 	"cairn/engine"
 	"cairn/engine/event"
@@ -19,52 +17,6 @@ import (
 // would the engine take it, is the body small enough and of a known encoding,
 // does it decode, whose is it, may they send so much; then the engine, and only
 // when that says durable, the answer.
-
-// A body becomes ten times as much memory, and many tiny events a hundred times. So
-// writes of workBytes together are at work at once, which keeps the disk busy; the
-// others wait as they were read, which the budget counts.
-const (
-	workBytes     = 2 << 20
-	workFreeBytes = 4 << 10 // a write up to this is not counted
-	workObject    = 48      // what a JSON object counts at least: its record has 20 times that
-)
-
-// workOf is what a body counts among the writes at work.
-func workOf(body []byte) int64 {
-	return min(int64(max(len(body), workObject*bytes.Count(body, []byte("{")))), workBytes/2)
-}
-
-// turnstile lets so many bytes in at once, in the order they come.
-type turnstile struct {
-	turn sync.Mutex // whose turn it is to wait for room
-	mu   sync.Mutex
-	room sync.Cond
-	left int64
-}
-
-func newTurnstile(bytes int64) *turnstile {
-	t := &turnstile{left: bytes}
-	t.room.L = &t.mu
-	return t
-}
-
-func (t *turnstile) take(n int64) {
-	t.turn.Lock()
-	defer t.turn.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for t.left < n {
-		t.room.Wait()
-	}
-	t.left -= n
-}
-
-func (t *turnstile) give(n int64) {
-	t.mu.Lock()
-	t.left += n
-	t.mu.Unlock()
-	t.room.Signal() // one waits at most
-}
 
 // ingest answers a write.
 func (x *exchange) ingest() {
