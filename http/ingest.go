@@ -85,108 +85,192 @@ func (x *exchange) readBody() error {
 	return nil
 }
 
-// store resolves the records' credentials, hands the good ones to the engine and
-// fills x.outcomes. An error means that nothing was stored.
+// store takes the records of the batch in: it resolves whose each one is, leaves out what
+// is not to be stored, hands the others to the engine and fills x.outcomes. An error means
+// that nothing was stored.
 func (x *exchange) store() error {
-	records, partial := x.batch.Records, x.batch.Partial
+	records := x.batch.Records
 	if err := x.idempotent(records); err != nil {
 		return err
 	}
-	private, stored := true, false
-	origin := ""
+	from := senders{private: true}
 	if x.route.Auth != dialect.AuthBearer {
-		origin = x.header("Origin")
+		from.origin = x.header("Origin")
 	}
-	var last auth.Grant // of the record that is known
-	known := 0
 	for i := range records {
-		r := &records[i]
 		x.outcomes = append(x.outcomes, dialect.Outcome{Received: x.req.ReceivedUnixMilli})
-		out := &x.outcomes[i]
-		if r.Err != nil {
-			x.explain(r.Err)
-			if !partial {
-				return r.Err
-			}
-			out.Status, out.Err = dialect.Rejected, r.Err
-			continue
+		if err := x.take(i, &from); err != nil {
+			return err
 		}
-		g := x.grant
-		if last.Account != nil && r.Credential == records[known].Credential {
-			g = last // as of the record before: a bulk has mostly one
-		} else if r.Credential.Kind != dialect.CredentialNone || g.Account == nil {
-			var failure dialect.Failure
-			var err error
-			if g, failure, err = x.s.registry.Resolve(r.Credential, origin); failure != dialect.OK {
-				x.s.metrics.rejected.add("credential", 1)
-				if err == auth.ErrOrigin {
-					x.refuseOrigin(r.Credential.ID, origin)
-				}
-				if !partial || len(records) == 1 {
-					return &dialect.StatusError{Failure: failure, Msg: err.Error()}
-				}
-				out.Status, out.Err = dialect.Rejected, &event.FieldError{Index: i, Msg: err.Error()}
-				continue
-			}
-		}
-		last, known = g, i
-		private = private && g.Private
-		site := x.s.tenant(g.Account)
-		x.payer = site
-		if g.Private {
-			if r.Claimed.IsValid() {
-				r.Source.IP = r.Claimed
-			}
-		} else if r.NeedsSecret {
-			x.s.metrics.rejected.add("credential", 1)
-			return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
-		}
-		if r.Ask {
-			out.Status = dialect.Excluded
-			x.visit(r, site)
-			continue
-		}
-		if reason := x.excluded(r, site, g.Private); reason != "" {
-			x.s.metrics.excluded.add(reason, 1)
-			out.Status, out.Reason = dialect.Excluded, reason
-			if reason == excludedBot || reason == r.Exclude {
-				x.visit(r, site)
-			}
-			if reason == excludedBot && r.Exclude == "" {
-				out.Bot = x.s.engine.Bot(&r.Source)
-			}
-			continue
-		}
-		x.records = append(x.records, engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source})
-		x.places = append(x.places, i)
 	}
-	if private && x.charged && len(records) > 0 {
+	if from.private && x.charged && len(records) > 0 {
 		x.s.perIP.refund(x.req.Peer)
 		x.charged = false
 	}
 	if len(x.records) == 0 {
 		return nil
 	}
-	if records[0].Repeats > 0 && origin != "" && x.header("Idempotency-Key") == "" {
-		first, mine := x.s.repeats.begin(x.repeatKey(&records[0]), x.started, records[0].Repeats)
-		if mine {
-			defer func() { first.finish(stored, records[0].Event.Visit) }()
-		} else if visit, ok := first.wait(x.s.running); ok {
-			for _, i := range x.places {
-				x.outcomes[i].Status = dialect.Duplicate
-				records[i].Event.Visit = visit
+	first, repeated := x.repeated(from.origin)
+	if repeated {
+		return nil
+	}
+	if first == nil {
+		return x.commit()
+	}
+	stored := false
+	defer func() { first.finish(stored, records[0].Event.Visit) }() // also when the engine panics
+	err := x.commit()
+	stored = err == nil
+	return err
+}
+
+// senders is what the records of one write say of who sent it, as far as they were
+// looked at.
+type senders struct {
+	origin  string     // the Origin header, where a credential without a secret may need it
+	last    auth.Grant // of the record known
+	known   int        // index of the newest record whose credential opened a site
+	private bool       // every credential so far proved a secret
+}
+
+// take decides what becomes of record i: it is refused, answered, left out, or appended to
+// x.records. An error refuses the whole request.
+func (x *exchange) take(i int, from *senders) error {
+	r, out := &x.batch.Records[i], &x.outcomes[i]
+	if r.Err != nil {
+		x.explain(r.Err)
+		if !x.batch.Partial {
+			return r.Err
+		}
+		out.Status, out.Err = dialect.Rejected, r.Err
+		return nil
+	}
+	g, refused, err := x.resolve(i, from)
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		out.Status, out.Err = dialect.Rejected, refused
+		return nil
+	}
+	site := x.s.tenant(g.Account)
+	x.payer = site
+	if err := x.claim(r, g.Private); err != nil {
+		return err
+	}
+	if x.exclude(r, out, site, g.Private) {
+		return nil
+	}
+	x.records = append(x.records, engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source})
+	x.places = append(x.places, i)
+	return nil
+}
+
+// resolve finds whose record i is. One that opens nothing is refused alone where the
+// dialect lets the others go on; otherwise the error refuses the whole request.
+func (x *exchange) resolve(i int, from *senders) (g auth.Grant, refused *event.FieldError, err error) {
+	records := x.batch.Records
+	c := &records[i].Credential
+	g = x.grant
+	if from.last.Account != nil && *c == records[from.known].Credential {
+		g = from.last // a bulk mostly has one credential: it is looked up once
+	} else if c.Kind != dialect.CredentialNone || g.Account == nil {
+		var failure dialect.Failure
+		if g, failure, err = x.s.registry.Resolve(*c, from.origin); failure != dialect.OK {
+			x.s.metrics.rejected.add("credential", 1)
+			if err == auth.ErrOrigin {
+				x.refuseOrigin(c.ID, from.origin)
 			}
-			return nil
+			if !x.batch.Partial || len(records) == 1 {
+				return g, nil, &dialect.StatusError{Failure: failure, Msg: err.Error()}
+			}
+			return g, &event.FieldError{Index: i, Msg: err.Error()}, nil
 		}
 	}
+	from.last, from.known = g, i
+	from.private = from.private && g.Private
+	return g, nil, nil
+}
+
+// claim gives a record the address it claims, if its sender proved a secret. A record that
+// needs such a proof and has none refuses the whole request.
+func (x *exchange) claim(r *dialect.Record, private bool) error {
+	if private {
+		if r.Claimed.IsValid() {
+			r.Source.IP = r.Claimed
+		}
+		return nil
+	}
+	if r.NeedsSecret {
+		x.s.metrics.rejected.add("credential", 1)
+		return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
+	}
+	return nil
+}
+
+// exclude says whether a record is answered and not stored; its outcome has the reason.
+func (x *exchange) exclude(r *dialect.Record, out *dialect.Outcome, site *tenant, private bool) bool {
+	if r.Ask {
+		out.Status = dialect.Excluded
+		x.visit(r, site)
+		return true
+	}
+	reason := x.excluded(r, site, private)
+	if reason == "" {
+		return false
+	}
+	x.s.metrics.excluded.add(reason, 1)
+	out.Status, out.Reason = dialect.Excluded, reason
+	if reason == excludedBot || reason == r.Exclude {
+		x.visit(r, site)
+	}
+	if reason == excludedBot && r.Exclude == "" {
+		out.Bot = x.s.engine.Bot(&r.Source)
+	}
+	return true
+}
+
+// repeated says whether an equal request came a moment ago and was stored: the records are
+// duplicates then. Otherwise first, unless it is nil, has to be told what becomes of this
+// request, because equal ones may wait for it.
+func (x *exchange) repeated(origin string) (first *repeat, is bool) {
+	records := x.batch.Records
+	if records[0].Repeats <= 0 || origin == "" || x.header("Idempotency-Key") != "" {
+		return nil, false
+	}
+	first, mine := x.s.repeats.begin(x.repeatKey(&records[0]), x.started, records[0].Repeats)
+	if mine {
+		return first, false
+	}
+	visit, ok := first.wait(x.s.running)
+	if !ok {
+		return nil, false
+	}
+	for _, i := range x.places {
+		x.outcomes[i].Status = dialect.Duplicate
+		records[i].Event.Visit = visit
+	}
+	return nil, true
+}
+
+// commit charges the sites of x.records and hands them to the engine, which returns when
+// they are durable.
+func (x *exchange) commit() error {
 	if err := x.chargeSites(); err != nil {
 		return err
 	}
-	results, err := x.s.engine.Ingest(x.s.running, x.records, !partial, &x.memory)
+	results, err := x.s.engine.Ingest(x.s.running, x.records, !x.batch.Partial, &x.memory)
 	if err != nil {
 		x.lost = errors.Is(err, query.ErrFailed)
 		return err
 	}
+	return x.fillOutcomes(results)
+}
+
+// fillOutcomes says of each record what the engine did with it. Where one refused record
+// refuses the request, that is the error.
+func (x *exchange) fillOutcomes(results []engine.Outcome) error {
+	records := x.batch.Records
 	for k := range results {
 		r, i := &results[k], x.places[k]
 		out := &x.outcomes[i]
@@ -197,7 +281,7 @@ func (x *exchange) store() error {
 			}
 			out.Err = &bad
 			x.logRefusal(r.Err) // the engine has counted it
-			if !partial {
+			if !x.batch.Partial {
 				return out.Err
 			}
 		}
@@ -207,7 +291,6 @@ func (x *exchange) store() error {
 			out.Received = at
 		}
 	}
-	stored = true
 	return nil
 }
 
