@@ -1,107 +1,150 @@
 package ua
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// device tells the kind of device; system is the name of the operating system.
+// This file tells the kind of a device from its system and the words in its agent.
+
+// sign is what tells a kind of device: any one of the words is enough.
+type sign struct {
+	device  string
+	names   []string // a product or an item of a comment is called exactly this
+	parts   []string // the agent contains this
+	starts  []string // an item of a comment begins with this
+	without string   // and the agent does not contain this; "" = nothing is asked
+}
+
+// deviceRules is how the devices of a system are told apart. The first sign that an agent shows
+// decides.
+type deviceRules struct {
+	only      string // every device of the system is this, whatever the agent says; "" = look
+	signs     []sign
+	otherwise string // without a sign
+}
+
+// systemRules has the systems that run on more than desktops; any other is a Desktop without
+// the words of a TV.
+var systemRules = map[string]deviceRules{
+	"Xbox":        {only: Console},
+	"PlayStation": {only: Console},
+	"Nintendo":    {only: Console},
+	"tvOS":        {only: TV},
+	"Roku":        {only: TV},
+	"watchOS":     {only: Wearable},
+
+	"iPadOS": {otherwise: Tablet},
+
+	"iOS":            {otherwise: Smartphone},
+	"Windows Phone":  {otherwise: Smartphone},
+	"Windows Mobile": {otherwise: Smartphone},
+	"KaiOS":          {otherwise: Smartphone},
+	"Symbian":        {otherwise: Smartphone},
+	"MeeGo":          {otherwise: Smartphone},
+	"Maemo":          {otherwise: Smartphone},
+	"Sailfish OS":    {otherwise: Smartphone},
+	"Firefox OS":     {signs: []sign{{device: Tablet, names: []string{"Tablet"}}}, otherwise: Smartphone},
+	"BlackBerry":     {signs: []sign{{device: Tablet, names: []string{"PlayBook"}, parts: []string{"Tablet"}}}, otherwise: Smartphone},
+
+	// Tablets are what Android leaves the word Mobile out for.
+	"Android": {signs: androidSigns, otherwise: Tablet},
+	"Tizen":   {signs: androidSigns, otherwise: Tablet},
+	"webOS":   {signs: slices.Concat([]sign{{device: TV, parts: []string{"TV"}}}, androidSigns), otherwise: Tablet},
+	"HarmonyOS": {signs: slices.Concat(androidSigns, []sign{
+		{device: Desktop, names: []string{"PC"}},
+		{device: Smartphone, names: []string{"Phone"}},
+	}), otherwise: Desktop},
+
+	"Linux": {signs: []sign{
+		{device: Car, names: []string{"Tesla", "QtCarBrowser"}},
+		{device: Wearable, names: []string{"OculusBrowser"}},
+		{device: Tablet, names: []string{"Kindle", "Silk"}},
+		tabletModels,
+		{device: Smartphone, names: []string{"Mobile", "Mobile Safari"}},
+	}, otherwise: Desktop},
+	"": {signs: []sign{{device: Smartphone, names: []string{"Opera Mini", "J2ME", "MIDP-2.0", "UP.Browser"}}}},
+}
+
+// tvSign is known on any system that has more than one kind of device: television sets,
+// boxes and sticks.
+var tvSign = sign{
+	device: TV,
+	names:  []string{"CrKey", "Large Screen", "TV"},
+	parts: []string{
+		"SMART-TV", "SmartTV", "Smart-TV", "HbbTV", "GoogleTV", "Android TV", "AppleTV", "Apple TV", "BRAVIA",
+		"NetCast", "Viera", "VIDAA", "; AFT", "DTV)", "InettvBrowser", "Opera TV", "TV Safari",
+	},
+}
+
+// tabletModels are of makers that write Mobile on their tablets.
+var tabletModels = sign{
+	device: Tablet,
+	starts: []string{"SM-T", "SM-X", "GT-P", "SAMSUNG SM-T", "SAMSUNG SM-X", "Lenovo TB", "Nexus 7", "Nexus 9", "Nexus 10", "KF", "Pixel C", "Pixel Tablet", "Kindle"},
+	parts:  []string{"Tab ", " Pad"},
+}
+
+var androidSigns = []sign{
+	{device: Tablet, names: []string{"Tablet"}, parts: []string{"Tablet"}},
+	{device: Wearable, names: []string{"OculusBrowser", "PicoBrowser"}, parts: []string{"Watch", "SM-R8", "SM-R9"}},
+	tabletModels,
+	{device: Car, names: []string{"Automotive", "Android Automotive"}},
+	{device: Smartphone, names: []string{"Opera Mini", "Opera Mobi"}, parts: []string{"Mobile"}},
+	{device: Smartphone, names: []string{"wv"}, without: "Safari"},
+	// These leave the word Mobile out.
+	{device: Smartphone, names: []string{"Instagram", "FBAV", "Dalvik", "UCBrowser", "Pinterest"}},
+}
+
+// device tells the kind of device; system is the name of the operating system, "" when it
+// is not known.
 func (t *tokens) device(system string) string {
-	switch system {
-	case "Xbox", "PlayStation", "Nintendo":
-		return Console
-	case "tvOS", "Roku":
-		return TV
-	case "watchOS":
-		return Wearable
-	}
-	if t.isTV(system) {
-		return TV
-	}
-	switch system {
-	case "iPadOS":
-		return Tablet
-	case "Firefox OS":
-		if t.has("Tablet") {
-			return Tablet
-		}
-		return Smartphone
-	case "iOS", "Windows Phone", "Windows Mobile", "KaiOS", "Symbian", "MeeGo", "Maemo", "Sailfish OS":
-		return Smartphone
-	case "BlackBerry":
-		if t.has("PlayBook") || strings.Contains(t.agent, "Tablet") {
-			return Tablet
-		}
-		return Smartphone
-	case "Android", "HarmonyOS", "Tizen", "webOS":
-		switch {
-		case t.has("Tablet") || strings.Contains(t.agent, "Tablet"):
-			return Tablet
-		case t.isWatch():
-			return Wearable
-		case t.isTabletModel():
-			return Tablet
-		case t.has("Automotive") || t.has("Android Automotive"):
-			return Car
-		case strings.Contains(t.agent, "Mobile") || t.has("Opera Mini") || t.has("Opera Mobi") || t.has("wv") && !strings.Contains(t.agent, "Safari"):
-			return Smartphone
-		case t.has("Instagram") || t.has("FBAV") || t.has("Dalvik") || t.has("UCBrowser") || t.has("Pinterest"):
-			return Smartphone // these leave the word Mobile out
-		case system == "HarmonyOS" && (t.has("PC") || !t.has("Phone")):
-			return Desktop
-		case system == "HarmonyOS":
-			return Smartphone
-		}
-		return Tablet // what Android leaves the word Mobile out for
-	case "":
-		switch {
-		case t.has("Opera Mini") || t.has("J2ME") || t.has("MIDP-2.0") || t.has("UP.Browser"):
-			return Smartphone
-		}
-		return ""
-	case "Linux":
-		switch {
-		case t.has("Tesla") || t.has("QtCarBrowser"):
-			return Car
-		case t.has("OculusBrowser"):
-			return Wearable
-		case t.has("Kindle") || t.has("Silk") || t.isTabletModel():
-			return Tablet
-		case t.has("Mobile") || t.has("Mobile Safari"):
-			return Smartphone
-		}
-	}
-	return Desktop
-}
-
-// isTV knows television sets, boxes and sticks by the words they carry.
-func (t *tokens) isTV(system string) bool {
+	f, ok := systemRules[system]
 	switch {
-	case system == "webOS" && (t.has("SmartTV") || strings.Contains(t.agent, "SmartTV") || strings.Contains(t.agent, "TV")):
-		return true
-	case strings.Contains(t.agent, "SMART-TV"), strings.Contains(t.agent, "SmartTV"), strings.Contains(t.agent, "Smart-TV"),
-		strings.Contains(t.agent, "HbbTV"), strings.Contains(t.agent, "GoogleTV"), strings.Contains(t.agent, "Android TV"),
-		strings.Contains(t.agent, "AppleTV"), strings.Contains(t.agent, "Apple TV"), strings.Contains(t.agent, "BRAVIA"),
-		strings.Contains(t.agent, "NetCast"), strings.Contains(t.agent, "Viera"), strings.Contains(t.agent, "VIDAA"), strings.Contains(t.agent, "; AFT"),
-		strings.Contains(t.agent, "DTV)"), strings.Contains(t.agent, "InettvBrowser"), strings.Contains(t.agent, "Opera TV"), strings.Contains(t.agent, "TV Safari"):
-		return true
+	case !ok:
+		f.otherwise = Desktop
+	case f.only != "":
+		return f.only
 	}
-	return t.has("CrKey") || t.has("Large Screen") || t.has("TV")
+	if t.shows(&tvSign) {
+		return TV
+	}
+	for i := range f.signs {
+		if t.shows(&f.signs[i]) {
+			return f.signs[i].device
+		}
+	}
+	return f.otherwise
 }
 
-func (t *tokens) isWatch() bool {
-	return strings.Contains(t.agent, "Watch") || strings.Contains(t.agent, "SM-R8") || strings.Contains(t.agent, "SM-R9") || t.has("OculusBrowser") || t.has("PicoBrowser")
+// shows says whether the agent has one of the words of a sign.
+func (t *tokens) shows(s *sign) bool {
+	if s.without != "" && strings.Contains(t.agent, s.without) {
+		return false
+	}
+	for _, part := range s.parts {
+		if strings.Contains(t.agent, part) {
+			return true
+		}
+	}
+	for _, name := range s.names {
+		if t.has(name) {
+			return true
+		}
+	}
+	return len(s.starts) > 0 && t.begins(s.starts)
 }
 
-// isTabletModel knows makers that write Mobile on their tablets.
-func (t *tokens) isTabletModel() bool {
+// begins says whether an item of a comment begins with one of the words.
+func (t *tokens) begins(words []string) bool {
 	for i := range t.n {
 		if !t.store[i].comment {
 			continue
 		}
-		text := t.store[i].text
-		for _, prefix := range [...]string{"SM-T", "SM-X", "GT-P", "SAMSUNG SM-T", "SAMSUNG SM-X", "Lenovo TB", "Nexus 7", "Nexus 9", "Nexus 10", "KF", "Pixel C", "Pixel Tablet", "Kindle"} {
-			if strings.HasPrefix(text, prefix) {
+		for _, word := range words {
+			if strings.HasPrefix(t.store[i].text, word) {
 				return true
 			}
 		}
 	}
-	return strings.Contains(t.agent, "Tab ") || strings.Contains(t.agent, " Pad")
+	return false
 }
