@@ -7,30 +7,107 @@ import (
 	"cairn/http/dialect"
 )
 
-// facts are what cairn takes out of a message's context: what has a place among
-// the canonical fields, and what says where the event came from. A value of a
-// kind the vendor does not document is left out here; extra has it as it was
-// sent.
-type facts struct {
-	url, path, title, referrer, search string
-	utm                                [len(utmKeys)]string
-	language, timezone                 string
-	os, osVersion                      string
-	brand, model, device               string
-	country, region, city              string
-	latitude, longitude                event.Value
-	width, height                      string
-	ip, agent                          string
-	agentData                          string // navigator.userAgentData, JSON
-	group, session                     string
-	traits                             event.Value
+// fact is one thing that cairn takes out of a message's context: what has a place among
+// the canonical fields, and what says where the event came from. Other members, and values
+// of a kind that the vendor does not document, are left out here; extra has them as they
+// were sent.
+type fact uint8
+
+const (
+	factURL fact = iota
+	factPath
+	factTitle
+	factReferrer
+	factSearch
+	factSource // the campaign's five stay together, in the order of utmKeys
+	factMedium
+	factCampaign
+	factTerm
+	factContent
+	factLanguage
+	factTimezone
+	factOS
+	factOSVersion
+	factBrand
+	factModel
+	factDevice
+	factCountry
+	factRegion
+	factCity
+	factLatitude // a JSON number, like factLongitude
+	factLongitude
+	factWidth
+	factHeight
+	factReferrerURL // of context.referrer, where context.page has no referrer
+	factIP
+	factAgent
+	factAgentData // navigator.userAgentData, a JSON object
+	factGroup
+	factSession
+	factTraits // a JSON object
+	factsTotal
+)
+
+// facts are the texts of all facts, "" for one that is not known.
+type facts [factsTotal]string
+
+// reading says how a member of a context, or of an object in it, becomes a fact.
+type reading struct {
+	key    string
+	fact   fact
+	read   func(event.Value) string // nil for an object whose own members are facts
+	inside []reading                // those of the object
 }
 
-// utmKeys and campaignKeys are in the same order.
-var (
-	utmKeys      = [...]string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
-	campaignKeys = [...]string{"source", "medium", "name", "term", "content"}
-)
+// pageReadings are those of context.page and of the properties of a page call.
+var pageReadings = []reading{
+	{key: "url", fact: factURL, read: text},
+	{key: "path", fact: factPath, read: text},
+	{key: "title", fact: factTitle, read: text},
+	{key: "referrer", fact: factReferrer, read: text},
+	{key: "search", fact: factSearch, read: text},
+}
+
+// contextReadings are those of a context.
+var contextReadings = []reading{
+	{key: "page", inside: pageReadings},
+	{key: "userAgent", fact: factAgent, read: text},
+	{key: "userAgentData", fact: factAgentData, read: object},
+	{key: "locale", fact: factLanguage, read: languageOf},
+	{key: "timezone", fact: factTimezone, read: text},
+	{key: "ip", fact: factIP, read: text},
+	{key: "groupId", fact: factGroup, read: idOf},
+	{key: "sessionId", fact: factSession, read: idOf},
+	{key: "traits", fact: factTraits, read: object},
+	{key: "referrer", inside: []reading{{key: "url", fact: factReferrerURL, read: text}}},
+	{key: "campaign", inside: []reading{
+		{key: "source", fact: factSource, read: text},
+		{key: "medium", fact: factMedium, read: text},
+		{key: "name", fact: factCampaign, read: text},
+		{key: "term", fact: factTerm, read: text},
+		{key: "content", fact: factContent, read: text},
+	}},
+	{key: "os", inside: []reading{
+		{key: "name", fact: factOS, read: text},
+		{key: "version", fact: factOSVersion, read: labelOf},
+	}},
+	{key: "device", inside: []reading{
+		{key: "manufacturer", fact: factBrand, read: text},
+		{key: "model", fact: factModel, read: text},
+		{key: "type", fact: factDevice, read: deviceOf},
+	}},
+	{key: "location", inside: []reading{
+		{key: "country", fact: factCountry, read: countryOf},
+		{key: "region", fact: factRegion, read: text},
+		{key: "city", fact: factCity, read: text},
+		{key: "latitude", fact: factLatitude, read: latitudeOf},
+		{key: "longitude", fact: factLongitude, read: longitudeOf},
+	}},
+	{key: "screen", inside: []reading{
+		{key: "width", fact: factWidth, read: pixels},
+		{key: "height", fact: factHeight, read: pixels},
+	}},
+}
 
 // factsOf reads a context, an object. Nested objects are opened in p.
 func factsOf(context event.Value, p *event.Parser) (f facts, err error) {
@@ -38,126 +115,61 @@ func factsOf(context event.Value, p *event.Parser) (f facts, err error) {
 	if err != nil {
 		return f, err
 	}
-	var inner event.Object
-	open := func(v event.Value) event.Object {
-		if inner = nil; v.IsObject() && err == nil {
-			inner, err = v.Object(p)
+	for i := range members {
+		m := &members[i]
+		r := readingOf(contextReadings, m.Key)
+		if r == nil || r.inside == nil {
+			f.set(r, m.Value)
+			continue
 		}
-		return inner
-	}
-	referrer := ""
-	for _, m := range members {
-		v := m.Value
-		switch m.Key {
-		case "page":
-			for _, m := range open(v) {
-				f.page(m.Key, m.Value)
-			}
-		case "campaign":
-			for _, m := range open(v) {
-				for i, key := range campaignKeys {
-					if key == m.Key {
-						f.utm[i] = text(m.Value)
-					}
-				}
-			}
-		case "os":
-			for _, m := range open(v) {
-				switch m.Key {
-				case "name":
-					f.os = text(m.Value)
-				case "version":
-					f.osVersion = labelOf(m.Value)
-				}
-			}
-		case "device":
-			for _, m := range open(v) {
-				switch m.Key {
-				case "manufacturer":
-					f.brand = text(m.Value)
-				case "model":
-					f.model = text(m.Value)
-				case "type":
-					f.device = deviceOf(text(m.Value))
-				}
-			}
-		case "location":
-			for _, m := range open(v) {
-				switch m.Key {
-				case "country":
-					f.country = countryOf(text(m.Value))
-				case "region":
-					f.region = text(m.Value)
-				case "city":
-					f.city = text(m.Value)
-				case "latitude":
-					f.latitude = degrees(m.Value, 90)
-				case "longitude":
-					f.longitude = degrees(m.Value, 180)
-				}
-			}
-		case "screen":
-			for _, m := range open(v) {
-				switch m.Key {
-				case "width":
-					f.width = pixels(m.Value)
-				case "height":
-					f.height = pixels(m.Value)
-				}
-			}
-		case "referrer":
-			for _, m := range open(v) {
-				if m.Key == "url" {
-					referrer = text(m.Value)
-				}
-			}
-		case "ip":
-			f.ip = text(v)
-		case "userAgent":
-			f.agent = text(v)
-		case "userAgentData":
-			if v.IsObject() {
-				f.agentData = v.Text
-			}
-		case "locale":
-			f.language = strings.ReplaceAll(text(v), "_", "-")
-		case "timezone":
-			f.timezone = text(v)
-		case "groupId":
-			f.group = idOf(v)
-		case "sessionId":
-			f.session = idOf(v)
-		case "traits":
-			if v.IsObject() {
-				f.traits = v
-			}
+		if !m.Value.IsObject() {
+			continue
+		}
+		object, err := m.Value.Object(p)
+		if err != nil {
+			return f, err
+		}
+		for i := range object {
+			f.set(readingOf(r.inside, object[i].Key), object[i].Value)
 		}
 	}
-	if f.referrer == "" {
-		f.referrer = referrer
+	if f[factReferrer] == "" {
+		f[factReferrer] = f[factReferrerURL]
 	}
-	return f, err
+	return f, nil
 }
 
-// page takes one of the properties of a page, from context.page or from those of
-// a page call.
-func (f *facts) page(key string, v event.Value) {
-	if v.Kind != event.String || v.Text == "" {
+// readingOf finds the reading of a key, nil when the member is no fact.
+func readingOf(list []reading, key string) *reading {
+	for i := range list {
+		if list[i].key == key {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// set sets the fact that r reads in v, if there is one. r may be nil.
+func (f *facts) set(r *reading, v event.Value) {
+	if r == nil {
 		return
 	}
-	switch key {
-	case "url":
-		f.url = v.Text
-	case "path":
-		f.path = v.Text
-	case "title":
-		f.title = v.Text
-	case "referrer":
-		f.referrer = v.Text
-	case "search":
-		f.search = v.Text
+	if text := r.read(v); text != "" {
+		f[r.fact] = text
 	}
 }
+
+// canonical are the facts that go into the context of an event as they are.
+var canonical = []struct {
+	key  string
+	fact fact
+}{
+	{"url", factURL}, {"path", factPath}, {"title", factTitle}, {"referrer", factReferrer}, {"language", factLanguage}, {"timezone", factTimezone},
+	{"os", factOS}, {"os_version", factOSVersion}, {"brand", factBrand}, {"model", factModel}, {"device", factDevice},
+	{"country", factCountry}, {"region", factRegion}, {"city", factCity},
+}
+
+var utmKeys = [...]string{"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
 
 // factsMax is how many keys fill may set.
 const factsMax = 24
@@ -169,31 +181,20 @@ func (f *facts) fill(c *event.Object) {
 			*c = append(*c, event.Member{Key: key, Value: event.Str(text)})
 		}
 	}
-	put("url", f.url)
-	put("path", f.path)
-	put("title", f.title)
-	put("referrer", f.referrer)
-	put("language", f.language)
-	put("timezone", f.timezone)
-	put("os", f.os)
-	put("os_version", f.osVersion)
-	put("brand", f.brand)
-	put("model", f.model)
-	put("device", f.device)
-	put("country", f.country)
-	put("region", f.region)
-	put("city", f.city)
-	if f.latitude.Kind != event.Absent && f.longitude.Kind != event.Absent {
-		*c = append(*c, event.Member{Key: "latitude", Value: f.latitude}, event.Member{Key: "longitude", Value: f.longitude})
+	for i := range canonical {
+		put(canonical[i].key, f[canonical[i].fact])
 	}
-	if f.width != "" && f.height != "" {
-		put("screen", f.width+"x"+f.height)
+	if f[factLatitude] != "" && f[factLongitude] != "" {
+		*c = append(*c, event.Member{Key: "latitude", Value: event.Num(f[factLatitude])}, event.Member{Key: "longitude", Value: event.Num(f[factLongitude])})
 	}
-	utm := f.utm
-	// What the url says the server finds by itself; some clients cut the query off
-	// and send it as search.
-	if strings.Contains(f.search, "utm_") && !strings.Contains(f.url, "utm_") {
-		for key, value := range dialect.Form(strings.TrimPrefix(f.search, "?")) {
+	if f[factWidth] != "" && f[factHeight] != "" {
+		put("screen", f[factWidth]+"x"+f[factHeight])
+	}
+	utm := [len(utmKeys)]string(f[factSource:])
+	// The server reads the query of the url by itself. Some clients cut it off and send it
+	// as search.
+	if strings.Contains(f[factSearch], "utm_") && !strings.Contains(f[factURL], "utm_") {
+		for key, value := range dialect.Form(strings.TrimPrefix(f[factSearch], "?")) {
 			for i := range utmKeys {
 				if key == utmKeys[i] && utm[i] == "" {
 					utm[i] = value
@@ -214,10 +215,21 @@ func text(v event.Value) string {
 	return v.Text
 }
 
+// object is the JSON of an object, "" for anything else.
+func object(v event.Value) string {
+	if !v.IsObject() {
+		return ""
+	}
+	return v.Text
+}
+
+// languageOf is a locale as a language tag.
+func languageOf(v event.Value) string { return strings.ReplaceAll(text(v), "_", "-") }
+
 // deviceOf is the kind of device behind the words clients use, "" for one that
 // names none: the mobile SDKs send "ios" and "android".
-func deviceOf(word string) string {
-	switch strings.ToLower(word) {
+func deviceOf(v event.Value) string {
+	switch strings.ToLower(text(v)) {
 	case "desktop", "pc":
 		return "desktop"
 	case "mobile", "phone", "smartphone":
@@ -229,7 +241,8 @@ func deviceOf(word string) string {
 }
 
 // countryOf is a two-letter code in capitals, "" for a country written out.
-func countryOf(s string) string {
+func countryOf(v event.Value) string {
+	s := text(v)
 	if len(s) != 2 || !letter(s[0]) || !letter(s[1]) {
 		return ""
 	}
@@ -238,13 +251,16 @@ func countryOf(s string) string {
 
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// degrees is a number of at most so many degrees either way.
-func degrees(v event.Value, most int) event.Value {
+func latitudeOf(v event.Value) string  { return degrees(v, 90) }
+func longitudeOf(v event.Value) string { return degrees(v, 180) }
+
+// degrees is a JSON number of at most so many degrees either way, "" for anything else.
+func degrees(v event.Value, most int) string {
 	v = amountOf(v)
 	if v.Kind == event.Absent || !within(v.Text, most) {
-		return event.Value{}
+		return ""
 	}
-	return v
+	return v.Text
 }
 
 // pixels is a whole number of pixels in decimal digits.

@@ -164,9 +164,9 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 			return refuse("context", ferr.Error())
 		}
 	}
-	e.Session = f.session
-	if f.group != "" {
-		e.Groups = d.list(f.group)
+	e.Session = f[factSession]
+	if group := f[factGroup]; group != "" {
+		e.Groups = d.list(group)
 	}
 	if err := d.fill(e, &v, &f); err != nil {
 		return err
@@ -263,15 +263,15 @@ func (d *decoder) fill(e *event.Event, v *[fields]event.Value, f *facts) *event.
 		}
 		if e.Type == event.Page {
 			for i := range e.Properties {
-				f.page(e.Properties[i].Key, e.Properties[i].Value)
+				f.set(readingOf(pageReadings, e.Properties[i].Key), e.Properties[i].Value)
 			}
 		}
 		d.describe(e, v)
 	case event.Identify:
 		e.Properties, err = d.open(v[fieldTraits], "traits")
-		if f.traits.Kind != event.Absent && err == nil {
+		if traits := f[factTraits]; traits != "" && err == nil {
 			var below event.Object
-			if below, err = d.open(f.traits, "context.traits"); err == nil {
+			if below, err = d.open(event.Raw(traits), "context.traits"); err == nil {
 				e.Properties = d.overlay(below, e.Properties)
 			}
 		}
@@ -376,19 +376,19 @@ func (d *decoder) time(v *[fields]event.Value, extra event.Object) (int64, event
 // The address 0.0.0.0 is how a client opts out of any.
 func (d *decoder) sourceOf(f *facts) event.Source {
 	s := d.source
-	if f.ip != "" {
-		if a, err := netip.ParseAddr(strings.TrimSpace(f.ip)); err == nil {
+	if ip := f[factIP]; ip != "" {
+		if a, err := netip.ParseAddr(strings.TrimSpace(ip)); err == nil {
 			if s.IP = a.Unmap().WithZone(""); s.IP.IsUnspecified() {
 				s.IP = netip.Addr{}
 			}
 		}
 	}
-	if f.agent != "" && f.agent != s.UserAgent {
+	if agent := f[factAgent]; agent != "" && agent != s.UserAgent {
 		// Another device than the one that sent the request.
-		s.UserAgent, s.AcceptLanguage, s.Hints = f.agent, "", nil
+		s.UserAgent, s.AcceptLanguage, s.Hints = agent, "", nil
 	}
-	if f.agentData != "" && s.Hints == nil {
-		s.Hints = map[string]string{"uadata": f.agentData}
+	if data := f[factAgentData]; data != "" && s.Hints == nil {
+		s.Hints = map[string]string{"uadata": data}
 	}
 	return s
 }
