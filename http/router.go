@@ -54,6 +54,9 @@ func newTable(routes []*route) (*table, error) {
 		if list == nil {
 			return nil, fmt.Errorf("route %q: not a path this table can hold", r.Path)
 		}
+		if r.Right&dialect.Manage != 0 && r.Auth != dialect.AuthBearer {
+			return nil, fmt.Errorf("route %q: only a key in the header can manage", r.Path)
+		}
 		for _, other := range *list {
 			if other.Host == r.Host && other.Query == r.Query && other.Form == r.Form {
 				for _, m := range r.Methods {

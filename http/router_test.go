@@ -256,3 +256,13 @@ func TestTableByForm(t *testing.T) {
 		}
 	}
 }
+
+// A credential in the body is known too late and proves too little to manage with.
+func TestTableManage(t *testing.T) {
+	for auth, want := range map[dialect.Auth]bool{dialect.AuthBearer: true, dialect.AuthBody: false, dialect.AuthNone: false} {
+		r := &route{Route: dialect.Route{Methods: []string{"POST"}, Path: "/a", Auth: auth, Right: dialect.Manage}}
+		if _, err := newTable([]*route{r}); (err == nil) != want {
+			t.Errorf("auth %d: %v", auth, err)
+		}
+	}
+}

@@ -30,7 +30,7 @@ type Keys struct {
 	WriteKey      string       // Segment; public, may only write
 	ClientID      string       // OpenPanel
 	ClientSecret  string
-	SecretKey     string   // Oppizi and the native API: read and write
+	SecretKey     string   // Oppizi and the native API: read, write and manage
 	ReadKey       string   // may only read
 	TokenAuth     string   // Matomo
 	TrackingToken string   // Matomo: may do what TokenAuth may, but for reading
@@ -80,7 +80,7 @@ func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time
 		implicit: implicit && len(sites) == 1,
 		Tickets:  newTickets(now),
 	}
-	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
+	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
 	for i, s := range sites {
@@ -101,7 +101,7 @@ func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time
 			rights  dialect.Right
 			private bool
 		}{
-			{s.SecretKey, dialect.Read | dialect.Write, true},
+			{s.SecretKey, dialect.Read | dialect.Write | dialect.Manage, true},
 			{s.ReadKey, dialect.Read, true},
 			{s.WriteKey, dialect.Write, false},
 			{s.TokenAuth, 0, true},

@@ -31,6 +31,7 @@ func TestResolve(t *testing.T) {
 	type kind = dialect.CredentialKind
 	const none, write, client, id, name, key, ticket = dialect.CredentialNone, dialect.CredentialWriteKey, dialect.CredentialClient,
 		dialect.CredentialSiteID, dialect.CredentialSiteName, dialect.CredentialKey, dialect.CredentialTicket
+	const all = dialect.Read | dialect.Write | dialect.Manage
 	for _, test := range []struct {
 		registry   *Registry
 		kind       kind
@@ -44,7 +45,7 @@ func TestResolve(t *testing.T) {
 		{two, none, "", "", "", "", 0, false, dialect.Unauthorized},
 
 		{two, write, "shop-write", "", "", "shop", dialect.Write, false, 0},
-		{two, write, "blog-secret", "", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, write, "blog-secret", "", "", "blog", all, true, 0},
 		{two, write, "shop-read", "", "", "", 0, false, dialect.Forbidden},
 		{two, write, "shop-token", "", "", "", 0, false, dialect.Forbidden},
 		{two, write, "admin", "", "", "", 0, false, dialect.Unauthorized},
@@ -84,14 +85,14 @@ func TestResolve(t *testing.T) {
 		{implicit, name, "anything", "", "", "default", dialect.Write, false, 0},
 
 		{two, key, "", "shop-read", "", "shop", dialect.Read, true, 0},
-		{two, key, "shop", "shop-secret", "", "shop", dialect.Read | dialect.Write, true, 0},
+		{two, key, "shop", "shop-secret", "", "shop", all, true, 0},
 		{two, key, "blog", "shop-secret", "", "", 0, false, dialect.NotFound},
 		{two, key, "nothing", "shop-secret", "", "", 0, false, dialect.NotFound},
-		{two, key, "blog", "admin", "", "blog", dialect.Read | dialect.Write, true, 0},
+		{two, key, "blog", "admin", "", "blog", all, true, 0},
 		{two, key, "", "admin", "", "", 0, false, dialect.BadRequest},
 		{two, key, "shop", "", "", "", 0, false, dialect.Unauthorized},
 		{implicit, key, "anything", "default-read", "", "default", dialect.Read, true, 0},
-		{implicit, key, "anything", "admin", "", "default", dialect.Read | dialect.Write, true, 0},
+		{implicit, key, "anything", "admin", "", "default", all, true, 0},
 
 		{two, ticket, "", two.Tickets.Issue(2, time.Minute), "", "blog", dialect.Read, true, 0},
 		{two, ticket, "blog", two.Tickets.Issue(2, time.Minute), "", "blog", dialect.Read, true, 0},
@@ -107,6 +108,50 @@ func TestResolve(t *testing.T) {
 		}
 		if failure != test.failure || site != test.site || g.Rights != test.rights || g.Private != test.private || (err == nil) != (failure == dialect.OK) {
 			t.Errorf("kind %d %q %q %q: site %q rights %d private %v failure %v (%v)", test.kind, test.id, test.secret, test.origin, site, g.Rights, g.Private, failure, err)
+		}
+	}
+}
+
+// TestAuthorize is what a key of every kind may do from the header.
+func TestAuthorize(t *testing.T) {
+	r, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ok, no, who = dialect.OK, dialect.Forbidden, dialect.Unauthorized
+	for _, c := range []struct {
+		key                 string
+		read, write, manage dialect.Failure
+	}{
+		{"shop-secret", ok, ok, ok},
+		{"admin", ok, ok, ok},
+		{"shop-read", ok, no, no},
+		{"shop-write", no, ok, no},
+		{"shop-token", no, no, no},
+		{"shop-tracking", no, no, no},
+		// OpenPanel's id and secret are no keys: they open nothing from the header.
+		{"shop-client", who, who, who},
+		{"shop-client-secret", who, who, who},
+		{r.Tickets.Issue(1, time.Minute), who, who, who},
+		{"wrong", who, who, who},
+		{"", who, who, who},
+	} {
+		for right, want := range map[dialect.Right]dialect.Failure{dialect.Read: c.read, dialect.Write: c.write, dialect.Manage: c.manage} {
+			g, got, err := r.Authorize("Bearer "+c.key, "site=shop", right, false)
+			if got != want || (err == nil) != (got == ok) || got == ok && g.Account.Site.Name != "shop" {
+				t.Errorf("%q for right %d: %v (%v), want %v", c.key, right, got, err, want)
+			}
+		}
+	}
+	// Matomo's and OpenPanel's credentials may read and write, and do not manage.
+	for _, c := range []dialect.Credential{
+		{Kind: dialect.CredentialClient, ID: "shop-client", Secret: "shop-client-secret"},
+		{Kind: dialect.CredentialSiteID, ID: "1", Secret: "shop-token"},
+		{Kind: dialect.CredentialSiteID, ID: "1", Secret: "admin"},
+		{Kind: dialect.CredentialTicket, Secret: r.Tickets.Issue(1, time.Minute)},
+	} {
+		if g, got, _ := r.Resolve(c, ""); got != ok || g.Rights&dialect.Manage != 0 {
+			t.Errorf("%+v: %v, rights %d", c, got, g.Rights)
 		}
 	}
 }

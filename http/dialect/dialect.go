@@ -59,13 +59,20 @@ func Bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// Right is what a credential must allow.
+// Right is what a credential allows, and what a route needs: one of Read, Write and
+// Manage, or Write with Admin. None means Read where a route reads, else Write.
 type Right uint8
 
 const (
+	// Write is what public keys have: whoever loads a page knows them.
 	Write Right = 1 << iota
 	Read
-	Admin // with another right: of the admin's token alone, which needs to name no site
+	// Admin with another right is of the admin's token alone, which needs to name no site.
+	Admin
+	// Manage is of private keys that may both read and write: a site's secret key and the
+	// admin's token. It is for what a public key must not do, such as deleting, though it
+	// may write. Only a key in the header can manage: the route's Auth is AuthBearer.
+	Manage
 )
 
 // CORS is how a route answers browsers of other origins.

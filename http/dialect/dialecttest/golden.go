@@ -203,7 +203,7 @@ func (s *Session) route(req *dialect.Request) dialect.Result {
 	switch req.Route.Auth {
 	case dialect.AuthBearer:
 		key, _ := strings.CutPrefix(req.Header("Authorization"), "Bearer ")
-		rights, known := map[string]dialect.Right{"secret": dialect.Read | dialect.Write, "read": dialect.Read, "write": dialect.Write}[key]
+		rights, known := map[string]dialect.Right{"secret": dialect.Read | dialect.Write | dialect.Manage, "read": dialect.Read, "write": dialect.Write}[key]
 		switch {
 		case !known:
 			result.Failure = dialect.Unauthorized
