@@ -59,9 +59,14 @@ func (l *lineLimit) count(kind string, now time.Time) (ok bool, dropped int) {
 	return true, dropped
 }
 
-// logKinds are dialect and status class, fixed so that a flood of one kind of
-// request hides no other.
-func (s *Server) logAccess(x *exchange, name string, size int, took time.Duration) {
+// logAccess writes the line of a request whose answer has size bytes. whole is false when
+// the answer broke off. A line's kind is dialect and status class, so that a flood of one
+// kind of request hides no other.
+func (s *Server) logAccess(x *exchange, size int64, took time.Duration, whole bool) {
+	name := "server"
+	if x.route != nil && x.route.wire != nil {
+		name = string(x.route.wire.Name())
+	}
 	level := slog.LevelInfo
 	if x.res.Status >= 500 {
 		level = slog.LevelWarn
@@ -81,11 +86,14 @@ func (s *Server) logAccess(x *exchange, name string, size int, took time.Duratio
 		slog.String("method", cut(x.req.Method)),
 		slog.Int("status", x.res.Status),
 		slog.Float64("seconds", took.Seconds()),
-		slog.Int("bytes", size))
+		slog.Int64("bytes", size))
 	if x.route != nil {
 		attrs = append(attrs, slog.String("route", x.route.name))
 	} else {
 		attrs = append(attrs, slog.String("path", cut(x.req.Path)))
+	}
+	if !whole {
+		attrs = append(attrs, slog.Bool("broken_off", true))
 	}
 	if dropped > 0 {
 		attrs = append(attrs, slog.Int("unlogged", dropped))

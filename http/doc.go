@@ -32,7 +32,8 @@
 // H4. A 2xx to a write means that the engine said it is durable. Any other answer
 // to a write that is not a partial one means that nothing of it was stored.
 //
-// H5. A request that was received whole is answered, also while stopping.
+// H5. A request that was received whole is answered, also while stopping. A stream that
+// the stop ends, or that fails, never looks whole: its chunks have no end.
 //
 // H6. What is read comes from the site of the key; only the admin's token names
 // one. What is written goes to the site its credential opens.
@@ -49,7 +50,7 @@
 // options.go and server.go say what a server is made of, wiring.go which dialects it
 // has, router.go how one is found. exchange.go is a request from its first byte to its
 // answer; ingest.go and reads.go are its two ways, failure.go what is said when one ends
-// early. tenant.go is what is kept for a site, matomo_settings.go what its dialect asks.
+// early, stream.go a body that is sent while it is made. tenant.go is what is kept for a site, matomo_settings.go what its dialect asks.
 // turnstile.go, exclude.go, repeat.go and ratelimit.go are rules of the first way, and cors.go adds
 // what browsers want. health.go, metrics.go, process.go, origin.go and accesslog.go are
 // for the operator.

@@ -1,9 +1,11 @@
 package httpd
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -68,6 +70,8 @@ type exchange struct {
 	memory       engine.Memory // of x.records in the engine
 	lost         bool          // the store has failed and may still read what it was given
 	reader       siteReader
+	queries      *atomic.Int32      // counts the read that is at work, see endRead
+	cancel       context.CancelFunc // ends the context of that read; nil = it has none of its own
 }
 
 func (s *Server) newExchange() *exchange {
@@ -217,13 +221,22 @@ func (x *exchange) serve() {
 	case x.route.Right&dialect.Admin != 0 && !x.grant.Admin:
 		x.fail(dialect.Forbidden, auth.ErrForbidden)
 	case x.route.Acts:
-		if err := x.route.acts.Act(x.s.running, &x.req, &x.res); err != nil {
-			x.failWith(err)
-		}
+		x.act()
 	case x.route.Reads:
 		x.read()
 	default:
 		x.ingest()
+	}
+}
+
+// act answers a route of a dialect that neither brings events nor reads.
+func (x *exchange) act() {
+	ctx := x.s.running
+	if x.route.Streams {
+		ctx, x.cancel = context.WithCancel(x.s.streaming)
+	}
+	if err := x.route.acts.Act(ctx, &x.req, &x.res); err != nil {
+		x.failWith(err)
 	}
 }
 
@@ -299,7 +312,7 @@ func (x *exchange) failWith(err error) {
 }
 
 func (x *exchange) reply(result dialect.Result) {
-	x.res.Body = x.res.Body[:0]
+	x.res.Body, x.res.Stream = x.res.Body[:0], nil
 	if result.Err == nil && result.Failure != dialect.OK {
 		result.Err = &dialect.StatusError{Failure: result.Failure, Msg: strings.ToLower(result.Failure.String())}
 	}
@@ -315,7 +328,7 @@ func (x *exchange) plain(status int, message string) {
 	b = event.AppendString(b, message)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
-	x.res.Status, x.res.ContentType, x.res.Body = status, "application/json", append(b, '}')
+	x.res.Status, x.res.ContentType, x.res.Body, x.res.Stream = status, "application/json", append(b, '}'), nil
 }
 
 // addHeader sets a header of the answer unless the dialect has.
@@ -339,6 +352,10 @@ func (x *exchange) routeName() string {
 func (x *exchange) finish() {
 	if x.res.Status == 0 {
 		x.res.Status = 200
+	}
+	if x.res.Stream != nil && !x.ctx.Request.Header.IsHTTP11() {
+		x.res.Header = x.res.Header[:0]
+		x.plain(505, "this answer has no length, which takes HTTP/1.1")
 	}
 	if !x.c.Charge(int64(len(x.res.Body))) {
 		x.res.Header = x.res.Header[:0]
@@ -368,21 +385,24 @@ func (x *exchange) finish() {
 	for _, h := range x.res.Header {
 		out.Header.Set(h[0], h[1])
 	}
-	size := len(x.res.Body)
-	x.res.Body = out.SwapBody(x.res.Body)
 	if !x.c.Finish() || x.s.gate.Stopping() {
 		x.ctx.SetConnectionClose()
 	}
-	x.s.account(x, size)
-}
-
-// account notes a finished exchange in the metrics and the log.
-func (s *Server) account(x *exchange, size int) {
-	index, name := 0, "server"
+	index := 0
 	if x.route != nil && x.route.wire != nil {
-		index, name = x.route.wire.index, string(x.route.wire.Name())
+		index = x.route.wire.index
 	}
 	took := time.Since(x.started)
-	s.metrics.request(index, x.res.Status, took)
-	s.logAccess(x, name, size, took)
+	x.s.metrics.request(index, x.res.Status, took)
+	if x.res.Stream != nil && x.ctx.IsHead() {
+		x.res.Stream = nil
+		out.Header.SetContentLength(-1) // the head of a GET, and no chunks after it
+	}
+	if x.res.Stream != nil {
+		x.sendStream()
+		return
+	}
+	size := len(x.res.Body)
+	x.res.Body = out.SwapBody(x.res.Body)
+	x.s.logAccess(x, int64(size), took, true)
 }

@@ -20,9 +20,14 @@ const readMax = 10 * time.Second
 // queriesMax is how many reads one key may have at work at once.
 const queriesMax = 4
 
-// read answers a read of a dialect. One key has at most
-// queriesMax at work; writes are not counted there.
+// read answers a read of a dialect. One key has at most queriesMax at work; writes are
+// not counted there. A read whose answer is a stream is at work until that ends.
 func (x *exchange) read() {
+	defer func() {
+		if x.res.Stream == nil {
+			x.endRead()
+		}
+	}()
 	r := x.route
 	if x.req.Method == "POST" {
 		if err := x.readBody(); err != nil {
@@ -49,7 +54,7 @@ func (x *exchange) read() {
 		x.req.Site = &g.Account.Site
 	}
 	if q := x.grant.Queries; q != nil {
-		defer q.Add(-1)
+		x.queries = q
 		if q.Add(1) > queriesMax {
 			x.wait = time.Second
 			x.fail(dialect.RateLimited, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many queries at once with this key"})
@@ -64,15 +69,28 @@ func (x *exchange) read() {
 		x.reader.site = site.Site.Site
 	}
 	ctx := x.s.running
-	if !r.Brief {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, readMax)
-		defer cancel()
+	switch {
+	case r.Streams:
+		ctx, x.cancel = context.WithCancel(x.s.streaming)
+	case !r.Brief:
+		ctx, x.cancel = context.WithTimeout(ctx, readMax)
 	}
 	if err := r.reads.Read(ctx, &x.req, &x.reader, &x.res); err != nil {
 		x.res.Header = x.res.Header[:0]
 		x.failWith(err)
 	}
+}
+
+// endRead ends the context of a read, or of a stream, and lets another read of its key
+// begin. Calling it again, or for a request that holds neither, does nothing.
+func (x *exchange) endRead() {
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if x.queries != nil {
+		x.queries.Add(-1)
+	}
+	x.cancel, x.queries = nil, nil
 }
 
 // siteReader is a dialect.Reader bound to one site.

@@ -52,6 +52,8 @@ type Server struct {
 	fast      fasthttp.Server
 	running   context.Context // of every call into the engine; ends when Shutdown gives up
 	cancel    context.CancelFunc
+	streaming context.Context // of routes that stream; ends when Shutdown begins
+	endStream context.CancelFunc
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -115,6 +117,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.exchanges.New = s.newExchange
 	s.running, s.cancel = context.WithCancel(context.Background())
+	s.streaming, s.endStream = context.WithCancel(s.running)
 	s.fast = fasthttp.Server{
 		Handler:      s.handle,
 		ErrorHandler: s.refuseLate,
@@ -194,11 +197,12 @@ func (s *Server) lastCall() {
 
 // Shutdown stops the server: /readyz answers 503, idle connections end after
 // wire.StopGrace, nothing more is accepted, and every request that has been received
-// is answered. When ctx ends first, what is still open is cut off and ctx's error
-// returned.
+// is answered. Streams end at once. When ctx ends first, what is still open is cut off
+// and ctx's error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.lastCall()
 	s.gate.Stop()
+	s.endStream()
 	tick := time.NewTicker(wire.StopGrace / 20)
 	defer tick.Stop()
 	began := time.Now()
@@ -230,16 +234,28 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
 			x.plain(500, "internal error")
 			x.c.Abandon()
+			x.endRead()
 			x.finish()
 			return // whatever the exchange holds is not used again
 		}
-		if x.finish(); !x.lost {
-			x.reset()
-			poison(ctx)
-			s.exchanges.put(x)
+		if x.finish(); x.res.Stream == nil {
+			s.release(x)
 		}
 	}()
 	x.dispatch()
+}
+
+// release ends an exchange and keeps its memory for another one, unless the engine may
+// still read what it was given.
+func (s *Server) release(x *exchange) {
+	x.endRead()
+	if x.lost {
+		return
+	}
+	ctx := x.ctx
+	x.reset()
+	poison(ctx)
+	s.exchanges.put(x)
 }
 
 // poison overwrites what the request's head lies in, in tests: see event.Poisoned.

@@ -5,6 +5,7 @@ package dialect
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Route struct {
 	Reads   bool  // GETs of this route are answered by Reading.Read
 	Acts    bool  // requests of this route are answered by Acting.Act
 	Brief   bool  // Read asks the store once or twice: the store's bound on each question is enough
+	Streams bool  // Read or Act may answer with a Response.Stream: their context ends with that
 	CORS    CORS
 	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
 }
@@ -310,6 +312,21 @@ type Response struct {
 	ContentType string
 	Header      [][2]string
 	Body        []byte
+	// Stream, unless it is nil, writes the body in place of Body, while it is made and
+	// however long that takes. The server sends the head, then calls Stream once, unless
+	// the request is a HEAD. Whatever can be refused is refused before: the status has been
+	// sent when Stream begins.
+	//
+	// Each Write is sent at once, as one chunk and uncompressed, so a Stream writes some
+	// KiB at a time. A client has 15 s to take 64 KiB of it. A failed Write means that the
+	// client is gone or the server stops; the Stream returns then. Who is gone is only
+	// noticed by writing, so a Stream that waits for news writes something now and then.
+	//
+	// nil is the end of the body. Any error cuts the connection, so that the client sees
+	// a body that breaks off, not one that ends. Request, Site and the context of Read and
+	// Act stay valid until Stream returns. On a route that Streams the context has no
+	// deadline, and ends when Server.Shutdown begins.
+	Stream func(io.Writer) error
 }
 
 // Dialect is one wire protocol.

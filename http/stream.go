@@ -1,0 +1,76 @@
+package httpd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+)
+
+// This file answers with a body that is sent while it is made: dialect.Response.Stream.
+
+// stream is the body of one such answer. fasthttp takes it after the handler has returned,
+// in the same goroutine: it sends the head and calls WriteTo. What that writes goes out as
+// one chunk a Write; its error cuts the connection before the chunk that would end the body.
+// A HEAD is answered without a stream.
+//
+// The exchange belongs to the stream until its end, and with it the read's place among
+// those of its key and the buffers of the request.
+type stream struct {
+	x    *exchange
+	to   io.Writer
+	size int64 // bytes sent
+	err  error // why nothing more can be sent; it stays
+}
+
+// sendStream gives the stream to fasthttp.
+func (x *exchange) sendStream() {
+	out := &x.ctx.Response
+	out.ImmediateHeaderFlush = true // the first bytes of the body may be long in coming
+	out.SetBodyStream(&stream{x: x}, -1)
+}
+
+// Write sends p, all of it or an error. It fails once the server stops.
+func (s *stream) Write(p []byte) (int, error) {
+	if s.err == nil {
+		s.err = s.x.s.streaming.Err()
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.to.Write(p)
+	s.size += int64(n)
+	s.err = err
+	return n, err
+}
+
+// WriteTo runs the stream. That the client has gone or that the server stops is no error of
+// cairn's, any other is logged.
+func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
+	s.to = w
+	x, server := s.x, s.x.s
+	defer func() {
+		if r := recover(); r != nil {
+			server.log.Error("panic in a stream", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
+			err = errInternal
+			x.lost = true // whatever the exchange holds is not used again
+		}
+		server.logAccess(x, s.size, time.Since(x.started), err == nil)
+		server.release(x)
+	}()
+	err = x.res.Stream(s)
+	switch {
+	case s.err != nil:
+		err = s.err
+	case err != nil && server.streaming.Err() == nil && server.lines.allow("stream", x.started):
+		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()))
+	}
+	return s.size, err
+}
+
+// SupportsBodyWriteTo tells fasthttp to call WriteTo and not Read.
+func (*stream) SupportsBodyWriteTo() bool { return true }
+
+// Read is never called. It makes a stream an io.Reader, which fasthttp asks for.
+func (*stream) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
