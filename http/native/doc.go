@@ -1,6 +1,6 @@
 // Package native is cairn's own JSON interface below /api/v1/: a dialect that takes
 // events, answers every question that the engine answers, and makes snapshots.
-// openapi.json is its contract.
+// Its contract, /openapi.json, is joined from the files in openapi/.
 //
 // Until the questions and answers of the engine have a room of their own, this one knows
 // the engine for them, and asks it itself.
@@ -15,7 +15,7 @@
 // H8. Decode's events alias the body and the memory in Batch.Scratch, until Reply has
 // returned. Read's texts are copies (dialect.Request), so a query may hold them.
 //
-// N1. openapi.json and the table of routes in native.go say the same: paths, methods,
+// N1. The contract and the table of routes in native.go say the same: paths, methods,
 // rights and parameters (openapi_test.go).
 //
 // N2. Nothing unknown is passed over: a parameter that its route does not have is 400.

@@ -303,6 +303,29 @@ func TestContractValidator(t *testing.T) {
 	}
 }
 
+// The document has all that its files have. Nothing is in two of them, where the second would
+// take the place of the first.
+func TestContractFiles(t *testing.T) {
+	files, err := openapiFiles.ReadDir("openapi")
+	if err != nil || len(files) != len(openapiGroups)+1 {
+		t.Errorf("%d files, %d groups and a frame (%v)", len(files), len(openapiGroups), err)
+	}
+	paths, schemas := 0, 0
+	for _, name := range openapiGroups {
+		group := nativetest.Contract(t, openapiFile(name))
+		own, _ := group["paths"].(nativetest.Object)
+		paths += len(own)
+		schemas += len(group["components"].(nativetest.Object)["schemas"].(nativetest.Object))
+	}
+	doc := nativetest.Contract(t, OpenAPI)
+	if n := len(doc["paths"].(nativetest.Object)); n != paths || n == 0 {
+		t.Errorf("%d paths, the files have %d", n, paths)
+	}
+	if n := len(doc["components"].(nativetest.Object)["schemas"].(nativetest.Object)); n != schemas || n == 0 {
+		t.Errorf("%d schemas, the files have %d", n, schemas)
+	}
+}
+
 // Every reference leads somewhere, and everything named is used.
 func TestContractReferences(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
