@@ -1,5 +1,7 @@
 package dialect
 
+import "cairn/engine/event"
+
 // failures holds the status code and the standard phrase of each Failure, for
 // dialects whose protocol does not say otherwise.
 var failures = [...]struct {
@@ -34,4 +36,9 @@ func (f Failure) String() string {
 		return failures[Internal].text
 	}
 	return failures[f].text
+}
+
+// Refuse is a 400 for a field of a request, or of the record it becomes.
+func Refuse(field, msg string) *event.FieldError {
+	return &event.FieldError{Index: -1, Field: field, Msg: msg}
 }

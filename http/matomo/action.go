@@ -98,7 +98,7 @@ func (h *hit) view() *event.FieldError {
 	timings := [...]param{pPfNet, pPfSrv, pPfTfr, pPfDm1, pPfDm2, pPfOnl}
 	for _, p := range timings {
 		if h.p.integer(p, -1) < -1 {
-			return refuse(paramNames[p], "must not be negative")
+			return dialect.Refuse(paramNames[p], "must not be negative")
 		}
 	}
 	e := &h.done(event.Page, name).Event
@@ -125,9 +125,9 @@ func (h *hit) event() *event.FieldError {
 	category, act := h.p.trimmed(pEC, titleBytesMax), h.p.trimmed(pEA, titleBytesMax)
 	switch {
 	case category == "":
-		return refuse("e_c", "must not be blank")
+		return dialect.Refuse("e_c", "must not be blank")
 	case act == "":
-		return refuse("e_a", "must not be blank")
+		return dialect.Refuse("e_a", "must not be blank")
 	}
 	e := &h.done(event.Track, act).Event
 	label := h.p.trimmed(pEN, titleBytesMax)
@@ -148,7 +148,7 @@ func (h *hit) event() *event.FieldError {
 func (h *hit) content() *event.FieldError {
 	name := h.p.trimmed(pCN, titleBytesMax)
 	if name == "" {
-		return refuse("c_n", "must not be blank")
+		return dialect.Refuse("c_n", "must not be blank")
 	}
 	e := &h.done(event.Content, name).Event
 	setText(&e.Properties, "piece", h.p.trimmed(pCP, titleBytesMax))

@@ -60,7 +60,7 @@ func (d *decoder) decodeBulk(req *dialect.Request, b *dialect.Batch) error {
 		list = append(list, sent{text: v.Text, kind: v.Kind})
 	})
 	if err != nil {
-		return refuse("requests", "the body is not JSON")
+		return dialect.Refuse("requests", "the body is not JSON")
 	}
 	if tooMany {
 		return &dialect.StatusError{Failure: dialect.TooLarge, Field: "requests", Msg: "a bulk has at most 10000 requests"}
@@ -89,12 +89,12 @@ func (d *decoder) decodeBulk(req *dialect.Request, b *dialect.Batch) error {
 			e.empty = !h.entry(s.text)
 		case event.JSON:
 			if s.object == nil {
-				h.refused(refuse("requests", "must be a text or an object"))
+				h.refused(dialect.Refuse("requests", "must be a text or an object"))
 			}
 			h.p.object(s.object)
 		case event.Null:
 		default:
-			h.refused(refuse("requests", "must be a text or an object"))
+			h.refused(dialect.Refuse("requests", "must be a text or an object"))
 		}
 		if h.p.any && len(b.Records) == e.from {
 			own := token

@@ -14,12 +14,6 @@ import (
 // This file takes a hit through what every hit has: whose it is, who sent it, when,
 // and whether it is to be dropped. What the visitor did is in action.go.
 
-// refuse is why a hit is answered 400. Field and text are ours alone: they get into
-// logs.
-func refuse(field, msg string) *event.FieldError {
-	return &event.FieldError{Index: -1, Field: field, Msg: msg}
-}
-
 // asked is what Reply must know of a request.
 type asked struct {
 	empty   bool // there is no parameter at all
@@ -88,7 +82,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if !h.p.any {
 		d.asked.empty = true
 		if req.Method != "GET" {
-			return refuse("", "there are no parameters")
+			return dialect.Refuse("", "there are no parameters")
 		}
 		return nil
 	}
@@ -171,7 +165,7 @@ func (d *decoder) find(req *dialect.Request, id, token string) *owner {
 func (h *hit) decode(token string) *event.FieldError {
 	id := h.p.integer(pIdsite, 0)
 	if id <= 0 || id > math.MaxUint32 {
-		return refuse("idsite", "must be the number of a site")
+		return dialect.Refuse("idsite", "must be the number of a site")
 	}
 	name := h.p.text(pIdsite)
 	if strings.Trim(name, "0123456789") != "" {
@@ -179,7 +173,7 @@ func (h *hit) decode(token string) *event.FieldError {
 	}
 	o := h.find(h.req, name, token)
 	if o.site == nil {
-		return refuse("idsite", "there is no such site")
+		return dialect.Refuse("idsite", "there is no such site")
 	}
 	h.site, h.trusted = o.site, o.trusted
 	if h.settings = o.site.Matomo; h.settings == nil {
@@ -234,7 +228,7 @@ func (h *hit) protected() *event.FieldError {
 	}
 	for _, p := range [...]param{pCip, pCountry, pRegion, pCity, pLat, pLong} {
 		if h.p.text(p) != "" {
-			return refuse(paramNames[p], "needs a valid token_auth")
+			return dialect.Refuse(paramNames[p], "needs a valid token_auth")
 		}
 	}
 	return nil
@@ -246,7 +240,7 @@ func (h *hit) visitor() *event.FieldError {
 	e.User = cutBytes(h.p.trimmed(pUID, uidCharsMax), event.MaxIDBytes)
 	if cid := h.p.text(pCID); cid != "" {
 		if len(cid) != 16 {
-			return refuse("cid", "must be 16 hexadecimal digits")
+			return dialect.Refuse("cid", "must be 16 hexadecimal digits")
 		}
 		if isHex(cid) {
 			e.Anonymous = strings.ToLower(cid)

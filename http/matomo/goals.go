@@ -15,7 +15,7 @@ import (
 func (h *hit) conversion(id int64) *event.FieldError {
 	i := slices.IndexFunc(h.settings.Goals, func(g dialect.Goal) bool { return int64(g.ID) == id })
 	if i < 0 {
-		return refuse("idgoal", "the site has no such goal")
+		return dialect.Refuse("idgoal", "the site has no such goal")
 	}
 	g := &h.settings.Goals[i]
 	revenue, ok := h.p.number(pRevenue)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/http/dialect"
 )
 
 // This file says when a hit happened: now, or when its sender says.
@@ -65,7 +66,7 @@ func (h *hit) when() *event.FieldError {
 		free = min(max(w, freeMin), freeMax)
 	}
 	if now.Sub(at) >= free && !h.trusted {
-		return refuse("cdt", "so old a hit needs a valid token_auth")
+		return dialect.Refuse("cdt", "so old a hit needs a valid token_auth")
 	}
 	if h.time = at.UnixMilli(); h.time == h.now {
 		h.time = 0

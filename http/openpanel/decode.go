@@ -48,10 +48,10 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 		return nil
 	}
 	if len(req.Body) == 0 {
-		return refuse("", "the body is empty")
+		return dialect.Refuse("", "the body is empty")
 	}
 	if !utf8.Valid(req.Body) {
-		return refuse("", "the body is not valid UTF-8")
+		return dialect.Refuse("", "the body is not valid UTF-8")
 	}
 	body, err := m.Object(req.Body, jsonLimits)
 	if err != nil {
@@ -80,10 +80,10 @@ func (m *message) dispatch(kind kind, body event.Object) *event.FieldError {
 	payload := body.Get("payload")
 	typ := body.Get("type")
 	if typ.Kind != event.String {
-		return refuse("type", "must be one of track, identify, increment, decrement, group, assign_group, alias, replay")
+		return dialect.Refuse("type", "must be one of track, identify, increment, decrement, group, assign_group, alias, replay")
 	}
 	if !payload.IsObject() {
-		return refuse("payload", "must be an object")
+		return dialect.Refuse("payload", "must be an object")
 	}
 	o, err := m.open(payload, "payload")
 	if err != nil {
@@ -108,7 +108,7 @@ func (m *message) dispatch(kind kind, body event.Object) *event.FieldError {
 	case "replay":
 		return m.replay(o, at)
 	}
-	return refuse("type", "must be one of track, identify, increment, decrement, group, assign_group, alias, replay")
+	return dialect.Refuse("type", "must be one of track, identify, increment, decrement, group, assign_group, alias, replay")
 }
 
 // add appends a record of this request. The engine is asked who it is from.
@@ -130,7 +130,7 @@ func (m *message) open(v event.Value, field string) (event.Object, *event.FieldE
 		o, err = m.Object([]byte(v.Text), jsonLimits) // a recording has longer strings than events may
 	}
 	if err != nil {
-		return nil, refuse(field, err.Error())
+		return nil, dialect.Refuse(field, err.Error())
 	}
 	return o, nil
 }
@@ -142,7 +142,7 @@ func (m *message) object(o event.Object, at, key string) (event.Object, *event.F
 	case v.Kind == event.Absent || v.Kind == event.Null:
 		return nil, nil
 	case !v.IsObject():
-		return nil, refuse(at+key, "must be an object")
+		return nil, dialect.Refuse(at+key, "must be an object")
 	}
 	return m.open(v, at+key)
 }
@@ -153,23 +153,23 @@ func id(o event.Object, at, key string, required bool) (string, *event.FieldErro
 	switch {
 	case v.Kind == event.Number, v.Kind == event.String && strings.TrimSpace(v.Text) != "":
 		if len(v.Text) > event.MaxIDBytes {
-			return "", refuse(at+key, "at most 256 bytes")
+			return "", dialect.Refuse(at+key, "at most 256 bytes")
 		}
 		return v.Text, nil
 	case v.Kind == event.Absent, v.Kind == event.Null, v.Kind == event.String:
 		if required {
-			return "", refuse(at+key, "required: a string or a number")
+			return "", dialect.Refuse(at+key, "required: a string or a number")
 		}
 		return "", nil
 	}
-	return "", refuse(at+key, "must be a string or a number")
+	return "", dialect.Refuse(at+key, "must be a string or a number")
 }
 
 // text is a required string of a key.
 func text(o event.Object, at, key string) (string, *event.FieldError) {
 	v := o.Get(key)
 	if v.Kind != event.String || strings.TrimSpace(v.Text) == "" {
-		return "", refuse(at+key, "required: a string that is not empty")
+		return "", dialect.Refuse(at+key, "required: a string that is not empty")
 	}
 	return v.Text, nil
 }
@@ -183,19 +183,19 @@ func (m *message) strings(o event.Object, at, key string) ([]string, *event.Fiel
 	}
 	list, err := v.Array(&m.Parser)
 	if err != nil {
-		return nil, refuse(at+key, "must be an array of strings")
+		return nil, dialect.Refuse(at+key, "must be an array of strings")
 	}
 	if len(list) > event.MaxGroups {
-		return nil, refuse(at+key, "at most 64 elements")
+		return nil, dialect.Refuse(at+key, "at most 64 elements")
 	}
 	start := len(m.groups)
 next:
 	for _, e := range list {
 		if e.Kind != event.String || strings.TrimSpace(e.Text) == "" {
-			return nil, refuse(at+key, "an element must be a string that is not empty")
+			return nil, dialect.Refuse(at+key, "an element must be a string that is not empty")
 		}
 		if len(e.Text) > event.MaxIDBytes {
-			return nil, refuse(at+key, "an element has at most 256 bytes")
+			return nil, dialect.Refuse(at+key, "an element has at most 256 bytes")
 		}
 		for _, have := range m.groups[start:] {
 			if have == e.Text {

@@ -35,7 +35,7 @@ func (x *reading) exportEvents() error {
 		return err
 	}
 	if (e.page-1)*e.limit > skipMax {
-		return refuse("page", "at most 1000000 events come before a page; narrow by start and end")
+		return dialect.Refuse("page", "at most 1000000 events come before a page; narrow by start and end")
 	}
 	if e.query.From, e.query.To, err = x.between("start", "end"); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (x *reading) exportEvents() error {
 	}
 	names := x.query.all("event")
 	if len(names) > namesMax {
-		return refuse("event", "at most 100 names")
+		return dialect.Refuse("event", "at most 100 names")
 	}
 	derived := 0
 	for _, name := range names {
@@ -64,7 +64,7 @@ func (x *reading) exportEvents() error {
 	}
 	switch {
 	case derived > 0 && derived < len(names):
-		return refuse("event", "session_start and session_end are listed by themselves")
+		return dialect.Refuse("event", "session_start and session_end are listed by themselves")
 	case derived > 0:
 		return x.exportSessions(&e, names)
 	case len(names) > 0:
@@ -106,7 +106,7 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 		return lines, totals.Events, err
 	}
 	if totals.Events > scanMax {
-		return nil, 0, refuse("filters", "these are compared event by event, with at most 100000; narrow by event, start and end")
+		return nil, 0, dialect.Refuse("filters", "these are compared event by event, with at most 100000; narrow by event, start and end")
 	}
 	for q.Limit = pageMax; ; {
 		page, err := x.store.List(x.ctx, q)
@@ -150,7 +150,7 @@ func includesOf(names []string) (map[string]bool, error) {
 			name = first + strings.ToUpper(second[:1]) + second[1:]
 		}
 		if !slices.Contains(includable, name) && !slices.Contains(given, name) {
-			return nil, refuse("includes", "must be of "+strings.Join(includable, ", "))
+			return nil, dialect.Refuse("includes", "must be of "+strings.Join(includable, ", "))
 		}
 		include[name] = true
 	}

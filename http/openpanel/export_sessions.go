@@ -24,7 +24,7 @@ const (
 // began, and where those that are over ended.
 func (x *reading) exportSessions(e *exporting, names []string) error {
 	if len(e.filters) > 0 {
-		return refuse("filters", "must be of the operator is for session_start and session_end")
+		return dialect.Refuse("filters", "must be of the operator is for session_start and session_end")
 	}
 	q := e.query
 	q.Where = append(q.Where, dialect.Cond{Field: "dialect", Values: []string{string(event.OpenPanel)}})
@@ -45,7 +45,7 @@ func (x *reading) exportSessions(e *exporting, names []string) error {
 			return err
 		}
 		if n += len(sessions); n > derivedMax {
-			return refuse("event", "at most 2000 sessions are listed; narrow by start and end")
+			return dialect.Refuse("event", "at most 2000 sessions are listed; narrow by start and end")
 		}
 		for i := range sessions {
 			s := &sessions[i]

@@ -53,17 +53,17 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 	var p event.Parser
 	list, perr := p.Value([]byte(text), event.Limits{})
 	if perr != nil || !list.IsArray() {
-		return nil, nil, refuse("filters", "must be a JSON array")
+		return nil, nil, dialect.Refuse("filters", "must be a JSON array")
 	}
 	all, perr := list.Array(&p)
 	if perr != nil || len(all) > filtersMax {
-		return nil, nil, refuse("filters", "at most 32")
+		return nil, nil, dialect.Refuse("filters", "at most 32")
 	}
 	for i, v := range all {
 		at := "filters." + strconv.Itoa(i)
 		o, perr := v.Object(&p)
 		if perr != nil {
-			return nil, nil, refuse(at, "must be an object")
+			return nil, nil, dialect.Refuse(at, "must be an object")
 		}
 		f := filter{operator: stringOf(o.Get("operator"))}
 		if f.operator == "" {
@@ -73,17 +73,17 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 		if f.field = fieldNames[name]; f.field == "" {
 			path, ok := strings.CutPrefix(name, "properties.")
 			if !ok || path == "" || len(path) > event.MaxPathBytes {
-				return nil, nil, refuse(at+".name", "must be a field of an event or properties.PATH")
+				return nil, nil, dialect.Refuse(at+".name", "must be a field of an event or properties.PATH")
 			}
 			f.field = "prop." + path
 		}
 		if !slices.Contains(operators, f.operator) {
-			return nil, nil, refuse(at+".operator", "must be one of "+strings.Join(operators, ", "))
+			return nil, nil, dialect.Refuse(at+".operator", "must be one of "+strings.Join(operators, ", "))
 		}
 		values := []event.Value{o.Get("value")}
 		if values[0].IsArray() {
 			if values, perr = values[0].Array(&p); perr != nil || len(values) > filterValuesMax {
-				return nil, nil, refuse(at+".value", "at most 100")
+				return nil, nil, dialect.Refuse(at+".value", "at most 100")
 			}
 		}
 		for _, v := range values {
@@ -102,7 +102,7 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 			for _, v := range f.values {
 				pattern, err := regexp.Compile(v)
 				if err != nil || len(v) > patternBytesMax {
-					return nil, nil, refuse(at+".value", "must be a regular expression of at most 256 bytes")
+					return nil, nil, dialect.Refuse(at+".value", "must be a regular expression of at most 256 bytes")
 				}
 				f.patterns = append(f.patterns, pattern)
 			}

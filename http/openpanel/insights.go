@@ -24,7 +24,7 @@ func (x *reading) metrics() error {
 		return err
 	}
 	if len(rest) > 0 {
-		return refuse("filters", "must be of the operator is")
+		return dialect.Refuse("filters", "must be of the operator is")
 	}
 	total, steps, err := x.store.Visits(x.ctx, dialect.Query{From: from, To: to, Where: append(acts(), conds...)}, interval)
 	if err != nil {
@@ -95,7 +95,7 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 		}
 		if a, b, interval = time.UnixMilli(from), time.UnixMilli(to), "day"; from == 0 && to == 0 {
 			if name != "" {
-				return 0, 0, "", refuse("startDate", "and endDate are needed for a custom range")
+				return 0, 0, "", dialect.Refuse("startDate", "and endDate are needed for a custom range")
 			}
 			a, b = today.AddDate(0, 0, -6), tomorrow
 		}
@@ -128,11 +128,11 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 	case "lastYear":
 		a, b, interval = time.Date(year-1, 1, 1, 0, 0, 0, 0, x.zone()), time.Date(year, 1, 1, 0, 0, 0, 0, x.zone()), "month"
 	default:
-		return 0, 0, "", refuse("range", "must be one of 30min, lastHour, last24h, today, yesterday, 7d, 30d, 3m, 6m, 12m, monthToDate, lastMonth, yearToDate, lastYear, custom")
+		return 0, 0, "", dialect.Refuse("range", "must be one of 30min, lastHour, last24h, today, yesterday, 7d, 30d, 3m, 6m, 12m, monthToDate, lastMonth, yearToDate, lastYear, custom")
 	}
 	if asked := x.query.last("interval"); asked != "" {
 		if !slices.Contains(intervals, asked) {
-			return 0, 0, "", refuse("interval", "must be one of "+strings.Join(intervals, ", "))
+			return 0, 0, "", dialect.Refuse("interval", "must be one of "+strings.Join(intervals, ", "))
 		}
 		interval = asked
 	}

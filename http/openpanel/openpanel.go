@@ -119,8 +119,3 @@ func kindOf(path string) kind {
 	}
 	return kindTrack
 }
-
-// refuse is a 400 for a field.
-func refuse(field, msg string) *event.FieldError {
-	return &event.FieldError{Index: -1, Field: field, Msg: msg}
-}

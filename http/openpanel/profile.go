@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/http/dialect"
 )
 
 // This file decodes what is told of people and groups.
@@ -34,15 +35,15 @@ func (m *message) identify(o event.Object, at string) *event.FieldError {
 			continue
 		case "firstName", "lastName", "email", "avatar":
 			if p.Value.Kind != event.String && p.Value.Kind != event.Null {
-				return refuse(at+p.Key, "must be a string")
+				return dialect.Refuse(at+p.Key, "must be a string")
 			}
 		}
 		if p.Value.Text != "" {
 			if p.Key == "email" && !isEmail(p.Value.Text) {
-				return refuse(at+p.Key, "must be an email address")
+				return dialect.Refuse(at+p.Key, "must be an email address")
 			}
 			if p.Key == "avatar" && !isURL(p.Value.Text) {
-				return refuse(at+p.Key, "must be a URL")
+				return dialect.Refuse(at+p.Key, "must be a URL")
 			}
 		}
 		if !serverOwned(p.Key) {
@@ -85,16 +86,16 @@ func (m *message) increment(o event.Object, at, sign string) *event.FieldError {
 		return err
 	}
 	if strings.Count(property, ".") > 16 {
-		return refuse(at+"property", "at most 16 dots")
+		return dialect.Refuse(at+"property", "at most 16 dots")
 	}
 	by := "1"
 	if v := o.Get("value"); v.Kind != event.Absent && v.Kind != event.Null {
 		n, ok := event.Decimal(v.Text)
 		switch {
 		case v.Kind != event.Number || ok && (n == "0" || n[0] == '-'):
-			return refuse(at+"value", "must be a number above 0")
+			return dialect.Refuse(at+"value", "must be a number above 0")
 		case !ok:
-			return refuse(at+"value", "must have "+event.DecimalLimit)
+			return dialect.Refuse(at+"value", "must have "+event.DecimalLimit)
 		}
 		by = v.Text
 	}
@@ -147,7 +148,7 @@ func (m *message) assign(o event.Object, at string) *event.FieldError {
 		return err
 	}
 	if len(groups) == 0 {
-		return refuse(at+"groupIds", "required: an array of strings")
+		return dialect.Refuse(at+"groupIds", "required: an array of strings")
 	}
 	r := m.add(event.Group, "")
 	r.Event.User, r.Event.Groups = user, groups
@@ -174,27 +175,27 @@ func (m *message) alias(o event.Object, at string) *event.FieldError {
 // replay is a part of a recorded session. It is checked and not kept.
 func (m *message) replay(o event.Object, at string) *event.FieldError {
 	if n, ok := integer(o.Get("chunk_index").Text); !ok || o.Get("chunk_index").Kind != event.Number || n < 0 || n > chunkMax {
-		return refuse(at+"chunk_index", "must be an integer from 0 to 65535")
+		return dialect.Refuse(at+"chunk_index", "must be an integer from 0 to 65535")
 	}
 	if n, ok := integer(o.Get("events_count").Text); !ok || o.Get("events_count").Kind != event.Number || n < 1 {
-		return refuse(at+"events_count", "must be an integer from 1")
+		return dialect.Refuse(at+"events_count", "must be an integer from 1")
 	}
 	if o.Get("is_full_snapshot").Kind != event.Bool {
-		return refuse(at+"is_full_snapshot", "must be true or false")
+		return dialect.Refuse(at+"is_full_snapshot", "must be true or false")
 	}
 	for _, key := range []string{"started_at", "ended_at"} {
 		if v := o.Get(key); v.Kind != event.String {
-			return refuse(at+key, "must be an ISO 8601 time")
+			return dialect.Refuse(at+key, "must be an ISO 8601 time")
 		} else if _, ok := timeOf(v); !ok {
-			return refuse(at+key, "must be an ISO 8601 time")
+			return dialect.Refuse(at+key, "must be an ISO 8601 time")
 		}
 	}
 	if v := o.Get("payload"); v.Kind != event.String || len(v.Text) > payloadBytesMax {
-		return refuse(at+"payload", "must be a string of at most 2 MB")
+		return dialect.Refuse(at+"payload", "must be a string of at most 2 MB")
 	}
 	if v := o.Get("sessionId"); v.Kind != event.Absent && v.Kind != event.Null &&
 		(v.Kind != event.String || len(v.Text) > deviceCharsMax) {
-		return refuse(at+"sessionId", "must be a string of at most 64 characters")
+		return dialect.Refuse(at+"sessionId", "must be a string of at most 64 characters")
 	}
 	m.add(event.Track, "replay").Exclude = "replay"
 	return nil

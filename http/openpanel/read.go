@@ -62,7 +62,7 @@ func (x *reading) answer(path string) error {
 	if path == "/export/events" {
 		project := x.query.last("projectId", "project_id")
 		if project == "" {
-			return refuse("projectId", "required: the site's name or id")
+			return dialect.Refuse("projectId", "required: the site's name or id")
 		}
 		if err := x.project(project); err != nil {
 			return err
@@ -129,7 +129,7 @@ func paramsOf(raw string) (params, error) {
 	p, n := params{}, 0
 	for name, value := range dialect.Form(raw) {
 		if n++; n > paramsMax {
-			return nil, refuse("", "at most 256 parameters")
+			return nil, dialect.Refuse("", "at most 256 parameters")
 		}
 		name = strings.TrimSuffix(name, "[]")
 		p[name] = append(p[name], value)
@@ -177,7 +177,7 @@ func (p params) number(name string, without, least, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		return 0, refuse(name, "must be an integer from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
+		return 0, dialect.Refuse(name, "must be an integer from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
 	}
 	return n, nil
 }
@@ -201,21 +201,21 @@ func (x *reading) between(startName, endName string) (from, to int64, err error)
 		return 0, 0, nil
 	}
 	if start == "" || end == "" {
-		return 0, 0, refuse(startName, "and "+endName+" come together")
+		return 0, 0, dialect.Refuse(startName, "and "+endName+" come together")
 	}
 	a, _, ok := x.moment(start)
 	if !ok {
-		return 0, 0, refuse(startName, "must be a date or an ISO 8601 time")
+		return 0, 0, dialect.Refuse(startName, "must be a date or an ISO 8601 time")
 	}
 	b, day, ok := x.moment(end)
 	if !ok {
-		return 0, 0, refuse(endName, "must be a date or an ISO 8601 time")
+		return 0, 0, dialect.Refuse(endName, "must be a date or an ISO 8601 time")
 	}
 	if day {
 		b = b.AddDate(0, 0, 1)
 	}
 	if !b.After(a) {
-		return 0, 0, refuse(endName, "must not be before "+startName)
+		return 0, 0, dialect.Refuse(endName, "must not be before "+startName)
 	}
 	return a.UnixMilli(), b.UnixMilli(), nil
 }

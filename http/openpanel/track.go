@@ -59,11 +59,11 @@ func nameOf(o event.Object, at string) (string, *event.FieldError) {
 	case err != nil:
 		return "", err
 	case utf8.RuneCountInString(name) > nameCharsMax:
-		return "", refuse(at+"name", "at most 80 characters")
+		return "", dialect.Refuse(at+"name", "at most 80 characters")
 	case strings.ContainsAny(name, "\r\n"):
-		return "", refuse(at+"name", "must be one line")
+		return "", dialect.Refuse(at+"name", "must be one line")
 	case name == "session_start" || name == "session_end":
-		return "", refuse(at+"name", "is reserved")
+		return "", dialect.Refuse(at+"name", "is reserved")
 	}
 	return name, nil
 }
@@ -200,7 +200,7 @@ func (m *message) setRevenue(r *dialect.Record, name string, v event.Value, at s
 	if name == "revenue" {
 		n, ok := integer(v.Text)
 		if v.Kind != event.Number || !ok || n < 0 {
-			return refuse(at+"__revenue", "must be an integer of minor units, 0 or more")
+			return dialect.Refuse(at+"__revenue", "must be an integer of minor units, 0 or more")
 		}
 		r.Event.Value = event.Num(strconv.FormatInt(n, 10))
 	} else {

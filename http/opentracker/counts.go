@@ -60,11 +60,11 @@ func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
 	filter := r.query.first("filter")
 	switch {
 	case q.Property == "" && len(q.Values) > 0:
-		return q, t, refuse("value", "needs a property")
+		return q, t, dialect.Refuse("value", "needs a property")
 	case q.Property == "" && q.Segment != "":
-		return q, t, refuse("segment", "needs a property")
+		return q, t, dialect.Refuse("segment", "needs a property")
 	case len(q.Values) > propertiesMax:
-		return q, t, refuse("value", "at most 256 values")
+		return q, t, dialect.Refuse("value", "at most 256 values")
 	case filter == "none":
 		q.Segment = ""
 	case q.Segment != "" && filter != "" && filter != "showAllSorts":
@@ -113,7 +113,7 @@ func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
 // days without an end end today.
 func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 	if q.Property == "" {
-		return refuse("interval", "needs a property")
+		return dialect.Refuse("interval", "needs a property")
 	}
 	if !s.days {
 		return nil

@@ -57,7 +57,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	case err != nil:
 		return err
 	case s.answer.bad:
-		return refuse("callback", "must be the name of a function")
+		return dialect.Refuse("callback", "must be the name of a function")
 	}
 	h := hit{scratch: s, event: event.Event{Dialect: event.Opentracker, Type: event.Track}}
 	if err := h.fill(req.ReceivedUnixMilli); err != nil {
@@ -96,14 +96,14 @@ func (h *hit) fill(now int64) *event.FieldError {
 			continue
 		}
 		if n++; n > propertiesMax {
-			return refuse("", "at most 256 properties")
+			return dialect.Refuse("", "at most 256 properties")
 		}
 		if err := h.property(p); err != nil {
 			return err
 		}
 	}
 	if h.site == "" {
-		return refuse("si", "required")
+		return dialect.Refuse("si", "required")
 	}
 	h.state()
 	if t, ok := clientTime(h.time, now); ok {
@@ -137,7 +137,7 @@ func (h *hit) own(p *param) (bool, *event.FieldError) {
 			break
 		}
 		if !isEventID(p.value) {
-			return true, refuse("eid", "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+			return true, dialect.Refuse("eid", "must be 1 to 64 of A-Z a-z 0-9 . _ -")
 		}
 		h.event.MessageID = p.value
 		h.keep(p)
@@ -179,11 +179,11 @@ func (h *hit) keep(p *param) {
 
 func checkID(p *param) *event.FieldError {
 	if len(p.value) > idBytesMax {
-		return refuse(p.name, "at most 128 bytes")
+		return dialect.Refuse(p.name, "at most 128 bytes")
 	}
 	for _, r := range p.value {
 		if !unicode.IsPrint(r) {
-			return refuse(p.name, "must be printable")
+			return dialect.Refuse(p.name, "must be printable")
 		}
 	}
 	return nil
@@ -194,7 +194,7 @@ func (h *hit) property(p *param) *event.FieldError {
 	base, by, amount := splitAmount(p.value)
 	switch {
 	case by > amountMax || by < -amountMax:
-		return refuse(p.name, "an increment is at most 9007199254740991")
+		return dialect.Refuse(p.name, "an increment is at most 9007199254740991")
 	case p.value == "":
 		return nil // as SDKs send what they do not know
 	case p.name == "ti", p.name == "title" && !h.titled:
@@ -263,7 +263,7 @@ func (h *hit) split(p *param, property string) *event.FieldError {
 		return nil
 	}
 	if len(h.segments) == event.MaxSegments {
-		return refuse(p.name, "at most 32 segments")
+		return dialect.Refuse(p.name, "at most 32 segments")
 	}
 	h.segments = append(h.segments, property)
 	return nil

@@ -88,11 +88,6 @@ func (protocol) Routes() []dialect.Route {
 	return routes
 }
 
-// refuse is a 400 for a parameter.
-func refuse(field, msg string) *event.FieldError {
-	return &event.FieldError{Index: -1, Field: field, Msg: msg}
-}
-
 // off says that the value of a flag switches it off. A flag without a value is on.
 func off(value string) bool { return value == "0" || value == "false" }
 

@@ -71,15 +71,15 @@ func (p *params) add(name, value string) *event.FieldError {
 	bare := strings.TrimRight(name, "!")
 	switch {
 	case bare == "":
-		return refuse("", "a parameter has no name")
+		return dialect.Refuse("", "a parameter has no name")
 	case len(bare) > nameBytesMax:
-		return refuse(bare[:nameBytesMax], "a name has at most 128 bytes")
+		return dialect.Refuse(bare[:nameBytesMax], "a name has at most 128 bytes")
 	case !isASCII(bare):
-		return refuse("", "a name must be ASCII")
+		return dialect.Refuse("", "a name must be ASCII")
 	case len(value) > valueBytesMax:
-		return refuse(bare, "a value has at most 4096 bytes")
+		return dialect.Refuse(bare, "a value has at most 4096 bytes")
 	case strings.IndexByte(value, 0) >= 0:
-		return refuse(bare, "a value must not hold NUL")
+		return dialect.Refuse(bare, "a value must not hold NUL")
 	}
 	value = text(value)
 	marked := len(bare) < len(name)
@@ -89,7 +89,7 @@ func (p *params) add(name, value string) *event.FieldError {
 		return nil
 	}
 	if len(p.list) == paramsMax {
-		return refuse("", "at most 256 properties")
+		return dialect.Refuse("", "at most 256 properties")
 	}
 	if p.at != nil && len(p.list) > searchMax {
 		p.at[bare] = len(p.list)
@@ -188,7 +188,7 @@ func (p *params) json(body []byte, parser *event.Parser) error {
 		case event.Null:
 			continue
 		case event.JSON:
-			return refuse(m.Key, "must be a string, a number or a boolean")
+			return dialect.Refuse(m.Key, "must be a string, a number or a boolean")
 		}
 		if err := p.add(m.Key, m.Value.Text); err != nil {
 			return err
@@ -200,7 +200,7 @@ func (p *params) json(body []byte, parser *event.Parser) error {
 // multipart takes the text parts of a form; files are passed over.
 func (p *params) multipart(body []byte, boundary string) error {
 	if boundary == "" {
-		return refuse("Content-Type", "has no boundary")
+		return dialect.Refuse("Content-Type", "has no boundary")
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for n := 0; ; n++ {
@@ -209,17 +209,17 @@ func (p *params) multipart(body []byte, boundary string) error {
 			return nil
 		}
 		if err != nil {
-			return refuse("", "the body is not multipart/form-data")
+			return dialect.Refuse("", "the body is not multipart/form-data")
 		}
 		if n == partsMax {
-			return refuse("", "at most "+strconv.Itoa(partsMax)+" parts")
+			return dialect.Refuse("", "at most "+strconv.Itoa(partsMax)+" parts")
 		}
 		if part.FormName() == "" || part.FileName() != "" {
 			continue
 		}
 		value, err := io.ReadAll(io.LimitReader(part, valueBytesMax+1))
 		if err != nil {
-			return refuse("", "the body is not multipart/form-data")
+			return dialect.Refuse("", "the body is not multipart/form-data")
 		}
 		if err := p.add(part.FormName(), string(value)); err != nil {
 			return err

@@ -25,9 +25,9 @@ func parseValues(req *dialect.Request) (values, error) {
 		for name, value := range dialect.Form(encoded) {
 			switch n++; {
 			case n > valuesMax:
-				return nil, refuse("", "at most "+strconv.Itoa(valuesMax)+" parameters")
+				return nil, dialect.Refuse("", "at most "+strconv.Itoa(valuesMax)+" parameters")
 			case len(value) > valueBytesMax:
-				return nil, refuse("", "a value has at most 4096 bytes")
+				return nil, dialect.Refuse("", "a value has at most 4096 bytes")
 			}
 			q[name] = append(q[name], text(value))
 		}
@@ -55,7 +55,7 @@ func (q values) number(name string, def, least, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || !isDigits(s) || n < least || n > most {
-		return 0, refuse(name, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
+		return 0, dialect.Refuse(name, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
 	}
 	return n, nil
 }
@@ -67,7 +67,7 @@ func (q values) choice(name string, of ...string) (string, error) {
 		return of[0], nil
 	}
 	if !slices.Contains(of, s) {
-		return "", refuse(name, "must be one of "+strings.Join(of, ", "))
+		return "", dialect.Refuse(name, "must be one of "+strings.Join(of, ", "))
 	}
 	return s, nil
 }
@@ -107,11 +107,11 @@ func read(ctx context.Context, req *dialect.Request, r dialect.Reader, res *dial
 		return login(q, r, res)
 	}
 	if q.first("site", "si") == "" {
-		return refuse("site", "required")
+		return dialect.Refuse("site", "required")
 	}
 	callback := q.first("callback")
 	if callback != "" && !isFunction(callback) {
-		return refuse("callback", "must be the name of a function")
+		return dialect.Refuse("callback", "must be the name of a function")
 	}
 	req.State = &answer{callback: callback}
 	read := reading{Reader: r, query: q, site: q.first("site", "si"), now: req.ReceivedUnixMilli, callback: callback}

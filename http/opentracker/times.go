@@ -38,7 +38,7 @@ func parseSpan(q values, now int64, home *time.Location) (s span, err error) {
 	if name := q.first("timeZone", "timezone"); name != "" {
 		zone, err := loadZone(name)
 		if err != nil {
-			return s, refuse("timeZone", "must be the name of a time zone such as Europe/Berlin")
+			return s, dialect.Refuse("timeZone", "must be the name of a time zone such as Europe/Berlin")
 		}
 		s.zone, s.zoned = zone, true
 	}
@@ -47,7 +47,7 @@ func parseSpan(q values, now int64, home *time.Location) (s span, err error) {
 	start, end := q.first("startTime"), q.first("endTime")
 	switch {
 	case (date != "" || period != "") && (from != "" || to != "" || start != "" || end != ""), (from != "" || to != "") && (start != "" || end != ""):
-		return s, refuse("from", "one of from and to, startTime and endTime, date and period")
+		return s, dialect.Refuse("from", "one of from and to, startTime and endTime, date and period")
 	case date != "" || period != "":
 		return s, s.ending(date, period, now)
 	case start != "" || end != "":
@@ -65,7 +65,7 @@ func parseSpan(q values, now int64, home *time.Location) (s span, err error) {
 // loadZone is LoadLocation for a name a client sends.
 func loadZone(name string) (*time.Location, error) {
 	if len(name) > 64 || name == "Local" {
-		return nil, refuse("timeZone", "unknown")
+		return nil, dialect.Refuse("timeZone", "unknown")
 	}
 	return time.LoadLocation(name)
 }
@@ -107,7 +107,7 @@ func (s *span) ending(date, period string, now int64) error {
 	case date == "":
 		day = dayOf(time.UnixMilli(now).In(s.zone))
 	case !ok:
-		return refuse("date", "must be yyyy-MM-dd")
+		return dialect.Refuse("date", "must be yyyy-MM-dd")
 	}
 	if period == "" {
 		period = "1d"
@@ -117,7 +117,7 @@ func (s *span) ending(date, period string, now int64) error {
 	if digits := period[:len(period)-1]; digits != "" {
 		var err error
 		if count, err = strconv.Atoi(digits); err != nil || !isDigits(digits) || count < 1 || count > 10_000 {
-			return refuse("period", "must be such as 7d, 4w or 12m")
+			return dialect.Refuse("period", "must be such as 7d, 4w or 12m")
 		}
 	}
 	last := dateOf(day)
@@ -133,7 +133,7 @@ func (s *span) ending(date, period string, now int64) error {
 		d = min(d, first.AddDate(0, 1, -1).Day())
 		s.fromDay = dayOf(first.AddDate(0, 0, d-1)) + 1
 	default:
-		return refuse("period", "must be such as 7d, 4w or 12m")
+		return dialect.Refuse("period", "must be such as 7d, 4w or 12m")
 	}
 	s.days, s.starts, s.ends, s.toDay = true, true, true, day
 	s.fromDay = max(s.fromDay, 1)
@@ -142,7 +142,7 @@ func (s *span) ending(date, period string, now int64) error {
 
 func (s *span) check() error {
 	if s.days && s.fromDay > s.toDay || !s.days && s.starts && s.ends && s.from > s.to {
-		return refuse("from", "is after to")
+		return dialect.Refuse("from", "is after to")
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func instant(name, s string) (int64, error) {
 	if t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(s, " ", "+")); err == nil && t.Year() >= 1970 && t.Year() <= 9999 && t.UnixMilli() > 0 {
 		return t.UnixMilli(), nil
 	}
-	return 0, refuse(name, "must be a date, a time of RFC 3339, or Unix seconds or milliseconds")
+	return 0, dialect.Refuse(name, "must be a date, a time of RFC 3339, or Unix seconds or milliseconds")
 }
 
 func milliseconds(name, s string) (n int64, given bool, err error) {
@@ -249,7 +249,7 @@ func milliseconds(name, s string) (n int64, given bool, err error) {
 		return 0, false, nil
 	}
 	if n, err = strconv.ParseInt(s, 10, 64); err != nil || !isDigits(s) || len(s) > 14 || n < 1 {
-		return 0, false, refuse(name, "must be Unix milliseconds")
+		return 0, false, dialect.Refuse(name, "must be Unix milliseconds")
 	}
 	return n, true, nil
 }

@@ -41,7 +41,7 @@ var errNotFound = &dialect.StatusError{Failure: dialect.NotFound, Msg: "not foun
 func (r *reading) event(ctx context.Context, res *dialect.Response) error {
 	id := r.query.first("eid")
 	if id == "" {
-		return refuse("eid", "required")
+		return dialect.Refuse("eid", "required")
 	}
 	page, err := r.List(ctx, dialect.Query{Where: of("message_id", id), Limit: 1})
 	if err != nil {
@@ -70,7 +70,7 @@ func (r *reading) object(ctx context.Context, res *dialect.Response, kind string
 	}
 	id := r.query.first(names...)
 	if id == "" {
-		return refuse(kind, "required")
+		return dialect.Refuse(kind, "required")
 	}
 	where := of(field, id)
 	d, err := r.Digest(ctx, dialect.Query{Where: where})
@@ -115,11 +115,11 @@ func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 	name, list := property(r.query.first("property")), r.query["value"]
 	switch {
 	case name == "" && len(list) > 0:
-		return refuse("value", "needs a property")
+		return dialect.Refuse("value", "needs a property")
 	case name != "" && len(list) == 0:
-		return refuse("property", "needs a value")
+		return dialect.Refuse("property", "needs a value")
 	case len(list) > propertiesMax:
-		return refuse("value", "at most 256 values")
+		return dialect.Refuse("value", "at most 256 values")
 	case name == "lc":
 		q.Where = append(q.Where, dialect.Cond{Field: "url", Values: list})
 	case name != "":
@@ -134,14 +134,14 @@ func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 		return err
 	}
 	if q.After = r.query.first("nextToken"); q.After != "" && !isPublicID(q.After) {
-		return refuse("nextToken", "not a token of this listing")
+		return dialect.Refuse("nextToken", "not a token of this listing")
 	}
 	page, err := r.List(ctx, q)
 	if err != nil {
 		// The rest of the query was checked above, so what is bad is the token.
 		var status *dialect.StatusError
 		if q.After != "" && errors.As(err, &status) && status.Failure == dialect.BadRequest {
-			return refuse("nextToken", "not a token of this listing")
+			return dialect.Refuse("nextToken", "not a token of this listing")
 		}
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 // they hold, and states its own limits for those it does.
 var jsonLimits = event.Limits{Depth: 32, Members: 1024, KeyBytes: bodyBytesMax, StringBytes: bodyBytesMax}
 
-var errUTF8 = refuse("", "the body is not valid UTF-8")
+var errUTF8 = dialect.Refuse("", "the body is not valid UTF-8")
 
 // Decode appends the one event of a POST to b. Refusals are *event.FieldError
 // naming the field, or *dialect.StatusError; b is then unchanged.
@@ -32,7 +32,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 			Msg: "must be application/json or application/x-www-form-urlencoded"}
 	}
 	if len(body) == 0 {
-		return refuse("", "the body is empty")
+		return dialect.Refuse("", "the body is empty")
 	}
 	// The parser would put U+FFFD in their place; here they are an error.
 	if !utf8.Valid(body) {
@@ -83,26 +83,26 @@ func fill(e *event.Event, fields event.Object, p *event.Parser) *event.FieldErro
 	}
 	switch {
 	case name.Kind == event.Absent:
-		return refuse(field, "required")
+		return dialect.Refuse(field, "required")
 	case name.Kind != event.String:
-		return refuse(field, "must be a string")
+		return dialect.Refuse(field, "must be a string")
 	case strings.TrimSpace(name.Text) == "":
-		return refuse(field, "must not be empty")
+		return dialect.Refuse(field, "must not be empty")
 	case over(name.Text, textCharsMax):
-		return refuse(field, "at most 256 characters")
+		return dialect.Refuse(field, "at most 256 characters")
 	}
 	e.Name = name.Text
 
 	e.Value = fields.Get("value")
 	switch {
 	case e.Value.Kind == event.Absent:
-		return refuse("value", "required")
+		return dialect.Refuse("value", "required")
 	case e.Value.Kind != event.String && e.Value.Kind != event.Number:
-		return refuse("value", "must be a number or a string")
+		return dialect.Refuse("value", "must be a number or a string")
 	case e.Value.Text == "":
-		return refuse("value", "must not be empty")
+		return dialect.Refuse("value", "must not be empty")
 	case over(e.Value.Text, textCharsMax):
-		return refuse("value", "at most 256 characters")
+		return dialect.Refuse("value", "at most 256 characters")
 	}
 
 	var err *event.FieldError
@@ -116,9 +116,9 @@ func fill(e *event.Event, fields event.Object, p *event.Parser) *event.FieldErro
 		case v.Kind == event.Absent:
 			continue
 		case v.Kind != event.String && v.Kind != event.Number:
-			return refuse(field, "must be a string or a number")
+			return dialect.Refuse(field, "must be a string or a number")
 		case over(v.Text, textCharsMax):
-			return refuse(field, "at most 256 characters")
+			return dialect.Refuse(field, "at most 256 characters")
 		}
 		if field == "userId" {
 			e.User = v.Text
@@ -137,25 +137,25 @@ func metadata(v event.Value, p *event.Parser) (event.Object, *event.FieldError) 
 		return nil, nil
 	}
 	if !v.IsObject() {
-		return nil, refuse("metadata", "must be an object")
+		return nil, dialect.Refuse("metadata", "must be an object")
 	}
 	entries, err := v.Object(p)
 	if err != nil {
-		return nil, refuse("metadata", err.Error())
+		return nil, dialect.Refuse("metadata", err.Error())
 	}
 	if len(entries) > entriesMax {
-		return nil, refuse("metadata", "at most 50 entries")
+		return nil, dialect.Refuse("metadata", "at most 50 entries")
 	}
 	for i := range entries {
 		key := entries[i].Key
 		switch {
 		case key == "":
-			return nil, refuse("metadata", "a key must not be empty")
+			return nil, dialect.Refuse("metadata", "a key must not be empty")
 		case over(key, keyCharsMax):
-			return nil, refuse("metadata", "a key has at most 40 characters")
+			return nil, dialect.Refuse("metadata", "a key has at most 40 characters")
 		}
 		if msg := refusal(entries[i].Value, p); msg != "" {
-			return nil, refuse("metadata."+key, msg)
+			return nil, dialect.Refuse("metadata."+key, msg)
 		}
 	}
 	return entries, nil

@@ -34,7 +34,7 @@ func formJSON(body []byte) ([]byte, error) {
 		key, array, ok := metadataKey(name)
 		if ok {
 			if strings.Contains(key, "][") {
-				return nil, refuse("metadata", "must not be nested")
+				return nil, dialect.Refuse("metadata", "must not be nested")
 			}
 			e := entries[key]
 			if e == nil {

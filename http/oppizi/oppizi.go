@@ -77,8 +77,3 @@ func found(path string) error {
 	}
 	return &dialect.StatusError{Failure: dialect.NotFound, Msg: dialect.NotFound.String()}
 }
-
-// refuse is a 400 for a field.
-func refuse(field, msg string) *event.FieldError {
-	return &event.FieldError{Index: -1, Field: field, Msg: msg}
-}

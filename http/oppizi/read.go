@@ -25,7 +25,7 @@ func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader
 		// The query was checked above, so what a Reader calls bad is the cursor.
 		var status *dialect.StatusError
 		if q.After != "" && errors.As(err, &status) && status.Failure == dialect.BadRequest {
-			return refuse("startingAfter", "not a cursor of this account")
+			return dialect.Refuse("startingAfter", "not a cursor of this account")
 		}
 		return err
 	}
@@ -63,30 +63,30 @@ func parseQuery(raw string) (dialect.Query, error) {
 				continue
 			}
 			if key == "" {
-				return q, refuse("metadata.", "a key must not be empty")
+				return q, dialect.Refuse("metadata.", "a key must not be empty")
 			}
 			// The key is literal: "a.b" is one key, as metadata does not nest.
 			entries = appendEntry(entries, "prop."+key, text)
 		}
 		if len(entries) > entriesMax {
-			return q, refuse("metadata", "at most 50 keys")
+			return q, dialect.Refuse("metadata", "at most 50 keys")
 		}
 	}
 	if limit != "" {
 		n, ok := pageSize(limit)
 		if !ok {
-			return q, refuse("limit", "must be an integer from 1 to 100")
+			return q, dialect.Refuse("limit", "must be an integer from 1 to 100")
 		}
 		q.Limit = n
 	}
 	if q.After != "" && !isCursor(q.After) {
-		return q, refuse("startingAfter", "not a cursor")
+		return q, dialect.Refuse("startingAfter", "not a cursor")
 	}
 
 	q.Where = append(q.Where, dialect.Cond{Field: "dialect", Values: []string{string(event.Oppizi)}})
 	for _, cond := range append([]dialect.Cond{names, values}, entries...) {
 		if len(cond.Values) > valuesMax {
-			return q, refuse(param(cond.Field), "at most 100 values")
+			return q, dialect.Refuse(param(cond.Field), "at most 100 values")
 		}
 		if len(cond.Values) > 0 {
 			q.Where = append(q.Where, cond)

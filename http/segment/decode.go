@@ -233,7 +233,7 @@ func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 	case !found && orSingle:
 		return d.one(rest, len(body), b, "")
 	case !found:
-		return refuse("batch", "must be an array of events")
+		return dialect.Refuse("batch", "must be an array of events")
 	}
 	d.form = batchForm
 	d.keys.top = keyText(rest.Get("writeKey"))
@@ -255,7 +255,7 @@ func (d *decoder) records(b *dialect.Batch) error {
 		return errTooLarge
 	}
 	if len(d.parts) == 0 {
-		return refuse("batch", "must not be empty")
+		return dialect.Refuse("batch", "must not be empty")
 	}
 	injected := len(d.top.context.Text) + len(d.top.integrations.Text)
 	if injected*len(d.parts) > injectedBytesMax {
@@ -279,11 +279,11 @@ func (d *decoder) records(b *dialect.Batch) error {
 		}
 		switch {
 		case int64(p.bytes) > most.EventLimit:
-			r.Err = refuse("", tooLarge)
+			r.Err = dialect.Refuse("", tooLarge)
 		case p.fault != nil:
 			r.Err = p.fault
 		case site == nil:
-			r.Err = refuse("writeKey", badKey)
+			r.Err = dialect.Refuse("writeKey", badKey)
 		default:
 			r.Err = d.message(r, p.object, "")
 		}

@@ -146,7 +146,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	e.Dialect, e.Type = event.Segment, forced
 	if forced == "" {
 		if e.Type = typeOf(v[fieldType]); e.Type == "" {
-			return refuse("type", "must be identify, track, page, screen, group or alias")
+			return dialect.Refuse("type", "must be identify, track, page, screen, group or alias")
 		}
 	}
 	e.MessageID = messageID(v[fieldMessageID])
@@ -161,7 +161,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 		}
 		var ferr error
 		if f, ferr = factsOf(whole, &d.parser); ferr != nil {
-			return refuse("context", ferr.Error())
+			return dialect.Refuse("context", ferr.Error())
 		}
 	}
 	e.Session = f[factSession]
@@ -172,7 +172,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 		return err
 	}
 	if e.User == "" && e.Anonymous == "" {
-		return refuse("userId", "userId or anonymousId is required")
+		return dialect.Refuse("userId", "userId or anonymousId is required")
 	}
 
 	integrations := d.top.integrations
@@ -233,11 +233,11 @@ func (d *decoder) over(under, own event.Value, name string) (event.Value, *event
 	}
 	text, err := merged(nil, under.Text, own.Text, &d.parser)
 	if err != nil {
-		return own, refuse(name, err.Error())
+		return own, dialect.Refuse(name, err.Error())
 	}
 	v, err := d.parser.Value(text, jsonLimits)
 	if err != nil {
-		return own, refuse(name, err.Error())
+		return own, dialect.Refuse(name, err.Error())
 	}
 	return v, nil
 }
@@ -253,7 +253,7 @@ func (d *decoder) fill(e *event.Event, v *[fields]event.Value, f *facts) *event.
 			}
 		}
 		if e.Name == "" {
-			return refuse("event", "must be a string that is not empty")
+			return dialect.Refuse("event", "must be a string that is not empty")
 		}
 		e.Properties, err = d.open(v[fieldProperties], "properties")
 	case event.Page, event.Screen:
@@ -278,13 +278,13 @@ func (d *decoder) fill(e *event.Event, v *[fields]event.Value, f *facts) *event.
 	case event.Group:
 		id := idOf(v[fieldGroupID])
 		if id == "" {
-			return refuse("groupId", "is required")
+			return dialect.Refuse("groupId", "is required")
 		}
 		e.Groups = d.list(id)
 		e.Properties, err = d.open(v[fieldTraits], "traits")
 	case event.Alias:
 		if e.Previous = idOf(v[fieldPreviousID]); e.Previous == "" {
-			return refuse("previousId", "is required")
+			return dialect.Refuse("previousId", "is required")
 		}
 	}
 	if err != nil {
@@ -305,7 +305,7 @@ func (d *decoder) open(v event.Value, name string) (event.Object, *event.FieldEr
 	}
 	o, err := v.Object(&d.parser)
 	if err != nil {
-		return nil, refuse(name, err.Error())
+		return nil, dialect.Refuse(name, err.Error())
 	}
 	return o, nil
 }

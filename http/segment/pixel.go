@@ -19,7 +19,7 @@ const gif = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04
 func pixelBody(query string) ([]byte, error) {
 	data := queryValue(query, "data")
 	if data == "" {
-		return nil, refuse("data", "is required")
+		return nil, dialect.Refuse("data", "is required")
 	}
 	clean := make([]byte, 0, len(data))
 	for i := range len(data) {
@@ -37,7 +37,7 @@ func pixelBody(query string) ([]byte, error) {
 	body := make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
 	n, err := base64.RawStdEncoding.Decode(body, clean)
 	if err != nil {
-		return nil, refuse("data", "is not base64")
+		return nil, dialect.Refuse("data", "is not base64")
 	}
 	return body[:n], nil
 }

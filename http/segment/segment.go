@@ -174,8 +174,3 @@ const (
 	tooLarge = "HTTP request too large"
 	badKey   = "Invalid or missing writekey"
 )
-
-// refuse is a fault of one event.
-func refuse(field, msg string) *event.FieldError {
-	return &event.FieldError{Index: -1, Field: field, Msg: msg}
-}
