@@ -52,6 +52,16 @@ func Unescape(s string) string {
 	return b.String()
 }
 
+// IsDigits says that s is one or more ASCII digits.
+func IsDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // hex is the value of a hex digit, -1 for any other byte.
 func hex(c byte) int {
 	switch {

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/query"
+	"cairn/http/dialect"
 )
 
 // This file turns the times of a query into milliseconds: what `from` and `to`
@@ -46,7 +47,7 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 			return p, errText("must lie between 1970 and 9999")
 		}
 		return p, nil
-	case isDigits(text):
+	case dialect.IsDigits(text):
 		milli, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return p, errText("must lie between 1970 and 9999")
@@ -67,15 +68,6 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 		return p, errText("must lie between 1970 and 9999")
 	}
 	return p, nil
-}
-
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // points reads from and to. A range that can hold nothing is refused.

@@ -261,7 +261,7 @@ func (t *table) csv(res *dialect.Response) {
 // isNumber says that s is a signed decimal.
 func isNumber(s string) bool {
 	whole, fraction, point := strings.Cut(strings.TrimLeft(s, "+-"), ".")
-	return len(s)-len(strings.TrimLeft(s, "+-")) <= 1 && whole != "" && isDigits(whole) && isDigits(fraction) && (!point || fraction != "")
+	return len(s)-len(strings.TrimLeft(s, "+-")) <= 1 && dialect.IsDigits(whole) && (!point || dialect.IsDigits(fraction))
 }
 
 var escapeHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")

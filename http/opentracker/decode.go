@@ -153,7 +153,7 @@ func (h *hit) own(p *param) (bool, *event.FieldError) {
 		h.time = p.value
 	case "t":
 		// The name older SDKs have for t_ms.
-		if len(p.value) < 12 || len(p.value) > 14 || !isDigits(p.value) {
+		if len(p.value) < 12 || len(p.value) > 14 || !dialect.IsDigits(p.value) {
 			return false, nil
 		}
 		if h.time == "" {
@@ -292,7 +292,7 @@ func numbers(state string, n int) []string {
 	}
 	parts := strings.Split(state, ".")
 	for _, part := range parts {
-		if len(part) == 0 || len(part) > 20 || !isDigits(part) {
+		if len(part) == 0 || len(part) > 20 || !dialect.IsDigits(part) {
 			return nil
 		}
 	}
@@ -302,7 +302,7 @@ func numbers(state string, n int) []string {
 // clientTime is the time a client gives, in Unix milliseconds or seconds, if it is
 // one that can be believed.
 func clientTime(value string, now int64) (int64, bool) {
-	if len(value) < 9 || len(value) > 14 || !isDigits(value) {
+	if len(value) < 9 || len(value) > 14 || !dialect.IsDigits(value) {
 		return 0, false
 	}
 	t, err := strconv.ParseInt(value, 10, 64)
@@ -313,14 +313,4 @@ func clientTime(value string, now int64) (int64, bool) {
 		t *= 1000
 	}
 	return t, t >= now-earlierMax && t <= now+laterMax
-}
-
-// isDigits says that s has ASCII digits only.
-func isDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }

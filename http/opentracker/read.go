@@ -54,7 +54,7 @@ func (q values) number(name string, def, least, most int) (int, error) {
 		return def, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || !isDigits(s) || n < least || n > most {
+	if err != nil || !dialect.IsDigits(s) || n < least || n > most {
 		return 0, dialect.Refuse(name, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
 	}
 	return n, nil

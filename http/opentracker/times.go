@@ -116,7 +116,7 @@ func (s *span) ending(date, period string, now int64) error {
 	count := 1
 	if digits := period[:len(period)-1]; digits != "" {
 		var err error
-		if count, err = strconv.Atoi(digits); err != nil || !isDigits(digits) || count < 1 || count > 10_000 {
+		if count, err = strconv.Atoi(digits); err != nil || !dialect.IsDigits(digits) || count < 1 || count > 10_000 {
 			return dialect.Refuse("period", "must be such as 7d, 4w or 12m")
 		}
 	}
@@ -228,7 +228,7 @@ func instant(name, s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	if isDigits(s) && len(s) <= 14 {
+	if dialect.IsDigits(s) && len(s) <= 14 {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err == nil && n > 0 {
 			if n < 1e11 {
@@ -248,7 +248,7 @@ func milliseconds(name, s string) (n int64, given bool, err error) {
 	if s == "" {
 		return 0, false, nil
 	}
-	if n, err = strconv.ParseInt(s, 10, 64); err != nil || !isDigits(s) || len(s) > 14 || n < 1 {
+	if n, err = strconv.ParseInt(s, 10, 64); err != nil || !dialect.IsDigits(s) || len(s) > 14 || n < 1 {
 		return 0, false, dialect.Refuse(name, "must be Unix milliseconds")
 	}
 	return n, true, nil

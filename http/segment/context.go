@@ -265,7 +265,7 @@ func degrees(v event.Value, most int) string {
 
 // pixels is a whole number of pixels in decimal digits.
 func pixels(v event.Value) string {
-	if v.Kind != event.Number || len(v.Text) > 6 || !digits(v.Text) {
+	if v.Kind != event.Number || len(v.Text) > 6 || !dialect.IsDigits(v.Text) {
 		return ""
 	}
 	return v.Text

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"cairn/engine/event"
+	"cairn/http/dialect"
 )
 
 // This file reads single values as the vendor's servers do: ids that were sent as
@@ -68,7 +69,7 @@ func amountOf(v event.Value) event.Value {
 		}
 	}
 	whole, fraction, pointed := strings.Cut(s, ".")
-	if !digits(whole) || pointed && !digits(fraction) {
+	if !dialect.IsDigits(whole) || pointed && !dialect.IsDigits(fraction) {
 		return event.Value{}
 	}
 	for len(whole) > 1 && whole[0] == '0' {
@@ -81,14 +82,4 @@ func amountOf(v event.Value) event.Value {
 		whole = "-" + whole
 	}
 	return event.Num(whole)
-}
-
-// digits says that s is a number of digits above none.
-func digits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

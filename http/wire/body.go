@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -168,16 +169,13 @@ func (c *Conn) nextChunk() error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	for n < len(line) && n < 8 && hexDigit(line[n]) >= 0 {
-		b.left = b.left<<4 | int64(hexDigit(line[n]))
-		n++
-	}
-	if n == 0 || n < len(line) && line[n] != ';' {
+	digits, _, _ := bytes.Cut(line, []byte(";"))
+	size, err := strconv.ParseUint(string(digits), 16, 32)
+	if err != nil || len(digits) > 8 {
 		return ErrBodyChunk
 	}
-	if b.left > 0 {
-		return b.spend(len(line) - n)
+	if b.left = int64(size); size > 0 {
+		return b.spend(len(line) - len(digits))
 	}
 	for range HeaderLinesMax {
 		line, err := c.chunkLine()
@@ -245,18 +243,6 @@ func (c *Conn) chunkLine() ([]byte, error) {
 		}
 		c.w += n
 	}
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }
 
 // skipBytesMax and skipTime bound what is read of an unwanted body to keep a
