@@ -3,6 +3,7 @@ package httpd
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,11 +12,18 @@ import (
 
 // This file turns a site's goals and its [site.matomo] into what the dialect asks.
 
-var goalMatches = map[string]dialect.GoalMatch{
-	"manually": dialect.GoalManually, "url": dialect.GoalURL, "title": dialect.GoalTitle,
-	"file": dialect.GoalFile, "external_website": dialect.GoalOutlink,
-	"event_category": dialect.GoalEventCategory, "event_action": dialect.GoalEventAction, "event_name": dialect.GoalEventName,
-	"visit_duration": dialect.GoalDuration,
+// GoalMatches are the words for what a goal can look at, by dialect.GoalMatch: what
+// Goal.Match may be.
+var GoalMatches = []string{
+	dialect.GoalManually:      "manually",
+	dialect.GoalURL:           "url",
+	dialect.GoalTitle:         "title",
+	dialect.GoalFile:          "file",
+	dialect.GoalOutlink:       "external_website",
+	dialect.GoalEventCategory: "event_category",
+	dialect.GoalEventAction:   "event_action",
+	dialect.GoalEventName:     "event_name",
+	dialect.GoalDuration:      "visit_duration",
 }
 
 func matomoSettings(s *Site) (*dialect.MatomoSettings, error) {
@@ -43,10 +51,11 @@ func matomoSettings(s *Site) (*dialect.MatomoSettings, error) {
 }
 
 func goalOf(g *Goal) (out dialect.Goal, err error) {
-	match, ok := goalMatches[g.Match]
-	if !ok {
+	i := slices.Index(GoalMatches, g.Match)
+	if i < 0 {
 		return out, fmt.Errorf("%q is nothing a goal looks at", g.Match)
 	}
+	match := dialect.GoalMatch(i)
 	out = dialect.Goal{ID: g.ID, Name: g.Name, Match: match, Revenue: g.Revenue, EventValue: g.EventValue, AllowMultiple: g.AllowMultiple}
 	pattern := g.Pattern
 	switch match {

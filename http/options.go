@@ -35,7 +35,7 @@ type Site struct {
 type Goal struct {
 	ID            int
 	Name          string
-	Match         string // manually url title file external_website event_category event_action event_name visit_duration
+	Match         string // one of GoalMatches
 	Pattern       string
 	PatternType   string // contains exact regex
 	CaseSensitive bool

@@ -205,17 +205,14 @@ func (s *Site) build() (*httpd.Site, error) {
 	return site, nil
 }
 
-// goalMatches are the values of match: what a goal looks at.
-var goalMatches = []string{"manually", "url", "title", "file", "external_website", "event_category", "event_action", "event_name", "visit_duration"}
-
 func (g *Goal) validate() error {
 	switch {
 	case g.ID < 1:
 		return fmt.Errorf("id must be above 0")
 	case g.Name == "":
 		return fmt.Errorf("name is empty")
-	case !slices.Contains(goalMatches, g.Match):
-		return fmt.Errorf("match = %q: must be one of %s%s", g.Match, strings.Join(goalMatches, ", "), DidYouMean(g.Match, goalMatches))
+	case !slices.Contains(httpd.GoalMatches, g.Match):
+		return fmt.Errorf("match = %q: must be one of %s%s", g.Match, strings.Join(httpd.GoalMatches, ", "), DidYouMean(g.Match, httpd.GoalMatches))
 	case !slices.Contains([]string{"contains", "exact", "regex"}, g.PatternType):
 		return fmt.Errorf("pattern_type = %q: must be contains, exact or regex", g.PatternType)
 	case g.Match != "manually" && g.Pattern == "":
