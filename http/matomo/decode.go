@@ -31,8 +31,8 @@ type decoder struct {
 	asked  asked
 	bulk   bulk
 	owner  owner
-	sender *sender        // of the request; nil = not yet looked at
-	room   []event.Member // contexts, properties and extras of the records
+	sender *sender         // of the request; nil = not yet looked at
+	room   dialect.Objects // contexts, properties and extras of the records
 	plain  dialect.MatomoSettings
 }
 
@@ -40,24 +40,10 @@ type decoder struct {
 // as importers send them, in 320 KiB.
 const roomKept = 8192
 
-// object is an empty object with room for n members.
-func (d *decoder) object(n int) event.Object {
-	if cap(d.room)-len(d.room) < n {
-		d.room = make([]event.Member, 0, max(n, 256, min(2*cap(d.room), roomKept)))
-	}
-	at := len(d.room)
-	d.room = d.room[:at+n]
-	return event.Object(d.room[at : at : at+n])
-}
-
 func (d *decoder) reset() {
 	d.parser.Reset()
 	d.inner.Reset()
-	if cap(d.room) > roomKept {
-		d.room = nil
-	}
-	clear(d.room)
-	d.room = d.room[:0]
+	d.room.Reset()
 	d.owner, d.sender = owner{}, nil
 	d.asked = asked{}
 }
@@ -67,7 +53,7 @@ func (d *decoder) reset() {
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {
-		d = new(decoder)
+		d = &decoder{room: dialect.Objects{Kept: roomKept}}
 		b.Scratch = d
 	}
 	d.reset()
@@ -205,7 +191,7 @@ func (h *hit) decode(token string) *event.FieldError {
 	if h.p.integer(pPing, 0) == 1 {
 		e := &h.add(event.Track, "").Event
 		e.Hit.Ping = true
-		e.Properties = h.variables(h.object(4 + len(h.p.dimensions)))
+		e.Properties = h.variables(h.room.Make(4 + len(h.p.dimensions)))
 		return nil
 	}
 	mode := h.p.integer(pRecMode, recVisits)
@@ -420,7 +406,7 @@ const contextRoom = 20
 
 // context is what is known of any event of the hit.
 func (h *hit) context() event.Object {
-	o := h.object(contextRoom)
+	o := h.room.Make(contextRoom)
 	text := func(key, value string) {
 		if value != "" {
 			o = append(o, event.Member{Key: key, Value: event.Str(value)})

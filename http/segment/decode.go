@@ -29,7 +29,7 @@ var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxPropertie
 // Reply. What the records alias in it stays until the next Decode.
 type decoder struct {
 	parser  event.Parser
-	members []event.Member
+	objects dialect.Objects
 	texts   []string
 	parts   []part
 
@@ -66,7 +66,7 @@ const (
 func decoderOf(b *dialect.Batch, req *dialect.Request) *decoder {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {
-		d = new(decoder)
+		d = &decoder{objects: dialect.Objects{Kept: membersMax}}
 		b.Scratch = d
 	}
 	d.Reset()
@@ -77,7 +77,7 @@ func decoderOf(b *dialect.Batch, req *dialect.Request) *decoder {
 // Reset lets go of the request and keeps the memory.
 func (d *decoder) Reset() {
 	d.parser.Reset()
-	d.members = kept(d.members, membersMax)
+	d.objects.Reset()
 	d.texts = kept(d.texts, partsMax)
 	d.parts = kept(d.parts, partsMax)
 	d.req, d.source, d.top = nil, event.Source{}, envelope{}
@@ -89,29 +89,6 @@ func kept[T any](s []T, most int) []T {
 	}
 	clear(s) // let go of the request
 	return s[:0]
-}
-
-// object makes room for n members.
-func (d *decoder) object(n int) event.Object {
-	if cap(d.members)-len(d.members) < n {
-		d.members = make([]event.Member, 0, max(n, 256, min(2*cap(d.members), membersMax)))
-	}
-	at := len(d.members)
-	d.members = d.members[:at+n]
-	return event.Object(d.members[at : at : at+n])
-}
-
-// trim gives back what the object made last does not need, but for room for some
-// more members. An empty one is nil.
-func (d *decoder) trim(o event.Object, room int) event.Object {
-	at := len(d.members) - cap(o)
-	if len(o) == 0 {
-		d.members = d.members[:at]
-		return nil
-	}
-	end := min(at+len(o)+room, len(d.members))
-	d.members = d.members[:end]
-	return o[: len(o) : end-at]
 }
 
 // list is a list of one text.

@@ -185,7 +185,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 		integrations = own
 	}
 	const injected = 4 // context, integrations, timestamp and sentAt of the batch
-	extra := d.object(len(o) + injected)
+	extra := d.objects.Make(len(o) + injected)
 	if whole.Kind != event.Absent {
 		extra = append(extra, event.Member{Key: "context", Value: whole})
 	}
@@ -212,10 +212,10 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 			}
 		}
 	}
-	e.Extra = d.trim(extra, 0)
-	context := d.object(factsMax)
+	e.Extra = d.objects.Trim(extra, 0)
+	context := d.objects.Make(factsMax)
 	f.fill(&context)
-	e.Context = d.trim(context, enrichedMax)
+	e.Context = d.objects.Trim(context, enrichedMax)
 	r.Source = d.sourceOf(&f)
 	if e.MessageID == "" && !d.named {
 		e.MessageID = d.ids.next(len(d.parts))
@@ -318,7 +318,7 @@ func (d *decoder) describe(e *event.Event, v *[fields]event.Value) {
 			continue
 		}
 		if len(e.Properties) == cap(e.Properties) {
-			e.Properties = append(d.object(len(e.Properties)+3), e.Properties...)
+			e.Properties = append(d.objects.Make(len(e.Properties)+3), e.Properties...)
 		}
 		e.Properties = append(e.Properties, event.Member{Key: fieldNames[k], Value: v[k]})
 	}
@@ -326,7 +326,7 @@ func (d *decoder) describe(e *event.Event, v *[fields]event.Value) {
 
 // overlay lays the members of one object over those of another.
 func (d *decoder) overlay(under, over event.Object) event.Object {
-	o := append(d.object(len(under)+len(over)), over...)
+	o := append(d.objects.Make(len(under)+len(over)), over...)
 	for _, m := range under {
 		if over.Get(m.Key).Kind == event.Absent {
 			o = append(o, m)
