@@ -23,15 +23,15 @@ func workOf(body []byte) int64 {
 
 // turnstile lets so many bytes in at once, in the order they come.
 type turnstile struct {
-	turn sync.Mutex // whose turn it is to wait for room
-	mu   sync.Mutex
-	room sync.Cond
-	left int64
+	turn  sync.Mutex // whose turn it is to wait for room
+	mu    sync.Mutex
+	freed sync.Cond
+	left  int64
 }
 
 func newTurnstile(bytes int64) *turnstile {
 	t := &turnstile{left: bytes}
-	t.room.L = &t.mu
+	t.freed.L = &t.mu
 	return t
 }
 
@@ -41,7 +41,7 @@ func (t *turnstile) take(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.left < n {
-		t.room.Wait()
+		t.freed.Wait()
 	}
 	t.left -= n
 }
@@ -50,5 +50,5 @@ func (t *turnstile) give(n int64) {
 	t.mu.Lock()
 	t.left += n
 	t.mu.Unlock()
-	t.room.Signal() // one waits at most
+	t.freed.Signal() // one waits at most
 }

@@ -84,7 +84,7 @@ func (h *hit) bot() {
 // done adds the record of an action with what any action may carry.
 func (h *hit) done(t event.Type, name string) *dialect.Record {
 	r := h.add(t, cutBytes(name, event.MaxNameBytes))
-	r.Event.Properties = h.variables(h.room.Make(4 + len(h.p.dimensions)))
+	r.Event.Properties = h.variables(h.objects.Make(4 + len(h.p.dimensions)))
 	r.Event.Extra = h.extra()
 	return r
 }
@@ -202,7 +202,7 @@ func (h *hit) customVariables(o event.Object, key string, p param) event.Object 
 	if len(slots) == 0 {
 		return o
 	}
-	values := h.room.Make(len(slots))
+	values := h.objects.Make(len(slots))
 	for _, slot := range slots {
 		if name := cutBytes(slot.name, event.MaxKeyBytes); name != "" {
 			values.Set(name, event.Str(slot.value))
@@ -255,7 +255,7 @@ func scalar(v event.Value) (string, bool) {
 
 // extra is what has no field of its own.
 func (h *hit) extra() event.Object {
-	o := h.attribution(h.room.Make(14))
+	o := h.attribution(h.objects.Make(14))
 	number := func(p param) {
 		if n := h.p.integer(p, -1); n >= 0 {
 			o = append(o, event.Member{Key: paramNames[p], Value: event.Num(strconv.FormatInt(n, 10))})

@@ -25,7 +25,7 @@ func (h *hit) commerce() *event.FieldError {
 	r := h.add(typ, id)
 	e := &r.Event
 	e.Hit.Order = typ == event.Order
-	e.Properties = h.variables(h.room.Make(8 + len(h.p.dimensions)))
+	e.Properties = h.variables(h.objects.Make(8 + len(h.p.dimensions)))
 	total, _ := h.p.number(pRevenue)
 	e.Value = event.Num(money(total))
 	setText(&e.Properties, "order_id", id)
@@ -78,7 +78,7 @@ func (h *hit) items() (text string, ok bool) {
 		if n++; n > itemsMax {
 			break
 		}
-		o := h.room.Make(5)
+		o := h.objects.Make(5)
 		o = append(o, event.Member{Key: "sku", Value: event.Str(sku)})
 		setText(&o, "name", h.joined(at(1)))
 		if list := h.categories(at(2)); len(list) == 1 {

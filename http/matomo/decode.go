@@ -24,26 +24,26 @@ type asked struct {
 
 // decoder is what is kept between requests.
 type decoder struct {
-	parser event.Parser // of a bulk
-	inner  event.Parser // of what is inside a hit
-	hit    hit
-	p      params // of the hit
-	asked  asked
-	bulk   bulk
-	owner  owner
-	sender *sender         // of the request; nil = not yet looked at
-	room   dialect.Objects // contexts, properties and extras of the records
-	plain  dialect.MatomoSettings
+	parser  event.Parser // of a bulk
+	inner   event.Parser // of what is inside a hit
+	hit     hit
+	p       params // of the hit
+	asked   asked
+	bulk    bulk
+	owner   owner
+	sender  *sender         // of the request; nil = not yet looked at
+	objects dialect.Objects // contexts, properties and extras of the records
+	plain   dialect.MatomoSettings
 }
 
-// roomKept is how many members a decoder keeps room for: those of some 200 page views,
+// membersKept is how many members a decoder keeps memory for: those of some 200 page views,
 // as importers send them, in 320 KiB.
-const roomKept = 8192
+const membersKept = 8192
 
 func (d *decoder) reset() {
 	d.parser.Reset()
 	d.inner.Reset()
-	d.room.Reset()
+	d.objects.Reset()
 	d.owner, d.sender = owner{}, nil
 	d.asked = asked{}
 }
@@ -53,7 +53,7 @@ func (d *decoder) reset() {
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {
-		d = &decoder{room: dialect.Objects{Kept: roomKept}}
+		d = &decoder{objects: dialect.Objects{Kept: membersKept}}
 		b.Scratch = d
 	}
 	d.reset()
@@ -191,7 +191,7 @@ func (h *hit) decode(token string) *event.FieldError {
 	if h.p.integer(pPing, 0) == 1 {
 		e := &h.add(event.Track, "").Event
 		e.Hit.Ping = true
-		e.Properties = h.variables(h.room.Make(4 + len(h.p.dimensions)))
+		e.Properties = h.variables(h.objects.Make(4 + len(h.p.dimensions)))
 		return nil
 	}
 	mode := h.p.integer(pRecMode, recVisits)
@@ -400,13 +400,13 @@ func (h *hit) add(t event.Type, name string) *dialect.Record {
 	return r
 }
 
-// contextRoom is for what a page view of a browser has, with what enrichment adds.
-// What has more takes a room of its own.
-const contextRoom = 20
+// contextMembers is for what a page view of a browser has, with what enrichment adds.
+// A context with more moves to memory of its own.
+const contextMembers = 20
 
 // context is what is known of any event of the hit.
 func (h *hit) context() event.Object {
-	o := h.room.Make(contextRoom)
+	o := h.objects.Make(contextMembers)
 	text := func(key, value string) {
 		if value != "" {
 			o = append(o, event.Member{Key: key, Value: event.Str(value)})

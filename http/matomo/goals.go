@@ -32,8 +32,8 @@ func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
 	r := h.add(event.Goal, cutBytes(g.Name, event.MaxNameBytes))
 	e := &r.Event
 	e.Value = event.Num(money(revenue))
-	e.Properties = append(h.room.Make(1), event.Member{Key: "goal_id", Value: event.Num(strconv.Itoa(g.ID))})
-	e.Extra = h.attribution(h.room.Make(8))
+	e.Properties = append(h.objects.Make(1), event.Member{Key: "goal_id", Value: event.Num(strconv.Itoa(g.ID))})
+	e.Extra = h.attribution(h.objects.Make(8))
 	e.Hit.Once = !g.AllowMultiple
 	return r
 }

@@ -234,7 +234,7 @@ func (c *Conn) chunkLine() ([]byte, error) {
 		if c.w-c.r > chunkLineMax {
 			return nil, ErrBodyChunk
 		}
-		if !c.room() {
+		if !c.makeSpace() {
 			return nil, ErrBodyMemory
 		}
 		n, err := c.bodyRead(c.buf[c.w:])

@@ -40,13 +40,13 @@ type Conn struct {
 	buf  []byte // unread input is buf[r:w]
 	r, w int
 
-	head    head
-	unread  int // bytes of the head fasthttp has still to take
-	body    body
-	handled bool         // the handler has run for the current head
-	served  int          // requests
-	charged atomic.Int64 // of the answer being written, see charge
-	roomy   atomic.Int64 // charged for a buffer larger than connBytes
+	head     head
+	headLeft int // bytes of the head fasthttp has still to take
+	body     body
+	handled  bool         // the handler has run for the current head
+	served   int          // requests
+	charged  atomic.Int64 // of the answer being written, see charge
+	roomy    atomic.Int64 // charged for a buffer larger than connBytes
 
 	by      time.Time // current read deadline
 	byWrite time.Time // current write deadline
@@ -99,12 +99,12 @@ func (c *Conn) readWithin(now time.Time, d time.Duration) {
 // Read gives fasthttp the next head, or a part of it. It blocks until the head
 // is whole. A head that is refused is answered here, and the stream then ends.
 func (c *Conn) Read(p []byte) (int, error) {
-	if c.unread == 0 && !c.next() {
+	if c.headLeft == 0 && !c.next() {
 		return 0, io.EOF
 	}
-	n := copy(p, c.buf[c.r:c.r+c.unread])
+	n := copy(p, c.buf[c.r:c.r+c.headLeft])
 	c.r += n
-	c.unread -= n
+	c.headLeft -= n
 	return n, nil
 }
 
@@ -143,7 +143,7 @@ func (c *Conn) next() bool {
 			c.by = time.Now().Add(StopGrace)
 			c.Conn.SetReadDeadline(c.by)
 		}
-		if !c.room() {
+		if !c.makeSpace() {
 			c.refuse(refuseMemory)
 			return false
 		}
@@ -168,7 +168,7 @@ func (c *Conn) next() bool {
 		}
 	}
 	c.r = c.head.start
-	c.unread = c.head.pos - c.head.start
+	c.headLeft = c.head.pos - c.head.start
 	c.body.reset(&c.head)
 	c.handled = false
 	c.served++
@@ -191,10 +191,10 @@ func (c *Conn) compact() {
 	c.r = 0
 }
 
-// room makes sure that there is space behind the unread input. The head's own
+// makeSpace makes sure that there is space behind the unread input. The head's own
 // limits keep it below headBytesMax, and the budget all large heads together; it
 // reports whether that has enough left.
-func (c *Conn) room() bool {
+func (c *Conn) makeSpace() bool {
 	if c.w < len(c.buf) {
 		return true
 	}
