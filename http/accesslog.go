@@ -34,8 +34,8 @@ func (l *lineLimit) allow(kind string, now time.Time) bool {
 	return ok
 }
 
-// count reports whether a line may be written and how many of its kind were not
-// since the last one.
+// count reports whether a line may be written, and how many lines of its kind were left
+// out since the last one.
 func (l *lineLimit) count(kind string, now time.Time) (ok bool, dropped int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,8 +110,7 @@ var logClasses = [...]string{"0", "1", "2", "3", "4", "5"}
 
 func (k logKind) String() string { return k.dialect + logClasses[min(k.class, 5)] }
 
-// cut is what a client wrote, fit for a log: quoted, and not longer than
-// clientBytesMax.
+// cut makes what a client wrote fit for a log: it is quoted and at most clientBytesMax long.
 func cut(s string) string {
 	if len(s) > clientBytesMax {
 		s = s[:clientBytesMax]

@@ -5,9 +5,9 @@ import (
 	"cairn/http/wire"
 )
 
-// This file answers browsers of other origins. No cookie grants anything, so
-// echoing an origin with credentials, which trackers insist on, gives nothing
-// away; the native API and exports have no such headers at all.
+// This file answers browsers of other origins. Trackers insist on credentials, so their
+// origin is echoed; that gives nothing away, because no cookie grants anything. The native
+// API and exports have no such headers at all.
 
 const (
 	corsAge     = "86400" // seconds a preflight is good for; browsers cap it
@@ -37,8 +37,7 @@ func (x *exchange) cors() {
 	}
 }
 
-// preflight answers OPTIONS. It asks for no key: the request that follows is
-// judged.
+// preflight answers OPTIONS. It asks for no key: the request that follows needs one.
 func (x *exchange) preflight() {
 	x.res.Status = 204
 	if x.route == nil { // OPTIONS *

@@ -36,16 +36,16 @@ func (p *pool[T]) get() *T {
 
 func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
 
-// exchange is one request and its answer, with all the memory they need, used
-// again for another request afterwards.
+// exchange is one request and its answer, with all the memory they need. Another request
+// uses it afterwards.
 //
-// Whose the texts of req are depends on what becomes of the request:
+// Who owns the texts of req depends on the request:
 //
 //	a write   they alias the buffers of fasthttp and of the exchange, and live until
 //	          the answer is made. The engine copies what it keeps of an event.
-//	a read    own has copied them before the dialect or the native API looks at
-//	          them. They never change, so a query may hold them. The engine copies
-//	          what it keeps of a query.
+//	a read    own has copied them before the dialect looks at them. They never
+//	          change, so a query may hold them. The engine copies what it keeps of
+//	          a query.
 //
 // The router and admit look at the texts before that and keep none of them.
 type exchange struct {
@@ -58,8 +58,8 @@ type exchange struct {
 	res     dialect.Response
 	grant   auth.Grant
 	wait    time.Duration // with a 429
-	charged bool          // an ip's meter was charged
-	payer   *tenant       // whose site's rate a write spends; nil = not known
+	charged bool          // the meter of the client's address was charged
+	payer   *tenant       // the site whose rate a write spends; nil = not known
 	owned   bool          // texts of req are copies, see own
 
 	packed, body wire.Buffer
@@ -94,8 +94,8 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
 
-// own makes the texts of the request the reader's: the target and the Host are
-// copied, a header when it is asked for, and the buffer of the body is not used
+// own gives the texts of the request to whoever reads them: it copies the target and the
+// Host, header copies a value when it is asked for, and the buffer of the body is not used
 // again.
 func (x *exchange) own() {
 	x.owned = true
@@ -183,7 +183,7 @@ func (x *exchange) dispatch() {
 	}
 	switch {
 	case found == nil && q.Method == "OPTIONS" && (other != nil || q.Path == "*"):
-		// Paths are shared: who answers is who would answer what follows.
+		// Dialects share paths: the one that will get the request answers.
 		if next, _ := x.s.table.find(x.header("Access-Control-Request-Method"), q.Host, q.Path, q.RawQuery); next != nil {
 			x.route = next
 		}
@@ -251,8 +251,8 @@ func (x *exchange) need() dialect.Right {
 	return dialect.Write
 }
 
-// admit decides all that can be decided before a body is read: the key in the
-// header, then the rates of the address and of the site.
+// admit decides all that can be decided before a body is read: it looks at the key in the
+// header, then at the rates of the address and of the site.
 func (x *exchange) admit() (dialect.Failure, error) {
 	if x.route.Auth == dialect.AuthBearer {
 		g, failure, err := x.s.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
@@ -322,7 +322,7 @@ func (x *exchange) reply(result dialect.Result) {
 	}
 }
 
-// plain is an answer of the server itself.
+// plain answers in the server's own words.
 func (x *exchange) plain(status int, message string) {
 	b := append(x.res.Body[:0], `{"error":`...)
 	b = event.AppendString(b, message)
@@ -331,7 +331,7 @@ func (x *exchange) plain(status int, message string) {
 	x.res.Status, x.res.ContentType, x.res.Body, x.res.Stream = status, "application/json", append(b, '}'), nil
 }
 
-// addHeader sets a header of the answer unless the dialect has.
+// addHeader sets a header of the answer, unless the dialect has set it.
 func (x *exchange) addHeader(name, value string) {
 	for _, h := range x.res.Header {
 		if strings.EqualFold(h[0], name) {

@@ -12,9 +12,8 @@ import (
 	"cairn/http/wire"
 )
 
-// This file decides what is taken, answered as usual and not stored: bots where a
-// dialect leaves them out, browsers that opt out, and what a site excludes by
-// address or agent.
+// This file decides what is answered as usual and not stored: bots where a dialect leaves
+// them out, browsers that opt out, and what a site excludes by address or agent.
 
 // Why a record was excluded: Outcome.Reason, and the label in the metrics.
 const (
@@ -108,7 +107,7 @@ func agentPattern(text string) (expression *regexp.Regexp, ok bool, err error) {
 // agentBytesMax bounds how much of a User-Agent patterns look at.
 const agentBytesMax = 1024
 
-// reason says which exclusion a source meets, "" when none.
+// reason is why a source is excluded, "" when it is not.
 func (ex *Exclusions) reason(src *event.Source) string {
 	if ip := src.IP.Unmap().WithZone(""); ip.IsValid() {
 		for _, net := range ex.nets {
@@ -135,10 +134,10 @@ func (ex *Exclusions) reason(src *event.Source) string {
 	return ""
 }
 
-// excluded says why a record is taken and dropped; "" = it is not. Headers are
-// asked for an opt-out only where a browser may have sent them: a server that holds
-// a secret speaks for others. What has its key in the header comes from servers
-// alone and is not asked at all.
+// excluded is why a record is answered and not stored, "" when it is stored. An opt-out in
+// the headers counts only where a browser may have sent them: a server that holds a secret
+// speaks for others. Requests with their key in the header come from servers alone: of them
+// only what the dialect excludes is.
 func (x *exchange) excluded(r *dialect.Record, site *tenant, private bool) string {
 	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
 		return r.Exclude
@@ -154,7 +153,7 @@ func (x *exchange) excluded(r *dialect.Record, site *tenant, private bool) strin
 		if site.GPC && x.header("Sec-Gpc") == "1" {
 			return excludedGPC
 		}
-		// The second is what some blockers sent before DNT had its name.
+		// Some blockers sent the second header before DNT had its name.
 		if site.DNT && (strings.HasPrefix(x.header("Dnt"), "1") || x.header("X-Do-Not-Track") == "1") {
 			return excludedDNT
 		}

@@ -37,9 +37,8 @@ var failures = []struct {
 	{wire.ErrEncoding, dialect.BadMedia},
 }
 
-// failureOf turns an error of Decode, Read or the engine into what Reply shows.
-// Anything unknown is Internal, and its own text, which may name files, is not
-// shown.
+// failureOf turns an error of Decode, Read or the engine into what Reply shows. Anything
+// unknown is Internal; its own text may name files, so clients do not see it.
 func failureOf(err error) dialect.Result {
 	var status *dialect.StatusError
 	if errors.As(err, &status) {
@@ -60,8 +59,8 @@ func failureOf(err error) dialect.Result {
 	return dialect.Result{Failure: dialect.Internal, Err: errInternal}
 }
 
-// connectionFault is the status of an error that is the client's line and not its
-// request; 0 for any other.
+// connectionFault is the status of an error of the client's connection, 0 for an error of
+// another kind.
 func connectionFault(err error) int {
 	switch {
 	case errors.Is(err, wire.ErrBodySlow):

@@ -59,7 +59,7 @@ func (x *exchange) json(status int, body string) {
 	x.res.Body = append(x.res.Body[:0], body...)
 }
 
-// healthz is 200 as long as the process can answer; it says what is wrong.
+// healthz is 200 as long as the process can answer; its body says what is wrong.
 func (x *exchange) healthz() {
 	var reasons []string
 	if err := x.s.engine.Ready(); err != nil {
@@ -82,7 +82,7 @@ func (x *exchange) healthz() {
 	x.health(200, word, reasons)
 }
 
-// readyz is 503 while requests had better go elsewhere.
+// readyz is 503 while a proxy should send requests elsewhere.
 func (x *exchange) readyz() {
 	err := x.s.engine.Ready()
 	if x.s.gate.Stopping() {
@@ -108,8 +108,8 @@ func (x *exchange) contract() {
 	x.res.Body = append(x.res.Body[:0], native.OpenAPI...)
 }
 
-// metricsPage answers peers on this machine, and whoever has a key that reads. A
-// forwarding header means that a proxy on this machine speaks for someone else.
+// metricsPage answers clients on this machine, and any that has a key that reads. A
+// forwarding header means that the client is a proxy, which speaks for someone else.
 func (x *exchange) metricsPage() {
 	local := x.c.Peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
 	if !local {

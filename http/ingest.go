@@ -13,10 +13,10 @@ import (
 	"cairn/http/wire"
 )
 
-// This file is the life of a write, in the order in which a request is checked:
-// would the engine take it, is the body small enough and of a known encoding,
-// does it decode, whose is it, may they send so much; then the engine, and only
-// when that says durable, the answer.
+// This file is the way of a write, in the order in which a request is checked: whether the
+// engine takes writes now, whether the body is small enough and of a known encoding,
+// whether it decodes, whose its records are, and whether they may send so much. Then the
+// engine stores it, and the answer follows when it is durable.
 
 // ingest answers a write.
 func (x *exchange) ingest() {
@@ -294,8 +294,8 @@ func (x *exchange) fillOutcomes(results []engine.Outcome) error {
 	return nil
 }
 
-// explain counts a record that its dialect refuses, and says why where that holds
-// nothing of a client's.
+// explain counts a record that its dialect refuses. The reason is counted and logged where
+// it holds nothing that a client sent.
 func (x *exchange) explain(err *event.FieldError) {
 	reason := "invalid"
 	if _, ok := x.route.wire.Dialect.(dialect.Explaining); ok {
@@ -305,19 +305,19 @@ func (x *exchange) explain(err *event.FieldError) {
 	x.logRefusal(err)
 }
 
-// logRefusal logs why a record is refused, if its dialect lets it.
+// logRefusal logs why a record is refused, if its dialect allows that.
 func (x *exchange) logRefusal(err *event.FieldError) {
 	if _, ok := x.route.wire.Dialect.(dialect.Explaining); !ok {
 		return
 	}
 	name := string(x.route.wire.Name())
-	field, _, _ := strings.Cut(err.Field, ".") // below it the engine quotes names of the client's
+	field, _, _ := strings.Cut(err.Field, ".") // the engine's fields go on with names that the client sent
 	if ok, dropped := x.s.lines.count("refused "+name+" "+field, x.started); ok {
 		x.s.log.Info("refused", "dialect", name, "field", field, "reason", err.Msg, "unlogged", dropped)
 	}
 }
 
-// visit answers what a record that is not stored asks of its visitor.
+// visit answers what a record that is not stored asks about its visitor.
 func (x *exchange) visit(r *dialect.Record, site *tenant) {
 	if r.Event.Visit.Ask {
 		x.s.engine.Visit(site.Site.Site, &r.Event, &r.Source)

@@ -10,7 +10,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file turns a site's goals and its [site.matomo] into what the dialect asks.
+// This file turns a site's goals and its [site.matomo] into the settings that the dialect
+// takes.
 
 // GoalMatches are the words for what a goal can look at, by dialect.GoalMatch: what
 // Goal.Match may be.

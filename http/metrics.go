@@ -51,8 +51,8 @@ func (r *reasons) snapshot() map[string]uint64 {
 	return maps.Clone(r.n)
 }
 
-// metrics is all that http itself counts. Index 0 is the server's own routes,
-// the others are event.Dialects.
+// metrics is all that http itself counts. Index 0 is for the server's own routes, the
+// others for event.Dialects.
 type metrics struct {
 	requests [][600]atomic.Uint64 // by dialect and status
 	seconds  []*engine.Histogram  // of requests, by dialect

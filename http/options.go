@@ -52,7 +52,7 @@ type MatomoSettings struct {
 	OnlyHosts     bool     // hits of other hosts than the site's are dropped
 	Spam          []string // hosts of referrers whose hits are dropped
 	KeepFragment  bool     // urls keep what follows #
-	TrackingToken string   // may do what token_auth may, but for reading
+	TrackingToken string   // may do what token_auth may, except read
 	Tracker       []byte   // the script to serve for all sites in place of cairn's own; nil = none
 	Debug         bool
 }
@@ -78,10 +78,10 @@ type Options struct {
 	Log            *slog.Logger
 	Now            func() time.Time
 
-	// Beside the engine's own state: Metrics puts more samples into /metrics, and what
-	// Degraded returns are reasons in /healthz, which anybody may read. nil = nothing.
+	// Metrics puts more samples into /metrics, after what the engine and the server count.
 	// Samples of the same name follow each other. kind is counter or gauge; labels are
-	// pairs of a name and a value.
+	// pairs of a name and a value. Degraded returns more reasons for /healthz, which anybody
+	// may read. nil = nothing.
 	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
 }

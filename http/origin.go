@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// This file tells the operator of browsers that were turned away for where their page is.
+// This file tells the operator about browsers whose origin is not in the site's list.
 
-// refuseOrigin tells of a browser that was turned away for where its page is: the
-// client cannot be told, the operator must be.
+// refuseOrigin counts and logs a browser that was refused for its origin. The browser hides
+// the reason from its page, so the operator has to learn it here.
 func (x *exchange) refuseOrigin(client, origin string) {
 	a := x.s.registry.ByClient(client)
 	if a == nil {

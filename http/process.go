@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// This file reads what the operating system and the Go runtime know of the
-// process. Where there is no /proc those samples are left out.
+// This file reads what the operating system and the Go runtime know of the process. Without
+// /proc its samples are left out.
 
 // appendProcess writes the samples under the names every Prometheus client has.
 func (s *Server) appendProcess(p *page) {

@@ -12,9 +12,9 @@ import (
 	"cairn/http/wire"
 )
 
-// pace is a rate limit in the form of GCRA: a client has a theoretical arrival
-// time, each unit moves it on by interval, and it may run ahead of the clock by
-// slack. One number a client, no timers, and exact over any span.
+// pace is a rate limit in the form of GCRA: a client has a theoretical arrival time, each
+// unit moves it on by interval, and it may run ahead of the clock by slack. That takes one
+// number for each client and no timers, and is exact over any span.
 type pace struct {
 	interval float64 // ns a unit; 0 = no limit
 	slack    int64   // ns
@@ -29,9 +29,9 @@ func newPace(perSecond float64, burst int) pace {
 	return pace{interval, int64(interval * float64(max(burst-1, 0)))}
 }
 
-// next is the arrival time after n more units, or how long to wait first. A
-// request larger than the burst passes when nothing is owed and is owed in full
-// afterwards: a batch is never refused for ever.
+// next is the arrival time after n more units, or how long to wait first. A request larger
+// than the burst passes when the client owes nothing, and the client owes all of it
+// afterwards. So a batch is never refused for ever.
 func (p pace) next(arrival, now int64, n int) (int64, time.Duration) {
 	if wait := arrival - now - p.slack; wait > 0 {
 		return arrival, time.Duration(wait)
@@ -45,8 +45,8 @@ type meter struct {
 	arrival atomic.Int64
 }
 
-// take spends n units; a wait above 0 means that nothing was spent. With n = 0 it
-// only asks.
+// take spends n units. A wait above 0 means that nothing was spent. With n = 0 it only
+// says how long to wait.
 func (m *meter) take(now time.Time, n int) time.Duration {
 	if m.interval == 0 {
 		return 0
@@ -84,7 +84,7 @@ func newMeters(p pace) *meters {
 	return m
 }
 
-// take spends one unit of addr's.
+// take spends one unit of an address.
 func (m *meters) take(addr netip.Addr, now time.Time) time.Duration {
 	if m.interval == 0 {
 		return 0
@@ -115,7 +115,7 @@ func (m *meters) take(addr netip.Addr, now time.Time) time.Duration {
 	return wait
 }
 
-// refund gives one unit back: the request turned out to carry a secret.
+// refund gives one unit back, because the request turned out to carry a secret.
 func (m *meters) refund(addr netip.Addr) {
 	if m.interval == 0 {
 		return
@@ -134,8 +134,8 @@ func retrySeconds(wait time.Duration) int {
 	return max(1, int(math.Ceil(wait.Seconds())))
 }
 
-// left says how a client stands: units of the burst that remain, and seconds until
-// all of them do.
+// left says how much a client may send: the burst, how many units of it remain, and after
+// how many seconds all of them do.
 func (p pace) left(arrival, now int64) (limit, remaining, reset int) {
 	owed := float64(max(arrival-now, 0))
 	limit = int(math.Round(float64(p.slack)/p.interval)) + 1
@@ -155,8 +155,9 @@ func (m *meters) arrivalOf(addr netip.Addr) int64 {
 	return s.arrival[addr]
 }
 
-// rateHeaders says in x-ratelimit-* what is left of the rate that would refuse the
-// client first, its address' or its site's. Who is under no limit is told nothing.
+// rateHeaders says in x-ratelimit-* what is left of the rate that would refuse the client
+// first: that of its address or that of its site. A client without a limit gets no such
+// headers.
 func (x *exchange) rateHeaders() {
 	now := x.started.UnixNano()
 	limit, remaining, reset := -1, 0, 0

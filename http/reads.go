@@ -13,8 +13,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// readMax bounds one read, which may be many questions to the store. Each of them has as
-// long, which is enough for a route that is Brief.
+// readMax bounds one read, which may be many questions to the store. The store allows each
+// question the same time, which is bound enough for a route that is Brief.
 const readMax = 10 * time.Second
 
 // queriesMax is how many reads one key may have at work at once.

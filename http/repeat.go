@@ -13,10 +13,11 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file finds requests that come twice at once: a click handler bound twice,
-// a page sent twice. It is a rule of OpenPanel, for clients that give no message id.
+// This file finds requests that come twice within a moment, as when a click handler is
+// bound twice. It is a rule of OpenPanel, for clients that send no message id.
 
-// repeats knows the requests of the last moments in two generations.
+// repeats knows the latest requests, in two generations: maps of the last span of time and
+// of the one before.
 type repeats struct {
 	mu       sync.Mutex
 	now, old map[[32]byte]*repeat
@@ -31,8 +32,8 @@ type repeat struct {
 	visit event.Visit   // its answer
 }
 
-// begin returns the first request under key within the span, and whether the
-// caller is that. Whoever is must call finish.
+// begin returns the first request under key within the span, and whether that is the
+// caller's own. The caller must then call finish.
 func (r *repeats) begin(key [32]byte, now time.Time, within time.Duration) (first *repeat, mine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,8 +61,8 @@ func (f *repeat) finish(stored bool, v event.Visit) {
 	close(f.done)
 }
 
-// wait returns the answer of the first request once it is durable; ok is false
-// when it was not stored, so that this one has to be.
+// wait returns the answer of the first request once it is durable. ok is false when it was
+// not stored; the caller then has to store its own.
 func (f *repeat) wait(ctx context.Context) (v event.Visit, ok bool) {
 	select {
 	case <-f.done:

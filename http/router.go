@@ -9,9 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file finds the route of a request. Paths are compared as they were sent,
-// byte for byte: nothing is unescaped, cleaned or folded first, so there is no
-// second spelling of a path, and whatever is not in the table is not found.
+// This file finds the route of a request. Paths are compared as they were sent, byte for
+// byte. Nothing is unescaped, cleaned or folded first, so a path has one spelling alone.
 
 // route is one line of the table: a dialect's, or one the server answers itself.
 type route struct {
@@ -93,7 +92,7 @@ func newTable(routes []*route) (*table, error) {
 				}
 			}
 		}
-		// The more particular first; otherwise the order of wiring.
+		// The more specific route first; otherwise in the order of wiring.
 		slices.SortStableFunc(list, func(a, b *route) int { return b.weight() - a.weight() })
 	})
 	// Patterns with more literal segments first, open ends last.
@@ -184,8 +183,8 @@ func (t *table) each(f func([]*route)) {
 	}
 }
 
-// find returns the route of a request. When the path is known but the method is
-// not answered there, other is one of its routes, for a 405 in its own words.
+// find returns the route of a request. When the path is known but not with this method,
+// other is one of its routes, whose dialect answers 405.
 func (t *table) find(method, host, path, query string) (found, other *route) {
 	list := t.routesOf(path)
 	for _, r := range list {
@@ -235,8 +234,8 @@ func (p *pattern) match(path string) bool {
 	return p.tail && rest != ""
 }
 
-// plainPath says whether a path may match a wildcard at all: it has no empty or
-// dot segment, however spelled, no parameters, backslashes or NUL.
+// plainPath says whether a path may match a wildcard at all: it has neither empty nor dot
+// segments in any spelling, nor parameters, backslashes or NUL.
 func plainPath(path string) bool {
 	if len(path) == 0 || path[0] != '/' || strings.Contains(path, "//") || strings.ContainsAny(path, ";\\#") {
 		return false
@@ -264,7 +263,7 @@ func firstLabel(host string) string {
 	return label
 }
 
-// byForm is the route that takes over from r for what a form-encoded body holds.
+// byForm is the route that takes over from r because of a form-encoded body, or r.
 func (r *route) byForm(method, contentType string, body []byte) *route {
 	if len(r.forms) == 0 {
 		return r

@@ -60,8 +60,8 @@ type Server struct {
 	stopped   bool
 }
 
-// New makes a Server for the sites and keys of o. It fails when two credentials
-// or two sites are the same.
+// New makes a Server for the sites and keys of o. It fails when two credentials or two
+// sites are the same, and when two dialects answer the same request.
 func New(o Options) (*Server, error) {
 	if o.Engine == nil {
 		return nil, errors.New("no engine")
@@ -182,9 +182,9 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// lastCall lets the listeners take in, for wire.StopGrace, who had come before the
-// stop: closing one resets the connections that it has not accepted yet. One of
-// TLS has no deadline to set.
+// lastCall lets the listeners accept, for wire.StopGrace, the clients that came before the
+// stop: closing a listener resets the connections that it has not accepted yet. A TLS
+// listener has no deadline to set.
 func (s *Server) lastCall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

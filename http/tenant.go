@@ -14,7 +14,7 @@ type tenant struct {
 	events meter // the site's own rate limit
 }
 
-// tenantsOf are the sites, and what opens each, index for index.
+// tenantsOf are the tenants of the sites and the keys of each, index for index.
 func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) {
 	for _, s := range sites {
 		k := auth.Keys{
@@ -37,7 +37,7 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) 
 	return tenants, opens, nil
 }
 
-// engineSite is the engine's word for a site that tenantsOf has made.
+// engineSite is the engine's site of one that tenantsOf has made.
 func engineSite(site *dialect.Site) *engine.Site { return site.Settings.(*Site).Site }
 
 // tenant is what the server keeps for an account, nil for none.

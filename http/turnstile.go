@@ -7,23 +7,23 @@ import (
 
 // This file bounds how much of writes is at work at once.
 
-// A body becomes ten times as much memory, and many tiny events a hundred times. So
-// writes of workBytes together are at work at once, which keeps the disk busy; the
-// others wait as they were read, which the budget counts.
+// A body becomes ten times as much memory, and many tiny events a hundred times. So writes
+// of workBytes together are at work at once, which keeps the disk busy. The others wait as
+// bodies, which the budget counts.
 const (
 	workBytes     = 2 << 20
 	workFreeBytes = 4 << 10 // a write up to this is not counted
-	workObject    = 48      // what a JSON object counts at least: its record has 20 times that
+	workObject    = 48      // a JSON object counts this much at least; its record has 20 times that
 )
 
-// workOf is what a body counts among the writes at work.
+// workOf is how many bytes a body counts among the writes at work.
 func workOf(body []byte) int64 {
 	return min(int64(max(len(body), workObject*bytes.Count(body, []byte("{")))), workBytes/2)
 }
 
-// turnstile lets so many bytes in at once, in the order they come.
+// turnstile lets a number of bytes in at once, in the order in which they come.
 type turnstile struct {
-	turn  sync.Mutex // whose turn it is to wait for room
+	turn  sync.Mutex // held by the one that waits for left to grow
 	mu    sync.Mutex
 	freed sync.Cond
 	left  int64

@@ -18,15 +18,15 @@ func dialects(s *Server, snapshotDir string) []dialect.Dialect {
 	return []dialect.Dialect{
 		native.New(native.Options{Engine: s.engine, Site: engineSite, SnapshotDir: snapshotDir, Now: s.now}),
 		oppizi.New(),
-		opentracker.New(), // before whoever else answers "/": an si in the query wins
+		opentracker.New(), // before the other dialects that answer "/": an si in the query wins
 		segment.New(segmentLimits(s.tenants)),
 		openpanel.New(),
 		matomo.New(matomoOptions(s.tenants, s.registry.AnySite())),
 	}
 }
 
-// segmentLimits are the largest of any site: what a body may have before it is
-// known whose it is.
+// segmentLimits are the largest of any site: they hold for a body until it is known whose
+// it is.
 func segmentLimits(sites []*tenant) (largest dialect.SegmentSettings) {
 	for _, a := range sites {
 		largest.EventLimit = max(largest.EventLimit, a.EventLimit)

@@ -1,17 +1,17 @@
 // Package auth knows whose a credential is: it finds the site that a key, a client, a
-// ticket or a site's name opens, and what may be done with it. It knows the kinds of
-// credentials that dialects name and nothing of the server, the engine or a connection.
+// ticket or a site's name opens, and the rights that come with it. It knows the kinds of
+// credentials that dialects name, and neither the server, nor the engine, nor connections.
 //
 // # What holds
 //
 // The numbers are those of the room http.
 //
-// H6. A credential opens one site. Only the admin's token opens any, and says which.
+// H6. A credential opens one site. Only the admin's token opens any site; the request names
+// which.
 //
 // H7. Nothing here is logged, and no error holds a key, an origin or a name that a client
 // sent.
 //
-// Keys are found by their SHA-256 and compared in constant time, so that neither the time
-// of a look-up nor a copy of the table says anything about them. An empty key opens
-// nothing.
+// Keys are found by their SHA-256 and compared in constant time, so neither the time of a
+// look-up nor a copy of the table reveals them. An empty key opens nothing.
 package auth

@@ -4,11 +4,10 @@ import "strings"
 
 // This file knows which browsers may send without a secret.
 
-// allowsOrigin says whether one of a site's origins is the Origin of a request.
-// Compared is what is left without the scheme, one leading "www." and one trailing
-// slash, port included. A "*" alone is every origin; inside a name it stands for
-// one or more letters, digits, dots and dashes, and the name has to match from its
-// first to its last character.
+// allowsOrigin says whether one of a site's origins is the Origin of a request. The scheme,
+// one leading "www." and one trailing slash do not count; the port does. A "*" alone is
+// every origin. Inside a name it stands for one or more letters, digits, dots and dashes,
+// and the name has to match from its first to its last character.
 func allowsOrigin(list []string, origin string) bool {
 	if len(origin) > 512 {
 		return false

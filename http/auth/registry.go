@@ -15,7 +15,7 @@ import (
 
 // This file knows whose a request is.
 
-// Why a credential is refused. Each text is what a client is shown.
+// Why a credential is refused. Clients see these texts.
 var (
 	ErrUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
 	ErrForbidden    = errors.New("this key may not do that")
@@ -24,7 +24,8 @@ var (
 	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
 )
 
-// Keys are what opens one site, one set for all dialects; an empty one opens nothing.
+// Keys are the credentials of one site, one set for all dialects. An empty one opens
+// nothing.
 type Keys struct {
 	Site          dialect.Site // the site, as dialects may see it
 	WriteKey      string       // Segment; public, may only write
@@ -33,12 +34,12 @@ type Keys struct {
 	SecretKey     string   // Oppizi and the native API: read, write and manage
 	ReadKey       string   // may only read
 	TokenAuth     string   // Matomo
-	TrackingToken string   // Matomo: may do what TokenAuth may, but for reading
+	TrackingToken string   // Matomo: may do what TokenAuth may, except read
 	Origins       []string // browsers that may send without a secret (OpenPanel)
 }
 
-// Account is a site that credentials open. There is one for each site, for as long as the
-// registry; its Keys never change.
+// Account is a site with the credentials that open it. There is one for each site, as long
+// as the registry lives. Its Keys never change.
 type Account struct {
 	Keys
 	Index   int          // of the site among those given to NewRegistry, from 0
@@ -69,8 +70,8 @@ type Registry struct {
 }
 
 // NewRegistry takes the sites, the token that opens all of them ("" = there is none), and
-// whether every site name means the only one. now is asked whether tickets are over. It
-// fails when two credentials or two sites are the same.
+// whether every site name means the only site. now tells when tickets end. It fails when
+// two credentials or two sites are the same.
 func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time) (*Registry, error) {
 	r := &Registry{
 		keys:     map[[32]byte]*credential{},
@@ -126,8 +127,8 @@ func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time
 	return r, nil
 }
 
-// trusts says whether Matomo's trackers may say with this token when and where their
-// hits were.
+// trusts says whether Matomo's trackers may set the time and place of their hits with this
+// token.
 func (a *Account) trusts(token string) bool {
 	return same(token, a.TokenAuth) || same(token, a.TrackingToken)
 }
@@ -166,7 +167,7 @@ func (r *Registry) ByID(id uint32) *Account { return r.ids[id] }
 // ByClient is the site of an OpenPanel client's id, nil when there is none.
 func (r *Registry) ByClient(id string) *Account { return r.clients[sha256.Sum256([]byte(id))] }
 
-// Grant is who a request or a record turned out to be from, and what they may do.
+// Grant is what a credential opens: whose site, and what may be done there.
 type Grant struct {
 	Account *Account // nil for the admin's token without a site
 	Private bool     // a secret was proved: limits by ip do not apply
@@ -175,9 +176,9 @@ type Grant struct {
 	Queries *atomic.Int32 // reads at work with this credential; whoever reads counts them
 }
 
-// Authorize answers for a request whose key is in its Authorization header. query is the
-// raw query string, in which the admin's token may name a site; siteless allows that token
-// without one: the grant has no account then. The error is nil with dialect.OK alone.
+// Authorize resolves the key in an Authorization header. query is the raw query string, in
+// which a request with the admin's token may name a site. siteless allows that token
+// without a site; the grant has no account then. The error is nil with dialect.OK alone.
 func (r *Registry) Authorize(header, query string, need dialect.Right, siteless bool) (Grant, dialect.Failure, error) {
 	c := r.key(dialect.Bearer(header))
 	if c == nil {
@@ -203,10 +204,9 @@ func (r *Registry) Authorize(header, query string, need dialect.Right, siteless 
 	return g, dialect.OK, nil
 }
 
-// Resolve answers for a record, or a read, that names its own credential: who it is
-// from, or why it is refused. origin is the Origin header of the request, "" when there
-// is none; it counts for an OpenPanel client that sends no secret. The error is nil with
-// dialect.OK alone.
+// Resolve resolves the credential that a record or a read names itself. origin is the Origin
+// header of the request, "" when there is none; it counts for an OpenPanel client that
+// sends no secret. The error is nil with dialect.OK alone.
 func (r *Registry) Resolve(c dialect.Credential, origin string) (Grant, dialect.Failure, error) {
 	switch c.Kind {
 	case dialect.CredentialWriteKey:
@@ -235,7 +235,7 @@ func (a *Account) public() Grant {
 	return Grant{Account: a, Rights: dialect.Write, Queries: &a.Queries}
 }
 
-// writeKey is Segment's: any key of one site that may write.
+// writeKey is Segment's write key: any key of one site that may write.
 func (r *Registry) writeKey(key string) (Grant, dialect.Failure, error) {
 	k := r.key(key)
 	if k == nil || k.account == nil {
@@ -270,7 +270,7 @@ func (r *Registry) nativeKey(site, key string) (Grant, dialect.Failure, error) {
 	return Grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
 }
 
-// ticket is one of Tickets, to read its site; a name, if any, has to be that site's.
+// ticket opens its site to reads. A name of a site, if there is one, has to be that site's.
 func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	a := r.ids[r.Tickets.site(ticket)]
 	switch {
@@ -282,8 +282,8 @@ func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	return Grant{a, true, dialect.Read, false, &a.Queries}, dialect.OK, nil
 }
 
-// client is OpenPanel's: its secret, or no secret and an origin that the site lists. A
-// wrong id, a wrong secret and a wrong origin have one answer.
+// client is an OpenPanel client with its secret, or without a secret from an origin that the
+// site lists. A wrong id, a wrong secret and a wrong origin get the same answer.
 func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, error) {
 	a := r.ByClient(id)
 	switch {
@@ -299,8 +299,8 @@ func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, er
 	return a.public(), dialect.OK, nil
 }
 
-// siteID is Matomo's idsite, which anybody may write to. A token proves more, and a wrong
-// one proves that something is wrong.
+// siteID is Matomo's idsite, which anybody may write to. A token allows more, and a wrong
+// token is refused.
 func (r *Registry) siteID(id, token string) (Grant, dialect.Failure, error) {
 	a := r.only
 	switch {
@@ -329,8 +329,8 @@ func (r *Registry) siteID(id, token string) (Grant, dialect.Failure, error) {
 	return g, dialect.OK, nil
 }
 
-// tokenOwner is the site of a token that names none, nil for a wrong one. The admin's is
-// every site's: it means the first.
+// tokenOwner is the site of a token that comes without an idsite, nil for a wrong token. The
+// admin's token opens every site: here it means the first.
 func (r *Registry) tokenOwner(token string) *Account {
 	k := r.key(token)
 	switch {
@@ -355,7 +355,7 @@ func (r *Registry) siteName(name string) (Grant, dialect.Failure, error) {
 	return a.public(), dialect.OK, nil
 }
 
-// same compares two secrets in constant time; an empty one is never right.
+// same compares two secrets in constant time. An empty one is never right.
 func same(got, want string) bool {
 	g, w := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(g[:], w[:]) == 1 && want != ""

@@ -14,9 +14,9 @@ import (
 //
 //	site u32 | good until, Unix seconds u32 | 0 u64
 //
-// as one AES block under a key of this process, written like a UUID. Nothing is
-// kept of a ticket, a forged one deciphers to something other than zeros, and a
-// restart ends them all.
+// as one AES block under a key of this process, written like a UUID. The server keeps
+// nothing of a ticket. A forged one deciphers to something other than zeros, and a restart
+// ends all tickets.
 type Tickets struct {
 	block cipher.Block
 	now   func() time.Time
@@ -35,8 +35,7 @@ func newTickets(now func() time.Time) *Tickets {
 	return &Tickets{block, now}
 }
 
-// Issue makes a ticket for the site of an id. It lasts a second at least and a day at
-// most.
+// Issue makes a ticket for the site of an id. It lasts at least a second and at most a day.
 func (t *Tickets) Issue(site uint32, ttl time.Duration) string {
 	ttl = min(max(ttl, time.Second), ticketMax)
 	var b [16]byte
@@ -47,7 +46,7 @@ func (t *Tickets) Issue(site uint32, ttl time.Duration) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// site is the one a ticket opens, 0 for none: it is forged or over.
+// site is the id of the site that a ticket opens, 0 when the ticket is forged or over.
 func (t *Tickets) site(ticket string) uint32 {
 	if len(ticket) != 36 {
 		return 0

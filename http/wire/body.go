@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// This file reads what follows a head: a body of known length or a chunked one,
-// under a limit of bytes, of time and of memory over all requests.
+// This file reads what follows a head: a body of known length or a chunked one, within a
+// limit of bytes, a limit of time, and a budget of memory for all requests.
 
 // What ReadAll and Inflate return. After ErrBodySlow, ErrBodyTorn and ErrBodyChunk the
 // stream has no further meaning: the connection ends with the answer.
@@ -147,7 +147,7 @@ func (c *Conn) bodyRead(p []byte) (int, error) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			now = time.Now()
 			if now.Before(b.span) && now.Before(b.deadline) {
-				c.by = time.Time{} // the gate woke it for a stop; there is time left
+				c.by = time.Time{} // the gate woke the connection for a stop; the body has time left
 				continue
 			}
 			if b.spanRead < c.gate.Patience.PaceBytes || !now.Before(b.deadline) {
@@ -252,10 +252,9 @@ const (
 	skipTime     = 100 * time.Millisecond
 )
 
-// skipBody gets past what is left of the body, and reports whether the stream
-// now stands at the next head. A client that still waits for 100 Continue will
-// not send its body, or will: nobody can know, so that stream is over, as is one
-// of unknown length.
+// skipBody skips what is left of the body, and reports whether the stream now stands at the
+// next head. It is over when the length is unknown, and when the client still waits for
+// 100 Continue: nobody can know whether that client sends its body.
 func (c *Conn) skipBody() bool {
 	b := &c.body
 	if b.done {
@@ -340,8 +339,8 @@ func (f *Buffer) grow(n, limit int) error {
 	return nil
 }
 
-// Leave gives the bytes to whoever holds them: nothing is written over them any
-// more. They stay charged until Release. B is nil afterwards.
+// Leave gives the bytes away: nothing writes over them any more. They stay charged until
+// Release. B is nil afterwards.
 func (f *Buffer) Leave() { f.B = nil }
 
 // Release empties the buffer for its next use, which writes over its bytes, and gives
@@ -355,10 +354,10 @@ func (f *Buffer) Release() {
 	f.B = f.B[:0]
 }
 
-// ReadAll reads the body into f, at most limit bytes. A Content-Length beyond
-// the limit is refused before anything is read, and memory follows the bytes
-// that arrive, not the length that is claimed. The errors are those named ErrBody…;
-// one that f has no budget for is ErrBodyMemory.
+// ReadAll reads the body into f, at most limit bytes. A Content-Length beyond the limit is
+// refused before anything is read. Memory grows with the bytes that arrive, not with the
+// length that is claimed. The errors are those named ErrBody…; ErrBodyMemory means that the
+// budget of f has nothing left.
 func (c *Conn) ReadAll(f *Buffer, limit int64) error {
 	if !c.body.chunked && c.body.left > limit {
 		return ErrBodyLarge

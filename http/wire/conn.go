@@ -17,13 +17,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// phase says what a connection waits for. Only a busy one waits for us.
+// phase says what a connection waits for. Only a busy one waits for the server.
 const (
 	phaseIdle  int32 = iota // for the first byte of a request
 	phaseHead               // for the rest of a head
 	phaseBusy               // a handler is at work
 	phaseBody               // for more of a body
-	phaseWrite              // for the client to take the answer
+	phaseWrite              // for the client to read the answer
 )
 
 // Conn is one client's connection under fasthttp. To fasthttp it is a stream of
@@ -87,8 +87,8 @@ func (c *Conn) Drain() { c.linger.Store(true) }
 // touch notes progress, for the gate's choice of the longest silent.
 func (c *Conn) touch() { c.last.Store(time.Now().UnixMilli()) }
 
-// readWithin sets the read deadline. Setting a timer for every request costs more
-// than a little patience does, so a deadline that is nearly right stays.
+// readWithin sets the read deadline. A deadline that is nearly right stays, because setting
+// a timer costs more than waiting a little longer.
 func (c *Conn) readWithin(now time.Time, d time.Duration) {
 	if by := now.Add(d); by.Sub(c.by).Abs() > d/16 {
 		c.by = by
@@ -110,8 +110,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // next reads until a whole head lies in the buffer.
 func (c *Conn) next() bool {
-	// fasthttp asking for more before the handler ran means it wants more head
-	// than there is.
+	// When fasthttp asks for more before the handler ran, it wants more head than there is.
 	if !c.handled || !c.body.done {
 		return false
 	}
@@ -157,7 +156,7 @@ func (c *Conn) next() bool {
 				continue
 			}
 			if late && stop && time.Now().Before(c.by) {
-				// The gate came to wake who was awake already.
+				// The gate woke a connection that was awake already.
 				c.Conn.SetReadDeadline(c.by)
 				continue
 			}
@@ -176,8 +175,8 @@ func (c *Conn) next() bool {
 	return true
 }
 
-// compact moves unread input to the front, and goes back to a small buffer when
-// it is enough.
+// compact moves unread input to the front, and returns to a small buffer when that is
+// enough.
 func (c *Conn) compact() {
 	rest := c.buf[c.r:c.w]
 	if len(c.buf) > connBytes && len(rest) <= connBytes/2 {
@@ -191,9 +190,9 @@ func (c *Conn) compact() {
 	c.r = 0
 }
 
-// makeSpace makes sure that there is space behind the unread input. The head's own
-// limits keep it below headBytesMax, and the budget all large heads together; it
-// reports whether that has enough left.
+// makeSpace makes sure that there is space behind the unread input, and reports whether the
+// budget had enough left for it. The head's own limits keep one head below headBytesMax,
+// and the budget bounds all large heads together.
 func (c *Conn) makeSpace() bool {
 	if c.w < len(c.buf) {
 		return true
@@ -229,7 +228,7 @@ func (c *Conn) refuse(no *refusal) {
 	c.linger.Store(true)
 }
 
-// plainAnswer is a whole answer for places where there is no request to answer.
+// plainAnswer is a whole answer to what is not yet a request.
 func plainAnswer(status int, text string) []byte {
 	quoted, _ := json.Marshal(text)
 	body := `{"error":` + string(quoted) + `,"status":` + strconv.Itoa(status) + `}`
@@ -241,9 +240,9 @@ func plainAnswer(status int, text string) []byte {
 		status, fasthttp.StatusMessage(status), more, len(body), body)
 }
 
-// Finish is called by the handler when it is done with the request: it skips
-// what was not read of the body and reports whether the connection can go on. It is
-// called once a request, before fasthttp writes the answer.
+// Finish is what the handler calls when it is done with the request. It skips what was not
+// read of the body, and reports whether the connection can go on. It is called once for
+// each request, before fasthttp writes the answer.
 func (c *Conn) Finish() (keep bool) {
 	c.handled = true
 	if c.skipBody() {
@@ -254,7 +253,7 @@ func (c *Conn) Finish() (keep bool) {
 }
 
 // Charge counts an answer of n bytes against the budget until it is written, and reports
-// whether there was room. A small one is not counted.
+// whether the budget had as much left. A small answer is not counted.
 func (c *Conn) Charge(n int64) bool {
 	if n <= BodyKeptBytes/16 {
 		return true
@@ -272,7 +271,7 @@ func (c *Conn) uncharge() {
 	}
 }
 
-// Write gives the client its time for each 64 KiB, not for the whole.
+// Write gives the client Patience.Write for each 64 KiB, not for the whole.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	was := c.phase.Swap(phaseWrite)
 	for {
@@ -300,9 +299,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// lingerTime and lingerBytes bound how long a closed connection is read on, so
-// that an answer is not torn away from a client that is still sending: closing a
-// socket with unread input resets it.
+// lingerTime and lingerBytes bound how long a closed connection is still read. Closing a
+// socket with unread input resets it, and a client that is still sending would lose its
+// answer.
 const (
 	lingerTime  = time.Second
 	lingerBytes = 4 << 20
@@ -335,8 +334,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// kill closes at once, from any goroutine. Of a TLS connection it closes what is
-// below, because saying goodbye may block.
+// kill closes at once, from any goroutine. Of a TLS connection it closes the socket below,
+// because a TLS goodbye may block.
 func (c *Conn) kill() {
 	c.closed.Do(func() {
 		c.gate.remove(c)

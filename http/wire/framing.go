@@ -5,14 +5,13 @@ import (
 	"strconv"
 )
 
-// This file is the strict reading of a request's head. fasthttp forgives what
-// proxies in front of it may read otherwise (Content-Length beside
-// Transfer-Encoding, folded headers, bare line feeds), and two readings of one
-// stream are a smuggling seam. So nothing reaches fasthttp before this reader has
-// found exactly one meaning in it, and bodies never reach it at all: the head is
-// handed over with its framing headers renamed, and body.go is the one reader of
-// what follows. RFC 9112 is followed where it says MUST; where it lets a server
-// be lenient, this one is not.
+// This file reads a request's head strictly. fasthttp accepts what a proxy in front of it
+// may read in another way (Content-Length beside Transfer-Encoding, folded headers, bare
+// line feeds), and two readings of one stream let requests be smuggled. So nothing reaches
+// fasthttp before this reader has found exactly one meaning in it. Bodies never reach it:
+// it gets the head with its framing headers renamed, and body.go alone reads what follows.
+// This reader follows every MUST of RFC 9112. Where the RFC lets a server be lenient, it
+// is not.
 
 // The limits of one head.
 const (
@@ -25,8 +24,8 @@ const (
 // ReadBufferBytes is the size of a buffer that any head fits into.
 const ReadBufferBytes = headBytesMax + connBytes
 
-// refusal is the one answer to a stream that is not HTTP as this server reads
-// it. The connection is closed after it and what else was sent is discarded.
+// refusal is the one answer to a stream that is not HTTP as this server reads it. The
+// connection is closed after it, and whatever else was sent is discarded.
 type refusal struct {
 	status int
 	reason string // for the metric and the text
@@ -64,9 +63,9 @@ type head struct {
 	close   bool  // the client wants the connection closed
 }
 
-// scan reads on in buf, which holds everything from the start of the request on
-// and may have grown since the last call. It reports whether the head is whole;
-// it then ends at h.pos. The names of framing headers are changed in buf.
+// scan goes on reading in buf, which holds everything since the start of the request and may
+// have grown since the last call. It reports whether the head is whole; the head then ends
+// at h.pos. It changes the names of framing headers in buf.
 func (h *head) scan(buf []byte) (whole bool, no *refusal) {
 	if h.pos == 0 && h.seen == 0 {
 		h.length = -1

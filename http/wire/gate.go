@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// StopGrace is how long an idle connection is still listened to when the server
-// stops: a request that was on its way is answered, not reset.
+// StopGrace is how long the server still listens to an idle connection when it stops, so
+// that a request on its way is answered and not reset.
 const StopGrace = 100 * time.Millisecond
 
-// Patience is how long a client is waited for. All of it has to be above zero.
+// Patience is how long the server waits for a client. All fields have to be above zero.
 type Patience struct {
 	Head  time.Duration // from the first byte of a head, or the start of the connection, to its last
 	Idle  time.Duration // between two requests
-	Write time.Duration // without any progress in taking an answer
+	Write time.Duration // for the client to read the next 64 KiB of an answer
 	Body  time.Duration // for a whole body, however fast it started
 	Pace  time.Duration // each span of a body of this length must bring PaceBytes
 	// PaceBytes is 1 KB a second. A body that stands still is noticed after one
@@ -32,9 +32,9 @@ var defaultPatience = Patience{
 	Body: 120 * time.Second, Pace: 5 * time.Second, PaceBytes: 5 << 10,
 }
 
-// Gate is the door: it accepts connections, bounds how many there are in all and
-// of one address, and knows every open one. Its exported fields are set before the
-// first connection comes and not changed afterwards.
+// Gate accepts connections, bounds how many there are in all and of one address, and knows
+// every open one. Its exported fields are set before the first connection comes and do not
+// change afterwards.
 type Gate struct {
 	ConnsMax int // in all; memory bounds it: see connBytesMax
 	perIPMax int
@@ -55,9 +55,9 @@ type Gate struct {
 // goroutine, its buffer, a head of full length and fasthttp's share.
 const connBytesMax = 256 << 10
 
-// NewGate makes a gate for a process that may use so many bytes of memory, with at most
-// perIPMax connections of one address. b pays for long heads and large answers. Exempt
-// and Refused have to be set before the first connection comes.
+// NewGate makes a gate for a process that may use memory bytes, with at most perIPMax
+// connections of one address. Long heads and large answers are charged to b. Exempt and
+// Refused have to be set before the first connection comes.
 func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 	return &Gate{
 		ConnsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
@@ -70,7 +70,7 @@ func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 	}
 }
 
-// Guard is ln with the gate before it: what Accept returns is a *Conn that may stay.
+// Guard is ln behind the gate: Accept returns a *Conn that the gate has admitted.
 func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g} }
 
 // listener is a net.Listener whose connections pass the gate.
@@ -79,8 +79,8 @@ type listener struct {
 	gate *Gate
 }
 
-// Accept returns the next connection that may stay. Running out of files is no
-// reason to stop serving: the longest silent connection makes room.
+// Accept returns the next connection that the gate admits. Running out of files is no reason
+// to stop serving: the connection that has been silent for longest is closed.
 func (l listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -102,7 +102,7 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes c in, or answers it 429 or 503 and returns nil.
+// admit admits c, or answers it 429 or 503 and returns nil.
 func (g *Gate) admit(c net.Conn) *Conn {
 	peer := addrOf(c.RemoteAddr())
 	key := LimitKey(peer)
@@ -131,13 +131,12 @@ func (g *Gate) admit(c net.Conn) *Conn {
 	return cn
 }
 
-// turnAway answers a connection that may not stay, without making the next one
-// wait for it.
+// turnAway answers a connection that is not admitted. The next one does not wait for that.
 func (g *Gate) turnAway(c net.Conn, status int, reason string) {
 	g.Refused(reason)
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
-		c.Close() // a TLS handshake only to say no is what a flood wants
+		c.Close() // a TLS handshake only to refuse would help a flood
 		return
 	}
 	select {
@@ -235,7 +234,7 @@ func (g *Gate) Idle() (n int) {
 	return n
 }
 
-// KillAll closes every connection at once, whatever it is at.
+// KillAll closes every connection at once, whatever it is doing.
 func (g *Gate) KillAll() {
 	g.mu.Lock()
 	all := make([]*Conn, 0, len(g.open))
@@ -259,8 +258,8 @@ func addrOf(a net.Addr) netip.Addr {
 // PlainAddr takes the IPv4 mapping and the zone off an address.
 func PlainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// LimitKey is what limits of one client are kept by: an IPv4 address, or the /64
-// of an IPv6 one, since whoever has one address there has them all.
+// LimitKey is what stands for one client in limits: an IPv4 address, or the /64 of an IPv6
+// address, since whoever has one address of it has them all.
 func LimitKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.Prefix(64)

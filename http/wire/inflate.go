@@ -14,10 +14,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// This file undoes Content-Encoding under three bounds: the route's limit on
-// what comes out, a ratio beyond which it is a bomb, and the memory and number
-// of decoders at work. The packed body is in memory already, so decoding waits
-// for nobody and a slot is held for milliseconds.
+// This file undoes Content-Encoding within three bounds: the route's limit on the result, a
+// ratio beyond which a body is a bomb, and the memory and number of decoders at work. The
+// packed body is in memory already, so decoding waits for nobody and takes milliseconds.
 
 // ErrEncoding is what ParseEncoding returns, ErrPacked what Inflate returns for a body
 // that is truncated or of another format.
@@ -34,8 +33,8 @@ const (
 	inflateStep    = 16 << 10
 )
 
-// Inflater holds the decoders. Any goroutine may use it; at most two a processor are at
-// work at once, and the others wait.
+// Inflater holds the decoders. Any goroutine may use it. At most two decoders for each
+// processor are at work at once; others wait.
 type Inflater struct {
 	slots chan struct{}
 	gzip  sync.Pool // *gzip.Reader
@@ -45,13 +44,13 @@ type Inflater struct {
 	input sync.Pool // *packed
 }
 
-// packed is the input of a decoder. The decoders want an io.ByteReader, or they
-// make a buffer of their own each time.
+// packed is the input of a decoder. Without an io.ByteReader the decoders would make a buffer
+// of their own each time.
 type packed struct {
 	bytes.Reader
 }
 
-// NewInflater makes an Inflater without decoders: they come as they are asked for.
+// NewInflater makes an Inflater. It makes decoders when they are needed.
 func NewInflater() *Inflater {
 	return &Inflater{
 		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
@@ -70,8 +69,8 @@ const (
 	zstandard
 )
 
-// ParseEncoding reads a Content-Encoding; an empty one is Identity. The error is
-// ErrEncoding; two encodings on top of each other are refused.
+// ParseEncoding reads a Content-Encoding. An empty one is Identity. The error is
+// ErrEncoding, also for two encodings on top of each other.
 func ParseEncoding(header string) (Encoding, error) {
 	switch strings.ToLower(strings.TrimSpace(header)) {
 	case "", "identity":
@@ -86,9 +85,9 @@ func ParseEncoding(header string) (Encoding, error) {
 	return Identity, ErrEncoding
 }
 
-// Inflate appends the decoded in to out, at most limit bytes: ErrBodyLarge
-// beyond, ErrPacked for what is truncated or no such format, ErrBodyMemory when out has
-// no budget left. in is not kept.
+// Inflate decodes in and appends the result to out, at most limit bytes. The errors are
+// ErrBodyLarge beyond the limit, ErrPacked for input that is truncated or of another
+// format, and ErrBodyMemory when the budget of out has nothing left. in is not kept.
 func (f *Inflater) Inflate(enc Encoding, in []byte, out *Buffer, limit int64) error {
 	f.slots <- struct{}{}
 	defer func() { <-f.slots }()

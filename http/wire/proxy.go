@@ -10,8 +10,8 @@ import (
 // hopsMax bounds how many addresses of a forwarding header are looked at.
 const hopsMax = 32
 
-// Proxies are the networks whose forwarding headers are believed. None is believed when
-// there are none.
+// Proxies are the networks whose forwarding headers are believed. An empty list believes
+// nobody.
 type Proxies []netip.Prefix
 
 // Trusts says whether an address, without zone and mapping, is a trusted proxy's.
@@ -24,11 +24,11 @@ func (p Proxies) Trusts(a netip.Addr) bool {
 	return false
 }
 
-// Client is the address a request came from. Forwarding headers count only when
-// the peer is a trusted proxy; then the client is the right-most address of
-// X-Forwarded-For that is not itself a trusted proxy, else X-Real-IP, else the
-// same of Forwarded. What does not parse leaves the peer. all returns the values
-// of every header line of a name.
+// Client is the address that a request came from. Forwarding headers count only when the
+// peer is a trusted proxy. The client is then the right-most address of X-Forwarded-For that
+// is not itself a trusted proxy, else X-Real-IP, else the same address of Forwarded. When a
+// header does not parse, the client is the peer. all returns the values of every header
+// line of a name.
 func (p Proxies) Client(peer netip.Addr, all func(name string) []string) netip.Addr {
 	if len(p) == 0 || !p.Trusts(peer) {
 		return peer

@@ -11,10 +11,9 @@ import (
 // certCheck is how often the files of a certificate are looked at.
 const certCheck = 10 * time.Second
 
-// LoadTLS is the configuration of a TLS listener for a certificate and its key in
-// PEM files. When the files change they are read again, without a restart; while
-// the new ones do not fit together the old certificate stays. Only HTTP/1.1 is
-// offered.
+// LoadTLS is the configuration of a TLS listener for a certificate and its key in PEM files.
+// When the files change they are read again, without a restart. While the new files do not
+// fit together, the old certificate stays. Only HTTP/1.1 is offered.
 func LoadTLS(cert, key string) (*tls.Config, error) {
 	k := &keyPair{cert: cert, key: key, now: time.Now}
 	if err := k.load(); err != nil {
