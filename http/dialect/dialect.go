@@ -1,6 +1,6 @@
-// Package dialect is what every wire protocol of cairn implements: a set of
-// routes, bytes in to events out, and a result back to a reply. A dialect never
-// sees fasthttp or the store, so it can be tried with strings in and rows out.
+// Package dialect is what every wire protocol of cairn implements: its routes, the way from
+// bytes to events, and the way from a result to a reply. A dialect sees neither fasthttp
+// nor the store, so tests give it strings and look at rows.
 package dialect
 
 import (
@@ -13,25 +13,25 @@ import (
 	"cairn/engine/event"
 )
 
-// Route is one (method, path) a dialect answers. Path ending in "/*" matches
-// every path below it; "*/name" matches name as the last segment under any
-// prefix; a "*" between slashes matches one segment. Methods lists what is
-// answered; anything else is a 405 with Allow.
+// Route is one path that a dialect answers. A Path that ends in "/*" matches every path
+// below it; "*/name" matches name as the last segment under any prefix; a "*" between
+// slashes matches one segment. Methods lists the methods that are answered; any other is a
+// 405 with Allow.
 //
-// HEAD is answered wherever a route with Reads answers GET; elsewhere it must be
-// listed. OPTIONS is answered by the server unless it is listed. Routes of the
-// same path may differ by method, host or query key; of those that match, the one
-// with a Host wins, then the one with a Query, then the dialect wired first.
+// HEAD is answered wherever a route with Reads answers GET; elsewhere it must be listed.
+// The server answers OPTIONS unless it is listed. Routes of the same path may differ by
+// method, host or query key. Of those that match, the one with a Host wins, then the one
+// with a Query, then that of the dialect wired first.
 //
-// What a body holds is known late. So a route with a Form, which has neither Host nor
-// Query, takes over from the route of its path and method that has none of the three
-// and takes events, whose limits and rates have been applied by then.
+// A body is known late. So a route with a Form, which has neither Host nor Query, takes
+// over from another route of its path and method: one that has none of the three and takes
+// events. The limits and rates of that route have been applied by then.
 type Route struct {
 	Methods []string
 	Path    string
 	Host    string // first label of the Host header, "" = any
 	Query   string // "key" or "key=value" that the query string must hold, "" = any
-	Form    string // the same of a form-encoded body; see below
+	Form    string // the same of a form-encoded body; see above
 	Auth    Auth
 	Right   Right
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default
@@ -86,10 +86,9 @@ const (
 	CORSEcho      // the caller's origin, with credentials
 )
 
-// Request is one HTTP request as a dialect sees it. For Decode and Reply all strings
-// and bytes are valid until Reply returns, and no longer: what outlives the request
-// has to be copied. For Read they are copies that never change, and a Query may
-// hold them.
+// Request is one HTTP request as a dialect sees it. For Decode, Act and Reply all strings
+// and bytes are valid until the answer is made; what outlives the request has to be copied.
+// For Read they are copies that never change, so a Query may hold them.
 type Request struct {
 	Method, Host, Path string
 	RawQuery           string
@@ -99,9 +98,9 @@ type Request struct {
 	Secure             bool                     // the client speaks TLS, to this server or to a trusted proxy
 	ReceivedUnixMilli  int64
 	Site               *Site // set when the route's Auth is AuthBearer; nil for the admin's token without a site
-	// Find is the site a credential may write to, nil when there is none. Decode
-	// asks it for a site's settings; the server judges each record's credential
-	// all the same.
+	// Find is the site that a credential opens, nil when there is none. Decode calls it
+	// for a site's settings. It decides nothing: the server resolves the credential of
+	// each record.
 	Find  func(Credential) *Site
 	Route *Route
 	State any // the dialect's own: what Decode leaves for Reply; nil before
@@ -119,7 +118,7 @@ type Site struct {
 	UnsafeRevenue bool // OpenPanel: browsers may send revenue without a secret
 }
 
-// MatomoSettings are what a site says of its visits in the Matomo dialect.
+// MatomoSettings are the settings of a site in the Matomo dialect.
 type MatomoSettings struct {
 	Window       time.Duration // how old a hit may be without a token; 0 = 24 h
 	Hosts        []string      // the site's own, lower case
@@ -138,7 +137,7 @@ type Goal struct {
 	Name          string
 	Match         GoalMatch
 	Minutes       float64           // with GoalDuration: a visit longer than this
-	Reached       func(string) bool // with the others: what the text must be like; nil = never
+	Reached       func(string) bool // with the others: whether a text reaches the goal; nil = none does
 	Revenue       float64
 	EventValue    bool // an event's value is its revenue
 	AllowMultiple bool // in one visit
@@ -159,21 +158,21 @@ const (
 	GoalDuration
 )
 
-// SegmentSettings are the limits of a site in the Segment dialect, in bytes of
-// inflated JSON. A body or event that is just as long is taken.
+// SegmentSettings are the limits of a site in the Segment dialect, in bytes of inflated
+// JSON. A body or event of exactly that length is accepted.
 type SegmentSettings struct {
 	EventLimit, BatchLimit int64
 }
 
-// Credential is how a record says whose it is. The zero value means the
-// request's own (AuthBearer).
+// Credential says whose a record is. The zero value means the key of the request
+// (AuthBearer).
 type Credential struct {
 	Kind   CredentialKind
 	ID     string // client id, site name, idsite or key
 	Secret string
 }
 
-// CredentialKind names the vendor's word for it.
+// CredentialKind says which protocol the credential is of, and so how it is resolved.
 type CredentialKind uint8
 
 const (
@@ -192,53 +191,52 @@ type Record struct {
 	Event      event.Event
 	Source     event.Source
 	Err        *event.FieldError // refused by Decode; the others still go in
-	// Exclude is why the record is taken and dropped on purpose ("bot", "dnt");
-	// "" = it is not. It becomes an Excluded outcome and counts in the metrics.
+	// Exclude is why the record is accepted and not stored ("bot", "dnt"); "" = it is
+	// stored. It becomes an Excluded outcome and counts in the metrics.
 	Exclude string
 	Bots    Bots // what becomes of it when a bot sent it
 
-	// What follows serves OpenPanel. Claimed is the address a record says it comes
-	// from: it counts in place of Source.IP when the credential proves a secret.
-	// Without such a proof NeedsSecret refuses the record as Unauthorized. Within
-	// Repeats the same body from the same address and origin is a duplicate. Ask
-	// stores nothing: only Event.Visit is answered.
+	// The rest serves OpenPanel. Claimed is the address that a record says it comes from:
+	// it counts in place of Source.IP when the credential proves a secret. NeedsSecret
+	// refuses a record without such a proof as Unauthorized. Within Repeats the same body
+	// from the same address and origin is a duplicate. A record with Ask is not stored:
+	// only its Event.Visit is answered.
 	Claimed     netip.Addr
 	NeedsSecret bool
 	Ask         bool
 	Repeats     time.Duration
 }
 
-// Bots is a dialect's policy for what bots send. A bot is told by the User-Agent of
-// the record's Source.
+// Bots is a dialect's policy for what bots send. The User-Agent of the record's Source says
+// whether it is a bot.
 type Bots uint8
 
 const (
 	BotsKept       Bots = iota // stored, with bot in the context
 	BotsWithSecret             // excluded unless the credential proves a secret (OpenPanel)
-	BotsExcluded               // excluded whoever vouches for them (Matomo, without its bots=1)
-	BotsOnly                   // whatever no bot sends is excluded (Matomo's recMode)
+	BotsExcluded               // excluded, with a secret too (Matomo, without its bots=1)
+	BotsOnly                   // kept, and all others are excluded (Matomo's recMode)
 )
 
 // Batch collects the events of one request, in order.
 type Batch struct {
 	Records []Record
-	// Partial says that good records are stored though others are refused.
-	// Otherwise one refused record refuses the request.
+	// Partial says that good records are stored even if others are refused. Otherwise one
+	// refused record refuses the request.
 	Partial bool
-	// Scratch is the dialect's own and survives while the server uses the Batch
-	// again for the same dialect: parsers and arenas live here. What a record
-	// aliases in it must stay until the next Decode, or Reset if it is a Resetter.
+	// Scratch belongs to the dialect and stays with the Batch, which the server uses again
+	// for the same dialect: parsers and arenas live here. What a record aliases in it must
+	// stay until the next Decode, or until Reset if it is a Resetter.
 	Scratch any
 }
 
 // Resetter is a Scratch that lets go of a request when its answer is written.
 type Resetter interface{ Reset() }
 
-// recordsKept is how many records a Batch may have room for and keep it.
+// recordsKept is the largest capacity of Records that a Batch keeps.
 const recordsKept = 4096
 
-// Add appends a zero record and returns it. The pointer is good until the next
-// Add.
+// Add appends a zero record and returns it. The pointer is valid until the next Add.
 func (b *Batch) Add() *Record {
 	b.Records = append(b.Records, Record{})
 	return &b.Records[len(b.Records)-1]
@@ -264,7 +262,7 @@ const (
 	Stored Status = iota
 	Duplicate
 	Rejected
-	Excluded // taken and dropped on purpose (bots, opt-outs)
+	Excluded // accepted and not stored on purpose (bots, opt-outs)
 )
 
 // Outcome is what became of one record, index for index.
@@ -278,8 +276,8 @@ type Outcome struct {
 	Bot      string            // with Reason bot: what the bot calls itself
 }
 
-// Failure is why a whole request was not taken. It is the zero value when the
-// request was decoded and handed to the engine.
+// Failure is why a whole request was refused. It is OK when the request was decoded and
+// handed to the engine.
 type Failure uint8
 
 const (
@@ -347,21 +345,21 @@ type Reading interface {
 	Read(context.Context, *Request, Reader, *Response) error
 }
 
-// Credentialed is a Reading with routes that read and whose Auth is AuthBody: it
-// says whose data a read asks for. Reads need a right to read.
+// Credentialed is a Reading with routes that read and whose Auth is AuthBody. It says whose
+// data a read asks for; the credential needs the right to read.
 type Credentialed interface {
 	Credential(*Request) Credential
 }
 
-// Acting is a Dialect with routes that neither bring events nor read. An error has
-// written nothing; it comes back to Reply.
+// Acting is a Dialect with routes that neither bring events nor read. When Act returns an
+// error it has written nothing; Reply then gets the error.
 type Acting interface {
 	Dialect
 	Act(context.Context, *Request, *Response) error
 }
 
-// Explaining is a Dialect whose errors hold nothing of a client's: their fields and
-// texts may stand in logs and metrics.
+// Explaining is a Dialect whose errors hold nothing that a client sent, so logs and metrics
+// may have their fields and texts.
 type Explaining interface {
 	Dialect
 	Explains()
@@ -376,8 +374,8 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return e.Msg }
 
-// Cond asks that one field has one of the values. Field is a name of the native
-// API's filters: name, user, anonymous, session, group, type, dialect, value,
+// Cond selects events of which one field has one of the values. Field is a name of the
+// native API's filters: name, user, anonymous, session, group, type, dialect, value,
 // message_id, a context key, prop.PATH or extra.PATH.
 type Cond struct {
 	Field  string
@@ -440,9 +438,8 @@ type CounterPage struct {
 	Count int // rows before Limit and Offset
 }
 
-// Digest is what the events of a query say together: totals, the first and last
-// event time, and the newest value of the name, of each property and of each key
-// of the context.
+// Digest sums up the events of a query: totals, the first and last event time, and the
+// newest value of the name, of each property and of each key of the context.
 type Digest struct {
 	Totals
 	First, Last         int64
@@ -469,7 +466,7 @@ type Session struct {
 	Start, End                       int64 // Unix milliseconds
 	Events, Actions                  uint64
 	Entry, Exit                      string // url, path or name of the first and last page or screen
-	Beyond                           int64  // milliseconds it is known to have gone on after End
+	Beyond                           int64  // milliseconds that it is known to have gone on after End
 	Bounce                           bool
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string
@@ -479,7 +476,8 @@ type Session struct {
 	Cursor                           string       // pages a listing of sessions
 }
 
-// Visits are the sessions that began in a step, and who and what was seen in it.
+// Visits are the sessions that began in a step of time, with the users and views of the
+// step.
 type Visits struct {
 	Time         int64 // start of the step, Unix milliseconds
 	Users        uint64
@@ -491,8 +489,7 @@ type Visits struct {
 	Revenue      int64  // values of OpenPanel's revenue events, in minor units
 }
 
-// Reader is what a dialect may ask of the store. It is bound to the request's
-// site.
+// Reader is what a dialect may ask the store. It is bound to the site of the request.
 type Reader interface {
 	List(context.Context, Query) (Page, error)
 	Count(context.Context, Query) (Totals, error)

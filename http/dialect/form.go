@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// Form yields the pairs of a query string or a form-encoded body in the order
-// they were sent, decoded as browsers decode them: "+" is a space, and a "%" that
-// two hex digits do not follow stands for itself, so that nothing is ever
-// refused. Empty pairs are left out; a pair without "=" has an empty value.
-// Without anything to decode the strings alias text. The result need not be
-// valid UTF-8.
+// Form yields the pairs of a query string or a form-encoded body in the order in which they
+// were sent, decoded as browsers decode them: "+" is a space, and a "%" without two hex
+// digits after it stands for itself, so nothing is ever refused. Empty pairs are left out.
+// A pair without "=" has an empty value. Strings that need no decoding alias text. The
+// result need not be valid UTF-8.
 func Form(text string) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
 		for text != "" {

@@ -5,7 +5,7 @@ import "cairn/engine/event"
 // Objects is memory for the objects that a decoder makes of one request, used again for
 // the next one. It belongs in a Batch's Scratch.
 type Objects struct {
-	Kept    int // how many members it has room for and keeps that; 0 = none
+	Kept    int // Reset keeps memory for at most so many members; 0 = none
 	members []event.Member
 }
 
@@ -19,8 +19,8 @@ func (o *Objects) Make(n int) event.Object {
 	return event.Object(o.members[at : at : at+n])
 }
 
-// Trim gives back what the object that was made last does not need, but for room for some
-// more members. An empty object becomes nil.
+// Trim gives back the memory that the object made last does not need, and leaves it room
+// for some more members. An empty object becomes nil.
 func (o *Objects) Trim(last event.Object, room int) event.Object {
 	at := len(o.members) - cap(last)
 	if len(last) == 0 {

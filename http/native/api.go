@@ -9,9 +9,9 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file is the native API as the server sees it: a dialect that reads and acts. It
-// asks the engine itself, and not through a dialect.Reader, because it answers all that
-// the engine knows.
+// This file is the native API as the server sees it: a dialect that reads and acts. It asks
+// the engine directly, without a dialect.Reader, because it answers all that the engine
+// knows.
 //
 // The server has framed, routed, authorised, limited and inflated a request before any
 // method is called, and it adds CORS, Retry-After, WWW-Authenticate and metrics
@@ -21,7 +21,7 @@ import (
 // HEAD is answered wherever GET is, and OPTIONS everywhere, without being listed.
 // Request.Path is as it was sent, still percent-encoded and without the query.
 
-// Options is what the native API needs. All of it but SnapshotDir has to be set.
+// Options is what the native API needs. All fields except SnapshotDir have to be set.
 type Options struct {
 	Engine      engine.API
 	Site        func(*dialect.Site) *engine.Site // the engine's site of a request
@@ -38,7 +38,7 @@ type API struct {
 	snapshots   sync.Mutex // held while a snapshot is made
 }
 
-// New makes the native API. It does not ask the engine for anything yet.
+// New makes the native API. It asks nothing of the engine yet.
 func New(o Options) *API {
 	return &API{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
 }

@@ -10,16 +10,15 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file decodes POST /api/v1/events: one event, an array of events, or
-// NDJSON, one event a line. NDJSON is the bulk path: a line is parsed where it
-// lies in the body, and what cannot alias it goes into the parser's memory, so
-// that a batch in steady state allocates nothing.
+// This file decodes POST /api/v1/events: one event, an array of events, or NDJSON with one
+// event on each line. NDJSON is the bulk path: a line is parsed in place, and what cannot
+// alias it goes into the parser's memory, so in steady state a batch allocates nothing.
 
-// nativeBatch is what one request needs from Decode to Reply: the parser whose
-// memory the events' strings lie in. It is the Scratch of its Batch.
+// nativeBatch is what one request needs from Decode to Reply: the parser, whose memory holds
+// the events' strings. It is the Scratch of its Batch.
 type nativeBatch struct {
 	parser event.Parser
-	single bool // one object was sent: its refusal is the answer's
+	single bool // one object was sent: when it is refused, so is the request
 }
 
 // nativeBatchOf is the one kept in b, emptied.
@@ -70,11 +69,10 @@ func formOf(contentType string) (bodyForm, error) {
 	return 0, errMedia
 }
 
-// Decode appends the events of POST /api/v1/events to b. Of an array and of
-// NDJSON the bad ones are marked and the others go in (b.Partial); a malformed
-// array, a bad single event and more than EventsMax events refuse the request.
-// The events alias req.Body and the nativeBatch in b.Scratch, which Reply finds in
-// req.State.
+// Decode appends the events of POST /api/v1/events to b. In an array and in NDJSON the bad
+// events are marked and the others are stored (b.Partial). A malformed array, a bad single
+// event and more than EventsMax events refuse the request. The events alias req.Body and
+// the nativeBatch in b.Scratch, which Reply finds in req.State.
 func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if req.RawQuery != "" {
 		query, err := parseQuery(req.RawQuery, nativeSend.params)
@@ -135,8 +133,8 @@ func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
 	return nil
 }
 
-// array reads a JSON array. Each refuses a malformed one before or after its
-// good elements were added: either way the request is refused whole.
+// array reads a JSON array. A malformed one refuses the whole request, whether or not some
+// good elements have been added.
 func (n *nativeBatch) array(body []byte, b *dialect.Batch) error {
 	err := n.parser.Each(body, event.Limits{}, func(_ int, raw []byte) error { return n.add(raw, b) })
 	var chosen *dialect.StatusError
@@ -159,9 +157,9 @@ func (n *nativeBatch) add(raw []byte, b *dialect.Batch) error {
 	return nil
 }
 
-// event parses one event. Nothing is known of its source: the one who calls is
-// a server as a rule, so that its address and agent say nothing of the visitor,
-// and what is known stands in the event's context.
+// event parses one event. Its source stays empty: the client is usually a server, whose
+// address and agent say nothing about the visitor. What is known of the visitor is in the
+// event's context.
 func (n *nativeBatch) event(raw []byte, e *event.Event) *event.FieldError {
 	err := n.parser.Event(raw, e)
 	if err == nil {

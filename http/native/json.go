@@ -9,10 +9,9 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file writes the answers of the native API, by hand and into one buffer:
-// a page is the hot path of every reader. Absent texts are left out, lists never
-// are. Times are RFC 3339 in UTC with milliseconds. The schemas are in
-// openapi.json.
+// This file writes the answers of the native API, by hand and into one buffer, because a
+// page is the hot path of every reader. Absent texts are left out, lists never are. Times
+// are RFC 3339 in UTC with milliseconds. The schemas are in openapi/.
 
 func appendTime(dst []byte, unixMilli int64) []byte {
 	dst = append(dst, '"')
@@ -46,9 +45,9 @@ func appendNext(dst []byte, next string) []byte {
 
 func appendEvent(dst []byte, e *event.Event) []byte { return event.AppendJSON(dst, e) }
 
-// appendPage writes a page of n things; one appends the thing at i and gives its
-// cursor. The page ends early, with that cursor, when it grows over pageBytesMax: a
-// thousand of the largest events would be 32 MB.
+// appendPage writes a page of n things. one appends the thing at i and returns its cursor.
+// The page ends early, with that cursor, when it grows over pageBytesMax: a thousand of the
+// largest events would be 32 MB.
 func appendPage(dst []byte, name string, n int, next string, one func(dst []byte, i int) (_ []byte, cursor string)) []byte {
 	start := len(dst)
 	dst = append(append(append(dst, `{"`...), name...), `":[`...)
@@ -108,8 +107,8 @@ func appendSeries(dst []byte, interval string, buckets []query.Bucket, m query.M
 	return append(dst, "]}"...)
 }
 
-// appendCounters: a row of the list of properties has "values", the number of
-// its distinct values; a row of a split has "segment".
+// appendCounters writes a page of counters. A row of the list of properties has "values",
+// the number of its distinct values; a row of a split has "segment".
 func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, hash uint32) []byte {
 	dst = append(dst, `{"rows":[`...)
 	for i := range page.Rows {
@@ -259,8 +258,8 @@ func appendCorrupt(dst []byte, status int, file string) []byte {
 	return append(dst, '}')
 }
 
-// appendOutcomes is the answer to a write, and its status: 200 when nothing was
-// rejected, 400 when everything was, 207 in between. A single event's id is told.
+// appendOutcomes is the answer to a write, and its status: 200 when nothing was rejected,
+// 400 when everything was, 207 otherwise. The answer to a single event has its id.
 func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status int, body []byte) {
 	var accepted, duplicates, rejected uint64
 	for i := range outcomes {
@@ -309,8 +308,8 @@ func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status
 	return status, append(dst, '}')
 }
 
-// outcomeText is why one record was refused; a record refused only because
-// another one was has no error of its own.
+// outcomeText is why one record was refused. A record has no error of its own when it was
+// refused because another one was.
 func outcomeText(o *dialect.Outcome) (text, field string) {
 	if o.Err == nil {
 		return "not stored: another event of the request was refused", ""

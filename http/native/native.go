@@ -16,8 +16,8 @@ import (
 // This file holds the table of routes and the way of one read through it; decoding is in
 // decode.go, the query string in query.go, the answers in read.go and json.go.
 
-// EventsMax is how many events one request may bring; more is a 413. It is part of the
-// contract in openapi.json, like all limits here.
+// EventsMax is how many events one request may bring; more is a 413. All limits here are
+// part of the contract in openapi/.
 const EventsMax = 10_000
 
 // EventsBodyMax is how many inflated bytes one request may bring; more is a 413.
@@ -26,16 +26,16 @@ const EventsBodyMax = 8 << 20
 const (
 	pageDefault      = 100
 	pageMax          = 1000
-	pageBytesMax     = 1 << 20 // a page this long ends early, with a cursor
+	pageBytesMax     = 1 << 20 // a longer page ends early, with a cursor
 	queryPairsMax    = 256     // parameters of one query
 	queryPathMax     = 1024    // bytes of PATH in prop.PATH and extra.PATH
 	pathIDBytesMax   = 256     // bytes of an id in a path; nothing longer was ever stored
 	counterOffsetMax = 1 << 30
 )
 
-// nativeRoute is one line of the table: what is answered, who may ask, and
-// which parameters the query may have. The check for unknown parameters, the
-// router and the test of openapi.json all read it.
+// nativeRoute is one line of the table: what is answered, who may ask, and which parameters
+// the query may have. The router, the check for unknown parameters and the test of the
+// contract all read it.
 type nativeRoute struct {
 	method, path string // "*" is one path segment
 	right        dialect.Right
@@ -80,7 +80,7 @@ var nativeTable = []*nativeRoute{
 
 const snapshotPath = "/api/v1/admin/snapshot"
 
-// nativeRoutes is nativeTable as the router wants it: one Route a path.
+// nativeRoutes is nativeTable in the form that the router takes.
 var nativeRoutes = routesOf(nativeTable)
 
 func with(names []string, more ...string) []string { return slices.Concat(names, more) }
@@ -105,9 +105,8 @@ func routesOf(table []*nativeRoute) []dialect.Route {
 	return routes
 }
 
-// routeFor finds the line of the table that answers method and path, and the
-// decoded ids in the places of its "*". A nil route is a path that does not
-// exist.
+// routeFor finds the line of the table that answers method and path, and decodes the ids in
+// the places of its "*". The route is nil when the path does not exist.
 func routeFor(method, path string) (*nativeRoute, []string) {
 	if method == "HEAD" {
 		method = "GET"
@@ -150,7 +149,7 @@ func matchPath(pattern, path string) (ids []string, ok bool) {
 	}
 }
 
-// nativeCall is one read: who is asked about what, and the answer as it grows.
+// nativeCall is one read: what is asked about which site, and the answer as it grows.
 type nativeCall struct {
 	site  *engine.Site
 	ids   []string // of the path, decoded
@@ -158,7 +157,7 @@ type nativeCall struct {
 	out   []byte
 }
 
-// Read answers every GET of the native API. An error has written nothing.
+// Read answers every GET of the native API. When it returns an error it has written nothing.
 func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
 	route, ids := routeFor(req.Method, req.Path)
 	if route == nil || route.read == nil {
@@ -216,8 +215,8 @@ func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.
 	}
 }
 
-// failureText is what the caller is told. An internal error's own text stays in
-// the log: it may name files.
+// failureText is what the client sees. The text of an internal error may name files, so it
+// stays in the log.
 func failureText(result dialect.Result) (text, field string) {
 	var status *dialect.StatusError
 	var bad *event.FieldError

@@ -16,12 +16,12 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads the query string of the native API: which parameters there
-// are, what each may say, and the cursor of the counters. Nothing unknown is
-// passed over: a misspelt filter would otherwise select everything.
+// This file reads the query string of the native API: which parameters there are, what each
+// may say, and the cursor of the counters. Nothing unknown is ignored: without that check a
+// misspelt filter would select everything.
 
-// singleParams may be given once; all others are filters, where a repeat means
-// OR. An empty single parameter is as if it were absent.
+// singleParams may be given once. All others are filters, where a repeat means OR. An empty
+// single parameter counts as absent.
 var singleParams = map[string]bool{
 	"site": true, "from": true, "to": true, "order": true, "limit": true, "after": true,
 	"interval": true, "property": true, "segment": true, "sort": true, "metrics": true,
@@ -79,8 +79,8 @@ func parseQuery(raw string, params []string) (nativeQuery, error) {
 	return q, nil
 }
 
-// of refuses a query that names another site than its key opens. With the admin
-// token the named site is the one that was opened.
+// of refuses a query that names another site than the one that its key opens. The admin
+// token opens the site that the query names.
 func (q *nativeQuery) of(site string) error {
 	if name := q.single["site"]; name != "" && name != site {
 		return &dialect.StatusError{Failure: dialect.NotFound, Field: "site", Msg: "site: no such site"}
@@ -118,8 +118,8 @@ func accepts(params []string, name string) bool {
 	return path != "" && len(path) <= queryPathMax && slices.Contains(params, prefix+".")
 }
 
-// unescape is QueryUnescape for text that may be stored: what no event can hold
-// is refused, not looked for.
+// unescape is QueryUnescape for text that an event can hold. Any other is refused, because
+// nothing could match it.
 func unescape(s string) (string, error) {
 	text, err := url.QueryUnescape(s)
 	if err != nil {
@@ -135,7 +135,7 @@ type errText string
 
 func (e errText) Error() string { return string(e) }
 
-// shorten bounds in bytes what an answer repeats of a client's text.
+// shorten bounds how many bytes of a client's text an answer repeats.
 func shorten(s string, bytesMax int) string {
 	if len(s) > bytesMax {
 		s = s[:bytesMax]
@@ -154,8 +154,8 @@ func checkFilter(name, text string) error {
 			return badField(name, "no such dialect")
 		}
 	default:
-		// A property may well hold an empty text; a field that is absent when it is
-		// empty never equals it.
+		// A property may hold an empty text. The other fields are absent when they are
+		// empty, so they never equal it.
 		if text == "" && !strings.Contains(name, ".") && name != "value" {
 			return badField(name, "empty")
 		}
@@ -207,8 +207,8 @@ func (q *nativeQuery) limit() (int, error) {
 	return int(n), nil
 }
 
-// after is the public id of an event, "" when absent. Whether it is one of this
-// site's is the engine's to say.
+// after is the public id of an event, "" when absent. The engine checks whether it is of
+// this site.
 func (q *nativeQuery) after() (string, error) {
 	id := q.single["after"]
 	if id != "" && !publicID(id) {
@@ -229,7 +229,7 @@ func publicID(id string) bool {
 	return true
 }
 
-// selection is which events of site are meant: filters and times.
+// selection is the query for the events of a site that pass the filters and times.
 func (q *nativeQuery) selection(site *engine.Site) (query.Query, error) {
 	query := query.Query{Site: &site.Site, Where: q.where, Shown: true}
 	var err error
@@ -237,7 +237,7 @@ func (q *nativeQuery) selection(site *engine.Site) (query.Query, error) {
 	return query, err
 }
 
-// page is a selection and which part of it: order, limit and after.
+// page is a selection and the part of it that order, limit and after name.
 func (q *nativeQuery) page(site *engine.Site) (query.Query, error) {
 	query, err := q.selection(site)
 	if err != nil {
@@ -255,10 +255,10 @@ func (q *nativeQuery) page(site *engine.Site) (query.Query, error) {
 	return query, err
 }
 
-// A counters cursor is the number of rows before the page, bound to the query
-// it belongs to by a hash of all that decides the order of rows. It is text of
-// base64url: uvarint offset, then 4 bytes of FNV-1a. It is no secret, so the
-// hash only tells a mistaken cursor, and the offset is bounded.
+// appendCounterCursor writes a cursor of the counters: the number of rows before the page,
+// and a hash of all that decides the order of the rows, which binds it to its query. It is
+// base64url of a uvarint and 4 bytes of FNV-1a. It is not secret: the hash only finds
+// mistakes, and the offset is bounded.
 func appendCounterCursor(dst []byte, offset int, query uint32) []byte {
 	var raw [binary.MaxVarintLen64 + 4]byte
 	b := binary.AppendUvarint(raw[:0], uint64(offset))

@@ -8,10 +8,10 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file answers the reads of the native API: each method asks the engine one
-// question and appends the answer to c.out. Shapes are in json.go.
+// This file answers the reads of the native API. Each method asks the engine one question
+// and appends the answer to c.out. The shapes are in json.go.
 
-// engineError names the parameter a refusal of the engine is about.
+// engineError names the parameter that the engine refused.
 func engineError(err error) error {
 	if errors.Is(err, query.ErrBadCursor) {
 		return badField("after", query.ErrBadCursor.Error())
@@ -19,8 +19,7 @@ func engineError(err error) error {
 	return err
 }
 
-// idError is engineError for an object named in the path: an id that is not
-// this site's is just not there.
+// idError is engineError for an object named in the path. An id of another site is not found.
 func idError(err error) error {
 	if errors.Is(err, query.ErrBadCursor) {
 		return query.ErrNotFound
@@ -72,8 +71,8 @@ func (n *API) count(ctx context.Context, c *nativeCall) error {
 	return nil
 }
 
-// series is GET /api/v1/series. Which buckets there are, the empty ones among
-// them, is the engine's to say, and how many are too many.
+// series is GET /api/v1/series. The engine decides which buckets there are, empty ones
+// included, and how many are too many.
 func (n *API) series(ctx context.Context, c *nativeCall) error {
 	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
 	if err != nil {
@@ -178,7 +177,7 @@ func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
 		return engineError(err)
 	}
 	if len(page.Events) == 0 {
-		// Nobody of that name is a 404; somebody without such events is a page.
+		// An unknown person is a 404; a known one without such events is an empty page.
 		if _, err := n.engine.User(ctx, &c.site.Site, c.ids[0]); err != nil {
 			return idError(err)
 		}
@@ -222,8 +221,8 @@ func (n *API) group(ctx context.Context, c *nativeCall) error {
 	return nil
 }
 
-// Act answers POST /api/v1/admin/snapshot, of the admin's token alone. The name of the
-// snapshot is the time, so that no text of a client is ever part of a path.
+// Act answers POST /api/v1/admin/snapshot, which only the admin's token may ask for. The
+// snapshot is named by the time, so no text that a client sent becomes part of a path.
 func (n *API) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
 	if req.Method != "POST" || req.Path != snapshotPath {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}

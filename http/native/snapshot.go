@@ -9,9 +9,8 @@ import (
 	"cairn/engine/query"
 )
 
-// snapshot has the engine write a copy into a new directory below snapshotDir.
-// Its name is the time in UTC, so that no text of a client is ever part of a
-// path and the names sort by age: snapshot-20261121-034500-123.
+// snapshot has the engine write a copy into a new directory below snapshotDir. The directory
+// is named by the time in UTC, so the names sort by age: snapshot-20261121-034500-123.
 func (n *API) snapshot(ctx context.Context) (query.Snapshot, error) {
 	if err := os.MkdirAll(n.snapshotDir, 0o700); err != nil {
 		return query.Snapshot{}, fmt.Errorf("make snapshot directory: %w", err)

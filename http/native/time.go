@@ -10,11 +10,11 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file turns the times of a query into milliseconds: what `from` and `to`
-// may say, and where a day begins in a site's zone.
+// This file turns the times of a query into milliseconds: what `from` and `to` may say, and
+// where a day begins in a site's zone.
 
-// Times of a query lie from 1970-01-01 to 9999-12-31; zero is left to mean
-// "open".
+// timeUnixMilliMax is 9999-12-31. Times of a query lie between 1970-01-01 and that; zero
+// means an open end.
 const timeUnixMilliMax = 253_402_300_799_999
 
 // dayLast is 9999-12-31 in days since 1970-01-01.
@@ -96,15 +96,15 @@ func (p timePoint) end() int64 {
 	return p.milli
 }
 
-// timeRange is from and to as Unix milliseconds, to exclusive, 0 when open. The
-// day of a bare `to` is within.
+// timeRange is from and to as Unix milliseconds, to exclusive, 0 when open. A bare `to`
+// includes its day.
 func (q *nativeQuery) timeRange(loc *time.Location) (from, to int64, err error) {
 	f, t, err := q.points(loc)
 	return f.milli, t.end(), err
 }
 
-// days puts the range into c: as days when every end given is a bare date, so
-// that the answer comes from the counters kept by day, else as times.
+// days puts the range into c: as days when all given ends are bare dates, so that the answer
+// comes from the counters kept by day, otherwise as times.
 func (q *nativeQuery) days(c *query.CounterQuery) error {
 	f, t, err := q.points(c.Site.Location)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// jsonLimits are wide: the protocol ignores fields it does not know, whatever
-// they hold, and states its own limits for those it does.
+// jsonLimits are wide: the protocol ignores fields that it does not know, whatever they
+// hold, and has limits of its own for the others.
 var jsonLimits = event.Limits{Depth: 32, Members: 1024, KeyBytes: bodyBytesMax, StringBytes: bodyBytesMax}
 
 var errUTF8 = dialect.Refuse("", "the body is not valid UTF-8")
@@ -34,7 +34,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if len(body) == 0 {
 		return dialect.Refuse("", "the body is empty")
 	}
-	// The parser would put U+FFFD in their place; here they are an error.
+	// The parser would replace such bytes by U+FFFD; here they are an error.
 	if !utf8.Valid(body) {
 		return errUTF8
 	}
@@ -76,7 +76,7 @@ func mediaType(header string) string {
 func fill(e *event.Event, fields event.Object, p *event.Parser) *event.FieldError {
 	name, field := fields.Get("eventName"), "eventName"
 	if name.Kind == event.Absent {
-		// The vendor's conversion events come with a type in its place.
+		// The vendor's conversion events have a type in place of the name.
 		if t := fields.Get("type"); t.Kind == event.String && t.Text != "" {
 			name, field = t, "type"
 		}
@@ -123,7 +123,7 @@ func fill(e *event.Event, fields event.Object, p *event.Parser) *event.FieldErro
 		if field == "userId" {
 			e.User = v.Text
 			if v.Kind == event.String && v.Text != "" {
-				continue // else extra keeps what User cannot: that it was a number, or empty
+				continue // otherwise extra keeps that it was a number, or empty
 			}
 		}
 		e.Extra = append(e.Extra, event.Member{Key: field, Value: v})

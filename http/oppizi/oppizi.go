@@ -1,13 +1,13 @@
 // Package oppizi speaks the Oppizi Tracking API: POST /tracking/events creates
 // one event with a name, a value and flat metadata, GET lists them, newest first.
 //
-// An event is stored as a track event: eventName is its name, value its value,
-// metadata its properties, userId its user. What the vendor knows besides
-// (transactionId, currency, campaignId, metricId, coupon) is kept in extra and
-// stands at the top level again when the event is read.
+// An event is stored as a track event: eventName is its name, value its value, metadata its
+// properties, userId its user. The vendor's other fields (transactionId, currency,
+// campaignId, metricId, coupon) are kept in extra, and are at the top level again when the
+// event is read.
 //
-// The id of an event is the cursor of a listing. The log is immutable, so there
-// is no PUT. Characters, in every limit, are Unicode code points.
+// The id of an event is the cursor of a listing. The log is immutable, so there is no PUT.
+// Characters, in every limit, are Unicode code points.
 package oppizi
 
 import (
@@ -17,8 +17,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// The limits of the protocol. Beyond any of them the answer is a 400 that names
-// the field, a 413 for the body.
+// The limits of the protocol. Beyond the body's limit the answer is a 413, beyond any other a
+// 400 that names the field.
 const (
 	bodyBytesMax = 256 << 10
 	entriesMax   = 50  // of metadata
@@ -46,8 +46,8 @@ func New() dialect.Reading { return protocol{} }
 
 func (protocol) Name() event.Dialect { return event.Oppizi }
 
-// Routes are the collection with and without a slash at its end, and everything
-// below it, which does not exist but is refused in the dialect's own shape.
+// Routes are the collection, with and without a slash at its end, and everything below it.
+// The latter does not exist, and is refused in the dialect's own shape.
 func (protocol) Routes() []dialect.Route {
 	var routes []dialect.Route
 	for _, base := range paths {
