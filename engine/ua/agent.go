@@ -18,8 +18,8 @@ const (
 // Browsers stay under 300 bytes, apps with long lists of features under 600.
 const agentBytesMax = 1024
 
-// Agent is what is known of who sent a request. A field is "" when it is not
-// known. Nothing aliases the input of Parse.
+// Agent is what is known about the sender of a request. A field is "" when it is not known.
+// Nothing aliases the input of Parse.
 type Agent struct {
 	Browser        string // name without version
 	BrowserVersion string // digits and dots, as the browser says it

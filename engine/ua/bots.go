@@ -11,9 +11,8 @@ var botList string
 
 var bots = newMatcher(botList)
 
-// botName returns what a bot calls itself, "" for anything else. text is agent in
-// lower case. A library's own address ("node-fetch/1.0 (+https://github.com/…)")
-// makes no bot of it.
+// botName returns what a bot calls itself, "" for any other agent. text is agent in lower
+// case. A library with an address ("node-fetch/1.0 (+https://github.com/…)") is not a bot.
 func botName(agent string, text []byte, library bool) string {
 	start, end, ok := bots.find(text)
 	if !ok {
@@ -46,8 +45,8 @@ func botName(agent string, text []byte, library bool) string {
 	return "bot"
 }
 
-// mailAddress finds an @ between a word and a domain. Ecosia's android@101.0 is
-// none.
+// mailAddress finds an @ between a word and a domain. Ecosia's android@101.0 is not an
+// address.
 func mailAddress(text []byte) (at int, ok bool) {
 	for i, c := range text {
 		if c != '@' || i == 0 || !isAlphanumeric(text[i-1]) || i+1 == len(text) || text[i+1] < 'a' || text[i+1] > 'z' {
@@ -98,7 +97,7 @@ var libraries = func() map[string]bool {
 	return m
 }()
 
-// isLibrary goes by the first product of an agent in lower case.
+// isLibrary looks at the first product of an agent in lower case.
 func isLibrary(text []byte) bool {
 	n := bytes.IndexAny(text, "/ (;")
 	if n < 0 {

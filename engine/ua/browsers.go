@@ -2,9 +2,9 @@ package ua
 
 import "strings"
 
-// rank orders the products of one agent: every Chrome calls itself Safari too,
-// every Edge Chrome, and an app's web view all of them. The lowest rank wins,
-// and of equals the first.
+// rank orders the products of one agent. Every Chrome also calls itself Safari, every Edge
+// also Chrome, and an app's web view all of them. The lowest rank wins, and of equals the
+// first.
 type rank uint8
 
 const (
@@ -62,7 +62,7 @@ var products = map[string]product{
 	"NintendoBrowser": {"Nintendo Browser", brand}, "PlayStation": {"PlayStation Browser", safari}, "Netscape": {"Netscape", brand}, "Navigator": {"Netscape", brand}, "Netscape6": {"Netscape", brand},
 	"Tesla": {"Tesla Browser", brand}, "QtCarBrowser": {"Tesla Browser", brand},
 
-	// Engines under their own name, and those that everybody claims to be.
+	// Engines under their own name, and browsers that all others claim to be.
 	"HeadlessChrome": {"Headless Chrome", brand}, "Chrome": {"Chrome", chrome}, "CriOS": {"Chrome", chrome}, "CrMo": {"Chrome", chrome}, "Chromium": {"Chromium", brand},
 	"Safari": {"Safari", safari}, "Mobile Safari": {"Safari", safari},
 }
@@ -114,8 +114,8 @@ func (t *tokens) browser(system string) (name, ver string) {
 			ver = v
 		}
 	case "Internet Explorer":
-		// A browser of another name over the same engine, or the compatibility
-		// view, which lowers MSIE but not Trident.
+		// Another browser with the same engine, or the compatibility view, which lowers
+		// MSIE but not Trident.
 		if v := engines[t.versionOf("Trident")]; v != "" {
 			ver = v
 		}
@@ -148,7 +148,7 @@ func (t *tokens) browser(system string) (name, ver string) {
 	return best.name, ver
 }
 
-// engines tells the Internet Explorer by its engine.
+// engines has the version of Internet Explorer by that of its engine.
 var engines = map[string]string{"4.0": "8.0", "5.0": "9.0", "6.0": "10.0", "7.0": "11.0", "8.0": "11.0"}
 
 // family knows products whose names carry more than the name, mostly the version.

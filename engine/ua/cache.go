@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Cache remembers what agents were. It is bounded: each of its shards keeps two
-// generations, and when the young one is full it becomes the old one and the old
-// one is forgotten, so that what is in use stays and a flood of new agents costs
-// no more than parsing them. It is safe for any number of goroutines.
+// Cache remembers the results of Parse. It is bounded: each of its shards keeps two
+// generations. When the young one is full it becomes the old one, and the old one is
+// forgotten. So agents in use stay, and a flood of new agents costs no more than parsing
+// them. Any number of goroutines may use it.
 type Cache struct {
 	seed   maphash.Seed
 	shards [cacheShards]shard
@@ -49,7 +49,7 @@ func NewCache() *Cache {
 	return c
 }
 
-// Parse is Parse, remembered. The result is shared: it must not be changed.
+// Parse is the function Parse with a memory. The result is shared and must not be changed.
 func (c *Cache) Parse(agent string, h Hints) *Agent {
 	if len(agent) > agentBytesMax {
 		agent = agent[:agentBytesMax]

@@ -16,16 +16,16 @@ type sign struct {
 	without string   // and the agent does not contain this; "" = nothing is asked
 }
 
-// deviceRules is how the devices of a system are told apart. The first sign that an agent shows
-// decides.
+// deviceRules is how the devices of a system are told apart. The first sign that an agent
+// shows decides.
 type deviceRules struct {
 	only      string // every device of the system is this, whatever the agent says; "" = look
 	signs     []sign
 	otherwise string // without a sign
 }
 
-// systemRules has the systems that run on more than desktops; any other is a Desktop without
-// the words of a TV.
+// systemRules has the systems that do not run on desktops alone. Any other is a Desktop, or a
+// TV if the agent has a word of one.
 var systemRules = map[string]deviceRules{
 	"Xbox":        {only: Console},
 	"PlayStation": {only: Console},
@@ -47,7 +47,7 @@ var systemRules = map[string]deviceRules{
 	"Firefox OS":     {signs: []sign{{device: Tablet, names: []string{"Tablet"}}}, otherwise: Smartphone},
 	"BlackBerry":     {signs: []sign{{device: Tablet, names: []string{"PlayBook"}, parts: []string{"Tablet"}}}, otherwise: Smartphone},
 
-	// Tablets are what Android leaves the word Mobile out for.
+	// Android on a tablet leaves the word Mobile out.
 	"Android": {signs: androidSigns, otherwise: Tablet},
 	"Tizen":   {signs: androidSigns, otherwise: Tablet},
 	"webOS":   {signs: slices.Concat([]sign{{device: TV, parts: []string{"TV"}}}, androidSigns), otherwise: Tablet},
@@ -66,7 +66,7 @@ var systemRules = map[string]deviceRules{
 	"": {signs: []sign{{device: Smartphone, names: []string{"Opera Mini", "J2ME", "MIDP-2.0", "UP.Browser"}}}},
 }
 
-// tvSign is known on any system that has more than one kind of device: television sets,
+// tvSign is looked for on any system without a kind of its own: it knows television sets,
 // boxes and sticks.
 var tvSign = sign{
 	device: TV,
@@ -77,7 +77,7 @@ var tvSign = sign{
 	},
 }
 
-// tabletModels are of makers that write Mobile on their tablets.
+// tabletModels are those of makers whose tablets have the word Mobile in their agent.
 var tabletModels = sign{
 	device: Tablet,
 	starts: []string{"SM-T", "SM-X", "GT-P", "SAMSUNG SM-T", "SAMSUNG SM-X", "Lenovo TB", "Nexus 7", "Nexus 9", "Nexus 10", "KF", "Pixel C", "Pixel Tablet", "Kindle"},

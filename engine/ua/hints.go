@@ -67,7 +67,7 @@ type brandVersion struct {
 	full           bool // the version is whole, not only its first number
 }
 
-// refine lets hints win over what the agent says, which browsers have frozen.
+// refine lets hints win over the agent, which browsers have frozen.
 func (h *Hints) refine(a *Agent) {
 	if *h == (Hints{}) {
 		return
@@ -107,8 +107,8 @@ func (x *hinted) readHeaders(h *Hints) {
 	}
 }
 
-// readBrands reads "Brand";v="1.2", "Other";v="3". A brand may hold commas,
-// semicolons and escapes: that is what the made-up ones are for.
+// readBrands reads "Brand";v="1.2", "Other";v="3". A brand may have commas, semicolons and
+// escapes: browsers put some made-up brands with them into the list.
 func (x *hinted) readBrands(s string, full bool) {
 	for len(x.brands) < brandsMax {
 		i := strings.IndexByte(s, '"')
@@ -157,8 +157,8 @@ func bare(s string) string {
 	return printable(s)
 }
 
-// printable returns s when it is short printable ASCII, else "". No browser,
-// platform or model is named otherwise.
+// printable returns s when it is short printable ASCII, else "". All browsers, platforms and
+// models have such names.
 func printable(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > nameBytesMax {
@@ -202,7 +202,7 @@ func (x *hinted) readData(data string) {
 	}
 }
 
-// brandNames maps brands that are not already the name of the browser.
+// brandNames has the browsers whose brand is not their name.
 var brandNames = map[string]string{
 	"Google Chrome": "Chrome", "Microsoft Edge": "Edge", "Android WebView": "Chrome WebView", "HeadlessChrome": "Headless Chrome",
 	"Yandex": "Yandex Browser", "YaBrowser": "Yandex Browser", "Oculus Browser": "Meta Quest Browser", "Microsoft Edge WebView2": "Edge WebView",
@@ -210,8 +210,8 @@ var brandNames = map[string]string{
 	"Norton Private Browser": "Norton Browser", "Naver Whale": "Whale", "Huawei Browser": "Huawei Browser", "HuaweiBrowser": "Huawei Browser", "Mi Browser": "MIUI Browser",
 }
 
-// browser takes the brand that is neither Chromium nor one of the made-up names
-// that keep servers from guessing ("Not/A)Brand").
+// browser takes the brand that is neither Chromium nor one of the made-up brands
+// ("Not/A)Brand"), which keep servers from relying on the list.
 func (x *hinted) browser(a *Agent) {
 	var name, ver string
 	for _, b := range x.brands {
@@ -240,7 +240,7 @@ func (x *hinted) browser(a *Agent) {
 		return // "Chromium" alone says less than the agent does
 	case a.Browser == "" || a.Browser == "Chrome" || a.Browser == "Chromium":
 		a.Browser = strings.Clone(name)
-		if ver == "" { // what the agent has is the version of its Chrome
+		if ver == "" { // the agent has the version of its Chrome
 			a.BrowserVersion = ""
 			for _, b := range x.brands {
 				if b.brand == name || brandNames[b.brand] == name {
@@ -284,7 +284,7 @@ func (x *hinted) system(a *Agent) {
 	case "Windows":
 		v = windowsByHint(v)
 	case "Linux":
-		v = "" // the kernel's, which nobody calls the version of Linux
+		v = "" // the kernel's version, which nobody calls that of Linux
 	default:
 		for strings.HasSuffix(v, ".0") && strings.Contains(v, ".") {
 			v = strings.TrimSuffix(v, ".0")
@@ -330,7 +330,7 @@ func (x *hinted) device(a *Agent) {
 	}
 }
 
-// brandOf tells the maker by the model, where makers have a habit.
+// brandOf is the maker of a model, as far as its name shows it.
 func brandOf(model string) string {
 	for _, b := range [...]struct{ prefix, brand string }{
 		{"SM-", "Samsung"}, {"GT-", "Samsung"}, {"SC-", "Samsung"}, {"SCG", "Samsung"}, {"Galaxy", "Samsung"}, {"Pixel", "Google"}, {"Nexus", "Google"},

@@ -2,8 +2,8 @@ package ua
 
 import "strings"
 
-// windows maps the version of NT to what people call it. Windows 11 says 10.0
-// too; only client hints tell them apart.
+// windows has the usual name of a version of NT. Windows 11 also says 10.0; only client hints
+// tell them apart.
 var windows = map[string]string{
 	"10.0": "10", "6.4": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.2": "XP", "5.1": "XP", "5.01": "2000", "5.0": "2000", "4.0": "NT 4.0",
 }
@@ -96,7 +96,7 @@ func (t *tokens) system() (name, ver string) {
 	return "", ""
 }
 
-// apple knows what Apple makes.
+// apple names the systems of Apple.
 func (t *tokens) apple() (name, ver string, ok bool) {
 	iPad := t.has("iPad")
 	for _, prefix := range [...]string{"CPU iPhone OS ", "CPU OS ", "CPU like Mac OS X", "CPU iPhone ", "iPhone OS ", "iOS ", "iPadOS "} {

@@ -2,16 +2,15 @@ package dialect
 
 import "cairn/engine/event"
 
-// hintNames are the client hints worth keeping for enrichment, as the keys of
-// Source.Hints have them.
+// hintNames are the client hints that enrichment uses, as keys of Source.Hints.
 var hintNames = [...]string{
 	"sec-ch-ua", "sec-ch-ua-form-factors", "sec-ch-ua-full-version-list", "sec-ch-ua-mobile",
 	"sec-ch-ua-model", "sec-ch-ua-platform", "sec-ch-ua-platform-version",
 }
 
-// Source is what the request itself says of where its events came from. A
-// dialect whose payload may override that (an ip or user agent passed on by the
-// caller's server) changes the result.
+// Source is where the events of the request came from, by the request itself. A dialect
+// changes the result if its payload may say otherwise, as when a server passes on the ip or
+// user agent of its client.
 func (r *Request) Source() event.Source {
 	s := event.Source{
 		IP:             r.Peer,

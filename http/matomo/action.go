@@ -10,9 +10,9 @@ import (
 
 // This file decodes what the visitor did.
 
-// action makes the records of what was done. Of several things in one hit one
-// counts: a conversion before a download, that before an outlink, an event, content, a
-// search, and a page view last.
+// action makes the records of what was done. Of several things in one hit the first in this
+// order counts: a conversion, a download, an outlink, an event, content, a search, a page
+// view.
 func (h *hit) action() *event.FieldError {
 	switch id := h.p.integer(pIdgoal, -1); {
 	case id == 0:
@@ -40,7 +40,7 @@ func (h *hit) action() *event.FieldError {
 		return h.search(keyword, h.p.integer(pSearchCount, -1))
 	}
 	if h.p.on(pCa) {
-		return h.exclude("custom action") // what a plug-in sends is no page view
+		return h.exclude("custom action") // a plug-in sent it: it is no page view
 	}
 	if keyword, count := h.page.searched(h.settings.Search, h.charset()); keyword != "" {
 		n, err := strconv.ParseInt(count, 10, 64)
@@ -54,13 +54,12 @@ func (h *hit) action() *event.FieldError {
 
 // The values of recMode: whose hits are recorded.
 const (
-	recVisits = 0 // people's
-	recBots   = 1 // bots'
-	recAuto   = 2 // both, each as it is
+	recVisits = 0 // those of people
+	recBots   = 1 // those of bots
+	recAuto   = 2 // both, people as visits and bots as bots
 )
 
-// bot adds the record of a bot's hit, which is in no visit, of nobody and counted
-// nowhere.
+// bot adds the record of a bot's hit. It has neither visit nor visitor, and is not counted.
 func (h *hit) bot() {
 	r := h.batch.Add()
 	*r = h.record
@@ -81,7 +80,7 @@ func (h *hit) bot() {
 	setText(&e.Extra, "source", h.p.trimmed(pSource, 50))
 }
 
-// done adds the record of an action with what any action may carry.
+// done adds the record of an action, with the properties that any action may have.
 func (h *hit) done(t event.Type, name string) *dialect.Record {
 	r := h.add(t, cutBytes(name, event.MaxNameBytes))
 	r.Event.Properties = h.variables(h.objects.Make(4 + len(h.p.dimensions)))
@@ -157,7 +156,7 @@ func (h *hit) content() *event.FieldError {
 	return nil
 }
 
-// search is a search on the site; a count below 0 is none.
+// search is a search on the site. A count below 0 means that none was sent.
 func (h *hit) search(keyword string, count int64) *event.FieldError {
 	e := &h.done(event.Search, keyword).Event
 	setText(&e.Properties, "category", h.p.trimmed(pSearchCat, 200))
@@ -174,7 +173,7 @@ func setText(o *event.Object, key, value string) {
 	}
 }
 
-// variables adds the custom dimensions the site takes, and custom variables.
+// variables adds custom variables, and the custom dimensions that the site accepts.
 func (h *hit) variables(o event.Object) event.Object {
 	for _, d := range h.p.dimensions {
 		for _, taken := range h.settings.Dimensions {
@@ -195,8 +194,8 @@ func (h *hit) variables(o event.Object) event.Object {
 // customVariableMax is the last slot there is.
 const customVariableMax = 5
 
-// customVariables adds {"1":["name","value"]} as an object of its names. An entry
-// that is none is passed over by itself.
+// customVariables adds {"1":["name","value"]} as an object of its names. An entry of another
+// shape is skipped.
 func (h *hit) customVariables(o event.Object, key string, p param) event.Object {
 	slots := h.slots(p)
 	if len(slots) == 0 {
@@ -245,7 +244,7 @@ func (h *hit) slots(p param) (list []variable) {
 	return list
 }
 
-// jsonLimits are those of what stands as JSON in a parameter.
+// jsonLimits are the limits of JSON in a parameter.
 var jsonLimits = event.Limits{Depth: 8, Members: 256, KeyBytes: 1024, StringBytes: event.MaxEventBytes}
 
 // scalar is the text of a string or number.
@@ -253,7 +252,7 @@ func scalar(v event.Value) (string, bool) {
 	return v.Text, v.Kind == event.String || v.Kind == event.Number
 }
 
-// extra is what has no field of its own.
+// extra has the parameters without a field of their own.
 func (h *hit) extra() event.Object {
 	o := h.attribution(h.objects.Make(14))
 	number := func(p param) {
@@ -282,8 +281,8 @@ func (h *hit) extra() event.Object {
 	return o
 }
 
-// attribution is the campaign or page the visitor first came from, by what the
-// client remembers.
+// attribution is the campaign or page that the visitor first came from, as the client
+// remembers it.
 func (h *hit) attribution(o event.Object) event.Object {
 	for _, p := range [...]param{pRcn, pRck, pRef} {
 		value := h.p.text(p)

@@ -12,22 +12,22 @@ import (
 //
 //	{"requests":["?idsite=1&rec=1…", {"idsite":1,…}, null],"token_auth":"…","send_image":0}
 
-// bulk is what Reply must know of a bulk.
+// bulk is what Reply needs to know of a bulk.
 type bulk struct {
 	entries []entry
-	trusted bool // its token is good for one of its sites
+	trusted bool // its token is valid for one of its sites
 }
 
-// entry is one of the requests of a bulk. Its records are [from, to) in the batch;
-// one without any is taken and stores nothing.
+// entry is one of the requests of a bulk. Its records are [from, to) in the batch. An entry
+// without records is accepted and stores nothing.
 type entry struct {
 	index    int // as it was sent
 	from, to int
 	empty    bool // an empty text: neither tracked nor invalid
 }
 
-// decodeBulk decodes each entry. The records of each are in the order of the array.
-// A body that is no JSON is refused as a whole.
+// decodeBulk decodes each entry, in the order of the array. A body that is not JSON is
+// refused as a whole.
 func (d *decoder) decodeBulk(req *dialect.Request, b *dialect.Batch) error {
 	d.bulk = bulk{entries: d.bulk.entries[:0]}
 	d.asked.bulk = &d.bulk
@@ -123,8 +123,8 @@ func (d *decoder) decodeBulk(req *dialect.Request, b *dialect.Batch) error {
 // bulkLimits are those of each entry; the body as a whole is bounded by its route.
 var bulkLimits = event.Limits{Depth: 8, Members: 512, KeyBytes: 1024, StringBytes: event.MaxEventBytes}
 
-// entry takes the parameters of a text: what stands between ? and #, so that it may
-// be a whole url. A text without ? is a query by itself. ok is false for an empty one.
+// entry takes the parameters of a text, which may be a whole url: they are between ? and #.
+// A text without ? is a query by itself. ok is false for an empty text.
 func (h *hit) entry(text string) (ok bool) {
 	if _, query, found := strings.Cut(text, "?"); found {
 		text = query

@@ -10,14 +10,14 @@ import (
 
 // This file reads text of a page that is not UTF-8.
 
-// charset decodes what stands in the query of a page's url, by the charset the page
-// is said to have (cs): any label of the WHATWG's encoding list. Text that the charset
-// does not have, and a name that is no charset's, leave it as it was sent.
+// charset decodes text in the query of a page's url, by the charset that the client names
+// for the page (cs): any label of the WHATWG's encoding list. Text that is not of that
+// charset stays as it was sent, and so does all text when the label is unknown.
 //
-// Bytes that are UTF-8 are taken for it, since links to a page are often written by
-// systems that know nothing of its charset, and hardly any text of another charset is
-// UTF-8 by chance. Pages in UTF-16, and in what browsers do not read, have their urls
-// in UTF-8.
+// Bytes that are valid UTF-8 count as UTF-8: links to a page are often written by systems
+// that do not know its charset, and hardly any text of another charset is valid UTF-8 by
+// chance. Pages in UTF-16, and in encodings that browsers do not read, have their urls in
+// UTF-8.
 func (h *hit) charset() func(string) string {
 	label := h.p.text(pCharset)
 	if label == "" || len(label) > charsetBytesMax {
@@ -39,8 +39,8 @@ const charsetBytesMax = 64
 
 func asSent(s string) string { return s }
 
-// decodeCharset reads s in a charset. An escape is a byte of UTF-8 too, and what
-// ISO-2022-JP is made of.
+// decodeCharset reads s in a charset. An escape character is valid UTF-8, and ISO-2022-JP
+// is made of such characters.
 func decodeCharset(charset encoding.Encoding, s string) string {
 	if utf8.ValidString(s) && strings.IndexByte(s, '\x1b') < 0 {
 		return s

@@ -8,10 +8,10 @@ import (
 	"cairn/engine/event"
 )
 
-// This file decodes shopping: products looked at, carts and orders.
+// This file decodes shopping: product views, carts and orders.
 
-// commerce is a hit with idgoal=0: an order with ec_id, else what is in the cart
-// now.
+// commerce is a hit with idgoal=0: an order if it has ec_id, else the present state of the
+// cart.
 func (h *hit) commerce() *event.FieldError {
 	items, ok := h.items()
 	if !ok {
@@ -46,9 +46,9 @@ func (h *hit) commerce() *event.FieldError {
 	return nil
 }
 
-// items reads ec_items, an array of [sku, name, category, price, quantity], and
-// writes it as objects. What is no JSON is as if it were absent; JSON that is no
-// array is not taken (ok is false).
+// items reads ec_items, an array of [sku, name, category, price, quantity], and writes it as
+// objects. Text that is not JSON counts as absent. JSON that is not an array is refused (ok
+// is false).
 func (h *hit) items() (text string, ok bool) {
 	sent := strings.TrimSpace(h.p.v[pEcItems].text)
 	if sent == "" || len(sent) > event.MaxEventBytes {
@@ -108,8 +108,8 @@ func (h *hit) items() (text string, ok bool) {
 	return "[" + string(b) + "]", true
 }
 
-// elements are those of an array, or the values of an object, which PHP writes where
-// an array has gaps.
+// elements are those of an array, or the values of an object: PHP writes an array with gaps
+// as an object.
 func (h *hit) elements(v event.Value) []event.Value {
 	if v.Kind != event.JSON {
 		return nil
@@ -132,8 +132,8 @@ func (h *hit) elements(v event.Value) []event.Value {
 	return list
 }
 
-// joined is a text, or the texts of an array with commas between them. Senders that
-// escape HTML mean what it stands for.
+// joined is a text, or the texts of an array with commas between them. Some senders escape
+// HTML, which is undone.
 func (h *hit) joined(v event.Value) string {
 	if text, ok := scalar(v); ok {
 		return productText(text)

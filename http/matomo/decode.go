@@ -11,12 +11,12 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file takes a hit through what every hit has: whose it is, who sent it, when,
-// and whether it is to be dropped. What the visitor did is in action.go.
+// This file decodes what every hit has: its site, its visitor, its time, and whether it is
+// left out. What the visitor did is in action.go.
 
-// asked is what Reply must know of a request.
+// asked is what Reply needs to know of a request.
 type asked struct {
-	empty   bool // there is no parameter at all
+	empty   bool // the request has no parameter
 	noImage bool // send_image=0
 	debug   bool
 	bulk    *bulk
@@ -36,8 +36,8 @@ type decoder struct {
 	plain   dialect.MatomoSettings
 }
 
-// membersKept is how many members a decoder keeps memory for: those of some 200 page views,
-// as importers send them, in 320 KiB.
+// membersKept is how many members a decoder keeps memory for, 320 KiB: enough for some 200
+// page views as importers send them.
 const membersKept = 8192
 
 func (d *decoder) reset() {
@@ -48,8 +48,8 @@ func (d *decoder) reset() {
 	d.asked = asked{}
 }
 
-// Decode appends the events of a request's hits to b. A hit that is refused is a
-// record with its reason; in a bulk the others are stored all the same.
+// Decode appends the events of a request's hits to b. A refused hit becomes a record with the
+// reason; the others of a bulk are stored.
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {
@@ -92,7 +92,7 @@ type hit struct {
 
 	site     *dialect.Site
 	settings *dialect.MatomoSettings
-	trusted  bool // its token is good
+	trusted  bool // its token is valid
 	record   dialect.Record
 	time     int64 // 0 = now
 	page     page
@@ -108,14 +108,14 @@ func (h *hit) begin(d *decoder, req *dialect.Request, b *dialect.Batch) {
 	*h = hit{decoder: d, req: req, batch: b, first: len(b.Records), now: req.ReceivedUnixMilli}
 }
 
-// refused takes back what the hit has made and leaves the reason.
+// refused replaces the records that the hit has made by one with the reason.
 func (h *hit) refused(err *event.FieldError) {
 	h.batch.Records = h.batch.Records[:h.first]
 	r := h.batch.Add()
 	r.Err = err
 }
 
-// exclude adds the record of a hit that is taken and dropped.
+// exclude adds the record of a hit that is accepted and not stored.
 func (h *hit) exclude(reason string) *event.FieldError {
 	r := h.batch.Add()
 	*r = h.record
@@ -123,8 +123,8 @@ func (h *hit) exclude(reason string) *event.FieldError {
 	return nil
 }
 
-// owner is the site of an idsite and what a token is worth there: a bulk has
-// mostly one of both.
+// owner is the site of an idsite, and whether a token is valid there. It is kept from hit to
+// hit, because a bulk mostly has one idsite and one token.
 type owner struct {
 	id, token string
 	site      *dialect.Site
@@ -207,7 +207,7 @@ func (h *hit) decode(token string) *event.FieldError {
 	return nil
 }
 
-// protected checks what takes a token: to say where a visitor is.
+// protected refuses parameters that need a token: those that say where a visitor is.
 func (h *hit) protected() *event.FieldError {
 	if h.trusted {
 		return nil
@@ -246,8 +246,8 @@ var flags = [...]param{pFla, pJava, pQt, pRealp, pPdf, pWma, pAg, pCookie}
 // sender is what the headers say of who sent a request, for each of its hits.
 type sender struct {
 	source     event.Source
-	optedOut   bool // it has the cookie of those who are not to be tracked
-	prefetched bool // nobody has seen the page yet
+	optedOut   bool // it has the cookie of visitors who opted out
+	prefetched bool // the browser fetched ahead: nobody has seen the page yet
 }
 
 // from returns the sender of a request.
@@ -268,13 +268,13 @@ func (d *decoder) from(req *dialect.Request) *sender {
 	return s
 }
 
-// source takes what the hit shows, or says for another, of its visitor.
+// source takes what the headers show of the visitor, or what the hit says instead.
 func (h *hit) source() {
 	r := &h.record
 	r.Source = h.from(h.req).source
 	s := &r.Source
 	if ua := h.p.text(pUA); ua != "" {
-		s.UserAgent, s.Hints = ua, nil // the headers' are of who passes it on
+		s.UserAgent, s.Hints = ua, nil // the headers are those of whoever passes the hit on
 	}
 	if lang := h.p.text(pLang); lang != "" {
 		s.AcceptLanguage = lang
@@ -285,7 +285,7 @@ func (h *hit) source() {
 	if cip := strings.TrimSpace(h.p.text(pCip)); cip != "" {
 		addr, err := netip.ParseAddr(cip)
 		if err != nil {
-			addr = netip.Addr{} // a name out of a log: of no known place
+			addr = netip.Addr{} // a host name out of a log: its place is not known
 		}
 		s.IP = addr.Unmap().WithZone("")
 	}
@@ -303,7 +303,7 @@ func (h *hit) source() {
 	h.shared.Shown = string(append(shown, cutBytes(s.AcceptLanguage, 20)...))
 }
 
-// urls takes the page and where its visitor came from.
+// urls takes the url of the page and that of the page before.
 func (h *hit) urls() {
 	url, ref := h.p.text(pURL), h.p.text(pURLRef)
 	if url == "" && ref == "" {
@@ -323,7 +323,7 @@ func (h *hit) urls() {
 	h.title = titleOf(h.p.text(pActionName))
 }
 
-// own says that a host is the site's.
+// own says that a host is one of the site's own.
 func (h *hit) own(host string) bool {
 	host = strings.TrimPrefix(host, "www.")
 	return slices.ContainsFunc(h.settings.Hosts, func(own string) bool { return strings.TrimPrefix(own, "www.") == host })
@@ -345,8 +345,8 @@ func titleOf(text string) string {
 	return cutBytes(text, titleBytesMax)
 }
 
-// exclusion is why a hit is dropped, as far as the request says it; the server knows
-// of bots and of what its sites exclude.
+// exclusion is why a hit is left out, as far as the request itself says so. The server knows
+// about bots and the exclusions of its sites.
 func (h *hit) exclusion() string {
 	from := h.from(h.req)
 	if from.optedOut {
@@ -394,14 +394,14 @@ func (h *hit) add(t event.Type, name string) *dialect.Record {
 	*r = h.record
 	r.Event.Type, r.Event.Name = t, name
 	asks := h.shared
-	asks.New = asks.New && first // what follows is in that visit
+	asks.New = asks.New && first // the records that follow are in the visit of the first
 	r.Event.Hit = &asks
 	r.Event.Context = h.context()
 	return r
 }
 
-// contextMembers is for what a page view of a browser has, with what enrichment adds.
-// A context with more moves to memory of its own.
+// contextMembers is enough for a browser's page view and what enrichment adds to it. A
+// context with more members moves to memory of its own.
 const contextMembers = 20
 
 // context is what is known of any event of the hit.

@@ -8,8 +8,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file makes goals: those a hit says were reached, and those of the site's
-// configuration that an action reaches by itself.
+// This file makes goals: those that a hit names, and those of the site's configuration that
+// an action reaches by itself.
 
 // conversion is a hit with idgoal>0.
 func (h *hit) conversion(id int64) *event.FieldError {
@@ -38,7 +38,7 @@ func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
 	return r
 }
 
-// reach adds the goals that a text of an action, whose value is given, reaches.
+// reach adds the goals that a text of an action reaches. value is that of the action.
 func (h *hit) reach(value event.Value, match dialect.GoalMatch, text string) {
 	if text == "" {
 		return
@@ -56,8 +56,8 @@ func (h *hit) reach(value event.Value, match dialect.GoalMatch, text string) {
 	}
 }
 
-// last adds the goals of long visits to an action: the engine knows whether its visit
-// is one.
+// last adds the goals of long visits to an action. The engine knows how long the visit has
+// been.
 func (h *hit) last() {
 	first := &h.batch.Records[h.first]
 	if t := first.Event.Type; first.Exclude != "" || t == event.Goal || t == event.Order || t == event.Cart {

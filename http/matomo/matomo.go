@@ -11,10 +11,10 @@
 //	                order_id, subtotal, tax, shipping, discount, items
 //	ping            no event: the visit lasts longer, and has new variables
 //
-// An action that reaches goals of the site's configuration makes a goal event for
-// each besides. uid is the user, cid or _id the anonymous id; who sends neither is
-// known by what the request shows anyway, under the salt of the day. Visits are
-// sessions, and the engine keeps them; see event.Hit.
+// An action that reaches goals of the site's configuration also makes a goal event for each.
+// uid is the user, cid or _id the anonymous id. A visitor who sends neither is recognised by
+// a fingerprint of the request, with the salt of the day. Visits are sessions, which the
+// engine keeps; see event.Hit.
 //
 // What is found where:
 //
@@ -23,9 +23,9 @@
 //	extra        pf_*, pv_id, bw_bytes, local_time, plugins, fingerprint, _rcn, _rck,
 //	             _ref, _refts, _idvc, _viewts, _idts, _ects
 //
-// Besides tracking, the package serves the script that pages load, cairn's own or the
-// operator's (snippet.go), and answers what the vendor's log importer asks before it
-// begins (reporting.go).
+// The package also serves the script that pages load, cairn's own or the operator's
+// (snippet.go), and answers the calls that the vendor's log importer makes before it begins
+// (reporting.go).
 package matomo
 
 import (
@@ -35,7 +35,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// The limits of the protocol. Texts beyond theirs are cut, as Matomo does.
+// The limits of the protocol. Longer texts are cut, as Matomo cuts them.
 const (
 	bodyBytesMax  = 8 << 20 // of a bulk body
 	entriesMax    = 10_000  // of a bulk
@@ -49,10 +49,10 @@ const (
 	itemsMax      = 1000 // of an order
 )
 
-// Options are what the dialect knows besides its requests. The zero value tracks and
-// serves cairn's own script.
+// Options are the settings of the dialect. The zero value tracks and serves cairn's own
+// script.
 type Options struct {
-	Tracker []byte   // the operator's script to serve for cairn's own; nil = none
+	Tracker []byte   // the operator's script, served in place of cairn's own; nil = none
 	Sites   []uint32 // the ids of all sites, for the Reporting API
 	AnySite bool     // there is one site, and every host and id means it
 }
@@ -70,13 +70,14 @@ func New(o Options) dialect.Reading {
 	return protocol{o, newScript(o.Tracker)}
 }
 
-// Explains says that fields and texts of errors are this package's own: trackers throw
-// answers away, so that the operator must learn what was refused.
+// Explains says that fields and texts of errors are this package's own. Trackers throw
+// answers away, so the operator has to learn what was refused.
 func (protocol) Explains() {}
 
 func (protocol) Name() event.Dialect { return event.Matomo }
 
-// Routes are the two names of the one endpoint, the script's, and the reporting calls.
+// Routes are the two names of the tracking endpoint, those of the script, and the reporting
+// calls.
 func (protocol) Routes() []dialect.Route {
 	routes := append(scriptRoutes(), reportRoutes()...)
 	for _, path := range []string{"*/matomo.php", "*/piwik.php"} {

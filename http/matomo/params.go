@@ -12,11 +12,10 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads the parameters of a hit: from the query and then the body of a
-// request, or from an entry of a bulk. What the protocol does not know is passed
-// over, whatever it holds.
+// This file reads the parameters of a hit: from the query and then the body of a request, or
+// from an entry of a bulk. Parameters that the protocol does not know are ignored.
 
-// param numbers the parameters that mean something.
+// param numbers the parameters that the protocol knows.
 type param uint8
 
 const (
@@ -132,8 +131,8 @@ var paramOf = func() map[string]param {
 	return m
 }()
 
-// raw is the value of a parameter as it was sent; the zero value is one that was
-// not. An array or object, which only a bulk entry can hold, is its JSON.
+// raw is the value of a parameter as it was sent. The zero value is that of a parameter that
+// was not sent. An array or object, which only an entry of a bulk can have, is its JSON.
 type raw struct {
 	text       string
 	sent, json bool
@@ -145,8 +144,8 @@ type dimension struct {
 	value  string
 }
 
-// params are the parameters of one hit. A hit has some thirty of the many there are,
-// so that it is worth to know which.
+// params are the parameters of one hit. A hit has some thirty of the many that there are, so
+// sent lists them.
 type params struct {
 	v          [paramCount]raw
 	sent       []param // those of v that are not zero
@@ -161,7 +160,7 @@ func (p *params) reset() {
 	p.sent, p.dimensions, p.any = p.sent[:0], p.dimensions[:0], false
 }
 
-// put sets the value of a parameter, which was sent.
+// put sets the value of a parameter that was sent.
 func (p *params) put(i param, value raw) {
 	if !p.v[i].sent {
 		p.sent = append(p.sent, i)
@@ -172,9 +171,9 @@ func (p *params) put(i param, value raw) {
 // dimensionsMax bounds the custom dimensions of one hit.
 const dimensionsMax = 100
 
-// set takes one parameter. Within one source the last of a name wins; from a later
-// source (over is false) it is taken only where there is none yet. array says that
-// the name ended in brackets, which makes of a text an array: as if it were absent.
+// set takes one parameter. Within one source the last value of a name wins. From a later
+// source (over is false) a value is taken only when the name has none yet. array says that
+// the name ended in brackets: the value is then an array, and counts as absent.
 func (p *params) set(name string, value raw, over bool) {
 	p.any = true
 	i, ok := paramOf[name]
@@ -196,14 +195,14 @@ func (p *params) set(name string, value raw, over bool) {
 		if i, ok = campaignParam(name); !ok || value.text == "" {
 			return
 		}
-		over = over && !p.v[i].sent // of several names the first that says something
+		over = over && !p.v[i].sent // of several names of one parameter the first with a value wins
 	}
 	if over || !p.v[i].sent {
 		p.put(i, value)
 	}
 }
 
-// variableNames makes of a name what PHP makes of it.
+// variableNames changes a name as PHP does.
 var variableNames = strings.NewReplacer(".", "_", " ", "_")
 
 // dimensionNumber is the N of dimensionN.
@@ -245,8 +244,8 @@ func (p *params) form(text string, over bool) {
 	}
 }
 
-// request takes those of a request that is no bulk: the query's, and of the form
-// in the body what the query has not.
+// request takes the parameters of a request that is not a bulk: those of the query, and
+// those of the form in the body that the query does not have.
 func (p *params) request(req *dialect.Request, body string) {
 	p.form(req.RawQuery, true)
 	if body == "" || req.Method != "POST" {
@@ -263,7 +262,7 @@ func (p *params) request(req *dialect.Request, body string) {
 	p.lay(&own)
 }
 
-// lay takes what p has not.
+// lay takes the parameters of below that p does not have.
 func (p *params) lay(below *params) {
 	p.any = p.any || below.any
 	for _, i := range below.sent {
@@ -279,8 +278,8 @@ func (p *params) lay(below *params) {
 // partsMax bounds the parts of a multipart body.
 const partsMax = 1000
 
-// multipart takes the text parts of a form; files are passed over. What is
-// malformed ends it, as PHP does: no request is refused for it.
+// multipart takes the text parts of a form and ignores files. A malformed part ends it, as
+// in PHP, and does not refuse the request.
 func (p *params) multipart(body, boundary string) {
 	if boundary == "" {
 		return
@@ -304,7 +303,7 @@ func (p *params) multipart(body, boundary string) {
 	p.lay(&own)
 }
 
-// object takes those of a bulk entry that is an object.
+// object takes the parameters of an entry of a bulk that is an object.
 func (p *params) object(o event.Object) {
 	for _, m := range o {
 		switch m.Value.Kind {
@@ -319,13 +318,13 @@ func (p *params) object(o event.Object) {
 		case event.JSON:
 			p.set(m.Key, raw{text: m.Value.Text, sent: true, json: true}, true)
 		default:
-			p.any = true // null is as if it were not there
+			p.any = true // null counts as absent
 		}
 	}
 }
 
-// isBulk says that a body is a bulk, whatever its type is said to be: browsers
-// send it as a form.
+// isBulk says that a body is a bulk. Its Content-Type says nothing: browsers send a bulk as a
+// form.
 func isBulk(body []byte) bool {
 	b := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\uFEFF")), " \t\r\n'")
 	return len(b) > 0 && b[0] == '{' && (bytes.Contains(b, []byte(`"requests"`)) || bytes.Contains(b, []byte(`'requests'`)))

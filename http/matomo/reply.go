@@ -13,7 +13,7 @@ import (
 // pixel is a transparent GIF of 1×1, the 43 bytes that clients compare.
 const pixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
-// notice is what a look at the endpoint shows. Monitors look for its first words.
+// notice is the answer to a request without parameters. Monitors look for its first words.
 const notice = "This resource is part of Matomo.\nTo be precise: of cairn, which takes what Matomo's trackers send here.\n"
 
 const (
@@ -29,7 +29,7 @@ var noStore = [2]string{"Cache-Control", "no-store"}
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	res.Header = append(res.Header, noStore)
 	a, _ := req.State.(*asked)
-	if a == nil { // it was refused before it was read
+	if a == nil { // the request was refused before it was decoded
 		a = new(asked)
 		if req.Method == "POST" && (isBulk(req.Body) || len(req.Body) == 0 && isJSON(req.Header("Content-Type"))) {
 			a.bulk = new(bulk)
@@ -112,7 +112,7 @@ func appendDebug(b []byte, failure dialect.Failure, result dialect.Result) []byt
 	return b
 }
 
-// reason is the text of an error of ours.
+// reason is what a client sees of an error.
 func reason(failure dialect.Failure, err error) string {
 	var field *event.FieldError
 	var status *dialect.StatusError
@@ -125,9 +125,9 @@ func reason(failure dialect.Failure, err error) string {
 	return failure.String()
 }
 
-// replyBulk answers a bulk. Hits that were dropped on purpose are tracked: their
-// sender is to go on. With a good token the answer names the invalid ones by their
-// place, and why.
+// replyBulk answers a bulk. Hits that were left out on purpose count as tracked, so that the
+// sender goes on. With a valid token the answer also has the index of each invalid hit, and
+// why it is invalid.
 func (a *asked) replyBulk(res *dialect.Response, result dialect.Result) {
 	res.ContentType = typeJSON
 	body := res.Body[:0]

@@ -8,16 +8,16 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file answers the calls of the vendor's Reporting API that programs make before
-// they track: which sites there are, what their main url is, which version this is.
-// The log importer lives on these. Reports themselves are the native API's.
+// This file answers the calls of the vendor's Reporting API that programs make before they
+// track: which sites there are, what their main url is, which version this is. The log
+// importer needs them. The native API has the reports themselves.
 //
 //	SitesManager.getSiteFromId        idSite → the site
 //	SitesManager.getSitesIdFromSiteUrl   url → the ids of the sites with that host
 //	SitesManager.getAllSites                 → every site of the token, by its id
 //	API.getMatomoVersion, API.getPiwikVersion
 //
-// Answers are JSON with status 200, errors too: {"result":"error","message":…}. The
+// Answers are JSON with status 200, and so are errors: {"result":"error","message":…}. The
 // importer would take any other status for a fault of the network and try again.
 
 // apiVersion is the version of the vendor's API that is spoken.
@@ -26,8 +26,8 @@ const apiVersion = "5.0.0"
 // reportBytesMax bounds the form of a call.
 const reportBytesMax = 64 << 10
 
-// reportRoutes are at the root, which others share, and in the folders that
-// installations of the vendor's server usually have.
+// reportRoutes are at the root, which other dialects share, and in the folders where the
+// vendor's server is usually installed.
 func reportRoutes() (routes []dialect.Route) {
 	const call = "module=API"
 	add := func(method, path, query, form string) {
@@ -57,7 +57,7 @@ type report struct {
 	token string
 }
 
-// argument is the last value of name in the form or else in the query.
+// argument is the last value of name in the form, or in the query if the form has none.
 func (r *report) argument(name string) string {
 	for _, source := range []string{string(r.req.Body), r.req.RawQuery} {
 		value, found := "", false
@@ -73,7 +73,7 @@ func (r *report) argument(name string) string {
 	return ""
 }
 
-// answer writes what a call is answered with.
+// answer writes the answer to the call.
 func (r *report) answer(res *dialect.Response) {
 	res.Status, res.ContentType = 200, "application/json; charset=utf-8"
 	res.Header = append(res.Header, [2]string{"Cache-Control", "no-store"})
@@ -105,7 +105,7 @@ func (r *report) answer(res *dialect.Response) {
 	res.Body = dst
 }
 
-// site is the site of an id, nil unless the token is good for it.
+// site is the site of an id, nil when the token does not open it.
 func (r *report) site(id string) *dialect.Site {
 	if r.token == "" || id == "" || r.req.Find == nil {
 		return nil
@@ -113,8 +113,8 @@ func (r *report) site(id string) *dialect.Site {
 	return r.req.Find(dialect.Credential{Kind: dialect.CredentialSiteID, ID: id, Secret: r.token})
 }
 
-// each calls f with the sites the token is good for. One that is good for none is
-// found out first: it shall not cost a look at each site.
+// each calls f with the sites that the token opens. A token that opens none is found first,
+// so that it does not cost a look at each site.
 func (r *report) each(f func(*dialect.Site)) {
 	if r.token == "" || r.req.Find == nil || r.req.Find(dialect.Credential{Kind: dialect.CredentialSiteID, Secret: r.token}) == nil {
 		return
@@ -145,8 +145,8 @@ func (r *report) appendSitesOf(dst []byte, url string) []byte {
 	return append(dst, ']')
 }
 
-// appendSites is an object with an id for each key, which is what the importer looks
-// its replayed hits up in.
+// appendSites appends an object with a site under each id: the importer looks up the sites of
+// replayed hits in it.
 func (r *report) appendSites(dst []byte) []byte {
 	dst = append(dst, '{')
 	r.each(func(s *dialect.Site) {
@@ -157,7 +157,7 @@ func (r *report) appendSites(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// comma separates elements: it stands before every one but the first.
+// comma appends the comma before an element, unless it is the first.
 func comma(dst []byte) []byte {
 	if last := dst[len(dst)-1]; last != '[' && last != '{' {
 		return append(dst, ',')
@@ -165,7 +165,7 @@ func comma(dst []byte) []byte {
 	return dst
 }
 
-// appendSite is what is told of a site. Ids are text, as the vendor has them.
+// appendSite appends what callers see of a site. Ids are text, as in the vendor's answers.
 func appendSite(dst []byte, s *dialect.Site) []byte {
 	dst = append(dst, `{"idsite":"`...)
 	dst = strconv.AppendUint(dst, uint64(s.ID), 10)
@@ -179,8 +179,8 @@ func appendSite(dst []byte, s *dialect.Site) []byte {
 	return append(dst, `,"ecommerce":"1","sitesearch":"1","type":"website"}`...)
 }
 
-// mainURL is where the importer puts the paths of a log: the first of the site's
-// hosts, or its name where it has none.
+// mainURL is the url before the paths of a log that is imported: the first of the site's
+// hosts, or the site's name where it has none.
 func mainURL(s *dialect.Site) string {
 	host := s.Name
 	if s.Matomo != nil && len(s.Matomo.Hosts) > 0 {

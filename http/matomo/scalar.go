@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// This file types the parameters. What is not of its type is its default and no
-// error; an empty value is an absent one.
+// This file reads parameters as values of a type. A value of another type is no error: it
+// counts as absent, like an empty one.
 
 // text is a scalar, "" when it is absent.
 func (p *params) text(i param) string {
@@ -18,8 +18,7 @@ func (p *params) text(i param) string {
 	return ""
 }
 
-// trimmed is text without the white space around it and of so many characters at
-// most.
+// trimmed is text without white space around it, and at most charsMax characters of it.
 func (p *params) trimmed(i param, charsMax int) string {
 	return cutChars(strings.TrimSpace(p.text(i)), charsMax)
 }
@@ -43,7 +42,7 @@ func (p *params) integer(i param, def int64) int64 {
 	return int64(f)
 }
 
-// on says that an int is there and not 0.
+// on says that an int was sent and is not 0.
 func (p *params) on(i param) bool { return p.integer(i, 0) != 0 }
 
 // number is a float; ok is false for the default.

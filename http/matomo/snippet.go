@@ -12,26 +12,26 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file serves the browser tracker: cairn's own, in the folder snippet, or the file
-// the operator has in its place. Pages name it without a version, so browsers keep it
-// for a day and then ask by its ETag whether it has changed.
+// This file serves the browser tracker: cairn's own, in the folder snippet, or the
+// operator's file. Pages name it without a version, so browsers keep it for a day and then
+// ask by its ETag whether it has changed.
 
 //go:embed snippet/*.js
 var snippetFiles embed.FS
 
-// snippetParts are the files of the tracker in the order they stand in it: what is used
-// while the script loads comes before, and queue starts it.
+// snippetParts are the files of the tracker in the order in which they are joined. What is
+// used while the script loads comes first; queue comes last and starts the tracker.
 var snippetParts = []string{"base", "addresses", "consent", "visitor", "hits", "reports", "clicks", "content", "presence", "tracker", "queue"}
 
-// snippetSource is the tracker with its comments: the parts within one function, which
-// keeps their names from the page.
+// snippetSource is the tracker with its comments. The parts are in one function, so their
+// names are not visible to the page.
 func snippetSource() string {
 	var b strings.Builder
 	b.WriteString("(function () {\n'use strict'\n")
 	for _, part := range snippetParts {
 		text, err := snippetFiles.ReadFile("snippet/" + part + ".js")
 		if err != nil {
-			panic(err) // a part is listed and not there: no build passes its test
+			panic(err) // a listed part is missing: such a build fails its tests
 		}
 		b.Write(text)
 	}
@@ -44,8 +44,8 @@ const (
 	scriptCache = "public, max-age=86400, stale-while-revalidate=604800"
 )
 
-// scriptPaths are where pages load the tracker from, below any prefix. The vendor's
-// older snippets name the folder or a file in it that writes the script.
+// scriptPaths are the paths that pages load the tracker from, below any prefix. The vendor's
+// older snippets name the folder js, or a file in it that writes the script.
 var scriptPaths = []string{"*/matomo.js", "*/piwik.js", "/js/", "/js/index.php", "/js/tracker.php"}
 
 // script is a tracker as it is served.
@@ -82,8 +82,7 @@ func compact(source string) []byte {
 	return out
 }
 
-// scriptRoutes are where the script is served. A script is for any page, also one that asks for it
-// with crossorigin.
+// scriptRoutes are the routes of the script. Any page may load it, with crossorigin too.
 func scriptRoutes() (routes []dialect.Route) {
 	for _, path := range scriptPaths {
 		routes = append(routes, dialect.Route{
@@ -98,7 +97,7 @@ func isScript(path string) bool {
 	return strings.HasSuffix(path, ".js") || strings.HasPrefix(path, "/js/")
 }
 
-// read answers with the script, or with 304 to who has it.
+// read answers with the script, or with 304 to a browser that has it.
 func (s *script) read(req *dialect.Request, res *dialect.Response) {
 	packed := acceptsGzip(req.Header("Accept-Encoding"))
 	tag := `"` + s.tag + `"`

@@ -9,20 +9,20 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file says when a hit happened: now, or when its sender says.
+// This file finds when a hit happened: now, or when its sender says.
 
-// How old a hit may be without a token: always, at most, and as a site says in
-// between.
+// How old a hit may be without a token: freeMin in any case, freeMax at most, and in between
+// what its site says.
 const (
 	freeMin = 4 * time.Hour
 	freeMax = 24 * time.Hour
 )
 
-// oldest is how long ago a hit may have been at all; what is older, or lies ahead,
-// was not meant.
+// oldest is how old a hit may be at all. An older time, and one ahead, is taken for a
+// mistake.
 const oldest = 20 * 365 * 24 * time.Hour
 
-// timeLayouts are what is read of a cdt that is no number, in UTC unless it says.
+// timeLayouts are the forms of a cdt that is not a number, in UTC unless it has a zone.
 var timeLayouts = [...]string{
 	time.DateTime, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02T15:04:05-0700",
 	"2006-01-02 15:04:05 MST", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02T15:04Z07:00", time.DateOnly, "2006/01/02 15:04:05", "20060102T150405", "20060102150405",
@@ -47,8 +47,7 @@ func clientTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// when sets the time of the hit. Further back than the site's window it takes a
-// token.
+// when sets the time of the hit. A time before the site's window needs a token.
 func (h *hit) when() *event.FieldError {
 	now := time.UnixMilli(h.now)
 	at := now

@@ -6,11 +6,11 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads urls: what is kept of a page's, what campaign it tells of, and
-// what was searched for on it.
+// This file reads urls: what is stored of a page's url, which campaign it names, and what was
+// searched for.
 
-// droppedParams are what no page url keeps: ids of sessions and clicks, and what
-// tells of a campaign, which is kept elsewhere.
+// droppedParams are parameters that a stored url does not have: ids of sessions and clicks,
+// and those of a campaign, which is stored elsewhere.
 var droppedParams = map[string]bool{
 	"gclid": true, "fbclid": true, "msclkid": true, "twclid": true, "wbraid": true, "gbraid": true, "yclid": true,
 	"fb_xd_fragment": true, "fb_comment_id": true, "phpsessid": true, "jsessionid": true, "sessionid": true,
@@ -20,8 +20,8 @@ var droppedParams = map[string]bool{
 	"utm_content": true, "utm_id": true,
 }
 
-// campaignNames and campaignKeywords name a campaign and its keyword, the earlier
-// before the later.
+// campaignNames and campaignKeywords are the parameters of a campaign and its keyword. The
+// first in the list wins.
 var (
 	campaignNames    = []string{"pk_cpn", "pk_campaign", "piwik_campaign", "mtm_campaign", "matomo_campaign", "utm_campaign", "utm_source", "utm_medium"}
 	campaignKeywords = []string{"pk_kwd", "pk_keyword", "piwik_kwd", "mtm_kwd", "mtm_keyword", "matomo_kwd", "utm_term"}
@@ -35,7 +35,8 @@ func init() {
 	}
 }
 
-// campaignParam is the parameter of a hit that a campaign's name or keyword is.
+// campaignParam is the parameter of a hit that name stands for, if it names a campaign or
+// its keyword.
 func campaignParam(name string) (param, bool) {
 	if i := strings.IndexByte(name, '_'); i < 2 || !droppedParams[name] {
 		return 0, false
@@ -49,7 +50,7 @@ func campaignParam(name string) (param, bool) {
 	return 0, false
 }
 
-// rank is where name stands in names, their number when it does not.
+// rank is the index of name in names, or their number when it is not among them.
 func rank(names []string, name string) int {
 	for i := range names {
 		if names[i] == name {
@@ -59,13 +60,12 @@ func rank(names []string, name string) int {
 	return len(names)
 }
 
-// textURL is a url as it is stored where nothing is to be taken from it: an
-// outlink's or a download's.
+// textURL is the url of an outlink or a download as it is stored: all its parameters stay.
 func textURL(text string) string {
 	return cutBytes(strings.TrimSpace(oneLine(text)), urlBytesMax)
 }
 
-// looksLikeURL says that text is [scheme:]//… of a scheme that names a place.
+// looksLikeURL says that text is [scheme:]//… and not of a scheme such as javascript.
 func looksLikeURL(text string) bool {
 	i := strings.Index(text, "//")
 	if i < 0 || i+2 >= len(text) {
@@ -100,8 +100,8 @@ type page struct {
 	fragment string
 }
 
-// pageOf reads a page's url. Parameters after semicolons become a query, the host is
-// written small, what no page keeps is dropped.
+// pageOf reads a page's url. Parameters after semicolons become a query, the host becomes
+// lower case, and droppedParams are removed.
 func pageOf(text string, keepFragment bool) (p page) {
 	text = strings.TrimSpace(oneLine(text))
 	if !looksLikeURL(text) {
@@ -159,7 +159,7 @@ func hostName(authority string) string {
 	return authority
 }
 
-// hostOf is the host of any url, "" when it is none.
+// hostOf is the host of a url, "" when the text is not a url.
 func hostOf(url string) string {
 	if !looksLikeURL(url) {
 		return ""
@@ -188,7 +188,7 @@ func (p *page) path() string {
 	return rest
 }
 
-// campaign is what a url tells of where its visitor comes from.
+// campaign is what a url says about where its visitor comes from.
 type campaign struct {
 	name, nameKey   string // nameKey is the parameter that named it
 	keyword         string
@@ -245,8 +245,8 @@ func (p *page) campaign(decode func(string) string) (c campaign) {
 	return c
 }
 
-// searched is what a page's url says was searched for, and the number of results
-// if it says that.
+// searched is the keyword of a search that a page's url holds, and the number of results if
+// the url has that.
 func (p *page) searched(names []string, decode func(string) string) (keyword, count string) {
 	if len(names) == 0 || p.query == "" {
 		return "", ""

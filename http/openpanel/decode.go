@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// jsonLimits are wide: what the protocol does not know it ignores, whatever it
-// holds, and what is stored is checked against the limits of an event.
+// jsonLimits are wide: the protocol ignores fields that it does not know, whatever they
+// hold, and what is stored is checked against the limits of an event.
 var jsonLimits = event.Limits{Depth: 32, Members: 1024, KeyBytes: event.MaxEventBytes, StringBytes: bodyBytesMax}
 
 // decoder is what is kept between requests.
@@ -29,8 +29,8 @@ type message struct {
 	now        int64
 }
 
-// Decode appends the events of one request to b: one, but for an event with an
-// __identify that says more than who.
+// Decode appends the events of one request to b: one, or two when an event has an __identify
+// with more than the profile's id.
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	d, ok := b.Scratch.(*decoder)
 	if !ok {
@@ -65,7 +65,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	return nil
 }
 
-// dispatch decodes the body by what the route, and then the type, says it is.
+// dispatch decodes the body as the route, or else its type, says.
 func (m *message) dispatch(kind kind, body event.Object) *event.FieldError {
 	switch kind {
 	case kindEvent:
@@ -111,7 +111,7 @@ func (m *message) dispatch(kind kind, body event.Object) *event.FieldError {
 	return dialect.Refuse("type", "must be one of track, identify, increment, decrement, group, assign_group, alias, replay")
 }
 
-// add appends a record of this request. The engine is asked who it is from.
+// add appends a record of this request, and asks the engine whose it is.
 func (m *message) add(t event.Type, name string) *dialect.Record {
 	r := m.batch.Add()
 	r.Credential = m.credential
@@ -127,7 +127,7 @@ func (m *message) add(t event.Type, name string) *dialect.Record {
 func (m *message) open(v event.Value, field string) (event.Object, *event.FieldError) {
 	o, err := v.Object(&m.Parser)
 	if len(v.Text) > event.MaxEventBytes {
-		o, err = m.Object([]byte(v.Text), jsonLimits) // a recording has longer strings than events may
+		o, err = m.Object([]byte(v.Text), jsonLimits) // a recording has longer strings than an event may have
 	}
 	if err != nil {
 		return nil, dialect.Refuse(field, err.Error())
@@ -135,7 +135,7 @@ func (m *message) open(v event.Value, field string) (event.Object, *event.FieldE
 	return o, nil
 }
 
-// object is the object of a key; absent and null are none.
+// object is the object of a key, nil when it is absent or null.
 func (m *message) object(o event.Object, at, key string) (event.Object, *event.FieldError) {
 	v := o.Get(key)
 	switch {

@@ -8,19 +8,19 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file is GET /export/events: what is asked for, and the events of a page.
+// This file answers GET /export/events: it reads the query and finds the events of a page.
 
 const (
 	namesMax   = 100     // events asked for by name
-	scanMax    = 100_000 // events looked at for filters the index does not know
+	scanMax    = 100_000 // events looked at for filters that the index does not answer
 	derivedMax = 2000    // sessions for session_start and session_end
 )
 
-// exporting is how a page of the export is asked for.
+// exporting is the query for a page of the export.
 type exporting struct {
 	page, limit int
 	query       dialect.Query
-	filters     []filter // what the index does not know
+	filters     []filter // those that the index does not answer
 	include     map[string]bool
 }
 
@@ -101,7 +101,7 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 			lines = append(lines, exported{Event: ev})
 		}
 		if err == nil && page.Next != "" && len(lines) < e.limit {
-			err = errLate // the next page is told by number, so this one has to be whole
+			err = errLate // pages have numbers, so this one has to be whole
 		}
 		return lines, totals.Events, err
 	}
@@ -114,7 +114,7 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 			return nil, 0, err
 		}
 		for _, ev := range page.Events {
-			if x.ctx.Err() != nil { // an event may take a while where patterns are many
+			if x.ctx.Err() != nil { // many patterns take a while for one event
 				return nil, 0, errLate
 			}
 			if !matchesAll(e.filters, ev) {
@@ -131,12 +131,12 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 	}
 }
 
-// given are the fields every line of an export has. They may be asked for as well.
+// given are the fields that every line of an export has. A query may name them as well.
 var given = []string{
 	"id", "name", "deviceId", "profileId", "sessionId", "projectId", "createdAt", "path", "duration", "city", "country", "os", "browser",
 }
 
-// includable are those a line has only when it is asked for them.
+// includable are the fields that a line has only when the query names them.
 var includable = []string{
 	"properties", "groups", "revenue", "referrer", "referrerName", "referrerType", "origin", "region", "longitude", "latitude",
 	"osVersion", "browserVersion", "device", "brand", "model", "meta", "profile",

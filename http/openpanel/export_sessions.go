@@ -7,8 +7,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file makes the events of the export that nobody sent: where a session began
-// and where it ended.
+// This file makes the events of the export that nobody sent: the start and the end of each
+// session.
 
 // sessionIdle ends a session, in milliseconds.
 const sessionIdle = 30 * 60 * 1000
@@ -20,8 +20,8 @@ const (
 	endAfter    = 1000
 )
 
-// exportSessions lists what upstream keeps as events of their own: where sessions
-// began, and where those that are over ended.
+// exportSessions lists what the vendor's server stores as events: the start of each session,
+// and the end of those that are over.
 func (x *reading) exportSessions(e *exporting, names []string) error {
 	if len(e.filters) > 0 {
 		return dialect.Refuse("filters", "must be of the operator is for session_start and session_end")
@@ -66,7 +66,7 @@ func (x *reading) exportSessions(e *exporting, names []string) error {
 	edges = edges[:min(len(edges), e.limit)]
 	lines := make([]exported, len(edges))
 	for i, edge := range edges {
-		// What is known of the visitor is what the first event says.
+		// The first event says what is known of the visitor.
 		first, err := x.store.Event(x.ctx, edge.Cursor)
 		if err != nil {
 			return err

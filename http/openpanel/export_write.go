@@ -103,7 +103,7 @@ func (x *reading) writeEvent(include map[string]bool, e *exported) {
 	x.out = append(x.out, '}')
 }
 
-// profileID is who an event is of: the profile, else the device.
+// profileID is whose an event is: the profile, else the device.
 func profileID(e *event.Event) string {
 	if e.User != "" {
 		return e.User

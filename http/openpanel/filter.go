@@ -10,9 +10,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads filters: [{"name","operator","value":[…]}], all of which must hold.
-// What asks for equal values is a condition the index answers; the rest is compared
-// event by event.
+// This file reads filters: [{"name","operator","value":[…]}], all of which must hold. The
+// index answers a filter for equal values; the others are compared event by event.
 
 const (
 	filtersMax      = 32
@@ -30,7 +29,8 @@ type filter struct {
 	patterns []*regexp.Regexp
 }
 
-// fieldNames are OpenPanel's names of what is not a property, and cairn's.
+// fieldNames are the names of fields that are no properties: OpenPanel's, and cairn's for
+// each.
 var fieldNames = map[string]string{
 	"name": "name", "profileId": "user", "profile_id": "user", "deviceId": "anonymous", "device_id": "anonymous",
 	"sessionId": "session", "session_id": "session", "groups": "group", "group": "group", "revenue": "value",
@@ -92,7 +92,7 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 			}
 		}
 		if len(f.values) == 0 && f.operator != "isNull" && f.operator != "isNotNull" {
-			continue // as upstream: a filter for nothing asks nothing
+			continue // as in the vendor's server: a filter without values matches everything
 		}
 		switch f.operator {
 		case "is":
@@ -135,8 +135,8 @@ func matchesAll(filters []filter, e *event.Event) bool {
 	return true
 }
 
-// matches compares what the event has under the field. An array or object has many
-// values: one that fits is enough, and none may fit for what begins with not.
+// matches says whether the event passes the filter. An array or object has many values: one
+// that fits is enough. For an operator that begins with not, none may fit.
 func (f *filter) matches(e *event.Event) bool {
 	have := f.of(e)
 	switch f.operator {
@@ -150,8 +150,8 @@ func (f *filter) matches(e *event.Event) bool {
 	return slices.ContainsFunc(have, f.fits)
 }
 
-// fits looks at what an event has once, however many values are asked for: it may be a
-// text of 256 KB, and a filter may have 100 values.
+// fits compares one value of an event with all values of the filter. The value may be a text
+// of 256 KB and a filter may have 100 values, so the text is prepared once.
 func (f *filter) fits(have string) bool {
 	switch f.operator {
 	case "isNot":
@@ -175,7 +175,7 @@ func (f *filter) fits(have string) bool {
 	})
 }
 
-// of is what the event has under the field, as terms.
+// of is the values of the field in an event, as terms.
 func (f *filter) of(e *event.Event) []string {
 	var v event.Value
 	switch f.field {

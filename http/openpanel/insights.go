@@ -11,7 +11,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file answers what is asked of all sessions and of people.
+// This file answers questions about all sessions and about people.
 
 // metrics answers with totals and with a series of them.
 func (x *reading) metrics() error {
@@ -47,8 +47,8 @@ func (x *reading) metrics() error {
 	return nil
 }
 
-// writeVisits writes upstream's seven numbers: the rate in percent, the duration in
-// seconds and of sessions that have one, both to two digits.
+// writeVisits writes the vendor's seven numbers. The rate is in percent; the duration is in
+// seconds, and the mean of the sessions that have one. Both have two digits.
 func (x *reading) writeVisits(v *dialect.Visits) {
 	ratio := func(a float64, b uint64) float64 {
 		if b == 0 {
@@ -78,7 +78,7 @@ func (x *reading) writeVisits(v *dialect.Visits) {
 
 var intervals = []string{"minute", "hour", "day", "week", "month"}
 
-// span is the time a question is about: startDate and endDate, or a range's name.
+// span is the time that a question is about: startDate and endDate, or the name of a range.
 func (x *reading) span() (from, to int64, interval string, err error) {
 	name := x.query.last("range")
 	now := x.now()
@@ -139,8 +139,8 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 	return a.UnixMilli(), b.UnixMilli(), interval, nil
 }
 
-// profiles lists people by their first event, newest first. "next" is the cursor of
-// the page that follows, null on the last.
+// profiles lists people by their first event, newest first. "next" is the cursor of the next
+// page, null on the last.
 func (x *reading) profiles() error {
 	limit, err := x.query.number("limit", pageDefault, 1, pageMax)
 	if err != nil {
@@ -177,7 +177,7 @@ func (x *reading) profile(id string) error {
 	return x.writeProfile(&u)
 }
 
-// sessions are those a person was in, newest first.
+// sessions lists the sessions of a person, newest first.
 func (x *reading) sessions(id string) error {
 	limit, err := x.query.number("limit", pageDefault, 1, pageMax)
 	if err != nil {
@@ -220,7 +220,7 @@ func (x *reading) sessions(id string) error {
 	return nil
 }
 
-// profileOf is the profile of an event as JSON, read once a page.
+// profileOf is the profile of an event as JSON. It is read once for each page.
 func (x *reading) profileOf(known map[string][]byte, e *event.Event) ([]byte, error) {
 	id := profileID(e)
 	if id == "" {
@@ -242,13 +242,13 @@ func (x *reading) profileOf(known map[string][]byte, e *event.Event) ([]byte, er
 	return known[id], nil
 }
 
-// fromRequest are what a profile has from the newest event of a device of the person,
-// where it was not told otherwise. A server's events have no browser, system or kind
-// of device, so they change none of it.
+// fromRequest are the fields that a profile takes from the newest event of one of the
+// person's devices, unless identify set them. A server's events have no browser, system or
+// kind of device, so they change none of these.
 var fromRequest = []string{"country", "region", "city", "longitude", "latitude", "os", "os_version", "browser", "browser_version", "device", "brand", "model"}
 
-// writeProfile writes a person: what identify knows by name stands outside, the rest
-// is in properties.
+// writeProfile writes a person: the fields that identify knows by name, and the others in
+// properties.
 func (x *reading) writeProfile(u *dialect.User) error {
 	properties := append(event.Object(nil), u.Properties...)
 	x.open("id", u.ID)

@@ -1,6 +1,6 @@
-// Package openpanel speaks the OpenPanel Track API: POST /track in all its types,
-// GET /track/device-id, the older /event and /profile, and of the reading side the
-// export of events, profiles, live visitors and metrics.
+// Package openpanel speaks the OpenPanel Track API: POST /track in all its types, GET
+// /track/device-id, and the older /event and /profile. It also answers the reads: the export
+// of events, profiles, live visitors and metrics.
 //
 //	track         a track event; screen_view is a page event; __revenue of the name
 //	              "revenue" is its value
@@ -8,14 +8,14 @@
 //	              object of traits, so that increments find them
 //	increment     an increment event: name is the property's path, value is +n
 //	decrement     the same with -n
-//	group         a group event of nobody: it tells of the group
+//	group         a group event without a user: it describes the group
 //	assign_group  a group event of the profile, with all the groups it joins
 //	alias         an alias event: the alias becomes the profile
 //	replay        is checked and acknowledged; recordings are not kept
 //
-// profileId is the user, the device id the anonymous id. A browser names neither
-// itself nor its session: the engine does, see event.Visit, and every answer says
-// what it found, because the SDKs remember the ids of the last answer.
+// profileId is the user, the device id the anonymous id. A browser sends neither its own id
+// nor that of its session. The engine finds both, see event.Visit, and every answer has
+// them, because the SDKs remember the ids of the last answer.
 package openpanel
 
 import (
@@ -26,8 +26,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// The limits of the protocol. Beyond any of them the answer is a 400 that names
-// the field, a 413 for the body.
+// The limits of the protocol. Beyond the body's limit the answer is a 413, beyond any other a
+// 400 that names the field.
 const (
 	bodyBytesMax    = 3 << 20 // a replay's payload and what is around it
 	payloadBytesMax = 2 << 20 // of a replay
@@ -77,8 +77,7 @@ func New() dialect.Reading { return protocol{} }
 
 func (protocol) Name() event.Dialect { return event.OpenPanel }
 
-// Routes are each path as it is and below /api: self-hosters give SDKs both as
-// apiUrl.
+// Routes are each path, alone and below /api: self-hosters use both as apiUrl of the SDKs.
 func (protocol) Routes() []dialect.Route {
 	var routes []dialect.Route
 	for _, base := range []string{"", "/api"} {
@@ -105,7 +104,7 @@ func (protocol) Routes() []dialect.Route {
 	return routes
 }
 
-// plain is a path of this dialect without /api before it and a slash behind it.
+// plain is a path of this dialect without /api before it and the slash after it.
 func plain(path string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(path, "/api"), "/")
 }

@@ -9,11 +9,11 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file decodes what is told of people and groups.
+// This file decodes what clients say about people and groups.
 
-// identify is {profileId, firstName?, lastName?, email?, avatar?, properties?}. Keys
-// beyond these are properties too: the vendor's own example has them there. What
-// stands outside of properties wins over the same key inside.
+// identify is {profileId, firstName?, lastName?, email?, avatar?, properties?}. Other keys
+// are properties too, as in the vendor's own example. A key outside of properties wins over
+// the same key inside.
 func (m *message) identify(o event.Object, at string) *event.FieldError {
 	user, err := id(o, at, "profileId", true)
 	if err != nil {
@@ -55,7 +55,7 @@ func (m *message) identify(o event.Object, at string) *event.FieldError {
 	return nil
 }
 
-// serverOwned are the properties no client may set.
+// serverOwned says that no client may set a property.
 func serverOwned(key string) bool { return key == "__bot" || key == "__bot_reasons" }
 
 func isEmail(s string) bool {
@@ -104,7 +104,7 @@ func (m *message) increment(o event.Object, at, sign string) *event.FieldError {
 	return nil
 }
 
-// group is {id, type, name, properties?}: it tells of a group and of nobody in it.
+// group is {id, type, name, properties?}. It describes a group and none of its members.
 func (m *message) group(o event.Object, at string) *event.FieldError {
 	group, err := text(o, at, "id")
 	if err != nil {
@@ -156,7 +156,7 @@ func (m *message) assign(o event.Object, at string) *event.FieldError {
 	return nil
 }
 
-// alias is {profileId, alias}: the alias is the profile's from now on, and was.
+// alias is {profileId, alias}: the alias is the profile's, also for earlier events.
 func (m *message) alias(o event.Object, at string) *event.FieldError {
 	user, err := id(o, at, "profileId", true)
 	if err != nil {
@@ -167,12 +167,12 @@ func (m *message) alias(o event.Object, at string) *event.FieldError {
 		return err
 	}
 	r := m.add(event.Alias, "")
-	r.Event.Visit.Nobody = true // a server's device is not the profile's
+	r.Event.Visit.Nobody = true // the device is a server's and not the profile's
 	r.Event.User, r.Event.Previous = user, alias
 	return nil
 }
 
-// replay is a part of a recorded session. It is checked and not kept.
+// replay is a part of a recorded session. It is checked and not stored.
 func (m *message) replay(o event.Object, at string) *event.FieldError {
 	if n, ok := integer(o.Get("chunk_index").Text); !ok || o.Get("chunk_index").Kind != event.Number || n < 0 || n > chunkMax {
 		return dialect.Refuse(at+"chunk_index", "must be an integer from 0 to 65535")

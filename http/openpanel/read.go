@@ -20,8 +20,8 @@ import (
 //	/insights/PROJECT/profiles/ID            one of them
 //	/insights/PROJECT/profiles/ID/sessions   and their sessions
 //
-// PROJECT is the site's name or id. All of it is what the native API knows, whatever
-// protocol an event came by.
+// PROJECT is the site's name or id. The answers cover the events of all protocols, like those
+// of the native API.
 
 const (
 	pageDefault = 50
@@ -111,7 +111,7 @@ func (x *reading) project(name string) error {
 		switch other := x.req.Find(dialect.Credential{Kind: kind, ID: name}); {
 		case other == nil:
 		case x.req.Site != nil && other.ID == x.req.Site.ID:
-			return nil // no site is configured: every name is the only one's
+			return nil // no site is configured: every name means the only site
 		default:
 			return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "the project is another client's"}
 		}
@@ -182,7 +182,7 @@ func (p params) number(name string, without, least, most int) (int, error) {
 	return n, nil
 }
 
-// zone is where the site counts days.
+// zone is the time zone of the site's days.
 func (x *reading) zone() *time.Location {
 	if x.req.Site != nil && x.req.Site.Location != nil {
 		return x.req.Site.Location
@@ -234,7 +234,7 @@ func (x *reading) moment(text string) (t time.Time, day, ok bool) {
 
 func inYears(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 9999 }
 
-// live is how many people there are.
+// live answers how many people have been there in the last five minutes.
 func (x *reading) live() error {
 	totals, err := x.store.Count(x.ctx, dialect.Query{From: x.req.ReceivedUnixMilli - liveMillis, Where: acts()})
 	if err != nil {
@@ -244,8 +244,8 @@ func (x *reading) live() error {
 	return nil
 }
 
-// acts selects what OpenPanel calls an event: what was done, not what was told of
-// people and groups.
+// acts selects what OpenPanel calls an event: what visitors did, without what clients said
+// about people and groups.
 func acts() []dialect.Cond {
 	types := make([]string, 0, len(event.Types))
 	for _, t := range event.Types {

@@ -8,10 +8,10 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file says where a visitor came from.
+// This file finds where a visitor came from.
 
-// setReferrer drops a referrer of the event's own host and names one that is known;
-// without one, the ref, utm_referrer or utm_source of the url says it.
+// setReferrer drops a referrer of the event's own host and names one that is known. Without
+// a referrer, the ref, utm_referrer or utm_source of the url takes its place.
 func setReferrer(e *event.Event) {
 	own := e.Context.Get("url").Text
 	from := e.Context.Get("referrer").Text

@@ -10,8 +10,8 @@ import (
 
 const contentType = "application/json; charset=utf-8"
 
-// Reply answers a write: 200 with the ids of the device and its session, which the
-// SDKs take over from every answer; 202 for a bot, which SDKs take as a success too.
+// Reply answers a write: 200 with the ids of the device and its session, which the SDKs
+// remember from every answer. A bot gets 202, which SDKs take for a success too.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	res.ContentType = contentType
 	if result.Failure != dialect.OK {

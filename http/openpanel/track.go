@@ -10,8 +10,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file decodes tracked events: what a name may be, and which properties are
-// not the client's own but mean something.
+// This file decodes tracked events: what a name may be, and which properties have a meaning
+// in the protocol.
 
 const screenView = "screen_view"
 
@@ -75,7 +75,7 @@ func (m *message) tracked(name, user string, groups []string, properties event.O
 	if name == screenView {
 		typ = event.Page
 	}
-	// The reserved ones are taken out in place: the object is this request's own.
+	// The reserved ones are removed in place, because the object belongs to this request.
 	own := properties[:0]
 	r := m.add(typ, name)
 	e := &r.Event
@@ -106,8 +106,8 @@ func (m *message) tracked(name, user string, groups []string, properties event.O
 		case "__identify":
 			identify = v
 		case "__bot", "__bot_reasons", "__query", "__hash":
-			// The server's own to say: the first two it does not believe, the others
-			// are in the url.
+			// The server decides these: it does not believe the first two, and finds the
+			// others in the url.
 		case "__os", "__osVersion", "__browser", "__browserVersion", "__device", "__brand", "__model":
 			setText(e, contextOf[p.Key], v)
 		default:
@@ -115,7 +115,7 @@ func (m *message) tracked(name, user string, groups []string, properties event.O
 		}
 	}
 	e.Properties = own
-	// SDKs before the underscores; the values stay properties as well.
+	// Older SDKs send the names without underscores; the values stay properties as well.
 	if e.Context.Get("url").Kind == event.Absent && e.Context.Get("path").Kind == event.Absent {
 		setPath(e, own.Get("path"))
 	}
@@ -145,7 +145,7 @@ func stringOf(v event.Value) string {
 	return v.Text
 }
 
-// setText puts a string into the context; anything else is as if it were not sent.
+// setText puts a string into the context and ignores any other value.
 func setText(e *event.Event, key string, v event.Value) {
 	if v.Kind == event.String && v.Text != "" {
 		e.Context = append(e.Context, event.Member{Key: key, Value: v})
@@ -161,14 +161,14 @@ func setPath(e *event.Event, v event.Value) {
 	setText(e, key, v)
 }
 
-// setTime takes the client's time where it is one, and not ahead of ours.
+// setTime takes the client's time if it is valid and not ahead of the server's.
 func (m *message) setTime(e *event.Event, v event.Value) {
 	if ms, ok := timeOf(v); ok && ms > event.MinTime && ms <= m.now+aheadMax.Milliseconds() {
 		e.Time = ms
 	}
 }
 
-// timeLayouts are what JavaScript's Date reads of what clients send.
+// timeLayouts are the forms that clients send and that JavaScript's Date reads.
 var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", time.DateOnly}
 
 // timeOf reads a time: a text, or Unix milliseconds as a number. Without a zone it
@@ -190,9 +190,9 @@ func timeOf(v event.Value) (ms int64, ok bool) {
 	return 0, false
 }
 
-// setRevenue makes __revenue of an event of that name its value; on any other it is
-// kept in extra. Either way it takes a secret, unless the site says that browsers
-// may: anybody can open the console of a page.
+// setRevenue makes __revenue the value of an event named revenue; other events keep it in
+// extra. Both need a secret, because anybody can open the console of a page, unless the site
+// allows browsers to send it.
 func (m *message) setRevenue(r *dialect.Record, name string, v event.Value, at string) *event.FieldError {
 	if v.Kind == event.Absent || v.Kind == event.Null {
 		return nil
@@ -237,8 +237,8 @@ func integer(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// identifyInside is an event's __identify: it names the profile, and with more than
-// that it is an identify of its own.
+// identifyInside decodes an event's __identify. It names the profile; with more fields it
+// becomes an identify event as well.
 func (m *message) identifyInside(v event.Value, at string) *event.FieldError {
 	o, err := m.open(v, at+"__identify")
 	if err != nil {

@@ -7,8 +7,9 @@ package opentracker
 //
 // The space is a plus: "[+10]" written raw in a form decodes to "[ 10]".
 
-// splitAmount takes the amount off a value. Without one by is 1 and found false;
-// whatever is not an amount is part of the value. It may be beyond amountMax.
+// splitAmount splits a value into its base and its amount. Without an amount by is 1 and
+// found is false; text that is not an amount is part of the base. The amount may be beyond
+// amountMax.
 func splitAmount(value string) (base string, by int64, found bool) {
 	end := len(value) - 1
 	if end < 3 || value[end] != ']' {

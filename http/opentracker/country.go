@@ -2,9 +2,8 @@ package opentracker
 
 import "strings"
 
-// This file names countries. Counters know them by ISO 3166-1 alpha-2, which is what
-// geography and other protocols give; this protocol's reads show the English name
-// and take both.
+// This file names countries. Counters have them as ISO 3166-1 alpha-2, as databases and other
+// protocols do. The reads of this protocol show the English name and accept both.
 
 // countryCode is the code of a country's English name or code in any case; any other
 // text stays as it is.
@@ -28,8 +27,8 @@ func countryName(code string) string {
 	return code
 }
 
-// countryNames has the short English names by code, XK (Kosovo, user-assigned) among
-// them because databases give it.
+// countryNames has the short English names by code. XK (Kosovo, user-assigned) is there
+// because databases use it.
 var countryNames = map[string]string{
 	"AD": "Andorra", "AE": "United Arab Emirates", "AF": "Afghanistan", "AG": "Antigua & Barbuda",
 	"AI": "Anguilla", "AL": "Albania", "AM": "Armenia", "AO": "Angola",

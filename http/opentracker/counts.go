@@ -27,7 +27,7 @@ type table struct {
 	page                    dialect.CounterPage
 }
 
-// counts answers /api/counts: one row a value of a property, or a row a property.
+// counts answers /api/counts with a row for each value of a property, or for each property.
 func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
 	q, t, err := r.counterQuery()
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
 	return nil
 }
 
-// counterQuery reads what is asked for.
+// counterQuery reads the query.
 func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
 	t.site = r.site
 	q.Property = property(r.query.first("property"))
@@ -109,8 +109,8 @@ func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
 	return q, t, nil
 }
 
-// series gives a query in steps the bounds it needs: hours go by the instant, and
-// days without an end end today.
+// series gives a query in steps the bounds that it needs: hours need instants, and days
+// without an end end today.
 func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 	if q.Property == "" {
 		return dialect.Refuse("interval", "needs a property")
@@ -131,9 +131,8 @@ func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 	return nil
 }
 
-// page asks for the rows. Countries are in the order of their names, which the
-// store does not know: a page of them is cut here, as long as there are no more
-// than countsMax.
+// page asks for the rows. Countries are in the order of their names, which the store does not
+// know. So a page of countries is cut here, which works for up to countsMax of them.
 func (r *reading) page(ctx context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
 	byName := q.Property == "country" && q.Interval == ""
 	whole := q
@@ -233,8 +232,8 @@ func (t *table) row(dst []byte, row *dialect.CounterRow, fields []string) []byte
 	return append(dst, '}')
 }
 
-// csv answers RFC 4180, the fields' names first. A text that a spreadsheet would
-// take for a formula gets a ' before it.
+// csv answers in the form of RFC 4180, with the names of the fields first. A text that a
+// spreadsheet would take for a formula gets a ' before it.
 func (t *table) csv(res *dialect.Response) {
 	body := append(res.Body[:0], strings.Join(t.fields, ",")...)
 	body = append(body, "\r\n"...)
@@ -266,11 +265,11 @@ func isNumber(s string) bool {
 
 var escapeHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
 
-// attribution is what the licence of the built-in database of countries asks of
-// pages that show what comes of it.
+// attribution is what the licence of the built-in database of countries requires of pages
+// that show its data.
 const attribution = "<p><small>Countries, where no other database is configured: <a href=\"https://db-ip.com\">IP Geolocation by DB-IP</a></small></p>\n"
 
-// html answers a page with a table that runs no script.
+// html answers with a page that has the table and runs no script.
 func (t *table) html(res *dialect.Response) {
 	body := append(res.Body[:0], "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>"...)
 	title := t.site

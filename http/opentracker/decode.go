@@ -9,13 +9,13 @@ import (
 	"cairn/http/dialect"
 )
 
-// Event times a client may give: this far before and after the request.
+// How far before and after the request the event time of a client may be.
 const (
 	earlierMax = 30 * 24 * 3600 * 1000 // milliseconds
 	laterMax   = 5 * 60 * 1000
 )
 
-// scratch is what one request needs and the next uses again.
+// scratch is memory that one request after another uses.
 type scratch struct {
 	params     params
 	parser     event.Parser
@@ -38,8 +38,8 @@ func (s *scratch) reset() {
 	}
 }
 
-// Decode appends the one event of a request to b. It leaves in req.State how the
-// answer is to look.
+// Decode appends the one event of a request to b. It leaves the form of the answer in
+// req.State.
 func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	s, ok := b.Scratch.(*scratch)
 	if !ok {
@@ -71,7 +71,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	return nil
 }
 
-// hit is one request on its way to an event.
+// hit is one request while it becomes an event.
 type hit struct {
 	*scratch
 	event event.Event
@@ -120,8 +120,8 @@ func (p *params) has(name string) bool {
 	return i >= 0 && p.list[i].value != ""
 }
 
-// own takes a parameter of the protocol itself; any other is a property. Names
-// that only control something are never counted and have no amount.
+// own takes a parameter of the protocol itself, and says whether it was one; any other is a
+// property. Names that only control something are never counted and have no amount.
 func (h *hit) own(p *param) (bool, *event.FieldError) {
 	switch p.name {
 	case "si":
@@ -152,7 +152,7 @@ func (h *hit) own(p *param) (bool, *event.FieldError) {
 	case "t_ms":
 		h.time = p.value
 	case "t":
-		// The name older SDKs have for t_ms.
+		// Older SDKs have this name for t_ms.
 		if len(p.value) < 12 || len(p.value) > 14 || !dialect.IsDigits(p.value) {
 			return false, nil
 		}
@@ -170,7 +170,7 @@ func (h *hit) own(p *param) (bool, *event.FieldError) {
 	return true, nil
 }
 
-// keep stores a parameter that is no property as it was sent.
+// keep stores a parameter that is not a property as it was sent.
 func (h *hit) keep(p *param) {
 	if p.value != "" {
 		h.extra = append(h.extra, event.Member{Key: p.name, Value: event.Str(p.value)})
@@ -196,11 +196,11 @@ func (h *hit) property(p *param) *event.FieldError {
 	case by > amountMax || by < -amountMax:
 		return dialect.Refuse(p.name, "an increment is at most 9007199254740991")
 	case p.value == "":
-		return nil // as SDKs send what they do not know
+		return nil // SDKs send this for what they do not know
 	case p.name == "ti", p.name == "title" && !h.titled:
 		return h.title(p, base, by, amount)
 	case p.name == "title":
-		h.keep(p) // an alias of ti, which is there itself
+		h.keep(p) // an alias of ti, which was sent too
 		return nil
 	case p.name == "lc":
 		h.context = append(h.context, event.Member{Key: "url", Value: event.Str(base)})
@@ -221,8 +221,9 @@ func (h *hit) property(p *param) *event.FieldError {
 	return h.split(p, p.name)
 }
 
-// contextKey is where other protocols find what a parameter says in place of
-// detection, "" for any other name. Counters know the property alone.
+// contextKey is the key of the context for a parameter that takes the place of what is
+// detected, "" for any other parameter: other protocols read it there. Counters have the
+// property alone.
 func contextKey(name string) string {
 	switch name {
 	case "browser", "platform", "device", "country", "region", "city":
@@ -235,14 +236,14 @@ func contextKey(name string) string {
 	return ""
 }
 
-// title is the event's name and its title, which counts under "title"; reads call
-// it ti again.
+// title takes the event's name and title. The title counts under "title", and reads call it
+// ti again.
 func (h *hit) title(p *param, base string, by int64, amount bool) *event.FieldError {
 	if base == "" {
 		return nil
 	}
 	if len(base) <= event.MaxNameBytes {
-		h.event.Name = base // a longer one is the title alone
+		h.event.Name = base // a longer text is the title alone
 	}
 	h.context = append(h.context, event.Member{Key: titleKey, Value: event.Str(base)})
 	if amount && by != 1 {
@@ -254,7 +255,7 @@ func (h *hit) title(p *param, base string, by int64, amount bool) *event.FieldEr
 	return h.split(p, titleKey)
 }
 
-// titleKey is where the counters have what the vendor calls ti.
+// titleKey is the property of the counters for what the vendor calls ti.
 const titleKey = "title"
 
 // split makes a segment of a parameter whose name was marked.
@@ -269,8 +270,8 @@ func (h *hit) split(p *param, property string) *event.FieldError {
 	return nil
 }
 
-// state takes the ids the vendor's own script and SDKs keep, where none are sent:
-// the visitor "firstVisit.random", the session "sessionStart.random".
+// state takes ids from the state that the vendor's own script and SDKs keep, where no ids are
+// sent: the visitor is "firstVisit.random", the session "sessionStart.random".
 func (h *hit) state() {
 	user := numbers(h.otui, 6)
 	if user == nil {
@@ -299,8 +300,8 @@ func numbers(state string, n int) []string {
 	return parts
 }
 
-// clientTime is the time a client gives, in Unix milliseconds or seconds, if it is
-// one that can be believed.
+// clientTime is the time that a client sent, in Unix milliseconds or seconds. ok is false
+// when it is too far from the time of the request to be believed.
 func clientTime(value string, now int64) (int64, bool) {
 	if len(value) < 9 || len(value) > 14 || !dialect.IsDigits(value) {
 		return 0, false

@@ -1,15 +1,14 @@
-// Package opentracker speaks the Opentracker URL API: one GET or POST is one event
-// with any number of properties, answered with its id, a pixel, JSON or JSONP; and
-// reads of the running tallies the properties make.
+// Package opentracker speaks the Opentracker URL API. One GET or POST is one event with any
+// number of properties; the answer is its id, a pixel, JSON or JSONP. Reads answer the
+// running counters of the properties.
 //
 // An event is stored as a track event. Parameters that are not the protocol's own
 // are its properties, as strings; ti is its name and title, lc its url. Each
 // property is counted by 1 or by the amount at the end of its value ("male[+10]");
 // a name with "!" at its end also splits the other counters of the event.
 //
-// Sent ids are stored as sent. Whoever an event without a uid is from, and which
-// session one without a sid belongs to, is the engine's to say; Reply tells the
-// client.
+// Ids are stored as they are sent. The engine finds the visitor of an event without a uid and
+// the session of an event without a sid, and Reply tells the client.
 package opentracker
 
 import (
@@ -19,8 +18,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// The limits of the protocol. Beyond any of them the answer is a 400, for the body
-// a 413.
+// The limits of the protocol. Beyond the body's limit the answer is a 413, beyond any other a
+// 400.
 const (
 	bodyBytesMax  = 1 << 20
 	propertiesMax = 256
@@ -33,7 +32,7 @@ const (
 	partsMax      = 1024      // of a multipart body
 )
 
-// Where events come in, beside "/" with an si, and where they are read.
+// The paths that take events, besides "/" with an si, and the paths of the reads.
 var (
 	insertPaths = []string{"/opentracker", "/opentracker/"}
 	countsPaths = []string{"/api/counts", "/api/counts.jsp", "/opentracker/counts"}
@@ -43,8 +42,8 @@ var (
 
 const rootPath, indexPath = "/", "/index.php"
 
-// notCounted are the reserved properties with a value of their own on every event.
-// The location is not among them because it is stored as the event's url.
+// notCounted are the reserved properties that have another value on every event. The location
+// is not among them, because it is stored as the event's url.
 var notCounted = map[string]bool{
 	"latitude": true, "longitude": true, "coordinateTime": true, "coordinateAccuracy": true, "revision": true,
 }
@@ -56,10 +55,10 @@ func New() dialect.Reading { return protocol{} }
 
 func (protocol) Name() event.Dialect { return event.Opentracker }
 
-// Routes: "/" is shared with others, so it is Opentracker's where the query has an
-// si, the first label of the host is "log", or there is a POST with an si in its form
-// or one that nobody else claims. HEAD is listed to be refused in the words of the protocol and not
-// answered with a start page.
+// Routes of "/" are shared with others. It is Opentracker's when the query has an si, when
+// the first label of the host is "log", and for a POST with an si in its form or one that no
+// other dialect claims. HEAD is listed so that it is refused in the words of the protocol,
+// and not answered with a start page.
 func (protocol) Routes() []dialect.Route {
 	var routes []dialect.Route
 	insert := func(path, host, query, form string, methods ...string) {
@@ -88,10 +87,10 @@ func (protocol) Routes() []dialect.Route {
 	return routes
 }
 
-// off says that the value of a flag switches it off. A flag without a value is on.
+// off says that a value switches a flag off. A flag without a value is on.
 func off(value string) bool { return value == "0" || value == "false" }
 
-// isEventID says that s may be an eid a client chooses.
+// isEventID says that a client may choose s as an eid.
 func isEventID(s string) bool {
 	return s != "" && len(s) <= eidBytesMax && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }

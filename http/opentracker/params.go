@@ -14,23 +14,23 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads the parameters of a request, from its query and then its body,
-// in any of the encodings a body may have.
+// This file reads the parameters of a request, from its query and then its body, in any of
+// the encodings that a body may have.
 
-// param is one parameter, decoded. Of several of one name the last counts.
+// param is one parameter, decoded. Of several with one name the last counts.
 type param struct {
 	name, value string
-	marked      bool // some occurrence of the name ended in "!"
+	marked      bool // the name ended in "!", at least once
 }
 
-// params are those of one request in order of first mention. A value of it is used
-// again after reset.
+// params are the parameters of one request in the order in which their names came first.
+// reset makes a value ready for the next request.
 type params struct {
 	list []param
 	at   map[string]int // by name, once there are many
 }
 
-// searchMax is up to how many parameters a name is found by walking.
+// searchMax is the number of parameters up to which a name is found by walking.
 const searchMax = 24
 
 func (p *params) reset() {
@@ -65,7 +65,7 @@ func (p *params) find(name string) int {
 // paramsMax bounds all names of a request, the protocol's own included.
 const paramsMax = propertiesMax + 32
 
-// add takes one name and value as they were decoded.
+// add takes one name and value, decoded.
 func (p *params) add(name, value string) *event.FieldError {
 	name = strings.TrimSpace(name)
 	bare := strings.TrimRight(name, "!")
@@ -108,8 +108,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// text is s as it is stored. What is not UTF-8 is ISO-8859-1: the vendor's Android
-// SDK posts in it. Control characters but \t \n \r do not get into the store.
+// text is s as it is stored. Text that is not UTF-8 is ISO-8859-1, which the vendor's Android
+// SDK sends. Control characters except \t \n \r are not stored.
 func text(s string) string {
 	plain, valid := true, utf8.ValidString(s)
 	for i := range len(s) {
@@ -154,7 +154,7 @@ func (p *params) read(req *dialect.Request, parser *event.Parser) error {
 		}
 	}
 	switch strings.ToLower(strings.TrimSpace(media)) {
-	case "", "application/x-www-form-urlencoded", "text/plain": // the last is what beacons send
+	case "", "application/x-www-form-urlencoded", "text/plain": // beacons send the last
 		return p.form(string(req.Body))
 	case "application/json":
 		return p.json(req.Body, parser)
@@ -174,10 +174,10 @@ func (p *params) form(encoded string) error {
 	return nil
 }
 
-// jsonLimits let through what add refuses in its own words.
+// jsonLimits are wider than the protocol's, so that add refuses in its own words.
 var jsonLimits = event.Limits{Depth: 8, Members: 2 * paramsMax, KeyBytes: bodyBytesMax, StringBytes: bodyBytesMax}
 
-// json takes the members of a flat object. null is as if the member were not there.
+// json takes the members of a flat object. null counts as absent.
 func (p *params) json(body []byte, parser *event.Parser) error {
 	members, err := parser.Object(body, jsonLimits)
 	if err != nil {
@@ -197,7 +197,7 @@ func (p *params) json(body []byte, parser *event.Parser) error {
 	return nil
 }
 
-// multipart takes the text parts of a form; files are passed over.
+// multipart takes the text parts of a form and ignores files.
 func (p *params) multipart(body []byte, boundary string) error {
 	if boundary == "" {
 		return dialect.Refuse("Content-Type", "has no boundary")

@@ -14,11 +14,10 @@ import (
 // values are the parameters of a read, each with all its values in order.
 type values map[string][]string
 
-// valuesMax bounds the parameters of a read, in number.
+// valuesMax bounds the number of parameters of a read.
 const valuesMax = 512
 
-// parseValues reads the query and a form in the body. Unknown names are taken too;
-// nobody asks for them.
+// parseValues reads the query and a form in the body. Unknown names are kept and not used.
 func parseValues(req *dialect.Request) (values, error) {
 	q, n := values{}, 0
 	for _, encoded := range []string{req.RawQuery, string(req.Body)} {
@@ -35,7 +34,8 @@ func parseValues(req *dialect.Request) (values, error) {
 	return q, nil
 }
 
-// first is the last value that is not empty of the first of names that has one.
+// first looks for the first of names with a value that is not empty, and returns the last
+// such value.
 func (q values) first(names ...string) string {
 	for _, name := range names {
 		for i := len(q[name]) - 1; i >= 0; i-- {
@@ -72,8 +72,8 @@ func (q values) choice(name string, of ...string) (string, error) {
 	return s, nil
 }
 
-// Credential is whose data a read asks for: a key as bearer token or parameter, a
-// ticket, or a login, which is the site's name with a key for a password.
+// Credential is the credential of a read: a key as bearer token or parameter, a ticket, or a
+// login, which is the site's name with a key as the password.
 func (protocol) Credential(req *dialect.Request) dialect.Credential {
 	q, err := parseValues(req)
 	if err != nil {
@@ -131,7 +131,7 @@ func read(ctx context.Context, req *dialect.Request, r dialect.Reader, res *dial
 	return read.object(ctx, res, "uid")
 }
 
-// reading is one read on its way.
+// reading is one read while it is answered.
 type reading struct {
 	dialect.Reader
 	query    values
@@ -159,7 +159,7 @@ const (
 	ticketMax     = 24 * 3600
 )
 
-// login gives a ticket to who has shown a key of the site.
+// login answers a client that has a key of the site with a ticket.
 func login(q values, r dialect.Reader, res *dialect.Response) error {
 	seconds, err := q.number("expires", ticketDefault, 1, ticketMax)
 	if err != nil {
@@ -170,8 +170,8 @@ func login(q values, r dialect.Reader, res *dialect.Response) error {
 	return nil
 }
 
-// property is what counters call a property of this protocol, shown what this
-// protocol calls one of the counters.
+// property is the name that counters have for a property of this protocol; shown goes the
+// other way.
 func property(name string) string {
 	if name = strings.TrimRight(name, "!"); name == "ti" {
 		return titleKey
@@ -186,7 +186,7 @@ func shown(property string) string {
 	return property
 }
 
-// asked are the values of a property as counters know them.
+// asked are the values of a property as counters have them.
 func asked(property string, list []string) []string {
 	out := make([]string, 0, len(list))
 	for _, value := range list {

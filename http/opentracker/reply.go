@@ -9,7 +9,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// answer is how a client wants to be answered.
+// answer is the form of the answer that a client asked for.
 type answer struct {
 	callback  string // "" = none
 	pix, json bool
@@ -24,7 +24,7 @@ const (
 	typeGIF  = "image/gif"
 )
 
-// noStore is on every answer: a pixel that is cached is not counted again.
+// noStore is on every answer, because a cached pixel would not be counted again.
 var noStore = [2]string{"Cache-Control", "no-store"}
 
 // pixel is a transparent GIF of 1×1.
@@ -49,8 +49,8 @@ func answerTo(list []param) (a answer) {
 	return a
 }
 
-// isFunction says that s is dotted names of JavaScript, which is all a JSONP answer
-// ever repeats of a request.
+// isFunction says that s is dotted names of JavaScript. A JSONP answer repeats nothing else of
+// a request.
 func isFunction(s string) bool {
 	if len(s) > callbackMax {
 		return false
@@ -64,7 +64,7 @@ func isFunction(s string) bool {
 	return true
 }
 
-// wanted is the answer a request asks for, also when Decode never saw it.
+// wanted is the form that a request asks for, also when Decode did not see the request.
 func wanted(req *dialect.Request) answer {
 	if a, ok := req.State.(*answer); ok {
 		return *a
@@ -79,8 +79,7 @@ func wanted(req *dialect.Request) answer {
 	return answerTo(list)
 }
 
-// Reply answers an event with its id, in the form that was asked for, and every
-// failure in that form too.
+// Reply answers an event with its id, or with the failure, in the form that was asked for.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	res.Header = append(res.Header, noStore)
 	if req.Route != nil && req.Route.Reads {
@@ -106,7 +105,7 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 	}
 	eid, sid, uid := outcome.ID, outcome.Session, e.User
 	if outcome.Status == dialect.Excluded {
-		sid = e.Session // taken and not kept: it has no id
+		sid = e.Session // the event was accepted and not stored, so it has no id
 	} else if a.eid != "" {
 		eid = a.eid
 	}
@@ -145,10 +144,10 @@ func appendIDs(dst []byte, eid, sid, uid string) []byte {
 	return append(dst, '}')
 }
 
-// errorBytesMax bounds the text of an error: it may quote a name.
+// errorBytesMax bounds the text of an error, which may quote a name.
 const errorBytesMax = 512
 
-// reason is what to tell a client of a failure.
+// reason is what a client sees of a failure.
 func reason(failure dialect.Failure, err error) string {
 	text := failure.String()
 	var field *event.FieldError
@@ -175,7 +174,7 @@ func reason(failure dialect.Failure, err error) string {
 	return text
 }
 
-// fail answers with a status and the reason, a pixel with the status alone.
+// fail answers with the status and the reason; a pixel has the status alone.
 func (a *answer) fail(res *dialect.Response, failure dialect.Failure, err error) {
 	res.Status = failure.Status()
 	text := reason(failure, err)
@@ -198,8 +197,8 @@ func (a *answer) fail(res *dialect.Response, failure dialect.Failure, err error)
 	res.Body = body
 }
 
-// failRead answers a read that failed: JSON, or JSONP where that was asked for. A
-// login that failed is the word false, as the vendor has it.
+// failRead answers a read that failed with JSON, or with JSONP if that was asked for. The
+// answer to a login that failed is the word false, as it is the vendor's.
 func failRead(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	if slices.Contains(loginPaths, req.Path) {
 		switch result.Failure {

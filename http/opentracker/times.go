@@ -62,7 +62,7 @@ func parseSpan(q values, now int64, home *time.Location) (s span, err error) {
 	return s, s.between(from, to)
 }
 
-// loadZone is LoadLocation for a name a client sends.
+// loadZone is LoadLocation for a name that a client sends.
 func loadZone(name string) (*time.Location, error) {
 	if len(name) > 64 || name == "Local" {
 		return nil, dialect.Refuse("timeZone", "unknown")
@@ -147,7 +147,7 @@ func (s *span) check() error {
 	return nil
 }
 
-// apply gives a query of counters the range.
+// apply puts the range into a query of counters.
 func (s *span) apply(q *dialect.CounterQuery) {
 	if s.zoned {
 		q.Zone = s.zone
@@ -184,7 +184,7 @@ func (s *span) start(day int32) int64 {
 	return t.UnixMilli()
 }
 
-// bounds are the range as it is shown: a date or a time each, "" for none.
+// bounds are the ends of the range as they are shown: a date or a time, "" for an open end.
 func (s *span) bounds() (from, to string) {
 	show := func(given bool, day int32, instant int64) string {
 		switch {
@@ -237,7 +237,7 @@ func instant(name, s string) (int64, error) {
 			return n, nil
 		}
 	}
-	// A plus that was not encoded is a space here.
+	// A plus that was not encoded comes as a space.
 	if t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(s, " ", "+")); err == nil && t.Year() >= 1970 && t.Year() <= 9999 && t.UnixMilli() > 0 {
 		return t.UnixMilli(), nil
 	}

@@ -12,9 +12,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file shows single events, and sessions and users as the sum of their events.
-// Views are of this protocol's events alone; a user is a person under any of their
-// ids.
+// This file shows single events, and sessions and users as the sum of their events. Only
+// events of this protocol are shown. A user is a person under any of their ids.
 
 // The size of a listing.
 const (
@@ -26,7 +25,7 @@ func timeIn(unixMilli int64, zone *time.Location) time.Time {
 	return time.UnixMilli(unixMilli).In(zone)
 }
 
-// of asks for this protocol's events alone.
+// of selects events of this protocol by a field.
 func of(field string, values ...string) []dialect.Cond {
 	where := []dialect.Cond{{Field: "dialect", Values: []string{string(event.Opentracker)}}}
 	if field != "" {
@@ -37,7 +36,7 @@ func of(field string, values ...string) []dialect.Cond {
 
 var errNotFound = &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
 
-// event answers /api/views/event. An eid is the client's own or cairn's.
+// event answers /api/views/event. An eid is one that the client chose, or cairn's.
 func (r *reading) event(ctx context.Context, res *dialect.Response) error {
 	id := r.query.first("eid")
 	if id == "" {
@@ -138,7 +137,7 @@ func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 	}
 	page, err := r.List(ctx, q)
 	if err != nil {
-		// The rest of the query was checked above, so what is bad is the token.
+		// The rest of the query was checked above, so the token is bad.
 		var status *dialect.StatusError
 		if q.After != "" && errors.As(err, &status) && status.Failure == dialect.BadRequest {
 			return dialect.Refuse("nextToken", "not a token of this listing")
@@ -204,7 +203,7 @@ func appendEvent(dst []byte, e *event.Event) []byte {
 	first := true
 	for _, a := range e.Increments {
 		if a.By == 1 || a.Property == "name" && e.Properties.Get("name").Kind == event.Absent {
-			continue // ti under its second name
+			continue // this is ti under its second name
 		}
 		if !first {
 			dst = append(dst, ',')
@@ -216,7 +215,7 @@ func appendEvent(dst []byte, e *event.Event) []byte {
 	return append(dst, "}}"...)
 }
 
-// contextNames are the vendor's names of what was detected, by cairn's.
+// contextNames are the keys of the context for what is detected, each with the vendor's name.
 var contextNames = [...][2]string{
 	{titleKey, "ti"}, {"url", "lc"},
 	{"browser", "browser"}, {"browser_version", "browserVersion"},
@@ -224,13 +223,13 @@ var contextNames = [...][2]string{
 	{"country", "country"}, {"region", "region"}, {"city", "city"},
 }
 
-// detailOf says of what a detected detail is one.
+// detailOf is, for a detail that is detected, the name of what it belongs to.
 var detailOf = map[string]string{
 	"browserVersion": "browser", "platformVersion": "platform", "region": "country", "city": "country",
 }
 
-// appendProperties appends what was detected and, before it where both are there,
-// what was sent, by name.
+// appendProperties appends what was detected and what was sent, by name. What was sent comes
+// before what was detected under the same name.
 func appendProperties(dst []byte, context, properties event.Object) []byte {
 	all := make(event.Object, 0, len(properties)+len(contextNames)+1)
 	for _, m := range properties {

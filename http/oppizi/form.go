@@ -14,10 +14,10 @@ import (
 //	eventName=A&value=250&metadata[k]=v&metadata.t=a&metadata.t=b
 //	{"eventName":"A","value":250,"metadata":{"k":"v","t":["a","b"]}}
 //
-// Only value becomes a number where it reads as one; a repeated metadata key, or
-// one written metadata[k][], becomes an array. Of other repeats the last wins.
-// An empty form is an empty body. What has no JSON is refused: bytes that are not
-// UTF-8, and metadata[a][b], since metadata does not nest.
+// value becomes a number if it reads as one; no other field does. A metadata key that is
+// repeated, or written metadata[k][], becomes an array. Of other repeats the last wins. An
+// empty form is an empty body. What JSON cannot hold is refused: bytes that are not UTF-8,
+// and metadata[a][b], since metadata does not nest.
 func formJSON(body []byte) ([]byte, error) {
 	type entry struct {
 		values []string

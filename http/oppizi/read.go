@@ -22,7 +22,7 @@ func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader
 	}
 	page, err := r.List(ctx, q)
 	if err != nil {
-		// The query was checked above, so what a Reader calls bad is the cursor.
+		// The query was checked above, so the Reader means the cursor.
 		var status *dialect.StatusError
 		if q.After != "" && errors.As(err, &status) && status.Failure == dialect.BadRequest {
 			return dialect.Refuse("startingAfter", "not a cursor of this account")
@@ -38,9 +38,9 @@ func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader
 	return nil
 }
 
-// parseQuery reads the parameters of a listing. Values of one parameter are
-// alternatives, different parameters must all hold. Unknown parameters are
-// ignored; a refusal is an *event.FieldError.
+// parseQuery reads the parameters of a listing. Values of one parameter are alternatives;
+// different parameters must all hold. Unknown parameters are ignored. A refusal is an
+// *event.FieldError.
 func parseQuery(raw string) (dialect.Query, error) {
 	q := dialect.Query{Limit: pageDefault}
 	names := dialect.Cond{Field: "name"}
@@ -106,9 +106,9 @@ func param(field string) string {
 	return "metadata"
 }
 
-// appendPieces adds what one text of eventName or value asks for: the whole of
-// it, so that a name with a comma can be found, and each piece between commas.
-// An empty text asks for nothing.
+// appendPieces adds the values that one text of eventName or value asks for: the whole text,
+// so that a name with a comma can be found, and each piece between commas. An empty text
+// asks for nothing.
 func appendPieces(values []string, text string) []string {
 	if text == "" {
 		return values
@@ -146,8 +146,8 @@ func pageSize(s string) (int, bool) {
 	return n, err == nil && 1 <= n && n <= pageMax
 }
 
-// isCursor says that s has the shape of an event id. Whether it is one of this
-// site is for the Reader to say.
+// isCursor says that s has the shape of an event id. The Reader decides whether it is one of
+// this site.
 func isCursor(s string) bool {
 	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }

@@ -36,8 +36,8 @@ func (protocol) Reply(_ *dialect.Request, res *dialect.Response, result dialect.
 	res.Body = append(body, '}')
 }
 
-// fail writes {"success":false,"error":TEXT} with TEXT from err, or else the
-// phrase of the status. A 401 always says Unauthorized, as the vendor's does.
+// fail writes {"success":false,"error":TEXT}. TEXT is that of err, or else the phrase of the
+// status. A 401 always says Unauthorized, as the vendor's does.
 func fail(res *dialect.Response, failure dialect.Failure, err error) {
 	text := failure.String()
 	var field *event.FieldError
@@ -62,7 +62,7 @@ func fail(res *dialect.Response, failure dialect.Failure, err error) {
 	res.Body = append(event.AppendString(body, text), '}')
 }
 
-// vendorField is the vendor's word for a field the engine has refused.
+// vendorField is the vendor's name of a field that the engine has refused.
 func vendorField(field string) string {
 	switch field {
 	case "name":
@@ -81,9 +81,9 @@ func vendorField(field string) string {
 	return field
 }
 
-// appendEvent appends the vendor's form of an event: id, eventName, value,
-// metadata (always an object), those of the optional fields that were sent, and
-// createdAt, the time of receipt. An event that was taken but not kept has no id.
+// appendEvent appends the vendor's form of an event: id, eventName, value, metadata (always
+// an object), the optional fields that were sent, and createdAt, the time of receipt. An
+// event that was accepted and not stored has no id.
 func appendEvent(dst []byte, id string, receivedUnixMilli int64, e *event.Event) []byte {
 	dst = append(dst, '{')
 	if id != "" {

@@ -207,7 +207,7 @@ func (f *facts) fill(c *event.Object) {
 	}
 }
 
-// text is a string that is one, "" for anything else.
+// text is the text of a string, "" for any other value.
 func text(v event.Value) string {
 	if v.Kind != event.String {
 		return ""
@@ -226,8 +226,8 @@ func object(v event.Value) string {
 // languageOf is a locale as a language tag.
 func languageOf(v event.Value) string { return strings.ReplaceAll(text(v), "_", "-") }
 
-// deviceOf is the kind of device behind the words clients use, "" for one that
-// names none: the mobile SDKs send "ios" and "android".
+// deviceOf is the kind of device that a client's word means, "" for other words: the mobile
+// SDKs send "ios" and "android".
 func deviceOf(v event.Value) string {
 	switch strings.ToLower(text(v)) {
 	case "desktop", "pc":
@@ -271,9 +271,9 @@ func pixels(v event.Value) string {
 	return v.Text
 }
 
-// merged lays one object over another: the members of over win leaf by leaf, an
-// array replaces. Both are compact JSON; so is the result, but for strings that
-// hold letters HTML knows.
+// merged lays one object over another: the members of over win leaf by leaf, and an array
+// replaces what is under it. Both are compact JSON, and so is the result, except for
+// characters in strings that HTML reserves: those are escaped.
 func merged(dst []byte, under, over string, p *event.Parser) ([]byte, error) {
 	below, err := event.Raw(under).Object(p)
 	if err != nil {

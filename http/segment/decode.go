@@ -9,8 +9,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file takes a request apart into messages; message.go makes an event of
-// each.
+// This file splits a request into messages; message.go makes an event of each.
 
 // form is the shape of a reply.
 type form uint8
@@ -21,8 +20,7 @@ const (
 	pixelForm
 )
 
-// jsonLimits hold for one message. Longer strings than a message may have are
-// refused by its size.
+// jsonLimits hold for one message. The limit on its size bounds its strings.
 var jsonLimits = event.Limits{Depth: event.MaxDepth, Members: event.MaxProperties, KeyBytes: event.KeyBytesMax, StringBytes: event.MaxEventBytes}
 
 // decoder is the memory of Decode, kept in Batch.Scratch, and in Request.State for
@@ -36,7 +34,7 @@ type decoder struct {
 	req    *dialect.Request
 	form   form
 	ids    ids
-	named  bool // the request itself names its events: Idempotency-Key
+	named  bool // the request has an Idempotency-Key, which gives its events ids
 	keys   keys
 	source event.Source
 	top    envelope
@@ -49,7 +47,7 @@ type part struct {
 	bytes  int // of it as JSON
 }
 
-// envelope is what the top of a batch says for each of its events.
+// envelope is what the top level of a batch says for each of its events.
 type envelope struct {
 	context, integrations event.Value // objects, or Absent
 	facts                 facts       // of context
@@ -101,8 +99,8 @@ func (d *decoder) list(text string) []string {
 	return d.texts[at : at+1 : at+1]
 }
 
-// Decode appends the events of a request to b. A batch is Partial: what is wrong
-// with one of its events stands in that record.
+// Decode appends the events of a request to b. A batch is Partial: a bad event becomes a
+// record with the reason.
 func (p protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	e := endpointOf(req)
 	if e.kind == metrics || req.Method == "HEAD" {
@@ -163,7 +161,7 @@ func (d *decoder) one(o event.Object, bytes int, b *dialect.Batch, typ event.Typ
 	return nil
 }
 
-// webhook decodes whichever of a batch, a bare array and one event the body is.
+// webhook decodes a body that is a batch, a bare array or one event.
 func (d *decoder) webhook(b *dialect.Batch) error {
 	body := bytes.TrimLeft(bytes.TrimPrefix(d.req.Body, []byte("\uFEFF")), " \t\r\n")
 	if len(body) > 0 && body[0] == '[' {
@@ -193,8 +191,7 @@ func (d *decoder) array(b *dialect.Batch) error {
 	return d.records(b)
 }
 
-// batch decodes {"batch":[…]}; where a lone event may stand in its place, it is
-// decoded when there is no batch.
+// batch decodes {"batch":[…]}. With orSingle, a body without a batch is one event.
 func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 	many := false
 	rest, found, err := d.parser.Batch(body, jsonLimits, "batch", func(i int, raw []byte, o event.Object, fault *event.FieldError) {
@@ -271,7 +268,7 @@ func (d *decoder) records(b *dialect.Batch) error {
 	return nil
 }
 
-// within says that a decimal is at most so large, either way.
+// within says that a decimal lies between -most and most.
 func within(decimal string, most int) bool {
 	f, err := strconv.ParseFloat(decimal, 64)
 	return err == nil && f >= -float64(most) && f <= float64(most)

@@ -10,18 +10,18 @@ const (
 	idPrefix = len("00000000-0000-8000-8000-0000")
 )
 
-// ids makes the ids of messages that have none: UUIDs of version 8 that are random
-// but for their last four bytes, which count the messages of the request. Those of
-// one batch so have 12 bytes in common and take little room where they are stored.
+// ids makes the ids of messages that have none: UUIDs of version 8. They are random except
+// for their last four bytes, which count the messages of the request. So the ids of one
+// batch have 12 bytes in common and take little space where they are stored.
 type ids struct {
 	random func(b []byte)
 	base   [16]byte
 	made   uint32
-	prefix string // what those of this request have in common
-	ready  string // ids that nobody has yet, 36 characters each
+	prefix string // what the ids of this request have in common
+	ready  string // ids that are not used yet, 36 characters each
 }
 
-// next is a new id, one of at most about so many.
+// next is a new id. most is about how many ids the request needs.
 func (g *ids) next(most int) string {
 	if g.made == 0 {
 		g.random(g.base[:12])
@@ -46,7 +46,7 @@ func (g *ids) next(most int) string {
 	return id
 }
 
-// has says that an id is one of those made here: its client knows nothing of it.
+// has says that an id was made here, so the client does not know it.
 func (g *ids) has(id string) bool {
 	return g.made > 0 && len(id) == 36 && id[:idPrefix] == g.prefix
 }

@@ -8,20 +8,20 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file finds the write key of an event: in the query of a webhook, in the
-// Authorization header, at the top of the body, in the event itself, in the query
-// of any other route. The first that is there counts, right or wrong.
+// This file finds the write key of an event: in the query of a webhook, in the Authorization
+// header, at the top level of the body, in the event itself, in the query of any other
+// route. The first one found counts, right or wrong.
 
-// keys are the places of one request, each "" when there is none.
+// keys are the keys of one request by place, "" where there is none.
 type keys struct {
 	hook, header, top, query string
 
-	// The site of the key asked for last: a batch has mostly one.
+	// The key that was looked up last, and its site: a batch mostly has one.
 	key  string
 	site *dialect.Site
 }
 
-// requestKeys are those outside the body.
+// requestKeys are the keys outside the body.
 func requestKeys(req *dialect.Request, k kind) keys {
 	found := keys{header: basicUser(req.Header("Authorization"))}
 	if key := queryValue(req.RawQuery, "writeKey"); k == webhook {
@@ -32,8 +32,8 @@ func requestKeys(req *dialect.Request, k kind) keys {
 	return found
 }
 
-// of is the key of an event whose own is this value, and the site it opens, nil
-// for none.
+// of is the key of an event, and the site that it opens, nil for none. own is the value of
+// the event's writeKey.
 func (k *keys) of(req *dialect.Request, own event.Value) (key string, site *dialect.Site) {
 	for _, key = range [...]string{k.hook, k.header, k.top, keyText(own), k.query} {
 		if key != "" {
@@ -61,8 +61,8 @@ func keyText(v event.Value) string {
 	return strings.TrimSpace(v.Text)
 }
 
-// basicUser is the user of a Basic authorization; some clients leave the colon
-// out. Any other scheme is none.
+// basicUser is the user of a Basic authorization, "" for any other scheme. Some clients leave
+// the colon out.
 func basicUser(header string) string {
 	scheme, text, _ := strings.Cut(strings.TrimSpace(header), " ")
 	if !strings.EqualFold(scheme, "basic") || len(text) > 2048 {

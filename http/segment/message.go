@@ -10,7 +10,7 @@ import (
 
 // This file makes an event of a message.
 
-// field is one that the protocol gives a meaning.
+// field is a field of a message that has a meaning in the protocol.
 type field uint8
 
 const (
@@ -88,8 +88,8 @@ func fieldOf(key string) field {
 	return fields
 }
 
-// common are the fields every message may have; what else a type has is in used.
-// A field that a type does not use is kept in extra as an unknown one is.
+// common are the fields that every message may have; used adds those of a type. A field that
+// a type does not use is kept in extra, like an unknown one.
 const common = 1<<fieldType | 1<<fieldMessageID | 1<<fieldUserID | 1<<fieldAnonymousID | 1<<fieldContext |
 	1<<fieldIntegrations | 1<<fieldTimestamp | 1<<fieldOriginalTimestamp | 1<<fieldSentAt | 1<<fieldReceivedAt | 1<<fieldWriteKey
 
@@ -109,7 +109,7 @@ func used(t event.Type) uint32 {
 	return 0
 }
 
-// typeOf is the type a message names, "" for one the protocol does not have.
+// typeOf is the type that a message names, "" for one that the protocol does not have.
 func typeOf(v event.Value) event.Type {
 	if v.Kind == event.String {
 		switch t := event.Type(v.Text); t {
@@ -199,7 +199,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 			extra = append(extra, event.Member{Key: fieldNames[k], Value: v[k]})
 		}
 	}
-	// An object of the protocol that is none is kept, not refused.
+	// A field that should be an object and is not is kept, not refused.
 	for _, k := range [...]field{fieldProperties, fieldTraits} {
 		if has&(1<<k) != 0 && v[k].Kind != event.Absent && v[k].Kind != event.Null && !v[k].IsObject() {
 			extra = append(extra, event.Member{Key: fieldNames[k], Value: v[k]})
@@ -223,10 +223,10 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	return nil
 }
 
-// enrichedMax is room for what the engine adds to a context.
+// enrichedMax is how many members the engine may add to a context.
 const enrichedMax = 16
 
-// over lays an event's own object over that of its batch.
+// over lays the object of an event over that of its batch.
 func (d *decoder) over(under, own event.Value, name string) (event.Value, *event.FieldError) {
 	if under.Kind == event.Absent {
 		return own, nil
@@ -298,7 +298,7 @@ func (d *decoder) fill(e *event.Event, v *[fields]event.Value, f *facts) *event.
 	return nil
 }
 
-// open opens an object; anything else is nothing.
+// open opens an object. Any other value counts as absent.
 func (d *decoder) open(v event.Value, name string) (event.Object, *event.FieldError) {
 	if !v.IsObject() || v.Text == "{}" {
 		return nil, nil
@@ -310,8 +310,8 @@ func (d *decoder) open(v event.Value, name string) (event.Object, *event.FieldEr
 	return o, nil
 }
 
-// describe puts the name, category and section of a page or screen among its
-// properties unless they are there.
+// describe adds the name, category and section of a page or screen to its properties, unless
+// the properties have them.
 func (d *decoder) describe(e *event.Event, v *[fields]event.Value) {
 	for _, k := range [...]field{fieldName, fieldCategory, fieldSection} {
 		if v[k].Kind == event.Absent || v[k].Kind == event.Null || v[k] == event.Str("") || e.Properties.Get(fieldNames[k]).Kind != event.Absent {
@@ -335,9 +335,9 @@ func (d *decoder) overlay(under, over event.Object) event.Object {
 	return o
 }
 
-// time is when the event happened by the server's clock, 0 for now, and extra with what the
-// client said of it. A time that cannot be read is as if it were absent, and kept
-// under its own name.
+// time is when the event happened by the server's clock, 0 for now, and extra with the times
+// that the client sent. A time that cannot be read counts as absent, and is kept under its
+// own name.
 func (d *decoder) time(v *[fields]event.Value, extra event.Object) (int64, event.Object) {
 	received := d.req.ReceivedUnixMilli
 	keep := func(name string, v event.Value) {
@@ -372,8 +372,8 @@ func (d *decoder) time(v *[fields]event.Value, extra event.Object) (int64, event
 	return corrected(received, original, sent, hasSent), extra
 }
 
-// sourceOf is where an event came from: what its context says, else the request.
-// The address 0.0.0.0 is how a client opts out of any.
+// sourceOf is where an event came from, by its context, else by the request. With the address
+// 0.0.0.0 a client opts out of having one.
 func (d *decoder) sourceOf(f *facts) event.Source {
 	s := d.source
 	if ip := f[factIP]; ip != "" {
@@ -384,7 +384,7 @@ func (d *decoder) sourceOf(f *facts) event.Source {
 		}
 	}
 	if agent := f[factAgent]; agent != "" && agent != s.UserAgent {
-		// Another device than the one that sent the request.
+		// The event is of another device than the one that sent the request.
 		s.UserAgent, s.AcceptLanguage, s.Hints = agent, "", nil
 	}
 	if data := f[factAgentData]; data != "" && s.Hints == nil {
@@ -393,8 +393,8 @@ func (d *decoder) sourceOf(f *facts) event.Source {
 	return s
 }
 
-// exclude drops the event of a pixel that nobody has seen yet: browsers say so
-// when they fetch ahead.
+// exclude leaves out the event of a pixel that nobody has seen yet: browsers say when they
+// fetch ahead.
 func exclude(req *dialect.Request, b *dialect.Batch) {
 	if !strings.HasPrefix(req.Header("Sec-Purpose"), "prefetch") {
 		return

@@ -14,8 +14,8 @@ import (
 // gif is a transparent image of one pixel, 43 bytes.
 const gif = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
-// pixelBody is the JSON in ?data=: base64 of either alphabet with any padding or
-// none, where a space stands for a plus that nobody escaped.
+// pixelBody is the JSON in ?data=: base64 of either alphabet, with or without padding. A
+// space stands for a plus that was not escaped.
 func pixelBody(query string) ([]byte, error) {
 	data := queryValue(query, "data")
 	if data == "" {
@@ -42,8 +42,8 @@ func pixelBody(query string) ([]byte, error) {
 	return body[:n], nil
 }
 
-// flat decodes RudderStack's pixel, whose query is the message: the fields of the
-// protocol by their names, everything else a property.
+// flat decodes RudderStack's pixel, whose query is the message: it has the fields of the
+// protocol by their names, and all others are properties.
 func (d *decoder) flat(b *dialect.Batch, typ event.Type) error {
 	var top, properties []byte
 	add := func(to []byte, key, value string) []byte {

@@ -20,15 +20,15 @@ type problem struct {
 	messageID             string
 }
 
-// Reply answers a write. A batch is 200 when all of it was stored, now or before;
-// 207 when some of its events were refused, and the answer names them; 400 when
-// all were, 413 when each of them was too large.
+// Reply answers a write. A batch is 200 when all of it was stored, now or before. It is 207
+// when some of its events were refused; the answer then names them. It is 400 when all were
+// refused, and 413 when each was too large.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	e := endpointOf(req)
 	shape := e.form()
 	d, decoded := req.State.(*decoder)
 	if decoded {
-		shape = d.form // a webhook's body tells
+		shape = d.form // the body of a webhook decides
 	}
 	res.ContentType = contentType
 	res.Body = res.Body[:0]
@@ -76,9 +76,9 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 	res.Body = appendProblems(res.Body, shape, problems, res.Status, req)
 }
 
-// statusOf is the code of a failure. A wrong key is 400 here, so is an encoding that
-// nobody knows, and what may pass by itself is 503: clients drop what was refused
-// with any 4xx but 429.
+// statusOf is the code of a failure. A wrong key is 400 here, and so is an unknown encoding.
+// Clients drop what was refused with any 4xx except 429, so a failure that may pass by
+// itself is 503.
 func statusOf(f dialect.Failure) int {
 	switch f {
 	case dialect.Unauthorized, dialect.Forbidden, dialect.BadMedia:
@@ -95,7 +95,7 @@ func whole(result dialect.Result, shape form) problem {
 	case dialect.TooLarge:
 		p := problem{err: "Request Entity Too Large", message: unread, details: tooLarge, index: -1}
 		if shape == batchForm {
-			p.err = badRequest // as the seed's sample has it
+			p.err = badRequest // as in the seed's example
 		}
 		return p
 	case dialect.Unauthorized, dialect.Forbidden:
@@ -139,7 +139,7 @@ func one(err *event.FieldError) problem {
 	return problem{err: badRequest, message: badEvent, details: cut(vendorField(err.Field) + ": " + err.Msg)}
 }
 
-// vendorField is the vendor's word for a field the engine has refused.
+// vendorField is the vendor's name of a field that the engine has refused.
 func vendorField(field string) string {
 	name, rest, dotted := strings.Cut(field, ".")
 	switch name {
@@ -175,7 +175,7 @@ func textOf(err error) string {
 	return cut(err.Error())
 }
 
-// detailsMax bounds a text that may quote a client's.
+// detailsMax bounds a text that may quote what a client sent, in bytes.
 const detailsMax = 256
 
 func cut(s string) string {
@@ -185,9 +185,9 @@ func cut(s string) string {
 	return s
 }
 
-// appendProblems writes one error in the single form, or a list of them in a
-// batch's. To analytics-python, which reads code and message from an error and
-// sends everything again ten times when they are not there, they are added.
+// appendProblems writes one error in the form of a single event, or a list in the form of a
+// batch. analytics-python reads code and message from an error, and sends everything again
+// ten times when they are missing, so they are added for it.
 func appendProblems(dst []byte, shape form, problems []problem, status int, req *dialect.Request) []byte {
 	python := strings.HasPrefix(req.Header("User-Agent"), "analytics-python/")
 	if shape != batchForm {

@@ -1,16 +1,16 @@
-// Package segment speaks the HTTP tracking API of Segment, MetaRouter and
-// RudderStack: identify, track, page, screen, group and alias calls, one a
-// request, many in a batch, in the query of a pixel or the body of a webhook.
+// Package segment speaks the HTTP tracking API of Segment, MetaRouter and RudderStack:
+// identify, track, page, screen, group and alias calls. A request has one call, or many in a
+// batch; a call may also be in the query of a pixel or the body of a webhook.
 //
-// A message becomes one event of the same type. What the canonical fields can
-// hold stands there (page url and title, campaign, locale, timezone, system,
-// place, group, session, revenue as value); its whole context, its integrations
-// and every field this package does not know are kept in extra as they were sent.
-// Of identify and group the properties are the traits.
+// A message becomes one event of the same type. The canonical fields take what they can hold
+// (page url and title, campaign, locale, timezone, system, place, group, session, revenue as
+// value). The whole context, the integrations and every field that this package does not
+// know are kept in extra as they were sent. The properties of identify and group are their
+// traits.
 //
-// The bad messages of a batch are refused one by one and named in the answer, the
-// others are stored: a client may send the whole batch again, because the
-// messageId keeps each event single. A message without one is given one.
+// The bad messages of a batch are refused one by one and named in the answer; the others are
+// stored. A client may send the whole batch again, because the messageId tells which events
+// are there. A message without a messageId gets one.
 //
 // Times: with originalTimestamp (or timestamp) and sentAt the clock of the client
 // is corrected, time = receivedAt − (sentAt − originalTimestamp). Both stay in
@@ -25,24 +25,24 @@ import (
 	"cairn/http/dialect"
 )
 
-// The limits of a site that states none, in bytes of inflated JSON.
+// The limits of a site that sets none, in bytes of inflated JSON.
 const (
 	eventBytes = 15 << 10
 	batchBytes = 500 << 10
 )
 
 const (
-	// elementsMax bounds a batch in number. What fits into batchBytes and could
-	// be valid is below it, and no batch is refused for its number that has less
-	// than one element in elementBytes: the shortest valid one has 28.
+	// elementsMax bounds the number of elements of a batch. Batches of valid elements that
+	// fit into batchBytes are below it. Larger batches are refused for their number only
+	// with more than one element in elementBytes; the shortest valid element has 28 bytes.
 	elementsMax  = 20_000
 	elementBytes = 24
 	elementsFree = 100
-	// injectedBytesMax bounds what the context and integrations of a batch become
-	// when each of its events has them.
+	// injectedBytesMax bounds the context and integrations of a batch, copied into each of
+	// its events.
 	injectedBytesMax = 4 << 20
 
-	metricsBytesMax = 64 << 10 // of a body nobody reads
+	metricsBytesMax = 64 << 10 // of a body that is not read
 )
 
 // kind is what a path answers.
@@ -59,8 +59,8 @@ const (
 	source    // the same of RudderStack
 )
 
-// endpoint is what stands behind a path. typ is forced on its events, "" = they
-// say it themselves.
+// endpoint is what a path answers. typ is the type of its events, "" when they have their
+// own.
 type endpoint struct {
 	path string
 	kind kind
@@ -85,7 +85,7 @@ var endpoints = []endpoint{
 	{"/sourceConfig", source, ""},
 }
 
-// byPath finds an endpoint by its path as the route has it.
+// byPath finds an endpoint by the path of its route.
 var byPath = func() map[string]*endpoint {
 	m := make(map[string]*endpoint)
 	for i := range endpoints {
@@ -103,7 +103,7 @@ func endpointOf(req *dialect.Request) endpoint {
 	return endpoint{}
 }
 
-// form is that of the replies to an endpoint, as far as its path tells.
+// form is the shape of the replies of an endpoint, as far as the path decides it.
 func (e *endpoint) form() form {
 	switch e.kind {
 	case batch:
@@ -119,8 +119,8 @@ type protocol struct {
 	random func(b []byte)          // fills b
 }
 
-// New returns the dialect for sites whose limits are at most these; zero ones are
-// the vendor's 15 KB an event and 500 KB a batch.
+// New returns the dialect for sites whose limits are at most largest. Zeros stand for the
+// vendor's 15 KB an event and 500 KB a batch.
 func New(largest dialect.SegmentSettings) dialect.Reading {
 	return protocol{limits(largest), func(b []byte) { rand.Read(b) }} // which never fails
 }
@@ -163,8 +163,7 @@ func (p protocol) Routes() []dialect.Route {
 	return routes
 }
 
-// errTooLarge refuses one event, or a whole request, for its size. The text is
-// the seed's.
+// errTooLarge refuses one event, or a whole request, for its size. The seed has the text.
 var (
 	errTooLarge = &dialect.StatusError{Failure: dialect.TooLarge, Msg: tooLarge}
 	errKey      = &dialect.StatusError{Failure: dialect.Unauthorized, Field: "writeKey", Msg: badKey}

@@ -8,8 +8,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file answers what browsers' SDKs load before they send anything. A write
-// key is public, and all that is told about it is where to send to.
+// This file answers what browsers' SDKs load before they send anything. A write key is
+// public, and the answer only says where to send events.
 
 // Read answers analytics.js' settings and RudderStack's source configuration.
 func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, res *dialect.Response) error {
@@ -44,8 +44,8 @@ func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, 
 	return nil
 }
 
-// appendSettings is the least analytics.js starts with. There is one integration:
-// for any other it would ask the vendor's network for code.
+// appendSettings writes the least that analytics.js starts with. There is one integration:
+// for any other, analytics.js would load code from the vendor's network.
 func appendSettings(dst []byte, key, host string, secure bool) []byte {
 	protocol := "http"
 	if secure {
@@ -60,7 +60,7 @@ func appendSettings(dst []byte, key, host string, secure bool) []byte {
 		`"metrics":{"sampleRate":0},"legacyVideoPluginsEnabled":false,"remotePlugins":[]}`...)
 }
 
-// appendSource is the least RudderStack's SDK starts with: a source that is on
+// appendSource writes the least that RudderStack's SDK starts with: a source that is enabled
 // and has no destinations.
 func appendSource(dst []byte, key, name string) []byte {
 	dst = event.AppendString(append(dst, `{"source":{"id":`...), name)

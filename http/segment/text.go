@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads single values as the vendor's servers do: ids that were sent as
-// numbers, message ids with invisible runes in them, amounts with a currency sign.
+// This file reads single values as the vendor's servers do: ids that are numbers, message ids
+// with invisible runes, amounts with a currency sign.
 
 // idOf is the text of an id: a string as it is, a number as a decimal, anything
 // else as compact JSON; "" for null and nothing.
@@ -33,7 +33,7 @@ func labelOf(v event.Value) string {
 	return idOf(v)
 }
 
-// messageID trims an id and takes out control and zero-width runes.
+// messageID trims an id and removes control and zero-width runes.
 func messageID(v event.Value) string {
 	text := strings.TrimSpace(idOf(v))
 	for i := range len(text) {
@@ -51,8 +51,8 @@ func messageID(v event.Value) string {
 
 const amountBytesMax = 64
 
-// amountOf reads a number, or a string that holds one: "$19.90" too. Absent when
-// it does not.
+// amountOf reads a number, or a string that holds one, such as "$19.90". Any other value is
+// Absent.
 func amountOf(v event.Value) event.Value {
 	if v.Kind == event.Number {
 		return v

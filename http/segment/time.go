@@ -10,8 +10,8 @@ import (
 
 const dayMilli = 24 * 60 * 60 * 1000
 
-// layouts are the times clients write, after the first space between date and
-// time has become a T. Go takes a fraction of seconds after any of them.
+// layouts are the forms of times that clients send, with a T in place of the space between
+// date and time. Go reads a fraction of seconds after any of them.
 var layouts = [...]string{
 	"2006-01-02T15:04:05Z07:00",
 	"2006-01-02T15:04:05Z0700",
@@ -87,14 +87,14 @@ func usualTime(s string) (ms int64, ok bool) {
 	hour, minute, second, milli := number(11, 13), number(14, 16), number(17, 19), number(20, 23)
 	if year < 1 || month < 1 || month > 12 || day < 1 || day > 28 || hour < 0 || hour > 23 ||
 		minute < 0 || minute > 59 || second < 0 || second > 59 || milli < 0 {
-		return 0, false // or a day that not every month has: the layouts know
+		return 0, false // or a day that not every month has, which the layouts decide
 	}
 	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC).UnixMilli() + int64(milli), true
 }
 
-// corrected is when an event happened by the server's clock. original and sent
-// are by the client's; hasSent says that there is one. A result more than a day
-// ahead, or outside of what can be stored, becomes the time of receipt.
+// corrected is when an event happened by the server's clock. original and sent are by the
+// client's clock; hasSent says that sent is known. A result more than a day ahead, or one
+// that cannot be stored, becomes the time of receipt.
 func corrected(received, original, sent int64, hasSent bool) int64 {
 	t := original
 	if hasSent {

@@ -20,13 +20,13 @@ func (s *Store) Event(_ context.Context, id string) (*event.Event, error) {
 	return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
 }
 
-// Ticket is the same at any time.
+// Ticket is always the same.
 func (s *Store) Ticket(ttl time.Duration) string {
 	return fmt.Sprintf("00000000-0000-0000-0000-%012d", int(ttl.Seconds()))
 }
 
-// Counters adds up what event.Counts says of every event. Days are those of UTC;
-// a series has days only, and only those with rows.
+// Counters adds up event.Counts of every event. Days are those of UTC. A series has days
+// only, and only days with rows.
 func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
 	if q.Limit < 1 || q.Limit > 10_000 || q.Interval != "" && q.Interval != "day" {
 		return dialect.CounterPage{}, &dialect.StatusError{Failure: dialect.BadRequest, Msg: "bad query"}
@@ -112,7 +112,7 @@ func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.Cou
 	return page, nil
 }
 
-// Digest sums up what q selects, the newest by time last.
+// Digest sums up what q selects. Of several values of a field the newest by time wins.
 func (s *Store) Digest(ctx context.Context, q dialect.Query) (dialect.Digest, error) {
 	totals, err := s.Count(ctx, q)
 	d := dialect.Digest{Totals: totals}

@@ -1,11 +1,11 @@
-// Package dialecttest tries a dialect without server or engine: requests in,
-// events and replies out, all as text that can be read and written anew.
+// Package dialecttest tests a dialect without server or engine: requests go in, events and
+// replies come out, all as text in golden files that can be written anew.
 //
 // # Golden files
 //
-// A golden file is a story in txtar form. What stands before the first marker
-// says what is told. Each request is followed by what it makes: the events, if
-// there are any, and the reply. A text after the colon is for the reader.
+// A golden file is a story in txtar form. The text before the first marker says what the
+// story is about. After each request come the events that it makes, if there are any, and
+// the reply. A text after the colon of a marker is for the reader.
 //
 //	Created, then found.
 //	-- request: the seed's own example --
@@ -20,19 +20,19 @@
 //
 //	{"success":true,…}
 //
-// Requests of one file share a Store. The first is received at Start, each
-// following one a second later. The line break at the end of a body is not part
-// of it. The command
+// Requests of one file share a Store. The first is received at Start, each later one a
+// second after the one before. The line break at the end of a body is not part of it. The
+// command
 //
 //	go test ./http/oppizi -update
 //
 // writes the events and replies anew; read the diff.
 //
-// # Who asks
+// # Credentials
 //
-// On a route with AuthBearer the keys are "secret" (reads and writes), "read" and
-// "write". On other routes every credential is taken, and a record that names one
-// shows it in its events; Request.Find knows every one but "nobody".
+// On a route with AuthBearer the keys are "secret" (which may do everything), "read" and
+// "write". On other routes every credential is accepted, and the events of a record show the
+// credential that it names. Request.Find knows every credential except "nobody".
 package dialecttest
 
 import (
@@ -157,9 +157,9 @@ func (g Golden) Session() *Session {
 	return &Session{dialect: g.Dialect, routes: g.Dialect.Routes(), site: site, now: Start.UnixMilli()}
 }
 
-// Do takes one request through the dialect as the server does: route, right,
-// size, Decode, the engine, Reply; or Read. It returns the events as text. The
-// request's body is destroyed afterwards, as the server's buffers are.
+// Do handles one request as the server does: route, right, size, Decode, the engine, Reply;
+// or Read. It returns the events as text. It overwrites the request's body afterwards, as
+// the server does with its buffers.
 func (s *Session) Do(req *dialect.Request) (events string, res *dialect.Response) {
 	req.Site, req.Peer, req.ReceivedUnixMilli = nil, Peer, s.now
 	req.Find = s.find
@@ -275,8 +275,8 @@ func (s *Session) write(req *dialect.Request) (string, dialect.Result) {
 	return string(text), dialect.Result{Outcomes: outcomes, Records: b.Records}
 }
 
-// appendRecord describes a record: the event in its native form, and on lines
-// before it what is out of the ordinary.
+// appendRecord describes a record: the event in its native form, and on lines before it what
+// is unusual.
 func appendRecord(text []byte, r *dialect.Record, req *dialect.Request) []byte {
 	if c := r.Credential; c != (dialect.Credential{}) {
 		text = fmt.Appendf(text, "credential: %d %q %q\n", c.Kind, c.ID, c.Secret)
@@ -293,7 +293,7 @@ func appendRecord(text []byte, r *dialect.Record, req *dialect.Request) []byte {
 	return append(event.AppendJSON(text, &r.Event), '\n')
 }
 
-// failureOf is how the server understands an error of Decode or Read.
+// failureOf is what the server makes of an error of Decode or Read.
 func failureOf(err error) dialect.Failure {
 	var status *dialect.StatusError
 	var field *event.FieldError

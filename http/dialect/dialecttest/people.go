@@ -8,8 +8,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// User gathers the events of a literal user id, else of an anonymous one: the Store
-// links nobody. Traits replace each other by key.
+// User gathers the events of a literal user id, else of an anonymous id, because the Store
+// links no ids. A newer trait replaces an older one of the same key.
 func (s *Store) User(_ context.Context, id string) (dialect.User, error) {
 	for _, kind := range []func(*event.Event) string{
 		func(e *event.Event) string { return e.User },
@@ -43,7 +43,7 @@ func (s *Store) User(_ context.Context, id string) (dialect.User, error) {
 	return dialect.User{}, &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
 }
 
-// Users are those of literal ids, on one page.
+// Users lists literal ids, on one page.
 func (s *Store) Users(ctx context.Context, _ dialect.Query) (users []dialect.User, next string, err error) {
 	seen := map[string]bool{"": true}
 	for _, e := range s.ordered(true) {
@@ -64,7 +64,7 @@ func (s *Store) Users(ctx context.Context, _ dialect.Query) (users []dialect.Use
 	return users, "", nil
 }
 
-// Sessions are those that an event of q is in, on one page.
+// Sessions lists the sessions of the events of q, on one page.
 func (s *Store) Sessions(_ context.Context, q dialect.Query) (sessions []dialect.Session, next string, err error) {
 	wanted := map[string]bool{}
 	for _, e := range s.ordered(true) {

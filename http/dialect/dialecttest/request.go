@@ -35,7 +35,7 @@ func NewRequest(method, target string, header map[string]string, body []byte) (*
 	if target == "" || target[0] != '/' {
 		return nil, errors.New("a target begins with /")
 	}
-	// Compared without folding a copy, so that benchmarks count the dialect alone.
+	// Names are compared without a folded copy, so that benchmarks measure the dialect alone.
 	get := func(name string) string {
 		for n, value := range header {
 			if strings.EqualFold(n, name) {
@@ -55,8 +55,8 @@ func NewRequest(method, target string, header map[string]string, body []byte) (*
 	}, nil
 }
 
-// routeMatches says that the path, host, query and form of req are those of r; see
-// dialect.Route for the patterns.
+// routeMatches says that the path, host, query and form of req match r; see dialect.Route for
+// the patterns.
 func routeMatches(r *dialect.Route, req *dialect.Request) bool {
 	if label, _, _ := strings.Cut(req.Host, "."); r.Host != "" && !strings.EqualFold(label, r.Host) {
 		return false

@@ -10,9 +10,9 @@ import (
 	"cairn/http/dialect"
 )
 
-// Store is a double of the engine: the events of one site in memory, read by
-// walking over all of them. It filters as the engine does, but for persons: the
-// filter user compares the literal id, and Totals.Users counts distinct ids.
+// Store is a double of the engine: the events of one site in memory. Each read walks over all
+// of them. It filters as the engine does, except for persons: the filter user compares the
+// literal id, and Totals.Users counts distinct ids.
 //
 // The public id of an event is its seq in 32 hex digits. A Store is used by one
 // goroutine at a time; the zero Store is empty.
@@ -22,8 +22,8 @@ type Store struct {
 
 var _ dialect.Reader = (*Store)(nil)
 
-// Add keeps a copy of e, received at that time, and returns its id. The copy goes
-// through the stored record, so what the store would lose is lost here too.
+// Add keeps a copy of e, received at that time, and returns its id. The copy is encoded and
+// decoded as a stored record, so whatever the store would lose is lost here too.
 func (s *Store) Add(e *event.Event, receivedUnixMilli int64) (id string, err error) {
 	in := *e
 	in.Received = receivedUnixMilli
@@ -41,7 +41,7 @@ func (s *Store) Add(e *event.Event, receivedUnixMilli int64) (id string, err err
 	return kept.ID, nil
 }
 
-// Find returns the seq of the event of that message id, 0 for none.
+// Find returns the seq of the event with a message id, 0 for none.
 func (s *Store) Find(d event.Dialect, messageID string) uint64 {
 	for i, e := range s.events {
 		if e != nil && e.Dialect == d && e.MessageID == messageID && messageID != "" {
@@ -58,7 +58,7 @@ func (s *Store) Erase(id string) {
 	}
 }
 
-// position is the seq an id stands for.
+// position is the seq that an id stands for.
 func (s *Store) position(id string) (seq uint64, err error) {
 	if n, _ := fmt.Sscanf(id, "%032x", &seq); n != 1 || fmt.Sprintf("%032x", seq) != id || seq < 1 || seq > uint64(len(s.events)) {
 		return 0, &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: "not a cursor of this site"}
@@ -146,7 +146,7 @@ func matches(e *event.Event, q dialect.Query) bool {
 	return true
 }
 
-// holds says that a term of the field is one that a value of cond asks for.
+// holds says that a term of the field equals a value of cond.
 func holds(e *event.Event, cond dialect.Cond) bool {
 	have := terms(e, cond.Field)
 	for _, value := range cond.Values {
