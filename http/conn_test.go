@@ -13,7 +13,7 @@ import (
 	"cairn/http/wire"
 )
 
-// hurried makes the server wait a tenth of a second where it waits ten.
+// hurried makes the server wait tenths of a second where it waits seconds.
 func hurried(s *Server) {
 	s.gate.Patience = wire.Patience{
 		Head: 200 * time.Millisecond, Idle: 400 * time.Millisecond, Write: 300 * time.Millisecond,
@@ -21,8 +21,8 @@ func hurried(s *Server) {
 	}
 }
 
-// TestPatience tries every way to be slow. Each connection must be closed within
-// the time its kind has, and honest ones be answered meanwhile.
+// TestPatience tries every way to be slow. Each connection must be closed within the time
+// that its kind has, and honest ones must be answered meanwhile.
 func TestPatience(t *testing.T) {
 	s := start(t, nil, hurried)
 	const post = "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n"
@@ -111,8 +111,8 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestBodyLimits asks for the limit of a route in every way a body can come, and
-// sees that the answer does not wait for the body.
+// TestBodyLimits exceeds the limit of a route in every way that a body can come, and sees that
+// the answer does not wait for the body.
 func TestBodyLimits(t *testing.T) {
 	s := start(t, nil)
 	const path = "/tracking/events" // 256 KiB
@@ -173,7 +173,7 @@ func TestBodyLimits(t *testing.T) {
 	})
 }
 
-// TestBodyBudget holds all bodies together to a bound.
+// TestBodyBudget sees that all bodies together stay within a bound.
 func TestBodyBudget(t *testing.T) {
 	s := start(t, nil, func(s *Server) { s.budget.Set(300 << 10) })
 	body := `{"name":"` + strings.Repeat("a", 1000) + `"}`
@@ -190,8 +190,8 @@ func TestBodyBudget(t *testing.T) {
 	}
 }
 
-// TestHeadBudget holds all long heads together to a bound, and gives back what
-// they held.
+// TestHeadBudget sees that all long heads together stay within a bound, and that they give
+// back what they held.
 func TestHeadBudget(t *testing.T) {
 	const left = 1 << 20
 	s := start(t, nil, func(s *Server) { s.budget.Set(left) })
@@ -224,8 +224,8 @@ func TestHeadBudget(t *testing.T) {
 	}
 }
 
-// TestConnections fills the house: the longest silent connection makes room, and
-// a new client is answered.
+// TestConnections opens all connections that there may be: the one that has been silent for
+// longest is closed, and a new client is answered.
 func TestConnections(t *testing.T) {
 	s := start(t, nil, func(s *Server) { s.gate.ConnsMax = 8 })
 	var silent []net.Conn
@@ -252,8 +252,8 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// TestStuckConnections fills the house with clients that stand still in every
-// state: none of them keeps a new one out.
+// TestStuckConnections opens all connections that there may be with clients that make no
+// progress, in every state: none of them keeps a new client out.
 func TestStuckConnections(t *testing.T) {
 	t.Parallel()
 	const post = "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n" + secret + "\r\n"

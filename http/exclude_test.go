@@ -69,8 +69,8 @@ func TestExclusions(t *testing.T) {
 	}
 }
 
-// TestExcluded tries who is asked for what: opt-outs are a browser's, bots the
-// dialect's affair.
+// TestExcluded tries which exclusion holds for whom: opt-outs for browsers, bots as their
+// dialect wants.
 func TestExcluded(t *testing.T) {
 	ex, err := NewExclusions([]string{"192.0.2.0/24"}, []string{"kiosk"})
 	if err != nil {
@@ -125,7 +125,7 @@ func TestExcluded(t *testing.T) {
 	}
 }
 
-// Whatever a configuration says, and whatever agent comes, there is an answer.
+// Any configuration and any agent give an answer.
 func FuzzExclusions(f *testing.F) {
 	f.Add("192.0.*.*", "/a|b/i", "B", uint32(0xc0000201))
 	f.Add("::ffff:10.0.0.0/104", "kiosk", "Kiosk/1", uint32(0x0a000001))

@@ -12,8 +12,8 @@ import (
 	"cairn/http/wire"
 )
 
-// What each error means to a client, also when it is wrapped. A text that may name files
-// is not shown.
+// What a client sees of each error, also of a wrapped one. It does not see a text that may
+// name files.
 func TestFailures(t *testing.T) {
 	own := &dialect.StatusError{Failure: dialect.Forbidden, Msg: "no"}
 	for _, c := range []struct {

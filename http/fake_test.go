@@ -18,7 +18,7 @@ import (
 	"cairn/engine/query"
 )
 
-// fakeEngine keeps events in a slice. Its errors are what the next calls return.
+// fakeEngine keeps events in a slice. Its next calls return the errors that are set.
 type fakeEngine struct {
 	mu       sync.Mutex
 	events   []*event.Event
@@ -196,8 +196,7 @@ type testServer struct {
 	t      testing.TB
 }
 
-// start runs a server; change may alter its options, and its parts before it
-// serves.
+// start runs a server. change may alter its options, and before its parts before it serves.
 func start(t testing.TB, change func(*Options), before ...func(*Server)) *testServer {
 	t.Helper()
 	f := &fakeEngine{}
@@ -219,7 +218,7 @@ func start(t testing.TB, change func(*Options), before ...func(*Server)) *testSe
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {
-		// Nobody waits for an answer any more, so idle connections get no time.
+		// The test is over, so connections are cut off.
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		s.Shutdown(ctx)
@@ -337,6 +336,6 @@ func (s *testServer) post(body string, headers ...string) parsed {
 	return s.send("POST", "/api/v1/events", body, append([]string{secret}, headers...)...)
 }
 
-// strangers makes a server see every peer as an address of its own choosing, so
-// that limits, which leave loopback alone, can be tried.
+// strangers lets every client choose its address, so that tests can try limits, which do not
+// apply to loopback.
 func strangers(o *Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }

@@ -11,13 +11,12 @@ import (
 	"cairn/http/wire"
 )
 
-// second is a request that is answered 200, to stand behind another one: if it is
-// answered too, the two were framed as the server wants.
+// second is a request that is answered 200. Tests send it after another request: it is
+// answered if the server has found where the first one ends.
 const second = "GET /healthz HTTP/1.1\r\nHost: second\r\n\r\n"
 
-// TestFraming sends byte streams that some HTTP reader somewhere understands
-// differently from another. Each is one 400 and the end: nothing behind the
-// broken request may be answered.
+// TestFraming sends byte streams that two readers of HTTP may understand differently. Each
+// gets one 400 and the end: nothing after the broken request may be answered.
 func TestFraming(t *testing.T) {
 	const h = "Host: a\r\n"
 	const chunk = "4\r\n{\"a\"\r\n0\r\n\r\n"
@@ -170,7 +169,7 @@ func TestFramingChunks(t *testing.T) {
 	}
 }
 
-// TestFramingGood is what must go through.
+// TestFramingGood sends what must be accepted.
 func TestFramingGood(t *testing.T) {
 	s := start(t, nil)
 	long := strings.Repeat("a", wire.LineBytesMax-100)
@@ -206,8 +205,8 @@ func TestFramingGood(t *testing.T) {
 	}
 }
 
-// TestPieces sends a pipeline of requests in pieces of every size: the cuts of a
-// stream never mean anything.
+// TestPieces sends a pipeline of requests in pieces of every size: where a stream is cut means
+// nothing.
 func TestPieces(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)

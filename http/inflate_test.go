@@ -88,7 +88,7 @@ func TestBombs(t *testing.T) {
 		if a := s.post(string(testkit.Pack(t, "gzip", zeros[:4<<20])), "Content-Encoding: gzip"); a.status != 413 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		// The same ratio below the first MiB is how JSON packs at times.
+		// Below the first MiB JSON sometimes has the same ratio.
 		spaces := bytes.Repeat([]byte(" "), 900<<10)
 		if a := s.post(string(testkit.Pack(t, "gzip", append(spaces, `{"name":"a"}`...))), "Content-Encoding: gzip"); a.status != 200 {
 			t.Errorf("%d %s", a.status, a.body)

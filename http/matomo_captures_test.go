@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What the vendor's log importer and PHP tracker put on the wire, as it was captured,
-// but for the host and the token. They are not run here: they want Python and PHP.
+// What the vendor's log importer and PHP tracker send, as it was captured, except for the
+// host and the token. They do not run here, because they need Python and PHP.
 func TestMatomoCaptures(t *testing.T) {
 	t.Parallel()
 	const (

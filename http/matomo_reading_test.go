@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The script and the reporting calls through the real server: who answers on paths
-// that others share, and what a browser needs of the answer.
+// The script and the reporting calls through the real server: which dialect answers on
+// shared paths, and what a browser needs in the answer.
 func TestMatomoReading(t *testing.T) {
 	t.Parallel()
 	s := withVisits(t, nil)

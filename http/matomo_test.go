@@ -10,7 +10,7 @@ import (
 	"cairn/engine/query"
 )
 
-// matomoSite is a site of Matomo's trackers with goals of every kind.
+// matomoSite is a site for Matomo's trackers, with goals of every kind.
 func matomoSite() *Site {
 	site := testSite(1, "shop")
 	site.GPC = true
@@ -154,8 +154,8 @@ func ago(d time.Duration) string {
 	return strings.ReplaceAll(time.Now().Add(-d).UTC().Format(time.DateTime), " ", "%20")
 }
 
-// Trouble of the store is 503, or 507 for a full disk, and never a 400, which clients
-// take for their own fault.
+// If the store fails, the answer is 503, or 507 for a full disk. It is never a 400, which
+// clients take for their own fault.
 func TestMatomoTrouble(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -183,8 +183,8 @@ func TestMatomoTrouble(t *testing.T) {
 	}
 }
 
-// The operator learns what was refused though trackers throw answers away, and nothing
-// of what clients sent.
+// Trackers throw answers away, so the operator learns what was refused, without anything that
+// clients sent.
 func TestMatomoRefusalsAreSeen(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
@@ -269,8 +269,8 @@ func TestMatomoCORS(t *testing.T) {
 	}
 }
 
-// A tracker's token speaks for others and reads nothing; neither does token_auth on
-// the native API.
+// A tracker's token may send for others and reads nothing. token_auth reads nothing of the
+// native API.
 func TestMatomoTokensDoNotRead(t *testing.T) {
 	t.Parallel()
 	s := withVisits(t, nil)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// hashedVisitors names visitors as Salts does, with salts of no secret.
+// hashedVisitors names visitors as Salts does, with salts that are not secret.
 type hashedVisitors struct{ before bool }
 
 func (v hashedVisitors) Visitor(_ uint32, parts ...string) (today, yesterday string) {
@@ -57,8 +57,8 @@ func (s *testServer) visits(query string) (list []shownVisit) {
 	return list
 }
 
-// story sends hits to a server of its own, each at seconds of an afternoon a month
-// ago in the site's zone, by bulk, and returns the visits it makes.
+// story sends hits to a server of its own in bulks, and returns the visits that they make. The
+// times of hits are seconds of an afternoon a month ago, in the site's zone.
 func story(t *testing.T, hits ...string) []shownVisit {
 	t.Helper()
 	s := withVisits(t, nil)
@@ -68,7 +68,7 @@ func story(t *testing.T, hits ...string) []shownVisit {
 
 var afternoon = time.Now().UTC().AddDate(0, 0, -20).Truncate(24 * time.Hour).Add(14 * time.Hour)
 
-// tell sends hits in one bulk. A hit is "seconds parameters"; without url it is of a
+// tell sends hits in one bulk. A hit is "seconds parameters". Without a url it has that of a
 // page, and its address is 192.0.2.1.
 func (s *testServer) tell(hits ...string) {
 	s.t.Helper()
@@ -99,7 +99,7 @@ const (
 	idB = "_id=bbbbbbbbbbbbbbbb"
 )
 
-// One story a row: its hits, and how many actions each visit it makes has.
+// Each row is a story: its hits, and how many actions each of its visits has.
 func TestMatomoVisits(t *testing.T) {
 	t.Parallel()
 	const half = 1800
@@ -155,7 +155,7 @@ func TestMatomoVisits(t *testing.T) {
 	}
 }
 
-// What is told of a visit.
+// What the answer says about a visit.
 func TestMatomoVisitDetails(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -268,8 +268,8 @@ func TestMatomoOrderOnce(t *testing.T) {
 	}
 }
 
-// A request that is sent again with its key stores nothing twice, and is a success:
-// also an order, and a page with the goal it reaches.
+// A request that is sent again with its key is a success and stores nothing twice, not even an
+// order or a page with the goal that it reaches.
 func TestMatomoSentAgain(t *testing.T) {
 	t.Parallel()
 	s := withVisits(t, nil)

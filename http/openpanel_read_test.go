@@ -124,8 +124,7 @@ func TestOpenPanelReads(t *testing.T) {
 	if err := json.Unmarshal([]byte(get("/insights/shop/metrics?range=last24h").body), &metrics); err != nil || fmt.Sprint(metrics.Metrics) != "{1 2 2 4200}" {
 		t.Errorf("%+v %v", metrics, err)
 	}
-	// What came by another protocol is there too, and no event is counted otherwise than
-	// by the native API.
+	// Events of other protocols are there too, and counts are those of the native API.
 	var native struct{ Events []struct{ ID string } }
 	if a := s.send("POST", "/api/v1/events", `{"name":"by another way","user":"robot","properties":{"k":1}}`, secret); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)

@@ -35,7 +35,7 @@ const (
 	visitor      = "X-Forwarded-For: 203.0.113.9"
 )
 
-// Who may send: each row is one request and how many events there are after it.
+// Who may send. Each row is one request and the number of events after it.
 func TestOpenPanelWho(t *testing.T) {
 	t.Parallel()
 	log := &syncBuffer{}
@@ -109,7 +109,7 @@ func TestOpenPanelWho(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	// The page is told nothing of it; the operator is.
+	// The page does not learn the reason, the operator does.
 	const refused = `"msg":"origin refused: it is not in the site's origins","site":"shop","origin":"https://shop.example.attacker.net"`
 	if !strings.Contains(log.String(), refused) {
 		t.Errorf("the log lacks %s:\n%s", refused, log)
@@ -130,7 +130,7 @@ func (s *testServer) total() int {
 	return count.Events
 }
 
-// A browser that asks before it sends is told that it may, whatever its origin.
+// A preflight of any origin is answered that the browser may send.
 func TestOpenPanelPreflight(t *testing.T) {
 	t.Parallel()
 	s := withDevices(t, nil)
@@ -143,7 +143,7 @@ func TestOpenPanelPreflight(t *testing.T) {
 	}
 }
 
-// The same track from one browser twice at once is one event; from two browsers,
+// The same track, sent twice at once from one browser, is one event. From two browsers,
 // without an origin, or of another type it is two.
 func TestOpenPanelDuplicates(t *testing.T) {
 	s := withDevices(t, nil)
@@ -195,7 +195,7 @@ func TestOpenPanelDuplicates(t *testing.T) {
 	if n := s.total() - before; n != 5 {
 		t.Errorf("%d events, want all 5", n)
 	}
-	// With a key of its own a request is told apart, and known again for a day.
+	// A request with a key of its own is no duplicate; the same key is one for a day.
 	for i, want := range []bool{false, true, false} {
 		a := send(plus, clientSecret, fmt.Sprintf("Idempotency-Key: k%d", i/2))
 		if strings.Contains(a, `"duplicate":true`) != want {
@@ -234,7 +234,7 @@ func TestOpenPanelIncrements(t *testing.T) {
 	}
 }
 
-// What is left of a rate is told, and a 429 says when to come again.
+// Answers say what is left of a rate, and a 429 says when to come again.
 func TestOpenPanelRates(t *testing.T) {
 	s := withDevices(t, func(o *Options) { o.IPRate, o.IPBurst = 1, 3 })
 	const click = `{"type":"track","payload":{"name":"click","properties":{"i":%d}}}`

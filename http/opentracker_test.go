@@ -23,7 +23,7 @@ func withEngine(t testing.TB, change func(*Options)) *testServer {
 
 const readKey = "key=shop-read"
 
-// "/" is everybody's: who answers is decided by what is asked.
+// Dialects share "/": the request decides which one answers.
 func TestOpentrackerRoutes(t *testing.T) {
 	t.Parallel()
 	s := withEngine(t, nil)
@@ -95,7 +95,7 @@ func TestOpentrackerRoutes(t *testing.T) {
 	}
 }
 
-// A ticket reads for as long as it was asked for, its site alone.
+// A ticket reads its own site, for the time that was asked for.
 func TestOpentrackerTicket(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -125,8 +125,8 @@ func TestOpentrackerTicket(t *testing.T) {
 	}
 }
 
-// What is detected of agent and address, what a proxy's request leaves alone, and
-// what is sent instead; the country is a code in the store and a name here.
+// What the agent and the address show, what parameters replace, and that requests of a proxy
+// show nothing. The country is a code in the store and a name here.
 func TestOpentrackerDetected(t *testing.T) {
 	t.Parallel()
 	s := withEngine(t, nil)
@@ -153,7 +153,7 @@ func TestOpentrackerDetected(t *testing.T) {
 	if got := view("events?property=country&value=DE"); !strings.HasPrefix(got, `{"rows":1,`) {
 		t.Errorf("events by country: %s", got)
 	}
-	// The proxy's own agent is in no table.
+	// The agent of the proxy is in no table.
 	for query, want := range map[string]string{
 		"property=browser":                                `"data":[{"value":"Chrome","event":1,"session":1,"user":1},{"value":"Kiosk","event":1,"session":1,"user":1}]`,
 		"property=phone&segment=browser":                  `"data":[]`,
@@ -165,7 +165,7 @@ func TestOpentrackerDetected(t *testing.T) {
 	}
 }
 
-// The tallies are the native API's, whatever dialect an event came by.
+// The counters are those of the native API, whatever dialect sent the event.
 func TestOpentrackerSameNumbers(t *testing.T) {
 	t.Parallel()
 	s := withEngine(t, nil)
@@ -215,7 +215,7 @@ func TestOpentrackerSameNumbers(t *testing.T) {
 	if !strings.Contains(a.body, `"data":[{"value":"pro","event":7,"session":3,"user":2},{"value":"free","event":-9,"session":1,"user":1}]`) {
 		t.Errorf("%s", a.body)
 	}
-	// By day they sum up to the same, in another zone too.
+	// The counts by day add up to the same, in another zone too.
 	for _, zone := range []string{"UTC", "Pacific/Auckland"} {
 		a := s.send("GET", "/api/counts?site=shop&property=plan&interval=day&timeZone="+url.QueryEscape(zone)+"&"+readKey, "")
 		if json.Unmarshal([]byte(a.body), &here) != nil {

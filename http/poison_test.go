@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// owned is a question about the site shop: its target, and what goes with it.
+// owned is one request about the site shop.
 type owned struct {
 	method, target, body string
 	headers              []string
@@ -56,8 +56,8 @@ func (c *client) ask(q owned) parsed {
 	return a
 }
 
-// ownQuestions are all calls that read, in every dialect that has some, with texts
-// wherever a call takes one.
+// ownQuestions are all calls that read, in every dialect that has such calls, with texts
+// wherever a call accepts one.
 func ownQuestions(eventID string) (list []owned) {
 	get := func(target string, headers ...string) {
 		list = append(list, owned{method: "GET", target: target, headers: headers})
@@ -120,8 +120,8 @@ func ownQuestions(eventID string) (list []owned) {
 	return list
 }
 
-// disturb is traffic of the site blog: requests of many lengths whose every text says
-// "blog", in all dialects, read and written.
+// disturb sends traffic of the site blog: reads and writes in all dialects, of many lengths,
+// with "blog" in every text.
 func disturb(s *testServer, c *client, r *rand.Rand, n int) {
 	s.t.Helper()
 	secret := "blog-token-" + strings.Repeat("deadbeef", 1+r.IntN(30))
@@ -190,7 +190,7 @@ func ownAnswers(t testing.TB) (s *testServer, questions []owned, answers []parse
 	return s, questions, answers
 }
 
-// stillOwn asks again: the answer is the first one to the last byte.
+// stillOwn asks again: the answer is the same as the first, to the last byte.
 func stillOwn(c *client, q owned, first parsed) {
 	c.s.t.Helper()
 	a := c.ask(q)
@@ -202,9 +202,9 @@ func stillOwn(c *client, q owned, first parsed) {
 	}
 }
 
-// TestAnswersAreTheAskersOwn asks everything there is to ask of one site, has another
-// site read and write, and asks again, over kept connections and over new ones: each
-// answer is the same to the last byte, and no text of the other site is in any.
+// TestAnswersAreTheAskersOwn asks every question about one site, lets another site read and
+// write, and asks again, over kept connections and over new ones. Each answer is the same to
+// the last byte, and has no text of the other site.
 func TestAnswersAreTheAskersOwn(t *testing.T) {
 	t.Parallel()
 	s, questions, answers := ownAnswers(t)
@@ -227,8 +227,8 @@ func TestAnswersAreTheAskersOwn(t *testing.T) {
 	}
 }
 
-// FuzzAnswersAreTheAskersOwn asks and disturbs in any order: a byte is a question, or
-// the other site's turn.
+// FuzzAnswersAreTheAskersOwn asks and disturbs in any order: each byte is a question or a turn
+// of the other site.
 func FuzzAnswersAreTheAskersOwn(f *testing.F) {
 	f.Add([]byte{0, 255, 0, 255, 0, 1, 254, 1, 2, 255, 2})
 	s, questions, answers := ownAnswers(f)
@@ -245,9 +245,9 @@ func FuzzAnswersAreTheAskersOwn(f *testing.F) {
 	})
 }
 
-// rememberedStory is what one visitor after another does in the site shop. What comes
-// later in it depends on what is remembered of earlier requests: whose a session is,
-// which visit goes on, what a profile was said to be, which order the site has.
+// rememberedStory is what one visitor after another does on the site shop. Later requests
+// depend on what the store remembers of earlier ones: whose a session is, which visit goes
+// on, what a profile has, which order the site knows.
 func rememberedStory() (list []owned) {
 	panel := []string{clientID, shopOrigin, visitor, firefox}
 	server := []string{clientID, clientSecret, visitor}
@@ -289,8 +289,8 @@ func rememberedStory() (list []owned) {
 	return list
 }
 
-// TestMemoryIsTheWritersOwn tells one story to two stores, to one of them in between
-// the requests of another site: what is answered, and what is stored, is the same.
+// TestMemoryIsTheWritersOwn tells one story to two stores. One of them gets requests of
+// another site in between. Both answer and store the same.
 func TestMemoryIsTheWritersOwn(t *testing.T) {
 	t.Parallel()
 	hex := regexp.MustCompile(`\b[0-9a-f]{32}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestPace drives a meter on a made clock: what passes in an hour is the quota
-// within a thousandth, whatever the shape of the load.
+// TestPace drives a meter with a clock of the test: an hour lets the quota pass, within a
+// thousandth, whatever the shape of the load.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -48,8 +48,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestMeters fills the table with addresses: it stays within its bound and still
-// limits the one that is at work.
+// TestMeters fills the table with addresses: it stays within its bound, and still limits the
+// address that sends.
 func TestMeters(t *testing.T) {
 	t.Parallel()
 	m := newMeters(newPace(10, 5))

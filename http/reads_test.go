@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A read of a dialect asks the store more than once, and all that together ends in time.
+// A read of a dialect asks the store more than once. All questions together end in time.
 func TestReadsOfDialectsEndTogether(t *testing.T) {
 	s := start(t, nil)
 	before := time.Now()

@@ -8,8 +8,8 @@ import (
 	"cairn/engine/event"
 )
 
-// A request is a repeat within the span after the first of its like, and no longer:
-// two honest clicks further apart are two.
+// A request is a repeat within the span after the first equal one, and no longer: two honest
+// clicks further apart are two.
 func TestRepeats(t *testing.T) {
 	const span = 100 * time.Millisecond
 	start := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Who repeats waits for the first; when that was not stored, the repeat has to be.
+// A repeat waits for the first request. When that was not stored, the repeat is.
 func TestRepeatOfAFailure(t *testing.T) {
 	var r repeats
 	now := time.Now()

@@ -8,9 +8,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// TestTableDisjoint proves that no request has two answers: neither by the same
-// line twice, nor by two patterns that one path matches while both are as
-// particular.
+// TestTableDisjoint proves that no request has two answers: no line is there twice, and no
+// path matches two patterns that are equally specific.
 func TestTableDisjoint(t *testing.T) {
 	s := start(t, nil)
 	routes := s.routes(dialects(s.Server, ""))
@@ -214,7 +213,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// What a body holds chooses among the routes of a path where nothing else did.
+// The form in a body chooses among the routes of a path when nothing else does.
 func TestTableByForm(t *testing.T) {
 	line := func(host, query, form string, reads bool, methods ...string) *route {
 		return &route{Route: dialect.Route{Path: "/", Host: host, Query: query, Form: form, Reads: reads, Methods: methods}}

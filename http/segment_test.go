@@ -14,8 +14,8 @@ var writeKey = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byt
 
 const trackCall = `{"event":"e","userId":"u"}`
 
-// Trackers compress with what they like and say of it what they like; what does
-// not decode or is a bomb is refused in the protocol's words.
+// Trackers compress as they like and name the encoding as they like. A body that does not
+// decode, or is a bomb, is refused in the protocol's words.
 func TestSegmentBodies(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
@@ -52,7 +52,7 @@ func TestSegmentBodies(t *testing.T) {
 	}
 }
 
-// What passes by itself is never a 4xx but 429, and says when to come back.
+// A failure that passes by itself is never a 4xx except 429, and says when to come back.
 func TestSegmentTroubles(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
@@ -89,8 +89,8 @@ func TestSegmentTroubles(t *testing.T) {
 	}
 }
 
-// Browsers of other origins ask before each call, because of its header, and must
-// be able to read every answer.
+// Browsers of other origins send a preflight before each call, because of its header, and
+// must be able to read every answer.
 func TestSegmentCORS(t *testing.T) {
 	s := start(t, nil)
 	for _, path := range []string{"/v1/t", "/v1/batch", "/v1/b", "/v1/m", "/v1/projects/shop-write/settings", "/sourceConfig/", "/v1/pixel/page"} {
@@ -114,8 +114,7 @@ func TestSegmentCORS(t *testing.T) {
 	}
 }
 
-// Settings say over which protocol the client came, also through a proxy that is
-// trusted.
+// Settings name the protocol that the client used, also through a trusted proxy.
 func TestSegmentSettingsProtocol(t *testing.T) {
 	plain, proxied := start(t, nil), start(t, strangers)
 	for _, test := range []struct {
@@ -129,8 +128,7 @@ func TestSegmentSettingsProtocol(t *testing.T) {
 	}
 }
 
-// Each event of a batch may name its own site, and only those that name one are
-// stored.
+// Each event of a batch may name its own site. Only events that name one are stored.
 func TestSegmentManyKeys(t *testing.T) {
 	s := start(t, twoSites)
 	a := s.send("POST", "/v1/batch", `{"batch":[{"type":"page","userId":"a","writeKey":"shop-write"},{"type":"page","userId":"b","writeKey":"blog-write"},{"type":"page","userId":"c","writeKey":"nobody"},{"type":"page","userId":"d","writeKey":"shop-read"}]}`)

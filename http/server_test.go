@@ -24,10 +24,10 @@ import (
 	"cairn/http/wire"
 )
 
-// twoSites is a house with a neighbour, and one admin.
+// twoSites makes a server of two sites.
 func twoSites(o *Options) { o.Sites = []*Site{testSite(1, "shop"), testSite(2, "blog")} }
 
-// TestRights is rule 17: which key may do what, and what it is told.
+// TestRights is rule 17: which key may do what, and how others are refused.
 func TestRights(t *testing.T) {
 	one, two := start(t, nil), start(t, twoSites)
 	const event = `{"name":"a"}`
@@ -114,8 +114,7 @@ func TestKeysMustDiffer(t *testing.T) {
 	}
 }
 
-// TestOrderOfChecks is rule 18: of several things wrong, the first in the order
-// is what the client hears of.
+// TestOrderOfChecks is rule 18: of several faults the client hears of the first in the order.
 func TestOrderOfChecks(t *testing.T) {
 	faults := []struct {
 		name   string
@@ -164,7 +163,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// TestEngineErrors maps what the engine says to what a client hears.
+// TestEngineErrors sees what a client gets for each error of the engine.
 func TestEngineErrors(t *testing.T) {
 	s := start(t, nil)
 	for _, test := range []struct {
@@ -515,7 +514,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// TestAccessLog holds the log to what it must not hold.
+// TestAccessLog sees that the log has nothing of what it must not have.
 func TestAccessLog(t *testing.T) {
 	log := &syncBuffer{}
 	s := start(t, func(o *Options) { strangers(o); o.Log = slog.New(slog.NewJSONHandler(log, nil)) })
@@ -564,8 +563,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestShutdown stops a server with clients in every state: what was received is
-// answered, nothing is cut off, and it ends in time.
+// TestShutdown stops a server with clients in every state: every request that was received is
+// answered, nothing is cut off, and the stop ends in time.
 func TestShutdown(t *testing.T) {
 	s := start(t, nil)
 	s.engine.entered, s.engine.block = make(chan struct{}, 1), make(chan struct{})
@@ -642,8 +641,8 @@ func TestShutdownInTime(t *testing.T) {
 	}
 }
 
-// TestShutdownUnderLoad counts: every request whose bytes were all sent before
-// the stop has an answer, and every answer is true.
+// TestShutdownUnderLoad counts requests: every one that was sent whole before the stop has an
+// answer, and every answer is true.
 func TestShutdownUnderLoad(t *testing.T) {
 	for round := range 3 {
 		s := start(t, nil)

@@ -7,8 +7,8 @@ import (
 	"cairn/engine/enrich"
 )
 
-// onStore runs a server of sites on a real store, opened with o. Its clients are who
-// X-Forwarded-For says.
+// onStore runs a server of sites on a real store, opened with o. X-Forwarded-For says which
+// client sends.
 func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
 	t.Helper()
 	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, enrich.New(enrich.Options{})

@@ -17,7 +17,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// streaming is a dialect whose answers are streams: the one of a path's last segment.
+// streaming is a dialect whose answers are streams. The last segment of the path says which.
 type streaming struct {
 	streams map[string]func(context.Context, *dialect.Request, io.Writer) error
 }
@@ -263,7 +263,7 @@ func TestStreamsOfOneKey(t *testing.T) {
 	}
 }
 
-// A stop ends streams at once: one that heeds its context has its say about how, the others
+// A stop ends streams at once. One that watches its context decides how it ends; the others
 // are cut off when they write.
 func TestStreamShutdown(t *testing.T) {
 	log := &syncBuffer{}

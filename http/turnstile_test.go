@@ -36,8 +36,8 @@ func TestTurnstile(t *testing.T) {
 	}
 }
 
-// A write counts what it becomes in memory: bodies of many tiny events more than
-// their bytes, and none more than half of what may be at work.
+// A write counts what it becomes in memory: many tiny events count more than their bytes, and
+// no body counts more than half of what may be at work.
 func TestWorkOf(t *testing.T) {
 	for _, c := range []struct {
 		name, body string

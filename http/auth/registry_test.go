@@ -17,8 +17,8 @@ func testKeys(id uint32, name string) Keys {
 	}
 }
 
-// TestResolve is a table of the credentials that records carry, in a house of two
-// sites and in one where nothing is configured.
+// TestResolve is a table of the credentials that records have, with two sites and with none
+// configured.
 func TestResolve(t *testing.T) {
 	two, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
 	if err != nil {

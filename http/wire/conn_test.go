@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzChunked feeds the reader of bodies through a pipe: it never panics, and
-// never gives more than came.
+// FuzzChunked feeds the reader of bodies through a pipe: it never panics, and never returns
+// more than was sent.
 func FuzzChunked(f *testing.F) {
 	f.Add([]byte("5\r\nhello\r\n0\r\n\r\n"))
 	f.Add([]byte("5;a=b\r\nhello\r\n0\r\nX-A: b\r\n\r\n"))

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// FuzzHead holds the reader of heads to three things: it does not panic, it sees
-// the same in one piece and byte by byte, and what it accepts has one meaning to
-// a reader that knows nothing but lines.
+// FuzzHead checks three things of the reader of heads: it does not panic, it sees the same in
+// one piece and byte by byte, and what it accepts has one meaning to a reader that knows
+// nothing but lines.
 func FuzzHead(f *testing.F) {
 	f.Add([]byte("GET /healthz HTTP/1.1\r\nHost: second\r\n\r\n"))
 	f.Add([]byte("\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"))

@@ -6,7 +6,7 @@ import (
 	"cairn/http/testkit"
 )
 
-// FuzzInflate holds every decoder to its cap and to not panicking.
+// FuzzInflate sees that every decoder stays within its cap and does not panic.
 func FuzzInflate(f *testing.F) {
 	for i, enc := range []string{"", "gzip", "deflate", "zstd", "raw"} {
 		f.Add(uint8(i%4), testkit.Pack(f, enc, []byte("hello hello hello")))

@@ -9,7 +9,7 @@ import (
 	"cairn/http/testkit"
 )
 
-// TestPairFollowsItsFiles changes the files of a certificate: the pair follows, and a
+// TestPairFollowsItsFiles changes the files of a certificate: the pair follows them, and a
 // broken pair changes nothing.
 func TestPairFollowsItsFiles(t *testing.T) {
 	dir := t.TempDir()
