@@ -76,7 +76,7 @@ func (s *Server) logAccess(x *exchange, size int64, took time.Duration, whole bo
 		return
 	}
 	kind := logKind{name, x.res.Status / 100}
-	ok, dropped := s.lines.count(kind.String(), x.started)
+	ok, dropped := s.lines.count(kind.String(), x.started.Add(took)) // a stream may have begun long ago
 	if !ok {
 		return
 	}

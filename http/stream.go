@@ -63,7 +63,7 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 	switch {
 	case s.err != nil:
 		err = s.err
-	case err != nil && server.streaming.Err() == nil && server.lines.allow("stream", x.started):
+	case err != nil && server.streaming.Err() == nil && server.lines.allow("stream", time.Now()):
 		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()))
 	}
 	return s.size, err
