@@ -24,7 +24,7 @@ const (
 // and the end of those that are over.
 func (x *reading) exportSessions(e *exporting, names []string) error {
 	if len(e.filters) > 0 {
-		return dialect.Refuse("filters", "must be of the operator is for session_start and session_end")
+		return dialect.Refuse("filters", "only the operator is can be used with session_start and session_end")
 	}
 	q := e.query
 	q.Where = append(q.Where, dialect.Cond{Field: "dialect", Values: []string{string(event.OpenPanel)}})

@@ -24,7 +24,7 @@ func (x *reading) metrics() error {
 		return err
 	}
 	if len(rest) > 0 {
-		return dialect.Refuse("filters", "must be of the operator is")
+		return dialect.Refuse("filters", "only the operator is can be used here")
 	}
 	total, steps, err := x.store.Visits(x.ctx, dialect.Query{From: from, To: to, Where: append(acts(), conds...)}, interval)
 	if err != nil {
