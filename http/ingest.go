@@ -145,20 +145,24 @@ func (x *exchange) take(i int, from *senders) error {
 		out.Status, out.Err = dialect.Rejected, r.Err
 		return nil
 	}
-	g, refused, err := x.resolve(i, from)
-	if err != nil {
-		return err
+	// A bulk mostly has one credential: it is resolved once.
+	if from.last.Account == nil || r.Credential != x.batch.Records[from.known].Credential {
+		if refused, err := x.resolve(i, from); refused != nil || err != nil {
+			out.Status, out.Err = dialect.Rejected, refused
+			return err
+		}
 	}
-	if refused != nil {
-		out.Status, out.Err = dialect.Rejected, refused
-		return nil
-	}
-	site := x.s.tenant(g.Account)
+	from.known = i
+	site, private := x.s.tenant(from.last.Account), from.last.Private
 	x.payer = site
-	if err := x.claim(r, g.Private); err != nil {
-		return err
+	switch {
+	case private && r.Claimed.IsValid():
+		r.Source.IP = r.Claimed
+	case !private && r.NeedsSecret:
+		x.s.metrics.rejected.add("credential", 1)
+		return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
 	}
-	if x.exclude(r, out, site, g.Private) {
+	if x.exclude(r, out, site, private) {
 		return nil
 	}
 	x.records = append(x.records, engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source})
@@ -166,15 +170,14 @@ func (x *exchange) take(i int, from *senders) error {
 	return nil
 }
 
-// resolve finds whose record i is. One that opens nothing is refused alone where the
-// dialect lets the others go on; otherwise the error refuses the whole request.
-func (x *exchange) resolve(i int, from *senders) (g auth.Grant, refused *event.FieldError, err error) {
+// resolve finds whose record i is, for from.last. A credential that opens nothing refuses
+// the record alone where the dialect lets the others go on; otherwise the error refuses the
+// whole request.
+func (x *exchange) resolve(i int, from *senders) (refused *event.FieldError, err error) {
 	records := x.batch.Records
 	c := &records[i].Credential
-	g = x.grant
-	if from.last.Account != nil && *c == records[from.known].Credential {
-		g = from.last // a bulk mostly has one credential: it is looked up once
-	} else if c.Kind != dialect.CredentialNone || g.Account == nil {
+	g := x.grant
+	if c.Kind != dialect.CredentialNone || g.Account == nil {
 		var failure dialect.Failure
 		if g, failure, err = x.s.registry.Resolve(*c, from.origin); failure != dialect.OK {
 			x.s.metrics.rejected.add("credential", 1)
@@ -182,30 +185,13 @@ func (x *exchange) resolve(i int, from *senders) (g auth.Grant, refused *event.F
 				x.refuseOrigin(c.ID, from.origin)
 			}
 			if !x.batch.Partial || len(records) == 1 {
-				return g, nil, &dialect.StatusError{Failure: failure, Msg: err.Error()}
+				return nil, &dialect.StatusError{Failure: failure, Msg: err.Error()}
 			}
-			return g, &event.FieldError{Index: i, Msg: err.Error()}, nil
+			return &event.FieldError{Index: i, Msg: err.Error()}, nil
 		}
 	}
-	from.last, from.known = g, i
-	from.private = from.private && g.Private
-	return g, nil, nil
-}
-
-// claim gives a record the address it claims, if its sender proved a secret. A record that
-// needs such a proof and has none refuses the whole request.
-func (x *exchange) claim(r *dialect.Record, private bool) error {
-	if private {
-		if r.Claimed.IsValid() {
-			r.Source.IP = r.Claimed
-		}
-		return nil
-	}
-	if r.NeedsSecret {
-		x.s.metrics.rejected.add("credential", 1)
-		return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
-	}
-	return nil
+	from.last, from.private = g, from.private && g.Private
+	return nil, nil
 }
 
 // exclude says whether a record is answered and not stored; its outcome has the reason.
