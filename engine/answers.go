@@ -44,7 +44,7 @@ func newAnswers(bytes int64) *answers {
 func answered[T any](a *answers, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
 	// Links that come while compute is at work make the answer newer than it says,
 	// never older.
-	at := moment{v.last, v.site.links.Version()}
+	at := moment{v.Last, v.Table.Links.Version()}
 	if value, ok := a.get(key, at); ok {
 		return value.(T), nil
 	}

@@ -8,6 +8,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -98,7 +99,7 @@ func TestAnswerKeys(t *testing.T) {
 // The cache keeps to its size, whatever the sizes of answers.
 func TestAnswersAreBounded(t *testing.T) {
 	a := newAnswers(10_000)
-	v := &view{rowView: newTable(1, identity.NewLinks(nil, nil)).view()}
+	v := &view{View: table.New(1, identity.NewLinks(nil, nil)).View()}
 	for i := range 500 {
 		size := i * 37 % 4000
 		got, err := answered(a, v, fmt.Sprint("query ", i), func(int) int { return size }, func() (int, error) { return i, nil })

@@ -155,7 +155,7 @@ func (c *caps) nextEvent() {
 // day's from now on; it must stay as it is until deltas are written. settle brings
 // all earlier events into Pebble; it is called only when the log has to be read.
 func (c *caps) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
-	set, err := c.set(sg.site, capKey{sg.site.id, property, day}, settle)
+	set, err := c.set(sg.site, capKey{sg.site.ID, property, day}, settle)
 	if err != nil {
 		return false, err
 	}
@@ -330,7 +330,7 @@ func (c *caps) newSet(k capKey) *daySet {
 // kept of a name that does not. settle is as count has it.
 func (c *caps) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
 	names := c.newest
-	if k := (siteDay{s.id, day}); names == nil || names.siteDay != k {
+	if k := (siteDay{s.ID, day}); names == nil || names.siteDay != k {
 		if names, err = c.namesOf(s, k, settle); err != nil {
 			return false, err
 		}
@@ -393,7 +393,7 @@ func (c *caps) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error
 		d = c.newNames(k)
 	}
 	pages := capPagesMax
-	for _, r := range s.sealed() {
+	for _, r := range s.Sealed() {
 		if k.day < r.DayMin || r.DayMax < k.day || d.n >= c.namesMax {
 			continue
 		}
@@ -452,14 +452,14 @@ func (c *caps) leaveLargest() {
 // site is what has been read of a site. The first time anything is asked of it, what the
 // log says of it is read, once for all names, properties and days.
 func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
-	site := c.sites[s.id]
+	site := c.sites[s.ID]
 	if site == nil {
 		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
-		if runs := s.sealed(); len(runs) > 0 {
+		if runs := s.Sealed(); len(runs) > 0 {
 			site.upTo = runs[len(runs)-1].Last()
 		}
-		if upTo, over := c.over[s.id]; !over || upTo < site.upTo {
-			delete(c.over, s.id)
+		if upTo, over := c.over[s.ID]; !over || upTo < site.upTo {
+			delete(c.over, s.ID)
 			// Read the log first: a row that is sealed meanwhile is then seen twice. In the
 			// other order it could be missed.
 			settle()
@@ -469,7 +469,7 @@ func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
 			}
 			site.bytes = c.n + c.namesBytes - before
 		}
-		c.sites[s.id] = site
+		c.sites[s.ID] = site
 	}
 	return site, nil
 }
@@ -486,7 +486,7 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 	}
 	sealed = make(map[uint64]struct{})
 	site.sealed[day] = sealed
-	for _, r := range s.sealed() {
+	for _, r := range s.Sealed() {
 		if day < r.DayMin || r.DayMax < day {
 			continue
 		}
@@ -508,10 +508,10 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 func (c *caps) readLog(s *siteState) error {
 	var set *daySet
 	var names *dayNames
-	return wal.Notes(c.db, s.id, 0, 1<<64-1, func(_ uint64, note []byte) error {
+	return wal.Notes(c.db, s.ID, 0, 1<<64-1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
 			if event.NameCapped(t.Property) && (set == nil || set.key.property != t.Property || set.key.day != t.Day) {
-				if k := (siteDay{s.id, t.Day}); names == nil || names.siteDay != k {
+				if k := (siteDay{s.ID, t.Day}); names == nil || names.siteDay != k {
 					if names = c.names[k]; names == nil {
 						if c.namesBytes > capNamesMax {
 							c.cut = true
@@ -525,7 +525,7 @@ func (c *caps) readLog(s *siteState) error {
 			if t.Value == event.Other {
 				return
 			}
-			if k := (capKey{s.id, t.Property, t.Day}); set == nil || set.key != k {
+			if k := (capKey{s.ID, t.Property, t.Day}); set == nil || set.key != k {
 				if set = c.sets[k]; set == nil {
 					if c.n > capBytesMax {
 						c.cut = true
@@ -543,7 +543,7 @@ func (c *caps) readLog(s *siteState) error {
 
 // readRuns adds what runs count of the set's property on its day.
 func (c *caps) readRuns(s *siteState, set *daySet) {
-	for _, r := range s.sealed() {
+	for _, r := range s.Sealed() {
 		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
 			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {
 				if t.Value != event.Other && set.n < c.max {

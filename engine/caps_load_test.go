@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -57,7 +58,7 @@ func TestCapsForgetAndLoad(t *testing.T) {
 			t.Fatalf("%s of %s on day %d: deltas %q, want %q", value, property, day, note, want)
 		}
 		seq++
-		if _, err := wal.AppendNote(db, s.id, seq, note, nil); err != nil {
+		if _, err := wal.AppendNote(db, s.ID, seq, note, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +130,7 @@ func TestCapsReadOnce(t *testing.T) {
 				t.Fatalf("%d: over %v, %v", i, got, err)
 			}
 		}
-		if _, err := wal.AppendNote(db, site.id, groups, c.appendDeltas(nil, group.counted), nil); err != nil {
+		if _, err := wal.AppendNote(db, site.ID, groups, c.appendDeltas(nil, group.counted), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +182,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 			}
 		}
 		seq++
-		if _, err := wal.AppendNote(db, s.id, seq, c.appendDeltas(nil, group.counted), nil); err != nil {
+		if _, err := wal.AppendNote(db, s.ID, seq, c.appendDeltas(nil, group.counted), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -331,7 +332,7 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 			}
 			forget(len(sites) - 1)
 			forget(len(sites) - 1)
-			sites[test.left].load(index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), format))
+			sites[test.left].Load(index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), table.Format))
 			forget(len(sites))
 		})
 	}

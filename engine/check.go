@@ -14,6 +14,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/store"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -96,7 +97,7 @@ func (c *checker) problem(format string, args ...any) {
 func (c *checker) all() error {
 	runs := make(map[uint32][]*index.Run)
 	err := index.Descriptors(c.db, func(d index.Descriptor) error {
-		runs[d.Site] = append(runs[d.Site], index.NewRun(d, c.db, c.cache, format))
+		runs[d.Site] = append(runs[d.Site], index.NewRun(d, c.db, c.cache, table.Format))
 		return nil
 	})
 	if err != nil {
@@ -181,14 +182,14 @@ func (s *siteCheck) run(r *index.Run) error {
 		return nil
 	}
 	part := r.View()
-	rows := newRowReader(part)
+	rows := table.NewRowReader(part)
 	var totals index.Totals
 	var record, body []byte
 	for row := 0; row < part.Len(); row++ {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		ev, err := rows.read(row)
+		ev, err := rows.Read(row)
 		if err != nil {
 			s.problem("run %d: %v", r.Run, err)
 			return nil
@@ -200,7 +201,7 @@ func (s *siteCheck) run(r *index.Run) error {
 		})
 		body = event.AppendBody(body[:0], ev)
 		record = event.AppendRecord(record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty, CappedNames: ev.CappedNames}, body)
-		if err := rows.same(row, record); err != nil {
+		if err := rows.Same(row, record); err != nil {
 			s.problem("run %d: event %d: %v", r.Run, ev.Seq, err)
 			return nil
 		}

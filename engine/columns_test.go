@@ -8,6 +8,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -19,7 +20,7 @@ func (nowhere) Set(_, _ []byte) error { return nil }
 
 // A part with as many keys as clients may invent has room for every column of cairn's own.
 func TestOwnColumnsFit(t *testing.T) {
-	o := index.NewOpen(format, 1, event.NumInts)
+	o := index.NewOpen(table.Format, 1, event.NumInts)
 	var ints event.Ints
 	o.Append(ints[:])
 	cell := event.AppendCell(nil, event.Str("v"))
@@ -37,18 +38,18 @@ func TestOwnColumnsFit(t *testing.T) {
 		}
 	}
 	for field := range own {
-		if o.Fits([]byte(field)) || !hasColumn([]byte(field)) {
+		if o.Fits([]byte(field)) || !table.HasColumn([]byte(field)) {
 			t.Errorf("%q has no column of its own", field)
 		}
 		o.Set([]byte(field), cell)
 	}
 	for _, field := range []string{"pinvented", "pnames", "xname", "xcountry", "purl"} {
-		if hasColumn([]byte(field)) {
+		if table.HasColumn([]byte(field)) {
 			t.Errorf("%q, which a client may invent, has a column of its own", field)
 		}
 	}
 	o.Publish()
-	if err := index.Build(nowhere{}, 1, o.Snapshot(), event.NumInts, format, nil, ""); err != nil {
+	if err := index.Build(nowhere{}, 1, o.Snapshot(), event.NumInts, table.Format, nil, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -67,7 +68,7 @@ func TestContextWithoutColumns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := e.state(site.ID).inMemory()
+	o := e.state(site.ID).MemPart()
 	o.Lock()
 	o.Set([]byte(event.PrefixContext), event.AppendCell(nil, event.Raw(`{"country":"NL","bot":true}`))) // of the newest row
 	o.Unlock()

@@ -33,6 +33,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -210,7 +211,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		}
 	}
 	dirty := s.ids.ChangedBytes()
-	p, err := s.ids.Assign(site.id, next, e, s.name)
+	p, err := s.ids.Assign(site.ID, next, e, s.name)
 	if err != nil {
 		return err
 	}
@@ -219,7 +220,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	}
 	g.bytes += max(0, s.ids.ChangedBytes()-dirty)
 	if e.MessageID != "" {
-		s.recent.add(site.id, ev.hi, ev.lo, next)
+		s.recent.add(site.ID, ev.hi, ev.lo, next)
 	}
 	sg := g.of(site, next)
 	ev.begins = p.Session == next
@@ -239,7 +240,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if len(record) > event.RecordBytesMax {
 		// event.Validate bounds what is counted of an event, and by that its record: this
 		// cannot be. Nothing of the group is written.
-		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.id, len(record))
+		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.ID, len(record))
 	}
 	sg.records = append(sg.records, record)
 	s.next[site] = next + 1
@@ -363,15 +364,15 @@ func (s *sequencer) newSession(d event.Dialect) string {
 
 // seal writes the group into its batch, keys ascending.
 func (s *sequencer) seal(g *group) (err error) {
-	slices.SortFunc(g.order, func(a, b *siteGroup) int { return cmp.Compare(a.site.id, b.site.id) })
+	slices.SortFunc(g.order, func(a, b *siteGroup) int { return cmp.Compare(a.site.ID, b.site.ID) })
 	for _, sg := range g.order {
-		if s.scratch, err = wal.Append(g.batch, sg.site.id, sg.first, sg.records, s.scratch); err != nil {
+		if s.scratch, err = wal.Append(g.batch, sg.site.ID, sg.first, sg.records, s.scratch); err != nil {
 			return err
 		}
 	}
 	for _, sg := range g.order {
 		s.note = s.caps.appendDeltas(s.note[:0], sg.counted)
-		if s.scratch, err = wal.AppendNote(g.batch, sg.site.id, sg.first, s.note, s.scratch); err != nil {
+		if s.scratch, err = wal.AppendNote(g.batch, sg.site.ID, sg.first, s.note, s.scratch); err != nil {
 			return err
 		}
 	}
@@ -391,7 +392,7 @@ func (s *sequencer) seal(g *group) (err error) {
 	}
 	for _, sg := range g.order {
 		for _, l := range sg.links {
-			if err := identity.PutLinks(g.batch, sg.site.id, l.seq, l.links); err != nil {
+			if err := identity.PutLinks(g.batch, sg.site.ID, l.seq, l.links); err != nil {
 				return err
 			}
 		}
@@ -403,7 +404,7 @@ func (s *sequencer) seal(g *group) (err error) {
 type publisher struct {
 	e     *Engine
 	links []identity.Link // of one site in the group at hand
-	rest  overflow
+	rest  table.Overflow
 }
 
 // run commits groups until there are no more. Asking for one it says that all
@@ -476,7 +477,7 @@ func (p *publisher) stage(g *group) error {
 		}
 		s := sg.site
 		s.touched = p.e.stats.commits.Load()
-		grown, err := s.appendRows(sg.first, sg.records, &p.rest)
+		grown, err := s.Append(sg.first, sg.records, &p.rest)
 		p.e.hotBytes.Add(grown)
 		if err != nil {
 			return err
@@ -494,11 +495,11 @@ func (p *publisher) publish(g *group) {
 			for _, l := range sg.links {
 				p.links = append(p.links, l.links...)
 			}
-			sg.site.links.Publish(p.links)
+			sg.site.Links.Publish(p.links)
 		}
 		if len(sg.records) == 0 {
 			continue
 		}
-		sg.site.publish(sg.first + uint64(len(sg.records)) - 1)
+		sg.site.Publish(sg.first + uint64(len(sg.records)) - 1)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -188,7 +189,7 @@ func newCounted(p index.Part, property string, names *terms, from, to int, cappe
 	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if col := openPath(p, a.Field, a.Path, names); col != nil {
-			if isOverflow(a.Field) {
+			if table.IsOverflow(a.Field) {
 				c.rest = col
 			}
 			c.explicit = append(c.explicit, *col)
@@ -445,7 +446,7 @@ func (c *counted) within(row int, cut *event.Cut) []int32 {
 	if len(c.property) <= event.MaxPathBytes {
 		for i := range c.explicit {
 			col := &c.explicit[i]
-			if !isOverflow(col.field) {
+			if !table.IsOverflow(col.field) {
 				switch n := cut.Of(col.field[1:]); n {
 				case 0:
 				case event.AllLeaves:

@@ -11,6 +11,7 @@ import (
 	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -125,8 +126,8 @@ func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // span finds the least and the greatest of a column over the rows that satisfy w.
 func (v *view) span(w *where, column int) (first, last int64, any bool, err error) {
-	err = v.eachRow(w, func(p *viewPart) func(int) {
-		values := p.get().Ints(column)
+	err = v.eachRow(w, func(p *table.Part) func(int) {
+		values := p.Get().Ints(column)
 		return func(row int) {
 			n := values.At(row)
 			if !any {

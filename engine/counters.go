@@ -110,10 +110,10 @@ func (v *view) pays(q *query.CounterQuery, limit int) bool {
 // valuesAbout is about how many values a property has: how many cells the fullest
 // part has of it.
 func (v *view) valuesAbout(property string) (n int) {
-	for i := range v.parts {
+	for i := range v.Parts {
 		of := 0
 		for _, alt := range countedClause(property, nil).Any {
-			if col := v.parts[i].get().Column(alt.Field); col != nil {
+			if col := v.Parts[i].Get().Column(alt.Field); col != nil {
 				of += col.Card()
 			}
 		}

@@ -19,7 +19,7 @@ func (s *sequencer) findOriginals(sub *submission) error {
 	for i := range sub.events {
 		ev := &sub.events[i]
 		if id := ev.event.MessageID; id != "" {
-			ev.hi, ev.lo = s.recent.hash(ev.site.id, ev.event.Dialect, id)
+			ev.hi, ev.lo = s.recent.hash(ev.site.ID, ev.event.Dialect, id)
 			if ev.original = s.recent.find(ev.hi, ev.lo); ev.original == 0 {
 				s.unknown = append(s.unknown, ev)
 			}
@@ -42,20 +42,20 @@ func (s *sequencer) findOriginals(sub *submission) error {
 // findOlder looks for originals of a site's events in what is older than what recent
 // remembers, the newest part first.
 func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
-	covered := s.recent.covers(site.id, max(1, s.next[site]))
+	covered := s.recent.covers(site.ID, max(1, s.next[site]))
 	if covered <= 1 {
 		return nil
 	}
 	since := events[0].event.Received - s.e.opts.Dedup.Milliseconds() // they came together
 	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
-	for _, p := range site.unsealed(covered) {
+	for _, p := range site.Unsealed(covered) {
 		for _, ev := range events {
 			if err := ev.findIn(p, since); err != nil {
 				return err
 			}
 		}
 	}
-	runs := site.sealed()
+	runs := site.Sealed()
 	if len(runs) == 0 || runs[0].First >= covered {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (h *heldFilters) sweep(now time.Time) {
 	for _, f := range h.runs {
 		if !sites[f.site] {
 			sites[f.site] = true
-			for _, r := range f.site.sealed() {
+			for _, r := range f.site.Sealed() {
 				live[r.Run] = true
 			}
 		}

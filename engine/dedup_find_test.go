@@ -36,7 +36,7 @@ func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteSt
 		}
 	}
 	s := e.state(1)
-	for len(s.unsealed(1<<63)) > 0 {
+	for len(s.Unsealed(1<<63)) > 0 {
 		time.Sleep(time.Millisecond)
 	}
 	seq := &sequencer{e: e, recent: newRecent(0), next: map[*siteState]uint64{s: uint64(events) + 1}}
@@ -65,7 +65,7 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 func TestFindOriginals(t *testing.T) {
 	const events, sealRows = 12_000, 2000
 	e, s, site := sealedIDs(t, events, sealRows)
-	runs := site.sealed()
+	runs := site.Sealed()
 	if len(runs) != events/sealRows {
 		t.Fatalf("%d runs", len(runs))
 	}
@@ -123,7 +123,7 @@ func TestFindOriginals(t *testing.T) {
 	}
 
 	// Runs that are no more take their filters with them.
-	site.merged(runs[:4], runs[3])
+	site.Merged(runs[:4], runs[3])
 	s.filters.swept = time.Time{}
 	s.filters.sweep(time.Now())
 	if len(s.filters.runs) != 3 {

@@ -13,6 +13,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -123,13 +124,13 @@ func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64
 // run must stop nobody who writes.
 func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
 	from := at - event.NewestRule(d).Idle + 1
-	key := identity.LatestKey{Site: s.id, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
+	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
 	l, known := e.sightings.Get(key)
 	if known && (l.Seq != 0 || l.Rank <= from) {
 		if l.Seq == 0 || l.Rank < from {
 			return nil
 		}
-		ev, err := s.view().event(l.Seq)
+		ev, err := s.View().Event(l.Seq)
 		e.unread(err)
 		return ev
 	}
@@ -165,10 +166,10 @@ func (e *Engine) unread(err error) {
 
 // newestMatch returns the newest event that satisfies w, nil when there is none.
 func (e *Engine) newestMatch(s *siteState, w *where) (newest *event.Event, err error) {
-	v := &view{s.view(), e.budget(context.Background())} // no question's
-	_, err = v.walk(w, false, 0, func(p *viewPart, rows []int) (bool, error) {
+	v := &view{s.View(), e.budget(context.Background())} // no question's
+	_, err = v.walk(w, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error
-		newest, err = newRowReader(p.get()).read(rows[0])
+		newest, err = table.NewRowReader(p.Get()).Read(rows[0])
 		return false, err
 	}, 1)
 	if err != nil {
@@ -207,7 +208,7 @@ func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
 		v.Session, v.Live = newest.Session, true
 		return
 	}
-	v.Session = sessionName(ev.Dialect, e.public.Derive(s.id, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
+	v.Session = sessionName(ev.Dialect, e.public.Derive(s.ID, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.

@@ -13,6 +13,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -42,7 +43,7 @@ func isShared(part index.Part, property string) bool {
 		return false // it has a column, mostly
 	}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
-		if (a.Path != "" || isOverflow(a.Field)) && part.Column(a.Field) != nil {
+		if (a.Path != "" || table.IsOverflow(a.Field)) && part.Column(a.Field) != nil {
 			return true
 		}
 	}
@@ -81,7 +82,7 @@ func (n *nameRows) count(row int, yield func(property, term string, by int64) bo
 			continue
 		}
 		cell := c.col.Cell(uint32(code))
-		if isOverflow(c.field) {
+		if table.IsOverflow(c.field) {
 			members, err := event.CellValue(cell).Object(&n.parser)
 			if err != nil {
 				return err
@@ -124,7 +125,7 @@ func (l *propertyList) shared(part index.Part) (shared []bool) {
 // to any.
 func (l *propertyList) together(r *reader, s *slice, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
-	tell := l.byRow || s.of.run == nil
+	tell := l.byRow || s.of.Run == nil
 	names := newNameRows(part)
 	row := int32(0)
 	yield := func(property, term string, by int64) bool {
@@ -204,7 +205,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 		if vp == nil {
 			return err
 		}
-		part := r.metered(vp.get())
+		part := r.metered(vp.Get())
 		names := newNameRows(part)
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		row, last := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
@@ -225,7 +226,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 				err = names.count(row, yield)
 			}
 		})
-		return cmp.Or(err, eerr, vp.err())
+		return cmp.Or(err, eerr, vp.Err())
 	})
 	for i := range sums {
 		all.users = append(all.users, sums[i].users...)

@@ -19,6 +19,7 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/store"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -301,9 +302,9 @@ func (e *Engine) loadLinks(s *siteState) error {
 		return query.ErrStopping
 	}
 	var some []identity.Link
-	err := identity.ScanLinks(e.db, s.id, func(_ uint64, l identity.Link) bool {
+	err := identity.ScanLinks(e.db, s.ID, func(_ uint64, l identity.Link) bool {
 		if some = append(some, l); len(some) == identity.LinksHeld {
-			s.links.Join(some, false)
+			s.Links.Join(some, false)
 			some = some[:0]
 			stopping = e.stopping.Load()
 		}
@@ -312,7 +313,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 	if stopping {
 		return query.ErrStopping
 	}
-	s.links.Join(some, false)
+	s.Links.Join(some, false)
 	e.corrupted(err)
 	return err
 }
@@ -323,7 +324,7 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 	if d.Rows >= uint64(e.opts.SealRows) {
 		db = e.tables
 	}
-	return index.NewRun(d, db, e.cache, format)
+	return index.NewRun(d, db, e.cache, table.Format)
 }
 
 // pebbleOptions are the options of the store. Without cgo the caches and
@@ -382,7 +383,7 @@ func (e *Engine) replay(seq *sequencer) error {
 		}
 		next[d.Site] = d.Last() + 1
 		used[d.Run] = true
-		e.state(d.Site).load(e.newRun(d))
+		e.state(d.Site).Load(e.newRun(d))
 		return nil
 	})
 	if err != nil {
@@ -400,51 +401,51 @@ func (e *Engine) replay(seq *sequencer) error {
 	}
 	for _, s := range e.allSites() {
 		if err := e.replaySite(seq, s); err != nil {
-			return fmt.Errorf("site %d: %w", s.id, err)
+			return fmt.Errorf("site %d: %w", s.ID, err)
 		}
-		seq.next[s] = s.lastSeq() + 1
+		seq.next[s] = s.Last() + 1
 	}
 	return nil
 }
 
 func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
-	upTo, err := store.IDsUpTo(e.db, s.id)
+	upTo, err := store.IDsUpTo(e.db, s.ID)
 	if err != nil {
 		return err
 	}
-	last := s.lastSeq()
+	last := s.Last()
 	if upTo < last {
 		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, last)
 	}
-	var rest overflow
+	var rest table.Overflow
 	var one [1][]byte               // record
 	groups := make(map[uint64]bool) // where a group begins, the log may be cut
-	if err := wal.Notes(e.db, s.id, 0, 1<<64-1, func(first uint64, _ []byte) error {
+	if err := wal.Notes(e.db, s.ID, 0, 1<<64-1, func(first uint64, _ []byte) error {
 		groups[first] = true
 		return nil
 	}); err != nil {
 		return err
 	}
-	err = wal.Replay(e.db, s.id, func(n uint64, record []byte) error {
+	err = wal.Replay(e.db, s.ID, func(n uint64, record []byte) error {
 		if n != last+1 {
 			return fmt.Errorf("events %d to %d are missing", last+1, n-1)
 		}
-		if open := s.inMemory(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
-			s.publish(last)
-			e.sealer.add(s, s.detach())
+		if open := s.MemPart(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
+			s.Publish(last)
+			e.sealer.add(s, s.Detach())
 		}
 		one[0] = record
-		grown, err := s.appendRows(n, one[:], &rest)
+		grown, err := s.Append(n, one[:], &rest)
 		e.hotBytes.Add(grown)
 		if err != nil {
-			return store.Unreadable(s.id, n, err)
+			return store.Unreadable(s.ID, n, err)
 		}
 		ev, err := event.DecodeRecord(record)
 		if err != nil {
-			return store.Unreadable(s.id, n, err)
+			return store.Unreadable(s.ID, n, err)
 		}
 		if n > upTo {
-			if _, err := seq.ids.Replay(s.id, n, ev); err != nil {
+			if _, err := seq.ids.Replay(s.ID, n, ev); err != nil {
 				return err
 			}
 			if err := seq.ids.Replayed(e.db); err != nil {
@@ -452,9 +453,9 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 			}
 		}
 		if ev.MessageID != "" {
-			hi, lo := seq.recent.hash(s.id, ev.Dialect, ev.MessageID)
+			hi, lo := seq.recent.hash(s.ID, ev.Dialect, ev.MessageID)
 			if seq.recent.find(hi, lo) == 0 {
-				seq.recent.add(s.id, hi, lo, n)
+				seq.recent.add(s.ID, hi, lo, n)
 			}
 		}
 		last = n
@@ -464,8 +465,8 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	if err != nil {
 		return err
 	}
-	if s.inMemory() != nil {
-		s.publish(last)
+	if s.MemPart() != nil {
+		s.Publish(last)
 	}
 	return nil
 }
@@ -633,7 +634,7 @@ func (e *Engine) allSites() []*siteState {
 func (e *Engine) Events() map[uint32]uint64 {
 	events := make(map[uint32]uint64)
 	for _, s := range e.allSites() {
-		events[s.id] = s.lastSeq()
+		events[s.ID] = s.Last()
 	}
 	return events
 }

@@ -60,12 +60,12 @@ func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *identity.
 	if !ev.event.Hit.Ping || p.Session == 0 {
 		return nil
 	}
-	said, err := s.ids.Heartbeat(ev.site.id, ev.event, next, p)
+	said, err := s.ids.Heartbeat(ev.site.ID, ev.event, next, p)
 	if said == nil || err != nil {
 		return err
 	}
 	g.bytes += len(said)
-	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.id, p.Session), said, nil); err != nil {
+	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.ID, p.Session), said, nil); err != nil {
 		return fmt.Errorf("write ping: %w", err)
 	}
 	return nil

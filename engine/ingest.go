@@ -100,11 +100,11 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		}
 		e.recall(ev)
 		if o.Status == Stored {
-			e.sightings.Published(ev.site.id, ev.event, o.Seq, o.Session)
+			e.sightings.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
 		e.answerVisit(ev.site, ev.event, o.Session)
 		at := len(ids)
-		ids = e.public.Append(ids, ev.site.id, o.Seq)
+		ids = e.public.Append(ids, ev.site.ID, o.Seq)
 		o.ID = unsafe.String(&ids[at], store.PublicIDLen)
 	}
 	return ids

@@ -52,7 +52,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		}
 		return n.Users
 	}
-	held := func(e *Engine, site *Site) uint64 { return e.state(site.ID).links.Joined() }
+	held := func(e *Engine, site *Site) uint64 { return e.state(site.ID).Links.Joined() }
 
 	e := open()
 	const n = 300
@@ -73,10 +73,10 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		t.Error("a count of events read links")
 	}
 	signIn(t, e, sites[0], n) // before
-	version := e.state(1).links.Version()
+	version := e.state(1).Links.Version()
 
 	// Meanwhile: the store is read when everything is published but one sign-in.
-	l := e.state(1).links
+	l := e.state(1).Links
 	load := l.Load
 	l.Load = func() error {
 		signIn(t, e, sites[0], n+1)
@@ -120,7 +120,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	signIn(t, e, site, 1)
 	asked := query.Query{Site: &site.Site}
 
-	l := e.state(1).links
+	l := e.state(1).Links
 	load, release := l.Load, make(chan struct{})
 	l.Load = func() error { <-release; return load() }
 	if _, err := e.Count(t.Context(), asked); !errors.Is(err, query.ErrQueryTimeout) {
@@ -180,7 +180,7 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 	if err := b.Commit(pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
-	l := e.state(1).links
+	l := e.state(1).Links
 	var once sync.Once
 	took := l.Took
 	closed := make(chan error, 1)

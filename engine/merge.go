@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/table"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -57,7 +58,7 @@ func (m *merger) start() {
 			for site != nil {
 				merged, err := m.merge(site)
 				if err != nil && !errors.Is(err, errMergeStopped) {
-					m.e.log.Error("store: runs are not merged", "site", site.id, "error", err)
+					m.e.log.Error("store: runs are not merged", "site", site.ID, "error", err)
 					site.mergeAfter = time.Now().Add(mergeRetry)
 				}
 				if !merged {
@@ -139,7 +140,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	if time.Now().Before(site.mergeAfter) {
 		return false, nil
 	}
-	old, err := m.pick(site.sealed())
+	old, err := m.pick(site.Sealed())
 	if err != nil || len(old) == 0 || m.stopping() || !m.room(old) {
 		return false, err
 	}
@@ -182,7 +183,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		return false, err
 	}
 	r := m.e.newRun(d)
-	site.merged(old, r)
+	site.Merged(old, r)
 	for _, r := range old {
 		runtime.AddCleanup(r, m.unread, r.Run)
 	}
@@ -280,7 +281,7 @@ func columnsFit(runs []*index.Run) (n int, err error) {
 	for n < len(runs) {
 		v := runs[n].View()
 		for _, f := range v.Fields() {
-			if !hasColumn([]byte(f)) {
+			if !table.HasColumn([]byte(f)) {
 				columns[f] = true
 			}
 		}

@@ -89,7 +89,7 @@ func (e *Engine) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 	links := uint64(0)
 	for _, c := range q.Where {
 		if c.Field == "user" { // which rows those are depends on who is one person
-			links = v.site.links.Version()
+			links = v.Table.Links.Version()
 		}
 	}
 	return keeper{e.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
@@ -99,10 +99,10 @@ func (e *Engine) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 // partial is that of a slice, nil when it adds nothing: the kept one, or what
 // compute finds.
 func (k keeper) partial(s *slice, compute func() (*partial, error)) (*partial, error) {
-	if k.cache == nil || s.of.run == nil {
+	if k.cache == nil || s.of.Run == nil {
 		return compute()
 	}
-	first := s.of.first() + uint64(s.from)
+	first := s.of.First() + uint64(s.from)
 	key := fmt.Sprintf("%d %d %s", first, s.to-s.from, k.query)
 	if value, ok := k.cache.get(key, moment{}); ok {
 		if p := value.(*packed); p != nil {

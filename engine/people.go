@@ -13,6 +13,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -54,13 +55,13 @@ func aliasOf(id string) []index.Clause {
 }
 
 func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
-	for i := range v.parts {
-		p := &v.parts[i]
-		index.NewMatcher(p.get(), clauses, nil).Ascend(0, func(row int) bool {
-			seq = p.first() + uint64(row)
+	for i := range v.Parts {
+		p := &v.Parts[i]
+		index.NewMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
+			seq = p.First() + uint64(row)
 			return false
 		})
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return 0, err
 		}
 		if seq != 0 {
@@ -119,7 +120,7 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 		if err := v.budget.spent(); err != nil {
 			return nil, err
 		}
-		ev, err := v.ids(seq)
+		ev, err := v.IDs(seq)
 		if err != nil {
 			return nil, err
 		}
@@ -227,22 +228,22 @@ func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq ui
 		}
 	}
 	buf := make([]int64, index.PageRows)
-	for i := len(v.parts) - 1; i >= 0; i-- {
-		p := &v.parts[i]
-		if p.first() >= before {
+	for i := len(v.Parts) - 1; i >= 0; i-- {
+		p := &v.Parts[i]
+		if p.First() >= before {
 			continue
 		}
 		if err := v.budget.spent(); err != nil {
 			return nil, false, err
 		}
-		ords := p.get().Ints(col)
-		for page := (p.get().Len() - 1) / index.PageRows; page >= 0; page-- {
+		ords := p.Get().Ints(col)
+		for page := (p.Get().Len() - 1) / index.PageRows; page >= 0; page-- {
 			if err := v.budget.spent(); err != nil {
 				return nil, false, err
 			}
 			values := ords.Page(page, buf)
 			for j := len(values) - 1; j >= 0; j-- {
-				seq := p.first() + uint64(page*index.PageRows+j)
+				seq := p.First() + uint64(page*index.PageRows+j)
 				if uint64(values[j]) != seq || seq >= before || !keep(seq) {
 					continue
 				}
@@ -252,7 +253,7 @@ func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq ui
 				seqs = append(seqs, seq)
 			}
 		}
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return nil, false, err
 		}
 	}
@@ -296,10 +297,10 @@ func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, erro
 	}
 	var sessions identity.OrdSet
 	seen, first := false, uint64(0)
-	err = v.eachRow(matching(clause), func(p *viewPart) func(int) {
-		times, session := p.get().Ints(event.IntTime), p.get().Ints(event.IntSession)
+	err = v.eachRow(matching(clause), func(p *table.Part) func(int) {
+		times, session := p.Get().Ints(event.IntTime), p.Get().Ints(event.IntSession)
 		return func(row int) {
-			t, seq := times.At(row), p.first()+uint64(row)
+			t, seq := times.At(row), p.First()+uint64(row)
 			if u.Events == 0 || t < u.FirstSeen {
 				u.FirstSeen = t
 			}
@@ -334,7 +335,7 @@ func (v *view) seenBefore(u *query.User, first uint64) error {
 	if first == 0 {
 		return nil
 	}
-	ev, err := v.event(first)
+	ev, err := v.Event(first)
 	if err != nil || ev == nil {
 		return err
 	}
@@ -389,18 +390,18 @@ func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
 // eachEventOf reads the events that satisfy w, oldest first.
 func (v *view) eachEventOf(w *where, fn func(*event.Event)) error {
 	c := clock{budget: v.budget}
-	return v.eachRowUntil(w, func(p *viewPart) func(int) error {
-		var r *rowReader
+	return v.eachRowUntil(w, func(p *table.Part) func(int) error {
+		var r *table.RowReader
 		return func(row int) error {
 			if r == nil {
-				r = newRowReader(p.get())
+				r = table.NewRowReader(p.Get())
 			}
-			ev, err := r.read(row)
+			ev, err := r.Read(row)
 			if err != nil {
 				return err
 			}
 			fn(ev)
-			return c.row(r.bytes)
+			return c.row(r.Bytes)
 		}
 	})
 }

@@ -60,7 +60,7 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 	names := make(map[string]bool)
 	// Read the log first: a row that is sealed meanwhile is then seen twice. In the other
 	// order it could be missed.
-	err := wal.Notes(e.db, v.site.id, 0, v.last+1, func(_ uint64, note []byte) error {
+	err := wal.Notes(e.db, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
 			if !names[t.Property] {
 				names[strings.Clone(t.Property)] = true
@@ -70,7 +70,7 @@ func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
 	if err != nil {
 		return nil, store.Wrap(err)
 	}
-	for _, r := range v.site.sealed() {
+	for _, r := range v.Table.Sealed() {
 		properties, err := r.Properties()
 		if err != nil {
 			return nil, err
@@ -127,8 +127,8 @@ func (l *propertyList) read() error {
 	if err != nil || l.byRow {
 		return err
 	}
-	for _, p := range l.view.parts {
-		if p.run == nil {
+	for _, p := range l.view.Parts {
+		if p.Run == nil {
 			continue
 		}
 		for i := range l.lines {
@@ -140,7 +140,7 @@ func (l *propertyList) read() error {
 			if from == 0 && to == 0 {
 				from, to = math.MinInt32, math.MaxInt32
 			}
-			err := p.run.Totals(line.name, from, to, func(t index.Total) {
+			err := p.Run.Totals(line.name, from, to, func(t index.Total) {
 				line.values[t.Value] = struct{}{}
 				line.events = index.AddSaturating(line.events, t.Sum)
 			})
@@ -162,7 +162,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 	if sum.lines == nil {
 		sum.lines = make([]property, len(l.lines))
 	}
-	part := r.metered(vp.get())
+	part := r.metered(vp.Get())
 	matched, err := r.rowSet(s)
 	if err != nil {
 		return err
@@ -179,7 +179,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 			continue
 		}
 		line, rows := &sum.lines[i], rowSet(nil)
-		if l.byRow || s.of.run == nil {
+		if l.byRow || s.of.Run == nil {
 			rows, err = l.count(r, s, part, l.lines[i].name, line)
 		} else {
 			rows, err = l.rows(r, s, part, l.lines[i].name, matched)
@@ -203,7 +203,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 		sum.events += bits.OnesCount64(w)
 	}
 	any.distinct(s, part, &sum.all)
-	return vp.err()
+	return vp.Err()
 }
 
 // rows are those of the matched rows of a slice that count under a property, nil when
@@ -290,7 +290,7 @@ func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, 
 func (l *propertyList) hash(s *slice, rows rowSet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
-	maphash.WriteComparable(&h, s.of.first()+uint64(s.from))
+	maphash.WriteComparable(&h, s.of.First()+uint64(s.from))
 	some := uint64(0)
 	for _, w := range rows {
 		some |= w
@@ -380,7 +380,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 		if vp == nil {
 			return err
 		}
-		part := r.metered(vp.get())
+		part := r.metered(vp.Get())
 		rows, err := r.rowSet(s)
 		if err == nil {
 			rows, err = l.rows(r, s, part, name, rows)
@@ -389,7 +389,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 			return err
 		}
 		rows.distinct(s, part, d)
-		return vp.err()
+		return vp.Err()
 	})
 	for i := range sums {
 		all.union(&sums[i])

@@ -10,22 +10,23 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 )
 
 // view is what one query sees, within its budget.
 type view struct {
-	*rowView
+	*table.View
 	budget budget
 }
 
 // view is what a question about the site sees.
 func (e *Engine) view(ctx context.Context, site *query.Site) *view {
-	return &view{e.state(site.ID).view(), e.budget(ctx)}
+	return &view{e.state(site.ID).View(), e.budget(ctx)}
 }
 
 // links returns the links between the site's persons, all that are stored among them.
 func (v *view) links() (*identity.Links, error) {
-	return v.site.links, v.site.links.Ready(v.budget.wait)
+	return v.Table.Links, v.Table.Links.Ready(v.budget.wait)
 }
 
 // persons returns who is one person by now.
@@ -136,25 +137,25 @@ func (e *Engine) List(ctx context.Context, q query.Query) (query.Page, error) {
 	}
 	var page query.Page
 	more, skip, c := false, q.Skip, clock{budget: v.budget}
-	spent, err := v.walk(w, q.Ascending, after, func(p *viewPart, rows []int) (bool, error) {
+	spent, err := v.walk(w, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
-		r := newRowReader(p.get())
+		r := table.NewRowReader(p.Get())
 		if q.Shown {
-			r.shown()
+			r.Shown()
 		}
 		for _, row := range rows[passed:] {
 			if len(page.Events) == limit {
 				more = true
 				return false, nil
 			}
-			ev, err := r.read(row)
+			ev, err := r.Read(row)
 			if err != nil {
 				return false, err
 			}
 			e.dress(q.Site, ev)
 			page.Events = append(page.Events, ev)
-			if err := c.row(r.bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
+			if err := c.row(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
 				more = true // what there is, and a cursor behind it
 				return false, nil
 			} else if err != nil {
@@ -187,14 +188,14 @@ func (e *Engine) dress(site *query.Site, ev *event.Event) {
 // after (0 = from the start). visit gets the rows of one part, at most want of
 // all in one call, and says whether to go on. When time runs out, walk returns
 // the seq it got to as spent.
-func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPart, rows []int) (bool, error), want int) (spent uint64, err error) {
+func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *table.Part, rows []int) (bool, error), want int) (spent uint64, err error) {
 	at := after
-	for i := range v.parts {
-		p := &v.parts[i]
+	for i := range v.Parts {
+		p := &v.Parts[i]
 		if !ascending {
-			p = &v.parts[len(v.parts)-1-i]
+			p = &v.Parts[len(v.Parts)-1-i]
 		}
-		first, last := p.first(), p.last()
+		first, last := p.First(), p.Last()
 		if after != 0 && (ascending && last <= after || !ascending && first >= after) {
 			continue
 		}
@@ -209,7 +210,7 @@ func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPa
 			at = last
 		}
 		matched := w.matcher(p)
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return 0, err
 		}
 		if matched == nil {
@@ -233,7 +234,7 @@ func (v *view) walk(w *where, ascending bool, after uint64, visit func(p *viewPa
 			}
 			matched.Descend(from, take)
 		}
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return 0, err
 		}
 		if len(rows) == 0 {
@@ -252,7 +253,7 @@ func (e *Engine) Event(_ context.Context, site *query.Site, id string) (*event.E
 	if !ok {
 		return nil, query.ErrNotFound
 	}
-	ev, err := e.state(site.ID).view().event(seq)
+	ev, err := e.state(site.ID).View().Event(seq)
 	if err != nil {
 		return nil, err
 	}
@@ -264,8 +265,8 @@ func (e *Engine) Event(_ context.Context, site *query.Site, id string) (*event.E
 }
 
 // eachRow calls fn for every row that satisfies w, part by part, oldest first.
-func (v *view) eachRow(w *where, part func(p *viewPart) (fn func(row int))) error {
-	return v.eachRowUntil(w, func(p *viewPart) func(int) error {
+func (v *view) eachRow(w *where, part func(p *table.Part) (fn func(row int))) error {
+	return v.eachRowUntil(w, func(p *table.Part) func(int) error {
 		fn := part(p)
 		return func(row int) error {
 			fn(row)
@@ -275,15 +276,15 @@ func (v *view) eachRow(w *where, part func(p *viewPart) (fn func(row int))) erro
 }
 
 // eachRowUntil is eachRow until fn returns an error, which it returns.
-func (v *view) eachRowUntil(w *where, part func(p *viewPart) (fn func(row int) error)) error {
+func (v *view) eachRowUntil(w *where, part func(p *table.Part) (fn func(row int) error)) error {
 	c := clock{budget: v.budget}
-	for i := range v.parts {
-		p := &v.parts[i]
+	for i := range v.Parts {
+		p := &v.Parts[i]
 		if err := v.budget.spent(); err != nil {
 			return err
 		}
 		matched := w.matcher(p)
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return err
 		}
 		if matched == nil {
@@ -300,7 +301,7 @@ func (v *view) eachRowUntil(w *where, part func(p *viewPart) (fn func(row int) e
 		if failed != nil {
 			return failed
 		}
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return err
 		}
 	}
@@ -351,7 +352,7 @@ func (v *view) distinct(w *where) (events uint64, all *distinct, err error) {
 		if vp == nil {
 			return err
 		}
-		person, session := newRowInts(vp.get().Ints(event.IntPerson)), newRowInts(vp.get().Ints(event.IntSession))
+		person, session := newRowInts(vp.Get().Ints(event.IntPerson)), newRowInts(vp.Get().Ints(event.IntSession))
 		err = r.each(s, func(rows []int32) {
 			c.events += uint64(len(rows))
 			for _, ord := range person.of(rows) {
@@ -362,7 +363,7 @@ func (v *view) distinct(w *where) (events uint64, all *distinct, err error) {
 			}
 		})
 		if err == nil {
-			err = vp.err()
+			err = vp.Err()
 		}
 		return err
 	})
@@ -381,8 +382,8 @@ func (v *view) distinct(w *where) (events uint64, all *distinct, err error) {
 // knows of it, if it does, else by a look at them.
 func (v *view) countEvents(w *where) (n uint64, err error) {
 	var rest []slice
-	for i := range v.parts {
-		p := &v.parts[i]
+	for i := range v.Parts {
+		p := &v.Parts[i]
 		if err := v.budget.spent(); err != nil {
 			return 0, err
 		}
@@ -394,7 +395,7 @@ func (v *view) countEvents(w *where) (n uint64, err error) {
 				rest = slicesOf(p, rest)
 			}
 		}
-		if err := p.err(); err != nil {
+		if err := p.Err(); err != nil {
 			return 0, err
 		}
 	}
@@ -404,7 +405,7 @@ func (v *view) countEvents(w *where) (n uint64, err error) {
 			return err
 		}
 		*n += uint64(r.matched.Count(s.from, s.to))
-		return vp.err()
+		return vp.Err()
 	})
 	for _, sum := range sums {
 		n += sum

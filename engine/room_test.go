@@ -13,6 +13,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -110,7 +111,7 @@ func TestSealedPartsAreNotHeld(t *testing.T) {
 	s := &sealer{e: e}
 	s.changed = sync.NewCond(&s.mu)
 	for range 3 {
-		s.work = append(s.work, sealWork{part: index.NewOpen(format, 1, 1)})
+		s.work = append(s.work, sealWork{part: index.NewOpen(table.Format, 1, 1)})
 	}
 	before := s.work
 	s.finished(s.work[:1:1])

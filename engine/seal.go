@@ -15,6 +15,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/store"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -173,8 +174,8 @@ func (s *sealer) consider(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
 		site.fresh += sg.fresh
-		if o := site.inMemory(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
-			s.add(site, site.detach())
+		if o := site.MemPart(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
+			s.add(site, site.Detach())
 		}
 	}
 	s.mu.Lock()
@@ -183,14 +184,14 @@ func (s *sealer) consider(g *group) {
 	for s.e.hot.Load()-waiting > int64(s.e.opts.HotEvents) {
 		var largest *siteState
 		for _, site := range s.e.allSites() {
-			if o := site.inMemory(); o != nil && (largest == nil || o.Rows() > largest.inMemory().Rows()) {
+			if o := site.MemPart(); o != nil && (largest == nil || o.Rows() > largest.MemPart().Rows()) {
 				largest = site
 			}
 		}
 		if largest == nil {
 			break
 		}
-		part := largest.detach()
+		part := largest.Detach()
 		waiting += int64(part.Rows())
 		waitingBytes += part.Bytes()
 		s.add(largest, part)
@@ -201,7 +202,7 @@ func (s *sealer) consider(g *group) {
 	}
 	var idle []*siteState
 	for _, site := range s.e.allSites() {
-		if site.inMemory() != nil {
+		if site.MemPart() != nil {
 			idle = append(idle, site)
 		}
 	}
@@ -210,7 +211,7 @@ func (s *sealer) consider(g *group) {
 		if s.e.hotBytes.Load()-waitingBytes <= most*3/4 { // so that it is not soon again
 			return
 		}
-		part := site.detach()
+		part := site.Detach()
 		waitingBytes += part.Bytes()
 		s.add(site, part)
 	}
@@ -239,7 +240,7 @@ func (s *sealer) seal(batch []sealWork) error {
 	path, err := s.write(runs[0].Run, func(w index.Sink) error {
 		for _, r := range runs {
 			sum := index.Checksum{Next: w}
-			if err := index.Build(&sum, r.Run, r.snap, event.NumInts, format, r.totals, event.FieldMessageID); err != nil {
+			if err := index.Build(&sum, r.Run, r.snap, event.NumInts, table.Format, r.totals, event.FieldMessageID); err != nil {
 				return err
 			}
 			r.Keys, r.Sum = sum.Keys, sum.Sum()
@@ -261,7 +262,7 @@ func (s *sealer) seal(batch []sealWork) error {
 		// Readers have the runs before the log loses what it says of their rows: who
 		// looks into the log first sees it twice, not never.
 		for _, r := range runs {
-			r.site.sealedInto(s.e.newRun(r.Descriptor))
+			r.site.SealedInto(s.e.newRun(r.Descriptor))
 		}
 		return nil
 	})
@@ -280,7 +281,7 @@ func (s *sealer) seal(batch []sealWork) error {
 // prepare gathers what a run of the part needs, and gives it an id.
 func (s *sealer) prepare(w sealWork) (*sealing, error) {
 	r := &sealing{sealWork: w, snap: w.part.Snapshot()}
-	r.Descriptor = index.Descriptor{Site: w.site.id, First: w.part.First(), Rows: uint64(r.snap.Len()), Run: s.newRun()}
+	r.Descriptor = index.Descriptor{Site: w.site.ID, First: w.part.First(), Rows: uint64(r.snap.Len()), Run: s.newRun()}
 	if err := s.coverIDs(w.site, r.Last()); err != nil {
 		return nil, err
 	}
@@ -352,7 +353,7 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 // only when nothing has to be learnt from them again.
 func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	for {
-		upTo, err := store.IDsUpTo(s.e.db, site.id)
+		upTo, err := store.IDsUpTo(s.e.db, site.ID)
 		if err != nil || upTo >= seq {
 			return err
 		}

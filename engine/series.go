@@ -13,6 +13,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 )
 
 func checkInterval(interval string) error {
@@ -139,7 +140,7 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) er
 		if *events == nil {
 			*events = make([]uint64, len(starts))
 		}
-		times, bucket := newRowInts(vp.get().Ints(event.IntTime)), bucketAt(starts)
+		times, bucket := newRowInts(vp.Get().Ints(event.IntTime)), bucketAt(starts)
 		err = r.each(s, func(rows []int32) {
 			for _, at := range times.of(rows) {
 				if i := bucket(at); i >= 0 {
@@ -148,7 +149,7 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) er
 			}
 		})
 		if err == nil {
-			err = vp.err()
+			err = vp.Err()
 		}
 		return err
 	})
@@ -168,8 +169,8 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) er
 func (v *view) tellApart(w *where, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
 	var users, sessions identity.PairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
-	err = v.eachRow(w, func(p *viewPart) func(int) {
-		part := p.get()
+	err = v.eachRow(w, func(p *table.Part) func(int) {
+		part := p.Get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			i := bucket(times.at(row))

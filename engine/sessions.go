@@ -13,6 +13,7 @@ import (
 	"cairn/engine/query"
 	"cairn/engine/referrer"
 	"cairn/engine/store"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -44,8 +45,8 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 			return nil, "", err
 		}
 		var matched identity.OrdSet
-		err = v.eachRow(w, func(p *viewPart) func(int) {
-			session := p.get().Ints(event.IntSession)
+		err = v.eachRow(w, func(p *table.Part) func(int) {
+			session := p.Get().Ints(event.IntSession)
 			return func(row int) { matched.Add(uint64(session.At(row))) }
 		})
 		if err != nil {
@@ -73,7 +74,7 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 
 // session reads the session whose first event has seq first.
 func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session, error) {
-	ev, err := v.event(first)
+	ev, err := v.Event(first)
 	if err != nil {
 		return query.Session{}, err
 	}

@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"cairn/engine/identity"
+	"cairn/engine/table"
 )
 
 // siteState is a site on its way through the pipeline: its rows, and what each stage
 // remembers of it.
 type siteState struct {
-	*rowTable
+	*table.Table
 
 	touched    uint64    // the publisher's: commits when the rows in memory last grew
 	fresh      int       // the publisher's: values that rows in memory are the first to count
@@ -18,5 +19,5 @@ type siteState struct {
 }
 
 func newSiteState(id uint32, links *identity.Links) *siteState {
-	return &siteState{rowTable: newTable(id, links)}
+	return &siteState{Table: table.New(id, links)}
 }

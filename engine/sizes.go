@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/store"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -95,7 +96,7 @@ func MeasureSizes(fs vfs.FS, dir string) (s Sizes, err error) {
 	err = index.Descriptors(db, func(d index.Descriptor) error {
 		s.Runs++
 		s.Sealed += d.Rows
-		return index.NewRun(d, db, cache, format).Sizes(db, func(ints int, field string, part index.SizePart, share float64) {
+		return index.NewRun(d, db, cache, table.Format).Sizes(db, func(ints int, field string, part index.SizePart, share float64) {
 			bytes := uint64(share)
 			switch name := fieldName(field); {
 			case ints >= 0:

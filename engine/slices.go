@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -16,22 +17,22 @@ const sliceRows = 1 << 16
 
 // slice is some rows of a part: from..to, to excluded.
 type slice struct {
-	of       *viewPart
+	of       *table.Part
 	from, to int
 }
 
 // slices cuts the rows of v, newest first.
 func (v *view) slices() []slice {
 	var all []slice
-	for i := len(v.parts) - 1; i >= 0; i-- {
-		all = slicesOf(&v.parts[i], all)
+	for i := len(v.Parts) - 1; i >= 0; i-- {
+		all = slicesOf(&v.Parts[i], all)
 	}
 	return all
 }
 
 // slicesOf appends the slices of a part, newest first.
-func slicesOf(p *viewPart, all []slice) []slice {
-	for to := int(p.last() - p.first() + 1); to > 0; {
+func slicesOf(p *table.Part, all []slice) []slice {
+	for to := int(p.Last() - p.First() + 1); to > 0; {
 		from := (to - 1) / sliceRows * sliceRows
 		all = append(all, slice{p, from, to})
 		to = from
@@ -44,8 +45,8 @@ func slicesOf(p *viewPart, all []slice) []slice {
 type reader struct {
 	budget   budget
 	where    *where
-	of       *viewPart
-	own      viewPart       // of, to be read by this goroutine alone
+	of       *table.Part
+	own      table.Part     // of, to be read by this goroutine alone
 	matched  *index.Matcher // nil when no row of the part satisfies where
 	rows     []int32        // scratch
 	read     int            // bytes of cells since late looked at the time
@@ -77,14 +78,14 @@ func (r *reader) late() bool {
 }
 
 // open returns the part of a slice, nil when no row of it satisfies the query.
-func (r *reader) open(s *slice) (*viewPart, error) {
+func (r *reader) open(s *slice) (*table.Part, error) {
 	if err := r.budget.spent(); err != nil {
 		return nil, err
 	}
 	if r.of != s.of {
-		r.of, r.own = s.of, s.of.own()
+		r.of, r.own = s.of, s.of.Own()
 		r.matched = r.where.matcher(&r.own)
-		if err := r.own.err(); err != nil {
+		if err := r.own.Err(); err != nil {
 			r.of = nil
 			return nil, err
 		}

@@ -34,14 +34,14 @@ func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spil
 	if vp == nil {
 		return nil, err
 	}
-	part := r.metered(vp.get())
+	part := r.metered(vp.Get())
 	p := newPartial(part.First()+uint64(sl.from), isJoint(q), aside)
 	t := &tallier{partial: p, reader: r}
 	if t.value, err = r.counted(sl, part, q.Property, &p.names); err != nil {
 		return nil, err
 	}
 	if t.value.all == never {
-		return nil, vp.err()
+		return nil, vp.Err()
 	}
 	if t.property = segmentOf(q); t.property != "" {
 		if t.segment, err = r.counted(sl, part, t.property, &p.names); err != nil {
@@ -49,7 +49,7 @@ func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spil
 		}
 		if !slices.Contains(autoSegments, t.property) {
 			if t.named = openPath(part, event.FieldSegments, "", &p.names); t.named == nil {
-				return nil, vp.err()
+				return nil, vp.Err()
 			}
 		}
 	}
@@ -67,7 +67,7 @@ func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spil
 	if err := r.each(sl, t.count); err != nil {
 		return nil, err
 	}
-	if err := vp.err(); err != nil {
+	if err := vp.Err(); err != nil {
 		return nil, err
 	}
 	if t.full {

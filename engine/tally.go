@@ -349,9 +349,9 @@ func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error)
 	if from == 0 && to == 0 {
 		from, to = math.MinInt32, math.MaxInt32
 	}
-	for i := len(v.parts) - 1; i >= 0; i-- {
-		p := &v.parts[i]
-		if p.run == nil {
+	for i := len(v.Parts) - 1; i >= 0; i-- {
+		p := &v.Parts[i]
+		if p.Run == nil {
 			rest = slicesOf(p, rest)
 			continue
 		}
@@ -359,7 +359,7 @@ func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error)
 			return nil, err
 		}
 		full := false
-		err := p.run.Totals(q.Property, from, to, func(s index.Total) {
+		err := p.Run.Totals(q.Property, from, to, func(s index.Total) {
 			if len(q.Values) > 0 && !slices.Contains(q.Values, s.Value) {
 				return
 			}

@@ -219,12 +219,12 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 // newestIdentify returns what a user was last said to be in a dialect, nil when nothing
 // was, or none of it can be read.
 func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
-	key := identity.LatestKey{Site: s.id, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
+	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
 	if l, known := e.sightings.Get(key); known {
 		if l.Seq == 0 {
 			return nil
 		}
-		ev, err := s.view().event(l.Seq)
+		ev, err := s.View().Event(l.Seq)
 		e.unread(err)
 		return ev
 	}

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -53,29 +54,29 @@ func (e *Engine) identify(r *Record) {
 // sessionStart returns the first event of a session, nil when there is none yet.
 // What the runs hold is in the stored ids; newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
-	v := e.state(site.ID).view()
+	v := e.state(site.ID).View()
 	switch seq, err := identity.FirstOfSession(e.db, site.ID, d, id); {
 	case err != nil:
 		return nil, err
 	case seq != 0:
-		return v.event(seq) // nil when it is not published yet
+		return v.Event(seq) // nil when it is not published yet
 	}
 	clauses := []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // mostly not there at all
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 	}
-	for i := range v.parts {
-		p := &v.parts[i]
-		if p.run != nil {
+	for i := range v.Parts {
+		p := &v.Parts[i]
+		if p.Run != nil {
 			continue
 		}
 		first := -1
-		index.NewMatcher(p.get(), clauses, nil).Ascend(0, func(row int) bool {
+		index.NewMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
 			first = row
 			return false
 		})
 		if first >= 0 {
-			return newRowReader(p.get()).read(first)
+			return table.NewRowReader(p.Get()).Read(first)
 		}
 	}
 	return nil, nil
@@ -89,17 +90,17 @@ func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != Duplicate {
 		if s.begins && returnsIDs {
-			e.owners.Put(s.site.id, s.outcome.Session, s.event)
+			e.owners.Put(s.site.ID, s.outcome.Session, s.event)
 		}
 		return
 	}
-	v := s.site.view()
+	v := s.site.View()
 	if !returnsIDs {
-		e.unread(v.received(s.outcome.Seq, &s.event.Received))
+		e.unread(v.Received(s.outcome.Seq, &s.event.Received))
 		return
 	}
 	s.outcome.Session = s.event.Session
-	original, err := v.event(s.outcome.Seq)
+	original, err := v.Event(s.outcome.Seq)
 	if e.unread(err); original != nil {
 		s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
 		s.outcome.Session = original.Session

@@ -13,6 +13,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 )
 
 // visitSum is Visits as they are summed up.
@@ -79,8 +80,8 @@ func (s *visitSum) people(v *view, w *where) error {
 	aside := v.budget.spill()
 	defer aside.close()
 	inSteps := pairBag{spill: aside}
-	err := v.eachRow(w, func(p *viewPart) func(int) {
-		part := p.get()
+	err := v.eachRow(w, func(p *table.Part) func(int) {
+		part := p.Get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			at, who, ord := times.at(row), uint64(person.at(row)), uint64(session.at(row))
@@ -117,8 +118,8 @@ func (s *visitSum) people(v *view, w *where) error {
 
 // views counts pages and screens.
 func (s *visitSum) views(v *view, w *where) error {
-	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *viewPart) func(int) {
-		times, session := newRowInts(p.get().Ints(event.IntTime)), newRowInts(p.get().Ints(event.IntSession))
+	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
+		times, session := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntSession))
 		return func(row int) {
 			s.add(times.at(row), func(t *query.Visits) { t.Views++ })
 			if i, ok := s.at[uint64(session.at(row))]; ok {

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -78,9 +79,9 @@ func (w *where) days(from, to int32) {
 
 // matcher finds the rows of a part, nil when there are none, which is often told
 // without opening the part.
-func (w *where) matcher(p *viewPart) *index.Matcher {
+func (w *where) matcher(p *table.Part) *index.Matcher {
 	ranges := w.ranges
-	if r := p.run; r != nil {
+	if r := p.Run; r != nil {
 		if r.TimeMax < w.timeFrom || r.TimeMin >= w.timeTo || int64(r.DayMax) < w.dayFrom || int64(r.DayMin) >= w.dayTo {
 			return nil
 		}
@@ -88,7 +89,7 @@ func (w *where) matcher(p *viewPart) *index.Matcher {
 			ranges = nil
 		}
 	}
-	if m := index.NewMatcher(p.get(), w.clauses, ranges); !m.None() {
+	if m := index.NewMatcher(p.Get(), w.clauses, ranges); !m.None() {
 		return m
 	}
 	return nil

@@ -1,6 +1,6 @@
 // Rows: putting an event together again from the columns of a part.
 
-package engine
+package table
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"cairn/index"
 )
 
-// rowReader reads rows of one part.
-type rowReader struct {
+// RowReader reads rows of one part.
+type RowReader struct {
 	part    index.Part
 	ints    [event.NumInts]index.Ints
 	columns []rowColumn
 	parser  *event.Parser
-	bytes   int // of the cells of the row read last
+	Bytes   int // of the cells of the row read last
 }
 
 type rowColumn struct {
@@ -25,7 +25,8 @@ type rowColumn struct {
 	codes index.Ints
 }
 
-func newRowReader(p index.Part) *rowReader {
+// NewRowReader reads all fields of the rows of a part.
+func NewRowReader(p index.Part) *RowReader {
 	r := newFieldReader(p, p.Fields())
 	for i := range r.ints {
 		r.ints[i] = p.Ints(i)
@@ -33,14 +34,14 @@ func newRowReader(p index.Part) *rowReader {
 	return r
 }
 
-// shown leaves out what Query.Shown says: large numbers on pages of their own.
-func (r *rowReader) shown() {
+// Shown leaves out what Query.Shown says: large numbers on pages of their own.
+func (r *RowReader) Shown() {
 	r.ints[event.IntPerson], r.ints[event.IntSession], r.ints[event.IntDay] = nil, nil, nil
 }
 
 // newFieldReader reads some fields alone, and no integers.
-func newFieldReader(p index.Part, fields []string) *rowReader {
-	r := &rowReader{part: p}
+func newFieldReader(p index.Part, fields []string) *RowReader {
+	r := &RowReader{part: p}
 	for _, f := range fields {
 		if c := p.Column(f); c != nil {
 			r.columns = append(r.columns, rowColumn{f, c, c.Codes()})
@@ -49,10 +50,10 @@ func newFieldReader(p index.Part, fields []string) *rowReader {
 	return r
 }
 
-// read returns the event of a row, without its site and public id.
-func (r *rowReader) read(row int) (*event.Event, error) {
+// Read returns the event of a row, without its site and public id.
+func (r *RowReader) Read(row int) (*event.Event, error) {
 	e := new(event.Event)
-	r.bytes = 0
+	r.Bytes = 0
 	for i, c := range r.ints {
 		if c != nil {
 			e.SetInt(i, c.At(row))
@@ -65,11 +66,11 @@ func (r *rowReader) read(row int) (*event.Event, error) {
 			continue
 		}
 		cell := c.col.Cell(code)
-		r.bytes += len(cell)
+		r.Bytes += len(cell)
 		if err := r.part.Err(); err != nil {
 			return nil, err
 		}
-		if isOverflow(c.field) {
+		if IsOverflow(c.field) {
 			if err := r.overflow(e, c.field[0], cell); err != nil {
 				return nil, err
 			}
@@ -87,8 +88,8 @@ func (r *rowReader) read(row int) (*event.Event, error) {
 	return e, nil
 }
 
-// same compares the cells of a row with those its record says it has.
-func (r *rowReader) same(row int, record []byte) error {
+// Same compares the cells of a row with those its record says it has.
+func (r *RowReader) Same(row int, record []byte) error {
 	have := make(map[string][]byte)
 	for i := range r.columns {
 		c := &r.columns[i]
@@ -97,7 +98,7 @@ func (r *rowReader) same(row int, record []byte) error {
 		}
 	}
 	var ints event.Ints
-	var rest overflow
+	var rest Overflow
 	differs := ""
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
 		switch own, ok := have[string(field)]; {
@@ -133,12 +134,12 @@ func (r *rowReader) same(row int, record []byte) error {
 	return r.part.Err()
 }
 
-// isOverflow reports the column of the keys that have no column of their own.
-func isOverflow(field string) bool {
+// IsOverflow reports the column of the keys that have no column of their own.
+func IsOverflow(field string) bool {
 	return field == event.PrefixProperty || field == event.PrefixExtra || field == event.PrefixContext
 }
 
-func (r *rowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
+func (r *RowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
 	if r.parser == nil {
 		r.parser = new(event.Parser)
 	}
@@ -155,43 +156,43 @@ func (r *rowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
 }
 
 // partOf finds the part of v that holds seq.
-func (v *rowView) partOf(seq uint64) *viewPart {
-	i := sort.Search(len(v.parts), func(i int) bool { return v.parts[i].first() > seq }) - 1
-	if i < 0 || seq > v.parts[i].last() {
+func (v *View) partOf(seq uint64) *Part {
+	i := sort.Search(len(v.Parts), func(i int) bool { return v.Parts[i].First() > seq }) - 1
+	if i < 0 || seq > v.Parts[i].Last() {
 		return nil
 	}
-	return &v.parts[i]
+	return &v.Parts[i]
 }
 
-// event reads the event at seq, nil when there is none.
-func (v *rowView) event(seq uint64) (*event.Event, error) {
+// Event reads the event at seq, nil when there is none.
+func (v *View) Event(seq uint64) (*event.Event, error) {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil, nil
 	}
-	return newRowReader(p.get()).read(int(seq - p.first()))
+	return NewRowReader(p.Get()).Read(int(seq - p.First()))
 }
 
 // idFields say who an event is of.
 var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
 
-// ids reads the idFields of the event at seq, nil when there is none.
-func (v *rowView) ids(seq uint64) (*event.Event, error) {
+// IDs reads the idFields of the event at seq, nil when there is none.
+func (v *View) IDs(seq uint64) (*event.Event, error) {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil, nil
 	}
-	return newFieldReader(p.get(), idFields).read(int(seq - p.first()))
+	return newFieldReader(p.Get(), idFields).Read(int(seq - p.First()))
 }
 
-// received reads when the event at seq was received, if there is one.
-func (v *rowView) received(seq uint64, to *int64) error {
+// Received reads when the event at seq was received, if there is one.
+func (v *View) Received(seq uint64, to *int64) error {
 	p := v.partOf(seq)
 	if p == nil {
 		return nil
 	}
-	if at := p.get().Ints(event.IntReceived).At(int(seq - p.first())); p.err() == nil {
+	if at := p.Get().Ints(event.IntReceived).At(int(seq - p.First())); p.Err() == nil {
 		*to = at
 	}
-	return p.err()
+	return p.Err()
 }

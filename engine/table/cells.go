@@ -1,0 +1,114 @@
+// Cells: a record's way into the columns of a part.
+
+package table
+
+import (
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/index"
+)
+
+// Format tells the index what a cell is.
+var Format = &index.Format{
+	Compare:    event.CompareCells,
+	Scalar:     event.CellScalar,
+	AppendTerm: event.AppendCellTerm,
+	Key:        event.CellKey,
+	Text:       event.CellIsString,
+	AppendText: func(dst []byte, text string) []byte { return event.AppendCell(dst, event.Str(text)) },
+	Leaves:     event.CellLeaves,
+}
+
+// appendRow gives the newest row of an open part its cells; keys that clients invent
+// beyond what a part has columns for go together into one column of each kind. rest is
+// memory.
+func appendRow(o *index.Open, record []byte, rest *Overflow) error {
+	var ints event.Ints
+	rest.reset()
+	first := true
+	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
+		if first {
+			o.Append(ints[:])
+			first = false
+		}
+		if !o.Fits(field) && !HasColumn(field) {
+			rest.add(field, cell)
+			return nil
+		}
+		o.Set(field, cell)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if first {
+		o.Append(ints[:])
+	}
+	rest.each(func(field string, cell []byte) { o.Set([]byte(field), cell) })
+	return nil
+}
+
+// HasColumn says that a field has a column of its own in every part, however many keys
+// clients invent: the core fields, the keys of the context, and the properties that
+// replace what is detected. Reads look for these in their own columns.
+func HasColumn(field []byte) bool {
+	switch key := field[1:]; {
+	case len(key) == 0, field[0] == event.PrefixContext[0]:
+		return true
+	case field[0] == event.PrefixProperty[0]:
+		return string(key) == "name" || event.Detected(string(key))
+	}
+	return false
+}
+
+// Overflow gathers the keys of a row that have no column of their own, by the
+// first byte of their fields. The zero overflow is ready.
+type Overflow struct {
+	kinds []overflowKind
+	cell  []byte
+}
+
+type overflowKind struct {
+	prefix  string
+	members event.Object
+}
+
+// overflowCellKept is how many bytes are kept for the cell of a row's keys.
+const overflowCellKept = 2 << 20
+
+// overflowKept is how many keys of a kind are kept room for.
+const overflowKept = 1024
+
+func (m *Overflow) reset() {
+	for i := range m.kinds {
+		m.kinds[i].members = event.Emptied(m.kinds[i].members, overflowKept)
+	}
+	if cap(m.cell) > overflowCellKept {
+		m.cell = nil
+	}
+}
+
+func (m *Overflow) add(field, cell []byte) {
+	i := slices.IndexFunc(m.kinds, func(k overflowKind) bool { return k.prefix[0] == field[0] })
+	if i < 0 {
+		i = len(m.kinds)
+		m.kinds = append(m.kinds, overflowKind{prefix: string(field[:1])})
+	}
+	k := &m.kinds[i]
+	k.members = append(k.members, event.Member{Key: string(field[1:]), Value: event.CellValue(cell)})
+}
+
+// each calls yield with the fields that hold them, and their cells, which are good until
+// it returns.
+func (m *Overflow) each(yield func(field string, cell []byte)) {
+	for i := range m.kinds {
+		if k := &m.kinds[i]; len(k.members) > 0 {
+			m.cell = event.AppendObject(append(m.cell[:0], objectCell...), k.members)
+			yield(k.prefix, m.cell)
+		}
+	}
+}
+
+// objectCell begins the cell of an object.
+var objectCell = event.AppendCell(nil, event.Raw(""))

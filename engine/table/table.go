@@ -1,0 +1,127 @@
+// A site's rows, and how they change: appended, published, sealed, merged.
+
+package table
+
+import (
+	"slices"
+	"sync"
+
+	"cairn/engine/event"
+	"cairn/engine/identity"
+	"cairn/index"
+)
+
+// Table is the rows of one site: the newest in memory, those that wait to be sealed, and
+// runs. The publisher, the sealer and the merger change it; queries take views of it.
+type Table struct {
+	ID    uint32
+	Links *identity.Links // between the site's persons
+
+	mu      sync.RWMutex
+	runs    []*index.Run  // oldest first, tiling
+	sealing []*index.Open // complete, waiting for the sealer; oldest first
+	open    *index.Open   // the newest rows; nil when there are none
+	last    uint64        // seq of the newest published event
+}
+
+// New makes the empty table of a site.
+func New(id uint32, links *identity.Links) *Table { return &Table{ID: id, Links: links} }
+
+// Last is the seq of the newest published event, 0 when there is none.
+func (t *Table) Last() uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.last
+}
+
+// Load adds the run that follows what the table has. It is called before anybody reads.
+func (t *Table) Load(r *index.Run) {
+	t.runs = append(t.runs, r)
+	t.last = r.Last()
+}
+
+// Append appends records, whose first has seq first, to the rows in memory. Nobody
+// sees them before they are published. grown is how many bytes of memory they take. Only
+// the publisher, or a replay, may call it. rest is memory.
+func (t *Table) Append(first uint64, records [][]byte, rest *Overflow) (grown int64, err error) {
+	if t.open == nil {
+		open := index.NewOpen(Format, first, event.NumInts)
+		t.mu.Lock()
+		t.open = open
+		t.mu.Unlock()
+		grown = open.Bytes()
+	}
+	before := t.open.Bytes()
+	t.open.Lock()
+	defer t.open.Unlock()
+	for _, r := range records {
+		if err := appendRow(t.open, r, rest); err != nil {
+			return grown, err
+		}
+	}
+	return grown + t.open.Bytes() - before, nil
+}
+
+// Publish shows the appended rows, up to the event at last.
+func (t *Table) Publish(last uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open.Publish()
+	t.last = last
+}
+
+// MemPart is the part that rows are appended to, nil when there is none. It is the
+// publisher's.
+func (t *Table) MemPart() *index.Open { return t.open }
+
+// Sealed returns the site's runs, oldest first.
+func (t *Table) Sealed() []*index.Run {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.runs
+}
+
+// Unsealed returns the parts in memory that begin before seq, newest first.
+func (t *Table) Unsealed(before uint64) (parts []index.Part) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.open != nil && t.open.First() < before {
+		parts = append(parts, t.open.Snapshot())
+	}
+	for i := len(t.sealing) - 1; i >= 0; i-- {
+		if t.sealing[i].First() < before {
+			parts = append(parts, t.sealing[i].Snapshot())
+		}
+	}
+	return parts
+}
+
+// Detach takes the open part out of the way of new rows, for the sealer.
+func (t *Table) Detach() *index.Open {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.open
+	if o != nil {
+		t.sealing = append(t.sealing, o)
+		t.open = nil
+	}
+	return o
+}
+
+// SealedInto replaces the oldest sealing part by its run.
+func (t *Table) SealedInto(r *index.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sealing = append([]*index.Open(nil), t.sealing[1:]...)
+	t.runs = append(append([]*index.Run(nil), t.runs...), r)
+}
+
+// Merged replaces runs that follow one another by the run made of them.
+func (t *Table) Merged(old []*index.Run, r *index.Run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.runs, old[0])
+	runs := append([]*index.Run(nil), t.runs[:i]...)
+	runs = append(runs, r)
+	t.runs = append(runs, t.runs[i+len(old):]...)
+}

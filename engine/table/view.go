@@ -1,0 +1,79 @@
+// Views: what one query sees of a table.
+
+package table
+
+import "cairn/index"
+
+// View is what one query sees: every part, oldest first, tiling 1..last.
+type View struct {
+	Table *Table
+	Parts []Part
+	Last  uint64
+}
+
+// Part is a part and the bounds known without opening it.
+type Part struct {
+	Run  *index.Run // nil for an open part
+	open *index.Open
+	part index.Part
+}
+
+// View is what a query that begins now sees.
+func (t *Table) View() *View {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	v := &View{Table: t, Last: t.last}
+	for _, r := range t.runs {
+		v.Parts = append(v.Parts, Part{Run: r})
+	}
+	for _, o := range t.sealing {
+		v.Parts = append(v.Parts, Part{open: o, part: o.Snapshot()})
+	}
+	if t.open != nil {
+		if p := t.open.Snapshot(); p.Len() > 0 {
+			v.Parts = append(v.Parts, Part{open: t.open, part: p})
+		}
+	}
+	return v
+}
+
+// Own returns the part for one goroutine alone: a run is opened again.
+func (p *Part) Own() Part {
+	own := *p
+	if own.Run != nil {
+		own.part = nil
+	}
+	return own
+}
+
+// Err is why something of the part could not be read, nil when all could.
+func (p *Part) Err() error {
+	if p.part == nil {
+		return nil
+	}
+	return p.part.Err()
+}
+
+// Get opens the part.
+func (p *Part) Get() index.Part {
+	if p.part == nil {
+		p.part = p.Run.View()
+	}
+	return p.part
+}
+
+// First is the seq of the part's first row.
+func (p *Part) First() uint64 {
+	if p.Run != nil {
+		return p.Run.First
+	}
+	return p.open.First()
+}
+
+// Last is the seq of the part's last row that the view sees.
+func (p *Part) Last() uint64 {
+	if p.Run != nil {
+		return p.Run.Last()
+	}
+	return p.part.First() + uint64(p.part.Len()) - 1
+}
