@@ -5,7 +5,6 @@
 package engine
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"net/netip"
@@ -13,7 +12,6 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
-	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -138,14 +136,11 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 	if sort == identity.OfDevice {
 		field = event.FieldAnonymous
 	}
-	w := matching(
+	ev, err := e.Newest(s.ID, from,
 		index.Clause{Any: []index.Alt{{Field: field, Terms: []string{id}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
 	)
-	w.timeFrom = from
-	w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
-	ev, err := e.newestMatch(s, w)
 	if e.unread(err); err == nil && ev == nil {
 		e.sightings.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
 	}
@@ -162,20 +157,6 @@ func (e *Engine) unread(err error) {
 	if e.unreadMinute.Swap(minute) != minute {
 		e.log.Error("stored events cannot be read; new ones are taken without what they say", "error", err)
 	}
-}
-
-// newestMatch returns the newest event that satisfies w, nil when there is none.
-func (e *Engine) newestMatch(s *siteState, w *where) (newest *event.Event, err error) {
-	v := &view{s.View(), e.budget(context.Background())} // no question's
-	_, err = v.walk(w, false, 0, func(p *table.Part, rows []int) (bool, error) {
-		var err error
-		newest, err = table.NewRowReader(p.Get()).Read(rows[0])
-		return false, err
-	}, 1)
-	if err != nil {
-		return nil, err
-	}
-	return newest, nil
 }
 
 // inherited are the context keys a server's event takes over from the session it

@@ -18,6 +18,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/read"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -29,13 +30,12 @@ import (
 
 // Engine is an open store. It implements API.
 type Engine struct {
+	*read.Reader // answers queries
+
 	opts      Options
 	db        *pebble.DB
 	tables    *store.Tables
 	cache     *index.Cache
-	kept      *answers
-	partials  *answers
-	room      *pairRoom
 	disk      *wal.Disk
 	files     *wal.FS
 	hwm       *wal.HighWaterMark
@@ -146,8 +146,6 @@ func Open(opts Options) (*Engine, error) {
 		log:         opts.Log,
 		sites:       make(map[uint32]*siteState),
 		cache:       index.NewCache(opts.Memory / 4),
-		kept:        newAnswers(opts.Memory / 64),
-		partials:    newAnswers(opts.Memory / 32),
 		queue:       make(chan *submission, 4096),
 		ready:       make(chan struct{}),
 		groups:      make(chan *group),
@@ -189,7 +187,6 @@ func (e *Engine) open() error {
 	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
 	e.files = wal.NewFS(fs, e.disk, e.fail)
 	e.tables = store.NewTables(fs, store.Dir(fs, dir))
-	e.room = newPairRoom(&e.opts, e.disk)
 	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
@@ -204,6 +201,13 @@ func (e *Engine) open() error {
 	if e.public, err = store.NewPublicIDs(secret.Key, secret.Incarnations); err != nil {
 		return err
 	}
+	e.Reader = read.New(read.Options{
+		Table: func(site uint32) *table.Table { return e.state(site).Table },
+		DB:    e.db, Public: e.public,
+		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
+		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
+		Answers: e.opts.Memory / 64, Partials: e.opts.Memory / 32,
+	})
 	e.owners = identity.NewSessionOwners(int(e.opts.Memory / 96))
 	e.sightings = identity.NewLatestEvents(int(e.opts.Memory / 64))
 	seq := &sequencer{

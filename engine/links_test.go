@@ -193,13 +193,13 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 			}
 		})
 	}
-	if err := l.Ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
+	if err := l.Ready(waitForEver); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("the reading ends with %v", err)
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if err := l.Ready(budget{}.wait); !errors.Is(err, query.ErrStopping) {
+	if err := l.Ready(waitForEver); !errors.Is(err, query.ErrStopping) {
 		t.Errorf("after the end the reading ends with %v", err)
 	}
 }
@@ -226,3 +226,6 @@ func TestLinksTakeFromThePageCache(t *testing.T) {
 		}
 	}
 }
+
+// waitForEver waits until a channel is closed.
+func waitForEver(done <-chan struct{}) error { <-done; return nil }

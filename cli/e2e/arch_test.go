@@ -54,8 +54,9 @@ var plan = []room{
 	{dir: "engine/event/eventtest", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/identity", knows: []string{"engine/event", "engine/store"}, tests: []string{"engine/event/eventtest", "engine/calendar"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/table", knows: []string{"engine/event", "index", "engine/identity"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/read", knows: []string{"engine/query", "engine/table", "engine/identity", "engine/store", "engine/calendar", "engine/event", "engine/referrer", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/store", "engine/identity", "engine/table", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/store", "engine/identity", "engine/table", "engine/read", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},

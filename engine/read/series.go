@@ -1,6 +1,6 @@
 // Series: events counted step by step, with the users and sessions of each.
 
-package engine
+package read
 
 import (
 	"context"
@@ -25,21 +25,21 @@ func checkInterval(interval string) error {
 }
 
 // Series implements API. Without from and to it spans the events there are.
-func (e *Engine) Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
+func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	if err := checkInterval(interval); err != nil {
 		return nil, err
 	}
-	v := e.view(ctx, q.Site)
+	v := rd.view(ctx, q.Site)
 	zone := "UTC"
 	if loc != nil {
 		zone = loc.String()
 	}
 	size := func(b []query.Bucket) int { return 32 * len(b) }
-	buckets, err := answered(e.kept, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]query.Bucket, error) { return e.series(v, q, interval, loc) })
+	buckets, err := cached(rd.kept, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 
-func (e *Engine) series(v *view, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
+func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (e *Engine) series(v *view, q query.Query, interval string, loc *time.Locat
 	}
 	// Pairs of a bucket and a person or session may be as many as there are events.
 	// So that memory is bounded, so are those that are told apart at a time.
-	most := 2 * e.opts.HotEvents
+	most := 2 * rd.HotEvents
 	if all, err := v.tellApart(w, starts, buckets, most); all || err != nil {
 		return buckets, err
 	}
@@ -101,7 +101,7 @@ func (e *Engine) series(v *view, q query.Query, interval string, loc *time.Locat
 
 // distinguishBuckets fills in the users and sessions of buckets of at most most
 // events together, or of one bucket. All rows that satisfy w belong to them.
-func (v *view) distinguishBuckets(w *where, starts []int64, buckets []query.Bucket, most int) error {
+func (v *view) distinguishBuckets(w *predicate, starts []int64, buckets []query.Bucket, most int) error {
 	if len(buckets) > 1 {
 		_, err := v.tellApart(w, starts, buckets, most)
 		return err
@@ -131,8 +131,8 @@ func bucketAt(starts []int64) func(at int64) int {
 }
 
 // countBuckets counts the events of each bucket.
-func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) error {
-	sums, err := gather(v.budget, w, v.slices(), func(r *reader, s *slice, events *[]uint64) error {
+func (v *view) countBuckets(w *predicate, starts []int64, buckets []query.Bucket) error {
+	sums, err := gather(v.budget, w, v.rowRanges(), func(r *reader, s *rowRange, events *[]uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err
@@ -166,7 +166,7 @@ func (v *view) countBuckets(w *where, starts []int64, buckets []query.Bucket) er
 
 // tellApart counts the events, users and sessions of buckets, unless there are more
 // than most pairs of a bucket and one of these: all is false then.
-func (v *view) tellApart(w *where, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
+func (v *view) tellApart(w *predicate, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
 	var users, sessions identity.PairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
 	err = v.eachRow(w, func(p *table.Part) func(int) {

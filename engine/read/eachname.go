@@ -3,7 +3,7 @@
 // column, is told by cells that hold others too: where a list has many such properties,
 // each row is put together and counted as a whole, once for all of them.
 
-package engine
+package read
 
 import (
 	"cmp"
@@ -123,7 +123,7 @@ func (l *propertyList) shared(part index.Part) (shared []bool) {
 
 // together does for the shared lines what rows and count do for one, and adds their rows
 // to any.
-func (l *propertyList) together(r *reader, s *slice, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
+func (l *propertyList) together(r *reader, s *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
 	tell := l.byRow || s.of.Run == nil
 	names := newNameRows(part)
@@ -200,7 +200,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 	for _, i := range lines {
 		wanted[i] = true
 	}
-	sums, err := gather(l.view.budget, l.where, l.view.slices(), func(r *reader, s *slice, sum *nameOrds) (err error) {
+	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), func(r *reader, s *rowRange, sum *nameOrds) (err error) {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

@@ -1,7 +1,7 @@
 // People: the persons of a site, from the events they made. Nothing is stored
 // about a person but links; profiles are read out of the log.
 
-package engine
+package read
 
 import (
 	"context"
@@ -172,8 +172,8 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 }
 
 // User implements API.
-func (e *Engine) User(ctx context.Context, site *query.Site, id string) (query.User, error) {
-	v := e.view(ctx, site)
+func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.User, error) {
+	v := rd.view(ctx, site)
 	p, err := v.findPerson(id)
 	if err != nil {
 		return query.User{}, err
@@ -181,21 +181,21 @@ func (e *Engine) User(ctx context.Context, site *query.Site, id string) (query.U
 	if p == nil {
 		return query.User{}, query.ErrNotFound
 	}
-	return e.profile(v, site, p)
+	return rd.profile(v, site, p)
 }
 
 // Users implements API: persons by their first event, newest first.
-func (e *Engine) Users(ctx context.Context, q query.Query) ([]query.User, string, error) {
+func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, string, error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
 	}
-	v := e.view(ctx, q.Site)
+	v := rd.view(ctx, q.Site)
 	links, err := v.links()
 	if err != nil {
 		return nil, "", err
 	}
-	roots, more, err := e.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
+	roots, more, err := rd.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
 	if err != nil {
 		return nil, "", err
 	}
@@ -205,7 +205,7 @@ func (e *Engine) Users(ctx context.Context, q query.Query) ([]query.User, string
 		if err != nil {
 			return nil, "", err
 		}
-		u, err := e.profile(v, q.Site, p)
+		u, err := rd.profile(v, q.Site, p)
 		if err != nil {
 			return nil, "", err
 		}
@@ -219,11 +219,11 @@ func (e *Engine) Users(ctx context.Context, q query.Query) ([]query.User, string
 
 // firsts pages through the seqs that equal their own ordinal in col: the first
 // events of persons, or of sessions, newest first.
-func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+func (rd *Reader) firsts(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
-		if before, ok = e.public.Decode(q.Site.ID, q.After); !ok {
+		if before, ok = rd.Public.Decode(q.Site.ID, q.After); !ok {
 			return nil, false, query.ErrBadCursor
 		}
 	}
@@ -263,9 +263,9 @@ func (e *Engine) firsts(v *view, q query.Query, col, limit int, keep func(seq ui
 // profile reads a person out of its events: traits in order of receipt, the last
 // one wins, null deletes; increments add up; a group event puts the person into
 // each of its groups. An inactive identify does not move last seen.
-func (e *Engine) profile(v *view, site *query.Site, p *person) (query.User, error) {
-	u := query.User{Cursor: e.public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
-	if err := e.name(v, p, &u); err != nil {
+func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, error) {
+	u := query.User{Cursor: rd.Public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
+	if err := rd.name(v, p, &u); err != nil {
 		return u, err
 	}
 	clause := p.clause()
@@ -355,7 +355,7 @@ const clientMemoryMax = 20 * 365 * calendar.DayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.
-func (e *Engine) name(v *view, p *person, u *query.User) error {
+func (rd *Reader) name(v *view, p *person, u *query.User) error {
 	if len(p.users) == 0 {
 		if len(p.anons) > 0 {
 			u.ID, u.Anonymous = p.anons[0], p.anons
@@ -388,7 +388,7 @@ func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
 }
 
 // eachEventOf reads the events that satisfy w, oldest first.
-func (v *view) eachEventOf(w *where, fn func(*event.Event)) error {
+func (v *view) eachEventOf(w *predicate, fn func(*event.Event)) error {
 	c := clock{budget: v.budget}
 	return v.eachRowUntil(w, func(p *table.Part) func(int) error {
 		var r *table.RowReader
@@ -414,8 +414,8 @@ func inactive(ev *event.Event) bool {
 
 // Group implements API. The properties of a group event are traits of the first of
 // its groups; whoever sent it is a member of each.
-func (e *Engine) Group(ctx context.Context, site *query.Site, id string) (query.Group, error) {
-	v := e.view(ctx, site)
+func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query.Group, error) {
+	v := rd.view(ctx, site)
 	g := query.Group{ID: id}
 	found := false
 	seen := make(map[string]bool)
@@ -453,7 +453,7 @@ func (e *Engine) Group(ctx context.Context, site *query.Site, id string) (query.
 			return g, err
 		}
 		var u query.User
-		if err := e.name(v, p, &u); err != nil {
+		if err := rd.name(v, p, &u); err != nil {
 			return g, err
 		}
 		if !seen[u.ID] {

@@ -1,6 +1,6 @@
 // Digest: what the events of a session, a person or any other query say together.
 
-package engine
+package read
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 )
 
 // Digest implements API. Of two values of one time the later received wins.
-func (e *Engine) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
-	v := e.view(ctx, q.Site)
+func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
+	v := rd.view(ctx, q.Site)
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return query.Digest{}, err

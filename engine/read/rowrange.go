@@ -1,6 +1,6 @@
 // Slices: the rows of a view cut into pieces that are read side by side.
 
-package engine
+package read
 
 import (
 	"runtime"
@@ -15,26 +15,26 @@ import (
 // fits the processor's cache.
 const sliceRows = 1 << 16
 
-// slice is some rows of a part: from..to, to excluded.
-type slice struct {
+// rowRange is some rows of a part: from..to, to excluded.
+type rowRange struct {
 	of       *table.Part
 	from, to int
 }
 
-// slices cuts the rows of v, newest first.
-func (v *view) slices() []slice {
-	var all []slice
+// rowRanges cuts the rows of v, newest first.
+func (v *view) rowRanges() []rowRange {
+	var all []rowRange
 	for i := len(v.Parts) - 1; i >= 0; i-- {
-		all = slicesOf(&v.Parts[i], all)
+		all = rowRangesOf(&v.Parts[i], all)
 	}
 	return all
 }
 
-// slicesOf appends the slices of a part, newest first.
-func slicesOf(p *table.Part, all []slice) []slice {
+// rowRangesOf appends the slices of a part, newest first.
+func rowRangesOf(p *table.Part, all []rowRange) []rowRange {
 	for to := int(p.Last() - p.First() + 1); to > 0; {
 		from := (to - 1) / sliceRows * sliceRows
-		all = append(all, slice{p, from, to})
+		all = append(all, rowRange{p, from, to})
 		to = from
 	}
 	return all
@@ -44,7 +44,7 @@ func slicesOf(p *table.Part, all []slice) []slice {
 // serves all slices of the part that come one after another.
 type reader struct {
 	budget   budget
-	where    *where
+	where    *predicate
 	of       *table.Part
 	own      table.Part     // of, to be read by this goroutine alone
 	matched  *index.Matcher // nil when no row of the part satisfies where
@@ -52,13 +52,13 @@ type reader struct {
 	read     int            // bytes of cells since late looked at the time
 	err      error          // of that look; each ends with it
 	capped   *cappedCells   // of the slice that cappedOf says
-	cappedOf slice
+	cappedOf rowRange
 	asked    askedNames // nil = a few names alone
 }
 
 // counted prepares to read what the rows of an open slice count under a property. part
 // is metered.
-func (r *reader) counted(s *slice, part index.Part, property string, names *terms) (*counted, error) {
+func (r *reader) counted(s *rowRange, part index.Part, property string, names *terms) (*valueReader, error) {
 	if r.cappedOf != *s {
 		r.cappedOf, r.capped = *s, r.cappedCells(part, s.from, s.to)
 	}
@@ -78,7 +78,7 @@ func (r *reader) late() bool {
 }
 
 // open returns the part of a slice, nil when no row of it satisfies the query.
-func (r *reader) open(s *slice) (*table.Part, error) {
+func (r *reader) open(s *rowRange) (*table.Part, error) {
 	if err := r.budget.spent(); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (r *reader) open(s *slice) (*table.Part, error) {
 
 // each calls fn with the rows of an open slice that satisfy the query, ascending,
 // those of a page at a time. They are good until fn returns.
-func (r *reader) each(s *slice, fn func(rows []int32)) (err error) {
+func (r *reader) each(s *rowRange, fn func(rows []int32)) (err error) {
 	if r.rows == nil {
 		r.rows = make([]int32, index.PageRows)
 	}
@@ -115,7 +115,7 @@ func (r *reader) each(s *slice, fn func(rows []int32)) (err error) {
 
 // gather reads slices for a query, as many at a time as there are processors, each
 // reader adding to a sum of its own. It returns the sums.
-func gather[T any](b budget, w *where, all []slice, read func(*reader, *slice, *T) error) ([]T, error) {
+func gather[T any](b budget, w *predicate, all []rowRange, read func(*reader, *rowRange, *T) error) ([]T, error) {
 	n := max(1, min(runtime.GOMAXPROCS(0), len(all)))
 	sums, errs := make([]T, n), make([]error, n)
 	var next atomic.Int64
@@ -148,7 +148,7 @@ func gather[T any](b budget, w *where, all []slice, read func(*reader, *slice, *
 // sideBySide reads slices for a query, as many at a time as there are processors,
 // and hands what read gives to take, in the order of the slices, until that returns
 // false. nil is nothing to take.
-func sideBySide[T any](b budget, w *where, all []slice, read func(*reader, *slice) (*T, error), take func(*T) bool) error {
+func sideBySide[T any](b budget, w *predicate, all []rowRange, read func(*reader, *rowRange) (*T, error), take func(*T) bool) error {
 	n := min(runtime.GOMAXPROCS(0), len(all))
 	type result struct {
 		value *T

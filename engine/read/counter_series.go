@@ -1,6 +1,6 @@
 // Series of counters: the same numbers by hour, day, week or month.
 
-package engine
+package read
 
 import (
 	"fmt"
@@ -52,7 +52,7 @@ func (s *steps) at(time int64) int {
 
 // newSteps are the steps of q over the rows that satisfy w, none when there are no
 // rows and no bounds.
-func (v *view) newSteps(w *where, q *query.CounterQuery) (*steps, error) {
+func (v *view) newSteps(w *predicate, q *query.CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
@@ -125,7 +125,7 @@ func tooManySteps() error {
 func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // span finds the least and the greatest of a column over the rows that satisfy w.
-func (v *view) span(w *where, column int) (first, last int64, any bool, err error) {
+func (v *view) span(w *predicate, column int) (first, last int64, any bool, err error) {
 	err = v.eachRow(w, func(p *table.Part) func(int) {
 		values := p.Get().Ints(column)
 		return func(row int) {
@@ -154,7 +154,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	whole, total, err := v.tally(w, jointly(*q), nil, keeper{})
+	whole, total, err := v.aggregate(w, jointly(*q), nil, keeper{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -166,7 +166,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.tally(w, q, s, keeper{})
+	t, _, err := v.aggregate(w, q, s, keeper{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}

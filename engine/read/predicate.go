@@ -1,6 +1,6 @@
 // Where: from the conditions of a query to clauses the index can answer.
 
-package engine
+package read
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ var plainFields = map[string]string{
 	"message_id": event.FieldMessageID, "previous": event.FieldPrevious,
 }
 
-// where is a query made ready: every clause and range must hold.
-type where struct {
+// predicate is a query made ready: every clause and range must hold.
+type predicate struct {
 	clauses          []index.Clause
 	ranges           []index.Range
 	timeFrom, timeTo int64 // of the event-time range, to skip parts
@@ -30,12 +30,12 @@ type where struct {
 }
 
 // matching is the rows that satisfy clauses, at any time.
-func matching(clauses ...index.Clause) *where {
-	return &where{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
+func matching(clauses ...index.Clause) *predicate {
+	return &predicate{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
 }
 
 // plan turns the conditions into clauses against v.
-func plan(v *view, conds []query.Cond, from, to int64) (*where, error) {
+func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	w := matching()
 	for _, c := range conds {
 		clause, err := v.clause(c)
@@ -57,14 +57,14 @@ func plan(v *view, conds []query.Cond, from, to int64) (*where, error) {
 }
 
 // and is w where a field also has one of the terms.
-func (w *where) and(field string, terms ...string) *where {
+func (w *predicate) and(field string, terms ...string) *predicate {
 	narrow := *w
 	narrow.clauses = append(w.clauses[:len(w.clauses):len(w.clauses)], index.Clause{Any: []index.Alt{{Field: field, Terms: terms}}})
 	return &narrow
 }
 
 // between is w at the times [from, to) alone, instead of its own.
-func (w *where) between(from, to int64) *where {
+func (w *predicate) between(from, to int64) *predicate {
 	narrow := *w
 	narrow.timeFrom, narrow.timeTo = from, to
 	narrow.ranges = []index.Range{{Col: event.IntTime, From: from, To: to}}
@@ -72,14 +72,14 @@ func (w *where) between(from, to int64) *where {
 }
 
 // days restricts w to the days from..to, both inclusive, as counted.
-func (w *where) days(from, to int32) {
+func (w *predicate) days(from, to int32) {
 	w.dayFrom, w.dayTo = int64(from), int64(to)+1
 	w.ranges = append(w.ranges, index.Range{Col: event.IntDay, From: w.dayFrom, To: w.dayTo})
 }
 
 // matcher finds the rows of a part, nil when there are none, which is often told
 // without opening the part.
-func (w *where) matcher(p *table.Part) *index.Matcher {
+func (w *predicate) matcher(p *table.Part) *index.Matcher {
 	ranges := w.ranges
 	if r := p.Run; r != nil {
 		if r.TimeMax < w.timeFrom || r.TimeMin >= w.timeTo || int64(r.DayMax) < w.dayFrom || int64(r.DayMin) >= w.dayTo {

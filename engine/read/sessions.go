@@ -1,6 +1,6 @@
 // Sessions: read out of their events.
 
-package engine
+package read
 
 import (
 	"cmp"
@@ -18,8 +18,8 @@ import (
 )
 
 // Session implements API.
-func (e *Engine) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
-	v := e.view(ctx, site)
+func (rd *Reader) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
+	v := rd.view(ctx, site)
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
 		return query.Session{}, err
@@ -27,17 +27,17 @@ func (e *Engine) Session(ctx context.Context, site *query.Site, id string) (quer
 	if first == 0 {
 		return query.Session{}, query.ErrNotFound
 	}
-	return e.session(v, site, first)
+	return rd.session(v, site, first)
 }
 
 // Sessions implements API: by first event, newest first. A session is listed
 // when one of its events satisfies the conditions and the range.
-func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, string, error) {
+func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session, string, error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
 	}
-	v := e.view(ctx, q.Site)
+	v := rd.view(ctx, q.Site)
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
 		w, err := plan(v, q.Where, q.From, q.To)
@@ -54,13 +54,13 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 		}
 		keep = matched.Has
 	}
-	firsts, more, err := e.firsts(v, q, event.IntSession, limit, keep)
+	firsts, more, err := rd.firsts(v, q, event.IntSession, limit, keep)
 	if err != nil {
 		return nil, "", err
 	}
 	sessions := make([]query.Session, 0, len(firsts))
 	for _, first := range firsts {
-		s, err := e.session(v, q.Site, first)
+		s, err := rd.session(v, q.Site, first)
 		if err != nil {
 			return nil, "", err
 		}
@@ -73,7 +73,7 @@ func (e *Engine) Sessions(ctx context.Context, q query.Query) ([]query.Session, 
 }
 
 // session reads the session whose first event has seq first.
-func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session, error) {
+func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Session, error) {
 	ev, err := v.Event(first)
 	if err != nil {
 		return query.Session{}, err
@@ -81,7 +81,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	if ev == nil || ev.Session == "" {
 		return query.Session{}, query.ErrNotFound
 	}
-	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: e.public.Encode(site.ID, first)}
+	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
 	arrive(&s, ev)
 	rule := event.RuleAt(ev.Dialect, first)
 	var came identity.Visit // where a session with a late source came from
@@ -89,7 +89,7 @@ func (e *Engine) session(v *view, site *query.Site, first uint64) (query.Session
 	var groups names
 	said := new(identity.Heartbeats)
 	if rule.HeartBeats {
-		if said, err = identity.ReadHeartbeats(e.db, site.ID, first); err != nil {
+		if said, err = identity.ReadHeartbeats(rd.DB, site.ID, first); err != nil {
 			return query.Session{}, store.Wrap(err)
 		}
 	}

@@ -1,6 +1,6 @@
 // Tallier: the rows of a slice counted into a partial.
 
-package engine
+package read
 
 import (
 	"cmp"
@@ -10,13 +10,13 @@ import (
 	"cairn/engine/query"
 )
 
-// tallier counts rows of one slice.
-type tallier struct {
-	*partial
+// aggregator counts rows of one slice.
+type aggregator struct {
+	*partialAggregate
 	reader            *reader
-	value             *counted
-	segment           *counted // nil when nothing is split
-	property          string   // of the segment
+	value             *valueReader
+	segment           *valueReader // nil when nothing is split
+	property          string       // of the segment
 	named             *pathColumn
 	step              func(row int) int // nil without a series
 	values, segments  []int32           // those that are asked for; nil = all
@@ -29,14 +29,14 @@ type tallier struct {
 }
 
 // partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spill) (*partial, error) {
+func (r *reader) partial(sl *rowRange, q *query.CounterQuery, s *steps, aside *spill) (*partialAggregate, error) {
 	vp, err := r.open(sl)
 	if vp == nil {
 		return nil, err
 	}
 	part := r.metered(vp.Get())
 	p := newPartial(part.First()+uint64(sl.from), isJoint(q), aside)
-	t := &tallier{partial: p, reader: r}
+	t := &aggregator{partialAggregate: p, reader: r}
 	if t.value, err = r.counted(sl, part, q.Property, &p.names); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (r *reader) partial(sl *slice, q *query.CounterQuery, s *steps, aside *spil
 }
 
 // wanted are the numbers of the values that are asked for, nil = all.
-func (p *partial) wanted(values []string) []int32 {
+func (p *partialAggregate) wanted(values []string) []int32 {
 	var ids []int32
 	for _, v := range values {
 		ids = append(ids, p.names.own(v))
@@ -100,7 +100,7 @@ const (
 )
 
 // prepare makes a table where codes tell what rows count under.
-func (t *tallier) prepare() {
+func (t *aggregator) prepare() {
 	if t.step != nil || t.named != nil || t.value.all != always || !t.value.direct() || t.segment != nil && !t.segment.direct() {
 		return
 	}
@@ -114,7 +114,7 @@ func (t *tallier) prepare() {
 }
 
 // count counts rows of one page.
-func (t *tallier) count(rows []int32) {
+func (t *aggregator) count(rows []int32) {
 	if t.table == nil {
 		for _, row := range rows {
 			t.countRow(int(row))
@@ -169,7 +169,7 @@ func (t *tallier) count(rows []int32) {
 }
 
 // find is what the table says of a place.
-func (t *tallier) find(at int64) int32 {
+func (t *aggregator) find(at int64) int32 {
 	if t.reader.late() {
 		return nothing
 	}
@@ -197,7 +197,7 @@ func (t *tallier) find(at int64) int32 {
 }
 
 // wants says whether a value and a segment are asked for.
-func (t *tallier) wants(k tallyKey) bool {
+func (t *aggregator) wants(k tallyKey) bool {
 	return (t.values == nil || slices.Contains(t.values, k.value)) &&
 		(t.segments == nil || k.segment == noSegment || slices.Contains(t.segments, k.segment))
 }
@@ -205,7 +205,7 @@ func (t *tallier) wants(k tallyKey) bool {
 var whole = []int32{noSegment}
 
 // countRow counts one row, whatever it holds.
-func (t *tallier) countRow(row int) {
+func (t *aggregator) countRow(row int) {
 	if t.reader.late() || !t.value.countable(row) {
 		return
 	}
@@ -242,7 +242,7 @@ func (t *tallier) countRow(row int) {
 				continue
 			}
 			if i := t.row(k); i >= 0 {
-				t.partial.count(i, by, person, session)
+				t.partialAggregate.count(i, by, person, session)
 			} else {
 				t.full = true
 			}

@@ -2,7 +2,7 @@
 // asked again after new rows have come. Rows of a run never change, so it stays
 // true for ever.
 
-package engine
+package read
 
 import (
 	"encoding/binary"
@@ -23,7 +23,7 @@ type packed struct {
 	persons, older, own []byte
 }
 
-func (p *partial) pack() *packed {
+func (p *partialAggregate) pack() *packed {
 	var own []uint64
 	_ = p.eachOwn(func(row int, session uint64) { own = append(own, identity.PairOf(row, session)) })
 	return &packed{
@@ -34,10 +34,12 @@ func (p *partial) pack() *packed {
 }
 
 // large says whether some of the partial is in a file.
-func (p *partial) large() bool { return len(p.persons.runs)+len(p.older.runs)+len(p.own.runs) > 0 }
+func (p *partialAggregate) large() bool {
+	return len(p.persons.runs)+len(p.older.runs)+len(p.own.runs) > 0
+}
 
 // unpack makes the partial that was packed, of the slice that begins at first.
-func (k *packed) unpack(first uint64) *partial {
+func (k *packed) unpack(first uint64) *partialAggregate {
 	p := newPartial(first, k.joint, nil)
 	p.names = terms{names: k.names}
 	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
@@ -80,25 +82,25 @@ func unpackPairs(dst []uint64, b []byte) []uint64 {
 
 // keeper keeps the partials of one query. The zero keeper keeps none.
 type keeper struct {
-	cache *answers
+	cache *resultCache
 	query string // all that decides a partial, but for the slice
 	again bool   // the query has come before, and may once more
 }
 
-func (e *Engine) keeper(v *view, q *query.CounterQuery, again bool) keeper {
+func (rd *Reader) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 	links := uint64(0)
 	for _, c := range q.Where {
 		if c.Field == "user" { // which rows those are depends on who is one person
 			links = v.Table.Links.Version()
 		}
 	}
-	return keeper{e.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+	return keeper{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
 		q.From, q.To, q.FromDay, q.ToDay), again}
 }
 
 // partial is that of a slice, nil when it adds nothing: the kept one, or what
 // compute finds.
-func (k keeper) partial(s *slice, compute func() (*partial, error)) (*partial, error) {
+func (k keeper) partial(s *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
 	if k.cache == nil || s.of.Run == nil {
 		return compute()
 	}

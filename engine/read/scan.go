@@ -1,6 +1,6 @@
 // Scanning: reading columns row after row.
 
-package engine
+package read
 
 import (
 	"slices"

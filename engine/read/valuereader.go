@@ -1,6 +1,6 @@
 // Counted: which values the rows of a part count under, read from its columns.
 
-package engine
+package read
 
 import (
 	"slices"
@@ -11,9 +11,9 @@ import (
 	"cairn/index"
 )
 
-// counted reads what counters count in the rows of one part: it answers, from
+// valueReader reads what counters count in the rows of one part: it answers, from
 // columns, what event.Counts answers from a whole event.
-type counted struct {
+type valueReader struct {
 	part     index.Part
 	property string
 	explicit []pathColumn // columns where the property may be
@@ -185,8 +185,8 @@ func (c *pathColumn) cell(row int) []byte {
 
 // newCounted prepares to read the rows from..to of a part, to excluded. capped is of
 // the same rows.
-func newCounted(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *counted {
-	c := &counted{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
+func newCounted(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *valueReader {
+	c := &valueReader{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if col := openPath(p, a.Field, a.Path, names); col != nil {
 			if table.IsOverflow(a.Field) {
@@ -225,7 +225,7 @@ func newCounted(p index.Part, property string, names *terms, from, to int, cappe
 }
 
 // settle finds out, once for all rows from..to, what they have in common.
-func (c *counted) settle(from, to int) {
+func (c *valueReader) settle(from, to int) {
 	if c.types != nil {
 		_, one := constant(c.types.codes.col, from, to)
 		if _, same := constant(c.flags.col, from, to); one && same {
@@ -257,7 +257,7 @@ func (c *counted) settle(from, to int) {
 }
 
 // sole is the one column that can tell a value, nil where there are several.
-func (c *counted) sole() *pathColumn {
+func (c *valueReader) sole() *pathColumn {
 	switch {
 	case c.detected == nil && len(c.explicit) == 1:
 		return &c.explicit[0]
@@ -271,7 +271,7 @@ func (c *counted) sole() *pathColumn {
 const fewCells = 64
 
 // mayLeaveOut says whether some row may say that the property is not counted.
-func (c *counted) mayLeaveOut() bool {
+func (c *valueReader) mayLeaveOut() bool {
 	card := c.notCounted.col.Card()
 	for code := 1; code <= min(card, fewCells); code++ {
 		if slices.Contains(c.notCounted.terms(int64(code)), c.self) {
@@ -295,12 +295,12 @@ const (
 
 // direct says whether every row of the slice counts once under what one returns
 // for its code alone.
-func (c *counted) direct() bool {
+func (c *valueReader) direct() bool {
 	return c.only != nil && c.notCounted == nil && c.capped == nil && c.left == nil && c.others == nil && c.cut == nil && c.increments == nil
 }
 
 // one is the value a row counts under, if that is quickly told.
-func (c *counted) one(row int) int32 {
+func (c *valueReader) one(row int) int32 {
 	if c.only == nil || c.others != nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 || c.cut.at(row) != nil {
 		return ask
 	}
@@ -323,7 +323,7 @@ func (c *counted) one(row int) int32 {
 }
 
 // ofCode is what one returns for rows of a code.
-func (c *counted) ofCode(code int64) int32 {
+func (c *valueReader) ofCode(code int64) int32 {
 	card := c.only.col.Card()
 	if code <= 0 || code > int64(card) {
 		return noValue
@@ -343,7 +343,7 @@ func (c *counted) ofCode(code int64) int32 {
 }
 
 // countable says whether the row takes part in counters at all.
-func (c *counted) countable(row int) bool {
+func (c *valueReader) countable(row int) bool {
 	if c.all == always {
 		return true
 	}
@@ -368,7 +368,7 @@ func (c *counted) countable(row int) bool {
 
 // values returns the distinct values the row counts under, capped ones as
 // event.Other. The slice is good until the next call.
-func (c *counted) values(row int) []int32 {
+func (c *valueReader) values(row int) []int32 {
 	switch c.own[0] = c.one(row); c.own[0] {
 	case noValue:
 		return nil
@@ -389,12 +389,12 @@ func (c *counted) values(row int) []int32 {
 }
 
 // leavesOut says whether the row says that the property is not counted.
-func (c *counted) leavesOut(row int) bool {
+func (c *valueReader) leavesOut(row int) bool {
 	return c.notCounted != nil && slices.Contains(c.notCounted.at(row), c.self)
 }
 
 // explicitly is values but for what the row counts by names over the cap.
-func (c *counted) explicitly(row int) []int32 {
+func (c *valueReader) explicitly(row int) []int32 {
 	var ids []int32
 	cut := c.cut.at(row)
 	switch {
@@ -432,7 +432,7 @@ func (c *counted) explicitly(row int) []int32 {
 	return ids
 }
 
-func (c *counted) collect(ids []int32) {
+func (c *valueReader) collect(ids []int32) {
 	for _, id := range ids {
 		c.ids.add(id)
 	}
@@ -440,7 +440,7 @@ func (c *counted) collect(ids []int32) {
 
 // within is what values finds in a row whose counting ends at cut, as event.Counts
 // does.
-func (c *counted) within(row int, cut *event.Cut) []int32 {
+func (c *valueReader) within(row int, cut *event.Cut) []int32 {
 	c.ids.reset()
 	add := func(term string) { c.ids.add(c.names.own(term)) }
 	if len(c.property) <= event.MaxPathBytes {
@@ -476,7 +476,7 @@ func (c *counted) within(row int, cut *event.Cut) []int32 {
 }
 
 // cap returns ids with those of the values as event.Other.
-func (c *counted) cap(ids []int32, values cappedValues) []int32 {
+func (c *valueReader) cap(ids []int32, values cappedValues) []int32 {
 	c.kept.reset()
 	for _, id := range ids {
 		if values.has(c.names.names[id]) {
@@ -489,7 +489,7 @@ func (c *counted) cap(ids []int32, values cappedValues) []int32 {
 
 // plain is the column that alone says whether a row is present: it is if its cell has
 // a term. nil where there is none such.
-func (c *counted) plain() *pathColumn {
+func (c *valueReader) plain() *pathColumn {
 	if c.all != always || c.notCounted != nil || c.cut != nil || c.left != nil || c.others != nil {
 		return nil
 	}
@@ -501,7 +501,7 @@ func (c *counted) plain() *pathColumn {
 func (c *pathColumn) everywhere() bool { return c.path == "" && c.col.Everywhere() }
 
 // present says whether the row counts under any value, as values does.
-func (c *counted) present(row int) bool {
+func (c *valueReader) present(row int) bool {
 	if c.cut.at(row) != nil {
 		return len(c.values(row)) > 0
 	}
@@ -519,12 +519,12 @@ func (c *counted) present(row int) bool {
 }
 
 // nowhere says that no row counts under the property.
-func (c *counted) nowhere() bool {
+func (c *valueReader) nowhere() bool {
 	return c.detected == nil && len(c.explicit) == 0 && len(c.others) == 0
 }
 
 // replaced says whether the row has a property of the detected one's very name.
-func (c *counted) replaced(row int) bool {
+func (c *valueReader) replaced(row int) bool {
 	if c.literal != nil && c.literal.at(row) != 0 {
 		return true
 	}
@@ -536,7 +536,7 @@ func (c *counted) replaced(row int) bool {
 }
 
 // amount is what the row adds to the property's totals.
-func (c *counted) amount(row int) int64 {
+func (c *valueReader) amount(row int) int64 {
 	if cell := c.increments.cell(row); cell != nil {
 		e := new(event.Event)
 		if e.SetCell(event.FieldIncrements, cell) == nil {

@@ -1,15 +1,12 @@
 // Traits: how what is told of a person, bit by bit, becomes a profile.
 
-package engine
+package read
 
 import (
 	"slices"
 	"strings"
 
 	"cairn/engine/event"
-	"cairn/engine/identity"
-	"cairn/engine/query"
-	"cairn/index"
 )
 
 // traits is an object built from many small changes. The cost of one does not depend on
@@ -190,78 +187,4 @@ func (t *traits) append(dst []byte) []byte {
 		}
 	}
 	return append(dst, '}')
-}
-
-// checkIncrement refuses an increment by a number with more digits than cairn calculates
-// with and, where the dialect's rule is to check them, one of what the newest identify of
-// the profile says is no number. The latter spares a client a mistake; one that slips by adds to nothing, see
-// traits.increment. One with a message id is not asked: a retry is answered as the first
-// try was.
-func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldError {
-	if ev.Type == event.Increment && ev.Value.Kind == event.Number {
-		if _, ok := event.Decimal(ev.Value.Text); !ok {
-			return &event.FieldError{Index: -1, Field: "value", Msg: "must have " + event.DecimalLimit}
-		}
-	}
-	if ev.Type != event.Increment || ev.MessageID != "" || !event.NewestRule(ev.Dialect).ChecksIncrements {
-		return nil
-	}
-	told := e.newestIdentify(e.state(site.ID), ev.Dialect, ev.User)
-	if told == nil {
-		return nil
-	}
-	if numeric, known := numericAt(told.Properties, ev.Name); known && !numeric {
-		return &event.FieldError{Index: -1, Field: "property", Msg: "is not a number in this profile"}
-	}
-	return nil
-}
-
-// newestIdentify returns what a user was last said to be in a dialect, nil when nothing
-// was, or none of it can be read.
-func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
-	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
-	if l, known := e.sightings.Get(key); known {
-		if l.Seq == 0 {
-			return nil
-		}
-		ev, err := s.View().Event(l.Seq)
-		e.unread(err)
-		return ev
-	}
-	ev, err := e.newestMatch(s, matching(
-		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
-		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
-	))
-	switch e.unread(err); {
-	case err != nil:
-	case ev == nil:
-		e.sightings.Put(key, identity.Latest{}, true)
-	default:
-		e.sightings.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
-	}
-	return ev
-}
-
-// numericAt says whether there is a number to add to at a dotted path of traits, as far
-// as these know: what is absent, null or empty tells nothing.
-func numericAt(o event.Object, path string) (numeric, known bool) {
-	v := o.Get(path)
-	if key, rest, nested := strings.Cut(path, "."); v.Kind == event.Absent && nested && rest != "" {
-		if v = o.Get(key); v.IsObject() {
-			var p event.Parser
-			inner, err := v.Object(&p)
-			if err != nil {
-				return false, false
-			}
-			return numericAt(inner, rest)
-		}
-		if v.Kind == event.Number {
-			return false, true // a number has nothing inside
-		}
-	}
-	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {
-		return false, false
-	}
-	return v.IsSummable(), true
 }

@@ -1,4 +1,4 @@
-package engine
+package read
 
 import (
 	"context"
@@ -86,11 +86,11 @@ func TestPairBagsAreSets(t *testing.T) {
 }
 
 // newTestRoom is room for four times as many pairs as a bag holds by itself.
-func newTestRoom(fs vfs.FS, bag int) *pairRoom {
+func newTestRoom(fs vfs.FS, bag int) *pairBudget {
 	if err := fs.MkdirAll(store.TmpName, 0o700); err != nil {
 		panic(err)
 	}
-	return newPairRoom(&Options{FS: fs, Pairs: 4 * bag}, &wal.Disk{})
+	return newPairBudget(&Options{FS: fs, Dir: store.TmpName, Disk: &wal.Disk{}, Pairs: 4 * bag})
 }
 
 // A bag takes much memory only for pairs that differ, and keeps little.

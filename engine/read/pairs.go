@@ -2,7 +2,7 @@
 // pairs, in less memory, and sorted once, where a table of that size would be looked
 // into at random.
 
-package engine
+package read
 
 import (
 	"math/bits"

@@ -3,7 +3,7 @@
 // row, but most properties are in the same rows, all of them, so that is done
 // once for all that are.
 
-package engine
+package read
 
 import (
 	"fmt"
@@ -29,11 +29,11 @@ type property struct {
 }
 
 // properties lists the properties that are counted.
-func (e *Engine) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
+func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
 		return query.CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", query.ErrBadQuery)
 	}
-	names, err := e.propertyNames(v)
+	names, err := rd.propertyNames(v)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -43,7 +43,7 @@ func (e *Engine) properties(v *view, q *query.CounterQuery) (query.CounterPage, 
 	}
 	l := &propertyList{view: v, where: w, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
-	l.asked, l.pairs = make(askedNames, len(names)), e.opts.Pairs
+	l.asked, l.pairs = make(askedNames, len(names)), rd.Pairs
 	for name := range names {
 		l.asked[name] = int32(len(l.lines))
 		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
@@ -56,11 +56,11 @@ func (e *Engine) properties(v *view, q *query.CounterQuery) (query.CounterPage, 
 
 // propertyNames is every property that may be in v, and maybe some of rows that
 // came since.
-func (e *Engine) propertyNames(v *view) (map[string]bool, error) {
+func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 	names := make(map[string]bool)
 	// Read the log first: a row that is sealed meanwhile is then seen twice. In the other
 	// order it could be missed.
-	err := wal.Notes(e.db, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) error {
+	err := wal.Notes(rd.DB, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
 			if !names[t.Property] {
 				names[strings.Clone(t.Property)] = true
@@ -87,7 +87,7 @@ type propertyList struct {
 	asked askedNames
 	pairs int // of a property and a row that are held to tell users and sessions apart
 	view  *view
-	where *where
+	where *predicate
 	query *query.CounterQuery
 	byRow bool // totals do not tell what is asked
 
@@ -120,7 +120,7 @@ func (l *propertySum) add(s *propertySum) {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	sums, err := gather(l.view.budget, l.where, l.view.slices(), l.slice)
+	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), l.slice)
 	for i := range sums {
 		l.add(&sums[i])
 	}
@@ -153,7 +153,7 @@ func (l *propertyList) read() error {
 }
 
 // slice finds out which rows of a slice count under each property.
-func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
+func (l *propertyList) slice(r *reader, s *rowRange, sum *propertySum) error {
 	r.asked = l.asked
 	vp, err := r.open(s)
 	if vp == nil {
@@ -208,7 +208,7 @@ func (l *propertyList) slice(r *reader, s *slice, sum *propertySum) error {
 
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
-func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
+func (l *propertyList) rows(r *reader, s *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
 	c, err := r.counted(s, part, name, new(terms))
 	if err != nil {
 		return nil, err
@@ -246,7 +246,7 @@ func (l *propertyList) rows(r *reader, s *slice, part index.Part, name string, m
 }
 
 // count is rows where totals do not tell what they count: it adds that to line.
-func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, line *property) (rows rowSet, err error) {
+func (l *propertyList) count(r *reader, s *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
 	c, err := r.counted(s, part, name, &names)
@@ -287,7 +287,7 @@ func (l *propertyList) count(r *reader, s *slice, part index.Part, name string, 
 
 // hash tells rows of a slice from others, and slices from each other. It is 0 of no
 // rows.
-func (l *propertyList) hash(s *slice, rows rowSet) uint64 {
+func (l *propertyList) hash(s *rowRange, rows rowSet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	maphash.WriteComparable(&h, s.of.First()+uint64(s.from))
@@ -305,20 +305,20 @@ func (l *propertyList) hash(s *slice, rows rowSet) uint64 {
 // rowSet is a bitmap of rows of a slice.
 type rowSet []uint64
 
-func newRowSet(s *slice) rowSet { return make(rowSet, (s.to-s.from+63)/64) }
+func newRowSet(s *rowRange) rowSet { return make(rowSet, (s.to-s.from+63)/64) }
 
-func (r rowSet) add(s *slice, row int32) {
+func (r rowSet) add(s *rowRange, row int32) {
 	at := int(row) - s.from
 	r[at/64] |= 1 << (at % 64)
 }
 
-func (r rowSet) remove(s *slice, row int32) {
+func (r rowSet) remove(s *rowRange, row int32) {
 	at := int(row) - s.from
 	r[at/64] &^= 1 << (at % 64)
 }
 
 // rowSet is the rows of an open slice that satisfy the query.
-func (r *reader) rowSet(s *slice) (rowSet, error) {
+func (r *reader) rowSet(s *rowRange) (rowSet, error) {
 	rows := newRowSet(s)
 	err := r.each(s, func(batch []int32) {
 		for _, row := range batch {
@@ -329,7 +329,7 @@ func (r *reader) rowSet(s *slice) (rowSet, error) {
 }
 
 // distinct adds the persons and sessions of the rows to all.
-func (r rowSet) distinct(s *slice, part index.Part, all *distinct) {
+func (r rowSet) distinct(s *rowRange, part index.Part, all *distinct) {
 	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 	for k, w := range r {
 		for ; w != 0; w &= w - 1 {
@@ -375,7 +375,7 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
-	sums, err := gather(l.view.budget, l.where, l.view.slices(), func(r *reader, s *slice, d *distinct) error {
+	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), func(r *reader, s *rowRange, d *distinct) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

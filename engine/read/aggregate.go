@@ -1,6 +1,6 @@
 // Tallies: rows added up by value, first within each part, then over all.
 
-package engine
+package read
 
 import (
 	"cmp"
@@ -26,10 +26,10 @@ type tallyKey struct {
 // noSegment is the segment of a row that is not split.
 const noSegment = -1
 
-// partial is what a slice of a part adds to a tally. Most rows of one say nothing
+// partialAggregate is what a slice of a part adds to a tally. Most rows of one say nothing
 // new of persons and sessions; that is found out here, in sets that fit the
 // processor's cache, and slices are added up side by side.
-type partial struct {
+type partialAggregate struct {
 	first   uint64
 	joint   bool // persons and sessions are those of all rows, together under row 0
 	names   terms
@@ -54,7 +54,7 @@ const (
 )
 
 // row finds or makes the row of k, -1 when there are too many.
-func (p *partial) row(k tallyKey) int {
+func (p *partialAggregate) row(k tallyKey) int {
 	at := p.place(k)
 	if at == nil {
 		row, ok := p.rest[k]
@@ -76,7 +76,7 @@ func (p *partial) row(k tallyKey) int {
 }
 
 // place is where the number of the row of k stands, nil when in rest.
-func (p *partial) place(k tallyKey) *int32 {
+func (p *partialAggregate) place(k tallyKey) *int32 {
 	switch {
 	case k.step != 0:
 		return nil
@@ -98,7 +98,7 @@ func (p *partial) place(k tallyKey) *int32 {
 	return &(*line)[k.segment]
 }
 
-func (p *partial) add(k tallyKey) int32 {
+func (p *partialAggregate) add(k tallyKey) int32 {
 	if len(p.keys) >= query.CounterRowsMax {
 		return -1
 	}
@@ -108,13 +108,13 @@ func (p *partial) add(k tallyKey) int32 {
 }
 
 // count adds an event to a row.
-func (p *partial) count(row int, by int64, person, session uint64) {
+func (p *partialAggregate) count(row int, by int64, person, session uint64) {
 	p.events[row] = index.AddSaturating(p.events[row], by)
 	p.meet(row, person, session)
 }
 
 // meet notes who and which session an event of a row is of, 0 for nobody and none.
-func (p *partial) meet(row int, person, session uint64) {
+func (p *partialAggregate) meet(row int, person, session uint64) {
 	if p.joint {
 		row = 0
 	}
@@ -141,7 +141,7 @@ func (p *partial) meet(row int, person, session uint64) {
 }
 
 // eachOwn calls fn with every pair of a row and a session that began in the slice.
-func (p *partial) eachOwn(fn func(row int, session uint64)) error {
+func (p *partialAggregate) eachOwn(fn func(row int, session uint64)) error {
 	for row, set := range p.began {
 		if set == nil {
 			continue
@@ -162,18 +162,18 @@ type beganSet [sliceRows / 64]uint64
 const beganRows = 64
 
 // partials are kept for their memory.
-var partials = sync.Pool{New: func() any { return new(partial) }}
+var partials = sync.Pool{New: func() any { return new(partialAggregate) }}
 
 // newPartial is an empty one, for a slice that begins at first.
-func newPartial(first uint64, joint bool, s *spill) *partial {
-	p := partials.Get().(*partial)
+func newPartial(first uint64, joint bool, s *spill) *partialAggregate {
+	p := partials.Get().(*partialAggregate)
 	p.first, p.joint = first, joint
 	p.persons.spill, p.older.spill, p.own.spill = s, s, s
 	return p
 }
 
 // sorted sorts out what came twice.
-func (p *partial) sorted() *partial {
+func (p *partialAggregate) sorted() *partialAggregate {
 	p.persons.sort()
 	p.older.sort()
 	p.own.sort()
@@ -181,8 +181,8 @@ func (p *partial) sorted() *partial {
 }
 
 // release gives the partial away, without what may have grown large.
-func (p *partial) release() {
-	keep := partial{keys: p.keys[:0], events: p.events[:0], persons: p.persons, older: p.older, own: p.own, began: p.began}
+func (p *partialAggregate) release() {
+	keep := partialAggregate{keys: p.keys[:0], events: p.events[:0], persons: p.persons, older: p.older, own: p.own, began: p.began}
 	keep.persons.empty()
 	keep.older.empty()
 	keep.own.empty()
@@ -197,8 +197,8 @@ func (p *partial) release() {
 	}
 }
 
-// tally adds up the rows of an answer. Slices come newest first.
-type tally struct {
+// aggregate adds up the rows of an answer. Slices come newest first.
+type aggregate struct {
 	rows     []query.CounterRow
 	steps    []int // of rows, in a series
 	names    terms
@@ -210,7 +210,7 @@ type tally struct {
 }
 
 // merge adds the next older slice.
-func (t *tally) merge(p *partial) error {
+func (t *aggregate) merge(p *partialAggregate) error {
 	rows := make([]int, len(p.keys))
 	ids := make([]int32, len(p.names.names)) // of t, plus 1
 	id := func(of int32) int32 {
@@ -261,7 +261,7 @@ func (t *tally) merge(p *partial) error {
 }
 
 // row finds or makes the row of k, -1 when there are too many.
-func (t *tally) row(k tallyKey) int {
+func (t *aggregate) row(k tallyKey) int {
 	i, ok := t.at[k]
 	if !ok {
 		if len(t.rows) >= query.CounterRowsMax {
@@ -283,7 +283,7 @@ func (t *tally) row(k tallyKey) int {
 }
 
 // finish fills in the distinct numbers.
-func (t *tally) finish(p identity.Persons) (query.CounterRow, error) {
+func (t *aggregate) finish(p identity.Persons) (query.CounterRow, error) {
 	err := t.users.eachPerson(p, func(row int) { t.rows[row].Users++ })
 	if err == nil {
 		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
@@ -292,36 +292,36 @@ func (t *tally) finish(p identity.Persons) (query.CounterRow, error) {
 }
 
 // count tallies one property.
-func (v *view) count(q *query.CounterQuery, keep keeper) (*tally, query.CounterRow, error) {
+func (v *view) count(q *query.CounterQuery, keep keeper) (*aggregate, query.CounterRow, error) {
 	w, err := planCounters(q, v)
 	if err != nil {
 		return nil, query.CounterRow{}, err
 	}
-	return v.tally(w, q, nil, keep)
+	return v.aggregate(w, q, nil, keep)
 }
 
-// tally adds up the rows that satisfy w, split by the steps of a series if there
+// aggregate adds up the rows that satisfy w, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) tally(w *where, q *query.CounterQuery, s *steps, keep keeper) (_ *tally, total query.CounterRow, err error) {
+func (v *view) aggregate(w *predicate, q *query.CounterQuery, s *steps, keep keeper) (_ *aggregate, total query.CounterRow, err error) {
 	aside := v.budget.spill()
 	defer aside.close()
-	t := &tally{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
+	t := &aggregate{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
 	if segmentOf(q) == q.Property {
 		return t, query.CounterRow{}, nil // a property does not split itself
 	}
 	// Values that are asked for lead to their rows; those under event.Other lie
 	// anywhere.
 	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
-	all := v.slices()
+	all := v.rowRanges()
 	if s == nil && fromTotals(q) {
 		if all, err = v.totals(q, t); err != nil {
 			return nil, query.CounterRow{}, err
 		}
 	}
 	var failed error
-	err = sideBySide(v.budget, w, all, func(r *reader, sl *slice) (*partial, error) {
-		return keep.partial(sl, func() (*partial, error) { return r.partial(sl, q, s, aside) })
-	}, func(p *partial) bool {
+	err = sideBySide(v.budget, w, all, func(r *reader, sl *rowRange) (*partialAggregate, error) {
+		return keep.partial(sl, func() (*partialAggregate, error) { return r.partial(sl, q, s, aside) })
+	}, func(p *partialAggregate) bool {
 		failed = t.merge(p)
 		p.release()
 		return failed == nil
@@ -344,7 +344,7 @@ func fromTotals(q *query.CounterQuery) bool {
 
 // totals adds what the totals of runs say, and returns the slices of the other
 // parts.
-func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error) {
+func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err error) {
 	from, to := q.FromDay, q.ToDay
 	if from == 0 && to == 0 {
 		from, to = math.MinInt32, math.MaxInt32
@@ -352,7 +352,7 @@ func (v *view) totals(q *query.CounterQuery, t *tally) (rest []slice, err error)
 	for i := len(v.Parts) - 1; i >= 0; i-- {
 		p := &v.Parts[i]
 		if p.Run == nil {
-			rest = slicesOf(p, rest)
+			rest = rowRangesOf(p, rest)
 			continue
 		}
 		if err := v.budget.spent(); err != nil {
@@ -388,7 +388,7 @@ func segmentOf(q *query.CounterQuery) string { return strings.TrimRight(q.Segmen
 
 // counting restricts w to the rows that count under one of the values of a
 // property, as far as that can be told.
-func (w *where) counting(property string, values []string) *where {
+func (w *predicate) counting(property string, values []string) *predicate {
 	if property == "" || len(values) == 0 || slices.Contains(values, event.Other) {
 		return w
 	}

@@ -1,7 +1,7 @@
 // Counters: for each value of a property its events, sessions and users, whole
 // or split by a segment.
 
-package engine
+package read
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ import (
 var autoSegments = []string{"platform", "browser", "country"}
 
 // Counters implements API.
-func (e *Engine) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
+func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	limit, err := checkLimit(q.Limit, 10_000)
 	if err != nil {
 		return query.CounterPage{}, err
@@ -25,33 +25,33 @@ func (e *Engine) Counters(ctx context.Context, q query.CounterQuery) (query.Coun
 	if q.Offset < 0 {
 		return query.CounterPage{}, fmt.Errorf("%w: offset is negative", query.ErrBadQuery)
 	}
-	v := e.view(ctx, q.Site)
-	again := e.kept.knows(counterKey(&q))
-	page, err := answered(e.kept, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
-		return e.counters(v, q, limit, again)
+	v := rd.view(ctx, q.Site)
+	again := rd.kept.knows(counterKey(&q))
+	page, err := cached(rd.kept, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
+		return rd.counters(v, q, limit, again)
 	})
 	page.Rows = slices.Clone(page.Rows)
 	return page, err
 }
 
-func (e *Engine) counters(v *view, q query.CounterQuery, limit int, again bool) (page query.CounterPage, err error) {
+func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, again bool) (page query.CounterPage, err error) {
 	switch {
 	case q.Interval != "":
 		return v.countSeries(&q, limit)
 	case q.Property == "":
-		page, err = e.properties(v, &q)
+		page, err = rd.properties(v, &q)
 	default:
 		first := &q
 		if v.pays(&q, limit) {
 			first = jointly(q)
 		}
-		var t *tally
-		if t, page.Total, err = v.count(first, e.keeper(v, first, again)); err == nil {
+		var t *aggregate
+		if t, page.Total, err = v.count(first, rd.keeper(v, first, again)); err == nil {
 			page.Rows = t.rows
 		}
 		if isJoint(first) && err == nil {
 			cutPage(&page, &q, limit)
-			return page, e.distinguish(v, &q, page.Rows, again)
+			return page, rd.distinguish(v, &q, page.Rows, again)
 		}
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func (v *view) valuesAbout(property string) (n int) {
 }
 
 // distinguish fills in the users and sessions of rows, which are a page of q.
-func (e *Engine) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, again bool) error {
+func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, again bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (e *Engine) distinguish(v *view, q *query.CounterQuery, rows []query.Counte
 			own.SegmentValues = append(own.SegmentValues, r.Segment)
 		}
 	}
-	t, _, err := v.count(&own, e.keeper(v, &own, again))
+	t, _, err := v.count(&own, rd.keeper(v, &own, again))
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (e *Engine) distinguish(v *view, q *query.CounterQuery, rows []query.Counte
 	return nil
 }
 
-func planCounters(q *query.CounterQuery, v *view) (*where, error) {
+func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
 		w.days(q.FromDay, q.ToDay)

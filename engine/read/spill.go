@@ -2,7 +2,7 @@
 // What is beyond goes, sorted and packed, into a temporary file of the question, and
 // is read again as a stream.
 
-package engine
+package read
 
 import (
 	"encoding/binary"
@@ -13,24 +13,23 @@ import (
 	"sync/atomic"
 
 	"cairn/engine/query"
-	"cairn/engine/store"
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// pairRoom is the room for pairs of all questions of an engine.
-type pairRoom struct {
+// pairBudget is the room for pairs of all questions of an engine.
+type pairBudget struct {
 	fs    vfs.FS
-	dir   string // see store.EmptyTmp
+	dir   string
 	disk  *wal.Disk
 	bag   int          // pairs that every bag may hold without asking
 	free  atomic.Int64 // pairs that some may hold more
 	files atomic.Uint64
 }
 
-func newPairRoom(o *Options, d *wal.Disk) *pairRoom {
-	r := &pairRoom{fs: o.FS, dir: o.FS.PathJoin(o.Dir, store.TmpName), disk: d, bag: max(1, o.Pairs/4)}
+func newPairBudget(o *Options) *pairBudget {
+	r := &pairBudget{fs: o.FS, dir: o.Dir, disk: o.Disk, bag: max(1, o.Pairs/4)}
 	r.free.Store(int64(o.Pairs))
 	return r
 }

@@ -2,7 +2,7 @@
 // never leave, so an answer holds until there are new rows or new links between
 // persons.
 
-package engine
+package read
 
 import (
 	"container/list"
@@ -12,8 +12,8 @@ import (
 	"cairn/engine/query"
 )
 
-// answers is a bounded cache, least recently asked out first.
-type answers struct {
+// resultCache is a bounded cache, least recently asked out first.
+type resultCache struct {
 	mu    sync.Mutex
 	byKey map[string]*list.Element
 	order list.List // newest first
@@ -21,7 +21,7 @@ type answers struct {
 	max   int64
 }
 
-type answer struct {
+type cachedResult struct {
 	key   string
 	at    moment
 	value any // never changed
@@ -34,14 +34,14 @@ type moment struct {
 	links uint64 // version of the site's links
 }
 
-func newAnswers(bytes int64) *answers {
-	return &answers{byKey: make(map[string]*list.Element), max: bytes}
+func newResultCache(bytes int64) *resultCache {
+	return &resultCache{byKey: make(map[string]*list.Element), max: bytes}
 }
 
-// answered returns the answer to the query named key over v: a kept one, or what
+// cached returns the answer to the query named key over v: a kept one, or what
 // compute finds. size is about how many bytes the answer takes. Who gets it must
 // not change it.
-func answered[T any](a *answers, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
+func cached[T any](a *resultCache, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
 	// Links that come while compute is at work make the answer newer than it says,
 	// never older.
 	at := moment{v.Last, v.Table.Links.Version()}
@@ -55,25 +55,25 @@ func answered[T any](a *answers, v *view, key string, size func(T) int, compute 
 	return value, err
 }
 
-func (a *answers) get(key string, at moment) (any, bool) {
+func (a *resultCache) get(key string, at moment) (any, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.byKey[key]
-	if e == nil || e.Value.(*answer).at != at {
+	if e == nil || e.Value.(*cachedResult).at != at {
 		return nil, false
 	}
 	a.order.MoveToFront(e)
-	return e.Value.(*answer).value, true
+	return e.Value.(*cachedResult).value, true
 }
 
 // knows reports whether the query was asked lately, though its answer may be old.
-func (a *answers) knows(key string) bool {
+func (a *resultCache) knows(key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.byKey[key] != nil
 }
 
-func (a *answers) put(key string, at moment, value any, size int) {
+func (a *resultCache) put(key string, at moment, value any, size int) {
 	bytes := int64(size+2*len(key)) + 256
 	if bytes > a.max/4 {
 		return
@@ -83,15 +83,22 @@ func (a *answers) put(key string, at moment, value any, size int) {
 	if e := a.byKey[key]; e != nil {
 		a.drop(e)
 	}
-	a.byKey[key] = a.order.PushFront(&answer{key, at, value, bytes})
+	a.byKey[key] = a.order.PushFront(&cachedResult{key, at, value, bytes})
 	a.bytes += bytes
 	for a.bytes > a.max {
 		a.drop(a.order.Back())
 	}
 }
 
-func (a *answers) drop(e *list.Element) {
-	old := a.order.Remove(e).(*answer)
+// len is how many answers are kept.
+func (a *resultCache) len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.byKey)
+}
+
+func (a *resultCache) drop(e *list.Element) {
+	old := a.order.Remove(e).(*cachedResult)
 	delete(a.byKey, old.key)
 	a.bytes -= old.bytes
 }

@@ -1,6 +1,6 @@
 // Visits: sessions summed up over a range, step by step.
 
-package engine
+package read
 
 import (
 	"context"
@@ -34,11 +34,11 @@ type visitSpan struct {
 
 // Visits implements API. A session is what the query selects of it: it begins with
 // the earliest of these events and ends with the latest.
-func (e *Engine) Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
+func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	if err := checkInterval(interval); err != nil {
 		return total, nil, err
 	}
-	v := e.view(ctx, q.Site)
+	v := rd.view(ctx, q.Site)
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return total, nil, err
@@ -54,7 +54,7 @@ func (e *Engine) Visits(ctx context.Context, q query.Query, interval string, loc
 	for i := range s.steps {
 		s.steps[i].Time = starts[i]
 	}
-	for _, part := range []func(*view, *where) error{s.people, s.views, s.revenue} {
+	for _, part := range []func(*view, *predicate) error{s.people, s.views, s.revenue} {
 		if err := part(v, w); err != nil {
 			return total, nil, err
 		}
@@ -75,7 +75,7 @@ func (s *visitSum) add(at int64, change func(*query.Visits)) {
 }
 
 // people finds who was there, and how far the sessions reach.
-func (s *visitSum) people(v *view, w *where) error {
+func (s *visitSum) people(v *view, w *predicate) error {
 	var all identity.OrdSet
 	aside := v.budget.spill()
 	defer aside.close()
@@ -117,7 +117,7 @@ func (s *visitSum) people(v *view, w *where) error {
 }
 
 // views counts pages and screens.
-func (s *visitSum) views(v *view, w *where) error {
+func (s *visitSum) views(v *view, w *predicate) error {
 	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
 		times, session := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntSession))
 		return func(row int) {
@@ -130,7 +130,7 @@ func (s *visitSum) views(v *view, w *where) error {
 }
 
 // revenue sums up what was paid.
-func (s *visitSum) revenue(v *view, w *where) error {
+func (s *visitSum) revenue(v *view, w *predicate) error {
 	paid := func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {

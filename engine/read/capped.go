@@ -1,7 +1,7 @@
 // Capped: which rows of a slice count some value of a property under event.Other, and
 // which leave a property out since its name is over the cap.
 
-package engine
+package read
 
 import (
 	"slices"

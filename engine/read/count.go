@@ -1,0 +1,116 @@
+// Counts: how many events, users and sessions there are.
+
+package read
+
+import (
+	"context"
+
+	"cairn/engine/event"
+	"cairn/engine/identity"
+	"cairn/engine/query"
+)
+
+// Count implements API.
+func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error) {
+	v := rd.view(ctx, q.Site)
+	size := func(query.Totals) int { return 24 }
+	return cached(rd.kept, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
+}
+
+// distinct are the persons and sessions of some rows.
+type distinct struct{ users, sessions identity.OrdSet }
+
+func (d *distinct) union(o *distinct) {
+	d.users.Union(&o.users)
+	d.sessions.Union(&o.sessions)
+}
+
+func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return t, err
+	}
+	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
+		t.Events, err = v.countEvents(w)
+		return t, err
+	}
+	events, all, err := v.distinct(w)
+	if err != nil {
+		return t, err
+	}
+	p, err := v.persons()
+	return query.Totals{Events: events, Users: uint64(all.users.CountPersons(p)), Sessions: uint64(all.sessions.Len())}, err
+}
+
+// distinct finds the persons and sessions of the rows that satisfy w, and how many
+// rows that are.
+func (v *view) distinct(w *predicate) (events uint64, all *distinct, err error) {
+	type counts struct {
+		events uint64
+		distinct
+	}
+	sums, err := gather(v.budget, w, v.rowRanges(), func(r *reader, s *rowRange, c *counts) error {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		person, session := newRowInts(vp.Get().Ints(event.IntPerson)), newRowInts(vp.Get().Ints(event.IntSession))
+		err = r.each(s, func(rows []int32) {
+			c.events += uint64(len(rows))
+			for _, ord := range person.of(rows) {
+				c.users.Add(uint64(ord))
+			}
+			for _, ord := range session.of(rows) {
+				c.sessions.Add(uint64(ord))
+			}
+		})
+		if err == nil {
+			err = vp.Err()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	all = new(distinct)
+	for i := range sums {
+		events += sums[i].events
+		all.union(&sums[i].distinct)
+	}
+	return events, all, nil
+}
+
+// countEvents counts the rows that satisfy w: those of a part from what the index
+// knows of it, if it does, else by a look at them.
+func (v *view) countEvents(w *predicate) (n uint64, err error) {
+	var rest []rowRange
+	for i := range v.Parts {
+		p := &v.Parts[i]
+		if err := v.budget.spent(); err != nil {
+			return 0, err
+		}
+		m := w.matcher(p)
+		if m != nil {
+			if known, ok := m.Known(); ok {
+				n += uint64(known)
+			} else {
+				rest = rowRangesOf(p, rest)
+			}
+		}
+		if err := p.Err(); err != nil {
+			return 0, err
+		}
+	}
+	sums, err := gather(v.budget, w, rest, func(r *reader, s *rowRange, n *uint64) error {
+		vp, err := r.open(s)
+		if vp == nil {
+			return err
+		}
+		*n += uint64(r.matched.Count(s.from, s.to))
+		return vp.Err()
+	})
+	for _, sum := range sums {
+		n += sum
+	}
+	return n, err
+}

@@ -1,0 +1,109 @@
+// Listings: events page by page.
+
+package read
+
+import (
+	"context"
+	"fmt"
+
+	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/table"
+)
+
+func checkLimit(limit, most int) (int, error) {
+	if limit == 0 {
+		limit = 100
+	}
+	if limit < 1 || limit > most {
+		return 0, fmt.Errorf("%w: limit is 1 to %d", query.ErrBadQuery, most)
+	}
+	return limit, nil
+}
+
+// List implements API. Order is that of receipt.
+func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
+	limit, err := checkLimit(q.Limit, query.LimitMax)
+	if err != nil {
+		return query.Page{}, err
+	}
+	if q.Skip < 0 || q.Skip > query.SkipMax {
+		return query.Page{}, fmt.Errorf("%w: at most %d events are skipped", query.ErrBadQuery, query.SkipMax)
+	}
+	v := rd.view(ctx, q.Site)
+	w, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return query.Page{}, err
+	}
+	var after uint64
+	if q.After != "" {
+		var ok bool
+		if after, ok = rd.Public.Decode(q.Site.ID, q.After); !ok {
+			return query.Page{}, query.ErrBadCursor
+		}
+	}
+	var page query.Page
+	more, skip, c := false, q.Skip, clock{budget: v.budget}
+	spent, err := v.walk(w, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
+		passed := min(skip, len(rows))
+		skip -= passed
+		r := table.NewRowReader(p.Get())
+		if q.Shown {
+			r.Shown()
+		}
+		for _, row := range rows[passed:] {
+			if len(page.Events) == limit {
+				more = true
+				return false, nil
+			}
+			ev, err := r.Read(row)
+			if err != nil {
+				return false, err
+			}
+			rd.addPublicID(q.Site, ev)
+			page.Events = append(page.Events, ev)
+			if err := c.row(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
+				more = true // what there is, and a cursor behind it
+				return false, nil
+			} else if err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}, q.Skip+limit+1)
+	if err != nil {
+		return query.Page{}, err
+	}
+	switch {
+	case more:
+		page.Next = page.Events[len(page.Events)-1].ID
+	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
+		return query.Page{}, query.ErrQueryTimeout
+	case spent != 0:
+		page.Next = rd.Public.Encode(q.Site.ID, spent)
+	}
+	return page, nil
+}
+
+// addPublicID gives an event what its row does not say.
+func (rd *Reader) addPublicID(site *query.Site, ev *event.Event) {
+	ev.Site = site.Name
+	ev.ID = rd.Public.Encode(site.ID, ev.Seq)
+}
+
+// Event implements API.
+func (rd *Reader) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
+	seq, ok := rd.Public.Decode(site.ID, id)
+	if !ok {
+		return nil, query.ErrNotFound
+	}
+	ev, err := rd.Table(site.ID).View().Event(seq)
+	if err != nil {
+		return nil, err
+	}
+	if ev == nil {
+		return nil, query.ErrNotFound
+	}
+	rd.addPublicID(site, ev)
+	return ev, nil
+}
