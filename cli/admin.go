@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"cairn/cli/config"
-	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/query"
 	"cairn/engine/store"
 
@@ -142,7 +142,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 }
 
 // check is "cairn check".
-func check(args []string, stdout, stderr io.Writer) int {
+func checkStore(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a snapshot, or of a data directory whose server is stopped. Compare\nthe index, counters and totals with a recount, and print every difference. The exit code\nis 1 if there is any.")
 	if code, done := f.parse(args, 1, 1, stdout, stderr); done {
 		return code
@@ -155,7 +155,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "check", err)
 	}
 	start := time.Now()
-	report, err := engine.Check(context.Background(), vfs.Default, dir)
+	report, err := check.Store(context.Background(), vfs.Default, dir)
 	if err != nil {
 		return fail(stderr, "check", explainLock(err, dir))
 	}

@@ -46,7 +46,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
-		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", check},
+		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},
 		{"bench", "[flags]", "measure the speed of a server under a realistic load", cmdBench},
 		{"geo", "[flags] IP...", "print the location of IP addresses", cmdGeo},
 		{"version", "", "print the version", printVersion},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -55,7 +56,7 @@ func (p *boundsPair) reopen() {
 		if err := p.e.Close(); err != nil {
 			p.Fatal(err)
 		}
-		if report, err := engine.Check(p.Context(), p.fs, "data"); err != nil || len(report.Problems) > 0 {
+		if report, err := check.Store(p.Context(), p.fs, "data"); err != nil || len(report.Problems) > 0 {
 			p.Fatalf("check: %v, %.2000q", err, report.Problems)
 		}
 	}

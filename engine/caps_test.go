@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -36,7 +37,7 @@ func TestCaps(t *testing.T) {
 				if err := e.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if report, err := engine.Check(ctx, fs, "data"); err != nil || len(report.Problems) > 0 {
+				if report, err := check.Store(ctx, fs, "data"); err != nil || len(report.Problems) > 0 {
 					t.Fatalf("check: %v %v", err, report.Problems)
 				}
 				if e, err = engine.Open(options); err != nil {

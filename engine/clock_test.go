@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -55,7 +56,7 @@ func TestClockJumps(t *testing.T) {
 					if err := e.Close(); err != nil {
 						t.Fatal(err)
 					}
-					if report, err := engine.Check(ctx, fs, "data"); err != nil || len(report.Problems) > 0 {
+					if report, err := check.Store(ctx, fs, "data"); err != nil || len(report.Problems) > 0 {
 						t.Fatalf("step %d: check: %v %v", step, err, report.Problems)
 					}
 					if e, err = engine.Open(options); err != nil {
@@ -110,7 +111,7 @@ func TestClockJumps(t *testing.T) {
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if report, err := engine.Check(ctx, fs, "data"); err != nil || len(report.Problems) > 0 || report.Events != uint64(len(all)) {
+			if report, err := check.Store(ctx, fs, "data"); err != nil || len(report.Problems) > 0 || report.Events != uint64(len(all)) {
 				t.Fatalf("check: %+v, %v", report, err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/table"
@@ -28,7 +29,7 @@ func TestOwnColumnsFit(t *testing.T) {
 		o.Set(fmt.Appendf(nil, "pinvented%d", i), cell)
 	}
 	own := map[string]bool{"pname": true}
-	for field := range fieldNames {
+	for field := range check.FieldNames {
 		own[field] = true
 	}
 	for _, key := range event.ContextKeys {

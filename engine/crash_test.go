@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -399,7 +400,7 @@ func crash(seed uint64) error {
 		at := 1 + rng.Int64N([]int64{60, 150, 400}[rng.IntN(3)])
 		cut := newPowerCut(mem, at, vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(seed, uint64(life)))}, w)
 		if life > 1 && rng.IntN(4) == 0 {
-			report, err := engine.Check(context.Background(), mem, "data")
+			report, err := check.Store(context.Background(), mem, "data")
 			if unborn := len(acked) == 0; err != nil && !unborn || len(report.Problems) > 0 {
 				return fmt.Errorf("life %d: check: %v %v", life, err, report.Problems)
 			}
@@ -432,7 +433,7 @@ func crash(seed uint64) error {
 	if err := e.Close(); err != nil {
 		return fmt.Errorf("last life: %w", err)
 	}
-	if report, err := engine.Check(context.Background(), mem, "data"); err != nil || len(report.Problems) > 0 {
+	if report, err := check.Store(context.Background(), mem, "data"); err != nil || len(report.Problems) > 0 {
 		return fmt.Errorf("last life: check: %v %v", err, report.Problems)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -52,7 +53,7 @@ func closedStore(t *testing.T) (w *workload, store files, lines []string) {
 			t.Fatal(err)
 		}
 	}
-	if report, err := engine.Check(context.Background(), fs, "data"); err != nil || len(report.Problems) > 0 || report.Unsealed == 0 {
+	if report, err := check.Store(context.Background(), fs, "data"); err != nil || len(report.Problems) > 0 || report.Unsealed == 0 {
 		t.Fatalf("check of the good store: %+v, %v", report, err)
 	}
 	return w, readFiles(t, fs, "data"), lines
@@ -114,9 +115,9 @@ func TestDamagedFiles(t *testing.T) {
 // verdict opens and checks a damaged store.
 func verdict(t *testing.T, w *workload, bad files, want []string) (outcome string) {
 	ctx := context.Background()
-	var report engine.CheckReport
+	var report check.Report
 	var checkErr error
-	if !inTime(func() { report, checkErr = engine.Check(ctx, bad.mem(t), "data") }) {
+	if !inTime(func() { report, checkErr = check.Store(ctx, bad.mem(t), "data") }) {
 		return "HUNG in check"
 	}
 	found := checkErr != nil || len(report.Problems) > 0
@@ -280,7 +281,7 @@ func TestTornLog(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatalf("%s at %d: close: %v", how, at, err)
 		}
-		if report, err := engine.Check(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
+		if report, err := check.Store(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
 			t.Fatalf("%s at %d: check: %v %v", how, at, err, report.Problems)
 		}
 	}

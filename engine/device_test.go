@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -269,11 +270,11 @@ func objectFrom(t *testing.T, text string) event.Object {
 	return o
 }
 
-func closeAndCheck(d *devices) (engine.CheckReport, error) {
+func closeAndCheck(d *devices) (check.Report, error) {
 	if err := d.e.Close(); err != nil {
-		return engine.CheckReport{}, err
+		return check.Report{}, err
 	}
-	report, err := engine.Check(d.t.Context(), d.opts.FS, d.opts.Dir)
+	report, err := check.Store(d.t.Context(), d.opts.FS, d.opts.Dir)
 	d.open()
 	return report, err
 }

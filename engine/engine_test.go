@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/store"
@@ -67,7 +68,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 				if err := e.Close(); err != nil {
 					t.Fatal(err)
 				}
-				report, err := engine.Check(ctx, fs, "data")
+				report, err := check.Store(ctx, fs, "data")
 				if err != nil || len(report.Problems) > 0 || report.Events != n {
 					t.Fatalf("check: %+v, %v", report, err)
 				}
@@ -79,13 +80,13 @@ func TestLifeOfAnEvent(t *testing.T) {
 			if err != nil || info.Events != n {
 				t.Fatalf("snapshot: %+v, %v", info, err)
 			}
-			if report, err := engine.Check(ctx, fs, "snap"); err != nil || len(report.Problems) > 0 || report.Events != n {
+			if report, err := check.Store(ctx, fs, "snap"); err != nil || len(report.Problems) > 0 || report.Events != n {
 				t.Fatalf("check of the snapshot: %+v, %v", report, err)
 			}
 			if err := store.Restore(fs, "snap", "data2"); err != nil {
 				t.Fatal(err)
 			}
-			if report, err := engine.Check(ctx, fs, "data2"); err != nil || len(report.Problems) > 0 || report.Events != n {
+			if report, err := check.Store(ctx, fs, "data2"); err != nil || len(report.Problems) > 0 || report.Events != n {
 				t.Fatalf("check of the restored: %+v, %v", report, err)
 			}
 			if err := e.Close(); err != nil {

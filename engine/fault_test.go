@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -170,7 +171,7 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 		if err := again.Close(); err != nil {
 			t.Fatalf("fault at %d, %d %% of unsynced data kept: close: %v", at, percent, err)
 		}
-		if report, err := engine.Check(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
+		if report, err := check.Store(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
 			t.Fatalf("fault at %d, %d %% of unsynced data kept: check: %v %v", at, percent, err, report.Problems)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -73,7 +74,7 @@ func golden(t *testing.T, version int) {
 		t.Errorf("the store has %d bytes", size)
 	}
 	fs := store.mem(t)
-	report, err := engine.Check(ctx, fs, "data")
+	report, err := check.Store(ctx, fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
 		t.Fatalf("check: %+v, %v", report, err)
 	}
@@ -130,7 +131,7 @@ func golden(t *testing.T, version int) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := engine.Check(ctx, fs, "data"); err != nil || len(after.Problems) > 0 || after.Events <= report.Events || after.Events-after.Unsealed <= report.Events-report.Unsealed {
+	if after, err := check.Store(ctx, fs, "data"); err != nil || len(after.Problems) > 0 || after.Events <= report.Events || after.Events-after.Unsealed <= report.Events-report.Unsealed {
 		t.Errorf("check after more events: %+v, %v", after, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
@@ -73,7 +74,7 @@ func (s *hitStore) check() {
 	if err := s.Close(); err != nil {
 		s.t.Fatal(err)
 	}
-	report, err := Check(s.t.Context(), s.opts.FS, "data")
+	report, err := check.Store(s.t.Context(), s.opts.FS, "data")
 	if err != nil || len(report.Problems) > 0 {
 		s.t.Fatalf("check: %v, %v", report.Problems, err)
 	}
@@ -164,7 +165,7 @@ func TestCheckFindsPings(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	report, err := Check(t.Context(), s.opts.FS, "data")
+	report, err := check.Store(t.Context(), s.opts.FS, "data")
 	if err != nil || len(report.Problems) != 2 {
 		t.Fatalf("%v, %v", report.Problems, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -68,7 +69,7 @@ func TestManySmallSites(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if report, err := engine.Check(ctx, fs, "data"); err != nil || len(report.Problems) > 0 || report.Sites != len(sites) {
+	if report, err := check.Store(ctx, fs, "data"); err != nil || len(report.Problems) > 0 || report.Sites != len(sites) {
 		t.Fatalf("check: %+v, %v", report, err)
 	}
 	if e, err = engine.Open(options); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -112,7 +113,7 @@ func TestIDsAreWrittenInParts(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if report, err := Check(context.Background(), meter, "data"); err != nil || len(report.Problems) > 0 || report.Events != 8050 {
+	if report, err := check.Store(context.Background(), meter, "data"); err != nil || len(report.Problems) > 0 || report.Events != 8050 {
 		t.Errorf("check: %+v, %v", report, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/index"
@@ -85,7 +86,7 @@ func (l *limited) good(events int) {
 	if err := l.engine.Close(); err != nil {
 		l.Fatalf("close: %v; %v", err, l.why())
 	}
-	report, err := engine.Check(context.Background(), l.fs, "data")
+	report, err := check.Store(context.Background(), l.fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Events != uint64(events) {
 		l.Fatalf("check: %+v, %v, want %d events", report, err, events)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -83,7 +84,7 @@ func TestMerging(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	report, err := engine.Check(ctx, fs, "data")
+	report, err := check.Store(ctx, fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Runs != int(st.Runs) && report.Runs > int(st.Runs)+3 {
 		t.Fatalf("check: %+v, %v", report, err)
 	}

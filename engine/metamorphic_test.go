@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/store"
@@ -457,7 +458,7 @@ func (p *pair) event() {
 // check closes the engine, checks the store offline and opens it again.
 func (p *pair) check(dir string) {
 	p.close()
-	report, err := engine.Check(context.Background(), p.fs, dir)
+	report, err := check.Store(context.Background(), p.fs, dir)
 	if err != nil || len(report.Problems) > 0 {
 		p.Fatalf("op %d: check %s: %v %v", p.op, dir, err, report.Problems)
 	}
@@ -483,7 +484,7 @@ func (p *pair) snapshot() {
 	if err := store.Restore(p.fs, copied, restored); err != nil {
 		p.Fatalf("op %d: restore: %v", p.op, err)
 	}
-	report, err := engine.Check(context.Background(), p.fs, restored)
+	report, err := check.Store(context.Background(), p.fs, restored)
 	if err != nil || len(report.Problems) > 0 {
 		p.Fatalf("op %d: check of the restored snapshot: %v %v", p.op, err, report.Problems)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 )
@@ -206,12 +207,12 @@ func TestKeysWithoutColumns(t *testing.T) {
 	if err := p.e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	sizes, err := engine.MeasureSizes(p.fs, "data")
+	sizes, err := check.Measure(p.fs, "data")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, field := range []string{"prop.*", "extra.*"} {
-		if !slices.ContainsFunc(sizes.Fields, func(f engine.FieldSize) bool { return f.Field == field }) {
+		if !slices.ContainsFunc(sizes.Fields, func(f check.FieldSize) bool { return f.Field == field }) {
 			t.Errorf("no run has a column %s", field)
 		}
 	}

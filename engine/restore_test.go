@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/query"
 	"cairn/engine/store"
 
@@ -55,7 +56,7 @@ func TestRestoreRefuses(t *testing.T) {
 				left = readFiles(t, fs, "new")
 			}
 		}
-		report, cerr := engine.Check(context.Background(), fs, "snap")
+		report, cerr := check.Store(context.Background(), fs, "snap")
 		if bad := cerr != nil || len(report.Problems) > 0; bad != (err != nil) {
 			t.Errorf("restore says %v, check %v %v", err, cerr, report.Problems)
 		}
@@ -156,7 +157,7 @@ func TestUnfinishedSnapshot(t *testing.T) {
 				continue
 			}
 			whole++
-			if report, err := engine.Check(context.Background(), cut.after, "new"); err != nil || len(report.Problems) > 0 || report.Events != info.Events {
+			if report, err := check.Store(context.Background(), cut.after, "new"); err != nil || len(report.Problems) > 0 || report.Events != info.Events {
 				t.Errorf("cut at %d: restored from %s: %+v, %v", at, dir, report, err)
 			}
 			if err := cut.after.RemoveAll("new"); err != nil {
@@ -274,7 +275,7 @@ func TestUnfinishedRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := readFiles(t, snap, "snap")
-	report, err := engine.Check(context.Background(), snap, "snap")
+	report, err := check.Store(context.Background(), snap, "snap")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +315,7 @@ func TestUnfinishedRestore(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
-		after, err := engine.Check(context.Background(), left, "data")
+		after, err := check.Store(context.Background(), left, "data")
 		if err != nil || after.Events != report.Events {
 			names := readFiles(t, left, "data").names()
 			t.Errorf("cut at %d: opened with %d of %d events, %v; %v", at, after.Events, report.Events, err, names)

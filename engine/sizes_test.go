@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -39,12 +40,12 @@ func TestMeasureSizes(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := engine.MeasureSizes(fs, "data")
+	s, err := check.Measure(fs, "data")
 	if err != nil || s.Events != 3000 || s.Sealed != 3000 || s.Runs != 3 || s.Totals == 0 || s.Filters == 0 || s.Headers == 0 {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	sum := s.Totals + s.Filters + s.Headers
-	fields := map[string]engine.FieldSize{}
+	fields := map[string]check.FieldSize{}
 	for _, f := range s.Fields {
 		fields[f.Field] = f
 		sum += f.Total()

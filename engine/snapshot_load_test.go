@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/query"
 	"cairn/engine/store"
 
@@ -72,7 +73,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 		if err := store.Restore(fs, c.dir, restored); err != nil {
 			t.Fatal(err)
 		}
-		if report, err := engine.Check(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {
+		if report, err := check.Store(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {
 			t.Fatalf("%s: check: %v %v", c.dir, err, report.Problems)
 		}
 		options := w.options(fs, rng)

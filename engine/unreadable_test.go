@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/wal"
 
@@ -51,7 +52,7 @@ func TestUnreadableRecord(t *testing.T) {
 					t.Errorf("%q does not say %q", err, part)
 				}
 			}
-			report, err := engine.Check(context.Background(), l.fs, "data")
+			report, err := check.Store(context.Background(), l.fs, "data")
 			if err != nil || len(report.Problems) != 1 || !strings.HasPrefix(report.Problems[0], "site 1: "+c.what) {
 				t.Errorf("check: %q, %v", report.Problems, err)
 			}

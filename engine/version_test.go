@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/store"
 
@@ -61,7 +62,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 			if changed := before.differ(readFiles(t, fs, "data")); len(changed) > 0 {
 				t.Errorf("changed: %v", changed)
 			}
-			if _, err := engine.Check(context.Background(), fs, "data"); err == nil || !strings.Contains(err.Error(), "format version") {
+			if _, err := check.Store(context.Background(), fs, "data"); err == nil || !strings.Contains(err.Error(), "format version") {
 				t.Errorf("check: %v", err)
 			}
 		})
@@ -214,8 +215,8 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if v := versionOf(t, fs, "restored"); v != 1 {
 		t.Errorf("the restored store has version %d", v)
 	}
-	now, err := engine.Check(context.Background(), fs, "data")
-	before, err2 := engine.Check(context.Background(), fs, "restored")
+	now, err := check.Store(context.Background(), fs, "data")
+	before, err2 := check.Store(context.Background(), fs, "restored")
 	if err != nil || err2 != nil || len(now.Problems)+len(before.Problems) > 0 || now.Events != before.Events+1 {
 		t.Errorf("%+v %v, before %+v %v", now, err, before, err2)
 	}
@@ -235,7 +236,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 // An upgrade that is cut off at any operation is done by the next start.
 func TestUpgradeInterrupted(t *testing.T) {
 	fs, options := older(t)
-	whole, err := engine.Check(context.Background(), fs, "data")
+	whole, err := check.Store(context.Background(), fs, "data")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 		if v := versionOf(t, cut.after, "data"); v != 2 {
 			t.Errorf("op %d: version %d", at, v)
 		}
-		report, err := engine.Check(context.Background(), cut.after, "data")
+		report, err := check.Store(context.Background(), cut.after, "data")
 		if err != nil || len(report.Problems) > 0 || report.Events != whole.Events {
 			t.Errorf("op %d: %+v, %v", at, report, err)
 		}
@@ -272,7 +273,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 		if len(kept) != 1 {
 			t.Errorf("op %d: snapshots %v", at, kept)
 		}
-		if snapshot, err := engine.Check(context.Background(), cut.after, "data/"+kept[0]); err != nil || snapshot.Events != whole.Events {
+		if snapshot, err := check.Store(context.Background(), cut.after, "data/"+kept[0]); err != nil || snapshot.Events != whole.Events {
 			t.Errorf("op %d: snapshot %+v, %v", at, snapshot, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
@@ -33,7 +34,7 @@ func newVisitors(t testing.TB, seal int) *visitors {
 	v.open()
 	t.Cleanup(func() {
 		v.engine.Close()
-		report, err := engine.Check(context.Background(), v.fs, "visitors")
+		report, err := check.Store(context.Background(), v.fs, "visitors")
 		if err != nil || len(report.Problems) > 0 {
 			t.Errorf("check: %v %v", err, report.Problems)
 		}

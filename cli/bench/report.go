@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"cairn/engine"
+	"cairn/engine/check"
 
 	"github.com/dustin/go-humanize"
 )
@@ -32,7 +32,7 @@ type Report struct {
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
 	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
-	Sizes    *engine.Sizes `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
+	Sizes    *check.Sizes  `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
 	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
 	RSS      int64         `json:"rss_bytes,omitempty"`
 	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
@@ -213,14 +213,14 @@ func (r *Report) WriteTable(w io.Writer) {
 }
 
 // measureSizes measures the store of a stopped server.
-func measureSizes(dir string) (*engine.Sizes, error) {
-	s, err := engine.MeasureSizes(nil, dir)
+func measureSizes(dir string) (*check.Sizes, error) {
+	s, err := check.Measure(nil, dir)
 	return &s, err
 }
 
 // writeSizes prints how many bytes an event takes on disk: for each field the data of every
 // row, the distinct values, and the lists that find rows by value.
-func writeSizes(t *tabwriter.Writer, left func(string) string, s *engine.Sizes) {
+func writeSizes(t *tabwriter.Writer, left func(string) string, s *check.Sizes) {
 	share := func(n uint64, of uint64) string {
 		return strconv.FormatFloat(float64(n)/float64(max(of, 1)), 'f', 2, 64)
 	}

@@ -16,6 +16,7 @@ import (
 	"cairn/cli"
 	"cairn/cli/config"
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/enrich"
 	"cairn/geo"
 	httpd "cairn/http"
@@ -460,7 +461,7 @@ func (s *hostileStore) stop() error {
 // verify has the checker recount a store that is closed, opens it again and counts
 // the honest events.
 func (s *hostileStore) verify(h *hostileHouse) error {
-	report, err := engine.Check(context.Background(), s.fs, s.cfg.DataDir)
+	report, err := check.Store(context.Background(), s.fs, s.cfg.DataDir)
 	if err != nil {
 		return err
 	}

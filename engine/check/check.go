@@ -1,6 +1,6 @@
 // Check: recount everything that follows from the log, and compare.
 
-package engine
+package check
 
 import (
 	"context"
@@ -22,8 +22,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// CheckReport is what Check found.
-type CheckReport struct {
+// Report is what Check found.
+type Report struct {
 	Snapshot bool // dir is a snapshot, whose files are as its manifest says
 	Sites    int
 	Events   uint64
@@ -34,11 +34,11 @@ type CheckReport struct {
 
 const problemsMax = 20
 
-// Check opens the data directory or snapshot read-only, which no server may have
+// Store opens the data directory or snapshot read-only, which no server may have
 // open, and compares with the rows: their tiling, each run rebuilt from its rows
 // byte for byte, totals and deltas, ids, sessions and links. It keeps every id in
 // memory. An error means that it could not look; what it found is in the report.
-func Check(ctx context.Context, fs vfs.FS, dir string) (report CheckReport, err error) {
+func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
@@ -85,7 +85,7 @@ type checker struct {
 	ctx    context.Context
 	db     *pebble.DB
 	cache  *index.Cache
-	report *CheckReport
+	report *Report
 }
 
 func (c *checker) problem(format string, args ...any) {

@@ -1,6 +1,6 @@
 // Sizes: what a store keeps takes how much of the disk, field by field.
 
-package engine
+package check
 
 import (
 	"cmp"
@@ -44,8 +44,8 @@ func (f *FieldSize) Total() uint64 { return f.Rows + f.Cells + f.Lists }
 
 var intNames = [event.NumInts]string{"received", "time", "session number", "person number", "day", "flags"}
 
-// fieldNames are the core fields as conditions name them.
-var fieldNames = map[string]string{
+// FieldNames are the core fields as conditions name them.
+var FieldNames = map[string]string{
 	event.FieldType: "type", event.FieldDialect: "dialect", event.FieldName: "name", event.FieldUser: "user",
 	event.FieldAnonymous: "anonymous", event.FieldSession: "session", event.FieldPrevious: "previous", event.FieldGroups: "group",
 	event.FieldMessageID: "message_id", event.FieldValue: "value", event.FieldIncrements: "increments", event.FieldSegments: "segments",
@@ -55,7 +55,7 @@ var fieldNames = map[string]string{
 
 // fieldName is the name of a column's field.
 func fieldName(field string) string {
-	if name := fieldNames[field]; name != "" || field == "" {
+	if name := FieldNames[field]; name != "" || field == "" {
 		return name
 	}
 	switch field[:1] {
@@ -67,9 +67,9 @@ func fieldName(field string) string {
 	return field[1:]
 }
 
-// MeasureSizes looks at the store in a data directory, which no server may have
+// Measure looks at the store in a data directory, which no server may have
 // open.
-func MeasureSizes(fs vfs.FS, dir string) (s Sizes, err error) {
+func Measure(fs vfs.FS, dir string) (s Sizes, err error) {
 	if fs == nil {
 		fs = vfs.Default
 	}

@@ -1,0 +1,11 @@
+// Package check recounts everything that follows from the log of a stopped store or of a
+// snapshot, and compares it with what is stored. It also measures what a store keeps of
+// the disk.
+//
+// # Where what is
+//
+//	check.go  the recount: runs, counters, ids, sessions, links
+//	sizes.go  bytes on the disk, field by field
+//
+// It opens a store read-only and changes nothing.
+package check
