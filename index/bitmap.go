@@ -1,4 +1,4 @@
-// Bitmap: a set of rows, by number.
+// Bitmap: a set of row numbers.
 
 package index
 
@@ -12,7 +12,7 @@ type bitmap struct {
 
 func newBitmap(n int) *bitmap { return new(bitmap).reset(n) }
 
-// reset makes b an empty set of n numbers.
+// reset makes b an empty set of the numbers 0..n-1.
 func (b *bitmap) reset(n int) *bitmap {
 	words := (n + 63) / 64
 	if cap(b.words) < words {
@@ -33,7 +33,7 @@ func (b *bitmap) trim() {
 	}
 }
 
-// clip takes away the numbers before from and those from to on.
+// clip removes the numbers below from and those from to on.
 func (b *bitmap) clip(from, to int) {
 	for i := range b.words {
 		first := i * 64
@@ -79,8 +79,8 @@ func (b *bitmap) count() int {
 	return n
 }
 
-// ascend calls yield with the numbers at or after from, in order, until it
-// returns false; it reports whether it came to the end.
+// ascend calls yield with the numbers from from on, ascending, until yield returns
+// false. It reports whether it reached the end.
 func (b *bitmap) ascend(from int, yield func(i int) bool) bool {
 	if from >= b.n {
 		return true
@@ -99,7 +99,8 @@ func (b *bitmap) ascend(from int, yield func(i int) bool) bool {
 	return true
 }
 
-// descend is ascend from the other end: the numbers at or before from.
+// descend calls yield with the numbers down from from, until yield returns false. It
+// reports whether it reached the start.
 func (b *bitmap) descend(from int, yield func(i int) bool) bool {
 	if from < 0 || b.n == 0 {
 		return true
@@ -121,8 +122,8 @@ func (b *bitmap) descend(from int, yield func(i int) bool) bool {
 	return true
 }
 
-// setCodes sets first+i for every codes[i] that is wanted, without branches as
-// setWhere does.
+// setCodes adds first+i for every codes[i] that equals wanted. Like setWhere it has no
+// branches.
 func (b *bitmap) setCodes(first int, codes []uint32, wanted uint32) {
 	for at := 0; at < len(codes); at += 64 {
 		var word uint64
@@ -139,9 +140,9 @@ func (b *bitmap) setCodes(first int, codes []uint32, wanted uint32) {
 	}
 }
 
-// setWhere sets first+i for every values[i] that equals v, or for every other one.
-// first is a multiple of 64. It decides without branches: which values are equal
-// cannot be foreseen.
+// setWhere adds first+i for every values[i] that equals v, or, without equal, for every
+// one that does not. first is a multiple of 64. It has no branches, because which
+// values are equal cannot be predicted.
 func (b *bitmap) setWhere(first int, values []int64, v int64, equal bool) {
 	flip := uint64(0)
 	if equal {

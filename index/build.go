@@ -1,4 +1,4 @@
-// Build: a run of one part, which need not be sorted.
+// Build: a run made of one part, whose cells need not be sorted.
 
 package index
 
@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// What is wrong with a part that cannot be written.
+// What can be wrong with a part that is written.
 var (
 	errUnsorted = errors.New("cells are out of order")
 	errCode     = errors.New("a code has no cell")
@@ -16,9 +16,9 @@ var (
 	errLeaves   = errors.New("the leaves are not those of the cells")
 )
 
-// Build writes all rows of part as run id, with the totals (sorted as
-// Totals.Sorted) and a filter over the terms of the column filterField ("" =
-// none). part must not change meanwhile.
+// Build writes all rows of part as run id. totals is sorted as Totals.Sorted does. The
+// run has a filter over the terms of the column filterField; "" = none. The part must
+// not change meanwhile.
 func Build(w Sink, id uint64, part Part, numInts int, format *Format, totals []Total, filterField string) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -49,9 +49,9 @@ func (s *partSource) pages(ints Ints, yield func(values []int64)) {
 	s.give(buf)
 }
 
-// stretches calls yield with the rows that have a code, and others, page by page. Of a
-// page that keeps the codes of few rows it takes these alone, so that a column costs
-// what it holds however many rows there are.
+// stretches calls yield, page by page, with all rows that have a code; other rows may
+// come too. From a sparse page in memory it takes only the rows that have a code, so
+// the cost of a column depends on its cells and not on the number of rows.
 func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
 	open, _ := ints.(openCodes)
 	codes, at := s.take(), s.take()
@@ -73,7 +73,7 @@ func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
 	s.give(at)
 }
 
-// sliceTotals walks totals in memory.
+// sliceTotals is a cursor over totals in memory.
 type sliceTotals []Total
 
 func (s *sliceTotals) next() (t Total, ok bool) {
@@ -85,7 +85,7 @@ func (s *sliceTotals) next() (t Total, ok bool) {
 	return t, true
 }
 
-// sliceLeaves walks leaves in memory.
+// sliceLeaves is a cursor over leaves in memory.
 type sliceLeaves []leaf
 
 func (s *sliceLeaves) next() (l leaf, ok bool) {
@@ -97,8 +97,8 @@ func (s *sliceLeaves) next() (l leaf, ok bool) {
 	return l, true
 }
 
-// column sorts the cells of a field. Cells that no published row uses are left out,
-// so that a run is a function of its rows (X1). It is good until the next.
+// column sorts the cells of a field. It leaves out cells that no published row has, so
+// that a run is a function of its rows (X1). The result is valid until the next call.
 func (s *partSource) column(field string) *columnSource {
 	col := s.part.Column(field)
 	if col == nil {
@@ -109,7 +109,7 @@ func (s *partSource) column(field string) *columnSource {
 	clear(s.counts)
 	s.stretches(col.Codes(), func(st *stretch) {
 		for _, code := range st.codes {
-			if uint64(code) <= uint64(card) { // else of a damaged part, whose error is told at the end
+			if uint64(code) <= uint64(card) { // a higher code is damage; the part's error is reported at the end
 				s.counts[code]++
 			}
 		}
@@ -179,7 +179,7 @@ func (s *partSource) column(field string) *columnSource {
 	return src
 }
 
-// partCells walks the cells of a part's column in their order.
+// partCells is a cursor over the cells of a part's column in their order.
 type partCells struct {
 	col     Column
 	counts  []uint32
@@ -201,11 +201,12 @@ type entry struct {
 	code uint32
 }
 
-// fewEntries are sorted by comparing them.
+// fewEntries is up to how many entries sort compares instead of using radix sort.
 const fewEntries = 256
 
-// sort sorts the entries by key and then by compare: byte by byte from the last, where
-// they differ, since comparing many takes longer than the rest of writing them.
+// sort sorts the entries by key and then by compare. Many entries are sorted byte by
+// byte from the last one (radix sort), skipping bytes in which all agree: comparing
+// them would take longer than everything else that writes them.
 func (s *scratch) sort(compare func(a, b uint32) int) []entry {
 	order := func(a, b entry) int {
 		if a.key != b.key {
@@ -228,7 +229,7 @@ func (s *scratch) sort(compare func(a, b uint32) int) []entry {
 		starts := &counts[b]
 		shift := 8 * b
 		if starts[byte(s.entries[0].key>>shift)] == uint32(len(s.entries)) {
-			continue // all alike
+			continue // the same byte in all
 		}
 		at := uint32(0)
 		for i, n := range starts {

@@ -1,4 +1,5 @@
-// The page cache: pages of runs, bounded in bytes, least recently used out first.
+// The page cache: pages of runs, bounded in bytes. It evicts the least recently used
+// page first.
 
 package index
 
@@ -11,16 +12,17 @@ const cacheShards = 16
 
 // Cache holds pages of all runs of a store. It is safe for concurrent use.
 type Cache struct {
-	// Corrupt, when set before use, is told of every damaged page that is met.
+	// Corrupt, if set before use, is called with every damage that a reader meets.
 	Corrupt func(*CorruptError)
 
-	// Lookups, when set before use, says that single cells are looked for at random: of
-	// dictionaries then only the first cells of their pages are kept, by which the page
-	// is found, and not the page, which is hardly ever the one of the next.
+	// Lookups, if set before use, says that readers look up single cells at random. The
+	// cache then keeps only the first cells of dictionary pages, which are needed to
+	// find a page. It does not keep the dictionary pages, because the next lookup
+	// hardly ever needs the same one.
 	Lookups bool
 
-	// Matches have room of their own: a listing reads many pages for one row each,
-	// and would drive out what saves reading whole columns.
+	// Matches have a budget of their own. A listing reads many pages for one row each;
+	// with one budget it would evict matches, which save reading whole columns.
 	pages, matches [cacheShards]cacheShard
 }
 
@@ -37,7 +39,7 @@ type cached struct {
 	data []byte
 }
 
-// NewCache makes a cache of at most bytes, three eighths of them for matches.
+// NewCache returns a cache of at most bytes. Matches take three eighths of them.
 func NewCache(bytes int64) *Cache {
 	c := new(Cache)
 	for i := range cacheShards {
@@ -48,7 +50,7 @@ func NewCache(bytes int64) *Cache {
 	return c
 }
 
-// Resize sets how many bytes the cache is of at most.
+// Resize sets the size of the cache in bytes. It evicts what exceeds the size.
 func (c *Cache) Resize(bytes int64) {
 	for i := range cacheShards {
 		c.pages[i].resize(bytes * 5 / 8 / cacheShards)
@@ -63,7 +65,7 @@ func (s *cacheShard) resize(bytes int64) {
 	s.evict()
 }
 
-// evict lets go of the oldest pages until the rest has room. The caller holds mu.
+// evict drops the oldest pages until the rest fits. The caller holds mu.
 func (s *cacheShard) evict() {
 	for s.bytes > s.max && s.order.Len() > 1 {
 		e := s.order.Back()
@@ -81,7 +83,7 @@ func (c *Cache) shard(k pageKey) *cacheShard {
 	return &shards[(k.run*31+uint64(k.col)*7+uint64(k.sec)*3+uint64(k.page))%cacheShards]
 }
 
-// keeps says whether the cache is for that kind of page.
+// keeps reports whether the cache keeps pages of this kind.
 func (c *Cache) keeps(k pageKey) bool { return !c.Lookups || k.sec != secDict }
 
 func (c *Cache) get(k pageKey) []byte {

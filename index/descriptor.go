@@ -1,4 +1,4 @@
-// Descriptors: the list of runs that exist.
+// Descriptors: the list of the runs that exist.
 
 package index
 
@@ -25,18 +25,18 @@ type Descriptor struct {
 	TimeMin, TimeMax int64 // event time, Unix milliseconds
 	DayMin, DayMax   int32
 	ReceivedMax      int64  // Unix milliseconds
-	Keys             uint64 // keys of the run
-	Sum              uint64 // Checksum over them
+	Keys             uint64 // number of the run's keys
+	Sum              uint64 // Checksum of the run's keys and values
 }
 
-// Last is the seq of the last row.
+// Last returns the seq of the last row.
 func (d *Descriptor) Last() uint64 { return d.First + d.Rows - 1 }
 
 const descriptorLen = 1 + 8*4 + 4*2 + 8*3
 
 var errDescriptor = errors.New("damaged run descriptor")
 
-// Put writes d to a batch.
+// Put writes d to a batch. It fails when d is beyond the limits of a run.
 func (d *Descriptor) Put(w interface {
 	Set(key, value []byte, o *pebble.WriteOptions) error
 }) error {
@@ -58,14 +58,15 @@ func (d *Descriptor) Put(w interface {
 	return nil
 }
 
-// Delete removes d: its run is no more. What is left of the run is for DropRun.
+// Delete removes d. The run then no longer exists; DropRun removes its keys.
 func (d *Descriptor) Delete(w interface {
 	Delete(key []byte, o *pebble.WriteOptions) error
 }) error {
 	return w.Delete(descriptorKey(d.Site, d.First), nil)
 }
 
-// Descriptors calls fn with every descriptor by (site, first).
+// Descriptors calls fn with every descriptor, ordered by (site, first). An error of fn
+// ends the walk and is returned. Damage is an error too.
 func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixDescriptor}, UpperBound: []byte{PrefixDescriptor + 1}})
 	if err != nil {
@@ -96,17 +97,17 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 	return err
 }
 
-// Checksum folds the keys of a run into one number. It is a Sink in front of
-// another, or on its own.
+// Checksum folds the keys and values of a run into one number. It is a Sink that passes
+// on to Next, or ends there. The zero Checksum is ready.
 type Checksum struct {
-	Next Sink // may be nil
+	Next Sink // nil = none
 	Keys uint64
 	hash xxhash.Digest
 	used bool
 }
 
-// Set adds a key, then passes it on. The run id in the key is left out, so that
-// equal runs have equal sums whatever their ids.
+// Set adds a key and its value, then passes both on. The sum leaves out the run id in
+// the key, so equal runs have equal sums whatever their ids.
 func (c *Checksum) Set(key, value []byte) error {
 	if !c.used {
 		c.hash.Reset()
@@ -126,10 +127,10 @@ func (c *Checksum) Set(key, value []byte) error {
 	return c.Next.Set(key, value)
 }
 
-// Sum is the checksum so far.
+// Sum returns the checksum of what was set so far.
 func (c *Checksum) Sum() uint64 { return c.hash.Sum64() }
 
-// SumRun computes the checksum of a run as it is stored.
+// SumRun returns the checksum of a stored run and the number of its keys.
 func SumRun(r pebble.Reader, run uint64) (sum, keys uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: runPrefix(run), UpperBound: prefixEnd(runPrefix(run))})
 	if err != nil {
@@ -145,8 +146,8 @@ func SumRun(r pebble.Reader, run uint64) (sum, keys uint64, err error) {
 	return c.Sum(), c.Keys, nil
 }
 
-// RunIDs lists the ids of all runs that have keys, with or without a descriptor,
-// ascending.
+// RunIDs returns the ids of all runs that have keys, ascending. Some may have no
+// descriptor.
 func RunIDs(r pebble.Reader) ([]uint64, error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixRun}, UpperBound: []byte{PrefixRun + 1}})
 	if err != nil {
@@ -168,12 +169,12 @@ func RunIDs(r pebble.Reader) ([]uint64, error) {
 	return ids, nil
 }
 
-// DropRun takes every key of a run, which nobody reads any more, out of the store. A
-// table that holds no other run goes at once. Of other tables the run is deleted as a
-// range, since a piece cut out of one would keep its room for as long as there is a
-// run left in it; then flush says that the room is free only after a flush. Ranges are
-// not for all: they have to be compacted down, with the tables of all runs between
-// them and the log.
+// DropRun removes every key of a run that nobody reads any more. Tables that hold
+// nothing but this run are removed at once. If other tables hold some of it too, the
+// run is deleted as a range. To excise the run from such a table would not free its
+// space while another run is left in the table. flush then reports that the space is
+// free only after a flush. Range deletes are the exception, because each has to be
+// compacted down, together with the tables of all runs between it and the log.
 func DropRun(db *pebble.DB, run uint64) (flush bool, err error) {
 	span := pebble.KeyRange{Start: runPrefix(run), End: prefixEnd(runPrefix(run))}
 	levels, err := db.SSTables(pebble.WithKeyRangeFilter(span.Start, span.End))

@@ -1,14 +1,13 @@
-// Dictionary pages: the distinct cells of a column, in order, cut into pages
-// that one read can afford.
-//
+// Dictionary pages: the distinct cells of a column, sorted, cut into pages of a size
+// that a single lookup can afford to read.
 //	+------+-----------+-------------------------------+-------+
 //	| kind | count u32 | lengths or ends, little endian | bytes |
 //	+------+-----------+-------------------------------+-------+
 //
-// kind 0: all cells have one length, given as u32. kind 1: ends as u16. kind 2:
-// ends as u32. kind 3 is kind 0 as it is stored: the first bytes of all cells,
-// then the second bytes and so on, since the first bytes of sorted cells compress
-// to nearly nothing.
+// Kind 0: all cells have the same length, given as u32. Kind 1: the ends as u16. Kind
+// 2: the ends as u32. Kind 3 is how kind 0 is stored: the first bytes of all cells,
+// then the second bytes and so on. The first bytes of sorted cells are nearly all the
+// same and compress to almost nothing.
 
 package index
 
@@ -17,12 +16,12 @@ import (
 	"slices"
 )
 
-// DictPageBytes is about how many bytes of cells a dictionary page holds: a row is
-// put together from a cell of a page in each of its columns, wherever they lie. A
-// single larger cell has a page of its own.
+// DictPageBytes is about how many bytes of cells a dictionary page holds. It is small
+// because reading one row reads one page in each of its columns. A single larger cell
+// has a page of its own.
 const DictPageBytes = 4 << 10
 
-// appendDict appends the page of the cells, of which the i-th ends at ends[i].
+// appendDict appends a page of the cells. The i-th cell ends at ends[i].
 func appendDict(dst, cells []byte, ends []uint32) []byte {
 	n, size := len(ends), int(ends[0])
 	same := len(cells) == n*size
@@ -56,7 +55,7 @@ func appendDict(dst, cells []byte, ends []uint32) []byte {
 	return append(dst, cells...)
 }
 
-// transpose writes rows×cols bytes that stand row by row column by column.
+// transpose copies a matrix of rows×cols bytes from row order to column order.
 func transpose(dst, src []byte, rows, cols int) {
 	for c := range cols {
 		column := dst[c*rows : (c+1)*rows]
@@ -72,13 +71,14 @@ func transpose(dst, src []byte, rows, cols int) {
 type dictPage struct {
 	kind byte
 	n    int
-	size int // kind 0
+	size int // of a cell, in kind 0
 	ends []byte
 	data []byte
 }
 
-// openDict opens a page as it is stored: it checks the page so that no later read can
-// leave it, and turns kind 3 into kind 0. The page is a copy, in dst if there is room.
+// openDict opens a page as it is stored. It checks the page, so that no later read
+// leaves it, and turns kind 3 into kind 0. The page is a copy, in dst when its capacity
+// is enough.
 func openDict(dst, b []byte) (page []byte, ok bool) {
 	if len(b) < 9 || b[0] != 3 {
 		page = append(dst[:0], b...)
@@ -97,7 +97,7 @@ func openDict(dst, b []byte) (page []byte, ok bool) {
 	return page, ok
 }
 
-// parseDict checks a page of kinds 0 to 2.
+// parseDict checks a page of kind 0, 1 or 2.
 func parseDict(b []byte) (p dictPage, ok bool) {
 	if len(b) < 9 || b[0] > 2 {
 		return p, false
@@ -144,7 +144,7 @@ func (p *dictPage) end(i int) int {
 	return int(binary.LittleEndian.Uint32(p.ends[4*i:]))
 }
 
-// cell returns the i-th cell; 0 <= i < n.
+// cell returns the i-th cell. 0 <= i < n.
 func (p *dictPage) cell(i int) []byte {
 	if p.kind == 0 {
 		return p.data[i*p.size : (i+1)*p.size : (i+1)*p.size]

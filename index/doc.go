@@ -1,19 +1,21 @@
-// Package index keeps and answers for the fields of the log: which rows of a
-// site hold which value. It knows (site, seq, field, value), never an event: a
-// row is six integers and a set of (field, cell) pairs, a cell is opaque bytes
-// whose order and terms the caller supplies (Format).
+// Package index stores the fields of the log by column and finds rows by their values. A
+// row of a site is a few integers and a set of (field, cell) pairs. A cell is opaque bytes;
+// the caller supplies their order and their terms (Format).
+//
+// The package imports nothing of cairn. It knows sites, seqs, fields and cells, and must
+// not learn what an event, a query or a dialect is.
 //
 // # Parts
 //
-// A Part is a range of consecutive rows of one site, numbered from 0. There are
-// two kinds, with one way to ask them: an Open part grows in memory, a Run is
-// sealed, immutable and lies in Pebble. A Run is not only an index: its columns
-// are the rows, and any row can be put together again from them.
+// A Part is a range of consecutive rows of one site, numbered from 0. There are two kinds,
+// read through one interface: an Open part grows in memory; a Run is sealed, immutable and
+// stored in Pebble. The columns of a Run are the rows themselves, not just an index of
+// them: every row can be put together again from its columns.
 //
 // # A run, format version 1
 //
-// All keys of a run start with 0x50 | run u64, run ids are never reused, so the
-// tables of two runs never overlap. Integers in keys are big endian.
+// All keys of a run start with 0x50 | run u64. Run ids are never reused, so the tables of
+// two runs never overlap. Integers in keys are big endian.
 //
 //	0x50 | run | column u16 | section u8 | page u32     a page of a column
 //	0x50 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
@@ -22,45 +24,57 @@
 //
 //	section     holds
 //	1 dict      the distinct cells of a column in Format.Compare order; code i+1 is
-//	            the i-th, code 0 means the row has no such field
+//	            the i-th, code 0 means that the row lacks the field
 //	2 firsts    the first cell of every page of section 1
 //	3 starts    for each code, how many rows have a lower one; card+1 integers
 //	4 ints      the integers of an integer column, or the codes of a cell column
-//	5 rowset    only for a sparse column: the rows that have it; section 4 then has
-//	            a code for each of these rows alone
-//	6 blocks    for each code, ascending: the stretches of 1,024 entries of section
-//	            4 it is in; only where cells are many and each in few rows
+//	5 rowset    only in a sparse column: the rows that have the field; section 4
+//	            then has codes only for these rows
+//	6 blocks    for each code, ascending: the blocks of 1,024 entries of section 4
+//	            that have it; only where cells are many and few rows have each
 //	7 lists     for each code, where its blocks begin in section 6; card+1 integers
-//	8 leaves    hashes (sorted) of (path, term) inside arrays and objects
+//	8 leaves    hashes (sorted) of each (path, term) inside arrays and objects
 //	9 owners    the codes those hashes belong to, in the same order
 //
-// Sections 3 to 9 are integer pages (ints.go) of PageRows values, 1 and 2 have
-// pages of about DictPageBytes (dict.go). Because a page is found by its number,
-// reading one row costs one page a column whatever the size of the run. Lists of
-// blocks rather than rows cost half as much room, and a block is looked through in
-// a microsecond.
+// Sections 3 to 9 are integer pages (ints.go) of PageRows values. Sections 1 and 2 have
+// pages of about DictPageBytes (dict.go). The number of a page follows from the row or the
+// code, so reading one row costs one page for each column, whatever the size of the run.
+// Lists name blocks instead of rows: that halves their size, and searching a block takes a
+// microsecond.
 //
-// A run is written in one stream (write.go), of a part in memory (build.go) or of
-// the runs it replaces (merge.go); the bytes are the same.
+// A run is written in one stream (write.go), from a part in memory (build.go) or from the
+// runs that it replaces (merge.go). The bytes are the same.
 //
-// A run exists when, and only when, its descriptor does:
+// A run exists if and only if its descriptor does:
 //
 //	0x20 | site u32 | first u64 -> descriptor (descriptor.go)
 //
-// Keys of a run without a descriptor are left over from a crash and are removed
-// at open.
+// Keys of a run without a descriptor are left over from a crash. They are removed when the
+// store is opened.
 //
 // # Finding rows
 //
-// A Matcher (match.go) goes through a part window by window, the condition first
-// that leaves the fewest rows. Where lists say which blocks a code is in, all
-// others are passed over; else the codes are compared as they are packed
-// (equal.go), and what was found in 65,536 rows is kept beside the pages
-// (matches.go). How many rows have a code the starts tell without a look at any.
+// A Matcher (match.go) searches a part window by window. The condition that leaves the
+// fewest rows comes first. Where lists say which blocks have a code, the Matcher skips all
+// other blocks. Elsewhere it compares codes as they are packed (equal.go). The cache keeps
+// the matches of each 65,536 rows beside the pages (matches.go). The starts tell how many
+// rows have a code, without reading any.
 //
 // # Invariants
 //
 //	X1  A run's bytes are a function of its rows, its totals and nothing else.
 //	X2  Runs and the log's rows of a site tile its seqs without gap or overlap.
 //	X3  A run's totals are the sum of its groups' deltas, and of its rows' counts.
+//
+// # Reading order
+//
+//	part.go                                the interface, and what the caller supplies
+//	open.go opencolumn.go                  the part in memory
+//	keys.go limits.go ints.go dict.go
+//	header.go descriptor.go totals.go      the format, piece by piece
+//	write.go write_column.go write_dict.go
+//	build.go merge.go scratch.go           writing a run
+//	run.go run_column.go cache.go          reading a run
+//	match.go equal.go matches.go bitmap.go finding rows
+//	filter.go sizes.go                     the filter of one column, sizes on disk
 package index

@@ -1,4 +1,4 @@
-// Looking for values in an integer page as it is packed, several at a time.
+// Searching an integer page for values as it is packed, several at a time.
 
 package index
 
@@ -9,10 +9,10 @@ import (
 
 // equal sets the i-th bit of words for every i-th value of the page that is v.
 //
-// One load has 57 bits and more of a block, and so 57/width values. That one of
-// them is v shows as a zero field of its difference to as many copies of v: adding
-// the greatest number of a field less one bit carries into a field's top bit unless
-// its lower bits are zero, and never into the next field.
+// One load has at least 57 bits of a block, which are 57/width values. They are
+// compared at once: the difference to as many copies of v has a zero field for each
+// value that is v. Adding a field's largest number without the top bit carries into the
+// top bit unless the lower bits are zero, and never carries into the next field.
 func (p *intPage) equal(v int64, words []uint64) {
 	if p.kind == 0 {
 		if v == p.base {
@@ -53,11 +53,11 @@ func (p *intPage) equal(v int64, words []uint64) {
 	}
 }
 
-// fields are the values of one width in a load.
+// fields is the constants for the values of one width in a load.
 type fields struct {
 	n              int
-	ones, low, top uint64    // of every field the lowest bit, all but the top one, the top one
-	index          [64]uint8 // of the field a bit is in
+	ones, low, top uint64    // in every field: the lowest bit, all bits but the top, the top bit
+	index          [64]uint8 // by bit: the field that it is in
 }
 
 var allFields = func() (all [29]fields) {
@@ -79,8 +79,8 @@ var allFields = func() (all [29]fields) {
 func fieldsOf(width int) *fields { return &allFields[width] }
 
 // within sets the i-th bit of words for every i-th value of the page that lies in
-// [from, to). Of most blocks of a column in about ascending order the bounds say
-// all.
+// [from, to). In a column that is nearly ascending, the bounds of most blocks decide
+// without a look at the values.
 func (p *intPage) within(from, to int64, words []uint64) {
 	if p.kind == 0 {
 		if from <= p.base && p.base < to {

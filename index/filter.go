@@ -1,9 +1,10 @@
-// Filter: a Bloom filter over the terms of one column, never a wrong no. A term has
-// one bit in each of the eight words of one line, which is a cache line. Of many terms
-// 40 have a line, 12.8 bits a term, which makes about one wrong yes in three hundred;
-// runs of fewer, which will be merged, have room for one in five thousand. It is cut
-// into small pages by the terms' hashes, so that asking reads one of them; who asks
-// much holds it whole.
+// Filter: a Bloom filter over the terms of one column. Its no is always right. A term
+// sets one bit in each of the eight words of one line, which is a cache line. A large
+// filter has one line for 40 terms, 12.8 bits a term; about one wrong yes in three
+// hundred follows. Smaller runs will be merged, so their filters may take more space:
+// about one wrong yes in five thousand. The hash of a term names a small page of the
+// filter, so that one question reads one page. A caller with many questions loads the
+// whole filter into memory.
 
 package index
 
@@ -20,18 +21,18 @@ const (
 
 	filterLineTerms    = 40
 	filterLineTermsFew = 24
-	filterFew          = 1 << 19 // terms that are few
+	filterFew          = 1 << 19 // fewer terms than this are few
 
-	// filterPageLines is small since the filters of many rows are in nobody's memory:
-	// of pages of 16 KiB, twice as much time went into reading one.
+	// filterPageLines is small because most filters are not in memory. With pages of 16
+	// KiB one read took twice as long.
 	filterPageLines = 16
 )
 
-// filterPages are the pages of a filter that is being filled: lines of words, little
-// endian.
+// filterPages is the pages of a filter that is being written. A page is lines of
+// little-endian words.
 type filterPages [][]byte
 
-// filterLines is how many lines a filter for so many terms has.
+// filterLines returns how many lines a filter for that many terms has.
 func filterLines(terms int) int {
 	perLine := filterLineTerms
 	if terms < filterFew {
@@ -40,7 +41,7 @@ func filterLines(terms int) int {
 	return max(1, (terms+perLine-1)/perLine)
 }
 
-// newFilter makes a filter for so many terms.
+// newFilter returns an empty filter for that many terms.
 func newFilter(terms int) filterPages {
 	lines := filterLines(terms)
 	pages := (lines + filterPageLines - 1) / filterPageLines
@@ -60,29 +61,30 @@ func (f filterPages) add(term []byte) {
 	}
 }
 
-// filterPage is the page of a filter of so many in which a term's hash is.
+// filterPage returns the page, out of pages, that holds a term with that hash.
 func filterPage(h uint64, pages int) int {
 	return int((h * 0x9e3779b97f4a7c15 >> 32) * uint64(pages) >> 32)
 }
 
-// filterLine is the line of a page in which a term's hash is, nil of a page without.
+// filterLine returns the line of a page that holds a term with that hash. A page
+// without lines has nil.
 func filterLine(page []byte, h uint64) []byte {
 	at := h >> 32 * uint64(len(page)/filterLineBytes) >> 32 * filterLineBytes
 	return page[at:min(at+filterLineBytes, uint64(len(page)))]
 }
 
-// filterSalts are odd and otherwise at random: steps of one number instead would let
-// hashes that are alike in the first words be alike in all.
+// filterSalts are odd random numbers. Equal steps would not do: hashes that agree in
+// the first words would then agree in all.
 var filterSalts = [filterWords]uint64{
 	0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93, 0xa0761d6478bd642f,
 	0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3, 0x589965cc75374cc3, 0x1d8e4e27c47d124f,
 }
 
-// filterBit is the bit a term sets in the i-th word of its line.
+// filterBit returns the bit that a term sets in the i-th word of its line.
 func filterBit(h uint64, i int) uint64 { return 1 << (h * filterSalts[i] >> 58) }
 
-// filterHas says whether a term with that hash may be in the filter the page is
-// of. A page without a line says that it may.
+// filterHas reports whether the filter may hold a term with that hash, which belongs to
+// this page. A page without lines answers yes.
 func filterHas(page []byte, h uint64) bool {
 	line := filterLine(page, h)
 	for i := range len(line) / 8 {
@@ -93,31 +95,32 @@ func filterHas(page []byte, h uint64) bool {
 	return true
 }
 
-// FilterHash is the hash of a term by which filters are asked.
+// FilterHash returns the hash that MayHold takes for a term.
 func FilterHash(term string) uint64 { return xxhash.Sum64String(term) }
 
-// Filter is the filter of one run, whole in memory. It is immutable.
+// Filter is the whole filter of one run in memory. It is immutable.
 type Filter struct {
-	pages int // of the run
-	held  int // of them: all, or in a folded filter half, each laid over another
+	pages int // of the filter as it is stored
+	held  int // of them in memory: all, or in a folded filter half, each with another laid over it
 	size  int // lines of a page
 
-	// words are the first words of all lines, then their second words and so on: most
-	// terms that are not there are denied by one of the first, and these lie close
-	// together.
+	// words has the first words of all lines, then their second words and so on. Most
+	// absent terms fail at one of the first words, and these lie close together.
 	words []uint64
 }
 
 const filterWords = filterLineBytes / 8
 
-// Bytes is how much memory the filter takes.
+// Bytes returns how many bytes of memory the filter takes.
 func (f *Filter) Bytes() int64 { return int64(len(f.words)) * 8 }
 
-// Folded says that the filter is not larger than half of that of the run: about one in
-// fifteen of its answers is a wrong yes, and it is worth asking the run itself.
+// Folded reports whether the filter has at most half of the stored size. About one in
+// fifteen of its answers is then a wrong yes, so it is worth asking Run.MayHold as
+// well.
 func (f *Filter) Folded() bool { return f.held <= (f.pages+1)/2 }
 
-// Fold lays the second half of the filter over the first, unless it is folded already.
+// Fold returns a filter of half the size, with the second half laid over the first. A
+// folded filter returns itself.
 func (f *Filter) Fold() *Filter {
 	if f.Folded() {
 		return f
@@ -135,7 +138,7 @@ func (f *Filter) Fold() *Filter {
 	return half
 }
 
-// line is the number of the line of a hash.
+// line returns the number of the line of a hash.
 func (f *Filter) line(h uint64) int {
 	page := filterPage(h, f.pages)
 	if page >= f.held {
@@ -144,10 +147,10 @@ func (f *Filter) line(h uint64) int {
 	return page*f.size + int(h>>32*uint64(f.size)>>32)
 }
 
-// MayHold appends to maybe which of the hashes, by number, are of terms that the
-// filtered column may hold; the others it does not. One word of all is asked for
-// before the next, so that the memory of many is waited for at once, which takes most
-// of the time.
+// MayHold appends to maybe the indexes of those hashes whose terms the filtered column
+// may hold. It certainly does not hold the others. MayHold checks the first word of all
+// hashes, then the second of those left, and so on. Waiting for memory is most of the
+// time, and this way many loads wait at once.
 func (f *Filter) MayHold(maybe []int32, hashes []uint64) []int32 {
 	if f.pages == 0 {
 		return maybe
@@ -170,16 +173,17 @@ func (f *Filter) MayHold(maybe []int32, hashes []uint64) []int32 {
 	return maybe[:first+len(some)]
 }
 
-// FilterBytesMax is the most memory that Filter takes.
+// FilterBytesMax returns an upper bound of the bytes that Filter allocates.
 func (r *Run) FilterBytesMax() int64 {
 	lines := filterLines(int(r.Rows))
 	if r.Rows >= filterFew {
-		lines = max(lines, filterLines(filterFew-1)) // when many rows have one term
+		lines = max(lines, filterLines(filterFew-1)) // the terms may be few when many rows share one
 	}
-	return int64(lines+lines/filterPageLines+1) * filterLineBytes // every page may have a line too many
+	return int64(lines+lines/filterPageLines+1) * filterLineBytes // every page may have one line more than needed
 }
 
-// Filter reads the filter of the run.
+// Filter reads the whole filter of the run. Without a filter the result has no pages
+// and holds nothing.
 func (r *Run) Filter() (*Filter, error) {
 	h, err := r.loadHeader()
 	if err != nil {

@@ -1,4 +1,4 @@
-// The header of a run: what its columns are and where their pages begin.
+// The header of a run: its columns and where their pages begin.
 
 package index
 
@@ -10,7 +10,7 @@ import (
 
 const runVersion = 1
 
-// header describes a run. It is written last of a run's keys:
+// header describes a run. It is the last key of a run:
 //
 //	version 1 byte | rows | integer columns | pages of the filter | cell columns |
 //	for each: name, flags, leaves, card, scalars, present rows, dictionary pages,
@@ -18,32 +18,32 @@ const runVersion = 1
 //	then the number of properties with totals, and for each: name, pages, first
 //	day of each (signed)
 //
-// All numbers are varints, names are length-prefixed. Cell columns stand in order
-// of name; their number in keys is integer columns + position. Pages of totals are
-// numbered through all properties.
+// All numbers are varints, and each name has its length before it. Cell columns are
+// ordered by name; the number of a cell column in keys is the number of integer columns
+// plus its position. The pages of totals are numbered through all properties.
 type header struct {
 	rows    int
 	ints    int
-	filter  int // pages of the filter; 0 = none is kept
+	filter  int // pages of the filter; 0 = none
 	columns []columnHeader
 	totals  []totalsHeader // by property
 }
 
 type columnHeader struct {
 	name    string
-	sparse  bool  // there is a row set
-	lists   bool  // there are lists of blocks
-	leaves  int64 // entries of the leaves
+	sparse  bool  // has a row set
+	lists   bool  // has lists of blocks
+	leaves  int64 // number of (leaf, code) entries
 	card    int
-	scalars int   // the first codes are scalars
-	present int   // rows that have it
-	dict    []int // first code-1 of each dictionary page
-	firsts  []int // first dictionary page of each page of first cells
+	scalars int   // codes 1..scalars have a term
+	present int   // rows that have the field
+	dict    []int // index (code-1) of the first cell of each dictionary page
+	firsts  []int // number of the first dictionary page of each page of first cells
 }
 
 type totalsHeader struct {
 	property string
-	first    int     // page
+	first    int     // number of its first page
 	days     []int32 // first day of each page
 }
 

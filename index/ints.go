@@ -1,16 +1,15 @@
-// Integer pages: up to PageRows int64 in frame-of-reference blocks, with random
-// access.
-//
+// Integer pages: up to PageRows int64 in frame-of-reference blocks, with random access.
 //	+----------+-----------+--------+
 //	| 0        | count u16 | base i64 |                         every value is base
 //	+----------+-----------+--------+
 //	| 1        | count u16 | base i64 | directory | bits | pad   blocks of 128
 //	+----------+-----------+--------+
 //
-// The directory has one entry a block: base u32 (added to the page's), width u8
-// (bits a value), offset u16 (where its bits start, in units of 16 bytes). Kind 2
-// is kind 1 with a u64 base in the entry, for pages that span more than 32 bits.
-// 8 bytes of padding let every read be one 64-bit load. Little endian.
+// The directory has one entry for each block: base u32 (added to the base of the page),
+// width u8 (bits of a value), offset u16 (where its bits start, in units of 16 bytes).
+// Kind 2 is kind 1 with a u64 base in the entry; it is for pages that span more than 32
+// bits. A page ends with 8 bytes of padding, so that every read is one 64-bit load.
+// Little endian.
 
 package index
 
@@ -27,7 +26,7 @@ const (
 	pageHeader = 1 + 2 + 8
 )
 
-// appendInts appends the page of values, at most PageRows of them.
+// appendInts appends a page of the values. There are at most PageRows.
 func appendInts(dst []byte, values []int64) []byte {
 	var lo, hi int64
 	for i, v := range values {
@@ -119,8 +118,7 @@ func appendBits(dst []byte, vs []int64, base int64, width int) []byte {
 	return dst
 }
 
-// intPage reads one integer page. The zero value, and a damaged page, read as
-// empty.
+// intPage reads one integer page. The zero value and a damaged page are empty.
 type intPage struct {
 	kind byte
 	n    int
@@ -129,7 +127,7 @@ type intPage struct {
 	data []byte
 }
 
-// parseInts checks the page so that no later read can leave it.
+// parseInts checks a page, so that no later read leaves it.
 func parseInts(b []byte) (p intPage, ok bool) {
 	if len(b) < pageHeader || b[0] > 2 {
 		return p, false
@@ -173,7 +171,7 @@ func (p *intPage) entry(block int) (base uint64, width, off int) {
 	return binary.LittleEndian.Uint64(e), int(e[8]), int(binary.LittleEndian.Uint16(e[9:]))
 }
 
-// at returns the i-th value; 0 <= i < n.
+// at returns the i-th value. 0 <= i < n.
 func (p *intPage) at(i int) int64 {
 	if p.kind == 0 {
 		return p.base
@@ -185,8 +183,8 @@ func (p *intPage) at(i int) int64 {
 // decode writes all values to dst[:n].
 func (p *intPage) decode(dst []int64) { p.decodeFrom(0, dst[:p.n]) }
 
-// decodeFrom writes the values from first on, the first of a block, to dst; there
-// are as many.
+// decodeFrom fills dst with the values from first on. first is the first of a block,
+// and the page has len(dst) values from there.
 func (p *intPage) decodeFrom(first int, dst []int64) {
 	if p.kind == 0 {
 		for i := range dst {
@@ -213,7 +211,7 @@ func (p *intPage) decodeFrom(first int, dst []int64) {
 			continue
 		}
 		mask, w, pos := uint64(1)<<width-1, uint(width), 0
-		switch { // narrow values lie in one load, some together
+		switch { // a narrow value lies in one load, and one load has several of the narrowest
 		case width <= 7:
 			for ; len(out) >= 8; out, pos = out[8:], pos+8*width {
 				x, o := binary.LittleEndian.Uint64(data[pos>>3:]), (*[8]int64)(out)
@@ -241,7 +239,8 @@ func (p *intPage) decodeFrom(first int, dst []int64) {
 	}
 }
 
-// loadBits reads width bits at bit pos; 8 bytes past the last one are readable.
+// loadBits reads width bits at bit pos. At least 8 bytes after the last one are
+// readable.
 func loadBits(b []byte, pos, width int) uint64 {
 	if width == 0 {
 		return 0

@@ -4,9 +4,10 @@ package index
 
 import "encoding/binary"
 
-// Key prefixes of this room. Runs lie above all other keys of a store: a table that
-// Pebble flushes or compacts spans from the least of those to the greatest, and one
-// that spanned runs would have them compacted with it, again and again.
+// Key prefixes of this package. Runs sort above all other keys of a store, and must. A
+// table that Pebble flushes or compacts spans from its lowest key to its highest. If
+// runs lay between other keys, every such table would span them, and Pebble would
+// compact the runs with it each time.
 const (
 	PrefixDescriptor = 0x20
 	PrefixRun        = 0x50
@@ -25,7 +26,7 @@ const (
 	secLeaves
 	secOwners
 
-	secMatches // of the cache alone, see matches.go
+	secMatches // only in the cache, see matches.go
 )
 
 const (
@@ -38,7 +39,7 @@ const (
 type pageKey struct {
 	run  uint64
 	col  uint16
-	sec  section // 0 above the columns
+	sec  section // 0 for totals, filter and header
 	page uint32
 }
 
@@ -59,7 +60,8 @@ func descriptorKey(site uint32, first uint64) []byte {
 	return binary.BigEndian.AppendUint64(k, first)
 }
 
-// prefixEnd is the first key after every key that starts with p.
+// prefixEnd returns the first key after every key that starts with p, nil when there is
+// none.
 func prefixEnd(p []byte) []byte {
 	e := append([]byte(nil), p...)
 	for i := len(e) - 1; i >= 0; i-- {
@@ -70,8 +72,8 @@ func prefixEnd(p []byte) []byte {
 	return nil
 }
 
-// RunOf is the run that a key of a run is of.
+// RunOf returns the id of the run that a key belongs to. The key has PrefixRun.
 func RunOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
 
-// RunBounds is the first key a run may have, and the first after all of them.
+// RunBounds returns the bounds of a run's keys: from is inclusive, to exclusive.
 func RunBounds(run uint64) (from, to []byte) { return runPrefix(run), prefixEnd(runPrefix(run)) }

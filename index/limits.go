@@ -1,5 +1,5 @@
-// The limits of a run, for those who write one and those who open it. A run that
-// exceeds one is not written; one that says it does is damaged.
+// The limits of a run, for its writer and its reader. The writer refuses a run that
+// exceeds one. The reader takes a header or descriptor that exceeds one for damaged.
 
 package index
 
@@ -8,17 +8,16 @@ import (
 	"math"
 )
 
-// limit       bounds
-// rowsMax     rows of a run, pages of its filter
-// ColumnsMax  cell columns of a part that clients may invent: what is beyond the
+// Limits of one run.
 //
-//	caller folds into one
-//
-// columnsMax  cell columns of a run: those, and the caller's own
-// intsMax     integer columns
-// leavesMax   values inside the arrays and objects of one column, as many as 2^27
-//
-//	events of 256 KB have: nothing is allocated by that number
+//	limit       bounds
+//	rowsMax     rows of a run; pages of its filter
+//	ColumnsMax  cell columns of a part that clients may invent; the caller folds
+//	            the rest into one
+//	columnsMax  cell columns of a run: ColumnsMax and those of the caller
+//	intsMax     integer columns
+//	leavesMax   values inside the arrays and objects of one column, as many as
+//	            2^27 events of 256 KB have; nothing is allocated by this number
 //
 // An int counts rows and leaves. On a 32-bit machine both limits are half of its largest
 // int, so that sums with them do not overflow; a larger run comes from a larger machine.
@@ -30,7 +29,7 @@ const (
 	leavesMax  = min(1<<44, math.MaxInt/2)
 )
 
-// check says whether parseHeader takes what append writes.
+// check returns an error when parseHeader would refuse what append writes.
 func (h *header) check() error {
 	for _, limit := range []struct {
 		what    string
@@ -48,7 +47,7 @@ func (h *header) check() error {
 	return nil
 }
 
-// check says whether Descriptors takes what Put writes.
+// check returns an error when Descriptors would refuse what Put writes.
 func (d *Descriptor) check() error {
 	if d.First == 0 || d.Rows == 0 || d.Rows > rowsMax {
 		return fmt.Errorf("a run of %d rows from seq %d, from 1 to %d can be read", d.Rows, d.First, rowsMax)

@@ -7,18 +7,17 @@ import (
 	"slices"
 )
 
-// Clause is one condition on a row: at least one of its alternatives holds, or,
-// with Not, none does. With Present the alternatives ask only that their field
-// is there.
+// Clause is one condition on a row: at least one of its alternatives holds, or, with
+// Not, none does. With Present an alternative asks only that the row has its field.
 type Clause struct {
 	Any     []Alt
 	Not     bool
 	Present bool
 }
 
-// Alt asks that a field has one of the terms at a path: "" is the cell itself
-// and the elements of an array. With Unless, rows that have that field at all do
-// not count.
+// Alt asks that a field has one of the terms at a path. The path "" means the cell
+// itself and the elements of an array. Rows that have the field Unless do not satisfy
+// it; "" = no such field.
 type Alt struct {
 	Field  string
 	Path   string
@@ -32,41 +31,41 @@ type Range struct {
 	From, To int64
 }
 
-// fewRows is how many rows a page are cheaper to look at one by one than all of
-// the page: in a run, where what was found before is kept, and in memory.
+// Up to how many candidate rows of a page it is cheaper to check them one by one than
+// to read the whole page: in a run, whose matches the cache keeps, and in memory.
 const (
 	fewRows     = 32
 	fewOpenRows = 1024
 )
 
-// Matcher finds the rows of a part that satisfy every clause and range, in
-// either direction, window by window: rows that nobody asks for are not looked
-// at, and where lists say that a stretch has no match it is passed over. It
-// belongs to one goroutine.
+// Matcher finds the rows of a part that satisfy every clause and range, in either
+// direction. It works window by window, so it does not check rows that nobody asks for.
+// It skips a stretch when lists say that it has no match. A Matcher belongs to one
+// goroutine.
 type Matcher struct {
 	part   Part
 	rows   int
-	few    int // rows of a page that are looked at one by one
+	few    int // up to so many candidates of a page are checked one by one
 	conds  []cond
-	none   bool // no row matches, whatever it holds
+	none   bool // no row matches
 	result bitmap
 	more   bitmap
 	page   []int64
 }
 
-// cond is one clause or range made ready for a part.
+// cond is a clause or a range, prepared for one part.
 type cond interface {
-	// mark sets in b the rows lo… that satisfy it.
+	// mark adds to b the rows from lo on that satisfy it. Row lo is number 0 of b.
 	mark(m *Matcher, lo int, b *bitmap)
-	// holds says whether one row does.
+	// holds reports whether one row satisfies it.
 	holds(row int) bool
-	// reach returns the nearest row at or after row (at or before, with down) that
-	// may satisfy it, ok false when there is none.
+	// reach returns the nearest row that may satisfy it: at or after row, or with down
+	// at or before. ok is false when there is none.
 	reach(row int, down bool) (at int, ok bool)
-	// listed says that mark looks at few rows only.
+	// listed reports whether mark checks only a few rows.
 	listed() bool
-	// count is how many rows of the part satisfy it, where that is known without
-	// looking at them.
+	// count returns how many rows of the part satisfy it. ok is false when that is not
+	// known without checking rows.
 	count() (n int, ok bool)
 }
 
@@ -95,7 +94,7 @@ func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 	return m
 }
 
-// order puts the condition first that leaves the fewest rows to be looked at.
+// order sorts the conditions so that the one which leaves the fewest rows comes first.
 func (m *Matcher) order() {
 	few := make(map[cond]int, len(m.conds))
 	for _, c := range m.conds {
@@ -115,12 +114,12 @@ func (m *Matcher) order() {
 	})
 }
 
-// None reports that certainly no row matches.
+// None reports that certainly no row matches. It is false when that is not known.
 func (m *Matcher) None() bool { return m.none }
 
-// Ascend calls yield with the matching rows at or after from, in order, until it
-// returns false. It begins with a page: whoever wants the first few rows seldom
-// needs more.
+// Ascend calls yield with the matching rows from from on, ascending, until yield
+// returns false. Its first window is one page, because a caller who wants the first few
+// rows seldom needs more.
 func (m *Matcher) Ascend(from int, yield func(row int) bool) {
 	from = max(from, 0)
 	if m.none {
@@ -136,8 +135,9 @@ func (m *Matcher) Ascend(from int, yield func(row int) bool) {
 	})
 }
 
-// Batches calls fn with the matching rows of [from, to), ascending, those of a page
-// at a time, until it returns false. They lie in buf, which has room for PageRows.
+// Batches calls fn with the matching rows of [from, to), ascending, at most a page of
+// rows at a time, until fn returns false. The rows lie in buf, which has a capacity of
+// PageRows.
 func (m *Matcher) Batches(from, to int, buf []int32, fn func(rows []int32) bool) {
 	from, to = max(from, 0), min(to, m.rows)
 	if m.none {
@@ -174,9 +174,9 @@ func (m *Matcher) Batches(from, to int, buf []int32, fn func(rows []int32) bool)
 	})
 }
 
-// windows calls fn with the rows of [from, to) that match, counted from lo, window
-// by window, until it returns false. The first window is of about size rows, the
-// rest go to the end of a unit.
+// windows calls fn with the matching rows of [from, to), window by window, until fn
+// returns false. Row lo is number 0 of b. The first window has about size rows; the
+// others end with a unit.
 func (m *Matcher) windows(from, to, size int, fn func(lo int, b *bitmap) bool) {
 	for at := from; at < to; {
 		row, ok := m.reach(at, false)
@@ -194,7 +194,8 @@ func (m *Matcher) windows(from, to, size int, fn func(lo int, b *bitmap) bool) {
 	}
 }
 
-// Known is how many rows match, ok where that is known without a look at them.
+// Known returns how many rows match. ok is false when that is not known without
+// checking rows.
 func (m *Matcher) Known() (n int, ok bool) {
 	switch {
 	case m.none:
@@ -207,7 +208,7 @@ func (m *Matcher) Known() (n int, ok bool) {
 	return 0, false
 }
 
-// Count is how many of the rows [from, to) match.
+// Count returns how many of the rows [from, to) match.
 func (m *Matcher) Count(from, to int) (n int) {
 	from, to = max(from, 0), min(to, m.rows)
 	switch {
@@ -223,8 +224,8 @@ func (m *Matcher) Count(from, to int) (n int) {
 	return n
 }
 
-// Descend calls yield with the matching rows at or before from, newest first,
-// until it returns false.
+// Descend calls yield with the matching rows down from from, newest first, until yield
+// returns false.
 func (m *Matcher) Descend(from int, yield func(row int) bool) {
 	if m.none {
 		return
@@ -251,7 +252,7 @@ func (m *Matcher) Descend(from int, yield func(row int) bool) {
 	}
 }
 
-// reach is the nearest row that every condition may hold of.
+// reach returns the nearest row that may satisfy every condition.
 func (m *Matcher) reach(row int, down bool) (int, bool) {
 	for settled := 0; settled < len(m.conds); {
 		for _, c := range m.conds {
@@ -261,7 +262,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 			}
 			if down && at < row || !down && at > row {
 				row, settled = at, 1
-			} else { // there, or of a damaged part anywhere
+			} else { // behind row; only a damaged part does that
 				settled++
 			}
 			if settled == len(m.conds) {
@@ -272,7 +273,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 	return row, true
 }
 
-// window finds the matching rows of the pages from lo up to end, counted from lo.
+// window returns the matching rows from the page of lo up to end. Row lo is number 0.
 func (m *Matcher) window(lo, end int) *bitmap {
 	b := m.result.reset(end - lo)
 	m.conds[0].mark(m, lo, b)
@@ -298,7 +299,7 @@ func (m *Matcher) window(lo, end int) *bitmap {
 	return b
 }
 
-// eachPage calls fn with the values of rows lo… of a column, page by page.
+// eachPage calls fn with the values of n rows of a column from lo on, page by page.
 func (m *Matcher) eachPage(col Ints, lo, n int, fn func(first int, values []int64)) {
 	if m.page == nil {
 		m.page = make([]int64, PageRows)
@@ -309,7 +310,7 @@ func (m *Matcher) eachPage(col Ints, lo, n int, fn func(first int, values []int6
 	}
 }
 
-// rangeCond is a Range.
+// rangeCond is a Range, prepared for one part.
 type rangeCond struct {
 	Range
 	col Ints
@@ -341,7 +342,7 @@ func (r *rangeCond) reach(row int, _ bool) (int, bool) { return row, true }
 func (r *rangeCond) listed() bool                      { return false }
 func (r *rangeCond) count() (int, bool)                { return 0, false }
 
-// clauseCond is a Clause.
+// clauseCond is a Clause, prepared for one part.
 type clauseCond struct {
 	any   []altCond
 	not   bool
@@ -349,13 +350,13 @@ type clauseCond struct {
 	other bitmap
 }
 
-// altCond is one alternative that some rows of the part may satisfy.
+// altCond is an alternative that some rows of the part may satisfy.
 type altCond struct {
 	columnCodes
-	unless columnCodes // none when its column is nil
+	unless columnCodes // its column is nil when there is none
 }
 
-// newClauseCond looks the terms up; never says that no row has any of them.
+// newClauseCond looks up the terms. never says that no row has any of them.
 func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 	cond = &clauseCond{not: c.Not}
 	for i := range c.Any {
@@ -441,7 +442,7 @@ func (c *clauseCond) count() (n int, ok bool) {
 	return n, !a.any
 }
 
-// about is about how many of so many rows satisfy it.
+// about estimates how many of the rows satisfy it.
 func (c *clauseCond) about(rows int) (n int) {
 	for i := range c.any {
 		col, ok := c.any[i].col.(*runColumn)
@@ -455,29 +456,29 @@ func (c *clauseCond) about(rows int) (n int) {
 	return min(n, rows)
 }
 
-// columnCodes asks for rows that have some codes of a column, or any at all.
+// columnCodes matches rows that have one of some codes of a column, or any code.
 type columnCodes struct {
 	col    Column
 	codes  Ints
-	lists  lister // of a column that knows where its codes are
-	marks  marker // of one that marks few codes faster than all are read
+	lists  lister // nil unless the column knows where its codes are
+	marks  marker // nil unless the column marks few codes faster than reading all
 	any    bool
-	one    int64    // the code asked for
-	wanted []uint32 // ascending, where there are several
-	set    *bitmap  // the same
+	one    int64    // the wanted code, when there is one
+	wanted []uint32 // the wanted codes, ascending
+	set    *bitmap  // the wanted codes, when there are several
 }
 
-// marker is a column that finds the rows of a few codes by itself.
+// marker is a column that finds the rows of a few codes itself.
 type marker interface {
-	// mark sets in b the rows lo… that have one of the codes.
+	// mark adds to b the rows from lo on that have one of the codes. Row lo is number 0
+	// of b.
 	mark(codes []uint32, lo int, b *bitmap)
 }
 
-// lister is a column that knows where its rows are.
+// lister is a column that knows where its codes are.
 type lister interface {
 	marker
-	// lists says whether few places have to be looked at for these codes, any
-	// code where there are none.
+	// lists reports whether these codes are in few places. No codes means any code.
 	lists(codes []uint32) bool
 	// reach is that of cond.
 	reach(codes []uint32, row int, down bool) (at int, ok bool)

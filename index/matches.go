@@ -1,5 +1,6 @@
-// Matches: which rows of a run have a code, kept beside the pages they were found
-// in. Rows never change, so what was found out once holds as long as the run.
+// Matches: which rows of a run have a code. The cache keeps them beside the pages they
+// were found in. Rows of a run never change, so matches are valid as long as the run
+// exists.
 
 package index
 
@@ -9,19 +10,19 @@ import (
 )
 
 const (
-	// unitRows is how many rows are looked through, and kept, in one go.
+	// unitRows is how many rows are searched, and cached, at a time.
 	unitRows  = 1 << 16
 	unitWords = unitRows / 64
 )
 
-// matchesKey names the matches of a code in a unit of a column; such a page is in
-// the cache alone.
+// matchesKey names the matches of a code in one unit of a column. Such a page exists
+// only in the cache.
 func matchesKey(run uint64, col uint16, code uint32, unit int) pageKey {
 	return pageKey{run, col, secMatches, uint32(unit)<<16 | code}
 }
 
-// markCode sets in b the rows lo… that have the code; the column has a code for
-// every row.
+// markCode adds to b the rows from lo on that have the code. Row lo is number 0 of b.
+// The column has a code for every row.
 func (c *runColumn) markCode(code uint32, lo int, b *bitmap) {
 	codes := c.codes.(*pagedInts)
 	for at := lo; at < lo+b.n; {
@@ -57,11 +58,11 @@ func (c *runColumn) markCode(code uint32, lo int, b *bitmap) {
 		}
 		at = end
 	}
-	b.trim() // a unit may have more rows than were asked for
+	b.trim() // a unit may have more rows than b
 }
 
-// Matches are packed as a list, of their numbers in 16 bits, or as a bitmap,
-// whichever is shorter; the first byte tells. A nil slice is none that are known.
+// Matches are packed as a list of row numbers in 16 bits or as a bitmap, whichever is
+// shorter. The first byte says which. nil means that the matches are not known.
 const (
 	matchesList   = 1
 	matchesBitmap = 2
@@ -88,8 +89,8 @@ func packMatches(words []uint64) []byte {
 	return b
 }
 
-// orMatches adds the packed matches from number first on, a multiple of 64, to
-// words.
+// orMatches adds the packed matches from number first on to words. first is a multiple
+// of 64.
 func orMatches(words []uint64, packed []byte, first int) {
 	kind, b := packed[0], packed[1:]
 	if kind == matchesBitmap {

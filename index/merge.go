@@ -1,4 +1,4 @@
-// Merge: one run of several that follow one another.
+// Merge: one run made of several consecutive runs.
 
 package index
 
@@ -10,13 +10,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Merge writes the rows of the runs, which follow one another, as run id: the
-// very run that Build makes of all their rows. Most pages are read past the
-// runs' caches. Memory is bounded by a few pages a run, two or three bytes a cell of
-// the column at hand, four a cell of the largest run, and the filter.
+// Merge writes the rows of consecutive runs as run id. The result is byte for byte the
+// run that Build makes of all these rows. Most pages are read without the cache. Memory
+// is bounded by a few pages for each run, two or three bytes for each cell of the
+// current column, four bytes for each cell of the largest run, and the filter.
 //
-// A run merged with none is written again from its columns: what follows from
-// them, starts, lists and leaves, is made anew.
+// Merging a single run writes it again from its columns. Its starts, lists and leaves
+// are made anew.
 func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -34,12 +34,12 @@ func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) erro
 	return newRunWriter(w, id, runs[0].format, filterField, s, sources).write(numInts)
 }
 
-// runSource is a run to be merged. It reads each page once, so it keeps none.
+// runSource is a run to be merged. It reads each page once, so it caches none.
 type runSource struct {
 	*runView
 	*scratch
 	key     []byte
-	dictBuf []byte // the page of the dictionary that is walked
+	dictBuf []byte // memory of the current dictionary page
 }
 
 func (s *runSource) rows() int            { return s.Len() }
@@ -51,8 +51,8 @@ func (s *runSource) ints(col int, yield func(values []int64)) {
 	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
 }
 
-// read calls open with a page as it is stored, which is good until open returns. open
-// says whether the page is whole.
+// read calls open with a page as it is stored. The page is valid until open returns.
+// open reports whether the page is whole.
 func (s *runSource) read(col uint16, sec section, page int, open func(b []byte) bool) {
 	if s.runView.err != nil {
 		return
@@ -77,7 +77,7 @@ func (s *runSource) read(col uint16, sec section, page int, open func(b []byte) 
 	}
 }
 
-// page decodes one of the pages of n integers into buf.
+// page decodes one page of an integer section of n values into buf.
 func (s *runSource) page(col uint16, sec section, n, page int, buf []int64) []int64 {
 	buf = buf[:min(PageRows, n-page*PageRows)]
 	s.read(col, sec, page, func(b []byte) bool {
@@ -93,8 +93,8 @@ func (s *runSource) page(col uint16, sec section, n, page int, buf []int64) []in
 	return buf
 }
 
-// pages calls yield with n integers, page by page, and the place of the first of
-// each.
+// pages calls yield with the n values of an integer section, page by page. first is the
+// position of the page's first value.
 func (s *runSource) pages(col uint16, sec section, n int, yield func(first int, values []int64)) {
 	buf := s.take()
 	defer s.give(buf)
@@ -149,17 +149,17 @@ func (s *runSource) column(field string) *columnSource {
 	return src
 }
 
-// runCells walks the cells of a run's column.
+// runCells is a cursor over the cells of a run's column.
 type runCells struct {
 	*runSource
 	col    *runColumn
-	code   int // of the cell before
+	code   int // of the previous cell
 	dict   dictPage
-	page   int // of the dictionary, after the one in dict
-	first  int // number of dict's first cell
+	page   int // number of the dictionary page after the current one
+	first  int // index of the current page's first cell
 	starts []int64
 	buf    []int64
-	before int64 // rows of lower codes
+	before int64 // number of rows with lower codes
 }
 
 func (c *runCells) next() (cell []byte, count int, ok bool) {
@@ -174,7 +174,7 @@ func (c *runCells) next() (cell []byte, count int, ok bool) {
 	if c.code == c.first+c.dict.n {
 		c.open()
 	}
-	// The starts have one more in front, which is 0.
+	// The starts begin with a 0, so they have one value more than there are cells.
 	if at := c.code + 1; at%PageRows == 0 || c.starts == nil {
 		c.starts = c.runSource.page(c.col.num, secStarts, h.card+1, at/PageRows, c.buf)
 	}
@@ -215,7 +215,7 @@ func (c *runCells) end() {
 	}
 }
 
-// runLeaves walks the leaves of a run's column.
+// runLeaves is a cursor over the leaves of a run's column.
 type runLeaves struct {
 	at, n          int
 	hashes, owners *pagedInts
@@ -230,11 +230,11 @@ func (c *runLeaves) next() (l leaf, ok bool) {
 	return l, true
 }
 
-// runTotals walks all totals of a run.
+// runTotals is a cursor over all totals of a run.
 type runTotals struct {
 	view     *runView
 	property int
-	page     int // of the property
+	page     int // number of the next page of the property
 	totals   []Total
 }
 

@@ -1,5 +1,5 @@
-// The open part: the newest rows of a site, in memory, by column. The cells of a
-// column are in opencolumn.go.
+// The part in memory: the newest rows of a site, stored by column. opencolumn.go has
+// the cells of a column.
 
 package index
 
@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// Open is a part that grows. One goroutine appends; any number take snapshots.
-// Rows appear in snapshots only after Publish. What it keeps for each row and
-// cell holds no pointer, so that the garbage collector has nothing to look
-// through, and grows by pages, so that nothing is copied.
+// Open is a part that grows. One goroutine appends; any number of goroutines take
+// snapshots. Snapshots see rows only after Publish. The memory for rows and cells holds
+// no pointers, so the garbage collector does not scan it. It grows page by page, so
+// nothing is copied.
 type Open struct {
 	format *Format
 	first  uint64
@@ -21,51 +21,53 @@ type Open struct {
 	mu      sync.RWMutex
 	ints    []paged[int64]
 	columns map[string]*openColumn
-	order   []*openColumn // as the newest rows set them: most rows look like the one before
-	at      int           // the next Set's place in order
-	chunks  [][]byte      // where cells are kept
-	filled  int           // of the last chunk, in bytes
-	rows    int           // appended
-	public  int           // published
+	order   []*openColumn // as the newest rows set them; most rows set the fields of the row before
+	at      int           // place in order that the next Set tries first
+	chunks  [][]byte      // memory for cells
+	filled  int           // bytes used of the last chunk
+	rows    int           // rows appended
+	public  int           // rows published
 	bytes   int64
 }
 
-// NewOpen starts a part whose row 0 has seq first. numInts is how many integers
-// every row has.
+// NewOpen returns an empty part. Its row 0 has seq first, and each of its rows has
+// numInts integers.
 func NewOpen(format *Format, first uint64, numInts int) *Open {
 	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
 }
 
-// First is the seq of row 0.
+// First returns the seq of row 0.
 func (o *Open) First() uint64 { return o.first }
 
-// Rows is how many rows were appended.
+// Rows returns the number of appended rows, published or not.
 func (o *Open) Rows() int { return o.rows }
 
-// Bytes is about how much memory the part holds.
+// Bytes returns about how many bytes of memory the part uses.
 func (o *Open) Bytes() int64 { return o.bytes }
 
-// newOpenBytes is about what a part without rows takes.
+// newOpenBytes is about how many bytes a part without rows uses.
 func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
 
-// OpenBytesMax is about what so many rows with so many cells, of so many bytes together,
-// may take at the most in so many parts, which may all be new: every cell has a code in
-// a page that is hardly dense, the first of each part have new columns, and each part
-// begins a chunk.
+// OpenBytesMax returns an upper bound of the memory, in bytes, that rows may add to
+// parts. The rows have so many cells, of so many bytes together. The bound covers the
+// worst case: every part is new, every cell has a code in a page that is hardly dense,
+// the first row of each part makes new columns, and each part begins a chunk.
 func OpenBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 	const (
-		cellBytes   = 4*sparseRows + 8 + 8 // its code, its place and its slot
+		cellBytes   = 4*sparseRows + 8 + 8 // its code, its reference and its slot
 		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
 	)
 	return parts*(newOpenBytes(numInts)+chunkLen) + rows*8*int64(numInts) +
 		min(cells, parts*columnsMax)*columnBytes + cells*cellBytes + 2*bytes
 }
 
-// Lock and Unlock bracket a series of Appends.
-func (o *Open) Lock()   { o.mu.Lock() }
+// Lock locks the part for a series of Appends.
+func (o *Open) Lock() { o.mu.Lock() }
+
+// Unlock ends the series.
 func (o *Open) Unlock() { o.mu.Unlock() }
 
-// Append starts the next row with its integers; Set then adds its cells. The
+// Append starts the next row with its integers. Set then adds the row's cells. The
 // caller holds the lock.
 func (o *Open) Append(ints []int64) {
 	for i := range o.ints {
@@ -76,12 +78,14 @@ func (o *Open) Append(ints []int64) {
 	o.bytes += int64(8 * len(ints))
 }
 
-// Fits reports whether field has a column or may get one.
+// Fits reports whether field has a column or may get one: a part has at most
+// ColumnsMax.
 func (o *Open) Fits(field []byte) bool {
 	return len(o.columns) < ColumnsMax || o.columns[string(field)] != nil
 }
 
-// Set gives the newest row a cell. Both arguments are copied.
+// Set gives the newest row a cell. It copies both arguments. The first cell of a field
+// counts. The caller holds the lock.
 func (o *Open) Set(field, cell []byte) {
 	c := o.column(field)
 	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
@@ -89,7 +93,7 @@ func (o *Open) Set(field, cell []byte) {
 	}
 	row := o.rows - 1
 	if c.end > row {
-		return // the row has one
+		return // the row has this field already
 	}
 	c.end = row + 1
 	if page := uint(row) / PageRows; page < uint(len(c.pages)) && c.pages[page].next(uint(row)%PageRows, c.last) {
@@ -98,7 +102,7 @@ func (o *Open) Set(field, cell []byte) {
 	o.bytes += c.set(row, c.last)
 }
 
-// column finds or makes the field's column.
+// column finds or makes the column of a field.
 func (o *Open) column(field []byte) *openColumn {
 	if o.at < len(o.order) && o.order[o.at].name == string(field) {
 		o.at++
@@ -119,22 +123,22 @@ func (o *Open) column(field []byte) *openColumn {
 	return c
 }
 
-// Publish shows all appended rows to later snapshots.
+// Publish makes all appended rows visible to later snapshots.
 func (o *Open) Publish() {
 	o.mu.Lock()
 	o.public = o.rows
 	o.mu.Unlock()
 }
 
-// Snapshot is the part as published now. It is only good for one goroutine; it
-// holds the memory of the rows it shows.
+// Snapshot returns the published rows as a Part for one goroutine. It keeps their
+// memory alive.
 func (o *Open) Snapshot() Part {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	return &openView{open: o, rows: o.public}
 }
 
-// openView is a published prefix of an Open.
+// openView is the rows of an Open that were published when it was made.
 type openView struct {
 	open *Open
 	rows int
@@ -175,8 +179,9 @@ func (v *openView) Column(field string) Column {
 	}
 }
 
-// paged is a list that grows at its end by whole pages: what has been handed out
-// never moves. The first page grows by doubling, so that a short list is small.
+// paged is a list that grows at its end by whole pages, so that elements which were
+// handed out never move. The first page grows by doubling, so that a short list is
+// small.
 type paged[T any] struct {
 	pages [][]T
 	n     int
@@ -197,12 +202,13 @@ func (p *paged[T]) append(v T) {
 
 func (p *paged[T]) at(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
-// upTo is the first n elements as they are now.
+// upTo returns the first n elements as they are now.
 func (p *paged[T]) upTo(n int) pageList[T] {
 	return pageList[T]{slices.Clone(p.pages[:(n+PageRows-1)/PageRows]), n}
 }
 
-// pageList is a prefix of a paged list; one of int64 is an integer column.
+// pageList is the first n elements of a paged list. A pageList of int64 is an integer
+// column.
 type pageList[T any] struct {
 	pages [][]T
 	n     int
@@ -210,11 +216,10 @@ type pageList[T any] struct {
 
 func (p pageList[T]) At(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
-// Constant says nothing: of what is in memory that is not known.
+// Constant never knows: pages in memory have no bounds.
 func (p pageList[T]) Constant(int) (int64, bool) { return 0, false }
 
-// Page returns the elements there are of a page. They lie in memory: buf is for
-// lists that do not.
+// Page returns the elements of a page where they lie in memory. It does not need buf.
 func (p pageList[T]) Page(page int, _ []T) []T {
 	if page >= len(p.pages) {
 		return nil

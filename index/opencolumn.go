@@ -1,4 +1,4 @@
-// A column of the open part: its cells, each kept once, and the code of each row.
+// A column of the part in memory: its distinct cells, and the code of each row.
 
 package index
 
@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// openColumn grows at the end only, so a snapshot's pages stay as they are.
+// openColumn grows only at its end, so the pages of a snapshot do not change.
 type openColumn struct {
 	name  string
 	pages []openPage     // of codes; fewer than the part has when the newest rows lack the field
@@ -18,39 +18,40 @@ type openColumn struct {
 	last  uint32         // the code of the newest row
 	table []openSlot     // of all codes, by hash; a power of two, at most 3/4 full
 
-	// terms finds the codes of all but strings by leafHash of what they hold. It
-	// is made of the cells up to termed when a query wants it, not while events
-	// come in.
+	// terms finds codes by the leafHash of what their cells hold, for all cells but
+	// strings. A query fills it for the cells up to termed when it needs them; ingest
+	// does not.
 	mu     sync.Mutex
 	terms  map[int64][]uint32
 	termed int
 }
 
-// openPage is the codes of a page of rows. Where many rows have the field it has one for
-// each row up to the last of these, else for these alone: what a name costs depends on
-// how often it came, not on how many rows there are.
+// openPage is the codes of a page of rows. A dense page has a code for each row up to
+// the last one with the field. A sparse page has codes only for the rows with the
+// field. So the memory of a field depends on how often it occurred, not on the number
+// of rows.
 type openPage struct {
 	codes []uint32
-	rows  []uint16 // of the codes, counted from the page's first, ascending; nil = codes are by row
-	n     int      // codes that are not 0
+	rows  []uint16 // row of each code within the page, ascending; nil = dense
+	n     int      // number of codes other than 0
 }
 
-// A page comes to have a code for every row when one in denseShare has one, and not to
-// when it is fewer than one in sparseRows. Between the two it stays as it is.
+// A page becomes dense when more than one row in denseShare has a code, and sparse when
+// at most one in sparseRows has. In between it stays as it is.
 const (
 	denseShare = 4
 	sparseRows = 8
 )
 
-// openColumnBytes is about what a column takes in memory beside its name, its cells and
-// what finds and lists their codes.
+// openColumnBytes is about how many bytes a column uses beside its name, its cells, its
+// table and its codes.
 const openColumnBytes = 800
 
-// openPageBytes is what a page takes beside its codes.
+// openPageBytes is how many bytes a page uses beside its codes.
 const openPageBytes = 56
 
-// set gives a row after all others a code. It returns how many bytes the column grows
-// by.
+// set gives a row after all others a code. It returns by how many bytes the column
+// grew.
 func (c *openColumn) set(row int, code uint32) (grown int64) {
 	for len(c.pages) <= row/PageRows {
 		c.pages = append(c.pages, openPage{})
@@ -65,7 +66,7 @@ func (c *openColumn) set(row int, code uint32) (grown int64) {
 	case dense && at == 0:
 		size := 64
 		if row > 0 && c.pages[row/PageRows-1].n > PageRows/2 {
-			size = PageRows // it will be as full as the one before
+			size = PageRows // likely to become as full as the page before
 		}
 		p.codes = make([]uint32, 0, size)
 	case !dense && at < denseShare*p.n:
@@ -81,8 +82,9 @@ func (c *openColumn) set(row int, code uint32) (grown int64) {
 	return grown + p.bytes() - before
 }
 
-// next gives the row at a place its code if that is the next of a dense page and there
-// is room for it, as mostly; else it does nothing.
+// next sets the code of the row at a place of the page, if the page is dense, the row
+// is its next and there is capacity. This is the usual case. Otherwise next does
+// nothing and returns false.
 func (p *openPage) next(at uint, code uint32) bool {
 	n := uint(len(p.codes))
 	if at != n || n >= uint(cap(p.codes)) || p.rows != nil {
@@ -96,7 +98,7 @@ func (p *openPage) next(at uint, code uint32) bool {
 
 func (p *openPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
 
-// thin leaves the codes of rows that have one, in new memory.
+// thin makes the page sparse, in new memory.
 func (p *openPage) thin() {
 	codes, rows := make([]uint32, 0, p.n), make([]uint16, 0, p.n)
 	for at, code := range p.codes {
@@ -107,7 +109,7 @@ func (p *openPage) thin() {
 	p.codes, p.rows = codes, rows
 }
 
-// fill gives every row up to the last that has one a code, in new memory.
+// fill makes the page dense, in new memory.
 func (p *openPage) fill() {
 	codes := make([]uint32, int(p.rows[len(p.rows)-1])+1, min(PageRows, denseShare*p.n+64))
 	for i, at := range p.rows {
@@ -116,7 +118,7 @@ func (p *openPage) fill() {
 	p.codes, p.rows = codes, nil
 }
 
-// upTo is the codes of the first rows as they are now.
+// upTo returns the codes of the first rows as they are now.
 func (c *openColumn) upTo(rows int) []openPage {
 	pages := slices.Clone(c.pages[:min(len(c.pages), (rows+PageRows-1)/PageRows)])
 	if last := len(pages) - 1; last >= 0 {
@@ -131,19 +133,20 @@ func (c *openColumn) upTo(rows int) []openPage {
 	return pages
 }
 
-// openSlot is a place of the table; code 0 = free.
+// openSlot is an entry of the hash table; code 0 = free.
 type openSlot struct{ hash, code uint32 }
 
-// cellRef says where a cell lies: its chunk, where it begins there, its length,
-// in 24, 16 and 24 bits. A chunk is 64 KiB, or one larger cell that begins at 0, and
-// no cell is longer than a record, so it fits. There is room for a terabyte of chunks.
+// cellRef says where a cell lies: the number of its chunk in 24 bits, its start there
+// in 16, its length in 24. A chunk has 64 KiB, or it holds one larger cell that starts
+// at 0. No cell is longer than a record, so its length fits. The chunks may hold a
+// terabyte.
 type cellRef uint64
 
 func refOf(chunk, start, n int) cellRef {
 	return cellRef(chunk)<<40 | cellRef(start)<<24 | cellRef(n)
 }
 
-// chunkLen is how much memory is taken at a time for cells.
+// chunkLen is how many bytes of memory are allocated at a time for cells.
 const chunkLen = 64 << 10
 
 func cellIn(chunks [][]byte, r cellRef) []byte {
@@ -191,7 +194,7 @@ func (o *Open) find(c *openColumn, cell []byte) uint32 {
 	}
 }
 
-// grow makes the table four times as large.
+// grow makes the hash table four times as large.
 func (o *Open) grow(c *openColumn) {
 	old := c.table
 	c.table = make([]openSlot, max(16, 4*len(old)))
@@ -208,12 +211,12 @@ func (o *Open) grow(c *openColumn) {
 	}
 }
 
-// keep copies a cell to where it stays.
+// keep copies a cell into a chunk.
 func (o *Open) keep(cell []byte) cellRef {
 	last := len(o.chunks) - 1
 	if last < 0 || o.filled+len(cell) > len(o.chunks[last]) || o.filled == chunkLen {
 		size := chunkLen
-		if last < 0 { // many sites have but a few rows
+		if last < 0 { // many sites have only a few rows
 			size = chunkLen / 16
 		}
 		o.chunks = append(o.chunks, make([]byte, max(size, len(cell))))
@@ -226,7 +229,7 @@ func (o *Open) keep(cell []byte) cellRef {
 	return refOf(last, start, len(cell))
 }
 
-// openColumnView is a column as it was when it was asked for.
+// openColumnView is a column as it was when a snapshot asked for it.
 type openColumnView struct {
 	open   *Open
 	col    *openColumn
@@ -294,8 +297,8 @@ func (c *openColumnView) Find(path string, terms []string) []uint32 {
 	})
 }
 
-// holding appends the codes of all but strings that may hold one of the terms at
-// path.
+// holding appends the codes of cells, other than strings, that may hold one of the
+// terms at path.
 func (c *openColumnView) holding(codes []uint32, path string, terms []string) []uint32 {
 	col, format := c.col, c.open.format
 	var hashes []int64
@@ -320,7 +323,7 @@ func (c *openColumnView) holding(codes []uint32, path string, terms []string) []
 	return codes
 }
 
-// openCodes is codes in memory; rows past the last one that has the field are 0.
+// openCodes is codes in memory. Rows after the last one with the field have code 0.
 type openCodes struct {
 	pages []openPage
 	rows  int
@@ -370,8 +373,8 @@ func (c openCodes) Page(page int, buf []int64) []int64 {
 	return buf
 }
 
-// few returns the rows of a page that have a code, counted from its first, and their
-// codes, where the page keeps no others.
+// few returns the rows of a page that have a code, numbered within the page, and their
+// codes. ok is false when the page is dense.
 func (c openCodes) few(page int) (rows []uint16, codes []uint32, ok bool) {
 	if page >= len(c.pages) {
 		return nil, nil, true

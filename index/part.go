@@ -1,4 +1,4 @@
-// Part: how queries ask open rows and sealed runs alike.
+// Part is the one interface through which queries read rows in memory and sealed runs.
 
 package index
 
@@ -8,67 +8,72 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Format tells the index what it may know of a cell.
+// Format tells the index all that it may know of a cell.
 type Format struct {
-	// Compare orders cells: scalars first, by term, so that cells of one term
-	// stand together; then arrays and objects.
+	// Compare orders cells. Scalars come first, by term, so that cells with the same
+	// term are neighbours. Arrays and objects follow.
 	Compare func(a, b []byte) int
-	// Scalar says whether the cell has a term.
+	// Scalar reports whether the cell has a term.
 	Scalar func(cell []byte) bool
 	// AppendTerm appends the term of a scalar cell.
 	AppendTerm func(dst, cell []byte) []byte
-	// Key is the number, big endian, that eight bytes of a scalar cell's term make,
-	// from the skip-th on, with zeros after its end.
+	// Key returns eight bytes of a scalar cell's term as a big-endian number. The first
+	// skip bytes are left out; a term that ends early is filled up with zeros.
 	Key func(cell []byte, skip int) uint64
-	// Text says whether the cell is that of a string, which has its text for its
-	// only term; AppendText appends the cell of a text.
+	// Text reports whether the cell is that of a string. The only term of such a cell
+	// is its text. AppendText appends the cell of a text.
 	Text       func(cell []byte) bool
 	AppendText func(dst []byte, text string) []byte
-	// Leaves yields the (path, term) pairs of a cell: ("", term) of a scalar, every
-	// scalar inside an array or object. One may come again. Both strings are good
-	// until yield returns.
+	// Leaves yields the (path, term) pairs of a cell: ("", term) for a scalar, and one
+	// pair for each scalar inside an array or object. A pair may repeat. Both strings
+	// are valid until yield returns.
 	Leaves func(cell []byte, yield func(path, term string) bool)
 }
 
-// Part is a range of consecutive rows of one site. It belongs to one query and
-// one goroutine. Reads of a damaged part give zeros and set Err.
+// Part is a range of consecutive rows of one site, numbered from 0. It belongs to one
+// query and one goroutine. Reads of a damaged part return zeros and set Err.
 type Part interface {
 	First() uint64 // seq of row 0
 	Len() int      // rows
 	Ints(col int) Ints
 	Column(field string) Column // nil when no row has the field
 	Fields() []string           // sorted
+	// Err returns the first damage that a read met, nil when there was none.
 	Err() error
 }
 
 // Ints is an integer column, or the codes of a cell column.
 type Ints interface {
+	// At returns the value of a row.
 	At(row int) int64
-	// Page decodes rows page*PageRows… into buf, which has room for PageRows,
-	// and returns those there are.
+	// Page decodes page number page into buf and returns its values. buf has a capacity
+	// of PageRows. The result may lie elsewhere: it is read only.
 	Page(page int, buf []int64) []int64
-	// Constant is the value of all rows of a page, if that is known to be one.
+	// Constant returns the value that all rows of a page share. ok is false when that
+	// is not known.
 	Constant(page int) (v int64, ok bool)
 }
 
-// Column is the cells of one field: each row has a code, each code a cell.
+// Column is the cells of one field. Each row has a code and each code has a cell.
 type Column interface {
-	Card() int // codes are 1..Card; 0 = the row has no such field
-	// Scalars says that the codes up to it are of cells with a term; of those
-	// beyond nothing is said.
+	Card() int // codes are 1..Card; code 0 means that the row lacks the field
+	// Scalars says that codes 1..Scalars are of cells with a term. It says nothing
+	// about the codes above.
 	Scalars() int
-	// Everywhere says that each row is known to have a code up to Scalars.
+	// Everywhere reports whether every row is known to have a code of 1..Scalars.
 	Everywhere() bool
 	Codes() Ints
+	// Cell returns the cell of a code. It aliases memory of the part: it is read only.
 	Cell(code uint32) []byte
-	Count(code uint32) int // rows with this code
-	// Find returns the codes whose cell has one of the terms at path: "" is the
-	// cell itself and the elements of an array, else a dotted path inside.
+	Count(code uint32) int // rows with this code; 0 is not a code here
+	// Find returns the codes, ascending, whose cell has one of the terms at path. The
+	// path "" means the cell itself and the elements of an array; any other is a dotted
+	// path inside.
 	Find(path string, terms []string) []uint32
 }
 
-// leafHash finds the cells that hold a term at a path; collisions are told apart
-// by looking at the cell.
+// leafHash hashes a (path, term) pair. Pairs may collide, so whoever finds a cell by
+// the hash looks at the cell as well.
 func leafHash(path, term string) int64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -78,10 +83,10 @@ func leafHash(path, term string) int64 {
 	return int64(d.Sum64() >> 32)
 }
 
-// leafHashes appends the leafHash of everything inside an array or object, ascending,
-// each once: two leaves of a cell may have one hash.
+// leafHashes appends the leafHash of every leaf of an array or object, ascending and
+// without repeats. Two leaves of one cell may have the same hash.
 func (f *Format) leafHashes(dst []int64, cell []byte) []int64 {
-	var d, under xxhash.Digest // under is of the path of the leaf before
+	var d, under xxhash.Digest // under has hashed the path of the previous leaf
 	var last []byte
 	first := true
 	start := len(dst)
@@ -101,7 +106,7 @@ func (f *Format) leafHashes(dst []int64, cell []byte) []int64 {
 	return append(dst[:start], slices.Compact(dst[start:])...)
 }
 
-// hasLeaf says whether the cell holds one of the terms at path.
+// hasLeaf reports whether the cell holds one of the terms at path.
 func (f *Format) hasLeaf(cell []byte, path string, terms []string) (found bool) {
 	f.Leaves(cell, func(p, t string) bool {
 		if p == path {

@@ -13,7 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Run is a sealed part. It is safe for concurrent use; queries ask its Views.
+// Run is a sealed part. It is safe for concurrent use. Each query reads it through a
+// View.
 type Run struct {
 	Descriptor
 	db     pebble.Reader
@@ -25,20 +26,20 @@ type Run struct {
 	err    error
 }
 
-// NewRun makes a Run of a descriptor. Nothing is read until it is asked.
+// NewRun returns the run of a descriptor. It reads nothing yet.
 func NewRun(d Descriptor, db pebble.Reader, cache *Cache, format *Format) *Run {
 	return &Run{Descriptor: d, db: db, cache: cache, format: format}
 }
 
-// In is the run, read through another cache. It shares the header and holds nothing
-// else of r.
+// In returns the same run, read through another cache. It shares the header and keeps
+// nothing else of r.
 func (r *Run) In(cache *Cache) *Run {
 	in := NewRun(r.Descriptor, r.db, cache, r.format)
 	in.once.Do(func() { in.header, in.err = r.loadHeader() })
 	return in
 }
 
-// CorruptError says which page of a run is missing or damaged.
+// CorruptError says which run is missing something or damaged, and where.
 type CorruptError struct {
 	Site uint32
 	Run  uint64
@@ -50,8 +51,8 @@ func (e *CorruptError) Error() string {
 	return file + ": " + what
 }
 
-// Damaged tells the room that called which file is damaged, in the operator's words, and
-// what is wrong with it.
+// Damaged names the damaged file in the operator's words and says what is wrong with
+// it.
 func (e *CorruptError) Damaged() (file, what string) {
 	return fmt.Sprintf("run %d of site %d", e.Run, e.Site), e.What
 }
@@ -64,9 +65,9 @@ func (r *Run) corrupt(what string) error {
 	return err
 }
 
-// load returns a page as open makes it of what is stored, in memory of its own. Only
-// pages that open has accepted come into the cache, so what lies there need not be
-// looked through again.
+// load returns a page in the form that open makes of the stored bytes, in memory of its
+// own. Only pages that open accepted enter the cache, so a cached page needs no further
+// check.
 func (r *Run) load(k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []byte, err error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil
@@ -77,7 +78,7 @@ func (r *Run) load(k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []b
 	return page, err
 }
 
-// loadInto is load past the cache, in dst if there is room.
+// loadInto is load without the cache. It uses dst when its capacity is enough.
 func (r *Run) loadInto(dst []byte, k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []byte, err error) {
 	ok := false
 	if err = r.read(k, func(b []byte) { page, ok = open(dst, b) }); err != nil {
@@ -89,7 +90,7 @@ func (r *Run) loadInto(dst []byte, k pageKey, open func(dst, b []byte) ([]byte, 
 	return page, nil
 }
 
-// read calls see with a page as it is stored, which is good until see returns.
+// read calls see with a page as it is stored. The page is valid until see returns.
 func (r *Run) read(k pageKey, see func([]byte)) error {
 	v, closer, err := r.db.Get(k.append(make([]byte, 0, 16)))
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -105,7 +106,7 @@ func (r *Run) read(k pageKey, see func([]byte)) error {
 	return nil
 }
 
-// openAny is for pages whose reader copes with anything.
+// openAny is for pages whose reader copes with any bytes.
 func openAny(dst, b []byte) ([]byte, bool) { return append(dst[:0], b...), true }
 
 func openInts(dst, b []byte) ([]byte, bool) {
@@ -115,7 +116,7 @@ func openInts(dst, b []byte) ([]byte, bool) {
 
 func (r *Run) loadHeader() (*header, error) {
 	r.once.Do(func() {
-		b, err := r.loadInto(nil, pageKey{run: r.Run, col: colHeader}, openAny) // kept as it is parsed
+		b, err := r.loadInto(nil, pageKey{run: r.Run, col: colHeader}, openAny) // Run keeps the parsed form
 		if err == nil {
 			r.header, err = parseHeader(b)
 		}
@@ -139,20 +140,20 @@ func (r *Run) View() Part {
 	return v
 }
 
-// MayHold says whether the filtered column may hold a term with that hash, by a look
-// at one page of the filter: false is certain.
+// MayHold reports whether the filtered column may hold a term with that hash. It reads
+// one page of the filter. The answer false is certain.
 func (r *Run) MayHold(hash uint64) (may bool, err error) {
 	h, err := r.loadHeader()
 	if err != nil || h.filter == 0 {
 		return false, err
 	}
-	// Pages of filters are asked for at random: none is worth keeping.
+	// Lookups in filters are random, so no page of one is worth caching.
 	k := pageKey{run: r.Run, col: colFilter, page: uint32(filterPage(hash, h.filter))}
 	err = r.read(k, func(b []byte) { may = filterHas(b, hash) })
 	return may, err
 }
 
-// Properties lists the properties the run has totals of, sorted.
+// Properties returns the properties that have totals in the run, sorted.
 func (r *Run) Properties() ([]string, error) {
 	h, err := r.loadHeader()
 	if err != nil {
@@ -165,9 +166,9 @@ func (r *Run) Properties() ([]string, error) {
 	return names, nil
 }
 
-// PropertiesOn calls fn with the properties the run has totals of on a day, sorted, until
-// it returns false. Of a run of several days a page may have to be read for a property:
-// each takes one from pages, and where none is left the property is passed over.
+// PropertiesOn calls fn with the properties that have totals on a day, sorted, until fn
+// returns false. If the run has several days, it may have to read a page for a
+// property. Each read takes one from pages; when none is left, PropertiesOn skips the property.
 func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool) error {
 	h, err := r.loadHeader()
 	if err != nil {
@@ -175,7 +176,7 @@ func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool)
 	}
 	for i := range h.totals {
 		t := &h.totals[i]
-		page, there := slices.BinarySearch(t.days, day) // by their first days
+		page, there := slices.BinarySearch(t.days, day) // binary search by first day
 		if there = there || r.DayMin == r.DayMax; !there && page > 0 && *pages > 0 {
 			*pages--
 			if err := r.totalsPage(t, page-1, func(t Total) { there = there || t.Day == day }); err != nil {
@@ -189,8 +190,8 @@ func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool)
 	return nil
 }
 
-// Totals calls fn with the run's totals of a property on the days from…to, both
-// inclusive, by day and value.
+// Totals calls fn with the totals of a property on the days from…to, both inclusive,
+// ordered by day and value.
 func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
 	h, err := r.loadHeader()
 	if err != nil {
@@ -270,13 +271,13 @@ func (v *runView) Column(field string) Column {
 	return newRunColumn(v, &v.header.columns[i], uint16(v.header.ints+i))
 }
 
-// pagedInts reads integer pages, keeping the one it read last.
+// pagedInts reads integer pages. It keeps the page that it read last.
 type pagedInts struct {
 	view *runView
 	col  uint16
 	sec  section
 	n    int
-	at   int // number of cur, plus 1; 0 = none
+	at   int // number of cur plus 1; 0 = none
 	cur  intPage
 }
 
@@ -302,7 +303,7 @@ func (p *pagedInts) page(i int) *intPage {
 
 func (p *pagedInts) At(i int) int64 {
 	page := p.page(i / PageRows)
-	if uint(i%PageRows) >= uint(page.n) { // of a damaged column i may be anything
+	if uint(i%PageRows) >= uint(page.n) { // i may be anything when the column is damaged
 		return 0
 	}
 	return page.at(i % PageRows)
@@ -324,7 +325,7 @@ func (p *pagedInts) Page(i int, buf []int64) []int64 {
 	return buf
 }
 
-// block decodes the values of a stretch of blockRows.
+// block decodes a block of blockRows values.
 func (p *pagedInts) block(block int, buf []int64) []int64 {
 	const perPage = PageRows / blockRows
 	page := p.page(block / perPage)
@@ -337,12 +338,12 @@ func (p *pagedInts) block(block int, buf []int64) []int64 {
 	return buf[:n]
 }
 
-// search finds the first of ascending values that is not below v.
+// search finds the first of the values, which ascend, that is at least v.
 func (p *pagedInts) search(v int) int {
 	return sort.Search(p.n, func(i int) bool { return p.At(i) >= int64(v) })
 }
 
-// sparseInts are the codes of a sparse column, asked by row.
+// sparseInts is the codes of a sparse column, read by row.
 type sparseInts struct {
 	rowset, codes *pagedInts
 	rows          int

@@ -1,4 +1,4 @@
-// A cell column of a sealed run: its dictionary, its codes, and where they are.
+// A cell column of a sealed run: its dictionary, its codes, and where each code is.
 
 package index
 
@@ -15,8 +15,8 @@ type runColumn struct {
 	codes      Ints
 	starts     *pagedInts
 	cells      pagedCells
-	firsts     pagedCells // of the dictionary's pages
-	listStarts *pagedInts // opened with the first list
+	firsts     pagedCells // the first cell of each dictionary page
+	listStarts *pagedInts // set when the first list is read
 	blocks     *pagedInts
 	unit       *[unitWords]uint64 // scratch
 	text       []byte             // scratch
@@ -52,7 +52,7 @@ func (c *runColumn) Count(code uint32) int {
 	return int(c.starts.At(int(code)) - c.starts.At(int(code)-1))
 }
 
-// Cell returns the cell of a code: it aliases a page and must not be changed.
+// Cell returns the cell of a code. It aliases a page and must not be changed.
 func (c *runColumn) Cell(code uint32) []byte {
 	i := int(code) - 1
 	if i < 0 || i >= c.h.card {
@@ -62,19 +62,19 @@ func (c *runColumn) Cell(code uint32) []byte {
 	return c.cells.at(i)
 }
 
-// pagedCells reads dictionary pages, keeping the one it read last.
+// pagedCells reads dictionary pages. It keeps the page that it read last.
 type pagedCells struct {
 	view   *runView
 	num    uint16
 	sec    section
-	firsts []int // number of each page's first cell
+	firsts []int // index of each page's first cell
 	n      int
-	page   int // number of cur, plus 1
+	page   int // number of cur plus 1; 0 = none
 	cur    dictPage
-	buf    []byte // of a page that is not kept
+	buf    []byte // memory of cur when the cache does not keep it
 }
 
-// at returns the i-th cell, nil when it is lost.
+// at returns the i-th cell, nil when its page is missing or damaged.
 func (p *pagedCells) at(i int) []byte {
 	first := 0
 	if p.page > 0 {
@@ -132,11 +132,11 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 	return slices.Compact(codes)
 }
 
-// search finds the first scalar whose term is not below t: the page by the first
-// cells, then inside it.
+// search finds the first scalar whose term is at least t. It finds the page by the
+// first cells and then searches that page.
 func (c *runColumn) search(t string) int {
 	dict := c.h.dict
-	pages := sort.SearchInts(dict, c.h.scalars) // those that begin with a scalar
+	pages := sort.SearchInts(dict, c.h.scalars) // pages that begin with a scalar
 	page := sort.Search(pages, func(page int) bool { return string(c.term(&c.firsts, page)) >= t }) - 1
 	if page < 0 {
 		return 0
@@ -148,7 +148,8 @@ func (c *runColumn) search(t string) int {
 	return lo + sort.Search(hi-lo, func(i int) bool { return string(c.term(&c.cells, lo+i)) >= t })
 }
 
-// term is the term of the i-th cell, good until the next; empty when the cell is lost.
+// term returns the term of the i-th cell, empty when the cell is lost. It is valid
+// until the next call.
 func (c *runColumn) term(cells *pagedCells, i int) []byte {
 	c.text = c.text[:0]
 	if cell := cells.at(i); cell != nil {
@@ -157,7 +158,8 @@ func (c *runColumn) term(cells *pagedCells, i int) []byte {
 	return c.text
 }
 
-// fewCodes is the most codes whose lists are read rather than all codes.
+// fewCodes is the largest number of codes that are found by their lists. For more, all
+// codes are read.
 const fewCodes = 16
 
 // lists implements lister.
@@ -182,7 +184,7 @@ func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
 		if sparse {
 			i = int(s.rowset.At(i))
 		}
-		if i -= lo; i >= 0 && i < b.n { // of a damaged row set it may be anything
+		if i -= lo; i >= 0 && i < b.n { // i may be anything when the row set is damaged
 			b.set(i)
 		}
 	}
@@ -215,7 +217,7 @@ func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
 	}
 }
 
-// list is where the list of a code begins and ends.
+// list returns where the list of a code begins and ends in section 6.
 func (c *runColumn) list(code uint32) (lo, hi int) {
 	if code < 1 || int(code) > c.h.card {
 		return 0, 0
@@ -235,7 +237,7 @@ func (c *runColumn) list(code uint32) (lo, hi int) {
 // reach implements lister.
 func (c *runColumn) reach(codes []uint32, row int, down bool) (at int, ok bool) {
 	s, sparse := c.codes.(*sparseInts)
-	i := row // among the codes as they are stored
+	i := row // position among the stored codes
 	if sparse {
 		if i = s.rowset.search(row); down && (i == s.rowset.n || s.rowset.At(i) > int64(row)) {
 			i--
@@ -263,7 +265,8 @@ func (c *runColumn) reach(codes []uint32, row int, down bool) (at int, ok bool) 
 	return at, true
 }
 
-// reachBlock is the nearest place from i on in a block that one of the codes is in.
+// reachBlock returns the position nearest to i, in the direction, that lies in a block
+// with one of the codes.
 func (c *runColumn) reachBlock(codes []uint32, i int, down bool) (at int, ok bool) {
 	block := int64(i / blockRows)
 	for _, code := range codes {

@@ -1,21 +1,21 @@
-// Scratch: the memory that writing a run works in, used again for the next column
-// and the next run.
+// Scratch: working memory for writing runs. The next column and the next run use it
+// again.
 
 package index
 
 import "sync"
 
-// scratch belongs to one writer at a time. What is taken from it is overwritten by
+// scratch belongs to one writer at a time. Memory taken from it is overwritten by
 // whoever takes it next.
 type scratch struct {
-	free    [][]int64 // pages of integers that nobody fills
+	free    [][]int64 // pages of integers that are not in use
 	encoded []byte    // an integer page as it is stored
 	flat    []uint32  // by code of a source: its code in the run
 	spans   []span    // of lists
 	blocks  []uint16  // their entries
 	dict    dictWriter
 
-	// Of a part that is sorted.
+	// For sorting the cells of a part.
 	counts   []uint32 // by code of the part: rows
 	renumber []uint32 // by code of the part: its place in the order, from 1
 	entries  []entry
@@ -24,7 +24,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// take returns room for PageRows integers, which give gives back.
+// take returns a slice for PageRows integers; give takes it back.
 func (s *scratch) take() []int64 {
 	if n := len(s.free); n > 0 {
 		v := s.free[n-1]
@@ -36,7 +36,7 @@ func (s *scratch) take() []int64 {
 
 func (s *scratch) give(v []int64) { s.free = append(s.free, v[:PageRows]) }
 
-// sized is s with n elements, whatever they are.
+// sized returns s with n elements. Their values are undefined.
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)

@@ -1,4 +1,4 @@
-// Sizes: what of a run takes how much of the disk.
+// Sizes: how much of the disk each component of a run takes.
 
 package index
 
@@ -10,13 +10,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// SizePart is a kind of thing a run keeps.
+// SizePart is a component of a run.
 type SizePart uint8
 
 const (
-	SizeRows   SizePart = iota // of a column: a value or code for each row
+	SizeRows   SizePart = iota // of a column: the value or code of each row
 	SizeCells                  // of a column: distinct cells, and how many rows have each
-	SizeLists                  // of a column: where cells are, and what is inside them
+	SizeLists                  // of a column: where each cell is, and what is inside arrays and objects
 	SizeTotals                 // of all properties
 	SizeFilter
 	SizeHeader
@@ -38,7 +38,7 @@ func sizePart(col uint16, sec section) SizePart {
 	return SizeLists
 }
 
-// DiskUsage is about the bytes of the run on disk.
+// DiskUsage returns about how many bytes of the disk the run takes.
 func (r *Run) DiskUsage(db *pebble.DB) (uint64, error) {
 	n, err := db.EstimateDiskUsage(runPrefix(r.Run), prefixEnd(runPrefix(r.Run)))
 	if err != nil {
@@ -47,10 +47,10 @@ func (r *Run) DiskUsage(db *pebble.DB) (uint64, error) {
 	return n, nil
 }
 
-// Sizes calls fn with the bytes of the run on disk: of integer columns by number,
-// of cell columns by field, of the rest with neither. A table does not say how
-// much its pages take, only all together; so each page is compressed anew, and the
-// whole is shared out by that.
+// Sizes calls fn with the bytes that each component of the run takes on disk. Integer
+// columns are named by number, with field ""; cell columns by field, with ints -1; the
+// rest by neither. A table only tells the size of all its pages together. So Sizes
+// compresses each page again and divides the size of the run in proportion.
 func (r *Run) Sizes(db *pebble.DB, fn func(ints int, field string, part SizePart, bytes float64)) error {
 	h, err := r.loadHeader()
 	if err != nil {

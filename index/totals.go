@@ -1,5 +1,5 @@
-// Totals: sums by (property, day, value). A group commit's deltas and a run's
-// totals are the same thing at two sizes.
+// Totals: sums by (property, day, value). The delta of one group commit and the totals
+// of a whole run have the same form.
 
 package index
 
@@ -14,12 +14,12 @@ import (
 	"unsafe"
 )
 
-// Totals adds up amounts by property, day and value. The zero value is ready.
-// It copies the strings it keeps.
+// Totals adds up amounts by property, day and value. The zero value is ready. It copies
+// the strings it keeps.
 type Totals struct {
 	days map[propertyDay]*dayTotals
 	all  []*dayTotals
-	last *dayTotals // what was added to last: stored totals stand together
+	last *dayTotals // what the last Add changed: stored totals are grouped by day
 	n    int
 }
 
@@ -28,10 +28,10 @@ type propertyDay struct {
 	day      int32
 }
 
-// dayTotals are the sums of one property on one day.
+// dayTotals is the sums of one property on one day.
 type dayTotals struct {
 	propertyDay
-	at     map[string]int // place in values and sums
+	at     map[string]int // by value: index in values and sums
 	values []string
 	sums   []int64
 }
@@ -44,7 +44,7 @@ type Total struct {
 	Sum      int64
 }
 
-// Add adds by, saturating at the ends of int64.
+// Add adds by. A sum saturates at the ends of int64.
 func (t *Totals) Add(property string, day int32, value string, by int64) {
 	d := t.of(propertyDay{property, day})
 	i, ok := d.at[value]
@@ -77,13 +77,13 @@ func (t *Totals) of(k propertyDay) *dayTotals {
 	return d
 }
 
-// AddNote adds totals as they are stored: how many, as uvarint, then each as
-// AppendTotal writes it.
+// AddNote adds the totals of a note. A note is the number of totals, as uvarint, and
+// then each total as AppendTotal writes it.
 func (t *Totals) AddNote(b []byte) error {
 	return ReadTotals(b, func(x Total) { t.Add(x.Property, x.Day, x.Value, x.Sum) })
 }
 
-// Sorted returns the sums by property, day, value.
+// Sorted returns the sums ordered by property, day and value.
 func (t *Totals) Sorted() []Total {
 	all := make([]Total, 0, t.n)
 	for _, d := range t.all {
@@ -95,7 +95,7 @@ func (t *Totals) Sorted() []Total {
 	return all
 }
 
-// AddSaturating adds without wrapping.
+// AddSaturating returns a + b, saturated at the ends of int64.
 func AddSaturating(a, b int64) int64 {
 	s := a + b
 	if a > 0 && b > 0 && s < 0 {
@@ -107,9 +107,9 @@ func AddSaturating(a, b int64) int64 {
 	return s
 }
 
-// AppendTotal appends one of the totals of a note: the property (its length plus 1,
-// or 0 for that of the one before), the day, the value and the sum. They may stand in
-// any order; sameProperty says that the one before is of the same property.
+// AppendTotal appends one total of a note: its property, day, value and sum. The
+// property is its length plus 1 and its bytes, or 0 when it is that of the total
+// before; sameProperty says so. Totals may be in any order.
 func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 	if sameProperty {
 		dst = append(dst, 0)
@@ -125,7 +125,7 @@ func AppendTotal(dst []byte, t *Total, sameProperty bool) []byte {
 
 var errTotals = errors.New("damaged totals")
 
-// ReadTotals calls fn for each total of a note. Its strings lie in b.
+// ReadTotals calls fn with each total of a note. The strings alias b.
 func ReadTotals(b []byte, fn func(Total)) error {
 	bad := false
 	uvarint := func() uint64 {
@@ -180,9 +180,9 @@ func ReadTotals(b []byte, fn func(Total)) error {
 // totalsPageBytes is about how many bytes a page of a run's totals has.
 const totalsPageBytes = 16 << 10
 
-// totalsPage is one page of a property's totals, in order of day and value: for
-// each the days since the one before, how many bytes of its value are those of the
-// one before, the rest of the value with its length, and the sum.
+// totalsPage is one page of the totals of a property, ordered by day and value. Each
+// total is the number of days since the one before, the number of bytes its value
+// shares with the one before, the rest of the value with its length, and the sum.
 type totalsPage struct {
 	data  []byte
 	day   int32
@@ -202,8 +202,8 @@ func (p *totalsPage) add(t *Total) {
 	p.day, p.value = t.Day, t.Value
 }
 
-// readTotalsPage calls fn with each total of a page of the property. Their values
-// are freshly allocated.
+// readTotalsPage calls fn with each total of a page of the property. It allocates the
+// values.
 func readTotalsPage(property string, b []byte, fn func(Total)) error {
 	t := Total{Property: property}
 	for len(b) > 0 {
@@ -234,7 +234,7 @@ func readTotalsPage(property string, b []byte, fn func(Total)) error {
 	return nil
 }
 
-// compareTotals orders totals by property, day, value.
+// compareTotals orders totals by property, day and value.
 func compareTotals(a, b *Total) int {
 	return cmp.Or(strings.Compare(a.Property, b.Property), cmp.Compare(a.Day, b.Day), strings.Compare(a.Value, b.Value))
 }

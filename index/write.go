@@ -1,6 +1,6 @@
-// Writing a run out of parts that follow one another: column by column, in one
-// stream, so that memory is bounded by a few pages a part and by small numbers a
-// distinct cell. Sealing writes one part in memory, merging several runs.
+// Writing a run from parts that follow one another, column by column in one stream.
+// Memory is bounded by a few pages for each part and a few bytes for each distinct
+// cell. Sealing writes one part in memory; merging writes several runs.
 
 package index
 
@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Sink takes the keys of a run in ascending order; an sstable writer. Both are
-// good until it returns.
+// Sink takes the keys of a run in ascending order, with their values. An sstable writer
+// is one. Key and value are valid until Set returns.
 type Sink interface {
 	Set(key, value []byte) error
 }
 
-// source is a part a run is written from.
+// source is a part from which a run is written.
 type source interface {
 	rows() int
 	// ints calls yield with the values of an integer column, page by page.
@@ -27,7 +27,7 @@ type source interface {
 	err() error
 }
 
-// totalsCursor walks totals by (property, day, value).
+// totalsCursor walks totals ordered by (property, day, value).
 type totalsCursor interface{ next() (t Total, ok bool) }
 
 // runWriter writes one run.
@@ -38,14 +38,15 @@ type runWriter struct {
 	filter  string // field of the column with a filter
 	pass    int    // listPass
 	sources []source
-	firsts  []int // row of each source, then the number of all
+	firsts  []int // first row of each source, then the number of all rows
 	header  header
 	err     error
 	key     []byte
 	*scratch
 }
 
-// newRunWriter makes a writer of the rows of the sources, in their order, as run id.
+// newRunWriter returns a writer of run id. The rows are those of the sources, in their
+// order.
 func newRunWriter(w Sink, id uint64, format *Format, filterField string, s *scratch, sources []source) *runWriter {
 	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, sources: sources, firsts: []int{0}, scratch: s}
 }
@@ -92,7 +93,7 @@ func (b *runWriter) write(numInts int) error {
 	return nil
 }
 
-// check takes over what went wrong with a source; it is the cause of anything else.
+// check replaces the error by that of a source, which is the cause of any other.
 func (b *runWriter) check() {
 	for _, s := range b.sources {
 		if err := s.err(); err != nil {
@@ -117,12 +118,12 @@ func (b *runWriter) ints(col int) {
 	out.flush()
 }
 
-// pages starts the integer pages of one section.
+// pages returns a writer of the integer pages of one section.
 func (b *runWriter) pages(col uint16, sec section) *intsWriter {
 	return &intsWriter{scratch: b.scratch, emit: func(page uint32, data []byte) { b.set(pageKey{b.run, col, sec, page}, data) }}
 }
 
-// setPages writes pages that were kept.
+// setPages writes pages that keepPages kept.
 func (b *runWriter) setPages(col uint16, sec section, pages [][]byte) {
 	for page, data := range pages {
 		b.set(pageKey{b.run, col, sec, uint32(page)}, data)
@@ -132,13 +133,13 @@ func (b *runWriter) setPages(col uint16, sec section, pages [][]byte) {
 // intsWriter cuts integers into pages.
 type intsWriter struct {
 	*scratch
-	emit   func(page uint32, data []byte) // data is good until it returns
+	emit   func(page uint32, data []byte) // data is valid until emit returns
 	page   uint32
-	n      int     // of values
-	values []int64 // nil before the first, or room for PageRows
+	n      int     // number of values so far
+	values []int64 // nil before the first value; capacity PageRows
 }
 
-// keepPages is an intsWriter whose pages are appended to kept.
+// keepPages returns an intsWriter that appends its pages to kept.
 func keepPages(s *scratch, kept *[][]byte) *intsWriter {
 	return &intsWriter{scratch: s, emit: func(_ uint32, data []byte) { *kept = append(*kept, slices.Clone(data)) }}
 }
@@ -190,7 +191,7 @@ func (w *intsWriter) flush() {
 	}
 }
 
-// totals writes the sums of all sources' totals.
+// totals writes the sums of the totals of all sources.
 func (b *runWriter) totals() {
 	var heads []struct {
 		totalsCursor

@@ -1,58 +1,58 @@
-// Writing a cell column: the codes of its rows, the lists of where each code is,
-// and what is inside arrays and objects. Its dictionary is in write_dict.go.
+// Writing a cell column: the codes of its rows, the lists of where each code is, and
+// the leaves of arrays and objects. write_dict.go writes its dictionary.
 
 package index
 
 import "slices"
 
 const (
-	// listCard and listShare say which columns list where their cells are: those
-	// of more than listCard cells, which fewer than listShare rows each have. Of
-	// other cells the newest are soon found by looking at all rows.
+	// listCard and listShare say which columns have lists. Such a column has more than
+	// listCard cells, and on average fewer than listShare rows have each. The newest
+	// rows of any other cell are found soon by reading all rows.
 	listCard  = 64
 	listShare = 256
 
-	// blockRows is how exactly a list says where a cell is: a stretch of the
-	// column's codes that is looked through in about a microsecond.
+	// blockRows is the resolution of a list: a block of the column's codes, which is
+	// searched in about a microsecond.
 	blockRows = 1024
 
-	// sparseShare: a column that fewer than one row in so many has keeps the list
-	// of these rows instead of a code for every row.
+	// sparseShare: a column is sparse when fewer than one row in sparseShare has it. It
+	// then keeps a list of these rows instead of a code for every row.
 	sparseShare = 16
 
-	// listPass bounds the entries of the lists that are made in one pass over a
-	// column, and so its memory: 10 bytes for each.
+	// listPass bounds how many entries of lists are made in one pass over a column. An
+	// entry takes 10 bytes of memory.
 	listPass = 1 << 19
 )
 
-// columnSource is one cell column of a source. Its cells are numbered from 1 in
-// the order of Format.Compare, and all are in use.
+// columnSource is one cell column of a source. Its cells are numbered from 1 in the
+// order of Format.Compare. At least one row has each.
 type columnSource struct {
 	card    int
-	present int                                // rows that have it
-	bounds  func() (first, last []byte)        // of its scalars; nil when there are none
+	present int                                // rows that have the field
+	bounds  func() (first, last []byte)        // first and last scalar; nil when there are none
 	cells   func() cellCursor                  // in their order
-	codes   func(yield func(stretch *stretch)) // rows ascending
+	codes   func(yield func(stretch *stretch)) // by ascending row
 	leaves  func() leafCursor
 }
 
-// cellCursor walks the cells of a column, with the number of rows that have each.
-// A cell is good until the next.
+// cellCursor walks the cells of a column. count is the number of rows that have the
+// cell. A cell is valid until the next call.
 type cellCursor interface {
 	next() (cell []byte, count int, ok bool)
 }
 
-// leafCursor walks what is inside the arrays and objects of a column, by (hash,
-// code).
+// leafCursor walks the leaves inside the arrays and objects of a column, ordered by
+// (hash, code).
 type leafCursor interface{ next() (l leaf, ok bool) }
 
 type leaf struct{ hash, code int64 }
 
-// stretch is some rows and their codes, 0 where a row has none. Whoever is given it
-// may change it.
+// stretch is some rows and their codes; code 0 means that the row lacks the field. The
+// receiver may change it.
 type stretch struct {
-	first int     // the rows are first, first+1, …
-	at    []int64 // unless they are these
+	first int     // without at, the rows are first, first+1, …
+	at    []int64 // the rows, when they are not consecutive
 	codes []int64
 }
 
@@ -62,14 +62,14 @@ type columnWriter struct {
 	num     uint16
 	h       columnHeader
 	sources []*columnSource // nil where no row of the source has the field
-	remap   []codeMap       // of each source, from its codes to the run's; nil = the same
+	remap   []codeMap       // by source: from its codes to those of the run; nil = the codes are the same
 	starts  [][]byte        // pages of section 3
-	rowSum  uint64          // of the codes, once for each row that has them
-	leafSum uint64          // of what the arrays and objects hold
-	filter  filterPages     // nil = none is kept
+	rowSum  uint64          // sum of mix of the code of each row
+	leafSum uint64          // sum of mix of each leaf
+	filter  filterPages     // nil = no filter
 }
 
-// column begins the column of a field, nil when no row has it.
+// column prepares the column of a field, nil when no row has it.
 func (b *runWriter) column(field string) *columnWriter {
 	c := &columnWriter{runWriter: b, num: uint16(b.header.ints + len(b.header.columns)), h: columnHeader{name: field}}
 	for _, s := range b.sources {
@@ -107,7 +107,7 @@ func (c *columnWriter) write() {
 	next, sum := 0, uint64(0)
 	c.each(func(s *stretch) {
 		for _, code := range s.codes {
-			sum += mix(code, 0) // 0 adds nothing
+			sum += mix(code, 0) // the mix of 0 is 0
 		}
 		switch {
 		case c.h.sparse:
@@ -144,7 +144,8 @@ func (c *columnWriter) write() {
 	c.leaves()
 }
 
-// compact leaves of a stretch what has a code, and adds these rows.
+// compact removes the rows without a code from a stretch, and adds the other rows to
+// rows.
 func (c *columnWriter) compact(s *stretch, rows *intsWriter) {
 	n := 0
 	for i, code := range s.codes {
@@ -162,8 +163,8 @@ func (c *columnWriter) compact(s *stretch, rows *intsWriter) {
 	s.codes = s.codes[:n]
 }
 
-// each calls yield with the rows of the run that have the column, and others, and
-// the run's codes.
+// each calls yield, by ascending row, with the rows of the run that have the column;
+// other rows may come too. The codes are those of the run.
 func (c *columnWriter) each(yield func(s *stretch)) {
 	for i, s := range c.sources {
 		if s == nil || c.err != nil {
@@ -194,18 +195,18 @@ func (c *columnWriter) each(yield func(s *stretch)) {
 	}
 }
 
-// listWriter gathers the blocks each code is in. That is done for a range of codes
-// at a time, in room for as many as they have rows; the first range while the codes
-// are written.
+// listWriter collects the blocks that each code is in. It does so for a range of codes
+// at a time, in memory for as many entries as these codes have rows. The first range is
+// done while the codes are written.
 type listWriter struct {
 	c      *columnWriter
 	starts *startsCursor
 	lo     int    // the range begins with code lo+1
-	spans  []span // of its codes: where their entries are, relative to those of the range
+	spans  []span // by code of the range: where its entries are, relative to the start of the range
 	lists  []uint16
 }
 
-// span is where the entries of a code begin, and where those there are end.
+// span is where the entries of a code begin, and where those collected so far end.
 type span struct{ first, end uint32 }
 
 func (l *listWriter) begin(c *columnWriter) {
@@ -214,7 +215,7 @@ func (l *listWriter) begin(c *columnWriter) {
 	l.next(0)
 }
 
-// next makes room for the range of codes that begins with code lo+1.
+// next prepares the range of codes that begins with code lo+1.
 func (l *listWriter) next(lo int) {
 	c := l.c
 	l.lo, l.spans = lo, c.spans[:0]
@@ -233,8 +234,8 @@ func (l *listWriter) next(lo int) {
 	l.lists = c.scratch.blocks
 }
 
-// add takes the codes that are stored from position at on. Of a damaged source there
-// may be more of a code than it counts, which write finds.
+// add takes the codes that are stored from position at on. A damaged source may have
+// more rows of a code than it counts; write reports that.
 func (l *listWriter) add(at int, codes []int64) {
 	if l.c == nil {
 		return
@@ -256,8 +257,8 @@ func (l *listWriter) add(at int, codes []int64) {
 	}
 }
 
-// write writes the lists of all codes, reading them again for each range after the
-// first.
+// write writes the lists of all codes. For each range after the first it reads the
+// codes again.
 func (l *listWriter) write() {
 	c := l.c
 	blocks := c.pages(c.num, secBlocks)
@@ -300,10 +301,10 @@ func (l *listWriter) write() {
 	c.setPages(c.num, secListStarts, startPages)
 }
 
-// startsCursor reads integer pages that were kept, mostly one after another.
+// startsCursor reads integer pages that keepPages kept, mostly one after another.
 type startsCursor struct {
 	pages [][]byte
-	page  int // number of the one in buf, plus 1
+	page  int // number of the page in buf, plus 1
 	buf   []int64
 }
 
@@ -316,8 +317,8 @@ func (s *startsCursor) at(i int) int64 {
 	return s.buf[i%PageRows]
 }
 
-// leaves writes what is inside arrays and objects. Cells of several sources may
-// be one: then their leaves are.
+// leaves writes the leaves inside arrays and objects. When several sources have the
+// same cell, their leaves are merged too.
 func (c *columnWriter) leaves() {
 	for _, sec := range []section{secLeaves, secOwners} {
 		out := c.pages(c.num, sec)
@@ -339,7 +340,7 @@ func (c *columnWriter) leaves() {
 	}
 }
 
-// mix hashes two numbers, so that a sum of hashes tells one set from another.
+// mix hashes two numbers. The sum of such hashes identifies a set.
 func mix(a, b int64) uint64 {
 	h := (uint64(a)*0x9e3779b97f4a7c15 ^ uint64(b)) * 0xbf58476d1ce4e5b9
 	return (h ^ h>>29) * 0x94d049bb133111eb
@@ -349,7 +350,7 @@ func (c *columnWriter) eachLeaf(yield func(leaf)) {
 	type head struct {
 		leafCursor
 		leaf
-		remap *codeMap // nil = the codes are the run's
+		remap *codeMap // nil = the codes are those of the run
 	}
 	var heads []head
 	pull := func(i int) {
@@ -379,7 +380,7 @@ func (c *columnWriter) eachLeaf(yield func(leaf)) {
 		heads = append(heads, h)
 		pull(len(heads) - 1)
 	}
-	var same []int64 // codes of one hash
+	var same []int64 // codes with the same hash
 	for len(heads) > 0 && c.err == nil {
 		hash := heads[0].hash
 		for _, h := range heads[1:] {

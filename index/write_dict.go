@@ -1,4 +1,5 @@
-// Writing the dictionary of a column: the sorted cells of all sources, each once.
+// Writing the dictionary of a column: the cells of all sources, sorted and without
+// repeats.
 
 package index
 
@@ -8,8 +9,8 @@ import (
 	"slices"
 )
 
-// dictHead is a source's next cell. The heads stay in order, by key and then by
-// Compare, so that most often two numbers say which is the next.
+// dictHead is the next cell of a source. The heads are ordered by key and then by
+// Compare, so that mostly two numbers decide which cell is next.
 type dictHead struct {
 	key uint64
 	*dictSource
@@ -19,12 +20,12 @@ type dictSource struct {
 	cells cellCursor
 	cell  []byte
 	count int
-	put   int // the run's code of the cell before, 0 = none
+	put   int // the run's code of the previous cell; 0 = none
 	remap *codeMap
 }
 
-// dictionary writes the cells and their first ones, learns how the codes of the
-// sources become those of the run, and makes the pages of the starts.
+// dictionary writes the cells and the first cell of each page. It learns how the codes
+// of each source map to those of the run, and makes the pages of the starts.
 func (c *columnWriter) dictionary() {
 	sums := keepPages(c.scratch, &c.starts)
 	sums.add(0)
@@ -38,7 +39,7 @@ func (c *columnWriter) dictionary() {
 	less := func(a, b *dictHead) bool {
 		return a.key < b.key || a.key == b.key && c.format.Compare(a.cell, b.cell) < 0
 	}
-	// settle puts the first head, whose cell is new, where it belongs.
+	// settle moves the first head, whose cell is new, to its place in the order.
 	settle := func() {
 		h, i := heads[0], 0
 		for i+1 < len(heads) && less(&heads[i+1], &h) {
@@ -47,7 +48,7 @@ func (c *columnWriter) dictionary() {
 		}
 		heads[i] = h
 	}
-	// advance goes on to the next cell of the first head.
+	// advance moves the first head on to its next cell.
 	advance := func() {
 		h := &heads[0]
 		cell, count, ok := h.cells.next()
@@ -131,12 +132,12 @@ func (c *columnWriter) dictionary() {
 	c.h.firsts = slices.Clone(dict.firsts)
 }
 
-// notScalar is the key of the first cell that is none.
+// notScalar is the lowest key of a cell that is not a scalar.
 const notScalar = 1 << 63
 
-// order is a cell's place among others, roughly: of two cells with different ones the
-// lower comes first. skip is how many bytes the terms of all scalars begin with
-// alike.
+// order returns a number by which cells sort roughly: of two cells with different
+// numbers the lower one comes first. skip is how many bytes the terms of all scalars
+// share at their start.
 func (f *Format) order(cell []byte, skip int) uint64 {
 	if f.Scalar(cell) {
 		return f.Key(cell, skip) >> 1
@@ -144,9 +145,8 @@ func (f *Format) order(cell []byte, skip int) uint64 {
 	return notScalar | bigEndian(cell)>>1
 }
 
-// bigEndian is the number that the first eight bytes of b make, zeros in place of
-// those that are not there: numbers of different strings are in the strings' order
-// or the same.
+// bigEndian returns the first eight bytes of b as a number, filled up with zeros. A
+// lower string never has a higher number.
 func bigEndian(b []byte) (n uint64) {
 	if len(b) >= 8 {
 		return binary.BigEndian.Uint64(b)
@@ -157,8 +157,8 @@ func bigEndian(b []byte) (n uint64) {
 	return n
 }
 
-// sharedPrefix is how many bytes the terms of all scalars of the column begin with
-// alike: those that the least and the greatest do.
+// sharedPrefix returns how many bytes the terms of all scalars of the column share at
+// their start. The first and the last term of each source decide.
 func (c *columnWriter) sharedPrefix() int {
 	var p termPrefix
 	for _, s := range c.sources {
@@ -171,14 +171,14 @@ func (c *columnWriter) sharedPrefix() int {
 	return p.n
 }
 
-// termPrefix is what the terms of some cells begin with alike.
+// termPrefix is what the terms of some cells share at their start.
 type termPrefix struct {
 	first, term []byte
 	n           int
 	any         bool
 }
 
-// add takes one more cell; nil is none.
+// add takes one more cell; nil is ignored.
 func (p *termPrefix) add(f *Format, cell []byte) {
 	if cell == nil || p.any && p.n == 0 {
 		return
@@ -197,12 +197,12 @@ func (p *termPrefix) add(f *Format, cell []byte) {
 
 // dictWriter cuts cells into dictionary pages.
 type dictWriter struct {
-	emit       func(page uint32, data []byte) // data is good until it returns
+	emit       func(page uint32, data []byte) // data is valid until emit returns
 	n          int
-	firsts     []int    // number of each page's first cell
-	firstCells [][]byte // the same cells
+	firsts     []int    // index of each page's first cell
+	firstCells [][]byte // first cell of each page
 	cells      []byte   // of the page being filled
-	ends       []uint32 // where each of these ends
+	ends       []uint32 // end of each of them
 	page       []byte
 }
 
@@ -234,8 +234,8 @@ func (w *dictWriter) flush() {
 	}
 }
 
-// codeMap says which codes of the run those of a source are. Both ascend, so that a
-// byte each is mostly enough.
+// codeMap maps the codes of a source to those of the run. Both ascend, so mostly one
+// byte for each is enough.
 type codeMap struct {
 	n     int
 	last  int
@@ -260,8 +260,8 @@ func (m *codeMap) add(code int) {
 	m.n, m.last = m.n+1, code
 }
 
-// flat returns all codes of the run by those of the source, in dst if there is room;
-// 0 is 0.
+// flat returns the run's codes by those of the source. Code 0 maps to 0. The result is
+// in dst when its capacity is enough.
 func (m *codeMap) flat(dst []uint32) []uint32 {
 	dst = sized(dst, m.n+1)
 	dst[0] = 0
@@ -279,7 +279,7 @@ func (m *codeMap) flat(dst []uint32) []uint32 {
 	return dst
 }
 
-// at is one of them; 1 <= i <= n.
+// at returns the run's code for code i of the source. 1 <= i <= n.
 func (m *codeMap) at(i int) int64 {
 	mark := m.marks[(i-1)/codeMarkEvery]
 	at, code := int(mark.at), uint64(mark.code)
