@@ -1,4 +1,4 @@
-// Bitmaps: what is set many at a time.
+// Tests of the operations that set many numbers of a bitmap at a time.
 
 package index
 
@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// setWhere sets what a loop over the values would, and leaves the rest as it was.
+// setWhere sets what a loop over the values sets, and changes nothing else.
 func TestSetWhere(t *testing.T) {
 	value := rapid.SampledFrom([]int64{0, 1, 2, -1, math.MaxInt64, math.MinInt64})
 	rapid.Check(t, func(t *rapid.T) {
@@ -35,7 +35,7 @@ func TestSetWhere(t *testing.T) {
 	})
 }
 
-// clip leaves the numbers of a range.
+// clip leaves exactly the numbers in a range.
 func TestClip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBitmap(rapid.IntRange(1, 200).Draw(t, "n"))

@@ -1,5 +1,4 @@
-// Benchmarks of asking the filter of a large run, of which little is in memory, and
-// filters that are held.
+// Benchmarks of the filter of a large run: read page by page, and whole in memory.
 //
 //	go test ./index -run '^$' -bench 'MayHold|Filter'
 
@@ -52,7 +51,7 @@ func BenchmarkMayHold(b *testing.B) {
 	b.ReportMetric(100*float64(yes)/float64(b.N), "%wrong")
 }
 
-// One operation asks of the ids of a request, 1,000 of them.
+// One operation asks for the 1,000 ids of a request.
 func BenchmarkFilter(b *testing.B) {
 	for _, rows := range []int{1 << 16, 3 << 20} {
 		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {

@@ -1,5 +1,5 @@
-// What the tests of this room share: a small format of cells, parts made of
-// random rows, and the same rows asked plainly.
+// Helpers of the tests in this package: a small format of cells, parts of random rows,
+// and the same rows as a plain model.
 
 package index
 
@@ -67,7 +67,7 @@ func testLeaves(cell []byte) (leaves [][2]string) {
 	return leaves
 }
 
-// modelRow is one row as it was put in.
+// modelRow is one row as it was written.
 type modelRow struct {
 	ints  []int64
 	cells map[string]string
@@ -75,7 +75,7 @@ type modelRow struct {
 
 const testInts = 2
 
-// openOf makes an open part of rows.
+// openOf returns an open part with the rows.
 func openOf(first uint64, rows []modelRow) *Open {
 	o := NewOpen(testFormat, first, testInts)
 	o.Lock()
@@ -95,7 +95,7 @@ func openOf(first uint64, rows []modelRow) *Open {
 	return o
 }
 
-// dbSink puts a run's keys into a database as they come.
+// dbSink puts the keys of a run into a database as they come.
 type dbSink struct {
 	t    interface{ Fatalf(string, ...any) }
 	db   pebble.Writer
@@ -110,7 +110,7 @@ func (s *dbSink) Set(key, value []byte) error {
 	return s.db.Set(key, value, pebble.NoSync)
 }
 
-// runOf seals an open part into db.
+// runOf seals a part into db.
 func runOf(t interface{ Fatalf(string, ...any) }, db *pebble.DB, id uint64, part Part, totals []Total, cache *Cache) *Run {
 	sum := &Checksum{Next: &dbSink{t: t, db: db}}
 	if err := Build(sum, id, part, testInts, testFormat, totals, "id"); err != nil {
@@ -136,19 +136,19 @@ func (quiet) Infof(string, ...any)         {}
 func (quiet) Errorf(string, ...any)        {}
 func (quiet) Fatalf(f string, args ...any) { panic(fmt.Sprintf(f, args...)) }
 
-// shape is how a field of random rows looks.
+// shape describes one field of random rows.
 type shape struct {
 	field string
-	every int // one row in so many has it
+	every int // one row in every has it
 	cells []string
 }
 
-// drawRows makes rows of fields dense and sparse, few-valued and many-valued,
-// with scalars, arrays and objects.
+// drawRows draws rows with dense and sparse fields, with few and with many values, with
+// scalars, arrays and objects.
 func drawRows(t *rapid.T, most int) []modelRow {
 	n := rapid.IntRange(1, most).Draw(t, "rows")
 	seed := rapid.Uint64().Draw(t, "seed")
-	next := func(n int64) int { // a plain generator: rapid is slow by the row
+	next := func(n int64) int { // a plain generator: drawing each row from rapid is slow
 		seed = seed*6364136223846793005 + 1442695040888963407
 		return int(seed >> 33 % uint64(n))
 	}

@@ -1,5 +1,5 @@
-// The limits of a run: what is written at one is read back, what is over is neither
-// written nor read.
+// The limits of a run: a value at a limit is written and read back; a value over it is
+// neither written nor read.
 
 package index
 
@@ -42,7 +42,7 @@ func TestHeaderLimits(t *testing.T) {
 	}
 }
 
-// A part of too many columns is no run: its header is not written.
+// A part with too many columns makes no run: its header is not written.
 func TestTooManyColumns(t *testing.T) {
 	for _, over := range []int{0, 1} {
 		r := modelRow{make([]int64, testInts), map[string]string{}}

@@ -1,4 +1,4 @@
-// Matches: what is found in packed pages is what is in them.
+// Matches: a search in packed pages finds exactly what is in them.
 
 package index
 
@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// equal and within find what a look at every value would.
+// equal and within find what comparing every value finds.
 func TestLookingInPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 300).Draw(t, "n")
@@ -44,7 +44,7 @@ func TestLookingInPages(t *testing.T) {
 	})
 }
 
-// Packed matches are those that were packed, from any word on.
+// Unpacked matches are those that were packed, from any word on.
 func TestPackedMatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBitmap(unitRows)
@@ -67,15 +67,15 @@ func TestPackedMatches(t *testing.T) {
 	})
 }
 
-// Every way to ask for the rows of a few codes gives the same, in memory and of a run,
-// whatever of their matches is kept from questions before.
+// Every way to ask for the rows of a few codes gives the same rows, in memory and in a
+// run, whatever matches the cache has from earlier questions.
 func TestMatchesOfManyRows(t *testing.T) {
 	const n = 2*unitRows + 3*PageRows + 77
 	rng := rand.New(rand.NewPCG(5, 5))
 	rows := make([]modelRow, n)
 	for i := range rows {
 		name := "sother"
-		if rng.IntN(40) == 0 || i > unitRows-9 && i < unitRows+5000 { // some pages are full of it
+		if rng.IntN(40) == 0 || i > unitRows-9 && i < unitRows+5000 { // some pages consist of it
 			name = "sview"
 		}
 		rows[i] = modelRow{ints: []int64{int64(i), rng.Int64N(50)}, cells: map[string]string{"name": name, "plan": []string{"sa", "sb", "sc"}[rng.IntN(3)]}}
@@ -88,7 +88,7 @@ func TestMatchesOfManyRows(t *testing.T) {
 	}
 	open, db := openOf(1, rows).Snapshot(), openDB(t)
 	parts := []Part{open}
-	for id, bytes := range []int64{64 << 20, 8 << 10} { // all is kept, or next to nothing
+	for id, bytes := range []int64{64 << 20, 8 << 10} { // the cache keeps everything, or almost nothing
 		parts = append(parts, runOf(t, db, uint64(id+1), open, nil, NewCache(bytes)).View())
 	}
 	for _, q := range []struct {
@@ -147,7 +147,7 @@ func TestMatchesOfManyRows(t *testing.T) {
 					t.Fatalf("part %d, rows %d to %d: %d, counted %d, want %d", i, from, to, len(batches), m.Count(from, to), len(between))
 				}
 				if known, ok := m.Known(); ok && known != len(all) {
-					t.Fatalf("part %d: %d are known to match, want %d", i, known, len(all))
+					t.Fatalf("part %d: %d are said to match, want %d", i, known, len(all))
 				}
 				if err := p.Err(); err != nil {
 					t.Fatal(err)
@@ -157,9 +157,9 @@ func TestMatchesOfManyRows(t *testing.T) {
 	}
 }
 
-// Two leaves of one cell may have one hash, of 32 bits: whoever sends a few thousand,
-// or looks for such two, must not keep a run from being written. Both are found, and
-// a merge makes the same of them.
+// Two leaves of one cell may have the same 32-bit hash. A client that sends a few
+// thousand leaves, or searches for such a pair, must not prevent a run from being
+// written. Both leaves are found, and a merge gives the same run.
 func TestLeavesOfOneHash(t *testing.T) {
 	seen := make(map[int64]string)
 	var a, b string

@@ -1,5 +1,5 @@
-// Merging as a promise: the run merged of several is, to the byte, the run that
-// would have been built of all their rows.
+// The promise of merging: the run merged from several is byte for byte the run built
+// from all their rows.
 
 package index
 
@@ -67,7 +67,7 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	if err := view.Err(); err != nil {
 		t.Fatal(err)
 	}
-	// Of lists made in many passes, and of a run merged with none, comes the same.
+	// Lists made in many passes, and a run merged alone, give the same bytes.
 	var again Checksum
 	scratch := new(scratch)
 	b := newRunWriter(&again, 102, testFormat, "id", scratch, []source{&runSource{runView: view.(*runView), scratch: scratch}})
@@ -87,8 +87,8 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	}
 }
 
-// A run that is not there, or whose page is lost, cannot be merged. Where a bit is
-// flipped, which the sums of Pebble's blocks guard against, the merge ends, well or not.
+// A run that is missing or has lost a page cannot be merged. A merge of flipped bits,
+// which the sums of Pebble's blocks guard against, ends with or without an error.
 func TestMergeDamaged(t *testing.T) {
 	db := openDB(t)
 	rows := rapid.Custom(func(t *rapid.T) []modelRow { return drawRows(t, 300) }).Example(3)
@@ -126,7 +126,7 @@ func TestMergeDamaged(t *testing.T) {
 		if err := db.Delete(k, pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
-		// What is made anew is not read: filter, first cells, lists.
+		// The merge does not read what it makes anew: filter, first cells, lists.
 		col, sec := string(k[9:11]), section(k[11])
 		made := col == "\xff\xfe" || sec == secFirsts || sec == secListStarts || sec == secBlocks
 		var corrupt *CorruptError

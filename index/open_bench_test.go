@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// openRows makes a part of benchRows rows of ten fields: eight that each row has, one
-// that every other row has and one that one row in a hundred has.
+// openRows returns a part of benchRows rows with ten fields: eight that every row has,
+// one that every other row has and one that one row in a hundred has.
 func openRows() *Open {
 	o := NewOpen(testFormat, 1, 6)
 	ints := make([]int64, 6)
@@ -49,8 +49,8 @@ func BenchmarkOpenSet(b *testing.B) {
 	}
 }
 
-// Of a dense, a half full and a sparse column all codes are read, those of one cell are
-// looked for, and each row is asked for.
+// For a dense, a half full and a sparse column, reads all codes, searches the rows of
+// one cell, and reads row by row.
 func BenchmarkOpenRead(b *testing.B) {
 	v := openRows().Snapshot()
 	buf := make([]int64, PageRows)
@@ -81,7 +81,7 @@ func BenchmarkOpenRead(b *testing.B) {
 	}
 }
 
-// A run is written of a part that has 1,000 names in 16 rows each.
+// Writes a run from a part that has 1,000 names in 16 rows each.
 func BenchmarkBuildSparse(b *testing.B) {
 	o := NewOpen(testFormat, 1, 6)
 	ints := make([]int64, 6)

@@ -1,5 +1,5 @@
-// The open part: what its columns take of memory, and that they say the same whether
-// many rows have a field or few.
+// The part in memory: how much memory its columns take, and that dense and sparse pages
+// give the same answers.
 
 package index
 
@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A column says of each row what it was set to, in every snapshot, through stretches of
-// rows that nearly all have the field and others that hardly any have.
+// A column gives each row the cell that was set, in every snapshot. Some stretches of
+// rows nearly all have the field; in others hardly any row has it.
 func TestOpenColumnSparse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := NewOpen(testFormat, 1, 0)
@@ -54,7 +54,7 @@ func TestOpenColumnSparse(t *testing.T) {
 				got := col.Codes().Page(page, buf)
 				first := page * PageRows
 				for i, code := range got {
-					// Codes are given in the order cells came.
+					// Codes are numbered in the order in which cells came.
 					text := int64(0)
 					if code != 0 {
 						text = int64(col.Cell(uint32(code))[1] - '0')
@@ -71,7 +71,7 @@ func TestOpenColumnSparse(t *testing.T) {
 			for code := range col.Card() {
 				cell := string(col.Cell(uint32(code + 1)))
 				if n := col.Count(uint32(code + 1)); n != counts[int64(code+1)] {
-					t.Fatalf("cell %s: %d rows are counted, want %d", cell, n, counts[int64(code+1)])
+					t.Fatalf("cell %s: Count says %d rows, want %d", cell, n, counts[int64(code+1)])
 				}
 				var rows []int
 				NewMatcher(s.Part, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell[1:]}}}}}, nil).Ascend(0, func(row int) bool {
@@ -86,8 +86,8 @@ func TestOpenColumnSparse(t *testing.T) {
 	})
 }
 
-// hostile fills parts in ways that could take much memory for few cells. set gives a
-// row cells of the fields 0 to n-1.
+// hostile fills parts in ways that could take much memory for few cells. set returns
+// how many fields a row has: fields 0 to n-1.
 var hostile = []struct {
 	name string
 	rows int
@@ -99,8 +99,8 @@ var hostile = []struct {
 	{"many names in the first and the last row", 65_000, func(row int) int { return 1000 * b2i(row == 0 || row == 64_999) }, oneCell},
 	{"many names at both ends of each page", 4 * PageRows, func(row int) int { return 900 * b2i(row%PageRows == 0 || row%PageRows == PageRows-1) }, oneCell},
 	{"many names once in 700 rows", 65_000, func(row int) int { return 1000 * b2i(row%700 == 3) }, oneCell},
-	{"many names in some rows that follow one another", 65_000, func(row int) int { return 1000 * b2i(row%9000 < 30) }, oneCell},
-	{"every cell another", 20_000, func(int) int { return 3 }, func(row, field int) string { return fmt.Sprintf("s%d-%d", row, field) }},
+	{"many names in a few consecutive rows", 65_000, func(row int) int { return 1000 * b2i(row%9000 < 30) }, oneCell},
+	{"every cell different", 20_000, func(int) int { return 3 }, func(row, field int) string { return fmt.Sprintf("s%d-%d", row, field) }},
 	{"large cells", 300, func(int) int { return 1 }, func(row, _ int) string { return fmt.Sprintf("s%033000d", row) }},
 }
 
@@ -113,8 +113,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// What a part says it holds is what it does, and that follows from what was sent: a
-// name costs no bytes for rows that do not have it.
+// Bytes is what a part really holds, and is bounded by what was sent: a name costs no
+// bytes for rows without it.
 func TestOpenBytes(t *testing.T) {
 	var names [][]byte
 	for i := range ColumnsMax {
@@ -138,10 +138,10 @@ func TestOpenBytes(t *testing.T) {
 			held := heap() - before
 			runtime.KeepAlive(o)
 			if told := o.Bytes(); held > told*5/4+1<<16 || told > held*3/2+1<<16 {
-				t.Errorf("%d bytes are held, the part says %d", held, told)
+				t.Errorf("the part holds %d bytes and says %d", held, told)
 			}
 			if most := OpenBytesMax(1, int64(c.rows), sets, sent, 0); o.Bytes() > most {
-				t.Errorf("%d bytes sent take %d, at most %d should be asked for", sent, o.Bytes(), most)
+				t.Errorf("%d bytes sent take %d, want at most %d", sent, o.Bytes(), most)
 			}
 		})
 	}
@@ -155,7 +155,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// The bound on what rows may add holds for cells of any shape.
+// OpenBytesMax is an upper bound for cells of any shape.
 func TestOpenBytesMax(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 50 {
@@ -181,7 +181,7 @@ func TestOpenBytesMax(t *testing.T) {
 	}
 }
 
-// Writing a run of a part reads of a sparse column the cells it has and not all rows.
+// Build reads only the cells of a sparse column, not all its rows.
 func TestBuildOfSparseColumns(t *testing.T) {
 	o := NewOpen(testFormat, 1, 0)
 	const rows = 8 * PageRows
@@ -207,12 +207,12 @@ func TestBuildOfSparseColumns(t *testing.T) {
 		}
 	})
 	if codes != 4 || src.present != 4 || read > 4 {
-		t.Errorf("%d codes are read for %d of %d rows", read, codes, src.present)
+		t.Errorf("Build reads %d codes for %d of %d rows", read, codes, src.present)
 	}
 }
 
-// A field that begins late in a page and then comes with each row soon has a code for
-// each row, as rows are asked for one by one.
+// A field that begins late in a page and then comes with each row soon makes the page
+// dense, so that reading one row needs no search.
 func TestOpenColumnFills(t *testing.T) {
 	o := NewOpen(testFormat, 1, 0)
 	for row := range PageRows {
@@ -221,9 +221,9 @@ func TestOpenColumnFills(t *testing.T) {
 		}
 		switch p := o.columns["f"]; {
 		case row == 1001 && p.pages[0].rows == nil:
-			t.Errorf("%d codes are kept for 2 rows", len(p.pages[0].codes))
+			t.Errorf("the page has %d codes for 2 rows", len(p.pages[0].codes))
 		case row == 1400 && (p.pages[0].rows != nil || len(p.pages[0].codes) != row+1):
-			t.Errorf("after 401 rows of %d the codes of rows are still looked for", row+1)
+			t.Errorf("after 401 rows from row %d the page is still sparse", row+1)
 		}
 	}
 }

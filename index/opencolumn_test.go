@@ -2,8 +2,8 @@ package index
 
 import "testing"
 
-// A cell is found in a chunk of any number: at 16 GiB of memory there are more than
-// 65,536 of them.
+// A cell is found in a chunk of any number: with 16 GiB of memory there are more than
+// 65,536 chunks.
 func TestCellRefs(t *testing.T) {
 	chunks := make([][]byte, 1<<17+1)
 	for _, at := range []int{0, 1, 1<<16 - 1, 1 << 16, 1 << 17} {

@@ -1,5 +1,5 @@
-// Pages: what is packed is unpacked the same, value by value and all at once,
-// and no bytes whatever lead a read out of the page.
+// Pages: unpacking gives what was packed, value by value and all at once. No bytes
+// whatever make a read leave the page.
 
 package index
 
@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sameInts packs values and reads them back in both ways.
+// sameInts packs values and reads them back, one by one and all at once.
 func sameInts(t interface{ Fatalf(string, ...any) }, what string, values []int64) {
 	b := appendInts([]byte("before"), values)
 	p, ok := parseInts(b[len("before"):])
@@ -52,11 +52,11 @@ func TestIntsEveryWidth(t *testing.T) {
 					x = x*6364136223846793005 + 1442695040888963407
 					off := x & top
 					if i%128 == 0 {
-						off = top // every block needs the width
+						off = top // so that every block needs the width
 					} else if i%128 == 1 {
 						off = 0
 					}
-					values[i] = int64(uint64(base) + off) // may wrap: the values are then any
+					values[i] = int64(uint64(base) + off) // may wrap around: any values will do
 				}
 				sameInts(t, fmt.Sprintf("width %d, %d values from %d", width, n, base), values)
 			}
@@ -84,7 +84,7 @@ func TestIntsProperty(t *testing.T) {
 	})
 }
 
-// readInts reads a parsed page whole in both ways; they must agree.
+// readPage reads a parsed page one by one and all at once; both must agree.
 func readPage(t *testing.T, p intPage) {
 	got := make([]int64, PageRows)
 	p.decode(got)
@@ -106,8 +106,8 @@ func FuzzInts(f *testing.F) {
 	})
 }
 
-// A page whose end is cut, or that has bytes put in, does not parse; one with a
-// flipped bit may, and is then read without leaving it.
+// A page that is cut short or has extra bytes does not parse. A page with a flipped bit
+// may parse; reading it then does not leave the page.
 func TestIntsDamage(t *testing.T) {
 	for _, values := range [][]int64{{7, 7, 7}, {1, 2, 3, 1 << 30}, {math.MinInt64, 0, 3}} {
 		good := appendInts(nil, values)
@@ -129,7 +129,7 @@ func TestIntsDamage(t *testing.T) {
 	}
 }
 
-// dictPageOf is one page of all the cells.
+// dictPageOf returns one page of all the cells.
 func dictPageOf(cells [][]byte) []byte {
 	var all []byte
 	var ends []uint32
@@ -194,12 +194,12 @@ func TestDict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { sameCells(t, cells) })
 	}
-	// Pages of more than 64 KiB are none of Build's, but of the format.
+	// Build writes no pages of more than 64 KiB, but the format allows them.
 	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
 	if b, ok := openDict(nil, dictPageOf(big)); !ok {
 		t.Error("80,001 bytes in one page")
 	} else if p := viewDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
-		t.Error("80,001 bytes in one page read otherwise")
+		t.Error("80,001 bytes in one page: read back differently")
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		sameCells(t, rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, rapid.SampledFrom([]int{0, 3, 2000}).Draw(t, "size")), 1, 50).Draw(t, "cells"))
@@ -228,7 +228,7 @@ func FuzzDict(f *testing.F) {
 	})
 }
 
-// Decoding a page, by how many bits a value has.
+// Decodes a page, by the width of its values in bits.
 func BenchmarkDecode(b *testing.B) {
 	for _, width := range []int{3, 6, 13, 17, 22, 40} {
 		b.Run(fmt.Sprint(width), func(b *testing.B) {

@@ -1,5 +1,5 @@
-// An open part, the run made of it and the plain rows give the same answers to
-// every question; a damaged run says so instead of answering wrongly.
+// An open part, the run made of it and the plain rows give the same answers to every
+// question. A damaged run reports its damage and does not answer wrongly.
 
 package index
 
@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// question is what a part is asked beside its rows.
+// question is one query of a part.
 type question struct {
 	clauses []Clause
 	ranges  []Range
@@ -29,13 +29,13 @@ type find struct {
 	terms       []string
 }
 
-// holds asks a filter of one hash among others.
+// holds asks a filter for one hash among others.
 func holds(f *Filter, hash uint64) bool {
 	return slices.Contains(f.MayHold(nil, []uint64{^hash, hash, hash ^ 1<<40}), 1)
 }
 
-// answers writes down all that a part says, in terms of cells, since codes are
-// the part's own. Its lines are those of modelAnswers.
+// answers writes down everything that a part says. It names cells, because codes differ
+// between parts. modelAnswers writes the same lines.
 func answers(p Part, finds []find, questions []question) (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	say("first %d, %d rows", p.First(), p.Len())
@@ -93,7 +93,7 @@ func answers(p Part, finds []find, questions []question) (lines []string) {
 		}
 		var cells []string
 		for _, code := range c.Find(f.path, f.terms) {
-			if c.Count(code) > 0 { // an open part may know cells of rows not published
+			if c.Count(code) > 0 { // an open part may have cells of rows that are not published
 				cells = append(cells, string(c.Cell(code)))
 			}
 		}
@@ -111,7 +111,7 @@ func answers(p Part, finds []find, questions []question) (lines []string) {
 			say("match %d backwards %v", i, back)
 		}
 		if m.None() && len(rows) > 0 {
-			say("match %d says that there are none", i)
+			say("match %d: None says that no row matches", i)
 		}
 		// From the middle, in both directions, and no further than asked.
 		mid := p.Len() / 2
@@ -130,7 +130,7 @@ func answers(p Part, finds []find, questions []question) (lines []string) {
 	return lines
 }
 
-// modelAnswers is what answers should be.
+// modelAnswers is what answers should write for the rows.
 func modelAnswers(first uint64, rows []modelRow, finds []find, questions []question) (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	say("first %d, %d rows", first, len(rows))
@@ -223,7 +223,8 @@ func (r *modelRow) satisfies(q question) bool {
 	return true
 }
 
-// drawQuestions asks for what the rows have, and for what they have not.
+// drawQuestions draws questions about values that the rows have and about values that
+// they lack.
 func drawQuestions(t *rapid.T, rows []modelRow) (finds []find, questions []question) {
 	fields := []string{"name", "mixed", "rare", "once", "wide", "same", "id", "never"}
 	leaves := map[string][][2]string{}
@@ -326,8 +327,8 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	want := modelAnswers(first, rows, finds, questions)
 
 	open := openOf(first, rows)
-	// Rows that are appended but not published, with fields and cells of their
-	// own, are in no answer and no run.
+	// Rows that are appended but not published are in no answer and in no run, even
+	// with fields and cells of their own.
 	open.Lock()
 	for i := range rapid.IntRange(0, 3).Draw(t, "unpublished") {
 		open.Append([]int64{-1, -1})
@@ -363,11 +364,11 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 		t.Fatal(err)
 	}
 	if n := filter.Bytes(); n > run.FilterBytesMax() {
-		t.Fatalf("a filter of %d bytes, at most %d were announced", n, run.FilterBytesMax())
+		t.Fatalf("a filter of %d bytes, want at most %d", n, run.FilterBytesMax())
 	}
 	for i, r := range rows {
 		if may, err := run.MayHold(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != holds(filter, uint64(i)*0x9e3779b97f4a7c15) {
-			t.Fatalf("a page of the filter says %v, %v, and all of it something else", may, err)
+			t.Fatalf("the page of the filter says %v, %v; the whole filter differs", may, err)
 		}
 		if cell, ok := r.cells["id"]; ok {
 			hash := FilterHash(cell[1:])
@@ -379,15 +380,14 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	if sum, keys, err := SumRun(db, 7); err != nil || sum != run.Sum || keys != run.Keys {
 		t.Fatalf("checksum %x of %d keys, %v; want %x of %d", sum, keys, err, run.Sum, run.Keys)
 	}
-	// A run made of the run is the same run (X1).
+	// A run built from the run is the same run (X1).
 	again := runOf(t, db, 8, run.View(), totals.Sorted(), cache)
 	if again.Sum != run.Sum || again.Keys != run.Keys {
 		t.Fatal("a run built of a run differs from it")
 	}
 }
 
-// Rows appear to snapshots whole, in order and only when published, while more
-// are appended.
+// While rows are appended, snapshots see them whole, in order, and only after Publish.
 func TestOpenWhileAppending(t *testing.T) {
 	const total, step = 6000, 50
 	o := NewOpen(testFormat, 1, testInts)
@@ -444,7 +444,7 @@ func TestOpenWhileAppending(t *testing.T) {
 	wg.Wait()
 }
 
-// A part has at most ColumnsMax columns; fields that have one still fit.
+// A part has at most ColumnsMax columns. A field that has a column still fits.
 func TestFits(t *testing.T) {
 	o := NewOpen(testFormat, 1, 0)
 	o.Append(nil)
@@ -456,7 +456,7 @@ func TestFits(t *testing.T) {
 		o.Set(f, []byte("sx"))
 	}
 	if o.Fits([]byte("one more")) || !o.Fits([]byte("f0")) || !o.Fits([]byte("f1023")) {
-		t.Error("the bound is not kept")
+		t.Error("the bound on columns does not hold")
 	}
 	o.Publish()
 	db := openDB(t)
@@ -523,17 +523,17 @@ func TestBitmap(t *testing.T) {
 	})
 }
 
-// Each key of a run is lost, cut, emptied and replaced by another: a part asked
-// everything then says what is wrong, or has not needed the key. With a bit
-// flipped where no sum guards it the part may answer anything, but only about
-// rows it has.
+// Each key of a run is lost, cut, emptied and replaced by another. A part that is asked
+// everything then reports the damage, or did not need the key. With a flipped bit in a
+// place without a sum, the part may give wrong answers, but only about rows that it
+// has.
 func TestDamagedRun(t *testing.T) {
 	db := openDB(t)
 	var rows []modelRow
 	for seed := 0; len(rows) < 250; seed++ {
 		rows = rapid.Custom(func(t *rapid.T) []modelRow { return drawRows(t, 300) }).Example(seed)
 	}
-	for i, f := range []string{"sa", "sb", "j=a;k.l=b"} { // so that every section is there and asked for
+	for i, f := range []string{"sa", "sb", "j=a;k.l=b"} { // so that every section exists and is read
 		rows[i*90].cells["rare"] = f
 		rows[i*90].cells["wide"] = "jx=y"
 	}
@@ -597,12 +597,12 @@ func TestDamagedRun(t *testing.T) {
 			}
 			lines, err := ask()
 			var corrupt *CorruptError
-			filter := string(p.key[9:11]) == "\xff\xfe"                  // any bits are a filter
-			sums := string(p.key[9:11]) == "\xff\xfd" && name == "empty" // a page without totals
+			filter := string(p.key[9:11]) == "\xff\xfe"                  // any bits are a valid filter
+			sums := string(p.key[9:11]) == "\xff\xfd" && name == "empty" // a page without totals is valid
 			switch {
 			case name == "another's":
 				if err == nil && !slices.Equal(lines, want) {
-					unnoticed++ // decodes as well as its own; check finds it by the run's sum
+					unnoticed++ // it decodes to other values; check finds it by the run's sum
 				}
 			case err == nil && !filter && !sums:
 				t.Errorf("key %x %s: no error", p.key[9:], name)
@@ -610,7 +610,7 @@ func TestDamagedRun(t *testing.T) {
 				t.Errorf("key %x %s: %T %v", p.key[9:], name, err, err)
 			}
 			if sum, keys, err := SumRun(db, 7); err != nil || sum == good.Sum && keys == good.Keys && string(value) != string(p.value) {
-				t.Errorf("key %x %s: the run's sum is as good as before, %v", p.key[9:], name, err)
+				t.Errorf("key %x %s: the run's sum has not changed, %v", p.key[9:], name, err)
 			}
 		}
 		for n := range 24 {
@@ -633,11 +633,11 @@ func TestDamagedRun(t *testing.T) {
 	}
 	t.Logf("%d keys; %d of %d flipped bits noticed by the reader; %d wrong answers that only the sums of Pebble's blocks and of the run guard against", len(pairs), noticed, flips, unnoticed)
 	if lines, err := ask(); err != nil || !slices.Equal(lines, want) {
-		t.Fatalf("the run put together again: %v", err)
+		t.Fatalf("the repaired run: %v", err)
 	}
 }
 
-// A run whose header is lost, or speaks of other rows than its descriptor, gives
+// A run whose header is missing, or disagrees with its descriptor about the rows, gives
 // an error and zeros.
 func TestRunWithoutHeader(t *testing.T) {
 	db := openDB(t)
@@ -651,18 +651,18 @@ func TestRunWithoutHeader(t *testing.T) {
 		t.Errorf("damaged: %q, %q; %v", file, what, corrupt)
 	}
 	if _, err := run.MayHold(FilterHash("x")); err == nil {
-		t.Error("a page of the filter of a run without header")
+		t.Error("MayHold of a run without header gives no error")
 	}
 	if _, err := run.Filter(); err == nil {
-		t.Error("the filter of a run without header")
+		t.Error("Filter of a run without header gives no error")
 	}
 	if err := run.Totals("p", 0, 9, func(Total) {}); err == nil {
-		t.Error("totals of a run without header")
+		t.Error("Totals of a run without header gives no error")
 	}
 	whole := runOf(t, db, 10, openOf(1, []modelRow{{ints: []int64{1, 2}}}).Snapshot(), nil, NewCache(0))
 	d := whole.Descriptor
 	d.Rows = 2
 	if v := NewRun(d, db, NewCache(0), testFormat).View(); !errors.As(v.Err(), &corrupt) {
-		t.Errorf("other rows than the descriptor: %v", v.Err())
+		t.Errorf("the descriptor has other rows: %v", v.Err())
 	}
 }

@@ -74,7 +74,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 	})
 }
 
-// Names that are not in order could not be found.
+// Names that are out of order could not be found, so such a header is refused.
 func TestHeaderOrder(t *testing.T) {
 	column := func(name string) columnHeader { return columnHeader{name: name} }
 	for name, h := range map[string]header{
@@ -133,8 +133,8 @@ func TestAddSaturating(t *testing.T) {
 	}
 }
 
-// Whatever the order of what is added, the sums are those of a map, and what is
-// stored of them, in any order, gives them back.
+// The sums are those of a map, whatever the order of the additions. Stored totals, in
+// any order, give the sums back.
 func TestTotalsProperty(t *testing.T) {
 	text := rapid.SampledFrom([]string{"", "a", "b", "plan", "(other)", "é"})
 	rapid.Check(t, func(t *rapid.T) {
@@ -204,8 +204,8 @@ func FuzzTotals(f *testing.F) {
 	})
 }
 
-// A page of totals says what was put in, and one that is damaged is refused or says
-// something else, but is never left.
+// A page of totals returns what was written. A damaged page is refused or returns other
+// totals, and reading it never leaves it.
 func FuzzTotalsPage(f *testing.F) {
 	page := totalsPage{}
 	for _, t := range []Total{{"p", -3, "", 1}, {"p", -3, "ab", -1}, {"p", 7, "abc", math.MaxInt64}, {"p", 20_000, "x", math.MinInt64}} {
@@ -229,8 +229,9 @@ func FuzzTotalsPage(f *testing.F) {
 	})
 }
 
-// A filter never denies what it holds, and wrongly admits about one in three hundred, or
-// in four thousand where terms are few, whatever the number of its pages.
+// A filter never denies a term that it holds. It wrongly admits about one in three
+// hundred, or one in four thousand where terms are few, whatever the number of its
+// pages.
 func TestFilter(t *testing.T) {
 	for _, n := range []int{0, 1, 6, 7, 100, 10_000, 65_536, filterFew} {
 		f := newFilter(n)
@@ -270,8 +271,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// A filter in memory says what its pages say, and folded to half its size it denies
-// nothing it holds.
+// A filter in memory answers as its pages do. Folded to half its size it denies no term
+// that it holds.
 func TestFilterHeld(t *testing.T) {
 	db := openDB(t)
 	for id, n := range []int{0, 1, 300, 1000, 20_000} {
@@ -292,7 +293,7 @@ func TestFilterHeld(t *testing.T) {
 			t.Errorf("%d terms: folded twice", n)
 		}
 		if filter.Bytes() > run.FilterBytesMax() || n > 1000 && (folded.Bytes() > filter.Bytes()*11/20 || filter.Folded()) {
-			t.Errorf("%d terms: %d bytes, %d folded, at most %d were announced", n, filter.Bytes(), folded.Bytes(), run.FilterBytesMax())
+			t.Errorf("%d terms: %d bytes, %d folded, want at most %d", n, filter.Bytes(), folded.Bytes(), run.FilterBytesMax())
 		}
 		var hashes []uint64
 		for i := range n + 50_000 {
@@ -307,17 +308,17 @@ func TestFilterHeld(t *testing.T) {
 			_, inWhole := slices.BinarySearch(whole, int32(i))
 			_, inHalf := slices.BinarySearch(half, int32(i))
 			if may != inWhole || may && !inHalf || i < n && !may {
-				t.Fatalf("%d terms: of term %d a page says %v, the filter %v, folded %v", n, i, may, inWhole, inHalf)
+				t.Fatalf("%d terms: term %d: the page says %v, the filter %v, the folded filter %v", n, i, may, inWhole, inHalf)
 			}
 		}
 		if wrong := len(half) - n; wrong > 50_000/10 && n > 0 {
-			t.Errorf("%d terms: folded, %d of 50,000 others seem to be there", n, wrong)
+			t.Errorf("%d terms: folded, %d of 50,000 absent terms are admitted", n, wrong)
 		}
 	}
 }
 
-// A damaged page of a filter answers from its bits, and "maybe" where it has none:
-// it is never left.
+// A damaged page of a filter answers from its bits, or "maybe" where it has none.
+// Reading it never leaves it.
 func FuzzFilter(f *testing.F) {
 	f.Add(newFilter(2)[0], uint64(7))
 	f.Add([]byte{}, uint64(0))
@@ -358,7 +359,7 @@ func TestDescriptor(t *testing.T) {
 	if last := all[1].Last(); last != 5+rowsMax {
 		t.Errorf("last is %d", last)
 	}
-	// Damage is refused and named, wherever it lies.
+	// Damage is refused and named, wherever it is.
 	k := descriptorKey(1, 6)
 	good, closer, err := db.Get(k)
 	if err != nil {
@@ -404,8 +405,8 @@ func (p putter) Set(key, value []byte, _ *pebble.WriteOptions) error {
 	return p.db.Set(key, value, pebble.NoSync)
 }
 
-// The checksum of a run is one of its content: the same under another id, another
-// for any other byte.
+// The checksum depends on a run's content alone: another id does not change it, any
+// other byte does.
 func TestChecksum(t *testing.T) {
 	sum := func(id uint64, pairs ...string) uint64 {
 		var c Checksum
@@ -432,7 +433,7 @@ func TestRunIDsAndDrop(t *testing.T) {
 		for _, id := range want {
 			runOf(t, db, id, openOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
 			if !shared {
-				if err := db.Flush(); err != nil { // a table of its own
+				if err := db.Flush(); err != nil { // to make a table of its own
 					t.Fatal(err)
 				}
 			}
@@ -459,12 +460,12 @@ func TestRunIDsAndDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := RunIDs(db); err == nil {
-			t.Errorf("a key that is no run's: %d", got)
+			t.Errorf("a key of no run is listed: %d", got)
 		}
 	}
 }
 
-// The cache holds what it may and no more, and gives back what was put in.
+// The cache keeps at most what it may, and returns what was put in.
 func TestCache(t *testing.T) {
 	for _, size := range []int64{0, 1, 16 * 1000, 1 << 20} {
 		c := NewCache(size)
@@ -493,8 +494,8 @@ func TestCache(t *testing.T) {
 			}
 		}
 	}
-	// The page asked for last outlives the one put in last.
-	c := NewCache(cacheShards * (2*(128+10)*8/5 + 2))                                                    // room for two in each shard
+	// The page that was used last stays longer than the page that was put last.
+	c := NewCache(cacheShards * (2*(128+10)*8/5 + 2))                                                    // space for two in each shard
 	key := func(i int) pageKey { return pageKey{run: 1, col: 1, sec: 1, page: uint32(i * cacheShards)} } // one shard
 	c.put(key(0), make([]byte, 10))
 	c.put(key(1), make([]byte, 10))
@@ -505,7 +506,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// The bytes of a small run and of a descriptor, frozen with version 1.
+// The bytes of a small run and of a descriptor are frozen with version 1.
 func TestGolden(t *testing.T) {
 	rows := make([]modelRow, 70)
 	for i := range rows {
@@ -562,6 +563,6 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s: a changed format is a new version\ngot\n%s\nwant\n%s", path, got, want)
+		t.Errorf("%s: a changed format needs a new version\ngot\n%s\nwant\n%s", path, got, want)
 	}
 }

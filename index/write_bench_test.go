@@ -1,4 +1,4 @@
-// Benchmarks of writing runs: of a part in memory, and of several runs. One
+// Benchmarks of writing runs: from a part in memory, and from several runs. One
 // operation is one row.
 //
 //	go test ./index -run '^$' -bench 'Build|Merge'
@@ -15,8 +15,8 @@ import (
 
 const benchRows = 1 << 16
 
-// benchPart is a part as a shop's events make it: six integers, few-valued and
-// many-valued columns, and two whose cells are in one row each.
+// benchPart is a part like the events of a shop: six integers, columns with few and
+// with many values, and two columns whose cells are unique.
 func benchPart(first uint64, seed uint64) Part {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	zipf := func(n uint64) *rand.Zipf { return rand.NewZipf(rng, 1.05, 10, n-1) }
