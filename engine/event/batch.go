@@ -1,16 +1,15 @@
 package event
 
-// Many events in one object, as trackers batch them, in one pass.
+// Reading many events that trackers batch in one object, in one pass.
 
-// Batch parses b, which must be one JSON object, and returns its members but for
-// list. The member list must be an array: yield is called with each of its
-// elements in order, raw and parsed. An element that is JSON but no object, or
-// beyond the limits, which hold for each element by itself, comes with the fault
-// and without an object. found says that list is there as an array; when it is
-// there as anything else it is left out.
+// Batch parses b, which must be one JSON object, and returns its members without list.
+// The member list must be an array. Batch calls yield with each of its elements in
+// order, raw and parsed. An element that is valid JSON but not an object, or is beyond
+// the limits, comes with a fault and no object. The limits apply to each element by
+// itself. found reports that list is an array. A list of another kind is left out.
 //
-// A fault of b's own grammar may be found after elements were yielded. Results
-// live as those of Object do.
+// A fault in the grammar of b may be found after elements were yielded. Results are
+// valid as long as those of Object.
 func (p *Parser) Batch(b []byte, lim Limits, list string, yield func(i int, raw []byte, o Object, fault *FieldError)) (rest Object, found bool, err error) {
 	rest, found, ferr := p.batch(b, lim, list, yield)
 	return rest, found, p.asError(ferr)
@@ -60,7 +59,7 @@ func (p *Parser) batch(b []byte, lim Limits, list string, yield func(int, []byte
 	}
 }
 
-// elements yields those of the array at i.
+// elements yields the elements of the array at i.
 func (p *Parser) elements(b []byte, i int, yield func(int, []byte, Object, *FieldError)) (next int, err *FieldError) {
 	if i = skipSpace(p.s, i+1); i < len(p.s) && p.s[i] == ']' {
 		return i + 1, nil
@@ -78,7 +77,7 @@ func (p *Parser) elements(b []byte, i int, yield func(int, []byte, Object, *Fiel
 			fault = &FieldError{Index: -1, Msg: "an object is expected"}
 		}
 		if fault != nil {
-			// Only this element's fault if it is JSON at all.
+			// Only this element's fault if it is JSON at all. // a fault of this element only, if the element is JSON at all
 			o = nil
 			if end = skipValue(p.s, i, 1); end < 0 {
 				return i, p.fault(i, "invalid JSON in an element of the array")

@@ -6,39 +6,39 @@ import (
 	"sync"
 )
 
-// Bounds of counting: how much of one event counters see. What is beyond is
-// stored, and filters find it, but it is not counted. So the names that a request
-// brings are bounded by its own bytes, whatever its shape.
+// Bounds of counting: how much of one event the counters see. What is beyond is stored
+// and searchable, but not counted. So a request cannot make more names than its own
+// bytes allow, whatever its shape.
 
 const (
-	// CountedLeavesMax bounds the leaves of an event's properties that count: the
-	// first, properties in order of key.
+	// CountedLeavesMax bounds how many leaves of an event's properties count: the first
+	// ones, with properties ordered by key.
 	CountedLeavesMax = 1000
 
-	// CountedBytesMax bounds the text that counting makes of one event beyond what
-	// stands in it: each path once, and the bytes a number gains when it is written
-	// out. A small event may make less, see countedBytes.
+	// CountedBytesMax bounds the text that counting makes of one event beyond the text
+	// in the event itself: each path once, and the bytes that a number gains when it is
+	// written in plain form. A small event may make less, see countedBytes.
 	CountedBytesMax = 64 << 10
 )
 
-// countedBytes is how many bytes of names counting may make of properties of this many
-// bytes, keys and values together. Otherwise a few deep paths would be a hundred times as
-// long as the request.
+// countedBytes returns how many bytes of names counting may make of properties with
+// size bytes of keys and values. Without it, a few deep paths would be a hundred times
+// as long as the request.
 func countedBytes(size int) int { return min(CountedBytesMax, 4<<10+4*size) }
 
-// Cut is where counting ends in an event that exceeds the bounds: properties with
-// a lower key count whole, those with a higher one not at all, and of the leaves of
-// this one the first few. Leaves with a path of more than MaxPathBytes take a place
-// among them and do not count.
+// Cut says where counting ends in an event that exceeds the bounds. Properties with a
+// lower key count whole, those with a higher key do not count, and of the property with
+// this key only the first leaves count. A leaf with a path of more than MaxPathBytes is
+// one of these leaves but does not count.
 type Cut struct {
 	Key    string
 	Leaves int
 }
 
-// AllLeaves is what Cut.Of says of a property that counts whole.
+// AllLeaves is the result of Cut.Of for a property that counts whole.
 const AllLeaves = int(^uint(0) >> 1)
 
-// Of is how many leaves of a property count, or take a place. A nil Cut leaves out
+// Of returns how many leaves of a property are within the cut. A nil Cut leaves out
 // nothing.
 func (c *Cut) Of(key string) int {
 	switch {
@@ -50,10 +50,11 @@ func (c *Cut) Of(key string) int {
 	return 0
 }
 
-// leavesOut says whether a path is too long to count.
+// leavesOut reports whether a path is too long to count.
 func (c *Cut) leavesOut(path int) bool { return c != nil && path > MaxPathBytes }
 
-// cutOf finds where counting of the event ends, nil when all of it counts.
+// cutOf finds where counting of the event ends. It returns nil when all of the event
+// counts.
 func cutOf(e *Event) *Cut {
 	if e.Uncounted || !Countable(e.Type) || small(e.Properties) {
 		return nil
@@ -62,21 +63,21 @@ func cutOf(e *Event) *Cut {
 	defer bounders.Put(b)
 	b.order = sortMembers(b.order[:0], e.Properties)
 	if b.walk(e.Properties, nil); b.over {
-		// The same path may have come again, with others in between.
+		// The same path may have occurred before, with others in between.
 		b.walk(e.Properties, make(map[string]struct{}))
 	}
 	cut := b.cut
-	b.cut = Cut{} // its key is the request's
+	b.cut = Cut{} // drop the old key, which is the request's memory
 	if !b.over && !b.long {
 		return nil
 	}
 	return &cut
 }
 
-// small says, of most events without a look into nested values, that they are
-// within the bounds. A nested leaf takes two bytes beside its keys, so n leaves in
-// T bytes under keys of K have paths of n·(K+T−2n) bytes at most, which is never
-// more than (K+T)²/8.
+// small reports that properties are within the bounds. It recognises most events
+// without a look at nested values. A nested leaf takes at least two bytes beside its
+// keys, so n leaves in T bytes under keys of K bytes have paths of at most n·(K+T−2n)
+// bytes, which is never more than (K+T)²/8.
 func small(o Object) bool {
 	size, longest, scalars, nested, names := 0, 0, 0, 0, 0
 	for i := range o {
@@ -103,7 +104,7 @@ func small(o Object) bool {
 	return scalars+nested/2 <= CountedLeavesMax && most <= MaxPathBytes && names+most*most/8 <= countedBytes(size)
 }
 
-// mayGrow says whether there may be a number with an exponent in the text.
+// mayGrow reports whether the text may hold a number with an exponent.
 func mayGrow(text string) bool {
 	for _, e := range [...]byte{'e', 'E'} {
 		for at := 0; ; at++ {
@@ -119,21 +120,21 @@ func mayGrow(text string) bool {
 	return false
 }
 
-// bounder goes through the leaves of properties until the bounds are reached.
+// bounder walks the leaves of properties until the bounds are reached.
 type bounder struct {
 	order  []place
 	leaves leafWalk
-	last   []byte // the path of the leaf before
+	last   []byte // path of the previous leaf
 	term   []byte
 
 	cut        Cut
-	over, long bool // leaves beyond the bounds, too long a path among those before
+	over, long bool // there are leaves beyond the bounds; a path before them is too long
 }
 
 var bounders = sync.Pool{New: func() any { return new(bounder) }}
 
-// walk finds the cut. Without seen, a repeated path may count twice, so over may be set
-// too early.
+// walk finds the cut. Without seen, a path that repeats may be measured twice, so over
+// may be set too early.
 func (b *bounder) walk(o Object, seen map[string]struct{}) {
 	size := 0
 	for i := range o {

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Capped cells, read without making all of their terms. See record.go for the two
+// Reading capped cells without making all of their terms. record.go describes the two
 // forms.
 
-// EachCapped calls yield with each property of a capped cell and where it stands there,
-// which is for CappedValues. The property is good until yield returns. One that an
-// older row has in several places may come several times. A cell that is damaged ends
-// early.
+// EachCapped calls yield with each property of a capped cell and its position there,
+// which CappedValues takes. The property is valid until yield returns. In an older row,
+// a property that occurs in several places may come several times. A damaged cell ends
+// the walk early.
 func EachCapped(cell []byte, yield func(property string, at int)) {
 	s := view(cell)
 	first := 2 // of its lists
@@ -56,13 +56,14 @@ func EachCapped(cell []byte, yield func(property string, at int)) {
 				return
 			}
 		}
-		if i++; i >= len(s) || s[i] != ',' { // after the property's ]
+		if i++; i >= len(s) || s[i] != ',' { // after the ] of the property
 			return
 		}
 	}
 }
 
-// cappedNamesEnd is where the text of names in a capped cell ends, 0 when it has none.
+// cappedNamesEnd returns where the text of names in a capped cell ends, 0 when there is
+// none.
 func cappedNamesEnd(cell string) int {
 	if len(cell) < 4 || cell[:3] != string(tagJSON)+`["` {
 		return 0
@@ -71,8 +72,8 @@ func cappedNamesEnd(cell string) int {
 	return max(0, end+1)
 }
 
-// EachCappedName calls yield with each name that a capped cell has. It is good until
-// yield returns. A cell that is damaged ends early.
+// EachCappedName calls yield with each name in a capped cell. A name is valid until
+// yield returns. A damaged cell ends the walk early.
 func EachCappedName(cell []byte, yield func(name []byte)) {
 	s := view(cell)
 	end := cappedNamesEnd(s)
@@ -86,12 +87,12 @@ func EachCappedName(cell []byte, yield func(name []byte)) {
 	})
 }
 
-// HasCappedNames says whether a capped cell has names.
+// HasCappedNames reports whether a capped cell has names.
 func HasCappedNames(cell []byte) bool { return cappedNamesEnd(view(cell)) > 0 }
 
-// CappedValues calls yield with the values that a capped cell has of a property, or
-// with Other, which stands for all of them. at is as EachCapped says it. The values
-// may be the cell's own memory.
+// CappedValues calls yield with the capped values of a property, or with Other, which
+// stands for all its values. at is the position that EachCapped gave. The values may
+// alias the cell.
 func CappedValues(cell []byte, property string, at int, yield func(value string)) {
 	if at == 0 {
 		list, _ := termsOf(Value{JSON, strings.TrimPrefix(view(cell), string(tagJSON))})

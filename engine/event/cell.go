@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// A cell is the stored form of one Value: a tag byte and a payload that runs to
-// the end of the cell.
+// A cell is the stored form of one Value: a tag byte and a payload that runs to the end
+// of the cell.
 //
 //	+-----+----------------------------+
 //	| tag | payload                    |
@@ -18,7 +18,7 @@ import (
 //	 't'   true, 'f' false, 'n' null: nothing
 //	 'j'   compact JSON of an array or object
 //
-// The absent value is the empty cell. A value has exactly one cell and a cell
+// The absent value is the empty cell. Each value has exactly one cell and each cell
 // exactly one value, so equal values have equal cells.
 const (
 	tagString = 's'
@@ -60,14 +60,14 @@ func appendStringCell(dst []byte, s string) []byte {
 	return append(append(dst, tagString), s...)
 }
 
-// packable says whether a string has the shape of a tagUUID or tagHex cell.
+// packable reports whether a string has the form of a tagUUID or tagHex cell.
 func packable(s string) bool {
 	var buf [17]byte
 	_, ok := appendPacked(buf[:0], s)
 	return ok
 }
 
-// appendPacked appends the cell of a string in one of the packed shapes.
+// appendPacked appends the cell of a packable string.
 func appendPacked(dst []byte, s string) (out []byte, ok bool) {
 	switch {
 	case len(s) == 32:
@@ -84,7 +84,7 @@ func appendPacked(dst []byte, s string) (out []byte, ok bool) {
 	return dst, false
 }
 
-// appendUnhex appends the bytes that lower-case hexadecimal digits stand for.
+// appendUnhex appends the bytes that lower-case hexadecimal digits encode.
 func appendUnhex(dst []byte, s string) (out []byte, ok bool) {
 	for i := 0; i < len(s); i += 2 {
 		a, b := unhex[s[i]], unhex[s[i+1]]
@@ -96,7 +96,7 @@ func appendUnhex(dst []byte, s string) (out []byte, ok bool) {
 	return dst, true
 }
 
-// unhex is the value of a lower-case hexadecimal digit, 255 of anything else.
+// unhex maps a lower-case hexadecimal digit to its value and any other byte to 255.
 var unhex = func() (t [256]byte) {
 	for i := range t {
 		t[i] = 255
@@ -116,7 +116,7 @@ func appendHex(dst, b []byte) []byte {
 	return dst
 }
 
-// appendCellText appends Value.Text of the cell.
+// appendCellText appends the Value.Text of a cell.
 func appendCellText(dst, cell []byte) []byte {
 	if len(cell) == 0 {
 		return dst
@@ -144,7 +144,7 @@ func appendCellText(dst, cell []byte) []byte {
 	return append(dst, p...)
 }
 
-// CellValue returns the value of a cell; Text is a copy. A cell that AppendCell
+// CellValue returns the value of a cell; its Text is a copy. A cell that AppendCell
 // cannot have made is Absent.
 func CellValue(cell []byte) Value {
 	if len(cell) == 0 {
@@ -173,7 +173,7 @@ func CellValue(cell []byte) Value {
 	return Value{}
 }
 
-// cellView is CellValue whose text may alias the cell.
+// cellView is CellValue, but the text may alias the cell.
 func cellView(cell []byte) Value {
 	switch cell[0] {
 	case tagString:
@@ -186,11 +186,11 @@ func cellView(cell []byte) Value {
 	return CellValue(cell)
 }
 
-// CellIsString says whether the cell is that of a string: then it is
+// CellIsString reports whether the cell is that of a string. Such a cell is the
 // AppendCell of its own term.
 func CellIsString(cell []byte) bool { return len(cell) > 0 && stringCell(cell) }
 
-// CellScalar says whether the cell is a string, a number or a bool.
+// CellScalar reports whether the cell is a string, a number or a bool.
 func CellScalar(cell []byte) bool {
 	if len(cell) == 0 {
 		return false
@@ -202,8 +202,8 @@ func CellScalar(cell []byte) bool {
 	return false
 }
 
-// AppendCellTerm appends the term of a scalar cell, see Value.Term. Other cells
-// have none: dst is returned as it is.
+// AppendCellTerm appends the term of a scalar cell, see Value.Term. Other cells have no
+// term; dst is then unchanged.
 func AppendCellTerm(dst, cell []byte) []byte {
 	if !CellScalar(cell) {
 		return dst
@@ -222,9 +222,9 @@ func AppendCellTerm(dst, cell []byte) []byte {
 	return appendCellText(dst, cell)
 }
 
-// CellKey is the number, big endian, that eight bytes of a scalar cell's term make,
-// from the skip-th on, with zeros after its end. Cells of different keys are in their
-// order by them.
+// CellKey returns eight bytes of a scalar cell's term as a big-endian number. The first
+// skip bytes are left out; a term that ends early is filled up with zeros. Cells with
+// different keys are ordered as their keys.
 func CellKey(cell []byte, skip int) (key uint64) {
 	var buf [96]byte
 	var term []byte
@@ -246,8 +246,8 @@ func CellKey(cell []byte, skip int) (key uint64) {
 	return key
 }
 
-// CompareCells orders cells: scalars first, by term bytewise, equal terms by
-// the cell's bytes; then the others by their bytes.
+// CompareCells orders cells. Scalars come first, by the bytes of their terms; equal
+// terms by the bytes of the cells. The other cells follow, by their bytes.
 func CompareCells(a, b []byte) int {
 	sa, sb := CellScalar(a), CellScalar(b)
 	switch {

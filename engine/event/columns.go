@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// An event as columns: a few integers and a cell for every field that is there.
-// The index keeps events so; ScanRecord takes a record apart into them, SetInt,
-// SetCell and Finish put an event together from them.
+// An event as columns: a few integers and a cell for every field that it has. The index
+// stores events in this form. ScanRecord takes a record apart into columns; SetInt,
+// SetCell and Finish make an event from them.
 
 // The integer columns of an event.
 const (
@@ -49,7 +49,7 @@ const (
 	FieldSegments   = "\x0c" // JSON array of strings
 	FieldNotCounted = "\x0d" // JSON array of strings
 	FieldCapped     = "\x0e" // JSON array, see recordVersion
-	FieldCut        = "\x0f" // JSON array: key of a property, number of its leaves
+	FieldCut        = "\x0f" // JSON array: key of a property, number of its leaves that count
 
 	PrefixContext  = "c"
 	PrefixProperty = "p"
@@ -74,8 +74,8 @@ func (e *Event) SetInt(i int, v int64) {
 	}
 }
 
-// SetCell sets one cell column of an event that has none of that field yet. The
-// cell is copied. Finish is called after the last one.
+// SetCell sets one cell column. The event must not have that field yet. The cell is
+// copied. Call Finish after the last one. The error wraps ErrCorrupt.
 func (e *Event) SetCell(field string, cell []byte) error {
 	if len(cell) == 0 || field == "" {
 		return fmt.Errorf("%w: empty field or cell", ErrCorrupt)
@@ -83,7 +83,7 @@ func (e *Event) SetCell(field string, cell []byte) error {
 	return e.set(field, CellValue(cell))
 }
 
-// set is SetCell with the cell's value.
+// set is SetCell with the value of the cell.
 func (e *Event) set(field string, v Value) error {
 	if len(field) > 1 {
 		m := Member{field[1:], v}
@@ -140,8 +140,8 @@ func (e *Event) set(field string, v Value) error {
 	return nil
 }
 
-// Finish puts an event that was set column by column into its one form:
-// properties, context and extra sorted by key.
+// Finish completes an event that was set column by column: it sorts properties, context
+// and extra by key.
 func (e *Event) Finish() {
 	for _, o := range [...]Object{e.Properties, e.Context, e.Extra} {
 		slices.SortFunc(o, func(a, b Member) int { return strings.Compare(a.Key, b.Key) })

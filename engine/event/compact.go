@@ -1,13 +1,13 @@
 package event
 
-// The one form of arrays and objects: no white space, strings with the escapes
-// they need and no others, no key twice.
+// The canonical form of arrays and objects: no white space, only the escapes that
+// strings need, no key twice.
 
-// span is one member of an object in scratch: its key, with quotes, and where
-// its value ends.
+// span is one member of an object in scratch: where its key with quotes starts and
+// ends, and where its value ends.
 type span struct{ start, keyEnd, end int }
 
-// compact appends the one form of the array or object at i.
+// compact appends the canonical form of the array or object at i.
 func (p *Parser) compact(dst []byte, i, depth int) ([]byte, int, *FieldError) {
 	if depth > p.lim.Depth {
 		return dst, i, tooMuch("nested", p.lim.Depth, "deep")
@@ -93,8 +93,8 @@ func (p *Parser) compact(dst []byte, i, depth int) ([]byte, int, *FieldError) {
 	return append(dst, closing), i, nil
 }
 
-// lastOfEach rewrites the object that begins at open without the members whose
-// key comes again.
+// lastOfEach rewrites the object that begins at open. Of members with the same key it
+// keeps the last.
 func lastOfEach(dst []byte, open int, members []span) []byte {
 	last := make(map[string]int, len(members))
 	for i, m := range members {
@@ -114,7 +114,7 @@ func lastOfEach(dst []byte, open int, members []span) []byte {
 	return dst[:at]
 }
 
-// quoted appends the one form of the string at i.
+// quoted appends the canonical form of the string at i.
 func (p *Parser) quoted(dst []byte, i, most int, what string) ([]byte, int, *FieldError) {
 	end, plain := stringEnd(p.s, i+1)
 	if end < 0 {
@@ -132,6 +132,6 @@ func (p *Parser) quoted(dst []byte, i, most int, what string) ([]byte, int, *Fie
 		return dst, i, err
 	}
 	dst = appendQuoted(dst, text, false)
-	p.arena = p.arena[:min(at, len(p.arena))] // the copy has served
+	p.arena = p.arena[:min(at, len(p.arena))] // the copy is no longer needed
 	return dst, next, nil
 }

@@ -4,7 +4,7 @@ import "slices"
 
 // What an event adds to counters.
 
-// Countable says whether events of this type take part in counters.
+// Countable reports whether events of this type change counters.
 func Countable(t Type) bool {
 	switch t {
 	case Identify, Group, Alias, Increment:
@@ -13,7 +13,7 @@ func Countable(t Type) bool {
 	return true
 }
 
-// Detected says whether a key of Context is counted beside the properties.
+// Detected reports whether a key of Context is counted beside the properties.
 func Detected(key string) bool {
 	switch key {
 	case "title", "country", "region", "city", "browser", "platform", "device", "language", "referrer_host",
@@ -23,48 +23,51 @@ func Detected(key string) bool {
 	return false
 }
 
-// Counts calls yield with every counter the event adds to, and by how much,
-// until it returns false. It is a function of the stored event alone, so that a
-// recount of the log gives the same totals.
+// Counts calls yield with every counter that the event changes, and by how much, until
+// yield returns false. The result depends on the stored event alone, so a recount of
+// the log gives the same totals. Each (property, value) is yielded once.
 //
-// Counted are the scalar leaves of Properties under their dotted paths, the name
-// under "name", and the detected keys of Context; a property of the same name
-// replaces a detected one. Paths in NotCounted are left out. A value in Capped
-// is counted as Other, and so are all of a property that is there with Other. What
-// CappedNames names counts as Other of the property Other. Beyond Cut nothing of the
-// properties counts. A (property, value) is yielded once.
+// These are counted: the scalar leaves of Properties under their dotted paths, the name
+// under "name", and the detected keys of Context. A property replaces a detected key of
+// the same name. Then:
+//   - paths in NotCounted do not count;
+//   - a value in Capped counts as Other, and so do all values of a property that Capped
+//     has with Other;
+//   - properties in CappedNames count together as the value Other of the property
+//     Other;
+//   - properties beyond Cut do not count.
 func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	e.CountsIn(nil, yield)
 }
 
-// TermRoom is memory for the paths and terms that counting makes, each path once. They
-// are good until Reset. It is used by one goroutine at a time; the zero TermRoom is
-// ready.
+// TermRoom is memory for the paths and terms that counting makes. It stores each path
+// once. They are valid until Reset. One goroutine at a time may use it. The zero
+// TermRoom is ready.
 type TermRoom struct {
-	// Admit says whether a name counts by itself; one that does not counts as CappedNames
-	// do. It is asked of names that NameCapped is true of, of one maybe several times in
-	// an event, before anything is kept of it: the name is good until Admit returns. nil =
-	// all names of an event count but its CappedNames.
+	// Admit reports whether a name counts by itself; if not, it counts as those in
+	// CappedNames do. It is called only for names with NameCapped, before they are
+	// stored, perhaps several times in one event. The name is valid until Admit
+	// returns. nil = all names of an event count but its CappedNames.
 	Admit func(name string) bool
 
 	text  []byte
-	paths map[string]string // those made, each by itself
+	paths map[string]string // the paths made so far, each by itself
 	walk  leafWalk
 	few   []Term
 	out   []byte // a path that does not count
 }
 
-// NameCapped says whether a name of a property falls under the cap on names: all do but
-// those of what is detected, which are few, and Other.
+// NameCapped reports whether the cap on names applies to the name of a property. It
+// does not apply to detected names, which are few, nor to Other.
 func NameCapped(name string) bool { return name != "name" && name != Other && !Detected(name) }
 
-// What a TermRoom keeps for later.
+// Memory that a TermRoom keeps for later.
 const (
 	termRoomMax  = 1 << 20 // bytes
 	termPathsMax = 1024
 )
 
-// Reset forgets everything and keeps the memory.
+// Reset forgets everything and keeps the memory, up to the bounds above.
 func (r *TermRoom) Reset() {
 	Poison(r.text)
 	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
@@ -77,7 +80,7 @@ func (r *TermRoom) Reset() {
 	clear(r.few)
 }
 
-// name is a path that is good as long as the room is.
+// name returns a path that is valid until Reset.
 func (r *TermRoom) name(path []byte) string {
 	if known, ok := r.paths[string(path)]; ok {
 		return known
@@ -96,12 +99,12 @@ func (r *TermRoom) keep(b []byte) string {
 		return string(b)
 	}
 	at := len(r.text)
-	r.text = append(r.text, b...) // where it moves, what was made stays in the old memory
+	r.text = append(r.text, b...) // when text moves, earlier strings stay in the old memory
 	return view(r.text[at:])
 }
 
-// CountsIn is Counts, with paths and terms that do not stand in the event as they are
-// made in room. Nil makes each by itself.
+// CountsIn is Counts with memory: paths and terms that are not in the event as they are
+// come from room. With a nil room each is allocated.
 func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by int64) bool) {
 	if e.Uncounted || !Countable(e.Type) {
 		return
@@ -113,20 +116,20 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 	}
 	if len(e.Increments) > fewIncrements {
 		c.amounts = make(map[string]int64, len(e.Increments))
-		for _, a := range slices.Backward(e.Increments) { // the first of a property decides
+		for _, a := range slices.Backward(e.Increments) { // the first amount of a property counts
 			c.amounts[a.Property] = a.By
 		}
 	}
 	for i := range e.Properties {
 		if e.Properties[i].Value.Kind == JSON {
-			c.distinct = true // only nested values can meet another path
+			c.distinct = true // only nested values can give the same path again
 		}
 	}
 	for _, name := range e.CappedNames {
 		c.names.add(name, "")
 	}
 	if len(e.Capped) > 0 {
-		c.distinct = true // two capped values are one Other
+		c.distinct = true // two capped values become one Other
 		for _, t := range e.Capped {
 			c.capped.add(t.Property, t.Value)
 		}
@@ -149,22 +152,22 @@ func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by in
 	c.other()
 }
 
-// fewIncrements are looked through for each path.
+// fewIncrements is up to how many increments are searched for each path, without a map.
 const fewIncrements = 8
 
-// counts is one call of Counts on its way.
+// counts is the state of one call of Counts.
 type counts struct {
 	e        *Event
-	amounts  map[string]int64 // Increments, where they are many
+	amounts  map[string]int64 // Increments, when they are many
 	yield    func(property, term string, by int64) bool
 	distinct bool
 	seen     termSet
 	capped   termSet
 	names    termSet // CappedNames, with no values
-	left     bool    // a name does not count
+	left     bool    // some name did not count
 	room     *TermRoom
 
-	// What holds for every value of the path at hand.
+	// For the current path.
 	path string
 	out  bool // it does not count
 	by   int64
@@ -216,7 +219,7 @@ func (c *counts) value(key string, v Value) bool {
 	return going
 }
 
-// admitted says whether the name of a property counts by itself.
+// admitted reports whether the name of a property counts by itself.
 func (c *counts) admitted(name string) (yes bool) {
 	switch {
 	case c.room != nil && c.room.Admit != nil:
@@ -228,12 +231,12 @@ func (c *counts) admitted(name string) (yes bool) {
 	return yes
 }
 
-// other counts what is left out for its name, once.
+// other counts Other once for all names that did not count.
 func (c *counts) other() {
 	if !c.left && len(c.e.CappedNames) == 0 {
 		return
 	}
-	if !c.distinct { // a property of that name may have counted as much
+	if !c.distinct { // a property of that name may have counted the same
 		if term, ok := c.e.Properties.Get(Other).termIn(c.room); ok && term == Other && c.e.Cut.Of(Other) > 0 {
 			return
 		}

@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// What cairn calculates with. Terms compare numbers as text; profiles add them up,
-// exactly. The cost of arithmetic grows with the square of the digits, so a number that
-// is added has at most decimalDigitsMax digits and an exponent of at most
-// decimalExponentMax. Any other is stored as sent and not added. A plain number of a
-// profile may be longer and still be added to (engine, summand).
+// The numbers that cairn calculates with. Terms compare numbers as text; profiles add
+// them up, exactly. The cost of arithmetic grows with the square of the number of
+// digits. So a number that is added has at most decimalDigitsMax digits and an exponent
+// of at most decimalExponentMax. Any other number is stored as it was sent and not
+// added. The sum in a profile may be longer and still be added to (see summand).
 
-// DecimalLimit says in words what Decimal takes.
+// DecimalLimit describes the numbers that Decimal accepts, for error messages.
 const DecimalLimit = "at most 64 digits and an exponent from -308 to 308"
 
-// Decimal returns the shortest plain form of a number literal: no exponent, no zeros at
-// either end, no "-0". ok is false for what is no number, and for one of more digits or
-// a larger exponent than cairn calculates with. It takes time in proportion to the text.
+// Decimal returns the shortest plain form of a number literal: no exponent, no needless
+// zeros, no "-0". ok is false when the literal is not a number, has too many digits or
+// has too large an exponent to calculate with. The time is proportional to the length
+// of the text.
 func Decimal(literal string) (plain string, ok bool) {
 	if isPlainInteger(literal) {
 		return literal, true
@@ -26,22 +27,23 @@ func Decimal(literal string) (plain string, ok bool) {
 	return string(b), ok
 }
 
-// decimalPlainMax is how many bytes the plain form of a number has at most that
-// appendDecimal takes: the sign, "0." and zeros before all digits.
+// decimalPlainMax is the largest number of bytes in a plain form that appendDecimal
+// makes: the sign, "0." and zeros before all digits.
 const decimalPlainMax = 3 + decimalExponentMax + decimalDigitsMax
 
-// sumDigitsMax is how many digits a sum may have that is added to. The sum of a billion
-// numbers that Decimal takes has at most 382 before the point and 372 behind it.
+// sumDigitsMax is the largest number of digits of a sum that can still be added to. The
+// sum of a billion numbers that Decimal accepts has at most 382 digits before the point
+// and 372 after it.
 const sumDigitsMax = 800
 
-// IsSummable says whether AddDecimal adds to v.
+// IsSummable reports whether AddDecimal can add to v.
 func (v Value) IsSummable() bool {
 	_, ok := v.summand()
 	return ok
 }
 
-// summand returns the plain form of a number that is added to: one that Decimal takes,
-// or a plain one of at most sumDigitsMax digits.
+// summand returns the plain form of a number that can be added to: one that Decimal
+// accepts, or a plain number of at most sumDigitsMax digits.
 func (v Value) summand() (plain string, ok bool) {
 	if v.Kind != Number {
 		return "", false
@@ -52,9 +54,9 @@ func (v Value) summand() (plain string, ok bool) {
 	return v.Text, len(v.Text) <= sumDigitsMax && !strings.ContainsAny(v.Text, "eE")
 }
 
-// AddDecimal returns the exact sum of v, which is a number as it was sent or a sum, and
-// of a number literal. ok is false, and nothing is calculated, where either has too many
-// digits or is no number.
+// AddDecimal returns the exact sum of v and a number literal. v is a number as it was
+// sent, or a sum. ok is false when either is not a number or has too many digits;
+// nothing is then calculated.
 func (v Value) AddDecimal(literal string) (sum Value, ok bool) {
 	a, ok := v.summand()
 	if !ok {
@@ -72,7 +74,7 @@ func (v Value) AddDecimal(literal string) (sum Value, ok bool) {
 	return Num(unscaled(x.Add(&x, &y), scale)), true
 }
 
-// fractionDigits is how many digits a plain decimal has behind its point.
+// fractionDigits returns how many digits a plain decimal has after its point.
 func fractionDigits(plain string) int {
 	_, fraction, _ := strings.Cut(plain, ".")
 	return len(fraction)
@@ -85,7 +87,7 @@ func scaled(n *big.Int, plain string, scale int) bool {
 	return ok
 }
 
-// unscaled is the plain form of n divided by 10 to the power of scale.
+// unscaled returns the plain form of n divided by 10 to the power of scale.
 func unscaled(n *big.Int, scale int) string {
 	digits, sign := n.String(), ""
 	if digits[0] == '-' {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// Reading records. The bytes come from a disk: nothing about them is believed
-// before it is checked.
+// Reading records. Their bytes come from a disk, so everything is checked before it is
+// used.
 
-// The fields that are not in a body as they are, and the cells of every type and
+// The fields that a body does not hold as cells, and the cells of every type and
 // dialect.
 var (
 	fieldType, fieldDialect   = []byte(FieldType), []byte(FieldDialect)
@@ -25,11 +25,11 @@ var (
 	}()
 )
 
-// ScanRecord checks a whole record, fills ints and calls cell with every column
-// that is there: type, dialect, session, capped, then the fields in their order.
-// The slices alias record or constants: they are to be read only. An error of
-// cell ends the scan and is returned; others wrap ErrCorrupt and say where. The
-// cells seen before an error are of no worth.
+// ScanRecord checks a whole record, fills ints and calls cell with every column that
+// the record has: type, dialect, session, capped, then the fields in their order. The
+// slices alias record or constants and are read only. An error of cell ends the scan
+// and is returned. Other errors wrap ErrCorrupt and say where the damage is. Cells that
+// were passed before an error must be discarded.
 func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) error {
 	r := reader{record: record}
 	if len(record) > RecordReadMax {
@@ -93,7 +93,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 
 func stringCell(c []byte) bool { return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex }
 
-// fits says whether a field may be in a body with such a cell.
+// fits reports whether a body may have this field with this cell.
 func fits(field, c []byte) bool {
 	if len(field) > 1 {
 		return true
@@ -109,7 +109,7 @@ func fits(field, c []byte) bool {
 	return false
 }
 
-// validCell says whether AppendCell can have made the cell.
+// validCell reports whether AppendCell can have made the cell.
 func validCell(c []byte) bool {
 	if len(c) == 0 {
 		return false
@@ -130,8 +130,8 @@ func validCell(c []byte) bool {
 	return false
 }
 
-// reader reads a record from its start; failed stays set from the first thing
-// that is not there.
+// reader reads a record from its start. failed stays set after the first thing that is
+// missing or wrong.
 type reader struct {
 	record []byte
 	at     int
@@ -157,7 +157,7 @@ func (r *reader) uvarint() uint64 {
 		return uint64(r.record[r.at-1])
 	}
 	v, n := binary.Uvarint(r.record[r.at:])
-	if n <= 0 || n > 1 && r.record[r.at+n-1] == 0 { // not there, or longer than it need be
+	if n <= 0 || n > 1 && r.record[r.at+n-1] == 0 { // missing, or longer than necessary
 		r.failed = true
 		return 0
 	}
@@ -197,8 +197,8 @@ func (r *reader) field() []byte {
 	return f
 }
 
-// DecodeRecord returns the event of a record. It owns its memory: one copy of the
-// record, which its strings share.
+// DecodeRecord returns the event of a record. The event owns its memory: one copy of
+// the record, which its strings share. Errors are those of ScanRecord.
 func DecodeRecord(record []byte) (*Event, error) {
 	e := &Event{Context: make(Object, 0, 16), Properties: make(Object, 0, 8)}
 	var ints Ints
@@ -217,6 +217,6 @@ func DecodeRecord(record []byte) (*Event, error) {
 	if len(e.Context) == 0 {
 		e.Context = nil
 	}
-	return e, nil // the fields of a record are in the order of Finish
+	return e, nil // the fields of a record are in the order that Finish makes
 
 }

@@ -1,7 +1,8 @@
 package event
 
-// Emptied returns s without its elements and with its memory, nil when it has room for
-// more than most elements. It clears what s held, so that nothing keeps it alive.
+// Emptied returns s without its elements but with its memory, so that it can be used
+// again. It returns nil when the capacity of s is more than most elements. It clears
+// the elements, so s keeps nothing alive.
 func Emptied[T any](s []T, most int) []T {
 	if cap(s) > most {
 		return nil

@@ -22,8 +22,8 @@ const (
 	Cart      Type = "cart"
 )
 
-// Types lists every Type in a fixed order; a record stores the index, so the
-// list only grows at its end.
+// Types lists every Type in a fixed order. A record stores the index, so the list only
+// grows at its end.
 var Types = []Type{Track, Page, Screen, Identify, Group, Alias, Increment, Download, Outlink, Search, Content, Goal, Order, Cart}
 
 // Dialect names the protocol an event came in by.
@@ -38,19 +38,20 @@ const (
 	Oppizi      Dialect = "oppizi"
 )
 
-// Dialects lists every Dialect in a fixed order; a record stores the index, so
-// the list only grows at its end.
+// Dialects lists every Dialect in a fixed order. A record stores the index, so the list
+// only grows at its end.
 var Dialects = []Dialect{Native, Matomo, Segment, OpenPanel, Opentracker, Oppizi}
 
-// Amount is what an event adds to the total of a property's values instead of 1.
+// Amount is what an event adds to the total of a property's values. Without one it adds
+// 1.
 type Amount struct {
 	Property string // dotted path
 	By       int64
 }
 
-// Event is one canonical event. Times are Unix milliseconds. A dialect fills all
-// but the fields under "set by the engine"; strings may alias the request's
-// buffer, the engine has copied what it keeps when Ingest returns.
+// Event is one canonical event. Times are Unix milliseconds. A dialect fills all fields
+// but those under "set by the engine". Strings may alias the request's buffer; when
+// Ingest returns, the engine has copied what it keeps.
 type Event struct {
 	Dialect   Dialect
 	Type      Type
@@ -58,47 +59,48 @@ type Event struct {
 	Time      int64  // when it happened; 0 = when it was received
 	User      string // a known person's id
 	Anonymous string // a device's or visitor's id
-	Session   string // as sent; the engine fills it where it keeps sessions
+	Session   string // as sent; the engine fills it where it assigns sessions
 	Previous  string // alias: the id that becomes User
 	Groups    []string
 	MessageID string // dedup key within (site, dialect); "" = none
 	Value     Value  // String or Number
 
-	Properties Object // identify and group: traits
+	Properties Object // for identify and group: traits
 	Context    Object // canonical flat keys only, see ContextKeys
 	Extra      Object // what the canonical fields cannot hold, as sent
 
-	Increments []Amount // absent = 1 for each counted property
+	Increments []Amount // a counted property without one is incremented by 1
 	Segments   []string // names of properties that split the counters of this event
 	Uncounted  bool     // nothing of this event is counted
 
-	Visit Visit // asked of the engine and answered by it; never stored
-	Hit   *Hit  // nil in dialects whose visits are not kept; never stored
+	Visit Visit // question to the engine and its answer; never stored
+	Hit   *Hit  // nil in dialects whose visits the engine does not track; never stored
 
 	// Set by the engine.
 	ID       string // public id, 32 lowercase hex
 	Seq      uint64 // position in the site's log, from 1
 	Site     string
-	Received int64 // when the server took it in
+	Received int64 // when the server received it
 
-	// Decisions taken at ingest and kept with the event, so that a replay asks
-	// no clock, no configuration and no database.
+	// Decisions made at ingest and stored with the event, so that a replay needs no
+	// clock, no configuration and no database.
 	SessionSent bool     // Session came from the client
 	SessionOrd  uint64   // seq of the first event of the session; 0 = no session
-	PersonOrd   uint64   // seq of the first event of the user, else of the anonymous id; 0 = nobody
+	PersonOrd   uint64   // seq of the first event of the user, or else of the anonymous id; 0 = nobody
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
-	Late        bool     // Time was too far from Received: counted on the day of receipt
-	NotCounted  []string // dotted paths that are not counted: what the dialect brings, and the site's settings
+	Late        bool     // Time was too far from Received, so the event counts on the day of receipt
+	NotCounted  []string // dotted paths that are not counted, from the dialect and from the site's settings
 	Cut         *Cut     // where counting ends, set by Validate; nil = all of the event counts
-	Capped      []Term   // counted under Other, the day having too many values; the value Other stands for all of the property's
+	Capped      []Term   // terms counted as Other because the day had too many values; with the value Other, all values of the property
 
-	// CappedByProperty says that the terms of one property stand together in Capped,
-	// Other alone. Older rows do not, and each is written again as it was.
+	// CappedByProperty says that the terms of a property are consecutive in Capped, and
+	// that Other is the only one of its property. Older rows are not so; they are
+	// written again as they were.
 	CappedByProperty bool
 
-	// CappedNames are the names of properties that are not counted, the day having too
-	// many: ascending, each once. All together count as Other, once, under the property
-	// Other.
+	// CappedNames are the names of properties that do not count because the day had too
+	// many names: ascending, each once. Together they count once as the value Other of
+	// the property Other.
 	CappedNames []string
 }
 
@@ -108,38 +110,38 @@ type Term struct {
 	Value    string
 }
 
-// Other is the value under which a property's values beyond the cap are counted, and the
-// property under which names beyond theirs are. A client may have a property of that
-// name, or such a value: it is then one with them.
+// Other is the value under which values beyond the cap are counted, and the property
+// under which names beyond the cap are counted. A property or value of that name that a
+// client sends is counted together with them.
 const Other = "(other)"
 
-// Visit is how a dialect whose clients need not name themselves (OpenPanel) asks
-// the engine who an event is from, and how it is answered for the reply.
+// Visit is a question to the engine: whose event is this? Dialects whose clients may
+// send no id (OpenPanel) ask it. The engine writes the answer into it, for the reply.
 type Visit struct {
-	Ask    bool // recognise the device by address and agent, unless Anonymous names it
-	Always bool // keep the device's id with the event also where a server sent it
-	Nobody bool // keep no device's id with the event: it is of no visitor
-	Old    bool // the event comes too late for any session
+	Ask    bool // recognise the device by address and agent, unless Anonymous is set
+	Always bool // store the device's id with the event even when a server sent it
+	Nobody bool // do not store the device's id with the event: it has no visitor
+	Old    bool // the event is too late for any session
 
-	Device  string // answer: the device, also where the event is stored without it
-	Session string // answer: its session, or what its next one may be called
-	Live    bool   // answer: Session is a session that is going on
+	Device  string // answer: the device, even when the event is stored without it
+	Session string // answer: its session, or the id that its next one may get
+	Live    bool   // answer: Session has not ended
 
-	JoinOnly bool // set by the engine: a server's event opens no session
+	JoinOnly bool // set by the engine: an event from a server opens no session
 }
 
-// Source is what a request says about where an event came from. It serves
-// enrichment and is never stored.
+// Source is what a request says about the origin of an event. Enrichment uses it; it is
+// never stored.
 type Source struct {
-	IP             netip.Addr // the client's, after trusted_proxies and the dialect's own rules
+	IP             netip.Addr // of the client, after trusted_proxies and the dialect's own rules
 	UserAgent      string
 	AcceptLanguage string
-	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same as Matomo's JSON
+	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same in Matomo's JSON
 	Skip           bool              // no detection of any kind (Opentracker's proxy=true)
 }
 
-// ContextKeys are the keys Context may hold. All are strings but latitude and
-// longitude (numbers) and bot (a bool).
+// ContextKeys are the keys that Context may have. Their values are strings, except
+// latitude and longitude (numbers) and bot (a bool).
 var ContextKeys = []string{
 	"url", "path", "title", "referrer", "referrer_host",
 	"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
@@ -148,8 +150,8 @@ var ContextKeys = []string{
 	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
 }
 
-// FieldError refuses an event for one of its fields. Index is the position in
-// the request, -1 when there is only one event.
+// FieldError says why an event is refused and for which field. Index is the position in
+// the request, -1 when the request has only one event.
 type FieldError struct {
 	Index int
 	Field string // as the client wrote it

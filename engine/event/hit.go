@@ -1,24 +1,24 @@
 package event
 
-// Hit is what a dialect whose visits the engine keeps (Matomo) says of an event's
-// place in one. It is a question to the engine and never stored; who the visitor is
-// the event's user and anonymous id say.
+// Hit says where an event belongs in a visit. Dialects whose visits the engine tracks
+// (Matomo) fill it. It is a question to the engine and never stored. The visitor is the
+// event's user and anonymous id.
 type Hit struct {
-	Shown  string // what the request shows of its visitor beside address and agent
-	IDOnly bool   // the visit is looked for by the id alone, not by what is shown
-	New    bool   // a visit begins, whatever goes on
-	Ping   bool   // no event: the visit goes on, if there is one
+	Shown  string // what the request reveals of its visitor beside address and agent
+	IDOnly bool   // find the visit by the id alone, not by Shown
+	New    bool   // begin a new visit, even if one has not ended
+	Ping   bool   // not an event: it only continues the visit, if there is one
 
-	// Of goals and orders, which are stored only where they count.
-	Once  bool  // a goal that a visit reaches once: Properties has its goal_id
-	After int64 // a goal of visits longer than so many milliseconds
-	Order bool  // an order: the site has one of its name
+	// Of goals and orders, which are stored only when they count.
+	Once  bool  // a goal that counts once in a visit; Properties has its goal_id
+	After int64 // a goal that counts after so many milliseconds of the visit
+	Order bool  // an order: the site must not have one of the same name
 
 	// Set by the engine.
-	Before string   // the event's fingerprint under the salt of the day before; "" = none
-	Day    [2]int64 // the bounds of its day in the site's zone, Unix milliseconds
+	Before string   // the event's fingerprint under the salt of the previous day; "" = none
+	Day    [2]int64 // start and end of its day in the site's zone, Unix milliseconds
 }
 
-// Fingerprint is the key of Extra under which the engine keeps what a request shows
-// of its visitor, hashed under the salt of the day.
+// Fingerprint is the key of Extra under which the engine stores what a request reveals
+// of its visitor, hashed with the salt of the day.
 const Fingerprint = "fingerprint"

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// The native API's event in JSON, as it goes out, and the parts of it that other
-// replies are made of.
+// Writing an event in the JSON of the native API, and the JSON helpers that other
+// replies use.
 
-// AppendJSON appends the native JSON form of an event: one object without white
-// space, absent fields left out, times RFC 3339 in UTC with milliseconds. The
-// result is valid JSON whatever the strings hold, and safe inside HTML: < > &
-// and the line separators U+2028 and U+2029 are escaped.
+// AppendJSON appends the native JSON form of an event: one object without white space
+// and without absent fields, with times as RFC 3339 in UTC with milliseconds. The
+// result is valid JSON whatever the strings hold, and safe inside HTML: < > & and the
+// line separators U+2028 and U+2029 are escaped.
 func AppendJSON(dst []byte, e *Event) []byte {
 	open := len(dst)
 	dst = append(dst, '{')
@@ -67,13 +67,13 @@ func AppendObject(dst []byte, o Object) []byte {
 	return append(dst, '}')
 }
 
-// AppendString appends s as a JSON string; invalid UTF-8 becomes U+FFFD.
+// AppendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte { return appendQuoted(dst, s, true) }
 
 // AppendStrings appends list as a JSON array of strings, nil as [].
 func AppendStrings(dst []byte, list []string) []byte { return appendArray(dst, list, true) }
 
-// AppendValue appends v as JSON; the absent value as null.
+// AppendValue appends v as JSON. The absent value is null.
 func AppendValue(dst []byte, v Value) []byte {
 	switch v.Kind {
 	case String:
@@ -159,7 +159,8 @@ func appendTerms(dst []byte, list []Term) []byte {
 	return append(dst, ']')
 }
 
-// sharedBytes is how many bytes of b are those of a, up to the start of a character.
+// sharedBytes returns how many bytes a and b share at their start, up to a character
+// boundary.
 func sharedBytes(a, b string) (n int) {
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
@@ -170,7 +171,8 @@ func sharedBytes(a, b string) (n int) {
 	return n
 }
 
-// appendCapped appends names and terms, those of a property together, in the second form.
+// appendCapped appends names and terms in the second form. The terms of a property are
+// consecutive.
 func appendCapped(dst []byte, names []string, list []Term) []byte {
 	if len(names) > 0 {
 		dst = append(dst, '[', '"')
@@ -216,9 +218,9 @@ func appendCut(dst []byte, c *Cut) []byte {
 	return append(dst, ']')
 }
 
-// appendQuoted appends s as a JSON string, with html also safe inside HTML.
-// There is one form of each string: \" \\ \n \r \t, \u00xx for the other control
-// characters, everything else as it is.
+// appendQuoted appends s as a JSON string, with html also safe inside HTML. Each string
+// has one form: \" \\ \n \r \t, \u00xx for the other control characters, and everything
+// else as it is.
 func appendQuoted(dst []byte, s string, html bool) []byte {
 	return append(appendEscaped(append(dst, '"'), s, html), '"')
 }
@@ -266,8 +268,8 @@ func appendEscaped(dst []byte, s string, html bool) []byte {
 	return append(dst, s[start:]...)
 }
 
-// appendSafe appends JSON text with what HTML could misread escaped; in valid
-// JSON such characters stand in strings only.
+// appendSafe appends JSON text and escapes what HTML could misread. In valid JSON such
+// characters occur only in strings.
 func appendSafe(dst []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); i++ {

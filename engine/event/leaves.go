@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// The leaves of a value: what filters and counters see of it.
+// The leaves of a value, which filters and counters see.
 
-// CellLeaves calls yield with the leaves of a cell until it returns false. A
-// scalar is one leaf with the path ""; null has none; an array or object has
-// every scalar inside it, under its object keys joined with ".", elements of an
-// array adding nothing. What is there again is yielded again. Both strings are good
-// until yield returns: a path is a hundred times as long as its leaf, in objects
-// that are made so.
+// CellLeaves calls yield with the leaves of a cell until yield returns false. A scalar
+// is one leaf with the path "". null has none. An array or object has every scalar
+// inside it, under the object keys joined with "."; elements of an array add nothing to
+// the path. Leaves may repeat. Both strings are valid until yield returns: an object
+// can be made so that each path is a hundred times as long as its leaf, and copying
+// paths would cost that much memory.
 func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	if CellScalar(cell) {
 		yield("", view(AppendCellTerm(nil, cell)))
@@ -29,9 +29,8 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	})
 }
 
-// CellTerms calls yield with the terms of a cell's leaves at one path, whatever
-// else it holds: nothing is made of what the path does not lead to. Those that are
-// there again come again. A term is good until yield returns.
+// CellTerms calls yield with the terms of a cell's leaves at one path. It makes nothing
+// of other leaves. Terms may repeat. A term is valid until yield returns.
 func CellTerms(cell []byte, path string, yield func(term string)) {
 	if len(cell) > 0 && cell[0] == tagJSON {
 		w := walks.Get().(*leafWalk)
@@ -44,7 +43,7 @@ func CellTerms(cell []byte, path string, yield func(term string)) {
 	}
 }
 
-// CellTermsOf is CellTerms of the first so many leaves of the cell.
+// CellTermsOf is CellTerms of the first leaves of the cell only.
 func CellTermsOf(cell []byte, path string, leaves int, yield func(term string)) {
 	if leaves == AllLeaves {
 		CellTerms(cell, path, yield)
@@ -62,19 +61,20 @@ func CellTermsOf(cell []byte, path string, leaves int, yield func(term string)) 
 	})
 }
 
-// leafWalk walks leaves. It keeps its memory for the next walk.
+// leafWalk walks leaves. The next walk uses its memory again.
 type leafWalk struct {
 	text string
 	want string // see find
-	path []byte // of the value at hand
+	path []byte // of the current value
 	term []byte
 }
 
 var walks = sync.Pool{New: func() any { return new(leafWalk) }}
 
-// of calls yield with every scalar of the value of a key: object keys joined with
-// ".", array elements adding nothing, nulls left out. path is good until yield
-// returns. It ends when yield says false, or where the text is broken or too deep.
+// of calls yield with every scalar in the value of a key, except null. The path is the
+// object keys joined with "."; array elements add nothing. path is valid until yield
+// returns. The walk ends when yield returns false, or where the text is broken or too
+// deep.
 func (w *leafWalk) of(key string, v Value, yield func(path []byte, v Value) bool) {
 	w.path = append(w.path[:0], key...)
 	switch v.Kind {
@@ -87,7 +87,7 @@ func (w *leafWalk) of(key string, v Value, yield func(path []byte, v Value) bool
 	}
 }
 
-// termOf is the term of a scalar, good until the next.
+// termOf returns the term of a scalar, valid until the next call.
 func (w *leafWalk) termOf(v Value) string {
 	if v.Kind == Number && !isPlainInteger(v.Text) {
 		out, num := appendDecimal(w.term[:0], v.Text)
@@ -98,8 +98,8 @@ func (w *leafWalk) termOf(v Value) string {
 	return v.Text
 }
 
-// walk goes through the value at i under path. It returns the end of the value, -1
-// when the text is broken, too deep, or yield said false.
+// walk walks the value at i under path. It returns the end of the value, or -1 when the
+// text is broken, too deep, or yield returned false.
 func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int {
 	s := w.text
 	i = skipSpace(s, i)
@@ -173,7 +173,7 @@ func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int
 	return end
 }
 
-// scalarAt is the string, number, bool or null at i, and its end.
+// scalarAt returns the string, number, bool or null at i, and its end.
 func scalarAt(s string, i int) (v Value, end int) {
 	switch c := s[i]; {
 	case c == '"':
@@ -191,9 +191,9 @@ func scalarAt(s string, i int) (v Value, end int) {
 	return literal(s, i)
 }
 
-// find yields the terms at w.want in the value at i, whose own path is the first so
-// many bytes of it. It returns the end of the value, -1 where the text is broken or
-// too deep.
+// find yields the terms at w.want in the value at i. The path of that value is the
+// first known bytes of w.want. find returns the end of the value, or -1 where the text
+// is broken or too deep.
 func (w *leafWalk) find(i, known, depth int, yield func(term string)) int {
 	s := w.text
 	if i = skipSpace(s, i); i >= len(s) || depth > leafDepthMax {
@@ -250,8 +250,8 @@ func (w *leafWalk) find(i, known, depth int, yield func(term string)) int {
 	}
 }
 
-// under is how many bytes of w.want lead to a key of an object that known bytes lead
-// to, -1 where w.want does not go there.
+// under returns how many bytes of w.want lead to a key of an object to which known
+// bytes lead, or -1 where w.want does not go there.
 func (w *leafWalk) under(known int, key string, plain bool) int {
 	rest := w.want[known:]
 	at := known
@@ -268,11 +268,11 @@ func (w *leafWalk) under(known int, key string, plain bool) int {
 	return at + len(key)
 }
 
-// leafDepthMax bounds the recursion of whatever walks stored text. It is above
-// what Validate lets through.
+// leafDepthMax bounds the recursion of everything that walks stored text. It is above
+// the depth that Validate accepts.
 const leafDepthMax = 64
 
-// termSet is a set of terms, small most of the time.
+// termSet is a set of terms that is small most of the time.
 type termSet struct {
 	few  []Term
 	many map[Term]struct{}
@@ -287,7 +287,7 @@ func (s *termSet) has(property, value string) bool {
 	return slices.Contains(s.few, t)
 }
 
-// add says whether the term was new.
+// add reports whether the term was new.
 func (s *termSet) add(property, value string) bool {
 	if s.has(property, value) {
 		return false

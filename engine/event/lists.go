@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The lists of an event that are kept as JSON cells, read back. Each function
-// says false when the text is not what the encoder writes.
+// Reading the lists of an event that are stored as JSON cells. Each function returns
+// false when the text is not what the encoder writes.
 
 // listOf reads ["a","b"].
 func listOf(v Value) (list []string, ok bool) {
@@ -87,7 +87,7 @@ func termsOf(v Value) (list []Term, ok bool) {
 	}
 }
 
-// cappedOf reads either form of capped, and says which the terms are in.
+// cappedOf reads either form of capped. byProperty is that of Event.CappedByProperty.
 func cappedOf(v Value) (names []string, list []Term, byProperty, ok bool) {
 	s := v.Text
 	if v.Kind != JSON || len(s) < 3 || s[0] != '[' {
@@ -162,8 +162,9 @@ func cappedOf(v Value) (names []string, list []Term, byProperty, ok bool) {
 	}
 }
 
-// namesOf calls yield with each name of the text that appendCapped makes of names, until
-// it returns false. A name is good until then. It says whether all was well.
+// namesOf calls yield with each name in the text that appendCapped makes of names,
+// until yield returns false. A name is valid until yield returns. namesOf reports
+// whether the text was valid.
 func namesOf(text string, yield func(name []byte) bool) bool {
 	var name []byte
 	for text != "" {

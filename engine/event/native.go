@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// The native API's event in JSON, as it comes in.
+// Reading an event in the JSON of the native API.
 
-// Event parses one event of the native API (design of the JSON form: AppendJSON)
-// into e, which it overwrites. id, seq, site, dialect and received are taken and
-// ignored, so that what was exported can be sent again; any other unknown key is
-// an error. A null is as if the key were absent. time is RFC 3339 with any
-// precision and offset, or Unix milliseconds. Without a type the event is a
-// Track; what a type cannot do without is in required. Errors are *FieldError.
-// What holds for every dialect is left to Validate.
+// Event parses one event of the native API into e, which it overwrites. AppendJSON has
+// the form of the JSON. id, seq, site, dialect and received are ignored, so that an
+// exported event can be sent again; any other unknown key is an error. A null is the
+// same as an absent key. time is RFC 3339 with any precision and offset, or Unix
+// milliseconds. An event without a type is a Track. required says which fields each
+// type needs. Errors are *FieldError. Validate checks what applies to every dialect.
 func (p *Parser) Event(b []byte, e *Event) error {
 	if err := p.event(view(b), e); err != nil {
 		return err
@@ -57,7 +56,7 @@ func (p *Parser) event(s string, e *Event) *FieldError {
 	return required(e)
 }
 
-// required says what an event of its type cannot do without.
+// required returns a fault when a field that its type needs is missing.
 func required(e *Event) *FieldError {
 	nobody := e.User == "" && e.Anonymous == ""
 	switch {
@@ -73,7 +72,7 @@ func required(e *Event) *FieldError {
 	return nil
 }
 
-// refuse is a fault of a single event.
+// refuse returns the fault of a single event.
 func refuse(field, msg string) *FieldError { return &FieldError{Index: -1, Field: field, Msg: msg} }
 
 // field parses the value at i of one key of a native event.
@@ -173,7 +172,7 @@ func timeOf(v Value) (ms int64, err *FieldError) {
 	return 0, refuse("", "must be an RFC 3339 time or Unix milliseconds")
 }
 
-// null says whether the value at i is null.
+// null reports whether the value at i is null.
 func (p *Parser) null(i int) bool { return strings.HasPrefix(p.s[i:], "null") }
 
 func (p *Parser) textField(i int, to *string) (int, *FieldError) {
@@ -262,7 +261,7 @@ func (p *Parser) amountsField(i int, to *[]Amount) (int, *FieldError) {
 	return next, nil
 }
 
-// amountOf reads an integer however it is written: 10, 10.0, 1e1.
+// amountOf reads an integer in any spelling: 10, 10.0, 1e1.
 func amountOf(v Value) (by int64, ok bool) {
 	if v.Kind != Number {
 		return 0, false

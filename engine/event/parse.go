@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Strict JSON in, for every dialect whose bodies are JSON.
+// Strict reading of JSON, for every dialect with JSON bodies.
 
-// Limits bound what a Parser takes. A zero field is that of DefaultLimits.
+// Limits bounds what a Parser accepts. A zero field means that of DefaultLimits.
 type Limits struct {
-	Depth       int // arrays and objects open at once, the outermost included; 64 at most
-	Members     int // keys of one object; 1024 at most
+	Depth       int // nested arrays and objects, including the outermost; at most 64
+	Members     int // keys of one object; at most 1024
 	KeyBytes    int // of one key
-	StringBytes int // of one string or number; 4 MiB at most
+	StringBytes int // of one string or number; at most 4 MiB
 }
 
 // DefaultLimits are the native dialect's.
@@ -21,8 +21,8 @@ var DefaultLimits = Limits{Depth: MaxDepth, Members: MaxProperties, KeyBytes: Ke
 
 const (
 	parserDepthMax   = 64
-	parserMembersMax = 1024    // keys are compared pair by pair when they look alike
-	parserStringMax  = 4 << 20 // a recording, which is checked and never an event
+	parserMembersMax = 1024    // similar keys are compared pair by pair
+	parserStringMax  = 4 << 20 // a recording, which is checked and never becomes an event
 )
 
 func (l Limits) orDefault() Limits {
@@ -39,34 +39,33 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// Parser reads strict JSON (RFC 8259) in one pass: the whole input is checked,
-// a byte order mark is skipped, nothing may follow the value. Of equal keys the
-// last wins. Invalid UTF-8 and lone surrogates become U+FFFD, escaped control
-// characters but \t \n \r are left out of strings, raw ones are refused. A
-// number keeps its literal; one beyond float64 is refused. An array or object
-// inside an Object arrives as its compact text in one form: no white space, no
-// needless escape, no key twice.
+// Parser reads strict JSON (RFC 8259) in one pass. It checks the whole input: it skips
+// a byte order mark, and nothing may follow the value. Of equal keys the last one wins.
+// Invalid UTF-8 and lone surrogates become U+FFFD. Escaped control characters other
+// than \t \n \r are left out of strings; raw ones are refused. A number keeps its
+// literal; a number beyond float64 is refused. An array or object inside an Object
+// becomes its compact text in one form: no white space, no needless escape, no key
+// twice.
 //
-// Results alias the input or the Parser's memory. They are valid until Reset,
-// so the events of a whole request can live in one Parser; the input must stay
-// unchanged as long. Errors are *FieldError with Index -1 and the dotted path of
-// the value that is at fault. A Parser is used by one goroutine at a time; the
-// zero Parser is ready.
+// Results alias the input or the Parser's memory. They are valid until Reset, so the
+// events of a whole request can share one Parser. The input must not change before
+// that. Errors are *FieldError with Index -1 and the dotted path of the faulty value.
+// One goroutine at a time may use a Parser. The zero Parser is ready.
 type Parser struct {
-	arena   []byte   // strings that do not stand in the input as they are
-	members []Member // of the objects handed out
-	texts   []string // of the lists handed out
+	arena   []byte   // strings that are not in the input as they are
+	members []Member // of the objects returned
+	texts   []string // of the lists returned
 	amounts []Amount
 	values  []Value
 
 	scratch []byte // the array or object being compacted
-	spans   []span // its open objects' members
+	spans   []span // members of its open objects
 
 	s   string // the input
 	lim Limits
 }
 
-// What a Parser keeps for its next use at most, in elements.
+// The most elements that a Parser keeps for its next use.
 const (
 	chunkFirst = 256
 	chunkMax   = 8192
@@ -74,7 +73,7 @@ const (
 	arenaMax   = 256 << 10
 )
 
-// Reset forgets all results and keeps the memory, unless it has grown large.
+// Reset forgets all results and keeps the memory, unless the memory has grown large.
 func (p *Parser) Reset() {
 	p.arena = keep(p.arena, arenaMax)
 	p.members = keep(p.members, chunkMax)
@@ -92,12 +91,12 @@ func keep[T any](s []T, most int) []T {
 	if cap(s) > most {
 		return nil
 	}
-	clear(s) // let go of the input
+	clear(s) // release the input
 	return s[:0]
 }
 
-// push appends v to the open list s[start:]. A full chunk is left to those who
-// hold parts of it, and the open list moves to a new one.
+// push appends v to the open list s[start:]. When a chunk is full, push moves the open
+// list to a new one, because others hold parts of the full chunk.
 func push[T any](s []T, start int, v T) ([]T, int) {
 	if len(s) == cap(s) {
 		size := max(chunkFirst, min(2*cap(s), chunkMax), 2*(len(s)-start))
@@ -108,7 +107,7 @@ func push[T any](s []T, start int, v T) ([]T, int) {
 	return append(s, v), start
 }
 
-// reserve makes room for n bytes in the arena.
+// reserve ensures capacity for n bytes in the arena.
 func (p *Parser) reserve(n int) {
 	if cap(p.arena)-len(p.arena) < n {
 		p.arena = make([]byte, 0, max(n, arenaFirst, min(2*cap(p.arena), arenaMax)))
@@ -153,10 +152,10 @@ func (p *Parser) valueOf(s string, lim Limits) (Value, *FieldError) {
 	return v, err
 }
 
-// Each calls yield with each element of a top-level array, as raw JSON that
-// follows the grammar; its limits are left to whoever parses it. The first error
-// of yield ends the walk and is returned. A fault of the text after some
-// elements is found after they were yielded.
+// Each calls yield with each element of a top-level array, as raw JSON with correct
+// grammar. Whoever parses the element checks its limits. The first error of yield ends
+// the walk and is returned. A fault later in the text is found after elements were
+// yielded.
 func (p *Parser) Each(b []byte, lim Limits, yield func(i int, raw []byte) error) error {
 	s := view(b)
 	i := p.begin(s, lim)
@@ -186,7 +185,7 @@ func (p *Parser) Each(b []byte, lim Limits, yield func(i int, raw []byte) error)
 	}
 }
 
-// asError keeps a nil *FieldError from becoming an error that is not nil.
+// asError keeps a nil *FieldError from becoming a non-nil error.
 func (p *Parser) asError(err *FieldError) error {
 	if err == nil {
 		return nil
@@ -220,7 +219,7 @@ func tooMuch(msg string, most int, unit string) *FieldError {
 	return &FieldError{Index: -1, Msg: msg + " at most " + strconv.Itoa(most) + " " + unit}
 }
 
-// within adds the key under which the fault was found.
+// within adds to the path the key under which the fault was found.
 func (e *FieldError) within(key string) *FieldError {
 	if e.Field == "" {
 		e.Field = strings.Clone(key)
@@ -230,8 +229,8 @@ func (e *FieldError) within(key string) *FieldError {
 	return e
 }
 
-// object parses the object at i into members; arrays and objects inside it
-// become their text.
+// object parses the object at i into members. Arrays and objects inside it become their
+// text.
 func (p *Parser) object(i, depth int) (Object, int, *FieldError) {
 	if depth > p.lim.Depth {
 		return nil, i, tooMuch("nested", p.lim.Depth, "deep")
@@ -276,7 +275,7 @@ func (p *Parser) object(i, depth int) (Object, int, *FieldError) {
 	}
 }
 
-// lookOf is one bit of 64 for a key: keys without a common bit are different.
+// lookOf returns one of 64 bits for a key. Keys with different bits are different.
 func lookOf(key string) uint64 {
 	if key == "" {
 		return 1
@@ -284,8 +283,8 @@ func lookOf(key string) uint64 {
 	return 1 << ((uint(key[0])*31 + uint(key[len(key)-1])*7 + uint(key[len(key)/2])*3 + uint(len(key))) & 63)
 }
 
-// separator reads the comma, or the closing bracket, that follows a member or
-// an element, and the white space after it.
+// separator reads the comma, or the closing bracket, after a member or an element, and
+// the white space that follows.
 func (p *Parser) separator(i int, closing byte) (next int, closed bool, err *FieldError) {
 	s := p.s
 	if i >= len(s) || s[i] != ',' && s[i] != closing {
@@ -299,8 +298,7 @@ func (p *Parser) separator(i int, closing byte) (next int, closed bool, err *Fie
 	return skipSpace(s, i+1), false, nil
 }
 
-// key parses the key at i and the colon after it; next is where the value may
-// begin.
+// key parses the key at i and the colon after it. next is where the value may begin.
 func (p *Parser) key(i int) (key string, next int, err *FieldError) {
 	s := p.s
 	if i >= len(s) || s[i] != '"' {
@@ -317,7 +315,7 @@ func (p *Parser) key(i int) (key string, next int, err *FieldError) {
 	return key, next + 1, nil
 }
 
-// text parses the string at i, of at most so many bytes.
+// text parses the string at i, of at most most bytes.
 func (p *Parser) text(i, most int, what string) (text string, next int, err *FieldError) {
 	end, plain := stringEnd(p.s, i+1)
 	if end < 0 {
@@ -390,8 +388,8 @@ func (p *Parser) atom(i int) (Value, int, *FieldError) {
 	return v, end, nil
 }
 
-// inRange says whether a number can be a float64: not infinite, and no exponent
-// below that of the smallest one.
+// inRange reports whether a number fits a float64: it is not infinite, and its exponent
+// is not below that of the smallest one.
 func inRange(number string) bool {
 	e := -1
 	for i := range len(number) {

@@ -1,11 +1,11 @@
 package event
 
-// Ways into nested values, for dialects and filters.
+// Access to nested values, for dialects and filters.
 
-// storedLimits are for text a Parser has taken before.
+// storedLimits apply to text that a Parser has accepted before.
 var storedLimits = Limits{Depth: parserDepthMax, Members: parserMembersMax, KeyBytes: MaxEventBytes, StringBytes: MaxEventBytes}
 
-// Object opens a value that is a JSON object. The result is p's, see Parser.
+// Object opens a value that is a JSON object. The result belongs to p, see Parser.
 func (v Value) Object(p *Parser) (Object, error) {
 	if v.Kind != JSON || v.Text == "" || v.Text[0] != '{' {
 		return nil, &FieldError{Index: -1, Msg: "an object is expected"}
@@ -14,7 +14,7 @@ func (v Value) Object(p *Parser) (Object, error) {
 	return o, p.asError(err)
 }
 
-// Array opens a value that is a JSON array. The result is p's, see Parser.
+// Array opens a value that is a JSON array. The result belongs to p, see Parser.
 func (v Value) Array(p *Parser) ([]Value, error) {
 	if v.Kind != JSON || v.Text == "" || v.Text[0] != '[' {
 		return nil, &FieldError{Index: -1, Msg: "an array is expected"}
@@ -41,15 +41,15 @@ func (v Value) Array(p *Parser) ([]Value, error) {
 	}
 }
 
-// IsObject and IsArray tell the two kinds of JSON values apart.
+// IsObject reports whether v is an object.
 func (v Value) IsObject() bool { return v.Kind == JSON && len(v.Text) > 0 && v.Text[0] == '{' }
 
-// IsArray says whether v is an array.
+// IsArray reports whether v is an array.
 func (v Value) IsArray() bool { return v.Kind == JSON && len(v.Text) > 0 && v.Text[0] == '[' }
 
-// GetPath returns the value at a dotted path, Absent when there is none. A key
-// that itself holds dots is found too; the literal key comes first. Arrays are
-// not entered.
+// GetPath returns the value at a dotted path, Absent when there is none. A key that
+// contains dots itself is found too; the literal key takes precedence. Arrays are not
+// entered.
 func GetPath(o Object, path string) Value {
 	if v := o.Get(path); v.Kind != Absent {
 		return v
@@ -67,7 +67,7 @@ func GetPath(o Object, path string) Value {
 	return Value{}
 }
 
-// pathIn is GetPath in the text of an object.
+// pathIn is GetPath on the text of an object.
 func pathIn(text, path string) Value {
 	if v := memberOf(text, path); v.Kind != Absent {
 		return v
@@ -112,7 +112,7 @@ func memberOf(text, key string) Value {
 	return Value{}
 }
 
-// valueAt is the value whose text is s[i:end].
+// valueAt returns the value whose text is s[i:end].
 func valueAt(s string, i, end int) Value {
 	switch c := s[i]; {
 	case c == '"':

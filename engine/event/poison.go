@@ -1,18 +1,18 @@
 package event
 
-// Memory that serves one request after another is overwritten between two of them,
-// in tests: a text that still points into it then shows at once, and not only when
+// In tests, memory that serves one request after another is overwritten between
+// requests. A text that still points into it then shows at once, and not only when
 // another request happens to write there.
 
-// Poisoned says whether memory of a request is overwritten when its answer is
-// written. Tests set it before anything else runs; nothing else does.
+// Poisoned says whether the memory of a request is overwritten after its answer is
+// written. Only tests set it, before anything else runs.
 var Poisoned bool
 
-// poisonByte is in no valid UTF-8, so that no event and no answer holds it.
+// poisonByte never occurs in valid UTF-8, so no event and no answer holds it.
 const poisonByte = 0xDB
 
-// Poison overwrites the room of b, used or not, if Poisoned. b must not be read any
-// more.
+// Poison overwrites the whole capacity of b when Poisoned is set. b must not be read
+// afterwards.
 func Poison(b []byte) {
 	if !Poisoned {
 		return

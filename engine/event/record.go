@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// The record is the log's form of one event: everything but its place (site,
-// seq, public id), and every decision taken at ingest.
+// The record is the form of one event in the log. It has everything but the event's
+// place (site, seq, public id), and it has every decision made at ingest.
 //
 //	+---------+-------------+------------+---------+--------+------+
 //	| version | session ord | person ord | session | capped | body |
@@ -29,38 +29,43 @@ import (
 //	| 1  | cell  |                   |   1    |   1    | n-1 | cell  |
 //	+----+-------+                   +--------+--------+-----+-------+
 //
-// A sized thing is a uvarint length and that many bytes of a cell; 0 is absent.
-// Varints are those of encoding/binary, in their shortest form. type and dialect
-// are indexes into Types and Dialects. received is Unix milliseconds, time is
-// relative to received, day to the UTC day of time. Fields ascend strictly by
-// their bytes. Nothing follows the last field.
+// A sized element is a uvarint length and a cell of that many bytes; length 0 is
+// absent. Varints are those of encoding/binary, in their shortest form. type and
+// dialect are indexes into Types and Dialects. received is Unix milliseconds. time is
+// relative to received, and day to the UTC day of time. Fields are strictly ascending
+// by their bytes. Nothing follows the last field.
 //
-// Versions: 1 is the first. The meaning of a version never changes; the lists
-// Types and Dialects, the flags and the field ids only grow.
+// Versions: 1 is the first. The meaning of a version never changes. The lists Types and
+// Dialects, the flags and the field ids only grow.
 //
-// Version 1 has grown by three things, which an older cairn takes for damage and
-// which few rows have:
+// Version 1 has grown by three things. Few rows have them, and an older cairn takes
+// them for damage:
+//   - FieldCut, in rows that hold more than the counters see of an event (see Cut). A
+//     row without it counts
 //
-//   - FieldCut, in rows that hold more than counters see of an event (see Cut).
-//     A row without it counts whole, however large.
-//   - A second form of capped. The first lists each value with its whole property,
-//     [["a.b","1"],["a.b","2"]]; it is read for ever and written no more. The
-//     second names each property once: the number of bytes it shares with the property
-//     before, the rest of it, then its values. No value stands for all:
-//     [[0,"a.b","1","2"],[2,"c"]]. It is longer than the values, escaped, by a few
-//     bytes for each leaf and by the names that countedBytes allows, so that the
-//     record of an event that Validate takes is always below RecordBytesMax.
-//   - CappedNames, before the second form: one text that has of each name how many of
-//     its bytes are those of the name before, how many follow, and these:
-//     ["0:5:a.b.c4:1:d",[0,"x","1"]]. It is one text, however many the names are, so that
-//     the index has one leaf of it.
+// whole, however large it is.
+//   - A second form of capped. The first form lists each value with its whole property:
+//
+// [["a.b","1"],["a.b","2"]]. It is still read, for ever, but no longer written. The
+// second form has each property once: the number of bytes it shares with the previous
+// property, the rest of its bytes, then its values. A property without values stands
+// for all of its values: [[0,"a.b","1","2"],[2,"c"]]. It is longer than the escaped
+// values by a few bytes for each leaf and by the names that countedBytes allows. So the
+// record of an event that Validate accepts is always below RecordBytesMax.
+//   - CappedNames, in front of the second form: one text that has for each name the
+//     number of bytes it
+//
+// shares with the previous name, the number of bytes that follow, and these bytes:
+// ["0:5:a.b.c4:1:d",[0,"x","1"]]. It is a single text, however many names there are, so
+// that the index has one leaf for it.
 const recordVersion = 1
 
-// ErrCorrupt is wrapped by every error about a record that AppendRecord cannot
-// have written.
+// ErrCorrupt is wrapped by every error about a record that AppendRecord cannot have
+// written.
 var ErrCorrupt = errors.New("corrupt event record")
 
-// Head is what a record says only once the event has its place in the log.
+// Head is the part of a record that is known only once the event has its place in the
+// log.
 type Head struct {
 	SessionOrd, PersonOrd uint64
 	Session               string
@@ -71,7 +76,7 @@ type Head struct {
 
 const dayMillis = 24 * 60 * 60 * 1000
 
-// utcDay is the day of a time, counted from 1970-01-01.
+// utcDay returns the day of a time, counted from 1970-01-01.
 func utcDay(ms int64) int64 {
 	d := ms / dayMillis
 	if ms%dayMillis < 0 {
@@ -80,9 +85,9 @@ func utcDay(ms int64) int64 {
 	return d
 }
 
-// AppendBody appends the part of a record that is known before the event has
-// its place in the log: all but SessionOrd, PersonOrd, Session and Capped. e has
-// passed Validate.
+// AppendBody appends the part of a record that is known before the event has its place
+// in the log: all but SessionOrd, PersonOrd, Session and Capped. e must have passed
+// Validate.
 func AppendBody(dst []byte, e *Event) []byte {
 	flags := byte(0)
 	if e.Uncounted {
@@ -167,7 +172,7 @@ func appendListField(dst []byte, field string, list []string) []byte {
 	return sizeCell(appendArray(append(dst, tagJSON), list, false), at)
 }
 
-// sizeCell puts the length of dst[at:] before it, where one byte is kept free.
+// sizeCell writes the length of dst[at:] before it. One byte is reserved there.
 func sizeCell(dst []byte, at int) []byte {
 	n := len(dst) - at
 	if n < 0x80 {
@@ -183,8 +188,8 @@ func sizeCell(dst []byte, at int) []byte {
 	return dst
 }
 
-// appendKeyed appends the members of o in the order of their keys and says how
-// many there were.
+// appendKeyed appends the members of o, ordered by key, and returns how many there
+// were.
 func appendKeyed(dst []byte, prefix byte, o Object) (out []byte, n int) {
 	var buf [48]place
 	order := sortMembers(buf[:0], o)
@@ -198,7 +203,7 @@ func appendKeyed(dst []byte, prefix byte, o Object) (out []byte, n int) {
 	return dst, len(order)
 }
 
-// sortMembers appends where the members of o are, in the order of their keys.
+// sortMembers appends the places of the members of o, ordered by key.
 func sortMembers(order []place, o Object) []place {
 	for i := range o {
 		key := o[i].Key
@@ -206,7 +211,7 @@ func sortMembers(order []place, o Object) []place {
 			continue
 		}
 		order = append(order, place{start: keyStart(key), at: i})
-		if len(order) <= 32 { // by insertion while they are few
+		if len(order) <= 32 { // insertion sort while they are few
 			for j := len(order) - 1; j > 0 && order[j].compare(order[j-1], o) < 0; j-- {
 				order[j], order[j-1] = order[j-1], order[j]
 			}
@@ -218,8 +223,8 @@ func sortMembers(order []place, o Object) []place {
 	return order
 }
 
-// place is where a member stands in its object, and the first bytes of its key,
-// which mostly settle the order.
+// place is the index of a member in its object and the first bytes of its key, which
+// mostly decide the order.
 type place struct {
 	start uint64
 	at    int
@@ -232,7 +237,7 @@ func (p place) compare(q place, o Object) int {
 	return strings.Compare(o[p.at].Key, o[q.at].Key)
 }
 
-// keyStart is the first eight bytes of a key as a number in the same order.
+// keyStart returns the first eight bytes of a key as a number with the same order.
 func keyStart(key string) (start uint64) {
 	if len(key) >= 8 {
 		return bits.ReverseBytes64(word(key, 0))

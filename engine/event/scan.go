@@ -6,11 +6,12 @@ import (
 	"unsafe"
 )
 
-// The lexical ground of JSON (RFC 8259), shared by the Parser and by whatever
-// walks the text of a stored array or object. Positions are byte offsets; -1
-// says that the text does not follow the grammar.
+// Lexical analysis of JSON (RFC 8259), for the Parser and for everything that walks the
+// text of a stored array or object. Positions are byte offsets. -1 says that the text
+// does not follow the grammar.
 
-// view is b as a string without a copy; b must not change while it is in use.
+// view returns b as a string without a copy. b must not change while the string is in
+// use.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // skipSpace returns the first position from i on that is not white space.
@@ -21,9 +22,9 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
-// Eight bytes at a time: word reads them with s[i] lowest, below and equal set
-// the high bit of each byte that is smaller than, or the same as, n. A byte may
-// be marked wrongly only above a marked one, so the lowest mark is right.
+// Eight bytes at a time: word reads them with s[i] lowest. below and equal set the high
+// bit of each byte that is smaller than n, or equal to n. A byte may be marked wrongly
+// only above a marked one, so the lowest mark is right.
 const (
 	lows  = 0x0101010101010101
 	highs = 0x8080808080808080
@@ -38,10 +39,9 @@ func word(s string, i int) uint64 {
 func below(w uint64, n byte) uint64 { return (w - lows*uint64(n)) &^ w & highs }
 func equal(w uint64, n byte) uint64 { return below(w^lows*uint64(n), 1) &^ w }
 
-// stringEnd returns the position of the quote that closes the string whose
-// content begins at i. plain says that the content stands for itself: nothing is
-// escaped and all of it is valid UTF-8. Escapes are checked, control characters
-// are refused.
+// stringEnd returns the position of the quote that closes the string whose content
+// begins at i. plain reports that the content stands for itself: it has no escapes and
+// is valid UTF-8. Escapes are checked; control characters are refused.
 func stringEnd(s string, i int) (end int, plain bool) {
 	start, escaped, high := i, false, uint64(0)
 	for {
@@ -82,8 +82,8 @@ func stringEnd(s string, i int) (end int, plain bool) {
 	}
 }
 
-// plainEnd returns the first position from i on of a byte that a JSON string, or
-// HTML around it, cannot hold as it is, or that is not ASCII.
+// plainEnd returns the first position from i on of a byte that is not ASCII, or that a
+// JSON string or HTML around it cannot hold as it is.
 func plainEnd(s string, i int) int {
 	for i+8 <= len(s) {
 		w := word(s, i)
@@ -122,9 +122,9 @@ func hex4(s string, i int) (r rune, ok bool) {
 	return r, true
 }
 
-// appendUnquoted appends what the content of a JSON string, which stringEnd has
-// taken, stands for: escapes resolved, invalid UTF-8 and lone surrogates as
-// U+FFFD, control characters but \t \n \r left out.
+// appendUnquoted appends the text that the content of a JSON string stands for.
+// stringEnd has checked the content. Escapes are resolved, invalid UTF-8 and lone
+// surrogates become U+FFFD, and control characters other than \t \n \r are left out.
 func appendUnquoted(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -173,7 +173,7 @@ func appendUnquoted(dst []byte, s string) []byte {
 	return dst
 }
 
-// unquote is appendUnquoted as a string; a plain content is returned as it is.
+// unquote is appendUnquoted as a string. It returns a plain content as it is.
 func unquote(s string, plain bool) string {
 	if plain {
 		return s
@@ -223,8 +223,8 @@ func literal(s string, i int) (v Value, end int) {
 	return Value{}, -1
 }
 
-// skipValue returns the end of the JSON value at i, whose grammar it checks. No
-// more than skipDepthMax arrays and objects are opened.
+// skipValue returns the end of the JSON value at i and checks its grammar. It opens at
+// most skipDepthMax nested arrays and objects.
 func skipValue(s string, i, depth int) int {
 	if i = skipSpace(s, i); i >= len(s) || depth > skipDepthMax {
 		return -1

@@ -2,14 +2,14 @@ package event
 
 import "strings"
 
-// Terms: the text by which values are compared, and the exact decimal arithmetic
-// that makes 100, 100.0 and 1e2 one term.
+// Terms: the text by which values are compared, and the exact decimal arithmetic that
+// makes 100, 100.0 and 1e2 one term.
 
-// Term returns the text by which filters and counters compare v. ok is false
-// for null, arrays, objects and the absent value.
+// Term returns the text by which filters and counters compare v. ok is false for null,
+// arrays, objects and the absent value.
 func (v Value) Term() (term string, ok bool) { return v.termIn(nil) }
 
-// termIn is Term, with a term that differs from the text made in room.
+// termIn is Term; a term that differs from the text comes from room.
 func (v Value) termIn(room *TermRoom) (term string, ok bool) {
 	switch v.Kind {
 	case String, Bool:
@@ -28,7 +28,7 @@ func (v Value) termIn(room *TermRoom) (term string, ok bool) {
 	return "", false
 }
 
-// QueryTerms returns the terms a query text asks for: q itself and, when q is a
+// QueryTerms returns the terms that a query text asks for: q itself and, when q is a
 // number, its canonical decimal if that differs.
 func QueryTerms(q string) []string {
 	if !isPlainInteger(q) {
@@ -40,14 +40,14 @@ func QueryTerms(q string) []string {
 	return []string{q}
 }
 
-// What is compared as an exact decimal. A literal beyond either bound is
-// compared as text, so that no query costs more than a few hundred bytes.
+// Bounds of numbers that are compared as exact decimals. A literal beyond either bound
+// is compared as text, so that no query costs more than a few hundred bytes.
 const (
 	decimalDigitsMax   = 64
 	decimalExponentMax = 308
 )
 
-// isPlainInteger says that s is the canonical decimal of an integer.
+// isPlainInteger reports that s is the canonical decimal of an integer.
 func isPlainInteger(s string) bool {
 	if len(s) > 0 && s[0] == '-' {
 		if s = s[1:]; s == "0" {
@@ -65,10 +65,10 @@ func isPlainInteger(s string) bool {
 	return true
 }
 
-// appendDecimal appends the canonical decimal of s: the shortest plain form
-// without exponent, leading zeros, trailing zeros after the point or "-0". ok is
-// false, and dst unchanged, when s is not -?digits[.digits][(e|E)[+-]digits] or
-// is beyond the bounds above. The arithmetic is on text and therefore exact.
+// appendDecimal appends the canonical decimal of s: the shortest plain form without
+// exponent, leading zeros, trailing zeros after the point, or "-0". ok is false, and
+// dst unchanged, when s is not -?digits[.digits][(e|E)[+-]digits] or is beyond the
+// bounds above. The arithmetic is on text and therefore exact.
 func appendDecimal(dst []byte, s string) (out []byte, ok bool) {
 	negative := false
 	if len(s) > 0 && s[0] == '-' {
@@ -113,7 +113,7 @@ func appendDecimal(dst []byte, s string) (out []byte, ok bool) {
 		return dst, false
 	}
 
-	// The digits without zeros at either end, and where the point stands in them.
+	// The digits without zeros at either end, and the position of the point among them.
 	var buf [decimalDigitsMax]byte
 	digits := append(append(buf[:0], whole...), fraction...)
 	point := len(whole) + exponent
@@ -146,7 +146,7 @@ func appendDecimal(dst []byte, s string) (out []byte, ok bool) {
 	return dst, true
 }
 
-// zeros covers the longest run appendDecimal can ask for.
+// zeros is as long as the longest run of zeros that appendDecimal needs.
 var zeros = strings.Repeat("0", decimalExponentMax+decimalDigitsMax)
 
 func appendZeros(dst []byte, n int) []byte { return append(dst, zeros[:n]...) }

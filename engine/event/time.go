@@ -2,12 +2,12 @@ package event
 
 import "time"
 
-// RFC 3339 times to Unix milliseconds and back.
+// Conversion between RFC 3339 times and Unix milliseconds.
 
-// parseTime reads an RFC 3339 time as Unix milliseconds. Any precision is taken
-// and cut to milliseconds; T may be t or a space, Z may be z; the leap second
-// counts as the second after it. ok is false when a part is out of its range or
-// anything else is in the text.
+// parseTime reads an RFC 3339 time as Unix milliseconds. Any precision is accepted and
+// cut to milliseconds. T may be t or a space, and Z may be z. A leap second counts as
+// the second after it. ok is false when a part is out of its range or the text has
+// anything else.
 func parseTime(s string) (ms int64, ok bool) {
 	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' ||
 		s[10] != 'T' && s[10] != 't' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
@@ -76,8 +76,8 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// appendTime appends Unix milliseconds as RFC 3339 in UTC with milliseconds; a
-// time outside MinTime and MaxTime as the nearer of the two.
+// appendTime appends Unix milliseconds as RFC 3339 in UTC with milliseconds. A time
+// outside MinTime and MaxTime is written as the nearer of the two.
 func appendTime(dst []byte, ms int64) []byte {
 	ms = min(max(ms, MinTime), MaxTime)
 	t := time.UnixMilli(ms).UTC()

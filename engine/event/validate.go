@@ -7,19 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// The one gate every event passes on its way to the store.
+// The checks that every event passes on its way to the store.
 
-// valueLimits are those of a value in properties, context or extra, which are
-// the second level of the event.
+// valueLimits apply to a value in properties, context or extra, which is the second
+// level of the event.
 var valueLimits = Limits{Depth: MaxDepth - 2, Members: MaxProperties, KeyBytes: MaxKeyBytes, StringBytes: MaxEventBytes}
 
-// Validate brings an event into its canonical form and checks it against the
-// limits. Text of any dialect is cleaned in place: invalid UTF-8 becomes U+FFFD,
-// control characters but \t \n \r are removed; JSON text that is not in the
-// Parser's one form is put into it.
+// Validate brings an event into its canonical form and checks it against the limits. It
+// cleans the text of every dialect in place: invalid UTF-8 becomes U+FFFD, and control
+// characters other than \t \n \r are removed. It rewrites JSON text that is not in the
+// Parser's canonical form.
 //
-// Session, NotCounted and what else the engine sets is checked only as far as it
-// is there; Cut is set. The result is nil when the event may be stored.
+// Session, NotCounted and the other fields of the engine are checked only when they are
+// set; Validate sets Cut. The result is nil when the event may be stored.
 func Validate(e *Event) *FieldError {
 	if !slices.Contains(Types, e.Type) {
 		return refuse("type", "is not a type of event")
@@ -127,7 +127,7 @@ func validateObject(o Object, size *int) *FieldError {
 	for i := range o {
 		m := &o[i]
 		if m.Value.Kind == Absent {
-			continue // as if it were not there
+			continue // as if it were absent
 		}
 		m.Key = clean(m.Key)
 		if m.Key == "" {
@@ -198,7 +198,7 @@ func validateContext(m *Member) *FieldError {
 		return refuse(m.Key, "is not a key of context")
 	case want == m.Value.Kind:
 		if m.Key == "country" && len(m.Value.Text) == 2 {
-			m.Value.Text = strings.ToUpper(m.Value.Text) // a code, which is in capitals
+			m.Value.Text = strings.ToUpper(m.Value.Text) // a country code, which is in capitals
 		}
 		return nil
 	case want == Number:
@@ -209,7 +209,7 @@ func validateContext(m *Member) *FieldError {
 	return refuse(m.Key, "must be a string")
 }
 
-// contextKind is the kind of a key of Context, Absent for any other key.
+// contextKind returns the kind of a key of Context, Absent for any other key.
 func contextKind(key string) Kind {
 	switch key {
 	case "url", "path", "title", "referrer", "referrer_host",
@@ -225,8 +225,8 @@ func contextKind(key string) Kind {
 	return Absent
 }
 
-// isClean says whether s is as every stored text is: valid UTF-8 without control
-// characters but \t \n \r.
+// isClean reports whether s has the form of stored text: valid UTF-8 without control
+// characters other than \t \n \r.
 func isClean(s string) bool {
 	high, low := uint64(0), uint64(0)
 	if len(s) >= 8 {
@@ -235,7 +235,7 @@ func isClean(s string) bool {
 			high |= w
 			low |= below(w, 0x20)
 		}
-		w := word(s, len(s)-8) // what is left, and again some of what was seen
+		w := word(s, len(s)-8) // the remaining bytes and some that were checked already
 		high |= w
 		low |= below(w, 0x20)
 	} else {
@@ -254,8 +254,8 @@ func isClean(s string) bool {
 	return high&highs == 0 || utf8.ValidString(s)
 }
 
-// clean returns s with invalid UTF-8 as U+FFFD and without control characters;
-// mostly that is s itself.
+// clean returns s with invalid UTF-8 as U+FFFD and without control characters. Mostly
+// that is s itself.
 func clean(s string) string {
 	if isClean(s) {
 		return s

@@ -4,7 +4,7 @@ package event
 type Kind uint8
 
 const (
-	Absent Kind = iota // the zero Value: not there at all
+	Absent Kind = iota // the zero Value: there is no value
 	String
 	Number
 	Bool
@@ -12,23 +12,21 @@ const (
 	JSON // an array or object, as compact JSON text
 )
 
-// Value is one JSON value. Text is the content of a String, the exact literal of
-// a Number, "true" or "false" of a Bool, the compact JSON text of an array or
-// object, "" of Null. The text may alias a request's buffer: nothing keeps it
-// past Ingest.
+// Value is one JSON value. Text is the content of a String, the exact literal of a
+// Number, "true" or "false" of a Bool, the compact JSON text of an array or object, and
+// "" of Null. The text may alias a request's buffer: nothing keeps it after Ingest.
 type Value struct {
 	Kind Kind
 	Text string
 }
 
-// Str, Num, Boolean and Raw make Values. Num takes a valid JSON number literal,
-// Raw a valid compact JSON array or object.
+// Str returns the string s.
 func Str(s string) Value { return Value{String, s} }
 
-// Num is the number with this literal.
+// Num returns the number with this literal, which must be valid JSON.
 func Num(literal string) Value { return Value{Number, literal} }
 
-// Boolean is true or false.
+// Boolean returns true or false.
 func Boolean(b bool) Value {
 	if b {
 		return Value{Bool, "true"}
@@ -36,7 +34,7 @@ func Boolean(b bool) Value {
 	return Value{Bool, "false"}
 }
 
-// Raw is an array or object given as compact, valid JSON.
+// Raw returns an array or object, given as compact and valid JSON.
 func Raw(json string) Value { return Value{JSON, json} }
 
 // Member is one key of an Object.
@@ -45,8 +43,8 @@ type Member struct {
 	Value Value
 }
 
-// Object is a JSON object whose keys are distinct. Order has no meaning and is
-// not kept by the store.
+// Object is a JSON object with distinct keys. The order has no meaning, and the store
+// does not keep it.
 type Object []Member
 
 // Get returns the value of key, Absent when there is none.
@@ -59,7 +57,7 @@ func (o Object) Get(key string) Value {
 	return Value{}
 }
 
-// Set replaces or adds key.
+// Set adds key or replaces its value.
 func (o *Object) Set(key string, v Value) {
 	for i := range *o {
 		if (*o)[i].Key == key {
@@ -70,7 +68,7 @@ func (o *Object) Set(key string, v Value) {
 	*o = append(*o, Member{key, v})
 }
 
-// Delete removes key if it is there.
+// Delete removes key if it exists.
 func (o *Object) Delete(key string) {
 	for i := range *o {
 		if (*o)[i].Key == key {
