@@ -1,4 +1,4 @@
-// Room: the memory of what enrichment adds to the events of one request.
+// Arena: the memory for what enrichment adds to the events of one request.
 
 package enrich
 
@@ -9,9 +9,9 @@ import (
 	"cairn/engine/event"
 )
 
-// Arena holds what enrichment adds to events until the request is answered: the keys
-// that do not fit into their contexts, and texts made for them. It belongs to one
-// goroutine at a time. The zero Room is ready.
+// Arena holds what enrichment adds to events until the request is answered: keys that
+// do not fit into the event's own context, and texts made for them. One goroutine at a
+// time may use it. The zero Arena is ready.
 type Arena struct {
 	members []event.Member
 	text    []byte
@@ -21,15 +21,15 @@ type Arena struct {
 }
 
 const (
-	contextSpare   = 16 // keys there is room for behind a context that grows
+	contextSpare   = 16 // spare capacity of a context that grows, in keys
 	roomMembersMin = 128
 	roomMembersMax = 8 << 10 // of one piece of memory, unless one context needs more
 	roomTextMin    = 1 << 10
 	roomTextMax    = 64 << 10
 )
 
-// grow moves o to where it has room for n members more. What of that is not needed
-// trim gives back.
+// grow moves o to memory with capacity for n more members. trim returns what is not
+// needed.
 func (r *Arena) grow(o event.Object, n int) event.Object {
 	n += len(o)
 	if cap(r.members)-len(r.members) < n {
@@ -42,7 +42,7 @@ func (r *Arena) grow(o event.Object, n int) event.Object {
 	return event.Object(moved)
 }
 
-// trim gives back what the context that grew last does not need.
+// trim returns the unused capacity of the context that grew last.
 func (r *Arena) trim(o event.Object) {
 	at := len(r.members) - cap(o)
 	if cap(o) == 0 || at < 0 || &r.members[at] != &o[:1][0] {
@@ -51,7 +51,7 @@ func (r *Arena) trim(o event.Object) {
 	r.members = r.members[:at+len(o)]
 }
 
-// hideIP is what a site keeps of an address.
+// hideIP returns what a site keeps of an address, as text.
 func (r *Arena) hideIP(addr netip.Addr, policy string) string {
 	addr, ok := hideIP(addr, policy)
 	if !ok {

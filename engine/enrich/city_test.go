@@ -8,7 +8,7 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
-// cityFile is a database that knows one network well.
+// cityFile returns a database that knows one network well.
 func cityFile(t *testing.T) []byte {
 	t.Helper()
 	type (

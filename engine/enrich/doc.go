@@ -1,14 +1,15 @@
-// Package enrich finds out what is known of an event from its source and its own urls:
-// geography, browser, system, device, bot, campaign, language. It also applies a site's
-// privacy settings to addresses and urls.
+// Package enrich adds to an event what its source and its own urls tell: geography,
+// browser, system, device, bot, campaign, language. It also applies a site's privacy
+// settings to addresses and urls.
 //
-// # Where what is
+// It runs in the goroutine of the request. It must not learn about HTTP or the store.
+// Only salts.go reads and writes a file.
+//
+// # Files
 //
 //	enrich.go  Detector fills the context of an event
-//	urls.go    what the urls and the language header say
+//	urls.go    what the urls and the language header tell
 //	privacy.go what a site keeps of addresses and urls
-//	salts.go   ids for visitors without cookies, under a key that lives two days
-//	arena.go   the memory of what is added to the events of one request
-//
-// It runs in the request's goroutine. Only salts.go reads and writes a file.
+//	salts.go   ids for visitors without cookies, with a key that lives for two days
+//	arena.go   the memory for what is added to the events of one request
 package enrich

@@ -1,6 +1,6 @@
-// Enrichment: what can be known of an event from its source and its own urls,
-// filled into its context. It runs in the request's goroutine, asks memory alone
-// and never refuses an event.
+// Enrichment: what the source and the urls of an event tell, filled into its context.
+// It runs in the goroutine of the request, uses only memory, and never refuses an
+// event.
 
 package enrich
 
@@ -14,22 +14,22 @@ import (
 	"cairn/geo"
 )
 
-// Options are what a Detector asks.
+// Options configures a Detector.
 type Options struct {
 	Geo    *geo.Locator // nil = no geography
-	Agents *ua.Cache    // nil = one of its own
+	Agents *ua.Cache    // nil = a cache of its own
 }
 
-// Detector implements Enricher for all dialects. What a client sent stays: only
-// absent keys of the context are filled, and nothing detected is put beside a sent
-// value that it does not belong to (the city of another country, the version of
-// another browser). It is safe for any number of goroutines.
+// Detector implements engine.Enricher for all dialects. It never changes what a client sent:
+// it fills only keys that the context lacks. It adds no detected value that contradicts
+// a sent one, such as the city of another country or the version of another browser. It
+// is safe for concurrent use.
 type Detector struct {
 	geo    *geo.Locator
 	agents *ua.Cache
 }
 
-// New makes a Detector.
+// New returns a Detector.
 func New(o Options) *Detector {
 	if o.Agents == nil {
 		o.Agents = ua.NewCache()
@@ -37,17 +37,17 @@ func New(o Options) *Detector {
 	return &Detector{o.Geo, o.Agents}
 }
 
-// Privacy is what a site keeps of the addresses and urls of its events. The zero Privacy
-// truncates addresses and keeps urls as they are.
+// Privacy says what a site keeps of the addresses and urls of its events. The zero
+// Privacy truncates addresses and keeps urls as they are.
 type Privacy struct {
 	IP          string   // "truncate", "drop" or "keep"; "" is "truncate"
-	StripParams []string // names of query parameters that urls lose; a final * is any ending
+	StripParams []string // names of query parameters that are removed from urls; a final * matches any ending
 }
 
-// Enrich implements Enricher, in this order: the site's privacy settings on what
-// was sent, what the urls say, where the address is, what the agent is. Of the
-// address the whole is looked up and only what the site allows is kept. With
-// src.Skip nothing is detected from the source.
+// Enrich implements engine.Enricher. In this order it applies the site's privacy settings to
+// what was sent, and adds what the urls tell, where the address is and what the agent
+// is. It looks up the whole address but stores only what the site allows. With src.Skip
+// it detects nothing from the source.
 func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room *Arena) {
 	if len(site.StripParams) > 0 {
 		stripEvent(e, site.StripParams, room)
@@ -82,13 +82,13 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room
 			c.fill(keyLanguage, language(src.AcceptLanguage))
 		}
 	}
-	// One thing under two names: dialects differ in which they send.
+	// The same thing under two names: dialects differ in which they send.
 	c.fill(keyPlatform, c.text(keyOS))
 	c.fill(keyOS, c.text(keyPlatform))
 	room.trim(e.Context)
 }
 
-// Bot returns what a bot calls itself, "" when the source is none.
+// Bot returns the name of the bot that sent a request, "" when the source is not a bot.
 func (d *Detector) Bot(src *event.Source) string {
 	if src.UserAgent == "" {
 		return ""
@@ -96,8 +96,9 @@ func (d *Detector) Bot(src *event.Source) string {
 	return d.agents.Parse(src.UserAgent, ua.HintsOf(src.Hints)).Bot
 }
 
-// FromServer says that a source looks like a server and no person's device: it has
-// no agent, an HTTP library's, or one that tells neither browser, system nor device.
+// FromServer reports whether a source looks like a server and not like a person's
+// device. It then has no agent, the agent of an HTTP library, or one that names no
+// browser, system or device.
 func (d *Detector) FromServer(src *event.Source) bool {
 	a := d.agents.Parse(src.UserAgent, ua.HintsOf(src.Hints))
 	return a.Bot == "" && (a.Library || a.Browser == "" && a.OS == "" && a.Device == "")
@@ -151,8 +152,8 @@ var contextKeyOf = func() map[string]contextKey {
 	return m
 }()
 
-// contextFields is an event's context with the places of its keys, so that twenty
-// of them are filled without a search each.
+// contextFields is an event's context with the positions of its keys, so that twenty
+// keys are filled without a search for each.
 type contextFields struct {
 	e    *event.Event
 	room *Arena
@@ -175,10 +176,10 @@ func contextOf(e *event.Event) contextFields {
 	return c
 }
 
-// has says whether the key has a value that is not the empty string.
+// has reports whether the key has a value other than the empty string.
 func (c *contextFields) has(k contextKey) bool { return c.at[k] > 0 }
 
-// text returns the string of the key, "" when it is absent or no string.
+// text returns the string of the key, "" when it is absent or not a string.
 func (c *contextFields) text(k contextKey) string {
 	if !c.has(k) {
 		return ""
@@ -189,7 +190,7 @@ func (c *contextFields) text(k contextKey) string {
 	return ""
 }
 
-// fill gives the key a string unless it has one, or s is "".
+// fill sets the key to s unless the key has a string or s is "".
 func (c *contextFields) fill(k contextKey, s string) {
 	if s != "" && !c.has(k) {
 		c.put(k, event.Str(s))
@@ -211,7 +212,7 @@ func (c *contextFields) put(k contextKey, v event.Value) {
 	c.at[k] = int16(min(len(*o), math.MaxInt16))
 }
 
-// replace gives a key that is there another string; "" takes the key away.
+// replace changes the string of a key; "" removes the key.
 func (c *contextFields) replace(k contextKey, s string) {
 	if s != "" {
 		c.e.Context[c.at[k]-1].Value = event.Str(s)
@@ -223,8 +224,8 @@ func (c *contextFields) replace(k contextKey, s string) {
 	c.room = room
 }
 
-// fits says that something detected may stand beside what was sent under k: it is
-// absent or the same.
+// fits reports whether a detected value agrees with what was sent under k: k is absent
+// or the same.
 func (c *contextFields) fits(k contextKey, detected string) bool {
 	return !c.has(k) || strings.EqualFold(c.text(k), detected)
 }

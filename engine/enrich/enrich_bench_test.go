@@ -34,12 +34,12 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	}
 }
 
-// BenchmarkEnrichHit sees agents it has seen before.
+// BenchmarkEnrichHit enriches with agents that the cache has.
 func BenchmarkEnrichHit(b *testing.B) {
 	benchmarkEnrich(b, func(i int) string { return fmt.Sprintf("%s Build/%d", phoneAgent, i%1000) })
 }
 
-// BenchmarkEnrichMiss sees four times more agents than the cache keeps.
+// BenchmarkEnrichMiss enriches with four times more agents than the cache holds.
 func BenchmarkEnrichMiss(b *testing.B) {
 	benchmarkEnrich(b, func(i int) string { return fmt.Sprintf("%s Build/%d", phoneAgent, i) })
 }

@@ -64,7 +64,7 @@ func TestEnrich(t *testing.T) {
 		{"nothing is detected of a proxy", &Privacy{}, object("url", "https://a.example/p?utm_source=x", "os", "Plan 9"), event.Source{Skip: true, IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl"},
 			"os=Plan 9 path=/p platform=Plan 9 url=https://a.example/p?utm_source=x utm_source=x"},
 
-		// What was sent stays, and nothing is put beside it that it does not belong to.
+		// What was sent stays, and nothing that contradicts it is added.
 		{"sent country", dropping, object("country", "DE"), event.Source{IP: netip.MustParseAddr(dutch)}, "country=DE"},
 		{"sent browser", dropping, object("browser", "Acme"), event.Source{UserAgent: chromeAgent},
 			"browser=Acme device=desktop os=Windows os_version=10 platform=Windows"},
@@ -77,7 +77,7 @@ func TestEnrich(t *testing.T) {
 		{"sent language, device and model", dropping, object("language", "xx", "device", "fridge", "model", "F1"), event.Source{UserAgent: chromeAgent, AcceptLanguage: "nl", Hints: map[string]string{"sec-ch-ua-model": `"SM-1"`}},
 			"browser=Chrome browser_version=126.0.0.0 device=fridge language=xx model=F1 os=Windows os_version=10 platform=Windows"},
 
-		// How much of the address stays.
+		// How much of the address is kept.
 		{"truncated", &Privacy{}, nil, event.Source{IP: netip.MustParseAddr(dutch)}, "country=NL ip=193.0.6.0"},
 		{"truncated by name", &Privacy{IP: "truncate"}, nil, event.Source{IP: netip.MustParseAddr("2001:67c:2e8:22::c100:1%eth0")}, "country=NL ip=2001:67c:2e8::"},
 		{"kept", &Privacy{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL ip=193.0.6.139"},
@@ -108,12 +108,12 @@ func TestEnrich(t *testing.T) {
 		}
 		again := text(e.Context)
 		if d.Enrich(c.site, &e, &c.source, new(Arena)); text(e.Context) != again {
-			t.Errorf("%s: a second pass gives %s", c.name, text(e.Context))
+			t.Errorf("%s: a second pass changes it to %s", c.name, text(e.Context))
 		}
 	}
 }
 
-// TestEnrichPlace takes city, coordinates and network from a file.
+// TestEnrichPlace reads city, coordinates and network from a file.
 func TestEnrichPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "city.mmdb")
 	if err := os.WriteFile(path, cityFile(t), 0o600); err != nil {

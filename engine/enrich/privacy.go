@@ -1,5 +1,5 @@
 // Privacy settings of a site, applied before anything is written: how much of an
-// address is kept, and which parameters urls lose.
+// address is kept, and which parameters are removed from urls.
 
 package enrich
 
@@ -11,9 +11,9 @@ import (
 	"cairn/engine/event"
 )
 
-// hideIP returns what a site keeps of an address: all of it with "keep", nothing
-// with "drop", else its network of 24 bits, or 48 of IPv6. An address that names
-// nobody (0.0.0.0 is how clients opt out) is never kept.
+// hideIP returns what a site keeps of an address: all of it with "keep", nothing with
+// "drop", otherwise its network of 24 bits, or 48 bits for IPv6. An address that
+// identifies nobody is never kept; clients send 0.0.0.0 to opt out.
 func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() || addr.IsUnspecified() {
@@ -29,13 +29,13 @@ func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 	if addr.Is6() {
 		bits = 48
 	}
-	network, _ := addr.Prefix(bits) // bits fit either kind
+	network, _ := addr.Prefix(bits) // the bits fit either kind
 	return network.Addr(), true
 }
 
-// hideExtra treats every address under a key "ip" inside e.Extra, at any depth,
-// as the site wants it: dialects keep there what vendors send, Segment's
-// context.ip for one.
+// hideExtra applies the site's policy to every address under a key "ip" inside e.Extra,
+// at any depth. Dialects keep there what vendors send, for example Segment's
+// context.ip.
 func hideExtra(e *event.Event, policy string, room *Arena) {
 	hide := func(key, value string) (string, bool) {
 		if key != "ip" {
@@ -62,8 +62,8 @@ func hideExtra(e *event.Event, policy string, room *Arena) {
 	}
 }
 
-// stripEvent takes the named parameters out of every url of the event: in its
-// context, and wherever else a string looks like a url or a query.
+// stripEvent removes the named parameters from every url of the event: in its context,
+// and wherever else a string looks like a url or a query.
 func stripEvent(e *event.Event, names []string, room *Arena) {
 	strip := func(_, value string) (string, bool) {
 		if !looksLikeURL(value) {
@@ -72,7 +72,7 @@ func stripEvent(e *event.Event, names []string, room *Arena) {
 		s := stripParams(value, names)
 		return s, len(s) != len(value)
 	}
-	if s, ok := strip("", e.Name); ok { // a download's name is its url
+	if s, ok := strip("", e.Name); ok { // the name of a download is its url
 		e.Name = s
 	}
 	if e.Value.Kind == event.String {
@@ -96,7 +96,7 @@ func stripEvent(e *event.Event, names []string, room *Arena) {
 	}
 }
 
-// looksLikeURL says whether s has a query or fragment, and begins as urls, paths,
+// looksLikeURL reports whether s has a query or fragment, and begins as urls, paths,
 // queries and fragments do.
 func looksLikeURL(s string) bool {
 	q := strings.IndexAny(s, "?#")
@@ -106,9 +106,10 @@ func looksLikeURL(s string) bool {
 	return q == 0 || s[0] == '/' || strings.Contains(s[:q], "://")
 }
 
-// stripParams takes parameters out of the query of a url and out of a fragment
-// that is written like one. Names are compared without case; one that ends in *
-// stands for all that begin so. A url that loses nothing is returned as it is.
+// stripParams removes parameters from the query of a url, and from a fragment that has
+// the form of a query. Names are compared without case; a name that ends in * matches
+// all names that begin with the rest. When nothing is removed, it returns the url as it
+// is.
 func stripParams(u string, names []string) string {
 	head, fragment, hasFragment := strings.Cut(u, "#")
 	page, query, hasQuery := strings.Cut(head, "?")
@@ -138,8 +139,8 @@ func stripParams(u string, names []string) string {
 	return s
 }
 
-// stripQuery keeps the other pairs as they were written, separators too. A query
-// that loses nothing is returned as it is.
+// stripQuery removes pairs from a query. It keeps the other pairs and their separators
+// as they were written. When nothing is removed, it returns the query as it is.
 func stripQuery(query string, names []string) string {
 	var kept []byte
 	separator, lost := "", false
@@ -180,10 +181,10 @@ func named(name string, names []string) bool {
 	return false
 }
 
-// rewriteJSON walks compact, valid JSON and hands every string in it to f with the
-// key it stands under, at any depth; key is that of the text itself. Where f says
-// so the string is replaced, by null when the new one is "". Invalid JSON comes back
-// in some form, never with a panic; Validate judges it. What is new lies in r.
+// rewriteJSON calls f with every string in compact, valid JSON, at any depth, and the
+// key of the string; key is the key of the text itself. When f returns true, its string
+// replaces the old one, or null does when it is "". Invalid JSON gives some result and
+// never a panic; Validate checks it. New text is in r.
 func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
 	out := r.scratch[:0]
 	done := 0 // text[:done] is in out
@@ -208,7 +209,7 @@ func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string,
 				}
 			}
 			if i >= len(text) {
-				i = len(text) // not closed
+				i = len(text) // the string is not closed
 				break
 			}
 			value := text[start+1 : i]

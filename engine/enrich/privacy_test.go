@@ -38,8 +38,8 @@ func TestStripParams(t *testing.T) {
 	}
 }
 
-// TestPrivacyReachesEverywhere looks for what must not be stored in the record that
-// would be written.
+// TestPrivacyReachesEverywhere searches the record that would be written for what must
+// not be stored.
 func TestPrivacyReachesEverywhere(t *testing.T) {
 	make := func() *event.Event {
 		return &event.Event{
@@ -109,9 +109,8 @@ func TestRewriteJSON(t *testing.T) {
 	}
 }
 
-// TestSalts follows the file through a week.
-// What a crash has left in the place of the new file goes, and is not written to: it may
-// be a link to somewhere else. A directory there stays.
+// What a crash left in the place of the new file is removed, not written to: it may be a
+// link to another place. A directory there stays.
 func TestSaltsAreWrittenAnew(t *testing.T) {
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "salts"), filepath.Join(dir, "other")
@@ -144,13 +143,14 @@ func TestSaltsAreWrittenAnew(t *testing.T) {
 	}
 	if s, err := OpenSalts(path, nil, nil); err == nil {
 		s.Close()
-		t.Error("a directory is no trouble")
+		t.Error("a directory in its place gives no error")
 	}
 	if _, err := os.Stat(path + ".new"); err != nil {
 		t.Error(err)
 	}
 }
 
+// TestSalts follows the file through a week.
 func TestSalts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "salts")
 	now := time.Date(2026, 11, 21, 23, 59, 0, 0, time.UTC)
@@ -214,7 +214,7 @@ func TestSalts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(file(), first) {
-		t.Error("a salt is 48 hours old and still there")
+		t.Error("a salt of 48 hours is still in the file")
 	}
 	if _, before := s.Visitor(shop, "203.0.113.9", "agent"); before != b {
 		t.Error("yesterday's id is lost")
@@ -236,7 +236,7 @@ func TestSalts(t *testing.T) {
 		t.Errorf("a broken file: %q", id)
 	}
 	if _, err := OpenSalts(filepath.Join(path, "no", "dir"), clock, random); err == nil {
-		t.Error("a place that cannot be written is no error")
+		t.Error("a directory that cannot be written gives no error")
 	}
 	if _, err := OpenSalts(filepath.Join(t.TempDir(), "s"), clock, failing{}); !errors.Is(err, errNoRandom) {
 		t.Errorf("no randomness: %v", err)

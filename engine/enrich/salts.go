@@ -1,5 +1,5 @@
-// Visitor ids without cookies: a keyed hash of what a request shows anyway, whose
-// key lives for two days.
+// Visitor ids without cookies: a keyed hash of what a request reveals anyway. The key
+// lives for two days.
 
 package enrich
 
@@ -21,30 +21,30 @@ import (
 // saltBytes is the size of a salt: 256 bits from the system's random source.
 const saltBytes = 32
 
-// Salts keeps the salt of today (UTC) and of yesterday. Without the salt nobody
-// can tell which address and agent an id was made of, nor that two ids of
-// different days are one person's; so a salt is forgotten, in memory and in the file,
-// when the day after its own ends: at most 48 hours after it was made.
+// Salts keeps the salts of today and yesterday (UTC). Without the salt nobody can tell
+// from which address and agent an id was made, or that two ids of different days belong
+// to one person. So a salt is deleted, from memory and from the file, when the day
+// after its own ends: at most 48 hours after it was made.
 //
-// The file holds a line a salt, "2026-11-21 <64 hex digits>", mode 0600. It serves
-// restarts within a day and is no part of snapshots. One that cannot be read as such
-// is replaced: the cost is that visitors of the day count as new.
+// The file has one line for each salt, "2026-11-21 <64 hex digits>", and mode 0600. It
+// serves restarts within a day and is not in snapshots. A file that cannot be read as
+// such is replaced; visitors of that day then count as new.
 type Salts struct {
 	path   string
 	now    func() time.Time
 	random io.Reader
 
-	mu    sync.RWMutex // guards what follows
+	mu    sync.RWMutex // guards the fields below
 	salts map[int64][]byte
-	day   int64 // the day salts were last made sure of
+	day   int64 // the day for which salts were last checked
 	err   error // of the last write
 
 	stop chan struct{}
 	done chan struct{}
 }
 
-// OpenSalts reads the salts at path, makes today's and starts the goroutine that
-// forgets them in time; Close ends it. now and random may be nil.
+// OpenSalts reads the salts at path, makes today's salt and starts the goroutine that
+// deletes old ones in time. Close ends the goroutine. now and random may be nil.
 func OpenSalts(path string, now func() time.Time, random io.Reader) (*Salts, error) {
 	s := &Salts{path: path, now: now, random: random, salts: map[int64][]byte{}, day: -1, stop: make(chan struct{}), done: make(chan struct{})}
 	if s.now == nil {
@@ -78,8 +78,8 @@ func (s *Salts) Close() {
 	<-s.done
 }
 
-// watch looks at the clock every minute, so that a salt goes in time though nobody
-// comes by.
+// watch checks the clock every minute, so that a salt is deleted in time even without
+// requests.
 func (s *Salts) watch() {
 	defer close(s.done)
 	tick := time.NewTicker(time.Minute)
@@ -104,8 +104,8 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// Rotate makes today's salt if there is none and forgets all but yesterday's. A day
-// that lies ahead was a clock's mistake and is forgotten too.
+// Rotate makes today's salt if there is none and deletes all but yesterday's. A salt of
+// a later day comes from a wrong clock and is deleted too.
 func (s *Salts) Rotate() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,8 +171,9 @@ func (s *Salts) write() error {
 	return nil
 }
 
-// createNew makes a file of mode 0600. One of that name, which a crash has left, goes
-// first: it is not written to, since it may be a link to somewhere else.
+// createNew makes a file of mode 0600. It first removes a file of that name that a
+// crash left. It does not write to that file, because it may be a link to another
+// place.
 func createNew(path string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -188,24 +189,25 @@ func createNew(path string) (*os.File, error) {
 	}
 }
 
-// Visitor returns the id of whoever shows parts (address, agent and the like) to
-// the site: 32 hex digits, another every day and at every site. yesterday is the id
-// under the day before's salt, "" when there is none, by which a session that runs
-// past midnight is found.
+// Visitor returns the id of a visitor who reveals parts (address, agent and the like)
+// to the site: 32 hex digits, different every day and at every site. yesterday is the
+// id with yesterday's salt, "" when there is none. It finds a session that continues
+// past midnight.
 func (s *Salts) Visitor(site uint32, parts ...string) (today, yesterday string) {
 	day := unixDay(s.now())
 	s.mu.RLock()
 	current := s.day == day
 	s.mu.RUnlock()
 	if !current {
-		s.Rotate() // in memory it always comes about; a failed write is tried again
+		s.Rotate() // in memory this always succeeds; a failed write is tried again
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return visitorID(s.salts[s.day], site, parts), visitorID(s.salts[s.day-1], site, parts)
 }
 
-// visitorID hashes the parts with their lengths, so that no two lists are alike.
+// visitorID hashes the parts with their lengths, so that no two lists give the same
+// input.
 func visitorID(salt []byte, site uint32, parts []string) string {
 	if salt == nil {
 		return ""

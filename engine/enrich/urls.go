@@ -1,4 +1,4 @@
-// What urls and headers say by themselves: path, host of the referrer, campaign,
+// What the urls and headers of an event tell: path, host of the referrer, campaign,
 // language.
 
 package enrich
@@ -10,8 +10,8 @@ import (
 	"cairn/engine/referrer"
 )
 
-// utmBytesMax bounds a campaign parameter taken from a url; the rest is cut.
-// Matomo's bound is the same.
+// utmBytesMax bounds a campaign parameter taken from a url, in bytes; the rest is cut.
+// Matomo has the same bound.
 const utmBytesMax = 255
 
 func (c *contextFields) fromURLs() {
@@ -25,15 +25,15 @@ func (c *contextFields) fromURLs() {
 		}
 	}
 	if r := c.text(keyReferrer); r != "" && !c.has(keyReferrerHost) {
-		// A referrer on the event's own host names no place one came from.
+		// A referrer on the event's own host is not a source.
 		if from, _, _ := referrer.Split(r); from != "" && !strings.EqualFold(from, host) {
 			c.fill(keyReferrerHost, strings.ToLower(from))
 		}
 	}
 }
 
-// fromQuery takes the campaign from a query; of a parameter given twice the first
-// that is not empty.
+// fromQuery reads the campaign from a query. When a parameter occurs twice, the first
+// value that is not empty counts.
 func (c *contextFields) fromQuery(query string) {
 	for query != "" {
 		var pair string
@@ -48,7 +48,7 @@ func (c *contextFields) fromQuery(query string) {
 	}
 }
 
-// unescape decodes a query value, leniently, to at most utmBytesMax of clean
+// unescape decodes a query value, leniently, to at most utmBytesMax bytes of clean
 // text.
 func unescape(s string) string {
 	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
@@ -89,11 +89,11 @@ func unhex(c byte) int {
 	return -1
 }
 
-// languagesMax bounds the entries read of an Accept-Language.
+// languagesMax bounds how many entries of an Accept-Language are read.
 const languagesMax = 16
 
-// language returns the tag of an Accept-Language that its sender likes best, in
-// the usual letter case ("en-GB"), "" when there is none.
+// language returns the preferred tag of an Accept-Language in the usual letter case
+// ("en-GB"), "" when there is none.
 func language(header string) string {
 	best, bestQ := "", 0
 	for range languagesMax {
@@ -112,7 +112,7 @@ func language(header string) string {
 	return languageCase(best)
 }
 
-// quality reads q=0.8 as 800; what is not one is 1000.
+// quality reads q=0.8 as 800. Anything else is 1000.
 func quality(parameters string) int {
 	q, ok := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
 	if !ok || q == "" {
@@ -135,7 +135,7 @@ func quality(parameters string) int {
 }
 
 // isLanguage checks the form of a tag: 2 or 3 letters, then subtags of letters and
-// digits. RFC 5646 lets tags grow to 35 bytes.
+// digits. RFC 5646 allows tags of up to 35 bytes.
 func isLanguage(tag string) bool {
 	first, rest, _ := strings.Cut(tag, "-")
 	if len(tag) > 35 || len(first) < 2 || len(first) > 3 {
@@ -154,7 +154,7 @@ func isLanguage(tag string) bool {
 	return !strings.HasSuffix(tag, "-")
 }
 
-// languageCase writes en-GB and zh-Hant so, however they were sent. It allocates
+// languageCase writes a tag in the usual case, such as en-GB and zh-Hant. It allocates
 // only when something changes.
 func languageCase(tag string) string {
 	var changed []byte
