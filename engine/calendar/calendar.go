@@ -1,8 +1,8 @@
-// Package calendar says where a day, a week or any other step of a series begins by
-// the clock on a site's wall, also where that clock skips midnight or shows it twice.
+// Package calendar says when a day, a week or any other step of a series begins on the
+// wall clock of a site. It handles clocks that skip midnight or show it twice.
 //
-// It imports nothing of cairn. Days are counted from 1970-01-01; instants are Unix
-// milliseconds. A nil zone is UTC.
+// It imports nothing of cairn and must not learn what is counted. Days are counted from
+// 1970-01-01; instants are Unix milliseconds. A nil zone is UTC.
 package calendar
 
 import "time"
@@ -10,11 +10,12 @@ import "time"
 // DayMillis is a day of 24 hours, in milliseconds.
 const DayMillis = 24 * 60 * 60 * 1000
 
-// BucketsMax is the most buckets of a series.
+// BucketsMax is the largest number of buckets in a series.
 const BucketsMax = 10_000
 
-// DayStart is the first instant of date's day in loc (nil = UTC). Midnight may
-// be skipped (the day then begins later) or happen twice (the first counts).
+// DayStart returns the first instant of date's day in loc (nil = UTC). A clock may skip
+// midnight, and the day then begins later. It may show midnight twice, and the first
+// one counts.
 func DayStart(date time.Time, loc *time.Location) time.Time {
 	if loc == nil {
 		loc = time.UTC
@@ -37,8 +38,8 @@ func DayStart(date time.Time, loc *time.Location) time.Time {
 	return t
 }
 
-// bucketStart is the first instant of the bucket t lies in. Weeks begin on
-// Monday; all follow the wall clock of loc.
+// bucketStart returns the first instant of the bucket that contains t. Weeks begin on
+// Monday. All buckets follow the wall clock of loc.
 func bucketStart(t time.Time, interval string) time.Time {
 	loc := t.Location()
 	switch interval {
@@ -60,7 +61,7 @@ func bucketStart(t time.Time, interval string) time.Time {
 	return DayStart(t, loc)
 }
 
-// bucketNext is the start of the bucket after the one that starts at start.
+// bucketNext returns the start of the bucket after the one that begins at start.
 func bucketNext(start time.Time, interval string) time.Time {
 	loc := start.Location()
 	switch interval {
@@ -72,7 +73,7 @@ func bucketNext(start time.Time, interval string) time.Time {
 		}
 		return start.Add(time.Hour)
 	}
-	// From noon on, so that no shift of the clock reaches another day.
+	// Count from noon, so that no change of the clock reaches another day.
 	year, month, day := start.Date()
 	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
 	switch interval {
@@ -84,8 +85,8 @@ func bucketNext(start time.Time, interval string) time.Time {
 	return DayStart(noon.AddDate(0, 0, 1), loc)
 }
 
-// BucketTimes are the starts of all buckets that touch [from, to), or false when
-// there are more than BucketsMax.
+// BucketTimes returns the starts, in Unix milliseconds, of all buckets that overlap
+// [from, to). It returns false when there are more than BucketsMax.
 func BucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, bool) {
 	if loc == nil {
 		loc = time.UTC
@@ -106,7 +107,7 @@ func BucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, 
 	return times, true
 }
 
-// Day is the day a time falls on in loc, counted from 1970-01-01.
+// Day returns the day of a time in loc, counted from 1970-01-01.
 func Day(unixMilli int64, loc *time.Location) int32 {
 	if loc == nil || loc == time.UTC {
 		d := unixMilli / DayMillis

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Days follow the wall clock, also where it skips or repeats midnight.
+// Days follow the wall clock, even where it skips or repeats midnight.
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
@@ -39,8 +39,8 @@ func TestDayStart(t *testing.T) {
 	}
 }
 
-// Every instant lies in exactly the bucket whose start is the last one not after
-// it, through a year of every odd zone.
+// Every instant lies in exactly one bucket: the last one that does not start after it.
+// This holds through a year of every unusual zone.
 func TestBuckets(t *testing.T) {
 	for _, name := range []string{"UTC", "Europe/Amsterdam", "America/Havana", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"} {
 		loc := zone(t, name)
@@ -58,7 +58,7 @@ func TestBuckets(t *testing.T) {
 						t.Errorf("%s %s: a bucket of %v at %v", name, interval, d, time.UnixMilli(times[i-1]).In(loc))
 					}
 					if interval == "hour" {
-						continue // local half hours are not whole ones across a change
+						continue // across a change, local half hours are not whole half hours
 					}
 					last := time.UnixMilli(times[i] - 1).In(loc)
 					if got := bucketStart(last, interval); got.UnixMilli() != times[i-1] {

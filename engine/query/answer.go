@@ -1,10 +1,11 @@
-// Answers: what a question is told.
+// Answers: what a question returns.
 
 package query
 
 import "cairn/engine/event"
 
-// Page is one page of events. Next is "" when there is nothing more.
+// Page is one page of events. Next is the cursor of the next page, "" when there is
+// none.
 type Page struct {
 	Events []*event.Event
 	Next   string
@@ -23,20 +24,20 @@ type Bucket struct {
 	Totals
 }
 
-// CounterRow is one value's totals; in the list of properties Value is the
-// property and Values how many it has.
+// CounterRow has the totals of one value. In a list of properties, Value is the
+// property and Values its number of values.
 type CounterRow struct {
 	Value    string
 	Segment  string
-	Time     int64 // start of the step in a series, Unix milliseconds
+	Time     int64 // start of the row's step in a series, Unix milliseconds
 	Values   uint64
 	Events   int64
 	Sessions uint64
 	Users    uint64
 }
 
-// CounterPage is one page of counters. Total is over all rows; its users and
-// sessions are distinct, not sums.
+// CounterPage is one page of counters. Total covers all rows; its users and sessions
+// are distinct, not sums.
 type CounterPage struct {
 	Rows  []CounterRow
 	Total CounterRow
@@ -44,12 +45,12 @@ type CounterPage struct {
 	Count int // rows before Limit and Offset
 }
 
-// Digest is what a set of events says together. Of each property and of each key
-// of the context it holds the newest value by event time.
+// Digest summarises a set of events. For each property and each key of the context it
+// has the newest value by event time.
 type Digest struct {
 	Totals
 	First, Last         int64  // event times; 0 without events
-	Name                string // newest there is
+	Name                string // the newest name
 	Properties, Context event.Object
 }
 
@@ -62,7 +63,7 @@ type User struct {
 	Groups              []string
 	FirstSeen, LastSeen int64
 	Events, Sessions    uint64
-	Cursor              string // public id of the person's first event: pages /users
+	Cursor              string // public id of the person's first event, for paging /users
 }
 
 // Session is one session, computed from its events.
@@ -72,14 +73,14 @@ type Session struct {
 	Start, End                       int64 // Unix milliseconds
 	Events, Actions                  uint64
 	Entry, Exit                      string // url, path or name of the first and last page or screen
-	Beyond                           int64  // milliseconds it is known to have gone on after End
+	Beyond                           int64  // milliseconds that it is known to have lasted after End
 	Bounce                           bool
 	Referrer, ReferrerType, Campaign string
 	Goals, Orders                    []string
 	Cart                             string
-	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
-	Groups                           []string     // of its events
-	Cursor                           string       // public id of the session's first event: pages /sessions
+	Properties                       event.Object // of a Matomo visit: the newest value of each of its dimensions, and of its variables in _cvar
+	Groups                           []string     // groups of its events
+	Cursor                           string       // public id of the session's first event, for paging /sessions
 }
 
 // Group is one group.
@@ -96,14 +97,14 @@ type Snapshot struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// Visits are the sessions that began in a step, and who and what was seen in it.
+// Visits counts the sessions that began in a step, and the users and events in it.
 type Visits struct {
 	Time         int64 // start of the step, Unix milliseconds
 	Users        uint64
 	Sessions     uint64
-	Bounces      uint64 // sessions of fewer than two pages or screens
+	Bounces      uint64 // sessions with fewer than two pages or screens
 	Views        uint64 // pages and screens
-	Timed        uint64 // sessions with a later event than their first
-	Milliseconds int64  // length of these together
-	Revenue      int64  // values of revenue events, in minor units
+	Timed        uint64 // sessions with events later than their first
+	Milliseconds int64  // total length of these
+	Revenue      int64  // sum of the values of revenue events, in minor units
 }

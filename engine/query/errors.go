@@ -1,11 +1,11 @@
-// The errors that an Ingest or a read can give.
+// The errors that Ingest or a read can return.
 
 package query
 
 import "errors"
 
-// Why an Ingest or a read was not carried out. Whatever returns one of these has
-// stored nothing.
+// Reasons why Ingest or a read was not carried out. A call that returns one of these
+// has stored nothing.
 var (
 	ErrBusy         = errors.New("the queue is full, try again")             // 503
 	ErrStopping     = errors.New("the server is stopping, try again")        // 503

@@ -1,4 +1,4 @@
-// Questions: what can be asked of a site's events.
+// Questions: what a caller can ask about a site's events.
 
 package query
 
@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// Site is what a question needs to know of a site. It does not change while a question
-// is answered.
+// Site is what a question needs to know about a site. It does not change during the
+// call.
 type Site struct {
 	ID       uint32 // from 1; Matomo's idsite
 	Name     string
-	Location *time.Location // days are counted in it; nil is UTC
+	Location *time.Location // zone of its days; nil = UTC
 }
 
-// Cond asks that one field has one of the values; names as in the native API.
+// Cond asks that one field has one of the values. Names are those of the native API.
 //
-// The texts of a Cond, a Query and a CounterQuery are the caller's, who leaves them as
-// they are during the call. An answer that the engine keeps holds copies.
+// The texts of a Cond, a Query and a CounterQuery belong to the caller, who does not
+// change them during the call. An answer that the engine caches holds copies.
 type Cond struct {
 	Field  string
 	Values []string
 }
 
-// Metrics are the numbers that are asked for; none stands for all. What is not
-// asked for may be 0 in the answer.
+// Metrics is the set of numbers that are asked for; 0 = all. A number that is not asked
+// for may be 0 in the answer.
 type Metrics uint8
 
-// The metrics. Telling users and sessions apart is most of the work of a count.
+// The metrics. Counting distinct users and sessions is most of the work of a count.
 const (
 	MetricEvents Metrics = 1 << iota
 	MetricUsers
 	MetricSessions
 )
 
-// Has says whether a metric is asked for.
+// Has reports whether a metric is asked for.
 func (m Metrics) Has(metric Metrics) bool { return m == 0 || m&metric != 0 }
 
 // Query selects events of one site.
@@ -45,17 +45,18 @@ type Query struct {
 	Ascending bool
 	Limit     int    // 1..1000
 	After     string // public id of the last event seen
-	Skip      int    // events of a listing to pass over first; SkipMax at most
+	Skip      int    // events of a listing to skip first; at most SkipMax
 	Metrics   Metrics
 
-	// Shown says that the events of a listing are to be shown: they come without what
-	// is not, which is SessionOrd, PersonOrd and Day, and a sixth of the work.
+	// Shown says that the events of a listing will be shown to someone. They then come
+	// without what is not shown: SessionOrd, PersonOrd and Day. This saves a sixth of
+	// the work.
 	Shown bool
 }
 
-// CounterQuery selects counters of one site. Days are dates (days since
-// 1970-01-01 in the site's zone), both inclusive; 0,0 = all time. A series whose
-// FromDay is 0 begins with the first day there is.
+// CounterQuery selects counters of one site. Days are dates (days since 1970-01-01 in
+// the site's zone), both inclusive; 0,0 = all time. A series whose FromDay is 0 begins
+// with the first day that has events.
 type CounterQuery struct {
 	Site           *Site
 	Property       string   // "" = the list of properties
@@ -67,31 +68,31 @@ type CounterQuery struct {
 	FromDay, ToDay int32
 	Sort           string // "events" (default), "users", "sessions", "value"
 	Limit, Offset  int
-	Metrics        Metrics // Sort has to be one of them
+	Metrics        Metrics // Sort must be one of them
 
-	// Interval makes a series of it: hour, day, week or month of Zone, at most
-	// CounterStepsMax of them. The rows are the values of each step, those that
-	// have nothing there with zeros, the earliest step first.
+	// Interval divides the answer into a series: hour, day, week or month in Zone, at
+	// most CounterStepsMax steps. The rows are the values of each step, the earliest
+	// step first. A value without events in a step has a row of zeros.
 	Interval string
-	Zone     *time.Location // nil = the site's
+	Zone     *time.Location // nil = the zone of the site
 }
 
-// LimitMax is the most events, users, sessions or rows of one page.
+// LimitMax is the largest number of events, users, sessions or rows in one page.
 const LimitMax = 1000
 
-// SkipMax is how many events a listing may pass over. They are found but not read;
-// a cursor goes on without even that.
+// SkipMax is the largest number of events that a listing may skip. Skipped events are
+// found but not read; with a cursor they are not even found.
 const SkipMax = 1_000_000
 
-// CounterStepsMax is the most steps of a series of counters.
+// CounterStepsMax is the largest number of steps in a series of counters.
 const CounterStepsMax = 1000
 
 // CounterRowsMax bounds the rows one query of counters may build.
 const CounterRowsMax = 1 << 20
 
-// DigestKeysMax is the most properties of a Digest; those that appear first stay.
+// DigestKeysMax is the largest number of properties in a Digest. The first ones stay.
 const DigestKeysMax = 4096
 
-// VisitsMax is the most sessions one question may be about: they take some 50
-// bytes each while it is answered.
+// VisitsMax is the largest number of sessions that one question may cover. Each takes
+// about 50 bytes of memory during the call.
 const VisitsMax = 1 << 19

@@ -1,11 +1,12 @@
-// Package referrer tells where visitors come from: it cuts urls into their parts and
-// names the sites that many visitors come from. It imports nothing of cairn.
+// Package referrer identifies where visitors come from. It cuts urls into their parts
+// and names the sites that many visitors come from. It imports nothing of cairn and
+// must not learn what an event is.
 package referrer
 
 import "strings"
 
-// referrers are the sites a referrer is named for, by a label of the host that is
-// theirs alone.
+// referrers names the known sites. The key is a label of the host that no other site
+// has.
 var referrers = map[string][2]string{
 	"google": {"Google", "search"}, "bing": {"Bing", "search"}, "duckduckgo": {"DuckDuckGo", "search"},
 	"yahoo": {"Yahoo!", "search"}, "yandex": {"Yandex", "search"}, "baidu": {"Baidu", "search"},
@@ -21,9 +22,10 @@ var referrers = map[string][2]string{
 	"mail.google": {"Gmail", "email"}, "outlook": {"Outlook", "email"},
 }
 
-// Known names the site of a referrer by its host in lower case, and says what kind of
-// site it is: search, social, tech, ai or email. It is found as a whole, then by
-// its last labels that are no public suffix, which for these names is good enough.
+// Known returns the name of a referrer's site by its host in lower case, and its kind:
+// search, social, tech, ai or email. It looks up the whole host, and then its last
+// labels without the public suffix. It guesses the public suffix, which is good enough
+// for these names.
 func Known(host string) (name, kind string, ok bool) {
 	host = strings.TrimPrefix(host, "www.")
 	if known, ok := referrers[host]; ok {
@@ -35,7 +37,8 @@ func Known(host string) (name, kind string, ok bool) {
 	}
 	for n := min(2, len(labels)); n > 0; n-- { // mail.google before google
 		for i := 0; i+n < len(labels); i++ {
-			// What follows the name is a top-level domain, perhaps with a co. before it.
+			// The name is followed by a top-level domain, perhaps with a second part
+			// such as co. before it.
 			if rest := labels[i+n:]; len(rest) > 2 || len(rest) == 2 && len(rest[0]) > 3 {
 				continue
 			}

@@ -1,12 +1,12 @@
-// Urls cut into their parts.
+// Cutting urls into their parts.
 
 package referrer
 
 import "strings"
 
-// Split cuts a url of any scheme, or one that begins with / or //, without
-// judging it. host is without user, port and final dot, "" when there is none; path is
-// "/" where a url with a host has none; query is without the question mark.
+// Split cuts a url of any scheme, or one that begins with / or //. It does not validate
+// the url. host has no user, port or final dot, and is "" when there is none. path is
+// "/" where a url with a host has none. query has no question mark.
 func Split(u string) (host, path, query string) {
 	if i := strings.IndexByte(u, '#'); i >= 0 {
 		u = u[:i]
@@ -30,7 +30,7 @@ func Split(u string) (host, path, query string) {
 	return host, path, query
 }
 
-// hostBytesMax is the longest name DNS allows.
+// hostBytesMax is the longest name that DNS allows, in bytes.
 const hostBytesMax = 253
 
 func hostName(authority string) string {
