@@ -14,24 +14,24 @@ const (
 	BotDevice  = "bot"
 )
 
-// agentBytesMax bounds what is read of a User-Agent; the rest is ignored.
-// Browsers stay under 300 bytes, apps with long lists of features under 600.
+// agentBytesMax bounds how many bytes of a User-Agent are read; the rest is ignored.
+// Browsers stay under 300 bytes, and apps with long lists of features under 600.
 const agentBytesMax = 1024
 
 // Agent is what is known about the sender of a request. A field is "" when it is not known.
 // Nothing aliases the input of Parse.
 type Agent struct {
 	Browser        string // name without version
-	BrowserVersion string // digits and dots, as the browser says it
+	BrowserVersion string // digits and dots, as the browser writes it
 	OS             string // name without version
 	OSVersion      string // as people say it: "10", "17.4.1", "XP"
 	Device         string // one of the device types
-	Brand, Model   string // from client hints alone
-	Bot            string // what a bot calls itself; "" = not a bot
+	Brand, Model   string // only from client hints
+	Bot            string // the bot's own name; "" = not a bot
 	Library        bool   // an HTTP library or a tracker's server SDK
 }
 
-// Parse reads a User-Agent, refined by hints where there are any.
+// Parse reads a User-Agent. Hints, where there are any, refine the result.
 func Parse(agent string, h Hints) Agent {
 	if len(agent) > agentBytesMax {
 		agent = agent[:agentBytesMax]
@@ -67,12 +67,12 @@ func lowerByte(c byte) byte {
 	return c
 }
 
-// versionBytesMax bounds a version; the longest in use, Windows builds of
+// versionBytesMax bounds a version, in bytes. The longest in use, Windows builds of
 // Chromium, have 15.
 const versionBytesMax = 24
 
-// version returns the leading digits and dots of s, with _ read as a dot, "" when
-// it does not begin with a digit.
+// version returns the leading digits and dots of s, with _ read as a dot. It returns ""
+// when s does not begin with a digit.
 func version(s string) string {
 	n, underscores := 0, false
 	for n < len(s) && n < versionBytesMax {

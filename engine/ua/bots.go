@@ -64,7 +64,7 @@ func mailAddress(text []byte) (at int, ok bool) {
 	return 0, false
 }
 
-// cutName ends a name where its version or its comment begins.
+// cutName cuts a name where its version or its comment begins.
 func cutName(s string) string {
 	if i := strings.IndexAny(s, "/;(),+[]"); i > 0 {
 		s = s[:i]
@@ -79,8 +79,8 @@ func cutName(s string) string {
 	return strings.Clone(s)
 }
 
-// libraries are the first products of HTTP libraries and of trackers' own SDKs
-// for servers, in lower case.
+// libraries are the names of HTTP libraries and of the trackers' own SDKs for servers,
+// in lower case. A library's agent begins with its name.
 var libraries = func() map[string]bool {
 	m := make(map[string]bool)
 	for name := range strings.FieldsSeq(`

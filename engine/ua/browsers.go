@@ -8,11 +8,11 @@ import "strings"
 type rank uint8
 
 const (
-	app     rank = iota + 1 // an app showing pages
-	brand                   // a browser of its own name
-	chrome                  // Chrome itself, or Chromium of no name
-	firefox                 // Firefox, and Gecko of no name
-	safari                  // Safari and WebKit of no name
+	app     rank = iota + 1 // an app that shows pages
+	brand                   // a browser with a name of its own
+	chrome                  // Chrome itself, or Chromium without another name
+	firefox                 // Firefox, or Gecko without another name
+	safari                  // Safari, or WebKit without another name
 	unnamed
 )
 
@@ -21,7 +21,7 @@ type product struct {
 	rank rank
 }
 
-// products maps the name of a product, as agents write it, to the browser.
+// products maps the name of a product, as agents write it, to its browser.
 var products = map[string]product{
 	// Apps.
 	"FBAN": {"Facebook", app}, "FBAV": {"Facebook", app}, "FB_IAB": {"Facebook", app}, "FBIOS": {"Facebook", app},
@@ -67,7 +67,8 @@ var products = map[string]product{
 	"Safari": {"Safari", safari}, "Mobile Safari": {"Safari", safari},
 }
 
-// browser names the browser; system is the name of the operating system.
+// browser returns the name and version of the browser. system is the name of the
+// operating system.
 func (t *tokens) browser(system string) (name, ver string) {
 	best := product{rank: unnamed + 1}
 	for i := range t.n {
@@ -151,7 +152,7 @@ func (t *tokens) browser(system string) (name, ver string) {
 // engines has the version of Internet Explorer by that of its engine.
 var engines = map[string]string{"4.0": "8.0", "5.0": "9.0", "6.0": "10.0", "7.0": "11.0", "8.0": "11.0"}
 
-// family knows products whose names carry more than the name, mostly the version.
+// family finds products whose names contain more than the name, mostly the version.
 func family(tk *token) (p product, version string, ok bool) {
 	for _, f := range [...]struct{ prefix, name string }{
 		{"musical_ly_", "TikTok"}, {"trill_", "TikTok"}, {"BytedanceWebview", "TikTok"}, {"Pinterest", "Pinterest"}, {"KAKAOTALK", "KakaoTalk"},
@@ -167,7 +168,7 @@ func family(tk *token) (p product, version string, ok bool) {
 	return product{}, "", false
 }
 
-// textOf returns all of the first piece called name.
+// textOf returns the whole text of the first piece called name.
 func (t *tokens) textOf(name string) string {
 	for i := range t.n {
 		if t.store[i].name == name {

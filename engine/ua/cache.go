@@ -17,11 +17,11 @@ type Cache struct {
 
 const (
 	cacheShards = 32
-	// generationMax agents a generation and shard: 16,384 in all, 8 MB when they
-	// are ordinary and at most 24 MB whatever is sent.
+	// generationMax is the number of agents in one generation of a shard: 16,384 in
+	// all, about 8 MB of ordinary agents and at most 24 MB of any.
 	generationMax = 256
-	// keyBytesMax bounds what one entry may hold; longer agents and hints are
-	// parsed each time.
+	// keyBytesMax bounds the size of one entry. Longer agents and hints are parsed each
+	// time.
 	keyBytesMax = 1024
 )
 
@@ -31,7 +31,7 @@ type shard struct {
 }
 
 type entry struct {
-	key   key // freed of any request's buffer
+	key   key // copied, so it holds no request's buffer
 	agent Agent
 }
 
@@ -40,7 +40,7 @@ type key struct {
 	hints Hints
 }
 
-// NewCache makes an empty Cache.
+// NewCache returns an empty Cache.
 func NewCache() *Cache {
 	c := &Cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
@@ -78,7 +78,7 @@ func (c *Cache) Parse(agent string, h Hints) *Agent {
 	return &e.agent
 }
 
-// put keeps e. The caller holds the lock.
+// put stores e. The caller holds the lock.
 func (s *shard) put(e *entry) {
 	if len(s.young) >= generationMax {
 		s.old, s.young = s.young, make(map[key]*entry, generationMax)
@@ -91,7 +91,7 @@ func (k *key) bytes() int {
 	return len(k.agent) + len(h.Brands) + len(h.FullVersions) + len(h.Platform) + len(h.PlatformVersion) + len(h.Model) + len(h.Mobile) + len(h.FormFactors) + len(h.Data)
 }
 
-// clone frees the key of the request's buffer.
+// clone copies the key out of the request's buffer.
 func (k *key) clone() key {
 	h := &k.hints
 	return key{strings.Clone(k.agent), Hints{

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// TestCacheAgrees asks for more agents than fit, several times over, from several
-// goroutines: every answer is Parse's.
+// TestCacheAgrees asks for more agents than fit, several times, from several
+// goroutines. Every answer is that of Parse.
 func TestCacheAgrees(t *testing.T) {
 	c := NewCache()
 	var wg sync.WaitGroup
@@ -57,7 +57,8 @@ func TestCacheOwnsWhatItKeeps(t *testing.T) {
 	}
 }
 
-// TestCacheTellsHintsApart: the same agent with other hints is another.
+// TestCacheTellsHintsApart asks for the same agent with other hints, which is another
+// entry.
 func TestCacheTellsHintsApart(t *testing.T) {
 	c := NewCache()
 	for range 2 {
@@ -70,7 +71,8 @@ func TestCacheTellsHintsApart(t *testing.T) {
 	}
 }
 
-// TestCacheKeepsWhatIsInUse: one agent asked for again and again outlives a flood.
+// TestCacheKeepsWhatIsInUse asks for one agent again and again. It survives a flood of
+// others.
 func TestCacheKeepsWhatIsInUse(t *testing.T) {
 	c := NewCache()
 	kept := c.Parse(windowsChrome, Hints{})

@@ -6,8 +6,8 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// Hints are the client hints of a request, each as the browser wrote it, ""
-// where it did not. A hint longer than hintBytesMax is ignored.
+// Hints are the client hints of a request, each as the browser wrote it, or "". A hint
+// longer than hintBytesMax is ignored.
 type Hints struct {
 	Brands          string // Sec-CH-UA
 	FullVersions    string // Sec-CH-UA-Full-Version-List
@@ -16,21 +16,21 @@ type Hints struct {
 	Model           string // Sec-CH-UA-Model
 	Mobile          string // Sec-CH-UA-Mobile
 	FormFactors     string // Sec-CH-UA-Form-Factors
-	Data            string // the same as one JSON object, as Matomo's uadata has it
+	Data            string // the same as one JSON object, in the form of Matomo's uadata
 }
 
-// DataKey is the key of HintsOf under which the JSON object of Matomo's uadata
-// stands; the others are the names of headers.
+// DataKey is the key of HintsOf for the JSON object of Matomo's uadata. The other keys
+// are the names of headers.
 const DataKey = "uadata"
 
 const (
 	hintBytesMax = 1024
 	dataBytesMax = 4096
-	brandsMax    = 16 // entries read of a list; browsers send three
-	nameBytesMax = 64 // a brand, platform or model that is kept
+	brandsMax    = 16 // entries of a list that are read; browsers send three
+	nameBytesMax = 64 // longest brand, platform or model that is used
 )
 
-// HintsOf picks the hints out of headers by lower-case name.
+// HintsOf returns the hints among headers by lower-case name.
 func HintsOf(headers map[string]string) Hints {
 	if len(headers) == 0 {
 		return Hints{}
@@ -52,7 +52,7 @@ func HintsOf(headers map[string]string) Hints {
 	return h
 }
 
-// hinted is what hints say, read.
+// hinted is the parsed form of hints.
 type hinted struct {
 	brands          []brandVersion
 	platform        string
@@ -132,7 +132,7 @@ func (x *hinted) readBrands(s string, full bool) {
 	}
 }
 
-// quoted takes a string in double quotes off s.
+// quoted cuts a string in double quotes from the start of s.
 func quoted(s string) (text, rest string, ok bool) {
 	if s == "" || s[0] != '"' {
 		return "", s, false
@@ -265,7 +265,7 @@ func (x *hinted) system(a *Agent) {
 	if name == "" {
 		return
 	}
-	// An iPad and a television know better what they are.
+	// The agents of an iPad and of a television are more specific.
 	specific := name == "iOS" && a.OS == "iPadOS" || name == "Linux" && (a.OS == "Tizen" || a.OS == "webOS" || a.OS == "KaiOS")
 	if specific {
 		return
@@ -295,8 +295,8 @@ func (x *hinted) system(a *Agent) {
 	}
 }
 
-// windowsByHint: the hint counts the API contract, not Windows.
-// See learn.microsoft.com/microsoft-edge/web-platform/how-to-detect-win11.
+// windowsByHint returns the version of Windows. The hint is the version of an API, not
+// of Windows; see learn.microsoft.com/microsoft-edge/web-platform/how-to-detect-win11.
 func windowsByHint(v string) string {
 	major, minor, _ := strings.Cut(v, ".")
 	switch {

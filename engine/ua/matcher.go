@@ -2,21 +2,21 @@ package ua
 
 import "strings"
 
-// matcher finds any of many short texts in one pass (Aho and Corasick, 1975,
-// with all transitions filled in). It is immutable once built.
+// matcher finds any of many short texts in one pass (Aho and Corasick, 1975, with all
+// transitions filled in). It is immutable once built.
 type matcher struct {
-	class    [256]uint8 // byte → class; 0 = a byte in no pattern
+	class    [256]uint8 // byte → class; 0 = a byte that no pattern has
 	classes  int
 	next     []uint16   // state × class → state
 	outs     [][]uint16 // state → patterns that end there, longest first
 	patterns []pattern
-	excepts  []string // texts that take back a match ending where they end
+	excepts  []string // texts that cancel a match which ends where they end
 }
 
 type pattern struct {
 	text            string
 	anchored        bool // only at the start
-	bounded, opened bool // no letter after; no letter or digit before
+	bounded, opened bool // no letter after it; no letter or digit before it
 }
 
 // newMatcher reads a list in the form of bots.txt.
@@ -61,8 +61,8 @@ func newMatcher(list string) *matcher {
 		m.outs[state] = append(m.outs[state], uint16(i))
 	}
 
-	// Breadth first: where a state has no transition it takes that of its longest
-	// suffix, and the suffix's patterns end there too.
+	// Breadth first. A state without a transition takes that of its longest suffix, and
+	// the patterns of the suffix end there too.
 	fail := make([]uint16, len(m.outs))
 	queue := make([]uint16, 0, len(m.outs))
 	for c := range m.classes {
@@ -87,7 +87,7 @@ func newMatcher(list string) *matcher {
 	return m
 }
 
-// find returns the first match in text, which is in lower case.
+// find returns the first match in text, which must be in lower case.
 func (m *matcher) find(text []byte) (start, end int, ok bool) {
 	state := 0
 	for i, c := range text {
@@ -110,7 +110,7 @@ func (m *matcher) holds(p *pattern, text []byte, end int) bool {
 		return false
 	}
 	for _, except := range m.excepts {
-		// An exception may reach past the match: "http://" in "http://bsalsa.com".
+		// An exception may end after the match: "http://" in "http://bsalsa.com".
 		if i := strings.Index(except, p.text); i >= 0 && start >= i {
 			if from := start - i; len(text)-from >= len(except) && string(text[from:from+len(except)]) == except {
 				return false

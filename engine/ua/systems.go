@@ -8,8 +8,9 @@ var windows = map[string]string{
 	"10.0": "10", "6.4": "10", "6.3": "8.1", "6.2": "8", "6.1": "7", "6.0": "Vista", "5.2": "XP", "5.1": "XP", "5.01": "2000", "5.0": "2000", "4.0": "NT 4.0",
 }
 
-// system names the operating system. The order matters: phones claim to be
-// Linux, Windows phones to be Android and iPhones, consoles to be Windows.
+// system returns the name and version of the operating system. The order matters:
+// phones claim to be Linux, Windows phones claim to be Android and iPhones, and
+// consoles claim to be Windows.
 func (t *tokens) system() (name, ver string) {
 	if rest, ok := t.after("Windows Phone"); ok {
 		return "Windows Phone", version(strings.TrimPrefix(strings.TrimPrefix(rest, " "), "OS "))

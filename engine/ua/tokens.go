@@ -2,17 +2,17 @@ package ua
 
 import "strings"
 
-// tokensMax bounds the pieces read of one agent; the rest is ignored. Ordinary
-// agents have 6 to 20, Facebook's apps 30.
+// tokensMax bounds how many pieces of one agent are read; the rest is ignored. Ordinary
+// agents have 6 to 20 pieces, Facebook's apps 30.
 const tokensMax = 64
 
-// token is one piece of an agent: a product "Name/Version", or an item of a
-// comment in (), [] or {}, split the same way where it has a slash.
+// token is one piece of an agent: a product "Name/Version", or an item of a comment in
+// (), [] or {}. An item with a slash is split in the same way.
 type token struct {
 	at      int    // where it begins in the agent
-	text    string // all of it
-	name    string // before the slash, or all of it
-	version string // after the slash, as written
+	text    string // the whole piece
+	name    string // the part before the slash, or the whole piece
+	version string // the part after the slash, as written
 	comment bool
 }
 
@@ -30,9 +30,9 @@ func (t *tokens) push(tk token) {
 	}
 }
 
-// split cuts agent. Products are separated by spaces; items of comments by
-// semicolons, or commas that a space follows ("KHTML, like Gecko" is two).
-// Comments may nest; the depth has no meaning.
+// split cuts agent into pieces. Spaces separate products. Semicolons separate the items
+// of comments, and so do commas that a space follows ("KHTML, like Gecko" is two
+// items). Comments may nest; the depth has no meaning.
 func (t *tokens) split(agent string) {
 	t.agent = agent
 	start, depth := 0, 0
@@ -64,7 +64,7 @@ func (t *tokens) split(agent string) {
 	}
 }
 
-// add takes the piece of the agent from start to end.
+// add appends the piece of the agent from start to end.
 func (t *tokens) add(start, end int, comment bool) {
 	text := strings.TrimLeft(t.agent[start:end], " ")
 	at := end - len(text)
@@ -86,7 +86,7 @@ func (t *tokens) add(start, end int, comment bool) {
 			last.version = text
 			return
 		case tk.version != "" && at == last.at+len(last.text)+1:
-			// "Opera Mini/7.1": a name of two words. The one word stays as well.
+			// "Opera Mini/7.1": the name has two words. The single word stays as a piece too.
 			t.push(tk)
 			tk.name = t.agent[last.at : at+len(tk.name)]
 		}
@@ -107,7 +107,7 @@ func (t *tokens) has(name string) bool {
 	return false
 }
 
-// after returns what follows prefix in the first comment item that begins so.
+// after returns what follows prefix in the first comment item that begins with it.
 func (t *tokens) after(prefix string) (rest string, ok bool) {
 	for i := range t.n {
 		if t.store[i].comment && strings.HasPrefix(t.store[i].text, prefix) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// linesOf reads a file of one agent a line.
+// linesOf reads a file with one agent on each line.
 func linesOf(tb testing.TB, path string) []string {
 	tb.Helper()
 	b, err := os.ReadFile(path)
@@ -16,7 +16,7 @@ func linesOf(tb testing.TB, path string) []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 }
 
-// BenchmarkParse is what a miss of the cache costs, over real traffic.
+// BenchmarkParse is the cost of a cache miss, with real traffic.
 func BenchmarkParse(b *testing.B) {
 	agents := linesOf(b, "testdata/people.txt")
 	b.ReportAllocs()
@@ -46,7 +46,7 @@ func BenchmarkParseHints(b *testing.B) {
 	}
 }
 
-// BenchmarkParseWorst is the longest agent that is read, made to be slow.
+// BenchmarkParseWorst parses agents of the largest size, made to be slow.
 func BenchmarkParseWorst(b *testing.B) {
 	for _, c := range []struct{ name, piece string }{{"tokens", "(a;"}, {"products", "Opera a/1 "}, {"near matches", "scrapecrawspidehttp:"}} {
 		agent := strings.Repeat(c.piece, 4096/len(c.piece))
@@ -59,7 +59,7 @@ func BenchmarkParseWorst(b *testing.B) {
 	}
 }
 
-// BenchmarkCacheHit is the usual case: the agent was seen before.
+// BenchmarkCacheHit is the usual case: the cache has the agent.
 func BenchmarkCacheHit(b *testing.B) {
 	agents := linesOf(b, "testdata/people.txt")
 	c := NewCache()

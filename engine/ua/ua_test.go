@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestAgents holds Parse to testdata/agents.tsv.
+// TestAgents checks Parse with testdata/agents.tsv.
 func TestAgents(t *testing.T) {
 	rows := 0
 	for _, line := range linesOf(t, "testdata/agents.tsv") {
@@ -28,8 +28,8 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestBotRecall tries real crawlers. An HTTP library counts as found out, since
-// the list has some.
+// TestBotRecall tries real crawlers. An HTTP library counts as found, because the list
+// has some.
 func TestBotRecall(t *testing.T) {
 	var bots, libraries int
 	agents := linesOf(t, "testdata/crawlers.txt")
@@ -50,13 +50,13 @@ func TestBotRecall(t *testing.T) {
 	}
 }
 
-// TestPeopleAreNoBots tries agents of real traffic: none is a bot, and of each
-// browser, system and device are known.
+// TestPeopleAreNoBots tries agents of real traffic. None is a bot, and browser, system
+// and device of each are known.
 func TestPeopleAreNoBots(t *testing.T) {
 	for _, agent := range linesOf(t, "testdata/people.txt") {
 		a := Parse(agent, Hints{})
 		if a.Bot != "" || a.Library {
-			t.Errorf("%q is taken for a bot, %q, or a library: %v", agent, a.Bot, a.Library)
+			t.Errorf("%q is mistaken for a bot, %q, or a library: %v", agent, a.Bot, a.Library)
 		}
 		if a.Browser == "" || a.OS == "" || a.Device == "" {
 			t.Errorf("%q gives %+v", agent, a)
@@ -108,7 +108,7 @@ func TestBots(t *testing.T) {
 			t.Errorf("%q is the bot %q, want %q", c.agent, a.Bot, c.bot)
 		}
 		if c.bot != "" && (a != Agent{Bot: c.bot, Device: BotDevice}) {
-			t.Errorf("a bot is believed: %+v", a)
+			t.Errorf("a bot's own claims are trusted: %+v", a)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func TestMatcher(t *testing.T) {
 			t.Errorf("%q: found %q, want %q", text, got, want)
 		}
 	}
-	// Every name of the list is found by itself, unless it is only one in company.
+	// Every pattern of the list is found by itself.
 	for _, p := range bots.patterns {
 		if _, _, ok := bots.find([]byte(p.text)); !ok {
 			t.Errorf("%q is not found", p.text)
@@ -212,7 +212,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%+v", a)
 		}
 		if b := Parse(agent, h); b != a {
-			t.Errorf("not a function: %+v, %+v", a, b)
+			t.Errorf("two calls differ: %+v, %+v", a, b)
 		}
 	})
 }
