@@ -13,8 +13,8 @@ var asked = []netip.Addr{
 	netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("255.255.255.254"), netip.MustParseAddr("::1"),
 }
 
-// tryDamaged loads data whatever it is: an error, or a database whose every
-// answer is well formed. It reports whether the load was refused.
+// tryDamaged loads any data. The result is an error, or a database whose every answer
+// has the right form. It reports whether the load was refused.
 func tryDamaged(t *testing.T, data []byte) (refused bool) {
 	t.Helper()
 	db, err := parse(data)
@@ -51,7 +51,7 @@ func TestEveryFlippedByte(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d flips refused, the others change a name or a node in a sound way", refused, 8*len(data))
+	t.Logf("%d of %d flips refused, the others change a name, or a node to a valid one", refused, 8*len(data))
 	if refused == 0 {
 		t.Error("nothing was refused")
 	}
@@ -60,8 +60,8 @@ func TestEveryFlippedByte(t *testing.T) {
 	}
 }
 
-// TestEndlessTree refuses nodes that share children: walked as a tree, 128
-// levels of them have 2^128 leaves.
+// TestEndlessTree checks that nodes which share children are refused. Walked as a tree,
+// 128 levels of them have 2^128 leaves.
 func TestEndlessTree(t *testing.T) {
 	data := city(t)
 	db, err := open(data)
@@ -78,7 +78,7 @@ func TestEndlessTree(t *testing.T) {
 		}
 	}
 	if _, err := parse(data); err == nil {
-		t.Error("it was taken")
+		t.Error("the tree was accepted")
 	}
 }
 

@@ -13,12 +13,12 @@ import (
 //go:embed data/dbip-country.mmdb.zst
 var countryFile []byte
 
-// Attribution is what pages that show countries must say and link to, where the
+// Attribution is the text that pages with countries must show, with its link, when the
 // embedded database is in use.
 const Attribution = "IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0"
 
-// embedded returns the country database of the binary, inflated on first use.
-// zstd's checksum vouches for the bytes, so the walk is left out.
+// embedded returns the country database of the binary, decompressed on first use. The
+// checksum of zstd guarantees the bytes, so it is not walked.
 var embedded = sync.OnceValues(func() (*file, error) {
 	data, err := inflate(countryFile)
 	if err != nil {

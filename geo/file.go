@@ -18,26 +18,26 @@ import (
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
-// FileBytesMax bounds a database in memory, inflated. A larger file is refused:
-// the largest free one (DB-IP City) is some 130 MB.
+// FileBytesMax bounds a decompressed database in memory, in bytes. A larger file is
+// refused. The largest free one (DB-IP City) has about 130 MB.
 const FileBytesMax = 1 << 30
 
-// placesMax is how many decoded records of one file are kept. A country file has
-// 250; of a city file the busy ones stay.
+// placesMax is how many decoded records of one file are cached. A country file has 250
+// records; of a city file the busy ones stay.
 const (
 	placesBits = 12
 	placesMax  = 1 << placesBits
 )
 
-// file is one database, whole in memory and checked. It never changes; places
-// is a cache of decoded records and safe for any number of goroutines.
+// file is one database, checked and whole in memory. It never changes, except for
+// places, a cache of decoded records. It is safe for concurrent use.
 type file struct {
 	reader *maxminddb.Reader
-	kind   string // as the file calls itself
+	kind   string // the type that the file states
 	built  time.Time
 	bytes  int
 	has    Has  // over all records
-	own    bool // the embedded one
+	own    bool // it is the embedded one
 	places [placesMax]atomic.Pointer[cachedPlace]
 }
 
@@ -46,8 +46,8 @@ type cachedPlace struct {
 	place  Place
 }
 
-// readFile loads and checks the database at path. FILE.sha256 beside it, when
-// there, must agree.
+// readFile loads and checks the database at path. If FILE.sha256 lies beside it, it
+// must match.
 func readFile(path string) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -94,8 +94,8 @@ func readAllAtMost(r io.Reader, limit int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// inflate unpacks gzip and zstd, known by their first bytes, and returns
-// anything else as it is.
+// inflate decompresses gzip and zstd, which it recognises by their first bytes. It
+// returns anything else as it is.
 func inflate(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
@@ -115,8 +115,8 @@ func inflate(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// parse opens a database and walks all of it: every node of the tree and every
-// record the tree leads to. It never panics.
+// parse opens a database and walks it completely: every node of the tree and every
+// record that the tree leads to. It never panics.
 func parse(data []byte) (db *file, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -126,8 +126,8 @@ func parse(data []byte) (db *file, err error) {
 	if db, err = open(data); err != nil {
 		return nil, err
 	}
-	// A tree has one leaf more than nodes. Nodes that share children would make
-	// the walk endless, so every leaf is counted, the empty ones too.
+	// A tree has one leaf more than it has nodes. Nodes that share children would make
+	// the walk endless, so every leaf is counted, empty ones too.
 	leaves, leavesMax := uint(0), db.reader.Metadata.NodeCount*2+1024
 	seen := make(map[uintptr]struct{})
 	for result := range db.reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
@@ -157,9 +157,9 @@ func parse(data []byte) (db *file, err error) {
 	return db, nil
 }
 
-// open trusts the bytes; it is enough for those that carry a checksum.
+// open does not check the bytes. It is for files with a checksum.
 func open(data []byte) (*file, error) {
-	// Decoded places are kept here, and the reader's own cache would double them.
+	// The file caches decoded places; the reader's own cache would store them twice.
 	reader, err := maxminddb.OpenBytes(data, maxminddb.DisableStringCache())
 	if err != nil {
 		return nil, err
@@ -179,8 +179,8 @@ func decode(result maxminddb.Result) (Place, error) {
 	return placeOf(record), nil
 }
 
-// lookup finds addr, which is unmapped and without a zone. Only a file that was
-// changed under a trusting open can make it fail.
+// lookup finds addr, which is unmapped and without a zone. It fails only for a damaged
+// file that open did not check.
 func (db *file) lookup(addr netip.Addr) (place *Place, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -207,6 +207,5 @@ func (db *file) lookup(addr netip.Addr) (place *Place, err error) {
 	return &c.place, nil
 }
 
-// hash spreads offsets, which are multiples of nothing in particular, over the
-// slots (Fibonacci hashing).
+// hash spreads offsets over the slots (Fibonacci hashing).
 func hash(offset uintptr) uint64 { return uint64(offset) * 0x9e3779b97f4a7c15 >> (64 - placesBits) }

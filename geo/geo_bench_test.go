@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkLookup asks the embedded database for random addresses.
+// BenchmarkLookup looks up random addresses in the embedded database.
 func BenchmarkLookup(b *testing.B) {
 	l := Open(Options{})
 	defer l.Close()
@@ -23,7 +23,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenEmbedded is what a start pays.
+// BenchmarkOpenEmbedded is the cost at a start.
 func BenchmarkOpenEmbedded(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -37,7 +37,7 @@ func BenchmarkOpenEmbedded(b *testing.B) {
 	}
 }
 
-// BenchmarkCheck is the walk a configured file of that size pays.
+// BenchmarkCheck is the cost of the walk for a configured file of that size.
 func BenchmarkCheck(b *testing.B) {
 	data, err := inflate(countryFile)
 	if err != nil {

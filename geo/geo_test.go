@@ -59,7 +59,7 @@ func city(tb testing.TB) []byte {
 	return build(tb, "GeoLite2-City", map[string]m{"1.1.1.0/24": cityRecord, "2a00::/16": {"country": m{"iso_code": s("fr")}}})
 }
 
-// open1 writes data to a file and returns a Locator over it.
+// open1 writes data to a file and returns a Locator with this file.
 func open1(t *testing.T, data []byte) *Locator {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.mmdb")
@@ -109,7 +109,7 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// TestEmbeddedIsSound gives the embedded file the walk that opening it leaves out.
+// TestEmbeddedIsSound walks the embedded file, which opening it does not.
 func TestEmbeddedIsSound(t *testing.T) {
 	data, err := inflate(countryFile)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestEmbeddedIsSound(t *testing.T) {
 		t.Fatal(err)
 	}
 	if db.has != (Has{Country: true}) {
-		t.Errorf("it knows %v", db.has)
+		t.Errorf("the file knows %v", db.has)
 	}
 	if n := len(countryFile); n > 10<<20 {
 		t.Errorf("adds %d bytes to the binary", n)
@@ -128,7 +128,7 @@ func TestEmbeddedIsSound(t *testing.T) {
 	if n := len(data); n > 20<<20 {
 		t.Errorf("takes %d bytes of memory", n)
 	}
-	for i := range countryFile { // zstd's checksum vouches for the rest
+	for i := range countryFile { // the checksum of zstd guarantees the rest
 		if i%100_003 != 0 {
 			continue
 		}
@@ -136,10 +136,10 @@ func TestEmbeddedIsSound(t *testing.T) {
 		bad[i] ^= 4
 		got, err := inflate(bad)
 		if err == nil && !bytes.Equal(got, data) {
-			_, err = open(got) // the flip hid that it is zstd
+			_, err = open(got) // after the flip it is no longer recognised as zstd
 		}
 		if err == nil && !bytes.Equal(got, data) {
-			t.Errorf("a flip of byte %d went unseen", i)
+			t.Errorf("a flip of byte %d went unnoticed", i)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func TestMemoryOfOpening(t *testing.T) {
 	grown := int64(heap() - before)
 	t.Logf("%.1f MB", float64(grown)/1e6)
 	if grown > 20<<20 {
-		t.Errorf("an open database holds %d bytes", grown)
+		t.Errorf("an open database takes %d bytes", grown)
 	}
 	runtime.KeepAlive(db)
 }
@@ -197,11 +197,11 @@ func TestSchemas(t *testing.T) {
 		"long names are cut":        {m{"country_code": s("DE"), "city": s(strings.Repeat("ü", 200))}, Place{Country: "DE", City: strings.Repeat("ü", 64)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The type is a lie on purpose: nothing may go by it.
+			// The type is wrong on purpose: nothing may depend on it.
 			l := open1(t, build(t, "Some-Vendor", map[string]m{"1.1.1.0/24": c.record}))
 			want := c.want
 			got := l.Lookup(netip.MustParseAddr("1.1.1.7"))
-			if c.want.Country == "" { // the embedded file stands in for countries
+			if c.want.Country == "" { // the embedded file answers for countries
 				got.Country = ""
 			}
 			if got != want {
@@ -232,14 +232,14 @@ func TestSeveralFiles(t *testing.T) {
 		t.Errorf("city and asn: %+v", got)
 	}
 	if got := l.Lookup(netip.MustParseAddr("129.6.15.28")); got != (Place{}) {
-		t.Errorf("a configured country file takes the place of the embedded one, yet: %+v", got)
+		t.Errorf("a configured country file should replace the embedded one: %+v", got)
 	}
 	l = Open(Options{Files: []string{asnFile}, Poll: -1})
 	if got := l.Lookup(netip.MustParseAddr("1.1.1.1")); got.ASN != "AS7" || got.Country == "" {
 		t.Errorf("asn and the embedded country: %+v", got)
 	}
 	if has := l.Status().Has; !has.ASN || !has.Country || has.City {
-		t.Errorf("it says it knows %v", has)
+		t.Errorf("Status says that it knows %v", has)
 	}
 }
 

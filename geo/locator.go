@@ -11,40 +11,40 @@ import (
 	"time"
 )
 
-// Options configure a Locator.
+// Options configures a Locator.
 type Options struct {
-	// Files are databases in order of trust: what the first does not know is
-	// asked of the next (say a city file, then an ASN file). A file that is
-	// missing or broken is reported, and tried again when it changes. Where none
-	// of them knows countries the embedded database does.
+	// Files are databases in order of trust. What the first one does not know is looked
+	// up in the next, for example first a city file and then an ASN file. A file that
+	// is missing or broken is reported, and tried again when it changes. The embedded
+	// database is the last one when no file knows countries.
 	Files []string
-	// Poll is the time between two looks at the files; 0 = 10 s, negative = the
-	// caller calls Reload.
+	// Poll is the time between two checks of the files. 0 = 10 s; negative = the caller
+	// calls Reload.
 	Poll time.Duration
 	Log  *slog.Logger // nil = discard
 	Now  func() time.Time
 }
 
-// Locator answers lookups from its files and follows their changes. It is safe
-// for any number of goroutines.
+// Locator answers lookups from its files and reloads them when they change. It is safe
+// for concurrent use.
 type Locator struct {
 	now    func() time.Time
 	log    *slog.Logger
-	live   atomic.Pointer[[]*file] // swapped whole, never changed
-	failed atomic.Uint64           // lookups that met a damaged record
+	live   atomic.Pointer[[]*file] // replaced as a whole, never changed
+	failed atomic.Uint64           // lookups that found a damaged record
 
-	loading sync.Mutex // one reload at a time, which may take seconds
-	mu      sync.Mutex // guards what sources hold; taken after loading
+	loading sync.Mutex // held during a reload, which may take seconds
+	mu      sync.Mutex // guards the fields of the sources; locked after loading
 	sources []*source
 
 	stop chan struct{}
 	done chan struct{}
 }
 
-// source is one configured file and what became of it.
+// source is one configured file and its state.
 type source struct {
 	path     string
-	mark     mark // of the last attempt, good or bad; guarded by loading alone
+	mark     mark // of the last attempt, good or bad; guarded by loading only
 	db       *file
 	loaded   time.Time
 	err      error
@@ -52,7 +52,7 @@ type source struct {
 	failures uint64
 }
 
-// mark tells one state of a file from another.
+// mark identifies one state of a file.
 type mark struct {
 	modified time.Time
 	size     int64
@@ -60,7 +60,7 @@ type mark struct {
 	absent   bool
 }
 
-// Open makes a Locator. It always works: trouble with a file is logged and shown
+// Open returns a Locator. It always succeeds: a problem with a file is logged and shown
 // by Status. Close ends its goroutine.
 func Open(o Options) *Locator {
 	l := &Locator{now: o.Now, log: o.Log, stop: make(chan struct{}), done: make(chan struct{})}
@@ -87,14 +87,14 @@ func Open(o Options) *Locator {
 	return l
 }
 
-// Close ends the watching of files. Lookups go on working.
+// Close stops watching the files. Lookups still work.
 func (l *Locator) Close() {
 	close(l.stop)
 	<-l.done
 }
 
-// watch polls: it needs no support from the file system, and sees a file
-// replaced by rename as well as one written in place.
+// watch polls the files. Polling needs no support from the file system, and notices a
+// file that is replaced by rename as well as one that is written in place.
 func (l *Locator) watch(every time.Duration) {
 	defer close(l.done)
 	tick := time.NewTicker(every)
@@ -109,8 +109,8 @@ func (l *Locator) watch(every time.Duration) {
 	}
 }
 
-// Reload looks at every file now and loads those that changed since the last
-// look. A file that vanished stays in use.
+// Reload checks every file now and loads those that changed since the last check. A
+// file that vanished stays in use.
 func (l *Locator) Reload() {
 	l.loading.Lock()
 	defer l.loading.Unlock()
@@ -141,8 +141,8 @@ func (l *Locator) Reload() {
 	}
 }
 
-// publish swaps in the files that are loaded, with the embedded one behind them
-// when none knows countries. The caller holds loading.
+// publish puts the loaded files in use, followed by the embedded one when none knows
+// countries. The caller holds loading.
 func (l *Locator) publish() {
 	live := make([]*file, 0, len(l.sources)+1)
 	for _, s := range l.sources {
@@ -172,7 +172,7 @@ func markOf(path string) mark {
 	return m
 }
 
-// Lookup tells where addr is. An address that is nowhere (G5) or unknown gives
+// Lookup returns where addr is. An address without a place (G5) or an unknown one gives
 // the zero Place.
 func (l *Locator) Lookup(addr netip.Addr) Place {
 	addr = addr.Unmap().WithZone("")
@@ -195,33 +195,33 @@ func (l *Locator) Lookup(addr netip.Addr) Place {
 	return place
 }
 
-// shared is RFC 6598: addresses behind a carrier's translator.
+// shared is the range of RFC 6598: addresses behind a carrier's NAT.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 func nowhere(addr netip.Addr) bool {
 	return !addr.IsGlobalUnicast() || addr.IsPrivate() || shared.Contains(addr)
 }
 
-// FileStatus is the state of one database, for metrics and people.
+// FileStatus is the state of one database, for metrics and operators.
 type FileStatus struct {
-	Path            string // "embedded" for the binary's own
-	Type            string // as the file calls itself, "" when nothing is loaded
+	Path            string // "embedded" for that of the binary
+	Type            string // the type that the file states, "" when nothing is loaded
 	Has             Has
 	Built, Loaded   time.Time
 	Bytes           int
 	Loads, Failures uint64
-	Err             error // of the last load; the one before it is still in use
+	Err             error // of the last load; the previous version is still in use
 }
 
 // Status is the state of a Locator.
 type Status struct {
 	Has    Has // over all files in use
 	Files  []FileStatus
-	Failed uint64 // lookups that met a damaged record
+	Failed uint64 // lookups that found a damaged record
 }
 
-// Troubles says in words, without paths, which configured files are not in use
-// as they are on the disk, and what serves in their place.
+// Troubles describes, without paths, the configured files whose current version is not
+// in use, and what serves instead.
 func (l *Locator) Troubles() (reasons []string) {
 	st := l.Status()
 	for _, f := range st.Files {
@@ -239,7 +239,7 @@ func (l *Locator) Troubles() (reasons []string) {
 	return reasons
 }
 
-// Status tells which files are in use.
+// Status returns the state of the files.
 func (l *Locator) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,26 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// Place is what is known of where an address is. A field is "" when it is not
-// known. Strings are valid UTF-8 of at most placeTextBytesMax.
+// Place is what is known about the place of an address. A field is "" when it is not
+// known. Strings are valid UTF-8 of at most placeTextBytesMax bytes.
 type Place struct {
 	Country             string // ISO 3166-1 alpha-2, capitals
-	Region              string // English name, else the code the file has
+	Region              string // English name, or the file's code when it has no name
 	City                string // English name
 	TimeZone            string // IANA name
-	Latitude, Longitude string // decimal degrees as number literals; both or none
+	Latitude, Longitude string // decimal degrees as number literals; both or neither
 	ASN                 string // "AS" and the number
-	Organization        string // who runs the autonomous system
+	Organization        string // operator of the autonomous system
 }
 
-// placeTextBytesMax bounds every text of a Place; a longer one is cut at a rune.
-// The longest name of GeoNames is 200 bytes, but no region or city's is.
+// placeTextBytesMax bounds every text of a Place, in bytes. A longer one is cut at a
+// rune. The longest name in GeoNames has 200 bytes, but no region or city has one as
+// long as that.
 const placeTextBytesMax = 128
 
-// Has reports which levels of geography a Place, or a file, knows.
+// Has says which levels of geography a Place or a file knows.
 type Has struct{ Country, Region, City, Coordinates, TimeZone, ASN bool }
 
-// String lists the levels, for people.
+// String lists the known levels for people.
 func (h Has) String() string {
 	var names []string
 	for _, l := range []struct {
@@ -47,13 +48,13 @@ func (h Has) or(o Has) Has {
 	return Has{h.Country || o.Country, h.Region || o.Region, h.City || o.City, h.Coordinates || o.Coordinates, h.TimeZone || o.TimeZone, h.ASN || o.ASN}
 }
 
-// Has says which fields are known.
+// Has returns which fields are known.
 func (p *Place) Has() Has {
 	return Has{p.Country != "", p.Region != "", p.City != "", p.Latitude != "", p.TimeZone != "", p.ASN != ""}
 }
 
-// fill takes from o what p does not know. A city, region, zone or point of
-// another country is left alone.
+// fill adds from o what p does not know. It adds no city, region, zone or point of
+// another country.
 func (p *Place) fill(o *Place) {
 	if p.Country == "" || o.Country == "" || p.Country == o.Country {
 		if p.City == "" && (p.Region == "" || p.Region == o.Region) {
@@ -77,8 +78,8 @@ func (p *Place) fill(o *Place) {
 	}
 }
 
-// placeOf reads one record of any of the schemas in use. It goes by the fields
-// that are there and never by the database's type, which vendors choose freely:
+// placeOf reads one record of any schema in use. It looks for known fields and ignores
+// the type of the database, which vendors choose freely:
 //
 //	MaxMind, DB-IP, IP2Location  country.iso_code, city.names.en, location.latitude …
 //	ipinfo, ip-location-db       country_code or country, region, city, lat, lng, asn …
@@ -102,7 +103,7 @@ func placeOf(record map[string]any) Place {
 	return p
 }
 
-// first follows path through maps and arrays; nil when it leads nowhere.
+// first follows path through maps and arrays. It returns nil when there is nothing.
 func first(v any, path ...any) any {
 	for _, step := range path {
 		switch key := step.(type) {
@@ -128,7 +129,7 @@ func countryCode(candidates ...any) string {
 		}
 		s = strings.ToUpper(s)
 		if s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z' || s == "ZZ" || s == "XX" {
-			continue // ZZ and XX are how files say "not known"
+			continue // files write ZZ or XX for "not known"
 		}
 		return strings.Clone(s)
 	}
@@ -138,7 +139,7 @@ func countryCode(candidates ...any) string {
 func text(candidates ...any) string {
 	for _, c := range candidates {
 		s, _ := c.(string)
-		if s == "" || s == "-" { // IP2Location writes - for nothing
+		if s == "" || s == "-" { // IP2Location writes - for an empty text
 			continue
 		}
 		if s = clean(s); s != "" {
@@ -148,8 +149,8 @@ func text(candidates ...any) string {
 	return ""
 }
 
-// clean returns s as valid UTF-8 without control characters, cut to
-// placeTextBytesMax.
+// clean returns s as valid UTF-8 without control characters, cut to placeTextBytesMax
+// bytes.
 func clean(s string) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -187,9 +188,9 @@ func degrees(limit float64, candidates ...any) string {
 		if math.IsNaN(f) || f < -limit || f > limit {
 			continue
 		}
-		f = math.Round(f*1e4) / 1e4 // 11 m: finer than any address can be placed
+		f = math.Round(f*1e4) / 1e4 // 11 m: no address is known more exactly
 		if f == 0 {
-			f = 0 // no "-0"
+			f = 0 // not "-0"
 		}
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}

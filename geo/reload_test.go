@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// countryOf makes a file that says one country for everything tried here.
+// countryOf returns a file that has one country for every address of the test.
 func countryOf(tb testing.TB, code string) []byte {
 	return build(tb, "Country", map[string]m{"0.0.0.0/0": {"country": m{"iso_code": s(code)}}})
 }
 
-// replace puts data at path by rename, with a modification time of its own.
+// replace puts data at path by rename, with a different modification time each time.
 func replace(tb testing.TB, path string, data []byte, n int) {
 	tb.Helper()
 	tmp := path + ".new"
@@ -35,7 +35,7 @@ func replace(tb testing.TB, path string, data []byte, n int) {
 	}
 }
 
-// TestReload follows one file through good, broken, vanished and good again.
+// TestReload follows one file: good, broken, missing and good again.
 func TestReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "geo.mmdb")
 	addr := netip.MustParseAddr("129.6.15.28")
@@ -62,7 +62,7 @@ func TestReload(t *testing.T) {
 	}
 	steps := []struct {
 		name     string
-		data     []byte // nil: the file is away
+		data     []byte // nil: the file is missing
 		before   func()
 		want     string
 		degraded bool
@@ -91,7 +91,7 @@ func TestReload(t *testing.T) {
 			replace(t, path, step.data, i)
 		}
 		l.Reload()
-		l.Reload() // nothing changed: nothing is done
+		l.Reload() // nothing changed, so nothing is loaded
 		st := l.Status()
 		if got := l.Lookup(addr).Country; got != step.want {
 			t.Errorf("%s: %q, want %q", step.name, got, step.want)
@@ -102,7 +102,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestWatch sees a change by itself.
+// TestWatch checks that a change is noticed without a call.
 func TestWatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "geo.mmdb")
 	replace(t, path, countryOf(t, "FR"), 1)
@@ -117,8 +117,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestReloadUnderLoad swaps good and broken files while four goroutines look up:
-// every answer is one of the good files'.
+// TestReloadUnderLoad replaces good and broken files while four goroutines look up
+// addresses. Every answer comes from one of the good files.
 func TestReloadUnderLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "geo.mmdb")
 	a, b := countryOf(t, "FR"), countryOf(t, "IT")

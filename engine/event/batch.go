@@ -77,7 +77,7 @@ func (p *Parser) elements(b []byte, i int, yield func(int, []byte, Object, *Fiel
 			fault = &FieldError{Index: -1, Msg: "an object is expected"}
 		}
 		if fault != nil {
-			// Only this element's fault if it is JSON at all. // a fault of this element only, if the element is JSON at all
+			// The fault is this element's only if the element is valid JSON.
 			o = nil
 			if end = skipValue(p.s, i, 1); end < 0 {
 				return i, p.fault(i, "invalid JSON in an element of the array")

