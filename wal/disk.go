@@ -1,4 +1,4 @@
-// Disk space: how much is free, and a reserve that writes leave alone.
+// Disk space: how much is free, and the reserve that writes leave free.
 
 package wal
 
@@ -19,18 +19,18 @@ const (
 // diskCheckEvery bounds how stale the answer of Full may be.
 const diskCheckEvery = 50 * time.Millisecond
 
-// Disk watches the free space of a data directory. It decides nothing: whoever takes
-// writes asks Full, and refuses them with an error of its own.
+// Disk watches the free space of a data directory. It decides nothing: the code that
+// accepts writes asks Full and refuses them with an error of its own.
 //
 // Half of the reserve is a file, the ballast. FS removes it when Pebble gets ENOSPC, so
-// that a flush or a compaction under way can finish. RestoreBallast brings it back.
+// that a running flush or compaction can finish. RestoreBallast writes it again.
 //
-// The zero Disk checks nothing; NewFS needs one of OpenDisk. All methods are safe for
-// concurrent use, RestoreBallast in one goroutine at a time.
+// The zero Disk checks nothing; NewFS needs one from OpenDisk. All methods are safe for
+// concurrent use, but only one goroutine at a time may call RestoreBallast.
 type Disk struct {
 	fs      vfs.FS
 	dir     string
-	reserve int64        // bytes; 0 = unchecked
+	reserve int64        // bytes; 0 = not checked
 	checked atomic.Int64 // Unix nanoseconds
 	avail   atomic.Int64
 	wanted  atomic.Bool // the ballast is missing and should be written
@@ -38,10 +38,10 @@ type Disk struct {
 
 const ballastName = "ballast"
 
-// OpenDisk watches the file system that holds dir, and writes the ballast if there is
-// room for it. reserve is in bytes. 0 chooses 5 % of the file system within its bounds; a
-// negative one switches the check off. A file system that does not tell its size, such as
-// one in memory, is not checked either.
+// OpenDisk watches the file system that holds dir, and writes the ballast if it fits.
+// reserve is in bytes. 0 chooses 5 % of the file system, within the bounds above; a
+// negative reserve switches the check off. A file system that does not tell its size,
+// such as one in memory, is not checked either.
 func OpenDisk(fs vfs.FS, dir string, reserve int64) *Disk {
 	d := &Disk{fs: fs, dir: dir, reserve: reserve}
 	usage, err := fs.GetDiskUsage(dir)
@@ -59,14 +59,14 @@ func OpenDisk(fs vfs.FS, dir string, reserve int64) *Disk {
 	return d
 }
 
-// Reserve is how many bytes writes leave free. 0 means that nothing is checked.
+// Reserve returns how many bytes writes leave free. 0 means that nothing is checked.
 func (d *Disk) Reserve() int64 { return d.reserve }
 
 // Full reports whether less than the reserve is free.
 func (d *Disk) Full() bool { return d.reserve > 0 && d.Free() < d.reserve }
 
-// Free is how many bytes are free; the answer is at most diskCheckEvery old. It is 0
-// when nothing is checked.
+// Free returns how many bytes are free. The answer is at most diskCheckEvery old. It is
+// 0 when nothing is checked.
 func (d *Disk) Free() int64 {
 	if d.reserve == 0 {
 		return 0
@@ -80,14 +80,14 @@ func (d *Disk) Free() int64 {
 	return d.avail.Load()
 }
 
-// releaseBallast gives Pebble's background work room to finish.
+// releaseBallast gives Pebble's background work space to finish.
 func (d *Disk) releaseBallast() {
 	_ = d.fs.Remove(d.fs.PathJoin(d.dir, ballastName))
 	d.wanted.Store(true)
 }
 
 // RestoreBallast writes the ballast again once more than two and a half reserves are
-// free. It is called now and then, and does nothing while the ballast is there.
+// free. Call it from time to time; it does nothing while the ballast exists.
 func (d *Disk) RestoreBallast() {
 	size := d.reserve / 2
 	if d.reserve == 0 || !d.wanted.Load() || d.Free() < 2*d.reserve+size {

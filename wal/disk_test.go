@@ -9,11 +9,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// smallFS is a file system of so many bytes.
+// smallFS is a file system of a given size.
 type smallFS struct {
 	vfs.FS
 	size, used atomic.Int64
-	broken     atomic.Bool // Create fails, and nobody knows how much is free
+	broken     atomic.Bool // Create fails, and the free space is unknown
 }
 
 func newSmallFS(size int64) *smallFS {
@@ -73,7 +73,7 @@ func fill(t *testing.T, fs vfs.FS, name string, n int64) {
 	}
 }
 
-// ballast is the size of the ballast, -1 when there is none.
+// ballast returns the size of the ballast, -1 when there is none.
 func ballast(fs vfs.FS) int64 {
 	info, err := fs.Stat(ballastName)
 	if err != nil {
@@ -144,8 +144,8 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// When Pebble's write finds no space, the ballast goes and the write succeeds. The ballast
-// comes back when there is room for it beside two reserves.
+// When a write of Pebble finds no space, the ballast is removed and the write succeeds.
+// The ballast comes back when it fits beside two reserves.
 func TestBallast(t *testing.T) {
 	const reserve = 2 << 20
 	fs := newSmallFS(16 << 20)
@@ -192,7 +192,7 @@ func TestBallast(t *testing.T) {
 		t.Errorf("a ballast of %d bytes, want %d", got, reserve/2)
 	}
 
-	// The next start keeps it, and replaces one that was not written whole.
+	// The next start keeps the ballast, and replaces one that is incomplete.
 	used := fs.used.Load()
 	OpenDisk(fs, "", reserve)
 	if got := ballast(fs); got != reserve/2 || fs.used.Load() != used {
@@ -208,13 +208,13 @@ func TestBallast(t *testing.T) {
 	}
 }
 
-// A ballast that finds no space is removed: it would take what others need.
+// A ballast that finds no space is removed: it would take the space that others need.
 func TestBallastWithoutSpace(t *testing.T) {
 	fs := newSmallFS(16 << 20)
 	d := OpenDisk(fs, "", -1)
 	d.reserve = 4 << 20
 	d.wanted.Store(true)
-	d.avail.Store(1 << 40) // the file system says more than there is
+	d.avail.Store(1 << 40) // the file system claims more space than it has
 	fill(t, fs, "a", 15<<20)
 	d.checked.Store(1 << 62) // just now
 	d.RestoreBallast()

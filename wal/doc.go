@@ -1,7 +1,8 @@
-// Package wal is cairn's log and what makes it durable. The log is the ordered sequence of
-// opaque records of each site. It lies in Pebble, which has files of its own below it, a
-// write-ahead log among them. This room knows no field of an event, and it imports no
-// other room. Engine owns the Pebble store, makes the batches and decides when to sync.
+// Package wal is cairn's log and what makes it durable. The log is the ordered sequence
+// of opaque records of each site. Pebble stores it, in files of its own; a write-ahead
+// log is one of them. The package knows no field of an event and imports no other
+// package of cairn. Engine owns the Pebble store, makes the batches and decides when to
+// sync.
 //
 // # Files, in the order to read them
 //
@@ -27,10 +28,10 @@
 //	                       where it was until the next write.
 //
 // Engine's fail answers all waiters with ErrFailed and ends the process; reads go on
-// until then. A full disk is no such end while the ballast can help: FS removes it and
-// repeats the write.
+// until then. A full disk does not end the process while the ballast can help: FS removes
+// the ballast and repeats the write.
 //
-// # Keys and files of this room
+// # Keys and files of this package
 //
 //	0x10 | site u32 | first u64   a block: consecutive records from seq first
 //	0x11 | site u32 | first u64   a note: what one group commit adds beside its rows

@@ -1,4 +1,4 @@
-// The format of version 1: golden bytes, and decoding of any bytes at all.
+// The format of version 1: golden bytes, and decoding of any bytes.
 
 package wal
 
@@ -18,7 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// goldenRecords are a block that is kept plain and one that is compressed.
+// goldenRecords are the records of a block that is stored plain and of one that is
+// compressed.
 func goldenRecords() (plain, packed []string) {
 	plain = []string{"first", "", strings.Repeat("x", 130)}
 	for i := range 40 {
@@ -34,9 +35,9 @@ func asBytes(records []string) (b [][]byte) {
 	return b
 }
 
-// The bytes of blocks and of a note, frozen with version 1. What a compressor
-// makes of the same records may change, what is read of it may not: that block
-// is read only.
+// The bytes of blocks and of a note are frozen with version 1. The output of a
+// compressor may change for the same records, but old blocks must stay readable. So
+// that block is only read.
 func TestGolden(t *testing.T) {
 	var k kept
 	plain, packed := goldenRecords()
@@ -85,13 +86,13 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("%s: a changed format is a new version\ngot\n%s\nwant\n%s", path, got, want)
+			t.Errorf("%s: a changed format needs a new version\ngot\n%s\nwant\n%s", path, got, want)
 		}
 	}
 }
 
-// A compressed block says how long it is before it is unpacked: what would be
-// longer than any block is refused without memory being taken for it.
+// A compressed block states its length before it is decompressed. A block that would be
+// longer than any block is refused before memory is allocated for it.
 func TestCompressedLength(t *testing.T) {
 	key := key(PrefixBlock, 1, 1)
 	bomb := s2.Encode(nil, make([]byte, blockLenMax+1))
@@ -108,8 +109,8 @@ func TestCompressedLength(t *testing.T) {
 	}
 }
 
-// Whatever a value holds, decoding gives its records or a *CorruptError; with
-// a good sum too, as a faulty writer would make one.
+// Decoding any value gives records or a *CorruptError, even when the sum is good
+// because a faulty writer made it.
 func FuzzDecodeBlock(f *testing.F) {
 	var k kept
 	_, packed := goldenRecords()
@@ -157,7 +158,7 @@ func FuzzDecodeBlock(f *testing.F) {
 			if n == 0 || n > BlockRecordsMax || size > blockLenMax && size > len(data) {
 				t.Fatalf("%d records of %d bytes out of %d", n, size, len(data))
 			}
-			// They are the same records when they are written again.
+			// Written again, they are the same records.
 			i := 0
 			err = decodeBlock(1, 1, appendBlock(nil, records)[1:], func(rec []byte) error {
 				if !bytes.Equal(rec, records[i]) {

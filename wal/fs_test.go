@@ -27,7 +27,7 @@ func (badFile) SyncData() error            { return errBad }
 func (badFile) SyncTo(int64) (bool, error) { return false, errBad }
 func (badFile) Close() error               { return errBad }
 
-// unchecked watches no space.
+// unchecked returns a Disk that checks nothing.
 func unchecked() *Disk { return OpenDisk(vfs.NewMem(), "", -1) }
 
 // An error of a log file reaches fail, not Pebble, while FS is armed. Before and after
@@ -98,7 +98,7 @@ func TestErrorOfANewLog(t *testing.T) {
 	endsWrites(t, failed, "create log: bad disk", func() { fs.Created(bad) })
 }
 
-// endsWrites demands that do never returns and that the failure is told.
+// endsWrites checks that do never returns and that fail is called.
 func endsWrites(t *testing.T, failed chan error, want string, do func()) {
 	t.Helper()
 	returned := make(chan struct{})
@@ -121,8 +121,7 @@ func endsWrites(t *testing.T, failed chan error, want string, do func()) {
 	}
 }
 
-// A file whose name is in the directory before a marker is made outlives a power cut if
-// the marker does.
+// A file that was created before a marker survives a power cut if the marker does.
 func TestMarkerSyncsDirectory(t *testing.T) {
 	for name, kept := range map[string]bool{"marker.manifest.000001.MANIFEST-000001": true, "000002.sst": false} {
 		mem := vfs.NewCrashableMem()
@@ -162,7 +161,7 @@ func TestMarkerWithoutSync(t *testing.T) {
 	}
 }
 
-// Pebble asks the file system below the wrappers for what only that has.
+// Pebble asks the file system below the wrappers for what only that one has.
 func TestRootOfFS(t *testing.T) {
 	mem := vfs.NewMem()
 	if root := vfs.Root(NewFS(mem, unchecked(), nil)); root != vfs.FS(mem) {

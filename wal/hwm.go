@@ -32,8 +32,8 @@ const hwmLen = 1 + 8 + 8 + 8
 
 func hwmName(counter uint64) string { return fmt.Sprintf("hwm-%d", counter%2) }
 
-// ReadHighWaterMark reads the newest mark of a data directory. It is of 0 events when
-// there is none, or none that is whole.
+// ReadHighWaterMark reads the newest mark of a data directory. The mark has 0 events
+// when there is none, or none that is whole.
 func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 	h := &HighWaterMark{fs: fs, dir: dir}
 	for n := uint64(0); n < 2; n++ {
@@ -47,7 +47,7 @@ func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 			return nil, fmt.Errorf("read high-water mark: %w", err)
 		}
 		if len(b) != hwmLen || b[0] != 1 || binary.LittleEndian.Uint64(b[17:]) != xxhash.Sum64(b[:17]) {
-			continue // torn by a crash; the other one is good
+			continue // torn by a crash; the other one is whole
 		}
 		if c := binary.LittleEndian.Uint64(b[1:]); c >= h.counter {
 			h.counter, h.events = c, binary.LittleEndian.Uint64(b[9:])
@@ -56,12 +56,13 @@ func ReadHighWaterMark(fs vfs.FS, dir string) (*HighWaterMark, error) {
 	return h, nil
 }
 
-// Events is how many events of all sites the log held when the mark was written.
+// Events returns how many events of all sites the log held when the mark was written.
 func (h *HighWaterMark) Events() uint64 { return h.events }
 
-// Write records and syncs that the log holds at least so many events. It writes nothing
-// when the mark already says so. After an error the old mark still holds: the next write
-// goes to the same file, which may be torn, and leaves the other alone.
+// Write records that the log holds at least so many events, and syncs. It writes
+// nothing when the mark already says so. After an error the old mark is still valid:
+// the next write goes to the same file, which may be torn, and does not touch the
+// other.
 func (h *HighWaterMark) Write(events uint64) error {
 	if events <= h.events {
 		return nil
@@ -90,7 +91,7 @@ func (h *HighWaterMark) Write(events uint64) error {
 	return nil
 }
 
-// SyncDir syncs a directory: files that were made, renamed or removed in it stay so after
+// SyncDir syncs a directory, so that files made, renamed or removed in it stay so after
 // a power cut.
 func SyncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)

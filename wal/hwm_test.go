@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// readAll and writeAll are a file's bytes.
+// readAll returns the bytes of a file; writeAll replaces them.
 func readAll(t testing.TB, fs vfs.FS, path string) []byte {
 	t.Helper()
 	f, err := fs.Open(path)
@@ -40,7 +40,8 @@ func writeAll(t testing.TB, fs vfs.FS, path string, data []byte) {
 	}
 }
 
-// The two slots are written in turn; one torn or lost leaves the other's mark.
+// The two files are written in turn. When one is torn or lost, the mark of the other is
+// used.
 func TestHWMSlots(t *testing.T) {
 	fs := vfs.NewMem()
 	if err := fs.MkdirAll("d", 0o755); err != nil {
@@ -89,7 +90,7 @@ func TestHWMSlots(t *testing.T) {
 	if got := mark(); got != 20 {
 		t.Fatalf("newest slot with a byte more: mark %d", got)
 	}
-	// The next write goes to the torn slot and counts.
+	// The next write goes to the torn file and is valid.
 	again, err := ReadHighWaterMark(fs, "d")
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestHWMSlots(t *testing.T) {
 	}
 }
 
-// A full disk tears a slot again and again; the other one keeps its mark.
+// A full disk tears one file again and again. The other one keeps its mark.
 func TestHWMOnAFullDisk(t *testing.T) {
 	fs := newSmallFS(1 << 10)
 	h, err := ReadHighWaterMark(fs, "")
@@ -144,7 +145,7 @@ func TestHWMOnAFullDisk(t *testing.T) {
 	}
 }
 
-// A mark that may not be on the disk is none yet: the next write of it is tried.
+// A mark that may not be on the disk does not count: the next write tries again.
 func TestHWMWithoutSync(t *testing.T) {
 	h, err := ReadHighWaterMark(noDirFS{vfs.NewMem()}, "")
 	if err != nil {

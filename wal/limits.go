@@ -1,4 +1,4 @@
-// The limits of the log, for those who append and those who replay.
+// The limits of the log, for its writers and readers.
 
 package wal
 
@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// A block closes at either bound, whichever comes first: small enough that one
-// row is cheap to read, large enough that keys cost little. A longer record is a
-// block of its own.
+// A block closes at whichever bound comes first. It is small enough that reading one
+// row is cheap, and large enough that keys cost little. A longer record is a block of
+// its own.
 const (
 	BlockRecordsMax = 64
 	BlockBytesMax   = 16 << 10

@@ -1,5 +1,5 @@
-// The limits of the log: what Append takes Replay gives back, what Replay would
-// refuse Append refuses first.
+// The limits of the log: Replay returns everything that Append accepts, and Append
+// refuses everything that Replay would refuse.
 
 package wal
 
@@ -34,7 +34,7 @@ func TestLongestRecord(t *testing.T) {
 			if taken, _ := write(1, []byte("before"), longest, []byte("after")); !taken {
 				t.Fatalf("a record of %d bytes is refused", len(longest))
 			}
-			// One byte more, behind a good one: nothing of either is written.
+			// One byte more, after a good record: neither of them is written.
 			if taken, keys := write(4, []byte("good"), record[:RecordBytesMax+1]); taken || keys != 0 {
 				t.Errorf("a record of %d bytes is taken: %v, with %d keys", RecordBytesMax+1, taken, keys)
 			}
@@ -47,7 +47,7 @@ func TestLongestRecord(t *testing.T) {
 
 func TestLongestNote(t *testing.T) {
 	var w kept
-	// The memory of a note that is too long is never touched.
+	// The memory of a note that is too long is not touched.
 	if _, err := AppendNote(&w, 1, 1, make([]byte, NoteBytesMax+1), nil); err == nil || len(w.keys) != 0 {
 		t.Errorf("a note of %d bytes: %v, %d keys", NoteBytesMax+1, err, len(w.keys))
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// Key prefixes of this room.
+// Key prefixes of this package.
 const (
 	PrefixBlock = 0x10
 	PrefixNote  = 0x11
@@ -38,21 +38,21 @@ type Writer interface {
 	DeleteRange(start, end []byte, o *pebble.WriteOptions) error
 }
 
-// A CorruptError says that the log does not hold what was appended, and where.
+// CorruptError says that the log does not hold what was appended, and where.
 type CorruptError struct {
 	Site uint32
-	Seq  uint64 // of the record, block or note that is damaged or missing
+	Seq  uint64 // of the damaged or missing record, block or note
 	What string
 }
 
-// Error has all that is known.
+// Error returns everything that is known.
 func (e *CorruptError) Error() string {
 	file, what := e.Damaged()
 	return file + " " + what
 }
 
-// Damaged tells the room that called which file is damaged, in the operator's words, and
-// what is wrong with it.
+// Damaged names the damaged file in the operator's words and says what is wrong with
+// it.
 func (e *CorruptError) Damaged() (file, what string) {
 	return fmt.Sprintf("log of site %d", e.Site), fmt.Sprintf("at seq %d: %s", e.Seq, e.What)
 }
@@ -64,10 +64,9 @@ func key(prefix byte, site uint32, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(k, seq)
 }
 
-// Append writes records as the consecutive rows first, first+1, … of a site.
-// The caller keeps seqs dense (W1). A record over RecordBytesMax is an error, and
-// none of the records is written. scratch is reused for the values and returned,
-// grown.
+// Append writes records as the consecutive rows first, first+1, … of a site. The caller
+// keeps seqs dense (W1). A record over RecordBytesMax is an error, and then none of the
+// records is written. Append uses scratch for the values and returns it, grown.
 func Append(w Writer, site uint32, first uint64, records [][]byte, scratch []byte) ([]byte, error) {
 	if err := checkRecords(site, first, records); err != nil {
 		return scratch, err
@@ -114,8 +113,8 @@ func appendBlock(dst []byte, records [][]byte) []byte {
 
 var plainBlocks = sync.Pool{New: func() any { return new([]byte) }}
 
-// AppendNote writes data, at most NoteBytesMax bytes, beside the rows of the group
-// that starts at first.
+// AppendNote writes data beside the rows of the group that starts at first. data has at
+// most NoteBytesMax bytes. Like Append it uses scratch and returns it.
 func AppendNote(w Writer, site uint32, first uint64, data, scratch []byte) ([]byte, error) {
 	if len(data) > NoteBytesMax {
 		return scratch, fmt.Errorf("append note: site %d, seq %d: a note of %d bytes, at most %d fit a batch", site, first, len(data), NoteBytesMax)
@@ -158,13 +157,13 @@ func Replay(r pebble.Reader, site uint32, fn func(seq uint64, record []byte) err
 	})
 }
 
-// Notes calls fn with the notes of the groups of a site that start in
-// [from, to), in order.
+// Notes calls fn with the notes of a site's groups that start in [from, to), in order.
+// data is valid until fn returns.
 func Notes(r pebble.Reader, site uint32, from, to uint64, fn func(first uint64, data []byte) error) error {
 	return each(r, PrefixNote, site, from, to, fn)
 }
 
-// Sites lists the sites that have rows in the log, ascending.
+// Sites returns the sites that have rows in the log, ascending.
 func Sites(r pebble.Reader) ([]uint32, error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{PrefixBlock}, UpperBound: []byte{PrefixBlock + 1}})
 	if err != nil {
@@ -189,8 +188,8 @@ func Sites(r pebble.Reader) ([]uint32, error) {
 	return sites, nil
 }
 
-// each walks the keys of one kind and site, with their sums verified and
-// stripped.
+// each walks the keys of one kind and site. It verifies the sum of each value and
+// passes the value without it.
 func each(r pebble.Reader, prefix byte, site uint32, from, to uint64, fn func(first uint64, data []byte) error) error {
 	it, err := r.NewIter(&pebble.IterOptions{
 		LowerBound: key(prefix, site, from),
@@ -275,7 +274,8 @@ func sum(key, value []byte) uint64 {
 	return d.Sum64()
 }
 
-// checkSum returns what is between the version byte and the sum.
+// checkSum verifies the sum of a value and returns what is between the version byte and
+// the sum.
 func checkSum(site uint32, seq uint64, key, value []byte) ([]byte, error) {
 	n := len(value) - 8
 	if n < 1 {

@@ -1,5 +1,5 @@
-// The log as a promise: what was appended is replayed, in order and to the byte;
-// what is missing or damaged is said, never guessed.
+// The promise of the log: replay gives what was appended, in order and to the byte.
+// Missing or damaged data is reported and never guessed.
 
 package wal
 
@@ -65,9 +65,9 @@ func replayed(r pebble.Reader, site uint32) (first uint64, records []string, err
 	return first, records, err
 }
 
-// Groups of random records of a few sites, interleaved, are replayed site by site
-// as they were appended; notes come back by range; a trim at the end of a group
-// takes exactly what is before it.
+// Groups of random records of a few sites, interleaved, are replayed site by site as
+// they were appended. Notes are found by range. A trim at the end of a group removes
+// exactly what is before it.
 func TestRoundTrip(t *testing.T) {
 	db := openDB(t)
 	type group struct {
@@ -218,8 +218,8 @@ func TestBlockBounds(t *testing.T) {
 	}
 }
 
-// Without one of its blocks the log is refused at the gap; what was given before
-// is right.
+// A log without one of its blocks is refused at the gap. The records before the gap are
+// right.
 func TestReplayFindsGaps(t *testing.T) {
 	db := openDB(t)
 	var want []string
@@ -255,7 +255,7 @@ func TestReplayFindsGaps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Two blocks that overlap are no log either.
+	// Two overlapping blocks are not a valid log either.
 	if _, err := Append(db, 3, 300, records[:5], nil); err != nil {
 		t.Fatal(err)
 	}
@@ -265,8 +265,8 @@ func TestReplayFindsGaps(t *testing.T) {
 	}
 }
 
-// Every flipped bit and every truncation of a value, and a value under another
-// key, is a *CorruptError, and nothing of the block is given out.
+// Every flipped bit, every truncation of a value, and a value under another key is a
+// *CorruptError, and no record of the block is passed on.
 func TestDamage(t *testing.T) {
 	db := openDB(t)
 	if _, err := Append(db, 1, 5, [][]byte{[]byte("one"), {}, []byte("three, a longer one")}, nil); err != nil {
@@ -331,7 +331,7 @@ func TestDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		try("under another seq", 4, good)
-		// A key that is none of the log's.
+		// A key that does not belong to the log.
 		short := append(key(prefix, 6, 5)[:11], 0xff)
 		if err := db.Set(short, good, pebble.NoSync); err != nil {
 			t.Fatal(err)
@@ -360,7 +360,7 @@ func TestUnknownVersion(t *testing.T) {
 	}
 }
 
-// What is damaged is told as a file and in a sentence.
+// CorruptError names the damaged file and says what is wrong with it.
 func TestCorruptError(t *testing.T) {
 	err := &CorruptError{Site: 3, Seq: 12, What: "checksum mismatch"}
 	if file, what := err.Damaged(); file != "log of site 3" || what != "at seq 12: checksum mismatch" {
@@ -371,7 +371,7 @@ func TestCorruptError(t *testing.T) {
 	}
 }
 
-// The first and last site and the ends of the seqs are like any other.
+// The first and last site and the lowest and highest seq behave like any other.
 func TestEnds(t *testing.T) {
 	db := openDB(t)
 	sites := []uint32{0, 1, 1<<32 - 2, 1<<32 - 1}
