@@ -59,8 +59,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// Batch takes and refuses what Object does, and its elements are those of the
-// array.
+// Batch accepts and refuses what Object does, and yields the elements of the array.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"batch":[{"a":1},2],"context":{"a":{}}}`))
 	f.Add([]byte(`{"batch":[{"a":"\ud800"}]} `))

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// nest puts a value into so many objects, under keys of so many bytes.
+// nest puts a value inside levels nested objects, under keys of key bytes.
 func nest(levels, key int, value string) string {
 	for i := range levels {
 		value = fmt.Sprintf(`{"%s":%s}`, strings.Repeat(string(rune('a'+i%26)), key), value)
@@ -19,7 +19,7 @@ func nest(levels, key int, value string) string {
 	return value
 }
 
-// list is an array of the numbers from..to-1.
+// list returns an array of the numbers from..to-1.
 func list(from, to int) string {
 	b := []byte{'['}
 	for i := from; i < to; i++ {
@@ -32,7 +32,7 @@ func list(from, to int) string {
 }
 
 func TestCut(t *testing.T) {
-	keys := func(n, size int) string { // an object of n keys of so many bytes
+	keys := func(n, size int) string { // an object of n keys of size bytes
 		var b strings.Builder
 		for i := range n {
 			fmt.Fprintf(&b, `,"%0*d":1`, size, i)
@@ -73,17 +73,17 @@ func TestCut(t *testing.T) {
 		}
 		for _, free := range []*Event{{Dialect: Native, Type: Identify, Properties: c.o}, {Dialect: Native, Type: Track, Uncounted: true, Properties: c.o}} {
 			if err := Validate(free); err != nil || free.Cut != nil {
-				t.Errorf("%s: an event that counts nothing is cut at %v, %v", c.name, free.Cut, err)
+				t.Errorf("%s: an event without counters has the cut %v, %v", c.name, free.Cut, err)
 			}
 		}
 	}
 	e := &Event{Dialect: Native, Type: Track, Cut: &Cut{"x", 1}}
 	if err := Validate(e); err != nil || e.Cut != nil {
-		t.Errorf("a cut that a client brings is kept: %v, %v", e.Cut, err)
+		t.Errorf("a cut set before Validate is kept: %v, %v", e.Cut, err)
 	}
 }
 
-// large draws properties around the bounds.
+// large draws properties near the bounds.
 func large() *rapid.Generator[Object] {
 	return rapid.Custom(func(t *rapid.T) Object {
 		var o Object
@@ -107,7 +107,7 @@ func large() *rapid.Generator[Object] {
 	})
 }
 
-// TestCountsWithinBounds holds what counts against what the bounds say, leaf by leaf,
+// TestCountsWithinBounds compares what counts with what the bounds allow, leaf by leaf,
 // before the event is stored and after.
 func TestCountsWithinBounds(t *testing.T) {
 	cuts := 0
@@ -169,16 +169,16 @@ func TestCountsWithinBounds(t *testing.T) {
 				return true
 			})
 			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("cut %v: counted are %d, want %d", e.Cut, len(got), len(want))
+				t.Fatalf("cut %v: %d are counted, want %d", e.Cut, len(got), len(want))
 			}
 		}
 	})
 	if cuts == 0 {
-		t.Error("no event was over the bounds")
+		t.Error("no event exceeded the bounds")
 	}
 }
 
-// A record without a cut counts whole, as those of older cairns do.
+// A record without a cut counts whole, as the records of older versions do.
 func TestOldRecordsCountWhole(t *testing.T) {
 	e := &Event{Dialect: Native, Type: Track, Properties: Object{{"p", Raw(list(0, 5000))}, {"q", Raw(nest(8, 150, "1"))}}}
 	read, err := DecodeRecord(AppendRecord(nil, &Head{}, AppendBody(nil, e)))
@@ -192,7 +192,7 @@ func TestOldRecordsCountWhole(t *testing.T) {
 	}
 }
 
-// Counting makes no name twice, however often and in whatever order a path comes.
+// Counting makes no name twice, however often and in whatever order a path occurs.
 func TestCountsShareNames(t *testing.T) {
 	counted := func(times int) (n int, text int) {
 		e := &Event{Dialect: Native, Type: Track, Properties: Object{{"p", Raw(nest(6, 150, "["+strings.Repeat(`{"a":1,"b":2},`, times)+"3]"))}}}
@@ -206,8 +206,8 @@ func TestCountsShareNames(t *testing.T) {
 	}
 }
 
-// Names that are over the cap when an event is counted, and those that its record then
-// has, leave out the same; nothing is kept of their text.
+// Names over the cap do not count, neither when the event is counted nor when its
+// record is read. Counting stores none of their text.
 func TestCountsWithoutNames(t *testing.T) {
 	type counter struct {
 		property, term string
@@ -240,7 +240,7 @@ func TestCountsWithoutNames(t *testing.T) {
 		names := map[string]bool{}
 		room := TermRoom{Admit: func(name string) bool {
 			if !NameCapped(name) || slices.Contains(e.NotCounted, name) {
-				t.Fatalf("%q is asked for", name)
+				t.Fatalf("%q is passed to Admit", name)
 			}
 			yes := len(name)%over > 0
 			if !yes {
@@ -255,7 +255,7 @@ func TestCountsWithoutNames(t *testing.T) {
 		})
 		for name := range names {
 			if _, kept := room.paths[name]; kept {
-				t.Fatalf("the text of %q is kept", name)
+				t.Fatalf("the text of %q is stored", name)
 			}
 		}
 		for name := range names {
@@ -328,7 +328,7 @@ func TestCappedForms(t *testing.T) {
 			CappedValues(cell, property, at, func(value string) { got = append(got, Term{property, value}) })
 		})
 		want := slices.Clone(e.Capped)
-		if !e.CappedByProperty { // by property, as they are asked for
+		if !e.CappedByProperty { // EachCapped yields them by property
 			slices.SortStableFunc(want, func(a, b Term) int { return strings.Compare(a.Property, b.Property) })
 			slices.SortStableFunc(got, func(a, b Term) int { return strings.Compare(a.Property, b.Property) })
 		}
@@ -340,16 +340,16 @@ func TestCappedForms(t *testing.T) {
 		if !slices.Equal(names, e.CappedNames) || HasCappedNames(cell) != (len(names) > 0) {
 			t.Fatalf("%q holds the names %q, want %q", cell, names, e.CappedNames)
 		}
-		for n := range cell { // damaged
+		for n := range cell { // a damaged cell
 			EachCappedName(cell[:n], func([]byte) {})
 			EachCapped(cell[:n], func(property string, at int) { CappedValues(cell[:n], property, at, func(string) {}) })
 		}
 	})
 }
 
-// TestLargestRecords has events at every limit that Validate knows, and all they count
-// over the cap, one value at a time: the longest that may be written of it. ScanRecord
-// takes them.
+// TestLargestRecords makes events at every limit that Validate knows. All values that
+// they count are over the cap, one by one, which gives the longest records. ScanRecord
+// accepts them.
 func TestLargestRecords(t *testing.T) {
 	quotes := func(n int) string { return strings.Repeat(`"`, n) }
 	escaped := func(n int) string { return strings.Repeat(`\"`, n) }
@@ -423,7 +423,7 @@ func TestLargestRecords(t *testing.T) {
 		}
 		slices.SortStableFunc(e.Capped, func(a, b Term) int { return strings.Compare(b.Property, a.Property) })
 		e.CappedByProperty = true
-		// Of every second property the name is over the cap too: one event has both.
+		// The names of every second property are over the cap too: one event has both.
 		var names []string
 		mixed := slices.DeleteFunc(slices.Clone(e.Capped), func(t Term) bool {
 			left := NameCapped(t.Property) && len(t.Property)%2 == 0

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// text draws strings as the wire brings them: words, numbers in disguise, ids,
-// and characters that need care.
+// text draws strings as clients send them: words, numbers as text, ids, and difficult
+// characters.
 func text() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringMatching(`[a-zA-Z ]{0,20}`),
@@ -27,7 +27,7 @@ func number() *rapid.Generator[string] {
 	return rapid.StringMatching(`-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,6})?([eE][+-]?[0-9]{1,2})?`)
 }
 
-// value draws any value that may be stored; nested ones are in the one form.
+// value draws any value that may be stored. Nested values are in the canonical form.
 func value(depth int) *rapid.Generator[Value] {
 	return rapid.Custom(func(t *rapid.T) Value {
 		most := 5
@@ -178,11 +178,11 @@ func TestCellLeavesStop(t *testing.T) {
 	n := 0
 	CellLeaves(AppendCell(nil, Raw("[1,[2,3],4,5]")), func(string, string) bool { n++; return n < 3 })
 	if n != 3 {
-		t.Errorf("went on after false: %d", n)
+		t.Errorf("yield was called after false: %d", n)
 	}
 }
 
-// What is asked of one path is what all leaves tell of it.
+// The terms at one path are those that the walk of all leaves finds there.
 func TestCellTerms(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, cell []byte, path string) {
 		want := make([]string, 0, 8)
@@ -219,8 +219,8 @@ func TestCellTerms(t *testing.T) {
 	})
 }
 
-// A path costs nothing for each leaf under it: the walk of twice as many leaves
-// under the longest path allocates as much.
+// A path costs nothing for each leaf under it: walking twenty times as many leaves
+// under the longest path makes hardly more allocations.
 func TestLeavesShareTheirPath(t *testing.T) {
 	deep := func(leaves int) []byte {
 		var text strings.Builder

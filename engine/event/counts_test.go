@@ -53,7 +53,7 @@ func TestCounts(t *testing.T) {
 			n := 0
 			c.e.Counts(func(string, string, int64) bool { n++; return n <= stop })
 			if n != stop+1 {
-				t.Errorf("%s: went on after false: %d of %d", c.name, n, stop+1)
+				t.Errorf("%s: yield was called after false: %d of %d", c.name, n, stop+1)
 			}
 		}
 	}

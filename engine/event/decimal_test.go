@@ -54,12 +54,11 @@ func TestAddDecimal(t *testing.T) {
 		}
 	}
 	if _, ok := Str("1").AddDecimal("1"); ok {
-		t.Error("a string is added to")
+		t.Error("a string can be added to")
 	}
 }
 
-// However many numbers of the bounds are added up, the sum is exact and goes on being
-// added to.
+// The sum of any number of allowed numbers is exact and can be added to again.
 func TestSumsStaySummable(t *testing.T) {
 	number := rapid.StringMatching(`-?[0-9]{1,32}(\.[0-9]{1,32})?([eE][+-]?([0-9]{1,2}|[12][0-9]{2}|30[0-8]))?`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -78,8 +77,8 @@ func TestSumsStaySummable(t *testing.T) {
 	})
 }
 
-// A number of very many digits costs a look at its digits and no memory: nothing calculates
-// with it.
+// A number of very many digits costs a look at its digits and no memory, because
+// nothing calculates with it.
 func TestLongNumbersAreNotCalculatedWith(t *testing.T) {
 	for _, n := range []int{1 << 14, 1 << 16} {
 		for _, long := range []string{strings.Repeat("1", n), "0." + strings.Repeat("1", n), "1" + strings.Repeat("0", n), "-0." + strings.Repeat("0", n) + "1"} {
@@ -89,7 +88,7 @@ func TestLongNumbersAreNotCalculatedWith(t *testing.T) {
 				_, by := Num("1").AddDecimal(long)
 				_, to := v.AddDecimal("1")
 				if term, ok := v.Term(); decimal || by || to || v.IsSummable() || !ok || len(term) != len(long) {
-					t.Fatalf("%.8s… of %d bytes is calculated with", long, len(long))
+					t.Fatalf("%.8s… of %d bytes is used in a calculation", long, len(long))
 				}
 			})
 			if allocs > 1 { // AddDecimal's buffer for the other number

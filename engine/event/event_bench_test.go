@@ -11,7 +11,7 @@ var benchInput = []byte(`{"type":"track","name":"Product Viewed","time":"2026-11
 	`"session":"8f14e45fceea167a5a36dedd4bea2543","message_id":"022bb90c-bbac-11e4-8dfc-aa07a5b093db",` +
 	`"properties":{"sku":"G-32-XL","price":18.99,"quantity":3,"category":"games","in_stock":true},"context":{"url":"https://shop.example/p/32?a=b"}}`)
 
-// benchEvent is the same event as the engine stores it: enriched.
+// benchEvent is the same event as the engine stores it, after enrichment.
 func benchEvent() *Event {
 	var p Parser
 	e := new(Event)
@@ -44,7 +44,8 @@ func BenchmarkParseEvent(b *testing.B) {
 	}
 }
 
-// BenchmarkParseEscapes has an escape or a letter beyond ASCII in every string.
+// BenchmarkParseEscapes parses an event with an escape or a non-ASCII letter in every
+// string.
 func BenchmarkParseEscapes(b *testing.B) {
 	input := []byte(`{"name":"caf\u00e9 \"x\"","user":"zoë","properties":{"a":"line\nline","b":"tab\ttab","c":"日本語テキスト","d":{"e":["f\/g",{"h":1.50}]}}}`)
 	var p Parser
@@ -61,9 +62,9 @@ func BenchmarkParseEscapes(b *testing.B) {
 	}
 }
 
-// BenchmarkParseObject and BenchmarkFastjson are the comparison that decided for
-// a parser of our own: fastjson checks less (it takes 01, raw control characters
-// and 1e999), keeps both of two equal keys and leaves the event still to be made.
+// BenchmarkParseObject and BenchmarkFastjson are the reason for a parser of our own.
+// fastjson checks less (it accepts 01, raw control characters and 1e999) and keeps both
+// of two equal keys, and the event still has to be made from its result.
 func BenchmarkParseObject(b *testing.B) {
 	var p Parser
 	b.ReportAllocs()

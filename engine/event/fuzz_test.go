@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzParseEvent: what is taken is valid, has a JSON form that reads back as the
-// same event, and a record that does too. What is no JSON is never taken.
+// FuzzParseEvent: an accepted event is valid. Its JSON form and its record both read
+// back as the same event. Invalid JSON is never accepted.
 func FuzzParseEvent(f *testing.F) {
 	f.Add(benchInput)
 	f.Add([]byte(`{"type":"alias","user":"u","previous":"p","time":1795521600000}`))
@@ -46,7 +46,7 @@ func FuzzParseEvent(f *testing.F) {
 			t.Fatalf("bad JSON %s", text)
 		}
 		e.Finish()
-		if len(text) <= EventBytesMax { // escapes can make it longer than it came
+		if len(text) <= EventBytesMax { // escapes can make it longer than the input
 			var again Event
 			if err := p.Event(text, &again); err != nil {
 				t.Fatalf("%s: %v", text, err)
@@ -85,7 +85,7 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
-// FuzzParser holds the Parser against encoding/json.
+// FuzzParser compares the Parser with encoding/json.
 func FuzzParser(f *testing.F) {
 	for _, s := range []string{`{"a":[1,"x",{"b":null}]}`, `[1e400]`, `"\ud800"`, `01`, "\"\xff\"", `{"a":1,"a":2}`, `[[[[[]]]]]`, `-0.5e-3`, "[1] ", `{"":{"":""}}`} {
 		f.Add([]byte(s))
@@ -97,7 +97,7 @@ func FuzzParser(f *testing.F) {
 		var p Parser
 		v, err := p.Value(in, storedLimits)
 		if err == nil && !json.Valid(in) {
-			t.Fatalf("%q is taken", in)
+			t.Fatalf("%q is accepted", in)
 		}
 		if end := skipValue(string(in), skipSpace(string(in), 0), 1); json.Valid(in) && end < 0 && !bytes.Contains(in, []byte("[[[[[[[[[[")) && !bytes.Contains(in, []byte(`":{`)) {
 			t.Fatalf("%q is not skipped", in)
@@ -133,8 +133,8 @@ func FuzzParser(f *testing.F) {
 	})
 }
 
-// FuzzRecord: any bytes either are refused as corrupt or make an event that
-// writes, and reads, the same again.
+// FuzzRecord: any bytes are either refused as corrupt, or make an event whose record
+// reads back as the same event.
 func FuzzRecord(f *testing.F) {
 	e, head := fullEvent()
 	f.Add(AppendRecord(nil, head, AppendBody(nil, e)))
@@ -158,7 +158,7 @@ func FuzzRecord(f *testing.F) {
 		again := AppendRecord(nil, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}, AppendBody(nil, e))
 		read, err := DecodeRecord(again)
 		if err == nil && reflect.DeepEqual(read.Cut, e.Cut) {
-			read.Cut = e.Cut // so that it looks the same
+			read.Cut = e.Cut // so that they compare equal
 		}
 		if err != nil || fmt.Sprintf("%+v", read) != fmt.Sprintf("%+v", e) {
 			t.Fatalf("%v\nread\n%+v\nwant\n%+v", err, read, e)
@@ -170,8 +170,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// FuzzCell: any bytes can be asked everything a cell is asked; what is a cell
-// comes back the same from its value.
+// FuzzCell: every function for cells is safe with any bytes. A valid cell is the cell
+// of its value.
 func FuzzCell(f *testing.F) {
 	for _, s := range []string{"", "s", "sx", "d1.0", "t", "f", "n", `j{"a":[1,{"b":"x"}]}`, "h0123456789abcdef", "u0123456789abcdef", "j[", "j{\"a\":", "q"} {
 		f.Add([]byte(s), []byte("d1"))
@@ -209,7 +209,7 @@ func FuzzCell(f *testing.F) {
 	})
 }
 
-// FuzzTerm: a query finds the string it is, and the number it is.
+// FuzzTerm: a query finds the string with its text, and the number that it is.
 func FuzzTerm(f *testing.F) {
 	for _, s := range []string{"0100", "100", "1e2", "-0.0", "1e308", "1e309", "x", "", "0.000", "1.", "9007199254740993"} {
 		f.Add(s)

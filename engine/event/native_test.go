@@ -124,7 +124,7 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// TestJSONForm is the whole form of an event, and that Event reads it back.
+// TestJSONForm checks the whole JSON form of an event, and that Event reads it back.
 func TestJSONForm(t *testing.T) {
 	e, _ := fullEvent()
 	e.ID, e.Seq, e.Site = "0123456789abcdef0123456789abcdef", 7, "shop"
@@ -171,14 +171,14 @@ func TestJSONStrings(t *testing.T) {
 	}
 }
 
-// TestJSONRoundTrip sends the JSON form of any event through the native input.
+// TestJSONRoundTrip reads the JSON form of any event as native input.
 func TestJSONRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := stored().Draw(t, "event")
 		if err := Validate(e); err != nil {
 			t.Skip(err)
 		}
-		switch { // what only other dialects may leave out
+		switch { // fields that only other dialects may omit
 		case e.Type == Track && e.Name == "":
 			e.Name = "name"
 		case e.Type == Group && len(e.Groups) == 0:
@@ -188,7 +188,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		case e.Type == Alias:
 			e.User, e.Previous = "new", "old"
 		}
-		// What the input does not carry, or carries in another way.
+		// What native input does not carry, or carries in another form.
 		e.Dialect, e.Received, e.SessionOrd, e.PersonOrd, e.Day, e.Late, e.NotCounted, e.Capped = Native, 0, 0, 0, 0, false, nil, nil
 		e.Cut, e.CappedByProperty, e.CappedNames = nil, false, nil
 		e.Increments = slicesCompact(e.Increments)
@@ -208,7 +208,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	})
 }
 
-// slicesCompact keeps one amount of each property.
+// slicesCompact keeps one amount for each property.
 func slicesCompact(list []Amount) []Amount {
 	var out []Amount
 	seen := map[string]bool{}
@@ -221,8 +221,8 @@ func slicesCompact(list []Amount) []Amount {
 	return out
 }
 
-// TestNoAllocations: neither reading an event nor taking its record apart
-// allocates once the buffers have grown.
+// TestNoAllocations checks that reading an event and taking its record apart allocate
+// nothing once the buffers have grown.
 func TestNoAllocations(t *testing.T) {
 	var p Parser
 	var e Event

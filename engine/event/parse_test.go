@@ -71,7 +71,7 @@ func TestParserRefuses(t *testing.T) {
 			t.Errorf("%.40q: %v %v", in, v, err)
 		}
 		if _, err := p.Object([]byte(`{"in":`+in+`}`), Limits{}); err == nil && in != `{"a":1,` {
-			t.Errorf("inside an object %.40q is taken", in)
+			t.Errorf("inside an object %.40q is accepted", in)
 		}
 		if json.Valid([]byte(in)) != (skipValue(in+" ", 0, 1) > 0 && skipSpace(in, skipValue(in+" ", 0, 1)) == len(in)) && len(in) < 1000 {
 			t.Errorf("the grammar of %.40q", in)
@@ -133,7 +133,7 @@ func TestParserObject(t *testing.T) {
 		t.Fatalf("%v %v", list, err)
 	}
 	if !reflect.DeepEqual(o, want) {
-		t.Fatalf("opening what is inside changed the object: %v", o)
+		t.Fatalf("opening a nested value changed the object: %v", o)
 	}
 	for _, v := range []Value{{}, Str("{}"), Raw("[]"), Raw("{"), Raw("")} {
 		if _, err := v.Object(&p); err == nil {
@@ -150,8 +150,8 @@ func TestParserObject(t *testing.T) {
 	}
 }
 
-// TestParserMany holds that results live side by side until Reset, over many
-// chunks of the Parser's memory.
+// TestParserMany checks that many results stay valid until Reset, over many chunks of
+// the Parser's memory.
 func TestParserMany(t *testing.T) {
 	var p Parser
 	for range 2 {
@@ -213,7 +213,7 @@ func TestParserEach(t *testing.T) {
 	}
 }
 
-// TestParserAgrees holds the Parser against encoding/json on drawn values.
+// TestParserAgrees compares the Parser with encoding/json on drawn values.
 func TestParserAgrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := value(3).Draw(t, "value")

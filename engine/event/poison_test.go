@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has memory that is used again overwritten before, so that nothing can
-// point into it unnoticed. Benchmarks run as the server does.
+// TestMain makes memory be overwritten before it is used again, so that nothing can
+// point into it unnoticed. Benchmarks do not, as the server does not.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	Poisoned = flag.Lookup("test.bench").Value.String() == ""

@@ -17,7 +17,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
-// fullEvent has every field a record keeps.
+// fullEvent has every field that a record holds.
 func fullEvent() (*Event, *Head) {
 	e := &Event{
 		Dialect: OpenPanel, Type: Order, Name: "Order <1>", Time: 1795435200123, Received: 1795435201000,
@@ -32,7 +32,7 @@ func fullEvent() (*Event, *Head) {
 	return e, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}
 }
 
-// cutEvent has what records have grown by.
+// cutEvent has the additions to version 1 of the record.
 func cutEvent() (*Event, *Head) {
 	e := &Event{
 		Dialect: Segment, Type: Track, Name: "x", Properties: Object{{"items", Raw(`[{"n":1},{"n":2,"sku":"a"}]`)}},
@@ -50,7 +50,7 @@ func namesEvent() (*Event, *Head) {
 	return e, &Head{CappedNames: e.CappedNames, Capped: e.Capped, CappedByProperty: true}
 }
 
-// TestRecordGolden holds version 1 of the format to its bytes.
+// TestRecordGolden checks that the bytes of version 1 of the format do not change.
 func TestRecordGolden(t *testing.T) {
 	full, head := fullEvent()
 	cut, cutHead := cutEvent()
@@ -89,7 +89,7 @@ func TestRecordGolden(t *testing.T) {
 	}
 }
 
-// stored draws an event as the engine hands it to AppendBody.
+// stored draws an event as the engine passes it to AppendBody.
 func stored() *rapid.Generator[*Event] {
 	return rapid.Custom(func(t *rapid.T) *Event {
 		short := func(name string) string { return text().Draw(t, name) }
@@ -146,7 +146,7 @@ func stored() *rapid.Generator[*Event] {
 	})
 }
 
-// byProperty puts terms of one property together, Other alone.
+// byProperty groups the terms of each property; Other is the only term of its property.
 func byProperty(list []Term) (out []Term) {
 	for i, t := range list {
 		if slices.ContainsFunc(list[:i], func(u Term) bool { return u.Property == t.Property }) {
@@ -178,7 +178,7 @@ func TestRecordRoundTrip(t *testing.T) {
 			t.Fatalf("read back\n%+v\nwant\n%+v", read, e)
 		}
 
-		// The same event from its columns, in any order.
+		// The same event made from its columns, in any order.
 		var ints Ints
 		type column struct {
 			field string
@@ -207,7 +207,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	})
 }
 
-// TestRecordCut tries every shorter record and every record with one byte more.
+// TestRecordCut tries every shorter record, and every record with one byte more.
 func TestRecordCut(t *testing.T) {
 	e, head := fullEvent()
 	record := AppendRecord(nil, head, AppendBody(nil, e))
@@ -220,12 +220,12 @@ func TestRecordCut(t *testing.T) {
 		t.Fatalf("a byte too many: %v", err)
 	}
 	if _, err := DecodeRecord(append([]byte{2}, record[1:]...)); !errors.Is(err, ErrCorrupt) {
-		t.Fatalf("a version to come: %v", err)
+		t.Fatalf("a later version: %v", err)
 	}
 }
 
-// TestRecordOfMany has more fields than one byte counts, with keys that are
-// alike at their start, and values of every size class.
+// TestRecordOfMany has more fields than one byte counts, with keys that share their
+// start, and values of every size class.
 func TestRecordOfMany(t *testing.T) {
 	for _, n := range []int{31, 32, 33, 34, 127, 128, MaxProperties} {
 		e := &Event{Dialect: Segment, Type: Track}
@@ -247,8 +247,8 @@ func TestRecordOfMany(t *testing.T) {
 	}
 }
 
-// TestLargestRecord has an event at its cap, all of it capped and in need of
-// escapes.
+// TestLargestRecord has an event of the largest size. All its values are capped and
+// need escapes.
 func TestLargestRecord(t *testing.T) {
 	e := &Event{Dialect: Segment, Type: Track, Properties: Object{{"a", Str(strings.Repeat(`"`, MaxEventBytes-100))}}}
 	if err := Validate(e); err != nil {
@@ -264,15 +264,15 @@ func TestLargestRecord(t *testing.T) {
 	}
 }
 
-// The reader takes records up to its own limit, which those of older cairns may
-// need, and says of a longer one how long it is.
+// The reader accepts records up to its own limit, which records of older versions may
+// need. For a longer record it reports the length.
 func TestLongestRecordRead(t *testing.T) {
 	e := &Event{Dialect: Native, Type: Track, Name: "e", Properties: Object{{"p", Raw("[1,2]")}}}
 	body := AppendBody(nil, e)
 	of := func(n int) []byte {
 		head := &Head{Capped: []Term{{"p", ""}}}
 		head.Capped[0].Value = strings.Repeat("v", n-len(AppendRecord(nil, head, body)))
-		for len(AppendRecord(nil, head, body)) > n { // the length of the list is longer too
+		for len(AppendRecord(nil, head, body)) > n { // the length field of the list grows too
 			head.Capped[0].Value = head.Capped[0].Value[1:]
 		}
 		return AppendRecord(nil, head, body)

@@ -2,8 +2,8 @@ package event
 
 import "testing"
 
-// A rule judges the events from its seq to that of the next one. Each dialect has rules
-// of its own.
+// A rule applies to the events from its seq to that of the next rule. Each dialect has
+// rules of its own.
 func TestRulesChangeAtASeq(t *testing.T) {
 	r := newRules(map[Dialect][]Rule{
 		Native: {{RevenueName: "old"}, {From: 10, RevenueName: "new"}, {From: 20, RevenueName: "newest"}},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestWords tries every byte at every place of texts of every length around a
-// word, against the same question asked byte by byte.
+// TestWords tries every byte at every position of texts of every length around a word.
+// The result is that of a search byte by byte.
 func TestWords(t *testing.T) {
 	for n := range 26 {
 		for at := range n {

@@ -95,8 +95,8 @@ func TestQueryTerms(t *testing.T) {
 	}
 }
 
-// TestEquality is the equality of protocols, as one table: does query q find the
-// stored value?
+// TestEquality is the definition of equality as one table: does query q find the stored
+// value?
 func TestEquality(t *testing.T) {
 	for _, c := range []struct {
 		q     string
@@ -128,7 +128,7 @@ func TestEquality(t *testing.T) {
 	}
 }
 
-// TestDecimalIsExact holds appendDecimal against big.Rat.
+// TestDecimalIsExact compares appendDecimal with big.Rat.
 func TestDecimalIsExact(t *testing.T) {
 	number := rapid.StringMatching(`-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?`)
 	rapid.Check(t, func(t *rapid.T) {

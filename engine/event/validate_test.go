@@ -20,7 +20,7 @@ func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		set   func(e *Event)
-		field string // "" = taken
+		field string // "" = accepted
 	}{
 		{"least", func(e *Event) {}, ""},
 		{"full", func(e *Event) { *e, _ = func() (Event, any) { f, h := fullEvent(); return *f, h }() }, ""},
@@ -86,7 +86,7 @@ func TestValidate(t *testing.T) {
 		switch {
 		case c.name == "too large":
 			if err == nil {
-				t.Errorf("%s: taken", c.name)
+				t.Errorf("%s: accepted", c.name)
 			}
 		case c.field == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
@@ -96,7 +96,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestValidateCleans holds that text of any dialect ends up in one form.
+// TestValidateCleans checks that the text of any dialect ends up in one form.
 func TestValidateCleans(t *testing.T) {
 	e := &Event{
 		Dialect: Matomo, Type: Page, Name: "a\x00b\xff", User: "u\x1b1\t", Groups: []string{"g\x7f\x01"}, Value: Str("\x02v"),
@@ -124,7 +124,7 @@ func TestContextKeys(t *testing.T) {
 	}
 }
 
-// A country is a code in capitals, whoever sends it.
+// A country is a code in capitals, whatever case a client sends.
 func TestValidateCountry(t *testing.T) {
 	for in, want := range map[string]string{"nl": "NL", "Nl": "NL", "NL": "NL", "Netherlands": "Netherlands", "": ""} {
 		e := Event{Dialect: Native, Type: Page, Context: Object{{"country", Str(in)}, {"region", Str("nh")}}}
