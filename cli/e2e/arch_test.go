@@ -19,17 +19,17 @@ import (
 	"testing/fstest"
 )
 
-// This file holds the plan of the house: which room may know which. Arrows go
-// downward only, main → cli → http → engine → {index, wal, geo}; a protocol meets
-// neither the server nor the store.
+// This file is the plan of the house: which room may import which. A room is a folder
+// of Go files. Imports go downward only, main → cli → http → engine → {index, wal,
+// geo}. A protocol imports neither the server nor the store.
 
 // room is the rule for one folder of Go files.
 type room struct {
-	dir   string   // from the top; "." is main. "http/*" is every other folder of http
-	knows []string // rooms it may import, and its tests too
+	dir   string   // from the top; "." is main; "http/*" is every other folder of http
+	knows []string // rooms that it and its tests may import
 	tests []string // rooms only its tests may import
-	away  []string // modules its own files (not its tests) do not import
-	far   []string // modules it does not reach by any way
+	away  []string // modules that its own files, but not its tests, must not import
+	far   []string // modules that it must not reach in any way
 }
 
 const (
@@ -38,8 +38,8 @@ const (
 	tomlModule     = "github.com/BurntSushi/toml"
 )
 
-// plan lists the rooms from the ground up. The first that fits a folder counts; a
-// folder that none fits may not be.
+// plan lists the rooms from the ground up. The first rule that matches a folder
+// applies. A folder without a matching rule must not exist.
 var plan = []room{
 	{dir: "engine/event", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine/ua", far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -80,8 +80,8 @@ var plan = []room{
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
 
-// unbounded are methods of fasthttp that inflate a body without a limit: 128 KB
-// of zstd become 4.6 GB of memory. http/wire/inflate.go does it within one.
+// unbounded are methods of fasthttp that decompress a body without a limit: 128 KB of
+// zstd become 4.6 GB of memory. http/wire/inflate.go decompresses within a limit.
 var unbounded = []string{"BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"}
 
 func TestArchitecture(t *testing.T) {
@@ -94,8 +94,8 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// exact is the one file that calculates with as many digits as there are. Doing so costs
-// the square of the digits, so it bounds them first.
+// exact is the one file that calculates with any number of digits. The cost is the
+// square of the number of digits, so the file bounds them first.
 const exact = "engine/event/decimal.go"
 
 func TestArbitraryPrecisionInOnePlace(t *testing.T) {
@@ -144,7 +144,7 @@ func (s source) dir() string { return path.Dir(s.path) }
 // generator marks a program for go generate, which belongs to no package.
 const generator = "//go:build ignore\n"
 
-// goFiles parses every Go file below the top, whatever its other build tags say.
+// goFiles parses every Go file below the top, whatever its other build tags are.
 func goFiles(top fs.FS) ([]source, error) {
 	var list []source
 	fset := token.NewFileSet()
@@ -193,7 +193,7 @@ func fits(pattern, dir string) bool {
 	return pattern == dir || ok && path.Dir(dir) == parent || pattern == "*"
 }
 
-// faults says where the files do not follow the plan.
+// faults lists where the files do not follow the plan.
 func faults(sources []source) []string {
 	var list []string
 	for _, s := range sources {
@@ -229,8 +229,8 @@ func faults(sources []source) []string {
 	return list
 }
 
-// packageName is what the files of a folder belong to. Only http has a name of
-// its own, so that net/http stays itself.
+// packageName returns the package that the files of a folder belong to. Only http has
+// another name than its folder, so that net/http keeps its name.
 func packageName(dir string) string {
 	switch dir {
 	case ".":
@@ -241,7 +241,7 @@ func packageName(dir string) string {
 	return path.Base(dir)
 }
 
-// importFault says why a file of dir may not import a path, "" if it may.
+// importFault says why a file of dir must not import a path, "" if it may.
 func (r *room) importFault(dir, imported string, test bool) string {
 	if imported == "cairn" {
 		return "main is never imported"
@@ -259,15 +259,15 @@ func (r *room) importFault(dir, imported string, test bool) string {
 	return ""
 }
 
-// of says that a package belongs to one of the modules, at any major version.
+// of reports whether a package belongs to one of the modules, at any major version.
 func of(imported string, modules []string) bool {
 	return slices.ContainsFunc(modules, func(m string) bool {
 		return imported == m || strings.HasPrefix(imported, m+"/")
 	})
 }
 
-// listed is a package as go list shows it; Deps are all it reaches, tests not
-// counted.
+// listed is a package as go list shows it. Deps are all packages that it reaches,
+// without those of its tests.
 type listed struct {
 	ImportPath string
 	Deps       []string
@@ -292,7 +292,7 @@ func listPackages() ([]listed, error) {
 	}
 }
 
-// farFaults says which rooms reach a module that should be far.
+// farFaults lists the rooms that reach a module which should be far.
 func farFaults(packages []listed) []string {
 	var list []string
 	for _, p := range packages {
@@ -302,7 +302,7 @@ func farFaults(packages []listed) []string {
 		}
 		r := roomOf(dir)
 		if r == nil {
-			continue // said by faults
+			continue // faults reports it
 		}
 		for _, dep := range p.Deps {
 			if of(dep, r.far) {

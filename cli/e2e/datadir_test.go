@@ -21,11 +21,12 @@ import (
 	"cairn/cli/config"
 )
 
-// This file tries every command that is given a directory on directories of all sorts:
-// what is not cairn's stays as it is, byte for byte and mode for mode.
+// This file tries every command that takes a directory on directories of all kinds.
+// What does not belong to cairn stays as it is, byte for byte and mode for mode.
 
-// plant makes files below dir. A name with a slash at its end is a directory, a text that
-// begins with "-> " a symbolic link. Modes are those of other programs: 0755 and 0644.
+// plant makes files below dir. A name that ends with a slash is a directory. A text
+// that begins with "-> " makes a symbolic link. Modes are those of other programs: 0755
+// and 0644.
 func plant(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	check := func(err error) {
@@ -61,7 +62,7 @@ func plant(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// treeOf is every name below dir with its mode and its text.
+// treeOf returns every name below dir with its mode and text.
 func treeOf(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -81,7 +82,7 @@ func treeOf(t *testing.T, dir string) string {
 			text = []byte(target)
 		case info.Mode().IsRegular():
 			text, err = os.ReadFile(path)
-			if len(text) > 4096 { // a ballast, say
+			if len(text) > 4096 { // for example a ballast
 				sum := sha256.Sum256(text)
 				text = sum[:]
 			}
@@ -95,7 +96,7 @@ func treeOf(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// runCairn runs the real binary to its end.
+// runCairn runs the real binary until it ends.
 func runCairn(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
 	o, err := serveOptions("")
@@ -115,7 +116,8 @@ func runCairn(t *testing.T, args ...string) (code int, stderr string) {
 	return cmd.ProcessState.ExitCode(), errs.String()
 }
 
-// storeWith is a data directory that a server had, with one event, and a snapshot of it.
+// storeWith returns a data directory that a server used, with one event, and a snapshot
+// of it.
 func storeWith(t *testing.T) (dir, snapshot string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
@@ -145,7 +147,7 @@ func storeWith(t *testing.T) (dir, snapshot string) {
 	return dir, snapshot
 }
 
-// serveOn starts a server on a directory that it has to take.
+// serveOn starts a server on a directory that it must accept.
 func serveOn(t *testing.T, dir string) *bench.Child {
 	t.Helper()
 	o, err := serveOptions(dir)
@@ -160,7 +162,7 @@ func serveOn(t *testing.T, dir string) *bench.Child {
 	return server
 }
 
-// send sends one event, which has to be taken.
+// send sends one event, which must be accepted.
 func send(t *testing.T, server *bench.Child) {
 	t.Helper()
 	req, err := http.NewRequest("POST", server.URL+"/api/v1/events", strings.NewReader(`{"name":"a"}`))
@@ -222,7 +224,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 		} {
 			code, stderr := runCairn(t, args...)
 			if found, err := os.ReadFile(filepath.Join(dir, config.KeysName)); args[0] == "keys" && err == nil && string(found) == validKeys {
-				if code != cli.ExitOK { // whatever is beside them, keys are printed
+				if code != cli.ExitOK { // keys are printed, whatever other files there are
 					t.Errorf("cairn keys: exit code %d, %s", code, stderr)
 				}
 			} else if code != cli.ExitFailed || !strings.Contains(stderr, dir) && args[0] != "snapshot" {
@@ -238,7 +240,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 			top := t.TempDir()
 			plant(t, filepath.Join(top, "dir"), files)
 			plant(t, filepath.Join(top, "elsewhere"), elsewhere)
-			_ = os.Chmod(filepath.Join(top, "dir", "tmp"), 0o777|fs.ModeSticky) // where there is one
+			_ = os.Chmod(filepath.Join(top, "dir", "tmp"), 0o777|fs.ModeSticky) // if it exists
 			try(t, top, filepath.Join(top, "dir"))
 			if code, stderr := runCairn(t, "serve", "-data", filepath.Join(top, "dir")); code != cli.ExitFailed || !strings.Contains(stderr, "Nothing in it was changed. Choose an empty or a new directory") {
 				t.Errorf("the way on is missing: %s", stderr)
@@ -281,10 +283,10 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 	})
 }
 
-// What is a data directory, or can become one, is taken as before.
+// A data directory, or a directory that can become one, is accepted as before.
 func TestDataDirectoriesAreTaken(t *testing.T) {
 	data, snapshot := storeWith(t)
-	if err := os.Remove(filepath.Join(data, "ballast")); err != nil { // some 30 MB that each start makes
+	if err := os.Remove(filepath.Join(data, "ballast")); err != nil { // about 30 MB that each start makes
 		t.Fatal(err)
 	}
 	copyOf := func(t *testing.T, from string) string {
@@ -366,7 +368,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 				}
 				server := serveOn(t, dir)
 				send(t, server)
-				if err := server.Stop(); err != nil { // which writes the high-water mark too
+				if err := server.Stop(); err != nil { // this writes the high-water mark too
 					t.Error(err)
 				}
 				if after := treeOf(t, elsewhere); after != before {
@@ -405,7 +407,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 	})
 }
 
-// A second server that is refused removes nothing of the first one's.
+// A second server is refused and removes nothing that belongs to the first one.
 func TestSecondServerRemovesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	server := serveOn(t, dir)

@@ -18,38 +18,38 @@ import (
 	"cairn/cli/config"
 )
 
-// This file makes the worst events that a stranger can send: deep, wide, with long
-// keys, long numbers or many ids. It writes each of them the way each dialect has
-// it. FuzzHostile sends small ones, TestHostile large ones.
+// This file makes the worst events that a stranger can send: deep or wide ones, with
+// long keys, long numbers or many ids. It writes each of them in the form of each
+// dialect. FuzzHostile sends small ones, TestHostile large ones.
 
-// hostileShape describes a number of events that are alike.
+// hostileShape describes a number of similar events.
 type hostileShape struct {
 	Way     hostileWay
 	Kind    hostileKind
 	Events  int         // how many
-	Depth   int         // objects around the leaves
+	Depth   int         // nested objects around the leaves
 	Key     int         // bytes of the key of each of these objects
 	Letters hostileText // what keys are made of
 	Leaves  hostileLeaves
 	Count   int // leaves of one event
 	Length  int // bytes of a text, digits of a number, or its exponent
-	ID      int // bytes of each id at least; 0 = events without a user
+	ID      int // least bytes of each id; 0 = events without a user
 	Order   hostileOrder
-	Prefix  byte // begins each id
-	Repeat  int  // message ids come again after so many events; 0 = none are sent
-	Fresh   bool // no leaf is that of another event
-	Fit     bool // the shape is reduced until the dialect takes it
-	Body    int  // bytes of a request at most; 0 = what the dialect takes
+	Prefix  byte // first byte of each id
+	Repeat  int  // message ids repeat after so many events; 0 = no message ids
+	Fresh   bool // no two events share a leaf
+	Fit     bool // the shape is reduced until the dialect accepts it
+	Body    int  // largest request in bytes; 0 = what the dialect accepts
 }
 
-// hostileKind is what an event does. A dialect that lacks a kind tracks instead.
+// hostileKind is what an event does. A dialect without a kind tracks instead.
 type hostileKind int
 
 const (
 	hostileTrack hostileKind = iota
 	hostilePage
 	hostileScreen
-	hostileIdentify // with both ids: it links them
+	hostileIdentify // with both ids, so it links them
 	hostileIncrement
 	hostileDecrement
 	hostileGroup
@@ -58,14 +58,14 @@ const (
 	hostileKinds
 )
 
-// hostileLeaves is what lies inside the innermost object.
+// hostileLeaves is what the innermost object holds.
 type hostileLeaves int
 
 const (
 	leafNumbers  hostileLeaves = iota // an array of different numbers
 	leafNames                         // one object of new names
 	leafObjects                       // an array of objects of 250 new names each
-	leafSame                          // the same small object over and over
+	leafSame                          // the same small object many times
 	leafTexts                         // an array of different texts of Length bytes
 	leafDigits                        // numbers of Length digits
 	leafExponent                      // numbers with an exponent of ±Length
@@ -74,7 +74,7 @@ const (
 	leafKinds
 )
 
-// hostileText is what the letters of keys are.
+// hostileText is the letters that keys consist of.
 type hostileText int
 
 const (
@@ -85,14 +85,14 @@ const (
 	textKinds
 )
 
-// hostileOrder is which ids an event names.
+// hostileOrder says which ids an event names.
 type hostileOrder int
 
 const (
 	orderPairs hostileOrder = iota // event n links two ids that no other event names
 	orderUp                        // event n links id n+1 to id n
-	orderDown                      // the same, the last first
-	orderStar                      // each id to one, the last first
+	orderDown                      // the same, last to first
+	orderStar                      // each id to one, last to first
 	orderOne                       // all events name the same id
 	orderKinds
 )
@@ -114,8 +114,8 @@ const (
 	wayCount
 )
 
-// hostileWays has what each way takes at most, and how an event and a request are
-// written. A request is open, events with between in the middle, and close.
+// hostileWays says what each way accepts at most, and how an event and a request are
+// written. A request is open, the events with between in the middle, and close.
 var hostileWays = [wayCount]struct {
 	name                  string
 	events                int // of a request
@@ -137,7 +137,7 @@ var hostileWays = [wayCount]struct {
 	wayOppizi:          {"Oppizi", 1, 255_000, 256 << 10, 1, 160, 5000, "", "", "", appendOppizi, sendOppizi},
 }
 
-// fitted is s within the limits of its dialect, if Fit asks for that.
+// fitted returns s within the limits of its dialect, if Fit is set.
 func (s hostileShape) fitted(k *config.SiteKeys) *hostileShape {
 	if !s.Fit {
 		return &s
@@ -159,8 +159,8 @@ func (s hostileShape) fitted(k *config.SiteKeys) *hostileShape {
 	}
 }
 
-// requests are those that bring the events of s, none longer than the dialect takes
-// unless a single event is.
+// requests returns the requests with the events of s. None is longer than the dialect
+// accepts, unless a single event is.
 func (s hostileShape) requests(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	if s.Kind == hostileRead {
 		return s.reads(k)
@@ -192,9 +192,9 @@ func (s hostileShape) requests(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	}
 }
 
-// reads ask what the events of s have made dear: people one by one, pages, counts. The
-// list of all counted properties is not among them: it looks at each row for each name,
-// so that a store with many of both ends it after 10 s, as it does every query.
+// reads ask for what the events of s made expensive: single people, pages, counts. The
+// list of all counted properties is not among them. It reads each row for each name, so
+// a store with many of both stops it after 10 s, as it stops every query.
 func (s hostileShape) reads(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	header := []string{"Authorization: Bearer " + k.ReadKey}
 	return func(yield func(hostileRequest) bool) {
@@ -213,7 +213,7 @@ func (s hostileShape) reads(k *config.SiteKeys) iter.Seq[hostileRequest] {
 	}
 }
 
-// ids are the two ids of event n: the user's, and the one that becomes the user's.
+// ids returns the two ids of event n: the user's, and the one that becomes the user's.
 func (s *hostileShape) ids(n int) (user, other string) {
 	if s.ID == 0 {
 		return "", ""
@@ -236,7 +236,7 @@ func (s *hostileShape) ids(n int) (user, other string) {
 	return id(p, n), id(p+"x", n)
 }
 
-// messageID is that of event n, "" for none.
+// messageID returns the message id of event n, "" for none.
 func (s *hostileShape) messageID(n int) string {
 	if s.Repeat == 0 {
 		return ""
@@ -244,12 +244,12 @@ func (s *hostileShape) messageID(n int) string {
 	return "m" + strconv.Itoa(n%s.Repeat)
 }
 
-// order is the id of an order. A site takes each once.
+// order returns the id of an order. A site accepts each id once.
 func (s *hostileShape) order(n int) string {
 	return fmt.Sprintf("o%d-%d-%d-%d-%d", s.Way, s.Kind, s.Leaves, s.Prefix, n)
 }
 
-// leaf is leaf i of event n: its name where it has one of its own, and its JSON.
+// leaf returns leaf i of event n: its name if it has one, and its JSON.
 func (s *hostileShape) leaf(n, i int) (name, literal string) {
 	x := i
 	if s.Fresh {
@@ -276,7 +276,7 @@ func (s *hostileShape) leaf(n, i int) (name, literal string) {
 	return "", strconv.Itoa(10_000 + x)
 }
 
-// letters is a key of n bytes at least, as JSON has it.
+// letters returns a key of at least n bytes as JSON.
 func (s *hostileShape) letters(n int) string {
 	switch s.Letters {
 	case textWide:
@@ -289,7 +289,7 @@ func (s *hostileShape) letters(n int) string {
 	return strings.Repeat("k", n)
 }
 
-// appendProperties adds the properties of event n, a JSON object.
+// appendProperties appends the properties of event n, a JSON object.
 func (s *hostileShape) appendProperties(b []byte, n int) []byte {
 	depth := s.Depth
 	if s.Leaves != leafNames {
@@ -302,7 +302,7 @@ func (s *hostileShape) appendProperties(b []byte, n int) []byte {
 	for range depth {
 		b = append(b, key...)
 	}
-	const members = 250 // of one object: more are refused
+	const members = 250 // of one object; more are refused
 	switch s.Leaves {
 	case leafNames:
 		b = append(b, '{')
@@ -335,8 +335,8 @@ func (s *hostileShape) appendProperties(b []byte, n int) []byte {
 	return append(b, strings.Repeat("}", depth)...)
 }
 
-// flat yields the leaves of event n as names and texts, for dialects that nest
-// nothing. Each has a name of its own, as long as Key says.
+// flat yields the leaves of event n as names and texts, for dialects without nested
+// values. Each has a name of its own, of the length Key.
 func (s *hostileShape) flat(n int) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for i := range s.Count {
@@ -354,7 +354,7 @@ func (s *hostileShape) flat(n int) iter.Seq2[string, string] {
 	}
 }
 
-// value is the number of an increment, as JSON.
+// value returns the number of an increment as JSON.
 func (s *hostileShape) value(n int) string {
 	if s.Leaves == leafDigits || s.Leaves == leafExponent {
 		_, literal := s.leaf(n, 0)
@@ -363,7 +363,7 @@ func (s *hostileShape) value(n int) string {
 	return strconv.Itoa(n + 1)
 }
 
-// appendField adds ,"key":"text", or nothing for "".
+// appendField appends ,"key":"text", or nothing for "".
 func appendField(b []byte, key, text string) []byte {
 	if text == "" {
 		return b
@@ -447,8 +447,8 @@ func appendOpenPanel(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byt
 	return append(b, "}}"...)
 }
 
-// appendMatomo adds the query of a hit: the leaves are custom variables and
-// dimensions, of a group they are the products of an order.
+// appendMatomo appends the query of a hit. The leaves are custom variables and
+// dimensions; those of a group are the products of an order.
 func appendMatomo(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	user, other := s.ids(n)
 	b = append(b, "idsite="+strconv.Itoa(int(k.ID))+"&rec=1"...)
@@ -457,7 +457,7 @@ func appendMatomo(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 		if len(other) > 16 {
 			other = other[len(other)-16:]
 		}
-		// An id of Matomo's is 16 hex digits.
+		// An id of Matomo has 16 hex digits.
 		b = append(b, fmt.Sprintf("&_id=%x", fmt.Appendf(nil, "%08s", other[max(0, len(other)-8):]))...)
 	}
 	switch s.Kind {
@@ -481,7 +481,7 @@ func appendMatomo(b []byte, s *hostileShape, k *config.SiteKeys, n int) []byte {
 	i := 0
 	variables := [2][]byte{}
 	for name, value := range s.flat(n) {
-		if i++; i <= 10 { // there are five of each kind
+		if i++; i <= 10 { // Matomo has five of each kind
 			v := &variables[(i-1)/5]
 			*v = append(*v, fmt.Sprintf(`,"%d":["%s","%s"]`, (i-1)%5+1, name, value)...)
 		} else {
@@ -543,7 +543,7 @@ func appendOpentrackerJSON(b []byte, s *hostileShape, k *config.SiteKeys, n int)
 	return append(b, '}')
 }
 
-// digitsOf is what of an id is digits.
+// digitsOf returns the digits of an id.
 func digitsOf(id string) string {
 	return "1" + strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {
@@ -553,7 +553,7 @@ func digitsOf(id string) string {
 	}, id[max(0, len(id)-15):])
 }
 
-// appendOppizi spreads the leaves over arrays of 100, the most that an entry takes.
+// appendOppizi spreads the leaves over arrays of 100, the most that an entry accepts.
 func appendOppizi(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	user, _ := s.ids(n)
 	b = append(b, `{"eventName":"e","value":`+s.value(n)...)
@@ -580,7 +580,7 @@ func appendOppizi(b []byte, s *hostileShape, _ *config.SiteKeys, n int) []byte {
 	return append(b, "}}"...)
 }
 
-// hostileRequest is one request without what belongs to its connection.
+// hostileRequest is one request, without the parts that belong to its connection.
 type hostileRequest struct {
 	method, path string
 	header       []string // "Name: value"
@@ -603,7 +603,7 @@ func sendSegment(path string) func(*config.SiteKeys, *hostileShape, []byte) host
 	}
 }
 
-// hostileOrigin is where the pages of the site are that a stranger writes to.
+// hostileOrigin is the origin of the pages of the site that a stranger writes to.
 const hostileOrigin = "https://shop.example"
 
 func sendOpenPanel(k *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest {
@@ -630,11 +630,11 @@ func sendOppizi(k *config.SiteKeys, _ *hostileShape, body []byte) hostileRequest
 	return hostileRequest{"POST", "/tracking/events", []string{"Authorization: Bearer " + k.WriteKey, "Content-Type: application/json"}, body}
 }
 
-// strangerConn is a connection of a client that sends whatever it is given. It is
-// not for concurrent use.
+// strangerConn is a connection of a client that sends whatever it is given. It is not
+// safe for concurrent use.
 type strangerConn struct {
 	addr     string
-	deadline time.Time // of everything; zero = none
+	deadline time.Time // for everything; zero = none
 	c        net.Conn
 	r        *bufio.Reader
 	out      bytes.Buffer
@@ -647,9 +647,9 @@ func (s *strangerConn) close() {
 	}
 }
 
-// do sends a request and reads the answer, of whose body it returns the beginning.
-// Where the server has closed the connection since the last answer, it is sent over
-// another one.
+// do sends a request, reads the answer and returns the beginning of its body. If the
+// server has closed the connection since the last answer, do sends the request over a
+// new one.
 func (s *strangerConn) do(r hostileRequest) (status int, answer string, err error) {
 	used := s.c != nil
 	status, answer, err = s.try(r)
@@ -678,7 +678,7 @@ func (s *strangerConn) try(r hostileRequest) (status int, answer string, err err
 	}
 	s.out.WriteString("\r\n")
 	s.out.Write(r.body)
-	// A server that refuses a body may answer before it has all of it.
+	// A server that refuses a body may answer before it has received all of it.
 	_, werr := s.c.Write(s.out.Bytes())
 	res, err := http.ReadResponse(s.r, &http.Request{Method: r.method})
 	if err != nil {

@@ -30,28 +30,28 @@ const (
 	fuzzBytes    = 6 << 20         // that one input sends, about
 	fuzzRequests = 1000            // of one input
 	fuzzEvents   = 1 << 16         // of one input
-	fuzzAnswer   = 5 * time.Second // an answer takes this long at most
+	fuzzAnswer   = 5 * time.Second // the longest time that an answer may take
 	fuzzHang     = 2 * time.Minute
 )
 
-// FuzzHostile sends what a stranger with public keys may send to the store and the
-// server, which run in this process and keep their files in memory. An input is a list
-// of shapes, see readShape. Whatever it is,
+// FuzzHostile sends what a stranger with public keys may send. The store and the server
+// run in this process and keep their files in memory. An input is a list of shapes, see
+// readShape. For every input:
 //
-//	a  each answer is 2xx or 4xx, and comes within 5 s;
+//	a  each answer is 2xx or 4xx and comes within 5 s;
 //	b  an honest client of another site is answered 200 within 500 ms meanwhile;
 //	c  the store opens again, passes the checker and has each honest event;
-//	d  what lives in memory is within the budget and the 64 MB of promise D12.
+//	d  live memory is within the budget and the 64 MB of promise D12.
 //
-// Machines are noisy, so a wait that is too long counts when it happens in each of
+// Machines are noisy. So a wait that is too long counts only when it occurs in each of
 // three runs of the same input, the second and third on an empty store. One store
-// serves many inputs, and c is looked at when it ends: any of its inputs may be the one
-// that breaks c, so the failure lists them all.
+// serves many inputs, and c is checked when the store ends. Any of its inputs may be
+// the one that breaks c, so the failure lists them all.
 func FuzzHostile(f *testing.F) {
 	for _, seed := range hostileSeeds {
 		f.Add(seed.input())
 	}
-	for way := range wayCount { // something small of each dialect to begin with
+	for way := range wayCount { // begin with something small in each dialect
 		f.Add((&hostileSeed{small: true, shapes: []hostileShape{{Way: way, Kind: hostileKind(way) % hostileRead, Events: 2, Depth: 2, Key: 20,
 			Leaves: hostileLeaves(way) % leafKinds, Count: 8, Length: 20, ID: 12, Fresh: true, Fit: true}}}).input())
 	}
@@ -79,21 +79,22 @@ func FuzzHostile(f *testing.F) {
 				break
 			}
 		}
-		// What one input costs is bounded: the engine of go test ends one after 10 s.
+		// The cost of one input is bounded: go test's fuzzing engine ends an input
+		// after 10 s.
 		if s := h.store(t, small); t.Failed() || s.events >= fuzzEvents || s.bytes >= fuzzBytes {
 			h.close(t, small)
 		}
 	})
 }
 
-// hostileSeed is an input with a name. small has the store seal its rows early.
+// hostileSeed is an input with a name. With small the store seals its rows early.
 type hostileSeed struct {
 	name   string
 	small  bool
 	shapes []hostileShape
 }
 
-// hostileSeeds are the known faults at a size for this test.
+// hostileSeeds are the known faults, at a size for this test.
 var hostileSeeds = []hostileSeed{
 	{"values over the cap, each with a long path, in one event", false, []hostileShape{
 		{Way: wayOpenPanel, Events: 1, Depth: 1, Key: 160, Leaves: leafNumbers, Count: 24_001, Fit: true}}},
@@ -137,7 +138,7 @@ var hostileSeeds = []hostileSeed{
 		{Way: wayOpenPanel, Kind: hostileGroup, Events: 10, Depth: 32, Key: 4, Letters: textEscapes, Leaves: leafUnicode, Count: 12}}},
 }
 
-// input is the seed as bytes.
+// input returns the seed as bytes.
 func (s *hostileSeed) input() []byte {
 	b := []byte{0}
 	if s.small {
@@ -149,12 +150,12 @@ func (s *hostileSeed) input() []byte {
 	return b
 }
 
-// shapeBytes is what one shape takes of an input.
+// shapeBytes is how many bytes of an input one shape takes.
 const shapeBytes = 14
 
-// readShape makes a shape of shapeBytes bytes, whatever they are. Numbers that are
-// rather large have three bits and an exponent: one that mutates is about as likely
-// to double as to grow by an eighth.
+// readShape makes a shape of any shapeBytes bytes. Large numbers have three bits and an
+// exponent, so a mutation is about as likely to double a number as to increase it by an
+// eighth.
 func readShape(b []byte) hostileShape {
 	return hostileShape{
 		Way: hostileWay(b[0]) % wayCount, Kind: hostileKind(b[1]) % hostileKinds,
@@ -165,7 +166,7 @@ func readShape(b []byte) hostileShape {
 	}
 }
 
-// append adds the bytes that become s, its large numbers rounded up.
+// append appends the bytes that become s. It rounds large numbers up.
 func (s *hostileShape) append(b []byte) []byte {
 	flags := byte(0)
 	if s.Fresh {
@@ -178,7 +179,7 @@ func (s *hostileShape) append(b []byte) []byte {
 		byte(s.Leaves), growing(s.Count+1), growing(max(s.Length, 1)), byte(s.ID), byte(s.Order), s.Prefix, growing(s.Repeat+1), flags)
 }
 
-// grown is 1, 2, 3 … 15, 16, 18, 20 … 30, 32, 36 …
+// grown returns 1, 2, 3 … 15, 16, 18, 20 … 30, 32, 36 …
 func grown(b byte) int {
 	if b < 8 {
 		return int(b) + 1
@@ -186,7 +187,7 @@ func grown(b byte) int {
 	return (int(b)&7 + 8) << min(b>>3-1, 22)
 }
 
-// growing is the byte of the first number that is not below n.
+// growing returns the byte of the first number that is at least n.
 func growing(n int) (b byte) {
 	for grown(b) < n && b < 255 {
 		b++
@@ -194,7 +195,7 @@ func growing(n int) (b byte) {
 	return b
 }
 
-// A shape that becomes bytes comes back from them as it was, or a little larger.
+// A shape written as bytes is read back as it was, or a little larger.
 func TestHostileSeeds(t *testing.T) {
 	for _, seed := range hostileSeeds {
 		input := seed.input()
@@ -213,8 +214,8 @@ func TestHostileSeeds(t *testing.T) {
 	}
 }
 
-// Each way takes each kind of event and each kind of leaf, so that what the limits let
-// through is not refused for another reason.
+// Each way accepts each kind of event and each kind of leaf, so that nothing within the
+// limits is refused for another reason.
 func TestHostileWays(t *testing.T) {
 	h, err := newHostileHouse(t.TempDir())
 	if err != nil {
@@ -229,7 +230,7 @@ func TestHostileWays(t *testing.T) {
 			for leaves := range leafKinds {
 				shape := hostileShape{Way: way, Kind: kind, Events: 3, Depth: 2, Key: 20, Leaves: leaves, Count: 12, Length: 20, ID: 20, Fresh: true, Fit: true}
 				if way == wayOppizi && (leaves == leafSame || leaves == leafEmpty) {
-					continue // it takes no objects
+					continue // it accepts no objects
 				}
 				for r := range shape.requests(&s.cfg.Sites[0].SiteKeys) {
 					status, answer, err := c.do(r)
@@ -242,14 +243,14 @@ func TestHostileWays(t *testing.T) {
 	}
 }
 
-// hostileHouse has the stores that inputs are sent to, and what these use. One store
-// seals its rows early, the other as late as the server does.
+// hostileHouse has the stores that receive the inputs. One store seals its rows early,
+// the other as late as the server does.
 type hostileHouse struct {
 	salts  *enrich.Salts
 	places *geo.Locator
 	enrich engine.Enricher
 	open   [2]*hostileStore // by kind; nil = none
-	before int64            // bytes that lived in memory before any was open
+	before int64            // live bytes before any store was open
 }
 
 func newHostileHouse(dir string) (*hostileHouse, error) {
@@ -267,14 +268,14 @@ type hostileStore struct {
 	srv    *httpd.Server
 	served chan error
 	addr   string
-	failed atomic.Pointer[error] // what the store said when it failed
+	failed atomic.Pointer[error] // the error that the store failed with
 
 	inputs        [][]byte
-	events, bytes int // that were sent, about
+	events, bytes int // sent, about
 	acked         int // honest events
 }
 
-// kindOf is the place of a store in hostileHouse.open.
+// kindOf returns the index of a store in hostileHouse.open.
 func kindOf(small bool) int {
 	if small {
 		return 1
@@ -282,7 +283,7 @@ func kindOf(small bool) int {
 	return 0
 }
 
-// store is the one of this kind, an empty one if there is none.
+// store returns the store of this kind, an empty one if there is none.
 func (h *hostileHouse) store(t testing.TB, small bool) *hostileStore {
 	t.Helper()
 	if s := h.open[kindOf(small)]; s != nil {
@@ -308,7 +309,7 @@ func (h *hostileHouse) store(t testing.TB, small bool) *hostileStore {
 	return s
 }
 
-// open puts the parts together as "cairn serve" does.
+// open assembles the parts as "cairn serve" does.
 func (s *hostileStore) open(h *hostileHouse) error {
 	sites, err := config.BuildSites(s.cfg.Sites)
 	if err != nil {
@@ -337,7 +338,7 @@ func (s *hostileStore) open(h *hostileHouse) error {
 }
 
 // send sends the shapes of an input, with an honest client beside them. It returns the
-// longest waits of the honest client and of its own.
+// longest waits of the honest client and of the stranger.
 func (s *hostileStore) send(t *testing.T, input []byte) (honest, own time.Duration) {
 	t.Helper()
 	s.inputs = append(s.inputs, input)
@@ -364,10 +365,10 @@ send:
 			shape.Events = min(shape.Events, 8)
 		}
 		events += shape.Events * weight
-		// No single event is much longer than what the whole input may send.
+		// No single event is much longer than the bytes that the whole input may send.
 		leaf := 16 + shape.Length
 		if shape.Way >= wayMatomoBulk {
-			leaf += shape.Key // names of their own
+			leaf += shape.Key // each leaf has a name of its own
 		}
 		shape.Count = min(shape.Count, max(fuzzBytes/leaf, 1))
 		for r := range shape.requests(&s.cfg.Sites[0].SiteKeys) {
@@ -396,8 +397,8 @@ send:
 	return row.wait, own
 }
 
-// weigh compares what lives in memory since there are stores, without their files, with
-// what they may have.
+// weigh compares the growth of live memory since the first store, without the stores'
+// files, with the allowed growth.
 func (h *hostileHouse) weigh(t *testing.T) {
 	t.Helper()
 	most := h.before
@@ -415,16 +416,16 @@ func (h *hostileHouse) weigh(t *testing.T) {
 	}
 }
 
-// liveBytes is what the collector leaves.
+// liveBytes returns how many bytes are live after a collection.
 func liveBytes() int64 {
 	runtime.GC()
-	runtime.GC() // what pools have is dropped by the second
+	runtime.GC() // the second collection empties pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// close ends the store of a kind and looks at what is left of it.
+// close ends the store of a kind and checks what it leaves.
 func (h *hostileHouse) close(t testing.TB, small bool) {
 	t.Helper()
 	s := h.open[kindOf(small)]
@@ -433,7 +434,7 @@ func (h *hostileHouse) close(t testing.TB, small bool) {
 	}
 	h.open[kindOf(small)] = nil
 	if err := s.stop(); err != nil {
-		if s.failed.Load() == nil { // which was said
+		if s.failed.Load() == nil { // that failure is reported already
 			t.Errorf("close: %v", err)
 		}
 		return
@@ -458,8 +459,8 @@ func (s *hostileStore) stop() error {
 	return errors.Join(err, s.eng.Close())
 }
 
-// verify has the checker recount a store that is closed, opens it again and counts
-// the honest events.
+// verify lets the checker recount a closed store, opens it again and counts the honest
+// events.
 func (s *hostileStore) verify(h *hostileHouse) error {
 	report, err := check.Store(context.Background(), s.fs, s.cfg.DataDir)
 	if err != nil {
@@ -484,7 +485,7 @@ func (s *hostileStore) verify(h *hostileHouse) error {
 	return errors.Join(err, s.stop())
 }
 
-// memBytes is the size of all files below dir.
+// memBytes returns the size of all files below dir.
 func memBytes(fs vfs.FS, dir string) (n int64) {
 	names, err := fs.List(dir)
 	if err != nil {

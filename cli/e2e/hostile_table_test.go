@@ -30,24 +30,24 @@ var (
 
 const (
 	honestEvery = 5 * time.Millisecond
-	honestMax   = 500 * time.Millisecond // promise D12: how long an honest client waits at most
-	hostileMost = 60 * time.Second       // a case is ended after this, as one that hangs
-	hostileRest = 20 * time.Second       // work left over from the requests may take this
+	honestMax   = 500 * time.Millisecond // promise D12: the longest wait of an honest client
+	hostileMost = 60 * time.Second       // a case is ended after this, because it hangs
+	hostileRest = 20 * time.Second       // remaining work after the requests may take this long
 )
 
-// hostileCase is what a stranger with a public key does to one site, while an honest
+// hostileCase is what a stranger with a public key does to one site while an honest
 // client writes to another.
 type hostileCase struct {
 	fault   string
 	memory  int64 // MiB; 0 = 256
-	conns   int   // of the stranger; 0 = 16 where a request is one event, else 1
+	conns   int   // of the stranger; 0 = 16 if a request is one event, otherwise 1
 	prepare []hostileShape
 	attack  []hostileShape
-	reduced int // the default run divides the numbers of events by it; 0 = only the full run has it
+	reduced int // the default run divides the numbers of events by this; 0 = only in the full run
 }
 
-// hostileCases has each known way to make a few requests dear, by each dialect that
-// can carry it.
+// hostileCases has each known way to make a few requests expensive, in each dialect
+// that can carry it.
 func hostileCases() []hostileCase {
 	track := func(w hostileWay, events, depth, key int, leaves hostileLeaves, count int) hostileShape {
 		return hostileShape{Way: w, Events: events, Depth: depth, Key: key, Leaves: leaves, Count: count, Fresh: true, Fit: true}
@@ -55,7 +55,7 @@ func hostileCases() []hostileCase {
 	alias := func(w hostileWay, kind hostileKind, events, id int, o hostileOrder) hostileShape {
 		return hostileShape{Way: w, Kind: kind, Events: events, ID: id, Order: o, Fit: true}
 	}
-	// Oppizi counts the characters of a key, of which it takes 40.
+	// Oppizi counts the characters of a key and accepts 40.
 	oppizi := func(events, letters int, leaves hostileLeaves, count int) hostileShape {
 		s := track(wayOppizi, events, 1, 4*letters, leaves, count)
 		s.Letters = textWide
@@ -85,7 +85,7 @@ func hostileCases() []hostileCase {
 	people := 20_000
 	chain := func(w hostileWay) []hostileShape { return one(alias(w, hostileAlias, people, 1, orderDown)) }
 	star := func(w hostileWay) []hostileShape { return one(alias(w, hostileIdentify, people, 1, orderStar)) }
-	// The ids that are linked are known before, in their order.
+	// The linked ids are known before, in their order.
 	known := one(hostileShape{Way: wayLines, Events: people + 1, ID: 1, Order: orderPairs, Fit: true})
 	plain := one(hostileShape{Way: wayLines, Events: 65_000, Fit: true})
 	return []hostileCase{
@@ -145,7 +145,7 @@ func hostileCases() []hostileCase {
 	}
 }
 
-// way is the one that the case is about.
+// way returns the way that the case is about.
 func (c *hostileCase) way() hostileWay { return c.attack[len(c.attack)-1-c.readsAtEnd()].Way }
 
 func (c *hostileCase) readsAtEnd() (n int) {
@@ -155,12 +155,12 @@ func (c *hostileCase) readsAtEnd() (n int) {
 	return n
 }
 
-// Promise D12, tried on the real binary with the worst requests that are known: a
-// stranger who has a public key gets 2xx or 4xx, memory stays within the budget,
-// an honest client of another site is answered within 500 ms, and the store opens
-// again, passes the checker and has every honest event.
+// Promise D12, tried on the real binary with the worst requests that are known. A
+// stranger who has a public key gets 2xx or 4xx. Memory stays within the budget. An
+// honest client of another site is answered within 500 ms. The store opens again,
+// passes the checker and has every honest event.
 //
-// Machines are noisy, so a wait that is too long counts when it happens in each of
+// Machines are noisy. So a wait that is too long counts only when it occurs in each of
 // three runs of the same case on an empty store.
 //
 //	go test ./cli/e2e -run '^TestHostile$' -v -timeout 60m -hostile.full -hostile.table=hostile.md
@@ -215,22 +215,22 @@ func (c *hostileCase) budget() int64 {
 	return c.memory << 20
 }
 
-// hostileRow is what one run of a case has shown.
+// hostileRow is the result of one run of a case.
 type hostileRow struct {
 	fault, way      string
 	requests, bytes int64
 	statuses        map[int]int   // of the stranger's requests; 0 = no answer
-	worst           string        // the first answer that should not be
+	worst           string        // the first unexpected answer
 	slowest         time.Duration // of the stranger's requests
 	cpu             time.Duration
-	peak, peakAfter int64         // bytes; 0 = the system does not say
+	peak, peakAfter int64         // bytes; 0 = unknown
 	budget          int64         // bytes
-	wait            time.Duration // the longest of the honest client
-	honest          int           // its events that were acknowledged
-	unsure          int           // its events that were not, and may be there
+	wait            time.Duration // the longest wait of the honest client
+	honest          int           // its acknowledged events
+	unsure          int           // its events without an answer, which may be stored
 	honestErr       error
 	hangs           bool          // the requests were not answered in time
-	start           time.Duration // of the server on what is left
+	start           time.Duration // of the server with the remaining data
 	startErr        error
 	countErr        error
 	after           time.Duration // the first honest write after the start
@@ -240,7 +240,7 @@ type hostileRow struct {
 	checked         bool
 }
 
-// run does one case on an empty store.
+// run runs one case on an empty store.
 func (c *hostileCase) run(t *testing.T) *hostileRow {
 	options := bench.ChildOptions{Dir: t.TempDir(), Env: bench.Environ(fmt.Sprintf("%dMiB", c.budget()>>20)), Args: configured(t, hostileConfig)}
 	var err error
@@ -262,12 +262,12 @@ func (c *hostileCase) run(t *testing.T) *hostileRow {
 	if len(c.prepare) > 0 {
 		bench.AwaitQuiet(context.Background(), server.Cmd.Process.Pid, hostileRest)
 	}
-	// Where the kernel allows it, the peak begins here.
+	// If the kernel allows it, the measurement of the peak begins here.
 	os.WriteFile("/proc/"+strconv.Itoa(server.Cmd.Process.Pid)+"/clear_refs", []byte("5"), 0)
 
 	deadline = time.Now().Add(hostileMost)
 	writer := startHonest(server.URL, honest.SecretKey, deadline.Add(hostileRest), "h")
-	time.Sleep(hostileStep / 2) // it has its connection
+	time.Sleep(hostileStep / 2) // the connection is open by then
 	usual := cpuWithin(server.Cmd.Process.Pid)
 	before := bench.ReadUsage(server.Cmd.Process.Pid).CPU
 	err = sendHostile(server.URL, deadline, c.conns, shop, c.attack, row)
@@ -303,17 +303,17 @@ func (c *hostileCase) run(t *testing.T) *hostileRow {
 	return row
 }
 
-// hostileStep is over what time the work of the server is looked at.
+// hostileStep is the time over which the CPU work of the server is measured.
 const hostileStep = 200 * time.Millisecond
 
-// cpuWithin is the CPU time a process uses in the next moment.
+// cpuWithin returns the CPU time that a process uses within a step.
 func cpuWithin(pid int) time.Duration {
 	before := bench.ReadUsage(pid).CPU
 	time.Sleep(hostileStep)
 	return bench.ReadUsage(pid).CPU - before
 }
 
-// hostileConfig has a site for the stranger and one for the honest client.
+// hostileConfig has one site for the stranger and one for the honest client.
 const hostileConfig = `
 [[site]]
 name = "shop"
@@ -326,7 +326,7 @@ name = "honest"
 
 const hostileDimensions = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"
 
-// look asks the server that was started again for what must be there.
+// look asks the restarted server for what must be there.
 func (r *hostileRow) look(server *bench.Child, shop, honest *config.SiteKeys) {
 	ctx, cancel := context.WithTimeout(context.Background(), hostileMost)
 	defer cancel()
@@ -360,8 +360,8 @@ func (r *hostileRow) look(server *bench.Child, shop, honest *config.SiteKeys) {
 	}
 }
 
-// sendHostile sends shapes one after the other and notes the answers. The error says
-// that it did not come to the end.
+// sendHostile sends shapes one after another and records the answers. It returns an
+// error when it was stopped before the end.
 func sendHostile(base string, deadline time.Time, conns int, k *config.SiteKeys, shapes []hostileShape, row *hostileRow) error {
 	target, err := url.Parse(base)
 	if err != nil {
@@ -425,16 +425,16 @@ func sendHostile(base string, deadline time.Time, conns int, k *config.SiteKeys,
 	return nil
 }
 
-// honestWriter writes an event every few milliseconds over a connection of its own.
+// honestWriter writes an event every few milliseconds over its own connection.
 type honestWriter struct {
 	ending      atomic.Bool
 	done        chan struct{}
 	acked, lost int
 	wait        time.Duration
-	err         error // the first answer that was no 200, or none
+	err         error // the first answer other than 200, or a missing answer
 }
 
-// startHonest begins to write. The message ids begin with prefix.
+// startHonest starts the writer. Its message ids begin with prefix.
 func startHonest(base, key string, deadline time.Time, prefix string) *honestWriter {
 	w := &honestWriter{done: make(chan struct{})}
 	go func() {
@@ -465,20 +465,20 @@ func startHonest(base, key string, deadline time.Time, prefix string) *honestWri
 				w.err = err
 			}
 			n++
-			time.Sleep(20 * honestEvery) // it is refused, or the server is gone
+			time.Sleep(20 * honestEvery) // the event was refused, or the server is gone
 		}
 	}()
 	return w
 }
 
-// stop ends the writer after the answer it waits for and notes what it saw.
+// stop ends the writer after the answer it waits for and records what it saw.
 func (w *honestWriter) stop(r *hostileRow) {
 	w.ending.Store(true)
 	<-w.done
 	r.wait, r.honest, r.unsure, r.honestErr = w.wait, w.acked, w.lost, w.err
 }
 
-// faults are the promises that were not kept.
+// faults returns the broken promises.
 func (r *hostileRow) faults(budget int64) (list []string) {
 	add := func(bad bool, format string, args ...any) {
 		if bad {
@@ -500,7 +500,7 @@ func (r *hostileRow) faults(budget int64) (list []string) {
 	return list
 }
 
-// String is a row of the table.
+// String returns a row of the table.
 func (r *hostileRow) String() string {
 	var answers []string
 	for _, status := range slices.Sorted(maps.Keys(r.statuses)) {

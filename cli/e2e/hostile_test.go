@@ -26,14 +26,14 @@ var hostileConns = flag.Int("hostile.conns", 300, "how many connections TestHost
 
 const (
 	hostileTime = 14 * time.Second // longer than the server waits for a head
-	hostileEnd  = 30 * time.Second // by then every one of them is cut off
-	memoryOver  = 64 << 20         // what the process may take beyond its budget
+	hostileEnd  = 30 * time.Second // every one of them is cut off by then
+	memoryOver  = 64 << 20         // memory that the process may use beyond its budget
 )
 
-// Promise D12, tried on the real binary: connections that say nothing, that send
-// a head or a body byte by byte, that never take their answers, and bodies that
-// inflate without end cost bounded memory and end; whoever is honest is served
-// meanwhile.
+// Promise D12, tried on the real binary. Connections that send nothing, that send a
+// head or a body byte by byte, that never read their answers, and bodies that
+// decompress without end: all of them cost bounded memory and end, and honest clients
+// are served meanwhile.
 //
 //	go test ./cli/e2e -run TestHostileClients -hostile.conns=4000
 func TestHostileClients(t *testing.T) {
@@ -51,7 +51,7 @@ func TestHostileClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer honest.Close()
-	for range 20 { // a page that is worth not reading
+	for range 20 { // a page of many events
 		body := bytes.Repeat([]byte(`{"name":"x","properties":{"filler":"`+strings.Repeat("y", 900)+`"}}`+"\n"), 100)
 		if _, err := honest.Post("/api/v1/events", bench.NDJSON, body); err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestHostileClients(t *testing.T) {
 	post := "POST /api/v1/events HTTP/1.1\r\n" + auth
 	page := "GET /api/v1/events?limit=1000 HTTP/1.1\r\n" + auth + "\r\n"
 	kinds := []func(c net.Conn) error{
-		func(c net.Conn) error { return nil }, // says nothing
+		func(c net.Conn) error { return nil }, // sends nothing
 		func(c net.Conn) error {
 			return drip(c, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 4000))
 		},
@@ -76,7 +76,7 @@ func TestHostileClients(t *testing.T) {
 			io.WriteString(c, post+"Content-Length: 100000\r\n\r\n")
 			return drip(c, strings.Repeat(" ", 4000))
 		},
-		func(c net.Conn) error { _, err := io.WriteString(c, strings.Repeat(page, 50)); return err }, // and never reads
+		func(c net.Conn) error { _, err := io.WriteString(c, strings.Repeat(page, 50)); return err }, // never reads
 		func(c net.Conn) error {
 			fmt.Fprintf(c, "%sConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", post, bomb.Len())
 			_, err := c.Write(bomb.Bytes())
@@ -100,7 +100,7 @@ func TestHostileClients(t *testing.T) {
 				return // cut off
 			}
 			if i%len(kinds) == 3 {
-				time.Sleep(time.Until(began.Add(hostileTime))) // it reads nothing, so it sees no end either
+				time.Sleep(time.Until(began.Add(hostileTime))) // it reads nothing, so it does not notice the end
 				return
 			}
 			if _, err := io.Copy(io.Discard, c); isTimeout(err) {
@@ -145,8 +145,8 @@ func TestHostileClients(t *testing.T) {
 	t.Logf("%d hostile connections, %d honest answers, peak memory %d MiB", *hostileConns, served, used.RSSPeak>>20)
 }
 
-// postOnce sends one event as a good client does: over a connection that is kept,
-// anew when that was closed meanwhile, and under a key that makes this harmless.
+// postOnce sends one event as a good client does: over a kept connection, or a new one
+// if that was closed meanwhile, and with a key that makes a repetition harmless.
 func postOnce(server, key string, n int) error {
 	req, err := http.NewRequest("POST", server+"/api/v1/events", strings.NewReader(`{"name":"honest"}`))
 	if err != nil {
@@ -169,7 +169,7 @@ func postOnce(server, key string, n int) error {
 	return nil
 }
 
-// drip sends text byte by byte, ten a second.
+// drip sends text byte by byte, ten bytes a second.
 func drip(c net.Conn, text string) error {
 	for i := range len(text) {
 		if _, err := c.Write([]byte{text[i]}); err != nil {

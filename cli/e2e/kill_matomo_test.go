@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// 64 connections of 32 visitors send hits of every kind, one at a time and in bulks,
-// late and early, while the server is killed with SIGKILL again and again; each hit is
-// repeated until it is answered. In the end every visitor has the visits they made and
-// no more, every hit is there once for its answer and at most once more for each of its
-// tries that got none, exactly once with an Idempotency-Key, what pings say of a visit
-// is said of it, and the counters are those of the listing and of check's recount.
+// 64 connections of 32 visitors send hits of every kind, singly and in bulks, late and
+// early. The server is killed with SIGKILL again and again, and each hit is repeated
+// until it is answered. In the end every visitor has exactly the visits they made.
+// Every hit is stored once for its answer, and at most once more for each try without
+// an answer; with an Idempotency-Key it is stored exactly once. A visit shows what its
+// pings say. The counters agree with the listing and with check's recount.
 func TestMatomoKilled(t *testing.T) {
 	const senders, visitors, kills, hits = 64, 32, 4, 14
 	seed := uint64(time.Now().UnixNano())
@@ -27,8 +27,8 @@ func TestMatomoKilled(t *testing.T) {
 	keys := server.keys()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
 
-	// send repeats a request until it is answered. It returns how many of its tries
-	// got no answer, so that they may have been stored or not.
+	// send repeats a request until it is answered. It returns how many tries got no
+	// answer; these may have been stored or not.
 	send := func(r matomoRequest) (unknown int) {
 		for range 2000 {
 			req, err := http.NewRequest("POST", server.url()+"/matomo.php", strings.NewReader(r.body(keys.TokenAuth)))
@@ -52,7 +52,7 @@ func TestMatomoKilled(t *testing.T) {
 			case err == nil && res.StatusCode == 200 && (!r.bulk || strings.HasPrefix(string(answer), fmt.Sprintf(`{"status":"success","tracked":%d,"invalid":0`, len(r.hits)))):
 				return unknown
 			case res.StatusCode == 400 && r.order && r.key == "" && unknown > 0:
-				return unknown // it was stored when there was no answer
+				return unknown // it was stored although no answer came
 			case res.StatusCode != 503:
 				t.Errorf("%v: %d %q %v", r, res.StatusCode, answer, err)
 				return unknown
@@ -65,8 +65,8 @@ func TestMatomoKilled(t *testing.T) {
 
 	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 	var told sync.Mutex
-	most := map[string]int{} // by the name of a hit, how often it may be there
-	said := map[int]string{} // by visitor, what the last ping says
+	most := map[string]int{} // by name of a hit: how often it may be stored
+	said := map[int]string{} // by visitor: what the last ping says
 	var wg sync.WaitGroup
 	for sender := range senders {
 		rng := rand.New(rand.NewPCG(seed, uint64(sender)))
@@ -199,11 +199,11 @@ func TestMatomoKilled(t *testing.T) {
 	server.finish()
 }
 
-// matomoRequest is a hit, or a bulk of them, with the names of the events it makes.
+// matomoRequest is a hit or a bulk of hits, with the names of the events it makes.
 type matomoRequest struct {
 	hits, names []string
 	key         string
-	says        string // of the visit, by a ping
+	says        string // what a ping says of the visit
 	bulk, order bool
 }
 
@@ -213,12 +213,13 @@ func (r matomoRequest) body(token string) string {
 	}
 	body, err := json.Marshal(map[string]any{"requests": r.hits, "token_auth": token})
 	if err != nil {
-		panic(err) // texts
+		panic(err) // they are texts
 	}
 	return string(body)
 }
 
-// matomoVisits is how many visits a visitor makes: every fifth begins a second one.
+// matomoVisits returns how many visits a visitor makes: every fifth visitor begins a
+// second one.
 func matomoVisits(visitor int) int {
 	if visitor%5 == 4 {
 		return 2
@@ -226,16 +227,16 @@ func matomoVisits(visitor int) int {
 	return 1
 }
 
-// randomMatomo is request n of a sender's, for a visitor of one of four kinds. All
-// times are within a visit's half hour from noon.
+// randomMatomo returns request n of a sender for a visitor of one of four kinds. All
+// times are within the half hour of a visit that begins at noon.
 func randomMatomo(rng *rand.Rand, noon time.Time, visitor, sender, n int, last bool) (r matomoRequest) {
 	who := fmt.Sprintf("&cip=10.0.%d.1", visitor)
 	switch visitor % 4 {
-	case 0: // an id, at home and on the way
+	case 0: // an id, at home and elsewhere
 		who = fmt.Sprintf("&_id=%016x&cip=10.%d.%d.1", visitor+1, sender, visitor)
-	case 1: // someone with several devices
+	case 1: // a person with several devices
 		who = fmt.Sprintf("&uid=user%d&cip=10.%d.%d.1", visitor, sender, visitor)
-	case 2: // someone who logs in, by one connection sooner than by the other
+	case 2: // a person who logs in, on one connection earlier than on the other
 		if n > sender%5 {
 			who += fmt.Sprintf("&uid=user%d", visitor)
 		}
@@ -268,7 +269,7 @@ func randomMatomo(rng *rand.Rand, noon time.Time, visitor, sender, n int, last b
 		one("&idgoal=0&revenue=2.5&ec_id=" + name)
 	case kind == 5:
 		one("&idgoal=1")
-	case kind == 6 && sender < 32: // one of a visitor's connections, so that there is an order
+	case kind == 6 && sender < 32: // only one of a visitor's connections, so that there is an order
 		r.says = name
 		one("&ping=1&dimension1=" + name)
 	case kind == 6:

@@ -12,9 +12,9 @@ import (
 )
 
 // 64 senders increment two properties of one profile while the server is killed with
-// SIGKILL again and again. Each repeats a call until it is answered. The property of
-// those that send an Idempotency-Key is the number of calls, exactly; the other lies
-// between that and the number of requests whose outcome may have been a store.
+// SIGKILL again and again. Each repeats a call until it is answered. One property is
+// incremented with an Idempotency-Key: it equals the number of calls. The other lies
+// between the number of calls and the number of requests that may have been stored.
 func TestOpenPanelIncrementsKilled(t *testing.T) {
 	const senders, kills, calls = 64, 4, 12
 	server := startServer(t, t.TempDir())

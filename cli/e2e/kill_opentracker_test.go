@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// Running tallies over random traffic of the URL API: increments, decrements,
-// segments, events that are not counted, every sender repeating what it got no
-// answer to, and kill -9 in the middle of it. In the end the counters are those of
-// the events sent, each once, read by either API and recounted by check.
+// Running tallies over random traffic of the URL API: increments, decrements, segments
+// and uncounted events. Every sender repeats what got no answer, and kill -9 comes in
+// the middle. In the end the counters are those of the events sent, each once, whether
+// read by either API or recounted by check.
 func TestOpentrackerTallies(t *testing.T) {
 	const senders, kills, events = 8, 4, 150
 	seed := uint64(time.Now().UnixNano())
@@ -47,7 +47,7 @@ func TestOpentrackerTallies(t *testing.T) {
 					status, body, err := get("/?" + h.query())
 					if err == nil && status == 200 && body == h.eid {
 						if rng.IntN(10) > 0 {
-							break // else once more, for nothing
+							break // else send it once more, which must change nothing
 						}
 						continue
 					}
@@ -89,9 +89,9 @@ func TestOpentrackerTallies(t *testing.T) {
 type otHit struct {
 	eid, sid       string
 	gender, points string
-	by             map[string]int64 // amount of a property, 1 when absent
+	by             map[string]int64 // amount of each property; absent = 1
 	age            string           // "" = none
-	segment        bool             // age-group is one
+	segment        bool             // age-group is a segment
 	counted        bool
 }
 
@@ -110,7 +110,7 @@ func randomHit(rng *rand.Rand, eid string) otHit {
 	return h
 }
 
-// query writes amounts raw, as people do in a URL.
+// query writes the amounts without escapes, as people do in a URL.
 func (h otHit) query() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "si=app&eid=%s&sid=%s", h.eid, h.sid)
@@ -149,13 +149,13 @@ func (t *tallies) add(h otHit) {
 	t.mu.Unlock()
 }
 
-// of are the rows of a property, "value/segment" each. A session has one user here.
+// of returns the rows of a property, "value/segment" each. A session has one user here.
 func (t *tallies) of(property, segment string) map[string]otTally {
 	rows, sessions := map[string]otTally{}, map[string]map[string]bool{}
 	for _, h := range t.hits {
 		value := map[string]string{"gender": h.gender, "points": h.points, "age-group": h.age}[property]
 		if !h.counted || value == "" || segment == "gender" || segment == "age-group" && !h.segment {
-			continue // gender is no segment: nobody marks it
+			continue // gender is not a segment: nobody marks it
 		}
 		at := value + "/"
 		if segment != "" {
@@ -192,7 +192,7 @@ func parseTallies(body string) (map[string]otTally, error) {
 	return rows, nil
 }
 
-// nativeTallies are the rows of a property as the native API has them.
+// nativeTallies returns the rows of a property from the native API.
 func nativeTallies(server *testServer, property, segment string) map[string]otTally {
 	server.Helper()
 	var answer struct {

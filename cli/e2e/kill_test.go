@@ -27,15 +27,15 @@ const (
 	killSenders  = 6
 	killBatchMax = 20 // events of one request
 	killAgainPct = 5  // sends that repeat an earlier request
-	killEarlyPct = 20 // kills that hit the recovery
+	killEarlyPct = 20 // kills that interrupt the recovery
 	killLoadMax  = 400 * time.Millisecond
-	killStartMax = 60 * time.Millisecond // a start is over by then, mostly
+	killStartMax = 60 * time.Millisecond // most starts take less
 )
 
-// Promises D1, D2, D3 and D4, tried on the real binary: whatever instant it is
-// killed at, every event of a request that was answered 2xx is listed exactly
-// once after the restart, every request is wholly there or not at all, one sent
-// again is not there twice, and the counters equal the listing.
+// Promises D1, D2, D3 and D4, tried on the real binary. Whenever it is killed, every
+// event of a request that was answered 2xx is listed exactly once after the restart.
+// Every request is stored completely or not at all. A repeated request is not stored
+// twice. The counters equal the listing.
 func TestKill(t *testing.T) {
 	seed := *killSeed
 	if seed == 0 {
@@ -82,7 +82,7 @@ func (k *killer) cycle(n int) error {
 		return err
 	}
 	defer server.Kill()
-	// All of the log now and then, else only what is new.
+	// Now and then read the whole log, otherwise only the new part.
 	if err := k.oracle.verify(server, n%10 == 0); err != nil {
 		return err
 	}
@@ -115,15 +115,15 @@ func (k *killer) start() (*bench.Child, error) {
 	return bench.StartChild(context.Background(), k.options)
 }
 
-// killEarly starts the server and kills it again at once, most likely while it
-// recovers.
+// killEarly starts the server and kills it again at once, most likely during the
+// recovery.
 func (k *killer) killEarly() error {
 	for range 1 + k.rng.IntN(3) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.rng.Int64N(int64(killStartMax))))
 		server, err := bench.StartChild(ctx, k.options)
 		cancel()
 		if err == nil {
-			server.Kill() // it was faster
+			server.Kill() // the start was faster
 		} else if !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
@@ -133,8 +133,8 @@ func (k *killer) killEarly() error {
 	return nil
 }
 
-// finish verifies the whole log once more, stops in order, and lets the checker
-// recount.
+// finish verifies the whole log once more, stops the server properly and lets the
+// checker recount.
 func (k *killer) finish() error {
 	server, err := k.start()
 	if err != nil {
@@ -194,12 +194,12 @@ type killRequest struct {
 	listed         int // events of it found in the log
 }
 
-// killOracle knows what was sent and what has been found.
+// killOracle knows what was sent and what was found.
 type killOracle struct {
 	mu       sync.Mutex
 	requests []*killRequest
 
-	// Only verify touches these, while nothing is sent.
+	// Only verify uses these, while nothing is sent.
 	seen             map[string]bool // message ids
 	kinds            map[string]int64
 	events           int
@@ -211,7 +211,7 @@ func newKillOracle() *killOracle {
 	return &killOracle{seen: map[string]bool{}, kinds: map[string]int64{}}
 }
 
-// next is a new request, or now and then an earlier one, which may be on its way
+// next returns a new request, or now and then an earlier one, which may be on its way
 // at this moment.
 func (o *killOracle) next(rng *rand.Rand) *killRequest {
 	o.mu.Lock()
@@ -239,7 +239,7 @@ func (o *killOracle) next(rng *rand.Rand) *killRequest {
 	return r
 }
 
-// verify reads the log from where it left off, or all of it, and compares.
+// verify reads the log from where it stopped, or from the start, and compares.
 func (o *killOracle) verify(server *bench.Child, all bool) error {
 	c, err := bench.Dial(context.Background(), server.URL, server.Keys.Sites[0].SecretKey)
 	if err != nil {

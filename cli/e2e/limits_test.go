@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Two requests that anybody can send, with what stands in a page, and that once needed
-// much more room in the store than their text: all of it is stored and found, the bounds
-// of counting hold, and the server goes on and starts again.
+// Two requests that anybody can send with what a page contains. They once needed much
+// more space in the store than their text. Now all of it is stored and found, the
+// bounds of counting hold, and the server continues and starts again.
 func TestEventsOverTheLimit(t *testing.T) {
 	server := startServer(t, t.TempDir(), configured(t, "[[site]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n")...)
 	keys := server.keys()
@@ -52,7 +52,7 @@ func TestEventsOverTheLimit(t *testing.T) {
 	if server.get("/api/v1/count?metrics=events&prop."+strings.Repeat("k", 160)+"=124000", &count); count.Events != 1 {
 		t.Errorf("the last value of the array is found in %d events", count.Events)
 	}
-	for value, want := range map[string]int{"100999": 1, "101000": 0} { // the 1,000th, and one more
+	for value, want := range map[string]int{"100999": 1, "101000": 0} { // the 1,000th value, and one more
 		var counters struct {
 			Rows []struct{ Value string }
 		}

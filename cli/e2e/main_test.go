@@ -35,17 +35,17 @@ import (
 // top is the top of the repository, from the folder that tests run in.
 const top = "../.."
 
-// TestMain puts this very binary on the PATH as "cairn", where it is the command
-// and not the tests.
+// TestMain puts this binary on the PATH as "cairn". There it is the command and not the
+// tests.
 //
-// Everywhere in these tests the memory of a request is overwritten once it is
-// answered, so that nothing can point into it unnoticed.
+// In all these tests the memory of a request is overwritten after its answer, so that
+// nothing can point into it unnoticed.
 func TestMain(m *testing.M) {
 	event.Poisoned = true
 	testscript.Main(m, map[string]func(){"cairn": func() { cli.Main("0.0.0-test") }})
 }
 
-// The stories of testdata/script, told to the real binary.
+// The scripts of testdata/script, run with the real binary.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join(top, "testdata/script"),
@@ -73,15 +73,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// childrenKey finds a script's running servers by their data directory.
+// childrenKey finds the running servers of a script by their data directory.
 type childrenKey struct{}
 
 func children(ts *testscript.TestScript) map[string]*bench.Child {
 	return ts.Value(childrenKey{}).(map[string]*bench.Child)
 }
 
-// start DIR [flags]: runs a server on DIR until it listens. It sets URL, ADDR and
-// PID, and KEY, READ, WRITE and ADMIN from DIR/keys.toml; stdout is the server's.
+// start DIR [flags]: runs a server on DIR and waits until it listens. It sets URL, ADDR
+// and PID, and KEY, READ, WRITE and ADMIN from DIR/keys.toml. stdout is that of the
+// server.
 func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: start DIR [flags]")
@@ -112,7 +113,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("TOKEN_AUTH", c.Keys.Sites[0].TokenAuth)
 }
 
-// sigkill DIR: kill -9 of the server on DIR.
+// sigkill DIR: kills the server on DIR with SIGKILL.
 func scriptKill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sigkill DIR")
@@ -120,7 +121,7 @@ func scriptKill(ts *testscript.TestScript, neg bool, args []string) {
 	running(ts, args[0]).Kill()
 }
 
-// sigterm DIR: SIGTERM to the server on DIR, which must end within 10 s with exit
+// sigterm DIR: sends SIGTERM to the server on DIR, which must end within 10 s with exit
 // code 0. stderr is the end of its log.
 func scriptTerm(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -143,9 +144,9 @@ func running(ts *testscript.TestScript, dir string) *bench.Child {
 	return c
 }
 
-// http STATUS METHOD PATH [BODY [HEADER...]]: one request to the last started
-// server, with KEY as bearer token. A HEADER is "Name: value". stdout is the
-// answer's body.
+// http STATUS METHOD PATH [BODY [HEADER...]]: sends one request to the last started
+// server, with KEY as bearer token. A HEADER is "Name: value". stdout is the body of
+// the answer.
 func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: http STATUS METHOD PATH [BODY [HEADER...]]")
@@ -170,8 +171,8 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// paste FILE: carries out the curl lines in FILE as a person at a shell would;
-// each must be answered 2xx. stdout is the answers.
+// paste FILE: runs the curl lines in FILE as a person would in a shell. Each must be
+// answered 2xx. stdout is the answers.
 func scriptPaste(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: paste FILE")
@@ -203,7 +204,7 @@ func scriptPaste(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// curl understands the lines cairn prints, on a machine without curl.
+// curl runs the lines that cairn prints, on a machine without curl.
 func curl(line string) (status int, answer []byte, err error) {
 	method, url, body, header := "GET", "", "", http.Header{}
 	words := shellWords(line)
@@ -300,7 +301,7 @@ func scriptCursor(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("CURSOR", page.Next)
 }
 
-// private DIR...: nobody but the owner may do anything with what is in DIR.
+// private DIR...: checks that only the owner has access to what is in DIR.
 func scriptPrivate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: private DIR...")
@@ -341,7 +342,7 @@ func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
-	// A file of its own: the snapshot's is a hard link to the store's.
+	// Write a new file: the snapshot's file is a hard link to the store's.
 	text, err := os.ReadFile(largest)
 	ts.Check(err)
 	text[len(text)/2] ^= 1
@@ -357,7 +358,7 @@ func request(method, url string, header http.Header, body string) (status int, a
 	req.Header = header
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // a certificate of the script's own
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the script's own certificate
 	}}
 	res, err := client.Do(req)
 	if err != nil {

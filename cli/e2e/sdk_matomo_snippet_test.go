@@ -17,15 +17,15 @@ import (
 )
 
 // The browser tracker of /matomo.js in a real Chromium, on pages of another origin:
-// which calls put what on the wire. A recorder stands where matomo.php would be.
+// what each call sends. A recorder takes the place of matomo.php.
 
 // snippetHit is one hit as it reached the recorder.
 type snippetHit struct {
 	url.Values
-	how string // "GET", "POST" with all in the URL, "body" or "bulk"
+	how string // "GET", "POST" with everything in the URL, "body" or "bulk"
 }
 
-// snippetRecorder keeps the hits of each page apart by the path before matomo.php.
+// snippetRecorder separates the hits of each page by the path before matomo.php.
 type snippetRecorder struct {
 	mu   sync.Mutex
 	hits map[string][]snippetHit
@@ -57,7 +57,7 @@ func (r *snippetRecorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(204)
 }
 
-// of waits for n hits of a page and a moment longer, for those that should not be.
+// of waits for n hits of a page, and a moment longer for hits that should not come.
 func (r *snippetRecorder) of(page string, n int) []snippetHit {
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		r.mu.Lock()
@@ -72,11 +72,10 @@ func (r *snippetRecorder) of(page string, n int) []snippetHit {
 	return slices.Clone(r.hits[page])
 }
 
-// common are parameters that nearly every hit has; a test that is about one of
-// them names it.
+// common are parameters that nearly every hit has. A test of one of them names it.
 var common = regexp.MustCompile(`^(idsite|rec|r|h|m|s|url|_id|pv_id|res|pdf|cookie|uadata|send_image|pf_\w+|ca)$`)
 
-// text is the hit's own parameters, "name=value …" in order of name.
+// text returns the hit's other parameters, "name=value …" ordered by name.
 func (h snippetHit) text(also []string) string {
 	var out []string
 	for name := range h.Values {
@@ -88,16 +87,16 @@ func (h snippetHit) text(also []string) string {
 	return strings.Join(out, " ")
 }
 
-// snippetCase is one page: what it does, and what the tracker sends of it.
+// snippetCase is one page: what it does, and what the tracker sends.
 type snippetCase struct {
 	name string
 	body string   // HTML of the page
 	head string   // script before the tracker is loaded, after the usual first calls
-	run  string   // async script after it is loaded; its value is the page's word
-	also []string // the parameters to compare; none = all that are not common
+	run  string   // async script after it is loaded; its value is the result of the page
+	also []string // the parameters to compare; none = all but the common ones
 	want []string // the hits
-	done string   // the page's word as JSON, "" = not compared
-	how  string   // how the first of want travels
+	done string   // the result of the page as JSON, "" = not compared
+	how  string   // how the first of want is sent
 }
 
 const content = `<div data-track-content data-content-name="ad" data-content-piece="ad.png"><a id="ad" href="/landing">Go</a></div>
@@ -192,7 +191,7 @@ var snippetCases = []snippetCase{
 	{name: "left at once", run: `paq('trackPageView', 'last')`, want: []string{"action_name=last"}},
 }
 
-// numbers are n texts that end with 0, 1, ….
+// numbers returns n texts that end with 0, 1, ….
 func numbers(before string, n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprint(before, i))
@@ -256,7 +255,7 @@ func TestSDKMatomoSnippet(t *testing.T) {
 			for _, text := range c.want {
 				want = append(want, fill(page, text))
 			}
-			// Requests may overtake one another; within a bulk there is an order.
+			// Requests may overtake each other; within a bulk there is an order.
 			alone := func(h snippetHit) bool { return h.how != "bulk" }
 			if len(hits) > 50 || slices.ContainsFunc(hits, alone) {
 				slices.Sort(got)

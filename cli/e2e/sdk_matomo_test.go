@@ -9,10 +9,11 @@ import (
 	"testing"
 )
 
-// Matomo's own clients and those of others against the real binary, read back through
-// the native API. What the browser tracker puts on the wire is sdk_matomo_snippet_test.go's.
+// Matomo's own clients and those of others, run against the real binary and read back
+// through the native API. sdk_matomo_snippet_test.go tests what the browser tracker
+// sends.
 
-// matomoConfig is a site that has what these clients send.
+// matomoConfig is a site that accepts what these clients send.
 const matomoConfig = `[[site]]
 name  = "shop"
 id    = 1
@@ -24,7 +25,7 @@ id   = 1
 name = "signup"
 `
 
-// hit is a Matomo event in short: type, name and value.
+// hit is a short form of a Matomo event: type, name and value.
 func (e *sdkEvent) hit() string {
 	return strings.TrimSpace(fmt.Sprint(e.Type, " ", e.Name)) + map[bool]string{true: fmt.Sprint(" = ", e.Value)}[e.Value != nil]
 }
@@ -88,8 +89,8 @@ func TestSDKMatomoNode(t *testing.T) {
 	check()
 }
 
-// page opens one page of the dialect's folder, served from another origin than the
-// server's.
+// page opens one page of the dialect's folder, served from another origin than that of
+// the server.
 func (s *sdk) page(name string, done any) (origin string) {
 	s.Helper()
 	origin = s.site(map[string]string{"URL": s.url()})
@@ -97,7 +98,7 @@ func (s *sdk) page(name string, done any) (origin string) {
 	return origin
 }
 
-// The snippet as it stands in pages, with the tracker that cairn serves.
+// The snippet as pages contain it, with the tracker that cairn serves.
 func TestSDKMatomoBrowser(t *testing.T) {
 	s := newSDK(t, "matomo", matomoConfig)
 	var out struct{ ID, Cookies string }

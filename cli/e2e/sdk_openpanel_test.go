@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// OpenPanel's own SDKs against the real binary, read back through the native API.
+// OpenPanel's own SDKs, run against the real binary and read back through the native
+// API.
 
-// opIDs are the ids an answer has.
+// opIDs are the ids in an answer.
 type opIDs struct {
 	DeviceID, SessionID string
 	Duplicate           bool
@@ -105,9 +106,9 @@ func opTotal(s *sdk, property string) int {
 	return int(n)
 }
 
-// 64 increments at once are 64. When the server is killed in between, the SDK's
-// retries make the total lie between what was acknowledged and what was tried; with
-// an Idempotency-Key it is exact.
+// 64 simultaneous increments add 64. When the server is killed meanwhile, the SDK
+// repeats requests, so the total lies between what was acknowledged and what was tried.
+// With an Idempotency-Key it is exact.
 func TestSDKOpenPanelIncrements(t *testing.T) {
 	s := newSDK(t, "openpanel", "")
 	run := func(property string, env ...string) (acked, tries int) {
@@ -123,7 +124,7 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 	}
 
 	// killing kills the server now and then until stop is called or the test ends. stop
-	// returns how often.
+	// returns how often it did.
 	killing := func() (stop func() int) {
 		quit, done := make(chan struct{}), make(chan struct{})
 		kills := 0
@@ -167,7 +168,8 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 		t.Logf("with keys, %d kills: %d acknowledged and in all, %d tried", kills, acked, tries)
 	}
 
-	// The same with each answer lost that may be lost: what is retried is known.
+	// The same, but now each answer that may be lost is lost: the repeated requests are
+	// known.
 	for _, keyed := range []string{"0", "1"} {
 		lost := 0
 		url := s.front(func(n int, r *http.Request) fate {
@@ -195,7 +197,7 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 // A page of another origin, without a secret, in a real browser.
 func TestSDKOpenPanelBrowser(t *testing.T) {
 	s := newSDK(t, "openpanel", "[[site]]\nname = \"shop\"\norigins = [\"http://localhost:*\"]\n[site.openpanel]\nunsafe_revenue = true\n")
-	// The wildcard stands for letters, digits, dots and dashes: also for a port.
+	// The wildcard matches letters, digits, dots and dashes, and a port too.
 	origin := s.site(map[string]string{"URL": s.url(), "CLIENT_ID": s.keys().ClientID})
 	var out struct {
 		Answers, Twice        []opIDs
@@ -242,7 +244,7 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 			if len(got) > 1 {
 				where += "?utm_source=news&step=2"
 			}
-			// The SDK says nothing of the page with what it tracks by attribute or link.
+			// The SDK does not send the page with what it tracks by attribute or link.
 			if tracked && e.Name != "buy_clicked" && e.Name != "link_out" && (e.Context["url"] != where || e.Context["path"] != "/page.html") {
 				t.Errorf("%s is at %v", e.Name, e.Context["url"])
 			}
@@ -288,7 +290,7 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 	s.restart()
 	check()
 
-	// Another page may not; the operator reads why.
+	// Another page may not write, and the log tells the operator why.
 	s.configure("[[site]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n")
 	s.restart()
 	before := len(s.events(""))

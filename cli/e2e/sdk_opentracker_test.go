@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A real browser on a page of another origin: JSONP by jQuery and by hand, a pixel
-// in an image, forms, JSON and a beacon. All of it is in the listing, the tallies
-// the page reads are those of the server, and a kill changes neither.
+// A real browser on a page of another origin: JSONP by jQuery and by hand, a pixel in
+// an image, forms, JSON and a beacon. All of it is in the listing. The tallies that the
+// page reads are those of the server, and a kill changes neither.
 func TestSDKOpentrackerBrowser(t *testing.T) {
 	s := newSDK(t, "opentracker", "")
 	origin := s.site(map[string]string{"URL": s.url(), "READ_KEY": s.keys().ReadKey})

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// The vendors' SDKs for the Segment protocol, against the real binary, read back
-// through the native API. What each sends is theirs; what must arrive is here.
+// The vendors' SDKs for the Segment protocol, run against the real binary and read back
+// through the native API. The SDKs decide what they send; these tests decide what must
+// arrive.
 
-// checkCalls checks what the six calls of every script became.
+// checkCalls checks the events of the six calls that every script makes.
 func checkCalls(t *testing.T, s *sdk) {
 	t.Helper()
 	calls := map[string]sdkEvent{}
@@ -81,7 +82,8 @@ func TestSegmentNode(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 		case e.Name == "Old":
-			// The SDK's clock is right, so that an old timestamp is kept but for what the way took.
+			// The SDK's clock is right, so an old timestamp is stored with only the
+			// time of the transfer added.
 			if d := e.Time.Sub(time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)); d.Abs() > time.Minute {
 				t.Errorf("an old event lies %v from its time", d)
 			}
@@ -115,7 +117,7 @@ func TestRudderNode(t *testing.T) {
 	}
 }
 
-// Go's SDK is a module of its own, so that cairn does not depend on it.
+// Go's SDK is in a module of its own, so that cairn does not depend on it.
 func TestSegmentGo(t *testing.T) {
 	s := newSDK(t, "segment", "")
 	cmd := exec.Command("go", "run", "-C", "go", ".")
@@ -128,8 +130,8 @@ func TestSegmentGo(t *testing.T) {
 	}
 }
 
-// The browser's SDK finds everything at cairn, on a page of another origin, with
-// either way of delivery, and asks nobody else.
+// The browser's SDK gets everything from cairn, on a page of another origin, with both
+// ways of delivery, and contacts nobody else.
 func TestSegmentBrowser(t *testing.T) {
 	for _, mode := range []string{"standard", "batching"} {
 		t.Run(mode, func(t *testing.T) {
@@ -174,8 +176,8 @@ func TestRudderBrowser(t *testing.T) {
 	}
 }
 
-// The server is killed between an SDK's try and its retry, once before and once
-// after it has stored the batch: each event is there exactly once.
+// The server is killed between an SDK's try and its retry, once before and once after
+// it stored the batch. Each event is stored exactly once.
 func TestSegmentKilledBetweenTries(t *testing.T) {
 	for _, script := range []string{"node.mjs", "node-legacy.mjs", "rudder-node.mjs", "go"} {
 		t.Run(script, func(t *testing.T) {
@@ -199,7 +201,7 @@ func TestSegmentKilledBetweenTries(t *testing.T) {
 	}
 }
 
-// The same with the browser's SDK, either way of delivery.
+// The same with the browser's SDK and both ways of delivery.
 func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
 	for mode, path := range map[string]string{"standard": "/v1/t", "batching": "/v1/b"} {
 		t.Run(mode, func(t *testing.T) {
@@ -227,7 +229,7 @@ func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
 	}
 }
 
-// checkCounted checks that the track calls 0 to n-1 are there once each.
+// checkCounted checks that the track calls 0 to n-1 are stored once each.
 func checkCounted(t *testing.T, s *sdk, n int) {
 	t.Helper()
 	seen := map[any]int{}
@@ -239,8 +241,8 @@ func checkCounted(t *testing.T, s *sdk, n int) {
 	}
 }
 
-// A site's rate is exceeded: 429 with Retry-After, and all of it arrives in the
-// end.
+// The rate of a site is exceeded: it answers 429 with Retry-After, and everything
+// arrives in the end.
 func TestSegmentRateLimit(t *testing.T) {
 	s := newSDK(t, "segment", "[[site]]\nname = \"shop\"\nrate_limit = 10\n")
 	limited := 0
@@ -252,8 +254,8 @@ func TestSegmentRateLimit(t *testing.T) {
 	}
 }
 
-// One event of a batch is larger than cairn takes and the SDK sends: a 207, and
-// the others are there.
+// One event of a batch is larger than cairn accepts, although the SDK sends it: the
+// answer is 207, and the others are stored.
 func TestSegmentPartialSuccess(t *testing.T) {
 	s := newSDK(t, "segment", "")
 	if out := s.node("node.mjs", "COUNT=10", "FLUSH_AT=10", "LARGE=4"); !strings.Contains(out, `"errors":[]`) {
@@ -266,13 +268,13 @@ func TestSegmentPartialSuccess(t *testing.T) {
 	}
 }
 
-// While the disk is full the SDK is told to come back; when there is room again
-// everything arrives, once.
+// While the disk is full the SDK is told to retry. When there is space again everything
+// arrives, once.
 func TestSegmentDiskFull(t *testing.T) {
 	s := newSDK(t, "segment", "reserve = \"100000GiB\"\n[[site]]\nname = \"shop\"\n")
 	url := s.front(func(n int, r *http.Request) fate {
 		if n == 4 {
-			s.configure("[[site]]\nname = \"shop\"\n") // room again
+			s.configure("[[site]]\nname = \"shop\"\n") // space again
 			return lostBefore
 		}
 		return passed

@@ -15,26 +15,26 @@ import (
 	"time"
 )
 
-// This file is what the tests of vendors' own SDKs have in common: the real
-// binary on an address that stays over restarts, node and a browser to run the
-// SDK in, and reading back through the native API. The SDKs of a dialect lie in
-// testdata/sdk/DIALECT, pinned by its package-lock.json; what drives the browser for
-// all of them lies in testdata/sdk/browser.
+// This file has what the tests of the vendors' SDKs share: the real binary on an
+// address that stays the same after a restart, node and a browser to run the SDK in,
+// and reading back through the native API. The SDKs of a dialect are in
+// testdata/sdk/DIALECT, pinned by its package-lock.json. testdata/sdk/browser drives
+// the browser for all of them.
 //
-// They run with CAIRN_SDK=1 only: they want node, npm and its registry, and some
-// of them Chromium.
+// These tests run only with CAIRN_SDK=1: they need node, npm and its registry, and some
+// need Chromium.
 
 // sdkTime bounds one run of an SDK.
 const sdkTime = 2 * time.Minute
 
-// sdk is one test's server and what it takes to run SDKs against it.
+// sdk is the server of one test and what it needs to run SDKs against it.
 type sdk struct {
 	*testServer
 	dialect string // the folder in testdata/sdk
 }
 
-// newSDK starts a server for the SDKs of a dialect, which stays on its address when it
-// is started again. config is a cairn.toml, which may be empty. The test is skipped
+// newSDK starts a server for the SDKs of a dialect. The server keeps its address when
+// it is started again. config is a cairn.toml, which may be empty. The test is skipped
 // unless CAIRN_SDK=1.
 func newSDK(t *testing.T, dialect, config string) *sdk {
 	t.Helper()
@@ -70,19 +70,19 @@ func installSDK(t *testing.T, folder string) {
 
 func (s *sdk) folder() string { return filepath.Join(top, "testdata", "sdk", s.dialect) }
 
-// configure is the configuration of the next start; the address and the data stay.
+// configure sets the configuration of the next start. The address and the data stay.
 func (s *sdk) configure(config string) {
 	s.options.Args = append(configured(s.T, config), "-listen", strings.TrimPrefix(s.url(), "http://"))
 }
 
-// node runs a script of the dialect's folder to its end and returns what it
-// printed. URL is the server's address unless env says another.
+// node runs a script of the dialect's folder and returns what it printed. URL is the
+// server's address unless env sets another.
 func (s *sdk) node(script string, env ...string) string {
 	s.Helper()
 	return s.run(exec.Command("node", script), env...)
 }
 
-// run is node for any program; it runs in the dialect's folder unless it has another.
+// run is node for any program. It runs in the dialect's folder unless it has another.
 func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 	s.Helper()
 	k := s.keys()
@@ -101,14 +101,14 @@ func (s *sdk) run(cmd *exec.Cmd, env ...string) string {
 	return string(out)
 }
 
-// pageVisit is what came of a page that was opened in the browser.
+// pageVisit is the result of a page that was opened in the browser.
 type pageVisit struct {
-	Done  json.RawMessage // what it said when it was done, nil when it never was
+	Done  json.RawMessage // what the page reported when it was done, nil if it never was
 	Log   []string
-	Hosts []string // that it asked
+	Hosts []string // that the page contacted
 }
 
-// browse opens pages in a real browser, each without a past, until they are done.
+// browse opens pages in a real browser, each with a fresh profile, until they are done.
 func (s *sdk) browse(urls ...string) []pageVisit {
 	s.Helper()
 	folder := filepath.Join(top, "testdata", "sdk", "browser")
@@ -127,8 +127,8 @@ func (s *sdk) browse(urls ...string) []pageVisit {
 	return visits
 }
 
-// open opens one page and reads what it says into done. The page may not have failed,
-// nor asked anybody but itself and the server.
+// open opens one page and reads its report into done. The page must not fail, nor
+// contact anybody but its own origin and the server.
 func (s *sdk) open(url string, done any) {
 	s.Helper()
 	v := s.browse(url)[0]
@@ -142,7 +142,7 @@ func (s *sdk) open(url string, done any) {
 	}
 }
 
-// chromium is the browser's program.
+// chromium returns the browser's program.
 func chromium() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -152,8 +152,8 @@ func chromium() string {
 	return "/usr/bin/chromium"
 }
 
-// site serves the dialect's folder from another origin than the server's, as the
-// pages of a customer are. {{NAME}} in a page is the value of vars.
+// site serves the dialect's folder from another origin than the server's, like the
+// pages of a customer. {{NAME}} in a page is replaced by the value in vars.
 func (s *sdk) site(vars map[string]string) (origin string) {
 	files := http.FileServer(http.Dir(s.folder()))
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -176,13 +176,13 @@ func (s *sdk) site(vars map[string]string) (origin string) {
 	return strings.Replace(page.URL, "127.0.0.1", "localhost", 1)
 }
 
-// front is a proxy before the server. Each request is handed to choose with its
-// number, from 1, and its body; what it returns happens to the request.
+// front is a proxy before the server. It passes the number of each request, from 1, and
+// its body to choose, whose result happens to the request.
 func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 	var mu sync.Mutex
 	n := 0
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock() // one after the other, so that "before" and "after" mean something
+		mu.Lock() // one after another, so that "before" and "after" have a meaning
 		defer mu.Unlock()
 		n++
 		f := choose(n, r)
@@ -223,13 +223,13 @@ func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 	return proxy.URL
 }
 
-// fate is what becomes of a request on its way through front.
+// fate is what happens to a request on its way through front.
 type fate int
 
 const (
 	passed     fate = iota
 	lostBefore      // the server is killed before the request reaches it, and started again
-	lostAfter       // the server is killed after it has answered, before the client has it
+	lostAfter       // the server is killed after it answered, before the client has the answer
 )
 
 // sdkEvent is one event as the native API shows it.
@@ -242,7 +242,7 @@ type sdkEvent struct {
 	Properties, Context, Extra                              map[string]any
 }
 
-// events lists what a query of the native API selects, oldest first.
+// events returns what a query of the native API selects, oldest first.
 func (s *sdk) events(query string) []sdkEvent {
 	s.Helper()
 	var page struct{ Events []sdkEvent }
@@ -250,8 +250,8 @@ func (s *sdk) events(query string) []sdkEvent {
 	return page.Events
 }
 
-// await waits until a query selects n events, no more and no less, and lists
-// them: SDKs send in the background.
+// await waits until a query selects exactly n events, and returns them: SDKs send in
+// the background.
 func (s *sdk) await(query string, n int) []sdkEvent {
 	s.Helper()
 	var events []sdkEvent
@@ -266,7 +266,7 @@ func (s *sdk) await(query string, n int) []sdkEvent {
 	return events
 }
 
-// at is the value at a dotted path of nested objects.
+// at returns the value at a dotted path of nested objects.
 func at(o map[string]any, path string) any {
 	key, rest, deeper := strings.Cut(path, ".")
 	if inner, ok := o[key].(map[string]any); ok && deeper {

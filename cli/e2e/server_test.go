@@ -17,15 +17,15 @@ import (
 	"cairn/cli/config"
 )
 
-// This file is the real binary as tests drive it: started on a data directory, killed
-// and started again, asked through the native API, and ended with a recount.
+// This file runs the real binary for tests: it starts it on a data directory, kills and
+// restarts it, reads through the native API, and ends with a recount.
 
-// testServer is a "cairn serve" of one test, which ends with it at the latest.
+// testServer is a "cairn serve" for one test. It ends with the test at the latest.
 type testServer struct {
 	*testing.T
 	options bench.ChildOptions // of the next start
 
-	mu    sync.RWMutex // held for writing while there is no server
+	mu    sync.RWMutex // locked for writing while there is no server
 	child *bench.Child
 }
 
@@ -45,13 +45,13 @@ func startServer(t *testing.T, dir string, flags ...string) *testServer {
 	return s
 }
 
-// serveOptions are those of a server on dir with more flags of serve.
+// serveOptions returns the options of a server on dir with more flags of serve.
 func serveOptions(dir string, flags ...string) (bench.ChildOptions, error) {
 	exe, err := exec.LookPath("cairn")
 	return bench.ChildOptions{Exe: exe, Dir: dir, Env: bench.Environ("256MiB"), Args: flags}, err
 }
 
-// configured are the flags of serve for the text of a cairn.toml.
+// configured returns the flags of serve for the text of a cairn.toml.
 func configured(t *testing.T, text string) (flags []string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "cairn.toml")
@@ -61,14 +61,15 @@ func configured(t *testing.T, text string) (flags []string) {
 	return []string{"-config", file}
 }
 
-// running is the server of this moment. It waits while one is being started.
+// running returns the current server. It waits while a server is being started.
 func (s *testServer) running() *bench.Child {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.child
 }
 
-// url is the server's address, another after each start unless a flag names it.
+// url returns the server's address, which changes with each start unless a flag sets
+// it.
 func (s *testServer) url() string { return s.running().URL }
 
 func (s *testServer) keys() *config.SiteKeys { return &s.running().Keys.Sites[0] }
@@ -119,7 +120,7 @@ func (s *testServer) get(path string, to any) {
 	}
 }
 
-// finish ends the server in order; what it leaves must pass the checker.
+// finish stops the server properly. The store must pass the checker.
 func (s *testServer) finish() {
 	s.Helper()
 	if err := stopAndCheck(s.running(), s.options); err != nil {
@@ -127,8 +128,8 @@ func (s *testServer) finish() {
 	}
 }
 
-// stopAndCheck ends a server as an operator would and has the checker recount what is
-// there.
+// stopAndCheck stops a server as an operator would and lets the checker recount its
+// store.
 func stopAndCheck(c *bench.Child, o bench.ChildOptions) error {
 	if err := c.Stop(); err != nil {
 		return err

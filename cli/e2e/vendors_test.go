@@ -13,8 +13,9 @@ import (
 	"cairn/engine/event"
 )
 
-// The engine knows dialects by their rules alone. Only the files that list dialects and
-// their rules name one, and the native form of an event, which is cairn's own.
+// The engine knows dialects only by their rules. Dialects are named only in the files
+// that list them and their rules, and in the native form of an event, which is cairn's
+// own.
 var namesDialects = []string{"engine/event/event.go", "engine/event/rules.go", "engine/event/native.go"}
 
 func TestVendorsInOnePlace(t *testing.T) {
@@ -27,7 +28,7 @@ func TestVendorsInOnePlace(t *testing.T) {
 	}
 }
 
-// vendorFaults says where the engine names a dialect: by its constant or by its text.
+// vendorFaults lists where the engine names a dialect, by its constant or by its text.
 func vendorFaults(sources []source) []string {
 	var texts, constants []string
 	for _, d := range event.Dialects {
@@ -71,7 +72,7 @@ func vendorFaults(sources []source) []string {
 	return list
 }
 
-// dialectConstants are the names of a file's constants of type Dialect.
+// dialectConstants returns the names of a file's constants of type Dialect.
 func dialectConstants(f *ast.File) (names []string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)

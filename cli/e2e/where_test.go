@@ -12,11 +12,10 @@ import (
 	"cairn/cli/config"
 )
 
-// Who was it: the same visitors, with agents and addresses as they are out there,
-// come by every dialect, and every way to read tells them apart by country,
-// browser and platform.
+// Who was it: the same visitors, with real agents and addresses, come in by every
+// dialect. Every way to read distinguishes them by country, browser and platform.
 
-// whereVisitor is a visitor and what must be found of them.
+// whereVisitor is a visitor and what must be found about them.
 type whereVisitor struct {
 	ip, agent                            string
 	country, english, browser, os, class string
@@ -33,16 +32,16 @@ var whereVisitors = []whereVisitor{
 // whereBot is a visitor of another kind.
 var whereBot = whereVisitor{ip: "66.249.66.1", agent: "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
 
-// whereSend is one way for a visitor's event to come in. browser sends with the
-// visitor's own address and agent, the others say whose event it is.
+// whereSend is one way in which a visitor's event comes in. browser sends with the
+// visitor's own address and agent; the other ways say whose event it is.
 type whereSend struct {
 	name, dialect, method, path, body string
 	headers                           []string
 	browser                           bool
-	bots                              string // what a bot's event becomes: kept, not (told by its agent), dropped
+	bots                              string // what becomes of a bot's event: kept, not (recognised by its agent), dropped
 }
 
-// whereSends are the ways of one visitor. The keys are those of the site.
+// whereSends returns the ways of one visitor. The keys are those of the site.
 func whereSends(v whereVisitor, n int, k *config.SiteKeys) []whereSend {
 	basic := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(k.WriteKey+":"))
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
@@ -87,8 +86,8 @@ func TestWhereAndWho(t *testing.T) {
 		}
 	}
 
-	// Each visitor comes by each way, and once more in their own words.
-	want := map[string]int{} // events by a dialect and what is asked of it
+	// Each visitor comes in by each way, and once more in their own words.
+	want := map[string]int{} // events by dialect and by what is asked of it
 	for n, v := range whereVisitors {
 		for _, s := range whereSends(v, n, keys) {
 			send(s, v)
@@ -126,7 +125,7 @@ func TestWhereAndWho(t *testing.T) {
 		}
 	}
 
-	// The counters say the same: by country, by browser, and one split by another.
+	// The counters agree: by country, by browser, and one split by another.
 	type row struct {
 		Value, Segment string
 		Events         int
@@ -179,7 +178,7 @@ func TestWhereAndWho(t *testing.T) {
 		t.Errorf("Opentracker's counts of browser by country: %v, want %v", english, inEnglish)
 	}
 
-	// What is sent wins over what is detected, and nothing foreign stands beside it.
+	// What was sent wins over what is detected, and no contradicting value is added.
 	v := whereVisitors[0]
 	for _, s := range []whereSend{
 		{"opentracker", "opentracker", "GET", "/?si=default&ti=own&uid=o&country=Peru&browser=Acme", "", nil, true, ""},
@@ -201,7 +200,7 @@ func TestWhereAndWho(t *testing.T) {
 		t.Errorf("events counted in Peru: %v, want 3", got)
 	}
 
-	// Bots are told from people, kept or left out as each dialect has it.
+	// Bots are distinguished from people, and kept or left out as each dialect does.
 	kept, dropped := 0, 0
 	for _, s := range whereSends(whereBot, 99, keys) {
 		send(s, whereBot)
