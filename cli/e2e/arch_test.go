@@ -110,7 +110,7 @@ func TestArbitraryPrecisionInOnePlace(t *testing.T) {
 				continue
 			}
 			if found = found || s.path == exact; s.path != exact {
-				t.Errorf("%s: math/big is for %s alone, which bounds what a client sends", s.path, exact)
+				t.Errorf("%s: only %s may import math/big, because it bounds what a client sends", s.path, exact)
 			}
 		}
 	}
@@ -385,7 +385,7 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 			}
 			got := strings.Join(faults(sources), "\n")
 			if c.want == "" && got != "" || c.want != "" && !strings.Contains(got, c.want) {
-				t.Errorf("said %q, want %q", got, c.want)
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

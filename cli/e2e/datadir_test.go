@@ -278,7 +278,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 			t.Errorf("exit code %d, %s", code, stderr)
 		}
 		if treeOf(t, snapshot) != before {
-			t.Error("it is changed")
+			t.Error("the directory has changed")
 		}
 	})
 }
@@ -372,16 +372,16 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 					t.Error(err)
 				}
 				if after := treeOf(t, elsewhere); after != before {
-					t.Errorf("what a link leads to is changed to %s", after)
+					t.Errorf("the target of a link has changed to %s", after)
 				}
 				for name, was := range remain {
 					if is := treeOf(t, filepath.Join(dir, name)); is != was {
-						t.Errorf("%s is changed to %s", name, is)
+						t.Errorf("%s has changed to %s", name, is)
 					}
 				}
 				for _, name := range c.gone {
 					if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-						t.Errorf("%s is still there", name)
+						t.Errorf("%s still exists", name)
 					}
 				}
 				if code, stderr := runCairn(t, "check", dir); code != cli.ExitOK {

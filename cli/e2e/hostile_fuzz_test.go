@@ -412,7 +412,7 @@ func (h *hostileHouse) weigh(t *testing.T) {
 		return
 	}
 	if live := liveBytes(); live > most {
-		t.Errorf("%d MiB live in memory, %d MiB before the store was open; at most %d MiB may, with its files", live>>20, h.before>>20, most>>20)
+		t.Errorf("%d MiB are live, %d MiB before the store was open; with its files at most %d MiB may be", live>>20, h.before>>20, most>>20)
 	}
 }
 

@@ -342,7 +342,7 @@ func (r *hostileRow) look(server *bench.Child, shop, honest *config.SiteKeys) {
 		err = json.Unmarshal(answer, &count)
 	}
 	if err == nil && (count.Events < r.honest || count.Events > r.honest+r.unsure) {
-		err = fmt.Errorf("%d honest events are there, %d were acknowledged and %d not answered", count.Events, r.honest, r.unsure)
+		err = fmt.Errorf("%d honest events are stored, %d were acknowledged and %d not answered", count.Events, r.honest, r.unsure)
 	}
 	start := time.Now()
 	if _, werr := c.Post("/api/v1/events", "application/json", []byte(`{"name":"honest"}`)); err == nil {

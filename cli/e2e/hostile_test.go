@@ -104,7 +104,7 @@ func TestHostileClients(t *testing.T) {
 				return
 			}
 			if _, err := io.Copy(io.Discard, c); isTimeout(err) {
-				t.Errorf("a connection of kind %d is open after %v", i%len(kinds), hostileEnd)
+				t.Errorf("a connection of kind %d is still open after %v", i%len(kinds), hostileEnd)
 			}
 		})
 	}
@@ -124,7 +124,7 @@ func TestHostileClients(t *testing.T) {
 	}
 	used := bench.ReadUsage(server.Cmd.Process.Pid)
 	if used.RSSPeak == 0 || used.RSSPeak > 256<<20+memoryOver {
-		t.Errorf("the server's memory came to %d MiB", used.RSSPeak>>20)
+		t.Errorf("the server's memory reached %d MiB", used.RSSPeak>>20)
 	}
 	again, err := bench.Dial(context.Background(), server.URL, key)
 	if err != nil {

@@ -116,7 +116,7 @@ func TestMatomoKilled(t *testing.T) {
 		}
 		var visitor int
 		if _, err := fmt.Sscanf(e.Name, "v%d-", &visitor); err != nil || e.Session == "" {
-			t.Fatalf("not of any visit: %+v", e)
+			t.Fatalf("belongs to no visit: %+v", e)
 		}
 		if visits[visitor] == nil {
 			visits[visitor] = map[string]bool{}
@@ -126,11 +126,11 @@ func TestMatomoKilled(t *testing.T) {
 	doubled := 0
 	for name, most := range most {
 		if n := times[name]; n < 1 || n > most {
-			t.Errorf("%s is there %d times, want 1 to %d", name, n, most)
+			t.Errorf("%s is stored %d times, want 1 to %d", name, n, most)
 		}
 		doubled += times[name] - 1
 		if bulk, last := strings.CutSuffix(name, "-4"); last && times[bulk+"-0"] != times[name] && strings.Count(name, "-") == 3 {
-			t.Errorf("of the bulk %s a part is stored", bulk)
+			t.Errorf("only a part of the bulk %s is stored", bulk)
 		}
 	}
 	for name := range most {
@@ -164,20 +164,20 @@ func TestMatomoKilled(t *testing.T) {
 	}
 	for _, s := range sessions.Sessions {
 		if s.Events != sizes[s.ID] {
-			t.Errorf("visit %s has %d events, listed are %d", s.ID, s.Events, sizes[s.ID])
+			t.Errorf("visit %s has %d events, the listing has %d", s.ID, s.Events, sizes[s.ID])
 		}
 		says[s.ID] = s.Properties.Dimension1
 	}
 	for visitor, of := range visits {
 		for id := range of {
 			if len(of) == 1 && says[id] != said[visitor] {
-				t.Errorf("of the visit of %d is said %q, want %q", visitor, says[id], said[visitor])
+				t.Errorf("the visit of %d shows %q, want %q", visitor, says[id], said[visitor])
 			}
 		}
 	}
 	var count struct{ Events, Sessions int }
 	if server.get("/api/v1/count", &count); count.Events != len(events) || count.Sessions != all {
-		t.Errorf("counted are %+v, want %d events and %d sessions", count, len(events), all)
+		t.Errorf("the counts are %+v, want %d events and %d sessions", count, len(events), all)
 	}
 	var rows struct {
 		Rows []struct {
@@ -188,7 +188,7 @@ func TestMatomoKilled(t *testing.T) {
 	server.get("/api/v1/counters?property=category&limit=1000", &rows)
 	for _, row := range rows.Rows {
 		if row.Events != categories[row.Value] {
-			t.Errorf("the counter of category %s says %d, listed are %d", row.Value, row.Events, categories[row.Value])
+			t.Errorf("the counter of category %s says %d, the listing has %d", row.Value, row.Events, categories[row.Value])
 		}
 		delete(categories, row.Value)
 	}

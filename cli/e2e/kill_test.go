@@ -325,7 +325,7 @@ func (o *killOracle) compareCounters(c *bench.Conn) error {
 		return err
 	}
 	if count.Events != o.events {
-		return fmt.Errorf("COUNT: %d, listed are %d", count.Events, o.events)
+		return fmt.Errorf("COUNT: %d, the listing has %d", count.Events, o.events)
 	}
 	if answer, err = c.Get("/api/v1/counters?property=kind"); err != nil {
 		return err
@@ -344,7 +344,7 @@ func (o *killOracle) compareCounters(c *bench.Conn) error {
 		got[r.Value] = r.Events
 	}
 	if fmt.Sprint(got) != fmt.Sprint(o.kinds) {
-		return fmt.Errorf("COUNTERS: %v, listed are %v", got, o.kinds)
+		return fmt.Errorf("COUNTERS: %v, the listing has %v", got, o.kinds)
 	}
 	return nil
 }

@@ -270,7 +270,7 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("the server has not got %d events after 30 s", want)
+	ts.Fatalf("the server does not have %d events after 30 s", want)
 }
 
 // cert CERT KEY: writes a self-signed certificate for this machine.
@@ -296,7 +296,7 @@ func scriptCursor(ts *testscript.TestScript, neg bool, args []string) {
 	var page struct{ Next string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &page))
 	if neg || len(args) != 0 || page.Next == "" {
-		ts.Fatalf("usage: cursor, after a page that another follows")
+		ts.Fatalf("usage: cursor, after a page with a next page")
 	}
 	ts.Setenv("CURSOR", page.Next)
 }

@@ -266,7 +266,7 @@ func TestSDKMatomoSnippet(t *testing.T) {
 			}
 			first := func(h snippetHit) bool { return h.text(c.also) == fill(page, c.want[0]) }
 			if i := slices.IndexFunc(hits, first); c.how != "" && (i < 0 || hits[i].how != c.how) {
-				t.Errorf("the first hit travelled otherwise than as %s: %+v", c.how, hits)
+				t.Errorf("the first hit was not sent as %s: %+v", c.how, hits)
 			}
 			done := string(visits[i].Done)
 			if c.done != "" && done != fill(page, c.done) || strings.HasPrefix(done, `"failed`) {

@@ -69,7 +69,7 @@ func TestSDKMatomoNode(t *testing.T) {
 		}
 		slices.Sort(got)
 		if want := "download https://shop.example/a.zip, page /piwik, page /plain, page First, page Old, page Shop/Full, search tea, track play = 1.5"; strings.Join(got, ", ") != want {
-			t.Errorf("stored are %s\n       want %s", strings.Join(got, ", "), want)
+			t.Errorf("stored %s\n  want %s", strings.Join(got, ", "), want)
 		}
 		if e := events["Shop/Full"]; e.User != "ada" || e.Context["browser"] != "Firefox" || e.Context["language"] != "de-AT" || e.Context["utm_campaign"] != "Spring" && e.Context["utm_campaign"] != "spring" || at(e.Properties, "cvar.custom variable name") != "custom variable value" {
 			t.Errorf("a hit with everything: %+v", e)
@@ -126,7 +126,7 @@ func TestSDKMatomoBrowser(t *testing.T) {
 		want := []string{"page Shop", "track play = 1.5", "search tea", "content ad", "content ad", "outlink https://elsewhere.example/there", "download " + origin + "/price.pdf",
 			"goal signup = 7.5", "cart = 19.8", "order o-1 = 25", "page Step 2"}
 		if !slices.Equal(got, want) {
-			t.Errorf("stored are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("stored\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		var visits struct {
 			Sessions []struct {
@@ -164,6 +164,6 @@ func TestSDKMatomoJonkoops(t *testing.T) {
 	}
 	want := []string{"page Start", "page Next", "track play = 2", "search tea", "outlink https://elsewhere.example/", "order o-1 = 25", "track buy = 3"}
 	if !slices.Equal(got, want) || len(visits) != 1 {
-		t.Errorf("stored are\n%s\nwant\n%s\nvisits %v", strings.Join(got, "\n"), strings.Join(want, "\n"), visits)
+		t.Errorf("stored\n%s\nwant\n%s\nvisits %v", strings.Join(got, "\n"), strings.Join(want, "\n"), visits)
 	}
 }

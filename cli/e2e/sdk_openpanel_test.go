@@ -64,7 +64,7 @@ func TestSDKOpenPanelNode(t *testing.T) {
 			}
 		}
 		if got := strings.Join(types, " "); got != "track identify increment increment group group group track track" {
-			t.Errorf("stored are %s", got)
+			t.Errorf("stored %s", got)
 		}
 		if e := calls["track started"]; e.User != "" || e.Anonymous != "" || at(e.Properties, "nested.deep") == nil || e.Properties["step"] != 1.0 {
 			t.Errorf("track: %+v", e)
@@ -273,7 +273,7 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 		}
 		want := "page screen_view, page screen_view, track buy_clicked, track link_out, identify, increment clicks, group, track report_exported, track revenue, track revenue" + strings.Repeat(", track twice", once)
 		if got := strings.Join(got, ", "); got != want {
-			t.Errorf("stored are %s\n       want %s", got, want)
+			t.Errorf("stored %s\n  want %s", got, want)
 		}
 		var ada opProfile
 		s.get("/api/v1/users/ada", &ada)

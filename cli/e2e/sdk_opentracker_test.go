@@ -60,7 +60,7 @@ func TestSDKOpentrackerBrowser(t *testing.T) {
 			}
 		}
 		if got := strings.Join(names, " "); got != "jQuery script pixel form multipart json beacon" {
-			t.Errorf("listed are %s", got)
+			t.Errorf("the listing has %s", got)
 		}
 		if city := events[4].Properties["city"]; city != "Zürich" {
 			t.Errorf("the city is %q", city)

@@ -85,7 +85,7 @@ func TestSegmentNode(t *testing.T) {
 			// The SDK's clock is right, so an old timestamp is stored with only the
 			// time of the transfer added.
 			if d := e.Time.Sub(time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)); d.Abs() > time.Minute {
-				t.Errorf("an old event lies %v from its time", d)
+				t.Errorf("an old event differs by %v from its time", d)
 			}
 		case e.Type == "page":
 			if e.Context["url"] != "https://shop.example/" || e.Context["title"] != "Shop" || e.Properties["category"] != "Docs" {
@@ -222,7 +222,7 @@ func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
 			origin := s.site(map[string]string{"URL": url, "WRITE_KEY": s.keys().WriteKey})
 			s.open(origin+"/next.html?count=20&mode="+mode, &struct{}{})
 			if calls < 3 { // the first two are lost
-				t.Errorf("%d calls went by the front", calls)
+				t.Errorf("%d calls went through the proxy", calls)
 			}
 			checkCounted(t, s, 20)
 		})
@@ -237,7 +237,7 @@ func checkCounted(t *testing.T, s *sdk, n int) {
 		seen[e.Properties["i"]]++
 	}
 	if len(seen) != n {
-		t.Errorf("%d of %d events are there: %v", len(seen), n, seen)
+		t.Errorf("%d of %d events are stored: %v", len(seen), n, seen)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestSegmentRateLimit(t *testing.T) {
 	s.node("node.mjs", "URL="+url, "COUNT=40", "FLUSH_AT=10")
 	checkCounted(t, s, 40)
 	if limited <= 4 {
-		t.Errorf("%d requests: nothing was ever limited", limited)
+		t.Errorf("%d requests: none was limited", limited)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestSegmentRateLimit(t *testing.T) {
 func TestSegmentPartialSuccess(t *testing.T) {
 	s := newSDK(t, "segment", "")
 	if out := s.node("node.mjs", "COUNT=10", "FLUSH_AT=10", "LARGE=4"); !strings.Contains(out, `"errors":[]`) {
-		t.Errorf("the SDK takes a 207 for a failure: %s", out)
+		t.Errorf("the SDK treats a 207 as a failure: %s", out)
 	}
 	for _, e := range s.await("name=Counted", 9) {
 		if e.Properties["i"] == 4.0 {

@@ -209,7 +209,7 @@ func (s *sdk) front(choose func(n int, r *http.Request) fate) (url string) {
 				return
 			}
 			if res.StatusCode/100 != 2 {
-				s.Errorf("the request that was to be stored was answered %d: %s", res.StatusCode, body)
+				s.Errorf("the request to be stored was answered %d: %s", res.StatusCode, body)
 			}
 		}
 		if err := s.tryRestart(); err != nil {

@@ -110,7 +110,7 @@ func TestVendorsInOnePlaceNoticesFaults(t *testing.T) {
 			}
 			got := strings.Join(vendorFaults(sources), "\n")
 			if c.want == "" && got != "" || c.want != "" && !strings.Contains(got, c.want) {
-				t.Errorf("said %q, want %q", got, c.want)
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
