@@ -8,7 +8,12 @@ import (
 	"sync"
 )
 
-const cacheShards = 16
+const (
+	cacheShards = 16
+
+	// cachedBytes is about how many bytes of memory an entry takes beside its page.
+	cachedBytes = 128
+)
 
 // Cache holds pages of all runs of a store. It is safe for concurrent use.
 type Cache struct {
@@ -71,7 +76,7 @@ func (s *cacheShard) evict() {
 		e := s.order.Back()
 		old := s.order.Remove(e).(*cached)
 		delete(s.pages, old.key)
-		s.bytes -= int64(len(old.data)) + 128
+		s.bytes -= int64(len(old.data)) + cachedBytes
 	}
 }
 
@@ -109,6 +114,6 @@ func (c *Cache) put(k pageKey, data []byte) {
 		return
 	}
 	s.pages[k] = s.order.PushFront(&cached{k, data})
-	s.bytes += int64(len(data)) + 128
+	s.bytes += int64(len(data)) + cachedBytes
 	s.evict()
 }

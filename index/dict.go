@@ -21,6 +21,9 @@ import (
 // has a page of its own.
 const DictPageBytes = 4 << 10
 
+// dictCellsMax bounds how many cells a page may claim to have.
+const dictCellsMax = 1 << 24
+
 // appendDict appends a page of the cells. The i-th cell ends at ends[i].
 func appendDict(dst, cells []byte, ends []uint32) []byte {
 	n, size := len(ends), int(ends[0])
@@ -103,7 +106,7 @@ func parseDict(b []byte) (p dictPage, ok bool) {
 		return p, false
 	}
 	n := uint64(binary.LittleEndian.Uint32(b[1:]))
-	if n == 0 || n > 1<<24 {
+	if n == 0 || n > dictCellsMax {
 		return p, false
 	}
 	if b[0] == 0 {

@@ -487,7 +487,7 @@ func TestCache(t *testing.T) {
 			}
 			var bytes int64
 			for e := s.order.Front(); e != nil; e = e.Next() {
-				bytes += int64(len(e.Value.(*cached).data)) + 128
+				bytes += int64(len(e.Value.(*cached).data)) + cachedBytes
 			}
 			if bytes != s.bytes || len(s.pages) != s.order.Len() || s.bytes > s.max && s.order.Len() > 1 {
 				t.Errorf("size %d shard %d: %d bytes, said %d of %d; %d pages, %d in order", size, i, bytes, s.bytes, s.max, len(s.pages), s.order.Len())
@@ -495,7 +495,7 @@ func TestCache(t *testing.T) {
 		}
 	}
 	// The page that was used last stays longer than the page that was put last.
-	c := NewCache(cacheShards * (2*(128+10)*8/5 + 2))                                                    // space for two in each shard
+	c := NewCache(cacheShards * (2*(cachedBytes+10)*8/5 + 2))                                            // space for two in each shard
 	key := func(i int) pageKey { return pageKey{run: 1, col: 1, sec: 1, page: uint32(i * cacheShards)} } // one shard
 	c.put(key(0), make([]byte, 10))
 	c.put(key(1), make([]byte, 10))
