@@ -262,7 +262,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 			}
 			if down && at < row || !down && at > row {
 				row, settled = at, 1
-			} else { // behind row; only a damaged part does that
+			} else { // at row; a damaged part may name any row
 				settled++
 			}
 			if settled == len(m.conds) {
