@@ -46,7 +46,7 @@ type sealer struct {
 
 type sealWork struct {
 	site  *siteState
-	part  *index.Open
+	part  *index.MemPart
 	fresh int // values that its rows are the first to count
 }
 
@@ -136,7 +136,7 @@ func (s *sealer) next() []sealWork {
 	return s.work[:n:n]
 }
 
-func (s *sealer) add(site *siteState, part *index.Open) {
+func (s *sealer) add(site *siteState, part *index.MemPart) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.work = append(s.work, sealWork{site, part, site.fresh})

@@ -8,7 +8,7 @@
 // # Parts
 //
 // A Part is a range of consecutive rows of one site, numbered from 0. There are two kinds,
-// read through one interface: an Open part grows in memory; a Run is sealed, immutable and
+// read through one interface: an MemPart part grows in memory; a Run is sealed, immutable and
 // stored in Pebble. The columns of a Run are the rows themselves, not just an index of
 // them: every row can be put together again from its columns.
 //

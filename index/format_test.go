@@ -76,7 +76,7 @@ type modelRow struct {
 const testInts = 2
 
 // openOf returns an open part with the rows.
-func openOf(first uint64, rows []modelRow) *Open {
+func openOf(first uint64, rows []modelRow) *MemPart {
 	o := NewOpen(testFormat, first, testInts)
 	o.Lock()
 	for _, r := range rows {

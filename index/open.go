@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// Open is a part that grows. One goroutine appends; any number of goroutines take
+// MemPart is a part that grows. One goroutine appends; any number of goroutines take
 // snapshots. Snapshots see rows only after Publish. The memory for rows and cells holds
 // no pointers, so the garbage collector does not scan it. It grows page by page, so
 // nothing is copied.
-type Open struct {
+type MemPart struct {
 	format *Format
 	first  uint64
 	seed   maphash.Seed
@@ -32,18 +32,18 @@ type Open struct {
 
 // NewOpen returns an empty part. Its row 0 has seq first, and each of its rows has
 // numInts integers.
-func NewOpen(format *Format, first uint64, numInts int) *Open {
-	return &Open{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
+func NewOpen(format *Format, first uint64, numInts int) *MemPart {
+	return &MemPart{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
 }
 
 // First returns the seq of row 0.
-func (o *Open) First() uint64 { return o.first }
+func (o *MemPart) First() uint64 { return o.first }
 
 // Rows returns the number of appended rows, published or not.
-func (o *Open) Rows() int { return o.rows }
+func (o *MemPart) Rows() int { return o.rows }
 
 // Bytes returns about how many bytes of memory the part uses.
-func (o *Open) Bytes() int64 { return o.bytes }
+func (o *MemPart) Bytes() int64 { return o.bytes }
 
 // newOpenBytes is about how many bytes a part without rows uses.
 func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
@@ -62,14 +62,14 @@ func OpenBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 }
 
 // Lock locks the part for a series of Appends.
-func (o *Open) Lock() { o.mu.Lock() }
+func (o *MemPart) Lock() { o.mu.Lock() }
 
 // Unlock ends the series.
-func (o *Open) Unlock() { o.mu.Unlock() }
+func (o *MemPart) Unlock() { o.mu.Unlock() }
 
 // Append starts the next row with its integers. Set then adds the row's cells. The
 // caller holds the lock.
-func (o *Open) Append(ints []int64) {
+func (o *MemPart) Append(ints []int64) {
 	for i := range o.ints {
 		o.ints[i].append(ints[i])
 	}
@@ -80,13 +80,13 @@ func (o *Open) Append(ints []int64) {
 
 // Fits reports whether field has a column or may get one: a part has at most
 // ColumnsMax.
-func (o *Open) Fits(field []byte) bool {
+func (o *MemPart) Fits(field []byte) bool {
 	return len(o.columns) < ColumnsMax || o.columns[string(field)] != nil
 }
 
 // Set gives the newest row a cell. It copies both arguments. The first cell of a field
 // counts. The caller holds the lock.
-func (o *Open) Set(field, cell []byte) {
+func (o *MemPart) Set(field, cell []byte) {
 	c := o.column(field)
 	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
 		c.last = o.code(c, cell)
@@ -103,7 +103,7 @@ func (o *Open) Set(field, cell []byte) {
 }
 
 // column finds or makes the column of a field.
-func (o *Open) column(field []byte) *openColumn {
+func (o *MemPart) column(field []byte) *openColumn {
 	if o.at < len(o.order) && o.order[o.at].name == string(field) {
 		o.at++
 		return o.order[o.at-1]
@@ -124,7 +124,7 @@ func (o *Open) column(field []byte) *openColumn {
 }
 
 // Publish makes all appended rows visible to later snapshots.
-func (o *Open) Publish() {
+func (o *MemPart) Publish() {
 	o.mu.Lock()
 	o.public = o.rows
 	o.mu.Unlock()
@@ -132,15 +132,15 @@ func (o *Open) Publish() {
 
 // Snapshot returns the published rows as a Part for one goroutine. It keeps their
 // memory alive.
-func (o *Open) Snapshot() Part {
+func (o *MemPart) Snapshot() Part {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	return &openView{open: o, rows: o.public}
 }
 
-// openView is the rows of an Open that were published when it was made.
+// openView is the rows of an MemPart that were published when it was made.
 type openView struct {
-	open *Open
+	open *MemPart
 	rows int
 }
 

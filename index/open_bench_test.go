@@ -1,6 +1,6 @@
 // Benchmarks of the open part. One operation is one row.
 //
-//	go test ./index -run '^$' -bench Open
+//	go test ./index -run '^$' -bench MemPart
 
 package index
 
@@ -11,7 +11,7 @@ import (
 
 // openRows returns a part of benchRows rows with ten fields: eight that every row has,
 // one that every other row has and one that one row in a hundred has.
-func openRows() *Open {
+func openRows() *MemPart {
 	o := NewOpen(testFormat, 1, 6)
 	ints := make([]int64, 6)
 	o.Lock()

@@ -154,12 +154,12 @@ func cellIn(chunks [][]byte, r cellRef) []byte {
 	return chunks[r>>40][start : start+n : start+n]
 }
 
-func (o *Open) cell(c *openColumn, code uint32) []byte {
+func (o *MemPart) cell(c *openColumn, code uint32) []byte {
 	return cellIn(o.chunks, c.cells.at(int(code)-1))
 }
 
 // code finds or makes the code of a cell.
-func (o *Open) code(c *openColumn, cell []byte) uint32 {
+func (o *MemPart) code(c *openColumn, cell []byte) uint32 {
 	if (c.cells.n+1)*4 > len(c.table)*3 {
 		o.grow(c)
 	}
@@ -180,7 +180,7 @@ func (o *Open) code(c *openColumn, cell []byte) uint32 {
 }
 
 // find returns the code of a cell, 0 when it has none.
-func (o *Open) find(c *openColumn, cell []byte) uint32 {
+func (o *MemPart) find(c *openColumn, cell []byte) uint32 {
 	if len(c.table) == 0 {
 		return 0
 	}
@@ -195,7 +195,7 @@ func (o *Open) find(c *openColumn, cell []byte) uint32 {
 }
 
 // grow makes the hash table four times as large.
-func (o *Open) grow(c *openColumn) {
+func (o *MemPart) grow(c *openColumn) {
 	old := c.table
 	c.table = make([]openSlot, max(16, 4*len(old)))
 	o.bytes += 8 * int64(len(c.table)-len(old))
@@ -212,7 +212,7 @@ func (o *Open) grow(c *openColumn) {
 }
 
 // keep copies a cell into a chunk.
-func (o *Open) keep(cell []byte) cellRef {
+func (o *MemPart) keep(cell []byte) cellRef {
 	last := len(o.chunks) - 1
 	if last < 0 || o.filled+len(cell) > len(o.chunks[last]) || o.filled == chunkLen {
 		size := chunkLen
@@ -231,7 +231,7 @@ func (o *Open) keep(cell []byte) cellRef {
 
 // openColumnView is a column as it was when a snapshot asked for it.
 type openColumnView struct {
-	open   *Open
+	open   *MemPart
 	col    *openColumn
 	codes  openCodes
 	cells  pageList[cellRef]

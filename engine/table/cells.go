@@ -23,7 +23,7 @@ var Format = &index.Format{
 // appendRow gives the newest row of an open part its cells; keys that clients invent
 // beyond what a part has columns for go together into one column of each kind. rest is
 // memory.
-func appendRow(o *index.Open, record []byte, rest *Overflow) error {
+func appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
 	var ints event.Ints
 	rest.reset()
 	first := true

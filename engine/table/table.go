@@ -18,10 +18,10 @@ type Table struct {
 	Links *identity.Links // between the site's persons
 
 	mu      sync.RWMutex
-	runs    []*index.Run  // oldest first, tiling
-	sealing []*index.Open // complete, waiting for the sealer; oldest first
-	open    *index.Open   // the newest rows; nil when there are none
-	last    uint64        // seq of the newest published event
+	runs    []*index.Run     // oldest first, tiling
+	sealing []*index.MemPart // complete, waiting for the sealer; oldest first
+	open    *index.MemPart   // the newest rows; nil when there are none
+	last    uint64           // seq of the newest published event
 }
 
 // New makes the empty table of a site.
@@ -72,7 +72,7 @@ func (t *Table) Publish(last uint64) {
 
 // MemPart is the part that rows are appended to, nil when there is none. It is the
 // publisher's.
-func (t *Table) MemPart() *index.Open { return t.open }
+func (t *Table) MemPart() *index.MemPart { return t.open }
 
 // Sealed returns the site's runs, oldest first.
 func (t *Table) Sealed() []*index.Run {
@@ -97,7 +97,7 @@ func (t *Table) Unsealed(before uint64) (parts []index.Part) {
 }
 
 // Detach takes the open part out of the way of new rows, for the sealer.
-func (t *Table) Detach() *index.Open {
+func (t *Table) Detach() *index.MemPart {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.open
@@ -112,7 +112,7 @@ func (t *Table) Detach() *index.Open {
 func (t *Table) SealedInto(r *index.Run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sealing = append([]*index.Open(nil), t.sealing[1:]...)
+	t.sealing = append([]*index.MemPart(nil), t.sealing[1:]...)
 	t.runs = append(append([]*index.Run(nil), t.runs...), r)
 }
 

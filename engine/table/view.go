@@ -14,7 +14,7 @@ type View struct {
 // Part is a part and the bounds known without opening it.
 type Part struct {
 	Run  *index.Run // nil for an open part
-	open *index.Open
+	open *index.MemPart
 	part index.Part
 }
 
