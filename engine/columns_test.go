@@ -21,7 +21,7 @@ func (nowhere) Set(_, _ []byte) error { return nil }
 
 // A part with as many keys as clients may invent has room for every column of cairn's own.
 func TestOwnColumnsFit(t *testing.T) {
-	o := index.NewOpen(table.Format, 1, event.NumInts)
+	o := index.NewMemPart(table.Format, 1, event.NumInts)
 	var ints event.Ints
 	o.Append(ints[:])
 	cell := event.AppendCell(nil, event.Str("v"))

@@ -88,7 +88,7 @@ func TestSealBatchesAreBounded(t *testing.T) {
 	state := e.state(site.ID)
 	for range 8 {
 		state.fresh = int(e.opts.Memory/freshShare) / 3
-		s.add(state, index.NewOpen(table.Format, 1, 1))
+		s.add(state, index.NewMemPart(table.Format, 1, 1))
 	}
 	if n := len(s.next()); n != 3 {
 		t.Errorf("%d parts are sealed in one go", n)

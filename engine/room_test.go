@@ -111,7 +111,7 @@ func TestSealedPartsAreNotHeld(t *testing.T) {
 	s := &sealer{e: e}
 	s.changed = sync.NewCond(&s.mu)
 	for range 3 {
-		s.work = append(s.work, sealWork{part: index.NewOpen(table.Format, 1, 1)})
+		s.work = append(s.work, sealWork{part: index.NewMemPart(table.Format, 1, 1)})
 	}
 	before := s.work
 	s.finished(s.work[:1:1])

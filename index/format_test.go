@@ -77,7 +77,7 @@ const testInts = 2
 
 // openOf returns an open part with the rows.
 func openOf(first uint64, rows []modelRow) *MemPart {
-	o := NewOpen(testFormat, first, testInts)
+	o := NewMemPart(testFormat, first, testInts)
 	o.Lock()
 	for _, r := range rows {
 		o.Append(r.ints)

@@ -30,9 +30,9 @@ type MemPart struct {
 	bytes   int64
 }
 
-// NewOpen returns an empty part. Its row 0 has seq first, and each of its rows has
+// NewMemPart returns an empty part. Its row 0 has seq first, and each of its rows has
 // numInts integers.
-func NewOpen(format *Format, first uint64, numInts int) *MemPart {
+func NewMemPart(format *Format, first uint64, numInts int) *MemPart {
 	return &MemPart{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
 }
 

@@ -12,7 +12,7 @@ import (
 // openRows returns a part of benchRows rows with ten fields: eight that every row has,
 // one that every other row has and one that one row in a hundred has.
 func openRows() *MemPart {
-	o := NewOpen(testFormat, 1, 6)
+	o := NewMemPart(testFormat, 1, 6)
 	ints := make([]int64, 6)
 	o.Lock()
 	for row := range benchRows {
@@ -83,7 +83,7 @@ func BenchmarkOpenRead(b *testing.B) {
 
 // Writes a run from a part that has 1,000 names in 16 rows each.
 func BenchmarkBuildSparse(b *testing.B) {
-	o := NewOpen(testFormat, 1, 6)
+	o := NewMemPart(testFormat, 1, 6)
 	ints := make([]int64, 6)
 	for row := range benchRows {
 		o.Append(ints)

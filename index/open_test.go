@@ -17,7 +17,7 @@ import (
 // rows nearly all have the field; in others hardly any row has it.
 func TestOpenColumnSparse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := NewOpen(testFormat, 1, 0)
+		o := NewMemPart(testFormat, 1, 0)
 		var want []int64 // codes
 		type snapshot struct {
 			Part
@@ -123,7 +123,7 @@ func TestOpenBytes(t *testing.T) {
 	for _, c := range hostile {
 		t.Run(c.name, func(t *testing.T) {
 			before := heap()
-			o := NewOpen(testFormat, 1, 0)
+			o := NewMemPart(testFormat, 1, 0)
 			sent, sets := int64(0), int64(0)
 			for row := range c.rows {
 				o.Append(nil)
@@ -159,7 +159,7 @@ func heap() int64 {
 func TestOpenBytesMax(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 50 {
-		o := NewOpen(testFormat, 1, 0)
+		o := NewMemPart(testFormat, 1, 0)
 		names, cells, rows := 1+rng.IntN(ColumnsMax), 1+rng.IntN(3000), 1+rng.IntN(20_000)
 		gap := 1 + rng.IntN(300)
 		sent, sets := int64(0), int64(0)
@@ -183,7 +183,7 @@ func TestOpenBytesMax(t *testing.T) {
 
 // Build reads only the cells of a sparse column, not all its rows.
 func TestBuildOfSparseColumns(t *testing.T) {
-	o := NewOpen(testFormat, 1, 0)
+	o := NewMemPart(testFormat, 1, 0)
 	const rows = 8 * PageRows
 	for row := range rows {
 		o.Append(nil)
@@ -214,7 +214,7 @@ func TestBuildOfSparseColumns(t *testing.T) {
 // A field that begins late in a page and then comes with each row soon makes the page
 // dense, so that reading one row needs no search.
 func TestOpenColumnFills(t *testing.T) {
-	o := NewOpen(testFormat, 1, 0)
+	o := NewMemPart(testFormat, 1, 0)
 	for row := range PageRows {
 		if o.Append(nil); row >= 1000 {
 			o.Set([]byte("f"), []byte("sx"))

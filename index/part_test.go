@@ -390,7 +390,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 // While rows are appended, snapshots see them whole, in order, and only after Publish.
 func TestOpenWhileAppending(t *testing.T) {
 	const total, step = 6000, 50
-	o := NewOpen(testFormat, 1, testInts)
+	o := NewMemPart(testFormat, 1, testInts)
 	cell := func(row int) string { return fmt.Sprintf("s%d", row/3) }
 	var wg sync.WaitGroup
 	done := make(chan struct{})
@@ -446,7 +446,7 @@ func TestOpenWhileAppending(t *testing.T) {
 
 // A part has at most ColumnsMax columns. A field that has a column still fits.
 func TestFits(t *testing.T) {
-	o := NewOpen(testFormat, 1, 0)
+	o := NewMemPart(testFormat, 1, 0)
 	o.Append(nil)
 	for i := range ColumnsMax {
 		f := fmt.Appendf(nil, "f%d", i)

@@ -21,7 +21,7 @@ func benchPart(first uint64, seed uint64) Part {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	zipf := func(n uint64) *rand.Zipf { return rand.NewZipf(rng, 1.05, 10, n-1) }
 	names, urls, users, products, countries := zipf(50), zipf(2000), zipf(100_000), zipf(5000), zipf(60)
-	o := NewOpen(testFormat, first, 6)
+	o := NewMemPart(testFormat, first, 6)
 	o.Lock()
 	var cell []byte
 	set := func(field, format string, args ...any) {

@@ -45,7 +45,7 @@ func (t *Table) Load(r *index.Run) {
 // the publisher, or a replay, may call it. rest is memory.
 func (t *Table) Append(first uint64, records [][]byte, rest *Overflow) (grown int64, err error) {
 	if t.open == nil {
-		open := index.NewOpen(Format, first, event.NumInts)
+		open := index.NewMemPart(Format, first, event.NumInts)
 		t.mu.Lock()
 		t.open = open
 		t.mu.Unlock()
