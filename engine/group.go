@@ -56,7 +56,7 @@ func (s *sequencer) asks(g *group, sub *submission) load {
 
 // most is about the bytes it takes at the most.
 func (l load) most() int64 {
-	return index.OpenBytesMax(l.sites, l.rows, l.cells, l.bytes, event.NumInts)
+	return index.MemPartBytesMax(l.sites, l.rows, l.cells, l.bytes, event.NumInts)
 }
 
 type seqLink struct {

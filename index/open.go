@@ -48,11 +48,11 @@ func (o *MemPart) Bytes() int64 { return o.bytes }
 // newOpenBytes is about how many bytes a part without rows uses.
 func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
 
-// OpenBytesMax returns an upper bound of the memory, in bytes, that rows may add to
+// MemPartBytesMax returns an upper bound of the memory, in bytes, that rows may add to
 // parts. The rows have so many cells, of so many bytes together. The bound covers the
 // worst case: every part is new, every cell has a code in a page that is hardly dense,
 // the first row of each part makes new columns, and each part begins a chunk.
-func OpenBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
+func MemPartBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 	const (
 		cellBytes   = 4*sparseRows + 8 + 8 // its code, its reference and its slot
 		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16

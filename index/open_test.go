@@ -140,7 +140,7 @@ func TestOpenBytes(t *testing.T) {
 			if told := o.Bytes(); held > told*5/4+1<<16 || told > held*3/2+1<<16 {
 				t.Errorf("the part holds %d bytes and says %d", held, told)
 			}
-			if most := OpenBytesMax(1, int64(c.rows), sets, sent, 0); o.Bytes() > most {
+			if most := MemPartBytesMax(1, int64(c.rows), sets, sent, 0); o.Bytes() > most {
 				t.Errorf("%d bytes sent take %d, want at most %d", sent, o.Bytes(), most)
 			}
 		})
@@ -155,7 +155,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// OpenBytesMax is an upper bound for cells of any shape.
+// MemPartBytesMax is an upper bound for cells of any shape.
 func TestOpenBytesMax(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 50 {
@@ -175,7 +175,7 @@ func TestOpenBytesMax(t *testing.T) {
 				sets++
 			}
 		}
-		if taken, most := o.Bytes(), OpenBytesMax(1, int64(rows), sets, sent, 0); taken > most {
+		if taken, most := o.Bytes(), MemPartBytesMax(1, int64(rows), sets, sent, 0); taken > most {
 			t.Errorf("%d rows, %d names, one row in %d: %d bytes take %d, want at most %d", rows, names, gap, sent, taken, most)
 		}
 	}
