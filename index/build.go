@@ -53,7 +53,7 @@ func (s *partSource) pages(ints Ints, yield func(values []int64)) {
 // come too. From a sparse page in memory it takes only the rows that have a code, so
 // the cost of a column depends on its cells and not on the number of rows.
 func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
-	open, _ := ints.(openCodes)
+	open, _ := ints.(memCodes)
 	codes, at := s.take(), s.take()
 	for page := 0; page*PageRows < s.part.Len(); page++ {
 		first := page * PageRows

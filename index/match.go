@@ -34,8 +34,8 @@ type Range struct {
 // Up to how many candidate rows of a page it is cheaper to check them one by one than
 // to read the whole page: in a run, whose matches the cache keeps, and in memory.
 const (
-	fewRows     = 32
-	fewOpenRows = 1024
+	fewRows    = 32
+	fewMemRows = 1024
 )
 
 // Matcher finds the rows of a part that satisfy every clause and range, in either
@@ -71,7 +71,7 @@ type cond interface {
 
 // NewMatcher looks up the terms of the clauses in p.
 func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
-	m := &Matcher{part: p, rows: p.Len(), few: fewOpenRows}
+	m := &Matcher{part: p, rows: p.Len(), few: fewMemRows}
 	if _, sealed := p.(*runView); sealed {
 		m.few = fewRows
 	}

@@ -18,22 +18,22 @@ type MemPart struct {
 	first  uint64
 	seed   maphash.Seed
 
-	mu      sync.RWMutex
-	ints    []paged[int64]
-	columns map[string]*openColumn
-	order   []*openColumn // as the newest rows set them; most rows set the fields of the row before
-	at      int           // place in order that the next Set tries first
-	chunks  [][]byte      // memory for cells
-	filled  int           // bytes used of the last chunk
-	rows    int           // rows appended
-	public  int           // rows published
-	bytes   int64
+	mu        sync.RWMutex
+	ints      []paged[int64]
+	columns   map[string]*memColumn
+	order     []*memColumn // as the newest rows set them; most rows set the fields of the row before
+	at        int          // place in order that the next Set tries first
+	chunks    [][]byte     // memory for cells
+	filled    int          // bytes used of the last chunk
+	rows      int          // rows appended
+	published int          // rows published
+	bytes     int64
 }
 
 // NewMemPart returns an empty part. Its row 0 has seq first, and each of its rows has
 // numInts integers.
 func NewMemPart(format *Format, first uint64, numInts int) *MemPart {
-	return &MemPart{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*openColumn), bytes: newOpenBytes(numInts)}
+	return &MemPart{format: format, first: first, seed: maphash.MakeSeed(), ints: make([]paged[int64], numInts), columns: make(map[string]*memColumn), bytes: newMemPartBytes(numInts)}
 }
 
 // First returns the seq of row 0.
@@ -45,8 +45,8 @@ func (o *MemPart) Rows() int { return o.rows }
 // Bytes returns about how many bytes of memory the part uses.
 func (o *MemPart) Bytes() int64 { return o.bytes }
 
-// newOpenBytes is about how many bytes a part without rows uses.
-func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
+// newMemPartBytes is about how many bytes a part without rows uses.
+func newMemPartBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
 
 // MemPartBytesMax returns an upper bound of the memory, in bytes, that rows may add to
 // parts. The rows have so many cells, of so many bytes together. The bound covers the
@@ -55,9 +55,9 @@ func newOpenBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
 func MemPartBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 	const (
 		cellBytes   = 4*sparseRows + 8 + 8 // its code, its reference and its slot
-		columnBytes = openColumnBytes + 16*openPageBytes + 4*64 + 8*16
+		columnBytes = memColumnBytes + 16*memPageBytes + 4*64 + 8*16
 	)
-	return parts*(newOpenBytes(numInts)+chunkLen) + rows*8*int64(numInts) +
+	return parts*(newMemPartBytes(numInts)+chunkLen) + rows*8*int64(numInts) +
 		min(cells, parts*columnsMax)*columnBytes + cells*cellBytes + 2*bytes
 }
 
@@ -103,16 +103,16 @@ func (o *MemPart) Set(field, cell []byte) {
 }
 
 // column finds or makes the column of a field.
-func (o *MemPart) column(field []byte) *openColumn {
+func (o *MemPart) column(field []byte) *memColumn {
 	if o.at < len(o.order) && o.order[o.at].name == string(field) {
 		o.at++
 		return o.order[o.at-1]
 	}
 	c := o.columns[string(field)]
 	if c == nil {
-		c = &openColumn{name: string(field)}
+		c = &memColumn{name: string(field)}
 		o.columns[c.name] = c
-		o.bytes += openColumnBytes + int64(len(field))
+		o.bytes += memColumnBytes + int64(len(field))
 	}
 	if o.at < len(o.order) {
 		o.order[o.at] = c
@@ -126,7 +126,7 @@ func (o *MemPart) column(field []byte) *openColumn {
 // Publish makes all appended rows visible to later snapshots.
 func (o *MemPart) Publish() {
 	o.mu.Lock()
-	o.public = o.rows
+	o.published = o.rows
 	o.mu.Unlock()
 }
 
@@ -135,7 +135,7 @@ func (o *MemPart) Publish() {
 func (o *MemPart) Snapshot() Part {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return &openView{open: o, rows: o.public}
+	return &openView{open: o, rows: o.published}
 }
 
 // openView is the rows of an MemPart that were published when it was made.
@@ -174,7 +174,7 @@ func (v *openView) Column(field string) Column {
 	}
 	return &openColumnView{
 		open: v.open, col: c,
-		codes: openCodes{c.upTo(v.rows), v.rows},
+		codes: memCodes{c.upTo(v.rows), v.rows},
 		cells: c.cells.upTo(c.cells.n), chunks: v.open.chunks,
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// openColumn grows only at its end, so the pages of a snapshot do not change.
-type openColumn struct {
+// memColumn grows only at its end, so the pages of a snapshot do not change.
+type memColumn struct {
 	name  string
-	pages []openPage     // of codes; fewer than the part has when the newest rows lack the field
+	pages []memPage      // of codes; fewer than the part has when the newest rows lack the field
 	end   int            // row after the newest that has the field
 	cells paged[cellRef] // by code-1
 	last  uint32         // the code of the newest row
-	table []openSlot     // of all codes, by hash; a power of two, at most 3/4 full
+	table []memSlot      // of all codes, by hash; a power of two, at most 3/4 full
 
 	// terms finds codes by the leafHash of what their cells hold, for all cells but
 	// strings. A query fills it for the cells up to termed when it needs them; ingest
@@ -26,11 +26,11 @@ type openColumn struct {
 	termed int
 }
 
-// openPage is the codes of a page of rows. A dense page has a code for each row up to
+// memPage is the codes of a page of rows. A dense page has a code for each row up to
 // the last one with the field. A sparse page has codes only for the rows with the
 // field. So the memory of a field depends on how often it occurred, not on the number
 // of rows.
-type openPage struct {
+type memPage struct {
 	codes []uint32
 	rows  []uint16 // row of each code within the page, ascending; nil = dense
 	n     int      // number of codes other than 0
@@ -43,19 +43,19 @@ const (
 	sparseRows = 8
 )
 
-// openColumnBytes is about how many bytes a column uses beside its name, its cells, its
+// memColumnBytes is about how many bytes a column uses beside its name, its cells, its
 // table and its codes.
-const openColumnBytes = 800
+const memColumnBytes = 800
 
-// openPageBytes is how many bytes a page uses beside its codes.
-const openPageBytes = 56
+// memPageBytes is how many bytes a page uses beside its codes.
+const memPageBytes = 56
 
 // set gives a row after all others a code. It returns by how many bytes the column
 // grew.
-func (c *openColumn) set(row int, code uint32) (grown int64) {
+func (c *memColumn) set(row int, code uint32) (grown int64) {
 	for len(c.pages) <= row/PageRows {
-		c.pages = append(c.pages, openPage{})
-		grown += openPageBytes
+		c.pages = append(c.pages, memPage{})
+		grown += memPageBytes
 	}
 	p, at := &c.pages[row/PageRows], row%PageRows
 	p.n++
@@ -85,7 +85,7 @@ func (c *openColumn) set(row int, code uint32) (grown int64) {
 // next sets the code of the row at a place of the page, if the page is dense, the row
 // is its next and there is capacity. This is the usual case. Otherwise next does
 // nothing and returns false.
-func (p *openPage) next(at uint, code uint32) bool {
+func (p *memPage) next(at uint, code uint32) bool {
 	n := uint(len(p.codes))
 	if at != n || n >= uint(cap(p.codes)) || p.rows != nil {
 		return false
@@ -96,10 +96,10 @@ func (p *openPage) next(at uint, code uint32) bool {
 	return true
 }
 
-func (p *openPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
+func (p *memPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
 
 // thin makes the page sparse, in new memory.
-func (p *openPage) thin() {
+func (p *memPage) thin() {
 	codes, rows := make([]uint32, 0, p.n), make([]uint16, 0, p.n)
 	for at, code := range p.codes {
 		if code != 0 {
@@ -110,7 +110,7 @@ func (p *openPage) thin() {
 }
 
 // fill makes the page dense, in new memory.
-func (p *openPage) fill() {
+func (p *memPage) fill() {
 	codes := make([]uint32, int(p.rows[len(p.rows)-1])+1, min(PageRows, denseShare*p.n+64))
 	for i, at := range p.rows {
 		codes[at] = p.codes[i]
@@ -119,7 +119,7 @@ func (p *openPage) fill() {
 }
 
 // upTo returns the codes of the first rows as they are now.
-func (c *openColumn) upTo(rows int) []openPage {
+func (c *memColumn) upTo(rows int) []memPage {
 	pages := slices.Clone(c.pages[:min(len(c.pages), (rows+PageRows-1)/PageRows)])
 	if last := len(pages) - 1; last >= 0 {
 		p, end := &pages[last], rows-last*PageRows
@@ -133,8 +133,8 @@ func (c *openColumn) upTo(rows int) []openPage {
 	return pages
 }
 
-// openSlot is an entry of the hash table; code 0 = free.
-type openSlot struct{ hash, code uint32 }
+// memSlot is an entry of the hash table; code 0 = free.
+type memSlot struct{ hash, code uint32 }
 
 // cellRef says where a cell lies: the number of its chunk in 24 bits, its start there
 // in 16, its length in 24. A chunk has 64 KiB, or it holds one larger cell that starts
@@ -154,12 +154,12 @@ func cellIn(chunks [][]byte, r cellRef) []byte {
 	return chunks[r>>40][start : start+n : start+n]
 }
 
-func (o *MemPart) cell(c *openColumn, code uint32) []byte {
+func (o *MemPart) cell(c *memColumn, code uint32) []byte {
 	return cellIn(o.chunks, c.cells.at(int(code)-1))
 }
 
 // code finds or makes the code of a cell.
-func (o *MemPart) code(c *openColumn, cell []byte) uint32 {
+func (o *MemPart) code(c *memColumn, cell []byte) uint32 {
 	if (c.cells.n+1)*4 > len(c.table)*3 {
 		o.grow(c)
 	}
@@ -169,7 +169,7 @@ func (o *MemPart) code(c *openColumn, cell []byte) uint32 {
 		s := &c.table[i]
 		if s.code == 0 {
 			c.cells.append(o.keep(cell))
-			*s = openSlot{hash, uint32(c.cells.n)}
+			*s = memSlot{hash, uint32(c.cells.n)}
 			o.bytes += 8
 			return s.code
 		}
@@ -180,7 +180,7 @@ func (o *MemPart) code(c *openColumn, cell []byte) uint32 {
 }
 
 // find returns the code of a cell, 0 when it has none.
-func (o *MemPart) find(c *openColumn, cell []byte) uint32 {
+func (o *MemPart) find(c *memColumn, cell []byte) uint32 {
 	if len(c.table) == 0 {
 		return 0
 	}
@@ -195,9 +195,9 @@ func (o *MemPart) find(c *openColumn, cell []byte) uint32 {
 }
 
 // grow makes the hash table four times as large.
-func (o *MemPart) grow(c *openColumn) {
+func (o *MemPart) grow(c *memColumn) {
 	old := c.table
-	c.table = make([]openSlot, max(16, 4*len(old)))
+	c.table = make([]memSlot, max(16, 4*len(old)))
 	o.bytes += 8 * int64(len(c.table)-len(old))
 	mask := uint32(len(c.table) - 1)
 	for _, s := range old {
@@ -232,8 +232,8 @@ func (o *MemPart) keep(cell []byte) cellRef {
 // openColumnView is a column as it was when a snapshot asked for it.
 type openColumnView struct {
 	open   *MemPart
-	col    *openColumn
-	codes  openCodes
+	col    *memColumn
+	codes  memCodes
 	cells  pageList[cellRef]
 	chunks [][]byte
 }
@@ -323,13 +323,13 @@ func (c *openColumnView) holding(codes []uint32, path string, terms []string) []
 	return codes
 }
 
-// openCodes is codes in memory. Rows after the last one with the field have code 0.
-type openCodes struct {
-	pages []openPage
+// memCodes is codes in memory. Rows after the last one with the field have code 0.
+type memCodes struct {
+	pages []memPage
 	rows  int
 }
 
-func (c openCodes) At(row int) int64 {
+func (c memCodes) At(row int) int64 {
 	page, at := uint(row)/PageRows, uint(row)%PageRows
 	if page >= uint(len(c.pages)) {
 		return 0
@@ -348,11 +348,11 @@ func (c openCodes) At(row int) int64 {
 	return int64(p.codes[at])
 }
 
-func (c openCodes) Constant(page int) (int64, bool) {
+func (c memCodes) Constant(page int) (int64, bool) {
 	return 0, page >= len(c.pages) || len(c.pages[page].codes) == 0
 }
 
-func (c openCodes) Page(page int, buf []int64) []int64 {
+func (c memCodes) Page(page int, buf []int64) []int64 {
 	buf = buf[:min(PageRows, c.rows-page*PageRows)]
 	if page >= len(c.pages) {
 		clear(buf)
@@ -375,7 +375,7 @@ func (c openCodes) Page(page int, buf []int64) []int64 {
 
 // few returns the rows of a page that have a code, numbered within the page, and their
 // codes. ok is false when the page is dense.
-func (c openCodes) few(page int) (rows []uint16, codes []uint32, ok bool) {
+func (c memCodes) few(page int) (rows []uint16, codes []uint32, ok bool) {
 	if page >= len(c.pages) {
 		return nil, nil, true
 	}
