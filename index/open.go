@@ -135,26 +135,26 @@ func (o *MemPart) Publish() {
 func (o *MemPart) Snapshot() Part {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	return &openView{open: o, rows: o.published}
+	return &memSnapshot{open: o, rows: o.published}
 }
 
-// openView is the rows of an MemPart that were published when it was made.
-type openView struct {
+// memSnapshot is the rows of an MemPart that were published when it was made.
+type memSnapshot struct {
 	open *MemPart
 	rows int
 }
 
-func (v *openView) First() uint64 { return v.open.first }
-func (v *openView) Len() int      { return v.rows }
-func (v *openView) Err() error    { return nil }
+func (v *memSnapshot) First() uint64 { return v.open.first }
+func (v *memSnapshot) Len() int      { return v.rows }
+func (v *memSnapshot) Err() error    { return nil }
 
-func (v *openView) Ints(col int) Ints {
+func (v *memSnapshot) Ints(col int) Ints {
 	v.open.mu.RLock()
 	defer v.open.mu.RUnlock()
 	return v.open.ints[col].upTo(v.rows)
 }
 
-func (v *openView) Fields() []string {
+func (v *memSnapshot) Fields() []string {
 	v.open.mu.RLock()
 	defer v.open.mu.RUnlock()
 	fields := make([]string, 0, len(v.open.columns))
@@ -165,14 +165,14 @@ func (v *openView) Fields() []string {
 	return fields
 }
 
-func (v *openView) Column(field string) Column {
+func (v *memSnapshot) Column(field string) Column {
 	v.open.mu.RLock()
 	defer v.open.mu.RUnlock()
 	c := v.open.columns[field]
 	if c == nil {
 		return nil
 	}
-	return &openColumnView{
+	return &memColumnSnapshot{
 		open: v.open, col: c,
 		codes: memCodes{c.upTo(v.rows), v.rows},
 		cells: c.cells.upTo(c.cells.n), chunks: v.open.chunks,

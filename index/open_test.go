@@ -45,7 +45,7 @@ func TestOpenColumnSparse(t *testing.T) {
 		}
 		buf := make([]int64, PageRows)
 		for _, s := range snaps {
-			col, _ := s.Column("f").(*openColumnView)
+			col, _ := s.Column("f").(*memColumnSnapshot)
 			if col == nil {
 				continue
 			}

@@ -229,8 +229,8 @@ func (o *MemPart) keep(cell []byte) cellRef {
 	return refOf(last, start, len(cell))
 }
 
-// openColumnView is a column as it was when a snapshot asked for it.
-type openColumnView struct {
+// memColumnSnapshot is a column as it was when a snapshot asked for it.
+type memColumnSnapshot struct {
 	open   *MemPart
 	col    *memColumn
 	codes  memCodes
@@ -238,13 +238,15 @@ type openColumnView struct {
 	chunks [][]byte
 }
 
-func (c *openColumnView) Card() int               { return c.cells.n }
-func (c *openColumnView) Scalars() int            { return 0 }
-func (c *openColumnView) Everywhere() bool        { return false }
-func (c *openColumnView) Codes() Ints             { return c.codes }
-func (c *openColumnView) Cell(code uint32) []byte { return cellIn(c.chunks, c.cells.At(int(code)-1)) }
+func (c *memColumnSnapshot) Card() int        { return c.cells.n }
+func (c *memColumnSnapshot) Scalars() int     { return 0 }
+func (c *memColumnSnapshot) Everywhere() bool { return false }
+func (c *memColumnSnapshot) Codes() Ints      { return c.codes }
+func (c *memColumnSnapshot) Cell(code uint32) []byte {
+	return cellIn(c.chunks, c.cells.At(int(code)-1))
+}
 
-func (c *openColumnView) Count(code uint32) int {
+func (c *memColumnSnapshot) Count(code uint32) int {
 	n := 0
 	for p := range c.codes.pages {
 		for _, x := range c.codes.pages[p].codes {
@@ -257,7 +259,7 @@ func (c *openColumnView) Count(code uint32) int {
 }
 
 // mark implements marker.
-func (c *openColumnView) mark(codes []uint32, lo int, b *bitmap) {
+func (c *memColumnSnapshot) mark(codes []uint32, lo int, b *bitmap) {
 	for at := 0; at < b.n; at += PageRows {
 		page := (lo + at) / PageRows
 		if page >= len(c.codes.pages) {
@@ -278,7 +280,7 @@ func (c *openColumnView) mark(codes []uint32, lo int, b *bitmap) {
 	}
 }
 
-func (c *openColumnView) Find(path string, terms []string) []uint32 {
+func (c *memColumnSnapshot) Find(path string, terms []string) []uint32 {
 	var maybe []uint32
 	format := c.open.format
 	if path == "" {
@@ -299,7 +301,7 @@ func (c *openColumnView) Find(path string, terms []string) []uint32 {
 
 // holding appends the codes of cells, other than strings, that may hold one of the
 // terms at path.
-func (c *openColumnView) holding(codes []uint32, path string, terms []string) []uint32 {
+func (c *memColumnSnapshot) holding(codes []uint32, path string, terms []string) []uint32 {
 	col, format := c.col, c.open.format
 	var hashes []int64
 	col.mu.Lock()
