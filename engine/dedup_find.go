@@ -75,7 +75,7 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 		if len(s.maybe) == 0 {
 			continue
 		}
-		view := r.In(s.filters.pages).View()
+		view := r.In(s.filters.pages).Part()
 		for _, k := range s.maybe {
 			if err := events[k].findIn(view, since); err != nil {
 				return err

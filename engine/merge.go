@@ -279,7 +279,7 @@ func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo,
 func columnsFit(runs []*index.Run) (n int, err error) {
 	columns := make(map[string]bool)
 	for n < len(runs) {
-		v := runs[n].View()
+		v := runs[n].Part()
 		for _, f := range v.Fields() {
 			if !table.HasColumn([]byte(f)) {
 				columns[f] = true

@@ -89,7 +89,7 @@ func TestMatchesOfManyRows(t *testing.T) {
 	open, db := openOf(1, rows).Snapshot(), openDB(t)
 	parts := []Part{open}
 	for id, bytes := range []int64{64 << 20, 8 << 10} { // the cache keeps everything, or almost nothing
-		parts = append(parts, runOf(t, db, uint64(id+1), open, nil, NewCache(bytes)).View())
+		parts = append(parts, runOf(t, db, uint64(id+1), open, nil, NewCache(bytes)).Part())
 	}
 	for _, q := range []struct {
 		clauses []Clause
@@ -182,7 +182,7 @@ func TestLeavesOfOneHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	merged := NewRun(Descriptor{Site: 1, First: 1, Rows: 3, Run: 2, Keys: sum.Keys, Sum: sum.Sum()}, db, cache, testFormat)
-	for name, part := range map[string]Part{"open": open.Snapshot(), "sealed": run.View(), "merged": merged.View()} {
+	for name, part := range map[string]Part{"open": open.Snapshot(), "sealed": run.Part(), "merged": merged.Part()} {
 		for term, want := range map[string]int{a: 1, b: 2, "none": 0} {
 			got := 0
 			for _, code := range part.Column("p").Find("k", []string{term}) {

@@ -22,7 +22,7 @@ func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) erro
 	defer scratches.Put(s)
 	sources := make([]source, len(runs))
 	for i, r := range runs {
-		v := r.View().(*runView)
+		v := r.Part().(*runView)
 		if v.err == nil && v.header.ints != numInts {
 			v.err = r.corrupt(fmt.Sprintf("%d integer columns", v.header.ints))
 		}

@@ -62,7 +62,7 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	d := want.Descriptor
 	d.Run = 101
 	merged := NewRun(d, db, cache, testFormat)
-	view := merged.View()
+	view := merged.Part()
 	sameAnswers(t, "the merged run", answers(view, finds, questions), modelAnswers(first, rows, finds, questions))
 	if err := view.Err(); err != nil {
 		t.Fatal(err)

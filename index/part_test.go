@@ -354,7 +354,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	totals.Add("p", 1, "v", 2)
 	cache := NewCache(rapid.SampledFrom([]int64{0, 4096, 1 << 20}).Draw(t, "cache"))
 	run := runOf(t, db, 7, snap, totals.Sorted(), cache)
-	view := run.View()
+	view := run.Part()
 	sameAnswers(t, "the run", answers(view, finds, questions), want)
 	if err := view.Err(); err != nil {
 		t.Fatal(err)
@@ -381,7 +381,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 		t.Fatalf("checksum %x of %d keys, %v; want %x of %d", sum, keys, err, run.Sum, run.Keys)
 	}
 	// A run built from the run is the same run (X1).
-	again := runOf(t, db, 8, run.View(), totals.Sorted(), cache)
+	again := runOf(t, db, 8, run.Part(), totals.Sorted(), cache)
 	if again.Sum != run.Sum || again.Keys != run.Keys {
 		t.Fatal("a run built of a run differs from it")
 	}
@@ -464,7 +464,7 @@ func TestFits(t *testing.T) {
 	if err := Build(&dbSink{t: t, db: db}, 1, o.Snapshot(), 0, testFormat, nil, ""); err != nil {
 		t.Fatal(err)
 	}
-	v := run.View()
+	v := run.Part()
 	if n := len(v.Fields()); n != ColumnsMax || v.Err() != nil {
 		t.Errorf("%d fields in the run, %v", n, v.Err())
 	}
@@ -556,7 +556,7 @@ func TestDamagedRun(t *testing.T) {
 	want := modelAnswers(1, rows, finds, questions)
 	ask := func() (lines []string, err error) {
 		run := NewRun(good.Descriptor, db, NewCache(0), testFormat)
-		v := run.View()
+		v := run.Part()
 		lines = answers(v, finds, questions)
 		_, herr := run.MayHold(FilterHash("m1"))
 		props, perr := run.Properties()
@@ -642,7 +642,7 @@ func TestDamagedRun(t *testing.T) {
 func TestRunWithoutHeader(t *testing.T) {
 	db := openDB(t)
 	run := NewRun(Descriptor{Site: 1, First: 5, Rows: 3, Run: 9}, db, NewCache(0), testFormat)
-	v := run.View()
+	v := run.Part()
 	var corrupt *CorruptError
 	if v.Len() != 3 || v.Ints(0).At(2) != 0 || v.Column("name") != nil || len(v.Fields()) != 0 || !errors.As(v.Err(), &corrupt) || corrupt.Run != 9 {
 		t.Errorf("%d rows, %v", v.Len(), v.Err())
@@ -662,7 +662,7 @@ func TestRunWithoutHeader(t *testing.T) {
 	whole := runOf(t, db, 10, openOf(1, []modelRow{{ints: []int64{1, 2}}}).Snapshot(), nil, NewCache(0))
 	d := whole.Descriptor
 	d.Rows = 2
-	if v := NewRun(d, db, NewCache(0), testFormat).View(); !errors.As(v.Err(), &corrupt) {
+	if v := NewRun(d, db, NewCache(0), testFormat).Part(); !errors.As(v.Err(), &corrupt) {
 		t.Errorf("the descriptor has other rows: %v", v.Err())
 	}
 }

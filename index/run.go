@@ -128,8 +128,8 @@ func (r *Run) loadHeader() (*header, error) {
 	return r.header, r.err
 }
 
-// View opens the run for one query in one goroutine.
-func (r *Run) View() Part {
+// Part opens the run for one query in one goroutine.
+func (r *Run) Part() Part {
 	v := &runView{run: r}
 	h, err := r.loadHeader()
 	if err != nil {

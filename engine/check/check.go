@@ -181,7 +181,7 @@ func (s *siteCheck) run(r *index.Run) error {
 		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from its descriptor", r.Run, r.First, r.Last(), keys)
 		return nil
 	}
-	part := r.View()
+	part := r.Part()
 	rows := table.NewRowReader(part)
 	var totals index.Totals
 	var record, body []byte

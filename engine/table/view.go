@@ -57,7 +57,7 @@ func (p *Part) Err() error {
 // Get opens the part.
 func (p *Part) Get() index.Part {
 	if p.part == nil {
-		p.part = p.Run.View()
+		p.part = p.Run.Part()
 	}
 	return p.part
 }
