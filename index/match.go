@@ -72,7 +72,7 @@ type cond interface {
 // NewMatcher looks up the terms of the clauses in p.
 func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 	m := &Matcher{part: p, rows: p.Len(), few: fewMemRows}
-	if _, sealed := p.(*runView); sealed {
+	if _, sealed := p.(*runPart); sealed {
 		m.few = fewRows
 	}
 	for i := range clauses {

@@ -22,21 +22,21 @@ func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) erro
 	defer scratches.Put(s)
 	sources := make([]source, len(runs))
 	for i, r := range runs {
-		v := r.Part().(*runView)
+		v := r.Part().(*runPart)
 		if v.err == nil && v.header.ints != numInts {
 			v.err = r.corrupt(fmt.Sprintf("%d integer columns", v.header.ints))
 		}
 		if v.err != nil {
 			return fmt.Errorf("merge: %w", v.err)
 		}
-		sources[i] = &runSource{runView: v, scratch: s}
+		sources[i] = &runSource{runPart: v, scratch: s}
 	}
 	return newRunWriter(w, id, runs[0].format, filterField, s, sources).write(numInts)
 }
 
 // runSource is a run to be merged. It reads each page once, so it caches none.
 type runSource struct {
-	*runView
+	*runPart
 	*scratch
 	key     []byte
 	dictBuf []byte // memory of the current dictionary page
@@ -45,7 +45,7 @@ type runSource struct {
 func (s *runSource) rows() int            { return s.Len() }
 func (s *runSource) fields() []string     { return s.Fields() }
 func (s *runSource) err() error           { return s.Err() }
-func (s *runSource) totals() totalsCursor { return &runTotals{view: s.runView} }
+func (s *runSource) totals() totalsCursor { return &runTotals{view: s.runPart} }
 
 func (s *runSource) ints(col int, yield func(values []int64)) {
 	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
@@ -54,7 +54,7 @@ func (s *runSource) ints(col int, yield func(values []int64)) {
 // read calls open with a page as it is stored. The page is valid until open returns.
 // open reports whether the page is whole.
 func (s *runSource) read(col uint16, sec section, page int, open func(b []byte) bool) {
-	if s.runView.err != nil {
+	if s.runPart.err != nil {
 		return
 	}
 	k := pageKey{s.run.Run, col, sec, uint32(page)}
@@ -87,7 +87,7 @@ func (s *runSource) page(col uint16, sec section, n, page int, buf []int64) []in
 		}
 		return ok
 	})
-	if s.runView.err != nil {
+	if s.runPart.err != nil {
 		return nil
 	}
 	return buf
@@ -141,7 +141,7 @@ func (s *runSource) column(field string) *columnSource {
 				}
 				before = row
 			}
-			if s.runView.err == nil {
+			if s.runPart.err == nil {
 				yield(&stretch{at: at, codes: codes})
 			}
 		})
@@ -164,7 +164,7 @@ type runCells struct {
 
 func (c *runCells) next() (cell []byte, count int, ok bool) {
 	h := c.col.h
-	if c.code == h.card || c.runView.err != nil {
+	if c.code == h.card || c.runPart.err != nil {
 		c.end()
 		return nil, 0, false
 	}
@@ -178,7 +178,7 @@ func (c *runCells) next() (cell []byte, count int, ok bool) {
 	if at := c.code + 1; at%PageRows == 0 || c.starts == nil {
 		c.starts = c.runSource.page(c.col.num, secStarts, h.card+1, at/PageRows, c.buf)
 	}
-	if c.runView.err != nil {
+	if c.runPart.err != nil {
 		c.end()
 		return nil, 0, false
 	}
@@ -232,7 +232,7 @@ func (c *runLeaves) next() (l leaf, ok bool) {
 
 // runTotals is a cursor over all totals of a run.
 type runTotals struct {
-	view     *runView
+	view     *runPart
 	property int
 	page     int // number of the next page of the property
 	totals   []Total

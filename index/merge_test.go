@@ -70,7 +70,7 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	// Lists made in many passes, and a run merged alone, give the same bytes.
 	var again Checksum
 	scratch := new(scratch)
-	b := newRunWriter(&again, 102, testFormat, "id", scratch, []source{&runSource{runView: view.(*runView), scratch: scratch}})
+	b := newRunWriter(&again, 102, testFormat, "id", scratch, []source{&runSource{runPart: view.(*runPart), scratch: scratch}})
 	b.pass = rapid.SampledFrom([]int{1, 7, 50}).Draw(t, "pass")
 	if err := b.write(testInts); err != nil || again.Sum() != want.Sum {
 		t.Fatalf("merged with none: %x, %v; want %x", again.Sum(), err, want.Sum)

@@ -130,7 +130,7 @@ func (r *Run) loadHeader() (*header, error) {
 
 // Part opens the run for one query in one goroutine.
 func (r *Run) Part() Part {
-	v := &runView{run: r}
+	v := &runPart{run: r}
 	h, err := r.loadHeader()
 	if err != nil {
 		v.err = err
@@ -233,23 +233,23 @@ func (r *Run) totalsPage(h *totalsHeader, page int, fn func(Total)) error {
 	return nil
 }
 
-type runView struct {
+type runPart struct {
 	run    *Run
 	header *header
 	err    error
 }
 
-func (v *runView) First() uint64 { return v.run.First }
-func (v *runView) Len() int      { return v.header.rows }
-func (v *runView) Err() error    { return v.err }
+func (v *runPart) First() uint64 { return v.run.First }
+func (v *runPart) Len() int      { return v.header.rows }
+func (v *runPart) Err() error    { return v.err }
 
-func (v *runView) fail(err error) {
+func (v *runPart) fail(err error) {
 	if v.err == nil {
 		v.err = err
 	}
 }
 
-func (v *runView) Fields() []string {
+func (v *runPart) Fields() []string {
 	fields := make([]string, len(v.header.columns))
 	for i := range v.header.columns {
 		fields[i] = v.header.columns[i].name
@@ -257,11 +257,11 @@ func (v *runView) Fields() []string {
 	return fields
 }
 
-func (v *runView) Ints(col int) Ints {
+func (v *runPart) Ints(col int) Ints {
 	return &pagedInts{view: v, col: uint16(col), sec: secInts, n: v.header.rows}
 }
 
-func (v *runView) Column(field string) Column {
+func (v *runPart) Column(field string) Column {
 	i, ok := slices.BinarySearchFunc(v.header.columns, field, func(c columnHeader, f string) int {
 		return strings.Compare(c.name, f)
 	})
@@ -273,7 +273,7 @@ func (v *runView) Column(field string) Column {
 
 // pagedInts reads integer pages. It keeps the page that it read last.
 type pagedInts struct {
-	view *runView
+	view *runPart
 	col  uint16
 	sec  section
 	n    int

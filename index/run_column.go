@@ -9,7 +9,7 @@ import (
 )
 
 type runColumn struct {
-	view       *runView
+	view       *runPart
 	h          *columnHeader
 	num        uint16
 	codes      Ints
@@ -22,7 +22,7 @@ type runColumn struct {
 	text       []byte             // scratch
 }
 
-func newRunColumn(v *runView, h *columnHeader, num uint16) *runColumn {
+func newRunColumn(v *runPart, h *columnHeader, num uint16) *runColumn {
 	c := &runColumn{view: v, h: h, num: num}
 	c.starts = c.ints(secStarts, h.card+1)
 	if h.sparse {
@@ -64,7 +64,7 @@ func (c *runColumn) Cell(code uint32) []byte {
 
 // pagedCells reads dictionary pages. It keeps the page that it read last.
 type pagedCells struct {
-	view   *runView
+	view   *runPart
 	num    uint16
 	sec    section
 	firsts []int // index of each page's first cell
