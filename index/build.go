@@ -57,7 +57,7 @@ func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
 	codes, at := s.take(), s.take()
 	for page := 0; page*PageRows < s.part.Len(); page++ {
 		first := page * PageRows
-		rows, few, ok := open.few(page)
+		rows, few, ok := open.sparse(page)
 		if open.rows == 0 || !ok {
 			yield(&stretch{first: first, codes: ints.Page(page, codes)})
 			continue

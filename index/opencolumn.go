@@ -62,7 +62,7 @@ func (c *memColumn) set(row int, code uint32) (grown int64) {
 	before := p.bytes()
 	switch dense := p.rows == nil; {
 	case dense && at >= sparseRows*p.n:
-		p.thin()
+		p.makeSparse()
 	case dense && at == 0:
 		size := 64
 		if row > 0 && c.pages[row/PageRows-1].n > PageRows/2 {
@@ -70,7 +70,7 @@ func (c *memColumn) set(row int, code uint32) (grown int64) {
 		}
 		p.codes = make([]uint32, 0, size)
 	case !dense && at < denseShare*p.n:
-		p.fill()
+		p.makeDense()
 	}
 	if p.rows != nil {
 		p.rows = append(p.rows, uint16(at))
@@ -98,8 +98,8 @@ func (p *memPage) next(at uint, code uint32) bool {
 
 func (p *memPage) bytes() int64 { return int64(4*cap(p.codes) + 2*cap(p.rows)) }
 
-// thin makes the page sparse, in new memory.
-func (p *memPage) thin() {
+// makeSparse makes the page sparse, in new memory.
+func (p *memPage) makeSparse() {
 	codes, rows := make([]uint32, 0, p.n), make([]uint16, 0, p.n)
 	for at, code := range p.codes {
 		if code != 0 {
@@ -109,8 +109,8 @@ func (p *memPage) thin() {
 	p.codes, p.rows = codes, rows
 }
 
-// fill makes the page dense, in new memory.
-func (p *memPage) fill() {
+// makeDense makes the page dense, in new memory.
+func (p *memPage) makeDense() {
 	codes := make([]uint32, int(p.rows[len(p.rows)-1])+1, min(PageRows, denseShare*p.n+64))
 	for i, at := range p.rows {
 		codes[at] = p.codes[i]
@@ -375,9 +375,9 @@ func (c memCodes) Page(page int, buf []int64) []int64 {
 	return buf
 }
 
-// few returns the rows of a page that have a code, numbered within the page, and their
+// sparse returns the rows of a page that have a code, numbered within the page, and their
 // codes. ok is false when the page is dense.
-func (c memCodes) few(page int) (rows []uint16, codes []uint32, ok bool) {
+func (c memCodes) sparse(page int) (rows []uint16, codes []uint32, ok bool) {
 	if page >= len(c.pages) {
 		return nil, nil, true
 	}
