@@ -93,7 +93,7 @@ func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) erro
 		return err
 	}
 	if filter != nil {
-		if s.maybe = filter.MayHold(s.maybe, s.idHashes); !filter.Folded() {
+		if s.maybe = filter.MayContain(s.maybe, s.idHashes); !filter.Folded() {
 			return nil
 		}
 	} else {
@@ -104,7 +104,7 @@ func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) erro
 	some := s.maybe
 	s.maybe = s.maybe[:0]
 	for _, k := range some {
-		if may, err := r.MayHold(s.idHashes[k]); err != nil {
+		if may, err := r.MayContain(s.idHashes[k]); err != nil {
 			return err
 		} else if may {
 			s.maybe = append(s.maybe, k)

@@ -95,7 +95,7 @@ func filterHas(page []byte, h uint64) bool {
 	return true
 }
 
-// FilterHash returns the hash that MayHold takes for a term.
+// FilterHash returns the hash that MayContain takes for a term.
 func FilterHash(term string) uint64 { return xxhash.Sum64String(term) }
 
 // Filter is the whole filter of one run in memory. It is immutable.
@@ -115,7 +115,7 @@ const filterWords = filterLineBytes / 8
 func (f *Filter) Bytes() int64 { return int64(len(f.words)) * 8 }
 
 // Folded reports whether the filter has at most half of the stored size. About one in
-// fifteen of its answers is then a wrong yes, so it is worth asking Run.MayHold as
+// fifteen of its answers is then a wrong yes, so it is worth asking Run.MayContain as
 // well.
 func (f *Filter) Folded() bool { return f.held <= (f.pages+1)/2 }
 
@@ -147,11 +147,11 @@ func (f *Filter) line(h uint64) int {
 	return page*f.size + int(h>>32*uint64(f.size)>>32)
 }
 
-// MayHold appends to maybe the indexes of those hashes whose terms the filtered column
-// may hold. It certainly does not hold the others. MayHold checks the first word of all
+// MayContain appends to maybe the indexes of those hashes whose terms the filtered column
+// may hold. It certainly does not hold the others. MayContain checks the first word of all
 // hashes, then the second of those left, and so on. Waiting for memory is most of the
 // time, and this way many loads wait at once.
-func (f *Filter) MayHold(maybe []int32, hashes []uint64) []int32 {
+func (f *Filter) MayContain(maybe []int32, hashes []uint64) []int32 {
 	if f.pages == 0 {
 		return maybe
 	}

@@ -1,6 +1,6 @@
 // Benchmarks of the filter of a large run: read page by page, and whole in memory.
 //
-//	go test ./index -run '^$' -bench 'MayHold|Filter'
+//	go test ./index -run '^$' -bench 'MayContain|Filter'
 
 package index
 
@@ -40,7 +40,7 @@ func BenchmarkMayHold(b *testing.B) {
 	b.ResetTimer()
 	yes := 0
 	for i := range b.N {
-		maybe, err := r.MayHold(FilterHash(fmt.Sprintf("other-%d", i)))
+		maybe, err := r.MayContain(FilterHash(fmt.Sprintf("other-%d", i)))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func BenchmarkFilter(b *testing.B) {
 					hashes[i] = rng.Uint64()
 				}
 				b.StartTimer()
-				maybe = f.MayHold(maybe[:0], hashes)
+				maybe = f.MayContain(maybe[:0], hashes)
 				yes += len(maybe)
 			}
 			b.ReportMetric(100*float64(yes)/float64(b.N*len(hashes)), "%wrong")

@@ -31,7 +31,7 @@ type find struct {
 
 // holds asks a filter for one hash among others.
 func holds(f *Filter, hash uint64) bool {
-	return slices.Contains(f.MayHold(nil, []uint64{^hash, hash, hash ^ 1<<40}), 1)
+	return slices.Contains(f.MayContain(nil, []uint64{^hash, hash, hash ^ 1<<40}), 1)
 }
 
 // answers writes down everything that a part says. It names cells, because codes differ
@@ -367,12 +367,12 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 		t.Fatalf("a filter of %d bytes, want at most %d", n, run.FilterBytesMax())
 	}
 	for i, r := range rows {
-		if may, err := run.MayHold(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != holds(filter, uint64(i)*0x9e3779b97f4a7c15) {
+		if may, err := run.MayContain(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != holds(filter, uint64(i)*0x9e3779b97f4a7c15) {
 			t.Fatalf("the page of the filter says %v, %v; the whole filter differs", may, err)
 		}
 		if cell, ok := r.cells["id"]; ok {
 			hash := FilterHash(cell[1:])
-			if may, err := run.MayHold(hash); err != nil || !may || !holds(filter, hash) || !holds(filter.Fold(), hash) {
+			if may, err := run.MayContain(hash); err != nil || !may || !holds(filter, hash) || !holds(filter.Fold(), hash) {
 				t.Fatalf("the filter denies %q, %v", cell, err)
 			}
 		}
@@ -468,7 +468,7 @@ func TestFits(t *testing.T) {
 	if n := len(v.Fields()); n != ColumnsMax || v.Err() != nil {
 		t.Errorf("%d fields in the run, %v", n, v.Err())
 	}
-	if has, err := run.MayHold(FilterHash("x")); has || err != nil {
+	if has, err := run.MayContain(FilterHash("x")); has || err != nil {
 		t.Errorf("a run without the filtered column: %v, %v", has, err)
 	}
 	if filter, err := run.Filter(); err != nil || holds(filter, FilterHash("x")) {
@@ -558,7 +558,7 @@ func TestDamagedRun(t *testing.T) {
 		run := NewRun(good.Descriptor, db, NewCache(0), testFormat)
 		v := run.Part()
 		lines = answers(v, finds, questions)
-		_, herr := run.MayHold(FilterHash("m1"))
+		_, herr := run.MayContain(FilterHash("m1"))
 		props, perr := run.Properties()
 		var terr error
 		for _, p := range props {
@@ -650,7 +650,7 @@ func TestRunWithoutHeader(t *testing.T) {
 	if file, what := corrupt.Damaged(); file != "run 9 of site 1" || corrupt.Error() != file+": "+what {
 		t.Errorf("damaged: %q, %q; %v", file, what, corrupt)
 	}
-	if _, err := run.MayHold(FilterHash("x")); err == nil {
+	if _, err := run.MayContain(FilterHash("x")); err == nil {
 		t.Error("MayHold of a run without header gives no error")
 	}
 	if _, err := run.Filter(); err == nil {

@@ -299,9 +299,9 @@ func TestFilterHeld(t *testing.T) {
 		for i := range n + 50_000 {
 			hashes = append(hashes, FilterHash(fmt.Sprint(i)))
 		}
-		whole, half := filter.MayHold(nil, hashes), folded.MayHold(nil, hashes)
+		whole, half := filter.MayContain(nil, hashes), folded.MayContain(nil, hashes)
 		for i, hash := range hashes {
-			may, err := run.MayHold(hash)
+			may, err := run.MayContain(hash)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -140,9 +140,9 @@ func (r *Run) Part() Part {
 	return v
 }
 
-// MayHold reports whether the filtered column may hold a term with that hash. It reads
+// MayContain reports whether the filtered column may hold a term with that hash. It reads
 // one page of the filter. The answer false is certain.
-func (r *Run) MayHold(hash uint64) (may bool, err error) {
+func (r *Run) MayContain(hash uint64) (may bool, err error) {
 	h, err := r.loadHeader()
 	if err != nil || h.filter == 0 {
 		return false, err
