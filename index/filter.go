@@ -83,9 +83,9 @@ var filterSalts = [filterWords]uint64{
 // filterBit returns the bit that a term sets in the i-th word of its line.
 func filterBit(h uint64, i int) uint64 { return 1 << (h * filterSalts[i] >> 58) }
 
-// filterHas reports whether the filter may hold a term with that hash, which belongs to
+// pageMayContain reports whether the filter may hold a term with that hash, which belongs to
 // this page. A page without lines answers yes.
-func filterHas(page []byte, h uint64) bool {
+func pageMayContain(page []byte, h uint64) bool {
 	line := filterLine(page, h)
 	for i := range len(line) / 8 {
 		if binary.LittleEndian.Uint64(line[8*i:])&filterBit(h, i) == 0 {
@@ -100,9 +100,9 @@ func FilterHash(term string) uint64 { return xxhash.Sum64String(term) }
 
 // Filter is the whole filter of one run in memory. It is immutable.
 type Filter struct {
-	pages int // of the filter as it is stored
-	held  int // of them in memory: all, or in a folded filter half, each with another laid over it
-	size  int // lines of a page
+	pages  int // of the filter as it is stored
+	loaded int // of them in memory: all, or in a folded filter half, each with another laid over it
+	size   int // lines of a page
 
 	// words has the first words of all lines, then their second words and so on. Most
 	// absent terms fail at one of the first words, and these lie close together.
@@ -117,7 +117,7 @@ func (f *Filter) Bytes() int64 { return int64(len(f.words)) * 8 }
 // Folded reports whether the filter has at most half of the stored size. About one in
 // fifteen of its answers is then a wrong yes, so it is worth asking Run.MayContain as
 // well.
-func (f *Filter) Folded() bool { return f.held <= (f.pages+1)/2 }
+func (f *Filter) Folded() bool { return f.loaded <= (f.pages+1)/2 }
 
 // Fold returns a filter of half the size, with the second half laid over the first. A
 // folded filter returns itself.
@@ -125,8 +125,8 @@ func (f *Filter) Fold() *Filter {
 	if f.Folded() {
 		return f
 	}
-	half := &Filter{pages: f.pages, held: (f.pages + 1) / 2, size: f.size}
-	all, kept := f.held*f.size, half.held*f.size
+	half := &Filter{pages: f.pages, loaded: (f.pages + 1) / 2, size: f.size}
+	all, kept := f.loaded*f.size, half.loaded*f.size
 	half.words = make([]uint64, filterWords*kept)
 	for word := range filterWords {
 		from, to := f.words[word*all:(word+1)*all], half.words[word*kept:(word+1)*kept]
@@ -141,8 +141,8 @@ func (f *Filter) Fold() *Filter {
 // line returns the number of the line of a hash.
 func (f *Filter) line(h uint64) int {
 	page := filterPage(h, f.pages)
-	if page >= f.held {
-		page -= f.held
+	if page >= f.loaded {
+		page -= f.loaded
 	}
 	return page*f.size + int(h>>32*uint64(f.size)>>32)
 }
@@ -160,7 +160,7 @@ func (f *Filter) MayContain(maybe []int32, hashes []uint64) []int32 {
 		maybe = append(maybe, int32(i))
 	}
 	some := maybe[first:]
-	lines := f.held * f.size
+	lines := f.loaded * f.size
 	for word := range filterWords {
 		words, n := f.words[word*lines:(word+1)*lines], 0
 		for _, i := range some {
@@ -189,7 +189,7 @@ func (r *Run) Filter() (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Filter{pages: h.filter, held: h.filter}
+	f := &Filter{pages: h.filter, loaded: h.filter}
 	if h.filter == 0 {
 		return f, nil
 	}

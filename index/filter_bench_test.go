@@ -58,12 +58,12 @@ func BenchmarkFilter(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			lines := filterLines(rows)
 			f := &Filter{pages: lines / filterPageLines, size: filterPageLines}
-			f.held = f.pages
-			f.words = make([]uint64, filterWords*f.held*f.size)
+			f.loaded = f.pages
+			f.words = make([]uint64, filterWords*f.loaded*f.size)
 			for range rows {
 				h := rng.Uint64()
 				for word := range filterWords {
-					f.words[word*f.held*f.size+f.line(h)] |= filterBit(h, word)
+					f.words[word*f.loaded*f.size+f.line(h)] |= filterBit(h, word)
 				}
 			}
 			hashes := make([]uint64, 1000)

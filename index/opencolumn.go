@@ -292,16 +292,16 @@ func (c *memColumnSnapshot) Find(path string, terms []string) []uint32 {
 		}
 		c.open.mu.RUnlock()
 	}
-	maybe = c.holding(maybe, path, terms)
+	maybe = c.candidates(maybe, path, terms)
 	slices.Sort(maybe)
 	return slices.DeleteFunc(slices.Compact(maybe), func(code uint32) bool {
 		return int(code) > c.cells.n || !format.hasLeaf(c.Cell(code), path, terms)
 	})
 }
 
-// holding appends the codes of cells, other than strings, that may hold one of the
+// candidates appends the codes of cells, other than strings, that may hold one of the
 // terms at path.
-func (c *memColumnSnapshot) holding(codes []uint32, path string, terms []string) []uint32 {
+func (c *memColumnSnapshot) candidates(codes []uint32, path string, terms []string) []uint32 {
 	col, format := c.col, c.open.format
 	var hashes []int64
 	col.mu.Lock()

@@ -29,8 +29,8 @@ type find struct {
 	terms       []string
 }
 
-// holds asks a filter for one hash among others.
-func holds(f *Filter, hash uint64) bool {
+// mayContain asks a filter for one hash among others.
+func mayContain(f *Filter, hash uint64) bool {
 	return slices.Contains(f.MayContain(nil, []uint64{^hash, hash, hash ^ 1<<40}), 1)
 }
 
@@ -367,12 +367,12 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 		t.Fatalf("a filter of %d bytes, want at most %d", n, run.FilterBytesMax())
 	}
 	for i, r := range rows {
-		if may, err := run.MayContain(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != holds(filter, uint64(i)*0x9e3779b97f4a7c15) {
+		if may, err := run.MayContain(uint64(i) * 0x9e3779b97f4a7c15); err != nil || may != mayContain(filter, uint64(i)*0x9e3779b97f4a7c15) {
 			t.Fatalf("the page of the filter says %v, %v; the whole filter differs", may, err)
 		}
 		if cell, ok := r.cells["id"]; ok {
 			hash := FilterHash(cell[1:])
-			if may, err := run.MayContain(hash); err != nil || !may || !holds(filter, hash) || !holds(filter.Fold(), hash) {
+			if may, err := run.MayContain(hash); err != nil || !may || !mayContain(filter, hash) || !mayContain(filter.Fold(), hash) {
 				t.Fatalf("the filter denies %q, %v", cell, err)
 			}
 		}
@@ -471,7 +471,7 @@ func TestFits(t *testing.T) {
 	if has, err := run.MayContain(FilterHash("x")); has || err != nil {
 		t.Errorf("a run without the filtered column: %v, %v", has, err)
 	}
-	if filter, err := run.Filter(); err != nil || holds(filter, FilterHash("x")) {
+	if filter, err := run.Filter(); err != nil || mayContain(filter, FilterHash("x")) {
 		t.Errorf("the filter of a run without the filtered column: %v", err)
 	}
 }

@@ -240,7 +240,7 @@ func TestFilter(t *testing.T) {
 		}
 		has := func(term string) bool {
 			h := xxhash.Sum64String(term)
-			return filterHas(f[filterPage(h, len(f))], h)
+			return pageMayContain(f[filterPage(h, len(f))], h)
 		}
 		for i := range n {
 			if !has(fmt.Sprintf("term-%d", i)) {
@@ -324,7 +324,7 @@ func FuzzFilter(f *testing.F) {
 	f.Add([]byte{}, uint64(0))
 	f.Add([]byte{0}, ^uint64(0))
 	f.Fuzz(func(t *testing.T, page []byte, h uint64) {
-		if has := filterHas(page, h); len(page) == 0 && !has {
+		if has := pageMayContain(page, h); len(page) == 0 && !has {
 			t.Fatal("a filter of no bits says no")
 		}
 	})

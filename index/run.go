@@ -149,7 +149,7 @@ func (r *Run) MayContain(hash uint64) (may bool, err error) {
 	}
 	// Lookups in filters are random, so no page of one is worth caching.
 	k := pageKey{run: r.Run, col: colFilter, page: uint32(filterPage(hash, h.filter))}
-	err = r.read(k, func(b []byte) { may = filterHas(b, hash) })
+	err = r.read(k, func(b []byte) { may = pageMayContain(b, hash) })
 	return may, err
 }
 
