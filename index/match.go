@@ -57,8 +57,8 @@ type Matcher struct {
 type cond interface {
 	// mark adds to b the rows from lo on that satisfy it. Row lo is number 0 of b.
 	mark(m *Matcher, lo int, b *bitmap)
-	// holds reports whether one row satisfies it.
-	holds(row int) bool
+	// matches reports whether one row satisfies it.
+	matches(row int) bool
 	// reach returns the nearest row that may satisfy it: at or after row, or with down
 	// at or before. ok is false when there is none.
 	reach(row int, down bool) (at int, ok bool)
@@ -254,18 +254,18 @@ func (m *Matcher) Descend(from int, yield func(row int) bool) {
 
 // reach returns the nearest row that may satisfy every condition.
 func (m *Matcher) reach(row int, down bool) (int, bool) {
-	for settled := 0; settled < len(m.conds); {
+	for agreed := 0; agreed < len(m.conds); {
 		for _, c := range m.conds {
 			at, ok := c.reach(row, down)
 			if !ok {
 				return 0, false
 			}
 			if down && at < row || !down && at > row {
-				row, settled = at, 1
+				row, agreed = at, 1
 			} else { // at row; a damaged part may name any row
-				settled++
+				agreed++
 			}
-			if settled == len(m.conds) {
+			if agreed == len(m.conds) {
 				break
 			}
 		}
@@ -285,7 +285,7 @@ func (m *Matcher) window(lo, end int) *bitmap {
 		}
 		if n <= few {
 			b.ascend(0, func(i int) bool {
-				if !c.holds(lo + i) {
+				if !c.matches(lo + i) {
 					b.unset(i)
 				}
 				return true
@@ -333,7 +333,7 @@ func (r *rangeCond) mark(m *Matcher, lo int, b *bitmap) {
 	})
 }
 
-func (r *rangeCond) holds(row int) bool {
+func (r *rangeCond) matches(row int) bool {
 	v := r.col.At(row)
 	return v >= r.From && v < r.To
 }
@@ -401,7 +401,7 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 	}
 }
 
-func (c *clauseCond) holds(row int) bool {
+func (c *clauseCond) matches(row int) bool {
 	for i := range c.any {
 		a := &c.any[i]
 		if a.holds(row) && (a.unless.col == nil || !a.unless.holds(row)) {
