@@ -111,12 +111,12 @@ func parseDict(b []byte) (p dictPage, ok bool) {
 	}
 	if b[0] == 0 {
 		size := uint64(binary.LittleEndian.Uint32(b[5:]))
-		return viewDict(b), size*n == uint64(len(b)-9)
+		return trustedDict(b), size*n == uint64(len(b)-9)
 	}
 	if uint64(len(b)) < 5+2*uint64(b[0])*n {
 		return p, false
 	}
-	p = viewDict(b)
+	p = trustedDict(b)
 	last := 0
 	for i := 0; i < p.n; i++ {
 		e := p.end(i)
@@ -128,8 +128,8 @@ func parseDict(b []byte) (p dictPage, ok bool) {
 	return p, last == len(p.data)
 }
 
-// viewDict opens a page that parseDict has accepted.
-func viewDict(b []byte) dictPage {
+// trustedDict opens a page that parseDict has accepted.
+func trustedDict(b []byte) dictPage {
 	p := dictPage{kind: b[0], n: int(binary.LittleEndian.Uint32(b[1:]))}
 	if p.kind == 0 {
 		p.size, p.data = int(binary.LittleEndian.Uint32(b[5:])), b[9:]

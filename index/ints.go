@@ -137,12 +137,12 @@ func parseInts(b []byte) (p intPage, ok bool) {
 		return p, false
 	}
 	if b[0] == 0 {
-		return viewInts(b), len(b) == pageHeader
+		return trustedInts(b), len(b) == pageHeader
 	}
 	if blocks := (n + blockLen - 1) / blockLen; len(b) < pageHeader+blocks*entrySize(b[0])+8 {
 		return p, false
 	}
-	p = viewInts(b)
+	p = trustedInts(b)
 	for i := 0; i*blockLen < n; i++ {
 		_, width, off := p.entry(i)
 		if width > 64 || off*16+(min(blockLen, n-i*blockLen)*width+7)/8+8 > len(p.data) {
@@ -152,8 +152,8 @@ func parseInts(b []byte) (p intPage, ok bool) {
 	return p, true
 }
 
-// viewInts opens a page that parseInts has accepted.
-func viewInts(b []byte) intPage {
+// trustedInts opens a page that parseInts has accepted.
+func trustedInts(b []byte) intPage {
 	p := intPage{kind: b[0], n: int(binary.LittleEndian.Uint16(b[1:])), base: int64(binary.LittleEndian.Uint64(b[3:]))}
 	if p.kind != 0 {
 		data := pageHeader + (p.n+blockLen-1)/blockLen*entrySize(p.kind)

@@ -202,7 +202,7 @@ func (c *runCells) open() {
 		if c.dictBuf, ok = openDict(c.dictBuf, b); !ok {
 			return false
 		}
-		c.dict = viewDict(c.dictBuf)
+		c.dict = trustedDict(c.dictBuf)
 		return c.dict.n == n
 	})
 	c.page++

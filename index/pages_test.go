@@ -165,7 +165,7 @@ func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 		if !ok {
 			t.Fatalf("page %d does not load", i)
 		}
-		p := viewDict(b)
+		p := trustedDict(b)
 		if p.n > 1 && len(p.data) > DictPageBytes || p.n < 1 {
 			t.Fatalf("a page of %d cells and %d bytes", p.n, len(p.data))
 		}
@@ -198,7 +198,7 @@ func TestDict(t *testing.T) {
 	big := [][]byte{make([]byte, 40_000), []byte("x"), make([]byte, 40_000)}
 	if b, ok := openDict(nil, dictPageOf(big)); !ok {
 		t.Error("80,001 bytes in one page")
-	} else if p := viewDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
+	} else if p := trustedDict(b); len(p.cell(2)) != 40_000 || string(p.cell(1)) != "x" {
 		t.Error("80,001 bytes in one page: read back differently")
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -217,7 +217,7 @@ func FuzzDict(f *testing.F) {
 		if !ok {
 			return
 		}
-		p := viewDict(b)
+		p := trustedDict(b)
 		size := 0
 		for i := range p.n {
 			size += len(p.cell(i))
@@ -236,7 +236,7 @@ func BenchmarkDecode(b *testing.B) {
 			for i := range values {
 				values[i] = int64(uint64(i) * 0x9e3779b97f4a7c15 >> (64 - width))
 			}
-			page := viewInts(appendInts(nil, values))
+			page := trustedInts(appendInts(nil, values))
 			b.SetBytes(8 * PageRows)
 			for b.Loop() {
 				page.decode(values)

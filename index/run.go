@@ -292,7 +292,7 @@ func (p *pagedInts) page(i int) *intPage {
 		p.view.fail(err)
 		return &p.cur
 	}
-	page := viewInts(b)
+	page := trustedInts(b)
 	if page.n != min(PageRows, p.n-i*PageRows) {
 		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d has %d values", p.col, p.sec, i, page.n)))
 		return &p.cur

@@ -96,7 +96,7 @@ func (p *pagedCells) at(i int) []byte {
 			p.view.fail(err)
 			return nil
 		}
-		p.cur = viewDict(b)
+		p.cur = trustedDict(b)
 	}
 	if i-first >= p.cur.n {
 		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d is short", p.num, p.sec, p.page-1)))

@@ -310,7 +310,7 @@ type startsCursor struct {
 
 func (s *startsCursor) at(i int) int64 {
 	if page := i / PageRows; s.page != page+1 {
-		p := viewInts(s.pages[page])
+		p := trustedInts(s.pages[page])
 		p.decode(s.buf)
 		s.page = page + 1
 	}
