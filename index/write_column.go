@@ -219,18 +219,18 @@ func (l *listWriter) begin(c *columnWriter) {
 func (l *listWriter) next(lo int) {
 	c := l.c
 	l.lo, l.spans = lo, c.spans[:0]
-	base, room := l.starts.at(lo), int64(0)
+	base, entries := l.starts.at(lo), int64(0)
 	for lo+len(l.spans) < c.h.card {
 		end := l.starts.at(lo+len(l.spans)+1) - base
 		if len(l.spans) > 0 && end > int64(c.pass) {
 			break
 		}
-		l.spans = append(l.spans, span{uint32(room), uint32(room)})
-		room = end
+		l.spans = append(l.spans, span{uint32(entries), uint32(entries)})
+		entries = end
 	}
-	l.spans = append(l.spans, span{uint32(room), uint32(room)}) // where the last code's end
+	l.spans = append(l.spans, span{uint32(entries), uint32(entries)}) // where the last code's end
 	c.spans = l.spans
-	c.scratch.blocks = sized(c.scratch.blocks, int(room))
+	c.scratch.blocks = sized(c.scratch.blocks, int(entries))
 	l.lists = c.scratch.blocks
 }
 

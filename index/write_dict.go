@@ -17,11 +17,11 @@ type dictHead struct {
 }
 
 type dictSource struct {
-	cells cellCursor
-	cell  []byte
-	count int
-	put   int // the run's code of the previous cell; 0 = none
-	remap *codeMap
+	cells    cellCursor
+	cell     []byte
+	count    int
+	lastCode int // the run's code of the previous cell; 0 = none
+	remap    *codeMap
 }
 
 // dictionary writes the cells and the first cell of each page. It learns how the codes
@@ -39,8 +39,8 @@ func (c *columnWriter) dictionary() {
 	less := func(a, b *dictHead) bool {
 		return a.key < b.key || a.key == b.key && c.format.Compare(a.cell, b.cell) < 0
 	}
-	// settle moves the first head, whose cell is new, to its place in the order.
-	settle := func() {
+	// sift moves the first head, whose cell is new, to its place in the order.
+	sift := func() {
 		h, i := heads[0], 0
 		for i+1 < len(heads) && less(&heads[i+1], &h) {
 			heads[i] = heads[i+1]
@@ -61,7 +61,7 @@ func (c *columnWriter) dictionary() {
 			return
 		}
 		h.key, h.cell, h.count = c.format.order(cell, skip), cell, count
-		settle()
+		sift()
 	}
 	for i, s := range c.sources {
 		if s != nil {
@@ -101,11 +101,11 @@ func (c *columnWriter) dictionary() {
 		rows := 0
 		for len(heads) > 0 && heads[0].key == key && bytes.Equal(heads[0].cell, before) {
 			h := heads[0].dictSource
-			if h.put == c.h.card {
+			if h.lastCode == c.h.card {
 				c.err = errUnsorted // twice in one source
 				break
 			}
-			h.put = c.h.card
+			h.lastCode = c.h.card
 			rows += h.count
 			if h.remap != nil {
 				h.remap.add(c.h.card)
