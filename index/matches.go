@@ -29,10 +29,10 @@ func (c *runColumn) markCode(code uint32, lo int, b *bitmap) {
 		unit := at / unitRows
 		start, end := unit*unitRows, min((unit+1)*unitRows, lo+b.n)
 		words := b.words[(at-lo)/64 : (end-lo+63)/64]
-		key := matchesKey(c.view.run.Run, c.num, code, unit)
+		key := matchesKey(c.part.run.Run, c.num, code, unit)
 		kept := []byte(nil)
 		if code < 1<<16 {
-			kept = c.view.run.cache.get(key)
+			kept = c.part.run.cache.get(key)
 		}
 		switch {
 		case kept != nil:
@@ -48,8 +48,8 @@ func (c *runColumn) markCode(code uint32, lo int, b *bitmap) {
 			for i := range words {
 				words[i] |= c.unit[(at-start)/64+i]
 			}
-			if c.view.err == nil {
-				c.view.run.cache.put(key, packMatches(c.unit[:]))
+			if c.part.err == nil {
+				c.part.run.cache.put(key, packMatches(c.unit[:]))
 			}
 		default:
 			for page := at / PageRows; page*PageRows < end; page++ {

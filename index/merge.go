@@ -45,7 +45,7 @@ type runSource struct {
 func (s *runSource) rows() int            { return s.Len() }
 func (s *runSource) fields() []string     { return s.Fields() }
 func (s *runSource) err() error           { return s.Err() }
-func (s *runSource) totals() totalsCursor { return &runTotals{view: s.runPart} }
+func (s *runSource) totals() totalsCursor { return &runTotals{part: s.runPart} }
 
 func (s *runSource) ints(col int, yield func(values []int64)) {
 	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
@@ -222,7 +222,7 @@ type runLeaves struct {
 }
 
 func (c *runLeaves) next() (l leaf, ok bool) {
-	if c.at >= c.n || c.hashes.view.err != nil {
+	if c.at >= c.n || c.hashes.part.err != nil {
 		return l, false
 	}
 	l = leaf{c.hashes.At(c.at), c.owners.At(c.at)}
@@ -232,7 +232,7 @@ func (c *runLeaves) next() (l leaf, ok bool) {
 
 // runTotals is a cursor over all totals of a run.
 type runTotals struct {
-	view     *runPart
+	part     *runPart
 	property int
 	page     int // number of the next page of the property
 	totals   []Total
@@ -240,8 +240,8 @@ type runTotals struct {
 
 func (c *runTotals) next() (t Total, ok bool) {
 	for len(c.totals) == 0 {
-		all := c.view.header.totals
-		if c.view.err != nil || c.property >= len(all) {
+		all := c.part.header.totals
+		if c.part.err != nil || c.property >= len(all) {
 			return t, false
 		}
 		h := &all[c.property]
@@ -249,9 +249,9 @@ func (c *runTotals) next() (t Total, ok bool) {
 			c.property, c.page = c.property+1, 0
 			continue
 		}
-		err := c.view.run.totalsPage(h, c.page, func(t Total) { c.totals = append(c.totals, t) })
+		err := c.part.run.totalsPage(h, c.page, func(t Total) { c.totals = append(c.totals, t) })
 		if err != nil {
-			c.view.fail(err)
+			c.part.fail(err)
 			return t, false
 		}
 		c.page++

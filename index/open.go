@@ -37,13 +37,13 @@ func NewMemPart(format *Format, first uint64, numInts int) *MemPart {
 }
 
 // First returns the seq of row 0.
-func (o *MemPart) First() uint64 { return o.first }
+func (m *MemPart) First() uint64 { return m.first }
 
 // Rows returns the number of appended rows, published or not.
-func (o *MemPart) Rows() int { return o.rows }
+func (m *MemPart) Rows() int { return m.rows }
 
 // Bytes returns about how many bytes of memory the part uses.
-func (o *MemPart) Bytes() int64 { return o.bytes }
+func (m *MemPart) Bytes() int64 { return m.bytes }
 
 // newMemPartBytes is about how many bytes a part without rows uses.
 func newMemPartBytes(numInts int) int64 { return 1024 + 512*int64(numInts) }
@@ -62,36 +62,36 @@ func MemPartBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 }
 
 // Lock locks the part for a series of Appends.
-func (o *MemPart) Lock() { o.mu.Lock() }
+func (m *MemPart) Lock() { m.mu.Lock() }
 
 // Unlock ends the series.
-func (o *MemPart) Unlock() { o.mu.Unlock() }
+func (m *MemPart) Unlock() { m.mu.Unlock() }
 
 // Append starts the next row with its integers. Set then adds the row's cells. The
 // caller holds the lock.
-func (o *MemPart) Append(ints []int64) {
-	for i := range o.ints {
-		o.ints[i].append(ints[i])
+func (m *MemPart) Append(ints []int64) {
+	for i := range m.ints {
+		m.ints[i].append(ints[i])
 	}
-	o.rows++
-	o.at = 0
-	o.bytes += int64(8 * len(ints))
+	m.rows++
+	m.at = 0
+	m.bytes += int64(8 * len(ints))
 }
 
 // Fits reports whether field has a column or may get one: a part has at most
 // ColumnsMax.
-func (o *MemPart) Fits(field []byte) bool {
-	return len(o.columns) < ColumnsMax || o.columns[string(field)] != nil
+func (m *MemPart) Fits(field []byte) bool {
+	return len(m.columns) < ColumnsMax || m.columns[string(field)] != nil
 }
 
 // Set gives the newest row a cell. It copies both arguments. The first cell of a field
 // counts. The caller holds the lock.
-func (o *MemPart) Set(field, cell []byte) {
-	c := o.column(field)
-	if c.last == 0 || string(o.cell(c, c.last)) != string(cell) {
-		c.last = o.code(c, cell)
+func (m *MemPart) Set(field, cell []byte) {
+	c := m.column(field)
+	if c.last == 0 || string(m.cell(c, c.last)) != string(cell) {
+		c.last = m.code(c, cell)
 	}
-	row := o.rows - 1
+	row := m.rows - 1
 	if c.end > row {
 		return // the row has this field already
 	}
@@ -99,66 +99,66 @@ func (o *MemPart) Set(field, cell []byte) {
 	if page := uint(row) / PageRows; page < uint(len(c.pages)) && c.pages[page].next(uint(row)%PageRows, c.last) {
 		return
 	}
-	o.bytes += c.set(row, c.last)
+	m.bytes += c.set(row, c.last)
 }
 
 // column finds or makes the column of a field.
-func (o *MemPart) column(field []byte) *memColumn {
-	if o.at < len(o.order) && o.order[o.at].name == string(field) {
-		o.at++
-		return o.order[o.at-1]
+func (m *MemPart) column(field []byte) *memColumn {
+	if m.at < len(m.order) && m.order[m.at].name == string(field) {
+		m.at++
+		return m.order[m.at-1]
 	}
-	c := o.columns[string(field)]
+	c := m.columns[string(field)]
 	if c == nil {
 		c = &memColumn{name: string(field)}
-		o.columns[c.name] = c
-		o.bytes += memColumnBytes + int64(len(field))
+		m.columns[c.name] = c
+		m.bytes += memColumnBytes + int64(len(field))
 	}
-	if o.at < len(o.order) {
-		o.order[o.at] = c
+	if m.at < len(m.order) {
+		m.order[m.at] = c
 	} else {
-		o.order = append(o.order, c)
+		m.order = append(m.order, c)
 	}
-	o.at++
+	m.at++
 	return c
 }
 
 // Publish makes all appended rows visible to later snapshots.
-func (o *MemPart) Publish() {
-	o.mu.Lock()
-	o.published = o.rows
-	o.mu.Unlock()
+func (m *MemPart) Publish() {
+	m.mu.Lock()
+	m.published = m.rows
+	m.mu.Unlock()
 }
 
 // Snapshot returns the published rows as a Part for one goroutine. It keeps their
 // memory alive.
-func (o *MemPart) Snapshot() Part {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	return &memSnapshot{open: o, rows: o.published}
+func (m *MemPart) Snapshot() Part {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return &memSnapshot{part: m, rows: m.published}
 }
 
 // memSnapshot is the rows of an MemPart that were published when it was made.
 type memSnapshot struct {
-	open *MemPart
+	part *MemPart
 	rows int
 }
 
-func (v *memSnapshot) First() uint64 { return v.open.first }
+func (v *memSnapshot) First() uint64 { return v.part.first }
 func (v *memSnapshot) Len() int      { return v.rows }
 func (v *memSnapshot) Err() error    { return nil }
 
 func (v *memSnapshot) Ints(col int) Ints {
-	v.open.mu.RLock()
-	defer v.open.mu.RUnlock()
-	return v.open.ints[col].upTo(v.rows)
+	v.part.mu.RLock()
+	defer v.part.mu.RUnlock()
+	return v.part.ints[col].upTo(v.rows)
 }
 
 func (v *memSnapshot) Fields() []string {
-	v.open.mu.RLock()
-	defer v.open.mu.RUnlock()
-	fields := make([]string, 0, len(v.open.columns))
-	for f := range v.open.columns {
+	v.part.mu.RLock()
+	defer v.part.mu.RUnlock()
+	fields := make([]string, 0, len(v.part.columns))
+	for f := range v.part.columns {
 		fields = append(fields, f)
 	}
 	slices.Sort(fields)
@@ -166,16 +166,16 @@ func (v *memSnapshot) Fields() []string {
 }
 
 func (v *memSnapshot) Column(field string) Column {
-	v.open.mu.RLock()
-	defer v.open.mu.RUnlock()
-	c := v.open.columns[field]
+	v.part.mu.RLock()
+	defer v.part.mu.RUnlock()
+	c := v.part.columns[field]
 	if c == nil {
 		return nil
 	}
 	return &memColumnSnapshot{
-		open: v.open, col: c,
+		part: v.part, col: c,
 		codes: memCodes{c.upTo(v.rows), v.rows},
-		cells: c.cells.upTo(c.cells.n), chunks: v.open.chunks,
+		cells: c.cells.upTo(c.cells.n), chunks: v.part.chunks,
 	}
 }
 

@@ -154,51 +154,51 @@ func cellIn(chunks [][]byte, r cellRef) []byte {
 	return chunks[r>>40][start : start+n : start+n]
 }
 
-func (o *MemPart) cell(c *memColumn, code uint32) []byte {
-	return cellIn(o.chunks, c.cells.at(int(code)-1))
+func (m *MemPart) cell(c *memColumn, code uint32) []byte {
+	return cellIn(m.chunks, c.cells.at(int(code)-1))
 }
 
 // code finds or makes the code of a cell.
-func (o *MemPart) code(c *memColumn, cell []byte) uint32 {
+func (m *MemPart) code(c *memColumn, cell []byte) uint32 {
 	if (c.cells.n+1)*4 > len(c.table)*3 {
-		o.grow(c)
+		m.grow(c)
 	}
-	hash := uint32(maphash.Bytes(o.seed, cell))
+	hash := uint32(maphash.Bytes(m.seed, cell))
 	mask := uint32(len(c.table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &c.table[i]
 		if s.code == 0 {
-			c.cells.append(o.keep(cell))
+			c.cells.append(m.keep(cell))
 			*s = memSlot{hash, uint32(c.cells.n)}
-			o.bytes += 8
+			m.bytes += 8
 			return s.code
 		}
-		if s.hash == hash && bytes.Equal(o.cell(c, s.code), cell) {
+		if s.hash == hash && bytes.Equal(m.cell(c, s.code), cell) {
 			return s.code
 		}
 	}
 }
 
 // find returns the code of a cell, 0 when it has none.
-func (o *MemPart) find(c *memColumn, cell []byte) uint32 {
+func (m *MemPart) find(c *memColumn, cell []byte) uint32 {
 	if len(c.table) == 0 {
 		return 0
 	}
-	hash := uint32(maphash.Bytes(o.seed, cell))
+	hash := uint32(maphash.Bytes(m.seed, cell))
 	mask := uint32(len(c.table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := c.table[i]
-		if s.code == 0 || s.hash == hash && bytes.Equal(o.cell(c, s.code), cell) {
+		if s.code == 0 || s.hash == hash && bytes.Equal(m.cell(c, s.code), cell) {
 			return s.code
 		}
 	}
 }
 
 // grow makes the hash table four times as large.
-func (o *MemPart) grow(c *memColumn) {
+func (m *MemPart) grow(c *memColumn) {
 	old := c.table
 	c.table = make([]memSlot, max(16, 4*len(old)))
-	o.bytes += 8 * int64(len(c.table)-len(old))
+	m.bytes += 8 * int64(len(c.table)-len(old))
 	mask := uint32(len(c.table) - 1)
 	for _, s := range old {
 		if s.code != 0 {
@@ -212,26 +212,26 @@ func (o *MemPart) grow(c *memColumn) {
 }
 
 // keep copies a cell into a chunk.
-func (o *MemPart) keep(cell []byte) cellRef {
-	last := len(o.chunks) - 1
-	if last < 0 || o.filled+len(cell) > len(o.chunks[last]) || o.filled == chunkLen {
+func (m *MemPart) keep(cell []byte) cellRef {
+	last := len(m.chunks) - 1
+	if last < 0 || m.filled+len(cell) > len(m.chunks[last]) || m.filled == chunkLen {
 		size := chunkLen
 		if last < 0 { // many sites have only a few rows
 			size = chunkLen / 16
 		}
-		o.chunks = append(o.chunks, make([]byte, max(size, len(cell))))
-		o.bytes += int64(len(o.chunks[last+1]))
+		m.chunks = append(m.chunks, make([]byte, max(size, len(cell))))
+		m.bytes += int64(len(m.chunks[last+1]))
 		last++
-		o.filled = 0
+		m.filled = 0
 	}
-	start := o.filled
-	o.filled += copy(o.chunks[last][start:], cell)
+	start := m.filled
+	m.filled += copy(m.chunks[last][start:], cell)
 	return refOf(last, start, len(cell))
 }
 
 // memColumnSnapshot is a column as it was when a snapshot asked for it.
 type memColumnSnapshot struct {
-	open   *MemPart
+	part   *MemPart
 	col    *memColumn
 	codes  memCodes
 	cells  pageList[cellRef]
@@ -282,15 +282,15 @@ func (c *memColumnSnapshot) mark(codes []uint32, lo int, b *bitmap) {
 
 func (c *memColumnSnapshot) Find(path string, terms []string) []uint32 {
 	var maybe []uint32
-	format := c.open.format
+	format := c.part.format
 	if path == "" {
-		c.open.mu.RLock()
+		c.part.mu.RLock()
 		for _, t := range terms {
-			if code := c.open.find(c.col, format.AppendText(nil, t)); code != 0 {
+			if code := c.part.find(c.col, format.AppendText(nil, t)); code != 0 {
 				maybe = append(maybe, code)
 			}
 		}
-		c.open.mu.RUnlock()
+		c.part.mu.RUnlock()
 	}
 	maybe = c.candidates(maybe, path, terms)
 	slices.Sort(maybe)
@@ -302,7 +302,7 @@ func (c *memColumnSnapshot) Find(path string, terms []string) []uint32 {
 // candidates appends the codes of cells, other than strings, that may hold one of the
 // terms at path.
 func (c *memColumnSnapshot) candidates(codes []uint32, path string, terms []string) []uint32 {
-	col, format := c.col, c.open.format
+	col, format := c.col, c.part.format
 	var hashes []int64
 	col.mu.Lock()
 	defer col.mu.Unlock()

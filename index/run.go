@@ -258,7 +258,7 @@ func (v *runPart) Fields() []string {
 }
 
 func (v *runPart) Ints(col int) Ints {
-	return &pagedInts{view: v, col: uint16(col), sec: secInts, n: v.header.rows}
+	return &pagedInts{part: v, col: uint16(col), sec: secInts, n: v.header.rows}
 }
 
 func (v *runPart) Column(field string) Column {
@@ -273,7 +273,7 @@ func (v *runPart) Column(field string) Column {
 
 // pagedInts reads integer pages. It keeps the page that it read last.
 type pagedInts struct {
-	view *runPart
+	part *runPart
 	col  uint16
 	sec  section
 	n    int
@@ -287,14 +287,14 @@ func (p *pagedInts) page(i int) *intPage {
 	}
 	p.at = i + 1
 	p.cur = intPage{}
-	b, err := p.view.run.load(pageKey{p.view.run.Run, p.col, p.sec, uint32(i)}, openInts)
+	b, err := p.part.run.load(pageKey{p.part.run.Run, p.col, p.sec, uint32(i)}, openInts)
 	if err != nil {
-		p.view.fail(err)
+		p.part.fail(err)
 		return &p.cur
 	}
 	page := trustedInts(b)
 	if page.n != min(PageRows, p.n-i*PageRows) {
-		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d has %d values", p.col, p.sec, i, page.n)))
+		p.part.fail(p.part.run.corrupt(fmt.Sprintf("column %d section %d page %d has %d values", p.col, p.sec, i, page.n)))
 		return &p.cur
 	}
 	p.cur = page

@@ -9,7 +9,7 @@ import (
 )
 
 type runColumn struct {
-	view       *runPart
+	part       *runPart
 	h          *columnHeader
 	num        uint16
 	codes      Ints
@@ -23,20 +23,20 @@ type runColumn struct {
 }
 
 func newRunColumn(v *runPart, h *columnHeader, num uint16) *runColumn {
-	c := &runColumn{view: v, h: h, num: num}
+	c := &runColumn{part: v, h: h, num: num}
 	c.starts = c.ints(secStarts, h.card+1)
 	if h.sparse {
 		c.codes = &sparseInts{rowset: c.ints(secRowSet, h.present), codes: c.ints(secInts, h.present), rows: v.header.rows}
 	} else {
 		c.codes = c.ints(secInts, v.header.rows)
 	}
-	c.cells = pagedCells{view: v, num: num, sec: secDict, firsts: h.dict, n: h.card}
-	c.firsts = pagedCells{view: v, num: num, sec: secFirsts, firsts: h.firsts, n: len(h.dict)}
+	c.cells = pagedCells{part: v, num: num, sec: secDict, firsts: h.dict, n: h.card}
+	c.firsts = pagedCells{part: v, num: num, sec: secFirsts, firsts: h.firsts, n: len(h.dict)}
 	return c
 }
 
 func (c *runColumn) ints(sec section, n int) *pagedInts {
-	return &pagedInts{view: c.view, col: c.num, sec: sec, n: n}
+	return &pagedInts{part: c.part, col: c.num, sec: sec, n: n}
 }
 
 func (c *runColumn) Card() int { return c.h.card }
@@ -45,7 +45,7 @@ func (c *runColumn) Scalars() int { return c.h.scalars }
 func (c *runColumn) Codes() Ints  { return c.codes }
 
 func (c *runColumn) Everywhere() bool {
-	return c.h.present == c.view.header.rows && c.h.scalars == c.h.card
+	return c.h.present == c.part.header.rows && c.h.scalars == c.h.card
 }
 
 func (c *runColumn) Count(code uint32) int {
@@ -56,7 +56,7 @@ func (c *runColumn) Count(code uint32) int {
 func (c *runColumn) Cell(code uint32) []byte {
 	i := int(code) - 1
 	if i < 0 || i >= c.h.card {
-		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: no code %d", c.h.name, code)))
+		c.part.fail(c.part.run.corrupt(fmt.Sprintf("column %s: no code %d", c.h.name, code)))
 		return nil
 	}
 	return c.cells.at(i)
@@ -64,7 +64,7 @@ func (c *runColumn) Cell(code uint32) []byte {
 
 // pagedCells reads dictionary pages. It keeps the page that it read last.
 type pagedCells struct {
-	view   *runPart
+	part   *runPart
 	num    uint16
 	sec    section
 	firsts []int // index of each page's first cell
@@ -83,30 +83,30 @@ func (p *pagedCells) at(i int) []byte {
 	if p.page == 0 || i < first || i >= first+p.cur.n {
 		page := sort.Search(len(p.firsts), func(page int) bool { return p.firsts[page] > i }) - 1
 		p.page, p.cur, first = page+1, dictPage{}, p.firsts[page]
-		k := pageKey{p.view.run.Run, p.num, p.sec, uint32(page)}
+		k := pageKey{p.part.run.Run, p.num, p.sec, uint32(page)}
 		var b []byte
 		var err error
-		if p.view.run.cache.keeps(k) {
-			b, err = p.view.run.load(k, openDict)
+		if p.part.run.cache.keeps(k) {
+			b, err = p.part.run.load(k, openDict)
 		} else {
-			b, err = p.view.run.loadInto(p.buf, k, openDict)
+			b, err = p.part.run.loadInto(p.buf, k, openDict)
 			p.buf = b
 		}
 		if err != nil {
-			p.view.fail(err)
+			p.part.fail(err)
 			return nil
 		}
 		p.cur = trustedDict(b)
 	}
 	if i-first >= p.cur.n {
-		p.view.fail(p.view.run.corrupt(fmt.Sprintf("column %d section %d page %d is short", p.num, p.sec, p.page-1)))
+		p.part.fail(p.part.run.corrupt(fmt.Sprintf("column %d section %d page %d is short", p.num, p.sec, p.page-1)))
 		return nil
 	}
 	return p.cur.cell(i - first)
 }
 
 func (c *runColumn) Find(path string, terms []string) []uint32 {
-	f := c.view.run.format
+	f := c.part.run.format
 	var codes []uint32
 	if path == "" {
 		for _, t := range terms {
@@ -153,7 +153,7 @@ func (c *runColumn) search(t string) int {
 func (c *runColumn) term(cells *pagedCells, i int) []byte {
 	c.text = c.text[:0]
 	if cell := cells.at(i); cell != nil {
-		c.text = c.view.run.format.AppendTerm(c.text, cell)
+		c.text = c.part.run.format.AppendTerm(c.text, cell)
 	}
 	return c.text
 }
@@ -228,7 +228,7 @@ func (c *runColumn) list(code uint32) (lo, hi int) {
 	}
 	lo, hi = int(c.listStarts.At(int(code)-1)), int(c.listStarts.At(int(code)))
 	if lo < 0 || hi < lo || hi > c.blocks.n {
-		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: list of code %d", c.h.name, code)))
+		c.part.fail(c.part.run.corrupt(fmt.Sprintf("column %s: list of code %d", c.h.name, code)))
 		return 0, 0
 	}
 	return lo, hi
@@ -258,8 +258,8 @@ func (c *runColumn) reach(codes []uint32, row int, down bool) (at int, ok bool) 
 		return 0, false
 	}
 	at = int(s.rowset.At(i))
-	if at < 0 || at >= c.view.header.rows || down && at > row || !down && at < row { // damaged
-		c.view.fail(c.view.run.corrupt(fmt.Sprintf("column %s: row set out of order", c.h.name)))
+	if at < 0 || at >= c.part.header.rows || down && at > row || !down && at < row { // damaged
+		c.part.fail(c.part.run.corrupt(fmt.Sprintf("column %s: row set out of order", c.h.name)))
 		return 0, false
 	}
 	return at, true
