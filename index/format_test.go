@@ -75,8 +75,8 @@ type modelRow struct {
 
 const testInts = 2
 
-// openOf returns an open part with the rows.
-func openOf(first uint64, rows []modelRow) *MemPart {
+// memPartOf returns an open part with the rows.
+func memPartOf(first uint64, rows []modelRow) *MemPart {
 	o := NewMemPart(testFormat, first, testInts)
 	o.Lock()
 	for _, r := range rows {

@@ -50,7 +50,7 @@ func TestTooManyColumns(t *testing.T) {
 			r.cells[fmt.Sprint(i)] = "sa"
 		}
 		sink := &lastKey{}
-		err := Build(sink, 1, openOf(1, []modelRow{r}).Snapshot(), testInts, testFormat, nil, "id")
+		err := Build(sink, 1, memPartOf(1, []modelRow{r}).Snapshot(), testInts, testFormat, nil, "id")
 		if header := string(sink.key) == string(pageKey{run: 1, col: colHeader}.append(nil)); header != (over == 0) || (err != nil) != (over == 1) {
 			t.Errorf("%d columns over the limit: header written: %v, %v", over, header, err)
 		}

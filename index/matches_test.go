@@ -86,7 +86,7 @@ func TestMatchesOfManyRows(t *testing.T) {
 		}
 		return all
 	}
-	open, db := openOf(1, rows).Snapshot(), openDB(t)
+	open, db := memPartOf(1, rows).Snapshot(), openDB(t)
 	parts := []Part{open}
 	for id, bytes := range []int64{64 << 20, 8 << 10} { // the cache keeps everything, or almost nothing
 		parts = append(parts, runOf(t, db, uint64(id+1), open, nil, NewCache(bytes)).Part())
@@ -175,7 +175,7 @@ func TestLeavesOfOneHash(t *testing.T) {
 		{ints: []int64{3, 3}, cells: map[string]string{"p": "sx"}},
 	}
 	db, cache := openDB(t), NewCache(1<<20)
-	open := openOf(1, rows)
+	open := memPartOf(1, rows)
 	run := runOf(t, db, 1, open.Snapshot(), nil, cache)
 	sum := &Checksum{Next: &dbSink{t: t, db: db}}
 	if err := Merge(sum, 2, []*Run{run}, testInts, ""); err != nil {

@@ -49,9 +49,9 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 			total(&some, part, i)
 			total(&all, part, i)
 		}
-		runs = append(runs, runOf(t, db, uint64(part+1), openOf(first+uint64(from), rows[from:cuts[part]]).Snapshot(), some.Sorted(), cache))
+		runs = append(runs, runOf(t, db, uint64(part+1), memPartOf(first+uint64(from), rows[from:cuts[part]]).Snapshot(), some.Sorted(), cache))
 	}
-	want := runOf(t, db, 100, openOf(first, rows).Snapshot(), all.Sorted(), cache)
+	want := runOf(t, db, 100, memPartOf(first, rows).Snapshot(), all.Sorted(), cache)
 	sum := &Checksum{Next: &dbSink{t: t, db: db}}
 	if err := Merge(sum, 101, runs, testInts, "id"); err != nil {
 		t.Fatal(err)
@@ -94,9 +94,9 @@ func TestMergeDamaged(t *testing.T) {
 	rows := rapid.Custom(func(t *rapid.T) []modelRow { return drawRows(t, 300) }).Example(3)
 	var totals Totals
 	totals.Add("p", 1, "v", 2)
-	one := runOf(t, db, 1, openOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	one := runOf(t, db, 1, memPartOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
 	next := uint64(len(rows)) + 1
-	two := runOf(t, db, 2, openOf(next, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	two := runOf(t, db, 2, memPartOf(next, rows).Snapshot(), totals.Sorted(), NewCache(0))
 	var keys [][]byte
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: runPrefix(2), UpperBound: prefixEnd(runPrefix(2))})
 	if err != nil {

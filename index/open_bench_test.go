@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// openRows returns a part of benchRows rows with ten fields: eight that every row has,
+// benchRowsPart returns a part of benchRows rows with ten fields: eight that every row has,
 // one that every other row has and one that one row in a hundred has.
-func openRows() *MemPart {
+func benchRowsPart() *MemPart {
 	o := NewMemPart(testFormat, 1, 6)
 	ints := make([]int64, 6)
 	o.Lock()
@@ -42,17 +42,17 @@ var openFields, openCells = func() (fields, cells [][]byte) {
 	return fields, cells
 }()
 
-func BenchmarkOpenSet(b *testing.B) {
+func BenchmarkMemPartSet(b *testing.B) {
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += benchRows {
-		openRows()
+		benchRowsPart()
 	}
 }
 
 // For a dense, a half full and a sparse column, reads all codes, searches the rows of
 // one cell, and reads row by row.
-func BenchmarkOpenRead(b *testing.B) {
-	v := openRows().Snapshot()
+func BenchmarkMemPartRead(b *testing.B) {
+	v := benchRowsPart().Snapshot()
 	buf := make([]int64, PageRows)
 	for _, f := range []int{0, 8, 9} {
 		field := string(openFields[f])

@@ -15,7 +15,7 @@ import (
 
 // A column gives each row the cell that was set, in every snapshot. Some stretches of
 // rows nearly all have the field; in others hardly any row has it.
-func TestOpenColumnSparse(t *testing.T) {
+func TestMemColumnSparse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := NewMemPart(testFormat, 1, 0)
 		var want []int64 // codes
@@ -115,7 +115,7 @@ func b2i(b bool) int {
 
 // Bytes is what a part really holds, and is bounded by what was sent: a name costs no
 // bytes for rows without it.
-func TestOpenBytes(t *testing.T) {
+func TestMemPartBytes(t *testing.T) {
 	var names [][]byte
 	for i := range ColumnsMax {
 		names = append(names, fmt.Appendf(nil, "p%d", i))
@@ -156,7 +156,7 @@ func heap() int64 {
 }
 
 // MemPartBytesMax is an upper bound for cells of any shape.
-func TestOpenBytesMax(t *testing.T) {
+func TestMemPartBytesMax(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 50 {
 		o := NewMemPart(testFormat, 1, 0)
@@ -213,7 +213,7 @@ func TestBuildOfSparseColumns(t *testing.T) {
 
 // A field that begins late in a page and then comes with each row soon makes the page
 // dense, so that reading one row needs no search.
-func TestOpenColumnFills(t *testing.T) {
+func TestMemColumnBecomesDense(t *testing.T) {
 	o := NewMemPart(testFormat, 1, 0)
 	for row := range PageRows {
 		if o.Append(nil); row >= 1000 {

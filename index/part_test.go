@@ -326,7 +326,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 	const first = 1000
 	want := modelAnswers(first, rows, finds, questions)
 
-	open := openOf(first, rows)
+	open := memPartOf(first, rows)
 	// Rows that are appended but not published are in no answer and in no run, even
 	// with fields and cells of their own.
 	open.Lock()
@@ -388,7 +388,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 }
 
 // While rows are appended, snapshots see them whole, in order, and only after Publish.
-func TestOpenWhileAppending(t *testing.T) {
+func TestMemPartWhileAppending(t *testing.T) {
 	const total, step = 6000, 50
 	o := NewMemPart(testFormat, 1, testInts)
 	cell := func(row int) string { return fmt.Sprintf("s%d", row/3) }
@@ -552,7 +552,7 @@ func TestDamagedRun(t *testing.T) {
 	var totals Totals
 	totals.Add("p", 1, "v", 2)
 	totals.Add("q", 1, "v", 3)
-	good := runOf(t, db, 7, openOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
+	good := runOf(t, db, 7, memPartOf(1, rows).Snapshot(), totals.Sorted(), NewCache(0))
 	want := modelAnswers(1, rows, finds, questions)
 	ask := func() (lines []string, err error) {
 		run := NewRun(good.Descriptor, db, NewCache(0), testFormat)
@@ -659,7 +659,7 @@ func TestRunWithoutHeader(t *testing.T) {
 	if err := run.Totals("p", 0, 9, func(Total) {}); err == nil {
 		t.Error("Totals of a run without header gives no error")
 	}
-	whole := runOf(t, db, 10, openOf(1, []modelRow{{ints: []int64{1, 2}}}).Snapshot(), nil, NewCache(0))
+	whole := runOf(t, db, 10, memPartOf(1, []modelRow{{ints: []int64{1, 2}}}).Snapshot(), nil, NewCache(0))
 	d := whole.Descriptor
 	d.Rows = 2
 	if v := NewRun(d, db, NewCache(0), testFormat).Part(); !errors.As(v.Err(), &corrupt) {

@@ -273,7 +273,7 @@ func TestFilter(t *testing.T) {
 
 // A filter in memory answers as its pages do. Folded to half its size it denies no term
 // that it holds.
-func TestFilterHeld(t *testing.T) {
+func TestFilterInMemory(t *testing.T) {
 	db := openDB(t)
 	for id, n := range []int{0, 1, 300, 1000, 20_000} {
 		var rows []modelRow
@@ -283,7 +283,7 @@ func TestFilterHeld(t *testing.T) {
 		if n == 0 {
 			rows = append(rows, modelRow{ints: make([]int64, testInts)})
 		}
-		run := runOf(t, db, uint64(id+1), openOf(1, rows).Snapshot(), nil, NewCache(0))
+		run := runOf(t, db, uint64(id+1), memPartOf(1, rows).Snapshot(), nil, NewCache(0))
 		filter, err := run.Filter()
 		if err != nil {
 			t.Fatal(err)
@@ -431,7 +431,7 @@ func TestRunIDsAndDrop(t *testing.T) {
 		db := openDB(t)
 		want := []uint64{1, 255, 256, 1 << 40, math.MaxUint64}
 		for _, id := range want {
-			runOf(t, db, id, openOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
+			runOf(t, db, id, memPartOf(1, []modelRow{{ints: make([]int64, testInts)}}).Snapshot(), nil, NewCache(1<<20))
 			if !shared {
 				if err := db.Flush(); err != nil { // to make a table of its own
 					t.Fatal(err)
@@ -528,7 +528,7 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value))
 		return nil
 	})}
-	if err := Build(sum, 5, openOf(11, rows).Snapshot(), testInts, testFormat, totals.Sorted(), "id"); err != nil {
+	if err := Build(sum, 5, memPartOf(11, rows).Snapshot(), testInts, testFormat, totals.Sorted(), "id"); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(&dump, "%d keys, checksum %016x\n", sum.Keys, sum.Sum())
