@@ -32,7 +32,7 @@ type siteGroup struct {
 	records [][]byte
 	counted []*daySet // what it adds to which counters
 	fresh   int       // values that it is the first to count on their days
-	terms   event.TermRoom
+	terms   event.TermArena
 	links   []seqLink
 }
 

@@ -161,7 +161,7 @@ func TestCountsWithinBounds(t *testing.T) {
 		}
 		for _, e := range []*Event{e, read} {
 			got := map[Term]bool{}
-			e.CountsIn(new(TermRoom), func(property, term string, _ int64) bool {
+			e.CountsIn(new(TermArena), func(property, term string, _ int64) bool {
 				if got[Term{property, term}] {
 					t.Fatalf("%s=%s counts twice", property, term)
 				}
@@ -196,7 +196,7 @@ func TestOldRecordsCountWhole(t *testing.T) {
 func TestCountsShareNames(t *testing.T) {
 	counted := func(times int) (n int, text int) {
 		e := &Event{Dialect: Native, Type: Track, Properties: Object{{"p", Raw(nest(6, 150, "["+strings.Repeat(`{"a":1,"b":2},`, times)+"3]"))}}}
-		var room TermRoom
+		var room TermArena
 		e.CountsIn(&room, func(string, string, int64) bool { n++; return true })
 		return n, len(room.text)
 	}
@@ -238,7 +238,7 @@ func TestCountsWithoutNames(t *testing.T) {
 		e.NotCounted = rapid.SampledFrom([][]string{nil, nil, {"k2"}, {Other}}).Draw(t, "not counted")
 		over := rapid.IntRange(1, 4).Draw(t, "one of so many is over")
 		names := map[string]bool{}
-		room := TermRoom{Admit: func(name string) bool {
+		room := TermArena{Admit: func(name string) bool {
 			if !NameCapped(name) || slices.Contains(e.NotCounted, name) {
 				t.Fatalf("%q is passed to Admit", name)
 			}

@@ -40,10 +40,10 @@ func (e *Event) Counts(yield func(property, term string, by int64) bool) {
 	e.CountsIn(nil, yield)
 }
 
-// TermRoom is memory for the paths and terms that counting makes. It stores each path
+// TermArena is memory for the paths and terms that counting makes. It stores each path
 // once. They are valid until Reset. One goroutine at a time may use it. The zero
-// TermRoom is ready.
-type TermRoom struct {
+// TermArena is ready.
+type TermArena struct {
 	// Admit reports whether a name counts by itself; if not, it counts as those in
 	// CappedNames do. It is called only for names with NameCapped, before they are
 	// stored, perhaps several times in one event. The name is valid until Admit
@@ -61,14 +61,14 @@ type TermRoom struct {
 // does not apply to detected names, which are few, nor to Other.
 func NameCapped(name string) bool { return name != "name" && name != Other && !Detected(name) }
 
-// Memory that a TermRoom keeps for later.
+// Memory that a TermArena keeps for later.
 const (
 	termRoomMax  = 1 << 20 // bytes
 	termPathsMax = 1024
 )
 
 // Reset forgets everything and keeps the memory, up to the bounds above.
-func (r *TermRoom) Reset() {
+func (r *TermArena) Reset() {
 	Poison(r.text)
 	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
 		r.text = nil
@@ -81,7 +81,7 @@ func (r *TermRoom) Reset() {
 }
 
 // name returns a path that is valid until Reset.
-func (r *TermRoom) name(path []byte) string {
+func (r *TermArena) name(path []byte) string {
 	if known, ok := r.paths[string(path)]; ok {
 		return known
 	}
@@ -94,7 +94,7 @@ func (r *TermRoom) name(path []byte) string {
 }
 
 // keep copies a text.
-func (r *TermRoom) keep(b []byte) string {
+func (r *TermArena) keep(b []byte) string {
 	if r == nil {
 		return string(b)
 	}
@@ -105,7 +105,7 @@ func (r *TermRoom) keep(b []byte) string {
 
 // CountsIn is Counts with memory: paths and terms that are not in the event as they are
 // come from room. With a nil room each is allocated.
-func (e *Event) CountsIn(room *TermRoom, yield func(property, term string, by int64) bool) {
+func (e *Event) CountsIn(room *TermArena, yield func(property, term string, by int64) bool) {
 	if e.Uncounted || !Countable(e.Type) {
 		return
 	}
@@ -165,7 +165,7 @@ type counts struct {
 	capped   termSet
 	names    termSet // CappedNames, with no values
 	left     bool    // some name did not count
-	room     *TermRoom
+	room     *TermArena
 
 	// For the current path.
 	path string
@@ -189,7 +189,7 @@ func (c *counts) value(key string, v Value) bool {
 		return !ok || c.term(term)
 	}
 	if c.room == nil {
-		c.room = new(TermRoom)
+		c.room = new(TermArena)
 	}
 	going, n, entered := true, 0, false
 	c.room.walk.of(key, v, func(path []byte, v Value) bool {

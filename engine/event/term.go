@@ -10,7 +10,7 @@ import "strings"
 func (v Value) Term() (term string, ok bool) { return v.termIn(nil) }
 
 // termIn is Term; a term that differs from the text comes from room.
-func (v Value) termIn(room *TermRoom) (term string, ok bool) {
+func (v Value) termIn(room *TermArena) (term string, ok bool) {
 	switch v.Kind {
 	case String, Bool:
 		return v.Text, true

@@ -24,7 +24,7 @@ type nameRows struct {
 	flags   *rowInts
 	event   event.Event
 	parser  event.Parser
-	room    event.TermRoom
+	room    event.TermArena
 }
 
 type nameColumn struct {
