@@ -140,7 +140,7 @@ func (b *bounder) walk(o Object, seen map[string]struct{}) {
 	for i := range o {
 		size += len(o[i].Key) + len(o[i].Value.Text)
 	}
-	room, n := countedBytes(size), 0
+	budget, n := countedBytes(size), 0
 	b.over, b.long, b.last = false, false, b.last[:0]
 	leaf := func(path []byte, v Value) bool {
 		if n == CountedLeavesMax {
@@ -152,18 +152,18 @@ func (b *bounder) walk(o Object, seen map[string]struct{}) {
 		} else {
 			if !bytes.Equal(path, b.last) || n == 0 {
 				if _, again := seen[string(path)]; !again {
-					room -= len(path)
+					budget -= len(path)
 				}
-				if seen != nil && room >= 0 {
+				if seen != nil && budget >= 0 {
 					seen[string(path)] = struct{}{}
 				}
 				b.last = append(b.last[:0], path...)
 			}
 			if v.Kind == Number && mayGrow(v.Text) {
 				b.term, _ = appendDecimal(b.term[:0], v.Text)
-				room -= max(0, len(b.term)-len(v.Text))
+				budget -= max(0, len(b.term)-len(v.Text))
 			}
-			if room < 0 {
+			if budget < 0 {
 				b.over = true
 				return false
 			}

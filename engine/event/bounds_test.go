@@ -122,7 +122,7 @@ func TestCountsWithinBounds(t *testing.T) {
 		for _, m := range ordered {
 			size += len(m.Key) + len(m.Value.Text)
 		}
-		room, leaves, over, long := min(64<<10, 4<<10+4*size), 0, false, false
+		budget, leaves, over, long := min(64<<10, 4<<10+4*size), 0, false, false
 		seen, want := map[string]bool{}, map[Term]bool{}
 		for _, m := range ordered {
 			var w leafWalk
@@ -137,11 +137,11 @@ func TestCountsWithinBounds(t *testing.T) {
 					leaves++
 				default:
 					if !seen[string(path)] {
-						room -= len(path)
+						budget -= len(path)
 						seen[string(path)] = true
 					}
-					room -= max(0, len(term)-len(v.Text))
-					if over = room < 0; !over {
+					budget -= max(0, len(term)-len(v.Text))
+					if over = budget < 0; !over {
 						want[Term{string(path), strings.Clone(term)}] = true
 						leaves++
 					}
@@ -196,9 +196,9 @@ func TestOldRecordsCountWhole(t *testing.T) {
 func TestCountsShareNames(t *testing.T) {
 	counted := func(times int) (n int, text int) {
 		e := &Event{Dialect: Native, Type: Track, Properties: Object{{"p", Raw(nest(6, 150, "["+strings.Repeat(`{"a":1,"b":2},`, times)+"3]"))}}}
-		var room TermArena
-		e.CountsIn(&room, func(string, string, int64) bool { n++; return true })
-		return n, len(room.text)
+		var arena TermArena
+		e.CountsIn(&arena, func(string, string, int64) bool { n++; return true })
+		return n, len(arena.text)
 	}
 	n, few := counted(1)
 	if _, many := counted(400); n != 3 || many != few || few != 3*(1+6*151)+2*2 {
@@ -238,7 +238,7 @@ func TestCountsWithoutNames(t *testing.T) {
 		e.NotCounted = rapid.SampledFrom([][]string{nil, nil, {"k2"}, {Other}}).Draw(t, "not counted")
 		over := rapid.IntRange(1, 4).Draw(t, "one of so many is over")
 		names := map[string]bool{}
-		room := TermArena{Admit: func(name string) bool {
+		arena := TermArena{Admit: func(name string) bool {
 			if !NameCapped(name) || slices.Contains(e.NotCounted, name) {
 				t.Fatalf("%q is passed to Admit", name)
 			}
@@ -249,12 +249,12 @@ func TestCountsWithoutNames(t *testing.T) {
 			return yes
 		}}
 		var want, got []counter
-		e.CountsIn(&room, func(property, term string, by int64) bool {
+		e.CountsIn(&arena, func(property, term string, by int64) bool {
 			want = append(want, counter{strings.Clone(property), strings.Clone(term), by})
 			return true
 		})
 		for name := range names {
-			if _, kept := room.paths[name]; kept {
+			if _, kept := arena.paths[name]; kept {
 				t.Fatalf("the text of %q is stored", name)
 			}
 		}

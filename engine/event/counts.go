@@ -63,14 +63,14 @@ func NameCapped(name string) bool { return name != "name" && name != Other && !D
 
 // Memory that a TermArena keeps for later.
 const (
-	termRoomMax  = 1 << 20 // bytes
+	termArenaMax = 1 << 20 // bytes
 	termPathsMax = 1024
 )
 
 // Reset forgets everything and keeps the memory, up to the bounds above.
 func (r *TermArena) Reset() {
 	Poison(r.text)
-	if r.text = r.text[:0]; cap(r.text) > termRoomMax {
+	if r.text = r.text[:0]; cap(r.text) > termArenaMax {
 		r.text = nil
 	}
 	if len(r.paths) > termPathsMax {
@@ -104,15 +104,15 @@ func (r *TermArena) keep(b []byte) string {
 }
 
 // CountsIn is Counts with memory: paths and terms that are not in the event as they are
-// come from room. With a nil room each is allocated.
-func (e *Event) CountsIn(room *TermArena, yield func(property, term string, by int64) bool) {
+// come from arena. With a nil arena each is allocated.
+func (e *Event) CountsIn(arena *TermArena, yield func(property, term string, by int64) bool) {
 	if e.Uncounted || !Countable(e.Type) {
 		return
 	}
-	c := counts{e: e, yield: yield, room: room}
-	if room != nil {
-		c.seen = termSet{few: room.few[:0]}
-		defer func() { room.few = c.seen.few }()
+	c := counts{e: e, yield: yield, arena: arena}
+	if arena != nil {
+		c.seen = termSet{few: arena.few[:0]}
+		defer func() { arena.few = c.seen.few }()
 	}
 	if len(e.Increments) > fewIncrements {
 		c.amounts = make(map[string]int64, len(e.Increments))
@@ -164,8 +164,8 @@ type counts struct {
 	seen     termSet
 	capped   termSet
 	names    termSet // CappedNames, with no values
-	left     bool    // some name did not count
-	room     *TermArena
+	leftOut  bool    // some name did not count
+	arena    *TermArena
 
 	// For the current path.
 	path string
@@ -185,14 +185,14 @@ func (c *counts) value(key string, v Value) bool {
 		if c.enter(key); !c.out && !c.admitted(key) {
 			return true
 		}
-		term, ok := v.termIn(c.room)
+		term, ok := v.termIn(c.arena)
 		return !ok || c.term(term)
 	}
-	if c.room == nil {
-		c.room = new(TermArena)
+	if c.arena == nil {
+		c.arena = new(TermArena)
 	}
 	going, n, entered := true, 0, false
-	c.room.walk.of(key, v, func(path []byte, v Value) bool {
+	c.arena.walk.of(key, v, func(path []byte, v Value) bool {
 		if n++; n > most {
 			return false
 		}
@@ -201,18 +201,18 @@ func (c *counts) value(key string, v Value) bool {
 		}
 		if !entered || string(path) != c.path {
 			if entered = true; slices.Contains(c.e.NotCounted, view(path)) || !c.admitted(view(path)) {
-				c.room.out = append(c.room.out[:0], path...)
-				c.path, c.out = view(c.room.out), true
+				c.arena.out = append(c.arena.out[:0], path...)
+				c.path, c.out = view(c.arena.out), true
 			} else if len(path) == len(key) {
 				c.enter(key)
 			} else {
-				c.enter(c.room.name(path))
+				c.enter(c.arena.name(path))
 			}
 		}
 		if c.out {
 			return true
 		}
-		term, _ := v.termIn(c.room)
+		term, _ := v.termIn(c.arena)
 		going = c.term(term)
 		return going
 	})
@@ -222,22 +222,22 @@ func (c *counts) value(key string, v Value) bool {
 // admitted reports whether the name of a property counts by itself.
 func (c *counts) admitted(name string) (yes bool) {
 	switch {
-	case c.room != nil && c.room.Admit != nil:
-		yes = !NameCapped(name) || c.room.Admit(name)
+	case c.arena != nil && c.arena.Admit != nil:
+		yes = !NameCapped(name) || c.arena.Admit(name)
 	default:
 		yes = len(c.e.CappedNames) == 0 || !c.names.has(name, "")
 	}
-	c.left = c.left || !yes
+	c.leftOut = c.leftOut || !yes
 	return yes
 }
 
 // other counts Other once for all names that did not count.
 func (c *counts) other() {
-	if !c.left && len(c.e.CappedNames) == 0 {
+	if !c.leftOut && len(c.e.CappedNames) == 0 {
 		return
 	}
 	if !c.distinct { // a property of that name may have counted the same
-		if term, ok := c.e.Properties.Get(Other).termIn(c.room); ok && term == Other && c.e.Cut.Of(Other) > 0 {
+		if term, ok := c.e.Properties.Get(Other).termIn(c.arena); ok && term == Other && c.e.Cut.Of(Other) > 0 {
 			return
 		}
 	}

@@ -9,8 +9,8 @@ import "strings"
 // arrays, objects and the absent value.
 func (v Value) Term() (term string, ok bool) { return v.termIn(nil) }
 
-// termIn is Term; a term that differs from the text comes from room.
-func (v Value) termIn(room *TermArena) (term string, ok bool) {
+// termIn is Term; a term that differs from the text comes from arena.
+func (v Value) termIn(arena *TermArena) (term string, ok bool) {
 	switch v.Kind {
 	case String, Bool:
 		return v.Text, true
@@ -23,7 +23,7 @@ func (v Value) termIn(room *TermArena) (term string, ok bool) {
 		if !num || string(b) == v.Text {
 			return v.Text, true
 		}
-		return room.keep(b), true
+		return arena.keep(b), true
 	}
 	return "", false
 }
