@@ -16,7 +16,7 @@ func (p *Parser) Batch(b []byte, lim Limits, list string, yield func(i int, raw 
 }
 
 func (p *Parser) batch(b []byte, lim Limits, list string, yield func(int, []byte, Object, *FieldError)) (rest Object, found bool, err *FieldError) {
-	i := p.begin(view(b), lim)
+	i := p.begin(aliasString(b), lim)
 	if i >= len(p.s) || p.s[i] != '{' {
 		return nil, false, p.fault(i, "an object is expected")
 	}

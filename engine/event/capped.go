@@ -13,7 +13,7 @@ import (
 // a property that occurs in several places may come several times. A damaged cell ends
 // the walk early.
 func EachCapped(cell []byte, yield func(property string, at int)) {
-	s := view(cell)
+	s := aliasString(cell)
 	first := 2 // of its lists
 	if end := cappedNamesEnd(s); end > 0 {
 		first = end + 1
@@ -50,7 +50,7 @@ func EachCapped(cell []byte, yield func(property string, at int)) {
 		if old {
 			at = 0 // its other values may be anywhere
 		}
-		yield(view(property), at)
+		yield(aliasString(property), at)
 		for i = end + 1; i < len(s) && s[i] == ','; i = end + 1 {
 			if end, _ = stringEnd(s, i+2); end < 0 {
 				return
@@ -75,7 +75,7 @@ func cappedNamesEnd(cell string) int {
 // EachCappedName calls yield with each name in a capped cell. A name is valid until
 // yield returns. A damaged cell ends the walk early.
 func EachCappedName(cell []byte, yield func(name []byte)) {
-	s := view(cell)
+	s := aliasString(cell)
 	end := cappedNamesEnd(s)
 	if end == 0 {
 		return
@@ -88,14 +88,14 @@ func EachCappedName(cell []byte, yield func(name []byte)) {
 }
 
 // HasCappedNames reports whether a capped cell has names.
-func HasCappedNames(cell []byte) bool { return cappedNamesEnd(view(cell)) > 0 }
+func HasCappedNames(cell []byte) bool { return cappedNamesEnd(aliasString(cell)) > 0 }
 
 // CappedValues calls yield with the capped values of a property, or with Other, which
 // stands for all its values. at is the position that EachCapped gave. The values may
 // alias the cell.
 func CappedValues(cell []byte, property string, at int, yield func(value string)) {
 	if at == 0 {
-		list, _ := termsOf(Value{JSON, strings.TrimPrefix(view(cell), string(tagJSON))})
+		list, _ := termsOf(Value{JSON, strings.TrimPrefix(aliasString(cell), string(tagJSON))})
 		for _, t := range list {
 			if t.Property == property {
 				yield(t.Value)
@@ -103,7 +103,7 @@ func CappedValues(cell []byte, property string, at int, yield func(value string)
 		}
 		return
 	}
-	s := view(cell)
+	s := aliasString(cell)
 	if at < len(s) && s[at] == ']' {
 		yield(Other)
 	}

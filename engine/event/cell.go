@@ -173,15 +173,15 @@ func CellValue(cell []byte) Value {
 	return Value{}
 }
 
-// cellView is CellValue, but the text may alias the cell.
-func cellView(cell []byte) Value {
+// aliasValue is CellValue, but the text may alias the cell.
+func aliasValue(cell []byte) Value {
 	switch cell[0] {
 	case tagString:
-		return Value{String, view(cell[1:])}
+		return Value{String, aliasString(cell[1:])}
 	case tagNumber:
-		return Value{Number, view(cell[1:])}
+		return Value{Number, aliasString(cell[1:])}
 	case tagJSON:
-		return Value{JSON, view(cell[1:])}
+		return Value{JSON, aliasString(cell[1:])}
 	}
 	return CellValue(cell)
 }
@@ -209,7 +209,7 @@ func AppendCellTerm(dst, cell []byte) []byte {
 		return dst
 	}
 	if cell[0] == tagNumber {
-		s := view(cell[1:])
+		s := aliasString(cell[1:])
 		if isPlainInteger(s) {
 			return append(dst, s...)
 		}

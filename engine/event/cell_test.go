@@ -131,7 +131,7 @@ func TestCellRoundTrip(t *testing.T) {
 		if v := CellValue(ca); v != a {
 			t.Fatalf("%v became %v", a, v)
 		}
-		if v := cellView(ca); v != a {
+		if v := aliasValue(ca); v != a {
 			t.Fatalf("%v became %v", a, v)
 		}
 		if !validCell(ca) {

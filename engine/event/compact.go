@@ -58,13 +58,13 @@ func (p *Parser) compact(dst []byte, i, depth int) ([]byte, int, *FieldError) {
 		if err != nil {
 			if object {
 				key := dst[member.start+1 : member.keyEnd-1]
-				err = err.within(string(appendUnquoted(nil, view(key))))
+				err = err.within(string(appendUnquoted(nil, aliasString(key))))
 			}
 			return dst, i, err
 		}
 		if object {
 			member.end = len(dst)
-			key := view(dst[member.start:member.keyEnd])
+			key := aliasString(dst[member.start:member.keyEnd])
 			if look := lookOf(key[1:]); looks&look != 0 {
 				for _, m := range p.spans[first:] {
 					twice = twice || string(dst[m.start:m.keyEnd]) == key

@@ -100,7 +100,7 @@ func (r *TermArena) keep(b []byte) string {
 	}
 	at := len(r.text)
 	r.text = append(r.text, b...) // when text moves, earlier strings stay in the old memory
-	return view(r.text[at:])
+	return aliasString(r.text[at:])
 }
 
 // CountsIn is Counts with memory: paths and terms that are not in the event as they are
@@ -200,9 +200,9 @@ func (c *counts) value(key string, v Value) bool {
 			return true
 		}
 		if !entered || string(path) != c.path {
-			if entered = true; slices.Contains(c.e.NotCounted, view(path)) || !c.admitted(view(path)) {
+			if entered = true; slices.Contains(c.e.NotCounted, aliasString(path)) || !c.admitted(aliasString(path)) {
 				c.arena.out = append(c.arena.out[:0], path...)
-				c.path, c.out = view(c.arena.out), true
+				c.path, c.out = aliasString(c.arena.out), true
 			} else if len(path) == len(key) {
 				c.enter(key)
 			} else {

@@ -120,12 +120,12 @@ func validCell(c []byte) bool {
 	case tagTrue, tagFalse, tagNull:
 		return len(c) == 1
 	case tagNumber:
-		return numberEnd(view(c), 1) == len(c)
+		return numberEnd(aliasString(c), 1) == len(c)
 	case tagString:
-		s := view(c[1:])
+		s := aliasString(c[1:])
 		return isClean(s) && (len(s) != 32 && len(s) != 36 || !packable(s))
 	case tagJSON:
-		return len(c) > 1 && (c[1] == '[' || c[1] == '{') && skipValue(view(c), 1, 1) == len(c)
+		return len(c) > 1 && (c[1] == '[' || c[1] == '{') && skipValue(aliasString(c), 1, 1) == len(c)
 	}
 	return false
 }
@@ -203,7 +203,7 @@ func DecodeRecord(record []byte) (*Event, error) {
 	e := &Event{Context: make(Object, 0, 16), Properties: make(Object, 0, 8)}
 	var ints Ints
 	err := ScanRecord(bytes.Clone(record), &ints, func(field, cell []byte) error {
-		return e.set(view(field), cellView(cell))
+		return e.set(aliasString(field), aliasValue(cell))
 	})
 	if err != nil {
 		return nil, err

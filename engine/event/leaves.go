@@ -16,7 +16,7 @@ import (
 // paths would cost that much memory.
 func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	if CellScalar(cell) {
-		yield("", view(AppendCellTerm(nil, cell)))
+		yield("", aliasString(AppendCellTerm(nil, cell)))
 		return
 	}
 	if len(cell) == 0 || cell[0] != tagJSON {
@@ -24,8 +24,8 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	}
 	w := walks.Get().(*leafWalk)
 	defer walks.Put(w)
-	w.of("", Value{JSON, view(cell[1:])}, func(path []byte, v Value) bool {
-		return yield(view(path), w.termOf(v))
+	w.of("", Value{JSON, aliasString(cell[1:])}, func(path []byte, v Value) bool {
+		return yield(aliasString(path), w.termOf(v))
 	})
 }
 
@@ -35,11 +35,11 @@ func CellTerms(cell []byte, path string, yield func(term string)) {
 	if len(cell) > 0 && cell[0] == tagJSON {
 		w := walks.Get().(*leafWalk)
 		defer walks.Put(w)
-		w.text, w.want = view(cell[1:]), path
+		w.text, w.want = aliasString(cell[1:]), path
 		w.find(0, 0, 1, yield)
 		w.text, w.want = "", ""
 	} else if path == "" && CellScalar(cell) {
-		yield(view(AppendCellTerm(nil, cell)))
+		yield(aliasString(AppendCellTerm(nil, cell)))
 	}
 }
 
@@ -92,7 +92,7 @@ func (w *leafWalk) termOf(v Value) string {
 	if v.Kind == Number && !isPlainInteger(v.Text) {
 		out, num := appendDecimal(w.term[:0], v.Text)
 		if w.term = out; num {
-			return view(out)
+			return aliasString(out)
 		}
 	}
 	return v.Text

@@ -15,7 +15,7 @@ import (
 // milliseconds. An event without a type is a Track. required says which fields each
 // type needs. Errors are *FieldError. Validate checks what applies to every dialect.
 func (p *Parser) Event(b []byte, e *Event) error {
-	if err := p.event(view(b), e); err != nil {
+	if err := p.event(aliasString(b), e); err != nil {
 		return err
 	}
 	return nil

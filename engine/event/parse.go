@@ -116,7 +116,7 @@ func (p *Parser) reserve(n int) {
 
 // Object parses b, which must be one JSON object.
 func (p *Parser) Object(b []byte, lim Limits) (Object, error) {
-	o, err := p.objectOf(view(b), lim)
+	o, err := p.objectOf(aliasString(b), lim)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (p *Parser) objectOf(s string, lim Limits) (Object, *FieldError) {
 
 // Value parses b, which must be one JSON value.
 func (p *Parser) Value(b []byte, lim Limits) (Value, error) {
-	v, err := p.valueOf(view(b), lim)
+	v, err := p.valueOf(aliasString(b), lim)
 	if err != nil {
 		return Value{}, err
 	}
@@ -157,7 +157,7 @@ func (p *Parser) valueOf(s string, lim Limits) (Value, *FieldError) {
 // the walk and is returned. A fault later in the text is found after elements were
 // yielded.
 func (p *Parser) Each(b []byte, lim Limits, yield func(i int, raw []byte) error) error {
-	s := view(b)
+	s := aliasString(b)
 	i := p.begin(s, lim)
 	if i >= len(s) || s[i] != '[' {
 		return p.fault(i, "an array is expected")
@@ -330,7 +330,7 @@ func (p *Parser) text(i, most int, what string) (text string, next int, err *Fie
 		p.reserve(n)
 		at := len(p.arena)
 		p.arena = appendUnquoted(p.arena, text)
-		text = view(p.arena[at:len(p.arena):len(p.arena)])
+		text = aliasString(p.arena[at:len(p.arena):len(p.arena)])
 	}
 	if len(text) > most {
 		return "", i, tooMuch(what, most, "bytes")
@@ -358,7 +358,7 @@ func (p *Parser) value(i, depth int) (Value, int, *FieldError) {
 		p.reserve(len(dst))
 		at := len(p.arena)
 		p.arena = append(p.arena, dst...)
-		return Value{JSON, view(p.arena[at:len(p.arena):len(p.arena)])}, next, nil
+		return Value{JSON, aliasString(p.arena[at:len(p.arena):len(p.arena)])}, next, nil
 	default:
 		return p.atom(i)
 	}

@@ -10,9 +10,9 @@ import (
 // text of a stored array or object. Positions are byte offsets. -1 says that the text
 // does not follow the grammar.
 
-// view returns b as a string without a copy. b must not change while the string is in
+// aliasString returns b as a string without a copy. b must not change while the string is in
 // use.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func aliasString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // skipSpace returns the first position from i on that is not white space.
 func skipSpace(s string, i int) int {
