@@ -21,11 +21,11 @@ type Arena struct {
 }
 
 const (
-	contextSpare   = 16 // spare capacity of a context that grows, in keys
-	roomMembersMin = 128
-	roomMembersMax = 8 << 10 // of one piece of memory, unless one context needs more
-	roomTextMin    = 1 << 10
-	roomTextMax    = 64 << 10
+	contextSpare    = 16 // spare capacity of a context that grows, in keys
+	arenaMembersMin = 128
+	arenaMembersMax = 8 << 10 // of one piece of memory, unless one context needs more
+	arenaTextMin    = 1 << 10
+	arenaTextMax    = 64 << 10
 )
 
 // grow moves o to memory with capacity for n more members. trim returns what is not
@@ -34,7 +34,7 @@ func (r *Arena) grow(o event.Object, n int) event.Object {
 	n += len(o)
 	if cap(r.members)-len(r.members) < n {
 		// The contexts that lie in the old piece keep it.
-		r.members = make([]event.Member, 0, max(roomMembersMin, n, min(2*cap(r.members), roomMembersMax)))
+		r.members = make([]event.Member, 0, max(arenaMembersMin, n, min(2*cap(r.members), arenaMembersMax)))
 	}
 	at := len(r.members)
 	moved := append(r.members[at:at:at+n], o...)
@@ -65,7 +65,7 @@ func (r *Arena) hideIP(addr netip.Addr, policy string) string {
 func (r *Arena) keep(text []byte) string {
 	if cap(r.text)-len(r.text) < len(text) {
 		// The texts that lie in the old piece keep it.
-		r.text = make([]byte, 0, max(roomTextMin, len(text), min(2*cap(r.text), roomTextMax)))
+		r.text = make([]byte, 0, max(arenaTextMin, len(text), min(2*cap(r.text), arenaTextMax)))
 	}
 	at := len(r.text)
 	r.text = append(r.text, text...)
@@ -75,11 +75,11 @@ func (r *Arena) keep(text []byte) string {
 // Reset forgets everything and keeps the memory.
 func (r *Arena) Reset() {
 	event.Poison(r.text)
-	r.members, r.text = event.Emptied(r.members, roomMembersMax), r.text[:0]
-	if cap(r.text) > roomTextMax {
+	r.members, r.text = event.Emptied(r.members, arenaMembersMax), r.text[:0]
+	if cap(r.text) > arenaTextMax {
 		r.text = nil
 	}
-	if cap(r.scratch) > roomTextMax {
+	if cap(r.scratch) > arenaTextMax {
 		r.scratch = nil
 	}
 }

@@ -48,19 +48,19 @@ type Privacy struct {
 // what was sent, and adds what the urls tell, where the address is and what the agent
 // is. It looks up the whole address but stores only what the site allows. With src.Skip
 // it detects nothing from the source.
-func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room *Arena) {
+func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, arena *Arena) {
 	if len(site.StripParams) > 0 {
-		stripEvent(e, site.StripParams, room)
+		stripEvent(e, site.StripParams, arena)
 	}
 	if site.IP != "keep" {
-		hideExtra(e, site.IP, room)
+		hideExtra(e, site.IP, arena)
 	}
 	c := contextOf(e)
-	c.room = room
+	c.arena = arena
 	var sent netip.Addr
 	if c.has(keyIP) {
 		sent, _ = netip.ParseAddr(c.text(keyIP))
-		c.replace(keyIP, room.hideIP(sent, site.IP))
+		c.replace(keyIP, arena.hideIP(sent, site.IP))
 	}
 	c.fromURLs()
 	if !src.Skip {
@@ -73,7 +73,7 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room
 			c.fromPlace(&place)
 		}
 		if !c.has(keyIP) && src.IP.IsValid() {
-			c.fill(keyIP, room.hideIP(src.IP, site.IP))
+			c.fill(keyIP, arena.hideIP(src.IP, site.IP))
 		}
 		if src.UserAgent != "" || len(src.Hints) > 0 {
 			c.fromAgent(d.agents.Parse(src.UserAgent, ua.HintsOf(src.Hints)))
@@ -85,7 +85,7 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, room
 	// The same thing under two names: dialects differ in which they send.
 	c.fill(keyPlatform, c.text(keyOS))
 	c.fill(keyOS, c.text(keyPlatform))
-	room.trim(e.Context)
+	arena.trim(e.Context)
 }
 
 // Bot returns the name of the bot that sent a request, "" when the source is not a bot.
@@ -155,9 +155,9 @@ var contextKeyOf = func() map[string]contextKey {
 // contextFields is an event's context with the positions of its keys, so that twenty
 // keys are filled without a search for each.
 type contextFields struct {
-	e    *event.Event
-	room *Arena
-	at   [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
+	e     *event.Event
+	arena *Arena
+	at    [contextKeys]int16 // index + 1 in e.Context; 0 = absent, -(index + 1) = the empty string
 }
 
 func contextOf(e *event.Event) contextFields {
@@ -206,7 +206,7 @@ func (c *contextFields) put(k contextKey, v event.Value) {
 		return
 	}
 	if len(*o) == cap(*o) {
-		*o = c.room.grow(*o, contextSpare)
+		*o = c.arena.grow(*o, contextSpare)
 	}
 	*o = append(*o, event.Member{Key: contextNames[k], Value: v})
 	c.at[k] = int16(min(len(*o), math.MaxInt16))
@@ -219,9 +219,9 @@ func (c *contextFields) replace(k contextKey, s string) {
 		return
 	}
 	c.e.Context.Delete(contextNames[k])
-	room := c.room
+	arena := c.arena
 	*c = contextOf(c.e)
-	c.room = room
+	c.arena = arena
 }
 
 // fits reports whether a detected value agrees with what was sent under k: k is absent

@@ -36,7 +36,7 @@ func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 // hideExtra applies the site's policy to every address under a key "ip" inside e.Extra,
 // at any depth. Dialects keep there what vendors send, for example Segment's
 // context.ip.
-func hideExtra(e *event.Event, policy string, room *Arena) {
+func hideExtra(e *event.Event, policy string, arena *Arena) {
 	hide := func(key, value string) (string, bool) {
 		if key != "ip" {
 			return "", false
@@ -45,7 +45,7 @@ func hideExtra(e *event.Event, policy string, room *Arena) {
 		if err != nil {
 			return "", false
 		}
-		return room.hideIP(addr, policy), true
+		return arena.hideIP(addr, policy), true
 	}
 	for i := 0; i < len(e.Extra); i++ {
 		switch m := &e.Extra[i]; {
@@ -57,14 +57,14 @@ func hideExtra(e *event.Event, policy string, room *Arena) {
 				m.Value = event.Str(s)
 			}
 		case m.Value.Kind == event.JSON && (m.Key == "ip" || strings.Contains(m.Value.Text, `"ip"`)):
-			m.Value.Text = room.rewriteJSON(m.Value.Text, m.Key, hide)
+			m.Value.Text = arena.rewriteJSON(m.Value.Text, m.Key, hide)
 		}
 	}
 }
 
 // stripEvent removes the named parameters from every url of the event: in its context,
 // and wherever else a string looks like a url or a query.
-func stripEvent(e *event.Event, names []string, room *Arena) {
+func stripEvent(e *event.Event, names []string, arena *Arena) {
 	strip := func(_, value string) (string, bool) {
 		if !looksLikeURL(value) {
 			return "", false
@@ -89,7 +89,7 @@ func stripEvent(e *event.Event, names []string, room *Arena) {
 				}
 			case event.JSON:
 				if strings.ContainsAny(v.Text, "?#") {
-					v.Text = room.rewriteJSON(v.Text, o[i].Key, strip)
+					v.Text = arena.rewriteJSON(v.Text, o[i].Key, strip)
 				}
 			}
 		}
