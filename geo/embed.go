@@ -28,6 +28,6 @@ var embedded = sync.OnceValues(func() (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded database: %w", err)
 	}
-	db.has, db.own = Has{Country: true}, true
+	db.has, db.embedded = Has{Country: true}, true
 	return db, nil
 })

@@ -32,13 +32,13 @@ const (
 // file is one database, checked and whole in memory. It never changes, except for
 // places, a cache of decoded records. It is safe for concurrent use.
 type file struct {
-	reader *maxminddb.Reader
-	kind   string // the type that the file states
-	built  time.Time
-	bytes  int
-	has    Has  // over all records
-	own    bool // it is the embedded one
-	places [placesMax]atomic.Pointer[cachedPlace]
+	reader   *maxminddb.Reader
+	kind     string // the type that the file states
+	built    time.Time
+	bytes    int
+	has      Has  // over all records
+	embedded bool // it is the embedded one
+	places   [placesMax]atomic.Pointer[cachedPlace]
 }
 
 type cachedPlace struct {

@@ -253,7 +253,7 @@ func (l *Locator) Status() Status {
 		st.Files = append(st.Files, fs)
 	}
 	for _, db := range *l.live.Load() {
-		if db.own {
+		if db.embedded {
 			st.Files = append(st.Files, FileStatus{Path: "embedded", Type: db.kind, Has: db.has, Built: db.built, Bytes: db.bytes, Loads: 1})
 			st.Has = st.Has.or(db.has)
 		}
