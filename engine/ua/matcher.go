@@ -93,7 +93,7 @@ func (m *matcher) find(text []byte) (start, end int, ok bool) {
 	for i, c := range text {
 		state = int(m.next[state*m.classes+int(m.class[c])])
 		for _, p := range m.outs[state] {
-			if m.holds(&m.patterns[p], text, i+1) {
+			if m.matchesAt(&m.patterns[p], text, i+1) {
 				return i + 1 - len(m.patterns[p].text), i + 1, true
 			}
 		}
@@ -101,8 +101,8 @@ func (m *matcher) find(text []byte) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// holds checks the conditions of a pattern that ends at end.
-func (m *matcher) holds(p *pattern, text []byte, end int) bool {
+// matchesAt checks the conditions of a pattern that ends at end.
+func (m *matcher) matchesAt(p *pattern, text []byte, end int) bool {
 	start := end - len(p.text)
 	if p.anchored && start > 0 ||
 		p.bounded && end < len(text) && 'a' <= text[end] && text[end] <= 'z' ||
