@@ -8,7 +8,7 @@
 // # Parts
 //
 // A Part is a range of consecutive rows of one site, numbered from 0. There are two kinds,
-// read through one interface: an MemPart part grows in memory; a Run is sealed, immutable and
+// read through one interface: a MemPart grows in memory; a Run is sealed, immutable and
 // stored in Pebble. The columns of a Run are the rows themselves, not just an index of
 // them: every row can be put together again from its columns.
 //
@@ -69,7 +69,7 @@
 // # Reading order
 //
 //	part.go                                the interface, and what the caller supplies
-//	open.go opencolumn.go                  the part in memory
+//	mempart.go memcolumn.go                the part in memory
 //	keys.go limits.go ints.go dict.go
 //	header.go descriptor.go totals.go      the format, piece by piece
 //	write.go write_column.go write_dict.go

@@ -12,7 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-func BenchmarkMayHold(b *testing.B) {
+func BenchmarkMayContain(b *testing.B) {
 	db, err := pebble.Open(b.TempDir(), &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation, Logger: quiet{}})
 	if err != nil {
 		b.Fatal(err)

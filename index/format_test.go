@@ -75,7 +75,7 @@ type modelRow struct {
 
 const testInts = 2
 
-// memPartOf returns an open part with the rows.
+// memPartOf returns a part in memory with the rows.
 func memPartOf(first uint64, rows []modelRow) *MemPart {
 	o := NewMemPart(testFormat, first, testInts)
 	o.Lock()

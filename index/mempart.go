@@ -1,4 +1,4 @@
-// The part in memory: the newest rows of a site, stored by column. opencolumn.go has
+// The part in memory: the newest rows of a site, stored by column. memcolumn.go has
 // the cells of a column.
 
 package index
@@ -138,7 +138,7 @@ func (m *MemPart) Snapshot() Part {
 	return &memSnapshot{part: m, rows: m.published}
 }
 
-// memSnapshot is the rows of an MemPart that were published when it was made.
+// memSnapshot is the rows of a MemPart that were published when it was made.
 type memSnapshot struct {
 	part *MemPart
 	rows int

@@ -1,4 +1,4 @@
-// Benchmarks of the open part. One operation is one row.
+// Benchmarks of the part in memory. One operation is one row.
 //
 //	go test ./index -run '^$' -bench MemPart
 

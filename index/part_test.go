@@ -1,4 +1,4 @@
-// An open part, the run made of it and the plain rows give the same answers to every
+// A part in memory, the run made of it and the plain rows give the same answers to every
 // question. A damaged run reports its damage and does not answer wrongly.
 
 package index
@@ -93,7 +93,7 @@ func answers(p Part, finds []find, questions []question) (lines []string) {
 		}
 		var cells []string
 		for _, code := range c.Find(f.path, f.terms) {
-			if c.Count(code) > 0 { // an open part may have cells of rows that are not published
+			if c.Count(code) > 0 { // a part in memory may have cells of rows that are not published
 				cells = append(cells, string(c.Cell(code)))
 			}
 		}
@@ -348,7 +348,7 @@ func partsAgree(t *rapid.T, db *pebble.DB, most int) {
 		}
 		return lines
 	}
-	sameAnswers(t, "the open part", nothing(got), nothing(plain))
+	sameAnswers(t, "the part in memory", nothing(got), nothing(plain))
 
 	var totals Totals
 	totals.Add("p", 1, "v", 2)
@@ -651,7 +651,7 @@ func TestRunWithoutHeader(t *testing.T) {
 		t.Errorf("damaged: %q, %q; %v", file, what, corrupt)
 	}
 	if _, err := run.MayContain(FilterHash("x")); err == nil {
-		t.Error("MayHold of a run without header gives no error")
+		t.Error("MayContain of a run without header gives no error")
 	}
 	if _, err := run.Filter(); err == nil {
 		t.Error("Filter of a run without header gives no error")
