@@ -404,7 +404,7 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 func (c *clauseCond) matches(row int) bool {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.holds(row) && (a.unless.col == nil || !a.unless.holds(row)) {
+		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) {
 			return !c.not
 		}
 	}
@@ -527,7 +527,7 @@ func (c *columnCodes) has(code int64) bool {
 	return code > 0 && int(code) < c.set.n && c.set.has(int(code))
 }
 
-func (c *columnCodes) holds(row int) bool { return c.has(c.codes.At(row)) }
+func (c *columnCodes) matches(row int) bool { return c.has(c.codes.At(row)) }
 
 func (c *columnCodes) mark(m *Matcher, lo int, b *bitmap) {
 	if c.marks != nil {
