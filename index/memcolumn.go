@@ -234,7 +234,7 @@ type memColumnSnapshot struct {
 	part   *MemPart
 	col    *memColumn
 	codes  memCodes
-	cells  pageList[cellRef]
+	cells  pagedPrefix[cellRef]
 	chunks [][]byte
 }
 

@@ -144,38 +144,38 @@ type memSnapshot struct {
 	rows int
 }
 
-func (v *memSnapshot) First() uint64 { return v.part.first }
-func (v *memSnapshot) Len() int      { return v.rows }
-func (v *memSnapshot) Err() error    { return nil }
+func (s *memSnapshot) First() uint64 { return s.part.first }
+func (s *memSnapshot) Len() int      { return s.rows }
+func (s *memSnapshot) Err() error    { return nil }
 
-func (v *memSnapshot) Ints(col int) Ints {
-	v.part.mu.RLock()
-	defer v.part.mu.RUnlock()
-	return v.part.ints[col].upTo(v.rows)
+func (s *memSnapshot) Ints(col int) Ints {
+	s.part.mu.RLock()
+	defer s.part.mu.RUnlock()
+	return s.part.ints[col].upTo(s.rows)
 }
 
-func (v *memSnapshot) Fields() []string {
-	v.part.mu.RLock()
-	defer v.part.mu.RUnlock()
-	fields := make([]string, 0, len(v.part.columns))
-	for f := range v.part.columns {
+func (s *memSnapshot) Fields() []string {
+	s.part.mu.RLock()
+	defer s.part.mu.RUnlock()
+	fields := make([]string, 0, len(s.part.columns))
+	for f := range s.part.columns {
 		fields = append(fields, f)
 	}
 	slices.Sort(fields)
 	return fields
 }
 
-func (v *memSnapshot) Column(field string) Column {
-	v.part.mu.RLock()
-	defer v.part.mu.RUnlock()
-	c := v.part.columns[field]
+func (s *memSnapshot) Column(field string) Column {
+	s.part.mu.RLock()
+	defer s.part.mu.RUnlock()
+	c := s.part.columns[field]
 	if c == nil {
 		return nil
 	}
 	return &memColumnSnapshot{
-		part: v.part, col: c,
-		codes: memCodes{c.upTo(v.rows), v.rows},
-		cells: c.cells.upTo(c.cells.n), chunks: v.part.chunks,
+		part: s.part, col: c,
+		codes: memCodes{c.upTo(s.rows), s.rows},
+		cells: c.cells.upTo(c.cells.n), chunks: s.part.chunks,
 	}
 }
 
@@ -203,24 +203,24 @@ func (p *paged[T]) append(v T) {
 func (p *paged[T]) at(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
 // upTo returns the first n elements as they are now.
-func (p *paged[T]) upTo(n int) pageList[T] {
-	return pageList[T]{slices.Clone(p.pages[:(n+PageRows-1)/PageRows]), n}
+func (p *paged[T]) upTo(n int) pagedPrefix[T] {
+	return pagedPrefix[T]{slices.Clone(p.pages[:(n+PageRows-1)/PageRows]), n}
 }
 
-// pageList is the first n elements of a paged list. A pageList of int64 is an integer
+// pagedPrefix is the first n elements of a paged list. A pagedPrefix of int64 is an integer
 // column.
-type pageList[T any] struct {
+type pagedPrefix[T any] struct {
 	pages [][]T
 	n     int
 }
 
-func (p pageList[T]) At(i int) T { return p.pages[i/PageRows][i%PageRows] }
+func (p pagedPrefix[T]) At(i int) T { return p.pages[i/PageRows][i%PageRows] }
 
 // Constant never knows: pages in memory have no bounds.
-func (p pageList[T]) Constant(int) (int64, bool) { return 0, false }
+func (p pagedPrefix[T]) Constant(int) (int64, bool) { return 0, false }
 
 // Page returns the elements of a page where they lie in memory. It does not need buf.
-func (p pageList[T]) Page(page int, _ []T) []T {
+func (p pagedPrefix[T]) Page(page int, _ []T) []T {
 	if page >= len(p.pages) {
 		return nil
 	}

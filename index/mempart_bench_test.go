@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// benchRowsPart returns a part of benchRows rows with ten fields: eight that every row has,
+// benchMemPart returns a part of benchRows rows with ten fields: eight that every row has,
 // one that every other row has and one that one row in a hundred has.
-func benchRowsPart() *MemPart {
+func benchMemPart() *MemPart {
 	o := NewMemPart(testFormat, 1, 6)
 	ints := make([]int64, 6)
 	o.Lock()
@@ -45,14 +45,14 @@ var openFields, openCells = func() (fields, cells [][]byte) {
 func BenchmarkMemPartSet(b *testing.B) {
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += benchRows {
-		benchRowsPart()
+		benchMemPart()
 	}
 }
 
 // For a dense, a half full and a sparse column, reads all codes, searches the rows of
 // one cell, and reads row by row.
 func BenchmarkMemPartRead(b *testing.B) {
-	v := benchRowsPart().Snapshot()
+	v := benchMemPart().Snapshot()
 	buf := make([]int64, PageRows)
 	for _, f := range []int{0, 8, 9} {
 		field := string(openFields[f])

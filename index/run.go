@@ -239,36 +239,36 @@ type runPart struct {
 	err    error
 }
 
-func (v *runPart) First() uint64 { return v.run.First }
-func (v *runPart) Len() int      { return v.header.rows }
-func (v *runPart) Err() error    { return v.err }
+func (p *runPart) First() uint64 { return p.run.First }
+func (p *runPart) Len() int      { return p.header.rows }
+func (p *runPart) Err() error    { return p.err }
 
-func (v *runPart) fail(err error) {
-	if v.err == nil {
-		v.err = err
+func (p *runPart) fail(err error) {
+	if p.err == nil {
+		p.err = err
 	}
 }
 
-func (v *runPart) Fields() []string {
-	fields := make([]string, len(v.header.columns))
-	for i := range v.header.columns {
-		fields[i] = v.header.columns[i].name
+func (p *runPart) Fields() []string {
+	fields := make([]string, len(p.header.columns))
+	for i := range p.header.columns {
+		fields[i] = p.header.columns[i].name
 	}
 	return fields
 }
 
-func (v *runPart) Ints(col int) Ints {
-	return &pagedInts{part: v, col: uint16(col), sec: secInts, n: v.header.rows}
+func (p *runPart) Ints(col int) Ints {
+	return &pagedInts{part: p, col: uint16(col), sec: secInts, n: p.header.rows}
 }
 
-func (v *runPart) Column(field string) Column {
-	i, ok := slices.BinarySearchFunc(v.header.columns, field, func(c columnHeader, f string) int {
+func (p *runPart) Column(field string) Column {
+	i, ok := slices.BinarySearchFunc(p.header.columns, field, func(c columnHeader, f string) int {
 		return strings.Compare(c.name, f)
 	})
 	if !ok {
 		return nil
 	}
-	return newRunColumn(v, &v.header.columns[i], uint16(v.header.ints+i))
+	return newRunColumn(p, &p.header.columns[i], uint16(p.header.ints+i))
 }
 
 // pagedInts reads integer pages. It keeps the page that it read last.

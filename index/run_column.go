@@ -22,16 +22,16 @@ type runColumn struct {
 	text       []byte             // scratch
 }
 
-func newRunColumn(v *runPart, h *columnHeader, num uint16) *runColumn {
-	c := &runColumn{part: v, h: h, num: num}
+func newRunColumn(p *runPart, h *columnHeader, num uint16) *runColumn {
+	c := &runColumn{part: p, h: h, num: num}
 	c.starts = c.ints(secStarts, h.card+1)
 	if h.sparse {
-		c.codes = &sparseInts{rowset: c.ints(secRowSet, h.present), codes: c.ints(secInts, h.present), rows: v.header.rows}
+		c.codes = &sparseInts{rowset: c.ints(secRowSet, h.present), codes: c.ints(secInts, h.present), rows: p.header.rows}
 	} else {
-		c.codes = c.ints(secInts, v.header.rows)
+		c.codes = c.ints(secInts, p.header.rows)
 	}
-	c.cells = pagedCells{part: v, num: num, sec: secDict, firsts: h.dict, n: h.card}
-	c.firsts = pagedCells{part: v, num: num, sec: secFirsts, firsts: h.firsts, n: len(h.dict)}
+	c.cells = pagedCells{part: p, num: num, sec: secDict, firsts: h.dict, n: h.card}
+	c.firsts = pagedCells{part: p, num: num, sec: secFirsts, firsts: h.firsts, n: len(h.dict)}
 	return c
 }
 
