@@ -2,14 +2,11 @@ package engine
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/engine/query"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Site is one site as the engine knows it. A *Site is immutable once given to
@@ -18,40 +15,6 @@ type Site struct {
 	query.Site
 	Uncounted []string       // dotted property paths that counters leave out
 	Privacy   enrich.Privacy // what is kept of addresses and urls
-}
-
-// Options configure an Engine. Zero fields take the values of Defaults.
-type Options struct {
-	Dir        string
-	Sites      []*Site
-	Memory     int64         // budget of the process in bytes; 0 = 256 MiB
-	Dedup      time.Duration // how long a message id is remembered; 0 = 24 h
-	Reserve    int64         // free bytes kept on the disk; 0 = by the disk's size, -1 = no check
-	QueueBytes int64         // encoded events waiting for the committer; 0 = 8 MiB
-	QueryTime  time.Duration // bound of one query; 0 = 10 s
-
-	FS     vfs.FS           // nil = the real one
-	Now    func() time.Time // nil = time.Now
-	Log    *slog.Logger     // nil = discard
-	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
-	Enrich Enricher         // nil = none
-
-	Visitors Visitors // assigns ids to clients that send none; nil = these have no id
-
-	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
-	HotEvents int // events in memory over all sites; 0 = 524,288
-	Pairs     int // of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
-	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
-	// ValuesPerDay is how many values of a property counters tell apart on one day of
-	// a site; 0 = ValuesPerDayMax.
-	ValuesPerDay int
-
-	// NamesPerDay is how many names of properties counters tell apart on one day of a
-	// site; 0 = NamesPerDayMax.
-	NamesPerDay int
-
-	MergeRuns int // runs that are merged into one; 0 = 16
-	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }
 
 // Enricher fills what can be known of an event from its source: geography,

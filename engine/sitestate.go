@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cairn/engine/identity"
+	"cairn/engine/query"
 	"cairn/engine/table"
 )
 
@@ -20,4 +21,57 @@ type siteState struct {
 
 func newSiteState(id uint32, links *identity.Links) *siteState {
 	return &siteState{Table: table.New(id, links)}
+}
+
+// loadLinks joins the stored links of a site. Close waits for it.
+func (e *Engine) loadLinks(s *siteState) error {
+	e.inflight.Add(1)
+	defer e.inflight.Done()
+	stopping := e.stopping.Load()
+	if stopping {
+		return query.ErrStopping
+	}
+	var some []identity.Link
+	err := identity.ScanLinks(e.db, s.ID, func(_ uint64, l identity.Link) bool {
+		if some = append(some, l); len(some) == identity.LinksHeld {
+			s.Links.Join(some, false)
+			some = some[:0]
+			stopping = e.stopping.Load()
+		}
+		return !stopping
+	})
+	if stopping {
+		return query.ErrStopping
+	}
+	s.Links.Join(some, false)
+	e.corrupted(err)
+	return err
+}
+
+// state returns the site's state, made on first use.
+func (e *Engine) state(id uint32) *siteState {
+	e.mu.RLock()
+	s := e.sites[id]
+	e.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s = e.sites[id]; s == nil {
+		links := identity.NewLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
+		s = newSiteState(id, links)
+		e.sites[id] = s
+	}
+	return s
+}
+
+func (e *Engine) allSites() []*siteState {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	all := make([]*siteState, 0, len(e.sites))
+	for _, s := range e.sites {
+		all = append(all, s)
+	}
+	return all
 }

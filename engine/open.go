@@ -1,0 +1,201 @@
+// Opening a store, and what Pebble is told of it.
+
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"cairn/engine/identity"
+	"cairn/engine/query"
+	"cairn/engine/read"
+	"cairn/engine/store"
+	"cairn/engine/table"
+	"cairn/index"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Open opens or creates the store in opts.Dir and replays what was not sealed.
+// It fails, and changes nothing, when the store is damaged, newer than this
+// program, or in use.
+func Open(opts Options) (*Engine, error) {
+	opts = opts.withDefaults()
+	e := &Engine{
+		opts:        opts,
+		log:         opts.Log,
+		sites:       make(map[uint32]*siteState),
+		cache:       index.NewCache(opts.Memory / 4),
+		queue:       make(chan *submission, 4096),
+		ready:       make(chan struct{}),
+		groups:      make(chan *group),
+		spareGroups: make(chan *group, groupsKept),
+		stopTick:    make(chan struct{}),
+		failed:      make(chan struct{}),
+	}
+	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
+	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
+	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)
+	e.stats.group = NewHistogram(1, groupBounds)
+	if err := e.open(); err != nil {
+		if e.db != nil {
+			_ = e.db.Close()
+		}
+		if store.Damaged(err) != nil {
+			err = fmt.Errorf("%w; %s", err, store.WayOn)
+		}
+		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
+	}
+	return e, nil
+}
+
+func (e *Engine) open() error {
+	fs, dir := e.opts.FS, e.opts.Dir
+	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
+		return fmt.Errorf("the restore into %s was interrupted; remove the directory and restore again", dir)
+	}
+	if err := store.MakeDir(fs, store.Dir(fs, dir)); err != nil {
+		return err
+	}
+	var err error
+	if e.hwm, err = wal.ReadHighWaterMark(fs, dir); err != nil {
+		return err
+	}
+	if err := store.Preflight(fs, dir, e.hwm.Events()); err != nil {
+		return err
+	}
+	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
+	e.files = wal.NewFS(fs, e.disk, e.fail)
+	e.tables = store.NewTables(fs, store.Dir(fs, dir))
+	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
+		return err
+	}
+	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // nobody else has the store open
+		return err
+	}
+	e.tables.DB = e.db
+	secret, err := store.Prepare(e.db)
+	if err != nil {
+		return err
+	}
+	if e.public, err = store.NewPublicIDs(secret.Key, secret.Incarnations); err != nil {
+		return err
+	}
+	e.Reader = read.New(read.Options{
+		Table: func(site uint32) *table.Table { return e.state(site).Table },
+		DB:    e.db, Public: e.public,
+		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
+		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
+		Answers: e.opts.Memory / 64, Partials: e.opts.Memory / 32,
+	})
+	e.owners = identity.NewSessionOwners(int(e.opts.Memory / 96))
+	e.sightings = identity.NewLatestEvents(int(e.opts.Memory / 64))
+	seq := &sequencer{
+		e:       e,
+		ids:     identity.NewIDs(e.db, int(e.opts.Memory/32)),
+		recent:  newRecent(e.opts.Memory / 16),
+		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.tookFilters),
+		caps:    newCaps(e.db, e.unread),
+		next:    make(map[*siteState]uint64),
+	}
+	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
+	seq.ids.Bound(e.opts.IDPart)
+	if err := seq.ids.LoadFilter(e.opts.Memory / 16); err != nil {
+		return err
+	}
+	if e.sealer, err = newSealer(e); err != nil {
+		return err
+	}
+	e.merger = newMerger(e)
+	e.snapshots = &store.Snapshots{FS: fs, Dir: dir, DB: e.db, Install: &e.sealer.install, Now: e.now}
+	for _, s := range e.opts.Sites {
+		e.state(s.ID)
+	}
+	if err := e.replay(seq); err != nil {
+		return err
+	}
+	if total := e.total(); total < e.hwm.Events() {
+		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
+	}
+	if secret.Version < store.Version {
+		dir, err := e.snapshots.Upgrade(secret.Version, e.total())
+		if err != nil {
+			return err
+		}
+		e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", secret.Version, "to", store.Version, "snapshot", dir)
+	}
+
+	e.running.Add(2)
+	go func() {
+		defer e.running.Done()
+		seq.run()
+	}()
+	go func() {
+		defer e.running.Done()
+		(&publisher{e: e}).run()
+	}()
+	e.sealer.start()
+	e.merger.start()
+	e.ticking.Add(1)
+	go e.tick()
+	e.files.Arm()
+	return nil
+}
+
+// newRun is a run that readers may ask. Small ones share tables and will be merged.
+func (e *Engine) newRun(d index.Descriptor) *index.Run {
+	var db pebble.Reader = e.db
+	if d.Rows >= uint64(e.opts.SealRows) {
+		db = e.tables
+	}
+	return index.NewRun(d, db, e.cache, table.Format)
+}
+
+// pebbleOptions are the options of the store. Without cgo the caches and
+// memtables are Go heap, so they are part of the memory budget.
+func (e *Engine) pebbleOptions() *pebble.Options {
+	mem := uint64(e.opts.Memory)
+	memTable := max(mem*3/64, 64<<10)
+	opts := &pebble.Options{
+		FS:                          e.files,
+		FormatMajorVersion:          store.PebbleFormat,
+		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
+		MemTableSize:                memTable,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       8, // rows there are mostly trimmed before the next flush or the one after it
+		L0StopWritesThreshold:       1000,
+		LBaseMaxBytes:               int64(memTable),
+		MaxOpenFiles:                1000,
+		WALBytesPerSync:             512 << 10,
+		Logger:                      pebbleLogger{e},
+	}
+	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	opts.EventListener = &pebble.EventListener{
+		WALCreated:      e.files.Created,
+		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
+		},
+		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.Deleted(uint64(info.FileNum)) },
+		DiskSlow: func(info pebble.DiskSlowInfo) {
+			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
+		},
+	}
+	return opts
+}
+
+// pebbleLogger turns Pebble's fatal errors, which it reports by ending the
+// process, into the engine's failure. Fatalf must not return.
+type pebbleLogger struct{ e *Engine }
+
+func (pebbleLogger) Infof(string, ...any) {}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.e.log.Error("store: " + fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.e.fail(fmt.Errorf(format, args...))
+	select {}
+}

@@ -1,0 +1,99 @@
+// Options of an Engine.
+
+package engine
+
+import (
+	"log/slog"
+	"math"
+	"time"
+
+	"cairn/engine/identity"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options configure an Engine. Zero fields take the values of Defaults.
+type Options struct {
+	Dir        string
+	Sites      []*Site
+	Memory     int64         // budget of the process in bytes; 0 = 256 MiB
+	Dedup      time.Duration // how long a message id is remembered; 0 = 24 h
+	Reserve    int64         // free bytes kept on the disk; 0 = by the disk's size, -1 = no check
+	QueueBytes int64         // encoded events waiting for the committer; 0 = 8 MiB
+	QueryTime  time.Duration // bound of one query; 0 = 10 s
+
+	FS     vfs.FS           // nil = the real one
+	Now    func() time.Time // nil = time.Now
+	Log    *slog.Logger     // nil = discard
+	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
+	Enrich Enricher         // nil = none
+
+	Visitors Visitors // assigns ids to clients that send none; nil = these have no id
+
+	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
+	HotEvents int // events in memory over all sites; 0 = 524,288
+	Pairs     int // of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
+	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
+	// ValuesPerDay is how many values of a property counters tell apart on one day of
+	// a site; 0 = ValuesPerDayMax.
+	ValuesPerDay int
+
+	// NamesPerDay is how many names of properties counters tell apart on one day of a
+	// site; 0 = NamesPerDayMax.
+	NamesPerDay int
+
+	MergeRuns int // runs that are merged into one; 0 = 16
+	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
+}
+
+// Defaults fills the zero fields.
+func (o Options) withDefaults() Options {
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.Memory, 256<<20)
+	o.Memory = min(o.Memory, math.MaxInt) // a 32-bit process has no more
+	def(&o.QueueBytes, 8<<20)
+	if o.Dedup == 0 {
+		o.Dedup = 24 * time.Hour
+	}
+	if o.QueryTime == 0 {
+		o.QueryTime = 10 * time.Second
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SealRows == 0 {
+		o.SealRows = 1 << 16
+	}
+	if o.HotEvents == 0 {
+		o.HotEvents = 1 << 19
+	}
+	if o.Pairs == 0 {
+		o.Pairs = int(o.Memory / 256)
+	}
+	if o.IDPart == 0 {
+		o.IDPart = int(min(o.Memory/64, identity.PartMax))
+	}
+	if o.ValuesPerDay == 0 {
+		o.ValuesPerDay = ValuesPerDayMax
+	}
+	if o.NamesPerDay == 0 {
+		o.NamesPerDay = NamesPerDayMax
+	}
+	if o.MergeRuns == 0 {
+		o.MergeRuns = 16
+	}
+	if o.MergeRows == 0 {
+		o.MergeRows = 80 * o.SealRows
+	}
+	return o
+}

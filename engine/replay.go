@@ -1,0 +1,111 @@
+// Replay: what a start learns from the log again.
+
+package engine
+
+import (
+	"fmt"
+
+	"cairn/engine/event"
+	"cairn/engine/store"
+	"cairn/engine/table"
+	"cairn/index"
+	"cairn/wal"
+)
+
+// replay loads every site's runs and the rows of the log that no run has yet.
+func (e *Engine) replay(seq *sequencer) error {
+	used := make(map[uint64]bool)
+	next := make(map[uint32]uint64)
+	err := index.Descriptors(e.db, func(d index.Descriptor) error {
+		if want := max(next[d.Site], 1); d.First != want {
+			return fmt.Errorf("site %d: events %d to %d are missing", d.Site, want, d.First-1)
+		}
+		next[d.Site] = d.Last() + 1
+		used[d.Run] = true
+		e.state(d.Site).Load(e.newRun(d))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.sealer.removeOrphans(used); err != nil {
+		return err
+	}
+	logged, err := wal.Sites(e.db)
+	if err != nil {
+		return err
+	}
+	for _, id := range logged {
+		e.state(id)
+	}
+	for _, s := range e.allSites() {
+		if err := e.replaySite(seq, s); err != nil {
+			return fmt.Errorf("site %d: %w", s.ID, err)
+		}
+		seq.next[s] = s.Last() + 1
+	}
+	return nil
+}
+
+func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
+	upTo, err := store.IDsUpTo(e.db, s.ID)
+	if err != nil {
+		return err
+	}
+	last := s.Last()
+	if upTo < last {
+		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, last)
+	}
+	var rest table.Overflow
+	var one [1][]byte               // record
+	groups := make(map[uint64]bool) // where a group begins, the log may be cut
+	if err := wal.Notes(e.db, s.ID, 0, 1<<64-1, func(first uint64, _ []byte) error {
+		groups[first] = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	err = wal.Replay(e.db, s.ID, func(n uint64, record []byte) error {
+		if n != last+1 {
+			return fmt.Errorf("events %d to %d are missing", last+1, n-1)
+		}
+		if open := s.MemPart(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
+			s.Publish(last)
+			e.sealer.add(s, s.Detach())
+		}
+		one[0] = record
+		grown, err := s.Append(n, one[:], &rest)
+		e.hotBytes.Add(grown)
+		if err != nil {
+			return store.Unreadable(s.ID, n, err)
+		}
+		ev, err := event.DecodeRecord(record)
+		if err != nil {
+			return store.Unreadable(s.ID, n, err)
+		}
+		if n > upTo {
+			if _, err := seq.ids.Replay(s.ID, n, ev); err != nil {
+				return err
+			}
+			if err := seq.ids.Replayed(e.db); err != nil {
+				return err
+			}
+		}
+		if ev.MessageID != "" {
+			hi, lo := seq.recent.hash(s.ID, ev.Dialect, ev.MessageID)
+			if seq.recent.find(hi, lo) == 0 {
+				seq.recent.add(s.ID, hi, lo, n)
+			}
+		}
+		last = n
+		e.hot.Add(1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.MemPart() != nil {
+		s.Publish(last)
+	}
+	return nil
+}
