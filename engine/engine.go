@@ -29,6 +29,7 @@ type Engine struct {
 	*read.Reader // answers queries
 
 	opts      Options
+	memory    MemoryPlan
 	db        *pebble.DB
 	tables    *store.Tables
 	cache     *index.Cache

@@ -24,9 +24,9 @@ func Open(opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{
 		opts:        opts,
+		memory:      PlanMemory(opts.Memory),
 		log:         opts.Log,
 		sites:       make(map[uint32]*siteState),
-		cache:       index.NewCache(opts.Memory / 4),
 		queue:       make(chan *submission, 4096),
 		ready:       make(chan struct{}),
 		groups:      make(chan *group),
@@ -34,6 +34,7 @@ func Open(opts Options) (*Engine, error) {
 		stopTick:    make(chan struct{}),
 		failed:      make(chan struct{}),
 	}
+	e.cache = index.NewCache(e.memory.Pages)
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
 	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)
@@ -87,21 +88,21 @@ func (e *Engine) open() error {
 		DB:    e.db, Public: e.public,
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
-		Answers: e.opts.Memory / 64, Partials: e.opts.Memory / 32,
+		Answers: e.memory.Answers, Partials: e.memory.Partials,
 	})
-	e.owners = identity.NewSessionOwners(int(e.opts.Memory / 96))
-	e.sightings = identity.NewLatestEvents(int(e.opts.Memory / 64))
+	e.owners = identity.NewSessionOwners(int(e.memory.Owners))
+	e.sightings = identity.NewLatestEvents(int(e.memory.Latest))
 	seq := &sequencer{
 		e:       e,
-		ids:     identity.NewIDs(e.db, int(e.opts.Memory/32)),
-		recent:  newRecent(e.opts.Memory / 16),
-		filters: newHeldFilters(e.opts.Memory*11/32, e.cache.Corrupt, e.tookFilters),
+		ids:     identity.NewIDs(e.db, int(e.memory.IDs)),
+		recent:  newRecent(e.memory.RecentIDs),
+		filters: newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
 		caps:    newCaps(e.db, e.unread),
 		next:    make(map[*siteState]uint64),
 	}
 	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
 	seq.ids.Bound(e.opts.IDPart)
-	if err := seq.ids.LoadFilter(e.opts.Memory / 16); err != nil {
+	if err := seq.ids.LoadFilter(e.memory.IDFilter); err != nil {
 		return err
 	}
 	if e.sealer, err = newSealer(e); err != nil {
@@ -155,14 +156,13 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 // pebbleOptions are the options of the store. Without cgo the caches and
 // memtables are Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
-	mem := uint64(e.opts.Memory)
-	memTable := max(mem*3/64, 64<<10)
+	memTable := uint64(e.memory.Memtable)
 	opts := &pebble.Options{
 		FS:                          e.files,
 		FormatMajorVersion:          store.PebbleFormat,
-		CacheSize:                   int64(2*memTable + mem/64), // Pebble takes the memtables' room out of the cache's
+		CacheSize:                   int64(2*memTable) + e.memory.Blocks, // Pebble takes the memtables' room out of the cache's
 		MemTableSize:                memTable,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: memtables,
 		L0CompactionThreshold:       8, // rows there are mostly trimmed before the next flush or the one after it
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               int64(memTable),

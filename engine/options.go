@@ -7,8 +7,6 @@ import (
 	"math"
 	"time"
 
-	"cairn/engine/identity"
-
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -78,10 +76,10 @@ func (o Options) withDefaults() Options {
 		o.HotEvents = 1 << 19
 	}
 	if o.Pairs == 0 {
-		o.Pairs = int(o.Memory / 256)
+		o.Pairs = int(PlanMemory(o.Memory).Pairs)
 	}
 	if o.IDPart == 0 {
-		o.IDPart = int(min(o.Memory/64, identity.PartMax))
+		o.IDPart = int(PlanMemory(o.Memory).IDPart)
 	}
 	if o.ValuesPerDay == 0 {
 		o.ValuesPerDay = ValuesPerDayMax

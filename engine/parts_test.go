@@ -87,7 +87,7 @@ func TestSealBatchesAreBounded(t *testing.T) {
 	s.changed = sync.NewCond(&s.mu)
 	state := e.state(site.ID)
 	for range 8 {
-		state.fresh = int(e.opts.Memory/freshShare) / 3
+		state.fresh = int(e.memory.SealValues) / 3
 		s.add(state, index.NewMemPart(table.Format, 1, 1))
 	}
 	if n := len(s.next()); n != 3 {

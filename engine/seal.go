@@ -128,7 +128,7 @@ func (s *sealer) next() []sealWork {
 	for n < min(len(s.work), sealBatch) {
 		w := &s.work[n]
 		rows, bytes, fresh = rows+w.part.Rows(), bytes+w.part.Bytes(), fresh+w.fresh
-		if n > 0 && (rows > s.e.opts.SealRows || bytes > s.e.opts.Memory/sealShare || int64(fresh) > s.e.opts.Memory/freshShare) {
+		if n > 0 && (rows > s.e.opts.SealRows || bytes > s.e.memory.SealBytes || int64(fresh) > s.e.memory.SealValues) {
 			break
 		}
 		n++
@@ -158,23 +158,19 @@ func (s *sealer) finished(batch []sealWork) {
 	s.changed.Broadcast()
 }
 
-// A part is complete before it has SealRows when its cells take an eighth of the memory, or
-// when it is the first to count one value for each KiB of the memory. To seal a part takes
-// several times the memory of its cells and of its totals, and who waits for room waits
-// until one part is sealed.
-const (
-	sealShare  = 8
-	freshShare = 1 << 10
-)
-
 // consider is called by the publisher after each group: parts that are complete go
 // to the sealer, and, when all together hold too much, the largest, or, when it is
 // bytes that are too many, those of the sites that have waited longest for an event.
+//
+// A part is complete before it has SealRows when its cells take MemoryPlan.SealBytes, or when
+// it is the first to count MemoryPlan.SealValues values. To seal a part takes several times
+// the memory of its cells and of its totals, and a writer that waits for memory waits until
+// one part is sealed.
 func (s *sealer) consider(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
 		site.fresh += sg.fresh
-		if o := site.MemPart(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.opts.Memory/sealShare || int64(site.fresh) >= s.e.opts.Memory/freshShare) {
+		if o := site.MemPart(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.memory.SealBytes || int64(site.fresh) >= s.e.memory.SealValues) {
 			s.add(site, site.Detach())
 		}
 	}
@@ -196,7 +192,7 @@ func (s *sealer) consider(g *group) {
 		waitingBytes += part.Bytes()
 		s.add(largest, part)
 	}
-	most := s.e.opts.Memory / 4
+	most := s.e.memory.RowsIdle
 	if s.e.hotBytes.Load()-waitingBytes <= most {
 		return
 	}
@@ -386,7 +382,7 @@ func (s *sealer) behindLocked(bytes int64) bool {
 // crowded says that rows in memory, and those on their way there, leave no room for rows
 // of this many bytes.
 func (e *Engine) crowded(bytes int64) bool {
-	return e.hotBytes.Load()+e.asked.Load()+bytes > e.opts.Memory/2
+	return e.hotBytes.Load()+e.asked.Load()+bytes > e.memory.Rows
 }
 
 // catchUp waits until the sealer is no longer behind.

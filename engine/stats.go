@@ -68,7 +68,7 @@ func (e *Engine) Stats() Stats {
 		QueueBytes:         e.queued.Load(),
 		HotEvents:          e.hot.Load(),
 		LinkBytes:          e.linkBytes.Load(),
-		LinkBytesMax:       e.linkBytesMax(),
+		LinkBytesMax:       e.memory.Links,
 		Seals:              e.stats.seals.Load(),
 		SealSeconds:        float64(e.stats.sealNanos.Load()) / 1e9,
 		Merges:             e.stats.merges.Load(),
