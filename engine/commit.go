@@ -82,26 +82,41 @@ type sequencer struct {
 	sessionAt int
 }
 
-// run gathers groups until the queue is closed.
-func (s *sequencer) run() {
-	defer close(s.e.groups)
+// newSequencer makes a sequencer for an open store whose log is replayed next.
+func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
+	s := &sequencer{
+		e:       e,
+		ids:     ids,
+		recent:  recent,
+		filters: newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
+		caps:    newCaps(e.db, e.unread),
+		next:    make(map[*siteState]uint64),
+	}
+	s.caps.max, s.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
 	s.yield = func(property, term string, by int64) bool {
 		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
 	}
 	s.name = s.newSession
 	s.admit = s.admits
+	return s
+}
+
+// run gathers groups until the queue is closed.
+func (s *sequencer) run() {
+	defer close(s.e.groups)
 	for {
-		first := s.held
-		if s.held = nil; first == nil {
-			first = <-s.e.queue
+		first, on := s.first()
+		if !on {
+			return
 		}
 		if first == nil {
-			return
+			s.commit(s.e.newGroup())
+			continue
 		}
 		if room := s.asks(new(group), first).most(); s.e.sealer.behind(room) {
 			// Memory is bounded. What the sealer waits for from here is written first.
-			s.e.flushIDs.Store(true)
+			s.e.idsWanted.Store(true)
 			s.commit(s.e.newGroup())
 			s.e.sealer.catchUp(room)
 		}
@@ -110,6 +125,20 @@ func (s *sequencer) run() {
 		s.take(g, first)
 		s.gather(g)
 		s.commit(g)
+	}
+}
+
+// first waits for the submission that the next group begins with. It is nil when the sealer
+// wants the table of ids written instead; on is false when the queue is closed.
+func (s *sequencer) first() (first *submission, on bool) {
+	if first, s.held = s.held, nil; first != nil {
+		return first, true
+	}
+	select {
+	case first, on = <-s.e.queue:
+		return first, on
+	case <-s.e.wake:
+		return nil, true
 	}
 }
 
@@ -382,8 +411,8 @@ func (s *sequencer) seal(g *group) (err error) {
 	if cap(s.scratch) > groupArenaKept {
 		s.scratch = nil
 	}
-	if s.since >= s.e.opts.SealRows || s.ids.Due() || s.e.flushIDs.Load() {
-		s.e.flushIDs.Store(false)
+	if s.since >= s.e.opts.SealRows || s.ids.Due() || s.e.idsWanted.Load() {
+		s.e.idsWanted.Store(false)
 		s.since = 0
 		g.ids = true
 		if err := s.ids.Flush(g.batch); err != nil {
@@ -462,6 +491,9 @@ func (p *publisher) commit(g *group) {
 			sub.err = err
 		}
 		sub.done <- struct{}{} // the submitter's from here on
+	}
+	if g.ids {
+		p.e.idsWritten.tell()
 	}
 	if err == nil {
 		p.e.sealer.consider(g)

@@ -31,7 +31,7 @@ type Engine struct {
 	opts      Options
 	memory    MemoryPlan
 	db        *pebble.DB
-	tables    *store.Tables
+	tables    atomic.Pointer[store.Tables] // nil until the store is open
 	cache     *index.Cache
 	disk      *wal.Disk
 	files     *wal.FS
@@ -50,7 +50,9 @@ type Engine struct {
 	spareGroups chan *group // whose memory newGroup uses
 	sealer      *sealer
 	merger      *merger
-	flushIDs    atomic.Bool // the next group writes the table of ids
+	idsWanted   atomic.Bool   // the next group writes the table of ids
+	wake        chan struct{} // room for one: the sequencer looks at idsWanted
+	idsWritten  broadcast     // after each group that has written it
 
 	unreadMinute atomic.Int64 // when unread last told of it
 
@@ -97,7 +99,7 @@ func (e *Engine) Close() error {
 	e.sealer.stop()
 	close(e.queue)
 	e.running.Wait()
-	e.tables.CloseAll()
+	e.tables.Load().CloseAll()
 	err := e.hwm.Write(e.total())
 	e.files.Disarm()
 	if cerr := e.db.Close(); err == nil {

@@ -31,6 +31,7 @@ func Open(opts Options) (*Engine, error) {
 		ready:       make(chan struct{}),
 		groups:      make(chan *group),
 		spareGroups: make(chan *group, groupsKept),
+		wake:        make(chan struct{}, 1),
 		stopTick:    make(chan struct{}),
 		failed:      make(chan struct{}),
 	}
@@ -68,14 +69,13 @@ func (e *Engine) open() error {
 	}
 	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
 	e.files = wal.NewFS(fs, e.disk, e.fail)
-	e.tables = store.NewTables(fs, store.Dir(fs, dir))
 	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
 	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // nobody else has the store open
 		return err
 	}
-	e.tables.DB = e.db
+	e.tables.Store(store.NewTables(fs, store.Dir(fs, dir), e.db))
 	secret, err := store.Prepare(e.db)
 	if err != nil {
 		return err
@@ -92,15 +92,7 @@ func (e *Engine) open() error {
 	})
 	e.owners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.sightings = identity.NewLatestEvents(int(e.memory.Latest))
-	seq := &sequencer{
-		e:       e,
-		ids:     identity.NewIDs(e.db, int(e.memory.IDs)),
-		recent:  newRecent(e.memory.RecentIDs),
-		filters: newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
-		caps:    newCaps(e.db, e.unread),
-		next:    make(map[*siteState]uint64),
-	}
-	seq.caps.max, seq.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
+	seq := newSequencer(e, identity.NewIDs(e.db, int(e.memory.IDs)), newRecent(e.memory.RecentIDs))
 	seq.ids.Bound(e.opts.IDPart)
 	if err := seq.ids.LoadFilter(e.memory.IDFilter); err != nil {
 		return err
@@ -148,7 +140,7 @@ func (e *Engine) open() error {
 func (e *Engine) newRun(d index.Descriptor) *index.Run {
 	var db pebble.Reader = e.db
 	if d.Rows >= uint64(e.opts.SealRows) {
-		db = e.tables
+		db = e.tables.Load()
 	}
 	return index.NewRun(d, db, e.cache, table.Format)
 }
@@ -177,7 +169,11 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
-		TableDeleted: func(info pebble.TableDeleteInfo) { e.tables.Deleted(uint64(info.FileNum)) },
+		TableDeleted: func(info pebble.TableDeleteInfo) {
+			if t := e.tables.Load(); t != nil {
+				t.Deleted(uint64(info.FileNum))
+			}
+		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
 		},

@@ -168,11 +168,8 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 
 // newTestSequencer is one that places what a test hands it, without a queue.
 func newTestSequencer(e *Engine) *sequencer {
-	s := &sequencer{e: e, ids: identity.NewIDs(nil, 1<<30), recent: newRecent(0), caps: newCaps(e.db, e.unread), next: make(map[*siteState]uint64), idle: true}
-	s.yield = func(property, term string, by int64) bool {
-		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
-		return true
-	}
+	s := newSequencer(e, identity.NewIDs(nil, 1<<30), newRecent(0))
+	s.idle = true
 	return s
 }
 

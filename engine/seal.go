@@ -349,17 +349,18 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 // only when nothing has to be learnt from them again.
 func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	for {
+		written := s.e.idsWritten.next() // before the look, so that none is missed
 		upTo, err := store.IDsUpTo(s.e.db, site.ID)
 		if err != nil || upTo >= seq {
 			return err
 		}
-		s.e.flushIDs.Store(true)
+		s.e.idsWanted.Store(true)
 		select {
-		case s.e.queue <- &submission{done: make(chan struct{}, 1)}: // an empty one, so that there is a group
+		case s.e.wake <- struct{}{}:
 		default:
 		}
 		select {
-		case <-time.After(2 * time.Millisecond):
+		case <-written:
 		case <-s.e.failed:
 			return query.ErrFailed
 		}

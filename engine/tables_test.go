@@ -74,8 +74,7 @@ func TestTables(t *testing.T) {
 	}
 	defer e.Close()
 	counted := &openFS{FS: fs}
-	tables := store.NewTables(counted, store.Dir(fs, "data"))
-	tables.DB = e.db
+	tables := store.NewTables(counted, store.Dir(fs, "data"), e.db)
 	n := 0
 	for range 12 {
 		for range 5 {

@@ -59,10 +59,9 @@ const (
 	tableRetry   = time.Minute // a run that lies in several tables may be compacted into one
 )
 
-// NewTables reads the tables in a directory; the DB they are of is set before any is
-// read.
-func NewTables(fs vfs.FS, dir string) *Tables {
-	return &Tables{fs: fs, dir: dir, runs: make(map[uint64]*table)}
+// NewTables reads the tables of an open store, which lie in a directory.
+func NewTables(fs vfs.FS, dir string, db *pebble.DB) *Tables {
+	return &Tables{DB: db, fs: fs, dir: dir, runs: make(map[uint64]*table)}
 }
 
 // Get returns the value of a key of a run. It is good until it is closed.
