@@ -99,7 +99,7 @@ func (p *publisher) commit(g *group) {
 		p.e.idsWritten.tell()
 	}
 	if err == nil {
-		p.e.sealer.consider(g)
+		p.e.sealer.maybeSeal(g)
 		p.e.recycle(g)
 	}
 }

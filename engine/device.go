@@ -123,13 +123,13 @@ func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64
 func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
 	from := at - event.NewestRule(d).Idle + 1
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
-	l, known := e.sightings.Get(key)
+	l, known := e.latest.Get(key)
 	if known && (l.Seq != 0 || l.Rank <= from) {
 		if l.Seq == 0 || l.Rank < from {
 			return nil
 		}
 		ev, err := s.View().Event(l.Seq)
-		e.unread(err)
+		e.logUnreadable(err)
 		return ev
 	}
 	field := event.FieldUser
@@ -141,20 +141,20 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
 	)
-	if e.unread(err); err == nil && ev == nil {
-		e.sightings.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
+	if e.logUnreadable(err); err == nil && ev == nil {
+		e.latest.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
 	}
 	return ev
 }
 
 // unread tells of rows that could not be read and that an event does without, once
 // a minute.
-func (e *Engine) unread(err error) {
+func (e *Engine) logUnreadable(err error) {
 	if err == nil {
 		return
 	}
 	minute := e.now().Unix() / 60
-	if e.unreadMinute.Swap(minute) != minute {
+	if e.unreadableMinute.Swap(minute) != minute {
 		e.log.Error("stored events cannot be read; new ones are taken without what they say", "error", err)
 	}
 }

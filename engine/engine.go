@@ -28,18 +28,18 @@ import (
 type Engine struct {
 	*read.Reader // answers queries
 
-	opts      Options
-	memory    MemoryPlan
-	db        *pebble.DB
-	tables    atomic.Pointer[store.Tables] // nil until the store is open
-	cache     *index.Cache
-	disk      *wal.Disk
-	files     *wal.FS
-	hwm       *wal.HighWaterMark
-	public    *store.PublicIDs
-	owners    *identity.SessionOwners
-	sightings *identity.LatestEvents
-	log       *slog.Logger
+	opts   Options
+	memory MemoryPlan
+	db     *pebble.DB
+	tables atomic.Pointer[store.Tables] // nil until the store is open
+	cache  *index.Cache
+	disk   *wal.Disk
+	files  *wal.FS
+	hwm    *wal.HighWaterMark
+	public *store.PublicIDs
+	owners *identity.SessionOwners
+	latest *identity.LatestEvents
+	log    *slog.Logger
 
 	mu    sync.RWMutex
 	sites map[uint32]*siteState
@@ -54,7 +54,7 @@ type Engine struct {
 	wake        chan struct{} // room for one: the sequencer looks at idsWanted
 	idsWritten  broadcast     // after each group that has written it
 
-	unreadMinute atomic.Int64 // when unread last told of it
+	unreadableMinute atomic.Int64 // when unread last told of it
 
 	queued, queuedEvents atomic.Int64
 	hot                  atomic.Int64 // events not yet sealed

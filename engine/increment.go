@@ -40,12 +40,12 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 // was, or none of it can be read.
 func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
-	if l, known := e.sightings.Get(key); known {
+	if l, known := e.latest.Get(key); known {
 		if l.Seq == 0 {
 			return nil
 		}
 		ev, err := s.View().Event(l.Seq)
-		e.unread(err)
+		e.logUnreadable(err)
 		return ev
 	}
 	ev, err := e.Newest(s.ID, math.MinInt64,
@@ -53,12 +53,12 @@ func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *eve
 		index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}},
 		index.Clause{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 	)
-	switch e.unread(err); {
+	switch e.logUnreadable(err); {
 	case err != nil:
 	case ev == nil:
-		e.sightings.Put(key, identity.Latest{}, true)
+		e.latest.Put(key, identity.Latest{}, true)
 	default:
-		e.sightings.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
+		e.latest.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
 	}
 	return ev
 }

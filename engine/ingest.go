@@ -100,7 +100,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		}
 		e.recall(ev)
 		if o.Status == Stored {
-			e.sightings.Published(ev.site.ID, ev.event, o.Seq, o.Session)
+			e.latest.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
 		e.answerVisit(ev.site, ev.event, o.Session)
 		at := len(ids)

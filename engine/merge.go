@@ -44,7 +44,7 @@ func newMerger(e *Engine) *merger {
 // start looks at all sites, then at those that are considered.
 func (m *merger) start() {
 	for _, s := range m.e.allSites() {
-		m.consider(s)
+		m.enqueue(s)
 	}
 	m.done.Go(func() {
 		for {
@@ -85,7 +85,7 @@ func (m *merger) stopping() bool {
 }
 
 // consider has a look taken at the site's runs.
-func (m *merger) consider(s *siteState) {
+func (m *merger) enqueue(s *siteState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sites = append(m.sites, s)

@@ -91,7 +91,7 @@ func (e *Engine) open() error {
 		Answers: e.memory.Answers, Partials: e.memory.Partials,
 	})
 	e.owners = identity.NewSessionOwners(int(e.memory.Owners))
-	e.sightings = identity.NewLatestEvents(int(e.memory.Latest))
+	e.latest = identity.NewLatestEvents(int(e.memory.Latest))
 	seq := newSequencer(e, identity.NewIDs(e.db, int(e.memory.IDs)), newRecent(e.memory.RecentIDs))
 	seq.ids.Bound(e.opts.IDPart)
 	if err := seq.ids.LoadFilter(e.memory.IDFilter); err != nil {

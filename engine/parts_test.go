@@ -59,7 +59,7 @@ func TestFewRowsMayBeAPart(t *testing.T) {
 func TestCapsCountTheirTables(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
-	c := newCaps(e.db, e.unread)
+	c := newCardinality(e.db, e.logUnreadable)
 	sg := &siteGroup{site: e.state(site.ID)}
 	c.nextEvent()
 	for n := range 3000 {

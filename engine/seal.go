@@ -166,7 +166,7 @@ func (s *sealer) finished(batch []sealWork) {
 // it is the first to count MemoryPlan.SealValues values. To seal a part takes several times
 // the memory of its cells and of its totals, and a writer that waits for memory waits until
 // one part is sealed.
-func (s *sealer) consider(g *group) {
+func (s *sealer) maybeSeal(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
 		site.fresh += sg.fresh
@@ -268,7 +268,7 @@ func (s *sealer) seal(batch []sealWork) error {
 	for _, r := range runs {
 		s.e.hot.Add(-int64(r.Rows))
 		s.e.stats.seals.Add(1)
-		s.e.merger.consider(r.site)
+		s.e.merger.enqueue(r.site)
 	}
 	s.e.stats.sealNanos.Add(time.Since(start).Nanoseconds())
 	return nil

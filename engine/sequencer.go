@@ -27,24 +27,24 @@ const (
 // sequencer gives events their place. Its state runs ahead of what is published
 // by at most the group being gathered and the one being committed.
 type sequencer struct {
-	e        *Engine
-	ids      *identity.IDs
-	recent   *recent
-	filters  *heldFilters
-	unknown  []*submitted // events of a request whose message ids are not among the newest
-	idHashes []uint64     // of their ids
-	maybe    []int32      // which of these a run may hold
-	caps     *caps
-	held     *submission                                // for the next group: memory had no room for it in the one before
-	next     map[*siteState]uint64                      // seq of the next event
-	since    int                                        // events since the ids were written
-	asked    uint64                                     // times that memory was asked for
-	idle     bool                                       // the publisher waits for a group
-	counts   []index.Total                              // of the event being placed
-	yield    func(property, term string, by int64) bool // appends to counts
-	over     []event.Term                               // of that: what is over the cap
-	capped   []event.Term                               // the same by property
-	at       struct {                                   // where admit is asked
+	e           *Engine
+	ids         *identity.IDs
+	recent      *recent
+	filters     *heldFilters
+	unknown     []*submitted // events of a request whose message ids are not among the newest
+	idHashes    []uint64     // of their ids
+	maybe       []int32      // which of these a run may hold
+	cardinality *cardinality
+	held        *submission                                // for the next group: memory had no room for it in the one before
+	next        map[*siteState]uint64                      // seq of the next event
+	since       int                                        // events since the ids were written
+	asked       uint64                                     // times that memory was asked for
+	idle        bool                                       // the publisher waits for a group
+	counts      []index.Total                              // of the event being placed
+	yield       func(property, term string, by int64) bool // appends to counts
+	over        []event.Term                               // of that: what is over the cap
+	capped      []event.Term                               // the same by property
+	at          struct {                                   // where admit is asked
 		sg  *siteGroup
 		day int32
 		err error
@@ -63,14 +63,14 @@ type sequencer struct {
 // newSequencer makes a sequencer for an open store whose log is replayed next.
 func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 	s := &sequencer{
-		e:       e,
-		ids:     ids,
-		recent:  recent,
-		filters: newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
-		caps:    newCaps(e.db, e.unread),
-		next:    make(map[*siteState]uint64),
+		e:           e,
+		ids:         ids,
+		recent:      recent,
+		filters:     newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
+		cardinality: newCardinality(e.db, e.logUnreadable),
+		next:        make(map[*siteState]uint64),
 	}
-	s.caps.max, s.caps.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
+	s.cardinality.max, s.cardinality.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
 	s.yield = func(property, term string, by int64) bool {
 		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
@@ -98,7 +98,7 @@ func (s *sequencer) run() {
 			s.commit(s.e.newGroup())
 			s.e.sealer.catchUp(room)
 		}
-		s.caps.trim()
+		s.cardinality.trim()
 		g := s.e.newGroup()
 		s.take(g, first)
 		s.gather(g)
@@ -125,14 +125,14 @@ func (s *sequencer) commit(g *group) {
 	if err := s.seal(g); err != nil {
 		s.e.fail(fmt.Errorf("write group: %w", err))
 	}
-	s.settle()
+	s.drain()
 	s.idle = false
 	s.e.asked.Add(g.asked.most()) // until the rows are there
 	wroteIDs := g.ids
 	s.e.groups <- g // the publisher's from here on
 	if wroteIDs && s.ids.Over() {
 		// Entries may leave memory only when Pebble has them.
-		s.settle()
+		s.drain()
 		s.ids.Evict()
 	}
 }
@@ -167,7 +167,7 @@ func (s *sequencer) gather(g *group) {
 }
 
 // settle waits until every group handed over is published.
-func (s *sequencer) settle() {
+func (s *sequencer) drain() {
 	if !s.idle {
 		<-s.e.ready
 		s.idle = true
@@ -238,11 +238,11 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if head.Session == "" {
 		head.Session = e.Session
 	}
-	noted := s.caps.noted
+	noted := s.cardinality.noted
 	if err := s.count(sg, e, &head); err != nil {
 		return err
 	}
-	g.bytes += s.caps.noted - noted
+	g.bytes += s.cardinality.noted - noted
 	record := g.record(&head, sub.body(ev))
 	if len(record) > event.RecordBytesMax {
 		// event.Validate bounds what is counted of an event, and by that its record: this
@@ -273,11 +273,11 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error
 		s.left = slices.Compact(s.left)
 		head.CappedNames = s.left
 	}
-	s.caps.nextEvent()
+	s.cardinality.nextEvent()
 	s.over = s.over[:0]
 	for i := range s.counts {
 		c := &s.counts[i]
-		over, err := s.caps.count(sg, c.Property, e.Day, c.Value, c.Sum, s.settle)
+		over, err := s.cardinality.count(sg, c.Property, e.Day, c.Value, c.Sum, s.drain)
 		if err != nil {
 			return err
 		}
@@ -297,7 +297,7 @@ const leftTextKept = 1 << 16
 // admits says whether a name of the event at hand counts by itself. One that does not is
 // one of left.
 func (s *sequencer) admits(name string) bool {
-	yes, err := s.caps.name(s.at.sg.site, s.at.day, name, s.settle)
+	yes, err := s.cardinality.name(s.at.sg.site, s.at.day, name, s.drain)
 	if err != nil {
 		s.at.err = err
 		return true
@@ -378,7 +378,7 @@ func (s *sequencer) seal(g *group) (err error) {
 		}
 	}
 	for _, sg := range g.order {
-		s.note = s.caps.appendDeltas(s.note[:0], sg.counted)
+		s.note = s.cardinality.appendDeltas(s.note[:0], sg.counted)
 		if s.scratch, err = wal.AppendNote(g.batch, sg.site.ID, sg.first, s.note, s.scratch); err != nil {
 			return err
 		}

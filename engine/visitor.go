@@ -39,7 +39,7 @@ func (e *Engine) identify(r *Record) {
 		return
 	}
 	first, err := e.sessionStart(r.Site, ev.Dialect, ev.Session)
-	switch e.unread(err); {
+	switch e.logUnreadable(err); {
 	case first == nil || first.User == "" && first.Anonymous == "":
 		ev.Anonymous = e.public.Derive(r.Site.ID, ev.Session)
 		return
@@ -96,12 +96,12 @@ func (e *Engine) recall(s *submitted) {
 	}
 	v := s.site.View()
 	if !returnsIDs {
-		e.unread(v.Received(s.outcome.Seq, &s.event.Received))
+		e.logUnreadable(v.Received(s.outcome.Seq, &s.event.Received))
 		return
 	}
 	s.outcome.Session = s.event.Session
 	original, err := v.Event(s.outcome.Seq)
-	if e.unread(err); original != nil {
+	if e.logUnreadable(err); original != nil {
 		s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
 		s.outcome.Session = original.Session
 	}

@@ -55,7 +55,7 @@ const capReadsMax = 1000
 // caps knows the values of every property and day at hand. One look finds a
 // value's place, which says both that it is under the cap and where the group's
 // sum of it stands. It belongs to the sequencer.
-type caps struct {
+type cardinality struct {
 	db   pebble.Reader
 	seed maphash.Seed
 	max  int
@@ -140,12 +140,12 @@ type delta struct {
 	other  int // place of event.Other, plus 1; 0 = none
 }
 
-func newCaps(db pebble.Reader, unread func(error)) *caps {
-	return &caps{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), over: make(map[uint32]uint64), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
+func newCardinality(db pebble.Reader, unread func(error)) *cardinality {
+	return &cardinality{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), over: make(map[uint32]uint64), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
 }
 
 // nextEvent says that what follows is of another event.
-func (c *caps) nextEvent() {
+func (c *cardinality) nextEvent() {
 	c.event++
 	c.at = 0
 }
@@ -154,7 +154,7 @@ func (c *caps) nextEvent() {
 // that of event.Other, once an event. A value that is not over is one of the
 // day's from now on; it must stay as it is until deltas are written. settle brings
 // all earlier events into Pebble; it is called only when the log has to be read.
-func (c *caps) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
+func (c *cardinality) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
 	set, err := c.set(sg.site, capKey{sg.site.ID, property, day}, settle)
 	if err != nil {
 		return false, err
@@ -207,7 +207,7 @@ func (d *delta) push(value string, by int64) {
 	d.sums = append(d.sums, by)
 }
 
-func (c *caps) newDelta() *delta {
+func (c *cardinality) newDelta() *delta {
 	n := len(c.free) - 1
 	if n < 0 {
 		return new(delta)
@@ -222,7 +222,7 @@ const deltasKept = 64
 
 // appendDeltas appends what a group adds to the sets, as a note that index.ReadTotals
 // reads, and ends the group.
-func (c *caps) appendDeltas(dst []byte, counted []*daySet) []byte {
+func (c *cardinality) appendDeltas(dst []byte, counted []*daySet) []byte {
 	n := 0
 	for _, set := range counted {
 		n += len(set.delta.values)
@@ -244,7 +244,7 @@ func (c *caps) appendDeltas(dst []byte, counted []*daySet) []byte {
 	return dst
 }
 
-func (c *caps) hash(value string) uint64 { return max(1, maphash.String(c.seed, value)) }
+func (c *cardinality) hash(value string) uint64 { return max(1, maphash.String(c.seed, value)) }
 
 // find returns the value's slot, or the free one where it would be.
 func (d *daySet) find(hash uint64) *capSlot {
@@ -273,7 +273,7 @@ func (d *daySet) take(slot *capSlot, hash uint64) {
 
 // find returns the value's slot, or the free one where it would be, and its hash. It
 // counts what the table grows by.
-func (c *caps) find(set *daySet, value string) (slot *capSlot, hash uint64) {
+func (c *cardinality) find(set *daySet, value string) (slot *capSlot, hash uint64) {
 	hash = c.hash(value)
 	c.n -= slotBytes * len(set.table)
 	slot = set.find(hash)
@@ -282,13 +282,13 @@ func (c *caps) find(set *daySet, value string) (slot *capSlot, hash uint64) {
 }
 
 // add makes a value one of the set's, if it is not.
-func (c *caps) add(set *daySet, value string) {
+func (c *cardinality) add(set *daySet, value string) {
 	if slot, hash := c.find(set, value); slot.hash == 0 {
 		set.take(slot, hash)
 	}
 }
 
-func (c *caps) set(s *siteState, k capKey, settle func()) (*daySet, error) {
+func (c *cardinality) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	if c.at < len(c.order) && c.order[c.at].key == k {
 		c.at++
 		return c.order[c.at-1], nil
@@ -317,7 +317,7 @@ func (c *caps) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	return set, nil
 }
 
-func (c *caps) newSet(k capKey) *daySet {
+func (c *cardinality) newSet(k capKey) *daySet {
 	k.property = strings.Clone(k.property)
 	set := &daySet{key: k}
 	c.sets[k] = set
@@ -328,7 +328,7 @@ func (c *caps) newSet(k capKey) *daySet {
 // name says whether a name of a property counts by itself on a day of a site: if it is
 // one of the day's, or there is room for one more, which it is from now on. Nothing is
 // kept of a name that does not. settle is as count has it.
-func (c *caps) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
+func (c *cardinality) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
 	names := c.newest
 	if k := (siteDay{s.ID, day}); names == nil || names.siteDay != k {
 		if names, err = c.namesOf(s, k, settle); err != nil {
@@ -340,7 +340,7 @@ func (c *caps) name(s *siteState, day int32, name string, settle func()) (yes bo
 }
 
 // addName makes the name one of the day's, if there is room, and says whether it is.
-func (c *caps) addName(d *dayNames, name string) bool {
+func (c *cardinality) addName(d *dayNames, name string) bool {
 	hash := c.hash(name)
 	slot := d.find(hash)
 	if *slot == hash {
@@ -381,7 +381,7 @@ func (d *dayNames) grow() int {
 }
 
 // namesOf returns the names of a day, with those that the log and runs have.
-func (c *caps) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error) {
+func (c *cardinality) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error) {
 	d := c.names[k]
 	if d != nil && d.ready {
 		return d, nil
@@ -405,7 +405,7 @@ func (c *caps) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error
 	return d, nil
 }
 
-func (c *caps) newNames(k siteDay) *dayNames {
+func (c *cardinality) newNames(k siteDay) *dayNames {
 	d := &dayNames{siteDay: k, table: make([]uint64, 16)}
 	c.names[k] = d
 	c.namesBytes += daySetBytes + nameSlotBytes*len(d.table)
@@ -414,7 +414,7 @@ func (c *caps) newNames(k siteDay) *dayNames {
 
 // trim keeps the memory bounded. It is called between groups, when every value
 // counted so far is in the log.
-func (c *caps) trim() {
+func (c *cardinality) trim() {
 	c.reads = 0
 	if c.cut {
 		c.cut = false
@@ -435,7 +435,7 @@ func (c *caps) trim() {
 
 // leaveLargest says that the log which took the most is not to be read again for now,
 // unless all logs took little: then most is new, and they fit once that is forgotten.
-func (c *caps) leaveLargest() {
+func (c *cardinality) leaveLargest() {
 	var id uint32
 	var largest *capSite
 	all := 0
@@ -451,7 +451,7 @@ func (c *caps) leaveLargest() {
 
 // site is what has been read of a site. The first time anything is asked of it, what the
 // log says of it is read, once for all names, properties and days.
-func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
+func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
 	site := c.sites[s.ID]
 	if site == nil {
 		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
@@ -475,7 +475,7 @@ func (c *caps) site(s *siteState, settle func()) (*capSite, error) {
 }
 
 // day is which properties runs may count on a day of a site.
-func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
+func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
 	site, err := c.site(s, settle)
 	if err != nil {
 		return nil, err
@@ -505,7 +505,7 @@ func (c *caps) day(s *siteState, day int32, settle func()) (map[uint64]struct{},
 
 // readLog makes the sets of what the site's rows that are not sealed count. Where they
 // do not fit, later ones begin anew.
-func (c *caps) readLog(s *siteState) error {
+func (c *cardinality) readLog(s *siteState) error {
 	var set *daySet
 	var names *dayNames
 	return wal.Notes(c.db, s.ID, 0, 1<<64-1, func(_ uint64, note []byte) error {
@@ -542,7 +542,7 @@ func (c *caps) readLog(s *siteState) error {
 }
 
 // readRuns adds what runs count of the set's property on its day.
-func (c *caps) readRuns(s *siteState, set *daySet) {
+func (c *cardinality) readRuns(s *siteState, set *daySet) {
 	for _, r := range s.Sealed() {
 		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
 			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {

@@ -33,7 +33,7 @@ func memoryDB(t *testing.T) *pebble.DB {
 // their own.
 func TestCapsForgetAndLoad(t *testing.T) {
 	db := memoryDB(t)
-	c := newCaps(db, func(err error) {
+	c := newCardinality(db, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -111,7 +111,7 @@ func (r *countingReader) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error
 func TestCapsReadOnce(t *testing.T) {
 	db := memoryDB(t)
 	reader := &countingReader{Reader: db}
-	c := newCaps(reader, func(err error) {
+	c := newCardinality(reader, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -154,7 +154,7 @@ func TestCapsReadOnce(t *testing.T) {
 // has is read back. Days, sites and what is detected do not share room.
 func TestNamesForgetAndLoad(t *testing.T) {
 	db := memoryDB(t)
-	c := newCaps(db, func(err error) {
+	c := newCardinality(db, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -213,7 +213,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 
 // Names weigh their hashes, those over the cap nothing.
 func TestNamesWeighHashes(t *testing.T) {
-	c := newCaps(memoryDB(t), func(error) {})
+	c := newCardinality(memoryDB(t), func(error) {})
 	site := newSiteState(1, identity.NewLinks(nil, nil))
 	ask := func(from, to int) (yes int) {
 		for i := from; i < to; i++ {
@@ -254,7 +254,7 @@ func TestCapsReadNoMoreThanFits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := newCaps(db, func(error) {})
+	c := newCardinality(db, func(error) {})
 	c.max = 1
 	c.nextEvent()
 	group := &siteGroup{site: newSiteState(1, identity.NewLinks(nil, nil))}
@@ -283,7 +283,7 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			db := memoryDB(t)
 			reader := &countingReader{Reader: db}
-			c := newCaps(reader, func(error) {})
+			c := newCardinality(reader, func(error) {})
 			c.max = 1
 			sites := make(map[uint32]*siteState)
 			long := strings.Repeat("k", 1000)
@@ -391,7 +391,7 @@ func TestLargestNote(t *testing.T) {
 		if err := event.Validate(e); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		c := newCaps(memoryDB(t), func(error) {})
+		c := newCardinality(memoryDB(t), func(error) {})
 		group := &siteGroup{site: newSiteState(1, identity.NewLinks(nil, nil))}
 		c.nextEvent()
 		e.Counts(func(property, term string, by int64) bool {
