@@ -52,7 +52,7 @@ const capPagesMax = 4096
 // the day anew: the cap is a bound and no promise.
 const capReadsMax = 1000
 
-// caps knows the values of every property and day at hand. One look finds a
+// cardinality knows the values of every property and day at hand. One look finds a
 // value's place, which says both that it is under the cap and where the group's
 // sum of it stands. It belongs to the sequencer.
 type cardinality struct {

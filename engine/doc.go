@@ -1,40 +1,45 @@
-// Package engine is the life of an event: it takes events in, gives each its
-// place, makes it durable, and answers what was asked of all of them.
+// Package engine is the way of an event: it takes events in, gives each its place, makes it
+// durable, and turns it into part of a run. Questions are answered by the rooms below it;
+// Engine delegates to them.
 //
 // # Where what is
 //
-//	ingest.go     in the request's goroutine: times, enrichment, limits, encoding
-//	submission.go what a request brings to the pipeline, and whose its memory is
-//	commit.go     the pipeline: sequencer → publisher, invariants I1–I5
-//	group.go      what is committed together
-//	dedup.go      message ids: the newest exactly; dedup_find.go all others, in parts
-//	              and runs, by the filters of these
-//	ids.go        what ingest knows of users, visitors and sessions; idfilter.go which
-//	              there are at all, idpack.go entries not used recently, packed
-//	hits.go       visits of Matomo's hits; pings.go and visitvars.go what heart beats add
-//	caps.go       how many names of properties, and values of each, a day counters tell
-//	              apart
-//	site.go       what of a site is published, in memory and sealed; views of it
-//	seal.go       rows in memory and in the log become runs
-//	merge.go      runs become fewer and larger ones
-//	tables.go     pages of runs, read past Pebble's levels
-//	where.go      from the conditions of a query to clauses of the index
-//	device.go     who an OpenPanel event is from; sightings.go what it asks for most
-//	query.go      listing and counting; series.go the same step by step; visits.go
-//	              sums over sessions
-//	slices.go     the rows of a view, read side by side; answers.go what queries
-//	              asked lately were answered
-//	scan.go       columns read row by row, or at many rows of a page at once
-//	counters.go   counters and their splits: counted.go what a row counts under,
-//	              tallier.go the rows of a slice, tally.go and pairs.go adding up,
-//	              spill.go what memory has no room for, partials.go what is kept of it
-//	              by slice, properties.go the list of what is counted,
-//	              eachname.go its properties that are in cells with others
-//	people.go     persons, profiles, groups; sessions.go sessions: read out of the log
-//	links.go      which ordinals name one person, in the memory of linktable.go
-//	publicid.go   public event ids, which are cursors too
-//	snapshot.go   snapshots and restoring them; check.go the recount of everything
-//	store.go      versions, secret, the look before opening; corrupt.go damage that is met
+// Read in this order:
+//
+//	api.go         what http asks of an Engine; options.go how it is configured
+//	open.go        opening a store; replay.go what a start learns from the log again
+//	engine.go      closing, failing, and what all parts share; memory.go who has which
+//	               share of the memory
+//	ingest.go      in the request's goroutine: times, enrichment, limits, encoding
+//	device.go      who an event is from whose dialect recognises devices; visitor.go and
+//	               hit.go the same for dialects that return ids and for hits
+//	increment.go   which increments are refused
+//	submission.go  what a request brings to the pipeline, and whose its memory is
+//	commit.go      the pipeline, invariants I1–I5, and its second stage, the publisher
+//	sequencer.go   its first stage; group.go what is committed together
+//	dedup.go       message ids: the newest exactly; dedup_find.go all others, in parts and
+//	               runs, by the filters of these
+//	cardinality.go how many names of properties, and values of each, counters tell apart
+//	               on one day; limits.go all limits of what is written
+//	sitestate.go   a site on its way through the pipeline
+//	seal.go        rows in memory and in the log become runs; merge.go runs become fewer
+//	               and larger ones
+//	stats.go       numbers for /metrics; damage.go damage that is met
+//
+// # Rooms below
+//
+//	query     questions, answers and their errors, as types
+//	read      answers them from a view
+//	table     one site's rows: the part in memory, runs, views
+//	identity  who an event is from: persons, sessions, visits, the table of ids
+//	store     what lies in a data directory: versions, public ids, snapshots
+//	enrich    what is known of an event from its source; privacy
+//	check     the recount of a stopped store; sizes on the disk
+//	calendar  days, weeks and months of a zone; referrer urls and known sites; ua agents
+//	event     events, their records and cells, what they count, rules of each dialect
+//
+// Below these are wal (the log, and what makes it durable) and index (parts, columns,
+// matching, runs).
 //
 // # One event
 //
@@ -43,8 +48,8 @@
 // session, and which of its values are over the cap; every decision goes into
 // its row, so that nothing has to be decided again. The rows of a group and the
 // deltas of its counters are one Pebble batch. While that is synced the rows go
-// into the site's open part, in memory by column; then they are published and
-// the waiters woken. At 65,536 rows the open part is sealed: written as a run,
+// into the site's part in memory, by column; then they are published and
+// the waiters woken. At 65,536 rows the part is sealed: written as a run,
 // which is index and rows in one, and its rows leave the log. Sixteen runs become
 // one of a million rows, and four of those one of four million: a merge of twice as
 // many would take 60 MiB.
@@ -71,4 +76,27 @@
 //	      each; totals of runs and deltas of groups are that sum, kept.
 //	I10   A checkpoint is never taken between the coming of a run and the going of
 //	      its rows.
+//
+// # Locks
+//
+// A lock that stands further down may be taken while one above it is held, never the other
+// way round. Locks of one line are never held together.
+//
+//	store.Snapshots.Install, which is sealer.install: a run takes the place of its rows,
+//	  or a checkpoint is taken
+//	sealer.mu, merger.mu: what waits to be sealed, or merged
+//	Engine.mu: the list of sites
+//	table.Table.mu: the parts of a site
+//	index.MemPart: appending rows, or taking a snapshot of them
+//	index's memory columns: one column's values
+//	identity.Links.mu: who is one person
+//	Engine.sharing: how the page cache shrinks for filters and links
+//	store.Tables.mu: tables that are open
+//	index.Cache.mu, read.resultCache.mu, identity's memories, damage.mu, counters.mu,
+//	  broadcast.mu, spill.mu: each is held for a few lines that take no other lock
+//
+// The sequencer's state (the table of ids, dedup, cardinality) and the publisher's have no
+// lock: each belongs to one goroutine. No lock is held while the disk is synced but
+// sealer.install. Callbacks (Links' took, Cache.Corrupt, Pebble's events) are called without
+// a lock of the room that calls them.
 package engine

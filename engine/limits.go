@@ -4,8 +4,8 @@
 //	what               limit                      asked by                    what exceeds it
 //	counted leaves,    event/bounds.go            event.Validate              is stored and found, not counted
 //	paths and names
-//	names of a day     NamesPerDayMax             caps.name                   counts under event.Other, marked in the row
-//	values of a day    ValuesPerDayMax            caps.count                  the same
+//	names of a day     NamesPerDayMax             cardinality.name            counts under event.Other, marked in the row
+//	values of a day    ValuesPerDayMax            cardinality.count           the same
 //	record             event.RecordBytesMax       sequencer.place             cannot be: bounded by what counts
 //	  as it is read    event.RecordReadMax        event.ScanRecord            see event/limits.go
 //	names and values   groupBytesMax, a group     gather                      the group closes
