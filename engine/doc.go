@@ -24,7 +24,9 @@
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        rows in memory and in the log become runs; merge.go runs become fewer
 //	               and larger ones
-//	stats.go       numbers for /metrics; damage.go damage that is met
+//	broadcast.go   how one goroutine tells others that something has happened
+//	stats.go       numbers for /metrics, stats_pebble.go Pebble's; damage.go damage that
+//	               is met
 //
 // # Rooms below
 //

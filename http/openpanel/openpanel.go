@@ -16,6 +16,11 @@
 // profileId is the user, the device id the anonymous id. A browser sends neither its own id
 // nor that of its session. The engine finds both, see event.Visit, and every answer has
 // them, because the SDKs remember the ids of the last answer.
+//
+// Read in this order: openpanel.go (routes), source.go (whose a request is), decode.go (what
+// its body holds), track.go and profile.go (the types of it), referrer.go, reply.go. The
+// reads: read.go, filter.go, insights.go, and the export in export.go, export_sessions.go and
+// export_write.go.
 package openpanel
 
 import (

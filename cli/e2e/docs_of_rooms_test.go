@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"strings"
+	"testing"
+)
+
+// A room with more files than this says in its doc.go in which order they are read.
+const filesWithoutOrder = 12
+
+// Every room says what it is for, and a large one names each of its files.
+func TestRoomsAreDescribed(t *testing.T) {
+	sources, err := goFiles(os.DirFS(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, docs := map[string][]string{}, map[string]string{}
+	for _, s := range sources {
+		if strings.HasSuffix(s.path, "_test.go") {
+			continue
+		}
+		files[s.dir()] = append(files[s.dir()], path.Base(s.path))
+		f, err := parser.ParseFile(token.NewFileSet(), path.Join(top, s.path), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[s.dir()] += f.Doc.Text()
+	}
+	if len(files) < 20 {
+		t.Fatalf("%d rooms are found", len(files))
+	}
+	for room, names := range files {
+		doc := docs[room]
+		if doc == "" {
+			t.Errorf("%s: no file has a comment that says what the package is for", room)
+			continue
+		}
+		if len(names) <= filesWithoutOrder {
+			continue
+		}
+		for _, name := range names {
+			if name != "doc.go" && !strings.Contains(doc, name) {
+				t.Errorf("%s: its doc.go does not name %s", room, name)
+			}
+		}
+	}
+}
