@@ -1,16 +1,13 @@
-// Caps: how many names of properties, and how many values of each, a day may be told
-// apart by counters, and what a group of events adds to the sum of each.
+// Cardinality: how many values of a property counters tell apart on one day.
 
 package engine
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"strings"
 
 	"cairn/engine/event"
 	"cairn/index"
-	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -103,14 +100,6 @@ type siteDay struct {
 	day  int32
 }
 
-// dayNames are the names counted on one day: their hashes.
-type dayNames struct {
-	siteDay
-	table []uint64 // 0 = free; a power of two, at most 3/4 full
-	n     int
-	ready bool // runs have been asked
-}
-
 type capKey struct {
 	site     uint32
 	property string
@@ -131,13 +120,6 @@ type daySet struct {
 type capSlot struct {
 	hash uint64
 	at   uint32
-}
-
-// delta is what a group adds to the values of a property on one day.
-type delta struct {
-	values []string
-	sums   []int64
-	other  int // place of event.Other, plus 1; 0 = none
 }
 
 func newCardinality(db pebble.Reader, unread func(error)) *cardinality {
@@ -191,58 +173,8 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 	return over, nil
 }
 
-// add adds by to the sum of the slot's value, and says whether that is the first of it.
-func (d *delta) add(slot *capSlot, value string, by int64) (first bool) {
-	if at := int(slot.at); at < len(d.values) && d.values[at] == value {
-		d.sums[at] = index.AddSaturating(d.sums[at], by)
-		return false
-	}
-	slot.at = uint32(len(d.values))
-	d.push(value, by)
-	return true
-}
-
-func (d *delta) push(value string, by int64) {
-	d.values = append(d.values, value)
-	d.sums = append(d.sums, by)
-}
-
-func (c *cardinality) newDelta() *delta {
-	n := len(c.free) - 1
-	if n < 0 {
-		return new(delta)
-	}
-	d := c.free[n]
-	c.free = c.free[:n]
-	return d
-}
-
 // deltasKept is how many deltas wait for later groups.
 const deltasKept = 64
-
-// appendDeltas appends what a group adds to the sets, as a note that index.ReadTotals
-// reads, and ends the group.
-func (c *cardinality) appendDeltas(dst []byte, counted []*daySet) []byte {
-	n := 0
-	for _, set := range counted {
-		n += len(set.delta.values)
-	}
-	dst = binary.AppendUvarint(dst, uint64(n))
-	for i, set := range counted {
-		d := set.delta
-		same := i > 0 && counted[i-1].key.property == set.key.property
-		for j, v := range d.values {
-			dst = index.AppendTotal(dst, &index.Total{Property: set.key.property, Day: set.key.day, Value: v, Sum: d.sums[j]}, same || j > 0)
-		}
-		set.delta = nil
-		if len(c.free) < deltasKept {
-			clear(d.values)
-			d.values, d.sums, d.other = d.values[:0], d.sums[:0], 0
-			c.free = append(c.free, d)
-		}
-	}
-	return dst
-}
 
 func (c *cardinality) hash(value string) uint64 { return max(1, maphash.String(c.seed, value)) }
 
@@ -323,233 +255,4 @@ func (c *cardinality) newSet(k capKey) *daySet {
 	c.sets[k] = set
 	c.n += daySetBytes + len(k.property)
 	return set
-}
-
-// name says whether a name of a property counts by itself on a day of a site: if it is
-// one of the day's, or there is room for one more, which it is from now on. Nothing is
-// kept of a name that does not. settle is as count has it.
-func (c *cardinality) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
-	names := c.newest
-	if k := (siteDay{s.ID, day}); names == nil || names.siteDay != k {
-		if names, err = c.namesOf(s, k, settle); err != nil {
-			return false, err
-		}
-		c.newest = names
-	}
-	return c.addName(names, name), nil
-}
-
-// addName makes the name one of the day's, if there is room, and says whether it is.
-func (c *cardinality) addName(d *dayNames, name string) bool {
-	hash := c.hash(name)
-	slot := d.find(hash)
-	if *slot == hash {
-		return true
-	}
-	if d.n >= c.namesMax {
-		return false
-	}
-	if (d.n+1)*4 > len(d.table)*3 {
-		c.namesBytes += d.grow()
-		slot = d.find(hash)
-	}
-	*slot = hash
-	d.n++
-	return true
-}
-
-// find returns the slot of a hash, or the free one where it would be. The table has one.
-func (d *dayNames) find(hash uint64) *uint64 {
-	mask := uint64(len(d.table) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		if s := &d.table[i]; *s == hash || *s == 0 {
-			return s
-		}
-	}
-}
-
-// grow makes the table twice as large, and says by how many bytes.
-func (d *dayNames) grow() int {
-	old := d.table
-	d.table = make([]uint64, 2*len(old))
-	for _, hash := range old {
-		if hash != 0 {
-			*d.find(hash) = hash
-		}
-	}
-	return nameSlotBytes * len(old)
-}
-
-// namesOf returns the names of a day, with those that the log and runs have.
-func (c *cardinality) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error) {
-	d := c.names[k]
-	if d != nil && d.ready {
-		return d, nil
-	}
-	if _, err := c.site(s, settle); err != nil {
-		return nil, err
-	}
-	if d = c.names[k]; d == nil {
-		d = c.newNames(k)
-	}
-	pages := capPagesMax
-	for _, r := range s.Sealed() {
-		if k.day < r.DayMin || r.DayMax < k.day || d.n >= c.namesMax {
-			continue
-		}
-		c.unread(r.PropertiesOn(k.day, &pages, func(property string) bool {
-			return !event.NameCapped(property) || c.addName(d, property)
-		}))
-	}
-	d.ready = true
-	return d, nil
-}
-
-func (c *cardinality) newNames(k siteDay) *dayNames {
-	d := &dayNames{siteDay: k, table: make([]uint64, 16)}
-	c.names[k] = d
-	c.namesBytes += daySetBytes + nameSlotBytes*len(d.table)
-	return d
-}
-
-// trim keeps the memory bounded. It is called between groups, when every value
-// counted so far is in the log.
-func (c *cardinality) trim() {
-	c.reads = 0
-	if c.cut {
-		c.cut = false
-		c.leaveLargest()
-	}
-	if c.namesBytes > capNamesMax {
-		clear(c.names)
-		c.newest, c.namesBytes = nil, 0
-		clear(c.sites) // whose logs are read again
-	}
-	if c.n > capBytesMax {
-		clear(c.sets)
-		c.order = nil
-		clear(c.sites)
-		c.n = 0
-	}
-}
-
-// leaveLargest says that the log which took the most is not to be read again for now,
-// unless all logs took little: then most is new, and they fit once that is forgotten.
-func (c *cardinality) leaveLargest() {
-	var id uint32
-	var largest *capSite
-	all := 0
-	for i, s := range c.sites {
-		if all += s.bytes; largest == nil || s.bytes > largest.bytes || s.bytes == largest.bytes && i < id {
-			id, largest = i, s
-		}
-	}
-	if all > capBytesMax/4 {
-		c.over[id] = largest.upTo
-	}
-}
-
-// site is what has been read of a site. The first time anything is asked of it, what the
-// log says of it is read, once for all names, properties and days.
-func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
-	site := c.sites[s.ID]
-	if site == nil {
-		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
-		if runs := s.Sealed(); len(runs) > 0 {
-			site.upTo = runs[len(runs)-1].Last()
-		}
-		if upTo, over := c.over[s.ID]; !over || upTo < site.upTo {
-			delete(c.over, s.ID)
-			// Read the log first: a row that is sealed meanwhile is then seen twice. In the
-			// other order it could be missed.
-			settle()
-			before := c.n + c.namesBytes
-			if err := c.readLog(s); err != nil {
-				return nil, err
-			}
-			site.bytes = c.n + c.namesBytes - before
-		}
-		c.sites[s.ID] = site
-	}
-	return site, nil
-}
-
-// day is which properties runs may count on a day of a site.
-func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
-	site, err := c.site(s, settle)
-	if err != nil {
-		return nil, err
-	}
-	sealed, known := site.sealed[day]
-	if known {
-		return sealed, nil
-	}
-	sealed = make(map[uint64]struct{})
-	site.sealed[day] = sealed
-	for _, r := range s.Sealed() {
-		if day < r.DayMin || r.DayMax < day {
-			continue
-		}
-		properties, err := r.Properties()
-		c.unread(err)
-		for _, p := range properties {
-			if c.n > capBytesMax {
-				break // runs are not asked about the properties left out
-			}
-			sealed[maphash.String(c.seed, p)] = struct{}{}
-			c.n += sealedBytes
-		}
-	}
-	return sealed, nil
-}
-
-// readLog makes the sets of what the site's rows that are not sealed count. Where they
-// do not fit, later ones begin anew.
-func (c *cardinality) readLog(s *siteState) error {
-	var set *daySet
-	var names *dayNames
-	return wal.Notes(c.db, s.ID, 0, 1<<64-1, func(_ uint64, note []byte) error {
-		return index.ReadTotals(note, func(t index.Total) {
-			if event.NameCapped(t.Property) && (set == nil || set.key.property != t.Property || set.key.day != t.Day) {
-				if k := (siteDay{s.ID, t.Day}); names == nil || names.siteDay != k {
-					if names = c.names[k]; names == nil {
-						if c.namesBytes > capNamesMax {
-							c.cut = true
-							return
-						}
-						names = c.newNames(k)
-					}
-				}
-				c.addName(names, t.Property)
-			}
-			if t.Value == event.Other {
-				return
-			}
-			if k := (capKey{s.ID, t.Property, t.Day}); set == nil || set.key != k {
-				if set = c.sets[k]; set == nil {
-					if c.n > capBytesMax {
-						c.cut = true
-						return
-					}
-					set = c.newSet(k)
-				}
-			}
-			if set.n < c.max {
-				c.add(set, t.Value)
-			}
-		})
-	})
-}
-
-// readRuns adds what runs count of the set's property on its day.
-func (c *cardinality) readRuns(s *siteState, set *daySet) {
-	for _, r := range s.Sealed() {
-		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
-			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {
-				if t.Value != event.Other && set.n < c.max {
-					c.add(set, t.Value)
-				}
-			}))
-		}
-	}
 }

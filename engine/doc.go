@@ -19,8 +19,10 @@
 //	sequencer.go   its first stage; group.go what is committed together
 //	dedup.go       message ids: the newest exactly; dedup_find.go all others, in parts and
 //	               runs, by the filters of these
-//	cardinality.go how many names of properties, and values of each, counters tell apart
-//	               on one day; limits.go all limits of what is written
+//	cardinality.go how many values of a property counters tell apart on one day;
+//	               cardinality_names.go how many names of properties, cardinality_read.go
+//	               what is forgotten and read again; deltas.go what a group adds to sums
+//	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        rows in memory and in the log become runs; merge.go runs become fewer
 //	               and larger ones

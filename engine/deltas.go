@@ -1,0 +1,66 @@
+// Deltas: what a group of events adds to the sum of each value, and their stored form.
+
+package engine
+
+import (
+	"encoding/binary"
+
+	"cairn/index"
+)
+
+// delta is what a group adds to the values of a property on one day.
+type delta struct {
+	values []string
+	sums   []int64
+	other  int // place of event.Other, plus 1; 0 = none
+}
+
+// add adds by to the sum of the slot's value, and says whether that is the first of it.
+func (d *delta) add(slot *capSlot, value string, by int64) (first bool) {
+	if at := int(slot.at); at < len(d.values) && d.values[at] == value {
+		d.sums[at] = index.AddSaturating(d.sums[at], by)
+		return false
+	}
+	slot.at = uint32(len(d.values))
+	d.push(value, by)
+	return true
+}
+
+func (d *delta) push(value string, by int64) {
+	d.values = append(d.values, value)
+	d.sums = append(d.sums, by)
+}
+
+func (c *cardinality) newDelta() *delta {
+	n := len(c.free) - 1
+	if n < 0 {
+		return new(delta)
+	}
+	d := c.free[n]
+	c.free = c.free[:n]
+	return d
+}
+
+// appendDeltas appends what a group adds to the sets, as a note that index.ReadTotals
+// reads, and ends the group.
+func (c *cardinality) appendDeltas(dst []byte, counted []*daySet) []byte {
+	n := 0
+	for _, set := range counted {
+		n += len(set.delta.values)
+	}
+	dst = binary.AppendUvarint(dst, uint64(n))
+	for i, set := range counted {
+		d := set.delta
+		same := i > 0 && counted[i-1].key.property == set.key.property
+		for j, v := range d.values {
+			dst = index.AppendTotal(dst, &index.Total{Property: set.key.property, Day: set.key.day, Value: v, Sum: d.sums[j]}, same || j > 0)
+		}
+		set.delta = nil
+		if len(c.free) < deltasKept {
+			clear(d.values)
+			d.values, d.sums, d.other = d.values[:0], d.sums[:0], 0
+			c.free = append(c.free, d)
+		}
+	}
+	return dst
+}
