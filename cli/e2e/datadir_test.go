@@ -179,6 +179,7 @@ func send(t *testing.T, server *bench.Child) {
 }
 
 func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
+	t.Parallel()
 	data, snapshot := storeWith(t)
 	keys, err := os.ReadFile(filepath.Join(data, config.KeysName))
 	if err != nil {
@@ -285,6 +286,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 
 // A data directory, or a directory that can become one, is accepted as before.
 func TestDataDirectoriesAreTaken(t *testing.T) {
+	t.Parallel()
 	data, snapshot := storeWith(t)
 	if err := os.Remove(filepath.Join(data, "ballast")); err != nil { // about 30 MB that each start makes
 		t.Fatal(err)
@@ -409,6 +411,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 
 // A second server is refused and removes nothing that belongs to the first one.
 func TestSecondServerRemovesNothing(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	server := serveOn(t, dir)
 	files := map[string]string{"store.tmp/pairs-77": "put aside by the first", "tmp/run-77.sst": "of an older one"}

@@ -40,6 +40,7 @@ func TestHostileClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	server := startServer(t, t.TempDir()).running()
 	key := server.Keys.Sites[0].SecretKey
 	target, err := url.Parse(server.URL)

@@ -20,6 +20,7 @@ import (
 // an answer; with an Idempotency-Key it is stored exactly once. A visit shows what its
 // pings say. The counters agree with the listing and with check's recount.
 func TestMatomoKilled(t *testing.T) {
+	t.Parallel()
 	const senders, visitors, kills, hits = 64, 32, 4, 14
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -16,6 +16,7 @@ import (
 // incremented with an Idempotency-Key: it equals the number of calls. The other lies
 // between the number of calls and the number of requests that may have been stored.
 func TestOpenPanelIncrementsKilled(t *testing.T) {
+	t.Parallel()
 	const senders, kills, calls = 64, 4, 12
 	server := startServer(t, t.TempDir())
 	keys := server.keys()

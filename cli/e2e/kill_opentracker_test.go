@@ -20,6 +20,7 @@ import (
 // the middle. In the end the counters are those of the events sent, each once, whether
 // read by either API or recounted by check.
 func TestOpentrackerTallies(t *testing.T) {
+	t.Parallel()
 	const senders, kills, events = 8, 4, 150
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -37,6 +37,7 @@ const (
 // Every request is stored completely or not at all. A repeated request is not stored
 // twice. The counters equal the listing.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	seed := *killSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

@@ -12,6 +12,7 @@ import (
 // more space in the store than their text. Now all of it is stored and found, the
 // bounds of counting hold, and the server continues and starts again.
 func TestEventsOverTheLimit(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), configured(t, "[[site]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n")...)
 	keys := server.keys()
 	numbers := func(first, n int) string {

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,6 +22,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,11 +45,29 @@ const top = "../.."
 // nothing can point into it unnoticed.
 func TestMain(m *testing.M) {
 	event.Poisoned = true
-	testscript.Main(m, map[string]func(){"cairn": func() { cli.Main("0.0.0-test") }})
+	testscript.Main(waiting{m}, map[string]func(){"cairn": func() { cli.Main("0.0.0-test") }})
+}
+
+// waiting runs more parallel tests at a time than there are CPUs, unless -parallel says
+// how many: most of the time they wait for SDKs to try again, for browsers and for disks.
+// Tests that measure how long an answer takes are not parallel. They run first and alone.
+type waiting struct{ *testing.M }
+
+func (m waiting) Run() int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	return m.M.Run()
 }
 
 // The scripts of testdata/script, run with the real binary.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join(top, "testdata/script"),
 		RequireExplicitExec: true,

@@ -18,6 +18,7 @@ var updateMetrics = flag.Bool("metrics.update", false, "write testdata/metrics.t
 // Alert rules and dashboards rely on the names, types, labels and bucket bounds of the
 // metrics. testdata/metrics.txt holds all lines of /metrics without their values.
 func TestMetricNames(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), configured(t, "trusted_proxies = [\"127.0.0.1\"]\n[[site]]\nname = \"default\"\norigins = [\"https://shop.example\"]\n")...)
 	keys := server.keys()
 	send := func(method, path, body string, headers ...string) {

@@ -219,6 +219,7 @@ load().then(async () => { %s }).then((v) => { window.done = v === undefined ? nu
 </script>`
 
 func TestSDKMatomoSnippet(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "matomo", "")
 	recorder := &snippetRecorder{hits: map[string][]snippetHit{}}
 	php := httptest.NewServer(recorder)

@@ -31,6 +31,7 @@ func (e *sdkEvent) hit() string {
 }
 
 func TestSDKMatomoNode(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "matomo", matomoConfig)
 	var out struct {
 		Answers [][]any
@@ -100,6 +101,7 @@ func (s *sdk) page(name string, done any) (origin string) {
 
 // The snippet as pages contain it, with the tracker that cairn serves.
 func TestSDKMatomoBrowser(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "matomo", matomoConfig)
 	var out struct{ ID, Cookies string }
 	origin := s.page("page.html", &out)
@@ -150,6 +152,7 @@ func TestSDKMatomoBrowser(t *testing.T) {
 
 // A wrapper for single-page applications that loads /matomo.js from the server.
 func TestSDKMatomoJonkoops(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "matomo", matomoConfig)
 	var out struct{ Cookies string }
 	origin := s.page("jonkoops.html", &out)

@@ -30,6 +30,7 @@ type opProfile struct {
 }
 
 func TestSDKOpenPanelNode(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "openpanel", "")
 	var out struct {
 		Answers       []opIDs
@@ -110,6 +111,7 @@ func opTotal(s *sdk, property string) int {
 // repeats requests, so the total lies between what was acknowledged and what was tried.
 // With an Idempotency-Key it is exact.
 func TestSDKOpenPanelIncrements(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "openpanel", "")
 	run := func(property string, env ...string) (acked, tries int) {
 		var out struct{ Acked, Tries int }
@@ -196,6 +198,7 @@ func TestSDKOpenPanelIncrements(t *testing.T) {
 
 // A page of another origin, without a secret, in a real browser.
 func TestSDKOpenPanelBrowser(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "openpanel", "[[site]]\nname = \"shop\"\norigins = [\"http://localhost:*\"]\n[site.openpanel]\nunsafe_revenue = true\n")
 	// The wildcard matches letters, digits, dots and dashes, and a port too.
 	origin := s.site(map[string]string{"URL": s.url(), "CLIENT_ID": s.keys().ClientID})

@@ -11,6 +11,7 @@ import (
 // an image, forms, JSON and a beacon. All of it is in the listing. The tallies that the
 // page reads are those of the server, and a kill changes neither.
 func TestSDKOpentrackerBrowser(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "opentracker", "")
 	origin := s.site(map[string]string{"URL": s.url(), "READ_KEY": s.keys().ReadKey})
 	type ids struct{ EID, SID, UID string }

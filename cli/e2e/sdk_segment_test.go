@@ -66,6 +66,7 @@ func sdkLibrary(t *testing.T, s *sdk) string {
 }
 
 func TestSegmentNode(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "")
 	if out := s.node("node.mjs"); !strings.Contains(out, `"errors":[]`) {
 		t.Error(out)
@@ -104,12 +105,14 @@ func TestSegmentNode(t *testing.T) {
 }
 
 func TestSegmentNodeLegacy(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "")
 	s.node("node-legacy.mjs")
 	checkCalls(t, s)
 }
 
 func TestRudderNode(t *testing.T) {
+	t.Parallel()
 	for _, gzip := range []string{"1", "0"} {
 		s := newSDK(t, "segment", "")
 		s.node("rudder-node.mjs", "GZIP="+gzip)
@@ -119,6 +122,7 @@ func TestRudderNode(t *testing.T) {
 
 // Go's SDK is in a module of its own, so that cairn does not depend on it.
 func TestSegmentGo(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "")
 	cmd := exec.Command("go", "run", "-C", "go", ".")
 	s.run(cmd)
@@ -133,8 +137,10 @@ func TestSegmentGo(t *testing.T) {
 // The browser's SDK gets everything from cairn, on a page of another origin, with both
 // ways of delivery, and contacts nobody else.
 func TestSegmentBrowser(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"standard", "batching"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			s := newSDK(t, "segment", "")
 			origin := s.site(map[string]string{"URL": s.url(), "WRITE_KEY": s.keys().WriteKey})
 			var done struct {
@@ -156,6 +162,7 @@ func TestSegmentBrowser(t *testing.T) {
 }
 
 func TestRudderBrowser(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "")
 	origin := s.site(map[string]string{"URL": s.url(), "WRITE_KEY": s.keys().WriteKey})
 	s.open(origin+"/rudder.html", &struct{}{})
@@ -179,8 +186,10 @@ func TestRudderBrowser(t *testing.T) {
 // The server is killed between an SDK's try and its retry, once before and once after
 // it stored the batch. Each event is stored exactly once.
 func TestSegmentKilledBetweenTries(t *testing.T) {
+	t.Parallel()
 	for _, script := range []string{"node.mjs", "node-legacy.mjs", "rudder-node.mjs", "go"} {
 		t.Run(script, func(t *testing.T) {
+			t.Parallel()
 			s := newSDK(t, "segment", "")
 			url := s.front(func(n int, r *http.Request) fate {
 				switch n {
@@ -203,8 +212,10 @@ func TestSegmentKilledBetweenTries(t *testing.T) {
 
 // The same with the browser's SDK and both ways of delivery.
 func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
+	t.Parallel()
 	for mode, path := range map[string]string{"standard": "/v1/t", "batching": "/v1/b"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			s := newSDK(t, "segment", "")
 			calls := 0
 			url := s.front(func(_ int, r *http.Request) fate {
@@ -244,6 +255,7 @@ func checkCounted(t *testing.T, s *sdk, n int) {
 // The rate of a site is exceeded: it answers 429 with Retry-After, and everything
 // arrives in the end.
 func TestSegmentRateLimit(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "[[site]]\nname = \"shop\"\nrate_limit = 10\n")
 	limited := 0
 	url := s.front(func(n int, r *http.Request) fate { limited++; return passed })
@@ -257,6 +269,7 @@ func TestSegmentRateLimit(t *testing.T) {
 // One event of a batch is larger than cairn accepts, although the SDK sends it: the
 // answer is 207, and the others are stored.
 func TestSegmentPartialSuccess(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "")
 	if out := s.node("node.mjs", "COUNT=10", "FLUSH_AT=10", "LARGE=4"); !strings.Contains(out, `"errors":[]`) {
 		t.Errorf("the SDK treats a 207 as a failure: %s", out)
@@ -271,6 +284,7 @@ func TestSegmentPartialSuccess(t *testing.T) {
 // While the disk is full the SDK is told to retry. When there is space again everything
 // arrives, once.
 func TestSegmentDiskFull(t *testing.T) {
+	t.Parallel()
 	s := newSDK(t, "segment", "reserve = \"100000GiB\"\n[[site]]\nname = \"shop\"\n")
 	url := s.front(func(n int, r *http.Request) fate {
 		if n == 4 {

@@ -66,6 +66,7 @@ func whereSends(v whereVisitor, n int, k *config.SiteKeys) []whereSend {
 }
 
 func TestWhereAndWho(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, t.TempDir(), configured(t, "trusted_proxies = [\"127.0.0.1\"]\n[[site]]\nname = \"default\"\norigins = [\"https://shop.example\"]\n")...)
 	keys := server.keys()
 
