@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -210,32 +215,49 @@ func TestSegmentKilledBetweenTries(t *testing.T) {
 	}
 }
 
-// The same with the browser's SDK and both ways of delivery.
+// countedEvent finds the number of each event that next.html counts.
+var countedEvent = regexp.MustCompile(`"properties":\{"i":(\d+)`)
+
+// The same with the browser's SDK, either way of delivery.
 func TestSegmentBrowserKilledBetweenTries(t *testing.T) {
 	t.Parallel()
 	for mode, path := range map[string]string{"standard": "/v1/t", "batching": "/v1/b"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			s := newSDK(t, "segment", "")
-			calls := 0
+			const count = 20
+			var mu sync.Mutex
+			calls, passedOn := 0, map[string]bool{}
 			url := s.front(func(_ int, r *http.Request) fate {
 				if r.Method != "POST" || r.URL.Path != path {
 					return passed
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				switch calls++; calls {
 				case 1:
 					return lostAfter
 				case 2:
 					return lostBefore
 				}
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				for _, event := range countedEvent.FindAllSubmatch(body, -1) {
+					passedOn[string(event[1])] = true
+				}
 				return passed
 			})
+			s.settled = func() bool { // then the SDK has tried again what was lost
+				mu.Lock()
+				defer mu.Unlock()
+				return len(passedOn) == count
+			}
 			origin := s.site(map[string]string{"URL": url, "WRITE_KEY": s.keys().WriteKey})
-			s.open(origin+"/next.html?count=20&mode="+mode, &struct{}{})
+			s.open(fmt.Sprintf("%s/next.html?count=%d&mode=%s", origin, count, mode), &struct{}{})
 			if calls < 3 { // the first two are lost
 				t.Errorf("%d calls went through the proxy", calls)
 			}
-			checkCounted(t, s, 20)
+			checkCounted(t, s, count)
 		})
 	}
 }

@@ -30,7 +30,8 @@ const sdkTime = 2 * time.Minute
 // sdk is the server of one test and what it needs to run SDKs against it.
 type sdk struct {
 	*testServer
-	dialect string // the folder in testdata/sdk
+	dialect string      // the folder in testdata/sdk
+	settled func() bool // what pages of site that ask for /settled wait for
 }
 
 // newSDK starts a server for the SDKs of a dialect. The server keeps its address when
@@ -41,7 +42,7 @@ func newSDK(t *testing.T, dialect, config string) *sdk {
 	if os.Getenv("CAIRN_SDK") != "1" {
 		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs; it needs node, npm's registry and Chromium")
 	}
-	s := &sdk{startServer(t, t.TempDir(), configured(t, config)...), dialect}
+	s := &sdk{testServer: startServer(t, t.TempDir(), configured(t, config)...), dialect: dialect}
 	s.configure(config)
 	installSDK(t, s.folder())
 	return s
@@ -152,11 +153,16 @@ func chromium() string {
 	return "/usr/bin/chromium"
 }
 
-// site serves the dialect's folder from another origin than the server's, like the
-// pages of a customer. {{NAME}} in a page is replaced by the value in vars.
+// site serves the dialect's folder from another origin than the server's, as the
+// pages of a customer are. {{NAME}} in a page is the value of vars. A page can ask for
+// /settled, which is s.settled.
 func (s *sdk) site(vars map[string]string) (origin string) {
 	files := http.FileServer(http.Dir(s.folder()))
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/settled" {
+			fmt.Fprint(w, s.settled())
+			return
+		}
 		if !strings.HasSuffix(r.URL.Path, ".html") {
 			files.ServeHTTP(w, r)
 			return
