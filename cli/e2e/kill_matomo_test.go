@@ -31,7 +31,7 @@ func TestMatomoKilled(t *testing.T) {
 	// send repeats a request until it is answered. It returns how many tries got no
 	// answer; these may have been stored or not.
 	send := func(r matomoRequest) (unknown int) {
-		for range 2000 {
+		for tries := 0; tries < 2000 && !t.Failed(); tries++ {
 			req, err := http.NewRequest("POST", server.url()+"/matomo.php", strings.NewReader(r.body(keys.TokenAuth)))
 			if err != nil {
 				t.Error(err)
@@ -69,6 +69,7 @@ func TestMatomoKilled(t *testing.T) {
 	most := map[string]int{} // by name of a hit: how often it may be stored
 	said := map[int]string{} // by visitor: what the last ping says
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	for sender := range senders {
 		rng := rand.New(rand.NewPCG(seed, uint64(sender)))
 		wg.Go(func() {

@@ -47,6 +47,7 @@ func TestOpenPanelIncrementsKilled(t *testing.T) {
 
 	var unknown atomic.Int64 // requests for "plain" that got no answer
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	for sender := range senders {
 		wg.Go(func() {
 			for call := range calls {
@@ -63,7 +64,7 @@ func TestOpenPanelIncrementsKilled(t *testing.T) {
 						if !refused && property == "plain" {
 							unknown.Add(1)
 						}
-						if tries > 2000 {
+						if tries > 2000 || t.Failed() {
 							t.Error("no answer")
 							return
 						}

@@ -38,6 +38,7 @@ func TestOpentrackerTallies(t *testing.T) {
 
 	want := newTallies()
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	for sender := range senders {
 		rng := rand.New(rand.NewPCG(seed, uint64(sender)))
 		wg.Go(func() {
@@ -52,7 +53,7 @@ func TestOpentrackerTallies(t *testing.T) {
 						}
 						continue
 					}
-					if err == nil && status != 503 || tries > 2000 {
+					if err == nil && status != 503 || tries > 2000 || t.Failed() {
 						t.Errorf("%s: %d %q %v", h.query(), status, body, err)
 						return
 					}

@@ -308,9 +308,10 @@ func TestSegmentPartialSuccess(t *testing.T) {
 func TestSegmentDiskFull(t *testing.T) {
 	t.Parallel()
 	s := newSDK(t, "segment", "reserve = \"100000GiB\"\n[[site]]\nname = \"shop\"\n")
+	room := configured(t, "[[site]]\nname = \"shop\"\n")
 	url := s.front(func(n int, r *http.Request) fate {
 		if n == 4 {
-			s.configure("[[site]]\nname = \"shop\"\n") // space again
+			s.setFlags(room)
 			return lostBefore
 		}
 		return passed

@@ -72,8 +72,11 @@ func installSDK(t *testing.T, folder string) {
 func (s *sdk) folder() string { return filepath.Join(top, "testdata", "sdk", s.dialect) }
 
 // configure sets the configuration of the next start. The address and the data stay.
-func (s *sdk) configure(config string) {
-	s.options.Args = append(configured(s.T, config), "-listen", strings.TrimPrefix(s.url(), "http://"))
+func (s *sdk) configure(config string) { s.setFlags(configured(s.T, config)) }
+
+// setFlags is configure with flags of serve, for any goroutine.
+func (s *sdk) setFlags(flags []string) {
+	s.options.Args = append(flags, "-listen", strings.TrimPrefix(s.url(), "http://"))
 }
 
 // node runs a script of the dialect's folder and returns what it printed. URL is the
