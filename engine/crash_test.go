@@ -364,6 +364,7 @@ func (p *powerCut) cut() {
 }
 
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	if *crashSeed != 0 {
 		if err := crash(*crashSeed); err != nil {
 			t.Fatal(err)
@@ -442,6 +443,7 @@ func crash(seed uint64) error {
 // Every file operation of one script is cut before, with nothing and with all of
 // the unsynced data surviving. Plain go test takes every 7th.
 func TestCrashAtEveryOperation(t *testing.T) {
+	t.Parallel()
 	stride := int64(7)
 	if *crashSeeds > 50 {
 		stride = 1
@@ -487,6 +489,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 // it. Directory entries and blocks survive by chance, in any order: what points
 // at a file must not outlive the file.
 func TestCrashInRecovery(t *testing.T) {
+	t.Parallel()
 	w := newWorkload(rand.New(rand.NewPCG(2, 1)))
 	rng := rand.New(rand.NewPCG(2, 2))
 	first := newPowerCut(vfs.NewCrashableMem(), 0, vfs.CrashCloneCfg{}, w)

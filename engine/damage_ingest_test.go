@@ -18,6 +18,7 @@ import (
 // left. Then come again: events with the message ids and in the sessions of sealed
 // ones, and new ones.
 func TestIngestOverDamage(t *testing.T) {
+	t.Parallel()
 	v := newVisitors(t, 500)
 	const sealed = 3000
 	for i := range sealed {

@@ -93,6 +93,7 @@ func harm(rng *rand.Rand, store files) (what string, name string, data []byte) {
 }
 
 func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
 	w, store, want := closedStore(t)
 	trials := *damageTrials
 	if testing.Short() {
@@ -173,6 +174,7 @@ func same(got, want []string) (n int) {
 // The log's file torn at many places, as a disk may leave it: what was
 // acknowledged before the tear is there, or the store is refused.
 func TestTornLog(t *testing.T) {
+	t.Parallel()
 	w := newWorkload(rand.New(rand.NewPCG(9, 1)))
 	fs := vfs.NewCrashableMem()
 	options := w.options(fs, rand.New(rand.NewPCG(9, 2)))

@@ -51,9 +51,11 @@ var faultKinds = map[string][]errorfs.OpKind{
 }
 
 func TestFault(t *testing.T) {
+	t.Parallel()
 	for kind := range faultKinds {
 		for _, mode := range []string{"once", "onwards"} {
 			t.Run(kind+"/"+mode, func(t *testing.T) {
+				t.Parallel()
 				tried := 0
 				for from, done := 1+len(kind)%*faultStride, false; !done; {
 					spec := fmt.Sprintf("%s %s %d %d", kind, mode, from, *faultStride)

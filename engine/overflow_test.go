@@ -182,6 +182,7 @@ func (p *manyKeys) answers(when string) {
 }
 
 func TestKeysWithoutColumns(t *testing.T) {
+	t.Parallel()
 	p := &manyKeys{boundsPair: newBoundsPair(t, partRows), rng: rand.New(rand.NewPCG(1, 2))}
 	for round := range 2 {
 		// A key has a column in one part and none in another. Two parts that follow one

@@ -235,6 +235,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 
 // An upgrade that is cut off at any operation is done by the next start.
 func TestUpgradeInterrupted(t *testing.T) {
+	t.Parallel()
 	fs, options := older(t)
 	whole, err := check.Store(context.Background(), fs, "data")
 	if err != nil {
