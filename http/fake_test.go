@@ -334,6 +334,14 @@ func (s *testServer) send(method, target, body string, headers ...string) parsed
 	return a
 }
 
+// notAtMidnight waits while a day of UTC ends, so that all that a test does is of one day.
+func notAtMidnight() {
+	now := time.Now()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < 10*time.Second {
+		time.Sleep(left)
+	}
+}
+
 const secret = "Authorization: Bearer shop-secret"
 
 // post sends one native event with the site's secret key.

@@ -13,6 +13,7 @@ import (
 // What OpenPanel's users read back, page by page, is what they sent.
 func TestOpenPanelReads(t *testing.T) {
 	t.Parallel()
+	notAtMidnight()
 	s := withDevices(t, func(o *Options) {
 		o.IPRate, o.IPBurst = 1e6, 1e6
 	})

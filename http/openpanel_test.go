@@ -236,7 +236,7 @@ func TestOpenPanelIncrements(t *testing.T) {
 
 // Answers say what is left of a rate, and a 429 says when to come again.
 func TestOpenPanelRates(t *testing.T) {
-	s := withDevices(t, func(o *Options) { o.IPRate, o.IPBurst = 1, 3 })
+	s := withDevices(t, func(o *Options) { o.IPRate, o.IPBurst = 0.01, 3 })
 	const click = `{"type":"track","payload":{"name":"click","properties":{"i":%d}}}`
 	for i, want := range []string{"2", "1", "0", "429"} {
 		a := s.send("POST", "/track", fmt.Sprintf(click, i), clientID, shopOrigin, firefox, visitor)

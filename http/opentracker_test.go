@@ -168,6 +168,7 @@ func TestOpentrackerDetected(t *testing.T) {
 // The counters are those of the native API, whatever dialect sent the event.
 func TestOpentrackerSameNumbers(t *testing.T) {
 	t.Parallel()
+	notAtMidnight()
 	s := withEngine(t, nil)
 	send := func(a parsed) {
 		t.Helper()

@@ -281,7 +281,7 @@ func TestRates(t *testing.T) {
 		}
 	})
 	t.Run("address", func(t *testing.T) {
-		s := start(t, func(o *Options) { strangers(o); o.IPRate, o.IPBurst = 1, 3 })
+		s := start(t, func(o *Options) { strangers(o); o.IPRate, o.IPBurst = 0.01, 3 })
 		statuses := func(key string, from string) (got []int) {
 			for range 5 {
 				got = append(got, s.send("POST", "/api/v1/events", `{"name":"a"}`, "Authorization: Bearer "+key, "X-Forwarded-For: "+from).status)
