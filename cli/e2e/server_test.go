@@ -30,9 +30,14 @@ type testServer struct {
 	child *bench.Child
 }
 
-// startServer starts a server on dir with more flags of serve.
+// startServer starts a server on dir with more flags of serve. It waits while a day of UTC
+// ends: ids of devices, and so visits, are of one day.
 func startServer(t *testing.T, dir string, flags ...string) *testServer {
 	t.Helper()
+	now := time.Now()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < 30*time.Second {
+		time.Sleep(left)
+	}
 	options, err := serveOptions(dir, flags...)
 	if err != nil {
 		t.Fatal(err)
