@@ -66,7 +66,7 @@ func (x *exchange) read() {
 	}
 	x.reader = siteReader{x.s.engine, nil, x.s.registry.Tickets}
 	if site := x.s.tenant(x.grant.Account); site != nil {
-		x.reader.site = site.Site.Site
+		x.reader.site = &site.Site.Site.Site
 	}
 	ctx := x.s.running
 	switch {
@@ -96,49 +96,39 @@ func (x *exchange) endRead() {
 // siteReader is a dialect.Reader bound to one site.
 type siteReader struct {
 	engine  engine.API
-	site    *engine.Site
+	site    *query.Site // nil: the request names none
 	tickets *auth.Tickets
-}
-
-// query is q for the engine.
-func (r *siteReader) query(q dialect.Query) (query.Query, error) {
-	if r.site == nil {
-		return query.Query{}, errUnbound
-	}
-	where := make([]query.Cond, len(q.Where))
-	for i, c := range q.Where {
-		where[i] = query.Cond{Field: c.Field, Values: c.Values}
-	}
-	return query.Query{
-		Shown: true,
-		Site:  &r.site.Site, Where: where, From: q.From, To: q.To,
-		Ascending: q.Ascending, Limit: q.Limit, After: q.After, Skip: q.Skip,
-	}, nil
 }
 
 var errUnbound = &dialect.StatusError{Failure: dialect.Unauthorized, Msg: "this read names no site"}
 
-// List is one page of the site's events.
-func (r *siteReader) List(ctx context.Context, q dialect.Query) (dialect.Page, error) {
-	asked, err := r.query(q)
-	if err != nil {
-		return dialect.Page{}, err
+// bind makes q a question about the site, for events as they are shown.
+func (r *siteReader) bind(q *query.Query) error {
+	if r.site == nil {
+		return errUnbound
 	}
-	page, err := r.engine.List(ctx, asked)
+	q.Site, q.Shown = r.site, true
+	return nil
+}
+
+// List is one page of the site's events.
+func (r *siteReader) List(ctx context.Context, q query.Query) (query.Page, error) {
+	if err := r.bind(&q); err != nil {
+		return query.Page{}, err
+	}
+	page, err := r.engine.List(ctx, q)
 	if errors.Is(err, query.ErrBadCursor) {
 		err = &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: err.Error()}
 	}
-	return dialect.Page(page), err
+	return page, err
 }
 
 // Count is the exact totals of what a query selects.
-func (r *siteReader) Count(ctx context.Context, q dialect.Query) (dialect.Totals, error) {
-	query, err := r.query(q)
-	if err != nil {
-		return dialect.Totals{}, err
+func (r *siteReader) Count(ctx context.Context, q query.Query) (query.Totals, error) {
+	if err := r.bind(&q); err != nil {
+		return query.Totals{}, err
 	}
-	totals, err := r.engine.Count(ctx, query)
-	return dialect.Totals{Events: totals.Events, Users: totals.Users, Sessions: totals.Sessions}, err
+	return r.engine.Count(ctx, q)
 }
 
 // Event is the event of a public id.
@@ -146,7 +136,7 @@ func (r *siteReader) Event(ctx context.Context, id string) (*event.Event, error)
 	if r.site == nil {
 		return nil, errUnbound
 	}
-	e, err := r.engine.Event(ctx, &r.site.Site, id)
+	e, err := r.engine.Event(ctx, r.site, id)
 	if errors.Is(err, query.ErrNotFound) || errors.Is(err, query.ErrBadCursor) {
 		return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: query.ErrNotFound.Error()}
 	}
@@ -155,36 +145,19 @@ func (r *siteReader) Event(ctx context.Context, id string) (*event.Event, error)
 
 // Counters is one page of counters. Days of another zone than the site's are
 // ranges of time.
-func (r *siteReader) Counters(ctx context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
+func (r *siteReader) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	if r.site == nil {
-		return dialect.CounterPage{}, errUnbound
+		return query.CounterPage{}, errUnbound
 	}
-	asked := query.CounterQuery{
-		Site: &r.site.Site, Property: q.Property, Values: q.Values, Segment: q.Segment, SegmentValues: q.SegmentValues,
-		From: q.From, To: q.To, FromDay: q.FromDay, ToDay: q.ToDay, Zone: q.Zone,
-		Interval: q.Interval, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
-	}
+	q.Site = r.site
 	if (q.FromDay != 0 || q.ToDay != 0) && q.Zone != nil && zoneName(q.Zone) != zoneName(r.site.Location) {
 		if q.FromDay != 0 {
-			asked.From = startOf(q.FromDay, q.Zone)
+			q.From = startOf(q.FromDay, q.Zone)
 		}
-		asked.To = startOf(q.ToDay+1, q.Zone)
-		asked.FromDay, asked.ToDay = 0, 0
+		q.To = startOf(q.ToDay+1, q.Zone)
+		q.FromDay, q.ToDay = 0, 0
 	}
-	page, err := r.engine.Counters(ctx, asked)
-	return dialect.CounterPage{
-		Rows: each(page.Rows, func(r query.CounterRow) dialect.CounterRow { return dialect.CounterRow(r) }), Total: dialect.CounterRow(page.Total),
-		More: page.More, Count: page.Count,
-	}, err
-}
-
-// each converts a list.
-func each[From, To any](list []From, convert func(From) To) []To {
-	out := make([]To, len(list))
-	for i := range list {
-		out[i] = convert(list[i])
-	}
-	return out
+	return r.engine.Counters(ctx, q)
 }
 
 func zoneName(zone *time.Location) string {
@@ -200,58 +173,47 @@ func startOf(day int32, zone *time.Location) int64 {
 }
 
 // Digest sums up the events a query selects.
-func (r *siteReader) Digest(ctx context.Context, q dialect.Query) (dialect.Digest, error) {
-	query, err := r.query(q)
-	if err != nil {
-		return dialect.Digest{}, err
+func (r *siteReader) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
+	if err := r.bind(&q); err != nil {
+		return query.Digest{}, err
 	}
-	d, err := r.engine.Digest(ctx, query)
-	return dialect.Digest{
-		Totals: dialect.Totals{Events: d.Events, Users: d.Users, Sessions: d.Sessions},
-		First:  d.First, Last: d.Last, Name: d.Name, Properties: d.Properties, Context: d.Context,
-	}, err
+	return r.engine.Digest(ctx, q)
 }
 
 // User is the person of an id.
-func (r *siteReader) User(ctx context.Context, id string) (dialect.User, error) {
+func (r *siteReader) User(ctx context.Context, id string) (query.User, error) {
 	if r.site == nil {
-		return dialect.User{}, errUnbound
+		return query.User{}, errUnbound
 	}
-	u, err := r.engine.User(ctx, &r.site.Site, id)
+	u, err := r.engine.User(ctx, r.site, id)
 	if errors.Is(err, query.ErrNotFound) {
 		err = &dialect.StatusError{Failure: dialect.NotFound, Msg: query.ErrNotFound.Error()}
 	}
-	return dialect.User(u), err
+	return u, err
 }
 
 // Users lists persons by their first event, newest first.
-func (r *siteReader) Users(ctx context.Context, q dialect.Query) ([]dialect.User, string, error) {
-	asked, err := r.query(q)
-	if err != nil {
+func (r *siteReader) Users(ctx context.Context, q query.Query) ([]query.User, string, error) {
+	if err := r.bind(&q); err != nil {
 		return nil, "", err
 	}
-	users, next, err := r.engine.Users(ctx, asked)
-	return each(users, func(u query.User) dialect.User { return dialect.User(u) }), next, err
+	return r.engine.Users(ctx, q)
 }
 
 // Sessions lists sessions by their first event, newest first.
-func (r *siteReader) Sessions(ctx context.Context, q dialect.Query) ([]dialect.Session, string, error) {
-	asked, err := r.query(q)
-	if err != nil {
+func (r *siteReader) Sessions(ctx context.Context, q query.Query) ([]query.Session, string, error) {
+	if err := r.bind(&q); err != nil {
 		return nil, "", err
 	}
-	sessions, next, err := r.engine.Sessions(ctx, asked)
-	return each(sessions, func(s query.Session) dialect.Session { return dialect.Session(s) }), next, err
+	return r.engine.Sessions(ctx, q)
 }
 
 // Visits sums up the sessions of a query, in steps of the site's zone.
-func (r *siteReader) Visits(ctx context.Context, q dialect.Query, interval string) (dialect.Visits, []dialect.Visits, error) {
-	asked, err := r.query(q)
-	if err != nil {
-		return dialect.Visits{}, nil, err
+func (r *siteReader) Visits(ctx context.Context, q query.Query, interval string) (query.Visits, []query.Visits, error) {
+	if err := r.bind(&q); err != nil {
+		return query.Visits{}, nil, err
 	}
-	total, steps, err := r.engine.Visits(ctx, asked, interval, r.site.Location)
-	return dialect.Visits(total), each(steps, func(v query.Visits) dialect.Visits { return dialect.Visits(v) }), err
+	return r.engine.Visits(ctx, q, interval, r.site.Location)
 }
 
 // Ticket is a credential to read the site for a time.

@@ -59,18 +59,18 @@ var plan = []room{
 	{dir: "engine/enrich", knows: []string{"engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine", knows: []string{"engine/event", "engine/query", "engine/store", "engine/identity", "engine/table", "engine/read", "engine/check", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 
-	{dir: "http/dialect", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/dashboard", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dialect", knows: []string{"engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dashboard", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/testkit", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", tests: []string{"http/testkit"}, far: []string{pebbleModule, tomlModule}},
-	{dir: "http/auth", knows: []string{"http/dialect", "engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/auth", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	// native knows the engine for its questions and answers: engine/query, once there is one.
 	{dir: "http/native", knows: []string{"http/dialect", "engine", "engine/query", "engine/event", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine", "engine/query", "engine/event", "engine/calendar"}, away: []string{pebbleModule}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "http", knows: []string{"engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "http/testkit", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
-	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/*", knows: []string{"http/dialect", "engine/event"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/*", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
 	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 

@@ -14,7 +14,9 @@ type Site struct {
 	Location *time.Location // zone of its days; nil = UTC
 }
 
-// Cond asks that one field has one of the values. Names are those of the native API.
+// Cond asks that one field has one of the values. Field is a name of the native API's
+// filters: name, user, anonymous, session, group, type, dialect, value, message_id, a
+// context key, prop.PATH or extra.PATH.
 //
 // The texts of a Cond, a Query and a CounterQuery belong to the caller, who does not
 // change them during the call. An answer that the engine caches holds copies.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // Route is one path that a dialect answers. A Path that ends in "/*" matches every path
@@ -374,139 +375,27 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return e.Msg }
 
-// Cond selects events of which one field has one of the values. Field is a name of the
-// native API's filters: name, user, anonymous, session, group, type, dialect, value,
-// message_id, a context key, prop.PATH or extra.PATH.
-type Cond struct {
-	Field  string
-	Values []string
-}
-
-// Query selects events of the request's site.
-type Query struct {
-	Where     []Cond // all must hold
-	From, To  int64  // event time, Unix milliseconds, To exclusive; 0 = open
-	Ascending bool
-	Limit     int
-	After     string // a public event id
-	Skip      int    // events of a listing to pass over first
-}
-
-// Page is one page of a listing. Next is "" on the last page.
-type Page struct {
-	Events []*event.Event
-	Next   string
-}
-
-// Totals are exact counts over a query.
-type Totals struct {
-	Events, Users, Sessions uint64
-}
-
-// CounterQuery selects counters of the request's site.
-type CounterQuery struct {
-	Property       string         // "" = the list of properties
-	Values         []string       // empty = all
-	Segment        string         // split by this property; "" = no split
-	SegmentValues  []string       // empty = all
-	From, To       int64          // event time, Unix milliseconds, To exclusive; 0 = open
-	FromDay, ToDay int32          // dates as days since 1970-01-01 in Zone, both inclusive; 0,0 = all time
-	Zone           *time.Location // nil = the site's
-	Interval       string         // hour, day, week or month makes a series of it
-	Sort           string         // "events" (default), "users", "sessions", "value"
-	Limit, Offset  int
-}
-
-// CounterRow is one value's totals. In a series Time is the start of its step,
-// Unix milliseconds; in the list of properties Value is the property and Values
-// how many it has.
-type CounterRow struct {
-	Value           string
-	Segment         string
-	Time            int64
-	Values          uint64
-	Events          int64
-	Sessions, Users uint64
-}
-
-// CounterPage is one page of counters. Total is over all rows; its users and
-// sessions are distinct, not sums.
-type CounterPage struct {
-	Rows  []CounterRow
-	Total CounterRow
-	More  bool
-	Count int // rows before Limit and Offset
-}
-
-// Digest sums up the events of a query: totals, the first and last event time, and the
-// newest value of the name, of each property and of each key of the context.
-type Digest struct {
-	Totals
-	First, Last         int64
-	Name                string
-	Properties, Context event.Object
-}
-
-// User is one person, with all the ids they go by.
-type User struct {
-	ID                  string
-	Properties          event.Object
-	Aliases             []string // other user ids of the same person
-	Anonymous           []string
-	Groups              []string
-	FirstSeen, LastSeen int64
-	Events, Sessions    uint64
-	Cursor              string // pages a listing of users
-}
-
-// Session is one session, computed from its events.
-type Session struct {
-	ID, User, Anonymous              string
-	Dialect                          event.Dialect
-	Start, End                       int64 // Unix milliseconds
-	Events, Actions                  uint64
-	Entry, Exit                      string // url, path or name of the first and last page or screen
-	Beyond                           int64  // milliseconds that it is known to have gone on after End
-	Bounce                           bool
-	Referrer, ReferrerType, Campaign string
-	Goals, Orders                    []string
-	Cart                             string
-	Properties                       event.Object // of a visit of Matomo's: the newest of its dimensions, and of its variables in _cvar
-	Groups                           []string     // of its events
-	Cursor                           string       // pages a listing of sessions
-}
-
-// Visits are the sessions that began in a step of time, with the users and views of the
-// step.
-type Visits struct {
-	Time         int64 // start of the step, Unix milliseconds
-	Users        uint64
-	Sessions     uint64
-	Bounces      uint64 // sessions of fewer than two pages or screens
-	Views        uint64 // pages and screens
-	Timed        uint64 // sessions with a later event than their first
-	Milliseconds int64  // length of these together
-	Revenue      int64  // values of OpenPanel's revenue events, in minor units
-}
-
-// Reader is what a dialect may ask the store. It is bound to the site of the request.
+// Reader is what a dialect may ask the store. It is bound to the site of the request: it
+// sets Site and Shown of a query itself, and events come as they are to be shown. The texts
+// of a query must never change, because an answer that is kept holds them.
 type Reader interface {
-	List(context.Context, Query) (Page, error)
-	Count(context.Context, Query) (Totals, error)
+	List(context.Context, query.Query) (query.Page, error)
+	Count(context.Context, query.Query) (query.Totals, error)
 	// Event is the event of a public id; a StatusError with NotFound for any other.
 	Event(ctx context.Context, id string) (*event.Event, error)
-	Counters(context.Context, CounterQuery) (CounterPage, error)
+	// Counters is one page of counters. FromDay and ToDay are days in Zone.
+	Counters(context.Context, query.CounterQuery) (query.CounterPage, error)
 	// Digest sums up the events of a query; Limit and After have no part in it.
-	Digest(context.Context, Query) (Digest, error)
+	Digest(context.Context, query.Query) (query.Digest, error)
 	// User is the person of an id; a StatusError with NotFound for any other.
-	User(ctx context.Context, id string) (User, error)
+	User(ctx context.Context, id string) (query.User, error)
 	// Users and Sessions are listings by first event, newest first; next is "" on
 	// the last page. Skip has no part in them.
-	Users(context.Context, Query) (users []User, next string, err error)
-	Sessions(context.Context, Query) (sessions []Session, next string, err error)
+	Users(context.Context, query.Query) (users []query.User, next string, err error)
+	Sessions(context.Context, query.Query) (sessions []query.Session, next string, err error)
 	// Visits sums up sessions from From to To, which must be given; interval is
 	// minute, hour, day, week or month, in the site's zone.
-	Visits(ctx context.Context, q Query, interval string) (total Visits, steps []Visits, err error)
+	Visits(ctx context.Context, q query.Query, interval string) (total query.Visits, steps []query.Visits, err error)
 	// Ticket is a credential to read the site for a time; see CredentialTicket.
 	Ticket(time.Duration) string
 }

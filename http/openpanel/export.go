@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -19,7 +20,7 @@ const (
 // exporting is the query for a page of the export.
 type exporting struct {
 	page, limit int
-	query       dialect.Query
+	query       query.Query
 	filters     []filter // those that the index does not answer
 	include     map[string]bool
 }
@@ -42,7 +43,7 @@ func (x *reading) exportEvents() error {
 	}
 	e.query.Where = acts()
 	if id := x.query.last("profileId", "profile_id"); id != "" {
-		e.query.Where = append(e.query.Where, dialect.Cond{Field: "user", Values: []string{id}})
+		e.query.Where = append(e.query.Where, query.Cond{Field: "user", Values: []string{id}})
 	}
 	conds, filters, err := filtersOf(x.query.last("filters"))
 	if err != nil {
@@ -68,7 +69,7 @@ func (x *reading) exportEvents() error {
 	case derived > 0:
 		return x.exportSessions(&e, names)
 	case len(names) > 0:
-		e.query.Where = append(e.query.Where, dialect.Cond{Field: "name", Values: names})
+		e.query.Where = append(e.query.Where, query.Cond{Field: "name", Values: names})
 	}
 	lines, total, err := x.page(&e)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -27,14 +28,14 @@ func (x *reading) exportSessions(e *exporting, names []string) error {
 		return dialect.Refuse("filters", "only the operator is can be used with session_start and session_end")
 	}
 	q := e.query
-	q.Where = append(q.Where, dialect.Cond{Field: "dialect", Values: []string{string(event.OpenPanel)}})
+	q.Where = append(q.Where, query.Cond{Field: "dialect", Values: []string{string(event.OpenPanel)}})
 	q.Limit = pageMax
 	if q.From > 0 {
 		q.From -= endAfter
 		q.To += startBefore
 	}
 	type edge struct {
-		*dialect.Session
+		*query.Session
 		name string
 		at   int64
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -191,7 +192,7 @@ func FuzzRead(f *testing.F) {
 // hurried is a store that runs out of time after two events of a page.
 type hurried struct{ *dialecttest.Store }
 
-func (h hurried) List(ctx context.Context, q dialect.Query) (dialect.Page, error) {
+func (h hurried) List(ctx context.Context, q query.Query) (query.Page, error) {
 	page, err := h.Store.List(ctx, q)
 	if len(page.Events) > 2 {
 		page.Events, page.Next = page.Events[:2], page.Events[1].ID

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -46,7 +47,7 @@ var operators = []string{
 }
 
 // filtersOf parses the parameter.
-func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
+func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 	if text == "" {
 		return nil, nil, nil
 	}
@@ -96,7 +97,7 @@ func filtersOf(text string) (conds []dialect.Cond, rest []filter, err error) {
 		}
 		switch f.operator {
 		case "is":
-			conds = append(conds, dialect.Cond{Field: f.field, Values: f.values})
+			conds = append(conds, query.Cond{Field: f.field, Values: f.values})
 			continue
 		case "regex":
 			for _, v := range f.values {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -26,7 +27,7 @@ func (x *reading) metrics() error {
 	if len(rest) > 0 {
 		return dialect.Refuse("filters", "only the operator is can be used here")
 	}
-	total, steps, err := x.store.Visits(x.ctx, dialect.Query{From: from, To: to, Where: append(acts(), conds...)}, interval)
+	total, steps, err := x.store.Visits(x.ctx, query.Query{From: from, To: to, Where: append(acts(), conds...)}, interval)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (x *reading) metrics() error {
 
 // writeVisits writes the vendor's seven numbers. The rate is in percent; the duration is in
 // seconds, and the mean of the sessions that have one. Both have two digits.
-func (x *reading) writeVisits(v *dialect.Visits) {
+func (x *reading) writeVisits(v *query.Visits) {
 	ratio := func(a float64, b uint64) float64 {
 		if b == 0 {
 			return 0
@@ -146,7 +147,7 @@ func (x *reading) profiles() error {
 	if err != nil {
 		return err
 	}
-	users, next, err := x.store.Users(x.ctx, dialect.Query{Limit: limit, After: x.query.last("cursor")})
+	users, next, err := x.store.Users(x.ctx, query.Query{Limit: limit, After: x.query.last("cursor")})
 	if err != nil {
 		return err
 	}
@@ -186,8 +187,8 @@ func (x *reading) sessions(id string) error {
 	if _, err := x.store.User(x.ctx, id); err != nil {
 		return err
 	}
-	sessions, next, err := x.store.Sessions(x.ctx, dialect.Query{Limit: limit, After: x.query.last("cursor"),
-		Where: []dialect.Cond{{Field: "user", Values: []string{id}}}})
+	sessions, next, err := x.store.Sessions(x.ctx, query.Query{Limit: limit, After: x.query.last("cursor"),
+		Where: []query.Cond{{Field: "user", Values: []string{id}}}})
 	if err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ var fromRequest = []string{"country", "region", "city", "longitude", "latitude",
 
 // writeProfile writes a person: the fields that identify knows by name, and the others in
 // properties.
-func (x *reading) writeProfile(u *dialect.User) error {
+func (x *reading) writeProfile(u *query.User) error {
 	properties := append(event.Object(nil), u.Properties...)
 	x.open("id", u.ID)
 	for _, key := range []string{"firstName", "lastName", "email", "avatar"} {
@@ -257,7 +258,7 @@ func (x *reading) writeProfile(u *dialect.User) error {
 		properties.Delete(key)
 		x.text(key, stringOf(v))
 	}
-	page, err := x.store.List(x.ctx, dialect.Query{Limit: 1, Where: []dialect.Cond{
+	page, err := x.store.List(x.ctx, query.Query{Limit: 1, Where: []query.Cond{
 		{Field: "user", Values: []string{u.ID}},
 		{Field: "device", Values: []string{"desktop", "smartphone", "tablet", "tv", "console", "wearable", "car"}},
 	}})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -236,7 +237,7 @@ func inYears(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 9999 }
 
 // live answers how many people have been there in the last five minutes.
 func (x *reading) live() error {
-	totals, err := x.store.Count(x.ctx, dialect.Query{From: x.req.ReceivedUnixMilli - liveMillis, Where: acts()})
+	totals, err := x.store.Count(x.ctx, query.Query{From: x.req.ReceivedUnixMilli - liveMillis, Where: acts()})
 	if err != nil {
 		return err
 	}
@@ -246,12 +247,12 @@ func (x *reading) live() error {
 
 // acts selects what OpenPanel calls an event: what visitors did, without what clients said
 // about people and groups.
-func acts() []dialect.Cond {
+func acts() []query.Cond {
 	types := make([]string, 0, len(event.Types))
 	for _, t := range event.Types {
 		if event.Countable(t) {
 			types = append(types, string(t))
 		}
 	}
-	return []dialect.Cond{{Field: "type", Values: types}}
+	return []query.Cond{{Field: "type", Values: types}}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -24,7 +25,7 @@ type table struct {
 	span                    span
 	series                  bool
 	fields                  []string
-	page                    dialect.CounterPage
+	page                    query.CounterPage
 }
 
 // counts answers /api/counts with a row for each value of a property, or for each property.
@@ -52,7 +53,7 @@ func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
 }
 
 // counterQuery reads the query.
-func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
+func (r *reading) counterQuery() (q query.CounterQuery, t table, err error) {
 	t.site = r.site
 	q.Property = property(r.query.first("property"))
 	q.Values = asked(q.Property, r.query["value"])
@@ -111,7 +112,7 @@ func (r *reading) counterQuery() (q dialect.CounterQuery, t table, err error) {
 
 // series gives a query in steps the bounds that it needs: hours need instants, and days
 // without an end end today.
-func (r *reading) series(q *dialect.CounterQuery, s *span) error {
+func (r *reading) series(q *query.CounterQuery, s *span) error {
 	if q.Property == "" {
 		return dialect.Refuse("interval", "needs a property")
 	}
@@ -133,7 +134,7 @@ func (r *reading) series(q *dialect.CounterQuery, s *span) error {
 
 // page asks for the rows. Countries are in the order of their names, which the store does not
 // know. So a page of countries is cut here, which works for up to countsMax of them.
-func (r *reading) page(ctx context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
+func (r *reading) page(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	byName := q.Property == "country" && q.Interval == ""
 	whole := q
 	if byName {
@@ -155,7 +156,7 @@ func (r *reading) page(ctx context.Context, q dialect.CounterQuery) (dialect.Cou
 		}
 	}
 	if byName {
-		slices.SortStableFunc(page.Rows, func(a, b dialect.CounterRow) int {
+		slices.SortStableFunc(page.Rows, func(a, b query.CounterRow) int {
 			c := 0
 			switch q.Sort {
 			case "events":
@@ -176,7 +177,7 @@ func (r *reading) page(ctx context.Context, q dialect.CounterQuery) (dialect.Cou
 }
 
 // cell is a field of a row as text; isText says that it is not a number.
-func (t *table) cell(row *dialect.CounterRow, field string) (text string, isText bool) {
+func (t *table) cell(row *query.CounterRow, field string) (text string, isText bool) {
 	switch field {
 	case "time":
 		return rfc3339(row.Time, t.span.zone), true
@@ -217,7 +218,7 @@ func (t *table) json(dst []byte) []byte {
 }
 
 // row appends the fields of a row and the closing brace.
-func (t *table) row(dst []byte, row *dialect.CounterRow, fields []string) []byte {
+func (t *table) row(dst []byte, row *query.CounterRow, fields []string) []byte {
 	for i, field := range fields {
 		if i > 0 {
 			dst = append(dst, ',')

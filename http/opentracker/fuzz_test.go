@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/http/dialect"
+	"cairn/engine/query"
 	"cairn/http/dialect/dialecttest"
 )
 
@@ -21,13 +21,13 @@ func FuzzHit(f *testing.F) {
 		f.Add("si=app", "multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--X--")
 		f.Add("si=app", "application/json", `{"a!":"b[+1]","c":1e9,"d":false}`)
 	}
-	f.Fuzz(func(t *testing.T, query, contentType, body string) {
-		if strings.ContainsAny(query, "# \r\n") {
+	f.Fuzz(func(t *testing.T, raw, contentType, body string) {
+		if strings.ContainsAny(raw, "# \r\n") {
 			return
 		}
 		s := dialecttest.Golden{Dialect: New()}.Session()
-		_, res := s.Do(request(t, "POST", "/opentracker?"+query, contentType, body))
-		page, err := s.Store.List(t.Context(), dialect.Query{Limit: 10})
+		_, res := s.Do(request(t, "POST", "/opentracker?"+raw, contentType, body))
+		page, err := s.Store.List(t.Context(), query.Query{Limit: 10})
 		if err != nil || len(page.Events) != map[bool]int{true: 1}[res.Status == 200] {
 			t.Fatalf("%d and %d events (%v)", res.Status, len(page.Events), err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -148,7 +149,7 @@ func (s *span) check() error {
 }
 
 // apply puts the range into a query of counters.
-func (s *span) apply(q *dialect.CounterQuery) {
+func (s *span) apply(q *query.CounterQuery) {
 	if s.zoned {
 		q.Zone = s.zone
 	}

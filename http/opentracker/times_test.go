@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -84,7 +85,7 @@ func TestSpan(t *testing.T) {
 		t.Errorf("%v, %v", from, err)
 	}
 	s, _ = parseSpan(values{}, noon, berlin)
-	cq := dialect.CounterQuery{}
+	cq := query.CounterQuery{}
 	if s.apply(&cq); cq.Zone != nil || cq.FromDay != 0 || cq.ToDay != 0 {
 		t.Errorf("no range gives %+v", cq)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -26,10 +27,10 @@ func timeIn(unixMilli int64, zone *time.Location) time.Time {
 }
 
 // of selects events of this protocol by a field.
-func of(field string, values ...string) []dialect.Cond {
-	where := []dialect.Cond{{Field: "dialect", Values: []string{string(event.Opentracker)}}}
+func of(field string, values ...string) []query.Cond {
+	where := []query.Cond{{Field: "dialect", Values: []string{string(event.Opentracker)}}}
 	if field != "" {
-		where = append(where, dialect.Cond{Field: field, Values: values})
+		where = append(where, query.Cond{Field: field, Values: values})
 	}
 	return where
 }
@@ -42,7 +43,7 @@ func (r *reading) event(ctx context.Context, res *dialect.Response) error {
 	if id == "" {
 		return dialect.Refuse("eid", "required")
 	}
-	page, err := r.List(ctx, dialect.Query{Where: of("message_id", id), Limit: 1})
+	page, err := r.List(ctx, query.Query{Where: of("message_id", id), Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (r *reading) object(ctx context.Context, res *dialect.Response, kind string
 		return dialect.Refuse(kind, "required")
 	}
 	where := of(field, id)
-	d, err := r.Digest(ctx, dialect.Query{Where: where})
+	d, err := r.Digest(ctx, query.Query{Where: where})
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (r *reading) object(ctx context.Context, res *dialect.Response, kind string
 	}
 	dst := member([]byte{'{'}, kind, id)
 	if kind == "sid" {
-		first, err := r.List(ctx, dialect.Query{Where: where, Ascending: true, Limit: 1})
+		first, err := r.List(ctx, query.Query{Where: where, Ascending: true, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -105,10 +106,10 @@ func (r *reading) object(ctx context.Context, res *dialect.Response, kind string
 
 // events answers /api/views/events, newest first.
 func (r *reading) events(ctx context.Context, res *dialect.Response) error {
-	q := dialect.Query{Where: of("")}
+	q := query.Query{Where: of("")}
 	for _, filter := range [][2]string{{"uid", "user"}, {"sid", "session"}} {
 		if id := r.query.first(filter[0]); id != "" {
-			q.Where = append(q.Where, dialect.Cond{Field: filter[1], Values: []string{id}})
+			q.Where = append(q.Where, query.Cond{Field: filter[1], Values: []string{id}})
 		}
 	}
 	name, list := property(r.query.first("property")), r.query["value"]
@@ -120,9 +121,9 @@ func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 	case len(list) > propertiesMax:
 		return dialect.Refuse("value", "at most 256 values")
 	case name == "lc":
-		q.Where = append(q.Where, dialect.Cond{Field: "url", Values: list})
+		q.Where = append(q.Where, query.Cond{Field: "url", Values: list})
 	case name != "":
-		q.Where = append(q.Where, dialect.Cond{Field: "counted." + name, Values: asked(name, list)})
+		q.Where = append(q.Where, query.Cond{Field: "counted." + name, Values: asked(name, list)})
 	}
 	s, err := parseSpan(r.query, r.now, r.home)
 	if err != nil {
@@ -144,7 +145,7 @@ func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 		}
 		return err
 	}
-	totals, err := r.Count(ctx, dialect.Query{Where: q.Where, From: q.From, To: q.To})
+	totals, err := r.Count(ctx, query.Query{Where: q.Where, From: q.From, To: q.To})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -138,7 +139,7 @@ func TestBody(t *testing.T) {
 			if res.Status != c.status || !strings.Contains(string(res.Body), c.err) {
 				t.Errorf("%d %s, want %d and %q", res.Status, res.Body, c.status, c.err)
 			}
-			totals, err := s.Store.Count(t.Context(), dialect.Query{})
+			totals, err := s.Store.Count(t.Context(), query.Query{})
 			if want := map[bool]uint64{true: 1}[c.status == 201]; err != nil || totals.Events != want {
 				t.Errorf("%d events are stored, want %d (%v)", totals.Events, want, err)
 			}
@@ -210,7 +211,7 @@ func TestNoDeduplication(t *testing.T) {
 	for range 2 {
 		s.Do(post(t, "", `{"eventName":"E","value":1}`))
 	}
-	if totals, _ := s.Store.Count(t.Context(), dialect.Query{}); totals.Events != 2 {
+	if totals, _ := s.Store.Count(t.Context(), query.Query{}); totals.Events != 2 {
 		t.Errorf("%d events, want 2", totals.Events)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
-	"cairn/http/dialect"
+	"cairn/engine/query"
 	"cairn/http/dialect/dialecttest"
 )
 
@@ -29,7 +29,7 @@ func FuzzBody(f *testing.F) {
 		if !json.Valid(res.Body) {
 			t.Fatalf("the reply is %q", res.Body)
 		}
-		page, err := s.Store.List(t.Context(), dialect.Query{Limit: 1})
+		page, err := s.Store.List(t.Context(), query.Query{Limit: 1})
 		if err != nil || len(page.Events) != map[bool]int{true: 1}[res.Status == 201] {
 			t.Fatalf("%d and %d events (%v)", res.Status, len(page.Events), err)
 		}

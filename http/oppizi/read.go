@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -29,7 +30,7 @@ func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader
 		}
 		return err
 	}
-	totals, err := r.Count(ctx, dialect.Query{Where: q.Where})
+	totals, err := r.Count(ctx, query.Query{Where: q.Where})
 	if err != nil {
 		return err
 	}
@@ -41,11 +42,11 @@ func (protocol) Read(ctx context.Context, req *dialect.Request, r dialect.Reader
 // parseQuery reads the parameters of a listing. Values of one parameter are alternatives;
 // different parameters must all hold. Unknown parameters are ignored. A refusal is an
 // *event.FieldError.
-func parseQuery(raw string) (dialect.Query, error) {
-	q := dialect.Query{Limit: pageDefault}
-	names := dialect.Cond{Field: "name"}
-	values := dialect.Cond{Field: "value"}
-	var entries []dialect.Cond // in the order first seen
+func parseQuery(raw string) (query.Query, error) {
+	q := query.Query{Limit: pageDefault}
+	names := query.Cond{Field: "name"}
+	values := query.Cond{Field: "value"}
+	var entries []query.Cond // in the order first seen
 	limit := ""
 	for name, text := range dialect.Form(raw) {
 		switch name {
@@ -83,8 +84,8 @@ func parseQuery(raw string) (dialect.Query, error) {
 		return q, dialect.Refuse("startingAfter", "not a cursor")
 	}
 
-	q.Where = append(q.Where, dialect.Cond{Field: "dialect", Values: []string{string(event.Oppizi)}})
-	for _, cond := range append([]dialect.Cond{names, values}, entries...) {
+	q.Where = append(q.Where, query.Cond{Field: "dialect", Values: []string{string(event.Oppizi)}})
+	for _, cond := range append([]query.Cond{names, values}, entries...) {
 		if len(cond.Values) > valuesMax {
 			return q, dialect.Refuse(param(cond.Field), "at most 100 values")
 		}
@@ -125,14 +126,14 @@ func appendPieces(values []string, text string) []string {
 	return values
 }
 
-func appendEntry(entries []dialect.Cond, field, text string) []dialect.Cond {
+func appendEntry(entries []query.Cond, field, text string) []query.Cond {
 	for i := range entries {
 		if entries[i].Field == field {
 			entries[i].Values = append(entries[i].Values, text)
 			return entries
 		}
 	}
-	return append(entries, dialect.Cond{Field: field, Values: []string{text}})
+	return append(entries, query.Cond{Field: field, Values: []string{text}})
 }
 
 // pageSize reads a limit: ASCII digits only.

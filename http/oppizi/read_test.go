@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -270,12 +271,12 @@ type failing struct {
 	list, count error
 }
 
-func (f failing) List(context.Context, dialect.Query) (dialect.Page, error) {
-	return dialect.Page{}, f.list
+func (f failing) List(context.Context, query.Query) (query.Page, error) {
+	return query.Page{}, f.list
 }
 
-func (f failing) Count(context.Context, dialect.Query) (dialect.Totals, error) {
-	return dialect.Totals{}, f.count
+func (f failing) Count(context.Context, query.Query) (query.Totals, error) {
+	return query.Totals{}, f.count
 }
 
 // Read hands on what a Reader says, but for a bad cursor, which gets its name.

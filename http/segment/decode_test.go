@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -162,7 +163,7 @@ func TestTimes(t *testing.T) {
 			if _, res := s.Do(request(t, "POST", "/v1/batch", body+"}")); res.Status != 200 {
 				t.Fatalf("%d %s", res.Status, res.Body)
 			}
-			page, err := s.Store.List(t.Context(), dialect.Query{Limit: 1})
+			page, err := s.Store.List(t.Context(), query.Query{Limit: 1})
 			if err != nil || page.Events[0].Time != c.want {
 				t.Errorf("%s, want %s", time.UnixMilli(page.Events[0].Time).UTC(), time.UnixMilli(c.want).UTC())
 			}
@@ -207,14 +208,14 @@ func TestScratch(t *testing.T) {
 			t.Fatalf("%s", res.Body)
 		}
 	}
-	page, err := s.Store.List(t.Context(), dialect.Query{Limit: 1000, Ascending: true})
+	page, err := s.Store.List(t.Context(), query.Query{Limit: 1000, Ascending: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	round, i, more := 0, 0, page
 	for n := 0; n < total; n++ {
 		if n%1000 == 0 && n > 0 {
-			if more, err = s.Store.List(t.Context(), dialect.Query{Limit: 1000, Ascending: true, After: more.Next}); err != nil {
+			if more, err = s.Store.List(t.Context(), query.Query{Limit: 1000, Ascending: true, After: more.Next}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -36,7 +37,7 @@ func fuzz(t *testing.T, method, target, body string) {
 	} else if !json.Valid(res.Body) {
 		t.Fatalf("%q", res.Body)
 	}
-	totals, err := s.Store.Count(t.Context(), dialect.Query{})
+	totals, err := s.Store.Count(t.Context(), query.Query{})
 	if err != nil || (totals.Events > 0) != (res.Status/100 == 2) && method != "HEAD" {
 		t.Fatalf("%d, but %d events (%v) of\n%s", res.Status, totals.Events, err, events)
 	}

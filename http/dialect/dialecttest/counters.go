@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -27,16 +28,16 @@ func (s *Store) Ticket(ttl time.Duration) string {
 
 // Counters adds up event.Counts of every event. Days are those of UTC. A series has days
 // only, and only days with rows.
-func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.CounterPage, error) {
+func (s *Store) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	if q.Limit < 1 || q.Limit > 10_000 || q.Interval != "" && q.Interval != "day" {
-		return dialect.CounterPage{}, &dialect.StatusError{Failure: dialect.BadRequest, Msg: "bad query"}
+		return query.CounterPage{}, &dialect.StatusError{Failure: dialect.BadRequest, Msg: "bad query"}
 	}
 	type key struct {
 		value, segment string
 		time           int64
 	}
 	type sets struct {
-		row             dialect.CounterRow
+		row             query.CounterRow
 		users, sessions map[string]bool
 		values          map[string]bool
 	}
@@ -57,7 +58,7 @@ func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.Cou
 	for _, e := range s.ordered(true) {
 		const dayMillis = 24 * 60 * 60 * 1000
 		day := int32(e.Time / dayMillis)
-		if (q.FromDay != 0 || q.ToDay != 0) && (day < q.FromDay || day > q.ToDay) || !matches(e, dialect.Query{From: q.From, To: q.To}) {
+		if (q.FromDay != 0 || q.ToDay != 0) && (day < q.FromDay || day > q.ToDay) || !matches(e, query.Query{From: q.From, To: q.To}) {
 			continue
 		}
 		segments := []string{""}
@@ -93,7 +94,7 @@ func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.Cou
 			return true
 		})
 	}
-	page := dialect.CounterPage{Count: len(rows), Total: total.row}
+	page := query.CounterPage{Count: len(rows), Total: total.row}
 	for k, t := range rows {
 		t.row.Value, t.row.Segment, t.row.Time = k.value, k.segment, k.time
 		if q.Property == "" {
@@ -101,7 +102,7 @@ func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.Cou
 		}
 		page.Rows = append(page.Rows, t.row)
 	}
-	slices.SortFunc(page.Rows, func(a, b dialect.CounterRow) int {
+	slices.SortFunc(page.Rows, func(a, b query.CounterRow) int {
 		by := map[string]int{"": cmp.Compare(b.Events, a.Events), "events": cmp.Compare(b.Events, a.Events), "users": cmp.Compare(b.Users, a.Users), "sessions": cmp.Compare(b.Sessions, a.Sessions)}[q.Sort]
 		return cmp.Or(cmp.Compare(a.Time, b.Time), by, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
 	})
@@ -113,9 +114,9 @@ func (s *Store) Counters(_ context.Context, q dialect.CounterQuery) (dialect.Cou
 }
 
 // Digest sums up what q selects. Of several values of a field the newest by time wins.
-func (s *Store) Digest(ctx context.Context, q dialect.Query) (dialect.Digest, error) {
+func (s *Store) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	totals, err := s.Count(ctx, q)
-	d := dialect.Digest{Totals: totals}
+	d := query.Digest{Totals: totals}
 	events := s.ordered(true)
 	slices.SortStableFunc(events, func(a, b *event.Event) int { return cmp.Compare(a.Time, b.Time) })
 	for _, e := range events {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -94,7 +95,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("%q: %d %q with\n%swant %d %q with %q", c.request, res.Status, res.Body, events, c.status, c.body, c.events)
 		}
 	}
-	if totals, _ := s.Store.Count(t.Context(), dialect.Query{}); totals.Events != 5 {
+	if totals, _ := s.Store.Count(t.Context(), query.Query{}); totals.Events != 5 {
 		t.Errorf("%d events are stored, want a b c d e", totals.Events)
 	}
 }

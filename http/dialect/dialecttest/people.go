@@ -5,17 +5,18 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
 // User gathers the events of a literal user id, else of an anonymous id, because the Store
 // links no ids. A newer trait replaces an older one of the same key.
-func (s *Store) User(_ context.Context, id string) (dialect.User, error) {
+func (s *Store) User(_ context.Context, id string) (query.User, error) {
 	for _, kind := range []func(*event.Event) string{
 		func(e *event.Event) string { return e.User },
 		func(e *event.Event) string { return e.Anonymous },
 	} {
-		u := dialect.User{ID: id}
+		u := query.User{ID: id}
 		for _, e := range s.ordered(true) {
 			if kind(e) != id {
 				continue
@@ -40,11 +41,11 @@ func (s *Store) User(_ context.Context, id string) (dialect.User, error) {
 			return u, nil
 		}
 	}
-	return dialect.User{}, &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
+	return query.User{}, &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
 }
 
 // Users lists literal ids, on one page.
-func (s *Store) Users(ctx context.Context, _ dialect.Query) (users []dialect.User, next string, err error) {
+func (s *Store) Users(ctx context.Context, _ query.Query) (users []query.User, next string, err error) {
 	seen := map[string]bool{"": true}
 	for _, e := range s.ordered(true) {
 		id := e.User
@@ -65,7 +66,7 @@ func (s *Store) Users(ctx context.Context, _ dialect.Query) (users []dialect.Use
 }
 
 // Sessions lists the sessions of the events of q, on one page.
-func (s *Store) Sessions(_ context.Context, q dialect.Query) (sessions []dialect.Session, next string, err error) {
+func (s *Store) Sessions(_ context.Context, q query.Query) (sessions []query.Session, next string, err error) {
 	wanted := map[string]bool{}
 	for _, e := range s.ordered(true) {
 		if matches(e, q) {
@@ -81,7 +82,7 @@ func (s *Store) Sessions(_ context.Context, q dialect.Query) (sessions []dialect
 		if !ok {
 			i = len(sessions)
 			at[e.Session] = i
-			sessions = append(sessions, dialect.Session{ID: e.Session, User: e.User, Anonymous: e.Anonymous, Dialect: e.Dialect, Start: e.Time, End: e.Time, Cursor: e.ID, Bounce: true})
+			sessions = append(sessions, query.Session{ID: e.Session, User: e.User, Anonymous: e.Anonymous, Dialect: e.Dialect, Start: e.Time, End: e.Time, Cursor: e.ID, Bounce: true})
 		}
 		t := &sessions[i]
 		t.Events++
@@ -104,16 +105,16 @@ func (s *Store) Sessions(_ context.Context, q dialect.Query) (sessions []dialect
 }
 
 // Visits counts sessions, users and pages in one step.
-func (s *Store) Visits(ctx context.Context, q dialect.Query, _ string) (total dialect.Visits, steps []dialect.Visits, err error) {
+func (s *Store) Visits(ctx context.Context, q query.Query, _ string) (total query.Visits, steps []query.Visits, err error) {
 	totals, err := s.Count(ctx, q)
 	if err != nil {
 		return total, nil, err
 	}
-	total = dialect.Visits{Time: q.From, Users: totals.Users, Sessions: totals.Sessions}
+	total = query.Visits{Time: q.From, Users: totals.Users, Sessions: totals.Sessions}
 	for _, e := range s.ordered(true) {
 		if matches(e, q) && (e.Type == event.Page || e.Type == event.Screen) {
 			total.Views++
 		}
 	}
-	return total, []dialect.Visits{total}, nil
+	return total, []query.Visits{total}, nil
 }

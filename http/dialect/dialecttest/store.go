@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -67,18 +68,18 @@ func (s *Store) position(id string) (seq uint64, err error) {
 }
 
 // List returns the page of q. Limit is 1 to 1000.
-func (s *Store) List(_ context.Context, q dialect.Query) (dialect.Page, error) {
+func (s *Store) List(_ context.Context, q query.Query) (query.Page, error) {
 	if q.Limit < 1 || q.Limit > 1000 {
-		return dialect.Page{}, &dialect.StatusError{Failure: dialect.BadRequest, Field: "limit", Msg: "must be 1 to 1000"}
+		return query.Page{}, &dialect.StatusError{Failure: dialect.BadRequest, Field: "limit", Msg: "must be 1 to 1000"}
 	}
 	var after uint64
 	if q.After != "" {
 		var err error
 		if after, err = s.position(q.After); err != nil {
-			return dialect.Page{}, err
+			return query.Page{}, err
 		}
 	}
-	var page dialect.Page
+	var page query.Page
 	skip := q.Skip
 	for _, e := range s.ordered(q.Ascending) {
 		if after != 0 && (q.Ascending && e.Seq <= after || !q.Ascending && e.Seq >= after) || !matches(e, q) {
@@ -98,8 +99,8 @@ func (s *Store) List(_ context.Context, q dialect.Query) (dialect.Page, error) {
 }
 
 // Count counts what q selects; Limit and After have no part in it.
-func (s *Store) Count(_ context.Context, q dialect.Query) (dialect.Totals, error) {
-	var totals dialect.Totals
+func (s *Store) Count(_ context.Context, q query.Query) (query.Totals, error) {
+	var totals query.Totals
 	users, sessions := map[string]bool{}, map[string]bool{}
 	for _, e := range s.ordered(true) {
 		if !matches(e, q) {
@@ -134,7 +135,7 @@ func (s *Store) ordered(ascending bool) []*event.Event {
 	return list
 }
 
-func matches(e *event.Event, q dialect.Query) bool {
+func matches(e *event.Event, q query.Query) bool {
 	if q.From != 0 && e.Time < q.From || q.To != 0 && e.Time >= q.To {
 		return false
 	}
@@ -147,7 +148,7 @@ func matches(e *event.Event, q dialect.Query) bool {
 }
 
 // holds says that a term of the field equals a value of cond.
-func holds(e *event.Event, cond dialect.Cond) bool {
+func holds(e *event.Event, cond query.Cond) bool {
 	have := terms(e, cond.Field)
 	for _, value := range cond.Values {
 		for _, term := range event.QueryTerms(value) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
-	"cairn/http/dialect"
+	"cairn/engine/query"
 )
 
 func filled(t *testing.T, events ...event.Event) *Store {
@@ -35,16 +35,16 @@ func TestStoreFilters(t *testing.T) {
 			Extra:      event.Object{{Key: "c", Value: event.Raw(`{"d":1}`)}}},
 		event.Event{Name: "three", Dialect: event.Segment, Type: event.Page, Anonymous: "a", Session: "s1"},
 	)
-	q := func(field string, values ...string) dialect.Query {
-		return dialect.Query{Where: []dialect.Cond{{Field: field, Values: values}}}
+	q := func(field string, values ...string) query.Query {
+		return query.Query{Where: []query.Cond{{Field: field, Values: values}}}
 	}
 	for _, c := range []struct {
 		name  string
-		query dialect.Query
+		query query.Query
 		want  string
 	}{
-		{"all", dialect.Query{}, "three two one"},
-		{"ascending", dialect.Query{Ascending: true}, "one two three"},
+		{"all", query.Query{}, "three two one"},
+		{"ascending", query.Query{Ascending: true}, "one two three"},
 		{"name", q("name", "one", "three"), "three one"},
 		{"user", q("user", "u"), "two one"},
 		{"anonymous", q("anonymous", "a"), "three one"},
@@ -62,9 +62,9 @@ func TestStoreFilters(t *testing.T) {
 		{"extra", q("extra.c.d", "1"), "two"},
 		{"nothing has it", q("prop.zzz", "1"), ""},
 		{"no name is not the empty name", q("name", ""), ""},
-		{"both must hold", dialect.Query{Where: []dialect.Cond{{Field: "user", Values: []string{"u"}}, {Field: "anonymous", Values: []string{"a"}}}}, "one"},
-		{"from is inclusive", dialect.Query{From: ms + 1000}, "two"},
-		{"to is exclusive", dialect.Query{To: ms + 1}, "one"},
+		{"both must hold", query.Query{Where: []query.Cond{{Field: "user", Values: []string{"u"}}, {Field: "anonymous", Values: []string{"a"}}}}, "one"},
+		{"from is inclusive", query.Query{From: ms + 1000}, "two"},
+		{"to is exclusive", query.Query{To: ms + 1}, "one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.query.Limit = 10
@@ -83,7 +83,7 @@ func TestStoreFilters(t *testing.T) {
 		})
 	}
 	// u, who is a's user in "one", and the bare a of "three"; s1 in two dialects.
-	if totals, _ := s.Count(t.Context(), dialect.Query{}); totals != (dialect.Totals{Events: 3, Users: 2, Sessions: 2}) {
+	if totals, _ := s.Count(t.Context(), query.Query{}); totals != (query.Totals{Events: 3, Users: 2, Sessions: 2}) {
 		t.Errorf("totals are %+v", totals)
 	}
 }
@@ -93,7 +93,7 @@ func TestStorePages(t *testing.T) {
 		s := filled(t, make([]event.Event, 10)...)
 		s.Erase("00000000000000000000000000000004")
 		var seqs []uint64
-		q := dialect.Query{Limit: 3, Ascending: ascending}
+		q := query.Query{Limit: 3, Ascending: ascending}
 		for {
 			page, err := s.List(t.Context(), q)
 			if err != nil {
@@ -117,7 +117,7 @@ func TestStorePages(t *testing.T) {
 	}
 	s := filled(t, event.Event{})
 	for _, after := range []string{"x", "1", strings.Repeat("0", 32), strings.Repeat("0", 31) + "2", strings.Repeat("F", 32)} {
-		if _, err := s.List(t.Context(), dialect.Query{Limit: 1, After: after}); err == nil {
+		if _, err := s.List(t.Context(), query.Query{Limit: 1, After: after}); err == nil {
 			t.Errorf("%q passes for a cursor", after)
 		}
 	}
@@ -132,7 +132,7 @@ func TestStoreCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Name, e.Properties[0].Key = "changed", "changed"
-	page, _ := s.List(t.Context(), dialect.Query{Limit: 1})
+	page, _ := s.List(t.Context(), query.Query{Limit: 1})
 	if got := page.Events[0]; got.Name != "Purchase" || got.Properties[0].Key != "k" || got.Received != 1 || got.Time != 1 {
 		t.Errorf("kept %+v", got)
 	}
