@@ -241,7 +241,7 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 // Listen makes the server over eng and its listener, which uses TLS if the configuration
 // has a certificate. The caller runs the server on the listener. With an error both are
 // nil.
-func Listen(cfg *config.Config, eng engine.API, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
 	proxies, err := cfg.Proxies()
 	if err != nil {
 		return nil, nil, err

@@ -52,7 +52,8 @@ type Outcome struct {
 	Err     *event.FieldError // with Rejected
 }
 
-// API is all that http asks of the engine; *Engine implements it.
+// API is what the server asks of the engine for itself and for its dialects; *Engine
+// implements it. The native API asks more: it says what in an interface of its own.
 type API interface {
 	// Ingest stores the good records of one request in one atomic batch and
 	// returns when it is durable. With all set, one rejected record rejects
@@ -69,14 +70,11 @@ type API interface {
 	List(context.Context, query.Query) (query.Page, error)
 	Event(ctx context.Context, site *query.Site, id string) (*event.Event, error)
 	Count(context.Context, query.Query) (query.Totals, error)
-	Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error)
 	Counters(context.Context, query.CounterQuery) (query.CounterPage, error)
 	Digest(context.Context, query.Query) (query.Digest, error)
 	Users(context.Context, query.Query) (users []query.User, next string, err error)
 	User(ctx context.Context, site *query.Site, id string) (query.User, error)
 	Sessions(context.Context, query.Query) (sessions []query.Session, next string, err error)
-	Session(ctx context.Context, site *query.Site, id string) (query.Session, error)
-	Group(ctx context.Context, site *query.Site, id string) (query.Group, error)
 
 	// Visits sums up the sessions of a query from From to To, which must be given.
 	Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error)
@@ -85,9 +83,6 @@ type API interface {
 	Visit(site *Site, e *event.Event, src *event.Source)
 	// Bot returns what a bot calls itself, "" when the source is none.
 	Bot(*event.Source) string
-
-	// Snapshot writes a restorable copy to dir, which must not exist.
-	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 
 	// Admit says whether a write would be taken now: nil, ErrDiskFull, ErrBusy,
 	// ErrStopping or ErrFailed. It is cheap; the server asks before it reads a

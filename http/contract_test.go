@@ -13,12 +13,22 @@ import (
 	"cairn/http/native/nativetest"
 )
 
+// rest is a fakeEngine under another, whose methods come first.
+type rest struct{ *fakeEngine }
+
 // The whole server, over a socket: every operation of the document answers with
 // the right key, and refuses no key and the wrong one, as the document says.
 func TestContractServed(t *testing.T) {
 	doc := nativetest.Contract(t, native.OpenAPI)
-	engines := nativetest.Full()
-	s := start(t, func(o *Options) { o.Engine = engines })
+	reads := nativetest.Full()
+	fake := rest{}
+	s := start(t, func(o *Options) {
+		fake.fakeEngine = o.Engine.(*fakeEngine)
+		o.Engine = &struct {
+			*nativetest.Engine
+			rest
+		}{reads, fake}
+	})
 	ask := func(method, path, key, body string) *dialect.Response {
 		t.Helper()
 		req, err := http.NewRequest(method, "http://"+s.addr+path, strings.NewReader(body))
@@ -80,7 +90,7 @@ func TestContractServed(t *testing.T) {
 			expect("shop-read", 403)
 		}
 	}
-	engines.Err = query.ErrDiskFull
+	fake.ready = query.ErrDiskFull
 	if res := ask("GET", "/readyz", "", ""); res.Status != 503 {
 		t.Errorf("%d %s", res.Status, res.Body)
 	} else {

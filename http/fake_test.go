@@ -98,7 +98,7 @@ func (f *fakeEngine) List(ctx context.Context, q query.Query) (query.Page, error
 	f.asked = ctx
 	var p query.Page
 	for i, e := range f.events {
-		if f.sites[i] == q.Site {
+		if f.sites[i].ID == q.Site.ID {
 			p.Events = append(p.Events, e)
 		}
 	}

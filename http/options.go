@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/http/native"
 )
 
 // Site is one site as its clients see it: the engine's site, the credentials
@@ -62,9 +63,15 @@ type OpenPanelSettings struct {
 	UnsafeRevenue bool
 }
 
+// Engine is what the server asks of the engine, for itself and for the native API.
+type Engine interface {
+	engine.API
+	native.Engine
+}
+
 // Options configure a Server.
 type Options struct {
-	Engine         engine.API
+	Engine         Engine
 	Sites          []*Site
 	Implicit       bool   // no [[site]] is configured: every site name means the only site
 	AdminToken     string // reads and writes every site, makes snapshots

@@ -64,9 +64,9 @@ func (x *exchange) read() {
 	if x.req.Method == "HEAD" {
 		x.req.Method = "GET" // fasthttp leaves the body out
 	}
-	x.reader = siteReader{x.s.engine, nil, x.s.registry.Tickets}
-	if site := x.s.tenant(x.grant.Account); site != nil {
-		x.reader.site = &site.Site.Site.Site
+	x.reader = siteReader{engine: x.s.engine, tickets: x.s.registry.Tickets}
+	if x.req.Site != nil {
+		x.reader.site = &x.req.Site.Site
 	}
 	ctx := x.s.running
 	switch {

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/auth"
 	"cairn/http/dialect"
@@ -29,7 +28,7 @@ const bodyMax = 1 << 20
 // gate (may it connect) → conn (is it HTTP) → fasthttp → handle → table (who
 // answers) → ingest or read → finish.
 type Server struct {
-	engine   engine.API
+	engine   Engine
 	log      *slog.Logger
 	now      func() time.Time
 	version  string

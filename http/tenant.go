@@ -3,7 +3,6 @@ package httpd
 import (
 	"fmt"
 
-	"cairn/engine"
 	"cairn/http/auth"
 	"cairn/http/dialect"
 )
@@ -22,7 +21,7 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) 
 			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken,
 			Origins: s.Origins,
 			Site: dialect.Site{
-				ID: s.ID, Name: s.Name, Location: s.Location, Settings: s,
+				Site:    s.Site.Site,
 				Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
 
 				UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
@@ -36,9 +35,6 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) 
 	}
 	return tenants, opens, nil
 }
-
-// engineSite is the engine's site of one that tenantsOf has made.
-func engineSite(site *dialect.Site) *engine.Site { return site.Settings.(*Site).Site }
 
 // tenant is what the server keeps for an account, nil for none.
 func (s *Server) tenant(a *auth.Account) *tenant {

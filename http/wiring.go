@@ -16,7 +16,7 @@ import (
 // the same request, the earlier one does.
 func dialects(s *Server, snapshotDir string) []dialect.Dialect {
 	return []dialect.Dialect{
-		native.New(native.Options{Engine: s.engine, Site: engineSite, SnapshotDir: snapshotDir, Now: s.now}),
+		native.New(native.Options{Engine: s.engine, SnapshotDir: snapshotDir, Now: s.now}),
 		oppizi.New(),
 		opentracker.New(), // before the other dialects that answer "/": an si in the query wins
 		segment.New(segmentLimits(s.tenants)),

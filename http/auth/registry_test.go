@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
 // testKeys are keys of every kind for one site.
 func testKeys(id uint32, name string) Keys {
 	return Keys{
-		Site:     dialect.Site{ID: id, Name: name},
+		Site:     dialect.Site{Site: query.Site{ID: id, Name: name}},
 		WriteKey: name + "-write", ClientID: name + "-client", ClientSecret: name + "-client-secret",
 		SecretKey: name + "-secret", TokenAuth: name + "-token", TrackingToken: name + "-tracking", ReadKey: name + "-read",
 		Origins: []string{"https://" + name + ".example"},

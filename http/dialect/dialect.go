@@ -109,12 +109,9 @@ type Request struct {
 
 // Site is what a dialect may know of a site.
 type Site struct {
-	ID       uint32
-	Name     string
-	Location *time.Location // its days are counted in it; nil = UTC
-	Settings any            // owned by http
-	Segment  SegmentSettings
-	Matomo   *MatomoSettings // nil = those of a site that says nothing
+	query.Site // what a question needs to know of it
+	Segment    SegmentSettings
+	Matomo     *MatomoSettings // nil = those of a site that says nothing
 
 	UnsafeRevenue bool // OpenPanel: browsers may send revenue without a secret
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -18,7 +19,7 @@ import (
 var received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // shop is the site of these tests: number 1, whose token is "token".
-var shop = &dialect.Site{ID: 1, Name: "shop", Matomo: &dialect.MatomoSettings{
+var shop = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Matomo: &dialect.MatomoSettings{
 	Window: 6 * time.Hour, Hosts: []string{"shop.example"}, Search: []string{"q", "query"}, Dimensions: []int{1, 2, 12},
 	Goals: []dialect.Goal{
 		{ID: 1, Name: "signup", Revenue: 9.5},
@@ -31,7 +32,7 @@ var shop = &dialect.Site{ID: 1, Name: "shop", Matomo: &dialect.MatomoSettings{
 }}
 
 // lasting is site 2: it has a goal of long visits and keeps what stands behind #.
-var lasting = &dialect.Site{ID: 2, Name: "lasting", Matomo: &dialect.MatomoSettings{
+var lasting = &dialect.Site{Site: query.Site{ID: 2, Name: "lasting"}, Matomo: &dialect.MatomoSettings{
 	KeepFragment: true, OnlyHosts: true, Hosts: []string{"shop.example"}, Spam: []string{"spam.example"},
 	Goals: []dialect.Goal{{ID: 1, Name: "stayed", Match: dialect.GoalDuration, Minutes: 2.5}},
 }}

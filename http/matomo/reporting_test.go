@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -14,9 +15,9 @@ import (
 // reported are the sites of these tests: "all" is the admin's token, "one" and "two"
 // a site's.
 var reported = []*dialect.Site{
-	{ID: 1, Name: "shop", Location: time.UTC, Matomo: &dialect.MatomoSettings{Hosts: []string{"shop.example", "www.shop.example:8443"}}},
-	{ID: 2, Name: "blog", Location: time.FixedZone("Mars/Phobos", 60), Matomo: &dialect.MatomoSettings{Hosts: []string{"https://blog.example", "shop.example"}}},
-	{ID: 30, Name: "bare"},
+	{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}, Matomo: &dialect.MatomoSettings{Hosts: []string{"shop.example", "www.shop.example:8443"}}},
+	{Site: query.Site{ID: 2, Name: "blog", Location: time.FixedZone("Mars/Phobos", 60)}, Matomo: &dialect.MatomoSettings{Hosts: []string{"https://blog.example", "shop.example"}}},
+	{Site: query.Site{ID: 30, Name: "bare"}},
 }
 
 func findReported(c dialect.Credential) *dialect.Site {

@@ -1,17 +1,17 @@
 package native
 
 import (
+	"context"
 	"sync"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
 // This file is the native API as the server sees it: a dialect that reads and acts. It asks
-// the engine directly, without a dialect.Reader, because it answers all that the engine
-// knows.
+// the Engine itself, without a dialect.Reader, because it answers all that can be asked.
 //
 // The server has framed, routed, authorised, limited and inflated a request before any
 // method is called, and it adds CORS, Retry-After, WWW-Authenticate and metrics
@@ -21,18 +21,35 @@ import (
 // HEAD is answered wherever GET is, and OPTIONS everywhere, without being listed.
 // Request.Path is as it was sent, still percent-encoded and without the query.
 
+// Engine is what the native API asks of the engine. The errors are those of engine/query:
+// ErrNotFound for an id that the site does not have, ErrBadCursor for one that is none of
+// its cursors. A site given to it stays as it is during the call.
+type Engine interface {
+	List(context.Context, query.Query) (query.Page, error)
+	Event(ctx context.Context, site *query.Site, id string) (*event.Event, error)
+	Count(context.Context, query.Query) (query.Totals, error)
+	Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error)
+	Counters(context.Context, query.CounterQuery) (query.CounterPage, error)
+	Users(context.Context, query.Query) (users []query.User, next string, err error)
+	User(ctx context.Context, site *query.Site, id string) (query.User, error)
+	Sessions(context.Context, query.Query) (sessions []query.Session, next string, err error)
+	Session(ctx context.Context, site *query.Site, id string) (query.Session, error)
+	Group(ctx context.Context, site *query.Site, id string) (query.Group, error)
+
+	// Snapshot writes a copy that can be restored to dir, which must not exist.
+	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
+}
+
 // Options is what the native API needs. All fields except SnapshotDir have to be set.
 type Options struct {
-	Engine      engine.API
-	Site        func(*dialect.Site) *engine.Site // the engine's site of a request
-	SnapshotDir string                           // where snapshots are put; "" = none are made
+	Engine      Engine
+	SnapshotDir string // where snapshots are put; "" = none are made
 	Now         func() time.Time
 }
 
 // API is the native API, a dialect.
 type API struct {
-	engine      engine.API
-	site        func(*dialect.Site) *engine.Site
+	engine      Engine
 	snapshotDir string
 	now         func() time.Time
 	snapshots   sync.Mutex // held while a snapshot is made
@@ -40,7 +57,7 @@ type API struct {
 
 // New makes the native API. It asks nothing of the engine yet.
 func New(o Options) *API {
-	return &API{engine: o.Engine, site: o.Site, snapshotDir: o.SnapshotDir, now: o.Now}
+	return &API{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now}
 }
 
 var (

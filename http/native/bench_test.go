@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -65,7 +64,7 @@ func BenchmarkNativePage(b *testing.B) {
 
 func BenchmarkNativeQuery(b *testing.B) {
 	params := with(filterParams, "from", "to", "limit")
-	site := &engine.Site{Site: query.Site{Name: "shop"}}
+	site := &query.Site{Name: "shop"}
 	b.ReportAllocs()
 	for b.Loop() {
 		q, err := parseQuery("name=Product+Viewed&prop.plan=pro&country=NL&from=2026-11-01&to=2026-11-21&limit=20", params)

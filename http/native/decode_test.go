@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -18,10 +19,10 @@ import (
 
 // send decodes body as the server would, lets store decide over each record
 // (nil = stored), and renders the reply.
-func send(t testing.TB, contentType, query, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
+func send(t testing.TB, contentType, raw, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
 	t.Helper()
 	api := &API{}
-	req := &dialect.Request{Method: "POST", Path: "/api/v1/events", RawQuery: query, Body: []byte(body), Site: &dialect.Site{ID: 1, Name: "shop"},
+	req := &dialect.Request{Method: "POST", Path: "/api/v1/events", RawQuery: raw, Body: []byte(body), Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}},
 		Header: func(name string) string {
 			if name == "Content-Type" {
 				return contentType

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -151,7 +150,7 @@ func matchPath(pattern, path string) (ids []string, ok bool) {
 
 // nativeCall is one read: what is asked about which site, and the answer as it grows.
 type nativeCall struct {
-	site  *engine.Site
+	site  *query.Site
 	ids   []string // of the path, decoded
 	query nativeQuery
 	out   []byte
@@ -170,7 +169,7 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	if err := query.of(req.Site.Name); err != nil {
 		return err
 	}
-	c := &nativeCall{site: n.site(req.Site), ids: ids, query: query, out: res.Body[:0]}
+	c := &nativeCall{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0]}
 	if err := route.read(n, ctx, c); err != nil {
 		return err
 	}

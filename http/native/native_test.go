@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -30,11 +29,10 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
-	api := New(Options{Engine: n, Site: func(*dialect.Site) *engine.Site { return site }, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
+	api := New(Options{Engine: n, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
-	path, query, _ := strings.Cut(target, "?")
-	req := &dialect.Request{Method: method, Path: path, RawQuery: query, Site: &dialect.Site{ID: 1, Name: "shop"}, Header: func(string) string { return "" }}
+	path, raw, _ := strings.Cut(target, "?")
+	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}, Header: func(string) string { return "" }}
 	res := &dialect.Response{}
 	if method == "POST" {
 		err = api.Act(t.Context(), req, res)
@@ -455,8 +453,7 @@ func FuzzNativeQuery(f *testing.F) {
 					t.Fatalf("%q: %v", raw, c)
 				}
 			}
-			site := &engine.Site{Site: query.Site{Name: "shop", Location: loc}}
-			query, err := q.page(site)
+			query, err := q.page(&query.Site{Name: "shop", Location: loc})
 			if err != nil {
 				continue
 			}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -230,15 +229,15 @@ func publicID(id string) bool {
 }
 
 // selection is the query for the events of a site that pass the filters and times.
-func (q *nativeQuery) selection(site *engine.Site) (query.Query, error) {
-	query := query.Query{Site: &site.Site, Where: q.where, Shown: true}
+func (q *nativeQuery) selection(site *query.Site) (query.Query, error) {
+	query := query.Query{Site: site, Where: q.where, Shown: true}
 	var err error
 	query.From, query.To, err = q.timeRange(site.Location)
 	return query, err
 }
 
 // page is a selection and the part of it that order, limit and after name.
-func (q *nativeQuery) page(site *engine.Site) (query.Query, error) {
+func (q *nativeQuery) page(site *query.Site) (query.Query, error) {
 	query, err := q.selection(site)
 	if err != nil {
 		return query, err

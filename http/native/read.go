@@ -46,7 +46,7 @@ func (n *API) event(ctx context.Context, c *nativeCall) error {
 	if !publicID(c.ids[0]) {
 		return query.ErrNotFound
 	}
-	e, err := n.engine.Event(ctx, &c.site.Site, c.ids[0])
+	e, err := n.engine.Event(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -100,7 +100,7 @@ var sortMetrics = map[string]query.Metrics{"users": query.MetricUsers, "sessions
 // properties that have counters.
 func (n *API) counters(ctx context.Context, c *nativeCall) error {
 	query := query.CounterQuery{
-		Site:     &c.site.Site,
+		Site:     c.site,
 		Property: c.query.single["property"],
 		Values:   c.query.values("value"),
 		Segment:  c.query.single["segment"],
@@ -157,7 +157,7 @@ func (n *API) users(ctx context.Context, c *nativeCall) error {
 
 // user is GET /api/v1/users/{id}.
 func (n *API) user(ctx context.Context, c *nativeCall) error {
-	user, err := n.engine.User(ctx, &c.site.Site, c.ids[0])
+	user, err := n.engine.User(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -178,7 +178,7 @@ func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
 	}
 	if len(page.Events) == 0 {
 		// An unknown person is a 404; a known one without such events is an empty page.
-		if _, err := n.engine.User(ctx, &c.site.Site, c.ids[0]); err != nil {
+		if _, err := n.engine.User(ctx, c.site, c.ids[0]); err != nil {
 			return idError(err)
 		}
 	}
@@ -203,7 +203,7 @@ func (n *API) sessions(ctx context.Context, c *nativeCall) error {
 
 // session is GET /api/v1/sessions/{id}.
 func (n *API) session(ctx context.Context, c *nativeCall) error {
-	session, err := n.engine.Session(ctx, &c.site.Site, c.ids[0])
+	session, err := n.engine.Session(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
@@ -213,7 +213,7 @@ func (n *API) session(ctx context.Context, c *nativeCall) error {
 
 // group is GET /api/v1/groups/{id}.
 func (n *API) group(ctx context.Context, c *nativeCall) error {
-	group, err := n.engine.Group(ctx, &c.site.Site, c.ids[0])
+	group, err := n.engine.Group(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}

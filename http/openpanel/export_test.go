@@ -50,10 +50,10 @@ func history(t testing.TB) *dialecttest.Store {
 func read(t testing.TB, s dialect.Reader, target string) string {
 	t.Helper()
 	req := request(t, "GET", target, "")
-	req.Site = &dialect.Site{ID: 1, Name: "shop"}
+	req.Site = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	req.Find = func(c dialect.Credential) *dialect.Site {
 		if c.ID == "blog" || c.ID == "2" {
-			return &dialect.Site{ID: 2, Name: "blog"}
+			return &dialect.Site{Site: query.Site{ID: 2, Name: "blog"}}
 		}
 		return nil
 	}
@@ -178,8 +178,8 @@ func FuzzRead(f *testing.F) {
 	}
 	s := history(f)
 	f.Fuzz(func(t *testing.T, target string) {
-		path, query, _ := strings.Cut(target, "?")
-		req := &dialect.Request{Method: "GET", Path: path, RawQuery: query, ReceivedUnixMilli: received.UnixMilli(), Site: &dialect.Site{ID: 1, Name: "shop"}}
+		path, raw, _ := strings.Cut(target, "?")
+		req := &dialect.Request{Method: "GET", Path: path, RawQuery: raw, ReceivedUnixMilli: received.UnixMilli(), Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}}
 		var res dialect.Response
 		err := New().Read(context.Background(), req, s, &res)
 		var chosen *dialect.StatusError

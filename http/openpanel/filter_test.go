@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -121,11 +122,11 @@ func TestSpan(t *testing.T) {
 		{"startDate=2026-11-03&endDate=2026-11-01", "endDate: must not be before startDate"},
 		{"range=7d&interval=second", "interval: must be one of"},
 	} {
-		query, err := paramsOf(c.query)
+		asked, err := paramsOf(c.query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := &reading{query: query, req: &dialect.Request{ReceivedUnixMilli: time.Date(2026, 11, 21, 0, 30, 0, 0, berlin).UnixMilli(), Site: &dialect.Site{Location: berlin}}}
+		x := &reading{query: asked, req: &dialect.Request{ReceivedUnixMilli: time.Date(2026, 11, 21, 0, 30, 0, 0, berlin).UnixMilli(), Site: &dialect.Site{Site: query.Site{Location: berlin}}}}
 		from, to, interval, err := x.span()
 		got := fmt.Sprint(err)
 		if err == nil {

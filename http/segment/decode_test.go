@@ -73,7 +73,7 @@ func TestSizes(t *testing.T) {
 			if c.name[:2] == "of" || strings.HasPrefix(c.name, "a batch of such") {
 				most = wide
 			}
-			s := dialecttest.Golden{Dialect: New(most), Site: &dialect.Site{ID: 1, Name: "shop", Segment: c.site}}.Session()
+			s := dialecttest.Golden{Dialect: New(most), Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Segment: c.site}}.Session()
 			_, res := s.Do(request(t, "POST", c.path, c.body))
 			if res.Status != c.status || string(res.Body) != c.reply {
 				t.Errorf("%d %s", res.Status, res.Body)

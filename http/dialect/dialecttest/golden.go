@@ -51,6 +51,7 @@ import (
 	"unicode/utf8"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -152,7 +153,7 @@ type Session struct {
 func (g Golden) Session() *Session {
 	site := g.Site
 	if site == nil {
-		site = &dialect.Site{ID: 1, Name: "shop"}
+		site = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	}
 	return &Session{dialect: g.Dialect, routes: g.Dialect.Routes(), site: site, now: Start.UnixMilli()}
 }

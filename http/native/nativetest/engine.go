@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 )
@@ -27,20 +26,6 @@ type Engine struct {
 	GroupInfo   query.Group
 	Next        string
 	Missing     string // the id nobody has
-}
-
-var _ engine.API = (*Engine)(nil)
-
-func (n *Engine) Visit(*engine.Site, *event.Event, *event.Source) {}
-
-func (n *Engine) Visits(context.Context, query.Query, string, *time.Location) (query.Visits, []query.Visits, error) {
-	return query.Visits{}, nil, n.Err
-}
-
-func (n *Engine) Bot(*event.Source) string { return "" }
-
-func (n *Engine) Digest(context.Context, query.Query) (query.Digest, error) {
-	return query.Digest{}, n.Err
 }
 
 func (n *Engine) note(call string, q query.Query) {
@@ -73,14 +58,6 @@ func (n *Engine) find(call, id string) error {
 		return query.ErrNotFound
 	}
 	return n.Err
-}
-
-func (n *Engine) Ingest(_ context.Context, records []engine.Record, _ bool, _ *engine.Memory) ([]engine.Outcome, error) {
-	outcomes := make([]engine.Outcome, len(records))
-	for i := range outcomes {
-		outcomes[i].ID = fmt.Sprintf("%032x", i)
-	}
-	return outcomes, n.Err
 }
 
 func (n *Engine) List(_ context.Context, q query.Query) (query.Page, error) {
@@ -146,10 +123,6 @@ func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	n.Asked = "snapshot " + filepath.Base(dir)
 	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err
 }
-
-func (n *Engine) Admit() error        { return n.Err }
-func (n *Engine) Ready() error        { return n.Err }
-func (n *Engine) Stats() engine.Stats { return engine.Stats{} }
 
 // What the answers of Full hold: two public ids of events, and a day in Unix milliseconds.
 const (
