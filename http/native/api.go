@@ -69,4 +69,4 @@ var (
 func (n *API) Name() event.Dialect { return event.Native }
 
 // Routes are all below /api/v1/, and want a key in their header.
-func (n *API) Routes() []dialect.Route { return nativeRoutes }
+func (n *API) Routes() []dialect.Route { return routes }

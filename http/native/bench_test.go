@@ -11,7 +11,7 @@ import (
 	"cairn/http/native/nativetest"
 )
 
-func BenchmarkNativeDecode(b *testing.B) {
+func BenchmarkDecode(b *testing.B) {
 	for _, events := range []int{1, 100, 1000} {
 		for _, form := range []string{"ndjson", "array"} {
 			b.Run(fmt.Sprintf("%s/%d", form, events), func(b *testing.B) {
@@ -43,7 +43,7 @@ func BenchmarkNativeDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkNativePage(b *testing.B) {
+func BenchmarkPage(b *testing.B) {
 	var parser event.Parser
 	var page query.Page
 	for i := range 100 {
@@ -62,7 +62,7 @@ func BenchmarkNativePage(b *testing.B) {
 	b.SetBytes(int64(len(out)))
 }
 
-func BenchmarkNativeQuery(b *testing.B) {
+func BenchmarkQuery(b *testing.B) {
 	params := with(filterParams, "from", "to", "limit")
 	site := &query.Site{Name: "shop"}
 	b.ReportAllocs()

@@ -14,28 +14,28 @@ import (
 // event on each line. NDJSON is the bulk path: a line is parsed in place, and what cannot
 // alias it goes into the parser's memory, so in steady state a batch allocates nothing.
 
-// nativeBatch is what one request needs from Decode to Reply: the parser, whose memory holds
+// decoder is what one request needs from Decode to Reply: the parser, whose memory holds
 // the events' strings. It is the Scratch of its Batch.
-type nativeBatch struct {
+type decoder struct {
 	parser event.Parser
 	single bool // one object was sent: when it is refused, so is the request
 }
 
-// nativeBatchOf is the one kept in b, emptied.
-func nativeBatchOf(b *dialect.Batch) *nativeBatch {
-	n, ok := b.Scratch.(*nativeBatch)
+// decoderOf is the one kept in b, emptied.
+func decoderOf(b *dialect.Batch) *decoder {
+	d, ok := b.Scratch.(*decoder)
 	if !ok {
-		n = new(nativeBatch)
-		b.Scratch = n
+		d = new(decoder)
+		b.Scratch = d
 	}
-	n.Reset()
-	return n
+	d.Reset()
+	return d
 }
 
 // Reset ends the life of every string Decode has made.
-func (n *nativeBatch) Reset() {
-	n.parser.Reset()
-	n.single = false
+func (d *decoder) Reset() {
+	d.parser.Reset()
+	d.single = false
 }
 
 // bodyForm is how events lie in a body.
@@ -72,10 +72,10 @@ func formOf(contentType string) (bodyForm, error) {
 // Decode appends the events of POST /api/v1/events to b. In an array and in NDJSON the bad
 // events are marked and the others are stored (b.Partial). A malformed array, a bad single
 // event and more than EventsMax events refuse the request. The events alias req.Body and
-// the nativeBatch in b.Scratch, which Reply finds in req.State.
+// the decoder in b.Scratch, which Reply finds in req.State.
 func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if req.RawQuery != "" {
-		query, err := parseQuery(req.RawQuery, nativeSend.params)
+		query, err := parseQuery(req.RawQuery, sendRoute.params)
 		if err != nil {
 			return err
 		}
@@ -87,12 +87,12 @@ func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 	if err != nil {
 		return err
 	}
-	batch := nativeBatchOf(b)
-	req.State = batch
+	d := decoderOf(b)
+	req.State = d
 	body := bytes.TrimPrefix(req.Body, []byte("\xef\xbb\xbf"))
 	if form == formLines {
 		b.Partial = true
-		return batch.lines(body, b)
+		return d.lines(body, b)
 	}
 	body = bytes.Trim(body, " \t\r\n")
 	switch {
@@ -100,11 +100,11 @@ func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 		return badRequest("the body is empty")
 	case body[0] == '[':
 		b.Partial = true
-		return batch.array(body, b)
+		return d.array(body, b)
 	}
-	batch.single = true
+	d.single = true
 	r := b.Add()
-	if bad := batch.event(body, &r.Event); bad != nil {
+	if bad := d.event(body, &r.Event); bad != nil {
 		return bad
 	}
 	return nil
@@ -114,7 +114,7 @@ var errTooMany = &dialect.StatusError{Failure: dialect.TooLarge,
 	Msg: "at most " + strconv.Itoa(EventsMax) + " events a request"}
 
 // lines reads one event a line. A line of nothing but white space is no event.
-func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
+func (d *decoder) lines(body []byte, b *dialect.Batch) error {
 	for len(body) > 0 {
 		line := body
 		if end := bytes.IndexByte(body, '\n'); end >= 0 {
@@ -126,7 +126,7 @@ func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
 		if len(line) == 0 {
 			continue
 		}
-		if err := n.add(line, b); err != nil {
+		if err := d.add(line, b); err != nil {
 			return err
 		}
 	}
@@ -135,8 +135,8 @@ func (n *nativeBatch) lines(body []byte, b *dialect.Batch) error {
 
 // array reads a JSON array. A malformed one refuses the whole request, whether or not some
 // good elements have been added.
-func (n *nativeBatch) array(body []byte, b *dialect.Batch) error {
-	err := n.parser.Each(body, event.Limits{}, func(_ int, raw []byte) error { return n.add(raw, b) })
+func (d *decoder) array(body []byte, b *dialect.Batch) error {
+	err := d.parser.Each(body, event.Limits{}, func(_ int, raw []byte) error { return d.add(raw, b) })
 	var chosen *dialect.StatusError
 	if err == nil || errors.As(err, &chosen) {
 		return err
@@ -145,12 +145,12 @@ func (n *nativeBatch) array(body []byte, b *dialect.Batch) error {
 }
 
 // add appends one event, or its refusal.
-func (n *nativeBatch) add(raw []byte, b *dialect.Batch) error {
+func (d *decoder) add(raw []byte, b *dialect.Batch) error {
 	if len(b.Records) == EventsMax {
 		return errTooMany
 	}
 	r := b.Add()
-	if bad := n.event(raw, &r.Event); bad != nil {
+	if bad := d.event(raw, &r.Event); bad != nil {
 		bad.Index = len(b.Records) - 1
 		r.Err = bad
 	}
@@ -160,8 +160,8 @@ func (n *nativeBatch) add(raw []byte, b *dialect.Batch) error {
 // event parses one event. Its source stays empty: the client is usually a server, whose
 // address and agent say nothing about the visitor. What is known of the visitor is in the
 // event's context.
-func (n *nativeBatch) event(raw []byte, e *event.Event) *event.FieldError {
-	err := n.parser.Event(raw, e)
+func (d *decoder) event(raw []byte, e *event.Event) *event.FieldError {
+	err := d.parser.Event(raw, e)
 	if err == nil {
 		return nil
 	}

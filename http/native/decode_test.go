@@ -67,7 +67,7 @@ func send(t testing.TB, contentType, raw, body string, store func(i int, e *even
 	return res, stored
 }
 
-func TestNativeSend(t *testing.T) {
+func TestSend(t *testing.T) {
 	const ndjson = "application/x-ndjson"
 	duplicate := func(int, *event.Event) dialect.Outcome {
 		return dialect.Outcome{Status: dialect.Duplicate, ID: nativetest.OtherID}
@@ -150,7 +150,7 @@ func TestNativeSend(t *testing.T) {
 }
 
 // A message from a client's text is never longer than it need be.
-func TestNativeSendLongErrors(t *testing.T) {
+func TestSendLongErrors(t *testing.T) {
 	line := `{"` + strings.Repeat("k", 128) + `":1}` + "\n"
 	res, _ := send(t, "application/x-ndjson", "", strings.Repeat(line, EventsMax), nil)
 	if res.Status != 400 || len(res.Body) > 4<<20 {
@@ -159,7 +159,7 @@ func TestNativeSendLongErrors(t *testing.T) {
 }
 
 // What a request that never reached the engine is told.
-func TestNativeFailures(t *testing.T) {
+func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		result dialect.Result
 		want   string
@@ -186,7 +186,7 @@ func TestNativeFailures(t *testing.T) {
 
 // Memory comes back with the reply: a batch of lines whose texts must be
 // unescaped, and whose lists need memory, costs nothing the second time.
-func TestNativeSendReuses(t *testing.T) {
+func TestSendReuses(t *testing.T) {
 	api := &API{}
 	line := `{"name":"caf\u00e9","groups":["g"],"increments":{"n":2},"properties":{"n":1,"t":"a\tb","o":{"k":[1, 2]}}}` + "\n"
 	req := &dialect.Request{Body: []byte(strings.Repeat(line, 100)), Header: func(string) string { return "application/x-ndjson" }}

@@ -32,14 +32,14 @@ const (
 	counterOffsetMax = 1 << 30
 )
 
-// nativeRoute is one line of the table: what is answered, who may ask, and which parameters
+// route is one line of the table: what is answered, who may ask, and which parameters
 // the query may have. The router, the check for unknown parameters and the test of the
 // contract all read it.
-type nativeRoute struct {
+type route struct {
 	method, path string // "*" is one path segment
 	right        dialect.Right
 	params       []string
-	read         func(*API, context.Context, *nativeCall) error // nil for writes and acts
+	read         func(*API, context.Context, *reading) error // nil for writes and acts
 }
 
 // A name that ends in "." stands for every parameter that begins with it.
@@ -47,11 +47,11 @@ var filterParams = slices.Concat([]string{
 	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
 }, event.ContextKeys, []string{"prop.", "extra."})
 
-// nativeSend is the route that writes.
-var nativeSend = &nativeRoute{method: "POST", path: "/api/v1/events", right: dialect.Write, params: []string{"site"}}
+// sendRoute is the route that writes.
+var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, params: []string{"site"}}
 
-var nativeTable = []*nativeRoute{
-	nativeSend,
+var table = []*route{
+	sendRoute,
 	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events,
 		params: with(filterParams, "site", "from", "to", "order", "limit", "after")},
 	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*API).event,
@@ -79,8 +79,8 @@ var nativeTable = []*nativeRoute{
 
 const snapshotPath = "/api/v1/admin/snapshot"
 
-// nativeRoutes is nativeTable in the form that the router takes.
-var nativeRoutes = routesOf(nativeTable)
+// routes is the table in the form that the router takes.
+var routes = routesOf(table)
 
 func with(names []string, more ...string) []string { return slices.Concat(names, more) }
 
@@ -88,7 +88,7 @@ func without(names []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
-func routesOf(table []*nativeRoute) []dialect.Route {
+func routesOf(table []*route) []dialect.Route {
 	var routes []dialect.Route
 	for _, r := range table {
 		route := dialect.Route{
@@ -96,7 +96,7 @@ func routesOf(table []*nativeRoute) []dialect.Route {
 			Auth: dialect.AuthBearer, Right: r.right,
 			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
 		}
-		if r == nativeSend {
+		if r == sendRoute {
 			route.Body = EventsBodyMax
 		}
 		routes = append(routes, route)
@@ -106,11 +106,11 @@ func routesOf(table []*nativeRoute) []dialect.Route {
 
 // routeFor finds the line of the table that answers method and path, and decodes the ids in
 // the places of its "*". The route is nil when the path does not exist.
-func routeFor(method, path string) (*nativeRoute, []string) {
+func routeFor(method, path string) (*route, []string) {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	for _, r := range nativeTable { // no path matches two lines: a test proves it
+	for _, r := range table { // no path matches two lines: a test proves it
 		ids, ok := matchPath(r.path, path)
 		if !ok || r.method != method {
 			continue
@@ -148,11 +148,11 @@ func matchPath(pattern, path string) (ids []string, ok bool) {
 	}
 }
 
-// nativeCall is one read: what is asked about which site, and the answer as it grows.
-type nativeCall struct {
+// reading is one read: what is asked about which site, and the answer as it grows.
+type reading struct {
 	site  *query.Site
 	ids   []string // of the path, decoded
-	query nativeQuery
+	query params
 	out   []byte
 }
 
@@ -169,7 +169,7 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	if err := query.of(req.Site.Name); err != nil {
 		return err
 	}
-	c := &nativeCall{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0]}
+	c := &reading{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0]}
 	if err := route.read(n, ctx, c); err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func badRequest(msg string) error {
 
 // Reply answers a write, and every failed request of the native API.
 func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
-	batch, _ := req.State.(*nativeBatch)
+	sent, _ := req.State.(*decoder)
 	body := res.Body[:0]
 	switch {
 	case result.Failure != dialect.OK:
@@ -204,12 +204,12 @@ func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.
 		text, field := failureText(result)
 		body = appendError(body, status, text, field)
 		answer(res, status, append(body, '\n'))
-	case batch != nil && batch.single && len(result.Outcomes) == 1 && result.Outcomes[0].Status == dialect.Rejected:
+	case sent != nil && sent.single && len(result.Outcomes) == 1 && result.Outcomes[0].Status == dialect.Rejected:
 		text, field := outcomeText(&result.Outcomes[0])
 		body = appendError(body, 400, text, field)
 		answer(res, 400, append(body, '\n'))
 	default:
-		status, body := appendOutcomes(body, result.Outcomes, batch != nil && batch.single)
+		status, body := appendOutcomes(body, result.Outcomes, sent != nil && sent.single)
 		answer(res, status, append(body, '\n'))
 	}
 }

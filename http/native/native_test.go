@@ -52,7 +52,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 }
 
 // What each query asks the engine.
-func TestNativeAsks(t *testing.T) {
+func TestAsks(t *testing.T) {
 	for _, c := range []struct{ name, zone, target, asked string }{
 		{"all events", "UTC", "/api/v1/events", `list shop limit 100`},
 		{"every kind of filter", "UTC", "/api/v1/events?name=a&user=b&anonymous=c&session=d&group=e&type=order&dialect=matomo&value=1&message_id=m&country=NL&utm_source=x&prop.plan=pro&extra.k.l=v",
@@ -107,7 +107,7 @@ func TestNativeAsks(t *testing.T) {
 }
 
 // What each route answers, to the byte.
-func TestNativeAnswers(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	for _, c := range []struct{ name, target, want string }{
 		{"event", "/api/v1/events/" + nativetest.SomeID, `{"id":"` + nativetest.SomeID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
 		{"count", "/api/v1/count", `{"events":3,"users":2,"sessions":1}`},
@@ -135,7 +135,7 @@ func TestNativeAnswers(t *testing.T) {
 }
 
 // What is refused, and that the answer names the field.
-func TestNativeRefuses(t *testing.T) {
+func TestRefuses(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for _, c := range []struct {
 		target string
@@ -238,7 +238,7 @@ func errorOf(t testing.TB, res *dialect.Response) nativeError {
 }
 
 // What becomes of the engine's own errors, on every read.
-func TestNativeEngineErrors(t *testing.T) {
+func TestEngineErrors(t *testing.T) {
 	for _, c := range []struct {
 		err          error
 		list, object int
@@ -252,7 +252,7 @@ func TestNativeEngineErrors(t *testing.T) {
 		{&query.Damage{File: "000012.sst", Err: errors.New("checksum mismatch")}, 500, 500, "corrupt"},
 		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
 	} {
-		for _, r := range nativeTable {
+		for _, r := range table {
 			if r.read == nil {
 				continue
 			}
@@ -273,7 +273,7 @@ func TestNativeEngineErrors(t *testing.T) {
 
 // A person nobody knows is a 404, also where the events are asked for; a known
 // one without such events has an empty page.
-func TestNativeUserEvents(t *testing.T) {
+func TestUserEvents(t *testing.T) {
 	n := nativetest.Full()
 	n.EventPage = query.Page{}
 	n.Missing = "nobody"
@@ -287,7 +287,7 @@ func TestNativeUserEvents(t *testing.T) {
 
 // A page that grows over pageBytesMax ends early with the cursor of its last
 // element; what is left is what the next page begins with.
-func TestNativeLongPage(t *testing.T) {
+func TestLongPage(t *testing.T) {
 	n := &nativetest.Engine{}
 	text := event.Str(strings.Repeat("x", 30_000))
 	for i := range 1000 {
@@ -314,7 +314,7 @@ func TestNativeLongPage(t *testing.T) {
 
 // A walk over the counters: the cursor of one page opens the next, and only of
 // the same query.
-func TestNativeCounterPages(t *testing.T) {
+func TestCounterPages(t *testing.T) {
 	n := nativetest.Full()
 	n.CounterPage.More = true
 	next := func(target string) string {
@@ -341,7 +341,7 @@ func TestNativeCounterPages(t *testing.T) {
 	}
 }
 
-func TestNativeSnapshot(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	n := nativetest.Full()
 	res := call(t, n, "Asia/Tokyo", "POST", snapshotPath)
 	var info query.Snapshot
@@ -369,7 +369,7 @@ func TestNativeSnapshot(t *testing.T) {
 }
 
 // One snapshot is made at a time, and none without a directory for them.
-func TestNativeSnapshotRefused(t *testing.T) {
+func TestSnapshotRefused(t *testing.T) {
 	n := nativetest.Full()
 	api := &API{engine: n, snapshotDir: t.TempDir(), now: time.Now}
 	req := &dialect.Request{Method: "POST", Path: snapshotPath}
@@ -389,11 +389,11 @@ func TestNativeSnapshotRefused(t *testing.T) {
 
 // No path is answered by two lines of the table, every parameter has a known
 // kind, and no context key hides another parameter.
-func TestNativeTable(t *testing.T) {
-	if len(nativeRoutes) != len(nativeTable) {
+func TestTable(t *testing.T) {
+	if len(routes) != len(table) {
 		t.Fatal("routes and table differ")
 	}
-	for i, r := range nativeTable {
+	for i, r := range table {
 		if got, ids := routeFor(r.method, strings.ReplaceAll(r.path, "*", "events")); got != r || len(ids) != strings.Count(r.path, "*") {
 			t.Errorf("%s %s is answered by another line", r.method, r.path)
 		}
@@ -403,11 +403,11 @@ func TestNativeTable(t *testing.T) {
 		} else if strings.HasPrefix(r.path, "/api/v1/admin/") {
 			want |= dialect.Admin
 		}
-		if nativeRoutes[i].Right != want {
-			t.Errorf("%s %s: right %v", r.method, r.path, nativeRoutes[i].Right)
+		if routes[i].Right != want {
+			t.Errorf("%s %s: right %v", r.method, r.path, routes[i].Right)
 		}
-		if nativeRoutes[i].Auth != dialect.AuthBearer || nativeRoutes[i].CORS != dialect.CORSNone || nativeRoutes[i].Reads != (r.read != nil) || nativeRoutes[i].Acts != (r.path == snapshotPath) {
-			t.Errorf("%s %s: %+v", r.method, r.path, nativeRoutes[i])
+		if routes[i].Auth != dialect.AuthBearer || routes[i].CORS != dialect.CORSNone || routes[i].Reads != (r.read != nil) || routes[i].Acts != (r.path == snapshotPath) {
+			t.Errorf("%s %s: %+v", r.method, r.path, routes[i])
 		}
 		seen := map[string]bool{}
 		for _, p := range r.params {
@@ -439,7 +439,7 @@ func FuzzNativeQuery(f *testing.F) {
 		if err != nil {
 			loc = time.UTC
 		}
-		for _, r := range nativeTable {
+		for _, r := range table {
 			q, err := parseQuery(raw, r.params)
 			if err != nil {
 				continue

@@ -18,7 +18,7 @@ var openapiFiles embed.FS
 var openapiGroups = []string{"shared", "events", "totals", "people", "server"}
 
 // OpenAPI is the contract of the native API, OpenAPI 3.1, as GET /openapi.json answers it.
-// openapi_test.go holds it equal to nativeTable and tries its schemas on real answers.
+// openapi_test.go holds it equal to the table and tries its schemas on real answers.
 var OpenAPI = joinOpenAPI()
 
 // openapiGroup is what a file adds to the document.

@@ -16,10 +16,10 @@ import (
 )
 
 // The promise: openapi.json says neither more nor less than the server does.
-// Paths, methods, rights and parameters are compared with nativeTable, and every
+// Paths, methods, rights and parameters are compared with the table, and every
 // answer the handlers give is held against its schema.
 
-// openPaths are the server's own, which are not in nativeTable.
+// openPaths are the server's own, which are not in the table.
 var openPaths = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"}
 
 func TestContractRoutes(t *testing.T) {
@@ -30,7 +30,7 @@ func TestContractRoutes(t *testing.T) {
 		got = append(got, key)
 	}
 	want = append(want, openPaths...)
-	for _, r := range nativeTable {
+	for _, r := range table {
 		want = append(want, r.method+" "+r.path)
 	}
 	sort.Strings(got)
@@ -51,7 +51,7 @@ func TestContractRoutes(t *testing.T) {
 func TestContractRights(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	ops := nativetest.Operations(t, doc)
-	for _, r := range nativeTable {
+	for _, r := range table {
 		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write", dialect.Write | dialect.Admin: "write"}[r.right]
 		want := []any{nativetest.Object{"bearer": []any{word}}}
 		if got := ops[r.method+" "+r.path]["security"]; !reflect.DeepEqual(got, want) {
@@ -60,7 +60,7 @@ func TestContractRights(t *testing.T) {
 	}
 }
 
-// parametersOf lists what the query of an operation may hold, as nativeTable
+// parametersOf lists what the query of an operation may hold, as the table
 // writes it. An exploded object stands for one parameter a property.
 func parametersOf(t testing.TB, doc, op nativetest.Object) (query []string, single map[string]bool, path int) {
 	t.Helper()
@@ -100,7 +100,7 @@ func parametersOf(t testing.TB, doc, op nativetest.Object) (query []string, sing
 func TestContractParameters(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	ops := nativetest.Operations(t, doc)
-	for _, r := range nativeTable {
+	for _, r := range table {
 		query, single, path := parametersOf(t, doc, ops[r.method+" "+r.path])
 		want := slices.Clone(r.params)
 		sort.Strings(want)
@@ -196,7 +196,7 @@ func TestContractAnswers(t *testing.T) {
 	}
 	paged := nativetest.Full()
 	paged.CounterPage.More, paged.Next = true, nativetest.SomeID
-	for _, r := range nativeTable {
+	for _, r := range table {
 		op := ops[r.method+" "+r.path]
 		if r.read == nil {
 			continue

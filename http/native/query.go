@@ -26,16 +26,16 @@ var singleParams = map[string]bool{
 	"interval": true, "property": true, "segment": true, "sort": true, "metrics": true,
 }
 
-// nativeQuery is a query string whose every parameter is known to its route.
-type nativeQuery struct {
+// params is a query string whose every parameter is known to its route.
+type params struct {
 	single map[string]string
 	where  []query.Cond // in the order of their first mention
 }
 
-// parseQuery splits raw and checks every name against params, the parameters of
+// parseQuery splits raw and checks every name against known, the parameters of
 // its route.
-func parseQuery(raw string, params []string) (nativeQuery, error) {
-	var q nativeQuery
+func parseQuery(raw string, known []string) (params, error) {
+	var q params
 	pairs := 0
 	for raw != "" {
 		var pair string
@@ -51,7 +51,7 @@ func parseQuery(raw string, params []string) (nativeQuery, error) {
 		if err != nil {
 			return q, badField(shorten(key, 128), err.Error())
 		}
-		if !accepts(params, name) {
+		if !accepts(known, name) {
 			return q, badField(shorten(name, 128), "no such parameter here")
 		}
 		text, err := unescape(value)
@@ -80,14 +80,14 @@ func parseQuery(raw string, params []string) (nativeQuery, error) {
 
 // of refuses a query that names another site than the one that its key opens. The admin
 // token opens the site that the query names.
-func (q *nativeQuery) of(site string) error {
+func (q *params) of(site string) error {
 	if name := q.single["site"]; name != "" && name != site {
 		return &dialect.StatusError{Failure: dialect.NotFound, Field: "site", Msg: "site: no such site"}
 	}
 	return nil
 }
 
-func (q *nativeQuery) add(field, value string) {
+func (q *params) add(field, value string) {
 	for i := range q.where {
 		if q.where[i].Field == field {
 			if !slices.Contains(q.where[i].Values, value) {
@@ -100,7 +100,7 @@ func (q *nativeQuery) add(field, value string) {
 }
 
 // values are what was asked of one filter, nil when it is absent.
-func (q *nativeQuery) values(field string) []string {
+func (q *params) values(field string) []string {
 	for i := range q.where {
 		if q.where[i].Field == field {
 			return q.where[i].Values
@@ -163,7 +163,7 @@ func checkFilter(name, text string) error {
 }
 
 // choice is a parameter with a fixed list of values, the first the default.
-func (q *nativeQuery) choice(name string, values ...string) (string, error) {
+func (q *params) choice(name string, values ...string) (string, error) {
 	text := q.single[name]
 	if text == "" {
 		return values[0], nil
@@ -178,7 +178,7 @@ func (q *nativeQuery) choice(name string, values ...string) (string, error) {
 var metricNames = [...]string{"events", "users", "sessions"}
 
 // metrics are the numbers to be answered, separated by commas; all when absent.
-func (q *nativeQuery) metrics() (m query.Metrics, err error) {
+func (q *params) metrics() (m query.Metrics, err error) {
 	text := q.single["metrics"]
 	if text == "" {
 		return 0, nil
@@ -194,7 +194,7 @@ func (q *nativeQuery) metrics() (m query.Metrics, err error) {
 }
 
 // limit is 1..pageMax, pageDefault when absent.
-func (q *nativeQuery) limit() (int, error) {
+func (q *params) limit() (int, error) {
 	text := q.single["limit"]
 	if text == "" {
 		return pageDefault, nil
@@ -208,7 +208,7 @@ func (q *nativeQuery) limit() (int, error) {
 
 // after is the public id of an event, "" when absent. The engine checks whether it is of
 // this site.
-func (q *nativeQuery) after() (string, error) {
+func (q *params) after() (string, error) {
 	id := q.single["after"]
 	if id != "" && !publicID(id) {
 		return "", badField("after", "not a cursor")
@@ -229,7 +229,7 @@ func publicID(id string) bool {
 }
 
 // selection is the query for the events of a site that pass the filters and times.
-func (q *nativeQuery) selection(site *query.Site) (query.Query, error) {
+func (q *params) selection(site *query.Site) (query.Query, error) {
 	query := query.Query{Site: site, Where: q.where, Shown: true}
 	var err error
 	query.From, query.To, err = q.timeRange(site.Location)
@@ -237,7 +237,7 @@ func (q *nativeQuery) selection(site *query.Site) (query.Query, error) {
 }
 
 // page is a selection and the part of it that order, limit and after name.
-func (q *nativeQuery) page(site *query.Site) (query.Query, error) {
+func (q *params) page(site *query.Site) (query.Query, error) {
 	query, err := q.selection(site)
 	if err != nil {
 		return query, err

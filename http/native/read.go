@@ -28,7 +28,7 @@ func idError(err error) error {
 }
 
 // events is GET /api/v1/events.
-func (n *API) events(ctx context.Context, c *nativeCall) error {
+func (n *API) events(ctx context.Context, c *reading) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (n *API) events(ctx context.Context, c *nativeCall) error {
 }
 
 // event is GET /api/v1/events/{id}.
-func (n *API) event(ctx context.Context, c *nativeCall) error {
+func (n *API) event(ctx context.Context, c *reading) error {
 	if !publicID(c.ids[0]) {
 		return query.ErrNotFound
 	}
@@ -55,7 +55,7 @@ func (n *API) event(ctx context.Context, c *nativeCall) error {
 }
 
 // count is GET /api/v1/count.
-func (n *API) count(ctx context.Context, c *nativeCall) error {
+func (n *API) count(ctx context.Context, c *reading) error {
 	query, err := c.query.selection(c.site)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (n *API) count(ctx context.Context, c *nativeCall) error {
 
 // series is GET /api/v1/series. The engine decides which buckets there are, empty ones
 // included, and how many are too many.
-func (n *API) series(ctx context.Context, c *nativeCall) error {
+func (n *API) series(ctx context.Context, c *reading) error {
 	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ var sortMetrics = map[string]query.Metrics{"users": query.MetricUsers, "sessions
 
 // counters is GET /api/v1/counters. Without a property the rows are the
 // properties that have counters.
-func (n *API) counters(ctx context.Context, c *nativeCall) error {
+func (n *API) counters(ctx context.Context, c *reading) error {
 	query := query.CounterQuery{
 		Site:     c.site,
 		Property: c.query.single["property"],
@@ -142,7 +142,7 @@ func (n *API) counters(ctx context.Context, c *nativeCall) error {
 }
 
 // users is GET /api/v1/users, by the person's first event, the newest first.
-func (n *API) users(ctx context.Context, c *nativeCall) error {
+func (n *API) users(ctx context.Context, c *reading) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (n *API) users(ctx context.Context, c *nativeCall) error {
 }
 
 // user is GET /api/v1/users/{id}.
-func (n *API) user(ctx context.Context, c *nativeCall) error {
+func (n *API) user(ctx context.Context, c *reading) error {
 	user, err := n.engine.User(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
@@ -166,7 +166,7 @@ func (n *API) user(ctx context.Context, c *nativeCall) error {
 }
 
 // userEvents is GET /api/v1/users/{id}/events: the events of the person.
-func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
+func (n *API) userEvents(ctx context.Context, c *reading) error {
 	asked, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (n *API) userEvents(ctx context.Context, c *nativeCall) error {
 
 // sessions is GET /api/v1/sessions, by the session's first event, the newest
 // first.
-func (n *API) sessions(ctx context.Context, c *nativeCall) error {
+func (n *API) sessions(ctx context.Context, c *reading) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (n *API) sessions(ctx context.Context, c *nativeCall) error {
 }
 
 // session is GET /api/v1/sessions/{id}.
-func (n *API) session(ctx context.Context, c *nativeCall) error {
+func (n *API) session(ctx context.Context, c *reading) error {
 	session, err := n.engine.Session(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
@@ -212,7 +212,7 @@ func (n *API) session(ctx context.Context, c *nativeCall) error {
 }
 
 // group is GET /api/v1/groups/{id}.
-func (n *API) group(ctx context.Context, c *nativeCall) error {
+func (n *API) group(ctx context.Context, c *reading) error {
 	group, err := n.engine.Group(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)

@@ -71,7 +71,7 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 }
 
 // points reads from and to. A range that can hold nothing is refused.
-func (q *nativeQuery) points(loc *time.Location) (from, to timePoint, err error) {
+func (q *params) points(loc *time.Location) (from, to timePoint, err error) {
 	if text := q.single["from"]; text != "" {
 		if from, err = parsePoint(text, loc); err != nil {
 			return from, to, badField("from", err.Error())
@@ -98,14 +98,14 @@ func (p timePoint) end() int64 {
 
 // timeRange is from and to as Unix milliseconds, to exclusive, 0 when open. A bare `to`
 // includes its day.
-func (q *nativeQuery) timeRange(loc *time.Location) (from, to int64, err error) {
+func (q *params) timeRange(loc *time.Location) (from, to int64, err error) {
 	f, t, err := q.points(loc)
 	return f.milli, t.end(), err
 }
 
 // days puts the range into c: as days when all given ends are bare dates, so that the answer
 // comes from the counters kept by day, otherwise as times.
-func (q *nativeQuery) days(c *query.CounterQuery) error {
+func (q *params) days(c *query.CounterQuery) error {
 	f, t, err := q.points(c.Site.Location)
 	if err != nil {
 		return err
