@@ -33,25 +33,6 @@ type Record struct {
 	Source *event.Source // nil = nothing known
 }
 
-// OutcomeStatus is what became of one Record.
-type OutcomeStatus uint8
-
-const (
-	Stored OutcomeStatus = iota
-	Duplicate
-	Rejected
-	Ignored // taken, and there is nothing to store: a ping, a goal the visit has reached
-)
-
-// Outcome answers one Record, index for index.
-type Outcome struct {
-	Status  OutcomeStatus
-	ID      string // public id; for a duplicate the original's
-	Seq     uint64
-	Session string
-	Err     *event.FieldError // with Rejected
-}
-
 // API is what the server asks of the engine for itself and for its dialects; *Engine
 // implements it. The native API asks more: it says what in an interface of its own.
 type API interface {
@@ -65,7 +46,7 @@ type API interface {
 	// again; nil is a Memory for this call alone. After ErrFailed neither m nor
 	// records nor what they point to may be used again: the store, which was taking
 	// them in, may still look at them.
-	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]Outcome, error)
+	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error)
 
 	List(context.Context, query.Query) (query.Page, error)
 	Event(ctx context.Context, site *query.Site, id string) (*event.Event, error)

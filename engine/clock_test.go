@@ -32,7 +32,7 @@ func TestClockJumps(t *testing.T) {
 			}
 			type sent struct {
 				record engine.Record
-				out    engine.Outcome
+				out    event.Outcome
 			}
 			var all []sent
 			day := 24 * time.Hour
@@ -47,7 +47,7 @@ func TestClockJumps(t *testing.T) {
 					}
 					r := engine.Record{Site: site, Event: ev}
 					out, err := e.Ingest(ctx, copyRecords([]engine.Record{r}), true, nil)
-					if err != nil || out[0].Status != engine.Stored || out[0].Seq != uint64(len(all)+len(these)+1) {
+					if err != nil || out[0].Status != event.Stored || out[0].Seq != uint64(len(all)+len(these)+1) {
 						t.Fatalf("step %d event %d: %+v, %v", step, i, out, err)
 					}
 					these = append(these, sent{r, out[0]})
@@ -69,7 +69,7 @@ func TestClockJumps(t *testing.T) {
 					clock.add(off)
 					for i, s := range these {
 						out, err := e.Ingest(ctx, copyRecords([]engine.Record{s.record}), true, nil)
-						if err != nil || out[0].Status != engine.Duplicate || out[0].Seq != s.out.Seq || out[0].ID != s.out.ID {
+						if err != nil || out[0].Status != event.Duplicate || out[0].Seq != s.out.Seq || out[0].ID != s.out.ID {
 							t.Fatalf("step %d event %d again, clock %v: %+v, %v", step, i, off, out, err)
 						}
 					}

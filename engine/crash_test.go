@@ -40,7 +40,7 @@ type request struct {
 	number   int
 	records  []engine.Record
 	acked    bool
-	outcomes []engine.Outcome
+	outcomes []event.Outcome
 }
 
 // workload makes requests with message ids of their own and keeps the oracle:
@@ -105,7 +105,7 @@ func (w *workload) begin() *request {
 }
 
 // end notes the answer of a request. An error is no answer: nothing is known.
-func (w *workload) end(r *request, outcomes []engine.Outcome, err error) {
+func (w *workload) end(r *request, outcomes []event.Outcome, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
@@ -228,10 +228,10 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			r.outcomes = nil
 			continue
 		}
-		r.outcomes = make([]engine.Outcome, len(r.records))
+		r.outcomes = make([]event.Outcome, len(r.records))
 		for i, rec := range r.records {
 			at := found[rec.Event.MessageID].e
-			r.outcomes[i] = engine.Outcome{Status: engine.Stored, ID: at.ID, Seq: at.Seq, Session: at.Session}
+			r.outcomes[i] = event.Outcome{Status: event.Stored, ID: at.ID, Seq: at.Seq, Session: at.Session}
 		}
 	}
 	if stored != len(found) {
@@ -294,9 +294,9 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 			return nil // cut short; the oracle knows no more than before
 		}
 		for i, o := range outcomes {
-			want := engine.Stored
+			want := event.Stored
 			if r.acked {
-				want = engine.Duplicate
+				want = event.Duplicate
 			}
 			if o.Status != want || r.acked && (o.Seq != r.outcomes[i].Seq || o.ID != r.outcomes[i].ID) {
 				return fmt.Errorf("request %d record %d sent again: %+v; it is acknowledged: %t, as %+v", r.number, i, o, r.acked, r.outcomes)

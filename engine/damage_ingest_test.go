@@ -56,7 +56,7 @@ func TestIngestOverDamage(t *testing.T) {
 			}
 			opened++
 			what := fmt.Sprintf("%s zeroed at %d", name, at)
-			send := func(ev event.Event) (engine.Outcome, error) {
+			send := func(ev event.Event) (event.Outcome, error) {
 				t.Helper()
 				ev.Dialect, ev.Type = event.Opentracker, event.Track
 				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true, nil)
@@ -64,7 +64,7 @@ func TestIngestOverDamage(t *testing.T) {
 					if store.Damaged(err) == nil {
 						t.Fatalf("%s: %v, which says nothing of damage", what, err)
 					}
-					return engine.Outcome{}, err
+					return event.Outcome{}, err
 				}
 				if ev.User+ev.Anonymous == "" || out[0].Session == "" {
 					t.Errorf("%s: answered %+v of user %q, anonymous %q", what, out[0], ev.User, ev.Anonymous)
@@ -76,12 +76,12 @@ func TestIngestOverDamage(t *testing.T) {
 				switch out, err := send(event.Event{Session: fmt.Sprint("s", i%300), MessageID: fmt.Sprint("m", i)}); {
 				case err != nil:
 					refused++
-				case out.Status != engine.Duplicate || out.ID == "":
+				case out.Status != event.Duplicate || out.ID == "":
 					t.Errorf("%s: m%d came again and is %+v", what, i, out)
 				default:
 					known++
 				}
-				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); err != nil || out.Status != engine.Stored {
+				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); err != nil || out.Status != event.Stored {
 					t.Errorf("%s: a new event is %+v, %v", what, out, err)
 				}
 			}

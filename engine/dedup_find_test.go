@@ -48,7 +48,7 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 	t.Helper()
 	sub := new(submission)
 	for _, id := range ids {
-		sub.add(site, &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}, new(Outcome))
+		sub.add(site, &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}, new(event.Outcome))
 	}
 	if err := s.findOriginals(sub); err != nil {
 		t.Fatal(err)

@@ -62,12 +62,12 @@ func TestDedupConcurrent(t *testing.T) {
 			mu.Lock()
 			for i, id := range order[:n] {
 				o := outcomes[i]
-				if o.Status == engine.Stored {
+				if o.Status == event.Stored {
 					verdicts[id].stored++
-				} else if o.Status != engine.Duplicate {
+				} else if o.Status != event.Duplicate {
 					t.Errorf("id %d: %+v", id, o)
 				}
-				verdicts[id].answers[fmt.Sprint(o.Seq, " ", o.ID, " ", records[i].Event.Received)]++
+				verdicts[id].answers[fmt.Sprint(o.Seq, " ", o.ID, " ", o.Received)]++
 			}
 			mu.Unlock()
 			order = order[n:]
@@ -147,17 +147,17 @@ func TestDedupKey(t *testing.T) {
 		site    *engine.Site
 		dialect event.Dialect
 		id      string
-		want    engine.OutcomeStatus
+		want    event.Status
 		seq     uint64
 	}{
-		{"first", w.sites[0], event.Native, "m", engine.Stored, 1},
-		{"again", w.sites[0], event.Native, "m", engine.Duplicate, 1},
-		{"another dialect", w.sites[0], event.Segment, "m", engine.Stored, 2},
-		{"another site", w.sites[1], event.Native, "m", engine.Stored, 1},
-		{"another case", w.sites[0], event.Native, "M", engine.Stored, 3},
-		{"no id", w.sites[0], event.Native, "", engine.Stored, 4},
-		{"no id again", w.sites[0], event.Native, "", engine.Stored, 5},
-		{"the first still", w.sites[0], event.Native, "m", engine.Duplicate, 1},
+		{"first", w.sites[0], event.Native, "m", event.Stored, 1},
+		{"again", w.sites[0], event.Native, "m", event.Duplicate, 1},
+		{"another dialect", w.sites[0], event.Segment, "m", event.Stored, 2},
+		{"another site", w.sites[1], event.Native, "m", event.Stored, 1},
+		{"another case", w.sites[0], event.Native, "M", event.Stored, 3},
+		{"no id", w.sites[0], event.Native, "", event.Stored, 4},
+		{"no id again", w.sites[0], event.Native, "", event.Stored, 5},
+		{"the first still", w.sites[0], event.Native, "m", event.Duplicate, 1},
 	} {
 		out, err := e.Ingest(t.Context(), []engine.Record{{Site: c.site, Event: &event.Event{
 			Dialect: c.dialect, Type: event.Track, Name: "x", MessageID: c.id,
@@ -177,7 +177,7 @@ func TestDedupQuietSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	send := func(site *engine.Site, from, n int) []engine.Outcome {
+	send := func(site *engine.Site, from, n int) []event.Outcome {
 		var records []engine.Record
 		for i := range n {
 			records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", from+i)}})
@@ -193,12 +193,12 @@ func TestDedupQuietSite(t *testing.T) {
 		send(busy, n, 1000)
 	}
 	for i, o := range send(quiet, 0, 6) {
-		if want := i < 5; (o.Status == engine.Duplicate) != want || want && o.Seq != uint64(i+1) {
+		if want := i < 5; (o.Status == event.Duplicate) != want || want && o.Seq != uint64(i+1) {
 			t.Errorf("event %d again: %+v", i, o)
 		}
 	}
 	for i, o := range send(busy, 0, 3) {
-		if o.Status != engine.Duplicate || o.Seq != uint64(i+1) {
+		if o.Status != event.Duplicate || o.Seq != uint64(i+1) {
 			t.Errorf("event %d of the busy site again: %+v", i, o)
 		}
 	}

@@ -66,7 +66,7 @@ func (d *devices) send(ev event.Event, agent string) (stored *event.Event, answe
 	ev.Visit.Ask = true
 	src := &event.Source{IP: netip.MustParseAddr("203.0.113.7"), UserAgent: agent}
 	out, err := d.e.Ingest(d.t.Context(), []engine.Record{{Site: d.site, Event: &ev, Source: src}}, true, nil)
-	if err != nil || out[0].Status != engine.Stored {
+	if err != nil || out[0].Status != event.Stored {
 		d.t.Fatalf("%+v %v", out, err)
 	}
 	if stored, err = d.e.Event(d.t.Context(), &d.site.Site, out[0].ID); err != nil {

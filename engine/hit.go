@@ -51,8 +51,8 @@ func zoneOf(loc *time.Location) *time.Location {
 // settleHit answers a hit that is not stored as an event; next is the seq of the next
 // one.
 func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *identity.Assignment) error {
-	if ev.outcome.Status = Ignored; p.Refuse != nil {
-		ev.outcome.Status, ev.outcome.Err = Rejected, p.Refuse
+	if ev.outcome.Status = event.Excluded; p.Refuse != nil {
+		ev.outcome.Status, ev.outcome.Err = event.Rejected, p.Refuse
 		s.e.stats.reject(p.Refuse.Field)
 		return nil
 	}

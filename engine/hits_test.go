@@ -56,7 +56,7 @@ func (s *hitStore) open() {
 	s.Engine = e
 }
 
-func (s *hitStore) send(e event.Event, h event.Hit) Outcome {
+func (s *hitStore) send(e event.Event, h event.Hit) event.Outcome {
 	s.t.Helper()
 	e.Dialect, e.Hit = event.Matomo, &h
 	if e.Type == "" {
@@ -111,14 +111,14 @@ func TestHitsAfterRestart(t *testing.T) {
 		page := event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}
 		visit := s.send(page, event.Hit{}).Session
 		for _, e := range []event.Event{goal, order, page, page} {
-			if o := s.send(e, event.Hit{Once: true, Order: e.Type == event.Order}); o.Status != Stored || o.Session != visit {
+			if o := s.send(e, event.Hit{Once: true, Order: e.Type == event.Order}); o.Status != event.Stored || o.Session != visit {
 				t.Fatalf("%+v", o)
 			}
 		}
 		s.now = s.now.Add(2 * time.Minute)
 		upgraded := page
 		upgraded.Properties = event.Object{{Key: "dimension1", Value: event.Str("gold")}, {Key: "_cvar", Value: event.Raw(`{"Plan":"paid"}`)}}
-		if o := s.send(upgraded, event.Hit{Ping: true}); o.Status != Ignored || o.Seq != 0 {
+		if o := s.send(upgraded, event.Hit{Ping: true}); o.Status != event.Excluded || o.Seq != 0 {
 			t.Fatalf("a ping: %+v", o)
 		}
 		s.check()
@@ -126,13 +126,13 @@ func TestHitsAfterRestart(t *testing.T) {
 		for name, c := range map[string]struct {
 			e    event.Event
 			h    event.Hit
-			want OutcomeStatus
+			want event.Status
 		}{
-			"a goal again":               {goal, event.Hit{Once: true}, Ignored},
-			"an order again":             {order, event.Hit{Order: true}, Rejected},
-			"a goal of a visit too long": {goal, event.Hit{After: 2 * 60_000}, Ignored},
-			"an earlier ping":            {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, Ignored},
-			"a ping of nobody":           {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, Ignored},
+			"a goal again":               {goal, event.Hit{Once: true}, event.Excluded},
+			"an order again":             {order, event.Hit{Order: true}, event.Rejected},
+			"a goal of a visit too long": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
+			"an earlier ping":            {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
+			"a ping of nobody":           {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
 		} {
 			if o := s.send(c.e, c.h); o.Status != c.want {
 				t.Errorf("seal %d: %s: %+v", sealRows, name, o)

@@ -26,7 +26,7 @@ const (
 
 // Ingest implements API. It waits for the commit even when ctx ends: what became
 // of the events is known only then.
-func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory) ([]Outcome, error) {
+func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error) {
 	if err := e.Admit(); err != nil {
 		return nil, err
 	}
@@ -60,10 +60,11 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 
 // fill readies and encodes the good records and notes the others in their outcomes.
 // With all it ends at the first that is refused, and all are then.
-func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all bool) (refused bool) {
+func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcome, all bool) (refused bool) {
 	now := e.now().UnixMilli()
 	for i := range records {
-		r := &records[i]
+		r, out := &records[i], &outcomes[i]
+		out.Received = now
 		e.identify(r)
 		e.recognise(r, now)
 		e.show(r, now)
@@ -72,15 +73,15 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []Outcome, all
 			ferr = e.checkIncrement(&r.Site.Site, r.Event)
 		}
 		if ferr == nil {
-			sub.add(e.state(r.Site.ID), r.Event, &outcomes[i])
+			sub.add(e.state(r.Site.ID), r.Event, out)
 			continue
 		}
 		refused = true
 		e.stats.reject(ferr.Field)
-		outcomes[i] = Outcome{Status: Rejected, Err: ferr}
+		out.Status, out.Err = event.Rejected, ferr
 		if all {
 			for j := range outcomes {
-				outcomes[j].Status = Rejected
+				outcomes[j].Status = event.Rejected
 			}
 			return true
 		}
@@ -99,7 +100,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 			continue // it is not in the log
 		}
 		e.recall(ev)
-		if o.Status == Stored {
+		if o.Status == event.Stored {
 			e.latest.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
 		e.answerVisit(ev.site, ev.event, o.Session)

@@ -34,12 +34,12 @@ func inBuffer(e event.Event) (*event.Event, []byte) {
 func TestIngestKeepsNothingOfTheRequest(t *testing.T) {
 	s := newHitStore(t)
 	var memory Memory
-	send := func(e event.Event, h *event.Hit) Outcome {
+	send := func(e event.Event, h *event.Hit) event.Outcome {
 		t.Helper()
 		e.Hit = h
 		ev, buf := inBuffer(e)
 		out, err := s.Ingest(t.Context(), []Record{{Site: s.opts.Sites[0], Event: ev, Source: &event.Source{UserAgent: "a browser"}}}, true, &memory)
-		if err != nil || out[0].Status != Stored {
+		if err != nil || out[0].Status != event.Stored {
 			t.Fatal(out, err)
 		}
 		o := out[0]

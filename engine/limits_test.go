@@ -58,7 +58,7 @@ func (l *limited) open() {
 }
 
 // send stores what can be stored of the events, the others being refused alone.
-func (l *limited) send(events ...*event.Event) []engine.Outcome {
+func (l *limited) send(events ...*event.Event) []event.Outcome {
 	l.Helper()
 	records := make([]engine.Record, len(events))
 	for i, e := range events {
@@ -126,7 +126,7 @@ func TestLargeArrayUnderALongKey(t *testing.T) {
 		return &event.Event{Dialect: event.OpenPanel, Type: event.Track, Name: name, Anonymous: "a", MessageID: name}
 	}
 	for i, out := range l.send(plain("before"), track(event.OpenPanel, key, numbers(100_000, 24_001)), plain("after")) {
-		if out.Status != engine.Stored || out.Seq != uint64(i+1) {
+		if out.Status != event.Stored || out.Seq != uint64(i+1) {
 			t.Errorf("event %d: %+v, %v", i, out, out.Err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestNestedArrays(t *testing.T) {
 		events = append(events, &event.Event{Dialect: event.Segment, Type: event.Track, Name: "other", Anonymous: "a"})
 	}
 	for i, out := range l.send(events...) {
-		if out.Status != engine.Stored {
+		if out.Status != event.Stored {
 			t.Errorf("event %d: %+v, %v", i, out, out.Err)
 		}
 	}
@@ -179,7 +179,7 @@ func TestOverTheCapAndWithinTheLimit(t *testing.T) {
 			e.Properties[0].Value.Text = "[100000," + e.Properties[0].Value.Text[1:]
 			want[e.MessageID] = e.Properties[0].Value.Text
 		}
-		if out := l.send(e); out[0].Status != engine.Stored {
+		if out := l.send(e); out[0].Status != event.Stored {
 			t.Fatalf("event %d: %+v, %v", i, out[0], out[0].Err)
 		}
 		sent++
@@ -212,7 +212,7 @@ func TestCountedOfOneRequest(t *testing.T) {
 		events = append(events, track(event.Native, key, numbers(10_000+5_200*i, 5_200)))
 	}
 	for i, out := range l.send(events...) {
-		if out.Status != engine.Stored {
+		if out.Status != event.Stored {
 			t.Errorf("event %d: %+v, %v", i, out, out.Err)
 		}
 	}
@@ -340,11 +340,11 @@ func sendExtremes(t *testing.T, seed uint64, requests int) (stored, refused, cut
 		}
 		for i, out := range l.send(events...) {
 			switch {
-			case out.Status == engine.Stored:
+			case out.Status == event.Stored:
 				stored++
-			case out.Status == engine.Rejected && out.Err != nil:
+			case out.Status == event.Rejected && out.Err != nil:
 				refused++
-			case out.Status == engine.Duplicate, out.Status == engine.Ignored:
+			case out.Status == event.Duplicate, out.Status == event.Excluded:
 			default:
 				t.Errorf("event %d: %+v", i, out)
 			}

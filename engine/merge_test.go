@@ -76,7 +76,7 @@ func TestMerging(t *testing.T) {
 	}
 	// Message ids and persons are those of before.
 	outcomes, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "again", MessageID: "m3"}}}, true, nil)
-	if err != nil || outcomes[0].Status != engine.Duplicate || outcomes[0].Seq != 4 {
+	if err != nil || outcomes[0].Status != event.Duplicate || outcomes[0].Seq != 4 {
 		t.Errorf("the fourth event again: %+v, %v", outcomes, err)
 	}
 	// Nobody reads the old runs: their keys go, now or at the next start.

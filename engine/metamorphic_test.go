@@ -159,7 +159,7 @@ func (p *pair) ingest() {
 	for i := range mine {
 		a, b := theirs[i], mine[i]
 		wantErr := b.Err != nil
-		if all && wantErr && i != slices.IndexFunc(mine, func(o engine.Outcome) bool { return o.Err != nil }) {
+		if all && wantErr && i != slices.IndexFunc(mine, func(o event.Outcome) bool { return o.Err != nil }) {
 			wantErr = a.Err != nil // only the first at fault need say why
 		}
 		if a.Status != b.Status || a.Seq != b.Seq || (a.Err != nil) != wantErr {
@@ -170,10 +170,10 @@ func (p *pair) ingest() {
 		p.Fatalf("op %d: ingest: %v", p.op, err)
 	}
 	for i, o := range theirs {
-		if o.Status == engine.Stored && records[i].Event.Dialect == event.Opentracker && o.Session != "" {
+		if o.Status == event.Stored && records[i].Event.Dialect == event.Opentracker && o.Session != "" {
 			p.generator.sessions = append(p.generator.sessions, o.Session)
 		}
-		if o.Status == engine.Duplicate {
+		if o.Status == event.Duplicate {
 			if first := p.model.of(&records[i].Site.Site).events[o.Seq-1]; o.ID != first.ID {
 				p.Fatalf("op %d: ingest: duplicate %d has id %s, its original %s", p.op, i, o.ID, first.ID)
 			}

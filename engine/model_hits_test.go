@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"cairn/engine"
 	"cairn/engine/event"
 )
 
@@ -137,7 +136,7 @@ func modelCampaign(e *event.Event) (name, keyword string) {
 }
 
 // hit judges a hit before it is stored.
-func (s *modelSite) hit(e *event.Event) (status engine.OutcomeStatus, err *event.FieldError) {
+func (s *modelSite) hit(e *event.Event) (status event.Status, err *event.FieldError) {
 	v := s.hits.of(e, func(at int64) int32 { return dayOf(at, s.site.Location) })
 	switch h := e.Hit; {
 	case h.Ping:
@@ -147,13 +146,13 @@ func (s *modelSite) hit(e *event.Event) (status engine.OutcomeStatus, err *event
 		if v != nil {
 			v.say(e)
 		}
-		return engine.Ignored, nil
+		return event.Excluded, nil
 	case h.After > 0 && (v == nil || e.Time-v.first <= h.After), h.Once && v != nil && slices.Contains(v.goals, modelGoal(e)):
-		return engine.Ignored, nil
+		return event.Excluded, nil
 	case h.Order && s.hits.orders[e.Name]:
-		return engine.Rejected, &event.FieldError{Field: "ec_id"}
+		return event.Rejected, &event.FieldError{Field: "ec_id"}
 	}
-	return engine.Stored, nil
+	return event.Stored, nil
 }
 
 func modelGoal(e *event.Event) string {

@@ -115,32 +115,32 @@ func (m *model) of(site *query.Site) *modelSite {
 
 // Ingest stores the good records in order. Outcomes carry no ID, and Session
 // only where it was sent; see adopt.
-func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]engine.Outcome, error) {
+func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]event.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := make([]engine.Outcome, len(records))
+	out := make([]event.Outcome, len(records))
 	rejected := false
 	for i, r := range records {
 		if err := refuse(r.Event); err != nil {
-			out[i] = engine.Outcome{Status: engine.Rejected, Err: err}
+			out[i] = event.Outcome{Status: event.Rejected, Err: err}
 			rejected = true
 		}
 	}
 	if rejected && all {
 		for i := range out {
-			out[i].Status = engine.Rejected
+			out[i].Status = event.Rejected
 		}
 		return out, nil
 	}
 	received := m.now().UnixMilli()
 	for i, r := range records {
-		if out[i].Status == engine.Rejected {
+		if out[i].Status == event.Rejected {
 			continue
 		}
 		s := m.of(&r.Site.Site)
 		key := messageKey{r.Event.Dialect, r.Event.MessageID}
 		if first, ok := s.messages[key]; ok && key.id != "" {
-			out[i] = engine.Outcome{Status: engine.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
+			out[i] = event.Outcome{Status: event.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
 			continue
 		}
 		e := copyEvent(r.Event)
@@ -150,13 +150,13 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 			e.Time = e.Received
 		}
 		if e.Hit != nil {
-			if status, err := s.hit(e); status != engine.Stored {
-				out[i] = engine.Outcome{Status: status, Err: err}
+			if status, err := s.hit(e); status != event.Stored {
+				out[i] = event.Outcome{Status: status, Err: err}
 				continue
 			}
 		}
 		s.append(e)
-		out[i] = engine.Outcome{Status: engine.Stored, Seq: e.Seq, Session: e.Session}
+		out[i] = event.Outcome{Status: event.Stored, Seq: e.Seq, Session: e.Session}
 	}
 	return out, nil
 }
@@ -289,11 +289,11 @@ func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
 
 // adopt takes over the ids the engine chose for what both have just stored. It
 // complains about ids of a wrong shape or that are not new.
-func (m *model) adopt(records []engine.Record, mine, theirs []engine.Outcome) error {
+func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, o := range mine {
-		if o.Status != engine.Stored {
+		if o.Status != event.Stored {
 			continue
 		}
 		s := m.of(&records[i].Site.Site)

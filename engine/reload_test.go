@@ -55,7 +55,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 				hit := event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}
 				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: "test"}
 				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true, nil)
-				if err != nil || out[0].Status != Stored {
+				if err != nil || out[0].Status != event.Stored {
 					t.Errorf("%v %v", out, err)
 					return
 				}

@@ -212,7 +212,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 			seq = s.recent.find(ev.hi, ev.lo) // of the same request
 		}
 		if seq != 0 {
-			ev.outcome.Status, ev.outcome.Seq = Duplicate, seq
+			ev.outcome.Status, ev.outcome.Seq = event.Duplicate, seq
 			s.e.stats.duplicates.Add(1)
 			return nil
 		}
@@ -251,7 +251,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	}
 	sg.records = append(sg.records, record)
 	s.next[site] = next + 1
-	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = Stored, next, head.Session
+	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = event.Stored, next, head.Session
 	g.events++
 	g.bytes += len(record)
 	s.since++

@@ -16,7 +16,7 @@ import (
 // leaves it alone during the call and reads from it until its request is answered.
 // The zero Memory is ready.
 type Memory struct {
-	outcomes []Outcome
+	outcomes []event.Outcome
 	ids      []byte // text of the outcomes' ids
 	sub      submission
 }
@@ -38,7 +38,7 @@ type submission struct {
 type submitted struct {
 	site       *siteState
 	event      *event.Event
-	outcome    *Outcome
+	outcome    *event.Outcome
 	start, end int    // of its body, in submission.bodies
 	idHash     uint64 // of its message id, as filters of runs are asked
 	hi, lo     uint64 // of its message id, as the newest are remembered; the sequencer's
@@ -83,7 +83,7 @@ func (m *Memory) Reset() {
 }
 
 // add encodes an event that is ready.
-func (s *submission) add(site *siteState, e *event.Event, o *Outcome) {
+func (s *submission) add(site *siteState, e *event.Event, o *event.Outcome) {
 	start := len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
 	s.cells += coreCells + len(e.Properties) + len(e.Context) + len(e.Extra)

@@ -88,7 +88,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 // the event is stored, and so it is answered.
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
-	if s.outcome.Status != Duplicate {
+	if s.outcome.Status != event.Duplicate {
 		if s.begins && returnsIDs {
 			e.owners.Put(s.site.ID, s.outcome.Session, s.event)
 		}
@@ -96,13 +96,13 @@ func (e *Engine) recall(s *submitted) {
 	}
 	v := s.site.View()
 	if !returnsIDs {
-		e.logUnreadable(v.Received(s.outcome.Seq, &s.event.Received))
+		e.logUnreadable(v.Received(s.outcome.Seq, &s.outcome.Received))
 		return
 	}
 	s.outcome.Session = s.event.Session
 	original, err := v.Event(s.outcome.Seq)
 	if e.logUnreadable(err); original != nil {
-		s.event.User, s.event.Anonymous, s.event.Received = original.User, original.Anonymous, original.Received
-		s.outcome.Session = original.Session
+		s.event.User, s.event.Anonymous = original.User, original.Anonymous
+		s.outcome.Session, s.outcome.Received = original.Session, original.Received
 	}
 }

@@ -67,7 +67,7 @@ func (v *visitors) hit(e event.Event) (who, session string) {
 	v.Helper()
 	e.Dialect, e.Type = event.Opentracker, event.Track
 	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Event: &e}}, true, nil)
-	if err != nil || out[0].Status == engine.Rejected {
+	if err != nil || out[0].Status == event.Rejected {
 		v.Fatalf("%+v: %+v %v", e, out, err)
 	}
 	if out[0].Session == "" || e.User+e.Anonymous == "" || e.User != "" && e.Anonymous != "" {

@@ -45,27 +45,27 @@ func (f *fakeEngine) enter() {
 	}
 }
 
-func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]engine.Outcome, error) {
+func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]event.Outcome, error) {
 	f.enter()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail != nil {
 		return nil, f.fail
 	}
-	out := make([]engine.Outcome, len(records))
+	out := make([]event.Outcome, len(records))
 	if f.discard {
 		return out, nil
 	}
 	for i, r := range records {
 		if r.Event.Name == "refuse" {
-			out[i] = engine.Outcome{Status: engine.Rejected, Err: &event.FieldError{Index: i, Field: "name", Msg: "refused"}}
+			out[i] = event.Outcome{Status: event.Rejected, Err: &event.FieldError{Index: i, Field: "name", Msg: "refused"}}
 			if all {
 				return out, nil
 			}
 		}
 	}
 	for i, r := range records {
-		if out[i].Status == engine.Rejected {
+		if out[i].Status == event.Rejected {
 			continue
 		}
 		if id := r.Event.MessageID; id != "" {
@@ -73,7 +73,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 				f.seen = map[string]string{}
 			}
 			if first, ok := f.seen[id]; ok {
-				out[i] = engine.Outcome{Status: engine.Duplicate, ID: first}
+				out[i] = event.Outcome{Status: event.Duplicate, ID: first}
 				continue
 			}
 		}

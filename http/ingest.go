@@ -98,7 +98,8 @@ func (x *exchange) store() error {
 		from.origin = x.header("Origin")
 	}
 	for i := range records {
-		x.outcomes = append(x.outcomes, dialect.Outcome{Received: x.req.ReceivedUnixMilli})
+		x.outcomes = append(x.outcomes, dialect.Outcome{})
+		x.outcomes[i].Received = x.req.ReceivedUnixMilli
 		if err := x.take(i, &from); err != nil {
 			return err
 		}
@@ -142,13 +143,13 @@ func (x *exchange) take(i int, from *senders) error {
 		if !x.batch.Partial {
 			return r.Err
 		}
-		out.Status, out.Err = dialect.Rejected, r.Err
+		out.Status, out.Err = event.Rejected, r.Err
 		return nil
 	}
 	// A bulk mostly has one credential: it is resolved once.
 	if from.last.Account == nil || r.Credential != x.batch.Records[from.known].Credential {
 		if refused, err := x.resolve(i, from); refused != nil || err != nil {
-			out.Status, out.Err = dialect.Rejected, refused
+			out.Status, out.Err = event.Rejected, refused
 			return err
 		}
 	}
@@ -197,7 +198,7 @@ func (x *exchange) resolve(i int, from *senders) (refused *event.FieldError, err
 // exclude says whether a record is answered and not stored; its outcome has the reason.
 func (x *exchange) exclude(r *dialect.Record, out *dialect.Outcome, site *tenant, private bool) bool {
 	if r.Ask {
-		out.Status = dialect.Excluded
+		out.Status = event.Excluded
 		x.visit(r, site)
 		return true
 	}
@@ -206,7 +207,7 @@ func (x *exchange) exclude(r *dialect.Record, out *dialect.Outcome, site *tenant
 		return false
 	}
 	x.s.metrics.excluded.add(reason, 1)
-	out.Status, out.Reason = dialect.Excluded, reason
+	out.Status, out.Reason = event.Excluded, reason
 	if reason == excludedBot || reason == r.Exclude {
 		x.visit(r, site)
 	}
@@ -233,7 +234,7 @@ func (x *exchange) repeated(origin string) (first *repeat, is bool) {
 		return nil, false
 	}
 	for _, i := range x.places {
-		x.outcomes[i].Status = dialect.Duplicate
+		x.outcomes[i].Status = event.Duplicate
 		records[i].Event.Visit = visit
 	}
 	return nil, true
@@ -255,26 +256,24 @@ func (x *exchange) commit() error {
 
 // fillOutcomes says of each record what the engine did with it. Where one refused record
 // refuses the request, that is the error.
-func (x *exchange) fillOutcomes(results []engine.Outcome) error {
-	records := x.batch.Records
+func (x *exchange) fillOutcomes(results []event.Outcome) error {
 	for k := range results {
 		r, i := &results[k], x.places[k]
 		out := &x.outcomes[i]
-		if r.Status == engine.Rejected && r.Err != nil {
-			bad := *r.Err
-			if bad.Index = i; len(records) == 1 {
-				bad.Index = -1
-			}
-			out.Err = &bad
-			x.logRefusal(r.Err) // the engine has counted it
-			if !x.batch.Partial {
-				return out.Err
-			}
+		received := out.Received
+		if out.Outcome = *r; r.Received == 0 {
+			out.Received = received // the engine has not looked at it
 		}
-		out.Status = statusOf(r.Status)
-		out.ID, out.Session = r.ID, r.Session
-		if at := records[i].Event.Received; at != 0 {
-			out.Received = at
+		if r.Err == nil {
+			continue
+		}
+		x.logRefusal(r.Err) // the engine has counted it
+		bad := *r.Err
+		if bad.Index = i; len(x.batch.Records) == 1 {
+			bad.Index = -1
+		}
+		if out.Err = &bad; !x.batch.Partial {
+			return out.Err
 		}
 	}
 	return nil
@@ -308,18 +307,6 @@ func (x *exchange) visit(r *dialect.Record, site *tenant) {
 	if r.Event.Visit.Ask {
 		x.s.engine.Visit(site.Site.Site, &r.Event, &r.Source)
 	}
-}
-
-func statusOf(s engine.OutcomeStatus) dialect.Status {
-	switch s {
-	case engine.Stored:
-		return dialect.Stored
-	case engine.Duplicate:
-		return dialect.Duplicate
-	case engine.Ignored:
-		return dialect.Excluded
-	}
-	return dialect.Rejected
 }
 
 // idempotent gives records without a message id the request's Idempotency-Key.

@@ -253,25 +253,11 @@ func (b *Batch) Reset() {
 	}
 }
 
-// Status is what became of a record.
-type Status uint8
-
-const (
-	Stored Status = iota
-	Duplicate
-	Rejected
-	Excluded // accepted and not stored on purpose (bots, opt-outs)
-)
-
 // Outcome is what became of one record, index for index.
 type Outcome struct {
-	Status   Status
-	ID       string // public event id; of the original for a duplicate
-	Session  string
-	Received int64
-	Err      *event.FieldError // with Rejected
-	Reason   string            // with Excluded: Record.Exclude, or bot gpc dnt ip agent; "" = there was nothing to store
-	Bot      string            // with Reason bot: what the bot calls itself
+	event.Outcome
+	Reason string // with Excluded: Record.Exclude, or bot gpc dnt ip agent; "" = there was nothing to store
+	Bot    string // with Reason bot: what the bot calls itself
 }
 
 // Failure is why a whole request was refused. It is OK when the request was decoded and

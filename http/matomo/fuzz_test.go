@@ -41,9 +41,9 @@ func sound(t *testing.T, req *dialect.Request) {
 		r, o := &result.Records[i], &result.Outcomes[i]
 		switch {
 		case r.Err != nil:
-			o.Status, o.Err = dialect.Rejected, r.Err
+			o.Status, o.Err = event.Rejected, r.Err
 		case r.Exclude != "":
-			o.Status, o.Reason = dialect.Excluded, r.Exclude
+			o.Status, o.Reason = event.Excluded, r.Exclude
 		default:
 			if err := event.Validate(&r.Event); err != nil && !strings.Contains(err.Msg, "an event has at most") {
 				t.Fatalf("the store would refuse it: %v\n%s", err, event.AppendJSON(nil, &r.Event))

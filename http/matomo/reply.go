@@ -53,7 +53,7 @@ func isJSON(media string) bool { return len(media) >= 16 && media[:16] == "appli
 func (a *asked) reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	failure := result.Failure
 	for i := range result.Outcomes {
-		if result.Outcomes[i].Status == dialect.Rejected {
+		if result.Outcomes[i].Status == event.Rejected {
 			failure, result.Err = dialect.BadRequest, result.Outcomes[i].Err
 		}
 		if result.Outcomes[i].Reason == "dnt" {
@@ -95,9 +95,9 @@ func appendDebug(b []byte, failure dialect.Failure, result dialect.Result) []byt
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		switch o.Status {
-		case dialect.Excluded:
+		case event.Excluded:
 			b = append(append(b, "Not recorded: "...), o.Reason...)
-		case dialect.Duplicate:
+		case event.Duplicate:
 			b = append(append(b, "Recorded before: "...), o.ID...)
 		default:
 			b = append(append(b, "Recorded: "...), result.Records[i].Event.Type...)
@@ -153,7 +153,7 @@ func (a *asked) replyBulk(res *dialect.Response, result dialect.Result) {
 		}
 		err, bad := (*event.FieldError)(nil), false
 		for k := e.from; k < e.to; k++ {
-			if o := &result.Outcomes[k]; o.Status == dialect.Rejected {
+			if o := &result.Outcomes[k]; o.Status == event.Rejected {
 				err, bad = o.Err, true
 			}
 		}

@@ -39,16 +39,16 @@ func send(t testing.TB, contentType, raw, body string, store func(i int, e *even
 		refused := false
 		for i := range batch.Records {
 			r := &batch.Records[i]
-			out := dialect.Outcome{Status: dialect.Stored, ID: fmt.Sprintf("%032x", i)}
+			out := dialect.Outcome{Outcome: event.Outcome{Status: event.Stored, ID: fmt.Sprintf("%032x", i)}}
 			switch {
 			case r.Err != nil:
-				out = dialect.Outcome{Status: dialect.Rejected, Err: r.Err}
+				out = dialect.Outcome{Outcome: event.Outcome{Status: event.Rejected, Err: r.Err}}
 			case store != nil:
 				out = store(i, &r.Event)
 			}
-			refused = refused || out.Status == dialect.Rejected
+			refused = refused || out.Status == event.Rejected
 			result.Outcomes = append(result.Outcomes, out)
-			if out.Status == dialect.Stored {
+			if out.Status == event.Stored {
 				stored = append(stored, string(event.AppendJSON(nil, &r.Event)))
 			}
 		}
@@ -70,13 +70,13 @@ func send(t testing.TB, contentType, raw, body string, store func(i int, e *even
 func TestSend(t *testing.T) {
 	const ndjson = "application/x-ndjson"
 	duplicate := func(int, *event.Event) dialect.Outcome {
-		return dialect.Outcome{Status: dialect.Duplicate, ID: nativetest.OtherID}
+		return dialect.Outcome{Outcome: event.Outcome{Status: event.Duplicate, ID: nativetest.OtherID}}
 	}
 	reject := func(_ int, e *event.Event) dialect.Outcome {
 		if e.User == "bad" {
-			return dialect.Outcome{Status: dialect.Rejected, Err: &event.FieldError{Field: "user", Msg: "has at most 256 bytes"}}
+			return dialect.Outcome{Outcome: event.Outcome{Status: event.Rejected, Err: &event.FieldError{Field: "user", Msg: "has at most 256 bytes"}}}
 		}
-		return dialect.Outcome{Status: dialect.Stored, ID: nativetest.SomeID}
+		return dialect.Outcome{Outcome: event.Outcome{Status: event.Stored, ID: nativetest.SomeID}}
 	}
 	for _, c := range []struct {
 		name, contentType, query, body string

@@ -264,9 +264,9 @@ func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status
 	var accepted, duplicates, rejected uint64
 	for i := range outcomes {
 		switch outcomes[i].Status {
-		case dialect.Duplicate:
+		case event.Duplicate:
 			duplicates++
-		case dialect.Rejected:
+		case event.Rejected:
 			rejected++
 		default:
 			accepted++
@@ -278,7 +278,7 @@ func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status
 	if rejected > 0 {
 		first := true
 		for i := range outcomes {
-			if outcomes[i].Status != dialect.Rejected {
+			if outcomes[i].Status != event.Rejected {
 				continue
 			}
 			if !first {

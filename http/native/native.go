@@ -204,7 +204,7 @@ func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.
 		text, field := failureText(result)
 		body = appendError(body, status, text, field)
 		answer(res, status, append(body, '\n'))
-	case sent != nil && sent.single && len(result.Outcomes) == 1 && result.Outcomes[0].Status == dialect.Rejected:
+	case sent != nil && sent.single && len(result.Outcomes) == 1 && result.Outcomes[0].Status == event.Rejected:
 		text, field := outcomeText(&result.Outcomes[0])
 		body = appendError(body, 400, text, field)
 		answer(res, 400, append(body, '\n'))

@@ -238,9 +238,9 @@ func TestContractSend(t *testing.T) {
 	op := nativetest.Operations(t, doc)["POST /api/v1/events"]
 	duplicate := func(i int, _ *event.Event) dialect.Outcome {
 		if i == 0 {
-			return dialect.Outcome{Status: dialect.Duplicate, ID: nativetest.SomeID}
+			return dialect.Outcome{Outcome: event.Outcome{Status: event.Duplicate, ID: nativetest.SomeID}}
 		}
-		return dialect.Outcome{Status: dialect.Rejected}
+		return dialect.Outcome{Outcome: event.Outcome{Status: event.Rejected}}
 	}
 	for _, body := range []string{`{"name":"a"}`, `{}`, `{`, ``, `[{"name":"a"}]`, `[{"name":"a"},{}]`, `[{}]`, `[]`, `[`} {
 		for _, contentType := range []string{"application/json", "application/x-ndjson", "text/csv"} {

@@ -52,7 +52,7 @@ func FuzzDecode(f *testing.F) {
 		for i := range b.Records {
 			outcomes[i].Err = event.Validate(&b.Records[i].Event)
 			if outcomes[i].Err != nil {
-				outcomes[i].Status = dialect.Rejected
+				outcomes[i].Status = event.Rejected
 			}
 		}
 		var res dialect.Response

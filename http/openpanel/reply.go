@@ -23,7 +23,7 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		return
 	}
 	for i := range result.Outcomes {
-		if o := &result.Outcomes[i]; o.Status == dialect.Rejected {
+		if o := &result.Outcomes[i]; o.Status == event.Rejected {
 			fail(res, dialect.BadRequest, o.Err)
 			return
 		}
@@ -54,7 +54,7 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		res.Status = 202
 		body = append(body, `,"bot":{"name":`...)
 		body = append(event.AppendString(body, outcome.Bot), `,"type":"bot"}`...)
-	case outcome.Status == dialect.Duplicate:
+	case outcome.Status == event.Duplicate:
 		body = append(body, `,"duplicate":true`...)
 	}
 	res.Body = append(body, '}')

@@ -3,6 +3,7 @@ package opentracker
 import (
 	"testing"
 
+	"cairn/engine/event"
 	"cairn/http/dialect"
 	"cairn/http/dialect/dialecttest"
 )
@@ -37,7 +38,7 @@ func BenchmarkReply(b *testing.B) {
 				b.Fatal(err)
 			}
 			result := dialect.Result{
-				Outcomes: []dialect.Outcome{{ID: "00000000000000000000000000000001", Session: "s", Received: dialecttest.Start.UnixMilli()}},
+				Outcomes: []dialect.Outcome{{Outcome: event.Outcome{ID: "00000000000000000000000000000001", Session: "s", Received: dialecttest.Start.UnixMilli()}}},
 				Records:  batch.Records,
 			}
 			var res dialect.Response

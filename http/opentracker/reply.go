@@ -99,12 +99,12 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		return
 	}
 	outcome, e := &result.Outcomes[0], &result.Records[0].Event
-	if outcome.Status == dialect.Rejected {
+	if outcome.Status == event.Rejected {
 		a.fail(res, dialect.BadRequest, outcome.Err)
 		return
 	}
 	eid, sid, uid := outcome.ID, outcome.Session, e.User
-	if outcome.Status == dialect.Excluded {
+	if outcome.Status == event.Excluded {
 		sid = e.Session // the event was accepted and not stored, so it has no id
 	} else if a.eid != "" {
 		eid = a.eid

@@ -38,7 +38,7 @@ func BenchmarkReply(b *testing.B) {
 		b.Fatal(err)
 	}
 	result := dialect.Result{
-		Outcomes: []dialect.Outcome{{ID: "00000000000000000000000000000001", Received: dialecttest.Start.UnixMilli()}},
+		Outcomes: []dialect.Outcome{{Outcome: event.Outcome{ID: "00000000000000000000000000000001", Received: dialecttest.Start.UnixMilli()}}},
 		Records:  batch.Records,
 	}
 	var res dialect.Response

@@ -26,7 +26,7 @@ func (protocol) Reply(_ *dialect.Request, res *dialect.Response, result dialect.
 		return
 	}
 	outcome := &result.Outcomes[0]
-	if outcome.Status == dialect.Rejected {
+	if outcome.Status == event.Rejected {
 		fail(res, dialect.BadRequest, outcome.Err)
 		return
 	}

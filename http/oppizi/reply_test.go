@@ -35,7 +35,7 @@ func TestFailures(t *testing.T) {
 		{"an error for HTML", dialect.Result{Failure: dialect.BadRequest, Err: errors.New("<b>")}, 400, "<b>"},
 		{"a long error", dialect.Result{Failure: dialect.BadRequest, Err: errors.New(strings.Repeat("x", 5000))}, 400, strings.Repeat("x", errorBytesMax)},
 		{"rejected by the engine", dialect.Result{
-			Outcomes: []dialect.Outcome{{Status: dialect.Rejected, Err: &event.FieldError{Field: "name", Msg: "no"}}},
+			Outcomes: []dialect.Outcome{{Outcome: event.Outcome{Status: event.Rejected, Err: &event.FieldError{Field: "name", Msg: "no"}}}},
 			Records:  make([]dialect.Record, 1),
 		}, 400, "eventName: no"},
 		{"no outcome", dialect.Result{}, 500, "Internal Server Error"},
@@ -62,7 +62,7 @@ func TestFailures(t *testing.T) {
 func TestReplyToDuplicate(t *testing.T) {
 	var res dialect.Response
 	New().Reply(nil, &res, dialect.Result{
-		Outcomes: []dialect.Outcome{{Status: dialect.Duplicate, ID: "0f", Received: dialecttest.Start.UnixMilli()}},
+		Outcomes: []dialect.Outcome{{Outcome: event.Outcome{Status: event.Duplicate, ID: "0f", Received: dialecttest.Start.UnixMilli()}}},
 		Records:  []dialect.Record{{Event: event.Event{Name: "E", Value: event.Num("1")}}},
 	})
 	const want = `{"success":true,"data":{"id":"0f","eventName":"E","value":1,"metadata":{},"createdAt":"2026-11-20T12:00:00.000Z"}}`

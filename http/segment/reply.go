@@ -42,7 +42,7 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 	large := 0
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
-		if o.Status != dialect.Rejected {
+		if o.Status != event.Rejected {
 			continue
 		}
 		p := one(o.Err)

@@ -257,13 +257,13 @@ func (s *Session) write(req *dialect.Request) (string, dialect.Result) {
 		o.Received = req.ReceivedUnixMilli
 		switch {
 		case r.Err != nil:
-			o.Status, o.Err = dialect.Rejected, r.Err
+			o.Status, o.Err = event.Rejected, r.Err
 		case r.Exclude != "":
-			o.Status = dialect.Excluded
+			o.Status = event.Excluded
 		default:
 			if seq := s.Store.Find(r.Event.Dialect, r.Event.MessageID); seq != 0 {
 				original := s.Store.events[seq-1]
-				o.Status, o.ID, o.Session, o.Received = dialect.Duplicate, original.ID, original.Session, original.Received
+				o.Status, o.ID, o.Session, o.Received = event.Duplicate, original.ID, original.Session, original.Received
 				continue
 			}
 			id, err := s.Store.Add(&r.Event, req.ReceivedUnixMilli)

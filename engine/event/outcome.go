@@ -1,0 +1,22 @@
+package event
+
+// Status is what became of a Record.
+type Status uint8
+
+const (
+	Stored    Status = iota
+	Duplicate        // the site has an event with this message id
+	Rejected         // see Outcome.Err
+	Excluded         // accepted and not stored: a bot, an opt-out, a ping, a goal that the visit has reached
+)
+
+// Outcome is what became of one Record of a request, index for index. Its texts live as
+// long as whoever made it says.
+type Outcome struct {
+	Status   Status
+	ID       string // public id of the event; for a duplicate the original's
+	Seq      uint64 // of the same event; 0 = none
+	Session  string
+	Received int64       // Unix milliseconds; for a duplicate the original's, where it can be read
+	Err      *FieldError // with Rejected; nil when only another record of the request was at fault
+}
