@@ -60,8 +60,9 @@ type API interface {
 	// Visits sums up the sessions of a query from From to To, which must be given.
 	Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error)
 
-	// Visit answers e.Visit for an event that is not stored.
-	Visit(site *Site, e *event.Event, src *event.Source)
+	// Visit answers a record that asks and is not stored: it fills Device, Session and
+	// Live of the outcome. It changes the event as Ingest does.
+	Visit(Record, *event.Outcome)
 	// Bot returns what a bot calls itself, "" when the source is none.
 	Bot(*event.Source) string
 

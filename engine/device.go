@@ -46,7 +46,8 @@ func (e *Engine) fromServer(src *event.Source) bool {
 	return src.UserAgent == ""
 }
 
-// recognise gives an event that asks for it its device and its rule for sessions:
+// recognise gives an event that asks for it its device, which out tells, and its rule for
+// sessions:
 //
 //	a device's event     the id it was sent with, else the hash of its address and
 //	                     agent; yesterday's hash while that one's session goes on
@@ -55,7 +56,7 @@ func (e *Engine) fromServer(src *event.Source) bool {
 //	a server's           no device unless one was sent
 //
 // An event that is older at receipt than the rule's LateAfter has no session.
-func (e *Engine) recognise(r *Record, now int64) {
+func (e *Engine) recognise(r *Record, now int64, out *event.Outcome) {
 	ev := r.Event
 	if !ev.Visit.Ask {
 		return
@@ -73,20 +74,20 @@ func (e *Engine) recognise(r *Record, now int64) {
 	v.Old = at < now-rule.LateAfter
 	v.JoinOnly = e.fromServer(src)
 	if ev.Anonymous != "" {
-		v.Device = ev.Anonymous
+		out.Device = ev.Anonymous
 	} else {
-		e.device(r.Site, ev, src, at)
+		out.Device = e.device(r.Site, ev, src, at)
 	}
 	if v.Nobody {
 		return
 	}
 	if !v.JoinOnly {
-		ev.Anonymous = v.Device
+		ev.Anonymous = out.Device
 		return
 	}
 	if ev.Anonymous == "" && ev.User != "" && rule.InSession(ev.Type) && !v.Old {
 		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, identity.InSession, ev.User, at); newest != nil && newest.Anonymous != "" {
-			v.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
+			out.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
 			if r.Source != nil {
 				// The server's own address says nothing of the profile's place.
@@ -95,24 +96,23 @@ func (e *Engine) recognise(r *Record, now int64) {
 		}
 	}
 	if ev.Anonymous == "" && v.Always {
-		ev.Anonymous = v.Device
+		ev.Anonymous = out.Device
 	}
 }
 
 // device names the device that src shows.
-func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64) {
+func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64) string {
 	if e.opts.Visitors == nil {
-		return
+		return ""
 	}
-	v := &ev.Visit
 	today, yesterday := e.opts.Visitors.Visitor(site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent)
-	v.Device = today
-	if yesterday == "" || v.JoinOnly || v.Old {
-		return
+	if yesterday == "" || ev.Visit.JoinOnly || ev.Visit.Old {
+		return today
 	}
 	if e.liveSession(e.state(site.ID), ev.Dialect, identity.OfDevice, yesterday, at) != nil {
-		v.Device = yesterday
+		return yesterday
 	}
+	return today
 }
 
 // liveSession returns the newest event of an id in a dialect that is in a session
@@ -174,28 +174,28 @@ func inherit(ev, from *event.Event) {
 	}
 }
 
-// answerVisit completes e.Visit once the event's own session is known, "" when it
-// has none.
-func (e *Engine) answerVisit(s *siteState, ev *event.Event, session string) {
-	v := &ev.Visit
-	if !v.Ask {
+// answerVisit completes the answer to an event that asks, once out has the event's own
+// session, "" when it has none.
+func (e *Engine) answerVisit(s *siteState, ev *event.Event, out *event.Outcome) {
+	if !ev.Visit.Ask {
 		return
 	}
-	if v.Session, v.Live = session, session != ""; v.Live || v.Device == "" {
+	if out.Live = out.Session != ""; out.Live || out.Device == "" {
 		return
 	}
 	now := e.now().UnixMilli()
-	if newest := e.liveSession(s, ev.Dialect, identity.OfDevice, v.Device, now); newest != nil {
-		v.Session, v.Live = newest.Session, true
+	if newest := e.liveSession(s, ev.Dialect, identity.OfDevice, out.Device, now); newest != nil {
+		out.Session, out.Live = newest.Session, true
 		return
 	}
-	v.Session = sessionName(ev.Dialect, e.public.Derive(s.ID, v.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
+	out.Session = sessionName(ev.Dialect, e.public.Derive(s.ID, out.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.
-func (e *Engine) Visit(site *Site, ev *event.Event, src *event.Source) {
-	e.recognise(&Record{Site: site, Event: ev, Source: src}, e.now().UnixMilli())
-	e.answerVisit(e.state(site.ID), ev, "")
+func (e *Engine) Visit(r Record, out *event.Outcome) {
+	out.Session = ""
+	e.recognise(&r, e.now().UnixMilli(), out)
+	e.answerVisit(e.state(r.Site.ID), r.Event, out)
 }
 
 // sessionName puts an id of 32 hex digits into the form of the dialect's session ids.

@@ -66,7 +66,7 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 		r, out := &records[i], &outcomes[i]
 		out.Received = now
 		e.identify(r)
-		e.recognise(r, now)
+		e.recognise(r, now, out)
 		e.show(r, now)
 		ferr := e.prepare(r, now, &sub.room)
 		if ferr == nil {
@@ -103,7 +103,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		if o.Status == event.Stored {
 			e.latest.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
-		e.answerVisit(ev.site, ev.event, o.Session)
+		e.answerVisit(ev.site, ev.event, o)
 		at := len(ids)
 		ids = e.public.Append(ids, ev.site.ID, o.Seq)
 		o.ID = unsafe.String(&ids[at], store.PublicIDLen)

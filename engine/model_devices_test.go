@@ -7,6 +7,6 @@ import (
 
 // The model knows no devices and no bots: its events come with their ids.
 
-func (m *model) Visit(*engine.Site, *event.Event, *event.Source) {}
+func (m *model) Visit(engine.Record, *event.Outcome) {}
 
 func (m *model) Bot(*event.Source) string { return "" }

@@ -151,9 +151,9 @@ func (f *fakeEngine) Snapshot(_ context.Context, dir string) (query.Snapshot, er
 	return query.Snapshot{Path: dir, Events: 1, Bytes: 2}, f.fail
 }
 
-func (f *fakeEngine) Visit(_ *engine.Site, e *event.Event, _ *event.Source) {
-	if e.Visit.Ask {
-		e.Visit.Device, e.Visit.Session = "device", "next"
+func (f *fakeEngine) Visit(r engine.Record, out *event.Outcome) {
+	if r.Event.Visit.Ask {
+		out.Device, out.Session = "device", "next"
 	}
 }
 

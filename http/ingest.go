@@ -119,7 +119,7 @@ func (x *exchange) store() error {
 		return x.commit()
 	}
 	stored := false
-	defer func() { first.finish(stored, records[0].Event.Visit) }() // also when the engine panics
+	defer func() { first.finish(stored, &x.outcomes[0].Outcome) }() // also when the engine panics
 	err := x.commit()
 	stored = err == nil
 	return err
@@ -199,7 +199,7 @@ func (x *exchange) resolve(i int, from *senders) (refused *event.FieldError, err
 func (x *exchange) exclude(r *dialect.Record, out *dialect.Outcome, site *tenant, private bool) bool {
 	if r.Ask {
 		out.Status = event.Excluded
-		x.visit(r, site)
+		x.visit(r, out, site)
 		return true
 	}
 	reason := x.excluded(r, site, private)
@@ -209,7 +209,7 @@ func (x *exchange) exclude(r *dialect.Record, out *dialect.Outcome, site *tenant
 	x.s.metrics.excluded.add(reason, 1)
 	out.Status, out.Reason = event.Excluded, reason
 	if reason == excludedBot || reason == r.Exclude {
-		x.visit(r, site)
+		x.visit(r, out, site)
 	}
 	if reason == excludedBot && r.Exclude == "" {
 		out.Bot = x.s.engine.Bot(&r.Source)
@@ -229,13 +229,13 @@ func (x *exchange) repeated(origin string) (first *repeat, is bool) {
 	if mine {
 		return first, false
 	}
-	visit, ok := first.wait(x.s.running)
+	answer, ok := first.wait(x.s.running)
 	if !ok {
 		return nil, false
 	}
 	for _, i := range x.places {
-		x.outcomes[i].Status = event.Duplicate
-		records[i].Event.Visit = visit
+		out := &x.outcomes[i]
+		out.Status, out.Device, out.Session, out.Live = event.Duplicate, answer.Device, answer.Session, answer.Live
 	}
 	return nil, true
 }
@@ -303,9 +303,9 @@ func (x *exchange) logRefusal(err *event.FieldError) {
 }
 
 // visit answers what a record that is not stored asks about its visitor.
-func (x *exchange) visit(r *dialect.Record, site *tenant) {
+func (x *exchange) visit(r *dialect.Record, out *dialect.Outcome, site *tenant) {
 	if r.Event.Visit.Ask {
-		x.s.engine.Visit(site.Site.Site, &r.Event, &r.Source)
+		x.s.engine.Visit(engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source}, &out.Outcome)
 	}
 }
 

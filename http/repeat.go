@@ -26,10 +26,10 @@ type repeats struct {
 
 // repeat is the first of the requests that are alike.
 type repeat struct {
-	at    time.Time
-	done  chan struct{} // closed by finish
-	ok    bool          // it was stored
-	visit event.Visit   // its answer
+	at     time.Time
+	done   chan struct{} // closed by finish
+	ok     bool          // it was stored
+	answer event.Outcome // the answer alone: Device, Session and Live
 }
 
 // begin returns the first request under key within the span, and whether that is the
@@ -55,20 +55,19 @@ func (r *repeats) begin(key [32]byte, now time.Time, within time.Duration) (firs
 }
 
 // finish says what became of the first request.
-func (f *repeat) finish(stored bool, v event.Visit) {
-	v.Device, v.Session = strings.Clone(v.Device), strings.Clone(v.Session)
-	f.ok, f.visit = stored, v
+func (f *repeat) finish(stored bool, out *event.Outcome) {
+	f.ok, f.answer = stored, event.Outcome{Device: strings.Clone(out.Device), Session: strings.Clone(out.Session), Live: out.Live}
 	close(f.done)
 }
 
 // wait returns the answer of the first request once it is durable. ok is false when it was
 // not stored; the caller then has to store its own.
-func (f *repeat) wait(ctx context.Context) (v event.Visit, ok bool) {
+func (f *repeat) wait(ctx context.Context) (answer event.Outcome, ok bool) {
 	select {
 	case <-f.done:
-		return f.visit, f.ok
+		return f.answer, f.ok
 	case <-ctx.Done():
-		return v, false
+		return answer, false
 	}
 }
 

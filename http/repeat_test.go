@@ -35,9 +35,9 @@ func TestRepeats(t *testing.T) {
 			t.Errorf("%c at %v: the first of its like = %v, want %v", c.key, c.at, mine, c.first)
 		}
 		if mine {
-			first.finish(true, event.Visit{Device: string(c.key)})
-		} else if visit, ok := first.wait(t.Context()); !ok || visit.Device != string(c.key) {
-			t.Errorf("%c at %v: answered %+v, %v", c.key, c.at, visit, ok)
+			first.finish(true, &event.Outcome{Device: string(c.key)})
+		} else if answer, ok := first.wait(t.Context()); !ok || answer.Device != string(c.key) {
+			t.Errorf("%c at %v: answered %+v, %v", c.key, c.at, answer, ok)
 		}
 	}
 	// Nothing is remembered for longer than it is asked for.
@@ -58,7 +58,7 @@ func TestRepeatOfAFailure(t *testing.T) {
 	if mine {
 		t.Fatal("two firsts")
 	}
-	go first.finish(false, event.Visit{})
+	go first.finish(false, new(event.Outcome))
 	if _, ok := again.wait(t.Context()); ok {
 		t.Error("the repeat of a failure was answered as stored")
 	}

@@ -73,7 +73,7 @@ type Event struct {
 	Segments   []string // names of properties that split the counters of this event
 	Uncounted  bool     // nothing of this event is counted
 
-	Visit Visit // question to the engine and its answer; never stored
+	Visit Visit // question to the engine; never stored
 	Hit   *Hit  // nil in dialects whose visits the engine does not track; never stored
 
 	// Set by the engine.
@@ -116,16 +116,12 @@ type Term struct {
 const Other = "(other)"
 
 // Visit is a question to the engine: whose event is this? Dialects whose clients may
-// send no id (OpenPanel) ask it. The engine writes the answer into it, for the reply.
+// send no id (OpenPanel) ask it. The Outcome has the answer.
 type Visit struct {
 	Ask    bool // recognise the device by address and agent, unless Anonymous is set
 	Always bool // store the device's id with the event even when a server sent it
 	Nobody bool // do not store the device's id with the event: it has no visitor
 	Old    bool // the event is too late for any session
-
-	Device  string // answer: the device, even when the event is stored without it
-	Session string // answer: its session, or the id that its next one may get
-	Live    bool   // answer: Session has not ended
 
 	JoinOnly bool // set by the engine: an event from a server opens no session
 }

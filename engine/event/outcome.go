@@ -14,9 +14,14 @@ const (
 // long as whoever made it says.
 type Outcome struct {
 	Status   Status
-	ID       string // public id of the event; for a duplicate the original's
-	Seq      uint64 // of the same event; 0 = none
-	Session  string
+	ID       string      // public id of the event; for a duplicate the original's
+	Seq      uint64      // of the same event; 0 = none
+	Session  string      // of the same event; see Live for a record that asks
 	Received int64       // Unix milliseconds; for a duplicate the original's, where it can be read
 	Err      *FieldError // with Rejected; nil when only another record of the request was at fault
+
+	// The answer to a record that asks, see Visit. Where its event has no session, Session
+	// is one of the device that is going on, or else what the device's next may be called.
+	Device string // the device, also where the event is stored without it
+	Live   bool   // Session is a session that is going on
 }

@@ -198,7 +198,7 @@ type Record struct {
 	// it counts in place of Source.IP when the credential proves a secret. NeedsSecret
 	// refuses a record without such a proof as Unauthorized. Within Repeats the same body
 	// from the same address and origin is a duplicate. A record with Ask is not stored:
-	// only its Event.Visit is answered.
+	// only the question of its Event.Visit is answered.
 	Claimed     netip.Addr
 	NeedsSecret bool
 	Ask         bool

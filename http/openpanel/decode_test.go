@@ -329,29 +329,34 @@ func TestUnsafeRevenue(t *testing.T) {
 }
 
 func TestReply(t *testing.T) {
-	ids := event.Visit{Device: "d", Session: "s", Live: true}
-	stored := func(o dialect.Outcome, v event.Visit) dialect.Result {
-		return dialect.Result{Outcomes: []dialect.Outcome{o}, Records: []dialect.Record{{Event: event.Event{User: "ada", Visit: v}}}}
+	ids := event.Outcome{Device: "d", Session: "s", Live: true}
+	stored := func(status event.Status, o event.Outcome) dialect.Result {
+		o.Status = status
+		return dialect.Result{Outcomes: []dialect.Outcome{{Outcome: o}}, Records: []dialect.Record{{Event: event.Event{User: "ada"}}}}
 	}
+	bot := stored(event.Excluded, ids)
+	bot.Outcomes[0].Bot = "Googlebot"
+	rejected := stored(event.Rejected, ids)
+	rejected.Outcomes[0].Err = dialect.Refuse("properties", "has at most 256 keys")
 	failed := func(f dialect.Failure, err error) dialect.Result { return dialect.Result{Failure: f, Err: err} }
 	for _, c := range []struct {
 		name, path string
 		result     dialect.Result
 		want       string
 	}{
-		{"stored", "/track", stored(dialect.Outcome{}, ids), `200 {"deviceId":"d","sessionId":"s"}`},
-		{"a duplicate", "/track", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Duplicate}}, ids), `200 {"deviceId":"d","sessionId":"s","duplicate":true}`},
-		{"a replay", "/track", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Excluded}}, ids), `200 {"deviceId":"d","sessionId":"s"}`},
-		{"a bot", "/track", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Excluded}, Bot: "Googlebot"}, ids), `202 {"deviceId":"d","sessionId":"s","bot":{"name":"Googlebot","type":"bot"}}`},
-		{"opted out", "/track", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Excluded}}, event.Visit{}), `200 {"deviceId":"","sessionId":""}`},
-		{"who am I", "/track/device-id", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Excluded}}, ids), `200 {"deviceId":"d","sessionId":"s","message":"device id and live session"}`},
-		{"who am I, without a session", "/api/track/device-id", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Excluded}}, event.Visit{Device: "d", Session: "next"}), `200 {"deviceId":"d","sessionId":"","message":"no session is live for this device"}`},
-		{"an old event", "/event", stored(dialect.Outcome{}, ids), `202 ok`},
-		{"an old profile", "/profile", stored(dialect.Outcome{}, ids), `202 ada`},
-		{"an old increment", "/profile/increment", stored(dialect.Outcome{}, ids), `202 ada`},
+		{"stored", "/track", stored(event.Stored, ids), `200 {"deviceId":"d","sessionId":"s"}`},
+		{"a duplicate", "/track", stored(event.Duplicate, ids), `200 {"deviceId":"d","sessionId":"s","duplicate":true}`},
+		{"a replay", "/track", stored(event.Excluded, ids), `200 {"deviceId":"d","sessionId":"s"}`},
+		{"a bot", "/track", bot, `202 {"deviceId":"d","sessionId":"s","bot":{"name":"Googlebot","type":"bot"}}`},
+		{"opted out", "/track", stored(event.Excluded, event.Outcome{}), `200 {"deviceId":"","sessionId":""}`},
+		{"who am I", "/track/device-id", stored(event.Excluded, ids), `200 {"deviceId":"d","sessionId":"s","message":"device id and live session"}`},
+		{"who am I, without a session", "/api/track/device-id", stored(event.Excluded, event.Outcome{Device: "d", Session: "next"}), `200 {"deviceId":"d","sessionId":"","message":"no session is live for this device"}`},
+		{"an old event", "/event", stored(event.Stored, ids), `202 ok`},
+		{"an old profile", "/profile", stored(event.Stored, ids), `202 ada`},
+		{"an old increment", "/profile/increment", stored(event.Stored, ids), `202 ada`},
 		{"wrong client", "/track", failed(dialect.Unauthorized, errors.New("this says which")), `401 {"status":401,"error":"Invalid client credentials","message":"check the client id, and the client secret or the site's allowed origins"}`},
 		{"bad field", "/track", failed(dialect.BadRequest, dialect.Refuse("payload.name", "at most 80 characters")), `400 {"status":400,"error":"Bad Request","message":"payload.name: at most 80 characters"}`},
-		{"rejected by the engine", "/track", stored(dialect.Outcome{Outcome: event.Outcome{Status: event.Rejected, Err: dialect.Refuse("properties", "has at most 256 keys")}}, ids), `400 {"status":400,"error":"Bad Request","message":"properties: has at most 256 keys"}`},
+		{"rejected by the engine", "/track", rejected, `400 {"status":400,"error":"Bad Request","message":"properties: has at most 256 keys"}`},
 		{"too often", "/track", failed(dialect.RateLimited, errors.New("too many requests")), `429 {"status":429,"error":"Too Many Requests","message":"too many requests"}`},
 		{"busy", "/track", failed(dialect.Busy, errors.New("the queue is full, try again")), `503 {"status":503,"error":"Service Unavailable","message":"the queue is full, try again"}`},
 		{"our fault", "/track", failed(dialect.Internal, errors.New("/var/lib is on fire")), `500 {"status":500,"error":"Internal Server Error","message":"Internal Server Error"}`},

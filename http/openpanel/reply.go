@@ -38,18 +38,18 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		accept(res, e.User)
 		return
 	}
-	visit := e.Visit
-	if kind == kindDeviceID && !visit.Live {
-		visit.Session = ""
+	session := outcome.Session
+	if kind == kindDeviceID && !outcome.Live {
+		session = ""
 	}
 	res.Status = 200
 	body := append(res.Body[:0], `{"deviceId":`...)
-	body = event.AppendString(body, visit.Device)
-	body = event.AppendString(append(body, `,"sessionId":`...), visit.Session)
+	body = event.AppendString(body, outcome.Device)
+	body = event.AppendString(append(body, `,"sessionId":`...), session)
 	switch {
 	case kind == kindDeviceID:
 		body = append(body, `,"message":`...)
-		body = event.AppendString(body, deviceMessage(visit.Session))
+		body = event.AppendString(body, deviceMessage(session))
 	case outcome.Bot != "":
 		res.Status = 202
 		body = append(body, `,"bot":{"name":`...)
