@@ -23,7 +23,7 @@ func TestAnswersHold(t *testing.T) {
 	send := func(ev event.Event) {
 		t.Helper()
 		ev.Dialect = event.Native
-		if _, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &ev}}, true, nil); err != nil {
+		if _, err := e.Ingest(t.Context(), []Record{{Site: site, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

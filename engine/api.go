@@ -24,13 +24,11 @@ type Enricher interface {
 	Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena)
 }
 
-// Record is one event on its way in. Site is resolved by the caller. The texts of
-// Event and Source are the caller's: the engine copies what it keeps before Ingest
-// returns.
+// Record is one event on its way to the site that its request names. The texts of the
+// event.Record are the caller's: the engine copies what it keeps before Ingest returns.
 type Record struct {
-	Site   *Site
-	Event  *event.Event
-	Source *event.Source // nil = nothing known
+	Site *Site
+	*event.Record
 }
 
 // API is what the server asks of the engine for itself and for its dialects; *Engine

@@ -80,7 +80,7 @@ func (s *stream) event() *event.Event {
 func (s *stream) batch(site *engine.Site, n int) []engine.Record {
 	records := make([]engine.Record, n)
 	for i := range records {
-		records[i] = engine.Record{Site: site, Event: s.event()}
+		records[i] = engine.Record{Site: site, Record: &event.Record{Event: *s.event()}}
 	}
 	return records
 }

@@ -42,7 +42,7 @@ func (p *boundsPair) send(properties ...event.Object) {
 	p.Helper()
 	var records []engine.Record
 	for _, o := range properties {
-		records = append(records, engine.Record{Site: p.site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Properties: o, Time: epoch.UnixMilli()}})
+		records = append(records, engine.Record{Site: p.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Properties: o, Time: epoch.UnixMilli()}}})
 	}
 	if _, err := p.e.Ingest(p.Context(), copyRecords(records), true, nil); err != nil {
 		p.Fatal(err)

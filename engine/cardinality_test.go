@@ -49,8 +49,8 @@ func TestCaps(t *testing.T) {
 				for from < to {
 					var records []engine.Record
 					for ; from < to && len(records) < 500; from++ {
-						records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
-							Properties: event.Object{{Key: "v", Value: event.Str(fmt.Sprint("value ", from))}, {Key: "few", Value: event.Num(fmt.Sprint(from % 3))}}}})
+						records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
+							Properties: event.Object{{Key: "v", Value: event.Str(fmt.Sprint("value ", from))}, {Key: "few", Value: event.Num(fmt.Sprint(from % 3))}}}}})
 					}
 					if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 						t.Fatal(err)

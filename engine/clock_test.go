@@ -45,7 +45,7 @@ func TestClockJumps(t *testing.T) {
 					if i%5 == 1 {
 						ev.Time = epoch.Add(time.Duration(i) * time.Minute).UnixMilli() // as a client with a good clock says
 					}
-					r := engine.Record{Site: site, Event: ev}
+					r := engine.Record{Site: site, Record: &event.Record{Event: *ev}}
 					out, err := e.Ingest(ctx, copyRecords([]engine.Record{r}), true, nil)
 					if err != nil || out[0].Status != event.Stored || out[0].Seq != uint64(len(all)+len(these)+1) {
 						t.Fatalf("step %d event %d: %+v, %v", step, i, out, err)

@@ -67,7 +67,7 @@ func TestContextWithoutColumns(t *testing.T) {
 	// The publisher looks at a part once more when the answer is out. When the other site's
 	// event is answered, it has done so.
 	for _, site := range []*Site{site, site, other} {
-		if _, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", User: "u"}}}, true, nil); err != nil {
+		if _, err := e.Ingest(t.Context(), []Record{{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "n", User: "u"}}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

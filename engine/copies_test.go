@@ -21,10 +21,10 @@ func TestAnswersHoldNoQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	record := Record{Site: site, Event: &event.Event{
+	record := Record{Site: site, Record: &event.Record{Event: event.Event{
 		Dialect: event.Native, Type: event.Track, Name: "view", Segments: []string{"size"},
 		Properties: event.Object{{Key: "colour", Value: event.Str("red")}, {Key: "size", Value: event.Str("large")}},
-	}}
+	}}}
 	if _, err := e.Ingest(context.Background(), []Record{record}, true, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -83,22 +83,19 @@ func (w *workload) begin() *request {
 	defer w.mu.Unlock()
 	r := &request{number: len(w.requests) + 1}
 	for i := range 1 + min(w.rng.IntN(12), w.rng.IntN(12)) {
-		r.records = append(r.records, engine.Record{
-			Site: w.sites[min(w.rng.IntN(3), w.rng.IntN(3))%len(w.sites)],
-			Event: &event.Event{
-				Dialect:   event.Native,
-				Type:      event.Track,
-				Name:      "n" + strconv.Itoa(w.rng.IntN(4)),
-				User:      "u" + strconv.Itoa(w.rng.IntN(5)),
-				Anonymous: "a" + strconv.Itoa(w.rng.IntN(9)),
-				MessageID: fmt.Sprintf("r%d-%d", r.number, i),
-				Properties: event.Object{ // in the order of keys, as the recount of the log has them
-					{Key: "item" + strconv.Itoa(w.rng.IntN(7)), Value: event.Num("1")},
-					{Key: "plan", Value: event.Str([]string{"free", "pro"}[w.rng.IntN(2)])},
-					{Key: "request", Value: event.Num(strconv.Itoa(r.number))},
-				},
+		r.records = append(r.records, engine.Record{Site: w.sites[min(w.rng.IntN(3), w.rng.IntN(3))%len(w.sites)], Record: &event.Record{Event: event.Event{
+			Dialect:   event.Native,
+			Type:      event.Track,
+			Name:      "n" + strconv.Itoa(w.rng.IntN(4)),
+			User:      "u" + strconv.Itoa(w.rng.IntN(5)),
+			Anonymous: "a" + strconv.Itoa(w.rng.IntN(9)),
+			MessageID: fmt.Sprintf("r%d-%d", r.number, i),
+			Properties: event.Object{ // in the order of keys, as the recount of the log has them
+				{Key: "item" + strconv.Itoa(w.rng.IntN(7)), Value: event.Num("1")},
+				{Key: "plan", Value: event.Str([]string{"free", "pro"}[w.rng.IntN(2)])},
+				{Key: "request", Value: event.Num(strconv.Itoa(r.number))},
 			},
-		})
+		}}})
 	}
 	w.requests = append(w.requests, r)
 	return r
@@ -185,11 +182,12 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 				return fmt.Errorf("message %s is stored twice, as seq %d of %s and %d of %s", ev.MessageID, twin.e.Seq, twin.site.Name, ev.Seq, site.Name)
 			}
 			found[ev.MessageID] = place{site, ev}
-			again := copyEvent(ev)
+			record := &event.Record{Event: *copyEvent(ev)}
+			again := &record.Event
 			if !ev.SessionSent {
 				again.Session = ""
 			}
-			recount.of(&site.Site).append(again)
+			recount.of(&site.Site).append(record)
 			if again.SessionOrd != ev.SessionOrd || again.Day != ev.Day {
 				return fmt.Errorf("site %s seq %d: session %d day %d, the log says %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
 			}

@@ -59,14 +59,15 @@ func TestIngestOverDamage(t *testing.T) {
 			send := func(ev event.Event) (event.Outcome, error) {
 				t.Helper()
 				ev.Dialect, ev.Type = event.Opentracker, event.Track
-				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: &ev}}, true, nil)
+				r := &event.Record{Event: ev}
+				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: r}}, true, nil)
 				if err != nil {
 					if store.Damaged(err) == nil {
 						t.Fatalf("%s: %v, which says nothing of damage", what, err)
 					}
 					return event.Outcome{}, err
 				}
-				if ev.User+ev.Anonymous == "" || out[0].Session == "" {
+				if ev = r.Event; ev.User+ev.Anonymous == "" || out[0].Session == "" {
 					t.Errorf("%s: answered %+v of user %q, anonymous %q", what, out[0], ev.User, ev.Anonymous)
 				}
 				return out[0], nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
 
@@ -29,7 +30,7 @@ func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteSt
 	for n := 0; n < events; n += sealRows {
 		var records []Record
 		for i := range sealRows {
-			records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n+i)}})
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n+i)}}})
 		}
 		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 	t.Helper()
 	sub := new(submission)
 	for _, id := range ids {
-		sub.add(site, &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}, new(event.Outcome))
+		sub.add(site, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}}, identity.Question{}, new(event.Outcome))
 	}
 	if err := s.findOriginals(sub); err != nil {
 		t.Fatal(err)

@@ -50,10 +50,10 @@ func TestDedupConcurrent(t *testing.T) {
 			n := min(1+rng.IntN(20), len(order))
 			records := make([]engine.Record, n)
 			for i, id := range order[:n] {
-				records[i] = engine.Record{Site: site, Event: &event.Event{
+				records[i] = engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 					Dialect: event.Oppizi, Type: event.Track, Name: "x", User: fmt.Sprintf("sender %d", sender),
 					MessageID: fmt.Sprintf("id %d", id),
-				}}
+				}}}
 			}
 			outcomes, err := e.Ingest(t.Context(), records, sender%2 == 0, nil)
 			if err != nil {
@@ -159,9 +159,9 @@ func TestDedupKey(t *testing.T) {
 		{"no id again", w.sites[0], event.Native, "", event.Stored, 5},
 		{"the first still", w.sites[0], event.Native, "m", event.Duplicate, 1},
 	} {
-		out, err := e.Ingest(t.Context(), []engine.Record{{Site: c.site, Event: &event.Event{
+		out, err := e.Ingest(t.Context(), []engine.Record{{Site: c.site, Record: &event.Record{Event: event.Event{
 			Dialect: c.dialect, Type: event.Track, Name: "x", MessageID: c.id,
-		}}}, true, nil)
+		}}}}, true, nil)
 		if err != nil || out[0].Status != c.want || out[0].Seq != c.seq {
 			t.Errorf("%s: %+v, %v; want status %d seq %d", c.name, out, err, c.want, c.seq)
 		}
@@ -180,7 +180,7 @@ func TestDedupQuietSite(t *testing.T) {
 	send := func(site *engine.Site, from, n int) []event.Outcome {
 		var records []engine.Record
 		for i := range n {
-			records = append(records, engine.Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", from+i)}})
+			records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", from+i)}}})
 		}
 		outcomes, err := e.Ingest(t.Context(), records, true, nil)
 		if err != nil {

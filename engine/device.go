@@ -46,8 +46,8 @@ func (e *Engine) fromServer(src *event.Source) bool {
 	return src.UserAgent == ""
 }
 
-// recognise gives an event that asks for it its device, which out tells, and its rule for
-// sessions:
+// recognise gives an event whose record asks for it its device, which out tells, and says in
+// q which sessions it may be in:
 //
 //	a device's event     the id it was sent with, else the hash of its address and
 //	                     agent; yesterday's hash while that one's session goes on
@@ -56,60 +56,53 @@ func (e *Engine) fromServer(src *event.Source) bool {
 //	a server's           no device unless one was sent
 //
 // An event that is older at receipt than the rule's LateAfter has no session.
-func (e *Engine) recognise(r *Record, now int64, out *event.Outcome) {
-	ev := r.Event
-	if !ev.Visit.Ask {
+func (e *Engine) recognise(r *Record, now int64, q *identity.Question, out *event.Outcome) {
+	if !r.Visit.Ask {
 		return
 	}
-	src := r.Source
-	if src == nil {
-		src = new(event.Source)
-	}
+	ev, src := &r.Event, &r.Source
 	at := ev.Time
 	if at == 0 {
 		at = now
 	}
 	rule := event.NewestRule(ev.Dialect)
-	v := &ev.Visit
-	v.Old = at < now-rule.LateAfter
-	v.JoinOnly = e.fromServer(src)
+	q.Old = at < now-rule.LateAfter
+	q.JoinOnly = e.fromServer(src)
 	if ev.Anonymous != "" {
 		out.Device = ev.Anonymous
 	} else {
-		out.Device = e.device(r.Site, ev, src, at)
+		out.Device = e.device(r, q, at)
 	}
-	if v.Nobody {
+	if r.Visit.Nobody {
 		return
 	}
-	if !v.JoinOnly {
+	if !q.JoinOnly {
 		ev.Anonymous = out.Device
 		return
 	}
-	if ev.Anonymous == "" && ev.User != "" && rule.InSession(ev.Type) && !v.Old {
+	if ev.Anonymous == "" && ev.User != "" && rule.InSession(ev.Type) && !q.Old {
 		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, identity.InSession, ev.User, at); newest != nil && newest.Anonymous != "" {
 			out.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
-			if r.Source != nil {
-				// The server's own address says nothing of the profile's place.
-				r.Source.IP = netip.Addr{}
-			}
+			src.IP = netip.Addr{} // a server's own says nothing of the profile's place
 		}
 	}
-	if ev.Anonymous == "" && v.Always {
+	if ev.Anonymous == "" && r.Visit.Always {
 		ev.Anonymous = out.Device
 	}
 }
 
-// device names the device that src shows.
-func (e *Engine) device(site *Site, ev *event.Event, src *event.Source, at int64) string {
+// device names the device that the source of a record shows.
+func (e *Engine) device(r *Record, q *identity.Question, at int64) string {
 	if e.opts.Visitors == nil {
 		return ""
 	}
-	today, yesterday := e.opts.Visitors.Visitor(site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent)
-	if yesterday == "" || ev.Visit.JoinOnly || ev.Visit.Old {
+	d, src := r.Event.Dialect, &r.Source
+	today, yesterday := e.opts.Visitors.Visitor(r.Site.ID, string(d), src.IP.String(), src.UserAgent)
+	if yesterday == "" || q.JoinOnly || q.Old {
 		return today
 	}
-	if e.liveSession(e.state(site.ID), ev.Dialect, identity.OfDevice, yesterday, at) != nil {
+	if e.liveSession(e.state(r.Site.ID), d, identity.OfDevice, yesterday, at) != nil {
 		return yesterday
 	}
 	return today
@@ -174,28 +167,25 @@ func inherit(ev, from *event.Event) {
 	}
 }
 
-// answerVisit completes the answer to an event that asks, once out has the event's own
-// session, "" when it has none.
-func (e *Engine) answerVisit(s *siteState, ev *event.Event, out *event.Outcome) {
-	if !ev.Visit.Ask {
-		return
-	}
+// answerVisit completes the answer to a record that asks, once out has the session of its
+// event, "" when it has none.
+func (e *Engine) answerVisit(s *siteState, d event.Dialect, out *event.Outcome) {
 	if out.Live = out.Session != ""; out.Live || out.Device == "" {
 		return
 	}
 	now := e.now().UnixMilli()
-	if newest := e.liveSession(s, ev.Dialect, identity.OfDevice, out.Device, now); newest != nil {
+	if newest := e.liveSession(s, d, identity.OfDevice, out.Device, now); newest != nil {
 		out.Session, out.Live = newest.Session, true
 		return
 	}
-	out.Session = sessionName(ev.Dialect, e.public.Derive(s.ID, out.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
+	out.Session = sessionName(d, e.public.Derive(s.ID, out.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.
 func (e *Engine) Visit(r Record, out *event.Outcome) {
 	out.Session = ""
-	e.recognise(&r, e.now().UnixMilli(), out)
-	e.answerVisit(e.state(r.Site.ID), r.Event, out)
+	e.recognise(&r, e.now().UnixMilli(), new(identity.Question), out)
+	e.answerVisit(e.state(r.Site.ID), r.Event.Dialect, out)
 }
 
 // sessionName puts an id of 32 hex digits into the form of the dialect's session ids.

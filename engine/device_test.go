@@ -58,14 +58,18 @@ func (d *devices) open() {
 
 // send stores an event and returns it as stored, and as it was answered.
 func (d *devices) send(ev event.Event, agent string) (stored *event.Event, answer event.Outcome) {
+	return d.ask(ev, event.Visit{Ask: true}, agent)
+}
+
+// ask is send with a question of its own.
+func (d *devices) ask(ev event.Event, visit event.Visit, agent string) (stored *event.Event, answer event.Outcome) {
 	d.t.Helper()
 	ev.Dialect = event.OpenPanel
 	if ev.Type == "" {
 		ev.Type, ev.Name = event.Track, "click"
 	}
-	ev.Visit.Ask = true
-	src := &event.Source{IP: netip.MustParseAddr("203.0.113.7"), UserAgent: agent}
-	out, err := d.e.Ingest(d.t.Context(), []engine.Record{{Site: d.site, Event: &ev, Source: src}}, true, nil)
+	src := event.Source{IP: netip.MustParseAddr("203.0.113.7"), UserAgent: agent}
+	out, err := d.e.Ingest(d.t.Context(), []engine.Record{{Site: d.site, Record: &event.Record{Event: ev, Source: src, Visit: visit}}}, true, nil)
 	if err != nil || out[0].Status != event.Stored {
 		d.t.Fatalf("%+v %v", out, err)
 	}
@@ -203,13 +207,11 @@ func TestDeviceIDs(t *testing.T) {
 		t.Errorf("a server's event of a device that is there: session %q, answered %+v", e.Session, answer)
 	}
 	group := event.Event{Type: event.Group, Groups: []string{"acme"}}
-	group.Visit.Nobody = true
-	if e, answer := d.send(group, chrome); e.Anonymous != "" || e.PersonOrd != 0 || answer.Device == "" {
+	if e, answer := d.ask(group, event.Visit{Ask: true, Nobody: true}, chrome); e.Anonymous != "" || e.PersonOrd != 0 || answer.Device == "" {
 		t.Errorf("a group: %q, answered %+v", e.Anonymous, answer)
 	}
 	assign := event.Event{Type: event.Group, Groups: []string{"acme"}}
-	assign.Visit.Always = true
-	if e, _ := d.send(assign, "node"); e.Anonymous != "20 203.0.113.7|node" {
+	if e, _ := d.ask(assign, event.Visit{Ask: true, Always: true}, "node"); e.Anonymous != "20 203.0.113.7|node" {
 		t.Errorf("assign_group by a server is of %q", e.Anonymous)
 	}
 	g, err := d.e.Group(t.Context(), &d.site.Site, "acme")
@@ -220,10 +222,9 @@ func TestDeviceIDs(t *testing.T) {
 	before, _ := d.e.Count(t.Context(), query.Query{Site: &d.site.Site})
 	for agent, live := range map[string]bool{chrome: false, safari: false} {
 		ask := event.Event{Dialect: event.OpenPanel, Type: event.Track}
-		ask.Visit.Ask = true
-		src := &event.Source{IP: netip.MustParseAddr("203.0.113.7"), UserAgent: agent}
+		src := event.Source{IP: netip.MustParseAddr("203.0.113.7"), UserAgent: agent}
 		var answer event.Outcome
-		if d.e.Visit(engine.Record{Site: d.site, Event: &ask, Source: src}, &answer); answer.Device == "" || answer.Session == "" || answer.Live != live {
+		if d.e.Visit(engine.Record{Site: d.site, Record: &event.Record{Event: ask, Source: src, Visit: event.Visit{Ask: true}}}, &answer); answer.Device == "" || answer.Session == "" || answer.Live != live {
 			t.Errorf("%+v", answer)
 		}
 	}

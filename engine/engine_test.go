@@ -32,7 +32,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 			for i := range n {
 				ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprintf("name-%d", i%3), Anonymous: fmt.Sprintf("v%d", i%5),
 					MessageID: fmt.Sprintf("m%d", i), Properties: event.Object{{Key: "amount", Value: event.Num(fmt.Sprint(i % 7))}, {Key: "plan", Value: event.Str("pro")}}}
-				out, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: ev}}, true, nil)
+				out, err := e.Ingest(ctx, []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil)
 				if err != nil || out[0].Status != event.Stored || out[0].Seq != uint64(i+1) {
 					t.Fatalf("event %d: %+v, %v", i, out, err)
 				}
@@ -61,7 +61,7 @@ func TestLifeOfAnEvent(t *testing.T) {
 					t.Fatalf("user: %+v, %v", u, err)
 				}
 				dup := &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: "m7"}
-				out, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: dup}}, true, nil)
+				out, err := e.Ingest(ctx, []engine.Record{{Site: site, Record: &event.Record{Event: *dup}}}, true, nil)
 				if err != nil || out[0].Status != event.Duplicate || out[0].ID != ids[7] {
 					t.Fatalf("duplicate: %+v, %v", out, err)
 				}

@@ -99,7 +99,7 @@ func (g *generator) batch(n int) []engine.Record {
 		if g.chance(10) {
 			site = g.site()
 		}
-		records[i] = engine.Record{Site: site, Event: g.event()}
+		records[i] = engine.Record{Site: site, Record: g.record()}
 	}
 	return records
 }
@@ -118,12 +118,13 @@ func (g *generator) name() string {
 	return pick(g, "view", "buy", "sign up", "Ünïcode", "42", "close")
 }
 
-func (g *generator) event() *event.Event {
-	e := &event.Event{
+func (g *generator) record() *event.Record {
+	r := &event.Record{Event: event.Event{
 		Dialect: pick(g, event.Native, event.Segment, event.Opentracker, event.OpenPanel, event.Oppizi),
 		Type:    pick(g, event.Track, event.Page, event.Screen, event.Identify, event.Alias, event.Group, event.Increment, event.Goal),
 		Name:    g.name(),
-	}
+	}}
+	e := &r.Event
 	switch g.IntN(5) {
 	case 0:
 		e.User = g.user()
@@ -150,7 +151,14 @@ func (g *generator) event() *event.Event {
 		e.Session = "s" + strconv.Itoa(g.skewed(6))
 	}
 	if e.Dialect == event.OpenPanel {
-		e.Visit.JoinOnly, e.Visit.Old = g.chance(3), g.chance(8)
+		server, old := g.chance(3), g.chance(8)
+		r.Visit = event.Visit{Ask: server || old, Nobody: true} // its ids stay as they are
+		if !server {
+			r.Source.UserAgent = "a browser"
+		}
+		if latest := g.now.Add(-deviceLate).UnixMilli() - 1; old && (e.Time == 0 || e.Time > latest) {
+			e.Time = latest
+		}
 	}
 	if e.Dialect == event.Opentracker && e.User == "" && e.Anonymous == "" {
 		e.Anonymous = g.anonymous() // the engine would make one up
@@ -214,12 +222,12 @@ func (g *generator) event() *event.Event {
 	}
 	e.Uncounted = g.chance(15)
 	if g.chance(5) {
-		g.hit(e)
+		g.hit(r)
 	}
 	if g.chance(150) { // no dialect lets this through; the engine must not either
 		e.User = fmt.Sprintf("%0*d", idBytesMax+1, 7)
 	}
-	return e
+	return r
 }
 
 // large is a value at the bounds of what counts, or beyond them: many leaves, long

@@ -110,9 +110,9 @@ func golden(t *testing.T, version int) {
 	g := newGenerator(3)
 	for range 300 {
 		for _, site := range options.Sites {
-			ev := g.event()
-			ev.User, ev.MessageID = "after", ""
-			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: ev}}, false, nil); err != nil {
+			r := g.record()
+			r.Event.User, r.Event.MessageID = "after", ""
+			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Record: r}}, false, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -262,11 +262,11 @@ func writeGoldenStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		store := func(site *engine.Site, evs ...*event.Event) {
+		store := func(site *engine.Site, list ...*event.Record) {
 			t.Helper()
 			var records []engine.Record
-			for _, ev := range evs {
-				records = append(records, engine.Record{Site: site, Event: ev})
+			for _, r := range list {
+				records = append(records, engine.Record{Site: site, Record: r})
 			}
 			if _, err := e.Ingest(ctx, records, false, nil); err != nil {
 				t.Fatal(err)
@@ -275,12 +275,12 @@ func writeGoldenStore(t *testing.T) {
 		}
 		for range []int{80, 40, 16}[life] {
 			for _, site := range options.Sites[:3] {
-				evs := []*event.Event{g.event(), g.event()}
+				evs := []*event.Record{g.record(), g.record()}
 				if d := g.IntN(12); d < 3 {
-					evs[0].Dialect = []event.Dialect{event.Matomo, event.OpenPanel, event.Opentracker}[d]
-					evs[0].Session, evs[0].Hit = "", nil
+					evs[0].Event.Dialect = []event.Dialect{event.Matomo, event.OpenPanel, event.Opentracker}[d]
+					evs[0].Event.Session, evs[0].Hit, evs[0].Visit = "", nil, event.Visit{}
 					if d == 0 {
-						evs[0].Session = fmt.Sprintf("%016x", 7)
+						evs[0].Event.Session = fmt.Sprintf("%016x", 7)
 					}
 				}
 				store(site, evs...)
@@ -294,16 +294,16 @@ func writeGoldenStore(t *testing.T) {
 					list = append(list, fmt.Sprintf("%q", base36(n)))
 					n++
 				}
-				store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "many", Properties: event.Object{{Key: "v", Value: event.Raw("[" + strings.Join(list, ",") + "]")}}})
+				store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "many", Properties: event.Object{{Key: "v", Value: event.Raw("[" + strings.Join(list, ",") + "]")}}}})
 			}
 		}
 		// More leaves than count, and names beyond those of a day.
 		leaves := `{"a":1,"b":[` + strings.Repeat("2,", 1100) + `3],"c":4}`
-		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "cut", Properties: event.Object{{Key: "cut", Value: event.Raw(leaves)}, {Key: "z", Value: event.Str("beyond")}}})
+		store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "cut", Properties: event.Object{{Key: "cut", Value: event.Raw(leaves)}, {Key: "z", Value: event.Str("beyond")}}}})
 		for n := range 3 {
-			store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "names", Properties: event.Object{{Key: fmt.Sprintf("name-%d-%d", life, n), Value: event.Num("1")}}})
+			store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "names", Properties: event.Object{{Key: fmt.Sprintf("name-%d-%d", life, n), Value: event.Num("1")}}}})
 		}
-		store(wide, &event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}})
+		store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}}})
 		// Three of four runs of a site are merged.
 		quiet := func() bool { return e.Stats().HotEvents < 4*60 && e.Stats().Merges >= 2*uint64(life/2) }
 		for tries := 0; !quiet() && tries < 1000; tries++ {

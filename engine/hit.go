@@ -11,27 +11,27 @@ import (
 	"cairn/engine/identity"
 )
 
-// show completes an event's hit before it is encoded: its fingerprint, which is its
-// anonymous id where it has no other, and the bounds of its day.
-func (e *Engine) show(r *Record, now int64) {
-	ev, h := r.Event, r.Event.Hit
-	if h == nil {
+// show notes what a hit is known by before its event is encoded: its fingerprint, which is
+// its anonymous id where it has no other, and the bounds of its day.
+func (e *Engine) show(r *Record, now int64, q *identity.Question) {
+	if r.Hit == nil {
 		return
 	}
+	q.Hit = r.Hit
+	ev, src := &r.Event, &r.Source
 	at := ev.Time
 	if at == 0 || at > now+calendar.DayMillis {
 		at = now
 	}
 	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
 	y, m, d := day.Date()
-	h.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
-	h.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
-	if e.opts.Visitors == nil || r.Source == nil {
+	q.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
+	q.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
+	if e.opts.Visitors == nil {
 		return
 	}
-	src := r.Source
-	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, h.Shown, day.Format(time.DateOnly))
-	today, h.Before = today[:min(len(today), identity.VisitorDigits)], before[:min(len(before), identity.VisitorDigits)]
+	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, r.Hit.Shown, day.Format(time.DateOnly))
+	today, q.Before = today[:min(len(today), identity.VisitorDigits)], before[:min(len(before), identity.VisitorDigits)]
 	if today == "" {
 		return
 	}
@@ -57,7 +57,7 @@ func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *identity.
 		return nil
 	}
 	ev.outcome.Session = p.SessionID
-	if !ev.event.Hit.Ping || p.Session == 0 {
+	if !ev.question.Hit.Ping || p.Session == 0 {
 		return nil
 	}
 	said, err := s.ids.Heartbeat(ev.site.ID, ev.event, next, p)

@@ -58,11 +58,11 @@ func (s *hitStore) open() {
 
 func (s *hitStore) send(e event.Event, h event.Hit) event.Outcome {
 	s.t.Helper()
-	e.Dialect, e.Hit = event.Matomo, &h
+	e.Dialect = event.Matomo
 	if e.Type == "" {
 		e.Type = event.Page
 	}
-	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Event: &e, Source: &event.Source{UserAgent: "a browser"}}}, true, nil)
+	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Record: &event.Record{Event: e, Source: event.Source{UserAgent: "a browser"}, Hit: &h}}}, true, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

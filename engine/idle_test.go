@@ -34,9 +34,9 @@ func TestManySmallSites(t *testing.T) {
 			var records []engine.Record
 			for _, site := range sites[lo : lo+100] {
 				for n := range 2 {
-					records = append(records, engine.Record{Site: site, Event: &event.Event{
+					records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 						Dialect: event.Native, Type: event.Track, Name: "view", User: "u", MessageID: fmt.Sprint(round, n), Value: event.Num(fmt.Sprint(round)),
-					}})
+					}}})
 				}
 			}
 			if _, err := e.Ingest(ctx, records, true, nil); err != nil {

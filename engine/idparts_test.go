@@ -64,7 +64,7 @@ func (f *meteredLog) SyncData() error { f.synced(); return f.File.SyncData() }
 func aliasBatch(site *Site, from, n int) (records []Record) {
 	for i := range n {
 		id := func(kind string) string { return fmt.Sprintf("%s%0244d", kind, from+i) }
-		records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Segment, Type: event.Alias, User: id("u"), Previous: id("p")}})
+		records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Segment, Type: event.Alias, User: id("u"), Previous: id("p")}}})
 	}
 	return records
 }

@@ -13,6 +13,7 @@ import (
 	"cairn/engine/calendar"
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/store"
 )
@@ -66,14 +67,15 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 		r, out := &records[i], &outcomes[i]
 		out.Received = now
 		e.identify(r)
-		e.recognise(r, now, out)
-		e.show(r, now)
+		var q identity.Question
+		e.recognise(r, now, &q, out)
+		e.show(r, now, &q)
 		ferr := e.prepare(r, now, &sub.room)
 		if ferr == nil {
-			ferr = e.checkIncrement(&r.Site.Site, r.Event)
+			ferr = e.checkIncrement(&r.Site.Site, &r.Event)
 		}
 		if ferr == nil {
-			sub.add(e.state(r.Site.ID), r.Event, out)
+			sub.add(e.state(r.Site.ID), r.Record, q, out)
 			continue
 		}
 		refused = true
@@ -103,7 +105,9 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		if o.Status == event.Stored {
 			e.latest.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
-		e.answerVisit(ev.site, ev.event, o)
+		if ev.asks {
+			e.answerVisit(ev.site, ev.event.Dialect, o)
+		}
 		at := len(ids)
 		ids = e.public.Append(ids, ev.site.ID, o.Seq)
 		o.ID = unsafe.String(&ids[at], store.PublicIDLen)
@@ -114,15 +118,15 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 // prepare makes the event ready for the log: times, enrichment, limits, and what
 // the site's settings decide. What is added to the event lies in room.
 func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldError {
-	ev := r.Event
+	ev := &r.Event
 	ev.Received = now
 	if ev.Time == 0 || ev.Time > now+calendar.DayMillis {
 		ev.Time = now
 	}
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
 	ev.SessionSent = ev.Session != ""
-	if e.opts.Enrich != nil && r.Source != nil {
-		e.opts.Enrich.Enrich(&r.Site.Privacy, ev, r.Source, room)
+	if e.opts.Enrich != nil {
+		e.opts.Enrich.Enrich(&r.Site.Privacy, ev, &r.Source, room)
 	}
 	if err := event.Validate(ev); err != nil {
 		return err
@@ -147,7 +151,7 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 // guessBytes is about how long the records will be when they are encoded.
 func guessBytes(records []Record) (n int64) {
 	for i := range records {
-		e := records[i].Event
+		e := &records[i].Event
 		n += int64(64 + len(e.Name) + len(e.User) + len(e.Anonymous) + len(e.MessageID))
 		for _, o := range [...]event.Object{e.Properties, e.Context, e.Extra} {
 			for k := range o {

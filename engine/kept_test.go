@@ -36,9 +36,8 @@ func TestIngestKeepsNothingOfTheRequest(t *testing.T) {
 	var memory Memory
 	send := func(e event.Event, h *event.Hit) event.Outcome {
 		t.Helper()
-		e.Hit = h
 		ev, buf := inBuffer(e)
-		out, err := s.Ingest(t.Context(), []Record{{Site: s.opts.Sites[0], Event: ev, Source: &event.Source{UserAgent: "a browser"}}}, true, &memory)
+		out, err := s.Ingest(t.Context(), []Record{{Site: s.opts.Sites[0], Record: &event.Record{Event: *ev, Source: event.Source{UserAgent: "a browser"}, Hit: h}}}, true, &memory)
 		if err != nil || out[0].Status != event.Stored {
 			t.Fatal(out, err)
 		}

@@ -28,9 +28,9 @@ func TestRunsAreNotCompacted(t *testing.T) {
 	for n := 0; n < events; n += 100 {
 		var records []Record
 		for i := n; i < n+100; i++ {
-			records = append(records, Record{Site: site, Event: &event.Event{
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{
 				Dialect: event.Native, Type: event.Track, Name: "n", User: fmt.Sprintf("user %d", i/3), MessageID: fmt.Sprintf("m%d", i),
-			}})
+			}}})
 		}
 		if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 			t.Fatal(err)

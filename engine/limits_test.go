@@ -60,9 +60,19 @@ func (l *limited) open() {
 // send stores what can be stored of the events, the others being refused alone.
 func (l *limited) send(events ...*event.Event) []event.Outcome {
 	l.Helper()
-	records := make([]engine.Record, len(events))
+	records := make([]*event.Record, len(events))
 	for i, e := range events {
-		records[i] = engine.Record{Site: l.site, Event: e}
+		records[i] = &event.Record{Event: *e}
+	}
+	return l.store(records...)
+}
+
+// store is send for records.
+func (l *limited) store(list ...*event.Record) []event.Outcome {
+	l.Helper()
+	records := make([]engine.Record, len(list))
+	for i, r := range list {
+		records[i] = engine.Record{Site: l.site, Record: r}
 	}
 	out, err := l.engine.Ingest(context.Background(), records, false, nil)
 	if err != nil {
@@ -334,11 +344,11 @@ func sendExtremes(t *testing.T, seed uint64, requests int) (stored, refused, cut
 	l.open()
 	g := newExtremes(seed)
 	for range requests {
-		var events []*event.Event
+		var records []*event.Record
 		for range 1 + g.IntN(6) {
-			events = append(events, g.event())
+			records = append(records, g.record())
 		}
-		for i, out := range l.send(events...) {
+		for i, out := range l.store(records...) {
 			switch {
 			case out.Status == event.Stored:
 				stored++
@@ -465,14 +475,15 @@ func (g *extremes) object() (o event.Object) {
 	return o
 }
 
-func (g *extremes) event() *event.Event {
-	e := &event.Event{
+func (g *extremes) record() *event.Record {
+	r := &event.Record{Event: event.Event{
 		Dialect: event.Dialects[g.IntN(len(event.Dialects))], Type: event.Types[g.IntN(len(event.Types))],
 		Name: g.text(g.size(event.MaxNameBytes)), User: g.id(), Anonymous: g.id(), Session: g.id(), Previous: g.id(), MessageID: g.id(),
 		Groups: g.list(event.MaxGroups, event.MaxIDBytes), Segments: g.list(event.MaxSegments, event.MaxPathBytes),
 		NotCounted: []string{"1k", "name"}[:g.IntN(3)],
 		Time:       epoch.UnixMilli() - int64(g.IntN(3))*24*60*60*1000,
-	}
+	}}
+	e := &r.Event
 	if g.IntN(20) == 0 {
 		e.Time = []int64{event.MinTime, event.MaxTime, 1}[g.IntN(3)]
 	}
@@ -499,7 +510,7 @@ func (g *extremes) event() *event.Event {
 		*e = event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Anonymous: "a", Properties: event.Object{g.nested()}}
 	}
 	if e.Dialect == event.Matomo && g.IntN(2) == 0 {
-		e.Hit = &event.Hit{Ping: g.IntN(2) == 0, Order: g.IntN(2) == 0}
+		r.Hit = &event.Hit{Ping: g.IntN(2) == 0, Order: g.IntN(2) == 0}
 	}
-	return e
+	return r
 }

@@ -26,7 +26,7 @@ func signIn(t testing.TB, e *Engine, site *Site, i int) {
 		{Dialect: event.Native, Type: event.Track, Name: "seen", Anonymous: fmt.Sprint("visitor ", i)},
 		{Dialect: event.Native, Type: event.Track, Name: "seen", Anonymous: fmt.Sprint("visitor ", i), User: fmt.Sprint("user ", i)},
 	} {
-		if _, err := e.Ingest(context.Background(), []Record{{Site: site, Event: &ev}}, true, nil); err != nil {
+		if _, err := e.Ingest(context.Background(), []Record{{Site: site, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -62,7 +62,7 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 				}
 				text := fmt.Sprint(i, strings.Repeat("x", size))
 				ev.Properties = event.Object{{Key: "text", Value: event.Str(text)}, {Key: "list", Value: event.Raw(`{"a":["` + text[:len(text)/2] + `"]}`)}}
-				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil)
+				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil)
 				if err != nil || out[0].Status != event.Stored {
 					t.Fatal(out, err)
 				}
@@ -201,7 +201,7 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 				for row := range rows {
 					for site, properties := range map[*engine.Site]event.Object{small: c.object(row, 2, ""), big: c.object(row, c.n, large)} {
 						ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Properties: properties}
-						if out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil || out[0].Status != event.Stored {
+						if out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil); err != nil || out[0].Status != event.Stored {
 							t.Fatal(out, err)
 						}
 					}
@@ -248,7 +248,7 @@ func TestListingOutOfTime(t *testing.T) {
 	defer e.Close()
 	for range rows {
 		ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Properties: event.Object{{Key: "text", Value: event.Str(strings.Repeat("x", large))}}}
-		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil {
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,10 +33,10 @@ func TestMerging(t *testing.T) {
 	for n := 0; n < events; n += 10 {
 		var records []engine.Record
 		for i := range 10 {
-			records = append(records, engine.Record{Site: site, Event: &event.Event{
+			records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 				Dialect: event.Native, Type: event.Track, Name: fmt.Sprintf("n%d", (n+i)%7), User: fmt.Sprintf("u%d", (n+i)%50), MessageID: fmt.Sprintf("m%d", n+i),
 				Properties: event.Object{{Key: fmt.Sprintf("k%d", n/500), Value: event.Num(fmt.Sprint(n + i))}},
-			}})
+			}}})
 		}
 		if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestMerging(t *testing.T) {
 		t.Error("merging has changed an answer")
 	}
 	// Message ids and persons are those of before.
-	outcomes, err := e.Ingest(ctx, []engine.Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "again", MessageID: "m3"}}}, true, nil)
+	outcomes, err := e.Ingest(ctx, []engine.Record{{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "again", MessageID: "m3"}}}}, true, nil)
 	if err != nil || outcomes[0].Status != event.Duplicate || outcomes[0].Seq != 4 {
 		t.Errorf("the fourth event again: %+v, %v", outcomes, err)
 	}

@@ -163,7 +163,7 @@ func (p *pair) ingest() {
 			wantErr = a.Err != nil // only the first at fault need say why
 		}
 		if a.Status != b.Status || a.Seq != b.Seq || (a.Err != nil) != wantErr {
-			p.Fatalf("op %d: ingest: record %d (all=%t): got %+v, want %+v\n%s", p.op, i, all, a, b, show(records[i].Event))
+			p.Fatalf("op %d: ingest: record %d (all=%t): got %+v, want %+v\n%s", p.op, i, all, a, b, show(&records[i].Event))
 		}
 	}
 	if err := p.model.adopt(records, mine, theirs); err != nil {
@@ -545,7 +545,7 @@ func walk(e engine.API, q query.Query) ([]*event.Event, error) {
 func copyRecords(records []engine.Record) []engine.Record {
 	out := slices.Clone(records)
 	for i := range out {
-		out[i].Event = copyEvent(out[i].Event)
+		out[i].Record = copyRecord(out[i].Record)
 	}
 	return out
 }

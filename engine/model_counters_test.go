@@ -327,7 +327,7 @@ func TestModelCounters(t *testing.T) {
 		{Type: event.Identify, User: "u2", Properties: event.Object{{Key: "gender", Value: event.Str("female")}}},
 	} {
 		e.Dialect = event.Native
-		if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
+		if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *e}}}, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -370,10 +370,10 @@ func TestCap(t *testing.T) {
 		for from < to {
 			var records []engine.Record
 			for ; from < to && len(records) < 500; from++ {
-				records = append(records, engine.Record{Site: site, Event: &event.Event{
+				records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 					Dialect: event.Oppizi, Type: event.Track, Name: "x", Time: epoch.Add(day).UnixMilli(),
 					Properties: event.Object{{Key: "order", Value: event.Str(fmt.Sprintf("o%d", from))}},
-				}})
+				}}})
 			}
 			if _, err := e.Ingest(t.Context(), copyRecords(records), true, nil); err != nil {
 				t.Fatal(err)
@@ -437,9 +437,9 @@ func TestPagesOfManyValues(t *testing.T) {
 			if random.IntN(5) == 0 {
 				properties = append(properties, event.Member{Key: "country", Value: event.Str([]string{"NL", "DE", "FR"}[random.IntN(3)])})
 			}
-			records = append(records, engine.Record{Site: site, Event: &event.Event{
+			records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 				Dialect: event.Native, Type: event.Track, Name: "x", Time: epoch.UnixMilli(), User: fmt.Sprint(random.IntN(60)), Properties: properties,
-			}})
+			}}})
 		}
 		if _, err := e.Ingest(t.Context(), copyRecords(records), true, nil); err != nil {
 			t.Fatal(err)

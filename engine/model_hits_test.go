@@ -104,20 +104,21 @@ func latest(visits []*modelVisit, ok func(*modelVisit) bool) (found *modelVisit)
 }
 
 // of finds the visit a hit goes on with, nil when it begins one.
-func (v *modelVisits) of(e *event.Event, day func(int64) int32) *modelVisit {
+func (v *modelVisits) of(r *event.Record, day func(int64) int32) *modelVisit {
 	half := sessionGap.Milliseconds()
+	e, h := &r.Event, r.Hit
 	visitor := modelVisitor(e)
 	var found *modelVisit
 	if visitor != "" {
 		found = latest(v.ids[visitor], func(v *modelVisit) bool { return v.visitor == visitor && v.last-e.Time <= half })
 	}
-	if found == nil && !e.Hit.IDOnly {
+	if found == nil && !h.IDOnly {
 		found = latest(v.prints[e.Extra.Get("fingerprint").Text], func(v *modelVisit) bool {
 			return v.last-e.Time <= half && e.Time-v.last < half && (e.User == "" || v.user == "" || v.user == e.User)
 		})
 	}
 	switch {
-	case found == nil, e.Hit.New && !e.Hit.Ping, e.Time-found.last >= half, day(found.last) != day(e.Time):
+	case found == nil, h.New && !h.Ping, e.Time-found.last >= half, day(found.last) != day(e.Time):
 		return nil
 	}
 	campaign, keyword := modelCampaign(e)
@@ -136,9 +137,9 @@ func modelCampaign(e *event.Event) (name, keyword string) {
 }
 
 // hit judges a hit before it is stored.
-func (s *modelSite) hit(e *event.Event) (status event.Status, err *event.FieldError) {
-	v := s.hits.of(e, func(at int64) int32 { return dayOf(at, s.site.Location) })
-	switch h := e.Hit; {
+func (s *modelSite) hit(r *event.Record) (status event.Status, err *event.FieldError) {
+	e, v := &r.Event, s.hits.of(r, func(at int64) int32 { return dayOf(at, s.site.Location) })
+	switch h := r.Hit; {
 	case h.Ping:
 		if v != nil && e.Time > v.last {
 			v.ping = max(v.ping, e.Time)
@@ -165,9 +166,9 @@ func modelGoal(e *event.Event) string {
 }
 
 // visit stores a hit in its visit.
-func (s *modelSite) visit(e *event.Event) uint64 {
-	h := &s.hits
-	v := h.of(e, func(at int64) int32 { return dayOf(at, s.site.Location) })
+func (s *modelSite) visit(r *event.Record) uint64 {
+	e, h := &r.Event, &s.hits
+	v := h.of(r, func(at int64) int32 { return dayOf(at, s.site.Location) })
 	if v == nil {
 		v = &modelVisit{ord: e.Seq, first: e.Time, last: e.Time}
 		h.all = append(h.all, v)
@@ -202,7 +203,6 @@ func (s *modelSite) visit(e *event.Event) uint64 {
 		}
 		h.orders[e.Name] = true
 	}
-	e.Hit = nil // it was asked once; the log has it not
 	return v.ord
 }
 
@@ -222,11 +222,12 @@ func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign str
 }
 
 // hit makes an event one of Matomo's.
-func (g *generator) hit(e *event.Event) {
+func (g *generator) hit(r *event.Record) {
+	e := &r.Event
 	e.Dialect, e.Session, e.Previous, e.Groups = event.Matomo, "", "", nil
 	e.Type = pick(g, event.Page, event.Page, event.Track, event.Download, event.Outlink, event.Search, event.Content, event.Goal, event.Goal, event.Order, event.Cart)
 	h := &event.Hit{New: g.chance(12), Ping: g.chance(12), IDOnly: g.chance(10)}
-	e.Hit = h
+	r.Hit, r.Visit = h, event.Visit{}
 	print := "f" + strconv.Itoa(g.skewed(5))
 	if e.Extra.Set("fingerprint", event.Str(print)); e.Anonymous == "" || g.chance(3) {
 		e.Anonymous = print

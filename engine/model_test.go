@@ -27,6 +27,7 @@ const (
 	valuesPerDay = 10_000
 	namesPerDay  = 4096
 	lateAfter    = 30 * 24 * time.Hour
+	deviceLate   = 15 * time.Minute // of OpenPanel
 	aheadMost    = 24 * time.Hour
 	idBytesMax   = 256
 )
@@ -121,7 +122,7 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 	out := make([]event.Outcome, len(records))
 	rejected := false
 	for i, r := range records {
-		if err := refuse(r.Event); err != nil {
+		if err := refuse(&r.Event); err != nil {
 			out[i] = event.Outcome{Status: event.Rejected, Err: err}
 			rejected = true
 		}
@@ -143,27 +144,29 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 			out[i] = event.Outcome{Status: event.Duplicate, Seq: first.Seq, ID: first.ID, Session: first.Session}
 			continue
 		}
-		e := copyEvent(r.Event)
+		r.Record = copyRecord(r.Record)
+		e := &r.Event
 		e.NotCounted = r.Site.Uncounted
 		e.Received, e.Site, e.Seq = received, r.Site.Name, uint64(len(s.events))+1
 		if e.Time == 0 || e.Time > e.Received+aheadMost.Milliseconds() {
 			e.Time = e.Received
 		}
-		if e.Hit != nil {
-			if status, err := s.hit(e); status != event.Stored {
+		if r.Hit != nil {
+			if status, err := s.hit(r.Record); status != event.Stored {
 				out[i] = event.Outcome{Status: status, Err: err}
 				continue
 			}
 		}
-		s.append(e)
+		s.append(r.Record)
 		out[i] = event.Outcome{Status: event.Stored, Seq: e.Seq, Session: e.Session}
 	}
 	return out, nil
 }
 
-// append takes every decision of ingest for e, whose Seq, Site, Received and NotCounted
-// are set, and adds it to the log.
-func (s *modelSite) append(e *event.Event) {
+// append takes every decision of ingest for an event whose Seq, Site, Received and
+// NotCounted are set, and adds it to the log.
+func (s *modelSite) append(r *event.Record) {
+	e := &r.Event
 	day := e.Time
 	e.Late = e.Time < e.Received-lateAfter.Milliseconds()
 	if e.Late {
@@ -171,8 +174,7 @@ func (s *modelSite) append(e *event.Event) {
 	}
 	e.Day = dayOf(day, s.site.Location)
 	e.SessionSent = e.Session != ""
-	e.SessionOrd = s.session(e)
-	e.Visit = event.Visit{} // it is not stored
+	e.SessionOrd = s.session(r)
 	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)
 	s.counted[e.Seq] = s.capped(e, countsOf(e, countedLeaves(e.Properties)))
 	if e.MessageID != "" {
@@ -184,9 +186,10 @@ func (s *modelSite) append(e *event.Event) {
 // session gives the ordinal of e's session, 0 for none (rule 10). Opentracker's
 // clients learn their session's id and send it: a sent session is then the
 // visitor's current one, and an event out of its time begins a session too.
-func (s *modelSite) session(e *event.Event) uint64 {
-	if e.Hit != nil {
-		return s.visit(e)
+func (s *modelSite) session(r *event.Record) uint64 {
+	e := &r.Event
+	if r.Hit != nil {
+		return s.visit(r)
 	}
 	tracker := e.Dialect == event.Opentracker
 	key := visitorKey{e.Dialect, e.Anonymous}
@@ -209,7 +212,7 @@ func (s *modelSite) session(e *event.Event) uint64 {
 		}
 		return ord
 	}
-	if key.id == "" || e.Visit.Old {
+	if key.id == "" || r.Visit.Ask && e.Time < e.Received-deviceLate.Milliseconds() {
 		return 0
 	}
 	gap := sessionGap.Milliseconds()
@@ -229,7 +232,7 @@ func (s *modelSite) session(e *event.Event) uint64 {
 	}
 	switch {
 	case v == nil || e.Time-v.last >= gap:
-		if e.Visit.JoinOnly {
+		if r.Visit.Ask && r.Source.UserAgent == "" {
 			return 0
 		}
 		v = &visit{ord: e.Seq, last: e.Time}
@@ -299,6 +302,9 @@ func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) err
 		s := m.of(&records[i].Site.Site)
 		e := s.events[o.Seq-1]
 		id, session := theirs[i].ID, theirs[i].Session
+		if e.SessionOrd == 0 && records[i].Visit.Ask {
+			session = "" // of its device, or of none yet
+		}
 		if !hex32(id) {
 			return fmt.Errorf("record %d: id %q is not 32 lower-case hex characters", i, id)
 		}
@@ -356,10 +362,12 @@ func copyEvent(e *event.Event) *event.Event {
 	c.Extra = slices.Clone(e.Extra)
 	c.Increments = slices.Clone(e.Increments)
 	c.Segments = slices.Clone(e.Segments)
-	if e.Hit != nil {
-		h := *e.Hit
-		c.Hit = &h
-	}
+	return &c
+}
+
+func copyRecord(r *event.Record) *event.Record {
+	c := *r
+	c.Event = *copyEvent(&r.Event)
 	return &c
 }
 
@@ -613,7 +621,7 @@ func TestModelSessions(t *testing.T) {
 			m := newModel(func() time.Time { return epoch })
 			site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 			for i, e := range c.events {
-				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Event: e}}, false, nil); err != nil {
+				if _, err := m.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *e}}}, false, nil); err != nil {
 					t.Fatal(err)
 				}
 				if got := m.sites[1].events[i].SessionOrd; got != c.want[i] {

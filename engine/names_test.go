@@ -32,7 +32,7 @@ func (p *boundsPair) on(day int, events ...*event.Event) {
 	var records []engine.Record
 	for _, e := range events {
 		e.Dialect, e.Type, e.Time = event.Native, event.Track, epoch.Add(time.Duration(day)*24*time.Hour).UnixMilli()
-		records = append(records, engine.Record{Site: p.site, Event: e})
+		records = append(records, engine.Record{Site: p.site, Record: &event.Record{Event: *e}})
 	}
 	if _, err := p.e.Ingest(p.Context(), copyRecords(records), true, nil); err != nil {
 		p.Fatal(err)

@@ -36,7 +36,7 @@ func (p *manyKeys) send(events ...*event.Event) {
 	for _, e := range events {
 		e.Dialect, e.Type, e.Name, e.User = event.Native, event.Track, "n", fmt.Sprint("u", p.n%7)
 		e.Time = epoch.Add(-time.Duration(p.n%50) * time.Hour).UnixMilli()
-		records = append(records, engine.Record{Site: p.site, Event: e})
+		records = append(records, engine.Record{Site: p.site, Record: &event.Record{Event: *e}})
 		p.n++
 	}
 	theirs, err := p.e.Ingest(p.Context(), copyRecords(records), true, nil)

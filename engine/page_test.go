@@ -112,7 +112,7 @@ func walkSees(e *engine.Engine, q query.Query, before []*request, skip int) erro
 	var example uint64
 	for _, r := range before {
 		for i, rec := range r.records {
-			if rec.Site.ID == q.Site.ID && selects(rec.Event) && !seen[r.outcomes[i].Seq] {
+			if rec.Site.ID == q.Site.ID && selects(&rec.Event) && !seen[r.outcomes[i].Seq] {
 				missing++
 				example = r.outcomes[i].Seq
 			}

@@ -45,7 +45,7 @@ func TestPartialsAgree(t *testing.T) {
 			if rng.IntN(200) == 0 {
 				ev = &event.Event{Dialect: event.Native, Type: event.Alias, User: "user 3", Previous: fmt.Sprint("user ", rng.IntN(30))}
 			}
-			records = append(records, Record{Site: site, Event: ev})
+			records = append(records, Record{Site: site, Record: &event.Record{Event: *ev}})
 		}
 		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func TestFewRowsMayBeAPart(t *testing.T) {
 			e, site := roomStore(t, 16<<20)
 			defer e.Close()
 			for n := range 40 {
-				record := Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: c.event(n)}}
+				record := Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: c.event(n)}}}
 				if out, err := e.Ingest(context.Background(), []Record{record}, true, nil); err != nil || out[0].Status != event.Stored {
 					t.Fatal(out, err)
 				}

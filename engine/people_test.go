@@ -37,7 +37,7 @@ func TestInactiveIdentify(t *testing.T) {
 	} {
 		ev := &event.Event{Dialect: c.dialect, Type: event.Identify, User: c.user, Time: start + int64(i)*day,
 			Properties: event.Object{{Key: c.trait, Value: event.Num("1")}}, Extra: event.Object{{Key: "context", Value: event.Raw(c.context)}}}
-		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil); err != nil {
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 		u, err := e.User(t.Context(), &site.Site, c.user)
@@ -61,7 +61,7 @@ func TestIncrementsByLongNumbers(t *testing.T) {
 	send := func(dialect event.Dialect, typ event.Type, id string, by event.Value) *event.FieldError {
 		t.Helper()
 		ev := &event.Event{Dialect: dialect, Type: typ, Name: "n", User: "ada", MessageID: id, Value: by}
-		out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: ev}}, true, nil)
+		out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *ev}}}, true, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func TestPropertiesAreThoseOfCounters(t *testing.T) {
 			if random.IntN(4) == 0 {
 				ev.NotCounted = []string{"hidden"}
 			}
-			records = append(records, engine.Record{Site: asideSite, Event: ev})
+			records = append(records, engine.Record{Site: asideSite, Record: &event.Record{Event: *ev}})
 		}
 		if outcomes, err := e.Ingest(t.Context(), records, true, nil); err != nil || outcomes[0].Err != nil {
 			t.Fatal(err, outcomes[0].Err)

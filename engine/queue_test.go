@@ -30,7 +30,7 @@ func TestQueueRoom(t *testing.T) {
 		t.Helper()
 		var records []Record
 		for _, n := range names {
-			records = append(records, Record{Site: site, Source: &event.Source{}, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: n, User: "someone"}})
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: n, User: "someone"}}})
 		}
 		_, err := e.Ingest(t.Context(), records, true, nil)
 		return err

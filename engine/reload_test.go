@@ -52,14 +52,14 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				hit := event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}
-				source := event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: "test"}
-				out, err := e.Ingest(t.Context(), []Record{{Site: site, Event: &hit, Source: &source}}, true, nil)
+				page := &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Page, Name: "p"}}
+				page.Source = event.Source{IP: netip.AddrFrom4([4]byte{8, byte(g), byte(i >> 8), byte(i)}), UserAgent: "test"}
+				out, err := e.Ingest(t.Context(), []Record{{Site: site, Record: page}}, true, nil)
 				if err != nil || out[0].Status != event.Stored {
 					t.Errorf("%v %v", out, err)
 					return
 				}
-				sent[g][hit.Context.Get("country").Text]++
+				sent[g][page.Event.Context.Get("country").Text]++
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
 					var records []Record
 					for i := range 10 {
 						text := fmt.Sprintf("%d %d %s", n, i, strings.Repeat("x", 8000))
-						records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: event.Object{{Key: "text", Value: event.Str(text)}}}})
+						records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: event.Object{{Key: "text", Value: event.Str(text)}}}}})
 					}
 					if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 						return err
@@ -142,7 +142,7 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 			for p := range 5 {
 				o = append(o, event.Member{Key: fmt.Sprint("p", n, p), Value: event.Num("1")})
 			}
-			records = append(records, Record{Site: opts.Sites[n%sites], Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: o}})
+			records = append(records, Record{Site: opts.Sites[n%sites], Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: o}}})
 		}
 		var m Memory
 		sub := m.begin(len(records))
@@ -178,7 +178,7 @@ func TestDuplicatesAskForNothing(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
 	for range 3 {
-		r := []Record{{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "e", MessageID: "m"}}}
+		r := []Record{{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", MessageID: "m"}}}}
 		if _, err := e.Ingest(context.Background(), r, true, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestGroupBytes(t *testing.T) {
 	s := newTestSequencer(e)
 	records := aliasBatch(site, 0, 20)
 	for n := range 20 {
-		records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Segment, Type: event.Track, Name: "e", Properties: event.Object{{Key: fmt.Sprintf("%0160d", n), Value: event.Num("1")}}}})
+		records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Segment, Type: event.Track, Name: "e", Properties: event.Object{{Key: fmt.Sprintf("%0160d", n), Value: event.Num("1")}}}}})
 	}
 	var m Memory
 	sub := m.begin(len(records))

@@ -218,7 +218,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		}
 	}
 	dirty := s.ids.ChangedBytes()
-	p, err := s.ids.Assign(site.ID, next, e, s.name)
+	p, err := s.ids.Assign(site.ID, next, e, &ev.question, s.name)
 	if err != nil {
 		return err
 	}

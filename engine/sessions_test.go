@@ -26,7 +26,7 @@ func TestSessionOfManyWeeks(t *testing.T) {
 	for i := pages - 1; i >= 0; i-- {
 		at := epoch.Add(time.Duration(i-pages) * 20 * time.Hour).UnixMilli()
 		page := &event.Event{Dialect: event.Native, Type: event.Page, Name: fmt.Sprint("page ", i), User: "ada", Session: "s", Time: at}
-		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Event: page}}, true, nil); err != nil {
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: *page}}}, true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,10 +25,10 @@ func TestMeasureSizes(t *testing.T) {
 	for n := range 3 {
 		var records []engine.Record
 		for i := range 1000 {
-			records = append(records, engine.Record{Site: site, Event: &event.Event{
+			records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
 				Dialect: event.Native, Type: event.Track, Name: "view", User: fmt.Sprintf("u%d", i%50), MessageID: fmt.Sprintf("%032x", n*1000+i),
 				Properties: event.Object{{Key: "plan", Value: event.Str([]string{"free", "pro"}[i%2])}},
-			}})
+			}}})
 		}
 		if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 			t.Fatal(err)

@@ -122,7 +122,7 @@ func asideEvents(n int) (records []engine.Record) {
 		if random.IntN(50) == 0 {
 			ev = &event.Event{Dialect: event.Native, Type: event.Alias, User: ev.User, Previous: fmt.Sprint("user ", random.IntN(300))}
 		}
-		records = append(records, engine.Record{Site: asideSite, Event: ev})
+		records = append(records, engine.Record{Site: asideSite, Record: &event.Record{Event: *ev}})
 	}
 	return records
 }

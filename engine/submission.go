@@ -8,6 +8,7 @@ import (
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/index"
 )
 
@@ -38,10 +39,12 @@ type submission struct {
 type submitted struct {
 	site       *siteState
 	event      *event.Event
+	question   identity.Question
 	outcome    *event.Outcome
 	start, end int    // of its body, in submission.bodies
 	idHash     uint64 // of its message id, as filters of runs are asked
 	hi, lo     uint64 // of its message id, as the newest are remembered; the sequencer's
+	asks       bool   // its record asks who it is from, see event.Visit
 	begins     bool   // it is the first event of its session; set when it is placed
 	// original is the seq of the event in the log that has its message id, 0 = none.
 	original uint64
@@ -83,12 +86,12 @@ func (m *Memory) Reset() {
 }
 
 // add encodes an event that is ready.
-func (s *submission) add(site *siteState, e *event.Event, o *event.Outcome) {
-	start := len(s.bodies)
+func (s *submission) add(site *siteState, r *event.Record, q identity.Question, o *event.Outcome) {
+	e, start := &r.Event, len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
 	s.cells += coreCells + len(e.Properties) + len(e.Context) + len(e.Extra)
 	s.events = append(s.events, submitted{
-		site: site, event: e, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
+		site: site, event: e, question: q, asks: r.Visit.Ask, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
 	})
 }
 

@@ -81,7 +81,7 @@ func TestTables(t *testing.T) {
 			var records []Record
 			for range 100 {
 				n++
-				records = append(records, Record{Site: site, Event: &event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n)}})
+				records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint("m", n)}}})
 			}
 			if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
 				t.Fatal(err)

@@ -66,7 +66,9 @@ func (v *visitors) reopen() {
 func (v *visitors) hit(e event.Event) (who, session string) {
 	v.Helper()
 	e.Dialect, e.Type = event.Opentracker, event.Track
-	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Event: &e}}, true, nil)
+	r := &event.Record{Event: e}
+	out, err := v.engine.Ingest(v.Context(), []engine.Record{{Site: v.site, Record: r}}, true, nil)
+	e = r.Event
 	if err != nil || out[0].Status == event.Rejected {
 		v.Fatalf("%+v: %+v %v", e, out, err)
 	}

@@ -77,7 +77,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 				continue
 			}
 		}
-		e := *r.Event
+		e := r.Event
 		e.Name, e.User, e.MessageID = strings.Clone(e.Name), strings.Clone(e.User), strings.Clone(e.MessageID)
 		e.Seq = uint64(len(f.events) + 1)
 		e.ID = fmt.Sprintf("%032x", e.Seq)
@@ -152,7 +152,7 @@ func (f *fakeEngine) Snapshot(_ context.Context, dir string) (query.Snapshot, er
 }
 
 func (f *fakeEngine) Visit(r engine.Record, out *event.Outcome) {
-	if r.Event.Visit.Ask {
+	if r.Visit.Ask {
 		out.Device, out.Session = "device", "next"
 	}
 }

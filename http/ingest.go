@@ -166,7 +166,7 @@ func (x *exchange) take(i int, from *senders) error {
 	if x.exclude(r, out, site, private) {
 		return nil
 	}
-	x.records = append(x.records, engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source})
+	x.records = append(x.records, engine.Record{Site: site.Site.Site, Record: &r.Record})
 	x.places = append(x.places, i)
 	return nil
 }
@@ -304,8 +304,8 @@ func (x *exchange) logRefusal(err *event.FieldError) {
 
 // visit answers what a record that is not stored asks about its visitor.
 func (x *exchange) visit(r *dialect.Record, out *dialect.Outcome, site *tenant) {
-	if r.Event.Visit.Ask {
-		x.s.engine.Visit(engine.Record{Site: site.Site.Site, Event: &r.Event, Source: &r.Source}, &out.Outcome)
+	if r.Visit.Ask {
+		x.s.engine.Visit(engine.Record{Site: site.Site.Site, Record: &r.Record}, &out.Outcome)
 	}
 }
 

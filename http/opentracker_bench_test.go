@@ -31,11 +31,11 @@ func BenchmarkOpentrackerCounts(b *testing.B) {
 	for day := range days {
 		var records []engine.Record
 		for v := range values {
-			records = append(records, engine.Record{Site: site.Site, Event: &event.Event{
+			records = append(records, engine.Record{Site: site.Site, Record: &event.Record{Event: event.Event{
 				Dialect: event.Opentracker, Type: event.Track, User: fmt.Sprint("u", v%3000), Session: fmt.Sprintf("s%d-%d", day, v%4000),
 				Properties: event.Object{{Key: "product", Value: event.Str(fmt.Sprintf("p-%05d", v))}, {Key: "plan", Value: event.Str([]string{"free", "pro", "team"}[v%3])}},
 				Segments:   []string{"plan"},
-			}})
+			}}})
 			if len(records) == 2000 {
 				if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
 					b.Fatal(err)

@@ -2,7 +2,7 @@
 // translated, with its limits, values, stored record and JSON.
 //
 // The package imports nothing of cairn. It must not learn about HTTP, the log or the
-// index. Dialects fill an Event. The engine validates and encodes it in the goroutine of
+// index. Dialects fill a Record. The engine validates and encodes it in the goroutine of
 // the request. The index stores its fields as opaque cells, and reads turn cells back into
 // an Event.
 //

@@ -1,7 +1,5 @@
 package event
 
-import "net/netip"
-
 // Type says what kind of act an event records.
 type Type string
 
@@ -73,9 +71,6 @@ type Event struct {
 	Segments   []string // names of properties that split the counters of this event
 	Uncounted  bool     // nothing of this event is counted
 
-	Visit Visit // question to the engine; never stored
-	Hit   *Hit  // nil in dialects whose visits the engine does not track; never stored
-
 	// Set by the engine.
 	ID       string // public id, 32 lowercase hex
 	Seq      uint64 // position in the site's log, from 1
@@ -114,27 +109,6 @@ type Term struct {
 // under which names beyond the cap are counted. A property or value of that name that a
 // client sends is counted together with them.
 const Other = "(other)"
-
-// Visit is a question to the engine: whose event is this? Dialects whose clients may
-// send no id (OpenPanel) ask it. The Outcome has the answer.
-type Visit struct {
-	Ask    bool // recognise the device by address and agent, unless Anonymous is set
-	Always bool // store the device's id with the event even when a server sent it
-	Nobody bool // do not store the device's id with the event: it has no visitor
-	Old    bool // the event is too late for any session
-
-	JoinOnly bool // set by the engine: an event from a server opens no session
-}
-
-// Source is what a request says about the origin of an event. Enrichment uses it; it is
-// never stored.
-type Source struct {
-	IP             netip.Addr // of the client, after trusted_proxies and the dialect's own rules
-	UserAgent      string
-	AcceptLanguage string
-	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same in Matomo's JSON
-	Skip           bool              // no detection of any kind (Opentracker's proxy=true)
-}
 
 // ContextKeys are the keys that Context may have. Their values are strings, except
 // latitude and longitude (numbers) and bot (a bool).

@@ -13,10 +13,6 @@ type Hit struct {
 	Once  bool  // a goal that counts once in a visit; Properties has its goal_id
 	After int64 // a goal that counts after so many milliseconds of the visit
 	Order bool  // an order: the site must not have one of the same name
-
-	// Set by the engine.
-	Before string   // the event's fingerprint under the salt of the previous day; "" = none
-	Day    [2]int64 // start and end of its day in the site's zone, Unix milliseconds
 }
 
 // Fingerprint is the key of Extra under which the engine stores what a request reveals

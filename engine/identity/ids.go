@@ -260,11 +260,22 @@ type Assignment struct {
 	verdict         // of a hit
 }
 
-// Assign takes in the event at seq and gives it its person and session.
-// newSession names a new session.
-func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p Assignment, err error) {
-	if e.Hit != nil && !e.SessionSent {
-		return t.decideHit(site, seq, e, newSession)
+// Question is what an event on its way in asks besides what is stored of it. A replay has
+// none: its answer is in the row. The zero Question is that of an event which asks nothing.
+type Question struct {
+	Old      bool // the event comes too late for any session
+	JoinOnly bool // it joins a session and begins none
+
+	Hit    *event.Hit // nil where the event is no hit
+	Before string     // the hit's fingerprint under the salt of the day before; "" = none
+	Day    [2]int64   // from the beginning of the hit's day in the site's zone to its end, Unix milliseconds
+}
+
+// Assign takes in the event at seq and gives it its person and session. It keeps nothing
+// of q. newSession names a new session.
+func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
+	if q.Hit != nil && !e.SessionSent {
+		return t.assignHit(site, seq, e, q, newSession)
 	}
 	r := event.RuleAt(e.Dialect, seq)
 	user, anon, err := t.register(site, seq, e, r, &p)
@@ -274,7 +285,7 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, newSession func(ev
 	if e.SessionSent {
 		return p, t.sentSession(site, seq, e, r, user, anon, &p)
 	}
-	if e.Visit.Old {
+	if q.Old {
 		return p, nil
 	}
 	l, keeps := t.current(e, r, user, anon)
@@ -283,7 +294,7 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, newSession func(ev
 	}
 	switch {
 	case l.ord == 0 || r.Ends(e.Time-l.last):
-		if e.Visit.JoinOnly {
+		if q.JoinOnly {
 			return p, nil
 		}
 		p.Session, p.SessionID = seq, newSession(e.Dialect)

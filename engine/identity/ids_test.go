@@ -114,12 +114,12 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			e.Type, e.Previous = event.Alias, string(rune('A'+n%7))
 		}
 		kept := session
-		got, err := small.Assign(1, seq, e, next)
+		got, err := small.Assign(1, seq, e, new(Question), next)
 		if err != nil {
 			t.Fatal(err)
 		}
 		session = kept
-		want, err := large.Assign(1, seq, e, next)
+		want, err := large.Assign(1, seq, e, new(Question), next)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("event %d: %+v, %v; with everything in memory %+v", seq, got, err, want)
 		}

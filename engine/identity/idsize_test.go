@@ -39,7 +39,7 @@ func TestIDsInMemory(t *testing.T) {
 				alias := &event.Event{Dialect: event.Segment, Type: event.Alias, User: id("u"), Previous: id("p")}
 				visit := &event.Event{Dialect: event.Native, Type: event.Track, Anonymous: alias.Previous}
 				for i, e := range []*event.Event{alias, visit} {
-					if _, err := ids.Assign(site, 2*seq+uint64(i)+1, e, func(event.Dialect) string { return strings.Repeat("s", 32) }); err != nil {
+					if _, err := ids.Assign(site, 2*seq+uint64(i)+1, e, new(Question), func(event.Dialect) string { return strings.Repeat("s", 32) }); err != nil {
 						t.Fatal(err)
 					}
 				}

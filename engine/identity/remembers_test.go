@@ -47,12 +47,13 @@ func TestRemembersCopies(t *testing.T) {
 	t.Run("visits", func(t *testing.T) {
 		ids := NewIDs(nil, 1<<20)
 		r := eventtest.NewRequest()
+		hit := &Question{Hit: new(event.Hit), Day: [2]int64{0, 1 << 40}}
 		e := &event.Event{
-			Dialect: event.Matomo, Type: event.Page, Time: 1000, User: r.Text("ada"), Anonymous: r.Text("0123456789abcdef"), Hit: &event.Hit{Day: [2]int64{0, 1 << 40}},
+			Dialect: event.Matomo, Type: event.Page, Time: 1000, User: r.Text("ada"), Anonymous: r.Text("0123456789abcdef"),
 			Context: event.Object{{Key: "utm_campaign", Value: event.Str(r.Text("spring"))}, {Key: "utm_term", Value: event.Str(r.Text("tea"))}},
 			Extra:   event.Object{{Key: event.Fingerprint, Value: event.Str(r.Text("fedcba9876543210"))}},
 		}
-		p, err := ids.Assign(1, 1, e, func(event.Dialect) string { return r.Text("visit-one") })
+		p, err := ids.Assign(1, 1, e, hit, func(event.Dialect) string { return r.Text("visit-one") })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,8 +67,8 @@ func TestRemembersCopies(t *testing.T) {
 			t.Errorf("%+v, want %+v", *v, want)
 		}
 		r = eventtest.NewRequest()
-		e = &event.Event{Dialect: event.Matomo, Type: event.Page, Time: 2000, Anonymous: r.Text("aaaaaaaaaaaaaaaa"), Extra: event.Object{{Key: event.Fingerprint, Value: event.Str(r.Text("fedcba9876543210"))}}, Hit: &event.Hit{Day: [2]int64{0, 1 << 40}}}
-		if again, err := ids.Assign(1, 2, e, nil); err != nil || again.Session != p.Session {
+		e = &event.Event{Dialect: event.Matomo, Type: event.Page, Time: 2000, Anonymous: r.Text("aaaaaaaaaaaaaaaa"), Extra: event.Object{{Key: event.Fingerprint, Value: event.Str(r.Text("fedcba9876543210"))}}}
+		if again, err := ids.Assign(1, 2, e, hit, nil); err != nil || again.Session != p.Session {
 			t.Fatal(again, err)
 		}
 		r.Over()
@@ -79,12 +80,12 @@ func TestRemembersCopies(t *testing.T) {
 		ids := NewIDs(nil, 1<<20)
 		r := eventtest.NewRequest()
 		e := &event.Event{Dialect: event.Opentracker, Type: event.Track, Time: 1000, User: r.Text("ada"), Session: r.Text("own"), SessionSent: true}
-		if _, err := ids.Assign(1, 1, e, nil); err != nil {
+		if _, err := ids.Assign(1, 1, e, new(Question), nil); err != nil {
 			t.Fatal(err)
 		}
 		r.Over()
 		e = &event.Event{Dialect: event.Opentracker, Type: event.Track, Time: 2000, User: "ada"}
-		if p, err := ids.Assign(1, 2, e, func(event.Dialect) string { return "another" }); err != nil || p.Session != 1 || p.SessionID != "own" {
+		if p, err := ids.Assign(1, 2, e, new(Question), func(event.Dialect) string { return "another" }); err != nil || p.Session != 1 || p.SessionID != "own" {
 			t.Errorf("session %d %q, %v", p.Session, p.SessionID, err)
 		}
 	})

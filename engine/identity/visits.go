@@ -137,13 +137,13 @@ func (t *IDs) newest(site uint32, kind byte, id string, until int64, ok func(*Vi
 // lastVisit finds the visit a hit may be in: by its visitor's id, whenever that was;
 // else by what it shows, if that visit is not idle. Who is logged in is in
 // nobody else's.
-func (t *IDs) lastVisit(site uint32, e *event.Event, r *event.Rule) (*idEntry, error) {
+func (t *IDs) lastVisit(site uint32, e *event.Event, q *Question, r *event.Rule) (*idEntry, error) {
 	visitor, until := visitorOf(e), e.Time+r.Idle
 	found, err := t.newest(site, kindVisitor, visitor, until, func(v *Visit) bool { return v.visitor == visitor })
-	if found != nil || err != nil || e.Hit.IDOnly {
+	if found != nil || err != nil || q.Hit.IDOnly {
 		return found, err
 	}
-	for _, print := range [...]string{fingerprintOf(e), e.Hit.Before} {
+	for _, print := range [...]string{fingerprintOf(e), q.Before} {
 		k, err := t.newest(site, kindPrint, print, until, func(v *Visit) bool {
 			return !r.Ends(e.Time-v.last) && (e.User == "" || v.user == "" || v.user == e.User)
 		})
@@ -167,9 +167,8 @@ func (k *idEntry) later(than *idEntry) bool {
 }
 
 // goesOn says whether the visit takes the hit in.
-func (v *Visit) goesOn(e *event.Event, r *event.Rule) bool {
-	h := e.Hit
-	if h.New && !h.Ping || r.Ends(e.Time-v.last) || v.last < h.Day[0] || v.last >= h.Day[1] || v.actions >= visitActions {
+func (v *Visit) goesOn(e *event.Event, q *Question, r *event.Rule) bool {
+	if q.Hit.New && !q.Hit.Ping || r.Ends(e.Time-v.last) || v.last < q.Day[0] || v.last >= q.Day[1] || v.actions >= visitActions {
 		return false
 	}
 	a := arrivalOf(e, false)
@@ -185,8 +184,7 @@ type verdict struct {
 
 // judge says what becomes of a hit, v being the visit it is in, nil when it begins
 // one.
-func (t *IDs) judge(site uint32, e *event.Event, k *idEntry) (d verdict, err error) {
-	h := e.Hit
+func (t *IDs) judge(site uint32, e *event.Event, h *event.Hit, k *idEntry) (d verdict, err error) {
 	switch {
 	case h.Ping:
 		d.Skip = true
@@ -219,17 +217,17 @@ func goalOf(e *event.Event) (int64, bool) {
 	return id, err == nil
 }
 
-// decideHit is decide for a hit.
-func (t *IDs) decideHit(site uint32, seq uint64, e *event.Event, newSession func(event.Dialect) string) (p Assignment, err error) {
+// assignHit is Assign for a hit.
+func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
 	r := event.RuleAt(e.Dialect, seq)
-	k, err := t.lastVisit(site, e, r)
+	k, err := t.lastVisit(site, e, q, r)
 	if err != nil {
 		return p, err
 	}
-	if k != nil && !k.visit.goesOn(e, r) {
+	if k != nil && !k.visit.goesOn(e, q, r) {
 		k = nil
 	}
-	if p.verdict, err = t.judge(site, e, k); err != nil || p.Skip || p.Refuse != nil {
+	if p.verdict, err = t.judge(site, e, q.Hit, k); err != nil || p.Skip || p.Refuse != nil {
 		if k != nil {
 			p.Session, p.SessionID = k.ord, k.visit.id
 		}

@@ -51,30 +51,31 @@ func TestHitVisitGoesOn(t *testing.T) {
 		with event.Object
 		turn func(*Visit)
 		want bool
+		day  [2]int64 // absent = the 24 hours around noon
 	}{
-		{"at once", 0, event.Hit{}, nil, nil, true},
-		{"29:59.999 later", idle - 1, event.Hit{}, nil, nil, true},
-		{"30:00 later", idle, event.Hit{}, nil, nil, false},
-		{"earlier", -idle, event.Hit{}, nil, nil, true},
-		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false},
-		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true},
-		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions - 1 }, true},
-		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions }, false},
-		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true},
-		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false},
-		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false},
-		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *Visit) { v.Arrival = Arrival{} }, true},
-		{"the day before", 1, event.Hit{Day: [2]int64{noon + 1, noon + calendar.DayMillis}}, nil, nil, false},
-		{"the day after", -1, event.Hit{Day: [2]int64{noon - calendar.DayMillis, noon}}, nil, nil, false},
+		{"at once", 0, event.Hit{}, nil, nil, true, [2]int64{}},
+		{"29:59.999 later", idle - 1, event.Hit{}, nil, nil, true, [2]int64{}},
+		{"30:00 later", idle, event.Hit{}, nil, nil, false, [2]int64{}},
+		{"earlier", -idle, event.Hit{}, nil, nil, true, [2]int64{}},
+		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false, [2]int64{}},
+		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true, [2]int64{}},
+		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions - 1 }, true, [2]int64{}},
+		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions }, false, [2]int64{}},
+		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true, [2]int64{}},
+		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false, [2]int64{}},
+		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false, [2]int64{}},
+		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *Visit) { v.Arrival = Arrival{} }, true, [2]int64{}},
+		{"the day before", 1, event.Hit{}, nil, nil, false, [2]int64{noon + 1, noon + calendar.DayMillis}},
+		{"the day after", -1, event.Hit{}, nil, nil, false, [2]int64{noon - calendar.DayMillis, noon}},
 	} {
-		v, h := visit, c.hit
+		v, q := visit, Question{Hit: &c.hit, Day: c.day}
 		if c.turn != nil {
 			c.turn(&v)
 		}
-		if h.Day[1] == 0 {
-			h.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
+		if q.Day[1] == 0 {
+			q.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
-		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with, Hit: &h}, event.RuleAt(event.Matomo, 1)); got != c.want {
+		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.RuleAt(event.Matomo, 1)); got != c.want {
 			t.Errorf("%s: goes on is %t", c.name, got)
 		}
 	}

@@ -185,9 +185,8 @@ const (
 
 // Record is one event on its way in.
 type Record struct {
+	event.Record
 	Credential Credential
-	Event      event.Event
-	Source     event.Source
 	Err        *event.FieldError // refused by Decode; the others still go in
 	// Exclude is why the record is accepted and not stored ("bot", "dnt"); "" = it is
 	// stored. It becomes an Excluded outcome and counts in the metrics.
@@ -198,7 +197,7 @@ type Record struct {
 	// it counts in place of Source.IP when the credential proves a secret. NeedsSecret
 	// refuses a record without such a proof as Unauthorized. Within Repeats the same body
 	// from the same address and origin is a duplicate. A record with Ask is not stored:
-	// only the question of its Event.Visit is answered.
+	// only what its Visit asks is answered.
 	Claimed     netip.Addr
 	NeedsSecret bool
 	Ask         bool

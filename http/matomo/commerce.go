@@ -24,7 +24,7 @@ func (h *hit) commerce() *event.FieldError {
 	}
 	r := h.add(typ, id)
 	e := &r.Event
-	e.Hit.Order = typ == event.Order
+	r.Hit.Order = typ == event.Order
 	e.Properties = h.variables(h.objects.Make(8 + len(h.p.dimensions)))
 	total, _ := h.p.number(pRevenue)
 	e.Value = event.Num(money(total))

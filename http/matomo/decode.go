@@ -189,9 +189,9 @@ func (h *hit) decode(token string) *event.FieldError {
 		return h.exclude(reason)
 	}
 	if h.p.integer(pPing, 0) == 1 {
-		e := &h.add(event.Track, "").Event
-		e.Hit.Ping = true
-		e.Properties = h.variables(h.objects.Make(4 + len(h.p.dimensions)))
+		r := h.add(event.Track, "")
+		r.Hit.Ping = true
+		r.Event.Properties = h.variables(h.objects.Make(4 + len(h.p.dimensions)))
 		return nil
 	}
 	mode := h.p.integer(pRecMode, recVisits)
@@ -395,7 +395,7 @@ func (h *hit) add(t event.Type, name string) *dialect.Record {
 	r.Event.Type, r.Event.Name = t, name
 	asks := h.shared
 	asks.New = asks.New && first // the records that follow are in the visit of the first
-	r.Event.Hit = &asks
+	r.Hit = &asks
 	r.Event.Context = h.context()
 	return r
 }

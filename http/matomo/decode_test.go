@@ -88,7 +88,7 @@ func shown(t testing.TB, req *dialect.Request) string {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("no JSON: %s", line)
 		}
-		if h := r.Event.Hit; h == nil {
+		if h := r.Hit; h == nil {
 			line += " no visit"
 		} else {
 			for _, asks := range []struct {
@@ -370,7 +370,7 @@ func TestSources(t *testing.T) {
 		if err := New(Options{}).Decode(request(t, "GET", "/matomo.php?idsite=1&rec=1&"+query, "", "Accept-Language", "de-DE,de;q=0.9,en;q=0.8"), &b); err != nil {
 			t.Fatal(err)
 		}
-		return b.Records[0].Event.Hit.Shown
+		return b.Records[0].Hit.Shown
 	}
 	if got, want := shows("fla=1&pdf=1&cookie=1"), "10001001de-DE,de;q=0.9,en;q="; got != want {
 		t.Errorf("shown %q, want %q", got, want)

@@ -34,7 +34,7 @@ func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
 	e.Value = event.Num(money(revenue))
 	e.Properties = append(h.objects.Make(1), event.Member{Key: "goal_id", Value: event.Num(strconv.Itoa(g.ID))})
 	e.Extra = h.attribution(h.objects.Make(8))
-	e.Hit.Once = !g.AllowMultiple
+	r.Hit.Once = !g.AllowMultiple
 	return r
 }
 
@@ -65,7 +65,7 @@ func (h *hit) last() {
 	}
 	for i := range h.settings.Goals {
 		if g := &h.settings.Goals[i]; g.Match == dialect.GoalDuration && len(h.batch.Records) < recordsMax {
-			h.goal(g, g.Revenue).Event.Hit.After = int64(g.Minutes * 60_000)
+			h.goal(g, g.Revenue).Hit.After = int64(g.Minutes * 60_000)
 		}
 	}
 }

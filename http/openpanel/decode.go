@@ -119,7 +119,7 @@ func (m *message) add(t event.Type, name string) *dialect.Record {
 	r.Claimed = m.claimed
 	r.Bots = dialect.BotsWithSecret
 	r.Event = event.Event{Dialect: event.OpenPanel, Type: t, Name: name}
-	r.Event.Visit.Ask = true
+	r.Visit.Ask = true
 	return r
 }
 

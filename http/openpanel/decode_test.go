@@ -57,16 +57,16 @@ func shown(t testing.TB, req *dialect.Request) string {
 		if r.Claimed.IsValid() {
 			line += " " + r.Claimed.String()
 		}
-		if r.Event.Visit.Always {
+		if r.Visit.Always {
 			line += " always"
 		}
-		if r.Event.Visit.Nobody {
+		if r.Visit.Nobody {
 			line += " nobody"
 		}
 		if r.Exclude != "" {
 			line += " excluded: " + r.Exclude
 		}
-		if !r.Event.Visit.Ask || r.Bots != dialect.BotsWithSecret || r.Credential.Kind != dialect.CredentialClient {
+		if !r.Visit.Ask || r.Bots != dialect.BotsWithSecret || r.Credential.Kind != dialect.CredentialClient {
 			t.Errorf("%+v", r)
 		}
 		lines = append(lines, line)
@@ -332,7 +332,7 @@ func TestReply(t *testing.T) {
 	ids := event.Outcome{Device: "d", Session: "s", Live: true}
 	stored := func(status event.Status, o event.Outcome) dialect.Result {
 		o.Status = status
-		return dialect.Result{Outcomes: []dialect.Outcome{{Outcome: o}}, Records: []dialect.Record{{Event: event.Event{User: "ada"}}}}
+		return dialect.Result{Outcomes: []dialect.Outcome{{Outcome: o}}, Records: []dialect.Record{{Record: event.Record{Event: event.Event{User: "ada"}}}}}
 	}
 	bot := stored(event.Excluded, ids)
 	bot.Outcomes[0].Bot = "Googlebot"

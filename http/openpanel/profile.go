@@ -123,7 +123,7 @@ func (m *message) group(o event.Object, at string) *event.FieldError {
 		return err
 	}
 	r := m.add(event.Group, "")
-	r.Event.Visit.Nobody = true
+	r.Visit.Nobody = true
 	e := &r.Event
 	m.groups = append(m.groups, group)
 	e.Groups = m.groups[len(m.groups)-1:]
@@ -152,7 +152,7 @@ func (m *message) assign(o event.Object, at string) *event.FieldError {
 	}
 	r := m.add(event.Group, "")
 	r.Event.User, r.Event.Groups = user, groups
-	r.Event.Visit.Always = user == ""
+	r.Visit.Always = user == ""
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (m *message) alias(o event.Object, at string) *event.FieldError {
 		return err
 	}
 	r := m.add(event.Alias, "")
-	r.Event.Visit.Nobody = true // the device is a server's and not the profile's
+	r.Visit.Nobody = true // the device is a server's and not the profile's
 	r.Event.User, r.Event.Previous = user, alias
 	return nil
 }

@@ -63,7 +63,7 @@ func TestReplyToDuplicate(t *testing.T) {
 	var res dialect.Response
 	New().Reply(nil, &res, dialect.Result{
 		Outcomes: []dialect.Outcome{{Outcome: event.Outcome{Status: event.Duplicate, ID: "0f", Received: dialecttest.Start.UnixMilli()}}},
-		Records:  []dialect.Record{{Event: event.Event{Name: "E", Value: event.Num("1")}}},
+		Records:  []dialect.Record{{Record: event.Record{Event: event.Event{Name: "E", Value: event.Num("1")}}}},
 	})
 	const want = `{"success":true,"data":{"id":"0f","eventName":"E","value":1,"metadata":{},"createdAt":"2026-11-20T12:00:00.000Z"}}`
 	if res.Status != 201 || string(res.Body) != want {
