@@ -8,23 +8,23 @@ type Record struct {
 	Event  Event
 	Source Source
 	Visit  Visit
-	Hit    *Hit // nil in dialects whose visits are not kept
+	Hit    *Hit // nil in dialects whose visits the engine does not track
 }
 
-// Source is what a request says about where an event came from. It serves
-// enrichment and is never stored.
+// Source is what a request says about the origin of an event. Enrichment uses it; it is
+// never stored.
 type Source struct {
-	IP             netip.Addr // the client's, after trusted_proxies and the dialect's own rules
+	IP             netip.Addr // of the client, after trusted_proxies and the dialect's own rules
 	UserAgent      string
 	AcceptLanguage string
-	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same as Matomo's JSON
+	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same in Matomo's JSON
 	Skip           bool              // no detection of any kind (Opentracker's proxy=true)
 }
 
-// Visit is how a dialect whose clients need not name themselves (OpenPanel) asks
-// the engine who an event is from. The Outcome has the answer.
+// Visit is a question to the engine: whose event is this? Dialects whose clients may send no
+// id (OpenPanel) ask it. The Outcome has the answer.
 type Visit struct {
-	Ask    bool // recognise the device by address and agent, unless Anonymous names it
-	Always bool // keep the device's id with the event also where a server sent it
-	Nobody bool // keep no device's id with the event: it is of no visitor
+	Ask    bool // recognise the device by address and agent, unless Anonymous is set
+	Always bool // store the device's id with the event even when a server sent it
+	Nobody bool // do not store the device's id with the event: it has no visitor
 }

@@ -36,7 +36,8 @@
 //
 // # Reading order
 //
-//	event.go hit.go value.go limits.go     the event, its values and limits
+//	event.go value.go limits.go            the event, its values and limits
+//	arrival.go hit.go outcome.go           what comes with an event, and what became of it
 //	rules.go                               how the engine treats each dialect
 //	scan.go parse.go compact.go path.go
 //	batch.go                               reading JSON
