@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,8 +98,8 @@ func (x *exchange) store() error {
 	if x.route.Auth != dialect.AuthBearer {
 		from.origin = x.header("Origin")
 	}
+	x.outcomes = slices.Grow(x.outcomes, len(records))[:len(records)] // zero, see reset
 	for i := range records {
-		x.outcomes = append(x.outcomes, dialect.Outcome{})
 		x.outcomes[i].Received = x.req.ReceivedUnixMilli
 		if err := x.take(i, &from); err != nil {
 			return err
