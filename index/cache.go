@@ -4,8 +4,9 @@
 package index
 
 import (
-	"container/list"
 	"sync"
+
+	"cairn/engine/cache"
 )
 
 const (
@@ -33,24 +34,12 @@ type Cache struct {
 
 type cacheShard struct {
 	mu    sync.Mutex
-	pages map[pageKey]*list.Element
-	order list.List // newest first
-	bytes int64
-	max   int64
-}
-
-type cached struct {
-	key  pageKey
-	data []byte
+	pages cache.LRU[pageKey, []byte]
 }
 
 // NewCache returns a cache of at most bytes. Matches take three eighths of them.
 func NewCache(bytes int64) *Cache {
 	c := new(Cache)
-	for i := range cacheShards {
-		c.pages[i].pages = make(map[pageKey]*list.Element)
-		c.matches[i].pages = make(map[pageKey]*list.Element)
-	}
 	c.Resize(bytes)
 	return c
 }
@@ -66,18 +55,7 @@ func (c *Cache) Resize(bytes int64) {
 func (s *cacheShard) resize(bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.max = bytes
-	s.evict()
-}
-
-// evict drops the oldest pages until the rest fits. The caller holds mu.
-func (s *cacheShard) evict() {
-	for s.bytes > s.max && s.order.Len() > 1 {
-		e := s.order.Back()
-		old := s.order.Remove(e).(*cached)
-		delete(s.pages, old.key)
-		s.bytes -= int64(len(old.data)) + cachedBytes
-	}
+	s.pages.Resize(bytes)
 }
 
 func (c *Cache) shard(k pageKey) *cacheShard {
@@ -95,12 +73,8 @@ func (c *Cache) get(k pageKey) []byte {
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.pages[k]
-	if e == nil {
-		return nil
-	}
-	s.order.MoveToFront(e)
-	return e.Value.(*cached).data
+	data, _ := s.pages.Get(k)
+	return data
 }
 
 func (c *Cache) put(k pageKey, data []byte) {
@@ -110,10 +84,5 @@ func (c *Cache) put(k pageKey, data []byte) {
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pages[k] != nil {
-		return
-	}
-	s.pages[k] = s.order.PushFront(&cached{k, data})
-	s.bytes += int64(len(data)) + cachedBytes
-	s.evict()
+	s.pages.Add(k, data, int64(len(data))+cachedBytes)
 }

@@ -5,27 +5,23 @@
 package read
 
 import (
-	"container/list"
 	"fmt"
 	"sync"
 
+	"cairn/engine/cache"
 	"cairn/engine/query"
 )
 
 // resultCache is a bounded cache, least recently asked out first.
 type resultCache struct {
-	mu    sync.Mutex
-	byKey map[string]*list.Element
-	order list.List // newest first
-	bytes int64
-	max   int64
+	mu      sync.Mutex
+	results cache.LRU[string, cachedResult]
+	max     int64
 }
 
 type cachedResult struct {
-	key   string
 	at    moment
 	value any // never changed
-	bytes int64
 }
 
 // moment is what an answer is true of.
@@ -35,7 +31,9 @@ type moment struct {
 }
 
 func newResultCache(bytes int64) *resultCache {
-	return &resultCache{byKey: make(map[string]*list.Element), max: bytes}
+	a := &resultCache{max: bytes}
+	a.results.Resize(bytes)
+	return a
 }
 
 // cached returns the answer to the query named key over v: a kept one, or what
@@ -58,19 +56,20 @@ func cached[T any](a *resultCache, v *view, key string, size func(T) int, comput
 func (a *resultCache) get(key string, at moment) (any, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.byKey[key]
-	if e == nil || e.Value.(*cachedResult).at != at {
+	r, ok := a.results.Peek(key)
+	if !ok || r.at != at {
 		return nil, false
 	}
-	a.order.MoveToFront(e)
-	return e.Value.(*cachedResult).value, true
+	a.results.Get(key) // a result that is too old does not become the newest
+	return r.value, true
 }
 
 // knows reports whether the query was asked lately, though its answer may be old.
 func (a *resultCache) knows(key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.byKey[key] != nil
+	_, ok := a.results.Peek(key)
+	return ok
 }
 
 func (a *resultCache) put(key string, at moment, value any, size int) {
@@ -80,27 +79,15 @@ func (a *resultCache) put(key string, at moment, value any, size int) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.byKey[key]; e != nil {
-		a.drop(e)
-	}
-	a.byKey[key] = a.order.PushFront(&cachedResult{key, at, value, bytes})
-	a.bytes += bytes
-	for a.bytes > a.max {
-		a.drop(a.order.Back())
-	}
+	a.results.Remove(key)
+	a.results.Add(key, cachedResult{at, value}, bytes)
 }
 
 // len is how many answers are kept.
 func (a *resultCache) len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.byKey)
-}
-
-func (a *resultCache) drop(e *list.Element) {
-	old := a.order.Remove(e).(*cachedResult)
-	delete(a.byKey, old.key)
-	a.bytes -= old.bytes
+	return a.results.Len()
 }
 
 // key names all that decides the answer to a query, but for the paging.

@@ -43,15 +43,11 @@ func TestAnswersAreBounded(t *testing.T) {
 		if got != i || err != nil {
 			t.Fatalf("answer %d is %d, %v", i, got, err)
 		}
-		total := int64(0)
-		for _, el := range a.byKey {
-			total += el.Value.(*cachedResult).bytes
-		}
-		if a.bytes != total || total > a.max || a.order.Len() != len(a.byKey) {
-			t.Fatalf("%d bytes, counted %d, at most %d; %d of %d", total, a.bytes, a.max, a.order.Len(), len(a.byKey))
+		if total := a.results.Bytes(); total > a.max {
+			t.Fatalf("%d bytes are kept, at most %d should be", total, a.max)
 		}
 	}
-	if len(a.byKey) < 3 {
-		t.Errorf("%d answers are kept", len(a.byKey))
+	if a.len() < 3 {
+		t.Errorf("%d answers are kept", a.len())
 	}
 }
