@@ -78,12 +78,7 @@ func TestOwnersAreBounded(t *testing.T) {
 			first := &event.Event{User: strings.Repeat("u", length)}
 			o.Put(1, fmt.Sprintf("%0*d", length, n), first)
 		}
-		held := 0
-		for _, half := range []map[ownerKey]Owner{o.hot, o.cold} {
-			for k, who := range half {
-				held += ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
-			}
-		}
+		held := o.entries.Len() * ownerBytes(ownerKey{1, strings.Repeat("0", length)}, Owner{User: strings.Repeat("u", length)})
 		if held > 2*(most+1000) || held < most {
 			t.Errorf("ids of %d bytes: %d bytes are held, want about %d", length, held, 2*most)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"cairn/engine/cache"
 	"cairn/engine/event"
 )
 
@@ -40,24 +41,26 @@ const sightingOverhead = 112
 // that is asked for is kept; about 2×max bytes are in memory. What it does not know the
 // index does.
 type LatestEvents struct {
-	max int
-
-	mu        sync.Mutex
-	hot, cold map[LatestKey]*Latest
-	bytes     int // in hot
+	mu      sync.Mutex
+	entries *cache.TwoGenerations[LatestKey, *Latest]
 }
 
 // NewLatestEvents makes a memory of about 2×max bytes.
 func NewLatestEvents(max int) *LatestEvents {
-	return &LatestEvents{max: max, hot: make(map[LatestKey]*Latest)}
+	size := func(k LatestKey, _ *Latest) int { return sightingOverhead + len(k.ID) }
+	own := func(k LatestKey) LatestKey {
+		k.ID = strings.Clone(k.ID)
+		return k
+	}
+	return &LatestEvents{entries: cache.NewTwoGenerations(max, size, own)}
 }
 
 // Get returns the latest event of a key; known is false when nothing is remembered of it.
 func (s *LatestEvents) Get(k LatestKey) (latest Latest, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.findLocked(k)
-	if l == nil {
+	l, known := s.entries.Get(k)
+	if !known {
 		return Latest{}, false
 	}
 	return *l, true
@@ -68,37 +71,16 @@ func (s *LatestEvents) Get(k LatestKey) (latest Latest, known bool) {
 func (s *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.findLocked(k)
+	old, known := s.entries.Get(k)
 	switch {
-	case old == nil && certain:
-		k.ID = strings.Clone(k.ID)
-		s.addLocked(k, &l)
-	case old == nil:
+	case !known && certain:
+		s.entries.Put(k, &l)
+	case !known:
 	case l.Seq != 0 && l.Rank >= old.Rank:
 		*old = l
 	case l.Seq == 0 && old.Seq == 0:
 		old.Rank = min(old.Rank, l.Rank)
 	}
-}
-
-func (s *LatestEvents) findLocked(k LatestKey) *Latest {
-	if l := s.hot[k]; l != nil {
-		return l
-	}
-	l := s.cold[k]
-	if l != nil {
-		k.ID = strings.Clone(k.ID)
-		s.addLocked(k, l)
-	}
-	return l
-}
-
-func (s *LatestEvents) addLocked(k LatestKey, l *Latest) {
-	if s.bytes >= s.max {
-		s.cold, s.hot, s.bytes = s.hot, make(map[LatestKey]*Latest), 0
-	}
-	s.bytes += sightingOverhead + len(k.ID)
-	s.hot[k] = l
 }
 
 // Published takes in an event that is in the log.

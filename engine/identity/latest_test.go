@@ -14,7 +14,8 @@ import (
 func TestSightings(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		s := NewLatestEvents((1 + rng.IntN(6)) * (sightingOverhead + len("u0")))
+		most := (1 + rng.IntN(6)) * (sightingOverhead + len("u0"))
+		s := NewLatestEvents(most)
 		now := int64(1_000_000)
 		log := map[string][]int64{} // ranks by user
 		looked := 0
@@ -49,8 +50,8 @@ func TestSightings(t *testing.T) {
 		if looked == 0 || looked > 1400 {
 			t.Errorf("seed %d: looked for %d of about 1500", seed, looked)
 		}
-		if n := len(s.hot) + len(s.cold); n*sightingOverhead > 2*s.max {
-			t.Errorf("seed %d: %d entries in %d bytes", seed, n, 2*s.max)
+		if n := s.entries.Len(); n*sightingOverhead > 2*most {
+			t.Errorf("seed %d: %d entries in %d bytes", seed, n, 2*most)
 		}
 	}
 }

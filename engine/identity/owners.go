@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"cairn/engine/cache"
 	"cairn/engine/event"
 )
 
@@ -20,11 +21,8 @@ const ownerOverhead = 112
 // SessionOwners remembers owners of published sessions of one dialect. An entry that is
 // asked for is kept; about 2×max bytes are in memory.
 type SessionOwners struct {
-	max int
-
-	mu        sync.Mutex
-	hot, cold map[ownerKey]Owner
-	bytes     int // in hot
+	mu      sync.Mutex
+	entries *cache.TwoGenerations[ownerKey, Owner]
 }
 
 type ownerKey struct {
@@ -34,42 +32,29 @@ type ownerKey struct {
 
 // NewSessionOwners makes a memory of about 2×max bytes.
 func NewSessionOwners(max int) *SessionOwners {
-	return &SessionOwners{max: max, hot: make(map[ownerKey]Owner)}
+	own := func(k ownerKey) ownerKey { return ownerKey{k.site, strings.Clone(k.session)} }
+	return &SessionOwners{entries: cache.NewTwoGenerations(max, ownerBytes, own)}
+}
+
+// ownerBytes is about how many bytes of memory an entry takes.
+func ownerBytes(k ownerKey, who Owner) int {
+	return ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
 }
 
 // Get returns who began a session; known is false when it is not remembered.
 func (o *SessionOwners) Get(site uint32, session string) (who Owner, known bool) {
-	k := ownerKey{site, session}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if who, ok := o.hot[k]; ok {
-		return who, true
-	}
-	who, ok := o.cold[k]
-	if ok {
-		o.putLocked(ownerKey{site, strings.Clone(session)}, who)
-	}
-	return who, ok
+	return o.entries.Get(ownerKey{site, session})
 }
 
 // Put remembers the owner of a session that is published. It copies the strings.
 func (o *SessionOwners) Put(site uint32, session string, first *event.Event) {
-	k := ownerKey{site, strings.Clone(session)}
 	who := Owner{strings.Clone(first.User), ""}
 	if who.User == "" {
 		who.Anonymous = strings.Clone(first.Anonymous)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.putLocked(k, who)
-}
-
-func (o *SessionOwners) putLocked(k ownerKey, who Owner) {
-	if o.bytes >= o.max {
-		o.cold, o.hot, o.bytes = o.hot, make(map[ownerKey]Owner), 0
-	}
-	if _, again := o.hot[k]; !again {
-		o.bytes += ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
-	}
-	o.hot[k] = who
+	o.entries.Put(ownerKey{site, session}, who)
 }

@@ -4,12 +4,12 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+
+	"cairn/engine/cache"
 )
 
-// Cache remembers the results of Parse. It is bounded: each of its shards keeps two
-// generations. When the young one is full it becomes the old one, and the old one is
-// forgotten. So agents in use stay, and a flood of new agents costs no more than parsing
-// them. Any number of goroutines may use it.
+// Cache remembers the results of Parse. Its size is bounded: agents in use stay, and a
+// flood of new agents costs no more than parsing them. Any number of goroutines may use it.
 type Cache struct {
 	seed   maphash.Seed
 	shards [cacheShards]shard
@@ -27,12 +27,7 @@ const (
 
 type shard struct {
 	sync.Mutex
-	young, old map[key]*entry
-}
-
-type entry struct {
-	key   key // copied, so it holds no request's buffer
-	agent Agent
+	agents *cache.TwoGenerations[key, *Agent]
 }
 
 type key struct {
@@ -44,7 +39,7 @@ type key struct {
 func NewCache() *Cache {
 	c := &Cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
-		c.shards[i].young = make(map[key]*entry)
+		c.shards[i].agents = cache.NewTwoGenerations(generationMax, func(key, *Agent) int { return 1 }, key.clone)
 	}
 	return c
 }
@@ -61,29 +56,16 @@ func (c *Cache) Parse(agent string, h Hints) *Agent {
 	}
 	s := &c.shards[maphash.String(c.seed, agent)%cacheShards]
 	s.Lock()
-	e, ok := s.young[k]
-	if !ok {
-		if e, ok = s.old[k]; ok {
-			s.put(e)
-		}
-	}
+	known, ok := s.agents.Get(k)
 	s.Unlock()
 	if ok {
-		return &e.agent
+		return known
 	}
-	e = &entry{k.clone(), Parse(agent, h)}
+	a := Parse(agent, h)
 	s.Lock()
-	s.put(e)
+	s.agents.Put(k, &a)
 	s.Unlock()
-	return &e.agent
-}
-
-// put stores e. The caller holds the lock.
-func (s *shard) put(e *entry) {
-	if len(s.young) >= generationMax {
-		s.old, s.young = s.young, make(map[key]*entry, generationMax)
-	}
-	s.young[e.key] = e
+	return &a
 }
 
 func (k *key) bytes() int {
@@ -91,8 +73,8 @@ func (k *key) bytes() int {
 	return len(k.agent) + len(h.Brands) + len(h.FullVersions) + len(h.Platform) + len(h.PlatformVersion) + len(h.Model) + len(h.Mobile) + len(h.FormFactors) + len(h.Data)
 }
 
-// clone copies the key out of the request's buffer.
-func (k *key) clone() key {
+// clone returns a copy of the key that is not in the request's buffer.
+func (k key) clone() key {
 	h := &k.hints
 	return key{strings.Clone(k.agent), Hints{
 		strings.Clone(h.Brands), strings.Clone(h.FullVersions), strings.Clone(h.Platform), strings.Clone(h.PlatformVersion),

@@ -1,6 +1,7 @@
 package ua
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -83,5 +84,18 @@ func BenchmarkCacheHitOneCore(b *testing.B) {
 	for b.Loop() {
 		c.Parse(agents[i%len(agents)], h)
 		i++
+	}
+}
+
+// BenchmarkCacheMiss asks for agents that are new each time, so generations turn.
+func BenchmarkCacheMiss(b *testing.B) {
+	agents := make([]string, 1<<16)
+	for i := range agents {
+		agents[i] = fmt.Sprintf("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/%d.0 Safari/537.36", i)
+	}
+	c := NewCache()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		c.Parse(agents[i%len(agents)], Hints{})
 	}
 }
