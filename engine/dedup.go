@@ -1,5 +1,5 @@
-// Message ids that were there before: the newest exactly. Those older are in parts
-// in memory and in runs, see dedup_find.go.
+// The message ids of the newest events. Those of older events are in parts in memory and
+// in runs, see dedup_find.go.
 
 package engine
 
@@ -9,10 +9,13 @@ import (
 	"cairn/engine/event"
 )
 
-// recent remembers the message ids of the newest events exactly: 128 bits of
-// hash under seeds of this process, so that no client can make two ids meet. It
-// keeps two generations and drops the older one when the newer is full; the runs
-// answer for what is older. It belongs to the sequencer.
+// recent remembers the message ids of the newest events exactly. An id is 128 bits of
+// hash under seeds of this process, so no client can make two ids collide. recent keeps
+// two generations and drops the older one when the newer is full. The runs answer for
+// older ids. It belongs to the sequencer.
+//
+// It is no cache.TwoGenerations: it must hold every id from a seq on, and it stores an id
+// in 24 bytes without a pointer.
 type recent struct {
 	seeds    [2]maphash.Seed
 	new, old generation
@@ -21,7 +24,7 @@ type recent struct {
 }
 
 type generation struct {
-	slots []slot // open addressing, a power of two
+	slots []slot // open addressing, a power of two; identity.PairSet and caps.go have tables of other slots
 	n     int
 	from  map[uint32]uint64 // by site, the oldest seq it covers
 }
@@ -30,7 +33,7 @@ type slot struct {
 	hi, lo, seq uint64 // seq 0 = free
 }
 
-// newRecent makes a table of about bytes of memory.
+// newRecent makes a table that takes about that many bytes of memory.
 func newRecent(bytes int64) *recent {
 	slots := 1024
 	for int64(slots)*2*24*2 <= bytes {
@@ -49,8 +52,8 @@ func (r *recent) hash(site uint32, d event.Dialect, id string) (hi, lo uint64) {
 	return maphash.Bytes(r.seeds[0], r.buf), maphash.Bytes(r.seeds[1], r.buf)
 }
 
-// find returns the seq of the event with the id, 0 when it is not among the
-// newest.
+// find returns the seq of the event with the id. It returns 0 when the event is not among
+// the newest.
 func (r *recent) find(hi, lo uint64) uint64 {
 	if seq := r.new.find(hi, lo); seq != 0 {
 		return seq
@@ -70,8 +73,8 @@ func (r *recent) add(site uint32, hi, lo, seq uint64) {
 	}
 }
 
-// covers returns the oldest seq of a site from which on every id is remembered;
-// next is the seq after the newest event.
+// covers returns the oldest seq of a site from which on every id is remembered. next is
+// the seq after the newest event.
 func (r *recent) covers(site uint32, next uint64) uint64 {
 	if s, ok := r.old.from[site]; ok {
 		return s

@@ -140,12 +140,14 @@ func (ev *submitted) findIn(p index.Part, since int64) error {
 	return nil
 }
 
-// heldFilters are the filters in memory of the runs that are asked for message ids: a
-// new id, which nearly every one is, is then looked for in one run of hundreds. Each
-// run is asked as often as the next, so what is held stays while the run is asked. Where
-// there is no room for one more, the largest are folded to half their size; where all
-// are, pages of those that are not held are read, one for each id. It belongs to the
-// sequencer.
+// heldFilters holds in memory the filters of the runs that are asked for message ids. Most
+// ids are new; with the filters, such an id is looked for in about one run of hundreds.
+// When there is no space for one more filter, the largest are folded to half their size.
+// When all are folded, single pages of the filters that are not held are read, one for
+// each id. It belongs to the sequencer.
+//
+// It is no cache.LRU: all runs are asked equally often, so a filter stays as long as its
+// run is asked.
 type heldFilters struct {
 	max, bytes int64
 	runs       map[uint64]*heldFilter

@@ -16,8 +16,9 @@ import (
 // This file finds requests that come twice within a moment, as when a click handler is
 // bound twice. It is a rule of OpenPanel, for clients that send no message id.
 
-// repeats knows the latest requests, in two generations: maps of the last span of time and
-// of the one before.
+// repeats knows the latest requests in two generations: one map for the current span of
+// time and one for the span before. It is no cache.TwoGenerations, because it is bounded by
+// time, not by size.
 type repeats struct {
 	mu       sync.Mutex
 	now, old map[[32]byte]*repeat
