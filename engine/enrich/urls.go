@@ -1,5 +1,5 @@
-// What the urls and headers of an event tell: path, host of the referrer, campaign,
-// language.
+// This file fills fields from the urls and headers of an event: path, host of the
+// referrer, campaign, language.
 
 package enrich
 
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"cairn/engine/event"
 	"cairn/engine/referrer"
 )
 
@@ -48,24 +49,9 @@ func (c *contextFields) fromQuery(query string) {
 	}
 }
 
-// unescape decodes a query value, leniently, to at most utmBytesMax bytes of clean
-// text.
+// unescape decodes a query value to at most utmBytesMax bytes of valid UTF-8.
 func unescape(s string) string {
-	if strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '+') >= 0 {
-		b := make([]byte, 0, len(s))
-		for i := 0; i < len(s); i++ {
-			switch {
-			case s[i] == '+':
-				b = append(b, ' ')
-			case s[i] == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
-				b = append(b, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
-				i += 2
-			default:
-				b = append(b, s[i])
-			}
-		}
-		s = strings.ToValidUTF8(string(b), "")
-	}
+	s = strings.ToValidUTF8(event.Unescape(s), "")
 	s = strings.TrimSpace(s)
 	if len(s) > utmBytesMax {
 		n := utmBytesMax
@@ -75,18 +61,6 @@ func unescape(s string) string {
 		s = s[:n]
 	}
 	return s
-}
-
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }
 
 // languagesMax bounds how many entries of an Accept-Language are read.

@@ -96,7 +96,8 @@ func appendUnhex(dst []byte, s string) (out []byte, ok bool) {
 	return dst, true
 }
 
-// unhex maps a lower-case hexadecimal digit to its value and any other byte to 255.
+// unhex maps a lower-case hexadecimal digit to its value and any other byte to 255. A cell
+// must give back the text it was made of, so upper-case digits do not count here.
 var unhex = func() (t [256]byte) {
 	for i := range t {
 		t[i] = 255

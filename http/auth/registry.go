@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cairn/engine/event"
 	"cairn/http/dialect"
 )
 
@@ -368,7 +369,7 @@ func queryValue(query, key string) (value string, found bool) {
 		pair, query, _ = strings.Cut(query, "&")
 		k, v, _ := strings.Cut(pair, "=")
 		if k == key {
-			value, found = dialect.Unescape(v), true
+			value, found = event.Unescape(v), true
 		}
 	}
 	return value, found

@@ -3,6 +3,8 @@ package dialect
 import (
 	"iter"
 	"strings"
+
+	"cairn/engine/event"
 )
 
 // Form yields the pairs of a query string or a form-encoded body in the order in which they
@@ -19,36 +21,11 @@ func Form(text string) iter.Seq2[string, string] {
 				continue
 			}
 			key, value, _ := strings.Cut(pair, "=")
-			if !yield(Unescape(key), Unescape(value)) {
+			if !yield(event.Unescape(key), event.Unescape(value)) {
 				return
 			}
 		}
 	}
-}
-
-// Unescape decodes one key or value of a form.
-func Unescape(s string) string {
-	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	done := 0 // so much of s is in b
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			b.WriteString(s[done:i])
-			b.WriteByte(' ')
-			done = i + 1
-		case s[i] == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0:
-			b.WriteString(s[done:i])
-			b.WriteByte(byte(hex(s[i+1])<<4 | hex(s[i+2])))
-			i += 2
-			done = i + 1
-		}
-	}
-	b.WriteString(s[done:])
-	return b.String()
 }
 
 // IsDigits says that s is one or more ASCII digits.
@@ -59,17 +36,4 @@ func IsDigits(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// hex is the value of a hex digit, -1 for any other byte.
-func hex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }

@@ -257,7 +257,7 @@ func (d *decoder) from(req *dialect.Request) *sender {
 	}
 	s := &sender{source: req.Source()}
 	for name, value := range cookies(req.Header("Cookie")) {
-		if (name == "matomo_ignore" || name == "piwik_ignore") && dialect.Unescape(value) == "ignore=Kg==" {
+		if (name == "matomo_ignore" || name == "piwik_ignore") && event.Unescape(value) == "ignore=Kg==" {
 			s.optedOut = true
 		}
 	}

@@ -3,6 +3,7 @@ package matomo
 import (
 	"strings"
 
+	"cairn/engine/event"
 	"cairn/http/dialect"
 )
 
@@ -135,7 +136,7 @@ func pageOf(text string, keepFragment bool) (p page) {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		name, _, _ := strings.Cut(pair, "=")
-		if pair == "" || droppedParams[strings.ToLower(dialect.Unescape(name))] {
+		if pair == "" || droppedParams[strings.ToLower(event.Unescape(name))] {
 			continue
 		}
 		b.WriteByte(separator)

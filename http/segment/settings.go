@@ -22,7 +22,7 @@ func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, 
 	} else {
 		path := strings.TrimPrefix(req.Path, "/v1/projects/")
 		path, _, _ = strings.Cut(path, "/")
-		key = dialect.Unescape(strings.ReplaceAll(path, "+", "%2B"))
+		key = event.Unescape(strings.ReplaceAll(path, "+", "%2B"))
 	}
 	res.ContentType = contentType
 	site := (*dialect.Site)(nil)
