@@ -18,9 +18,9 @@ func Unescape(s string) string {
 			b.WriteString(s[done:i])
 			b.WriteByte(' ')
 			done = i + 1
-		case s[i] == '%' && i+2 < len(s) && hexValue(s[i+1]) >= 0 && hexValue(s[i+2]) >= 0:
+		case s[i] == '%' && i+2 < len(s) && hexValues[s[i+1]]|hexValues[s[i+2]] <= 15:
 			b.WriteString(s[done:i])
-			b.WriteByte(byte(hexValue(s[i+1])<<4 | hexValue(s[i+2])))
+			b.WriteByte(hexValues[s[i+1]]<<4 | hexValues[s[i+2]])
 			i += 2
 			done = i + 1
 		}
@@ -29,15 +29,13 @@ func Unescape(s string) string {
 	return b.String()
 }
 
-// hexValue returns the value of a hexadecimal digit of either case, -1 for any other byte.
-func hexValue(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+// hexValues maps a hexadecimal digit of either case to its value and any other byte to 255.
+var hexValues = func() (t [256]byte) {
+	for c := range t {
+		t[c] = 255
 	}
-	return -1
-}
+	for i := range hexDigits {
+		t[hexDigits[i]], t["0123456789ABCDEF"[i]] = byte(i), byte(i)
+	}
+	return t
+}()

@@ -106,14 +106,13 @@ func hex4(s string, i int) (r rune, ok bool) {
 	if i+4 > len(s) {
 		return 0, false
 	}
+	var all byte
 	for _, c := range []byte(s[i : i+4]) {
-		v := hexValue(c)
-		if v < 0 {
-			return 0, false
-		}
+		v := hexValues[c]
+		all |= v
 		r = r<<4 | rune(v)
 	}
-	return r, true
+	return r, all <= 15
 }
 
 // appendUnquoted appends the text that the content of a JSON string stands for.
