@@ -135,8 +135,12 @@ func gather[T any](b budget, w *predicate, all []rowRange, read func(*reader, *r
 	for i := 1; i < n; i++ {
 		wg.Go(func() { work(i) })
 	}
-	work(0)
-	wg.Wait()
+	func() {
+		// Even if work panics, the others end before the view that they read is closed.
+		defer wg.Wait()
+		defer next.Store(int64(len(all)))
+		work(0)
+	}()
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
