@@ -9,30 +9,55 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // Run is a sealed part. It is safe for concurrent use. Each query reads it through a
 // View.
+//
+// A Run counts its holders. Its keys may leave the store when the last holder releases it.
+// Whoever reads a run of a store that merges runs must hold it meanwhile.
 type Run struct {
 	Descriptor
 	db     pebble.Reader
 	cache  *Cache
 	format *Format
 
+	holders atomic.Int64
+	freed   func(run uint64) // nil = nobody wants to know
+
 	once   sync.Once
 	header *header
 	err    error
 }
 
-// NewRun returns the run of a descriptor. It reads nothing yet.
+// NewRun returns the run of a descriptor. It reads nothing yet. Nobody holds the run.
 func NewRun(d Descriptor, db pebble.Reader, cache *Cache, format *Format) *Run {
 	return &Run{Descriptor: d, db: db, cache: cache, format: format}
 }
 
+// Hold adds a holder. The caller knows that the run exists or that somebody holds it.
+func (r *Run) Hold() { r.holders.Add(1) }
+
+// Release removes a holder. The last one calls what OnFreed has set.
+func (r *Run) Release() {
+	switch n := r.holders.Add(-1); {
+	case n < 0:
+		panic(fmt.Sprintf("run %d is released more often than it is held", r.Run))
+	case n == 0 && r.freed != nil:
+		r.freed(r.Run)
+	}
+}
+
+// OnFreed sets what the last Release calls with the id of the run. The caller holds the
+// run. It is set once, after the run has ceased to exist.
+func (r *Run) OnFreed(freed func(run uint64)) { r.freed = freed }
+
 // In returns the same run, read through another cache. It shares the header and keeps
-// nothing else of r.
+// nothing else of r. It has no holders of its own, so the caller holds r while it reads
+// the copy.
 func (r *Run) In(cache *Cache) *Run {
 	in := NewRun(r.Descriptor, r.db, cache, r.format)
 	in.once.Do(func() { in.header, in.err = r.loadHeader() })
