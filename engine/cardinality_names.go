@@ -82,7 +82,9 @@ func (c *cardinality) namesOf(s *siteState, k siteDay, settle func()) (*dayNames
 		d = c.newNames(k)
 	}
 	pages := capPagesMax
-	for _, r := range s.Sealed() {
+	runs := s.Sealed()
+	defer runs.Close()
+	for _, r := range runs.All {
 		if k.day < r.DayMin || r.DayMax < k.day || d.n >= c.namesMax {
 			continue
 		}

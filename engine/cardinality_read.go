@@ -53,9 +53,7 @@ func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
 	site := c.sites[s.ID]
 	if site == nil {
 		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
-		if runs := s.Sealed(); len(runs) > 0 {
-			site.upTo = runs[len(runs)-1].Last()
-		}
+		site.upTo = s.SealedTo()
 		if upTo, over := c.over[s.ID]; !over || upTo < site.upTo {
 			delete(c.over, s.ID)
 			// Read the log first: a row that is sealed meanwhile is then seen twice. In the
@@ -84,7 +82,9 @@ func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]st
 	}
 	sealed = make(map[uint64]struct{})
 	site.sealed[day] = sealed
-	for _, r := range s.Sealed() {
+	runs := s.Sealed()
+	defer runs.Close()
+	for _, r := range runs.All {
 		if day < r.DayMin || r.DayMax < day {
 			continue
 		}
@@ -141,7 +141,9 @@ func (c *cardinality) readLog(s *siteState) error {
 
 // readRuns adds what runs count of the set's property on its day.
 func (c *cardinality) readRuns(s *siteState, set *daySet) {
-	for _, r := range s.Sealed() {
+	runs := s.Sealed()
+	defer runs.Close()
+	for _, r := range runs.All {
 		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
 			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {
 				if t.Value != event.Other && set.n < c.max {

@@ -55,7 +55,9 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 			}
 		}
 	}
-	runs := site.Sealed()
+	sealed := site.Sealed()
+	defer sealed.Close()
+	runs := sealed.All
 	if len(runs) == 0 || runs[0].First >= covered {
 		return nil
 	}
@@ -216,9 +218,11 @@ func (h *heldFilters) sweep(now time.Time) {
 	for _, f := range h.runs {
 		if !sites[f.site] {
 			sites[f.site] = true
-			for _, r := range f.site.Sealed() {
+			runs := f.site.Sealed()
+			for _, r := range runs.All {
 				live[r.Run] = true
 			}
+			runs.Close()
 		}
 	}
 	for run, f := range h.runs {

@@ -66,7 +66,8 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 func TestFindOriginals(t *testing.T) {
 	const events, sealRows = 12_000, 2000
 	e, s, site := sealedIDs(t, events, sealRows)
-	runs := site.Sealed()
+	sealed := site.Sealed()
+	runs := sealed.All
 	if len(runs) != events/sealRows {
 		t.Fatalf("%d runs", len(runs))
 	}
@@ -124,7 +125,8 @@ func TestFindOriginals(t *testing.T) {
 	}
 
 	// Runs that are no more take their filters with them.
-	site.Merged(runs[:4], runs[3])
+	site.Merged(runs[:4], runs[3], nil)
+	sealed.Close()
 	s.filters.swept = time.Time{}
 	s.filters.sweep(time.Now())
 	if len(s.filters.runs) != 3 {

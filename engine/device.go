@@ -121,9 +121,7 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 		if l.Seq == 0 || l.Rank < from {
 			return nil
 		}
-		ev, err := s.View().Event(l.Seq)
-		e.logUnreadable(err)
-		return ev
+		return e.eventAt(s, l.Seq)
 	}
 	field := event.FieldUser
 	if sort == identity.OfDevice {
@@ -137,6 +135,15 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 	if e.logUnreadable(err); err == nil && ev == nil {
 		e.latest.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
 	}
+	return ev
+}
+
+// eventAt returns the event at a seq, nil when there is none or it cannot be read.
+func (e *Engine) eventAt(s *siteState, seq uint64) *event.Event {
+	v := s.View()
+	defer v.Close()
+	ev, err := v.Event(seq)
+	e.logUnreadable(err)
 	return ev
 }
 

@@ -100,7 +100,7 @@ func (e *Engine) Close() error {
 	close(e.queue)
 	e.running.Wait()
 	e.tables.Load().CloseAll()
-	err := e.hwm.Write(e.total())
+	err := errors.Join(e.viewsClosed(), e.hwm.Write(e.total()))
 	e.files.Disarm()
 	if cerr := e.db.Close(); err == nil {
 		err = cerr

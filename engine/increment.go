@@ -44,9 +44,7 @@ func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *eve
 		if l.Seq == 0 {
 			return nil
 		}
-		ev, err := s.View().Event(l.Seq)
-		e.logUnreadable(err)
-		return ev
+		return e.eventAt(s, l.Seq)
 	}
 	ev, err := e.Newest(s.ID, math.MinInt64,
 		index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}},

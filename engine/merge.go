@@ -140,7 +140,9 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	if time.Now().Before(site.mergeAfter) {
 		return false, nil
 	}
-	old, err := m.pick(site.Sealed())
+	sealed := site.Sealed()
+	defer sealed.Close()
+	old, err := m.pick(sealed.All)
 	if err != nil || len(old) == 0 || m.stopping() || !m.room(old) {
 		return false, err
 	}
@@ -183,7 +185,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		return false, err
 	}
 	r := m.e.newRun(d)
-	site.Merged(old, r)
+	site.Merged(old, r, nil)
 	for _, r := range old {
 		runtime.AddCleanup(r, m.unread, r.Run)
 	}

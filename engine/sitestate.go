@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"time"
 
 	"cairn/engine/identity"
@@ -74,4 +75,18 @@ func (e *Engine) allSites() []*siteState {
 		all = append(all, s)
 	}
 	return all
+}
+
+// viewsClosed fails where a view of a table is open although nobody reads any more. Only
+// tests ask, see table.Strict.
+func (e *Engine) viewsClosed() error {
+	if !table.Strict {
+		return nil
+	}
+	for _, s := range e.allSites() {
+		if n := s.Open(); n != 0 {
+			return fmt.Errorf("site %d: %d views are open", s.ID, n)
+		}
+	}
+	return nil
 }

@@ -83,7 +83,7 @@ func (e *Engine) Stats() Stats {
 	s.Rejected = maps.Clone(e.stats.rejected)
 	e.stats.mu.Unlock()
 	for _, site := range e.allSites() {
-		s.Runs += int64(len(site.Sealed()))
+		s.Runs += int64(site.RunCount())
 	}
 	if e.failure() == nil { // else Pebble may be stuck in its fatal error
 		s.Pebble = pebbleMetrics(e.db.Metrics())

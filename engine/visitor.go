@@ -55,6 +55,7 @@ func (e *Engine) identify(r *Record) {
 // What the runs hold is in the stored ids; newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).View()
+	defer v.Close()
 	switch seq, err := identity.FirstOfSession(e.db, site.ID, d, id); {
 	case err != nil:
 		return nil, err
@@ -95,6 +96,7 @@ func (e *Engine) recall(s *submitted) {
 		return
 	}
 	v := s.site.View()
+	defer v.Close()
 	if !returnsIDs {
 		e.logUnreadable(v.Received(s.outcome.Seq, &s.outcome.Received))
 		return

@@ -13,6 +13,7 @@ import (
 // Count implements API.
 func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error) {
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	size := func(query.Totals) int { return 24 }
 	return cached(rd.kept, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
 }

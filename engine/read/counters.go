@@ -26,6 +26,7 @@ func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.Cou
 		return query.CounterPage{}, fmt.Errorf("%w: offset is negative", query.ErrBadQuery)
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	again := rd.kept.knows(counterKey(&q))
 	page, err := cached(rd.kept, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
 		return rd.counters(v, q, limit, again)

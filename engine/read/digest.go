@@ -15,6 +15,7 @@ import (
 // Digest implements API. Of two values of one time the later received wins.
 func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return query.Digest{}, err

@@ -31,6 +31,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 		return query.Page{}, fmt.Errorf("%w: at most %d events are skipped", query.ErrBadQuery, query.SkipMax)
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return query.Page{}, err
@@ -97,7 +98,9 @@ func (rd *Reader) Event(_ context.Context, site *query.Site, id string) (*event.
 	if !ok {
 		return nil, query.ErrNotFound
 	}
-	ev, err := rd.Table(site.ID).View().Event(seq)
+	v := rd.Table(site.ID).View()
+	defer v.Close()
+	ev, err := v.Event(seq)
 	if err != nil {
 		return nil, err
 	}

@@ -174,6 +174,7 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 // User implements API.
 func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.User, error) {
 	v := rd.view(ctx, site)
+	defer v.Close()
 	p, err := v.findPerson(id)
 	if err != nil {
 		return query.User{}, err
@@ -191,6 +192,7 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, strin
 		return nil, "", err
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	links, err := v.links()
 	if err != nil {
 		return nil, "", err
@@ -416,6 +418,7 @@ func inactive(ev *event.Event) bool {
 // its groups; whoever sent it is a member of each.
 func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query.Group, error) {
 	v := rd.view(ctx, site)
+	defer v.Close()
 	g := query.Group{ID: id}
 	found := false
 	seen := make(map[string]bool)

@@ -70,7 +70,9 @@ func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 	if err != nil {
 		return nil, store.Wrap(err)
 	}
-	for _, r := range v.Table.Sealed() {
+	runs := v.Table.Sealed()
+	defer runs.Close()
+	for _, r := range runs.All {
 		properties, err := r.Properties()
 		if err != nil {
 			return nil, err

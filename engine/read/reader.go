@@ -58,6 +58,7 @@ func (rd *Reader) Newest(site uint32, from int64, clauses ...index.Clause) (newe
 		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
 	}
 	v := &view{rd.Table(site).View(), rd.budget(context.Background())} // no question's
+	defer v.Close()
 	_, err = v.walk(w, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error
 		newest, err = table.NewRowReader(p.Get()).Read(rows[0])

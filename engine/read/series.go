@@ -30,6 +30,7 @@ func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, lo
 		return nil, err
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	zone := "UTC"
 	if loc != nil {
 		zone = loc.String()

@@ -20,6 +20,7 @@ import (
 // Session implements API.
 func (rd *Reader) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
 	v := rd.view(ctx, site)
+	defer v.Close()
 	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
 	if err != nil {
 		return query.Session{}, err
@@ -38,6 +39,7 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session,
 		return nil, "", err
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
 		w, err := plan(v, q.Where, q.From, q.To)

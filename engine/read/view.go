@@ -16,7 +16,7 @@ type view struct {
 	budget budget
 }
 
-// view is what a question about the site sees.
+// view is what a question about the site sees. The caller closes it.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
 	return &view{rd.Table(site.ID).View(), rd.budget(ctx)}
 }

@@ -39,6 +39,7 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 		return total, nil, err
 	}
 	v := rd.view(ctx, q.Site)
+	defer v.Close()
 	w, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return total, nil, err

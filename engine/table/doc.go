@@ -4,10 +4,37 @@
 // # Where what is
 //
 //	table.go  the rows, and how they change: appended, published, sealed, merged
+//	runs.go   the runs of a table at one moment, and who still reads them
 //	view.go   what one query sees: parts, oldest first, that tile the seqs from 1
 //	cells.go  from a record to the cells of a row; keys that have no column of their own
 //	rows.go   from the cells of a row to the event
 //
 // The publisher, the sealer and the merger change a table; any number of goroutines may
 // take views of it. Rows of a view never change.
+//
+// # Who keeps a run
+//
+// A run is read from keys in the store. These may leave the store only when nobody reads
+// the run any more, so readers are counted:
+//
+//   - A table holds the runs that it has. A [View], and the [Runs] that [Table.Sealed]
+//     returns, hold the runs that they show.
+//   - Whoever takes a View or Runs closes it, on every way out: the next statement is
+//     defer Close. Goroutines that read a view end before its owner closes it, even if the
+//     owner panics.
+//   - Nothing that lives longer than the view refers to its runs: answers, kept results
+//     and filters in memory are copies.
+//   - [Table.Merged] replaces runs. It reports a replaced run as freed once the table and
+//     all who show that run have let go of it, and never before. Whoever is told deletes
+//     the keys.
+//   - A run that is in no table, such as one that check opens, has no holders and stays.
+//
+// The counts live in memory alone. The descriptors in the store say which runs exist. Keys
+// of other runs, which a crash or an open view at the end left there, go at the next start.
+//
+// A view takes one reference on the set of runs that the table has at the moment, and each
+// set holds its runs. So the counts cost a query the same with one run and with hundreds.
+// A new set is made when a run is sealed or runs are merged.
+//
+// Tests set [Strict], with which a view that nobody closes is an error of Engine.Close.
 package table

@@ -5,6 +5,7 @@ package table
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -18,14 +19,18 @@ type Table struct {
 	Links *identity.Links // between the site's persons
 
 	mu      sync.RWMutex
-	runs    []*index.Run     // oldest first, tiling
+	runs    *runSet
 	sealing []*index.MemPart // complete, waiting for the sealer; oldest first
 	open    *index.MemPart   // the newest rows; nil when there are none
 	last    uint64           // seq of the newest published event
+
+	held atomic.Int64 // Views and Runs that are not closed
 }
 
 // New makes the empty table of a site.
-func New(id uint32, links *identity.Links) *Table { return &Table{ID: id, Links: links} }
+func New(id uint32, links *identity.Links) *Table {
+	return &Table{ID: id, Links: links, runs: newRunSet(nil)}
+}
 
 // Last is the seq of the newest published event, 0 when there is none.
 func (t *Table) Last() uint64 {
@@ -36,7 +41,8 @@ func (t *Table) Last() uint64 {
 
 // Load adds the run that follows what the table has. It is called before anybody reads.
 func (t *Table) Load(r *index.Run) {
-	t.runs = append(t.runs, r)
+	r.Hold()
+	t.runs.all = append(t.runs.all, r)
 	t.last = r.Last()
 }
 
@@ -74,13 +80,6 @@ func (t *Table) Publish(last uint64) {
 // publisher's.
 func (t *Table) MemPart() *index.MemPart { return t.open }
 
-// Sealed returns the site's runs, oldest first.
-func (t *Table) Sealed() []*index.Run {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.runs
-}
-
 // Unsealed returns the parts in memory that begin before seq, newest first.
 func (t *Table) Unsealed(before uint64) (parts []index.Part) {
 	t.mu.RLock()
@@ -111,17 +110,24 @@ func (t *Table) Detach() *index.MemPart {
 // SealedInto replaces the oldest sealing part by its run.
 func (t *Table) SealedInto(r *index.Run) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	before := t.runs
 	t.sealing = append([]*index.MemPart(nil), t.sealing[1:]...)
-	t.runs = append(append([]*index.Run(nil), t.runs...), r)
+	t.runs = newRunSet(slices.Concat(before.all, []*index.Run{r}))
+	t.mu.Unlock()
+	before.release()
 }
 
-// Merged replaces runs that follow one another by the run made of them.
-func (t *Table) Merged(old []*index.Run, r *index.Run) {
+// Merged replaces runs that follow one another by the run made of them. It calls freed
+// with the id of each old run as soon as nobody reads that run, from the goroutine that
+// closes the last view of it, or before Merged returns.
+func (t *Table) Merged(old []*index.Run, r *index.Run, freed func(run uint64)) {
+	for _, o := range old {
+		o.OnFreed(freed)
+	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	i := slices.Index(t.runs, old[0])
-	runs := append([]*index.Run(nil), t.runs[:i]...)
-	runs = append(runs, r)
-	t.runs = append(runs, t.runs[i+len(old):]...)
+	before := t.runs
+	i := slices.Index(before.all, old[0])
+	t.runs = newRunSet(slices.Concat(before.all[:i], []*index.Run{r}, before.all[i+len(old):]))
+	t.mu.Unlock()
+	before.release() // without the lock, since freed may take others
 }

@@ -4,26 +4,29 @@ package table
 
 import "cairn/index"
 
-// View is what one query sees: every part, oldest first, tiling 1..last.
+// View is what one query sees: every part, oldest first, tiling 1..last. Whoever takes a
+// view closes it. Nobody reads its parts afterwards.
 type View struct {
 	Table *Table
 	Parts []Part
 	Last  uint64
+	runs  Runs
 }
 
-// Part is a part and the bounds known without opening it.
+// Part is a part of a view, and the bounds known without opening it.
 type Part struct {
 	Run  *index.Run // nil for an open part
 	open *index.MemPart
 	part index.Part
 }
 
-// View is what a query that begins now sees.
+// View is what a query that begins now sees. The caller closes it.
 func (t *Table) View() *View {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	v := &View{Table: t, Last: t.last}
-	for _, r := range t.runs {
+	v := &View{Table: t, Last: t.last, runs: t.hold()}
+	v.Parts = make([]Part, 0, len(v.runs.All)+len(t.sealing)+1)
+	for _, r := range v.runs.All {
 		v.Parts = append(v.Parts, Part{Run: r})
 	}
 	for _, o := range t.sealing {
@@ -35,6 +38,15 @@ func (t *Table) View() *View {
 		}
 	}
 	return v
+}
+
+// Close gives the runs of the view back. It is called once, when all goroutines that read
+// the view have ended.
+func (v *View) Close() {
+	v.runs.Close()
+	if Strict {
+		clear(v.Parts) // who reads them now dereferences nil
+	}
 }
 
 // Own returns the part for one goroutine alone: a run is opened again.
