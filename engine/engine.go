@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,7 +141,6 @@ func (e *Engine) tick() {
 // clearUp gives back the room of what runs have replaced: other runs, and rows in
 // the log. While events come in both happens by itself.
 func (e *Engine) clearUp() {
-	runtime.GC() // finds the runs that nobody reads
 	if _, err := e.db.AsyncFlush(); err != nil {
 		e.log.Error("store: flush", "error", err)
 	}

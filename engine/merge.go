@@ -5,7 +5,6 @@ package engine
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"time"
 
@@ -17,9 +16,9 @@ import (
 )
 
 // merger merges the runs of one site at a time. The new run comes into being, and
-// the old ones stop to exist, in one batch; views that have them go on reading
-// them. Their keys are deleted when the last view is gone, which the garbage
-// collector tells, or when the store is opened again.
+// the old ones cease to exist, in one batch. Views that have them go on reading them.
+// Their keys are deleted when the last of these views is closed, or when the store is
+// opened again.
 //
 // It takes runs of one order of size together (see pickRuns), so that an event is
 // written again as often as there are orders between SealRows and MergeRows: with
@@ -31,6 +30,7 @@ type merger struct {
 	changed *sync.Cond
 	sites   []*siteState // to look at
 	dropped []uint64     // runs that nobody reads any more
+	flush   bool         // the merger's: only a flush frees the room of runs that were dropped
 	stopped bool
 	done    sync.WaitGroup
 }
@@ -52,7 +52,7 @@ func (m *merger) start() {
 			if !ok {
 				return
 			}
-			if err := m.drop(drop); err != nil {
+			if err := m.drop(drop, site == nil); err != nil {
 				m.e.log.Error("store: old runs stay until the next start", "error", err)
 			}
 			for site != nil {
@@ -95,7 +95,7 @@ func (m *merger) enqueue(s *siteState) {
 func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for len(m.sites) == 0 && len(m.dropped) == 0 && !m.stopped {
+	for len(m.sites) == 0 && len(m.dropped) == 0 && !m.flush && !m.stopped {
 		m.changed.Wait()
 	}
 	if m.stopped {
@@ -108,22 +108,24 @@ func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 	return site, drop, true
 }
 
-// drop deletes the keys of runs that do not exist any more.
-func (m *merger) drop(runs []uint64) error {
+// drop deletes the keys of runs that do not exist any more. If only a flush frees their
+// room, one flush follows for all of them when no site waits: a flush per merge would cost
+// much where many small sites are merged one after another.
+func (m *merger) drop(runs []uint64, idle bool) error {
 	if m.stopping() {
 		return nil
 	}
-	some := false
 	for _, id := range runs {
 		flush, err := index.DropRun(m.e.db, id)
 		if err != nil {
 			return err
 		}
-		some = some || flush
+		m.flush = m.flush || flush
 	}
-	if !some {
+	if !m.flush || !idle {
 		return nil
 	}
+	m.flush = false
 	_, err := m.e.db.AsyncFlush()
 	return err
 }
@@ -184,11 +186,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		}
 		return false, err
 	}
-	r := m.e.newRun(d)
-	site.Merged(old, r, nil)
-	for _, r := range old {
-		runtime.AddCleanup(r, m.unread, r.Run)
-	}
+	site.Merged(old, m.e.newRun(d), m.unread)
 	m.e.stats.merges.Add(1)
 	m.e.stats.mergedEvents.Add(d.Rows)
 	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
@@ -214,7 +212,7 @@ func (m *merger) room(runs []*index.Run) bool {
 // mergeCache is the bytes of pages a merge keeps.
 const mergeCache = 1 << 20
 
-// unread is called when nothing holds a merged run any more.
+// unread is called when nobody holds a merged run any more.
 func (m *merger) unread(run uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

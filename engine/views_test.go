@@ -1,0 +1,255 @@
+// Views: who has one reads on while runs are merged away, and their keys leave the store
+// when the last view of them is closed.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/check"
+	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/store"
+	"cairn/engine/table"
+	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// viewStore opens a store that seals each 20 rows and merges each three runs.
+func viewStore(t *testing.T, fs vfs.FS) (*Engine, *Site) {
+	t.Helper()
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
+	e, err := Open(Options{Dir: "data", FS: fs, Sites: []*Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, site
+}
+
+// viewEvents ingests the events from number lo up to, not including, hi.
+func viewEvents(t *testing.T, e *Engine, site *Site, lo, hi int) {
+	t.Helper()
+	for n := lo; n < hi; n += 10 {
+		var records []Record
+		for i := n; i < n+10; i++ {
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{
+				Dialect: event.Native, Type: event.Track, Name: fmt.Sprint("n", i%7), User: fmt.Sprint("u", i%9), MessageID: fmt.Sprint("m", i),
+				Properties: event.Object{{Key: "plan", Value: event.Num(fmt.Sprint(i % 5))}},
+			}}})
+		}
+		if _, err := e.Ingest(context.Background(), records, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eventually waits until done, for five seconds at most.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for until := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("after five seconds still not: %s", what)
+		}
+	}
+}
+
+// keyed are the runs that have keys in the store.
+func keyed(t *testing.T, e *Engine) []uint64 {
+	t.Helper()
+	ids, err := index.RunIDs(e.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// shown are the runs that a view shows.
+func shown(v *table.View) (ids []uint64) {
+	for i := range v.Parts {
+		if r := v.Parts[i].Run; r != nil {
+			ids = append(ids, r.Run)
+		}
+	}
+	return ids
+}
+
+// current are the runs that the site has.
+func current(s *siteState) (ids []uint64) {
+	sealed := s.Sealed()
+	defer sealed.Close()
+	for _, r := range sealed.All {
+		ids = append(ids, r.Run)
+	}
+	return ids
+}
+
+// within says that all of some ids are among others.
+func within(some, others []uint64) bool {
+	return !slices.ContainsFunc(some, func(id uint64) bool { return !slices.Contains(others, id) })
+}
+
+func TestViewKeepsMergedRuns(t *testing.T) {
+	e, site := viewStore(t, vfs.NewMem())
+	s := e.state(site.ID)
+	viewEvents(t, e, site, 0, 100)
+	eventually(t, "runs are sealed", func() bool { return s.RunCount() > 0 && len(s.Unsealed(1<<63)) == 0 })
+	v := s.View()
+	old := shown(v)
+	viewEvents(t, e, site, 100, 1500)
+	eventually(t, "all runs of the view are merged away", func() bool {
+		now := current(s)
+		return !slices.ContainsFunc(old, func(id uint64) bool { return slices.Contains(now, id) })
+	})
+	// The view still reads each of its rows, and nothing of it has left the store.
+	for seq := uint64(1); seq <= v.Last; seq++ {
+		if ev, err := v.Event(seq); err != nil || ev == nil || ev.MessageID != fmt.Sprint("m", seq-1) {
+			t.Fatalf("event %d in a view of merged runs: %v, %v", seq, ev, err)
+		}
+	}
+	if has := keyed(t, e); !within(old, has) {
+		t.Errorf("a view shows the runs %d, and those with keys are %d", old, has)
+	}
+	// Other merged runs have left the store meanwhile.
+	eventually(t, "runs that nobody reads leave the store", func() bool {
+		return within(keyed(t, e), append(current(s), old...))
+	})
+	v.Close()
+	eventually(t, "the runs of the closed view leave the store", func() bool { return slices.Equal(keyed(t, e), sorted(current(s))) })
+	if stats := e.Stats(); stats.Corruptions != 0 || stats.Merges == 0 {
+		t.Errorf("%d damages after %d merges", stats.Corruptions, stats.Merges)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sorted(ids []uint64) []uint64 {
+	slices.Sort(ids)
+	return ids
+}
+
+// Keys of runs that a view showed at the end are removed at the next start.
+func TestViewOverClose(t *testing.T) {
+	fs := vfs.NewMem()
+	e, site := viewStore(t, fs)
+	s := e.state(site.ID)
+	viewEvents(t, e, site, 0, 100)
+	eventually(t, "runs are sealed", func() bool { return s.RunCount() > 0 && len(s.Unsealed(1<<63)) == 0 })
+	v := s.View()
+	old := shown(v)
+	viewEvents(t, e, site, 100, 1500)
+	eventually(t, "a run of the view is merged away", func() bool { return !within(old, current(s)) })
+	if err := e.Close(); err == nil || !strings.Contains(err.Error(), "site 1: 1 views are open") {
+		t.Errorf("Close with an open view: %v", err)
+	}
+	v.Close()
+	if report, err := check.Store(t.Context(), fs, "data"); err != nil || len(report.Problems) > 0 {
+		t.Fatalf("check: %+v, %v", report, err)
+	}
+	e, _ = viewStore(t, fs)
+	if has, exist := keyed(t, e), current(e.state(1)); !within(has, exist) {
+		t.Errorf("the runs %d have keys at the start, and those that exist are %d", has, exist)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Events come in and are asked for, runs are merged and leave the store, and snapshots are
+// made, all at once. Nothing is damaged, no view stays open, and each snapshot is whole.
+func TestViewsBesideEverything(t *testing.T) {
+	const events, snapshots = 1500, 6
+	fs := vfs.NewMem()
+	e, site := viewStore(t, fs)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	question := query.Query{Site: &site.Site}
+	for _, ask := range []func() error{
+		func() error {
+			q := question
+			q.Limit, q.Skip = 10, 40
+			_, err := e.List(ctx, q)
+			return err
+		},
+		func() error { _, err := e.Count(ctx, question); return err },
+		func() error {
+			_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: "plan", Segment: "name"})
+			return err
+		},
+		func() error { _, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site}); return err },
+		func() error { _, _, err := e.Users(ctx, question); return err },
+		func() error { _, _, err := e.Sessions(ctx, question); return err },
+		func() error { _, err := e.Digest(ctx, question); return err },
+		func() error { _, err := e.User(ctx, &site.Site, "u3"); return err },
+		func() error { // answered by an error on the way
+			q := question
+			q.After = "no cursor"
+			if _, err := e.List(ctx, q); err != query.ErrBadCursor {
+				return fmt.Errorf("a bad cursor: %v", err)
+			}
+			return nil
+		},
+		func() error { // and by one when time is up
+			late, stop := context.WithTimeout(ctx, 0)
+			defer stop()
+			if _, err := e.Digest(late, question); err == nil {
+				return fmt.Errorf("answered although no time was left")
+			}
+			return nil
+		},
+	} {
+		wg.Go(func() {
+			for ; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+				if err := ask(); err != nil && ctx.Err() == nil && err != query.ErrNotFound { // before the first event
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	var copies []string
+	wg.Go(func() {
+		for i := range snapshots {
+			before := e.Stats().Merges
+			for e.Stats().Merges == before && ctx.Err() == nil {
+				time.Sleep(100 * time.Microsecond)
+			}
+			dir := fmt.Sprint("copy", i)
+			if _, err := e.Snapshot(t.Context(), dir); err != nil {
+				t.Error(err)
+				return
+			}
+			copies = append(copies, dir)
+		}
+	})
+	viewEvents(t, e, site, 0, events)
+	viewEvents(t, e, site, 0, 100) // again: their originals lie in runs
+	stop()
+	wg.Wait()
+	s := e.state(site.ID)
+	eventually(t, "all that was merged has left the store", func() bool {
+		return len(s.Unsealed(1<<63)) == 0 && slices.Equal(keyed(t, e), sorted(current(s)))
+	})
+	if stats := e.Stats(); stats.Corruptions != 0 || stats.Merges < snapshots {
+		t.Errorf("%d damages, %d merges", stats.Corruptions, stats.Merges)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range copies {
+		restored := "restored-" + dir
+		if err := store.Restore(fs, dir, restored); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := check.Store(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {
+			t.Errorf("%s: check: %+v, %v", dir, report, err)
+		}
+	}
+}
