@@ -7,7 +7,8 @@
 // Read in this order:
 //
 //	ids.go         the table of ids: since when there is a user, a visitor or a session;
-//	               Assign decides, Replay repeats what was decided
+//	               entry.go what is stored of an id
+//	assign.go      Assign decides who and which session, Replay repeats what was decided
 //	visits.go      the sessions of a dialect whose rule has visits (event.Rule)
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the
 //	               variables of a visit
