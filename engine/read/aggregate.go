@@ -293,16 +293,16 @@ func (t *aggregate) finish(p identity.Persons) (query.CounterRow, error) {
 
 // count tallies one property.
 func (v *view) count(q *query.CounterQuery, keep keeper) (*aggregate, query.CounterRow, error) {
-	w, err := planCounters(q, v)
+	pred, err := planCounters(q, v)
 	if err != nil {
 		return nil, query.CounterRow{}, err
 	}
-	return v.aggregate(w, q, nil, keep)
+	return v.aggregate(pred, q, nil, keep)
 }
 
-// aggregate adds up the rows that satisfy w, split by the steps of a series if there
+// aggregate adds up the rows that satisfy pred, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) aggregate(w *predicate, q *query.CounterQuery, s *steps, keep keeper) (_ *aggregate, total query.CounterRow, err error) {
+func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, keep keeper) (_ *aggregate, total query.CounterRow, err error) {
 	aside := v.budget.spill()
 	defer aside.close()
 	t := &aggregate{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
@@ -311,7 +311,7 @@ func (v *view) aggregate(w *predicate, q *query.CounterQuery, s *steps, keep kee
 	}
 	// Values that are asked for lead to their rows; those under event.Other lie
 	// anywhere.
-	w = w.counting(q.Property, q.Values).counting(segmentOf(q), q.SegmentValues)
+	pred = pred.andCounted(q.Property, q.Values).andCounted(segmentOf(q), q.SegmentValues)
 	all := v.rowRanges()
 	if s == nil && fromTotals(q) {
 		if all, err = v.totals(q, t); err != nil {
@@ -319,7 +319,7 @@ func (v *view) aggregate(w *predicate, q *query.CounterQuery, s *steps, keep kee
 		}
 	}
 	var failed error
-	err = sideBySide(v.budget, w, all, func(r *reader, sl *rowRange) (*partialAggregate, error) {
+	err = sideBySide(v.budget, pred, all, func(r *reader, sl *rowRange) (*partialAggregate, error) {
 		return keep.partial(sl, func() (*partialAggregate, error) { return r.partial(sl, q, s, aside) })
 	}, func(p *partialAggregate) bool {
 		failed = t.merge(p)
@@ -386,13 +386,13 @@ func tooManyValues() error {
 
 func segmentOf(q *query.CounterQuery) string { return strings.TrimRight(q.Segment, "!") }
 
-// counting restricts w to the rows that count under one of the values of a
+// counting restricts pred to the rows that count under one of the values of a
 // property, as far as that can be told.
-func (w *predicate) counting(property string, values []string) *predicate {
+func (pred *predicate) andCounted(property string, values []string) *predicate {
 	if property == "" || len(values) == 0 || slices.Contains(values, event.Other) {
-		return w
+		return pred
 	}
-	own := *w
-	own.clauses = append(slices.Clip(w.clauses), countedClause(property, values))
-	return &own
+	narrow := *pred
+	narrow.clauses = append(slices.Clip(pred.clauses), countedClause(property, values))
+	return &narrow
 }

@@ -27,15 +27,15 @@ func (d *distinct) union(o *distinct) {
 }
 
 func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return t, err
 	}
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
-		t.Events, err = v.countEvents(w)
+		t.Events, err = v.countEvents(pred)
 		return t, err
 	}
-	events, all, err := v.distinct(w)
+	events, all, err := v.distinct(pred)
 	if err != nil {
 		return t, err
 	}
@@ -43,14 +43,14 @@ func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 	return query.Totals{Events: events, Users: uint64(all.users.CountPersons(p)), Sessions: uint64(all.sessions.Len())}, err
 }
 
-// distinct finds the persons and sessions of the rows that satisfy w, and how many
+// distinct finds the persons and sessions of the rows that satisfy pred, and how many
 // rows that are.
-func (v *view) distinct(w *predicate) (events uint64, all *distinct, err error) {
+func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err error) {
 	type counts struct {
 		events uint64
 		distinct
 	}
-	sums, err := gather(v.budget, w, v.rowRanges(), func(r *reader, s *rowRange, c *counts) error {
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *reader, s *rowRange, c *counts) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err
@@ -81,16 +81,16 @@ func (v *view) distinct(w *predicate) (events uint64, all *distinct, err error) 
 	return events, all, nil
 }
 
-// countEvents counts the rows that satisfy w: those of a part from what the index
+// countEvents counts the rows that satisfy pred: those of a part from what the index
 // knows of it, if it does, else by a look at them.
-func (v *view) countEvents(w *predicate) (n uint64, err error) {
+func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 	var rest []rowRange
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if err := v.budget.spent(); err != nil {
 			return 0, err
 		}
-		m := w.matcher(p)
+		m := pred.matcher(p)
 		if m != nil {
 			if known, ok := m.Known(); ok {
 				n += uint64(known)
@@ -102,7 +102,7 @@ func (v *view) countEvents(w *predicate) (n uint64, err error) {
 			return 0, err
 		}
 	}
-	sums, err := gather(v.budget, w, rest, func(r *reader, s *rowRange, n *uint64) error {
+	sums, err := gather(v.budget, pred, rest, func(r *reader, s *rowRange, n *uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

@@ -50,9 +50,9 @@ func (s *steps) at(time int64) int {
 	return sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > time }) - 1
 }
 
-// newSteps are the steps of q over the rows that satisfy w, none when there are no
+// newSteps are the steps of q over the rows that satisfy pred, none when there are no
 // rows and no bounds.
-func (v *view) newSteps(w *predicate, q *query.CounterQuery) (*steps, error) {
+func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
@@ -71,7 +71,7 @@ func (v *view) newSteps(w *predicate, q *query.CounterQuery) (*steps, error) {
 	bounded := fromDay != 0 || toDay != 0
 	switch {
 	case byDay && !bounded, bounded && fromDay == 0:
-		first, last, any, err := v.span(w, event.IntDay)
+		first, last, any, err := v.span(pred, event.IntDay)
 		if err != nil || !any {
 			return &steps{}, err
 		}
@@ -79,7 +79,7 @@ func (v *view) newSteps(w *predicate, q *query.CounterQuery) (*steps, error) {
 			toDay, bounded = int32(last), true
 		}
 	case !byDay && !bounded && (from == 0 || to == 0):
-		first, last, any, err := v.span(w, event.IntTime)
+		first, last, any, err := v.span(pred, event.IntTime)
 		if err != nil || !any {
 			return &steps{}, err
 		}
@@ -124,9 +124,9 @@ func tooManySteps() error {
 // dateOf is a time on the date of a day.
 func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
-// span finds the least and the greatest of a column over the rows that satisfy w.
-func (v *view) span(w *predicate, column int) (first, last int64, any bool, err error) {
-	err = v.eachRow(w, func(p *table.Part) func(int) {
+// span finds the least and the greatest of a column over the rows that satisfy pred.
+func (v *view) span(pred *predicate, column int) (first, last int64, any bool, err error) {
+	err = v.eachRow(pred, func(p *table.Part) func(int) {
 		values := p.Get().Ints(column)
 		return func(row int) {
 			n := values.At(row)
@@ -146,15 +146,15 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	if q.Property == "" {
 		return query.CounterPage{}, fmt.Errorf("%w: a series needs a property", query.ErrBadQuery)
 	}
-	w, err := planCounters(q, v)
+	pred, err := planCounters(q, v)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	s, err := v.newSteps(w, q)
+	s, err := v.newSteps(pred, q)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	whole, total, err := v.aggregate(w, jointly(*q), nil, keeper{})
+	whole, total, err := v.aggregate(pred, jointly(*q), nil, keeper{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -166,7 +166,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.aggregate(w, q, s, keeper{})
+	t, _, err := v.aggregate(pred, q, s, keeper{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}

@@ -154,11 +154,11 @@ func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.Count
 }
 
 func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
-		w.days(q.FromDay, q.ToDay)
+		pred.days(q.FromDay, q.ToDay)
 	}
-	return w, err
+	return pred, err
 }
 
 // sortCounters orders rows, greatest first; ties by value, then segment.

@@ -16,7 +16,7 @@ import (
 func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return query.Digest{}, err
 	}
@@ -24,7 +24,7 @@ func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, erro
 	var named int64
 	var persons, sessions identity.OrdSet
 	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
-	err = v.eachEventOf(w, func(ev *event.Event) {
+	err = v.eachEventOf(pred, func(ev *event.Event) {
 		if d.Events == 0 {
 			d.First, d.Last = ev.Time, ev.Time
 		}

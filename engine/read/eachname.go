@@ -200,7 +200,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 	for _, i := range lines {
 		wanted[i] = true
 	}
-	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), func(r *reader, s *rowRange, sum *nameOrds) (err error) {
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *reader, s *rowRange, sum *nameOrds) (err error) {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

@@ -32,7 +32,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return query.Page{}, err
 	}
@@ -45,7 +45,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	}
 	var page query.Page
 	more, skip, c := false, q.Skip, clock{budget: v.budget}
-	spent, err := v.walk(w, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
+	spent, err := v.walk(pred, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
 		r := table.NewRowReader(p.Get())

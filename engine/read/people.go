@@ -299,7 +299,7 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	}
 	var sessions identity.OrdSet
 	seen, first := false, uint64(0)
-	err = v.eachRow(matching(clause), func(p *table.Part) func(int) {
+	err = v.eachRow(newPredicate(clause), func(p *table.Part) func(int) {
 		times, session := p.Get().Ints(event.IntTime), p.Get().Ints(event.IntSession)
 		return func(row int) {
 			t, seq := times.At(row), p.First()+uint64(row)
@@ -386,13 +386,13 @@ func (rd *Reader) name(v *view, p *person, u *query.User) error {
 
 // eachEvent reads the events that match, oldest first.
 func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
-	return v.eachEventOf(matching(clauses...), fn)
+	return v.eachEventOf(newPredicate(clauses...), fn)
 }
 
-// eachEventOf reads the events that satisfy w, oldest first.
-func (v *view) eachEventOf(w *predicate, fn func(*event.Event)) error {
+// eachEventOf reads the events that satisfy pred, oldest first.
+func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
 	c := clock{budget: v.budget}
-	return v.eachRowUntil(w, func(p *table.Part) func(int) error {
+	return v.eachRowUntil(pred, func(p *table.Part) func(int) error {
 		var r *table.RowReader
 		return func(row int) error {
 			if r == nil {

@@ -30,66 +30,66 @@ type predicate struct {
 }
 
 // matching is the rows that satisfy clauses, at any time.
-func matching(clauses ...index.Clause) *predicate {
+func newPredicate(clauses ...index.Clause) *predicate {
 	return &predicate{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
 }
 
 // plan turns the conditions into clauses against v.
 func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
-	w := matching()
+	pred := newPredicate()
 	for _, c := range conds {
 		clause, err := v.clause(c)
 		if err != nil {
 			return nil, err
 		}
-		w.clauses = append(w.clauses, clause)
+		pred.clauses = append(pred.clauses, clause)
 	}
 	if from != 0 {
-		w.timeFrom = from
+		pred.timeFrom = from
 	}
 	if to != 0 {
-		w.timeTo = to
+		pred.timeTo = to
 	}
 	if from != 0 || to != 0 {
-		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
-	return w, nil
+	return pred, nil
 }
 
-// and is w where a field also has one of the terms.
-func (w *predicate) and(field string, terms ...string) *predicate {
-	narrow := *w
-	narrow.clauses = append(w.clauses[:len(w.clauses):len(w.clauses)], index.Clause{Any: []index.Alt{{Field: field, Terms: terms}}})
+// and is pred where a field also has one of the terms.
+func (pred *predicate) and(field string, terms ...string) *predicate {
+	narrow := *pred
+	narrow.clauses = append(pred.clauses[:len(pred.clauses):len(pred.clauses)], index.Clause{Any: []index.Alt{{Field: field, Terms: terms}}})
 	return &narrow
 }
 
-// between is w at the times [from, to) alone, instead of its own.
-func (w *predicate) between(from, to int64) *predicate {
-	narrow := *w
+// between is pred at the times [from, to) alone, instead of its own.
+func (pred *predicate) between(from, to int64) *predicate {
+	narrow := *pred
 	narrow.timeFrom, narrow.timeTo = from, to
 	narrow.ranges = []index.Range{{Col: event.IntTime, From: from, To: to}}
 	return &narrow
 }
 
-// days restricts w to the days from..to, both inclusive, as counted.
-func (w *predicate) days(from, to int32) {
-	w.dayFrom, w.dayTo = int64(from), int64(to)+1
-	w.ranges = append(w.ranges, index.Range{Col: event.IntDay, From: w.dayFrom, To: w.dayTo})
+// days restricts pred to the days from..to, both inclusive, as counted.
+func (pred *predicate) days(from, to int32) {
+	pred.dayFrom, pred.dayTo = int64(from), int64(to)+1
+	pred.ranges = append(pred.ranges, index.Range{Col: event.IntDay, From: pred.dayFrom, To: pred.dayTo})
 }
 
 // matcher finds the rows of a part, nil when there are none, which is often told
 // without opening the part.
-func (w *predicate) matcher(p *table.Part) *index.Matcher {
-	ranges := w.ranges
+func (pred *predicate) matcher(p *table.Part) *index.Matcher {
+	ranges := pred.ranges
 	if r := p.Run; r != nil {
-		if r.TimeMax < w.timeFrom || r.TimeMin >= w.timeTo || int64(r.DayMax) < w.dayFrom || int64(r.DayMin) >= w.dayTo {
+		if r.TimeMax < pred.timeFrom || r.TimeMin >= pred.timeTo || int64(r.DayMax) < pred.dayFrom || int64(r.DayMin) >= pred.dayTo {
 			return nil
 		}
-		if w.timeFrom <= r.TimeMin && r.TimeMax < w.timeTo && w.dayFrom <= int64(r.DayMin) && int64(r.DayMax) < w.dayTo {
+		if pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo && pred.dayFrom <= int64(r.DayMin) && int64(r.DayMax) < pred.dayTo {
 			ranges = nil
 		}
 	}
-	if m := index.NewMatcher(p.Get(), w.clauses, ranges); !m.None() {
+	if m := index.NewMatcher(p.Get(), pred.clauses, ranges); !m.None() {
 		return m
 	}
 	return nil

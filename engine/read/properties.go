@@ -37,11 +37,11 @@ func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage,
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	w, err := planCounters(q, v)
+	pred, err := planCounters(q, v)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	l := &propertyList{view: v, where: w, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
+	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
 	l.asked, l.pairs = make(askedNames, len(names)), rd.Pairs
 	for name := range names {
@@ -89,7 +89,7 @@ type propertyList struct {
 	asked askedNames
 	pairs int // of a property and a row that are held to tell users and sessions apart
 	view  *view
-	where *predicate
+	pred  *predicate
 	query *query.CounterQuery
 	byRow bool // totals do not tell what is asked
 
@@ -122,7 +122,7 @@ func (l *propertySum) add(s *propertySum) {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), l.slice)
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), l.slice)
 	for i := range sums {
 		l.add(&sums[i])
 	}
@@ -377,7 +377,7 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
-	sums, err := gather(l.view.budget, l.where, l.view.rowRanges(), func(r *reader, s *rowRange, d *distinct) error {
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *reader, s *rowRange, d *distinct) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err

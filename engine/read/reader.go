@@ -52,14 +52,14 @@ func (rd *Reader) Kept() (answers, partials int) { return rd.kept.len(), rd.part
 // Newest returns the newest event of a site that satisfies all clauses and whose time is
 // not before from, nil when there is none. math.MinInt64 asks for any time.
 func (rd *Reader) Newest(site uint32, from int64, clauses ...index.Clause) (newest *event.Event, err error) {
-	w := matching(clauses...)
+	pred := newPredicate(clauses...)
 	if from != math.MinInt64 {
-		w.timeFrom = from
-		w.ranges = append(w.ranges, index.Range{Col: event.IntTime, From: w.timeFrom, To: w.timeTo})
+		pred.timeFrom = from
+		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
 	v := &view{rd.Table(site).View(), rd.budget(context.Background())} // no question's
 	defer v.Close()
-	_, err = v.walk(w, false, 0, func(p *table.Part, rows []int) (bool, error) {
+	_, err = v.walk(pred, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error
 		newest, err = table.NewRowReader(p.Get()).Read(rows[0])
 		return false, err

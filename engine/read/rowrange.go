@@ -44,7 +44,7 @@ func rowRangesOf(p *table.Part, all []rowRange) []rowRange {
 // serves all slices of the part that come one after another.
 type reader struct {
 	budget   budget
-	where    *predicate
+	pred     *predicate
 	of       *table.Part
 	own      table.Part     // of, to be read by this goroutine alone
 	matched  *index.Matcher // nil when no row of the part satisfies where
@@ -84,7 +84,7 @@ func (r *reader) open(s *rowRange) (*table.Part, error) {
 	}
 	if r.of != s.of {
 		r.of, r.own = s.of, s.of.Own()
-		r.matched = r.where.matcher(&r.own)
+		r.matched = r.pred.matcher(&r.own)
 		if err := r.own.Err(); err != nil {
 			r.of = nil
 			return nil, err
@@ -115,12 +115,12 @@ func (r *reader) each(s *rowRange, fn func(rows []int32)) (err error) {
 
 // gather reads slices for a query, as many at a time as there are processors, each
 // reader adding to a sum of its own. It returns the sums.
-func gather[T any](b budget, w *predicate, all []rowRange, read func(*reader, *rowRange, *T) error) ([]T, error) {
+func gather[T any](b budget, pred *predicate, all []rowRange, read func(*reader, *rowRange, *T) error) ([]T, error) {
 	n := max(1, min(runtime.GOMAXPROCS(0), len(all)))
 	sums, errs := make([]T, n), make([]error, n)
 	var next atomic.Int64
 	work := func(i int) {
-		r := reader{budget: b, where: w}
+		r := reader{budget: b, pred: pred}
 		for errs[i] == nil {
 			at := int(next.Add(1)) - 1
 			if at >= len(all) {
@@ -152,7 +152,7 @@ func gather[T any](b budget, w *predicate, all []rowRange, read func(*reader, *r
 // sideBySide reads slices for a query, as many at a time as there are processors,
 // and hands what read gives to take, in the order of the slices, until that returns
 // false. nil is nothing to take.
-func sideBySide[T any](b budget, w *predicate, all []rowRange, read func(*reader, *rowRange) (*T, error), take func(*T) bool) error {
+func sideBySide[T any](b budget, pred *predicate, all []rowRange, read func(*reader, *rowRange) (*T, error), take func(*T) bool) error {
 	n := min(runtime.GOMAXPROCS(0), len(all))
 	type result struct {
 		value *T
@@ -170,7 +170,7 @@ func sideBySide[T any](b budget, w *predicate, all []rowRange, read func(*reader
 	defer close(stop)
 	for range n {
 		wg.Go(func() {
-			r := reader{budget: b, where: w}
+			r := reader{budget: b, pred: pred}
 			for {
 				select {
 				case ahead <- struct{}{}:

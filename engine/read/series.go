@@ -41,13 +41,13 @@ func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, lo
 }
 
 func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
 	from, to := q.From, q.To
 	if from == 0 || to == 0 {
-		first, last, any, err := v.span(w, event.IntTime)
+		first, last, any, err := v.span(pred, event.IntTime)
 		if err != nil || !any {
 			return nil, err
 		}
@@ -70,15 +70,15 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 		buckets[i].Time = starts[i]
 	}
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
-		return buckets, v.countBuckets(w, starts, buckets)
+		return buckets, v.countBuckets(pred, starts, buckets)
 	}
 	// Pairs of a bucket and a person or session may be as many as there are events.
 	// So that memory is bounded, so are those that are told apart at a time.
 	most := 2 * rd.HotEvents
-	if all, err := v.tellApart(w, starts, buckets, most); all || err != nil {
+	if all, err := v.tellApart(pred, starts, buckets, most); all || err != nil {
 		return buckets, err
 	}
-	if err := v.countBuckets(w, starts, buckets); err != nil {
+	if err := v.countBuckets(pred, starts, buckets); err != nil {
 		return nil, err
 	}
 	for i := 0; i < len(buckets); {
@@ -91,7 +91,7 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 			end = starts[j]
 		}
 		if events > 0 {
-			if err := v.distinguishBuckets(w.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
+			if err := v.distinguishBuckets(pred.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
 				return nil, err
 			}
 		}
@@ -101,13 +101,13 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 }
 
 // distinguishBuckets fills in the users and sessions of buckets of at most most
-// events together, or of one bucket. All rows that satisfy w belong to them.
-func (v *view) distinguishBuckets(w *predicate, starts []int64, buckets []query.Bucket, most int) error {
+// events together, or of one bucket. All rows that satisfy pred belong to them.
+func (v *view) distinguishBuckets(pred *predicate, starts []int64, buckets []query.Bucket, most int) error {
 	if len(buckets) > 1 {
-		_, err := v.tellApart(w, starts, buckets, most)
+		_, err := v.tellApart(pred, starts, buckets, most)
 		return err
 	}
-	_, all, err := v.distinct(w)
+	_, all, err := v.distinct(pred)
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,8 @@ func bucketAt(starts []int64) func(at int64) int {
 }
 
 // countBuckets counts the events of each bucket.
-func (v *view) countBuckets(w *predicate, starts []int64, buckets []query.Bucket) error {
-	sums, err := gather(v.budget, w, v.rowRanges(), func(r *reader, s *rowRange, events *[]uint64) error {
+func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Bucket) error {
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *reader, s *rowRange, events *[]uint64) error {
 		vp, err := r.open(s)
 		if vp == nil {
 			return err
@@ -167,10 +167,10 @@ func (v *view) countBuckets(w *predicate, starts []int64, buckets []query.Bucket
 
 // tellApart counts the events, users and sessions of buckets, unless there are more
 // than most pairs of a bucket and one of these: all is false then.
-func (v *view) tellApart(w *predicate, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
+func (v *view) tellApart(pred *predicate, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
 	var users, sessions identity.PairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
-	err = v.eachRow(w, func(p *table.Part) func(int) {
+	err = v.eachRow(pred, func(p *table.Part) func(int) {
 		part := p.Get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {

@@ -42,12 +42,12 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session,
 	defer v.Close()
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
-		w, err := plan(v, q.Where, q.From, q.To)
+		pred, err := plan(v, q.Where, q.From, q.To)
 		if err != nil {
 			return nil, "", err
 		}
 		var matched identity.OrdSet
-		err = v.eachRow(w, func(p *table.Part) func(int) {
+		err = v.eachRow(pred, func(p *table.Part) func(int) {
 			session := p.Get().Ints(event.IntSession)
 			return func(row int) { matched.Add(uint64(session.At(row))) }
 		})

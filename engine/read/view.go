@@ -35,11 +35,11 @@ func (v *view) persons() (identity.Persons, error) {
 	return l.Persons(), nil
 }
 
-// walk visits the rows that satisfy w in order, part by part, from just beyond
+// walk visits the rows that satisfy pred in order, part by part, from just beyond
 // after (0 = from the start). visit gets the rows of one part, at most want of
 // all in one call, and says whether to go on. When time runs out, walk returns
 // the seq it got to as spent.
-func (v *view) walk(w *predicate, ascending bool, after uint64, visit func(p *table.Part, rows []int) (bool, error), want int) (spent uint64, err error) {
+func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p *table.Part, rows []int) (bool, error), want int) (spent uint64, err error) {
 	at := after
 	for i := range v.Parts {
 		p := &v.Parts[i]
@@ -60,7 +60,7 @@ func (v *view) walk(w *predicate, ascending bool, after uint64, visit func(p *ta
 		if ascending {
 			at = last
 		}
-		matched := w.matcher(p)
+		matched := pred.matcher(p)
 		if err := p.Err(); err != nil {
 			return 0, err
 		}
@@ -98,9 +98,9 @@ func (v *view) walk(w *predicate, ascending bool, after uint64, visit func(p *ta
 	return 0, nil
 }
 
-// eachRow calls fn for every row that satisfies w, part by part, oldest first.
-func (v *view) eachRow(w *predicate, part func(p *table.Part) (fn func(row int))) error {
-	return v.eachRowUntil(w, func(p *table.Part) func(int) error {
+// eachRow calls fn for every row that satisfies pred, part by part, oldest first.
+func (v *view) eachRow(pred *predicate, part func(p *table.Part) (fn func(row int))) error {
+	return v.eachRowUntil(pred, func(p *table.Part) func(int) error {
 		fn := part(p)
 		return func(row int) error {
 			fn(row)
@@ -110,14 +110,14 @@ func (v *view) eachRow(w *predicate, part func(p *table.Part) (fn func(row int))
 }
 
 // eachRowUntil is eachRow until fn returns an error, which it returns.
-func (v *view) eachRowUntil(w *predicate, part func(p *table.Part) (fn func(row int) error)) error {
+func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(row int) error)) error {
 	c := clock{budget: v.budget}
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if err := v.budget.spent(); err != nil {
 			return err
 		}
-		matched := w.matcher(p)
+		matched := pred.matcher(p)
 		if err := p.Err(); err != nil {
 			return err
 		}

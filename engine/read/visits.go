@@ -40,7 +40,7 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	w, err := plan(v, q.Where, q.From, q.To)
+	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return total, nil, err
 	}
@@ -56,7 +56,7 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 		s.steps[i].Time = starts[i]
 	}
 	for _, part := range []func(*view, *predicate) error{s.people, s.views, s.revenue} {
-		if err := part(v, w); err != nil {
+		if err := part(v, pred); err != nil {
 			return total, nil, err
 		}
 	}
@@ -76,12 +76,12 @@ func (s *visitSum) add(at int64, change func(*query.Visits)) {
 }
 
 // people finds who was there, and how far the sessions reach.
-func (s *visitSum) people(v *view, w *predicate) error {
+func (s *visitSum) people(v *view, pred *predicate) error {
 	var all identity.OrdSet
 	aside := v.budget.spill()
 	defer aside.close()
 	inSteps := pairBag{spill: aside}
-	err := v.eachRow(w, func(p *table.Part) func(int) {
+	err := v.eachRow(pred, func(p *table.Part) func(int) {
 		part := p.Get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
@@ -118,8 +118,8 @@ func (s *visitSum) people(v *view, w *predicate) error {
 }
 
 // views counts pages and screens.
-func (s *visitSum) views(v *view, w *predicate) error {
-	return v.eachRow(w.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
+func (s *visitSum) views(v *view, pred *predicate) error {
+	return v.eachRow(pred.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
 		times, session := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntSession))
 		return func(row int) {
 			s.add(times.at(row), func(t *query.Visits) { t.Views++ })
@@ -131,7 +131,7 @@ func (s *visitSum) views(v *view, w *predicate) error {
 }
 
 // revenue sums up what was paid.
-func (s *visitSum) revenue(v *view, w *predicate) error {
+func (s *visitSum) revenue(v *view, pred *predicate) error {
 	paid := func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
@@ -143,7 +143,7 @@ func (s *visitSum) revenue(v *view, w *predicate) error {
 		if name == "" {
 			continue
 		}
-		if err := v.eachEventOf(w.and(event.FieldName, name).and(event.FieldDialect, string(d)), paid); err != nil {
+		if err := v.eachEventOf(pred.and(event.FieldName, name).and(event.FieldDialect, string(d)), paid); err != nil {
 			return err
 		}
 	}
