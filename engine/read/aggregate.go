@@ -156,7 +156,7 @@ func (p *partialAggregate) eachOwn(fn func(row int, session uint64)) error {
 }
 
 // beganSet is a bitmap of the rows of a slice that began a session.
-type beganSet [sliceRows / 64]uint64
+type beganSet [rangeRowsMax / 64]uint64
 
 // beganRows is how many rows of an answer have one.
 const beganRows = 64
@@ -319,8 +319,8 @@ func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, keep 
 		}
 	}
 	var failed error
-	err = sideBySide(v.budget, pred, all, func(r *reader, sl *rowRange) (*partialAggregate, error) {
-		return keep.partial(sl, func() (*partialAggregate, error) { return r.partial(sl, q, s, aside) })
+	err = readInOrder(v.budget, pred, all, func(r *rangeReader, rr *rowRange) (*partialAggregate, error) {
+		return keep.partial(rr, func() (*partialAggregate, error) { return r.aggregateRange(rr, q, s, aside) })
 	}, func(p *partialAggregate) bool {
 		failed = t.merge(p)
 		p.release()
@@ -352,7 +352,7 @@ func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err
 	for i := len(v.Parts) - 1; i >= 0; i-- {
 		p := &v.Parts[i]
 		if p.Run == nil {
-			rest = rowRangesOf(p, rest)
+			rest = appendRowRanges(p, rest)
 			continue
 		}
 		if err := v.budget.spent(); err != nil {

@@ -13,7 +13,7 @@ import (
 // aggregator counts rows of one slice.
 type aggregator struct {
 	*partialAggregate
-	reader            *reader
+	reader            *rangeReader
 	value             *valueReader
 	segment           *valueReader // nil when nothing is split
 	property          string       // of the segment
@@ -29,22 +29,22 @@ type aggregator struct {
 }
 
 // partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *reader) partial(sl *rowRange, q *query.CounterQuery, s *steps, aside *spill) (*partialAggregate, error) {
-	vp, err := r.open(sl)
+func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *steps, aside *spill) (*partialAggregate, error) {
+	vp, err := r.open(rr)
 	if vp == nil {
 		return nil, err
 	}
 	part := r.metered(vp.Get())
-	p := newPartial(part.First()+uint64(sl.from), isJoint(q), aside)
+	p := newPartial(part.First()+uint64(rr.from), isJoint(q), aside)
 	t := &aggregator{partialAggregate: p, reader: r}
-	if t.value, err = r.counted(sl, part, q.Property, &p.names); err != nil {
+	if t.value, err = r.openValues(rr, part, q.Property, &p.names); err != nil {
 		return nil, err
 	}
 	if t.value.all == never {
 		return nil, vp.Err()
 	}
 	if t.property = segmentOf(q); t.property != "" {
-		if t.segment, err = r.counted(sl, part, t.property, &p.names); err != nil {
+		if t.segment, err = r.openValues(rr, part, t.property, &p.names); err != nil {
 			return nil, err
 		}
 		if !slices.Contains(autoSegments, t.property) {
@@ -64,7 +64,7 @@ func (r *reader) partial(sl *rowRange, q *query.CounterQuery, s *steps, aside *s
 		t.sessions = newRowInts(part.Ints(event.IntSession))
 	}
 	t.prepare()
-	if err := r.each(sl, t.count); err != nil {
+	if err := r.each(rr, t.count); err != nil {
 		return nil, err
 	}
 	if err := vp.Err(); err != nil {
@@ -170,7 +170,7 @@ func (t *aggregator) count(rows []int32) {
 
 // find is what the table says of a place.
 func (t *aggregator) find(at int64) int32 {
-	if t.reader.late() {
+	if t.reader.timedOut() {
 		return nothing
 	}
 	k := tallyKey{value: t.value.ofCode(at / int64(t.segmentCodes)), segment: noSegment}
@@ -206,7 +206,7 @@ var whole = []int32{noSegment}
 
 // countRow counts one row, whatever it holds.
 func (t *aggregator) countRow(row int) {
-	if t.reader.late() || !t.value.countable(row) {
+	if t.reader.timedOut() || !t.value.countable(row) {
 		return
 	}
 	ids := t.value.values(row)

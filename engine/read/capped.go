@@ -14,13 +14,13 @@ import (
 // cappedCells is where the properties stand in the capped cells of a slice's rows. It
 // is made once and serves every property that is asked of the slice.
 type cappedCells struct {
-	col    index.Column
-	codes  *rowInts
-	places map[string]*[]cappedPlace // by property, codes ascending
-	named  []uint32                  // codes of cells with names over the cap, ascending
-	asked  askedNames                // nil = each is sought by itself
-	left   []uint64                  // which of asked are in the cells of named, and where
-	late   func() bool               // of the reader
+	col      index.Column
+	codes    *rowInts
+	places   map[string]*[]cappedPlace // by property, codes ascending
+	named    []uint32                  // codes of cells with names over the cap, ascending
+	asked    askedNames                // nil = each is sought by itself
+	left     []uint64                  // which of asked are in the cells of named, and where
+	timedOut func() bool               // of the reader
 }
 
 // askedNames numbers the names that a query asks for one after another.
@@ -50,12 +50,12 @@ type cappedPlace struct{ code, at uint32 }
 
 // cappedCells looks at the rows from..to of a metered part, to excluded; nil when none
 // has anything over the cap. It ends early when the reader is late.
-func (r *reader) cappedCells(p index.Part, from, to int) *cappedCells {
+func (r *rangeReader) readCapped(p index.Part, from, to int) *cappedCells {
 	col := p.Column(event.FieldCapped)
 	if col == nil {
 		return nil
 	}
-	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: r.asked, late: r.late}
+	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: r.asked, timedOut: r.timedOut}
 	if code, same := constant(c.codes.col, from, to); same && code == 0 {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (r *reader) cappedCells(p index.Part, from, to int) *cappedCells {
 	}
 	slices.Sort(codes)
 	for _, code := range slices.Compact(codes) {
-		if r.late() {
+		if r.timedOut() {
 			break
 		}
 		cell := col.Cell(code)
@@ -118,7 +118,7 @@ func (c *cappedCells) leftOut(property string) (codes []uint32) {
 		return c.asked.codes(c.left, property)
 	}
 	for _, code := range c.named {
-		if c.late() {
+		if c.timedOut() {
 			break
 		}
 		found := false

@@ -50,13 +50,13 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 		events uint64
 		distinct
 	}
-	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *reader, s *rowRange, c *counts) error {
-		vp, err := r.open(s)
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, c *counts) error {
+		vp, err := r.open(rr)
 		if vp == nil {
 			return err
 		}
 		person, session := newRowInts(vp.Get().Ints(event.IntPerson)), newRowInts(vp.Get().Ints(event.IntSession))
-		err = r.each(s, func(rows []int32) {
+		err = r.each(rr, func(rows []int32) {
 			c.events += uint64(len(rows))
 			for _, ord := range person.of(rows) {
 				c.users.Add(uint64(ord))
@@ -95,19 +95,19 @@ func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 			if known, ok := m.Known(); ok {
 				n += uint64(known)
 			} else {
-				rest = rowRangesOf(p, rest)
+				rest = appendRowRanges(p, rest)
 			}
 		}
 		if err := p.Err(); err != nil {
 			return 0, err
 		}
 	}
-	sums, err := gather(v.budget, pred, rest, func(r *reader, s *rowRange, n *uint64) error {
-		vp, err := r.open(s)
+	sums, err := gather(v.budget, pred, rest, func(r *rangeReader, rr *rowRange, n *uint64) error {
+		vp, err := r.open(rr)
 		if vp == nil {
 			return err
 		}
-		*n += uint64(r.matched.Count(s.from, s.to))
+		*n += uint64(r.matcher.Count(rr.from, rr.to))
 		return vp.Err()
 	})
 	for _, sum := range sums {

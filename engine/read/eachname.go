@@ -123,9 +123,9 @@ func (l *propertyList) shared(part index.Part) (shared []bool) {
 
 // together does for the shared lines what rows and count do for one, and adds their rows
 // to any.
-func (l *propertyList) together(r *reader, s *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
+func (l *propertyList) together(r *rangeReader, rr *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
-	tell := l.byRow || s.of.Run == nil
+	tell := l.byRow || rr.part.Run == nil
 	names := newNameRows(part)
 	row := int32(0)
 	yield := func(property, term string, by int64) bool {
@@ -141,9 +141,9 @@ func (l *propertyList) together(r *reader, s *rowRange, part index.Part, shared 
 		}
 		return true
 	}
-	eerr := r.each(s, func(batch []int32) {
+	eerr := r.each(rr, func(batch []int32) {
 		for _, row = range batch {
-			if err != nil || r.late() {
+			if err != nil || r.timedOut() {
 				return
 			}
 			err = names.count(int(row), yield)
@@ -152,19 +152,19 @@ func (l *propertyList) together(r *reader, s *rowRange, part index.Part, shared 
 	if err = cmp.Or(err, eerr); err != nil {
 		return err
 	}
-	set := newRowSet(s)
+	set := newRowSet(rr)
 	for i := range rows {
 		if len(rows[i]) == 0 {
 			continue
 		}
 		for _, row := range rows[i] {
-			set.add(s, row)
-			any.add(s, row)
+			set.add(rr, row)
+			any.add(rr, row)
 		}
-		sum.lines[i].rows += l.hash(s, set)
+		sum.lines[i].rows += l.hash(rr, set)
 		sum.lines[i].n += len(rows[i])
 		for _, row := range rows[i] {
-			set.remove(s, row)
+			set.remove(rr, row)
 		}
 	}
 	return nil
@@ -200,8 +200,8 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 	for _, i := range lines {
 		wanted[i] = true
 	}
-	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *reader, s *rowRange, sum *nameOrds) (err error) {
-		vp, err := r.open(s)
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, sum *nameOrds) (err error) {
+		vp, err := r.open(rr)
 		if vp == nil {
 			return err
 		}
@@ -217,9 +217,9 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 			}
 			return true
 		}
-		eerr := r.each(s, func(batch []int32) {
+		eerr := r.each(rr, func(batch []int32) {
 			for _, at := range batch {
-				if err != nil || r.late() {
+				if err != nil || r.timedOut() {
 					return
 				}
 				row = int(at)

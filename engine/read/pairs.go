@@ -168,4 +168,4 @@ func (b *pairBag) empty() {
 }
 
 // bagMax is how many pairs of memory an empty bag keeps.
-const bagMax = 4 * sliceRows
+const bagMax = 4 * rangeRowsMax

@@ -100,12 +100,12 @@ func (rd *Reader) keeper(v *view, q *query.CounterQuery, again bool) keeper {
 
 // partial is that of a slice, nil when it adds nothing: the kept one, or what
 // compute finds.
-func (k keeper) partial(s *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
-	if k.cache == nil || s.of.Run == nil {
+func (k keeper) partial(rr *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
+	if k.cache == nil || rr.part.Run == nil {
 		return compute()
 	}
-	first := s.of.First() + uint64(s.from)
-	key := fmt.Sprintf("%d %d %s", first, s.to-s.from, k.query)
+	first := rr.part.First() + uint64(rr.from)
+	key := fmt.Sprintf("%d %d %s", first, rr.to-rr.from, k.query)
 	if value, ok := k.cache.get(key, moment{}); ok {
 		if p := value.(*packed); p != nil {
 			return p.unpack(first), nil

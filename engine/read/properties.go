@@ -122,7 +122,7 @@ func (l *propertySum) add(s *propertySum) {
 
 // read goes through all rows once, and through the totals of runs.
 func (l *propertyList) read() error {
-	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), l.slice)
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), l.readRange)
 	for i := range sums {
 		l.add(&sums[i])
 	}
@@ -155,9 +155,9 @@ func (l *propertyList) read() error {
 }
 
 // slice finds out which rows of a slice count under each property.
-func (l *propertyList) slice(r *reader, s *rowRange, sum *propertySum) error {
+func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum) error {
 	r.asked = l.asked
-	vp, err := r.open(s)
+	vp, err := r.open(rr)
 	if vp == nil {
 		return err
 	}
@@ -165,14 +165,14 @@ func (l *propertyList) slice(r *reader, s *rowRange, sum *propertySum) error {
 		sum.lines = make([]property, len(l.lines))
 	}
 	part := r.metered(vp.Get())
-	matched, err := r.rowSet(s)
+	matched, err := r.rowSet(rr)
 	if err != nil {
 		return err
 	}
-	all, any := l.hash(s, matched), newRowSet(s)
+	all, any := l.hash(rr, matched), newRowSet(rr)
 	shared := l.shared(part)
 	if shared != nil {
-		if err := l.together(r, s, part, shared, any, sum); err != nil {
+		if err := l.together(r, rr, part, shared, any, sum); err != nil {
 			return err
 		}
 	}
@@ -181,10 +181,10 @@ func (l *propertyList) slice(r *reader, s *rowRange, sum *propertySum) error {
 			continue
 		}
 		line, rows := &sum.lines[i], rowSet(nil)
-		if l.byRow || s.of.Run == nil {
-			rows, err = l.count(r, s, part, l.lines[i].name, line)
+		if l.byRow || rr.part.Run == nil {
+			rows, err = l.count(r, rr, part, l.lines[i].name, line)
 		} else {
-			rows, err = l.rows(r, s, part, l.lines[i].name, matched)
+			rows, err = l.rows(r, rr, part, l.lines[i].name, matched)
 		}
 		switch {
 		case err != nil:
@@ -194,24 +194,24 @@ func (l *propertyList) slice(r *reader, s *rowRange, sum *propertySum) error {
 			line.rows += all
 			any = matched
 		default:
-			line.rows += l.hash(s, rows)
+			line.rows += l.hash(rr, rows)
 			for k, w := range rows {
 				any[k] |= w
 			}
 		}
 	}
-	sum.any += l.hash(s, any)
+	sum.any += l.hash(rr, any)
 	for _, w := range any {
 		sum.events += bits.OnesCount64(w)
 	}
-	any.distinct(s, part, &sum.all)
+	any.distinct(rr, part, &sum.all)
 	return vp.Err()
 }
 
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
-func (l *propertyList) rows(r *reader, s *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
-	c, err := r.counted(s, part, name, new(terms))
+func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
+	c, err := r.openValues(rr, part, name, new(terms))
 	if err != nil {
 		return nil, err
 	}
@@ -222,25 +222,25 @@ func (l *propertyList) rows(r *reader, s *rowRange, part index.Part, name string
 	case plain != nil && plain.everywhere():
 		return matched, nil
 	}
-	rows = newRowSet(s)
-	err = r.each(s, func(batch []int32) {
+	rows = newRowSet(rr)
+	err = r.each(rr, func(batch []int32) {
 		if plain == nil {
 			for _, row := range batch {
-				if r.late() {
+				if r.timedOut() {
 					return
 				}
 				if c.countable(int(row)) && c.present(int(row)) {
-					rows.add(s, row)
+					rows.add(rr, row)
 				}
 			}
 			return
 		}
 		for i, code := range plain.codes.of(batch) {
-			if r.late() {
+			if r.timedOut() {
 				return
 			}
 			if plain.any(code) {
-				rows.add(s, batch[i])
+				rows.add(rr, batch[i])
 			}
 		}
 	})
@@ -248,24 +248,24 @@ func (l *propertyList) rows(r *reader, s *rowRange, part index.Part, name string
 }
 
 // count is rows where totals do not tell what they count: it adds that to line.
-func (l *propertyList) count(r *reader, s *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
+func (l *propertyList) count(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
-	c, err := r.counted(s, part, name, &names)
+	c, err := r.openValues(rr, part, name, &names)
 	if err != nil || c.nowhere() {
 		return nil, err
 	}
-	rows = newRowSet(s)
-	err = r.each(s, func(batch []int32) {
+	rows = newRowSet(rr)
+	err = r.each(rr, func(batch []int32) {
 		for _, at := range batch {
-			if r.late() {
+			if r.timedOut() {
 				return
 			}
 			row := int(at)
 			if !c.countable(row) || !c.present(row) {
 				continue
 			}
-			rows.add(s, at)
+			rows.add(rr, at)
 			by := c.amount(row)
 			for _, id := range c.values(row) {
 				line.events = index.AddSaturating(line.events, by)
@@ -289,10 +289,10 @@ func (l *propertyList) count(r *reader, s *rowRange, part index.Part, name strin
 
 // hash tells rows of a slice from others, and slices from each other. It is 0 of no
 // rows.
-func (l *propertyList) hash(s *rowRange, rows rowSet) uint64 {
+func (l *propertyList) hash(rr *rowRange, rows rowSet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
-	maphash.WriteComparable(&h, s.of.First()+uint64(s.from))
+	maphash.WriteComparable(&h, rr.part.First()+uint64(rr.from))
 	some := uint64(0)
 	for _, w := range rows {
 		some |= w
@@ -307,35 +307,35 @@ func (l *propertyList) hash(s *rowRange, rows rowSet) uint64 {
 // rowSet is a bitmap of rows of a slice.
 type rowSet []uint64
 
-func newRowSet(s *rowRange) rowSet { return make(rowSet, (s.to-s.from+63)/64) }
+func newRowSet(rr *rowRange) rowSet { return make(rowSet, (rr.to-rr.from+63)/64) }
 
-func (r rowSet) add(s *rowRange, row int32) {
-	at := int(row) - s.from
+func (r rowSet) add(rr *rowRange, row int32) {
+	at := int(row) - rr.from
 	r[at/64] |= 1 << (at % 64)
 }
 
-func (r rowSet) remove(s *rowRange, row int32) {
-	at := int(row) - s.from
+func (r rowSet) remove(rr *rowRange, row int32) {
+	at := int(row) - rr.from
 	r[at/64] &^= 1 << (at % 64)
 }
 
 // rowSet is the rows of an open slice that satisfy the query.
-func (r *reader) rowSet(s *rowRange) (rowSet, error) {
-	rows := newRowSet(s)
-	err := r.each(s, func(batch []int32) {
+func (r *rangeReader) rowSet(rr *rowRange) (rowSet, error) {
+	rows := newRowSet(rr)
+	err := r.each(rr, func(batch []int32) {
 		for _, row := range batch {
-			rows.add(s, row)
+			rows.add(rr, row)
 		}
 	})
 	return rows, err
 }
 
 // distinct adds the persons and sessions of the rows to all.
-func (r rowSet) distinct(s *rowRange, part index.Part, all *distinct) {
+func (r rowSet) distinct(rr *rowRange, part index.Part, all *distinct) {
 	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 	for k, w := range r {
 		for ; w != 0; w &= w - 1 {
-			row := s.from + k*64 + bits.TrailingZeros64(w)
+			row := rr.from + k*64 + bits.TrailingZeros64(w)
 			all.users.Add(uint64(persons.at(row)))
 			all.sessions.Add(uint64(sessions.at(row)))
 		}
@@ -377,20 +377,20 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
-	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *reader, s *rowRange, d *distinct) error {
-		vp, err := r.open(s)
+	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, d *distinct) error {
+		vp, err := r.open(rr)
 		if vp == nil {
 			return err
 		}
 		part := r.metered(vp.Get())
-		rows, err := r.rowSet(s)
+		rows, err := r.rowSet(rr)
 		if err == nil {
-			rows, err = l.rows(r, s, part, name, rows)
+			rows, err = l.rows(r, rr, part, name, rows)
 		}
 		if err != nil {
 			return err
 		}
-		rows.distinct(s, part, d)
+		rows.distinct(rr, part, d)
 		return vp.Err()
 	})
 	for i := range sums {

@@ -1,4 +1,4 @@
-// Slices: the rows of a view cut into pieces that are read side by side.
+// Row ranges: the rows of a view, cut into pieces that goroutines read in parallel.
 
 package read
 
@@ -11,98 +11,98 @@ import (
 	"cairn/index"
 )
 
-// sliceRows is how many rows a slice has at most: what is found out about so many
-// fits the processor's cache.
-const sliceRows = 1 << 16
+// rangeRowsMax is how many rows a row range has at most. The working memory for so many
+// rows fits the processor's cache.
+const rangeRowsMax = 1 << 16
 
-// rowRange is some rows of a part: from..to, to excluded.
+// rowRange is the rows [from, to) of a part.
 type rowRange struct {
-	of       *table.Part
+	part     *table.Part
 	from, to int
 }
 
-// rowRanges cuts the rows of v, newest first.
+// rowRanges cuts all rows of v into row ranges, newest first.
 func (v *view) rowRanges() []rowRange {
-	var all []rowRange
+	var ranges []rowRange
 	for i := len(v.Parts) - 1; i >= 0; i-- {
-		all = rowRangesOf(&v.Parts[i], all)
+		ranges = appendRowRanges(&v.Parts[i], ranges)
 	}
-	return all
+	return ranges
 }
 
-// rowRangesOf appends the slices of a part, newest first.
-func rowRangesOf(p *table.Part, all []rowRange) []rowRange {
+// appendRowRanges appends the row ranges of a part, newest first.
+func appendRowRanges(p *table.Part, ranges []rowRange) []rowRange {
 	for to := int(p.Last() - p.First() + 1); to > 0; {
-		from := (to - 1) / sliceRows * sliceRows
-		all = append(all, rowRange{p, from, to})
+		from := (to - 1) / rangeRowsMax * rangeRowsMax
+		ranges = append(ranges, rowRange{p, from, to})
 		to = from
 	}
-	return all
+	return ranges
 }
 
-// reader reads slices for one query in one goroutine. What it has opened of a part
-// serves all slices of the part that come one after another.
-type reader struct {
-	budget   budget
-	pred     *predicate
-	of       *table.Part
-	own      table.Part     // of, to be read by this goroutine alone
-	matched  *index.Matcher // nil when no row of the part satisfies where
-	rows     []int32        // scratch
-	read     int            // bytes of cells since late looked at the time
-	err      error          // of that look; each ends with it
-	capped   *cappedCells   // of the slice that cappedOf says
-	cappedOf rowRange
-	asked    askedNames // nil = a few names alone
+// rangeReader reads row ranges for one query in one goroutine. It opens a part once for
+// all consecutive row ranges of that part.
+type rangeReader struct {
+	budget      budget
+	pred        *predicate
+	part        *table.Part
+	ownPart     table.Part     // a copy of part that only this goroutine reads
+	matcher     *index.Matcher // nil when no row of the part satisfies pred
+	batch       []int32        // scratch
+	bytesRead   int            // bytes of cells since timedOut checked the time
+	err         error          // from timedOut; each ends with it
+	capped      *cappedCells   // of cappedRange
+	cappedRange rowRange
+	asked       askedNames // nil = the query reads only a few properties
 }
 
-// counted prepares to read what the rows of an open slice count under a property. part
-// is metered.
-func (r *reader) counted(s *rowRange, part index.Part, property string, names *terms) (*valueReader, error) {
-	if r.cappedOf != *s {
-		r.cappedOf, r.capped = *s, r.cappedCells(part, s.from, s.to)
+// openValues prepares to read the values that the rows of an open row range count under
+// for a property. part is metered. An error means that the query's time is over.
+func (r *rangeReader) openValues(rr *rowRange, part index.Part, property string, names *terms) (*valueReader, error) {
+	if r.cappedRange != *rr {
+		r.cappedRange, r.capped = *rr, r.readCapped(part, rr.from, rr.to)
 	}
-	return newCounted(part, property, names, s.from, s.to, r.capped), r.err
+	return newValueReader(part, property, names, rr.from, rr.to, r.capped), r.err
 }
 
-// metered is a part of which late knows how much is read.
-func (r *reader) metered(p index.Part) index.Part { return metered{p, &r.read} }
+// metered returns p with a meter: timedOut knows how many bytes of cells are read from it.
+func (r *rangeReader) metered(p index.Part) index.Part { return meteredPart{p, &r.bytesRead} }
 
-// late says that the time for the query is over. It is asked at each row whose cells are
-// decoded: one may be 256 KB, and each hands out 8,192 at a time.
-func (r *reader) late() bool {
-	if r.read >= clockBytes && r.err == nil {
-		r.read, r.err = 0, r.budget.spent()
+// timedOut reports whether the query's time is over. Loops call it for each row whose
+// cells they decode: one row may have 256 KB, and each passes on 8,192 rows at a time.
+func (r *rangeReader) timedOut() bool {
+	if r.bytesRead >= clockBytes && r.err == nil {
+		r.bytesRead, r.err = 0, r.budget.spent()
 	}
 	return r.err != nil
 }
 
-// open returns the part of a slice, nil when no row of it satisfies the query.
-func (r *reader) open(s *rowRange) (*table.Part, error) {
+// open returns the part of a row range, or nil when no row of the part satisfies the query.
+func (r *rangeReader) open(rr *rowRange) (*table.Part, error) {
 	if err := r.budget.spent(); err != nil {
 		return nil, err
 	}
-	if r.of != s.of {
-		r.of, r.own = s.of, s.of.Own()
-		r.matched = r.pred.matcher(&r.own)
-		if err := r.own.Err(); err != nil {
-			r.of = nil
+	if r.part != rr.part {
+		r.part, r.ownPart = rr.part, rr.part.Own()
+		r.matcher = r.pred.matcher(&r.ownPart)
+		if err := r.ownPart.Err(); err != nil {
+			r.part = nil
 			return nil, err
 		}
 	}
-	if r.matched == nil {
+	if r.matcher == nil {
 		return nil, nil
 	}
-	return &r.own, nil
+	return &r.ownPart, nil
 }
 
-// each calls fn with the rows of an open slice that satisfy the query, ascending,
-// those of a page at a time. They are good until fn returns.
-func (r *reader) each(s *rowRange, fn func(rows []int32)) (err error) {
-	if r.rows == nil {
-		r.rows = make([]int32, index.PageRows)
+// each calls fn with the rows of an open row range that satisfy the query, ascending, one
+// page at a time. The slice is valid until fn returns.
+func (r *rangeReader) each(rr *rowRange, fn func(rows []int32)) (err error) {
+	if r.batch == nil {
+		r.batch = make([]int32, index.PageRows)
 	}
-	r.matched.Batches(s.from, s.to, r.rows, func(rows []int32) bool {
+	r.matcher.Batches(rr.from, rr.to, r.batch, func(rows []int32) bool {
 		if err = r.budget.spent(); err != nil {
 			return false
 		}
@@ -113,21 +113,21 @@ func (r *reader) each(s *rowRange, fn func(rows []int32)) (err error) {
 	return err
 }
 
-// gather reads slices for a query, as many at a time as there are processors, each
-// reader adding to a sum of its own. It returns the sums.
-func gather[T any](b budget, pred *predicate, all []rowRange, read func(*reader, *rowRange, *T) error) ([]T, error) {
-	n := max(1, min(runtime.GOMAXPROCS(0), len(all)))
+// gather reads row ranges for a query, as many in parallel as there are processors. Each
+// goroutine adds to its own sum; gather returns the sums.
+func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rangeReader, *rowRange, *T) error) ([]T, error) {
+	n := max(1, min(runtime.GOMAXPROCS(0), len(ranges)))
 	sums, errs := make([]T, n), make([]error, n)
 	var next atomic.Int64
 	work := func(i int) {
-		r := reader{budget: b, pred: pred}
+		r := rangeReader{budget: b, pred: pred}
 		for errs[i] == nil {
 			at := int(next.Add(1)) - 1
-			if at >= len(all) {
+			if at >= len(ranges) {
 				return
 			}
-			if errs[i] = read(&r, &all[at], &sums[i]); errs[i] != nil {
-				next.Store(int64(len(all)))
+			if errs[i] = read(&r, &ranges[at], &sums[i]); errs[i] != nil {
+				next.Store(int64(len(ranges)))
 			}
 		}
 	}
@@ -149,20 +149,20 @@ func gather[T any](b budget, pred *predicate, all []rowRange, read func(*reader,
 	return sums, nil
 }
 
-// sideBySide reads slices for a query, as many at a time as there are processors,
-// and hands what read gives to take, in the order of the slices, until that returns
-// false. nil is nothing to take.
-func sideBySide[T any](b budget, pred *predicate, all []rowRange, read func(*reader, *rowRange) (*T, error), take func(*T) bool) error {
-	n := min(runtime.GOMAXPROCS(0), len(all))
+// readInOrder reads row ranges for a query, as many in parallel as there are processors.
+// It passes the results of read to take in the order of ranges, until take returns false.
+// A nil result is skipped.
+func readInOrder[T any](b budget, pred *predicate, ranges []rowRange, read func(*rangeReader, *rowRange) (*T, error), take func(*T) bool) error {
+	n := min(runtime.GOMAXPROCS(0), len(ranges))
 	type result struct {
 		value *T
 		err   error
 	}
-	results := make([]chan result, len(all))
+	results := make([]chan result, len(ranges))
 	for i := range results {
 		results[i] = make(chan result, 1)
 	}
-	ahead := make(chan struct{}, 2*n) // results that wait to be taken are few
+	waiting := make(chan struct{}, 2*n) // bounds how many results wait for take
 	stop := make(chan struct{})
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -170,29 +170,29 @@ func sideBySide[T any](b budget, pred *predicate, all []rowRange, read func(*rea
 	defer close(stop)
 	for range n {
 		wg.Go(func() {
-			r := reader{budget: b, pred: pred}
+			r := rangeReader{budget: b, pred: pred}
 			for {
 				select {
-				case ahead <- struct{}{}:
+				case waiting <- struct{}{}:
 				case <-stop:
 					return
 				}
 				at := int(next.Add(1)) - 1
-				if at >= len(all) {
+				if at >= len(ranges) {
 					return
 				}
-				value, err := read(&r, &all[at])
+				value, err := read(&r, &ranges[at])
 				results[at] <- result{value, err}
 			}
 		})
 	}
 	for i := range results {
-		got := <-results[i]
-		<-ahead
-		if got.err != nil {
-			return got.err
+		res := <-results[i]
+		<-waiting
+		if res.err != nil {
+			return res.err
 		}
-		if got.value != nil && !take(got.value) {
+		if res.value != nil && !take(res.value) {
 			return nil
 		}
 	}

@@ -89,26 +89,26 @@ func constant(col index.Ints, from, to int) (v int64, ok bool) {
 }
 
 // metered is a part that adds up the bytes of the cells that are read of it.
-type metered struct {
+type meteredPart struct {
 	index.Part
-	read *int
+	bytesRead *int
 }
 
-func (m metered) Column(field string) index.Column {
+func (m meteredPart) Column(field string) index.Column {
 	if c := m.Part.Column(field); c != nil {
-		return meteredColumn{c, m.read}
+		return meteredColumn{c, m.bytesRead}
 	}
 	return nil
 }
 
 type meteredColumn struct {
 	index.Column
-	read *int
+	bytesRead *int
 }
 
 func (c meteredColumn) Cell(code uint32) []byte {
 	cell := c.Column.Cell(code)
-	*c.read += len(cell)
+	*c.bytesRead += len(cell)
 	return cell
 }
 

@@ -133,8 +133,8 @@ func bucketAt(starts []int64) func(at int64) int {
 
 // countBuckets counts the events of each bucket.
 func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Bucket) error {
-	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *reader, s *rowRange, events *[]uint64) error {
-		vp, err := r.open(s)
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, events *[]uint64) error {
+		vp, err := r.open(rr)
 		if vp == nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Buc
 			*events = make([]uint64, len(starts))
 		}
 		times, bucket := newRowInts(vp.Get().Ints(event.IntTime)), bucketAt(starts)
-		err = r.each(s, func(rows []int32) {
+		err = r.each(rr, func(rows []int32) {
 			for _, at := range times.of(rows) {
 				if i := bucket(at); i >= 0 {
 					(*events)[i]++

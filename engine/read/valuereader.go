@@ -77,7 +77,7 @@ func (c *pathColumn) terms(code int64) []int32 {
 	if code <= 0 || code > int64(card) {
 		return nil
 	}
-	if card > sliceRows {
+	if card > rangeRowsMax {
 		ids, known := c.wide[code]
 		if !known {
 			if c.wide == nil {
@@ -185,7 +185,7 @@ func (c *pathColumn) cell(row int) []byte {
 
 // newCounted prepares to read the rows from..to of a part, to excluded. capped is of
 // the same rows.
-func newCounted(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *valueReader {
+func newValueReader(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *valueReader {
 	c := &valueReader{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if col := openPath(p, a.Field, a.Path, names); col != nil {
@@ -251,7 +251,7 @@ func (c *valueReader) settle(from, to int) {
 			c.cut = nil
 		}
 	}
-	if col := c.sole(); col != nil && col.col.Card() <= sliceRows {
+	if col := c.sole(); col != nil && col.col.Card() <= rangeRowsMax {
 		c.only = col
 	}
 }
