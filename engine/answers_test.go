@@ -57,7 +57,7 @@ func TestAnswersHold(t *testing.T) {
 		}
 	}
 	ask("at first", 4, 4)
-	if n, _ := e.Kept(); n != 3 {
+	if n, _ := e.CachedCounts(); n != 3 {
 		t.Errorf("%d answers are kept, want 3", n)
 	}
 	again, err := e.Counters(t.Context(), counters)

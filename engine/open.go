@@ -88,7 +88,7 @@ func (e *Engine) open() error {
 		DB:    e.db, Public: e.public,
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
-		Answers: e.memory.Answers, Partials: e.memory.Partials,
+		ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 	})
 	e.owners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latest = identity.NewLatestEvents(int(e.memory.Latest))

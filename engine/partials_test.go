@@ -57,7 +57,7 @@ func TestPartialsAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			forgetful := e.Options
-			forgetful.Answers, forgetful.Partials = 0, 0
+			forgetful.ResultBytes, forgetful.PartialBytes = 0, 0
 			want, err := read.New(forgetful).Counters(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestPartialsAgree(t *testing.T) {
 			}
 		}
 	}
-	if _, n := e.Kept(); n < 2*len(queries) {
+	if _, n := e.CachedCounts(); n < 2*len(queries) {
 		t.Errorf("%d partials are kept", n)
 	}
 }

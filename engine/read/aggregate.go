@@ -18,7 +18,7 @@ import (
 )
 
 // tallyKey is what one row of an answer is about; step is that of a series.
-type tallyKey struct {
+type aggregateKey struct {
 	value, segment int32
 	step           int
 }
@@ -33,18 +33,18 @@ type partialAggregate struct {
 	first   uint64
 	joint   bool // persons and sessions are those of all rows, together under row 0
 	names   terms
-	keys    []tallyKey  // of its rows; values and segments by number in names
-	events  []int64     // by row
-	persons pairBag     // of (row, ordinal)
-	older   pairBag     // of sessions that began before the slice
-	began   []*beganSet // by row, for the first rows: sessions that began in the slice
-	own     pairBag     // of those of all other rows
+	keys    []aggregateKey // of its rows; values and segments by number in names
+	events  []int64        // by row
+	persons pairBag        // of (row, ordinal)
+	older   pairBag        // of sessions that began before the slice
+	began   []*beganSet    // by row, for the first rows: sessions that began in the slice
+	own     pairBag        // of those of all other rows
 
 	latePersons, lateSessions identity.Lately
 
 	plain []int32   // row plus 1, by value, where nothing splits them
 	grid  [][]int32 // row plus 1, by value and segment, where both are few
-	rest  map[tallyKey]int32
+	rest  map[aggregateKey]int32
 }
 
 // A grid has room for so many values and segments.
@@ -54,7 +54,7 @@ const (
 )
 
 // row finds or makes the row of k, -1 when there are too many.
-func (p *partialAggregate) row(k tallyKey) int {
+func (p *partialAggregate) row(k aggregateKey) int {
 	at := p.place(k)
 	if at == nil {
 		row, ok := p.rest[k]
@@ -63,7 +63,7 @@ func (p *partialAggregate) row(k tallyKey) int {
 				return -1
 			}
 			if p.rest == nil {
-				p.rest = make(map[tallyKey]int32)
+				p.rest = make(map[aggregateKey]int32)
 			}
 			p.rest[k] = row
 		}
@@ -76,7 +76,7 @@ func (p *partialAggregate) row(k tallyKey) int {
 }
 
 // place is where the number of the row of k stands, nil when in rest.
-func (p *partialAggregate) place(k tallyKey) *int32 {
+func (p *partialAggregate) place(k aggregateKey) *int32 {
 	switch {
 	case k.step != 0:
 		return nil
@@ -98,7 +98,7 @@ func (p *partialAggregate) place(k tallyKey) *int32 {
 	return &(*line)[k.segment]
 }
 
-func (p *partialAggregate) add(k tallyKey) int32 {
+func (p *partialAggregate) add(k aggregateKey) int32 {
 	if len(p.keys) >= query.CounterRowsMax {
 		return -1
 	}
@@ -165,10 +165,10 @@ const beganRows = 64
 var partials = sync.Pool{New: func() any { return new(partialAggregate) }}
 
 // newPartial is an empty one, for a slice that begins at first.
-func newPartial(first uint64, joint bool, s *spill) *partialAggregate {
+func newPartial(first uint64, joint bool, sp *spill) *partialAggregate {
 	p := partials.Get().(*partialAggregate)
 	p.first, p.joint = first, joint
-	p.persons.spill, p.older.spill, p.own.spill = s, s, s
+	p.persons.spill, p.older.spill, p.own.spill = sp, sp, sp
 	return p
 }
 
@@ -202,7 +202,7 @@ type aggregate struct {
 	rows     []query.CounterRow
 	steps    []int // of rows, in a series
 	names    terms
-	at       map[tallyKey]int
+	at       map[aggregateKey]int
 	users    pairBag
 	sessions pairBag // those met in several slices; the others are counted
 	all      distinct
@@ -223,7 +223,7 @@ func (t *aggregate) merge(p *partialAggregate) error {
 		return ids[of] - 1
 	}
 	for i, k := range p.keys {
-		if rows[i] = t.row(tallyKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
+		if rows[i] = t.row(aggregateKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
 			return tooManyValues()
 		}
 		r := &t.rows[rows[i]]
@@ -261,14 +261,14 @@ func (t *aggregate) merge(p *partialAggregate) error {
 }
 
 // row finds or makes the row of k, -1 when there are too many.
-func (t *aggregate) row(k tallyKey) int {
+func (t *aggregate) row(k aggregateKey) int {
 	i, ok := t.at[k]
 	if !ok {
 		if len(t.rows) >= query.CounterRowsMax {
 			return -1
 		}
 		if t.at == nil {
-			t.at = make(map[tallyKey]int)
+			t.at = make(map[aggregateKey]int)
 		}
 		r := query.CounterRow{Value: t.names.names[k.value]}
 		if k.segment != noSegment {
@@ -292,20 +292,20 @@ func (t *aggregate) finish(p identity.Persons) (query.CounterRow, error) {
 }
 
 // count tallies one property.
-func (v *view) count(q *query.CounterQuery, keep keeper) (*aggregate, query.CounterRow, error) {
+func (v *view) count(q *query.CounterQuery, cache partialCache) (*aggregate, query.CounterRow, error) {
 	pred, err := planCounters(q, v)
 	if err != nil {
 		return nil, query.CounterRow{}, err
 	}
-	return v.aggregate(pred, q, nil, keep)
+	return v.aggregate(pred, q, nil, cache)
 }
 
 // aggregate adds up the rows that satisfy pred, split by the steps of a series if there
 // are any, and returns their total.
-func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, keep keeper) (_ *aggregate, total query.CounterRow, err error) {
-	aside := v.budget.spill()
-	defer aside.close()
-	t := &aggregate{users: pairBag{spill: aside}, sessions: pairBag{spill: aside}}
+func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, cache partialCache) (_ *aggregate, total query.CounterRow, err error) {
+	sp := v.budget.spill()
+	defer sp.close()
+	t := &aggregate{users: pairBag{spill: sp}, sessions: pairBag{spill: sp}}
 	if segmentOf(q) == q.Property {
 		return t, query.CounterRow{}, nil // a property does not split itself
 	}
@@ -320,7 +320,7 @@ func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, keep 
 	}
 	var failed error
 	err = readInOrder(v.budget, pred, all, func(r *rangeReader, rr *rowRange) (*partialAggregate, error) {
-		return keep.partial(rr, func() (*partialAggregate, error) { return r.aggregateRange(rr, q, s, aside) })
+		return cache.get(rr, func() (*partialAggregate, error) { return r.aggregateRange(rr, q, s, sp) })
 	}, func(p *partialAggregate) bool {
 		failed = t.merge(p)
 		p.release()
@@ -355,7 +355,7 @@ func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err
 			rest = appendRowRanges(p, rest)
 			continue
 		}
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return nil, err
 		}
 		full := false
@@ -363,7 +363,7 @@ func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err
 			if len(q.Values) > 0 && !slices.Contains(q.Values, s.Value) {
 				return
 			}
-			row := t.row(tallyKey{value: t.names.id(s.Value), segment: noSegment})
+			row := t.row(aggregateKey{value: t.names.id(s.Value), segment: noSegment})
 			if full = full || row < 0; full {
 				return
 			}

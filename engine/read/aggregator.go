@@ -29,13 +29,13 @@ type aggregator struct {
 }
 
 // partial adds up the rows of a slice that satisfy the query, nil when there are none.
-func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *steps, aside *spill) (*partialAggregate, error) {
+func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *steps, sp *spill) (*partialAggregate, error) {
 	vp, err := r.open(rr)
 	if vp == nil {
 		return nil, err
 	}
 	part := r.metered(vp.Get())
-	p := newPartial(part.First()+uint64(rr.from), isJoint(q), aside)
+	p := newPartial(part.First()+uint64(rr.from), isJoint(q), sp)
 	t := &aggregator{partialAggregate: p, reader: r}
 	if t.value, err = r.openValues(rr, part, q.Property, &p.names); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (t *aggregator) find(at int64) int32 {
 	if t.reader.timedOut() {
 		return nothing
 	}
-	k := tallyKey{value: t.value.ofCode(at / int64(t.segmentCodes)), segment: noSegment}
+	k := aggregateKey{value: t.value.ofCode(at / int64(t.segmentCodes)), segment: noSegment}
 	if t.segment != nil {
 		switch k.segment = t.segment.ofCode(at % int64(t.segmentCodes)); k.segment {
 		case noValue:
@@ -197,7 +197,7 @@ func (t *aggregator) find(at int64) int32 {
 }
 
 // wants says whether a value and a segment are asked for.
-func (t *aggregator) wants(k tallyKey) bool {
+func (t *aggregator) wants(k aggregateKey) bool {
 	return (t.values == nil || slices.Contains(t.values, k.value)) &&
 		(t.segments == nil || k.segment == noSegment || slices.Contains(t.segments, k.segment))
 }
@@ -222,7 +222,7 @@ func (t *aggregator) countRow(row int) {
 			return
 		}
 	}
-	k := tallyKey{}
+	k := aggregateKey{}
 	if t.step != nil {
 		if k.step = t.step(row); k.step < 0 {
 			return

@@ -1,4 +1,5 @@
-// Budgets: the time that one query may take, and its memory.
+// Budgets: the time and the memory that one query may use. This file bounds the time; see
+// spill.go for the memory.
 
 package read
 
@@ -11,17 +12,19 @@ import (
 
 // budget bounds the time of one query, and its memory.
 type budget struct {
-	ctx  context.Context
-	end  time.Time
-	room *pairBudget
+	ctx   context.Context
+	end   time.Time
+	pairs *pairBudget // shared by all queries of a Reader
 }
 
+// budget starts the budget of a query: it may take QueryTime from now.
 func (rd *Reader) budget(ctx context.Context) budget {
 	return budget{ctx, time.Now().Add(rd.QueryTime), rd.pairs}
 }
 
-// spent is asked between parts, and in loops by a clock.
-func (b budget) spent() error {
+// check returns query.ErrQueryTimeout when the time is over, and the error of a canceled
+// context. Queries call it between parts; inside loops a clock calls it.
+func (b budget) check() error {
 	switch err := b.ctx.Err(); {
 	case err == context.DeadlineExceeded:
 		return query.ErrQueryTimeout
@@ -33,44 +36,44 @@ func (b budget) spent() error {
 	return nil
 }
 
-// How much a query reads between two looks at the time. A row may be 256 KB, so bytes
-// count as well as rows.
+// A query checks the time after so many rows or bytes. A row may have 256 KB, so bytes
+// count too.
 const (
 	clockRows  = 4096
 	clockBytes = 1 << 20
 )
 
-// clock tells one loop of a query when its budget is spent.
+// clock checks the budget inside a loop of a query, but not at every row.
 type clock struct {
 	budget
-	rows, bytes int // since the last look
+	rows, bytes int // since the last check
 }
 
-// row is asked at each row, with what was decoded of it, in bytes.
-func (c *clock) row(bytes int) error {
+// countRow is called for each row, with the number of bytes decoded from it. It returns
+// the error of check.
+func (c *clock) countRow(bytes int) error {
 	c.rows++
 	if c.bytes += bytes; c.rows < clockRows && c.bytes < clockBytes {
 		return nil
 	}
 	c.rows, c.bytes = 0, 0
-	return c.spent()
+	return c.check()
 }
 
-// wait waits for something of others, as long as the query may take. The zero budget
-// waits to the end.
+// wait waits until done is closed or the budget is over. The zero budget has no limit.
 func (b budget) wait(done <-chan struct{}) error {
 	if b.ctx == nil {
 		<-done
 		return nil
 	}
-	late := time.NewTimer(time.Until(b.end))
-	defer late.Stop()
+	timer := time.NewTimer(time.Until(b.end))
+	defer timer.Stop()
 	select {
 	case <-done:
 		return nil
 	case <-b.ctx.Done():
-		return b.spent()
-	case <-late.C:
+		return b.check()
+	case <-timer.C:
 		return query.ErrQueryTimeout
 	}
 }

@@ -15,7 +15,7 @@ func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
 	size := func(query.Totals) int { return 24 }
-	return cached(rd.kept, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
+	return cached(rd.results, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
 }
 
 // distinct are the persons and sessions of some rows.
@@ -87,7 +87,7 @@ func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 	var rest []rowRange
 	for i := range v.Parts {
 		p := &v.Parts[i]
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return 0, err
 		}
 		m := pred.matcher(p)

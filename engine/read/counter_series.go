@@ -154,7 +154,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	whole, total, err := v.aggregate(pred, jointly(*q), nil, keeper{})
+	whole, total, err := v.aggregate(pred, jointly(*q), nil, partialCache{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -166,7 +166,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.aggregate(pred, q, s, keeper{})
+	t, _, err := v.aggregate(pred, q, s, partialCache{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -177,7 +177,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	}
 	skip := q.Offset % len(values)
 	for i, rows := range byStep {
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return query.CounterPage{}, err
 		}
 		rows = fillUp(rows, values)

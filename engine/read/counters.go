@@ -27,15 +27,15 @@ func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.Cou
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	again := rd.kept.knows(counterKey(&q))
-	page, err := cached(rd.kept, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
-		return rd.counters(v, q, limit, again)
+	repeated := rd.results.has(counterKey(&q))
+	page, err := cached(rd.results, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
+		return rd.counters(v, q, limit, repeated)
 	})
 	page.Rows = slices.Clone(page.Rows)
 	return page, err
 }
 
-func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, again bool) (page query.CounterPage, err error) {
+func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bool) (page query.CounterPage, err error) {
 	switch {
 	case q.Interval != "":
 		return v.countSeries(&q, limit)
@@ -47,12 +47,12 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, again bool)
 			first = jointly(q)
 		}
 		var t *aggregate
-		if t, page.Total, err = v.count(first, rd.keeper(v, first, again)); err == nil {
+		if t, page.Total, err = v.count(first, rd.partialCache(v, first, repeated)); err == nil {
 			page.Rows = t.rows
 		}
 		if isJoint(first) && err == nil {
 			cutPage(&page, &q, limit)
-			return page, rd.distinguish(v, &q, page.Rows, again)
+			return page, rd.distinguish(v, &q, page.Rows, repeated)
 		}
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func (v *view) valuesAbout(property string) (n int) {
 }
 
 // distinguish fills in the users and sessions of rows, which are a page of q.
-func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, again bool) error {
+func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, repeated bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.Count
 			own.SegmentValues = append(own.SegmentValues, r.Segment)
 		}
 	}
-	t, _, err := v.count(&own, rd.keeper(v, &own, again))
+	t, _, err := v.count(&own, rd.partialCache(v, &own, repeated))
 	if err != nil {
 		return err
 	}

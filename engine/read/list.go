@@ -63,7 +63,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 			}
 			rd.addPublicID(q.Site, ev)
 			page.Events = append(page.Events, ev)
-			if err := c.row(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
+			if err := c.countRow(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
 				more = true // what there is, and a cursor behind it
 				return false, nil
 			} else if err != nil {

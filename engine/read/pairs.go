@@ -1,6 +1,6 @@
-// Bags of pairs of a row of an answer and an ordinal: the same as a identity.PairSet for many
-// pairs, in less memory, and sorted once, where a table of that size would be looked
-// into at random.
+// Pair bags: large sets of pairs, each of a row of an answer and an ordinal. A bag does the
+// same as an identity.PairSet in less memory. It sorts the pairs once, where a hash table
+// of that size would be read in random order.
 
 package read
 
@@ -12,7 +12,7 @@ import (
 	"cairn/engine/identity"
 )
 
-// sortPairs sorts the pairs in place and leaves each once.
+// sortPairs sorts the pairs in place and removes duplicates.
 func sortPairs(pairs []uint64) []uint64 {
 	switch {
 	case slices.IsSorted(pairs):
@@ -24,7 +24,7 @@ func sortPairs(pairs []uint64) []uint64 {
 	return slices.Compact(pairs)
 }
 
-// radixAfter is how many pairs are sorted faster digit by digit.
+// From radixAfter pairs on, radixSort is faster than slices.Sort.
 const radixAfter = 512
 
 const (
@@ -32,8 +32,8 @@ const (
 	digits    = 1 << digitBits
 )
 
-// radixSort sorts by one digit after the other, the least first, and passes over
-// those that all pairs have in common: what is high in rows and ordinals.
+// radixSort sorts digit by digit, the least significant first. It skips the bits that are
+// the same in all pairs: the high bits of rows and ordinals.
 func radixSort(pairs []uint64) {
 	var some, all uint64 = 0, ^uint64(0)
 	for _, p := range pairs {
@@ -75,36 +75,36 @@ func radixSort(pairs []uint64) {
 
 var radixSpare = sync.Pool{New: func() any { return new([]uint64) }}
 
-// pairBag is a set of pairs that come in any order and may come more than once. The
-// zero bag takes none.
+// pairBag is a set of pairs. They are added in any order and may be added more than once.
+// A bag without a spill accepts no pairs.
 type pairBag struct {
-	pairs []uint64 // may have some twice
-	most  int      // pairs, before something has to be done
+	pairs []uint64 // in memory; may contain duplicates
+	max   int      // number of pairs at which makeSpace is called
 	spill *spill
-	runs  []spillRun
-	err   error
+	runs  []spillRun // in the file
+	err   error      // of a spill; each returns it
 }
 
 func (b *pairBag) add(pair uint64) {
-	if len(b.pairs) >= b.most {
-		b.makeRoom()
+	if len(b.pairs) >= b.max {
+		b.makeSpace()
 	}
 	b.pairs = append(b.pairs, pair)
 }
 
-// makeRoom leaves out what came twice. Where that is not half of all, the bag grows,
-// if there is room for it; else what it holds is put aside.
-func (b *pairBag) makeRoom() {
-	b.most = max(b.most, b.spill.room.bag)
-	if len(b.pairs) < b.most {
+// makeSpace removes duplicates. When fewer than half of the pairs are duplicates, the bag
+// also grows, or spills its pairs when the pair budget is used up.
+func (b *pairBag) makeSpace() {
+	b.max = max(b.max, b.spill.pairs.bagPairs)
+	if len(b.pairs) < b.max {
 		return
 	}
 	b.sort()
 	switch {
-	case len(b.pairs) <= b.most/2:
-	case b.spill.take(b.most):
-		b.pairs = slices.Grow(b.pairs, 2*b.most-len(b.pairs))
-		b.most *= 2
+	case len(b.pairs) <= b.max/2:
+	case b.spill.reserve(b.max):
+		b.pairs = slices.Grow(b.pairs, 2*b.max-len(b.pairs))
+		b.max *= 2
 	default:
 		run, err := b.spill.write(b.pairs)
 		if err != nil && b.err == nil {
@@ -115,11 +115,11 @@ func (b *pairBag) makeRoom() {
 	}
 }
 
-// sort leaves the pairs in memory in order, each once.
+// sort sorts the pairs in memory and removes duplicates.
 func (b *pairBag) sort() { b.pairs = sortPairs(b.pairs) }
 
-// each calls fn with all pairs, ascending and each once, some at a time. They are
-// good until fn returns.
+// each calls fn with all pairs, ascending and each once, some at a time. The slice is
+// valid until fn returns.
 func (b *pairBag) each(fn func(pairs []uint64)) error {
 	if b.err != nil {
 		return b.err
@@ -141,7 +141,8 @@ func (b *pairBag) eachPair(fn func(row int, ord uint64)) error {
 	})
 }
 
-// eachPerson calls fn with every row and person, whichever ordinals name him.
+// eachPerson calls fn with the row of every pair of a row and a person. All linked
+// ordinals count as one person.
 func (b *pairBag) eachPerson(p identity.Persons, fn func(row int)) error {
 	rows := func(pairs []uint64) {
 		for _, p := range pairs {
@@ -156,10 +157,10 @@ func (b *pairBag) eachPerson(p identity.Persons, fn func(row int)) error {
 	return linked.each(rows)
 }
 
-// empty forgets the pairs and keeps their memory, unless it is much.
+// empty removes all pairs. It keeps their memory for reuse unless it is large.
 func (b *pairBag) empty() {
 	if b.spill != nil {
-		b.spill.give(max(0, b.most-b.spill.room.bag))
+		b.spill.giveBack(max(0, b.max-b.spill.pairs.bagPairs))
 	}
 	if cap(b.pairs) > bagMax {
 		b.pairs = nil
@@ -167,5 +168,5 @@ func (b *pairBag) empty() {
 	*b = pairBag{pairs: b.pairs[:0]}
 }
 
-// bagMax is how many pairs of memory an empty bag keeps.
+// bagMax is how many pairs an empty bag has memory for, at most.
 const bagMax = 4 * rangeRowsMax

@@ -15,18 +15,18 @@ import (
 
 // packed is a partial in little memory: most of it is pairs, sorted, each as its
 // distance from the one before.
-type packed struct {
+type packedPartial struct {
 	joint               bool
 	names               []string
-	keys                []tallyKey
+	keys                []aggregateKey
 	events              []int64
 	persons, older, own []byte
 }
 
-func (p *partialAggregate) pack() *packed {
+func (p *partialAggregate) pack() *packedPartial {
 	var own []uint64
 	_ = p.eachOwn(func(row int, session uint64) { own = append(own, identity.PairOf(row, session)) })
-	return &packed{
+	return &packedPartial{
 		joint: p.joint,
 		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
 		persons: packPairs(p.persons.pairs), older: packPairs(p.older.pairs), own: packPairs(sortPairs(own)),
@@ -39,7 +39,7 @@ func (p *partialAggregate) large() bool {
 }
 
 // unpack makes the partial that was packed, of the slice that begins at first.
-func (k *packed) unpack(first uint64) *partialAggregate {
+func (k *packedPartial) unpack(first uint64) *partialAggregate {
 	p := newPartial(first, k.joint, nil)
 	p.names = terms{names: k.names}
 	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
@@ -50,7 +50,7 @@ func (k *packed) unpack(first uint64) *partialAggregate {
 }
 
 // size is about how many bytes it takes.
-func (k *packed) size() int {
+func (k *packedPartial) size() int {
 	n := 24*len(k.keys) + len(k.persons) + len(k.older) + len(k.own)
 	for _, name := range k.names {
 		n += 16 + len(name)
@@ -81,49 +81,49 @@ func unpackPairs(dst []uint64, b []byte) []uint64 {
 }
 
 // keeper keeps the partials of one query. The zero keeper keeps none.
-type keeper struct {
-	cache *resultCache
-	query string // all that decides a partial, but for the slice
-	again bool   // the query has come before, and may once more
+type partialCache struct {
+	results  *resultCache
+	query    string // all that decides a partial, but for the slice
+	repeated bool   // the query has come before, and may once more
 }
 
-func (rd *Reader) keeper(v *view, q *query.CounterQuery, again bool) keeper {
+func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) partialCache {
 	links := uint64(0)
 	for _, c := range q.Where {
 		if c.Field == "user" { // which rows those are depends on who is one person
 			links = v.Table.Links.Version()
 		}
 	}
-	return keeper{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
-		q.From, q.To, q.FromDay, q.ToDay), again}
+	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay), repeated}
 }
 
 // partial is that of a slice, nil when it adds nothing: the kept one, or what
 // compute finds.
-func (k keeper) partial(rr *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
-	if k.cache == nil || rr.part.Run == nil {
+func (k partialCache) get(rr *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
+	if k.results == nil || rr.part.Run == nil {
 		return compute()
 	}
 	first := rr.part.First() + uint64(rr.from)
 	key := fmt.Sprintf("%d %d %s", first, rr.to-rr.from, k.query)
-	if value, ok := k.cache.get(key, moment{}); ok {
-		if p := value.(*packed); p != nil {
+	if value, ok := k.results.get(key, dataVersion{}); ok {
+		if p := value.(*packedPartial); p != nil {
 			return p.unpack(first), nil
 		}
 		return nil, nil
 	}
 	p, err := compute()
-	if err != nil || !k.again {
+	if err != nil || !k.repeated {
 		return p, err
 	}
 	if p != nil && p.large() {
 		return p, nil
 	}
 	if p == nil {
-		k.cache.put(key, moment{}, (*packed)(nil), 0)
+		k.results.put(key, dataVersion{}, (*packedPartial)(nil), 0)
 		return nil, nil
 	}
-	kept := p.pack()
-	k.cache.put(key, moment{}, kept, kept.size())
+	packed := p.pack()
+	k.results.put(key, dataVersion{}, packed, packed.size())
 	return p, nil
 }

@@ -117,7 +117,7 @@ func (v *view) person(ord uint64, known appeared) (*person, error) {
 		return err
 	}
 	for _, seq := range set {
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return nil, err
 		}
 		ev, err := v.IDs(seq)
@@ -235,12 +235,12 @@ func (rd *Reader) firsts(v *view, q query.Query, col, limit int, keep func(seq u
 		if p.First() >= before {
 			continue
 		}
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return nil, false, err
 		}
 		ords := p.Get().Ints(col)
 		for page := (p.Get().Len() - 1) / index.PageRows; page >= 0; page-- {
-			if err := v.budget.spent(); err != nil {
+			if err := v.budget.check(); err != nil {
 				return nil, false, err
 			}
 			values := ords.Page(page, buf)
@@ -403,7 +403,7 @@ func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
 				return err
 			}
 			fn(ev)
-			return c.row(r.Bytes)
+			return c.countRow(r.Bytes)
 		}
 	})
 }

@@ -134,7 +134,7 @@ func (l *propertyList) read() error {
 			continue
 		}
 		for i := range l.lines {
-			if err := l.view.budget.spent(); err != nil {
+			if err := l.view.budget.check(); err != nil {
 				return err
 			}
 			line := &l.lines[i]

@@ -1,4 +1,4 @@
-// The Reader: what it asks, and its bounds.
+// Reader: its dependencies, its limits, and the newest event of a site.
 
 package read
 
@@ -17,47 +17,50 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Options are what a Reader asks, and its bounds.
+// Options are the dependencies and limits of a Reader. All are required, except that a
+// cache may have 0 bytes: it then keeps nothing.
 type Options struct {
-	Table  func(site uint32) *table.Table // the rows of a site
-	DB     pebble.Reader                  // the store that they and their log are in
-	Public *store.PublicIDs
+	Table  func(site uint32) *table.Table // returns the rows of a site
+	DB     pebble.Reader                  // the store with the log and the runs
+	Public *store.PublicIDs               // encodes and decodes event ids and cursors
 
-	FS        vfs.FS
-	Dir       string    // for temporary files; it exists
-	Disk      *wal.Disk // where nothing is put aside when it is full
-	QueryTime time.Duration
-	HotEvents int   // a series with users keeps so many steps of them at most
-	Pairs     int   // of a row of an answer and a user or session: so many are in memory for all queries together
-	Answers   int64 // bytes of answers that are kept
-	Partials  int64 // bytes of what slices add to answers, which are kept too
+	FS           vfs.FS
+	Dir          string        // the directory for temporary files; it exists
+	Disk         *wal.Disk     // when it is full, no temporary files are written
+	QueryTime    time.Duration // the most time one query may take
+	HotEvents    int           // events in memory; a series tells users apart for at most twice as many pairs at a time
+	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
+	ResultBytes  int64         // size of the cache of answers
+	PartialBytes int64         // size of the cache of partial aggregates
 }
 
 // Reader answers queries. It is safe for any number of goroutines.
 type Reader struct {
 	Options
-	kept     *resultCache
-	partials *resultCache
+	results  *resultCache // answers of Count, Series and Counters
+	partials *resultCache // packedPartial of row ranges
 	pairs    *pairBudget
 }
 
-// New makes a Reader. All of its options are set.
+// New makes a Reader. The Reader owns nothing in o: the caller closes the store after the
+// last query has ended.
 func New(o Options) *Reader {
-	return &Reader{Options: o, kept: newResultCache(o.Answers), partials: newResultCache(o.Partials), pairs: newPairBudget(&o)}
+	return &Reader{Options: o, results: newResultCache(o.ResultBytes), partials: newResultCache(o.PartialBytes), pairs: newPairBudget(&o)}
 }
 
-// Kept returns how many answers, and how many partial ones, are kept.
-func (rd *Reader) Kept() (answers, partials int) { return rd.kept.len(), rd.partials.len() }
+// CachedCounts returns how many answers and how many partial aggregates are cached.
+func (rd *Reader) CachedCounts() (answers, partials int) { return rd.results.len(), rd.partials.len() }
 
-// Newest returns the newest event of a site that satisfies all clauses and whose time is
-// not before from, nil when there is none. math.MinInt64 asks for any time.
+// Newest returns the newest event of a site that satisfies all clauses and whose time, in
+// Unix milliseconds, is from or later. It returns nil when there is none. Pass
+// math.MinInt64 for any time.
 func (rd *Reader) Newest(site uint32, from int64, clauses ...index.Clause) (newest *event.Event, err error) {
 	pred := newPredicate(clauses...)
 	if from != math.MinInt64 {
 		pred.timeFrom = from
 		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
-	v := &view{rd.Table(site).View(), rd.budget(context.Background())} // no question's
+	v := &view{rd.Table(site).View(), rd.budget(context.Background())}
 	defer v.Close()
 	_, err = v.walk(pred, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error

@@ -1,6 +1,6 @@
-// Answers: what was computed for the queries asked lately. Rows never change and
-// never leave, so an answer holds until there are new rows or new links between
-// persons.
+// The result cache: answers to recent queries. Rows never change and are never removed,
+// so an answer is valid until the site gets new rows or new links between persons. Then
+// its dataVersion differs and the answer is computed again.
 
 package read
 
@@ -12,90 +12,90 @@ import (
 	"cairn/engine/query"
 )
 
-// resultCache is a bounded cache, least recently asked out first.
+// resultCache is a cache of bounded size. It drops the least recently used entries first.
+// It is safe for any number of goroutines.
 type resultCache struct {
 	mu      sync.Mutex
 	results cache.LRU[string, cachedResult]
-	max     int64
+	max     int64 // most bytes
 }
 
 type cachedResult struct {
-	at    moment
-	value any // never changed
+	version dataVersion
+	value   any // never modified
 }
 
-// moment is what an answer is true of.
-type moment struct {
-	last  uint64 // newest row
+// dataVersion says which data an answer was computed from.
+type dataVersion struct {
+	last  uint64 // seq of the newest row
 	links uint64 // version of the site's links
 }
 
 func newResultCache(bytes int64) *resultCache {
-	a := &resultCache{max: bytes}
-	a.results.Resize(bytes)
-	return a
+	c := &resultCache{max: bytes}
+	c.results.Resize(bytes)
+	return c
 }
 
-// cached returns the answer to the query named key over v: a kept one, or what
-// compute finds. size is about how many bytes the answer takes. Who gets it must
-// not change it.
-func cached[T any](a *resultCache, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
-	// Links that come while compute is at work make the answer newer than it says,
-	// never older.
-	at := moment{v.Last, v.Table.Links.Version()}
-	if value, ok := a.get(key, at); ok {
+// cached returns the answer to the query that key names over v, from the cache or from
+// compute. size estimates the bytes of an answer. Callers must not modify the answer.
+func cached[T any](c *resultCache, v *view, key string, size func(T) int, compute func() (T, error)) (T, error) {
+	// Links may be added while compute runs. The answer may then be newer than its
+	// version, but never older.
+	version := dataVersion{v.Last, v.Table.Links.Version()}
+	if value, ok := c.get(key, version); ok {
 		return value.(T), nil
 	}
 	value, err := compute()
 	if err == nil {
-		a.put(key, at, value, size(value))
+		c.put(key, version, value, size(value))
 	}
 	return value, err
 }
 
-func (a *resultCache) get(key string, at moment) (any, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r, ok := a.results.Peek(key)
-	if !ok || r.at != at {
+func (c *resultCache) get(key string, version dataVersion) (any, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.results.Peek(key)
+	if !ok || r.version != version {
 		return nil, false
 	}
-	a.results.Get(key) // a result that is too old does not become the newest
+	c.results.Get(key) // an entry of another version does not become the newest
 	return r.value, true
 }
 
-// knows reports whether the query was asked lately, though its answer may be old.
-func (a *resultCache) knows(key string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, ok := a.results.Peek(key)
+// has reports whether the cache has an answer to the query, valid or not.
+func (c *resultCache) has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.results.Peek(key)
 	return ok
 }
 
-func (a *resultCache) put(key string, at moment, value any, size int) {
+func (c *resultCache) put(key string, version dataVersion, value any, size int) {
 	bytes := int64(size+2*len(key)) + 256
-	if bytes > a.max/4 {
+	if bytes > c.max/4 {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.results.Remove(key)
-	a.results.Add(key, cachedResult{at, value}, bytes)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.results.Remove(key)
+	c.results.Add(key, cachedResult{version, value}, bytes)
 }
 
-// len is how many answers are kept.
-func (a *resultCache) len() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.results.Len()
+// len returns the number of entries.
+func (c *resultCache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.results.Len()
 }
 
-// key names all that decides the answer to a query, but for the paging.
+// queryKey contains everything that the answer to a query depends on, except the paging.
 func queryKey(q *query.Query, kind string) string {
 	return fmt.Sprintf("%s %d %q %d %d %d", kind, q.Site.ID, q.Where, q.From, q.To, q.Metrics)
 }
 
-// key names all that decides the answer to a query of counters.
+// counterKey contains everything that the answer to a query of counters depends on.
 func counterKey(q *query.CounterQuery) string {
 	zone := ""
 	if q.Zone != nil {
@@ -105,7 +105,7 @@ func counterKey(q *query.CounterQuery) string {
 		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone, q.Metrics)
 }
 
-// size is about how many bytes the page takes.
+// pageBytes estimates the bytes of a page.
 func pageBytes(p query.CounterPage) int {
 	n := 0
 	for i := range p.Rows {

@@ -9,14 +9,14 @@ import (
 	"cairn/engine/table"
 )
 
-// Queries that differ in anything have answers of their own.
-func TestAnswerKeys(t *testing.T) {
+// Queries that differ in any part have different keys.
+func TestCacheKeys(t *testing.T) {
 	a, b := &query.Site{ID: 1}, &query.Site{ID: 2}
 	keys := map[string]string{}
 	add := func(key string, q any) {
 		t.Helper()
 		if other, ok := keys[key]; ok {
-			t.Errorf("%+v and %s have one key, %q", q, other, key)
+			t.Errorf("%+v and %s have the same key %q", q, other, key)
 		}
 		keys[key] = fmt.Sprintf("%+v", q)
 	}
@@ -33,21 +33,21 @@ func TestAnswerKeys(t *testing.T) {
 	}
 }
 
-// The cache keeps to its size, whatever the sizes of answers.
-func TestAnswersAreBounded(t *testing.T) {
-	a := newResultCache(10_000)
+// The cache never exceeds its size, whatever the sizes of the answers.
+func TestResultCacheIsBounded(t *testing.T) {
+	c := newResultCache(10_000)
 	v := &view{View: table.New(1, identity.NewLinks(nil, nil)).View()}
 	for i := range 500 {
 		size := i * 37 % 4000
-		got, err := cached(a, v, fmt.Sprint("query ", i), func(int) int { return size }, func() (int, error) { return i, nil })
+		got, err := cached(c, v, fmt.Sprint("query ", i), func(int) int { return size }, func() (int, error) { return i, nil })
 		if got != i || err != nil {
 			t.Fatalf("answer %d is %d, %v", i, got, err)
 		}
-		if total := a.results.Bytes(); total > a.max {
-			t.Fatalf("%d bytes are kept, at most %d should be", total, a.max)
+		if total := c.results.Bytes(); total > c.max {
+			t.Fatalf("%d bytes are cached, at most %d should be", total, c.max)
 		}
 	}
-	if a.len() < 3 {
-		t.Errorf("%d answers are kept", a.len())
+	if c.len() < 3 {
+		t.Errorf("%d answers are cached", c.len())
 	}
 }

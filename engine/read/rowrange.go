@@ -72,14 +72,14 @@ func (r *rangeReader) metered(p index.Part) index.Part { return meteredPart{p, &
 // cells they decode: one row may have 256 KB, and each passes on 8,192 rows at a time.
 func (r *rangeReader) timedOut() bool {
 	if r.bytesRead >= clockBytes && r.err == nil {
-		r.bytesRead, r.err = 0, r.budget.spent()
+		r.bytesRead, r.err = 0, r.budget.check()
 	}
 	return r.err != nil
 }
 
 // open returns the part of a row range, or nil when no row of the part satisfies the query.
 func (r *rangeReader) open(rr *rowRange) (*table.Part, error) {
-	if err := r.budget.spent(); err != nil {
+	if err := r.budget.check(); err != nil {
 		return nil, err
 	}
 	if r.part != rr.part {
@@ -103,7 +103,7 @@ func (r *rangeReader) each(rr *rowRange, fn func(rows []int32)) (err error) {
 		r.batch = make([]int32, index.PageRows)
 	}
 	r.matcher.Batches(rr.from, rr.to, r.batch, func(rows []int32) bool {
-		if err = r.budget.spent(); err != nil {
+		if err = r.budget.check(); err != nil {
 			return false
 		}
 		fn(rows)
@@ -138,7 +138,7 @@ func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rang
 	func() {
 		// Even if work panics, the others end before the view that they read is closed.
 		defer wg.Wait()
-		defer next.Store(int64(len(all)))
+		defer next.Store(int64(len(ranges)))
 		work(0)
 	}()
 	for _, err := range errs {

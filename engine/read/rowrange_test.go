@@ -22,7 +22,7 @@ func TestGatherPanics(t *testing.T) {
 			t.Errorf("%d goroutines still read", n)
 		}
 	}()
-	_, _ = gather(budget{}, nil, make([]rowRange, 100), func(*reader, *rowRange, *int) error {
+	_, _ = gather(budget{}, nil, make([]rowRange, 100), func(*rangeReader, *rowRange, *int) error {
 		begun.Add(1)
 		if bytes.Contains(debug.Stack(), []byte("tRunner")) { // the goroutine of the query
 			for begun.Load() < 4 {

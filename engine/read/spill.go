@@ -1,6 +1,6 @@
-// Spill: what questions hold of pairs in memory is bounded for all of them together.
-// What is beyond goes, sorted and packed, into a temporary file of the question, and
-// is read again as a stream.
+// Spilling: the number of pairs in memory is bounded for all queries together. Beyond the
+// bound, a query writes its pairs, sorted and packed, to a temporary file of its own and
+// later reads them back as a stream.
 
 package read
 
@@ -18,23 +18,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// pairBudget is the room for pairs of all questions of an engine.
+// pairBudget bounds the pairs in memory of all queries of a Reader.
 type pairBudget struct {
-	fs    vfs.FS
-	dir   string
-	disk  *wal.Disk
-	bag   int          // pairs that every bag may hold without asking
-	free  atomic.Int64 // pairs that some may hold more
-	files atomic.Uint64
+	fs       vfs.FS
+	dir      string
+	disk     *wal.Disk
+	bagPairs int          // pairs that each bag may hold without reserving them
+	free     atomic.Int64 // pairs that can still be reserved
+	files    atomic.Uint64
 }
 
 func newPairBudget(o *Options) *pairBudget {
-	r := &pairBudget{fs: o.FS, dir: o.Dir, disk: o.Disk, bag: max(1, o.Pairs/4)}
-	r.free.Store(int64(o.Pairs))
-	return r
+	b := &pairBudget{fs: o.FS, dir: o.Dir, disk: o.Disk, bagPairs: max(1, o.Pairs/4)}
+	b.free.Store(int64(o.Pairs))
+	return b
 }
 
-// spill is one question's share of the room, and its file.
+// spill is the share of the pair budget that one query has reserved, and its file. Its
+// bags use it from several goroutines.
 type spill struct {
 	budget
 	taken atomic.Int64 // pairs
@@ -42,49 +43,51 @@ type spill struct {
 	mu   sync.Mutex // one run is written at a time
 	path string
 	file vfs.File // nil before the first run
-	end  int64
-	err  error
+	end  int64    // bytes written to file
+	err  error    // of a write; all later writes return it
 }
 
 func (b budget) spill() *spill { return &spill{budget: b} }
 
-// take reports whether there was room for n more pairs.
-func (s *spill) take(n int) bool {
-	if s.room.free.Add(-int64(n)) < 0 {
-		s.room.free.Add(int64(n))
+// reserve reserves n more pairs. It reports false when the budget has fewer left.
+func (s *spill) reserve(n int) bool {
+	if s.pairs.free.Add(-int64(n)) < 0 {
+		s.pairs.free.Add(int64(n))
 		return false
 	}
 	s.taken.Add(int64(n))
 	return true
 }
 
-func (s *spill) give(n int) {
+// giveBack frees n reserved pairs.
+func (s *spill) giveBack(n int) {
 	s.taken.Add(-int64(n))
-	s.room.free.Add(int64(n))
+	s.pairs.free.Add(int64(n))
 }
 
-// close ends the question: its room is free again and its file is gone.
+// close frees all reserved pairs and removes the file.
 func (s *spill) close() {
-	s.room.free.Add(s.taken.Swap(0))
+	s.pairs.free.Add(s.taken.Swap(0))
 	if s.file != nil {
 		_ = s.file.Close()
-		_ = s.room.fs.Remove(s.path)
+		_ = s.pairs.fs.Remove(s.path)
 	}
 }
 
-// spillRun is pairs in the file, ascending, each as its distance from the one before.
+// spillRun is the bytes [from, to) of the file: ascending pairs, each stored as a uvarint
+// of its difference from the one before.
 type spillRun struct {
 	from, to int64
 	pairs    int
 }
 
-// spillBuffer is how many bytes are written at once.
+// spillBuffer is the size of one write, in bytes.
 const spillBuffer = 64 << 10
 
-// write appends sorted pairs to the file. It is not synced: nobody asks for it after
-// a crash. An error is that of the question, and of all that it still writes.
+// write appends a run of sorted pairs to the file. The file is not synced, because nobody
+// reads it after a crash. After an error, every later write of the query returns it.
 func (s *spill) write(pairs []uint64) (run spillRun, err error) {
-	if err := s.spent(); err != nil {
+	if err := s.check(); err != nil {
 		return run, err
 	}
 	s.mu.Lock()
@@ -92,8 +95,8 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 	switch {
 	case s.err != nil:
 		return run, s.err
-	case s.room.disk.Full():
-		s.err = fmt.Errorf("%w: no room for what the query has to put aside", query.ErrDiskFull)
+	case s.pairs.disk.Full():
+		s.err = fmt.Errorf("%w: the query needs space for a temporary file", query.ErrDiskFull)
 		return run, s.err
 	}
 	defer func() {
@@ -101,13 +104,13 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 			err = fmt.Errorf("%w: %w", query.ErrDiskFull, err)
 		}
 		if err != nil {
-			err = fmt.Errorf("put pairs aside: %w", err)
+			err = fmt.Errorf("spill pairs: %w", err)
 		}
 		s.err = err
 	}()
 	if s.file == nil {
-		s.path = s.room.fs.PathJoin(s.room.dir, fmt.Sprintf("pairs-%d", s.room.files.Add(1)))
-		if s.file, err = s.room.fs.Create(s.path, vfs.WriteCategoryUnspecified); err != nil {
+		s.path = s.pairs.fs.PathJoin(s.pairs.dir, fmt.Sprintf("pairs-%d", s.pairs.files.Add(1)))
+		if s.file, err = s.pairs.fs.Create(s.path, vfs.WriteCategoryUnspecified); err != nil {
 			s.file = nil
 			return run, err
 		}
@@ -133,15 +136,15 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 
 // spillReader reads a run.
 type spillReader struct {
-	spillRun             // what is not yet in packed; pairs: what is not yet in window
+	spillRun             // from, to: bytes not yet in packed; pairs: number not yet in window
 	window      []uint64 // the next pairs
-	packed      []byte   // those after them
-	last        uint64
+	packed      []byte   // bytes of the pairs after window
+	last        uint64   // newest pair in window
 	windowSpace []uint64
 	packedSpace []byte
 }
 
-// fill tops the window up to n pairs, as far as there are so many.
+// fill fills the window up to n pairs, or with all that are left.
 func (r *spillReader) fill(file io.ReaderAt, n int) error {
 	if r.windowSpace == nil {
 		r.windowSpace, r.packedSpace = make([]uint64, n), make([]byte, 2*n+binary.MaxVarintLen64)
@@ -153,13 +156,13 @@ func (r *spillReader) fill(file io.ReaderAt, n int) error {
 			size := int(min(int64(len(r.packedSpace)-have), r.to-r.from))
 			r.packed = r.packedSpace[:have+size]
 			if _, err := file.ReadAt(r.packed[have:], r.from); err != nil {
-				return fmt.Errorf("read pairs put aside: %w", err)
+				return fmt.Errorf("read spilled pairs: %w", err)
 			}
 			r.from += int64(size)
 		}
 		d, size := binary.Uvarint(r.packed)
 		if size <= 0 {
-			return fmt.Errorf("read pairs put aside: %w", io.ErrUnexpectedEOF)
+			return fmt.Errorf("read spilled pairs: %w", io.ErrUnexpectedEOF)
 		}
 		r.packed = r.packed[size:]
 		r.last += d
@@ -169,26 +172,27 @@ func (r *spillReader) fill(file io.ReaderAt, n int) error {
 	return nil
 }
 
-// Of a run so many pairs are in memory while it is read, fewer where runs are many.
+// While a run is read, windowMin to windowMax of its pairs are in memory: fewer when there
+// are many runs.
 const (
 	windowMax = 8192
 	windowMin = 64
 )
 
-// merge calls fn with the pairs of runs and of rest, which is sorted, ascending and
-// each once, some at a time. They are good until fn returns.
+// merge merges runs with rest, which is sorted. It calls fn with the pairs, ascending and
+// each once, some at a time. The slice is valid until fn returns.
 func (s *spill) merge(runs []spillRun, rest []uint64, fn func(pairs []uint64)) error {
-	n := min(max(s.room.bag/len(runs), windowMin), windowMax)
+	n := min(max(s.pairs.bagPairs/len(runs), windowMin), windowMax)
 	readers := make([]spillReader, len(runs))
 	for i := range runs {
 		readers[i].spillRun = runs[i]
 	}
 	var some []uint64
 	for {
-		if err := s.spent(); err != nil {
+		if err := s.check(); err != nil {
 			return err
 		}
-		// What is not above the last pair of any window is in no pair to come.
+		// All pairs up to the smallest last pair of the windows are in memory now.
 		bound := ^uint64(0)
 		if len(rest) > n {
 			bound = rest[n-1]
@@ -216,7 +220,8 @@ func (s *spill) merge(runs []spillRun, rest []uint64, fn func(pairs []uint64)) e
 	}
 }
 
-// takeUpTo moves the sorted pairs that are not above bound to dst.
+// takeUpTo moves the pairs up to bound, inclusive, from the sorted pairs to dst. rest is
+// what remains.
 func takeUpTo(dst, pairs []uint64, bound uint64) (_, rest []uint64) {
 	at, found := slices.BinarySearch(pairs, bound)
 	if found {

@@ -50,7 +50,7 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 		if after != 0 && (ascending && last <= after || !ascending && first >= after) {
 			continue
 		}
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			if err == query.ErrQueryTimeout && at != after {
 				return at, nil
 			}
@@ -114,7 +114,7 @@ func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(r
 	c := clock{budget: v.budget}
 	for i := range v.Parts {
 		p := &v.Parts[i]
-		if err := v.budget.spent(); err != nil {
+		if err := v.budget.check(); err != nil {
 			return err
 		}
 		matched := pred.matcher(p)
@@ -127,7 +127,7 @@ func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(r
 		fn := part(p)
 		var failed error
 		matched.Ascend(0, func(row int) bool {
-			if failed = c.row(0); failed == nil {
+			if failed = c.countRow(0); failed == nil {
 				failed = fn(row)
 			}
 			return failed == nil

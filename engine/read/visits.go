@@ -78,9 +78,9 @@ func (s *visitSum) add(at int64, change func(*query.Visits)) {
 // people finds who was there, and how far the sessions reach.
 func (s *visitSum) people(v *view, pred *predicate) error {
 	var all identity.OrdSet
-	aside := v.budget.spill()
-	defer aside.close()
-	inSteps := pairBag{spill: aside}
+	sp := v.budget.spill()
+	defer sp.close()
+	inSteps := pairBag{spill: sp}
 	err := v.eachRow(pred, func(p *table.Part) func(int) {
 		part := p.Get()
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
