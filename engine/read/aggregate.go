@@ -1,4 +1,5 @@
-// Tallies: rows added up by value, first within each part, then over all.
+// Aggregates: rows of the log added up by value, first within each row range, then over
+// all of them.
 
 package read
 
@@ -17,46 +18,47 @@ import (
 	"cairn/index"
 )
 
-// tallyKey is what one row of an answer is about; step is that of a series.
+// aggregateKey identifies one row of an answer.
 type aggregateKey struct {
-	value, segment int32
-	step           int
+	value, segment int32 // numbers in terms
+	step           int   // of a series, otherwise 0
 }
 
-// noSegment is the segment of a row that is not split.
+// noSegment is the segment of rows when the query has none.
 const noSegment = -1
 
-// partialAggregate is what a slice of a part adds to a tally. Most rows of one say nothing
-// new of persons and sessions; that is found out here, in sets that fit the
-// processor's cache, and slices are added up side by side.
+// partialAggregate is what one row range adds to an aggregate. Most rows of a range repeat
+// persons and sessions of earlier rows. These repetitions are removed here, in sets that
+// fit the processor's cache, while other goroutines do the same with other row ranges. Its
+// rows are those of an answer, numbered from 0 in the order in which their keys came.
 type partialAggregate struct {
-	first   uint64
-	joint   bool // persons and sessions are those of all rows, together under row 0
-	names   terms
-	keys    []aggregateKey // of its rows; values and segments by number in names
-	events  []int64        // by row
-	persons pairBag        // of (row, ordinal)
-	older   pairBag        // of sessions that began before the slice
-	began   []*beganSet    // by row, for the first rows: sessions that began in the slice
-	own     pairBag        // of those of all other rows
+	first       uint64 // seq of the first row of the range
+	joint       bool   // all persons and sessions are recorded under row 0
+	names       terms
+	keys        []aggregateKey // by row; numbers in names
+	events      []int64        // by row
+	persons     pairBag        // (row, ordinal)
+	earlier     pairBag        // (row, ordinal) of sessions that started before the range
+	startedSets []*startedSet  // sessions that started in the range, by row, for the first startedSetsMax rows
+	started     pairBag        // (row, ordinal) of those of all other rows
 
-	latePersons, lateSessions identity.Lately
+	recentPersons, recentSessions identity.Lately
 
-	plain []int32   // row plus 1, by value, where nothing splits them
-	grid  [][]int32 // row plus 1, by value and segment, where both are few
-	rest  map[aggregateKey]int32
+	plain []int32                // row plus 1 by value, for keys without segment and step
+	grid  [][]int32              // row plus 1 by value and segment, for small numbers of both
+	rest  map[aggregateKey]int32 // row of all other keys
 }
 
-// A grid has room for so many values and segments.
+// A grid holds values and segments below these numbers.
 const (
 	gridValues   = 4096
 	gridSegments = 256
 )
 
-// row finds or makes the row of k, -1 when there are too many.
+// row finds or makes the row of k. It returns -1 when there are too many rows.
 func (p *partialAggregate) row(k aggregateKey) int {
-	at := p.place(k)
-	if at == nil {
+	slot := p.slot(k)
+	if slot == nil {
 		row, ok := p.rest[k]
 		if !ok {
 			if row = p.add(k); row < 0 {
@@ -69,14 +71,14 @@ func (p *partialAggregate) row(k aggregateKey) int {
 		}
 		return int(row)
 	}
-	if *at == 0 {
-		*at = p.add(k) + 1
+	if *slot == 0 {
+		*slot = p.add(k) + 1
 	}
-	return int(*at) - 1
+	return int(*slot) - 1
 }
 
-// place is where the number of the row of k stands, nil when in rest.
-func (p *partialAggregate) place(k aggregateKey) *int32 {
+// slot returns where the row of k plus 1 is stored, or nil when k belongs in rest.
+func (p *partialAggregate) slot(k aggregateKey) *int32 {
 	switch {
 	case k.step != 0:
 		return nil
@@ -107,42 +109,43 @@ func (p *partialAggregate) add(k aggregateKey) int32 {
 	return int32(len(p.keys) - 1)
 }
 
-// count adds an event to a row.
+// count adds an event to a row. by is 1, or the amount of an increment.
 func (p *partialAggregate) count(row int, by int64, person, session uint64) {
 	p.events[row] = index.AddSaturating(p.events[row], by)
-	p.meet(row, person, session)
+	p.register(row, person, session)
 }
 
-// meet notes who and which session an event of a row is of, 0 for nobody and none.
-func (p *partialAggregate) meet(row int, person, session uint64) {
+// register records the person and the session of an event that counts under row. 0 means
+// none.
+func (p *partialAggregate) register(row int, person, session uint64) {
 	if p.joint {
 		row = 0
 	}
-	if pair := identity.PairOf(row, person); person != 0 && p.latePersons.New(pair) {
+	if pair := identity.PairOf(row, person); person != 0 && p.recentPersons.New(pair) {
 		p.persons.add(pair)
 	}
 	pair := identity.PairOf(row, session)
 	switch {
-	case session == 0 || !p.lateSessions.New(pair):
+	case session == 0 || !p.recentSessions.New(pair):
 	case session < p.first:
-		p.older.add(pair)
-	case row < beganRows:
-		for len(p.began) <= row {
-			p.began = append(p.began, nil)
+		p.earlier.add(pair)
+	case row < startedSetsMax:
+		for len(p.startedSets) <= row {
+			p.startedSets = append(p.startedSets, nil)
 		}
-		if p.began[row] == nil {
-			p.began[row] = new(beganSet)
+		if p.startedSets[row] == nil {
+			p.startedSets[row] = new(startedSet)
 		}
 		at := session - p.first
-		p.began[row][at/64%uint64(len(beganSet{}))] |= 1 << (at % 64)
+		p.startedSets[row][at/64%uint64(len(startedSet{}))] |= 1 << (at % 64)
 	default:
-		p.own.add(pair)
+		p.started.add(pair)
 	}
 }
 
-// eachOwn calls fn with every pair of a row and a session that began in the slice.
-func (p *partialAggregate) eachOwn(fn func(row int, session uint64)) error {
-	for row, set := range p.began {
+// eachStarted calls fn with every row and session that started in the range.
+func (p *partialAggregate) eachStarted(fn func(row int, session uint64)) error {
+	for row, set := range p.startedSets {
 		if set == nil {
 			continue
 		}
@@ -152,147 +155,148 @@ func (p *partialAggregate) eachOwn(fn func(row int, session uint64)) error {
 			}
 		}
 	}
-	return p.own.eachPair(fn)
+	return p.started.eachPair(fn)
 }
 
-// beganSet is a bitmap of the rows of a slice that began a session.
-type beganSet [rangeRowsMax / 64]uint64
+// startedSet is a bitmap of the rows of a range whose event started a session.
+type startedSet [rangeRowsMax / 64]uint64
 
-// beganRows is how many rows of an answer have one.
-const beganRows = 64
+// startedSetsMax is how many rows of an answer have a startedSet.
+const startedSetsMax = 64
 
-// partials are kept for their memory.
-var partials = sync.Pool{New: func() any { return new(partialAggregate) }}
+// partialPool recycles the memory of partial aggregates.
+var partialPool = sync.Pool{New: func() any { return new(partialAggregate) }}
 
-// newPartial is an empty one, for a slice that begins at first.
-func newPartial(first uint64, joint bool, sp *spill) *partialAggregate {
-	p := partials.Get().(*partialAggregate)
+// newPartialAggregate returns an empty one for a row range whose first row has seq first.
+func newPartialAggregate(first uint64, joint bool, sp *spill) *partialAggregate {
+	p := partialPool.Get().(*partialAggregate)
 	p.first, p.joint = first, joint
-	p.persons.spill, p.older.spill, p.own.spill = sp, sp, sp
+	p.persons.spill, p.earlier.spill, p.started.spill = sp, sp, sp
 	return p
 }
 
-// sorted sorts out what came twice.
-func (p *partialAggregate) sorted() *partialAggregate {
+// removeDuplicates removes duplicate pairs from the bags.
+func (p *partialAggregate) removeDuplicates() *partialAggregate {
 	p.persons.sort()
-	p.older.sort()
-	p.own.sort()
+	p.earlier.sort()
+	p.started.sort()
 	return p
 }
 
-// release gives the partial away, without what may have grown large.
+// release returns p to partialPool, without anything that may have grown large. p must not
+// be used afterwards.
 func (p *partialAggregate) release() {
-	keep := partialAggregate{keys: p.keys[:0], events: p.events[:0], persons: p.persons, older: p.older, own: p.own, began: p.began}
-	keep.persons.empty()
-	keep.older.empty()
-	keep.own.empty()
-	for _, b := range keep.began {
+	kept := partialAggregate{keys: p.keys[:0], events: p.events[:0], persons: p.persons, earlier: p.earlier, started: p.started, startedSets: p.startedSets}
+	kept.persons.empty()
+	kept.earlier.empty()
+	kept.started.empty()
+	for _, b := range kept.startedSets {
 		if b != nil {
 			clear(b[:])
 		}
 	}
 	if cap(p.keys) <= gridValues {
-		*p = keep
-		partials.Put(p)
+		*p = kept
+		partialPool.Put(p)
 	}
 }
 
-// aggregate adds up the rows of an answer. Slices come newest first.
+// aggregate is an answer in the making. Its row ranges are merged newest first.
 type aggregate struct {
 	rows     []query.CounterRow
 	steps    []int // of rows, in a series
 	names    terms
-	at       map[aggregateKey]int
+	rowByKey map[aggregateKey]int
 	users    pairBag
-	sessions pairBag // those met in several slices; the others are counted
+	sessions pairBag // sessions of several row ranges; all others are counted in rows already
 	all      distinct
 	total    int64
 }
 
-// merge adds the next older slice.
-func (t *aggregate) merge(p *partialAggregate) error {
+// merge adds the next older row range.
+func (agg *aggregate) merge(p *partialAggregate) error {
 	rows := make([]int, len(p.keys))
-	ids := make([]int32, len(p.names.names)) // of t, plus 1
+	ids := make([]int32, len(p.names.names)) // number in agg.names plus 1, by number in p.names
 	id := func(of int32) int32 {
 		if of == noSegment {
 			return noSegment
 		}
 		if ids[of] == 0 {
-			ids[of] = t.names.id(p.names.names[of]) + 1
+			ids[of] = agg.names.id(p.names.names[of]) + 1
 		}
 		return ids[of] - 1
 	}
 	for i, k := range p.keys {
-		if rows[i] = t.row(aggregateKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
+		if rows[i] = agg.row(aggregateKey{id(k.value), id(k.segment), k.step}); rows[i] < 0 {
 			return tooManyValues()
 		}
-		r := &t.rows[rows[i]]
+		r := &agg.rows[rows[i]]
 		r.Events = index.AddSaturating(r.Events, p.events[i])
-		t.total = index.AddSaturating(t.total, p.events[i])
+		agg.total = index.AddSaturating(agg.total, p.events[i])
 	}
 	person := func(row int, person uint64) {
-		t.users.add(identity.PairOf(rows[row], person))
-		t.all.users.Add(person)
+		agg.users.add(identity.PairOf(rows[row], person))
+		agg.all.users.Add(person)
 	}
-	// A session that began in this slice is in no older one. Unless it goes on in a
-	// newer one it is here alone.
-	own := func(row int, session uint64) {
-		if t.all.sessions.Has(session) {
-			t.sessions.add(identity.PairOf(rows[row], session))
+	// A session that started in this row range is in no older one. It is in this range
+	// only, unless a newer range has it.
+	started := func(row int, session uint64) {
+		if agg.all.sessions.Has(session) {
+			agg.sessions.add(identity.PairOf(rows[row], session))
 		} else {
-			t.rows[rows[row]].Sessions++
+			agg.rows[rows[row]].Sessions++
 		}
 	}
-	older := func(row int, session uint64) {
-		t.sessions.add(identity.PairOf(rows[row], session))
-		t.all.sessions.Add(session)
+	earlier := func(row int, session uint64) {
+		agg.sessions.add(identity.PairOf(rows[row], session))
+		agg.all.sessions.Add(session)
 	}
 	if p.joint {
-		person = func(_ int, person uint64) { t.all.users.Add(person) }
-		own = func(int, uint64) {}
-		older = func(_ int, session uint64) { t.all.sessions.Add(session) }
+		person = func(_ int, person uint64) { agg.all.users.Add(person) }
+		started = func(int, uint64) {}
+		earlier = func(_ int, session uint64) { agg.all.sessions.Add(session) }
 	}
 	err := cmp.Or(
 		p.persons.eachPair(person),
-		p.eachOwn(own),
-		p.eachOwn(func(_ int, session uint64) { t.all.sessions.Add(session) }),
-		p.older.eachPair(older))
-	return cmp.Or(err, t.users.err, t.sessions.err)
+		p.eachStarted(started),
+		p.eachStarted(func(_ int, session uint64) { agg.all.sessions.Add(session) }),
+		p.earlier.eachPair(earlier))
+	return cmp.Or(err, agg.users.err, agg.sessions.err)
 }
 
-// row finds or makes the row of k, -1 when there are too many.
-func (t *aggregate) row(k aggregateKey) int {
-	i, ok := t.at[k]
+// row finds or makes the row of k. It returns -1 when there are too many rows.
+func (agg *aggregate) row(k aggregateKey) int {
+	i, ok := agg.rowByKey[k]
 	if !ok {
-		if len(t.rows) >= query.CounterRowsMax {
+		if len(agg.rows) >= query.CounterRowsMax {
 			return -1
 		}
-		if t.at == nil {
-			t.at = make(map[aggregateKey]int)
+		if agg.rowByKey == nil {
+			agg.rowByKey = make(map[aggregateKey]int)
 		}
-		r := query.CounterRow{Value: t.names.names[k.value]}
+		r := query.CounterRow{Value: agg.names.names[k.value]}
 		if k.segment != noSegment {
-			r.Segment = t.names.names[k.segment]
+			r.Segment = agg.names.names[k.segment]
 		}
-		i = len(t.rows)
-		t.rows = append(t.rows, r)
-		t.steps = append(t.steps, k.step)
-		t.at[k] = i
+		i = len(agg.rows)
+		agg.rows = append(agg.rows, r)
+		agg.steps = append(agg.steps, k.step)
+		agg.rowByKey[k] = i
 	}
 	return i
 }
 
-// finish fills in the distinct numbers.
-func (t *aggregate) finish(p identity.Persons) (query.CounterRow, error) {
-	err := t.users.eachPerson(p, func(row int) { t.rows[row].Users++ })
+// finish fills in the users and sessions of all rows, and returns the total.
+func (agg *aggregate) finish(p identity.Persons) (query.CounterRow, error) {
+	err := agg.users.eachPerson(p, func(row int) { agg.rows[row].Users++ })
 	if err == nil {
-		err = t.sessions.eachPair(func(row int, _ uint64) { t.rows[row].Sessions++ })
+		err = agg.sessions.eachPair(func(row int, _ uint64) { agg.rows[row].Sessions++ })
 	}
-	return query.CounterRow{Events: t.total, Users: uint64(t.all.users.CountPersons(p)), Sessions: uint64(t.all.sessions.Len())}, err
+	return query.CounterRow{Events: agg.total, Users: uint64(agg.all.users.CountPersons(p)), Sessions: uint64(agg.all.sessions.Len())}, err
 }
 
-// count tallies one property.
-func (v *view) count(q *query.CounterQuery, cache partialCache) (*aggregate, query.CounterRow, error) {
+// aggregateProperty aggregates the rows of the query's property.
+func (v *view) aggregateProperty(q *query.CounterQuery, cache partialCache) (*aggregate, query.CounterRow, error) {
 	pred, err := planCounters(q, v)
 	if err != nil {
 		return nil, query.CounterRow{}, err
@@ -300,51 +304,49 @@ func (v *view) count(q *query.CounterQuery, cache partialCache) (*aggregate, que
 	return v.aggregate(pred, q, nil, cache)
 }
 
-// aggregate adds up the rows that satisfy pred, split by the steps of a series if there
-// are any, and returns their total.
+// aggregate adds up the rows that satisfy pred, for each step of a series if s is not nil,
+// and returns their total. cache may be the zero partialCache.
 func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, cache partialCache) (_ *aggregate, total query.CounterRow, err error) {
 	sp := v.budget.spill()
 	defer sp.close()
-	t := &aggregate{users: pairBag{spill: sp}, sessions: pairBag{spill: sp}}
+	agg := &aggregate{users: pairBag{spill: sp}, sessions: pairBag{spill: sp}}
 	if segmentOf(q) == q.Property {
-		return t, query.CounterRow{}, nil // a property does not split itself
+		return agg, query.CounterRow{}, nil // a property is no segment of itself
 	}
-	// Values that are asked for lead to their rows; those under event.Other lie
-	// anywhere.
+	// The index finds the rows of the values that the query wants, except for event.Other.
 	pred = pred.andCounted(q.Property, q.Values).andCounted(segmentOf(q), q.SegmentValues)
-	all := v.rowRanges()
-	if s == nil && fromTotals(q) {
-		if all, err = v.totals(q, t); err != nil {
+	ranges := v.rowRanges()
+	if s == nil && totalsSuffice(q) {
+		if ranges, err = v.totals(q, agg); err != nil {
 			return nil, query.CounterRow{}, err
 		}
 	}
-	var failed error
-	err = readInOrder(v.budget, pred, all, func(r *rangeReader, rr *rowRange) (*partialAggregate, error) {
+	var mergeErr error
+	err = readInOrder(v.budget, pred, ranges, func(r *rangeReader, rr *rowRange) (*partialAggregate, error) {
 		return cache.get(rr, func() (*partialAggregate, error) { return r.aggregateRange(rr, q, s, sp) })
 	}, func(p *partialAggregate) bool {
-		failed = t.merge(p)
+		mergeErr = agg.merge(p)
 		p.release()
-		return failed == nil
+		return mergeErr == nil
 	})
-	if err = cmp.Or(err, failed); err != nil {
+	if err = cmp.Or(err, mergeErr); err != nil {
 		return nil, query.CounterRow{}, err
 	}
 	p, err := v.persons()
 	if err != nil {
 		return nil, query.CounterRow{}, err
 	}
-	total, err = t.finish(p)
-	return t, total, err
+	total, err = agg.finish(p)
+	return agg, total, err
 }
 
-// fromTotals says whether the totals of runs tell what is asked.
-func fromTotals(q *query.CounterQuery) bool {
+// totalsSuffice reports whether the totals of runs answer the query.
+func totalsSuffice(q *query.CounterQuery) bool {
 	return q.Metrics == query.MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
 }
 
-// totals adds what the totals of runs say, and returns the slices of the other
-// parts.
-func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err error) {
+// totals adds the totals of runs to agg, and returns the row ranges of all other parts.
+func (v *view) totals(q *query.CounterQuery, agg *aggregate) (rest []rowRange, err error) {
 	from, to := q.FromDay, q.ToDay
 	if from == 0 && to == 0 {
 		from, to = math.MinInt32, math.MaxInt32
@@ -363,12 +365,12 @@ func (v *view) totals(q *query.CounterQuery, t *aggregate) (rest []rowRange, err
 			if len(q.Values) > 0 && !slices.Contains(q.Values, s.Value) {
 				return
 			}
-			row := t.row(aggregateKey{value: t.names.id(s.Value), segment: noSegment})
+			row := agg.row(aggregateKey{value: agg.names.id(s.Value), segment: noSegment})
 			if full = full || row < 0; full {
 				return
 			}
-			t.rows[row].Events = index.AddSaturating(t.rows[row].Events, s.Sum)
-			t.total = index.AddSaturating(t.total, s.Sum)
+			agg.rows[row].Events = index.AddSaturating(agg.rows[row].Events, s.Sum)
+			agg.total = index.AddSaturating(agg.total, s.Sum)
 		})
 		if err != nil {
 			return nil, err
@@ -386,8 +388,8 @@ func tooManyValues() error {
 
 func segmentOf(q *query.CounterQuery) string { return strings.TrimRight(q.Segment, "!") }
 
-// counting restricts pred to the rows that count under one of the values of a
-// property, as far as that can be told.
+// andCounted restricts pred to the rows that count under one of the values of a property.
+// It returns pred itself when the index cannot find these rows.
 func (pred *predicate) andCounted(property string, values []string) *predicate {
 	if property == "" || len(values) == 0 || slices.Contains(values, event.Other) {
 		return pred

@@ -1,4 +1,4 @@
-// Tallier: the rows of a slice counted into a partial.
+// The aggregator: it counts the rows of one row range into a partialAggregate.
 
 package read
 
@@ -10,75 +10,76 @@ import (
 	"cairn/engine/query"
 )
 
-// aggregator counts rows of one slice.
+// aggregator counts the rows of one row range, in one goroutine.
 type aggregator struct {
 	*partialAggregate
-	reader            *rangeReader
-	value             *valueReader
-	segment           *valueReader // nil when nothing is split
-	property          string       // of the segment
-	named             *pathColumn
-	step              func(row int) int // nil without a series
-	values, segments  []int32           // those that are asked for; nil = all
-	persons, sessions *rowInts          // nil when not asked for
-	full              bool              // there are too many rows
+	reader                       *rangeReader
+	value                        *valueReader
+	segment                      *valueReader      // nil when the query has no segment
+	segmentProperty              string            // "" when the query has no segment
+	segmentNames                 *pathColumn       // segments that each event names; nil = every event is split
+	step                         func(row int) int // nil when the query is no series
+	wantedValues, wantedSegments []int32           // those the query wants; nil = all
+	persons, sessions            *rowInts          // nil when the query does not count them
+	tooManyRows                  bool              // the answer has more than query.CounterRowsMax rows
 
-	table        []int32 // what is known of each code of value and segment; nil = each row is looked at
+	entries      []int32 // by code of value and segment, see unknown; nil = count row by row
 	segmentCodes int
-	places       []int64 // of rows in the table
+	slots        []int64 // scratch: indexes in entries
 }
 
-// partial adds up the rows of a slice that satisfy the query, nil when there are none.
+// aggregateRange counts the rows of a row range that satisfy the query. It returns nil when
+// there are none. The caller releases the result.
 func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *steps, sp *spill) (*partialAggregate, error) {
-	vp, err := r.open(rr)
-	if vp == nil {
+	opened, err := r.open(rr)
+	if opened == nil {
 		return nil, err
 	}
-	part := r.metered(vp.Get())
-	p := newPartial(part.First()+uint64(rr.from), isJoint(q), sp)
-	t := &aggregator{partialAggregate: p, reader: r}
-	if t.value, err = r.openValues(rr, part, q.Property, &p.names); err != nil {
+	part := r.metered(opened.Get())
+	p := newPartialAggregate(part.First()+uint64(rr.from), isJoint(q), sp)
+	a := &aggregator{partialAggregate: p, reader: r}
+	if a.value, err = r.openValues(rr, part, q.Property, &p.names); err != nil {
 		return nil, err
 	}
-	if t.value.all == never {
-		return nil, vp.Err()
+	if a.value.all == never {
+		return nil, opened.Err()
 	}
-	if t.property = segmentOf(q); t.property != "" {
-		if t.segment, err = r.openValues(rr, part, t.property, &p.names); err != nil {
+	if a.segmentProperty = segmentOf(q); a.segmentProperty != "" {
+		if a.segment, err = r.openValues(rr, part, a.segmentProperty, &p.names); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(autoSegments, t.property) {
-			if t.named = openPath(part, event.FieldSegments, "", &p.names); t.named == nil {
-				return nil, vp.Err()
+		if !slices.Contains(autoSegments, a.segmentProperty) {
+			if a.segmentNames = openPath(part, event.FieldSegments, "", &p.names); a.segmentNames == nil {
+				return nil, opened.Err()
 			}
 		}
 	}
 	if s != nil {
-		t.step = s.of(part)
+		a.step = s.of(part)
 	}
-	t.values, t.segments = p.wanted(q.Values), p.wanted(q.SegmentValues)
+	a.wantedValues, a.wantedSegments = p.idsOf(q.Values), p.idsOf(q.SegmentValues)
 	if q.Metrics.Has(query.MetricUsers) {
-		t.persons = newRowInts(part.Ints(event.IntPerson))
+		a.persons = newRowInts(part.Ints(event.IntPerson))
 	}
 	if q.Metrics.Has(query.MetricSessions) {
-		t.sessions = newRowInts(part.Ints(event.IntSession))
+		a.sessions = newRowInts(part.Ints(event.IntSession))
 	}
-	t.prepare()
-	if err := r.each(rr, t.count); err != nil {
+	a.prepare()
+	if err := r.each(rr, a.count); err != nil {
 		return nil, err
 	}
-	if err := vp.Err(); err != nil {
+	if err := opened.Err(); err != nil {
 		return nil, err
 	}
-	if t.full {
+	if a.tooManyRows {
 		return nil, tooManyValues()
 	}
-	p.sorted()
-	return p, cmp.Or(p.persons.err, p.older.err, p.own.err)
+	p.removeDuplicates()
+	return p, cmp.Or(p.persons.err, p.earlier.err, p.started.err)
 }
 
-// wanted are the numbers of the values that are asked for, nil = all.
-func (p *partialAggregate) wanted(values []string) []int32 {
+// idsOf returns the numbers of values in names, nil for no values.
+func (p *partialAggregate) idsOf(values []string) []int32 {
 	var ids []int32
 	for _, v := range values {
 		ids = append(ids, p.names.own(v))
@@ -86,76 +87,75 @@ func (p *partialAggregate) wanted(values []string) []int32 {
 	return ids
 }
 
-// tableMax is the most entries of a table.
-const tableMax = 1 << 18
+// entriesMax is the greatest length of entries.
+const entriesMax = 1 << 18
 
-// What an entry of the table says of the rows of its codes: not yet known; they
-// count under nothing that is asked for; each is to be looked at; or, that much
-// less, the number of their row in the partial.
+// An entry says what the rows with one code of the value and one of the segment count
+// under.
 const (
-	unknown = iota
-	nothing
-	lookAt
-	rowFrom
+	unknown = iota // not computed yet
+	nothing        // nothing that the query wants
+	perRow         // it differs from row to row
+	rowFrom        // rowFrom+n = row n of the partial aggregate
 )
 
-// prepare makes a table where codes tell what rows count under.
-func (t *aggregator) prepare() {
-	if t.step != nil || t.named != nil || t.value.all != always || !t.value.direct() || t.segment != nil && !t.segment.direct() {
+// prepare makes entries when codes alone determine what rows count under.
+func (a *aggregator) prepare() {
+	if a.step != nil || a.segmentNames != nil || a.value.all != always || !a.value.direct() || a.segment != nil && !a.segment.direct() {
 		return
 	}
-	t.segmentCodes = 1
-	if t.segment != nil {
-		t.segmentCodes = t.segment.only.col.Card() + 1
+	a.segmentCodes = 1
+	if a.segment != nil {
+		a.segmentCodes = a.segment.only.col.Card() + 1
 	}
-	if n := (t.value.only.col.Card() + 1) * t.segmentCodes; n <= tableMax {
-		t.table = make([]int32, n)
+	if n := (a.value.only.col.Card() + 1) * a.segmentCodes; n <= entriesMax {
+		a.entries = make([]int32, n)
 	}
 }
 
-// count counts rows of one page.
-func (t *aggregator) count(rows []int32) {
-	if t.table == nil {
+// count counts the given rows, which are all in one page.
+func (a *aggregator) count(rows []int32) {
+	if a.entries == nil {
 		for _, row := range rows {
-			t.countRow(int(row))
+			a.countRow(int(row))
 		}
 		return
 	}
-	places := t.value.only.codes.of(rows)
-	if t.segment != nil {
-		t.places = append(t.places[:0], places...)
-		for i, code := range t.segment.only.codes.of(rows) {
-			t.places[i] = t.places[i]*int64(t.segmentCodes) + code
+	slots := a.value.only.codes.of(rows)
+	if a.segment != nil {
+		a.slots = append(a.slots[:0], slots...)
+		for i, code := range a.segment.only.codes.of(rows) {
+			a.slots[i] = a.slots[i]*int64(a.segmentCodes) + code
 		}
-		places = t.places
+		slots = a.slots
 	}
 	var persons, sessions []int64
-	if t.persons != nil {
-		persons = t.persons.of(rows)
+	if a.persons != nil {
+		persons = a.persons.of(rows)
 	}
-	if t.sessions != nil {
-		sessions = t.sessions.of(rows)
+	if a.sessions != nil {
+		sessions = a.sessions.of(rows)
 	}
 	var person, session uint64
-	for i, at := range places {
-		if uint(at) >= uint(len(t.table)) {
-			continue // of a damaged page
+	for i, slot := range slots {
+		if uint(slot) >= uint(len(a.entries)) {
+			continue // the page is damaged
 		}
-		entry := t.table[at]
+		entry := a.entries[slot]
 		if entry < rowFrom {
 			if entry == unknown {
-				entry = t.find(at)
-				t.table[at] = entry
+				entry = a.entryFor(slot)
+				a.entries[slot] = entry
 			}
-			if entry == lookAt {
-				t.countRow(int(rows[i]))
+			if entry == perRow {
+				a.countRow(int(rows[i]))
 			}
 			if entry < rowFrom {
 				continue
 			}
 		}
 		row := int(entry - rowFrom)
-		t.events[row]++
+		a.events[row]++
 		if persons != nil {
 			person = uint64(persons[i])
 		}
@@ -163,88 +163,88 @@ func (t *aggregator) count(rows []int32) {
 			session = uint64(sessions[i])
 		}
 		if person|session != 0 {
-			t.meet(row, person, session)
+			a.register(row, person, session)
 		}
 	}
 }
 
-// find is what the table says of a place.
-func (t *aggregator) find(at int64) int32 {
-	if t.reader.timedOut() {
+// entryFor computes the entry at an index.
+func (a *aggregator) entryFor(slot int64) int32 {
+	if a.reader.timedOut() {
 		return nothing
 	}
-	k := aggregateKey{value: t.value.ofCode(at / int64(t.segmentCodes)), segment: noSegment}
-	if t.segment != nil {
-		switch k.segment = t.segment.ofCode(at % int64(t.segmentCodes)); k.segment {
+	k := aggregateKey{value: a.value.ofCode(slot / int64(a.segmentCodes)), segment: noSegment}
+	if a.segment != nil {
+		switch k.segment = a.segment.ofCode(slot % int64(a.segmentCodes)); k.segment {
 		case noValue:
 			return nothing
 		case ask:
-			return lookAt
+			return perRow
 		}
 	}
 	switch {
 	case k.value == ask:
-		return lookAt
-	case k.value == noValue || !t.wants(k):
+		return perRow
+	case k.value == noValue || !a.isWanted(k):
 		return nothing
 	}
-	row := t.row(k)
+	row := a.row(k)
 	if row < 0 {
-		t.full = true
+		a.tooManyRows = true
 		return nothing
 	}
 	return int32(row) + rowFrom
 }
 
-// wants says whether a value and a segment are asked for.
-func (t *aggregator) wants(k aggregateKey) bool {
-	return (t.values == nil || slices.Contains(t.values, k.value)) &&
-		(t.segments == nil || k.segment == noSegment || slices.Contains(t.segments, k.segment))
+// isWanted reports whether the query wants a value and a segment.
+func (a *aggregator) isWanted(k aggregateKey) bool {
+	return (a.wantedValues == nil || slices.Contains(a.wantedValues, k.value)) &&
+		(a.wantedSegments == nil || k.segment == noSegment || slices.Contains(a.wantedSegments, k.segment))
 }
 
-var whole = []int32{noSegment}
+var unsplit = []int32{noSegment}
 
-// countRow counts one row, whatever it holds.
-func (t *aggregator) countRow(row int) {
-	if t.reader.timedOut() || !t.value.countable(row) {
+// countRow counts one row without entries.
+func (a *aggregator) countRow(row int) {
+	if a.reader.timedOut() || !a.value.countable(row) {
 		return
 	}
-	ids := t.value.values(row)
+	ids := a.value.values(row)
 	if len(ids) == 0 {
 		return
 	}
-	segments := whole
-	if t.segment != nil {
-		if t.named != nil && !slices.Contains(t.named.at(row), t.names.own(t.property)) {
+	segments := unsplit
+	if a.segment != nil {
+		if a.segmentNames != nil && !slices.Contains(a.segmentNames.at(row), a.names.own(a.segmentProperty)) {
 			return
 		}
-		if segments = t.segment.values(row); len(segments) == 0 {
+		if segments = a.segment.values(row); len(segments) == 0 {
 			return
 		}
 	}
 	k := aggregateKey{}
-	if t.step != nil {
-		if k.step = t.step(row); k.step < 0 {
+	if a.step != nil {
+		if k.step = a.step(row); k.step < 0 {
 			return
 		}
 	}
-	by := t.value.amount(row)
+	by := a.value.amount(row)
 	var person, session uint64
-	if t.persons != nil {
-		person = uint64(t.persons.at(row))
+	if a.persons != nil {
+		person = uint64(a.persons.at(row))
 	}
-	if t.sessions != nil {
-		session = uint64(t.sessions.at(row))
+	if a.sessions != nil {
+		session = uint64(a.sessions.at(row))
 	}
 	for _, k.value = range ids {
 		for _, k.segment = range segments {
-			if !t.wants(k) {
+			if !a.isWanted(k) {
 				continue
 			}
-			if i := t.row(k); i >= 0 {
-				t.partialAggregate.count(i, by, person, session)
+			if i := a.row(k); i >= 0 {
+				a.partialAggregate.count(i, by, person, session)
 			} else {
-				t.full = true
+				a.tooManyRows = true
 			}
 		}
 	}

@@ -51,11 +51,11 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 		distinct
 	}
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, c *counts) error {
-		vp, err := r.open(rr)
-		if vp == nil {
+		opened, err := r.open(rr)
+		if opened == nil {
 			return err
 		}
-		person, session := newRowInts(vp.Get().Ints(event.IntPerson)), newRowInts(vp.Get().Ints(event.IntSession))
+		person, session := newRowInts(opened.Get().Ints(event.IntPerson)), newRowInts(opened.Get().Ints(event.IntSession))
 		err = r.each(rr, func(rows []int32) {
 			c.events += uint64(len(rows))
 			for _, ord := range person.of(rows) {
@@ -66,7 +66,7 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 			}
 		})
 		if err == nil {
-			err = vp.Err()
+			err = opened.Err()
 		}
 		return err
 	})
@@ -103,12 +103,12 @@ func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 		}
 	}
 	sums, err := gather(v.budget, pred, rest, func(r *rangeReader, rr *rowRange, n *uint64) error {
-		vp, err := r.open(rr)
-		if vp == nil {
+		opened, err := r.open(rr)
+		if opened == nil {
 			return err
 		}
 		*n += uint64(r.matcher.Count(rr.from, rr.to))
-		return vp.Err()
+		return opened.Err()
 	})
 	for _, sum := range sums {
 		n += sum

@@ -166,13 +166,13 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	}
 	s.from = q.Offset / len(values)
 	s.to = min(len(s.starts), (q.Offset+limit-1)/len(values)+1)
-	t, _, err := v.aggregate(pred, q, s, partialCache{})
+	agg, _, err := v.aggregate(pred, q, s, partialCache{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
 	byStep := make([][]query.CounterRow, s.to-s.from)
-	for i, r := range t.rows {
-		at := t.steps[i] - s.from
+	for i, r := range agg.rows {
+		at := agg.steps[i] - s.from
 		byStep[at] = append(byStep[at], r)
 	}
 	skip := q.Offset % len(values)

@@ -46,9 +46,9 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 		if v.pays(&q, limit) {
 			first = jointly(q)
 		}
-		var t *aggregate
-		if t, page.Total, err = v.count(first, rd.partialCache(v, first, repeated)); err == nil {
-			page.Rows = t.rows
+		var agg *aggregate
+		if agg, page.Total, err = v.aggregateProperty(first, rd.partialCache(v, first, repeated)); err == nil {
+			page.Rows = agg.rows
 		}
 		if isJoint(first) && err == nil {
 			cutPage(&page, &q, limit)
@@ -141,13 +141,13 @@ func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.Count
 			own.SegmentValues = append(own.SegmentValues, r.Segment)
 		}
 	}
-	t, _, err := v.count(&own, rd.partialCache(v, &own, repeated))
+	agg, _, err := v.aggregateProperty(&own, rd.partialCache(v, &own, repeated))
 	if err != nil {
 		return err
 	}
-	for i := range t.rows {
-		if r := at[[2]string{t.rows[i].Value, t.rows[i].Segment}]; r != nil {
-			r.Users, r.Sessions = t.rows[i].Users, t.rows[i].Sessions
+	for i := range agg.rows {
+		if r := at[[2]string{agg.rows[i].Value, agg.rows[i].Segment}]; r != nil {
+			r.Users, r.Sessions = agg.rows[i].Users, agg.rows[i].Sessions
 		}
 	}
 	return nil

@@ -201,11 +201,11 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 		wanted[i] = true
 	}
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, sum *nameOrds) (err error) {
-		vp, err := r.open(rr)
-		if vp == nil {
+		opened, err := r.open(rr)
+		if opened == nil {
 			return err
 		}
-		part := r.metered(vp.Get())
+		part := r.metered(opened.Get())
 		names := newNameRows(part)
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		row, last := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
@@ -226,7 +226,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 				err = names.count(row, yield)
 			}
 		})
-		return cmp.Or(err, eerr, vp.Err())
+		return cmp.Or(err, eerr, opened.Err())
 	})
 	for i := range sums {
 		all.users = append(all.users, sums[i].users...)

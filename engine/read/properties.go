@@ -157,14 +157,14 @@ func (l *propertyList) read() error {
 // slice finds out which rows of a slice count under each property.
 func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum) error {
 	r.asked = l.asked
-	vp, err := r.open(rr)
-	if vp == nil {
+	opened, err := r.open(rr)
+	if opened == nil {
 		return err
 	}
 	if sum.lines == nil {
 		sum.lines = make([]property, len(l.lines))
 	}
-	part := r.metered(vp.Get())
+	part := r.metered(opened.Get())
 	matched, err := r.rowSet(rr)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		sum.events += bits.OnesCount64(w)
 	}
 	any.distinct(rr, part, &sum.all)
-	return vp.Err()
+	return opened.Err()
 }
 
 // rows are those of the matched rows of a slice that count under a property, nil when
@@ -378,11 +378,11 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 // distinct finds the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, d *distinct) error {
-		vp, err := r.open(rr)
-		if vp == nil {
+		opened, err := r.open(rr)
+		if opened == nil {
 			return err
 		}
-		part := r.metered(vp.Get())
+		part := r.metered(opened.Get())
 		rows, err := r.rowSet(rr)
 		if err == nil {
 			rows, err = l.rows(r, rr, part, name, rows)
@@ -391,7 +391,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 			return err
 		}
 		rows.distinct(rr, part, d)
-		return vp.Err()
+		return opened.Err()
 	})
 	for i := range sums {
 		all.union(&sums[i])

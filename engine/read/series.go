@@ -134,14 +134,14 @@ func bucketAt(starts []int64) func(at int64) int {
 // countBuckets counts the events of each bucket.
 func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Bucket) error {
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, events *[]uint64) error {
-		vp, err := r.open(rr)
-		if vp == nil {
+		opened, err := r.open(rr)
+		if opened == nil {
 			return err
 		}
 		if *events == nil {
 			*events = make([]uint64, len(starts))
 		}
-		times, bucket := newRowInts(vp.Get().Ints(event.IntTime)), bucketAt(starts)
+		times, bucket := newRowInts(opened.Get().Ints(event.IntTime)), bucketAt(starts)
 		err = r.each(rr, func(rows []int32) {
 			for _, at := range times.of(rows) {
 				if i := bucket(at); i >= 0 {
@@ -150,7 +150,7 @@ func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Buc
 			}
 		})
 		if err == nil {
-			err = vp.Err()
+			err = opened.Err()
 		}
 		return err
 	})
