@@ -41,7 +41,7 @@ func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *ste
 	if a.value, err = r.openValues(rr, part, q.Property, &p.names); err != nil {
 		return nil, err
 	}
-	if a.value.all == never {
+	if a.value.allCountable == never {
 		return nil, opened.Err()
 	}
 	if a.segmentProperty = segmentOf(q); a.segmentProperty != "" {
@@ -49,7 +49,7 @@ func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *ste
 			return nil, err
 		}
 		if !slices.Contains(autoSegments, a.segmentProperty) {
-			if a.segmentNames = openPath(part, event.FieldSegments, "", &p.names); a.segmentNames == nil {
+			if a.segmentNames = openPathColumn(part, event.FieldSegments, "", &p.names); a.segmentNames == nil {
 				return nil, opened.Err()
 			}
 		}
@@ -82,7 +82,7 @@ func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *ste
 func (p *partialAggregate) idsOf(values []string) []int32 {
 	var ids []int32
 	for _, v := range values {
-		ids = append(ids, p.names.own(v))
+		ids = append(ids, p.names.idCloned(v))
 	}
 	return ids
 }
@@ -101,14 +101,14 @@ const (
 
 // prepare makes entries when codes alone determine what rows count under.
 func (a *aggregator) prepare() {
-	if a.step != nil || a.segmentNames != nil || a.value.all != always || !a.value.direct() || a.segment != nil && !a.segment.direct() {
+	if a.step != nil || a.segmentNames != nil || a.value.allCountable != always || !a.value.byCode() || a.segment != nil && !a.segment.byCode() {
 		return
 	}
 	a.segmentCodes = 1
 	if a.segment != nil {
-		a.segmentCodes = a.segment.only.col.Card() + 1
+		a.segmentCodes = a.segment.soleColumn.col.Card() + 1
 	}
-	if n := (a.value.only.col.Card() + 1) * a.segmentCodes; n <= entriesMax {
+	if n := (a.value.soleColumn.col.Card() + 1) * a.segmentCodes; n <= entriesMax {
 		a.entries = make([]int32, n)
 	}
 }
@@ -121,10 +121,10 @@ func (a *aggregator) count(rows []int32) {
 		}
 		return
 	}
-	slots := a.value.only.codes.of(rows)
+	slots := a.value.soleColumn.codes.of(rows)
 	if a.segment != nil {
 		a.slots = append(a.slots[:0], slots...)
-		for i, code := range a.segment.only.codes.of(rows) {
+		for i, code := range a.segment.soleColumn.codes.of(rows) {
 			a.slots[i] = a.slots[i]*int64(a.segmentCodes) + code
 		}
 		slots = a.slots
@@ -173,17 +173,17 @@ func (a *aggregator) entryFor(slot int64) int32 {
 	if a.reader.timedOut() {
 		return nothing
 	}
-	k := aggregateKey{value: a.value.ofCode(slot / int64(a.segmentCodes)), segment: noSegment}
+	k := aggregateKey{value: a.value.valueOfCode(slot / int64(a.segmentCodes)), segment: noSegment}
 	if a.segment != nil {
-		switch k.segment = a.segment.ofCode(slot % int64(a.segmentCodes)); k.segment {
+		switch k.segment = a.segment.valueOfCode(slot % int64(a.segmentCodes)); k.segment {
 		case noValue:
 			return nothing
-		case ask:
+		case askValues:
 			return perRow
 		}
 	}
 	switch {
-	case k.value == ask:
+	case k.value == askValues:
 		return perRow
 	case k.value == noValue || !a.isWanted(k):
 		return nothing
@@ -206,7 +206,7 @@ var unsplit = []int32{noSegment}
 
 // countRow counts one row without entries.
 func (a *aggregator) countRow(row int) {
-	if a.reader.timedOut() || !a.value.countable(row) {
+	if a.reader.timedOut() || !a.value.isCountable(row) {
 		return
 	}
 	ids := a.value.values(row)
@@ -215,7 +215,7 @@ func (a *aggregator) countRow(row int) {
 	}
 	segments := unsplit
 	if a.segment != nil {
-		if a.segmentNames != nil && !slices.Contains(a.segmentNames.at(row), a.names.own(a.segmentProperty)) {
+		if a.segmentNames != nil && !slices.Contains(a.segmentNames.at(row), a.names.idCloned(a.segmentProperty)) {
 			return
 		}
 		if segments = a.segment.values(row); len(segments) == 0 {

@@ -1,5 +1,6 @@
-// Capped: which rows of a slice count some value of a property under event.Other, and
-// which leave a property out since its name is over the cap.
+// Capped cells: which rows of a row range count some value of a property under event.Other
+// because the value is over its cap, and which rows leave a property out because its name
+// is.
 
 package read
 
@@ -11,26 +12,26 @@ import (
 	"cairn/index"
 )
 
-// cappedCells is where the properties stand in the capped cells of a slice's rows. It
-// is made once and serves every property that is asked of the slice.
+// cappedCells is an index of the capped cells of a row range: where each property is in
+// them. It is made once and serves every property that the query reads.
 type cappedCells struct {
-	col      index.Column
-	codes    *rowInts
-	places   map[string]*[]cappedPlace // by property, codes ascending
-	named    []uint32                  // codes of cells with names over the cap, ascending
-	asked    askedNames                // nil = each is sought by itself
-	left     []uint64                  // which of asked are in the cells of named, and where
-	timedOut func() bool               // of the reader
+	col        index.Column
+	codes      *rowInts
+	byProperty map[string]*[]cappedPlace // codes ascending
+	withNames  []uint32                  // codes of cells with names over the cap, ascending
+	numbers    nameNumbers               // nil = leftOutCodes searches the cells for each name
+	leftOut    []uint64                  // ascending places: which names of numbers are in which cells
+	timedOut   func() bool               // that of the rangeReader
 }
 
-// askedNames numbers the names that a query asks for one after another.
-type askedNames map[string]int32
+// nameNumbers numbers the names of all properties that a query reads.
+type nameNumbers map[string]int32
 
-// place is where one of asked is in the cell of a code. They ascend by name, then code.
-func (a askedNames) place(name int32, code uint32) uint64 { return uint64(name)<<32 | uint64(code) }
+// place says that a name is in the cell of a code. Places ascend by name, then by code.
+func (a nameNumbers) place(name int32, code uint32) uint64 { return uint64(name)<<32 | uint64(code) }
 
-// codes are those of places that are of a name, ascending.
-func (a askedNames) codes(places []uint64, name string) (codes []uint32) {
+// codes returns the codes of the places of a name, ascending.
+func (a nameNumbers) codes(places []uint64, name string) (codes []uint32) {
 	n, ok := a[name]
 	if !ok {
 		return nil
@@ -45,17 +46,17 @@ func (a askedNames) codes(places []uint64, name string) (codes []uint32) {
 	return codes
 }
 
-// cappedPlace is one cell that has a property, and where in it.
-type cappedPlace struct{ code, at uint32 }
+// cappedPlace is a cell that contains a property, and the offset of the property in it.
+type cappedPlace struct{ code, offset uint32 }
 
-// cappedCells looks at the rows from..to of a metered part, to excluded; nil when none
-// has anything over the cap. It ends early when the reader is late.
+// readCapped reads the capped cells of the rows [from, to) of a metered part. It returns
+// nil when no row has anything over a cap. It stops early when r.timedOut.
 func (r *rangeReader) readCapped(p index.Part, from, to int) *cappedCells {
 	col := p.Column(event.FieldCapped)
 	if col == nil {
 		return nil
 	}
-	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), asked: r.asked, timedOut: r.timedOut}
+	c := &cappedCells{col: col, codes: newRowInts(col.Codes()), numbers: r.numbers, timedOut: r.timedOut}
 	if code, same := constant(c.codes.col, from, to); same && code == 0 {
 		return nil
 	}
@@ -74,50 +75,50 @@ func (r *rangeReader) readCapped(p index.Part, from, to int) *cappedCells {
 		}
 		cell := col.Cell(code)
 		if event.HasCappedNames(cell) {
-			c.named = append(c.named, code)
+			c.withNames = append(c.withNames, code)
 		}
-		if c.asked != nil {
+		if c.numbers != nil {
 			event.EachCappedName(cell, func(name []byte) {
-				if n, ok := c.asked[string(name)]; ok {
-					c.left = append(c.left, c.asked.place(n, code))
+				if n, ok := c.numbers[string(name)]; ok {
+					c.leftOut = append(c.leftOut, c.numbers.place(n, code))
 				}
 			})
 		}
 		event.EachCapped(cell, func(property string, at int) {
-			places := c.places[property]
+			places := c.byProperty[property]
 			if places == nil {
-				if c.places == nil {
-					c.places = make(map[string]*[]cappedPlace)
+				if c.byProperty == nil {
+					c.byProperty = make(map[string]*[]cappedPlace)
 				}
 				places = new([]cappedPlace)
-				c.places[strings.Clone(property)] = places
+				c.byProperty[strings.Clone(property)] = places
 			}
 			if n := len(*places); n == 0 || (*places)[n-1].code != code {
 				*places = append(*places, cappedPlace{code, uint32(at)})
 			}
 		})
 	}
-	if len(c.places) == 0 && len(c.named) == 0 {
+	if len(c.byProperty) == 0 && len(c.withNames) == 0 {
 		return nil
 	}
-	slices.Sort(c.left)
+	slices.Sort(c.leftOut)
 	return c
 }
 
-// leftOut are the codes of cells in which the name of a property is over the cap,
-// ascending; of event.Other those in which some name is.
-func (c *cappedCells) leftOut(property string) (codes []uint32) {
+// leftOutCodes returns the codes of the cells in which the name of a property is over the
+// cap, ascending. For event.Other it returns those in which any name is.
+func (c *cappedCells) leftOutCodes(property string) (codes []uint32) {
 	switch {
-	case c == nil || len(c.named) == 0:
+	case c == nil || len(c.withNames) == 0:
 		return nil
 	case property == event.Other:
-		return c.named
+		return c.withNames
 	case !event.NameCapped(property):
 		return nil
-	case c.asked != nil:
-		return c.asked.codes(c.left, property)
+	case c.numbers != nil:
+		return c.numbers.codes(c.leftOut, property)
 	}
-	for _, code := range c.named {
+	for _, code := range c.withNames {
 		if c.timedOut() {
 			break
 		}
@@ -130,8 +131,8 @@ func (c *cappedCells) leftOut(property string) (codes []uint32) {
 	return codes
 }
 
-// in says whether the cell of a row is one of those with these codes.
-func (c *cappedCells) in(codes []uint32, row int) bool {
+// contains reports whether the code of a row's cell is one of codes, which ascend.
+func (c *cappedCells) contains(codes []uint32, row int) bool {
 	if len(codes) == 0 {
 		return false
 	}
@@ -139,16 +140,16 @@ func (c *cappedCells) in(codes []uint32, row int) bool {
 	return found
 }
 
-// cappedProperty is the cells that have one property.
+// cappedProperty is the capped cells that contain one property.
 type cappedProperty struct {
 	*cappedCells
-	property string
-	places   []cappedPlace
-	memo     map[uint32]cappedValues
-	held     int // values in memo
+	property   string
+	places     []cappedPlace
+	memo       map[uint32]cappedValues
+	memoValues int // number of values in memo
 }
 
-// cappedValues are those that rows of a code count under event.Other.
+// cappedValues are the values that rows with one code count under event.Other.
 type cappedValues struct {
 	all    bool
 	values map[string]struct{}
@@ -159,18 +160,18 @@ func (v *cappedValues) has(value string) bool {
 	return v.all || there
 }
 
-// cappedHeld is how many values are remembered.
-const cappedHeld = 1 << 16
+// memoValuesMax is how many values a cappedProperty remembers.
+const memoValuesMax = 1 << 16
 
-// of is what of the property is in the cells, nil when nothing is.
-func (c *cappedCells) of(property string) *cappedProperty {
-	if c == nil || c.places[property] == nil {
+// ofProperty returns the cells that contain the property, or nil when none does.
+func (c *cappedCells) ofProperty(property string) *cappedProperty {
+	if c == nil || c.byProperty[property] == nil {
 		return nil
 	}
-	return &cappedProperty{cappedCells: c, property: property, places: *c.places[property]}
+	return &cappedProperty{cappedCells: c, property: property, places: *c.byProperty[property]}
 }
 
-// at returns the values of the property that a row counts under event.Other, ok false
+// at returns the values of the property that a row counts under event.Other. ok is false
 // when there are none.
 func (c *cappedProperty) at(row int) (values cappedValues, ok bool) {
 	code := uint32(c.codes.at(row))
@@ -184,7 +185,7 @@ func (c *cappedProperty) at(row int) (values cappedValues, ok bool) {
 	if values, ok = c.memo[code]; ok {
 		return values, true
 	}
-	event.CappedValues(c.col.Cell(code), c.property, int(c.places[i].at), func(value string) {
+	event.CappedValues(c.col.Cell(code), c.property, int(c.places[i].offset), func(value string) {
 		if value == event.Other {
 			values.all = true
 			return
@@ -194,8 +195,8 @@ func (c *cappedProperty) at(row int) (values cappedValues, ok bool) {
 		}
 		values.values[strings.Clone(value)] = struct{}{}
 	})
-	if c.held += len(values.values); c.memo == nil || c.held > cappedHeld {
-		c.memo, c.held = make(map[uint32]cappedValues), len(values.values)
+	if c.memoValues += len(values.values); c.memo == nil || c.memoValues > memoValuesMax {
+		c.memo, c.memoValues = make(map[uint32]cappedValues), len(values.values)
 	}
 	c.memo[code] = values
 	return values, true

@@ -129,7 +129,7 @@ func (l *propertyList) together(r *rangeReader, rr *rowRange, part index.Part, s
 	names := newNameRows(part)
 	row := int32(0)
 	yield := func(property, term string, by int64) bool {
-		i, ok := l.asked[property]
+		i, ok := l.numbers[property]
 		if !ok || !shared[i] {
 			return true
 		}
@@ -210,7 +210,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		row, last := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
 		yield := func(property, _ string, _ int64) bool {
-			if i, ok := l.asked[property]; ok && wanted[i] && last[i] != row+1 {
+			if i, ok := l.numbers[property]; ok && wanted[i] && last[i] != row+1 {
 				last[i] = row + 1
 				sum.users = append(sum.users, nameOrd{i, uint64(persons.at(row))})
 				sum.sessions = append(sum.sessions, nameOrd{i, uint64(sessions.at(row))})

@@ -45,7 +45,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	}
 	var page query.Page
 	more, skip, c := false, q.Skip, clock{budget: v.budget}
-	spent, err := v.walk(pred, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
+	reached, err := v.walk(pred, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
 		r := table.NewRowReader(p.Get())
@@ -78,10 +78,10 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	switch {
 	case more:
 		page.Next = page.Events[len(page.Events)-1].ID
-	case spent != 0 && q.Skip > 0: // no cursor says what is still to be passed over
+	case reached != 0 && q.Skip > 0: // no cursor says what is still to be passed over
 		return query.Page{}, query.ErrQueryTimeout
-	case spent != 0:
-		page.Next = rd.Public.Encode(q.Site.ID, spent)
+	case reached != 0:
+		page.Next = rd.Public.Encode(q.Site.ID, reached)
 	}
 	return page, nil
 }

@@ -1,4 +1,4 @@
-// Where: from the conditions of a query to clauses the index can answer.
+// Predicates: plan turns the conditions of a query into clauses of the index.
 
 package read
 
@@ -21,20 +21,22 @@ var plainFields = map[string]string{
 	"message_id": event.FieldMessageID, "previous": event.FieldPrevious,
 }
 
-// predicate is a query made ready: every clause and range must hold.
+// predicate selects the rows that satisfy all of its clauses and ranges. Goroutines may share
+// it: it does not change once it is planned.
 type predicate struct {
 	clauses          []index.Clause
 	ranges           []index.Range
-	timeFrom, timeTo int64 // of the event-time range, to skip parts
-	dayFrom, dayTo   int64
+	timeFrom, timeTo int64 // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
+	dayFrom, dayTo   int64 // the same for days, [from, to)
 }
 
-// matching is the rows that satisfy clauses, at any time.
+// newPredicate selects the rows that satisfy clauses, at any time.
 func newPredicate(clauses ...index.Clause) *predicate {
 	return &predicate{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
 }
 
-// plan turns the conditions into clauses against v.
+// plan turns conditions and the event times [from, to) into a predicate on the rows of v. A
+// time of 0 is no bound. The error of a bad condition wraps query.ErrBadQuery.
 func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	pred := newPredicate()
 	for _, c := range conds {
@@ -56,14 +58,14 @@ func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	return pred, nil
 }
 
-// and is pred where a field also has one of the terms.
+// and returns pred with one more clause: the field has one of the terms.
 func (pred *predicate) and(field string, terms ...string) *predicate {
 	narrow := *pred
 	narrow.clauses = append(pred.clauses[:len(pred.clauses):len(pred.clauses)], index.Clause{Any: []index.Alt{{Field: field, Terms: terms}}})
 	return &narrow
 }
 
-// between is pred at the times [from, to) alone, instead of its own.
+// between returns pred with the event times [from, to) instead of its own.
 func (pred *predicate) between(from, to int64) *predicate {
 	narrow := *pred
 	narrow.timeFrom, narrow.timeTo = from, to
@@ -71,14 +73,14 @@ func (pred *predicate) between(from, to int64) *predicate {
 	return &narrow
 }
 
-// days restricts pred to the days from..to, both inclusive, as counted.
+// days restricts pred to the rows that are counted on the days from to to, both inclusive.
 func (pred *predicate) days(from, to int32) {
 	pred.dayFrom, pred.dayTo = int64(from), int64(to)+1
 	pred.ranges = append(pred.ranges, index.Range{Col: event.IntDay, From: pred.dayFrom, To: pred.dayTo})
 }
 
-// matcher finds the rows of a part, nil when there are none, which is often told
-// without opening the part.
+// matcher returns a matcher of the rows of a part, or nil when there are none. Often it
+// knows that without opening the part. The caller checks p.Err.
 func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 	ranges := pred.ranges
 	if r := p.Run; r != nil {
@@ -95,6 +97,7 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 	return nil
 }
 
+// clause turns one condition into a clause.
 func (v *view) clause(c query.Cond) (index.Clause, error) {
 	if field, ok := plainFields[c.Field]; ok {
 		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil
@@ -118,8 +121,8 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	return index.Clause{}, fmt.Errorf("%w: unknown field %q", query.ErrBadQuery, c.Field)
 }
 
-// contextAlts finds a key of the context. Older parts with too many keys have it among
-// those without a column.
+// contextAlts finds a key of the context. In older parts with too many keys it may have no
+// column of its own.
 func contextAlts(key string, terms []string) []index.Alt {
 	return []index.Alt{
 		{Field: event.PrefixContext + key, Terms: terms},
@@ -127,8 +130,8 @@ func contextAlts(key string, terms []string) []index.Alt {
 	}
 }
 
-// countedClause finds the events that have one of the terms as what counters know
-// under a path: a property, or the detected value that none of its name replaces.
+// countedClause finds the events that count one of the terms under a path: as a property, or
+// as the detected value when no property of that name replaces it.
 func countedClause(path string, terms []string) index.Clause {
 	alts := pathAlts(event.PrefixProperty, path, terms)
 	var detected []index.Alt
@@ -145,7 +148,7 @@ func countedClause(path string, terms []string) index.Clause {
 	return index.Clause{Any: alts}
 }
 
-// queryTerms are the terms that any of the query texts asks for.
+// queryTerms returns the terms that the texts of a query can mean.
 func queryTerms(values []string) []string {
 	var terms []string
 	for _, v := range values {
@@ -154,8 +157,8 @@ func queryTerms(values []string) []string {
 	return terms
 }
 
-// pathAlts finds a dotted path wherever it may be: under the literal key, inside
-// the object of any key that begins it, or among the keys without a column.
+// pathAlts finds a dotted path wherever it may be: under the literal key, inside the object
+// under any key that the path begins with, or among the keys without a column.
 func pathAlts(prefix, path string, terms []string) []index.Alt {
 	alts := []index.Alt{{Field: prefix + path, Terms: terms}}
 	for i := 0; i < len(path); i++ {

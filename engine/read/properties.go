@@ -43,9 +43,9 @@ func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage,
 	}
 	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
 	l.seed = maphash.MakeSeed()
-	l.asked, l.pairs = make(askedNames, len(names)), rd.Pairs
+	l.numbers, l.pairs = make(nameNumbers, len(names)), rd.Pairs
 	for name := range names {
-		l.asked[name] = int32(len(l.lines))
+		l.numbers[name] = int32(len(l.lines))
 		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
 	}
 	if err := l.read(); err != nil {
@@ -86,12 +86,12 @@ func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 
 // propertyList is the list being made.
 type propertyList struct {
-	asked askedNames
-	pairs int // of a property and a row that are held to tell users and sessions apart
-	view  *view
-	pred  *predicate
-	query *query.CounterQuery
-	byRow bool // totals do not tell what is asked
+	numbers nameNumbers
+	pairs   int // of a property and a row that are held to tell users and sessions apart
+	view    *view
+	pred    *predicate
+	query   *query.CounterQuery
+	byRow   bool // totals do not tell what is asked
 
 	seed maphash.Seed
 	propertySum
@@ -156,7 +156,7 @@ func (l *propertyList) read() error {
 
 // slice finds out which rows of a slice count under each property.
 func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum) error {
-	r.asked = l.asked
+	r.numbers = l.numbers
 	opened, err := r.open(rr)
 	if opened == nil {
 		return err
@@ -211,13 +211,13 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
 func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
-	c, err := r.openValues(rr, part, name, new(terms))
+	vr, err := r.openValues(rr, part, name, new(terms))
 	if err != nil {
 		return nil, err
 	}
-	plain := c.plain()
+	plain := vr.presenceColumn()
 	switch {
-	case c.nowhere():
+	case vr.empty():
 		return nil, nil
 	case plain != nil && plain.everywhere():
 		return matched, nil
@@ -229,7 +229,7 @@ func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name 
 				if r.timedOut() {
 					return
 				}
-				if c.countable(int(row)) && c.present(int(row)) {
+				if vr.isCountable(int(row)) && vr.isPresent(int(row)) {
 					rows.add(rr, row)
 				}
 			}
@@ -239,7 +239,7 @@ func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name 
 			if r.timedOut() {
 				return
 			}
-			if plain.any(code) {
+			if plain.hasTerm(code) {
 				rows.add(rr, batch[i])
 			}
 		}
@@ -251,8 +251,8 @@ func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name 
 func (l *propertyList) count(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
-	c, err := r.openValues(rr, part, name, &names)
-	if err != nil || c.nowhere() {
+	vr, err := r.openValues(rr, part, name, &names)
+	if err != nil || vr.empty() {
 		return nil, err
 	}
 	rows = newRowSet(rr)
@@ -262,12 +262,12 @@ func (l *propertyList) count(r *rangeReader, rr *rowRange, part index.Part, name
 				return
 			}
 			row := int(at)
-			if !c.countable(row) || !c.present(row) {
+			if !vr.isCountable(row) || !vr.isPresent(row) {
 				continue
 			}
 			rows.add(rr, at)
-			by := c.amount(row)
-			for _, id := range c.values(row) {
+			by := vr.amount(row)
+			for _, id := range vr.values(row) {
 				line.events = index.AddSaturating(line.events, by)
 				for int(id) >= len(seen) {
 					seen = append(seen, false)

@@ -53,7 +53,7 @@ type rangeReader struct {
 	err         error          // from timedOut; each ends with it
 	capped      *cappedCells   // of cappedRange
 	cappedRange rowRange
-	asked       askedNames // nil = the query reads only a few properties
+	numbers     nameNumbers // nil = the query reads only a few properties
 }
 
 // openValues prepares to read the values that the rows of an open row range count under

@@ -1,4 +1,4 @@
-// Scanning: reading columns row after row.
+// Scanning: tools to read columns row by row, and to collect names.
 
 package read
 
@@ -9,23 +9,23 @@ import (
 	"cairn/index"
 )
 
-// rowInts reads an integer column, or the codes of a cell column, at ascending
-// rows. Where many rows of a page are asked for it decodes the page, where few,
-// just these.
+// rowInts reads an integer column, or the codes of a cell column, at ascending rows. It
+// decodes a whole page when many of the page's rows are read, and single rows when few are.
 type rowInts struct {
 	col  index.Ints
-	page int // of values, or of the rows asked last
-	n    int // rows asked of it
-	vals []int64
-	buf  []int64
-	few  []int64 // those of a page that were asked for
+	page int     // of the last row read
+	n    int     // rows of that page read one by one
+	vals []int64 // of the whole page; nil until it is decoded
+	buf  []int64 // memory of vals
+	few  []int64 // the result of of, when it is not a whole page
 }
 
-// decodeAfter is how many single reads cost about what a page does.
+// decodeAfter single reads cost about as much as decoding a page.
 const decodeAfter = 32
 
 func newRowInts(col index.Ints) *rowInts { return &rowInts{col: col, page: -1} }
 
+// at returns the value at a row.
 func (r *rowInts) at(row int) int64 {
 	if row/index.PageRows == r.page && r.vals != nil {
 		return r.vals[row%index.PageRows]
@@ -33,7 +33,7 @@ func (r *rowInts) at(row int) int64 {
 	return r.read(row)
 }
 
-// read is at where the page is not decoded.
+// read is at for a page that is not decoded.
 func (r *rowInts) read(row int) int64 {
 	page := row / index.PageRows
 	if page != r.page {
@@ -49,7 +49,8 @@ func (r *rowInts) read(row int) int64 {
 	return r.col.At(row)
 }
 
-// of returns the values at rows of one page, ascending, good until the next call.
+// of returns the values at ascending rows of one page. The slice is valid until the next
+// call.
 func (r *rowInts) of(rows []int32) []int64 {
 	if r.buf == nil {
 		r.buf = make([]int64, index.PageRows)
@@ -75,8 +76,8 @@ func (r *rowInts) of(rows []int32) []int64 {
 	return r.few[:len(rows)]
 }
 
-// constant is the value of all rows from..to of a column, to excluded, if that is
-// known to be one without a look at each.
+// constant returns the value of a column at the rows [from, to) if all have the same and
+// the column knows it without reading them.
 func constant(col index.Ints, from, to int) (v int64, ok bool) {
 	for page := from / index.PageRows; page*index.PageRows < to; page++ {
 		of, same := col.Constant(page)
@@ -88,7 +89,7 @@ func constant(col index.Ints, from, to int) (v int64, ok bool) {
 	return v, ok
 }
 
-// metered is a part that adds up the bytes of the cells that are read of it.
+// meteredPart is a part that counts the bytes of the cells read from it.
 type meteredPart struct {
 	index.Part
 	bytesRead *int
@@ -112,20 +113,22 @@ func (c meteredColumn) Cell(code uint32) []byte {
 	return cell
 }
 
-// terms numbers the values of an answer, so that rows are told apart by number.
+// terms numbers the names of an answer: its values and segments. Numbers compare faster
+// than names.
 type terms struct {
 	ids   map[string]int32
 	names []string
 }
 
-// own is id of a name that is copied when it is new.
-func (t *terms) own(name string) int32 {
+// idCloned is id for a name whose memory will be reused: it stores a copy.
+func (t *terms) idCloned(name string) int32 {
 	if id, ok := t.ids[name]; ok {
 		return id
 	}
 	return t.id(strings.Clone(name))
 }
 
+// id returns the number of a name, a new one when the name is new. The name is stored.
 func (t *terms) id(name string) int32 {
 	id, ok := t.ids[name]
 	if !ok {
@@ -139,10 +142,10 @@ func (t *terms) id(name string) int32 {
 	return id
 }
 
-// names are texts in the order they came first, each once.
+// names is a list of different texts, in the order in which they were added.
 type names struct {
 	list []string
-	at   map[string]struct{} // the same; nil while there are few
+	at   map[string]struct{} // the same texts; nil while there are few
 }
 
 func (n *names) has(name string) bool {

@@ -1,4 +1,4 @@
-// Counted: which values the rows of a part count under, read from its columns.
+// The value reader: which values of a property the rows of a part count under.
 
 package read
 
@@ -11,40 +11,39 @@ import (
 	"cairn/index"
 )
 
-// valueReader reads what counters count in the rows of one part: it answers, from
-// columns, what event.Counts answers from a whole event.
+// valueReader reads which values of one property the rows of a row range count under. It
+// finds in columns what event.Counts finds in a whole event. One goroutine uses it.
 type valueReader struct {
-	part     index.Part
 	property string
-	explicit []pathColumn // columns where the property may be
-	detected *pathColumn  // the detected value it replaces, if there is one
-	literal  *rowInts     // codes of the column of that very key
-	rest     *pathColumn  // keys without a column
+	explicit []pathColumn // columns that may contain the property
+	detected *pathColumn  // the detected value that the property replaces; may be nil
+	literal  *rowInts     // codes of the column whose key is the property itself
+	overflow *pathColumn  // the properties without a column
 
-	types      *pathColumn
-	flags      *rowInts
-	increments *pathColumn
-	notCounted *pathColumn
-	capped     *cappedProperty // nil when no row has a value of the property over the cap
-	cells      *cappedCells    // nil when nothing of any row is over a cap
-	left       []uint32        // codes of cells that leave the property out
-	others     []uint32        // of the property event.Other: codes of cells by which a row counts under it
-	cut        *cutColumn      // nil when all rows count whole
-	parser     event.Parser
-	self       int32 // the property's own name, as notCounted has it
-	names      *terms
-	countables []int8     // by code of the type: always or never, 0 = not looked at
-	ids, kept  distinctly // of the row asked last
-	with       distinctly // the same with event.Other
+	types          *pathColumn
+	flags          *rowInts
+	increments     *pathColumn
+	notCounted     *pathColumn
+	capped         *cappedProperty // nil when no row has a capped value of the property
+	cappedCells    *cappedCells    // nil when no row has anything over a cap
+	leftOutCodes   []uint32        // codes of capped cells by which rows leave the property out
+	otherCodes     []uint32        // for the property event.Other: codes of capped cells by which rows count under it
+	cut            *cutColumn      // nil when all rows count completely
+	parser         event.Parser
+	nameID         int32 // number of the property's name in names
+	names          *terms
+	countableTypes []int8 // by code of the type: always or never; 0 = not read yet
+	ids, cappedIDs idSet  // scratch of values
+	withOther      idSet  // scratch of values
 
-	all  int8        // whether the rows take part in counters: always, never, 0 = it differs
-	only *pathColumn // sole, where its codes are not many more than a slice has rows
-	ones []int32     // by its code, what one returns for it, plus 3; 0 = not looked at
-	own  [1]int32    // that value
+	allCountable int8        // whether the rows take part in counters: always or never; 0 = it differs
+	soleColumn   *pathColumn // the only column that can have a value; nil when there are several or it has many codes
+	valueByCode  []int32     // by code of soleColumn: what valueOfCode returns, plus 3; 0 = not read yet
+	single       [1]int32    // scratch of values
 }
 
-// pathColumn is a column and a path inside its cells, with what each code holds
-// there remembered.
+// pathColumn is a column and a path inside its cells. It remembers the terms at the path
+// for each code it has read.
 type pathColumn struct {
 	field string
 	col   index.Column
@@ -52,12 +51,13 @@ type pathColumn struct {
 	path  string
 	names *terms
 
-	scalars int               // the codes up to it have a term at ""
-	memo    [][]int32         // by code; nil = not looked at
-	wide    map[int64][]int32 // in its place where codes are many more than a slice has rows
+	scalars  int               // codes up to this one have a term at the path ""
+	memo     [][]int32         // by code; nil = not read yet
+	wideMemo map[int64][]int32 // instead of memo, for a column with more codes than a row range has rows
 }
 
-func openPath(p index.Part, field, path string, names *terms) *pathColumn {
+// openPathColumn returns nil when the part has no such column.
+func openPathColumn(p index.Part, field, path string, names *terms) *pathColumn {
 	col := p.Column(field)
 	if col == nil {
 		return nil
@@ -65,10 +65,10 @@ func openPath(p index.Part, field, path string, names *terms) *pathColumn {
 	return &pathColumn{field: field, col: col, codes: newRowInts(col.Codes()), path: path, names: names, scalars: col.Scalars()}
 }
 
-// noTerms is the memory of a code that has nothing at the path.
+// noTerms is the memo of a code that has no terms at the path.
 var noTerms = []int32{}
 
-// at returns the terms at the path in a row's cell.
+// at returns the terms at the path in a row's cell, as numbers in names.
 func (c *pathColumn) at(row int) []int32 { return c.terms(c.codes.at(row)) }
 
 // terms returns the terms at the path in the cell of a code.
@@ -78,13 +78,13 @@ func (c *pathColumn) terms(code int64) []int32 {
 		return nil
 	}
 	if card > rangeRowsMax {
-		ids, known := c.wide[code]
+		ids, known := c.wideMemo[code]
 		if !known {
-			if c.wide == nil {
-				c.wide = make(map[int64][]int32)
+			if c.wideMemo == nil {
+				c.wideMemo = make(map[int64][]int32)
 			}
-			ids = c.look(uint32(code))
-			c.wide[code] = ids
+			ids = c.readTerms(uint32(code))
+			c.wideMemo[code] = ids
 		}
 		return ids
 	}
@@ -92,30 +92,30 @@ func (c *pathColumn) terms(code int64) []int32 {
 		c.memo = make([][]int32, card+1)
 	}
 	if c.memo[code] == nil {
-		c.memo[code] = c.look(uint32(code))
+		c.memo[code] = c.readTerms(uint32(code))
 	}
 	return c.memo[code]
 }
 
-// look reads what the cell of a code holds at the path.
-func (c *pathColumn) look(code uint32) []int32 {
-	var ids distinctly
-	event.CellTerms(c.col.Cell(code), c.path, func(term string) { ids.add(c.names.own(term)) })
+// readTerms reads the terms at the path in the cell of a code.
+func (c *pathColumn) readTerms(code uint32) []int32 {
+	var ids idSet
+	event.CellTerms(c.col.Cell(code), c.path, func(term string) { ids.add(c.names.idCloned(term)) })
 	if len(ids.list) == 0 {
 		return noTerms
 	}
 	return ids.list
 }
 
-// distinctly is a list of numbers, each once.
-type distinctly struct {
+// idSet is a list of different numbers, in the order in which they were added.
+type idSet struct {
 	list []int32
-	many map[int32]struct{} // the same, once they are more than a few
+	many map[int32]struct{} // the same numbers; nil while there are few
 }
 
-func (d *distinctly) reset() { d.list, d.many = d.list[:0], nil }
+func (d *idSet) reset() { d.list, d.many = d.list[:0], nil }
 
-func (d *distinctly) add(id int32) {
+func (d *idSet) add(id int32) {
 	const few = 16
 	if len(d.list) < few {
 		if !slices.Contains(d.list, id) {
@@ -135,14 +135,14 @@ func (d *distinctly) add(id int32) {
 	}
 }
 
-// cutColumn says of each row where counting ends in it.
+// cutColumn is the column that says where counting ends in a row.
 type cutColumn struct {
 	col   index.Column
 	codes *rowInts
 	memo  map[int64]*event.Cut
 }
 
-// at is where counting ends in a row, nil when it counts whole.
+// at returns where counting ends in a row, or nil when the row counts completely.
 func (c *cutColumn) at(row int) *event.Cut {
 	if c == nil {
 		return nil
@@ -154,7 +154,7 @@ func (c *cutColumn) at(row int) *event.Cut {
 	cut, known := c.memo[code]
 	if !known {
 		var e event.Event
-		_ = e.SetCell(event.FieldCut, c.col.Cell(uint32(code))) // of a damaged page, which the part tells
+		_ = e.SetCell(event.FieldCut, c.col.Cell(uint32(code))) // fails for a damaged page, which Part.Err reports
 		cut = e.Cut
 		if c.memo == nil {
 			c.memo = make(map[int64]*event.Cut)
@@ -164,15 +164,15 @@ func (c *cutColumn) at(row int) *event.Cut {
 	return cut
 }
 
-// any says whether the cell of a code has a term at the path.
-func (c *pathColumn) any(code int64) bool {
+// hasTerm reports whether the cell of a code has a term at the path.
+func (c *pathColumn) hasTerm(code int64) bool {
 	if code == 0 {
 		return false
 	}
 	return c.path == "" && code > 0 && code <= int64(c.scalars) || len(c.terms(code)) > 0
 }
 
-// cell returns the row's cell, nil when there is none.
+// cell returns the row's cell, or nil when there is none.
 func (c *pathColumn) cell(row int) []byte {
 	if c == nil {
 		return nil
@@ -183,282 +183,285 @@ func (c *pathColumn) cell(row int) []byte {
 	return nil
 }
 
-// newCounted prepares to read the rows from..to of a part, to excluded. capped is of
-// the same rows.
+// newValueReader prepares to read the rows [from, to) of a part. capped is that of the same
+// rows.
 func newValueReader(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *valueReader {
-	c := &valueReader{part: p, property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
+	vr := &valueReader{property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
-		if col := openPath(p, a.Field, a.Path, names); col != nil {
+		if col := openPathColumn(p, a.Field, a.Path, names); col != nil {
 			if table.IsOverflow(a.Field) {
-				c.rest = col
+				vr.overflow = col
 			}
-			c.explicit = append(c.explicit, *col)
+			vr.explicit = append(vr.explicit, *col)
 		}
 	}
 	if col := p.Column(event.PrefixProperty + property); col != nil {
-		c.literal = newRowInts(col.Codes())
+		vr.literal = newRowInts(col.Codes())
 	}
 	switch {
 	case property == "name":
-		c.detected = openPath(p, event.FieldName, "", names)
+		vr.detected = openPathColumn(p, event.FieldName, "", names)
 	case event.Detected(property):
-		c.detected = openPath(p, event.PrefixContext+property, "", names)
-		if c.detected == nil { // see contextAlts
-			c.detected = openPath(p, event.PrefixContext, property, names)
+		vr.detected = openPathColumn(p, event.PrefixContext+property, "", names)
+		if vr.detected == nil { // see contextAlts
+			vr.detected = openPathColumn(p, event.PrefixContext, property, names)
 		}
 	}
-	c.types = openPath(p, event.FieldType, "", names)
-	c.increments = openPath(p, event.FieldIncrements, "", names)
-	c.notCounted = openPath(p, event.FieldNotCounted, "", names)
-	c.capped, c.cells = capped.of(property), capped
+	vr.types = openPathColumn(p, event.FieldType, "", names)
+	vr.increments = openPathColumn(p, event.FieldIncrements, "", names)
+	vr.notCounted = openPathColumn(p, event.FieldNotCounted, "", names)
+	vr.capped, vr.cappedCells = capped.ofProperty(property), capped
 	if property == event.Other {
-		c.others = capped.leftOut(property)
+		vr.otherCodes = capped.leftOutCodes(property)
 	} else {
-		c.left = capped.leftOut(property)
+		vr.leftOutCodes = capped.leftOutCodes(property)
 	}
 	if col := p.Column(event.FieldCut); col != nil {
-		c.cut = &cutColumn{col: col, codes: newRowInts(col.Codes())}
+		vr.cut = &cutColumn{col: col, codes: newRowInts(col.Codes())}
 	}
-	c.self = names.own(property)
-	c.settle(from, to)
-	return c
+	vr.nameID = names.idCloned(property)
+	vr.findConstants(from, to)
+	return vr
 }
 
-// settle finds out, once for all rows from..to, what they have in common.
-func (c *valueReader) settle(from, to int) {
-	if c.types != nil {
-		_, one := constant(c.types.codes.col, from, to)
-		if _, same := constant(c.flags.col, from, to); one && same {
-			if c.countable(from) {
-				c.all = always
+// findConstants finds out what the rows [from, to) have in common, so that it is not read
+// row by row.
+func (vr *valueReader) findConstants(from, to int) {
+	if vr.types != nil {
+		_, one := constant(vr.types.codes.col, from, to)
+		if _, same := constant(vr.flags.col, from, to); one && same {
+			if vr.isCountable(from) {
+				vr.allCountable = always
 			} else {
-				c.all = never
+				vr.allCountable = never
 			}
 		}
 	}
-	for _, col := range []**pathColumn{&c.increments, &c.notCounted} {
+	for _, col := range []**pathColumn{&vr.increments, &vr.notCounted} {
 		if *col != nil {
 			if code, same := constant((*col).codes.col, from, to); same && code == 0 {
 				*col = nil
 			}
 		}
 	}
-	if c.notCounted != nil && !c.mayLeaveOut() {
-		c.notCounted = nil
+	if vr.notCounted != nil && !vr.mayBeLeftOut() {
+		vr.notCounted = nil
 	}
-	if c.cut != nil {
-		if code, same := constant(c.cut.codes.col, from, to); same && code == 0 {
-			c.cut = nil
+	if vr.cut != nil {
+		if code, same := constant(vr.cut.codes.col, from, to); same && code == 0 {
+			vr.cut = nil
 		}
 	}
-	if col := c.sole(); col != nil && col.col.Card() <= rangeRowsMax {
-		c.only = col
+	if col := vr.findSoleColumn(); col != nil && col.col.Card() <= rangeRowsMax {
+		vr.soleColumn = col
 	}
 }
 
-// sole is the one column that can tell a value, nil where there are several.
-func (c *valueReader) sole() *pathColumn {
+// findSoleColumn returns the only column that can have a value, or nil when there are
+// several.
+func (vr *valueReader) findSoleColumn() *pathColumn {
 	switch {
-	case c.detected == nil && len(c.explicit) == 1:
-		return &c.explicit[0]
-	case len(c.explicit) == 0 && c.literal == nil && c.rest == nil:
-		return c.detected
+	case vr.detected == nil && len(vr.explicit) == 1:
+		return &vr.explicit[0]
+	case len(vr.explicit) == 0 && vr.literal == nil && vr.overflow == nil:
+		return vr.detected
 	}
 	return nil
 }
 
-// fewCells is how many cells of a column are looked at beforehand.
-const fewCells = 64
+// leftOutCellsMax is how many cells mayBeLeftOut reads.
+const leftOutCellsMax = 64
 
-// mayLeaveOut says whether some row may say that the property is not counted.
-func (c *valueReader) mayLeaveOut() bool {
-	card := c.notCounted.col.Card()
-	for code := 1; code <= min(card, fewCells); code++ {
-		if slices.Contains(c.notCounted.terms(int64(code)), c.self) {
+// mayBeLeftOut reports whether some event may say that the property is not counted.
+func (vr *valueReader) mayBeLeftOut() bool {
+	card := vr.notCounted.col.Card()
+	for code := 1; code <= min(card, leftOutCellsMax); code++ {
+		if slices.Contains(vr.notCounted.terms(int64(code)), vr.nameID) {
 			return true
 		}
 	}
-	return card > fewCells
+	return card > leftOutCellsMax
 }
 
+// Values of allCountable and countableTypes.
 const (
 	always = 1
 	never  = 2
 )
 
-// What one returns for a row that counts under no value, and for one that values
-// has to be asked about.
+// Special results of quickValue and valueOfCode.
 const (
-	noValue = -1
-	ask     = -2
+	noValue   = -1 // the row counts under no value
+	askValues = -2 // only values can tell
 )
 
-// direct says whether every row of the slice counts once under what one returns
-// for its code alone.
-func (c *valueReader) direct() bool {
-	return c.only != nil && c.notCounted == nil && c.capped == nil && c.left == nil && c.others == nil && c.cut == nil && c.increments == nil
+// byCode reports whether every row counts once, under what valueOfCode returns for its
+// code in soleColumn.
+func (vr *valueReader) byCode() bool {
+	return vr.soleColumn != nil && vr.notCounted == nil && vr.capped == nil && vr.leftOutCodes == nil && vr.otherCodes == nil && vr.cut == nil && vr.increments == nil
 }
 
-// one is the value a row counts under, if that is quickly told.
-func (c *valueReader) one(row int) int32 {
-	if c.only == nil || c.others != nil || c.notCounted != nil && c.notCounted.codes.at(row) != 0 || c.cut.at(row) != nil {
-		return ask
+// quickValue returns the number of the only value that a row counts under, noValue or
+// askValues.
+func (vr *valueReader) quickValue(row int) int32 {
+	if vr.soleColumn == nil || vr.otherCodes != nil || vr.notCounted != nil && vr.notCounted.codes.at(row) != 0 || vr.cut.at(row) != nil {
+		return askValues
 	}
-	if c.cells.in(c.left, row) {
+	if vr.cappedCells.contains(vr.leftOutCodes, row) {
 		return noValue
 	}
-	code := c.only.codes.at(row)
+	code := vr.soleColumn.codes.at(row)
 	if code == 0 {
 		return noValue
 	}
-	if c.capped != nil {
-		if _, some := c.capped.at(row); some {
-			return ask
+	if vr.capped != nil {
+		if _, some := vr.capped.at(row); some {
+			return askValues
 		}
 	}
-	if uint(code) < uint(len(c.ones)) && c.ones[code] != 0 {
-		return c.ones[code] - 3
+	if uint(code) < uint(len(vr.valueByCode)) && vr.valueByCode[code] != 0 {
+		return vr.valueByCode[code] - 3
 	}
-	return c.ofCode(code)
+	return vr.valueOfCode(code)
 }
 
-// ofCode is what one returns for rows of a code.
-func (c *valueReader) ofCode(code int64) int32 {
-	card := c.only.col.Card()
+// valueOfCode is quickValue for the rows with a code of soleColumn.
+func (vr *valueReader) valueOfCode(code int64) int32 {
+	card := vr.soleColumn.col.Card()
 	if code <= 0 || code > int64(card) {
 		return noValue
 	}
-	if c.ones == nil {
-		c.ones = make([]int32, card+1)
+	if vr.valueByCode == nil {
+		vr.valueByCode = make([]int32, card+1)
 	}
-	value := int32(ask)
-	switch ids := c.only.terms(code); len(ids) {
+	value := int32(askValues)
+	switch ids := vr.soleColumn.terms(code); len(ids) {
 	case 0:
 		value = noValue
 	case 1:
 		value = ids[0]
 	}
-	c.ones[code] = value + 3
+	vr.valueByCode[code] = value + 3
 	return value
 }
 
-// countable says whether the row takes part in counters at all.
-func (c *valueReader) countable(row int) bool {
-	if c.all == always {
+// isCountable reports whether the row takes part in counters.
+func (vr *valueReader) isCountable(row int) bool {
+	if vr.allCountable == always {
 		return true
 	}
-	if c.types == nil || c.flags.at(row)&event.FlagUncounted != 0 {
+	if vr.types == nil || vr.flags.at(row)&event.FlagUncounted != 0 {
 		return false
 	}
-	code := int(c.types.codes.at(row))
-	if code == 0 || code > c.types.col.Card() {
+	code := int(vr.types.codes.at(row))
+	if code == 0 || code > vr.types.col.Card() {
 		return false
 	}
-	if c.countables == nil {
-		c.countables = make([]int8, c.types.col.Card()+1)
+	if vr.countableTypes == nil {
+		vr.countableTypes = make([]int8, vr.types.col.Card()+1)
 	}
-	if c.countables[code] == 0 {
-		c.countables[code] = never
-		if event.Countable(event.Type(event.CellValue(c.types.col.Cell(uint32(code))).Text)) {
-			c.countables[code] = always
+	if vr.countableTypes[code] == 0 {
+		vr.countableTypes[code] = never
+		if event.Countable(event.Type(event.CellValue(vr.types.col.Cell(uint32(code))).Text)) {
+			vr.countableTypes[code] = always
 		}
 	}
-	return c.countables[code] == always
+	return vr.countableTypes[code] == always
 }
 
-// values returns the distinct values the row counts under, capped ones as
-// event.Other. The slice is good until the next call.
-func (c *valueReader) values(row int) []int32 {
-	switch c.own[0] = c.one(row); c.own[0] {
+// values returns the different values that the row counts under, as numbers in names.
+// Capped values are event.Other. The slice is valid until the next call.
+func (vr *valueReader) values(row int) []int32 {
+	switch vr.single[0] = vr.quickValue(row); vr.single[0] {
 	case noValue:
 		return nil
-	case ask:
+	case askValues:
 	default:
-		return c.own[:]
+		return vr.single[:]
 	}
-	ids := c.explicitly(row)
-	if c.cells.in(c.others, row) && !c.leavesOut(row) {
-		c.with.reset()
+	ids := vr.valuesBelowNameCap(row)
+	if vr.cappedCells.contains(vr.otherCodes, row) && !vr.isLeftOut(row) {
+		vr.withOther.reset()
 		for _, id := range ids {
-			c.with.add(id)
+			vr.withOther.add(id)
 		}
-		c.with.add(c.names.id(event.Other))
-		return c.with.list
+		vr.withOther.add(vr.names.id(event.Other))
+		return vr.withOther.list
 	}
 	return ids
 }
 
-// leavesOut says whether the row says that the property is not counted.
-func (c *valueReader) leavesOut(row int) bool {
-	return c.notCounted != nil && slices.Contains(c.notCounted.at(row), c.self)
+// isLeftOut reports whether the event says that the property is not counted.
+func (vr *valueReader) isLeftOut(row int) bool {
+	return vr.notCounted != nil && slices.Contains(vr.notCounted.at(row), vr.nameID)
 }
 
-// explicitly is values but for what the row counts by names over the cap.
-func (c *valueReader) explicitly(row int) []int32 {
+// valuesBelowNameCap is values without the event.Other that stands for capped names.
+func (vr *valueReader) valuesBelowNameCap(row int) []int32 {
 	var ids []int32
-	cut := c.cut.at(row)
+	cut := vr.cut.at(row)
 	switch {
-	case c.cells.in(c.left, row):
+	case vr.cappedCells.contains(vr.leftOutCodes, row):
 		return nil
 	case cut != nil:
-		ids = c.within(row, cut)
-	case c.detected == nil && len(c.explicit) == 1:
-		ids = c.explicit[0].at(row)
-	case len(c.explicit) == 0 && (c.detected == nil || !c.replaced(row)):
-		if c.detected != nil {
-			ids = c.detected.at(row)
+		ids = vr.valuesBeforeCut(row, cut)
+	case vr.detected == nil && len(vr.explicit) == 1:
+		ids = vr.explicit[0].at(row)
+	case len(vr.explicit) == 0 && (vr.detected == nil || !vr.isReplaced(row)):
+		if vr.detected != nil {
+			ids = vr.detected.at(row)
 		}
 	default:
-		c.ids.reset()
-		for i := range c.explicit {
-			c.collect(c.explicit[i].at(row))
+		vr.ids.reset()
+		for i := range vr.explicit {
+			vr.collect(vr.explicit[i].at(row))
 		}
-		if c.detected != nil && !c.replaced(row) {
-			c.collect(c.detected.at(row))
+		if vr.detected != nil && !vr.isReplaced(row) {
+			vr.collect(vr.detected.at(row))
 		}
-		ids = c.ids.list
+		ids = vr.ids.list
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	if c.leavesOut(row) {
+	if vr.isLeftOut(row) {
 		return nil
 	}
-	if c.capped != nil {
-		if values, some := c.capped.at(row); some {
-			return c.cap(ids, values)
+	if vr.capped != nil {
+		if values, some := vr.capped.at(row); some {
+			return vr.replaceCapped(ids, values)
 		}
 	}
 	return ids
 }
 
-func (c *valueReader) collect(ids []int32) {
+func (vr *valueReader) collect(ids []int32) {
 	for _, id := range ids {
-		c.ids.add(id)
+		vr.ids.add(id)
 	}
 }
 
-// within is what values finds in a row whose counting ends at cut, as event.Counts
-// does.
-func (c *valueReader) within(row int, cut *event.Cut) []int32 {
-	c.ids.reset()
-	add := func(term string) { c.ids.add(c.names.own(term)) }
-	if len(c.property) <= event.MaxPathBytes {
-		for i := range c.explicit {
-			col := &c.explicit[i]
+// valuesBeforeCut returns the values of a row whose counting ends at cut. It does the same
+// as event.Counts.
+func (vr *valueReader) valuesBeforeCut(row int, cut *event.Cut) []int32 {
+	vr.ids.reset()
+	add := func(term string) { vr.ids.add(vr.names.idCloned(term)) }
+	if len(vr.property) <= event.MaxPathBytes {
+		for i := range vr.explicit {
+			col := &vr.explicit[i]
 			if !table.IsOverflow(col.field) {
 				switch n := cut.Of(col.field[1:]); n {
 				case 0:
 				case event.AllLeaves:
-					c.collect(col.at(row))
+					vr.collect(col.at(row))
 				default:
 					event.CellTermsOf(col.cell(row), col.path, n, add)
 				}
 				continue
 			}
-			members, _ := event.CellValue(col.cell(row)).Object(&c.parser)
+			members, _ := event.CellValue(col.cell(row)).Object(&vr.parser)
 			for _, m := range members {
-				path, under := strings.CutPrefix(c.property, m.Key)
+				path, under := strings.CutPrefix(vr.property, m.Key)
 				if under && path != "" {
 					path, under = strings.CutPrefix(path, ".")
 				}
@@ -466,82 +469,83 @@ func (c *valueReader) within(row int, cut *event.Cut) []int32 {
 					event.CellTermsOf(event.AppendCell(nil, m.Value), path, cut.Of(m.Key), add)
 				}
 			}
-			c.parser.Reset()
+			vr.parser.Reset()
 		}
 	}
-	if c.detected != nil && !c.replaced(row) {
-		c.collect(c.detected.at(row))
+	if vr.detected != nil && !vr.isReplaced(row) {
+		vr.collect(vr.detected.at(row))
 	}
-	return c.ids.list
+	return vr.ids.list
 }
 
-// cap returns ids with those of the values as event.Other.
-func (c *valueReader) cap(ids []int32, values cappedValues) []int32 {
-	c.kept.reset()
+// replaceCapped returns ids with the given capped values replaced by event.Other.
+func (vr *valueReader) replaceCapped(ids []int32, values cappedValues) []int32 {
+	vr.cappedIDs.reset()
 	for _, id := range ids {
-		if values.has(c.names.names[id]) {
-			id = c.names.id(event.Other)
+		if values.has(vr.names.names[id]) {
+			id = vr.names.id(event.Other)
 		}
-		c.kept.add(id) // two capped values of one row are one Other
+		vr.cappedIDs.add(id) // two capped values of one row are one Other
 	}
-	return c.kept.list
+	return vr.cappedIDs.list
 }
 
-// plain is the column that alone says whether a row is present: it is if its cell has
-// a term. nil where there is none such.
-func (c *valueReader) plain() *pathColumn {
-	if c.all != always || c.notCounted != nil || c.cut != nil || c.left != nil || c.others != nil {
+// presenceColumn returns the column that alone determines whether a row isPresent: it is
+// when the row's cell has a term. It returns nil when there is no such column.
+func (vr *valueReader) presenceColumn() *pathColumn {
+	if vr.allCountable != always || vr.notCounted != nil || vr.cut != nil || vr.leftOutCodes != nil || vr.otherCodes != nil {
 		return nil
 	}
-	return c.sole()
+	return vr.findSoleColumn()
 }
 
-// everywhere says that every row has a term at the path, if that is known without a
-// look at any.
+// everywhere reports whether every row is known to have a term at the path. It reads no
+// row.
 func (c *pathColumn) everywhere() bool { return c.path == "" && c.col.Everywhere() }
 
-// present says whether the row counts under any value, as values does.
-func (c *valueReader) present(row int) bool {
-	if c.cut.at(row) != nil {
-		return len(c.values(row)) > 0
+// isPresent reports whether the row counts under any value, as values would return it.
+func (vr *valueReader) isPresent(row int) bool {
+	if vr.cut.at(row) != nil {
+		return len(vr.values(row)) > 0
 	}
-	if c.cells.in(c.left, row) {
+	if vr.cappedCells.contains(vr.leftOutCodes, row) {
 		return false
 	}
-	any := c.cells.in(c.others, row)
-	for i := range c.explicit {
-		any = any || c.explicit[i].any(c.explicit[i].codes.at(row))
+	any := vr.cappedCells.contains(vr.otherCodes, row)
+	for i := range vr.explicit {
+		any = any || vr.explicit[i].hasTerm(vr.explicit[i].codes.at(row))
 	}
-	if !any && c.detected != nil && c.detected.any(c.detected.codes.at(row)) {
-		any = !c.replaced(row)
+	if !any && vr.detected != nil && vr.detected.hasTerm(vr.detected.codes.at(row)) {
+		any = !vr.isReplaced(row)
 	}
-	return any && !c.leavesOut(row)
+	return any && !vr.isLeftOut(row)
 }
 
-// nowhere says that no row counts under the property.
-func (c *valueReader) nowhere() bool {
-	return c.detected == nil && len(c.explicit) == 0 && len(c.others) == 0
+// empty reports that no row counts under the property. False means that some may.
+func (vr *valueReader) empty() bool {
+	return vr.detected == nil && len(vr.explicit) == 0 && len(vr.otherCodes) == 0
 }
 
-// replaced says whether the row has a property of the detected one's very name.
-func (c *valueReader) replaced(row int) bool {
-	if c.literal != nil && c.literal.at(row) != 0 {
+// isReplaced reports whether the event has a property with the name of the detected value.
+func (vr *valueReader) isReplaced(row int) bool {
+	if vr.literal != nil && vr.literal.at(row) != 0 {
 		return true
 	}
-	if cell := c.rest.cell(row); cell != nil {
-		members, err := event.CellValue(cell).Object(&c.parser)
-		return err == nil && members.Get(c.property).Kind != event.Absent
+	if cell := vr.overflow.cell(row); cell != nil {
+		members, err := event.CellValue(cell).Object(&vr.parser)
+		return err == nil && members.Get(vr.property).Kind != event.Absent
 	}
 	return false
 }
 
-// amount is what the row adds to the property's totals.
-func (c *valueReader) amount(row int) int64 {
-	if cell := c.increments.cell(row); cell != nil {
+// amount returns what the row adds to the property's totals: 1, or the amount of an
+// increment.
+func (vr *valueReader) amount(row int) int64 {
+	if cell := vr.increments.cell(row); cell != nil {
 		e := new(event.Event)
 		if e.SetCell(event.FieldIncrements, cell) == nil {
 			for _, a := range e.Increments {
-				if a.Property == c.property {
+				if a.Property == vr.property {
 					return a.By
 				}
 			}

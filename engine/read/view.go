@@ -1,4 +1,4 @@
-// Views: the rows that one query sees, and ways to go through them.
+// Views: the rows that one query sees, and how to walk through them.
 
 package read
 
@@ -10,23 +10,25 @@ import (
 	"cairn/engine/table"
 )
 
-// view is what one query sees, within its budget.
+// view is the rows that one query sees, and the query's budget. It belongs to the query: new
+// rows do not change it. Several goroutines may read it.
 type view struct {
 	*table.View
 	budget budget
 }
 
-// view is what a question about the site sees. The caller closes it.
+// view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
 	return &view{rd.Table(site.ID).View(), rd.budget(ctx)}
 }
 
-// links returns the links between the site's persons, all that are stored among them.
+// links returns the links between the site's persons. It waits until the stored ones are
+// loaded.
 func (v *view) links() (*identity.Links, error) {
 	return v.Table.Links, v.Table.Links.Ready(v.budget.wait)
 }
 
-// persons returns who is one person by now.
+// persons returns which ordinals are the same person now.
 func (v *view) persons() (identity.Persons, error) {
 	l, err := v.links()
 	if err != nil {
@@ -35,12 +37,12 @@ func (v *view) persons() (identity.Persons, error) {
 	return l.Persons(), nil
 }
 
-// walk visits the rows that satisfy pred in order, part by part, from just beyond
-// after (0 = from the start). visit gets the rows of one part, at most want of
-// all in one call, and says whether to go on. When time runs out, walk returns
-// the seq it got to as spent.
-func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p *table.Part, rows []int) (bool, error), want int) (spent uint64, err error) {
-	at := after
+// walk visits the rows that satisfy pred in order, part by part, starting after the seq
+// after; 0 means from the beginning. It passes visit the matching rows of one part, at most
+// limit of them, and goes on while visit returns true. When the time is over, walk returns
+// the seq up to which it got as reached; otherwise reached is 0.
+func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p *table.Part, rows []int) (bool, error), limit int) (reached uint64, err error) {
+	seq := after
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if !ascending {
@@ -51,39 +53,39 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 			continue
 		}
 		if err := v.budget.check(); err != nil {
-			if err == query.ErrQueryTimeout && at != after {
-				return at, nil
+			if err == query.ErrQueryTimeout && seq != after {
+				return seq, nil
 			}
 			return 0, err
 		}
-		at = first
+		seq = first
 		if ascending {
-			at = last
+			seq = last
 		}
-		matched := pred.matcher(p)
+		matcher := pred.matcher(p)
 		if err := p.Err(); err != nil {
 			return 0, err
 		}
-		if matched == nil {
+		if matcher == nil {
 			continue
 		}
 		var rows []int
 		take := func(row int) bool {
 			rows = append(rows, row)
-			return len(rows) < want
+			return len(rows) < limit
 		}
 		if ascending {
 			from := 0
 			if after >= first {
 				from = int(after-first) + 1
 			}
-			matched.Ascend(from, take)
+			matcher.Ascend(from, take)
 		} else {
 			from := int(last - first)
 			if after != 0 && after <= last {
 				from = int(after-first) - 1
 			}
-			matched.Descend(from, take)
+			matcher.Descend(from, take)
 		}
 		if err := p.Err(); err != nil {
 			return 0, err
@@ -91,14 +93,15 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 		if len(rows) == 0 {
 			continue
 		}
-		if on, err := visit(p, rows); err != nil || !on {
+		if goOn, err := visit(p, rows); err != nil || !goOn {
 			return 0, err
 		}
 	}
 	return 0, nil
 }
 
-// eachRow calls fn for every row that satisfies pred, part by part, oldest first.
+// eachRow calls fn for every row that satisfies pred, part by part, oldest first. It calls
+// part once for each part to get fn.
 func (v *view) eachRow(pred *predicate, part func(p *table.Part) (fn func(row int))) error {
 	return v.eachRowUntil(pred, func(p *table.Part) func(int) error {
 		fn := part(p)
@@ -109,7 +112,8 @@ func (v *view) eachRow(pred *predicate, part func(p *table.Part) (fn func(row in
 	})
 }
 
-// eachRowUntil is eachRow until fn returns an error, which it returns.
+// eachRowUntil is eachRow for an fn that may fail. It stops at the first error and returns
+// it.
 func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(row int) error)) error {
 	c := clock{budget: v.budget}
 	for i := range v.Parts {
@@ -117,16 +121,16 @@ func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(r
 		if err := v.budget.check(); err != nil {
 			return err
 		}
-		matched := pred.matcher(p)
+		matcher := pred.matcher(p)
 		if err := p.Err(); err != nil {
 			return err
 		}
-		if matched == nil {
+		if matcher == nil {
 			continue
 		}
 		fn := part(p)
 		var failed error
-		matched.Ascend(0, func(row int) bool {
+		matcher.Ascend(0, func(row int) bool {
 			if failed = c.countRow(0); failed == nil {
 				failed = fn(row)
 			}
