@@ -55,7 +55,7 @@ func (r *rangeReader) aggregateRange(rr *rowRange, q *query.CounterQuery, s *ste
 		}
 	}
 	if s != nil {
-		a.step = s.of(part)
+		a.step = s.stepOf(part)
 	}
 	a.wantedValues, a.wantedSegments = p.idsOf(q.Values), p.idsOf(q.SegmentValues)
 	if q.Metrics.Has(query.MetricUsers) {

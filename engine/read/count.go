@@ -1,4 +1,4 @@
-// Counts: how many events, users and sessions there are.
+// Counts: how many events, users and sessions a query selects.
 
 package read
 
@@ -10,7 +10,8 @@ import (
 	"cairn/engine/query"
 )
 
-// Count implements API.
+// Count returns the totals of the events that q selects. Without a metric of users or
+// sessions it counts events only.
 func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error) {
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
@@ -18,7 +19,7 @@ func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error
 	return cached(rd.results, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
 }
 
-// distinct are the persons and sessions of some rows.
+// distinct is the ordinals of the persons and sessions of some rows.
 type distinct struct{ users, sessions identity.OrdSet }
 
 func (d *distinct) union(o *distinct) {
@@ -26,6 +27,7 @@ func (d *distinct) union(o *distinct) {
 	d.sessions.Union(&o.sessions)
 }
 
+// countRows answers Count.
 func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
@@ -43,8 +45,8 @@ func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 	return query.Totals{Events: events, Users: uint64(all.users.CountPersons(p)), Sessions: uint64(all.sessions.Len())}, err
 }
 
-// distinct finds the persons and sessions of the rows that satisfy pred, and how many
-// rows that are.
+// distinct collects the persons and sessions of the rows that satisfy pred, and counts the
+// rows.
 func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err error) {
 	type counts struct {
 		events uint64
@@ -81,8 +83,8 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 	return events, all, nil
 }
 
-// countEvents counts the rows that satisfy pred: those of a part from what the index
-// knows of it, if it does, else by a look at them.
+// countEvents counts the rows that satisfy pred. It reads the rows of a part only when the
+// part's index does not know their number.
 func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 	var rest []rowRange
 	for i := range v.Parts {

@@ -1,4 +1,4 @@
-// Series of counters: the same numbers by hour, day, week or month.
+// Series of counters: counters for each hour, day, week or month.
 
 package read
 
@@ -15,18 +15,19 @@ import (
 	"cairn/index"
 )
 
-// steps are those of one series. Days of the site's own zone go by the day an
-// event is counted on, so that a series sums up to the counters; everything else
-// goes by event time.
+// steps is the steps of one series. Steps of a day or more in the site's own time zone
+// contain the events counted on these days, so that a series sums up to the counters. All
+// other steps contain events by their time.
 type steps struct {
 	starts   []int64 // Unix milliseconds
-	first    int32   // with days: the day days begins with
-	days     []int   // step of each day; nil = by time
-	from, to int     // the steps that are wanted, to excluded
+	first    int32   // the first day in days
+	days     []int   // the step of each day; nil = by event time
+	from, to int     // the steps [from, to) that the query wants
 }
 
-// of finds the step of a row of a part, -1 for one that is not wanted.
-func (s *steps) of(part index.Part) func(row int) int {
+// stepOf returns a function that returns the step of a row of part, or -1 when the query
+// does not want it.
+func (s *steps) stepOf(part index.Part) func(row int) int {
 	wanted := func(step int) int {
 		if step < s.from || step >= s.to {
 			return -1
@@ -46,12 +47,13 @@ func (s *steps) of(part index.Part) func(row int) int {
 	return func(row int) int { return wanted(s.at(times.At(row))) }
 }
 
+// at returns the step of a time.
 func (s *steps) at(time int64) int {
 	return sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > time }) - 1
 }
 
-// newSteps are the steps of q over the rows that satisfy pred, none when there are no
-// rows and no bounds.
+// newSteps returns the steps of q. When q has no bounds, they span the rows that satisfy
+// pred; without such rows there are no steps.
 func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
@@ -121,10 +123,11 @@ func tooManySteps() error {
 	return fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, query.CounterStepsMax)
 }
 
-// dateOf is a time on the date of a day.
+// dateOf returns midnight, UTC, of a day number.
 func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
-// span finds the least and the greatest of a column over the rows that satisfy pred.
+// span returns the least and the greatest value of an integer column in the rows that
+// satisfy pred. any is false when there are no rows.
 func (v *view) span(pred *predicate, column int) (first, last int64, any bool, err error) {
 	err = v.eachRow(pred, func(p *table.Part) func(int) {
 		values := p.Get().Ints(column)
@@ -139,9 +142,9 @@ func (v *view) span(pred *predicate, column int) (first, last int64, any bool, e
 	return first, last, any, err
 }
 
-// countSeries tallies one property step by step: first all of the range, for the
-// values there are and their total, then the steps on the page alone. What is held
-// in memory is a page and two steps, however many there are.
+// countSeries counts one property step by step. It first aggregates the whole range, to know
+// the values and their total, then only the steps on the page. Memory holds one page and two
+// steps, however long the series is.
 func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage, error) {
 	if q.Property == "" {
 		return query.CounterPage{}, fmt.Errorf("%w: a series needs a property", query.ErrBadQuery)
@@ -154,7 +157,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	whole, total, err := v.aggregate(pred, jointly(*q), nil, partialCache{})
+	whole, total, err := v.aggregate(pred, withJoint(*q), nil, partialCache{})
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -180,7 +183,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 		if err := v.budget.check(); err != nil {
 			return query.CounterPage{}, err
 		}
-		rows = fillUp(rows, values)
+		rows = addZeroRows(rows, values)
 		sortCounters(rows, q.Sort)
 		rows = rows[skip:]
 		skip = 0
@@ -193,8 +196,8 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 	return page, nil
 }
 
-// fillUp adds to rows those of all that are not among them, with zeros.
-func fillUp(rows, all []query.CounterRow) []query.CounterRow {
+// addZeroRows adds a row of zeros for each row of all that is not in rows.
+func addZeroRows(rows, all []query.CounterRow) []query.CounterRow {
 	if len(rows) == len(all) {
 		return rows
 	}

@@ -1,5 +1,5 @@
-// Counters: for each value of a property its events, sessions and users, whole
-// or split by a segment.
+// Counters: the events, sessions and users of each value of a property, optionally split by
+// a segment.
 
 package read
 
@@ -13,10 +13,12 @@ import (
 	"cairn/engine/query"
 )
 
-// autoSegments split every event that has them, without being asked for.
+// autoSegments split every event that has them, even when the event does not name them as
+// its segments.
 var autoSegments = []string{"platform", "browser", "country"}
 
-// Counters implements API.
+// Counters returns one page of the counters that q selects; see query.CounterQuery. Answers
+// are cached until the site gets new rows or links. The caller owns the result.
 func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	limit, err := checkLimit(q.Limit, 10_000)
 	if err != nil {
@@ -43,8 +45,8 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 		page, err = rd.properties(v, &q)
 	default:
 		first := &q
-		if v.pays(&q, limit) {
-			first = jointly(q)
+		if v.worthTwoPasses(&q, limit) {
+			first = withJoint(q)
 		}
 		var agg *aggregate
 		if agg, page.Total, err = v.aggregateProperty(first, rd.partialCache(v, first, repeated)); err == nil {
@@ -52,7 +54,7 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 		}
 		if isJoint(first) && err == nil {
 			cutPage(&page, &q, limit)
-			return page, rd.distinguish(v, &q, page.Rows, repeated)
+			return page, rd.fillDistinct(v, &q, page.Rows, repeated)
 		}
 	}
 	if err != nil {
@@ -62,7 +64,7 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 	return page, nil
 }
 
-// cut leaves the rows of the page that was asked for.
+// cutPage sorts the rows and leaves those of the page that the query wants.
 func cutPage(page *query.CounterPage, q *query.CounterQuery, limit int) {
 	sortCounters(page.Rows, q.Sort)
 	page.Count = len(page.Rows)
@@ -70,17 +72,16 @@ func cutPage(page *query.CounterPage, q *query.CounterQuery, limit int) {
 	if page.More = len(page.Rows) > limit; page.More {
 		page.Rows = page.Rows[:limit]
 	}
-	page.Rows = slices.Clone(page.Rows) // not all of them live on with the page
+	page.Rows = slices.Clone(page.Rows) // do not keep the other rows in memory
 }
 
-// metricJoint asks for the users and sessions of all rows together, but of none by
-// itself.
+// metricJoint asks for the users and sessions of all rows together, but not of each row.
 const metricJoint query.Metrics = 1 << 7
 
 func isJoint(q *query.CounterQuery) bool { return q.Metrics&metricJoint != 0 }
 
-// jointly is q with the users and sessions of all rows together.
-func jointly(q query.CounterQuery) *query.CounterQuery {
+// withJoint returns a copy of q that asks for metricJoint too.
+func withJoint(q query.CounterQuery) *query.CounterQuery {
 	if q.Metrics == 0 {
 		q.Metrics = query.MetricEvents | query.MetricUsers | query.MetricSessions
 	}
@@ -88,60 +89,59 @@ func jointly(q query.CounterQuery) *query.CounterQuery {
 	return &q
 }
 
-// manyRows is how many times the rows of a page there must be, about, before they
-// are sought first and their users and sessions told apart after.
-const manyRows = 32
+// When the answer has more than twoPassesFrom times the rows of the page, Counters reads the
+// events twice: first to find the rows of the page, then to count their users and sessions.
+const twoPassesFrom = 32
 
-// pays says whether so many more rows than those of the page would have their users
-// and sessions told apart that it is worth while to go through the events twice.
-func (v *view) pays(q *query.CounterQuery, limit int) bool {
+// worthTwoPasses estimates whether reading the events twice is faster; see twoPassesFrom.
+func (v *view) worthTwoPasses(q *query.CounterQuery, limit int) bool {
 	if q.Sort == "users" || q.Sort == "sessions" || !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		return false
 	}
 	values := len(q.Values)
 	if values == 0 {
-		values = v.valuesAbout(q.Property)
+		values = v.valuesEstimate(q.Property)
 	}
 	if segment := segmentOf(q); segment != "" {
-		values *= max(1, v.valuesAbout(segment))
+		values *= max(1, v.valuesEstimate(segment))
 	}
-	return values > manyRows*(q.Offset+limit)
+	return values > twoPassesFrom*(q.Offset+limit)
 }
 
-// valuesAbout is about how many values a property has: how many cells the fullest
-// part has of it.
-func (v *view) valuesAbout(property string) (n int) {
+// valuesEstimate estimates how many values a property has: the greatest number of cells in
+// one part.
+func (v *view) valuesEstimate(property string) (n int) {
 	for i := range v.Parts {
-		of := 0
+		inPart := 0
 		for _, alt := range countedClause(property, nil).Any {
 			if col := v.Parts[i].Get().Column(alt.Field); col != nil {
-				of += col.Card()
+				inPart += col.Card()
 			}
 		}
-		n = max(n, of)
+		n = max(n, inPart)
 	}
 	return n
 }
 
-// distinguish fills in the users and sessions of rows, which are a page of q.
-func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.CounterRow, repeated bool) error {
+// fillDistinct fills in the users and sessions of rows, which are a page of q.
+func (rd *Reader) fillDistinct(v *view, q *query.CounterQuery, rows []query.CounterRow, repeated bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	own := *q
-	own.Values, own.SegmentValues = nil, nil
+	pageQuery := *q
+	pageQuery.Values, pageQuery.SegmentValues = nil, nil
 	at := make(map[[2]string]*query.CounterRow, len(rows))
 	for i := range rows {
 		r := &rows[i]
 		at[[2]string{r.Value, r.Segment}] = r
-		if !slices.Contains(own.Values, r.Value) {
-			own.Values = append(own.Values, r.Value)
+		if !slices.Contains(pageQuery.Values, r.Value) {
+			pageQuery.Values = append(pageQuery.Values, r.Value)
 		}
-		if q.Segment != "" && !slices.Contains(own.SegmentValues, r.Segment) {
-			own.SegmentValues = append(own.SegmentValues, r.Segment)
+		if q.Segment != "" && !slices.Contains(pageQuery.SegmentValues, r.Segment) {
+			pageQuery.SegmentValues = append(pageQuery.SegmentValues, r.Segment)
 		}
 	}
-	agg, _, err := v.aggregateProperty(&own, rd.partialCache(v, &own, repeated))
+	agg, _, err := v.aggregateProperty(&pageQuery, rd.partialCache(v, &pageQuery, repeated))
 	if err != nil {
 		return err
 	}
@@ -153,6 +153,7 @@ func (rd *Reader) distinguish(v *view, q *query.CounterQuery, rows []query.Count
 	return nil
 }
 
+// planCounters plans the conditions, times and days of q.
 func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
 	pred, err := plan(v, q.Where, q.From, q.To)
 	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {

@@ -1,4 +1,4 @@
-// Digest: what the events of a session, a person or any other query say together.
+// Digests: a summary of the events of a session, a person or any other query.
 
 package read
 
@@ -12,7 +12,9 @@ import (
 	"cairn/engine/query"
 )
 
-// Digest implements API. Of two values of one time the later received wins.
+// Digest summarizes the events that q selects: their number, times, users and sessions, the
+// newest name, and the newest value of each property and context key. Of two values with
+// the same time, the one received later wins.
 func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
@@ -23,7 +25,7 @@ func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, erro
 	var d query.Digest
 	var named int64
 	var persons, sessions identity.OrdSet
-	properties, context := newest{at: make(map[string]dated)}, newest{at: make(map[string]dated)}
+	properties, context := newest{byKey: make(map[string]dated)}, newest{byKey: make(map[string]dated)}
 	err = v.eachEventOf(pred, func(ev *event.Event) {
 		if d.Events == 0 {
 			d.First, d.Last = ev.Time, ev.Time
@@ -50,29 +52,30 @@ func (rd *Reader) Digest(ctx context.Context, q query.Query) (query.Digest, erro
 	return d, nil
 }
 
-// newest keeps the newest value of each key.
-type newest struct{ at map[string]dated }
+// newest collects the newest value of each key, of at most query.DigestKeysMax keys.
+type newest struct{ byKey map[string]dated }
 
 type dated struct {
 	value event.Value
-	time  int64
+	time  int64 // of the event
 }
 
+// add adds the members of o, an object of an event at time. It copies what it keeps.
 func (n newest) add(o event.Object, time int64) {
 	for _, m := range o {
-		old, ok := n.at[m.Key]
-		if ok && old.time > time || !ok && len(n.at) == query.DigestKeysMax {
+		old, ok := n.byKey[m.Key]
+		if ok && old.time > time || !ok && len(n.byKey) == query.DigestKeysMax {
 			continue
 		}
 		m.Value.Text = strings.Clone(m.Value.Text)
-		n.at[strings.Clone(m.Key)] = dated{m.Value, time}
+		n.byKey[strings.Clone(m.Key)] = dated{m.Value, time}
 	}
 }
 
-// object is ordered by key.
+// object returns the values, ordered by key.
 func (n newest) object() event.Object {
-	o := make(event.Object, 0, len(n.at))
-	for key, d := range n.at {
+	o := make(event.Object, 0, len(n.byKey))
+	for key, d := range n.byKey {
 		o = append(o, event.Member{Key: key, Value: d.value})
 	}
 	slices.SortFunc(o, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })

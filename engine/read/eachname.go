@@ -24,7 +24,7 @@ type nameRows struct {
 	flags   *rowInts
 	event   event.Event
 	parser  event.Parser
-	room    event.TermArena
+	arena   event.TermArena
 }
 
 type nameColumn struct {
@@ -35,10 +35,10 @@ type nameColumn struct {
 
 // sharedFrom is how many properties have to be in cells with others before their rows are
 // put together.
-const sharedFrom = 64
+const sharedLinesMin = 64
 
 // isShared says whether the property may be in cells that hold others too.
-func isShared(part index.Part, property string) bool {
+func sharesCells(part index.Part, property string) bool {
 	if !event.NameCapped(property) {
 		return false // it has a column, mostly
 	}
@@ -71,7 +71,7 @@ func newNameRows(part index.Part) *nameRows {
 // the next call.
 func (n *nameRows) count(row int, yield func(property, term string, by int64) bool) error {
 	n.parser.Reset()
-	n.room.Reset()
+	n.arena.Reset()
 	e := &n.event
 	*e = event.Event{Properties: e.Properties[:0]}
 	e.SetInt(event.IntFlags, n.flags.at(row))
@@ -95,19 +95,19 @@ func (n *nameRows) count(row int, yield func(property, term string, by int64) bo
 	if err := n.part.Err(); err != nil {
 		return err
 	}
-	e.CountsIn(&n.room, yield)
+	e.CountsIn(&n.arena, yield)
 	return nil
 }
 
 // shared are the lines whose properties may be in cells with others, by number; nil when
 // they are few.
-func (l *propertyList) shared(part index.Part) (shared []bool) {
-	if len(l.lines) < sharedFrom {
+func (l *propertyList) sharedLines(part index.Part) (shared []bool) {
+	if len(l.lines) < sharedLinesMin {
 		return nil
 	}
 	n := 0
 	for i := range l.lines {
-		if isShared(part, l.lines[i].name) {
+		if sharesCells(part, l.lines[i].name) {
 			if shared == nil {
 				shared = make([]bool, len(l.lines))
 			}
@@ -115,7 +115,7 @@ func (l *propertyList) shared(part index.Part) (shared []bool) {
 			n++
 		}
 	}
-	if n < sharedFrom {
+	if n < sharedLinesMin {
 		return nil
 	}
 	return shared
@@ -123,9 +123,9 @@ func (l *propertyList) shared(part index.Part) (shared []bool) {
 
 // together does for the shared lines what rows and count do for one, and adds their rows
 // to any.
-func (l *propertyList) together(r *rangeReader, rr *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
+func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
-	tell := l.byRow || rr.part.Run == nil
+	byRow := l.byRow || rr.part.Run == nil
 	names := newNameRows(part)
 	row := int32(0)
 	yield := func(property, term string, by int64) bool {
@@ -136,12 +136,12 @@ func (l *propertyList) together(r *rangeReader, rr *rowRange, part index.Part, s
 		if n := len(rows[i]); n == 0 || rows[i][n-1] != row {
 			rows[i] = append(rows[i], row)
 		}
-		if tell {
+		if byRow {
 			sum.lines[i].value(term, by)
 		}
 		return true
 	}
-	eerr := r.each(rr, func(batch []int32) {
+	eachErr := r.each(rr, func(batch []int32) {
 		for _, row = range batch {
 			if err != nil || r.timedOut() {
 				return
@@ -149,7 +149,7 @@ func (l *propertyList) together(r *rangeReader, rr *rowRange, part index.Part, s
 			err = names.count(int(row), yield)
 		}
 	})
-	if err = cmp.Or(err, eerr); err != nil {
+	if err = cmp.Or(err, eachErr); err != nil {
 		return err
 	}
 	set := newRowSet(rr)
@@ -195,7 +195,7 @@ func (a nameOrd) compare(b nameOrd) int {
 type nameOrds struct{ users, sessions []nameOrd }
 
 // tellApart finds the sessions and users of lines, in one pass over all rows.
-func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
+func (l *propertyList) distinctOf(lines []int32) (all nameOrds, err error) {
 	wanted := make([]bool, len(l.lines))
 	for _, i := range lines {
 		wanted[i] = true
@@ -208,16 +208,16 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 		part := r.metered(opened.Get())
 		names := newNameRows(part)
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		row, last := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
+		row, lastRow := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
 		yield := func(property, _ string, _ int64) bool {
-			if i, ok := l.numbers[property]; ok && wanted[i] && last[i] != row+1 {
-				last[i] = row + 1
+			if i, ok := l.numbers[property]; ok && wanted[i] && lastRow[i] != row+1 {
+				lastRow[i] = row + 1
 				sum.users = append(sum.users, nameOrd{i, uint64(persons.at(row))})
 				sum.sessions = append(sum.sessions, nameOrd{i, uint64(sessions.at(row))})
 			}
 			return true
 		}
-		eerr := r.each(rr, func(batch []int32) {
+		eachErr := r.each(rr, func(batch []int32) {
 			for _, at := range batch {
 				if err != nil || r.timedOut() {
 					return
@@ -226,7 +226,7 @@ func (l *propertyList) tellApart(lines []int32) (all nameOrds, err error) {
 				err = names.count(row, yield)
 			}
 		})
-		return cmp.Or(err, eerr, opened.Err())
+		return cmp.Or(err, eachErr, opened.Err())
 	})
 	for i := range sums {
 		all.users = append(all.users, sums[i].users...)
@@ -252,16 +252,16 @@ func setOf(list *[]nameOrd, name int32) (set identity.OrdSet) {
 
 // tellApartAll fills in known for lines that were told together and whose sets of rows it
 // has not, as many at a time as have l.pairs rows. It leaves out those with more rows.
-func (l *propertyList) tellApartAll(known map[uint64]query.CounterRow, p identity.Persons) error {
-	var some []int32
-	n := 0
+func (l *propertyList) fillDistinct(known map[uint64]query.CounterRow, p identity.Persons) error {
+	var batch []int32
+	rows := 0
 	flush := func() error {
-		all, err := l.tellApart(some)
-		for _, i := range some {
+		all, err := l.distinctOf(batch)
+		for _, i := range batch {
 			users, sessions := setOf(&all.users, i), setOf(&all.sessions, i)
 			known[l.lines[i].rows] = query.CounterRow{Users: uint64(users.CountPersons(p)), Sessions: uint64(sessions.Len())}
 		}
-		some, n = some[:0], 0
+		batch, rows = batch[:0], 0
 		return err
 	}
 	for i := range l.lines {
@@ -273,15 +273,15 @@ func (l *propertyList) tellApartAll(known map[uint64]query.CounterRow, p identit
 			continue
 		}
 		known[line.rows] = query.CounterRow{} // others of these rows are told by this one
-		if n+line.n > l.pairs {
+		if rows+line.n > l.pairs {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		some = append(some, int32(i))
-		n += line.n
+		batch = append(batch, int32(i))
+		rows += line.n
 	}
-	if len(some) == 0 {
+	if len(batch) == 0 {
 		return nil
 	}
 	return flush()

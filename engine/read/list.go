@@ -1,4 +1,4 @@
-// Listings: events page by page.
+// Listings: events, page by page, and single events.
 
 package read
 
@@ -11,17 +11,20 @@ import (
 	"cairn/engine/table"
 )
 
-func checkLimit(limit, most int) (int, error) {
+// checkLimit returns the limit of a page: 100 for 0. An error wraps query.ErrBadQuery.
+func checkLimit(limit, limitMax int) (int, error) {
 	if limit == 0 {
 		limit = 100
 	}
-	if limit < 1 || limit > most {
-		return 0, fmt.Errorf("%w: limit is 1 to %d", query.ErrBadQuery, most)
+	if limit < 1 || limit > limitMax {
+		return 0, fmt.Errorf("%w: limit is 1 to %d", query.ErrBadQuery, limitMax)
 	}
 	return limit, nil
 }
 
-// List implements API. Order is that of receipt.
+// List returns one page of the events that q selects, in the order of receipt; see
+// engine.API. When the time is over it returns the events found so far and a cursor to go
+// on, unless q skips events: then it returns query.ErrQueryTimeout.
 func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
@@ -64,7 +67,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 			rd.addPublicID(q.Site, ev)
 			page.Events = append(page.Events, ev)
 			if err := c.countRow(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
-				more = true // what there is, and a cursor behind it
+				more = true // return the events so far, and a cursor
 				return false, nil
 			} else if err != nil {
 				return false, err
@@ -78,7 +81,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	switch {
 	case more:
 		page.Next = page.Events[len(page.Events)-1].ID
-	case reached != 0 && q.Skip > 0: // no cursor says what is still to be passed over
+	case reached != 0 && q.Skip > 0: // no cursor says how many events to skip
 		return query.Page{}, query.ErrQueryTimeout
 	case reached != 0:
 		page.Next = rd.Public.Encode(q.Site.ID, reached)
@@ -86,13 +89,13 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	return page, nil
 }
 
-// addPublicID gives an event what its row does not say.
+// addPublicID sets the site and the id of an event, which are not in its row.
 func (rd *Reader) addPublicID(site *query.Site, ev *event.Event) {
 	ev.Site = site.Name
 	ev.ID = rd.Public.Encode(site.ID, ev.Seq)
 }
 
-// Event implements API.
+// Event returns the event with a public id, or query.ErrNotFound.
 func (rd *Reader) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
 	seq, ok := rd.Public.Decode(site.ID, id)
 	if !ok {

@@ -83,11 +83,11 @@ func (v *view) findPerson(id string) (*person, error) {
 	if err != nil || ord == 0 {
 		return nil, err
 	}
-	return v.person(ord, appeared{kind, id, ord})
+	return v.person(ord, firstAppearance{kind, id, ord})
 }
 
 // appeared says which event an id first appeared in.
-type appeared struct {
+type firstAppearance struct {
 	kind byte
 	id   string
 	seq  uint64
@@ -95,7 +95,7 @@ type appeared struct {
 
 // person gathers the ids of the person an ordinal names: those that first
 // appeared in the events its linked ordinals stand for. known spares a look.
-func (v *view) person(ord uint64, known appeared) (*person, error) {
+func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 	links, err := v.links()
 	if err != nil {
 		return nil, err
@@ -197,13 +197,13 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, strin
 	if err != nil {
 		return nil, "", err
 	}
-	roots, more, err := rd.firsts(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
+	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
 	if err != nil {
 		return nil, "", err
 	}
 	users := make([]query.User, 0, len(roots))
 	for _, root := range roots {
-		p, err := v.person(root, appeared{})
+		p, err := v.person(root, firstAppearance{})
 		if err != nil {
 			return nil, "", err
 		}
@@ -221,7 +221,7 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, strin
 
 // firsts pages through the seqs that equal their own ordinal in col: the first
 // events of persons, or of sessions, newest first.
-func (rd *Reader) firsts(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
@@ -267,27 +267,27 @@ func (rd *Reader) firsts(v *view, q query.Query, col, limit int, keep func(seq u
 // each of its groups. An inactive identify does not move last seen.
 func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, error) {
 	u := query.User{Cursor: rd.Public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
-	if err := rd.name(v, p, &u); err != nil {
+	if err := rd.chooseID(v, p, &u); err != nil {
 		return u, err
 	}
 	clause := p.clause()
-	acts := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
-	var unseen identity.OrdSet
-	var told traits
+	changes := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
+	var inactiveSeqs identity.OrdSet
+	var merged traits
 	var groups names
-	err := v.eachEvent([]index.Clause{clause, acts}, func(ev *event.Event) {
+	err := v.eachEvent([]index.Clause{clause, changes}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
 			if event.RuleAt(ev.Dialect, ev.Seq).DeepTraits {
-				told.mergeDeep(ev.Properties)
+				merged.mergeDeep(ev.Properties)
 			} else {
-				told.merge(ev.Properties)
+				merged.merge(ev.Properties)
 			}
 			if inactive(ev) {
-				unseen.Add(ev.Seq)
+				inactiveSeqs.Add(ev.Seq)
 			}
 		case event.Increment:
-			told.increment(ev.Name, ev.Value.Text)
+			merged.increment(ev.Name, ev.Value.Text)
 		case event.Group:
 			for _, g := range ev.Groups {
 				groups.add(g)
@@ -309,7 +309,7 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 			if first == 0 || seq < first {
 				first = seq
 			}
-			if !unseen.Has(seq) {
+			if !inactiveSeqs.Has(seq) {
 				if !seen || t > u.LastSeen {
 					u.LastSeen = t
 				}
@@ -323,17 +323,17 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 		u.LastSeen = u.FirstSeen
 	}
 	if err == nil {
-		err = v.seenBefore(&u, first)
+		err = v.backdateFirstSeen(&u, first)
 	}
 	u.Sessions = uint64(sessions.Len())
-	u.Properties, u.Groups = told.object(), groups.list
+	u.Properties, u.Groups = merged.object(), groups.list
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
 }
 
 // seenBefore takes the time of a visitor's first visit from what their client said of
 // it when they were new here.
-func (v *view) seenBefore(u *query.User, first uint64) error {
+func (v *view) backdateFirstSeen(u *query.User, first uint64) error {
 	if first == 0 {
 		return nil
 	}
@@ -346,18 +346,18 @@ func (v *view) seenBefore(u *query.User, first uint64) error {
 		return nil
 	}
 	seconds, err := strconv.ParseInt(ev.Extra.Get(key).Text, 10, 64)
-	if ms := seconds * 1000; err == nil && seconds > 0 && seconds < 1<<40 && ms < u.FirstSeen && ms > u.FirstSeen-clientMemoryMax {
+	if ms := seconds * 1000; err == nil && seconds > 0 && seconds < 1<<40 && ms < u.FirstSeen && ms > u.FirstSeen-firstVisitAgeMax {
 		u.FirstSeen = ms
 	}
 	return nil
 }
 
 // clientMemoryMax is how long ago a client may have seen its visitor first.
-const clientMemoryMax = 20 * 365 * calendar.DayMillis
+const firstVisitAgeMax = 20 * 365 * calendar.DayMillis
 
 // name chooses the id a person goes by: the first user id that no alias has
 // replaced, else its first id.
-func (rd *Reader) name(v *view, p *person, u *query.User) error {
+func (rd *Reader) chooseID(v *view, p *person, u *query.User) error {
 	if len(p.users) == 0 {
 		if len(p.anons) > 0 {
 			u.ID, u.Anonymous = p.anons[0], p.anons
@@ -421,9 +421,9 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 	defer v.Close()
 	g := query.Group{ID: id}
 	found := false
-	seen := make(map[string]bool)
-	names := make(map[uint64]string)
-	var told traits
+	listed := make(map[string]bool)
+	memberIDs := make(map[uint64]string)
+	var merged traits
 	links, err := v.links()
 	if err != nil {
 		return g, err
@@ -434,14 +434,14 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 	}, func(ev *event.Event) {
 		found = true
 		if ev.Groups[0] == id {
-			told.merge(ev.Properties)
+			merged.merge(ev.Properties)
 		}
 		if ev.PersonOrd != 0 {
 			who := ev.User
 			if who == "" {
 				who = ev.Anonymous
 			}
-			names[links.Find(ev.PersonOrd)] = who
+			memberIDs[links.Find(ev.PersonOrd)] = who
 		}
 	})
 	if err != nil {
@@ -450,22 +450,22 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 	if !found {
 		return g, query.ErrNotFound
 	}
-	for root := range names {
-		p, err := v.person(root, appeared{})
+	for root := range memberIDs {
+		p, err := v.person(root, firstAppearance{})
 		if err != nil {
 			return g, err
 		}
 		var u query.User
-		if err := rd.name(v, p, &u); err != nil {
+		if err := rd.chooseID(v, p, &u); err != nil {
 			return g, err
 		}
-		if !seen[u.ID] {
-			seen[u.ID] = true
+		if !listed[u.ID] {
+			listed[u.ID] = true
 			g.Members = append(g.Members, u.ID)
 		}
 	}
 	slices.Sort(g.Members)
-	g.Properties = told.object()
+	g.Properties = merged.object()
 	slices.SortFunc(g.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	if t := g.Properties.Get("type"); t.Kind == event.String {
 		g.Type = t.Text

@@ -99,14 +99,14 @@ type propertyList struct {
 
 // propertySum is what is found of some slices.
 type propertySum struct {
-	lines  []property
-	any    uint64 // which rows count under any property
-	events int
-	all    distinct
+	lines   []property
+	anyRows uint64 // which rows count under any property
+	events  int
+	all     distinct
 }
 
 func (l *propertySum) add(s *propertySum) {
-	l.any += s.any
+	l.anyRows += s.anyRows
 	l.events += s.events
 	l.all.union(&s.all)
 	for i := range s.lines {
@@ -170,9 +170,9 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		return err
 	}
 	all, any := l.hash(rr, matched), newRowSet(rr)
-	shared := l.shared(part)
+	shared := l.sharedLines(part)
 	if shared != nil {
-		if err := l.together(r, rr, part, shared, any, sum); err != nil {
+		if err := l.readShared(r, rr, part, shared, any, sum); err != nil {
 			return err
 		}
 	}
@@ -182,9 +182,9 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		}
 		line, rows := &sum.lines[i], rowSet(nil)
 		if l.byRow || rr.part.Run == nil {
-			rows, err = l.count(r, rr, part, l.lines[i].name, line)
+			rows, err = l.countRows(r, rr, part, l.lines[i].name, line)
 		} else {
-			rows, err = l.rows(r, rr, part, l.lines[i].name, matched)
+			rows, err = l.rowsOf(r, rr, part, l.lines[i].name, matched)
 		}
 		switch {
 		case err != nil:
@@ -200,7 +200,7 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 			}
 		}
 	}
-	sum.any += l.hash(rr, any)
+	sum.anyRows += l.hash(rr, any)
 	for _, w := range any {
 		sum.events += bits.OnesCount64(w)
 	}
@@ -210,7 +210,7 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 
 // rows are those of the matched rows of a slice that count under a property, nil when
 // there are none. Mostly that is known of all without a look at any.
-func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
+func (l *propertyList) rowsOf(r *rangeReader, rr *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
 	vr, err := r.openValues(rr, part, name, new(terms))
 	if err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (l *propertyList) rows(r *rangeReader, rr *rowRange, part index.Part, name 
 }
 
 // count is rows where totals do not tell what they count: it adds that to line.
-func (l *propertyList) count(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
+func (l *propertyList) countRows(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
 	vr, err := r.openValues(rr, part, name, &names)
@@ -351,8 +351,8 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 	// The total of the list is over events, not over their properties.
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.CountPersons(p)), uint64(l.all.sessions.Len())
-	known := map[uint64]query.CounterRow{l.any: page.Total}
-	if err := l.tellApartAll(known, p); err != nil {
+	known := map[uint64]query.CounterRow{l.anyRows: page.Total}
+	if err := l.fillDistinct(known, p); err != nil {
 		return query.CounterPage{}, err
 	}
 	for i := range l.lines {
@@ -385,7 +385,7 @@ func (l *propertyList) distinct(name string, all *distinct) error {
 		part := r.metered(opened.Get())
 		rows, err := r.rowSet(rr)
 		if err == nil {
-			rows, err = l.rows(r, rr, part, name, rows)
+			rows, err = l.rowsOf(r, rr, part, name, rows)
 		}
 		if err != nil {
 			return err

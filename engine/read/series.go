@@ -1,4 +1,4 @@
-// Series: events counted step by step, with the users and sessions of each.
+// Series: the events, users and sessions of each step of time.
 
 package read
 
@@ -16,6 +16,7 @@ import (
 	"cairn/engine/table"
 )
 
+// checkInterval returns an error that wraps query.ErrBadQuery for an unknown interval.
 func checkInterval(interval string) error {
 	switch interval {
 	case "minute", "hour", "day", "week", "month":
@@ -24,7 +25,9 @@ func checkInterval(interval string) error {
 	return fmt.Errorf("%w: interval is minute, hour, day, week or month", query.ErrBadQuery)
 }
 
-// Series implements API. Without from and to it spans the events there are.
+// Series returns the totals of the events that q selects for each minute, hour, day, week or
+// month in loc; nil is UTC. Without From or To the series begins with the first event or
+// ends with the last one. The caller owns the result.
 func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	if err := checkInterval(interval); err != nil {
 		return nil, err
@@ -72,10 +75,11 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		return buckets, v.countBuckets(pred, starts, buckets)
 	}
-	// Pairs of a bucket and a person or session may be as many as there are events.
-	// So that memory is bounded, so are those that are told apart at a time.
-	most := 2 * rd.HotEvents
-	if all, err := v.tellApart(pred, starts, buckets, most); all || err != nil {
+	// There may be as many pairs of a bucket and a person or session as there are events.
+	// To bound memory, only pairsMax of them are in memory at a time: the series is computed
+	// in pieces when it has more.
+	pairsMax := 2 * rd.HotEvents
+	if all, err := v.countDistinctBuckets(pred, starts, buckets, pairsMax); all || err != nil {
 		return buckets, err
 	}
 	if err := v.countBuckets(pred, starts, buckets); err != nil {
@@ -83,7 +87,7 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 	}
 	for i := 0; i < len(buckets); {
 		j, events := i, uint64(0)
-		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= uint64(most)); j++ {
+		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= uint64(pairsMax)); j++ {
 			events += buckets[j].Events
 		}
 		end := to
@@ -91,7 +95,7 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 			end = starts[j]
 		}
 		if events > 0 {
-			if err := v.distinguishBuckets(pred.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], most); err != nil {
+			if err := v.fillDistinctBuckets(pred.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], pairsMax); err != nil {
 				return nil, err
 			}
 		}
@@ -100,11 +104,11 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 	return buckets, nil
 }
 
-// distinguishBuckets fills in the users and sessions of buckets of at most most
-// events together, or of one bucket. All rows that satisfy pred belong to them.
-func (v *view) distinguishBuckets(pred *predicate, starts []int64, buckets []query.Bucket, most int) error {
+// fillDistinctBuckets fills in the users and sessions of one bucket, or of several buckets
+// that have at most pairsMax events together. All rows that satisfy pred are in them.
+func (v *view) fillDistinctBuckets(pred *predicate, starts []int64, buckets []query.Bucket, pairsMax int) error {
 	if len(buckets) > 1 {
-		_, err := v.tellApart(pred, starts, buckets, most)
+		_, err := v.countDistinctBuckets(pred, starts, buckets, pairsMax)
 		return err
 	}
 	_, all, err := v.distinct(pred)
@@ -116,9 +120,9 @@ func (v *view) distinguishBuckets(pred *predicate, starts []int64, buckets []que
 	return err
 }
 
-// bucketAt returns a function that finds the bucket a time is in, -1 for none.
+// bucketAt returns a function that returns the index of the bucket a time is in, or -1.
 func bucketAt(starts []int64) func(at int64) int {
-	last := 0 // most times are in the bucket of the one before
+	last := 0 // most times are in the same bucket as the time before
 	return func(at int64) int {
 		if at < starts[last] || last+1 < len(starts) && at >= starts[last+1] {
 			i := sort.Search(len(starts), func(i int) bool { return starts[i] > at }) - 1
@@ -131,7 +135,7 @@ func bucketAt(starts []int64) func(at int64) int {
 	}
 }
 
-// countBuckets counts the events of each bucket.
+// countBuckets counts the events of each bucket that satisfy pred.
 func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Bucket) error {
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, events *[]uint64) error {
 		opened, err := r.open(rr)
@@ -165,9 +169,10 @@ func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Buc
 	return err
 }
 
-// tellApart counts the events, users and sessions of buckets, unless there are more
-// than most pairs of a bucket and one of these: all is false then.
-func (v *view) tellApart(pred *predicate, starts []int64, buckets []query.Bucket, most int) (all bool, err error) {
+// countDistinctBuckets counts the events, users and sessions of each bucket. When there are
+// more than pairsMax pairs of a bucket and a user, or a session, it gives up: all is false
+// and the buckets are unchanged.
+func (v *view) countDistinctBuckets(pred *predicate, starts []int64, buckets []query.Bucket, pairsMax int) (all bool, err error) {
 	var users, sessions identity.PairSet
 	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
 	err = v.eachRow(pred, func(p *table.Part) func(int) {
@@ -175,7 +180,7 @@ func (v *view) tellApart(pred *predicate, starts []int64, buckets []query.Bucket
 		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
 		return func(row int) {
 			i := bucket(times.at(row))
-			if i < 0 || max(users.N, sessions.N) > most {
+			if i < 0 || max(users.N, sessions.N) > pairsMax {
 				return
 			}
 			events[i]++
@@ -183,7 +188,7 @@ func (v *view) tellApart(pred *predicate, starts []int64, buckets []query.Bucket
 			sessions.Add(i, uint64(session.at(row)))
 		}
 	})
-	if err != nil || max(users.N, sessions.N) > most {
+	if err != nil || max(users.N, sessions.N) > pairsMax {
 		return false, err
 	}
 	p, err := v.persons()

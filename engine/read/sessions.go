@@ -56,7 +56,7 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session,
 		}
 		keep = matched.Has
 	}
-	firsts, more, err := rd.firsts(v, q, event.IntSession, limit, keep)
+	firsts, more, err := rd.firstSeqs(v, q, event.IntSession, limit, keep)
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,14 +84,14 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		return query.Session{}, query.ErrNotFound
 	}
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
-	arrive(&s, ev)
+	setSource(&s, ev)
 	rule := event.RuleAt(ev.Dialect, first)
-	var came identity.Visit // where a session with a late source came from
+	var latest identity.Visit // where a session with a late source came from
 	var views []pageView
 	var groups names
-	said := new(identity.Heartbeats)
+	beats := new(identity.Heartbeats)
 	if rule.HeartBeats {
-		if said, err = identity.ReadHeartbeats(rd.DB, site.ID, first); err != nil {
+		if beats, err = identity.ReadHeartbeats(rd.DB, site.ID, first); err != nil {
 			return query.Session{}, store.Wrap(err)
 		}
 	}
@@ -107,15 +107,15 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		}
 		s.Events++
 		if rule.LateSource {
-			was := came.Arrival
-			if came.Take(ev); came.Arrival != was {
-				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, came.Campaign
+			before := latest.Arrival
+			if latest.Take(ev); latest.Arrival != before {
+				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, latest.Campaign
 				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
 			}
 		}
 		if rule.VisitVariables {
 			for variable := range identity.VisitVarsOf(ev, ev.Seq) {
-				said.Vars.Set(variable, identity.VisitVarsBytesMax)
+				beats.Vars.Set(variable, identity.VisitVarsBytesMax)
 			}
 		}
 		if ev.User != "" {
@@ -132,8 +132,8 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		}
 		switch ev.Type {
 		case event.Page, event.Screen:
-			where := cmp.Or(ev.Context.Get("url").Text, ev.Context.Get("path").Text, ev.Name)
-			views = append(views, pageView{ev.Time, where})
+			location := cmp.Or(ev.Context.Get("url").Text, ev.Context.Get("path").Text, ev.Name)
+			views = append(views, pageView{ev.Time, location})
 		case event.Goal:
 			s.Goals = append(s.Goals, ev.Name)
 		case event.Order:
@@ -149,14 +149,14 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	s.Groups = groups.list
 	if len(views) > 0 {
 		slices.SortStableFunc(views, func(a, b pageView) int { return cmp.Compare(a.time, b.time) })
-		s.Entry, s.Exit = views[0].where, views[len(views)-1].where
+		s.Entry, s.Exit = views[0].location, views[len(views)-1].location
 	}
 	if rule.VisitVariables {
-		s.Properties = said.Vars.Properties()
+		s.Properties = beats.Vars.Properties()
 	}
 	if rule.HeartBeats {
 		// Someone who did two things was there for a second more than between them.
-		if until := max(said.At, s.End); until > s.Start {
+		if until := max(beats.At, s.End); until > s.Start {
 			s.Beyond = until - s.End + 1000
 		}
 	}
@@ -167,7 +167,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 }
 
 // arrive says where the visitor of a session's first event came from.
-func arrive(s *query.Session, ev *event.Event) {
+func setSource(s *query.Session, ev *event.Event) {
 	s.Referrer = ev.Context.Get("referrer").Text
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
 	host, _, _ := referrer.Split(s.Referrer)
@@ -193,6 +193,6 @@ func referrerType(campaign, from string) string {
 }
 
 type pageView struct {
-	time  int64
-	where string
+	time     int64
+	location string
 }

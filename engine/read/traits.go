@@ -108,7 +108,7 @@ func (t *traits) mergeDeep(o event.Object) {
 		if m.Value.IsObject() {
 			var p event.Parser
 			if above, err := m.Value.Object(&p); err == nil {
-				t.inside(m.Key).mergeDeep(above)
+				t.objectAt(m.Key).mergeDeep(above)
 				continue
 			}
 		}
@@ -117,7 +117,7 @@ func (t *traits) mergeDeep(o event.Object) {
 }
 
 // inside returns the object under a key, a new one where there is none.
-func (t *traits) inside(key string) *traits {
+func (t *traits) objectAt(key string) *traits {
 	if old := t.find(key); old != nil {
 		if o := old.open(); o != nil {
 			return o
@@ -150,7 +150,7 @@ func (t *traits) increment(path, by string) {
 		if old := t.find(key); old != nil && old.open() == nil {
 			return // no object to go into
 		}
-		t, path = t.inside(key), rest
+		t, path = t.objectAt(key), rest
 	}
 }
 

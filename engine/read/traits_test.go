@@ -33,9 +33,9 @@ func TestMergeDeep(t *testing.T) {
 		{"false and 0 are values", `{"a":1,"b":true}`, `{"a":0,"b":false}`, `{"a":0,"b":false}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			told := newTraits(objectOf(t, c.below))
-			told.mergeDeep(objectOf(t, c.above))
-			if got := string(told.append(nil)); got != c.want {
+			merged := newTraits(objectOf(t, c.below))
+			merged.mergeDeep(objectOf(t, c.above))
+			if got := string(merged.append(nil)); got != c.want {
 				t.Errorf("%s over %s = %s, want %s", c.above, c.below, got, c.want)
 			}
 		})
@@ -66,9 +66,9 @@ func TestIncrement(t *testing.T) {
 		{"and so at the end", `{}`, "a.", "1", `{"a.":1}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			told := newTraits(objectOf(t, c.below))
-			told.increment(c.path, c.by)
-			if got := string(told.append(nil)); got != c.want {
+			merged := newTraits(objectOf(t, c.below))
+			merged.increment(c.path, c.by)
+			if got := string(merged.append(nil)); got != c.want {
 				t.Errorf("%s + %s at %q = %s, want %s", c.below, c.by, c.path, got, c.want)
 			}
 		})

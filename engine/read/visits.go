@@ -1,4 +1,4 @@
-// Visits: sessions summed up over a range, step by step.
+// Visits: sums over the sessions of a range of time, in total and step by step.
 
 package read
 
@@ -16,24 +16,26 @@ import (
 	"cairn/engine/table"
 )
 
-// visitSum is Visits as they are summed up.
+// visitSum computes the answer of Visits.
 type visitSum struct {
 	total  query.Visits
 	steps  []query.Visits
 	starts []int64 // of the steps
 
-	at    map[uint64]uint32 // session → place in spans
-	spans []visitSpan
+	spanOf map[uint64]uint32 // ordinal of a session → index in spans
+	spans  []visitSpan
 }
 
-// visitSpan is what a query selects of one session.
+// visitSpan is the part of one session that the query selects.
 type visitSpan struct {
-	first, last int64
+	first, last int64 // event times
 	views       uint32
 }
 
-// Visits implements API. A session is what the query selects of it: it begins with
-// the earliest of these events and ends with the latest.
+// Visits sums up sessions, views and revenue from q.From to q.To, which must be given. A
+// session begins with its earliest event that the query selects and ends with the latest.
+// It returns the total and one element for each minute, hour, day, week or month in loc.
+// More than query.VisitsMax sessions are query.ErrBadQuery.
 func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	if err := checkInterval(interval); err != nil {
 		return total, nil, err
@@ -51,32 +53,32 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 	if len(starts) == 0 {
 		return total, nil, nil
 	}
-	s := &visitSum{steps: make([]query.Visits, len(starts)), starts: starts, at: make(map[uint64]uint32)}
+	s := &visitSum{steps: make([]query.Visits, len(starts)), starts: starts, spanOf: make(map[uint64]uint32)}
 	for i := range s.steps {
 		s.steps[i].Time = starts[i]
 	}
-	for _, part := range []func(*view, *predicate) error{s.people, s.views, s.revenue} {
-		if err := part(v, pred); err != nil {
+	for _, pass := range []func(*view, *predicate) error{s.addSpans, s.addViews, s.addRevenue} {
+		if err := pass(v, pred); err != nil {
 			return total, nil, err
 		}
 	}
-	s.sessions()
+	s.addSessions()
 	return s.total, s.steps, nil
 }
 
-// step is the place of the step a time is in.
+// step returns the index of the step a time is in.
 func (s *visitSum) step(at int64) int {
 	return max(0, sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > at })-1)
 }
 
-// add adds to the step of a time and to the total.
+// add applies change to the step of a time and to the total.
 func (s *visitSum) add(at int64, change func(*query.Visits)) {
 	change(&s.steps[s.step(at)])
 	change(&s.total)
 }
 
-// people finds who was there, and how far the sessions reach.
-func (s *visitSum) people(v *view, pred *predicate) error {
+// addSpans counts the users, and finds when each session begins and ends.
+func (s *visitSum) addSpans(v *view, pred *predicate) error {
 	var all identity.OrdSet
 	sp := v.budget.spill()
 	defer sp.close()
@@ -93,9 +95,9 @@ func (s *visitSum) people(v *view, pred *predicate) error {
 			if ord == 0 || len(s.spans) > query.VisitsMax {
 				return
 			}
-			i, known := s.at[ord]
-			if !known {
-				s.at[ord] = uint32(len(s.spans))
+			i, found := s.spanOf[ord]
+			if !found {
+				s.spanOf[ord] = uint32(len(s.spans))
 				s.spans = append(s.spans, visitSpan{first: at, last: at})
 				return
 			}
@@ -117,21 +119,21 @@ func (s *visitSum) people(v *view, pred *predicate) error {
 	return inSteps.eachPerson(p, func(i int) { s.steps[i].Users++ })
 }
 
-// views counts pages and screens.
-func (s *visitSum) views(v *view, pred *predicate) error {
+// addViews counts page and screen events.
+func (s *visitSum) addViews(v *view, pred *predicate) error {
 	return v.eachRow(pred.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
 		times, session := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntSession))
 		return func(row int) {
 			s.add(times.at(row), func(t *query.Visits) { t.Views++ })
-			if i, ok := s.at[uint64(session.at(row))]; ok {
+			if i, ok := s.spanOf[uint64(session.at(row))]; ok {
 				s.spans[i].views++
 			}
 		}
 	})
 }
 
-// revenue sums up what was paid.
-func (s *visitSum) revenue(v *view, pred *predicate) error {
+// addRevenue sums up the values of the dialects' revenue events.
+func (s *visitSum) addRevenue(v *view, pred *predicate) error {
 	paid := func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
@@ -150,8 +152,8 @@ func (s *visitSum) revenue(v *view, pred *predicate) error {
 	return nil
 }
 
-// sessions counts those that were found where they begin.
-func (s *visitSum) sessions() {
+// addSessions counts each session in the step in which it begins.
+func (s *visitSum) addSessions() {
 	for _, span := range s.spans {
 		s.add(span.first, func(t *query.Visits) {
 			t.Sessions++
