@@ -1,7 +1,8 @@
-// Each name: what rows count under many properties at once. A column tells quickly what
-// its own property has, but a property inside arrays and objects, or one whose key has no
-// column, is told by cells that hold others too: where a list has many such properties,
-// each row is put together and counted as a whole, once for all of them.
+// Shared cells: what rows count under many properties at once. A property with a column of
+// its own is counted quickly from that column. A property inside arrays or objects, or one
+// whose key has no column, shares its cells with others. When a list has many properties
+// that share cells, the event of each row is rebuilt and counted as a whole, once for all of
+// them.
 
 package read
 
@@ -17,7 +18,7 @@ import (
 	"cairn/index"
 )
 
-// nameRows counts rows of one part under the properties of some numbers.
+// nameRows counts the rows of one part under all properties.
 type nameRows struct {
 	part    index.Part
 	columns []nameColumn
@@ -33,14 +34,13 @@ type nameColumn struct {
 	codes *rowInts
 }
 
-// sharedFrom is how many properties have to be in cells with others before their rows are
-// put together.
+// sharedLinesMin is how many properties must share cells before readShared reads them.
 const sharedLinesMin = 64
 
-// isShared says whether the property may be in cells that hold others too.
+// sharesCells reports whether the property may be in cells that contain other properties.
 func sharesCells(part index.Part, property string) bool {
 	if !event.NameCapped(property) {
-		return false // it has a column, mostly
+		return false // it usually has a column
 	}
 	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
 		if (a.Path != "" || table.IsOverflow(a.Field)) && part.Column(a.Field) != nil {
@@ -50,7 +50,7 @@ func sharesCells(part index.Part, property string) bool {
 	return false
 }
 
-// newNameRows prepares to count rows of a part under properties that are no detected ones.
+// newNameRows prepares to count the rows of a part. It ignores detected values.
 func newNameRows(part index.Part) *nameRows {
 	n := &nameRows{part: part, flags: newRowInts(part.Ints(event.IntFlags))}
 	for _, field := range part.Fields() {
@@ -67,8 +67,8 @@ func newNameRows(part index.Part) *nameRows {
 	return n
 }
 
-// count calls yield with what a row counts, as event.Counts does. Its texts are good until
-// the next call.
+// count calls yield with what a row counts, like event.Counts. The texts are valid until the
+// next call.
 func (n *nameRows) count(row int, yield func(property, term string, by int64) bool) error {
 	n.parser.Reset()
 	n.arena.Reset()
@@ -99,8 +99,8 @@ func (n *nameRows) count(row int, yield func(property, term string, by int64) bo
 	return nil
 }
 
-// shared are the lines whose properties may be in cells with others, by number; nil when
-// they are few.
+// sharedLines reports for each line whether its property shares cells. It returns nil when
+// fewer than sharedLinesMin do.
 func (l *propertyList) sharedLines(part index.Part) (shared []bool) {
 	if len(l.lines) < sharedLinesMin {
 		return nil
@@ -121,8 +121,8 @@ func (l *propertyList) sharedLines(part index.Part) (shared []bool) {
 	return shared
 }
 
-// together does for the shared lines what rows and count do for one, and adds their rows
-// to any.
+// readShared does for all shared lines what rowsOf and countRows do for one line. It adds
+// their rows to any.
 func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
 	byRow := l.byRow || rr.part.Run == nil
@@ -162,7 +162,7 @@ func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part,
 			any.add(rr, row)
 		}
 		sum.lines[i].rows += l.hash(rr, set)
-		sum.lines[i].n += len(rows[i])
+		sum.lines[i].sharedRows += len(rows[i])
 		for _, row := range rows[i] {
 			set.remove(rr, row)
 		}
@@ -170,7 +170,7 @@ func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part,
 	return nil
 }
 
-// value adds what a row counts under a value.
+// value adds an event that counts under a value.
 func (p *property) value(term string, by int64) {
 	p.events = index.AddSaturating(p.events, by)
 	if _, known := p.values[term]; !known {
@@ -181,7 +181,7 @@ func (p *property) value(term string, by int64) {
 	}
 }
 
-// nameOrd is an ordinal of a row that counts under the property of a number.
+// nameOrd is the number of a property, and the ordinal of a person or session that has it.
 type nameOrd struct {
 	name int32
 	ord  uint64
@@ -191,10 +191,10 @@ func (a nameOrd) compare(b nameOrd) int {
 	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.ord, b.ord))
 }
 
-// nameOrds are the persons and sessions of some properties.
+// nameOrds is the persons and sessions of some properties.
 type nameOrds struct{ users, sessions []nameOrd }
 
-// tellApart finds the sessions and users of lines, in one pass over all rows.
+// distinctOf collects the sessions and users of lines, in one pass over all rows.
 func (l *propertyList) distinctOf(lines []int32) (all nameOrds, err error) {
 	wanted := make([]bool, len(l.lines))
 	for _, i := range lines {
@@ -208,7 +208,7 @@ func (l *propertyList) distinctOf(lines []int32) (all nameOrds, err error) {
 		part := r.metered(opened.Get())
 		names := newNameRows(part)
 		persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		row, lastRow := 0, make([]int, len(l.lines)) // the row told of each line, plus 1
+		row, lastRow := 0, make([]int, len(l.lines)) // the last row added for each line, plus 1
 		yield := func(property, _ string, _ int64) bool {
 			if i, ok := l.numbers[property]; ok && wanted[i] && lastRow[i] != row+1 {
 				lastRow[i] = row + 1
@@ -237,7 +237,8 @@ func (l *propertyList) distinctOf(lines []int32) (all nameOrds, err error) {
 	return all, err
 }
 
-// setOf takes the set of the next name's ordinals off list, which ascends.
+// setOf removes the ordinals of a name from the front of list and returns them. list
+// ascends, and names are passed in ascending order.
 func setOf(list *[]nameOrd, name int32) (set identity.OrdSet) {
 	n := 0
 	for n < len(*list) && (*list)[n].name <= name {
@@ -250,8 +251,9 @@ func setOf(list *[]nameOrd, name int32) (set identity.OrdSet) {
 	return set
 }
 
-// tellApartAll fills in known for lines that were told together and whose sets of rows it
-// has not, as many at a time as have l.pairs rows. It leaves out those with more rows.
+// fillDistinct adds to known the users and sessions of the lines that readShared has read,
+// for each set of rows that is not in known. It reads several lines at a time: as many as
+// have l.pairs rows together. It skips lines with more rows.
 func (l *propertyList) fillDistinct(known map[uint64]query.CounterRow, p identity.Persons) error {
 	var batch []int32
 	rows := 0
@@ -266,20 +268,20 @@ func (l *propertyList) fillDistinct(known map[uint64]query.CounterRow, p identit
 	}
 	for i := range l.lines {
 		line := &l.lines[i]
-		if line.n == 0 || line.n > l.pairs || len(line.values) == 0 {
+		if line.sharedRows == 0 || line.sharedRows > l.pairs || len(line.values) == 0 {
 			continue
 		}
 		if _, ok := known[line.rows]; ok {
 			continue
 		}
-		known[line.rows] = query.CounterRow{} // others of these rows are told by this one
-		if rows+line.n > l.pairs {
+		known[line.rows] = query.CounterRow{} // lines with the same rows need not be read
+		if rows+line.sharedRows > l.pairs {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 		batch = append(batch, int32(i))
-		rows += line.n
+		rows += line.sharedRows
 	}
 	if len(batch) == 0 {
 		return nil

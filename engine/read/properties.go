@@ -1,7 +1,7 @@
-// Properties: the list of what is counted. Its events and numbers of values come
-// from the totals of runs. Its sessions and users have to be told apart row by
-// row, but most properties are in the same rows, all of them, so that is done
-// once for all that are.
+// Properties: the list of all properties that are counted. The events and the numbers of
+// values come from the totals of runs. Sessions and users must be counted row by row. But
+// most properties are in the same rows, mostly in all of them. Sessions and users are
+// therefore counted once for each different set of rows; a hash identifies the set.
 
 package read
 
@@ -19,16 +19,17 @@ import (
 	"cairn/wal"
 )
 
-// property is a line of the list as it is made.
+// property is a line of the list in the making.
 type property struct {
-	name   string
-	events int64
-	values map[string]struct{}
-	n      int    // how many rows count under it, where they were told together with others'
-	rows   uint64 // which rows count under it: the hashes of each slice's, added up
+	name       string
+	events     int64
+	values     map[string]struct{}
+	sharedRows int    // number of rows that count under it; 0 if readShared has not read it
+	rows       uint64 // which rows count under it: the sum of the hashes of all row ranges
 }
 
-// properties lists the properties that are counted.
+// properties lists the properties that are counted. The error of a query with values or a
+// segment wraps query.ErrBadQuery.
 func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
 		return query.CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", query.ErrBadQuery)
@@ -54,12 +55,11 @@ func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage,
 	return l.page()
 }
 
-// propertyNames is every property that may be in v, and maybe some of rows that
-// came since.
+// propertyNames returns all properties in v, and maybe some of newer rows.
 func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 	names := make(map[string]bool)
-	// Read the log first: a row that is sealed meanwhile is then seen twice. In the other
-	// order it could be missed.
+	// Read the log first: rows that are sealed in the meantime are then seen twice. In the
+	// other order they could be missed.
 	err := wal.Notes(rd.DB, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
 			if !names[t.Property] {
@@ -84,24 +84,24 @@ func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 	return names, nil
 }
 
-// propertyList is the list being made.
+// propertyList makes the list.
 type propertyList struct {
-	numbers nameNumbers
-	pairs   int // of a property and a row that are held to tell users and sessions apart
+	numbers nameNumbers // index in lines by name
+	pairs   int         // pairs of a property and a row that fillDistinct may have in memory
 	view    *view
 	pred    *predicate
 	query   *query.CounterQuery
-	byRow   bool // totals do not tell what is asked
+	byRow   bool // the totals of runs do not answer the query
 
 	seed maphash.Seed
 	propertySum
 }
 
-// propertySum is what is found of some slices.
+// propertySum is what some row ranges add to the list.
 type propertySum struct {
 	lines   []property
-	anyRows uint64 // which rows count under any property
-	events  int
+	anyRows uint64 // which rows count under any property, like property.rows
+	events  int    // number of these rows
 	all     distinct
 }
 
@@ -112,7 +112,7 @@ func (l *propertySum) add(s *propertySum) {
 	for i := range s.lines {
 		line, more := &l.lines[i], &s.lines[i]
 		line.rows += more.rows
-		line.n += more.n
+		line.sharedRows += more.sharedRows
 		line.events = index.AddSaturating(line.events, more.events)
 		for value := range more.values {
 			line.values[value] = struct{}{}
@@ -120,7 +120,7 @@ func (l *propertySum) add(s *propertySum) {
 	}
 }
 
-// read goes through all rows once, and through the totals of runs.
+// read reads all rows once, and the totals of runs.
 func (l *propertyList) read() error {
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), l.readRange)
 	for i := range sums {
@@ -154,7 +154,7 @@ func (l *propertyList) read() error {
 	return nil
 }
 
-// slice finds out which rows of a slice count under each property.
+// readRange finds which rows of a row range count under each property.
 func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum) error {
 	r.numbers = l.numbers
 	opened, err := r.open(rr)
@@ -190,7 +190,7 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		case err != nil:
 			return err
 		case rows == nil:
-		case &rows[0] == &matched[0]: // as it mostly is
+		case &rows[0] == &matched[0]: // all matched rows: the usual case
 			line.rows += all
 			any = matched
 		default:
@@ -208,8 +208,8 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 	return opened.Err()
 }
 
-// rows are those of the matched rows of a slice that count under a property, nil when
-// there are none. Mostly that is known of all without a look at any.
+// rowsOf returns the rows of a row range that count under a property, or nil when there are
+// none. It returns matched itself when all matched rows do. Usually it reads no row.
 func (l *propertyList) rowsOf(r *rangeReader, rr *rowRange, part index.Part, name string, matched rowSet) (rows rowSet, err error) {
 	vr, err := r.openValues(rr, part, name, new(terms))
 	if err != nil {
@@ -247,7 +247,8 @@ func (l *propertyList) rowsOf(r *rangeReader, rr *rowRange, part index.Part, nam
 	return rows, err
 }
 
-// count is rows where totals do not tell what they count: it adds that to line.
+// countRows is rowsOf when there are no totals: it also adds the events and values of the
+// rows to line.
 func (l *propertyList) countRows(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
 	var names terms
 	var seen []bool // by number in names
@@ -287,24 +288,23 @@ func (l *propertyList) countRows(r *rangeReader, rr *rowRange, part index.Part, 
 	return rows, err
 }
 
-// hash tells rows of a slice from others, and slices from each other. It is 0 of no
-// rows.
+// hash identifies a set of rows of a row range. The hash of no rows is 0.
 func (l *propertyList) hash(rr *rowRange, rows rowSet) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	maphash.WriteComparable(&h, rr.part.First()+uint64(rr.from))
-	some := uint64(0)
+	any := uint64(0)
 	for _, w := range rows {
-		some |= w
+		any |= w
 		maphash.WriteComparable(&h, w)
 	}
-	if some == 0 {
+	if any == 0 {
 		return 0
 	}
 	return h.Sum64()
 }
 
-// rowSet is a bitmap of rows of a slice.
+// rowSet is a bitmap of the rows of a row range.
 type rowSet []uint64
 
 func newRowSet(rr *rowRange) rowSet { return make(rowSet, (rr.to-rr.from+63)/64) }
@@ -319,7 +319,7 @@ func (r rowSet) remove(rr *rowRange, row int32) {
 	r[at/64] &^= 1 << (at % 64)
 }
 
-// rowSet is the rows of an open slice that satisfy the query.
+// rowSet returns the rows of an open row range that satisfy the query.
 func (r *rangeReader) rowSet(rr *rowRange) (rowSet, error) {
 	rows := newRowSet(rr)
 	err := r.each(rr, func(batch []int32) {
@@ -342,13 +342,13 @@ func (r rowSet) distinct(rr *rowRange, part index.Part, all *distinct) {
 	}
 }
 
-// page is the list. Properties of the same rows have the same sessions and users.
+// page returns the list. Properties with the same rows have the same sessions and users.
 func (l *propertyList) page() (page query.CounterPage, err error) {
 	p, err := l.view.persons()
 	if err != nil {
 		return page, err
 	}
-	// The total of the list is over events, not over their properties.
+	// The total counts each event once, however many properties it has.
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.CountPersons(p)), uint64(l.all.sessions.Len())
 	known := map[uint64]query.CounterRow{l.anyRows: page.Total}
@@ -375,7 +375,7 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 	return page, nil
 }
 
-// distinct finds the sessions and users of one property.
+// distinct collects the sessions and users of one property.
 func (l *propertyList) distinct(name string, all *distinct) error {
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, d *distinct) error {
 		opened, err := r.open(rr)

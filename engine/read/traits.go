@@ -13,8 +13,8 @@ import (
 // how many came before: a key is found by a map, and an object inside is taken
 // apart once, not written and read again for each bit.
 type traits struct {
-	list []trait
-	at   map[string]int // places in list; nil while list is short
+	list    []trait
+	indexOf map[string]int // places in list; nil while list is short
 }
 
 // trait is one key of traits.
@@ -38,9 +38,9 @@ const shortList = 16
 // find returns the trait of a key, nil when there is none. It is good until the next set.
 func (t *traits) find(key string) *trait {
 	at := -1
-	if t.at == nil {
+	if t.indexOf == nil {
 		at = slices.IndexFunc(t.list, func(m trait) bool { return m.key == key })
-	} else if i, ok := t.at[key]; ok {
+	} else if i, ok := t.indexOf[key]; ok {
 		at = i
 	}
 	if at < 0 || t.list[at].value.Kind == event.Absent {
@@ -51,8 +51,8 @@ func (t *traits) find(key string) *trait {
 
 // set replaces or adds a key.
 func (t *traits) set(key string, v event.Value) *trait {
-	at, known := t.at[key]
-	if t.at == nil {
+	at, known := t.indexOf[key]
+	if t.indexOf == nil {
 		at = slices.IndexFunc(t.list, func(m trait) bool { return m.key == key })
 		known = at >= 0
 	}
@@ -63,12 +63,12 @@ func (t *traits) set(key string, v event.Value) *trait {
 	at = len(t.list)
 	t.list = append(t.list, trait{key: key, value: v})
 	switch {
-	case t.at != nil:
-		t.at[key] = at
+	case t.indexOf != nil:
+		t.indexOf[key] = at
 	case len(t.list) > shortList:
-		t.at = make(map[string]int, 2*len(t.list))
+		t.indexOf = make(map[string]int, 2*len(t.list))
 		for i := range t.list {
-			t.at[t.list[i].key] = i
+			t.indexOf[t.list[i].key] = i
 		}
 	}
 	return &t.list[at]
