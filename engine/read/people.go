@@ -1,5 +1,5 @@
-// People: the persons of a site, from the events they made. Nothing is stored
-// about a person but links; profiles are read out of the log.
+// People: the persons of a site and their groups. The store keeps nothing about a person
+// except links; profiles are computed from the person's events.
 
 package read
 
@@ -17,15 +17,15 @@ import (
 	"cairn/index"
 )
 
-// person is every id of one person.
+// person is all ids of one person.
 type person struct {
-	root  uint64
-	users []string // known ids, by first appearance
-	anons []string
+	root  uint64   // the person's first ordinal
+	users []string // user ids, by first appearance
+	anons []string // anonymous ids, by first appearance
 }
 
-// firstSeq finds the event an id first appeared in, 0 when it never did. An
-// alias introduces its previous id as either kind.
+// firstSeq returns the seq of the event in which an id first appeared, or 0 when it never
+// did. The previous id of an alias may be of either kind.
 func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	field := event.FieldUser
 	if kind == identity.KindAnonymous {
@@ -45,7 +45,8 @@ func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	return first, nil
 }
 
-// aliasOf finds the aliases that gave up an id. An alias of nobody is none.
+// aliasOf finds the aliases whose previous id is id. An alias event without a user does not
+// count.
 func aliasOf(id string) []index.Clause {
 	return []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
@@ -54,6 +55,7 @@ func aliasOf(id string) []index.Clause {
 	}
 }
 
+// firstMatch returns the seq of the oldest event that satisfies clauses, or 0.
 func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	for i := range v.Parts {
 		p := &v.Parts[i]
@@ -71,8 +73,8 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	return 0, nil
 }
 
-// findPerson finds who an id belongs to: a user's id before a visitor's. nil when
-// nobody ever had it.
+// findPerson returns the person with an id, or nil when no event has the id. If it is both a
+// user id and an anonymous id, the person with the user id is returned.
 func (v *view) findPerson(id string) (*person, error) {
 	kind := byte(identity.KindUser)
 	ord, err := v.firstSeq(kind, id)
@@ -86,15 +88,15 @@ func (v *view) findPerson(id string) (*person, error) {
 	return v.person(ord, firstAppearance{kind, id, ord})
 }
 
-// appeared says which event an id first appeared in.
+// firstAppearance is what firstSeq returned for an id.
 type firstAppearance struct {
 	kind byte
 	id   string
 	seq  uint64
 }
 
-// person gathers the ids of the person an ordinal names: those that first
-// appeared in the events its linked ordinals stand for. known spares a look.
+// person collects the ids of the person with an ordinal: those that first appeared in the
+// events of its linked ordinals. known saves a lookup; it may be zero.
 func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 	links, err := v.links()
 	if err != nil {
@@ -147,8 +149,8 @@ func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 	return p, nil
 }
 
-// clause finds the person's events: those with one of its user ids, and those
-// with none but one of its anonymous ids.
+// clause finds the person's events: those with one of its user ids, and those without a user
+// id but with one of its anonymous ids.
 func (p *person) clause() index.Clause {
 	return index.Clause{Any: []index.Alt{
 		{Field: event.FieldUser, Terms: p.users},
@@ -156,7 +158,7 @@ func (p *person) clause() index.Clause {
 	}}
 }
 
-// personClause follows the persons of the ids.
+// personClause finds all events of the persons who have one of the ids.
 func (v *view) personClause(ids []string) (index.Clause, error) {
 	var c index.Clause
 	for _, id := range ids {
@@ -171,7 +173,7 @@ func (v *view) personClause(ids []string) (index.Clause, error) {
 	return c, nil
 }
 
-// User implements API.
+// User returns the profile of the person with an id, or query.ErrNotFound.
 func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.User, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()
@@ -185,8 +187,10 @@ func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.
 	return rd.profile(v, site, p)
 }
 
-// Users implements API: persons by their first event, newest first.
-func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, string, error) {
+// Users returns one page of profiles, ordered by the persons' first events, newest first.
+// next is the cursor of the next page, "" on the last one. q selects the site and the page
+// only.
+func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, next string, _ error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
@@ -219,8 +223,8 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) ([]query.User, strin
 	return users, "", nil
 }
 
-// firsts pages through the seqs that equal their own ordinal in col: the first
-// events of persons, or of sessions, newest first.
+// firstSeqs returns one page of the first events of persons or sessions, newest first: the
+// rows whose ordinal in the column col is their own seq. keep selects among them.
 func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
@@ -262,9 +266,9 @@ func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(se
 	return seqs, false, nil
 }
 
-// profile reads a person out of its events: traits in order of receipt, the last
-// one wins, null deletes; increments add up; a group event puts the person into
-// each of its groups. An inactive identify does not move last seen.
+// profile computes the profile of a person from its events. Traits are merged in the order
+// of receipt: the last value wins and null deletes. Increments add up. A group event puts
+// the person into each of its groups. An inactive identify does not change LastSeen.
 func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, error) {
 	u := query.User{Cursor: rd.Public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
 	if err := rd.chooseID(v, p, &u); err != nil {
@@ -331,8 +335,8 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	return u, err
 }
 
-// seenBefore takes the time of a visitor's first visit from what their client said of
-// it when they were new here.
+// backdateFirstSeen sets FirstSeen to the time of the first visit that the client sent with
+// the person's first event, if the dialect has such a time and it is earlier.
 func (v *view) backdateFirstSeen(u *query.User, first uint64) error {
 	if first == 0 {
 		return nil
@@ -352,11 +356,12 @@ func (v *view) backdateFirstSeen(u *query.User, first uint64) error {
 	return nil
 }
 
-// clientMemoryMax is how long ago a client may have seen its visitor first.
+// firstVisitAgeMax is how long before the first event the first visit may be, in
+// milliseconds.
 const firstVisitAgeMax = 20 * 365 * calendar.DayMillis
 
-// name chooses the id a person goes by: the first user id that no alias has
-// replaced, else its first id.
+// chooseID sets the ids of u. ID is the first user id that no alias replaced, else the first
+// user id, else the first anonymous id.
 func (rd *Reader) chooseID(v *view, p *person, u *query.User) error {
 	if len(p.users) == 0 {
 		if len(p.anons) > 0 {
@@ -384,12 +389,12 @@ func (rd *Reader) chooseID(v *view, p *person, u *query.User) error {
 	return nil
 }
 
-// eachEvent reads the events that match, oldest first.
+// eachEvent calls fn with the events that satisfy clauses, oldest first.
 func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
 	return v.eachEventOf(newPredicate(clauses...), fn)
 }
 
-// eachEventOf reads the events that satisfy pred, oldest first.
+// eachEventOf calls fn with the events that satisfy pred, oldest first.
 func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
 	c := clock{budget: v.budget}
 	return v.eachRowUntil(pred, func(p *table.Part) func(int) error {
@@ -408,14 +413,14 @@ func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
 	})
 }
 
-// inactive says that an identify only tells of a person, who was not there.
+// inactive reports whether an identify only describes a person, who was not active.
 func inactive(ev *event.Event) bool {
 	path := event.RuleAt(ev.Dialect, ev.Seq).ActivePath
 	return path != "" && event.GetPath(ev.Extra, path) == event.Boolean(false)
 }
 
-// Group implements API. The properties of a group event are traits of the first of
-// its groups; whoever sent it is a member of each.
+// Group returns a group, or query.ErrNotFound. The properties of a group event are traits of
+// its first group. Its person becomes a member of all its groups.
 func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query.Group, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()

@@ -1,4 +1,4 @@
-// Sessions: read out of their events.
+// Sessions: computed from their events.
 
 package read
 
@@ -17,7 +17,7 @@ import (
 	"cairn/index"
 )
 
-// Session implements API.
+// Session returns the session with an id, or query.ErrNotFound.
 func (rd *Reader) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()
@@ -31,9 +31,10 @@ func (rd *Reader) Session(ctx context.Context, site *query.Site, id string) (que
 	return rd.session(v, site, first)
 }
 
-// Sessions implements API: by first event, newest first. A session is listed
-// when one of its events satisfies the conditions and the range.
-func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session, string, error) {
+// Sessions returns one page of sessions, ordered by their first events, newest first. A
+// session is listed when one of its events satisfies the conditions and times of q. next is
+// the cursor of the next page, "" on the last one.
+func (rd *Reader) Sessions(ctx context.Context, q query.Query) (_ []query.Session, next string, _ error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err
@@ -74,7 +75,7 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) ([]query.Session,
 	return sessions, "", nil
 }
 
-// session reads the session whose first event has seq first.
+// session computes the session whose first event has the seq first.
 func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Session, error) {
 	ev, err := v.Event(first)
 	if err != nil {
@@ -86,7 +87,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
 	setSource(&s, ev)
 	rule := event.RuleAt(ev.Dialect, first)
-	var latest identity.Visit // where a session with a late source came from
+	var latest identity.Visit // the source so far, for a rule with LateSource
 	var views []pageView
 	var groups names
 	beats := new(identity.Heartbeats)
@@ -155,7 +156,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		s.Properties = beats.Vars.Properties()
 	}
 	if rule.HeartBeats {
-		// Someone who did two things was there for a second more than between them.
+		// When there are several events or heartbeats, the last one adds a second.
 		if until := max(beats.At, s.End); until > s.Start {
 			s.Beyond = until - s.End + 1000
 		}
@@ -166,7 +167,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	return s, nil
 }
 
-// arrive says where the visitor of a session's first event came from.
+// setSource sets where the session came from, from its first event.
 func setSource(s *query.Session, ev *event.Event) {
 	s.Referrer = ev.Context.Get("referrer").Text
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
@@ -177,8 +178,8 @@ func setSource(s *query.Session, ev *event.Event) {
 	}
 }
 
-// referrerType is how someone came: by a campaign, from a search engine, a social
-// network or another site, or directly.
+// referrerType returns the kind of a source: "campaign", "search", "social", "website" or
+// "direct".
 func referrerType(campaign, from string) string {
 	switch {
 	case campaign != "":
@@ -192,6 +193,7 @@ func referrerType(campaign, from string) string {
 	return "website"
 }
 
+// pageView is a page or screen event of a session.
 type pageView struct {
 	time     int64
 	location string

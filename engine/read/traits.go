@@ -1,4 +1,4 @@
-// Traits: how what is told of a person, bit by bit, becomes a profile.
+// Traits: the object of a profile, merged from many events.
 
 package read
 
@@ -9,21 +9,22 @@ import (
 	"cairn/engine/event"
 )
 
-// traits is an object built from many small changes. The cost of one does not depend on
-// how many came before: a key is found by a map, and an object inside is taken
-// apart once, not written and read again for each bit.
+// traits is an object built from many small changes. The cost of a change does not depend on
+// the number of changes before it: a map finds the key, and a nested object is parsed only
+// once. The zero traits is empty.
 type traits struct {
 	list    []trait
-	indexOf map[string]int // places in list; nil while list is short
+	indexOf map[string]int // index in list by key; nil while list is short
 }
 
 // trait is one key of traits.
 type trait struct {
 	key   string
-	value event.Value // Absent where it was deleted
-	inner *traits     // an object that was opened; value is then not asked
+	value event.Value // Absent when it was deleted
+	inner *traits     // the parsed object; value is ignored when it is set
 }
 
+// newTraits returns traits with the members of o.
 func newTraits(o event.Object) *traits {
 	t := new(traits)
 	for _, m := range o {
@@ -32,10 +33,10 @@ func newTraits(o event.Object) *traits {
 	return t
 }
 
-// shortList is how many keys are looked through one by one.
+// shortList is the longest list that is searched without a map.
 const shortList = 16
 
-// find returns the trait of a key, nil when there is none. It is good until the next set.
+// find returns the trait of a key, or nil when there is none. It is valid until the next set.
 func (t *traits) find(key string) *trait {
 	at := -1
 	if t.indexOf == nil {
@@ -74,7 +75,7 @@ func (t *traits) set(key string, v event.Value) *trait {
 	return &t.list[at]
 }
 
-// open returns the object that is the trait's value, nil when that is none.
+// open returns the trait's value as traits, or nil when it is no object.
 func (m *trait) open() *traits {
 	if m.inner == nil && m.value.IsObject() {
 		var p event.Parser
@@ -87,7 +88,7 @@ func (m *trait) open() *traits {
 	return m.inner
 }
 
-// merge lays an object over t; null deletes.
+// merge sets the members of o; null deletes a key.
 func (t *traits) merge(o event.Object) {
 	for _, m := range o {
 		if m.Value.Kind != event.Null {
@@ -98,8 +99,8 @@ func (t *traits) merge(o event.Object) {
 	}
 }
 
-// mergeDeep is merge for dialects with DeepTraits: objects are merged key by key at any
-// depth, everything else is replaced, and what is null or empty erases nothing.
+// mergeDeep is merge for dialects with DeepTraits. Objects are merged key by key at any
+// depth. Everything else is replaced. Null and the empty string change nothing.
 func (t *traits) mergeDeep(o event.Object) {
 	for _, m := range o {
 		if m.Value.Kind == event.Null || m.Value == event.Str("") {
@@ -116,7 +117,7 @@ func (t *traits) mergeDeep(o event.Object) {
 	}
 }
 
-// inside returns the object under a key, a new one where there is none.
+// objectAt returns the object under a key. It puts a new one there if there is none.
 func (t *traits) objectAt(key string) *traits {
 	if old := t.find(key); old != nil {
 		if o := old.open(); o != nil {
@@ -126,10 +127,10 @@ func (t *traits) objectAt(key string) *traits {
 	return t.set(key, event.Raw("{}")).open()
 }
 
-// increment adds a decimal to the number at a dotted path; one that is missing is
-// 0, and so are the objects on the way to it. What is no number stays. A key that
-// itself holds the dots comes first. A decimal with more digits than cairn calculates
-// with, which older versions took, adds nothing.
+// increment adds a decimal to the number at a dotted path. A missing number is 0; missing
+// objects on the path are created. A value that is no number stays. A key that itself
+// contains the dots is preferred. A decimal with more digits than cairn calculates with adds
+// nothing; older versions accepted such decimals.
 func (t *traits) increment(path, by string) {
 	plain, ok := event.Decimal(by)
 	if !ok {
@@ -148,13 +149,13 @@ func (t *traits) increment(path, by string) {
 			return
 		}
 		if old := t.find(key); old != nil && old.open() == nil {
-			return // no object to go into
+			return // the value under key is no object
 		}
 		t, path = t.objectAt(key), rest
 	}
 }
 
-// object is t as an event has it.
+// object returns t as an object, in the order in which the keys were set.
 func (t *traits) object() event.Object {
 	if len(t.list) == 0 {
 		return nil
@@ -176,7 +177,7 @@ func (t *traits) append(dst []byte) []byte {
 	dst = append(dst, '{')
 	for i := range t.list {
 		m := &t.list[i]
-		if i > 0 { // inside of an object nothing is deleted
+		if i > 0 { // nested objects have no deleted keys
 			dst = append(dst, ',')
 		}
 		dst = append(event.AppendString(dst, m.key), ':')
