@@ -1,26 +1,60 @@
-// Package read answers queries from views of a site's rows. A Reader is handed all that it
-// asks: the tables, the store, the public ids.
+// Package read answers queries from views of a site's rows. A Reader gets everything that it
+// reads in its Options: the tables, the store and the public ids.
 //
-// # Where what is
+// A view is the rows of one site at one moment, in parts: sealed runs and the newest rows in
+// memory. A part is read in row ranges, several in parallel.
 //
-// Read in this order:
+// # Where to find what
 //
-//	reader.go     what a Reader asks, and its bounds; budget.go the time and memory of one
-//	              query; resultcache.go answers that are kept while they are true
-//	predicate.go  from the conditions of a query to clauses of the index
-//	view.go       the rows that a query sees; rowrange.go these cut into pieces that are
-//	              read side by side; scan.go columns read row by row
-//	list.go       listings; count.go counts; series.go counts step by step; visits.go sums
-//	              over sessions; digest.go what events say together
-//	people.go     persons, profiles and groups; traits.go how a profile comes about;
-//	              sessions.go sessions
-//	counters.go   counters and their splits; counter_series.go these step by step;
-//	              valuereader.go what a row counts under; capped.go what counts as
-//	              (other); aggregator.go the rows of a range; aggregate.go adding these up
-//	              and pairs.go users and sessions of each value; spill.go pairs that
-//	              memory has no room for; partialaggregate.go what is kept of a range;
-//	              properties.go the list of what is counted; eachname.go its properties
-//	              that share columns
+// Start with these questions:
 //
-// Each query has a budget: it ends with query.ErrQueryTimeout when its time is over.
+//   - Where does a filter become clauses of the index? plan and view.clause in predicate.go.
+//   - Where is the time of a query bounded? budget.check in budget.go. It is called before
+//     each part; inside loops a clock calls it, or rangeReader.timedOut in rowrange.go.
+//     After it, they return query.ErrQueryTimeout.
+//   - Where is the answer of a counter cached, and what makes it void? cached in
+//     resultcache.go. An answer is void when its dataVersion differs: the site has new rows
+//     or new links between persons. What a row range of a run adds to the answer stays valid;
+//     partialCache in partialaggregate.go keeps it.
+//   - Where are users told apart? partialAggregate.register in aggregate.go collects the
+//     persons of each row of an answer in a pairBag of pairs.go; pairBag.eachPerson counts
+//     linked ordinals as one person. Counts and series without a property use distinct in
+//     count.go and countDistinctBuckets in series.go.
+//
+// # Files
+//
+// The reader and what all queries share:
+//
+//	reader.go            Reader and its Options
+//	budget.go            the time and the memory of one query
+//	resultcache.go       the cache of answers
+//	view.go              the rows that a query sees, and walks through them
+//	predicate.go         from the conditions of a query to clauses of the index
+//	rowrange.go          row ranges, read in parallel
+//	scan.go              columns read row by row, and lists of names
+//
+// One file for each kind of answer:
+//
+//	list.go              listings of events
+//	count.go             events, users and sessions of a query
+//	series.go            the same, step by step
+//	visits.go            sums over sessions
+//	digest.go            a summary of the events of a query
+//	people.go            persons, profiles and groups
+//	traits.go            the object of a profile, merged from events
+//	sessions.go          sessions
+//	counters.go          counters of the values of a property
+//	counter_series.go    the same, step by step
+//	properties.go        the list of properties
+//	eachname.go          its properties that share cells
+//
+// What counters are made of:
+//
+//	valuereader.go       which values the rows of a part count under
+//	capped.go            which of them count under event.Other
+//	aggregator.go        counts the rows of one row range
+//	aggregate.go         partial aggregates, and their sum
+//	partialaggregate.go  the cache of partial aggregates
+//	pairs.go             sets of users and sessions by value
+//	spill.go             pairs that exceed memory, in a temporary file
 package read
