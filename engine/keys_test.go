@@ -32,7 +32,7 @@ func TestKeysOfAStore(t *testing.T) {
 	for ok := it.First(); ok; ok = it.Next() {
 		keys[it.Key()[0]]++
 	}
-	for _, p := range []byte{store.Prefix, store.PrefixID, store.PrefixIDsUpTo, store.PrefixLink, store.PrefixPing, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
+	for _, p := range []byte{store.Prefix, store.PrefixID, store.PrefixIDsUpTo, store.PrefixLink, store.PrefixHeartbeats, wal.PrefixBlock, wal.PrefixNote, index.PrefixDescriptor, index.PrefixRun} {
 		if keys[p] == 0 {
 			t.Errorf("no key has prefix %#x", p)
 		}
@@ -51,7 +51,7 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 		name   string
 		prefix int
 	}{
-		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"ping", store.PrefixPing},
+		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"ping", store.PrefixHeartbeats},
 		{"wal block", wal.PrefixBlock}, {"wal note", wal.PrefixNote},
 		{"index descriptor", index.PrefixDescriptor}, {"index run", index.PrefixRun},
 	} {

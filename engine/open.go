@@ -45,7 +45,7 @@ func Open(opts Options) (*Engine, error) {
 			_ = e.db.Close()
 		}
 		if store.Damaged(err) != nil {
-			err = fmt.Errorf("%w; %s", err, store.WayOn)
+			err = fmt.Errorf("%w; %s", err, store.DamageAdvice)
 		}
 		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
 	}

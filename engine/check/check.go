@@ -128,11 +128,11 @@ func (c *checker) all() error {
 // siteCheck recounts one site.
 type siteCheck struct {
 	*checker
-	site  uint32
-	last  uint64
-	upTo  uint64
-	ids   *identity.IDs
-	links map[string]int // link → how often decided less how often stored
+	site    uint32
+	last    uint64
+	idsUpTo uint64
+	ids     *identity.IDs
+	links   map[string]int // link → how often decided less how often stored
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -141,7 +141,7 @@ func (s *siteCheck) problem(format string, args ...any) {
 
 func (s *siteCheck) check(runs []*index.Run) error {
 	var err error
-	if s.upTo, err = store.IDsUpTo(s.db, s.site); err != nil {
+	if s.idsUpTo, err = store.IDsUpTo(s.db, s.site); err != nil {
 		return err
 	}
 	for _, r := range runs {
@@ -209,10 +209,10 @@ func (s *siteCheck) run(r *index.Run) error {
 	if err := s.totals(r, &totals); err != nil {
 		return err
 	}
-	var again index.Checksum
-	if err := index.Merge(&again, r.Run, []*index.Run{r}, event.NumInts, event.FieldMessageID); err != nil {
+	var rebuilt index.Checksum
+	if err := index.Merge(&rebuilt, r.Run, []*index.Run{r}, event.NumInts, event.FieldMessageID); err != nil {
 		s.problem("run %d (events %d to %d): %v", r.Run, r.First, r.Last(), err)
-	} else if again.Sum() != r.Sum {
+	} else if rebuilt.Sum() != r.Sum {
 		s.problem("run %d (events %d to %d): the index differs from one made of its columns", r.Run, r.First, r.Last())
 	}
 	return nil
@@ -332,7 +332,7 @@ func (s *siteCheck) event(ev *event.Event) {
 	for _, l := range p.Links {
 		s.links[linkName(ev.Seq, l)]++
 	}
-	if ev.Seq == s.upTo {
+	if ev.Seq == s.idsUpTo {
 		s.compareIDs()
 	}
 }
@@ -366,10 +366,10 @@ func (s *siteCheck) compareIDs() {
 }
 
 func (s *siteCheck) compareState() error {
-	if s.upTo > s.last {
-		s.problem("the ids cover %d events, the log has %d", s.upTo, s.last)
+	if s.idsUpTo > s.last {
+		s.problem("the ids cover %d events, the log has %d", s.idsUpTo, s.last)
 	}
-	if err := s.pings(); err != nil {
+	if err := s.heartbeats(); err != nil {
 		return err
 	}
 	if err := identity.ReadLinks(s.db, s.site, func(seq uint64, l identity.Link) { s.links[linkName(seq, l)]-- }); err != nil {
@@ -384,12 +384,12 @@ func (s *siteCheck) compareState() error {
 }
 
 // pings checks that what is said to have gone on is a visit.
-func (s *siteCheck) pings() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixPing, s.site), UpperBound: store.SiteKey(store.PrefixPing, s.site+1)})
+func (s *siteCheck) heartbeats() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixHeartbeats, s.site), UpperBound: store.SiteKey(store.PrefixHeartbeats, s.site+1)})
 	if err != nil {
 		return err
 	}
-	prefix := len(store.SiteKey(store.PrefixPing, s.site))
+	prefix := len(store.SiteKey(store.PrefixHeartbeats, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
 		if _, known := s.ids.Stored(identity.Key(nil, s.site, identity.KindVisit, 0, identity.VisitKey(visit))); !known {

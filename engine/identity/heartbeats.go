@@ -31,7 +31,7 @@ var errPing = errors.New("damaged record of a ping")
 
 // HeartbeatsKey is the key of what the heart beats of a visit have said.
 func HeartbeatsKey(site uint32, visit uint64) []byte {
-	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixPing, site), visit)
+	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixHeartbeats, site), visit)
 }
 
 // append is the stored form:

@@ -12,11 +12,11 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// storeFile finds Pebble's name of a file in its messages.
+// storeFile matches the name of a file in Pebble's messages.
 var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
 
-// Damaged returns the damage that err tells of, or nil when it tells of none. It knows
-// Pebble's errors too, which query.DamageOf does not.
+// Damaged returns the damage that err reports, or nil when it reports none. Unlike
+// query.DamageOf it also knows Pebble's errors.
 func Damaged(err error) *query.Damage {
 	if d := query.DamageOf(err); d != nil {
 		return d
@@ -31,8 +31,8 @@ func Damaged(err error) *query.Damage {
 	return &query.Damage{File: file, Err: err}
 }
 
-// Wrap returns err as the damage that it tells of, or as it is. Whoever hands an error of
-// Pebble's to http wraps it.
+// Wrap returns the damage that err reports, or err itself. Every error of Pebble that can
+// reach http is wrapped.
 func Wrap(err error) error {
 	if d := Damaged(err); d != nil {
 		return d
@@ -40,15 +40,16 @@ func Wrap(err error) error {
 	return err
 }
 
-// DamagedFile says what is wrong with a file of the store, or with a part of it.
+// DamagedFile returns a *query.Damage: err is what is wrong with a file of the store, or with
+// a named part of it.
 func DamagedFile(file string, err error) error { return &query.Damage{File: file, Err: err} }
 
-// Unreadable says which event's record in the log is not one. The file is named as wal
-// names it.
+// Unreadable returns a *query.Damage: err is what is wrong with the record of an event in
+// the log. The damage names the file as wal does.
 func Unreadable(site uint32, seq uint64, err error) error {
 	file, _ := (&wal.CorruptError{Site: site}).Damaged()
 	return &query.Damage{File: file, Err: fmt.Errorf("event %d: %w", seq, err)}
 }
 
-// WayOn is what whoever starts a damaged store can do.
-const WayOn = `no command can skip damaged data yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`
+// DamageAdvice tells the operator of a damaged store what to do.
+const DamageAdvice = `no command can skip damaged data yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`

@@ -1,11 +1,12 @@
-// Keys of the engine's own state. Other rooms: wal 0x10–0x11, index 0x20 and
-// 0x50, above all others; a test holds the prefixes apart.
+// Keys of the engine's own state. Other packages: wal 0x10–0x11, index 0x20 and
+// 0x50, above all others. A test checks that the prefixes are disjoint. Integers are big
+// endian.
 //
-//	0x01 | name                    store: "version", "secret", "incarnations", "run"
-//	0x40 | site u32 | kind | id    what is known of an id (ids.go)
-//	0x41 | site u32                seq up to which 0x40 is written
-//	0x42 | site u32 | seq u64      two persons found to be one (links.go)
-//	0x43 | site u32 | seq u64      what pings said of a visit, by its first event (pings.go)
+//	0x01 | name                    the store's own records: "version", "secret", "incarnations", "run"
+//	0x40 | site u32 | kind | id    what is known about an id (identity/ids.go)
+//	0x41 | site u32                the seq up to which 0x40 is written
+//	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)
+//	0x43 | site u32 | seq u64      heartbeats of a visit, by its first event (identity/heartbeats.go)
 
 package store
 
@@ -13,22 +14,22 @@ import "encoding/binary"
 
 // The first byte of each key.
 const (
-	Prefix        = 0x01
-	PrefixID      = 0x40
-	PrefixIDsUpTo = 0x41
-	PrefixLink    = 0x42
-	PrefixPing    = 0x43
+	Prefix           = 0x01
+	PrefixID         = 0x40
+	PrefixIDsUpTo    = 0x41
+	PrefixLink       = 0x42
+	PrefixHeartbeats = 0x43
 )
 
 // Key is the key of one of the store's own records.
 func Key(name string) []byte { return append([]byte{Prefix}, name...) }
 
-// SiteKey is what all keys of a site with that prefix begin with.
+// SiteKey is the beginning of all keys of a site with a prefix.
 func SiteKey(prefix byte, site uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefix}, site)
 }
 
-// IDsUpToKey is the key of the seq up to which the ids of a site are written.
+// IDsUpToKey is the key of the seq up to which a site's ids are written.
 func IDsUpToKey(site uint32) []byte { return SiteKey(PrefixIDsUpTo, site) }
 
 // LinkKey is the key of the links that the event at seq made.

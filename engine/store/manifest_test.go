@@ -21,14 +21,14 @@ func TestParseManifest(t *testing.T) {
 		{"no name", file(""), "file name"},
 		{"an absolute name", file("/etc/passwd"), "file name"},
 		{"the directory above", file("../keys.toml"), "file name"},
-		{"above the store", file("store/.."), "file name"},
+		{"a parent inside the name", file("store/.."), "file name"},
 		{"the directory itself", file("."), "file name"},
 		{"too deep", file("store/a/b"), "file name"},
 		{"a trailing slash", file("store/"), "file name"},
 		{"another separator", file(`..\\..\\keys.toml`), "file name"},
 		{"a zero byte", file(`a\u0000b`), "file name"},
-		{"a negative size", `{"version":1,"files":[{"name":"a","size":-1}]}`, ""}, // no file has it
-		{"as long as may be", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-13), ""},
+		{"a negative size", `{"version":1,"files":[{"name":"a","size":-1}]}`, ""}, // VerifySnapshot finds that no file has it
+		{"the greatest length", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-13), ""},
 		{"too long", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-12), "more than 67108864 bytes"},
 		{"a size that is no number", `{"version":1,"files":[{"name":"a","size":"1"}]}`, "damaged manifest"},
 	} {
@@ -56,7 +56,7 @@ func FuzzManifest(f *testing.F) {
 		for _, file := range m.Files {
 			name := "/" + file.Name + "/"
 			if strings.Contains(name, "//") || strings.Contains(name, "/../") || strings.Contains(name, "/./") || strings.ContainsAny(name, "\\\x00") || strings.Count(name, "/") > 3 {
-				t.Fatalf("name %q leads out", file.Name)
+				t.Fatalf("name %q leads out of the snapshot", file.Name)
 			}
 		}
 	})

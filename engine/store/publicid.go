@@ -1,4 +1,4 @@
-// Public event ids: where an event stands, enciphered.
+// Public ids of events: the encrypted site and seq of an event.
 
 package store
 
@@ -12,58 +12,59 @@ import (
 	"sort"
 )
 
-// PublicIDs turns (site, seq) into 32 hex digits and back. The 16 bytes
+// PublicIDs turns (site, seq) into 32 hex digits and back. It is safe for any number of
+// goroutines. The 16 bytes
 //
 //	incarnation u16 | site u32 | seq u48 | check u32 = 0
 //
-// are one AES block under the store's own key: an id says nothing, needs no
-// index to resolve, a forged one deciphers to a wrong check, and it serves as
-// the cursor of a listing. The incarnation is that of the store when the event
-// was written; a restore begins a new one, so an id handed out after the snapshot
-// never names another event (I6).
+// are encrypted as one AES block under the store's own key. An id therefore reveals nothing
+// and needs no index. A forged id decrypts to a wrong check. An id is also the cursor of a
+// listing. The incarnation is that of the store when the event was written. A restore begins
+// a new one, so that an id given out after the snapshot never names another event (I6).
 type PublicIDs struct {
 	block        cipher.Block
 	incarnations []incarnation
 }
 
-// incarnation says from which seq of each site an incarnation counts.
+// incarnation is one life of a store: from its creation or a restore to the next restore.
 type incarnation struct {
 	number uint16
-	from   map[uint32]uint64 // absent = 1
+	from   map[uint32]uint64 // its first seq by site; absent = 1
 }
 
-// NewPublicIDs makes ids under an AES-128 key. The incarnations are in the order in which
-// they began.
-func NewPublicIDs(key []byte, eras []incarnation) (*PublicIDs, error) {
+// NewPublicIDs makes ids under an AES-128 key, 16 bytes long. The incarnations are in the
+// order in which they began.
+func NewPublicIDs(key []byte, incarnations []incarnation) (*PublicIDs, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("public ids: %w", err)
 	}
-	return &PublicIDs{block, eras}, nil
+	return &PublicIDs{block, incarnations}, nil
 }
 
-// incarnationOf is the incarnation in which seq was written.
+// incarnationOf returns the incarnation in which an event was written.
 func (p *PublicIDs) incarnationOf(site uint32, seq uint64) uint16 {
 	i := sort.Search(len(p.incarnations), func(i int) bool { return p.incarnations[i].start(site) > seq })
 	return p.incarnations[max(i-1, 0)].number
 }
 
-func (e *incarnation) start(site uint32) uint64 { return max(e.from[site], 1) }
+// start returns the first seq of a site in the incarnation.
+func (inc *incarnation) start(site uint32) uint64 { return max(inc.from[site], 1) }
 
 // Encode returns the public id of the event at seq of a site.
 func (p *PublicIDs) Encode(site uint32, seq uint64) string {
 	return string(p.Append(make([]byte, 0, PublicIDLen), site, seq))
 }
 
-// PublicIDLen is the length of a public id.
+// PublicIDLen is the length of a public id, in bytes.
 const PublicIDLen = 32
 
-// Append appends what encode returns.
+// Append appends what Encode returns.
 func (p *PublicIDs) Append(dst []byte, site uint32, seq uint64) []byte {
 	at := len(dst)
 	dst = append(dst, make([]byte, PublicIDLen)...)
 	id := dst[at:]
-	b := id[PublicIDLen/2:] // made at the end, spelt out from the start
+	b := id[PublicIDLen/2:] // encrypted in the second half; hex.Encode reads it from there
 	binary.BigEndian.PutUint16(b[0:], p.incarnationOf(site, seq))
 	binary.BigEndian.PutUint32(b[2:], site)
 	binary.BigEndian.PutUint16(b[6:], uint16(seq>>32))
@@ -73,7 +74,8 @@ func (p *PublicIDs) Append(dst []byte, site uint32, seq uint64) []byte {
 	return dst
 }
 
-// Decode reports false for anything that encode has not made for the site.
+// Decode returns the seq of a public id. ok is false for anything that Encode has not
+// returned for the site.
 func (p *PublicIDs) Decode(site uint32, id string) (seq uint64, ok bool) {
 	if len(id) != 32 {
 		return 0, false
@@ -95,8 +97,8 @@ func (p *PublicIDs) Decode(site uint32, id string) (seq uint64, ok bool) {
 	return seq, binary.BigEndian.Uint16(b[0:]) == p.incarnationOf(site, seq)
 }
 
-// Derive makes an id of 32 hex digits from a text of a site. Only who has the
-// store's key can tell what it is made from.
+// Derive makes an id of 32 hex digits from a text, the same for each call. Without the
+// store's key nobody can find out the text.
 func (p *PublicIDs) Derive(site uint32, text string) string {
 	h := sha256.New()
 	h.Write(binary.BigEndian.AppendUint32(nil, site))
@@ -107,21 +109,24 @@ func (p *PublicIDs) Derive(site uint32, text string) string {
 	return hex.EncodeToString(b[:16])
 }
 
-// appendIncarnations and parseIncarnations are the stored form: count u16, then for each its
-// number u16 and a list of (site u32, from u64), big endian.
-func appendIncarnations(dst []byte, eras []incarnation) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(eras)))
-	for _, e := range eras {
-		dst = binary.BigEndian.AppendUint16(dst, e.number)
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(e.from)))
-		sites := make([]uint32, 0, len(e.from))
-		for s := range e.from {
+// appendIncarnations and parseIncarnations write and read the stored form, big endian:
+//
+//	count u16 | count × ( number u16 | sites u32 | sites × ( site u32 | from u64 ) )
+//
+// Sites ascend.
+func appendIncarnations(dst []byte, incarnations []incarnation) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(incarnations)))
+	for _, inc := range incarnations {
+		dst = binary.BigEndian.AppendUint16(dst, inc.number)
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(inc.from)))
+		sites := make([]uint32, 0, len(inc.from))
+		for s := range inc.from {
 			sites = append(sites, s)
 		}
 		sort.Slice(sites, func(i, j int) bool { return sites[i] < sites[j] })
 		for _, s := range sites {
 			dst = binary.BigEndian.AppendUint32(dst, s)
-			dst = binary.BigEndian.AppendUint64(dst, e.from[s])
+			dst = binary.BigEndian.AppendUint64(dst, inc.from[s])
 		}
 	}
 	return dst
@@ -134,25 +139,25 @@ func parseIncarnations(b []byte) ([]incarnation, error) {
 	}
 	n := int(binary.BigEndian.Uint16(b))
 	b = b[2:]
-	var eras []incarnation
+	var incarnations []incarnation
 	for i := 0; i < n; i++ {
 		if len(b) < 6 {
 			return nil, bad
 		}
-		e := incarnation{number: binary.BigEndian.Uint16(b), from: make(map[uint32]uint64)}
+		inc := incarnation{number: binary.BigEndian.Uint16(b), from: make(map[uint32]uint64)}
 		m := uint64(binary.BigEndian.Uint32(b[2:]))
 		b = b[6:]
 		if uint64(len(b)) < 12*m {
 			return nil, bad
 		}
 		for ; m > 0; m-- {
-			e.from[binary.BigEndian.Uint32(b)] = binary.BigEndian.Uint64(b[4:])
+			inc.from[binary.BigEndian.Uint32(b)] = binary.BigEndian.Uint64(b[4:])
 			b = b[12:]
 		}
-		eras = append(eras, e)
+		incarnations = append(incarnations, inc)
 	}
-	if len(eras) == 0 || len(b) != 0 {
+	if len(incarnations) == 0 || len(b) != 0 {
 		return nil, bad
 	}
-	return eras, nil
+	return incarnations, nil
 }

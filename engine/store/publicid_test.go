@@ -11,12 +11,12 @@ import (
 
 var aesKey = []byte("0123456789abcdef")
 
-// goodEras is a store restored twice: once when site 1 had 50 events and site 2
-// none, once at 80 and 3.
-var goodEras = []incarnation{{number: 1}, {number: 2, from: map[uint32]uint64{1: 51}}, {number: 9, from: map[uint32]uint64{1: 81, 2: 4}}}
+// goodIncarnations is a store restored twice: first when site 1 had 50 events and site 2
+// none, then when they had 80 and 3.
+var goodIncarnations = []incarnation{{number: 1}, {number: 2, from: map[uint32]uint64{1: 51}}, {number: 9, from: map[uint32]uint64{1: 81, 2: 4}}}
 
-func newIDsOf(t interface{ Fatal(...any) }, key []byte, eras []incarnation) *PublicIDs {
-	p, err := NewPublicIDs(key, eras)
+func newIDsOf(t interface{ Fatal(...any) }, key []byte, incarnations []incarnation) *PublicIDs {
+	p, err := NewPublicIDs(key, incarnations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func newIDsOf(t interface{ Fatal(...any) }, key []byte, eras []incarnation) *Pub
 }
 
 func TestPublicIDRoundTrip(t *testing.T) {
-	p := newIDsOf(t, aesKey, goodEras)
+	p := newIDsOf(t, aesKey, goodIncarnations)
 	seen := map[string]string{}
 	rapid.Check(t, func(t *rapid.T) {
 		site := rapid.OneOf(rapid.SampledFrom([]uint32{1, 2, 3}), rapid.Uint32()).Draw(t, "site")
@@ -34,39 +34,39 @@ func TestPublicIDRoundTrip(t *testing.T) {
 			t.Fatalf("id %q", id)
 		}
 		if got, ok := p.Decode(site, id); !ok || got != seq {
-			t.Fatalf("%d of site %d comes back as %d, %v", seq, site, got, ok)
+			t.Fatalf("event %d of site %d decodes as %d, %v", seq, site, got, ok)
 		}
 		if _, ok := p.Decode(site+1, id); ok {
-			t.Fatal("the id is good for another site")
+			t.Fatal("the id is valid for another site")
 		}
 		place := fmt.Sprint(site, seq)
 		if other, ok := seen[id]; ok && other != place {
-			t.Fatalf("id %s stands for %s and %s", id, other, place)
+			t.Fatalf("id %s names both %s and %s", id, other, place)
 		}
 		seen[id] = place
 	})
 }
 
-// Whatever is not an id the store made for the site is recognised.
+// Decode rejects everything that is not an id of the store for the site.
 func TestPublicIDForged(t *testing.T) {
-	p := newIDsOf(t, aesKey, goodEras)
+	p := newIDsOf(t, aesKey, goodIncarnations)
 	id := p.Encode(1, 7)
 	for i := range id {
 		for _, c := range "0123456789abcdef" {
 			if forged := id[:i] + string(c) + id[i+1:]; forged != id {
 				if seq, ok := p.Decode(1, forged); ok {
-					t.Errorf("%s with digit %d changed is event %d", id, i, seq)
+					t.Errorf("%s with digit %d changed decodes as event %d", id, i, seq)
 				}
 			}
 		}
 	}
 	for _, forged := range []string{"", id[:31], id + "0", strings.ToUpper(id), " " + id[1:], "g" + id[1:], id[:30] + "\x00\x00", strings.Repeat("0", 32), strings.Repeat("f", 32)} {
 		if seq, ok := p.Decode(1, forged); ok {
-			t.Errorf("%q is event %d", forged, seq)
+			t.Errorf("%q decodes as event %d", forged, seq)
 		}
 	}
-	if _, ok := newIDsOf(t, []byte("fedcba9876543210"), goodEras).Decode(1, id); ok {
-		t.Error("another store takes the id")
+	if _, ok := newIDsOf(t, []byte("fedcba9876543210"), goodIncarnations).Decode(1, id); ok {
+		t.Error("another store accepts the id")
 	}
 	if _, ok := p.Decode(1, p.Encode(1, 0)); ok {
 		t.Error("event 0 has an id")
@@ -74,7 +74,7 @@ func TestPublicIDForged(t *testing.T) {
 }
 
 func FuzzPublicID(f *testing.F) {
-	p := newIDsOf(f, aesKey, goodEras)
+	p := newIDsOf(f, aesKey, goodIncarnations)
 	f.Add(uint32(1), p.Encode(1, 90))
 	f.Add(uint32(2), p.Encode(1, 90))
 	f.Fuzz(func(t *testing.T, site uint32, id string) {
@@ -84,12 +84,11 @@ func FuzzPublicID(f *testing.F) {
 	})
 }
 
-// An id is good in a later incarnation when its event lies before the restore,
-// and in no other.
-func TestPublicIDEras(t *testing.T) {
-	before := newIDsOf(t, aesKey, goodEras[:1])
-	once := newIDsOf(t, aesKey, goodEras[:2])
-	twice := newIDsOf(t, aesKey, goodEras)
+// After a restore, an id stays valid if its event is in the snapshot, and no other id does.
+func TestPublicIDIncarnations(t *testing.T) {
+	before := newIDsOf(t, aesKey, goodIncarnations[:1])
+	once := newIDsOf(t, aesKey, goodIncarnations[:2])
+	twice := newIDsOf(t, aesKey, goodIncarnations)
 	for _, c := range []struct {
 		from        *PublicIDs
 		site        uint32
@@ -99,7 +98,7 @@ func TestPublicIDEras(t *testing.T) {
 		{before, 1, 50, true, true},
 		{before, 1, 51, false, false},
 		{before, 1, 81, false, false},
-		{before, 2, 1, false, false}, // site 2 was born after the snapshot
+		{before, 2, 1, false, false}, // site 2 got its first event after the snapshot
 		{once, 1, 50, true, true},
 		{once, 1, 80, true, true},
 		{once, 1, 81, true, false},
@@ -119,12 +118,12 @@ func TestPublicIDEras(t *testing.T) {
 	}
 }
 
-func TestErasRoundTrip(t *testing.T) {
-	for _, eras := range [][]incarnation{goodEras[1:], goodEras[2:]} {
-		b := appendIncarnations(nil, eras)
+func TestIncarnationsRoundTrip(t *testing.T) {
+	for _, incarnations := range [][]incarnation{goodIncarnations[1:], goodIncarnations[2:]} {
+		b := appendIncarnations(nil, incarnations)
 		got, err := parseIncarnations(b)
-		if err != nil || !reflect.DeepEqual(got, eras) {
-			t.Errorf("got %+v, %v; want %+v", got, err, eras)
+		if err != nil || !reflect.DeepEqual(got, incarnations) {
+			t.Errorf("got %+v, %v; want %+v", got, err, incarnations)
 		}
 		for i := range b {
 			if got, err := parseIncarnations(b[:i]); err == nil {
@@ -134,18 +133,18 @@ func TestErasRoundTrip(t *testing.T) {
 	}
 }
 
-func FuzzEras(f *testing.F) {
-	f.Add(appendIncarnations(nil, goodEras))
+func FuzzIncarnations(f *testing.F) {
+	f.Add(appendIncarnations(nil, goodIncarnations))
 	f.Add([]byte{0, 1, 0, 1, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		eras, err := parseIncarnations(b)
+		incarnations, err := parseIncarnations(b)
 		if err != nil {
 			return
 		}
-		again, err := parseIncarnations(appendIncarnations(nil, eras))
-		if err != nil || !reflect.DeepEqual(again, eras) {
-			t.Fatalf("%+v becomes %+v, %v", eras, again, err)
+		reparsed, err := parseIncarnations(appendIncarnations(nil, incarnations))
+		if err != nil || !reflect.DeepEqual(reparsed, incarnations) {
+			t.Fatalf("%+v is written and read as %+v, %v", incarnations, reparsed, err)
 		}
-		newIDsOf(t, aesKey, eras).Encode(1, 1)
+		newIDsOf(t, aesKey, incarnations).Encode(1, 1)
 	})
 }

@@ -1,4 +1,4 @@
-// Snapshots: a restorable copy of the store, and a store made from one.
+// Snapshots: a restorable copy of the store, and a data directory made from one.
 
 package store
 
@@ -31,13 +31,14 @@ import (
 //	keys.toml      the keys of the sites, when the data directory has them
 //	SNAPSHOT.json  the manifest: length and SHA-256 of every other file
 //
-// The manifest is written last and the directory is renamed into place after
-// it, so an unfinished snapshot cannot be taken for one.
+// The manifest is written last. Then the directory is renamed into place. An unfinished
+// snapshot therefore never looks like a finished one.
 const (
 	ManifestName = "SNAPSHOT.json" // a directory that has it is a snapshot
 	keysName     = "keys.toml"
 )
 
+// manifest is the JSON of a manifest.
 type manifest struct {
 	Version int            `json:"version"`
 	Created time.Time      `json:"created"`
@@ -51,20 +52,20 @@ type manifestFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Snapshots makes snapshots of an open store. Its fields are set before the first one is
-// made and then stay as they are. One is made at a time.
+// Snapshots makes snapshots of an open store, one at a time. Its fields are set before the
+// first one and do not change.
 type Snapshots struct {
 	FS      vfs.FS
 	Dir     string           // the data directory
 	DB      *pebble.DB       // of the store
-	Install sync.Locker      // held while a run takes the place of its rows: no snapshot is made then
+	Install sync.Locker      // locked while a run replaces its rows in the log; a checkpoint locks it too
 	Now     func() time.Time // for the manifest
 
-	begun atomic.Bool // Pebble has written a manifest since it was opened, see beginManifest
+	manifestBegun atomic.Bool // Pebble has written a manifest since it was opened, see ensureManifest
 }
 
-// Make writes a restorable copy of the store to dir, which must not exist. Every event
-// acknowledged before the call is in it, none that came after it returned.
+// Make writes a snapshot of the store to dir, which must not exist. The snapshot contains
+// every event acknowledged before the call, and none that came after Make returned.
 func (s *Snapshots) Make(dir string) (query.Snapshot, error) {
 	if _, err := s.FS.Stat(dir); err == nil {
 		return query.Snapshot{}, fmt.Errorf("snapshot: %s exists", dir)
@@ -95,7 +96,7 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 			return query.Snapshot{}, err
 		}
 	}
-	// Reading the copy tells what is in it, and that it can be opened.
+	// Count the events in the copy; this also proves that it can be opened.
 	events, err := countEvents(fs, Dir(fs, part))
 	if err != nil {
 		return query.Snapshot{}, err
@@ -116,7 +117,7 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 		return query.Snapshot{}, err
 	}
 	text = append(text, '\n')
-	if _, err := parseManifest(text); err != nil { // as whoever restores it will
+	if _, err := parseManifest(text); err != nil { // a restore parses it too
 		return query.Snapshot{}, err
 	}
 	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
@@ -134,10 +135,10 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 	return query.Snapshot{Path: dir, Events: events, Bytes: bytes}, nil
 }
 
-// checkpoint copies the store to dir. Pebble panics when it cannot sync a
-// directory of the copy; the copy is worth nothing then, the store is unharmed.
+// checkpoint copies the store to dir. Pebble panics when it cannot sync a directory of the
+// copy. The copy is then useless, but the store is unharmed.
 func (s *Snapshots) checkpoint(dir string) (err error) {
-	if err := s.beginManifest(); err != nil {
+	if err := s.ensureManifest(); err != nil {
 		return err
 	}
 	s.Install.Lock()
@@ -150,29 +151,28 @@ func (s *Snapshots) checkpoint(dir string) (err error) {
 	return s.DB.Checkpoint(dir)
 }
 
-// beginManifest makes Pebble write a manifest if it has written none since it was
-// opened. Of the one that it has only read it would copy nothing, which is so after a
-// start that found no log to replay.
-func (s *Snapshots) beginManifest() error {
-	if s.begun.Load() {
+// ensureManifest makes Pebble write a manifest if it has written none since it was opened.
+// That is so after a start without a log to replay. A checkpoint would then copy
+// nothing of the manifest.
+func (s *Snapshots) ensureManifest() error {
+	if s.manifestBegun.Load() {
 		return nil
 	}
 	version, err := Get(s.DB, Key("version"))
 	if err != nil {
 		return err
 	}
-	// A flush of nothing would write none.
+	// A flush writes a manifest only if there is something to flush.
 	if err := errors.Join(s.DB.Set(Key("version"), version, pebble.Sync), s.DB.Flush()); err != nil {
 		return fmt.Errorf("begin a manifest: %w", err)
 	}
-	s.begun.Store(true)
+	s.manifestBegun.Store(true)
 	return nil
 }
 
-// Restore makes a new data directory from a snapshot whose every file is as the
-// manifest says. dataDir must be missing or empty, lost+found aside. The new store begins an
-// incarnation of its own, so an id handed out after the snapshot names nothing
-// in it.
+// Restore makes a new data directory from a snapshot, after it has compared every file with
+// the manifest. dataDir must not exist or must be empty, except for lost+found. The new store
+// begins a new incarnation: an id given out after the snapshot names no event in it.
 func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if fs == nil {
 		fs = vfs.Default
@@ -197,12 +197,11 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	return nil
 }
 
-// PartialName is the store while it is being restored. A directory that has one
-// is not opened: it would be taken for a new and empty store.
+// PartialName is the name of the store while it is being restored. A data directory that
+// contains it is not opened: it would look like a new, empty one.
 const PartialName = Name + ".partial"
 
-// restore copies the store to a name beside its own, makes it ready there and
-// then gives it its name.
+// restore copies the store to PartialName, prepares it there and then renames it.
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	part := PartialName
 	if err := MakeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
@@ -261,21 +260,21 @@ func beginIncarnation(db *pebble.DB) error {
 	return db.Set(Key("incarnations"), appendIncarnations(nil, append(s.Incarnations, next)), pebble.Sync)
 }
 
-// newIncarnation draws the number of an incarnation that is none of the store's. It is
-// random, so that two restores of one snapshot do not give the same ids to
-// different events.
-func newIncarnation(eras []incarnation) uint16 {
+// newIncarnation draws a number that no incarnation of the store has. It is random, so that
+// two restores of one snapshot do not give the same ids to different events.
+func newIncarnation(incarnations []incarnation) uint16 {
 	for {
 		var b [2]byte
 		_, _ = rand.Read(b[:])
 		n := binary.BigEndian.Uint16(b[:])
-		if n != 0 && !slices.ContainsFunc(eras, func(e incarnation) bool { return e.number == n }) {
+		if n != 0 && !slices.ContainsFunc(incarnations, func(inc incarnation) bool { return inc.number == n }) {
 			return n
 		}
 	}
 }
 
-// VerifySnapshot reads the manifest and compares every file with it.
+// VerifySnapshot reads the manifest of a snapshot and compares every file with it. It returns
+// an error for a file that differs, is missing or is not in the manifest.
 func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	m, err := readManifest(fs, dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -284,9 +283,9 @@ func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := []string{ManifestName}
+	listed := []string{ManifestName}
 	for _, f := range m.Files {
-		named = append(named, f.Name)
+		listed = append(listed, f.Name)
 		size, sum, err := sumFile(fs, joinName(fs, dir, f.Name))
 		if err != nil {
 			return nil, fmt.Errorf("file %s: %w", f.Name, err)
@@ -296,7 +295,7 @@ func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 		}
 	}
 	err = eachFile(fs, dir, "", func(name string) error {
-		if !slices.Contains(named, name) {
+		if !slices.Contains(listed, name) {
 			return fmt.Errorf("file %s does not belong to the snapshot", name)
 		}
 		return nil
@@ -304,11 +303,11 @@ func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	return m, err
 }
 
-// manifestBytesMax bounds the manifest of a snapshot: some 400,000 files.
+// manifestBytesMax is the greatest length of a manifest: about 400,000 files.
 const manifestBytesMax = 64 << 20
 
-// parseManifest refuses names that lead out of the snapshot, and a manifest that is
-// too long. What it refuses is not written.
+// parseManifest rejects names that lead out of the snapshot, and a manifest that is too
+// long. Make parses a manifest before it writes it.
 func parseManifest(text []byte) (*manifest, error) {
 	if len(text) > manifestBytesMax {
 		return nil, fmt.Errorf("a manifest of more than %d bytes", manifestBytesMax)
@@ -331,11 +330,13 @@ func parseManifest(text []byte) (*manifest, error) {
 	return &m, nil
 }
 
+// joinName returns the path of a file of a snapshot. name is slash-separated.
 func joinName(fs vfs.FS, dir, name string) string {
 	return fs.PathJoin(append([]string{dir}, strings.Split(name, "/")...)...)
 }
 
-// eachFile calls fn with every file below dir, slash-separated, sorted.
+// eachFile calls fn with the name of every file in dir and its subdirectories, sorted. Names
+// are slash-separated and begin with below.
 func eachFile(fs vfs.FS, dir, below string, fn func(name string) error) error {
 	list, err := fs.List(dir)
 	if err != nil {
@@ -360,6 +361,7 @@ func eachFile(fs vfs.FS, dir, below string, fn func(name string) error) error {
 	return nil
 }
 
+// sumFile returns the length and the SHA-256, in hex digits, of a file.
 func sumFile(fs vfs.FS, path string) (size int64, sum string, err error) {
 	f, err := fs.Open(path, vfs.SequentialReadsOption)
 	if err != nil {
@@ -371,7 +373,7 @@ func sumFile(fs vfs.FS, path string) (size int64, sum string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)), err
 }
 
-// copyFile copies and syncs a file and returns its SHA-256.
+// copyFile copies and syncs a file. It returns its SHA-256 in hex digits.
 func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
 	src, err := fs.Open(from, vfs.SequentialReadsOption)
 	if err != nil {
@@ -383,13 +385,14 @@ func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
 		return "", err
 	}
 	h := sha256.New()
-	_, err = io.Copy(io.MultiWriter(h, dst), src) // in this order: a file system may scribble on what it has written
+	_, err = io.Copy(io.MultiWriter(h, dst), src) // h first: a file system may change the buffer that it writes
 	if err == nil {
 		err = dst.Sync()
 	}
 	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, dst.Close())
 }
 
+// writeFile writes and syncs a file.
 func writeFile(fs vfs.FS, path string, data []byte) error {
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {

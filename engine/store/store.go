@@ -1,4 +1,5 @@
-// The store's own records: format version, secret, incarnations.
+// The store's own records: format version, secret, incarnations. Also how a store is looked
+// at before it is opened.
 
 package store
 
@@ -18,16 +19,16 @@ import (
 
 // Versions.
 const (
-	// Version is the version of everything cairn writes into Pebble. A store of
-	// an older one, from VersionMin on, is read as it is and raised at its start;
-	// see upgrade.go.
+	// Version is the version of everything that cairn writes into Pebble. A store of an
+	// older version, down to VersionMin, is read as it is and raised at the start; see
+	// upgrade.go.
 	//
 	//	1  the first
-	//	2  records may say where counting ends (event.Cut), name each capped property
-	//	   once, and mark a name beyond those of a day
+	//	2  records may say where counting ends (event.Cut), name each capped property only
+	//	   once, and mark names over the daily cap
 	Version    = 2
 	VersionMin = 1 // the oldest that can be read
-	// PebbleFormat is Pebble's own; it is raised only together with Version.
+	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
 	PebbleFormat = pebble.FormatValueSeparation
 )
 
@@ -35,20 +36,20 @@ const (
 const (
 	Name      = "store"      // the Pebble store
 	TmpName   = "store.tmp"  // temporary files, see TemporaryFiles
-	LostFound = "lost+found" // what a fresh file system has; cairn leaves it alone
+	LostFound = "lost+found" // a new file system has it; cairn ignores it
 )
 
 // Dir is the directory of the Pebble store in a data directory.
 func Dir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, Name) }
 
-// Records are the records that a store keeps of itself.
+// Records are the store's own records.
 type Records struct {
 	Version      byte          // of the store, VersionMin to Version
 	Key          []byte        // of public ids: AES-128
 	Incarnations []incarnation // in the order in which they began
 }
 
-// Prepare reads the store's records, and writes them into a new store.
+// Prepare reads the store's records. If the store is new, it writes them first.
 func Prepare(db *pebble.DB) (Records, error) {
 	version, err := Get(db, Key("version"))
 	if err != nil {
@@ -72,7 +73,7 @@ func Prepare(db *pebble.DB) (Records, error) {
 	return Read(db)
 }
 
-// Read reads the records of a store that exists.
+// Read reads the records of an existing store.
 func Read(r pebble.Reader) (Records, error) {
 	version, err := Get(r, Key("version"))
 	if err != nil {
@@ -98,8 +99,8 @@ func Read(r pebble.Reader) (Records, error) {
 	return s, nil
 }
 
-// OpenPebble is pebble.Open with its panics as errors: it reports a failing disk
-// in either way.
+// OpenPebble is pebble.Open, but it returns a panic as an error. Pebble reports a failing
+// disk either way.
 func OpenPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -109,16 +110,16 @@ func OpenPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 	return pebble.Open(path, opts)
 }
 
-// MakeDir makes a directory and those above it, so that they outlive a power
-// cut: a synced file in a directory whose own entry is lost is lost too. One that
-// is there may have been made a moment before such a cut.
+// MakeDir makes a directory and its parents, and syncs them: a synced file is lost in a power
+// cut if the entry of its directory is. It also syncs a directory that exists, because it may
+// have been made just before a power cut.
 func MakeDir(fs vfs.FS, dir string) error {
 	parent := fs.PathDir(dir)
 	if _, err := fs.Stat(dir); err == nil {
 		if err := wal.SyncDir(fs, parent); err != nil && !errors.Is(err, os.ErrPermission) {
 			return err
 		}
-		return nil // where cairn may not read, somebody else made the directory
+		return nil // without permission to read the parent, cairn has not made dir
 	}
 	if parent != dir {
 		if err := MakeDir(fs, parent); err != nil {
@@ -131,7 +132,7 @@ func MakeDir(fs vfs.FS, dir string) error {
 	return wal.SyncDir(fs, parent)
 }
 
-// Get returns a copy of a value, nil when there is none.
+// Get returns a copy of the value of a key, or nil when there is none.
 func Get(r pebble.Reader, key []byte) ([]byte, error) {
 	v, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -144,7 +145,7 @@ func Get(r pebble.Reader, key []byte) ([]byte, error) {
 	return v, closer.Close()
 }
 
-// IDsUpTo is the seq up to which the site's ids are written.
+// IDsUpTo returns the seq up to which the site's ids are written.
 func IDsUpTo(r pebble.Reader, site uint32) (uint64, error) {
 	v, err := Get(r, IDsUpToKey(site))
 	if err != nil || v == nil {
@@ -156,8 +157,8 @@ func IDsUpTo(r pebble.Reader, site uint32) (uint64, error) {
 	return binary.BigEndian.Uint64(v), nil
 }
 
-// LastSeqs returns the seq of each site's newest event, and fails when the log
-// and the runs do not tile 1..last.
+// LastSeqs returns the seq of each site's newest event. It fails when events between 1 and
+// that seq are missing from the runs and the log.
 func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	last := make(map[uint32]uint64)
 	err := index.Descriptors(r, func(d index.Descriptor) error {
@@ -189,16 +190,17 @@ func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	return last, nil
 }
 
-// Preflight looks at an existing store before it is opened for writing, since
-// opening removes files that a damaged manifest no longer names.
+// Preflight checks an existing store before it is opened for writing: opening removes files
+// that a damaged manifest no longer names. It fails when the store has fewer than events
+// events. It changes nothing.
 func Preflight(fs vfs.FS, dir string, events uint64) error {
 	path := Dir(fs, dir)
 	desc, err := pebble.Peek(path, fs)
 	if err != nil {
 		if events > 0 {
-			return fmt.Errorf("look at store: %w", err)
+			return fmt.Errorf("check store: %w", err)
 		}
-		return nil // nothing there yet
+		return nil // there is no store yet
 	}
 	if !desc.Exists {
 		if events > 0 {
@@ -214,7 +216,7 @@ func Preflight(fs vfs.FS, dir string, events uint64) error {
 		return err
 	}
 	defer db.Close()
-	if events == 0 { // too young to have been marked, or even to have a version
+	if events == 0 { // the store may be new and have no version yet
 		if version, err := Get(db, Key("version")); err != nil || version == nil {
 			return err
 		}
@@ -236,7 +238,7 @@ func Preflight(fs vfs.FS, dir string, events uint64) error {
 	return nil
 }
 
-// ReadOnlyOptions open a store without touching it.
+// ReadOnlyOptions are the options to open a store without changing it.
 func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
 		FS:                 fs,
@@ -250,8 +252,8 @@ func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 	}
 }
 
-// quietLogger drops Pebble's talk; a fatal error is a panic, which OpenPebble and
-// Check turn into an error.
+// quietLogger drops Pebble's messages. A fatal error becomes a panic, which OpenPebble and
+// check.Store turn into an error.
 type quietLogger struct{}
 
 func (quietLogger) Infof(string, ...any)              {}

@@ -1,4 +1,4 @@
-// Tables: keys of runs, read from the tables they lie in.
+// Tables: keys of runs, read directly from Pebble's tables.
 
 package store
 
@@ -18,11 +18,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Tables reads keys of runs past Pebble's levels. A run never changes and mostly lies
-// in one table, so nothing else need be looked into; and blocks are read into buffers
-// that are used again, where Pebble takes new memory for each, which was half of all
-// that ingest into a large store left to the collector. Whatever goes wrong here,
-// Pebble is asked instead, and says what it is.
+// Tables reads keys of runs from Pebble's tables, past Pebble's levels. A run never changes
+// and is usually in one table, so only that table needs to be read. Blocks are read into
+// buffers that are reused. Pebble allocates new memory for each block, which was half of the
+// garbage of ingest into a large store. When anything goes wrong here, the key is read
+// through Pebble, which reports the error.
 type Tables struct {
 	*pebble.DB
 	fs  vfs.FS
@@ -30,23 +30,23 @@ type Tables struct {
 
 	mu        sync.Mutex
 	runs      map[uint64]*table // by run
-	tick      uint64
-	deletions uint64
+	tick      uint64            // counts uses of tables
+	deletions uint64            // counts calls of Deleted
 	closed    bool
 }
 
-// table is an open table, closed when nobody refers to it.
+// table is an open table. It is closed when nothing refers to it.
 type table struct {
-	of      *Tables
-	file    uint64
-	reader  *sstable.Reader // nil = the run is read through Pebble, for now
-	until   time.Time       // then it is looked for again
-	refs    int             // under tables.mu, as all that follows: of runs and of readers
-	idle    []*tableReader
-	touched uint64
+	tables   *Tables
+	file     uint64
+	reader   *sstable.Reader // nil = the run is read through Pebble, until retryAt
+	retryAt  time.Time       // when the table is searched again
+	refs     int             // from runs and from readers; tables.mu guards it and what follows
+	idle     []*tableReader
+	lastUsed uint64
 }
 
-// tableReader looks for one key at a time. What it has found is good until it is closed.
+// tableReader finds one key at a time. The value it found is valid until it is closed.
 type tableReader struct {
 	table *table
 	iter  sstable.Iterator
@@ -54,9 +54,9 @@ type tableReader struct {
 }
 
 const (
-	TablesMax    = 64          // open at once
-	tableIdleMax = 2           // readers that are kept of one
-	tableRetry   = time.Minute // a run that lies in several tables may be compacted into one
+	TablesMax    = 64          // most open tables
+	tableIdleMax = 2           // most idle readers of a table
+	tableRetry   = time.Minute // by then a run in several tables may be compacted into one
 )
 
 // NewTables reads the tables of an open store, which lie in a directory.
@@ -64,7 +64,7 @@ func NewTables(fs vfs.FS, dir string, db *pebble.DB) *Tables {
 	return &Tables{DB: db, fs: fs, dir: dir, runs: make(map[uint64]*table)}
 }
 
-// Get returns the value of a key of a run. It is good until it is closed.
+// Get returns the value of a key of a run. It is valid until the caller closes the closer.
 func (t *Tables) Get(key []byte) ([]byte, io.Closer, error) {
 	if r := t.reader(index.RunOf(key)); r != nil {
 		if v, ok := r.find(key); ok {
@@ -75,19 +75,19 @@ func (t *Tables) Get(key []byte) ([]byte, io.Closer, error) {
 	return t.DB.Get(key)
 }
 
-// reader returns a reader of the table of a run, nil when there is none.
+// reader returns a reader of the table of a run, or nil when the run is read through Pebble.
 func (t *Tables) reader(run uint64) *tableReader {
 	t.mu.Lock()
 	tb := t.runs[run]
-	if tb == nil || tb.reader == nil && time.Now().After(tb.until) {
+	if tb == nil || tb.reader == nil && time.Now().After(tb.retryAt) {
 		before := t.deletions
 		t.mu.Unlock()
 		opened, err := t.open(run)
 		if err != nil {
-			opened = &table{until: time.Now().Add(tableRetry)}
+			opened = &table{retryAt: time.Now().Add(tableRetry)}
 		}
 		t.mu.Lock()
-		if t.closed || t.deletions != before { // it may be the one that is no more
+		if t.closed || t.deletions != before { // the deleted table may be this one
 			t.mu.Unlock()
 			opened.close()
 			return nil
@@ -99,7 +99,7 @@ func (t *Tables) reader(run uint64) *tableReader {
 		return nil
 	}
 	t.tick++
-	tb.touched = t.tick
+	tb.lastUsed = t.tick
 	tb.refs++
 	if n := len(tb.idle); n > 0 {
 		r := tb.idle[n-1]
@@ -123,7 +123,7 @@ func (t *Tables) reader(run uint64) *tableReader {
 	return r
 }
 
-// open opens the table of a run.
+// open opens the table of a run. It fails when the run is not in exactly one table.
 func (t *Tables) open(run uint64) (*table, error) {
 	from, to := index.RunBounds(run)
 	levels, err := t.SSTables(pebble.WithKeyRangeFilter(from, to))
@@ -151,13 +151,13 @@ func (t *Tables) open(run uint64) (*table, error) {
 	}
 	reader, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
 	if err != nil {
-		return nil, err // the file is closed
+		return nil, err // NewReader has closed the file
 	}
-	return &table{of: t, file: file, reader: reader}, nil
+	return &table{tables: t, file: file, reader: reader}, nil
 }
 
-// put keeps the table of a run, unless another was quicker, and lets go of that which
-// nobody has asked for longest, if there are too many. The caller holds mu.
+// put adds the table of a run, unless another goroutine already did, and returns the table
+// in use. When there are too many, it drops the least recently used one. The caller holds mu.
 func (t *Tables) put(run uint64, opened *table) *table {
 	if old := t.runs[run]; old != nil {
 		if old.reader != nil {
@@ -169,7 +169,7 @@ func (t *Tables) put(run uint64, opened *table) *table {
 	if len(t.runs) >= TablesMax {
 		var last uint64
 		for id, tb := range t.runs {
-			if t.runs[last] == nil || tb.touched < t.runs[last].touched {
+			if t.runs[last] == nil || tb.lastUsed < t.runs[last].lastUsed {
 				last = id
 			}
 		}
@@ -180,20 +180,21 @@ func (t *Tables) put(run uint64, opened *table) *table {
 	return opened
 }
 
-// drop lets go of the table of a run. The caller holds mu.
+// drop removes the table of a run. The caller holds mu.
 func (t *Tables) drop(run uint64) {
 	tb := t.runs[run]
 	delete(t.runs, run)
 	tb.unref()
 }
 
-// Deleted is told that a table is no more: its room is free once it is closed.
+// Deleted is called when Pebble has deleted a table. The disk space is free once the table is
+// closed here.
 func (t *Tables) Deleted(file uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.deletions++
 	for run, tb := range t.runs {
-		if tb.file == file || tb.reader == nil { // what lay in several may lie in one now
+		if tb.file == file || tb.reader == nil { // a run in several tables may be in one now
 			t.drop(run)
 		}
 	}
@@ -212,7 +213,7 @@ func (t *Tables) Files() []uint64 {
 	return files
 }
 
-// CloseAll lets go of all tables. Readers that are at work end by themselves.
+// CloseAll removes all tables. Values in use stay valid until they are closed.
 func (t *Tables) CloseAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -228,7 +229,7 @@ func (t *Tables) unref(tb *table) {
 	tb.unref()
 }
 
-// unref says that one refers to the table no more. The caller holds mu.
+// unref removes one reference to the table. The caller holds mu.
 func (tb *table) unref() {
 	if tb.refs--; tb.refs == 0 {
 		tb.close()
@@ -237,7 +238,7 @@ func (tb *table) unref() {
 
 func (tb *table) close() {
 	for _, r := range tb.idle {
-		r.end()
+		r.close()
 	}
 	tb.idle = nil
 	if tb.reader != nil {
@@ -245,7 +246,7 @@ func (tb *table) close() {
 	}
 }
 
-// find looks for a key.
+// find returns the value of a key.
 func (r *tableReader) find(key []byte) (value []byte, ok bool) {
 	kv := r.iter.SeekGE(key, 0)
 	if kv == nil || !bytes.Equal(kv.K.UserKey, key) {
@@ -255,27 +256,27 @@ func (r *tableReader) find(key []byte) (value []byte, ok bool) {
 	return value, err == nil
 }
 
-// Close gives the reader back.
+// Close returns the reader to the idle ones of its table.
 func (r *tableReader) Close() error {
-	t := r.table.of
+	t := r.table.tables
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(r.table.idle) < tableIdleMax && r.table.refs > 1 {
 		r.table.idle = append(r.table.idle, r)
 	} else {
-		r.end()
+		r.close()
 	}
 	r.table.unref()
 	return nil
 }
 
-// fail closes a reader that did not find what must be there.
+// fail closes a reader that did not find a key.
 func (r *tableReader) fail() {
-	r.end()
-	r.table.of.unref(r.table)
+	r.close()
+	r.table.tables.unref(r.table)
 }
 
-func (r *tableReader) end() {
+func (r *tableReader) close() {
 	_ = r.iter.Close()
 	r.pool.Release()
 }

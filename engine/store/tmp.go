@@ -1,4 +1,4 @@
-// Temporary files: those that a crash has left are removed at the next start.
+// Temporary files: the next start removes those that a crash has left.
 
 package store
 
@@ -9,12 +9,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TemporaryFiles matches the names of cairn's temporary files: pairs that a question has
-// put aside, and runs on their way into the store.
+// TemporaryFiles matches the names of cairn's temporary files: pairs spilled by queries, and
+// runs that are about to be added to the store.
 var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
 
-// EmptyTmp makes the directory for temporary files. If it exists, temporary files that an
-// interrupted process left in it are removed. Files with other names are not cairn's and stay.
+// EmptyTmp makes the directory for temporary files, and removes the temporary files that an
+// interrupted process left in it. Files with other names are not cairn's and stay.
 func EmptyTmp(fs vfs.FS, dir string) error {
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Upgrade: what a start does with a store of an older format version. It keeps a
-// snapshot of the store as it is, then raises the version. Nothing else is changed:
-// this cairn reads what every older one has written.
+// Upgrade: what a start does with a store of an older format version. It makes a snapshot of
+// the store as it is, then raises the version. It changes nothing else: this cairn reads
+// everything that older ones have written.
 
 package store
 
@@ -14,13 +14,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Upgrade raises the store's format version, which was from. An older cairn refuses
-// the store from then on; it can restore the snapshot, which lies in the data
-// directory under a name that no start uses twice.
-//
-// The store has so many events. dir is where the snapshot is.
+// Upgrade raises the store's format version from from to Version. Before that it makes a
+// snapshot and returns its directory, which is in the data directory. An older cairn no
+// longer opens the store, but it can restore the snapshot. events is the number of events in
+// the store.
 func (s *Snapshots) Upgrade(from byte, events uint64) (dir string, err error) {
-	if dir, err = s.keepOlder(events); err != nil {
+	if dir, err = s.snapshotOlder(events); err != nil {
 		return "", fmt.Errorf("keep a snapshot of format version %d before it is raised to %d; the store is unchanged: %w", from, Version, err)
 	}
 	if err := s.DB.Set(Key("version"), []byte{Version}, pebble.Sync); err != nil {
@@ -29,9 +28,9 @@ func (s *Snapshots) Upgrade(from byte, events uint64) (dir string, err error) {
 	return dir, nil
 }
 
-// keepOlder makes the snapshot and returns where it is. The snapshot of an interrupted
-// upgrade is used again if no event has come since.
-func (s *Snapshots) keepOlder(events uint64) (dir string, err error) {
+// snapshotOlder makes the snapshot and returns its directory. If there is one of an
+// interrupted upgrade with the same number of events, it returns that.
+func (s *Snapshots) snapshotOlder(events uint64) (dir string, err error) {
 	fs := s.FS
 	for n := 1; ; n++ {
 		dir = fs.PathJoin(s.Dir, fmt.Sprintf("before-version-%d", Version))
@@ -51,7 +50,7 @@ func (s *Snapshots) keepOlder(events uint64) (dir string, err error) {
 	}
 }
 
-// readManifest reads what a finished snapshot says of itself.
+// readManifest reads the manifest of a finished snapshot.
 func readManifest(fs vfs.FS, dir string) (*manifest, error) {
 	f, err := fs.Open(fs.PathJoin(dir, ManifestName))
 	if err != nil {
