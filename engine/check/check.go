@@ -1,4 +1,4 @@
-// Check: recount everything that follows from the log, and compare.
+// Check: computes everything that follows from the log again, and compares.
 
 package check
 
@@ -22,28 +22,29 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Report is what Check found.
+// Report is what Store found.
 type Report struct {
-	Snapshot bool // dir is a snapshot, whose files are as its manifest says
+	Snapshot bool // the directory is a snapshot; its files match the manifest if there are no Problems
 	Sites    int
 	Events   uint64
 	Runs     int
-	Unsealed uint64   // events that lie in the log alone
-	Problems []string // empty when all is well; at most problemsMax
+	Unsealed uint64   // events that are only in the log
+	Problems []string // one sentence each, at most problemsMax; empty when the store is good
 }
 
 const problemsMax = 20
 
-// Store opens the data directory or snapshot read-only, which no server may have
-// open, and compares with the rows: their tiling, each run rebuilt from its rows
-// byte for byte, totals and deltas, ids, sessions and links. It keeps every id in
-// memory. An error means that it could not look; what it found is in the report.
+// Store checks a data directory or snapshot. No server may have it open; Store changes
+// nothing. fs may be nil for the disk. It checks that no events are missing, rebuilds each
+// run from its rows and compares it byte for byte, and computes totals, deltas, ids, sessions
+// and links from the rows. It keeps every id in memory. An error means that the check could
+// not be done; what it found is in the report.
 func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
 	defer func() {
-		if r := recover(); r != nil { // Pebble's fatal error of a read-only store
+		if r := recover(); r != nil { // a fatal error of Pebble's
 			err = fmt.Errorf("check: %v", r)
 		}
 	}()
@@ -66,21 +67,22 @@ func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error
 	if _, err := store.Read(db); err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	// Rows in their order are anywhere in a dictionary of ids, so what all of a
-	// large run's take up should fit.
+	// Rows are read in order, but their ids are anywhere in the dictionary of a run. The
+	// cache should hold the whole dictionary of a large run.
 	c := &checker{ctx: ctx, db: db, cache: index.NewCache(256 << 20), report: &report}
 	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
 		return report, fmt.Errorf("check: %w", err)
 	}
 	if report.Events < mark.Events() && len(report.Problems) == 0 {
-		c.problem("the log has %d events where there were %d", report.Events, mark.Events())
+		c.problem("the log has %d events but should have at least %d", report.Events, mark.Events())
 	}
 	return report, nil
 }
 
-// errProblems ends a check that has found enough.
+// errProblems ends a check that has found problemsMax problems.
 var errProblems = errors.New("too many problems")
 
+// checker checks one store.
 type checker struct {
 	ctx    context.Context
 	db     *pebble.DB
@@ -88,12 +90,14 @@ type checker struct {
 	report *Report
 }
 
+// problem adds a problem to the report, unless it has problemsMax.
 func (c *checker) problem(format string, args ...any) {
 	if len(c.report.Problems) < problemsMax {
 		c.report.Problems = append(c.report.Problems, fmt.Sprintf(format, args...))
 	}
 }
 
+// all checks all sites.
 func (c *checker) all() error {
 	runs := make(map[uint32][]*index.Run)
 	err := index.Descriptors(c.db, func(d index.Descriptor) error {
@@ -125,14 +129,14 @@ func (c *checker) all() error {
 	return nil
 }
 
-// siteCheck recounts one site.
+// siteCheck checks one site.
 type siteCheck struct {
 	*checker
 	site    uint32
-	last    uint64
-	idsUpTo uint64
-	ids     *identity.IDs
-	links   map[string]int // link → how often decided less how often stored
+	last    uint64         // seq of the last row read
+	idsUpTo uint64         // the seq up to which ids are stored
+	ids     *identity.IDs  // computed from the rows read
+	links   map[string]int // by linkName: how often computed minus how often stored
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -164,21 +168,21 @@ func (s *siteCheck) check(runs []*index.Run) error {
 		}
 	}
 	if whole := s.log(); !whole {
-		return nil // what follows from events that were not read cannot be compared
+		return nil // without all events, the state cannot be compared
 	}
 	return s.compareState()
 }
 
-// run recounts a run from its rows: each is read, made a record again, and must
-// have the cells that record has; what else the run holds must be what follows
-// from its columns, byte for byte.
+// run checks a run. It encodes the event of each row as a record and compares the record's
+// cells with the row. It rebuilds everything else in the run from the columns and compares it
+// byte for byte.
 func (s *siteCheck) run(r *index.Run) error {
 	sum, keys, err := index.SumRun(s.db, r.Run)
 	if err != nil {
 		return err
 	}
 	if sum != r.Sum || keys != r.Keys {
-		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from its descriptor", r.Run, r.First, r.Last(), keys)
+		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from the one in its descriptor", r.Run, r.First, r.Last(), keys)
 		return nil
 	}
 	part := r.Part()
@@ -213,12 +217,12 @@ func (s *siteCheck) run(r *index.Run) error {
 	if err := index.Merge(&rebuilt, r.Run, []*index.Run{r}, event.NumInts, event.FieldMessageID); err != nil {
 		s.problem("run %d (events %d to %d): %v", r.Run, r.First, r.Last(), err)
 	} else if rebuilt.Sum() != r.Sum {
-		s.problem("run %d (events %d to %d): the index differs from one made of its columns", r.Run, r.First, r.Last())
+		s.problem("run %d (events %d to %d): the index differs from the one that its columns give", r.Run, r.First, r.Last())
 	}
 	return nil
 }
 
-// totals compares a run's totals with the recount.
+// totals compares a run's totals with those computed from its rows.
 func (s *siteCheck) totals(r *index.Run, want *index.Totals) error {
 	var have index.Totals
 	properties, err := r.Properties()
@@ -236,6 +240,7 @@ func (s *siteCheck) totals(r *index.Run, want *index.Totals) error {
 	return nil
 }
 
+// compareTotals reports the first difference between sorted totals.
 func (s *siteCheck) compareTotals(where string, have, want []index.Total) {
 	for i := 0; i < len(have) || i < len(want); i++ {
 		switch {
@@ -244,7 +249,7 @@ func (s *siteCheck) compareTotals(where string, have, want []index.Total) {
 		case i >= len(want):
 			s.problem("%s: counter %+v has no events", where, have[i])
 		case have[i] != want[i]:
-			s.problem("%s: counter %+v, the recount says %+v", where, have[i], want[i])
+			s.problem("%s: counter %+v should be %+v", where, have[i], want[i])
 		default:
 			continue
 		}
@@ -252,8 +257,8 @@ func (s *siteCheck) compareTotals(where string, have, want []index.Total) {
 	}
 }
 
-// log replays the rows that are not sealed and compares the deltas of each group. It
-// ends, and says so, at one that cannot be read.
+// log replays the rows that are not sealed and compares the deltas of each group. At a row
+// that cannot be read it stops, and whole is false.
 func (s *siteCheck) log() (whole bool) {
 	type note struct {
 		first uint64
@@ -311,12 +316,12 @@ func (s *siteCheck) log() (whole bool) {
 	}
 	finish()
 	if at+1 < len(notes) {
-		s.problem("deltas of the group at %d: it has no rows", notes[at+1].first)
+		s.problem("deltas of the group at %d: the group has no rows", notes[at+1].first)
 	}
 	return true
 }
 
-// event repeats what ingest learnt of the event's ids.
+// event repeats what ingest did with the event's ids, and compares the ordinals.
 func (s *siteCheck) event(ev *event.Event) {
 	p, err := s.ids.Replay(s.site, ev.Seq, ev)
 	if err != nil {
@@ -324,10 +329,10 @@ func (s *siteCheck) event(ev *event.Event) {
 		return
 	}
 	if p.Person != ev.PersonOrd {
-		s.problem("event %d: its person is that of event %d, the recount says %d", ev.Seq, ev.PersonOrd, p.Person)
+		s.problem("event %d: its person is that of event %d, but should be that of event %d", ev.Seq, ev.PersonOrd, p.Person)
 	}
 	if p.Session != ev.SessionOrd || p.SessionID != ev.Session {
-		s.problem("event %d: its session is that of event %d, the recount says %d", ev.Seq, ev.SessionOrd, p.Session)
+		s.problem("event %d: its session is that of event %d, but should be that of event %d", ev.Seq, ev.SessionOrd, p.Session)
 	}
 	for _, l := range p.Links {
 		s.links[linkName(ev.Seq, l)]++
@@ -337,10 +342,11 @@ func (s *siteCheck) event(ev *event.Event) {
 	}
 }
 
+// linkName identifies a link in messages and in siteCheck.links.
 func linkName(seq uint64, l identity.Link) string { return fmt.Sprintf("%d: %d-%d", seq, l.A, l.B) }
 
-// compareIDs compares the stored table of ids with the one learnt so far, when
-// that has come as far as the stored one.
+// compareIDs compares the stored ids with the computed ones. It is called at the event up to
+// which ids are stored.
 func (s *siteCheck) compareIDs() {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixID, s.site), UpperBound: store.SiteKey(store.PrefixID, s.site+1)})
 	if err != nil {
@@ -352,22 +358,23 @@ func (s *siteCheck) compareIDs() {
 		stored++
 		want, known := s.ids.Stored(it.Key())
 		if !known {
-			s.problem("id %q is known, but no event has it", it.Key()[5:])
+			s.problem("id %q is stored, but no event has it", it.Key()[5:])
 		} else if !slices.Equal(want, it.Value()) {
-			s.problem("id %q: what is stored of it differs from the recount", it.Key()[5:])
+			s.problem("id %q: its stored entry differs from the computed one", it.Key()[5:])
 		}
 	}
 	if err := it.Close(); err != nil {
 		s.problem("%v", err)
 	}
 	if stored != s.ids.Len() {
-		s.problem("%d ids are stored, the recount finds %d", stored, s.ids.Len())
+		s.problem("%d ids are stored, but the events have %d", stored, s.ids.Len())
 	}
 }
 
+// compareState compares what is stored outside of runs and log: heartbeats and links.
 func (s *siteCheck) compareState() error {
 	if s.idsUpTo > s.last {
-		s.problem("the ids cover %d events, the log has %d", s.idsUpTo, s.last)
+		s.problem("ids are stored up to event %d, but the log ends at event %d", s.idsUpTo, s.last)
 	}
 	if err := s.heartbeats(); err != nil {
 		return err
@@ -376,14 +383,17 @@ func (s *siteCheck) compareState() error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.links)) {
-		if n := s.links[name]; n != 0 {
-			s.problem("link at event %s is decided %+d times more often than stored", name, n)
+		switch n := s.links[name]; {
+		case n > 0:
+			s.problem("the link of event %s is missing", name)
+		case n < 0:
+			s.problem("the link of event %s should not be stored", name)
 		}
 	}
 	return nil
 }
 
-// pings checks that what is said to have gone on is a visit.
+// heartbeats checks that all heartbeats can be decoded and belong to visits.
 func (s *siteCheck) heartbeats() error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixHeartbeats, s.site), UpperBound: store.SiteKey(store.PrefixHeartbeats, s.site+1)})
 	if err != nil {
@@ -393,7 +403,7 @@ func (s *siteCheck) heartbeats() error {
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
 		if _, known := s.ids.Stored(identity.Key(nil, s.site, identity.KindVisit, 0, identity.VisitKey(visit))); !known {
-			s.problem("a ping of a visit that is none")
+			s.problem("heartbeats of event %d, which begins no visit", visit)
 		} else if _, err := identity.DecodeHeartbeats(it.Value()); err != nil {
 			s.problem("visit %d: %v", visit, err)
 		}

@@ -1,8 +1,8 @@
-// Package check recounts everything that follows from the log of a stopped store or of a
-// snapshot, and compares it with what is stored. It also measures what a store keeps of
+// Package check computes everything that follows from the log of a stopped store or of a
+// snapshot, and compares it with what is stored. It also measures what a store takes up on
 // the disk.
 //
-// # Where what is
+// # Files
 //
 //	check.go  the recount: runs, counters, ids, sessions, links
 //	sizes.go  bytes on the disk, field by field

@@ -1,4 +1,4 @@
-// Sizes: what a store keeps takes how much of the disk, field by field.
+// Sizes: how much of the disk a store takes up, field by field.
 
 package check
 
@@ -16,30 +16,30 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Sizes is a store's use of the disk, in bytes as compressed.
+// Sizes is how much of the disk a store takes up. All sizes are in bytes, compressed.
 type Sizes struct {
-	Events  uint64 // all
-	Sealed  uint64 // those in runs
+	Events  uint64 // number of all events
+	Sealed  uint64 // number of events in runs
 	Runs    int
 	Fields  []FieldSize // of the runs, largest first
-	Totals  uint64      // counters in the runs
-	Filters uint64      // of message ids
-	Headers uint64
-	Log     uint64 // rows and deltas that are not sealed
-	IDs     uint64 // what ingest knows of users, visitors and sessions, and links
-	Tables  uint64 // all tables of Pebble, the above among them
-	WAL     uint64 // files of the write-ahead log
+	Totals  uint64      // of the runs: counters
+	Filters uint64      // of the runs: filters of message ids
+	Headers uint64      // of the runs
+	Log     uint64      // rows and deltas that are not sealed
+	IDs     uint64      // what ingest knows about users, visitors and sessions, and links
+	Tables  uint64      // all tables of Pebble, including all of the above
+	WAL     uint64      // files of the write-ahead log
 }
 
-// FieldSize is what runs keep of one field.
+// FieldSize is how much of the disk the runs take up for one field, in bytes.
 type FieldSize struct {
 	Field string // as conditions name it, or an integer column: received, time …
-	Rows  uint64 // a value or a code for each row
-	Cells uint64 // distinct values, and how many rows have each
-	Lists uint64 // where they are, and what is inside them
+	Rows  uint64 // the value or code of each row
+	Cells uint64 // the distinct values, and how many rows have each
+	Lists uint64 // which rows have each value, and what is inside the values
 }
 
-// Total is all of it.
+// Total is the sum of a field's sizes.
 func (f *FieldSize) Total() uint64 { return f.Rows + f.Cells + f.Lists }
 
 var intNames = [event.NumInts]string{"received", "time", "session number", "person number", "day", "flags"}
@@ -53,7 +53,7 @@ var FieldNames = map[string]string{
 	event.PrefixProperty: "prop.*", event.PrefixContext: "context.*", event.PrefixExtra: "extra.*",
 }
 
-// fieldName is the name of a column's field.
+// fieldName returns the name of a column's field.
 func fieldName(field string) string {
 	if name := FieldNames[field]; name != "" || field == "" {
 		return name
@@ -67,8 +67,8 @@ func fieldName(field string) string {
 	return field[1:]
 }
 
-// Measure looks at the store in a data directory, which no server may have
-// open.
+// Measure measures the store in a data directory. fs may be nil for the disk. No server may
+// have the store open; Measure changes nothing.
 func Measure(fs vfs.FS, dir string) (s Sizes, err error) {
 	if fs == nil {
 		fs = vfs.Default
