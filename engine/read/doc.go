@@ -46,7 +46,7 @@
 //	counters.go          counters of the values of a property
 //	counter_series.go    the same, step by step
 //	properties.go        the list of properties
-//	eachname.go          its properties that share cells
+//	sharedcells.go       its properties that share cells
 //
 // What counters are made of:
 //
