@@ -4,7 +4,8 @@
 //
 // # Files
 //
-//	check.go  the recount: runs, counters, ids, sessions, links
+//	check.go  opens a store and checks all sites
+//	site.go   checks one site: runs, log, counters, ids, sessions, links
 //	sizes.go  bytes on the disk, field by field
 //
 // It opens a store read-only and changes nothing.

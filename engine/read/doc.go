@@ -40,7 +40,8 @@
 //	series.go            the same, step by step
 //	visits.go            sums over sessions
 //	digest.go            a summary of the events of a query
-//	people.go            persons, profiles and groups
+//	person.go            which ids and events belong to one person
+//	people.go            profiles and groups
 //	traits.go            the object of a profile, merged from events
 //	sessions.go          sessions
 //	counters.go          counters of the values of a property
@@ -51,6 +52,7 @@
 // What counters are made of:
 //
 //	valuereader.go       which values the rows of a part count under
+//	pathcolumn.go        the terms at a path inside the cells of a column
 //	capped.go            which of them count under event.Other
 //	aggregator.go        counts the rows of one row range
 //	aggregate.go         partial aggregates, and their sum

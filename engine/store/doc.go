@@ -7,7 +7,8 @@
 //	store.go     version, secret, incarnations; the check of a store before it is opened
 //	publicid.go  public ids of events, which are also cursors
 //	tables.go    reads keys of runs from their tables, past Pebble's levels
-//	snapshot.go  makes snapshots, and a data directory from a snapshot
+//	snapshot.go  makes and verifies snapshots
+//	restore.go   makes a data directory from a snapshot
 //	upgrade.go   what a start does with a store of an older version
 //	damage.go    which file an error is about
 //	tmp.go       temporary files

@@ -1,11 +1,9 @@
-// Snapshots: a restorable copy of the store, and a data directory made from one.
+// Snapshots: restorable copies of the store; see restore.go for the way back.
 
 package store
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -168,109 +166,6 @@ func (s *Snapshots) ensureManifest() error {
 	}
 	s.manifestBegun.Store(true)
 	return nil
-}
-
-// Restore makes a new data directory from a snapshot, after it has compared every file with
-// the manifest. dataDir must not exist or must be empty, except for lost+found. The new store
-// begins a new incarnation: an id given out after the snapshot names no event in it.
-func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
-	if fs == nil {
-		fs = vfs.Default
-	}
-	list, err := fs.List(dataDir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("restore: %w", err)
-	}
-	if slices.ContainsFunc(list, func(name string) bool {
-		info, err := fs.Stat(fs.PathJoin(dataDir, name))
-		return name != LostFound || err != nil || !info.IsDir()
-	}) {
-		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
-	}
-	m, err := VerifySnapshot(fs, snapshotDir)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	if err := restore(fs, snapshotDir, dataDir, m); err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	return nil
-}
-
-// PartialName is the name of the store while it is being restored. A data directory that
-// contains it is not opened: it would look like a new, empty one.
-const PartialName = Name + ".partial"
-
-// restore copies the store to PartialName, prepares it there and then renames it.
-func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
-	part := PartialName
-	if err := MakeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
-		return err
-	}
-	mark, err := wal.ReadHighWaterMark(fs, dataDir)
-	if err != nil {
-		return err
-	}
-	if err := mark.Write(m.Events); err != nil {
-		return err
-	}
-	for _, f := range m.Files {
-		to := f.Name
-		if name, ok := strings.CutPrefix(f.Name, Name+"/"); ok {
-			to = part + "/" + name
-		}
-		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, to))
-		if err != nil {
-			return err
-		}
-		if sum != f.SHA256 {
-			return fmt.Errorf("%s changed while it was copied", f.Name)
-		}
-	}
-	if err := errors.Join(wal.SyncDir(fs, fs.PathJoin(dataDir, part)), wal.SyncDir(fs, dataDir)); err != nil {
-		return err
-	}
-	db, err := OpenPebble(fs.PathJoin(dataDir, part), &pebble.Options{FS: fs, FormatMajorVersion: PebbleFormat, ErrorIfNotExists: true, Logger: quietLogger{}})
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(beginIncarnation(db), db.Close()); err != nil {
-		return err
-	}
-	if err := fs.Rename(fs.PathJoin(dataDir, part), Dir(fs, dataDir)); err != nil {
-		return err
-	}
-	return wal.SyncDir(fs, dataDir)
-}
-
-// beginIncarnation starts a new incarnation after the newest event of every site.
-func beginIncarnation(db *pebble.DB) error {
-	s, err := Read(db)
-	if err != nil {
-		return err
-	}
-	last, err := LastSeqs(db)
-	if err != nil {
-		return err
-	}
-	next := incarnation{number: newIncarnation(s.Incarnations), from: make(map[uint32]uint64)}
-	for site, seq := range last {
-		next.from[site] = seq + 1
-	}
-	return db.Set(Key("incarnations"), appendIncarnations(nil, append(s.Incarnations, next)), pebble.Sync)
-}
-
-// newIncarnation draws a number that no incarnation of the store has. It is random, so that
-// two restores of one snapshot do not give the same ids to different events.
-func newIncarnation(incarnations []incarnation) uint16 {
-	for {
-		var b [2]byte
-		_, _ = rand.Read(b[:])
-		n := binary.BigEndian.Uint16(b[:])
-		if n != 0 && !slices.ContainsFunc(incarnations, func(inc incarnation) bool { return inc.number == n }) {
-			return n
-		}
-	}
 }
 
 // VerifySnapshot reads the manifest of a snapshot and compares every file with it. It returns
