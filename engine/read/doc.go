@@ -15,9 +15,9 @@
 //   - Where is the answer of a counter cached, and what makes it void? cached in
 //     resultcache.go. An answer is void when its dataVersion differs: the site has new rows
 //     or new links between persons. What a row range of a run adds to the answer stays valid;
-//     partialCache in partialaggregate.go keeps it.
-//   - Where are users told apart? partialAggregate.register in aggregate.go collects the
-//     persons of each row of an answer in a pairBag of pairs.go; pairBag.eachPerson counts
+//     partialCache in partialcache.go keeps it.
+//   - Where are users told apart? partialAggregate.register in partialaggregate.go
+//     collects the persons of each row of an answer in a pairBag of pairs.go; pairBag.eachPerson counts
 //     linked ordinals as one person. Counts and series without a property use distinct in
 //     count.go and countDistinctBuckets in series.go.
 //
@@ -55,8 +55,9 @@
 //	pathcolumn.go        the terms at a path inside the cells of a column
 //	capped.go            which of them count under event.Other
 //	aggregator.go        counts the rows of one row range
-//	aggregate.go         partial aggregates, and their sum
-//	partialaggregate.go  the cache of partial aggregates
+//	partialaggregate.go  what a row range adds to an aggregate
+//	partialcache.go      a cache of partial aggregates
+//	aggregate.go         the sum of partial aggregates, and totals of runs
 //	pairs.go             sets of users and sessions by value
 //	spill.go             pairs that exceed memory, in a temporary file
 package read

@@ -1,0 +1,132 @@
+// The cache of partial aggregates: what a row range of a run adds to an aggregate. When
+// the same query comes again after new rows were added, only the new rows are read. Rows
+// of a run never change, so a cached partial aggregate stays valid for ever.
+
+package read
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"cairn/engine/identity"
+	"cairn/engine/query"
+)
+
+// packedPartial is a partialAggregate in little memory. Most of it is pairs, packed by
+// packPairs.
+type packedPartial struct {
+	joint                     bool
+	names                     []string
+	keys                      []aggregateKey
+	events                    []int64
+	persons, earlier, started []byte
+}
+
+func (p *partialAggregate) pack() *packedPartial {
+	var started []uint64
+	_ = p.eachStarted(func(row int, session uint64) { started = append(started, identity.PairOf(row, session)) })
+	return &packedPartial{
+		joint: p.joint,
+		names: slices.Clone(p.names.names), keys: slices.Clone(p.keys), events: slices.Clone(p.events),
+		persons: packPairs(p.persons.pairs), earlier: packPairs(p.earlier.pairs), started: packPairs(sortPairs(started)),
+	}
+}
+
+// large reports whether some pairs of the partial aggregate are in a file.
+func (p *partialAggregate) large() bool {
+	return len(p.persons.runs)+len(p.earlier.runs)+len(p.started.runs) > 0
+}
+
+// unpack returns the partial aggregate that was packed. first is the seq of the first row
+// of its row range.
+func (k *packedPartial) unpack(first uint64) *partialAggregate {
+	p := newPartialAggregate(first, k.joint, nil)
+	p.names = terms{names: k.names}
+	p.keys, p.events = append(p.keys, k.keys...), append(p.events, k.events...)
+	p.persons.pairs = unpackPairs(p.persons.pairs, k.persons)
+	p.earlier.pairs = unpackPairs(p.earlier.pairs, k.earlier)
+	p.started.pairs = unpackPairs(p.started.pairs, k.started)
+	return p
+}
+
+// size estimates its bytes.
+func (k *packedPartial) size() int {
+	n := 24*len(k.keys) + len(k.persons) + len(k.earlier) + len(k.started)
+	for _, name := range k.names {
+		n += 16 + len(name)
+	}
+	return n
+}
+
+// packPairs packs sorted pairs: each is stored as a uvarint of its difference from the one
+// before.
+func packPairs(pairs []uint64) []byte {
+	b := make([]byte, 0, 3*len(pairs))
+	last := uint64(0)
+	for _, p := range pairs {
+		b = binary.AppendUvarint(b, p-last)
+		last = p
+	}
+	return slices.Clip(b)
+}
+
+func unpackPairs(dst []uint64, b []byte) []uint64 {
+	last := uint64(0)
+	for len(b) > 0 {
+		d, n := binary.Uvarint(b)
+		last += d
+		dst = append(dst, last)
+		b = b[n:]
+	}
+	return dst
+}
+
+// partialCache caches the partial aggregates of one query. The zero partialCache caches
+// none.
+type partialCache struct {
+	results  *resultCache
+	query    string // everything that a partial aggregate depends on, except the row range
+	repeated bool   // the query was asked before and may come again: results are stored
+}
+
+func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) partialCache {
+	links := uint64(0)
+	for _, c := range q.Where {
+		if c.Field == "user" { // links decide which rows are those of a person
+			links = v.Table.Links.Version()
+		}
+	}
+	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay), repeated}
+}
+
+// get returns the partial aggregate of a row range, from the cache or from compute. It is
+// nil when the range adds nothing.
+func (c partialCache) get(rr *rowRange, compute func() (*partialAggregate, error)) (*partialAggregate, error) {
+	if c.results == nil || rr.part.Run == nil {
+		return compute()
+	}
+	first := rr.part.First() + uint64(rr.from)
+	key := fmt.Sprintf("%d %d %s", first, rr.to-rr.from, c.query)
+	if value, ok := c.results.get(key, dataVersion{}); ok {
+		if p := value.(*packedPartial); p != nil {
+			return p.unpack(first), nil
+		}
+		return nil, nil
+	}
+	p, err := compute()
+	if err != nil || !c.repeated {
+		return p, err
+	}
+	if p != nil && p.large() {
+		return p, nil
+	}
+	if p == nil {
+		c.results.put(key, dataVersion{}, (*packedPartial)(nil), 0)
+		return nil, nil
+	}
+	packed := p.pack()
+	c.results.put(key, dataVersion{}, packed, packed.size())
+	return p, nil
+}
