@@ -1,6 +1,5 @@
-// Benchmarks of the engine on a real disk: durable writes by batch size and
-// number of writers, and the reads a dashboard makes, over a store whose rows
-// are mostly sealed.
+// Benchmarks of the engine on a real disk: durable writes by batch size and number of
+// writers, and the queries of a dashboard over a store whose rows are mostly sealed.
 //
 //	go test ./engine -run '^$' -bench . -benchtime 2s
 //	go test ./engine -run '^$' -bench Read -bench.events 1000000
@@ -26,8 +25,8 @@ import (
 
 var benchEvents = flag.Int("bench.events", 200_000, "events in the store that reads are measured on")
 
-// stream makes realistic events: names and products by Zipf's law, sessions of a
-// few events, a message id each. It is not safe for concurrent use.
+// stream makes realistic events: names and products follow Zipf's law, sessions have a few
+// events, each event has a message id. It is not safe for concurrent use.
 type stream struct {
 	rng      *rand.Rand
 	names    *rand.Zipf
@@ -101,13 +100,13 @@ func openBench(b *testing.B) *engine.Engine {
 	return e
 }
 
-// One operation is one event, durable.
+// One operation is one durable event.
 func BenchmarkIngest(b *testing.B) {
 	for _, size := range []int{1, 100, 1000} {
 		for _, writers := range []int{1, 64, 256} {
 			b.Run(fmt.Sprintf("batch=%d/writers=%d", size, writers), func(b *testing.B) {
 				e := openBench(b)
-				batches := make([][][]engine.Record, writers) // made beforehand, by writer
+				batches := make([][][]engine.Record, writers) // by writer, made before the timer starts
 				per := (b.N + writers*size - 1) / (writers * size)
 				for i := range batches {
 					s := newStream(uint64(i + 1))
@@ -160,7 +159,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 		return out
 	}
-	asked := int64(0) // makes each question another, of which no answer is kept
+	queries := int64(0) // makes each query different, so that no answer is cached
 	for _, c := range []struct {
 		name  string
 		where []query.Cond
@@ -188,8 +187,8 @@ func BenchmarkRead(b *testing.B) {
 				cpu := cpuTime()
 				b.ReportAllocs()
 				for b.Loop() {
-					asked++
-					if _, err := e.Count(context.Background(), query.Query{Site: &benchSite.Site, Where: c.where, From: asked, Metrics: metrics}); err != nil {
+					queries++
+					if _, err := e.Count(context.Background(), query.Query{Site: &benchSite.Site, Where: c.where, From: queries, Metrics: metrics}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -214,8 +213,8 @@ func BenchmarkRead(b *testing.B) {
 			cpu := cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
-				asked++
-				c.q.Limit = 100 + int(asked%900)
+				queries++
+				c.q.Limit = 100 + int(queries%900)
 				if _, err := e.Counters(context.Background(), c.q); err != nil {
 					b.Fatal(err)
 				}

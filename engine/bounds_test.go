@@ -1,5 +1,5 @@
-// Bounds of counting: what of an event is counted is the same in memory, sealed,
-// merged, recounted, and by the model.
+// Bounds of counting: the same part of an event is counted in memory, sealed, merged, by
+// check and by the model.
 
 package engine_test
 
@@ -18,7 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// boundsPair is an engine and a model that get the same events.
+// boundsPair is an engine and a model that store the same events.
 type boundsPair struct {
 	*testing.T
 	fs      vfs.FS
@@ -50,7 +50,7 @@ func (p *boundsPair) send(properties ...event.Object) {
 	_, _ = p.m.Ingest(p.Context(), records, true, nil)
 }
 
-// reopen closes the engine, if there is one, recounts its store, and opens it again.
+// reopen closes the engine, if there is one, checks its store, and opens it again.
 func (p *boundsPair) reopen() {
 	p.Helper()
 	if p.e != nil {
@@ -74,7 +74,7 @@ func (p *boundsPair) compare(when string, properties ...string) {
 	}
 }
 
-// same compares the answers to counter queries of the site.
+// same compares the answers of engine and model to counter queries of the site.
 func (p *boundsPair) same(when string, queries ...query.CounterQuery) {
 	p.Helper()
 	for _, q := range queries {
@@ -109,7 +109,7 @@ func TestBoundsOfCounting(t *testing.T) {
 	deep := fmt.Sprintf(`{"%[1]s":{"%[1]s":{"%[1]s":{"%[1]s":{"%[1]s":{"%[1]s":{"%[1]s":{"a":1,"%[1]s":2}}}}}},"b":3}}`, long)
 	properties := []string{"", "name", "aa", "w0001", "w1200", "zz0", "zz1", "zz1.b", "zz1.c", "zz2", "zz3." + long + ".b", "zz4"}
 	for round := range 3 {
-		for part := range 5 { // so many keys that later ones have no column
+		for part := range 5 { // so many keys that the last ones have no column
 			var wide event.Object
 			for i := range 250 {
 				wide = append(wide, event.Member{Key: fmt.Sprintf("w%04d", part*250+i), Value: event.Num(fmt.Sprint(round))})
@@ -127,7 +127,7 @@ func TestBoundsOfCounting(t *testing.T) {
 		p.compare(when, properties...)
 		found, err := p.e.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.zz2", Values: []string{"beyond"}}}})
 		if err != nil || found.Events != uint64(12*(round+1)) {
-			t.Errorf("%s: what is not counted is found in %d events, %v", when, found.Events, err)
+			t.Errorf("%s: an uncounted value is found in %d events, %v", when, found.Events, err)
 		}
 		p.reopen()
 		p.compare(when+", reopened", properties...)
@@ -137,8 +137,8 @@ func TestBoundsOfCounting(t *testing.T) {
 	}
 }
 
-// An event whose properties take turns names each once in what it has over the cap,
-// and says of one that is all over that it is.
+// An event whose properties alternate names each property only once among its capped values.
+// A property of which all values are over the cap is marked as a whole.
 func TestCappedByProperty(t *testing.T) {
 	p := newBoundsPair(t, 8)
 	pairs := func(from, n int) event.Object {

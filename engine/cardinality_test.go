@@ -14,9 +14,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A day's values beyond the cap count under (other), whether they come before or
-// after a restart, sealed or not; a value that is among the first stays itself;
-// the next day begins anew; the index finds them all and a recount agrees.
+// A day's values over the cap count under (other), before and after a restart, sealed or not.
+// The first values keep their own counters. The next day starts anew. The index finds all
+// values, and check agrees.
 func TestCaps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stores 13,000 events")
@@ -44,7 +44,7 @@ func TestCaps(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			send := func(from, to int) { // values from..to-1, one an event
+			send := func(from, to int) { // the values from to to-1, one per event
 				t.Helper()
 				for from < to {
 					var records []engine.Record
@@ -88,11 +88,11 @@ func TestCaps(t *testing.T) {
 			send(most, most+600)
 			want("over it", first, most+1, most+600, 600)
 			reopen()
-			send(most+300, most+900) // some of these again: still not among the first
+			send(most+300, most+900) // some come again and are still over the cap
 			send(0, 50)              // among the first
 			want("after a restart", first, most+1, most+1250, 1200)
 			if got := counted(first, "value 7"); got != 2 {
-				t.Errorf("a value among the first counts %d", got)
+				t.Errorf("a value below the cap counts %d", got)
 			}
 			if got := counted(first, fmt.Sprint("value ", most+5)); got != 0 {
 				t.Errorf("a value over the cap counts %d by itself", got)

@@ -15,9 +15,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The clock goes back a day, forward ten years and back again, while events come
-// in, are sealed and the server restarts: nothing is lost, nothing is twice, and
-// the order stays that of receipt.
+// The clock goes back a day, forward ten years and back again, while events are stored and
+// sealed and the server restarts. No event is lost, none is stored twice, and the order stays
+// that of receipt.
 func TestClockJumps(t *testing.T) {
 	for _, sealRows := range []int{7, 1 << 16} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestClockJumps(t *testing.T) {
 					ev := &event.Event{Dialect: event.Native, Type: event.Track, Name: "step", Anonymous: fmt.Sprintf("a%d", i%4), MessageID: fmt.Sprintf("%d-%d", step, i),
 						Properties: event.Object{{Key: "step", Value: event.Num(fmt.Sprint(step))}}}
 					if i%5 == 1 {
-						ev.Time = epoch.Add(time.Duration(i) * time.Minute).UnixMilli() // as a client with a good clock says
+						ev.Time = epoch.Add(time.Duration(i) * time.Minute).UnixMilli() // as from a client with a correct clock
 					}
 					r := engine.Record{Site: site, Record: &event.Record{Event: *ev}}
 					out, err := e.Ingest(ctx, copyRecords([]engine.Record{r}), true, nil)
@@ -63,8 +63,8 @@ func TestClockJumps(t *testing.T) {
 						t.Fatalf("step %d: %v", step, err)
 					}
 				}
-				// Retries within the window, with the clock as it was, an hour on, and
-				// a day back.
+				// Retries within the dedup window: with the clock as it was, an hour later, and a
+				// day earlier.
 				for _, off := range []time.Duration{0, time.Hour, -day} {
 					clock.add(off)
 					for i, s := range these {
@@ -91,7 +91,7 @@ func TestClockJumps(t *testing.T) {
 			if err != nil || !slices.Equal(seqs(down), seqs(events)) {
 				t.Errorf("newest first: %d events, %v", len(down), err)
 			}
-			// Every instant lies in one bucket, every day in one counter.
+			// Each time is in exactly one bucket, each day in exactly one counter.
 			count, err := e.Count(ctx, query.Query{Site: &site.Site, From: epoch.Add(-2000 * day).UnixMilli(), To: epoch.Add(8000 * day).UnixMilli()})
 			if err != nil || count.Events != uint64(len(all)) || count.Users != 4 {
 				t.Errorf("count %+v, %v", count, err)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has used; it is steadier than the clock where
-// others share the machine.
+// cpuTime is the processor time that the process has used. It is steadier than the clock on a
+// shared machine.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

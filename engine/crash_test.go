@@ -1,10 +1,10 @@
-// Power cuts in memory: the engine runs on a file system that remembers what was
-// synced, and at some file operation a copy is taken as a power cut would leave
-// it. The copy must hold every acknowledged request, each other request wholly
-// or not at all, and go on from there; then it is cut again.
+// Power cuts in memory: the engine runs on a file system that remembers what was synced. At
+// some file operation the test copies it, as a power cut would leave it. The copy must contain
+// every acknowledged request, and every other request completely or not at all. The engine
+// goes on from the copy, until the next power cut.
 //
 //	go test ./engine -run Crash -crash.seeds=2000
-//	go test ./engine -run Crash -crash.seed=7          one seed again
+//	go test ./engine -run Crash -crash.seed=7          repeats one seed
 
 package engine_test
 
@@ -35,7 +35,7 @@ var (
 	crashSeed  = flag.Uint64("crash.seed", 0, "the one seed to run; 0 = many")
 )
 
-// request is one batch of a workload and what became of it.
+// request is one batch of a workload, and its fate.
 type request struct {
 	number   int
 	records  []engine.Record
@@ -43,9 +43,8 @@ type request struct {
 	outcomes []event.Outcome
 }
 
-// workload makes requests with message ids of their own and keeps the oracle:
-// which were sent, which acknowledged. Requests are numbered from 1 over all
-// lives of one store.
+// workload makes requests with unique message ids. It records which requests were sent and
+// which were acknowledged. Requests are numbered from 1 over all lives of one store.
 type workload struct {
 	sites []*engine.Site
 	now   func() time.Time
@@ -56,7 +55,7 @@ type workload struct {
 }
 
 func newWorkload(rng *rand.Rand) *workload {
-	var clock atomic.Int64 // every look at the clock moves it
+	var clock atomic.Int64 // each reading advances it
 	clock.Store(epoch.UnixMilli())
 	return &workload{
 		rng:   rng,
@@ -65,7 +64,7 @@ func newWorkload(rng *rand.Rand) *workload {
 	}
 }
 
-// crashNames is how many names a day counts: fewer than there are.
+// crashNames is the cap on names of a day: fewer than the events have.
 const crashNames = 5
 
 func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
@@ -110,7 +109,7 @@ func (w *workload) end(r *request, outcomes []event.Outcome, err error) {
 	}
 }
 
-// run sends requests from a few goroutines until stop says so or each has sent n.
+// run sends requests from a few goroutines until stop returns true or each has sent n.
 func (w *workload) run(e *engine.Engine, goroutines, n int, stop func() bool) {
 	var wg sync.WaitGroup
 	for range goroutines {
@@ -144,8 +143,8 @@ func (w *workload) acked() []*request {
 	return out
 }
 
-// forget makes the fate of all but these requests unknown: the power went before
-// their answers counted.
+// forget makes the fate of all requests but these unknown: the power cut came before their
+// answers.
 func (w *workload) forget(but []*request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,10 +155,10 @@ func (w *workload) forget(but []*request) {
 	}
 }
 
-// verify holds an engine against the oracle: requests whose answers came before
-// the cut are wholly there, all others wholly or not at all; seqs are dense, a
-// message id is there once, and counters are a recount. It learns the fate of
-// requests without an answer: those found are acknowledged from now on.
+// verify compares an engine with the workload. Requests acknowledged before the power cut are
+// complete; all others are complete or missing. Seqs have no gaps, each message id is stored
+// once, and counters agree with the log. verify records the fate of requests without an
+// answer: those it finds are acknowledged from now on.
 func (w *workload) verify(e *engine.Engine, acked []*request) error {
 	ctx := context.Background()
 	type place struct {
@@ -189,7 +188,7 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			}
 			recount.of(&site.Site).append(record)
 			if again.SessionOrd != ev.SessionOrd || again.Day != ev.Day {
-				return fmt.Errorf("site %s seq %d: session %d day %d, the log says %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
+				return fmt.Errorf("site %s seq %d: session %d day %d, want %d and %d", site.Name, ev.Seq, ev.SessionOrd, ev.Day, again.SessionOrd, again.Day)
 			}
 		}
 		if err := sameAsRecount(ctx, e, recount, site); err != nil {
@@ -208,19 +207,19 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 			}
 			have++
 			if p.site != rec.Site || p.e.Name != rec.Event.Name || p.e.User != rec.Event.User {
-				return fmt.Errorf("request %d record %d is stored as something else: %s", r.number, i, show(p.e))
+				return fmt.Errorf("request %d record %d is stored differently: %s", r.number, i, show(p.e))
 			}
 			if r.acked && (r.outcomes[i].Seq != p.e.Seq || r.outcomes[i].ID != p.e.ID) {
-				return fmt.Errorf("request %d record %d was acknowledged as seq %d id %s, is seq %d id %s", r.number, i, r.outcomes[i].Seq, r.outcomes[i].ID, p.e.Seq, p.e.ID)
+				return fmt.Errorf("request %d record %d was acknowledged as seq %d id %s, but is stored as seq %d id %s", r.number, i, r.outcomes[i].Seq, r.outcomes[i].ID, p.e.Seq, p.e.ID)
 			}
 		}
 		stored += have
 		switch {
 		case have == len(r.records):
 		case slices.Contains(acked, r):
-			return fmt.Errorf("request %d was acknowledged, %d of its %d events are there", r.number, have, len(r.records))
+			return fmt.Errorf("request %d was acknowledged, but only %d of its %d events are stored", r.number, have, len(r.records))
 		case have != 0:
-			return fmt.Errorf("request %d is there in part: %d of %d events", r.number, have, len(r.records))
+			return fmt.Errorf("request %d is stored in part: %d of %d events", r.number, have, len(r.records))
 		}
 		if r.acked = have > 0; !r.acked {
 			r.outcomes = nil
@@ -233,12 +232,12 @@ func (w *workload) verify(e *engine.Engine, acked []*request) error {
 		}
 	}
 	if stored != len(found) {
-		return fmt.Errorf("%d events are stored, %d of them were sent", len(found), stored)
+		return fmt.Errorf("%d events are stored, but only %d of them were sent", len(found), stored)
 	}
 	return nil
 }
 
-// sameAsRecount compares totals and counters with a model made from the log.
+// sameAsRecount compares totals and counters with those of a model made from the log.
 func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *engine.Site) error {
 	for _, q := range []query.Query{
 		{Site: &site.Site},
@@ -276,8 +275,8 @@ func sameAsRecount(ctx context.Context, e *engine.Engine, recount *model, site *
 	return nil
 }
 
-// resend sends some requests again, answered or not: what is there must be a
-// duplicate of itself, what is not must be stored now.
+// resend sends some requests again, whether they were answered or not. Stored events must be
+// duplicates, all others must be stored now.
 func (w *workload) resend(e *engine.Engine, n int) error {
 	for range n {
 		w.mu.Lock()
@@ -289,7 +288,7 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 		w.mu.Unlock()
 		outcomes, err := e.Ingest(context.Background(), copyRecords(r.records), true, nil)
 		if err != nil {
-			return nil // cut short; the oracle knows no more than before
+			return nil // the power cut came first; nothing new is known
 		}
 		for i, o := range outcomes {
 			want := event.Stored
@@ -297,7 +296,7 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 				want = event.Duplicate
 			}
 			if o.Status != want || r.acked && (o.Seq != r.outcomes[i].Seq || o.ID != r.outcomes[i].ID) {
-				return fmt.Errorf("request %d record %d sent again: %+v; it is acknowledged: %t, as %+v", r.number, i, o, r.acked, r.outcomes)
+				return fmt.Errorf("retry of request %d record %d: %+v; acknowledged before: %t, as %+v", r.number, i, o, r.acked, r.outcomes)
 			}
 		}
 		w.end(r, outcomes, nil)
@@ -305,8 +304,8 @@ func (w *workload) resend(e *engine.Engine, n int) error {
 	return nil
 }
 
-// powerCut is a file system that is copied, as a power cut would leave it, just
-// before its file operation number at.
+// powerCut is a file system that is copied, as a power cut would leave it, just before file
+// operation number at.
 type powerCut struct {
 	*errorfs.FS
 	mem     linkFS
@@ -316,12 +315,12 @@ type powerCut struct {
 	ops     atomic.Int64
 	once    sync.Once
 	happens atomic.Bool
-	after   *vfs.MemFS // what is left
-	acked   []*request // acknowledged before
+	after   *vfs.MemFS // the copy
+	acked   []*request // acknowledged before the copy was made
 }
 
-// linkFS lets no link be made while the file system is copied. MemFS.Link takes the
-// lock that CrashClone waits for twice, and for ever when that comes in between.
+// linkFS makes no links while the file system is copied. MemFS.Link locks twice: when
+// CrashClone waits for the lock in between, both wait for ever.
 type linkFS struct {
 	*vfs.MemFS
 	linking *sync.Mutex
@@ -333,7 +332,7 @@ func (fs linkFS) Link(from, to string) error {
 	return fs.MemFS.Link(from, to)
 }
 
-// clone is CrashClone.
+// clone is CrashClone while no link is made.
 func (fs linkFS) clone(cfg vfs.CrashCloneCfg) *vfs.MemFS {
 	fs.linking.Lock()
 	defer fs.linking.Unlock()
@@ -351,8 +350,8 @@ func newPowerCut(mem *vfs.MemFS, at int64, cfg vfs.CrashCloneCfg, oracle *worklo
 	return p
 }
 
-// cut takes the copy. What is acknowledged by now must be in it: the list is
-// made first.
+// cut makes the copy. It makes the list of acknowledged requests first, since all of them must
+// be in the copy.
 func (p *powerCut) cut() {
 	p.once.Do(func() {
 		p.acked = p.oracle.acked()
@@ -371,7 +370,7 @@ func TestCrash(t *testing.T) {
 	}
 	var next atomic.Uint64
 	var wg sync.WaitGroup
-	for range 2 * runtime.GOMAXPROCS(0) { // a store waits more than it works
+	for range 2 * runtime.GOMAXPROCS(0) { // a store mostly waits
 		wg.Go(func() {
 			for !t.Failed() {
 				seed := next.Add(1)
@@ -379,7 +378,7 @@ func TestCrash(t *testing.T) {
 					return
 				}
 				if err := crash(seed); err != nil {
-					t.Errorf("seed %d: %v\nagain: go test ./engine -run 'TestCrash$' -crash.seed=%d", seed, err, seed)
+					t.Errorf("seed %d: %v\nrepeat with: go test ./engine -run 'TestCrash$' -crash.seed=%d", seed, err, seed)
 				}
 			}
 		})
@@ -387,8 +386,8 @@ func TestCrash(t *testing.T) {
 	wg.Wait()
 }
 
-// crash is a store that lives through four power cuts, some of them during its
-// recovery, some when it has closed.
+// crash runs a store through four power cuts. Some come during the recovery, some after the
+// store has closed.
 func crash(seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	w := newWorkload(rand.New(rand.NewPCG(seed, 4)))
@@ -418,7 +417,7 @@ func crash(seed uint64) error {
 		if err := e.Close(); err != nil {
 			return fmt.Errorf("life %d: %w", life, err)
 		}
-		cut.cut() // at the latest now, with everything answered
+		cut.cut() // if it has not happened yet, with all requests answered
 		mem, acked = cut.after, cut.acked
 		w.forget(acked)
 	}
@@ -438,8 +437,8 @@ func crash(seed uint64) error {
 	return nil
 }
 
-// Every file operation of one script is cut before, with nothing and with all of
-// the unsynced data surviving. Plain go test takes every 7th.
+// A power cut before every file operation of a script. Either nothing or all of the unsynced
+// data survives. Plain go test tries every 7th operation.
 func TestCrashAtEveryOperation(t *testing.T) {
 	t.Parallel()
 	stride := int64(7)
@@ -483,9 +482,9 @@ func TestCrashAtEveryOperation(t *testing.T) {
 	}
 }
 
-// The power goes during the recovery from a power cut, at every operation of
-// it. Directory entries and blocks survive by chance, in any order: what points
-// at a file must not outlive the file.
+// A power cut during the recovery from a power cut, at each of its file operations. Directory
+// entries and blocks survive by chance, in any order: a reference to a file must not survive
+// without the file.
 func TestCrashInRecovery(t *testing.T) {
 	t.Parallel()
 	w := newWorkload(rand.New(rand.NewPCG(2, 1)))

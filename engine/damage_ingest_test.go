@@ -1,5 +1,5 @@
-// Ingest over a damaged store: one bad page stops nobody who writes something
-// else, and what is stored is answered as stored.
+// Ingest into a damaged store: a bad page stops only the events that need it, and events that
+// are stored are answered as stored.
 
 package engine_test
 
@@ -14,9 +14,8 @@ import (
 	"cairn/engine/store"
 )
 
-// Each trial zeroes a stretch of one table of a closed store and opens what is
-// left. Then come again: events with the message ids and in the sessions of sealed
-// ones, and new ones.
+// Each trial zeroes some bytes of one table of a closed store and opens the store. Then it
+// sends events with the message ids and in the sessions of sealed events, and new events.
 func TestIngestOverDamage(t *testing.T) {
 	t.Parallel()
 	v := newVisitors(t, 500)
@@ -63,7 +62,7 @@ func TestIngestOverDamage(t *testing.T) {
 				out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: r}}, true, nil)
 				if err != nil {
 					if store.Damaged(err) == nil {
-						t.Fatalf("%s: %v, which says nothing of damage", what, err)
+						t.Fatalf("%s: %v does not report damage", what, err)
 					}
 					return event.Outcome{}, err
 				}
@@ -97,8 +96,8 @@ func TestIngestOverDamage(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d opened, %d of them with damage met; %d known, %d refused", opened, unread, known, refused)
+	t.Logf("%d stores opened, %d of them reported damage; %d retries were duplicates, %d were rejected", opened, unread, known, refused)
 	if opened == 0 || unread == 0 || known == 0 {
-		t.Error("the trials prove nothing")
+		t.Error("the trials cover too little")
 	}
 }

@@ -1,7 +1,7 @@
-// Damaged files: a bit flipped, an end cut off, a stretch zeroed, a file gone,
-// anywhere in a store that was closed in good order. The store must not open, or
-// be found out by Check, or be unharmed: never does it open and show other events
-// than it was given with nobody the wiser.
+// Damaged files: a flipped bit, a missing end, zeroed bytes or a missing file, anywhere in a
+// store that was closed cleanly. Then the store must not open, or check must find the damage,
+// or all events must be unharmed. It must never open and silently show other events than were
+// sent.
 //
 //	go test ./engine -run DamagedFiles -damage.trials=20000
 
@@ -35,7 +35,7 @@ func closedStore(t *testing.T) (w *workload, store files, lines []string) {
 	fs := vfs.NewMem()
 	options := w.options(fs, rand.New(rand.NewPCG(8, 2)))
 	options.SealRows, options.HotEvents = 40, 200
-	for life := range 3 { // flushed tables, a manifest with a history, a log
+	for life := range 3 { // so that there are flushed tables, a manifest with a history, and a log
 		e, err := engine.Open(options)
 		if err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func closedStore(t *testing.T) (w *workload, store files, lines []string) {
 			if lines, err = told(e, w.sites); err != nil {
 				t.Fatal(err)
 			}
-			if s := e.Stats(); s.Runs < 2 || s.Runs+int64(s.Merges) < 4 { // of several merged, one
+			if s := e.Stats(); s.Runs < 2 || s.Runs+int64(s.Merges) < 4 { // some must be merged
 				t.Fatal("too few runs")
 			}
 		}
@@ -171,8 +171,8 @@ func same(got, want []string) (n int) {
 	return n
 }
 
-// The log's file torn at many places, as a disk may leave it: what was
-// acknowledged before the tear is there, or the store is refused.
+// The file of the log is torn at many places, as a disk may leave it. Everything acknowledged
+// before the tear is there, or the store does not open.
 func TestTornLog(t *testing.T) {
 	t.Parallel()
 	w := newWorkload(rand.New(rand.NewPCG(9, 1)))
@@ -197,8 +197,8 @@ func TestTornLog(t *testing.T) {
 		return "store/" + found
 	}
 	type ack struct {
-		end    int // of the log when it was answered
-		events int // of all sites by then
+		end    int // length of the log when the request was answered
+		events int // number of events of all sites at that time
 	}
 	var acks []ack
 	events := 0
@@ -220,7 +220,7 @@ func TestTornLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := readFiles(t, fs.CrashClone(vfs.CrashCloneCfg{}), "data") // a power cut: no mark at the end
+	store := readFiles(t, fs.CrashClone(vfs.CrashCloneCfg{}), "data") // a power cut: the log has no end marker
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestTornLog(t *testing.T) {
 	for i, at := range tears {
 		at = min(at, len(full))
 		torn, how := full[:at:at], "cut"
-		if i%2 == 1 { // zeroed to where the file ended
+		if i%2 == 1 { // zeros up to the length of the file
 			torn, how = append(slices.Clone(torn), make([]byte, len(full)-at)...), "zeroed"
 		}
 		surely := 0
@@ -273,12 +273,12 @@ func TestTornLog(t *testing.T) {
 		for _, l := range got {
 			if strings.Contains(l, "MessageID=") {
 				if have++; !slices.Contains(lines, l) {
-					t.Fatalf("%s at %d: an event that was never stored so: %s", how, at, l)
+					t.Fatalf("%s at %d: an event that was never sent like this: %s", how, at, l)
 				}
 			}
 		}
 		if have < surely {
-			t.Errorf("%s at %d: %d events, %d were acknowledged before the tear", how, at, have, surely)
+			t.Errorf("%s at %d: the store has %d events, but %d were acknowledged before the tear", how, at, have, surely)
 		}
 		if err := e.Close(); err != nil {
 			t.Fatalf("%s at %d: close: %v", how, at, err)
@@ -289,6 +289,6 @@ func TestTornLog(t *testing.T) {
 	}
 	t.Logf("%d tears: %d stores opened, %d refused", len(tears), opened, refused)
 	if opened == 0 {
-		t.Error("a torn tail is what every power cut may leave; not one store opened")
+		t.Error("no store opened; each power cut may leave a torn end of the log")
 	}
 }

@@ -1,5 +1,5 @@
-// Exactly once: many senders of the same message ids at the same time, over a
-// restart in between.
+// Exactly once: many senders send the same message ids at the same time, with a restart in
+// between.
 
 package engine_test
 
@@ -25,7 +25,7 @@ func TestDedupConcurrent(t *testing.T) {
 	site := w.sites[0]
 	open := func() *engine.Engine {
 		options := w.options(fs, rand.New(rand.NewPCG(1, 2)))
-		options.SealRows, options.HotEvents = 50, 300 // most originals are sealed when a retry comes
+		options.SealRows, options.HotEvents = 50, 300 // most originals are sealed before their retry
 		e, err := engine.Open(options)
 		if err != nil {
 			t.Fatal(err)
@@ -34,15 +34,15 @@ func TestDedupConcurrent(t *testing.T) {
 	}
 	type verdict struct {
 		stored  int
-		answers map[string]int // "seq id received" → how many said so
+		answers map[string]int // number of answers by "seq id received"
 	}
 	var mu sync.Mutex
 	verdicts := make([]verdict, ids)
 	for i := range verdicts {
 		verdicts[i].answers = map[string]int{}
 	}
-	// send gives all ids to the engine once, in an order and in batches of the
-	// sender's own, and stops when the engine does.
+	// send sends each id once. Each sender has its own order and batches. It stops when the
+	// engine does.
 	send := func(e *engine.Engine, sender int) error {
 		rng := rand.New(rand.NewPCG(uint64(sender), 9))
 		order := rng.Perm(ids)
@@ -88,7 +88,7 @@ func TestDedupConcurrent(t *testing.T) {
 	}
 
 	e := open()
-	everyone(e, func() { // stopped in the middle of it
+	everyone(e, func() { // the engine stops in the middle
 		for e.Stats().Accepted < ids/3 {
 			time.Sleep(100 * time.Microsecond)
 		}
@@ -102,7 +102,7 @@ func TestDedupConcurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = open()
-	if err := send(e, 1000); err != nil { // and once more, all of it sealed or replayed
+	if err := send(e, 1000); err != nil { // once more, when all originals are sealed or replayed
 		t.Fatal(err)
 	}
 	defer func() {
@@ -125,7 +125,7 @@ func TestDedupConcurrent(t *testing.T) {
 	for i, v := range verdicts {
 		id := fmt.Sprintf("id %d", i)
 		if v.stored > 1 || len(v.answers) != 1 || v.answers[place[id]] == 0 {
-			t.Errorf("%s: stored %d times, answered %v, is at %q", id, v.stored, v.answers, place[id])
+			t.Errorf("%s: stored %d times, answers %v, stored as %q", id, v.stored, v.answers, place[id])
 		}
 	}
 	page, err := e.Counters(t.Context(), query.CounterQuery{Site: &site.Site, Property: "name", Limit: 10})
@@ -168,8 +168,8 @@ func TestDedupKey(t *testing.T) {
 	}
 }
 
-// A site whose few events wait in memory knows their ids however many another site
-// has sent since.
+// A site with a few events in memory knows their ids, however many events another site has
+// sent since.
 func TestDedupQuietSite(t *testing.T) {
 	quiet, busy := &engine.Site{Site: query.Site{ID: 1, Name: "quiet"}}, &engine.Site{Site: query.Site{ID: 2, Name: "busy"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{quiet, busy}, Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
@@ -189,7 +189,7 @@ func TestDedupQuietSite(t *testing.T) {
 		return outcomes
 	}
 	send(quiet, 0, 5)
-	for n := 0; n < 40_000; n += 1000 { // the exact table holds some 10,000
+	for n := 0; n < 40_000; n += 1000 { // the exact table holds about 10,000
 		send(busy, n, 1000)
 	}
 	for i, o := range send(quiet, 0, 6) {

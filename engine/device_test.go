@@ -21,7 +21,7 @@ const (
 	chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 )
 
-// saltsOfDays names visitors by the day of its clock.
+// saltsOfDays makes salts from the day of its clock.
 type saltsOfDays struct{ now *time.Time }
 
 func (s saltsOfDays) Visitor(_ uint32, parts ...string) (today, yesterday string) {
@@ -29,7 +29,7 @@ func (s saltsOfDays) Visitor(_ uint32, parts ...string) (today, yesterday string
 	return name(*s.now), name(s.now.Add(-24 * time.Hour))
 }
 
-// devices is a store that OpenPanel events are sent to, at times of the test's own.
+// devices is a store that receives OpenPanel events at times that the test sets.
 type devices struct {
 	t    *testing.T
 	e    *engine.Engine
@@ -84,8 +84,7 @@ func (d *devices) ask(ev event.Event, visit event.Visit, agent string) (stored *
 
 func (d *devices) after(gap time.Duration) { d.now = d.now.Add(gap) }
 
-// A device is known by its hash; its session goes on for 30 minutes, to the
-// millisecond.
+// A hash identifies a device. Its session goes on for a gap of 30 minutes, to the millisecond.
 func TestDeviceSessions(t *testing.T) {
 	d := openDevices(t)
 	first, answer := d.send(event.Event{}, safari)
@@ -93,7 +92,7 @@ func TestDeviceSessions(t *testing.T) {
 		t.Errorf("stored as %q in %q, answered %+v", first.Anonymous, first.Session, answer)
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`).MatchString(first.Session) {
-		t.Errorf("a session is called %q", first.Session)
+		t.Errorf("session id %q", first.Session)
 	}
 	d.after(30 * time.Minute)
 	if second, _ := d.send(event.Event{}, safari); second.Session != first.Session {
@@ -104,7 +103,7 @@ func TestDeviceSessions(t *testing.T) {
 	if third.Session == first.Session || third.Session == "" {
 		t.Error("a gap of 30:00.001 did not begin a session")
 	}
-	// An event from a quarter of an hour ago is in the session, one a moment older in none.
+	// An event from 15 minutes ago is in the session, a slightly older one is in none.
 	if e, _ := d.send(event.Event{Time: d.now.Add(-15 * time.Minute).UnixMilli()}, safari); e.Session != third.Session {
 		t.Errorf("15 minutes late: session %q", e.Session)
 	}
@@ -112,7 +111,7 @@ func TestDeviceSessions(t *testing.T) {
 	if e.Session != "" || answer.Session != third.Session {
 		t.Errorf("more than 15 minutes late: session %q, answered %q", e.Session, answer.Session)
 	}
-	// What is no tracked event neither opens nor moves a session, and is told of it.
+	// Other events than track neither begin nor extend a session, but the answer names it.
 	d.after(20 * time.Minute)
 	e, answer = d.send(event.Event{Type: event.Identify, User: "ada"}, safari)
 	if e.Session != "" || e.Anonymous != third.Anonymous || answer.Session != third.Session {
@@ -120,7 +119,7 @@ func TestDeviceSessions(t *testing.T) {
 	}
 	d.after(11 * time.Minute)
 	if _, answer = d.send(event.Event{Type: event.Identify, User: "ada"}, safari); answer.Live || answer.Session == "" {
-		t.Errorf("after the session identify was answered %+v", answer)
+		t.Errorf("after the session the answer to identify was %+v", answer)
 	}
 	report, err := closeAndCheck(d)
 	if err != nil || len(report.Problems) > 0 {
@@ -128,8 +127,8 @@ func TestDeviceSessions(t *testing.T) {
 	}
 }
 
-// A session that is live at midnight goes on under the id it began with; after it
-// the device has its new id.
+// A session that is active at midnight keeps its device id. After the session the device has
+// its new id.
 func TestDeviceAtMidnight(t *testing.T) {
 	d := openDevices(t)
 	d.now = time.Date(2026, 11, 20, 23, 50, 0, 0, time.UTC)
@@ -145,7 +144,7 @@ func TestDeviceAtMidnight(t *testing.T) {
 	if e, _ := d.send(event.Event{}, safari); e.Session == first.Session || e.Anonymous == first.Anonymous {
 		t.Error("the session went on after it was over")
 	}
-	// And over a restart.
+	// The same after a restart.
 	if err := d.e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -157,15 +156,15 @@ func TestDeviceAtMidnight(t *testing.T) {
 	}
 }
 
-// Server events: none has a session of its own, those of a profile that is there
-// join its session and look like it.
+// Events of servers never have a session of their own. Those of a profile with an active
+// session join it and get its context.
 func TestServerEvents(t *testing.T) {
 	for _, agent := range []string{"", "node", "axios/1.7.2", "MyShop/1.2.3", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"} {
 		t.Run(agent, func(t *testing.T) {
 			d := openDevices(t)
 			e, answer := d.send(event.Event{User: "ada"}, agent)
 			if e.Anonymous != "" || e.Session != "" || answer.Device == "" || answer.Session == "" {
-				t.Errorf("nobody is there: stored %q in %q, answered %+v", e.Anonymous, e.Session, answer)
+				t.Errorf("without a session: stored %q in %q, answered %+v", e.Anonymous, e.Session, answer)
 			}
 			page, _ := d.send(event.Event{Type: event.Page, Name: "screen_view", User: "ada", Context: event.Object{
 				{Key: "url", Value: event.Str("https://shop.example/cart?x=1")}, {Key: "referrer", Value: event.Str("https://duckduckgo.com/")}, {Key: "country", Value: event.Str("SE")}}}, chrome)
@@ -182,7 +181,7 @@ func TestServerEvents(t *testing.T) {
 			if e, _ := d.send(event.Event{User: "eve"}, agent); e.Session != "" || e.Anonymous != "" {
 				t.Error("another profile joined the session")
 			}
-			// A server's event keeps the session alive, as any of its events.
+			// A server's event extends the session like any other event.
 			d.after(25 * time.Minute)
 			if e, _ := d.send(event.Event{User: "ada"}, agent); e.Session != page.Session {
 				t.Error("25 minutes later the session was over")
@@ -195,8 +194,8 @@ func TestServerEvents(t *testing.T) {
 	}
 }
 
-// An id that was sent is the device, for servers too; the device joins a group only
-// where nobody else does; a group by itself has no members.
+// A sent id is the device, for servers too. A group event that is nobody's has no device and
+// adds no member. An assign_group always has a device, which becomes a member.
 func TestDeviceIDs(t *testing.T) {
 	d := openDevices(t)
 	if e, _ := d.send(event.Event{Anonymous: "mine"}, "node"); e.Anonymous != "mine" || e.Session != "" {
@@ -204,7 +203,7 @@ func TestDeviceIDs(t *testing.T) {
 	}
 	page, _ := d.send(event.Event{Anonymous: "mine"}, chrome)
 	if e, answer := d.send(event.Event{Anonymous: "mine"}, "node"); e.Session != page.Session || answer.Device != "mine" {
-		t.Errorf("a server's event of a device that is there: session %q, answered %+v", e.Session, answer)
+		t.Errorf("a server's event of a device with a session: session %q, answered %+v", e.Session, answer)
 	}
 	group := event.Event{Type: event.Group, Groups: []string{"acme"}}
 	if e, answer := d.ask(group, event.Visit{Ask: true, Nobody: true}, chrome); e.Anonymous != "" || e.PersonOrd != 0 || answer.Device == "" {
@@ -218,7 +217,7 @@ func TestDeviceIDs(t *testing.T) {
 	if err != nil || len(g.Members) != 1 {
 		t.Errorf("members %q, %v", g.Members, err)
 	}
-	// Asking stores nothing.
+	// Visit stores nothing.
 	before, _ := d.e.Count(t.Context(), query.Query{Site: &d.site.Site})
 	for agent, live := range map[string]bool{chrome: false, safari: false} {
 		ask := event.Event{Dialect: event.OpenPanel, Type: event.Track}
@@ -229,12 +228,12 @@ func TestDeviceIDs(t *testing.T) {
 		}
 	}
 	if after, _ := d.e.Count(t.Context(), query.Query{Site: &d.site.Site}); after != before {
-		t.Errorf("asking changed the totals from %+v to %+v", before, after)
+		t.Errorf("Visit changed the totals from %+v to %+v", before, after)
 	}
 }
 
-// OpenPanel's profiles: deep merges, dotted increments, no link between people that
-// a server sends for.
+// OpenPanel's profiles: deep merges, dotted increments, and no links between the people that
+// one server sends events for.
 func TestOpenPanelProfiles(t *testing.T) {
 	d := openDevices(t)
 	identify := func(user, traits string) {

@@ -14,8 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TestLifeOfAnEvent: what is acknowledged is listed, counted, found by id and
-// person, after a restart too, sealed or not.
+// An acknowledged event is listed, counted, and found by its id and its person, also after a
+// restart, sealed or not.
 func TestLifeOfAnEvent(t *testing.T) {
 	for _, sealRows := range []int{1 << 16, 8} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {

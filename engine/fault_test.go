@@ -1,8 +1,7 @@
-// Errors of the file system, one at each operation of a script: once, and from
-// then on. Whatever fails, nothing acknowledged is lost and nobody waits for
-// longer than faultPatience. The script runs in child processes of the test
-// binary, because a store that cannot write may end its process; the parent
-// tells that from a clean stop.
+// Errors of the file system at each operation of a script: a single error, and errors from
+// then on. Whatever fails, no acknowledged event is lost and no call takes longer than
+// faultPatience. The script runs in child processes of the test binary, because a store that
+// cannot write may end its process. The parent distinguishes that from a clean stop.
 //
 //	go test ./engine -run Fault -fault.stride=1     every index
 
@@ -83,7 +82,7 @@ func TestFault(t *testing.T) {
 
 func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }
 
-// TestFaultChild is what the children run: the script once for each index.
+// TestFaultChild runs in the child processes: the script once for each index.
 func TestFaultChild(t *testing.T) {
 	spec := strings.Fields(os.Getenv(faultEnv))
 	if len(spec) != 4 {
@@ -101,13 +100,13 @@ func TestFaultChild(t *testing.T) {
 	}
 }
 
-// faultScript runs a life of a store with the at-th operation of the kinds
-// failing, then reads what a power cut and what a mere end of the process would
-// leave. It reports whether the operation was reached.
+// faultScript runs a store while operation number at of the kinds fails. Then it reads what a
+// power cut would leave, and what an end of the process would leave. It reports whether the
+// operation was reached.
 func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (hit bool) {
 	var ops atomic.Int64
 	var off atomic.Bool
-	mem := linkFS{vfs.NewCrashableMem(), new(sync.Mutex)} // the store may still be at work when it is copied
+	mem := linkFS{vfs.NewCrashableMem(), new(sync.Mutex)} // the store may still run when it is copied
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		for _, k := range kinds {
 			if op.Kind == k && !off.Load() {
@@ -139,9 +138,9 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 			})
 		}
 		within(at, "write", never, func() { w.run(e, 2, 30, failed) })
-		acked = w.acked() // reads find more that is stored, and learn it
+		acked = w.acked() // verify may find more
 		if !failed() {
-			within(at, "read", failed, func() { // Fatal leaves Pebble's locks held: no read need return
+			within(at, "read", failed, func() { // after Fatal, Pebble's locks stay locked: reads may hang
 				if err := w.verify(e, w.acked()); err != nil && !errors.Is(err, query.ErrFailed) && !failed() {
 					t.Errorf("fault at %d: still running: %v", at, err)
 				}
@@ -182,9 +181,8 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 
 func never() bool { return false }
 
-// within reports whether a step comes to its end. One that hangs ends the
-// process, whose goroutines then show where, unless it may: after Fatal, which
-// ends the process of a real server.
+// within reports whether a step returns. A step that hangs ends the process, and its
+// goroutines show where. After Fatal, a step may hang: a real server ends its process.
 func within(at int64, step string, may func() bool, do func()) bool {
 	done := make(chan struct{})
 	go func() {

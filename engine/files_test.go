@@ -1,5 +1,4 @@
-// What the tests of damaged files share: a data directory as bytes, which can be
-// put back as often as needed.
+// Data directories as bytes: the tests of damaged files copy them as often as needed.
 
 package engine_test
 
@@ -118,8 +117,8 @@ func (f files) differ(g files) (names []string) {
 	return names
 }
 
-// told is all that is visible of sites, in a fixed form: a line an event, and
-// the totals of some counters.
+// told returns everything visible of sites in a fixed form: one line for each event, and the
+// totals of some counters.
 func told(e *engine.Engine, sites []*engine.Site) (lines []string, err error) {
 	for _, site := range sites {
 		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
@@ -145,7 +144,7 @@ func told(e *engine.Engine, sites []*engine.Site) (lines []string, err error) {
 	return lines, nil
 }
 
-// clock is a time that tests set and engines read.
+// clock is a clock that tests set and engines read.
 type clock struct{ millis atomic.Int64 }
 
 func newClock(t time.Time) *clock {
@@ -158,7 +157,7 @@ func (c *clock) now() time.Time      { return time.UnixMilli(c.millis.Load()).UT
 func (c *clock) set(t time.Time)     { c.millis.Store(t.UnixMilli()) }
 func (c *clock) add(d time.Duration) { c.millis.Add(d.Milliseconds()) }
 
-// inTime runs do, and reports false when it takes too long.
+// inTime runs do. It reports false when do takes too long.
 func inTime(do func()) bool {
 	done := make(chan struct{})
 	go func() {

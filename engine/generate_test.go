@@ -1,6 +1,5 @@
-// Random events and queries over a world so small that everything collides:
-// a few sites, people, names and values, so that duplicates, sessions, aliases
-// and counters meet in every way within a short run.
+// Random events and queries over a very small world: few sites, people, names and values.
+// Duplicates, sessions, aliases and counters then interact in every way within a short run.
 
 package engine_test
 
@@ -18,19 +17,19 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// epoch is when the tests' clocks start: a day with a leap day behind it and a
-// change of summer time in New York ahead.
+// epoch is when the tests' clocks start: shortly after a leap day and shortly before a change
+// of summer time in New York.
 var epoch = time.Date(2026, 3, 5, 21, 17, 3, 250e6, time.UTC)
 
 var newYork = func() *time.Location {
 	loc, err := time.LoadLocation("America/New_York")
-	if err != nil { // no zone files: a fixed zone west of Greenwich will do
+	if err != nil { // no zone files: use a fixed zone west of Greenwich
 		return time.FixedZone("west", -5*3600)
 	}
 	return loc
 }()
 
-// generator makes the operations of one run. It is a function of its seed.
+// generator makes the operations of one run. Its seed determines all of them.
 type generator struct {
 	*rand.Rand
 	now      time.Time
@@ -38,7 +37,7 @@ type generator struct {
 	sites    []*engine.Site
 	messages []message // message ids in use, oldest first
 	next     int
-	names    int // the caps of a day
+	names    int // the cap on names of a day
 	values   int
 	sessions []string // ids given to Opentracker's clients
 }
@@ -67,16 +66,16 @@ func newGenerator(seed uint64) *generator {
 
 func (g *generator) site() *engine.Site { return g.sites[g.skewed(len(g.sites))] }
 
-// chance is true once in n.
+// chance is true once in n times.
 func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
 
-// skewed picks from 0..n-1, the first ones most often.
+// skewed picks a number from 0 to n-1, small ones most often.
 func (g *generator) skewed(n int) int { return min(g.IntN(n), g.IntN(n)) }
 
 func pick[T any](g *generator, from ...T) T { return from[g.skewed(len(from))] }
 
-// tick moves the clock: mostly little, seldom by hours, hardly ever back. No
-// more than a dedup window passes in one run by hours alone.
+// tick moves the clock: usually a little, seldom by hours, very seldom back. All steps of
+// hours in one run together are not longer than a dedup window.
 func (g *generator) tick() {
 	switch {
 	case g.chance(60):
@@ -91,7 +90,7 @@ func (g *generator) tick() {
 	g.clock.set(g.now)
 }
 
-// batch makes the records of one request of at most n events.
+// batch makes the records of one request, at most n.
 func (g *generator) batch(n int) []engine.Record {
 	records := make([]engine.Record, 1+g.skewed(n))
 	site := g.site()
@@ -161,7 +160,7 @@ func (g *generator) record() *event.Record {
 		}
 	}
 	if e.Dialect == event.Opentracker && e.User == "" && e.Anonymous == "" {
-		e.Anonymous = g.anonymous() // the engine would make one up
+		e.Anonymous = g.anonymous() // otherwise the engine would make one
 	}
 	if g.chance(2) {
 		e.MessageID = g.messageID()
@@ -174,7 +173,7 @@ func (g *generator) record() *event.Record {
 	}
 	switch e.Type {
 	case event.Alias:
-		if !g.chance(6) { // else an alias of a visitor, or of nobody
+		if !g.chance(6) { // otherwise an alias of a visitor, or of nobody
 			e.User = g.user()
 		}
 		e.Previous = pick(g, g.user(), g.anonymous())
@@ -217,21 +216,21 @@ func (g *generator) record() *event.Record {
 	if g.chance(5) {
 		e.Segments = append(e.Segments, pick(g, "plan", "age", "tags"))
 	}
-	if g.chance(60) { // more than counters see of one event
+	if g.chance(60) { // more than counters count of one event
 		e.Properties.Set(pick(g, "tags", "alpha", "deep", "country", "item7", "zeta"), g.large())
 	}
 	e.Uncounted = g.chance(15)
 	if g.chance(5) {
 		g.hit(r)
 	}
-	if g.chance(150) { // no dialect lets this through; the engine must not either
+	if g.chance(150) { // no dialect accepts this; the engine must reject it too
 		e.User = fmt.Sprintf("%0*d", idBytesMax+1, 7)
 	}
 	return r
 }
 
-// large is a value at the bounds of what counts, or beyond them: many leaves, long
-// names, or numbers that are written out.
+// large is a value at or over the limits of what counts: many leaves, long names, or numbers
+// that are long when written out.
 func (g *generator) large() event.Value {
 	var b strings.Builder
 	switch g.IntN(4) {
@@ -257,7 +256,7 @@ func (g *generator) large() event.Value {
 	return event.Raw(text)
 }
 
-// deep puts a value into so many objects with keys of 128 bytes.
+// deep puts a value into nested objects with keys of 128 bytes.
 func (g *generator) deep(levels int, value string) string {
 	for i := range levels {
 		value = fmt.Sprintf(`{"%0128d":%s}`, i, value)
@@ -265,7 +264,7 @@ func (g *generator) deep(levels int, value string) string {
 	return value
 }
 
-// messageID is new, or one of those given out lately.
+// messageID returns a new id, or a recent one.
 func (g *generator) messageID() string {
 	for len(g.messages) > 0 && g.now.Sub(g.messages[0].at).Abs() > 20*time.Hour {
 		g.messages = g.messages[1:]
@@ -319,7 +318,7 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 	return "item" + strconv.Itoa(g.IntN(200)), g.scalar() // many sparse columns
 }
 
-// where makes conditions that often hold.
+// where makes conditions that many events satisfy.
 func (g *generator) where(m *model, site *query.Site) []query.Cond {
 	var out []query.Cond
 	for n := g.skewed(3); n > 0; n-- {
@@ -376,7 +375,7 @@ func (g *generator) operand(field string, m *model, site *query.Site) string {
 	return pick(g, "100", "0100", "1e2", "red", "true", "1", "-0.5", "x")
 }
 
-// query makes a query of a site, with a cursor of it one time in two.
+// query makes a query of a site, half of the time with a cursor.
 func (g *generator) query(m *model) query.Query {
 	q := query.Query{Site: &g.site().Site, Ascending: g.chance(2), Limit: pick(g, 1000, 7, 1, 50)}
 	q.Where = g.where(m, q.Site)
@@ -387,7 +386,7 @@ func (g *generator) query(m *model) query.Query {
 	return q
 }
 
-// span is a range of event time, open at both ends one time in two.
+// span is a range of event time, half of the time without bounds.
 func (g *generator) span() (from, to int64) {
 	if g.chance(2) {
 		return 0, 0
@@ -431,8 +430,7 @@ func (g *generator) counterQuery(m *model) query.CounterQuery {
 	return q
 }
 
-// options are random limits, small enough that everything is sealed and merged
-// within a few hundred events.
+// options are random limits. They are so small that a few hundred events are sealed and merged.
 func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 	return engine.Options{
 		Dir:       dir,

@@ -1,8 +1,8 @@
-// A store of each format version, as it was written when the version was new: every
-// later cairn opens it, finds it whole and tells the same of it.
+// A store of each format version, written when the version was new. Every later cairn opens
+// it, finds it undamaged and gives the same answers.
 //
-//	go test ./engine -run GoldenStore -update          the answers anew
-//	go test ./engine -run GoldenStore -update.store    the newest store too: before its release only
+//	go test ./engine -run GoldenStore -update          writes the answers again
+//	go test ./engine -run GoldenStore -update.store    also writes the newest store again: only before its release
 
 package engine_test
 
@@ -34,11 +34,11 @@ var (
 
 const (
 	goldenVersion = 2         // the newest
-	goldenMost    = 256 << 10 // bytes of a store
-	goldenNames   = 5         // of properties, of a day: some are beyond
+	goldenMost    = 256 << 10 // greatest size of a store, in bytes
+	goldenNames   = 5         // cap on names of a day: some events exceed it
 )
 
-// goldenStore is the directory of the store of a version; its answers lie beside it.
+// goldenStore is the directory of the store of a version. Its answers are beside it.
 func goldenStore(version int) string { return fmt.Sprintf("testdata/store-v%d", version) }
 
 func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
@@ -95,18 +95,18 @@ func golden(t *testing.T, version int) {
 	}
 	sameLines(t, "the golden store", got, want)
 	if version >= 2 && !bytes.Contains(want, []byte(`"Value":"cut.a"`)) {
-		t.Error("no counter is of an event of which not all counts")
+		t.Error("no event is counted in part")
 	}
 	if version >= 2 && !bytes.Contains(want, []byte(`"Value":"(other)","Values":1`)) {
-		t.Error("no name is beyond those of a day")
+		t.Error("no name is over the cap")
 	}
 	for _, kind := range []string{`"type":"alias"`, `"increments"`, `"segments"`, `"dialect":"matomo"`, `"dialect":"segment"`, `"dialect":"openpanel"`, `"dialect":"opentracker"`, `"dialect":"oppizi"`, `"session"`, `"(other)"`} {
 		if !bytes.Contains(want, []byte(kind)) {
 			t.Errorf("the golden store has no %s", kind)
 		}
 	}
-	// It goes on from there: more events, sealed with the old ones, and all that
-	// was told of the events before is told still.
+	// The store goes on: more events are stored and sealed with the old ones. All answers about
+	// the old events stay the same.
 	g := newGenerator(3)
 	for range 300 {
 		for _, site := range options.Sites {
@@ -136,7 +136,7 @@ func golden(t *testing.T, version int) {
 	}
 }
 
-// goldenTold is all that the engine tells of the store, a line each.
+// goldenTold returns all answers of the engine about the store, one per line.
 func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 	t.Helper()
 	ctx := context.Background()
@@ -155,7 +155,7 @@ func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 		}
 		for _, ev := range events {
 			if site.Name == "wide" {
-				for i, m := range ev.Properties { // thousands of values; the counters tell of them
+				for i, m := range ev.Properties { // thousands of values; counters show them
 					if len(m.Value.Text) > 1000 {
 						ev.Properties[i].Value = event.Str(fmt.Sprintf("%d bytes", len(m.Value.Text)))
 					}
@@ -195,7 +195,7 @@ func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 	return out.Bytes()
 }
 
-// bare is v as JSON without its empty fields, so that one more in an answer is no
+// bare returns v as JSON without empty fields. A new empty field in an answer is then no
 // difference.
 func bare(t *testing.T, v any) []byte {
 	t.Helper()
@@ -249,8 +249,8 @@ func sameLines(t *testing.T, what string, got, want []byte) {
 	}
 }
 
-// writeGoldenStore makes the store: three lives, events of every dialect and kind,
-// runs and rows that are not sealed, and a day with too many values.
+// writeGoldenStore makes the store in three lives. It has events of every dialect and kind,
+// runs and unsealed rows, and a day with more values than its cap.
 func writeGoldenStore(t *testing.T) {
 	ctx := context.Background()
 	fs := vfs.NewMem()
@@ -297,7 +297,7 @@ func writeGoldenStore(t *testing.T) {
 				store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "many", Properties: event.Object{{Key: "v", Value: event.Raw("[" + strings.Join(list, ",") + "]")}}}})
 			}
 		}
-		// More leaves than count, and names beyond those of a day.
+		// More leaves than are counted, and more names than the cap of a day.
 		leaves := `{"a":1,"b":[` + strings.Repeat("2,", 1100) + `3],"c":4}`
 		store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "cut", Properties: event.Object{{Key: "cut", Value: event.Raw(leaves)}, {Key: "z", Value: event.Str("beyond")}}}})
 		for n := range 3 {
@@ -322,7 +322,7 @@ func writeGoldenStore(t *testing.T) {
 	store.write(t, vfs.Default, filepath.FromSlash(goldenStore(goldenVersion)))
 }
 
-// base36 is n in three digits of 0-9a-z.
+// base36 returns n as three digits of 0-9a-z.
 func base36(n int) string {
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
 	return string([]byte{digits[n/1296%36], digits[n/36%36], digits[n%36]})

@@ -1,5 +1,5 @@
-// Many small sites: what waits of them in memory is bounded in bytes, not
-// only in events, and what was sealed of them is all there.
+// Many small sites: their events in memory are bounded in bytes, not only in number, and no
+// sealed event is lost.
 
 package engine_test
 
@@ -44,7 +44,7 @@ func TestManySmallSites(t *testing.T) {
 			}
 		}
 	}
-	// A site's part takes some 20 KiB, so 4 MiB are those of two hundred sites.
+	// The part of a site takes about 20 KiB, so 4 MiB hold two hundred sites.
 	few := func() bool { return e.Stats().HotEvents < 1500 }
 	for tries := 0; !few() && tries < 1000; tries++ {
 		time.Sleep(10 * time.Millisecond)

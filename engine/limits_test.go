@@ -1,5 +1,5 @@
-// The reader accepts everything the writer accepts: events at and over the limits are
-// stored or refused alone, never a reason for the store to stop or not to open again.
+// Everything that can be written can be read: an event at or over the limits is stored or
+// rejected by itself. It never stops the store, and the store always opens again.
 
 package engine_test
 
@@ -23,13 +23,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// limited is a store under test, and what ended it.
+// limited is a store under test, and the error that stopped it.
 type limited struct {
 	testing.TB
 	fs     vfs.FS
 	site   *engine.Site
 	seal   int
-	values int // of a property a day; 0 = as many as there may be
+	values int // cap on values of a property per day; 0 = the default
 	engine *engine.Engine
 	fatal  chan error
 }
@@ -90,7 +90,8 @@ func (l *limited) why() error {
 	}
 }
 
-// good closes the store, which must be whole, hold so many events and open again.
+// good closes the store, checks that it is undamaged and has so many events, and opens it
+// again.
 func (l *limited) good(events int) {
 	l.Helper()
 	if err := l.engine.Close(); err != nil {
@@ -114,7 +115,7 @@ func track(d event.Dialect, key, text string) *event.Event {
 	return &event.Event{Dialect: d, Type: event.Track, Name: "e", Anonymous: "a", Properties: event.Object{{Key: key, Value: event.Raw(text)}}}
 }
 
-// numbers is an array of n numbers from first on.
+// numbers is an array of n consecutive numbers, starting with first.
 func numbers(first, n int) string {
 	var b strings.Builder
 	b.WriteByte('[')
@@ -127,8 +128,9 @@ func numbers(first, n int) string {
 	return b.String() + "]"
 }
 
-// One event of 133 KB whose array has 24,001 values, each of which its record would once
-// have listed with a key of 160 bytes: it is stored and found, and the first 1,000 count.
+// One event of 133 KB has an array of 24,001 values under a key of 160 bytes. Older records
+// listed the key with each value. The event is stored and found, and its first 1,000 values
+// count.
 func TestLargeArrayUnderALongKey(t *testing.T) {
 	l := newLimited(t, 0)
 	key := strings.Repeat("k", event.MaxKeyBytes)
@@ -151,8 +153,8 @@ func TestLargeArrayUnderALongKey(t *testing.T) {
 	l.good(3)
 }
 
-// One batch of 139 KB: ten events, in each 27 objects inside one another with keys of
-// 120 bytes around an array of 1,501 numbers.
+// One batch of 139 KB: each of its ten events has an array of 1,501 numbers inside 27 nested
+// objects with keys of 120 bytes.
 func TestNestedArrays(t *testing.T) {
 	l := newLimited(t, 0)
 	key := strings.Repeat("k", 120)
@@ -174,8 +176,8 @@ func TestNestedArrays(t *testing.T) {
 	l.good(20)
 }
 
-// Large and nested events that fit are stored though all of them is over the cap, and
-// read back as they were sent.
+// Large and nested events within the limits are stored even if all their values are over the
+// cap, and are read back as sent.
 func TestOverTheCapAndWithinTheLimit(t *testing.T) {
 	l := newLimited(t, 40)
 	const key = "samples"
@@ -185,7 +187,7 @@ func TestOverTheCapAndWithinTheLimit(t *testing.T) {
 		e := track(event.Native, key, numbers(100_000+3_000*i, 3_000))
 		e.MessageID = fmt.Sprint("m", i)
 		want[e.MessageID] = e.Properties.Get(key).Text
-		if i%3 == 2 { // one old value, so that not all are over the cap
+		if i%3 == 2 { // one old value, so that not all values are over the cap
 			e.Properties[0].Value.Text = "[100000," + e.Properties[0].Value.Text[1:]
 			want[e.MessageID] = e.Properties[0].Value.Text
 		}
@@ -208,12 +210,12 @@ func TestOverTheCapAndWithinTheLimit(t *testing.T) {
 		}
 	}
 	if capped == 0 {
-		t.Error("no event lists what is over the cap")
+		t.Error("no event lists values over the cap")
 	}
 	l.good(sent)
 }
 
-// A request whose events count much is taken whole, though it makes a large group.
+// A request whose events have many counters is stored completely, although its group is large.
 func TestCountedOfOneRequest(t *testing.T) {
 	l := newLimited(t, 0)
 	key := strings.Repeat("k", event.MaxKeyBytes)
@@ -229,8 +231,8 @@ func TestCountedOfOneRequest(t *testing.T) {
 	l.good(len(events))
 }
 
-// A store seals two values of one array whose leaves have one hash in the index, which
-// whoever sends them can choose, and opens again. How they are found is the index's.
+// A store seals two values of one array whose leaves have the same hash in the index, and
+// opens again. A client can choose such values. Tests of the index show how they are found.
 func TestStoreOfLeavesOfOneHash(t *testing.T) {
 	l := newLimited(t, 4)
 	for range 9 {
@@ -254,8 +256,8 @@ func rewriteLog(t *testing.T, fs vfs.FS, write func(db *pebble.DB) error) {
 	}
 }
 
-// cappedRecord is a record as older cairns wrote it: it lists n values of a property
-// that are over the cap.
+// cappedRecord is a record as older versions wrote it: it lists n values of a property that
+// are over the cap.
 func cappedRecord(key string, n int) (record []byte, note []byte) {
 	now := epoch.UnixMilli()
 	e := track(event.OpenPanel, key, numbers(100_000, n+1))
@@ -272,8 +274,8 @@ func cappedRecord(key string, n int) (record []byte, note []byte) {
 	return event.AppendRecord(nil, head, event.AppendBody(nil, e)), note
 }
 
-// A store in which an older cairn has left a record over today's limit opens, is
-// whole, tells of the event, and goes on, sealed and merged too.
+// A store with a record of an older version that is over today's limit opens, is undamaged
+// and returns the event. It goes on, also sealed and merged.
 func TestOpenWithLongRecord(t *testing.T) {
 	for _, size := range []int{14_001, 36_000} { // 2.4 and 6.2 MB: an event at its limit
 		l := newLimited(t, 4)
@@ -284,7 +286,7 @@ func TestOpenWithLongRecord(t *testing.T) {
 		key := strings.Repeat("k", event.MaxKeyBytes)
 		record, note := cappedRecord(key, size)
 		if len(record) <= event.RecordBytesMax || len(record) > event.RecordReadMax {
-			t.Fatalf("a record of %d bytes proves nothing", len(record))
+			t.Fatalf("a record of %d bytes is within the limit", len(record))
 		}
 		rewriteLog(t, l.fs, func(db *pebble.DB) error {
 			if _, err := wal.Append(db, 1, 2, [][]byte{record}, nil); err != nil {
@@ -312,9 +314,8 @@ func TestOpenWithLongRecord(t *testing.T) {
 	}
 }
 
-// FuzzLimits sends events at the limits of their fields into a store, where they meet
-// the cap on values too. They are stored or refused; the store goes on, is whole, and
-// opens again.
+// FuzzLimits sends events whose fields are at their limits, and which exceed the cap on values
+// too. They are stored or rejected. The store goes on, is undamaged and opens again.
 func FuzzLimits(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(seed, uint8(6))
@@ -322,8 +323,8 @@ func FuzzLimits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, n uint8) { sendExtremes(t, seed, 1+int(n%8)) })
 }
 
-// The events of FuzzLimits do meet the limits: of a few seeds some are stored, some are
-// refused, some count in part, some list values over the cap.
+// The events of FuzzLimits do reach the limits: for a few seeds some events are stored, some
+// are rejected, some count in part, and some list values over the cap.
 func TestExtremesMeetLimits(t *testing.T) {
 	var stored, refused, cut, capped int
 	for seed := range uint64(6) {
@@ -376,15 +377,15 @@ func sendExtremes(t *testing.T, seed uint64, requests int) (stored, refused, cut
 	return stored, refused, cut, capped
 }
 
-// extremes makes events whose fields are at their limits, or one over.
+// extremes makes events whose fields are at their limits or one over.
 type extremes struct {
 	*rand.Rand
-	shapes [3]shape // of arrays, which come again so that there are many values of one
+	shapes [3]shape // of arrays; they are reused so that a property gets many values
 }
 
 type shape struct {
-	key   string // of the property and of each object inside it
-	depth int    // of these objects
+	key   string // of the property and of each nested object
+	depth int    // number of nested objects
 }
 
 func newExtremes(seed uint64) *extremes {
@@ -395,7 +396,7 @@ func newExtremes(seed uint64) *extremes {
 	return g
 }
 
-// size is most, a little less or more, or anything.
+// size returns most, a little less or more, or any size.
 func (g *extremes) size(most int) int {
 	switch g.IntN(8) {
 	case 0:
@@ -409,7 +410,8 @@ func (g *extremes) size(most int) int {
 	}
 }
 
-// text has about so many bytes, in need of escapes or not; now and then the same again.
+// text returns a text of about so many bytes, with or without characters that need escapes.
+// Sometimes it returns the same text again.
 func (g *extremes) text(n int) string {
 	letters := []string{"a", `"`, "\\", "\t", "é", "日", "\x01", "\xff", "0", " "}[g.IntN(10)]
 	if g.IntN(3) > 0 {
@@ -439,7 +441,7 @@ func (g *extremes) list(most, bytes int) (list []string) {
 	return list
 }
 
-// nested is a property that holds numbers or much else under objects.
+// nested is a property with numbers or other values inside nested objects.
 func (g *extremes) nested() event.Member {
 	shape := g.shapes[g.IntN(len(g.shapes))]
 	if g.IntN(4) == 0 {

@@ -1,5 +1,5 @@
-// The clock of queries: a read looks at the time after so many bytes, not after so many
-// rows alone.
+// The time limit of queries: a query checks the time after a number of bytes, not only after a
+// number of rows.
 
 package engine_test
 
@@ -20,8 +20,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// looking counts how often a query asks whether it may go on, and says no from the
-// stop-th time on, if stop is not 0.
+// looking is a context that counts how often a query checks it. From check number stop on it
+// is done, unless stop is 0.
 type looking struct {
 	context.Context
 	looks atomic.Int64
@@ -36,8 +36,8 @@ func (l *looking) Err() error {
 	return nil
 }
 
-// Rows of 128 KB make every kind of read look at the time about once a megabyte, far
-// more often than 4,096 rows would; and a read that is told to stop stops there.
+// With rows of 128 KB, every kind of query checks the time about once per megabyte, much more
+// often than every 4,096 rows. A query whose context is done stops at that check.
 func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 	const rows, large = 64, 128 << 10
 	small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
@@ -84,7 +84,7 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 		from, to := epoch.UnixMilli(), epoch.AddDate(30, 0, 0).UnixMilli()
 		for _, c := range []struct {
 			name string
-			rows int // of large text that it reads
+			rows int // number of rows with large text that it reads
 			read func(ctx context.Context, site *engine.Site) error
 		}{
 			{"list", rows, func(ctx context.Context, site *engine.Site) error {
@@ -144,15 +144,15 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 					}
 					return ctx.looks.Load()
 				}
-				// A loop begins to count anew with each part and each person, so one look may be missing.
+				// Loops start to count at 0 for each part and each person, so one check may be missing.
 				few := looks(small)
 				told := &looking{Context: t.Context(), stop: few + 1}
 				if err := c.read(told, big); !errors.Is(err, context.Canceled) || told.looks.Load() > few+3 {
-					t.Errorf("told to stop at the %d. look: %d looks, %v", told.stop, told.looks.Load(), err)
+					t.Errorf("done at check %d: %d checks, %v", told.stop, told.looks.Load(), err)
 				}
-				// Less than a megabyte at the end of a loop is no look.
+				// Less than a megabyte at the end of a loop causes no check.
 				if many, want := looks(big), int64(c.rows*large>>20)-1; many < few+want {
-					t.Errorf("%d looks at %d MB, and %d at a few bytes", many, c.rows*large>>20, few)
+					t.Errorf("%d checks in %d MB, and %d in a few bytes", many, c.rows*large>>20, few)
 				}
 			})
 		}
@@ -162,10 +162,10 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 	}
 }
 
-// What is over the cap in the rows of a slice is read before the first of them counts. That
-// looks at the time about once a megabyte too, and stops when it is told to, though nothing
-// of the property asked for is over the cap. Names over the cap are read twice, and once
-// more in the cells that hold them, since they have no columns of their own.
+// The capped cells of a row range are read before its rows are counted. This checks the time
+// about once per megabyte too, and stops when the context is done, even if no value of the
+// queried property is over the cap. Names over the cap are read twice, and once more in the
+// cells that contain them, since they have no columns of their own.
 func TestCappedCellsAreReadInTime(t *testing.T) {
 	const rows = 128
 	large := strings.Repeat("x", 140)
@@ -224,20 +224,20 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 				want := int64(c.passes*rows*c.n*len(large)>>20) - 1
 				for _, stop := range []int64{few - 1, few + want/2 + 1} {
 					if looks, err := read(big, stop); !errors.Is(err, context.Canceled) || looks > stop+2 {
-						t.Errorf("told to stop at the %d. look: %d looks, %v", stop, looks, err)
+						t.Errorf("done at check %d: %d checks, %v", stop, looks, err)
 					}
 				}
 				if many, err := read(big, 0); err != nil || many < few+want {
-					t.Errorf("%d looks, %v, and %d at a few bytes; want %d more", many, err, few, want)
+					t.Errorf("%d checks, %v, and %d in a few bytes; want %d more", many, err, few, want)
 				}
 			})
 		}
 	}
 }
 
-// A listing that runs out of time within a part answers with what it has read and a
-// cursor: no event is left out and none comes twice. One that is to skip some has no
-// such cursor, and is an error.
+// A listing that runs out of time within a part returns the events it has read and a cursor.
+// No event is missing and none comes twice. A listing that skips events has no such cursor,
+// and returns an error.
 func TestListingOutOfTime(t *testing.T) {
 	const rows, large = 40, 128 << 10
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}

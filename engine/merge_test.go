@@ -1,5 +1,5 @@
-// Merging: runs stay few, whoever reads sees the same before and after, and what
-// was merged leaves the store.
+// Merging: there are always few runs, readers see the same events before and after a merge,
+// and merged runs are removed from the store.
 
 package engine_test
 
@@ -40,7 +40,7 @@ func TestMerging(t *testing.T) {
 		if _, err := e.Ingest(ctx, records, true, nil); err != nil {
 			t.Fatal(err)
 		}
-		// A reader in between, so that merges find views that are in use.
+		// Read in between, so that merges find views in use.
 		page, err := e.List(ctx, query.Query{Site: &site.Site, Limit: 10, Ascending: true, After: last})
 		if err != nil || len(page.Events) != 10 || page.Events[0].MessageID != fmt.Sprintf("m%d", n) {
 			t.Fatalf("after %d events: %d on the page, %v", n, len(page.Events), err)
@@ -55,7 +55,7 @@ func TestMerging(t *testing.T) {
 		return lines
 	}
 	want := told(e)
-	// 150 seals: of each order fewer than three runs stay, and those that are full.
+	// After 150 seals, fewer than three runs of each size are left, and the full ones.
 	few := func() bool {
 		st := e.Stats()
 		return st.HotEvents == 0 && st.Runs <= 2+2+2+events/270+1 && st.Merges >= 20

@@ -1,9 +1,8 @@
-// The metamorphic test: the same random operations on the engine and on the
-// model, under random limits, with reopening, snapshots and checks in between.
-// Every answer of the one must be the answer of the other.
+// The metamorphic test: the engine and the model run the same random operations under random
+// limits, with restarts, snapshots and checks in between. Both must give the same answers.
 //
 //	go test ./engine -run Metamorphic -metamorphic.runs=200 -metamorphic.ops=2000
-//	go test ./engine -run Metamorphic -metamorphic.seed=7        one run again
+//	go test ./engine -run Metamorphic -metamorphic.seed=7        repeats one run
 
 package engine_test
 
@@ -48,7 +47,7 @@ func TestMetamorphic(t *testing.T) {
 	}
 }
 
-// pair is the engine and the model of one run, side by side.
+// pair is the engine and the model of one run.
 type pair struct {
 	*testing.T
 	*generator
@@ -56,7 +55,7 @@ type pair struct {
 	dir    string
 	engine *engine.Engine
 	model  *model
-	copies int // snapshots made
+	copies int // number of snapshots made
 	op     int
 }
 
@@ -86,7 +85,7 @@ func metamorphic(t *testing.T, seed uint64) {
 
 func (p *pair) step() {
 	switch n := p.IntN(300); {
-	case n == 0: // costly: all of the store is read
+	case n == 0: // expensive: reads the whole store
 		p.snapshot()
 	case n == 1:
 		p.check(p.dir)
@@ -208,10 +207,10 @@ func (p *pair) sameEvents(what string, got, want []*event.Event) {
 	}
 }
 
-// metrics draws what to ask for; nothing asks for all.
+// metrics draws the metrics of a query; 0 asks for all.
 func (p *pair) metrics() query.Metrics { return query.Metrics(p.IntN(8)) }
 
-// asked are the totals without what was not asked for.
+// asked returns the totals without the metrics that the query did not ask for.
 func asked(t query.Totals, m query.Metrics) query.Totals {
 	for metric, n := range map[query.Metrics]*uint64{query.MetricEvents: &t.Events, query.MetricUsers: &t.Users, query.MetricSessions: &t.Sessions} {
 		if !m.Has(metric) {
@@ -235,7 +234,7 @@ func (p *pair) series() {
 	q := p.query(p.model)
 	q.After, q.Limit = "", 0
 	interval := pick(p.generator, "day", "week", "month", "hour", "minute")
-	if q.From == 0 || q.To == 0 { // bounded, so that the buckets are
+	if q.From == 0 || q.To == 0 { // bound the query, so that the number of buckets is bounded
 		q.From, q.To = p.now.UnixMilli()-30*3600*1000, p.now.UnixMilli()+3600*1000
 	}
 	loc := pick(p.generator, time.UTC, newYork)
@@ -326,7 +325,7 @@ func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	if len(got.Rows) < 2 || got.Count != len(got.Rows) {
 		return
 	}
-	// Pages of a counter are cuts of the whole.
+	// A page of a counter is a part of the whole answer.
 	q.Offset, q.Limit = p.IntN(len(got.Rows)), 1+p.IntN(3)
 	end := min(q.Offset+q.Limit, len(got.Rows))
 	cut, err := e.Counters(context.Background(), q)
@@ -337,7 +336,7 @@ func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	}
 }
 
-// askedOf takes away users and sessions that were not asked for.
+// askedOf removes the users and sessions that the query did not ask for.
 func askedOf(page *query.CounterPage, m query.Metrics) {
 	for i := range page.Rows {
 		askedRow(&page.Rows[i], m)
@@ -435,7 +434,7 @@ func (p *pair) event() {
 		p.Fatalf("op %d: event %s: %v", p.op, want.ID, err)
 	}
 	p.sameEvents("event "+want.ID, []*event.Event{got}, []*event.Event{want})
-	// An id is of its site alone, and nothing near it is an id.
+	// An id is valid for its site only, and similar texts are no ids.
 	other := p.sites[(slices.Index(p.sites, site)+1)%len(p.sites)]
 	forged := []byte(want.ID)
 	forged[p.IntN(32)] = "0123456789abcdef"[p.IntN(16)]
@@ -465,8 +464,8 @@ func (p *pair) check(dir string) {
 	p.open()
 }
 
-// snapshot copies the running store, restores the copy beside it and reads all
-// of it there.
+// snapshot makes a snapshot of the running store, restores it beside the store and reads all
+// of it.
 func (p *pair) snapshot() {
 	p.copies++
 	copied, restored := fmt.Sprintf("snapshot-%d", p.copies), fmt.Sprintf("restored-%d", p.copies)
@@ -514,7 +513,7 @@ func (p *pair) snapshot() {
 		}
 		for i := range want {
 			a, b := *got[i], *want[i]
-			a.ID, b.ID = "", "" // a restored store may give its own ids
+			a.ID, b.ID = "", "" // a restored store may have other ids
 			if a, b := show(&a), show(&b); a != b {
 				p.Fatalf("op %d: restored event %d of %s:\n got %s\nwant %s", p.op, i+1, site.Name, a, b)
 			}
@@ -523,7 +522,7 @@ func (p *pair) snapshot() {
 	p.sameCounters(e, p.counterQuery(p.model))
 }
 
-// walk reads all pages of a query.
+// walk reads all pages of a listing.
 func walk(e engine.API, q query.Query) ([]*event.Event, error) {
 	var out []*event.Event
 	for {
@@ -558,9 +557,9 @@ func seqs(events []*event.Event) []uint64 {
 	return out
 }
 
-// show writes all of an event that the rules settle, in one fixed form. Left out
-// are the person's ordinal, which a later alias outdates, and the settings and
-// caps of counting, which the counters show.
+// show writes everything in an event that the rules determine, in a fixed form. It leaves out
+// the person's ordinal, which a later alias may replace, and the settings and caps of counting,
+// which counters show.
 func show(e *event.Event) string {
 	c := *e
 	c.PersonOrd, c.NotCounted, c.Cut, c.Capped, c.CappedByProperty, c.CappedNames = 0, nil, nil, nil, false, nil
@@ -571,7 +570,7 @@ func show(e *event.Event) string {
 		o = slices.Clone(o)
 		slices.SortFunc(o, func(a, b event.Member) int { return cmp.Compare(a.Key, b.Key) })
 		for i, m := range o {
-			if m.Value.Kind == event.JSON { // its keys have no order
+			if m.Value.Kind == event.JSON { // the order of its keys does not matter
 				text, err := json.Marshal(decodeJSON(m.Value.Text))
 				if err != nil {
 					panic(err)
@@ -606,8 +605,8 @@ func showCounterQuery(q query.CounterQuery) string {
 	return fmt.Sprintf("of %s %+v", name, q)
 }
 
-// showUser puts all ids of a person into one set: which of them counts as an
-// alias and which as anonymous is no matter of the rules when an id was both.
+// showUser puts all ids of a person into one set: the rules do not say whether an id that was
+// both is an alias or anonymous.
 func showUser(u query.User) string {
 	ids := map[string]struct{}{}
 	for _, list := range [][]string{{u.ID}, u.Aliases, u.Anonymous} {
@@ -621,7 +620,7 @@ func showUser(u query.User) string {
 
 func showSession(s query.Session) string {
 	if s.Dialect != event.Matomo {
-		s.Campaign = "" // the model knows those of visits
+		s.Campaign = "" // the model knows campaigns of visits only
 	}
 	properties := slices.SortedFunc(slices.Values(s.Properties), func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return fmt.Sprintf("%s %s %d..%d +%d %s events=%d actions=%d bounce=%t groups=%v cursor=%s %s", s.ID, s.Dialect, s.Start, s.End, s.Beyond, s.Campaign, s.Events, s.Actions, s.Bounce, sortedCopy(s.Groups), s.Cursor, event.AppendObject(nil, properties))

@@ -1,5 +1,4 @@
-// The model's counters and terms: what an event counts, added up from nothing
-// for every question.
+// The model's counters and terms: what each event counts, added up again for every query.
 
 package engine_test
 
@@ -39,8 +38,8 @@ var detected = []string{
 // automatic are the segments every event has.
 var automatic = []string{"platform", "browser", "country"}
 
-// countsOf lists what e counts before any cap (rule 11), in the order in which names and
-// values are taken under their caps: as the properties were sent.
+// countsOf lists what e counts before any cap (rule 11), in the order in which caps apply to
+// names and values: that of the properties as sent.
 func countsOf(e *event.Event, leaves []count) []count {
 	switch e.Type {
 	case event.Identify, event.Group, event.Alias, event.Increment:
@@ -72,7 +71,7 @@ func countsOf(e *event.Event, leaves []count) []count {
 	return out
 }
 
-// amountOf is what an event adds to the values of a property.
+// amountOf returns what an event adds to the counters of a property.
 func amountOf(e *event.Event, property string) int64 {
 	for _, a := range e.Increments {
 		if a.Property == property {
@@ -82,10 +81,11 @@ func amountOf(e *event.Event, property string) int64 {
 	return 1
 }
 
-// countedLeaves gives the property and term of every leaf that counts, as they were sent:
-// of the first 1,000 leaves, properties in order of key and then as they were sent,
-// those with a path of at most 1,024 bytes, and only as long as the names, each once,
-// and what numbers grow by have 4 KiB and four times the properties, or 64 KiB.
+// countedLeaves returns the property and term of every leaf that counts, in the order in which
+// they were sent. Leaves count if they are among the first 1,000, ordered by key and then as
+// sent, and if their path has at most 1,024 bytes. Counting also ends when the names, each
+// once, and the growth of written-out numbers exceed 4 KiB and four times the properties, or
+// 64 KiB.
 func countedLeaves(sent event.Object) (leaves []count) {
 	out := map[string][]count{}
 	o := slices.Clone(sent)
@@ -154,8 +154,8 @@ func countedLeaves(sent event.Object) (leaves []count) {
 	return leaves
 }
 
-// Counters answers by adding up every event in range. Rows come in the order
-// asked for, ties by value and segment.
+// Counters adds up every event in the range. Rows are in the order of the query; ties are
+// ordered by value and segment.
 func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,7 +171,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 		}
 		who := s.persons().of[e.Seq-1]
 		if q.Property == "" && len(s.counted[e.Seq]) > 0 {
-			total.add(1, who, e.SessionOrd) // the list's total is over events, not over their properties
+			total.add(1, who, e.SessionOrd) // the total of the list counts events, not their properties
 		}
 		for _, c := range s.counted[e.Seq] {
 			at := row{value: c.term}
@@ -216,7 +216,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 	return page, nil
 }
 
-// rowLess orders rows by the key asked for, largest first, then by value.
+// rowLess orders rows by the sort key of the query, largest first, then by value.
 func rowLess(a, b query.CounterRow, by string) bool {
 	var less, more bool
 	switch by {
@@ -236,8 +236,8 @@ func rowLess(a, b query.CounterRow, by string) bool {
 	return a.Segment < b.Segment
 }
 
-// segmentOf lists the values of the segment on e, none when e is not split by it
-// or the property is the segment itself.
+// segmentOf lists the values of a segment in e. There are none when e does not have the
+// segment, or when the property is the segment itself.
 func (s *modelSite) segmentOf(e *event.Event, property, segment string) []string {
 	if property == segment || !slices.Contains(automatic, segment) && !slices.Contains(e.Segments, segment) {
 		return nil
@@ -253,7 +253,7 @@ func (s *modelSite) segmentOf(e *event.Event, property, segment string) []string
 
 var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// termsOf is the term of a scalar, nil for anything else.
+// termsOf returns the term of a scalar, or nil for any other value.
 func termsOf(v event.Value) []string {
 	switch v.Kind {
 	case event.String, event.Bool:
@@ -264,7 +264,7 @@ func termsOf(v event.Value) []string {
 	return nil
 }
 
-// asks are the terms a query text asks for.
+// asks returns the terms that the text of a query means.
 func asks(q string) []string {
 	if c := canon(q); number.MatchString(q) && c != q {
 		return []string{q, c}
@@ -272,7 +272,7 @@ func asks(q string) []string {
 	return []string{q}
 }
 
-// canon is the shortest plain decimal of a number's literal.
+// canon returns the shortest plain decimal of a number's literal.
 func canon(literal string) string {
 	if !number.MatchString(literal) || len(literal) > 64 {
 		return literal
@@ -314,8 +314,8 @@ func TestModelTerms(t *testing.T) {
 	}
 }
 
-// The example of the counters' rules: amounts, one count an event for each
-// distinct element, segments that only split what asks for them.
+// The example of the rules of counters: amounts, one count per event for each distinct element,
+// and segments that split only the events that name them.
 func TestModelCounters(t *testing.T) {
 	m := newModel(func() time.Time { return epoch })
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}, Uncounted: []string{"secret"}}
@@ -349,9 +349,9 @@ func TestModelCounters(t *testing.T) {
 	ask(query.CounterQuery{Property: "secret"})
 }
 
-// Past the cap a day's new values count under "(other)", known ones go on under
-// their own name, another day has a cap of its own, and the index finds them
-// all. The engine must agree before and after a restart.
+// Over the cap, a day's new values count under "(other)", and known values still count by
+// themselves. Each day has its own cap. The index finds all values. The engine must agree with
+// the model before and after a restart.
 func TestCap(t *testing.T) {
 	const over = 37
 	fs := vfs.NewMem()
@@ -415,8 +415,8 @@ func TestCap(t *testing.T) {
 	compare("and going on")
 }
 
-// Of a property of many values a page is sought before its users and sessions are
-// told apart: its rows and total are those of the model all the same.
+// For a property with many values, the rows of a page are found before their users and sessions
+// are counted. Rows and total must still be those of the model.
 func TestPagesOfManyValues(t *testing.T) {
 	fs := vfs.NewMem()
 	random := rand.New(rand.NewPCG(9, 1))

@@ -5,7 +5,7 @@ import (
 	"cairn/engine/event"
 )
 
-// The model knows no devices and no bots: its events come with their ids.
+// The model has no devices and no bots: its events come with their ids.
 
 func (m *model) Visit(engine.Record, *event.Outcome) {}
 

@@ -1,4 +1,4 @@
-// Digests and series of counters against the model.
+// Digests and series of counters, compared with the model.
 
 package engine_test
 
@@ -15,7 +15,7 @@ import (
 	"cairn/engine/query"
 )
 
-// Digest walks over the events; of two of one time the later received wins.
+// Digest reads all events. Of two values with the same time, the one received later wins.
 func (m *model) Digest(_ context.Context, q query.Query) (query.Digest, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +73,7 @@ func (p *pair) digest() {
 	}
 }
 
-// counterSeries holds each step of a series against the counters of its time.
+// counterSeries compares each step of a series with the counters of its time.
 func (p *pair) counterSeries() {
 	q := p.counterQuery(p.model)
 	if q.Property == "" {
@@ -91,7 +91,7 @@ func (p *pair) counterSeries() {
 		q.FromDay = today - int32(p.IntN(9))
 		q.ToDay = q.FromDay + int32(p.IntN(12))
 		if p.chance(4) {
-			q.FromDay = 0 // from the first day there is
+			q.FromDay = 0 // from the first day that has events
 		}
 	}
 	page, err := p.engine.Counters(context.Background(), q)
@@ -106,7 +106,7 @@ func (p *pair) counterSeries() {
 		p.Errorf("op %d: series of counters %s: total %+v, want %+v", p.op, showCounterQuery(q), page.Total, want.Total)
 	}
 	if page.Count > len(page.Rows) {
-		return // more than a page
+		return // the series is longer than a page
 	}
 	byTime := map[int64][]query.CounterRow{}
 	for _, r := range page.Rows {
@@ -157,8 +157,8 @@ func nextStep(t time.Time, interval string) time.Time {
 	return time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
 }
 
-// A series has every step and every value, zeros included; pages are cuts of it;
-// too many steps are refused.
+// A series has every step and every value, including zeros. Pages are parts of it. A series of
+// too many steps is an error.
 func TestCounterSeries(t *testing.T) {
 	v := newVisitors(t, 2)
 	v.site.Location = newYork
@@ -206,7 +206,7 @@ func TestCounterSeries(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Without a beginning a series begins with the first day there is.
+	// Without a lower bound, a series begins with the first day that has events.
 	q.Offset, q.Limit, q.FromDay, q.ToDay = 0, 100, 0, int32(day(4)/86_400_000)
 	if page, err := v.engine.Counters(t.Context(), q); err != nil || !slices.Equal(page.Rows[:len(want)], want) || page.Count != len(want)+3 {
 		t.Errorf("until a day: %+v %v", page, err)
@@ -215,7 +215,7 @@ func TestCounterSeries(t *testing.T) {
 	if page, err := v.engine.Counters(t.Context(), q); err != nil || page.Count != 2*3 || page.Rows[0].Time != day(0) || page.Total.Events != 7 {
 		t.Errorf("until an earlier day: %+v %v", page, err)
 	}
-	// Nothing there, nothing to fill up.
+	// A range without events has no rows.
 	if page, err := v.engine.Counters(t.Context(), query.CounterQuery{Site: &v.site.Site, Property: "zzz", Interval: "day"}); err != nil || page.Count != 0 || len(page.Rows) != 0 {
 		t.Errorf("%+v %v", page, err)
 	}

@@ -1,5 +1,5 @@
-// The model's visits of Matomo's hits: every visit in a list, each rule asked of
-// each of them.
+// The model's visits of Matomo's hits: a list of all visits. Each rule is checked on each of
+// them.
 
 package engine_test
 
@@ -14,7 +14,7 @@ import (
 	"cairn/engine/event"
 )
 
-// modelVisit is a visit as its hits have made it.
+// modelVisit is a visit, computed from its hits.
 type modelVisit struct {
 	ord               uint64
 	visitor, user     string
@@ -23,10 +23,10 @@ type modelVisit struct {
 	first, last       int64
 	goals             []string
 	ping              int64
-	vars              map[string]string // by dimensionN or _cvar.NAME; what was cleared is not in it
+	vars              map[string]string // by dimensionN or _cvar.NAME, without those that were cleared
 }
 
-// say takes what a hit says of its visit as a whole.
+// say applies what a hit says about its visit as a whole.
 func (v *modelVisit) say(e *event.Event) {
 	if v.vars == nil {
 		v.vars = map[string]string{}
@@ -48,7 +48,7 @@ func (v *modelVisit) say(e *event.Event) {
 	}
 }
 
-// properties are those of the session.
+// properties returns the properties of the session.
 func (v *modelVisit) properties() (o event.Object) {
 	custom := map[string]string{}
 	for name, value := range v.vars {
@@ -65,7 +65,7 @@ func (v *modelVisit) properties() (o event.Object) {
 	return o
 }
 
-// modelVisits are those of a site. An id knows the four newest visits it was in.
+// modelVisits is the visits of a site. An id knows the four newest visits that it was in.
 type modelVisits struct {
 	all    []*modelVisit
 	ids    map[string][]*modelVisit
@@ -206,8 +206,8 @@ func (s *modelSite) visit(r *event.Record) uint64 {
 	return v.ord
 }
 
-// beyond is how long a visit is known to have gone on after its last event, by what
-// campaign it came, and what is said of it as a whole.
+// beyond returns how long a visit went on after its last event, its campaign, and what its hits
+// say about it as a whole.
 func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign string, properties event.Object) {
 	for _, v := range s.hits.all {
 		if v.ord != ord {

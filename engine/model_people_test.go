@@ -1,5 +1,5 @@
-// The model's persons, profiles, groups and sessions: each a function of the
-// log, computed by replaying all of it.
+// The model's persons, profiles, groups and sessions. Each is computed by replaying the whole
+// log.
 
 package engine_test
 
@@ -15,30 +15,30 @@ import (
 	"cairn/engine/query"
 )
 
-// person is one person of a site after every link and alias of the log.
+// person is one person of a site, after every link and alias in the log.
 type person struct {
 	name   string // canonical id: the first user id that no alias replaced, else the first id
 	ids    map[string]struct{}
 	events []*event.Event
 }
 
-// people are the persons of a site, by every id that leads to one.
+// people is the persons of a site, by each of their ids.
 type people struct {
-	events  int       // how much of the log this is made from
-	of      []*person // by seq-1; nil for nobody
+	events  int       // number of events it was computed from
+	of      []*person // by seq-1; nil = nobody
 	ids     map[identity]*person
 	inOrder []*person // by first event
 }
 
-// identity is an id of either kind: two kinds may share a text.
+// identity is an id and its kind: ids of both kinds may have the same text.
 type identity struct {
 	anonymous bool
 	id        string
 }
 
-// persons replays rule 9. An alias makes the previous id, as a user's and, if it
-// was never linked, as an anonymous one, the same person as the caller. An
-// anonymous id belongs to the first person it is linked to.
+// persons replays rule 9. An alias makes its previous id the same person as the caller: the
+// user id of that text, and the anonymous id if it was never linked. An anonymous id belongs to
+// the first person it is linked to.
 func (s *modelSite) persons() *people {
 	if s.people != nil && s.people.events == len(s.events) {
 		return s.people
@@ -67,7 +67,7 @@ func (s *modelSite) persons() *people {
 		}
 		meet(who)
 		if twin := (identity{true, e.User}); e.Dialect == event.Opentracker && e.Anonymous == "" && !linked[e.User] {
-			if _, known := same[twin]; known { // an id made for a visitor comes back as a user's
+			if _, known := same[twin]; known { // an id made for a visitor is sent as a user id
 				linked[e.User] = true
 				join(twin, who)
 			}
@@ -135,7 +135,7 @@ func (s *modelSite) persons() *people {
 	return p
 }
 
-// lookup finds the person an id leads to: a user's before an anonymous one.
+// lookup returns the person with an id: with the user id rather than with the anonymous id.
 func (p *people) lookup(id string) *person {
 	if who := p.ids[identity{false, id}]; who != nil {
 		return who
@@ -143,7 +143,7 @@ func (p *people) lookup(id string) *person {
 	return p.ids[identity{true, id}]
 }
 
-// profile merges what is known of a person in order of receipt.
+// profile merges the events of a person in the order of receipt.
 func (s *modelSite) profile(who *person) query.User {
 	u := query.User{
 		ID:        who.name,
@@ -152,7 +152,7 @@ func (s *modelSite) profile(who *person) query.User {
 		FirstSeen: who.events[0].Time,
 	}
 	seen := false
-	u.Aliases = sorted(who.ids) // all of them: showUser makes one set of every id
+	u.Aliases = sorted(who.ids) // all ids: showUser makes one set of them
 	sessions := map[uint64]struct{}{}
 	groups := map[string]struct{}{}
 	for _, e := range who.events {
@@ -199,8 +199,8 @@ func mergeTraits(into *event.Object, traits event.Object) {
 	}
 }
 
-// mergeDeep is OpenPanel's merge: objects key by key at any depth, and what is
-// null or empty changes nothing.
+// mergeDeep is OpenPanel's merge: objects are merged key by key at any depth. Null and empty
+// values change nothing.
 func mergeDeep(into *event.Object, traits event.Object) {
 	var deep func(below map[string]any, above map[string]any) map[string]any
 	deep = func(below, above map[string]any) map[string]any {
@@ -242,7 +242,7 @@ func mergeDeep(into *event.Object, traits event.Object) {
 	}
 }
 
-// incrementTrait adds a number to a numeric property, 0 when it is missing.
+// incrementTrait adds a number to a numeric property. A missing property is 0.
 func incrementTrait(into *event.Object, name string, by event.Value) {
 	sum := new(big.Rat)
 	if old := into.Get(name); old.Kind == event.Number {
@@ -361,8 +361,8 @@ func (m *model) Session(_ context.Context, site *query.Site, id string) (query.S
 	return query.Session{}, query.ErrNotFound
 }
 
-// Sessions lists sessions by their first event, newest first: those with an
-// event that has the person or the anonymous id asked for.
+// Sessions lists sessions by their first event, newest first. A session is listed if one of its
+// events has the person or the anonymous id of the query.
 func (m *model) Sessions(_ context.Context, q query.Query) ([]query.Session, string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -405,7 +405,7 @@ func sorted(set map[string]struct{}) []string {
 	return out
 }
 
-// leavesOf gives the terms of every scalar leaf by dotted path, each once.
+// leavesOf returns the terms of all scalar leaves by dotted path, each once.
 func leavesOf(o event.Object) map[string][]string {
 	out := map[string][]string{}
 	add := func(path string, v event.Value) {

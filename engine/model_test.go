@@ -1,9 +1,9 @@
-// The model: an engine in memory that is right by being plain. It keeps every
-// event in a slice and answers each question by going over all of them. The
-// metamorphic test holds the real engine against it.
+// The model: an engine in memory that is so simple that it is easily seen to be right. It keeps
+// every event in a slice and reads all of them for each query. The metamorphic test compares
+// the real engine with it.
 //
-// What only the engine can choose, public ids and generated session ids, the
-// model adopts from the engine's outcomes (adopt) after checking their shape.
+// Only the engine can choose public ids and generated session ids. The model takes them from
+// the engine's outcomes and checks their form; see adopt.
 
 package engine_test
 
@@ -41,7 +41,7 @@ type model struct {
 	namesPerDay, valuesPerDay int
 }
 
-// modelSite is the log of one site and what ingest has to remember of it.
+// modelSite is the log of one site, and what ingest remembers about it.
 type modelSite struct {
 	model    *model
 	site     *query.Site
@@ -80,7 +80,7 @@ type dayKey struct {
 	day      int32
 }
 
-// visit is the session a visitor is in.
+// visit is the current session of a visitor.
 type visit struct {
 	ord  uint64
 	last int64 // the latest event time, Unix milliseconds
@@ -225,7 +225,7 @@ func (s *modelSite) session(r *event.Record) uint64 {
 		if e.Type != event.Track && e.Type != event.Page {
 			return 0
 		}
-		gap++ // a gap of exactly 30:00 still belongs
+		gap++ // a gap of exactly 30:00 does not end the session
 	case event.Opentracker:
 	default:
 		return 0
@@ -247,8 +247,8 @@ func (s *modelSite) session(r *event.Record) uint64 {
 	return v.ord
 }
 
-// capped replaces the values that come too late in a day by event.Other and
-// notes them in the event (rule D13).
+// capped replaces a day's values over the cap by event.Other and lists them in the event (rule
+// D13).
 func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
 	names := s.names[e.Day]
 	if names == nil {
@@ -331,7 +331,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) err
 			}
 			s.texts[e.SessionOrd] = session
 			if e.Session == "" && e.Dialect == event.Opentracker {
-				s.sent[sentKey{e.Dialect, session}] = e.SessionOrd // the client knows it now
+				s.sent[sentKey{e.Dialect, session}] = e.SessionOrd // now the client knows it
 			}
 		}
 		e.Session = session
@@ -339,7 +339,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) err
 	return nil
 }
 
-// refuse is what no dialect may hand on.
+// refuse rejects what no dialect may pass on.
 func refuse(e *event.Event) *event.FieldError {
 	for field, v := range map[string]string{
 		"user": e.User, "anonymous": e.Anonymous, "session": e.Session, "message_id": e.MessageID,
@@ -375,7 +375,7 @@ func hex32(s string) bool {
 	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// dayOf counts the days since 1970-01-01 on a calendar of the zone.
+// dayOf returns the number of days since 1970-01-01 in the zone.
 func dayOf(unixMilli int64, loc *time.Location) int32 {
 	if loc == nil {
 		loc = time.UTC
@@ -384,7 +384,7 @@ func dayOf(unixMilli int64, loc *time.Location) int32 {
 	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
-// selected are the events of a query in order of seq.
+// selected returns the events of a query in the order of seq.
 func (s *modelSite) selected(q query.Query) []*event.Event {
 	var out []*event.Event
 	for _, e := range s.events {
@@ -407,7 +407,7 @@ func (s *modelSite) matches(e *event.Event, where []query.Cond, from, to int64) 
 	return true
 }
 
-// holds says whether e has one of the values of c.
+// holds reports whether e has one of the values of c.
 func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 	var has []string // what e has under the field, compared literally
 	switch c.Field {
@@ -457,8 +457,8 @@ func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 	return false
 }
 
-// after gives the position a listing goes on from: the seq of a public id of the
-// site, 0 for the start.
+// after returns where a listing goes on: the seq of a public id of the site, or 0 for the
+// start.
 func (s *modelSite) after(id string) (uint64, error) {
 	if id == "" {
 		return 0, nil
@@ -510,7 +510,7 @@ func (m *model) Event(_ context.Context, site *query.Site, id string) (*event.Ev
 	return e, nil
 }
 
-// tally counts events and, distinct, who made them.
+// tally counts events and their distinct users and sessions.
 type tally struct {
 	events          int64
 	users, sessions map[any]struct{}
@@ -545,7 +545,7 @@ func (m *model) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	return t.totals(), nil
 }
 
-// Series gives the buckets that have events, in order.
+// Series returns the buckets that have events, in order.
 func (m *model) Series(_ context.Context, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -573,7 +573,7 @@ func bucketStart(unixMilli int64, interval string, loc *time.Location) int64 {
 	case "minute":
 		t = t.Truncate(time.Minute)
 	case "hour":
-		t = t.Truncate(time.Hour) // the zones of these tests are whole hours off
+		t = t.Truncate(time.Hour) // the zones of these tests differ from UTC by whole hours
 	case "day":
 		t = time.Date(y, mo, d, 0, 0, 0, 0, loc)
 	case "week": // ISO: from Monday
@@ -591,7 +591,7 @@ func (m *model) Admit() error        { return nil }
 func (m *model) Ready() error        { return nil }
 func (m *model) Stats() engine.Stats { return engine.Stats{} }
 
-// The model itself is held against the words of the rules, by hand.
+// The model agrees with examples of the rules.
 func TestModelSessions(t *testing.T) {
 	min := time.Minute.Milliseconds()
 	at := func(dialect event.Dialect, typ event.Type, anonymous, user string, minutes int64) *event.Event {

@@ -11,14 +11,14 @@ import (
 	"cairn/engine/query"
 )
 
-// Visits gives the steps in which there is something, in order.
+// Visits returns the steps that are not empty, in order.
 func (m *model) Visits(_ context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	m.mu.Lock()
 	s := m.of(q.Site)
 	selected := s.selected(q)
 	m.mu.Unlock()
 	steps = []query.Visits{}
-	// The steps that have an event are those of the series.
+	// The steps with events are those of the series.
 	buckets, err := m.Series(context.Background(), q, interval, loc)
 	if err != nil {
 		return total, nil, err

@@ -1,5 +1,5 @@
-// The cap on names: beyond it a day's names of properties count together under
-// (other), in memory, sealed, merged and recounted as the model says it.
+// The cap on names: over it, a day's names of properties count together under (other). Engine
+// and model agree, in memory, sealed, merged and checked.
 
 package engine_test
 
@@ -14,7 +14,7 @@ import (
 	"cairn/engine/query"
 )
 
-// newNamesPair is a pair whose days count so many names.
+// newNamesPair returns a pair with a cap on names.
 func newNamesPair(t *testing.T, sealRows, names int) *boundsPair {
 	p := newBoundsPair(t, sealRows)
 	if err := p.e.Close(); err != nil {
@@ -26,7 +26,7 @@ func newNamesPair(t *testing.T, sealRows, names int) *boundsPair {
 	return p
 }
 
-// on sends events of a day, counted from the epoch's.
+// on sends events of a day; day 0 is that of the epoch.
 func (p *boundsPair) on(day int, events ...*event.Event) {
 	p.Helper()
 	var records []engine.Record
@@ -58,7 +58,7 @@ func TestNamesOverTheCap(t *testing.T) {
 		p.on(day,
 			&event.Event{Name: "n", User: "u", Properties: object("a", "1", "b", "2")},
 			&event.Event{Name: "n", User: "u", Properties: object("c", `{"x":["1","2"],"y":"3"}`, "country", "XX"), Context: object("title", "T", "country", "NL")},
-			&event.Event{User: "v", Properties: object("d", "1")}, // beyond it on the first day
+			&event.Event{User: "v", Properties: object("d", "1")}, // over the cap on the first day
 			&event.Event{User: "v", Properties: object("d", "1", "e", "2", "g", `{"h":[{"i":1},{"i":2}]}`), Segments: []string{"d", "a"}},
 			&event.Event{User: "w", Properties: object("a", "9", "f", "1", "zz1", `{"c":"not counted"}`), Segments: []string{event.Other}},
 			&event.Event{User: "w", Properties: object(event.Other, "explicit", "f", "1")},
@@ -86,12 +86,12 @@ func TestNamesOverTheCap(t *testing.T) {
 		found, err := p.e.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.f", Values: []string{"1"}}}})
 		want, _ := p.m.Count(t.Context(), query.Query{Site: &p.site.Site, Where: []query.Cond{{Field: "prop.f", Values: []string{"1"}}}})
 		if err != nil || found != want || found.Events == 0 {
-			t.Errorf("%s: what is not counted is found in %+v, %v; want %+v", when, found, err, want)
+			t.Errorf("%s: an uncounted property is found in %+v, %v; want %+v", when, found, err, want)
 		}
 	}
 	for round := range 3 {
 		for day := range 3 {
-			if day == 1 { // whose first names are others
+			if day == 1 { // other names come first on this day
 				p.on(-1, &event.Event{Properties: object("f", "1", "d", "2", "e", "3")})
 			}
 			send(-day)
@@ -105,18 +105,18 @@ func TestNamesOverTheCap(t *testing.T) {
 	}
 }
 
-// More names than a part has columns: what counts of them is told by the column that
-// they share.
+// More names than a part has columns: names without a column of their own share one, and are
+// counted from it.
 func TestNamesWithoutColumns(t *testing.T) {
 	p := newNamesPair(t, 400, 1500)
-	p.options.Pairs = 700 // less than the names have rows
+	p.options.Pairs = 700 // fewer than the rows of the names
 	p.reopen()
 	name := func(i int) string { return fmt.Sprintf("n%d", i) }
 	for i := range 160 {
-		if i == 80 { // of a name that counts until then
+		if i == 80 { // of a name that counted until then
 			p.site.Uncounted = append(p.site.Uncounted, name(21))
 		}
-		from, day := i%80*50, -(i/80+i)%2 // each name on both days, on one of them beyond the cap
+		from, day := i%80*50, -(i/80+i)%2 // each name comes on both days, on one of them over the cap
 		var o event.Object
 		for i := range 50 {
 			o.Set(name((from+i)*7%4000), event.Num("1"))
@@ -129,7 +129,7 @@ func TestNamesWithoutColumns(t *testing.T) {
 	p.compare("at once", properties...)
 	p.reopen()
 	p.compare("reopened", properties...)
-	for i := range 800 { // seals what is in memory
+	for i := range 800 { // seals the events in memory
 		p.on(0, &event.Event{User: "u", Properties: object(name(i), "again")})
 	}
 	p.compare("going on", properties...)
@@ -137,8 +137,8 @@ func TestNamesWithoutColumns(t *testing.T) {
 	p.compare("at the end", properties...)
 }
 
-// Rows that are alike but for a name that is over the cap in some of them: what columns
-// tell of all rows at once does not hold for these.
+// Rows that differ only in a name that is over the cap in some of them. What the columns say
+// about all rows at once is wrong for these rows.
 func TestNamesOverTheCapInAFew(t *testing.T) {
 	p := newNamesPair(t, 8, 2)
 	for day := range 12 {
@@ -152,14 +152,14 @@ func TestNamesOverTheCapInAFew(t *testing.T) {
 			p.same(when, query.CounterQuery{Where: where}, query.CounterQuery{Property: "a", Where: where})
 		}
 		p.reopen()
-		for day := range 24 { // the names of the day are those it had before
+		for day := range 24 { // each day has the same names
 			p.on(-day, &event.Event{Name: "n", User: "u", Properties: object("z", "1", "y", "2", "b", "3")})
 		}
 	}
 }
 
-// The list of properties goes through the rows once for all names that are inside
-// objects, and once more for their users, not for each.
+// The list of properties reads the rows once for all names inside objects, and once more for
+// their users. It does not read them for each name.
 func TestListOfManyNames(t *testing.T) {
 	looks := func(names int) int64 {
 		p := newNamesPair(t, 1<<16, 4096)
@@ -174,6 +174,6 @@ func TestListOfManyNames(t *testing.T) {
 		return looking.looks.Load()
 	}
 	if few, many := looks(200), looks(1600); many > 2*few {
-		t.Errorf("the clock is looked at %d times for 200 names, %d times for 1,600", few, many)
+		t.Errorf("the time is checked %d times for 200 names, %d times for 1,600", few, many)
 	}
 }

@@ -1,6 +1,5 @@
-// More keys than a part has columns: those beyond share one column of their kind, and
-// every answer is the same as if each had its own, in memory, sealed, merged, opened
-// again and recounted.
+// More keys than a part has columns: the others share one column of their kind. Every answer is
+// the same as if each key had its own column: in memory, sealed, merged, reopened and checked.
 
 package engine_test
 
@@ -21,7 +20,7 @@ import (
 type manyKeys struct {
 	*boundsPair
 	rng *rand.Rand
-	n   int // events so far
+	n   int // number of events so far
 }
 
 const (
@@ -52,7 +51,7 @@ func (p *manyKeys) send(events ...*event.Event) {
 func property(i int) string { return fmt.Sprintf("k%04d", i%manyProperties) }
 func extra(i int) string    { return fmt.Sprintf("x%04d", i%manyExtras) }
 
-// value is one of few, of every kind.
+// value returns one of a few values, of all kinds.
 func (p *manyKeys) value() event.Value {
 	return []event.Value{
 		event.Str("a"), event.Str("b"), event.Num("1"), event.Boolean(true), {Kind: event.Null},
@@ -60,8 +59,8 @@ func (p *manyKeys) value() event.Value {
 	}[p.rng.IntN(7)]
 }
 
-// part is the events of one part: some with every key there is, beginning with the
-// first, and then some with a few keys each.
+// part sends the events of one part: first some that together have every key, then some with a
+// few keys each.
 func (p *manyKeys) part(first int) (events []*event.Event) {
 	const wide = 250
 	for at := 0; at < manyProperties; at += wide {
@@ -89,7 +88,7 @@ func (p *manyKeys) part(first int) (events []*event.Event) {
 	return events
 }
 
-// narrow is an event with a few of the keys.
+// narrow returns an event with a few of the keys.
 func (p *manyKeys) narrow() *event.Event {
 	e := new(event.Event)
 	for range 10 {
@@ -109,7 +108,7 @@ func (p *manyKeys) narrow() *event.Event {
 	return e
 }
 
-// answers compares what is asked of single events, of filters and of counters.
+// answers compares single events, filters and counters with the model.
 func (p *manyKeys) answers(when string) {
 	p.Helper()
 	where := func(pairs ...string) (all []query.Cond) {
@@ -151,18 +150,18 @@ func (p *manyKeys) answers(when string) {
 		}
 	}
 	if found == 0 {
-		p.Errorf("%s: no condition finds an event", when)
+		p.Errorf("%s: no condition finds any event", when)
 	}
-	// What the model has no words for: whatever is no bot, and what counts as a country.
+	// What the model cannot answer: events that are no bots', and counted countries.
 	all, _ := p.m.Count(p.Context(), query.Query{Site: &p.site.Site})
 	bots, _ := p.m.Count(p.Context(), query.Query{Site: &p.site.Site, Where: where("bot", "true")})
 	if got, err := p.e.Count(p.Context(), query.Query{Site: &p.site.Site, Where: where("bot", "false")}); err != nil || got.Events != all.Events-bots.Events {
-		p.Errorf("%s: %d events are no bots', %v; want %d", when, got.Events, err, all.Events-bots.Events)
+		p.Errorf("%s: %d events are not from bots, %v; want %d", when, got.Events, err, all.Events-bots.Events)
 	}
 	for _, country := range []string{"NL", "XX"} {
 		want, _ := p.m.Counters(p.Context(), query.CounterQuery{Site: &p.site.Site, Property: "country", Values: []string{country}})
 		if got, err := p.e.Count(p.Context(), query.Query{Site: &p.site.Site, Where: where("counted.country", country)}); err != nil || int64(got.Events) != want.Total.Events {
-			p.Errorf("%s: %d events count as of %s, %v; want %d", when, got.Events, country, err, want.Total.Events)
+			p.Errorf("%s: %d events count under %s, %v; want %d", when, got.Events, country, err, want.Total.Events)
 		}
 	}
 
@@ -185,8 +184,8 @@ func TestKeysWithoutColumns(t *testing.T) {
 	t.Parallel()
 	p := &manyKeys{boundsPair: newBoundsPair(t, partRows), rng: rand.New(rand.NewPCG(1, 2))}
 	for round := range 2 {
-		// A key has a column in one part and none in another. Two parts that follow one
-		// another have the same columns, so their runs are merged.
+		// A key has a column in one part and none in another. Two consecutive parts have the same
+		// columns, so their runs are merged.
 		for _, first := range []int{p.rng.IntN(manyProperties), 0, 0} {
 			p.send(p.part(first)...)
 		}
@@ -197,7 +196,7 @@ func TestKeysWithoutColumns(t *testing.T) {
 		p.answers(when)
 		for tries := 0; p.e.Stats().Merges == 0; tries++ {
 			if tries > 1000 {
-				t.Fatalf("%s: nothing of %d runs is merged", when, p.e.Stats().Runs)
+				t.Fatalf("%s: none of %d runs is merged", when, p.e.Stats().Runs)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

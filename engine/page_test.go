@@ -1,5 +1,5 @@
-// Walks over a listing while others write and the engine seals: what was
-// acknowledged before the walk began is seen exactly once.
+// Listings are read page by page while others write and the engine seals. Every event
+// acknowledged before the first page is seen exactly once.
 
 package engine_test
 
@@ -38,7 +38,7 @@ func TestPagesUnderWrites(t *testing.T) {
 		writers.Go(func() {
 			for ctx.Err() == nil {
 				w.run(e, 1, 1, never)
-				time.Sleep(time.Millisecond) // walks are what is tried here, not the writers
+				time.Sleep(time.Millisecond) // let the walks run: they are tested here, not the writers
 			}
 		})
 	}
@@ -61,9 +61,9 @@ func TestPagesUnderWrites(t *testing.T) {
 	stop()
 	writers.Wait()
 	if s := e.Stats(); s.Seals == 0 {
-		t.Error("nothing was sealed meanwhile: this test tried nothing")
+		t.Error("nothing was sealed during the walks")
 	}
-	// A cursor outlives the engine that gave it.
+	// A cursor stays valid after a restart.
 	before := w.acked()
 	for _, ascending := range []bool{true, false} {
 		q := query.Query{Site: &w.sites[0].Site, Ascending: ascending, Limit: 25}
@@ -87,8 +87,8 @@ func TestPagesUnderWrites(t *testing.T) {
 	}
 }
 
-// walkSees walks a query and holds it against the requests acknowledged before
-// it began. skip is how many events lie before its cursor.
+// walkSees reads all pages of a query and compares them with the requests acknowledged before
+// the first page. skip is the number of events before the query's cursor.
 func walkSees(e *engine.Engine, q query.Query, before []*request, skip int) error {
 	got, err := walk(e, q)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// An identify whose context says active: false tells of a person who was not
-// there: their traits change, when they were last seen does not.
+// An identify whose context has active: false describes a person who is not active. It changes
+// the traits, but not LastSeen.
 func TestInactiveIdentify(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
@@ -47,9 +47,8 @@ func TestInactiveIdentify(t *testing.T) {
 	}
 }
 
-// An increment by a number that cairn does not calculate with is refused, whatever
-// dialect it came by and though it is a retry; one that is stored adds nothing. A number
-// that nothing is added to is stored as sent.
+// An increment by a number that cairn does not calculate with is rejected, in every dialect and
+// also as a retry. A stored one adds nothing. Other numbers are stored as sent.
 func TestIncrementsByLongNumbers(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})

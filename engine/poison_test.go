@@ -9,8 +9,8 @@ import (
 	"cairn/engine/table"
 )
 
-// TestMain has memory that is used again overwritten before, so that nothing can
-// point into it unnoticed, and views that nobody closes make Close fail. Benchmarks run as the server does.
+// TestMain makes the engine overwrite memory before it is reused, so that tests notice pointers
+// into it. Benchmarks run without this, like the server.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	event.Poisoned = flag.Lookup("test.bench").Value.String() == ""

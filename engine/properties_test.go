@@ -1,4 +1,4 @@
-// The list of properties, where it is told without a look at each row.
+// The list of properties, when it is answered without reading each row.
 
 package engine_test
 
@@ -15,9 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The list says of each property what the counters of that property say, whether it
-// is in all events of a run or in some of them, with values or without, counted or
-// not.
+// The list agrees with the counters of each property, whether the property is in all events of a
+// run or in some, with or without values, counted or not.
 func TestPropertiesAreThoseOfCounters(t *testing.T) {
 	e := openAside(t, vfs.NewMem(), 0, 0)
 	defer e.Close()
@@ -49,10 +48,10 @@ func TestPropertiesAreThoseOfCounters(t *testing.T) {
 			t.Fatal(err, outcomes[0].Err)
 		}
 	}
-	for e.Stats().HotEvents > 500 { // of runs it is known without a look
+	for e.Stats().HotEvents > 500 { // wait for runs, which are not read row by row
 		time.Sleep(time.Millisecond)
 	}
-	for _, from := range []int64{0, 1} { // from 1 on it is every event too, and each is looked at
+	for _, from := range []int64{0, 1} { // 1 also selects all events, but reads each row
 		list, err := e.Counters(t.Context(), query.CounterQuery{Site: &asideSite.Site, From: from})
 		if err != nil || len(list.Rows) != 8 {
 			t.Fatalf("%v: %+v", err, list.Rows)
@@ -64,7 +63,7 @@ func TestPropertiesAreThoseOfCounters(t *testing.T) {
 			}
 			want := query.CounterRow{Value: got.Value, Values: uint64(of.Count), Events: of.Total.Events, Users: of.Total.Users, Sessions: of.Total.Sessions}
 			if got != want {
-				t.Errorf("from %d, the list says %+v, the counters %+v", from, got, want)
+				t.Errorf("from %d: the list says %+v, the counters say %+v", from, got, want)
 			}
 		}
 	}

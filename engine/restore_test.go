@@ -1,5 +1,5 @@
-// Snapshots and what is made of them: only a whole and finished one is restored,
-// and the ids given out before it stay good while those after it do not.
+// Snapshots and restores: only a complete and undamaged snapshot is restored. Ids given out
+// before the snapshot stay valid, later ones do not.
 
 package engine_test
 
@@ -21,8 +21,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// snapshotOf makes a store of a few sealed and unsealed events and a snapshot of
-// it as "snap".
+// snapshotOf makes a store with a few sealed and unsealed events, and a snapshot of it in
+// "snap".
 func snapshotOf(t *testing.T, fs vfs.FS, w *workload) *engine.Engine {
 	t.Helper()
 	options := w.options(fs, rand.New(rand.NewPCG(4, 2)))
@@ -46,7 +46,7 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := readFiles(t, fs, "snap")
-	// try restores a snapshot of these files.
+	// try restores a snapshot that consists of the given files.
 	try := func(snap files) (left files, err error) {
 		fs := vfs.NewMem()
 		snap.write(t, fs, "snap")
@@ -58,7 +58,7 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 		report, cerr := check.Store(context.Background(), fs, "snap")
 		if bad := cerr != nil || len(report.Problems) > 0; bad != (err != nil) {
-			t.Errorf("restore says %v, check %v %v", err, cerr, report.Problems)
+			t.Errorf("restore says %v, but check says %v %v", err, cerr, report.Problems)
 		}
 		return left, err
 	}
@@ -95,7 +95,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	for what, snap := range damaged {
 		if len(snap.differ(good)) == 0 {
-			t.Fatalf("%s: nothing is damaged", what)
+			t.Fatalf("%s: the case changes no file", what)
 		}
 		if left, err := try(snap); err == nil {
 			t.Errorf("%s: restored", what)
@@ -103,7 +103,7 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("%s: refused (%v), but left %v", what, err, left.names())
 		}
 	}
-	// Without its manifest it is no snapshot, only a directory with a store in it.
+	// Without its manifest it is not a snapshot, only a directory with a store.
 	mem := vfs.NewMem()
 	good.with("SNAPSHOT.json", nil).write(t, mem, "snap")
 	if err := store.Restore(mem, "snap", "new"); err == nil || !strings.Contains(err.Error(), "not a finished snapshot") {
@@ -113,12 +113,12 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Errorf("over a store: %v", err)
 	}
 	if err := store.Restore(fs, "missing", "new"); err == nil {
-		t.Error("a snapshot that is not there")
+		t.Error("a missing snapshot was restored")
 	}
 }
 
-// A power cut at any time of a snapshot leaves none, one that is refused, or a
-// whole one.
+// A power cut at any time of a snapshot leaves no snapshot, one that is refused, or a complete
+// one.
 func TestUnfinishedSnapshot(t *testing.T) {
 	whole, refused, none := 0, 0, 0
 	for at := int64(1); ; at += 3 {
@@ -165,15 +165,15 @@ func TestUnfinishedSnapshot(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d whole, %d refused, %d not there", whole, refused, none)
+	t.Logf("%d complete, %d refused, %d missing", whole, refused, none)
 	if refused == 0 {
-		t.Error("no cut fell into the snapshot")
+		t.Error("no cut left an unfinished snapshot")
 	}
 }
 
-// Ids given out before a snapshot name the same events in what is restored from
-// it; those given out after it name nothing there, as an event or as a cursor,
-// even when other events take their places.
+// After a restore, ids given out before the snapshot name the same events. Those given out after
+// it name nothing, neither as an event nor as a cursor, even when other events get the same
+// seqs.
 func TestIDsAfterRestore(t *testing.T) {
 	ctx := context.Background()
 	fs := vfs.NewMem()
@@ -233,7 +233,7 @@ func TestIDsAfterRestore(t *testing.T) {
 	compare("at once")
 	other := newWorkload(rand.New(rand.NewPCG(4, 9)))
 	other.sites = w.sites
-	for range 40 { // message ids of its own, so that nothing is a duplicate
+	for range 40 { // unique message ids, so that nothing is a duplicate
 		other.begin()
 	}
 	other.run(r, 1, 60, never)
@@ -244,10 +244,10 @@ func TestIDsAfterRestore(t *testing.T) {
 	compare("when other events have taken the places")
 	for id, seq := range again {
 		if was, ok := after[id]; ok && was != seq {
-			t.Errorf("one id for event %d of the old store and %d of the new", was, seq)
+			t.Errorf("event %d of the old store and %d of the new one have the same id", was, seq)
 		}
 		if _, err := e.Event(ctx, &site.Site, id); seq > uint64(len(before)) && !errors.Is(err, query.ErrNotFound) {
-			t.Errorf("the old store takes the id of event %d of the new: %v", seq, err)
+			t.Errorf("the old store accepts the id of event %d of the new one: %v", seq, err)
 		}
 	}
 	for _, forged := range []string{"", "x", strings.Repeat("0", 32), fmt.Sprintf("%032x", 51)} {
@@ -265,8 +265,8 @@ func TestIDsAfterRestore(t *testing.T) {
 	}
 }
 
-// A power cut at any time of a restore leaves a directory that is refused or has
-// every event: never one that opens as a new, empty store.
+// A power cut at any time of a restore leaves a directory that is refused, or one with every
+// event. It never opens as a new, empty store.
 func TestUnfinishedRestore(t *testing.T) {
 	w := newWorkload(rand.New(rand.NewPCG(4, 1)))
 	snap := vfs.NewMem()
@@ -284,7 +284,7 @@ func TestUnfinishedRestore(t *testing.T) {
 		at, percent := i/2, 100*(i%2)
 		mem := vfs.NewCrashableMem()
 		good.write(t, mem, "snap")
-		var mu sync.Mutex // Pebble removes files in a goroutine of its own
+		var mu sync.Mutex // Pebble removes files in another goroutine
 		var left *vfs.MemFS
 		ops := 0
 		fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -322,11 +322,10 @@ func TestUnfinishedRestore(t *testing.T) {
 		}
 		whole++
 	}
-	t.Logf("%d whole, %d refused, %d not begun", whole, refused, none)
+	t.Logf("%d complete, %d refused, %d not begun", whole, refused, none)
 }
 
-// Two restores of one snapshot go different ways: an id of the one names nothing
-// in the other.
+// Two restores of the same snapshot give different ids: an id of one names nothing in the other.
 func TestTwoRestoresOfOneSnapshot(t *testing.T) {
 	fs := vfs.NewMem()
 	w := newWorkload(rand.New(rand.NewPCG(4, 1)))

@@ -12,9 +12,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A session that goes on for weeks, a page every 20 hours, the oldest received last: its
-// entry and exit are the first and last pages by event time. On a 32-bit machine the
-// milliseconds of 25 days do not fit into an int.
+// A session of many weeks with a page every 20 hours, the oldest received last. Its entry and
+// exit are the first and last pages by event time. The milliseconds of 25 days do not fit into
+// an int of 32 bits.
 func TestSessionOfManyWeeks(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})

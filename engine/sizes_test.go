@@ -14,7 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// What the runs keep is found field by field, and it is all there is in them.
+// Sizes lists every field of the runs, and together they are all that the runs contain.
 func TestMeasureSizes(t *testing.T) {
 	fs := vfs.NewMem()
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}

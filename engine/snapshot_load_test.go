@@ -1,6 +1,6 @@
-// Snapshots while others write and the engine seals: everything acknowledged
-// before the call is in it, nothing sent after it ended, and what is restored is
-// as whole as a store after a power cut must be.
+// Snapshots while others write and the engine seals. A snapshot contains everything acknowledged
+// before the call and nothing sent after it returned. A restored store is as complete as a store
+// after a power cut must be.
 
 package engine_test
 
@@ -27,7 +27,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	w := newWorkload(rand.New(rand.NewPCG(6, 1)))
 	rng := rand.New(rand.NewPCG(6, 2))
 	options := w.options(fs, rng)
-	options.SealRows, options.HotEvents = 8, 24 // seals all the time
+	options.SealRows, options.HotEvents = 8, 24 // so that it seals all the time
 	e, err := engine.Open(options)
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +43,8 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	}
 	type copied struct {
 		dir    string
-		before []*request // acknowledged before it began
-		sent   int        // requests begun when it ended
+		before []*request // acknowledged before the snapshot began
+		sent   int        // number of requests begun when it ended
 	}
 	var copies []copied
 	for i := range snapshots {
@@ -63,7 +63,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	writers.Wait()
 	all := w.acked()
 	if e.Stats().Seals < snapshots {
-		t.Errorf("%d seals meanwhile: this test tried little", e.Stats().Seals)
+		t.Errorf("only %d seals during the snapshots", e.Stats().Seals)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			}
 			for _, ev := range events {
 				if n, _ := strconv.Atoi(ev.Properties.Get("request").Text); n > c.sent {
-					t.Fatalf("%s holds request %d, sent after it ended (%d)", c.dir, n, c.sent)
+					t.Fatalf("%s has request %d, sent after the snapshot ended (%d)", c.dir, n, c.sent)
 				}
 			}
 		}

@@ -1,5 +1,5 @@
-// Questions whose pairs find no room in memory: what they answer, what is left in
-// the directory for temporary files, and what happens when that fails.
+// Queries whose pairs exceed memory: what they answer, which temporary files they leave, and what
+// happens when a temporary file fails.
 
 package engine_test
 
@@ -25,12 +25,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// asideFS watches the files that questions put pairs into, and fails them.
+// spillFS watches the files that queries spill pairs to, and makes them fail.
 type asideFS struct {
 	vfs.FS
 	made atomic.Int64
 	fail atomic.Pointer[func(op errorfs.Op) error]
-	full atomic.Bool // says the disk
+	full atomic.Bool // the disk reports that it is full
 }
 
 func newAsideFS(fs vfs.FS) *asideFS {
@@ -57,7 +57,7 @@ func (a *asideFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: 1 << 39, TotalBytes: 1 << 40}, nil
 }
 
-// left are the files that no question has taken away.
+// left returns the files that no query has removed.
 func (a *asideFS) left(t *testing.T) (names []string) {
 	t.Helper()
 	all, err := a.List("data/store.tmp")
@@ -72,8 +72,7 @@ func (a *asideFS) left(t *testing.T) (names []string) {
 	return names
 }
 
-// At a start what a crash has left in the directory for temporary files goes, and nothing
-// that has another name.
+// A start removes the temporary files that a crash has left, and no files with other names.
 func TestStartEmptiesTmp(t *testing.T) {
 	fs := vfs.NewMem()
 	write := func(name string) {
@@ -93,7 +92,7 @@ func TestStartEmptiesTmp(t *testing.T) {
 	if err := fs.MkdirAll("data/tmp", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write("data/tmp/run-1.sst") // of an older version, which may run still
+	write("data/tmp/run-1.sst") // of an older version, which may still run
 	openAside(t, fs, 0, 0).Close()
 	for dir, want := range map[string][]string{"data/store.tmp": {"a-run-1.sst", "notes", "pairs-", "pairs-1x", "run-1"}, "data/tmp": {"run-1.sst"}} {
 		left, err := fs.List(dir)
@@ -105,8 +104,8 @@ func TestStartEmptiesTmp(t *testing.T) {
 
 var asideSite = &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 
-// asideEvents are of a few hundred persons, some of whom turn out to be one, in
-// sessions that go on for long.
+// spillEvents are the events of a few hundred persons in long sessions. Some persons turn out to
+// be the same.
 func asideEvents(n int) (records []engine.Record) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range n {
@@ -161,8 +160,8 @@ func ingestAside(t *testing.T, e *engine.Engine) {
 	}
 }
 
-// However little room there is, and however many ask at a time, the answers are the
-// same, and afterwards no file is left.
+// The answers are the same however few pairs fit in memory and however many queries run at a
+// time. Afterwards no file is left.
 func TestAnswersWithoutRoom(t *testing.T) {
 	roomy := openAside(t, vfs.NewMem(), 0, 0)
 	defer roomy.Close()
@@ -182,18 +181,18 @@ func TestAnswersWithoutRoom(t *testing.T) {
 			all.Go(func() {
 				got, err := e.Counters(t.Context(), q)
 				if err != nil || !reflect.DeepEqual(got, want) {
-					t.Errorf("room for %d pairs, %s: %v\n got %+v\nwant %+v", pairs, showCounterQuery(q), err, got, want)
+					t.Errorf("%d pairs in memory, %s: %v\n got %+v\nwant %+v", pairs, showCounterQuery(q), err, got, want)
 				}
 			})
 		}
 		all.Wait()
 		if left := fs.left(t); fs.made.Load() == 0 || len(left) > 0 {
-			t.Errorf("room for %d pairs: %d files were made, %q are left", pairs, fs.made.Load(), left)
+			t.Errorf("%d pairs in memory: %d files were made, %q are left", pairs, fs.made.Load(), left)
 		}
 	}
 }
 
-// A file that cannot be written or read fails the question it is of, and that alone.
+// A file that cannot be written or read fails its query, and no other.
 func TestAsideFails(t *testing.T) {
 	fs := newAsideFS(vfs.NewMem())
 	e := openAside(t, fs, 1, 0)
@@ -223,7 +222,7 @@ func TestAsideFails(t *testing.T) {
 	}
 	fs.fail.Store(nil)
 
-	// Cancelled when the first file is made.
+	// The query is canceled when it makes its first file.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stop := func(errorfs.Op) error { cancel(); return nil }
@@ -234,7 +233,7 @@ func TestAsideFails(t *testing.T) {
 	fs.fail.Store(nil)
 
 	fs.full.Store(true)
-	for e.Admit() == nil { // it is not asked every time
+	for e.Admit() == nil { // the disk is not checked every time
 		time.Sleep(time.Millisecond)
 	}
 	made := fs.made.Load()
@@ -251,7 +250,7 @@ func TestAsideFails(t *testing.T) {
 	ingestAside(t, e)
 }
 
-// Time that runs out takes the file with it.
+// A query that runs out of time removes its file.
 func TestAsideTakesTooLong(t *testing.T) {
 	fs := newAsideFS(vfs.NewMem())
 	slow := func(op errorfs.Op) error {

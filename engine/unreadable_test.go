@@ -15,8 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A start and a check over a record that cannot be read say of which site and event it
-// is, and what to do.
+// When a record cannot be read, a start and a check name its site and event, and the start says
+// what to do.
 func TestUnreadableRecord(t *testing.T) {
 	good, _ := cappedRecord("k", 3)
 	long := bytes.Repeat([]byte("x"), event.RecordReadMax+1)
@@ -33,7 +33,7 @@ func TestUnreadableRecord(t *testing.T) {
 			for i := range 23 {
 				l.send(&event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprint("e", i), User: "u"})
 			}
-			// What it has left elsewhere, links and deltas, is no problem of its own.
+			// The event's links and deltas are still stored. They are not reported as problems.
 			l.send(&event.Event{Dialect: event.Native, Type: event.Alias, User: "u", Previous: "was", Name: "e"})
 			if err := l.engine.Close(); err != nil {
 				t.Fatal(err)
@@ -45,7 +45,7 @@ func TestUnreadableRecord(t *testing.T) {
 			e, err := engine.Open(engine.Options{Dir: "data", FS: l.fs, Sites: []*engine.Site{l.site}, Reserve: -1})
 			if err == nil {
 				_ = e.Close()
-				t.Fatal("it opens")
+				t.Fatal("the store opens")
 			}
 			for _, part := range []string{"open store data: ", "log of site 1: " + c.what, "keep a copy of the directory", `"cairn restore"`} {
 				if !strings.Contains(err.Error(), part) {

@@ -27,8 +27,8 @@ func (quiet) Infof(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
 func (quiet) Fatalf(string, ...any) { panic("fatal") }
 
-// A store of a version this cairn does not know is refused in words an operator
-// can act on, and not a byte of it is changed.
+// A store of an unknown version does not open. The error tells the operator what to do, and not a
+// byte of the store changes.
 func TestUnknownStoreVersion(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -69,7 +69,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 	}
 }
 
-// A store too young to be marked is looked at before it is written to, too.
+// A store that is too new to have a high-water mark is also checked before it is written to.
 func TestUnknownVersionOfYoungStore(t *testing.T) {
 	w := newWorkload(rand.New(rand.NewPCG(8, 1)))
 	mem := vfs.NewCrashableMem()
@@ -102,7 +102,8 @@ func TestUnknownVersionOfYoungStore(t *testing.T) {
 	}
 }
 
-// A store with fewer events than its mark has lost some: refused, unchanged.
+// A store with fewer events than its high-water mark has lost some. It does not open and does not
+// change.
 func TestLostEventsRefused(t *testing.T) {
 	w, store, _ := closedStore(t)
 	older := vfs.NewMem()
@@ -115,7 +116,7 @@ func TestLostEventsRefused(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mixed := readFiles(t, older, "data") // an old copy put in place, beside the marks of the store
+	mixed := readFiles(t, older, "data") // an old copy of the store, beside the current marks
 	for _, name := range []string{"hwm-0", "hwm-1"} {
 		mixed[name] = store[name]
 	}
@@ -155,7 +156,7 @@ func TestLostEventsRefused(t *testing.T) {
 	}
 }
 
-// find is the one file whose name begins so.
+// find returns the only file whose name begins with prefix.
 func (f files) find(t *testing.T, prefix string) string {
 	t.Helper()
 	for _, name := range f.names() {
@@ -167,7 +168,7 @@ func (f files) find(t *testing.T, prefix string) string {
 	return ""
 }
 
-// older is the golden store of version 1 on a file system, and how to open it.
+// older returns a file system with the golden store of version 1, and the options to open it.
 func older(t *testing.T) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
 	t.Helper()
 	fs = readFiles(t, vfs.Default, goldenStore(1)).mem(t)
@@ -176,7 +177,7 @@ func older(t *testing.T) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
 	}
 }
 
-// versionOf is the format version a store says it has.
+// versionOf returns the format version in a store.
 func versionOf(t *testing.T, fs vfs.FS, dir string) byte {
 	t.Helper()
 	db, err := pebble.Open(dir+"/store", &pebble.Options{FS: fs, ReadOnly: true, Logger: quiet{}, FormatMajorVersion: pebble.FormatValueSeparation})
@@ -192,8 +193,8 @@ func versionOf(t *testing.T, fs vfs.FS, dir string) byte {
 	return v[0]
 }
 
-// A store of an older version is kept as a snapshot, which can be restored as it was,
-// before a start raises it.
+// Before a start raises the version of an older store, it makes a snapshot. The snapshot restores
+// the store as it was.
 func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	fs, options := older(t)
 	e, err := engine.Open(options(fs))
@@ -220,7 +221,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if err != nil || err2 != nil || len(now.Problems)+len(before.Problems) > 0 || now.Events != before.Events+1 {
 		t.Errorf("%+v %v, before %+v %v", now, err, before, err2)
 	}
-	// The next start finds nothing to raise.
+	// The next start makes no snapshot.
 	names, _ := fs.List("data")
 	if e, err = engine.Open(options(fs)); err != nil {
 		t.Fatal(err)
@@ -233,7 +234,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	}
 }
 
-// An upgrade that is cut off at any operation is done by the next start.
+// When an upgrade is interrupted at any operation, the next start completes it.
 func TestUpgradeInterrupted(t *testing.T) {
 	t.Parallel()
 	fs, options := older(t)
@@ -280,7 +281,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 	}
 }
 
-// A start that cannot keep the snapshot says so and leaves the store in its version.
+// A start that cannot make the snapshot says so and does not raise the version.
 func TestUpgradeRefused(t *testing.T) {
 	fs, options := older(t)
 	var log bytes.Buffer
@@ -298,7 +299,7 @@ func TestUpgradeRefused(t *testing.T) {
 	e, err := open(full)
 	if err == nil {
 		_ = e.Close()
-		t.Fatal("raised without a snapshot")
+		t.Fatal("the version was raised without a snapshot")
 	}
 	for _, part := range []string{"keep a snapshot of format version 1", "the store is unchanged", "no space left"} {
 		if !strings.Contains(err.Error(), part) {
@@ -319,7 +320,7 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 }
 
-// crashable is a copy of a file system of which all is on the disk, that can lose power.
+// crashable returns a copy of a file system that can lose power. All files in it are synced.
 func crashable(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
 	t.Helper()
 	to := vfs.NewCrashableMem()

@@ -17,7 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// visitors is a store whose clock the test holds.
+// visitors is a store whose clock the test sets.
 type visitors struct {
 	testing.TB
 	fs     vfs.FS
@@ -62,7 +62,7 @@ func (v *visitors) reopen() {
 	v.open()
 }
 
-// hit sends one event and returns who it was taken for.
+// hit sends one event and returns its visitor and session as the engine resolved them.
 func (v *visitors) hit(e event.Event) (who, session string) {
 	v.Helper()
 	e.Dialect, e.Type = event.Opentracker, event.Track
@@ -86,8 +86,8 @@ func (v *visitors) totals() query.Totals {
 	return t
 }
 
-// The order of resolution of §5.4, each step tried on rows in memory, on sealed
-// ones and after a restart.
+// The steps of resolving a visitor, in their order. Each step is tried with rows in memory, with
+// sealed rows and after a restart.
 func TestVisitors(t *testing.T) {
 	for _, seal := range []int{0, 1, 3} {
 		for _, restart := range []bool{false, true} {
@@ -105,24 +105,24 @@ func TestVisitors(t *testing.T) {
 						t.Errorf("%s: %q, want %q", what, got, want)
 					}
 				}
-				// A session alone: one user, the same each time.
+				// Only a session: always the same user.
 				first, sid := v.hit(event.Event{Session: "0eb12a"})
 				pause(time.Hour)
 				again, _ := v.hit(event.Event{Session: "0eb12a"})
 				same("the session's owner", again, first)
 				same("the session sent", sid, "0eb12a")
-				// A session that began with a user is the user's.
+				// A session that began with a user belongs to that user.
 				v.hit(event.Event{User: "ann", Session: "s2"})
 				pause(0)
 				who, _ := v.hit(event.Event{Session: "s2"})
 				same("the owner sent", who, "ann")
-				// Another user in it keeps the name; the session keeps its owner.
+				// An event of another user keeps that user; the session keeps its owner.
 				who, _ = v.hit(event.Event{User: "bob", Session: "s2"})
 				same("the user sent", who, "bob")
 				pause(0)
 				who, _ = v.hit(event.Event{Session: "s2"})
 				same("the first owner", who, "ann")
-				// A user alone: the current session, also one that was sent, for 30 minutes.
+				// Only a user: the user's current session for 30 minutes, also one that was sent.
 				_, sid = v.hit(event.Event{User: "bob"})
 				same("bob's current session", sid, "s2")
 				pause(29 * time.Minute)
@@ -131,15 +131,15 @@ func TestVisitors(t *testing.T) {
 				pause(30 * time.Minute)
 				_, sid = v.hit(event.Event{User: "bob"})
 				if sid == "s2" {
-					t.Error("30 minutes on the session is still the same")
+					t.Error("after 30 minutes the session is still the same")
 				}
 				who, _ = v.hit(event.Event{Session: sid})
 				same("the owner of a session cairn made", who, "bob")
-				// Nothing at all: somebody new, whom the ids bring back.
+				// No ids at all: a new visitor, whom the returned ids identify.
 				before := v.totals()
 				made, madeSession := v.hit(event.Event{})
 				if len(made) != 32 || len(madeSession) != 32 {
-					t.Errorf("made %q and %q", made, madeSession)
+					t.Errorf("visitor %q, session %q", made, madeSession)
 				}
 				pause(time.Minute)
 				who, sid = v.hit(event.Event{User: made})
@@ -148,12 +148,12 @@ func TestVisitors(t *testing.T) {
 				v.hit(event.Event{User: made, Session: madeSession})
 				v.hit(event.Event{Session: madeSession})
 				if got := v.totals(); got.Users != before.Users+1 || got.Sessions != before.Sessions+1 {
-					t.Errorf("one visitor more makes %+v of %+v", got, before)
+					t.Errorf("with one more visitor the totals are %+v, before %+v", got, before)
 				}
-				// An event that waited on a phone for hours has a session of its own.
+				// An event that is hours late has its own session.
 				_, sid = v.hit(event.Event{User: made, Time: v.now().Add(-3 * time.Hour).UnixMilli()})
 				if sid == madeSession {
-					t.Error("an event of three hours ago is in the session of now")
+					t.Error("an event of three hours ago is in the current session")
 				}
 				pause(0)
 				_, sid = v.hit(event.Event{User: made})
@@ -163,7 +163,7 @@ func TestVisitors(t *testing.T) {
 	}
 }
 
-// A duplicate is told who the original was taken for.
+// A duplicate gets the visitor and session of the original.
 func TestVisitorsDuplicate(t *testing.T) {
 	v := newVisitors(t, 1)
 	who, sid := v.hit(event.Event{MessageID: "e1"})
@@ -173,8 +173,8 @@ func TestVisitorsDuplicate(t *testing.T) {
 	}
 }
 
-// First hits of one session at once agree on its user, while rows are sealed
-// under them.
+// First hits of a session that come at the same time get the same user, while rows are being
+// sealed.
 func TestVisitorsTogether(t *testing.T) {
 	v := newVisitors(t, 7)
 	const sessions, hits = 40, 8
@@ -203,7 +203,7 @@ func TestVisitorsTogether(t *testing.T) {
 	}
 }
 
-// Ids made from a session say nothing of it and differ by site and store.
+// Ids made from a session do not reveal it. They differ by site and store.
 func TestVisitorsDerived(t *testing.T) {
 	a, b := newVisitors(t, 0), newVisitors(t, 0)
 	one, _ := a.hit(event.Event{Session: "s"})
@@ -213,7 +213,7 @@ func TestVisitorsDerived(t *testing.T) {
 	}
 }
 
-// What a dialect does not count is not counted, beside what the site does not.
+// Neither what the dialect excludes from counting nor what the site excludes is counted.
 func TestNotCountedByDialect(t *testing.T) {
 	v := newVisitors(t, 0)
 	v.site.Uncounted = []string{"plan"}
@@ -221,7 +221,7 @@ func TestNotCountedByDialect(t *testing.T) {
 	list := append(make([]string, 0, 8), "revision")
 	v.hit(event.Event{Properties: props, NotCounted: list})
 	if list = list[:2]; list[1] != "" {
-		t.Error("the dialect's own list was written to")
+		t.Error("the dialect's list was changed")
 	}
 	for property, want := range map[string]int{"revision": 0, "plan": 0, "gender": 1} {
 		page, err := v.engine.Counters(t.Context(), query.CounterQuery{Site: &v.site.Site, Property: property})
@@ -231,7 +231,7 @@ func TestNotCountedByDialect(t *testing.T) {
 	}
 }
 
-// counted.PATH is what counters go by: the property, else what was detected.
+// counted.PATH selects what counters count: the property, or else the detected value.
 func TestWhereCounted(t *testing.T) {
 	v := newVisitors(t, 0)
 	v.hit(event.Event{Name: "a", Context: event.Object{{Key: "browser", Value: event.Str("Chrome")}}})
@@ -248,7 +248,7 @@ func TestWhereCounted(t *testing.T) {
 	}
 }
 
-// The memory of owners forgets, and what it forgot is found in the log again.
+// The cache of session owners forgets; forgotten owners are found in the log.
 func TestOwnersForgotten(t *testing.T) {
 	v := newVisitors(t, 5)
 	if err := v.engine.Close(); err != nil {
@@ -266,7 +266,7 @@ func TestOwnersForgotten(t *testing.T) {
 			}
 			got, _ := v.hit(e)
 			if round > 0 && got != who[sid] {
-				t.Errorf("round %d: the owner of %s is %q, was %q", round, sid, got, who[sid])
+				t.Errorf("round %d: the owner of %s is %q, but was %q before", round, sid, got, who[sid])
 			}
 			who[sid] = got
 		}
