@@ -33,7 +33,7 @@ func TestIngestOverDamage(t *testing.T) {
 	good := readFiles(t, v.fs, "visitors")
 	defer v.open()
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
-	var opened, refused, known, unread int
+	var opened, rejected, duplicates, damagedStores int
 	stretches := 12 // of a table
 	if testing.Short() {
 		stretches = 4
@@ -75,18 +75,18 @@ func TestIngestOverDamage(t *testing.T) {
 			for i := 0; i < sealed; i += 193 {
 				switch out, err := send(event.Event{Session: fmt.Sprint("s", i%300), MessageID: fmt.Sprint("m", i)}); {
 				case err != nil:
-					refused++
+					rejected++
 				case out.Status != event.Duplicate || out.ID == "":
 					t.Errorf("%s: m%d came again and is %+v", what, i, out)
 				default:
-					known++
+					duplicates++
 				}
 				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); err != nil || out.Status != event.Stored {
 					t.Errorf("%s: a new event is %+v, %v", what, out, err)
 				}
 			}
 			if e.Stats().Corruptions > before {
-				unread++
+				damagedStores++
 			}
 			_ = e.Close()
 			select {
@@ -96,8 +96,8 @@ func TestIngestOverDamage(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d stores opened, %d of them reported damage; %d retries were duplicates, %d were rejected", opened, unread, known, refused)
-	if opened == 0 || unread == 0 || known == 0 {
+	t.Logf("%d stores opened, %d of them reported damage; %d retries were duplicates, %d were rejected", opened, damagedStores, duplicates, rejected)
+	if opened == 0 || damagedStores == 0 || duplicates == 0 {
 		t.Error("the trials cover too little")
 	}
 }

@@ -42,7 +42,7 @@ func closedStore(t *testing.T) (w *workload, store files, lines []string) {
 		}
 		w.run(e, 1, 40+5*life, never)
 		if life == 2 {
-			if lines, err = told(e, w.sites); err != nil {
+			if lines, err = visibleLines(e, w.sites); err != nil {
 				t.Fatal(err)
 			}
 			if s := e.Stats(); s.Runs < 2 || s.Runs+int64(s.Merges) < 4 { // some must be merged
@@ -140,7 +140,7 @@ func verdict(t *testing.T, w *workload, bad files, want []string) (outcome strin
 	}
 	var lines []string
 	var readErr error
-	if !inTime(func() { lines, readErr = told(e, w.sites) }) {
+	if !inTime(func() { lines, readErr = visibleLines(e, w.sites) }) {
 		return "HUNG at a query"
 	}
 	if !inTime(func() { _ = e.Close() }) && len(fatal) == 0 {
@@ -159,7 +159,7 @@ func verdict(t *testing.T, w *workload, bad files, want []string) (outcome strin
 	case right:
 		return "opened and all is right"
 	}
-	return fmt.Sprintf("LOST: %d lines are told, %d of them as they were", len(lines), same(lines, want))
+	return fmt.Sprintf("LOST: %d lines are visible, %d of them as before", len(lines), same(lines, want))
 }
 
 func same(got, want []string) (n int) {
@@ -216,7 +216,7 @@ func TestTornLog(t *testing.T) {
 		events += len(requests[len(requests)-1].records)
 		acks = append(acks, ack{int(info.Size()), events})
 	}
-	lines, err := told(e, w.sites)
+	lines, err := visibleLines(e, w.sites)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestTornLog(t *testing.T) {
 			continue
 		}
 		opened++
-		got, err := told(e, w.sites)
+		got, err := visibleLines(e, w.sites)
 		if err != nil {
 			t.Fatalf("%s at %d: %v", how, at, err)
 		}

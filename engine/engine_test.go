@@ -16,7 +16,7 @@ import (
 
 // An acknowledged event is listed, counted, and found by its id and its person, also after a
 // restart, sealed or not.
-func TestLifeOfAnEvent(t *testing.T) {
+func TestAcknowledgedEvents(t *testing.T) {
 	for _, sealRows := range []int{1 << 16, 8} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			fs := vfs.NewMem()

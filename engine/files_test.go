@@ -117,9 +117,9 @@ func (f files) differ(g files) (names []string) {
 	return names
 }
 
-// told returns everything visible of sites in a fixed form: one line for each event, and the
+// visibleLines returns everything visible of sites in a fixed form: one line for each event, and the
 // totals of some counters.
-func told(e *engine.Engine, sites []*engine.Site) (lines []string, err error) {
+func visibleLines(e *engine.Engine, sites []*engine.Site) (lines []string, err error) {
 	for _, site := range sites {
 		events, err := walk(e, query.Query{Site: &site.Site, Ascending: true, Limit: 1000})
 		for _, ev := range events {

@@ -83,7 +83,7 @@ func golden(t *testing.T, version int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := goldenTold(t, e, options.Sites)
+	got := allAnswers(t, e, options.Sites)
 	if *updateAnswers || *updateStore {
 		if err := os.WriteFile(goldenAnswers, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -136,8 +136,8 @@ func golden(t *testing.T, version int) {
 	}
 }
 
-// goldenTold returns all answers of the engine about the store, one per line.
-func goldenTold(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
+// allAnswers returns all answers of the engine about the store, one per line.
+func allAnswers(t *testing.T, e *engine.Engine, sites []*engine.Site) []byte {
 	t.Helper()
 	ctx := context.Background()
 	var out bytes.Buffer

@@ -47,14 +47,14 @@ func TestMerging(t *testing.T) {
 		}
 		last = page.Events[9].ID
 	}
-	told := func(e *engine.Engine) []string {
-		lines, err := told(e, []*engine.Site{site})
+	lines := func(e *engine.Engine) []string {
+		lines, err := visibleLines(e, []*engine.Site{site})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return lines
 	}
-	want := told(e)
+	want := lines(e)
 	// After 150 seals, fewer than three runs of each size are left, and the full ones.
 	few := func() bool {
 		st := e.Stats()
@@ -70,7 +70,7 @@ func TestMerging(t *testing.T) {
 	if st.MergedEvents > 3*events*4/3 {
 		t.Errorf("%d events written again, of %d", st.MergedEvents, events)
 	}
-	if got := told(e); !slices.Equal(got, want) {
+	if got := lines(e); !slices.Equal(got, want) {
 		t.Error("merging has changed an answer")
 	}
 	// Message ids and persons are those of before.
@@ -88,7 +88,7 @@ func TestMerging(t *testing.T) {
 	if e, err = engine.Open(options); err != nil {
 		t.Fatal(err)
 	}
-	if got := told(e); !slices.Equal(got, want) {
+	if got := lines(e); !slices.Equal(got, want) {
 		t.Error("opening again has changed an answer")
 	}
 	if err := e.Close(); err != nil {

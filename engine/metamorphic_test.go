@@ -210,8 +210,8 @@ func (p *pair) sameEvents(what string, got, want []*event.Event) {
 // metrics draws the metrics of a query; 0 asks for all.
 func (p *pair) metrics() query.Metrics { return query.Metrics(p.IntN(8)) }
 
-// asked returns the totals without the metrics that the query did not ask for.
-func asked(t query.Totals, m query.Metrics) query.Totals {
+// withMetrics returns the totals without the metrics that the query did not ask for.
+func withMetrics(t query.Totals, m query.Metrics) query.Totals {
 	for metric, n := range map[query.Metrics]*uint64{query.MetricEvents: &t.Events, query.MetricUsers: &t.Users, query.MetricSessions: &t.Sessions} {
 		if !m.Has(metric) {
 			*n = 0
@@ -225,7 +225,7 @@ func (p *pair) count() {
 	q.After, q.Limit, q.Metrics = "", 0, p.metrics()
 	want, _ := p.model.Count(context.Background(), q)
 	got, err := p.engine.Count(context.Background(), q)
-	if got, want = asked(got, q.Metrics), asked(want, q.Metrics); err != nil || got != want {
+	if got, want = withMetrics(got, q.Metrics), withMetrics(want, q.Metrics); err != nil || got != want {
 		p.Errorf("op %d: count %s, metrics %b: %+v, %v; want %+v", p.op, showQuery(q), q.Metrics, got, err, want)
 	}
 }
@@ -246,7 +246,7 @@ func (p *pair) series() {
 	}
 	for _, buckets := range [][]query.Bucket{got, want} {
 		for i := range buckets {
-			buckets[i].Totals = asked(buckets[i].Totals, q.Metrics)
+			buckets[i].Totals = withMetrics(buckets[i].Totals, q.Metrics)
 		}
 	}
 	want = slices.DeleteFunc(want, func(b query.Bucket) bool { return b.Totals == query.Totals{} })
@@ -295,8 +295,8 @@ func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	if err != nil {
 		p.Fatalf("op %d: counters %s: %v", p.op, showCounterQuery(q), err)
 	}
-	askedOf(&got, q.Metrics)
-	askedOf(&want, q.Metrics)
+	clearUnwanted(&got, q.Metrics)
+	clearUnwanted(&want, q.Metrics)
 	key := func(r query.CounterRow) int64 {
 		switch q.Sort {
 		case "users":
@@ -329,15 +329,15 @@ func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	q.Offset, q.Limit = p.IntN(len(got.Rows)), 1+p.IntN(3)
 	end := min(q.Offset+q.Limit, len(got.Rows))
 	cut, err := e.Counters(context.Background(), q)
-	askedOf(&cut, q.Metrics)
+	clearUnwanted(&cut, q.Metrics)
 	if err != nil || !slices.Equal(cut.Rows, got.Rows[q.Offset:end]) || cut.More != (end < len(got.Rows)) || cut.Count != got.Count {
 		p.Errorf("op %d: counters %s from %d, %d rows:\n got %+v more %t count %d, %v\nwant %+v of %d", p.op, showCounterQuery(q), q.Offset, q.Limit,
 			cut.Rows, cut.More, cut.Count, err, got.Rows[q.Offset:end], got.Count)
 	}
 }
 
-// askedOf removes the users and sessions that the query did not ask for.
-func askedOf(page *query.CounterPage, m query.Metrics) {
+// clearUnwanted removes the users and sessions that the query did not ask for.
+func clearUnwanted(page *query.CounterPage, m query.Metrics) {
 	for i := range page.Rows {
 		askedRow(&page.Rows[i], m)
 	}

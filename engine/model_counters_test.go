@@ -161,7 +161,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
 	type row struct{ value, segment string }
-	rows, values, total := map[row]*tally{}, map[row]map[string]struct{}{}, newTally()
+	rows, values, total := map[row]*totalsCounter{}, map[row]map[string]struct{}{}, newTotalsCounter()
 	for _, e := range s.events {
 		if (q.FromDay != 0 || q.ToDay != 0) && (e.Day < q.FromDay || e.Day > q.ToDay) {
 			continue
@@ -189,7 +189,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 					continue
 				}
 				if rows[at] == nil {
-					rows[at], values[at] = newTally(), map[string]struct{}{}
+					rows[at], values[at] = newTotalsCounter(), map[string]struct{}{}
 				}
 				rows[at].add(c.by, who, e.SessionOrd)
 				values[at][c.term] = struct{}{}
@@ -200,7 +200,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 		}
 	}
 	page := query.CounterPage{Count: len(rows)}
-	fill := func(r *query.CounterRow, t *tally) {
+	fill := func(r *query.CounterRow, t *totalsCounter) {
 		r.Events, r.Users, r.Sessions = t.events, uint64(len(t.users)), uint64(len(t.sessions))
 	}
 	fill(&page.Total, total)
@@ -264,8 +264,8 @@ func termsOf(v event.Value) []string {
 	return nil
 }
 
-// asks returns the terms that the text of a query means.
-func asks(q string) []string {
+// termsOfQuery returns the terms that the text of a query means.
+func termsOfQuery(q string) []string {
 	if c := canon(q); number.MatchString(q) && c != q {
 		return []string{q, c}
 	}
@@ -309,8 +309,8 @@ func TestModelTerms(t *testing.T) {
 			t.Errorf("canon(%s) = %s, want %s", literal, got, want)
 		}
 	}
-	if got := asks("0100"); !slices.Equal(got, []string{"0100", "100"}) {
-		t.Errorf(`asks("0100") = %q`, got)
+	if got := termsOfQuery("0100"); !slices.Equal(got, []string{"0100", "100"}) {
+		t.Errorf(`termsOfQuery("0100") = %q`, got)
 	}
 }
 
@@ -472,8 +472,8 @@ func TestPagesOfManyValues(t *testing.T) {
 		})
 		want.Rows = want.Rows[min(q.Offset, len(want.Rows)):][:min(q.Limit, len(want.Rows))]
 		got, err := e.Counters(t.Context(), q)
-		askedOf(&got, q.Metrics)
-		askedOf(&want, q.Metrics)
+		clearUnwanted(&got, q.Metrics)
+		clearUnwanted(&want, q.Metrics)
 		if err != nil || !slices.Equal(got.Rows, want.Rows) || got.Total != want.Total || got.Count != want.Count {
 			t.Errorf("%s: %v\n got %+v of %d, total %+v\nwant %+v of %d, total %+v", showCounterQuery(q), err, got.Rows, got.Count, got.Total, want.Rows, want.Count, want.Total)
 		}

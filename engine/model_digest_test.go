@@ -22,7 +22,7 @@ func (m *model) Digest(_ context.Context, q query.Query) (query.Digest, error) {
 	s := m.of(q.Site)
 	events := s.selected(q)
 	var d query.Digest
-	t := newTally()
+	t := newTotalsCounter()
 	for _, e := range events {
 		t.add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}

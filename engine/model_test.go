@@ -441,7 +441,7 @@ func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 			terms = termsOf(e.Context.Get(c.Field))
 		}
 		for _, v := range c.Values {
-			for _, asked := range asks(v) {
+			for _, asked := range termsOfQuery(v) {
 				if slices.Contains(terms, asked) {
 					return true
 				}
@@ -510,17 +510,17 @@ func (m *model) Event(_ context.Context, site *query.Site, id string) (*event.Ev
 	return e, nil
 }
 
-// tally counts events and their distinct users and sessions.
-type tally struct {
+// totalsCounter counts events and their distinct users and sessions.
+type totalsCounter struct {
 	events          int64
 	users, sessions map[any]struct{}
 }
 
-func newTally() *tally {
-	return &tally{users: map[any]struct{}{}, sessions: map[any]struct{}{}}
+func newTotalsCounter() *totalsCounter {
+	return &totalsCounter{users: map[any]struct{}{}, sessions: map[any]struct{}{}}
 }
 
-func (t *tally) add(by int64, person *person, session uint64) {
+func (t *totalsCounter) add(by int64, person *person, session uint64) {
 	t.events += by
 	if person != nil {
 		t.users[person] = struct{}{}
@@ -530,7 +530,7 @@ func (t *tally) add(by int64, person *person, session uint64) {
 	}
 }
 
-func (t *tally) totals() query.Totals {
+func (t *totalsCounter) totals() query.Totals {
 	return query.Totals{Events: uint64(t.events), Users: uint64(len(t.users)), Sessions: uint64(len(t.sessions))}
 }
 
@@ -538,7 +538,7 @@ func (m *model) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
-	t := newTally()
+	t := newTotalsCounter()
 	for _, e := range s.selected(q) {
 		t.add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}
@@ -550,11 +550,11 @@ func (m *model) Series(_ context.Context, q query.Query, interval string, loc *t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(q.Site)
-	tallies := map[int64]*tally{}
+	tallies := map[int64]*totalsCounter{}
 	for _, e := range s.selected(q) {
 		at := bucketStart(e.Time, interval, loc)
 		if tallies[at] == nil {
-			tallies[at] = newTally()
+			tallies[at] = newTotalsCounter()
 		}
 		tallies[at].add(1, s.persons().of[e.Seq-1], e.SessionOrd)
 	}

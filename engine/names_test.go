@@ -166,12 +166,12 @@ func TestListOfManyNames(t *testing.T) {
 		for i := range names {
 			p.on(0, &event.Event{User: fmt.Sprint("u", i%7), Properties: object("p", fmt.Sprintf(`{"k%d":1}`, i))})
 		}
-		looking := &looking{Context: t.Context()}
+		looking := &countingContext{Context: t.Context()}
 		page, err := p.e.Counters(looking, query.CounterQuery{Site: &p.site.Site, Limit: 10_000})
 		if err != nil || page.Count != names || page.Rows[0].Users != 1 {
 			t.Fatalf("%d properties, %v", page.Count, err)
 		}
-		return looking.looks.Load()
+		return looking.checks.Load()
 	}
 	if few, many := looks(200), looks(1600); many > 2*few {
 		t.Errorf("the time is checked %d times for 200 names, %d times for 1,600", few, many)

@@ -26,41 +26,41 @@ import (
 )
 
 // spillFS watches the files that queries spill pairs to, and makes them fail.
-type asideFS struct {
+type spillFS struct {
 	vfs.FS
 	made atomic.Int64
 	fail atomic.Pointer[func(op errorfs.Op) error]
 	full atomic.Bool // the disk reports that it is full
 }
 
-func newAsideFS(fs vfs.FS) *asideFS {
-	a := new(asideFS)
-	a.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+func newSpillFS(fs vfs.FS) *spillFS {
+	s := new(spillFS)
+	s.FS = errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if !strings.Contains(op.Path, "store.tmp/pairs-") {
 			return nil
 		}
 		if op.Kind == errorfs.OpCreate {
-			a.made.Add(1)
+			s.made.Add(1)
 		}
-		if fail := a.fail.Load(); fail != nil {
+		if fail := s.fail.Load(); fail != nil {
 			return (*fail)(op)
 		}
 		return nil
 	}))
-	return a
+	return s
 }
 
-func (a *asideFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
-	if a.full.Load() {
+func (s *spillFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	if s.full.Load() {
 		return vfs.DiskUsage{TotalBytes: 1 << 40}, nil
 	}
 	return vfs.DiskUsage{AvailBytes: 1 << 39, TotalBytes: 1 << 40}, nil
 }
 
 // left returns the files that no query has removed.
-func (a *asideFS) left(t *testing.T) (names []string) {
+func (s *spillFS) left(t *testing.T) (names []string) {
 	t.Helper()
-	all, err := a.List("data/store.tmp")
+	all, err := s.List("data/store.tmp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ var asideSite = &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 
 // spillEvents are the events of a few hundred persons in long sessions. Some persons turn out to
 // be the same.
-func asideEvents(n int) (records []engine.Record) {
+func spillEvents(n int) (records []engine.Record) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range n {
 		ev := &event.Event{
@@ -153,7 +153,7 @@ func openAside(t *testing.T, fs vfs.FS, pairs int, queryTime time.Duration) *eng
 
 func ingestAside(t *testing.T, e *engine.Engine) {
 	t.Helper()
-	for records := asideEvents(4000); len(records) > 0; records = records[500:] {
+	for records := spillEvents(4000); len(records) > 0; records = records[500:] {
 		if outcomes, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil); err != nil || outcomes[0].Err != nil {
 			t.Fatal(err, outcomes[0].Err)
 		}
@@ -162,12 +162,12 @@ func ingestAside(t *testing.T, e *engine.Engine) {
 
 // The answers are the same however few pairs fit in memory and however many queries run at a
 // time. Afterwards no file is left.
-func TestAnswersWithoutRoom(t *testing.T) {
+func TestAnswersWithSpilledPairs(t *testing.T) {
 	roomy := openAside(t, vfs.NewMem(), 0, 0)
 	defer roomy.Close()
 	ingestAside(t, roomy)
 	for _, pairs := range []int{1, 100, 2000} {
-		fs := newAsideFS(vfs.NewMem())
+		fs := newSpillFS(vfs.NewMem())
 		e := openAside(t, fs, pairs, 0)
 		defer e.Close()
 		ingestAside(t, e)
@@ -193,8 +193,8 @@ func TestAnswersWithoutRoom(t *testing.T) {
 }
 
 // A file that cannot be written or read fails its query, and no other.
-func TestAsideFails(t *testing.T) {
-	fs := newAsideFS(vfs.NewMem())
+func TestSpillFails(t *testing.T) {
+	fs := newSpillFS(vfs.NewMem())
 	e := openAside(t, fs, 1, 0)
 	defer e.Close()
 	ingestAside(t, e)
@@ -251,8 +251,8 @@ func TestAsideFails(t *testing.T) {
 }
 
 // A query that runs out of time removes its file.
-func TestAsideTakesTooLong(t *testing.T) {
-	fs := newAsideFS(vfs.NewMem())
+func TestSpillTimesOut(t *testing.T) {
+	fs := newSpillFS(vfs.NewMem())
 	slow := func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFileWrite {
 			time.Sleep(20 * time.Millisecond)

@@ -20,17 +20,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// looking is a context that counts how often a query checks it. From check number stop on it
+// countingContext is a context that counts how often a query checks it. From check number stop on it
 // is done, unless stop is 0.
-type looking struct {
+type countingContext struct {
 	context.Context
-	looks atomic.Int64
-	stop  int64
-	err   error // nil = context.Canceled
+	checks atomic.Int64
+	stop   int64
+	err    error // nil = context.Canceled
 }
 
-func (l *looking) Err() error {
-	if n := l.looks.Add(1); l.stop > 0 && n >= l.stop {
+func (l *countingContext) Err() error {
+	if n := l.checks.Add(1); l.stop > 0 && n >= l.stop {
 		return cmp.Or(l.err, context.Canceled)
 	}
 	return nil
@@ -38,7 +38,7 @@ func (l *looking) Err() error {
 
 // With rows of 128 KB, every kind of query checks the time about once per megabyte, much more
 // often than every 4,096 rows. A query whose context is done stops at that check.
-func TestReadsLookAtTheTimeByBytes(t *testing.T) {
+func TestQueriesCheckTimeByBytes(t *testing.T) {
 	const rows, large = 64, 128 << 10
 	small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
 	for _, sealRows := range []int{rows, 1 << 16} {
@@ -137,21 +137,21 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 			}},
 		} {
 			t.Run(fmt.Sprintf("%s of parts of %d", c.name, sealRows), func(t *testing.T) {
-				looks := func(site *engine.Site) int64 {
-					ctx := &looking{Context: t.Context()}
+				checksOf := func(site *engine.Site) int64 {
+					ctx := &countingContext{Context: t.Context()}
 					if err := c.read(ctx, site); err != nil {
 						t.Fatal(err)
 					}
-					return ctx.looks.Load()
+					return ctx.checks.Load()
 				}
 				// Loops start to count at 0 for each part and each person, so one check may be missing.
-				few := looks(small)
-				told := &looking{Context: t.Context(), stop: few + 1}
-				if err := c.read(told, big); !errors.Is(err, context.Canceled) || told.looks.Load() > few+3 {
-					t.Errorf("done at check %d: %d checks, %v", told.stop, told.looks.Load(), err)
+				few := checksOf(small)
+				stopped := &countingContext{Context: t.Context(), stop: few + 1}
+				if err := c.read(stopped, big); !errors.Is(err, context.Canceled) || stopped.checks.Load() > few+3 {
+					t.Errorf("done at check %d: %d checks, %v", stopped.stop, stopped.checks.Load(), err)
 				}
 				// Less than a megabyte at the end of a loop causes no check.
-				if many, want := looks(big), int64(c.rows*large>>20)-1; many < few+want {
+				if many, want := checksOf(big), int64(c.rows*large>>20)-1; many < few+want {
 					t.Errorf("%d checks in %d MB, and %d in a few bytes", many, c.rows*large>>20, few)
 				}
 			})
@@ -166,7 +166,7 @@ func TestReadsLookAtTheTimeByBytes(t *testing.T) {
 // about once per megabyte too, and stops when the context is done, even if no value of the
 // queried property is over the cap. Names over the cap are read twice, and once more in the
 // cells that contain them, since they have no columns of their own.
-func TestCappedCellsAreReadInTime(t *testing.T) {
+func TestCappedCellsCheckTime(t *testing.T) {
 	const rows = 128
 	large := strings.Repeat("x", 140)
 	for _, c := range []struct {
@@ -213,9 +213,9 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				read := func(site *engine.Site, stop int64) (int64, error) {
-					ctx := &looking{Context: t.Context(), stop: stop}
+					ctx := &countingContext{Context: t.Context(), stop: stop}
 					_, err := e.Counters(ctx, query.CounterQuery{Site: &site.Site, Property: c.property, Where: []query.Cond{{Field: "name", Values: []string{"n"}}}})
-					return ctx.looks.Load(), err
+					return ctx.checks.Load(), err
 				}
 				few, err := read(small, 0)
 				if err != nil {
@@ -223,8 +223,8 @@ func TestCappedCellsAreReadInTime(t *testing.T) {
 				}
 				want := int64(c.passes*rows*c.n*len(large)>>20) - 1
 				for _, stop := range []int64{few - 1, few + want/2 + 1} {
-					if looks, err := read(big, stop); !errors.Is(err, context.Canceled) || looks > stop+2 {
-						t.Errorf("done at check %d: %d checks, %v", stop, looks, err)
+					if checks, err := read(big, stop); !errors.Is(err, context.Canceled) || checks > stop+2 {
+						t.Errorf("done at check %d: %d checks, %v", stop, checks, err)
 					}
 				}
 				if many, err := read(big, 0); err != nil || many < few+want {
@@ -256,7 +256,7 @@ func TestListingOutOfTime(t *testing.T) {
 		seen, pages := map[string]bool{}, 0
 		q := query.Query{Site: &site.Site, Limit: rows, Ascending: ascending}
 		for {
-			ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded} // the second within the part
+			ctx := &countingContext{Context: t.Context(), stop: 3, err: context.DeadlineExceeded} // the second within the part
 			page, err := e.List(ctx, q)
 			if err != nil || len(page.Events) == 0 {
 				t.Fatalf("page %d: %d events, %v", pages, len(page.Events), err)
@@ -276,7 +276,7 @@ func TestListingOutOfTime(t *testing.T) {
 			t.Errorf("%d events on %d pages", len(seen), pages)
 		}
 	}
-	ctx := &looking{Context: t.Context(), stop: 3, err: context.DeadlineExceeded}
+	ctx := &countingContext{Context: t.Context(), stop: 3, err: context.DeadlineExceeded}
 	if page, err := e.List(ctx, query.Query{Site: &site.Site, Limit: rows, Skip: 1}); !errors.Is(err, query.ErrQueryTimeout) {
 		t.Errorf("%d events, %v", len(page.Events), err)
 	}
