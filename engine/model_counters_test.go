@@ -94,7 +94,7 @@ func countedLeaves(sent event.Object) (leaves []count) {
 	for _, m := range o {
 		size += len(m.Key) + len(m.Value.Text)
 	}
-	room, n := min(64<<10, 4<<10+4*size), 0
+	bytesLeft, n := min(64<<10, 4<<10+4*size), 0
 	seen := map[string]bool{}
 	key := ""
 	leaf := func(path string, v event.Value) {
@@ -104,9 +104,9 @@ func countedLeaves(sent event.Object) (leaves []count) {
 			}
 			if !seen[path] {
 				seen[path] = true
-				room -= len(path)
+				bytesLeft -= len(path)
 			}
-			if room -= max(0, len(term)-len(v.Text)); room < 0 {
+			if bytesLeft -= max(0, len(term)-len(v.Text)); bytesLeft < 0 {
 				n = 1001
 			} else {
 				out[key] = append(out[key], count{property: path, term: term})

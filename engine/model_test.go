@@ -441,8 +441,8 @@ func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 			terms = termsOf(e.Context.Get(c.Field))
 		}
 		for _, v := range c.Values {
-			for _, asked := range termsOfQuery(v) {
-				if slices.Contains(terms, asked) {
+			for _, term := range termsOfQuery(v) {
+				if slices.Contains(terms, term) {
 					return true
 				}
 			}

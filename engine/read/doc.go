@@ -16,10 +16,10 @@
 //     resultcache.go. An answer is void when its dataVersion differs: the site has new rows
 //     or new links between persons. What a row range of a run adds to the answer stays valid;
 //     partialCache in partialcache.go keeps it.
-//   - Where are users told apart? partialAggregate.register in partialaggregate.go
-//     collects the persons of each row of an answer in a pairBag of pairs.go; pairBag.eachPerson counts
-//     linked ordinals as one person. Counts and series without a property use distinct in
-//     count.go and countDistinctBuckets in series.go.
+//   - Where are users told apart? partialAggregate.register in partialaggregate.go collects
+//     the persons of each row of an answer in a pairBag of pairs.go. pairBag.eachPerson
+//     counts linked ordinals as one person. Counts and series without a property use distinct
+//     in count.go and countDistinctBuckets in series.go.
 //
 // # Files
 //

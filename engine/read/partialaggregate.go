@@ -179,17 +179,17 @@ func (p *partialAggregate) removeDuplicates() *partialAggregate {
 // release returns p to partialPool, without anything that may have grown large. p must not
 // be used afterwards.
 func (p *partialAggregate) release() {
-	kept := partialAggregate{keys: p.keys[:0], events: p.events[:0], persons: p.persons, earlier: p.earlier, started: p.started, startedSets: p.startedSets}
-	kept.persons.empty()
-	kept.earlier.empty()
-	kept.started.empty()
-	for _, b := range kept.startedSets {
+	emptied := partialAggregate{keys: p.keys[:0], events: p.events[:0], persons: p.persons, earlier: p.earlier, started: p.started, startedSets: p.startedSets}
+	emptied.persons.empty()
+	emptied.earlier.empty()
+	emptied.started.empty()
+	for _, b := range emptied.startedSets {
 		if b != nil {
 			clear(b[:])
 		}
 	}
 	if cap(p.keys) <= gridValues {
-		*p = kept
+		*p = emptied
 		partialPool.Put(p)
 	}
 }

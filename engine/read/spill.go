@@ -38,7 +38,7 @@ func newPairBudget(o *Options) *pairBudget {
 // bags use it from several goroutines.
 type spill struct {
 	budget
-	taken atomic.Int64 // pairs
+	reserved atomic.Int64 // number of pairs reserved
 
 	mu   sync.Mutex // one run is written at a time
 	path string
@@ -55,19 +55,19 @@ func (s *spill) reserve(n int) bool {
 		s.pairs.free.Add(int64(n))
 		return false
 	}
-	s.taken.Add(int64(n))
+	s.reserved.Add(int64(n))
 	return true
 }
 
 // giveBack frees n reserved pairs.
 func (s *spill) giveBack(n int) {
-	s.taken.Add(-int64(n))
+	s.reserved.Add(-int64(n))
 	s.pairs.free.Add(int64(n))
 }
 
 // close frees all reserved pairs and removes the file.
 func (s *spill) close() {
-	s.pairs.free.Add(s.taken.Swap(0))
+	s.pairs.free.Add(s.reserved.Swap(0))
 	if s.file != nil {
 		_ = s.file.Close()
 		_ = s.pairs.fs.Remove(s.path)
