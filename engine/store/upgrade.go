@@ -14,10 +14,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Upgrade raises the store's format version from from to Version. Before that it makes a
-// snapshot and returns its directory, which is in the data directory. An older cairn no
-// longer opens the store, but it can restore the snapshot. events is the number of events in
-// the store.
+// Upgrade raises the store's format version to Version. from is the version it has, events
+// is its number of events. Upgrade first makes a snapshot in the data directory and returns
+// the snapshot's directory. An older cairn no longer opens the store, but it can restore the
+// snapshot.
 func (s *Snapshots) Upgrade(from byte, events uint64) (dir string, err error) {
 	if dir, err = s.snapshotOlder(events); err != nil {
 		return "", fmt.Errorf("keep a snapshot of format version %d before it is raised to %d; the store is unchanged: %w", from, Version, err)
