@@ -56,11 +56,12 @@ const (
 	memoryBytesKept  = 1 << 20
 )
 
-// begin forgets the request before and makes room for the outcomes of n records.
+// begin forgets the request before and makes room for n records and their outcomes.
 func (m *Memory) begin(n int) *submission {
 	m.Reset()
 	m.outcomes = slices.Grow(m.outcomes, n)[:n]
 	s := &m.sub
+	s.events = slices.Grow(s.events, n)
 	if s.done == nil {
 		s.done = make(chan struct{}, 1)
 	}
