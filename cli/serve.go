@@ -232,9 +232,11 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 			time.AfterFunc(2*fatalMax, func() { os.Exit(ExitFatal) })
 		},
 	}
+	var list []*engine.Site
 	for _, s := range sites {
-		opts.Sites = append(opts.Sites, s.Site)
+		list = append(list, s.Site)
 	}
+	opts.Sites = engine.SitesOf(list...)
 	return opts, nil
 }
 

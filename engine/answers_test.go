@@ -15,7 +15,7 @@ import (
 // two persons have become one; and what a caller does with it changes nothing.
 func TestAnswersHold(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,9 @@ import (
 	"cairn/engine/query"
 )
 
-// Site is one site as the engine knows it. A *Site is immutable once given to
-// Open.
+// Site is one site as the engine knows it. A *Site never changes: a site with other
+// settings is another *Site of the same ID. A record or a question carries the one that
+// holds for it.
 type Site struct {
 	query.Site
 	Uncounted []string       // dotted property paths that counters leave out

@@ -88,7 +88,7 @@ var benchSite = &engine.Site{Site: query.Site{ID: 1, Name: "bench"}, Uncounted: 
 
 func openBench(b *testing.B) *engine.Engine {
 	b.Helper()
-	e, err := engine.Open(engine.Options{Dir: b.TempDir(), Sites: []*engine.Site{benchSite}})
+	e, err := engine.Open(engine.Options{Dir: b.TempDir(), Sites: engine.SitesOf(benchSite)})
 	if err != nil {
 		b.Fatal(err)
 	}

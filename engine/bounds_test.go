@@ -31,7 +31,7 @@ type boundsPair struct {
 func newBoundsPair(t *testing.T, sealRows int) *boundsPair {
 	now := func() time.Time { return epoch }
 	p := &boundsPair{T: t, fs: vfs.NewMem(), m: newModel(now), site: &engine.Site{Site: query.Site{ID: 1, Name: "one"}, Uncounted: []string{"zz1.c"}}}
-	p.options = engine.Options{Dir: "data", FS: p.fs, Sites: []*engine.Site{p.site}, Reserve: -1, SealRows: sealRows, MergeRuns: 2, Now: now,
+	p.options = engine.Options{Dir: "data", FS: p.fs, Sites: engine.SitesOf(p.site), Reserve: -1, SealRows: sealRows, MergeRuns: 2, Now: now,
 		QueryTime: time.Minute} // on a busy machine, with the race detector, ten seconds are too little
 	p.reopen()
 	t.Cleanup(func() { _ = p.e.Close() })

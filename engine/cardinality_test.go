@@ -27,7 +27,7 @@ func TestCaps(t *testing.T) {
 			clock := newClock(epoch)
 			site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 			fs := vfs.NewMem()
-			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, SealRows: sealRows, Now: clock.now}
+			options := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Reserve: -1, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
 			if err != nil {
 				t.Fatal(err)

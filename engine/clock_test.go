@@ -25,7 +25,7 @@ func TestClockJumps(t *testing.T) {
 			clock := newClock(epoch)
 			site := &engine.Site{Site: query.Site{ID: 1, Name: "one", Location: newYork}}
 			fs := vfs.NewMem()
-			options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: sealRows, Now: clock.now}
+			options := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Reserve: -1, Memory: 16 << 20, SealRows: sealRows, Now: clock.now}
 			e, err := engine.Open(options)
 			if err != nil {
 				t.Fatal(err)

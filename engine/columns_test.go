@@ -59,7 +59,7 @@ func TestOwnColumnsFit(t *testing.T) {
 // counted there.
 func TestContextWithoutColumns(t *testing.T) {
 	site, other := &Site{Site: query.Site{ID: 1, Name: "one"}}, &Site{Site: query.Site{ID: 2, Name: "two"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site, other}, Reserve: -1})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site, other), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

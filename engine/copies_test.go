@@ -16,7 +16,7 @@ import (
 // long.
 func TestAnswersHoldNoQuery(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Sites: []*Site{site}})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Sites: SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ const crashNames = 5
 
 func (w *workload) options(fs vfs.FS, rng *rand.Rand) engine.Options {
 	return engine.Options{
-		Dir: "data", FS: fs, Sites: w.sites, Now: w.now, Reserve: -1, Memory: 16 << 20,
+		Dir: "data", FS: fs, Sites: engine.SitesOf(w.sites...), Now: w.now, Reserve: -1, Memory: 16 << 20,
 		SealRows: 8 + rng.IntN(60), HotEvents: 40 + rng.IntN(100), MergeRuns: 2 + rng.IntN(4), IDPart: 100 + rng.IntN(3000),
 		NamesPerDay: crashNames,
 		Fatal:       func(error) {},

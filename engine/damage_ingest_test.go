@@ -47,7 +47,7 @@ func TestIngestOverDamage(t *testing.T) {
 			clear(bad[at:min(at+16, len(bad))])
 			fatal := make(chan error, 8)
 			e, err := engine.Open(engine.Options{
-				Dir: "data", FS: good.with(name, bad).mem(t), Sites: []*engine.Site{site}, Reserve: -1, SealRows: 500, Memory: 8 << 20,
+				Dir: "data", FS: good.with(name, bad).mem(t), Sites: engine.SitesOf(site), Reserve: -1, SealRows: 500, Memory: 8 << 20,
 				Now: v.now, Fatal: func(err error) { fatal <- err },
 			})
 			if err != nil {

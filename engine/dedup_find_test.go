@@ -18,7 +18,7 @@ import (
 func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteState) {
 	t.Helper()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, SealRows: sealRows, MergeRuns: 100, Memory: 16 << 20, Sites: []*Site{site}})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, SealRows: sealRows, MergeRuns: 100, Memory: 16 << 20, Sites: SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func TestDedupKey(t *testing.T) {
 // sent since.
 func TestDedupQuietSite(t *testing.T) {
 	quiet, busy := &engine.Site{Site: query.Site{ID: 1, Name: "quiet"}}, &engine.Site{Site: query.Site{ID: 2, Name: "busy"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{quiet, busy}, Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(quiet, busy), Reserve: -1, Memory: 16 << 20, SealRows: 2000, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

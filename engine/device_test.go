@@ -41,7 +41,7 @@ type devices struct {
 func openDevices(t *testing.T) *devices {
 	d := &devices{t: t, site: &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	d.opts = engine.Options{
-		Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{d.site}, Enrich: enrich.New(enrich.Options{}),
+		Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(d.site), Enrich: enrich.New(enrich.Options{}),
 		Visitors: saltsOfDays{&d.now}, Now: func() time.Time { return d.now }, Reserve: -1,
 	}
 	d.open()

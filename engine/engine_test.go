@@ -21,7 +21,7 @@ func TestAcknowledgedEvents(t *testing.T) {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			fs := vfs.NewMem()
 			site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
-			opts := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, SealRows: sealRows}
+			opts := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), SealRows: sealRows}
 			e, err := engine.Open(opts)
 			if err != nil {
 				t.Fatal(err)

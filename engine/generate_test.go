@@ -435,7 +435,7 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 	return engine.Options{
 		Dir:       dir,
 		FS:        fs,
-		Sites:     g.sites,
+		Sites:     engine.SitesOf(g.sites...),
 		Now:       g.clock.now,
 		Reserve:   -1,
 		Memory:    pick[int64](g, 0, 64<<20, 16<<20),

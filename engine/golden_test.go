@@ -44,12 +44,12 @@ func goldenStore(version int) string { return fmt.Sprintf("testdata/store-v%d", 
 func goldenOptions(fs vfs.FS, now func() time.Time) engine.Options {
 	return engine.Options{
 		Dir: "data", FS: fs, Reserve: -1, SealRows: 60, MergeRuns: 3, Memory: 64 << 20, Now: now, NamesPerDay: goldenNames,
-		Sites: []*engine.Site{
-			{Site: query.Site{ID: 1, Name: "one"}},
-			{Site: query.Site{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
-			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
-			{Site: query.Site{ID: 4, Name: "wide"}},
-		},
+		Sites: engine.SitesOf(
+			&engine.Site{Site: query.Site{ID: 1, Name: "one"}},
+			&engine.Site{Site: query.Site{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
+			&engine.Site{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
+			&engine.Site{Site: query.Site{ID: 4, Name: "wide"}},
+		),
 	}
 }
 
@@ -83,7 +83,7 @@ func golden(t *testing.T, version int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := allAnswers(t, e, options.Sites)
+	got := allAnswers(t, e, options.Sites())
 	if *updateAnswers || *updateStore {
 		if err := os.WriteFile(goldenAnswers, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func golden(t *testing.T, version int) {
 	// the old events stay the same.
 	g := newGenerator(3)
 	for range 300 {
-		for _, site := range options.Sites {
+		for _, site := range options.Sites() {
 			r := g.record()
 			r.Event.User, r.Event.MessageID = "after", ""
 			if _, err := e.Ingest(ctx, []engine.Record{{Site: site, Record: r}}, false, nil); err != nil {
@@ -117,7 +117,7 @@ func golden(t *testing.T, version int) {
 			}
 		}
 	}
-	for _, site := range options.Sites {
+	for _, site := range options.Sites() {
 		for _, line := range bytes.Split(want, []byte("\n")) {
 			var old struct{ Site, ID, Name string }
 			if site.Name == "wide" || json.Unmarshal(line, &old) != nil || old.Site != site.Name || old.ID == "" {
@@ -256,7 +256,7 @@ func writeGoldenStore(t *testing.T) {
 	fs := vfs.NewMem()
 	g := newGenerator(1)
 	options := goldenOptions(fs, g.clock.now)
-	wide := options.Sites[3]
+	wide := options.Sites()[3]
 	for life := range 3 {
 		e, err := engine.Open(options)
 		if err != nil {
@@ -274,7 +274,7 @@ func writeGoldenStore(t *testing.T) {
 			g.tick()
 		}
 		for range []int{80, 40, 16}[life] {
-			for _, site := range options.Sites[:3] {
+			for _, site := range options.Sites()[:3] {
 				evs := []*event.Record{g.record(), g.record()}
 				if d := g.IntN(12); d < 3 {
 					evs[0].Event.Dialect = []event.Dialect{event.Matomo, event.OpenPanel, event.Opentracker}[d]

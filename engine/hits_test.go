@@ -42,7 +42,7 @@ func newHitStore(t *testing.T) *hitStore {
 	s := &hitStore{t: t, salts: &twoSalts{today: "a"}, now: time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)}
 	s.opts = Options{
 		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: func() time.Time { return s.now },
-		Sites: []*Site{{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}}},
+		Sites: SitesOf(&Site{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}}),
 	}
 	s.open()
 	return s
@@ -62,7 +62,7 @@ func (s *hitStore) send(e event.Event, h event.Hit) event.Outcome {
 	if e.Type == "" {
 		e.Type = event.Page
 	}
-	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites[0], Record: &event.Record{Event: e, Source: event.Source{UserAgent: "a browser"}, Hit: &h}}}, true, nil)
+	out, err := s.Ingest(s.t.Context(), []Record{{Site: s.opts.Sites()[0], Record: &event.Record{Event: e, Source: event.Source{UserAgent: "a browser"}, Hit: &h}}}, true, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestHitsAfterRestart(t *testing.T) {
 				t.Errorf("seal %d: %s: %+v", sealRows, name, o)
 			}
 		}
-		got, err := s.Session(t.Context(), &s.opts.Sites[0].Site, visit)
+		got, err := s.Session(t.Context(), &s.opts.Sites()[0].Site, visit)
 		if text := string(event.AppendObject(nil, got.Properties)); text != `{"dimension1":"gold","_cvar":{"Plan":"paid"}}` {
 			t.Errorf("seal %d: of the visit is said %s", sealRows, text)
 		}

@@ -23,7 +23,7 @@ func TestManySmallSites(t *testing.T) {
 		sites[i] = &engine.Site{Site: query.Site{ID: uint32(i + 1), Name: fmt.Sprint("site", i)}}
 	}
 	fs := vfs.NewMem()
-	options := engine.Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, Memory: 16 << 20, Fatal: func(err error) { t.Error(err) }}
+	options := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(sites...), Reserve: -1, Memory: 16 << 20, Fatal: func(err error) { t.Error(err) }}
 	e, err := engine.Open(options)
 	if err != nil {
 		t.Fatal(err)

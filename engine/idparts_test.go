@@ -76,7 +76,7 @@ func TestIDsAreWrittenInParts(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	meter := &logMeter{FS: vfs.NewMem()}
 	open := func(part, sealRows int) *Engine {
-		e, err := Open(Options{Dir: "data", FS: meter, Sites: []*Site{site}, Reserve: -1, Memory: 64 << 20, SealRows: sealRows, IDPart: part, Fatal: func(err error) { t.Error(err) }})
+		e, err := Open(Options{Dir: "data", FS: meter, Sites: SitesOf(site), Reserve: -1, Memory: 64 << 20, SealRows: sealRows, IDPart: part, Fatal: func(err error) { t.Error(err) }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func TestIngestKeepsNothingOfTheRequest(t *testing.T) {
 	send := func(e event.Event, h *event.Hit) event.Outcome {
 		t.Helper()
 		ev, buf := inBuffer(e)
-		out, err := s.Ingest(t.Context(), []Record{{Site: s.opts.Sites[0], Record: &event.Record{Event: *ev, Source: event.Source{UserAgent: "a browser"}, Hit: h}}}, true, &memory)
+		out, err := s.Ingest(t.Context(), []Record{{Site: s.opts.Sites()[0], Record: &event.Record{Event: *ev, Source: event.Source{UserAgent: "a browser"}, Hit: h}}}, true, &memory)
 		if err != nil || out[0].Status != event.Stored {
 			t.Fatal(out, err)
 		}

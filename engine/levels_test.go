@@ -17,7 +17,7 @@ import (
 func TestRunsAreNotCompacted(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{
-		Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: 1 << 20, // memtables of 64 KiB
+		Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, Memory: 1 << 20, // memtables of 64 KiB
 		SealRows: 200, MergeRuns: 3, MergeRows: 5000, Fatal: func(err error) { t.Error(err) },
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func (l *limited) open() {
 	l.Helper()
 	var err error
 	l.engine, err = engine.Open(engine.Options{
-		Dir: "data", FS: l.fs, Sites: []*engine.Site{l.site}, Reserve: -1, SealRows: l.seal, ValuesPerDay: l.values,
+		Dir: "data", FS: l.fs, Sites: engine.SitesOf(l.site), Reserve: -1, SealRows: l.seal, ValuesPerDay: l.values,
 		Fatal: func(err error) {
 			select {
 			case l.fatal <- err:

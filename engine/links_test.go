@@ -38,7 +38,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	fs := vfs.NewMem()
 	sites := []*Site{{Site: query.Site{ID: 1, Name: "one"}}, {Site: query.Site{ID: 2, Name: "two"}}}
 	open := func() *Engine {
-		e, err := Open(Options{Dir: "data", FS: fs, Sites: sites, Reserve: -1, SealRows: 100})
+		e, err := Open(Options{Dir: "data", FS: fs, Sites: SitesOf(sites...), Reserve: -1, SealRows: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 // fail it, and the next one tries again.
 func TestLinksThatCannotBeRead(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueryTime: 50 * time.Millisecond})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, QueryTime: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 // Close waits for links that are being read, and the reading ends.
 func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 
 // The page cache gives way to links, but for a quarter; beyond that they are reported.
 func TestLinksTakeFromThePageCache(t *testing.T) {
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{{Site: query.Site{ID: 1}}}, Reserve: -1, Memory: 64 << 20})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(&Site{Site: query.Site{ID: 1}}), Reserve: -1, Memory: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 func TestMerging(t *testing.T) {
 	fs := vfs.NewMem()
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
-	options := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 32 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }}
+	options := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Reserve: -1, Memory: 32 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }}
 	e, err := engine.Open(options)
 	if err != nil {
 		t.Fatal(err)

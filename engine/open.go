@@ -102,7 +102,7 @@ func (e *Engine) open() error {
 	}
 	e.merger = newMerger(e)
 	e.snapshots = &store.Snapshots{FS: fs, Dir: dir, DB: e.db, Install: &e.sealer.install, Now: e.now}
-	for _, s := range e.opts.Sites {
+	for _, s := range e.opts.Sites() {
 		e.state(s.ID)
 	}
 	if err := e.replay(seq); err != nil {

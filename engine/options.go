@@ -11,14 +11,17 @@ import (
 )
 
 // Options configure an Engine. Zero fields take the values of Defaults.
+//
+// Sites returns the sites as they are at that moment. The engine asks whenever it needs
+// the list, from any goroutine, and does not change it.
 type Options struct {
 	Dir        string
-	Sites      []*Site
-	Memory     int64         // budget of the process in bytes; 0 = 256 MiB
-	Dedup      time.Duration // how long a message id is remembered; 0 = 24 h
-	Reserve    int64         // free bytes kept on the disk; 0 = by the disk's size, -1 = no check
-	QueueBytes int64         // encoded events waiting for the committer; 0 = 8 MiB
-	QueryTime  time.Duration // bound of one query; 0 = 10 s
+	Sites      func() []*Site // nil = none
+	Memory     int64          // budget of the process in bytes; 0 = 256 MiB
+	Dedup      time.Duration  // how long a message id is remembered; 0 = 24 h
+	Reserve    int64          // free bytes kept on the disk; 0 = by the disk's size, -1 = no check
+	QueueBytes int64          // encoded events waiting for the committer; 0 = 8 MiB
+	QueryTime  time.Duration  // bound of one query; 0 = 10 s
 
 	FS     vfs.FS           // nil = the real one
 	Now    func() time.Time // nil = time.Now
@@ -44,6 +47,9 @@ type Options struct {
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }
 
+// SitesOf is Options.Sites for sites that stay as they are.
+func SitesOf(sites ...*Site) func() []*Site { return func() []*Site { return sites } }
+
 // Defaults fills the zero fields.
 func (o Options) withDefaults() Options {
 	def := func(v *int64, d int64) {
@@ -59,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.QueryTime == 0 {
 		o.QueryTime = 10 * time.Second
+	}
+	if o.Sites == nil {
+		o.Sites = SitesOf()
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default

@@ -17,7 +17,7 @@ import (
 // one are answered from what was kept as they would be without it.
 func TestPartialsAgree(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, SealRows: 60})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, SealRows: 60})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // the traits, but not LastSeen.
 func TestInactiveIdentify(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestInactiveIdentify(t *testing.T) {
 // also as a retry. A stored one adds nothing. Other numbers are stored as sent.
 func TestIncrementsByLongNumbers(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (e *enriched) Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.
 func TestQueueRoom(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	work := new(enriched)
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, QueueBytes: 4000, Enrich: work})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, QueueBytes: 4000, Enrich: work})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	locator := geo.Open(geo.Options{Files: []string{path}, Poll: time.Millisecond})
 	defer locator.Close()
 	site := &Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := Open(Options{Dir: t.TempDir(), Sites: []*Site{site}, Reserve: -1, Enrich: enrich.New(enrich.Options{Geo: locator})})
+	e, err := Open(Options{Dir: t.TempDir(), Sites: SitesOf(site), Reserve: -1, Enrich: enrich.New(enrich.Options{Geo: locator})})
 	if err != nil {
 		t.Fatal(err)
 	}

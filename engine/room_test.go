@@ -22,7 +22,7 @@ import (
 func roomStore(t *testing.T, memory int64) (*Engine, *Site) {
 	t.Helper()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: []*Site{site}, Reserve: -1, Memory: memory, Fatal: func(err error) { t.Error(err) }})
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, Memory: memory, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +123,12 @@ func TestSealedPartsAreNotHeld(t *testing.T) {
 // What a group asks for holds for rows of many sites, each of which begins a part: two
 // requests whose events go to the sites in turn, to all that are new and to all again.
 func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
-	const sites, each = 300, 2
-	opts := Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Memory: 64 << 20}
-	for id := range uint32(sites) {
-		opts.Sites = append(opts.Sites, &Site{Site: query.Site{ID: id + 1, Name: fmt.Sprint("site", id)}})
+	const each = 2
+	sites := make([]*Site, 300)
+	for i := range sites {
+		sites[i] = &Site{Site: query.Site{ID: uint32(i) + 1, Name: fmt.Sprint("site", i)}}
 	}
-	e, err := Open(opts)
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(sites...), Reserve: -1, Memory: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +137,12 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 	g := e.newGroup()
 	for round := range 2 {
 		var records []Record
-		for n := range sites * each {
+		for n := range len(sites) * each {
 			var o event.Object
 			for p := range 5 {
 				o = append(o, event.Member{Key: fmt.Sprint("p", n, p), Value: event.Num("1")})
 			}
-			records = append(records, Record{Site: opts.Sites[n%sites], Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: o}}})
+			records = append(records, Record{Site: sites[n%len(sites)], Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", Properties: o}}})
 		}
 		var m Memory
 		sub := m.begin(len(records))
@@ -150,15 +150,15 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 		if s.take(g, sub); sub.err != nil {
 			t.Fatal(sub.err)
 		}
-		if want := int64((round + 1) * sites * each); g.asked.sites != sites || g.asked.rows != want {
-			t.Errorf("memory is asked for %d rows of %d sites, want %d of %d", g.asked.rows, g.asked.sites, want, sites)
+		if want := int64((round + 1) * len(sites) * each); g.asked.sites != int64(len(sites)) || g.asked.rows != want {
+			t.Errorf("memory is asked for %d rows of %d sites, want %d of %d", g.asked.rows, g.asked.sites, want, len(sites))
 		}
 	}
 	p := publisher{e: e}
 	if err := p.stage(g); err != nil {
 		t.Fatal(err)
 	}
-	if asked, held := g.asked.most(), e.hotBytes.Load(); held > asked || held < 4*sites*(1<<10) {
+	if asked, held := g.asked.most(), e.hotBytes.Load(); held > asked || held < int64(4*len(sites)*(1<<10)) {
 		t.Errorf("%d bytes are asked for, %d are held", asked, held)
 	}
 	if err := g.batch.Close(); err != nil {

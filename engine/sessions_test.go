@@ -17,7 +17,7 @@ import (
 // an int of 32 bits.
 func TestSessionOfManyWeeks(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 func TestMeasureSizes(t *testing.T) {
 	fs := vfs.NewMem()
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{site}, Reserve: -1, Memory: 32 << 20, SealRows: 1000, Fatal: func(err error) { t.Error(err) }})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Reserve: -1, Memory: 32 << 20, SealRows: 1000, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

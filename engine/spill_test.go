@@ -141,7 +141,7 @@ var asideQueries = []query.CounterQuery{
 func openAside(t *testing.T, fs vfs.FS, pairs int, queryTime time.Duration) *engine.Engine {
 	t.Helper()
 	e, err := engine.Open(engine.Options{
-		Dir: "data", FS: fs, Sites: []*engine.Site{asideSite}, Now: func() time.Time { return epoch.Add(100 * time.Hour) },
+		Dir: "data", FS: fs, Sites: engine.SitesOf(asideSite), Now: func() time.Time { return epoch.Add(100 * time.Hour) },
 		SealRows: 500, HotEvents: 2000, MergeRuns: 3, Memory: 16 << 20, Reserve: 1 << 20, Pairs: pairs, QueryTime: queryTime,
 		Fatal: func(err error) { t.Error(err) },
 	})

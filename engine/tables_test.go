@@ -68,7 +68,7 @@ func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
 func TestTables(t *testing.T) {
 	fs := vfs.NewMem()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: fs, Reserve: -1, SealRows: 50, MergeRuns: 4, Memory: 8 << 20, Sites: []*Site{site}})
+	e, err := Open(Options{Dir: "data", FS: fs, Reserve: -1, SealRows: 50, MergeRuns: 4, Memory: 8 << 20, Sites: SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

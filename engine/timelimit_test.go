@@ -43,7 +43,7 @@ func TestQueriesCheckTimeByBytes(t *testing.T) {
 	small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
 	for _, sealRows := range []int{rows, 1 << 16} {
 		fs := vfs.NewMem()
-		opts := engine.Options{Dir: "data", FS: fs, Sites: []*engine.Site{small, big}, SealRows: sealRows}
+		opts := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(small, big), SealRows: sealRows}
 		e, err := engine.Open(opts)
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func TestCappedCellsCheckTime(t *testing.T) {
 		for _, sealRows := range []int{rows, 1 << 16} {
 			t.Run(fmt.Sprintf("%s in parts of %d", c.name, sealRows), func(t *testing.T) {
 				small, big := &engine.Site{Site: query.Site{ID: 1, Name: "small"}}, &engine.Site{Site: query.Site{ID: 2, Name: "big"}}
-				opts := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{small, big}, SealRows: sealRows, ValuesPerDay: 1, NamesPerDay: 1}
+				opts := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(small, big), SealRows: sealRows, ValuesPerDay: 1, NamesPerDay: 1}
 				e, err := engine.Open(opts)
 				if err != nil {
 					t.Fatal(err)
@@ -241,7 +241,7 @@ func TestCappedCellsCheckTime(t *testing.T) {
 func TestListingOutOfTime(t *testing.T) {
 	const rows, large = 40, 128 << 10
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: []*engine.Site{site}})
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestUnreadableRecord(t *testing.T) {
 				_, err := wal.Append(db, 1, 24, [][]byte{c.record}, nil)
 				return err
 			})
-			e, err := engine.Open(engine.Options{Dir: "data", FS: l.fs, Sites: []*engine.Site{l.site}, Reserve: -1})
+			e, err := engine.Open(engine.Options{Dir: "data", FS: l.fs, Sites: engine.SitesOf(l.site), Reserve: -1})
 			if err == nil {
 				_ = e.Close()
 				t.Fatal("the store opens")

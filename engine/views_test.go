@@ -26,7 +26,7 @@ import (
 func viewStore(t *testing.T, fs vfs.FS) (*Engine, *Site) {
 	t.Helper()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
-	e, err := Open(Options{Dir: "data", FS: fs, Sites: []*Site{site}, Reserve: -1, Memory: 16 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }})
+	e, err := Open(Options{Dir: "data", FS: fs, Sites: SitesOf(site), Reserve: -1, Memory: 16 << 20, SealRows: 20, MergeRuns: 3, MergeRows: 20 * 27, Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (v *visitors) now() time.Time { return time.UnixMilli(v.clock.Load()).UTC()
 
 func (v *visitors) open() {
 	e, err := engine.Open(engine.Options{
-		Dir: "visitors", FS: v.fs, Sites: []*engine.Site{v.site}, Reserve: -1, SealRows: v.seal, Memory: v.memory,
+		Dir: "visitors", FS: v.fs, Sites: engine.SitesOf(v.site), Reserve: -1, SealRows: v.seal, Memory: v.memory,
 		Now: v.now,
 	})
 	if err != nil {

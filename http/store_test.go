@@ -12,9 +12,11 @@ import (
 func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
 	t.Helper()
 	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, enrich.New(enrich.Options{})
+	var known []*engine.Site
 	for _, site := range sites {
-		o.Sites = append(o.Sites, site.Site)
+		known = append(known, site.Site)
 	}
+	o.Sites = engine.SitesOf(known...)
 	e, err := engine.Open(o)
 	if err != nil {
 		t.Fatal(err)
