@@ -2,9 +2,9 @@
 // the file, the CAIRN_ variables and the flags into one Config, fills in the keys of the
 // sites, and builds the sites for http.
 //
-// Read config.go first: it has every key. file.go and env.go fill it. units.go reads sizes
-// and durations. keys.go generates the credentials that are left out and keeps them in
-// keys.toml. sites.go checks everything and builds the sites.
+// Read config.go first: it has every key. file.go and env.go fill it. keys.go generates
+// the credentials that are left out and keeps them in keys.toml. sites.go checks everything
+// and builds the sites.
 package config
 
 import (
@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // This file defines every configuration key with its default, and where its value comes
@@ -22,22 +24,22 @@ import (
 
 // Config is the whole configuration. Load fills it; Validate and BuildSites check it.
 type Config struct {
-	Listen         string   `toml:"listen"`
-	DataDir        string   `toml:"data_dir"`
-	AdminToken     string   `toml:"admin_token"`
-	AdminTokenFile string   `toml:"admin_token_file"`
-	Memory         size     `toml:"memory"`
-	Reserve        string   `toml:"reserve"` // "auto", or a size; 0 = no check
-	SnapshotDir    string   `toml:"snapshot_dir"`
-	DedupHours     int      `toml:"dedup_hours"`
-	TrustedProxies []string `toml:"trusted_proxies"`
-	IPRate         float64  `toml:"ip_rate"`
-	IPConns        int      `toml:"ip_conns"`
-	TLSCert        string   `toml:"tls_cert"`
-	TLSKey         string   `toml:"tls_key"`
-	ACMEHosts      []string `toml:"acme_hosts"`
-	LogLevel       string   `toml:"log_level"`
-	LogFormat      string   `toml:"log_format"`
+	Listen         string       `toml:"listen"`
+	DataDir        string       `toml:"data_dir"`
+	AdminToken     string       `toml:"admin_token"`
+	AdminTokenFile string       `toml:"admin_token_file"`
+	Memory         dialect.Size `toml:"memory"`
+	Reserve        string       `toml:"reserve"` // "auto", or a size; 0 = no check
+	SnapshotDir    string       `toml:"snapshot_dir"`
+	DedupHours     int          `toml:"dedup_hours"`
+	TrustedProxies []string     `toml:"trusted_proxies"`
+	IPRate         float64      `toml:"ip_rate"`
+	IPConns        int          `toml:"ip_conns"`
+	TLSCert        string       `toml:"tls_cert"`
+	TLSKey         string       `toml:"tls_key"`
+	ACMEHosts      []string     `toml:"acme_hosts"`
+	LogLevel       string       `toml:"log_level"`
+	LogFormat      string       `toml:"log_format"`
 
 	Geo struct {
 		Database string `toml:"database"`
@@ -72,33 +74,33 @@ type Site struct {
 	TokenAuthFile    string `toml:"token_auth_file"`
 	ReadKeyFile      string `toml:"read_key_file"`
 
-	Origins       []string `toml:"origins"`
-	Hosts         []string `toml:"hosts"`
-	Timezone      string   `toml:"timezone"`
-	RateLimit     int      `toml:"rate_limit"`
-	EventLimit    size     `toml:"event_limit"`
-	BatchLimit    size     `toml:"batch_limit"`
-	IP            string   `toml:"ip"`
-	DNT           bool     `toml:"dnt"`
-	GPC           bool     `toml:"gpc"`
-	ExcludeIPs    []string `toml:"exclude_ips"`
-	ExcludeAgents []string `toml:"exclude_agents"`
-	StripParams   []string `toml:"strip_params"`
-	Uncounted     []string `toml:"uncounted"`
-	RetentionDays int      `toml:"retention_days"`
+	Origins       []string     `toml:"origins"`
+	Hosts         []string     `toml:"hosts"`
+	Timezone      string       `toml:"timezone"`
+	RateLimit     int          `toml:"rate_limit"`
+	EventLimit    dialect.Size `toml:"event_limit"`
+	BatchLimit    dialect.Size `toml:"batch_limit"`
+	IP            string       `toml:"ip"`
+	DNT           bool         `toml:"dnt"`
+	GPC           bool         `toml:"gpc"`
+	ExcludeIPs    []string     `toml:"exclude_ips"`
+	ExcludeAgents []string     `toml:"exclude_agents"`
+	StripParams   []string     `toml:"strip_params"`
+	Uncounted     []string     `toml:"uncounted"`
+	RetentionDays int          `toml:"retention_days"`
 
 	Goals  []Goal `toml:"goal"`
 	Matomo struct {
-		CDTWindow         duration `toml:"cdt_window"`
-		Dimensions        []int    `toml:"dimensions"`
-		SearchParams      []string `toml:"search_params"`
-		OnlyHosts         bool     `toml:"only_hosts"`
-		ExcludeReferrers  []string `toml:"exclude_referrers"`
-		KeepFragment      bool     `toml:"keep_fragment"`
-		TrackingToken     string   `toml:"tracking_token"`
-		TrackingTokenFile string   `toml:"tracking_token_file"`
-		TrackerFile       string   `toml:"tracker_file"`
-		Debug             bool     `toml:"debug"`
+		CDTWindow         dialect.Duration `toml:"cdt_window"`
+		Dimensions        []int            `toml:"dimensions"`
+		SearchParams      []string         `toml:"search_params"`
+		OnlyHosts         bool             `toml:"only_hosts"`
+		ExcludeReferrers  []string         `toml:"exclude_referrers"`
+		KeepFragment      bool             `toml:"keep_fragment"`
+		TrackingToken     string           `toml:"tracking_token"`
+		TrackingTokenFile string           `toml:"tracking_token_file"`
+		TrackerFile       string           `toml:"tracker_file"`
+		Debug             bool             `toml:"debug"`
 	} `toml:"matomo"`
 	OpenPanel struct {
 		UnsafeRevenue bool `toml:"unsafe_revenue"`
@@ -143,7 +145,7 @@ func DefaultSite() Site {
 		IP:         "truncate",
 		GPC:        true,
 	}
-	s.Matomo.CDTWindow = duration(24 * time.Hour)
+	s.Matomo.CDTWindow = dialect.Duration(24 * time.Hour)
 	s.Matomo.SearchParams = []string{"q", "query", "s", "search", "searchword", "k", "keyword", "keywords"}
 	return s
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // commented matches a line of config.example.toml that is a key or a table behind a #. A
@@ -153,7 +155,7 @@ gpc = false
 		{"flag over env and file", cfg.DataDir, "flag"},
 		{"env over file", cfg.Listen, "127.0.0.1:2"},
 		{"env over default", cfg.IPRate, 1.5},
-		{"file over default", cfg.Memory, size(100 << 20)},
+		{"file over default", cfg.Memory, dialect.Size(100 << 20)},
 		{"default", cfg.DedupHours, 24},
 		{"list from env", cfg.TrustedProxies, []string{"192.0.2.1", "2001:db8::/32"}},
 		{"table from env", cfg.Geo.Database, "x.mmdb"},
@@ -226,23 +228,6 @@ func TestValidate(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
-		}
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for text, want := range map[string]size{
-		"64MiB": 64 << 20, "15KiB": 15 << 10, "1.5 GiB": 3 << 29, "2TB": 2e12, "500KB": 500e3, "7B": 7, "1024": 1024, "0": 0,
-	} {
-		var s size
-		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
-			t.Errorf("%q: got %d, %v, want %d", text, s, err, want)
-		}
-	}
-	for _, text := range []string{"", "MiB", "-1", "1e99", "NaN", "1PiB", "64mib", "1 2"} {
-		var s size
-		if err := s.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q: taken as %d", text, s)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"cairn/engine/enrich"
 	"cairn/engine/query"
 	httpd "cairn/http"
+	"cairn/http/dialect"
 )
 
 // This file checks the configuration and turns its sites into what engine and
@@ -33,7 +34,7 @@ func (c *Config) Validate() error {
 	case c.DataDir == "":
 		return fmt.Errorf("data_dir is empty")
 	case c.Memory < memoryMin:
-		return fmt.Errorf("memory = %q: must be at least %q", c.Memory, size(memoryMin))
+		return fmt.Errorf("memory = %q: must be at least %q", c.Memory, dialect.Size(memoryMin))
 	case c.DedupHours < 1 || c.DedupHours > 24*30:
 		return fmt.Errorf("dedup_hours = %d: must be from 1 to 720", c.DedupHours)
 	case c.IPRate <= 0:
@@ -62,7 +63,7 @@ func (c *Config) ReserveBytes() (int64, error) {
 	if c.Reserve == "auto" {
 		return 0, nil
 	}
-	var s size
+	var s dialect.Size
 	if err := s.UnmarshalText([]byte(c.Reserve)); err != nil {
 		return 0, fmt.Errorf(`reserve = %q: must be "auto" or a size, for example "64MiB"`, c.Reserve)
 	}

@@ -72,7 +72,7 @@ var plan = []room{
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/dialect"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/check", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},

@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// This file reads sizes and durations of the configuration.
+// This file reads sizes and durations as the settings of a site have them.
 
-// size is a number of bytes, written "64MiB", "15KiB", "1GB" or as plain bytes.
-type size int64
+// Size is a number of bytes, written "64MiB", "15KiB", "1GB" or as plain bytes.
+type Size int64
 
 // The longer suffix first, so that "MiB" is not read as "B".
 var sizeUnits = []struct {
@@ -22,7 +22,8 @@ var sizeUnits = []struct {
 	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
 }
 
-func (s *size) UnmarshalText(text []byte) error {
+// UnmarshalText reads a size of 0 or more. The error shows the text and an example.
+func (s *Size) UnmarshalText(text []byte) error {
 	in := strings.TrimSpace(string(text))
 	for _, u := range sizeUnits {
 		number, ok := strings.CutSuffix(in, u.suffix)
@@ -33,13 +34,14 @@ func (s *size) UnmarshalText(text []byte) error {
 		if err != nil || n < 0 || math.IsNaN(n) || n*u.bytes >= math.MaxInt64 {
 			break
 		}
-		*s = size(n * u.bytes)
+		*s = Size(n * u.bytes)
 		return nil
 	}
 	return fmt.Errorf(`%q is not a size; use for example "64MiB"`, in)
 }
 
-func (s size) String() string {
+// String is the size in the largest of TiB, GiB, MiB and KiB that it fills, else in bytes.
+func (s Size) String() string {
 	for _, u := range []int{3, 2, 1, 0} {
 		if unit := sizeUnits[u]; float64(s) >= unit.bytes {
 			return strconv.FormatFloat(float64(s)/unit.bytes, 'f', -1, 64) + unit.suffix
@@ -48,14 +50,15 @@ func (s size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
-// duration is a length of time, written as in Go ("90s", "24h") or in days ("7d").
-type duration time.Duration
+// Duration is a length of time, written as in Go ("90s", "24h") or in days ("7d").
+type Duration time.Duration
 
-func (d *duration) UnmarshalText(text []byte) error {
+// UnmarshalText reads a duration of 0 or more. The error shows the text and an example.
+func (d *Duration) UnmarshalText(text []byte) error {
 	in := strings.TrimSpace(string(text))
 	if days, ok := strings.CutSuffix(in, "d"); ok {
 		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 1e5 {
-			*d = duration(n * 24 * float64(time.Hour))
+			*d = Duration(n * 24 * float64(time.Hour))
 			return nil
 		}
 	}
@@ -63,6 +66,6 @@ func (d *duration) UnmarshalText(text []byte) error {
 	if err != nil || v < 0 {
 		return fmt.Errorf(`%q is not a duration; use for example "24h" or "7d"`, in)
 	}
-	*d = duration(v)
+	*d = Duration(v)
 	return nil
 }
