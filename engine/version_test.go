@@ -201,7 +201,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Ingest(context.Background(), []engine.Record{{Site: options(fs).Sites[0], Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "later"}}}}, true, nil); err != nil {
+	if _, err := e.Ingest(context.Background(), []engine.Record{{Site: options(fs).Sites()[0], Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "later"}}}}, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {

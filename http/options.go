@@ -20,16 +20,14 @@ type Site struct {
 	TokenAuth    string // Matomo
 	ReadKey      string // may only read
 
-	Origins    []string // browsers that may send without a secret (OpenPanel)
-	Hosts      []string // Matomo: the site's own hosts, the first is its main url
-	RateLimit  int      // events a second; 0 = none
-	EventLimit int64    // Segment: bytes of one event
-	BatchLimit int64    // Segment: bytes of one batch
-	DNT, GPC   bool     // honour these headers
-	Exclude    Exclusions
-	Goals      []Goal
-	Matomo     MatomoSettings
-	OpenPanel  OpenPanelSettings
+	Origins   []string // browsers that may send without a secret (OpenPanel)
+	Hosts     []string // Matomo: the site's own hosts, the first is its main url
+	RateLimit int      // events a second; 0 = none
+	DNT, GPC  bool     // honour these headers
+	Exclude   Exclusions
+	Goals     []Goal
+	Matomo    MatomoSettings
+	Settings  []any // of the dialects, see dialect.Site
 }
 
 // Goal is one of Matomo's goals.
@@ -56,11 +54,6 @@ type MatomoSettings struct {
 	TrackingToken string   // may do what token_auth may, except read
 	Tracker       []byte   // the script to serve for all sites in place of cairn's own; nil = none
 	Debug         bool
-}
-
-// OpenPanelSettings are the settings of [site.openpanel].
-type OpenPanelSettings struct {
-	UnsafeRevenue bool
 }
 
 // Engine is what the server asks of the engine, for itself and for the native API.

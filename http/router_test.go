@@ -12,7 +12,7 @@ import (
 // path matches two patterns that are equally specific.
 func TestTableDisjoint(t *testing.T) {
 	s := start(t, nil)
-	routes := s.routes(dialects(s.Server, ""))
+	routes := s.routes(dialects(s.Server, nil, ""))
 	if len(routes) < 15 {
 		t.Fatalf("only %d routes", len(routes))
 	}

@@ -106,12 +106,16 @@ func New(o Options) (*Server, error) {
 	if s.registry, err = auth.NewRegistry(opens, o.AdminToken, o.Implicit, s.now); err != nil {
 		return nil, err
 	}
+	var sites []*dialect.Site
+	for i := range opens {
+		sites = append(sites, &opens[i].Site)
+	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.Set(o.Memory / 8)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
 	s.gate.Exempt = s.exempt
 	s.gate.Refused = s.metrics.refused
-	if s.table, err = newTable(s.routes(dialects(s, o.SnapshotDir))); err != nil {
+	if s.table, err = newTable(s.routes(dialects(s, sites, o.SnapshotDir))); err != nil {
 		return nil, err
 	}
 	s.exchanges.New = s.newExchange

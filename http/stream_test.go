@@ -56,7 +56,7 @@ func startStreams(t *testing.T, log io.Writer, d streaming, before ...func(*Serv
 	t.Helper()
 	return start(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) }, append(before, func(s *Server) {
 		var err error
-		if s.table, err = newTable(s.routes(append(dialects(s, ""), d))); err != nil {
+		if s.table, err = newTable(s.routes(append(dialects(s, nil, ""), d))); err != nil {
 			t.Fatal(err)
 		}
 	})...)

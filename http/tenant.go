@@ -21,10 +21,7 @@ func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) 
 			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken,
 			Origins: s.Origins,
 			Site: dialect.Site{
-				Site:    s.Site.Site,
-				Segment: dialect.SegmentSettings{EventLimit: s.EventLimit, BatchLimit: s.BatchLimit},
-
-				UnsafeRevenue: s.OpenPanel.UnsafeRevenue,
+				Site: s.Site.Site, Settings: s.Settings,
 			},
 		}
 		if k.Site.Matomo, err = matomoSettings(s); err != nil {

@@ -12,27 +12,17 @@ import (
 	"cairn/http/segment"
 )
 
-// dialects lists the wire protocols. A new one is one line here; where two could answer
-// the same request, the earlier one does.
-func dialects(s *Server, snapshotDir string) []dialect.Dialect {
+// dialects lists the wire protocols for sites. A new one is one line here; where two could
+// answer the same request, the earlier one does.
+func dialects(s *Server, sites []*dialect.Site, snapshotDir string) []dialect.Dialect {
 	return []dialect.Dialect{
 		native.New(native.Options{Engine: s.engine, SnapshotDir: snapshotDir, Now: s.now}),
 		oppizi.New(),
 		opentracker.New(), // before the other dialects that answer "/": an si in the query wins
-		segment.New(segmentLimits(s.tenants)),
+		segment.New(sites),
 		openpanel.New(),
 		matomo.New(matomoOptions(s.tenants, s.registry.AnySite())),
 	}
-}
-
-// segmentLimits are the largest of any site: they hold for a body until it is known whose
-// it is.
-func segmentLimits(sites []*tenant) (largest dialect.SegmentSettings) {
-	for _, a := range sites {
-		largest.EventLimit = max(largest.EventLimit, a.EventLimit)
-		largest.BatchLimit = max(largest.BatchLimit, a.BatchLimit)
-	}
-	return largest
 }
 
 // matomoOptions are the sites that Matomo's log importer may ask for, and the script

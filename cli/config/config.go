@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"cairn/http/dialect"
+	"cairn/http/openpanel"
+	"cairn/http/segment"
 )
 
 // This file defines every configuration key with its default, and where its value comes
@@ -74,20 +76,21 @@ type Site struct {
 	TokenAuthFile    string `toml:"token_auth_file"`
 	ReadKeyFile      string `toml:"read_key_file"`
 
-	Origins       []string     `toml:"origins"`
-	Hosts         []string     `toml:"hosts"`
-	Timezone      string       `toml:"timezone"`
-	RateLimit     int          `toml:"rate_limit"`
-	EventLimit    dialect.Size `toml:"event_limit"`
-	BatchLimit    dialect.Size `toml:"batch_limit"`
-	IP            string       `toml:"ip"`
-	DNT           bool         `toml:"dnt"`
-	GPC           bool         `toml:"gpc"`
-	ExcludeIPs    []string     `toml:"exclude_ips"`
-	ExcludeAgents []string     `toml:"exclude_agents"`
-	StripParams   []string     `toml:"strip_params"`
-	Uncounted     []string     `toml:"uncounted"`
-	RetentionDays int          `toml:"retention_days"`
+	segment.Settings
+	OpenPanel openpanel.Settings `toml:"openpanel"`
+
+	Origins       []string `toml:"origins"`
+	Hosts         []string `toml:"hosts"`
+	Timezone      string   `toml:"timezone"`
+	RateLimit     int      `toml:"rate_limit"`
+	IP            string   `toml:"ip"`
+	DNT           bool     `toml:"dnt"`
+	GPC           bool     `toml:"gpc"`
+	ExcludeIPs    []string `toml:"exclude_ips"`
+	ExcludeAgents []string `toml:"exclude_agents"`
+	StripParams   []string `toml:"strip_params"`
+	Uncounted     []string `toml:"uncounted"`
+	RetentionDays int      `toml:"retention_days"`
 
 	Goals  []Goal `toml:"goal"`
 	Matomo struct {
@@ -102,9 +105,6 @@ type Site struct {
 		TrackerFile       string           `toml:"tracker_file"`
 		Debug             bool             `toml:"debug"`
 	} `toml:"matomo"`
-	OpenPanel struct {
-		UnsafeRevenue bool `toml:"unsafe_revenue"`
-	} `toml:"openpanel"`
 }
 
 // Goal is one [[site.goal]], a goal of Matomo.
@@ -139,11 +139,10 @@ func Default() Config {
 // DefaultSite is a [[site]] in which no key is set. Its name is empty and its id is 0.
 func DefaultSite() Site {
 	s := Site{
-		Timezone:   "UTC",
-		EventLimit: 15 << 10,
-		BatchLimit: 500 << 10,
-		IP:         "truncate",
-		GPC:        true,
+		Settings: segment.Defaults(),
+		Timezone: "UTC",
+		IP:       "truncate",
+		GPC:      true,
 	}
 	s.Matomo.CDTWindow = dialect.Duration(24 * time.Hour)
 	s.Matomo.SearchParams = []string{"q", "query", "s", "search", "searchword", "k", "keyword", "keywords"}

@@ -153,16 +153,16 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("ip = %q: must be truncate, drop or keep", s.IP)
 	case s.RateLimit < 0:
 		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
-	case s.EventLimit < 1<<10 || s.EventLimit > 256<<10:
-		return nil, fmt.Errorf("event_limit = %q: must be from 1KiB to 256KiB", s.EventLimit)
-	case s.BatchLimit < s.EventLimit || s.BatchLimit > 8<<20:
-		return nil, fmt.Errorf("batch_limit = %q: must be from event_limit to 8MiB", s.BatchLimit)
 	case time.Duration(s.Matomo.CDTWindow) < 4*time.Hour || time.Duration(s.Matomo.CDTWindow) > 24*time.Hour:
 		return nil, fmt.Errorf("matomo.cdt_window: must be from 4h to 24h")
 	case s.Matomo.OnlyHosts && len(s.Hosts) == 0:
 		return nil, fmt.Errorf("matomo.only_hosts: list the site's own hosts in hosts, which is empty")
 	case s.RetentionDays != 0:
 		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
+	}
+	limits, openPanel := s.Settings, s.OpenPanel // copies, which never change
+	if err := limits.Validate(); err != nil {
+		return nil, err
 	}
 	exclude, err := httpd.NewExclusions(s.ExcludeIPs, s.ExcludeAgents)
 	if err != nil {
@@ -177,7 +177,6 @@ func (s *Site) build() (*httpd.Site, error) {
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
 		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,
-		EventLimit: int64(s.EventLimit), BatchLimit: int64(s.BatchLimit),
 		DNT: s.DNT, GPC: s.GPC, Exclude: exclude,
 		Matomo: httpd.MatomoSettings{
 			CDTWindow:     time.Duration(s.Matomo.CDTWindow),
@@ -190,7 +189,7 @@ func (s *Site) build() (*httpd.Site, error) {
 			Tracker:       tracker,
 			Debug:         s.Matomo.Debug,
 		},
-		OpenPanel: httpd.OpenPanelSettings{UnsafeRevenue: s.OpenPanel.UnsafeRevenue},
+		Settings: []any{&limits, &openPanel},
 	}
 	seen := map[int]bool{}
 	for _, g := range s.Goals {

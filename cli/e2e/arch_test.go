@@ -72,7 +72,7 @@ var plan = []room{
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/dialect"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/check", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
@@ -353,6 +353,7 @@ func TestArchitectureNoticesFaults(t *testing.T) {
 		{"fasthttp in the engine", "engine/a.go", `package engine; import "github.com/valyala/fasthttp"`, "may not import"},
 		{"TOML in the engine", "engine/a.go", `package engine; import "github.com/BurntSushi/toml"`, "may not import"},
 		{"TOML in the configuration", "cli/config/a.go", `package config; import "github.com/BurntSushi/toml"; import "cairn/http"`, ""},
+		{"a dialect in the configuration", "cli/config/a.go", `package config; import "cairn/http/segment"`, ""},
 		{"TOML in main", "a.go", `package main; import "github.com/BurntSushi/toml"; import "cairn/cli"`, "may not import"},
 		{"the engine in main", "a.go", `package main; import "cairn/engine"`, ". may not know engine"},
 		{"TOML in the command line", "cli/a.go", `package cli; import "github.com/BurntSushi/toml"; import "cairn/cli/config"`, "may not import"},

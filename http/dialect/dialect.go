@@ -109,11 +109,20 @@ type Request struct {
 
 // Site is what a dialect may know of a site.
 type Site struct {
-	query.Site // what a question needs to know of it
-	Segment    SegmentSettings
+	query.Site                 // what a question needs to know of it
+	Settings   []any           // of the dialects that have some: pointers, which SettingsOf tells apart by type
 	Matomo     *MatomoSettings // nil = those of a site that says nothing
+}
 
-	UnsafeRevenue bool // OpenPanel: browsers may send revenue without a secret
+// SettingsOf returns the settings of type T of a site; nil when it has none. They never
+// change: a site with other settings is another Site.
+func SettingsOf[T any](s *Site) *T {
+	for _, settings := range s.Settings {
+		if t, ok := settings.(*T); ok {
+			return t
+		}
+	}
+	return nil
 }
 
 // MatomoSettings are the settings of a site in the Matomo dialect.
@@ -155,12 +164,6 @@ const (
 	GoalEventName
 	GoalDuration
 )
-
-// SegmentSettings are the limits of a site in the Segment dialect, in bytes of inflated
-// JSON. A body or event of exactly that length is accepted.
-type SegmentSettings struct {
-	EventLimit, BatchLimit int64
-}
 
 // Credential says whose a record is. The zero value means the key of the request
 // (AuthBearer).

@@ -319,7 +319,7 @@ func TestUnsafeRevenue(t *testing.T) {
 			if c.ID != "id" {
 				t.Errorf("asked for %+v", c)
 			}
-			return &dialect.Site{UnsafeRevenue: unsafe}
+			return &dialect.Site{Settings: []any{&Settings{UnsafeRevenue: unsafe}}}
 		}
 		var b dialect.Batch
 		if err := New().Decode(req, &b); err != nil || b.Records[0].NeedsSecret == unsafe {

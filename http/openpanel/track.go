@@ -207,8 +207,10 @@ func (m *message) setRevenue(r *dialect.Record, name string, v event.Value, at s
 		r.Event.Extra = append(r.Event.Extra, event.Member{Key: "__revenue", Value: v})
 	}
 	if m.req.Find != nil {
-		if site := m.req.Find(m.credential); site != nil && site.UnsafeRevenue {
-			return nil
+		if site := m.req.Find(m.credential); site != nil {
+			if s := dialect.SettingsOf[Settings](site); s != nil && s.UnsafeRevenue {
+				return nil
+			}
 		}
 	}
 	r.NeedsSecret = true

@@ -150,7 +150,7 @@ func (d *decoder) one(o event.Object, bytes int, b *dialect.Batch, typ event.Typ
 	if site == nil {
 		return errKey
 	}
-	if int64(bytes) > limits(site.Segment).EventLimit {
+	if dialect.Size(bytes) > settingsOf(site).EventLimit {
 		return errTooLarge
 	}
 	r := b.Add()
@@ -244,15 +244,12 @@ func (d *decoder) records(b *dialect.Batch) error {
 		r.Event.MessageID = messageID(p.object.Get("messageId"))
 		key, site := d.keys.of(d.req, p.object.Get("writeKey"))
 		r.Credential = credential(key)
-		most := limits(dialect.SegmentSettings{})
-		if site != nil {
-			most = limits(site.Segment)
-		}
-		if int64(len(d.req.Body)) > most.BatchLimit {
+		most := settingsOf(site)
+		if dialect.Size(len(d.req.Body)) > most.BatchLimit {
 			return errTooLarge
 		}
 		switch {
-		case int64(p.bytes) > most.EventLimit:
+		case dialect.Size(p.bytes) > most.EventLimit:
 			r.Err = dialect.Refuse("", tooLarge)
 		case p.fault != nil:
 			r.Err = p.fault

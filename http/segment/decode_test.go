@@ -46,34 +46,38 @@ func TestSizes(t *testing.T) {
 		return b.String() + "]}"
 	}
 	const large = `"Message":"Error reading request body","Details":"HTTP request too large"`
-	wide := dialect.SegmentSettings{EventLimit: 32 << 10, BatchLimit: 1 << 20}
+	wide := &Settings{EventLimit: 32 << 10, BatchLimit: 1 << 20}
 	for _, c := range []struct {
 		name, path, body string
-		site             dialect.SegmentSettings
+		site             *Settings // nil = the defaults
 		status           int
 		reply            string
 	}{
-		{"single at the limit", "/v1/track", sized(15360), dialect.SegmentSettings{}, 200, success},
-		{"single beyond", "/v1/track", sized(15361), dialect.SegmentSettings{}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
-		{"batch at the limit", "/v1/batch", batchOf(512000), dialect.SegmentSettings{}, 200, success},
-		{"batch beyond", "/v1/batch", batchOf(512001), dialect.SegmentSettings{}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
-		{"an event at the limit", "/v1/batch", `{"batch":[` + sized(15360) + `]}`, dialect.SegmentSettings{}, 200, success},
-		{"one event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `, ` + sized(100) + `]}`, dialect.SegmentSettings{}, 207, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
-		{"every event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `]}`, dialect.SegmentSettings{}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
-		{"webhook with one beyond", "/v1/w", sized(15361), dialect.SegmentSettings{}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
-		{"webhook with a batch", "/v1/w", `{"batch":[` + sized(15000) + `,` + sized(15000) + `]}`, dialect.SegmentSettings{}, 200, success},
+		{"single at the limit", "/v1/track", sized(15360), nil, 200, success},
+		{"single beyond", "/v1/track", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"batch at the limit", "/v1/batch", batchOf(512000), nil, 200, success},
+		{"batch beyond", "/v1/batch", batchOf(512001), nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
+		{"an event at the limit", "/v1/batch", `{"batch":[` + sized(15360) + `]}`, nil, 200, success},
+		{"one event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `, ` + sized(100) + `]}`, nil, 207, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
+		{"every event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `]}`, nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
+		{"webhook with one beyond", "/v1/w", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"webhook with a batch", "/v1/w", `{"batch":[` + sized(15000) + `,` + sized(15000) + `]}`, nil, 200, success},
 		{"a site may take more", "/v1/track", sized(32 << 10), wide, 200, success},
 		{"but no more than it says", "/v1/track", sized(32<<10 + 1), wide, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
 		{"and a batch", "/v1/batch", batchOf(1 << 20), wide, 200, success},
-		{"of a site among others that take more", "/v1/track", sized(20000), dialect.SegmentSettings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
-		{"a batch of such a site", "/v1/batch", batchOf(20000), dialect.SegmentSettings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
+		{"of a site among others that take more", "/v1/track", sized(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"a batch of such a site", "/v1/batch", batchOf(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			most := limits(c.site)
-			if c.name[:2] == "of" || strings.HasPrefix(c.name, "a batch of such") {
-				most = wide
+			site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}
+			if c.site != nil {
+				site.Settings = []any{c.site}
 			}
-			s := dialecttest.Golden{Dialect: New(most), Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Segment: c.site}}.Session()
+			sites := []*dialect.Site{site}
+			if c.name[:2] == "of" || strings.HasPrefix(c.name, "a batch of such") {
+				sites = append(sites, &dialect.Site{Site: query.Site{ID: 2, Name: "wide"}, Settings: []any{wide}})
+			}
+			s := dialecttest.Golden{Dialect: New(sites), Site: site}.Session()
 			_, res := s.Do(request(t, "POST", c.path, c.body))
 			if res.Status != c.status || string(res.Body) != c.reply {
 				t.Errorf("%d %s", res.Status, res.Body)
@@ -85,7 +89,7 @@ func TestSizes(t *testing.T) {
 // The payload of a pixel may be longer in base64, not in JSON.
 func TestPixelSizes(t *testing.T) {
 	for n, want := range map[int]int{100: 200, 15360: 200, 15361: 413} {
-		s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
+		s := dialecttest.Golden{Dialect: New(nil)}.Session()
 		_, res := s.Do(request(t, "GET", "/v1/pixel/track?data="+base64.StdEncoding.EncodeToString([]byte(sized(n))), ""))
 		if res.Status != want {
 			t.Errorf("%d bytes: %d %s", n, res.Status, res.Body)
@@ -104,7 +108,7 @@ func TestPixelSpellings(t *testing.T) {
 		std, uri, strings.TrimRight(std, "="), base64.RawURLEncoding.EncodeToString(payload),
 		url.QueryEscape(std), strings.ReplaceAll(std, "+", "%20"), strings.ReplaceAll(std, "=", "%3D"), std + "==",
 	} {
-		s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
+		s := dialecttest.Golden{Dialect: New(nil)}.Session()
 		events, res := s.Do(request(t, "GET", "/v1/pixel/track?x=1&data="+data, ""))
 		if res.Status != 200 || res.ContentType != "image/gif" || len(res.Body) != 43 || !strings.Contains(events, "~~ü") {
 			t.Errorf("%s: %d %s %s", data, res.Status, res.Body, events)
@@ -159,7 +163,7 @@ func TestTimes(t *testing.T) {
 			if c.batch != "" {
 				body += "," + c.batch
 			}
-			s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
+			s := dialecttest.Golden{Dialect: New(nil)}.Session()
 			if _, res := s.Do(request(t, "POST", "/v1/batch", body+"}")); res.Status != 200 {
 				t.Fatalf("%d %s", res.Status, res.Body)
 			}
@@ -186,7 +190,7 @@ func TestInflation(t *testing.T) {
 		{"few of them", `{"batch":[` + strings.Repeat("{},", 99) + `{}]}`, 400},
 		{"more elements than any batch needs", `{"batch":[` + strings.Repeat("1,", 20000) + `1]}`, 413},
 	} {
-		s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
+		s := dialecttest.Golden{Dialect: New(nil)}.Session()
 		if _, res := s.Do(request(t, "POST", "/v1/batch", c.body)); res.Status != c.status {
 			t.Errorf("%s: %d %.200s", c.name, res.Status, res.Body)
 		}
@@ -196,7 +200,7 @@ func TestInflation(t *testing.T) {
 // What became of the decoder's memory does not reach the events of the request
 // before, nor do batches of any size spoil one another.
 func TestScratch(t *testing.T) {
-	s := dialecttest.Golden{Dialect: New(dialect.SegmentSettings{})}.Session()
+	s := dialecttest.Golden{Dialect: New(nil)}.Session()
 	total := 0
 	for round := range 20 {
 		var list []string

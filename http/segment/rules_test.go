@@ -35,7 +35,7 @@ func TestRules(t *testing.T) {
 	}
 
 	var b dialect.Batch
-	d, req := New(dialect.SegmentSettings{}), request(t, "POST", "/v1/identify", `{"userId":"u","context":{"active":false}}`)
+	d, req := New(nil), request(t, "POST", "/v1/identify", `{"userId":"u","context":{"active":false}}`)
 	route(t, d, req)
 	if err := d.Decode(req, &b); err != nil {
 		t.Fatal(err)

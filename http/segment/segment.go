@@ -115,25 +115,13 @@ func (e *endpoint) form() form {
 }
 
 type protocol struct {
-	limits dialect.SegmentSettings // the largest of any site
-	random func(b []byte)          // fills b
+	limits Settings       // the largest of any site
+	random func(b []byte) // fills b
 }
 
-// New returns the dialect for sites whose limits are at most largest. Zeros stand for the
-// vendor's 15 KB an event and 500 KB a batch.
-func New(largest dialect.SegmentSettings) dialect.Reading {
-	return protocol{limits(largest), func(b []byte) { rand.Read(b) }} // which never fails
-}
-
-// limits are s with the defaults in the places of zeros.
-func limits(s dialect.SegmentSettings) dialect.SegmentSettings {
-	if s.EventLimit == 0 {
-		s.EventLimit = eventBytes
-	}
-	if s.BatchLimit == 0 {
-		s.BatchLimit = batchBytes
-	}
-	return s
+// New returns the dialect for sites.
+func New(sites []*dialect.Site) dialect.Reading {
+	return protocol{largest(sites), func(b []byte) { rand.Read(b) }} // which never fails
 }
 
 func (protocol) Name() event.Dialect { return event.Segment }
@@ -145,11 +133,11 @@ func (p protocol) Routes() []dialect.Route {
 		r := dialect.Route{Methods: []string{"POST"}, Right: dialect.Write, CORS: dialect.CORSEcho}
 		switch e.kind {
 		case single:
-			r.Body = p.limits.EventLimit
+			r.Body = int64(p.limits.EventLimit)
 		case batch, webhook:
-			r.Body = p.limits.BatchLimit
+			r.Body = int64(p.limits.BatchLimit)
 		case pixel, flatPixel:
-			r.Methods, r.Body = []string{"GET", "HEAD"}, p.limits.EventLimit
+			r.Methods, r.Body = []string{"GET", "HEAD"}, int64(p.limits.EventLimit)
 		case metrics:
 			r.Auth, r.Body = dialect.AuthNone, metricsBytesMax
 		case settings, source:

@@ -32,7 +32,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"tiny, 500 KB", "/v1/batch", `{"batch":[` + strings.TrimSuffix(strings.Repeat(`{"type":"page","userId":"u"},`, 17600), ",") + `]}`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			d := New(dialect.SegmentSettings{})
+			d := New(nil)
 			req := request(b, "POST", c.path, c.body)
 			for _, r := range d.Routes() {
 				if r.Path == c.path {

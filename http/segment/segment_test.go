@@ -19,7 +19,7 @@ func TestGolden(t *testing.T) {
 			clear(b)
 			binary.BigEndian.PutUint32(b, uint32(requests.Add(1)))
 		}
-		dialecttest.Golden{Dialect: protocol{limits(dialect.SegmentSettings{}), counting}}.Run(t, "testdata/"+file+".txt")
+		dialecttest.Golden{Dialect: protocol{defaults, counting}}.Run(t, "testdata/"+file+".txt")
 	}
 }
 
@@ -27,7 +27,7 @@ func TestGolden(t *testing.T) {
 // requests; with an Idempotency-Key the server names it.
 func TestMadeIDs(t *testing.T) {
 	const uuid = `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
-	d := New(dialect.SegmentSettings{})
+	d := New(nil)
 	seen := map[string]bool{}
 	for range 3 {
 		var b dialect.Batch
