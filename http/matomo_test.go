@@ -8,24 +8,35 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/http/matomo"
 )
 
-// matomoSite is a site for Matomo's trackers, with goals of every kind.
-func matomoSite() *Site {
+// setMatomo gives a site settings of the dialect.
+func setMatomo(site *Site, settings matomo.Settings, hosts []string, goals ...matomo.Goal) {
+	compiled, err := settings.Compile(hosts, goals)
+	if err != nil {
+		panic(err)
+	}
+	site.Settings, site.TrackingToken = []any{compiled}, settings.TrackingToken
+}
+
+// matomoSite is a site for Matomo's trackers, with goals of every kind. change may alter its
+// settings.
+func matomoSite(change ...func(*matomo.Settings)) *Site {
 	site := testSite(1, "shop")
 	site.GPC = true
-	site.Hosts = []string{"shop.example", "www.shop.example"}
-	site.Matomo = MatomoSettings{
-		CDTWindow: 24 * time.Hour, Dimensions: []int{1, 2}, TrackingToken: "shop-tracking",
-		SearchParams: []string{"q", "query"},
+	settings := matomo.Defaults()
+	settings.Dimensions, settings.TrackingToken, settings.SearchParams = []int{1, 2}, "shop-tracking", []string{"q", "query"}
+	for _, c := range change {
+		c(&settings)
 	}
-	site.Goals = []Goal{
-		{ID: 1, Name: "signup", Match: "manually", Revenue: 5},
-		{ID: 2, Name: "thanks", Match: "url", Pattern: "/THANKS", PatternType: "contains"},
-		{ID: 3, Name: "video", Match: "event_category", Pattern: "Videos", PatternType: "exact", EventValue: true, AllowMultiple: true},
-		{ID: 4, Name: "stayed", Match: "visit_duration", Pattern: "5", PatternType: "contains"},
-		{ID: 5, Name: "paper", Match: "file", Pattern: `\.pdf$`, PatternType: "regex"},
-	}
+	setMatomo(site, settings, []string{"shop.example", "www.shop.example"},
+		matomo.Goal{ID: 1, Name: "signup", Match: "manually", PatternType: "contains", Revenue: 5},
+		matomo.Goal{ID: 2, Name: "thanks", Match: "url", Pattern: "/THANKS", PatternType: "contains"},
+		matomo.Goal{ID: 3, Name: "video", Match: "event_category", Pattern: "Videos", PatternType: "exact", EventValue: true, AllowMultiple: true},
+		matomo.Goal{ID: 4, Name: "stayed", Match: "visit_duration", Pattern: "5", PatternType: "contains"},
+		matomo.Goal{ID: 5, Name: "paper", Match: "file", Pattern: `\.pdf$`, PatternType: "regex"},
+	)
 	return site
 }
 
@@ -227,7 +238,7 @@ func TestMatomoSettings(t *testing.T) {
 	if got := s.send("GET", page+"&debug=1", "", visitor); got.body != matomoPixel || s.total() != 1 {
 		t.Errorf("debug that is not set: %q, %d events", got.body, s.total())
 	}
-	s = withVisits(t, func(o *Options) { o.Sites[0].Matomo.Debug = true })
+	s = withVisits(t, func(o *Options) { o.Sites[0] = matomoSite(func(s *matomo.Settings) { s.Debug = true }) })
 	for _, c := range []struct {
 		target, want string
 		status       int

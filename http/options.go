@@ -13,47 +13,19 @@ import (
 // that open it, one set for all dialects, and what a dialect may be told.
 type Site struct {
 	*engine.Site
-	WriteKey     string // Segment; public, may only write
-	ClientID     string // OpenPanel
-	ClientSecret string
-	SecretKey    string // Oppizi and the native API: read and write
-	TokenAuth    string // Matomo
-	ReadKey      string // may only read
+	WriteKey      string // Segment; public, may only write
+	ClientID      string // OpenPanel
+	ClientSecret  string
+	SecretKey     string // Oppizi and the native API: read and write
+	TokenAuth     string // Matomo
+	TrackingToken string // Matomo: may do what TokenAuth may, except read
+	ReadKey       string // may only read
 
 	Origins   []string // browsers that may send without a secret (OpenPanel)
-	Hosts     []string // Matomo: the site's own hosts, the first is its main url
 	RateLimit int      // events a second; 0 = none
 	DNT, GPC  bool     // honour these headers
 	Exclude   Exclusions
-	Goals     []Goal
-	Matomo    MatomoSettings
 	Settings  []any // of the dialects, see dialect.Site
-}
-
-// Goal is one of Matomo's goals.
-type Goal struct {
-	ID            int
-	Name          string
-	Match         string // one of GoalMatches
-	Pattern       string
-	PatternType   string // contains exact regex
-	CaseSensitive bool
-	Revenue       float64
-	EventValue    bool // the value of the event that reaches it is its revenue
-	AllowMultiple bool
-}
-
-// MatomoSettings are the settings of [site.matomo].
-type MatomoSettings struct {
-	CDTWindow     time.Duration
-	Dimensions    []int
-	SearchParams  []string // of a page's url: what was searched for
-	OnlyHosts     bool     // hits of other hosts than the site's are dropped
-	Spam          []string // hosts of referrers whose hits are dropped
-	KeepFragment  bool     // urls keep what follows #
-	TrackingToken string   // may do what token_auth may, except read
-	Tracker       []byte   // the script to serve for all sites in place of cairn's own; nil = none
-	Debug         bool
 }
 
 // Engine is what the server asks of the engine, for itself and for the native API.

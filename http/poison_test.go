@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/http/dialect"
+	"cairn/http/matomo"
 	"cairn/http/testkit"
 )
 
@@ -299,7 +301,7 @@ func TestMemoryIsTheWritersOwn(t *testing.T) {
 	duration := regexp.MustCompile(`"duration":[0-9.]+`)
 	tell := func(disturbed bool) (answers []string) {
 		shop := testSite(1, "shop")
-		shop.Matomo.Dimensions = []int{1, 2}
+		setMatomo(shop, matomo.Settings{CDTWindow: dialect.Duration(24 * time.Hour), Dimensions: []int{1, 2}}, nil)
 		s := onStore(t, engine.Options{Visitors: hashedVisitors{}}, nil, shop, testSite(2, "blog"))
 		c, r := s.connect(), rand.New(rand.NewPCG(14, 1))
 		for i, q := range rememberedStory() {

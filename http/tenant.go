@@ -1,8 +1,6 @@
 package httpd
 
 import (
-	"fmt"
-
 	"cairn/http/auth"
 	"cairn/http/dialect"
 )
@@ -14,23 +12,20 @@ type tenant struct {
 }
 
 // tenantsOf are the tenants of the sites and the keys of each, index for index.
-func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys, err error) {
+func tenantsOf(sites []*Site) (tenants []*tenant, opens []auth.Keys) {
 	for _, s := range sites {
 		k := auth.Keys{
 			WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
-			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken,
+			SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.TrackingToken,
 			Origins: s.Origins,
 			Site: dialect.Site{
 				Site: s.Site.Site, Settings: s.Settings,
 			},
 		}
-		if k.Site.Matomo, err = matomoSettings(s); err != nil {
-			return nil, nil, fmt.Errorf("site %q: %w", s.Name, err)
-		}
 		tenants = append(tenants, &tenant{Site: s, events: meter{pace: newPace(float64(s.RateLimit), s.RateLimit)}})
 		opens = append(opens, k)
 	}
-	return tenants, opens, nil
+	return tenants, opens
 }
 
 // tenant is what the server keeps for an account, nil for none.

@@ -1,8 +1,6 @@
 package httpd
 
 import (
-	"slices"
-
 	"cairn/http/dialect"
 	"cairn/http/matomo"
 	"cairn/http/native"
@@ -21,20 +19,6 @@ func dialects(s *Server, sites []*dialect.Site, snapshotDir string) []dialect.Di
 		opentracker.New(), // before the other dialects that answer "/": an si in the query wins
 		segment.New(sites),
 		openpanel.New(),
-		matomo.New(matomoOptions(s.tenants, s.registry.AnySite())),
+		matomo.New(matomo.OptionsOf(sites, s.registry.AnySite())),
 	}
-}
-
-// matomoOptions are the sites that Matomo's log importer may ask for, and the script
-// that pages load.
-func matomoOptions(sites []*tenant, anySite bool) matomo.Options {
-	o := matomo.Options{AnySite: anySite}
-	for _, a := range sites {
-		o.Sites = append(o.Sites, a.ID)
-		if a.Matomo.Tracker != nil {
-			o.Tracker = a.Matomo.Tracker
-		}
-	}
-	slices.Sort(o.Sites)
-	return o
 }

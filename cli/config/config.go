@@ -12,9 +12,9 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"cairn/http/dialect"
+	"cairn/http/matomo"
 	"cairn/http/openpanel"
 	"cairn/http/segment"
 )
@@ -78,6 +78,8 @@ type Site struct {
 
 	segment.Settings
 	OpenPanel openpanel.Settings `toml:"openpanel"`
+	Matomo    matomo.Settings    `toml:"matomo"`
+	Goals     []matomo.Goal      `toml:"goal"`
 
 	Origins       []string `toml:"origins"`
 	Hosts         []string `toml:"hosts"`
@@ -91,33 +93,6 @@ type Site struct {
 	StripParams   []string `toml:"strip_params"`
 	Uncounted     []string `toml:"uncounted"`
 	RetentionDays int      `toml:"retention_days"`
-
-	Goals  []Goal `toml:"goal"`
-	Matomo struct {
-		CDTWindow         dialect.Duration `toml:"cdt_window"`
-		Dimensions        []int            `toml:"dimensions"`
-		SearchParams      []string         `toml:"search_params"`
-		OnlyHosts         bool             `toml:"only_hosts"`
-		ExcludeReferrers  []string         `toml:"exclude_referrers"`
-		KeepFragment      bool             `toml:"keep_fragment"`
-		TrackingToken     string           `toml:"tracking_token"`
-		TrackingTokenFile string           `toml:"tracking_token_file"`
-		TrackerFile       string           `toml:"tracker_file"`
-		Debug             bool             `toml:"debug"`
-	} `toml:"matomo"`
-}
-
-// Goal is one [[site.goal]], a goal of Matomo.
-type Goal struct {
-	ID            int     `toml:"id"`
-	Name          string  `toml:"name"`
-	Match         string  `toml:"match"`
-	Pattern       string  `toml:"pattern"`
-	PatternType   string  `toml:"pattern_type"`
-	CaseSensitive bool    `toml:"case_sensitive"`
-	Revenue       float64 `toml:"revenue"`
-	EventValue    bool    `toml:"event_value"`
-	AllowMultiple bool    `toml:"allow_multiple"`
 }
 
 // Default is the configuration without a file, environment variables and flags. It has no
@@ -138,19 +113,13 @@ func Default() Config {
 
 // DefaultSite is a [[site]] in which no key is set. Its name is empty and its id is 0.
 func DefaultSite() Site {
-	s := Site{
+	return Site{
+		Matomo:   matomo.Defaults(),
 		Settings: segment.Defaults(),
 		Timezone: "UTC",
 		IP:       "truncate",
 		GPC:      true,
 	}
-	s.Matomo.CDTWindow = dialect.Duration(24 * time.Hour)
-	s.Matomo.SearchParams = []string{"q", "query", "s", "search", "searchword", "k", "keyword", "keywords"}
-	return s
-}
-
-func defaultGoal() Goal {
-	return Goal{Match: "manually", PatternType: "contains"}
 }
 
 // Flags are the flags of every command that reads the configuration. A flag that was not

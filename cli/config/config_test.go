@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn/http/dialect"
+	"cairn/http/matomo"
 )
 
 // commented matches a line of config.example.toml that is a key or a table behind a #. A
@@ -42,10 +43,10 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptyIsNil(reflect.ValueOf(&got).Elem())
-	site, goal := DefaultSite(), defaultGoal()
+	site, goal := DefaultSite(), matomo.DefaultGoal()
 	site.Name = "shop"
 	goal.ID, goal.Name = 1, "signup"
-	site.Goals = []Goal{goal}
+	site.Goals = []matomo.Goal{goal}
 	want.Sites = []Site{site}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("with the site:\n got %+v\nwant %+v", got, want)

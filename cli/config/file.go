@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"cairn/http/matomo"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -29,7 +31,7 @@ func parseConfig(file, text string) (Config, error) {
 		for _, s := range shape.Sites {
 			site := DefaultSite()
 			for range s.Goals {
-				site.Goals = append(site.Goals, defaultGoal())
+				site.Goals = append(site.Goals, matomo.DefaultGoal())
 			}
 			cfg.Sites = append(cfg.Sites, site)
 		}

@@ -1,14 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"cairn/engine"
@@ -153,10 +150,6 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("ip = %q: must be truncate, drop or keep", s.IP)
 	case s.RateLimit < 0:
 		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
-	case time.Duration(s.Matomo.CDTWindow) < 4*time.Hour || time.Duration(s.Matomo.CDTWindow) > 24*time.Hour:
-		return nil, fmt.Errorf("matomo.cdt_window: must be from 4h to 24h")
-	case s.Matomo.OnlyHosts && len(s.Hosts) == 0:
-		return nil, fmt.Errorf("matomo.only_hosts: list the site's own hosts in hosts, which is empty")
 	case s.RetentionDays != 0:
 		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
 	}
@@ -168,89 +161,19 @@ func (s *Site) build() (*httpd.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	tracker, err := readTracker(s.Matomo.TrackerFile)
+	compiled, err := s.Matomo.Compile(s.Hosts, s.Goals)
 	if err != nil {
-		return nil, fmt.Errorf("matomo.tracker_file: %w", err)
+		if word := (*dialect.WordError)(nil); errors.As(err, &word) {
+			err = fmt.Errorf("%w%s", err, DidYouMean(word.Value, word.Words))
+		}
+		return nil, err
 	}
-	site := &httpd.Site{
+	return &httpd.Site{
 		Site:     &engine.Site{Site: query.Site{ID: s.ID, Name: s.Name, Location: loc}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
-		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, ReadKey: s.ReadKey,
-		Origins: s.Origins, Hosts: s.Hosts, RateLimit: s.RateLimit,
+		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken, ReadKey: s.ReadKey,
+		Origins: s.Origins, RateLimit: s.RateLimit,
 		DNT: s.DNT, GPC: s.GPC, Exclude: exclude,
-		Matomo: httpd.MatomoSettings{
-			CDTWindow:     time.Duration(s.Matomo.CDTWindow),
-			Dimensions:    s.Matomo.Dimensions,
-			SearchParams:  s.Matomo.SearchParams,
-			OnlyHosts:     s.Matomo.OnlyHosts,
-			Spam:          s.Matomo.ExcludeReferrers,
-			KeepFragment:  s.Matomo.KeepFragment,
-			TrackingToken: s.Matomo.TrackingToken,
-			Tracker:       tracker,
-			Debug:         s.Matomo.Debug,
-		},
-		Settings: []any{&limits, &openPanel},
-	}
-	seen := map[int]bool{}
-	for _, g := range s.Goals {
-		if err := g.validate(); err != nil {
-			return nil, fmt.Errorf("goal %d: %w", g.ID, err)
-		}
-		if seen[g.ID] {
-			return nil, fmt.Errorf("goal %d is configured twice", g.ID)
-		}
-		seen[g.ID] = true
-		site.Goals = append(site.Goals, httpd.Goal(g))
-	}
-	return site, nil
-}
-
-func (g *Goal) validate() error {
-	switch {
-	case g.ID < 1:
-		return fmt.Errorf("id must be above 0")
-	case g.Name == "":
-		return fmt.Errorf("name is empty")
-	case !slices.Contains(httpd.GoalMatches, g.Match):
-		return fmt.Errorf("match = %q: must be one of %s%s", g.Match, strings.Join(httpd.GoalMatches, ", "), DidYouMean(g.Match, httpd.GoalMatches))
-	case !slices.Contains([]string{"contains", "exact", "regex"}, g.PatternType):
-		return fmt.Errorf("pattern_type = %q: must be contains, exact or regex", g.PatternType)
-	case g.Match != "manually" && g.Pattern == "":
-		return fmt.Errorf("pattern is empty")
-	}
-	if g.Match == "visit_duration" {
-		if _, err := strconv.ParseFloat(g.Pattern, 64); err != nil {
-			return fmt.Errorf("pattern = %q: for a visit_duration, the pattern must be a number of minutes", g.Pattern)
-		}
-	} else if g.PatternType == "regex" {
-		if _, err := regexp.Compile(g.Pattern); err != nil {
-			return fmt.Errorf("pattern: %w", err)
-		}
-	}
-	return nil
-}
-
-// trackerBytesMax is larger than any real tracker script.
-const trackerBytesMax = 4 << 20
-
-// readTracker reads the operator's tracker script. It returns nil without a file.
-func readTracker(file string) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, trackerBytesMax+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) == 0:
-		return nil, fmt.Errorf("%s is empty", file)
-	case len(text) > trackerBytesMax:
-		return nil, fmt.Errorf("%s has more than %d bytes", file, trackerBytesMax)
-	}
-	return text, nil
+		Settings: []any{compiled, &limits, &openPanel},
+	}, nil
 }

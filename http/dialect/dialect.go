@@ -109,9 +109,8 @@ type Request struct {
 
 // Site is what a dialect may know of a site.
 type Site struct {
-	query.Site                 // what a question needs to know of it
-	Settings   []any           // of the dialects that have some: pointers, which SettingsOf tells apart by type
-	Matomo     *MatomoSettings // nil = those of a site that says nothing
+	query.Site       // what a question needs to know of it
+	Settings   []any // of the dialects that have some: pointers, which SettingsOf tells apart by type
 }
 
 // SettingsOf returns the settings of type T of a site; nil when it has none. They never
@@ -124,46 +123,6 @@ func SettingsOf[T any](s *Site) *T {
 	}
 	return nil
 }
-
-// MatomoSettings are the settings of a site in the Matomo dialect.
-type MatomoSettings struct {
-	Window       time.Duration // how old a hit may be without a token; 0 = 24 h
-	Hosts        []string      // the site's own, lower case
-	OnlyHosts    bool          // hits of other hosts are excluded
-	Spam         []string      // hosts, lower case: hits referred by them or theirs are excluded
-	KeepFragment bool          // urls keep what follows #
-	Search       []string      // parameters of a url that hold what was searched for
-	Dimensions   []int         // the custom dimensions that are taken
-	Goals        []Goal
-	Debug        bool // answers say what became of a hit
-}
-
-// Goal is one of a site's goals.
-type Goal struct {
-	ID            int
-	Name          string
-	Match         GoalMatch
-	Minutes       float64           // with GoalDuration: a visit longer than this
-	Reached       func(string) bool // with the others: whether a text reaches the goal; nil = none does
-	Revenue       float64
-	EventValue    bool // an event's value is its revenue
-	AllowMultiple bool // in one visit
-}
-
-// GoalMatch is what a goal looks at.
-type GoalMatch uint8
-
-const (
-	GoalManually GoalMatch = iota
-	GoalURL
-	GoalTitle
-	GoalFile
-	GoalOutlink
-	GoalEventCategory
-	GoalEventAction
-	GoalEventName
-	GoalDuration
-)
 
 // Credential says whose a record is. The zero value means the key of the request
 // (AuthBearer).

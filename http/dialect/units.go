@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// This file reads sizes and durations as the settings of a site have them.
+// This file has what the settings types of dialects share: sizes, durations, an error.
 
 // Size is a number of bytes, written "64MiB", "15KiB", "1GB" or as plain bytes.
 type Size int64
@@ -68,4 +68,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// WordError says that a setting is none of the words that it may be.
+type WordError struct {
+	Key, Value string
+	Words      []string
+}
+
+func (e *WordError) Error() string {
+	return fmt.Sprintf("%s = %q: must be one of %s", e.Key, e.Value, strings.Join(e.Words, ", "))
 }

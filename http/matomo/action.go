@@ -22,12 +22,12 @@ func (h *hit) action() *event.FieldError {
 	}
 	if url := textURL(h.p.text(pDownload)); url != "" {
 		h.done(event.Download, url)
-		h.reach(event.Value{}, dialect.GoalFile, url)
+		h.reach(event.Value{}, goalFile, url)
 		return nil
 	}
 	if url := textURL(h.p.text(pLink)); url != "" {
 		h.done(event.Outlink, url)
-		h.reach(event.Value{}, dialect.GoalOutlink, url)
+		h.reach(event.Value{}, goalOutlink, url)
 		return nil
 	}
 	if h.p.text(pEC) != "" && h.p.text(pEA) != "" {
@@ -42,7 +42,7 @@ func (h *hit) action() *event.FieldError {
 	if h.p.on(pCa) {
 		return h.exclude("custom action") // a plug-in sent it: it is no page view
 	}
-	if keyword, count := h.page.searched(h.settings.Search, h.charset()); keyword != "" {
+	if keyword, count := h.page.searched(h.settings.search, h.charset()); keyword != "" {
 		n, err := strconv.ParseInt(count, 10, 64)
 		if err != nil {
 			n = -1
@@ -111,8 +111,8 @@ func (h *hit) view() *event.FieldError {
 		}
 	}
 	h.product(&e.Properties)
-	h.reach(event.Value{}, dialect.GoalURL, h.page.url)
-	h.reach(event.Value{}, dialect.GoalTitle, h.title)
+	h.reach(event.Value{}, goalURL, h.page.url)
+	h.reach(event.Value{}, goalTitle, h.title)
 	return nil
 }
 
@@ -137,9 +137,9 @@ func (h *hit) event() *event.FieldError {
 		e.Value = event.Num(decimal(v))
 	}
 	value := e.Value
-	h.reach(value, dialect.GoalEventCategory, category)
-	h.reach(value, dialect.GoalEventAction, act)
-	h.reach(value, dialect.GoalEventName, label)
+	h.reach(value, goalEventCategory, category)
+	h.reach(value, goalEventAction, act)
+	h.reach(value, goalEventName, label)
 	return nil
 }
 

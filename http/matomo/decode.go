@@ -33,7 +33,6 @@ type decoder struct {
 	owner   owner
 	sender  *sender         // of the request; nil = not yet looked at
 	objects dialect.Objects // contexts, properties and extras of the records
-	plain   dialect.MatomoSettings
 }
 
 // membersKept is how many members a decoder keeps memory for, 320 KiB: enough for some 200
@@ -91,7 +90,7 @@ type hit struct {
 	now   int64
 
 	site     *dialect.Site
-	settings *dialect.MatomoSettings
+	settings *Compiled
 	trusted  bool // its token is valid
 	record   dialect.Record
 	time     int64 // 0 = now
@@ -162,9 +161,7 @@ func (h *hit) decode(token string) *event.FieldError {
 		return dialect.Refuse("idsite", "there is no such site")
 	}
 	h.site, h.trusted = o.site, o.trusted
-	if h.settings = o.site.Matomo; h.settings == nil {
-		h.settings = &h.plain
-	}
+	h.settings = settingsOf(o.site)
 	h.asked.debug = h.settings.Debug
 	h.record.Credential = dialect.Credential{Kind: dialect.CredentialSiteID, ID: name}
 	if o.trusted {
@@ -326,7 +323,7 @@ func (h *hit) urls() {
 // own says that a host is one of the site's own.
 func (h *hit) own(host string) bool {
 	host = strings.TrimPrefix(host, "www.")
-	return slices.ContainsFunc(h.settings.Hosts, func(own string) bool { return strings.TrimPrefix(own, "www.") == host })
+	return slices.ContainsFunc(h.settings.hosts, func(own string) bool { return strings.TrimPrefix(own, "www.") == host })
 }
 
 // titleOf is a title with its categories: "Help / Feedback" is "Help/Feedback".
@@ -355,7 +352,7 @@ func (h *hit) exclusion() string {
 	if h.settings.OnlyHosts && h.page.url != "" && !h.own(h.page.host) {
 		return "host"
 	}
-	if len(h.settings.Spam) > 0 && h.spam(hostOf(h.referrer)) {
+	if len(h.settings.spam) > 0 && h.spam(hostOf(h.referrer)) {
 		return "referrer"
 	}
 	if from.prefetched {
@@ -367,7 +364,7 @@ func (h *hit) exclusion() string {
 // spam says that a referrer's host, or one it is below, is excluded.
 func (h *hit) spam(host string) bool {
 	for host != "" {
-		if slices.Contains(h.settings.Spam, host) {
+		if slices.Contains(h.settings.spam, host) {
 			return true
 		}
 		_, host, _ = strings.Cut(host, ".")

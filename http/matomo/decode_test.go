@@ -19,23 +19,25 @@ import (
 var received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // shop is the site of these tests: number 1, whose token is "token".
-var shop = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Matomo: &dialect.MatomoSettings{
-	Window: 6 * time.Hour, Hosts: []string{"shop.example"}, Search: []string{"q", "query"}, Dimensions: []int{1, 2, 12},
-	Goals: []dialect.Goal{
-		{ID: 1, Name: "signup", Revenue: 9.5},
-		{ID: 2, Name: "thanks", Match: dialect.GoalURL, Reached: contains("/thanks"), AllowMultiple: true},
-		{ID: 3, Name: "paid", Match: dialect.GoalEventAction, Reached: contains("pay"), EventValue: true},
-		{ID: 4, Name: "paper", Match: dialect.GoalFile, Reached: contains(".pdf")},
-		{ID: 5, Name: "partner", Match: dialect.GoalOutlink, Reached: contains("partner.example")},
-		{ID: 6, Name: "help", Match: dialect.GoalTitle, Reached: contains("Help/")},
+var shop = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Settings: []any{&Compiled{
+	Settings: Settings{CDTWindow: dialect.Duration(6 * time.Hour), Dimensions: []int{1, 2, 12}},
+	hosts:    []string{"shop.example"}, search: []string{"q", "query"},
+	goals: []goal{
+		{Goal: Goal{ID: 1, Name: "signup", Revenue: 9.5}},
+		{Goal: Goal{ID: 2, Name: "thanks", AllowMultiple: true}, match: goalURL, reached: contains("/thanks")},
+		{Goal: Goal{ID: 3, Name: "paid", EventValue: true}, match: goalEventAction, reached: contains("pay")},
+		{Goal: Goal{ID: 4, Name: "paper"}, match: goalFile, reached: contains(".pdf")},
+		{Goal: Goal{ID: 5, Name: "partner"}, match: goalOutlink, reached: contains("partner.example")},
+		{Goal: Goal{ID: 6, Name: "help"}, match: goalTitle, reached: contains("Help/")},
 	},
-}}
+}}}
 
 // lasting is site 2: it has a goal of long visits and keeps what stands behind #.
-var lasting = &dialect.Site{Site: query.Site{ID: 2, Name: "lasting"}, Matomo: &dialect.MatomoSettings{
-	KeepFragment: true, OnlyHosts: true, Hosts: []string{"shop.example"}, Spam: []string{"spam.example"},
-	Goals: []dialect.Goal{{ID: 1, Name: "stayed", Match: dialect.GoalDuration, Minutes: 2.5}},
-}}
+var lasting = &dialect.Site{Site: query.Site{ID: 2, Name: "lasting"}, Settings: []any{&Compiled{
+	Settings: Settings{KeepFragment: true, OnlyHosts: true},
+	hosts:    []string{"shop.example"}, spam: []string{"spam.example"},
+	goals: []goal{{Goal: Goal{ID: 1, Name: "stayed"}, match: goalDuration, minutes: 2.5}},
+}}}
 
 func contains(part string) func(string) bool {
 	return func(s string) bool { return strings.Contains(s, part) }

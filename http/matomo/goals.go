@@ -13,11 +13,11 @@ import (
 
 // conversion is a hit with idgoal>0.
 func (h *hit) conversion(id int64) *event.FieldError {
-	i := slices.IndexFunc(h.settings.Goals, func(g dialect.Goal) bool { return int64(g.ID) == id })
+	i := slices.IndexFunc(h.settings.goals, func(g goal) bool { return int64(g.ID) == id })
 	if i < 0 {
 		return dialect.Refuse("idgoal", "the site has no such goal")
 	}
-	g := &h.settings.Goals[i]
+	g := &h.settings.goals[i]
 	revenue, ok := h.p.number(pRevenue)
 	if !ok {
 		revenue = g.Revenue
@@ -28,7 +28,7 @@ func (h *hit) conversion(id int64) *event.FieldError {
 }
 
 // goal adds the event of a goal.
-func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
+func (h *hit) goal(g *goal, revenue float64) *dialect.Record {
 	r := h.add(event.Goal, cutBytes(g.Name, event.MaxNameBytes))
 	e := &r.Event
 	e.Value = event.Num(money(revenue))
@@ -39,13 +39,13 @@ func (h *hit) goal(g *dialect.Goal, revenue float64) *dialect.Record {
 }
 
 // reach adds the goals that a text of an action reaches. value is that of the action.
-func (h *hit) reach(value event.Value, match dialect.GoalMatch, text string) {
+func (h *hit) reach(value event.Value, match goalMatch, text string) {
 	if text == "" {
 		return
 	}
-	for i := range h.settings.Goals {
-		g := &h.settings.Goals[i]
-		if g.Match != match || g.Reached == nil || !g.Reached(text) || len(h.batch.Records) >= recordsMax {
+	for i := range h.settings.goals {
+		g := &h.settings.goals[i]
+		if g.match != match || g.reached == nil || !g.reached(text) || len(h.batch.Records) >= recordsMax {
 			continue
 		}
 		revenue := g.Revenue
@@ -63,9 +63,9 @@ func (h *hit) last() {
 	if t := first.Event.Type; first.Exclude != "" || t == event.Goal || t == event.Order || t == event.Cart {
 		return
 	}
-	for i := range h.settings.Goals {
-		if g := &h.settings.Goals[i]; g.Match == dialect.GoalDuration && len(h.batch.Records) < recordsMax {
-			h.goal(g, g.Revenue).Hit.After = int64(g.Minutes * 60_000)
+	for i := range h.settings.goals {
+		if g := &h.settings.goals[i]; g.match == goalDuration && len(h.batch.Records) < recordsMax {
+			h.goal(g, g.Revenue).Hit.After = int64(g.minutes * 60_000)
 		}
 	}
 }

@@ -35,6 +35,7 @@ package matomo
 
 import (
 	"context"
+	"slices"
 
 	"cairn/engine/event"
 	"cairn/http/dialect"
@@ -60,6 +61,20 @@ type Options struct {
 	Tracker []byte   // the operator's script, served in place of cairn's own; nil = none
 	Sites   []uint32 // the ids of all sites, for the Reporting API
 	AnySite bool     // there is one site, and every host and id means it
+}
+
+// OptionsOf are the options for sites. anySite says that there is one site, and every host
+// and id means it.
+func OptionsOf(sites []*dialect.Site, anySite bool) Options {
+	o := Options{AnySite: anySite}
+	for _, site := range sites {
+		o.Sites = append(o.Sites, site.ID)
+		if script := settingsOf(site).tracker; script != nil {
+			o.Tracker = script
+		}
+	}
+	slices.Sort(o.Sites)
+	return o
 }
 
 type protocol struct {

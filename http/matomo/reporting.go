@@ -131,10 +131,8 @@ func (r *report) appendSitesOf(dst []byte, url string) []byte {
 	dst = append(dst, '[')
 	r.each(func(s *dialect.Site) {
 		own := r.AnySite
-		if s.Matomo != nil {
-			for _, h := range s.Matomo.Hosts {
-				own = own || siteHost(h) == host
-			}
+		for _, h := range settingsOf(s).hosts {
+			own = own || siteHost(h) == host
 		}
 		if own && host != "" {
 			dst = comma(dst)
@@ -183,8 +181,8 @@ func appendSite(dst []byte, s *dialect.Site) []byte {
 // hosts, or the site's name where it has none.
 func mainURL(s *dialect.Site) string {
 	host := s.Name
-	if s.Matomo != nil && len(s.Matomo.Hosts) > 0 {
-		host = s.Matomo.Hosts[0]
+	if hosts := settingsOf(s).hosts; len(hosts) > 0 {
+		host = hosts[0]
 	}
 	if strings.Contains(host, "://") {
 		return host

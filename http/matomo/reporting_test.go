@@ -15,8 +15,8 @@ import (
 // reported are the sites of these tests: "all" is the admin's token, "one" and "two"
 // a site's.
 var reported = []*dialect.Site{
-	{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}, Matomo: &dialect.MatomoSettings{Hosts: []string{"shop.example", "www.shop.example:8443"}}},
-	{Site: query.Site{ID: 2, Name: "blog", Location: time.FixedZone("Mars/Phobos", 60)}, Matomo: &dialect.MatomoSettings{Hosts: []string{"https://blog.example", "shop.example"}}},
+	{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}, Settings: []any{&Compiled{hosts: []string{"shop.example", "www.shop.example:8443"}}}},
+	{Site: query.Site{ID: 2, Name: "blog", Location: time.FixedZone("Mars/Phobos", 60)}, Settings: []any{&Compiled{hosts: []string{"https://blog.example", "shop.example"}}}},
 	{Site: query.Site{ID: 30, Name: "bare"}},
 }
 

@@ -61,7 +61,7 @@ func (h *hit) when() *event.FieldError {
 		at = now
 	}
 	free := freeMax
-	if w := h.settings.Window; w > 0 {
+	if w := time.Duration(h.settings.CDTWindow); w > 0 {
 		free = min(max(w, freeMin), freeMax)
 	}
 	if now.Sub(at) >= free && !h.trusted {
