@@ -53,7 +53,7 @@
 // to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds what browsers
-// want. tenant.go is what the server keeps for a site; what a site can set for a dialect is
-// in that dialect's settings.go. health.go, metrics.go, process.go, origin.go and
-// accesslog.go are for the operator.
+// want. sites.go holds the sites, which a request keeps as they were when it began; what a
+// site can set for a dialect is in that dialect's settings.go. health.go, metrics.go,
+// process.go, origin.go and accesslog.go are for the operator.
 package httpd

@@ -50,6 +50,7 @@ func (p *pool[T]) put(v *T) { p.Pool.Put(v) }
 // The router and admit look at the texts before that and keep none of them.
 type exchange struct {
 	s       *Server
+	sites   *sites // as they were when the request began
 	ctx     *fasthttp.RequestCtx
 	c       *wire.Conn
 	route   *route // nil when there is none
@@ -85,6 +86,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
 	x.c = ctx.Conn().(*wire.Conn)
 	x.started = time.Now()
+	x.sites = x.s.sites.Load()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
 	x.req.Host = text(h.Host())
@@ -151,7 +153,7 @@ func (x *exchange) secure() bool {
 
 // find is dialect.Request.Find.
 func (x *exchange) find(c dialect.Credential) *dialect.Site {
-	g, failure, _ := x.s.registry.Resolve(c, x.header("Origin"))
+	g, failure, _ := x.sites.registry.Resolve(c, x.header("Origin"))
 	if failure != dialect.OK || g.Account == nil {
 		return nil
 	}
@@ -176,7 +178,7 @@ func (x *exchange) dispatch() {
 		x.plain(501, "this method is not implemented")
 		return
 	}
-	found, other := x.s.table.find(q.Method, q.Host, q.Path, q.RawQuery)
+	found, other := x.sites.table.find(q.Method, q.Host, q.Path, q.RawQuery)
 	x.route = found
 	if found == nil {
 		x.route = other
@@ -184,7 +186,7 @@ func (x *exchange) dispatch() {
 	switch {
 	case found == nil && q.Method == "OPTIONS" && (other != nil || q.Path == "*"):
 		// Dialects share paths: the one that will get the request answers.
-		if next, _ := x.s.table.find(x.header("Access-Control-Request-Method"), q.Host, q.Path, q.RawQuery); next != nil {
+		if next, _ := x.sites.table.find(x.header("Access-Control-Request-Method"), q.Host, q.Path, q.RawQuery); next != nil {
 			x.route = next
 		}
 		x.preflight()
@@ -255,7 +257,7 @@ func (x *exchange) need() dialect.Right {
 // header, then at the rates of the address and of the site.
 func (x *exchange) admit() (dialect.Failure, error) {
 	if x.route.Auth == dialect.AuthBearer {
-		g, failure, err := x.s.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
+		g, failure, err := x.sites.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
 		if failure != dialect.OK {
 			if x.wait = x.chargeIP(); x.wait > 0 {
 				return dialect.RateLimited, errRate
@@ -272,7 +274,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			return dialect.RateLimited, errRate
 		}
 	}
-	if a := x.s.tenant(x.grant.Account); a != nil && !x.route.Reads {
+	if a := x.sites.tenant(x.grant.Account); a != nil && !x.route.Reads {
 		if x.wait = a.events.take(x.started, 0); x.wait > 0 {
 			return dialect.RateLimited, errRate
 		}

@@ -24,8 +24,10 @@ type fakeEngine struct {
 	mu       sync.Mutex
 	events   []*event.Event
 	sites    []*query.Site
+	urls     []string // in the contexts of events
 	seen     map[string]string
 	admit    error
+	admitted chan struct{} // takes a value for each write that begins; nil = none
 	ready    error
 	fail     error           // of Ingest and of reads
 	asked    context.Context // of the last listing
@@ -90,6 +92,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 		}
 		f.events = append(f.events, &e)
 		f.sites = append(f.sites, &r.Site.Site)
+		f.urls = append(f.urls, strings.Clone(r.Event.Context.Get("url").Text))
 		out[i].ID, out[i].Seq = e.ID, e.Seq
 	}
 	return out, nil
@@ -172,7 +175,13 @@ func (f *fakeEngine) Bot(src *event.Source) string {
 	return ""
 }
 
-func (f *fakeEngine) Admit() error        { return f.admit }
+func (f *fakeEngine) Admit() error {
+	if f.admitted != nil {
+		f.admitted <- struct{}{}
+	}
+	return f.admit
+}
+
 func (f *fakeEngine) Ready() error        { return f.ready }
 func (f *fakeEngine) Stats() engine.Stats { return f.stats }
 

@@ -113,7 +113,7 @@ func (x *exchange) contract() {
 func (x *exchange) metricsPage() {
 	local := x.c.Peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
 	if !local {
-		_, failure, err := x.s.registry.Authorize(x.header("Authorization"), "", dialect.Read, true)
+		_, failure, err := x.sites.registry.Authorize(x.header("Authorization"), "", dialect.Read, true)
 		if failure != dialect.OK {
 			if failure == dialect.Unauthorized {
 				x.addHeader("WWW-Authenticate", "Bearer")

@@ -155,7 +155,7 @@ func (x *exchange) take(i int, from *senders) error {
 		}
 	}
 	from.known = i
-	site, private := x.s.tenant(from.last.Account), from.last.Private
+	site, private := x.sites.tenant(from.last.Account), from.last.Private
 	x.payer = site
 	switch {
 	case private && r.Claimed.IsValid():
@@ -181,7 +181,7 @@ func (x *exchange) resolve(i int, from *senders) (refused *event.FieldError, err
 	g := x.grant
 	if c.Kind != dialect.CredentialNone || g.Account == nil {
 		var failure dialect.Failure
-		if g, failure, err = x.s.registry.Resolve(*c, from.origin); failure != dialect.OK {
+		if g, failure, err = x.sites.registry.Resolve(*c, from.origin); failure != dialect.OK {
 			x.s.metrics.rejected.add("credential", 1)
 			if err == auth.ErrOrigin {
 				x.refuseOrigin(c.ID, from.origin)
@@ -337,7 +337,7 @@ func (x *exchange) chargeSites() error {
 		for from+n < len(x.records) && x.records[from+n].Site == site {
 			n++
 		}
-		if a := x.s.tenant(x.s.registry.ByID(site.ID)); a != nil {
+		if a := x.sites.tenant(x.sites.registry.ByID(site.ID)); a != nil {
 			if x.wait = a.events.take(x.started, n); x.wait > 0 {
 				return &dialect.StatusError{Failure: dialect.RateLimited, Msg: errRate.Error()}
 			}

@@ -260,7 +260,7 @@ func TestOpentrackerOther(t *testing.T) {
 	s := withEngine(t, nil)
 	records := make([]engine.Record, 0, 10_050)
 	for i := range 10_050 {
-		records = append(records, engine.Record{Site: s.tenants[0].Site.Site, Record: &event.Record{Event: event.Event{
+		records = append(records, engine.Record{Site: s.sites.Load().tenants[0].Site.Site, Record: &event.Record{Event: event.Event{
 			Dialect: event.Opentracker, Type: event.Track, Session: "s",
 			Properties: event.Object{{Key: "k", Value: event.Str(fmt.Sprint("v", i))}},
 		}}})

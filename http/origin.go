@@ -13,7 +13,7 @@ import (
 // refuseOrigin counts and logs a browser that was refused for its origin. The browser hides
 // the reason from its page, so the operator has to learn it here.
 func (x *exchange) refuseOrigin(client, origin string) {
-	a := x.s.registry.ByClient(client)
+	a := x.sites.registry.ByClient(client)
 	if a == nil {
 		return
 	}

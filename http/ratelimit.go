@@ -165,7 +165,7 @@ func (x *exchange) rateHeaders() {
 		limit, remaining, reset = m.left(m.arrivalOf(x.req.Peer), now)
 	}
 	if x.payer != nil && x.payer.events.interval > 0 {
-		m := &x.payer.events
+		m := x.payer.events
 		if l, r, s := m.left(m.arrival.Load(), now); limit < 0 || r < remaining {
 			limit, remaining, reset = l, r, s
 		}

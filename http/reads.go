@@ -42,7 +42,7 @@ func (x *exchange) read() {
 			x.fail(dialect.Unauthorized, auth.ErrUnauthorized)
 			return
 		}
-		g, failure, err := x.s.registry.Resolve(c.Credential(&x.req), x.header("Origin"))
+		g, failure, err := x.sites.registry.Resolve(c.Credential(&x.req), x.header("Origin"))
 		if failure == dialect.OK && g.Rights&dialect.Read == 0 {
 			failure, err = dialect.Forbidden, auth.ErrForbidden
 		}
@@ -64,7 +64,7 @@ func (x *exchange) read() {
 	if x.req.Method == "HEAD" {
 		x.req.Method = "GET" // fasthttp leaves the body out
 	}
-	x.reader = siteReader{engine: x.s.engine, tickets: x.s.registry.Tickets}
+	x.reader = siteReader{engine: x.s.engine, tickets: x.sites.registry.Tickets}
 	if x.req.Site != nil {
 		x.reader.site = &x.req.Site.Site
 	}

@@ -12,7 +12,7 @@ import (
 // path matches two patterns that are equally specific.
 func TestTableDisjoint(t *testing.T) {
 	s := start(t, nil)
-	routes := s.routes(dialects(s.Server, nil, ""))
+	routes := s.routes(dialects(s.native, nil, false))
 	if len(routes) < 15 {
 		t.Fatalf("only %d routes", len(routes))
 	}
@@ -36,7 +36,7 @@ func TestTableDisjoint(t *testing.T) {
 		}
 		for _, m := range r.Methods {
 			query := r.Query
-			found, _ := s.table.find(m, r.Host, r.Path, query)
+			found, _ := s.sites.Load().table.find(m, r.Host, r.Path, query)
 			if found != nil {
 				found = found.byForm(m, "application/x-www-form-urlencoded", []byte(r.Form))
 			}
@@ -47,8 +47,8 @@ func TestTableDisjoint(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range s.table.patterns {
-		for _, b := range s.table.patterns {
+	for _, a := range s.sites.Load().table.patterns {
+		for _, b := range s.sites.Load().table.patterns {
 			if a.routes[0].wire == b.routes[0].wire || a.tail != b.tail || len(a.segments) != len(b.segments) {
 				continue
 			}

@@ -11,11 +11,12 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine/event"
-	"cairn/http/auth"
 	"cairn/http/dialect"
+	"cairn/http/native"
 	"cairn/http/wire"
 
 	"github.com/valyala/fasthttp"
@@ -32,15 +33,15 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	version  string
-	registry *auth.Registry
-	tenants  []*tenant // by account.index
+	sites    atomic.Pointer[sites] // see sites.go
+	setting  sync.Mutex            // held while sites are replaced
+	native   *native.API
 	proxies  wire.Proxies
 	perIP    *meters
 	inflater *wire.Inflater
 	budget   wire.Budget
 	work     *turnstile // of large writes
 	gate     *wire.Gate
-	table    *table
 	metrics  *metrics
 	lines    lineLimit
 	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
@@ -64,9 +65,6 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.Engine == nil {
 		return nil, errors.New("no engine")
-	}
-	if len(o.Sites) == 0 {
-		return nil, errors.New("no site")
 	}
 	s := &Server{
 		engine:   o.Engine,
@@ -98,24 +96,15 @@ func New(o Options) (*Server, error) {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
-	var err error
-	var opens []auth.Keys
-	s.tenants, opens = tenantsOf(o.Sites)
-	if s.registry, err = auth.NewRegistry(opens, o.AdminToken, o.Implicit, s.now); err != nil {
+	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now})
+	if err := s.SetSites(o.Sites, o.Implicit, o.AdminToken); err != nil {
 		return nil, err
-	}
-	var sites []*dialect.Site
-	for i := range opens {
-		sites = append(sites, &opens[i].Site)
 	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.Set(o.Memory / 8)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
 	s.gate.Exempt = s.exempt
 	s.gate.Refused = s.metrics.refused
-	if s.table, err = newTable(s.routes(dialects(s, sites, o.SnapshotDir))); err != nil {
-		return nil, err
-	}
 	s.exchanges.New = s.newExchange
 	s.running, s.cancel = context.WithCancel(context.Background())
 	s.streaming, s.endStream = context.WithCancel(s.running)

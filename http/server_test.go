@@ -548,7 +548,7 @@ func TestAccessLog(t *testing.T) {
 func TestPanic(t *testing.T) {
 	log := &syncBuffer{}
 	s := start(t, func(o *Options) { o.Log = slog.New(slog.NewJSONHandler(log, nil)) }, func(s *Server) {
-		for _, r := range s.table.exact["/healthz"] {
+		for _, r := range s.sites.Load().table.exact["/healthz"] {
 			r.own = func(*exchange) { panic("a bug") }
 		}
 	})

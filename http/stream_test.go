@@ -55,10 +55,12 @@ func (d streaming) Act(ctx context.Context, req *dialect.Request, res *dialect.R
 func startStreams(t *testing.T, log io.Writer, d streaming, before ...func(*Server)) *testServer {
 	t.Helper()
 	return start(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) }, append(before, func(s *Server) {
+		all := *s.sites.Load()
 		var err error
-		if s.table, err = newTable(s.routes(append(dialects(s, nil, ""), d))); err != nil {
+		if all.table, err = newTable(s.routes(append(dialects(s.native, nil, false), d))); err != nil {
 			t.Fatal(err)
 		}
+		s.sites.Store(&all)
 	})...)
 }
 
@@ -178,7 +180,7 @@ func TestStreamFails(t *testing.T) {
 
 // queriesOf is how many reads are at work with the secret key of a site.
 func (s *testServer) queriesOf(site string) int32 {
-	g, _, _ := s.registry.Authorize("Bearer "+site+"-secret", "", dialect.Read, false)
+	g, _, _ := s.sites.Load().registry.Authorize("Bearer "+site+"-secret", "", dialect.Read, false)
 	return g.Queries.Load()
 }
 

@@ -11,14 +11,15 @@ import (
 )
 
 // dialects lists the wire protocols for sites. A new one is one line here; where two could
-// answer the same request, the earlier one does.
-func dialects(s *Server, sites []*dialect.Site, snapshotDir string) []dialect.Dialect {
+// answer the same request, the earlier one does. own is the native API, which stays the same
+// when the sites change. anySite says that every site name means the only site.
+func dialects(own *native.API, sites []*dialect.Site, anySite bool) []dialect.Dialect {
 	return []dialect.Dialect{
-		native.New(native.Options{Engine: s.engine, SnapshotDir: snapshotDir, Now: s.now}),
+		own,
 		oppizi.New(),
 		opentracker.New(), // before the other dialects that answer "/": an si in the query wins
 		segment.New(sites),
 		openpanel.New(),
-		matomo.New(matomo.OptionsOf(sites, s.registry.AnySite())),
+		matomo.New(matomo.OptionsOf(sites, anySite)),
 	}
 }

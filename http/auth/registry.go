@@ -43,8 +43,8 @@ type Keys struct {
 // as the registry lives. Its Keys never change.
 type Account struct {
 	Keys
-	Index   int          // of the site among those given to NewRegistry, from 0
-	Queries atomic.Int32 // reads at work with its public credentials
+	Index   int           // of the site among those given to NewRegistry, from 0
+	Queries *atomic.Int32 // reads at work with its public credentials
 }
 
 // credential is one key and what it opens.
@@ -57,7 +57,7 @@ type credential struct {
 	queries *atomic.Int32
 }
 
-// Registry finds credentials and sites. It is immutable after NewRegistry, so that any
+// Registry finds credentials and sites. It is immutable once it is made, so that any
 // goroutine may use it.
 type Registry struct {
 	keys     map[[32]byte]*credential
@@ -74,20 +74,34 @@ type Registry struct {
 // whether every site name means the only site. now tells when tickets end. It fails when
 // two credentials or two sites are the same.
 func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time) (*Registry, error) {
+	return newRegistry(&Registry{Tickets: newTickets(now)}, sites, admin, implicit)
+}
+
+// Next is a registry for other sites and credentials that follows r, which stays as it is.
+// Tickets of r stay valid for the sites that are still there, and reads at work with a
+// credential of both count in both.
+func (r *Registry) Next(sites []Keys, admin string, implicit bool) (*Registry, error) {
+	return newRegistry(r, sites, admin, implicit)
+}
+
+func newRegistry(before *Registry, sites []Keys, admin string, implicit bool) (*Registry, error) {
 	r := &Registry{
 		keys:     map[[32]byte]*credential{},
 		clients:  map[[32]byte]*Account{},
 		ids:      map[uint32]*Account{},
 		names:    map[string]*Account{},
 		implicit: implicit && len(sites) == 1,
-		Tickets:  newTickets(now),
+		Tickets:  before.Tickets,
 	}
-	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true, queries: new(atomic.Int32)}); err != nil {
+	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}, before); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
 	for i, s := range sites {
 		id, name := s.Site.ID, s.Site.Name
-		a := &Account{Keys: s, Index: i}
+		a := &Account{Keys: s, Index: i, Queries: new(atomic.Int32)}
+		if old := before.ids[id]; old != nil {
+			a.Queries = old.Queries
+		}
 		if r.ids[id] != nil || r.names[name] != nil {
 			return nil, fmt.Errorf("site %q (id %d) is there twice", name, id)
 		}
@@ -109,11 +123,11 @@ func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time
 			{s.TokenAuth, 0, true},
 			{s.TrackingToken, 0, true},
 		} {
-			c := &credential{account: a, rights: key.rights, private: key.private, queries: &a.Queries}
-			if key.private {
-				c.queries = new(atomic.Int32)
+			c := &credential{account: a, rights: key.rights, private: key.private}
+			if !key.private {
+				c.queries = a.Queries
 			}
-			if err := r.add(key.text, c); err != nil {
+			if err := r.add(key.text, c, before); err != nil {
 				return nil, fmt.Errorf("site %q: %w", name, err)
 			}
 		}
@@ -134,13 +148,19 @@ func (a *Account) trusts(token string) bool {
 	return same(token, a.TokenAuth) || same(token, a.TrackingToken)
 }
 
-func (r *Registry) add(key string, c *credential) error {
+// add adds a credential. One without queries counts its own, those of before included.
+func (r *Registry) add(key string, c *credential, before *Registry) error {
 	if key == "" {
 		return nil
 	}
 	c.digest = sha256.Sum256([]byte(key))
 	if r.keys[c.digest] != nil {
 		return errors.New("a key is used twice")
+	}
+	if old := before.keys[c.digest]; c.queries == nil && old != nil && old.private {
+		c.queries = old.queries
+	} else if c.queries == nil {
+		c.queries = new(atomic.Int32)
 	}
 	r.keys[c.digest] = c
 	return nil
@@ -233,7 +253,7 @@ func refuse(failure dialect.Failure, err error) (Grant, dialect.Failure, error) 
 
 // public is the grant of what every visitor of a site may do.
 func (a *Account) public() Grant {
-	return Grant{Account: a, Rights: dialect.Write, Queries: &a.Queries}
+	return Grant{Account: a, Rights: dialect.Write, Queries: a.Queries}
 }
 
 // writeKey is Segment's write key: any key of one site that may write.
@@ -280,7 +300,7 @@ func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	case !r.implicit && site != "" && site != a.Site.Name:
 		return refuse(dialect.NotFound, errNoSuchSite)
 	}
-	return Grant{a, true, dialect.Read, false, &a.Queries}, dialect.OK, nil
+	return Grant{a, true, dialect.Read, false, a.Queries}, dialect.OK, nil
 }
 
 // client is an OpenPanel client with its secret, or without a secret from an origin that the
@@ -291,7 +311,7 @@ func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, er
 	case a == nil:
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case same(secret, a.ClientSecret):
-		return Grant{a, true, dialect.Read | dialect.Write, false, &a.Queries}, dialect.OK, nil
+		return Grant{a, true, dialect.Read | dialect.Write, false, a.Queries}, dialect.OK, nil
 	case secret != "" || origin == "":
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case !allowsOrigin(a.Origins, origin):

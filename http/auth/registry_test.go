@@ -156,3 +156,45 @@ func TestAuthorize(t *testing.T) {
 		}
 	}
 }
+
+// The registry that follows another counts the reads at work with credentials of both, and
+// knows its tickets.
+func TestNext(t *testing.T) {
+	keys := []Keys{testKeys(1, "shop"), testKeys(2, "blog")}
+	r, err := NewRegistry(keys, "admin", false, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := []dialect.Credential{
+		{Kind: dialect.CredentialKey, ID: "shop", Secret: "shop-read"},
+		{Kind: dialect.CredentialKey, ID: "shop", Secret: "admin"},
+		{Kind: dialect.CredentialClient, ID: "shop-client", Secret: "shop-client-secret"},
+		{Kind: dialect.CredentialTicket, Secret: r.Tickets.Issue(1, time.Minute)},
+	}
+	before := make([]Grant, len(opens))
+	for i, c := range opens {
+		if before[i], _, err = r.Resolve(c, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys[0].SecretKey = "other"
+	next, err := r.Next(keys[:1], "admin", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range opens {
+		g, _, err := next.Resolve(c, "")
+		if err != nil || g.Queries != before[i].Queries || g.Account == before[i].Account {
+			t.Errorf("%+v: %+v %v", c, g, err)
+		}
+	}
+	for _, gone := range []string{"shop-secret", "blog-secret"} {
+		c := dialect.Credential{Kind: dialect.CredentialKey, Secret: gone}
+		if _, failure, _ := next.Resolve(c, ""); failure != dialect.Unauthorized {
+			t.Errorf("%s: %v", gone, failure)
+		}
+		if _, failure, _ := r.Resolve(c, ""); failure != dialect.OK {
+			t.Errorf("%s in the former registry: %v", gone, failure)
+		}
+	}
+}
