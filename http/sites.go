@@ -26,10 +26,10 @@ type tenant struct {
 }
 
 // SetSites replaces all sites, their credentials and their settings, and the admin's token.
-// Requests that have begun go on with the former ones. What a site has spent of its rate,
-// the reads at work with a key and the tickets to read stay. An error leaves everything as
-// it was; there is one when list is empty, and when two credentials or two sites are the
-// same. implicit and admin are as in Options. The caller does not change list, nor what it
+// Requests that have begun go on with the former ones. Tickets stay valid, reads at work
+// with a key still count, and a site whose rate is the same has spent what it had spent. An
+// error leaves everything as it was; there is one when list is empty, and when two
+// credentials or two sites are the same. implicit and admin are as in Options. The caller does not change list, nor what it
 // points to, afterwards.
 func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
 	s.setting.Lock()

@@ -19,9 +19,10 @@ import (
 	"cairn/http/segment"
 )
 
-// This file defines every configuration key with its default, and where its value comes
+// This file defines the configuration keys with their defaults, and where a value comes
 // from: a flag wins over the environment, the environment over the file, and the file
-// over the default. config.example.toml shows every key to the operator; a test checks
+// over the default. The keys of a dialect are in its settings.go, with their defaults and
+// checks. config.example.toml shows every key to the operator; a test checks
 // that it agrees with this file.
 
 // Config is the whole configuration. Load fills it; Validate and BuildSites check it.
@@ -76,10 +77,10 @@ type Site struct {
 	TokenAuthFile    string `toml:"token_auth_file"`
 	ReadKeyFile      string `toml:"read_key_file"`
 
-	segment.Settings
-	OpenPanel openpanel.Settings `toml:"openpanel"`
-	Matomo    matomo.Settings    `toml:"matomo"`
-	Goals     []matomo.Goal      `toml:"goal"`
+	segment.Settings                    // event_limit and batch_limit
+	OpenPanel        openpanel.Settings `toml:"openpanel"`
+	Matomo           matomo.Settings    `toml:"matomo"`
+	Goals            []matomo.Goal      `toml:"goal"`
 
 	Origins       []string `toml:"origins"`
 	Hosts         []string `toml:"hosts"`

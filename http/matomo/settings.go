@@ -41,9 +41,9 @@ func Defaults() Settings {
 type Goal struct {
 	ID            int     `toml:"id"` // from 1
 	Name          string  `toml:"name"`
-	Match         string  `toml:"match"`   // one of goalMatches
-	Pattern       string  `toml:"pattern"` // minutes, where it matches the duration
-	PatternType   string  `toml:"pattern_type"`
+	Match         string  `toml:"match"`        // one of goalMatches
+	Pattern       string  `toml:"pattern"`      // minutes, where it matches the duration
+	PatternType   string  `toml:"pattern_type"` // contains, exact or regex
 	CaseSensitive bool    `toml:"case_sensitive"`
 	Revenue       float64 `toml:"revenue"`
 	EventValue    bool    `toml:"event_value"`    // the value of the event that reaches it is its revenue
