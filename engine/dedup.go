@@ -24,7 +24,7 @@ type recent struct {
 }
 
 type generation struct {
-	slots []slot // open addressing, a power of two; identity.PairSet and caps.go have tables of other slots
+	slots []slot // open addressing, a power of two; identity.PairSet and cardinality.go have tables of other slots
 	n     int
 	from  map[uint32]uint64 // by site, the oldest seq it covers
 }

@@ -56,7 +56,7 @@ func (e *Engine) fromServer(src *event.Source) bool {
 //	a server's           no device unless one was sent
 //
 // An event that is older at receipt than the rule's LateAfter has no session.
-func (e *Engine) recognise(r *Record, now int64, q *identity.Question, out *event.Outcome) {
+func (e *Engine) resolveDevice(r *Record, now int64, q *identity.Question, out *event.Outcome) {
 	if !r.Visit.Ask {
 		return
 	}
@@ -191,7 +191,7 @@ func (e *Engine) answerVisit(s *siteState, d event.Dialect, out *event.Outcome) 
 // Visit implements API.
 func (e *Engine) Visit(r Record, out *event.Outcome) {
 	out.Session = ""
-	e.recognise(&r, e.now().UnixMilli(), new(identity.Question), out)
+	e.resolveDevice(&r, e.now().UnixMilli(), new(identity.Question), out)
 	e.answerVisit(e.state(r.Site.ID), r.Event.Dialect, out)
 }
 

@@ -13,7 +13,7 @@ import (
 
 // show notes what a hit is known by before its event is encoded: its fingerprint, which is
 // its anonymous id where it has no other, and the bounds of its day.
-func (e *Engine) show(r *Record, now int64, q *identity.Question) {
+func (e *Engine) fingerprintHit(r *Record, now int64, q *identity.Question) {
 	if r.Hit == nil {
 		return
 	}
@@ -48,9 +48,9 @@ func zoneOf(loc *time.Location) *time.Location {
 	return loc
 }
 
-// settleHit answers a hit that is not stored as an event; next is the seq of the next
+// answerHit answers a hit that is not stored as an event; next is the seq of the next
 // one.
-func (s *sequencer) settleHit(g *group, ev *submitted, next uint64, p *identity.Assignment) error {
+func (s *sequencer) answerHit(g *group, ev *submitted, next uint64, p *identity.Assignment) error {
 	if ev.outcome.Status = event.Excluded; p.Refuse != nil {
 		ev.outcome.Status, ev.outcome.Err = event.Rejected, p.Refuse
 		s.e.stats.reject(p.Refuse.Field)

@@ -66,11 +66,11 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 	for i := range records {
 		r, out := &records[i], &outcomes[i]
 		out.Received = now
-		e.identify(r)
+		e.resolveVisitor(r)
 		var q identity.Question
-		e.recognise(r, now, &q, out)
-		e.show(r, now, &q)
-		ferr := e.prepare(r, now, &sub.room)
+		e.resolveDevice(r, now, &q, out)
+		e.fingerprintHit(r, now, &q)
+		ferr := e.prepare(r, now, &sub.arena)
 		if ferr == nil {
 			ferr = e.checkIncrement(&r.Site.Site, &r.Event)
 		}

@@ -216,8 +216,8 @@ func TestLinksTakeFromThePageCache(t *testing.T) {
 		{0, 0, quarter}, {2 << 20, 0, quarter - 2<<20}, {2 << 20, 10 << 20, quarter - 4<<20},
 		{12 << 20, 0, quarter / 4}, {40 << 20, 0, quarter / 4}, {0, 0, quarter},
 	} {
-		e.tookFilters(c.filters)
-		e.tookLinks(c.links - e.linkBytes.Load())
+		e.countFilterBytes(c.filters)
+		e.countLinkBytes(c.links - e.linkBytes.Load())
 		if got := e.sharedPages; got != c.cache {
 			t.Errorf("links of %d bytes, filters of %d: pages may take %d, want %d", c.links, c.filters, got, c.cache)
 		}

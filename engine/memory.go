@@ -91,14 +91,14 @@ func (e *Engine) shareCache() {
 	e.cache.Resize(e.sharedPages)
 }
 
-// tookFilters notes what filters of message ids take.
-func (e *Engine) tookFilters(bytes int64) {
+// countFilterBytes notes what filters of message ids take.
+func (e *Engine) countFilterBytes(bytes int64) {
 	e.filterBytes.Store(bytes)
 	e.shareCache()
 }
 
-// tookLinks notes that links between persons take so many bytes more.
-func (e *Engine) tookLinks(bytes int64) {
+// countLinkBytes notes that links between persons take so many bytes more.
+func (e *Engine) countLinkBytes(bytes int64) {
 	n := e.linkBytes.Add(bytes)
 	if before := n - bytes; before <= e.memory.Links && n > e.memory.Links {
 		e.log.Warn("store: links between persons take more than their share of memory; raise memory", "bytes", n, "share", e.memory.Links)

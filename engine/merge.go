@@ -84,7 +84,7 @@ func (m *merger) stopping() bool {
 	return m.stopped || m.e.failure() != nil
 }
 
-// consider has a look taken at the site's runs.
+// enqueue has a look taken at the site's runs.
 func (m *merger) enqueue(s *siteState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -186,7 +186,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		}
 		return false, err
 	}
-	site.Merged(old, m.e.newRun(d), m.unread)
+	site.Merged(old, m.e.newRun(d), m.runFreed)
 	m.e.stats.merges.Add(1)
 	m.e.stats.mergedEvents.Add(d.Rows)
 	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
@@ -212,8 +212,8 @@ func (m *merger) room(runs []*index.Run) bool {
 // mergeCache is the bytes of pages a merge keeps.
 const mergeCache = 1 << 20
 
-// unread is called when nobody holds a merged run any more.
-func (m *merger) unread(run uint64) {
+// runFreed is called when nobody holds a merged run any more.
+func (m *merger) runFreed(run uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dropped = append(m.dropped, run)

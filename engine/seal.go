@@ -158,7 +158,7 @@ func (s *sealer) finished(batch []sealWork) {
 	s.changed.Broadcast()
 }
 
-// consider is called by the publisher after each group: parts that are complete go
+// maybeSeal is called by the publisher after each group: parts that are complete go
 // to the sealer, and, when all together hold too much, the largest, or, when it is
 // bytes that are too many, those of the sites that have waited longest for an event.
 //

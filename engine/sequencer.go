@@ -66,7 +66,7 @@ func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 		e:           e,
 		ids:         ids,
 		recent:      recent,
-		filters:     newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.tookFilters),
+		filters:     newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.countFilterBytes),
 		cardinality: newCardinality(e.db, e.logUnreadable),
 		next:        make(map[*siteState]uint64),
 	}
@@ -166,7 +166,7 @@ func (s *sequencer) gather(g *group) {
 	}
 }
 
-// settle waits until every group handed over is published.
+// drain waits until every group handed over is published.
 func (s *sequencer) drain() {
 	if !s.idle {
 		<-s.e.ready
@@ -223,7 +223,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		return err
 	}
 	if p.Refuse != nil || p.Skip {
-		return s.settleHit(g, ev, next, &p)
+		return s.answerHit(g, ev, next, &p)
 	}
 	g.bytes += max(0, s.ids.ChangedBytes()-dirty)
 	if e.MessageID != "" {

@@ -60,7 +60,7 @@ func (e *Engine) state(id uint32) *siteState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s = e.sites[id]; s == nil {
-		links := identity.NewLinks(func() error { return e.loadLinks(s) }, e.tookLinks)
+		links := identity.NewLinks(func() error { return e.loadLinks(s) }, e.countLinkBytes)
 		s = newSiteState(id, links)
 		e.sites[id] = s
 	}

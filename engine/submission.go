@@ -28,7 +28,7 @@ type Memory struct {
 type submission struct {
 	events []submitted
 	bodies []byte       // of the events, one behind the other
-	room   enrich.Arena // what enrichment added to the events
+	arena  enrich.Arena // what enrichment added to the events
 	bytes  int64        // reserved in the queue
 	cells  int          // of the events, at the most
 	err    error
@@ -82,7 +82,7 @@ func (m *Memory) Reset() {
 	if cap(s.bodies) > memoryBytesKept {
 		s.bodies = nil
 	}
-	s.room.Reset()
+	s.arena.Reset()
 	s.bytes, s.cells, s.err = 0, 0, nil
 }
 

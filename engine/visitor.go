@@ -23,7 +23,7 @@ import (
 //
 // Where the first event cannot be read the session counts as new: a damaged run
 // must stop nobody who writes.
-func (e *Engine) identify(r *Record) {
+func (e *Engine) resolveVisitor(r *Record) {
 	ev := &r.Event
 	if ev.User != "" || ev.Anonymous != "" || !event.NewestRule(ev.Dialect).ReturnsIDs {
 		return
