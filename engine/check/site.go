@@ -269,7 +269,10 @@ func (s *siteCheck) compareState() error {
 	if err := s.heartbeats(); err != nil {
 		return err
 	}
-	if err := identity.ReadLinks(s.db, s.site, func(seq uint64, l identity.Link) { s.links[linkName(seq, l)]-- }); err != nil {
+	if err := identity.ScanLinks(s.db, s.site, func(seq uint64, l identity.Link) bool {
+		s.links[linkName(seq, l)]--
+		return true
+	}); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.links)) {
@@ -292,7 +295,7 @@ func (s *siteCheck) heartbeats() error {
 	prefix := len(store.SiteKey(store.PrefixHeartbeats, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
-		if _, known := s.ids.Stored(identity.Key(nil, s.site, identity.KindVisit, 0, identity.VisitKey(visit))); !known {
+		if !s.ids.HasVisit(s.site, visit) {
 			s.problem("heartbeats of event %d, which begins no visit", visit)
 		} else if _, err := identity.DecodeHeartbeats(it.Value()); err != nil {
 			s.problem("visit %d: %v", visit, err)

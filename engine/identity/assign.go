@@ -1,4 +1,5 @@
-// This file decides who an event is from and which session it is in.
+// This file decides who an event is from and which session it is in. visits.go does so
+// for dialects whose sessions are visits.
 
 package identity
 
@@ -9,30 +10,36 @@ import (
 	"cairn/engine/event"
 )
 
-// Link says that the persons named by two ordinals are one.
+// Link says that two ordinals name the same person.
 type Link struct{ A, B uint64 }
 
-// Assignment is what the table decides for an event.
+// Assignment is what the table decides about an event.
 type Assignment struct {
-	Person, Session uint64
-	SessionID       string
-	Links           []Link
-	verdict         // of a hit
+	Person    uint64 // ordinal; 0 = nobody
+	Session   uint64 // ordinal; 0 = none
+	SessionID string // may alias the event or the table
+	Links     []Link // which the event makes, at most three
+
+	// Only of a hit. A hit that is skipped or refused is not stored as an event.
+	Skip      bool              // there is nothing to store
+	Refuse    *event.FieldError // why the hit is refused; nil = it is not
+	heartbeat int64             // event time of a heartbeat that is later than the visit's events; 0 = none
 }
 
-// Question is what an event on its way in asks besides what is stored of it. A replay has
-// none: its answer is in the row. The zero Question is that of an event which asks nothing.
+// Question is what an arriving event asks beside what is stored of it. A replay has none,
+// because the answer is in the row. The zero Question asks nothing.
 type Question struct {
-	Old      bool // the event comes too late for any session
-	JoinOnly bool // it joins a session and begins none
+	Old      bool // the event is too late for any session
+	JoinOnly bool // the event joins a session but begins none
 
-	Hit    *event.Hit // nil where the event is no hit
+	Hit    *event.Hit // nil when the event is not a hit
 	Before string     // the hit's fingerprint under the salt of the day before; "" = none
-	Day    [2]int64   // from the beginning of the hit's day in the site's zone to its end, Unix milliseconds
+	Day    [2]int64   // start and end of the hit's day in the site's zone, Unix milliseconds
 }
 
-// Assign takes in the event at seq and gives it its person and session. It keeps nothing
-// of q. newSession names a new session.
+// Assign decides about the event at seq of a site's log and takes it in. newSession
+// returns the id of a new session of a dialect. Assign copies what it remembers of the
+// event and keeps nothing of q. It fails when an entry cannot be read.
 func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
 	if q.Hit != nil && !e.SessionSent {
 		return t.assignHit(site, seq, e, q, newSession)
@@ -43,7 +50,8 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, r, user, anon, &p)
+		err = t.sentSession(site, seq, e, r, user, anon, &p)
+		return p, err
 	}
 	if q.Old {
 		return p, nil
@@ -59,7 +67,7 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 		}
 		p.Session, p.SessionID = seq, newSession(e.Dialect)
 	case l.strays(e.Time, r):
-		// Too late for this session, and the one before is over.
+		// The event is too old for this session, and the session before it is over.
 		if !r.ReturnsIDs {
 			return p, nil
 		}
@@ -67,10 +75,12 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 	default:
 		p.Session, p.SessionID = l.ord, l.id
 	}
-	return p, t.keepSession(site, seq, e, r, &l, &p)
+	err = t.updateSession(site, seq, e, r, &l, &p)
+	return p, err
 }
 
-// Replay takes in an event as the log has it: what was decided is in the row.
+// Replay takes in the event at seq as the log has it. The row says what Assign decided,
+// and Replay repeats it. It fails when an entry cannot be read.
 func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err error) {
 	r := event.RuleAt(e.Dialect, seq)
 	if r.Visits && !e.SessionSent {
@@ -81,7 +91,8 @@ func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err
 		return p, err
 	}
 	if e.SessionSent {
-		return p, t.sentSession(site, seq, e, r, user, anon, &p)
+		err = t.sentSession(site, seq, e, r, user, anon, &p)
+		return p, err
 	}
 	if e.SessionOrd == 0 {
 		return p, nil
@@ -92,25 +103,28 @@ func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err
 		return p, nil
 	}
 	if p.Session != seq {
-		p.Session = l.ord // the same, or check finds that it is not
+		p.Session = l.ord // the same; otherwise check finds the difference
 	}
-	return p, t.keepSession(site, seq, e, r, &l, &p)
+	err = t.updateSession(site, seq, e, r, &l, &p)
+	return p, err
 }
 
-// keepSession notes the session that was chosen for an event which came without.
-func (t *IDs) keepSession(site uint32, seq uint64, e *event.Event, r *event.Rule, l *currentSession, p *Assignment) error {
+// updateSession takes in which session was assigned to an event that came without one.
+func (t *IDs) updateSession(site uint32, seq uint64, e *event.Event, r *event.Rule, l *currentSession, p *Assignment) error {
 	if !l.strays(e.Time, r) {
-		t.follow(l, p, e.Time)
+		t.advance(l, p, e.Time)
 	}
 	if p.Session != seq || !r.ReturnsIDs {
 		return nil
 	}
-	// The client knows the id from now on and may send it.
+	// The reply tells the client the id, so the client may send it from now on.
 	_, err := t.getOrAdd(site, kindSession, DialectNumber(e.Dialect), p.SessionID, seq)
 	return err
 }
 
-// register makes the ids of an event known and links the persons it shows to be one.
+// register adds the new ids of an event and assigns the person. It adds to p the links
+// that the event makes. user and anon are the entries of the event's ids, nil for an id
+// that the event does not have.
 func (t *IDs) register(site uint32, seq uint64, e *event.Event, r *event.Rule, p *Assignment) (user, anon *idEntry, err error) {
 	t.upTo[site] = seq
 	if e.User != "" {
@@ -126,16 +140,16 @@ func (t *IDs) register(site uint32, seq uint64, e *event.Event, r *event.Rule, p
 		if user == nil {
 			p.Person = anon.ord
 		} else {
-			t.join(p, anon, user.ord)
+			t.linkOnce(p, anon, user.ord)
 		}
 	} else if user != nil && r.ReturnsIDs {
-		// An id that was made for a visitor comes back as a user's that was sent.
+		// A client may send the id that the engine made for a visitor as a user's.
 		if anon, err = t.get(site, KindAnonymous, 0, e.User); err != nil {
 			return nil, nil, err
 		}
 		if anon != nil {
-			t.join(p, anon, user.ord)
-			if !anon.visits(e.Dialect) { // an alias introduced it: the user's session goes on
+			t.linkOnce(p, anon, user.ord)
+			if !anon.hasSession(e.Dialect) { // only an alias named it: the user's session goes on
 				anon = nil
 			}
 		}
@@ -153,19 +167,19 @@ func (t *IDs) register(site uint32, seq uint64, e *event.Event, r *event.Rule, p
 	if was, err = t.getOrAdd(site, KindAnonymous, 0, e.Previous, seq); err != nil {
 		return nil, nil, err
 	}
-	t.join(p, was, p.Person)
+	t.linkOnce(p, was, p.Person)
 	return user, anon, nil
 }
 
-// visits reports whether the id has had a session of its own in the dialect.
-func (k *idEntry) visits(d event.Dialect) bool {
+// hasSession reports whether the id has had a session of its own in the dialect.
+func (k *idEntry) hasSession(d event.Dialect) bool {
 	dialect := DialectNumber(d)
 	return slices.ContainsFunc(k.sessions, func(l sessionRef) bool { return l.dialect == dialect })
 }
 
-// join links an anonymous id to the first person it meets (rule: first link
-// wins).
-func (t *IDs) join(p *Assignment, anon *idEntry, person uint64) {
+// linkOnce links an anonymous id to a person, unless the id is linked already: the first
+// link of an anonymous id wins.
+func (t *IDs) linkOnce(p *Assignment, anon *idEntry, person uint64) {
 	if anon.linked {
 		return
 	}
@@ -176,8 +190,8 @@ func (t *IDs) join(p *Assignment, anon *idEntry, person uint64) {
 	}
 }
 
-// sentSession finds or begins the session the event was sent with. In a dialect
-// that returns ids it is then the visitor's current one.
+// sentSession assigns the session whose id came with the event. It adds a new one. In a
+// dialect that returns ids, the session becomes the visitor's current one.
 func (t *IDs) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *idEntry, p *Assignment) error {
 	s, err := t.getOrAdd(site, kindSession, DialectNumber(e.Dialect), e.Session, seq)
 	if err != nil {
@@ -188,27 +202,27 @@ func (t *IDs) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule
 		return nil
 	}
 	if l, keeps := t.current(e, r, user, anon); keeps && (l.ord == p.Session || e.Time >= l.last) {
-		t.follow(&l, p, e.Time)
+		t.advance(&l, p, e.Time)
 	}
 	return nil
 }
 
-// currentSession is a visitor's session in a dialect, and where it is kept: with the visitor,
-// who is the anonymous id if there is one, else the user.
+// currentSession is a visitor's session in a dialect. The entry of the visitor has it:
+// that of the anonymous id if there is one, otherwise that of the user.
 type currentSession struct {
 	of *idEntry
-	at int // in of.live; that many = it has had none
+	at int // index in of.sessions; len(of.sessions) = the visitor has had no session
 	sessionRef
 }
 
-// strays says that an event of that time is older than the session by so much that
-// it is not in it.
+// strays reports whether an event of that time is too much older than the session to be
+// in it.
 func (v *currentSession) strays(time int64, r *event.Rule) bool {
 	return v.ord != 0 && r.Strays(v.last-time)
 }
 
-// current returns the visitor's session in the event's dialect, an empty one when
-// it has had none yet; keeps is false when the engine gives events like e none.
+// current returns the visitor's session in the event's dialect. Its ordinal is 0 when the
+// visitor has had none. keeps is false when such events get no session.
 func (t *IDs) current(e *event.Event, r *event.Rule, user, anon *idEntry) (v currentSession, keeps bool) {
 	visitor := anon
 	if visitor == nil {
@@ -225,11 +239,11 @@ func (t *IDs) current(e *event.Event, r *event.Rule, user, anon *idEntry) (v cur
 	return currentSession{visitor, at, visitor.sessions[at]}, true
 }
 
-// follow moves the visitor's session on by an event that is in it. It keeps a copy
-// of a new one's id.
-func (t *IDs) follow(v *currentSession, p *Assignment, time int64) {
+// advance makes the assigned session the visitor's current one, with an event of that
+// time. It copies the id of a new session.
+func (t *IDs) advance(v *currentSession, p *Assignment, time int64) {
 	if p.Session == 0 {
-		return // a replay whose log disagrees, which check finds
+		return // the log of a replay disagrees, which check finds
 	}
 	if v.ord == p.Session {
 		v.last = max(v.last, time)

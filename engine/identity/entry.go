@@ -13,34 +13,40 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Kinds of ids.
+// Kinds of ids. The kind is one byte of an entry's key.
 const (
 	KindUser      = 'u'
 	KindAnonymous = 'a'
-	kindSession   = 's' // a session id a client sent; the id begins with the dialect's number
+	kindSession   = 's' // a session id that a client sent; the dialect's number precedes the id
+
+	// Kinds that only dialects with visits have, see visits.go.
+	kindVisitor     = 'v'
+	kindFingerprint = 'p'
+	kindVisit       = 'w' // the id is the visit's ordinal, see visitID
+	kindOrder       = 'o'
 )
 
-// idEntry is what the engine knows of one id. Its ordinal is the seq of the event
-// the id first appeared in: it names the person or session in rows.
+// idEntry is what the table knows of one id. Its ordinal is the seq of the event in which
+// the id first appeared. The ordinal names the person or the session in rows.
 type idEntry struct {
 	key      string
 	ord      uint64
-	linked   bool // of an anonymous id: it has met its first user
-	dirty    bool // it has changed since it was last written
-	sessions []sessionRef
-	visit    *Visit // of a visit, see hits.go
-	bytes    int    // its size as the table last counted it
+	linked   bool         // of an anonymous id: it is linked to a person
+	dirty    bool         // it has changed since it was last written
+	sessions []sessionRef // the visitor's newest session in each dialect, or the newest visits of a visitor or fingerprint
+	visit    *Visit       // of a visit, otherwise nil
+	bytes    int          // its size when the table last counted it
 }
 
-// sessionRef is a visitor's newest session in one dialect.
+// sessionRef refers to a session. For a visit, only the ordinal is set.
 type sessionRef struct {
-	dialect byte
+	dialect byte // DialectNumber
 	id      string
 	ord     uint64
 	last    int64 // event time of its newest event
 }
 
-// size is about how many bytes the entry is stored in.
+// size returns about how many bytes the stored form has.
 func (k *idEntry) size() int {
 	n := len(k.key) + 16
 	for i := range k.sessions {
@@ -48,20 +54,23 @@ func (k *idEntry) size() int {
 	}
 	if v := k.visit; v != nil {
 		n += idVisitBytes + len(v.id) + len(v.visitor) + len(v.user) + len(v.Campaign) + len(v.keyword) + 8*len(v.goals)
-		if v.pinged != nil {
-			for _, said := range v.pinged.Vars {
-				n += said.bytes()
+		if v.heartbeats != nil {
+			for _, variable := range v.heartbeats.Vars {
+				n += variable.bytes()
 			}
 		}
 	}
 	return n
 }
 
-// DialectNumber is how keys and entries name a dialect.
+// DialectNumber returns the number that names a dialect in keys and entries. It never
+// changes.
 func DialectNumber(d event.Dialect) byte { return byte(slices.Index(event.Dialects, d)) }
 
-// Key appends the key of an id.
-func Key(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
+// appendKey appends the key of an id's entry:
+//
+//	store.PrefixID | site u32, big-endian | kind 1 | of a session: dialect 1 | id
+func appendKey(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
 	dst = append(dst, store.PrefixID)
 	dst = binary.BigEndian.AppendUint32(dst, site)
 	dst = append(dst, kind)
@@ -71,10 +80,11 @@ func Key(dst []byte, site uint32, kind byte, dialect byte, id string) []byte {
 	return append(dst, id...)
 }
 
-// FirstOfSession is the seq of the first event with a session id that a client sent, 0 when
-// none is stored.
+// FirstOfSession returns the seq of the first event with a session id that a client sent.
+// It returns 0 when the store has no such session. It does not see entries that the table
+// has not written yet.
 func FirstOfSession(db pebble.Reader, site uint32, d event.Dialect, id string) (uint64, error) {
-	v, err := store.Get(db, Key(nil, site, kindSession, DialectNumber(d), id))
+	v, err := store.Get(db, appendKey(nil, site, kindSession, DialectNumber(d), id))
 	if v == nil || err != nil {
 		return 0, err
 	}
@@ -90,14 +100,14 @@ const (
 	visitVersion = 2
 )
 
-// append is the stored form:
+// append appends the stored form:
 //
-//	version 1 | ord uvarint | linked 1 | count uvarint | count x live
-//	live: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
+//	version 1 | ord uvarint | linked 1 | count uvarint | count × session
+//	session: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
 //
-// and of a visit
+// The stored form of a visit is:
 //
-//	version 2 | ord uvarint | visit, see hits.go
+//	version 2 | ord uvarint | visit, see Visit.append
 func (k *idEntry) append(dst []byte) []byte {
 	if k.visit != nil {
 		return k.visit.append(binary.AppendUvarint(append(dst, visitVersion), k.ord))
@@ -112,8 +122,7 @@ func (k *idEntry) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(k.sessions)))
 	for _, l := range k.sessions {
 		dst = append(dst, l.dialect)
-		dst = binary.AppendUvarint(dst, uint64(len(l.id)))
-		dst = append(dst, l.id...)
+		dst = appendText(dst, l.id)
 		dst = binary.AppendUvarint(dst, l.ord)
 		dst = binary.AppendVarint(dst, l.last)
 	}
@@ -122,63 +131,82 @@ func (k *idEntry) append(dst []byte) []byte {
 
 var errEntry = errors.New("damaged record of an id")
 
+// parseEntry reads the stored form of an entry. The entry has copies of all texts and no
+// key. The only error is errEntry.
 func parseEntry(b []byte) (*idEntry, error) {
-	visit := len(b) > 0 && b[0] == visitVersion
-	bad := len(b) == 0 || b[0] != entryVersion && !visit
-	take := func(n uint64) []byte {
-		if bad || n > uint64(len(b)) {
-			bad = true
-			return make([]byte, min(n, 1))
-		}
-		v := b[:n]
-		b = b[n:]
-		return v
-	}
-	uvarint := func() uint64 {
-		v, w := binary.Uvarint(b)
-		if w <= 0 {
-			bad = true
-			return 0
-		}
-		b = b[w:]
-		return v
-	}
-	varint := func() int64 {
-		v, w := binary.Varint(b)
-		if w <= 0 {
-			bad = true
-			return 0
-		}
-		b = b[w:]
-		return v
-	}
-	take(1)
-	k := &idEntry{ord: uvarint()}
-	if visit {
-		v := &Visit{}
-		flags := take(1)[0]
-		bad = bad || flags > 3
-		v.referred, v.viewed = flags&1 != 0, flags&2 != 0
-		v.first, v.last, v.actions = varint(), varint(), uvarint()
-		for _, s := range [...]*string{&v.id, &v.visitor, &v.user, &v.Campaign, &v.keyword} {
-			*s = string(take(uvarint()))
-		}
-		for n := uvarint(); n > 0 && !bad; n-- {
-			v.goals = append(v.goals, varint())
-		}
-		k.visit = v
-	} else {
-		k.linked = take(1)[0] == 1
-		for n := uvarint(); n > 0 && !bad; n-- {
-			l := sessionRef{dialect: take(1)[0]}
-			l.id = string(take(uvarint()))
-			l.ord = uvarint()
-			l.last = varint()
+	d := decoder{b: b}
+	version := d.byte()
+	k := &idEntry{ord: d.uvarint()}
+	switch version {
+	case visitVersion:
+		k.visit = d.visit()
+	case entryVersion:
+		k.linked = d.byte() == 1
+		for n := d.uvarint(); n > 0 && !d.bad; n-- {
+			l := sessionRef{dialect: d.byte()}
+			l.id = d.text()
+			l.ord = d.uvarint()
+			l.last = d.varint()
 			k.sessions = append(k.sessions, l)
 		}
+	default:
+		d.bad = true
 	}
-	if bad || len(b) != 0 {
+	if d.bad || len(d.b) != 0 {
 		return nil, errEntry
 	}
 	return k, nil
+}
+
+// appendText appends a text behind its length as a uvarint.
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// decoder reads stored forms. After damage, bad is set and every value is zero.
+type decoder struct {
+	b   []byte // the rest
+	bad bool
+}
+
+func (d *decoder) byte() byte {
+	if d.bad || len(d.b) == 0 {
+		d.bad = true
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, w := binary.Uvarint(d.b)
+	if d.bad || w <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[w:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, w := binary.Varint(d.b)
+	if d.bad || w <= 0 {
+		d.bad = true
+		return 0
+	}
+	d.b = d.b[w:]
+	return v
+}
+
+// text reads what appendText appends. It returns a copy.
+func (d *decoder) text() string {
+	n := d.uvarint()
+	if d.bad || n > uint64(len(d.b)) {
+		d.bad = true
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
 }

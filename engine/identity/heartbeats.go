@@ -1,6 +1,6 @@
-// Pings: a browser says that its visitor is still there, and what has changed of the
-// visit as a whole. They are no events; all that is kept of them is until when the
-// visit goes on and its newest variables, in the batch of their group.
+// Heartbeats: a browser says that its visitor is still there, and which variables of the
+// visit have changed. A heartbeat is no event. All that is kept of a visit's heartbeats is
+// the time of the latest one and the newest variables. The batch of the group writes them.
 
 package identity
 
@@ -16,25 +16,25 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Heartbeats is what the pings of a visit have said.
+// Heartbeats is what the heartbeats of one visit have said.
 type Heartbeats struct {
-	At   int64 // the latest, Unix milliseconds; 0 = none that was later than the events
+	At   int64 // time of the latest heartbeat, Unix milliseconds; 0 = none was later than the events
 	Vars visitVars
 }
 
-// pingVarBytesMax bounds the variables kept of pings, five custom ones of 200 and 200
-// letters or nine dimensions of 250 at the most: one that has no room is passed
-// over. They lie in memory as long as their visit does.
-const pingVarBytesMax = 2560
+// heartbeatVarBytesMax bounds the variables that are kept of a visit's heartbeats. Five
+// custom variables of 200 and 200 letters fit, or nine dimensions of 250. A variable that
+// does not fit is skipped. The variables are in memory as long as the visit's entry.
+const heartbeatVarBytesMax = 2560
 
-var errPing = errors.New("damaged record of a ping")
+var errHeartbeats = errors.New("damaged record of heartbeats")
 
-// HeartbeatsKey is the key of what the heart beats of a visit have said.
+// HeartbeatsKey returns the key of a visit's heartbeats in Pebble. visit is its ordinal.
 func HeartbeatsKey(site uint32, visit uint64) []byte {
 	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixHeartbeats, site), visit)
 }
 
-// append is the stored form:
+// append appends the stored form:
 //
 //	at 8, big-endian | each variable: seq uvarint | 1: 0 = cleared, 1 = a text |
 //	name, value: length uvarint, bytes
@@ -46,79 +46,68 @@ func (p *Heartbeats) append(dst []byte) []byte {
 			text = 1
 		}
 		dst = append(binary.AppendUvarint(dst, v.seq), text)
-		for _, s := range [...]string{v.name, v.value.Text} {
-			dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...)
-		}
+		dst = appendText(appendText(dst, v.name), v.value.Text)
 	}
 	return dst
 }
 
-// DecodeHeartbeats reads the stored form. The texts are copies.
+// DecodeHeartbeats reads the stored form. The texts of the result are copies.
 func DecodeHeartbeats(b []byte) (*Heartbeats, error) {
 	if len(b) < 8 {
-		return nil, errPing
+		return nil, errHeartbeats
 	}
 	p := &Heartbeats{At: int64(binary.BigEndian.Uint64(b))}
-	for b = b[8:]; len(b) > 0; {
-		var v visitVar
-		n := 0
-		if v.seq, n = binary.Uvarint(b); n <= 0 || n >= len(b) {
-			return nil, errPing
-		}
-		switch b[n] {
+	for d := (decoder{b: b[8:]}); len(d.b) > 0; {
+		v := visitVar{seq: d.uvarint()}
+		switch d.byte() {
 		case 0:
 			v.value.Kind = event.Null
 		case 1:
 			v.value.Kind = event.String
 		default:
-			return nil, errPing
+			return nil, errHeartbeats
 		}
-		b = b[n+1:]
-		for _, s := range [...]*string{&v.name, &v.value.Text} {
-			size, n := binary.Uvarint(b)
-			if n <= 0 || size > uint64(len(b)-n) {
-				return nil, errPing
-			}
-			*s, b = string(b[n:n+int(size)]), b[n+int(size):]
-		}
-		if !p.Vars.Set(v, pingVarBytesMax) {
-			return nil, errPing
+		v.name, v.value.Text = d.text(), d.text()
+		if d.bad || !p.Vars.Set(v, heartbeatVarBytesMax) {
+			return nil, errHeartbeats
 		}
 	}
 	return p, nil
 }
 
-// ReadHeartbeats is what a visit's pings have said; never nil without an error.
+// ReadHeartbeats returns what a visit's heartbeats have said. visit is its ordinal. The
+// result is never nil without an error.
 func ReadHeartbeats(db pebble.Reader, site uint32, visit uint64) (*Heartbeats, error) {
 	v, closer, err := db.Get(HeartbeatsKey(site, visit))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return new(Heartbeats), nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read ping: %w", err)
+		return nil, fmt.Errorf("read heartbeats: %w", err)
 	}
 	defer closer.Close()
 	return DecodeHeartbeats(v)
 }
 
-// Heartbeat takes in what a heart beat says of the visit that p gave it; next is the seq of
-// the next event. said is the visit's record to be written, nil when nothing has changed.
-func (t *IDs) Heartbeat(site uint32, e *event.Event, next uint64, p *Assignment) (said []byte, err error) {
+// Heartbeat takes in a heartbeat. p is what Assign returned for it, with a session, and
+// next is the seq of the next event. Heartbeat returns the stored form that the caller has
+// to write under HeartbeatsKey, nil when nothing has changed.
+func (t *IDs) Heartbeat(site uint32, e *event.Event, next uint64, p *Assignment) (stored []byte, err error) {
 	k, err := t.visit(site, p.Session)
 	if err != nil {
 		return nil, err
 	}
-	if k.visit.pinged == nil {
-		if k.visit.pinged, err = ReadHeartbeats(t.db, site, p.Session); err != nil {
+	if k.visit.heartbeats == nil {
+		if k.visit.heartbeats, err = ReadHeartbeats(t.db, site, p.Session); err != nil {
 			return nil, err
 		}
 	}
-	now := k.visit.pinged
-	changed := p.ping > now.At
-	now.At = max(now.At, p.ping)
+	now := k.visit.heartbeats
+	changed := p.heartbeat > now.At
+	now.At = max(now.At, p.heartbeat)
 	for v := range VisitVarsOf(e, next) {
 		v.name, v.value.Text = strings.Clone(v.name), strings.Clone(v.value.Text)
-		changed = now.Vars.Set(v, pingVarBytesMax) || changed
+		changed = now.Vars.Set(v, heartbeatVarBytesMax) || changed
 	}
 	t.measure(k)
 	if !changed {

@@ -9,8 +9,8 @@ import (
 	"cairn/engine/event"
 )
 
-// The stored form of a ping, by its bytes: a store of an earlier version has it.
-func TestPingGolden(t *testing.T) {
+// The stored form of heartbeats, byte by byte: existing stores have it.
+func TestHeartbeatsGolden(t *testing.T) {
 	p := &Heartbeats{At: 0x0102030405060708, Vars: visitVars{
 		{seq: 300, name: "dimension1", value: event.Str("x")},
 		{seq: 1, name: "_cvar.a", value: event.Value{Kind: event.Null}},
@@ -32,8 +32,7 @@ func TestPingGolden(t *testing.T) {
 	}
 }
 
-// Of what a visit's variables are said to be the newest counts, and there is an end
-// to how much is kept.
+// The newest value of each variable of a visit counts, and the bytes of all are bounded.
 func TestVisitVars(t *testing.T) {
 	said := func(seq uint64, properties string) (list []visitVar) {
 		var p event.Parser
@@ -67,12 +66,12 @@ func TestVisitVars(t *testing.T) {
 
 	p := new(Heartbeats)
 	for i := range 1000 {
-		p.Vars.Set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, pingVarBytesMax)
+		p.Vars.Set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, heartbeatVarBytesMax)
 	}
-	if n := len(p.append(nil)); n > pingVarBytesMax || len(p.Vars) < 5 {
+	if n := len(p.append(nil)); n > heartbeatVarBytesMax || len(p.Vars) < 5 {
 		t.Errorf("%d variables in %d bytes are kept", len(p.Vars), n)
 	}
-	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.Vars.Set(v, pingVarBytesMax) {
+	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.Vars.Set(v, heartbeatVarBytesMax) {
 		t.Error("a full list does not take a new value of what it has")
 	}
 	if got, err := DecodeHeartbeats(p.append(nil)); err != nil || !reflect.DeepEqual(got, p) {
@@ -80,7 +79,7 @@ func TestVisitVars(t *testing.T) {
 	}
 }
 
-func FuzzPing(f *testing.F) {
+func FuzzHeartbeats(f *testing.F) {
 	f.Add([]byte("\x01\x02\x03\x04\x05\x06\x07\x08\xac\x02\x01\x0adimension1\x01x\x01\x00\x07_cvar.a\x00"))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01\xff\xff\xff\xff\x0fx"))
 	f.Fuzz(func(t *testing.T, b []byte) {

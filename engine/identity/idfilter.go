@@ -1,4 +1,4 @@
-// A filter over all known ids, so that a new one costs no look into Pebble.
+// A filter of all known ids, so that a new id costs no read of Pebble.
 
 package identity
 
@@ -11,29 +11,34 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// idFilter is a Bloom filter of one cache line an id. It is filled at open and
-// grows by layers; once its memory is used up it answers "maybe" to everything
-// and Pebble is asked, as it would be without it.
+// idFilter is a Bloom filter that sets the bits of an id in one cache line. It is filled
+// at open and grows by layers. When its memory is used up, it answers that it may contain
+// every id, and Pebble is asked as without a filter.
+//
+// The filters of runs (index/filter.go) differ: their format is frozen, their hash has no
+// seed, and their size is known before the first term. A library's filter spreads the bits
+// of an id over all its memory, which costs several cache misses.
 type idFilter struct {
 	seed   maphash.Seed
-	layers [][]uint64 // each twice the one before, up to an eighth of all; in lines of 8 words
-	free   int        // ids the newest layer still takes
-	max    int        // words in all
-	words  int
-	full   bool
+	layers [][]uint64 // each is twice as large as the one before, up to an eighth of max
+	free   int        // ids that still fit into the newest layer
+	max    int        // words of all layers
+	words  int        // of them in use
+	full   bool       // there was no space for another layer
 }
 
 const (
-	filterLine      = 8  // words
-	filterLineIDs   = 40 // ids a line takes: 512 bits, 12.8 an id
-	filterFirstLine = 1 << 10
+	filterLine      = 8       // words
+	filterLineIDs   = 40      // ids of a line: 512 bits, 12.8 for each id
+	filterFirstLine = 1 << 10 // lines of the first layer
 )
 
+// newIDFilter returns an empty filter that takes at most that many bytes.
 func newIDFilter(bytes int64) *idFilter {
 	return &idFilter{seed: maphash.MakeSeed(), max: int(bytes / 8)}
 }
 
-// load adds every id of the store.
+// load adds the key of every stored id.
 func (f *idFilter) load(r pebble.Reader) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixID}, UpperBound: []byte{store.PrefixID + 1}})
 	if err != nil {
@@ -45,6 +50,7 @@ func (f *idFilter) load(r pebble.Reader) error {
 	return it.Close()
 }
 
+// add adds the key of an id.
 func (f *idFilter) add(key []byte) {
 	if f.full {
 		return
@@ -67,8 +73,8 @@ func (f *idFilter) add(key []byte) {
 	}
 }
 
-// maybe reports false only for an id that was never added.
-func (f *idFilter) maybe(key []byte) bool {
+// mayContain returns false only for a key that was never added.
+func (f *idFilter) mayContain(key []byte) bool {
 	if f.full {
 		return true
 	}
@@ -85,13 +91,14 @@ next:
 	return false
 }
 
+// filterLineOf returns the line of a key with that hash.
 func filterLineOf(layer []uint64, h uint64) []uint64 {
 	n := uint64(len(layer) / filterLine) // a power of two
 	at := (h>>48*0x9e3779b1 ^ h) & (n - 1) * filterLine
 	return layer[at : at+filterLine]
 }
 
-// filterBit is the bit an id sets in the i-th word of its line.
+// filterBit returns the bit that a key sets in the i-th word of its line.
 func filterBit(h uint64, i int) uint64 {
 	return 1 << (h * (2*uint64(i)*0x9e3779b97f4a7c15 + 0xbf58476d1ce4e5b9) >> 58)
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestIDFilter: what was added is never denied, what was not is rarely let
-// through, and a filter out of memory lets everything through.
+// A filter never denies an id that was added, rarely passes one that was not, and passes
+// every id when its memory is used up.
 func TestIDFilter(t *testing.T) {
 	f := newIDFilter(8 << 20)
 	const n = 200_000
@@ -14,13 +14,13 @@ func TestIDFilter(t *testing.T) {
 		f.add(fmt.Appendf(nil, "id-%d", i))
 	}
 	for i := range n {
-		if !f.maybe(fmt.Appendf(nil, "id-%d", i)) {
+		if !f.mayContain(fmt.Appendf(nil, "id-%d", i)) {
 			t.Fatalf("id %d is denied", i)
 		}
 	}
 	wrong := 0
 	for i := range n {
-		if f.maybe(fmt.Appendf(nil, "other-%d", i)) {
+		if f.mayContain(fmt.Appendf(nil, "other-%d", i)) {
 			wrong++
 		}
 	}
@@ -31,7 +31,7 @@ func TestIDFilter(t *testing.T) {
 	for i := range n {
 		small.add(fmt.Appendf(nil, "id-%d", i))
 	}
-	if !small.full || !small.maybe([]byte("anything")) {
+	if !small.full || !small.mayContain([]byte("anything")) {
 		t.Error("a full filter denies an id")
 	}
 }

@@ -1,4 +1,4 @@
-// Packed entries of the table of ids. These entries were not used recently.
+// Packed entries of the table of ids: those that are in memory but were not used recently.
 
 package identity
 
@@ -8,9 +8,11 @@ import (
 	"math"
 )
 
-// idPack keeps the stored forms of entries of the ids table that Pebble has, too: so
-// it may forget any, and does so a half at a time, the older one. It holds no pointer
-// to an entry; a hundred thousand of them cost the garbage collector nothing.
+// idPack keeps the stored forms of entries that Pebble has, too, so it may forget any of
+// them. When the new half is full, it becomes the old one, and the old one is forgotten.
+//
+// It is no cache.TwoGenerations, because it holds no pointer to an entry: a hundred
+// thousand entries cost the garbage collector nothing.
 type idPack struct {
 	seed     maphash.Seed
 	max      int // bytes of a half
@@ -21,18 +23,19 @@ type idPack struct {
 //
 //	entry: key length uvarint | key | value length uvarint | value
 type idHalf struct {
-	at    map[uint64]uint32 // where in bytes the newest entry with the key's hash is
+	at    map[uint64]uint32 // by hash of a key, the offset of its newest entry in bytes
 	bytes []byte
 }
 
-// idHalfMax bounds a half, in which places are 32 bits, whatever memory there is.
+// idHalfMax bounds a half, whose offsets have 32 bits.
 const idHalfMax = min(1<<31, math.MaxInt)
 
+// newIDPack returns an empty pack of about that many bytes.
 func newIDPack(bytes int) *idPack {
 	return &idPack{seed: maphash.MakeSeed(), max: min(bytes/2, idHalfMax), new: idHalf{at: make(map[uint64]uint32)}}
 }
 
-// put keeps an entry, in place of any of the same key.
+// put packs an entry, which replaces an older one with its key.
 func (p *idPack) put(key string, k *idEntry) {
 	if len(p.new.bytes) >= p.max {
 		p.old = p.new
@@ -41,7 +44,8 @@ func (p *idPack) put(key string, k *idEntry) {
 	h := &p.new
 	h.at[maphash.String(p.seed, key)] = uint32(len(h.bytes))
 	h.bytes = append(binary.AppendUvarint(h.bytes, uint64(len(key))), key...)
-	// The length of the value is known behind it: it is put in front of it then.
+	// The length of the value is known only after the value is appended. So it is appended,
+	// too, and moved to the front.
 	start := len(h.bytes)
 	h.bytes = k.append(h.bytes)
 	var length [binary.MaxVarintLen64]byte
@@ -51,7 +55,8 @@ func (p *idPack) put(key string, k *idEntry) {
 	copy(h.bytes[start:], length[:n])
 }
 
-// get returns the stored form of an entry, nil when it is not kept.
+// get returns the stored form of an entry, nil when the pack does not have it. The form is
+// valid until the next put.
 func (p *idPack) get(key []byte) []byte {
 	hash := maphash.Bytes(p.seed, key)
 	for _, h := range [...]*idHalf{&p.new, &p.old} {
@@ -63,7 +68,7 @@ func (p *idPack) get(key []byte) []byte {
 		n, w := binary.Uvarint(b)
 		b = b[w:]
 		if string(b[:n]) != string(key) {
-			return nil // what the older half has may not be the newest of its key
+			return nil // the old half may have an outdated entry of the key
 		}
 		b = b[n:]
 		n, w = binary.Uvarint(b)

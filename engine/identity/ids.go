@@ -1,8 +1,9 @@
-// What ingest knows of an id: since when there is such a user, visitor or
-// session, and the visitor's current session. Derived state: a function of the
-// log, kept in a table that is bounded in bytes. As soon as the changed entries come to a
-// few MB, the group at hand writes all of them and the seq they cover. So a group stays
-// small, and a crash finds the table as it was at one seq.
+// This file has the table of ids: what ingest knows of each id, and the memory that it
+// takes.
+//
+// The table is derived state: a function of the log. When the changed entries come to a
+// few MB, the group at hand writes all of them, and with them the seq that they cover. So
+// a group stays small, and a crash leaves the table as it was at one seq.
 
 package identity
 
@@ -19,25 +20,61 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// IDs is the table. It belongs to the sequencer. All entries lie in Pebble but those
-// that have changed since they were last written; those asked for lately are in memory,
-// the very latest as they are and more of them packed.
+// IDs is the table of ids of all sites. It belongs to the sequencer and is not safe for
+// concurrent use. Pebble has all entries except those that have changed since they were
+// last written. Entries in use are in memory, as they are or packed.
 type IDs struct {
-	filter  *idFilter // of every id there is; nil = none is kept
+	filter  *idFilter // of every id there is; nil = no filter
 	db      pebble.Reader
-	max     int // bytes of hot that stay when there is no need for them
-	part    int // bytes of changed entries that are written in one go
+	max     int // bytes of hot that may stay after all entries are written
+	part    int // bytes of changed entries that are written at once
 	hot     map[string]*idEntry
-	bytes   int        // sizes of all in hot
-	changed []*idEntry // the dirty ones
-	dirty   int        // their sizes
+	bytes   int        // sizes of all entries in hot
+	changed []*idEntry // the dirty entries
+	dirty   int        // sizes of the dirty entries
 	pack    *idPack
-	upTo    map[uint32]uint64 // newest seq learnt, by site
-	key     []byte
+	upTo    map[uint32]uint64 // by site, the newest seq that the table has taken in since the last flush
+	key     []byte            // of the id that get was last asked for
 }
 
-// Stored returns what an entry in memory would be stored as; known is false when there is
-// no such entry.
+const (
+	// PartMax bounds the bytes of changed entries that are written with one group. A
+	// larger part delays everybody's writes. A smaller one writes entries that change
+	// all the time more often.
+	PartMax = 4 << 20
+
+	// idOverhead is about how many bytes of memory an entry takes besides its size.
+	idOverhead = 200
+
+	// idVisitBytes is about how many bytes a visit takes besides its texts.
+	idVisitBytes = 128
+)
+
+// NewIDs returns a table that reads entries from db. It takes about that many bytes of
+// memory for entries that are written. With a nil db, the table has only what it is given.
+func NewIDs(db pebble.Reader, bytes int) *IDs {
+	return &IDs{
+		db: db, max: bytes / 2, part: min(bytes/2, PartMax),
+		hot: make(map[string]*idEntry), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64),
+	}
+}
+
+// Bound sets how many bytes of changed entries are written at once. The caller calls it
+// before the table has an entry.
+func (t *IDs) Bound(part int) { t.part, t.max = part, min(t.max, 16*part) }
+
+// LoadFilter makes a filter of that many bytes for all stored ids, so that a new id costs
+// no read of Pebble. It reads all their keys.
+func (t *IDs) LoadFilter(bytes int64) error {
+	t.filter = newIDFilter(bytes)
+	return t.filter.load(t.db)
+}
+
+// Len returns the number of entries in memory that are not packed.
+func (t *IDs) Len() int { return len(t.hot) }
+
+// Stored returns the stored form of an entry in memory by its key in Pebble. known is
+// false when no entry in memory has the key. The caller owns the form.
 func (t *IDs) Stored(key []byte) (form []byte, known bool) {
 	k := t.hot[string(key)]
 	if k == nil {
@@ -46,53 +83,23 @@ func (t *IDs) Stored(key []byte) (form []byte, known bool) {
 	return k.append(nil), true
 }
 
-// Len is the number of entries in memory.
-func (t *IDs) Len() int { return len(t.hot) }
+// HasVisit reports whether the entry of a visit is in memory. visit is its ordinal.
+func (t *IDs) HasVisit(site uint32, visit uint64) bool {
+	return t.hot[string(appendKey(nil, site, kindVisit, 0, visitID(visit)))] != nil
+}
 
-// ChangedBytes is about how many bytes the entries take that are to be written.
+// ChangedBytes returns about how many bytes the next Flush writes.
 func (t *IDs) ChangedBytes() int { return t.dirty }
 
-// Bound says how many bytes of changed entries are written in one go. It is called before
-// the first entry comes.
-func (t *IDs) Bound(part int) { t.part, t.max = part, min(t.max, 16*part) }
-
-// LoadFilter makes the filter of all ids that are stored, of so many bytes. It reads
-// all their keys.
-func (t *IDs) LoadFilter(bytes int64) error {
-	t.filter = newIDFilter(bytes)
-	return t.filter.load(t.db)
-}
-
-// NewIDs makes a table with about so many bytes of memory for entries that are written.
-// With a nil db nothing is stored.
-func NewIDs(db pebble.Reader, bytes int) *IDs {
-	return &IDs{
-		db: db, max: bytes / 2, part: min(bytes/2, PartMax),
-		hot: make(map[string]*idEntry), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64),
-	}
-}
-
-const (
-	// PartMax bounds the changed entries that are written with one group. Larger
-	// parts hold up everybody's writes for longer; smaller ones write entries that
-	// change all the time more often.
-	PartMax = 4 << 20
-
-	// idOverhead is about what an entry takes in memory beside its size.
-	idOverhead = 200
-
-	// idVisitBytes is about what a visit takes beside its texts.
-	idVisitBytes = 128
-)
-
-// held is about how many bytes of memory the entries take that are not packed.
+// held returns about how many bytes of memory the entries take that are not packed.
 func (t *IDs) held() int { return t.bytes + idOverhead*len(t.hot) }
 
-// Due says that the group at hand should write what has changed: it is a part, or memory
-// is full of entries that can only be dropped after they are written.
+// Due reports whether the group at hand should write what has changed. That is so when a
+// part has changed, or when memory is full of entries that cannot be dropped before they
+// are written.
 func (t *IDs) Due() bool { return t.dirty >= t.part || t.held()/4 >= t.max }
 
-// Over says that entries should leave memory once all are written.
+// Over reports whether entries should leave memory once all are written.
 func (t *IDs) Over() bool { return t.held() > t.max }
 
 // change notes that an entry has changed.
@@ -105,7 +112,7 @@ func (t *IDs) change(k *idEntry) {
 	t.measure(k)
 }
 
-// measure notes how large an entry is now.
+// measure counts the size of an entry again.
 func (t *IDs) measure(k *idEntry) {
 	grown := k.size() - k.bytes
 	k.bytes += grown
@@ -115,16 +122,16 @@ func (t *IDs) measure(k *idEntry) {
 	}
 }
 
-// get returns what is known of an id, nil when it is new.
+// get returns the entry of an id, nil when the id is new. The table owns the entry.
 func (t *IDs) get(site uint32, kind byte, dialect byte, id string) (*idEntry, error) {
-	t.key = Key(t.key[:0], site, kind, dialect, id)
+	t.key = appendKey(t.key[:0], site, kind, dialect, id)
 	if k := t.hot[string(t.key)]; k != nil {
 		return k, nil
 	}
 	if v := t.pack.get(t.key); v != nil {
-		return t.found(v)
+		return t.read(v)
 	}
-	if t.filter != nil && !t.filter.maybe(t.key) {
+	if t.filter != nil && !t.filter.mayContain(t.key) {
 		return nil, nil
 	}
 	if t.db == nil {
@@ -138,11 +145,11 @@ func (t *IDs) get(site uint32, kind byte, dialect byte, id string) (*idEntry, er
 		return nil, fmt.Errorf("read id: %w", err)
 	}
 	defer closer.Close()
-	return t.found(v)
+	return t.read(v)
 }
 
-// found takes in the stored form of the entry get has looked for.
-func (t *IDs) found(v []byte) (*idEntry, error) {
+// read takes in the stored form of the entry that get was asked for.
+func (t *IDs) read(v []byte) (*idEntry, error) {
 	k, err := parseEntry(v)
 	if err != nil {
 		return nil, err
@@ -151,14 +158,14 @@ func (t *IDs) found(v []byte) (*idEntry, error) {
 	return k, nil
 }
 
-// hold keeps an entry in memory by the key get has looked up.
+// hold keeps an entry in memory, under the key that get was asked for.
 func (t *IDs) hold(k *idEntry) {
 	k.key = string(t.key)
 	t.hot[k.key] = k
 	t.measure(k)
 }
 
-// add makes a new id known, with the key get has just looked up.
+// add adds a new entry under the key that get was just asked for.
 func (t *IDs) add(ord uint64) *idEntry {
 	k := &idEntry{ord: ord}
 	t.hold(k)
@@ -169,6 +176,7 @@ func (t *IDs) add(ord uint64) *idEntry {
 	return k
 }
 
+// getOrAdd returns the entry of an id. A new id gets an entry with the ordinal ord.
 func (t *IDs) getOrAdd(site uint32, kind byte, dialect byte, id string, ord uint64) (*idEntry, error) {
 	k, err := t.get(site, kind, dialect, id)
 	if k == nil && err == nil {
@@ -177,9 +185,9 @@ func (t *IDs) getOrAdd(site uint32, kind byte, dialect byte, id string, ord uint
 	return k, err
 }
 
-// Flush writes every changed entry to w, and how far the table has come. Both are in one
-// batch; otherwise a replay would apply events to entries that already contain them. When
-// the batch is in Pebble, evict may follow.
+// Flush writes to w every changed entry and how far the table has come. Both must be in
+// one batch. Otherwise a replay would apply events to entries that already contain them.
+// When the batch is in Pebble, the caller may call Evict.
 func (t *IDs) Flush(w *pebble.Batch) error {
 	slices.SortFunc(t.changed, func(a, b *idEntry) int { return strings.Compare(a.key, b.key) }) // sorted operations cost Pebble less
 	var key, v []byte
@@ -200,7 +208,8 @@ func (t *IDs) Flush(w *pebble.Batch) error {
 	return nil
 }
 
-// Evict packs what there is. Nothing may be dirty, and the last flush must be in Pebble.
+// Evict packs all entries when they take too much memory. No entry may be dirty, and the
+// last flush must be in Pebble.
 func (t *IDs) Evict() {
 	if !t.Over() {
 		return
@@ -212,8 +221,8 @@ func (t *IDs) Evict() {
 	t.bytes = 0
 }
 
-// Replayed writes what a replay has learnt so far, if that is a part, so that it need
-// not all be in memory and then in one group.
+// Replayed writes and syncs what a replay has taken in so far, if it is a part. So a long
+// replay neither keeps all of it in memory nor writes it with one group.
 func (t *IDs) Replayed(db *pebble.DB) error {
 	if !t.Due() {
 		return nil

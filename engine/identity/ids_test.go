@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// storeInMemory is an empty store in memory.
+// storeInMemory returns an empty store in memory.
 func storeInMemory(t *testing.T) *pebble.DB {
 	t.Helper()
 	db, err := pebble.Open("db", &pebble.Options{FS: vfs.NewMem()})
@@ -27,7 +27,7 @@ func storeInMemory(t *testing.T) *pebble.DB {
 	return db
 }
 
-func TestKnownRoundTrip(t *testing.T) {
+func TestEntryRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := rapid.Custom(func(t *rapid.T) *idEntry {
 			k := &idEntry{ord: rapid.Uint64().Draw(t, "ord"), linked: rapid.Bool().Draw(t, "linked")}
@@ -35,13 +35,13 @@ func TestKnownRoundTrip(t *testing.T) {
 				k.sessions = append(k.sessions, sessionRef{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), rapid.Int64().Draw(t, "last")})
 			}
 			return k
-		}).Draw(t, "known")
+		}).Draw(t, "entry")
 		isReadBack(t, k)
 	})
 }
 
-// isReadBack checks that what is known is read back as it was written, and nothing
-// else is.
+// isReadBack checks that an entry is read as it was written, and that its form cut short or
+// made longer is damaged.
 func isReadBack(t *rapid.T, k *idEntry) {
 	b := k.append(nil)
 	got, err := parseEntry(b)
@@ -58,11 +58,11 @@ func isReadBack(t *rapid.T, k *idEntry) {
 	}
 }
 
-// The largest entries that an event can leave are read back.
-func TestLargestKnown(t *testing.T) {
+// The largest entries that events can make are read back.
+func TestLargestEntries(t *testing.T) {
 	long := strings.Repeat("x", 2*event.MaxEventBytes)
 	visit := &Visit{id: long, visitor: long, user: long, Arrival: Arrival{long, long, true}, actions: 1<<64 - 1}
-	for range visitGoals {
+	for range visitGoalsMax {
 		visit.goals = append(visit.goals, -1<<63)
 	}
 	k := &idEntry{ord: 1<<64 - 1, linked: true}
@@ -82,7 +82,7 @@ func TestLargestKnown(t *testing.T) {
 	}
 }
 
-func FuzzKnown(f *testing.F) {
+func FuzzEntry(f *testing.F) {
 	f.Add((&idEntry{ord: 5, linked: true, sessions: []sessionRef{{1, "abc", 7, -3}}}).append(nil))
 	f.Add((&idEntry{ord: 5, visit: &Visit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
 	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
@@ -98,7 +98,7 @@ func FuzzKnown(f *testing.F) {
 	})
 }
 
-// What the table packs, and what it drops altogether, it reads back as it was.
+// The table reads back entries that it has packed or dropped.
 func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	db := storeInMemory(t)
 	small, large := NewIDs(db, 1024), NewIDs(nil, math.MaxInt)
@@ -155,7 +155,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	}
 }
 
-// A pack tells the newest of what it was given, or nothing, and keeps to its size.
+// A pack returns the newest form of an entry or nothing, and keeps to its size.
 func TestIDPack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newIDPack(rapid.IntRange(0, 2000).Draw(t, "bytes"))
@@ -184,7 +184,7 @@ func TestIDPack(t *testing.T) {
 	})
 }
 
-// Stored links come back in order, each at the event that made it.
+// Stored links are read in order, each with the event that made it.
 func TestLinksStored(t *testing.T) {
 	db := storeInMemory(t)
 	b := db.NewBatch()
@@ -205,7 +205,7 @@ func TestLinksStored(t *testing.T) {
 		Link
 	}
 	var got []stored
-	if err := ReadLinks(db, 1, func(seq uint64, l Link) { got = append(got, stored{seq, l}) }); err != nil {
+	if err := ScanLinks(db, 1, func(seq uint64, l Link) bool { got = append(got, stored{seq, l}); return true }); err != nil {
 		t.Fatal(err)
 	}
 	if want := []stored{{5, Link{3, 4}}, {5, Link{1, 4}}, {300, Link{1, 2}}}; !reflect.DeepEqual(got, want) {
@@ -214,7 +214,7 @@ func TestLinksStored(t *testing.T) {
 	if err := db.Set(store.LinkKey(1, 7), make([]byte, 15), pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
-	if err := ReadLinks(db, 1, func(uint64, Link) {}); err == nil {
+	if err := ScanLinks(db, 1, func(uint64, Link) bool { return true }); err == nil {
 		t.Error("a damaged value is read")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// What the table has in memory is bounded in bytes, of entries that change and of those
-// that are only asked for.
+// The memory of the table is bounded in bytes, for entries that change and for entries that
+// are only read.
 func TestIDsInMemory(t *testing.T) {
 	db := storeInMemory(t)
 	ids := NewIDs(db, 64<<10)
@@ -69,7 +69,7 @@ func TestIDsInMemory(t *testing.T) {
 	}
 }
 
-// Who began a session is remembered in bytes: long ids push out more than short ones.
+// The memory of owners is bounded in bytes: a long id evicts more than a short one.
 func TestOwnersAreBounded(t *testing.T) {
 	const most = 20_000
 	for _, length := range []int{1, 250} {

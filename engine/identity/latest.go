@@ -1,6 +1,6 @@
-// Sightings: a bounded memory of which event of an id is the newest of a sort,
-// so that what ingest asks of every event of a recognised device, and of every increment
-// that is checked, is not looked up in the index.
+// LatestEvents: a bounded memory of the newest event of an id. Ingest asks for it with every
+// event of a recognised device and with every increment that is checked. The memory saves a
+// search of the index.
 
 package identity
 
@@ -12,14 +12,14 @@ import (
 	"cairn/engine/event"
 )
 
-// Sorts of newest events.
+// Sorts of newest events. The rank of an event is its time or its seq.
 const (
-	InSession  = 's' // of a user, in a session; its rank is the event time
-	OfDevice   = 'd' // of a device, in a session; its rank is the event time
-	Identified = 'i' // of a user, an identify event; its rank is the seq
+	InSession  = 's' // an event of a user, in a session; the rank is its time
+	OfDevice   = 'd' // an event of a device, in a session; the rank is its time
+	Identified = 'i' // an identify event of a user; the rank is its seq
 )
 
-// LatestKey is an id of a site and what is sought of it, in one dialect.
+// LatestKey names an id of a site and the sort of its events, in one dialect.
 type LatestKey struct {
 	Site    uint32
 	Dialect byte // DialectNumber
@@ -27,27 +27,26 @@ type LatestKey struct {
 	ID      string
 }
 
-// Latest is the event of the highest rank there is. With seq 0 it says that there is
-// none of that rank or a higher one.
+// Latest is the event of the highest rank. With seq 0, it says that no event has that rank
+// or a higher one.
 type Latest struct {
 	Seq  uint64
 	Rank int64
 }
 
-// sightingOverhead is about what an entry takes in memory beside its id.
-const sightingOverhead = 112
+// latestOverhead is about how many bytes of memory an entry takes besides its id.
+const latestOverhead = 112
 
-// LatestEvents remembers published events of dialects whose rules ask for them. An entry
-// that is asked for is kept; about 2×max bytes are in memory. What it does not know the
-// index does.
+// LatestEvents remembers published events of dialects whose rules need them. It keeps
+// entries in use. Whoever gets no answer searches the index. It is safe for concurrent use.
 type LatestEvents struct {
 	mu      sync.Mutex
 	entries *cache.TwoGenerations[LatestKey, *Latest]
 }
 
-// NewLatestEvents makes a memory of about 2×max bytes.
+// NewLatestEvents returns an empty memory that takes about 2×max bytes.
 func NewLatestEvents(max int) *LatestEvents {
-	size := func(k LatestKey, _ *Latest) int { return sightingOverhead + len(k.ID) }
+	size := func(k LatestKey, _ *Latest) int { return latestOverhead + len(k.ID) }
 	own := func(k LatestKey) LatestKey {
 		k.ID = strings.Clone(k.ID)
 		return k
@@ -55,26 +54,26 @@ func NewLatestEvents(max int) *LatestEvents {
 	return &LatestEvents{entries: cache.NewTwoGenerations(max, size, own)}
 }
 
-// Get returns the latest event of a key; known is false when nothing is remembered of it.
-func (s *LatestEvents) Get(k LatestKey) (latest Latest, known bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, known := s.entries.Get(k)
+// Get returns the latest event of a key. known is false when nothing is remembered of it.
+func (m *LatestEvents) Get(k LatestKey) (latest Latest, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, known := m.entries.Get(k)
 	if !known {
 		return Latest{}, false
 	}
 	return *l, true
 }
 
-// Put takes in what was found or has been published. Only what is certain, because
-// nothing of a higher rank can be in the log, begins an entry. It copies the id.
-func (s *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old, known := s.entries.Get(k)
+// Put takes in an event that was found or published. It adds an entry only when certain,
+// which says that the log has no event of a higher rank. It copies the id.
+func (m *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old, known := m.entries.Get(k)
 	switch {
 	case !known && certain:
-		s.entries.Put(k, &l)
+		m.entries.Put(k, &l)
 	case !known:
 	case l.Seq != 0 && l.Rank >= old.Rank:
 		*old = l
@@ -83,8 +82,8 @@ func (s *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
 	}
 }
 
-// Published takes in an event that is in the log.
-func (s *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string) {
+// Published takes in an event at seq of the log. session is its session, "" = none.
+func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string) {
 	r := event.RuleAt(ev.Dialect, seq)
 	if !r.RecognisesDevices && !r.ChecksIncrements {
 		return
@@ -93,13 +92,13 @@ func (s *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, sessi
 	if r.RecognisesDevices && session != "" {
 		prompt := ev.Time >= ev.Received
 		if ev.User != "" {
-			s.Put(LatestKey{site, dialect, InSession, ev.User}, Latest{seq, ev.Time}, prompt)
+			m.Put(LatestKey{site, dialect, InSession, ev.User}, Latest{seq, ev.Time}, prompt)
 		}
 		if ev.Anonymous != "" {
-			s.Put(LatestKey{site, dialect, OfDevice, ev.Anonymous}, Latest{seq, ev.Time}, prompt)
+			m.Put(LatestKey{site, dialect, OfDevice, ev.Anonymous}, Latest{seq, ev.Time}, prompt)
 		}
 	}
 	if r.ChecksIncrements && ev.Type == event.Identify {
-		s.Put(LatestKey{site, dialect, Identified, ev.User}, Latest{seq, int64(seq)}, true)
+		m.Put(LatestKey{site, dialect, Identified, ev.User}, Latest{seq, int64(seq)}, true)
 	}
 }

@@ -8,13 +8,12 @@ import (
 	"cairn/engine/event"
 )
 
-// Whatever is remembered, forgotten and told late, the answer is that of the log:
-// asked for an event of a rank from there on, one is known, or none, or it has to be
-// looked for.
-func TestSightings(t *testing.T) {
+// Asked whether the log has an event of a rank or a higher one, the memory never answers
+// wrongly, whatever it has forgotten and however late an event comes.
+func TestLatestEvents(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		most := (1 + rng.IntN(6)) * (sightingOverhead + len("u0"))
+		most := (1 + rng.IntN(6)) * (latestOverhead + len("u0"))
 		s := NewLatestEvents(most)
 		now := int64(1_000_000)
 		log := map[string][]int64{} // ranks by user
@@ -50,7 +49,7 @@ func TestSightings(t *testing.T) {
 		if looked == 0 || looked > 1400 {
 			t.Errorf("seed %d: looked for %d of about 1500", seed, looked)
 		}
-		if n := s.entries.Len(); n*sightingOverhead > 2*most {
+		if n := s.entries.Len(); n*latestOverhead > 2*most {
 			t.Errorf("seed %d: %d entries in %d bytes", seed, n, 2*most)
 		}
 	}

@@ -1,4 +1,4 @@
-// Links: which ordinals name one person.
+// Links: which ordinals name the same person.
 
 package identity
 
@@ -13,52 +13,53 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Links are the links between one site's persons. They are read from the store by the
-// first question that asks who is one person; until then the publisher leaves those that
-// come in the store. From then on it joins them here.
+// Links are the links between the persons of one site. The first query that needs them
+// reads them from the store. Until then, new links are in the store only; from then on, the
+// publisher joins them here as well. Links are safe for concurrent use.
 //
-// Who holds mu does so for at most LinksHeld links or ordinals, so that neither a
-// question nor the reading of the store holds up the publisher, whom all sites share.
+// Nobody holds mu for more than LinksHeld links or ordinals. So neither a query nor the
+// reading of the store delays the publisher, which all sites share.
 type Links struct {
-	Load func() error // calls join with all stored links; nil = there are none
-	Took func(bytes int64)
+	Load func() error      // calls Join with all stored links; nil = there are none
+	Took func(bytes int64) // is told by how much the memory has grown; nil = nobody is told
 
 	mu      sync.RWMutex
 	table   linkTable
-	reading *linkReading // nil = nobody has asked yet
-	changes uint64       // links that came since then and made one person of two
+	reading *linkReading // nil = no query has needed the links yet
+	changes uint64       // links since then that made one person of two
 }
 
-// linkReading is a reading of the store, under way or at its end.
+// linkReading is a reading of the store, running or done.
 type linkReading struct {
-	done chan struct{} // closed at the end; err is set then
-	err  error
+	done chan struct{} // closed at the end
+	err  error         // set before done is closed
 }
 
-// LinksHeld is how many links or ordinals are looked at while the lock is held.
+// LinksHeld is the number of links or ordinals that are handled in one hold of the lock.
 const LinksHeld = 512
 
-// NewLinks makes the links of a site. load calls join with those that are stored. took
-// is told of the memory they take, as it grows; both may be nil.
+// NewLinks returns the links of a site, which are not read yet. load calls Join with all
+// stored links. took is told by how many bytes the memory of the links has grown, or shrunk.
+// Both may be nil.
 func NewLinks(load func() error, took func(bytes int64)) *Links {
 	return &Links{Load: load, Took: took, table: newLinkTable()}
 }
 
-// Joined is how many links that were joined here made one person of two.
+// Joined returns how many of the links in memory made one person of two.
 func (l *Links) Joined() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.table.joined
 }
 
-// Bytes is how much memory the links take.
+// Bytes returns how much memory the links take.
 func (l *Links) Bytes() int64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.table.bytes
 }
 
-// Publish takes in links that have come. They are in the store already.
+// Publish takes in new links, which are in the store already.
 func (l *Links) Publish(ls []Link) {
 	l.mu.RLock()
 	asked := l.reading != nil
@@ -68,8 +69,9 @@ func (l *Links) Publish(ls []Link) {
 	}
 }
 
-// Join makes one person of each two. Stored links change no answer, since none was
-// given without them.
+// Join makes one person of the two that each link names. fresh says that the links are new,
+// so that answers from before them are outdated. Stored links outdate no answer, because none
+// was given without them.
 func (l *Links) Join(ls []Link, fresh bool) {
 	for some := range slices.Chunk(ls, LinksHeld) {
 		l.mu.Lock()
@@ -87,10 +89,10 @@ func (l *Links) Join(ls []Link, fresh bool) {
 	}
 }
 
-// Ready waits until the links are read. wait waits for a channel to be closed, as long as
-// the question may take, and returns why it gave up. The first who
-// asks begins the reading, which goes on when he leaves. One that fails is forgotten:
-// the next question begins another.
+// Ready waits until the links are read. wait waits for a channel to be closed and returns an
+// error when it gives up, which Ready returns. The first caller begins the reading, which
+// continues when the caller gives up. A reading that fails is forgotten, and the next caller
+// begins another.
 func (l *Links) Ready(wait func(done <-chan struct{}) error) error {
 	l.mu.RLock()
 	r := l.reading
@@ -104,7 +106,7 @@ func (l *Links) Ready(wait func(done <-chan struct{}) error) error {
 	return r.err
 }
 
-// read begins the reading, unless it has begun.
+// read begins the reading, if it has not begun.
 func (l *Links) read() *linkReading {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,7 +114,7 @@ func (l *Links) read() *linkReading {
 		return l.reading
 	}
 	r := &linkReading{done: make(chan struct{})}
-	l.reading = r // what is published from here on is joined; what was before is in the store
+	l.reading = r // links that are published from here on are joined; earlier ones are in the store
 	if l.Load == nil {
 		close(r.done)
 		return r
@@ -126,7 +128,7 @@ func (l *Links) read() *linkReading {
 	return r
 }
 
-// forget empties the table, as if nobody had asked yet.
+// forget empties the table, as if no query had needed the links yet.
 func (l *Links) forget() {
 	l.mu.Lock()
 	taken := l.table.bytes
@@ -137,23 +139,24 @@ func (l *Links) forget() {
 	}
 }
 
-// Version tells what is linked now from what was when a question was answered before.
+// Version returns a number that changes when answers from before are outdated.
 func (l *Links) Version() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.changes
 }
 
-// Find returns the lowest ordinal of a person, by any.
+// Find returns the lowest ordinal of the person that an ordinal names.
 func (l *Links) Find(ord uint64) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.table.lowest(ord)
 }
 
-// Set returns all ordinals of the person that any of them names, ascending. A join while
-// the lock is free adds its members right after the root: set sees all of them if it has
-// not passed the root yet, else none. So it is the person of one moment.
+// Set returns all ordinals of the person that an ordinal names, ascending. The caller owns
+// them. A join while the lock is free adds its members right after the root: Set sees all of
+// them if it has not passed the root yet, otherwise none. So the result is the person at one
+// moment.
 func (l *Links) Set(ord uint64) []uint64 {
 	set := []uint64{ord}
 	c := linkCursor{table: &l.table}
@@ -174,25 +177,26 @@ func (l *Links) Set(ord uint64) []uint64 {
 	return set
 }
 
-// Persons is what one question sees of a site's links: those made before it.
+// Persons is what one query sees of a site's links: the links that were there when it began.
+// The zero Persons has no links.
 type Persons struct {
 	links *Links
-	At    uint32 // number of the newest join
+	at    uint32 // number of the newest join; 0 = there are no links
 }
 
-// Persons returns what a question that begins now sees.
+// Persons returns what a query that begins now sees.
 func (l *Links) Persons() Persons {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return Persons{l, l.table.now()}
 }
 
-// Apart returns those of pairs whose ordinal alone names its person. For the others it
-// calls linked with the pair, its ordinal replaced by one that stands for the person, the
-// same for all ordinals of that person. What it returns lies in pairs. linked is called
-// without a lock.
+// Apart splits pairs, as PairOf packs them. It returns the pairs whose ordinal is the only
+// one of its person, in the memory of pairs. For each of the others it calls linked with the
+// row and an ordinal that stands for the person: the same for all ordinals of the person. It
+// holds no lock while it calls linked.
 func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64) {
-	if p.At == 0 {
+	if p.at == 0 {
 		return pairs
 	}
 	alone = pairs[:0]
@@ -205,7 +209,7 @@ func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64
 		p.links.mu.RLock()
 		for _, pair := range some {
 			row, ord := SplitPair(pair)
-			if root, ok := c.root(ord, p.At); ok {
+			if root, ok := c.root(ord, p.at); ok {
 				found[n] = PairOf(row, root)
 				n++
 			} else {
@@ -220,7 +224,7 @@ func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64
 	return alone
 }
 
-// PutLinks writes the links an event made beside its row.
+// PutLinks writes the links that the event at seq makes. A site's event has one such record.
 func PutLinks(w *pebble.Batch, site uint32, seq uint64, ls []Link) error {
 	var v []byte
 	for _, l := range ls {
@@ -233,15 +237,9 @@ func PutLinks(w *pebble.Batch, site uint32, seq uint64, ls []Link) error {
 	return nil
 }
 
-// ReadLinks calls fn with every stored link of a site, in order.
-func ReadLinks(r pebble.Reader, site uint32, fn func(seq uint64, l Link)) error {
-	return ScanLinks(r, site, func(seq uint64, l Link) bool {
-		fn(seq, l)
-		return true
-	})
-}
-
-// ScanLinks calls fn with the stored links of a site, in order, while it returns true.
+// ScanLinks calls fn with the stored links of a site and the seqs of the events that made
+// them, in order of seq, as long as fn returns true. A damaged record is a damaged file of
+// package store.
 func ScanLinks(r pebble.Reader, site uint32, fn func(seq uint64, l Link) bool) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixLink, site), UpperBound: append(store.LinkKey(site, 1<<64-1), 0)})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// modelLinks says the same as links, with a plain map of sets.
+// modelLinks does what Links does, with a plain map of sets.
 type modelLinks struct {
 	sets   map[uint64]*[]uint64
 	joined uint64
@@ -41,7 +41,7 @@ func (m *modelLinks) join(a, b uint64) {
 
 func (m *modelLinks) root(o uint64) uint64 { return slices.Min(*m.set(o)) }
 
-// compare checks what links say of some ordinals.
+// compare checks the answers of links about some ordinals.
 func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 	t.Helper()
 	if l.Version() != m.joined {
@@ -104,7 +104,7 @@ func TestLinksAreSets(t *testing.T) {
 		m.compare(t, l, among)
 		for i, p := range olds {
 			if got := count(p); got != counts[i] {
-				t.Fatalf("as of join %d there are %d persons, want %d", p.At, got, counts[i])
+				t.Fatalf("as of join %d there are %d persons, want %d", p.at, got, counts[i])
 			}
 			// Every split of the pairs says the same: no join comes between.
 			row = append(row[:0], among...)
@@ -117,13 +117,13 @@ func TestLinksAreSets(t *testing.T) {
 				row = row[n:]
 			}
 			if alone+linked.Len() != counts[i] {
-				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.Len(), p.At, counts[i])
+				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.Len(), p.at, counts[i])
 			}
 		}
 	})
 }
 
-// linkOrders are the links of n persons in the orders that cost most.
+// linkOrders are functions that return n links in the most expensive orders.
 var linkOrders = []struct {
 	name  string
 	links func(n int) []Link
@@ -175,8 +175,8 @@ var linkOrders = []struct {
 	}},
 }
 
-// Whatever the order, n joins look at and move a few hundred slots each, and four times
-// the logarithm at most, and a question about any ordinal looks at no more than that.
+// In every order, n links take at most n × (500 + 4 log₂ n) steps to join, and no ordinal is
+// more than log₂ n steps below its root.
 func TestLinksAreNearLinear(t *testing.T) {
 	sizes := []int{5_000, 20_000, 80_000, 350_000}
 	if testing.Short() {
@@ -208,8 +208,8 @@ func TestLinksAreNearLinear(t *testing.T) {
 	}
 }
 
-// A link takes 32 to 44 bytes of memory where a visitor has signed in, and what links
-// say of their memory is what they take.
+// The link of a visitor who has signed in takes 32 to 44 bytes of memory, and Bytes returns
+// what the links take.
 func TestLinkBytes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -245,8 +245,8 @@ func TestLinkBytes(t *testing.T) {
 	}
 }
 
-// A question looks at a bounded number of pairs while it holds the lock, calls nobody
-// under it, and sees no link that is newer than it.
+// A query handles a bounded number of pairs in one hold of the lock, makes no call under it,
+// and sees no link that is newer than the query.
 func TestQuestionsLeaveTheLock(t *testing.T) {
 	l := NewLinks(nil, nil)
 	const n = 10 * LinksHeld
@@ -285,8 +285,8 @@ func TestQuestionsLeaveTheLock(t *testing.T) {
 	}
 }
 
-// Questions about persons while these become one: each answer is of one moment, and
-// none is newer than the next.
+// Queries about persons while links come: each answer is of one moment, and no answer is
+// newer than the next one.
 func TestLinksWhileTheyCome(t *testing.T) {
 	const n = 20_000
 	l := NewLinks(nil, nil)
@@ -309,8 +309,8 @@ func TestLinksWhileTheyCome(t *testing.T) {
 					all.Add(o)
 				}
 				got := all.CountPersons(p)
-				if want := n - int(p.At); got != want || got > last {
-					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.At, got, want, last)
+				if want := n - int(p.at); got != want || got > last {
+					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.at, got, want, last)
 					return
 				}
 				last = got
@@ -330,8 +330,8 @@ func TestLinksWhileTheyCome(t *testing.T) {
 	done.Wait()
 }
 
-// The ordinals of a person, listed while more and more become his, are those he had
-// after one of the joins.
+// The ordinals of a person, listed while the person gets more, are those after one of the
+// joins.
 func TestSetsAreOfOneMoment(t *testing.T) {
 	const n = 20 * LinksHeld
 	r := rand.New(rand.NewPCG(5, 6))

@@ -1,4 +1,4 @@
-// Link table: a union-find of person ordinals in little memory, without a long step.
+// Link table: a union-find of ordinals that takes little memory and has no slow operation.
 
 package identity
 
@@ -9,19 +9,19 @@ import (
 	"sync"
 )
 
-// linkTable is a forest of ordinals; a tree is one person. Only ordinals that were ever
-// joined are in it. The root with the lower rank goes below the other, so a path has at
-// most log₂ n steps. Paths stay as they are and each step says when it was made: so a
+// linkTable is a forest of ordinals. A tree is one person. Only ordinals that were joined
+// are in it. A join puts the root with the lower rank below the other, so a path has at most
+// log₂ n steps. Paths never change otherwise, and each step says when it was made. So a
 // reader can see the forest as it was after any join.
 //
-// The members of a tree are also a ring, by which they are listed. The nodes lie in
-// pages of 32,768 ordinals, each a hash table of its own: none that has to grow is large.
+// The members of a tree also form a ring, which lists them. The nodes are in pages of 32,768
+// ordinals. Each page is a hash table of its own, so no table that grows is large.
 type linkTable struct {
-	places *[linkPageSize]uint16
-	pages  map[uint32]*linkPage // by ordinal / linkPageSize
-	joined uint64               // how many times two trees became one
-	bytes  int64                // about what the table takes
-	steps  uint64               // nodes that joins looked at or moved
+	places *[linkPageSize]uint16 // see linkPlaces
+	pages  map[uint32]*linkPage  // by ordinal / linkPageSize
+	joined uint64                // how many times two trees became one
+	bytes  int64                 // about how much memory the table takes
+	steps  uint64                // nodes that joins visited or moved, for tests
 }
 
 const (
@@ -29,23 +29,23 @@ const (
 	linkPageSize = 1 << linkPageBits
 )
 
-// linkPage holds the nodes of the ordinals of one page that were joined, in open
-// addressing. It stays where it is; its slices move when it grows.
+// linkPage has the nodes of one page of ordinals, in open addressing. A page does not move,
+// but its slices do when they grow.
 type linkPage struct {
 	keys  []uint16 // ordinal within the page plus 1; 0 = free
 	nodes []linkNode
 	n     int
 }
 
-// linkPageBytes is about what a page takes besides its nodes.
+// linkPageBytes is about how many bytes a page takes besides its nodes.
 const linkPageBytes = 96
 
 // linkNode is 14 bytes, little-endian:
 //
-//	up    u40   of a root the lowest ordinal of its tree, which is the person's name;
+//	up    u40   of a root the lowest ordinal of its tree, which names the person;
 //	            of any other node its parent
 //	next  u40   the next ordinal in the ring of the tree
-//	when  u32   of a root linkRoot and the rank; of any other node the number of the
+//	when  u32   of a root linkRoot plus the rank; of any other node the number of the
 //	            join that put it below its parent
 type linkNode [14]byte
 
@@ -73,8 +73,8 @@ func newLinkTable() linkTable {
 	return linkTable{pages: make(map[uint32]*linkPage), places: linkPlaces()}
 }
 
-// linkPlaces gives each ordinal of a page another number below linkPageSize, at random:
-// whoever chooses which ordinals are joined cannot make their slots collide.
+// linkPlaces returns a random permutation of the ordinals of a page. It chooses their slots,
+// so a client that decides which ordinals are joined cannot make the slots collide.
 var linkPlaces = sync.OnceValue(func() *[linkPageSize]uint16 {
 	places := new([linkPageSize]uint16)
 	for i, place := range rand.Perm(linkPageSize) {
@@ -83,8 +83,8 @@ var linkPlaces = sync.OnceValue(func() *[linkPageSize]uint16 {
 	return places
 })
 
-// slot finds a key's slot, or the free one where it would be. A page is never asked
-// while it has no slots, or for a key that it has no room for.
+// slot returns the slot of a key, or the free slot where the key belongs. The page must have
+// slots and either the key or a free slot. steps is the number of other slots passed.
 func (t *linkTable) slot(p *linkPage, key uint16) (i int, steps uint64) {
 	i = int(uint32(t.places[key%linkPageSize]) * uint32(len(p.keys)) >> linkPageBits)
 	for p.keys[i] != 0 && p.keys[i] != key+1 {
@@ -96,7 +96,7 @@ func (t *linkTable) slot(p *linkPage, key uint16) (i int, steps uint64) {
 	return i, steps
 }
 
-// linkCursor looks nodes up and remembers the page of the last.
+// linkCursor looks up nodes and remembers the page of the last one.
 type linkCursor struct {
 	table  *linkTable
 	number uint32 // of the page
@@ -104,8 +104,8 @@ type linkCursor struct {
 	steps  uint64
 }
 
-// node returns the node of an ordinal, nil when it was never joined. It is good until
-// the next join.
+// node returns the node of an ordinal, nil when the ordinal was never joined. The node is
+// valid until the next join.
 func (c *linkCursor) node(ord uint64) *linkNode {
 	number, key := uint32(ord>>linkPageBits), uint16(ord&(linkPageSize-1))
 	if c.page == nil || c.number != number {
@@ -122,21 +122,21 @@ func (c *linkCursor) node(ord uint64) *linkNode {
 	return &c.page.nodes[i]
 }
 
-// root returns the ordinal at the root of a node's tree, as it was after join number
-// at. An ordinal without a node is its own root, and linked is false.
+// root returns the root of an ordinal's tree as it was after the join of number at. For an
+// ordinal without a node, it returns the ordinal, and linked is false.
 func (c *linkCursor) root(ord uint64, at uint32) (root uint64, linked bool) {
 	n := c.node(ord)
 	if n == nil {
 		return ord, false
 	}
-	for n.when() <= at { // a root's is higher than any number
+	for n.when() <= at { // of a root it is higher than any number
 		ord = n.up()
 		n = c.node(ord)
 	}
 	return ord, true
 }
 
-// now is the number of the newest join.
+// now returns the number of the newest join.
 func (t *linkTable) now() uint32 { return uint32(min(t.joined, linkWhenMax)) }
 
 // lowest returns the lowest ordinal of an ordinal's tree.
@@ -149,7 +149,7 @@ func (t *linkTable) lowest(ord uint64) uint64 {
 	return c.node(root).up()
 }
 
-// join makes the trees of two ordinals one, and reports whether they were two.
+// join makes one tree of the trees of two ordinals. It reports whether they were two trees.
 func (t *linkTable) join(a, b uint64) bool {
 	if a == b {
 		return false
@@ -171,7 +171,7 @@ func (t *linkTable) join(a, b uint64) bool {
 		high.setWhen(high.when() + 1)
 	}
 	high.setUp(min(high.up(), low.up()))
-	after := high.next() // the rings meet at the roots, on which set relies
+	after := high.next() // the rings meet at the roots; Links.Set relies on it
 	high.setNext(low.next())
 	low.setNext(after)
 	t.joined++
@@ -180,7 +180,7 @@ func (t *linkTable) join(a, b uint64) bool {
 	return true
 }
 
-// add makes a node of an ordinal that has none: a tree of its own.
+// add makes a node for an ordinal that has none. The node is a tree of its own.
 func (t *linkTable) add(ord uint64) {
 	number, key := uint32(ord>>linkPageBits), uint16(ord&(linkPageSize-1))
 	p := t.pages[number]
@@ -207,11 +207,12 @@ func (t *linkTable) add(ord uint64) {
 	n.setWhen(linkRoot)
 }
 
-// grow gives a page an eighth more slots: it is then about four fifths to nine tenths full.
+// grow gives a page an eighth more slots. So a page is about
+// four fifths to nine tenths full.
 func (t *linkTable) grow(p *linkPage) {
 	keys, nodes := p.keys, p.nodes
 	n := min(linkPageSize, len(keys)+max(4, len(keys)/8))
-	p.nodes = slices.Grow([]linkNode(nil), n) // as many as the memory for n holds
+	p.nodes = slices.Grow([]linkNode(nil), n) // the allocator may round up
 	p.nodes = p.nodes[:min(linkPageSize, cap(p.nodes))]
 	p.keys = make([]uint16, len(p.nodes))
 	t.bytes += int64(linkSlot * (len(p.keys) - len(keys)))

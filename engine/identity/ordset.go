@@ -1,4 +1,4 @@
-// Sets of ordinals, for distinct users and sessions.
+// Sets of ordinals, which count distinct users and sessions.
 
 package identity
 
@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// OrdSet is a set of ordinals, a bitmap of pages of 65,536. Ordinal 0, nobody, is
-// never in it.
+// OrdSet is a set of ordinals: a bitmap in pages of 65,536. It never contains ordinal 0,
+// which is nobody. The zero OrdSet is empty. It is not safe for concurrent use.
 type OrdSet struct {
 	pages map[uint64]*[1024]uint64
-	near  []nearPage // the pages asked for lately, each at the end of its key
+	near  []nearPage // recently used pages, each at the index key%nearPages
 }
 
 type nearPage struct {
@@ -21,14 +21,14 @@ type nearPage struct {
 
 const nearPages = 256 // a power of two
 
-// Add adds an ordinal. 0, nobody, is not added.
+// Add adds an ordinal. It does not add 0.
 func (s *OrdSet) Add(ord uint64) {
 	if ord != 0 {
 		s.at(ord >> 16)[ord&0xffff>>6] |= 1 << (ord & 63)
 	}
 }
 
-// at finds or makes the page of a key.
+// at returns the page of a key. It makes the page if there is none.
 func (s *OrdSet) at(key uint64) *[1024]uint64 {
 	if len(s.near) != 0 {
 		if n := &s.near[key%nearPages]; n.key == key+1 {
@@ -46,7 +46,7 @@ func (s *OrdSet) at(key uint64) *[1024]uint64 {
 	return p
 }
 
-// Union adds all that o has.
+// Union adds all ordinals of o.
 func (s *OrdSet) Union(o *OrdSet) {
 	for key, from := range o.pages {
 		page := s.at(key)
@@ -56,7 +56,7 @@ func (s *OrdSet) Union(o *OrdSet) {
 	}
 }
 
-// Has says whether an ordinal is in the set.
+// Has reports whether an ordinal is in the set.
 func (s *OrdSet) Has(ord uint64) bool {
 	key := ord >> 16
 	if len(s.near) != 0 && s.near[key%nearPages].key == key+1 {
@@ -66,7 +66,7 @@ func (s *OrdSet) Has(ord uint64) bool {
 	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
 }
 
-// Len is the number of ordinals in the set.
+// Len returns the number of ordinals in the set.
 func (s *OrdSet) Len() int {
 	n := 0
 	for _, p := range s.pages {
@@ -95,9 +95,9 @@ func (s *OrdSet) sorted() []uint64 {
 	return all
 }
 
-// CountPersons counts the persons the ordinals name.
+// CountPersons returns the number of persons that the ordinals name.
 func (s *OrdSet) CountPersons(p Persons) int {
-	if p.At == 0 {
+	if p.at == 0 {
 		return s.Len()
 	}
 	var linked OrdSet
@@ -105,23 +105,28 @@ func (s *OrdSet) CountPersons(p Persons) int {
 	return len(alone) + linked.Len()
 }
 
-// PairSet is a set of (row of a result, ordinal). It packs a pair into one word:
-// 24 bits of row, 40 bits of ordinal.
+// PairSet is a set of pairs of a row of an answer and an ordinal, as PairOf packs them. The
+// zero PairSet is empty. It is not safe for concurrent use.
+//
+// Three more tables have open addressing: linktable.go's and those of dedup.go and caps.go
+// in package engine. Each has other slots, grows in another way and counts its memory in
+// another way.
 type PairSet struct {
 	slots []uint64 // open addressing; 0 = free
-	N     int
+	N     int      // pairs in the set
 }
 
-// Add reports whether the pair is new. Ordinal 0, nobody, is never in the set.
+// Add adds a pair and reports whether it is new. It does not add ordinal 0.
 func (s *PairSet) Add(row int, ord uint64) bool {
 	return ord != 0 && s.put(PairOf(row, ord))
 }
 
 func pairSlot(pair uint64) uint64 { return pair * 0x9e3779b97f4a7c15 >> 20 }
 
-// pairsLarge is how many slots make a table that grows by a factor of 2, not 4.
+// pairsLarge is the number of slots from which the table grows by a factor of 2 instead of 4.
 const pairsLarge = 1 << 16
 
+// put is Add of a packed pair.
 func (s *PairSet) put(pair uint64) bool {
 	if (s.N+1)*4 > len(s.slots)*3 {
 		old := s.slots
@@ -150,7 +155,7 @@ func (s *PairSet) put(pair uint64) bool {
 	}
 }
 
-// Each calls fn with every pair.
+// Each calls fn with every pair, in no order.
 func (s *PairSet) Each(fn func(row int, ord uint64)) {
 	for _, p := range s.slots {
 		if p != 0 {
@@ -159,9 +164,10 @@ func (s *PairSet) Each(fn func(row int, ord uint64)) {
 	}
 }
 
-// ToPersons replaces ordinals by the one that stands for the person.
+// ToPersons replaces each ordinal by one that stands for its person. Pairs of one row and
+// one person become one pair.
 func (s *PairSet) ToPersons(p Persons) {
-	if p.At == 0 {
+	if p.at == 0 {
 		return
 	}
 	pairs := s.slots[:0]
@@ -177,11 +183,11 @@ func (s *PairSet) ToPersons(p Persons) {
 	}
 }
 
-// Lately is a sieve of pairs: what comes many times in a row comes through once or
-// a few times.
+// Lately filters out pairs that were seen recently. A pair that comes many times in a row
+// passes once or a few times.
 type Lately [1 << 12]uint64
 
-// New reports whether the pair may be new, and remembers it.
+// New reports whether the pair may be new, and remembers the pair.
 func (l *Lately) New(pair uint64) bool {
 	slot := &l[pairSlot(pair)&(1<<12-1)]
 	if *slot == pair {

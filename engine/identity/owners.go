@@ -1,5 +1,5 @@
-// Owners of sessions: a bounded memory of who began which, so that the common
-// event of a running session is not looked up in the index.
+// SessionOwners: a bounded memory of who began which session. It saves a search of the index
+// for most events of a running session.
 
 package identity
 
@@ -11,15 +11,15 @@ import (
 	"cairn/engine/event"
 )
 
-// Owner is who a session's first event is from: a user, or a visitor without one.
-// It never changes.
+// Owner is who the first event of a session is from. User is "" for a visitor who is not
+// logged in; otherwise Anonymous is "". The owner of a session never changes.
 type Owner struct{ User, Anonymous string }
 
-// ownerOverhead is about what an entry takes in memory beside its texts.
+// ownerOverhead is about how many bytes of memory an entry takes besides its texts.
 const ownerOverhead = 112
 
-// SessionOwners remembers owners of published sessions of one dialect. An entry that is
-// asked for is kept; about 2×max bytes are in memory.
+// SessionOwners remembers the owners of published sessions of one dialect. It keeps entries
+// in use. It is safe for concurrent use.
 type SessionOwners struct {
 	mu      sync.Mutex
 	entries *cache.TwoGenerations[ownerKey, Owner]
@@ -30,7 +30,7 @@ type ownerKey struct {
 	session string
 }
 
-// NewSessionOwners makes a memory of about 2×max bytes.
+// NewSessionOwners returns an empty memory that takes about 2×max bytes.
 func NewSessionOwners(max int) *SessionOwners {
 	own := func(k ownerKey) ownerKey { return ownerKey{k.site, strings.Clone(k.session)} }
 	return &SessionOwners{entries: cache.NewTwoGenerations(max, ownerBytes, own)}
@@ -41,14 +41,15 @@ func ownerBytes(k ownerKey, who Owner) int {
 	return ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
 }
 
-// Get returns who began a session; known is false when it is not remembered.
+// Get returns who began a session. known is false when the session is not remembered.
 func (o *SessionOwners) Get(site uint32, session string) (who Owner, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.entries.Get(ownerKey{site, session})
 }
 
-// Put remembers the owner of a session that is published. It copies the strings.
+// Put remembers the owner of a published session. first is its first event. Put copies the
+// strings.
 func (o *SessionOwners) Put(site uint32, session string, first *event.Event) {
 	who := Owner{strings.Clone(first.User), ""}
 	if who.User == "" {

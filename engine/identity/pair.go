@@ -1,10 +1,11 @@
 package identity
 
-// PairRowsMax is how many rows of an answer PairOf can tell apart.
+// PairRowsMax is the number of rows of an answer that PairOf can tell apart.
 const PairRowsMax = 1 << 24
 
-// PairOf is a row of an answer and an ordinal in one number. Ordinals have 40 bits, rows 24.
+// PairOf packs a row of an answer, below PairRowsMax, and an ordinal, of 40 bits, into one
+// number.
 func PairOf(row int, ord uint64) uint64 { return uint64(row)<<40 | ord&(1<<40-1) }
 
-// SplitPair returns what PairOf was given.
+// SplitPair returns what PairOf has packed.
 func SplitPair(p uint64) (row int, ord uint64) { return int(p >> 40), p & (1<<40 - 1) }

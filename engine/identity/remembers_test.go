@@ -8,7 +8,7 @@ import (
 	"cairn/engine/event/eventtest"
 )
 
-// What is remembered of an event survives its request.
+// What is remembered of an event does not change with the buffer of its request.
 func TestRemembersCopies(t *testing.T) {
 	t.Run("owners", func(t *testing.T) {
 		o := NewSessionOwners(2 * (ownerOverhead + len("session-0ada")))
@@ -28,8 +28,8 @@ func TestRemembersCopies(t *testing.T) {
 			}
 		}
 	})
-	t.Run("sightings", func(t *testing.T) {
-		s := NewLatestEvents(2 * (sightingOverhead + len("ada-0")))
+	t.Run("latest events", func(t *testing.T) {
+		s := NewLatestEvents(2 * (latestOverhead + len("ada-0")))
 		for i := range 3 {
 			r := eventtest.NewRequest()
 			s.Put(LatestKey{1, 3, InSession, r.Text(fmt.Sprint("ada-", i))}, Latest{uint64(i + 1), int64(i)}, true)

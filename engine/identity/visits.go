@@ -1,14 +1,15 @@
-// Hits: which visit a hit of Matomo's is in. A visitor is known by an id, or by what
-// the request shows anyway; a visit goes on for half an hour after its last action,
-// within one day of the site's zone. Decided in the sequencer, one hit after the
-// other, so that the first hits of a visit that come at once begin one.
+// This file decides which visit a hit is in. A hit is a request of Matomo's. A visit is a
+// session by Matomo's rules: it goes on until half an hour after its last action, within
+// one day of the site's zone. A visitor is known by an id, or by a fingerprint of what the
+// request reveals. The sequencer decides about one hit after the other, so the first hits
+// of a visit begin one visit even when they arrive together.
 //
-// What is known of visits is a function of the log, like all of ids.go:
+// The table of ids has these entries:
 //
-//	visitor ─┐                  a visitor's id, the newest visits it was in
-//	         ├─▶ visit          by the seq of its first event
-//	print ───┘                  a fingerprint, the newest visits that began with it
-//	order                       an order's id
+//	visitor ─────┐
+//	             ├─▶ visit     a visitor's id: the newest visits that it was in;
+//	fingerprint ─┘             a fingerprint: the newest visits that began with it
+//	order                      an order's id
 
 package identity
 
@@ -23,46 +24,42 @@ import (
 	"cairn/engine/event"
 )
 
-// Kinds of ids, beside those of ids.go.
 const (
-	kindVisitor = 'v'
-	kindPrint   = 'p'
-	KindVisit   = 'w' // the id is 8 bytes: the visit's ordinal
-	kindOrder   = 'o'
+	visitActionsMax = 10_000 // actions that end a visit
+	visitGoalsMax   = 1000   // goals that a visit remembers
+	visitsOfIDMax   = 4      // visits that an id remembers
+
+	// VisitorDigits is the number of hexadecimal digits of a visitor's id and of a
+	// fingerprint.
+	VisitorDigits = 16
 )
 
-// The bounds of a visit.
-const (
-	visitActions  = 10_000 // so many actions end it
-	visitGoals    = 1000   // goals that are known of it
-	visitsOfID    = 4      // visits that are known of an id
-	VisitorDigits = 16     // of a visitor's id and of a fingerprint
-)
-
-// Actions are the types that count as something a visitor did.
+// Actions are the types of events that count as an act of the visitor. Nobody changes it.
 var Actions = []event.Type{event.Track, event.Page, event.Screen, event.Download, event.Outlink, event.Search}
 
-// Visit is what is known of a visit.
+// Visit is what the table knows of a visit. The zero Visit has no event yet.
 type Visit struct {
-	id          string // of its session
-	visitor     string // the id its newest hit came with; "" = none
-	user        string
-	Arrival           // where it came from
+	id      string // of its session
+	visitor string // the id that its newest hit came with; "" = none
+	user    string
+	Arrival
 	viewed      bool  // it has a page view
 	first, last int64 // event times
 	actions     uint64
 	goals       []int64
-	pinged      *Heartbeats // nil = not yet asked for; stored by itself
+	heartbeats  *Heartbeats // nil = not read yet; they are stored by themselves
 }
 
-// Arrival is where a visit came from.
+// Arrival is where a visit came from. Arrivals are compared with ==.
 type Arrival struct {
-	Campaign, keyword string
-	referred          bool // by a campaign or another site; else it came by itself
+	Campaign string // "" = none
+	keyword  string
+	referred bool // by a campaign or another site
 }
 
-// arrivalOf reads where an event's visitor came from. A page view that is a visit's
-// first may say what campaign the visitor's client remembers.
+// arrivalOf returns where an event's visitor came from. first says that the visit has no
+// page view yet: such a page view may name the campaign that the visitor's client
+// remembers.
 func arrivalOf(e *event.Event, first bool) (a Arrival) {
 	c := e.Context
 	for _, key := range [...]string{"utm_campaign", "utm_source", "utm_medium"} {
@@ -80,11 +77,12 @@ func arrivalOf(e *event.Event, first bool) (a Arrival) {
 	return a
 }
 
-// fingerprintOf is the fingerprint an event was stored with.
+// fingerprintOf returns the fingerprint that the event has, "" when it has none.
 func fingerprintOf(e *event.Event) string { return e.Extra.Get(event.Fingerprint).Text }
 
-// visitorOf is the id an event's visit is looked for by, "" when it has none but its
-// fingerprint. A user's is made of the user's id, as all of Matomo's clients do it.
+// visitorOf returns the id by which the visit of an event is looked for, "" when the event
+// has nothing but a fingerprint. The id of a user is made from the user's own id, as in all
+// of Matomo's clients.
 func visitorOf(e *event.Event) string {
 	if e.User != "" {
 		sum := sha1.Sum([]byte(e.User))
@@ -96,25 +94,27 @@ func visitorOf(e *event.Event) string {
 	return ""
 }
 
-// VisitKey is the id of a visit in the table.
-func VisitKey(ord uint64) string {
+// visitID returns the id under which the table has a visit: its ordinal in 8 bytes,
+// big-endian.
+func visitID(ord uint64) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], ord)
 	return string(b[:])
 }
 
+// visit returns the entry of a visit, nil when the table has none.
 func (t *IDs) visit(site uint32, ord uint64) (*idEntry, error) {
-	k, err := t.get(site, KindVisit, 0, VisitKey(ord))
+	k, err := t.get(site, kindVisit, 0, visitID(ord))
 	if k != nil && k.visit == nil {
 		return nil, errEntry
 	}
 	return k, err
 }
 
-// newest returns, of the visits known of an id, the one with the latest action that
-// satisfies ok; nil when none does. One whose latest action is after until is a later
-// visit.
-func (t *IDs) newest(site uint32, kind byte, id string, until int64, ok func(*Visit) bool) (found *idEntry, err error) {
+// newestVisit returns the visit with the latest action among those that an id remembers
+// and ok accepts. It skips visits whose latest action is after until. It returns nil when
+// no visit is left.
+func (t *IDs) newestVisit(site uint32, kind byte, id string, until int64, ok func(*Visit) bool) (found *idEntry, err error) {
 	if id == "" {
 		return nil, nil
 	}
@@ -127,89 +127,84 @@ func (t *IDs) newest(site uint32, kind byte, id string, until int64, ok func(*Vi
 		if err != nil {
 			return nil, err
 		}
-		if k != nil && k.visit.last <= until && ok(k.visit) && k.later(found) {
+		if k != nil && k.visit.last <= until && ok(k.visit) && k.laterThan(found) {
 			found = k
 		}
 	}
 	return found, nil
 }
 
-// lastVisit finds the visit a hit may be in: by its visitor's id, whenever that was;
-// else by what it shows, if that visit is not idle. Who is logged in is in
-// nobody else's.
-func (t *IDs) lastVisit(site uint32, e *event.Event, q *Question, r *event.Rule) (*idEntry, error) {
+// findVisit returns the visit that a hit may be in, nil when there is none. It looks by the
+// visitor's id first, however old the visit is, then by the fingerprints, for a visit that
+// is not idle. A hit of one user is never in the visit of another.
+func (t *IDs) findVisit(site uint32, e *event.Event, q *Question, r *event.Rule) (*idEntry, error) {
 	visitor, until := visitorOf(e), e.Time+r.Idle
-	found, err := t.newest(site, kindVisitor, visitor, until, func(v *Visit) bool { return v.visitor == visitor })
+	found, err := t.newestVisit(site, kindVisitor, visitor, until, func(v *Visit) bool { return v.visitor == visitor })
 	if found != nil || err != nil || q.Hit.IDOnly {
 		return found, err
 	}
-	for _, print := range [...]string{fingerprintOf(e), q.Before} {
-		k, err := t.newest(site, kindPrint, print, until, func(v *Visit) bool {
+	for _, fingerprint := range [...]string{fingerprintOf(e), q.Before} {
+		k, err := t.newestVisit(site, kindFingerprint, fingerprint, until, func(v *Visit) bool {
 			return !r.Ends(e.Time-v.last) && (e.User == "" || v.user == "" || v.user == e.User)
 		})
 		if err != nil {
 			return nil, err
 		}
-		if k != nil && k.later(found) {
+		if k != nil && k.laterThan(found) {
 			found = k
 		}
 	}
 	return found, nil
 }
 
-// later says whether the visit's last action is later than the other's; of the same
-// millisecond the visit that began later is, since it was asked for.
-func (k *idEntry) later(than *idEntry) bool {
+// laterThan reports whether the visit's last action is later than that of another. In the
+// same millisecond, the visit that began later counts as later, because a client asked for
+// it. Every visit is later than nil.
+func (k *idEntry) laterThan(than *idEntry) bool {
 	if than == nil || k.visit.last != than.visit.last {
 		return than == nil || k.visit.last > than.visit.last
 	}
 	return k.ord > than.ord
 }
 
-// goesOn says whether the visit takes the hit in.
-func (v *Visit) goesOn(e *event.Event, q *Question, r *event.Rule) bool {
-	if q.Hit.New && !q.Hit.Ping || r.Ends(e.Time-v.last) || v.last < q.Day[0] || v.last >= q.Day[1] || v.actions >= visitActions {
+// accepts reports whether the hit continues the visit. Otherwise the hit begins another.
+func (v *Visit) accepts(e *event.Event, q *Question, r *event.Rule) bool {
+	if q.Hit.New && !q.Hit.Ping || r.Ends(e.Time-v.last) || v.last < q.Day[0] || v.last >= q.Day[1] || v.actions >= visitActionsMax {
 		return false
 	}
 	a := arrivalOf(e, false)
 	return a.Campaign == "" || !v.referred || a.Campaign == v.Campaign && a.keyword == v.keyword
 }
 
-// verdict is what else may become of a hit than that it is stored.
-type verdict struct {
-	Skip   bool // there is nothing to store
-	ping   int64
-	Refuse *event.FieldError
-}
-
-// judge says what becomes of a hit, v being the visit it is in, nil when it begins
-// one.
-func (t *IDs) judge(site uint32, e *event.Event, h *event.Hit, k *idEntry) (d verdict, err error) {
+// judge sets in p whether a hit is skipped or refused. k is the visit that the hit is in,
+// nil when the hit begins one.
+func (t *IDs) judge(site uint32, e *event.Event, h *event.Hit, k *idEntry, p *Assignment) error {
 	switch {
 	case h.Ping:
-		d.Skip = true
+		p.Skip = true
 		if k != nil && e.Time > k.visit.last {
-			d.ping = e.Time
+			p.heartbeat = e.Time
 		}
 	case h.After > 0 && (k == nil || e.Time-k.visit.first <= h.After):
-		d.Skip = true
+		p.Skip = true
 	case h.Once && k != nil:
 		id, ok := goalOf(e)
-		d.Skip = ok && slices.Contains(k.visit.goals, id)
+		p.Skip = ok && slices.Contains(k.visit.goals, id)
 	case h.Order:
 		order, err := t.get(site, kindOrder, 0, e.Name)
 		if err != nil {
-			return d, err
+			return err
 		}
 		if order != nil {
-			d.Refuse = &event.FieldError{Index: -1, Field: "ec_id", Msg: "the site has an order of this id"}
+			p.Refuse = &event.FieldError{Index: -1, Field: "ec_id", Msg: "the site has an order of this id"}
 		}
 	}
-	return d, nil
+	return nil
 }
 
-// goalOf is the number of the goal an event tells of.
-func goalOf(e *event.Event) (int64, bool) {
+// goalOf returns the number of the goal that an event reaches. ok is false when it reaches
+// none.
+func goalOf(e *event.Event) (id int64, ok bool) {
 	if e.Type != event.Goal {
 		return 0, false
 	}
@@ -220,14 +215,14 @@ func goalOf(e *event.Event) (int64, bool) {
 // assignHit is Assign for a hit.
 func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
 	r := event.RuleAt(e.Dialect, seq)
-	k, err := t.lastVisit(site, e, q, r)
+	k, err := t.findVisit(site, e, q, r)
 	if err != nil {
 		return p, err
 	}
-	if k != nil && !k.visit.goesOn(e, q, r) {
+	if k != nil && !k.visit.accepts(e, q, r) {
 		k = nil
 	}
-	if p.verdict, err = t.judge(site, e, q.Hit, k); err != nil || p.Skip || p.Refuse != nil {
+	if err = t.judge(site, e, q.Hit, k, &p); err != nil || p.Skip || p.Refuse != nil {
 		if k != nil {
 			p.Session, p.SessionID = k.ord, k.visit.id
 		}
@@ -241,32 +236,35 @@ func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, ne
 	} else {
 		p.Session, p.SessionID = seq, newSession(e.Dialect)
 	}
-	return p, t.keepVisit(site, seq, e, &p)
+	err = t.updateVisit(site, seq, e, &p)
+	return p, err
 }
 
-// replayHit is replay for a hit.
+// replayHit is Replay for the event of a hit.
 func (t *IDs) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) (p Assignment, err error) {
 	if _, _, err = t.register(site, seq, e, r, &p); err != nil || e.SessionOrd == 0 {
 		return p, err
 	}
 	p.Session, p.SessionID = e.SessionOrd, e.Session
-	return p, t.keepVisit(site, seq, e, &p)
+	err = t.updateVisit(site, seq, e, &p)
+	return p, err
 }
 
-// keepVisit notes what an event that is in a visit says of it. A visit that the log
-// does not have leaves p without a session, which check finds.
-func (t *IDs) keepVisit(site uint32, seq uint64, e *event.Event, p *Assignment) error {
+// updateVisit takes an event into the visit that was assigned to it. When the event begins
+// the visit, updateVisit adds the visit. When the table has no such visit, p loses its
+// session: the log of a replay is then damaged, which check finds.
+func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, p *Assignment) error {
 	visitor := visitorOf(e)
 	if p.Session == seq {
 		v := &Visit{id: strings.Clone(p.SessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
-		if _, err := t.get(site, KindVisit, 0, VisitKey(seq)); err != nil {
+		if _, err := t.get(site, kindVisit, 0, visitID(seq)); err != nil {
 			return err
 		}
 		t.add(seq).visit = v
-		if err := t.refer(site, kindPrint, fingerprintOf(e), seq, seq); err != nil {
+		if err := t.addVisit(site, kindFingerprint, fingerprintOf(e), seq, seq); err != nil {
 			return err
 		}
-		if err := t.refer(site, kindVisitor, visitor, seq, seq); err != nil {
+		if err := t.addVisit(site, kindVisitor, visitor, seq, seq); err != nil {
 			return err
 		}
 	}
@@ -280,7 +278,7 @@ func (t *IDs) keepVisit(site uint32, seq uint64, e *event.Event, p *Assignment) 
 	}
 	if v := k.visit; visitor != "" && visitor != v.visitor {
 		v.visitor = strings.Clone(visitor)
-		if err := t.refer(site, kindVisitor, visitor, p.Session, seq); err != nil {
+		if err := t.addVisit(site, kindVisitor, visitor, p.Session, seq); err != nil {
 			return err
 		}
 	}
@@ -292,8 +290,8 @@ func (t *IDs) keepVisit(site uint32, seq uint64, e *event.Event, p *Assignment) 
 	return err
 }
 
-// refer notes that an id was in a visit.
-func (t *IDs) refer(site uint32, kind byte, id string, visit, seq uint64) error {
+// addVisit adds a visit to the newest ones of an id.
+func (t *IDs) addVisit(site uint32, kind byte, id string, visit, seq uint64) error {
 	if id == "" {
 		return nil
 	}
@@ -301,7 +299,7 @@ func (t *IDs) refer(site uint32, kind byte, id string, visit, seq uint64) error 
 	if err != nil || slices.ContainsFunc(k.sessions, func(l sessionRef) bool { return l.ord == visit }) {
 		return err
 	}
-	if len(k.sessions) == visitsOfID {
+	if len(k.sessions) == visitsOfIDMax {
 		k.sessions = slices.Delete(k.sessions, 0, 1)
 	}
 	k.sessions = append(k.sessions, sessionRef{ord: visit})
@@ -309,7 +307,7 @@ func (t *IDs) refer(site uint32, kind byte, id string, visit, seq uint64) error 
 	return nil
 }
 
-// Take adds what an event says, of which it keeps copies.
+// Take takes an event into the visit. It keeps copies of the event's texts.
 func (v *Visit) Take(e *event.Event) {
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
 	if e.User != "" && e.User != v.user {
@@ -323,16 +321,16 @@ func (v *Visit) Take(e *event.Event) {
 	if slices.Contains(Actions, e.Type) {
 		v.actions++
 	}
-	if id, ok := goalOf(e); ok && len(v.goals) < visitGoals && !slices.Contains(v.goals, id) {
+	if id, ok := goalOf(e); ok && len(v.goals) < visitGoalsMax && !slices.Contains(v.goals, id) {
 		v.goals = append(v.goals, id)
 	}
 }
 
-// append is the stored form:
+// append appends the stored form:
 //
-//	flags 1 | first varint | last varint | actions uvarint |
+//	flags 1: 1 = referred, 2 = viewed | first varint | last varint | actions uvarint |
 //	id, visitor, user, campaign, keyword: length uvarint, bytes |
-//	count uvarint | count x goal varint
+//	count uvarint | count × goal varint
 func (v *Visit) append(dst []byte) []byte {
 	flags := byte(0)
 	if v.referred {
@@ -344,11 +342,27 @@ func (v *Visit) append(dst []byte) []byte {
 	dst = binary.AppendVarint(append(dst, flags), v.first)
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, v.last), v.actions)
 	for _, s := range [...]string{v.id, v.visitor, v.user, v.Campaign, v.keyword} {
-		dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+		dst = appendText(dst, s)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(v.goals)))
 	for _, g := range v.goals {
 		dst = binary.AppendVarint(dst, g)
 	}
 	return dst
+}
+
+// visit reads the stored form of a visit.
+func (d *decoder) visit() *Visit {
+	v := &Visit{}
+	flags := d.byte()
+	d.bad = d.bad || flags > 3
+	v.referred, v.viewed = flags&1 != 0, flags&2 != 0
+	v.first, v.last, v.actions = d.varint(), d.varint(), d.uvarint()
+	for _, s := range [...]*string{&v.id, &v.visitor, &v.user, &v.Campaign, &v.keyword} {
+		*s = d.text()
+	}
+	for n := d.uvarint(); n > 0 && !d.bad; n-- {
+		v.goals = append(v.goals, d.varint())
+	}
+	return v
 }

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is known of a visit is read back as it was written, and nothing else is.
-func TestHitVisitRoundTrip(t *testing.T) {
+// A visit is read as it was written, and its form cut short or made longer is damaged.
+func TestVisitRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := &Visit{
 			id: rapid.String().Draw(t, "id"), visitor: rapid.String().Draw(t, "visitor"), user: rapid.String().Draw(t, "user"),
@@ -24,8 +24,8 @@ func TestHitVisitRoundTrip(t *testing.T) {
 	})
 }
 
-// The stored form, byte by byte: it may only grow by new versions.
-func TestHitVisitGolden(t *testing.T) {
+// The stored form, byte by byte. It changes only with a new version.
+func TestVisitGolden(t *testing.T) {
 	k := &idEntry{ord: 300, visit: &Visit{
 		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", Arrival: Arrival{"spring", "tea", true}, viewed: true,
 		first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2, goals: []int64{7, 1},
@@ -36,8 +36,8 @@ func TestHitVisitGolden(t *testing.T) {
 	}
 }
 
-// The edges of a visit, each by itself.
-func TestHitVisitGoesOn(t *testing.T) {
+// The edges of a visit, one at a time.
+func TestVisitAccepts(t *testing.T) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli()
 	visit := Visit{first: noon, last: noon, actions: 3, Arrival: Arrival{Campaign: "spring", keyword: "tea", referred: true}}
 	campaign := func(name, keyword string) event.Object {
@@ -59,8 +59,8 @@ func TestHitVisitGoesOn(t *testing.T) {
 		{"earlier", -idle, event.Hit{}, nil, nil, true, [2]int64{}},
 		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false, [2]int64{}},
 		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true, [2]int64{}},
-		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions - 1 }, true, [2]int64{}},
-		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActions }, false, [2]int64{}},
+		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActionsMax - 1 }, true, [2]int64{}},
+		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActionsMax }, false, [2]int64{}},
 		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true, [2]int64{}},
 		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false, [2]int64{}},
 		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false, [2]int64{}},
@@ -75,7 +75,7 @@ func TestHitVisitGoesOn(t *testing.T) {
 		if q.Day[1] == 0 {
 			q.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
-		if got := v.goesOn(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.RuleAt(event.Matomo, 1)); got != c.want {
+		if got := v.accepts(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.RuleAt(event.Matomo, 1)); got != c.want {
 			t.Errorf("%s: goes on is %t", c.name, got)
 		}
 	}

@@ -1,5 +1,5 @@
-// Variables of a visit of Matomo's: its custom dimensions and the custom variables
-// that are of the visit, the newest of each. Its events carry them, and so do pings.
+// Variables of a visit: the newest value of each of its custom dimensions and of its
+// custom variables (those of the visit, not of a page). Events and heartbeats carry them.
 
 package identity
 
@@ -11,17 +11,18 @@ import (
 	"cairn/engine/event"
 )
 
-// visitVar is what a visit's variable is since the event with seq.
+// visitVar is a variable of a visit, as the event with the seq set it.
 type visitVar struct {
 	seq   uint64
-	name  string      // dimensionN, or a custom variable's behind visitVarPrefix
-	value event.Value // a string, or null: it was cleared
+	name  string      // "dimensionN", or visitVarPrefix and the name of a custom variable
+	value event.Value // a string; null = cleared
 }
 
-// visitVars are those of a visit, one of a name.
+// visitVars are the variables of one visit, at most one of each name.
 type visitVars []visitVar
 
-// VisitVarsBytesMax bounds what is shown of a visit; what has no room is passed over.
+// VisitVarsBytesMax bounds the variables that an answer shows of a visit, in bytes as Set
+// counts them. A variable that does not fit is skipped.
 const VisitVarsBytesMax = 16384
 
 const (
@@ -29,11 +30,12 @@ const (
 	visitVarPrefix = visitVarsKey + "."
 )
 
-// bytes is the most a variable takes in the stored form.
+// bytes returns an upper bound of what a variable takes in the stored form.
 func (v visitVar) bytes() int { return len(v.name) + len(v.value.Text) + 16 }
 
-// Set takes a variable unless a later event has said it, or there is no room for it
-// in so many bytes. ok is false when it is not taken.
+// Set sets a variable. It returns false and leaves the list as it is when a later event
+// has set the variable, or when all variables would take more than bytesMax bytes. The list
+// keeps the strings of v.
 func (list *visitVars) Set(v visitVar, bytesMax int) (ok bool) {
 	at, size := -1, v.bytes()
 	for i, known := range *list {
@@ -54,7 +56,8 @@ func (list *visitVars) Set(v visitVar, bytesMax int) (ok bool) {
 	return true
 }
 
-// VisitVarsOf yields the variables that a hit carries, said at seq.
+// VisitVarsOf yields the variables that an event or a heartbeat at seq carries. Their
+// strings may alias e.
 func VisitVarsOf(e *event.Event, seq uint64) iter.Seq[visitVar] {
 	return func(yield func(visitVar) bool) {
 		for _, m := range e.Properties {
@@ -80,7 +83,8 @@ func VisitVarsOf(e *event.Event, seq uint64) iter.Seq[visitVar] {
 	}
 }
 
-// Properties are the variables that are not cleared, as events have them.
+// Properties returns the variables that are not cleared, in the form that events have.
+// It sorts the list by name.
 func (list visitVars) Properties() (o event.Object) {
 	slices.SortFunc(list, func(a, b visitVar) int { return strings.Compare(a.name, b.name) })
 	var custom event.Object
