@@ -116,7 +116,7 @@ func (e *Engine) device(r *Record, q *identity.Question, at int64) string {
 func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
 	from := at - event.NewestRule(d).Idle + 1
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
-	l, known := e.latest.Get(key)
+	l, known := e.latestEvents.Get(key)
 	if known && (l.Seq != 0 || l.Rank <= from) {
 		if l.Seq == 0 || l.Rank < from {
 			return nil
@@ -133,7 +133,7 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 		index.Clause{Any: []index.Alt{{Field: event.FieldSession}}, Present: true},
 	)
 	if e.logUnreadable(err); err == nil && ev == nil {
-		e.latest.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
+		e.latestEvents.Put(key, identity.Latest{Seq: 0, Rank: from}, true)
 	}
 	return ev
 }

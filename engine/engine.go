@@ -27,18 +27,18 @@ import (
 type Engine struct {
 	*read.Reader // answers queries
 
-	opts   Options
-	memory MemoryPlan
-	db     *pebble.DB
-	tables atomic.Pointer[store.Tables] // nil until the store is open
-	cache  *index.Cache
-	disk   *wal.Disk
-	files  *wal.FS
-	hwm    *wal.HighWaterMark
-	public *store.PublicIDs
-	owners *identity.SessionOwners
-	latest *identity.LatestEvents
-	log    *slog.Logger
+	opts          Options
+	memory        MemoryPlan
+	db            *pebble.DB
+	tables        atomic.Pointer[store.Tables] // nil until the store is open
+	cache         *index.Cache
+	disk          *wal.Disk
+	files         *wal.FS
+	hwm           *wal.HighWaterMark
+	public        *store.PublicIDs
+	sessionOwners *identity.SessionOwners
+	latestEvents  *identity.LatestEvents
+	log           *slog.Logger
 
 	mu    sync.RWMutex
 	sites map[uint32]*siteState

@@ -60,13 +60,13 @@ func (s *sequencer) answerHit(g *group, ev *submitted, next uint64, p *identity.
 	if !ev.question.Hit.Ping || p.Session == 0 {
 		return nil
 	}
-	said, err := s.ids.Heartbeat(ev.site.ID, ev.event, next, p)
-	if said == nil || err != nil {
+	stored, err := s.ids.Heartbeat(ev.site.ID, ev.event, next, p)
+	if stored == nil || err != nil {
 		return err
 	}
-	g.bytes += len(said)
-	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.ID, p.Session), said, nil); err != nil {
-		return fmt.Errorf("write ping: %w", err)
+	g.bytes += len(stored)
+	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.ID, p.Session), stored, nil); err != nil {
+		return fmt.Errorf("write heartbeats: %w", err)
 	}
 	return nil
 }

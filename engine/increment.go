@@ -40,7 +40,7 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 // was, or none of it can be read.
 func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
-	if l, known := e.latest.Get(key); known {
+	if l, known := e.latestEvents.Get(key); known {
 		if l.Seq == 0 {
 			return nil
 		}
@@ -54,9 +54,9 @@ func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *eve
 	switch e.logUnreadable(err); {
 	case err != nil:
 	case ev == nil:
-		e.latest.Put(key, identity.Latest{}, true)
+		e.latestEvents.Put(key, identity.Latest{}, true)
 	default:
-		e.latest.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
+		e.latestEvents.Put(key, identity.Latest{Seq: ev.Seq, Rank: int64(ev.Seq)}, true)
 	}
 	return ev
 }

@@ -103,7 +103,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		}
 		e.recall(ev)
 		if o.Status == event.Stored {
-			e.latest.Published(ev.site.ID, ev.event, o.Seq, o.Session)
+			e.latestEvents.Published(ev.site.ID, ev.event, o.Seq, o.Session)
 		}
 		if ev.asks {
 			e.answerVisit(ev.site, ev.event.Dialect, o)

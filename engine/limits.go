@@ -13,10 +13,10 @@
 //	note               wal.NoteBytesMax           wal.AppendNote              cannot be: the two above
 //	block              wal.RecordBytesMax         wal.Append                  cannot be: a record is shorter
 //	numbers            event.DecimalLimit         checkIncrement, OpenPanel   the event is refused; as a property any is stored
-//	heart beat         pingVarBytesMax            visitVars.set, both sides   the variable is passed over
+//	heartbeats         heartbeatVarBytesMax       visitVars.Set, both sides   the variable is skipped
 //	id entry           the fields of its event    event.Validate              the event is refused; any entry can be read
-//	changed ids        identity.PartMax                  ids.due                     the group writes them
-//	links of an event  three of 16 bytes          ids.meet                    cannot be
+//	changed ids        identity.PartMax           IDs.Due                     the group writes them
+//	links of an event  three of 16 bytes          IDs.register                cannot be
 //	run header         index/limits.go            columnsFit, index           the runs stay apart
 //	snapshot manifest  manifestBytesMax           parseManifest, both sides   the snapshot is given up
 //

@@ -90,8 +90,8 @@ func (e *Engine) open() error {
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
 		ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 	})
-	e.owners = identity.NewSessionOwners(int(e.memory.Owners))
-	e.latest = identity.NewLatestEvents(int(e.memory.Latest))
+	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
+	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
 	seq := newSequencer(e, identity.NewIDs(e.db, int(e.memory.IDs)), newRecent(e.memory.RecentIDs))
 	seq.ids.Bound(e.opts.IDPart)
 	if err := seq.ids.LoadFilter(e.memory.IDFilter); err != nil {

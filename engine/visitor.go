@@ -34,7 +34,7 @@ func (e *Engine) resolveVisitor(r *Record) {
 		ev.Anonymous = hex.EncodeToString(b[:])
 		return
 	}
-	if who, ok := e.owners.Get(r.Site.ID, ev.Session); ok {
+	if who, ok := e.sessionOwners.Get(r.Site.ID, ev.Session); ok {
 		ev.User, ev.Anonymous = who.User, who.Anonymous
 		return
 	}
@@ -48,7 +48,7 @@ func (e *Engine) resolveVisitor(r *Record) {
 	default:
 		ev.Anonymous = first.Anonymous
 	}
-	e.owners.Put(r.Site.ID, ev.Session, first)
+	e.sessionOwners.Put(r.Site.ID, ev.Session, first)
 }
 
 // sessionStart returns the first event of a session, nil when there is none yet.
@@ -91,7 +91,7 @@ func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
 		if s.begins && returnsIDs {
-			e.owners.Put(s.site.ID, s.outcome.Session, s.event)
+			e.sessionOwners.Put(s.site.ID, s.outcome.Session, s.event)
 		}
 		return
 	}
