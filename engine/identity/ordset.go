@@ -109,8 +109,8 @@ func (s *OrdSet) CountPersons(p Persons) int {
 // zero PairSet is empty. It is not safe for concurrent use.
 //
 // Three more tables have open addressing: linktable.go's and those of dedup.go and caps.go
-// in package engine. Each has other slots, grows in another way and counts its memory in
-// another way.
+// in package engine. Their slots, growth and count of memory differ. With one generic table
+// for all, finding a key in dedup.go's took 80 % more time.
 type PairSet struct {
 	slots []uint64 // open addressing; 0 = free
 	N     int      // pairs in the set
