@@ -152,7 +152,7 @@ func parseEntry(b []byte) (*idEntry, error) {
 	default:
 		d.bad = true
 	}
-	if d.bad || len(d.b) != 0 {
+	if d.bad || d.more() {
 		return nil, errEntry
 	}
 	return k, nil
@@ -163,50 +163,60 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// decoder reads stored forms. After damage, bad is set and every value is zero.
+// decoder reads stored forms. Damage sets bad and skips the rest; what is read from then on
+// is zero.
 type decoder struct {
-	b   []byte // the rest
+	b   []byte
+	at  int // index in b of what is read next
 	bad bool
 }
 
+// more reports whether there is anything left to read.
+func (d *decoder) more() bool { return d.at < len(d.b) }
+
+func (d *decoder) fail() { d.at, d.bad = len(d.b), true }
+
 func (d *decoder) byte() byte {
-	if d.bad || len(d.b) == 0 {
-		d.bad = true
+	if !d.more() {
+		d.fail()
 		return 0
 	}
-	v := d.b[0]
-	d.b = d.b[1:]
-	return v
+	d.at++
+	return d.b[d.at-1]
 }
 
 func (d *decoder) uvarint() uint64 {
-	v, w := binary.Uvarint(d.b)
-	if d.bad || w <= 0 {
-		d.bad = true
+	if d.more() && d.b[d.at] < 0x80 { // as most are
+		d.at++
+		return uint64(d.b[d.at-1])
+	}
+	v, w := binary.Uvarint(d.b[d.at:])
+	if w <= 0 {
+		d.fail()
 		return 0
 	}
-	d.b = d.b[w:]
+	d.at += w
 	return v
 }
 
 func (d *decoder) varint() int64 {
-	v, w := binary.Varint(d.b)
-	if d.bad || w <= 0 {
-		d.bad = true
+	v, w := binary.Varint(d.b[d.at:])
+	if w <= 0 {
+		d.fail()
 		return 0
 	}
-	d.b = d.b[w:]
+	d.at += w
 	return v
 }
 
 // text reads what appendText appends. It returns a copy.
 func (d *decoder) text() string {
 	n := d.uvarint()
-	if d.bad || n > uint64(len(d.b)) {
-		d.bad = true
+	if n > uint64(len(d.b)-d.at) {
+		d.fail()
 		return ""
 	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
+	start := d.at
+	d.at += int(n)
+	return string(d.b[start:d.at])
 }

@@ -57,7 +57,7 @@ func DecodeHeartbeats(b []byte) (*Heartbeats, error) {
 		return nil, errHeartbeats
 	}
 	p := &Heartbeats{At: int64(binary.BigEndian.Uint64(b))}
-	for d := (decoder{b: b[8:]}); len(d.b) > 0; {
+	for d := (decoder{b: b, at: 8}); d.more(); {
 		v := visitVar{seq: d.uvarint()}
 		switch d.byte() {
 		case 0:

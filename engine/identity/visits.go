@@ -358,9 +358,8 @@ func (d *decoder) visit() *Visit {
 	d.bad = d.bad || flags > 3
 	v.referred, v.viewed = flags&1 != 0, flags&2 != 0
 	v.first, v.last, v.actions = d.varint(), d.varint(), d.uvarint()
-	for _, s := range [...]*string{&v.id, &v.visitor, &v.user, &v.Campaign, &v.keyword} {
-		*s = d.text()
-	}
+	v.id, v.visitor, v.user = d.text(), d.text(), d.text()
+	v.Campaign, v.keyword = d.text(), d.text()
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		v.goals = append(v.goals, d.varint())
 	}

@@ -1,0 +1,52 @@
+package identity
+
+import (
+	"fmt"
+	"testing"
+
+	"cairn/engine/event"
+)
+
+// BenchmarkAssign assigns events of many visitors, all of which are in memory.
+func BenchmarkAssign(b *testing.B) {
+	const visitors = 20_000
+	for _, d := range []event.Dialect{event.Native, event.Matomo} {
+		b.Run(string(d), func(b *testing.B) {
+			ids := NewIDs(nil, 1<<30)
+			names := make([]string, visitors)
+			for i := range names {
+				names[i] = fmt.Sprintf("%016x", i)
+			}
+			session := func(event.Dialect) string { return "0123456789abcdef0123456789abcdef" }
+			e := event.Event{Dialect: d, Type: event.Page, Time: 1_000_000}
+			if d == event.Matomo {
+				e.Hit = &event.Hit{Day: [2]int64{0, 1 << 40}}
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				e.Anonymous = names[i*7919%visitors]
+				e.Time++
+				if _, err := ids.Assign(1, uint64(i)+1, &e, session); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseEntry reads the stored form of a visitor and of a visit.
+func BenchmarkParseEntry(b *testing.B) {
+	visitor := idEntry{ord: 300, sessions: []sessionRef{{1, "0123456789abcdef0123456789abcdef", 7, 1_795_168_800_000}}}
+	visit := idEntry{ord: 300, visit: &Visit{id: "0123456789abcdef", visitor: "aaaaaaaaaaaaaaaa", first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2}}
+	for name, k := range map[string]*idEntry{"visitor": &visitor, "visit": &visit} {
+		b.Run(name, func(b *testing.B) {
+			form := k.append(nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parseEntry(form); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
