@@ -89,8 +89,12 @@ func (c *LRU[K, V]) remove(e *entry[K, V]) {
 }
 
 func (c *LRU[K, V]) pushFront(e *entry[K, V]) {
-	e.prev, e.next = &c.ring, c.ring.next
-	e.prev.next, e.next.prev = e, e
+	first := c.ring.next
+	e.prev, e.next = &c.ring, first
+	first.prev, c.ring.next = e, e
 }
 
-func (e *entry[K, V]) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
+func (e *entry[K, V]) unlink() {
+	prev, next := e.prev, e.next
+	prev.next, next.prev = next, prev
+}

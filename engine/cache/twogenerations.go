@@ -36,11 +36,12 @@ func (c *TwoGenerations[K, V]) Put(k K, v V) {
 		// The hint is bounded, so that a large map is not allocated at one moment.
 		c.old, c.young, c.taken = c.young, make(map[K]V, min(len(c.young), 1024)), 0
 	}
-	if _, again := c.young[k]; !again {
-		k = c.own(k)
+	k = c.own(k)
+	before := len(c.young)
+	c.young[k] = v
+	if len(c.young) > before {
 		c.taken += c.size(k, v)
 	}
-	c.young[k] = v
 }
 
 // Len returns the number of entries in both generations. An entry that became young again
