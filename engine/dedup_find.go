@@ -154,13 +154,13 @@ type heldFilters struct {
 	max, bytes int64
 	runs       map[uint64]*heldFilter
 	swept      time.Time
-	full       time.Time    // when room was looked for in vain
-	pages      *index.Cache // of the runs that are looked into: queries have no use for them
+	full       time.Time    // when makeRoom last failed
+	pages      *index.Cache // of the runs that are searched for ids; queries do not need them
 	took       func(bytes int64)
 }
 
 type heldFilter struct {
-	filter *index.Filter // nil = it is damaged; pages of it may be whole
+	filter *index.Filter // nil = it is damaged; single pages may still be readable
 	site   *siteState
 	asked  time.Time
 }
@@ -173,20 +173,20 @@ func (f *heldFilter) bytes() int64 {
 }
 
 const (
-	filterIdle     = time.Minute // nobody asks a filter that was not asked for so long
-	filterRetry    = time.Second // between two looks for what can go, or be folded
-	filterOverhead = 256         // bytes a held filter takes besides
+	filterIdle     = time.Minute // a filter that was not asked for so long goes
+	filterRetry    = time.Second // between two calls of sweep, and of makeRoom after it failed
+	filterOverhead = 256         // bytes that a held filter takes besides its words
 )
 
-// newHeldFilters makes room for filters and, a tenth more, for pages of runs. took is
-// told how many bytes the filters take, whenever that changes.
+// newHeldFilters returns an empty heldFilters of that many bytes of filters and a tenth more
+// of pages of runs. took is told how many bytes the filters take, whenever that changes.
 func newHeldFilters(bytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
 	pages := index.NewCache(bytes / 10)
 	pages.Corrupt, pages.Lookups = corrupt, true
 	return &heldFilters{max: bytes, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
 }
 
-// of returns the filter of a site's run, nil when its pages are to be read one by one.
+// of returns the filter of a site's run, nil when the caller has to read single pages.
 func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.Filter, error) {
 	f := h.runs[r.Run]
 	if f == nil {
@@ -207,7 +207,7 @@ func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.F
 	return f.filter, nil
 }
 
-// sweep lets go of the filters of runs that are no more or that nobody asks.
+// sweep drops the filters of runs that are gone and of runs that are not asked any more.
 func (h *heldFilters) sweep(now time.Time) {
 	if now.Sub(h.swept) < filterRetry {
 		return
@@ -234,7 +234,7 @@ func (h *heldFilters) sweep(now time.Time) {
 	h.took(h.bytes)
 }
 
-// makeRoom folds filters, and says whether there is then room for so many bytes.
+// makeRoom folds filters until that many bytes are free. It reports whether they are.
 func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 	if now.Sub(h.full) < filterRetry {
 		return false

@@ -38,7 +38,7 @@ type Latest struct {
 const latestOverhead = 112
 
 // LatestEvents remembers published events of dialects whose rules need them. It keeps
-// entries in use. Whoever gets no answer searches the index. It is safe for concurrent use.
+// entries in use. A caller that gets no answer searches the index. It is safe for concurrent use.
 type LatestEvents struct {
 	mu      sync.Mutex
 	entries *cache.TwoGenerations[LatestKey, *Latest]
