@@ -19,14 +19,15 @@ func BenchmarkAssign(b *testing.B) {
 			}
 			session := func(event.Dialect) string { return "0123456789abcdef0123456789abcdef" }
 			e := event.Event{Dialect: d, Type: event.Page, Time: 1_000_000}
+			q := Question{}
 			if d == event.Matomo {
-				e.Hit = &event.Hit{Day: [2]int64{0, 1 << 40}}
+				q = Question{Hit: &event.Hit{}, Day: [2]int64{0, 1 << 40}}
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				e.Anonymous = names[i*7919%visitors]
 				e.Time++
-				if _, err := ids.Assign(1, uint64(i)+1, &e, session); err != nil {
+				if _, err := ids.Assign(1, uint64(i)+1, &e, &q, session); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -183,12 +183,12 @@ func (s *PairSet) ToPersons(p Persons) {
 	}
 }
 
-// Lately filters out pairs that were seen recently. A pair that comes many times in a row
+// RecentFilter filters out pairs that were seen recently. A pair that comes many times in a row
 // passes once or a few times.
-type Lately [1 << 12]uint64
+type RecentFilter [1 << 12]uint64
 
 // New reports whether the pair may be new, and remembers the pair.
-func (l *Lately) New(pair uint64) bool {
+func (l *RecentFilter) New(pair uint64) bool {
 	slot := &l[pairSlot(pair)&(1<<12-1)]
 	if *slot == pair {
 		return false

@@ -35,7 +35,7 @@ type partialAggregate struct {
 	startedSets []*startedSet  // sessions that started in the range, by row, for the first startedSetsMax rows
 	started     pairBag        // (row, ordinal) of those of all other rows
 
-	recentPersons, recentSessions identity.Lately
+	recentPersons, recentSessions identity.RecentFilter
 
 	plain []int32                // row plus 1 by value, for keys without segment and step
 	grid  [][]int32              // row plus 1 by value and segment, for small numbers of both

@@ -27,7 +27,7 @@
 // (snippet.go), and answers the calls that the vendor's log importer makes before it begins
 // (reporting.go).
 //
-// Read in this order: matomo.go (routes), params.go and charset.go (the parameters of a hit),
+// Read in this order: matomo.go (routes), settings.go, params.go and charset.go (the parameters of a hit),
 // scalar.go (their types), decode.go (what every hit has), time.go, url.go, action.go,
 // commerce.go, goals.go, bulk.go (many hits in one body), reply.go. Beside the hits:
 // reporting.go and snippet.go.

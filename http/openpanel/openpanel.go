@@ -17,7 +17,7 @@
 // nor that of its session. The engine finds both, see event.Visit, and every answer has
 // them, because the SDKs remember the ids of the last answer.
 //
-// Read in this order: openpanel.go (routes), source.go (whose a request is), decode.go (what
+// Read in this order: openpanel.go (routes), settings.go, source.go (whose a request is), decode.go (what
 // its body holds), track.go and profile.go (the types of it), referrer.go, reply.go. The
 // reads: read.go, filter.go, insights.go, and the export in export.go, export_sessions.go and
 // export_write.go.
