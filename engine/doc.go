@@ -11,17 +11,19 @@
 //	engine.go      closing, failing, and what all parts share; memory.go who has which
 //	               share of the memory
 //	ingest.go      in the request's goroutine: times, enrichment, limits, encoding
-//	device.go      who an event is from whose dialect recognises devices; visitor.go and
-//	               hit.go the same for dialects that return ids and for hits
+//	device.go      finds the sender of an event, for dialects that recognise devices;
+//	               visitor.go for dialects that return ids, hit.go for hits. The decision
+//	               which session an event is in is in room identity.
 //	increment.go   which increments are refused
 //	submission.go  what a request brings to the pipeline, and whose its memory is
 //	commit.go      the pipeline, invariants I1–I5, and its second stage, the publisher
 //	sequencer.go   its first stage; group.go what is committed together
-//	dedup.go       message ids: the newest exactly; dedup_find.go all others, in parts and
-//	               runs, by the filters of these
-//	cardinality.go how many values of a property counters tell apart on one day;
-//	               cardinality_names.go how many names of properties, cardinality_read.go
-//	               what is forgotten and read again; deltas.go what a group adds to sums
+//	dedup.go       keeps the newest message ids in memory; dedup_find.go looks up older ones
+//	               in parts and runs, with the help of their filters
+//	cardinality.go limits the distinct values of a property on one day, and
+//	               cardinality_names.go the names of properties; cardinality_read.go loads
+//	               these sets again after they were dropped; deltas.go what a group adds to
+//	               sums
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        rows in memory and in the log become runs; merge.go runs become fewer
@@ -54,13 +56,14 @@
 // deltas of its counters are one Pebble batch. While that is synced the rows go
 // into the site's part in memory, by column; then they are published and
 // the waiters woken. At 65,536 rows the part is sealed: written as a run,
-// which is index and rows in one, and its rows leave the log. Sixteen runs become
-// one of a million rows, and four of those one of four million: a merge of twice as
-// many would take 60 MiB.
+// which is index and rows in one, and its rows leave the log. Sixteen runs are
+// merged into one of a million rows, and four of those into one of four million. A merge of
+// eight of those would take 60 MiB of memory.
 //
-// Rows in memory and on their way there take half of the memory at most: what a
-// request may take is asked for before it is placed, by its sites, its cells and its
-// text. One that comes while no rows wait for the sealer is taken even if it needs more.
+// Rows in memory and on their way there take at most half of the memory. The sequencer
+// reserves the most that a request may take before it places the first event of it: an
+// estimate by sites, cells and text. A request that comes while no rows wait for the sealer
+// is taken even if it needs more.
 //
 // So the truth is the log, and after it the runs; all else is a function of
 // them. Persons, profiles and sessions are not stored at all: rows carry the
@@ -71,15 +74,16 @@
 //
 //	I1–I5 the pipeline: see commit.go. Where a failed fsync goes (I5): see wal/doc.go
 //	I6    An id handed out names one event for ever, also after a restore.
-//	I7    Runs and the log of a site tile its seqs from 1; an absent row refuses
-//	      the start.
-//	I8    Rows leave the log only when the ids learnt from them are written. All that
-//	      has changed of the ids and the seq they cover are written in one batch, a few
-//	      MB: a replay finds them as they were at that seq.
+//	I7    The runs and the log of a site have every seq from 1 exactly once. If a row is
+//	      missing, the store does not open.
+//	I8    Rows leave the log only when the ids learnt from them are written. The
+//	      changed ids are written in one batch, of a few MB, together with the seq up to
+//	      which they are complete. So a replay begins with the ids as they were at that
+//	      seq.
 //	I9    A counter is the sum over the rows in range of what event.Counts says of
-//	      each; totals of runs and deltas of groups are that sum, kept.
-//	I10   A checkpoint is never taken between the coming of a run and the going of
-//	      its rows.
+//	      each. Totals of runs and deltas of groups store parts of that sum.
+//	I10   A checkpoint is never taken after a run is added and before its rows have left
+//	      the log.
 //
 // # Locks
 //
@@ -100,7 +104,7 @@
 //	  broadcast.mu, spill.mu: each is held for a few lines that take no other lock
 //
 // The sequencer's state (the table of ids, dedup, cardinality) and the publisher's have no
-// lock: each belongs to one goroutine. No lock is held while the disk is synced but
-// sealer.install. Callbacks (Links' took, Cache.Corrupt, Pebble's events) are called without
+// lock: each belongs to one goroutine. Only sealer.install may be held while the disk is
+// synced. Callbacks (Links' took, Cache.Corrupt, Pebble's events) are called without
 // a lock of the room that calls them.
 package engine

@@ -24,7 +24,7 @@ type MemoryPlan struct {
 	LinksStep  int64 // so many bytes of new links change the share of Pages
 
 	RecentIDs int64 // the newest message ids
-	IDs       int64 // entries of the table of ids
+	IDs       int64 // entries of the table of ids: half of it packed; the others may grow to twice as much until changed ones are written
 	IDPart    int64 // part of IDs: changed entries that are written with one group
 	IDFilter  int64 // which ids there are at all
 	Owners    int64 // who began which session, of each of two generations
@@ -75,7 +75,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 // Sum is the most that all shares take together, in bytes.
 func (p *MemoryPlan) Sum() int64 {
 	return p.Rows + p.Pages + p.FiltersOwn +
-		p.RecentIDs + p.IDs + p.IDFilter + 2*p.Owners + 2*p.Latest +
+		p.RecentIDs + 2*p.IDs + p.IDs/2 + p.IDFilter + 2*p.Owners + 2*p.Latest +
 		p.Answers + p.Partials + 2*8*p.Pairs +
 		memtables*p.Memtable + p.Blocks
 }

@@ -6,7 +6,8 @@
 //	wire.Gate  may it connect: connections in all and of one address
 //	wire.Conn  is it HTTP: one strict reading of each head, and every deadline
 //	fasthttp   header look-up, writing the answer, goroutines and their memory
-//	table      who answers, by host, method, path as sent, query key, and for some by a form
+//	table      finds the dialect and the route by host, method, undecoded path and query key;
+//	           some routes also look at a form in the body
 //	admit      whose key is in the header, and are its rates exceeded
 //	ingest     body (cap, inflate with a cap) → Decode → whose is each record →
 //	           engine.Ingest, which returns when it is durable → Reply
@@ -41,19 +42,20 @@
 //
 // H7. No log line or metric holds a client's address, body, query string or key.
 //
-// H8. Nothing that outlives a request points into its buffers. The texts of a write alias
-// the buffers; those of a read are copied before a query is made of them (exchange.own).
+// H8. Nothing that outlives a request points into its buffers. In a write, texts point into
+// the buffers. In a read, they are copied before they become part of a query (exchange.own).
 // The engine copies what it keeps of an event and of a query. Tests overwrite the buffers
 // after each answer (event.Poisoned).
 //
 // # The way to read it
 //
 // options.go and server.go say what a server is made of, wiring.go which dialects it has,
-// router.go how the one of a request is found. exchange.go is a request from its first byte
+// router.go how the dialect of a request is found. exchange.go is a request from its first byte
 // to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds what browsers
-// want. sites.go holds the sites, which a request keeps as they were when it began; what a
-// site can set for a dialect is in that dialect's settings.go. health.go, metrics.go,
+// want. sites.go holds the sites. A request uses the sites that were configured when it began,
+// also if they change meanwhile. The settings of a site for a dialect are in that dialect's
+// settings.go. health.go, metrics.go,
 // process.go, origin.go and accesslog.go are for the operator.
 package httpd

@@ -10,8 +10,8 @@ import (
 	"cairn/http/segment"
 )
 
-// dialects lists the wire protocols for sites. A new one is one line here; where two could
-// answer the same request, the earlier one does. own is the native API, which stays the same
+// dialects lists the wire protocols for sites. dialect/dialect.go says how to add one. Where
+// two could answer the same request, the earlier one does. own is the native API, which stays the same
 // when the sites change. anySite says that every site name means the only site.
 func dialects(own *native.API, sites []*dialect.Site, anySite bool) []dialect.Dialect {
 	return []dialect.Dialect{

@@ -30,9 +30,10 @@
 //	4 ints      the integers of an integer column, or the codes of a cell column
 //	5 rowset    only in a sparse column: the rows that have the field; section 4
 //	            then has codes only for these rows
-//	6 blocks    for each code, ascending: the blocks of 1,024 entries of section 4
-//	            that have it; only where cells are many and few rows have each
-//	7 lists     for each code, where its blocks begin in section 6; card+1 integers
+//	6 lists     for each code, ascending: the blocks of 1,024 entries of section 4 that
+//	            have it; only in columns with many cells that few rows have
+//	7 list      for each code, where its list begins in section 6; card+1 integers
+//	  starts
 //	8 leaves    hashes (sorted) of each (path, term) inside arrays and objects
 //	9 owners    the codes those hashes belong to, in the same order
 //
@@ -43,7 +44,7 @@
 // microsecond.
 //
 // A run is written in one stream (write.go), from a part in memory (build.go) or from the
-// runs that it replaces (merge.go). The bytes are the same.
+// runs that it replaces (merge.go). Both ways write the same bytes.
 //
 // A run exists if and only if its descriptor does:
 //

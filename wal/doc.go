@@ -1,6 +1,6 @@
 // Package wal is cairn's log and what makes it durable. The log is the ordered sequence
-// of opaque records of each site. Pebble stores it, in files of its own; a write-ahead
-// log is one of them. The package knows no field of an event and imports no other
+// of opaque records of each site. The log is stored in Pebble. Pebble has a write-ahead log of
+// its own, which this page calls "Pebble's log"; it is another log than this one. The package knows no field of an event and imports no other
 // package of cairn. Engine owns the Pebble store, makes the batches and decides when to
 // sync.
 //
@@ -18,14 +18,19 @@
 // After a failed write or fsync nothing is answered as stored (I5 of engine). The error is
 // met in one of these files:
 //
-//	Pebble's log           FS calls engine's fail. Pebble never sees the error.
-//	Pebble's manifest      Pebble calls Fatalf of its Logger, which is engine's and
-//	                       calls fail.
-//	Pebble's tables        Pebble reports a BackgroundError, which engine logs, and tries
-//	                       again: the log still has the rows.
-//	a run being made       Engine's sealer calls fail; its merger gives up the merge.
-//	the high-water mark    Write returns the error, which engine logs. The mark stays
-//	                       where it was until the next write.
+//	Pebble's log           FS (fs.go) calls Engine.fail (engine/engine.go). Pebble never sees
+//	                       the error.
+//	a group's batch        The publisher (engine/commit.go) calls fail, and so does the
+//	                       sequencer (engine/sequencer.go) when it cannot make the batch.
+//	Pebble's manifest      Pebble calls Fatalf of its Logger (engine/open.go), which calls
+//	                       fail.
+//	Pebble's tables        Pebble reports a BackgroundError, which engine/open.go logs, and
+//	                       tries again: the log still has the rows.
+//	a run being made       The sealer (engine/seal.go) calls fail. The merger
+//	                       (engine/merge.go) gives up the merge, but calls fail when the run
+//	                       may be there in part.
+//	the high-water mark    Write (hwm.go) returns the error, which engine/engine.go logs. The
+//	                       mark stays where it was until the next write.
 //
 // Engine's fail answers all waiters with ErrFailed and ends the process; reads go on
 // until then. A full disk does not end the process while the ballast can help: FS removes
@@ -62,9 +67,10 @@
 //	W2  A group commit writes its rows and its notes in one Pebble batch.
 //	W3  Blocks of one group belong to that group alone, so the log can be trimmed
 //	    at the end of any group.
-//	W4  Bytes that were not appended are a CorruptError, never a record. A gap is one
-//	    too; whoever replays knows where the log of a site should begin and end.
+//	W4  Reading bytes that were not appended gives a CorruptError, never a record. So does
+//	    a gap. The caller of a replay has to notice missing records at the beginning or
+//	    at the end.
 //	W5  While the store is open, no goroutine goes on after an error of a log file.
-//	W6  At least one of the two marks is whole from the first one on, and no mark says
-//	    more events than the log had.
+//	W6  Once a mark has been written, at least one of the two files can be read. A mark
+//	    never gives more events than the log had.
 package wal

@@ -56,7 +56,7 @@ type Rule struct {
 	// of a single act without heart beats lasts no time.
 	HeartBeats bool
 	// VisitVariables: events and heart beats carry variables of the whole visit (see
-	// engine/visitvars.go).
+	// engine/identity/visitvars.go).
 	VisitVariables bool
 	// LateSource: a session that began without a source takes the source of a later
 	// event. A referrer counts as a source only when it is another site: the site's own

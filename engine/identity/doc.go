@@ -10,14 +10,20 @@
 //
 //	ids.go         the table of ids: since when there is a user, a visitor or a session;
 //	               entry.go its entries and their stored form
-//	assign.go      Assign decides, Replay repeats what was decided
-//	visits.go      the same for dialects whose rule has visits (event.Rule)
+//	assign.go      Assign decides the person and the session, Replay repeats what was decided
+//	visits.go      the same for hits, which are events of dialects with visits (Matomo)
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the
 //	               variables of a visit
 //	links.go       which ordinals name the same person; linktable.go their memory
-//	ordset.go      sets of ordinals, counted as persons; pair.go an ordinal of a row
-//	owners.go      who began which session; latest.go the newest event of an id
-//	idfilter.go    which ids there are; idpack.go entries not used recently
+//	ordset.go      sets of ordinals, and how many persons they are
+//	pair.go        an ordinal and the row of an answer that it belongs to, in one number
+//	owners.go      keeps in memory who began each session, because every event may ask
+//	latest.go      keeps in memory the newest event of an id, for the same reason
+//	idfilter.go    says quickly that an id does not exist
+//	idpack.go      keeps entries that were not used recently, in a packed form
+//
+// How long a session lasts, and which events have one, is in engine/event/rules.go, one rule
+// a dialect. Package engine asks the question for Assign in device.go, visitor.go and hit.go.
 //
 // The table belongs to the sequencer. Links, SessionOwners and LatestEvents are safe for
 // concurrent use.

@@ -1,6 +1,6 @@
 // Package query has the questions about a site's events, the answers, and the errors
-// that a read or a write can return. It has types only. The engine answers the
-// questions and http asks them, so neither copies them. The package must not learn how
+// that a read or a write can return. It has types only. Both http and the engine use
+// these types, so neither needs copies of them. The package must not learn how
 // an answer is computed or sent.
 //
 // # Files

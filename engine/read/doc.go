@@ -10,8 +10,8 @@
 //
 //   - Where does a filter become clauses of the index? plan and view.clause in predicate.go.
 //   - Where is the time of a query bounded? budget.check in budget.go. It is called before
-//     each part; inside loops a clock calls it, or rangeReader.timedOut in rowrange.go.
-//     After it, they return query.ErrQueryTimeout.
+//     each part. Inside loops, a clock or rangeReader.timedOut in rowrange.go calls it. When
+//     the time is over, they return query.ErrQueryTimeout.
 //   - Where is the answer of a counter cached, and what makes it void? cached in
 //     resultcache.go. An answer is void when its dataVersion differs: the site has new rows
 //     or new links between persons. What a row range of a run adds to the answer stays valid;
@@ -47,7 +47,7 @@
 //	counters.go          counters of the values of a property
 //	counter_series.go    the same, step by step
 //	properties.go        the list of properties
-//	sharedcells.go       its properties that share cells
+//	sharedcells.go       properties in that list that share one column
 //
 // What counters are made of:
 //

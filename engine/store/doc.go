@@ -1,12 +1,12 @@
 // Package store knows the contents of a data directory: the format version, the secret of the
-// public ids, the tables that runs are read from, snapshots, and which file a damage is in.
+// public ids, the tables that runs are read from, snapshots, and which file is damaged.
 //
 // # Files
 //
 //	keys.go      the prefixes of all keys that do not belong to wal or index
 //	store.go     version, secret, incarnations; the check of a store before it is opened
 //	publicid.go  public ids of events, which are also cursors
-//	tables.go    reads keys of runs from their tables, past Pebble's levels
+//	tables.go    reads the keys of a run from its table file, without a search in Pebble's levels
 //	snapshot.go  makes and verifies snapshots
 //	restore.go   makes a data directory from a snapshot
 //	upgrade.go   what a start does with a store of an older version

@@ -24,16 +24,18 @@
 //     owner panics.
 //   - Nothing that lives longer than the view refers to its runs: answers, kept results
 //     and filters in memory are copies.
-//   - [Table.Merged] replaces runs. It reports a replaced run as freed once the table and
-//     all who show that run have let go of it, and never before. Whoever is told deletes
-//     the keys.
+//   - [Table.Merged] replaces runs. When nothing holds a replaced run any more, it is
+//     reported as freed, and never before. The merger gets this report and deletes the
+//     keys.
 //   - A run that is in no table, such as one that check opens, has no holders and stays.
 //
 // The counts live in memory alone. The descriptors in the store say which runs exist. Keys
-// of other runs, which a crash or an open view at the end left there, go at the next start.
+// of a run without a descriptor stay after a crash, or when a view was open while the store
+// closed. The next start deletes them.
 //
 // A view takes one reference on the set of runs that the table has at the moment, and each
-// set holds its runs. So the counts cost a query the same with one run and with hundreds.
+// set holds its runs. So counting readers takes a query the same time with one run and with
+// hundreds.
 // A new set is made when a run is sealed or runs are merged.
 //
 // Tests set [Strict], with which a view that nobody closes is an error of Engine.Close.

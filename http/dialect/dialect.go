@@ -1,6 +1,23 @@
 // Package dialect is what every wire protocol of cairn implements: its routes, the way from
 // bytes to events, and the way from a result to a reply. A dialect sees neither fasthttp
 // nor the store, so tests give it strings and look at rows.
+//
+// # Adding a dialect
+//
+//  1. Write http/NAME: a type that implements Dialect, and Reading, Credentialed, Acting or
+//     Explaining if it needs them. http/oppizi is the smallest example.
+//  2. Add the dialect at the end of event.Dialects (engine/event/event.go): records store its
+//     place in that list.
+//  3. Add its rule to engine/event/rules.go: whether it returns ids, what a session is, and
+//     what is shown of it. A test fails as long as there is none.
+//  4. Add it to the list in http/wiring.go.
+//  5. A new kind of credential is a CredentialKind here, a case in auth.Registry.Resolve, a
+//     key in cli/config/keys.go and in http/options.go.
+//  6. Settings of a site are a type in http/NAME/settings.go that cli/config embeds.
+//  7. Name it in http/native/openapi/shared.json, cli/keys.go, README.md, docs/NAME.md and
+//     docs/server.md.
+//  8. Test it with golden requests (dialecttest), its rule (rules_test.go), a fuzz target, and
+//     the tables in cli/e2e that list all dialects.
 package dialect
 
 import (

@@ -2,8 +2,8 @@
 // events, answers every question that the engine answers, and makes snapshots.
 // Its contract, /openapi.json, is joined from the files in openapi/.
 //
-// This room knows the engine for its questions and answers, as long as they have no room of
-// their own, and asks it directly.
+// It asks what it needs through its own interface Engine, with the types of engine/query. It
+// does not import the engine.
 //
 // # What holds
 //
