@@ -1,23 +1,24 @@
-// The commit pipeline: the sequencer gives every event its place, the publisher
-// makes it durable and shows it.
+// The commit pipeline has two stages. The sequencer gives every event its seq, person and
+// session. The publisher makes the events durable and shows them to readers.
 //
 //	Ingest ──queue──▶ sequencer ──group──▶ publisher ──▶ waiters
 //	(validate,        (dedup, person,      (Pebble commit,
-//	 enrich, encode)   session, seq, caps,  open parts, fsync,
-//	                   deltas, one batch)   publish, wake)
+//	 enrich, encode)   session, seq,        rows in memory,
+//	                   cardinality, deltas, fsync, publish,
+//	                   one batch)           wake)
 //
-// Both are one goroutine each. While the publisher waits for an fsync the
-// sequencer gathers the next group; it hands it over when the publisher is
-// free, so groups grow with the load and a lone event waits for nobody.
+// Each stage is one goroutine. While the publisher waits for an fsync, the sequencer
+// gathers the next group. It hands the group over when the publisher is free. So groups
+// grow with the load, and a single event does not wait for others.
 //
 // Invariants:
 //
 //	I1  A waiter is answered only after the fsync of its group and of every group
-//	    before it. A duplicate waits in the group after its original's.
+//	    before it. A duplicate is in the same group as its original or in a later one.
 //	I2  A request is in one group, a group in one Pebble batch: rows, deltas, links.
-//	I3  Seqs of a site are dense, in order of groups, and assigned only here.
-//	I4  Queries see rows up to the published seq only.
-//	I5  After a failed write nothing is answered as stored any more; see wal/doc.go.
+//	I3  Seqs of a site are dense, ascend with the groups, and are assigned only here.
+//	I4  Queries see only rows up to the published seq.
+//	I5  After a failed write no event is answered as stored any more; see wal/doc.go.
 
 package engine
 
@@ -32,15 +33,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// publisher commits groups and shows their rows.
+// publisher commits groups and shows their rows to readers.
 type publisher struct {
 	e     *Engine
-	links []identity.Link // of one site in the group at hand
+	links []identity.Link // of one site of the current group
 	rest  table.Overflow
 }
 
-// run commits groups until there are no more. Asking for one it says that all
-// before are published.
+// run commits groups until the sequencer closes the channel. Each send on ready tells the
+// sequencer that all earlier groups are published.
 func (p *publisher) run() {
 	for {
 		select {
@@ -65,7 +66,7 @@ func (p *publisher) commit(g *group) {
 	start := p.e.now()
 	if err == nil && !g.batch.Empty() {
 		if err = p.e.db.ApplyNoSyncWait(g.batch, pebble.Sync); err == nil {
-			// The rows go into memory while the disk works; nobody sees them yet.
+			// The rows go into memory while the disk works. Readers do not see them yet.
 			err = p.stage(g)
 			synced := time.Now()
 			if serr := g.batch.SyncWait(); err == nil {
@@ -93,7 +94,7 @@ func (p *publisher) commit(g *group) {
 		if sub.err == nil {
 			sub.err = err
 		}
-		sub.done <- struct{}{} // the submitter's from here on
+		sub.done <- struct{}{} // now the submitter owns sub
 	}
 	if g.ids {
 		p.e.idsWritten.tell()
@@ -104,7 +105,7 @@ func (p *publisher) commit(g *group) {
 	}
 }
 
-// stage appends the group's rows to the open parts, unpublished.
+// stage appends the group's rows to each site's MemPart, still unpublished.
 func (p *publisher) stage(g *group) error {
 	for _, sg := range g.order {
 		if len(sg.records) == 0 {
@@ -122,7 +123,7 @@ func (p *publisher) stage(g *group) error {
 	return nil
 }
 
-// publish shows the staged rows.
+// publish shows the staged rows and the group's links to readers.
 func (p *publisher) publish(g *group) {
 	for _, sg := range g.order {
 		if len(sg.links) > 0 {

@@ -1,4 +1,5 @@
-// Group: what is committed together, and its memory.
+// Groups: what the sequencer gathers and the publisher commits, and how their memory is
+// used again.
 
 package engine
 
@@ -10,37 +11,38 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// group is what is committed together. It is the sequencer's until it is handed to
-// the publisher, who recycles it when all in it is published.
+// group holds the requests that are committed together. The sequencer owns it until it
+// hands it to the publisher. The publisher recycles it once all its rows are published.
 type group struct {
 	subs          []*submission
 	sites         map[*siteState]*siteGroup
-	order         []*siteGroup // ascending by site once sealed
+	order         []*siteGroup // ascending by site id once sealed
 	batch         *pebble.Batch
-	arena         []byte // its records
+	arena         []byte // text of the records
 	events, bytes int
-	asked         load // what its rows may take in memory
+	asked         load // the memory its rows may take
 	ids           bool // the batch holds the table of ids
 
-	spare []*siteGroup // of groups before
+	spare []*siteGroup // from earlier groups, to be used again
 }
 
-// siteGroup is a group's rows of one site.
+// siteGroup holds a group's rows of one site.
 type siteGroup struct {
 	site    *siteState
 	first   uint64
 	records [][]byte
-	counted []*daySet // what it adds to which counters
-	fresh   int       // values that it is the first to count on their days
+	counted []*daySet // the sets whose counters the rows change
+	fresh   int       // values that the rows are the first to count on their days
 	terms   event.TermArena
 	links   []seqLink
 }
 
-// load is what rows bring into memory, and into the open parts of how many sites.
+// load describes how much rows add to memory: the number of sites, rows and cells, and the
+// bytes of text.
 type load struct{ sites, rows, cells, bytes int64 }
 
-// asks is the load of a group's rows and those of a submission. A site that has rows in
-// both counts once.
+// asks returns the load of a group's rows together with those of a submission. A site with
+// rows in both counts once.
 func (s *sequencer) asks(g *group, sub *submission) load {
 	l := load{g.asked.sites, g.asked.rows + int64(len(sub.events)), g.asked.cells + int64(sub.cells), g.asked.bytes + int64(len(sub.bodies))}
 	s.asked++
@@ -54,7 +56,7 @@ func (s *sequencer) asks(g *group, sub *submission) load {
 	return l
 }
 
-// most is about the bytes it takes at the most.
+// most returns about how many bytes of memory the load takes at most.
 func (l load) most() int64 {
 	return index.MemPartBytesMax(l.sites, l.rows, l.cells, l.bytes, event.NumInts)
 }
@@ -64,16 +66,16 @@ type seqLink struct {
 	links []identity.Link
 }
 
-// What is kept of a group for later ones at most.
+// Upper bounds of the memory that a recycled group keeps.
 const (
-	groupsKept      = 3 // one is gathered, one written, one may have just been
+	groupsKept      = 3 // one is gathered, one is written, one may have just been published
 	groupSitesKept  = 64
 	groupSubsKept   = groupEventsMax
-	groupRecordKept = 2 * groupEventsMax // of all sites
+	groupRecordKept = 2 * groupEventsMax // of all sites together
 	groupArenaKept  = 2 * groupBytesMax
 )
 
-// newGroup is an empty group, in the memory of an older one if there is any.
+// newGroup returns an empty group. It uses the memory of an earlier group if there is one.
 func (e *Engine) newGroup() *group {
 	var g *group
 	select {
@@ -85,7 +87,7 @@ func (e *Engine) newGroup() *group {
 	return g
 }
 
-// recycle keeps the memory of a group that is published.
+// recycle keeps the memory of a published group for newGroup.
 func (e *Engine) recycle(g *group) {
 	records := 0
 	for _, sg := range g.spare {
@@ -122,10 +124,11 @@ func (sg *siteGroup) reset() {
 	sg.terms.Reset()
 }
 
-// of returns the group's rows of a site, which begin at first.
+// of returns the siteGroup of a site. If there is none, it makes one that begins at seq
+// first.
 func (g *group) of(site *siteState, first uint64) *siteGroup {
 	if n := len(g.order); n > 0 && g.order[n-1].site == site {
-		return g.order[n-1] // mostly a request's events are of one
+		return g.order[n-1] // most requests have events of a single site
 	}
 	sg := g.sites[site]
 	if sg != nil {
@@ -142,7 +145,7 @@ func (g *group) of(site *siteState, first uint64) *siteGroup {
 	return sg
 }
 
-// record makes a row's record, which lives as long as the group.
+// record encodes a row's record in the arena. The record is valid as long as the group.
 func (g *group) record(h *event.Head, body []byte) []byte {
 	start := len(g.arena)
 	g.arena = event.AppendRecord(g.arena, h, body)

@@ -1,5 +1,5 @@
-// Ingest: what happens to events in the request's own goroutine, before and after
-// the commit pipeline.
+// Ingest handles events in the request's own goroutine, before and after the commit
+// pipeline.
 
 package engine
 
@@ -18,15 +18,15 @@ import (
 	"cairn/engine/store"
 )
 
-// Event times outside [received − lateMax, received + earlyMax] count on the day
-// of receipt; both in milliseconds.
+// An event whose time is outside [received − lateMax, received + earlyMax] counts on the
+// day it was received. Both bounds are in milliseconds.
 const (
 	lateMax  = 30 * calendar.DayMillis
 	earlyMax = calendar.DayMillis
 )
 
-// Ingest implements API. It waits for the commit even when ctx ends: what became
-// of the events is known only then.
+// Ingest implements API. It waits for the commit even if ctx ends, because the outcomes are
+// known only then.
 func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error) {
 	if err := e.Admit(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 	if e.stopping.Load() {
 		return nil, query.ErrStopping
 	}
-	// Under too much load most requests end here, before work is put into them.
+	// Under overload most requests end here, before any work is spent on them.
 	guess := guessBytes(records)
 	if err := e.reserve(guess); err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 	return m.outcomes, nil
 }
 
-// fill readies and encodes the good records and notes the others in their outcomes.
-// With all it ends at the first that is refused, and all are then.
+// fill prepares and encodes the valid records and notes errors of the others in their
+// outcomes. If all is set, it stops at the first rejected record and rejects every record.
 func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcome, all bool) (refused bool) {
 	now := e.now().UnixMilli()
 	for i := range records {
@@ -91,10 +91,10 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 	return refused
 }
 
-// complete fills what of the outcomes is known only now that the events are in the
-// log. It appends the text of their ids to ids.
+// complete fills in the parts of the outcomes that are known only after the commit. It
+// appends the text of their public ids to ids.
 func (e *Engine) complete(sub *submission, ids []byte) []byte {
-	ids = slices.Grow(ids, store.PublicIDLen*len(sub.events)) // it must not move
+	ids = slices.Grow(ids, store.PublicIDLen*len(sub.events)) // outcomes point into ids, so it must not be moved
 	for i := range sub.events {
 		ev := &sub.events[i]
 		o := ev.outcome
@@ -115,8 +115,8 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 	return ids
 }
 
-// prepare makes the event ready for the log: times, enrichment, limits, and what
-// the site's settings decide. What is added to the event lies in room.
+// prepare makes the event ready for the log: it sets times, enriches the event, checks
+// limits and applies the site's settings. Text that it adds to the event lies in room.
 func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldError {
 	ev := &r.Event
 	ev.Received = now
@@ -137,7 +137,7 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 	}
 	ev.Day = calendar.Day(counted, r.Site.Location)
 	if len(r.Site.Uncounted) > 0 {
-		ev.NotCounted = slices.Clip(ev.NotCounted) // it may be the dialect's
+		ev.NotCounted = slices.Clip(ev.NotCounted) // the array may belong to the dialect
 		ev.Counts(func(property, _ string, _ int64) bool {
 			if slices.Contains(r.Site.Uncounted, property) && !slices.Contains(ev.NotCounted, property) {
 				ev.NotCounted = append(ev.NotCounted, property)
@@ -148,7 +148,7 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 	return nil
 }
 
-// guessBytes is about how long the records will be when they are encoded.
+// guessBytes estimates the length of the encoded records in bytes.
 func guessBytes(records []Record) (n int64) {
 	for i := range records {
 		e := &records[i].Event
@@ -162,7 +162,8 @@ func guessBytes(records []Record) (n int64) {
 	return n
 }
 
-// reserve takes room in the queue: for one request alone any, however large.
+// reserve reserves bytes in the queue or returns ErrBusy. If the queue is empty, it accepts
+// a request of any size.
 func (e *Engine) reserve(bytes int64) error {
 	if queued := e.queued.Add(bytes); queued > e.opts.QueueBytes && queued > bytes {
 		e.queued.Add(-bytes)
@@ -171,8 +172,8 @@ func (e *Engine) reserve(bytes int64) error {
 	return nil
 }
 
-// submit queues the submission, whose room is reserved, and waits until it is
-// durable.
+// submit queues the submission and waits until it is durable. The caller has reserved its
+// bytes.
 func (e *Engine) submit(sub *submission) error {
 	e.queuedEvents.Add(int64(len(sub.events)))
 	select {
@@ -186,13 +187,13 @@ func (e *Engine) submit(sub *submission) error {
 	case <-sub.done:
 		return sub.err
 	case <-e.failed:
-		// The sequencer may still read the events, but nothing of them is written any
-		// more (I5). None of their memory may be used again.
+		// The sequencer may still read the events, but it writes nothing more (I5). None of
+		// their memory may be used again.
 		return query.ErrFailed
 	}
 }
 
-// counters of Stats that several goroutines move.
+// counters are the running totals behind Stats. Several goroutines update them.
 type counters struct {
 	accepted, duplicates, commits, seals atomic.Uint64
 	sealNanos                            atomic.Int64
@@ -204,8 +205,8 @@ type counters struct {
 	rejected map[string]uint64
 }
 
-// reject counts a refused event by the field at fault; clients choose field
-// names, so only known ones keep theirs.
+// reject counts a rejected event by the field at fault. Clients choose field names, so
+// unknown names count as "other".
 func (c *counters) reject(field string) {
 	switch field {
 	case "type", "name", "time", "user", "anonymous", "session", "groups", "message_id", "value", "properties", "context", "increments", "segments", "previous", "extra", "ec_id":

@@ -1,5 +1,6 @@
-// The sequencer: the first stage of the pipeline of commit.go. It gives every event its
-// place: duplicate or new, person, session, seq, and which of its values count.
+// The sequencer is the first stage of the pipeline described in commit.go. It decides
+// everything about an event: whether it is a duplicate, its person, its session, its seq,
+// and which of its values are counted.
 
 package engine
 
@@ -18,39 +19,40 @@ import (
 	"cairn/wal"
 )
 
-// A group closes at these sizes; a request is never split over two.
+// A group closes when it reaches one of these sizes. A request is never split over two
+// groups.
 const (
 	groupBytesMax  = 2 << 20
 	groupEventsMax = 4096
 )
 
-// sequencer gives events their place. Its state runs ahead of what is published
-// by at most the group being gathered and the one being committed.
+// sequencer gives each event its seq, person and session. Its state is ahead of the
+// published rows by at most two groups: the one being gathered and the one being committed.
 type sequencer struct {
 	e           *Engine
 	ids         *identity.IDs
 	recent      *recent
 	filters     *heldFilters
 	unknown     []*submitted // events of a request whose message ids are not among the newest
-	idHashes    []uint64     // of their ids
-	maybe       []int32      // which of these a run may hold
+	idHashes    []uint64     // filter hashes of their message ids
+	maybe       []int32      // indexes into idHashes of the ids that a run may hold
 	cardinality *cardinality
-	held        *submission                                // for the next group: memory had no room for it in the one before
-	next        map[*siteState]uint64                      // seq of the next event
-	since       int                                        // events since the ids were written
-	asked       uint64                                     // times that memory was asked for
-	idle        bool                                       // the publisher waits for a group
+	held        *submission                                // begins the next group, because memory had no room for it in the last one
+	next        map[*siteState]uint64                      // seq of each site's next event
+	since       int                                        // events since the table of ids was last written
+	asked       uint64                                     // number of calls of asks; a site with this number is already counted
+	idle        bool                                       // the publisher has published all groups and waits for the next
 	counts      []index.Total                              // of the event being placed
 	yield       func(property, term string, by int64) bool // appends to counts
-	over        []event.Term                               // of that: what is over the cap
-	capped      []event.Term                               // the same by property
-	at          struct {                                   // where admit is asked
+	over        []event.Term                               // the entries of counts that are over the cap
+	capped      []event.Term                               // the same, grouped by property
+	at          struct {                                   // the event that admit is asked about
 		sg  *siteGroup
 		day int32
 		err error
 	}
-	admit     func(name string) bool // says whether a name counts by itself, else adds it to left
-	left      []string               // names that do not; in leftText
+	admit     func(name string) bool // reports whether a name counts by itself; if not, it adds the name to left
+	left      []string               // names that do not count by themselves; their text is in leftText
 	leftText  []byte
 	shares    map[string]overShare
 	name      func(event.Dialect) string // names a new session
@@ -60,7 +62,7 @@ type sequencer struct {
 	sessionAt int
 }
 
-// newSequencer makes a sequencer for an open store whose log is replayed next.
+// newSequencer makes a sequencer for an open store. The caller replays the log next.
 func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 	s := &sequencer{
 		e:           e,
@@ -93,7 +95,8 @@ func (s *sequencer) run() {
 			continue
 		}
 		if room := s.asks(new(group), first).most(); s.e.sealer.behind(room) {
-			// Memory is bounded. What the sealer waits for from here is written first.
+			// Memory is bounded. The sealer may wait for the table of ids, so the sequencer
+			// writes that first and then waits for the sealer.
 			s.e.idsWanted.Store(true)
 			s.commit(s.e.newGroup())
 			s.e.sealer.catchUp(room)
@@ -106,8 +109,8 @@ func (s *sequencer) run() {
 	}
 }
 
-// first waits for the submission that the next group begins with. It is nil when the sealer
-// wants the table of ids written instead; on is false when the queue is closed.
+// first waits for the submission that begins the next group. It returns nil if the sealer
+// wants the table of ids written instead. on is false when the queue is closed.
 func (s *sequencer) first() (first *submission, on bool) {
 	if first, s.held = s.held, nil; first != nil {
 		return first, true
@@ -127,18 +130,18 @@ func (s *sequencer) commit(g *group) {
 	}
 	s.drain()
 	s.idle = false
-	s.e.asked.Add(g.asked.most()) // until the rows are there
+	s.e.asked.Add(g.asked.most()) // the publisher takes it back when the rows are in memory
 	wroteIDs := g.ids
-	s.e.groups <- g // the publisher's from here on
+	s.e.groups <- g // now the publisher owns g
 	if wroteIDs && s.ids.Over() {
-		// Entries may leave memory only when Pebble has them.
+		// Entries may leave memory only after Pebble has them.
 		s.drain()
 		s.ids.Evict()
 	}
 }
 
-// gather adds to g what arrives until it is full, memory has no room for more or the
-// publisher waits for it.
+// gather adds submissions to g until g is full, memory has no room for more, or the queue
+// is empty while the publisher waits for g.
 func (s *sequencer) gather(g *group) {
 	for g.events < groupEventsMax && g.bytes < groupBytesMax && len(g.subs) < groupEventsMax {
 		var sub *submission
@@ -166,7 +169,7 @@ func (s *sequencer) gather(g *group) {
 	}
 }
 
-// drain waits until every group handed over is published.
+// drain waits until every group that was handed over is published.
 func (s *sequencer) drain() {
 	if !s.idle {
 		<-s.e.ready
@@ -183,14 +186,14 @@ func (s *sequencer) take(g *group, sub *submission) {
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}
-	// What is read from sealed rows is read first: where they are damaged the request
-	// is refused, nothing of it being placed, and all others go on.
+	// findOriginals reads sealed rows, so it runs before any event is placed. If those rows
+	// are damaged, this request is refused as a whole and all others go on.
 	if sub.err = s.findOriginals(sub); sub.err != nil {
 		return
 	}
 	for i := range sub.events {
 		if err := s.place(g, sub, &sub.events[i]); err != nil {
-			// Part of the request is placed: the group cannot go on without it.
+			// Part of the request is placed. The group can no longer be written without it.
 			s.e.fail(fmt.Errorf("place event: %w", err))
 			sub.err = query.ErrFailed
 			return
@@ -198,18 +201,21 @@ func (s *sequencer) take(g *group, sub *submission) {
 	}
 }
 
-// nextSeq is the seq that the site's next event gets.
+// nextSeq returns the seq of the site's next event.
 func (s *sequencer) nextSeq(site *siteState) uint64 {
 	return max(1, s.next[site])
 }
 
+// place gives an event its seq, person and session, or finds that it is a duplicate. It
+// adds the event's record to the group. After an error part of the request may be in the
+// group.
 func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	e, site := ev.event, ev.site
 	next := s.nextSeq(site)
 	if e.MessageID != "" {
 		seq := ev.original
 		if seq == 0 {
-			seq = s.recent.find(ev.hi, ev.lo) // of the same request
+			seq = s.recent.find(ev.hi, ev.lo) // the original may be in the same request
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = event.Duplicate, seq
@@ -245,8 +251,8 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	g.bytes += s.cardinality.noted - noted
 	record := g.record(&head, sub.body(ev))
 	if len(record) > event.RecordBytesMax {
-		// event.Validate bounds what is counted of an event, and by that its record: this
-		// cannot be. Nothing of the group is written.
+		// event.Validate bounds what is counted of an event, and so the length of its
+		// record. A longer record is a bug. Nothing of the group is written.
 		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.ID, len(record))
 	}
 	sg.records = append(sg.records, record)
@@ -258,8 +264,8 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	return nil
 }
 
-// count adds the event to the group's deltas, as it is stored: values over the
-// cap as event.Other.
+// count adds the event to the group's deltas and notes in head what was over the cap.
+// Values over the cap count as event.Other.
 func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error {
 	s.counts, s.left, s.leftText = s.counts[:0], s.left[:0], event.Emptied(s.leftText, leftTextKept)
 	s.at.sg, s.at.day, s.at.err = sg, e.Day, nil
@@ -291,11 +297,11 @@ func (s *sequencer) count(sg *siteGroup, e *event.Event, head *event.Head) error
 	return nil
 }
 
-// leftTextKept is how many bytes are kept for the names that the next events leave out.
+// leftTextKept is how many bytes of leftText are kept for later events.
 const leftTextKept = 1 << 16
 
-// admits says whether a name of the event at hand counts by itself. One that does not is
-// one of left.
+// admits reports whether a name of the current event counts by itself. If not, it adds the
+// name to left.
 func (s *sequencer) admits(name string) bool {
 	yes, err := s.cardinality.name(s.at.sg.site, s.at.day, name, s.drain)
 	if err != nil {
@@ -310,16 +316,16 @@ func (s *sequencer) admits(name string) bool {
 	return yes
 }
 
-// overShare is how many values of a property the event at hand counts, how many of
-// these are over the cap, and where the next of them stands.
+// overShare says how many values of a property the current event counts, how many of these
+// are over the cap, and where the next of them goes in capped.
 type overShare struct {
 	counted, over int
-	next          int // plus 1
+	next          int // index in capped plus 1; 0 = none yet
 }
 
-// byProperty is what of the event at hand is over the cap, each property once. If all
-// values of a property are over, one entry says so: a property with only new values ends
-// this way.
+// byProperty returns the current event's values that are over the cap, grouped by property.
+// If all values of a property are over, a single entry event.Other stands for them.
+// Properties that have only new values usually end this way.
 func (s *sequencer) byProperty() []event.Term {
 	if s.shares == nil {
 		s.shares = make(map[string]overShare)
@@ -337,7 +343,7 @@ func (s *sequencer) byProperty() []event.Term {
 		}
 	}
 	n := 0
-	s.capped = append(s.capped[:0], s.over...) // as long as it can be
+	s.capped = append(s.capped[:0], s.over...) // the result is never longer
 	for _, t := range s.over {
 		share := s.shares[t.Property]
 		all := share.over == share.counted
@@ -359,7 +365,7 @@ func (s *sequencer) byProperty() []event.Term {
 	return s.capped[:n]
 }
 
-// newSession makes a random session id in the form of the dialect's.
+// newSession returns a random session id in the form of the dialect's session ids.
 func (s *sequencer) newSession(d event.Dialect) string {
 	if s.sessionAt == 0 {
 		_, _ = rand.Read(s.sessions[:])
@@ -369,7 +375,7 @@ func (s *sequencer) newSession(d event.Dialect) string {
 	return sessionName(d, id)
 }
 
-// seal writes the group into its batch, keys ascending.
+// seal writes the group into its batch, with keys in ascending order.
 func (s *sequencer) seal(g *group) (err error) {
 	slices.SortFunc(g.order, func(a, b *siteGroup) int { return cmp.Compare(a.site.ID, b.site.ID) })
 	for _, sg := range g.order {

@@ -1,5 +1,5 @@
-// Submission: the part of a request that goes into the log, and whose its memory
-// is when.
+// A submission is the part of a request that goes into the log. This file also says who
+// owns its memory at which time.
 
 package engine
 
@@ -12,27 +12,27 @@ import (
 	"cairn/index"
 )
 
-// Memory is all that one request needs in the engine, from its records to their
-// outcomes, to be used again for another. It belongs to the caller of Ingest, who
-// leaves it alone during the call and reads from it until its request is answered.
-// The zero Memory is ready.
+// Memory holds everything that one request needs in the engine, from its records to their
+// outcomes. It can be used again for another request. The caller of Ingest owns it, but
+// does not touch it during the call. The caller may read from it until it calls Reset or
+// passes it to Ingest again. The zero Memory is ready to use.
 type Memory struct {
 	outcomes []event.Outcome
-	ids      []byte // text of the outcomes' ids
+	ids      []byte // text of the public ids in outcomes
 	sub      submission
 }
 
-// submission is what Ingest queues for the sequencer. From then until done it is the
-// pipeline's, with the events and outcomes it points to. A submitter that leaves
-// before, because the store has failed, must leave all of it to the pipeline.
+// submission is what Ingest queues for the sequencer. From then until done the pipeline
+// owns it, with the events and outcomes that it points to. If the store fails, the
+// submitter may leave earlier. It must then not use any of this memory again.
 type submission struct {
 	events []submitted
-	bodies []byte       // of the events, one behind the other
-	arena  enrich.Arena // what enrichment added to the events
+	bodies []byte       // encoded events, one after the other
+	arena  enrich.Arena // text that enrichment added to the events
 	bytes  int64        // reserved in the queue
-	cells  int          // of the events, at the most
+	cells  int          // upper bound for all events together
 	err    error
-	done   chan struct{} // one is sent when it is durable or refused; see err
+	done   chan struct{} // receives one value when the submission is durable or refused; see err
 }
 
 // submitted is one valid, encoded event.
@@ -41,22 +41,22 @@ type submitted struct {
 	event      *event.Event
 	question   identity.Question
 	outcome    *event.Outcome
-	start, end int    // of its body, in submission.bodies
-	idHash     uint64 // of its message id, as filters of runs are asked
-	hi, lo     uint64 // of its message id, as the newest are remembered; the sequencer's
-	asks       bool   // its record asks who it is from, see event.Visit
-	begins     bool   // it is the first event of its session; set when it is placed
-	// original is the seq of the event in the log that has its message id, 0 = none.
+	start, end int    // position of its body in submission.bodies
+	idHash     uint64 // of its message id, for the filters of runs
+	hi, lo     uint64 // hash of its message id in recent; set by the sequencer
+	asks       bool   // the client wants to know its device and session, see event.Visit
+	begins     bool   // it is the first event of its session; set by the sequencer
+	// original is the seq of an earlier event with the same message id; 0 = none.
 	original uint64
 }
 
-// What is kept for the next request at most.
+// Upper bounds of the memory that Reset keeps for the next request.
 const (
 	memoryEventsKept = 4096
 	memoryBytesKept  = 1 << 20
 )
 
-// begin forgets the request before and makes room for n records and their outcomes.
+// begin forgets the previous request and makes room for n records and their outcomes.
 func (m *Memory) begin(n int) *submission {
 	m.Reset()
 	m.outcomes = slices.Grow(m.outcomes, n)[:n]
@@ -68,8 +68,8 @@ func (m *Memory) begin(n int) *submission {
 	return s
 }
 
-// Reset forgets the request, so that nothing of it is held, and keeps the memory
-// unless it has grown large.
+// Reset drops all references to the request. It keeps the memory for the next one unless
+// that has grown too large.
 func (m *Memory) Reset() {
 	s := &m.sub
 	event.Poison(m.ids)
@@ -86,7 +86,7 @@ func (m *Memory) Reset() {
 	s.bytes, s.cells, s.err = 0, 0, nil
 }
 
-// add encodes an event that is ready.
+// add encodes an event that has been prepared and appends it to the submission.
 func (s *submission) add(site *siteState, r *event.Record, q identity.Question, o *event.Outcome) {
 	e, start := &r.Event, len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
@@ -96,8 +96,9 @@ func (s *submission) add(site *siteState, r *event.Record, q identity.Question, 
 	})
 }
 
-// coreCells is how many cells an event has at most besides properties, context and extra.
+// coreCells is an upper bound of the cells an event has besides properties, context and
+// extra.
 const coreCells = 16
 
-// body is an event's record but for its head.
+// body returns an event's record without its head.
 func (s *submission) body(ev *submitted) []byte { return s.bodies[ev.start:ev.end] }
