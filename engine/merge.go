@@ -1,5 +1,5 @@
-// The merger: in the background it makes one run of several, so that a site has
-// tens of runs however many its events are.
+// The merger combines several runs of a site into one, in the background. So a site has
+// only tens of runs, no matter how many events it has.
 
 package engine
 
@@ -15,22 +15,20 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// merger merges the runs of one site at a time. The new run comes into being, and
-// the old ones cease to exist, in one batch. Views that have them go on reading them.
-// Their keys are deleted when the last of these views is closed, or when the store is
-// opened again.
+// merger merges the runs of one site at a time. One batch adds the new run and removes the
+// old ones. Views that hold the old runs can still read them. The keys of an old run are
+// deleted when its last view closes, or when the store is opened again.
 //
-// It takes runs of one order of size together (see pickRuns), so that an event is
-// written again as often as there are orders between SealRows and MergeRows: with
-// the defaults twice.
+// It merges runs of similar size (see pickRuns). So an event is rewritten once per order of
+// size between SealRows and MergeRows: twice with the default options.
 type merger struct {
 	e *Engine
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	sites   []*siteState // to look at
-	dropped []uint64     // runs that nobody reads any more
-	flush   bool         // the merger's: only a flush frees the room of runs that were dropped
+	sites   []*siteState // whose runs may need a merge
+	dropped []uint64     // old runs that no view holds any more
+	flush   bool         // dropped runs free their disk space only after a flush; used by the merger's goroutine alone
 	stopped bool
 	done    sync.WaitGroup
 }
@@ -41,7 +39,7 @@ func newMerger(e *Engine) *merger {
 	return m
 }
 
-// start looks at all sites, then at those that are considered.
+// start checks all sites once, then each site that is enqueued.
 func (m *merger) start() {
 	for _, s := range m.e.allSites() {
 		m.enqueue(s)
@@ -69,7 +67,7 @@ func (m *merger) start() {
 	})
 }
 
-// stop ends the merge under way; what it has written goes.
+// stop cancels the current merge and waits for its end. Its unfinished file is removed.
 func (m *merger) stop() {
 	m.mu.Lock()
 	m.stopped = true
@@ -84,7 +82,7 @@ func (m *merger) stopping() bool {
 	return m.stopped || m.e.failure() != nil
 }
 
-// enqueue has a look taken at the site's runs.
+// enqueue lets the merger check the site's runs.
 func (m *merger) enqueue(s *siteState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,6 +90,8 @@ func (m *merger) enqueue(s *siteState) {
 	m.changed.Broadcast()
 }
 
+// next waits for work. It returns the next site to check, or nil, and the old runs to drop.
+// ok is false when the merger is stopped.
 func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,9 +108,9 @@ func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 	return site, drop, true
 }
 
-// drop deletes the keys of runs that do not exist any more. If only a flush frees their
-// room, one flush follows for all of them when no site waits: a flush per merge would cost
-// much where many small sites are merged one after another.
+// drop deletes the keys of old runs. If their disk space is freed only by a flush, drop
+// starts one flush for all of them when no site waits. A flush after each merge would be
+// expensive when many small sites are merged one after another.
 func (m *merger) drop(runs []uint64, idle bool) error {
 	if m.stopping() {
 		return nil
@@ -130,14 +130,14 @@ func (m *merger) drop(runs []uint64, idle bool) error {
 	return err
 }
 
-// mergeRetry is how long a site is left alone after a merge that failed.
+// mergeRetry is how long the merger skips a site after a failed merge.
 const mergeRetry = 10 * time.Minute
 
-// errMergeStopped ends a merge when the store closes.
+// errMergeStopped cancels a merge when the store closes.
 var errMergeStopped = errors.New("the store closes")
 
-// merge makes one run of some of the site's, if there are any to be merged. An
-// error leaves them as they were.
+// merge merges some of the site's runs into one, if pick chooses any. After an error the
+// site still has its old runs.
 func (m *merger) merge(site *siteState) (merged bool, err error) {
 	if time.Now().Before(site.mergeAfter) {
 		return false, nil
@@ -152,7 +152,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	s := m.e.sealer
 	d := old[0].Descriptor
 	d.Run, d.Rows = s.newRun(), 0
-	cache := index.NewCache(mergeCache) // what is read once stays out of the queries' way
+	cache := index.NewCache(mergeCache) // a cache of its own, because a merge reads each page once
 	runs := make([]*index.Run, len(old))
 	for i, r := range old {
 		d.Rows += r.Rows
@@ -182,7 +182,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	})
 	if err != nil {
 		if m.e.failure() == nil {
-			m.e.fail(err) // it may be there in part
+			m.e.fail(err) // part of the batch may be in the store
 		}
 		return false, err
 	}
@@ -193,7 +193,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	return true, nil
 }
 
-// room says whether the disk has room for the runs once more.
+// room reports whether the disk has room for a second copy of the runs.
 func (m *merger) room(runs []*index.Run) bool {
 	if m.e.disk.Reserve() == 0 {
 		return true
@@ -209,10 +209,10 @@ func (m *merger) room(runs []*index.Run) bool {
 	return m.e.disk.Free() > need
 }
 
-// mergeCache is the bytes of pages a merge keeps.
+// mergeCache is the size of a merge's page cache in bytes.
 const mergeCache = 1 << 20
 
-// runFreed is called when nobody holds a merged run any more.
+// runFreed is called when no view holds a merged run any more.
 func (m *merger) runFreed(run uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -220,7 +220,7 @@ func (m *merger) runFreed(run uint64) {
 	m.changed.Broadcast()
 }
 
-// pick chooses the runs to be merged, if any.
+// pick chooses the runs to merge. It returns none if no merge is due.
 func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 	rows := make([]uint64, len(runs))
 	for i, r := range runs {
@@ -239,13 +239,17 @@ func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 	return runs[lo : lo+n], nil
 }
 
-// pickRuns chooses among runs of so many rows the oldest fan or more that follow one
-// another, of which none is of a higher order than the lowest at which there are so
-// many; n is 0 when there are none. A run's order is the power of fan it has rows. At
-// most twice fan are merged, into at most most rows; runs of more than half of that
-// stay as they are. So do some small ones behind large ones, which would be written
-// again for little: all together must be at least fan/8 times the largest. fit says
-// how many of n runs from lo on may be one.
+// pickRuns chooses which neighbouring runs to merge. rows has the number of rows of each
+// run, oldest first. The result is n runs from index lo on; n is 0 if no merge is due.
+//
+// The order of a run is the power of fan that its number of rows reaches. pickRuns looks
+// for at least fan neighbours, at the lowest order first, and takes the oldest of them. It
+// takes at most 2×fan runs, with at most most rows together. It never takes a run of more
+// than most/2 rows. It also leaves small runs behind a large one alone, because much would
+// be rewritten for little: all runs together must have at least fan/8 times the rows of the
+// largest.
+//
+// fit returns how many of the n runs from lo on fit into one run.
 func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo, n int) {
 	for limit := uint64(fan); ; limit *= uint64(fan) {
 		for lo := 0; lo < len(rows); {
@@ -274,8 +278,9 @@ func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo,
 	}
 }
 
-// columnsFit is how many of the runs, from the first on, have the columns of one
-// part: as many that clients invent, and those that every part may have.
+// columnsFit returns how many of the runs, from the first on, fit into one run. A run may
+// have at most index.ColumnsMax columns besides those that every part may have. The others
+// have names that clients invent.
 func columnsFit(runs []*index.Run) (n int, err error) {
 	columns := make(map[string]bool)
 	for n < len(runs) {
@@ -293,8 +298,8 @@ func columnsFit(runs []*index.Run) (n int, err error) {
 	return n, nil
 }
 
-// pacedSink lets the processor go for as long as it was used, while events come
-// in.
+// pacedSink yields the processor: while events come in, a merge sleeps as long as it has
+// worked.
 type pacedSink struct {
 	index.Sink
 	merger  *merger
@@ -302,7 +307,7 @@ type pacedSink struct {
 	commits uint64
 }
 
-// mergeSlice is how long a merge works at a time.
+// mergeSlice is how long a merge works before it pauses.
 const mergeSlice = 4 * time.Millisecond
 
 func (s *pacedSink) Set(key, value []byte) error {

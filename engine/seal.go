@@ -1,4 +1,4 @@
-// The sealer: turns rows in memory and in the log into runs, in the background.
+// The sealer turns rows in memory and in the log into runs, in the background.
 
 package engine
 
@@ -25,20 +25,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// sealer works off complete open parts, oldest first. One goroutine seals; the
-// publisher adds, and waits when the sealer is too far behind.
+// sealer turns detached MemParts into runs, oldest first. One goroutine seals. The
+// publisher adds parts. The sequencer waits when the sealer is too far behind.
 type sealer struct {
 	e *Engine
 
-	// install is held while a run comes into being, and while a checkpoint is
-	// taken: a copy between the two would have lost rows.
+	// install is held while a run replaces its rows, and while a checkpoint is taken. A
+	// checkpoint between the two steps would lose rows.
 	install sync.Mutex
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	work    []sealWork
-	rows    int64 // waiting
-	bytes   int64 // in them
+	rows    int64 // of the parts that wait
+	bytes   int64 // memory of these parts
 	stopped bool
 	done    sync.WaitGroup
 	run     uint64 // next run id; under mu
@@ -63,7 +63,7 @@ func newSealer(e *Engine) (*sealer, error) {
 	return s, nil
 }
 
-// removeOrphans deletes the keys of runs that a crash left without descriptor.
+// removeOrphans deletes the keys of runs that have no descriptor because of a crash.
 func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	ids, err := index.RunIDs(s.e.db)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *sealer) start() {
 	}()
 }
 
-// stop waits for the seal under way; what waits stays in the log.
+// stop waits until the current batch is sealed. Parts that still wait stay in the log.
 func (s *sealer) stop() {
 	s.mu.Lock()
 	s.stopped = true
@@ -109,12 +109,12 @@ func (s *sealer) stop() {
 	s.done.Wait()
 }
 
-// sealBatch is how many parts are sealed in one go: those of many small sites, which
+// sealBatch is how many parts are sealed together at most. Parts of many small sites then
 // share a table and an fsync.
 const sealBatch = 256
 
-// next returns the oldest parts that wait, one or several small ones, nil when the
-// sealer has stopped.
+// next waits for parts and returns the oldest ones: one, or several small ones. It returns
+// nil when the sealer is stopped.
 func (s *sealer) next() []sealWork {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *sealer) add(site *siteState, part *index.MemPart) {
 func (s *sealer) finished(batch []sealWork) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work = slices.Clone(s.work[len(batch):]) // the array holds what was sealed
+	s.work = slices.Clone(s.work[len(batch):]) // so that the old array can be freed with the sealed parts
 	for _, w := range batch {
 		s.rows -= int64(w.part.Rows())
 		s.bytes -= w.part.Bytes()
@@ -158,14 +158,15 @@ func (s *sealer) finished(batch []sealWork) {
 	s.changed.Broadcast()
 }
 
-// maybeSeal is called by the publisher after each group: parts that are complete go
-// to the sealer, and, when all together hold too much, the largest, or, when it is
-// bytes that are too many, those of the sites that have waited longest for an event.
+// maybeSeal hands complete parts to the sealer. The publisher calls it after each group. If
+// the parts of all sites hold too many rows, maybeSeal also hands over the largest ones. If
+// they hold too many bytes, it hands over the parts of the sites that have been idle
+// longest.
 //
-// A part is complete before it has SealRows when its cells take MemoryPlan.SealBytes, or when
-// it is the first to count MemoryPlan.SealValues values. To seal a part takes several times
-// the memory of its cells and of its totals, and a writer that waits for memory waits until
-// one part is sealed.
+// A part is complete when it has SealRows rows, when its cells take MemoryPlan.SealBytes,
+// or when it is the first to count MemoryPlan.SealValues values. The last two limits exist
+// because sealing takes several times the memory of a part's cells and totals, and because
+// a request that waits for memory waits until a part is sealed.
 func (s *sealer) maybeSeal(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
@@ -204,7 +205,7 @@ func (s *sealer) maybeSeal(g *group) {
 	}
 	slices.SortFunc(idle, func(a, b *siteState) int { return cmp.Compare(a.touched, b.touched) })
 	for _, site := range idle {
-		if s.e.hotBytes.Load()-waitingBytes <= most*3/4 { // so that it is not soon again
+		if s.e.hotBytes.Load()-waitingBytes <= most*3/4 { // so that this is not needed again soon
 			return
 		}
 		part := site.Detach()
@@ -213,7 +214,7 @@ func (s *sealer) maybeSeal(g *group) {
 	}
 }
 
-// sealing is a part that is being sealed.
+// sealing is a part that is being sealed, and the run that it becomes.
 type sealing struct {
 	sealWork
 	index.Descriptor
@@ -221,8 +222,8 @@ type sealing struct {
 	totals []index.Total
 }
 
-// seal writes the parts as runs, then makes these exist and drops their rows from
-// the log in one batch.
+// seal writes the parts as runs. Then one batch adds the runs' descriptors and removes
+// their rows from the log.
 func (s *sealer) seal(batch []sealWork) error {
 	start := time.Now()
 	var runs []*sealing
@@ -255,8 +256,8 @@ func (s *sealer) seal(batch []sealWork) error {
 				return err
 			}
 		}
-		// Readers have the runs before the log loses what it says of their rows: who
-		// looks into the log first sees it twice, not never.
+		// Readers get the runs before the rows leave the log. A reader that looks into the
+		// log first may see a row twice, but never misses one.
 		for _, r := range runs {
 			r.site.SealedInto(s.e.newRun(r.Descriptor))
 		}
@@ -274,7 +275,7 @@ func (s *sealer) seal(batch []sealWork) error {
 	return nil
 }
 
-// prepare gathers what a run of the part needs, and gives it an id.
+// prepare gathers what the run of a part needs and gives the run an id.
 func (s *sealer) prepare(w sealWork) (*sealing, error) {
 	r := &sealing{sealWork: w, snap: w.part.Snapshot()}
 	r.Descriptor = index.Descriptor{Site: w.site.ID, First: w.part.First(), Rows: uint64(r.snap.Len()), Run: s.newRun()}
@@ -293,7 +294,7 @@ func (s *sealer) prepare(w sealWork) (*sealing, error) {
 	return r, nil
 }
 
-// newRun takes the id of a run to be.
+// newRun returns the id of the next run.
 func (s *sealer) newRun() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -301,8 +302,8 @@ func (s *sealer) newRun() uint64 {
 	return s.run - 1
 }
 
-// write makes a table of runs, the first of which is first, in the directory for
-// them.
+// write writes a table of runs into the directory for temporary files. first is the id of
+// the first run and names the file.
 func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, err error) {
 	fs := s.e.opts.FS
 	path = fs.PathJoin(s.e.opts.Dir, store.TmpName, fmt.Sprintf("run-%d.sst", first))
@@ -312,7 +313,7 @@ func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, 
 	}
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), s.e.pebbleOptions().MakeWriterOptions(6, s.e.db.TableFormat()))
 	err = runs(w)
-	if cerr := w.Close(); err == nil { // syncs the file
+	if cerr := w.Close(); err == nil { // Close syncs the file
 		err = cerr
 	}
 	if err != nil {
@@ -322,8 +323,8 @@ func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, 
 	return path, nil
 }
 
-// publish takes in the table and makes its runs exist, in one batch with what goes
-// for them.
+// publish ingests the table into Pebble. Then it commits one batch with the next run id and
+// everything that put adds, such as the runs' descriptors.
 func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	s.install.Lock()
 	defer s.install.Unlock()
@@ -345,11 +346,11 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	return b.Commit(pebble.Sync)
 }
 
-// coverIDs waits until the table of ids is written up to seq: rows leave the log
-// only when nothing has to be learnt from them again.
+// coverIDs waits until the table of ids is written up to seq. Rows may leave the log only
+// after that, because a replay learns ids from the rows in the log.
 func (s *sealer) coverIDs(site *siteState, seq uint64) error {
 	for {
-		written := s.e.idsWritten.next() // before the look, so that none is missed
+		written := s.e.idsWritten.next() // taken before the check, so that no write is missed
 		upTo, err := store.IDsUpTo(s.e.db, site.ID)
 		if err != nil || upTo >= seq {
 			return err
@@ -374,14 +375,14 @@ func (s *sealer) behind(bytes int64) bool {
 	return s.behindLocked(bytes)
 }
 
-// behindLocked lets everything in when nothing waits to be sealed: waiting would free
-// nothing.
+// behindLocked is behind for callers that hold mu. If no part waits to be sealed, memory
+// alone is no reason to wait, because waiting would free none.
 func (s *sealer) behindLocked(bytes int64) bool {
 	return s.rows > int64(s.e.opts.HotEvents) || len(s.work) > 0 && s.e.crowded(bytes)
 }
 
-// crowded says that rows in memory, and those on their way there, leave no room for rows
-// of this many bytes.
+// crowded reports whether rows of this many bytes would exceed the memory for rows. Rows
+// that are being committed count too.
 func (e *Engine) crowded(bytes int64) bool {
 	return e.hotBytes.Load()+e.asked.Load()+bytes > e.memory.Rows
 }
@@ -395,7 +396,7 @@ func (s *sealer) catchUp(bytes int64) {
 	}
 }
 
-// bounds returns the least and greatest value of an integer column.
+// bounds returns the smallest and the largest value of an integer column.
 func bounds(p index.Part, col int) (lo, hi int64) {
 	lo, hi = math.MaxInt64, math.MinInt64
 	buf := make([]int64, index.PageRows)
