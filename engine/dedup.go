@@ -1,5 +1,6 @@
-// The message ids of the newest events. Those of older events are in parts in memory and
-// in runs, see dedup_find.go.
+// Deduplication finds events whose message id was stored before. This file remembers the
+// ids of the newest events. dedup_find.go finds those of older events in parts in memory
+// and in runs.
 
 package engine
 
@@ -9,13 +10,13 @@ import (
 	"cairn/engine/event"
 )
 
-// recent remembers the message ids of the newest events exactly. An id is 128 bits of
-// hash under seeds of this process, so no client can make two ids collide. recent keeps
-// two generations and drops the older one when the newer is full. The runs answer for
-// older ids. It belongs to the sequencer.
+// recent remembers the message ids of the newest events exactly. It stores an id as a hash
+// of 128 bits under seeds of this process, so no client can make two ids collide. It keeps
+// two generations and drops the older one when the newer is full. The runs answer for older
+// ids. It belongs to the sequencer.
 //
-// It is no cache.TwoGenerations: it must hold every id from a seq on, and it stores an id
-// in 24 bytes without a pointer.
+// It does not use cache.TwoGenerations: it must hold every id from a seq on, and it stores
+// an id in 24 bytes without a pointer.
 type recent struct {
 	seeds    [2]maphash.Seed
 	new, old generation
@@ -24,16 +25,16 @@ type recent struct {
 }
 
 type generation struct {
-	slots []slot // open addressing, a power of two; identity.PairSet and cardinality.go have tables of other slots
+	slots []slot // open addressing, the length is a power of two; identity.PairSet and cardinality.go have tables of other slots
 	n     int
-	from  map[uint32]uint64 // by site, the oldest seq it covers
+	from  map[uint32]uint64 // the oldest seq that the generation covers, for each site
 }
 
 type slot struct {
 	hi, lo, seq uint64 // seq 0 = free
 }
 
-// newRecent makes a table that takes about that many bytes of memory.
+// newRecent returns a recent that takes about that many bytes of memory.
 func newRecent(bytes int64) *recent {
 	slots := 1024
 	for int64(slots)*2*24*2 <= bytes {
@@ -44,6 +45,7 @@ func newRecent(bytes int64) *recent {
 	return r
 }
 
+// hash returns the two halves of the hash of a message id.
 func (r *recent) hash(site uint32, d event.Dialect, id string) (hi, lo uint64) {
 	r.buf = append(r.buf[:0], byte(site), byte(site>>8), byte(site>>16), byte(site>>24))
 	r.buf = append(r.buf, d...)
@@ -52,8 +54,7 @@ func (r *recent) hash(site uint32, d event.Dialect, id string) (hi, lo uint64) {
 	return maphash.Bytes(r.seeds[0], r.buf), maphash.Bytes(r.seeds[1], r.buf)
 }
 
-// find returns the seq of the event with the id. It returns 0 when the event is not among
-// the newest.
+// find returns the seq of the event with the id, or 0 if the event is not among the newest.
 func (r *recent) find(hi, lo uint64) uint64 {
 	if seq := r.new.find(hi, lo); seq != 0 {
 		return seq
@@ -61,7 +62,7 @@ func (r *recent) find(hi, lo uint64) uint64 {
 	return r.old.find(hi, lo)
 }
 
-// add remembers an id that find has not found.
+// add remembers an id that find does not know.
 func (r *recent) add(site uint32, hi, lo, seq uint64) {
 	if r.new.n >= r.max {
 		r.old = r.new
@@ -73,8 +74,8 @@ func (r *recent) add(site uint32, hi, lo, seq uint64) {
 	}
 }
 
-// covers returns the oldest seq of a site from which on every id is remembered. next is
-// the seq after the newest event.
+// covers returns the oldest seq of a site from which on every id is remembered. next is the
+// seq of the site's next event.
 func (r *recent) covers(site uint32, next uint64) uint64 {
 	if s, ok := r.old.from[site]; ok {
 		return s

@@ -1,5 +1,5 @@
-// Finding the events that came before with the message ids of a request: among the
-// newest, in parts in memory, and in runs, whose filters are held in memory.
+// This file finds the events that have the message ids of a request: among the newest ids,
+// in parts in memory, and in runs. The filters of runs are held in memory.
 
 package engine
 
@@ -11,9 +11,10 @@ import (
 	"cairn/index"
 )
 
-// findOriginals finds the events in the log that have the message ids of a
-// submission's events, within the time they are remembered. All are looked for in one
-// part before the next: that is several times as fast as part after part for each.
+// findOriginals sets original of each of the submission's events whose message id is in the
+// log, unless the stored event is older than Options.Dedup. It looks for all ids in one
+// part before it turns to the next part. That is several times as fast as one id after the
+// other.
 func (s *sequencer) findOriginals(sub *submission) error {
 	s.unknown = s.unknown[:0]
 	for i := range sub.events {
@@ -28,7 +29,7 @@ func (s *sequencer) findOriginals(sub *submission) error {
 	defer func() { s.unknown = event.Emptied(s.unknown, memoryEventsKept) }()
 	for rest := s.unknown; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && rest[n].site == rest[0].site { // mostly all
+		for n < len(rest) && rest[n].site == rest[0].site { // usually all
 			n++
 		}
 		if err := s.findOlder(rest[0].site, rest[:n]); err != nil {
@@ -39,15 +40,16 @@ func (s *sequencer) findOriginals(sub *submission) error {
 	return nil
 }
 
-// findOlder looks for originals of a site's events in what is older than what recent
-// remembers, the newest part first.
+// findOlder looks for originals of a site's events among rows older than those that recent
+// remembers, in the newest part first.
 func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 	covered := s.recent.covers(site.ID, max(1, s.next[site]))
 	if covered <= 1 {
 		return nil
 	}
-	since := events[0].event.Received - s.e.opts.Dedup.Milliseconds() // they came together
-	// Parts in memory first: one that is sealed meanwhile is then seen twice, not never.
+	since := events[0].event.Received - s.e.opts.Dedup.Milliseconds() // all events of a request are received together
+	// Look at parts in memory first: a part that is sealed meanwhile is then seen twice and
+	// not missed.
 	for _, p := range site.Unsealed(covered) {
 		for _, ev := range events {
 			if err := ev.findIn(p, since); err != nil {
@@ -87,7 +89,7 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 	return nil
 }
 
-// askFilter leaves in s.maybe which of s.idHashes, by number, a run may hold.
+// askFilter sets s.maybe to the indexes of the ids in s.idHashes that a run may hold.
 func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) error {
 	s.maybe = s.maybe[:0]
 	filter, err := s.filters.of(site, r, now)
@@ -115,14 +117,14 @@ func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) erro
 	return nil
 }
 
-// findIn looks for the newest event of a part that has the message id of ev, unless it
-// is found already. One that was received before since is none.
+// findIn looks in a part for the newest event that has the message id of ev, unless an
+// original is found already. An event received before since does not count.
 func (ev *submitted) findIn(p index.Part, since int64) error {
 	if ev.original != 0 {
 		return nil
 	}
 	id := []string{ev.event.MessageID}
-	if col := p.Column(event.FieldMessageID); col == nil || len(col.Find("", id)) == 0 { // as nearly always
+	if col := p.Column(event.FieldMessageID); col == nil || len(col.Find("", id)) == 0 { // nearly always
 		return p.Err()
 	}
 	received := p.Ints(event.IntReceived)
@@ -143,24 +145,24 @@ func (ev *submitted) findIn(p index.Part, since int64) error {
 }
 
 // heldFilters holds in memory the filters of the runs that are asked for message ids. Most
-// ids are new; with the filters, such an id is looked for in about one run of hundreds.
-// When there is no space for one more filter, the largest are folded to half their size.
-// When all are folded, single pages of the filters that are not held are read, one for
-// each id. It belongs to the sequencer.
+// ids are new. With the filters, a new id is looked up in about one run of hundreds. If
+// there is no space for another filter, the largest filters are folded to half their size.
+// If all are folded, filters that do not fit stay on the disk, and each id reads a single
+// page of them. It belongs to the sequencer.
 //
-// It is no cache.LRU: all runs are asked equally often, so a filter stays as long as its
-// run is asked.
+// It does not use cache.LRU: all runs are asked equally often, so a filter stays as long as
+// its run is asked.
 type heldFilters struct {
 	max, bytes int64
 	runs       map[uint64]*heldFilter
 	swept      time.Time
-	full       time.Time    // when makeRoom last failed
-	pages      *index.Cache // of the runs that are searched for ids; queries do not need them
+	full       time.Time    // when makeRoom last found no space
+	pages      *index.Cache // of the runs that are searched; separate, because queries do not need these pages
 	took       func(bytes int64)
 }
 
 type heldFilter struct {
-	filter *index.Filter // nil = it is damaged; single pages may still be readable
+	filter *index.Filter // nil = the filter is damaged; single pages of it may still be readable
 	site   *siteState
 	asked  time.Time
 }
@@ -173,20 +175,22 @@ func (f *heldFilter) bytes() int64 {
 }
 
 const (
-	filterIdle     = time.Minute // a filter that was not asked for so long goes
-	filterRetry    = time.Second // between two calls of sweep, and of makeRoom after it failed
-	filterOverhead = 256         // bytes that a held filter takes besides its words
+	filterIdle     = time.Minute // a filter not asked for this long is dropped
+	filterRetry    = time.Second // between two searches for filters to drop or fold
+	filterOverhead = 256         // bytes a held filter takes besides the filter itself
 )
 
-// newHeldFilters returns an empty heldFilters of that many bytes of filters and a tenth more
-// of pages of runs. took is told how many bytes the filters take, whenever that changes.
+// newHeldFilters returns a heldFilters with space for that many bytes of filters. A page
+// cache for runs takes a tenth of that in addition. took is called with the bytes of all
+// held filters whenever that number changes.
 func newHeldFilters(bytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
 	pages := index.NewCache(bytes / 10)
 	pages.Corrupt, pages.Lookups = corrupt, true
 	return &heldFilters{max: bytes, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
 }
 
-// of returns the filter of a site's run, nil when the caller has to read single pages.
+// of returns the filter of a site's run. It returns nil if the filter is not held and its
+// pages are to be read one by one.
 func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.Filter, error) {
 	f := h.runs[r.Run]
 	if f == nil {
@@ -207,7 +211,7 @@ func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.F
 	return f.filter, nil
 }
 
-// sweep drops the filters of runs that are gone and of runs that are not asked any more.
+// sweep drops the filters of runs that no longer exist or that are no longer asked.
 func (h *heldFilters) sweep(now time.Time) {
 	if now.Sub(h.swept) < filterRetry {
 		return
@@ -234,7 +238,7 @@ func (h *heldFilters) sweep(now time.Time) {
 	h.took(h.bytes)
 }
 
-// makeRoom folds filters until that many bytes are free. It reports whether they are.
+// makeRoom folds filters. It reports whether there is then space for that many bytes.
 func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 	if now.Sub(h.full) < filterRetry {
 		return false
