@@ -244,10 +244,10 @@ func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 //
 // The order of a run is the power of fan that its number of rows reaches. pickRuns looks
 // for at least fan neighbours, at the lowest order first, and takes the oldest of them. It
-// takes at most 2×fan runs, with at most most rows together. It never takes a run of more
-// than most/2 rows. It also leaves small runs behind a large one alone, because much would
-// be rewritten for little: all runs together must have at least fan/8 times the rows of the
-// largest.
+// takes at most 2×fan runs, whose rows together do not exceed most. It never takes a run of
+// more than most/2 rows. It also leaves small runs behind a large one alone, because much
+// would be rewritten for little: all runs together must have at least fan/8 times the rows
+// of the largest.
 //
 // fit returns how many of the n runs from lo on fit into one run.
 func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo, n int) {
@@ -279,8 +279,8 @@ func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo,
 }
 
 // columnsFit returns how many of the runs, from the first on, fit into one run. A run may
-// have at most index.ColumnsMax columns besides those that every part may have. The others
-// have names that clients invent.
+// have at most index.ColumnsMax columns whose names clients invent, besides the columns
+// that every part may have.
 func columnsFit(runs []*index.Run) (n int, err error) {
 	columns := make(map[string]bool)
 	for n < len(runs) {
