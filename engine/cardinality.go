@@ -1,4 +1,4 @@
-// Cardinality: how many values of a property counters tell apart on one day.
+// Cardinality bounds how many values of a property counters tell apart on one day.
 
 package engine
 
@@ -12,28 +12,27 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// ValuesPerDayMax is the number of distinct values of a property that counters
-// tell apart on one day of a site; the rest count under event.Other. The index
-// still finds every value.
+// ValuesPerDayMax is the default number of distinct values of a property that counters tell
+// apart on one day of a site. All other values count under event.Other. The index still
+// finds every value.
 const ValuesPerDayMax = 10_000
 
-// NamesPerDayMax is the number of names of properties that counters tell apart on one
-// day of a site, those of what is detected aside. All others together count once an
-// event, under the property event.Other. The index still finds every value.
+// NamesPerDayMax is the default number of property names that counters tell apart on one
+// day of a site. Names of detected properties are exempt. All other names together count
+// once per event, under the property event.Other. The index still finds every value.
 const NamesPerDayMax = 4096
 
-// capNamesMax bounds what is remembered of names over all sites, in bytes: some 120 days
-// that are full. It is small beside what their values take, so that it is forgotten more
-// seldom: names that are forgotten are read again, one by one from runs of several days.
+// capNamesMax bounds the memory for names over all sites, in bytes: enough for some 120
+// full days. It is separate from the memory for values, so that names are forgotten less
+// often: reading them again is slow, because runs of several days give them one by one.
 const (
 	capNamesMax   = 8 << 20
 	nameSlotBytes = 8
 )
 
-// capBytesMax bounds what is remembered over all sites, names and values, in bytes;
-// beyond it everything is forgotten and read again from the log where it is asked
-// for. A value takes a slot, a set daySetBytes and its name, a property of a run
-// sealedBytes.
+// capBytesMax bounds the memory for values over all sites, in bytes. Beyond it everything
+// is forgotten and read again from the log and the runs when it is needed. A value takes
+// slotBytes, a set daySetBytes and its name, a property of a run sealedBytes.
 const (
 	capBytesMax = 16 << 20
 	slotBytes   = 16
@@ -42,57 +41,60 @@ const (
 )
 
 // capPagesMax is how many pages of runs of several days are read to find the names of one
-// day. Those that would need more are not among them: see capReadsMax.
+// day. Names on further pages are not known for that day: see capReadsMax.
 const capPagesMax = 4096
 
-// capReadsMax is how many properties a group asks runs for. Those after them begin
-// the day anew: the cap is a bound and no promise.
+// capReadsMax is how many properties a group may look up in runs. Further properties begin
+// the day with an empty set. That is safe, because the cap is a bound and not an exact
+// number.
 const capReadsMax = 1000
 
-// cardinality knows the values of every property and day at hand. One look finds a
-// value's place, which says both that it is under the cap and where the group's
-// sum of it stands. It belongs to the sequencer.
+// cardinality knows the values of the properties and days in use. One lookup finds a
+// value's slot. The slot tells both that the value is under the cap and where the group's
+// sum of it is. It belongs to the sequencer.
 type cardinality struct {
 	db   pebble.Reader
 	seed maphash.Seed
 	max  int
 	sets map[capKey]*daySet
-	// order is the sets as the newest events asked for them, at the next one's
-	// place: most events look like the one before.
+	// order has the sets that the newest event asked for, in the order of its questions. at
+	// is the index of the next one. Most events ask for the same sets as the event before
+	// them.
 	order []*daySet
 	at    int
-	n     int // bytes
-	// sites is what has been read of each site: what the log says of rows not yet
-	// sealed is in sets.
+	n     int // bytes of memory
+	// sites has what has been read for each site. The values in the log, of rows not yet
+	// sealed, are in sets.
 	sites map[uint32]*capSite
-	// over is the sites whose log takes the most of what does not fit, each with the seq
-	// up to which it was sealed then. Until more is sealed its log is not read again;
-	// otherwise each group would read it. Its days then start with empty sets.
+	// over has the sites whose log takes the largest part of what does not fit, each with
+	// the seq up to which it was sealed then. The log of such a site is read again only
+	// after more of it is sealed; otherwise each group would read it. Until then its days
+	// start with empty sets.
 	over map[uint32]uint64
-	cut  bool // a reading of a log has left out what did not fit
-	// names are those of each day at hand, names of the newest event's day the first
-	// asked.
+	cut  bool // reading a log left out what did not fit
+	// names has the names of each day in use. newest is the day of the newest event and is
+	// tried first.
 	names      map[siteDay]*dayNames
 	newest     *dayNames
 	namesMax   int
 	namesBytes int
-	reads      int // of runs, for the group at hand
-	noted      int // bytes of all names and values that notes have told of
-	// unread is told of a run whose totals cannot be read. Its values then do not
-	// weigh on the cap, which is a bound and no promise; what was capped stands in
-	// each row, so that a recount agrees.
+	reads      int // lookups in runs, for the current group
+	noted      int // bytes of all names and values ever put into notes
+	// unread is told of runs whose totals cannot be read. Their values then do not count
+	// towards the cap, which is a bound and not an exact number. A recount still agrees,
+	// because each row says which of its values were capped.
 	unread func(error)
 
-	event uint64   // at hand, by number
-	free  []*delta // for later groups
+	event uint64   // number of the current event
+	free  []*delta // to be used again by later groups
 }
 
-// capSite is, for each day asked of a site, the hashes of the properties that runs may
-// count on it. For one that is not among them no run need be read.
+// capSite says for each day asked of a site which properties its runs may count on that
+// day, as hashes. For other properties no run has to be read.
 type capSite struct {
 	sealed map[int32]map[uint64]struct{}
-	upTo   uint64 // seq of the newest row that was sealed when its log was read
-	bytes  int    // what its log took
+	upTo   uint64 // seq of the newest sealed row when the site's log was read
+	bytes  int    // memory that the site's log took
 }
 
 type siteDay struct {
@@ -106,17 +108,17 @@ type capKey struct {
 	day      int32
 }
 
-// daySet is the values of a property on one day.
+// daySet holds the values of a property on one day.
 type daySet struct {
 	key   capKey
-	table []capSlot // of all values, by hash; a power of two, at most 3/4 full
-	n     int       // values
-	delta *delta    // of the group at hand; nil = it adds nothing yet
-	event uint64    // the newest that counted under event.Other
-	ready bool      // runs have been asked
+	table []capSlot // all values, by hash; the length is a power of two, at most 3/4 of it is used
+	n     int       // number of values
+	delta *delta    // of the current group; nil = the group has not added to the set yet
+	event uint64    // number of the newest event that counted under event.Other
+	ready bool      // the runs have been asked
 }
 
-// capSlot is one value: its hash, 0 = free, and where it may stand in the delta.
+// capSlot is the slot of one value: its hash, 0 = free, and its likely index in the delta.
 type capSlot struct {
 	hash uint64
 	at   uint32
@@ -126,16 +128,17 @@ func newCardinality(db pebble.Reader, unread func(error)) *cardinality {
 	return &cardinality{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), over: make(map[uint32]uint64), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
 }
 
-// nextEvent says that what follows is of another event.
+// nextEvent tells cardinality that the following calls are about another event.
 func (c *cardinality) nextEvent() {
 	c.event++
 	c.at = 0
 }
 
-// count adds by to the value's sum in the group sg, or, when over the cap, to
-// that of event.Other, once an event. A value that is not over is one of the
-// day's from now on; it must stay as it is until deltas are written. settle brings
-// all earlier events into Pebble; it is called only when the log has to be read.
+// count adds by to the value's sum in the group sg. If the value is over the cap, count
+// adds by to the sum of event.Other instead, once per event, and returns over. A value that
+// is not over the cap now belongs to the day. The caller must not change its text until
+// appendDeltas has written it. settle waits until all earlier groups are in Pebble. count
+// calls it only when it has to read the log.
 func (c *cardinality) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
 	set, err := c.set(sg.site, capKey{sg.site.ID, property, day}, settle)
 	if err != nil {
@@ -161,7 +164,7 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 		over = true
 	}
 	if set.event == c.event {
-		return over, nil // two values over the cap are one Other
+		return over, nil // several values over the cap are one Other
 	}
 	set.event = c.event
 	d := set.delta
@@ -173,12 +176,12 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 	return over, nil
 }
 
-// deltasKept is how many deltas wait for later groups.
+// deltasKept is how many deltas are kept for later groups.
 const deltasKept = 64
 
 func (c *cardinality) hash(value string) uint64 { return max(1, maphash.String(c.seed, value)) }
 
-// find returns the value's slot, or the free one where it would be.
+// find returns the slot of a hash, or the free slot where it belongs.
 func (d *daySet) find(hash uint64) *capSlot {
 	if (d.n+1)*4 > len(d.table)*3 {
 		old := d.table
@@ -197,14 +200,14 @@ func (d *daySet) find(hash uint64) *capSlot {
 	}
 }
 
-// take gives a free slot that find has returned to the value of the hash.
+// take assigns a free slot, which find has returned, to a hash.
 func (d *daySet) take(slot *capSlot, hash uint64) {
 	slot.hash = hash
 	d.n++
 }
 
-// find returns the value's slot, or the free one where it would be, and its hash. It
-// counts what the table grows by.
+// find returns the value's slot, or the free slot where it belongs, and its hash. It counts
+// the bytes by which the table grows.
 func (c *cardinality) find(set *daySet, value string) (slot *capSlot, hash uint64) {
 	hash = c.hash(value)
 	c.n -= slotBytes * len(set.table)
@@ -213,13 +216,14 @@ func (c *cardinality) find(set *daySet, value string) (slot *capSlot, hash uint6
 	return slot, hash
 }
 
-// add makes a value one of the set's, if it is not.
+// add adds a value to the set if it is not in it yet.
 func (c *cardinality) add(set *daySet, value string) {
 	if slot, hash := c.find(set, value); slot.hash == 0 {
 		set.take(slot, hash)
 	}
 }
 
+// set returns the set of k. It reads the log and the runs if they have not been read for k.
 func (c *cardinality) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	if c.at < len(c.order) && c.order[c.at].key == k {
 		c.at++

@@ -1,4 +1,4 @@
-// The names of properties that counters tell apart on one day.
+// This file bounds how many property names counters tell apart on one day.
 
 package engine
 
@@ -6,17 +6,17 @@ import (
 	"cairn/engine/event"
 )
 
-// dayNames are the names counted on one day: their hashes.
+// dayNames holds the hashes of the names counted on one day.
 type dayNames struct {
 	siteDay
-	table []uint64 // 0 = free; a power of two, at most 3/4 full
+	table []uint64 // 0 = free; the length is a power of two, at most 3/4 of it is used
 	n     int
-	ready bool // runs have been asked
+	ready bool // the runs have been asked
 }
 
-// name says whether a name of a property counts by itself on a day of a site: if it is
-// one of the day's, or there is room for one more, which it is from now on. Nothing is
-// kept of a name that does not. settle is as count has it.
+// name reports whether a property name counts by itself on a day of a site. It does if it
+// is one of the day's names already, or if there is room for one more: then name adds it.
+// name remembers nothing of other names. settle is the same as for count.
 func (c *cardinality) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
 	names := c.newest
 	if k := (siteDay{s.ID, day}); names == nil || names.siteDay != k {
@@ -28,7 +28,8 @@ func (c *cardinality) name(s *siteState, day int32, name string, settle func()) 
 	return c.addName(names, name), nil
 }
 
-// addName makes the name one of the day's, if there is room, and says whether it is.
+// addName adds the name to the day's names if there is room. It reports whether the name is
+// one of them.
 func (c *cardinality) addName(d *dayNames, name string) bool {
 	hash := c.hash(name)
 	slot := d.find(hash)
@@ -47,7 +48,8 @@ func (c *cardinality) addName(d *dayNames, name string) bool {
 	return true
 }
 
-// find returns the slot of a hash, or the free one where it would be. The table has one.
+// find returns the slot of a hash, or the free slot where it belongs. The table always has
+// a free slot.
 func (d *dayNames) find(hash uint64) *uint64 {
 	mask := uint64(len(d.table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
@@ -57,7 +59,7 @@ func (d *dayNames) find(hash uint64) *uint64 {
 	}
 }
 
-// grow makes the table twice as large, and says by how many bytes.
+// grow doubles the table and returns by how many bytes it grew.
 func (d *dayNames) grow() int {
 	old := d.table
 	d.table = make([]uint64, 2*len(old))
@@ -69,7 +71,7 @@ func (d *dayNames) grow() int {
 	return nameSlotBytes * len(old)
 }
 
-// namesOf returns the names of a day, with those that the log and runs have.
+// namesOf returns the names of a day, including those in the log and in runs.
 func (c *cardinality) namesOf(s *siteState, k siteDay, settle func()) (*dayNames, error) {
 	d := c.names[k]
 	if d != nil && d.ready {

@@ -1,4 +1,5 @@
-// What cardinality forgets when memory is short, and reads again from the log and the runs.
+// This file bounds the memory of cardinality. What it forgets is read again from the log
+// and the runs.
 
 package engine
 
@@ -10,8 +11,8 @@ import (
 	"cairn/wal"
 )
 
-// trim keeps the memory bounded. It is called between groups, when every value
-// counted so far is in the log.
+// trim forgets names and values when they take too much memory. The sequencer calls it
+// between groups.
 func (c *cardinality) trim() {
 	c.reads = 0
 	if c.cut {
@@ -31,8 +32,9 @@ func (c *cardinality) trim() {
 	}
 }
 
-// leaveLargest says that the log which took the most is not to be read again for now,
-// unless all logs took little: then most is new, and they fit once that is forgotten.
+// leaveLargest marks the site whose log took the most memory, so that this log is not read
+// again for now. If all logs together took little, it marks none: then most of the memory
+// holds new values, and the logs fit once those are forgotten.
 func (c *cardinality) leaveLargest() {
 	var id uint32
 	var largest *capSite
@@ -47,8 +49,8 @@ func (c *cardinality) leaveLargest() {
 	}
 }
 
-// site is what has been read of a site. The first time anything is asked of it, what the
-// log says of it is read, once for all names, properties and days.
+// site returns what has been read for a site. The first call for a site reads the site's
+// log, once for all names, properties and days.
 func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
 	site := c.sites[s.ID]
 	if site == nil {
@@ -70,7 +72,7 @@ func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
 	return site, nil
 }
 
-// day is which properties runs may count on a day of a site.
+// day returns the hashes of the properties that runs may count on a day of a site.
 func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
 	site, err := c.site(s, settle)
 	if err != nil {
@@ -92,7 +94,7 @@ func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]st
 		c.unread(err)
 		for _, p := range properties {
 			if c.n > capBytesMax {
-				break // runs are not asked about the properties left out
+				break // the properties left out are not looked up in runs
 			}
 			sealed[maphash.String(c.seed, p)] = struct{}{}
 			c.n += sealedBytes
@@ -101,8 +103,8 @@ func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]st
 	return sealed, nil
 }
 
-// readLog makes the sets of what the site's rows that are not sealed count. Where they
-// do not fit, later ones begin anew.
+// readLog fills the sets and names with what the site's unsealed rows count. What does not
+// fit is left out and sets cut.
 func (c *cardinality) readLog(s *siteState) error {
 	var set *daySet
 	var names *dayNames
@@ -139,7 +141,7 @@ func (c *cardinality) readLog(s *siteState) error {
 	})
 }
 
-// readRuns adds what runs count of the set's property on its day.
+// readRuns adds the values that runs count for the set's property on its day.
 func (c *cardinality) readRuns(s *siteState, set *daySet) {
 	runs := s.Sealed()
 	defer runs.Close()

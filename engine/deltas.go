@@ -1,4 +1,5 @@
-// Deltas: what a group of events adds to the sum of each value, and their stored form.
+// Deltas are what a group of events adds to the sum of each value. This file also writes
+// their stored form.
 
 package engine
 
@@ -8,14 +9,15 @@ import (
 	"cairn/index"
 )
 
-// delta is what a group adds to the values of a property on one day.
+// delta holds what a group adds to the values of a property on one day.
 type delta struct {
 	values []string
 	sums   []int64
-	other  int // place of event.Other, plus 1; 0 = none
+	other  int // index of event.Other in values, plus 1; 0 = none
 }
 
-// add adds by to the sum of the slot's value, and says whether that is the first of it.
+// add adds by to the sum of the slot's value. It reports whether the delta had no sum for
+// that value yet.
 func (d *delta) add(slot *capSlot, value string, by int64) (first bool) {
 	if at := int(slot.at); at < len(d.values) && d.values[at] == value {
 		d.sums[at] = index.AddSaturating(d.sums[at], by)
@@ -41,8 +43,8 @@ func (c *cardinality) newDelta() *delta {
 	return d
 }
 
-// appendDeltas appends what a group adds to the sets, as a note that index.ReadTotals
-// reads, and ends the group.
+// appendDeltas appends what a group adds to the sets, as a note for index.ReadTotals. It
+// also detaches the deltas from the sets, which are then ready for the next group.
 func (c *cardinality) appendDeltas(dst []byte, counted []*daySet) []byte {
 	n := 0
 	for _, set := range counted {
