@@ -1,6 +1,6 @@
-// Devices: who an event is from whose client sends no id of a visitor. A device is known
-// by its address and agent under the salt of the day, and by the session it is in. All of
-// it is decided before the event is encoded.
+// Devices identify the visitor of an event whose client sends no visitor id. A device is
+// recognised by its address and agent, hashed with the salt of the day, and by the session
+// it is in. All of this is decided before the event is encoded.
 
 package engine
 
@@ -15,16 +15,17 @@ import (
 	"cairn/index"
 )
 
-// Visitors names whoever shows parts to a site; see Salts.Visitor.
+// Visitors derives the id of a visitor from what the visitor reveals to a site, for example
+// address and agent. See enrich.Salts.Visitor.
 type Visitors interface {
 	Visitor(site uint32, parts ...string) (today, yesterday string)
 }
 
-// namePeriod is for how many milliseconds a device without a session is told the same name
-// of its next one.
+// namePeriod is how long a device without a session is told the same id for its next
+// session, in milliseconds.
 const namePeriod = 30 * 60 * 1000
 
-// recogniser is what devices need of an Enricher; *Detector has it.
+// recogniser is the part of an Enricher that resolveDevice needs; *enrich.Detector has it.
 type recogniser interface {
 	Bot(*event.Source) string
 	FromServer(*event.Source) bool
@@ -38,7 +39,7 @@ func (e *Engine) Bot(src *event.Source) string {
 	return ""
 }
 
-// fromServer says that a source is no person's device.
+// fromServer reports whether a source is a server or a bot and not a person's device.
 func (e *Engine) fromServer(src *event.Source) bool {
 	if r, ok := e.opts.Enrich.(recogniser); ok {
 		return r.FromServer(src) || r.Bot(src) != ""
@@ -46,16 +47,18 @@ func (e *Engine) fromServer(src *event.Source) bool {
 	return src.UserAgent == ""
 }
 
-// recognise gives an event whose record asks for it its device, which out tells, and says in
-// q which sessions it may be in:
+// resolveDevice finds the device of an event whose record asks for it, stores it in out,
+// and says in q which sessions the event may join:
 //
-//	a device's event     the id it was sent with, else the hash of its address and
-//	                     agent; yesterday's hash while that one's session goes on
-//	a server's, of a     the device of the profile's live session, with what is
-//	known profile        known of it; it joins that session
-//	a server's           no device unless one was sent
+//	event sent by        its device
+//	a device             the id that was sent; otherwise the hash of its address and
+//	                     agent; yesterday's hash while its session goes on
+//	a server, for a      the device of the profile's live session; the event joins that
+//	user in a session    session and takes over what is known of the device
+//	any other server     none, unless an id was sent or Visit.Always is set
 //
-// An event that is older at receipt than the rule's LateAfter has no session.
+// An event that is older at receipt than the rule's LateAfter has no session. With
+// Visit.Nobody only out gets the device, not the event.
 func (e *Engine) resolveDevice(r *Record, now int64, q *identity.Question, out *event.Outcome) {
 	if !r.Visit.Ask {
 		return
@@ -84,7 +87,7 @@ func (e *Engine) resolveDevice(r *Record, now int64, q *identity.Question, out *
 		if newest := e.liveSession(e.state(r.Site.ID), ev.Dialect, identity.InSession, ev.User, at); newest != nil && newest.Anonymous != "" {
 			out.Device, ev.Anonymous = newest.Anonymous, newest.Anonymous
 			inherit(ev, newest)
-			src.IP = netip.Addr{} // a server's own says nothing of the profile's place
+			src.IP = netip.Addr{} // a server's address says nothing about where the user is
 		}
 	}
 	if ev.Anonymous == "" && r.Visit.Always {
@@ -92,7 +95,7 @@ func (e *Engine) resolveDevice(r *Record, now int64, q *identity.Question, out *
 	}
 }
 
-// device names the device that the source of a record shows.
+// device returns the id of the device that a record's source reveals.
 func (e *Engine) device(r *Record, q *identity.Question, at int64) string {
 	if e.opts.Visitors == nil {
 		return ""
@@ -108,11 +111,12 @@ func (e *Engine) device(r *Record, q *identity.Question, at int64) string {
 	return today
 }
 
-// liveSession returns the newest event of an id in a dialect that is in a session
-// which goes on at that time, nil when there is none. sort is identity.InSession or identity.OfDevice.
+// liveSession returns the newest event of an id in a dialect, if the session of that event
+// still goes on at the given time; otherwise nil. sort is identity.InSession for a user's
+// id or identity.OfDevice for a device's.
 //
-// Where rows cannot be read there is none: an event can do without, and a damaged
-// run must stop nobody who writes.
+// liveSession also returns nil if rows cannot be read. The new event can be stored without
+// them, and a damaged run must not stop writes.
 func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string, at int64) *event.Event {
 	from := at - event.NewestRule(d).Idle + 1
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: sort, ID: id}
@@ -138,7 +142,7 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 	return ev
 }
 
-// eventAt returns the event at a seq, nil when there is none or it cannot be read.
+// eventAt returns the event at a seq, or nil if there is none or it cannot be read.
 func (e *Engine) eventAt(s *siteState, seq uint64) *event.Event {
 	v := s.View()
 	defer v.Close()
@@ -147,25 +151,26 @@ func (e *Engine) eventAt(s *siteState, seq uint64) *event.Event {
 	return ev
 }
 
-// unread tells of rows that could not be read and that an event does without, once
-// a minute.
+// logUnreadable logs, at most once a minute, that stored rows could not be read and that a
+// new event is stored without them.
 func (e *Engine) logUnreadable(err error) {
 	if err == nil {
 		return
 	}
 	minute := e.now().Unix() / 60
 	if e.unreadableMinute.Swap(minute) != minute {
-		e.log.Error("stored events cannot be read; new ones are taken without what they say", "error", err)
+		e.log.Error("stored events cannot be read; new events are stored without using them", "error", err)
 	}
 }
 
-// inherited are the context keys a server's event takes over from the session it
+// inherited lists the context keys that a server's event takes over from the session it
 // joins.
 var inherited = []string{
 	"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model", "language",
 	"country", "region", "city", "timezone", "latitude", "longitude", "referrer", "referrer_host", "path",
 }
 
+// inherit copies the inherited context keys that ev does not have.
 func inherit(ev, from *event.Event) {
 	for _, key := range inherited {
 		if v := from.Context.Get(key); v.Kind != event.Absent && ev.Context.Get(key).Kind == event.Absent {
@@ -174,8 +179,9 @@ func inherit(ev, from *event.Event) {
 	}
 }
 
-// answerVisit completes the answer to a record that asks, once out has the session of its
-// event, "" when it has none.
+// answerVisit completes the answer to a record that asks. out already has the session of
+// the event, "" if there is none. In that case out gets the session that the device is in.
+// If the device is in none, out gets an id for the device's next session.
 func (e *Engine) answerVisit(s *siteState, d event.Dialect, out *event.Outcome) {
 	if out.Live = out.Session != ""; out.Live || out.Device == "" {
 		return
@@ -195,7 +201,7 @@ func (e *Engine) Visit(r Record, out *event.Outcome) {
 	e.answerVisit(e.state(r.Site.ID), r.Event.Dialect, out)
 }
 
-// sessionName puts an id of 32 hex digits into the form of the dialect's session ids.
+// sessionName converts an id of 32 hex digits to the form of the dialect's session ids.
 func sessionName(d event.Dialect, digits string) string {
 	if event.NewestRule(d).ShortSessionIDs {
 		return shortID(digits)
@@ -203,7 +209,7 @@ func sessionName(d event.Dialect, digits string) string {
 	return digits
 }
 
-// shortID writes 32 hex digits as 22 characters of base64url.
+// shortID converts 32 hex digits to 22 characters of base64url.
 func shortID(digits string) string {
 	b, err := hex.DecodeString(digits)
 	if err != nil {

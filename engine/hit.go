@@ -1,4 +1,5 @@
-// Hits in the engine: what a hit is known by, and the answer to one that is not stored.
+// Hits: how the engine recognises the visitor of a hit, and how it answers a hit that is
+// not stored.
 
 package engine
 
@@ -11,8 +12,9 @@ import (
 	"cairn/engine/identity"
 )
 
-// show notes what a hit is known by before its event is encoded: its fingerprint, which is
-// its anonymous id where it has no other, and the bounds of its day.
+// fingerprintHit prepares the sequencer's question about a hit, before its event is
+// encoded. It adds the fingerprint of the visitor, which becomes the anonymous id if the
+// hit has none, and the bounds of the hit's day.
 func (e *Engine) fingerprintHit(r *Record, now int64, q *identity.Question) {
 	if r.Hit == nil {
 		return
@@ -41,6 +43,7 @@ func (e *Engine) fingerprintHit(r *Record, now int64, q *identity.Question) {
 	ev.Extra.Set(event.Fingerprint, event.Str(today))
 }
 
+// zoneOf returns loc, or UTC if loc is nil.
 func zoneOf(loc *time.Location) *time.Location {
 	if loc == nil {
 		return time.UTC
@@ -48,8 +51,8 @@ func zoneOf(loc *time.Location) *time.Location {
 	return loc
 }
 
-// answerHit answers a hit that is not stored as an event; next is the seq of the next
-// one.
+// answerHit answers a hit that is not stored as an event. next is the seq of the site's
+// next event.
 func (s *sequencer) answerHit(g *group, ev *submitted, next uint64, p *identity.Assignment) error {
 	if ev.outcome.Status = event.Excluded; p.Refuse != nil {
 		ev.outcome.Status, ev.outcome.Err = event.Rejected, p.Refuse

@@ -1,4 +1,4 @@
-// Increments: which are refused before they are stored.
+// Increments: this file refuses those that could not be applied, before they are stored.
 
 package engine
 
@@ -12,11 +12,14 @@ import (
 	"cairn/index"
 )
 
-// checkIncrement refuses an increment by a number with more digits than cairn calculates
-// with and, where the dialect's rule is to check them, one of what the newest identify of
-// the profile says is no number. The latter spares a client a mistake; one that slips by adds to nothing, see
-// traits.increment. One with a message id is not asked: a retry is answered as the first
-// try was.
+// checkIncrement refuses two kinds of increments. One is an increment by a number with more
+// digits than cairn calculates with. The other, in dialects whose rule says
+// ChecksIncrements, is an increment of a trait that the user's newest identify set to
+// something other than a number.
+//
+// The second check only points a client to its mistake. An increment that passes it by
+// chance adds to nothing, see read's traits.increment. An event with a message id is not
+// checked, so that a retry gets the same answer as the first try.
 func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldError {
 	if ev.Type == event.Increment && ev.Value.Kind == event.Number {
 		if _, ok := event.Decimal(ev.Value.Text); !ok {
@@ -36,8 +39,8 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 	return nil
 }
 
-// newestIdentify returns what a user was last said to be in a dialect, nil when nothing
-// was, or none of it can be read.
+// newestIdentify returns a user's newest identify event in a dialect. It returns nil if
+// there is none or it cannot be read.
 func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *event.Event {
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.DialectNumber(d), Sort: identity.Identified, ID: user}
 	if l, known := e.latestEvents.Get(key); known {
@@ -61,8 +64,8 @@ func (e *Engine) newestIdentify(s *siteState, d event.Dialect, user string) *eve
 	return ev
 }
 
-// numericAt says whether there is a number to add to at a dotted path of traits, as far
-// as these know: what is absent, null or empty tells nothing.
+// numericAt reports whether the value at a dotted path of traits is a number. known is
+// false if the traits do not say: the value is absent, null or empty.
 func numericAt(o event.Object, path string) (numeric, known bool) {
 	v := o.Get(path)
 	if key, rest, nested := strings.Cut(path, "."); v.Kind == event.Absent && nested && rest != "" {
@@ -75,7 +78,7 @@ func numericAt(o event.Object, path string) (numeric, known bool) {
 			return numericAt(inner, rest)
 		}
 		if v.Kind == event.Number {
-			return false, true // a number has nothing inside
+			return false, true // a number has no members
 		}
 	}
 	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {

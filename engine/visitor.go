@@ -1,6 +1,5 @@
-// Visitors of dialects that return ids: who an event is from that names no user. Every
-// event is answered with a user and a session, so what was not sent is made here, before
-// the event is encoded.
+// Some dialects answer every event with a user and a session. This file chooses the visitor
+// of an event that names no user in such a dialect, before the event is encoded.
 
 package engine
 
@@ -14,15 +13,15 @@ import (
 	"cairn/index"
 )
 
-// identify gives an event without any user one, in a dialect that returns ids:
+// resolveVisitor gives an event without a user an id, in a dialect that returns ids:
 //
-//	a session was sent   the owner of that session, who is the user of its first
-//	                     event; when it is new, an id made from the session's, so
-//	                     that events that begin it together agree
-//	nothing was sent     a fresh id; the committer begins a session for it
+//	a session was sent   the user of the session's first event; if the session is new, an
+//	                     id made from the session's id, so that several first events of
+//	                     one session get the same id
+//	nothing was sent     a random id; the sequencer begins a session for it
 //
-// Where the first event cannot be read the session counts as new: a damaged run
-// must stop nobody who writes.
+// If the first event cannot be read, the session counts as new: a damaged run must not stop
+// writes.
 func (e *Engine) resolveVisitor(r *Record) {
 	ev := &r.Event
 	if ev.User != "" || ev.Anonymous != "" || !event.NewestRule(ev.Dialect).ReturnsIDs {
@@ -51,8 +50,8 @@ func (e *Engine) resolveVisitor(r *Record) {
 	e.sessionOwners.Put(r.Site.ID, ev.Session, first)
 }
 
-// sessionStart returns the first event of a session, nil when there is none yet.
-// What the runs hold is in the stored ids; newer rows are searched.
+// sessionStart returns the first event of a session, or nil if there is none yet. The
+// stored ids cover the rows in runs. Newer rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).View()
 	defer v.Close()
@@ -60,10 +59,10 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	case err != nil:
 		return nil, err
 	case seq != 0:
-		return v.Event(seq) // nil when it is not published yet
+		return v.Event(seq) // nil if it is not published yet
 	}
 	clauses := []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // mostly not there at all
+		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // usually in no row at all
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(d)}}}},
 	}
 	for i := range v.Parts {
@@ -83,10 +82,10 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	return nil, nil
 }
 
-// recall follows up an event that is in the log. What the outcome of a duplicate
-// says of its original is the original's: when it was received and, in a dialect that
-// returns ids, whose it is. Where that cannot be read it is left as the duplicate has it:
-// the event is stored, and so it is answered.
+// recall completes the outcome of an event that is in the log. The outcome of a duplicate
+// describes its original: when that was received and, in a dialect that returns ids, whose
+// it is. If the original cannot be read, the outcome describes the duplicate instead,
+// because the event is stored and the request must be answered.
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
