@@ -1,4 +1,4 @@
-// Engine: opening, closing, and what its parts share.
+// Engine: its state, closing, failing, and what its parts share.
 
 package engine
 
@@ -44,25 +44,25 @@ type Engine struct {
 	sites map[uint32]*siteState
 
 	queue       chan *submission
-	ready       chan struct{} // the publisher asks for a group
+	ready       chan struct{} // the publisher is free for a group
 	groups      chan *group
-	spareGroups chan *group // whose memory newGroup uses
+	spareGroups chan *group // their memory is used again by newGroup
 	sealer      *sealer
 	merger      *merger
 	idsWanted   atomic.Bool   // the next group writes the table of ids
-	wake        chan struct{} // room for one: the sequencer looks at idsWanted
-	idsWritten  broadcast     // after each group that has written it
+	wake        chan struct{} // buffered, one value: the sequencer checks idsWanted
+	idsWritten  broadcast     // told after each group that has written the table of ids
 
-	unreadableMinute atomic.Int64 // when unread last told of it
+	unreadableMinute atomic.Int64 // when logUnreadable last logged
 
 	queued, queuedEvents atomic.Int64
 	hot                  atomic.Int64 // events not yet sealed
-	hotBytes             atomic.Int64 // about what they take in memory
-	asked                atomic.Int64 // what those may take that are being committed
-	filterBytes          atomic.Int64 // of message ids, in memory
-	linkBytes            atomic.Int64 // what links between persons take
+	hotBytes             atomic.Int64 // about the memory that these events take
+	asked                atomic.Int64 // memory that the groups being committed may take
+	filterBytes          atomic.Int64 // memory of the filters of message ids
+	linkBytes            atomic.Int64 // memory of the links between persons
 	sharing              sync.Mutex
-	sharedLinks          int64 // linkBytes when the page cache got its share
+	sharedLinks          int64 // linkBytes when the page cache last got its share
 	sharedPages          int64 // that share
 	snapshots            *store.Snapshots
 	stopping             atomic.Bool
@@ -79,11 +79,11 @@ type Engine struct {
 	damage damage
 }
 
-// Exit code of the process when the store can no longer take writes.
+// ExitFailed is the exit code of the process when the store can no longer take writes.
 const ExitFailed = 70
 
-// Close answers what was taken in, then closes the store. Calls of Ingest that
-// come later get ErrStopping.
+// Close answers the requests already taken, then closes the store. Later calls of Ingest
+// return ErrStopping.
 func (e *Engine) Close() error {
 	if e.stopping.Swap(true) {
 		return errors.New("close: already closed")
@@ -110,8 +110,8 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// tick keeps the high-water mark and the ballast up to date, and clears up when
-// there is time.
+// tick keeps the high-water mark and the ballast up to date once a second. It calls clearUp
+// when no events come in.
 func (e *Engine) tick() {
 	defer e.ticking.Done()
 	var commits, work, cleared uint64
@@ -125,7 +125,7 @@ func (e *Engine) tick() {
 			return
 		case <-t.C:
 			if err := e.hwm.Write(e.total()); err != nil && !e.disk.Full() {
-				e.log.Error("store: high-water mark", "error", err)
+				e.log.Error("store: write high-water mark", "error", err)
 			}
 			e.disk.RestoreBallast()
 			before := commits
@@ -138,8 +138,8 @@ func (e *Engine) tick() {
 	}
 }
 
-// clearUp gives back the room of what runs have replaced: other runs, and rows in
-// the log. While events come in both happens by itself.
+// clearUp frees the disk space of what runs have replaced: other runs, and rows in the log.
+// While events come in, Pebble's own flushes do this.
 func (e *Engine) clearUp() {
 	if _, err := e.db.AsyncFlush(); err != nil {
 		e.log.Error("store: flush", "error", err)
@@ -181,7 +181,7 @@ func (e *Engine) Ready() error {
 	return nil
 }
 
-// failure is the error that stopped the store, nil while it works.
+// failure returns the error that stopped the store, or nil while it works.
 func (e *Engine) failure() error {
 	select {
 	case <-e.failed:
@@ -191,8 +191,8 @@ func (e *Engine) failure() error {
 	}
 }
 
-// fail stops all writes for good (I5). Waiters are answered with ErrFailed, then
-// the process is told.
+// fail stops all writes for good (I5). Waiters are answered with ErrFailed. Then
+// Options.Fatal is called, or the process exits.
 func (e *Engine) fail(err error) {
 	e.failOnce.Do(func() {
 		e.failErr = err
@@ -203,7 +203,7 @@ func (e *Engine) fail(err error) {
 			return
 		}
 		go func() {
-			time.Sleep(time.Second) // the waiters' answers leave first
+			time.Sleep(time.Second) // so that the waiters' answers are sent first
 			os.Exit(ExitFailed)
 		}()
 	})
@@ -211,8 +211,8 @@ func (e *Engine) fail(err error) {
 
 func (e *Engine) now() time.Time { return e.opts.Now() }
 
-// Events returns how many events each site has, by its id. Sites that no configuration
-// names are among them.
+// Events returns how many events each site has, by its id. Sites that are in the store but
+// not in the configuration are included.
 func (e *Engine) Events() map[uint32]uint64 {
 	events := make(map[uint32]uint64)
 	for _, s := range e.allSites() {
@@ -221,7 +221,7 @@ func (e *Engine) Events() map[uint32]uint64 {
 	return events
 }
 
-// total is the number of published events of all sites.
+// total returns the number of published events of all sites.
 func (e *Engine) total() uint64 {
 	var n uint64
 	for _, events := range e.Events() {

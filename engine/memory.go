@@ -1,4 +1,4 @@
-// Memory: who has which share of Options.Memory.
+// Memory: how Options.Memory is divided.
 
 package engine
 
@@ -6,42 +6,42 @@ import (
 	"cairn/engine/identity"
 )
 
-// MemoryPlan divides Options.Memory among all that takes memory by its size. Each share is
-// a ceiling in bytes, but for Pairs. They are not reached at the same time: the page cache
-// shrinks as filters and links grow, and rows in memory are sealed long before their ceiling
-// while the sealer keeps up. So their sum is more than Options.Memory, see Sum.
+// MemoryPlan divides Options.Memory into shares. Each share is a ceiling in bytes, except
+// Pairs and SealValues, which are numbers. Not all ceilings are reached at the same time:
+// the page cache shrinks as filters and links grow, and rows in memory are sealed long
+// before their ceiling while the sealer keeps up. So Sum is more than Options.Memory.
 type MemoryPlan struct {
-	Rows       int64 // rows in memory, those on their way there, and those that wait to be sealed
-	RowsIdle   int64 // part of Rows: beyond it sites without new events are sealed
-	SealBytes  int64 // cells of one part: it is sealed beyond that
-	SealValues int64 // values that one part is the first to count, a number: likewise
+	Rows       int64 // rows in memory, those being committed, and those that wait to be sealed
+	RowsIdle   int64 // part of Rows; beyond it idle sites are sealed
+	SealBytes  int64 // cells of one part; beyond it the part is sealed
+	SealValues int64 // number of values that one part is the first to count; beyond it the part is sealed
 
-	Pages      int64 // pages of runs; what filters and links take beyond their own goes from here
-	PagesLeast int64 // what filters and links leave of Pages
+	Pages      int64 // pages of runs; filters and links take from this share
+	PagesLeast int64 // what filters and links always leave of Pages
 	Filters    int64 // filters of message ids
-	FiltersOwn int64 // part of Filters that does not go from Pages
-	Links      int64 // links between persons, all of it from Pages
-	LinksStep  int64 // so many bytes of new links change the share of Pages
+	FiltersOwn int64 // part of Filters that is not taken from Pages
+	Links      int64 // links between persons, all taken from Pages
+	LinksStep  int64 // bytes of new links after which the share of Pages is adjusted
 
 	RecentIDs int64 // the newest message ids
-	IDs       int64 // entries of the table of ids: half of it packed; the others may grow to twice as much until changed ones are written
-	IDPart    int64 // part of IDs: changed entries that are written with one group
-	IDFilter  int64 // which ids there are at all
-	Owners    int64 // who began which session, of each of two generations
-	Latest    int64 // the newest event of an id, of each of two generations
+	IDs       int64 // entries of the table of ids
+	IDPart    int64 // part of IDs: changed entries, which are written with one group
+	IDFilter  int64 // filter that knows which ids are stored
+	Owners    int64 // who began each session; two generations of this size
+	Latest    int64 // the newest event of each id; two generations of this size
 
-	Answers  int64 // answers that are kept
-	Partials int64 // what ranges of rows add to answers
-	Pairs    int64 // pairs of a row of an answer and a user or session, a number; each has 8 bytes, in a table twice as large
+	Answers  int64 // cached answers
+	Partials int64 // cached aggregates of ranges of rows
+	Pairs    int64 // number of pairs of an answer's row with a user or session; each takes 8 bytes, in a table twice as large
 
-	Memtable int64 // one of Pebble's memtables, of which there are up to memtables
-	Blocks   int64 // Pebble's own cache of blocks
+	Memtable int64 // one of Pebble's memtables; there are at most memtables of them
+	Blocks   int64 // Pebble's own block cache
 }
 
-// memtables is how many of Pebble's memtables there may be before writes wait.
+// memtables is how many memtables Pebble may have before writes wait.
 const memtables = 4
 
-// PlanMemory divides so many bytes.
+// PlanMemory divides that many bytes into shares.
 func PlanMemory(bytes int64) MemoryPlan {
 	return MemoryPlan{
 		Rows:       bytes / 2,
@@ -72,7 +72,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 	}
 }
 
-// Sum is the most that all shares take together, in bytes.
+// Sum returns the most that all shares take together, in bytes.
 func (p *MemoryPlan) Sum() int64 {
 	return p.Rows + p.Pages + p.FiltersOwn +
 		p.RecentIDs + 2*p.IDs + p.IDs/2 + p.IDFilter + 2*p.Owners + 2*p.Latest +
@@ -80,9 +80,9 @@ func (p *MemoryPlan) Sum() int64 {
 		memtables*p.Memtable + p.Blocks
 }
 
-// shareCache leaves to the page cache what filters of message ids and links between
-// persons do not take. Filters are large where tens of millions of events came in a day,
-// links where millions of persons signed in.
+// shareCache gives the page cache the memory that filters of message ids and links between
+// persons leave. Filters are large when tens of millions of events come in per day. Links
+// are large when millions of persons have signed in.
 func (e *Engine) shareCache() {
 	e.sharing.Lock()
 	defer e.sharing.Unlock()
@@ -91,13 +91,13 @@ func (e *Engine) shareCache() {
 	e.cache.Resize(e.sharedPages)
 }
 
-// countFilterBytes notes what filters of message ids take.
+// countFilterBytes is told how many bytes the filters of message ids take now.
 func (e *Engine) countFilterBytes(bytes int64) {
 	e.filterBytes.Store(bytes)
 	e.shareCache()
 }
 
-// countLinkBytes notes that links between persons take so many bytes more.
+// countLinkBytes is told by how many bytes the links between persons have grown.
 func (e *Engine) countLinkBytes(bytes int64) {
 	n := e.linkBytes.Add(bytes)
 	if before := n - bytes; before <= e.memory.Links && n > e.memory.Links {

@@ -1,4 +1,4 @@
-// Opening a store, and what Pebble is told of it.
+// This file opens a store and configures Pebble.
 
 package engine
 
@@ -17,9 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Open opens or creates the store in opts.Dir and replays what was not sealed.
-// It fails, and changes nothing, when the store is damaged, newer than this
-// program, or in use.
+// Open opens or creates the store in opts.Dir and replays the rows that were not sealed. It
+// fails, and changes nothing, if the store is damaged, newer than this program, or in use.
 func Open(opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{
@@ -72,7 +71,7 @@ func (e *Engine) open() error {
 	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
-	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // nobody else has the store open
+	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // no other process has the store open
 		return err
 	}
 	e.tables.Store(store.NewTables(fs, store.Dir(fs, dir), e.db))
@@ -136,7 +135,9 @@ func (e *Engine) open() error {
 	return nil
 }
 
-// newRun is a run that readers may ask. Small ones share tables and will be merged.
+// newRun returns a run for readers. Large runs are read through the engine's own table
+// readers. Small runs are read through Pebble, because they share tables and will be
+// merged.
 func (e *Engine) newRun(d index.Descriptor) *index.Run {
 	var db pebble.Reader = e.db
 	if d.Rows >= uint64(e.opts.SealRows) {
@@ -145,17 +146,17 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 	return index.NewRun(d, db, e.cache, table.Format)
 }
 
-// pebbleOptions are the options of the store. Without cgo the caches and
-// memtables are Go heap, so they are part of the memory budget.
+// pebbleOptions returns Pebble's options. Without cgo Pebble's caches and memtables are on
+// the Go heap, so they are part of the memory budget.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	memTable := uint64(e.memory.Memtable)
 	opts := &pebble.Options{
 		FS:                          e.files,
 		FormatMajorVersion:          store.PebbleFormat,
-		CacheSize:                   int64(2*memTable) + e.memory.Blocks, // Pebble takes the memtables' room out of the cache's
+		CacheSize:                   int64(2*memTable) + e.memory.Blocks, // Pebble takes the memory of its memtables out of its cache
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: memtables,
-		L0CompactionThreshold:       8, // rows there are mostly trimmed before the next flush or the one after it
+		L0CompactionThreshold:       8, // rows there are usually trimmed before the next flush or the one after it
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               int64(memTable),
 		MaxOpenFiles:                1000,
@@ -181,8 +182,8 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	return opts
 }
 
-// pebbleLogger turns Pebble's fatal errors, which it reports by ending the
-// process, into the engine's failure. Fatalf must not return.
+// pebbleLogger turns Pebble's fatal errors into the engine's failure. Pebble reports them
+// by ending the process, so Fatalf must not return.
 type pebbleLogger struct{ e *Engine }
 
 func (pebbleLogger) Infof(string, ...any) {}

@@ -10,20 +10,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Options configure an Engine. Zero fields take the values of Defaults.
+// Options configure an Engine. Zero fields take the defaults noted below.
 //
-// Sites returns the sites as they are at that moment. The engine asks whenever it needs
-// the list, from any goroutine, and does not change it.
+// Sites returns the current sites. The engine calls it whenever it needs the list, from any
+// goroutine, and does not change the list.
 type Options struct {
 	Dir        string
 	Sites      func() []*Site // nil = none
 	Memory     int64          // budget of the process in bytes; 0 = 256 MiB
 	Dedup      time.Duration  // how long a message id is remembered; 0 = 24 h
-	Reserve    int64          // free bytes kept on the disk; 0 = by the disk's size, -1 = no check
+	Reserve    int64          // free bytes kept on the disk; 0 = depends on the disk's size, -1 = no check
 	QueueBytes int64          // encoded events waiting for the committer; 0 = 8 MiB
-	QueryTime  time.Duration  // bound of one query; 0 = 10 s
+	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
 
-	FS     vfs.FS           // nil = the real one
+	FS     vfs.FS           // nil = the real file system
 	Now    func() time.Time // nil = time.Now
 	Log    *slog.Logger     // nil = discard
 	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
@@ -33,24 +33,24 @@ type Options struct {
 
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
-	Pairs     int // of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
+	Pairs     int // pairs of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
 	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
-	// ValuesPerDay is how many values of a property counters tell apart on one day of
-	// a site; 0 = ValuesPerDayMax.
+	// ValuesPerDay is how many values of a property counters tell apart on one day of a
+	// site; 0 = ValuesPerDayMax.
 	ValuesPerDay int
 
-	// NamesPerDay is how many names of properties counters tell apart on one day of a
-	// site; 0 = NamesPerDayMax.
+	// NamesPerDay is how many property names counters tell apart on one day of a site; 0 =
+	// NamesPerDayMax.
 	NamesPerDay int
 
-	MergeRuns int // runs that are merged into one; 0 = 16
+	MergeRuns int // number of runs that are merged into one; 0 = 16
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }
 
-// SitesOf is Options.Sites for sites that stay as they are.
+// SitesOf returns a value for Options.Sites if the sites never change.
 func SitesOf(sites ...*Site) func() []*Site { return func() []*Site { return sites } }
 
-// Defaults fills the zero fields.
+// withDefaults returns o with the zero fields filled in.
 func (o Options) withDefaults() Options {
 	def := func(v *int64, d int64) {
 		if *v == 0 {
@@ -58,7 +58,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	def(&o.Memory, 256<<20)
-	o.Memory = min(o.Memory, math.MaxInt) // a 32-bit process has no more
+	o.Memory = min(o.Memory, math.MaxInt) // a 32-bit process cannot have more
 	def(&o.QueueBytes, 8<<20)
 	if o.Dedup == 0 {
 		o.Dedup = 24 * time.Hour

@@ -1,4 +1,4 @@
-// Replay: what a start learns from the log again.
+// Replay rebuilds, when the store is opened, what is only in the log.
 
 package engine
 
@@ -12,7 +12,7 @@ import (
 	"cairn/wal"
 )
 
-// replay loads every site's runs and the rows of the log that no run has yet.
+// replay loads every site's runs and the rows of the log that are in no run yet.
 func (e *Engine) replay(seq *sequencer) error {
 	used := make(map[uint64]bool)
 	next := make(map[uint32]uint64)
@@ -47,6 +47,7 @@ func (e *Engine) replay(seq *sequencer) error {
 	return nil
 }
 
+// replaySite loads the rows of one site from the log. It fails if rows are missing.
 func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	upTo, err := store.IDsUpTo(e.db, s.ID)
 	if err != nil {
@@ -54,11 +55,11 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	}
 	last := s.Last()
 	if upTo < last {
-		return fmt.Errorf("the ids cover %d events, the runs %d", upTo, last)
+		return fmt.Errorf("the table of ids covers %d events, but the runs have %d", upTo, last)
 	}
 	var rest table.Overflow
-	var one [1][]byte               // record
-	groups := make(map[uint64]bool) // where a group begins, the log may be cut
+	var one [1][]byte               // the current record
+	groups := make(map[uint64]bool) // first seqs of groups; the log may be cut there
 	if err := wal.Notes(e.db, s.ID, 0, 1<<64-1, func(first uint64, _ []byte) error {
 		groups[first] = true
 		return nil
