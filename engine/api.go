@@ -9,42 +9,40 @@ import (
 	"cairn/engine/query"
 )
 
-// Site is one site as the engine knows it. A *Site never changes: a site with other
-// settings is another *Site of the same ID. A record or a question carries the one that
-// holds for it.
+// Site is one site as the engine knows it. A *Site never changes: new settings make a new
+// *Site with the same ID. Each record or query carries the *Site that applies to it.
 type Site struct {
 	query.Site
 	Uncounted []string       // dotted property paths that counters leave out
-	Privacy   enrich.Privacy // what is kept of addresses and urls
+	Privacy   enrich.Privacy // what is kept of addresses and URLs
 }
 
-// Enricher fills what can be known of an event from its source: geography,
-// browser, bot. It is called in the request's goroutine; what it adds lies in the
-// Arena, which is the request's.
+// Enricher adds to an event what its source tells: geography, browser, bot. The engine
+// calls it in the request's goroutine. Text that it adds lies in the Arena, which belongs
+// to the request.
 type Enricher interface {
 	Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena)
 }
 
-// Record is one event on its way to the site that its request names. The texts of the
-// event.Record are the caller's: the engine copies what it keeps before Ingest returns.
+// Record is one event on its way to the site that its request names. The caller owns the
+// texts of the event.Record: the engine copies what it keeps before Ingest returns.
 type Record struct {
 	Site *Site
 	*event.Record
 }
 
-// API is what the server asks of the engine for itself and for its dialects; *Engine
-// implements it. The native API asks more: it says what in an interface of its own.
+// API is what the server needs from the engine, for itself and for its dialects. *Engine
+// implements it. The native API needs more and declares that in an interface of its own.
 type API interface {
-	// Ingest stores the good records of one request in one atomic batch and
-	// returns when it is durable. With all set, one rejected record rejects
-	// every one: nothing is stored, and the others' Err is nil. An order that the
-	// site has (event.Hit) is found when it is placed and rejected by itself: with
-	// all it comes alone.
+	// Ingest stores the valid records of one request in one atomic batch and returns when
+	// the batch is durable. If all is set, one rejected record rejects every record:
+	// nothing is stored, and the Err of the others is nil. There is one exception: an order
+	// that the site already has (event.Hit) is found later and rejected by itself, so with
+	// all set it must be the only record.
 	//
-	// What is returned, and what is added to the events, lies in m until m is used
-	// again; nil is a Memory for this call alone. After ErrFailed neither m nor
-	// records nor what they point to may be used again: the store, which was taking
-	// them in, may still look at them.
+	// The outcomes, and the text added to the events, lie in m until m is used again. A nil
+	// m stands for a new Memory. After ErrFailed the caller must not use m, the records or
+	// what they point to again, because the store may still read them.
 	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error)
 
 	List(context.Context, query.Query) (query.Page, error)
@@ -56,54 +54,54 @@ type API interface {
 	User(ctx context.Context, site *query.Site, id string) (query.User, error)
 	Sessions(context.Context, query.Query) (sessions []query.Session, next string, err error)
 
-	// Visits sums up the sessions of a query from From to To, which must be given.
+	// Visits sums up the sessions of a query from From to To. Both must be given.
 	Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error)
 
-	// Visit answers a record that asks and is not stored: it fills Device, Session and
-	// Live of the outcome. It changes the event as Ingest does.
+	// Visit answers a record that asks for its device and is not stored. It fills Device,
+	// Session and Live of the outcome. It changes the event as Ingest does.
 	Visit(Record, *event.Outcome)
-	// Bot returns what a bot calls itself, "" when the source is none.
+	// Bot returns the name a bot gives itself, or "" if the source is not a bot.
 	Bot(*event.Source) string
 
-	// Admit says whether a write would be taken now: nil, ErrDiskFull, ErrBusy,
-	// ErrStopping or ErrFailed. It is cheap; the server asks before it reads a
-	// body.
+	// Admit reports whether the store would take a write now: nil, ErrDiskFull, ErrBusy,
+	// ErrStopping or ErrFailed. It is cheap. The server calls it before it reads a body.
 	Admit() error
-	// Ready is Admit for people: nil when reads and writes work.
+	// Ready reports whether the store works: nil if reads and writes work. Unlike Admit it
+	// ignores ErrBusy, and its error says what failed.
 	Ready() error
 	Stats() Stats
 }
 
-// Stats are the engine's gauges and running totals for /metrics.
+// Stats has the engine's gauges and running totals for /metrics.
 type Stats struct {
 	Accepted, Duplicates                    uint64
-	Rejected                                map[string]uint64 // by reason
+	Rejected                                map[string]uint64 // by the field at fault
 	Commits                                 uint64
 	CommitSeconds, SyncSeconds, GroupEvents Buckets
 	QueueEvents, QueueBytes                 int64
 	HotEvents, Runs                         int64
 	LinkBytes                               int64 // memory of the links between persons
-	LinkBytesMax                            int64 // beyond it they take memory that is not in the plan
+	LinkBytesMax                            int64 // beyond it the links exceed the memory plan
 	Seals                                   uint64
 	SealSeconds                             float64
-	Merges                                  uint64 // runs made of others
-	MergedEvents                            uint64 // in them
+	Merges                                  uint64 // merged runs written
+	MergedEvents                            uint64 // events in them
 	MergeSeconds                            float64
 	DedupWindowSeconds                      float64
 	DiskFreeBytes, DiskReserveBytes         int64
-	Corruptions                             uint64   // times damaged data was met
-	Damaged                                 []string // where: the first few places
+	Corruptions                             uint64   // how often damaged data was found
+	Damaged                                 []string // files where it was found; the first few only
 	Pebble                                  []Metric // Pebble's own; none after a failure
 }
 
-// Metric is one sample for /metrics. Kind is counter or gauge.
+// Metric is one sample for /metrics. Kind is "counter" or "gauge".
 type Metric struct {
 	Name, Kind, Help string
 	Value            float64
 }
 
-// Buckets are what a Histogram counted: Counts[i] observations were at most
-// Bounds[i], not cumulated; the last count has no bound.
+// Buckets holds the counts of a Histogram. Counts[i] is the number of observations above
+// Bounds[i-1] and at most Bounds[i]. The last count has no upper bound.
 type Buckets struct {
 	Bounds []float64
 	Counts []uint64

@@ -3,10 +3,10 @@ package engine
 import "sync"
 
 // broadcast tells any number of goroutines that something has happened. The zero broadcast
-// is ready.
+// is ready to use.
 type broadcast struct {
 	mu   sync.Mutex
-	said chan struct{} // closed by the next tell; nil when nobody waits
+	said chan struct{} // the next tell closes it; nil if nobody waits
 }
 
 // next returns a channel that the next tell closes.
@@ -19,7 +19,7 @@ func (b *broadcast) next() <-chan struct{} {
 	return b.said
 }
 
-// tell wakes all who wait.
+// tell wakes all goroutines that wait.
 func (b *broadcast) tell() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,5 +1,5 @@
-// Damage met while the store is open: whoever asked for what is damaged is told,
-// the others go on, and the operator sees it in /healthz, the log and the metrics.
+// Damage that is found while the store is open fails only the requests that need the
+// damaged data. The operator sees it in /healthz, the log and the metrics.
 
 package engine
 
@@ -14,12 +14,12 @@ import (
 type damage struct {
 	mu    sync.Mutex
 	count uint64
-	files []string // the first damagedMax
+	files []string // the first damagedMax of them
 }
 
 const damagedMax = 16
 
-// note counts a damaged place and reports whether it is a new one.
+// note counts a damaged place and reports whether its file is new in the list.
 func (d *damage) note(file string) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -31,14 +31,15 @@ func (d *damage) note(file string) (first bool) {
 	return true
 }
 
-// snapshot returns the count and the places.
+// snapshot returns the count and the files.
 func (d *damage) snapshot() (count uint64, files []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.count, slices.Clone(d.files)
 }
 
-// corrupted notes damage that a read, or Pebble in the background, has met.
+// corrupted notes damage that a read, or Pebble in the background, has found. Other errors
+// and nil are ignored.
 func (e *Engine) corrupted(err error) {
 	c := store.Damaged(err)
 	if c == nil {

@@ -10,21 +10,21 @@ import (
 )
 
 // siteState is a site on its way through the pipeline: its rows, and what each stage
-// remembers of it.
+// remembers about it.
 type siteState struct {
 	*table.Table
 
-	touched    uint64    // the publisher's: commits when the rows in memory last grew
-	fresh      int       // the publisher's: values that rows in memory are the first to count
-	asked      uint64    // the sequencer's: the last time it asked for memory for rows of the site
-	mergeAfter time.Time // the merger's: when it may try again
+	touched    uint64    // used by the publisher: number of commits when the site's rows in memory last grew
+	fresh      int       // used by the publisher: values that the rows in memory are the first to count
+	asked      uint64    // used by the sequencer: the call of asks that last counted the site
+	mergeAfter time.Time // used by the merger: no merge before this time
 }
 
 func newSiteState(id uint32, links *identity.Links) *siteState {
 	return &siteState{Table: table.New(id, links)}
 }
 
-// loadLinks joins the stored links of a site. Close waits for it.
+// loadLinks loads the stored links of a site. Close waits until it returns.
 func (e *Engine) loadLinks(s *siteState) error {
 	e.inflight.Add(1)
 	defer e.inflight.Done()
@@ -49,7 +49,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 	return err
 }
 
-// state returns the site's state, made on first use.
+// state returns the site's state. It makes one when the site is used for the first time.
 func (e *Engine) state(id uint32) *siteState {
 	e.mu.RLock()
 	s := e.sites[id]
@@ -77,8 +77,8 @@ func (e *Engine) allSites() []*siteState {
 	return all
 }
 
-// viewsClosed fails where a view of a table is open although nobody reads any more. Only
-// tests ask, see table.Strict.
+// viewsClosed returns an error if a view of a table is still open although nothing reads
+// any more. Only tests need it, see table.Strict.
 func (e *Engine) viewsClosed() error {
 	if !table.Strict {
 		return nil

@@ -24,9 +24,10 @@ type Histogram struct {
 	unit   int64
 }
 
-// NewHistogram makes a histogram with buckets up to the given bounds, in ascending order,
-// and one without a bound. unit is how many observed units are one unit of the bounds:
-// int64(time.Second) for durations with bounds in seconds. Nobody changes bounds afterwards.
+// NewHistogram returns a histogram with a bucket for each bound, in ascending order, and
+// one without a bound. unit is the number of observed units in one unit of the bounds:
+// int64(time.Second) for durations with bounds in seconds. The caller must not change
+// bounds afterwards.
 func NewHistogram(unit int64, bounds []float64) *Histogram {
 	h := &Histogram{bounds: bounds, limits: make([]int64, len(bounds)), counts: make([]atomic.Uint64, len(bounds)+1), unit: unit}
 	for i, bound := range bounds {
@@ -35,7 +36,7 @@ func NewHistogram(unit int64, bounds []float64) *Histogram {
 	return h
 }
 
-// Observe counts n in the first bucket whose bound is not below it.
+// Observe counts n in the first bucket whose bound is n or more.
 func (h *Histogram) Observe(n int64) {
 	i := 0
 	for i < len(h.limits) && n > h.limits[i] {
@@ -45,8 +46,8 @@ func (h *Histogram) Observe(n int64) {
 	h.sum.Add(n)
 }
 
-// Buckets returns what was observed until now. Observations of this moment may be in
-// Counts and not yet in Sum.
+// Buckets returns what was observed until now. The newest observations may be in Counts and
+// not yet in Sum.
 func (h *Histogram) Buckets() Buckets {
 	b := Buckets{Bounds: h.bounds, Counts: make([]uint64, len(h.counts)), Sum: float64(h.sum.Load()) / float64(h.unit)}
 	for i := range h.counts {
@@ -85,7 +86,7 @@ func (e *Engine) Stats() Stats {
 	for _, site := range e.allSites() {
 		s.Runs += int64(site.RunCount())
 	}
-	if e.failure() == nil { // else Pebble may be stuck in its fatal error
+	if e.failure() == nil { // after a failure Pebble may be stuck in its fatal error
 		s.Pebble = pebbleMetrics(e.db.Metrics())
 	}
 	return s
