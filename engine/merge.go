@@ -51,12 +51,12 @@ func (m *merger) start() {
 				return
 			}
 			if err := m.drop(drop, site == nil); err != nil {
-				m.e.log.Error("store: old runs stay until the next start", "error", err)
+				m.e.log.Error("store: old runs are not deleted until the next start", "error", err)
 			}
 			for site != nil {
 				merged, err := m.merge(site)
 				if err != nil && !errors.Is(err, errMergeStopped) {
-					m.e.log.Error("store: runs are not merged", "site", site.ID, "error", err)
+					m.e.log.Error("store: merging runs failed; it is tried again later", "site", site.ID, "error", err)
 					site.mergeAfter = time.Now().Add(mergeRetry)
 				}
 				if !merged {
