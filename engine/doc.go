@@ -1,22 +1,23 @@
-// Package engine is the way of an event: it takes events in, gives each its place, makes it
-// durable, and turns it into part of a run. Questions are answered by the rooms below it;
-// Engine delegates to them.
+// Package engine takes events in, gives each one its seq, person and session, makes it
+// durable, and later writes it into a run. The packages below it answer queries; Engine
+// delegates to them.
 //
-// # Where what is
+// # Files
 //
-// Read in this order:
+// Read them in this order:
 //
-//	api.go         what http asks of an Engine; options.go how it is configured
-//	open.go        opening a store; replay.go what a start learns from the log again
-//	engine.go      closing, failing, and what all parts share; memory.go who has which
-//	               share of the memory
+//	api.go         what http needs from an Engine; options.go its options
+//	open.go        opening a store; replay.go what a start reads from the log again
+//	engine.go      closing, failing, and what all parts share; memory.go how the memory is
+//	               divided
 //	ingest.go      in the request's goroutine: times, enrichment, limits, encoding
 //	device.go      finds the sender of an event, for dialects that recognise devices;
 //	               visitor.go for dialects that return ids, hit.go for hits. The decision
 //	               which session an event is in is in room identity.
 //	increment.go   which increments are refused
-//	submission.go  what a request brings to the pipeline, and whose its memory is
-//	commit.go      the pipeline, invariants I1–I5, and its second stage, the publisher
+//	submission.go  what a request brings to the pipeline, and who owns its memory
+//	commit.go      the pipeline, invariants I1–I5, and the publisher, which is its second
+//	               stage
 //	sequencer.go   its first stage; group.go what is committed together
 //	dedup.go       keeps the newest message ids in memory; dedup_find.go looks up older ones
 //	               in parts and runs, with the help of their filters
@@ -26,28 +27,30 @@
 //	               sums
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
-//	seal.go        rows in memory and in the log become runs; merge.go runs become fewer
-//	               and larger ones
+//	seal.go        turns rows in memory and in the log into runs; merge.go turns several
+//	               runs into one
 //	broadcast.go   how one goroutine tells others that something has happened
-//	stats.go       numbers for /metrics, stats_pebble.go Pebble's; damage.go damage that
-//	               is met
+//	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
+//	               that is found while the store is open
 //
-// # Rooms below
+// # Packages below
 //
 //	query     questions, answers and their errors, as types
 //	read      answers them from a view
 //	table     one site's rows: the part in memory, runs, views
 //	identity  who an event is from: persons, sessions, visits, the table of ids
-//	store     what lies in a data directory: versions, public ids, snapshots
-//	enrich    what is known of an event from its source; privacy
+//	store     what is in a data directory: versions, public ids, snapshots
+//	enrich    what an event's source tells about it; privacy
 //	check     the recount of a stopped store; sizes on the disk
-//	calendar  days, weeks and months of a zone; referrer urls and known sites; ua agents
+//	calendar  days, weeks and months of a zone
+//	referrer  urls and known sites
+//	ua        user agents
 //	event     events, their records and cells, what they count, rules of each dialect
 //
 // Below these are wal (the log, and what makes it durable) and index (parts, columns,
 // matching, runs).
 //
-// # One event
+// # The way of an event
 //
 // Ingest validates, enriches and encodes it in the request's goroutine and
 // queues it. The sequencer drops duplicates and gives it a seq, its person, its
@@ -65,10 +68,14 @@
 // estimate by sites, cells and text. A request that comes while no rows wait for the sealer
 // is taken even if it needs more.
 //
-// So the truth is the log, and after it the runs; all else is a function of
-// them. Persons, profiles and sessions are not stored at all: rows carry the
-// ordinal of their person and session (the seq of its first event), and links
-// say which ordinals are one person.
+// Rows in memory and on their way there take at most half of the memory. Before a request
+// is placed, the sequencer adds what its sites, cells and text may take. A request that
+// arrives while no rows wait for the sealer is accepted even if it needs more.
+//
+// The log is the truth, and so are the runs after it. Everything else can be computed from
+// them. Persons, profiles and sessions are not stored: each row has the ordinals of its
+// person and session, and links say which person ordinals are one person. An ordinal is the
+// seq of the first event.
 //
 // # Invariants
 //
@@ -87,20 +94,20 @@
 //
 // # Locks
 //
-// A lock that stands further down may be taken while one above it is held, never the other
-// way round. Locks of one line are never held together.
+// A goroutine that holds a lock may take only locks further down in this list. Locks on one
+// line are never held together.
 //
-//	store.Snapshots.Install, which is sealer.install: a run takes the place of its rows,
-//	  or a checkpoint is taken
-//	sealer.mu, merger.mu: what waits to be sealed, or merged
+//	store.Snapshots.Install, which is sealer.install: while a run replaces its rows, or a
+//	  checkpoint is taken
+//	sealer.mu, merger.mu: the parts that wait to be sealed, the sites that wait to be merged
 //	Engine.mu: the list of sites
 //	table.Table.mu: the parts of a site
 //	index.MemPart: appending rows, or taking a snapshot of them
-//	index's memory columns: one column's values
-//	identity.Links.mu: who is one person
+//	index's memory columns: the values of one column
+//	identity.Links.mu: which person ordinals are one person
 //	Engine.sharing: how the page cache shrinks for filters and links
-//	store.Tables.mu: tables that are open
-//	index.Cache.mu, read.resultCache.mu, identity's memories, damage.mu, counters.mu,
+//	store.Tables.mu: open tables
+//	index.Cache.mu, read.resultCache.mu, the caches of identity, damage.mu, counters.mu,
 //	  broadcast.mu, spill.mu: each is held for a few lines that take no other lock
 //
 // The sequencer's state (the table of ids, dedup, cardinality) and the publisher's have no

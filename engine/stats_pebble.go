@@ -1,10 +1,10 @@
-// Pebble's own metrics.
+// This file picks metrics from Pebble's own.
 
 package engine
 
 import "github.com/cockroachdb/pebble/v2"
 
-// pebbleMetrics picks the numbers an operator can act on.
+// pebbleMetrics returns the numbers that an operator can act on.
 func pebbleMetrics(m *pebble.Metrics) []Metric {
 	total := m.Total()
 	return []Metric{
