@@ -51,25 +51,24 @@ const capReadsMax = 1000
 
 // cardinality knows the values of the properties and days in use. One lookup finds a
 // value's slot. The slot tells both that the value is under the cap and where the group's
-// sum of it is. It belongs to the sequencer.
+// sum of it is. A cardinality belongs to the sequencer.
 type cardinality struct {
 	db   pebble.Reader
 	seed maphash.Seed
 	max  int
 	sets map[capKey]*daySet
-	// order has the sets that the newest event asked for, in the order of its questions. at
-	// is the index of the next one. Most events ask for the same sets as the event before
-	// them.
+	// order has the sets that the newest event used, in the order of use. at is the index
+	// of the next one. Most events use the same sets as the event before them.
 	order []*daySet
 	at    int
 	n     int // bytes of memory
 	// sites has what has been read for each site. The values in the log, of rows not yet
 	// sealed, are in sets.
 	sites map[uint32]*capSite
-	// over has the sites whose log takes the largest part of what does not fit, each with
-	// the seq up to which it was sealed then. The log of such a site is read again only
-	// after more of it is sealed; otherwise each group would read it. Until then its days
-	// start with empty sets.
+	// over has sites whose log took the most memory when the logs did not fit. The value is
+	// the seq up to which the site was sealed then. The log of such a site is read again
+	// only after more of it is sealed; otherwise each group would read it. Until then the
+	// site's days start with empty sets.
 	over map[uint32]uint64
 	cut  bool // reading a log left out what did not fit
 	// names has the names of each day in use. newest is the day of the newest event and is
@@ -80,9 +79,9 @@ type cardinality struct {
 	namesBytes int
 	reads      int // lookups in runs, for the current group
 	noted      int // bytes of all names and values ever put into notes
-	// unread is told of runs whose totals cannot be read. Their values then do not count
-	// towards the cap, which is a bound and not an exact number. A recount still agrees,
-	// because each row says which of its values were capped.
+	// unread is called with the error if a run's totals cannot be read. Their values then
+	// do not count towards the cap, which is a bound and not an exact number. A recount
+	// still agrees, because each row says which of its values were capped.
 	unread func(error)
 
 	event uint64   // number of the current event
@@ -134,11 +133,11 @@ func (c *cardinality) nextEvent() {
 	c.at = 0
 }
 
-// count adds by to the value's sum in the group sg. If the value is over the cap, count
-// adds by to the sum of event.Other instead, once per event, and returns over. A value that
-// is not over the cap now belongs to the day. The caller must not change its text until
-// appendDeltas has written it. settle waits until all earlier groups are in Pebble. count
-// calls it only when it has to read the log.
+// count adds by to the value's sum in the group sg. A new value under the cap becomes one
+// of the day's values. If the value is over the cap, count adds by to the sum of
+// event.Other instead, once per event, and over is true. The caller must not change the
+// text of value until appendDeltas has written it. settle waits until all earlier groups
+// are in Pebble. count calls it only when it has to read the log.
 func (c *cardinality) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
 	set, err := c.set(sg.site, capKey{sg.site.ID, property, day}, settle)
 	if err != nil {

@@ -15,8 +15,8 @@ type dayNames struct {
 }
 
 // name reports whether a property name counts by itself on a day of a site. It does if it
-// is one of the day's names already, or if there is room for one more: then name adds it.
-// name remembers nothing of other names. settle is the same as for count.
+// is one of the day's names. If there is room for one more, name adds it to them. Names
+// that do not count are not remembered. settle is the same as for count.
 func (c *cardinality) name(s *siteState, day int32, name string, settle func()) (yes bool, err error) {
 	names := c.newest
 	if k := (siteDay{s.ID, day}); names == nil || names.siteDay != k {

@@ -148,7 +148,7 @@ func (ev *submitted) findIn(p index.Part, since int64) error {
 // ids are new. With the filters, a new id is looked up in about one run of hundreds. If
 // there is no space for another filter, the largest filters are folded to half their size.
 // If all are folded, filters that do not fit stay on the disk, and each id reads a single
-// page of them. It belongs to the sequencer.
+// page of them. A heldFilters belongs to the sequencer.
 //
 // It does not use cache.LRU: all runs are asked equally often, so a filter stays as long as
 // its run is asked.

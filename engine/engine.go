@@ -111,7 +111,7 @@ func (e *Engine) Close() error {
 }
 
 // tick keeps the high-water mark and the ballast up to date once a second. It calls clearUp
-// when no events come in.
+// when no events come in and runs have been written since the last call.
 func (e *Engine) tick() {
 	defer e.ticking.Done()
 	var commits, work, cleared uint64

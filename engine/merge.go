@@ -33,6 +33,7 @@ type merger struct {
 	done    sync.WaitGroup
 }
 
+// newMerger returns a merger. It does not start it.
 func newMerger(e *Engine) *merger {
 	m := &merger{e: e}
 	m.changed = sync.NewCond(&m.mu)
@@ -76,6 +77,7 @@ func (m *merger) stop() {
 	m.done.Wait()
 }
 
+// stopping reports whether the merger must stop because the store closes or has failed.
 func (m *merger) stopping() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

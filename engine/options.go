@@ -20,7 +20,7 @@ type Options struct {
 	Memory     int64          // budget of the process in bytes; 0 = 256 MiB
 	Dedup      time.Duration  // how long a message id is remembered; 0 = 24 h
 	Reserve    int64          // free bytes kept on the disk; 0 = depends on the disk's size, -1 = no check
-	QueueBytes int64          // encoded events waiting for the committer; 0 = 8 MiB
+	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
 
 	FS     vfs.FS           // nil = the real file system

@@ -50,6 +50,7 @@ type sealWork struct {
 	fresh int // values that its rows are the first to count
 }
 
+// newSealer returns a sealer that continues with the stored run id. It does not start it.
 func newSealer(e *Engine) (*sealer, error) {
 	s := &sealer{e: e, run: 1}
 	s.changed = sync.NewCond(&s.mu)
@@ -80,6 +81,7 @@ func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	return nil
 }
 
+// start starts the sealer's goroutine. It ends when stop is called or a seal fails.
 func (s *sealer) start() {
 	s.done.Add(1)
 	go func() {
@@ -136,6 +138,7 @@ func (s *sealer) next() []sealWork {
 	return s.work[:n:n]
 }
 
+// add queues a detached part of the site. The publisher and replay call it.
 func (s *sealer) add(site *siteState, part *index.MemPart) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,6 +149,7 @@ func (s *sealer) add(site *siteState, part *index.MemPart) {
 	s.changed.Broadcast()
 }
 
+// finished removes sealed parts from the queue and wakes the goroutines that wait for their memory.
 func (s *sealer) finished(batch []sealWork) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -67,6 +67,7 @@ func (e *Engine) state(id uint32) *siteState {
 	return s
 }
 
+// allSites returns the state of every site, in no particular order.
 func (e *Engine) allSites() []*siteState {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

@@ -82,10 +82,11 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	return nil, nil
 }
 
-// recall completes the outcome of an event that is in the log. The outcome of a duplicate
-// describes its original: when that was received and, in a dialect that returns ids, whose
-// it is. If the original cannot be read, the outcome describes the duplicate instead,
-// because the event is stored and the request must be answered.
+// recall completes the outcome of an event that is in the log. In a dialect that returns
+// ids, it also remembers whose a new session is. The outcome of a duplicate describes its
+// original: when that was received and, in a dialect that returns ids, whose it is. If the
+// original cannot be read, the outcome describes the duplicate instead, because the event
+// is stored and the request must be answered.
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
