@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"cairn/engine/query"
 	"cairn/engine/store"
 )
 
@@ -37,6 +38,10 @@ func (d *damage) snapshot() (count uint64, files []string) {
 	defer d.mu.Unlock()
 	return d.count, slices.Clone(d.files)
 }
+
+// Damaged returns the damage that an error of an Engine's method reports, nil when it reports
+// none. It also knows Pebble's errors, which reads return as they are.
+func Damaged(err error) *query.Damage { return store.Damaged(err) }
 
 // corrupted notes damage that a read, or Pebble in the background, has found. Other errors
 // and nil are ignored.

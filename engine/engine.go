@@ -151,8 +151,7 @@ func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	if e.failure() != nil {
 		return query.Snapshot{}, query.ErrFailed
 	}
-	info, err := e.snapshots.Make(dir)
-	return info, store.Wrap(err)
+	return e.snapshots.Make(dir)
 }
 
 // Admit implements API.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -53,7 +54,7 @@ func failureOf(err error) dialect.Result {
 			return dialect.Result{Failure: f.failure, Err: err}
 		}
 	}
-	if corrupt := query.DamageOf(err); corrupt != nil {
+	if corrupt := engine.Damaged(err); corrupt != nil {
 		return dialect.Result{Failure: dialect.Internal, Err: corrupt}
 	}
 	return dialect.Result{Failure: dialect.Internal, Err: errInternal}

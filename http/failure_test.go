@@ -10,6 +10,8 @@ import (
 	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/wire"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // What a client sees of each error, also of a wrapped one. It does not see a text that may
@@ -39,6 +41,7 @@ func TestFailures(t *testing.T) {
 		{wire.ErrPacked, dialect.BadRequest, wire.ErrPacked.Error()},
 		{wire.ErrEncoding, dialect.BadMedia, wire.ErrEncoding.Error()},
 		{errors.New("open /var/lib/cairn/log: input/output error"), dialect.Internal, "internal error"},
+		{fmt.Errorf("read run 5: %w", pebble.ErrCorruption), dialect.Internal, "corrupt: store: read run 5: pebble: corruption"},
 	} {
 		if got := failureOf(c.err); got.Failure != c.want || got.Err.Error() != c.says {
 			t.Errorf("%v: %v %q, want %v %q", c.err, got.Failure, got.Err, c.want, c.says)

@@ -14,7 +14,6 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
-	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
 )
@@ -68,7 +67,7 @@ func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
 		})
 	})
 	if err != nil {
-		return nil, store.Wrap(err)
+		return nil, err
 	}
 	runs := v.Table.Sealed()
 	defer runs.Close()

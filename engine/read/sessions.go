@@ -12,7 +12,6 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/referrer"
-	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
 )
@@ -93,7 +92,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	beats := new(identity.Heartbeats)
 	if rule.HeartBeats {
 		if beats, err = identity.ReadHeartbeats(rd.DB, site.ID, first); err != nil {
-			return query.Session{}, store.Wrap(err)
+			return query.Session{}, err
 		}
 	}
 	err = v.eachEvent([]index.Clause{

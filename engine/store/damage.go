@@ -31,15 +31,6 @@ func Damaged(err error) *query.Damage {
 	return &query.Damage{File: file, Err: err}
 }
 
-// Wrap returns the damage that err reports, or err itself. Every error of Pebble that can
-// reach http is wrapped.
-func Wrap(err error) error {
-	if d := Damaged(err); d != nil {
-		return d
-	}
-	return err
-}
-
 // DamagedFile returns a *query.Damage: err is what is wrong with a file of the store, or with
 // a named part of it.
 func DamagedFile(file string, err error) error { return &query.Damage{File: file, Err: err} }
