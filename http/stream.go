@@ -22,6 +22,7 @@ type stream struct {
 	to   io.Writer
 	size int64 // bytes sent
 	err  error // why nothing more can be sent; it stays
+	over bool  // the exchange is given back
 }
 
 // sendStream gives the stream to fasthttp.
@@ -54,10 +55,13 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 		if r := recover(); r != nil {
 			server.log.Error("panic in a stream", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
 			err = errInternal
-			x.lost = true // whatever the exchange holds is not used again
+			// The engine has nothing of a read, so the buffers go back to their budget. What
+			// else the exchange holds is not used again.
+			x.body.Release()
+			x.packed.Release()
+			x.lost = true
 		}
-		server.logAccess(x, s.size, time.Since(x.started), err == nil)
-		server.release(x)
+		s.end(err == nil)
 	}()
 	err = x.res.Stream(s)
 	switch {
@@ -67,6 +71,22 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()))
 	}
 	return s.size, err
+}
+
+// Close ends a stream whose head could not be sent: fasthttp then calls Close and not
+// WriteTo. After WriteTo it does nothing.
+func (s *stream) Close() error {
+	if !s.over {
+		s.end(false)
+	}
+	return nil
+}
+
+// end logs the answer and gives the exchange back.
+func (s *stream) end(whole bool) {
+	s.over = true
+	s.x.s.logAccess(s.x, s.size, time.Since(s.x.started), whole)
+	s.x.s.release(s.x)
 }
 
 // SupportsBodyWriteTo tells fasthttp to call WriteTo and not Read.

@@ -18,6 +18,7 @@ import (
 )
 
 // streaming is a dialect whose answers are streams. The last segment of the path says which.
+// What has "before " in front of its name runs before the answer is there.
 type streaming struct {
 	streams map[string]func(context.Context, *dialect.Request, io.Writer) error
 }
@@ -43,6 +44,11 @@ func (d streaming) Read(ctx context.Context, req *dialect.Request, _ dialect.Rea
 
 func (d streaming) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
 	name := req.Path[strings.LastIndexByte(req.Path, '/')+1:]
+	if before := d.streams["before "+name]; before != nil {
+		if err := before(ctx, req, nil); err != nil {
+			return err
+		}
+	}
 	res.ContentType = "text/plain"
 	res.Stream = func(w io.Writer) error { return d.streams[name](ctx, req, w) }
 	if name == "refused" {
@@ -263,6 +269,40 @@ func TestStreamsOfOneKey(t *testing.T) {
 	if a := s.send("GET", "/api/v1/count", "", secret); a.status != 200 {
 		t.Errorf("afterwards: %d", a.status)
 	}
+}
+
+// A client that goes before the head of its stream is sent gives back its place among the
+// reads of its key.
+func TestStreamOfAClientThatIsGone(t *testing.T) {
+	log := &syncBuffer{}
+	begun := make(chan struct{}, queriesMax)
+	release := make(chan struct{})
+	s := startStreams(t, log, streaming{map[string]func(context.Context, *dialect.Request, io.Writer) error{
+		"late": func(_ context.Context, _ *dialect.Request, w io.Writer) error {
+			_, err := io.WriteString(w, "news")
+			return err
+		},
+		"before late": func(context.Context, *dialect.Request, io.Writer) error {
+			begun <- struct{}{}
+			<-release
+			return nil
+		},
+	}})
+	for range queriesMax {
+		c := s.dial()
+		io.WriteString(c, "GET /stream/late"+streamHead+"\r\n")
+		<-begun
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil { // the client resets the connection
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	close(release)
+	within(t, "at rest", func() bool { return s.queriesOf("shop") == 0 })
+	if a := s.send("GET", "/api/v1/count", "", secret); a.status != 200 {
+		t.Errorf("afterwards: %d", a.status)
+	}
+	within(t, "logged", func() bool { return strings.Count(log.String(), "route=/stream/") >= queriesMax })
 }
 
 // A stop ends streams at once. One that watches its context decides how it ends; the others
