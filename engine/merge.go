@@ -115,6 +115,7 @@ func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 // expensive when many small sites are merged one after another.
 func (m *merger) drop(runs []uint64, idle bool) error {
 	if m.stopping() {
+		m.flush = false // nobody waits for it, and next must not return for it
 		return nil
 	}
 	for _, id := range runs {
