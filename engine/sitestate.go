@@ -54,12 +54,19 @@ func (e *Engine) state(id uint32) *siteState {
 	e.mu.RLock()
 	s := e.sites[id]
 	e.mu.RUnlock()
-	if s != nil {
-		return s
+	if s == nil {
+		s = e.addState(id)
 	}
+	return s
+}
+
+// addState makes the state of a site unless there is one by now. It is apart from state
+// because its closure would put a variable of each call on the heap.
+func (e *Engine) addState(id uint32) *siteState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if s = e.sites[id]; s == nil {
+	s := e.sites[id]
+	if s == nil {
 		links := identity.NewLinks(func() error { return e.loadLinks(s) }, e.countLinkBytes)
 		s = newSiteState(id, links)
 		e.sites[id] = s
