@@ -59,18 +59,14 @@
 // deltas of its counters are one Pebble batch. While that is synced the rows go
 // into the site's part in memory, by column; then they are published and
 // the waiters woken. At 65,536 rows the part is sealed: written as a run,
-// which is index and rows in one, and its rows leave the log. Sixteen runs are
-// merged into one of a million rows, and four of those into one of four million. A merge of
-// eight of those would take 60 MiB of memory.
+// which is index and rows in one, and its rows leave the log. Sixteen runs are merged into
+// one of a million rows, and four of these into one of four million. Merging eight runs of a
+// million rows at once would take 60 MiB of memory.
 //
-// Rows in memory and on their way there take at most half of the memory. The sequencer
-// reserves the most that a request may take before it places the first event of it: an
-// estimate by sites, cells and text. A request that comes while no rows wait for the sealer
-// is taken even if it needs more.
-//
-// Rows in memory and on their way there take at most half of the memory. Before a request
-// is placed, the sequencer adds what its sites, cells and text may take. A request that
-// arrives while no rows wait for the sealer is accepted even if it needs more.
+// Rows in memory and on their way there take at most half of the memory. Before the
+// sequencer places a request, it estimates from the request's sites, rows, cells and text
+// how much memory the rows can take at most, and waits until there is room for that. There
+// is one exception: if no rows wait for the sealer, it accepts the request even without room.
 //
 // The log is the truth, and so are the runs after it. Everything else can be computed from
 // them. Persons, profiles and sessions are not stored: each row has the ordinals of its

@@ -6,10 +6,12 @@ import (
 	"cairn/engine/identity"
 )
 
-// MemoryPlan divides Options.Memory into shares. Each share is a ceiling in bytes, except
-// Pairs and SealValues, which are numbers. Not all ceilings are reached at the same time:
-// the page cache shrinks as filters and links grow, and rows in memory are sealed long
-// before their ceiling while the sealer keeps up. So Sum is more than Options.Memory.
+// MemoryPlan divides Options.Memory into shares. Most shares are ceilings in bytes. Pairs and
+// SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
+// Links may exceed its share; then a warning is logged. The shares never all reach their
+// ceilings at the same time: the page cache shrinks as filters and links grow, and while the
+// sealer keeps up, rows are sealed long before their ceiling. So Sum may be more than
+// Options.Memory.
 type MemoryPlan struct {
 	Rows       int64 // rows in memory, those being committed, and those that wait to be sealed
 	RowsIdle   int64 // part of Rows; beyond it idle sites are sealed

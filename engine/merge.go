@@ -110,9 +110,9 @@ func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
 	return site, drop, true
 }
 
-// drop deletes the keys of old runs. If their disk space is freed only by a flush, drop
-// starts one flush for all of them when no site waits. A flush after each merge would be
-// expensive when many small sites are merged one after another.
+// drop deletes the keys of old runs. Sometimes only a flush frees their disk space. Then drop
+// waits until the merger is idle, and starts one flush for all of them. When many small sites
+// are merged one after another, a flush after each merge would be expensive.
 func (m *merger) drop(runs []uint64, idle bool) error {
 	if m.stopping() {
 		m.flush = false // nobody waits for it, and next must not return for it
@@ -247,10 +247,10 @@ func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 //
 // The order of a run is the power of fan that its number of rows reaches. pickRuns looks
 // for at least fan neighbours, at the lowest order first, and takes the oldest of them. It
-// takes at most 2×fan runs, whose rows together do not exceed most. It never takes a run of
-// more than most/2 rows. It also leaves small runs behind a large one alone, because much
-// would be rewritten for little: all runs together must have at least fan/8 times the rows
-// of the largest.
+// takes at most 2×fan of them, or fewer if their rows together would exceed most. It never
+// takes a run of more than most/2 rows. The runs that it takes must together have at least
+// fan/8 times the rows of the largest one. So it leaves a large run with a few small ones
+// alone: that merge would rewrite many rows to save few runs.
 //
 // fit returns how many of the n runs from lo on fit into one run.
 func pickRuns(rows []uint64, fan int, most uint64, fit func(lo, n int) int) (lo, n int) {

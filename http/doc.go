@@ -34,11 +34,13 @@
 // that nothing of the write was stored, except where a dialect stores the good records of
 // a batch (dialect.Batch.Partial).
 //
-// H5. A request that was received whole is answered, also while stopping. A stream that
-// the stop ends, or that fails, never looks whole: its chunks have no end.
+// H5. A request that was received whole is answered, even while the server stops. If a stream
+// fails, or the stop of the server ends it, the client can see that it is incomplete, because
+// the last chunk is missing.
 //
-// H6. A read answers from the site of its key; only the admin's token may name a site. A
-// write goes to the site that its credential opens.
+// H6. A read answers from the site of its key. If the request names a site, it must be this
+// one; only the admin's token can choose among sites. A write goes to the site that its
+// credential opens.
 //
 // H7. No log line or metric holds a client's address, body, query string or key.
 //
@@ -53,9 +55,9 @@
 // router.go how the dialect of a request is found. exchange.go is a request from its first byte
 // to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
-// errors into answers, stream.go sends a body while it is made, cors.go adds what browsers
-// want. sites.go holds the sites. A request uses the sites that were configured when it began,
-// also if they change meanwhile. The settings of a site for a dialect are in that dialect's
-// settings.go. health.go, metrics.go,
-// process.go, origin.go and accesslog.go are for the operator.
+// errors into answers, stream.go sends a body while it is made, cors.go adds the headers that
+// browsers need. sites.go holds the sites. A request uses the sites that were configured when
+// it began, even if they change in the meantime. The settings of a site for a dialect are in
+// that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
+// are for the operator.
 package httpd

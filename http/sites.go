@@ -25,12 +25,13 @@ type tenant struct {
 	events *meter // the site's own rate limit; it outlives the tenant
 }
 
-// SetSites replaces all sites, their credentials and their settings, and the admin's token.
-// Requests that have begun go on with the former ones. Tickets stay valid, reads at work
-// with a key still count, and a site whose rate is the same has spent what it had spent. An
-// error leaves everything as it was; there is one when list is empty, and when two
-// credentials or two sites are the same. implicit and admin are as in Options. The caller does not change list, nor what it
-// points to, afterwards.
+// SetSites replaces all sites with their credentials and settings, and the admin's token.
+// Requests that have begun continue with the old sites. Three things carry over: tickets stay
+// valid, reads in progress still count against the limit of their key, and a site with the
+// same rate keeps what it has used of that rate. SetSites fails if list is empty, or if two
+// sites or two credentials are the same. After an error, everything is as before. implicit
+// and admin are as in Options. The caller must not change list, or what it points to,
+// afterwards.
 func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
 	s.setting.Lock()
 	defer s.setting.Unlock()
@@ -42,7 +43,7 @@ func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
 	return nil
 }
 
-// newSites are the sites after those of before, which is nil for the first.
+// newSites returns the sites that replace before. before is nil when the server starts.
 func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin string) (next *sites, err error) {
 	if len(list) == 0 {
 		return nil, errors.New("no site")
@@ -69,7 +70,7 @@ func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin stri
 	return next, nil
 }
 
-// keysOf are the credentials of a site, with what dialects may know of it.
+// keysOf returns the credentials of a site, and the part of the site that dialects may see.
 func keysOf(s *Site) auth.Keys {
 	return auth.Keys{
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
@@ -79,8 +80,8 @@ func keysOf(s *Site) auth.Keys {
 	}
 }
 
-// meterOf is the meter of a site's rate: the one that the site had, unless it has another
-// rate now.
+// meterOf returns the meter for the rate of a site. If the rate has not changed, this is the
+// meter that the site already had.
 func (all *sites) meterOf(site *Site) *meter {
 	p := newPace(float64(site.RateLimit), site.RateLimit)
 	if all != nil {

@@ -10,13 +10,13 @@ import (
 
 // This file answers with a body that is sent while it is made: dialect.Response.Stream.
 
-// stream is the body of one such answer. fasthttp takes it after the handler has returned,
-// in the same goroutine: it sends the head and calls WriteTo. What that writes goes out as
-// one chunk a Write; its error cuts the connection before the chunk that would end the body.
-// A HEAD is answered without a stream.
+// stream is the body of one such answer. After the handler has returned, fasthttp sends the
+// head and calls WriteTo, in the same goroutine. Each Write goes out as one chunk. If WriteTo
+// returns an error, fasthttp closes the connection and does not send the last chunk, so the
+// client sees that the body is incomplete. A HEAD is answered without a stream.
 //
-// The exchange belongs to the stream until its end, and with it the read's place among
-// those of its key and the buffers of the request.
+// The stream owns the exchange until the stream ends. The exchange includes the buffers of the
+// request, and the read's place among the reads that its key may make at once.
 type stream struct {
 	x    *exchange
 	to   io.Writer
@@ -32,7 +32,7 @@ func (x *exchange) sendStream() {
 	out.SetBodyStream(&stream{x: x}, -1)
 }
 
-// Write sends p, all of it or an error. It fails once the server stops.
+// Write sends all of p, or returns an error. It fails once the server stops.
 func (s *stream) Write(p []byte) (int, error) {
 	if s.err == nil {
 		s.err = s.x.s.streaming.Err()
@@ -46,8 +46,8 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo runs the stream. That the client has gone or that the server stops is no error of
-// cairn's, any other is logged.
+// WriteTo runs the stream. It logs an error, unless the client has gone or the server stops:
+// these two are not faults of cairn.
 func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 	s.to = w
 	x, server := s.x, s.x.s
@@ -55,8 +55,8 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 		if r := recover(); r != nil {
 			server.log.Error("panic in a stream", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
 			err = errInternal
-			// The engine has nothing of a read, so the buffers go back to their budget. What
-			// else the exchange holds is not used again.
+			// The engine keeps nothing of a read, so the buffers go back to their budget. The
+			// rest of the exchange is not used again.
 			x.body.Release()
 			x.packed.Release()
 			x.lost = true

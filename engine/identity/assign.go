@@ -26,8 +26,9 @@ type Assignment struct {
 	heartbeat int64             // event time of a heartbeat that is later than the visit's events; 0 = none
 }
 
-// Question is what an arriving event asks beside what is stored of it. A replay has none,
-// because the answer is in the row. The zero Question asks nothing.
+// Question is what Assign must know about an arriving event and what is not stored with it. A
+// replay needs no Question, because the row already has the decision. The zero Question is
+// for an event about which there is nothing more to know.
 type Question struct {
 	Old      bool // the event is too late for any session
 	JoinOnly bool // the event joins a session but begins none

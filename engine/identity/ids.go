@@ -1,9 +1,9 @@
 // This file has the table of ids: what ingest knows of each id, and the memory that it
 // takes.
 //
-// The table is derived state: a function of the log. When the changed entries come to a
-// few MB, the group at hand writes all of them, and with them the seq that they cover. So
-// a group stays small, and a crash leaves the table as it was at one seq.
+// The table is derived from the log. When the changed entries take a few MB, the current group
+// writes all of them, together with the seq up to which they are complete. So a group stays
+// small, and after a crash the stored table is complete up to exactly one seq.
 
 package identity
 

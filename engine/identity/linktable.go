@@ -207,8 +207,7 @@ func (t *linkTable) add(ord uint64) {
 	n.setWhen(linkRoot)
 }
 
-// grow gives a page an eighth more slots. So a page is about
-// four fifths to nine tenths full.
+// grow gives a page an eighth more slots. So a page is about four fifths to nine tenths full.
 func (t *linkTable) grow(p *linkPage) {
 	keys, nodes := p.keys, p.nodes
 	n := min(linkPageSize, len(keys)+max(4, len(keys)/8))

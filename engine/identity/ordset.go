@@ -108,9 +108,10 @@ func (s *OrdSet) CountPersons(p Persons) int {
 // PairSet is a set of pairs of a row of an answer and an ordinal, as PairOf packs them. The
 // zero PairSet is empty. It is not safe for concurrent use.
 //
-// Three more tables have open addressing: linktable.go's and those of dedup.go and caps.go
-// in package engine. Their slots, growth and count of memory differ. With one generic table
-// for all, finding a key in dedup.go's took 80 % more time.
+// Three other tables use open addressing: the one in linktable.go, and those in dedup.go and
+// cardinality.go of package engine. They differ in their slots, in how they grow, and in how
+// they count memory. One generic table for all of them was tried: the lookup of dedup.go then
+// took 80 % more time.
 type PairSet struct {
 	slots []uint64 // open addressing; 0 = free
 	N     int      // pairs in the set

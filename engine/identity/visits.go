@@ -157,9 +157,9 @@ func (t *IDs) findVisit(site uint32, e *event.Event, q *Question, r *event.Rule)
 	return found, nil
 }
 
-// laterThan reports whether the visit's last action is later than that of another. In the
-// same millisecond, the visit that began later counts as later, because a client asked for
-// it. Every visit is later than nil.
+// laterThan reports whether the visit's last action is later than that of another visit. If
+// both actions are in the same millisecond, the visit that began later is the later one: a
+// client has asked for a new visit. Every visit is later than nil.
 func (k *idEntry) laterThan(than *idEntry) bool {
 	if than == nil || k.visit.last != than.visit.last {
 		return than == nil || k.visit.last > than.visit.last

@@ -20,9 +20,9 @@ var Format = &index.Format{
 	Leaves:     event.CellLeaves,
 }
 
-// appendRow gives the newest row of an open part its cells; keys that clients invent
-// beyond what a part has columns for go together into one column of each kind. rest is
-// memory.
+// appendRow adds a record to an open part, as its newest row. When the part has no column
+// left for a key that a client invented, the key goes into a shared column: there is one for
+// each kind of field. rest is scratch memory that appendRow reuses.
 func appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
 	var ints event.Ints
 	rest.reset()
@@ -49,9 +49,9 @@ func appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
 	return nil
 }
 
-// HasColumn says that a field has a column of its own in every part, however many keys
-// clients invent: the core fields, the keys of the context, and the properties that
-// replace what is detected. Reads look for these in their own columns.
+// HasColumn reports whether a field has a column of its own in every part, however many keys
+// clients invent. These fields are the core fields, the keys of the context, and the
+// properties that replace a detected value. Reads look for them only in their own columns.
 func HasColumn(field []byte) bool {
 	switch key := field[1:]; {
 	case len(key) == 0, field[0] == event.PrefixContext[0]:
@@ -77,7 +77,7 @@ type overflowKind struct {
 // overflowCellKept is how many bytes are kept for the cell of a row's keys.
 const overflowCellKept = 2 << 20
 
-// overflowKept is how many keys of a kind are kept room for.
+// overflowKept is the number of keys of each kind for which reset keeps memory.
 const overflowKept = 1024
 
 func (m *Overflow) reset() {
@@ -99,8 +99,8 @@ func (m *Overflow) add(field, cell []byte) {
 	k.members = append(k.members, event.Member{Key: string(field[1:]), Value: event.CellValue(cell)})
 }
 
-// each calls yield with the fields that hold them, and their cells, which are good until
-// it returns.
+// each calls yield once for each kind of field that has keys in m, with the shared field and
+// its cell. The cell is valid until yield returns.
 func (m *Overflow) each(yield func(field string, cell []byte)) {
 	for i := range m.kinds {
 		if k := &m.kinds[i]; len(k.members) > 0 {

@@ -33,10 +33,9 @@
 // of a run without a descriptor stay after a crash, or when a view was open while the store
 // closed. The next start deletes them.
 //
-// A view takes one reference on the set of runs that the table has at the moment, and each
-// set holds its runs. So counting readers takes a query the same time with one run and with
-// hundreds.
-// A new set is made when a run is sealed or runs are merged.
+// A view takes one reference to the current set of runs of the table, and each set holds its
+// runs. So a query takes the same time to register as a reader, whether there is one run or
+// hundreds. The table makes a new set when a run is sealed or when runs are merged.
 //
 // Tests set [Strict], with which a view that nobody closes is an error of Engine.Close.
 package table

@@ -34,7 +34,8 @@ func NewRowReader(p index.Part) *RowReader {
 	return r
 }
 
-// Shown leaves out what Query.Shown says: large numbers on pages of their own.
+// Shown makes the reader leave out the integers that Query.Shown names. They are large and
+// on pages of their own, so leaving them out saves reads.
 func (r *RowReader) Shown() {
 	r.ints[event.IntPerson], r.ints[event.IntSession], r.ints[event.IntDay] = nil, nil, nil
 }
@@ -88,7 +89,7 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 	return e, nil
 }
 
-// Same compares the cells of a row with those its record says it has.
+// Same returns an error if the cells of a row differ from the cells in its record.
 func (r *RowReader) Same(row int, record []byte) error {
 	have := make(map[string][]byte)
 	for i := range r.columns {
@@ -134,7 +135,8 @@ func (r *RowReader) Same(row int, record []byte) error {
 	return r.part.Err()
 }
 
-// IsOverflow reports the column of the keys that have no column of their own.
+// IsOverflow reports whether a field is a shared column, for keys without a column of their
+// own.
 func IsOverflow(field string) bool {
 	return field == event.PrefixProperty || field == event.PrefixExtra || field == event.PrefixContext
 }
@@ -173,7 +175,7 @@ func (v *View) Event(seq uint64) (*event.Event, error) {
 	return NewRowReader(p.Get()).Read(int(seq - p.First()))
 }
 
-// idFields say who an event is of.
+// idFields are the fields that say who an event is from.
 var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
 
 // IDs reads the idFields of the event at seq, nil when there is none.

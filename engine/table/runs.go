@@ -8,15 +8,15 @@ import (
 	"cairn/index"
 )
 
-// Strict makes mistakes about views visible: to close a view twice or to read a closed one
-// panics, and an engine whose views are not all closed fails to close. Only tests set it,
-// before anything else runs.
+// Strict makes wrong use of views visible. Closing a view twice panics, and so does reading a
+// closed view. Engine.Close fails if a view is still open. Only tests set Strict, before
+// anything else runs.
 var Strict bool
 
-// runSet is the runs that a table has from one change of them to the next. It holds each
-// of its runs. The table has a reference on its newest set, and each View and Runs has one
-// on the set that it was taken of. A view thus costs one reference, however many its runs
-// are.
+// runSet is the set of runs that a table has until the set changes. It holds each of its
+// runs. The table has a reference to its newest set. Each View and each Runs has a reference
+// to the set from which it was taken. So a view takes one reference, however many runs it
+// shows.
 type runSet struct {
 	refs atomic.Int64
 	all  []*index.Run // oldest first, tiling
@@ -82,7 +82,8 @@ func (t *Table) hold() Runs {
 	return Runs{All: t.runs.all, table: t, set: t.runs}
 }
 
-// Close gives the runs back. All is not read afterwards. To close again does nothing.
+// Close releases the runs. Nobody may read All afterwards. A second Close does nothing, except
+// that it panics if Strict is set.
 func (r *Runs) Close() {
 	if r.set == nil {
 		if Strict {

@@ -95,7 +95,8 @@ func (t *Table) Unsealed(before uint64) (parts []index.Part) {
 	return parts
 }
 
-// Detach takes the open part out of the way of new rows, for the sealer.
+// Detach completes the open part, so that the sealer can seal it, and returns it. It returns
+// nil if there is none. The next row begins a new part.
 func (t *Table) Detach() *index.MemPart {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,9 +118,9 @@ func (t *Table) SealedInto(r *index.Run) {
 	before.release()
 }
 
-// Merged replaces runs that follow one another by the run made of them. It calls freed
-// with the id of each old run as soon as nobody reads that run, from the goroutine that
-// closes the last view of it, or before Merged returns.
+// Merged replaces neighbouring runs by the run that they were merged into. As soon as nobody
+// reads an old run, freed is called with its id. If no view holds the run, that happens before
+// Merged returns. Otherwise the goroutine that closes the last view of the run calls freed.
 func (t *Table) Merged(old []*index.Run, r *index.Run, freed func(run uint64)) {
 	for _, o := range old {
 		o.OnFreed(freed)

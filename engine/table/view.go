@@ -15,7 +15,7 @@ type View struct {
 
 // Part is a part of a view, and the bounds known without opening it.
 type Part struct {
-	Run  *index.Run // nil for an open part
+	Run  *index.Run // nil for a part in memory
 	open *index.MemPart
 	part index.Part
 }
@@ -49,7 +49,7 @@ func (v *View) Close() {
 	}
 }
 
-// Own returns the part for one goroutine alone: a run is opened again.
+// Own returns a copy of the part that one goroutine uses alone. Get then opens a run again.
 func (p *Part) Own() Part {
 	own := *p
 	if own.Run != nil {
