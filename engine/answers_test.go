@@ -11,9 +11,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A kept answer is given as long as it is true: not when a row has come, nor when
-// two persons have become one; and what a caller does with it changes nothing.
-func TestAnswersHold(t *testing.T) {
+// A cached answer is given only while it is true: a new row or a link between two persons
+// makes it void. What a caller does with an answer does not change the cached one.
+func TestResultCacheStaysTrue(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1})
 	if err != nil {
@@ -58,7 +58,7 @@ func TestAnswersHold(t *testing.T) {
 	}
 	ask("at first", 4, 4)
 	if n, _ := e.CachedCounts(); n != 3 {
-		t.Errorf("%d answers are kept, want 3", n)
+		t.Errorf("%d answers are cached, want 3", n)
 	}
 	again, err := e.Counters(t.Context(), counters)
 	if err != nil || !reflect.DeepEqual(again, first) {

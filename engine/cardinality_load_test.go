@@ -28,10 +28,9 @@ func memoryDB(t *testing.T) *pebble.DB {
 	return db
 }
 
-// A small cap: what was counted before counts against it after everything was
-// forgotten, since the log has it; other days, sites and properties have caps of
-// their own.
-func TestCapsForgetAndLoad(t *testing.T) {
+// Values counted earlier still count towards the cap after everything was forgotten, because
+// they are read back from the log. Other days, sites and properties have caps of their own.
+func TestCardinalityForgetsAndLoads(t *testing.T) {
 	db := memoryDB(t)
 	c := newCardinality(db, func(err error) {
 		if err != nil {
@@ -69,7 +68,7 @@ func TestCapsForgetAndLoad(t *testing.T) {
 		ask(site, "p", 10, "d", true)
 		ask(site, "p", 10, fmt.Sprint("new ", round), true)
 		ask(site, "p", 10, "b", false)
-		ask(site, "p", 10, event.Other, false) // a client may send it; it is counted as what it is
+		ask(site, "p", 10, event.Other, false) // a client may send it; it counts under its own name
 		for _, v := range []string{"d", "e"} {
 			ask(site, "p", 11, v, false)
 			ask(site, "q", 10, v, false)
@@ -78,24 +77,24 @@ func TestCapsForgetAndLoad(t *testing.T) {
 		c.n = capBytesMax + 1
 		c.trim()
 		if len(c.sets) != 0 || c.n != 0 {
-			t.Fatal("nothing is forgotten")
+			t.Fatal("trim does not forget the sets")
 		}
 		if round == 0 {
 			settled = 0
 		}
 	}
 	if settled == 0 {
-		t.Error("the log was read before it was complete")
+		t.Error("the log is read before earlier groups are in it")
 	}
 	c.n = capBytesMax
 	ask(site, "p", 10, "a", false)
 	c.n = capBytesMax
 	if c.trim(); len(c.sets) == 0 {
-		t.Error("forgotten within the bound")
+		t.Error("trim forgets sets although the bound is kept")
 	}
 }
 
-// countingReader counts how often the log is gone through.
+// countingReader counts how often the log is read.
 type countingReader struct {
 	pebble.Reader
 	iterators int
@@ -106,9 +105,9 @@ func (r *countingReader) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error
 	return r.Reader.NewIter(o)
 }
 
-// What was forgotten is read back in one pass, however many properties and days are
-// asked for, and names weigh on the bound by their bytes.
-func TestCapsReadOnce(t *testing.T) {
+// One pass over the log reads back everything that was forgotten, whatever the number of
+// properties and days. The bytes of names count towards the bound.
+func TestCardinalityReadsOnce(t *testing.T) {
 	db := memoryDB(t)
 	reader := &countingReader{Reader: db}
 	c := newCardinality(reader, func(err error) {
@@ -138,7 +137,7 @@ func TestCapsReadOnce(t *testing.T) {
 		count(func(int) string { return v }, false)
 	}
 	if names := 400 * 900; c.n < names || c.n > 2*names {
-		t.Errorf("names of %d bytes weigh %d", names, c.n)
+		t.Errorf("names of %d bytes count as %d", names, c.n)
 	}
 	c.n = capBytesMax + 1
 	c.trim()
@@ -146,12 +145,13 @@ func TestCapsReadOnce(t *testing.T) {
 	count(func(i int) string { return fmt.Sprint("new ", i) }, true)
 	count(func(i int) string { return []string{"a", "b", "c"}[i%3] }, false)
 	if reader.iterators > 2 {
-		t.Errorf("the log was gone through %d times", reader.iterators)
+		t.Errorf("the log is read %d times, want at most 2", reader.iterators)
 	}
 }
 
-// A name is let through once it is one of its day's, whatever is forgotten: what the log
-// has is read back. Days, sites and what is detected do not share room.
+// A name that counts on a day keeps counting on that day after everything was forgotten,
+// because names are read back from the log. Each day of a site has its own names, and
+// detected properties are not among them.
 func TestNamesForgetAndLoad(t *testing.T) {
 	db := memoryDB(t)
 	c := newCardinality(db, func(err error) {
@@ -173,7 +173,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 		}
 		c.nextEvent()
 		group := &siteGroup{site: s}
-		if _, err := c.count(group, name, day, event.Other, 1, func() {}); err != nil { // its values may be over theirs
+		if _, err := c.count(group, name, day, event.Other, 1, func() {}); err != nil { // its values may be over their own cap
 			t.Fatal(err)
 		}
 		for _, free := range []string{"name", "country", event.Other} {
@@ -197,7 +197,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 		ask(site, 11, "a", false)
 		ask(other, 10, "a", false)
 		switch round {
-		case 0: // values alone are forgotten
+		case 0: // only values are forgotten
 			c.n = capBytesMax + 1
 			if c.trim(); len(c.names) != 3 || len(c.sets) != 0 {
 				t.Fatalf("%d days of names, %d sets of values", len(c.names), len(c.sets))
@@ -205,14 +205,14 @@ func TestNamesForgetAndLoad(t *testing.T) {
 		case 1:
 			c.namesBytes = capNamesMax + 1
 			if c.trim(); len(c.names) != 0 || c.namesBytes != 0 {
-				t.Fatal("nothing is forgotten")
+				t.Fatal("trim does not forget the names")
 			}
 		}
 	}
 }
 
-// Names weigh their hashes, those over the cap nothing.
-func TestNamesWeighHashes(t *testing.T) {
+// A name takes the memory of its hash. A name over the cap takes none.
+func TestMemoryOfNames(t *testing.T) {
 	c := newCardinality(memoryDB(t), func(error) {})
 	site := newSiteState(1, identity.NewLinks(nil, nil))
 	ask := func(from, to int) (yes int) {
@@ -228,20 +228,20 @@ func TestNamesWeighHashes(t *testing.T) {
 		return yes
 	}
 	if yes := ask(0, 2*NamesPerDayMax); yes != NamesPerDayMax {
-		t.Errorf("%d names count", yes)
+		t.Errorf("%d names count, want %d", yes, NamesPerDayMax)
 	}
 	full := c.namesBytes
 	if most := daySetBytes + 2*8*NamesPerDayMax; full > most {
-		t.Errorf("%d bytes for a full day, at most %d are due", full, most)
+		t.Errorf("a full day takes %d bytes, want at most %d", full, most)
 	}
 	if yes := ask(100_000, 110_000); yes != 0 || c.namesBytes != full || c.n != 0 {
-		t.Errorf("%d more count; %d bytes, then %d", yes, full, c.namesBytes)
+		t.Errorf("%d names beyond the cap count; the names take %d bytes, then %d", yes, full, c.namesBytes)
 	}
 }
 
-// More names than there is room for are not all read back: those that are not begin
-// the day anew.
-func TestCapsReadNoMoreThanFits(t *testing.T) {
+// If the names do not all fit into memory, only some are read back. The others begin the day
+// with an empty set.
+func TestCardinalityReadsNoMoreThanFits(t *testing.T) {
 	db := memoryDB(t)
 	const names, size = 30_000, 1000
 	long := strings.Repeat("k", size)
@@ -264,17 +264,17 @@ func TestCapsReadNoMoreThanFits(t *testing.T) {
 		}
 	}
 	if c.n < capBytesMax || c.n > capBytesMax+10*size {
-		t.Errorf("%d bytes are remembered", c.n)
+		t.Errorf("%d bytes are in memory", c.n)
 	}
 }
 
-// A log that does not fit is read once and not for each group, until something of it is
-// sealed, and so are logs that do not fit together, but for the one that took the most.
-// What fits beside them is read back whenever it was forgotten.
-func TestCapsReadNoLogForEachGroup(t *testing.T) {
+// A log that does not fit into memory is not read again for each group, but only after more
+// of it is sealed. If several logs do not fit together, this holds for the one that took the
+// most memory. The other logs are read again whenever they were forgotten.
+func TestCardinalityReadsNoLogForEachGroup(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		names map[uint32]int // of 1,000 bytes, in the log of each site
+		names map[uint32]int // number of names in the log of each site, each of 1,000 bytes
 		left  uint32         // the site whose log is not read again
 	}{
 		{"one that does not fit", map[uint32]int{1: 10, 2: 20_000}, 2},
@@ -314,20 +314,20 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 				}
 			}
 			group()
-			group() // all is forgotten, and read again but for the one log
+			group() // everything is forgotten, and all logs but one are read again
 			reader.iterators, settled = 0, 0
 			for range 20 {
 				group()
 			}
 			if reader.iterators != 0 || settled != 0 {
-				t.Errorf("20 groups read logs %d times, and waited %d times for that", reader.iterators, settled)
+				t.Errorf("20 groups read logs %d times and waited %d times for earlier groups, want 0 and 0", reader.iterators, settled)
 			}
 			forget := func(want int) {
 				t.Helper()
 				c.n = capBytesMax + 1
 				reader.iterators = 0
 				if group(); reader.iterators != want {
-					t.Errorf("%d logs are read when all is forgotten, want %d", reader.iterators, want)
+					t.Errorf("%d logs are read after everything was forgotten, want %d", reader.iterators, want)
 				}
 			}
 			forget(len(sites) - 1)
@@ -338,8 +338,8 @@ func TestCapsReadNoLogForEachGroup(t *testing.T) {
 	}
 }
 
-// Each property that is over the cap is there once, whatever the order its values come
-// in, and one that is over with all of them says just that.
+// Values over the cap are listed by property, whatever their order. A property whose values
+// are all over the cap is listed once, with the value event.Other.
 func TestOverByProperty(t *testing.T) {
 	terms := func(text string) (list []event.Term) {
 		for _, word := range strings.Fields(text) {
@@ -360,13 +360,13 @@ func TestOverByProperty(t *testing.T) {
 			s.counts = append(s.counts, index.Total{Property: t.Property, Value: t.Value})
 		}
 		if got := s.byProperty(); !slices.Equal(got, terms(c.want)) {
-			t.Errorf("%q of %q: %q, want %q", c.over, c.counted, got, c.want)
+			t.Errorf("%q over the cap of %q: got %q, want %q", c.over, c.counted, got, c.want)
 		}
 	}
 }
 
-// What an event adds to a note is bounded by its bytes, as limits.go says it, whatever
-// it is made of.
+// The bytes of an event bound what it adds to a note, whatever it contains. limits.go states
+// the bound.
 func TestLargestNote(t *testing.T) {
 	repeat := func(n int, of func(i int) string) string {
 		var all []string
@@ -401,11 +401,11 @@ func TestLargestNote(t *testing.T) {
 		noted := c.noted
 		note := len(c.appendDeltas(nil, group.counted))
 		if most := 4<<10 + 15*(len(text)+2); note > most || noted > note {
-			t.Errorf("%s: a note of %d bytes, %d of them names and values, for an event of %d", name, note, noted, len(text))
+			t.Errorf("%s: an event of %[4]d bytes makes a note of %[2]d bytes, of which %[3]d are names and values", name, note, noted, len(text))
 		}
 		largest = max(largest, float64(note)/float64(len(text)))
 	}
 	if largest < 4 {
-		t.Errorf("no note is more than %.1f times its event", largest)
+		t.Errorf("the largest note is %.1f times as large as its event, want at least 4 times", largest)
 	}
 }

@@ -1,4 +1,5 @@
-// Columns of a part: those that clients invent, and cairn's own beside them.
+// These tests are about the columns of a part: those of keys that clients invent, and those
+// that cairn always has.
 
 package engine
 
@@ -19,7 +20,7 @@ type nowhere struct{}
 
 func (nowhere) Set(_, _ []byte) error { return nil }
 
-// A part with as many keys as clients may invent has room for every column of cairn's own.
+// A part with the largest number of invented keys still takes all of cairn's own columns.
 func TestOwnColumnsFit(t *testing.T) {
 	o := index.NewMemPart(table.Format, 1, event.NumInts)
 	var ints event.Ints
@@ -46,7 +47,7 @@ func TestOwnColumnsFit(t *testing.T) {
 	}
 	for _, field := range []string{"pinvented", "pnames", "xname", "xcountry", "purl"} {
 		if table.HasColumn([]byte(field)) {
-			t.Errorf("%q, which a client may invent, has a column of its own", field)
+			t.Errorf("%q has a column of its own, but a client may invent this key", field)
 		}
 	}
 	o.Publish()
@@ -55,8 +56,8 @@ func TestOwnColumnsFit(t *testing.T) {
 	}
 }
 
-// In parts of older cairns the keys of a context may share a column: they are found and
-// counted there.
+// In parts written by older versions the keys of a context may share a column. Queries find
+// and count them there.
 func TestContextWithoutColumns(t *testing.T) {
 	site, other := &Site{Site: query.Site{ID: 1, Name: "one"}}, &Site{Site: query.Site{ID: 2, Name: "two"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site, other), Reserve: -1})
@@ -64,8 +65,8 @@ func TestContextWithoutColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	// The publisher looks at a part once more when the answer is out. When the other site's
-	// event is answered, it has done so.
+	// The publisher looks at a part once more after it has answered. It has done so when the
+	// other site's event is answered.
 	for _, site := range []*Site{site, site, other} {
 		if _, err := e.Ingest(t.Context(), []Record{{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "n", User: "u"}}}}, true, nil); err != nil {
 			t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A kept answer holds no part of the query it answers: that may be a thousand times as
-// long.
-func TestAnswersHoldNoQuery(t *testing.T) {
+// A cached answer refers to no memory of its query. The query may be a thousand times as
+// long as the answer.
+func TestResultCacheKeepsNoQuery(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Reserve: -1, Sites: SitesOf(site)})
 	if err != nil {
@@ -30,7 +30,7 @@ func TestAnswersHoldNoQuery(t *testing.T) {
 	}
 	r := eventtest.NewRequest()
 	q := query.CounterQuery{Site: &site.Site, Property: r.Text("colour"), Values: []string{r.Text("red"), r.Text("blue")}, Segment: r.Text("size"), SegmentValues: []string{r.Text("large")}}
-	for range 3 { // the second time slices are kept, the third time the answer
+	for range 3 { // the second time partial aggregates are cached, the third time the answer
 		page, err := e.Counters(context.Background(), q)
 		if err != nil || len(page.Rows) != 1 || page.Rows[0].Value != "red" || page.Rows[0].Segment != "large" {
 			t.Fatalf("%+v, %v", page, err)
@@ -38,7 +38,7 @@ func TestAnswersHoldNoQuery(t *testing.T) {
 		for _, text := range []string{page.Rows[0].Value, page.Rows[0].Segment} {
 			at := uintptr(unsafe.Pointer(unsafe.StringData(text)))
 			if from := uintptr(unsafe.Pointer(&r.B[0])); at >= from && at < from+uintptr(cap(r.B)) {
-				t.Errorf("%q of the answer lies in the query", text)
+				t.Errorf("%q of the answer lies in memory of the query", text)
 			}
 		}
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// sealedIDs is a store with sealed events m0, m1, …, and none of them among the newest.
+// sealedIDs returns a store in which the events m0, m1, … are sealed, and a sequencer that
+// does not have them among its recent ids.
 func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteState) {
 	t.Helper()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
@@ -44,7 +45,7 @@ func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteSt
 	return e, seq, s
 }
 
-// find looks for events with some message ids; it returns the seqs of their originals.
+// find returns the seqs of the originals of events with the given message ids.
 func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []uint64) {
 	t.Helper()
 	sub := new(submission)
@@ -60,9 +61,9 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 	return seqs
 }
 
-// Originals are found however much of the filters there is room for: all, half of each,
-// few, none; and where one is damaged. What is held keeps to its room, and goes with
-// the runs it is of.
+// Originals are found whether memory holds all filters, folded ones, few or none, and also
+// if a filter is damaged. The filters in memory stay within their budget and are dropped
+// with their runs.
 func TestFindOriginals(t *testing.T) {
 	const events, sealRows = 12_000, 2000
 	e, s, site := sealedIDs(t, events, sealRows)
@@ -106,11 +107,11 @@ func TestFindOriginals(t *testing.T) {
 			}
 		}
 		if sum != took || sum != s.filters.bytes || sum > c.room || len(s.filters.runs) < c.held || folded < c.folded || c.folded == 0 && folded > 0 {
-			t.Errorf("%s: %d filters, %d folded, %d bytes, told %d, counted %d, of %d", c.name, len(s.filters.runs), folded, sum, took, s.filters.bytes, c.room)
+			t.Errorf("%s: %d filters, %d of them folded, take %d bytes; the callback was told %d, the count is %d, the budget %d", c.name, len(s.filters.runs), folded, sum, took, s.filters.bytes, c.room)
 		}
 	}
 
-	// A page of another length makes one filter as a whole useless, and none of the ids.
+	// A page of another length makes one whole filter useless. All ids are still found.
 	s.filters = newHeldFilters(100*size, nil, func(int64) {})
 	page, _ := index.RunBounds(runs[2].Run)
 	page = append(page, 0xff, 0xfe, 0, 0, 0, 0, 1)
@@ -118,13 +119,13 @@ func TestFindOriginals(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := s.find(t, site, []string{"m1", "m4100", "m4101", "new", "m11999"}); fmt.Sprint(got) != "[2 4101 4102 0 12000]" {
-		t.Errorf("over a damaged filter: %v", got)
+		t.Errorf("with a damaged filter: %v", got)
 	}
 	if f := s.filters.runs[runs[2].Run]; f == nil || f.filter != nil {
-		t.Error("nothing was damaged")
+		t.Error("the damaged filter is in use")
 	}
 
-	// Runs that are no more take their filters with them.
+	// Filters of runs that no longer exist are dropped.
 	site.Merged(runs[:4], runs[3], nil)
 	sealed.Close()
 	s.filters.swept = time.Time{}
@@ -135,6 +136,6 @@ func TestFindOriginals(t *testing.T) {
 	s.filters.swept = time.Time{}
 	s.filters.sweep(time.Now().Add(filterIdle))
 	if len(s.filters.runs) != 0 || s.filters.bytes != 0 {
-		t.Errorf("%d filters that nobody asks, %d bytes", len(s.filters.runs), s.filters.bytes)
+		t.Errorf("%d idle filters of %d bytes are left", len(s.filters.runs), s.filters.bytes)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// twoSalts names visitors under a salt of today and, once the day has turned, one of
+// twoSalts makes visitor ids from the salt of today and, if there is one, from that of
 // yesterday.
 type twoSalts struct{ today, before string }
 
@@ -29,7 +29,8 @@ func (s *twoSalts) Visitor(_ uint32, parts ...string) (string, string) {
 	return hash(s.today), hash(s.before)
 }
 
-// hitStore is an engine with one site east of Greenwich, at noon of UTC.
+// hitStore is an engine with one site in a time zone 10 hours ahead of UTC. Its clock begins
+// shortly before midnight UTC.
 type hitStore struct {
 	*Engine
 	t     *testing.T
@@ -80,8 +81,8 @@ func (s *hitStore) check() {
 	}
 }
 
-// A visit of who is known by what is shown alone goes on when the salt changes, which
-// it does at midnight of UTC, and ends at midnight of the site.
+// A visitor who is recognised by address and agent alone keeps the visit when the salt
+// changes at midnight UTC.
 func TestHitVisitOverSalts(t *testing.T) {
 	s := newHitStore(t)
 	first := s.send(event.Event{}, event.Hit{})
@@ -96,8 +97,8 @@ func TestHitVisitOverSalts(t *testing.T) {
 	s.check()
 }
 
-// What is known of visits is the same after a restart: from the log alone, and from
-// the table of ids when the rows are sealed.
+// A restart does not change what the store knows of visits. It reads them from the log, or
+// from the table of ids if the rows are sealed.
 func TestHitsAfterRestart(t *testing.T) {
 	for _, sealRows := range []int{0, 2} {
 		s := newHitStore(t)
@@ -119,7 +120,7 @@ func TestHitsAfterRestart(t *testing.T) {
 		upgraded := page
 		upgraded.Properties = event.Object{{Key: "dimension1", Value: event.Str("gold")}, {Key: "_cvar", Value: event.Raw(`{"Plan":"paid"}`)}}
 		if o := s.send(upgraded, event.Hit{Ping: true}); o.Status != event.Excluded || o.Seq != 0 {
-			t.Fatalf("a ping: %+v", o)
+			t.Fatalf("a heartbeat: %+v", o)
 		}
 		s.check()
 		s.open()
@@ -128,11 +129,11 @@ func TestHitsAfterRestart(t *testing.T) {
 			h    event.Hit
 			want event.Status
 		}{
-			"a goal again":               {goal, event.Hit{Once: true}, event.Excluded},
-			"an order again":             {order, event.Hit{Order: true}, event.Rejected},
-			"a goal of a visit too long": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
-			"an earlier ping":            {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
-			"a ping of nobody":           {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
+			"a goal again":                          {goal, event.Hit{Once: true}, event.Excluded},
+			"an order again":                        {order, event.Hit{Order: true}, event.Rejected},
+			"a goal after a visit that is too long": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
+			"an earlier heartbeat":                  {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
+			"a heartbeat without a visitor":         {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
 		} {
 			if o := s.send(c.e, c.h); o.Status != c.want {
 				t.Errorf("seal %d: %s: %+v", sealRows, name, o)
@@ -140,7 +141,7 @@ func TestHitsAfterRestart(t *testing.T) {
 		}
 		got, err := s.Session(t.Context(), &s.opts.Sites()[0].Site, visit)
 		if text := string(event.AppendObject(nil, got.Properties)); text != `{"dimension1":"gold","_cvar":{"Plan":"paid"}}` {
-			t.Errorf("seal %d: of the visit is said %s", sealRows, text)
+			t.Errorf("seal %d: the visit has the properties %s", sealRows, text)
 		}
 		if err != nil || got.Events != 5 || got.Beyond != 121_000 || len(got.Goals) != 1 || len(got.Orders) != 1 {
 			t.Errorf("seal %d: %+v, %v", sealRows, got, err)
@@ -152,8 +153,8 @@ func TestHitsAfterRestart(t *testing.T) {
 	}
 }
 
-// A ping of what is no visit is found, and a damaged one.
-func TestCheckFindsPings(t *testing.T) {
+// The check finds heartbeats that belong to no visit and heartbeats that are damaged.
+func TestCheckFindsHeartbeats(t *testing.T) {
 	s := newHitStore(t)
 	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{})
 	if err := s.db.Set(identity.HeartbeatsKey(1, 5), bytes.Repeat([]byte{1}, 8), nil); err != nil {
@@ -167,6 +168,6 @@ func TestCheckFindsPings(t *testing.T) {
 	}
 	report, err := check.Store(t.Context(), s.opts.FS, "data")
 	if err != nil || len(report.Problems) != 2 {
-		t.Fatalf("%v, %v", report.Problems, err)
+		t.Fatalf("problems %v, %v; want 2", report.Problems, err)
 	}
 }

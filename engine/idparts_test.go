@@ -1,5 +1,5 @@
-// The table of ids is written in parts: what one group carries of it is bounded in
-// bytes, and so is what is in memory.
+// These tests are about writing the table of ids in parts. The bytes that one group carries
+// of the table are bounded.
 
 package engine
 
@@ -17,8 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// logMeter is a file system that measures the most bytes the store's log takes
-// between two syncs: a group.
+// logMeter is a file system that measures the largest number of bytes written to the store's
+// log between two syncs, which is a group.
 type logMeter struct {
 	vfs.FS
 	now, most atomic.Int64
@@ -60,7 +60,7 @@ func (f *meteredLog) Sync() error { f.synced(); return f.File.Sync() }
 
 func (f *meteredLog) SyncData() error { f.synced(); return f.File.SyncData() }
 
-// aliasBatch is n alias events, each with two users of 245 bytes nobody has met before.
+// aliasBatch returns n alias events. Each has two new users with ids of 245 bytes.
 func aliasBatch(site *Site, from, n int) (records []Record) {
 	for i := range n {
 		id := func(kind string) string { return fmt.Sprintf("%s%0244d", kind, from+i) }
@@ -69,9 +69,9 @@ func aliasBatch(site *Site, from, n int) (records []Record) {
 	return records
 }
 
-// 4,000 aliases of long ids change 3 MB of the table. No group has more of it than a
-// part and what its own request changes, whether the ids are learnt from events or, in
-// a store of which none were written, from a replay.
+// 4,000 aliases of long ids change 3 MB of the table. A group carries at most one part and
+// what its own request changes. This holds for ids from new events and for ids that a replay
+// restores, in a store that has written none of them.
 func TestIDsAreWrittenInParts(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	meter := &logMeter{FS: vfs.NewMem()}

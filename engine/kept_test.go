@@ -1,5 +1,5 @@
-// What Ingest was given may be written over as soon as it has returned: nothing the
-// engine keeps lies in it.
+// The caller of Ingest may overwrite the memory of a request as soon as Ingest has returned.
+// The engine keeps no reference to it.
 
 package engine
 
@@ -12,7 +12,8 @@ import (
 	"cairn/engine/event"
 )
 
-// inBuffer makes an event whose texts all lie in one buffer, as those of a request do.
+// inBuffer returns an event whose texts all lie in one buffer, as in a request, and the
+// buffer.
 func inBuffer(e event.Event) (*event.Event, []byte) {
 	var buf []byte
 	e.Context = slices.Clone(e.Context)
@@ -53,16 +54,16 @@ func TestIngestKeepsNothingOfTheRequest(t *testing.T) {
 		event event.Event
 		hit   *event.Hit
 	}{
-		{"a visitor of Matomo's", event.Event{Dialect: event.Matomo, Type: event.Page, Anonymous: "aaaaaaaaaaaaaaaa"}, &event.Hit{IDOnly: true}},
-		{"a user of Matomo's", event.Event{Dialect: event.Matomo, Type: event.Page, User: "ada"}, &event.Hit{}},
+		{"a Matomo visitor", event.Event{Dialect: event.Matomo, Type: event.Page, Anonymous: "aaaaaaaaaaaaaaaa"}, &event.Hit{IDOnly: true}},
+		{"a Matomo user", event.Event{Dialect: event.Matomo, Type: event.Page, User: "ada"}, &event.Hit{}},
 		{"a campaign", event.Event{Dialect: event.Matomo, Type: event.Page, Anonymous: "bbbbbbbbbbbbbbbb", Context: event.Object{{Key: "utm_campaign", Value: event.Str("spring")}}}, &event.Hit{}},
 		{"a sent session", event.Event{Dialect: event.Opentracker, Type: event.Page, User: "bob", Session: "s1"}, nil},
-		{"a made session", event.Event{Dialect: event.Native, Type: event.Page, Anonymous: "carl"}, nil},
+		{"a session that cairn makes", event.Event{Dialect: event.Native, Type: event.Page, Anonymous: "carl"}, nil},
 	} {
 		first := send(c.event, c.hit)
 		s.now = s.now.Add(time.Minute)
 		if c.event.Session != "" {
-			c.event.Session = "" // the one before goes on
+			c.event.Session = "" // the session before goes on
 		}
 		if second := send(c.event, c.hit); second.Session != first.Session || first.Session == "" {
 			t.Errorf("%s: session %q, then %q", c.name, first.Session, second.Session)

@@ -12,7 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A real store has keys of every prefix, and no others.
+// A real store has keys of every prefix and of no other.
 func TestKeysOfAStore(t *testing.T) {
 	fs := vfs.NewMem()
 	if ok, err := vfs.Clone(vfs.Default, fs, "testdata/store-v1/store", "store"); !ok || err != nil {
@@ -43,39 +43,39 @@ func TestKeysOfAStore(t *testing.T) {
 	}
 }
 
-// The rooms share one key space: no prefix is another's, and all are one byte,
-// so that none begins with another.
+// The packages share one key space. No two prefixes are the same, and each is one byte, so
+// that none is the beginning of another.
 func TestPrefixesAreDisjoint(t *testing.T) {
 	owners := map[int]string{}
 	for _, p := range []struct {
 		name   string
 		prefix int
 	}{
-		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"ping", store.PrefixHeartbeats},
+		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"heartbeats", store.PrefixHeartbeats},
 		{"wal block", wal.PrefixBlock}, {"wal note", wal.PrefixNote},
 		{"index descriptor", index.PrefixDescriptor}, {"index run", index.PrefixRun},
 	} {
 		if p.prefix < 1 || p.prefix > 0xfe {
-			t.Errorf("prefix %#x of %s is not one byte between the ends", p.prefix, p.name)
+			t.Errorf("prefix %#x of %s is not between 0x01 and 0xfe", p.prefix, p.name)
 		}
 		if p.prefix > index.PrefixRun {
 			t.Errorf("prefix %#x of %s lies above the runs", p.prefix, p.name)
 		}
 		if other, ok := owners[p.prefix]; ok {
-			t.Errorf("prefix %#x is that of %s and of %s", p.prefix, p.name, other)
+			t.Errorf("%[2]s and %[3]s both have the prefix %#[1]x", p.prefix, p.name, other)
 		}
 		owners[p.prefix] = p.name
 	}
 }
 
-// Key order is (site, seq) order.
+// Keys of links sort by site, then by seq.
 func TestLinkKeyOrder(t *testing.T) {
 	var last []byte
 	for _, site := range []uint32{0, 1, 255, 256, math.MaxUint32} {
 		for _, seq := range []uint64{0, 1, 255, 256, 1 << 40, math.MaxUint64} {
 			k := store.LinkKey(site, seq)
 			if bytes.Compare(last, k) >= 0 || !bytes.HasPrefix(k, store.SiteKey(store.PrefixLink, site)) {
-				t.Errorf("key %x follows %x", k, last)
+				t.Errorf("key %x is not above %x, or lacks its prefix", k, last)
 			}
 			last = k
 		}

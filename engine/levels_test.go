@@ -12,8 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Runs come into the lowest level, where nothing compacts them, however often the log
-// and the ids beside them are.
+// Runs go straight into the lowest level and are never compacted, however often the log and
+// the ids are.
 func TestRunsAreNotCompacted(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{
@@ -48,11 +48,11 @@ func TestRunsAreNotCompacted(t *testing.T) {
 	m, st := e.db.Metrics(), e.Stats()
 	t.Logf("%d seals, %d merges, %d flushes, %d compactions", st.Seals, st.Merges, m.Flush.Count, m.Compact.Count)
 	if !enough() {
-		t.Fatal("too little happened")
+		t.Fatal("too few seals, merges, flushes or compactions happened")
 	}
 	for level := range m.Levels {
 		if got := m.Levels[level].TablesIngested; level < 6 && got > 0 || level == 6 && got < st.Seals+st.Merges {
-			t.Errorf("%d tables of %d came into level %d", got, st.Seals+st.Merges, level)
+			t.Errorf("%d of %d tables went into level %d", got, st.Seals+st.Merges, level)
 		}
 	}
 }

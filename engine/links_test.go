@@ -19,7 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// signIn makes visitor number i a user, which is one link.
+// signIn sends two events that make visitor number i a user. They make one link.
 func signIn(t testing.TB, e *Engine, site *Site, i int) {
 	t.Helper()
 	for _, ev := range []event.Event{
@@ -32,8 +32,8 @@ func signIn(t testing.TB, e *Engine, site *Site, i int) {
 	}
 }
 
-// Links of a site are read by the first question that needs them, not at the start and
-// not by who writes; what comes before, meanwhile and after is not lost.
+// The first query that needs the links of a site reads them. The start and the writers do
+// not. Links that come before, during and after the reading are not lost.
 func TestLinksAreReadOnFirstUse(t *testing.T) {
 	fs := vfs.NewMem()
 	sites := []*Site{{Site: query.Site{ID: 1, Name: "one"}}, {Site: query.Site{ID: 2, Name: "two"}}}
@@ -61,7 +61,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 		signIn(t, e, sites[1], i)
 	}
 	if held(e, sites[0])+held(e, sites[1]) != 0 || e.Stats().LinkBytes != 0 {
-		t.Error("links are in memory though nobody has asked")
+		t.Error("links are in memory although no query needed them")
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	signIn(t, e, sites[0], n) // before
 	version := e.state(1).Links.Version()
 
-	// Meanwhile: the store is read when everything is published but one sign-in.
+	// One sign-in comes just before the links are read, one just after.
 	l := e.state(1).Links
 	load := l.Load
 	l.Load = func() error {
@@ -94,7 +94,7 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	}
 	signIn(t, e, sites[0], n+3) // after
 	if got := users(e, sites[0], 0); got != n+4 || held(e, sites[0]) != n+4 {
-		t.Errorf("%d users of %d links, want %d", got, held(e, sites[0]), n+4)
+		t.Errorf("%d users and %d links, want %d of both", got, held(e, sites[0]), n+4)
 	}
 	if got := l.Version(); got != version+3 {
 		t.Errorf("version %d, want %d", got, version+3)
@@ -108,8 +108,8 @@ func TestLinksAreReadOnFirstUse(t *testing.T) {
 	}
 }
 
-// A question waits for links no longer than it may take. Links that cannot be read
-// fail it, and the next one tries again.
+// A query waits for links no longer than its time limit. It fails if the links cannot be
+// read, and the next query tries again.
 func TestLinksThatCannotBeRead(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, QueryTime: 50 * time.Millisecond})
@@ -124,17 +124,17 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	load, release := l.Load, make(chan struct{})
 	l.Load = func() error { <-release; return load() }
 	if _, err := e.Count(t.Context(), asked); !errors.Is(err, query.ErrQueryTimeout) {
-		t.Errorf("the question ends with %v, want that it took too long", err)
+		t.Errorf("the query ends with %v, want that it took too long", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := e.User(gone, &site.Site, "user 1"); !errors.Is(err, context.Canceled) {
-		t.Errorf("the question ends with %v, want that nobody waits for it", err)
+		t.Errorf("the query ends with %v, want that the caller is gone", err)
 	}
 	short, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
 	if _, err := e.User(short, &site.Site, "user 1"); err != query.ErrQueryTimeout {
-		t.Errorf("the question ends with %v at the caller's deadline, want that it took too long", err)
+		t.Errorf("the query ends with %v at the caller's deadline, want that it took too long", err)
 	}
 	signIn(t, e, site, 2) // writers do not wait
 	close(release)
@@ -150,7 +150,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	signIn(t, e, other, 1)
 	for range 2 {
 		if _, err := e.Count(t.Context(), query.Query{Site: &other.Site}); store.Damaged(err) == nil || !strings.Contains(err.Error(), fmt.Sprintf("%x", store.LinkKey(2, 9))) {
-			t.Errorf("the question ends with %v, want that links are damaged and where", err)
+			t.Errorf("the query ends with %v, want that links are damaged and where", err)
 		}
 	}
 	if got := e.Stats(); !slices.Equal(got.Damaged, []string{"links of site 2"}) || got.LinkBytes != l.Bytes() {
@@ -164,7 +164,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Close waits for links that are being read, and the reading ends.
+// Close stops the reading of links and waits until it has ended.
 func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1})
@@ -194,17 +194,18 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 		})
 	}
 	if err := l.Ready(waitForEver); !errors.Is(err, query.ErrStopping) {
-		t.Errorf("the reading ends with %v", err)
+		t.Errorf("the reading ends with %v, want that the engine is stopping", err)
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
 	if err := l.Ready(waitForEver); !errors.Is(err, query.ErrStopping) {
-		t.Errorf("after the end the reading ends with %v", err)
+		t.Errorf("after Close the reading ends with %v, want that the engine is stopping", err)
 	}
 }
 
-// The page cache gives way to links, but for a quarter; beyond that they are reported.
+// Links take memory from the page cache, which keeps a quarter of its share. Statistics show
+// links that take more.
 func TestLinksTakeFromThePageCache(t *testing.T) {
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(&Site{Site: query.Site{ID: 1}}), Reserve: -1, Memory: 64 << 20})
 	if err != nil {
@@ -219,10 +220,10 @@ func TestLinksTakeFromThePageCache(t *testing.T) {
 		e.countFilterBytes(c.filters)
 		e.countLinkBytes(c.links - e.linkBytes.Load())
 		if got := e.sharedPages; got != c.cache {
-			t.Errorf("links of %d bytes, filters of %d: pages may take %d, want %d", c.links, c.filters, got, c.cache)
+			t.Errorf("with links of %d bytes and filters of %d the page cache has %d bytes, want %d", c.links, c.filters, got, c.cache)
 		}
 		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > 12<<20) {
-			t.Errorf("%d of %d bytes, want %d", st.LinkBytes, st.LinkBytesMax, c.links)
+			t.Errorf("links take %d of at most %d bytes, want %d", st.LinkBytes, st.LinkBytesMax, c.links)
 		}
 	}
 }

@@ -5,24 +5,25 @@ import (
 	"testing"
 )
 
-// All shares together are at most 47/32 of the memory that the operator gives: they are
-// ceilings that are not reached at the same time. Whoever raises one share lowers another.
+// All shares together are at most 47/32 of the memory that the operator gives. That is safe,
+// because shares are ceilings and are not reached at the same time. Whoever raises one share
+// must lower another.
 func TestMemoryPlan(t *testing.T) {
 	for _, bytes := range []int64{8 << 20, 64 << 20, 256 << 20, 1 << 30, 64 << 30} {
 		p := PlanMemory(bytes)
 		if sum := p.Sum(); sum > bytes/32*47 || sum < bytes {
-			t.Errorf("of %d bytes the shares are %d together, %.3f times as much", bytes, sum, float64(sum)/float64(bytes))
+			t.Errorf("the shares of %d bytes add up to %d bytes, %.3f times as much", bytes, sum, float64(sum)/float64(bytes))
 		}
 		if p.RowsIdle > p.Rows || p.SealBytes > p.RowsIdle || p.PagesLeast > p.Pages-p.Links || p.FiltersOwn > p.Filters || p.IDPart > p.IDs {
-			t.Errorf("of %d bytes a part is larger than its whole: %+v", bytes, p)
+			t.Errorf("with %d bytes a part is larger than its whole: %+v", bytes, p)
 		}
 		if filtersBeyond := p.Filters - p.FiltersOwn; p.Pages-filtersBeyond > p.PagesLeast {
-			t.Errorf("of %d bytes filters and pages together may take %d more than planned", bytes, p.Pages-filtersBeyond-p.PagesLeast)
+			t.Errorf("with %d bytes filters and pages together may take %d bytes more than planned", bytes, p.Pages-filtersBeyond-p.PagesLeast)
 		}
 		v := reflect.ValueOf(p)
 		for i := range v.NumField() {
 			if v.Field(i).Int() <= 0 {
-				t.Errorf("of %d bytes %s has %d", bytes, v.Type().Field(i).Name, v.Field(i).Int())
+				t.Errorf("with %d bytes the share %s is %d, want more than 0", bytes, v.Type().Field(i).Name, v.Field(i).Int())
 			}
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Questions asked again and again while rows come, are sealed, and persons become
-// one are answered from what was kept as they would be without it.
-func TestPartialsAgree(t *testing.T) {
+// The same queries are asked again and again while rows come and are sealed, and while
+// persons are linked. Cached partial aggregates never change an answer.
+func TestPartialAggregatesAgree(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, SealRows: 60})
 	if err != nil {
@@ -63,11 +63,11 @@ func TestPartialsAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("round %d, %+v:\n%+v\nwithout what is kept:\n%+v", round, q, got, want)
+				t.Fatalf("round %d, %+v:\n%+v\nwithout a cache:\n%+v", round, q, got, want)
 			}
 		}
 	}
 	if _, n := e.CachedCounts(); n < 2*len(queries) {
-		t.Errorf("%d partials are kept", n)
+		t.Errorf("%d partial aggregates are cached, want at least %d", n, 2*len(queries))
 	}
 }

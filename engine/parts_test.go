@@ -13,9 +13,9 @@ import (
 	"cairn/index"
 )
 
-// A part of few rows is sealed when they take much memory, or count many values: else
-// sealing it would take many times that, and hold up the writers of all sites.
-func TestFewRowsMayBeAPart(t *testing.T) {
+// A part of few rows is sealed if the rows take much memory or count many values. Otherwise
+// sealing it later would take many times that memory and delay the writers of all sites.
+func TestFewLargeRowsAreSealed(t *testing.T) {
 	numbers := func(from, n int) string {
 		list := make([]string, n)
 		for i := range list {
@@ -49,14 +49,14 @@ func TestFewRowsMayBeAPart(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			if seals := e.Stats().Seals; (seals > 0) != c.sealed {
-				t.Errorf("%d parts were sealed", seals)
+				t.Errorf("%d parts are sealed, want any: %t", seals, c.sealed)
 			}
 		})
 	}
 }
 
-// What values take is counted when their table grows, whoever grew it.
-func TestCapsCountTheirTables(t *testing.T) {
+// The cardinality counts the memory of a set's table each time the table grows.
+func TestCardinalityCountsItsTables(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
 	c := newCardinality(e.db, e.logUnreadable)
@@ -72,14 +72,14 @@ func TestCapsCountTheirTables(t *testing.T) {
 		tables += slotBytes * len(set.table)
 	}
 	if most := tables + 4*daySetBytes; tables < slotBytes*3000 || c.n < tables || c.n > most {
-		t.Errorf("%d bytes are counted, of %d bytes of tables", c.n, tables)
+		t.Errorf("%d bytes are counted, and the tables take %d", c.n, tables)
 	}
 	if sg.fresh != 3000 {
-		t.Errorf("%d values are fresh", sg.fresh)
+		t.Errorf("%d values are fresh, want 3000", sg.fresh)
 	}
 }
 
-// Parts that are dear to seal are not sealed in one go.
+// Parts that are expensive to seal are not all sealed in one batch.
 func TestSealBatchesAreBounded(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
@@ -91,6 +91,6 @@ func TestSealBatchesAreBounded(t *testing.T) {
 		s.add(state, index.NewMemPart(table.Format, 1, 1))
 	}
 	if n := len(s.next()); n != 3 {
-		t.Errorf("%d parts are sealed in one go", n)
+		t.Errorf("%d parts are sealed in one batch, want 3", n)
 	}
 }

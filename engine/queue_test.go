@@ -11,14 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// enriched counts the events that work was put into.
+// enriched counts the events that were enriched.
 type enriched struct{ n int }
 
 func (e *enriched) Enrich(*enrich.Privacy, *event.Event, *event.Source, *enrich.Arena) { e.n++ }
 
-// What the queue has no room for is refused before work is put into it, and
-// whatever becomes of a request, its room is free again.
-func TestQueueRoom(t *testing.T) {
+// A request that does not fit into the queue is refused before its events are enriched. Every
+// request frees its bytes in the queue, whether it is stored or refused.
+func TestQueueBytes(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
 	work := new(enriched)
 	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, QueueBytes: 4000, Enrich: work})
@@ -38,22 +38,22 @@ func TestQueueRoom(t *testing.T) {
 	others := func(bytes int64) { e.queued.Add(bytes) }
 	for _, c := range []struct {
 		name   string
-		others int64 // bytes that others have queued
+		others int64 // bytes that other requests have queued
 		events []string
 		want   error
 		work   int
 	}{
 		{"an empty queue", 0, []string{"a", "b"}, nil, 2},
 		{"larger than the queue, alone in it", 0, make([]string, 200), nil, 200},
-		{"room is left", 3000, []string{"a"}, nil, 1},
-		{"too little room", 3900, []string{"a", "b", "c"}, query.ErrBusy, 0},
+		{"bytes are left", 3000, []string{"a"}, nil, 1},
+		{"too few bytes are left", 3900, []string{"a", "b", "c"}, query.ErrBusy, 0},
 		{"a full queue", 4000, []string{"a"}, query.ErrBusy, 0},
-		{"room again", 0, []string{"a"}, nil, 1},
+		{"bytes are free again", 0, []string{"a"}, nil, 1},
 	} {
 		others(c.others)
 		work.n = 0
 		if err := send(c.events...); !errors.Is(err, c.want) || work.n != c.work {
-			t.Errorf("%s: %v, %d events worked on; want %v, %d", c.name, err, work.n, c.want, c.work)
+			t.Errorf("%s: %v, %d events are enriched; want %v, %d", c.name, err, work.n, c.want, c.work)
 		}
 		others(-c.others)
 		if n := e.queued.Load(); n != 0 {

@@ -7,12 +7,12 @@ import (
 	"cairn/engine/event"
 )
 
-// The table finds what was added since it last dropped a generation, and covers
-// says from which seq on it is complete.
+// The table finds all ids of the generations that it still has. covers returns the seq from
+// which on it has all ids of a site.
 func TestRecentGenerations(t *testing.T) {
-	r := newRecent(0) // the least: 1,024 slots a generation
+	r := newRecent(0) // the smallest size: 1,024 slots in each generation
 	if r.max != 768 {
-		t.Fatalf("%d ids a generation", r.max)
+		t.Fatalf("%d ids in each generation, want 768", r.max)
 	}
 	type id struct {
 		site   uint32
@@ -43,30 +43,30 @@ func TestRecentGenerations(t *testing.T) {
 				t.Fatalf("event %d of site %d is found as %d", a.seq, a.site, seq)
 			}
 			if covered := r.covers(a.site, next[a.site]); a.seq >= covered && seq == 0 {
-				t.Fatalf("after %d: event %d of site %d is not found, though all from %d on should be", i+1, a.seq, a.site, covered)
+				t.Fatalf("after %d: event %d of site %d is not found, but covers promises all from %d on", i+1, a.seq, a.site, covered)
 			}
 			if seq != 0 {
 				found++
 			}
 		}
 		if most := 2 * r.max; found > most || found < min(i+1, r.max) {
-			t.Fatalf("after %d: %d ids are remembered", i+1, found)
+			t.Fatalf("after %d: %d ids are in the table", i+1, found)
 		}
 	}
 	if got := r.covers(3, 8); got != 8 {
-		t.Errorf("a site without ids is covered from %d", got)
+		t.Errorf("a site without ids is covered from %d, want 8", got)
 	}
 }
 
-// The table grows to its bound and keeps all it was given on the way.
+// The table grows up to its bound and loses no id while it grows.
 func TestRecentGrows(t *testing.T) {
 	r := newRecent(8 << 20)
 	const n = 50_000
 	if r.max < n || len(r.new.slots) != 1024 {
-		t.Fatalf("%d ids a generation, %d slots to begin with", r.max, len(r.new.slots))
+		t.Fatalf("%d ids in each generation and %d slots at the beginning", r.max, len(r.new.slots))
 	}
 	for i := range uint64(n) {
-		r.add(1, i<<32, i, i+1) // the same low bits: every one probes
+		r.add(1, i<<32, i, i+1) // the low bits of all are the same, so that each add has to probe
 		if i > 200 && i%1000 != 0 {
 			continue
 		}
@@ -98,7 +98,7 @@ func TestRecentGrows(t *testing.T) {
 	}
 }
 
-// Two ids are one only when site, dialect and text are.
+// Two ids have the same key only if their site, dialect and text are the same.
 func TestRecentKey(t *testing.T) {
 	r := newRecent(0)
 	seen := map[[2]uint64]string{}
@@ -108,7 +108,7 @@ func TestRecentKey(t *testing.T) {
 				hi, lo := r.hash(site, d, id)
 				what := fmt.Sprintf("%d %s %q", site, d, id)
 				if other, ok := seen[[2]uint64{hi, lo}]; ok {
-					t.Errorf("%s and %s are one", what, other)
+					t.Errorf("%s and %s have the same key", what, other)
 				}
 				seen[[2]uint64{hi, lo}] = what
 			}

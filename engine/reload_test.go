@@ -18,15 +18,15 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
-// countryFile is a database in which all of 8.0.0.0/8 is one country.
+// countryFile returns a database that puts all of 8.0.0.0/8 into one country.
 func countryFile(t *testing.T, code string) []byte {
 	t.Helper()
 	return geotest.Database(t, "Country", "8.0.0.0/8", mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}})
 }
 
-// While four clients write, the geo database is replaced again and again, every
-// third time by a broken one: every event is taken, has the country of one of the
-// good files, and is counted under it.
+// While four clients write, the geo database is replaced again and again. Every third file
+// is broken. Each event is stored with the country of one of the good files and counts under
+// that country.
 func TestGeoReloadUnderLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "geo.mmdb")
 	good := [][]byte{countryFile(t, "FR"), countryFile(t, "IT")}
@@ -73,7 +73,7 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 		replaceFile(t, path, data, i)
 		for end := time.Now().Add(10 * time.Second); loads() == before; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatal("a change was not seen")
+				t.Fatal("the locator did not see a change of the file within 10 seconds")
 			}
 		}
 	}
@@ -105,8 +105,8 @@ func TestGeoReloadUnderLoad(t *testing.T) {
 	}
 }
 
-// replaceFile puts a file in the place of another as a careful updater does. Each
-// is n seconds older than the first: files of one moment may have the same time.
+// replaceFile replaces a file by rename, as a careful updater does. The time of the new file
+// is n seconds in the past, because files written at the same moment may have the same time.
 func replaceFile(t *testing.T, path string, data []byte, n int) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {

@@ -1,4 +1,4 @@
-// Rows in memory are bounded in bytes, and so is what a group brings.
+// These tests are about the bytes that rows in memory and groups may take.
 
 package engine
 
@@ -29,7 +29,7 @@ func roomStore(t *testing.T, memory int64) (*Engine, *Site) {
 	return e, site
 }
 
-// errgroup is goroutines and the first error one of them returned.
+// errgroup waits for goroutines and keeps the first error that one of them returns.
 type errgroup struct {
 	sync.WaitGroup
 	once sync.Once
@@ -49,8 +49,8 @@ func (g *errgroup) Wait() error {
 	return g.err
 }
 
-// While the sealer cannot go on, no more events are taken than memory has room for;
-// when it can, all that waited are.
+// While the sealer is blocked, the engine takes only as many events as fit into memory. When
+// the sealer goes on, the engine takes all events that waited.
 func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
 	const memory, events = 4 << 20, 2000
 	e, site := roomStore(t, memory)
@@ -78,7 +78,7 @@ func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
 	for waited := false; !waited; {
 		select {
 		case err := <-done:
-			t.Errorf("all events are taken while nothing is sealed: %d bytes, %v", e.hotBytes.Load(), err)
+			t.Errorf("all events are taken although the sealer is blocked: %d bytes, %v", e.hotBytes.Load(), err)
 			done <- err
 			waited = true
 		default:
@@ -97,14 +97,15 @@ func TestRowsInMemoryAreBoundedInBytes(t *testing.T) {
 		t.Errorf("%d events, %v; want %d", got.Events, err, events)
 	}
 	if asked := e.asked.Load(); asked != 0 {
-		t.Errorf("%d bytes are asked for with nothing under way", asked)
+		t.Errorf("%d bytes are still reserved although nothing is in progress", asked)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// What is sealed is not held by what still waits.
+// Parts that are sealed are freed while others still wait: the queue does not keep them in
+// memory.
 func TestSealedPartsAreNotHeld(t *testing.T) {
 	e, _ := roomStore(t, 16<<20)
 	defer e.Close()
@@ -116,13 +117,14 @@ func TestSealedPartsAreNotHeld(t *testing.T) {
 	before := s.work
 	s.finished(s.work[:1:1])
 	if len(s.work) != 2 || &s.work[0] == &before[1] {
-		t.Errorf("%d parts wait in the array of those that were sealed", len(s.work))
+		t.Errorf("%d parts wait, in the same array as the sealed ones; want 2 in another array", len(s.work))
 	}
 }
 
-// What a group asks for holds for rows of many sites, each of which begins a part: two
-// requests whose events go to the sites in turn, to all that are new and to all again.
-func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
+// A group reserves enough memory for rows of many sites, each of which begins a part. Two
+// requests send events to all sites in turn: the first to new sites, the second to the same
+// sites again.
+func TestRowsOfManySitesReserveEnoughMemory(t *testing.T) {
 	const each = 2
 	sites := make([]*Site, 300)
 	for i := range sites {
@@ -151,7 +153,7 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 			t.Fatal(sub.err)
 		}
 		if want := int64((round + 1) * len(sites) * each); g.asked.sites != int64(len(sites)) || g.asked.rows != want {
-			t.Errorf("memory is asked for %d rows of %d sites, want %d of %d", g.asked.rows, g.asked.sites, want, len(sites))
+			t.Errorf("memory is reserved for %d rows of %d sites, want %d of %d", g.asked.rows, g.asked.sites, want, len(sites))
 		}
 	}
 	p := publisher{e: e}
@@ -159,22 +161,22 @@ func TestRowsOfManySitesAskForAllTheyTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	if asked, held := g.asked.most(), e.hotBytes.Load(); held > asked || held < int64(4*len(sites)*(1<<10)) {
-		t.Errorf("%d bytes are asked for, %d are held", asked, held)
+		t.Errorf("%d bytes are reserved, %d are in use", asked, held)
 	}
 	if err := g.batch.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// newTestSequencer is one that places what a test hands it, without a queue.
+// newTestSequencer returns a sequencer without a queue. The test calls its methods.
 func newTestSequencer(e *Engine) *sequencer {
 	s := newSequencer(e, identity.NewIDs(nil, 1<<30), newRecent(0))
 	s.idle = true
 	return s
 }
 
-// A group of what is not stored gives back what it asked for.
-func TestDuplicatesAskForNothing(t *testing.T) {
+// A group of duplicates, which are not stored, returns the memory that it has reserved.
+func TestDuplicatesReturnTheirMemory(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
 	for range 3 {
@@ -184,12 +186,12 @@ func TestDuplicatesAskForNothing(t *testing.T) {
 		}
 	}
 	if asked := e.asked.Load(); asked != 0 {
-		t.Errorf("%d bytes are asked for with nothing under way", asked)
+		t.Errorf("%d bytes are still reserved although nothing is in progress", asked)
 	}
 }
 
-// A group counts the bytes it brings to the log: those of its records, of the ids it
-// changes and of the names and values its note has.
+// A group counts the bytes that it adds to the log: those of its records, of the ids that it
+// changes, and of the names and values in its note.
 func TestGroupBytes(t *testing.T) {
 	e, site := roomStore(t, 16<<20)
 	defer e.Close()
@@ -223,14 +225,14 @@ func TestGroupBytes(t *testing.T) {
 		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names and values", g.bytes, want, rows, s.ids.ChangedBytes(), names)
 	}
 	if want := (load{1, 40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*coreCells+20 {
-		t.Errorf("memory is asked for %+v, want %+v", g.asked, want)
+		t.Errorf("memory is reserved for %+v, want %+v", g.asked, want)
 	}
 	if err := g.batch.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// What a group keeps for later ones is bounded over all its sites.
+// The memory that a group keeps for later groups is bounded over all its sites.
 func TestGroupKeepsLittle(t *testing.T) {
 	e, _ := roomStore(t, 16<<20)
 	defer e.Close()
@@ -246,11 +248,12 @@ func TestGroupKeepsLittle(t *testing.T) {
 		kept += cap(sg.records)
 	}
 	if kept == 0 || kept > groupRecordKept {
-		t.Errorf("room for %d records is kept, want at most %d", kept, groupRecordKept)
+		t.Errorf("capacity for %d records is kept, want at most %d and more than 0", kept, groupRecordKept)
 	}
 }
 
-// A budget beyond what the machine can address is cut to that, not to its lower bits.
+// A budget larger than the address space of the machine becomes the largest possible budget.
+// It must not become the low bits of its number.
 func TestMemoryBeyondTheMachine(t *testing.T) {
 	o := Options{Memory: 3 << 40}.withDefaults()
 	if int64(int(o.Memory)) != o.Memory || o.Memory < 1<<31-1 || o.Pairs < 1<<23-1 {

@@ -42,7 +42,7 @@ func (f openFile) Close() error {
 	return f.File.Close()
 }
 
-// runKeys are all keys of all runs that exist.
+// runKeys returns all runs that exist, and all their keys.
 func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
 	t.Helper()
 	err := index.Descriptors(db, func(d index.Descriptor) error {
@@ -63,8 +63,9 @@ func runKeys(t *testing.T, db *pebble.DB) (keys [][]byte, runs []uint64) {
 	return keys, runs
 }
 
-// Read from their tables, runs are what they are read through Pebble, by many at once,
-// while tables come and go; and no table is open that is no more, or after the end.
+// Runs read directly from their tables are the same as runs read through Pebble, for several
+// readers at once and while tables come and go. A table that was deleted is not kept open,
+// and no table is open after CloseAll.
 func TestTables(t *testing.T) {
 	fs := vfs.NewMem()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
@@ -95,7 +96,7 @@ func TestTables(t *testing.T) {
 					key := keys[(i*7+reader*13)%len(keys)]
 					want, wantCloser, err := e.db.Get(key)
 					if err != nil {
-						continue // it was merged meanwhile
+						continue // the run was merged away meanwhile
 					}
 					got, closer, err := tables.Get(key)
 					if err == nil && !bytes.Equal(got, want) {
@@ -116,7 +117,7 @@ func TestTables(t *testing.T) {
 	_, runs := runKeys(t, e.db)
 	last := runs[len(runs)-1]
 	if files := len(tables.Files()); files == 0 || int64(files) > counted.open.Load() || counted.open.Load() > store.TablesMax {
-		t.Errorf("%d tables of %d runs are read from %d files", files, len(runs), counted.open.Load())
+		t.Errorf("%d tables are open for %d runs, from %d open files", files, len(runs), counted.open.Load())
 	}
 	held, closer, err := tables.Get(runKey(last))
 	if err != nil {
@@ -126,16 +127,16 @@ func TestTables(t *testing.T) {
 	for _, file := range tables.Files() {
 		tables.Deleted(file)
 		if slices.Contains(tables.Files(), file) {
-			t.Errorf("runs are still read from table %d, which is no more", file)
+			t.Errorf("runs are still read from table %d, which was deleted", file)
 		}
 	}
 	if !bytes.Equal(held, before) {
-		t.Errorf("run %d: a reader at work lost its table", last)
+		t.Errorf("run %d: a reader lost its table while it was reading", last)
 	}
 	_ = closer.Close()
 	tables.CloseAll()
 	if open := counted.open.Load(); open != 0 {
-		t.Errorf("%d tables are open at the end", open)
+		t.Errorf("%d tables are open after CloseAll", open)
 	}
 	if _, closer, err := tables.Get(runKey(last)); err != nil {
 		t.Error(err)
@@ -143,11 +144,11 @@ func TestTables(t *testing.T) {
 		_ = closer.Close()
 	}
 	if open := counted.open.Load(); open != 0 {
-		t.Error("a table is opened after the end")
+		t.Error("a table is opened after CloseAll")
 	}
 }
 
-// runKey is a key that every run has: the last.
+// runKey returns the last key of a run. Every run has it.
 func runKey(run uint64) []byte {
 	from, _ := index.RunBounds(run)
 	return append(from, 0xff, 0xff, 0, 0, 0, 0, 0)

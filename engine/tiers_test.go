@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Which runs are merged, by their rows.
+// The numbers of rows decide which runs are merged.
 func TestPickRuns(t *testing.T) {
 	all := func(_, n int) int { return n }
 	const k, m = 1000, 1_000_000
@@ -37,11 +37,11 @@ func TestPickRuns(t *testing.T) {
 	}
 }
 
-// A site of 100 million events has tens of runs, and each event was written again
-// twice, also where merging comes late.
+// A site of 100 million events has a few tens of runs, and merges have written each event
+// about twice. This also holds if merging starts late.
 func TestPickRunsOfManyEvents(t *testing.T) {
 	const fan, most, events = 16, 80 << 16, 100_000_000
-	for _, behind := range []int{1, 7, 25} { // seals between looks at the runs
+	for _, behind := range []int{1, 7, 25} { // seals between two choices of runs
 		rng := rand.New(rand.NewPCG(uint64(behind), 1))
 		var rows []uint64
 		var sealed, again uint64
@@ -63,9 +63,9 @@ func TestPickRunsOfManyEvents(t *testing.T) {
 			}
 			runs = max(runs, len(rows))
 		}
-		t.Logf("a look in %d seals: at most %d runs, %d at the end, written again %.2f times", behind, runs, len(rows), float64(again)/float64(sealed))
+		t.Logf("one choice in %d seals: at most %d runs, %d at the end, each event written again %.2f times", behind, runs, len(rows), float64(again)/float64(sealed))
 		if runs > 64 || float64(again) > 2.5*float64(sealed) {
-			t.Errorf("a look in %d seals: %d runs, %d events written again", behind, runs, again)
+			t.Errorf("one choice in %d seals: %d runs, %d events written again", behind, runs, again)
 		}
 	}
 }

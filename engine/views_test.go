@@ -1,5 +1,5 @@
-// Views: who has one reads on while runs are merged away, and their keys leave the store
-// when the last view of them is closed.
+// These tests are about views. A reader can read its view to the end while runs are merged
+// away. The keys of such runs leave the store when the last view that shows them is closed.
 
 package engine
 
@@ -22,7 +22,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// viewStore opens a store that seals each 20 rows and merges each three runs.
+// viewStore opens a store that seals 20 rows at a time and merges three runs at a time.
 func viewStore(t *testing.T, fs vfs.FS) (*Engine, *Site) {
 	t.Helper()
 	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
@@ -50,17 +50,17 @@ func viewEvents(t *testing.T, e *Engine, site *Site, lo, hi int) {
 	}
 }
 
-// eventually waits until done, for five seconds at most.
+// eventually waits until done returns true, for at most five seconds.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for until := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatalf("after five seconds still not: %s", what)
+			t.Fatalf("this is not true after five seconds: %s", what)
 		}
 	}
 }
 
-// keyed are the runs that have keys in the store.
+// keyed returns the runs that have keys in the store.
 func keyed(t *testing.T, e *Engine) []uint64 {
 	t.Helper()
 	ids, err := index.RunIDs(e.db)
@@ -70,7 +70,7 @@ func keyed(t *testing.T, e *Engine) []uint64 {
 	return ids
 }
 
-// shown are the runs that a view shows.
+// shown returns the runs that a view shows.
 func shown(v *table.View) (ids []uint64) {
 	for i := range v.Parts {
 		if r := v.Parts[i].Run; r != nil {
@@ -80,7 +80,7 @@ func shown(v *table.View) (ids []uint64) {
 	return ids
 }
 
-// current are the runs that the site has.
+// current returns the runs that the site has.
 func current(s *siteState) (ids []uint64) {
 	sealed := s.Sealed()
 	defer sealed.Close()
@@ -90,7 +90,7 @@ func current(s *siteState) (ids []uint64) {
 	return ids
 }
 
-// within says that all of some ids are among others.
+// within reports whether all ids of some are among others.
 func within(some, others []uint64) bool {
 	return !slices.ContainsFunc(some, func(id uint64) bool { return !slices.Contains(others, id) })
 }
@@ -107,14 +107,14 @@ func TestViewKeepsMergedRuns(t *testing.T) {
 		now := current(s)
 		return !slices.ContainsFunc(old, func(id uint64) bool { return slices.Contains(now, id) })
 	})
-	// The view still reads each of its rows, and nothing of it has left the store.
+	// The view still reads each of its rows, and all keys of its runs are in the store.
 	for seq := uint64(1); seq <= v.Last; seq++ {
 		if ev, err := v.Event(seq); err != nil || ev == nil || ev.MessageID != fmt.Sprint("m", seq-1) {
 			t.Fatalf("event %d in a view of merged runs: %v, %v", seq, ev, err)
 		}
 	}
 	if has := keyed(t, e); !within(old, has) {
-		t.Errorf("a view shows the runs %d, and those with keys are %d", old, has)
+		t.Errorf("a view shows the runs %d, but the runs %d have keys", old, has)
 	}
 	// Other merged runs have left the store meanwhile.
 	eventually(t, "runs that nobody reads leave the store", func() bool {
@@ -123,7 +123,7 @@ func TestViewKeepsMergedRuns(t *testing.T) {
 	v.Close()
 	eventually(t, "the runs of the closed view leave the store", func() bool { return slices.Equal(keyed(t, e), sorted(current(s))) })
 	if stats := e.Stats(); stats.Corruptions != 0 || stats.Merges == 0 {
-		t.Errorf("%d damages after %d merges", stats.Corruptions, stats.Merges)
+		t.Errorf("%d corruptions after %d merges", stats.Corruptions, stats.Merges)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -135,8 +135,9 @@ func sorted(ids []uint64) []uint64 {
 	return ids
 }
 
-// Keys of runs that a view showed at the end are removed at the next start.
-func TestViewOverClose(t *testing.T) {
+// A view may be open when the engine closes. The next start removes the keys of the merged
+// runs that it showed.
+func TestViewOpenAtClose(t *testing.T) {
 	fs := vfs.NewMem()
 	e, site := viewStore(t, fs)
 	s := e.state(site.ID)
@@ -155,20 +156,20 @@ func TestViewOverClose(t *testing.T) {
 	}
 	e, _ = viewStore(t, fs)
 	if has, exist := keyed(t, e), current(e.state(1)); !within(has, exist) {
-		t.Errorf("the runs %d have keys at the start, and those that exist are %d", has, exist)
+		t.Errorf("the runs %d have keys after the start, but only the runs %d exist", has, exist)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Events come in and are asked for, runs are merged and leave the store, and snapshots are
-// made, all at once. Nothing is damaged, no view stays open, and each snapshot is whole.
+// All at once, events come in, queries read them, runs are merged and leave the store, and
+// snapshots are made. Nothing is damaged, no view stays open, and each snapshot is complete.
 func TestViewsBesideEverything(t *testing.T) {
 	const events, snapshots = 1500, 6
 	fs := vfs.NewMem()
 	e, site := viewStore(t, fs)
-	viewEvents(t, e, site, 0, 100) // so that each question has an answer
+	viewEvents(t, e, site, 0, 100) // so that each query has an answer
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	question := query.Query{Site: &site.Site}
@@ -189,7 +190,7 @@ func TestViewsBesideEverything(t *testing.T) {
 		func() error { _, _, err := e.Sessions(ctx, question); return err },
 		func() error { _, err := e.Digest(ctx, question); return err },
 		func() error { _, err := e.User(ctx, &site.Site, "u3"); return err },
-		func() error { // answered by an error on the way
+		func() error { // this query ends with an error
 			q := question
 			q.After = "no cursor"
 			if _, err := e.List(ctx, q); err != query.ErrBadCursor {
@@ -197,7 +198,7 @@ func TestViewsBesideEverything(t *testing.T) {
 			}
 			return nil
 		},
-		func() error { // and by one when time is up
+		func() error { // this query has no time left
 			late, stop := context.WithTimeout(ctx, 0)
 			defer stop()
 			if _, err := e.Digest(late, question); err == nil {
@@ -231,15 +232,15 @@ func TestViewsBesideEverything(t *testing.T) {
 		}
 	})
 	viewEvents(t, e, site, 100, events)
-	viewEvents(t, e, site, 0, 100) // again: their originals lie in runs
+	viewEvents(t, e, site, 0, 100) // duplicates whose originals are in runs
 	stop()
 	wg.Wait()
 	s := e.state(site.ID)
-	eventually(t, "all that was merged has left the store", func() bool {
+	eventually(t, "all merged runs have left the store", func() bool {
 		return len(s.Unsealed(1<<63)) == 0 && slices.Equal(keyed(t, e), sorted(current(s)))
 	})
 	if stats := e.Stats(); stats.Corruptions != 0 || stats.Merges < snapshots {
-		t.Errorf("%d damages, %d merges", stats.Corruptions, stats.Merges)
+		t.Errorf("%d corruptions, %d merges", stats.Corruptions, stats.Merges)
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
