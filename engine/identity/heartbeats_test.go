@@ -9,7 +9,8 @@ import (
 	"cairn/engine/event"
 )
 
-// The stored form of heartbeats, byte by byte: existing stores have it.
+// The stored form of heartbeats must stay the same byte by byte, because existing stores contain
+// it.
 func TestHeartbeatsGolden(t *testing.T) {
 	p := &Heartbeats{At: 0x0102030405060708, Vars: visitVars{
 		{seq: 300, name: "dimension1", value: event.Str("x")},
@@ -27,12 +28,13 @@ func TestHeartbeatsGolden(t *testing.T) {
 	}
 	for n := range len(want) {
 		if _, err := DecodeHeartbeats([]byte(want[:n])); err == nil && n != 8 && n != 24 {
-			t.Errorf("%d bytes of it are taken", n)
+			t.Errorf("the first %d bytes alone are accepted", n)
 		}
 	}
 }
 
-// The newest value of each variable of a visit counts, and the bytes of all are bounded.
+// The newest value of each variable of a visit counts, and the bytes of all variables are
+// bounded.
 func TestVisitVars(t *testing.T) {
 	said := func(seq uint64, properties string) (list []visitVar) {
 		var p event.Parser
@@ -69,13 +71,13 @@ func TestVisitVars(t *testing.T) {
 		p.Vars.Set(visitVar{uint64(i), fmt.Sprint("dimension", i), event.Str(strings.Repeat("x", 250))}, heartbeatVarBytesMax)
 	}
 	if n := len(p.append(nil)); n > heartbeatVarBytesMax || len(p.Vars) < 5 {
-		t.Errorf("%d variables in %d bytes are kept", len(p.Vars), n)
+		t.Errorf("%d variables are kept in %d bytes", len(p.Vars), n)
 	}
 	if v := (visitVar{2000, "dimension0", event.Str("new")}); !p.Vars.Set(v, heartbeatVarBytesMax) {
-		t.Error("a full list does not take a new value of what it has")
+		t.Error("a full list does not take a new value for a variable that it has")
 	}
 	if got, err := DecodeHeartbeats(p.append(nil)); err != nil || !reflect.DeepEqual(got, p) {
-		t.Errorf("a full list is not read again: %v", err)
+		t.Errorf("a full list is not read back: %v", err)
 	}
 }
 
@@ -88,7 +90,7 @@ func FuzzHeartbeats(f *testing.F) {
 			return
 		}
 		if again, err := DecodeHeartbeats(p.append(nil)); err != nil || !reflect.DeepEqual(again, p) {
-			t.Fatalf("%+v is read again as %+v, %v", p, again, err)
+			t.Fatalf("%+v is read back as %+v, %v", p, again, err)
 		}
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A filter never denies an id that was added, rarely passes one that was not, and passes
-// every id when its memory is used up.
+// A filter never denies an id that was added, and rarely passes an id that was not. It passes
+// every id when its memory is full.
 func TestIDFilter(t *testing.T) {
 	f := newIDFilter(8 << 20)
 	const n = 200_000
@@ -25,7 +25,7 @@ func TestIDFilter(t *testing.T) {
 		}
 	}
 	if wrong > n/50 {
-		t.Errorf("%d of %d unknown ids let through", wrong, n)
+		t.Errorf("%d of %d unknown ids pass", wrong, n)
 	}
 	small := newIDFilter(64 << 10)
 	for i := range n {

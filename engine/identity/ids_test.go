@@ -40,8 +40,8 @@ func TestEntryRoundTrip(t *testing.T) {
 	})
 }
 
-// isReadBack checks that an entry is read as it was written, and that its form cut short or
-// made longer is damaged.
+// isReadBack checks that an entry is read back as it was written. A form that is cut short or
+// has one more byte must be damaged.
 func isReadBack(t *rapid.T, k *idEntry) {
 	b := k.append(nil)
 	got, err := parseEntry(b)
@@ -54,7 +54,7 @@ func isReadBack(t *rapid.T, k *idEntry) {
 		}
 	}
 	if _, err := parseEntry(append(b, 0)); err == nil {
-		t.Fatal("a byte more parses")
+		t.Fatal("a form with one more byte parses")
 	}
 }
 
@@ -78,7 +78,7 @@ func TestLargestEntries(t *testing.T) {
 		}
 	}
 	if p := newIDPack(math.MaxInt); int64(p.max) > 1<<32-8*int64(len(long)) {
-		t.Errorf("a half of %d bytes has places of more than 32 bits", p.max)
+		t.Errorf("a half of %d bytes has offsets of more than 32 bits", p.max)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 		}
 	}
 	if packed := len(small.pack.new.at) + len(small.pack.old.at); packed == 0 || packed >= len(large.hot) {
-		t.Errorf("%d of %d ids are packed: some should be, and some not", packed, len(large.hot))
+		t.Errorf("%d of %d ids are packed, want some but not all", packed, len(large.hot))
 	}
 	for key, k := range large.hot {
 		v, closer, err := db.Get([]byte(key))
@@ -155,7 +155,7 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 	}
 }
 
-// A pack returns the newest form of an entry or nothing, and keeps to its size.
+// A pack returns the newest form of an entry or nothing. It does not exceed its size.
 func TestIDPack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newIDPack(rapid.IntRange(0, 2000).Draw(t, "bytes"))
@@ -169,10 +169,10 @@ func TestIDPack(t *testing.T) {
 			p.put(key, k)
 			newest[key] = k
 			if got := p.get([]byte(key)); !bytes.Equal(got, k.append(nil)) {
-				t.Fatalf("%s was put as %x, and is %x", key, k.append(nil), got)
+				t.Fatalf("%s was put as %x and is read as %x", key, k.append(nil), got)
 			}
 			if most := p.max + 400; len(p.new.bytes) > most || len(p.old.bytes) > most {
-				t.Fatalf("halves of %d and %d bytes, %d are wanted", len(p.new.bytes), len(p.old.bytes), p.max)
+				t.Fatalf("the halves have %d and %d bytes, want at most about %d", len(p.new.bytes), len(p.old.bytes), p.max)
 			}
 		}
 		for n := range 70 {

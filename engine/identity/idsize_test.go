@@ -10,8 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// The memory of the table is bounded in bytes, for entries that change and for entries that
-// are only read.
+// The memory of the table is bounded in bytes. This holds for entries that change and for
+// entries that are only read.
 func TestIDsInMemory(t *testing.T) {
 	db := storeInMemory(t)
 	ids := NewIDs(db, 64<<10)
@@ -56,7 +56,7 @@ func TestIDsInMemory(t *testing.T) {
 					}
 				}
 				if ids.bytes != sizes || ids.dirty != dirty {
-					t.Fatalf("%d bytes and %d changed are counted, %d and %d are held", ids.bytes, ids.dirty, sizes, dirty)
+					t.Fatalf("%d bytes are counted, %d of them changed; want %d and %d", ids.bytes, ids.dirty, sizes, dirty)
 				}
 			}
 		}
@@ -69,8 +69,8 @@ func TestIDsInMemory(t *testing.T) {
 	}
 }
 
-// The memory of owners is bounded in bytes: a long id evicts more than a short one.
-func TestOwnersAreBounded(t *testing.T) {
+// The memory of session owners is bounded in bytes: a long id evicts more than a short one.
+func TestSessionOwnersAreBounded(t *testing.T) {
 	const most = 20_000
 	for _, length := range []int{1, 250} {
 		o := NewSessionOwners(most)
@@ -83,7 +83,7 @@ func TestOwnersAreBounded(t *testing.T) {
 			t.Errorf("ids of %d bytes: %d bytes are held, want about %d", length, held, 2*most)
 		}
 		if _, ok := o.Get(1, fmt.Sprintf("%0*d", length, 1999)); !ok {
-			t.Error("the newest is forgotten")
+			t.Error("the newest owner is forgotten")
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"cairn/engine/event"
 )
 
-// Asked whether the log has an event of a rank or a higher one, the memory never answers
-// wrongly, whatever it has forgotten and however late an event comes.
+// LatestEvents knows whether the log has an event of a user from some rank on. Its answer is
+// never wrong, even if it has forgotten entries and if events come late.
 func TestLatestEvents(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -43,11 +43,11 @@ func TestLatestEvents(t *testing.T) {
 					s.Put(key, Latest{0, from}, true)
 				}
 			case (l.Seq != 0 && l.Rank >= from) != there:
-				t.Fatalf("seed %d, op %d: %s from %d is %+v, in the log %v", seed, op, id, from, l, log[id])
+				t.Fatalf("seed %d, op %d: %s from rank %d: the answer is %+v, and the log has the ranks %v", seed, op, id, from, l, log[id])
 			}
 		}
 		if looked == 0 || looked > 1400 {
-			t.Errorf("seed %d: looked for %d of about 1500", seed, looked)
+			t.Errorf("seed %d: %d of about 1500 questions had no answer", seed, looked)
 		}
 		if n := s.entries.Len(); n*latestOverhead > 2*most {
 			t.Errorf("seed %d: %d entries in %d bytes", seed, n, 2*most)

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// modelLinks does what Links does, with a plain map of sets.
+// modelLinks is a model of Links: a plain map of sets.
 type modelLinks struct {
 	sets   map[uint64]*[]uint64
 	joined uint64
@@ -41,14 +41,14 @@ func (m *modelLinks) join(a, b uint64) {
 
 func (m *modelLinks) root(o uint64) uint64 { return slices.Min(*m.set(o)) }
 
-// compare checks the answers of links about some ordinals.
+// compare checks that l and the model agree about the ordinals in among.
 func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 	t.Helper()
 	if l.Version() != m.joined {
 		t.Fatalf("version %d, want %d", l.Version(), m.joined)
 	}
 	p := l.Persons()
-	standsFor := make(map[uint64]uint64) // lowest ordinal → the one that apart has in the place of all
+	standsFor := make(map[uint64]uint64) // lowest ordinal of a person → the one that Apart gives for the person
 	for _, o := range among {
 		want := slices.Sorted(slices.Values(*m.set(o)))
 		if got := l.Set(o); !slices.Equal(got, want) {
@@ -61,16 +61,16 @@ func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 		alone := p.Apart([]uint64{PairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
 		if len(want) == 1 {
 			if !slices.Equal(alone, []uint64{PairOf(7, o)}) || len(linked) > 0 {
-				t.Fatalf("%d is nobody else, but %x is alone and %x linked", o, alone, linked)
+				t.Fatalf("%d has no links, but Apart gives %x as alone and %x as linked", o, alone, linked)
 			}
 			continue
 		}
 		if len(alone) > 0 || len(linked) != 1 {
-			t.Fatalf("%d is linked, but %x is alone and %x linked", o, alone, linked)
+			t.Fatalf("%d has links, but Apart gives %x as alone and %x as linked", o, alone, linked)
 		}
 		row, stands := SplitPair(linked[0])
 		if known, ok := standsFor[want[0]]; row != 7 || ok && known != stands || !slices.Contains(want, stands) {
-			t.Fatalf("%d stands for %d in row %d, %d stood for the same person before", stands, o, row, known)
+			t.Fatalf("%d stands for %d in row %d, but %d stood for the same person before", stands, o, row, known)
 		}
 		standsFor[want[0]] = stands
 	}
@@ -79,7 +79,7 @@ func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 func TestLinksAreSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, m := NewLinks(nil, nil), newModelLinks()
-		// Over borders of pages; few, so that they meet.
+		// The ordinals cross page borders. There are few, so that links meet.
 		among := rapid.SliceOfNDistinct(rapid.OneOf(rapid.Uint64Range(1, 40), rapid.Uint64Range(linkPageSize-20, linkPageSize+20),
 			rapid.Uint64Range(1, 1<<40-1)), 2, 60, rapid.ID[uint64]).Draw(t, "ordinals")
 		var olds []Persons
@@ -106,7 +106,8 @@ func TestLinksAreSets(t *testing.T) {
 			if got := count(p); got != counts[i] {
 				t.Fatalf("as of join %d there are %d persons, want %d", p.at, got, counts[i])
 			}
-			// Every split of the pairs says the same: no join comes between.
+			// The pairs are counted in pieces of random size. No join comes in between, so the sum
+			// is the same.
 			row = append(row[:0], among...)
 			slices.Sort(row)
 			var linked OrdSet
@@ -117,7 +118,7 @@ func TestLinksAreSets(t *testing.T) {
 				row = row[n:]
 			}
 			if alone+linked.Len() != counts[i] {
-				t.Fatalf("in parts there are %d persons as of join %d, want %d", alone+linked.Len(), p.at, counts[i])
+				t.Fatalf("counted in pieces there are %d persons as of join %d, want %d", alone+linked.Len(), p.at, counts[i])
 			}
 		}
 	})
@@ -167,7 +168,7 @@ var linkOrders = []struct {
 		}
 		return ls
 	}},
-	{"pairs", func(n int) (ls []Link) { // as most are: a visitor signs in
+	{"pairs", func(n int) (ls []Link) { // most links are such pairs: a visitor signs in
 		for i := 1; i < n; i += 2 {
 			ls = append(ls, Link{uint64(i), uint64(i + 1)})
 		}
@@ -189,7 +190,7 @@ func TestLinksAreNearLinear(t *testing.T) {
 				l.Join(order.links(n), true)
 				log := bits.Len(uint(n))
 				if most := uint64(n * (500 + 4*log)); l.table.steps > most {
-					t.Fatalf("%d joins take %d steps, more than %d", n, l.table.steps, most)
+					t.Fatalf("%d joins take %d steps, want at most %d", n, l.table.steps, most)
 				}
 				var highest uint32
 				for o := 1; o <= n; o++ {
@@ -201,7 +202,7 @@ func TestLinksAreNearLinear(t *testing.T) {
 					highest = max(highest, depth)
 				}
 				if highest > uint32(log) {
-					t.Fatalf("of %d ordinals one is %d steps below its root, more than %d", n, highest, log)
+					t.Fatalf("one of %d ordinals is %d steps below its root, want at most %d", n, highest, log)
 				}
 			}
 		})
@@ -213,14 +214,14 @@ func TestLinksAreNearLinear(t *testing.T) {
 func TestLinkBytes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		every int // one in so many events is linked to another
+		every int // one event in this many is linked to another
 	}{{"each event", 1}, {"one in three", 3}, {"one in 40", 40}, {"one in 100", 100}} {
 		const n = 200_000
 		ls := make([]Link, n)
 		r := rand.New(rand.NewPCG(3, 4))
 		for i := range ls {
 			at := uint64(2 * i * c.every)
-			ls[i] = Link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // none is in two
+			ls[i] = Link{at + 1, at + 1 + 1 + r.Uint64N(uint64(2*c.every-1))} // no ordinal is in two links
 		}
 		heap := func() uint64 {
 			var m runtime.MemStats
@@ -234,20 +235,20 @@ func TestLinkBytes(t *testing.T) {
 		l := NewLinks(nil, func(bytes int64) { took += bytes })
 		l.Join(ls, true)
 		bytes := float64(heap()-before) / n
-		t.Logf("%s: %.1f bytes a link, said to be %.1f", c.name, bytes, float64(took)/n)
+		t.Logf("%s: each link takes %.1f bytes, Bytes says %.1f", c.name, bytes, float64(took)/n)
 		if said := float64(took) / n; bytes > 44 || said < .9*bytes || said > 1.1*bytes || took != l.table.bytes {
-			t.Errorf("%s: %.1f bytes a link, said to be %.1f; want at most 44, and the truth", c.name, bytes, said)
+			t.Errorf("%s: each link takes %.1f bytes, Bytes says %.1f; want at most 44, and a difference of at most 10%%", c.name, bytes, said)
 		}
 		if len(l.Set(1)) != 2 {
-			t.Error("the first visitor did not sign in")
+			t.Error("the first visitor is not linked")
 		}
 		runtime.KeepAlive(ls)
 	}
 }
 
-// A query handles a bounded number of pairs in one hold of the lock, makes no call under it,
-// and sees no link that is newer than the query.
-func TestQuestionsLeaveTheLock(t *testing.T) {
+// A query looks at a bounded number of pairs each time it takes the lock. It calls no function
+// while it holds the lock, and it sees no link that is newer than the query.
+func TestQueriesReleaseTheLock(t *testing.T) {
 	l := NewLinks(nil, nil)
 	const n = 10 * LinksHeld
 	l.Join([]Link{{1, 2}, {n - 1, n}}, true)
@@ -260,14 +261,14 @@ func TestQuestionsLeaveTheLock(t *testing.T) {
 	alone := l.Persons().Apart(pairs, func(pair uint64) {
 		if calls++; calls == 1 {
 			if i := LinksHeld; pairs[i] != PairOf(3, uint64(i+1)) {
-				t.Error("pairs beyond the first held ones were looked at before the lock was free")
+				t.Error("the query looked at too many pairs before it released the lock")
 			}
 		}
 		if !l.mu.TryLock() {
-			t.Fatal("the lock is held while another is called")
+			t.Fatal("the query holds the lock while it calls a function")
 		}
 		l.mu.Unlock()
-		if calls == 1 { // the publisher joins all that comes later to one person
+		if calls == 1 { // the publisher joins all other ordinals to one person
 			var more []Link
 			for o := uint64(3); o <= n; o++ {
 				more = append(more, Link{1, o})
@@ -285,9 +286,9 @@ func TestQuestionsLeaveTheLock(t *testing.T) {
 	}
 }
 
-// Queries about persons while links come: each answer is of one moment, and no answer is
+// Queries count persons while links come. Each answer is true at one moment, and no answer is
 // newer than the next one.
-func TestLinksWhileTheyCome(t *testing.T) {
+func TestQueriesWhileLinksCome(t *testing.T) {
 	const n = 20_000
 	l := NewLinks(nil, nil)
 	var done sync.WaitGroup
@@ -310,7 +311,7 @@ func TestLinksWhileTheyCome(t *testing.T) {
 				}
 				got := all.CountPersons(p)
 				if want := n - int(p.at); got != want || got > last {
-					t.Errorf("as of join %d there are %d persons, want %d; %d before", p.at, got, want, last)
+					t.Errorf("as of join %d there are %d persons, want %d; the answer before was %d", p.at, got, want, last)
 					return
 				}
 				last = got
@@ -330,8 +331,8 @@ func TestLinksWhileTheyCome(t *testing.T) {
 	done.Wait()
 }
 
-// The ordinals of a person, listed while the person gets more, are those after one of the
-// joins.
+// A person's ordinals are listed while joins add more. The list is the person's set as it was
+// after one of the joins.
 func TestSetsAreOfOneMoment(t *testing.T) {
 	const n = 20 * LinksHeld
 	r := rand.New(rand.NewPCG(5, 6))
@@ -340,7 +341,7 @@ func TestSetsAreOfOneMoment(t *testing.T) {
 		ls = append(ls, Link{1 + r.Uint64N(n), 1 + r.Uint64N(n)})
 	}
 	m := newModelLinks()
-	sizes := map[int]uint64{1: 1} // of the person of 1 after each join → sum of the squares of his ordinals
+	sizes := map[int]uint64{1: 1} // size of the set of 1 after each join → sum of the squares of its ordinals
 	for _, one := range ls {
 		m.join(one.A, one.B)
 		if set := *m.set(1); sizes[len(set)] == 0 {
@@ -368,11 +369,11 @@ func TestSetsAreOfOneMoment(t *testing.T) {
 			set, sum := l.Set(1), uint64(0)
 			for i, o := range set {
 				if sum += o * o; i > 0 && set[i-1] >= o {
-					t.Fatal("an ordinal is in the set twice")
+					t.Fatal("the ordinals of the set do not ascend")
 				}
 			}
 			if want, ok := sizes[len(set)]; !ok || want != sum {
-				t.Fatalf("there never was a set of these %d ordinals", len(set))
+				t.Fatalf("the person never had exactly these %d ordinals", len(set))
 			}
 		}
 	}
@@ -391,8 +392,8 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkApart tells persons apart among a million ordinals, of which none, a tenth
-// or all are linked to another.
+// BenchmarkApart counts the persons among a million ordinals. None, a tenth or all of them are
+// linked to another.
 func BenchmarkApart(b *testing.B) {
 	for _, every := range []int{0, 10, 1} {
 		b.Run(fmt.Sprint("linked 1 in ", every), func(b *testing.B) {

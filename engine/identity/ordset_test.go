@@ -8,10 +8,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// ordinals are drawn close together and far apart, over page borders.
+// ordinals draws ordinals that are close together, far apart, and on both sides of a page
+// border.
 var ordinals = rapid.OneOf(rapid.Uint64Range(0, 9), rapid.Uint64Range(65_530, 65_540), rapid.Uint64Range(0, 1<<40-1), rapid.Just(uint64(1<<40-1)))
 
-// drawLinks joins random ordinals, in the union-find and in a plain map of sets.
+// drawLinks joins random ordinals, both in Links and in the model. root returns the lowest
+// ordinal of a person according to the model.
 func drawLinks(t *rapid.T, among []uint64) (p Persons, root func(uint64) uint64) {
 	l := NewLinks(nil, nil)
 	m := newModelLinks()
@@ -39,19 +41,19 @@ func TestOrdSetIsASet(t *testing.T) {
 		if rapid.Bool().Draw(t, "union") {
 			sets[0].Union(&sets[1])
 			maps.Copy(models[0], models[1])
-			sets[0].Add(5) // the set goes on after a union
+			sets[0].Add(5) // the set is still usable after a union
 			models[0][5] = true
 		}
 		for i := range sets {
 			want := slices.Sorted(maps.Keys(models[i]))
 			if got := sets[i].sorted(); !slices.Equal(got, want) || sets[i].Len() != len(want) {
-				t.Fatalf("set %d: %d, %d of them; want %d", i, got, sets[i].Len(), want)
+				t.Fatalf("set %d has the ordinals %d and the length %d, want %d", i, got, sets[i].Len(), want)
 			}
 		}
 		for range 20 {
 			o := ordinals.Draw(t, "asked")
 			if got := sets[0].Has(o); got != models[0][o] {
-				t.Fatalf("has %d: %v", o, got)
+				t.Fatalf("Has(%d) is %v", o, got)
 			}
 		}
 		among := append(slices.Sorted(maps.Keys(models[0])), 3, 4)
@@ -96,7 +98,7 @@ func TestPairSetIsASet(t *testing.T) {
 			}
 			s.Each(func(row int, _ uint64) { got[row]++ })
 			if !maps.Equal(got, want) || s.N != len(model) {
-				t.Fatalf("%s: %d pairs by row %v; want %d, %v", what, s.N, got, len(model), want)
+				t.Fatalf("%s: %d pairs, by row %v; want %d, by row %v", what, s.N, got, len(model), want)
 			}
 		}
 		compare("as added")

@@ -7,8 +7,8 @@ import (
 	"cairn/engine/event"
 )
 
-// BenchmarkLatestEvents asks for the newest event of users and then publishes one, as
-// ingest does with each event of a recognised device.
+// BenchmarkLatestEvents looks up the newest event of a user and then puts a newer one. Ingest
+// does this for each event of a recognised device.
 func BenchmarkLatestEvents(b *testing.B) {
 	for _, c := range []struct {
 		name  string
@@ -31,7 +31,7 @@ func BenchmarkLatestEvents(b *testing.B) {
 	}
 }
 
-// BenchmarkSessionOwners asks for the owner of sessions and puts the owners that are
+// BenchmarkSessionOwners looks up the owner of a session and puts the owner again if it is
 // forgotten.
 func BenchmarkSessionOwners(b *testing.B) {
 	for _, c := range []struct {

@@ -8,9 +8,10 @@ import (
 	"cairn/engine/event/eventtest"
 )
 
-// What is remembered of an event does not change with the buffer of its request.
-func TestRemembersCopies(t *testing.T) {
-	t.Run("owners", func(t *testing.T) {
+// The package copies what it keeps of an event. It does not change when the buffer of the
+// request is overwritten.
+func TestTextsAreCopied(t *testing.T) {
+	t.Run("session owners", func(t *testing.T) {
 		o := NewSessionOwners(2 * (ownerOverhead + len("session-0ada")))
 		for i, user := range []string{"ada", "", "bob"} {
 			r := eventtest.NewRequest()
@@ -20,7 +21,7 @@ func TestRemembersCopies(t *testing.T) {
 		}
 		for i, want := range []Owner{{"ada", ""}, {"", "visitor"}, {"bob", ""}} {
 			r := eventtest.NewRequest()
-			who, ok := o.Get(1, r.Text(fmt.Sprint("session-", i))) // may move it to the younger half
+			who, ok := o.Get(1, r.Text(fmt.Sprint("session-", i))) // may move the entry to the younger half
 			r.Over()
 			again, _ := o.Get(1, fmt.Sprint("session-", i))
 			if !ok || who != want || again != want {

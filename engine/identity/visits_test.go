@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A visit is read as it was written, and its form cut short or made longer is damaged.
+// A visit is read back as it was written. A form that is cut short or has one more byte is
+// damaged.
 func TestVisitRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := &Visit{
@@ -24,7 +25,8 @@ func TestVisitRoundTrip(t *testing.T) {
 	})
 }
 
-// The stored form, byte by byte. It changes only with a new version.
+// The stored form of a visit must stay the same byte by byte. It may change only with a new
+// version.
 func TestVisitGolden(t *testing.T) {
 	k := &idEntry{ord: 300, visit: &Visit{
 		id: "0a", visitor: "aaaaaaaaaaaaaaaa", user: "ada", Arrival: Arrival{"spring", "tea", true}, viewed: true,
@@ -36,7 +38,7 @@ func TestVisitGolden(t *testing.T) {
 	}
 }
 
-// The edges of a visit, one at a time.
+// Each case tries one rule that decides whether an event belongs to a visit.
 func TestVisitAccepts(t *testing.T) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli()
 	visit := Visit{first: noon, last: noon, actions: 3, Arrival: Arrival{Campaign: "spring", keyword: "tea", referred: true}}
@@ -58,13 +60,13 @@ func TestVisitAccepts(t *testing.T) {
 		{"30:00 later", idle, event.Hit{}, nil, nil, false, [2]int64{}},
 		{"earlier", -idle, event.Hit{}, nil, nil, true, [2]int64{}},
 		{"asked for a new one", 1, event.Hit{New: true}, nil, nil, false, [2]int64{}},
-		{"a ping asks for none", 1, event.Hit{New: true, Ping: true}, nil, nil, true, [2]int64{}},
+		{"a heartbeat does not begin a visit", 1, event.Hit{New: true, Ping: true}, nil, nil, true, [2]int64{}},
 		{"the last of its actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActionsMax - 1 }, true, [2]int64{}},
 		{"too many actions", 1, event.Hit{}, nil, func(v *Visit) { v.actions = visitActionsMax }, false, [2]int64{}},
 		{"the same campaign", 1, event.Hit{}, campaign("Spring", "Tea"), nil, true, [2]int64{}},
 		{"another keyword", 1, event.Hit{}, campaign("spring", "cup"), nil, false, [2]int64{}},
 		{"another campaign", 1, event.Hit{}, campaign("autumn", "tea"), nil, false, [2]int64{}},
-		{"a campaign of who came by themselves", 1, event.Hit{}, campaign("autumn", "tea"), func(v *Visit) { v.Arrival = Arrival{} }, true, [2]int64{}},
+		{"a campaign after an arrival without one", 1, event.Hit{}, campaign("autumn", "tea"), func(v *Visit) { v.Arrival = Arrival{} }, true, [2]int64{}},
 		{"the day before", 1, event.Hit{}, nil, nil, false, [2]int64{noon + 1, noon + calendar.DayMillis}},
 		{"the day after", -1, event.Hit{}, nil, nil, false, [2]int64{noon - calendar.DayMillis, noon}},
 	} {
@@ -76,7 +78,7 @@ func TestVisitAccepts(t *testing.T) {
 			q.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
 		if got := v.accepts(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.RuleAt(event.Matomo, 1)); got != c.want {
-			t.Errorf("%s: goes on is %t", c.name, got)
+			t.Errorf("%s: the visit goes on: %t, want %t", c.name, got, c.want)
 		}
 	}
 }
