@@ -8,7 +8,7 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
-// cityFile returns a database that knows one network well.
+// cityFile returns a database with one network. It has all fields for that network.
 func cityFile(t *testing.T) []byte {
 	t.Helper()
 	type (

@@ -34,12 +34,12 @@ func benchmarkEnrich(b *testing.B, agent func(i int) string) {
 	}
 }
 
-// BenchmarkEnrichHit enriches with agents that the cache has.
+// BenchmarkEnrichHit enriches events whose agents are in the cache.
 func BenchmarkEnrichHit(b *testing.B) {
 	benchmarkEnrich(b, func(i int) string { return fmt.Sprintf("%s Build/%d", phoneAgent, i%1000) })
 }
 
-// BenchmarkEnrichMiss enriches with four times more agents than the cache holds.
+// BenchmarkEnrichMiss enriches events with four times as many agents as the cache holds.
 func BenchmarkEnrichMiss(b *testing.B) {
 	benchmarkEnrich(b, func(i int) string { return fmt.Sprintf("%s Build/%d", phoneAgent, i) })
 }

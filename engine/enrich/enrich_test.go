@@ -21,7 +21,7 @@ const (
 	american    = "129.6.15.28"
 )
 
-// text writes an object as sorted key=value words.
+// text returns an object as sorted key=value words.
 func text(o event.Object) string {
 	var words []string
 	for _, m := range o {
@@ -53,48 +53,48 @@ func TestEnrich(t *testing.T) {
 		{"nothing is known", dropping, nil, event.Source{}, ""},
 		{"a browser at an address", dropping, nil, event.Source{IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl-nl,nl;q=0.9,en;q=0.8"},
 			"browser=Chrome browser_version=126.0.0.0 country=NL device=desktop language=nl-NL os=Windows os_version=10 platform=Windows"},
-		{"an address as a v6 socket gives it", dropping, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL"},
+		{"an IPv4 address from an IPv6 socket", dropping, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL"},
 		{"a private address", dropping, nil, event.Source{IP: netip.MustParseAddr("10.0.0.1")}, ""},
-		{"a bot is nothing else", dropping, nil, event.Source{UserAgent: botAgent}, "bot=true device=bot"},
-		{"a library is nothing at all", dropping, nil, event.Source{UserAgent: "curl/8.5.0"}, ""},
+		{"a bot has no browser and no os", dropping, nil, event.Source{UserAgent: botAgent}, "bot=true device=bot"},
+		{"a library has no device", dropping, nil, event.Source{UserAgent: "curl/8.5.0"}, ""},
 		{"client hints", dropping, nil, event.Source{UserAgent: chromeAgent, Hints: map[string]string{"sec-ch-ua": `"Brave";v="126", "Chromium";v="126"`, "sec-ch-ua-platform": `"Windows"`, "sec-ch-ua-platform-version": `"15.0.0"`}},
 			"browser=Brave browser_version=126 device=desktop os=Windows os_version=11 platform=Windows"},
 		{"uadata", dropping, nil, event.Source{UserAgent: chromeAgent, Hints: map[string]string{ua.DataKey: `{"platform":"Windows","platformVersion":"15.0.0"}`}},
 			"browser=Chrome browser_version=126.0.0.0 device=desktop os=Windows os_version=11 platform=Windows"},
-		{"nothing is detected of a proxy", &Privacy{}, object("url", "https://a.example/p?utm_source=x", "os", "Plan 9"), event.Source{Skip: true, IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl"},
+		{"nothing is detected if Skip is set", &Privacy{}, object("url", "https://a.example/p?utm_source=x", "os", "Plan 9"), event.Source{Skip: true, IP: netip.MustParseAddr(dutch), UserAgent: chromeAgent, AcceptLanguage: "nl"},
 			"os=Plan 9 path=/p platform=Plan 9 url=https://a.example/p?utm_source=x utm_source=x"},
 
-		// What was sent stays, and nothing that contradicts it is added.
+		// Values that the client sent stay. Nothing that contradicts them is added.
 		{"sent country", dropping, object("country", "DE"), event.Source{IP: netip.MustParseAddr(dutch)}, "country=DE"},
 		{"sent browser", dropping, object("browser", "Acme"), event.Source{UserAgent: chromeAgent},
 			"browser=Acme device=desktop os=Windows os_version=10 platform=Windows"},
-		{"sent browser that is the detected one", dropping, object("browser", "chrome", "browser_version", "9"), event.Source{UserAgent: chromeAgent},
+		{"sent browser equals the detected one", dropping, object("browser", "chrome", "browser_version", "9"), event.Source{UserAgent: chromeAgent},
 			"browser=chrome browser_version=9 device=desktop os=Windows os_version=10 platform=Windows"},
 		{"sent platform", dropping, object("platform", "Acme OS"), event.Source{UserAgent: chromeAgent},
 			"browser=Chrome browser_version=126.0.0.0 device=desktop os=Acme OS platform=Acme OS"},
-		{"sent empty is not sent", dropping, object("browser", "", "country", ""), event.Source{IP: netip.MustParseAddr(dutch), UserAgent: phoneAgent},
+		{"an empty value counts as not sent", dropping, object("browser", "", "country", ""), event.Source{IP: netip.MustParseAddr(dutch), UserAgent: phoneAgent},
 			"browser=Safari browser_version=17.5 country=NL device=smartphone os=iOS os_version=17.5.1 platform=iOS"},
 		{"sent language, device and model", dropping, object("language", "xx", "device", "fridge", "model", "F1"), event.Source{UserAgent: chromeAgent, AcceptLanguage: "nl", Hints: map[string]string{"sec-ch-ua-model": `"SM-1"`}},
 			"browser=Chrome browser_version=126.0.0.0 device=fridge language=xx model=F1 os=Windows os_version=10 platform=Windows"},
 
-		// How much of the address is kept.
+		// The policy decides how much of the address is kept.
 		{"truncated", &Privacy{}, nil, event.Source{IP: netip.MustParseAddr(dutch)}, "country=NL ip=193.0.6.0"},
 		{"truncated by name", &Privacy{IP: "truncate"}, nil, event.Source{IP: netip.MustParseAddr("2001:67c:2e8:22::c100:1%eth0")}, "country=NL ip=2001:67c:2e8::"},
 		{"kept", &Privacy{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("::ffff:" + dutch)}, "country=NL ip=193.0.6.139"},
 		{"opted out", &Privacy{IP: "keep"}, nil, event.Source{IP: netip.MustParseAddr("0.0.0.0")}, ""},
-		{"a sent one is located and hidden", &Privacy{}, object("ip", american), event.Source{}, "country=US ip=129.6.15.0"},
-		{"a sent one is dropped", dropping, object("ip", american, "title", "x"), event.Source{}, "country=US title=x"},
-		{"a sent one that is none", &Privacy{IP: "keep"}, object("ip", "x' OR 1=1"), event.Source{}, ""},
+		{"a sent address is located and truncated", &Privacy{}, object("ip", american), event.Source{}, "country=US ip=129.6.15.0"},
+		{"a sent address is located and dropped", dropping, object("ip", american, "title", "x"), event.Source{}, "country=US title=x"},
+		{"a sent text that is not an address", &Privacy{IP: "keep"}, object("ip", "x' OR 1=1"), event.Source{}, ""},
 
-		// Urls.
+		// URLs give path, referrer_host and campaign.
 		{"path, referrer and campaign", dropping, object("url", "https://Shop.example:8443/a%20b/c?utm_source=news&utm_medium=e%2Dmail&utm_campaign=sp+ring&utm_term=&utm_term=t&x=1#top", "referrer", "https://u:p@WWW.Other.example./x?q=1"), event.Source{},
 			"path=/a%20b/c referrer=https://u:p@WWW.Other.example./x?q=1 referrer_host=www.other.example url=https://Shop.example:8443/a%20b/c?utm_source=news&utm_medium=e%2Dmail&utm_campaign=sp+ring&utm_term=&utm_term=t&x=1#top utm_campaign=sp ring utm_medium=e-mail utm_source=news utm_term=t"},
 		{"a sent campaign", dropping, object("url", "/?utm_source=a&utm_medium=b", "utm_source", "sent"), event.Source{},
 			"path=/ url=/?utm_source=a&utm_medium=b utm_medium=b utm_source=sent"},
-		{"the own host refers to nothing", dropping, object("url", "https://a.example/x", "referrer", "https://A.example/y"), event.Source{}, "path=/x referrer=https://A.example/y url=https://a.example/x"},
+		{"a referrer on the same host has no referrer_host", dropping, object("url", "https://a.example/x", "referrer", "https://A.example/y"), event.Source{}, "path=/x referrer=https://A.example/y url=https://a.example/x"},
 		{"an app's url", dropping, object("url", "app://home", "referrer", "android-app://com.google.android.gm"), event.Source{},
 			"path=/ referrer=android-app://com.google.android.gm referrer_host=com.google.android.gm url=app://home"},
-		{"no urls at all", dropping, object("url", "about:blank", "referrer", "-"), event.Source{}, "referrer=- url=about:blank"},
+		{"texts that are not URLs", dropping, object("url", "about:blank", "referrer", "-"), event.Source{}, "referrer=- url=about:blank"},
 		{"an IPv6 host", dropping, object("referrer", "http://[2001:db8::1]:80/"), event.Source{}, "referrer=http://[2001:db8::1]:80/ referrer_host=[2001:db8::1]"},
 		{"stripped", &Privacy{IP: "drop", StripParams: []string{"token", "utm_*"}}, object("url", "https://a.example/?token=1&utm_source=x&ok=2"), event.Source{}, "path=/ url=https://a.example/?ok=2"},
 	} {
@@ -104,11 +104,11 @@ func TestEnrich(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 		if err := event.Validate(&e); err != nil {
-			t.Errorf("%s: enrichment made it invalid: %v", c.name, err)
+			t.Errorf("%s: enrichment makes the event invalid: %v", c.name, err)
 		}
 		again := text(e.Context)
 		if d.Enrich(c.site, &e, &c.source, new(Arena)); text(e.Context) != again {
-			t.Errorf("%s: a second pass changes it to %s", c.name, text(e.Context))
+			t.Errorf("%s: a second pass changes the context to %s", c.name, text(e.Context))
 		}
 	}
 }
@@ -132,7 +132,7 @@ func TestEnrichPlace(t *testing.T) {
 		{"another country", object("country", "AT"), "asn=AS8767 country=AT"},
 		{"another city", object("city", "Passau"), "asn=AS8767 city=Passau country=DE region=Bavaria timezone=Europe/Berlin"},
 		{"another region", object("region", "Hesse"), "asn=AS8767 country=DE region=Hesse timezone=Europe/Berlin"},
-		{"a point", event.Object{{Key: "latitude", Value: event.Num("1")}}, "asn=AS8767 city=Munich country=DE latitude=1 region=Bavaria timezone=Europe/Berlin"},
+		{"sent latitude", event.Object{{Key: "latitude", Value: event.Num("1")}}, "asn=AS8767 city=Munich country=DE latitude=1 region=Bavaria timezone=Europe/Berlin"},
 	} {
 		e := event.Event{Dialect: event.Native, Type: event.Page, Context: c.context}
 		d.Enrich(&Privacy{IP: "drop"}, &e, &event.Source{IP: netip.MustParseAddr("1.1.1.1")}, new(Arena))
@@ -204,12 +204,12 @@ func FuzzEnrich(f *testing.F) {
 			src.IP, _ = netip.ParseAddr(ip)
 			d.Enrich(&Privacy{IP: policy, StripParams: []string{"token", "x*"}}, &e, &src, new(Arena))
 			if err := event.Validate(&e); err != nil {
-				t.Errorf("enrichment made it invalid: %v", err)
+				t.Errorf("enrichment makes the event invalid: %v", err)
 			}
 			if addr, err := netip.ParseAddr(e.Context.Get("ip").Text); err == nil && policy != "keep" {
 				hidden, _ := hideIP(addr, policy)
 				if policy == "drop" || addr != addr.Unmap() || hidden != addr {
-					t.Errorf("%s kept %s of %s", policy, addr, ip)
+					t.Errorf("policy %s keeps %s of %s", policy, addr, ip)
 				}
 			}
 		}

@@ -38,8 +38,8 @@ func TestStripParams(t *testing.T) {
 	}
 }
 
-// TestPrivacyReachesEverywhere searches the record that would be written for what must
-// not be stored.
+// TestPrivacyReachesEverywhere searches the record of an event for texts that must not be
+// stored.
 func TestPrivacyReachesEverywhere(t *testing.T) {
 	make := func() *event.Event {
 		return &event.Event{
@@ -109,15 +109,16 @@ func TestRewriteJSON(t *testing.T) {
 	}
 }
 
-// What a crash left in the place of the new file is removed, not written to: it may be a
-// link to another place. A directory there stays.
+// A crash may leave something at the path of the new file. OpenSalts removes it and never
+// writes to it, because it may be a link to another file. A directory there stays, and
+// OpenSalts fails.
 func TestSaltsAreWrittenAnew(t *testing.T) {
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "salts"), filepath.Join(dir, "other")
 	for name, plant := range map[string]func(path string) error{
-		"a file": func(path string) error { return os.WriteFile(path, []byte("half a salt"), 0o644) },
-		"a link": func(path string) error { return os.Symlink(other, path) },
-		"a name": func(path string) error { return os.Link(other, path) },
+		"a file":          func(path string) error { return os.WriteFile(path, []byte("half a salt"), 0o644) },
+		"a symbolic link": func(path string) error { return os.Symlink(other, path) },
+		"a hard link":     func(path string) error { return os.Link(other, path) },
 	} {
 		if err := os.WriteFile(other, []byte("mine"), 0o644); err != nil {
 			t.Fatal(err)
@@ -131,7 +132,7 @@ func TestSaltsAreWrittenAnew(t *testing.T) {
 		}
 		s.Close()
 		if text, err := os.ReadFile(other); string(text) != "mine" {
-			t.Errorf("%s: another file is %q now (%v)", name, text, err)
+			t.Errorf("%s: the other file is now %q (%v)", name, text, err)
 		}
 		info, err := os.Lstat(path)
 		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o600 {
@@ -143,14 +144,14 @@ func TestSaltsAreWrittenAnew(t *testing.T) {
 	}
 	if s, err := OpenSalts(path, nil, nil); err == nil {
 		s.Close()
-		t.Error("a directory in its place gives no error")
+		t.Error("a directory at the path of the new file gives no error")
 	}
 	if _, err := os.Stat(path + ".new"); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestSalts follows the file through a week.
+// TestSalts follows the file over days, restarts and changes of the clock.
 func TestSalts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "salts")
 	now := time.Date(2026, 11, 21, 23, 59, 0, 0, time.UTC)
@@ -203,10 +204,10 @@ func TestSalts(t *testing.T) {
 	now = now.Add(2 * time.Minute) // past midnight
 	b, before := s.Visitor(shop, "203.0.113.9", "agent")
 	if b == a || before != a {
-		t.Errorf("past midnight: %q, and %q of yesterday, was %q", b, before, a)
+		t.Errorf("past midnight: the id is %q and yesterday's %q, which was %q", b, before, a)
 	}
 	if !strings.HasPrefix(file(), first) || strings.Count(file(), "\n") != 2 {
-		t.Errorf("two salts are expected in %q", file())
+		t.Errorf("the file is %q, want two salts", file())
 	}
 
 	now = now.Add(24 * time.Hour)
@@ -214,7 +215,7 @@ func TestSalts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(file(), first) {
-		t.Error("a salt of 48 hours is still in the file")
+		t.Error("a salt is still in the file after 48 hours")
 	}
 	if _, before := s.Visitor(shop, "203.0.113.9", "agent"); before != b {
 		t.Error("yesterday's id is lost")
@@ -242,7 +243,7 @@ func TestSalts(t *testing.T) {
 		t.Errorf("no randomness: %v", err)
 	}
 	if bytes.Contains([]byte(file()), []byte("203.0.113")) {
-		t.Error("the file names a visitor")
+		t.Error("the file contains the address of a visitor")
 	}
 }
 

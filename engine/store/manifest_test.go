@@ -20,17 +20,17 @@ func TestParseManifest(t *testing.T) {
 		{"no version", `{}`, "version 0 is not known"},
 		{"no name", file(""), "file name"},
 		{"an absolute name", file("/etc/passwd"), "file name"},
-		{"the directory above", file("../keys.toml"), "file name"},
+		{"a name in the parent directory", file("../keys.toml"), "file name"},
 		{"a parent inside the name", file("store/.."), "file name"},
 		{"the directory itself", file("."), "file name"},
 		{"too deep", file("store/a/b"), "file name"},
 		{"a trailing slash", file("store/"), "file name"},
 		{"another separator", file(`..\\..\\keys.toml`), "file name"},
 		{"a zero byte", file(`a\u0000b`), "file name"},
-		{"a negative size", `{"version":1,"files":[{"name":"a","size":-1}]}`, ""}, // VerifySnapshot finds that no file has it
-		{"the greatest length", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-13), ""},
+		{"a negative size", `{"version":1,"files":[{"name":"a","size":-1}]}`, ""}, // VerifySnapshot finds that no file has this size
+		{"the largest manifest", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-13), ""},
 		{"too long", `{"version":1}` + strings.Repeat(" ", manifestBytesMax-12), "more than 67108864 bytes"},
-		{"a size that is no number", `{"version":1,"files":[{"name":"a","size":"1"}]}`, "damaged manifest"},
+		{"a size that is not a number", `{"version":1,"files":[{"name":"a","size":"1"}]}`, "damaged manifest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := parseManifest([]byte(c.text))

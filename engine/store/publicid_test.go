@@ -11,8 +11,8 @@ import (
 
 var aesKey = []byte("0123456789abcdef")
 
-// goodIncarnations is a store restored twice: first when site 1 had 50 events and site 2
-// none, then when they had 80 and 3.
+// goodIncarnations are those of a store that was restored twice. At the first snapshot site 1
+// had 50 events and site 2 none, at the second they had 80 and 3.
 var goodIncarnations = []incarnation{{number: 1}, {number: 2, from: map[uint32]uint64{1: 51}}, {number: 9, from: map[uint32]uint64{1: 81, 2: 4}}}
 
 func newIDsOf(t interface{ Fatal(...any) }, key []byte, incarnations []incarnation) *PublicIDs {
@@ -47,7 +47,7 @@ func TestPublicIDRoundTrip(t *testing.T) {
 	})
 }
 
-// Decode rejects everything that is not an id of the store for the site.
+// Decode accepts only ids that this store made for the site.
 func TestPublicIDForged(t *testing.T) {
 	p := newIDsOf(t, aesKey, goodIncarnations)
 	id := p.Encode(1, 7)
@@ -84,7 +84,7 @@ func FuzzPublicID(f *testing.F) {
 	})
 }
 
-// After a restore, an id stays valid if its event is in the snapshot, and no other id does.
+// After a restore an id stays valid only if its event is in the snapshot.
 func TestPublicIDIncarnations(t *testing.T) {
 	before := newIDsOf(t, aesKey, goodIncarnations[:1])
 	once := newIDsOf(t, aesKey, goodIncarnations[:2])

@@ -11,18 +11,18 @@ import (
 	"cairn/index"
 )
 
-// TestMain makes mistakes about views visible.
+// TestMain makes wrong use of views panic.
 func TestMain(m *testing.M) {
 	Strict = true
 	os.Exit(m.Run())
 }
 
-// run is one that can be shown and freed but not read.
+// run returns a run that views can show and free but not read.
 func run(id, first, rows uint64) *index.Run {
 	return index.NewRun(index.Descriptor{Site: 1, Run: id, First: first, Rows: rows}, nil, nil, Format)
 }
 
-// tableOf is a table of n runs with the ids 1 to n, of one row each.
+// tableOf returns a table of n runs with the ids 1 to n. Each has one row.
 func tableOf(n uint64) *Table {
 	t := New(1, nil)
 	for id := range n {
@@ -31,7 +31,7 @@ func tableOf(n uint64) *Table {
 	return t
 }
 
-// ids are the ids of the runs that a view shows.
+// ids returns the ids of the runs that a view shows.
 func ids(v *View) (ids []uint64) {
 	for i := range v.Parts {
 		if r := v.Parts[i].Run; r != nil {
@@ -41,7 +41,7 @@ func ids(v *View) (ids []uint64) {
 	return ids
 }
 
-// merge replaces n runs of the table, from the one numbered lo, by one.
+// merge replaces n runs of the table, from index lo on, by one run.
 func merge(t *Table, lo, n int, id uint64, freed func(uint64)) {
 	sealed := t.Sealed()
 	defer sealed.Close()
@@ -49,8 +49,8 @@ func merge(t *Table, lo, n int, id uint64, freed func(uint64)) {
 	t.Merged(old, run(id, old[0].First, old[n-1].Last()-old[0].First+1), freed)
 }
 
-// A run that was merged away is freed when the last view that shows it is closed, whatever
-// else is open.
+// A run that was merged away is freed when the last view that shows it is closed. Other open
+// views do not matter.
 func TestRunsAreFreedWithTheirLastView(t *testing.T) {
 	table := tableOf(4)
 	var freed []uint64
@@ -88,13 +88,14 @@ func TestRunsAreFreedWithTheirLastView(t *testing.T) {
 	expect("no view is open", 1, 2, 3, 4, 5, 6)
 
 	merge(table, 0, 1, 8, free)
-	expect("nobody reads when a run is replaced", 1, 2, 3, 4, 5, 6, 7)
+	expect("no view is open when a run is replaced", 1, 2, 3, 4, 5, 6, 7)
 	if n := table.Open(); n != 0 {
 		t.Errorf("%d views are open", n)
 	}
 }
 
-// A long view keeps the runs that it shows, and none of those that came and went since.
+// A view that stays open for long keeps only the runs that it shows. It does not keep runs
+// that came and went later.
 func TestLongViewKeepsItsRunsOnly(t *testing.T) {
 	table := tableOf(2)
 	var freed []uint64
@@ -111,7 +112,8 @@ func TestLongViewKeepsItsRunsOnly(t *testing.T) {
 	}
 }
 
-// To close twice panics in tests and does nothing elsewhere. A closed view cannot be read.
+// Closing a view twice panics in tests and does nothing elsewhere. Reading a closed view panics
+// in tests.
 func TestClosedViews(t *testing.T) {
 	panics := func(fn func()) (panicked bool) {
 		defer func() { panicked = recover() != nil }()
@@ -127,10 +129,10 @@ func TestClosedViews(t *testing.T) {
 	v.Close()
 	runs.Close()
 	if !panics(v.Close) || !panics(runs.Close) {
-		t.Error("to close twice does not panic")
+		t.Error("closing twice does not panic")
 	}
 	if !panics(func() { part.First() }) {
-		t.Error("to read a closed view does not panic")
+		t.Error("reading a closed view does not panic")
 	}
 
 	Strict = false
@@ -146,8 +148,8 @@ func TestClosedViews(t *testing.T) {
 	last.Close()
 }
 
-// While runs are sealed and merged and many read, no run is freed that a view shows, and in
-// the end all are freed that were replaced.
+// While runs are sealed, merged and read, no run is freed that a view still shows. In the end
+// all replaced runs are freed.
 func TestViewsBesideMerges(t *testing.T) {
 	const readers, rounds = 4, 2000
 	table := tableOf(3)
@@ -202,7 +204,7 @@ func TestViewsBesideMerges(t *testing.T) {
 	n := 0
 	freed.Range(func(any, any) bool { n++; return true })
 	if n != replaced || table.Open() != 0 {
-		t.Errorf("%d of %d replaced runs are freed, %d views are open", n, replaced, table.Open())
+		t.Errorf("%d of %d replaced runs are freed; %d views are open, want 0", n, replaced, table.Open())
 	}
 	sealed := table.Sealed()
 	defer sealed.Close()
