@@ -129,11 +129,11 @@ func TestHitsAfterRestart(t *testing.T) {
 			h    event.Hit
 			want event.Status
 		}{
-			"a goal again":                          {goal, event.Hit{Once: true}, event.Excluded},
-			"an order again":                        {order, event.Hit{Order: true}, event.Rejected},
-			"a goal after a visit that is too long": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
-			"an earlier heartbeat":                  {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
-			"a heartbeat without a visitor":         {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
+			"a goal again":                        {goal, event.Hit{Once: true}, event.Excluded},
+			"an order again":                      {order, event.Hit{Order: true}, event.Rejected},
+			"a goal of a visit that is too short": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
+			"an earlier heartbeat":                {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
+			"a heartbeat without a visitor":       {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
 		} {
 			if o := s.send(c.e, c.h); o.Status != c.want {
 				t.Errorf("seal %d: %s: %+v", sealRows, name, o)
