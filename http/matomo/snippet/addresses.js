@@ -1,9 +1,9 @@
-// Addresses: of the page, of what led to it, and whose they are.
+// Addresses: the address of the page, its referrer, and whether an address is the site's own.
 
 const CAMPAIGN_NAMES = 'pk_cpn pk_campaign piwik_campaign mtm_campaign matomo_campaign utm_campaign utm_source utm_medium'.split(' ')
 const CAMPAIGN_KEYWORDS = 'pk_kwd pk_keyword piwik_kwd mtm_kwd mtm_keyword matomo_kwd utm_term'.split(' ')
 
-// parameter is the first of names that stands in the query or fragment of a URL.
+// parameter returns the value of the first of names that is in the query or fragment of a URL.
 function parameter (url, names) {
   const parts = url.split(/[?#&]/).slice(1)
   for (const name of names) {
@@ -21,7 +21,7 @@ function addresses (c) {
   const { t, o } = c
   let discardHash = false
 
-  // resolve is a URL in full.
+  // resolve returns the absolute form of a URL.
   c.resolve = (url) => attempt(() => new URL(url, location.href).href, String(url))
   t.getCurrentUrl = () => {
     const [rest, ...hash] = (given(o.CustomUrl) ? c.resolve(o.CustomUrl) : location.href).split('#')
@@ -30,10 +30,10 @@ function addresses (c) {
     const kept = (query || '').split('&').filter((part) => part && !unwanted.includes(part.split('=')[0])).join('&')
     return path + (kept && '?' + kept) + (hash.length && !discardHash ? '#' + hash.join('#') : '')
   }
-  // referrer is what led to the page.
+  // referrer returns the address of the page that led to this one.
   c.referrer = () => o.ReferrerUrl !== undefined ? String(o.ReferrerUrl) : document.referrer
-  // lies says whether a URL lies in one of the domains: "example.com",
-  // "*.example.com" (itself and those below), either with a path behind it.
+  // lies says whether a URL belongs to one of the domains. A domain is "example.com" or
+  // "*.example.com" (with its subdomains). A path may follow it.
   c.lies = (domains, url) => {
     const u = attempt(() => new URL(url, location.href))
     return !!u && list(domains).some((domain) => {

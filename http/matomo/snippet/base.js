@@ -1,12 +1,12 @@
 // cairn's browser tracker. It answers the calls that pages make through _paq or
 // through the Matomo and Piwik globals, and sends what they report to matomo.php.
 //
-// These files are one script, in the order snippet.go has them, within one function.
-// base.js has what all of them use; tracker.js puts a tracker together from its parts,
-// a function each; queue.js starts it all.
+// snippet.go joins these files in its order to one script, within one function.
+// base.js has the helpers that all files use. Each part of a tracker is a function;
+// tracker.js combines the parts. queue.js starts everything.
 //
-// Comments and indentation are taken out before the script is served: a comment has
-// lines of its own, and no text goes over several lines.
+// The server removes comments and indentation before it serves the script. So each
+// comment stands on its own line, and no string spans several lines.
 
 // Seconds.
 const MINUTE = 60
@@ -24,6 +24,6 @@ const random = (bytes) => [...crypto.getRandomValues(new Uint8Array(bytes))]
 const on = (target, names, f, options) => names.split(' ').forEach((name) => target.addEventListener(name, f, options))
 const ready = (f) => document.readyState === 'loading' ? on(document, 'DOMContentLoaded', f) : f()
 
-// Where the tracker was loaded from is where it sends to unless a page says so.
+// By default the tracker sends to the server that it was loaded from.
 const script = document.currentScript && document.currentScript.src
 const home = script ? script.replace(/(js\/)?[^/]*([?#].*)?$/, '') + 'matomo.php' : ''

@@ -1,7 +1,8 @@
-// What may be kept in the browser and sent from it: cookies, consent, opting out.
+// What the tracker may keep in the browser and send: cookies, consent, opting out.
 
-// sha1 in hex of a short ASCII text: the name of an id cookie ends with four
-// digits of it, and pages that had another Matomo tracker keep their visitors.
+// sha1 returns the SHA-1 of a short ASCII text in hex. The name of an id cookie ends
+// with four of its digits, as in Matomo's own tracker: a site that changes to cairn
+// keeps its visitors.
 function sha1 (text) {
   const words = []
   const end = (text.length + 8 >> 6) * 16 + 15
@@ -42,8 +43,8 @@ function consents (c) {
       (o.CookieDomain ? '; domain=' + o.CookieDomain : '') + (o.SecureCookie ? '; secure' : '') + (o.CookieSameSite ? '; samesite=' + o.CookieSameSite : '')
   }
   c.cookieName = (name) => o.CookieNamePrefix + name + '.' + o.SiteId + '.' + sha1((o.CookieDomain || host) + (o.CookiePath || '/')).slice(0, 4)
-  // cookies says whether the tracker may keep any. What the visitor said of consent it
-  // keeps all the same.
+  // cookies says whether the tracker may set cookies. It keeps the visitor's choice about
+  // consent in any case.
   c.cookies = () => !cookiesOff && (cookieConsent || !cookieConsentAsked) && !c.waits() && navigator.cookieEnabled !== false
 
   t.setCookieDomain = (domain) => { o.CookieDomain = domain.replace(/^\*/, '').replace(/\.$/, '') }
@@ -61,7 +62,7 @@ function consents (c) {
 
   let consentAsked = false
   let consent = false
-  // Opted out in this page, also where no cookie can say it.
+  // The visitor opted out in this page. This works without cookies too.
   let refused = false
   let doNotTrack = false
 
@@ -121,7 +122,7 @@ function consents (c) {
     if (doNotTrack) t.deleteCookies()
   }
 
-  // mayTrack says whether there is to be a hit at all.
+  // mayTrack says whether hits are allowed at all.
   c.mayTrack = () => !doNotTrack && !t.isUserOptedOut()
   // waits says whether hits wait for consent.
   c.waits = () => consentAsked && !consent

@@ -1,7 +1,7 @@
-// Content: blocks of a page that are seen, and clicked on.
+// Content: blocks of a page that visitors see and click on.
 //
-// A block is marked by a class or attribute; its name, piece and target stand on itself
-// or on an element in it.
+// A class or attribute marks a block. The block itself, or an element in it, holds the
+// name, piece and target.
 
 const BLOCK = '[data-track-content],.matomoTrackContent,.piwikTrackContent'
 const mark = (kind) => '[data-content-' + kind + '],.matomoContent' + kind[0].toUpperCase() + kind.slice(1) + ',.piwikContent' + kind[0].toUpperCase() + kind.slice(1)

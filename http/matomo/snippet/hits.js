@@ -1,15 +1,15 @@
-// Hits. A call builds the parameters of one. Hits wait until the current task of the
-// page is over, or longer for consent and client hints, then leave in the order of the
-// calls: one as a beacon with everything in the URL, several as one bulk beacon. Where
-// there are no beacons, fetch and images do it.
+// Hits. Each call builds the parameters of one hit. Hits wait until the current task of
+// the page ends, or longer for consent and client hints. Then they are sent in the order
+// of the calls: a single hit as a beacon with everything in the URL, several hits as one
+// bulk beacon. Without beacons, the tracker uses fetch and images.
 
-// Beyond it the parameters go into the body.
+// The parameters of a longer URL go into the body.
 const URL_LENGTH_MAX = 2000
 const BULK_COUNT_MAX = 50
-// Browsers refuse beacons of 64 KiB in all.
+// Browsers refuse beacons of more than 64 KiB in total.
 const BULK_LENGTH_MAX = 50000
 
-// Client hints come a moment after they are asked for; hits wait for them.
+// The browser returns client hints with a short delay; hits wait for them.
 let hints = ''
 let hinting = false
 function askHints () {
@@ -29,25 +29,26 @@ function hits (c) {
   let beacons = true
   let features = true
   let files = false
-  // What appendToTrackingUrl adds to every hit.
+  // The text that appendToTrackingUrl adds to every hit.
   let extra = ''
   // Custom dimensions by id.
   const custom = {}
   const variables = { visit: {}, page: {} }
-  // Hits that have not left: [hit, callback].
+  // Hits that are not sent yet: [hit, callback].
   let pending = []
   let scheduled = false
-  // When a hit last left, in ms.
+  // When the last hit was sent, in ms.
   c.lastSent = 0
 
-  // query writes a hit. Half a character, as of a text that was cut in the middle of
-  // one, cannot be encoded and is replaced.
+  // query encodes a hit. A lone surrogate, for example from a text that was cut within a
+  // character, cannot be encoded and is replaced.
   const encode = (text) => encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd'))
   const query = (hit) => Object.keys(hit).filter((name) => hit[name]).map((name) => name + '=' + encode(hit[name])).join('&')
   const json = (object) => Object.keys(object).length ? JSON.stringify(object) : ''
 
-  // hit takes one call's parameters, of which those not given are left out, and adds what is true at the time of the call.
-  // dimensions are values for this hit alone: {dimension3: 'x'}.
+  // hit builds a hit from the parameters of a call. It omits parameters without a value and
+  // adds the state at the time of the call. dimensions are for this hit only:
+  // {dimension3: 'x'}.
   c.hit = (parameters, dimensions, callback) => {
     if (!o.TrackerUrl || !given(o.SiteId)) return warn('setTrackerUrl and setSiteId come first')
     if (!c.mayTrack() || location.protocol === 'file:' && !files) return
@@ -65,14 +66,15 @@ function hits (c) {
       all.pdf = navigator.pdfViewerEnabled ? 1 : 0
       if (document.characterSet !== 'UTF-8') all.cs = document.characterSet
     }
-    // As text at once: what cannot be any fails this call and not those it waits with.
+    // Values become text now: a value that cannot become text fails only this call, not
+    // the other hits that are pending.
     const hit = {}
     for (const name in all) if (given(all[name])) hit[name] = String(all[name])
     pending.push([hit, callback])
     c.schedule()
   }
 
-  // complete adds what may have been waited for, when a hit leaves.
+  // complete adds the values that hits wait for, when a hit is sent.
   function complete (hit) {
     c.identify(hit)
     if (features) {
@@ -82,16 +84,16 @@ function hits (c) {
     return query(hit) + (extra && '&' + extra.replace(/^[?&]/, ''))
   }
 
-  // schedule has what is pending sent when the current task is over.
+  // schedule sends the pending hits when the current task ends.
   c.schedule = () => {
     if (!scheduled) {
       scheduled = true
       Promise.resolve().then(() => t.flush())
     }
   }
-  // drop forgets what is pending.
+  // drop discards the pending hits.
   c.drop = () => { pending = [] }
-  // flush sends what is pending; atOnce does not wait for client hints.
+  // flush sends the pending hits; with atOnce it does not wait for client hints.
   t.flush = (atOnce) => {
     scheduled = false
     if (!pending.length || c.waits() || hinting && features && !atOnce || document.prerendering) return
@@ -135,7 +137,7 @@ function hits (c) {
     fetch(url, options).then(() => done(true, false), () => done(false, false))
   }
   on(document, 'prerenderingchange', () => t.flush())
-  // A page that goes away may not come back for what waits.
+  // A page that is hidden may never run again, so it sends its pending hits now.
   on(document, 'visibilitychange', () => { if (document.hidden) t.flush(true) })
   on(window, 'pagehide', () => t.flush(true))
 

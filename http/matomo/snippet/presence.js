@@ -1,14 +1,14 @@
-// How long somebody looks at the page, and what goes wrong in it.
+// How long a visitor looks at the page, and the page's JavaScript errors.
 
 const PING_SECONDS_MIN = 5
-// A visit ends after 30 minutes without one.
+// A visit ends after 30 minutes without a hit.
 const PING_SECONDS_MAX = 10 * MINUTE
 
 function presence (c) {
   const { t } = c
   // --- Heart beat
 
-  // How long a look must last to be told, in ms; 0 = no heart beat.
+  // How long the visitor must look at the page before a heart beat, in ms; 0 = no heart beats.
   let least = 0
   let beating = false
   t.disableHeartBeatTimer = () => { least = 0 }
@@ -16,7 +16,7 @@ function presence (c) {
     least = Math.max(seconds || 15, PING_SECONDS_MIN) * 1000
     if (beating) return
     beating = true
-    // Since when somebody looks at the page, in ms; 0 = nobody does.
+    // When the visitor began to look at the page, in ms; 0 = the page is not in view.
     let since = document.hasFocus() ? Date.now() : 0
     const beat = (after) => { if (least && c.lastSent && since && Date.now() - Math.max(since, c.lastSent) >= after) t.ping() }
     on(window, 'focus', () => { since = since || Date.now() })

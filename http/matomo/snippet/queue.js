@@ -1,12 +1,12 @@
 // The queue and the globals: how pages reach their trackers.
 
-// Those that _paq talks to.
+// The trackers that receive the calls of _paq.
 const shared = []
 // The handlers of Matomo.on, by event.
 const listeners = {}
 
-// What a queue says about how to track holds for everything in it, wherever it
-// stands: first where to send to, then other trackers, then the rest of this.
+// Settings in a queue apply to every call in it, at any position. So the calls are sorted:
+// first the address and site, then additional trackers, then other settings, then the rest.
 const WHERE = /^set(TrackerUrl|SiteId)$/
 const HOW = new RegExp('^(require\\w+|disable\\w+|alwaysUseSendBeacon|enable(File|Link)Tracking|setConsentGiven|setCookie\\w+|setSecureCookie|set\\w+CookieTimeout|' +
   'setDomains|setDoNotTrack|setRequestMethod|setExcluded\\w+|setUserId|setVisitorId|setPagePerformanceTiming)$')
@@ -26,7 +26,7 @@ function addTracker (url, site) {
   Matomo.trigger('TrackerAdded', [t])
   return t
 }
-// configured is the first tracker, unless it already has a site of its own.
+// configured sets up the first tracker and returns it, unless that already has a site.
 function configured (url, site) {
   const t = shared[0]
   if (given(t.getSiteId()) || !given(site)) return
@@ -36,7 +36,7 @@ function configured (url, site) {
 }
 function call ([name, ...args]) {
   if (name === 'addTracker') return addTracker(...args)
-  // A tracker that was added has its own address and site.
+  // Trackers added later have their own address and site.
   const those = WHERE.test(name) ? shared.slice(0, 1) : shared
   those.forEach((t) => {
     const f = typeof name === 'function' ? name : t[name]
@@ -44,7 +44,7 @@ function call ([name, ...args]) {
     else warn(name + ' is not among its calls')
   })
 }
-// callsOf are the calls of what was pushed: a call, a function or several calls.
+// callsOf returns the calls of a pushed entry: a call, a function or several calls.
 const callsOf = (entry) => typeof entry === 'function' ? [[entry]] : !entry || !entry.length ? [] : Array.isArray(entry[0]) ? [...entry] : [[...entry]]
 const push = (...entries) => entries.forEach((entry) => callsOf(entry).forEach(call))
 
@@ -73,5 +73,5 @@ function start () {
   Matomo.trigger('MatomoInitialized', [])
 }
 
-// A page may have the script twice.
+// A page may include the script twice.
 if (!window.Matomo || !window.Matomo.initialized) start()

@@ -1,17 +1,17 @@
-// What a page reports by call: page views, events, searches, goals, a shop.
+// What a page reports with calls: page views, events, searches, goals, orders.
 
 function reports (c) {
   const { t, o } = c
   const amount = (v) => number(v) ? v : ''
   let timing = true
   let pageViews = 0
-  // The product that setEcommerceView names for the next page view.
+  // The product that setEcommerceView sets for the next page view.
   let product = {}
   // The cart by SKU.
   const items = new Map()
   // The id that the hits of a page view share.
   let pageView = ''
-  // What setPagePerformanceTiming has for the next page view.
+  // The times that setPagePerformanceTiming sets for the next page view.
   let timings
 
   t.disablePerformanceTracking = () => { timing = false }

@@ -1,11 +1,11 @@
-// One tracker: an address, a site, and the calls for it.
+// A tracker: an address, a site, and its calls.
 
-// Every tracker there is.
+// All trackers of the page.
 const trackers = []
 
 function Tracker (trackerUrl, siteId) {
-  // t has the calls that pages make; o what the setters below keep, by the name behind
-  // "set". The parts share c: t, o, and what each of them has for the others.
+  // t has the calls that pages make. o has the values of the setters below, by the name
+  // after "set". All parts share c, which has t, o and what each part gives the others.
   const t = this
   const o = {
     TrackerUrl: trackerUrl || home, SiteId: siteId, UserId: '', RequestMethod: 'GET', RequestContentType: 'application/x-www-form-urlencoded; charset=UTF-8',
@@ -17,7 +17,7 @@ function Tracker (trackerUrl, siteId) {
   keep('TrackerUrl SiteId CustomUrl DocumentTitle ReferrerUrl RequestMethod RequestContentType CustomRequestProcessing ' +
     'CookieNamePrefix CookiePath CookieSameSite SecureCookie VisitorCookieTimeout SessionCookieTimeout ReferralCookieTimeout ' +
     'ExcludedQueryParams ExcludedReferrers Domains DownloadClasses LinkClasses IgnoreClasses PageViewId ConversionAttributionFirstReferrer')
-  // What trackers of other makes do and this one has no need of.
+  // Calls of Matomo's own tracker that this one does not need.
   'addListener setLinkTrackingTimer setAPIUrl setApiUrl setCountPreRendered setGenerationTimeMs setCustomData storeCustomVariablesInCookie killFrame'
     .split(' ').forEach((name) => { t[name] = () => {} })
 

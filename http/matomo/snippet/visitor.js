@@ -1,12 +1,12 @@
-// Who the visitor is, and what brought them.
+// Who the visitor is, and where the visit comes from.
 
 function visitors (c) {
   const { t, o } = c
-  // As set, or made up before there was a cookie.
+  // The id that the page set, that a cookie kept or that the tracker made.
   let visitorId = ''
   let visitorSet = false
   let created = now()
-  // Without cookies a visit is as long as the page.
+  // Without cookies a visit lasts as long as the page.
   let visiting = false
 
   function loadVisitor () {
@@ -30,8 +30,8 @@ function visitors (c) {
   t.setUserId = (id) => { o.UserId = given(id) ? String(id) : '' }
   t.resetUserId = () => { o.UserId = '' }
 
-  // attribution is the campaign or site that a conversion is owed to:
-  // [name, keyword, seconds, referrer]. It is looked for when a visit begins.
+  // attribution returns the campaign or site that led to a conversion:
+  // [name, keyword, seconds, referrer]. It is determined when a visit begins.
   let attributed = ['', '', 0, '']
   function attribution () {
     if (c.cookies()) {
@@ -40,7 +40,7 @@ function visitors (c) {
     }
     return attributed
   }
-  // beginVisit says whether a visit begins with this hit, and by a campaign.
+  // beginVisit says whether this hit begins a visit that comes from a campaign.
   function beginVisit () {
     const running = visiting || c.cookies() && c.readCookie(c.cookieName('ses'))
     visiting = true
@@ -59,8 +59,8 @@ function visitors (c) {
   t.getAttributionReferrerTimestamp = () => attribution()[2]
   t.getAttributionReferrerUrl = () => attribution()[3]
 
-  // identify adds to a hit that leaves whose it is, and to what its visit is owed when
-  // this is the first hit of it or a conversion; then it keeps all that for the next.
+  // identify adds the visitor to a hit that is sent. To a conversion, and to the first hit
+  // of a visit from a campaign, it also adds the attribution. Then it keeps both in cookies.
   c.identify = (hit) => {
     if (c.cookies() || visitorSet) hit._id = loadVisitor()
     if (!hit.ping && (beginVisit() || hit.idgoal)) {
