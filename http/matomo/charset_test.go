@@ -12,7 +12,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// found is the keyword that the url of a page in a charset tells of, and the campaign.
+// found returns the search keyword and the campaign in the url of a page in a charset.
 func found(t *testing.T, charset, bytes string) (keyword, campaign string) {
 	t.Helper()
 	page := "https://shop.example/s?q=" + url.QueryEscape(bytes) + "&mtm_campaign=" + url.QueryEscape(bytes)
@@ -25,7 +25,7 @@ func found(t *testing.T, charset, bytes string) (keyword, campaign string) {
 	return e.Name, e.Context.Get("utm_campaign").Text
 }
 
-// Text as pages of the world's charsets have it in their urls.
+// Urls may hold text in the charset of their page.
 func TestCharsets(t *testing.T) {
 	for _, c := range []struct{ charset, bytes, want string }{
 		{"", "gr\xfcn", "gr\xfcn"},
@@ -40,7 +40,7 @@ func TestCharsets(t *testing.T) {
 		{"koi8-r", "\xde\xc1\xca", "чай"},
 		{"KOI8-U", "\xde\xc1\xca", "чай"},
 		{"ibm866", "\xe7\xa0\xa9 \xab\xe3\xad\xeb", "чай луны"},
-		{"ibm866", "\xe7\xa0\xa9", "砩"}, // a word that is UTF-8 by chance
+		{"ibm866", "\xe7\xa0\xa9", "砩"}, // a word that happens to be valid UTF-8
 		{"windows-1255", "\xfa\xe4", "תה"},
 		{"windows-1256", "\xd4\xc7\xed", "شاي"},
 		{"tis-620", "\xaa\xd2", "ชา"},
@@ -56,13 +56,13 @@ func TestCharsets(t *testing.T) {
 		{"EUC-KR", "\xb3\xec\xc2\xf7", "녹차"},
 		{"ks_c_5601-1987", "\xb3\xec\xc2\xf7", "녹차"},
 
-		{"GBK", "绿茶", "绿茶"}, // a link that was written in UTF-8
+		{"GBK", "绿茶", "绿茶"}, // a link in UTF-8
 		{"windows-1251", "чай", "чай"},
 		{"Shift_JIS", "\x97", "\x97"}, // half a character
 		{"EUC-KR", "\xff\xff", "\xff\xff"},
 		{"utf-16", "чай", "чай"}, // the urls of such a page are UTF-8
 		{"utf-16le", "\xff\xfe", "\xff\xfe"},
-		{"hz-gb-2312", "\xc2\xcc", "\xc2\xcc"}, // what browsers do not read
+		{"hz-gb-2312", "\xc2\xcc", "\xc2\xcc"}, // browsers do not decode this charset
 		{"x-user-defined", "\xe1", "\uf7e1"},
 		{"nonsense", "gr\xfcn", "gr\xfcn"},
 		{strings.Repeat("x", 5000), "gr\xfcn", "gr\xfcn"},
@@ -74,7 +74,7 @@ func TestCharsets(t *testing.T) {
 	}
 }
 
-// Every name of the list is known, and reads letters of the ASCII and some of its own.
+// Every listed name is known. Its decoder reads ASCII letters and some letters of the charset.
 func TestCharsetLabels(t *testing.T) {
 	for _, label := range strings.Fields(`utf-8 ibm866 iso-8859-2 iso-8859-3 iso-8859-4 iso-8859-5 iso-8859-6 iso-8859-7
 		iso-8859-8 iso-8859-8-i iso-8859-10 iso-8859-13 iso-8859-14 iso-8859-15 iso-8859-16 koi8-r koi8-u macintosh
@@ -87,7 +87,7 @@ func TestCharsetLabels(t *testing.T) {
 			continue
 		}
 		if got := decodeCharset(charset, "tea"); got != "tea" {
-			t.Errorf("%s: tea is %q", label, got)
+			t.Errorf("%s: the text decodes to %q", label, got)
 		}
 	}
 }
@@ -101,10 +101,10 @@ func FuzzCharset(f *testing.F) {
 		h.p.v[pCharset] = raw{text: label, sent: true}
 		got := h.charset()(text)
 		if got != text && !utf8.ValidString(got) {
-			t.Fatal(fmt.Errorf("%q by %q is %q", text, label, got))
+			t.Fatal(fmt.Errorf("%q in %q decodes to %q", text, label, got))
 		}
 		if utf8.ValidString(text) && !strings.Contains(text, "\x1b") && got != text {
-			t.Fatalf("UTF-8 %q by %q is %q", text, label, got)
+			t.Fatalf("UTF-8 text %q in %q decodes to %q", text, label, got)
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 var received = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// shop is the site of these tests: number 1, whose token is "token".
+// shop is site 1, the usual site of these tests. Its token is "token".
 var shop = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Settings: []any{&Compiled{
 	Settings: Settings{CDTWindow: dialect.Duration(6 * time.Hour), Dimensions: []int{1, 2, 12}},
 	hosts:    []string{"shop.example"}, search: []string{"q", "query"},
@@ -32,7 +32,7 @@ var shop = &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}, Settings: []any{
 	},
 }}}
 
-// lasting is site 2: it has a goal of long visits and keeps what stands behind #.
+// lasting is site 2. It has a goal for long visits and keeps the fragment of a url.
 var lasting = &dialect.Site{Site: query.Site{ID: 2, Name: "lasting"}, Settings: []any{&Compiled{
 	Settings: Settings{KeepFragment: true, OnlyHosts: true},
 	hosts:    []string{"shop.example"}, spam: []string{"spam.example"},
@@ -64,8 +64,8 @@ func request(t testing.TB, method, target, body string, header ...string) *diale
 	return req
 }
 
-// shown is what a request decodes to: each event in its native form without what all
-// have, and what is asked of server and engine behind it.
+// shown decodes a request to text: each event in its native form without its dialect,
+// followed by the instructions for the server and the engine.
 func shown(t testing.TB, req *dialect.Request) string {
 	t.Helper()
 	var b dialect.Batch
@@ -84,11 +84,11 @@ func shown(t testing.TB, req *dialect.Request) string {
 			continue
 		}
 		if err := event.Validate(&r.Event); err != nil {
-			t.Errorf("not valid: %v", err)
+			t.Errorf("the event is not valid: %v", err)
 		}
 		line := strings.Replace(string(event.AppendJSON(nil, &r.Event)), `"dialect":"matomo",`, "", 1)
 		if !json.Valid([]byte(line)) {
-			t.Errorf("no JSON: %s", line)
+			t.Errorf("the event is not JSON: %s", line)
 		}
 		if h := r.Hit; h == nil {
 			line += " no visit"
@@ -113,7 +113,7 @@ func shown(t testing.TB, req *dialect.Request) string {
 	return strings.Join(lines, "\n")
 }
 
-// Every parameter there is: what a hit with it makes. The page of all is /p.
+// Each row is a parameter of the protocol and the events of a hit with it. The page is always /p.
 func TestParameters(t *testing.T) {
 	const page = `{"type":"page","name":"/p","context":{"url":"https://shop.example/p"}}`
 	extra := func(members string) string { return page[:len(page)-1] + `,"extra":{` + members + `}}` }
@@ -239,8 +239,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// Every parameter of the protocol's first text is tried above, or is one of those that
-// are tried with the answers and the source.
+// The tests of this file use every parameter of the protocol.
 func TestParametersAreAllTried(t *testing.T) {
 	text, err := os.ReadFile("decode_test.go")
 	if err != nil {
@@ -248,12 +247,12 @@ func TestParametersAreAllTried(t *testing.T) {
 	}
 	for _, name := range paramNames {
 		if name != "" && !regexp.MustCompile(`[^a-z_]`+regexp.QuoteMeta(name)+`=`).Match(text) {
-			t.Errorf("%s is tried nowhere", name)
+			t.Errorf("no test uses %s", name)
 		}
 	}
 }
 
-// What becomes of urls, and what they tell.
+// Urls are cleaned, and their parts end up in the event.
 func TestURLs(t *testing.T) {
 	for _, c := range []struct{ url, more, want string }{
 		{"", "", `{"type":"page"}`},
@@ -292,7 +291,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// The second site keeps fragments, takes its own hosts only, and has a goal of long
+// The second site keeps fragments, accepts only its own hosts, and has a goal for long
 // visits.
 func TestSiteSettings(t *testing.T) {
 	for _, c := range []struct{ query, want string }{
@@ -310,27 +309,27 @@ func TestSiteSettings(t *testing.T) {
 	}
 }
 
-// Names and values as PHP reads them, and which of several counts.
+// Names and values are read as PHP reads them. Of several values of a name, one counts.
 func TestParameterForms(t *testing.T) {
 	const form = "application/x-www-form-urlencoded"
 	page := func(name string) string {
 		return fmt.Sprintf(`{"type":"page","name":%q,"context":{"title":%[1]q}}`, name)
 	}
 	for _, c := range []struct{ name, target, body, media, want string }{
-		{"the last of a name", "/matomo.php?idsite=1&rec=1&action_name=a&action_name=b", "", "", page("b")},
-		{"the query before the form", "/matomo.php?idsite=1&action_name=a", "rec=1&action_name=b&action_name=c", form, page("a")},
-		{"the last of the form", "/matomo.php?idsite=1", "rec=1&action_name=b&action_name=c", form, page("c")},
-		{"dimensions of both", "/matomo.php?idsite=1&dimension1=a", "rec=1&action_name=b&dimension1=x&dimension2=c", form, `{"type":"page","name":"b","properties":{"dimension1":"a","dimension2":"c"},"context":{"title":"b"}}`},
+		{"the last value of a name counts", "/matomo.php?idsite=1&rec=1&action_name=a&action_name=b", "", "", page("b")},
+		{"the query goes before the form", "/matomo.php?idsite=1&action_name=a", "rec=1&action_name=b&action_name=c", form, page("a")},
+		{"the last value in the form counts", "/matomo.php?idsite=1", "rec=1&action_name=b&action_name=c", form, page("c")},
+		{"dimensions from query and form", "/matomo.php?idsite=1&dimension1=a", "rec=1&action_name=b&dimension1=x&dimension2=c", form, `{"type":"page","name":"b","properties":{"dimension1":"a","dimension2":"c"},"context":{"title":"b"}}`},
 		{"a form of another type", "/matomo.php", "idsite=1&rec=1&action_name=b", "text/plain", page("b")},
 		{"multipart", "/matomo.php?idsite=1", "--x\r\nContent-Disposition: form-data; name=\"rec\"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name=\"action_name\"\r\n\r\na b\r\n--x\r\nContent-Disposition: form-data; name=\"uid\"; filename=\"f\"\r\n\r\nada\r\n--x--", "multipart/form-data; boundary=x", page("a b")},
 		{"broken multipart", "/matomo.php?idsite=1&rec=1&action_name=a", "--x\r\nContent-Disp", "multipart/form-data; boundary=x", page("a")},
-		{"an array is absent", "/matomo.php?idsite=1&rec=1&action_name=a&uid[]=ada&e_c[x]=a&e_a=b", "", "", page("a")},
-		{"dots and spaces", "/matomo.php?idsite=1&rec=1&action.name=a&+e_x=1", "", "", page("a")},
+		{"an array is ignored", "/matomo.php?idsite=1&rec=1&action_name=a&uid[]=ada&e_c[x]=a&e_a=b", "", "", page("a")},
+		{"dots and spaces in names", "/matomo.php?idsite=1&rec=1&action.name=a&+e_x=1", "", "", page("a")},
 		{"a plus and bad escapes", "/matomo.php?idsite=1&rec=1&action_name=a+%20b%zz%4", "", "", page("a  b%zz%4")},
-		{"no UTF-8", "/matomo.php?idsite=1&rec=1&action_name=a%ff%fe", "", "", page("a��")},
+		{"invalid UTF-8", "/matomo.php?idsite=1&rec=1&action_name=a%ff%fe", "", "", page("a��")},
 		{"numbers", "/matomo.php?idsite=1.0&rec=%201&action_name=a&search_count=5", "", "", page("a")},
-		{"quotes in a form are no bulk", "/matomo.php", `idsite=1&rec=1&action_name="requests"`, form, page(`"requests"`)},
-		{"nothing is an image's", "/matomo.php?idsite=1&rec=1&action_name=", "", "", `{"type":"page"}`},
+		{"quotes in a form do not make a bulk", "/matomo.php", `idsite=1&rec=1&action_name="requests"`, form, page(`"requests"`)},
+		{"an empty action_name", "/matomo.php?idsite=1&rec=1&action_name=", "", "", `{"type":"page"}`},
 	} {
 		method := "GET"
 		if c.body != "" {
@@ -340,13 +339,13 @@ func TestParameterForms(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}
-	// Without a url and a referrer the header is the url.
+	// Without a url and a urlref, the Referer header is the url.
 	if got, want := shown(t, request(t, "GET", "/matomo.php?idsite=1&rec=1", "", "Referer", "https://shop.example/h")), `{"type":"page","name":"/h","context":{"url":"https://shop.example/h"}}`; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
 
-// Who shows what: a bulk's entries and token holders speak for others.
+// The source comes from the connection, from parameters or, with a valid token, from cip.
 func TestSources(t *testing.T) {
 	for _, c := range []struct{ query, want string }{
 		{"", `203.0.113.7 "agent" "en" map[sec-ch-ua:brand]`},
@@ -366,7 +365,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", c.query, got, c.want)
 		}
 	}
-	// What is shown beside address and agent: the plug-ins, cookies, the language.
+	// Plug-ins, cookies and the language also tell browsers apart.
 	shows := func(query string) string {
 		var b dialect.Batch
 		if err := New(Options{}).Decode(request(t, "GET", "/matomo.php?idsite=1&rec=1&"+query, "", "Accept-Language", "de-DE,de;q=0.9,en;q=0.8"), &b); err != nil {
@@ -378,11 +377,11 @@ func TestSources(t *testing.T) {
 		t.Errorf("shown %q, want %q", got, want)
 	}
 	if shows("java=1") == shows("qt=1") || shows("lang=fr") == shows("") {
-		t.Error("different browsers show the same")
+		t.Error("different browsers are not told apart")
 	}
 }
 
-// A bulk's entries, each with what it makes.
+// Each row is a bulk request and the events of its entries.
 func TestBulk(t *testing.T) {
 	page := func(name string) string {
 		return fmt.Sprintf(`{"type":"page","name":%q,"context":{"title":%[1]q}}`, name)
@@ -391,15 +390,15 @@ func TestBulk(t *testing.T) {
 		{"texts", `{"requests":["?idsite=1&rec=1&action_name=a","idsite=1&rec=1&action_name=b c","http:\/\/h\/piwik.php?idsite=1&rec=1&action_name=c#x?y"]}`, page("a") + "\n" + page("b c") + "\n" + page("c")},
 		{"objects", `{"requests":[{"idsite":1,"rec":"1","action_name":"a","cvar":{"1":["n","v"]},"uid":null,"e_c":["x"],"e_a":"y"},{"idsite":"1","rec":true,"action_name":"b","cvar":"{\"1\":[\"n\",\"v\"]}"}]}`,
 			`{"type":"page","name":"a","properties":{"cvar":{"n":"v"}},"context":{"title":"a"}}` + "\n" + `{"type":"page","name":"b","properties":{"cvar":{"n":"v"}},"context":{"title":"b"}}`},
-		{"what is none", `{"requests":[null,[],{},"","?","x.php?#idsite=1"]}`, ``},
-		{"what it must not be", `{"requests":[1,true,["a"],{"idsite":9,"rec":1},"?idsite=1&rec=1&action_name=a"]}`, "refused 0: requests: must be a text or an object\nrefused 1: requests: must be a text or an object\nrefused 2: requests: must be a text or an object\nrefused 3: idsite: there is no such site\n" + page("a")},
-		{"the query is not laid under", `{"requests":["?idsite=1&action_name=a"]}`, "excluded: rec"},
+		{"empty entries", `{"requests":[null,[],{},"","?","x.php?#idsite=1"]}`, ``},
+		{"entries of a wrong type", `{"requests":[1,true,["a"],{"idsite":9,"rec":1},"?idsite=1&rec=1&action_name=a"]}`, "refused 0: requests: must be a text or an object\nrefused 1: requests: must be a text or an object\nrefused 2: requests: must be a text or an object\nrefused 3: idsite: there is no such site\n" + page("a")},
+		{"entries do not inherit the query", `{"requests":["?idsite=1&action_name=a"]}`, "excluded: rec"},
 		{"a byte order mark, spaces and a shell's quotes", "\uFEFF '{\"requests\":[\"?idsite=1&rec=1&action_name=a\"]}' ", page("a")},
-		{"no list", `{"requests":{"a":1}}`, ``},
-		{"no JSON", `{"requests":[`, `error: requests: the body is not JSON`},
+		{"not a list", `{"requests":{"a":1}}`, ``},
+		{"broken JSON", `{"requests":[`, `error: requests: the body is not JSON`},
 		{"in single quotes", `{'requests':[]}`, `error: requests: the body is not JSON`},
-		{"protected without a token", `{"requests":["?idsite=1&rec=1&cip=1.2.3.4"],"token_auth":"x"}`, "refused 0: cip: needs a valid token_auth"},
-		{"its own token beside another", `{"requests":["?idsite=1&rec=1&cip=1.2.3.4&token_auth=token"],"token_auth":"x"}`, "refused 0: cip: needs a valid token_auth"},
+		{"a protected parameter without a valid token", `{"requests":["?idsite=1&rec=1&cip=1.2.3.4"],"token_auth":"x"}`, "refused 0: cip: needs a valid token_auth"},
+		{"the token of the bulk overrides the token of an entry", `{"requests":["?idsite=1&rec=1&cip=1.2.3.4&token_auth=token"],"token_auth":"x"}`, "refused 0: cip: needs a valid token_auth"},
 	} {
 		if got := shown(t, request(t, "POST", "/matomo.php?rec=1", c.body, "Content-Type", "text/plain")); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.name, got, c.want)
@@ -407,7 +406,7 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// Trouble of the server's is answered so that clients come again, a bulk's in JSON.
+// When the server fails, the status makes clients retry. A bulk gets a JSON body.
 func TestTrouble(t *testing.T) {
 	bulk := `{"requests":["?idsite=1&rec=1"]}`
 	for _, c := range []struct {

@@ -10,7 +10,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// hitSeeds are what real clients send, and what breaks parsers.
+// hitSeeds are queries of real clients, and queries that break parsers.
 var hitSeeds = []string{
 	"idsite=1&rec=1&url=https://shop.example/a;b=1?utm_campaign=c%23d&urlref=https://www.google.com/&action_name=A%20/%20B&_id=0123456789abcdef&res=1x1&h=1&m=2&s=3&pdf=1&cookie=1&lang=de",
 	`idsite=1&rec=1&idgoal=0&ec_id=1&revenue=2.5&ec_items=[["a",["b"],["c","d"],"1.5",2]]&_cvar={"1":["a","b"]}&cvar={"5":["_pkc","[1]"]}`,
@@ -21,13 +21,13 @@ var hitSeeds = []string{
 	"idsite[]=1&idsite=1.0e0&rec=1&a[b][c]=1&.=1&%=%&&&=", "", "=", "%zz", "idsite=1&rec=1&url=//;=#?", "idsite=1&rec=1&url=x://[::1]:1;a=1",
 }
 
-// sound checks that a request's hits are events the store would take, or refusals, and
-// that it is answered with one of the protocol's codes.
+// sound checks that each hit of a request is refused or is an event that the store would
+// accept, and that the answer has one of the protocol's codes.
 func sound(t *testing.T, req *dialect.Request) {
 	var b dialect.Batch
 	d := New(Options{})
 	var err error
-	for range 2 { // memory is used again
+	for range 2 { // the second round reuses memory
 		b.Records, b.Partial = b.Records[:0], false
 		if err = d.Decode(req, &b); err != nil {
 			break
@@ -46,7 +46,7 @@ func sound(t *testing.T, req *dialect.Request) {
 			o.Status, o.Reason = event.Excluded, r.Exclude
 		default:
 			if err := event.Validate(&r.Event); err != nil && !strings.Contains(err.Msg, "an event has at most") {
-				t.Fatalf("the store would refuse it: %v\n%s", err, event.AppendJSON(nil, &r.Event))
+				t.Fatalf("the store would refuse the event: %v\n%s", err, event.AppendJSON(nil, &r.Event))
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func FuzzBulk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) { sound(t, fuzzRequest(t, "POST", "/matomo.php", body)) })
 }
 
-// However a body of 8 MB is filled, decoding takes a bounded amount of memory.
+// Decoding any body of 8 MB takes a bounded amount of memory.
 func TestBulkMemory(t *testing.T) {
 	const whole = 8 << 20
 	fill := func(entry string) string {

@@ -12,8 +12,8 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// reported are the sites of these tests: "all" is the admin's token, "one" and "two"
-// a site's.
+// reported are the sites of these tests. Their tokens are "one", "two" and "three"; "all"
+// is the admin's token.
 var reported = []*dialect.Site{
 	{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}, Settings: []any{&Compiled{hosts: []string{"shop.example", "www.shop.example:8443"}}}},
 	{Site: query.Site{ID: 2, Name: "blog", Location: time.FixedZone("Mars/Phobos", 60)}, Settings: []any{&Compiled{hosts: []string{"https://blog.example", "shop.example"}}}},
@@ -56,35 +56,35 @@ func TestReporting(t *testing.T) {
 	for name, test := range map[string]struct {
 		call    string // after module=API&format=json&
 		options Options
-		want    string // "…" at its end: it begins so
+		want    string // a "…" at the end: the answer begins with this
 	}{
-		"a site":                       {"method=SitesManager.getSiteFromId&idSite=1&token_auth=one", all, shop},
-		"a site, by the admin":         {"method=SitesManager.getSiteFromId&idSite=2&token_auth=all", all, blog},
-		"a site without hosts":         {"method=SitesManager.getSiteFromId&idSite=30&token_auth=three", all, bare},
-		"another's site":               {"method=SitesManager.getSiteFromId&idSite=2&token_auth=one", all, none + `"there is no site 2 for this token_auth"}`},
-		"no token":                     {"method=SitesManager.getSiteFromId&idSite=1", all, none + "…"},
-		"no site":                      {"method=SitesManager.getSiteFromId&token_auth=one", all, none + "…"},
-		"by host":                      {"method=SitesManager.getSitesIdFromSiteUrl&url=blog.example&token_auth=all", all, `[{"idsite":"2"}]`},
-		"by url":                       {"method=SitesManager.getSitesIdFromSiteUrl&url=https%3A%2F%2Fwww.Blog.example%2Fa%3Fb&token_auth=all", all, `[{"idsite":"2"}]`},
-		"by host with a port":          {"method=SitesManager.getSitesIdFromSiteUrl&url=www.shop.example:8443&token_auth=all", all, `[{"idsite":"1"}]`},
-		"a host of two sites":          {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=all", all, `[{"idsite":"1"},{"idsite":"2"}]`},
-		"of them the token's":          {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=two", all, `[{"idsite":"2"}]`},
-		"a host of nobody":             {"method=SitesManager.getSitesIdFromSiteUrl&url=else.example&token_auth=all", all, `[]`},
-		"a host, a wrong token":        {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=wrong", all, `[]`},
-		"no host":                      {"method=SitesManager.getSitesIdFromSiteUrl&token_auth=all", all, `[]`},
-		"any host of the only site":    {"method=SitesManager.getSitesIdFromSiteUrl&url=else.example&token_auth=one", Options{Sites: []uint32{1}, AnySite: true}, `[{"idsite":"1"}]`},
-		"every site":                   {"method=SitesManager.getAllSites&token_auth=all", all, `{"1":` + shop + `,"2":` + blog + `,"30":` + bare + `}`},
-		"every site of a token":        {"method=SitesManager.getAllSites&token_auth=two", all, `{"2":` + blog + `}`},
-		"every site of no token":       {"method=SitesManager.getAllSites", all, `{}`},
-		"the version":                  {"method=API.getMatomoVersion", all, `{"value":"5.0.0"}`},
-		"the version, by its old name": {"method=API.getPiwikVersion", all, `{"value":"5.0.0"}`},
-		"adding a site":                {"method=SitesManager.addSite&siteName=x&urls%5B0%5D=http%3A%2F%2Fx&token_auth=all", all, none + `"sites are added…`},
-		"a login":                      {"method=UsersManager.createAppSpecificTokenAuth&userLogin=a&passwordConfirmation=b", all, none + `"there are no logins…`},
-		"an older login":               {"method=UsersManager.getTokenAuth&userLogin=a&md5Password=b", all, none + `"there are no logins…`},
-		"a report":                     {"method=VisitsSummary.get&idSite=1&token_auth=one", all, none + `"the method VisitsSummary.get is not…`},
-		"no method":                    {"", all, none + "…"},
-		"a long method":                {"method=" + strings.Repeat("x", 9999), all, none + `"the method ` + strings.Repeat("x", 100) + ` is…`},
-		"the last one counts":          {"method=a&idSite=9&method=SitesManager.getSiteFromId&idSite=1&token_auth=one", all, shop},
+		"a site":                                {"method=SitesManager.getSiteFromId&idSite=1&token_auth=one", all, shop},
+		"a site, by the admin":                  {"method=SitesManager.getSiteFromId&idSite=2&token_auth=all", all, blog},
+		"a site without hosts":                  {"method=SitesManager.getSiteFromId&idSite=30&token_auth=three", all, bare},
+		"another site":                          {"method=SitesManager.getSiteFromId&idSite=2&token_auth=one", all, none + `"there is no site 2 for this token_auth"}`},
+		"no token":                              {"method=SitesManager.getSiteFromId&idSite=1", all, none + "…"},
+		"no site":                               {"method=SitesManager.getSiteFromId&token_auth=one", all, none + "…"},
+		"by host":                               {"method=SitesManager.getSitesIdFromSiteUrl&url=blog.example&token_auth=all", all, `[{"idsite":"2"}]`},
+		"by url":                                {"method=SitesManager.getSitesIdFromSiteUrl&url=https%3A%2F%2Fwww.Blog.example%2Fa%3Fb&token_auth=all", all, `[{"idsite":"2"}]`},
+		"by host with a port":                   {"method=SitesManager.getSitesIdFromSiteUrl&url=www.shop.example:8443&token_auth=all", all, `[{"idsite":"1"}]`},
+		"a host of two sites":                   {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=all", all, `[{"idsite":"1"},{"idsite":"2"}]`},
+		"a host of two sites, one of the token": {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=two", all, `[{"idsite":"2"}]`},
+		"an unknown host":                       {"method=SitesManager.getSitesIdFromSiteUrl&url=else.example&token_auth=all", all, `[]`},
+		"a host, a wrong token":                 {"method=SitesManager.getSitesIdFromSiteUrl&url=shop.example&token_auth=wrong", all, `[]`},
+		"no host":                               {"method=SitesManager.getSitesIdFromSiteUrl&token_auth=all", all, `[]`},
+		"any host of the only site":             {"method=SitesManager.getSitesIdFromSiteUrl&url=else.example&token_auth=one", Options{Sites: []uint32{1}, AnySite: true}, `[{"idsite":"1"}]`},
+		"every site":                            {"method=SitesManager.getAllSites&token_auth=all", all, `{"1":` + shop + `,"2":` + blog + `,"30":` + bare + `}`},
+		"every site of a token":                 {"method=SitesManager.getAllSites&token_auth=two", all, `{"2":` + blog + `}`},
+		"every site of no token":                {"method=SitesManager.getAllSites", all, `{}`},
+		"the version":                           {"method=API.getMatomoVersion", all, `{"value":"5.0.0"}`},
+		"the version, by its old name":          {"method=API.getPiwikVersion", all, `{"value":"5.0.0"}`},
+		"adding a site":                         {"method=SitesManager.addSite&siteName=x&urls%5B0%5D=http%3A%2F%2Fx&token_auth=all", all, none + `"sites are added…`},
+		"a login":                               {"method=UsersManager.createAppSpecificTokenAuth&userLogin=a&passwordConfirmation=b", all, none + `"there are no logins…`},
+		"an older login":                        {"method=UsersManager.getTokenAuth&userLogin=a&md5Password=b", all, none + `"there are no logins…`},
+		"a report":                              {"method=VisitsSummary.get&idSite=1&token_auth=one", all, none + `"the method VisitsSummary.get is not…`},
+		"no method":                             {"", all, none + "…"},
+		"a long method":                         {"method=" + strings.Repeat("x", 9999), all, none + `"the method ` + strings.Repeat("x", 100) + ` is…`},
+		"the last value counts":                 {"method=a&idSite=9&method=SitesManager.getSiteFromId&idSite=1&token_auth=one", all, shop},
 	} {
 		call := "module=API&format=json&" + test.call
 		want, open := strings.CutSuffix(test.want, "…")

@@ -9,7 +9,7 @@ import (
 
 const halfHour = 30 * 60 * 1000 // milliseconds
 
-// What the protocol promises of visits, as the engine's table of rules has it.
+// The engine's rules for this dialect are what the protocol promises for visits.
 func TestRules(t *testing.T) {
 	r := event.RuleAt(event.Matomo, 1)
 	for _, c := range []struct {
@@ -17,18 +17,18 @@ func TestRules(t *testing.T) {
 		holds   bool
 	}{
 		{"hits begin and continue visits", r.Visits},
-		{"no event without a hit has a session", len(r.SessionTypes) == 0},
+		{"an event without a hit has no session", len(r.SessionTypes) == 0},
 		{"29:59.999 of silence do not end a visit", !r.Ends(halfHour - 1)},
 		{"30:00 do", r.Ends(halfHour)},
 		{"heart beats lengthen a visit", r.HeartBeats},
 		{"a visit shows its variables", r.VisitVariables},
-		{"a later hit may tell where the visit came from", r.LateSource},
+		{"a later hit may set the source of the visit", r.LateSource},
 		{"a bounce has fewer than two actions", !r.BouncesByViews},
 		{"an answer names no visit", !r.ReturnsIDs},
 		{"the engine knows visitors by their hits", !r.RecognisesDevices},
 	} {
 		if !c.holds {
-			t.Errorf("not so: %s", c.promise)
+			t.Errorf("the rules break the promise: %s", c.promise)
 		}
 	}
 

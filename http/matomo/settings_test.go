@@ -6,7 +6,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// A goal finds its pattern in a text, in any case unless it says otherwise.
+// A goal searches a text for its pattern. It ignores case unless its settings say otherwise.
 func TestGoalPatterns(t *testing.T) {
 	for _, c := range []struct {
 		typ, pattern, text string
@@ -33,7 +33,7 @@ func TestGoalPatterns(t *testing.T) {
 	}
 }
 
-// Compile names the key that is wrong.
+// The error of Compile names the wrong key.
 func TestCompileRefuses(t *testing.T) {
 	goal := func(change func(*Goal)) []Goal {
 		g := DefaultGoal()

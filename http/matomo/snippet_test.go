@@ -12,7 +12,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// docs/matomo.md says how large the tracker is.
+// docs/matomo.md states the size of the tracker.
 const packedBytesMax = 10 << 10
 
 func get(t *testing.T, p dialect.Reading, path string, header map[string]string) *dialect.Response {
@@ -58,7 +58,7 @@ func TestSnippetIsSmall(t *testing.T) {
 	}
 }
 
-// What compact relies on: comments on lines of their own, no text over several lines.
+// compact relies on the source: comments stand on their own lines, and no string spans several lines.
 func TestSnippetCompacts(t *testing.T) {
 	if source := snippetSource(); strings.Contains(source, "`") || strings.Contains(source, "/*") {
 		t.Error("a template or a block comment may hold lines that look like comments")
@@ -69,11 +69,11 @@ func TestSnippetCompacts(t *testing.T) {
 	}
 	for line := range strings.Lines(string(ownScript().plain)) {
 		if line == "\n" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "//") || strings.Contains(line, " // ") {
-			t.Errorf("left in: %q", line)
+			t.Errorf("compact kept a line or a comment: %q", line)
 		}
 	}
 	if got := string(compact("\n  // a\n  b('//c') // d\n\n\te\n")); got != "b('//c') // d\ne\n" {
-		t.Errorf("compact: %q", got)
+		t.Errorf("compact returns %q", got)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestSnippetIsServed(t *testing.T) {
 			t.Errorf("%s: %d %s, %d bytes", path, res.Status, res.ContentType, len(res.Body))
 		}
 		if res := get(t, operators, path, nil); string(res.Body) != "their.own()" {
-			t.Errorf("%s of the operator: %s", path, res.Body)
+			t.Errorf("%s, with the operator's script: %s", path, res.Body)
 		}
 	}
 	for accept, packed := range map[string]bool{
@@ -99,12 +99,12 @@ func TestSnippetIsServed(t *testing.T) {
 			text = gunzip(t, res.Body)
 		}
 		if text != string(ownScript().plain) || headerOf(res, "Vary") != "Accept-Encoding" {
-			t.Errorf("Accept-Encoding %q: another script, Vary %q", accept, headerOf(res, "Vary"))
+			t.Errorf("Accept-Encoding %q: the script or Vary is wrong, Vary %q", accept, headerOf(res, "Vary"))
 		}
 	}
 }
 
-// A browser keeps the script and asks whether it has changed.
+// A browser caches the script and asks whether it changed.
 func TestSnippetIsKept(t *testing.T) {
 	own := New(Options{})
 	plain, packed := get(t, own, "/matomo.js", nil), get(t, own, "/matomo.js", map[string]string{"Accept-Encoding": "gzip"})
@@ -119,6 +119,6 @@ func TestSnippetIsKept(t *testing.T) {
 		}
 	}
 	if other := get(t, New(Options{Tracker: []byte("x")}), "/matomo.js", map[string]string{"If-None-Match": a}); other.Status != 200 {
-		t.Error("another script has the same ETag")
+		t.Error("a different script has the same ETag")
 	}
 }
