@@ -26,16 +26,16 @@ func request(t testing.TB, method, target, body string) *dialect.Request {
 	return req
 }
 
-// sized is an event of exactly n bytes.
+// sized returns an event of exactly n bytes.
 func sized(n int) string {
 	const head, tail = `{"type":"track","event":"e","userId":"u","properties":{"a":"`, `"}}`
 	return head + strings.Repeat("x", n-len(head)-len(tail)) + tail
 }
 
-// A body or an event that is just as long as the limit is taken, one byte more is
-// not; the limits are the site's.
+// A body or an event at the limit is accepted, and one byte more is refused. A site can set
+// its own limits.
 func TestSizes(t *testing.T) {
-	// batchOf is a batch of n bytes of events far below their own limit.
+	// batchOf returns a batch of n bytes. Its events are far below their own limit.
 	batchOf := func(n int) string {
 		var b strings.Builder
 		b.WriteString(`{"batch":[`)
@@ -54,19 +54,19 @@ func TestSizes(t *testing.T) {
 		reply            string
 	}{
 		{"single at the limit", "/v1/track", sized(15360), nil, 200, success},
-		{"single beyond", "/v1/track", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"single beyond the limit", "/v1/track", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
 		{"batch at the limit", "/v1/batch", batchOf(512000), nil, 200, success},
-		{"batch beyond", "/v1/batch", batchOf(512001), nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
+		{"batch beyond the limit", "/v1/batch", batchOf(512001), nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
 		{"an event at the limit", "/v1/batch", `{"batch":[` + sized(15360) + `]}`, nil, 200, success},
-		{"one event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `, ` + sized(100) + `]}`, nil, 207, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
-		{"every event beyond", "/v1/batch", `{"batch":[` + sized(15361) + `]}`, nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
-		{"webhook with one beyond", "/v1/w", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"one event beyond the limit", "/v1/batch", `{"batch":[` + sized(15361) + `, ` + sized(100) + `]}`, nil, 207, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
+		{"every event beyond the limit", "/v1/batch", `{"batch":[` + sized(15361) + `]}`, nil, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `,"Index":0}]}`},
+		{"webhook with one event beyond the limit", "/v1/w", sized(15361), nil, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
 		{"webhook with a batch", "/v1/w", `{"batch":[` + sized(15000) + `,` + sized(15000) + `]}`, nil, 200, success},
-		{"a site may take more", "/v1/track", sized(32 << 10), wide, 200, success},
-		{"but no more than it says", "/v1/track", sized(32<<10 + 1), wide, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
-		{"and a batch", "/v1/batch", batchOf(1 << 20), wide, 200, success},
-		{"of a site among others that take more", "/v1/track", sized(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
-		{"a batch of such a site", "/v1/batch", batchOf(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
+		{"a site with higher limits", "/v1/track", sized(32 << 10), wide, 200, success},
+		{"an event beyond the higher limit", "/v1/track", sized(32<<10 + 1), wide, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"a batch at the higher limit", "/v1/batch", batchOf(1 << 20), wide, 200, success},
+		{"an event beyond the limit of a site, below the limit of others", "/v1/track", sized(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Error":"Request Entity Too Large",` + large + `}`},
+		{"a batch beyond the limit of a site, below the limit of others", "/v1/batch", batchOf(20000), &Settings{EventLimit: 16 << 10, BatchLimit: 16 << 10}, 413, `{"Success":false,"Errors":[{"Error":"Bad Request",` + large + `}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}
@@ -86,7 +86,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// The payload of a pixel may be longer in base64, not in JSON.
+// The limit for the payload of a pixel applies to the JSON, not to its base64.
 func TestPixelSizes(t *testing.T) {
 	for n, want := range map[int]int{100: 200, 15360: 200, 15361: 413} {
 		s := dialecttest.Golden{Dialect: New(nil)}.Session()
@@ -97,12 +97,12 @@ func TestPixelSizes(t *testing.T) {
 	}
 }
 
-// A pixel's base64 comes in many spellings.
+// Clients write the base64 of a pixel in many variants.
 func TestPixelSpellings(t *testing.T) {
 	payload := []byte(`{"userId":"u","event":"??>>~~ü","messageId":"m"}`)
 	std, uri := base64.StdEncoding.EncodeToString(payload), base64.URLEncoding.EncodeToString(payload)
 	if !strings.ContainsAny(std, "+/") {
-		t.Fatal("the payload has none of the letters in question")
+		t.Fatal("the base64 of the payload has no + or /")
 	}
 	for _, data := range []string{
 		std, uri, strings.TrimRight(std, "="), base64.RawURLEncoding.EncodeToString(payload),
@@ -116,7 +116,7 @@ func TestPixelSpellings(t *testing.T) {
 	}
 }
 
-// Times as clients write them, and the clock corrected.
+// Times come in many formats, and sentAt corrects the client's clock.
 func TestTimes(t *testing.T) {
 	now := dialecttest.Start
 	at := func(d time.Duration) int64 { return now.Add(d).UnixMilli() }
@@ -132,22 +132,22 @@ func TestTimes(t *testing.T) {
 		{"sentAt of the batch", `"timestamp":"2020-03-02T18:29:50.661Z"`, `"sentAt":"2020-03-02T18:29:53.661Z"`, at(-3 * time.Second)},
 		{"the event's own sentAt", `"timestamp":"2020-03-02T18:29:50.661Z","sentAt":"2020-03-02T18:29:51.661Z"`, `"sentAt":"2020-03-02T18:29:53.661Z"`, at(-time.Second)},
 		{"timestamp of the batch", ``, `"timestamp":"2026-11-20T11:00:00Z"`, at(-time.Hour)},
-		{"not beside the event's", `"originalTimestamp":"2026-11-20T11:30:00Z"`, `"timestamp":"2026-11-20T11:00:00Z"`, at(-30 * time.Minute)},
+		{"timestamp of the event before that of the batch", `"originalTimestamp":"2026-11-20T11:30:00Z"`, `"timestamp":"2026-11-20T11:00:00Z"`, at(-30 * time.Minute)},
 		{"sentAt alone", `"sentAt":"2020-03-02T18:29:53.661Z"`, ``, at(0)},
 		{"a day ahead", `"timestamp":"2026-11-21T12:00:00Z"`, ``, at(24 * time.Hour)},
-		{"more is now", `"timestamp":"2026-11-21T12:00:00.001Z"`, ``, at(0)},
+		{"over a day ahead", `"timestamp":"2026-11-21T12:00:00.001Z"`, ``, at(0)},
 		{"corrected to the future", `"timestamp":"2020-03-05T00:00:00Z","sentAt":"2020-03-02T00:00:00Z"`, ``, at(0)},
 		{"before the year 1", `"timestamp":"0001-01-01T00:00:00Z","sentAt":"9999-01-01T00:00:00Z"`, ``, at(0)},
-		{"unreadable is absent", `"timestamp":"yesterday","sentAt":7e99`, ``, at(0)},
+		{"an unreadable time is ignored", `"timestamp":"yesterday","sentAt":7e99`, ``, at(0)},
 		{"an old import with a current sentAt", `"timestamp":"2020-01-01T00:00:00Z","sentAt":"2026-11-20T12:00:00Z"`, ``, 1577836800000},
 		{"nanoseconds", `"timestamp":"2026-11-20T11:59:59.123456789Z"`, ``, at(-877 * time.Millisecond)},
 		{"an offset", `"timestamp":"2026-11-20T12:59:59.123456+01:00"`, ``, at(-877 * time.Millisecond)},
-		{"without a colon", `"timestamp":"2026-11-20T07:00:00-0500"`, ``, at(0)},
+		{"an offset without a colon", `"timestamp":"2026-11-20T07:00:00-0500"`, ``, at(0)},
 		{"a space, no zone", `"timestamp":"2026-11-20 11:00:00"`, ``, at(-time.Hour)},
 		{"no seconds", `"timestamp":"2026-11-20T11:00Z"`, ``, at(-time.Hour)},
 		{"a date", `"timestamp":"2026-11-20"`, ``, at(-12 * time.Hour)},
 		{"lower case", `"timestamp":"2026-11-20t11:00:00z"`, ``, at(-time.Hour)},
-		{"the last of a month", `"timestamp":"2024-02-29T00:00:00.000Z"`, ``, 1709164800000},
+		{"the last day of a month", `"timestamp":"2024-02-29T00:00:00.000Z"`, ``, 1709164800000},
 		{"no such day", `"timestamp":"2023-02-29T00:00:00.000Z"`, ``, at(0)},
 		{"seconds", `"timestamp":1700000000`, ``, 1700000000000},
 		{"seconds with a fraction", `"timestamp":1700000000.25`, ``, 1700000000250},
@@ -175,8 +175,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// What is small on the wire and large in memory is refused: a context that every
-// event of a batch would have, and events without end.
+// A body that is small on the wire and large in memory is refused: a batch context that is
+// copied to too many events, and too many elements.
 func TestInflation(t *testing.T) {
 	context := `{"a":"` + strings.Repeat("x", 8000) + `"}`
 	tiny := strings.Repeat(`{"type":"page","userId":"u"},`, 5000)
@@ -184,10 +184,10 @@ func TestInflation(t *testing.T) {
 		name, body string
 		status     int
 	}{
-		{"a context for many", `{"context":` + context + `,"batch":[` + tiny[:len(tiny)-1] + `]}`, 413},
-		{"a context for some", `{"context":` + context + `,"batch":[` + tiny[:29*499-1] + `]}`, 200},
-		{"more elements than events could be", `{"batch":[` + strings.Repeat("{},", 100) + `{}]}`, 413},
-		{"few of them", `{"batch":[` + strings.Repeat("{},", 99) + `{}]}`, 400},
+		{"a context for many events", `{"context":` + context + `,"batch":[` + tiny[:len(tiny)-1] + `]}`, 413},
+		{"a context for fewer events", `{"context":` + context + `,"batch":[` + tiny[:29*499-1] + `]}`, 200},
+		{"more elements than valid events would fit", `{"batch":[` + strings.Repeat("{},", 100) + `{}]}`, 413},
+		{"a few empty elements", `{"batch":[` + strings.Repeat("{},", 99) + `{}]}`, 400},
 		{"more elements than any batch needs", `{"batch":[` + strings.Repeat("1,", 20000) + `1]}`, 413},
 	} {
 		s := dialecttest.Golden{Dialect: New(nil)}.Session()
@@ -197,8 +197,8 @@ func TestInflation(t *testing.T) {
 	}
 }
 
-// What became of the decoder's memory does not reach the events of the request
-// before, nor do batches of any size spoil one another.
+// The decoder reuses its memory. This does not change the events of earlier requests, for
+// batches of any size.
 func TestScratch(t *testing.T) {
 	s := dialecttest.Golden{Dialect: New(nil)}.Session()
 	total := 0

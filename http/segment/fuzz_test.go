@@ -19,8 +19,8 @@ var corpus = []string{
 	`{"batch":{},"type":"screen","userId":true,"context":{"location":{"latitude":91,"longitude":"7"},"screen":{"width":1e2,"height":-1}}}`,
 }
 
-// fuzz sends whatever it is to one path: the reply is one of the protocol, JSON
-// or an image, and a 2xx stored what it says.
+// fuzz sends any body to one path. The reply has a status of the protocol and is JSON or an
+// image, and the store has events exactly when the status is 2xx.
 func fuzz(t *testing.T, method, target, body string) {
 	s := dialecttest.Golden{Dialect: New(nil)}.Session()
 	events, res := s.Do(request(t, method, target, body))
@@ -40,7 +40,7 @@ func fuzz(t *testing.T, method, target, body string) {
 	if err != nil || (totals.Events > 0) != (res.Status/100 == 2) && method != "HEAD" {
 		t.Fatalf("%d, but %d events (%v) of\n%s", res.Status, totals.Events, err, events)
 	}
-	// Sent again it is answered alike.
+	// The same request again gets the same answer.
 	if _, again := s.Do(request(t, method, target, body)); again.Status != res.Status || string(again.Body) != string(res.Body) {
 		t.Fatalf("%d %s, then %d %s", res.Status, res.Body, again.Status, again.Body)
 	}

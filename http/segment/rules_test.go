@@ -9,8 +9,8 @@ import (
 
 const halfHour = 30 * 60 * 1000 // milliseconds
 
-// What the protocol promises of sessions and profiles, as the engine's table of rules has
-// it.
+// The engine's rules for this dialect are what the protocol promises for sessions and
+// profiles.
 func TestRules(t *testing.T) {
 	r := event.RuleAt(event.Segment, 1)
 	for _, c := range []struct {
@@ -23,14 +23,14 @@ func TestRules(t *testing.T) {
 		{"30:00 do", r.Ends(halfHour)},
 		{"an event 30:00 older than the session's newest joins it", !r.Strays(halfHour)},
 		{"one 30:00.001 older does not", r.Strays(halfHour + 1)},
-		{"a session that was begun keeps its source", !r.LateSource},
+		{"a session keeps its first source", !r.LateSource},
 		{"a bounce has fewer than two actions", !r.BouncesByViews},
 		{"null erases a trait, an object replaces one", !r.DeepTraits},
 		{"the engine recognises no device", !r.RecognisesDevices},
 		{"an answer names no session", !r.ReturnsIDs},
 	} {
 		if !c.holds {
-			t.Errorf("not so: %s", c.promise)
+			t.Errorf("the rules break the promise: %s", c.promise)
 		}
 	}
 
@@ -41,6 +41,6 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := event.GetPath(b.Records[0].Event.Extra, r.ActivePath); v != event.Boolean(false) {
-		t.Errorf("an identify of somebody who is not there says %+v", v)
+		t.Errorf("an identify with active false has %+v at the path of the rule", v)
 	}
 }

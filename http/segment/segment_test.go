@@ -11,7 +11,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// The ids made for messages without one count the requests.
+// Made message ids hold a counter, not random bytes, so that the golden files do not change.
 func TestGolden(t *testing.T) {
 	for _, file := range []string{"seed", "fields", "replies"} {
 		var requests atomic.Int32
@@ -23,8 +23,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// A message without an id gets one that no other has, in a request or over
-// requests; with an Idempotency-Key the server names it.
+// A message without an id gets a unique one, within a request and across requests. With an
+// Idempotency-Key it gets none from the dialect: the server sets it.
 func TestMadeIDs(t *testing.T) {
 	const uuid = `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
 	d := New(nil)
@@ -63,7 +63,7 @@ func TestMadeIDs(t *testing.T) {
 	}
 }
 
-// route gives a request what the server would: its route, and a site for its key.
+// route prepares a request as the server does: it sets the route and a Find that knows every key.
 func route(t testing.TB, d dialect.Dialect, req *dialect.Request) {
 	t.Helper()
 	for _, r := range d.Routes() {

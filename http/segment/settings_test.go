@@ -2,11 +2,11 @@ package segment
 
 import "testing"
 
-// Validate names the key that is wrong.
+// The error of Validate names the wrong key.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		settings Settings
-		want     string // "" = the settings are right
+		want     string // "" = the settings are valid
 	}{
 		{Defaults(), ""},
 		{Settings{1 << 10, 1 << 10}, ""},
