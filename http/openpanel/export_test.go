@@ -14,8 +14,8 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// history is a store with two sessions that are over and one that goes on, and 30
-// events of a native client.
+// history returns a store with two finished sessions, a live one, and 30 events of a native
+// client.
 func history(t testing.TB) *dialecttest.Store {
 	s := new(dialecttest.Store)
 	at := func(text string) int64 {
@@ -68,7 +68,7 @@ func read(t testing.TB, s dialect.Reader, target string) string {
 	return string(res.Body)
 }
 
-// Sessions begin and end in events of the export that nobody sent.
+// The export adds events for the start and the end of each session.
 func TestExportSessions(t *testing.T) {
 	s := history(t)
 	const start = `{"id":"%s.session_start","name":"session_start","deviceId":"d","profileId":"d","sessionId":"%[1]s","projectId":"shop","createdAt":"%s","path":"%s","duration":0,"city":"","country":"SE","os":"","browser":""}`
@@ -107,8 +107,8 @@ func TestExportSessions(t *testing.T) {
 	}
 }
 
-// Every event is on one page of the export, however it is cut, also where the
-// store cannot filter by itself.
+// Every event is on exactly one page of the export, at any page size. This also holds for
+// filters that the store does not have.
 func TestExportPages(t *testing.T) {
 	s := history(t)
 	for _, c := range []struct {
@@ -135,13 +135,13 @@ func TestExportPages(t *testing.T) {
 				}
 			}
 			if len(seen) != c.want || lines != c.want {
-				t.Errorf("%s by %d: %d lines, %d events, want %d", c.query, limit, lines, len(seen), c.want)
+				t.Errorf("%s, limit %d: %d lines, %d events, want %d", c.query, limit, lines, len(seen), c.want)
 			}
 		}
 	}
 }
 
-// A client reads its own project and is told of no other than whether it is there.
+// A client reads only its own project. About another project it learns only whether it exists.
 func TestProjects(t *testing.T) {
 	s := history(t)
 	for target, want := range map[string]string{
@@ -167,7 +167,7 @@ func TestProjects(t *testing.T) {
 
 func long(n int) string { return strings.Repeat("x", n) }
 
-// Whatever a query says is answered, or refused as the client's mistake.
+// Every query gets an answer or an error that blames the client.
 func FuzzRead(f *testing.F) {
 	for _, target := range []string{
 		"/export/events?projectId=shop&event=a&event=session_end&start=2026-11-19&end=2026-11-20&page=2&limit=3&includes=profile,meta",
@@ -200,7 +200,7 @@ func (h hurried) List(ctx context.Context, q query.Query) (query.Page, error) {
 	return page, err
 }
 
-// Pages are told by number: one that is not whole, because time ran out, is no answer.
+// Pages have numbers, so a page that is incomplete because time ran out is an error.
 func TestExportOutOfTime(t *testing.T) {
 	const late = "503 the query took too long; narrow it by event, start and end"
 	s := hurried{history(t)}

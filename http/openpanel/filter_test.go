@@ -75,7 +75,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// What an event has is looked at once, not once for each value of a filter.
+// A filter converts the value of an event once, not once for each value of the filter.
 func TestFiltersLookOnce(t *testing.T) {
 	for operator, have := range map[string]string{"isNot": "X1", "contains": "ABC", "doesNotContain": "ABC", "gt": "no number", "lte": "no number"} {
 		allocs := func(values int) float64 {
@@ -91,7 +91,7 @@ func TestFiltersLookOnce(t *testing.T) {
 	}
 }
 
-// A range is whole days of the site's zone, but for those that end now.
+// A range covers whole days in the site's zone, except for ranges that end now.
 func TestSpan(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

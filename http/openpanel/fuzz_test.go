@@ -8,8 +8,8 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// Whatever comes in is refused with a field's error or makes events that the store
-// would take or refuse; nothing breaks, and a refused body leaves nothing behind.
+// Every body is refused with a FieldError or makes events that the store can check. Nothing
+// panics, and a refused body leaves no records in the batch.
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{
 		track(`{"name":"a","profileId":1,"groups":["g"],"properties":{"__path":"https://a.example/?ref=x","__referrer":"http://b.example","__revenue":1,"__identify":{"profileId":"p","a":1},"__timestamp":"2026-11-20T12:00:00Z"}}`),
@@ -33,14 +33,14 @@ func FuzzDecode(f *testing.F) {
 		req.ReceivedUnixMilli = received.UnixMilli()
 		var b dialect.Batch
 		d := New()
-		for range 2 { // memory is used again
+		for range 2 { // the second round reuses memory
 			b.Records = b.Records[:0]
 			if err := d.Decode(req, &b); err != nil {
 				if len(b.Records) != 0 {
-					t.Fatalf("%d records beside %v", len(b.Records), err)
+					t.Fatalf("%d records with the error %v", len(b.Records), err)
 				}
 				if !isField(err) {
-					t.Fatalf("an error of type %T", err)
+					t.Fatalf("the error is a %T, not a FieldError", err)
 				}
 				return
 			}

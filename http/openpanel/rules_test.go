@@ -9,8 +9,8 @@ import (
 
 const halfHour = 30 * 60 * 1000 // milliseconds
 
-// What the protocol promises of devices, sessions and profiles, as the engine's table of
-// rules has it.
+// The engine's rules for this dialect are what the protocol promises for devices, sessions
+// and profiles.
 func TestRules(t *testing.T) {
 	r := event.RuleAt(event.OpenPanel, 1)
 	for _, c := range []struct {
@@ -28,11 +28,11 @@ func TestRules(t *testing.T) {
 		{"the engine names sessions as the protocol does", r.ShortSessionIDs},
 		{"a bounce has fewer than two page views", r.BouncesByViews},
 		{"traits are merged at any depth", r.DeepTraits},
-		{"an increment of what is no number is refused", r.ChecksIncrements},
-		{"the answer to an event makes no user", !r.ReturnsIDs},
+		{"an increment of a value that is not a number is refused", r.ChecksIncrements},
+		{"the answer to an event returns no new user id", !r.ReturnsIDs},
 	} {
 		if !c.holds {
-			t.Errorf("not so: %s", c.promise)
+			t.Errorf("the rules break the promise: %s", c.promise)
 		}
 	}
 
