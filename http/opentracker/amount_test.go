@@ -11,7 +11,7 @@ func TestSplitAmount(t *testing.T) {
 		{"male", "male", 1, false},
 		{"male[+10]", "male", 10, true},
 		{"male[-5]", "male", -5, true},
-		{"male[ 10]", "male", 10, true}, // a raw plus
+		{"male[ 10]", "male", 10, true}, // a plus that was not encoded becomes a space
 		{"[+10]", "", 10, true},
 		{"x[+0]", "x", 0, true},
 		{"x[-0]", "x", 0, true},

@@ -24,14 +24,14 @@ func request(t testing.TB, method, target, contentType, body string) *dialect.Re
 	return req
 }
 
-// decoded describes the event of a request: "key=value" each, of the context and
-// then of the properties, with the amount in brackets, "!" for a segment and "-" for
-// what is not counted; or the error.
+// decoded describes the event of a request. It lists the context and then the properties as
+// "key=value", with the amount in brackets, "!" after a segment and "-" after a property
+// that is not counted. For a refused request it returns "! " and the error.
 func decoded(t testing.TB, req *dialect.Request) string {
 	var b dialect.Batch
 	if err := New().Decode(req, &b); err != nil {
 		if len(b.Records) != 0 {
-			t.Errorf("%s: refused and added", req.RawQuery)
+			t.Errorf("%s: Decode returns an error and adds a record", req.RawQuery)
 		}
 		return "! " + err.Error()
 	}
@@ -73,7 +73,7 @@ func decoded(t testing.TB, req *dialect.Request) string {
 	return strings.Join(out, " ")
 }
 
-// Each row is one row of the protocol's edge cases, or one sentence of it.
+// Each row tests one of the protocol's edge cases, or one of its sentences.
 func TestProperties(t *testing.T) {
 	for _, c := range []struct{ query, want string }{
 		{"gender=male", "gender=male"},
@@ -190,7 +190,7 @@ func TestCountsOfParameters(t *testing.T) {
 	}
 }
 
-// The parameters of the protocol itself end up in the event's own fields.
+// The protocol's own parameters set the fields of the event.
 func TestOwnParameters(t *testing.T) {
 	for _, c := range []struct {
 		query string
@@ -261,7 +261,7 @@ func TestOwnParameters(t *testing.T) {
 	}
 }
 
-// Every encoding of a body says the same, and comes after the query.
+// Each encoding of a body gives the same event. The body overrides the query.
 func TestBodies(t *testing.T) {
 	multi := "--X\r\nContent-Disposition: form-data; name=\"gender\"\r\n\r\nmale[+10]\r\n" +
 		"--X\r\nContent-Disposition: form-data; name=\"age-group!\"\r\n\r\n40s\r\n" +
@@ -295,12 +295,12 @@ func TestBodies(t *testing.T) {
 	}
 	for _, body := range []string{`[]`, `1`, `{"a":1`, `{"a":1}x`, `{"a":` + strings.Repeat("[", 50)} {
 		if got := decoded(t, request(t, "POST", "/?si=app", "application/json", body)); !strings.HasPrefix(got, "! ") {
-			t.Errorf("%q gives %q", body, got)
+			t.Errorf("%q decodes to %q, want an error", body, got)
 		}
 	}
 }
 
-// A batch that is used again remembers nothing of the request before.
+// A reused batch keeps nothing of the previous request.
 func TestBatchAgain(t *testing.T) {
 	var b dialect.Batch
 	first := request(t, "GET", "/?si=app&uid=u&eid=e&increment=false&proxy&a!=1[+5]&revision=1&ti=T&callback=f", "", "")
@@ -318,6 +318,6 @@ func TestBatchAgain(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if a := second.State.(*answer); *a != (answer{}) {
-		t.Errorf("answer %+v", a)
+		t.Errorf("the state of the reply is %+v, want none", a)
 	}
 }

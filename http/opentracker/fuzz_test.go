@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// Whatever the query and the body are, the answer has the form that was asked for
-// and a fitting status, and an event is stored exactly when it says so.
+// For any query and body, the answer has a known format and status, and an event is stored
+// exactly when the status is 200.
 func FuzzHit(f *testing.F) {
 	for _, query := range []string{
 		"si=app&gender=male[+10]&sid=0eb12a", "si=app&gender=male&age-group!=40s&json", "si=app&a=%zz&b=%FC&callback=f",
@@ -29,7 +29,7 @@ func FuzzHit(f *testing.F) {
 		_, res := s.Do(request(t, "POST", "/opentracker?"+raw, contentType, body))
 		page, err := s.Store.List(t.Context(), query.Query{Limit: 10})
 		if err != nil || len(page.Events) != map[bool]int{true: 1}[res.Status == 200] {
-			t.Fatalf("%d and %d events (%v)", res.Status, len(page.Events), err)
+			t.Fatalf("status %d, but %d events are stored (%v)", res.Status, len(page.Events), err)
 		}
 		if res.Status != 200 && res.Status != 400 && res.Status != 415 {
 			t.Fatalf("status %d: %s", res.Status, res.Body)
@@ -53,12 +53,12 @@ func FuzzHit(f *testing.F) {
 				t.Fatalf("the answer is %q", res.Body)
 			}
 		default:
-			t.Fatalf("type %q", res.ContentType)
+			t.Fatalf("unexpected Content-Type %q", res.ContentType)
 		}
 	})
 }
 
-// Whatever is read, the answer is JSON, or what was asked for, or a refusal.
+// Any read gets an answer in the requested format, or an error.
 func FuzzRead(f *testing.F) {
 	for _, query := range []string{
 		"property=gender&segment=age-group!&filter=40s&sort=user&limit=5", "property=country&value=Germany&from=2026-11-01&to=1795176000",
@@ -84,7 +84,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A value is its base and its amount, and nothing is lost.
+// A value splits into its base and its amount without loss.
 func FuzzSplitAmount(f *testing.F) {
 	for _, s := range []string{"male[+10]", "male[ 10]", "[-5]", "x[+1][+2]", "x[+]", "[+9999999999999999999]"} {
 		f.Add(s)

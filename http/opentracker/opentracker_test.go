@@ -21,7 +21,7 @@ func TestPixel(t *testing.T) {
 		t.Fatalf("%v %v", img, err)
 	}
 	if _, _, _, alpha := img.At(0, 0).RGBA(); alpha != 0 {
-		t.Error("it is not transparent")
+		t.Error("the pixel is not transparent")
 	}
 }
 
@@ -38,7 +38,7 @@ func TestCallbacks(t *testing.T) {
 	}
 }
 
-// What a client sent stands in JSON and JSONP so that no page runs it.
+// JSON and JSONP escape the values of clients, so that no page runs them as script.
 func TestAnswersAreSafe(t *testing.T) {
 	s := dialecttest.Golden{Dialect: New()}.Session()
 	evil := "%3C/script%3E%E2%80%A8"
@@ -50,7 +50,7 @@ func TestAnswersAreSafe(t *testing.T) {
 	}
 }
 
-// A failure that comes before Decode still has the form that was asked for.
+// A failure before Decode still gets an answer in the requested format.
 func TestFailuresBeforeDecode(t *testing.T) {
 	for query, want := range map[string]string{
 		"":                    "error: Too Many Requests",
@@ -68,7 +68,7 @@ func TestFailuresBeforeDecode(t *testing.T) {
 	}
 }
 
-// The table of countries is one to one, and takes names in any case.
+// Each country has one code and one name. Names match in any case.
 func TestCountries(t *testing.T) {
 	if len(countryNames) < 249 {
 		t.Errorf("%d countries", len(countryNames))
@@ -159,7 +159,7 @@ func TestReadParameters(t *testing.T) {
 			t.Errorf("%.40s: %d %s", query, res.Status, res.Body)
 		}
 	}
-	// The same as CSV, where no cell is a formula, and as HTML, where none is markup.
+	// CSV contains no formulas, and HTML escapes markup in values.
 	res := get("property=k&dataType=csv&sort=value")
 	if want := "value,event,session,user\r\n-5,1,1,1\r\n<b>,1,1,1\r\n'=SUM(1),1,1,1\r\n\"say \"\"hi\"\", you\",1,1,1\r\n"; string(res.Body) != want {
 		t.Errorf("csv: %q", res.Body)
@@ -172,13 +172,13 @@ func TestReadParameters(t *testing.T) {
 	}
 	for _, query := range []string{"property=country&dataType=html", "property=k&segment=country&dataType=html"} {
 		if res := get(query); !strings.Contains(string(res.Body), `<a href="https://db-ip.com">`) {
-			t.Errorf("%s: countries without their source: %s", query, res.Body)
+			t.Errorf("%s: the page lists countries without naming their source: %s", query, res.Body)
 		}
 	}
 	if res = get("property=k&callback=f&value=%3Cb%3E"); !strings.HasPrefix(string(res.Body), `f({"site"`) || !strings.HasSuffix(string(res.Body), "});") || bytes.ContainsAny(res.Body, "<>") {
 		t.Errorf("jsonp: %s", res.Body)
 	}
-	// A POST asks the same.
+	// A POST gets the same answer as a GET.
 	_, post := s.Do(request(t, "POST", "/opentracker/counts", "application/x-www-form-urlencoded", "si=app&property=country"))
 	if string(post.Body) != string(get("property=country").Body) {
 		t.Errorf("POST: %s", post.Body)

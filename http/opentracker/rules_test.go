@@ -8,7 +8,7 @@ import (
 
 const halfHour = 30 * 60 * 1000 // milliseconds
 
-// What the protocol promises of users and sessions, as the engine's table of rules has it.
+// The engine's rules for this dialect are what the protocol promises for users and sessions.
 func TestRules(t *testing.T) {
 	r := event.RuleAt(event.Opentracker, 1)
 	for _, c := range []struct {
@@ -26,7 +26,7 @@ func TestRules(t *testing.T) {
 		{"a bounce has fewer than two actions", !r.BouncesByViews},
 	} {
 		if !c.holds {
-			t.Errorf("not so: %s", c.promise)
+			t.Errorf("the rules break the promise: %s", c.promise)
 		}
 	}
 }

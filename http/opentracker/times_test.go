@@ -15,7 +15,7 @@ const noon = 1795176000000
 func TestSpan(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip("no zone files: ", err)
+		t.Skip("this machine has no time zone files: ", err)
 	}
 	for _, c := range []struct{ query, want string }{
 		{"", ""},
