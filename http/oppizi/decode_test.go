@@ -11,7 +11,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// post makes a request with a key that may do everything.
+// post returns a POST request with a key that has all rights.
 func post(t testing.TB, contentType, body string) *dialect.Request {
 	req, err := dialecttest.NewRequest("POST", "/tracking/events",
 		map[string]string{"Authorization": "Bearer secret", "Content-Type": contentType}, []byte(body))
@@ -21,7 +21,7 @@ func post(t testing.TB, contentType, body string) *dialect.Request {
 	return req
 }
 
-// entries is a metadata object of n entries.
+// entries returns a metadata object with n entries.
 func entries(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -32,8 +32,8 @@ func entries(n int) string {
 
 func elements(n int) string { return "[" + strings.TrimSuffix(strings.Repeat(`"x",`, n), ",") + "]" }
 
-// Each row is a row of the protocol: a body, and the status with what the error
-// must name.
+// Each row is a case of the protocol: a body, the status of the answer, and a text that the
+// error must contain.
 func TestBody(t *testing.T) {
 	a, e := strings.Repeat("a", 1000), strings.Repeat("é", 1000)
 	smile := strings.Repeat("😀", 1000)
@@ -50,13 +50,13 @@ func TestBody(t *testing.T) {
 		{"name a number", `{"eventName":1,"value":1}`, 400, "eventName"},
 		{"name empty", `{"eventName":"","value":1}`, 400, "eventName"},
 		{"name blank", `{"eventName":" \t\u00a0","value":1}`, 400, "eventName"},
-		{"name of nothing but control characters", `{"eventName":"\u0000\u0001","value":1}`, 400, "eventName"},
+		{"name of control characters only", `{"eventName":"\u0000\u0001","value":1}`, 400, "eventName"},
 		{"name with a comma and spaces", `{"eventName":" a, b ","value":1}`, 201, ""},
 		{"name of 256 characters of four bytes", `{"eventName":"` + chars(smile, 256) + `","value":1}`, 201, ""},
 		{"name of 257 characters", `{"eventName":"` + chars(a, 257) + `","value":1}`, 400, "eventName: at most 256 characters"},
-		{"type for a name", `{"type":"conversion","value":1}`, 201, ""},
+		{"type instead of a name", `{"type":"conversion","value":1}`, 201, ""},
 		{"type empty", `{"type":"","value":1}`, 400, "eventName: required"},
-		{"type no string", `{"type":1,"value":1}`, 400, "eventName: required"},
+		{"type a number", `{"type":1,"value":1}`, 400, "eventName: required"},
 		{"type too long", `{"type":"` + chars(a, 257) + `","value":1}`, 400, "type: at most"},
 
 		{"value 0", `{"eventName":"E","value":0}`, 201, ""},
@@ -64,8 +64,8 @@ func TestBody(t *testing.T) {
 		{"value text", `{"eventName":"E","value":"250"}`, 201, ""},
 		{"value text of 256 characters", `{"eventName":"E","value":"` + chars(e, 256) + `"}`, 201, ""},
 		{"value text of 257 characters", `{"eventName":"E","value":"` + chars(e, 257) + `"}`, 400, "value: at most 256"},
-		{"value a literal of 256 characters", `{"eventName":"E","value":0.` + strings.Repeat("1", 254) + `}`, 201, ""},
-		{"value a literal of 257 characters", `{"eventName":"E","value":0.` + strings.Repeat("1", 255) + `}`, 400, "value: at most 256"},
+		{"value a number of 256 characters", `{"eventName":"E","value":0.` + strings.Repeat("1", 254) + `}`, 201, ""},
+		{"value a number of 257 characters", `{"eventName":"E","value":0.` + strings.Repeat("1", 255) + `}`, 400, "value: at most 256"},
 		{"value missing", `{"eventName":"E"}`, 400, "value: required"},
 		{"value null", `{"eventName":"E","value":null}`, 400, "value"},
 		{"value true", `{"eventName":"E","value":true}`, 400, "value"},
@@ -83,7 +83,7 @@ func TestBody(t *testing.T) {
 		{"metadata a number", with(`1`), 400, "metadata"},
 		{"50 entries", with(entries(50)), 201, ""},
 		{"51 entries", with(entries(51)), 400, "metadata: at most 50 entries"},
-		{"60 entries, 10 of them different", with("{" + strings.TrimSuffix(strings.Repeat(strings.Trim(entries(10), "{}")+",", 6), ",") + "}"), 201, ""},
+		{"60 entries, 10 distinct keys", with("{" + strings.TrimSuffix(strings.Repeat(strings.Trim(entries(10), "{}")+",", 6), ",") + "}"), 201, ""},
 		{"2000 entries", with(entries(2000)), 400, "metadata"},
 		{"key empty", with(`{"":1}`), 400, "metadata"},
 		{"key of 40 characters", with(`{"` + chars(a, 40) + `":1}`), 201, ""},
@@ -97,7 +97,7 @@ func TestBody(t *testing.T) {
 		{"entry of 256 lone surrogates", with(`{"k":"` + strings.Repeat(`\ud83d`, 256) + `"}`), 201, ""},
 		{"entry of 257 characters", with(`{"k":"` + chars(a, 257) + `"}`), 400, "metadata.k: at most 256"},
 		{"entry a number, a boolean", with(`{"n":1.5,"b":false}`), 201, ""},
-		{"entry a literal of 257 characters", with(`{"k":0.` + strings.Repeat("1", 255) + `}`), 400, "metadata.k: at most 256"},
+		{"entry a number of 257 characters", with(`{"k":0.` + strings.Repeat("1", 255) + `}`), 400, "metadata.k: at most 256"},
 		{"entry null", with(`{"k":null}`), 400, "metadata.k"},
 		{"entry an object", with(`{"k":{}}`), 400, "metadata.k"},
 		{"array empty", with(`{"k":[]}`), 201, ""},
@@ -118,7 +118,7 @@ func TestBody(t *testing.T) {
 		{"currency null", `{"eventName":"E","value":1,"currency":null}`, 400, "currency"},
 		{"metricId of 256 characters", `{"eventName":"E","value":1,"metricId":"` + chars(e, 256) + `"}`, 201, ""},
 		{"transactionId of 257 characters", `{"eventName":"E","value":1,"transactionId":"` + chars(a, 257) + `"}`, 400, "transactionId"},
-		{"unknown fields, whatever they hold", `{"eventName":"E","value":1,"x":{"y":[null,{"z":"` + a + `"}]}}`, 201, ""},
+		{"unknown fields of any type", `{"eventName":"E","value":1,"x":{"y":[null,{"z":"` + a + `"}]}}`, 201, ""},
 
 		{"duplicate keys: the last wins", `{"eventName":"","eventName":"E","value":null,"value":1}`, 201, ""},
 		{"empty", ``, 400, "empty"},
@@ -126,12 +126,12 @@ func TestBody(t *testing.T) {
 		{"an array", `[{"eventName":"E","value":1}]`, 400, ""},
 		{"text", `"E"`, 400, ""},
 		{"cut short", `{"eventName":"E","value":1`, 400, ""},
-		{"more behind it", `{"eventName":"E","value":1}{}`, 400, ""},
+		{"two objects", `{"eventName":"E","value":1}{}`, 400, ""},
 		{"not UTF-8", "{\"eventName\":\"E\xff\",\"value\":1}", 400, "UTF-8"},
 		{"a raw control character", "{\"eventName\":\"E\x01\",\"value\":1}", 400, ""},
 		{"too deep", `{"eventName":"E","value":1,"x":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, 400, ""},
 		{"a body of 256 KiB", `{"eventName":"E","value":1}` + strings.Repeat(" ", bodyBytesMax-27), 201, ""},
-		{"a byte more", `{"eventName":"E","value":1}` + strings.Repeat(" ", bodyBytesMax-26), 413, ""},
+		{"a body of 256 KiB and one byte", `{"eventName":"E","value":1}` + strings.Repeat(" ", bodyBytesMax-26), 413, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := dialecttest.Golden{Dialect: New()}.Session()
@@ -205,7 +205,7 @@ func TestFormJSON(t *testing.T) {
 	}
 }
 
-// The same body twice is two events: the protocol knows no message id.
+// Two equal bodies make two events, because the protocol has no message id.
 func TestNoDeduplication(t *testing.T) {
 	s := dialecttest.Golden{Dialect: New()}.Session()
 	for range 2 {
@@ -216,7 +216,7 @@ func TestNoDeduplication(t *testing.T) {
 	}
 }
 
-// A refused request leaves the batch as it was, a later one starts afresh.
+// A refused request does not change the batch, and does not affect later requests.
 func TestDecodeKeepsBatch(t *testing.T) {
 	var b dialect.Batch
 	d := New()
@@ -239,8 +239,7 @@ func TestDecodeKeepsBatch(t *testing.T) {
 	}
 }
 
-// What Decode makes of a body is what the engine would store, and its source is
-// the request's.
+// Decode fills the record: the event from the body and the source from the request.
 func TestDecodeEvent(t *testing.T) {
 	var b dialect.Batch
 	req, _ := dialecttest.NewRequest("POST", "/tracking/events", map[string]string{

@@ -11,8 +11,8 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// Whatever is posted, the reply is JSON with a fitting status; and what is stored
-// is found again by everything it holds.
+// The reply to any body is JSON with an expected status. A filter with all fields of a stored
+// event finds this event.
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{
 		`{"eventName":"Purchase","value":250,"metadata":{"orderId":182394}}`,
@@ -31,7 +31,7 @@ func FuzzBody(f *testing.F) {
 		}
 		page, err := s.Store.List(t.Context(), query.Query{Limit: 1})
 		if err != nil || len(page.Events) != map[bool]int{true: 1}[res.Status == 201] {
-			t.Fatalf("%d and %d events (%v)", res.Status, len(page.Events), err)
+			t.Fatalf("status %d, but %d events are stored (%v)", res.Status, len(page.Events), err)
 		}
 		if res.Status != 201 {
 			if res.Status != 400 && res.Status != 413 && res.Status != 415 {
@@ -52,8 +52,8 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// Whatever is asked, the query stays within its bounds and never leaves the
-// dialect, and a refusal names a field.
+// Any parsed query stays within its bounds and reads only events of the dialect. A refusal
+// names a field.
 func FuzzQuery(f *testing.F) {
 	f.Add("eventName=Purchase&metadata.amount=100")
 	f.Add("limit=5&startingAfter=00000000000000000000000000000001&value=100,250&eventName[]=a")
@@ -72,7 +72,7 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q: %+v", raw, q)
 		}
 		if first := q.Where[0]; first.Field != "dialect" || len(first.Values) != 1 || first.Values[0] != "oppizi" {
-			t.Fatalf("%q leaves the dialect: %+v", raw, q)
+			t.Fatalf("%q reads events of other dialects: %+v", raw, q)
 		}
 		for _, cond := range q.Where {
 			if len(cond.Values) == 0 || len(cond.Values) > valuesMax {

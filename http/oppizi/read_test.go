@@ -16,7 +16,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// listing is the reply to a GET.
+// listing is the JSON of the reply to a GET.
 type listing struct {
 	Success bool
 	Error   string
@@ -52,8 +52,7 @@ func (l listing) names() string {
 	return strings.Join(names, " ")
 }
 
-// store fills a session with an event a body; each is named by its first word
-// unless the body says more.
+// store returns a session that stores one event per body.
 func store(t testing.TB, bodies ...string) *dialecttest.Session {
 	s := dialecttest.Golden{Dialect: New()}.Session()
 	for _, body := range bodies {
@@ -64,7 +63,8 @@ func store(t testing.TB, bodies ...string) *dialecttest.Session {
 	return s
 }
 
-// Each row is one query over the same events; want names them newest first.
+// Each row is a query over the same events. want lists the names of the events it finds, the
+// newest first.
 func TestFilters(t *testing.T) {
 	s := store(t,
 		`{"eventName":"n100","value":100,"metadata":{"amount":100}}`,
@@ -78,53 +78,53 @@ func TestFilters(t *testing.T) {
 		`{"eventName":"__proto__","value":250,"metadata":{"__proto__":"x","`+strings.Repeat("k", 40)+`":"long"}}`,
 	)
 	for _, c := range []struct{ name, query, want string }{
-		{"nothing asked", "", "__proto__ b a, b Purchase n2.5 s0100 s100 n100.0 n100"},
+		{"no filter", "", "__proto__ b a, b Purchase n2.5 s0100 s100 n100.0 n100"},
 		{"a number finds numbers and canonical text", "metadata.amount=100", "s100 n100.0 n100"},
-		{"another writing of the number", "metadata.amount=100.0", "s100 n100.0 n100"},
+		{"the number in another notation", "metadata.amount=100.0", "s100 n100.0 n100"},
 		{"an exponent", "metadata.amount=1.0e2", "s100 n100.0 n100"},
-		{"leading zeros also find themselves", "metadata.amount=0100", "s0100 s100 n100.0 n100"},
-		{"a sign is no number", "metadata.amount=%2B100", ""},
+		{"leading zeros also find the same text", "metadata.amount=0100", "s0100 s100 n100.0 n100"},
+		{"a number with a plus sign is text", "metadata.amount=%2B100", ""},
 		{"an element of an array", "metadata.amount=2.50", "n2.5"},
-		{"the text element", "metadata.amount=x", "n2.5"},
-		{"hex is no number", "metadata.amount=0x64", ""},
+		{"a text element of an array", "metadata.amount=x", "n2.5"},
+		{"a hexadecimal number is text", "metadata.amount=0x64", ""},
 		{"exact decimals, not floats", "metadata.big=12345678901234567890123", "b a, b"},
-		{"one digit off", "metadata.big=12345678901234567890124", ""},
+		{"a number with one other digit", "metadata.big=12345678901234567890124", ""},
 
 		{"name", "eventName=Purchase", "Purchase"},
 		{"name in another case", "eventName=purchase", ""},
 		{"names repeated", "eventName=Purchase&eventName=b", "b Purchase"},
 		{"names in brackets", "eventName[]=Purchase&eventName%5B%5D=b", "b Purchase"},
 		{"names with commas", "eventName=Purchase,n2.5", "Purchase n2.5"},
-		{"a name holding a comma, and its pieces", "eventName=a,%20b", "b a, b"},
-		{"an empty name is none", "eventName=", "__proto__ b a, b Purchase n2.5 s0100 s100 n100.0 n100"},
+		{"a name with a comma also finds its parts", "eventName=a,%20b", "b a, b"},
+		{"an empty name is ignored", "eventName=", "__proto__ b a, b Purchase n2.5 s0100 s100 n100.0 n100"},
 		{"an empty name beside another", "eventName=&eventName=b", "b"},
 		{"a name like a prototype's", "eventName=__proto__", "__proto__"},
 
 		{"value", "value=250", "__proto__"},
-		{"value, any writing", "value=1e2", "s100 n100.0 n100"},
+		{"value in any notation", "value=1e2", "s100 n100.0 n100"},
 		{"value negative", "value=-7.0", "Purchase"},
 		{"values with commas", "value=250,-7", "__proto__ Purchase"},
-		{"a value holding a comma", "value=x,%20y", "b a, b"},
-		{"an empty value is none", "value=&eventName=b", "b"},
+		{"a value with a comma also finds its parts", "value=x,%20y", "b a, b"},
+		{"an empty value is ignored", "value=&eventName=b", "b"},
 
-		{"two keys, both hold", "metadata.tag=a&metadata.ok=true", "Purchase"},
-		{"two keys, one fails", "metadata.tag=a&metadata.ok=false", ""},
+		{"two keys, both match", "metadata.tag=a&metadata.ok=true", "Purchase"},
+		{"two keys, one does not match", "metadata.tag=a&metadata.ok=false", ""},
 		{"name and key", "eventName=Purchase&metadata.tag=b", "Purchase"},
 		{"one key repeated", "metadata.tag=a&metadata.tag=c", "b Purchase"},
 		{"an element", "metadata.tag=b", "a, b Purchase"},
-		{"commas of metadata are literal", "metadata.tag=a,b", ""},
+		{"a comma does not separate values of metadata", "metadata.tag=a,b", ""},
 		{"a literal comma", "metadata.comma=1,2", "a, b"},
 		{"a key with a dot", "metadata.a.b=1", "Purchase"},
 		{"a key with a space", "metadata.order%20id=7", "Purchase"},
-		{"a key with a plus for its space", "metadata.order+id=7", "Purchase"},
+		{"a key with a space encoded as plus", "metadata.order+id=7", "Purchase"},
 		{"a key with an accent", "metadata.caf%C3%A9=%C3%BC", "Purchase"},
 		{"a key with =", "metadata.a%3Db=c", "Purchase"},
 		{"a boolean", "metadata.ok=true", "Purchase"},
 		{"a boolean in another case", "metadata.ok=True", ""},
 		{"an empty array matches nothing", "metadata.none=", ""},
 		{"empty text", "metadata.empty=", "Purchase"},
-		{"a key of 40", "metadata." + strings.Repeat("k", 40) + "=long", "__proto__"},
-		{"a key of 41", "metadata." + strings.Repeat("k", 41) + "=long", ""},
+		{"a key of 40 characters", "metadata." + strings.Repeat("k", 40) + "=long", "__proto__"},
+		{"a key of 41 characters", "metadata." + strings.Repeat("k", 41) + "=long", ""},
 		{"a key like a prototype's", "metadata.__proto__=x", "__proto__"},
 		{"not UTF-8", "metadata.tag=%FF", ""},
 
@@ -197,8 +197,8 @@ func TestQueryRefused(t *testing.T) {
 	}
 }
 
-// Walking with the cursor gives every event once at any page size, though more
-// arrive on the way, and though the event under the cursor is erased.
+// A walk with the cursor lists each event once at any page size, even when more events arrive
+// meanwhile and when the event of the cursor is erased.
 func TestPaging(t *testing.T) {
 	const events = 25
 	for _, limit := range []int{1, 2, 7, 24, 25, 100} {
@@ -252,7 +252,7 @@ func TestLimitDefault(t *testing.T) {
 	}
 }
 
-// Events of other dialects lie in the same log and are not Oppizi's to show.
+// The same log holds events of other dialects. Oppizi does not list them.
 func TestOnlyOppizi(t *testing.T) {
 	s := store(t, `{"eventName":"mine","value":1}`)
 	for _, d := range []event.Dialect{event.Native, event.Segment} {
@@ -265,7 +265,7 @@ func TestOnlyOppizi(t *testing.T) {
 	}
 }
 
-// failing is a Reader whose answers are errors.
+// failing is a Reader that returns errors.
 type failing struct {
 	dialect.Reader
 	list, count error
@@ -279,7 +279,7 @@ func (f failing) Count(context.Context, query.Query) (query.Totals, error) {
 	return query.Totals{}, f.count
 }
 
-// Read hands on what a Reader says, but for a bad cursor, which gets its name.
+// Read returns the errors of the Reader unchanged, except that a bad cursor gets the name of its parameter.
 func TestReadErrors(t *testing.T) {
 	busy := &dialect.StatusError{Failure: dialect.Busy, Msg: "query_timeout"}
 	bad := &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: "no"}

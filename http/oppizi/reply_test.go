@@ -18,7 +18,7 @@ func TestFailures(t *testing.T) {
 		status  int
 		message string
 	}{
-		{"401 says what the vendor says", dialect.Result{Failure: dialect.Unauthorized, Err: errors.New("unknown key")}, 401, "Unauthorized"},
+		{"401 has the vendor's message", dialect.Result{Failure: dialect.Unauthorized, Err: errors.New("unknown key")}, 401, "Unauthorized"},
 		{"403", dialect.Result{Failure: dialect.Forbidden}, 403, "Forbidden"},
 		{"404", dialect.Result{Failure: dialect.NotFound}, 404, "Not Found"},
 		{"405", dialect.Result{Failure: dialect.MethodNotAllowed}, 405, "Method Not Allowed"},
@@ -27,12 +27,12 @@ func TestFailures(t *testing.T) {
 		{"429", dialect.Result{Failure: dialect.RateLimited, Err: errors.New("rate limit")}, 429, "rate limit"},
 		{"503", dialect.Result{Failure: dialect.Busy, Err: errors.New("the queue is full, try again")}, 503, "the queue is full, try again"},
 		{"507", dialect.Result{Failure: dialect.DiskFull}, 507, "Insufficient Storage"},
-		{"500 tells nothing of the inside", dialect.Result{Failure: dialect.Internal, Err: errors.New("open /var/lib: EIO")}, 500, "Internal Server Error"},
+		{"500 hides the cause", dialect.Result{Failure: dialect.Internal, Err: errors.New("open /var/lib: EIO")}, 500, "Internal Server Error"},
 		{"a field", dialect.Result{Failure: dialect.BadRequest, Err: &event.FieldError{Field: "value", Msg: "required"}}, 400, "value: required"},
-		{"a field in the engine's words", dialect.Result{Failure: dialect.BadRequest, Err: &event.FieldError{Field: "user", Msg: "too long"}}, 400, "userId: too long"},
-		{"a property in the engine's words", dialect.Result{Failure: dialect.BadRequest, Err: &event.FieldError{Field: "properties.a.b", Msg: "no"}}, 400, "metadata.a.b: no"},
+		{"a field with the engine's name", dialect.Result{Failure: dialect.BadRequest, Err: &event.FieldError{Field: "user", Msg: "too long"}}, 400, "userId: too long"},
+		{"a property with the engine's name", dialect.Result{Failure: dialect.BadRequest, Err: &event.FieldError{Field: "properties.a.b", Msg: "no"}}, 400, "metadata.a.b: no"},
 		{"a nil field error", dialect.Result{Failure: dialect.BadRequest, Err: (*event.FieldError)(nil)}, 400, "Bad Request"},
-		{"an error for HTML", dialect.Result{Failure: dialect.BadRequest, Err: errors.New("<b>")}, 400, "<b>"},
+		{"an error with HTML", dialect.Result{Failure: dialect.BadRequest, Err: errors.New("<b>")}, 400, "<b>"},
 		{"a long error", dialect.Result{Failure: dialect.BadRequest, Err: errors.New(strings.Repeat("x", 5000))}, 400, strings.Repeat("x", errorBytesMax)},
 		{"rejected by the engine", dialect.Result{
 			Outcomes: []dialect.Outcome{{Outcome: event.Outcome{Status: event.Rejected, Err: &event.FieldError{Field: "name", Msg: "no"}}}},
@@ -57,8 +57,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// With an Idempotency-Key a retry is a duplicate: 201 again, with the id and the
-// time of the original.
+// A retry with an Idempotency-Key is a duplicate. Its answer is 201 again, with the id and the
+// time of the first event.
 func TestReplyToDuplicate(t *testing.T) {
 	var res dialect.Response
 	New().Reply(nil, &res, dialect.Result{
@@ -74,7 +74,7 @@ func TestReplyToDuplicate(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	for _, r := range New().Routes() {
 		if r.Auth != dialect.AuthBearer || r.CORS != dialect.CORSAny {
-			t.Errorf("%v %s is open, or not for browsers", r.Methods, r.Path)
+			t.Errorf("%v %s needs no key, or does not allow every origin", r.Methods, r.Path)
 		}
 		for _, m := range r.Methods {
 			if m != "GET" && m != "POST" {

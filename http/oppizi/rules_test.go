@@ -7,9 +7,9 @@ import (
 	"cairn/engine/event"
 )
 
-// The protocol knows no sessions, and nothing of a profile but its ids.
+// The protocol has no sessions, and its profiles have only ids. So the rule is empty.
 func TestRules(t *testing.T) {
 	if r := *event.RuleAt(event.Oppizi, 1); !reflect.DeepEqual(r, event.Rule{}) {
-		t.Errorf("its rule is %+v", r)
+		t.Errorf("the rule is %+v, want an empty one", r)
 	}
 }
