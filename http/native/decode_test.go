@@ -14,11 +14,11 @@ import (
 	"cairn/http/native/nativetest"
 )
 
-// The promise of POST /api/v1/events: good events go in, bad ones are named by
-// index and field, and the status says which of the two there were.
+// These tests hold the promise of POST /api/v1/events: good events are stored, bad ones are
+// listed by index and field, and the status says which of them the request had.
 
-// send decodes body as the server would, lets store decide over each record
-// (nil = stored), and renders the reply.
+// send decodes body as the server does and renders the reply. store decides the outcome of
+// each event (nil = all are stored).
 func send(t testing.TB, contentType, raw, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
 	t.Helper()
 	api := &API{}
@@ -54,12 +54,12 @@ func send(t testing.TB, contentType, raw, body string, store func(i int, e *even
 		}
 		result.Records = batch.Records
 		if refused && !batch.Partial && len(stored) > 0 {
-			t.Fatalf("a request that is not partial stored %d events", len(stored))
+			t.Fatalf("a refused event in a batch that is not partial, but %d events are stored", len(stored))
 		}
 		api.Reply(req, res, result)
 	}
 	if batch.Reset(); len(batch.Records) > 0 || batch.Partial {
-		t.Fatal("a batch that is reset has records")
+		t.Fatal("a batch still has records after Reset")
 	}
 	if res.ContentType != "application/json" || !json.Valid(res.Body) {
 		t.Fatalf("not JSON: %q", res.Body)
@@ -82,7 +82,7 @@ func TestSend(t *testing.T) {
 		name, contentType, query, body string
 		store                          func(int, *event.Event) dialect.Outcome
 		status                         int
-		want                           string // of the answer, without the newline; a "~" at its end leaves the rest open
+		want                           string // the answer without the newline; with "~" at the end, only how the answer begins
 		stored                         []string
 	}{
 		{name: "one event", contentType: "application/json", body: `{"name":"a","time":"2026-11-21T01:00:00+01:00","properties":{"n":1.0}}`, status: 200,
@@ -90,49 +90,49 @@ func TestSend(t *testing.T) {
 			stored: []string{`{"dialect":"native","type":"track","name":"a","time":"2026-11-21T00:00:00.000Z","properties":{"n":1.0}}`}},
 		{name: "no Content-Type means JSON", body: ` {"name":"a"} `, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 		{name: "a byte order mark", body: "\xef\xbb\xbf{\"name\":\"a\"}", status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
-		{name: "what the server sets is ignored", body: `{"id":"x","seq":1,"site":"other","received":"2020-01-01T00:00:00Z","dialect":"matomo","name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
+		{name: "fields that the server sets are ignored", body: `{"id":"x","seq":1,"site":"other","received":"2020-01-01T00:00:00Z","dialect":"matomo","name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 		{name: "one duplicate", body: `{"name":"a","message_id":"m"}`, store: duplicate, status: 200, want: `{"accepted":0,"duplicates":1,"rejected":[],"id":"` + nativetest.OtherID + `"}`},
-		{name: "one without a name", body: `{"user":"u"}`, status: 400, want: `{"error":"name: is required","field":"name","status":400}`},
-		{name: "one with an unknown key", body: `{"name":"a","userId":"u"}`, status: 400, want: `{"error":"userId: is not a field of an event","field":"userId","status":400}`},
-		{name: "one the engine refuses", body: `{"name":"a","user":"bad"}`, store: reject, status: 400, want: `{"error":"user: has at most 256 bytes","field":"user","status":400}`},
-		{name: "one that is not JSON", body: `{"name":"a"`, status: 400, want: `{"error":"invalid JSON~`},
-		{name: "one and something after it", body: `{"name":"a"}{"name":"b"}`, status: 400, want: `{"error":"invalid JSON~`},
+		{name: "one event without a name", body: `{"user":"u"}`, status: 400, want: `{"error":"name: is required","field":"name","status":400}`},
+		{name: "one event with an unknown key", body: `{"name":"a","userId":"u"}`, status: 400, want: `{"error":"userId: is not a field of an event","field":"userId","status":400}`},
+		{name: "one event that the engine refuses", body: `{"name":"a","user":"bad"}`, store: reject, status: 400, want: `{"error":"user: has at most 256 bytes","field":"user","status":400}`},
+		{name: "one event that is not JSON", body: `{"name":"a"`, status: 400, want: `{"error":"invalid JSON~`},
+		{name: "one event and more text after it", body: `{"name":"a"}{"name":"b"}`, status: 400, want: `{"error":"invalid JSON~`},
 		{name: "a number", body: `5`, status: 400, want: `{"error":"invalid JSON~`},
-		{name: "nothing", body: "", status: 400, want: `{"error":"the body is empty","status":400}`},
+		{name: "an empty body", body: "", status: 400, want: `{"error":"the body is empty","status":400}`},
 		{name: "white space", body: " \n", status: 400, want: `{"error":"the body is empty","status":400}`},
-		{name: "one too long", body: `{"name":"a","properties":{"x":"` + strings.Repeat("x", 32<<10) + `"}}`, status: 400, want: `{"error":"an event has at most 32768 bytes"~`},
+		{name: "one event that is too long", body: `{"name":"a","properties":{"x":"` + strings.Repeat("x", 32<<10) + `"}}`, status: 400, want: `{"error":"an event has at most 32768 bytes"~`},
 
 		{name: "an array", body: `[{"name":"a"}, {"name":"b"}]`, status: 200, want: `{"accepted":2,"duplicates":0,"rejected":[]}`,
 			stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"b"}`}},
 		{name: "an empty array", body: `[]`, status: 200, want: `{"accepted":0,"duplicates":0,"rejected":[]}`},
-		{name: "an array with bad ones", body: `[{"name":"a"},5,{"type":"clicked"},{"name":"b","user":"bad"},{"name":"c"}]`, store: reject, status: 207,
+		{name: "an array with bad events", body: `[{"name":"a"},5,{"type":"clicked"},{"name":"b","user":"bad"},{"name":"c"}]`, store: reject, status: 207,
 			want:   `{"accepted":2,"duplicates":0,"rejected":[{"index":1,"error":"invalid JSON at byte 0: an object is expected"},{"index":2,"error":"type: is not a type of event","field":"type"},{"index":3,"error":"user: has at most 256 bytes","field":"user"}]}`,
 			stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"c"}`}},
 		{name: "an array of duplicates", body: `[{"name":"a"},{"name":"b"}]`, store: duplicate, status: 200, want: `{"accepted":0,"duplicates":2,"rejected":[]}`},
-		{name: "an array of a duplicate and a bad one", body: `[{"name":"a"},{}]`, store: duplicate, status: 207, want: `{"accepted":0,"duplicates":1,"rejected":[{"index":1,"error":"name: is required","field":"name"}]}`},
-		{name: "an array of bad ones", body: `[{},{"name":5}]`, status: 400,
+		{name: "an array of a duplicate and a bad event", body: `[{"name":"a"},{}]`, store: duplicate, status: 207, want: `{"accepted":0,"duplicates":1,"rejected":[{"index":1,"error":"name: is required","field":"name"}]}`},
+		{name: "an array of bad events", body: `[{},{"name":5}]`, status: 400,
 			want: `{"accepted":0,"duplicates":0,"rejected":[{"index":0,"error":"name: is required","field":"name"},{"index":1,"error":"name: must be a string","field":"name"}],"error":"no event was accepted","status":400}`},
 		{name: "an array without its end", body: `[{"name":"a"},{"name":"b"}`, status: 400, want: `{"error":"malformed array: ~`},
 		{name: "an array with a broken element", body: `[{"name":"a"},{"name":}]`, status: 400, want: `{"error":"malformed array: ~`},
-		{name: "an array and something after it", body: `[{"name":"a"}]]`, status: 400, want: `{"error":"malformed array: ~`},
+		{name: "an array and more text after it", body: `[{"name":"a"}]]`, status: 400, want: `{"error":"malformed array: ~`},
 		{name: "an array in an array", body: `[[{"name":"a"}]]`, status: 400, want: `{"accepted":0,"duplicates":0,"rejected":[{"index":0~`},
-		{name: "too many in an array", body: "[" + strings.Repeat(`{"name":"a"},`, EventsMax) + `{"name":"a"}]`, status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
+		{name: "too many events in an array", body: "[" + strings.Repeat(`{"name":"a"},`, EventsMax) + `{"name":"a"}]`, status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
 
 		{name: "lines", contentType: ndjson, body: "{\"name\":\"a\"}\n{\"name\":\"b\"}\n", status: 200, want: `{"accepted":2,"duplicates":0,"rejected":[]}`,
 			stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"b"}`}},
-		{name: "lines with CRLF, empty ones and no end", contentType: ndjson + "; charset=UTF-8", body: "\r\n{\"name\":\"a\"}\r\n \t\n\n{\"name\":\"b\"}", status: 200, want: `{"accepted":2,"duplicates":0,"rejected":[]}`,
+		{name: "lines with CRLF, empty lines and no final newline", contentType: ndjson + "; charset=UTF-8", body: "\r\n{\"name\":\"a\"}\r\n \t\n\n{\"name\":\"b\"}", status: 200, want: `{"accepted":2,"duplicates":0,"rejected":[]}`,
 			stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"b"}`}},
-		{name: "one line is no single event", contentType: "application/jsonl", body: `{"user":"u"}`, status: 400, want: `{"accepted":0,"duplicates":0,"rejected":[{"index":0,"error":"name: is required","field":"name"}],"error":"no event was accepted","status":400}`},
-		{name: "lines with bad ones", contentType: "Application/NDJSON", body: "{\"name\":\"a\"}\n{\"name\":\n}\n[]\n{\"name\":\"b\"}", status: 207,
+		{name: "one line is answered like many lines", contentType: "application/jsonl", body: `{"user":"u"}`, status: 400, want: `{"accepted":0,"duplicates":0,"rejected":[{"index":0,"error":"name: is required","field":"name"}],"error":"no event was accepted","status":400}`},
+		{name: "lines with bad events", contentType: "Application/NDJSON", body: "{\"name\":\"a\"}\n{\"name\":\n}\n[]\n{\"name\":\"b\"}", status: 207,
 			want: `{"accepted":2,"duplicates":0,"rejected":[{"index":1,"error":"invalid JSON~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`, `{"dialect":"native","type":"track","name":"b"}`}},
-		{name: "no line", contentType: ndjson, status: 200, want: `{"accepted":0,"duplicates":0,"rejected":[]}`},
+		{name: "no lines", contentType: ndjson, status: 200, want: `{"accepted":0,"duplicates":0,"rejected":[]}`},
 		{name: "a long line among others", contentType: ndjson, body: "{\"name\":\"" + strings.Repeat("x", 32<<10) + "\"}\n{\"name\":\"b\"}", status: 207,
 			want: `{"accepted":1,"duplicates":0,"rejected":[{"index":0,"error":"an event has at most 32768 bytes"}]}`, stored: []string{`{"dialect":"native","type":"track","name":"b"}`}},
 		{name: "too many lines", contentType: ndjson, body: strings.Repeat("{}\n", EventsMax+1), status: 413, want: `{"error":"at most 10000 events a request","status":413}`},
 
 		{name: "a form", contentType: "application/x-www-form-urlencoded", body: "name=a", status: 415, want: `{"error":"send application/json~`},
 		{name: "another charset", contentType: "application/json; charset=utf-16", body: `{"name":"a"}`, status: 415, want: `{"error":"send application/json~`},
-		{name: "a parameter", query: "dry_run=1", body: `{"name":"a"}`, status: 400, want: `{"error":"dry_run: no such parameter here","field":"dry_run","status":400}`},
+		{name: "an unknown parameter", query: "dry_run=1", body: `{"name":"a"}`, status: 400, want: `{"error":"dry_run: no such parameter here","field":"dry_run","status":400}`},
 		{name: "another site", query: "site=blog", body: `{"name":"a"}`, status: 404, want: `{"error":"site: no such site","field":"site","status":404}`},
 		{name: "the key's own site", query: "site=shop", body: `{"name":"a"}`, status: 200, want: `{"accepted":1~`, stored: []string{`{"dialect":"native","type":"track","name":"a"}`}},
 	} {
@@ -149,7 +149,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// A message from a client's text is never longer than it need be.
+// Error messages cut long names of the client, so the answer stays short.
 func TestSendLongErrors(t *testing.T) {
 	line := `{"` + strings.Repeat("k", 128) + `":1}` + "\n"
 	res, _ := send(t, "application/x-ndjson", "", strings.Repeat(line, EventsMax), nil)
@@ -158,7 +158,7 @@ func TestSendLongErrors(t *testing.T) {
 	}
 }
 
-// What a request that never reached the engine is told.
+// Each failure before the engine has its status and message.
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		result dialect.Result
@@ -184,8 +184,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Memory comes back with the reply: a batch of lines whose texts must be
-// unescaped, and whose lists need memory, costs nothing the second time.
+// The dialect reuses memory after the reply. Decoding a second batch with escaped texts and
+// lists allocates almost nothing.
 func TestSendReuses(t *testing.T) {
 	api := &API{}
 	line := `{"name":"caf\u00e9","groups":["g"],"increments":{"n":2},"properties":{"n":1,"t":"a\tb","o":{"k":[1, 2]}}}` + "\n"
@@ -200,14 +200,13 @@ func TestSendReuses(t *testing.T) {
 		}
 		api.Reply(req, res, dialect.Result{Outcomes: outcomes})
 	})
-	if allocs > 4 { // a few, because the race detector and the collector empty pools
+	if allocs > 4 { // not 0, because the race detector and the garbage collector empty pools
 		t.Errorf("%v allocations for 100 events", allocs)
 	}
 }
 
-// FuzzNativeSend: any body is either refused whole or every event in it is
-// either taken or named; nothing is lost in between, and the answer is JSON with
-// the status its content asks for.
+// FuzzNativeSend checks that a body is refused as a whole, or that each of its events is either
+// stored or listed as rejected. The answer is JSON, and its status agrees with its content.
 func FuzzNativeSend(f *testing.F) {
 	for _, body := range []string{
 		`{"name":"a","properties":{"x":[1,{"y":"\ud83d\ude00"}]}}`, `[{"name":"a"},5,{}]`, "{\"name\":\"a\"}\n\n{\"name\":}\n{\"type\":\"page\"}",
@@ -246,7 +245,7 @@ func FuzzNativeSend(f *testing.F) {
 		switch {
 		case res.Status == 413 && want > EventsMax:
 		case answer.Accepted != len(stored):
-			t.Fatalf("accepted %d, stored %d", answer.Accepted, len(stored))
+			t.Fatalf("the answer says %d accepted, but %d are stored", answer.Accepted, len(stored))
 		case want >= 0 && answer.Accepted+len(answer.Rejected) != want:
 			t.Fatalf("%d events, answer %d %s", want, res.Status, res.Body)
 		case res.Status == 200 && (answer.Error != "" || len(answer.Rejected) > 0),
@@ -262,7 +261,7 @@ func FuzzNativeSend(f *testing.F) {
 		}
 		for _, e := range stored {
 			if !json.Valid([]byte(e)) {
-				t.Fatalf("stored what is not JSON: %q", e)
+				t.Fatalf("a stored event is not JSON: %q", e)
 			}
 		}
 	})

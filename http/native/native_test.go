@@ -18,11 +18,11 @@ import (
 	"cairn/http/native/nativetest"
 )
 
-// The promise: every native route asks the engine exactly what the query says,
-// answers in the shapes of openapi.json, and refuses the rest by name.
+// These tests hold the promise of the native routes: each asks the engine exactly what the
+// query says, answers as openapi.json describes, and names the parameter that it refuses.
 
-// call does what the server does round a native request: it finds the route,
-// and hands an error back to reply.
+// call handles a native request as the server does: it calls Read or Act, and passes an error
+// to Reply.
 func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dialect.Response {
 	t.Helper()
 	loc, err := time.LoadLocation(zone)
@@ -41,7 +41,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	}
 	if err != nil {
 		if res.Status != 0 || len(res.Body) != 0 {
-			t.Fatalf("%s: an error after something was written: %q", target, res.Body)
+			t.Fatalf("%s: an error after a part of the answer was written: %q", target, res.Body)
 		}
 		api.Reply(req, res, failureOf(err))
 	}
@@ -51,20 +51,20 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	return res
 }
 
-// What each query asks the engine.
+// Each row is a request and the question that the engine gets.
 func TestAsks(t *testing.T) {
 	for _, c := range []struct{ name, zone, target, asked string }{
 		{"all events", "UTC", "/api/v1/events", `list shop limit 100`},
 		{"every kind of filter", "UTC", "/api/v1/events?name=a&user=b&anonymous=c&session=d&group=e&type=order&dialect=matomo&value=1&message_id=m&country=NL&utm_source=x&prop.plan=pro&extra.k.l=v",
 			`list shop name=["a"] user=["b"] anonymous=["c"] session=["d"] group=["e"] type=["order"] dialect=["matomo"] value=["1"] message_id=["m"] country=["NL"] utm_source=["x"] prop.plan=["pro"] extra.k.l=["v"] limit 100`},
-		{"a repeat is OR, a second mention joins the first", "UTC", "/api/v1/events?name=a&country=NL&name=b&name=a", `list shop name=["a" "b"] country=["NL"] limit 100`},
-		{"commas mean nothing", "UTC", "/api/v1/events?value=1,2", `list shop value=["1,2"] limit 100`},
+		{"a repeated filter is one condition with OR", "UTC", "/api/v1/events?name=a&country=NL&name=b&name=a", `list shop name=["a" "b"] country=["NL"] limit 100`},
+		{"commas do not separate values", "UTC", "/api/v1/events?value=1,2", `list shop value=["1,2"] limit 100`},
 		{"percent and plus", "UTC", "/api/v1/events?name=caf%C3%A9+au%20lait%2B&prop.a%3Db=%26", `list shop name=["café au lait+"] prop.a=b=["&"] limit 100`},
 		{"dots in a path", "UTC", "/api/v1/events?prop.a..b.=1&prop.c.d=2", `list shop prop.a..b.=["1"] prop.c.d=["2"] limit 100`},
 		{"an empty property", "UTC", "/api/v1/events?prop.k=", `list shop prop.k=[""] limit 100`},
 		{"a key without =", "UTC", "/api/v1/events?prop.k&&", `list shop prop.k=[""] limit 100`},
 		{"order, limit, after", "UTC", "/api/v1/events?order=asc&limit=20&after=" + nativetest.SomeID, `list shop asc limit 20 after ` + nativetest.SomeID},
-		{"empty singles are absent", "UTC", "/api/v1/events?order=&limit=&after=&from=&to=&site=", `list shop limit 100`},
+		{"empty single parameters are ignored", "UTC", "/api/v1/events?order=&limit=&after=&from=&to=&site=", `list shop limit 100`},
 		{"milliseconds", "UTC", "/api/v1/events?from=1000&to=2000", `list shop [1000,2000) limit 100`},
 		{"RFC 3339", "UTC", "/api/v1/events?from=2026-11-21T01:00:00%2B01:00&to=2026-11-21T00:00:00.5Z", fmt.Sprintf(`list shop [%d,%d) limit 100`, nativetest.SomeDay, nativetest.SomeDay+500)},
 		{"a plus that was not encoded", "UTC", "/api/v1/events?from=2026-11-21T01:00:00+01:00", fmt.Sprintf(`list shop [%d,0) limit 100`, nativetest.SomeDay)},
@@ -84,7 +84,7 @@ func TestAsks(t *testing.T) {
 		{"counters up to a day", "UTC", "/api/v1/counters?property=country&to=2026-11-21", `counters shop property=country values=[] segment= times=0,0 days=0,20778 sort=events limit=100 offset=0`},
 		{"counters of 1970-01-01", "UTC", "/api/v1/counters?property=country&to=1970-01-01", `counters shop property=country values=[] segment= times=0,86400000 days=0,0 sort=events limit=100 offset=0`},
 		{"counters of hours", "UTC", "/api/v1/counters?property=country&from=2026-11-21&to=2026-11-21T12:00:00Z", fmt.Sprintf(`counters shop property=country values=[] segment= times=%d,%d days=0,0 sort=events limit=100 offset=0`, nativetest.SomeDay, nativetest.SomeDay+43_200_000)},
-		{"a cross", "UTC", "/api/v1/counters?property=plan&value=pro&value=free&segment=country&sort=users&limit=5", `counters shop property=plan values=["pro" "free"] segment=country times=0,0 days=0,0 sort=users limit=5 offset=0`},
+		{"a property split by a segment", "UTC", "/api/v1/counters?property=plan&value=pro&value=free&segment=country&sort=users&limit=5", `counters shop property=plan values=["pro" "free"] segment=country times=0,0 days=0,0 sort=users limit=5 offset=0`},
 		{"the key's own site", "UTC", "/api/v1/count?site=shop", `count shop`},
 		{"users", "UTC", "/api/v1/users?limit=2&after=" + nativetest.SomeID, `users shop limit 2 after ` + nativetest.SomeID},
 		{"a user", "UTC", "/api/v1/users/u-1", "user u-1"},
@@ -106,7 +106,7 @@ func TestAsks(t *testing.T) {
 	}
 }
 
-// What each route answers, to the byte.
+// Each row is a request and its exact answer.
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct{ name, target, want string }{
 		{"event", "/api/v1/events/" + nativetest.SomeID, `{"id":"` + nativetest.SomeID + `","seq":42,"site":"shop","dialect":"native","type":"order","name":"order \u003c1\u003e","time":"2026-11-21T00:00:00.001Z","received":"2026-11-21T00:00:00.002Z","user":"u-1","anonymous":"a-1","session":"s-1","previous":"p-1","groups":["g-1"],"message_id":"m-1","value":12.50,"properties":{"plan":"pro","seats":3,"tags":["a",{"b":null}],"trial":true},"context":{"country":"NL","latitude":52.1,"bot":false},"increments":{"seats":3},"segments":["plan"],"counted":false,"extra":{"integrations":{"All":true}}}`},
@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// What is refused, and that the answer names the field.
+// The answer to a refused request names the wrong field.
 func TestRefuses(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for _, c := range []struct {
@@ -237,7 +237,7 @@ func errorOf(t testing.TB, res *dialect.Response) nativeError {
 	return e
 }
 
-// What becomes of the engine's own errors, on every read.
+// Each error of the engine has its status and message on every read.
 func TestEngineErrors(t *testing.T) {
 	for _, c := range []struct {
 		err          error
@@ -271,8 +271,8 @@ func TestEngineErrors(t *testing.T) {
 	}
 }
 
-// A person nobody knows is a 404, also where the events are asked for; a known
-// one without such events has an empty page.
+// The events of an unknown person are a 404. A known person without matching events has an
+// empty page.
 func TestUserEvents(t *testing.T) {
 	n := nativetest.Full()
 	n.EventPage = query.Page{}
@@ -285,8 +285,8 @@ func TestUserEvents(t *testing.T) {
 	}
 }
 
-// A page that grows over pageBytesMax ends early with the cursor of its last
-// element; what is left is what the next page begins with.
+// A page that grows beyond pageBytesMax ends early. Its cursor is its last element, so the next
+// page begins with the rest.
 func TestLongPage(t *testing.T) {
 	n := &nativetest.Engine{}
 	text := event.Str(strings.Repeat("x", 30_000))
@@ -312,8 +312,7 @@ func TestLongPage(t *testing.T) {
 	}
 }
 
-// A walk over the counters: the cursor of one page opens the next, and only of
-// the same query.
+// The cursor of a page of counters opens the next page, but only for the same query.
 func TestCounterPages(t *testing.T) {
 	n := nativetest.Full()
 	n.CounterPage.More = true
@@ -336,7 +335,7 @@ func TestCounterPages(t *testing.T) {
 	}
 	for _, other := range []string{"property=country", "property=plan&sort=users", "property=plan&value=pro", "property=plan&segment=x", "property=plan&from=2026-11-21", ""} {
 		if res := call(t, n, "UTC", "GET", "/api/v1/counters?"+other+"&after="+first); res.Status != 400 {
-			t.Errorf("the cursor of another query opens %q: %s", other, res.Body)
+			t.Errorf("%q accepts the cursor of another query: %s", other, res.Body)
 		}
 	}
 }
@@ -368,7 +367,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// One snapshot is made at a time, and none without a directory for them.
+// The server makes one snapshot at a time. Without a snapshot directory it makes none.
 func TestSnapshotRefused(t *testing.T) {
 	n := nativetest.Full()
 	api := &API{engine: n, snapshotDir: t.TempDir(), now: time.Now}
@@ -387,15 +386,15 @@ func TestSnapshotRefused(t *testing.T) {
 	refused(dialect.BadRequest)
 }
 
-// No path is answered by two lines of the table, every parameter has a known
-// kind, and no context key hides another parameter.
+// Each path matches one line of the table, no line has a parameter twice, and no filter is also
+// a single parameter.
 func TestTable(t *testing.T) {
 	if len(routes) != len(table) {
 		t.Fatal("routes and table differ")
 	}
 	for i, r := range table {
 		if got, ids := routeFor(r.method, strings.ReplaceAll(r.path, "*", "events")); got != r || len(ids) != strings.Count(r.path, "*") {
-			t.Errorf("%s %s is answered by another line", r.method, r.path)
+			t.Errorf("%s %s matches another line of the table", r.method, r.path)
 		}
 		want := dialect.Write
 		if r.read != nil {
@@ -412,20 +411,20 @@ func TestTable(t *testing.T) {
 		seen := map[string]bool{}
 		for _, p := range r.params {
 			if seen[p] {
-				t.Errorf("%s: %s is there twice", r.path, p)
+				t.Errorf("%s: the parameter %s is listed twice", r.path, p)
 			}
 			seen[p] = true
 		}
 	}
 	for _, p := range filterParams {
 		if singleParams[p] {
-			t.Errorf("%s is a filter and a single parameter", p)
+			t.Errorf("%s is both a filter and a single parameter", p)
 		}
 	}
 }
 
-// FuzzNativeQuery: whatever the query string, either it is refused or it says
-// what net/url reads in it, within all bounds.
+// FuzzNativeQuery checks that a query string is refused, or is read as net/url reads it and stays
+// within all bounds.
 func FuzzNativeQuery(f *testing.F) {
 	for _, raw := range []string{
 		"", "name=a&name=b&prop.x=1", "from=2026-11-21&to=2026-11-21", "from=1&to=2&limit=5&order=asc",
@@ -446,7 +445,7 @@ func FuzzNativeQuery(f *testing.F) {
 			}
 			want, err := url.ParseQuery(raw)
 			if err != nil && !strings.Contains(raw, ";") {
-				t.Fatalf("%q: taken, but %v", raw, err)
+				t.Fatalf("%q: accepted, but net/url refuses it: %v", raw, err)
 			}
 			for _, c := range q.where {
 				if !accepts(r.params, c.Field) || singleParams[c.Field] || len(c.Values) == 0 || !strings.Contains(raw, ";") && c.Values[0] != want.Get(c.Field) {
@@ -464,8 +463,8 @@ func FuzzNativeQuery(f *testing.F) {
 	})
 }
 
-// FuzzCounterCursor: what is taken is in bounds, and means the same when it is
-// written again.
+// FuzzCounterCursor checks that an accepted cursor is within bounds, and that encoding it again
+// gives the same position.
 func FuzzCounterCursor(f *testing.F) {
 	f.Add(string(appendCounterCursor(nil, 0, 1)), uint32(1))
 	f.Add(string(appendCounterCursor(nil, 300, 0xffffffff)), uint32(0xffffffff))
@@ -480,13 +479,13 @@ func FuzzCounterCursor(f *testing.F) {
 			t.Fatalf("%q: %d, %d, %v", cursor, offset, again, err)
 		}
 		if _, err := counterOffset(cursor, hash+1); err == nil {
-			t.Fatalf("%q: taken by another query", cursor)
+			t.Fatalf("%q: another query accepts the cursor", cursor)
 		}
 	})
 }
 
-// failureOf is what the server makes of an error of the native API or of the engine, as
-// far as these tests go: see failure.go in http.
+// failureOf maps an error of the native API or of the engine to a failure, as the server does.
+// It has only the cases that these tests need; see failure.go in http.
 func failureOf(err error) dialect.Result {
 	result := dialect.Result{Failure: dialect.Internal, Err: errors.New("internal error")}
 	var status *dialect.StatusError

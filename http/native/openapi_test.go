@@ -15,11 +15,11 @@ import (
 	"cairn/http/native/nativetest"
 )
 
-// The promise: openapi.json says neither more nor less than the server does.
-// Paths, methods, rights and parameters are compared with the table, and every
-// answer the handlers give is held against its schema.
+// These tests check that openapi.json describes exactly what the server does. They compare
+// paths, methods, rights and parameters with the table, and validate each answer of the
+// handlers against its schema.
 
-// openPaths are the server's own, which are not in the table.
+// openPaths are the paths of the server itself. They are not in the table.
 var openPaths = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"}
 
 func TestContractRoutes(t *testing.T) {
@@ -60,8 +60,8 @@ func TestContractRights(t *testing.T) {
 	}
 }
 
-// parametersOf lists what the query of an operation may hold, as the table
-// writes it. An exploded object stands for one parameter a property.
+// parametersOf lists the query parameters of an operation in the notation of the table. An
+// exploded object counts as one parameter per property.
 func parametersOf(t testing.TB, doc, op nativetest.Object) (query []string, single map[string]bool, path int) {
 	t.Helper()
 	single = map[string]bool{}
@@ -109,13 +109,13 @@ func TestContractParameters(t *testing.T) {
 		}
 		for name, is := range single {
 			if is != singleParams[name] {
-				t.Errorf("%s %s: %s: the document says single %v", r.method, r.path, name, is)
+				t.Errorf("%s %s: %s: the document has single = %v, the server does not", r.method, r.path, name, is)
 			}
 		}
 	}
 }
 
-// What the code knows as lists and limits, the document repeats.
+// The document has the same lists and limits as the code.
 func TestContractLists(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	schema := func(path string) nativetest.Object {
@@ -168,7 +168,7 @@ func TestContractLists(t *testing.T) {
 	if got := schema("Properties")["maxProperties"]; got != float64(event.MaxProperties) {
 		t.Errorf("properties %v", got)
 	}
-	// Every key the document names is taken, and no other.
+	// The parser accepts every key in the document.
 	for name := range in {
 		value := map[string]string{"type": `"page"`, "time": `1`, "groups": `[]`, "segments": `[]`, "properties": `{}`, "context": `{}`, "extra": `{}`, "increments": `{}`, "counted": `true`, "value": `1`, "seq": `1`}[name]
 		if value == "" {
@@ -184,7 +184,7 @@ func TestContractLists(t *testing.T) {
 	}
 }
 
-// Every 200 of every read, with all fields set and with none, and every error.
+// The test validates the 200 of each read, with all fields set and with none, and each error.
 func TestContractAnswers(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	ops := nativetest.Operations(t, doc)
@@ -250,7 +250,7 @@ func TestContractSend(t *testing.T) {
 			nativetest.ValidateAnswer(t, doc, op, res, contentType+" "+body)
 		}
 	}
-	// The document's own examples are taken, and follow its schemas.
+	// The server accepts the examples in the document, and they match their schemas.
 	content := op["requestBody"].(nativetest.Object)["content"].(nativetest.Object)
 	for contentType, media := range content {
 		for name, example := range media.(nativetest.Object)["examples"].(nativetest.Object) {
@@ -271,7 +271,7 @@ func TestContractSend(t *testing.T) {
 	}
 }
 
-// The validator itself finds what it is there to find.
+// The validator finds the errors that it exists for.
 func TestContractValidator(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	v := nativetest.Validator{T: t, Doc: doc}
@@ -303,8 +303,8 @@ func TestContractValidator(t *testing.T) {
 	}
 }
 
-// The document has all that its files have. Nothing is in two of them, where the second would
-// take the place of the first.
+// The document has everything in its files. No path or schema is in two files: the second would
+// replace the first.
 func TestContractFiles(t *testing.T) {
 	files, err := openapiFiles.ReadDir("openapi")
 	if err != nil || len(files) != len(openapiGroups)+1 {
@@ -326,7 +326,7 @@ func TestContractFiles(t *testing.T) {
 	}
 }
 
-// Every reference leads somewhere, and everything named is used.
+// Every reference has a target, and every component is used.
 func TestContractReferences(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	used := map[string]bool{}

@@ -8,7 +8,7 @@ import (
 
 const halfHour = 30 * 60 * 1000 // milliseconds
 
-// What the native API promises of sessions, as the engine's table of rules has it.
+// The engine's rules for this dialect are what the native API promises for sessions.
 func TestRules(t *testing.T) {
 	r := event.RuleAt(event.Native, 1)
 	for _, c := range []struct {
@@ -22,16 +22,16 @@ func TestRules(t *testing.T) {
 		{"30:00 do", r.Ends(halfHour)},
 		{"an event 30:00 older than the session's newest joins it", !r.Strays(halfHour)},
 		{"one 30:00.001 older does not", r.Strays(halfHour + 1)},
-		{"a session that was begun keeps its source", !r.LateSource},
+		{"a session keeps its first source", !r.LateSource},
 		{"a bounce has fewer than two actions", !r.BouncesByViews},
 		{"null erases a trait, an object replaces one", !r.DeepTraits},
 		{"any increment is stored", !r.ChecksIncrements},
-		{"an identify always tells of somebody who is there", r.ActivePath == ""},
+		{"every identify counts as activity", r.ActivePath == ""},
 		{"the engine recognises no device", !r.RecognisesDevices},
 		{"an answer names no session", !r.ReturnsIDs},
 	} {
 		if !c.holds {
-			t.Errorf("not so: %s", c.promise)
+			t.Errorf("the rules break the promise: %s", c.promise)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // Object is a node of the document.
 type Object = map[string]any
 
-// Contract is a contract in OpenAPI, read from its JSON.
+// Contract parses the JSON of an OpenAPI document.
 func Contract(t testing.TB, text []byte) Object {
 	t.Helper()
 	var doc Object
@@ -28,12 +28,12 @@ func Contract(t testing.TB, text []byte) Object {
 	return doc
 }
 
-// Deref follows a $ref inside the document; members beside it are kept over it.
+// Deref follows a $ref inside the document. Members next to the $ref override those of the target.
 func Deref(t testing.TB, doc Object, node any) Object {
 	t.Helper()
 	o, ok := node.(Object)
 	if !ok {
-		t.Fatalf("%v is no object", node)
+		t.Fatalf("%v is not an object", node)
 	}
 	ref, ok := o["$ref"].(string)
 	if !ok {
@@ -43,7 +43,7 @@ func Deref(t testing.TB, doc Object, node any) Object {
 	for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
 		m, _ := at.(Object)
 		if at, ok = m[part]; !ok {
-			t.Fatalf("%s leads nowhere", ref)
+			t.Fatalf("the reference %s has no target", ref)
 		}
 	}
 	whole := Object{}
@@ -58,7 +58,7 @@ func Deref(t testing.TB, doc Object, node any) Object {
 	return whole
 }
 
-// Operations lists "METHOD /path" of the document, with "*" for a parameter.
+// Operations returns the operations of the document by "METHOD /path", with "*" for a parameter.
 func Operations(t testing.TB, doc Object) map[string]Object {
 	t.Helper()
 	ops := map[string]Object{}
@@ -70,8 +70,8 @@ func Operations(t testing.TB, doc Object) map[string]Object {
 	return ops
 }
 
-// ValidateAnswer holds an answer to the operation op against the schema that doc has for its
-// status. what names the answer in an error.
+// ValidateAnswer checks an answer of the operation op against the schema that doc has for the
+// status. what names the answer in error messages.
 func ValidateAnswer(t *testing.T, doc, op Object, res *dialect.Response, what string) {
 	t.Helper()
 	answers := op["responses"].(Object)
@@ -92,13 +92,13 @@ func ValidateAnswer(t *testing.T, doc, op Object, res *dialect.Response, what st
 }
 
 // Validator checks a value against the part of JSON Schema 2020-12 that
-// openapi.json uses; any other keyword fails the test, so none is passed over.
+// openapi.json uses. Any other keyword fails the test, so that none is ignored.
 type Validator struct {
 	T   testing.TB
 	Doc Object
 }
 
-// Check returns "" or what is wrong, at which path.
+// Check returns "" for a valid value, otherwise the path and the error.
 func (v Validator) Check(node, value any, at string) string {
 	v.T.Helper()
 	schema := Deref(v.T, v.Doc, node)
@@ -165,7 +165,7 @@ func (v Validator) Check(node, value any, at string) string {
 		case "format":
 			layout := map[any]string{"date": "2006-01-02", "date-time": time.RFC3339Nano}[rule]
 			if layout == "" {
-				v.T.Fatalf("%s: format %v is not checked", at, rule)
+				v.T.Fatalf("%s: the validator does not know the format %v", at, rule)
 			}
 			if _, err := time.Parse(layout, text); isText && err != nil {
 				return bad("%q", text)

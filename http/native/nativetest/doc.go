@@ -1,4 +1,4 @@
-// Package nativetest is what tests of the native API need, in its own room and in that of
-// the server: an engine that records its questions, and checks of answers against the
-// contract. No other code imports it.
+// Package nativetest helps to test the native API, in its own package and in that of the
+// server. It has an engine that records its questions, and checks of answers against the
+// contract. Only tests import it.
 package nativetest

@@ -11,11 +11,10 @@ import (
 	"cairn/engine/query"
 )
 
-// Engine answers every read from what it was given and notes what it was
-// asked.
+// Engine answers every read with its fields and records the question.
 type Engine struct {
 	Asked string // the last question, as text
-	Err   error  // when set, the answer to everything
+	Err   error  // when set, every call returns it
 
 	EventPage   query.Page
 	Totals      query.Totals
@@ -25,7 +24,7 @@ type Engine struct {
 	SessionList []query.Session
 	GroupInfo   query.Group
 	Next        string
-	Missing     string // the id nobody has
+	Missing     string // an id that does not exist
 }
 
 func (n *Engine) note(call string, q query.Query) {
@@ -124,14 +123,14 @@ func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err
 }
 
-// What the answers of Full hold: two public ids of events, and a day in Unix milliseconds.
+// These are in the answers of Full: two public ids of events, and a day in Unix milliseconds.
 const (
 	SomeID        = "0123456789abcdef0123456789abcdef"
 	OtherID       = "fedcba9876543210fedcba9876543210"
 	SomeDay int64 = 1795219200000 // 2026-11-21T00:00:00Z
 )
 
-// Full is an Engine that has one of everything, with every field set.
+// Full returns an Engine that has one object of each kind, with every field set.
 func Full() *Engine {
 	return &Engine{
 		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
@@ -167,7 +166,7 @@ func Full() *Engine {
 	}
 }
 
-// Line is an event as `cairn bench` sends it: about 380 bytes, 5 properties.
+// Line returns an event as `cairn bench` sends it: about 380 bytes, 5 properties.
 func Line(i int) string {
 	return fmt.Sprintf(`{"type":"track","name":"Product Viewed","time":"2026-11-21T12:%02d:%02d.123Z","user":"user-%06d","anonymous":"3f1e2b1c-0d4a-4f4e-9b7a-%012x","session":"9b2d7c1e0f3a4b5c6d7e8f90a1b2%04x","message_id":"0b7e6f5a-1c2d-4e3f-8a9b-%012x","properties":{"plan":"pro","country":"NL","product":"sku-%04d","order":%d,"amount":%d.50},"context":{"url":"https://shop.example/p/%d"}}`,
 		i/60%60, i%60, i*7919%100000, i, i%65536, i*31, i%5000, i, i%10000, i%5000)
