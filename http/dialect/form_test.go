@@ -19,7 +19,7 @@ func TestForm(t *testing.T) {
 		{"plus and percent", "a+b=c%20d%2Be", [][2]string{{"a b", "c d+e"}}},
 		{"an escaped = and &", "metadata.a%3Db=1%262", [][2]string{{"metadata.a=b", "1&2"}}},
 		{"utf-8", "caf%C3%A9=%e2%82%ac", [][2]string{{"café", "€"}}},
-		{"broken escapes stand for themselves", "a=100%&b=%zz&c=%4&d=%", [][2]string{{"a", "100%"}, {"b", "%zz"}, {"c", "%4"}, {"d", "%"}}},
+		{"broken escapes are kept as they are", "a=100%&b=%zz&c=%4&d=%", [][2]string{{"a", "100%"}, {"b", "%zz"}, {"c", "%4"}, {"d", "%"}}},
 		{"escape at the very end", "a=%41", [][2]string{{"a", "A"}}},
 		{"a semicolon is no separator", "a=1;b=2", [][2]string{{"a", "1;b=2"}}},
 	} {
@@ -48,7 +48,7 @@ func TestFormStops(t *testing.T) {
 	}
 }
 
-// Whatever the standard library takes, Form reads alike.
+// Form reads every text that the standard library accepts in the same way.
 func FuzzForm(f *testing.F) {
 	f.Add("a=1&b=%20&c")
 	f.Add("%zz=+&;")

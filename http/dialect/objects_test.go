@@ -6,8 +6,8 @@ import (
 	"cairn/engine/event"
 )
 
-// Objects stand side by side without growing into each other, and what one does not need
-// serves the next.
+// Objects share one block of memory, but none can grow into the next. Memory that Trim frees
+// serves the next object.
 func TestObjects(t *testing.T) {
 	o := Objects{Kept: 512}
 	one, two := o.Make(3), o.Make(2)
@@ -21,17 +21,17 @@ func TestObjects(t *testing.T) {
 		t.Errorf("%d members, %q and %q", cap(two), two, three)
 	}
 	if empty := o.Trim(o.Make(4), 2); empty != nil {
-		t.Errorf("%d members for nothing", cap(empty))
+		t.Errorf("an empty object keeps %d members, want nil", cap(empty))
 	}
 	if roomy := o.Trim(append(o.Make(9), event.Member{Key: "f"}), 2); cap(roomy) != 3 {
 		t.Errorf("%d members, want one and room for two", cap(roomy))
 	}
 	o.Reset()
 	if again := o.Make(1)[:1]; again[0].Key != "" {
-		t.Errorf("%q of the request before", again)
+		t.Errorf("the key %q of the previous request is still there", again)
 	}
 	o.Make(513)
 	if o.Reset(); cap(o.members) != 0 {
-		t.Errorf("%d members are kept, at most 512", cap(o.members))
+		t.Errorf("%d members are kept, want none above the limit of 512", cap(o.members))
 	}
 }

@@ -14,7 +14,7 @@ func TestSizes(t *testing.T) {
 	for _, text := range []string{"", "MiB", "-1", "1e99", "NaN", "1PiB", "64mib", "1 2"} {
 		var s Size
 		if err := s.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q: taken as %d", text, s)
+			t.Errorf("%q: accepted as %d", text, s)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"cairn/http/dialect"
 )
 
-// Event returns the event of an id.
+// Event returns the event with an id.
 func (s *Store) Event(_ context.Context, id string) (*event.Event, error) {
 	if seq, err := s.position(id); err == nil && s.events[seq-1] != nil {
 		return s.events[seq-1], nil
@@ -21,13 +21,13 @@ func (s *Store) Event(_ context.Context, id string) (*event.Event, error) {
 	return nil, &dialect.StatusError{Failure: dialect.NotFound, Msg: "not found"}
 }
 
-// Ticket is always the same.
+// Ticket always returns the same ticket.
 func (s *Store) Ticket(ttl time.Duration) string {
 	return fmt.Sprintf("00000000-0000-0000-0000-%012d", int(ttl.Seconds()))
 }
 
-// Counters adds up event.Counts of every event. Days are those of UTC. A series has days
-// only, and only days with rows.
+// Counters adds up event.Counts of every event. Days are in UTC. A series has only daily
+// buckets, and only days with rows.
 func (s *Store) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	if q.Limit < 1 || q.Limit > 10_000 || q.Interval != "" && q.Interval != "day" {
 		return query.CounterPage{}, &dialect.StatusError{Failure: dialect.BadRequest, Msg: "bad query"}
@@ -113,7 +113,8 @@ func (s *Store) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 	return page, nil
 }
 
-// Digest sums up what q selects. Of several values of a field the newest by time wins.
+// Digest summarises the events that q selects. If a field has several values, the newest by time
+// wins.
 func (s *Store) Digest(ctx context.Context, q query.Query) (query.Digest, error) {
 	totals, err := s.Count(ctx, q)
 	d := query.Digest{Totals: totals}

@@ -1,11 +1,11 @@
-// Package dialecttest tests a dialect without server or engine: requests go in, events and
-// replies come out, all as text in golden files that can be written anew.
+// Package dialecttest tests a dialect without server or engine. Golden files hold requests, and
+// the events and replies that they must produce, as text.
 //
 // # Golden files
 //
-// A golden file is a story in txtar form. The text before the first marker says what the
-// story is about. After each request come the events that it makes, if there are any, and
-// the reply. A text after the colon of a marker is for the reader.
+// A golden file is a txtar archive. The text before the first marker describes the file. Each
+// request is followed by its events, if any, and by its reply. The text after the colon of a
+// marker is a comment.
 //
 //	Created, then found.
 //	-- request: the seed's own example --
@@ -26,13 +26,13 @@
 //
 //	go test ./http/oppizi -update
 //
-// writes the events and replies anew; read the diff.
+// rewrites the events and replies; read the diff.
 //
 // # Credentials
 //
-// On a route with AuthBearer the keys are "secret" (which may do everything), "read" and
-// "write". On other routes every credential is accepted, and the events of a record show the
-// credential that it names. Request.Find knows every credential except "nobody".
+// On a route with AuthBearer the keys are "secret" (which has all rights), "read" and "write".
+// Other routes accept every credential, and the text of an event shows the credential of its
+// record. Request.Find knows every credential except "nobody".
 package dialecttest
 
 import (
@@ -59,19 +59,19 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of dialects anew")
 
-// Start is when the first request of a file is received.
+// Start is the time when the first request of a file is received.
 var Start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// Peer is where every request comes from.
+// Peer is the address that every request comes from.
 var Peer = netip.MustParseAddr("203.0.113.7")
 
-// Golden is a dialect and the site its requests are for.
+// Golden is a dialect and the site of its requests.
 type Golden struct {
 	Dialect dialect.Dialect
 	Site    *dialect.Site // nil = id 1, name "shop"
 }
 
-// Run tries every file that pattern matches.
+// Run tests every file that pattern matches.
 func (g Golden) Run(t *testing.T, pattern string) {
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
@@ -96,7 +96,7 @@ func (g Golden) runFile(t *testing.T, file string) {
 		case "events", "reply":
 			continue
 		default:
-			t.Fatalf("%s: a section is a request, events or reply, not %q", file, section.Name)
+			t.Fatalf("%s: the section %q is not a request, events or reply", file, section.Name)
 		}
 		req, err := ParseRequest(section.Data)
 		if err != nil {
@@ -138,7 +138,7 @@ func compare(t *testing.T, file string, want, got *txtar.Archive) {
 	}
 }
 
-// Session is one story: a dialect in front of a Store.
+// Session is a dialect with its own Store.
 type Session struct {
 	Store Store
 
@@ -149,7 +149,7 @@ type Session struct {
 	now     int64
 }
 
-// Session starts a new one.
+// Session returns a new session with an empty Store.
 func (g Golden) Session() *Session {
 	site := g.Site
 	if site == nil {
@@ -158,9 +158,9 @@ func (g Golden) Session() *Session {
 	return &Session{dialect: g.Dialect, routes: g.Dialect.Routes(), site: site, now: Start.UnixMilli()}
 }
 
-// Do handles one request as the server does: route, right, size, Decode, the engine, Reply;
-// or Read. It returns the events as text. It overwrites the request's body afterwards, as
-// the server does with its buffers.
+// Do handles one request as the server does. It checks route, right and size, then calls Decode,
+// the Store and Reply, or only Read. It returns the events as text. Afterwards it overwrites
+// the request's body, as the server does with its buffers.
 func (s *Session) Do(req *dialect.Request) (events string, res *dialect.Response) {
 	req.Site, req.Peer, req.ReceivedUnixMilli = nil, Peer, s.now
 	req.Find = s.find
@@ -221,7 +221,7 @@ func (s *Session) route(req *dialect.Request) dialect.Result {
 	return result
 }
 
-// find is dialect.Request.Find.
+// find implements dialect.Request.Find.
 func (s *Session) find(c dialect.Credential) *dialect.Site {
 	if c.ID == "nobody" || c == (dialect.Credential{}) {
 		return nil
@@ -229,7 +229,7 @@ func (s *Session) find(c dialect.Credential) *dialect.Site {
 	return s.site
 }
 
-// write decodes req, keeps its events and describes them, a line each.
+// write decodes req, stores its events and describes each on a line.
 func (s *Session) write(req *dialect.Request) (string, dialect.Result) {
 	b := &s.batch
 	b.Records, b.Partial = b.Records[:0], false
@@ -276,8 +276,8 @@ func (s *Session) write(req *dialect.Request) (string, dialect.Result) {
 	return string(text), dialect.Result{Outcomes: outcomes, Records: b.Records}
 }
 
-// appendRecord describes a record: the event in its native form, and on lines before it what
-// is unusual.
+// appendRecord appends the text of a record: the event in its native form, after lines for
+// everything unusual.
 func appendRecord(text []byte, r *dialect.Record, req *dialect.Request) []byte {
 	if c := r.Credential; c != (dialect.Credential{}) {
 		text = fmt.Appendf(text, "credential: %d %q %q\n", c.Kind, c.ID, c.Secret)
@@ -294,7 +294,7 @@ func appendRecord(text []byte, r *dialect.Record, req *dialect.Request) []byte {
 	return append(event.AppendJSON(text, &r.Event), '\n')
 }
 
-// failureOf is what the server makes of an error of Decode or Read.
+// failureOf maps an error of Decode or Read to a failure, as the server does.
 func failureOf(err error) dialect.Failure {
 	var status *dialect.StatusError
 	var field *event.FieldError
@@ -307,8 +307,8 @@ func failureOf(err error) dialect.Failure {
 	return dialect.Internal
 }
 
-// formatResponse is the text of a reply: status and type, headers, an empty line
-// and the body, quoted when it is not text.
+// formatResponse returns the text of a reply: status and type, headers, an empty line and the
+// body. A body that is not text is quoted.
 func formatResponse(res *dialect.Response) []byte {
 	head := fmt.Appendf(nil, "%d %s", res.Status, res.ContentType)
 	text := append(bytes.TrimRight(head, " "), '\n')

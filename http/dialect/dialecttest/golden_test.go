@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// echo is a dialect for trying the runner: each line of a body is an event of
-// that name; "refuse", "drop" and "fail" do as they say.
+// echo is a dialect to test the runner. Each word of a body makes an event of that name. The
+// words "refuse" and "drop" refuse and exclude their event; "fail" fails the request.
 type echo struct{}
 
 func (echo) Name() event.Dialect { return event.Native }
@@ -61,8 +61,8 @@ func TestSession(t *testing.T) {
 	for _, c := range []struct {
 		request string
 		status  int
-		body    string // a digit an outcome
-		events  string // part of what is shown of them
+		body    string // one digit per outcome
+		events  string // a part of the text of the events
 	}{
 		{"POST /e\nAuthorization: Bearer secret\n\na b", 200, "00", `"name":"a"`},
 		{"POST /e\nauthorization: Bearer write\n\na", 200, "1", ""},
@@ -96,7 +96,7 @@ func TestSession(t *testing.T) {
 		}
 	}
 	if totals, _ := s.Store.Count(t.Context(), query.Query{}); totals.Events != 5 {
-		t.Errorf("%d events are stored, want a b c d e", totals.Events)
+		t.Errorf("%d events are stored, want 5: a b c d e", totals.Events)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestParseRequest(t *testing.T) {
 	}
 	for _, text := range []string{"", "GET", "GET x", "GET /\nnot a header\n\n"} {
 		if _, err := ParseRequest([]byte(text)); err == nil {
-			t.Errorf("%q passes for a request", text)
+			t.Errorf("%q is accepted as a request", text)
 		}
 	}
 }

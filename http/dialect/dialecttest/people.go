@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// User gathers the events of a literal user id, else of an anonymous id, because the Store
-// links no ids. A newer trait replaces an older one of the same key.
+// User collects the events of a literal user id or, if there are none, of an anonymous id: the
+// Store does not link ids. A newer trait replaces an older one with the same key.
 func (s *Store) User(_ context.Context, id string) (query.User, error) {
 	for _, kind := range []func(*event.Event) string{
 		func(e *event.Event) string { return e.User },

@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// ParseRequest reads a request as golden files have it: method and target, header
-// lines, an empty line, the body without the line break at its end.
+// ParseRequest parses a request of a golden file: method and target, header lines, an empty
+// line, and the body without its final line break.
 func ParseRequest(text []byte) (*dialect.Request, error) {
 	head, body, _ := bytes.Cut(text, []byte("\n\n"))
 	lines := strings.Split(strings.TrimSuffix(string(head), "\n"), "\n")
@@ -29,13 +29,13 @@ func ParseRequest(text []byte) (*dialect.Request, error) {
 	return NewRequest(method, target, header, bytes.TrimSuffix(body, []byte("\n")))
 }
 
-// NewRequest makes a request for a Session. Header names may be in any case. The
-// body is copied.
+// NewRequest returns a request for a Session. Header names may be in any case. It copies the
+// body.
 func NewRequest(method, target string, header map[string]string, body []byte) (*dialect.Request, error) {
 	if target == "" || target[0] != '/' {
 		return nil, errors.New("a target begins with /")
 	}
-	// Names are compared without a folded copy, so that benchmarks measure the dialect alone.
+	// Names are compared without a lower-case copy, so that benchmarks measure only the dialect.
 	get := func(name string) string {
 		for n, value := range header {
 			if strings.EqualFold(n, name) {
@@ -100,7 +100,7 @@ func methodMatches(r *dialect.Route, method string) bool {
 	return false
 }
 
-// specificity orders the routes that match one request.
+// specificity ranks the routes that match one request.
 func specificity(r *dialect.Route) int {
 	n := 0
 	if r.Host != "" {

@@ -11,20 +11,20 @@ import (
 	"cairn/http/dialect"
 )
 
-// Store is a double of the engine: the events of one site in memory. Each read walks over all
-// of them. It filters as the engine does, except for persons: the filter user compares the
-// literal id, and Totals.Users counts distinct ids.
+// Store replaces the engine in tests. It keeps the events of one site in memory, and each read
+// walks over all of them. It filters as the engine does, except for persons: the filter user
+// compares the literal id, and Totals.Users counts distinct ids.
 //
-// The public id of an event is its seq in 32 hex digits. A Store is used by one
-// goroutine at a time; the zero Store is empty.
+// The public id of an event is its seq in 32 hex digits. Only one goroutine at a time may use
+// a Store. The zero Store is empty.
 type Store struct {
 	events []*event.Event // by seq from 1; nil = erased
 }
 
 var _ dialect.Reader = (*Store)(nil)
 
-// Add keeps a copy of e, received at that time, and returns its id. The copy is encoded and
-// decoded as a stored record, so whatever the store would lose is lost here too.
+// Add stores a copy of e with the time when it was received, and returns its id. It encodes and
+// decodes the copy as a stored record, so that it loses the same data as the real store.
 func (s *Store) Add(e *event.Event, receivedUnixMilli int64) (id string, err error) {
 	in := *e
 	in.Received = receivedUnixMilli
@@ -42,7 +42,7 @@ func (s *Store) Add(e *event.Event, receivedUnixMilli int64) (id string, err err
 	return kept.ID, nil
 }
 
-// Find returns the seq of the event with a message id, 0 for none.
+// Find returns the seq of the event with a message id, or 0 if there is none.
 func (s *Store) Find(d event.Dialect, messageID string) uint64 {
 	for i, e := range s.events {
 		if e != nil && e.Dialect == d && e.MessageID == messageID && messageID != "" {
@@ -52,14 +52,14 @@ func (s *Store) Find(d event.Dialect, messageID string) uint64 {
 	return 0
 }
 
-// Erase removes an event; its id stays a position in listings.
+// Erase removes an event. Its id remains valid as a position in listings.
 func (s *Store) Erase(id string) {
 	if seq, err := s.position(id); err == nil {
 		s.events[seq-1] = nil
 	}
 }
 
-// position is the seq that an id stands for.
+// position returns the seq of an id.
 func (s *Store) position(id string) (seq uint64, err error) {
 	if n, _ := fmt.Sscanf(id, "%032x", &seq); n != 1 || fmt.Sprintf("%032x", seq) != id || seq < 1 || seq > uint64(len(s.events)) {
 		return 0, &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: "not a cursor of this site"}
@@ -98,7 +98,7 @@ func (s *Store) List(_ context.Context, q query.Query) (query.Page, error) {
 	return page, nil
 }
 
-// Count counts what q selects; Limit and After have no part in it.
+// Count counts the events that q selects. It ignores Limit and After.
 func (s *Store) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	var totals query.Totals
 	users, sessions := map[string]bool{}, map[string]bool{}
@@ -121,7 +121,7 @@ func (s *Store) Count(_ context.Context, q query.Query) (query.Totals, error) {
 	return totals, nil
 }
 
-// ordered lists the events that are there.
+// ordered lists the events that are not erased.
 func (s *Store) ordered(ascending bool) []*event.Event {
 	var list []*event.Event
 	for _, e := range s.events {
@@ -147,7 +147,7 @@ func matches(e *event.Event, q query.Query) bool {
 	return true
 }
 
-// holds says that a term of the field equals a value of cond.
+// holds says whether a term of the field equals a value of cond.
 func holds(e *event.Event, cond query.Cond) bool {
 	have := terms(e, cond.Field)
 	for _, value := range cond.Values {
@@ -160,7 +160,7 @@ func holds(e *event.Event, cond query.Cond) bool {
 	return false
 }
 
-// terms are those of one filter's field in e.
+// terms returns the terms of a filter's field in e.
 func terms(e *event.Event, field string) []string {
 	text := ""
 	switch field {
@@ -203,7 +203,7 @@ func terms(e *event.Event, field string) []string {
 	return []string{text}
 }
 
-// objectLeaves are the terms of the scalars of o at a dotted path.
+// objectLeaves returns the terms of the scalars of o at a dotted path.
 func objectLeaves(o event.Object, path string) []string {
 	var list []string
 	for i := range o {
@@ -212,8 +212,8 @@ func objectLeaves(o event.Object, path string) []string {
 	return list
 }
 
-// leaves appends the terms of the scalars of v, itself found under key, whose
-// whole path is want.
+// leaves appends the terms of the scalars in v whose whole path is want. v itself is at the path
+// key.
 func leaves(list []string, v event.Value, key, want string) []string {
 	event.CellLeaves(event.AppendCell(nil, v), func(path, term string) bool {
 		full := key

@@ -53,16 +53,16 @@ func TestStoreFilters(t *testing.T) {
 		{"message id", q("message_id", "m"), "two"},
 		{"type", q("type", "page"), "three"},
 		{"dialect", q("dialect", "native"), "two one"},
-		{"value in another writing", q("value", "1"), "one"},
+		{"value in another notation", q("value", "1"), "one"},
 		{"context", q("country", "DE"), "one"},
 		{"context, a bool", q("bot", "true"), "one"},
-		{"a dotted key and a path alike", q("prop.a.b", "x"), "two one"},
-		{"an element", q("prop.a.b", "y"), "two"},
+		{"a dotted key and a path", q("prop.a.b", "x"), "two one"},
+		{"an element of an array", q("prop.a.b", "y"), "two"},
 		{"a number", q("prop.n", "1e2"), "one"},
 		{"extra", q("extra.c.d", "1"), "two"},
-		{"nothing has it", q("prop.zzz", "1"), ""},
-		{"no name is not the empty name", q("name", ""), ""},
-		{"both must hold", query.Query{Where: []query.Cond{{Field: "user", Values: []string{"u"}}, {Field: "anonymous", Values: []string{"a"}}}}, "one"},
+		{"a property that no event has", q("prop.zzz", "1"), ""},
+		{"an absent name does not match the empty name", q("name", ""), ""},
+		{"two filters, both must match", query.Query{Where: []query.Cond{{Field: "user", Values: []string{"u"}}, {Field: "anonymous", Values: []string{"a"}}}}, "one"},
 		{"from is inclusive", query.Query{From: ms + 1000}, "two"},
 		{"to is exclusive", query.Query{To: ms + 1}, "one"},
 	} {
@@ -82,7 +82,8 @@ func TestStoreFilters(t *testing.T) {
 			}
 		})
 	}
-	// u, who is a's user in "one", and the bare a of "three"; s1 in two dialects.
+	// There are two users: u, whose "one" also has the anonymous id a, and the anonymous a of
+	// "three". There are two sessions, because s1 is in two dialects.
 	if totals, _ := s.Count(t.Context(), query.Query{}); totals != (query.Totals{Events: 3, Users: 2, Sessions: 2}) {
 		t.Errorf("totals are %+v", totals)
 	}
@@ -118,12 +119,12 @@ func TestStorePages(t *testing.T) {
 	s := filled(t, event.Event{})
 	for _, after := range []string{"x", "1", strings.Repeat("0", 32), strings.Repeat("0", 31) + "2", strings.Repeat("F", 32)} {
 		if _, err := s.List(t.Context(), query.Query{Limit: 1, After: after}); err == nil {
-			t.Errorf("%q passes for a cursor", after)
+			t.Errorf("%q is accepted as a cursor", after)
 		}
 	}
 }
 
-// What the store keeps is a copy: the request's buffers are gone after Reply.
+// The store keeps a copy, because the request's buffers are reused after Reply.
 func TestStoreCopies(t *testing.T) {
 	buffer := []byte("Purchase")
 	s := new(Store)
