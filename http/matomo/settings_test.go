@@ -33,7 +33,7 @@ func TestGoalPatterns(t *testing.T) {
 	}
 }
 
-// The error of Compile names the wrong key.
+// The error of Compile names the invalid key.
 func TestCompileRefuses(t *testing.T) {
 	goal := func(change func(*Goal)) []Goal {
 		g := DefaultGoal()

@@ -58,7 +58,8 @@ func TestSnippetIsSmall(t *testing.T) {
 	}
 }
 
-// compact relies on the source: comments stand on their own lines, and no string spans several lines.
+// compact relies on the source: comments stand on their own lines, and no string spans several
+// lines.
 func TestSnippetCompacts(t *testing.T) {
 	if source := snippetSource(); strings.Contains(source, "`") || strings.Contains(source, "/*") {
 		t.Error("a template or a block comment may hold lines that look like comments")

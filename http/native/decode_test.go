@@ -18,7 +18,7 @@ import (
 // listed by index and field, and the status says which of them the request had.
 
 // send decodes body as the server does and renders the reply. store decides the outcome of
-// each event (nil = all are stored).
+// each event (nil = all valid events are stored).
 func send(t testing.TB, contentType, raw, body string, store func(i int, e *event.Event) dialect.Outcome) (*dialect.Response, []string) {
 	t.Helper()
 	api := &API{}

@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The answer to a refused request names the wrong field.
+// The answer to a refused request names the invalid field.
 func TestRefuses(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for _, c := range []struct {

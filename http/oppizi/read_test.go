@@ -279,7 +279,8 @@ func (f failing) Count(context.Context, query.Query) (query.Totals, error) {
 	return query.Totals{}, f.count
 }
 
-// Read returns the errors of the Reader unchanged, except that a bad cursor gets the name of its parameter.
+// Read returns the errors of the Reader unchanged, except for a bad cursor: that error names the
+// parameter of Oppizi.
 func TestReadErrors(t *testing.T) {
 	busy := &dialect.StatusError{Failure: dialect.Busy, Msg: "query_timeout"}
 	bad := &dialect.StatusError{Failure: dialect.BadRequest, Field: "after", Msg: "no"}

@@ -2,7 +2,7 @@ package segment
 
 import "testing"
 
-// The error of Validate names the wrong key.
+// The error of Validate names the invalid key.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		settings Settings
