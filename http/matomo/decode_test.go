@@ -240,7 +240,7 @@ func TestParameters(t *testing.T) {
 }
 
 // The tests of this file use every parameter of the protocol.
-func TestParametersAreAllTried(t *testing.T) {
+func TestEveryParameterIsTested(t *testing.T) {
 	text, err := os.ReadFile("decode_test.go")
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +407,7 @@ func TestBulk(t *testing.T) {
 }
 
 // When the server fails, the status makes clients retry. A bulk gets a JSON body.
-func TestTrouble(t *testing.T) {
+func TestServerFailures(t *testing.T) {
 	bulk := `{"requests":["?idsite=1&rec=1"]}`
 	for _, c := range []struct {
 		method, target, body, media string

@@ -186,7 +186,7 @@ func TestFailures(t *testing.T) {
 
 // The dialect reuses memory after the reply. Decoding a second batch with escaped texts and
 // lists allocates almost nothing.
-func TestSendReuses(t *testing.T) {
+func TestSendReusesMemory(t *testing.T) {
 	api := &API{}
 	line := `{"name":"caf\u00e9","groups":["g"],"increments":{"n":2},"properties":{"n":1,"t":"a\tb","o":{"k":[1, 2]}}}` + "\n"
 	req := &dialect.Request{Body: []byte(strings.Repeat(line, 100)), Header: func(string) string { return "application/x-ndjson" }}

@@ -52,7 +52,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 }
 
 // Each row is a request and the question that the engine gets.
-func TestAsks(t *testing.T) {
+func TestQuestions(t *testing.T) {
 	for _, c := range []struct{ name, zone, target, asked string }{
 		{"all events", "UTC", "/api/v1/events", `list shop limit 100`},
 		{"every kind of filter", "UTC", "/api/v1/events?name=a&user=b&anonymous=c&session=d&group=e&type=order&dialect=matomo&value=1&message_id=m&country=NL&utm_source=x&prop.plan=pro&extra.k.l=v",
@@ -135,7 +135,7 @@ func TestAnswers(t *testing.T) {
 }
 
 // The answer to a refused request names the invalid field.
-func TestRefuses(t *testing.T) {
+func TestRefusals(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for _, c := range []struct {
 		target string

@@ -76,7 +76,7 @@ func TestFilters(t *testing.T) {
 }
 
 // A filter converts the value of an event once, not once for each value of the filter.
-func TestFiltersLookOnce(t *testing.T) {
+func TestFilterConvertsOnce(t *testing.T) {
 	for operator, have := range map[string]string{"isNot": "X1", "contains": "ABC", "doesNotContain": "ABC", "gt": "no number", "lte": "no number"} {
 		allocs := func(values int) float64 {
 			_, rest, err := filtersOf(`[{"name":"name","operator":"` + operator + `","value":["00"` + strings.Repeat(`,"007"`, values-1) + `]}]`)

@@ -301,7 +301,7 @@ func TestBodies(t *testing.T) {
 }
 
 // A reused batch keeps nothing of the previous request.
-func TestBatchAgain(t *testing.T) {
+func TestBatchReused(t *testing.T) {
 	var b dialect.Batch
 	first := request(t, "GET", "/?si=app&uid=u&eid=e&increment=false&proxy&a!=1[+5]&revision=1&ti=T&callback=f", "", "")
 	if err := New().Decode(first, &b); err != nil {

@@ -217,7 +217,7 @@ func TestNoDeduplication(t *testing.T) {
 }
 
 // A refused request does not change the batch, and does not affect later requests.
-func TestDecodeKeepsBatch(t *testing.T) {
+func TestRefusalKeepsBatch(t *testing.T) {
 	var b dialect.Batch
 	d := New()
 	for _, c := range []struct {

@@ -199,7 +199,7 @@ func TestInflation(t *testing.T) {
 
 // The decoder reuses its memory. This does not change the events of earlier requests, for
 // batches of any size.
-func TestScratch(t *testing.T) {
+func TestDecoderReusesMemory(t *testing.T) {
 	s := dialecttest.Golden{Dialect: New(nil)}.Session()
 	total := 0
 	for round := range 20 {

@@ -11,7 +11,7 @@ import (
 	"cairn/http/dialect/dialecttest"
 )
 
-// Made message ids hold a counter, not random bytes, so that the golden files do not change.
+// Generated message ids hold a counter, not random bytes, so that the golden files do not change.
 func TestGolden(t *testing.T) {
 	for _, file := range []string{"seed", "fields", "replies"} {
 		var requests atomic.Int32
@@ -25,7 +25,7 @@ func TestGolden(t *testing.T) {
 
 // A message without an id gets a unique one, within a request and across requests. With an
 // Idempotency-Key it gets none from the dialect: the server sets it.
-func TestMadeIDs(t *testing.T) {
+func TestGeneratedIDs(t *testing.T) {
 	const uuid = `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
 	d := New(nil)
 	seen := map[string]bool{}
