@@ -22,7 +22,7 @@ func TestRules(t *testing.T) {
 		{"30:00 do", r.Ends(halfHour)},
 		{"an event 30:00 older than the session's newest joins it", !r.Strays(halfHour)},
 		{"one 30:00.001 older does not", r.Strays(halfHour + 1)},
-		{"a session keeps its first source", !r.LateSource},
+		{"a later event does not set the source of a session", !r.LateSource},
 		{"a bounce has fewer than two actions", !r.BouncesByViews},
 		{"null erases a trait, an object replaces one", !r.DeepTraits},
 		{"any increment is stored", !r.ChecksIncrements},
