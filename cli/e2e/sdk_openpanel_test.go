@@ -302,7 +302,14 @@ func TestSDKOpenPanelBrowser(t *testing.T) {
 	if err != nil || status != 401 || !strings.HasPrefix(string(body), `{"status":401,"error":"Invalid client credentials"`) || len(s.events("")) != before {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-	if log := s.running().Log(); !strings.Contains(log, origin) || !strings.Contains(log, "origin refused") {
+	// The log comes through a pipe, so it may arrive after the answer.
+	var log string
+	told := false
+	for end := time.Now().Add(10 * time.Second); !told && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		log = s.running().Log()
+		told = strings.Contains(log, origin) && strings.Contains(log, "origin refused")
+	}
+	if !told {
 		t.Errorf("the log does not name the origin: %s", log)
 	}
 }
