@@ -2,7 +2,13 @@
 
 package query
 
-import "cairn/engine/event"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+)
 
 // Page is one page of events. Next is the cursor of the next page, "" when there is
 // none.
@@ -34,6 +40,23 @@ type CounterRow struct {
 	Events   int64
 	Sessions uint64
 	Users    uint64
+}
+
+// SortCounters orders rows by what the Sort of a question names, greatest first; ties by value,
+// then segment.
+func SortCounters(rows []CounterRow, by string) {
+	slices.SortFunc(rows, func(a, b CounterRow) int {
+		c := 0
+		switch by {
+		case "", "events":
+			c = cmp.Compare(b.Events, a.Events)
+		case "sessions":
+			c = cmp.Compare(b.Sessions, a.Sessions)
+		case "users":
+			c = cmp.Compare(b.Users, a.Users)
+		}
+		return cmp.Or(c, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
+	})
 }
 
 // CounterPage is one page of counters. Total covers all rows; its users and sessions

@@ -184,7 +184,7 @@ func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage,
 			return query.CounterPage{}, err
 		}
 		rows = addZeroRows(rows, values)
-		sortCounters(rows, q.Sort)
+		query.SortCounters(rows, q.Sort)
 		rows = rows[skip:]
 		skip = 0
 		for k := range rows {

@@ -4,11 +4,9 @@
 package read
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"cairn/engine/query"
 )
@@ -66,7 +64,7 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 
 // cutPage sorts the rows and leaves those of the page that the query wants.
 func cutPage(page *query.CounterPage, q *query.CounterQuery, limit int) {
-	sortCounters(page.Rows, q.Sort)
+	query.SortCounters(page.Rows, q.Sort)
 	page.Count = len(page.Rows)
 	page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
 	if page.More = len(page.Rows) > limit; page.More {
@@ -160,20 +158,4 @@ func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
 		pred.days(q.FromDay, q.ToDay)
 	}
 	return pred, err
-}
-
-// sortCounters orders rows, greatest first; ties by value, then segment.
-func sortCounters(rows []query.CounterRow, by string) {
-	slices.SortFunc(rows, func(a, b query.CounterRow) int {
-		c := 0
-		switch by {
-		case "", "events":
-			c = cmp.Compare(b.Events, a.Events)
-		case "sessions":
-			c = cmp.Compare(b.Sessions, a.Sessions)
-		case "users":
-			c = cmp.Compare(b.Users, a.Users)
-		}
-		return cmp.Or(c, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
-	})
 }

@@ -1,9 +1,7 @@
 package opentracker
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -156,18 +154,8 @@ func (r *reading) page(ctx context.Context, q query.CounterQuery) (query.Counter
 		}
 	}
 	if byName {
-		slices.SortStableFunc(page.Rows, func(a, b query.CounterRow) int {
-			c := 0
-			switch q.Sort {
-			case "events":
-				c = cmp.Compare(b.Events, a.Events)
-			case "sessions":
-				c = cmp.Compare(b.Sessions, a.Sessions)
-			case "users":
-				c = cmp.Compare(b.Users, a.Users)
-			}
-			return cmp.Or(c, strings.Compare(a.Value, b.Value), strings.Compare(a.Segment, b.Segment))
-		})
+		query.SortCounters(page.Rows, q.Sort)
+
 		page.Rows = page.Rows[min(q.Offset, len(page.Rows)):]
 		if page.More = len(page.Rows) > q.Limit; page.More {
 			page.Rows = page.Rows[:q.Limit]
