@@ -40,6 +40,7 @@
 //	table     one site's rows: the part in memory, runs, views
 //	identity  who an event is from: persons, sessions, visits, the table of ids
 //	store     what is in a data directory: versions, public ids, snapshots
+//	records   small records beside the log: from which seq changed rules apply
 //	enrich    what an event's source tells about it; privacy
 //	check     the recount of a stopped store; sizes on the disk
 //	calendar  days, weeks and months of a zone

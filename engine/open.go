@@ -9,6 +9,7 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
+	"cairn/engine/records"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -111,7 +112,7 @@ func (e *Engine) open() error {
 		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
 	}
 	if secret.Version < store.Version {
-		dir, err := e.snapshots.Upgrade(secret.Version, e.total())
+		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
 		if err != nil {
 			return err
 		}
@@ -132,6 +133,24 @@ func (e *Engine) open() error {
 	e.ticking.Add(1)
 	go e.tick()
 	e.files.Arm()
+	return nil
+}
+
+// noteRules notes for each site with rows that the changed rules of a new format version apply
+// from the next row on. before is the format version that the store has.
+func (e *Engine) noteRules(b *pebble.Batch, before byte) error {
+	for _, s := range e.allSites() {
+		if s.Last() == 0 {
+			continue
+		}
+		starts, err := records.RuleStarts(e.db, before, s.ID)
+		if err != nil {
+			return err
+		}
+		if err := records.PutRuleStarts(b, s.ID, starts, s.Last()+1); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

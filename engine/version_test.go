@@ -33,10 +33,10 @@ func TestUnknownStoreVersion(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		version []byte
-	}{{"newer", []byte{3}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
+	}{{"newer", []byte{store.Version + 1}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
 		t.Run(c.name, func(t *testing.T) {
-			w, store, _ := closedStore(t)
-			fs := store.mem(t)
+			w, closed, _ := closedStore(t)
+			fs := closed.mem(t)
 			db, err := pebble.Open("data/store", &pebble.Options{FS: fs, Logger: quiet{}, FormatMajorVersion: pebble.FormatValueSeparation})
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +54,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 				_ = e.Close()
 				t.Fatal("opened")
 			}
-			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 2"} {
+			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 3"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
@@ -86,7 +86,7 @@ func TestUnknownVersionOfYoungStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Set([]byte("\x01version"), []byte{3}, pebble.Sync); err != nil {
+	if err := db.Set([]byte("\x01version"), []byte{store.Version + 1}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -207,10 +207,10 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if v := versionOf(t, fs, "data"); v != 2 {
+	if v := versionOf(t, fs, "data"); v != store.Version {
 		t.Errorf("the store has version %d", v)
 	}
-	if err := store.Restore(fs, "data/before-version-2", "restored"); err != nil {
+	if err := store.Restore(fs, "data/before-version-3", "restored"); err != nil {
 		t.Fatal(err)
 	}
 	if v := versionOf(t, fs, "restored"); v != 1 {
@@ -261,7 +261,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatalf("op %d: %v", at, err)
 		}
-		if v := versionOf(t, cut.after, "data"); v != 2 {
+		if v := versionOf(t, cut.after, "data"); v != store.Version {
 			t.Errorf("op %d: version %d", at, v)
 		}
 		report, err := check.Store(context.Background(), cut.after, "data")
@@ -270,7 +270,7 @@ func TestUpgradeInterrupted(t *testing.T) {
 		}
 		names, _ := cut.after.List("data")
 		kept := slices.DeleteFunc(names, func(n string) bool {
-			return !strings.HasPrefix(n, "before-version-2") || strings.HasSuffix(n, ".partial")
+			return !strings.HasPrefix(n, "before-version-3") || strings.HasSuffix(n, ".partial")
 		})
 		if len(kept) != 1 {
 			t.Errorf("op %d: snapshots %v", at, kept)
@@ -291,7 +291,7 @@ func TestUpgradeRefused(t *testing.T) {
 		return engine.Open(o)
 	}
 	full := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && strings.Contains(op.Path, "before-version-2") {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && strings.Contains(op.Path, "before-version-3") {
 			return syscall.ENOSPC
 		}
 		return nil
@@ -315,7 +315,7 @@ func TestUpgradeRefused(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if v := versionOf(t, fs, "data"); v != 2 || !strings.Contains(log.String(), "snapshot=data/before-version-2") {
+	if v := versionOf(t, fs, "data"); v != store.Version || !strings.Contains(log.String(), "snapshot=data/before-version-3") {
 		t.Errorf("version %d, log %s", v, log.String())
 	}
 }

@@ -7,6 +7,7 @@
 //	0x41 | site u32                the seq up to which 0x40 is written
 //	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)
 //	0x43 | site u32 | seq u64      heartbeats of a visit, by its first event (identity/heartbeats.go)
+//	0x48 | site u32 | name         notes about a site (engine/records)
 
 package store
 
@@ -19,6 +20,7 @@ const (
 	PrefixIDsUpTo    = 0x41
 	PrefixLink       = 0x42
 	PrefixHeartbeats = 0x43
+	PrefixNotes      = 0x48
 )
 
 // Key is the key of one of the store's own records.
@@ -31,6 +33,11 @@ func SiteKey(prefix byte, site uint32) []byte {
 
 // IDsUpToKey is the key of the seq up to which a site's ids are written.
 func IDsUpToKey(site uint32) []byte { return SiteKey(PrefixIDsUpTo, site) }
+
+// NoteKey is the key of a note about a site.
+func NoteKey(site uint32, name string) []byte {
+	return append(SiteKey(PrefixNotes, site), name...)
+}
 
 // LinkKey is the key of the links that the event at seq made.
 func LinkKey(site uint32, seq uint64) []byte {

@@ -26,7 +26,8 @@ const (
 	//	1  the first
 	//	2  records may say where counting ends (event.Cut), name each capped property only
 	//	   once, and mark names over the daily cap
-	Version    = 2
+	//	3  a site may note the seq from which changed rules apply (engine/records)
+	Version    = 3
 	VersionMin = 1 // the oldest that can be read
 	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
 	PebbleFormat = pebble.FormatValueSeparation

@@ -1,6 +1,6 @@
 // Upgrade: what a start does with a store of an older format version. It makes a snapshot of
-// the store as it is, then raises the version. It changes nothing else: this cairn reads
-// everything that older ones have written.
+// the store as it is, then raises the version. All that it adds is what the caller notes about
+// the rows that older cairns wrote: this cairn reads them as they are.
 
 package store
 
@@ -15,14 +15,19 @@ import (
 )
 
 // Upgrade raises the store's format version to Version. from is the version it has, events
-// is its number of events. Upgrade first makes a snapshot in the data directory and returns
-// the snapshot's directory. An older cairn no longer opens the store, but it can restore the
-// snapshot.
-func (s *Snapshots) Upgrade(from byte, events uint64) (dir string, err error) {
+// is its number of events. note adds to the batch that raises the version. Upgrade first makes
+// a snapshot in the data directory and returns the snapshot's directory. An older cairn no
+// longer opens the store, but it can restore the snapshot.
+func (s *Snapshots) Upgrade(from byte, events uint64, note func(*pebble.Batch) error) (dir string, err error) {
 	if dir, err = s.snapshotOlder(events); err != nil {
 		return "", fmt.Errorf("keep a snapshot of format version %d before it is raised to %d; the store is unchanged: %w", from, Version, err)
 	}
-	if err := s.DB.Set(Key("version"), []byte{Version}, pebble.Sync); err != nil {
+	b := s.DB.NewBatch()
+	defer b.Close()
+	if err := errors.Join(note(b), b.Set(Key("version"), []byte{Version}, nil)); err != nil {
+		return "", fmt.Errorf("raise format version: %w", err)
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
 		return "", fmt.Errorf("raise format version: %w", err)
 	}
 	return dir, nil
