@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -105,7 +106,7 @@ func (e *Engine) open() error {
 	for _, s := range e.opts.Sites() {
 		e.state(s.ID)
 	}
-	if err := e.replay(seq); err != nil {
+	if err := e.replay(seq, secret.Version); err != nil {
 		return err
 	}
 	if total := e.total(); total < e.hwm.Events() {
@@ -115,6 +116,11 @@ func (e *Engine) open() error {
 		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
 		if err != nil {
 			return err
+		}
+		for _, s := range e.allSites() {
+			if err := e.setRules(seq.ids, store.Version, s.ID); err != nil {
+				return err
+			}
 		}
 		e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", secret.Version, "to", store.Version, "snapshot", dir)
 	}
@@ -133,6 +139,16 @@ func (e *Engine) open() error {
 	e.ticking.Add(1)
 	go e.tick()
 	e.files.Arm()
+	return nil
+}
+
+// setRules tells the table of ids which rules apply to a site in a store of a format version.
+func (e *Engine) setRules(ids *identity.IDs, version byte, site uint32) error {
+	starts, err := records.RuleStarts(e.db, version, site)
+	if err != nil {
+		return err
+	}
+	ids.SetRules(site, event.NewRules(starts))
 	return nil
 }
 

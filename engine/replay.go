@@ -12,8 +12,9 @@ import (
 	"cairn/wal"
 )
 
-// replay loads every site's runs and the rows of the log that are in no run yet.
-func (e *Engine) replay(seq *sequencer) error {
+// replay loads every site's runs and the rows of the log that are in no run yet. version is
+// the format version of the store.
+func (e *Engine) replay(seq *sequencer, version byte) error {
 	used := make(map[uint64]bool)
 	next := make(map[uint32]uint64)
 	err := index.Descriptors(e.db, func(d index.Descriptor) error {
@@ -39,6 +40,9 @@ func (e *Engine) replay(seq *sequencer) error {
 		e.state(id)
 	}
 	for _, s := range e.allSites() {
+		if err := e.setRules(seq.ids, version, s.ID); err != nil {
+			return err
+		}
 		if err := e.replaySite(seq, s); err != nil {
 			return fmt.Errorf("site %d: %w", s.ID, err)
 		}

@@ -88,7 +88,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 // original cannot be read, the outcome describes the duplicate instead, because the event
 // is stored and the request must be answered.
 func (e *Engine) recall(s *submitted) {
-	returnsIDs := event.RuleAt(s.event.Dialect, s.outcome.Seq).ReturnsIDs
+	returnsIDs := event.NewestRule(s.event.Dialect).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
 		if s.begins && returnsIDs {
 			e.sessionOwners.Put(s.site.ID, s.outcome.Session, s.event)

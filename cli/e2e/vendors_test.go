@@ -49,7 +49,7 @@ func vendorFaults(sources []source) []string {
 		}
 		inEvent := s.dir() == "engine/event"
 		report := func(n ast.Node, name string) {
-			list = append(list, fmt.Sprintf("%s: %s is named; ask event.RuleAt", s.fset.Position(n.Pos()), name))
+			list = append(list, fmt.Sprintf("%s: %s is named; ask event.NewestRule", s.fset.Position(n.Pos()), name))
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -93,7 +93,7 @@ func dialectConstants(f *ast.File) (names []string) {
 func TestVendorsInOnePlaceNoticesFaults(t *testing.T) {
 	const list = `package event; const (A Dialect = "native"; Matomo Dialect = "matomo"; C Dialect = "c"; D Dialect = "d"; E Dialect = "e"; F Dialect = "f")`
 	for _, c := range []struct{ name, path, text, want string }{
-		{"a rule", "engine/ids.go", `package engine; func f(d event.Dialect) bool { return event.RuleAt(d, 1).Visits }`, ""},
+		{"a rule", "engine/ids.go", `package engine; func f(d event.Dialect) bool { return event.NewestRule(d).Visits }`, ""},
 		{"a branch", "engine/ids.go", `package engine; func f(d event.Dialect) bool { return d == event.Matomo }`, "event.Matomo is named"},
 		{"a case", "engine/identity/a.go", `package identity; func f(d event.Dialect) { switch d { case event.Matomo: } }`, "event.Matomo is named"},
 		{"a text", "engine/ids.go", `package engine; func f(d event.Dialect) bool { return d == "matomo" }`, `"matomo" is named`},

@@ -10,7 +10,9 @@ import (
 	"math"
 	"slices"
 
+	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/records"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -62,12 +64,13 @@ func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error
 		return report, fmt.Errorf("check: %w", err)
 	}
 	defer db.Close()
-	if _, err := store.Read(db); err != nil {
+	own, err := store.Read(db)
+	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
 	// Rows are read in order, but their ids are anywhere in the dictionary of a run. The
 	// cache should hold the whole dictionary of a large run.
-	c := &checker{ctx: ctx, db: db, cache: index.NewCache(256 << 20), report: &report}
+	c := &checker{ctx: ctx, db: db, version: own.Version, cache: index.NewCache(256 << 20), report: &report}
 	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
 		return report, fmt.Errorf("check: %w", err)
 	}
@@ -82,10 +85,11 @@ var errProblems = errors.New("too many problems")
 
 // checker checks one store.
 type checker struct {
-	ctx    context.Context
-	db     *pebble.DB
-	cache  *index.Cache
-	report *Report
+	ctx     context.Context
+	db      *pebble.DB
+	version byte // the store's format version
+	cache   *index.Cache
+	report  *Report
 }
 
 // problem adds a problem to the report, unless it has problemsMax.
@@ -120,6 +124,12 @@ func (c *checker) all() error {
 	c.report.Sites = len(sites)
 	for _, id := range sites {
 		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, math.MaxInt), links: make(map[string]int)}
+		starts, err := records.RuleStarts(c.db, c.version, id)
+		if err != nil {
+			c.problem("%v", err)
+			continue
+		}
+		s.ids.SetRules(id, event.NewRules(starts))
 		if err := s.check(runs[id]); err != nil {
 			return err
 		}

@@ -1,20 +1,20 @@
 package event
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // Rule says how the engine treats the events of one dialect: whose they are, which
 // session they are in, and what its answers make of them. The engine consults the rule
 // and never the dialect's name. The zero Rule is that of a dialect without sessions.
 //
+// What is decided at ingest is decided for ever: a replay decides about an event as ingest
+// did, by the rule that held then. What answers show of rows is not stored, so the newest
+// rule shows all rows.
+//
 // A Rule is shared, so nobody changes it. Durations are milliseconds of event time.
 type Rule struct {
-	// From is the first seq of a site's log to which the rule applies. The rule applies
-	// from there to the From of the dialect's next rule, for ever: a replay decides
-	// about an event as ingest did.
-	From uint64
+	// Edition is the edition of the rules that began with this one, see Rules; 0 is the
+	// first. Until the dialect's next rule, later editions have this rule as well.
+	Edition int
 
 	// Whose an event is, decided at ingest.
 
@@ -83,17 +83,20 @@ type Rule struct {
 	FirstVisitKey string
 
 	// RevenueName is the name of events whose value is revenue, in minor units. "" =
-	// none. The newest rule of the dialect applies to all events.
+	// none.
 	RevenueName string
 }
 
 const minute = 60 * 1000
 
-// rules are the rules of every site, one literal for each dialect. A changed rule is
-// added after the one that it replaces, which stays, because it made decisions that the
-// log holds. Logs differ in length, so each site then needs Rules of its own, with the
-// From at which the changed rule began to apply there.
-var rules = newRules(map[Dialect][]Rule{
+// editions is the number of editions of the rules. A store learns of a new one when its format
+// version is raised, see package records.
+const editions = 2
+
+// rules are the rules of each dialect, one literal for each edition that changed them. A
+// changed rule is added after the one that it replaces, which stays, because it made
+// decisions that the logs hold.
+var rules = map[Dialect][]Rule{
 	Native: {{
 		SessionTypes: []Type{Track, Page, Screen},
 		Idle:         30 * minute,
@@ -132,17 +135,53 @@ var rules = newRules(map[Dialect][]Rule{
 		StrayAfter:   30 * minute,
 	}},
 	Oppizi: {{}},
-})
+}
 
-// Rules are the rules of all dialects in one site: by the index of the dialect in
-// Dialects, and within a dialect by From.
-type Rules [][]Rule
+// Rules are the rules of all dialects in one site, for all seqs of its log: by the index of
+// the dialect in Dialects, and within a dialect in the order of the editions. The zero Rules
+// have the newest rule of each dialect for every seq.
+type Rules [][]ruleFrom
 
-// newRules orders rules as Rules has them.
-func newRules(byDialect map[Dialect][]Rule) Rules {
+// ruleFrom is a rule and the first seq to which it applies.
+type ruleFrom struct {
+	from uint64
+	*Rule
+}
+
+// newest has the newest rule of each dialect in Dialects.
+var newest = newestOf(rules)
+
+func newestOf(byDialect map[Dialect][]Rule) []*Rule {
+	list := make([]*Rule, len(Dialects))
+	for i, d := range Dialects {
+		of := byDialect[d]
+		list[i] = &of[len(of)-1]
+	}
+	return list
+}
+
+// NewRules returns the rules of a site whose editions begin at starts: the first seq to
+// which each edition applies, in ascending order of editions. The first is not read. A
+// missing start means that the edition applies to no event.
+func NewRules(starts []uint64) Rules {
+	if len(starts) == editions && slices.Max(starts) <= 1 {
+		return nil // the newest, for every seq
+	}
+	return rulesOf(rules, starts)
+}
+
+func rulesOf(byDialect map[Dialect][]Rule, starts []uint64) Rules {
 	r := make(Rules, len(Dialects))
 	for i, d := range Dialects {
-		r[i] = byDialect[d]
+		of := byDialect[d]
+		for j := range of {
+			switch edition := of[j].Edition; {
+			case edition == 0:
+				r[i] = append(r[i], ruleFrom{0, &of[j]})
+			case edition < len(starts):
+				r[i] = append(r[i], ruleFrom{starts[edition], &of[j]})
+			}
+		}
 	}
 	return r
 }
@@ -153,23 +192,23 @@ var noRule Rule
 // At returns the rule of a dialect for the event with that seq. It is never nil.
 func (r Rules) At(d Dialect, seq uint64) *Rule {
 	i := slices.Index(Dialects, d)
-	if i < 0 {
+	switch {
+	case i < 0:
 		return &noRule
+	case r == nil:
+		return newest[i]
 	}
-	of := r[i]
-	for n := len(of) - 1; n >= 0; n-- {
-		if of[n].From <= seq {
-			return &of[n]
+	for n := len(r[i]) - 1; n >= 0; n-- {
+		if r[i][n].from <= seq {
+			return r[i][n].Rule
 		}
 	}
 	return &noRule
 }
 
-// RuleAt returns the rule of a dialect for the event with that seq. It is never nil.
-func RuleAt(d Dialect, seq uint64) *Rule { return rules.At(d, seq) }
-
-// NewestRule returns the rule of a dialect for events without a seq. It is never nil.
-func NewestRule(d Dialect) *Rule { return rules.At(d, math.MaxUint64) }
+// NewestRule returns the rule of a dialect for new events, and for what answers show of all
+// events. It is never nil.
+func NewestRule(d Dialect) *Rule { return Rules(nil).At(d, 0) }
 
 // InSession reports whether an event of the type joins or begins a session when it
 // names none.

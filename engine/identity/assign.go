@@ -45,7 +45,7 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 	if q.Hit != nil && !e.SessionSent {
 		return t.assignHit(site, seq, e, q, newSession)
 	}
-	r := event.RuleAt(e.Dialect, seq)
+	r := t.rules[site].At(e.Dialect, seq)
 	user, anon, err := t.register(site, seq, e, r, &p)
 	if err != nil {
 		return p, err
@@ -83,7 +83,7 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 // Replay takes in the event at seq as the log has it. The row says what Assign decided,
 // and Replay repeats it. It fails when an entry cannot be read.
 func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err error) {
-	r := event.RuleAt(e.Dialect, seq)
+	r := t.rules[site].At(e.Dialect, seq)
 	if r.Visits && !e.SessionSent {
 		return t.replayHit(site, seq, e, r)
 	}

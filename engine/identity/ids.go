@@ -33,8 +33,9 @@ type IDs struct {
 	changed []*idEntry // the dirty entries
 	dirty   int        // sizes of the dirty entries
 	pack    *idPack
-	upTo    map[uint32]uint64 // by site, the newest seq that the table has taken in since the last flush
-	key     []byte            // of the id that get was last asked for
+	rules   map[uint32]event.Rules // of sites whose rules have changed; others have the newest
+	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
+	key     []byte                 // of the id that get was last asked for
 }
 
 const (
@@ -62,6 +63,19 @@ func NewIDs(db pebble.Reader, bytes int) *IDs {
 // Bound sets how many bytes of changed entries are written at once. The caller calls it
 // before the table has an entry.
 func (t *IDs) Bound(part int) { t.part, t.max = part, min(t.max, 16*part) }
+
+// SetRules sets the rules of a site. The caller calls it before the table has taken in an
+// event of the site to which the rules apply.
+func (t *IDs) SetRules(site uint32, rules event.Rules) {
+	if rules == nil {
+		delete(t.rules, site)
+		return
+	}
+	if t.rules == nil {
+		t.rules = make(map[uint32]event.Rules)
+	}
+	t.rules[site] = rules
+}
 
 // LoadFilter makes a filter of that many bytes for all stored ids, so that a new id costs
 // no read of Pebble. It reads all their keys.

@@ -84,7 +84,7 @@ func (m *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
 
 // Published takes in an event at seq of the log. session is its session, "" = none.
 func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string) {
-	r := event.RuleAt(ev.Dialect, seq)
+	r := event.NewestRule(ev.Dialect)
 	if !r.RecognisesDevices && !r.ChecksIncrements {
 		return
 	}

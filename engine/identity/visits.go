@@ -214,7 +214,7 @@ func goalOf(e *event.Event) (id int64, ok bool) {
 
 // assignHit is Assign for a hit.
 func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
-	r := event.RuleAt(e.Dialect, seq)
+	r := t.rules[site].At(e.Dialect, seq)
 	k, err := t.findVisit(site, e, q, r)
 	if err != nil {
 		return p, err

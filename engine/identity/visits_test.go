@@ -77,7 +77,7 @@ func TestVisitAccepts(t *testing.T) {
 		if q.Day[1] == 0 {
 			q.Day = [2]int64{noon - calendar.DayMillis/2, noon + calendar.DayMillis/2}
 		}
-		if got := v.accepts(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.RuleAt(event.Matomo, 1)); got != c.want {
+		if got := v.accepts(&event.Event{Type: event.Page, Time: noon + c.when, Context: c.with}, &q, event.NewestRule(event.Matomo)); got != c.want {
 			t.Errorf("%s: the visit goes on: %t, want %t", c.name, got, c.want)
 		}
 	}

@@ -126,7 +126,7 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	err := v.eachEvent([]index.Clause{clause, changes}, func(ev *event.Event) {
 		switch ev.Type {
 		case event.Identify:
-			if event.RuleAt(ev.Dialect, ev.Seq).DeepTraits {
+			if event.NewestRule(ev.Dialect).DeepTraits {
 				merged.mergeDeep(ev.Properties)
 			} else {
 				merged.merge(ev.Properties)
@@ -189,7 +189,7 @@ func (v *view) backdateFirstSeen(u *query.User, first uint64) error {
 	if err != nil || ev == nil {
 		return err
 	}
-	key := event.RuleAt(ev.Dialect, first).FirstVisitKey
+	key := event.NewestRule(ev.Dialect).FirstVisitKey
 	if key == "" {
 		return nil
 	}
@@ -259,7 +259,7 @@ func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
 
 // inactive reports whether an identify only describes a person, who was not active.
 func inactive(ev *event.Event) bool {
-	path := event.RuleAt(ev.Dialect, ev.Seq).ActivePath
+	path := event.NewestRule(ev.Dialect).ActivePath
 	return path != "" && event.GetPath(ev.Extra, path) == event.Boolean(false)
 }
 

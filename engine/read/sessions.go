@@ -85,7 +85,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	}
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
 	setSource(&s, ev)
-	rule := event.RuleAt(ev.Dialect, first)
+	rule := event.NewestRule(ev.Dialect)
 	var latest identity.Visit // the source so far, for a rule with LateSource
 	var views []pageView
 	var groups names
@@ -172,7 +172,7 @@ func setSource(s *query.Session, ev *event.Event) {
 	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
 	host, _, _ := referrer.Split(s.Referrer)
 	s.ReferrerType = referrerType(s.Campaign, cmp.Or(strings.ToLower(host), s.Referrer))
-	if event.RuleAt(ev.Dialect, ev.Seq).LateSource { // the site's own pages refer to each other
+	if event.NewestRule(ev.Dialect).LateSource { // the site's own pages refer to each other
 		s.Referrer, s.ReferrerType = "", "direct"
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // The engine's rules for this dialect are what the protocol promises for visits.
 func TestRules(t *testing.T) {
-	r := event.RuleAt(event.Matomo, 1)
+	r := event.NewestRule(event.Matomo)
 	dialecttest.Promises(t, map[string]bool{
 		"hits begin and continue visits":          r.Visits,
 		"an event without a hit has no session":   len(r.SessionTypes) == 0,

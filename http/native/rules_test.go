@@ -10,7 +10,7 @@ const halfHour = 30 * 60 * 1000 // milliseconds
 
 // The engine's rules for this dialect are what the native API promises for sessions.
 func TestRules(t *testing.T) {
-	r := event.RuleAt(event.Native, 1)
+	r := event.NewestRule(event.Native)
 	for _, c := range []struct {
 		promise string
 		holds   bool

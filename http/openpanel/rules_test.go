@@ -11,7 +11,7 @@ import (
 // The engine's rules for this dialect are what the protocol promises for devices, sessions
 // and profiles.
 func TestRules(t *testing.T) {
-	r := event.RuleAt(event.OpenPanel, 1)
+	r := event.NewestRule(event.OpenPanel)
 	dialecttest.Promises(t, map[string]bool{
 		"the engine recognises the device of a client":              r.RecognisesDevices,
 		"a track and a page have a session":                         r.InSession(event.Track) && r.InSession(event.Page),

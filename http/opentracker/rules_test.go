@@ -9,7 +9,7 @@ import (
 
 // The engine's rules for this dialect are what the protocol promises for users and sessions.
 func TestRules(t *testing.T) {
-	r := event.RuleAt(event.Opentracker, 1)
+	r := event.NewestRule(event.Opentracker)
 	dialecttest.Promises(t, map[string]bool{
 		"an answer names the user and the session":  r.ReturnsIDs,
 		"every track has a session":                 r.InSession(event.Track),

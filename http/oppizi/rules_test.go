@@ -9,7 +9,7 @@ import (
 
 // The protocol has no sessions, and its profiles have only ids. So the rule is empty.
 func TestRules(t *testing.T) {
-	if r := *event.RuleAt(event.Oppizi, 1); !reflect.DeepEqual(r, event.Rule{}) {
+	if r := *event.NewestRule(event.Oppizi); !reflect.DeepEqual(r, event.Rule{}) {
 		t.Errorf("the rule is %+v, want an empty one", r)
 	}
 }

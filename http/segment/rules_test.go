@@ -11,7 +11,7 @@ import (
 // The engine's rules for this dialect are what the protocol promises for sessions and
 // profiles.
 func TestRules(t *testing.T) {
-	r := event.RuleAt(event.Segment, 1)
+	r := event.NewestRule(event.Segment)
 	dialecttest.Promises(t, map[string]bool{
 		"a track, a page and a screen have a session":       r.InSession(event.Track) && r.InSession(event.Page) && r.InSession(event.Screen),
 		"an identify, a group and an alias never begin one": !r.InSession(event.Identify) && !r.InSession(event.Group) && !r.InSession(event.Alias),
