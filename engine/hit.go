@@ -25,14 +25,12 @@ func (e *Engine) fingerprintHit(r *Record, now int64, q *identity.Question) {
 	if at == 0 || at > now+calendar.DayMillis {
 		at = now
 	}
-	day := time.UnixMilli(at).In(zoneOf(r.Site.Location))
-	y, m, d := day.Date()
-	q.Day[0] = calendar.DayStart(day, r.Site.Location).UnixMilli()
-	q.Day[1] = calendar.DayStart(time.Date(y, m, d+1, 12, 0, 0, 0, zoneOf(r.Site.Location)), r.Site.Location).UnixMilli()
+	day := calendar.Day(at, r.Site.Location)
+	q.Day[0], q.Day[1] = calendar.Start(day, r.Site.Location), calendar.Start(day+1, r.Site.Location)
 	if e.opts.Visitors == nil {
 		return
 	}
-	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, r.Hit.Shown, day.Format(time.DateOnly))
+	today, before := e.opts.Visitors.Visitor(r.Site.ID, string(ev.Dialect), src.IP.String(), src.UserAgent, r.Hit.Shown, calendar.Date(day).Format(time.DateOnly))
 	today, q.Before = today[:min(len(today), identity.VisitorDigits)], before[:min(len(before), identity.VisitorDigits)]
 	if today == "" {
 		return

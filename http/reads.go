@@ -152,9 +152,9 @@ func (r *siteReader) Counters(ctx context.Context, q query.CounterQuery) (query.
 	q.Site = r.site
 	if (q.FromDay != 0 || q.ToDay != 0) && q.Zone != nil && zoneName(q.Zone) != zoneName(r.site.Location) {
 		if q.FromDay != 0 {
-			q.From = startOf(q.FromDay, q.Zone)
+			q.From = calendar.Start(q.FromDay, q.Zone)
 		}
-		q.To = startOf(q.ToDay+1, q.Zone)
+		q.To = calendar.Start(q.ToDay+1, q.Zone)
 		q.FromDay, q.ToDay = 0, 0
 	}
 	return r.engine.Counters(ctx, q)
@@ -165,11 +165,6 @@ func zoneName(zone *time.Location) string {
 		return time.UTC.String()
 	}
 	return zone.String()
-}
-
-// startOf is the first instant of a day in Unix milliseconds.
-func startOf(day int32, zone *time.Location) int64 {
-	return calendar.DayStart(time.Unix(int64(day)*86400, 0).UTC(), zone).UnixMilli()
 }
 
 // Digest sums up the events a query selects.

@@ -15,28 +15,44 @@ const BucketsMax = 10_000
 
 // DayStart returns the first instant of date's day in loc (nil = UTC). A clock may skip
 // midnight, and the day then begins later. It may show midnight twice, and the first
-// one counts.
+// one counts: the day goes on although the clock shows the date before once more. A date
+// that the clock skips begins and ends where the next one begins.
 func DayStart(date time.Time, loc *time.Location) time.Time {
 	if loc == nil {
 		loc = time.UTC
 	}
 	year, month, day := date.Date()
 	t := time.Date(year, month, day, 0, 0, 0, 0, loc)
-	if y, m, d := t.Date(); d != day || m != month || y != year {
-		if _, end := t.ZoneBounds(); !end.IsZero() {
-			return end
-		}
+	start, end := t.ZoneBounds()
+	if (start.IsZero() || t.Sub(start) > clockAround) && (end.IsZero() || end.Sub(t) > clockAround) {
 		return t
 	}
-	if start, _ := t.ZoneBounds(); !start.IsZero() {
-		_, offset := start.Add(-time.Nanosecond).Zone()
-		early := time.Date(year, month, day, 0, 0, 0, 0, time.FixedZone("", offset))
-		if early.Before(start) {
-			return early.In(loc)
+	want := int32(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+	around, _ := DaysOf(t.Add(-clockAround).UnixMilli(), t.Add(clockAround).UnixMilli(), loc)
+	for i, p := range around.periods {
+		at := p.from
+		if p.first < want {
+			at = int64(want)*DayMillis - p.offset
+		}
+		if i+1 == len(around.periods) || at < around.periods[i+1].from {
+			return time.UnixMilli(at).In(loc)
 		}
 	}
 	return t
 }
+
+// clockAround is longer than any change of a clock, a whole day included.
+const clockAround = 49 * time.Hour
+
+// Start returns the first instant of a day in loc, as DayStart does.
+func Start(day int32, loc *time.Location) int64 { return startOf(day, loc).UnixMilli() }
+
+func startOf(day int32, loc *time.Location) time.Time {
+	return DayStart(Date(day), loc)
+}
+
+// Date returns the date of a day, at midnight UTC.
+func Date(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // bucketStart returns the first instant of the bucket that contains t. Weeks begin on
 // Monday. All buckets follow the wall clock of loc.
@@ -51,14 +67,33 @@ func bucketStart(t time.Time, interval string) time.Time {
 		_, offset := t.Zone()
 		local := t.Unix() + int64(offset)
 		local -= ((local % step) + step) % step
-		return time.Unix(local-int64(offset), 0).In(loc)
-	case "week":
-		return DayStart(t.AddDate(0, 0, -(int(t.Weekday())+6)%7), loc)
-	case "month":
-		year, month, _ := t.Date()
-		return DayStart(time.Date(year, month, 1, 12, 0, 0, 0, loc), loc)
+		at := time.Unix(local-int64(offset), 0).In(loc)
+		if changed, _ := t.ZoneBounds(); at.Before(changed) && changes(changed) { // within the hour
+			return changed
+		}
+		return at
 	}
-	return DayStart(t, loc)
+	return startOf(bucketDay(Day(t.UnixMilli(), loc), interval), loc)
+}
+
+// changes reports whether the clock goes forward or back at t. Not every bound of a zone
+// changes the clock.
+func changes(t time.Time) bool {
+	_, after := t.Zone()
+	_, before := t.Add(-time.Nanosecond).Zone()
+	return before != after
+}
+
+// bucketDay returns the first day of the bucket that contains a day.
+func bucketDay(day int32, interval string) int32 {
+	switch interval {
+	case "week":
+		monday := (day + 3) % 7 // days since Monday
+		return day - (monday+7)%7
+	case "month":
+		return day - int32(Date(day).Day()) + 1
+	}
+	return day
 }
 
 // bucketNext returns the start of the bucket after the one that begins at start.
@@ -68,21 +103,20 @@ func bucketNext(start time.Time, interval string) time.Time {
 	case "minute":
 		return start.Add(time.Minute)
 	case "hour":
-		if next := bucketStart(start.Add(time.Hour), interval); next.After(start) {
-			return next
+		next := start.Add(time.Hour)
+		if _, end := start.ZoneBounds(); !end.IsZero() && end.Before(next) && changes(end) {
+			return end
 		}
-		return start.Add(time.Hour)
+		return bucketStart(next, interval)
 	}
-	// Count from noon, so that no change of the clock reaches another day.
-	year, month, day := start.Date()
-	noon := time.Date(year, month, day, 12, 0, 0, 0, loc)
+	day := bucketDay(Day(start.UnixMilli(), loc), interval)
 	switch interval {
 	case "week":
-		return DayStart(noon.AddDate(0, 0, 7), loc)
+		return startOf(day+7, loc)
 	case "month":
-		return DayStart(time.Date(year, month+1, 1, 12, 0, 0, 0, loc), loc)
+		return startOf(bucketDay(day+31, interval), loc)
 	}
-	return DayStart(noon.AddDate(0, 0, 1), loc)
+	return startOf(Day(start.UnixMilli(), loc)+1, loc)
 }
 
 // BucketTimes returns the starts, in Unix milliseconds, of all buckets that overlap
@@ -107,16 +141,29 @@ func BucketTimes(from, to int64, interval string, loc *time.Location) ([]int64, 
 	return times, true
 }
 
-// Day returns the day of a time in loc, counted from 1970-01-01.
+// Day returns the day of a time in loc, counted from 1970-01-01. It is the day whose
+// DayStart is the last one not after the time.
 func Day(unixMilli int64, loc *time.Location) int32 {
 	if loc == nil || loc == time.UTC {
-		d := unixMilli / DayMillis
-		if unixMilli%DayMillis < 0 {
-			d--
-		}
-		return int32(d)
+		return dayAt(unixMilli)
 	}
 	t := time.UnixMilli(unixMilli).In(loc)
-	y, m, d := t.Date()
-	return int32(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+	_, offset := t.Zone()
+	local := unixMilli + int64(offset)*1000
+	day := dayAt(local)
+	if mod(local) < lateEvening {
+		return day
+	}
+	// The clock may have gone back over midnight: the day that had begun goes on.
+	start, _ := t.ZoneBounds()
+	if start.IsZero() || t.Sub(start) >= DayMillis*time.Millisecond-lateEvening*time.Millisecond {
+		return day
+	}
+	before := start.Add(-time.Millisecond)
+	_, offset = before.Zone()
+	return max(day, dayAt(before.UnixMilli()+int64(offset)*1000))
 }
+
+// lateEvening is the least time of the day, in milliseconds, that a clock shows after it
+// went back over midnight.
+const lateEvening = 20 * 60 * 60 * 1000

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -83,10 +84,8 @@ var intervals = []string{"minute", "hour", "day", "week", "month"}
 func (x *reading) span() (from, to int64, interval string, err error) {
 	name := x.query.last("range")
 	now := x.now()
-	year, month, day := now.Date()
-	today := time.Date(year, month, day, 0, 0, 0, 0, x.zone())
-	tomorrow := today.AddDate(0, 0, 1)
-	first := time.Date(year, month, 1, 0, 0, 0, 0, x.zone())
+	year, month, day := calendar.Date(calendar.Day(x.req.ReceivedUnixMilli, x.zone())).Date()
+	today, tomorrow := x.start(year, month, day), x.start(year, month, day+1)
 	soon := now.Add(time.Millisecond)
 	var a, b time.Time
 	switch name {
@@ -98,7 +97,7 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 			if name != "" {
 				return 0, 0, "", dialect.Refuse("startDate", "and endDate are needed for a custom range")
 			}
-			a, b = today.AddDate(0, 0, -6), tomorrow
+			a, b = x.start(year, month, day-6), tomorrow
 		}
 	case "30min":
 		a, b, interval = now.Add(-30*time.Minute), soon, "minute"
@@ -109,25 +108,25 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 	case "today":
 		a, b, interval = today, tomorrow, "hour"
 	case "yesterday":
-		a, b, interval = today.AddDate(0, 0, -1), today, "hour"
+		a, b, interval = x.start(year, month, day-1), today, "hour"
 	case "7d":
-		a, b, interval = today.AddDate(0, 0, -6), tomorrow, "day"
+		a, b, interval = x.start(year, month, day-6), tomorrow, "day"
 	case "30d":
-		a, b, interval = today.AddDate(0, 0, -29), tomorrow, "day"
+		a, b, interval = x.start(year, month, day-29), tomorrow, "day"
 	case "3m":
-		a, b, interval = today.AddDate(0, -3, 1), tomorrow, "day"
+		a, b, interval = x.start(year, month-3, day+1), tomorrow, "day"
 	case "6m":
-		a, b, interval = today.AddDate(0, -6, 1), tomorrow, "month"
+		a, b, interval = x.start(year, month-6, day+1), tomorrow, "month"
 	case "12m":
-		a, b, interval = today.AddDate(-1, 0, 1), tomorrow, "month"
+		a, b, interval = x.start(year-1, month, day+1), tomorrow, "month"
 	case "monthToDate":
-		a, b, interval = first, tomorrow, "day"
+		a, b, interval = x.start(year, month, 1), tomorrow, "day"
 	case "lastMonth":
-		a, b, interval = first.AddDate(0, -1, 0), first, "day"
+		a, b, interval = x.start(year, month-1, 1), x.start(year, month, 1), "day"
 	case "yearToDate":
-		a, b, interval = time.Date(year, 1, 1, 0, 0, 0, 0, x.zone()), tomorrow, "month"
+		a, b, interval = x.start(year, 1, 1), tomorrow, "month"
 	case "lastYear":
-		a, b, interval = time.Date(year-1, 1, 1, 0, 0, 0, 0, x.zone()), time.Date(year, 1, 1, 0, 0, 0, 0, x.zone()), "month"
+		a, b, interval = x.start(year-1, 1, 1), x.start(year, 1, 1), "month"
 	default:
 		return 0, 0, "", dialect.Refuse("range", "must be one of 30min, lastHour, last24h, today, yesterday, 7d, 30d, 3m, 6m, 12m, monthToDate, lastMonth, yearToDate, lastYear, custom")
 	}
@@ -138,6 +137,12 @@ func (x *reading) span() (from, to int64, interval string, err error) {
 		interval = asked
 	}
 	return a.UnixMilli(), b.UnixMilli(), interval, nil
+}
+
+// start is the first instant of a day in the site's zone. Days and months may be out of
+// range, as in time.Date.
+func (x *reading) start(year int, month time.Month, day int) time.Time {
+	return calendar.DayStart(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), x.zone())
 }
 
 // profiles lists people by their first event, newest first. "next" is the cursor of the next

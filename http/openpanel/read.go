@@ -208,12 +208,9 @@ func (x *reading) between(startName, endName string) (from, to int64, err error)
 	if !ok {
 		return 0, 0, dialect.Refuse(startName, "must be a date or an ISO 8601 time")
 	}
-	b, day, ok := x.moment(end)
+	_, b, ok := x.moment(end)
 	if !ok {
 		return 0, 0, dialect.Refuse(endName, "must be a date or an ISO 8601 time")
-	}
-	if day {
-		b = b.AddDate(0, 0, 1)
 	}
 	if !b.After(a) {
 		return 0, 0, dialect.Refuse(endName, "must not be before "+startName)
@@ -221,16 +218,19 @@ func (x *reading) between(startName, endName string) (from, to int64, err error)
 	return a.UnixMilli(), b.UnixMilli(), nil
 }
 
-func (x *reading) moment(text string) (t time.Time, day, ok bool) {
-	if t, err := time.ParseInLocation(time.DateOnly, text, x.zone()); err == nil {
-		return t, true, inYears(t)
+// moment reads a day, from its first instant to that of the day after, or an instant,
+// which is both.
+func (x *reading) moment(text string) (from, to time.Time, ok bool) {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		year, month, day := t.Date()
+		return x.start(year, month, day), x.start(year, month, day+1), inYears(t)
 	}
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, x.zone()); err == nil {
-			return t, false, inYears(t)
+			return t, t, inYears(t)
 		}
 	}
-	return t, false, false
+	return from, to, false
 }
 
 func inYears(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 9999 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -118,7 +119,7 @@ func (r *reading) series(q *query.CounterQuery, s *span) error {
 		return nil
 	}
 	if !s.ends {
-		q.ToDay = max(q.FromDay, dayOf(timeIn(r.now, s.zone)))
+		q.ToDay = max(q.FromDay, calendar.Day(r.now, s.zone))
 	}
 	if q.Interval == "hour" {
 		if s.starts {

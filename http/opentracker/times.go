@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/query"
 	"cairn/http/dialect"
 )
@@ -106,7 +107,7 @@ func (s *span) ending(date, period string, now int64) error {
 	day, ok := parseDate(date)
 	switch {
 	case date == "":
-		day = dayOf(time.UnixMilli(now).In(s.zone))
+		day = calendar.Day(now, s.zone)
 	case !ok:
 		return dialect.Refuse("date", "must be yyyy-MM-dd")
 	}
@@ -174,16 +175,7 @@ func (s *span) instants() (from, to int64) {
 }
 
 // start is the first instant of a day in the zone.
-func (s *span) start(day int32) int64 {
-	year, month, d := dateOf(day).Date()
-	t := time.Date(year, month, d, 0, 0, 0, 0, s.zone)
-	if t.Day() != d { // midnight is skipped that day
-		if _, end := t.ZoneBounds(); !end.IsZero() {
-			t = end
-		}
-	}
-	return t.UnixMilli()
-}
+func (s *span) start(day int32) int64 { return calendar.Start(day, s.zone) }
 
 // bounds are the ends of the range as they are shown: a date or a time, "" for an open end.
 func (s *span) bounds() (from, to string) {
