@@ -11,7 +11,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -65,32 +67,48 @@ func harm(rng *rand.Rand, store files) (what string, name string, data []byte) {
 	for {
 		name = names[rng.IntN(len(names))]
 		good := store[name]
-		if rng.IntN(8) == 0 {
-			return "gone", name, nil
+		kind := rng.IntN(6)
+		if kind == 0 {
+			return "deleted", name, nil
 		}
 		if len(good) == 0 {
 			continue
 		}
 		at := rng.IntN(len(good))
-		switch rng.IntN(4) {
-		case 0:
-			return fmt.Sprintf("cut to %d of %d bytes", at, len(good)), name, append([]byte{}, good[:at]...)
+		data = slices.Clone(good)
+		switch kind {
 		case 1:
-			n := min(1+rng.IntN(600), len(good)-at)
-			data = slices.Clone(good)
-			clear(data[at : at+n])
-			if string(data) == string(good) {
-				continue
-			}
-			return fmt.Sprintf("%d of %d bytes zeroed at %d", n, len(good), at), name, data
-		default:
-			data = slices.Clone(good)
 			bit := rng.IntN(8)
 			data[at] ^= 1 << bit
-			return fmt.Sprintf("bit %d of byte %d of %d flipped", bit, at, len(good)), name, data
+			what = fmt.Sprintf("bit %d of byte %d flipped", bit, at)
+		case 2:
+			data[at] = byte(rng.IntN(256))
+			what = fmt.Sprintf("byte %d is %#x", at, data[at])
+		case 3:
+			at = at / 4096 * 4096
+			clear(data[at:min(at+4096, len(data))])
+			what = fmt.Sprintf("4 KiB zeroed at %d", at)
+		case 4:
+			data = data[:at]
+			what = fmt.Sprintf("cut to %d bytes", at)
+		case 5: // two sectors change places
+			from, to := at/512*512, rng.IntN(len(good))/512*512
+			if from+512 > len(good) || to+512 > len(good) {
+				continue
+			}
+			copy(data[from:], good[to:to+512])
+			copy(data[to:], good[from:from+512])
+			what = fmt.Sprintf("512 bytes at %d and %d swapped", from, to)
 		}
+		if string(data) == string(good) {
+			continue
+		}
+		return fmt.Sprintf("%s, of %d", what, len(good)), name, data
 	}
 }
+
+// named matches an error that tells the operator which file is damaged, and what to do next.
+var named = regexp.MustCompile(`(?s)(store/(\d{6,}\.(sst|log)|MANIFEST-\d+|marker\.)|log of site|ids of site|run \d+ of site|list of|the log).*(cairn check|cairn repair|cairn restore)`)
 
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
@@ -103,19 +121,23 @@ func TestDamagedFiles(t *testing.T) {
 	for i := range trials {
 		seed := *damageSeed + uint64(i)
 		what, name, data := harm(rand.New(rand.NewPCG(seed, 77)), store)
-		bad := store.with(name, data)
-		outcome := verdict(t, w, bad, want)
+		outcome := verdict(t, w, store, name, data, want)
 		outcomes[outcome]++
-		if strings.HasPrefix(outcome, "LOST") || strings.HasPrefix(outcome, "HUNG") || strings.HasPrefix(outcome, "UNTOLD") {
+		if strings.ToUpper(outcome[:4]) == outcome[:4] {
 			t.Errorf("%s, %s: %s\nagain: go test ./engine -run DamagedFiles -damage.trials=1 -damage.seed=%d", name, what, outcome, seed)
 		}
 	}
-	t.Logf("%d damaged stores: %v", trials, outcomes)
+	t.Logf("%d damaged stores:", trials)
+	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+		t.Logf("%6d %s", outcomes[outcome], outcome)
+	}
 }
 
-// verdict opens and checks a damaged store.
-func verdict(t *testing.T, w *workload, bad files, want []string) (outcome string) {
+// verdict opens and checks a store in which one file is damaged. It returns what has happened;
+// a word in capitals at the beginning says what must not happen.
+func verdict(t *testing.T, w *workload, good files, name string, data []byte, want []string) (outcome string) {
 	ctx := context.Background()
+	bad := good.with(name, data)
 	var report check.Report
 	var checkErr error
 	if !inTime(func() { report, checkErr = check.Store(ctx, bad.mem(t), "data") }) {
@@ -131,11 +153,19 @@ func verdict(t *testing.T, w *workload, bad files, want []string) (outcome strin
 	var openErr error
 	if !inTime(func() { e, openErr = engine.Open(options) }) {
 		if len(fatal) > 0 {
-			return "refused at open, with Fatal"
+			return "FATAL at open"
 		}
 		return "HUNG at open"
 	}
 	if openErr != nil {
+		if !named.MatchString(openErr.Error()) {
+			return fmt.Sprintf("NAMELESS refusal: %v", openErr)
+		}
+		for _, n := range bad.differ(readFiles(t, fs, "data")) {
+			if n != "store/LOCK" {
+				return fmt.Sprintf("CHANGED %s, though the store is refused: %v", n, openErr)
+			}
+		}
 		return "refused at open"
 	}
 	var lines []string
@@ -143,23 +173,34 @@ func verdict(t *testing.T, w *workload, bad files, want []string) (outcome strin
 	if !inTime(func() { lines, readErr = visibleLines(e, w.sites) }) {
 		return "HUNG at a query"
 	}
+	damaged := e.Stats().Damaged
 	if !inTime(func() { _ = e.Close() }) && len(fatal) == 0 {
 		return "HUNG at close"
 	}
 	right := slices.Equal(lines, want)
 	switch {
-	case readErr != nil && (store.Damaged(readErr) == nil || len(e.Stats().Damaged) == 0):
-		return fmt.Sprintf("UNTOLD: a query ends with %v, which says nothing of damage", readErr)
-	case readErr != nil && found:
-		return "opened, a query says it is damaged, so does check"
-	case readErr != nil:
-		return "opened, a query says it is damaged"
-	case right && found:
+	case readErr == nil && right && found:
 		return "opened and all is right, but check finds a fault"
-	case right:
+	case readErr == nil && right:
 		return "opened and all is right"
+	case readErr == nil:
+		return fmt.Sprintf("SILENT: %d lines are visible, %d of them as before", len(lines), same(lines, want))
+	case store.Damaged(readErr) == nil || len(damaged) == 0:
+		return fmt.Sprintf("NAMELESS: a query ends with %v, which says nothing of damage", readErr)
+	case !found:
+		return fmt.Sprintf("UNTOLD: a query ends with %v, but check finds nothing", readErr)
 	}
-	return fmt.Sprintf("LOST: %d lines are visible, %d of them as before", len(lines), same(lines, want))
+	// With the file as it was, everything is there: the start has removed nothing.
+	left := readFiles(t, fs, "data").with(name, good[name]).mem(t)
+	options.FS = left
+	if e, openErr = engine.Open(options); openErr != nil {
+		return fmt.Sprintf("REMOVED: the file is as it was, but %v", openErr)
+	}
+	defer e.Close()
+	if lines, readErr = visibleLines(e, w.sites); readErr != nil || !slices.Equal(lines, want) {
+		return fmt.Sprintf("REMOVED: the file is as it was, but %d of %d lines are visible, %v", same(lines, want), len(want), readErr)
+	}
+	return "opened, a query says it is damaged, and so does check"
 }
 
 func same(got, want []string) (n int) {

@@ -34,7 +34,9 @@ type Engine struct {
 	cache         *index.Cache
 	disk          *wal.Disk
 	files         *wal.FS
+	written       *store.Written // below files
 	hwm           *wal.HighWaterMark
+	spare         *store.Spare // Close uses it, and before that tick
 	public        *store.PublicIDs
 	sessionOwners *identity.SessionOwners
 	latestEvents  *identity.LatestEvents
@@ -100,10 +102,12 @@ func (e *Engine) Close() error {
 	e.running.Wait()
 	e.tables.Load().CloseAll()
 	err := errors.Join(e.viewsClosed(), e.hwm.Write(e.total()))
+	e.note(true)
 	e.files.Disarm()
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}
+	e.note(false) // Close writes the end of the log
 	if err != nil {
 		return fmt.Errorf("close store: %w", err)
 	}
@@ -128,14 +132,42 @@ func (e *Engine) tick() {
 				e.log.Error("store: write high-water mark", "error", err)
 			}
 			e.disk.RestoreBallast()
-			before := commits
+			before, done := commits, work
 			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()
+			e.note(work != done)
 			if commits == before && work != cleared {
 				cleared = work
 				e.clearUp()
 			}
 		}
 	}
+}
+
+// note writes the spare files of the store: the mark, and with all set those that a new run
+// changes. After an error the old ones are still good, and the next call tries again.
+func (e *Engine) note(all bool) {
+	err := error(nil)
+	if all {
+		err = e.spare.NoteAll(e.db)
+	} else {
+		err = e.spare.Note()
+	}
+	if err != nil && !e.disk.Full() {
+		e.log.Error("store: write what a start compares the store with", "error", err)
+	}
+}
+
+// noteNames notes in the store which name has which id.
+func (e *Engine) noteNames(known store.Names) error {
+	names := known
+	for _, s := range e.opts.Sites() {
+		names = names.With(s.Name, s.ID)
+	}
+	names.Keys = names.Keys || e.opts.KeysNoted
+	if names.Same(known) {
+		return nil
+	}
+	return names.Write(e.db)
 }
 
 // clearUp frees the disk space of what runs have replaced: other runs, and rows in the log.

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -45,8 +46,11 @@ func Open(opts Options) (*Engine, error) {
 		if e.db != nil {
 			_ = e.db.Close()
 		}
-		if store.Damaged(err) != nil {
-			err = fmt.Errorf("%w; %s", err, store.DamageAdvice)
+		if d := store.Damaged(err); d != nil {
+			if !strings.Contains(err.Error(), d.File) {
+				err = fmt.Errorf("%s is damaged: %w", d.File, err)
+			}
+			err = fmt.Errorf("%w. %s", err, store.Advice(opts.Dir))
 		}
 		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
 	}
@@ -58,19 +62,26 @@ func (e *Engine) open() error {
 	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
 		return fmt.Errorf("the restore into %s was interrupted; remove the directory and restore again", dir)
 	}
+	found := e.opts.Found
+	var err error
+	if found == nil {
+		if found, err = store.Look(fs, dir); err != nil {
+			return err
+		}
+	}
 	if err := store.MakeDir(fs, store.Dir(fs, dir)); err != nil {
 		return err
 	}
-	var err error
 	if e.hwm, err = wal.ReadHighWaterMark(fs, dir); err != nil {
 		return err
 	}
-	if err := store.Preflight(fs, dir, e.hwm.Events()); err != nil {
+	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
+	e.written = found.Follow(fs, dir)
+	e.files = wal.NewFS(e.written, e.disk, e.fail)
+	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
-	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
-	e.files = wal.NewFS(fs, e.disk, e.fail)
-	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
+	if err := found.Opened(fs, dir); err != nil {
 		return err
 	}
 	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // no other process has the store open
@@ -95,7 +106,10 @@ func (e *Engine) open() error {
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
 	seq := newSequencer(e, identity.NewIDs(e.db, int(e.memory.IDs)), newRecent(e.memory.RecentIDs))
 	seq.ids.Bound(e.opts.IDPart)
-	if err := seq.ids.LoadFilter(e.memory.IDFilter); err != nil {
+	switch err := seq.ids.LoadFilter(e.memory.IDFilter); {
+	case store.Damaged(err) != nil:
+		e.corrupted(err) // ingest then reads each id, and only the damaged ones fail
+	case err != nil:
 		return err
 	}
 	if e.sealer, err = newSealer(e); err != nil {
@@ -112,6 +126,13 @@ func (e *Engine) open() error {
 	if total := e.total(); total < e.hwm.Events() {
 		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
 	}
+	e.spare = store.NewSpare(fs, dir, e.written, found)
+	if err := e.noteNames(found.Names); err != nil {
+		return err
+	}
+	for _, d := range found.Damages {
+		e.corrupted(d)
+	}
 	if secret.Version < store.Version {
 		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
 		if err != nil {
@@ -125,6 +146,7 @@ func (e *Engine) open() error {
 		e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", secret.Version, "to", store.Version, "snapshot", dir)
 	}
 
+	e.note(true)
 	e.running.Add(2)
 	go func() {
 		defer e.running.Done()
@@ -200,10 +222,15 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	opts.EventListener = &pebble.EventListener{
-		WALCreated:      e.files.Created,
+		WALCreated: e.files.Created,
+		ManifestCreated: func(info pebble.ManifestCreateInfo) {
+			if info.Err == nil {
+				e.written.ManifestBegun(e.opts.FS.PathBase(info.Path))
+			}
+		},
 		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			e.corrupted(&query.Damage{File: e.opts.FS.PathBase(info.Path), Err: info.Details})
+			e.corrupted(&query.Damage{File: store.Name + "/" + e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
 		TableDeleted: func(info pebble.TableDeleteInfo) {
 			if t := e.tables.Load(); t != nil {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"cairn/engine/store"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -22,6 +24,9 @@ type Options struct {
 	Reserve    int64          // free bytes kept on the disk; 0 = depends on the disk's size, -1 = no check
 	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
+
+	Found     *store.Found // what store.Look has just found in Dir; nil = Open looks itself
+	KeysNoted bool         // keys.toml has a checksum, and the store notes that from now on
 
 	FS     vfs.FS           // nil = the real file system
 	Now    func() time.Time // nil = time.Now

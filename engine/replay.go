@@ -16,12 +16,16 @@ import (
 // the format version of the store.
 func (e *Engine) replay(seq *sequencer, version byte) error {
 	used := make(map[uint64]bool)
-	next := make(map[uint32]uint64)
-	err := index.Descriptors(e.db, func(d index.Descriptor) error {
-		if want := max(next[d.Site], 1); d.First != want {
-			return fmt.Errorf("site %d: events %d to %d are missing", d.Site, want, d.First-1)
+	lost, err := store.ReadLost(e.db)
+	if err != nil {
+		return err
+	}
+	last := make(map[uint32]uint64)
+	err = index.Descriptors(e.db, func(d index.Descriptor) error {
+		if next := lost.Next(d.Site, last[d.Site]); d.First != next {
+			return store.Missing(d.Site, next, d.First-1)
 		}
-		next[d.Site] = d.Last() + 1
+		last[d.Site] = d.Last()
 		used[d.Run] = true
 		e.state(d.Site).Load(e.newRun(d))
 		return nil
@@ -44,7 +48,7 @@ func (e *Engine) replay(seq *sequencer, version byte) error {
 			return err
 		}
 		if err := e.replaySite(seq, s); err != nil {
-			return fmt.Errorf("site %d: %w", s.ID, err)
+			return err
 		}
 		seq.next[s] = s.Last() + 1
 	}
@@ -59,7 +63,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	}
 	last := s.Last()
 	if upTo < last {
-		return fmt.Errorf("the table of ids covers %d events, but the runs have %d", upTo, last)
+		return store.DamagedFile(fmt.Sprintf("the ids of site %d", s.ID), fmt.Errorf("they cover %d events, but the runs have %d", upTo, last))
 	}
 	var rest table.Overflow
 	var one [1][]byte               // the current record
@@ -72,7 +76,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	}
 	err = wal.Replay(e.db, s.ID, func(n uint64, record []byte) error {
 		if n != last+1 {
-			return fmt.Errorf("events %d to %d are missing", last+1, n-1)
+			return store.Missing(s.ID, last+1, n-1)
 		}
 		if open := s.MemPart(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
 			s.Publish(last)

@@ -67,6 +67,13 @@ func newSealer(e *Engine) (*sealer, error) {
 // removeOrphans deletes the keys of runs that have no descriptor because of a crash.
 func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	ids, err := index.RunIDs(s.e.db)
+	if store.Damaged(err) != nil {
+		// They stay until a start after the damage is mended. Reads of the damaged run fail.
+		s.e.corrupted(err)
+		last, err := index.LastRunID(s.e.db)
+		s.run = max(s.run, last+1)
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -309,7 +316,7 @@ func (s *sealer) newRun() uint64 {
 // write writes a table of runs into the directory for temporary files. first is the id of
 // the first run and names the file.
 func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, err error) {
-	fs := s.e.opts.FS
+	fs := s.e.written // so that the sum of the table is known
 	path = fs.PathJoin(s.e.opts.Dir, store.TmpName, fmt.Sprintf("run-%d.sst", first))
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -335,7 +342,7 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	if err := s.e.db.Ingest(context.Background(), []string{path}); err != nil {
 		return err
 	}
-	_ = s.e.opts.FS.Remove(path) // Pebble has its own link
+	_ = s.e.written.Remove(path) // Pebble has its own link
 	b := s.e.db.NewBatch()
 	defer b.Close()
 	s.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
@@ -34,7 +35,22 @@ func (d *Descriptor) Last() uint64 { return d.First + d.Rows - 1 }
 
 const descriptorLen = 1 + 8*4 + 4*2 + 8*3
 
-var errDescriptor = errors.New("damaged run descriptor")
+// DescriptorError says that the list of runs cannot be read.
+type DescriptorError struct{ Key []byte }
+
+func (e *DescriptorError) Error() string {
+	file, what := e.Damaged()
+	return file + ": " + what
+}
+
+// Damaged names the damaged list in the operator's words and says what is wrong with it.
+func (e *DescriptorError) Damaged() (file, what string) {
+	file = "list of runs"
+	if len(e.Key) == 13 {
+		file = fmt.Sprintf("list of runs of site %d", binary.BigEndian.Uint32(e.Key[1:]))
+	}
+	return file, fmt.Sprintf("the descriptor %x is damaged", e.Key)
+}
 
 // Put writes d to a batch. It fails when d is beyond the limits of a run.
 func (d *Descriptor) Put(w interface {
@@ -75,7 +91,7 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		k, v := it.Key(), it.Value()
 		if len(k) != 13 || len(v) != descriptorLen || v[0] != runVersion {
-			err = fmt.Errorf("%w %x", errDescriptor, k)
+			err = &DescriptorError{slices.Clone(k)}
 			break
 		}
 		u := func(i int) uint64 { return binary.LittleEndian.Uint64(v[i:]) }
@@ -86,7 +102,7 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 			ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
 		}
 		if cerr := d.check(); cerr != nil {
-			err = fmt.Errorf("%w %x: %w", errDescriptor, k, cerr)
+			err = fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, cerr)
 			break
 		}
 		err = fn(d)
@@ -94,6 +110,20 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 	if cerr := it.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("read descriptors: %w", cerr)
 	}
+	return err
+}
+
+// ErrMissing is the cause of a CorruptError over a page that is not there at all.
+var ErrMissing = errors.New("missing")
+
+// Present checks that a run has its first and its last page, without reading the rest. The
+// error is a CorruptError, of ErrMissing when a page is not there.
+func (d *Descriptor) Present(r pebble.Reader) error {
+	run := NewRun(*d, r, nil, nil)
+	if err := run.read(pageKey{run: d.Run, sec: secInts}, func([]byte) {}); err != nil {
+		return err
+	}
+	_, err := run.loadHeader()
 	return err
 }
 
@@ -167,6 +197,23 @@ func RunIDs(r pebble.Reader) ([]uint64, error) {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
 	return ids, nil
+}
+
+// LastRunID returns a run id that no run with keys in a table has surpassed, from the bounds
+// of the tables alone. It reads no table.
+func LastRunID(db *pebble.DB) (last uint64, err error) {
+	levels, err := db.SSTables()
+	if err != nil {
+		return 0, fmt.Errorf("list tables: %w", err)
+	}
+	for _, tables := range levels {
+		for _, t := range tables {
+			if k := t.Largest.UserKey; len(k) >= 9 && k[0] == PrefixRun {
+				last = max(last, binary.BigEndian.Uint64(k[1:]))
+			}
+		}
+	}
+	return last, nil
 }
 
 // DropRun removes every key of a run that nobody reads any more. Tables that hold

@@ -69,7 +69,11 @@ type CorruptError struct {
 	Site uint32
 	Run  uint64
 	What string
+	Err  error // nil, or the cause
 }
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Err }
 
 func (e *CorruptError) Error() string {
 	file, what := e.Damaged()
@@ -82,8 +86,10 @@ func (e *CorruptError) Damaged() (file, what string) {
 	return fmt.Sprintf("run %d of site %d", e.Run, e.Site), e.What
 }
 
-func (r *Run) corrupt(what string) error {
-	err := &CorruptError{r.Site, r.Run, what}
+func (r *Run) corrupt(what string) error { return r.corruptBy(nil, what) }
+
+func (r *Run) corruptBy(cause error, what string) error {
+	err := &CorruptError{r.Site, r.Run, what, cause}
 	if r.cache != nil && r.cache.Corrupt != nil {
 		r.cache.Corrupt(err)
 	}
@@ -119,7 +125,7 @@ func (r *Run) loadInto(dst []byte, k pageKey, open func(dst, b []byte) ([]byte, 
 func (r *Run) read(k pageKey, see func([]byte)) error {
 	v, closer, err := r.db.Get(k.append(make([]byte, 0, 16)))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return r.corrupt(fmt.Sprintf("column %d section %d page %d is missing", k.col, k.sec, k.page))
+		return r.corruptBy(ErrMissing, fmt.Sprintf("column %d section %d page %d is missing", k.col, k.sec, k.page))
 	}
 	if err != nil {
 		return fmt.Errorf("read run %d: %w", r.Run, err)
@@ -143,7 +149,9 @@ func (r *Run) loadHeader() (*header, error) {
 	r.once.Do(func() {
 		b, err := r.loadInto(nil, pageKey{run: r.Run, col: colHeader}, openAny) // Run keeps the parsed form
 		if err == nil {
-			r.header, err = parseHeader(b)
+			if r.header, err = parseHeader(b); err != nil {
+				err = r.corruptBy(err, "its header is damaged")
+			}
 		}
 		if err == nil && uint64(r.header.rows) != r.Rows {
 			err = r.corrupt("header and descriptor differ")

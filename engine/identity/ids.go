@@ -78,10 +78,15 @@ func (t *IDs) SetRules(site uint32, rules event.Rules) {
 }
 
 // LoadFilter makes a filter of that many bytes for all stored ids, so that a new id costs
-// no read of Pebble. It reads all their keys.
+// no read of Pebble. It reads all their keys. After
+// an error there is no filter.
 func (t *IDs) LoadFilter(bytes int64) error {
-	t.filter = newIDFilter(bytes)
-	return t.filter.load(t.db)
+	filter := newIDFilter(bytes)
+	if err := filter.load(t.db); err != nil {
+		return err
+	}
+	t.filter = filter
+	return nil
 }
 
 // Len returns the number of entries in memory that are not packed.

@@ -12,8 +12,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// storeFile matches the name of a file in Pebble's messages.
-var storeFile = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
+// storeFile matches the name of a file in Pebble's messages, tableNumber the number of a table
+// where the message does not have its name.
+var (
+	storeFile   = regexp.MustCompile(`\b(\d{6,}\.(?:sst|log|blob)|MANIFEST-\d+)\b`)
+	tableNumber = regexp.MustCompile(`\b(?:L\d: |file |table )(\d{6,})\b`)
+)
 
 // Damaged returns the damage that err reports, or nil when it reports none. Unlike
 // query.DamageOf it also knows Pebble's errors.
@@ -24,11 +28,19 @@ func Damaged(err error) *query.Damage {
 	if err == nil || !pebble.IsCorruptionError(err) {
 		return nil
 	}
-	file := storeFile.FindString(err.Error())
-	if file == "" {
-		file = Name
+	return &query.Damage{File: fileIn(err), Err: err}
+}
+
+// fileIn returns the file of the store that an error of Pebble's is about.
+func fileIn(err error) string {
+	text := err.Error()
+	if file := storeFile.FindString(text); file != "" {
+		return Name + "/" + file
 	}
-	return &query.Damage{File: file, Err: err}
+	if m := tableNumber.FindStringSubmatch(text); m != nil {
+		return Name + "/" + m[1] + ".sst"
+	}
+	return Name
 }
 
 // DamagedFile returns a *query.Damage: err is what is wrong with a file of the store, or with
@@ -42,5 +54,15 @@ func Unreadable(site uint32, seq uint64, err error) error {
 	return &query.Damage{File: file, Err: fmt.Errorf("event %d: %w", seq, err)}
 }
 
-// DamageAdvice tells the operator of a damaged store what to do.
-const DamageAdvice = `no command can skip damaged data yet: keep a copy of the directory, then make a new one from the newest snapshot with "cairn restore"`
+// Missing returns a *query.Damage: the store does not have these events of a site.
+func Missing(site uint32, first, last uint64) error {
+	file, _ := (&wal.CorruptError{Site: site}).Damaged()
+	return &query.Damage{File: file, Err: fmt.Errorf("events %d to %d are missing", first, last)}
+}
+
+// Advice tells the operator of a damaged store, which lies in the data directory dir, what to
+// do next.
+func Advice(dir string) string {
+	return fmt.Sprintf("Nothing was changed. %q says what can be saved. %q makes a new data directory of it. Or take the newest snapshot: %q",
+		"cairn check "+dir, "cairn repair "+dir+" NEW_DIR", "cairn restore SNAPSHOT NEW_DIR")
+}

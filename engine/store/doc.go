@@ -4,7 +4,13 @@
 // # Files
 //
 //	keys.go      the prefixes of all keys that do not belong to wal or index
-//	store.go     version, secret, incarnations; the check of a store before it is opened
+//	store.go     version, secret, incarnations
+//	look.go      what must be true of a store before it is opened for writing
+//	manifest.go  Pebble's list of its tables, read record by record
+//	written.go   what has been written to each file, and its checksum
+//	spare.go     files beside the store that say what must be on the disk
+//	names.go     which site has which id
+//	lost.go      events that a repair could not save
 //	publicid.go  public ids of events, which are also cursors
 //	tables.go    reads the keys of a run from its table file, without a search in Pebble's levels
 //	snapshot.go  makes and verifies snapshots

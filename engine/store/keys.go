@@ -2,7 +2,8 @@
 // 0x50, above all others. A test checks that the prefixes are disjoint. Integers are big
 // endian.
 //
-//	0x01 | name                    the store's own records: "version", "secret", "incarnations", "run"
+//	0x01 | name                    the store's own records: "version", "secret", "incarnations",
+//	                               "run", "names", "lost"
 //	0x40 | site u32 | kind | id    what is known about an id (identity/ids.go)
 //	0x41 | site u32                the seq up to which 0x40 is written
 //	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)

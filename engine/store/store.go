@@ -153,18 +153,22 @@ func IDsUpTo(r pebble.Reader, site uint32) (uint64, error) {
 		return 0, err
 	}
 	if len(v) != 8 {
-		return 0, errors.New("damaged record of the ids' progress")
+		return 0, DamagedFile(fmt.Sprintf("the ids of site %d", site), errors.New("the record of their progress is damaged"))
 	}
 	return binary.BigEndian.Uint64(v), nil
 }
 
 // LastSeqs returns the seq of each site's newest event. It fails when events between 1 and
-// that seq are missing from the runs and the log.
+// that seq are missing from the runs and the log, unless a repair has noted them as lost.
 func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
+	lost, err := ReadLost(r)
+	if err != nil {
+		return nil, err
+	}
 	last := make(map[uint32]uint64)
-	err := index.Descriptors(r, func(d index.Descriptor) error {
-		if d.First != last[d.Site]+1 {
-			return fmt.Errorf("site %d: events %d to %d are missing", d.Site, last[d.Site]+1, d.First-1)
+	err = index.Descriptors(r, func(d index.Descriptor) error {
+		if next := lost.Next(d.Site, last[d.Site]); d.First != next {
+			return Missing(d.Site, next, d.First-1)
 		}
 		last[d.Site] = d.Last()
 		return nil
@@ -178,8 +182,8 @@ func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	}
 	for _, site := range sites {
 		err := wal.Replay(r, site, func(seq uint64, _ []byte) error {
-			if seq != last[site]+1 {
-				return fmt.Errorf("site %d: events %d to %d are missing", site, last[site]+1, seq-1)
+			if next := lost.Next(site, last[site]); seq != next {
+				return Missing(site, next, seq-1)
 			}
 			last[site] = seq
 			return nil
@@ -191,65 +195,19 @@ func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	return last, nil
 }
 
-// Preflight checks an existing store before it is opened for writing: opening removes files
-// that a damaged manifest no longer names. It fails when the store has fewer than events
-// events. It changes nothing.
-func Preflight(fs vfs.FS, dir string, events uint64) error {
-	path := Dir(fs, dir)
-	desc, err := pebble.Peek(path, fs)
-	if err != nil {
-		if events > 0 {
-			return fmt.Errorf("check store: %w", err)
-		}
-		return nil // there is no store yet
-	}
-	if !desc.Exists {
-		if events > 0 {
-			return fmt.Errorf("the store is missing, where there were %d events", events)
-		}
-		return nil
-	}
-	if desc.FormatMajorVersion > PebbleFormat {
-		return fmt.Errorf("the store has Pebble format %d, this cairn knows up to %d: use a newer cairn", desc.FormatMajorVersion, PebbleFormat)
-	}
-	db, err := OpenPebble(path, ReadOnlyOptions(fs))
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if events == 0 { // the store may be new and have no version yet
-		if version, err := Get(db, Key("version")); err != nil || version == nil {
-			return err
-		}
-	}
-	if _, err := Read(db); err != nil || events == 0 {
-		return err
-	}
-	last, err := LastSeqs(db)
-	if err != nil {
-		return err
-	}
-	var total uint64
-	for _, n := range last {
-		total += n
-	}
-	if total < events {
-		return fmt.Errorf("the log has %d events but should have at least %d: data was lost; nothing was changed", total, events)
-	}
-	return nil
-}
-
 // ReadOnlyOptions are the options to open a store without changing it.
 func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
-		FS:                 fs,
-		ReadOnly:           true,
-		FormatMajorVersion: PebbleFormat,
-		ErrorIfNotExists:   true,
-		MaxOpenFiles:       1000,
-		MemTableSize:       64 << 20,
-		Logger:             quietLogger{},
-		EventListener:      &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
+		FS:       hidingOptions{fs},
+		ReadOnly: true,
+		// Look compares the tables with the manifest itself, and names the file.
+		DisableConsistencyCheck: true,
+		FormatMajorVersion:      PebbleFormat,
+		ErrorIfNotExists:        true,
+		MaxOpenFiles:            1000,
+		MemTableSize:            64 << 20,
+		Logger:                  quietLogger{},
+		EventListener:           &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
 	}
 }
 
