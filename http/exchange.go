@@ -89,8 +89,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.sites = x.s.sites.Load()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
-	x.req.Host = text(h.Host())
-	x.req.Path, x.req.RawQuery, _ = strings.Cut(text(h.RequestURI()), "?")
+	x.req.Host, x.req.Path, x.req.RawQuery = readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
 	x.req.Peer = x.s.proxies.Client(x.c.Peer(), x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()

@@ -9,8 +9,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file finds the route of a request. Paths are compared as they were sent, byte for
-// byte. Nothing is unescaped, cleaned or folded first, so a path has one spelling alone.
+// This file finds the route of a request. Paths are compared byte for byte, as target.go
+// has read them: empty segments are folded, and nothing is unescaped or cleaned.
 
 // route is one line of the table: a dialect's, or one the server answers itself.
 type route struct {
@@ -212,6 +212,9 @@ func (t *table) routesOf(path string) []*route {
 		if p.match(path) {
 			return p.routes
 		}
+	}
+	if belowOwn(path) {
+		return nil // an id may be any word
 	}
 	return t.last[path[strings.LastIndexByte(path, '/')+1:]]
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // This file reads a request's head strictly. fasthttp accepts what a proxy in front of it
@@ -139,10 +140,13 @@ func (h *head) request(line []byte) *refusal {
 	if n == 0 || n == len(line) || line[n] != ' ' {
 		return refuseTarget
 	}
-	// The absolute form belongs to proxies, the authority form to CONNECT: here a
-	// target is a path, or the * of OPTIONS.
-	if line[0] != '/' && !(n == 1 && line[0] == '*' && string(method) == "OPTIONS") {
-		return refuseTarget
+	// A target is a path, the * of OPTIONS, or a whole url. The authority form belongs to
+	// CONNECT, which nobody answers here.
+	target := line[:n]
+	if target[0] != '/' && !(n == 1 && target[0] == '*' && string(method) == "OPTIONS") {
+		if authority, _, ok := CutAbsolute(string(target)); !ok || !validHost([]byte(authority)) {
+			return refuseTarget
+		}
 	}
 	switch string(line[n+1:]) {
 	case "HTTP/1.1":
@@ -152,6 +156,20 @@ func (h *head) request(line []byte) *refusal {
 		return refuseVersion
 	}
 	return nil
+}
+
+// CutAbsolute cuts a request target in absolute form (RFC 9112, 3.2.2) into its authority
+// and what follows that: a path, a query, or nothing. It reports false for a target of any
+// other form. Both results are parts of target.
+func CutAbsolute(target string) (authority, rest string, ok bool) {
+	scheme, rest, ok := strings.Cut(target, "://")
+	if !ok || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "", "", false
+	}
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		return rest[:i], rest[i:], true
+	}
+	return rest, "", true
 }
 
 // header reads one line "name: value". Framing headers are remembered and
