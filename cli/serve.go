@@ -257,6 +257,7 @@ func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*
 		Sites:          sites,
 		Implicit:       cfg.Implicit(),
 		AdminToken:     cfg.AdminToken,
+		MetricsToken:   cfg.MetricsToken,
 		SnapshotDir:    snapshots,
 		TrustedProxies: proxies,
 		IPRate:         cfg.IPRate,

@@ -60,5 +60,6 @@
 // browsers need. sites.go holds the sites. A request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
 // that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
-// are for the operator.
+// are for the operator;
+// local.go says who needs no key for that.
 package httpd

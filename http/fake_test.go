@@ -355,7 +355,10 @@ func notAtMidnight() {
 	}
 }
 
-const secret = "Authorization: Bearer shop-secret"
+const (
+	secret   = "Authorization: Bearer shop-secret"
+	adminKey = "Authorization: Bearer admin"
+)
 
 // post sends one native event with the site's secret key.
 func (s *testServer) post(body string, headers ...string) parsed {

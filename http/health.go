@@ -108,13 +108,11 @@ func (x *exchange) contract() {
 	x.res.Body = append(x.res.Body[:0], native.OpenAPI...)
 }
 
-// metricsPage answers clients on this machine, and any that has a key that reads. A
-// forwarding header means that the client is a proxy, which speaks for someone else.
+// metricsPage answers clients on this machine, and the keys of the process. The metrics tell
+// of all sites, so a site's key does not read them.
 func (x *exchange) metricsPage() {
-	local := x.c.Peer().IsLoopback() && x.header("X-Forwarded-For") == "" && x.header("Forwarded") == "" && x.header("X-Real-Ip") == ""
-	if !local {
-		_, failure, err := x.sites.registry.Authorize(x.header("Authorization"), "", dialect.Read, true)
-		if failure != dialect.OK {
+	if !x.local() {
+		if failure, err := x.sites.registry.AuthorizeMetrics(x.header("Authorization")); failure != dialect.OK {
 			if failure == dialect.Unauthorized {
 				x.addHeader("WWW-Authenticate", "Bearer")
 			}
@@ -123,5 +121,6 @@ func (x *exchange) metricsPage() {
 		}
 	}
 	x.res.Status, x.res.ContentType = 200, "text/plain; version=0.0.4; charset=utf-8"
+	x.addHeader("Cache-Control", "no-store")
 	x.res.Body = x.s.appendMetrics(x.res.Body[:0])
 }

@@ -203,7 +203,7 @@ func TestMatomoRefusalsAreSeen(t *testing.T) {
 	s.send("GET", "/matomo.php?idsite=77&rec=1&uid=whisper", "", visitor)
 	s.send("POST", "/matomo.php", `{"requests":["?idsite=1&rec=1&cip=198.51.100.9&uid=whisper","?idsite=1&rec=1&idgoal=0&ec_id=one","?idsite=1&rec=1&idgoal=0&ec_id=one"]}`, visitor)
 	s.send("GET", "/matomo.php?idsite=1&rec=0", "", visitor)
-	m := s.send("GET", "/metrics", "", secret).body
+	m := s.send("GET", "/metrics", "", adminKey).body
 	for _, want := range []string{
 		`cairn_events_rejected_total{reason="matomo idsite"} 1`, `cairn_events_rejected_total{reason="matomo cip"} 1`,
 		`cairn_events_rejected_total{reason="ec_id"} 1`, `cairn_events_excluded_total{reason="rec"} 1`,

@@ -99,7 +99,7 @@ func TestOpenPanelWho(t *testing.T) {
 			stored = n
 		}
 	}
-	m := s.send("GET", "/metrics", "", secret).body
+	m := s.send("GET", "/metrics", "", adminKey).body
 	for _, want := range []string{
 		`cairn_origin_refused_total{site="shop",origin="https://shop.example.attacker.net"} 1`,
 		`cairn_origin_refused_total{site="shop",origin="https://elsewhere.example"} 1`,

@@ -40,6 +40,7 @@ type Options struct {
 	Sites          []*Site
 	Implicit       bool   // no [[site]] is configured: every site name means the only site
 	AdminToken     string // reads and writes every site, makes snapshots
+	MetricsToken   string // reads /metrics, and nothing else; "" = there is none
 	SnapshotDir    string // where POST /api/v1/admin/snapshot puts them
 	TrustedProxies []netip.Prefix
 	IPRate         float64 // requests a second of one address; 0 = 200

@@ -29,24 +29,25 @@ const bodyMax = 1 << 20
 // gate (may it connect) → conn (is it HTTP) → fasthttp → handle → table (who
 // answers) → ingest or read → finish.
 type Server struct {
-	engine   Engine
-	log      *slog.Logger
-	now      func() time.Time
-	version  string
-	sites    atomic.Pointer[sites] // see sites.go
-	setting  sync.Mutex            // held while sites are replaced
-	native   *native.API
-	proxies  wire.Proxies
-	perIP    *meters
-	inflater *wire.Inflater
-	budget   wire.Budget
-	work     *turnstile // of large writes
-	gate     *wire.Gate
-	metrics  *metrics
-	lines    lineLimit
-	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
-	degraded func() []string
-	repeats  repeats
+	engine       Engine
+	log          *slog.Logger
+	now          func() time.Time
+	version      string
+	sites        atomic.Pointer[sites] // see sites.go
+	setting      sync.Mutex            // held while sites are replaced
+	metricsToken string
+	native       *native.API
+	proxies      wire.Proxies
+	perIP        *meters
+	inflater     *wire.Inflater
+	budget       wire.Budget
+	work         *turnstile // of large writes
+	gate         *wire.Gate
+	metrics      *metrics
+	lines        lineLimit
+	others       func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
+	degraded     func() []string
+	repeats      repeats
 
 	exchanges pool[exchange]
 	fast      fasthttp.Server
@@ -67,16 +68,17 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("no engine")
 	}
 	s := &Server{
-		engine:   o.Engine,
-		log:      o.Log,
-		now:      o.Now,
-		version:  o.Version,
-		proxies:  o.TrustedProxies,
-		inflater: wire.NewInflater(),
-		work:     newTurnstile(workBytes),
-		metrics:  newMetrics(),
-		others:   o.Metrics,
-		degraded: o.Degraded,
+		engine:       o.Engine,
+		log:          o.Log,
+		now:          o.Now,
+		version:      o.Version,
+		proxies:      o.TrustedProxies,
+		inflater:     wire.NewInflater(),
+		work:         newTurnstile(workBytes),
+		metrics:      newMetrics(),
+		others:       o.Metrics,
+		degraded:     o.Degraded,
+		metricsToken: o.MetricsToken,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

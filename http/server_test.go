@@ -40,8 +40,8 @@ func TestRights(t *testing.T) {
 		{"shop-write", "", one, 200, 403},
 		{"shop-read", "", one, 403, 200},
 		{"shop-token", "", one, 403, 403},
-		{"shop-client-secret", "", one, 401, 401},
-		{"shop-client", "", one, 401, 401},
+		{"shop-client-secret", "", one, 403, 403},
+		{"shop-client", "", one, 403, 403},
 		{"admin", "", one, 200, 200},
 		{"admin", "?site=shop", one, 200, 200},
 		{"admin", "?site=nothing", one, 404, 404},
@@ -422,23 +422,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	s.post(`{"name":"a"}`)
 	s.post(`{`)
 
-	for _, test := range []struct {
-		headers []string
-		status  int
-	}{
-		{nil, 200},
-		{[]string{"X-Forwarded-For: 127.0.0.1"}, 401},
-		{[]string{"Forwarded: for=127.0.0.1"}, 401},
-		{[]string{"X-Real-IP: 127.0.0.1"}, 401},
-		{[]string{"X-Forwarded-For: 192.0.2.1", "Authorization: Bearer shop-write"}, 403},
-		{[]string{"X-Forwarded-For: 192.0.2.1", "Authorization: Bearer shop-read"}, 200},
-		{[]string{"X-Forwarded-For: 192.0.2.1", "Authorization: Bearer admin"}, 200},
-	} {
-		if a := s.send("GET", "/metrics", "", test.headers...); a.status != test.status {
-			t.Errorf("metrics with %q: %d", test.headers, a.status)
-		}
-	}
-	text := s.send("GET", "/metrics", "").body
+	text := s.send("GET", "/metrics", "", adminKey).body
 	for _, want := range []string{
 		"\ncairn_events_accepted_total 7\n",
 		"\ncairn_events_rejected_total{reason=\"limit\"} 2\n",

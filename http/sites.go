@@ -56,10 +56,11 @@ func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin stri
 		known[i] = &keys[i].Site
 		next.tenants = append(next.tenants, &tenant{site, before.meterOf(site)})
 	}
+	tokens := auth.Tokens{Admin: admin, Metrics: s.metricsToken}
 	if before == nil {
-		next.registry, err = auth.NewRegistry(keys, admin, implicit, s.now)
+		next.registry, err = auth.NewRegistry(keys, tokens, implicit, s.now)
 	} else {
-		next.registry, err = before.registry.Next(keys, admin, implicit)
+		next.registry, err = before.registry.Next(keys, tokens, implicit)
 	}
 	if err != nil {
 		return nil, err

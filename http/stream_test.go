@@ -123,7 +123,7 @@ func TestStream(t *testing.T) {
 	if text := log.String(); strings.Count(text, "status=200") != 4 || strings.Count(text, " bytes=21 ") != 3 || strings.Count(text, " bytes=0 ") != 1 || strings.Contains(text, "broken_off") {
 		t.Errorf("the log:\n%s", text)
 	}
-	if text := s.send("GET", "/metrics", "").body; !strings.Contains(text, "\ncairn_http_requests_total{dialect=\"native\",status=\"200\"} 4\n") {
+	if text := s.send("GET", "/metrics", "", adminKey).body; !strings.Contains(text, "\ncairn_http_requests_total{dialect=\"native\",status=\"200\"} 4\n") {
 		t.Error("the metrics have not counted four")
 	}
 	// What is refused before the stream has begun is an answer like any other.

@@ -27,22 +27,24 @@ import (
 
 // Config is the whole configuration. Load fills it; Validate and BuildSites check it.
 type Config struct {
-	Listen         string       `toml:"listen"`
-	DataDir        string       `toml:"data_dir"`
-	AdminToken     string       `toml:"admin_token"`
-	AdminTokenFile string       `toml:"admin_token_file"`
-	Memory         dialect.Size `toml:"memory"`
-	Reserve        string       `toml:"reserve"` // "auto", or a size; 0 = no check
-	SnapshotDir    string       `toml:"snapshot_dir"`
-	DedupHours     int          `toml:"dedup_hours"`
-	TrustedProxies []string     `toml:"trusted_proxies"`
-	IPRate         float64      `toml:"ip_rate"`
-	IPConns        int          `toml:"ip_conns"`
-	TLSCert        string       `toml:"tls_cert"`
-	TLSKey         string       `toml:"tls_key"`
-	ACMEHosts      []string     `toml:"acme_hosts"`
-	LogLevel       string       `toml:"log_level"`
-	LogFormat      string       `toml:"log_format"`
+	Listen           string       `toml:"listen"`
+	DataDir          string       `toml:"data_dir"`
+	AdminToken       string       `toml:"admin_token"`
+	AdminTokenFile   string       `toml:"admin_token_file"`
+	MetricsToken     string       `toml:"metrics_token"` // never generated
+	MetricsTokenFile string       `toml:"metrics_token_file"`
+	Memory           dialect.Size `toml:"memory"`
+	Reserve          string       `toml:"reserve"` // "auto", or a size; 0 = no check
+	SnapshotDir      string       `toml:"snapshot_dir"`
+	DedupHours       int          `toml:"dedup_hours"`
+	TrustedProxies   []string     `toml:"trusted_proxies"`
+	IPRate           float64      `toml:"ip_rate"`
+	IPConns          int          `toml:"ip_conns"`
+	TLSCert          string       `toml:"tls_cert"`
+	TLSKey           string       `toml:"tls_key"`
+	ACMEHosts        []string     `toml:"acme_hosts"`
+	LogLevel         string       `toml:"log_level"`
+	LogFormat        string       `toml:"log_format"`
 
 	Geo struct {
 		Database string `toml:"database"`
@@ -217,6 +219,7 @@ func (c *Config) ShortSecrets() (warnings []string) {
 		}
 	}
 	warn("", "admin_token", c.AdminToken)
+	warn("", "metrics_token", c.MetricsToken)
 	for i := range c.Sites {
 		for _, secret := range c.Sites[i].secrets()[1:] {
 			warn(fmt.Sprintf("site %q: ", c.Sites[i].Name), secret.key, *secret.to)
@@ -228,6 +231,9 @@ func (c *Config) ShortSecrets() (warnings []string) {
 // readSecretFiles reads each secret that the configuration names as a file.
 func (c *Config) readSecretFiles() error {
 	if err := readSecret(&c.AdminToken, c.AdminTokenFile, "admin_token"); err != nil {
+		return err
+	}
+	if err := readSecret(&c.MetricsToken, c.MetricsTokenFile, "metrics_token"); err != nil {
 		return err
 	}
 	for i := range c.Sites {

@@ -57,10 +57,18 @@ type credential struct {
 	queries *atomic.Int32
 }
 
+// Tokens are the keys of the whole process. An empty one opens nothing.
+type Tokens struct {
+	Admin   string // reads and writes every site
+	Metrics string // reads the metrics of the process, and nothing else
+}
+
 // Registry finds credentials and sites. It is immutable once it is made, so that any
 // goroutine may use it.
 type Registry struct {
 	keys     map[[32]byte]*credential
+	others   map[[32]byte]struct{} // known keys that open nothing in a header, see refused
+	metrics  string
 	clients  map[[32]byte]*Account
 	ids      map[uint32]*Account
 	names    map[string]*Account
@@ -70,30 +78,32 @@ type Registry struct {
 	Tickets  *Tickets
 }
 
-// NewRegistry takes the sites, the token that opens all of them ("" = there is none), and
-// whether every site name means the only site. now tells when tickets end. It fails when
-// two credentials or two sites are the same.
-func NewRegistry(sites []Keys, admin string, implicit bool, now func() time.Time) (*Registry, error) {
-	return newRegistry(&Registry{Tickets: newTickets(now)}, sites, admin, implicit)
+// NewRegistry takes the sites, the keys of the process, and whether every site name means
+// the only site. now tells when tickets end. It fails when two credentials or two sites are
+// the same.
+func NewRegistry(sites []Keys, tokens Tokens, implicit bool, now func() time.Time) (*Registry, error) {
+	return newRegistry(&Registry{Tickets: newTickets(now)}, sites, tokens, implicit)
 }
 
 // Next is a registry for other sites and credentials that follows r, which stays as it is.
 // Tickets of r stay valid for the sites that are still there, and reads at work with a
 // credential of both count in both.
-func (r *Registry) Next(sites []Keys, admin string, implicit bool) (*Registry, error) {
-	return newRegistry(r, sites, admin, implicit)
+func (r *Registry) Next(sites []Keys, tokens Tokens, implicit bool) (*Registry, error) {
+	return newRegistry(r, sites, tokens, implicit)
 }
 
-func newRegistry(before *Registry, sites []Keys, admin string, implicit bool) (*Registry, error) {
+func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (*Registry, error) {
 	r := &Registry{
 		keys:     map[[32]byte]*credential{},
+		others:   map[[32]byte]struct{}{},
+		metrics:  tokens.Metrics,
 		clients:  map[[32]byte]*Account{},
 		ids:      map[uint32]*Account{},
 		names:    map[string]*Account{},
 		implicit: implicit && len(sites) == 1,
 		Tickets:  before.Tickets,
 	}
-	if err := r.add(admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}, before); err != nil {
+	if err := r.add(tokens.Admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}, before); err != nil {
 		return nil, fmt.Errorf("admin token: %w", err)
 	}
 	for i, s := range sites {
@@ -131,13 +141,22 @@ func newRegistry(before *Registry, sites []Keys, admin string, implicit bool) (*
 				return nil, fmt.Errorf("site %q: %w", name, err)
 			}
 		}
+		r.others[sha256.Sum256([]byte(s.ClientSecret))] = struct{}{}
 		if s.ClientID != "" {
 			d := sha256.Sum256([]byte(s.ClientID))
 			if r.clients[d] != nil {
 				return nil, fmt.Errorf("site %q: its client_id is another site's", name)
 			}
 			r.clients[d] = a
+			r.others[d] = struct{}{}
 		}
+	}
+	if tokens.Metrics != "" {
+		d := sha256.Sum256([]byte(tokens.Metrics))
+		if _, other := r.others[d]; other || r.keys[d] != nil {
+			return nil, errors.New("metrics token: a key is used twice")
+		}
+		r.others[d] = struct{}{}
 	}
 	return r, nil
 }
@@ -179,6 +198,29 @@ func (r *Registry) key(text string) *credential {
 	return c
 }
 
+// refused is why a key in a header that opens nothing is refused: it is unknown, or it is a
+// key of another kind, which does not belong there. An empty key is unknown.
+func (r *Registry) refused(key string) (dialect.Failure, error) {
+	if key != "" && len(key) <= 512 {
+		_, known := r.others[sha256.Sum256([]byte(key))]
+		if known || r.key(key) != nil || r.ids[r.Tickets.site(key)] != nil {
+			return dialect.Forbidden, ErrForbidden
+		}
+	}
+	return dialect.Unauthorized, ErrUnauthorized
+}
+
+// AuthorizeMetrics says whether the key in an Authorization header may read the metrics of
+// the process, which tell of all sites: the metrics token and the admin's token may. The
+// error is nil with dialect.OK alone.
+func (r *Registry) AuthorizeMetrics(header string) (dialect.Failure, error) {
+	token := dialect.Bearer(header)
+	if c := r.key(token); c != nil && c.admin || same(token, r.metrics) {
+		return dialect.OK, nil
+	}
+	return r.refused(token)
+}
+
 // AnySite says whether every site name means the only site there is.
 func (r *Registry) AnySite() bool { return r.implicit }
 
@@ -199,11 +241,13 @@ type Grant struct {
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
 // which a request with the admin's token may name a site. siteless allows that token
-// without a site; the grant has no account then. The error is nil with dialect.OK alone.
+// without a site; the grant has no account then. A key that is known but lacks the right is
+// Forbidden. The error is nil with dialect.OK alone.
 func (r *Registry) Authorize(header, query string, need dialect.Right, siteless bool) (Grant, dialect.Failure, error) {
-	c := r.key(dialect.Bearer(header))
+	token := dialect.Bearer(header)
+	c := r.key(token)
 	if c == nil {
-		return Grant{}, dialect.Unauthorized, ErrUnauthorized
+		return refuse(r.refused(token))
 	}
 	g := Grant{c.account, c.private, c.rights, c.admin, c.queries}
 	if c.rights&need != need {

@@ -21,11 +21,11 @@ func testKeys(id uint32, name string) Keys {
 // TestResolve is a table of the credentials that records have, with two sites and with none
 // configured.
 func TestResolve(t *testing.T) {
-	two, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
+	two, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, Tokens{Admin: "admin"}, false, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	implicit, err := NewRegistry([]Keys{testKeys(1, "default")}, "admin", true, time.Now)
+	implicit, err := NewRegistry([]Keys{testKeys(1, "default")}, Tokens{Admin: "admin"}, true, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestResolve(t *testing.T) {
 
 // TestAuthorize is what a key of every kind may do from the header.
 func TestAuthorize(t *testing.T) {
-	r, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, "admin", false, time.Now)
+	r, err := NewRegistry([]Keys{testKeys(1, "shop"), testKeys(2, "blog")}, Tokens{Admin: "admin"}, false, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,10 +130,10 @@ func TestAuthorize(t *testing.T) {
 		{"shop-write", no, ok, no},
 		{"shop-token", no, no, no},
 		{"shop-tracking", no, no, no},
-		// OpenPanel's id and secret are no keys: they open nothing from the header.
-		{"shop-client", who, who, who},
-		{"shop-client-secret", who, who, who},
-		{r.Tickets.Issue(1, time.Minute), who, who, who},
+		// These are known and open nothing from the header.
+		{"shop-client", no, no, no},
+		{"shop-client-secret", no, no, no},
+		{r.Tickets.Issue(1, time.Minute), no, no, no},
 		{"wrong", who, who, who},
 		{"", who, who, who},
 	} {
@@ -161,7 +161,7 @@ func TestAuthorize(t *testing.T) {
 // knows its tickets.
 func TestNext(t *testing.T) {
 	keys := []Keys{testKeys(1, "shop"), testKeys(2, "blog")}
-	r, err := NewRegistry(keys, "admin", false, time.Now)
+	r, err := NewRegistry(keys, Tokens{Admin: "admin"}, false, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestNext(t *testing.T) {
 		}
 	}
 	keys[0].SecretKey = "other"
-	next, err := r.Next(keys[:1], "admin", false)
+	next, err := r.Next(keys[:1], Tokens{Admin: "admin"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
