@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"strings"
+
 	"cairn/http/dialect"
 	"cairn/http/wire"
 )
@@ -31,7 +33,7 @@ func (x *exchange) cors() {
 		} else {
 			x.addHeader("Access-Control-Allow-Origin", origin)
 			x.addHeader("Access-Control-Allow-Credentials", "true")
-			x.addHeader("Vary", "Origin")
+			x.vary("Origin")
 		}
 		x.addHeader("Access-Control-Expose-Headers", corsExpose)
 	}
@@ -56,10 +58,23 @@ func (x *exchange) preflight() {
 	x.addHeader("Access-Control-Allow-Headers", wanted)
 	x.addHeader("Access-Control-Max-Age", corsAge)
 	if x.route.CORS == dialect.CORSEcho && x.header("Origin") != "" {
-		x.addHeader("Vary", "Origin, Access-Control-Request-Headers")
-	} else {
-		x.addHeader("Vary", "Access-Control-Request-Headers")
+		x.vary("Origin")
 	}
+	x.vary("Access-Control-Request-Headers")
+}
+
+// vary says that the answer depends on a header of the request, besides those that the
+// dialect has said so of.
+func (x *exchange) vary(name string) {
+	for i, h := range x.res.Header {
+		if strings.EqualFold(h[0], "Vary") {
+			if !strings.Contains(strings.ToLower(h[1]), strings.ToLower(name)) {
+				x.res.Header[i][1] += ", " + name
+			}
+			return
+		}
+	}
+	x.addHeader("Vary", name)
 }
 
 // headerNames says whether s is a list of header names worth echoing.

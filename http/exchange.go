@@ -380,8 +380,8 @@ func (x *exchange) finish() {
 		out.Header.SetContentType(x.res.ContentType)
 	}
 	out.Header.Set("X-Content-Type-Options", "nosniff")
-	if x.route != nil && x.route.Auth == dialect.AuthBearer && x.route.wire != nil {
-		x.addHeader("Cache-Control", "no-store")
+	if x.route != nil && x.route.wire != nil && (x.route.Auth == dialect.AuthBearer || x.route.Auth == dialect.AuthBody && x.route.Reads) {
+		x.addHeader("Cache-Control", "no-store") // the answer is of the key alone
 	}
 	for _, h := range x.res.Header {
 		out.Header.Set(h[0], h[1])

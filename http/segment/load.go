@@ -35,10 +35,12 @@ func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, 
 		return nil
 	}
 	res.Status = 200
-	res.Header = append(res.Header, [2]string{"Cache-Control", "public, max-age=300"})
 	if rudder {
+		// The key is in a header, so a cache must not keep one answer for everybody.
+		res.Header = append(res.Header, [2]string{"Cache-Control", "private, max-age=300"}, [2]string{"Vary", "Authorization"})
 		res.Body = appendSource(res.Body[:0], key, site.Name)
 	} else {
+		res.Header = append(res.Header, [2]string{"Cache-Control", "public, max-age=300"})
 		res.Body = appendSettings(res.Body[:0], key, req.Host, req.Secure)
 	}
 	return nil
