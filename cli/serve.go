@@ -21,6 +21,7 @@ import (
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/engine/enrich"
+	"cairn/engine/store"
 	"cairn/geo"
 	httpd "cairn/http"
 	"cairn/http/wire"
@@ -263,6 +264,7 @@ func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*
 		IPRate:         cfg.IPRate,
 		IPConns:        cfg.IPConns,
 		Memory:         int64(cfg.Memory),
+		Conns:          store.OpenFiles().Conns,
 		Version:        version,
 		Log:            log,
 		Metrics:        places.Metrics,

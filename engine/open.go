@@ -216,7 +216,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		L0CompactionThreshold:       8, // rows there are usually trimmed before the next flush or the one after it
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               int64(memTable),
-		MaxOpenFiles:                1000,
+		MaxOpenFiles:                store.OpenFiles().Tables,
 		WALBytesPerSync:             512 << 10,
 		Logger:                      pebbleLogger{e},
 	}

@@ -47,6 +47,7 @@ type Options struct {
 	IPBurst        int     // requests of one address at once; 0 = five times IPRate
 	IPConns        int     // connections of one address; 0 = 256
 	Memory         int64   // budget of the process in bytes; bounds open connections
+	Conns          int     // connections that the process has files for; 0 = as Memory allows
 	Version        string
 	Log            *slog.Logger
 	Now            func() time.Time

@@ -105,6 +105,10 @@ func New(o Options) (*Server, error) {
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.Set(o.Memory / 8)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
+	if o.Conns > 0 && o.Conns < s.gate.ConnsMax {
+		s.log.Warn("the limit of open files allows few connections; raise it (ulimit -n, or LimitNOFILE of systemd)", "connections", o.Conns, "with_more_files", s.gate.ConnsMax)
+		s.gate.ConnsMax = o.Conns
+	}
 	s.gate.Exempt = s.exempt
 	s.gate.Refused = s.metrics.refused
 	s.exchanges.New = s.newExchange

@@ -18,6 +18,8 @@
 //	upgrade.go   what a start does with a store of an older version
 //	damage.go    which file an error is about
 //	tmp.go       temporary files
+//	files.go     how many files may be open, and who gets how many; files_unix.go and
+//	             files_windows.go ask the system
 //
 // It reads the log and the runs through wal and index. It does not know what events mean.
 package store

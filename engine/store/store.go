@@ -204,7 +204,7 @@ func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 		DisableConsistencyCheck: true,
 		FormatMajorVersion:      PebbleFormat,
 		ErrorIfNotExists:        true,
-		MaxOpenFiles:            1000,
+		MaxOpenFiles:            OpenFiles().Tables,
 		MemTableSize:            64 << 20,
 		Logger:                  quietLogger{},
 		EventListener:           &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}},
