@@ -217,6 +217,21 @@ func TestHeadBudget(t *testing.T) {
 			t.Fatalf("%d bytes of the budget are gone", left-s.budget.Available())
 		}
 	}
+	// However much the budget has, long heads leave most of it to others.
+	s.budget.Set(32 << 20)
+	for range 400 {
+		io.WriteString(s.dial(), half)
+	}
+	for end := time.Now().Add(5 * time.Second); s.budget.Available() > 25<<20; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are left of the budget", s.budget.Available())
+		}
+	}
+	time.Sleep(100 * time.Millisecond)
+	if n := s.budget.Available(); n < 24<<20 {
+		t.Errorf("long heads leave %d bytes to bodies", n)
+	}
+	s.gate.KillAll()
 	for range 3 {
 		if a := s.send("GET", long, ""); a.status != 200 {
 			t.Errorf("a long head afterwards: %d", a.status)

@@ -63,6 +63,7 @@ type exchange struct {
 	payer   *tenant       // the site whose rate a write spends; nil = not known
 	owned   bool          // texts of req are copies, see own
 
+	share        wire.Share // of the budget, which packed and body charge
 	packed, body wire.Buffer
 	batch        *dialect.Batch
 	records      []engine.Record
@@ -78,6 +79,7 @@ type exchange struct {
 func (s *Server) newExchange() *exchange {
 	x := &exchange{s: s}
 	x.packed.Budget, x.body.Budget = &s.budget, &s.budget
+	x.packed.Share, x.body.Share = &x.share, &x.share
 	x.req.Header, x.req.Find = x.header, x.find
 	return x
 }

@@ -33,6 +33,7 @@ var failures = []struct {
 	{context.DeadlineExceeded, dialect.Busy},
 	{wire.ErrBodyLarge, dialect.TooLarge},
 	{wire.ErrBodyMemory, dialect.Busy},
+	{wire.ErrBodyShare, dialect.Busy},
 	{wire.ErrBodyChunk, dialect.BadRequest},
 	{wire.ErrPacked, dialect.BadRequest},
 	{wire.ErrEncoding, dialect.BadMedia},

@@ -32,6 +32,7 @@ type fakeEngine struct {
 	fail     error           // of Ingest and of reads
 	asked    context.Context // of the last listing
 	discard  bool            // benchmarks: keep nothing
+	panics   bool            // in Ingest
 	block    chan struct{}
 	entered  chan struct{} // a call has begun
 	snapshot string
@@ -57,6 +58,9 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 	defer f.mu.Unlock()
 	if f.fail != nil {
 		return nil, f.fail
+	}
+	if f.panics {
+		panic("as the test wants")
 	}
 	if f.discard {
 		return discarded[:len(records)], nil

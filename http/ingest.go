@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,18 +58,26 @@ func (x *exchange) ingest() {
 	x.batch = nil
 }
 
-// readBody fills req.Body with the inflated body, at most the route's limit.
+// readBody fills req.Body with the inflated body, at most the route's limit, and
+// at most what the budget has for one body.
 func (x *exchange) readBody() error {
 	if x.c.BodyDone() {
 		return nil
 	}
-	limit := x.route.Body
+	enc, badEncoding := wire.ParseEncoding(x.header("Content-Encoding"))
+	limit := min(x.route.Body, x.s.shares.BodyMax(x.grant.Private, enc != wire.Identity))
 	if x.c.BodyLength() > limit {
 		return wire.ErrBodyLarge
 	}
-	enc, err := wire.ParseEncoding(x.header("Content-Encoding"))
-	if err != nil {
-		return err
+	if badEncoding != nil {
+		return badEncoding
+	}
+	if !x.grant.Private {
+		addr := x.req.Peer
+		if x.s.exempt(addr) {
+			addr = netip.Addr{}
+		}
+		x.share = x.s.shares.Of(addr)
 	}
 	if enc == wire.Identity {
 		if err := x.c.ReadAll(&x.body, limit); err != nil {

@@ -41,7 +41,8 @@ type Server struct {
 	perIP        *meters
 	inflater     *wire.Inflater
 	budget       wire.Budget
-	work         *turnstile // of large writes
+	shares       *wire.Shares // of the budget
+	work         *turnstile   // of large writes
 	gate         *wire.Gate
 	metrics      *metrics
 	lines        lineLimit
@@ -104,6 +105,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	s.budget.Set(o.Memory / 8)
+	s.shares = wire.NewShares(o.Memory / 8)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
 	if o.Conns > 0 && o.Conns < s.gate.ConnsMax {
 		s.log.Warn("the limit of open files allows few connections; raise it (ulimit -n, or LimitNOFILE of systemd)", "connections", o.Conns, "with_more_files", s.gate.ConnsMax)
@@ -232,6 +234,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			x.c.Abandon()
 			x.endRead()
 			x.finish()
+			x.body.Release() // the budget gets back what they were charged
+			x.packed.Release()
 			return // whatever the exchange holds is not used again
 		}
 		if x.finish(); x.res.Stream == nil {

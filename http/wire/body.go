@@ -21,6 +21,7 @@ var (
 	ErrBodyTorn   = errors.New("the connection ended before the body did")
 	ErrBodyChunk  = errors.New("malformed chunked body")
 	ErrBodyMemory = errors.New("too many large bodies at once, try again")
+	ErrBodyShare  = errors.New("too many large bodies at once without a key in the header or from this address, try again")
 )
 
 // chunkOverheadMax bounds what a chunked body may spend on chunk extensions and
@@ -43,6 +44,8 @@ type body struct {
 	deadline time.Time // for the whole body
 	span     time.Time // end of the current span of patience.pace
 	spanRead int
+	spans    int  // that have ended
+	charged  bool // what was read takes memory of the budget
 }
 
 // reset makes b the body that h announces.
@@ -150,15 +153,28 @@ func (c *Conn) bodyRead(p []byte) (int, error) {
 				c.by = time.Time{} // the gate woke the connection for a stop; the body has time left
 				continue
 			}
-			if b.spanRead < c.gate.Patience.PaceBytes || !now.Before(b.deadline) {
+			if b.spanRead < b.pace(c.gate.Patience.PaceBytes) || !now.Before(b.deadline) {
 				c.gate.Refused("slow body")
 				return 0, ErrBodySlow
 			}
 			b.span, b.spanRead = now.Add(c.gate.Patience.Pace), 0
+			b.spans++
 		case err != nil:
 			return 0, ErrBodyTorn
 		}
 	}
+}
+
+// paceRises is how often the pace of a body that takes memory of the budget doubles.
+const paceRises = 3
+
+// pace is how many bytes the current span must bring. A body that takes memory of the budget
+// has to come faster with each span, up to eight times least: others wait for that memory.
+func (b *body) pace(least int) int {
+	if !b.charged {
+		return least
+	}
+	return least << min(b.spans, paceRises)
 }
 
 // nextChunk reads the size line of a chunk. After the last one it reads the
@@ -315,6 +331,7 @@ const BodyKeptBytes = 1 << 20
 type Buffer struct {
 	B       []byte  // what was read; Release and the next read write over it
 	Budget  *Budget // who pays; never nil once the buffer is used
+	Share   *Share  // the client's part of the budget; nil = all of it
 	charged int64
 }
 
@@ -328,7 +345,12 @@ func (f *Buffer) grow(n, limit int) error {
 		size = max(limit, len(f.B)+n)
 	}
 	if size > bodyFreeBytes {
-		if !f.Budget.take(int64(size) - f.charged) {
+		more := int64(size) - f.charged
+		if !f.Share.take(more) {
+			return ErrBodyShare
+		}
+		if !f.Budget.take(more) {
+			f.Share.give(more)
 			return ErrBodyMemory
 		}
 		f.charged = int64(size)
@@ -344,9 +366,10 @@ func (f *Buffer) grow(n, limit int) error {
 func (f *Buffer) Leave() { f.B = nil }
 
 // Release empties the buffer for its next use, which writes over its bytes, and gives
-// back what was charged.
+// back what was charged. Releasing it twice does nothing more.
 func (f *Buffer) Release() {
 	f.Budget.give(f.charged)
+	f.Share.give(f.charged)
 	f.charged = 0
 	if cap(f.B) > BodyKeptBytes {
 		f.B = nil
@@ -357,24 +380,25 @@ func (f *Buffer) Release() {
 // ReadAll reads the body into f, at most limit bytes. A Content-Length beyond the limit is
 // refused before anything is read. Memory grows with the bytes that arrive, not with the
 // length that is claimed. The errors are those named ErrBody…; ErrBodyMemory means that the
-// budget of f has nothing left.
+// budget of f has nothing left, and ErrBodyShare the same of the client's share.
 func (c *Conn) ReadAll(f *Buffer, limit int64) error {
 	if !c.body.chunked && c.body.left > limit {
 		return ErrBodyLarge
 	}
-	hint := bodyFreeBytes
+	hint, most := bodyFreeBytes, int(limit)+1
 	if !c.body.chunked {
-		hint = min(int(c.body.left), 64<<10)
+		hint, most = min(int(c.body.left), 64<<10), int(c.body.left)
 	}
-	if err := f.grow(hint, int(limit)+1); err != nil {
+	if err := f.grow(hint, most); err != nil {
 		return err
 	}
 	for !c.body.done {
 		if len(f.B) == cap(f.B) {
-			if err := f.grow(1, int(limit)+1); err != nil {
+			if err := f.grow(1, most); err != nil {
 				return err
 			}
 		}
+		c.body.charged = f.charged > 0
 		n, err := c.readBody(f.B[len(f.B):cap(f.B)])
 		f.B = f.B[:len(f.B)+n]
 		if int64(len(f.B)) > limit {

@@ -183,7 +183,7 @@ func (c *Conn) compact() {
 		small := connBuffers.Get().(*[connBytes]byte)[:]
 		c.w = copy(small, rest)
 		c.buf = small
-		c.gate.budget.give(c.roomy.Swap(0))
+		c.unroom()
 	} else if c.r > 0 {
 		c.w = copy(c.buf, rest)
 	}
@@ -203,7 +203,12 @@ func (c *Conn) makeSpace() bool {
 		return true
 	}
 	size := min(4*len(c.buf), headBytesMax+connBytes)
-	if more := int64(size) - c.roomy.Load(); !c.gate.budget.take(more) {
+	more := int64(size) - c.roomy.Load()
+	if !c.gate.heads.take(more) {
+		return false
+	}
+	if !c.gate.budget.take(more) {
+		c.gate.heads.give(more)
 		return false
 	}
 	c.roomy.Store(int64(size))
@@ -212,6 +217,13 @@ func (c *Conn) makeSpace() bool {
 	c.dropBuffer()
 	c.buf = grown
 	return true
+}
+
+// unroom gives back what was charged for a large buffer.
+func (c *Conn) unroom() {
+	n := c.roomy.Swap(0)
+	c.gate.heads.give(n)
+	c.gate.budget.give(n)
 }
 
 func (c *Conn) dropBuffer() {
@@ -311,7 +323,7 @@ const (
 // served it, or from elsewhere while it is idle.
 func (c *Conn) Close() error {
 	c.uncharge()
-	defer func() { c.gate.budget.give(c.roomy.Swap(0)) }()
+	defer c.unroom()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.CompareAndSwap(true, false) {
 		if half.CloseWrite() == nil {
 			c.phase.Store(phaseIdle)

@@ -41,6 +41,7 @@ type Gate struct {
 	Exempt   func(netip.Addr) bool // addresses without a bound of their own
 	Refused  func(reason string)   // counts; reason is one of a few fixed texts
 	budget   *Budget
+	heads    Budget // the part of budget that long heads may have together
 	Patience Patience
 
 	stopping atomic.Bool
@@ -59,7 +60,7 @@ const connBytesMax = 256 << 10
 // connections of one address. Long heads and large answers are charged to b. Exempt and
 // Refused have to be set before the first connection comes.
 func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
-	return &Gate{
+	g := &Gate{
 		ConnsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
 		perIPMax: perIPMax,
 		budget:   b,
@@ -68,6 +69,8 @@ func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 		open:     map[*Conn]struct{}{},
 		perIP:    map[netip.Addr]int{},
 	}
+	g.heads.Set(max(memory/32, 1<<20))
+	return g
 }
 
 // Guard is ln behind the gate: Accept returns a *Conn that the gate has admitted.
