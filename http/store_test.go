@@ -11,7 +11,10 @@ import (
 // client sends.
 func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
 	t.Helper()
-	o.Dir, o.Reserve, o.Enrich = t.TempDir(), -1, enrich.New(enrich.Options{})
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	o.Reserve, o.Enrich = -1, enrich.New(enrich.Options{})
 	var known []*engine.Site
 	for _, site := range sites {
 		known = append(known, site.Site)

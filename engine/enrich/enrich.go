@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"cairn/engine/address"
 	"cairn/engine/event"
 	"cairn/engine/ua"
 	"cairn/geo"
@@ -38,28 +39,24 @@ func New(o Options) *Detector {
 }
 
 // Privacy says what a site keeps of the addresses and urls of its events. The zero
-// Privacy truncates addresses and keeps urls as they are.
+// Privacy truncates addresses and keeps the parameters of urls.
 type Privacy struct {
 	IP          string   // "truncate", "drop" or "keep"; "" is "truncate"
 	StripParams []string // names of query parameters that are removed from urls; a final * matches any ending
 }
 
-// Enrich implements engine.Enricher. In this order it applies the site's privacy settings to
-// what was sent, and adds what the urls tell, where the address is and what the agent
+// Enrich implements engine.Enricher. In this order it removes passwords from urls, applies
+// the site's privacy settings to what was sent, and adds what the urls tell, where the address is and what the agent
 // is. It looks up the whole address but stores only what the site allows. With src.Skip
 // it detects nothing from the source.
 func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, arena *Arena) {
-	if len(site.StripParams) > 0 {
-		stripEvent(e, site.StripParams, arena)
-	}
-	if site.IP != "keep" {
-		hideExtra(e, site.IP, arena)
-	}
+	cleanURLs(e, site.StripParams, arena)
+	hideExtra(e, site.IP, arena)
 	c := contextOf(e)
 	c.arena = arena
 	var sent netip.Addr
 	if c.has(keyIP) {
-		sent, _ = netip.ParseAddr(c.text(keyIP))
+		sent, _ = address.First(c.text(keyIP))
 		c.replace(keyIP, arena.hideIP(sent, site.IP))
 	}
 	c.fromURLs()

@@ -1,5 +1,5 @@
-// Privacy settings of a site, applied before anything is written: how much of an
-// address is kept, and which parameters are removed from urls.
+// What is kept of addresses and urls, decided before anything is written: how much of an
+// address, and which parameters of urls, by the settings of a site; passwords in no case.
 
 package enrich
 
@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"cairn/engine/address"
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 )
 
 // hideIP returns what a site keeps of an address: all of it with "keep", nothing with
@@ -33,50 +35,97 @@ func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 	return network.Addr(), true
 }
 
-// hideExtra applies the site's policy to every address under a key "ip" inside e.Extra,
-// at any depth. Dialects keep there what vendors send, for example Segment's
-// context.ip.
-func hideExtra(e *event.Event, policy string, arena *Arena) {
-	hide := func(key, value string) (string, bool) {
-		if key != "ip" {
-			return "", false
-		}
-		addr, err := netip.ParseAddr(value)
-		if err != nil {
-			return "", false
-		}
-		return arena.hideIP(addr, policy), true
-	}
-	for i := 0; i < len(e.Extra); i++ {
-		switch m := &e.Extra[i]; {
-		case m.Value.Kind == event.String && m.Key == "ip":
-			if s, ok := hide(m.Key, m.Value.Text); ok && s == "" {
-				e.Extra = append(e.Extra[:i], e.Extra[i+1:]...)
-				i--
-			} else if ok {
-				m.Value = event.Str(s)
-			}
-		case m.Value.Kind == event.JSON && (m.Key == "ip" || strings.Contains(m.Value.Text, `"ip"`)):
-			m.Value.Text = arena.rewriteJSON(m.Value.Text, m.Key, hide)
-		}
-	}
+// addressKeys are the names of address fields in what vendors send, in lower case and
+// without separators.
+var addressKeys = map[string]bool{
+	"ip": true, "ipaddress": true, "ipaddr": true, "clientip": true, "userip": true, "requestip": true,
+	"remoteip": true, "remoteaddr": true, "realip": true, "forwardedfor": true, "xforwardedfor": true,
 }
 
-// stripEvent removes the named parameters from every url of the event: in its context,
-// and wherever else a string looks like a url or a query.
-func stripEvent(e *event.Event, names []string, arena *Arena) {
-	strip := func(_, value string) (string, bool) {
-		if !looksLikeURL(value) {
+// addressKeyBytesMax is the longest spelling of an address key that is looked at.
+const addressKeyBytesMax = 24
+
+// addressKey reports whether a key names an address field.
+func addressKey(key string) bool {
+	if len(key) < 2 || len(key) > addressKeyBytesMax {
+		return false
+	}
+	var folded [addressKeyBytesMax]byte
+	n := 0
+	for i := range len(key) {
+		switch c := key[i]; {
+		case c == '_' || c == '-' || c == ' ':
+		case 'A' <= c && c <= 'Z':
+			folded[n] = c | 0x20
+			n++
+		default:
+			folded[n] = c
+			n++
+		}
+	}
+	return addressKeys[string(folded[:n])]
+}
+
+// mayHaveAddressKey reports whether compact JSON may have an address key.
+func mayHaveAddressKey(text string) bool {
+	for _, part := range [...]string{`ip"`, `IP"`, `Ip"`, "ddr", "DDR", "orwarded"} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// hideExtra applies the site's policy to the address fields inside e.Extra, at any
+// depth. Dialects keep there what vendors send, for example Segment's context.ip. Such a
+// field holds an address or nothing, whatever the policy is: a text that is no address
+// may still contain one.
+func hideExtra(e *event.Event, policy string, arena *Arena) {
+	hide := func(key, value string) (string, bool) {
+		if !addressKey(key) {
 			return "", false
 		}
-		s := stripParams(value, names)
+		addr, _ := address.First(value)
+		s := arena.hideIP(addr, policy)
+		return s, s != value
+	}
+	kept := e.Extra[:0]
+	for _, m := range e.Extra {
+		field := addressKey(m.Key)
+		switch {
+		case m.Value.Kind == event.JSON && (field || mayHaveAddressKey(m.Value.Text)):
+			m.Value.Text = arena.rewriteJSON(m.Value.Text, m.Key, hide)
+		case !field:
+		case m.Value.Kind == event.String:
+			s, _ := hide(m.Key, m.Value.Text)
+			if s == "" {
+				continue
+			}
+			m.Value.Text = s
+		default:
+			continue
+		}
+		kept = append(kept, m)
+	}
+	clear(e.Extra[len(kept):])
+	e.Extra = kept
+}
+
+// cleanURLs removes the user and password from every url of the event, and the named
+// parameters: in its context, and wherever else a string looks like a url or a query.
+func cleanURLs(e *event.Event, names []string, arena *Arena) {
+	clean := func(_, value string) (string, bool) {
+		s := referrer.WithoutUser(value)
+		if len(names) > 0 && looksLikeURL(s) {
+			s = stripParams(s, names)
+		}
 		return s, len(s) != len(value)
 	}
-	if s, ok := strip("", e.Name); ok { // the name of a download is its url
+	if s, ok := clean("", e.Name); ok { // the name of a download is its url
 		e.Name = s
 	}
 	if e.Value.Kind == event.String {
-		if s, ok := strip("", e.Value.Text); ok {
+		if s, ok := clean("", e.Value.Text); ok {
 			e.Value.Text = s
 		}
 	}
@@ -84,12 +133,12 @@ func stripEvent(e *event.Event, names []string, arena *Arena) {
 		for i := range o {
 			switch v := &o[i].Value; v.Kind {
 			case event.String:
-				if s, ok := strip("", v.Text); ok {
+				if s, ok := clean("", v.Text); ok {
 					v.Text = s
 				}
 			case event.JSON:
-				if strings.ContainsAny(v.Text, "?#") {
-					v.Text = arena.rewriteJSON(v.Text, o[i].Key, strip)
+				if len(names) > 0 && strings.ContainsAny(v.Text, "?#") || strings.Contains(v.Text, "//") && strings.IndexByte(v.Text, '@') >= 0 {
+					v.Text = arena.rewriteJSON(v.Text, o[i].Key, clean)
 				}
 			}
 		}
@@ -181,10 +230,11 @@ func named(name string, names []string) bool {
 	return false
 }
 
-// rewriteJSON calls f with every string in compact, valid JSON, at any depth, and the
-// key of the string; key is the key of the text itself. When f returns true, its string
-// replaces the old one, or null does when it is "". Invalid JSON gives some result and
-// never a panic; Validate checks it. New text is in r.
+// rewriteJSON calls f with every string and number in compact, valid JSON, at any depth,
+// and its key; key is the key of the text itself. What is inside an address field has
+// that field's key. When f returns true, its string replaces the old value, or null does
+// when it is "". Invalid JSON gives some result and never a panic; Validate checks it.
+// New text is in r.
 func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string, bool)) string {
 	out := r.scratch[:0]
 	done := 0 // text[:done] is in out
@@ -200,6 +250,16 @@ func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string,
 		case '}', ']':
 			if len(keys) > 1 {
 				keys = keys[:len(keys)-1]
+			}
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			start := i
+			for i+1 < len(text) && strings.IndexByte("0123456789+-.eE", text[i+1]) >= 0 {
+				i++
+			}
+			if s, change := f(keys[len(keys)-1], text[start:i+1]); change {
+				out = append(out, text[done:start]...)
+				out = appendReplaced(out, s)
+				done = i + 1
 			}
 		case '"':
 			start := i
@@ -220,7 +280,9 @@ func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string,
 				}
 			}
 			if i+1 < len(text) && text[i+1] == ':' {
-				keys[len(keys)-1] = value
+				if outer := max(len(keys)-2, 0); !addressKey(keys[outer]) {
+					keys[len(keys)-1] = value
+				}
 				continue
 			}
 			s, change := f(keys[len(keys)-1], value)
@@ -228,11 +290,7 @@ func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string,
 				continue
 			}
 			out = append(out, text[done:start]...)
-			if s == "" {
-				out = append(out, "null"...)
-			} else {
-				out = event.AppendString(out, s)
-			}
+			out = appendReplaced(out, s)
 			done = i + 1
 		}
 	}
@@ -241,6 +299,14 @@ func (r *Arena) rewriteJSON(text, key string, f func(key, value string) (string,
 	}
 	out = append(out, text[done:]...)
 	return r.keep(out)
+}
+
+// appendReplaced appends a string as JSON, null for "".
+func appendReplaced(out []byte, s string) []byte {
+	if s == "" {
+		return append(out, "null"...)
+	}
+	return event.AppendString(out, s)
 }
 
 // unquote reads a JSON string that has escapes.

@@ -48,7 +48,9 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 			Context:    object("url", "https://a.example/?a=1&token=hush", "referrer", "https://b.example/#token=hush", "ip", "198.51.100.77"),
 			Extra: event.Object{
 				{Key: "ip", Value: event.Str("198.51.100.77")},
-				{Key: "context", Value: event.Raw(`{"ip":"198.51.100.77","v6":{"ip":"2001:db8:1:2::77"},"ips":["no ip here"],"page":{"url":"https:\/\/a.example\/?token=hush","search":"?token=hush","path":"/"},"n":[1,{"ip":"not one"}],"list":["/x?token=hush&b=1"]}`)},
+				{Key: "Client-IP", Value: event.Str("unknown 198.51.100.78x")},
+				{Key: "requestIp", Value: event.Num("3325256704")},
+				{Key: "context", Value: event.Raw(`{"ip":"198.51.100.77","v6":{"ip":"2001:db8:1:2::77"},"ips":["no ip here"],"page":{"url":"https:\/\/a.example\/?token=hush","search":"?token=hush","path":"/"},"n":[1,{"ip":"not one, 198.51.100.78x"},{"ip":3325256704},{"remote_addr":{"v4":"198.51.100.77:80"}}],"list":["/x?token=hush&b=1"]}`)},
 			},
 		}
 	}
@@ -70,12 +72,12 @@ func TestPrivacyReachesEverywhere(t *testing.T) {
 		if !json.Valid([]byte(stored)) {
 			t.Fatalf("%s: %s", c.policy, stored)
 		}
-		for _, s := range append(c.has, "what? token=kept", "not one", "a=1", "b=1", "no ip here") {
+		for _, s := range append(c.has, "what? token=kept", "a=1", "b=1", "no ip here") {
 			if !strings.Contains(stored, s) {
 				t.Errorf("%s: %q is missing in %s", c.policy, s, stored)
 			}
 		}
-		for _, s := range append(c.hasNo, "hush") {
+		for _, s := range append(c.hasNo, "hush", "not one", "198.51.100.78", "3325256704", ":80") {
 			if strings.Contains(stored, s) {
 				t.Errorf("%s: %q is in %s", c.policy, s, stored)
 			}

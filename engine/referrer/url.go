@@ -30,6 +30,44 @@ func Split(u string) (host, path, query string) {
 	return host, path, query
 }
 
+// WithoutUser returns a url without the user and password before its host. Any other
+// text, and a url that has none, is returned as it is. It allocates only when it removes
+// something.
+func WithoutUser(u string) string {
+	at := strings.IndexByte(u, '@')
+	if at < 0 {
+		return u
+	}
+	i := strings.Index(u[:at], "//")
+	if i < 0 || !isScheme(strings.TrimLeft(u[:i], " \t\r\n")) {
+		return u
+	}
+	i += len("//")
+	authority := u[i:]
+	if end := strings.IndexAny(authority, `/?#\`); end >= 0 {
+		authority = authority[:end]
+	}
+	if at = strings.LastIndexByte(authority, '@'); at < 0 {
+		return u
+	}
+	return u[:i] + u[i+at+1:]
+}
+
+// isScheme reports whether s is "" or a scheme with its colon.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == len(s)-1:
+			return c == ':' && i > 0
+		case 'a' <= c|0x20 && c|0x20 <= 'z':
+		case i > 0 && (c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // hostBytesMax is the longest name that DNS allows, in bytes.
 const hostBytesMax = 253
 

@@ -2,12 +2,13 @@ package matomo
 
 import (
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"cairn/engine/address"
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 	"cairn/http/dialect"
 )
 
@@ -279,12 +280,8 @@ func (h *hit) source() {
 	if data := h.p.v[pUAData].text; data != "" {
 		s.Hints = map[string]string{"uadata": data}
 	}
-	if cip := strings.TrimSpace(h.p.text(pCip)); cip != "" {
-		addr, err := netip.ParseAddr(cip)
-		if err != nil {
-			addr = netip.Addr{} // a host name out of a log: its place is not known
-		}
-		s.IP = addr.Unmap().WithZone("")
+	if cip := h.p.text(pCip); strings.TrimSpace(cip) != "" {
+		s.IP, _ = address.First(cip) // a log may have a host name there: its place is not known
 	}
 	r.Bots = dialect.BotsExcluded
 	if h.p.on(pBots) {
@@ -328,7 +325,7 @@ func (h *hit) own(host string) bool {
 
 // titleOf is a title with its categories: "Help / Feedback" is "Help/Feedback".
 func titleOf(text string) string {
-	text = strings.TrimSpace(oneLine(text))
+	text = referrer.WithoutUser(strings.TrimSpace(oneLine(text)))
 	if strings.IndexByte(text, '/') >= 0 {
 		parts := strings.Split(text, "/")
 		kept := parts[:0]

@@ -262,7 +262,7 @@ func TestURLs(t *testing.T) {
 		{"https://", "", `{"type":"page"}`},
 		{"app-x://window/settings ", "", `{"type":"page","name":"/settings","context":{"url":"app-x://window/settings"}}`},
 		{"//Shop.Example/A?b=c", "", `{"type":"page","name":"/A","context":{"url":"//shop.example/A?b=c"}}`},
-		{"https://u:p@Shop.EXAMPLE:8443", "", `{"type":"page","name":"/","context":{"url":"https://u:p@shop.example:8443"}}`},
+		{"https://u:p@Shop.EXAMPLE:8443", "", `{"type":"page","name":"/","context":{"url":"https://shop.example:8443"}}`},
 		{"https://shop.example/a\r\nb\x00c#top", "", `{"type":"page","name":"/abc","context":{"url":"https://shop.example/abc"}}`},
 		{"https://shop.example/a;b=1;c=2", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=1\u0026c=2"}}`},
 		{"https://shop.example/a;b=1?c=2", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=1\u0026c=2"}}`},

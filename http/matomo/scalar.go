@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"cairn/engine/referrer"
 )
 
 // This file reads parameters as values of a type. A value of another type is no error: it
@@ -83,11 +85,13 @@ func decimal(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// cutChars is s with at most so many characters.
+// cutChars is s with at most so many characters. A url loses its user first, because half a
+// password looks like a host, and is not recognised later.
 func cutChars(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
+	s = referrer.WithoutUser(s)
 	for i := range s {
 		if most == 0 {
 			return s[:i]
@@ -97,9 +101,12 @@ func cutChars(s string, most int) string {
 	return s
 }
 
-// cutBytes is s with at most so many bytes, cut between characters.
+// cutBytes is s with at most so many bytes, cut between characters, see cutChars.
 func cutBytes(s string, most int) string {
 	if len(s) <= most {
+		return s
+	}
+	if s = referrer.WithoutUser(s); len(s) <= most {
 		return s
 	}
 	for most > 0 && !utf8.RuneStart(s[most]) {

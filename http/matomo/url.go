@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 	"cairn/http/dialect"
 )
 
@@ -102,9 +103,9 @@ type page struct {
 }
 
 // pageOf reads a page's url. Parameters after semicolons become a query, the host becomes
-// lower case, and droppedParams are removed.
+// lower case, and a user and droppedParams are removed.
 func pageOf(text string, keepFragment bool) (p page) {
-	text = strings.TrimSpace(oneLine(text))
+	text = referrer.WithoutUser(strings.TrimSpace(oneLine(text)))
 	if !looksLikeURL(text) {
 		return p
 	}

@@ -25,7 +25,7 @@ func (m *message) identify(o event.Object, at string) *event.FieldError {
 	}
 	traits := make(event.Object, 0, len(properties)+len(o))
 	for _, p := range properties {
-		if !serverOwned(p.Key) {
+		if !reserved(p.Key) {
 			traits = append(traits, p)
 		}
 	}
@@ -46,7 +46,7 @@ func (m *message) identify(o event.Object, at string) *event.FieldError {
 				return dialect.Refuse(at+p.Key, "must be a URL")
 			}
 		}
-		if !serverOwned(p.Key) {
+		if !reserved(p.Key) {
 			traits.Set(p.Key, p.Value)
 		}
 	}
@@ -55,8 +55,9 @@ func (m *message) identify(o event.Object, at string) *event.FieldError {
 	return nil
 }
 
-// serverOwned says that no client may set a property.
-func serverOwned(key string) bool { return key == "__bot" || key == "__bot_reasons" }
+// reserved says that a property of a profile or a group is not stored: no client may set
+// it, or it is an address, which says where an event comes from.
+func reserved(key string) bool { return key == "__bot" || key == "__bot_reasons" || key == "__ip" }
 
 func isEmail(s string) bool {
 	if len(s) > 320 || strings.ContainsAny(s, " <>") {
@@ -127,7 +128,12 @@ func (m *message) group(o event.Object, at string) *event.FieldError {
 	e := &r.Event
 	m.groups = append(m.groups, group)
 	e.Groups = m.groups[len(m.groups)-1:]
-	e.Properties = append(make(event.Object, 0, len(properties)+2), properties...)
+	e.Properties = make(event.Object, 0, len(properties)+2)
+	for _, p := range properties {
+		if !reserved(p.Key) {
+			e.Properties = append(e.Properties, p)
+		}
+	}
 	for _, own := range []event.Member{{Key: "type", Value: event.Str(typ)}, {Key: "name", Value: event.Str(name)}} {
 		if v := properties.Get(own.Key); v.Kind != event.Absent {
 			e.Extra = append(e.Extra, event.Member{Key: "properties." + own.Key, Value: v})

@@ -2,8 +2,8 @@ package openpanel
 
 import (
 	"net/netip"
-	"strings"
 
+	"cairn/engine/address"
 	"cairn/engine/event"
 	"cairn/http/dialect"
 )
@@ -49,18 +49,9 @@ func claimedOf(req *dialect.Request) netip.Addr {
 	return netip.Addr{}
 }
 
-// publicAddr reads an address that can be somebody's on the internet.
+// publicAddr reads the address of a header or property that may be somebody's on the
+// internet.
 func publicAddr(s string) (netip.Addr, bool) {
-	if s == "" || len(s) > 64 {
-		return netip.Addr{}, false
-	}
-	a, err := netip.ParseAddr(strings.TrimSpace(s))
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return netip.Addr{}, false
-	}
-	return a, true
+	a, ok := address.First(s)
+	return a, ok && address.Public(a)
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"cairn/engine/address"
 	"cairn/engine/event"
 	"cairn/http/dialect"
 )
@@ -373,14 +374,12 @@ func (d *decoder) time(v *[fields]event.Value, extra event.Object) (int64, event
 }
 
 // sourceOf is where an event came from, by its context, else by the request. With the address
-// 0.0.0.0 a client opts out of having one.
+// 0.0.0.0 a client opts out of having one. A text that is no address counts as absent.
 func (d *decoder) sourceOf(f *facts) event.Source {
 	s := d.source
-	if ip := f[factIP]; ip != "" {
-		if a, err := netip.ParseAddr(strings.TrimSpace(ip)); err == nil {
-			if s.IP = a.Unmap().WithZone(""); s.IP.IsUnspecified() {
-				s.IP = netip.Addr{}
-			}
+	if addr, ok := address.First(f[factIP]); ok {
+		if s.IP = addr; addr.IsUnspecified() {
+			s.IP = netip.Addr{}
 		}
 	}
 	if agent := f[factAgent]; agent != "" && agent != s.UserAgent {

@@ -3,6 +3,8 @@ package wire
 import (
 	"net/netip"
 	"strings"
+
+	"cairn/engine/address"
 )
 
 // This file finds the address of a client behind proxies.
@@ -37,7 +39,7 @@ func (p Proxies) Client(peer netip.Addr, all func(name string) []string) netip.A
 		return p.rightmost(peer, lines, func(hop string) string { return hop })
 	}
 	if lines := all("X-Real-Ip"); len(lines) > 0 {
-		if a, ok := parseHop(lines[len(lines)-1]); ok {
+		if a, ok := address.Parse(lines[len(lines)-1]); ok {
 			return a
 		}
 		return peer
@@ -48,7 +50,7 @@ func (p Proxies) Client(peer netip.Addr, all func(name string) []string) netip.A
 	return peer
 }
 
-func (p Proxies) rightmost(peer netip.Addr, lines []string, address func(string) string) netip.Addr {
+func (p Proxies) rightmost(peer netip.Addr, lines []string, of func(string) string) netip.Addr {
 	last, hops := peer, 0
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest := lines[i]; rest != ""; {
@@ -58,7 +60,7 @@ func (p Proxies) rightmost(peer netip.Addr, lines []string, address func(string)
 			} else {
 				rest = ""
 			}
-			a, ok := parseHop(address(hop))
+			a, ok := address.Parse(of(hop))
 			if hops++; !ok || hops > hopsMax {
 				return peer
 			}
@@ -76,29 +78,8 @@ func forwardedFor(element string) string {
 	for pair := range strings.SplitSeq(element, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		if strings.EqualFold(name, "for") {
-			return strings.Trim(value, `"`)
+			return value
 		}
 	}
 	return ""
-}
-
-// parseHop reads an address as proxies write it: with or without a port, with or
-// without brackets.
-func parseHop(s string) (netip.Addr, bool) {
-	s = strings.TrimSpace(s)
-	if len(s) > 64 {
-		return netip.Addr{}, false
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return PlainAddr(a), true
-	}
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return PlainAddr(ap.Addr()), true
-	}
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		if a, err := netip.ParseAddr(s[1 : len(s)-1]); err == nil && a.Is6() {
-			return PlainAddr(a), true
-		}
-	}
-	return netip.Addr{}, false
 }
