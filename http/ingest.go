@@ -166,10 +166,12 @@ func (x *exchange) take(i int, from *senders) error {
 	from.known = i
 	site, private := x.sites.tenant(from.last.Account), from.last.Private
 	x.payer = site
-	switch {
-	case private && r.Claimed.IsValid():
+	// An application's server may be trusted by its address instead of a secret. Behind a
+	// proxy, the peer is whoever sent the request to the proxy.
+	if r.Claimed.IsValid() && (private || x.s.proxies.Trusts(x.req.Peer)) {
 		r.Source.IP = r.Claimed
-	case !private && r.NeedsSecret:
+	}
+	if !private && r.NeedsSecret {
 		x.s.metrics.rejected.add("credential", 1)
 		return &dialect.StatusError{Failure: dialect.Unauthorized, Msg: auth.ErrUnauthorized.Error()}
 	}
@@ -245,7 +247,7 @@ func (x *exchange) repeated(origin string) (first *repeat, is bool) {
 	}
 	for _, i := range x.places {
 		out := &x.outcomes[i]
-		out.Status, out.Device, out.Session, out.Live = event.Duplicate, answer.Device, answer.Session, answer.Live
+		out.Status, out.Device, out.Session = event.Duplicate, answer.Device, answer.Session
 	}
 	return nil, true
 }

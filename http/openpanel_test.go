@@ -262,7 +262,54 @@ func TestOpenPanelRates(t *testing.T) {
 	}
 }
 
-// An address that is claimed counts with a secret only.
+// Before the first session there is no id of one: an identify does not make one up.
+func TestOpenPanelNoSessionYet(t *testing.T) {
+	t.Parallel()
+	s := withDevices(t, nil)
+	const identify, track = `{"type":"identify","payload":{"profileId":"ada"}}`, `{"type":"track","payload":{"name":"a"}}`
+	session := func(body string) string {
+		var ids struct{ DeviceID, SessionID string }
+		a := s.send("POST", "/track", body, clientID, shopOrigin, firefox, visitor)
+		if err := json.Unmarshal([]byte(a.body), &ids); err != nil || ids.DeviceID == "" || !strings.Contains(a.body, `"sessionId":"`) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		return ids.SessionID
+	}
+	if id := session(identify); id != "" {
+		t.Errorf("the first identify is in session %q", id)
+	}
+	began := session(track)
+	if id := session(identify); id != began || began == "" {
+		t.Errorf("the identify after %q is in session %q", began, id)
+	}
+	if a := s.send("GET", "/api/v1/sessions/"+began, "", secret); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// The route handler for Next.js has no secret. Its server is one of trusted_proxies, so the
+// address that it names is believed, and equal events of many visitors at once are many.
+func TestOpenPanelBehindNext(t *testing.T) {
+	t.Parallel()
+	s := withDevices(t, nil)
+	const click = `{"type":"track","payload":{"name":"click"}}`
+	devices := map[string]bool{}
+	for i := range 40 {
+		address := fmt.Sprintf("198.51.100.%d", i/2)
+		a := s.send("POST", "/track", click, clientID, shopOrigin, firefox+strings.Repeat("x", i%2), "openpanel-client-ip: "+address+":443")
+		var ids struct{ DeviceID string }
+		if err := json.Unmarshal([]byte(a.body), &ids); err != nil || a.status != 200 || !strings.HasPrefix(ids.DeviceID, address+"|") {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		devices[ids.DeviceID] = true
+	}
+	if n := s.total(); n != 40 || len(devices) != 40 {
+		t.Errorf("%d events of %d devices, want 40 of 40", n, len(devices))
+	}
+}
+
+// An address that is claimed counts with a secret, or from a client that is a trusted proxy.
+// Somebody behind such a proxy is not one.
 func TestOpenPanelClaims(t *testing.T) {
 	t.Parallel()
 	s := withDevices(t, nil)

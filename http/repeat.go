@@ -30,7 +30,7 @@ type repeat struct {
 	at     time.Time
 	done   chan struct{} // closed by finish
 	ok     bool          // it was stored
-	answer event.Outcome // the answer alone: Device, Session and Live
+	answer event.Outcome // the answer alone: Device and Session
 }
 
 // begin returns the first request under key within the span, and whether that is the
@@ -57,7 +57,7 @@ func (r *repeats) begin(key [32]byte, now time.Time, within time.Duration) (firs
 
 // finish says what became of the first request.
 func (f *repeat) finish(stored bool, out *event.Outcome) {
-	f.ok, f.answer = stored, event.Outcome{Device: strings.Clone(out.Device), Session: strings.Clone(out.Session), Live: out.Live}
+	f.ok, f.answer = stored, event.Outcome{Device: strings.Clone(out.Device), Session: strings.Clone(out.Session)}
 	close(f.done)
 }
 
@@ -72,11 +72,11 @@ func (f *repeat) wait(ctx context.Context) (answer event.Outcome, ok bool) {
 	}
 }
 
-// repeatKey is the same for requests that are alike: client, address, origin and
+// repeatKey is the same for requests that are alike: client, address, agent, origin and
 // body.
 func (x *exchange) repeatKey(r *dialect.Record) (key [32]byte) {
 	h := sha256.New()
-	for _, part := range []string{r.Credential.ID, r.Source.IP.String(), x.header("Origin"), text(x.req.Body)} {
+	for _, part := range []string{r.Credential.ID, r.Source.IP.String(), r.Source.UserAgent, x.header("Origin"), text(x.req.Body)} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		io.WriteString(h, part)
 	}

@@ -173,10 +173,10 @@ type Record struct {
 	Bots    Bots // what becomes of it when a bot sent it
 
 	// The rest serves OpenPanel. Claimed is the address that a record says it comes from:
-	// it counts in place of Source.IP when the credential proves a secret. NeedsSecret
-	// refuses a record without such a proof as Unauthorized. Within Repeats the same body
-	// from the same address and origin is a duplicate. A record with Ask is not stored:
-	// only what its Visit asks is answered.
+	// it counts in place of Source.IP when the credential proves a secret, or when the client
+	// is one of trusted_proxies. NeedsSecret refuses a record without such a proof as
+	// Unauthorized. Within Repeats the same body from the same address, agent and origin is a
+	// duplicate. A record with Ask is not stored: only what its Visit asks is answered.
 	Claimed     netip.Addr
 	NeedsSecret bool
 	Ask         bool

@@ -11,7 +11,7 @@ import (
 const contentType = "application/json; charset=utf-8"
 
 // Reply answers a write: 200 with the ids of the device and its session, which the SDKs
-// remember from every answer. A bot gets 202, which SDKs take for a success too.
+// remember from every answer. The id of the session is "" until there is one. A bot gets 202, which SDKs take for a success too.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	res.ContentType = contentType
 	if result.Failure != dialect.OK {
@@ -39,9 +39,6 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		return
 	}
 	session := outcome.Session
-	if kind == kindDeviceID && !outcome.Live {
-		session = ""
-	}
 	res.Status = 200
 	body := append(res.Body[:0], `{"deviceId":`...)
 	body = event.AppendString(body, outcome.Device)

@@ -36,8 +36,8 @@ func (m *message) credentialsOf(body event.Object) {
 func (protocol) Credential(req *dialect.Request) dialect.Credential { return credentialOf(req) }
 
 // claimHeaders are what an application's server says of its visitor's address. It
-// is believed from those who hold the secret; what proxies say is the server's to
-// judge, see trusted_proxies.
+// is believed from those who hold the secret, and from trusted_proxies; what proxies say in
+// their own headers is the server's to judge.
 var claimHeaders = [...]string{"Openpanel-Client-Ip", "X-Client-Ip"}
 
 func claimedOf(req *dialect.Request) netip.Addr {
