@@ -41,6 +41,7 @@ type table struct {
 type pattern struct {
 	segments []string // "*" = any one
 	tail     bool     // and any segments after these
+	rest     bool     // it gives way to last
 	routes   []*route
 }
 
@@ -160,7 +161,7 @@ func (t *table) put(path string, list []*route) {
 			return
 		}
 	}
-	t.patterns = append(t.patterns, pattern{segments, tail, list})
+	t.patterns = append(t.patterns, pattern{segments, tail, list[0].Rest, list})
 }
 
 func splitPattern(path string) (segments []string, tail bool) {
@@ -208,15 +209,16 @@ func (t *table) routesOf(path string) []*route {
 	if !plainPath(path) {
 		return nil
 	}
+	var last []*route
+	if !belowOwn(path) { // there an id may be any word
+		last = t.last[path[strings.LastIndexByte(path, '/')+1:]]
+	}
 	for _, p := range t.patterns {
-		if p.match(path) {
+		if p.match(path) && (last == nil || !p.rest) {
 			return p.routes
 		}
 	}
-	if belowOwn(path) {
-		return nil // an id may be any word
-	}
-	return t.last[path[strings.LastIndexByte(path, '/')+1:]]
+	return last
 }
 
 func (p *pattern) match(path string) bool {

@@ -97,6 +97,7 @@ func TestTableFind(t *testing.T) {
 		line("/a/*/c", "", "", "GET", "DELETE"),
 		line("/a/*/c/*", "", "", "GET"),
 		line("*/matomo.php", "", "", "GET", "POST", "HEAD"),
+		{Route: dialect.Route{Path: "/r/*", Methods: []string{"GET"}, Rest: true}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +130,9 @@ func TestTableFind(t *testing.T) {
 		{"GET", "x", "/A/b", "", "404"},
 		{"GET", "x", "/a/b/", "", "/a/*||"},
 		{"GET", "x", "/matomo.php", "", "*/matomo.php||"},
+		{"GET", "x", "/a/matomo.php", "", "/a/*||"},
+		{"GET", "x", "/r/matomo.php", "", "*/matomo.php||"},
+		{"GET", "x", "/r/b/c", "", "/r/*||"},
 		{"HEAD", "x", "/x/y/matomo.php", "", "*/matomo.php||"},
 		{"GET", "x", "/x//matomo.php", "", "404"},
 		{"GET", "x", "//matomo.php", "", "404"},

@@ -59,6 +59,7 @@ type Route struct {
 	Streams bool  // Read or Act may answer with a Response.Stream: their context ends with that
 	CORS    CORS
 	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
+	Rest    bool // of a Path that ends in /*: it gives way to any other route of a path
 }
 
 // Auth says where the credential of a route is.

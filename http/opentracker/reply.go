@@ -1,6 +1,8 @@
 package opentracker
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -104,9 +106,10 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		return
 	}
 	eid, sid, uid := outcome.ID, outcome.Session, e.User
-	if outcome.Status == event.Excluded {
-		sid = e.Session // the event was accepted and not stored, so it has no id
-	} else if a.eid != "" {
+	if outcome.Status == event.Excluded { // the event was accepted and not stored, so it has no id
+		eid, sid = newEventID(), e.Session
+	}
+	if a.eid != "" {
 		eid = a.eid
 	}
 	if uid == "" {
@@ -135,6 +138,14 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		body = append(body, eid...)
 	}
 	res.Body = body
+}
+
+// newEventID returns an id of the form that stored events have. Scripts wait for one, also
+// where the visitor has opted out.
+func newEventID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
 }
 
 func appendIDs(dst []byte, eid, sid, uid string) []byte {

@@ -46,29 +46,30 @@ func New() dialect.Reading { return protocol{} }
 
 func (protocol) Name() event.Dialect { return event.Oppizi }
 
-// Routes are the collection, with and without a slash at its end, and everything below it.
-// The latter does not exist, and is refused in the dialect's own shape.
+// Routes are the collection, with and without a slash at its end, and everything else below
+// /tracking and /events. The latter does not exist, and is refused in the dialect's own shape.
 func (protocol) Routes() []dialect.Route {
 	var routes []dialect.Route
-	for _, base := range paths {
+	for _, base := range [...]string{"/tracking/events", "/events", "/tracking"} {
 		for _, path := range []string{base, base + "/", base + "/*"} {
+			rest := strings.HasSuffix(path, "*")
 			routes = append(routes,
 				dialect.Route{
 					Methods: []string{"POST"}, Path: path,
 					Auth: dialect.AuthBearer, Right: dialect.Write,
-					Body: bodyBytesMax, CORS: dialect.CORSAny,
+					Body: bodyBytesMax, CORS: dialect.CORSAny, Rest: rest,
 				},
 				dialect.Route{
 					Methods: []string{"GET"}, Path: path,
 					Auth: dialect.AuthBearer, Right: dialect.Read,
-					Reads: true, CORS: dialect.CORSAny,
+					Reads: true, CORS: dialect.CORSAny, Rest: rest,
 				})
 		}
 	}
 	return routes
 }
 
-// found refuses a path below the collection.
+// found refuses a path that is not the collection.
 func found(path string) error {
 	for _, base := range paths {
 		if strings.TrimSuffix(path, "/") == base {
