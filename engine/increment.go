@@ -26,7 +26,7 @@ func (e *Engine) checkIncrement(site *query.Site, ev *event.Event) *event.FieldE
 			return &event.FieldError{Index: -1, Field: "value", Msg: "must have " + event.DecimalLimit}
 		}
 	}
-	if ev.Type != event.Increment || ev.MessageID != "" || !event.NewestRule(ev.Dialect).ChecksIncrements {
+	if ev.Type != event.Increment || ev.User == "" || ev.MessageID != "" || !event.NewestRule(ev.Dialect).ChecksIncrements {
 		return nil
 	}
 	told := e.newestIdentify(e.state(site.ID), ev.Dialect, ev.User)

@@ -202,6 +202,10 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.byReason("cairn_events_rejected_total", "Events refused, by reason; a request that cannot be decoded counts as one event.", rejected)
 	p.byReason("cairn_events_excluded_total", "Events answered but not stored, because of a setting or rule, by reason.", m.excluded.snapshot())
 
+	p.head("cairn_ids_refused_total", "counter", "Ids of users and visitors that are none, such as undefined, by the word. The events are stored without them.")
+	for _, word := range slices.Sorted(maps.Keys(st.IDsRefused)) {
+		p.value("cairn_ids_refused_total", float64(st.IDsRefused[word]), "word", word)
+	}
 	m.origins.append(p)
 
 	p.put("cairn_commits_total", "counter", "Groups of events committed.", float64(st.Commits))

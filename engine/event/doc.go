@@ -42,7 +42,7 @@
 //	scan.go parse.go compact.go path.go
 //	batch.go                               reading JSON
 //	native.go json.go time.go              the native JSON form, in and out
-//	form.go                                form fields and hexadecimal digits
+//	form.go noid.go                        form fields, hexadecimal digits, words that are no id
 //	validate.go bounds.go                  checks, and where counting ends
 //	term.go decimal.go leaves.go counts.go terms, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells

@@ -124,6 +124,9 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	var merged traits
 	var groups names
 	err := v.eachEvent([]index.Clause{clause, changes}, func(ev *event.Event) {
+		if ev.Type != event.Group && ev.Extra.Get(event.RefusedUser).Kind != event.Absent {
+			return
+		}
 		switch ev.Type {
 		case event.Identify:
 			if event.NewestRule(ev.Dialect).DeepTraits {

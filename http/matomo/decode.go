@@ -228,7 +228,8 @@ func (h *hit) visitor() *event.FieldError {
 		}
 		if isHex(cid) {
 			e.Anonymous = strings.ToLower(cid)
-			h.shared.IDOnly = e.User == ""
+			_, none := event.NoID(e.User)
+			h.shared.IDOnly = e.User == "" || none
 		}
 	}
 	if id := h.p.text(pID); e.Anonymous == "" && len(id) >= 16 && isHex(id[:16]) {

@@ -158,7 +158,8 @@ func (m *message) assign(o event.Object, at string) *event.FieldError {
 	}
 	r := m.add(event.Group, "")
 	r.Event.User, r.Event.Groups = user, groups
-	r.Visit.Always = user == ""
+	_, none := event.NoID(user)
+	r.Visit.Always = user == "" || none
 	return nil
 }
 

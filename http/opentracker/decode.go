@@ -281,7 +281,7 @@ func (h *hit) state() {
 	if session := numbers(h.ots, 4); session != nil && h.event.Session == "" {
 		h.event.Session = session[1] + "." + random
 	}
-	if h.event.User == "" {
+	if _, none := event.NoID(h.event.User); h.event.User == "" || none {
 		h.event.Anonymous = user[1] + "." + random
 	}
 }
