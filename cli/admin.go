@@ -13,9 +13,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
+	"cairn/cli/bench"
 	"cairn/cli/config"
 	"cairn/engine/check"
 	"cairn/engine/query"
@@ -141,11 +143,16 @@ func restore(args []string, stdout, stderr io.Writer) int {
 	return ExitOK
 }
 
-// check is "cairn check".
+// checkStore is "cairn check".
 func checkStore(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("check", "DATA_DIR|SNAPSHOT", "Read every event of a snapshot, or of a data directory whose server is stopped. Compare\nthe index, counters and totals with a recount, and print every difference. The exit code\nis 1 if there is any.")
+	memory := config.Default().Memory
+	f.Func("memory", "use about `SIZE` of memory (default 256MiB); ids that do not fit go to a temporary directory", func(s string) error { return memory.UnmarshalText([]byte(s)) })
 	if code, done := f.parse(args, 1, 1, stdout, stderr); done {
 		return code
+	}
+	if memory < checkMemoryMin {
+		return fail(stderr, "check", fmt.Errorf("-memory %v: must be at least 128MiB", memory))
 	}
 	dir := f.Arg(0)
 	if _, err := os.Stat(dir); err != nil {
@@ -154,8 +161,11 @@ func checkStore(args []string, stdout, stderr io.Writer) int {
 	if err := checkStored(dir); err != nil {
 		return fail(stderr, "check", err)
 	}
+	debug.SetMemoryLimit(int64(memory))
 	start := time.Now()
-	report, err := check.Store(context.Background(), vfs.Default, dir)
+	progress, clear := checkProgress(stderr, start)
+	report, err := check.With(context.Background(), check.Options{Dir: dir, Memory: int64(memory), Progress: progress})
+	clear()
 	if err != nil {
 		return fail(stderr, "check", explainLock(err, dir))
 	}
@@ -173,6 +183,25 @@ func checkStore(args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stdout, "The %s %s is good: %s of %s recounted in %.1f s; %s, %s not yet sealed.\n", kind, filepath.Clean(dir),
 		plural(report.Events, "event"), plural(uint64(report.Sites), "site"), time.Since(start).Seconds(), plural(uint64(report.Runs), "run"), plural(report.Unsealed, "event"))
 	return ExitOK
+}
+
+// checkMemoryMin is the least memory for a check: merging a run takes some 60 MiB.
+const checkMemoryMin = 128 << 20
+
+// checkProgress prints to w how far a check is, once a second, if w is a terminal. clear
+// removes the line.
+func checkProgress(w io.Writer, start time.Time) (progress func(done, of uint64), clear func()) {
+	if !bench.IsTerminal(w) {
+		return nil, func() {}
+	}
+	last := start
+	return func(done, of uint64) {
+		if now := time.Now(); now.Sub(last) >= time.Second {
+			last = now
+			left := time.Duration(float64(now.Sub(start)) / float64(done) * float64(of-done)).Round(time.Second)
+			fmt.Fprintf(w, "\r\x1b[K%3.0f%%  %s of %s events, %v left", 100*float64(done)/float64(of), humanize.Comma(int64(done)), humanize.Comma(int64(of)), left)
+		}
+	}, func() { fmt.Fprint(w, "\r\x1b[K") }
 }
 
 // plural is a number and the noun that it counts, such as "1 site" or "2,000 events".

@@ -3,11 +3,12 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
+	"os"
 	"slices"
 
 	"cairn/engine/event"
@@ -34,14 +35,35 @@ type Report struct {
 
 const problemsMax = 20
 
-// Store checks a data directory or snapshot. No server may have it open; Store changes
-// nothing. fs may be nil for the disk. It checks that no events are missing, rebuilds each
-// run from its rows and compares it byte for byte, and computes totals, deltas, ids, sessions
-// and links from the rows. It keeps every id in memory. An error means that the check could
+// Options say what to check, and how. Only Dir is required.
+type Options struct {
+	Dir    string // a data directory or a snapshot
+	FS     vfs.FS // nil = the disk
+	Memory int64  // about how many bytes the check may take; 0 = memoryDefault
+	// Progress is called now and then with the events checked so far, and with how many
+	// there are in runs. It is called in the goroutine of the check.
+	Progress func(done, of uint64)
+}
+
+const memoryDefault = 256 << 20
+
+// Store is With for a directory, with the defaults. fs may be nil for the disk.
+func Store(ctx context.Context, fs vfs.FS, dir string) (Report, error) {
+	return With(ctx, Options{Dir: dir, FS: fs})
+}
+
+// With checks a data directory or snapshot. No server may have it open; With changes
+// nothing. It checks that no events are missing, rebuilds each run from its rows and compares
+// it byte for byte, and computes totals, deltas, ids, sessions and links from the rows. Ids
+// that do not fit in memory are in a temporary directory. An error means that the check could
 // not be done; what it found is in the report.
-func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error) {
+func With(ctx context.Context, o Options) (report Report, err error) {
+	fs, dir := o.FS, o.Dir
 	if fs == nil {
 		fs = vfs.Default
+	}
+	if o.Memory == 0 {
+		o.Memory = memoryDefault
 	}
 	defer func() {
 		if r := recover(); r != nil { // a fatal error of Pebble's
@@ -70,7 +92,8 @@ func Store(ctx context.Context, fs vfs.FS, dir string) (report Report, err error
 	}
 	// Rows are read in order, but their ids are anywhere in the dictionary of a run. The
 	// cache should hold the whole dictionary of a large run.
-	c := &checker{ctx: ctx, db: db, version: own.Version, cache: index.NewCache(256 << 20), report: &report}
+	c := &checker{ctx: ctx, db: db, version: own.Version, cache: index.NewCache(o.Memory / 2), report: &report, memory: o.Memory, progress: o.Progress}
+	defer c.close()
 	if err := c.all(); err != nil && !errors.Is(err, errProblems) {
 		return report, fmt.Errorf("check: %w", err)
 	}
@@ -90,6 +113,50 @@ type checker struct {
 	version byte // the store's format version
 	cache   *index.Cache
 	report  *Report
+	memory  int64 // bytes
+
+	progress func(done, of uint64)
+	checked  uint64
+	rows     uint64 // of all runs
+
+	ids    *pebble.DB // ids that are not in memory; nil until there are any
+	idsDir string
+	failed error // the check cannot go on
+}
+
+// fail notes that the check cannot go on, because of an error that is not in the store.
+func (c *checker) fail(err error) { c.failed = cmp.Or(c.failed, err) }
+
+// done counts rows that are checked.
+func (c *checker) done(rows int) {
+	if c.checked += uint64(rows); c.progress != nil {
+		c.progress(c.checked, c.rows)
+	}
+}
+
+// scratch returns the database of the ids that are not in memory. It lies in a directory for
+// temporary files, is not synced, and is removed when the check ends.
+func (c *checker) scratch() (*pebble.DB, error) {
+	if c.ids != nil {
+		return c.ids, nil
+	}
+	dir, err := os.MkdirTemp("", "cairn-check-")
+	if err != nil {
+		return nil, err
+	}
+	c.idsDir = dir
+	c.ids, err = store.OpenPebble(dir, store.ScratchOptions())
+	return c.ids, err
+}
+
+// close removes the scratch database.
+func (c *checker) close() {
+	if c.ids != nil {
+		_ = c.ids.Close()
+	}
+	if c.idsDir != "" {
+		_ = os.RemoveAll(c.idsDir)
+	}
 }
 
 // problem adds a problem to the report, unless it has problemsMax.
@@ -103,6 +170,7 @@ func (c *checker) problem(format string, args ...any) {
 func (c *checker) all() error {
 	runs := make(map[uint32][]*index.Run)
 	err := index.Descriptors(c.db, func(d index.Descriptor) error {
+		c.rows += d.Rows
 		runs[d.Site] = append(runs[d.Site], index.NewRun(d, c.db, c.cache, table.Format))
 		return nil
 	})
@@ -123,14 +191,17 @@ func (c *checker) all() error {
 	slices.Sort(sites)
 	c.report.Sites = len(sites)
 	for _, id := range sites {
-		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, math.MaxInt), links: make(map[string]int)}
+		s := &siteCheck{checker: c, site: id, ids: identity.NewIDs(nil, int(c.memory/8))}
 		starts, err := records.RuleStarts(c.db, c.version, id)
 		if err != nil {
 			c.problem("%v", err)
 			continue
 		}
 		s.ids.SetRules(id, event.NewRules(starts))
-		if err := s.check(runs[id]); err != nil {
+		s.links = newStoredLinks(c.db, id)
+		err = s.check(runs[id])
+		s.links.stop()
+		if err = cmp.Or(c.failed, err); err != nil {
 			return err
 		}
 	}

@@ -3,16 +3,15 @@
 package check
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/store"
-	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -23,10 +22,10 @@ import (
 type siteCheck struct {
 	*checker
 	site    uint32
-	last    uint64         // seq of the last row read
-	idsUpTo uint64         // the seq up to which ids are stored
-	ids     *identity.IDs  // computed from the rows read
-	links   map[string]int // by linkName: how often computed minus how often stored
+	last    uint64        // seq of the last row read
+	idsUpTo uint64        // the seq up to which ids are stored
+	ids     *identity.IDs // computed from the rows read
+	links   *storedLinks  // those of the rows to come
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -39,7 +38,7 @@ func (s *siteCheck) check(runs []*index.Run) error {
 		return err
 	}
 	for _, r := range runs {
-		if err := s.ctx.Err(); err != nil {
+		if err := cmp.Or(s.failed, s.ctx.Err()); err != nil {
 			return err
 		}
 		if r.First != s.last+1 {
@@ -61,90 +60,6 @@ func (s *siteCheck) check(runs []*index.Run) error {
 		return nil // without all events, the state cannot be compared
 	}
 	return s.compareState()
-}
-
-// run checks a run. It encodes the event of each row as a record and compares the record's
-// cells with the row. It rebuilds everything else in the run from the columns and compares it
-// byte for byte.
-func (s *siteCheck) run(r *index.Run) error {
-	sum, keys, err := index.SumRun(s.db, r.Run)
-	if err != nil {
-		return err
-	}
-	if sum != r.Sum || keys != r.Keys {
-		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from the one in its descriptor", r.Run, r.First, r.Last(), keys)
-		return nil
-	}
-	part := r.Part()
-	rows := table.NewRowReader(part)
-	var totals index.Totals
-	var record, body []byte
-	for row := 0; row < part.Len(); row++ {
-		if err := s.ctx.Err(); err != nil {
-			return err
-		}
-		ev, err := rows.Read(row)
-		if err != nil {
-			s.problem("run %d: %v", r.Run, err)
-			return nil
-		}
-		s.event(ev)
-		ev.Counts(func(property, term string, by int64) bool {
-			totals.Add(property, ev.Day, term, by)
-			return true
-		})
-		body = event.AppendBody(body[:0], ev)
-		record = event.AppendRecord(record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty, CappedNames: ev.CappedNames}, body)
-		if err := rows.Same(row, record); err != nil {
-			s.problem("run %d: event %d: %v", r.Run, ev.Seq, err)
-			return nil
-		}
-	}
-	if err := s.totals(r, &totals); err != nil {
-		return err
-	}
-	var rebuilt index.Checksum
-	if err := index.Merge(&rebuilt, r.Run, []*index.Run{r}, event.NumInts, event.FieldMessageID); err != nil {
-		s.problem("run %d (events %d to %d): %v", r.Run, r.First, r.Last(), err)
-	} else if rebuilt.Sum() != r.Sum {
-		s.problem("run %d (events %d to %d): the index differs from the one that its columns give", r.Run, r.First, r.Last())
-	}
-	return nil
-}
-
-// totals compares a run's totals with those computed from its rows.
-func (s *siteCheck) totals(r *index.Run, want *index.Totals) error {
-	var have index.Totals
-	properties, err := r.Properties()
-	if err != nil {
-		s.problem("%v", err)
-		return nil
-	}
-	for _, p := range properties {
-		if err := r.Totals(p, math.MinInt32, math.MaxInt32, func(t index.Total) { have.Add(t.Property, t.Day, t.Value, t.Sum) }); err != nil {
-			s.problem("%v", err)
-			return nil
-		}
-	}
-	s.compareTotals(fmt.Sprintf("run %d", r.Run), have.Sorted(), want.Sorted())
-	return nil
-}
-
-// compareTotals reports the first difference between sorted totals.
-func (s *siteCheck) compareTotals(where string, have, want []index.Total) {
-	for i := 0; i < len(have) || i < len(want); i++ {
-		switch {
-		case i >= len(have):
-			s.problem("%s: counter %+v is missing", where, want[i])
-		case i >= len(want):
-			s.problem("%s: counter %+v has no events", where, have[i])
-		case have[i] != want[i]:
-			s.problem("%s: counter %+v should be %+v", where, have[i], want[i])
-		default:
-			continue
-		}
-		return
-	}
 }
 
 // log replays the rows that are not sealed and compares the deltas of each group. At a row
@@ -170,7 +85,7 @@ func (s *siteCheck) log() (whole bool) {
 			s.problem("deltas of the group at %d: %v", notes[at].first, err)
 			return
 		}
-		s.compareTotals(fmt.Sprintf("group at %d", notes[at].first), have.Sorted(), totals.Sorted())
+		s.compareTotals(fmt.Sprintf("group at %d", notes[at].first), slices.Values(have.Sorted()), totals.Sorted())
 		totals = index.Totals{}
 	}
 	if err == nil {
@@ -224,16 +139,25 @@ func (s *siteCheck) event(ev *event.Event) {
 	if p.Session != ev.SessionOrd || p.SessionID != ev.Session {
 		s.problem("event %d: its session is that of event %d, but should be that of event %d", ev.Seq, ev.SessionOrd, p.Session)
 	}
-	for _, l := range p.Links {
-		s.links[linkName(ev.Seq, l)]++
-	}
+	s.links.compare(ev.Seq, p.Links, s.problem)
 	if ev.Seq == s.idsUpTo {
 		s.compareIDs()
 	}
+	if s.ids.Due() {
+		s.spill()
+	}
 }
 
-// linkName identifies a link in messages and in siteCheck.links.
-func linkName(seq uint64, l identity.Link) string { return fmt.Sprintf("%d: %d-%d", seq, l.A, l.B) }
+// spill writes the ids in memory to the scratch file of the check.
+func (s *siteCheck) spill() {
+	db, err := s.scratch()
+	if err == nil {
+		err = s.ids.Spill(db)
+	}
+	if err != nil {
+		s.fail(err)
+	}
+}
 
 // compareIDs compares the stored ids with the computed ones. It is called at the event up to
 // which ids are stored.
@@ -246,18 +170,25 @@ func (s *siteCheck) compareIDs() {
 	stored := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		stored++
-		want, known := s.ids.Stored(it.Key())
-		if !known {
+		want, err := s.ids.Stored(it.Key())
+		if err != nil {
+			s.fail(err)
+			break
+		}
+		if want == nil {
 			s.problem("id %q is stored, but no event has it", it.Key()[5:])
 		} else if !slices.Equal(want, it.Value()) {
 			s.problem("id %q: its stored entry differs from the computed one", it.Key()[5:])
+		}
+		if s.ids.Over() {
+			s.spill()
 		}
 	}
 	if err := it.Close(); err != nil {
 		s.problem("%v", err)
 	}
-	if stored != s.ids.Len() {
-		s.problem("%d ids are stored, but the events have %d", stored, s.ids.Len())
+	if stored != s.ids.Added() {
+		s.problem("%d ids are stored, but the events have %d", stored, s.ids.Added())
 	}
 }
 
@@ -269,21 +200,8 @@ func (s *siteCheck) compareState() error {
 	if err := s.heartbeats(); err != nil {
 		return err
 	}
-	if err := identity.ScanLinks(s.db, s.site, func(seq uint64, l identity.Link) bool {
-		s.links[linkName(seq, l)]--
-		return true
-	}); err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.links)) {
-		switch n := s.links[name]; {
-		case n > 0:
-			s.problem("the link of event %s is missing", name)
-		case n < 0:
-			s.problem("the link of event %s should not be stored", name)
-		}
-	}
-	return nil
+	s.links.compare(math.MaxUint64, nil, s.problem)
+	return s.links.err
 }
 
 // heartbeats checks that all heartbeats can be decoded and belong to visits.
@@ -295,7 +213,9 @@ func (s *siteCheck) heartbeats() error {
 	prefix := len(store.SiteKey(store.PrefixHeartbeats, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
-		if !s.ids.HasVisit(s.site, visit) {
+		if known, err := s.ids.HasVisit(s.site, visit); err != nil {
+			s.fail(err)
+		} else if !known {
 			s.problem("heartbeats of event %d, which begins no visit", visit)
 		} else if _, err := identity.DecodeHeartbeats(it.Value()); err != nil {
 			s.problem("visit %d: %v", visit, err)

@@ -36,6 +36,7 @@ type IDs struct {
 	rules   map[uint32]event.Rules // of sites whose rules have changed; others have the newest
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
 	key     []byte                 // of the id that get was last asked for
+	added   int                    // entries added
 }
 
 const (
@@ -89,22 +90,24 @@ func (t *IDs) LoadFilter(bytes int64) error {
 	return nil
 }
 
-// Len returns the number of entries in memory that are not packed.
-func (t *IDs) Len() int { return len(t.hot) }
+// Added returns how many entries were added to the table since it was made.
+func (t *IDs) Added() int { return t.added }
 
-// Stored returns the stored form of an entry in memory by its key in Pebble. known is
-// false when no entry in memory has the key. The caller owns the form.
-func (t *IDs) Stored(key []byte) (form []byte, known bool) {
-	k := t.hot[string(key)]
-	if k == nil {
-		return nil, false
+// Stored returns the stored form of an entry by its key in Pebble, or nil when the table has
+// no such entry. The caller owns the form.
+func (t *IDs) Stored(key []byte) ([]byte, error) {
+	t.key = append(t.key[:0], key...)
+	k, err := t.find()
+	if k == nil || err != nil {
+		return nil, err
 	}
-	return k.append(nil), true
+	return k.append(nil), nil
 }
 
-// HasVisit reports whether the entry of a visit is in memory. visit is its ordinal.
-func (t *IDs) HasVisit(site uint32, visit uint64) bool {
-	return t.hot[string(appendKey(nil, site, kindVisit, 0, visitID(visit)))] != nil
+// HasVisit reports whether the table has the entry of a visit. visit is its ordinal.
+func (t *IDs) HasVisit(site uint32, visit uint64) (bool, error) {
+	k, err := t.get(site, kindVisit, 0, visitID(visit))
+	return k != nil, err
 }
 
 // ChangedBytes returns about how many bytes the next Flush writes.
@@ -144,6 +147,11 @@ func (t *IDs) measure(k *idEntry) {
 // get returns the entry of an id, nil when the id is new. The table owns the entry.
 func (t *IDs) get(site uint32, kind byte, dialect byte, id string) (*idEntry, error) {
 	t.key = appendKey(t.key[:0], site, kind, dialect, id)
+	return t.find()
+}
+
+// find returns the entry under t.key, nil when there is none. The table owns the entry.
+func (t *IDs) find() (*idEntry, error) {
 	if k := t.hot[string(t.key)]; k != nil {
 		return k, nil
 	}
@@ -187,6 +195,7 @@ func (t *IDs) hold(k *idEntry) {
 // add adds a new entry under the key that get was just asked for.
 func (t *IDs) add(ord uint64) *idEntry {
 	k := &idEntry{ord: ord}
+	t.added++
 	t.hold(k)
 	if t.filter != nil {
 		t.filter.add(t.key)
@@ -246,12 +255,24 @@ func (t *IDs) Replayed(db *pebble.DB) error {
 	if !t.Due() {
 		return nil
 	}
+	return t.write(db, pebble.Sync)
+}
+
+// Spill writes what has changed to a database that only this table uses, and reads entries
+// from there from then on. It does not sync.
+func (t *IDs) Spill(db *pebble.DB) error {
+	t.db = db
+	return t.write(db, pebble.NoSync)
+}
+
+// write writes what has changed, and then evicts entries.
+func (t *IDs) write(db *pebble.DB, o *pebble.WriteOptions) error {
 	b := db.NewBatch()
 	defer b.Close()
 	if err := t.Flush(b); err != nil {
 		return err
 	}
-	if err := b.Commit(pebble.Sync); err != nil {
+	if err := b.Commit(o); err != nil {
 		return fmt.Errorf("write ids: %w", err)
 	}
 	t.Evict()

@@ -211,6 +211,18 @@ func ReadOnlyOptions(fs vfs.FS) *pebble.Options {
 	}
 }
 
+// ScratchOptions are the options of a database for things that are computed again after a
+// crash. It takes some 16 MB of memory.
+func ScratchOptions() *pebble.Options {
+	return &pebble.Options{
+		FormatMajorVersion: PebbleFormat,
+		DisableWAL:         true,
+		CacheSize:          8 << 20,
+		MemTableSize:       4 << 20,
+		Logger:             quietLogger{},
+	}
+}
+
 // quietLogger drops Pebble's messages. A fatal error becomes a panic, which OpenPebble and
 // check.Store turn into an error.
 type quietLogger struct{}
