@@ -46,7 +46,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 		if err != nil {
 			return none, err
 		}
-		if _, err := config.FillKeys(&cfg, false); err != nil {
+		if err := config.ShowKeys(&cfg); err != nil {
 			return none, err
 		}
 		if *to != "" {

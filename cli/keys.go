@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"cairn/cli/config"
+	"cairn/engine"
 )
 
 // This file prints the keys of the sites: once when they are generated, and again with
@@ -54,17 +56,59 @@ func showKeys(w io.Writer, cfg *config.Config, base string) {
 	}
 }
 
+// acceptKeys makes keys.toml valid as it is. The store notes the ids that it gives to the names
+// of sites.
+func acceptKeys(cfg *config.Config, log *slog.Logger) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := checkStored(cfg.DataDir); err != nil {
+		return err
+	}
+	lock, err := lockDir(cfg.DataDir, true)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	found, filled, err := fillKeys(cfg, true)
+	if err != nil {
+		return err
+	}
+	sites, err := config.BuildSites(cfg.Sites)
+	if err != nil {
+		return err
+	}
+	opts, err := EngineOptions(cfg, sites, log, make(chan error, 1))
+	if err != nil {
+		return err
+	}
+	opts.Found, opts.KeysNoted = found, filled.Signed()
+	eng, err := engine.Open(opts)
+	if err != nil {
+		return explainLock(err, cfg.DataDir)
+	}
+	if err := eng.Close(); err != nil {
+		return err
+	}
+	return filled.Write()
+}
+
 // printKeys is "cairn keys".
 func printKeys(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("keys", "[flags]", "Print the keys of every site, both configured and generated ones, and commands that\ntry each protocol.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
+	accept := f.Bool("accept", false, "first accept keys.toml as it is, after an edit or a loss, and generate what it lacks; the server must be stopped")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
 	cfg, _, err := config.Load(cf, os.Environ())
-	if err == nil {
-		_, err = config.FillKeys(&cfg, false)
+	switch {
+	case err != nil:
+	case *accept:
+		err = acceptKeys(&cfg, newLogger(&cfg, stderr))
+	default:
+		err = config.ShowKeys(&cfg)
 	}
 	if err == nil {
 		_, err = config.BuildSites(cfg.Sites)

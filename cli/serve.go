@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -25,6 +26,8 @@ import (
 	"cairn/geo"
 	httpd "cairn/http"
 	"cairn/http/wire"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // This file is "cairn serve". It puts the parts of the server together, listens, and stops
@@ -59,21 +62,19 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if err := checkDataDir(cfg.DataDir); err != nil {
 		return fail(stderr, "serve", err)
 	}
-	made, err := config.FillKeys(&cfg, true)
-	if err == nil {
-		err = config.MakeDataDir(cfg.DataDir)
-	}
+	found, filled, unlock, err := prepareDataDir(&cfg)
 	if err != nil {
 		return fail(stderr, "serve", err)
 	}
-	announced := false
+	defer unlock()
+	announced, made := false, filled.Made
 	announce := func(base string) {
 		if announced = true; made {
 			fmt.Fprintf(stdout, "cairn generated these keys and saved them in %s. \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, config.KeysName))
 			showKeys(stdout, &cfg, base)
 		}
 	}
-	code, err := runServer(&cfg, log, announce)
+	code, err := runServer(&cfg, found, filled.Signed(), log, announce)
 	if err != nil {
 		if made && !announced {
 			err = fmt.Errorf("%w\nThe keys of the sites were generated before this error. \"cairn keys\" prints them", err)
@@ -81,6 +82,44 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "serve", err)
 	}
 	return code
+}
+
+// prepareDataDir makes and locks the data directory, looks at its store, and fills in the keys.
+// What is new in keys.toml is on the disk when it returns. It makes nothing when the
+// configuration is refused. The caller ends the lock, except by ending the process.
+func prepareDataDir(cfg *config.Config) (found *store.Found, filled *config.Filled, unlock func(), err error) {
+	if _, err := os.Stat(cfg.DataDir); errors.Is(err, fs.ErrNotExist) {
+		try := *cfg
+		try.Sites = slices.Clone(cfg.Sites)
+		if _, err := config.FillKeys(&try, config.Known{}, false); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if err := config.MakeDataDir(cfg.DataDir); err != nil {
+		return nil, nil, nil, err
+	}
+	lock, err := lockDir(cfg.DataDir, true)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if found, filled, err = fillKeys(cfg, false); err == nil {
+		err = filled.Write()
+	}
+	if err != nil {
+		lock.Close()
+		return nil, nil, nil, err
+	}
+	return found, filled, func() { lock.Close() }, nil
+}
+
+// fillKeys looks at the store and fills in the keys. The caller has locked the data directory.
+func fillKeys(cfg *config.Config, accept bool) (*store.Found, *config.Filled, error) {
+	found, err := engine.Look(vfs.Default, cfg.DataDir)
+	if err != nil {
+		return nil, nil, explainLock(err, cfg.DataDir)
+	}
+	filled, err := config.FillKeys(cfg, config.Known{IDs: found.Names.IDs, Used: found.Sites, Signed: found.Names.Keys, Events: found.Events}, accept)
+	return found, filled, err
 }
 
 // newLogger logs to w in the configured format. "auto" is text on a terminal and JSON
@@ -97,7 +136,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 
 // runServer runs the server of a checked configuration until a signal or a fatal error of
 // the store. It calls announce with the base URL when the server listens.
-func runServer(cfg *config.Config, log *slog.Logger, announce func(base string)) (code int, err error) {
+func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return ExitFailed, err
@@ -128,6 +167,7 @@ func runServer(cfg *config.Config, log *slog.Logger, announce func(base string))
 		return ExitFailed, err
 	}
 	defer salts.Close()
+	opts.Found, opts.KeysNoted = found, keysSigned
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places})
 	start := time.Now()

@@ -18,6 +18,7 @@ import (
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Open opens or creates the store in opts.Dir and replays the rows that were not sealed. It
@@ -46,15 +47,29 @@ func Open(opts Options) (*Engine, error) {
 		if e.db != nil {
 			_ = e.db.Close()
 		}
-		if d := store.Damaged(err); d != nil {
-			if !strings.Contains(err.Error(), d.File) {
-				err = fmt.Errorf("%s is damaged: %w", d.File, err)
-			}
-			err = fmt.Errorf("%w. %s", err, store.Advice(opts.Dir))
-		}
-		return nil, fmt.Errorf("open store %s: %w", opts.Dir, err)
+		return nil, refused(opts.Dir, err)
 	}
 	return e, nil
+}
+
+// Look is store.Look. Its error says what to do next, as that of Open does.
+func Look(fs vfs.FS, dir string) (*store.Found, error) {
+	found, err := store.Look(fs, dir)
+	if err != nil {
+		return nil, refused(dir, err)
+	}
+	return found, nil
+}
+
+// refused is the error of a store that cannot be opened. It names a damaged file.
+func refused(dir string, err error) error {
+	if d := store.Damaged(err); d != nil {
+		if !strings.Contains(err.Error(), d.File) {
+			err = fmt.Errorf("%s is damaged: %w", d.File, err)
+		}
+		err = fmt.Errorf("%w. %s", err, store.Advice(dir))
+	}
+	return fmt.Errorf("open store %s: %w", dir, err)
 }
 
 func (e *Engine) open() error {

@@ -223,7 +223,7 @@ func TestValidate(t *testing.T) {
 		}
 		cfg.DataDir = t.TempDir()
 		if err = cfg.Validate(); err == nil {
-			if _, err = FillKeys(&cfg, true); err == nil {
+			if _, err = FillKeys(&cfg, Known{}, false); err == nil {
 				_, err = BuildSites(cfg.Sites)
 			}
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -74,47 +75,127 @@ var KeyShapes = []KeyShape{
 	{"token_auth", func(k *SiteKeys) *string { return &k.TokenAuth }, func() string { return randomHex(16) }, "Matomo; sends on behalf of visitors, imports logs"},
 }
 
-// FillKeys fills in the admin token of cfg, and the id and credentials of every site. It
-// takes each from the configuration, else from keys.toml, else it generates a new one.
-// New ones are on disk when it returns, and made is then true. With create unset it
-// generates nothing, and a missing key is an error.
-func FillKeys(cfg *Config, create bool) (made bool, err error) {
-	path := filepath.Join(cfg.DataDir, KeysName)
-	kept, err := ReadKeys(path)
-	if err != nil {
-		return false, err
+// Known is what a store knows of its sites, whatever keys.toml says. The zero Known is that of
+// a new store.
+type Known struct {
+	IDs    map[string]uint32 // by name
+	Used   []uint32          // ids that have events
+	Signed bool              // keys.toml has had a checksum since
+	Events uint64            // how many events the store has
+}
+
+// Filled is what FillKeys has found and made.
+type Filled struct {
+	Made bool // keys or ids are new
+
+	kept  GeneratedKeys
+	path  string
+	write bool // what keys.toml has is not kept
+}
+
+// KeysError says that keys.toml is missing or not what cairn wrote, so that keys would change
+// or belong to other events.
+type KeysError struct{ Path, What string }
+
+func (e *KeysError) Error() string {
+	return fmt.Sprintf("%s %s. Nothing was changed. Copy the file from the newest snapshot or from a backup. "+
+		"Or accept it as it is with \"cairn keys -accept\", with the same -config and -data as the server; keys that are missing are then made anew, and clients have to get them", e.Path, e.What)
+}
+
+// FillKeys fills in the admin token of cfg, and the id and credentials of every site. It takes
+// each from the configuration, else from keys.toml. It takes an id that neither has from the
+// store. What nobody has is generated. FillKeys writes nothing: Filled.Write does.
+//
+// The error is a *KeysError when keys.toml cannot be trusted: it was edited, cut or removed. With
+// accept set it is trusted as long as it can be read.
+func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
+	f := &Filled{path: filepath.Join(cfg.DataDir, KeysName)}
+	file, err := readKeysFile(f.path)
+	if err != nil && !(accept && errors.As(err, new(*KeysError))) {
+		return nil, err
+	}
+	f.kept = file.GeneratedKeys
+	f.write = !file.signed
+	if !accept {
+		if err := f.trust(cfg, &file, known); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.AdminToken == "" {
-		if kept.AdminToken == "" {
-			kept.AdminToken, made = "adm_"+randomHex(24), true
+		if f.kept.AdminToken == "" {
+			f.kept.AdminToken, f.Made = "adm_"+randomHex(24), true
 		}
-		cfg.AdminToken = kept.AdminToken
+		cfg.AdminToken = f.kept.AdminToken
 	}
 	for i := range cfg.Sites {
-		if kept.fill(&cfg.Sites[i].SiteKeys, usedIDs(cfg, &kept)) {
-			made = true
+		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, usedIDs(cfg, &f.kept, known)) {
+			f.Made = true
 		}
 	}
-	if !made {
-		return false, nil
+	if f.Made && !accept && !file.exists && known.Events > 0 && (known.Signed || len(known.IDs) == 0) {
+		return nil, &KeysError{f.path, fmt.Sprintf("is missing, and the configuration does not have all keys of this store of %d events", known.Events)}
 	}
-	if !create {
-		return false, fmt.Errorf("%s has no keys yet; start the server once to generate them", cfg.DataDir)
-	}
+	f.write = f.write && (f.Made || file.exists) || f.Made
 	// A refused configuration must leave no files behind.
-	if _, err := BuildSites(cfg.Sites); err != nil {
-		return false, err
+	if f.write {
+		if _, err := BuildSites(cfg.Sites); err != nil {
+			return nil, err
+		}
 	}
-	if err := MakeDataDir(cfg.DataDir); err != nil {
-		return false, err
+	return f, nil
+}
+
+// trust compares keys.toml with what the store knows.
+func (f *Filled) trust(cfg *Config, file *keysFile, known Known) error {
+	if file.exists && !file.signed && known.Signed {
+		return &KeysError{f.path, "has lost the checksum in its last line"}
 	}
-	return true, writeKeys(path, &kept)
+	for i := range cfg.Sites {
+		s := &cfg.Sites[i]
+		if s.ID != 0 {
+			continue // the operator says so
+		}
+		for _, k := range file.Sites {
+			if id, has := known.IDs[s.Name]; k.Name == s.Name && k.ID != 0 && has && id != k.ID {
+				return &KeysError{f.path, fmt.Sprintf("gives the id %d to the site %q, whose events have the id %d", k.ID, s.Name, id)}
+			}
+		}
+	}
+	return nil
+}
+
+// Signed reports whether keys.toml has a checksum once Write has returned.
+func (f *Filled) Signed() bool { return f.write || f.kept.AdminToken != "" || len(f.kept.Sites) > 0 }
+
+// Write writes keys.toml, if it is not yet as FillKeys has it. The caller holds the lock of the
+// data directory, and has held it when it called FillKeys.
+func (f *Filled) Write() error {
+	if !f.write {
+		return nil
+	}
+	return writeKeys(f.path, &f.kept)
+}
+
+// ShowKeys fills in the keys as FillKeys does, for commands that only read. A key that is
+// missing is an error.
+func ShowKeys(cfg *Config) error {
+	f, err := FillKeys(cfg, Known{}, false)
+	if err == nil && f.Made {
+		err = fmt.Errorf("%s has no keys yet; start the server once to generate them", cfg.DataDir)
+	}
+	return err
 }
 
 // usedIDs are the site ids that are taken. They include the ids of sites that are no
 // longer configured, because their events are still in the store.
-func usedIDs(cfg *Config, kept *GeneratedKeys) map[uint32]bool {
+func usedIDs(cfg *Config, kept *GeneratedKeys, known Known) map[uint32]bool {
 	used := map[uint32]bool{}
+	for _, id := range known.IDs {
+		used[id] = true
+	}
+	for _, id := range known.Used {
+		used[id] = true
+	}
 	for _, s := range cfg.Sites {
 		used[s.ID] = true
 	}
@@ -124,8 +205,8 @@ func usedIDs(cfg *Config, kept *GeneratedKeys) map[uint32]bool {
 	return used
 }
 
-// fill completes one site's keys from g. What g lacks too is generated.
-func (g *GeneratedKeys) fill(s *SiteKeys, used map[uint32]bool) (made bool) {
+// fill completes one site's keys from g, and its id from known. What they lack is generated.
+func (g *GeneratedKeys) fill(s *SiteKeys, known map[string]uint32, used map[uint32]bool) (made bool) {
 	at := -1
 	for i := range g.Sites {
 		if g.Sites[i].Name == s.Name {
@@ -138,6 +219,9 @@ func (g *GeneratedKeys) fill(s *SiteKeys, used map[uint32]bool) (made bool) {
 	}
 	k := &g.Sites[at]
 	if s.ID == 0 {
+		if id := known[s.Name]; k.ID == 0 && id != 0 {
+			k.ID, made = id, true
+		}
 		for id := uint32(1); k.ID == 0; id++ {
 			if !used[id] {
 				k.ID, made = id, true
@@ -158,19 +242,51 @@ func (g *GeneratedKeys) fill(s *SiteKeys, used map[uint32]bool) (made bool) {
 	return made
 }
 
+// keysFile is a keys.toml.
+type keysFile struct {
+	GeneratedKeys
+	exists bool // it has a key or a site
+	signed bool // it ends with its checksum
+}
+
+// keysSum begins the last line of keys.toml. The SHA-256 of all lines before it follows.
+const keysSum = "# sha256 "
+
 // ReadKeys reads the keys.toml at path. Without such a file it returns no keys and no error.
-func ReadKeys(path string) (k GeneratedKeys, err error) {
+// The error is a *KeysError when the file is not what cairn wrote.
+func ReadKeys(path string) (GeneratedKeys, error) {
+	f, err := readKeysFile(path)
+	return f.GeneratedKeys, err
+}
+
+// readKeysFile reads a keys.toml. With a *KeysError it returns what the file says all the same.
+func readKeysFile(path string) (f keysFile, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
+		return f, nil
 	}
 	if err == nil {
-		_, err = toml.Decode(string(text), &k)
+		_, err = toml.Decode(string(text), &f.GeneratedKeys)
 	}
 	if err != nil {
-		return k, fmt.Errorf("read the keys in %s: %w", path, err)
+		return f, fmt.Errorf("read the keys in %s: %w. Nothing was changed. Copy the file from the newest snapshot or from a backup, or mend it and run \"cairn keys -accept\"", path, err)
 	}
-	return k, nil
+	f.exists = f.AdminToken != "" || len(f.Sites) > 0
+	body, sum, found := strings.Cut(string(text), keysSum)
+	if !found {
+		return f, nil
+	}
+	if sum != sumOf(body)+"\n" {
+		return f, &KeysError{path, "is not what cairn wrote: it was edited, or it is damaged"}
+	}
+	f.signed = true
+	return f, nil
+}
+
+// sumOf is the SHA-256 of a text in hex digits.
+func sumOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // writeKeys replaces keys.toml. After a crash there is either the old file or the new one.
@@ -189,6 +305,8 @@ func writeKeys(path string, k *GeneratedKeys) error {
 			}
 		}
 	}
+	b.WriteString("\n# The last line is a checksum of this file. After an edit, run \"cairn keys -accept\".\n")
+	b.WriteString(keysSum + sumOf(b.String()) + "\n")
 	if err := writeFileSync(path, []byte(b.String())); err != nil {
 		return fmt.Errorf("write the keys: %w", err)
 	}

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,11 +21,14 @@ func TestKeysAreMadeOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.DataDir = dir
-		made, err := FillKeys(&cfg, true)
+		f, err := FillKeys(&cfg, Known{}, false)
+		if err == nil {
+			err = f.Write()
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &cfg, made
+		return &cfg, f.Made
 	}
 	const blog = "[[site]]\nname = \"blog\"\n"
 	const shop = "[[site]]\nname = \"shop\"\nsecret_key = \"mine\"\n"
@@ -83,7 +88,7 @@ func TestKeysAreNotMadeByLooking(t *testing.T) {
 	cfg.DataDir = t.TempDir()
 	cfg.Sites = []Site{DefaultSite()}
 	cfg.Sites[0].Name = "default"
-	if _, err := FillKeys(&cfg, false); err == nil {
+	if err := ShowKeys(&cfg); err == nil {
 		t.Error("no error without keys")
 	}
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, KeysName)); err == nil {
@@ -96,8 +101,100 @@ func TestDamagedKeysStopTheStart(t *testing.T) {
 	cfg := Default()
 	cfg.DataDir = t.TempDir()
 	writeTestFile(t, filepath.Join(cfg.DataDir, KeysName), "admin_token = \"ad")
-	if _, err := FillKeys(&cfg, true); err == nil {
+	if _, err := FillKeys(&cfg, Known{}, false); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A keys file that is not what cairn wrote is refused by name, with the way on. So no site gets
+// another one's events, and no client loses its key.
+func TestKeysThatWereChanged(t *testing.T) {
+	const sites = "[[site]]\nname = \"blog\"\n[[site]]\nname = \"shop\"\n"
+	const swapped = "[[site]]\nname = \"shop\"\n[[site]]\nname = \"blog\"\n"
+	fill := func(dir, text string, known Known, accept bool) (*Config, *Filled, error) {
+		t.Helper()
+		cfg, err := parseConfig("c.toml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.DataDir = dir
+		f, err := FillKeys(&cfg, known, accept)
+		if err == nil {
+			err = f.Write()
+		}
+		return &cfg, f, err
+	}
+	dir := t.TempDir()
+	first, _, err := fill(dir, sites, Known{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, KeysName)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := Known{IDs: map[string]uint32{"blog": 1, "shop": 2}, Signed: true, Events: 9}
+	unsigned, _, _ := strings.Cut(string(good), "\n# The last line")
+	if again, f, err := fill(dir, swapped, known, false); err != nil || f.Made || again.Sites[0].SiteKeys != first.Sites[1].SiteKeys {
+		t.Errorf("in another order: %v, %+v", err, again.Sites)
+	}
+	refused := func(what, text string, known Known) {
+		t.Helper()
+		for _, sites := range []string{sites, swapped} {
+			if text == "removed" {
+				os.Remove(path)
+			} else {
+				writeTestFile(t, path, text)
+			}
+			_, _, err := fill(dir, sites, known, false)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "cairn keys -accept") {
+				t.Errorf("%s: %v", what, err)
+			}
+			if after, err := os.ReadFile(path); text != "removed" && string(after) != text || text == "removed" && err == nil {
+				t.Errorf("%s: the file has changed", what)
+			}
+		}
+	}
+	for _, c := range []struct{ from, to string }{{"id = 1", "id = 3"}, {"\"shop\"", "\"shoq\""}, {"sk_", "sk-"}, {keysSum, "# sha257 "}} {
+		refused(c.to, strings.Replace(string(good), c.from, c.to, 1), known)
+	}
+	for n := 0; n < len(good); n += 3 {
+		refused(fmt.Sprintf("cut to %d bytes", n), string(good[:n]), known)
+		flipped := slices.Clone(good)
+		flipped[n] ^= 1
+		refused(fmt.Sprintf("byte %d flipped", n), string(flipped), known)
+	}
+	refused("removed", "removed", known)
+	refused("emptied", "", known)
+	refused("an older store without its file", "removed", Known{Events: 9})
+	refused("an older store with an emptied file", "", Known{Events: 9})
+	refused("ids that the store does not have", strings.Replace(unsigned, "id = 1", "id = 7", 1), Known{IDs: known.IDs, Events: 9})
+
+	// A file of an older cairn is taken once, and then has a checksum.
+	writeTestFile(t, path, unsigned)
+	if again, f, err := fill(dir, sites, Known{Events: 9}, false); err != nil || f.Made || !f.Signed() || again.Sites[0].SiteKeys != first.Sites[0].SiteKeys {
+		t.Errorf("a file without a checksum: %v, %+v", err, again.Sites)
+	}
+	if text, _ := os.ReadFile(path); string(text) != string(good) {
+		t.Errorf("the file became %s", text)
+	}
+	// Without a file the ids come from the store when the operator accepts new keys.
+	os.Remove(path)
+	if again, _, err := fill(dir, swapped, known, true); err != nil || again.Sites[0].ID != 2 || again.Sites[1].ID != 1 || again.Sites[0].SecretKey == first.Sites[1].SecretKey {
+		t.Errorf("accepted without a file: %v, %+v", err, again.Sites)
+	}
+	// An edited file is valid as it is when the operator accepts it.
+	writeTestFile(t, path, strings.Replace(string(good), "id = 1", "id = 3", 1))
+	if again, _, err := fill(dir, sites, known, true); err != nil || again.Sites[0].ID != 3 {
+		t.Errorf("accepted after an edit: %v, %+v", err, again.Sites)
+	}
+	if _, err := ReadKeys(path); err != nil {
+		t.Error(err)
+	}
+	// A new site of a store that has events gets its keys.
+	if again, f, err := fill(dir, sites+"[[site]]\nname = \"third\"\n", Known{IDs: map[string]uint32{"blog": 3, "shop": 2, "gone": 4}, Used: []uint32{1, 5}, Signed: true, Events: 9}, false); err != nil || !f.Made || again.Sites[2].ID != 6 {
+		t.Errorf("a new site: %v, %+v", err, again.Sites)
 	}
 }
 

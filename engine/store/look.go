@@ -24,6 +24,7 @@ import (
 type Found struct {
 	Exists  bool
 	Events  uint64          // events ever stored, those that a repair could not save too
+	Sites   []uint32        // that have events
 	Names   Names           // what the store knows of the names of its sites
 	Damages []*query.Damage // what is damaged, but does not keep the store from being opened
 
@@ -243,6 +244,7 @@ func (f *Found) lookInside(fs vfs.FS, dir, path string, db *pebble.DB, events ui
 	}
 	for site, n := range last {
 		f.Events += n
+		f.Sites = append(f.Sites, site)
 		if _, err := IDsUpTo(db, site); err != nil {
 			return err
 		}
