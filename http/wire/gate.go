@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -82,22 +83,39 @@ type listener struct {
 	gate *Gate
 }
 
-// Accept returns the next connection that the gate admits. Running out of files is no reason
-// to stop serving: the connection that has been silent for longest is closed.
+// acceptPause and acceptPauseMax are the pauses after failed accepts: each is twice the one
+// before.
+const (
+	acceptPause    = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+// Accept returns the next connection that the gate admits, or net.ErrClosed. No other error
+// is a reason to stop serving: the system is out of files, buffers or memory for the moment,
+// or a client has gone. Where connections take what is missing, the one that has been silent
+// for longest is closed.
 func (l listener) Accept() (net.Conn, error) {
-	for {
+	for pause := acceptPause; ; {
 		c, err := l.Listener.Accept()
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil, net.ErrClosed // see Server.lastCall
-			}
-			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
-				l.gate.Refused("no files")
-				l.gate.evict()
-				time.Sleep(10 * time.Millisecond)
-				continue
-			}
+		switch {
+		case err == nil:
+			pause = acceptPause
+		case errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF):
 			return nil, err
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, net.ErrClosed // see Server.lastCall
+		case errors.Is(err, syscall.ECONNABORTED):
+			continue
+		default:
+			reason := "accept failed"
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				reason = "no files"
+			}
+			l.gate.Refused(reason)
+			l.gate.evict()
+			time.Sleep(pause)
+			pause = min(2*pause, acceptPauseMax)
+			continue
 		}
 		if cn := l.gate.admit(c); cn != nil {
 			return cn, nil
