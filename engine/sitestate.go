@@ -25,7 +25,8 @@ func newSiteState(id uint32, links *identity.Links) *siteState {
 }
 
 // loadLinks loads the stored links of a site. Close waits until it returns.
-func (e *Engine) loadLinks(s *siteState) error {
+func (e *Engine) loadLinks(s *siteState) (err error) {
+	defer query.Recovered(&err) // the query that needs the links gets the error
 	e.inflight.Add(1)
 	defer e.inflight.Done()
 	stopping := e.stopping.Load()
@@ -33,7 +34,7 @@ func (e *Engine) loadLinks(s *siteState) error {
 		return query.ErrStopping
 	}
 	var some []identity.Link
-	err := identity.ScanLinks(e.db, s.ID, func(_ uint64, l identity.Link) bool {
+	err = identity.ScanLinks(e.db, s.ID, func(_ uint64, l identity.Link) bool {
 		if some = append(some, l); len(some) == identity.LinksHeld {
 			s.Links.Join(some, false)
 			some = some[:0]

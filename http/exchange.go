@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/auth"
 	"cairn/http/dialect"
 	"cairn/http/wire"
@@ -308,7 +310,11 @@ func (x *exchange) failWith(err error) {
 	result := failureOf(err)
 	if result.Failure == dialect.Internal {
 		if x.s.lines.allow("internal", x.started) {
-			x.s.log.Error("request failed", "route", x.routeName(), "error", cut(err.Error()))
+			attrs := []any{"route", x.routeName(), "error", cut(err.Error())}
+			if p := (*query.Panic)(nil); errors.As(err, &p) {
+				attrs = append(attrs, "stack", string(p.Stack))
+			}
+			x.s.log.Error("request failed", attrs...)
 		}
 	}
 	x.reply(result)

@@ -41,6 +41,7 @@ func TestFailures(t *testing.T) {
 		{wire.ErrPacked, dialect.BadRequest, wire.ErrPacked.Error()},
 		{wire.ErrEncoding, dialect.BadMedia, wire.ErrEncoding.Error()},
 		{errors.New("open /var/lib/cairn/log: input/output error"), dialect.Internal, "internal error"},
+		{&query.Panic{Value: "index out of range"}, dialect.Internal, "internal error"},
 		{fmt.Errorf("read run 5: %w", pebble.ErrCorruption), dialect.Internal, "corrupt: store: read run 5: pebble: corruption"},
 	} {
 		if got := failureOf(c.err); got.Failure != c.want || got.Err.Error() != c.says {

@@ -2,7 +2,11 @@
 
 package query
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
 
 // Reasons why Ingest or a read was not carried out. A call that returns one of these
 // has stored nothing.
@@ -45,4 +49,20 @@ func DamageOf(err error) *Damage {
 		return &Damage{File: file, Err: err}
 	}
 	return nil
+}
+
+// Panic is a fault of cairn's in a goroutine of a query, as an error of that query.
+type Panic struct {
+	Value any
+	Stack []byte // of the goroutine
+}
+
+func (p *Panic) Error() string { return fmt.Sprint("panic in a query: ", p.Value) }
+
+// Recovered sets *err to the panic of the goroutine that defers it, if there is one. A panic
+// that nobody recovers ends the process, and a goroutine of a query is below nobody.
+func Recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = &Panic{Value: r, Stack: debug.Stack()}
+	}
 }

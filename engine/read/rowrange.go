@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cairn/engine/query"
 	"cairn/engine/table"
 	"cairn/index"
 )
@@ -114,7 +115,8 @@ func (r *rangeReader) each(rr *rowRange, fn func(rows []int32)) (err error) {
 }
 
 // gather reads row ranges for a query, as many in parallel as there are processors. Each
-// goroutine adds to its own sum; gather returns the sums.
+// goroutine adds to its own sum; gather returns the sums. A panic in one of its goroutines is
+// an error (query.Panic); one in the goroutine that calls gather goes on there.
 func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rangeReader, *rowRange, *T) error) ([]T, error) {
 	n := max(1, min(runtime.GOMAXPROCS(0), len(ranges)))
 	sums, errs := make([]T, n), make([]error, n)
@@ -133,7 +135,11 @@ func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rang
 	}
 	var wg sync.WaitGroup
 	for i := 1; i < n; i++ {
-		wg.Go(func() { work(i) })
+		wg.Go(func() {
+			defer next.Store(int64(len(ranges))) // the others need not go on after a panic either
+			defer query.Recovered(&errs[i])
+			work(i)
+		})
 	}
 	func() {
 		// Even if work panics, the others end before the view that they read is closed.
@@ -151,7 +157,7 @@ func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rang
 
 // readInOrder reads row ranges for a query, as many in parallel as there are processors.
 // It passes the results of read to take in the order of ranges, until take returns false.
-// A nil result is skipped.
+// A nil result is skipped. A panic of read is an error (query.Panic).
 func readInOrder[T any](b budget, pred *predicate, ranges []rowRange, read func(*rangeReader, *rowRange) (*T, error), take func(*T) bool) error {
 	n := min(runtime.GOMAXPROCS(0), len(ranges))
 	type result struct {
@@ -181,8 +187,11 @@ func readInOrder[T any](b budget, pred *predicate, ranges []rowRange, read func(
 				if at >= len(ranges) {
 					return
 				}
-				value, err := read(&r, &ranges[at])
-				results[at] <- result{value, err}
+				results[at] <- func() (res result) {
+					defer query.Recovered(&res.err)
+					res.value, res.err = read(&r, &ranges[at])
+					return res
+				}()
 			}
 		})
 	}
