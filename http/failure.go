@@ -16,27 +16,29 @@ var (
 	errInternal = errors.New("internal error")
 )
 
-// failures says what an error of the engine or of a body means to a client.
+// failures says what an error of the engine or of a body means to a client. says is the text
+// that clients see in place of one that is Go's own.
 var failures = []struct {
 	err     error
 	failure dialect.Failure
+	says    error
 }{
-	{query.ErrBusy, dialect.Busy},
-	{query.ErrStopping, dialect.Busy},
-	{query.ErrFailed, dialect.Busy},
-	{query.ErrQueryTimeout, dialect.Busy},
-	{query.ErrDiskFull, dialect.DiskFull},
-	{query.ErrNotFound, dialect.NotFound},
-	{query.ErrBadCursor, dialect.BadRequest},
-	{query.ErrBadQuery, dialect.BadRequest},
-	{context.Canceled, dialect.Busy},
-	{context.DeadlineExceeded, dialect.Busy},
-	{wire.ErrBodyLarge, dialect.TooLarge},
-	{wire.ErrBodyMemory, dialect.Busy},
-	{wire.ErrBodyShare, dialect.Busy},
-	{wire.ErrBodyChunk, dialect.BadRequest},
-	{wire.ErrPacked, dialect.BadRequest},
-	{wire.ErrEncoding, dialect.BadMedia},
+	{query.ErrBusy, dialect.Busy, nil},
+	{query.ErrStopping, dialect.Busy, nil},
+	{query.ErrFailed, dialect.Busy, nil},
+	{query.ErrQueryTimeout, dialect.Busy, nil},
+	{query.ErrDiskFull, dialect.DiskFull, nil},
+	{query.ErrNotFound, dialect.NotFound, nil},
+	{query.ErrBadCursor, dialect.BadRequest, nil},
+	{query.ErrBadQuery, dialect.BadRequest, nil},
+	{context.Canceled, dialect.Busy, query.ErrStopping},
+	{context.DeadlineExceeded, dialect.Busy, query.ErrQueryTimeout},
+	{wire.ErrBodyLarge, dialect.TooLarge, nil},
+	{wire.ErrBodyMemory, dialect.Busy, nil},
+	{wire.ErrBodyShare, dialect.Busy, nil},
+	{wire.ErrBodyChunk, dialect.BadRequest, nil},
+	{wire.ErrPacked, dialect.BadRequest, nil},
+	{wire.ErrEncoding, dialect.BadMedia, nil},
 }
 
 // failureOf turns an error of Decode, Read or the engine into what Reply shows. Anything
@@ -51,8 +53,14 @@ func failureOf(err error) dialect.Result {
 		return dialect.Result{Failure: dialect.BadRequest, Err: err}
 	}
 	for _, f := range failures {
-		if errors.Is(err, f.err) {
-			return dialect.Result{Failure: f.failure, Err: err}
+		switch {
+		case !errors.Is(err, f.err):
+		case f.says != nil:
+			return dialect.Result{Failure: f.failure, Err: f.says}
+		case f.failure == dialect.BadRequest:
+			return dialect.Result{Failure: f.failure, Err: err} // it says what is wrong with the question
+		default:
+			return dialect.Result{Failure: f.failure, Err: f.err}
 		}
 	}
 	if corrupt := engine.Damaged(err); corrupt != nil {
