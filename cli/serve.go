@@ -180,6 +180,13 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	if err != nil {
 		return ExitFailed, errors.Join(err, eng.Close())
 	}
+	debug, err := listenDebug(cfg, log)
+	if err != nil {
+		return ExitFailed, errors.Join(fmt.Errorf("debug_listen: %w", err), ln.Close(), eng.Close())
+	}
+	if debug != nil {
+		defer debug.Close()
+	}
 	base := baseURL(cfg, ln.Addr().String())
 	announce(base)
 	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)

@@ -1,9 +1,6 @@
 package httpd
 
-import (
-	"net/netip"
-	"strings"
-)
+import "cairn/http/wire"
 
 // This file knows which requests come from this machine, for routes that trust that in place
 // of a key.
@@ -15,7 +12,7 @@ var forwarding = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "F
 // also asks for the pages that it shows. A page can let its own name mean 127.0.0.1, but its
 // requests then have this name as their Host. So the Host must be an address or localhost.
 func (x *exchange) local() bool {
-	if !x.c.Peer().IsLoopback() || !isLocalHost(x.req.Host) || !isLocalHost(x.header("Host")) {
+	if !x.c.Peer().IsLoopback() || !wire.LocalHost(x.req.Host) || !wire.LocalHost(x.header("Host")) {
 		return false
 	}
 	for _, name := range forwarding {
@@ -24,21 +21,4 @@ func (x *exchange) local() bool {
 		}
 	}
 	return true
-}
-
-// isLocalHost says whether a Host, with or without a port, is an address or localhost. A
-// request of HTTP/1.0 may have none, and then it is no browser's.
-func isLocalHost(host string) bool {
-	if host == "" || isAddr(strings.Trim(host, "[]")) {
-		return true
-	}
-	if i := strings.LastIndexByte(host, ':'); i > 0 {
-		host = host[:i]
-	}
-	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || isAddr(strings.Trim(host, "[]"))
-}
-
-func isAddr(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
 }

@@ -43,6 +43,7 @@ type Config struct {
 	TLSCert          string       `toml:"tls_cert"`
 	TLSKey           string       `toml:"tls_key"`
 	ACMEHosts        []string     `toml:"acme_hosts"`
+	DebugListen      string       `toml:"debug_listen"` // "" = no profiles
 	LogLevel         string       `toml:"log_level"`
 	LogFormat        string       `toml:"log_format"`
 

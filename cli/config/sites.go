@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -47,11 +48,24 @@ func (c *Config) Validate() error {
 	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
 		return fmt.Errorf("log_format = %q: must be auto, text or json", c.LogFormat)
 	}
+	if c.DebugListen != "" {
+		if _, _, err := net.SplitHostPort(c.DebugListen); err != nil {
+			return fmt.Errorf(`debug_listen = %q: must be an address with a port, for example "127.0.0.1:6060"`, c.DebugListen)
+		}
+	}
 	if _, err := c.ReserveBytes(); err != nil {
 		return err
 	}
 	_, err := c.Proxies()
 	return err
+}
+
+// DebugAddress is the address for profiles. Without a host it is of this machine alone.
+func (c *Config) DebugAddress() string {
+	if host, port, err := net.SplitHostPort(c.DebugListen); err == nil && host == "" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return c.DebugListen
 }
 
 // ReserveBytes is the reserve in bytes as the engine takes it: 0 = by the disk's size,
