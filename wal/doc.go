@@ -11,7 +11,9 @@
 //	fs.go       Pebble's files: a failed write or fsync of its log ends all writes
 //	markers.go  Pebble's files: what must be on the disk before what
 //	hwm.go      the high-water mark: how many events there were, to notice lost ones
-//	disk.go     free space: the reserve and the ballast
+//	disk.go     free space: the reserve, claims on it, and the ballast; inodes_*.go counts
+//	            files
+//	stuck.go    who waits while the log has no space
 //
 // # Where a failed fsync goes
 //
@@ -26,15 +28,23 @@
 //	                       fail.
 //	Pebble's tables        Pebble reports a BackgroundError, which engine/open.go logs, and
 //	                       tries again: the log still has the rows.
-//	a run being made       The sealer (engine/seal.go) calls fail. The merger
-//	                       (engine/merge.go) gives up the merge, but calls fail when the run
-//	                       may be there in part.
+//	a run being made       The sealer (engine/seal.go) tries again every second; the log still
+//	                       has the rows. The merger (engine/merge.go) gives up the merge. Both
+//	                       call fail when the run may be there in part.
 //	the high-water mark    Write (hwm.go) returns the error, which engine/engine.go logs. The
 //	                       mark stays where it was until the next write.
 //
 // Engine's fail answers all waiters with ErrFailed and ends the process; reads go on
-// until then. A full disk does not end the process while the ballast can help: FS removes
-// the ballast and repeats the write.
+// until then.
+//
+// # A full disk
+//
+// A full disk does not end the process. Engine refuses writes while less is free than the
+// reserve (Disk.Full), and the reserve is never less than what seals, merges and flushes may
+// still write (Disk.Claim). If there is no space all the same, FS removes the ballast and
+// repeats the write. If that does not help, a write of Pebble's log or manifest waits for
+// space, and engine answers the requests that wait for it (Disk.Stuck). Other work fails and
+// is tried again. Only an fsync that reports a full disk is an error like any other.
 //
 // # Keys and files of this package
 //

@@ -4,9 +4,11 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,19 +22,32 @@ import (
 // goroutine that met the error never returns, as after Fatalf. Reads go on until the
 // process ends.
 //
-// FS also releases the ballast when the disk is full, and makes markers safe (see
-// markerFS).
+// A disk without space is no such error. FS releases the ballast and tries again. If there
+// is still no space, a write or a creation of a log file, a manifest or a marker waits until
+// there is (Disk.Stuck). An error of these would end all writes. An fsync that finds no space
+// is an error like any other, because nobody knows what it has lost. Pebble repeats its other
+// work by itself, as often as it can, so FS makes that wait a little.
+//
+// FS also makes markers safe (see markerFS).
 type FS struct {
 	vfs.FS
-	armed atomic.Bool
-	fail  func(error)
+	disk   *Disk
+	armed  atomic.Bool
+	ending atomic.Bool
+	full   atomic.Int64 // when a file of Pebble last found no space, see monotonic; 0 = never
+	fail   func(error)
 }
+
+const (
+	spaceRetry  = 50 * time.Millisecond  // between two tries of a write of the log
+	repeatPause = 250 * time.Millisecond // before Pebble's next table after one without space
+)
 
 // NewFS returns the file system over base, disarmed. disk watches the space of the same
 // file system. fail gets each error that ends all writes. It may be called from several
 // goroutines at once; all but its first call can be ignored.
 func NewFS(base vfs.FS, disk *Disk, fail func(error)) *FS {
-	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), fail: fail}
+	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), disk: disk, fail: fail}
 }
 
 // Arm makes errors of the log end all writes from now on. While FS is disarmed, they are
@@ -42,27 +57,94 @@ func (fs *FS) Arm() { fs.armed.Store(true) }
 // Disarm undoes Arm. A store calls it before it closes Pebble.
 func (fs *FS) Disarm() { fs.armed.Store(false) }
 
+// End makes tables that are being written fail from now on. Pebble's Close waits for flushes and
+// compactions under way, and these then end at once. Later Pebble does their work again, from
+// the log and the tables that are there.
+func (fs *FS) End() { fs.ending.Store(true) }
+
+// ErrEnding is the error of a table that is being written when the store closes.
+var ErrEnding = errors.New("the store closes")
+
+// ended returns ErrEnding if a file need not be written any more.
+func (fs *FS) ended(name string) error {
+	if fs.ending.Load() && (strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")) {
+		return fmt.Errorf("%s: %w", fs.PathBase(name), ErrEnding)
+	}
+	return nil
+}
+
 // Created is Pebble's WALCreated event. Pebble reports an error of a new log file there
 // before it panics over it.
 func (fs *FS) Created(info pebble.WALCreateInfo) { _ = fs.end("create", info.Err) }
 
 // Create is vfs.FS's.
-func (fs *FS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.FS.Create(name, category)
+func (fs *FS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
+	if err := fs.ended(name); err != nil {
+		return nil, err
+	}
+	fs.pause(name)
+	err = fs.untilSpace(name, func() error {
+		f, err = fs.FS.Create(name, category)
+		return err
+	})
 	return fs.file(name, f, err)
 }
 
 // ReuseForWrite is vfs.FS's.
-func (fs *FS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.FS.ReuseForWrite(old, name, category)
+func (fs *FS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
+	err = fs.untilSpace(name, func() error {
+		f, err = fs.FS.ReuseForWrite(old, name, category)
+		return err
+	})
 	return fs.file(name, f, err)
 }
 
+// file returns an opened file of Pebble. An error of a log file comes to Created.
 func (fs *FS) file(name string, f vfs.File, err error) (vfs.File, error) {
-	if err != nil || !strings.HasSuffix(name, ".log") {
-		return f, err // an error of a log file comes to Created
+	switch {
+	case err != nil:
+		fs.note(err)
+		return f, err
+	case strings.HasSuffix(name, ".log"):
+		return logFile{waitingFile{f, fs, name}}, nil
 	}
-	return logFile{f, fs}, nil
+	return waitingFile{f, fs, name}, nil
+}
+
+// pause slows Pebble down that repeats work on a full disk.
+func (fs *FS) pause(name string) {
+	if last := fs.full.Load(); last != 0 && !essential(name) && monotonic()-last < int64(repeatPause) {
+		time.Sleep(repeatPause)
+	}
+}
+
+// note remembers when a file found no space.
+func (fs *FS) note(err error) {
+	if NoSpace(err) {
+		fs.full.Store(monotonic())
+	}
+}
+
+// essential reports whether Pebble cannot go on after an error of a file.
+func essential(path string) bool {
+	name := path[strings.LastIndexAny(path, `/\`)+1:]
+	return strings.HasSuffix(name, ".log") || strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "marker.")
+}
+
+// untilSpace calls do again and again while it finds no space for an essential file. While
+// FS is disarmed, it calls do once.
+func (fs *FS) untilSpace(name string, do func() error) error {
+	err := do()
+	if !NoSpace(err) || !essential(name) || !fs.armed.Load() {
+		return err
+	}
+	fs.disk.stuck.enter()
+	defer fs.disk.stuck.leave()
+	for NoSpace(err) && fs.armed.Load() {
+		time.Sleep(spaceRetry)
+		err = do()
+	}
+	return err
 }
 
 // Unwrap is vfs.FS's.
@@ -78,14 +160,31 @@ func (fs *FS) end(op string, err error) error {
 	return err
 }
 
-// logFile is one file of Pebble's log.
-type logFile struct {
+// waitingFile is a file of Pebble. If it is an essential one, its writes wait for space.
+type waitingFile struct {
 	vfs.File
-	fs *FS
+	fs   *FS
+	name string
 }
 
+func (f waitingFile) Write(p []byte) (n int, err error) {
+	if err := f.fs.ended(f.name); err != nil {
+		return 0, err
+	}
+	err = f.fs.untilSpace(f.name, func() error {
+		m, err := f.File.Write(p[n:])
+		n += m
+		return err
+	})
+	f.fs.note(err)
+	return n, err
+}
+
+// logFile is one file of Pebble's log.
+type logFile struct{ waitingFile }
+
 func (f logFile) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
+	n, err := f.waitingFile.Write(p)
 	return n, f.fs.end("write", err)
 }
 
