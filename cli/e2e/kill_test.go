@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"math/bits"
 	"math/rand/v2"
 	"net/url"
 	"strconv"
@@ -25,7 +27,7 @@ var (
 
 const (
 	killSenders  = 6
-	killBatchMax = 20 // events of one request
+	killBatchMax = 20 // events of one request; killRequest.seen has a bit for each
 	killAgainPct = 5  // sends that repeat an earlier request
 	killEarlyPct = 20 // kills that interrupt the recovery
 	killLoadMax  = 400 * time.Millisecond
@@ -38,37 +40,64 @@ const (
 // twice. The counters equal the listing.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	seed := *killSeed
+	k := newKiller(t, t.TempDir(), *killSeed)
+	t.Logf("go test ./cli/e2e -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, k.oracle.seed)
+	k.run(t, *killCycles)
+}
+
+// killer loads a server and ends it without a warning, again and again on one store.
+type killer struct {
+	options bench.ChildOptions
+	rng     *rand.Rand
+	oracle  *killOracle
+
+	// A server is only killed, or fail first takes away its disk, and mend brings the disk
+	// back after the kill. Both are nil or neither is.
+	fail, mend func() error
+	// failing is set before fail. Since then, the server may answer 5xx, and a 2xx promises
+	// nothing: Linux can end an fsync that was under way without an error although the data
+	// is gone, and a machine without power sends no answers.
+	failing atomic.Bool
+	// gone is set after fail. Since then, no new event can be stored, so a 2xx for one is a fault.
+	gone atomic.Bool
+
+	kills, early      int
+	unanswered, again atomic.Int64
+}
+
+// newKiller returns a killer for a store in dir. A seed of 0 is replaced by the clock.
+func newKiller(t *testing.T, dir string, seed uint64) *killer {
+	t.Helper()
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	t.Logf("go test ./cli/e2e -run TestKill -kill.cycles=%d -kill.seed=%d", *killCycles, seed)
-	options, err := serveOptions(t.TempDir())
+	options, err := serveOptions(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &killer{options: options, rng: rand.New(rand.NewPCG(seed, 0)), oracle: newKillOracle()}
-	for cycle := range *killCycles {
-		if err := k.cycle(cycle); err != nil {
-			t.Fatalf("cycle %d: %v", cycle, err)
+	return &killer{options: options, rng: rand.New(rand.NewPCG(seed, 0)), oracle: &killOracle{seed: seed, kinds: map[string]int64{}}}
+}
+
+// run runs all cycles and a last check. It logs what was found, also when the test fails.
+func (k *killer) run(t *testing.T, cycles int) {
+	t.Helper()
+	done := 0
+	defer func() {
+		o := k.oracle
+		t.Logf("%d cycles, %d kills, %d of them during recovery; %d requests with %d events, %d acknowledged with %d events; %d never answered, %d of these stored; %d repeated; %v",
+			done, k.kills, k.early, len(o.requests), o.sent, o.acked, o.ackedEvents, k.unanswered.Load(), o.storedUnanswered, k.again.Load(), o.faults)
+	}()
+	for ; done < cycles; done++ {
+		if err := k.cycle(done); err != nil {
+			t.Fatalf("cycle %d: %v", done, err)
 		}
 	}
 	if err := k.finish(); err != nil {
 		t.Fatal(err)
 	}
-	if k.oracle.events == 0 {
+	if k.oracle.acked == 0 {
 		t.Error("nothing was ever acknowledged")
 	}
-	t.Logf("%d events listed after %d kills, %d of them during recovery; %d requests never answered, of which %d were stored; %d repeated",
-		k.oracle.events, k.kills, k.early, k.unanswered.Load(), k.oracle.storedUnanswered, k.again.Load())
-}
-
-type killer struct {
-	options           bench.ChildOptions
-	rng               *rand.Rand
-	oracle            *killOracle
-	kills, early      int
-	unanswered, again atomic.Int64
 }
 
 // cycle starts the server, verifies, loads it and kills it at a random instant.
@@ -82,11 +111,25 @@ func (k *killer) cycle(n int) error {
 	if err != nil {
 		return err
 	}
-	defer server.Kill()
-	// Now and then read the whole log, otherwise only the new part.
-	if err := k.oracle.verify(server, n%10 == 0); err != nil {
+	defer func() { server.Kill() }()
+	// Now and then read the whole log and let the checker recount, otherwise only read what
+	// is new.
+	all := n > 0 && (n%10 == 0 && n < 100 || n%100 == 0)
+	if err := k.oracle.verify(server, all); err != nil {
 		return err
 	}
+	if all {
+		if err := stopAndCheck(server, k.options); err != nil {
+			return err
+		}
+		again, err := k.start()
+		if err != nil {
+			return err
+		}
+		server = again
+	}
+	k.failing.Store(false)
+	k.gone.Store(false)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	fault := make(chan error, killSenders)
@@ -100,10 +143,12 @@ func (k *killer) cycle(n int) error {
 		})
 	}
 	time.Sleep(time.Duration(k.rng.Int64N(int64(killLoadMax))))
-	server.Kill()
-	k.kills++
+	err = k.kill(server)
 	cancel()
 	senders.Wait()
+	if err != nil {
+		return err
+	}
 	select {
 	case err := <-fault:
 		return err
@@ -116,22 +161,66 @@ func (k *killer) start() (*bench.Child, error) {
 	return bench.StartChild(context.Background(), k.options)
 }
 
-// killEarly starts the server and kills it again at once, most likely during the
-// recovery.
+// kill ends a running server.
+func (k *killer) kill(server *bench.Child) error {
+	k.kills++
+	var err error
+	if k.fail != nil {
+		k.failing.Store(true)
+		err = k.fail()
+		k.gone.Store(true)
+		// For a moment the server meets the errors.
+		time.Sleep(time.Duration(k.rng.Int64N(int64(killStartMax))))
+	}
+	server.Kill()
+	if k.mend != nil {
+		err = errors.Join(err, k.mend())
+	}
+	return err
+}
+
+// killEarly starts the server and ends it again at once, most likely during the recovery.
 func (k *killer) killEarly() error {
 	for range 1 + k.rng.IntN(3) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.rng.Int64N(int64(killStartMax))))
-		server, err := bench.StartChild(ctx, k.options)
-		cancel()
-		if err == nil {
-			server.Kill() // the start was faster
-		} else if !errors.Is(err, context.DeadlineExceeded) {
+		k.early++
+		if err := k.interrupt(time.Duration(k.rng.Int64N(int64(killStartMax)))); err != nil {
 			return err
 		}
-		k.kills++
-		k.early++
 	}
 	return nil
+}
+
+// interrupt ends the server this long after the start began.
+func (k *killer) interrupt(after time.Duration) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	failed := make(chan error, 1)
+	timer := time.AfterFunc(after, func() {
+		defer cancel()
+		if k.fail != nil {
+			failed <- k.fail()
+		}
+		close(failed)
+	})
+	server, err := bench.StartChild(ctx, k.options)
+	if timer.Stop() {
+		if err != nil {
+			return err
+		}
+		return k.kill(server) // the start was faster
+	}
+	k.kills++
+	fault := <-failed
+	switch {
+	case err == nil:
+		server.Kill()
+	case k.fail == nil && !errors.Is(err, context.Canceled):
+		fault = err
+	}
+	if k.mend != nil {
+		fault = errors.Join(fault, k.mend())
+	}
+	return fault
 }
 
 // finish verifies the whole log once more, stops the server properly and lets the
@@ -164,9 +253,11 @@ func (k *killer) send(ctx context.Context, server *bench.Child, rng *rand.Rand) 
 		if req.ndjson {
 			contentType = bench.NDJSON
 		}
-		answer, err := c.Post("/api/v1/events", contentType, req.body)
+		gone := k.gone.Load()
+		answer, err := c.Post("/api/v1/events", contentType, k.oracle.body(req))
 		if err != nil {
-			if strings.HasPrefix(err.Error(), "status ") {
+			refused := strings.HasPrefix(err.Error(), "status ")
+			if refused && !(k.failing.Load() && strings.HasPrefix(err.Error(), "status 5")) {
 				return err
 			}
 			k.unanswered.Add(1)
@@ -180,36 +271,58 @@ func (k *killer) send(ctx context.Context, server *bench.Child, rng *rand.Rand) 
 		if got.Accepted+got.Duplicates != req.events || got.Accepted != 0 && got.Duplicates != 0 || sent == 1 && got.Duplicates != 0 {
 			return fmt.Errorf("request %d of %d events, sent %d times, was answered %s", req.number, req.events, sent, answer)
 		}
-		req.acked.Store(true)
+		if gone && got.Accepted > 0 {
+			return fmt.Errorf("request %d was sent after the disk had failed and was answered %s", req.number, answer)
+		}
+		if !k.failing.Load() {
+			req.acked.Store(true)
+		}
 	}
 	return nil
 }
 
-// killRequest is one request of 1 to killBatchMax events.
+// killRequest is one request of 1 to killBatchMax events. Its number says what is in it.
 type killRequest struct {
 	number, events int
 	ndjson         bool
-	body           []byte
 	sent           atomic.Int32
 	acked          atomic.Bool
-	listed         int // events of it found in the log
+	seen           uint32 // a bit for each of its events that is in the log
 }
 
 // killOracle knows what was sent and what was found.
 type killOracle struct {
+	seed     uint64
 	mu       sync.Mutex
 	requests []*killRequest
+	sent     int // events of all requests
 
 	// Only verify uses these, while nothing is sent.
-	seen             map[string]bool // message ids
-	kinds            map[string]int64
-	events           int
-	cursor           string
-	storedUnanswered int
+	kinds              map[string]int64
+	events             int // in the log
+	cursor             string
+	acked, ackedEvents int // requests, and their events
+	storedUnanswered   int
+	faults             killFaults
 }
 
-func newKillOracle() *killOracle {
-	return &killOracle{seen: map[string]bool{}, kinds: map[string]int64{}}
+// killFaults counts what one verification finds.
+type killFaults struct {
+	lost, twice, unknown int // events: acknowledged and not listed, listed again, never sent
+	partial, counters    int // requests, and totals that are not those of the listing
+	first                string
+}
+
+func (f *killFaults) add(count *int, n int, format string, args ...any) {
+	if f.first == "" {
+		f.first = ": " + fmt.Sprintf(format, args...)
+	}
+	*count += n
+}
+
+func (f killFaults) String() string {
+	return fmt.Sprintf("%d acknowledged events lost, %d duplicate, %d never sent, %d partial requests, %d counter differences%s",
+		f.lost, f.twice, f.unknown, f.partial, f.counters, f.first)
 }
 
 // next returns a new request, or now and then an earlier one, which may be on its way
@@ -224,52 +337,83 @@ func (o *killOracle) next(rng *rand.Rand) *killRequest {
 	if rng.IntN(2) == 0 {
 		r.events += rng.IntN(killBatchMax)
 	}
-	var lines []string
-	for i := range r.events {
-		lines = append(lines, fmt.Sprintf(`{"name":"kill","user":"u%d","message_id":"%d-%d","properties":{"kind":"k%d","request":%d}}`, rng.IntN(50), r.number, i, rng.IntN(7), r.number))
-	}
-	switch {
-	case r.ndjson:
-		r.body = []byte(strings.Join(lines, "\n"))
-	case r.events == 1:
-		r.body = []byte(lines[0])
-	default:
-		r.body = []byte("[" + strings.Join(lines, ",") + "]")
-	}
 	o.requests = append(o.requests, r)
+	o.sent += r.events
 	return r
 }
 
-// verify reads the log from where it stopped, or from the start, and compares.
+// body returns the body of a request, the same each time.
+func (o *killOracle) body(r *killRequest) []byte {
+	rng := rand.New(rand.NewPCG(o.seed, uint64(r.number)))
+	b, between := []byte("["), byte(',')
+	if r.ndjson || r.events == 1 {
+		b, between = nil, '\n'
+	}
+	for i := range r.events {
+		if i > 0 {
+			b = append(b, between)
+		}
+		b = fmt.Appendf(b, `{"name":"kill","user":"u%d","message_id":"%d-%d","properties":{"kind":"k%d","request":%d}}`, rng.IntN(50), r.number, i, rng.IntN(7), r.number)
+	}
+	if between == ',' {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// verify reads the log from where it stopped, or from the start, and compares. After a
+// fault it reads all of the log, to count the faults.
 func (o *killOracle) verify(server *bench.Child, all bool) error {
+	err := o.compare(server, all)
+	if err != nil && !all {
+		if again := o.compare(server, true); again != nil {
+			return again
+		}
+	}
+	return err
+}
+
+func (o *killOracle) compare(server *bench.Child, all bool) error {
 	c, err := bench.Dial(context.Background(), server.URL, server.Keys.Sites[0].SecretKey)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	o.faults = killFaults{}
 	if all {
-		clear(o.seen)
 		clear(o.kinds)
 		o.events, o.cursor = 0, ""
 		for _, r := range o.requests {
-			r.listed = 0
+			r.seen = 0
 		}
 	}
 	if err := o.walk(c); err != nil {
 		return err
 	}
-	o.storedUnanswered = 0
+	o.acked, o.ackedEvents, o.storedUnanswered = 0, 0, 0
 	for _, r := range o.requests {
+		listed, acked := bits.OnesCount32(r.seen), r.acked.Load()
+		if acked {
+			o.acked++
+			o.ackedEvents += r.events
+		}
 		switch {
-		case r.acked.Load() && r.listed != r.events:
-			return fmt.Errorf("LOST: request %d was acknowledged with %d events, %d are listed", r.number, r.events, r.listed)
-		case r.listed != 0 && r.listed != r.events:
-			return fmt.Errorf("PARTIAL: request %d of %d events, %d are listed", r.number, r.events, r.listed)
-		case r.listed != 0 && !r.acked.Load():
+		case acked && listed != r.events:
+			o.faults.add(&o.faults.lost, r.events-listed, "request %d was acknowledged with %d events, %d are listed", r.number, r.events, listed)
+		case listed != 0 && !acked:
 			o.storedUnanswered++
 		}
+		if listed != 0 && listed != r.events {
+			o.faults.add(&o.faults.partial, 1, "request %d has %d events, %d are listed", r.number, r.events, listed)
+		}
 	}
-	return o.compareCounters(c)
+	if err := o.compareCounters(c); err != nil {
+		return err
+	}
+	if o.faults.first != "" {
+		return errors.New(o.faults.String())
+	}
+	return nil
 }
 
 // walk follows the listing from o.cursor to its end.
@@ -295,19 +439,20 @@ func (o *killOracle) walk(c *bench.Conn) error {
 			return err
 		}
 		for _, e := range page.Events {
-			if o.seen[e.MessageID] {
-				return fmt.Errorf("TWICE: message id %s", e.MessageID)
-			}
-			o.seen[e.MessageID] = true
-			number, _, _ := strings.Cut(e.MessageID, "-")
-			n, err := strconv.Atoi(number)
-			if err != nil || n >= len(o.requests) {
-				return fmt.Errorf("message id %q was never sent", e.MessageID)
-			}
-			o.requests[n].listed++
 			o.kinds[e.Properties.Kind]++
 			o.events++
 			o.cursor = e.ID
+			number, place, _ := strings.Cut(e.MessageID, "-")
+			n, err := strconv.Atoi(number)
+			i, ierr := strconv.Atoi(place)
+			if err != nil || ierr != nil || n < 0 || n >= len(o.requests) || i < 0 || i >= o.requests[n].events {
+				o.faults.add(&o.faults.unknown, 1, "message id %q was never sent", e.MessageID)
+				continue
+			}
+			if o.requests[n].seen&(1<<i) != 0 {
+				o.faults.add(&o.faults.twice, 1, "message id %s is listed again", e.MessageID)
+			}
+			o.requests[n].seen |= 1 << i
 		}
 		if page.Next == nil || len(page.Events) == 0 {
 			return nil
@@ -326,7 +471,7 @@ func (o *killOracle) compareCounters(c *bench.Conn) error {
 		return err
 	}
 	if count.Events != o.events {
-		return fmt.Errorf("COUNT: %d, the listing has %d", count.Events, o.events)
+		o.faults.add(&o.faults.counters, 1, "the count is %d, the listing has %d", count.Events, o.events)
 	}
 	if answer, err = c.Get("/api/v1/counters?property=kind"); err != nil {
 		return err
@@ -344,8 +489,8 @@ func (o *killOracle) compareCounters(c *bench.Conn) error {
 	for _, r := range counters.Rows {
 		got[r.Value] = r.Events
 	}
-	if fmt.Sprint(got) != fmt.Sprint(o.kinds) {
-		return fmt.Errorf("COUNTERS: %v, the listing has %v", got, o.kinds)
+	if !maps.Equal(got, o.kinds) {
+		o.faults.add(&o.faults.counters, 1, "the counters are %v, the listing has %v", got, o.kinds)
 	}
 	return nil
 }
