@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,16 +241,16 @@ type hostileRow struct {
 
 // run runs one case on an empty store.
 func (c *hostileCase) run(t *testing.T) *hostileRow {
-	options := bench.ChildOptions{Dir: t.TempDir(), Env: bench.Environ(fmt.Sprintf("%dMiB", c.budget()>>20)), Args: configured(t, hostileConfig)}
-	var err error
-	if options.Exe, err = exec.LookPath("cairn"); err != nil {
+	options, err := serveOptions(t.TempDir(), configured(t, hostileConfig)...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	options.Env = bench.Environ(fmt.Sprintf("%dMiB", c.budget()>>20))
 	server, err := bench.StartChild(context.Background(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { server.Kill() }()
+	defer server.Kill()
 	shop, honest := &server.Keys.Sites[0], &server.Keys.Sites[1]
 	row := &hostileRow{fault: c.fault, way: hostileWays[c.way()].name, statuses: map[int]int{}, budget: c.budget()}
 
@@ -287,20 +286,23 @@ func (c *hostileCase) run(t *testing.T) *hostileRow {
 	default:
 	}
 	server.Kill()
-
-	start := time.Now()
-	again, err := bench.StartChild(context.Background(), options)
-	row.start = time.Since(start)
-	if row.startErr = err; err != nil {
-		return row
-	}
-	server = again
-	row.look(server, shop, honest)
-	row.peakAfter = bench.ReadUsage(server.Cmd.Process.Pid).RSSPeak
-	if row.check, row.checked = stopAndCheck(server, options), true; row.check != nil {
-		server.Kill()
-	}
+	row.again(options, shop, honest)
 	return row
+}
+
+// again starts the server on what the case has left, asks it for what must be there, and
+// lets the checker recount.
+func (r *hostileRow) again(options bench.ChildOptions, shop, honest *config.SiteKeys) {
+	start := time.Now()
+	server, err := bench.StartChild(context.Background(), options)
+	r.start = time.Since(start)
+	if r.startErr = err; err != nil {
+		return
+	}
+	defer server.Kill()
+	r.look(server, shop, honest)
+	r.peakAfter = bench.ReadUsage(server.Cmd.Process.Pid).RSSPeak
+	r.check, r.checked = stopAndCheck(server, options), true
 }
 
 // hostileStep is the time over which the CPU work of the server is measured.
@@ -431,12 +433,22 @@ type honestWriter struct {
 	done        chan struct{}
 	acked, lost int
 	wait        time.Duration
-	err         error // the first answer other than 200, or a missing answer
+	waits       []time.Duration // of events that come every honestEvery, also while one of them waits
+	err         error           // the first answer other than 200, or a missing answer
 }
 
 // startHonest starts the writer. Its message ids begin with prefix.
 func startHonest(base, key string, deadline time.Time, prefix string) *honestWriter {
+	return startHonestWith(base, key, deadline, prefix, "")
+}
+
+// startHonestWith is startHonest with a text that each event holds.
+func startHonestWith(base, key string, deadline time.Time, prefix, filler string) *honestWriter {
 	w := &honestWriter{done: make(chan struct{})}
+	more := ""
+	if filler != "" {
+		more = `,"properties":{"filler":"` + filler + `"}`
+	}
 	go func() {
 		defer close(w.done)
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
@@ -445,8 +457,12 @@ func startHonest(base, key string, deadline time.Time, prefix string) *honestWri
 			c, err := bench.Dial(ctx, base, key)
 			for ; err == nil && !w.ending.Load() && ctx.Err() == nil; n++ {
 				start := time.Now()
-				_, err = c.Post("/api/v1/events", "application/json", fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"}`, prefix, n))
-				w.wait = max(w.wait, time.Since(start))
+				_, err = c.Post("/api/v1/events", "application/json", fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"%s}`, prefix, n, more))
+				took := time.Since(start)
+				w.wait = max(w.wait, took)
+				for late := took; late > 0; late -= honestEvery {
+					w.waits = append(w.waits, late)
+				}
 				if err == nil {
 					w.acked++
 					time.Sleep(honestEvery)
@@ -476,6 +492,15 @@ func (w *honestWriter) stop(r *hostileRow) {
 	w.ending.Store(true)
 	<-w.done
 	r.wait, r.honest, r.unsure, r.honestErr = w.wait, w.acked, w.lost, w.err
+}
+
+// p99 is the wait that 99 of 100 events do not exceed, after stop.
+func (w *honestWriter) p99() time.Duration {
+	if len(w.waits) == 0 {
+		return 0
+	}
+	slices.Sort(w.waits)
+	return w.waits[len(w.waits)*99/100]
 }
 
 // faults returns the broken promises.

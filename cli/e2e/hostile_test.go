@@ -47,16 +47,8 @@ func TestHostileClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	honest, err := bench.Dial(context.Background(), server.URL, key)
-	if err != nil {
+	if err := fillPages(server.URL, key); err != nil {
 		t.Fatal(err)
-	}
-	defer honest.Close()
-	for range 20 { // a page of many events
-		body := bytes.Repeat([]byte(`{"name":"x","properties":{"filler":"`+strings.Repeat("y", 900)+`"}}`+"\n"), 100)
-		if _, err := honest.Post("/api/v1/events", bench.NDJSON, body); err != nil {
-			t.Fatal(err)
-		}
 	}
 
 	var bomb bytes.Buffer

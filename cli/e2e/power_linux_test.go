@@ -17,7 +17,6 @@ import (
 var (
 	powerCuts = flag.Int("power.cuts", 2, "how often TestPowerCut cuts the power")
 	powerSeed = flag.Uint64("power.seed", 0, "seed of TestPowerCut; 0 = by the clock")
-	powerExe  = flag.String("power.exe", "", "TestPowerCut runs this `FILE` instead of the cairn under test")
 )
 
 // powerDiskBytes is the size of the disk. The file behind it is sparse.
@@ -42,9 +41,6 @@ func TestPowerCut(t *testing.T) {
 	disk := newPowerDisk(t)
 	k := newKiller(t, filepath.Join(disk.mounted, "data"), *powerSeed)
 	k.options.Env = bench.Environ("64MiB") // so that rows are sealed earlier
-	if *powerExe != "" {
-		k.options.Exe = *powerExe
-	}
 	k.fail, k.mend = disk.fail, disk.mend
 	t.Logf("go test ./cli/e2e -run TestPowerCut -power.cuts=%d -power.seed=%d", *powerCuts, k.oracle.seed)
 	k.run(t, *powerCuts)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -20,6 +21,8 @@ import (
 
 // This file runs the real binary for tests: it starts it on a data directory, kills and
 // restarts it, reads through the native API, and ends with a recount.
+
+var otherCairn = flag.String("cairn", "", "the tests that start a server run this `FILE` instead of the cairn under test; an absolute path")
 
 // testServer is a "cairn serve" for one test. It ends with the test at the latest.
 type testServer struct {
@@ -53,7 +56,10 @@ func startServer(t *testing.T, dir string, flags ...string) *testServer {
 
 // serveOptions returns the options of a server on dir with more flags of serve.
 func serveOptions(dir string, flags ...string) (bench.ChildOptions, error) {
-	exe, err := exec.LookPath("cairn")
+	exe, err := *otherCairn, error(nil)
+	if exe == "" {
+		exe, err = exec.LookPath("cairn")
+	}
 	return bench.ChildOptions{Exe: exe, Dir: dir, Env: bench.Environ("256MiB"), Args: flags}, err
 }
 
