@@ -348,13 +348,13 @@ func (s *modelSite) summary(ord uint64) query.Session {
 	return out
 }
 
-// Session finds a session by its id.
+// Session finds the newest session with an id, or the one with a key.
 func (m *model) Session(_ context.Context, site *query.Site, id string) (query.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.of(site)
-	for _, e := range s.events {
-		if e.SessionOrd == e.Seq && e.Session == id {
+	for _, e := range slices.Backward(s.events) {
+		if e.SessionOrd == e.Seq && (e.Session == id || e.ID == id) {
 			return s.summary(e.Seq), nil
 		}
 	}

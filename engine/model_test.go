@@ -52,6 +52,7 @@ type modelSite struct {
 	sent     map[sentKey]uint64             // sessions by the id a client sent → ordinal
 	texts    map[uint64]string              // session ordinal → the id the engine chose
 	hits     modelVisits                    // of Matomo's
+	named    modelSessions                  // of dialects whose session ids are names within a visitor
 	values   map[dayKey]map[string]struct{} // values counted under their own name
 	names    map[int32]map[string]struct{}  // names counted by themselves
 	people   *people                        // of the first people.events events
@@ -191,6 +192,9 @@ func (s *modelSite) session(r *event.Record) uint64 {
 	if r.Hit != nil {
 		return s.visit(r)
 	}
+	if e.Dialect == event.Native || e.Dialect == event.Segment {
+		return s.named.session(e)
+	}
 	tracker := e.Dialect == event.Opentracker
 	key := visitorKey{e.Dialect, e.Anonymous}
 	if key.id == "" {
@@ -217,10 +221,6 @@ func (s *modelSite) session(r *event.Record) uint64 {
 	}
 	gap := sessionGap.Milliseconds()
 	switch e.Dialect {
-	case event.Native, event.Segment:
-		if e.Type != event.Track && e.Type != event.Page && e.Type != event.Screen {
-			return 0
-		}
 	case event.OpenPanel:
 		if e.Type != event.Track && e.Type != event.Page {
 			return 0
@@ -313,7 +313,7 @@ func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) err
 		}
 		e.ID, s.byID[id] = id, e
 		switch text, known := s.texts[e.SessionOrd]; {
-		case e.SessionOrd == 0 && session != "":
+		case e.SessionOrd == 0 && session != e.Session:
 			return fmt.Errorf("record %d: has session %q, wants none", i, session)
 		case e.SessionOrd == 0:
 		case e.Session != "" && session != e.Session:
@@ -321,6 +321,8 @@ func (m *model) adopt(records []engine.Record, mine, theirs []event.Outcome) err
 		case known && session != text:
 			return fmt.Errorf("record %d (seq %d): session %q, wants %q of seq %d", i, e.Seq, session, text, e.SessionOrd)
 		case known:
+		case e.Session != "" && (e.Dialect == event.Native || e.Dialect == event.Segment): // several sessions may have the name
+			s.texts[e.SessionOrd] = session
 		case e.Session == "" && !hex32(session) && !(e.Dialect == event.OpenPanel && len(session) == 22):
 			return fmt.Errorf("record %d: session %q is not 32 lower-case hex characters", i, session)
 		default:
@@ -608,14 +610,23 @@ func TestModelSessions(t *testing.T) {
 		{"30:00 older still belongs", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -30)}, []uint64{1, 1}},
 		{"over 30:00 older has none", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -31)}, []uint64{1, 0}},
 		{"idle from the latest", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "", -20), at("native", "track", "a", "", 29)}, []uint64{1, 1, 1}},
-		{"the anonymous id leads", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "u", 1), at("native", "track", "", "u", 2)}, []uint64{1, 1, 3}},
+		{"the anonymous id leads", []*event.Event{at("native", "track", "a", "", 0), at("native", "track", "a", "u", 1), at("native", "track", "", "u", 2)}, []uint64{1, 1, 1}},
+		{"a server's order is in the visit of its buyer", []*event.Event{at("segment", "page", "a", "u", 0), at("segment", "order", "", "u", 30), at("segment", "page", "a", "", 59)}, []uint64{1, 1, 1}},
+		{"a user who is not seen near has a session of its own", []*event.Event{at("native", "page", "a", "u", 0), at("native", "order", "", "u", 31), at("native", "order", "", "u", 32)}, []uint64{1, 2, 2}},
+		{"the newest session of the id, sent or not", []*event.Event{sent(at("native", "page", "a", "u", 0), "s"), at("native", "page", "a", "", 1), at("native", "order", "", "u", 2), sent(at("native", "page", "b", "u", 3), "s"), at("native", "order", "", "u", 4)}, []uint64{1, 2, 2, 1, 1}},
+		{"the id that the user was seen with last", []*event.Event{at("native", "page", "a", "u", 0), at("native", "page", "b", "u", -10), at("native", "order", "", "u", 2)}, []uint64{1, 2, 1}},
+		{"a name is one within its visitor", []*event.Event{sent(at("native", "page", "a", "", 0), "1"), sent(at("native", "page", "b", "", 1), "1"), sent(at("native", "page", "a", "u", 2), "1"), sent(at("native", "page", "", "u", 3), "1"), sent(at("native", "page", "b", "u", 4), "1")}, []uint64{1, 2, 1, 1, 2}},
+		{"24 hours after a name's last", []*event.Event{sent(at("native", "page", "a", "", -48*60), "1"), sent(at("native", "page", "a", "", -24*60-1), "1"), sent(at("native", "page", "a", "", -1), "1")}, []uint64{1, 1, 3}},
+		{"24 hours before its first", []*event.Event{sent(at("native", "page", "a", "", 0), "1"), sent(at("native", "page", "a", "", 1-24*60), "1"), sent(at("native", "page", "a", "", 1-48*60), "1"), sent(at("native", "page", "a", "", 5), "1")}, []uint64{1, 1, 3, 1}},
+		{"nobody's name is no session", []*event.Event{sent(at("native", "page", "", "", 0), "1"), sent(at("native", "page", "a", "", 0), "1")}, []uint64{0, 2}},
 		{"dialects apart", []*event.Event{at("native", "track", "a", "", 0), at("segment", "track", "a", "", 1)}, []uint64{1, 2}},
 		{"identify has none", []*event.Event{at("native", "identify", "a", "u", 0), at("native", "screen", "a", "u", 0)}, []uint64{0, 2}},
 		{"openpanel's gap is over 30:00", []*event.Event{at("openpanel", "track", "a", "", 0), at("openpanel", "page", "a", "", 30), at("openpanel", "track", "a", "", 61)}, []uint64{1, 1, 3}},
 		{"opentracker goes on with the session sent", []*event.Event{sent(at("opentracker", "track", "a", "", 0), "s"), at("opentracker", "track", "a", "", 29), at("opentracker", "track", "a", "", -31)}, []uint64{1, 1, 3}},
 		{"oppizi has none", []*event.Event{at("oppizi", "track", "", "u", 0)}, []uint64{0}},
 		{"nobody has none", []*event.Event{at("native", "track", "", "", 0)}, []uint64{0}},
-		{"as sent", []*event.Event{sent(at("native", "track", "a", "", 0), "s"), sent(at("native", "track", "b", "", 90), "s"), sent(at("segment", "track", "a", "", 0), "s")}, []uint64{1, 1, 3}},
+		{"as sent", []*event.Event{sent(at("native", "track", "a", "", 0), "s"), sent(at("native", "identify", "a", "", 90), "s"), sent(at("segment", "track", "a", "", 0), "s")}, []uint64{1, 1, 3}},
+		{"a session that opentracker sends is the site's", []*event.Event{sent(at("opentracker", "track", "a", "", 0), "s"), sent(at("opentracker", "track", "b", "", 99999), "s")}, []uint64{1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(func() time.Time { return epoch })

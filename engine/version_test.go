@@ -14,6 +14,8 @@ import (
 	"cairn/engine"
 	"cairn/engine/check"
 	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/records"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -326,4 +328,89 @@ func crashable(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
 	to := vfs.NewCrashableMem()
 	readFiles(t, from, "data").write(t, to, "data")
 	return to.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+}
+
+// Rules that changed apply to the rows after the start that raised the version. Two strangers who
+// sent the same session id to an older cairn stay in one session, and a row after that begins
+// another. Check and each later start judge every row by its own rule.
+func TestChangedRulesApplyToNewRows(t *testing.T) {
+	for from := 1; from <= 2; from++ {
+		fs := readFiles(t, vfs.Default, goldenStore(from)).mem(t)
+		options := goldenOptions(fs, newClock(epoch.Add(1000*time.Hour)).now)
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var site *engine.Site
+		shared := "" // a session of the older cairn with rows of two visitors
+		for _, of := range options.Sites() {
+			sessions, _, err := e.Sessions(t.Context(), query.Query{Site: &of.Site, Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range sessions {
+				page, err := e.List(t.Context(), query.Query{Site: &of.Site, Limit: 1000, Where: []query.Cond{{Field: "session", Values: []string{s.Cursor}}}})
+				if err != nil || uint64(len(page.Events)) != s.Events {
+					t.Fatalf("%d events of %+v, %v", len(page.Events), s, err)
+				}
+				visitors := map[string]bool{}
+				for _, ev := range page.Events {
+					visitors[ev.Anonymous] = true
+				}
+				if s.Dialect == event.Native && page.Events[0].SessionSent && len(visitors) > 2 {
+					site, shared = of, s.ID
+				}
+			}
+		}
+		if shared == "" {
+			t.Fatal("no session of several visitors")
+		}
+		send := func(anonymous string) *event.Event {
+			t.Helper()
+			r := &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Page, Name: "new", Anonymous: anonymous, Session: shared}}
+			out, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: r}}, true, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev, err := e.Event(t.Context(), &site.Site, out[0].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ev
+		}
+		one, other := send("stranger 1"), send("stranger 2")
+		if one.SessionOrd != one.Seq || other.SessionOrd != other.Seq {
+			t.Errorf("sessions %d and %d of events %d and %d", one.SessionOrd, other.SessionOrd, one.Seq, other.Seq)
+		}
+		for range 2 {
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if report, err := check.Store(t.Context(), fs, "data"); err != nil || len(report.Problems) > 0 {
+				t.Errorf("check: %+v, %v", report, err)
+			}
+			if e, err = engine.Open(options); err != nil {
+				t.Fatal(err)
+			}
+			if again := send("stranger 1"); again.SessionOrd != one.Seq {
+				t.Errorf("session %d, want %d", again.SessionOrd, one.Seq)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A new site of a new store has the newest rules from its first row on.
+func TestRulesOfANewStore(t *testing.T) {
+	db, err := pebble.Open("", &pebble.Options{FS: vfs.NewMem(), Logger: quiet{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	starts, err := records.RuleStarts(db, store.Version, 1)
+	if err != nil || event.NewRules(starts) != nil {
+		t.Errorf("%v, %v", starts, err)
+	}
 }

@@ -17,12 +17,13 @@ type Clause struct {
 
 // Alt asks that a field has one of the terms at a path. The path "" means the cell
 // itself and the elements of an array. Rows that have the field Unless do not satisfy
-// it; "" = no such field.
+// it; "" = no such field. Nor do rows outside of Within; nil = all are inside.
 type Alt struct {
 	Field  string
 	Path   string
 	Terms  []string
 	Unless string
+	Within *Range
 }
 
 // Range asks that an integer column lies in [From, To).
@@ -354,6 +355,7 @@ type clauseCond struct {
 type altCond struct {
 	columnCodes
 	unless columnCodes // its column is nil when there is none
+	within *rangeCond  // nil when there is none
 }
 
 // newClauseCond looks up the terms. never says that no row has any of them.
@@ -377,6 +379,9 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 					alt.unless = newColumnCodes(un)
 				}
 			}
+			if a.Within != nil {
+				alt.within = &rangeCond{Range: *a.Within, col: p.Ints(a.Within.Col)}
+			}
 		}
 		cond.any = append(cond.any, alt)
 	}
@@ -386,14 +391,22 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.unless.col == nil {
+		if a.unless.col == nil && a.within == nil {
 			a.mark(m, lo, b)
 			continue
 		}
-		alt, other := c.alt.reset(b.n), c.other.reset(b.n)
+		alt := c.alt.reset(b.n)
 		a.mark(m, lo, alt)
-		a.unless.mark(m, lo, other)
-		alt.andNot(other)
+		if a.unless.col != nil {
+			other := c.other.reset(b.n)
+			a.unless.mark(m, lo, other)
+			alt.andNot(other)
+		}
+		if a.within != nil {
+			other := c.other.reset(b.n)
+			a.within.mark(m, lo, other)
+			alt.and(other)
+		}
 		b.or(alt)
 	}
 	if c.not {
@@ -404,7 +417,7 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 func (c *clauseCond) matches(row int) bool {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) {
+		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) && (a.within == nil || a.within.matches(row)) {
 			return !c.not
 		}
 	}
@@ -432,7 +445,7 @@ func (c *clauseCond) listed() bool {
 }
 
 func (c *clauseCond) count() (n int, ok bool) {
-	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil {
+	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil || c.any[0].within != nil {
 		return 0, false
 	}
 	a := &c.any[0]

@@ -208,7 +208,8 @@ func (r *modelRow) satisfies(q question) bool {
 			if c.Present {
 				any = any || has
 			} else if _, un := r.cells[a.Unless]; has && !(a.Unless != "" && un) {
-				any = any || holdsLeaf(cell, a.Path, a.Terms)
+				within := a.Within == nil || r.ints[a.Within.Col] >= a.Within.From && r.ints[a.Within.Col] < a.Within.To
+				any = any || within && holdsLeaf(cell, a.Path, a.Terms)
 			}
 		}
 		if any == c.Not {
@@ -270,6 +271,11 @@ func drawQuestions(t *rapid.T, rows []modelRow) (finds []find, questions []quest
 				a := Alt{Field: f.field, Path: f.path, Terms: f.terms}
 				if rapid.IntRange(0, 3).Draw(t, "unless") == 0 {
 					a.Unless = rapid.SampledFrom(fields).Draw(t, "unless field")
+				}
+				if rapid.IntRange(0, 3).Draw(t, "within") == 0 {
+					col := rapid.IntRange(0, testInts-1).Draw(t, "column")
+					at := rows[rapid.IntRange(0, len(rows)-1).Draw(t, "row")].ints[col]
+					a.Within = &Range{col, at, at + rapid.SampledFrom([]int64{1, 1, 1000, math.MaxInt64 - max(at, 0)}).Draw(t, "length")}
 				}
 				c.Any = append(c.Any, a)
 			}

@@ -183,7 +183,7 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, err
 	}
 	return &httpd.Site{
-		Site:     &engine.Site{Site: query.Site{ID: s.ID, Name: s.Name, Location: loc}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
+		Site:     &engine.Site{Site: query.Site{ID: s.ID, Name: s.Name, Location: loc, Hosts: s.Hosts}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken, ReadKey: s.ReadKey,
 		Origins: s.Origins, RateLimit: s.RateLimit,

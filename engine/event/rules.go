@@ -40,6 +40,14 @@ type Rule struct {
 	SessionTypes []Type
 	// Idle is the shortest gap that ends a session.
 	Idle int64
+	// NamedIdle: a session id that a client sends is a name within its visitor, and a row
+	// so much after the last of that name, or before its first, begins another session.
+	// 0 = such an id is a name within the site, and its session never ends.
+	NamedIdle int64
+	// JoinWithin: an event with a user, no anonymous id and no session id joins the newest
+	// session of the anonymous id with which the user was last seen, if that session has a
+	// row at most so much before or after the event. 0 = it joins the user's own session.
+	JoinWithin int64
 	// StrayAfter is how much older than the newest event of a session an event may be
 	// and still join it.
 	StrayAfter int64
@@ -62,6 +70,10 @@ type Rule struct {
 	// event. A referrer counts as a source only when it is another site: the site's own
 	// pages refer to each other.
 	LateSource bool
+	// RowSource: the source of a session is its earliest event that has a campaign or a
+	// referrer on another site. Otherwise, without LateSource, it is what the session's
+	// first event says.
+	RowSource bool
 	// BouncesByViews: a session with fewer than two page views is a bounce; otherwise one
 	// with fewer than two actions.
 	BouncesByViews bool
@@ -89,6 +101,9 @@ type Rule struct {
 
 const minute = 60 * 1000
 
+// visitTypes are the types of what visitors do.
+var visitTypes = []Type{Track, Page, Screen, Download, Outlink, Search, Content, Goal, Order, Cart}
+
 // editions is the number of editions of the rules. A store learns of a new one when its format
 // version is raised, see package records.
 const editions = 2
@@ -101,6 +116,14 @@ var rules = map[Dialect][]Rule{
 		SessionTypes: []Type{Track, Page, Screen},
 		Idle:         30 * minute,
 		StrayAfter:   30 * minute,
+	}, {
+		Edition:      1,
+		SessionTypes: visitTypes,
+		Idle:         30 * minute,
+		StrayAfter:   30 * minute,
+		NamedIdle:    24 * 60 * minute,
+		JoinWithin:   30 * minute,
+		RowSource:    true,
 	}},
 	Matomo: {{
 		Visits:         true,
@@ -114,6 +137,15 @@ var rules = map[Dialect][]Rule{
 		SessionTypes: []Type{Track, Page, Screen},
 		Idle:         30 * minute,
 		StrayAfter:   30 * minute,
+		ActivePath:   "context.active",
+	}, {
+		Edition:      1,
+		SessionTypes: visitTypes,
+		Idle:         30 * minute,
+		StrayAfter:   30 * minute,
+		NamedIdle:    24 * 60 * minute,
+		JoinWithin:   30 * minute,
+		RowSource:    true,
 		ActivePath:   "context.active",
 	}},
 	OpenPanel: {{

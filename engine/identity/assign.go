@@ -57,6 +57,9 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 	if q.Old {
 		return p, nil
 	}
+	if joined, err := t.joinSession(site, seq, e, r, user, anon, &p); joined || err != nil {
+		return p, err
+	}
 	l, keeps := t.current(e, r, user, anon)
 	if !keeps {
 		return p, nil
@@ -95,6 +98,9 @@ func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err
 		err = t.sentSession(site, seq, e, r, user, anon, &p)
 		return p, err
 	}
+	if joined, err := t.joinSession(site, seq, e, r, user, anon, &p); joined || err != nil {
+		return p, err
+	}
 	if e.SessionOrd == 0 {
 		return p, nil
 	}
@@ -113,7 +119,7 @@ func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err
 // updateSession takes in which session was assigned to an event that came without one.
 func (t *IDs) updateSession(site uint32, seq uint64, e *event.Event, r *event.Rule, l *currentSession, p *Assignment) error {
 	if !l.strays(e.Time, r) {
-		t.advance(l, p, e.Time)
+		t.advance(l, p, e.Time, r)
 	}
 	if p.Session != seq || !r.ReturnsIDs {
 		return nil
@@ -142,6 +148,9 @@ func (t *IDs) register(site uint32, seq uint64, e *event.Event, r *event.Rule, p
 			p.Person = anon.ord
 		} else {
 			t.linkOnce(p, anon, user.ord)
+			if r.JoinWithin > 0 {
+				t.see(user, DialectNumber(e.Dialect), e.Anonymous, e.Time)
+			}
 		}
 	} else if user != nil && r.ReturnsIDs {
 		// A client may send the id that the engine made for a visitor as a user's.
@@ -191,9 +200,21 @@ func (t *IDs) linkOnce(p *Assignment, anon *idEntry, person uint64) {
 	}
 }
 
+// joinSession assigns to an event that has nothing but a user the session of an anonymous id,
+// if the rule has such events join one.
+func (t *IDs) joinSession(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *idEntry, p *Assignment) (joined bool, err error) {
+	if r.JoinWithin == 0 || user == nil || anon != nil || !r.InSession(e.Type) {
+		return false, nil
+	}
+	return t.join(site, seq, e, r, user, p)
+}
+
 // sentSession assigns the session whose id came with the event. It adds a new one. In a
 // dialect that returns ids, the session becomes the visitor's current one.
 func (t *IDs) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *idEntry, p *Assignment) error {
+	if r.NamedIdle > 0 {
+		return t.assignNamed(site, seq, e, r, anon, p)
+	}
 	s, err := t.getOrAdd(site, kindSession, DialectNumber(e.Dialect), e.Session, seq)
 	if err != nil {
 		return err
@@ -203,7 +224,7 @@ func (t *IDs) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule
 		return nil
 	}
 	if l, keeps := t.current(e, r, user, anon); keeps && (l.ord == p.Session || e.Time >= l.last) {
-		t.advance(&l, p, e.Time)
+		t.advance(&l, p, e.Time, r)
 	}
 	return nil
 }
@@ -242,14 +263,17 @@ func (t *IDs) current(e *event.Event, r *event.Rule, user, anon *idEntry) (v cur
 
 // advance makes the assigned session the visitor's current one, with an event of that
 // time. It copies the id of a new session.
-func (t *IDs) advance(v *currentSession, p *Assignment, time int64) {
+func (t *IDs) advance(v *currentSession, p *Assignment, time int64, r *event.Rule) {
 	if p.Session == 0 {
 		return // the log of a replay disagrees, which check finds
 	}
 	if v.ord == p.Session {
-		v.last = max(v.last, time)
+		v.first, v.last = min(v.first, time), max(v.last, time)
 	} else {
-		v.sessionRef = sessionRef{v.dialect, strings.Clone(p.SessionID), p.Session, time}
+		v.sessionRef = sessionRef{v.dialect, strings.Clone(p.SessionID), p.Session, time, time}
+	}
+	if r.JoinWithin == 0 {
+		v.first = v.last
 	}
 	if v.at == len(v.of.sessions) {
 		v.of.sessions = append(v.of.sessions, v.sessionRef)

@@ -12,6 +12,7 @@
 //	               entry.go its entries and their stored form
 //	assign.go      Assign decides the person and the session, Replay repeats what was decided
 //	visits.go      the same for hits, which are events of dialects with visits (Matomo)
+//	named.go       the same for sessions that clients name, and for events that join one
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the
 //	               variables of a visit
 //	links.go       which ordinals name the same person; linktable.go their memory

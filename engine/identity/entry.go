@@ -17,13 +17,17 @@ import (
 const (
 	KindUser      = 'u'
 	KindAnonymous = 'a'
-	kindSession   = 's' // a session id that a client sent; the dialect's number precedes the id
+	kindSession   = 's' // a session id that a client sent, where it is a name within the site; the dialect's number precedes the id
 
 	// Kinds that only dialects with visits have, see visits.go.
 	kindVisitor     = 'v'
 	kindFingerprint = 'p'
 	kindVisit       = 'w' // the id is the visit's ordinal, see visitID
 	kindOrder       = 'o'
+
+	// Kinds that only dialects have whose session ids are names within a visitor, see named.go.
+	kindName  = 'n'
+	kindNamed = 'r' // the id is the session's ordinal in 8 bytes, big-endian
 )
 
 // idEntry is what the table knows of one id. Its ordinal is the seq of the event in which
@@ -31,19 +35,22 @@ const (
 type idEntry struct {
 	key      string
 	ord      uint64
-	linked   bool         // of an anonymous id: it is linked to a person
-	dirty    bool         // it has changed since it was last written
-	sessions []sessionRef // the visitor's newest session in each dialect, or the newest visits of a visitor or fingerprint
-	visit    *Visit       // of a visit, otherwise nil
-	bytes    int          // its size when the table last counted it
+	linked   bool          // of an anonymous id: it is linked to a person
+	dirty    bool          // it has changed since it was last written
+	sessions []sessionRef  // the visitor's newest session in each dialect, or the newest visits of a visitor or fingerprint
+	visit    *Visit        // of a visit, otherwise nil
+	session  *namedSession // of a named session, otherwise nil
+	ties     *ties         // nil = none
+	bytes    int           // its size when the table last counted it
 }
 
-// sessionRef refers to a session. For a visit, only the ordinal is set.
+// sessionRef refers to a session. For a visit and a named session, only the ordinal is set.
 type sessionRef struct {
 	dialect byte // DialectNumber
 	id      string
 	ord     uint64
 	last    int64 // event time of its newest event
+	first   int64 // event time of its earliest event; last where the rule does not need it
 }
 
 // size returns about how many bytes the stored form has.
@@ -51,6 +58,12 @@ func (k *idEntry) size() int {
 	n := len(k.key) + 16
 	for i := range k.sessions {
 		n += 16 + len(k.sessions[i].id)
+	}
+	if k.ties != nil {
+		n += k.ties.size()
+	}
+	if k.session != nil {
+		n += k.session.size()
 	}
 	if v := k.visit; v != nil {
 		n += idVisitBytes + len(v.id) + len(v.visitor) + len(v.user) + len(v.Campaign) + len(v.keyword) + 8*len(v.goals)
@@ -98,6 +111,8 @@ func FirstOfSession(db pebble.Reader, site uint32, d event.Dialect, id string) (
 const (
 	entryVersion = 1
 	visitVersion = 2
+	namedVersion = 3
+	tiedVersion  = 4
 )
 
 // append appends the stored form:
@@ -108,11 +123,27 @@ const (
 // The stored form of a visit is:
 //
 //	version 2 | ord uvarint | visit, see Visit.append
+//
+// The stored form of a named session is:
+//
+//	version 3 | ord uvarint | session, see namedSession.append
+//
+// Version 4 is version 1 with more: last − first uvarint after each session, and at the end the
+// ties, see ties.append. An entry has it only if it has more, so an entry that older rules made
+// keeps its form.
 func (k *idEntry) append(dst []byte) []byte {
 	if k.visit != nil {
 		return k.visit.append(binary.AppendUvarint(append(dst, visitVersion), k.ord))
 	}
-	dst = append(dst, entryVersion)
+	if k.session != nil {
+		return k.session.append(binary.AppendUvarint(append(dst, namedVersion), k.ord))
+	}
+	more := !k.ties.empty() || slices.ContainsFunc(k.sessions, func(l sessionRef) bool { return l.first != l.last })
+	version := byte(entryVersion)
+	if more {
+		version = tiedVersion
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, k.ord)
 	linked := byte(0)
 	if k.linked {
@@ -125,6 +156,12 @@ func (k *idEntry) append(dst []byte) []byte {
 		dst = appendText(dst, l.id)
 		dst = binary.AppendUvarint(dst, l.ord)
 		dst = binary.AppendVarint(dst, l.last)
+		if more {
+			dst = binary.AppendUvarint(dst, uint64(l.last-l.first))
+		}
+	}
+	if more {
+		dst = k.ties.append(dst)
 	}
 	return dst
 }
@@ -140,14 +177,22 @@ func parseEntry(b []byte) (*idEntry, error) {
 	switch version {
 	case visitVersion:
 		k.visit = d.visit()
-	case entryVersion:
+	case namedVersion:
+		k.session = d.namedSession()
+	case entryVersion, tiedVersion:
 		k.linked = d.byte() == 1
 		for n := d.uvarint(); n > 0 && !d.bad; n-- {
 			l := sessionRef{dialect: d.byte()}
 			l.id = d.text()
 			l.ord = d.uvarint()
 			l.last = d.varint()
+			if l.first = l.last; version == tiedVersion {
+				l.first -= int64(d.uvarint())
+			}
 			k.sessions = append(k.sessions, l)
+		}
+		if version == tiedVersion {
+			k.ties = d.ties()
 		}
 	default:
 		d.bad = true

@@ -175,7 +175,7 @@ func (t *IDs) find() (*idEntry, error) {
 	return t.read(v)
 }
 
-// read takes in the stored form of the entry that get was asked for.
+// read takes in the stored form of the entry that find was asked for.
 func (t *IDs) read(v []byte) (*idEntry, error) {
 	k, err := parseEntry(v)
 	if err != nil {
@@ -185,14 +185,14 @@ func (t *IDs) read(v []byte) (*idEntry, error) {
 	return k, nil
 }
 
-// hold keeps an entry in memory, under the key that get was asked for.
+// hold keeps an entry in memory, under the key that find was asked for.
 func (t *IDs) hold(k *idEntry) {
 	k.key = string(t.key)
 	t.hot[k.key] = k
 	t.measure(k)
 }
 
-// add adds a new entry under the key that get was just asked for.
+// add adds a new entry under the key that find was just asked for.
 func (t *IDs) add(ord uint64) *idEntry {
 	k := &idEntry{ord: ord}
 	t.added++

@@ -37,7 +37,7 @@ func BenchmarkAssign(b *testing.B) {
 
 // BenchmarkParseEntry reads the stored form of a visitor and of a visit.
 func BenchmarkParseEntry(b *testing.B) {
-	visitor := idEntry{ord: 300, sessions: []sessionRef{{1, "0123456789abcdef0123456789abcdef", 7, 1_795_168_800_000}}}
+	visitor := idEntry{ord: 300, sessions: []sessionRef{{1, "0123456789abcdef0123456789abcdef", 7, 1_795_168_800_000, 1_795_168_800_000}}}
 	visit := idEntry{ord: 300, visit: &Visit{id: "0123456789abcdef", visitor: "aaaaaaaaaaaaaaaa", first: 1_795_168_800_000, last: 1_795_168_860_000, actions: 2}}
 	for name, k := range map[string]*idEntry{"visitor": &visitor, "visit": &visit} {
 		b.Run(name, func(b *testing.B) {

@@ -32,7 +32,15 @@ func TestEntryRoundTrip(t *testing.T) {
 		k := rapid.Custom(func(t *rapid.T) *idEntry {
 			k := &idEntry{ord: rapid.Uint64().Draw(t, "ord"), linked: rapid.Bool().Draw(t, "linked")}
 			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
-				k.sessions = append(k.sessions, sessionRef{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), rapid.Int64().Draw(t, "last")})
+				last := rapid.Int64().Draw(t, "last")
+				first := last - rapid.SampledFrom([]int64{0, 0, 1, 1 << 40}).Draw(t, "length")
+				k.sessions = append(k.sessions, sessionRef{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Uint64().Draw(t, "ord"), last, first})
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "sightings") {
+				k.tied().seenWith = append(k.tied().seenWith, sighting{rapid.Byte().Draw(t, "dialect"), rapid.String().Draw(t, "id"), rapid.Int64().Draw(t, "time")})
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "named") {
+				k.tied().named = append(k.tied().named, namedTie{rapid.Byte().Draw(t, "dialect"), rapid.Uint64().Draw(t, "ord")})
 			}
 			return k
 		}).Draw(t, "entry")
@@ -67,7 +75,7 @@ func TestLargestEntries(t *testing.T) {
 	}
 	k := &idEntry{ord: 1<<64 - 1, linked: true}
 	for d := range event.Dialects {
-		k.sessions = append(k.sessions, sessionRef{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63})
+		k.sessions = append(k.sessions, sessionRef{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63, -1 << 62})
 	}
 	p := newIDPack(1 << 20)
 	for name, k := range map[string]*idEntry{"an id": k, "a visit": {ord: 1, visit: visit}} {
@@ -83,7 +91,7 @@ func TestLargestEntries(t *testing.T) {
 }
 
 func FuzzEntry(f *testing.F) {
-	f.Add((&idEntry{ord: 5, linked: true, sessions: []sessionRef{{1, "abc", 7, -3}}}).append(nil))
+	f.Add((&idEntry{ord: 5, linked: true, sessions: []sessionRef{{1, "abc", 7, -3, -3}}}).append(nil))
 	f.Add((&idEntry{ord: 5, visit: &Visit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
 	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -89,7 +89,7 @@ type User struct {
 	Cursor              string // public id of the person's first event, for paging /users
 }
 
-// Session is one session, computed from its events.
+// Session is one session, computed from its events. Several sessions may have the same ID.
 type Session struct {
 	ID, User, Anonymous              string
 	Dialect                          event.Dialect
@@ -103,7 +103,7 @@ type Session struct {
 	Cart                             string
 	Properties                       event.Object // of a Matomo visit: the newest value of each of its dimensions, and of its variables in _cvar
 	Groups                           []string     // groups of its events
-	Cursor                           string       // public id of the session's first event, for paging /sessions
+	Cursor                           string       // its key: the public id of its first event; also for paging /sessions
 }
 
 // Group is one group.

@@ -12,11 +12,14 @@ type Site struct {
 	ID       uint32 // from 1; Matomo's idsite
 	Name     string
 	Location *time.Location // zone of its days; nil = UTC
+	Hosts    []string       // its own hosts, as configured
 }
 
 // Cond asks that one field has one of the values. Field is a name of the native API's
 // filters: name, user, anonymous, session, group, type, dialect, value, message_id, a
-// context key, prop.PATH or extra.PATH.
+// context key, prop.PATH or extra.PATH. A value of session is the key of a session or a
+// name, which several sessions may have. A value of session_name is a name, whatever it
+// looks like.
 //
 // The texts of a Cond, a Query and a CounterQuery belong to the caller, who does not
 // change them during the call. An answer that the engine caches holds copies.

@@ -43,7 +43,7 @@
 //	person.go            which ids and events belong to one person
 //	people.go            profiles and groups
 //	traits.go            the object of a profile, merged from events
-//	sessions.go          sessions
+//	sessions.go          sessions; source.go where they came from
 //	counters.go          counters of the values of a property
 //	counter_series.go    the same, step by step
 //	properties.go        the list of properties

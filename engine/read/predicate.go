@@ -17,7 +17,7 @@ import (
 // plainFields are the filters that compare the text of one core field.
 var plainFields = map[string]string{
 	"name": event.FieldName, "type": event.FieldType, "dialect": event.FieldDialect,
-	"anonymous": event.FieldAnonymous, "session": event.FieldSession, "group": event.FieldGroups,
+	"anonymous": event.FieldAnonymous, "session_name": event.FieldSession, "group": event.FieldGroups,
 	"message_id": event.FieldMessageID, "previous": event.FieldPrevious,
 }
 
@@ -105,6 +105,8 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	switch {
 	case c.Field == "user":
 		return v.personClause(c.Values)
+	case c.Field == "session":
+		return v.sessionClause(c.Values)
 	case c.Field == "value":
 		return index.Clause{Any: []index.Alt{{Field: event.FieldValue, Terms: queryTerms(c.Values)}}}, nil
 	case c.Field == "bot" && len(c.Values) == 1 && c.Values[0] == "false":

@@ -60,7 +60,7 @@ func (rd *Reader) Newest(site uint32, from int64, clauses ...index.Clause) (newe
 		pred.timeFrom = from
 		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
-	v := &view{rd.Table(site).View(), rd.budget(context.Background())}
+	v := &view{rd.Table(site).View(), rd.budget(context.Background()), rd.Public}
 	defer v.Close()
 	_, err = v.walk(pred, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error

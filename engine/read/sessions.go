@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -16,18 +15,74 @@ import (
 	"cairn/index"
 )
 
-// Session returns the session with an id, or query.ErrNotFound.
+// Session returns the session with a key, or the newest of the sessions that have the id. If
+// there is none, it returns query.ErrNotFound. Whatever deciphers to an event of the site is a
+// key.
 func (rd *Reader) Session(ctx context.Context, site *query.Site, id string) (query.Session, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()
-	first, err := v.firstMatch(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}})
-	if err != nil {
-		return query.Session{}, err
-	}
-	if first == 0 {
-		return query.Session{}, query.ErrNotFound
+	first, isKey := rd.Public.Decode(site.ID, id)
+	if !isKey {
+		var err error
+		if first, err = v.newestSession(id); err != nil {
+			return query.Session{}, err
+		}
 	}
 	return rd.session(v, site, first)
+}
+
+// newestSession returns the ordinal of the session that began last among those of a name, or
+// 0 if there is none.
+func (v *view) newestSession(name string) (newest uint64, err error) {
+	pred := newPredicate(index.Clause{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{name}}}})
+	c := clock{budget: v.budget}
+	for i := len(v.Parts) - 1; i >= 0; i-- {
+		p := &v.Parts[i]
+		if p.Last() <= newest {
+			break // a session begins with its first row
+		}
+		if err := v.budget.check(); err != nil {
+			return 0, err
+		}
+		matcher := pred.matcher(p)
+		if matcher != nil {
+			sessions := p.Get().Ints(event.IntSession)
+			matcher.Descend(p.Get().Len()-1, func(row int) bool {
+				newest = max(newest, uint64(sessions.At(row)))
+				err = c.countRow(0)
+				return err == nil && p.First()+uint64(row) > newest
+			})
+		}
+		if err := cmp.Or(err, p.Err()); err != nil {
+			return 0, err
+		}
+	}
+	return newest, nil
+}
+
+// sessionClause finds the events of sessions by their keys and names.
+func (v *view) sessionClause(values []string) (c index.Clause, err error) {
+	for _, value := range values {
+		first, isKey := v.public.Decode(v.Table.ID, value)
+		if !isKey {
+			c.Any = append(c.Any, index.Alt{Field: event.FieldSession, Terms: []string{value}})
+			continue
+		}
+		ev, err := v.Event(first)
+		if err != nil {
+			return c, err
+		}
+		if ev != nil && ev.Session != "" {
+			c.Any = append(c.Any, sessionAlt(ev.Session, first))
+		}
+	}
+	return c, nil
+}
+
+// sessionAlt finds the rows of the session with an ordinal. All have its name, by which the
+// index finds them.
+func sessionAlt(name string, ord uint64) index.Alt {
+	return index.Alt{Field: event.FieldSession, Terms: []string{name}, Within: &index.Range{Col: event.IntSession, From: int64(ord), To: int64(ord) + 1}}
 }
 
 // Sessions returns one page of sessions, ordered by their first events, newest first. A
@@ -74,31 +129,36 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) (_ []query.Sessio
 	return sessions, "", nil
 }
 
-// session computes the session whose first event has the seq first.
+// session computes the session whose first event has the seq first. If that event begins no
+// session, session returns query.ErrNotFound.
 func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Session, error) {
+	if first == 0 {
+		return query.Session{}, query.ErrNotFound
+	}
 	ev, err := v.Event(first)
 	if err != nil {
 		return query.Session{}, err
 	}
-	if ev == nil || ev.Session == "" {
+	if ev == nil || ev.SessionOrd != first {
 		return query.Session{}, query.ErrNotFound
 	}
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
-	setSource(&s, ev)
 	rule := event.NewestRule(ev.Dialect)
-	var latest identity.Visit // the source so far, for a rule with LateSource
+	from := newSource(site, rule, ev)
 	var views []pageView
 	var groups names
+	links, err := v.links()
+	if err != nil {
+		return query.Session{}, err
+	}
+	var bare uint64 // the person of s.Anonymous while that is a fingerprint
 	beats := new(identity.Heartbeats)
 	if rule.HeartBeats {
 		if beats, err = identity.ReadHeartbeats(rd.DB, site.ID, first); err != nil {
 			return query.Session{}, err
 		}
 	}
-	err = v.eachEvent([]index.Clause{
-		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{ev.Session}}}},
-		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.Dialect)}}}},
-	}, func(ev *event.Event) {
+	err = v.eachEvent([]index.Clause{{Any: []index.Alt{sessionAlt(ev.Session, first)}}}, func(ev *event.Event) {
 		if s.Events == 0 || ev.Time < s.Start {
 			s.Start = ev.Time
 		}
@@ -106,13 +166,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 			s.End = ev.Time
 		}
 		s.Events++
-		if rule.LateSource {
-			before := latest.Arrival
-			if latest.Take(ev); latest.Arrival != before {
-				s.Referrer, s.Campaign = ev.Context.Get("referrer").Text, latest.Campaign
-				s.ReferrerType = referrerType(s.Campaign, ev.Context.Get("referrer_host").Text)
-			}
-		}
+		from.take(ev)
 		if rule.VisitVariables {
 			for variable := range identity.VisitVarsOf(ev, ev.Seq) {
 				beats.Vars.Set(variable, identity.VisitVarsBytesMax)
@@ -121,8 +175,14 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		if ev.User != "" {
 			s.User = ev.User
 		}
-		if s.Anonymous == "" {
-			s.Anonymous = ev.Anonymous
+		fingerprint := rule.Visits && ev.Anonymous == ev.Extra.Get(event.Fingerprint).Text
+		switch {
+		case s.Anonymous == "":
+			if s.Anonymous = ev.Anonymous; fingerprint {
+				bare = ev.PersonOrd
+			}
+		case bare != 0 && !fingerprint && ev.Anonymous != "" && links.Find(bare) == links.Find(ev.PersonOrd):
+			s.Anonymous, bare = ev.Anonymous, 0 // an id says more than a fingerprint of the same person
 		}
 		for _, g := range ev.Groups {
 			groups.add(g)
@@ -146,6 +206,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	if err != nil {
 		return query.Session{}, err
 	}
+	from.set(&s)
 	s.Groups = groups.list
 	if len(views) > 0 {
 		slices.SortStableFunc(views, func(a, b pageView) int { return cmp.Compare(a.time, b.time) })
@@ -164,17 +225,6 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 		s.Bounce = len(views) < 2
 	}
 	return s, nil
-}
-
-// setSource sets where the session came from, from its first event.
-func setSource(s *query.Session, ev *event.Event) {
-	s.Referrer = ev.Context.Get("referrer").Text
-	s.Campaign = cmp.Or(ev.Context.Get("utm_campaign").Text, ev.Context.Get("utm_source").Text)
-	host, _, _ := referrer.Split(s.Referrer)
-	s.ReferrerType = referrerType(s.Campaign, cmp.Or(strings.ToLower(host), s.Referrer))
-	if event.NewestRule(ev.Dialect).LateSource { // the site's own pages refer to each other
-		s.Referrer, s.ReferrerType = "", "direct"
-	}
 }
 
 // referrerType returns the kind of a source: "campaign", "search", "social", "website" or

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/store"
 	"cairn/engine/table"
 )
 
@@ -15,11 +16,12 @@ import (
 type view struct {
 	*table.View
 	budget budget
+	public *store.PublicIDs
 }
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
-	return &view{rd.Table(site.ID).View(), rd.budget(ctx)}
+	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are

@@ -190,6 +190,7 @@ func appendSessions(dst []byte, sessions []query.Session, next string) []byte {
 func appendSession(dst []byte, s *query.Session) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = event.AppendString(dst, s.ID)
+	dst = appendText(dst, "key", s.Cursor)
 	dst = appendText(dst, "user", s.User)
 	dst = appendText(dst, "anonymous", s.Anonymous)
 	dst = appendText(dst, "dialect", string(s.Dialect))

@@ -191,7 +191,7 @@ func TestContractAnswers(t *testing.T) {
 	bare := &nativetest.Engine{
 		EventPage:   query.Page{Events: []*event.Event{{ID: nativetest.SomeID, Seq: 1, Site: "shop", Dialect: event.Native, Type: event.Page, Time: 1, Received: 1}}},
 		UserList:    []query.User{{ID: "u"}},
-		SessionList: []query.Session{{ID: "s", Dialect: event.Native}},
+		SessionList: []query.Session{{ID: "s", Dialect: event.Native, Cursor: nativetest.SomeID}},
 		GroupInfo:   query.Group{ID: "g"},
 	}
 	paged := nativetest.Full()

@@ -15,8 +15,10 @@ func TestRules(t *testing.T) {
 		promise string
 		holds   bool
 	}{
-		{"a track, a page and a screen have a session", r.InSession(event.Track) && r.InSession(event.Page) && r.InSession(event.Screen)},
-		{"an order and a goal have one only if it is sent", !r.InSession(event.Order) && !r.InSession(event.Goal)},
+		{"a track, a page, a screen, an order and a goal have a session", r.InSession(event.Track) && r.InSession(event.Page) && r.InSession(event.Screen) && r.InSession(event.Order) && r.InSession(event.Goal)},
+		{"a session id is a name within its visitor, for 24 hours of silence", r.NamedIdle == 48*halfHour},
+		{"an event of a user alone joins a session that has a row 30:00 before or after", r.JoinWithin == halfHour},
+		{"the source of a session is its earliest event with a campaign or another site's referrer", r.RowSource},
 		{"an identify, a group, an alias and an increment never begin one", !r.InSession(event.Identify) && !r.InSession(event.Group) && !r.InSession(event.Alias) && !r.InSession(event.Increment)},
 		{"29:59.999 of silence do not end a session", !r.Ends(halfHour - 1)},
 		{"30:00 do", r.Ends(halfHour)},

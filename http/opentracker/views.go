@@ -66,7 +66,7 @@ func (r *reading) event(ctx context.Context, res *dialect.Response) error {
 func (r *reading) object(ctx context.Context, res *dialect.Response, kind string) error {
 	names, field := []string{"uid"}, "user"
 	if kind == "sid" {
-		names, field = []string{"sid", "session_id"}, "session"
+		names, field = []string{"sid", "session_id"}, "session_name"
 	}
 	id := r.query.first(names...)
 	if id == "" {
@@ -107,7 +107,7 @@ func (r *reading) object(ctx context.Context, res *dialect.Response, kind string
 // events answers /api/views/events, newest first.
 func (r *reading) events(ctx context.Context, res *dialect.Response) error {
 	q := query.Query{Where: of("")}
-	for _, filter := range [][2]string{{"uid", "user"}, {"sid", "session"}} {
+	for _, filter := range [][2]string{{"uid", "user"}, {"sid", "session_name"}} {
 		if id := r.query.first(filter[0]); id != "" {
 			q.Where = append(q.Where, query.Cond{Field: filter[1], Values: []string{id}})
 		}

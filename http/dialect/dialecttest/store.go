@@ -170,7 +170,7 @@ func terms(e *event.Event, field string) []string {
 		text = e.User
 	case "anonymous":
 		text = e.Anonymous
-	case "session":
+	case "session", "session_name":
 		text = e.Session
 	case "message_id":
 		text = e.MessageID
