@@ -140,7 +140,7 @@ func (g *generator) record() *event.Record {
 	case g.chance(15):
 		e.Time = g.now.UnixMilli() - g.Int64N(70*24*3600*1000) + 3*24*3600*1000
 	case g.chance(25): // exactly at the edges of late and of too far ahead
-		e.Time = g.now.UnixMilli() + pick(g, -lateAfter, aheadMost).Milliseconds() + pick[int64](g, 0, 1, -1)
+		e.Time = g.now.UnixMilli() + pick(g, -30*24*time.Hour, -400*24*time.Hour, aheadMost).Milliseconds() + pick[int64](g, 0, 1, -1)
 	}
 	if e.Dialect == event.Oppizi {
 		e.Type, e.Anonymous = event.Track, ""

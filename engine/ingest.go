@@ -18,13 +18,6 @@ import (
 	"cairn/engine/store"
 )
 
-// An event whose time is outside [received − lateMax, received + earlyMax] counts on the
-// day it was received. Both bounds are in milliseconds.
-const (
-	lateMax  = 30 * calendar.DayMillis
-	earlyMax = calendar.DayMillis
-)
-
 // Ingest implements API. It waits for the commit even if ctx ends, because the outcomes are
 // known only then.
 func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error) {
@@ -133,11 +126,7 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 	if err := event.Validate(ev); err != nil {
 		return err
 	}
-	counted := ev.Time
-	if ev.Late = ev.Time < now-lateMax || ev.Time > now+earlyMax; ev.Late {
-		counted = now
-	}
-	ev.Day = calendar.Day(counted, r.Site.Location)
+	ev.Day, ev.Late = calendar.Day(ev.Time, r.Site.Location), false
 	if len(r.Site.Uncounted) > 0 {
 		ev.NotCounted = slices.Clip(ev.NotCounted) // the array may belong to the dialect
 		ev.Counts(func(property, _ string, _ int64) bool {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/table"
 	"cairn/index"
@@ -154,7 +155,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	start := time.Now()
 	s := m.e.sealer
 	d := old[0].Descriptor
-	d.Run, d.Rows = s.newRun(), 0
+	d.Run, d.Rows, d.Version = s.newRun(), 0, index.RunVersion
 	cache := index.NewCache(mergeCache) // a cache of its own, because a merge reads each page once
 	runs := make([]*index.Run, len(old))
 	for i, r := range old {
@@ -164,9 +165,13 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		d.ReceivedMax = max(d.ReceivedMax, r.ReceivedMax)
 		runs[i] = r.In(cache)
 	}
+	recounts, err := m.recount(old, &d)
+	if err != nil {
+		return false, err
+	}
 	path, err := s.write(d.Run, func(w index.Sink) error {
 		sum := index.Checksum{Next: &pacedSink{Sink: w, merger: m, since: start}}
-		if err := index.Merge(&sum, d.Run, runs, event.NumInts, event.FieldMessageID); err != nil {
+		if err := index.MergeRecounted(&sum, d.Run, runs, recounts, event.NumInts, event.FieldMessageID); err != nil {
 			return err
 		}
 		d.Keys, d.Sum = sum.Keys, sum.Sum()
@@ -194,6 +199,38 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	m.e.stats.mergedEvents.Add(d.Rows)
 	m.e.stats.mergeNanos.Add(time.Since(start).Nanoseconds())
 	return true, nil
+}
+
+// recount prepares to count the rows of runs on the days of their event times in the zone
+// of the site, and sets the days of d, the descriptor of the run that they are merged into.
+// If the new totals took too much memory, the rows stay counted as they are, and d names no
+// days.
+func (m *merger) recount(old []*index.Run, d *index.Descriptor) ([]*index.Recount, error) {
+	zone := m.e.zone(d.Site)
+	days, ok := calendar.DaysOf(d.TimeMin, d.TimeMax, zone)
+	if d.Days = ""; !ok {
+		return nil, nil
+	}
+	cache := index.NewCache(m.e.memory.SealBytes / 4)
+	runs := make([]*index.Run, len(old))
+	for i, r := range old {
+		runs[i] = r.In(cache)
+	}
+	pace := &pacedSink{merger: m, since: time.Now()}
+	recounts, err := recountRuns(runs, zone, m.e.memory.SealBytes, pace.pace)
+	if errors.Is(err, errRecountMemory) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Days = string(days.Append(nil))
+	for _, r := range recounts {
+		if r != nil { // the days of rows have changed
+			d.DayMin, d.DayMax = days.Day(d.TimeMin), days.Day(d.TimeMax)
+		}
+	}
+	return recounts, nil
 }
 
 // room reports whether the disk has room for a second copy of the runs.
@@ -314,6 +351,14 @@ type pacedSink struct {
 const mergeSlice = 4 * time.Millisecond
 
 func (s *pacedSink) Set(key, value []byte) error {
+	if err := s.pace(); err != nil {
+		return err
+	}
+	return s.Sink.Set(key, value)
+}
+
+// pace sleeps when it is time to. It returns an error when the merge must end.
+func (s *pacedSink) pace() error {
 	if worked := time.Since(s.since); worked > mergeSlice {
 		if s.merger.stopping() {
 			return errMergeStopped
@@ -324,5 +369,5 @@ func (s *pacedSink) Set(key, value []byte) error {
 		}
 		s.since = time.Now()
 	}
-	return s.Sink.Set(key, value)
+	return nil
 }

@@ -26,7 +26,6 @@ const (
 	sessionGap   = 30 * time.Minute
 	valuesPerDay = 10_000
 	namesPerDay  = 4096
-	lateAfter    = 30 * 24 * time.Hour
 	deviceLate   = 15 * time.Minute // of OpenPanel
 	aheadMost    = 24 * time.Hour
 	idBytesMax   = 256
@@ -168,12 +167,7 @@ func (m *model) Ingest(_ context.Context, records []engine.Record, all bool, _ *
 // NotCounted are set, and adds it to the log.
 func (s *modelSite) append(r *event.Record) {
 	e := &r.Event
-	day := e.Time
-	e.Late = e.Time < e.Received-lateAfter.Milliseconds()
-	if e.Late {
-		day = e.Received
-	}
-	e.Day = dayOf(day, s.site.Location)
+	e.Day = dayOf(e.Time, s.site.Location)
 	e.SessionSent = e.Session != ""
 	e.SessionOrd = s.session(r)
 	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)

@@ -160,6 +160,9 @@ func (e *Engine) open() error {
 		}
 		e.log.Info("store: format version raised; an older cairn can restore the snapshot", "from", secret.Version, "to", store.Version, "snapshot", dir)
 	}
+	if err := e.noteZones(); err != nil {
+		return err
+	}
 
 	e.note(true)
 	e.running.Add(2)

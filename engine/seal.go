@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/store"
@@ -293,16 +294,36 @@ func (s *sealer) prepare(w sealWork) (*sealing, error) {
 	if err := s.coverIDs(w.site, r.Last()); err != nil {
 		return nil, err
 	}
-	var totals index.Totals
-	if err := wal.Notes(s.e.db, r.Site, r.First, r.Last()+1, func(_ uint64, note []byte) error { return totals.AddNote(note) }); err != nil {
+	r.TimeMin, r.TimeMax = bounds(r.snap, event.IntTime)
+	if err := s.count(r); err != nil {
 		return nil, err
 	}
-	r.totals = totals.Sorted()
-	r.TimeMin, r.TimeMax = bounds(r.snap, event.IntTime)
 	dayMin, dayMax := bounds(r.snap, event.IntDay)
 	r.DayMin, r.DayMax = int32(dayMin), int32(dayMax)
 	_, r.ReceivedMax = bounds(r.snap, event.IntReceived)
 	return r, nil
+}
+
+// count gathers the totals of a run: the sum of its groups' deltas. If some of its rows are
+// not counted on the day of their event time, because the zone of the site has changed or
+// because an older cairn took them in, all of its rows are counted again.
+func (s *sealer) count(r *sealing) error {
+	totals := new(index.Totals)
+	days, ok := calendar.DaysOf(r.TimeMin, r.TimeMax, s.e.zone(r.Site))
+	if ok && !table.CountedOn(r.snap, &days) {
+		r.snap = table.Recounted(r.snap, &days)
+		var err error
+		if totals, err = recountTotals(r.snap); err != nil {
+			return err
+		}
+	} else if err := wal.Notes(s.e.db, r.Site, r.First, r.Last()+1, func(_ uint64, note []byte) error { return totals.AddNote(note) }); err != nil {
+		return err
+	}
+	if ok {
+		r.Days = string(days.Append(nil))
+	}
+	r.totals = totals.Sorted()
+	return nil
 }
 
 // newRun returns the id of the next run.

@@ -33,10 +33,13 @@ type partSource struct {
 	*scratch
 }
 
-func (s *partSource) rows() int            { return s.part.Len() }
-func (s *partSource) fields() []string     { return s.part.Fields() }
-func (s *partSource) totals() totalsCursor { c := sliceTotals(s.sums); return &c }
-func (s *partSource) err() error           { return s.part.Err() }
+func (s *partSource) rows() int        { return s.part.Len() }
+func (s *partSource) fields() []string { return s.part.Fields() }
+func (s *partSource) totals() []totalsCursor {
+	c := sliceTotals(s.sums)
+	return []totalsCursor{&c}
+}
+func (s *partSource) err() error { return s.part.Err() }
 
 func (s *partSource) ints(col int, yield func(values []int64)) { s.pages(s.part.Ints(col), yield) }
 
@@ -75,6 +78,8 @@ func (s *partSource) stretches(ints Ints, yield func(*stretch)) {
 
 // sliceTotals is a cursor over totals in memory.
 type sliceTotals []Total
+
+func (*sliceTotals) end() {}
 
 func (s *sliceTotals) next() (t Total, ok bool) {
 	if len(*s) == 0 {

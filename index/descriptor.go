@@ -16,9 +16,13 @@ import (
 
 // Descriptor says that a run exists and what it covers.
 //
-//	version 1 | run u64 | rows u64 | time min i64 | time max i64 | day min i32 |
+//	version 1 or 2 | run u64 | rows u64 | time min i64 | time max i64 | day min i32 |
 //	day max i32 | received max i64 | keys u64 | sum u64      little endian
+//	version 2 only: sections, see section.go:
+//	    1 days    Days
 type Descriptor struct {
+	// Version is the format version of the descriptor. Put takes 0 as RunVersion.
+	Version          byte
 	Site             uint32
 	First            uint64 // seq of its first row
 	Run              uint64
@@ -28,7 +32,15 @@ type Descriptor struct {
 	ReceivedMax      int64  // Unix milliseconds
 	Keys             uint64 // number of the run's keys
 	Sum              uint64 // Checksum of the run's keys and values
+
+	// Days says which day each instant from TimeMin to TimeMax is in, in the caller's
+	// own form. The days of the rows and of the totals are these. It is empty when the
+	// rows were counted by more than one rule, and in version 1, which does not say.
+	Days string
 }
+
+// Sections of a descriptor.
+const sectionDays = 1
 
 // Last returns the seq of the last row.
 func (d *Descriptor) Last() uint64 { return d.First + d.Rows - 1 }
@@ -59,7 +71,11 @@ func (d *Descriptor) Put(w interface {
 	if err := d.check(); err != nil {
 		return fmt.Errorf("put descriptor: %w", err)
 	}
-	b := []byte{runVersion}
+	version := d.Version
+	if version == 0 {
+		version = RunVersion
+	}
+	b := []byte{version}
 	for _, v := range []uint64{d.Run, d.Rows, uint64(d.TimeMin), uint64(d.TimeMax)} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
@@ -68,6 +84,13 @@ func (d *Descriptor) Put(w interface {
 	b = binary.LittleEndian.AppendUint64(b, uint64(d.ReceivedMax))
 	b = binary.LittleEndian.AppendUint64(b, d.Keys)
 	b = binary.LittleEndian.AppendUint64(b, d.Sum)
+	if version >= 2 {
+		var s sections
+		if d.Days != "" {
+			s.add(sectionDays, []byte(d.Days))
+		}
+		b = s.append(b)
+	}
 	if err := w.Set(descriptorKey(d.Site, d.First), b, nil); err != nil {
 		return fmt.Errorf("put descriptor: %w", err)
 	}
@@ -90,16 +113,27 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		k, v := it.Key(), it.Value()
-		if len(k) != 13 || len(v) != descriptorLen || v[0] != runVersion {
+		if len(k) != 13 || len(v) < descriptorLen || v[0] < 1 || v[0] > RunVersion || v[0] == 1 && len(v) > descriptorLen {
 			err = &DescriptorError{slices.Clone(k)}
 			break
 		}
 		u := func(i int) uint64 { return binary.LittleEndian.Uint64(v[i:]) }
 		d := Descriptor{
-			Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
+			Version: v[0], Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
 			Run: u(1), Rows: u(9), TimeMin: int64(u(17)), TimeMax: int64(u(25)),
 			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
 			ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
+		}
+		if d.Version >= 2 {
+			if serr := readSections(v[descriptorLen:], func(tag uint64, data []byte) bool {
+				if tag == sectionDays {
+					d.Days = string(data)
+				}
+				return tag == sectionDays
+			}); serr != nil {
+				err = fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, serr)
+				break
+			}
 		}
 		if cerr := d.check(); cerr != nil {
 			err = fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, cerr)

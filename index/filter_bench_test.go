@@ -28,7 +28,7 @@ func BenchmarkMayContain(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	h := header{rows: 1, ints: 1, filter: len(f)}
+	h := header{version: RunVersion, rows: 1, ints: 1, filter: len(f)}
 	if err := db.Set(pageKey{run: 1, col: colHeader}.append(nil), h.append(nil), pebble.NoSync); err != nil {
 		b.Fatal(err)
 	}

@@ -8,7 +8,10 @@ import (
 	"fmt"
 )
 
-const runVersion = 1
+// RunVersion is the newest format version of a run, the one that sealing and merging
+// write. Version 1 is read for ever. Version 2 has sections (section.go) at the end of
+// the header and of the descriptor.
+const RunVersion = 2
 
 // header describes a run. It is the last key of a run:
 //
@@ -16,12 +19,14 @@ const runVersion = 1
 //	for each: name, flags, leaves, card, scalars, present rows, dictionary pages,
 //	cells of each, pages of their first cells, cells of each;
 //	then the number of properties with totals, and for each: name, pages, first
-//	day of each (signed)
+//	day of each (signed);
+//	version 2 only: sections, see section.go; none is defined yet
 //
 // All numbers are varints, and each name has its length before it. Cell columns are
 // ordered by name; the number of a cell column in keys is the number of integer columns
 // plus its position. The pages of totals are numbered through all properties.
 type header struct {
+	version byte
 	rows    int
 	ints    int
 	filter  int // pages of the filter; 0 = none
@@ -50,7 +55,7 @@ type totalsHeader struct {
 var errHeader = errors.New("damaged run header")
 
 func (h *header) append(dst []byte) []byte {
-	dst = append(dst, runVersion)
+	dst = append(dst, h.version)
 	number := func(v int) { dst = binary.AppendUvarint(dst, uint64(v)) }
 	text := func(s string) {
 		number(len(s))
@@ -97,13 +102,17 @@ func (h *header) append(dst []byte) []byte {
 			dst = binary.AppendVarint(dst, int64(day))
 		}
 	}
+	if h.version >= 2 {
+		dst = new(sections).append(dst)
+	}
 	return dst
 }
 
 func parseHeader(b []byte) (*header, error) {
-	if len(b) == 0 || b[0] != runVersion {
+	if len(b) == 0 || b[0] < 1 || b[0] > RunVersion {
 		return nil, fmt.Errorf("%w: unknown version", errHeader)
 	}
+	version := b[0]
 	b = b[1:]
 	bad := false
 	number := func(most int) int {
@@ -125,7 +134,7 @@ func parseHeader(b []byte) (*header, error) {
 		b = b[l:]
 		return s
 	}
-	h := &header{rows: number(rowsMax), ints: number(intsMax), filter: number(rowsMax)}
+	h := &header{version: version, rows: number(rowsMax), ints: number(intsMax), filter: number(rowsMax)}
 	n := number(columnsMax)
 	for i := 0; i < n && !bad; i++ {
 		c := columnHeader{name: text()}
@@ -173,7 +182,14 @@ func parseHeader(b []byte) (*header, error) {
 		pages += len(t.days)
 		h.totals = append(h.totals, t)
 	}
-	if bad || len(b) != 0 {
+	if bad {
+		return nil, errHeader
+	}
+	if version >= 2 {
+		if err := readSections(b, func(uint64, []byte) bool { return false }); err != nil {
+			return nil, fmt.Errorf("%w: %w", errHeader, err)
+		}
+	} else if len(b) != 0 {
 		return nil, errHeader
 	}
 	return h, nil

@@ -17,12 +17,12 @@ func TestHeaderLimits(t *testing.T) {
 		return all
 	}
 	for name, of := range map[string]func(over int) header{
-		"rows":    func(over int) header { return header{rows: rowsMax + over} },
-		"ints":    func(over int) header { return header{ints: intsMax + over} },
-		"filter":  func(over int) header { return header{filter: rowsMax + over} },
-		"columns": func(over int) header { return header{columns: columns(columnsMax + over)} },
+		"rows":    func(over int) header { return header{version: 1, rows: rowsMax + over} },
+		"ints":    func(over int) header { return header{version: 1, ints: intsMax + over} },
+		"filter":  func(over int) header { return header{version: 2, filter: rowsMax + over} },
+		"columns": func(over int) header { return header{version: 2, columns: columns(columnsMax + over)} },
 		"leaves": func(over int) header {
-			return header{columns: []columnHeader{{name: "a", leaves: int64(leavesMax + over)}}}
+			return header{version: 2, columns: []columnHeader{{name: "a", leaves: int64(leavesMax + over)}}}
 		},
 	} {
 		most := of(0)
@@ -69,8 +69,8 @@ func TestDescriptorLimits(t *testing.T) {
 		Descriptor
 		good bool
 	}{
-		{Descriptor{Site: 1, First: 1, Rows: rowsMax}, true},
-		{Descriptor{Site: 1, First: 1, Rows: 1}, true},
+		{Descriptor{Version: 1, Site: 1, First: 1, Rows: rowsMax}, true},
+		{Descriptor{Version: 2, Site: 1, First: 1, Rows: 1}, true},
 		{Descriptor{Site: 1, First: 1, Rows: rowsMax + 1}, false},
 		{Descriptor{Site: 1, First: 1}, false},
 		{Descriptor{Site: 1, Rows: 1}, false},

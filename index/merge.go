@@ -5,6 +5,7 @@ package index
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,6 +19,34 @@ import (
 // Merging a single run writes it again from its columns. Its starts, lists and leaves
 // are made anew.
 func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) error {
+	return MergeRecounted(w, id, runs, nil, numInts, filterField)
+}
+
+// Recount replaces an integer column and the totals of a run while it is merged.
+type Recount struct {
+	Col    int               // the integer column
+	Ints   Ints              // its new values, one for each row of the run
+	Totals []iter.Seq[Total] // each ordered by property, day and value
+	Err    func() error      // the first error of Ints or Totals
+}
+
+// MergeRecounted is Merge with new values for some runs: recounts[i] is that of runs[i],
+// nil = the run as it is. recounts may be nil.
+func MergeRecounted(w Sink, id uint64, runs []*Run, recounts []*Recount, numInts int, filterField string) error {
+	return merge(w, id, RunVersion, runs, recounts, numInts, filterField)
+}
+
+// Rebuild writes a run again from its columns, in the format version that it has. If the
+// run is good, the result is byte for byte the same.
+func Rebuild(w Sink, r *Run, numInts int, filterField string) error {
+	h, err := r.loadHeader()
+	if err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	return merge(w, r.Run, h.version, []*Run{r}, nil, numInts, filterField)
+}
+
+func merge(w Sink, id uint64, version byte, runs []*Run, recounts []*Recount, numInts int, filterField string) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	sources := make([]source, len(runs))
@@ -29,10 +58,58 @@ func Merge(w Sink, id uint64, runs []*Run, numInts int, filterField string) erro
 		if v.err != nil {
 			return fmt.Errorf("merge: %w", v.err)
 		}
-		sources[i] = &runSource{runPart: v, scratch: s}
+		from := &runSource{runPart: v, scratch: s}
+		if sources[i] = from; recounts != nil && recounts[i] != nil {
+			sources[i] = &recountedSource{from, recounts[i]}
+		}
 	}
-	return newRunWriter(w, id, runs[0].format, filterField, s, sources).write(numInts)
+	b := newRunWriter(w, id, runs[0].format, filterField, s, sources)
+	b.version = version
+	return b.write(numInts)
 }
+
+// recountedSource is a run to be merged with a Recount.
+type recountedSource struct {
+	*runSource
+	new *Recount
+}
+
+func (s *recountedSource) ints(col int, yield func(values []int64)) {
+	if col != s.new.Col {
+		s.runSource.ints(col, yield)
+		return
+	}
+	buf := s.take()
+	for page := 0; page*PageRows < s.rows(); page++ {
+		yield(s.new.Ints.Page(page, buf))
+	}
+	s.give(buf)
+}
+
+func (s *recountedSource) totals() []totalsCursor {
+	var all []totalsCursor
+	for _, seq := range s.new.Totals {
+		next, stop := iter.Pull(seq)
+		all = append(all, pulledTotals{next, stop})
+	}
+	return all
+}
+
+func (s *recountedSource) err() error {
+	if err := s.new.Err(); err != nil {
+		return err
+	}
+	return s.runSource.err()
+}
+
+// pulledTotals is a cursor over a sequence.
+type pulledTotals struct {
+	pull func() (Total, bool)
+	stop func()
+}
+
+func (p pulledTotals) next() (Total, bool) { return p.pull() }
+func (p pulledTotals) end()                { p.stop() }
 
 // runSource is a run to be merged. It reads each page once, so it caches none.
 type runSource struct {
@@ -42,10 +119,10 @@ type runSource struct {
 	dictBuf []byte // memory of the current dictionary page
 }
 
-func (s *runSource) rows() int            { return s.Len() }
-func (s *runSource) fields() []string     { return s.Fields() }
-func (s *runSource) err() error           { return s.Err() }
-func (s *runSource) totals() totalsCursor { return &runTotals{part: s.runPart} }
+func (s *runSource) rows() int              { return s.Len() }
+func (s *runSource) fields() []string       { return s.Fields() }
+func (s *runSource) err() error             { return s.Err() }
+func (s *runSource) totals() []totalsCursor { return []totalsCursor{&runTotals{part: s.runPart}} }
 
 func (s *runSource) ints(col int, yield func(values []int64)) {
 	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
@@ -229,6 +306,8 @@ func (c *runLeaves) next() (l leaf, ok bool) {
 	c.at++
 	return l, true
 }
+
+func (c *runTotals) end() {}
 
 // runTotals is a cursor over all totals of a run.
 type runTotals struct {

@@ -25,9 +25,10 @@ var sortedNames = rapid.Map(rapid.SliceOfNDistinct(rapid.StringN(0, 9, -1), 0, 4
 
 var headerGen = rapid.Custom(func(t *rapid.T) header {
 	h := header{
-		rows:   rapid.IntRange(0, 1<<20).Draw(t, "rows"),
-		ints:   rapid.IntRange(0, 64).Draw(t, "ints"),
-		filter: rapid.IntRange(0, 9).Draw(t, "filter"),
+		version: byte(rapid.IntRange(1, RunVersion).Draw(t, "version")),
+		rows:    rapid.IntRange(0, 1<<20).Draw(t, "rows"),
+		ints:    rapid.IntRange(0, 64).Draw(t, "ints"),
+		filter:  rapid.IntRange(0, 9).Draw(t, "filter"),
 	}
 	pages := 0
 	for _, property := range sortedNames.Draw(t, "totals") {
@@ -81,6 +82,7 @@ func TestHeaderOrder(t *testing.T) {
 		"columns": {columns: []columnHeader{column("b"), column("a")}}, "a column twice": {columns: []columnHeader{column("a"), column("a")}},
 		"totals": {totals: []totalsHeader{{property: "b"}, {property: "a"}}}, "totals twice": {totals: []totalsHeader{{property: "a"}, {property: "a"}}},
 	} {
+		h.version = RunVersion
 		if _, err := parseHeader(h.append(nil)); err == nil {
 			t.Errorf("%s out of order: no error", name)
 		}
@@ -330,19 +332,26 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-var goldenDescriptor = Descriptor{
-	Site: 70_000, First: 1<<40 + 1, Run: 7, Rows: 65_536, TimeMin: -62135596800000, TimeMax: 253402300799999,
-	DayMin: -5, DayMax: 20_778, ReceivedMax: -1, Keys: 99, Sum: 0xfedcba9876543210,
+// goldenDescriptor returns the golden descriptor of a version.
+func goldenDescriptor(version byte) Descriptor {
+	d := Descriptor{
+		Version: version, Site: 70_000, First: 1<<40 + 1, Run: 7, Rows: 65_536, TimeMin: -62135596800000, TimeMax: 253402300799999,
+		DayMin: -5, DayMax: 20_778, ReceivedMax: -1, Keys: 99, Sum: 0xfedcba9876543210,
+	}
+	if version >= 2 {
+		d.Days = "days of a zone"
+	}
+	return d
 }
 
 func TestDescriptor(t *testing.T) {
 	db := openDB(t)
 	all := []Descriptor{
-		{Site: 1, First: 1, Run: 9, Rows: 5},
-		{Site: 1, First: 6, Run: 3, Rows: rowsMax, TimeMin: math.MinInt64, TimeMax: math.MaxInt64, DayMin: math.MinInt32, DayMax: math.MaxInt32, Keys: math.MaxUint64},
-		{Site: 2, First: 1 << 47, Run: 1, Rows: 1},
-		goldenDescriptor,
-		{Site: 1<<32 - 1, First: 1, Run: math.MaxUint64, Rows: 1},
+		{Version: 1, Site: 1, First: 1, Run: 9, Rows: 5},
+		{Version: 2, Days: "x", Site: 1, First: 6, Run: 3, Rows: rowsMax, TimeMin: math.MinInt64, TimeMax: math.MaxInt64, DayMin: math.MinInt32, DayMax: math.MaxInt32, Keys: math.MaxUint64},
+		{Version: 2, Site: 2, First: 1 << 47, Run: 1, Rows: 1},
+		goldenDescriptor(2),
+		{Version: 1, Site: 1<<32 - 1, First: 1, Run: math.MaxUint64, Rows: 1},
 	}
 	for _, i := range []int{3, 0, 4, 2, 1} {
 		if err := all[i].Put(batchOf(db)); err != nil {
@@ -371,7 +380,10 @@ func TestDescriptor(t *testing.T) {
 	huge[9+7] = 0x80 // rows
 	for name, v := range map[string][]byte{
 		"short": good[:len(good)-1], "long": append(slices.Clone(good), 0), "empty": {},
-		"version": append([]byte{2}, good[1:]...), "no rows": append(slices.Clone(good[:9]), append(make([]byte, 8), good[17:]...)...),
+		"newer version": append([]byte{3}, good[1:]...), "version 0": append([]byte{0}, good[1:]...), "version 1 with sections": append([]byte{1}, good[1:]...),
+		"an unknown section that must be understood": append(slices.Clone(good[:descriptorLen]), 1, 3, 0),
+		"a section that is too long":                 append(slices.Clone(good[:descriptorLen]), 1, 1, 2, 'x'),
+		"sections out of order":                      append(slices.Clone(good[:descriptorLen]), 2, 2, 0, 1, 1, 'x'), "no rows": append(slices.Clone(good[:9]), append(make([]byte, 8), good[17:]...)...),
 		"more rows than a run can have": huge,
 	} {
 		if err := db.Set(k, v, pebble.NoSync); err != nil {
@@ -380,6 +392,13 @@ func TestDescriptor(t *testing.T) {
 		if got, err := list(); err == nil || len(got) != 1 {
 			t.Errorf("%s: %d descriptors, %v", name, len(got), err)
 		}
+	}
+	// A section that need not be understood is skipped.
+	if err := db.Set(k, append(slices.Clone(good[:descriptorLen]), 2, 1, 1, 'x', 2, 1, 'y'), pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := list(); err != nil || !slices.Equal(got, all) {
+		t.Errorf("an unknown section: %+v, %v", got, err)
 	}
 	if err := db.Delete(k, pebble.NoSync); err != nil {
 		t.Fatal(err)
@@ -502,7 +521,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// The bytes of a small run and of a descriptor are frozen with version 1.
+// The bytes of a small run and of a descriptor are frozen with their version.
 func TestGolden(t *testing.T) {
 	rows := make([]modelRow, 70)
 	for i := range rows {
@@ -519,23 +538,29 @@ func TestGolden(t *testing.T) {
 	totals.Add("name", 20_000, "buy", 46)
 	totals.Add("name", 20_000, "view", 24)
 	totals.Add("tags", 20_000, "a", -1)
-	var dump bytes.Buffer
-	sum := &Checksum{Next: sinkFunc(func(key, value []byte) error {
-		fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value))
-		return nil
-	})}
-	if err := Build(sum, 5, memPartOf(11, rows).Snapshot(), testInts, testFormat, totals.Sorted(), "id"); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(&dump, "%d keys, checksum %016x\n", sum.Keys, sum.Sum())
-	golden(t, "testdata/run-v1.golden", dump.Bytes())
+	for version := byte(1); version <= RunVersion; version++ {
+		var dump bytes.Buffer
+		sum := &Checksum{Next: sinkFunc(func(key, value []byte) error {
+			fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value))
+			return nil
+		})}
+		s := new(scratch)
+		w := newRunWriter(sum, 5, testFormat, "id", s, []source{&partSource{memPartOf(11, rows).Snapshot(), testFormat, totals.Sorted(), s}})
+		w.version = version
+		if err := w.write(testInts); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&dump, "%d keys, checksum %016x\n", sum.Keys, sum.Sum())
+		golden(t, fmt.Sprintf("testdata/run-v%d.golden", version), dump.Bytes())
 
-	dump.Reset()
-	err := goldenDescriptor.Put(putFunc(func(key, value []byte) { fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value)) }))
-	if err != nil {
-		t.Fatal(err)
+		dump.Reset()
+		d := goldenDescriptor(version)
+		err := d.Put(putFunc(func(key, value []byte) { fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value)) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, fmt.Sprintf("testdata/descriptor-v%d.golden", version), dump.Bytes())
 	}
-	golden(t, "testdata/descriptor-v1.golden", dump.Bytes())
 }
 
 type sinkFunc func(key, value []byte) error

@@ -23,12 +23,15 @@ type source interface {
 	ints(col int, yield func(values []int64))
 	fields() []string                  // sorted
 	column(field string) *columnSource // nil when no row has the field
-	totals() totalsCursor
+	totals() []totalsCursor            // together they are the totals of the source
 	err() error
 }
 
 // totalsCursor walks totals ordered by (property, day, value).
-type totalsCursor interface{ next() (t Total, ok bool) }
+type totalsCursor interface {
+	next() (t Total, ok bool)
+	end() // frees what the cursor holds
+}
 
 // runWriter writes one run.
 type runWriter struct {
@@ -37,6 +40,7 @@ type runWriter struct {
 	format  *Format
 	filter  string // field of the column with a filter
 	pass    int    // listPass
+	version byte   // format version of the run
 	sources []source
 	firsts  []int // first row of each source, then the number of all rows
 	header  header
@@ -48,14 +52,14 @@ type runWriter struct {
 // newRunWriter returns a writer of run id. The rows are those of the sources, in their
 // order.
 func newRunWriter(w Sink, id uint64, format *Format, filterField string, s *scratch, sources []source) *runWriter {
-	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, sources: sources, firsts: []int{0}, scratch: s}
+	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, version: RunVersion, sources: sources, firsts: []int{0}, scratch: s}
 }
 
 func (b *runWriter) write(numInts int) error {
 	for _, s := range b.sources {
 		b.firsts = append(b.firsts, b.firsts[len(b.firsts)-1]+s.rows())
 	}
-	b.header = header{rows: b.firsts[len(b.sources)], ints: numInts}
+	b.header = header{version: b.version, rows: b.firsts[len(b.sources)], ints: numInts}
 	for col := range numInts {
 		b.ints(col)
 	}
@@ -206,11 +210,14 @@ func (b *runWriter) totals() {
 		heads[i].Total = t
 	}
 	for _, s := range b.sources {
-		heads = append(heads, struct {
-			totalsCursor
-			Total
-		}{totalsCursor: s.totals()})
-		pull(len(heads) - 1)
+		for _, c := range s.totals() {
+			defer c.end()
+			heads = append(heads, struct {
+				totalsCursor
+				Total
+			}{totalsCursor: c})
+			pull(len(heads) - 1)
+		}
 	}
 	page := totalsPage{}
 	number := uint32(0)

@@ -104,7 +104,7 @@ func bucketNext(start time.Time, interval string) time.Time {
 		return start.Add(time.Minute)
 	case "hour":
 		next := start.Add(time.Hour)
-		if _, end := start.ZoneBounds(); !end.IsZero() && end.Before(next) && changes(end) {
+		if _, end := start.ZoneBounds(); end.After(start) && end.Before(next) && changes(end) {
 			return end
 		}
 		return bucketStart(next, interval)

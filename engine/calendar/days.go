@@ -42,14 +42,17 @@ func DaysOf(from, to int64, loc *time.Location) (d Days, ok bool) {
 		_, seconds := t.Zone()
 		p := period{at, int64(seconds) * 1000, Day(at, loc)}
 		if n := len(d.periods); n == 0 || d.periods[n-1].offset != p.offset {
+			if len(d.periods) == periodsMax {
+				return Days{}, false
+			}
 			d.periods = append(d.periods, p)
 		}
 		_, end := t.ZoneBounds()
+		if !end.IsZero() && !end.After(t) { // so ZoneBounds answers at the end of leap years after 2037
+			end = t.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		}
 		if end.IsZero() || end.UnixMilli() > to {
 			return d, true
-		}
-		if len(d.periods) == periodsMax {
-			return Days{}, false
 		}
 		at = end.UnixMilli()
 	}

@@ -101,6 +101,20 @@ func TestDaysAreStored(t *testing.T) {
 	}
 }
 
+// The far future has days too.
+func TestDaysOfTheFarFuture(t *testing.T) {
+	loc := zone(t, "America/New_York")
+	for year := 2030; year < 2120; year++ {
+		at := time.Date(year, 12, 31, 12, 0, 0, 0, loc)
+		for _, interval := range []string{"hour", "day", "month"} {
+			times, ok := BucketTimes(at.UnixMilli(), at.Add(30*time.Hour).UnixMilli(), interval, loc)
+			if want := map[string]int{"hour": 30, "day": 2, "month": 2}[interval]; !ok || len(times) != want {
+				t.Errorf("%d: %d buckets of a %s, want %d", year, len(times), interval, want)
+			}
+		}
+	}
+}
+
 func FuzzParseDays(f *testing.F) {
 	for _, name := range []string{"UTC", "Pacific/Apia", "America/St_Johns"} {
 		d, _ := DaysOf(1e12, 2e12, zone(f, name))

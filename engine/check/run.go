@@ -28,11 +28,21 @@ func (s *siteCheck) run(r *index.Run) error {
 		s.problem("run %d (events %d to %d): the checksum of its %d keys differs from the one in its descriptor", r.Run, r.First, r.Last(), keys)
 		return nil
 	}
+	if r.Days != "" {
+		days, known := table.DaysOf(r)
+		if !known {
+			s.problem("run %d (events %d to %d): the days in its descriptor are damaged", r.Run, r.First, r.Last())
+			return nil
+		}
+		if part := r.Part(); !table.CountedOn(part, &days) && part.Err() == nil {
+			s.problem("run %d (events %d to %d): some events are not counted on the day of their time in %s", r.Run, r.First, r.Last(), days.Zone)
+		}
+	}
 	var rebuilt index.Checksum
 	var rebuildErr error
 	var rebuilding sync.WaitGroup
 	rebuilding.Go(func() {
-		rebuildErr = index.Merge(&rebuilt, r.Run, []*index.Run{r}, event.NumInts, event.FieldMessageID)
+		rebuildErr = index.Rebuild(&rebuilt, r, event.NumInts, event.FieldMessageID)
 	})
 	sound, err := s.rowsAndTotals(r)
 	rebuilding.Wait()

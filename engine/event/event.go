@@ -83,7 +83,7 @@ type Event struct {
 	SessionOrd  uint64   // seq of the first event of the session; 0 = no session
 	PersonOrd   uint64   // seq of the first event of the user, or else of the anonymous id; 0 = nobody
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted
-	Late        bool     // Time was too far from Received, so the event counts on the day of receipt
+	Late        bool     // an older cairn counted the event on the day of receipt, because it was over 30 days old; nothing sets it any more
 	NotCounted  []string // dotted paths that are not counted, from the dialect and from the site's settings
 	Cut         *Cut     // where counting ends, set by Validate; nil = all of the event counts
 	Capped      []Term   // terms counted as Other because the day had too many values; with the value Other, all values of the property

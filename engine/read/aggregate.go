@@ -6,7 +6,6 @@ package read
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -132,7 +131,7 @@ func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, cache
 	pred = pred.andCounted(q.Property, q.Values).andCounted(segmentOf(q), q.SegmentValues)
 	ranges := v.rowRanges()
 	if s == nil && totalsSuffice(q) {
-		if ranges, err = v.totals(q, agg); err != nil {
+		if ranges, err = v.totals(q, pred, agg); err != nil {
 			return nil, query.CounterRow{}, err
 		}
 	}
@@ -155,17 +154,14 @@ func (v *view) aggregate(pred *predicate, q *query.CounterQuery, s *steps, cache
 	return agg, total, err
 }
 
-// totalsSuffice reports whether the totals of runs answer the query.
+// totalsSuffice reports whether the totals of runs answer the query where the times that
+// it asks about allow it.
 func totalsSuffice(q *query.CounterQuery) bool {
-	return q.Metrics == query.MetricEvents && q.Segment == "" && len(q.Where) == 0 && q.From == 0 && q.To == 0
+	return q.Metrics == query.MetricEvents && q.Segment == "" && len(q.Where) == 0
 }
 
 // totals adds the totals of runs to agg, and returns the row ranges of all other parts.
-func (v *view) totals(q *query.CounterQuery, agg *aggregate) (rest []rowRange, err error) {
-	from, to := q.FromDay, q.ToDay
-	if from == 0 && to == 0 {
-		from, to = math.MinInt32, math.MaxInt32
-	}
+func (v *view) totals(q *query.CounterQuery, pred *predicate, agg *aggregate) (rest []rowRange, err error) {
 	for i := len(v.Parts) - 1; i >= 0; i-- {
 		p := &v.Parts[i]
 		if p.Run == nil {
@@ -175,8 +171,16 @@ func (v *view) totals(q *query.CounterQuery, agg *aggregate) (rest []rowRange, e
 		if err := v.budget.check(); err != nil {
 			return nil, err
 		}
+		days, ok := v.totalsOf(p.Run, pred)
+		if !ok {
+			rest = appendRowRanges(p, rest)
+			continue
+		}
+		if days.none() {
+			continue
+		}
 		full := false
-		err := p.Run.Totals(q.Property, from, to, func(s index.Total) {
+		err := p.Run.Totals(q.Property, days.from, days.to, func(s index.Total) {
 			if len(q.Values) > 0 && !slices.Contains(q.Values, s.Value) {
 				return
 			}

@@ -4,9 +4,8 @@ package read
 
 import (
 	"fmt"
+	"math"
 	"slices"
-	"sort"
-	"time"
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
@@ -15,91 +14,47 @@ import (
 	"cairn/index"
 )
 
-// steps is the steps of one series. Steps of a day or more in the site's own time zone
-// contain the events counted on these days, so that a series sums up to the counters. All
-// other steps contain events by their time.
+// steps is the steps of one series.
 type steps struct {
 	starts   []int64 // Unix milliseconds
-	first    int32   // the first day in days
-	days     []int   // the step of each day; nil = by event time
 	from, to int     // the steps [from, to) that the query wants
 }
 
 // stepOf returns a function that returns the step of a row of part, or -1 when the query
 // does not want it.
 func (s *steps) stepOf(part index.Part) func(row int) int {
-	wanted := func(step int) int {
-		if step < s.from || step >= s.to {
-			return -1
+	times, at := newRowInts(part.Ints(event.IntTime)), bucketAt(s.starts)
+	return func(row int) int {
+		if step := at(times.at(row)); step >= s.from && step < s.to {
+			return step
 		}
-		return step
+		return -1
 	}
-	if s.days != nil {
-		days := part.Ints(event.IntDay)
-		return func(row int) int {
-			if i := days.At(row) - int64(s.first); i >= 0 && i < int64(len(s.days)) {
-				return wanted(s.days[i])
-			}
-			return -1
-		}
-	}
-	times := part.Ints(event.IntTime)
-	return func(row int) int { return wanted(s.at(times.At(row))) }
 }
 
-// at returns the step of a time.
-func (s *steps) at(time int64) int {
-	return sort.Search(len(s.starts), func(i int) bool { return s.starts[i] > time }) - 1
-}
-
-// newSteps returns the steps of q. When q has no bounds, they span the rows that satisfy
-// pred; without such rows there are no steps.
+// newSteps returns the steps of q. Where q has no bound, they begin or end with the rows
+// that satisfy pred; without such rows there are no steps.
 func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) {
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
 		return nil, fmt.Errorf("%w: interval is hour, day, week or month", query.ErrBadQuery)
 	}
-	home, zone := q.Site.Location, q.Zone
-	if home == nil {
-		home = time.UTC
-	}
+	zone := q.Zone
 	if zone == nil {
-		zone = home
+		zone = q.Site.Location
 	}
-	byDay := q.Interval != "hour" && q.From == 0 && q.To == 0 && zone.String() == home.String()
-	from, to := q.From, q.To
-	fromDay, toDay := q.FromDay, q.ToDay
-	bounded := fromDay != 0 || toDay != 0
-	switch {
-	case byDay && !bounded, bounded && fromDay == 0:
-		first, last, any, err := v.span(pred, event.IntDay)
-		if err != nil || !any {
-			return &steps{}, err
-		}
-		if fromDay = int32(first); !bounded {
-			toDay, bounded = int32(last), true
-		}
-	case !byDay && !bounded && (from == 0 || to == 0):
+	from, to := pred.timeFrom, pred.timeTo
+	if from == math.MinInt64 || to == math.MaxInt64 {
 		first, last, any, err := v.span(pred, event.IntTime)
 		if err != nil || !any {
 			return &steps{}, err
 		}
-		if from == 0 {
+		if from == math.MinInt64 {
 			from = first
 		}
-		if to == 0 {
+		if to == math.MaxInt64 {
 			to = last + 1
-		}
-	}
-	if bounded {
-		if toDay-fromDay > 31*query.CounterStepsMax {
-			return nil, tooManySteps()
-		}
-		dayFrom, dayTo := calendar.DayStart(dateOf(fromDay), home).UnixMilli(), calendar.DayStart(dateOf(toDay+1), home).UnixMilli()
-		from, to = max(from, dayFrom), dayTo
-		if q.To != 0 {
-			to = min(q.To, dayTo)
 		}
 	}
 	if span := (to - from) / (3600 * 1000); q.Interval == "hour" && span > query.CounterStepsMax {
@@ -109,22 +64,12 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 	if !ok || len(starts) > query.CounterStepsMax {
 		return nil, tooManySteps()
 	}
-	s := &steps{starts: starts}
-	if byDay {
-		s.first, s.days = fromDay, make([]int, 0, toDay-fromDay+1)
-		for day := fromDay; day <= toDay; day++ {
-			s.days = append(s.days, s.at(calendar.DayStart(dateOf(day), home).UnixMilli()))
-		}
-	}
-	return s, nil
+	return &steps{starts: starts}, nil
 }
 
 func tooManySteps() error {
 	return fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, query.CounterStepsMax)
 }
-
-// dateOf returns midnight, UTC, of a day number.
-func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // span returns the least and the greatest value of an integer column in the rows that
 // satisfy pred. any is false when there are no rows.

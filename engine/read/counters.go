@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"cairn/engine/calendar"
 	"cairn/engine/query"
 )
 
@@ -151,11 +152,17 @@ func (rd *Reader) fillDistinct(v *view, q *query.CounterQuery, rows []query.Coun
 	return nil
 }
 
-// planCounters plans the conditions, times and days of q.
+// planCounters plans the conditions, times and days of q. Days are the event times that
+// they consist of.
 func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
-	pred, err := plan(v, q.Where, q.From, q.To)
-	if err == nil && (q.FromDay != 0 || q.ToDay != 0) {
-		pred.days(q.FromDay, q.ToDay)
+	from, to := q.From, q.To
+	if q.FromDay != 0 {
+		from = max(from, calendar.Start(q.FromDay, q.Site.Location))
 	}
-	return pred, err
+	if q.FromDay != 0 || q.ToDay != 0 {
+		if end := calendar.Start(q.ToDay+1, q.Site.Location); to == 0 || end < to {
+			to = end
+		}
+	}
+	return plan(v, q.Where, from, to)
 }

@@ -97,8 +97,8 @@ func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) pa
 			links = v.Table.Links.Version()
 		}
 	}
-	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
-		q.From, q.To, q.FromDay, q.ToDay), repeated}
+	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d %s", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay, zoneName(q.Site.Location)), repeated}
 }
 
 // get returns the partial aggregate of a row range, from the cache or from compute. It is

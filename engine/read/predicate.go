@@ -27,12 +27,11 @@ type predicate struct {
 	clauses          []index.Clause
 	ranges           []index.Range
 	timeFrom, timeTo int64 // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
-	dayFrom, dayTo   int64 // the same for days, [from, to)
 }
 
 // newPredicate selects the rows that satisfy clauses, at any time.
 func newPredicate(clauses ...index.Clause) *predicate {
-	return &predicate{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64, dayFrom: math.MinInt64, dayTo: math.MaxInt64}
+	return &predicate{clauses: clauses, timeFrom: math.MinInt64, timeTo: math.MaxInt64}
 }
 
 // plan turns conditions and the event times [from, to) into a predicate on the rows of v. A
@@ -73,22 +72,20 @@ func (pred *predicate) between(from, to int64) *predicate {
 	return &narrow
 }
 
-// days restricts pred to the rows that are counted on the days from to to, both inclusive.
-func (pred *predicate) days(from, to int32) {
-	pred.dayFrom, pred.dayTo = int64(from), int64(to)+1
-	pred.ranges = append(pred.ranges, index.Range{Col: event.IntDay, From: pred.dayFrom, To: pred.dayTo})
-}
-
 // matcher returns a matcher of the rows of a part, or nil when there are none. Often it
 // knows that without opening the part. The caller checks p.Err.
 func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 	ranges := pred.ranges
 	if r := p.Run; r != nil {
-		if r.TimeMax < pred.timeFrom || r.TimeMin >= pred.timeTo || int64(r.DayMax) < pred.dayFrom || int64(r.DayMin) >= pred.dayTo {
+		if r.TimeMax < pred.timeFrom || r.TimeMin >= pred.timeTo {
 			return nil
 		}
-		if pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo && pred.dayFrom <= int64(r.DayMin) && int64(r.DayMax) < pred.dayTo {
+		if pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo {
 			ranges = nil
+		} else if known, ok := table.DaysOf(r); ok {
+			if days, ok := wholeDays(r, &known, pred.timeFrom, pred.timeTo); ok { // days take fewer bytes than times
+				ranges = []index.Range{{Col: event.IntDay, From: int64(days.from), To: int64(days.to) + 1}}
+			}
 		}
 	}
 	if m := index.NewMatcher(p.Get(), pred.clauses, ranges); !m.None() {

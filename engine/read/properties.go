@@ -8,7 +8,6 @@ package read
 import (
 	"fmt"
 	"hash/maphash"
-	"math"
 	"math/bits"
 	"strings"
 
@@ -41,7 +40,7 @@ func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage,
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0 || q.From != 0 || q.To != 0}
+	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0}
 	l.seed = maphash.MakeSeed()
 	l.numbers, l.pairs = make(nameNumbers, len(names)), rd.Pairs
 	for name := range names {
@@ -90,7 +89,7 @@ type propertyList struct {
 	view    *view
 	pred    *predicate
 	query   *query.CounterQuery
-	byRow   bool // the totals of runs do not answer the query
+	byRow   bool // the totals of no run answer the query, because it has conditions
 
 	seed maphash.Seed
 	propertySum
@@ -132,16 +131,16 @@ func (l *propertyList) read() error {
 		if p.Run == nil {
 			continue
 		}
+		days, ok := l.view.totalsOf(p.Run, l.pred)
+		if !ok || days.none() {
+			continue
+		}
 		for i := range l.lines {
 			if err := l.view.budget.check(); err != nil {
 				return err
 			}
 			line := &l.lines[i]
-			from, to := l.query.FromDay, l.query.ToDay
-			if from == 0 && to == 0 {
-				from, to = math.MinInt32, math.MaxInt32
-			}
-			err := p.Run.Totals(line.name, from, to, func(t index.Total) {
+			err := p.Run.Totals(line.name, days.from, days.to, func(t index.Total) {
 				line.values[t.Value] = struct{}{}
 				line.events = index.AddSaturating(line.events, t.Sum)
 			})
@@ -169,9 +168,14 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		return err
 	}
 	all, any := l.hash(rr, matched), newRowSet(rr)
+	byRow := l.byRow || rr.part.Run == nil
+	if !byRow {
+		_, ok := l.view.totalsOf(rr.part.Run, l.pred)
+		byRow = !ok
+	}
 	shared := l.sharedLines(part)
 	if shared != nil {
-		if err := l.readShared(r, rr, part, shared, any, sum); err != nil {
+		if err := l.readShared(r, rr, part, shared, byRow, any, sum); err != nil {
 			return err
 		}
 	}
@@ -180,7 +184,7 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 			continue
 		}
 		line, rows := &sum.lines[i], rowSet(nil)
-		if l.byRow || rr.part.Run == nil {
+		if byRow {
 			rows, err = l.countRows(r, rr, part, l.lines[i].name, line)
 		} else {
 			rows, err = l.rowsOf(r, rr, part, l.lines[i].name, matched)

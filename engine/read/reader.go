@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -40,6 +41,7 @@ type Reader struct {
 	results  *resultCache // answers of Count, Series and Counters
 	partials *resultCache // packedPartial of row ranges
 	pairs    *pairBudget
+	counted  countedRuns
 }
 
 // New makes a Reader. The Reader owns nothing in o: the caller closes the store after the
@@ -60,7 +62,7 @@ func (rd *Reader) Newest(site uint32, from int64, clauses ...index.Clause) (newe
 		pred.timeFrom = from
 		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
-	v := &view{rd.Table(site).View(), rd.budget(context.Background()), rd.Public}
+	v := rd.view(context.Background(), &query.Site{ID: site})
 	defer v.Close()
 	_, err = v.walk(pred, false, 0, func(p *table.Part, rows []int) (bool, error) {
 		var err error

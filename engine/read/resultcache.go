@@ -97,12 +97,9 @@ func queryKey(q *query.Query, kind string) string {
 
 // counterKey contains everything that the answer to a query of counters depends on.
 func counterKey(q *query.CounterQuery) string {
-	zone, home := "", ""
+	zone, home := "", zoneName(q.Site.Location) // home is that of the days, and of the steps when there is no Zone
 	if q.Zone != nil {
 		zone = q.Zone.String()
-	}
-	if q.Site.Location != nil { // of the days, and of the steps when there is no Zone
-		home = q.Site.Location.String()
 	}
 	return fmt.Sprintf("counters %d %q %q %q %q %q %d %d %d %d %q %d %d %q %q %q %d", q.Site.ID, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
 		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone, home, q.Metrics)

@@ -34,12 +34,8 @@ func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, lo
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	zone := "UTC"
-	if loc != nil {
-		zone = loc.String()
-	}
 	size := func(b []query.Bucket) int { return 32 * len(b) }
-	buckets, err := cached(rd.results, v, queryKey(&q, "series "+interval+" "+zone), size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
+	buckets, err := cached(rd.results, v, queryKey(&q, "series "+interval+" "+zoneName(loc)), size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 

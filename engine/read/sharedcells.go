@@ -123,9 +123,8 @@ func (l *propertyList) sharedLines(part index.Part) (shared []bool) {
 
 // readShared does for all shared lines what rowsOf and countRows do for one line. It adds
 // their rows to any.
-func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part, shared []bool, any rowSet, sum *propertySum) (err error) {
+func (l *propertyList) readShared(r *rangeReader, rr *rowRange, part index.Part, shared []bool, byRow bool, any rowSet, sum *propertySum) (err error) {
 	rows := make([][]int32, len(l.lines))
-	byRow := l.byRow || rr.part.Run == nil
 	names := newNameRows(part)
 	row := int32(0)
 	yield := func(property, term string, by int64) bool {

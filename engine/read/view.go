@@ -4,6 +4,7 @@ package read
 
 import (
 	"context"
+	"time"
 
 	"cairn/engine/identity"
 	"cairn/engine/query"
@@ -15,13 +16,15 @@ import (
 // rows do not change it. Several goroutines may read it.
 type view struct {
 	*table.View
-	budget budget
-	public *store.PublicIDs
+	budget  budget
+	public  *store.PublicIDs
+	counted *countedRuns
+	zone    *time.Location // of the site's days; nil = UTC
 }
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
-	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public}
+	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are

@@ -4,6 +4,7 @@
 //
 //	0x01 | name                    the store's own records: "version", "secret", "incarnations",
 //	                               "run", "names", "lost"
+//	0x01 | "zone" | site u32       the name of the time zone of the site's days
 //	0x40 | site u32 | kind | id    what is known about an id (identity/ids.go)
 //	0x41 | site u32                the seq up to which 0x40 is written
 //	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)
@@ -26,6 +27,9 @@ const (
 
 // Key is the key of one of the store's own records.
 func Key(name string) []byte { return append([]byte{Prefix}, name...) }
+
+// ZoneKey is the key of the name of the zone of a site's days.
+func ZoneKey(site uint32) []byte { return binary.BigEndian.AppendUint32(Key("zone"), site) }
 
 // SiteKey is the beginning of all keys of a site with a prefix.
 func SiteKey(prefix byte, site uint32) []byte {
