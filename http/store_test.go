@@ -7,8 +7,8 @@ import (
 	"cairn/engine/enrich"
 )
 
-// onStore runs a server of sites on a real store, opened with o. X-Forwarded-For says which
-// client sends.
+// onStore runs a server of sites on a real store, opened with o, until the test is over. The
+// store is in o.Dir, or in a directory of its own. X-Forwarded-For says which client sends.
 func onStore(t testing.TB, o engine.Options, change func(*Options), sites ...*Site) *testServer {
 	t.Helper()
 	if o.Dir == "" {
