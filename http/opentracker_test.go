@@ -234,7 +234,7 @@ func TestOpentrackerSameNumbers(t *testing.T) {
 		}
 	}
 	// A series without a beginning begins with the first event.
-	for _, until := range []string{"&interval=day&to=2999-12-31", "&interval=week&endTime=99999999999999&timeZone=Pacific/Auckland", "&interval=day&to=2999-12-31&timeZone=Pacific/Auckland"} {
+	for _, until := range []string{"&interval=day&to=2999-12-31", "&interval=week&endTime=9999999999999&timeZone=Pacific/Auckland", "&interval=day&to=2999-12-31&timeZone=Pacific/Auckland"} {
 		if a := s.send("GET", "/api/counts?site=shop&property=plan"+until+"&"+readKey, ""); a.status != 400 || !strings.Contains(a.body, "more than 1000 intervals") {
 			t.Errorf("%s: %d %s", until, a.status, a.body)
 		}

@@ -35,4 +35,10 @@ const (
 	// which RFC 3339 can write.
 	MinTime = -62135596800000
 	MaxTime = 253402300799999
+
+	// FirstTime and LastTime bound the time of an event that a client sends, in Unix
+	// milliseconds: the years 1990 to 2100. Anything else is a mistake of its clock or of
+	// its unit.
+	FirstTime = 631152000000
+	LastTime  = 4133980799999
 )

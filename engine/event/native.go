@@ -11,8 +11,8 @@ import (
 // Event parses one event of the native API into e, which it overwrites. AppendJSON has
 // the form of the JSON. id, seq, site, dialect and received are ignored, so that an
 // exported event can be sent again; any other unknown key is an error. A null is the
-// same as an absent key. time is RFC 3339 with any precision and offset, or Unix
-// milliseconds. An event without a type is a Track. required says which fields each
+// same as an absent key. time is RFC 3339 with any precision and offset, or a number, see
+// UnixTime. An event without a type is a Track. required says which fields each
 // type needs. Errors are *FieldError. Validate checks what applies to every dialect.
 func (p *Parser) Event(b []byte, e *Event) error {
 	if err := p.event(aliasString(b), e); err != nil {
@@ -153,23 +153,22 @@ func setSimple(e *Event, key string, v Value) *FieldError {
 }
 
 func timeOf(v Value) (ms int64, err *FieldError) {
+	ok := false
 	switch v.Kind {
 	case Null:
 		return 0, nil
 	case Number:
-		if isPlainInteger(v.Text) {
-			if ms, err := strconv.ParseInt(v.Text, 10, 64); err == nil {
-				return ms, nil
-			}
-		} else if f, err := strconv.ParseFloat(v.Text, 64); err == nil && f > -1e15 && f < 1e15 {
-			return int64(f), nil
-		}
+		ms, ok = UnixTime(v.Text)
 	case String:
-		if ms, ok := parseTime(v.Text); ok {
-			return ms, nil
-		}
+		ms, ok = parseTime(v.Text)
 	}
-	return 0, refuse("", "must be an RFC 3339 time or Unix milliseconds")
+	switch {
+	case !ok:
+		return 0, refuse("", "must be an RFC 3339 time, or Unix time in seconds, milliseconds, microseconds or nanoseconds")
+	case ms < FirstTime || ms > LastTime:
+		return 0, refuse("", "must be in the years 1990 to 2100")
+	}
+	return ms, nil
 }
 
 // null reports whether the value at i is null.

@@ -23,7 +23,6 @@ func TestNativeEvent(t *testing.T) {
 		{`{"name":"a","time":"2026-11-24T12:00:00Z"}`, Event{Type: Track, Name: "a", Time: noon}},
 		{`{"name":"a","time":1795521600000}`, Event{Type: Track, Name: "a", Time: noon}},
 		{`{"name":"a","time":1795521600000.75}`, Event{Type: Track, Name: "a", Time: noon}},
-		{`{"name":"a","time":1.7955216e12}`, Event{Type: Track, Name: "a", Time: noon}},
 		{`{"name":"a","user":"u","anonymous":"x","session":"s","message_id":"m","groups":["g","h"],"segments":["plan"],"value":"9.50"}`,
 			Event{Type: Track, Name: "a", User: "u", Anonymous: "x", Session: "s", MessageID: "m", Groups: []string{"g", "h"}, Segments: []string{"plan"}, Value: Str("9.50")}},
 		{`{"name":"a","value":9.50,"counted":false,"increments":{"gender":10,"b.c":-2.0,"d":1e1}}`,
@@ -190,6 +189,9 @@ func TestJSONRoundTrip(t *testing.T) {
 		}
 		// What native input does not carry, or carries in another form.
 		e.Dialect, e.Received, e.SessionOrd, e.PersonOrd, e.Day, e.Late, e.NotCounted, e.Capped = Native, 0, 0, 0, 0, false, nil, nil
+		if e.Time != 0 { // other dialects and older versions have had other years
+			e.Time = min(max(e.Time, FirstTime), LastTime)
+		}
 		e.Cut, e.CappedByProperty, e.CappedNames = nil, false, nil
 		e.Increments = slicesCompact(e.Increments)
 		text := AppendJSON(nil, e)

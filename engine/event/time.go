@@ -2,7 +2,51 @@ package event
 
 import "time"
 
-// Conversion between RFC 3339 times and Unix milliseconds.
+// Conversion of times to and from Unix milliseconds.
+
+// UnixTime reads a number that means a time as Unix milliseconds. The number of digits
+// before the point says the unit: 9 or 10 are seconds, 12 or 13 milliseconds, 15 or 16
+// microseconds, 18 or 19 nanoseconds. A fraction counts to the millisecond. ok is false for
+// anything else, also for a sign or an exponent.
+func UnixTime(s string) (ms int64, ok bool) {
+	digits := digitsEnd(s, 0)
+	if digits == 0 || digits > 19 {
+		return 0, false
+	}
+	kept := 0 // digits that are milliseconds or more
+	switch digits {
+	case 9, 10:
+		kept = digits + 3
+	case 12, 13:
+		kept = digits
+	case 15, 16:
+		kept = digits - 3
+	case 18, 19:
+		kept = digits - 6
+	default:
+		return 0, false
+	}
+	end := digits
+	if digits < len(s) && s[digits] == '.' {
+		end = digitsEnd(s, digits+1)
+		if end == digits+1 {
+			return 0, false
+		}
+	}
+	if end != len(s) {
+		return 0, false
+	}
+	for i := range kept {
+		ms *= 10
+		switch {
+		case i < digits:
+			ms += int64(s[i] - '0')
+		case i+1 < end: // after the point
+			ms += int64(s[i+1] - '0')
+		}
+	}
+	return ms, true
+}
 
 // parseTime reads an RFC 3339 time as Unix milliseconds. Any precision is accepted and
 // cut to milliseconds. T may be t or a space, and Z may be z. A leap second counts as

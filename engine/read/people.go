@@ -6,7 +6,6 @@ package read
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cairn/engine/calendar"
@@ -196,8 +195,7 @@ func (v *view) backdateFirstSeen(u *query.User, first uint64) error {
 	if key == "" {
 		return nil
 	}
-	seconds, err := strconv.ParseInt(ev.Extra.Get(key).Text, 10, 64)
-	if ms := seconds * 1000; err == nil && seconds > 0 && seconds < 1<<40 && ms < u.FirstSeen && ms > u.FirstSeen-firstVisitAgeMax {
+	if ms, ok := event.UnixTime(ev.Extra.Get(key).Text); ok && ms < u.FirstSeen && ms > u.FirstSeen-firstVisitAgeMax {
 		u.FirstSeen = ms
 	}
 	return nil

@@ -1,7 +1,6 @@
 package matomo
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,9 +34,8 @@ func clientTime(text string) (time.Time, bool) {
 	if text == "" || len(text) > 64 {
 		return time.Time{}, false
 	}
-	digits := strings.TrimPrefix(text, "@")
-	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && len(digits) <= 10 {
-		return time.Unix(n, 0), true
+	if ms, ok := event.UnixTime(strings.TrimPrefix(text, "@")); ok {
+		return time.UnixMilli(ms), true
 	}
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {

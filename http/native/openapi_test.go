@@ -170,7 +170,7 @@ func TestContractLists(t *testing.T) {
 	}
 	// The parser accepts every key in the document.
 	for name := range in {
-		value := map[string]string{"type": `"page"`, "time": `1`, "groups": `[]`, "segments": `[]`, "properties": `{}`, "context": `{}`, "extra": `{}`, "increments": `{}`, "counted": `true`, "value": `1`, "seq": `1`}[name]
+		value := map[string]string{"type": `"page"`, "time": `1795860000`, "groups": `[]`, "segments": `[]`, "properties": `{}`, "context": `{}`, "extra": `{}`, "increments": `{}`, "counted": `true`, "value": `1`, "seq": `1`}[name]
 		if value == "" {
 			value = `"x"`
 		}

@@ -1,13 +1,12 @@
 package native
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
 	"cairn/engine/calendar"
+	"cairn/engine/event"
 	"cairn/engine/query"
-	"cairn/http/dialect"
 )
 
 // This file turns the times of a query into milliseconds: what `from` and `to` may say, and
@@ -29,9 +28,9 @@ type timePoint struct {
 	next  int64 // of a bare date: the first instant of the day after
 }
 
-// parsePoint reads RFC 3339, a date in loc, or Unix milliseconds.
+// parsePoint reads RFC 3339, a date in loc, or a number, see event.UnixTime.
 func parsePoint(text string, loc *time.Location) (timePoint, error) {
-	const wrong = errText("must be a date (2026-11-21), an RFC 3339 time or Unix milliseconds")
+	const wrong = errText("must be a date (2026-11-21), an RFC 3339 time, or Unix time in seconds, milliseconds, microseconds or nanoseconds")
 	p := timePoint{given: true}
 	switch {
 	case len(text) == len("2006-01-02") && text[4] == '-':
@@ -47,10 +46,10 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 			return p, errText("must lie between 1970 and 9999")
 		}
 		return p, nil
-	case dialect.IsDigits(text):
-		milli, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return p, errText("must lie between 1970 and 9999")
+	case !strings.ContainsAny(text, "-:"):
+		milli, ok := event.UnixTime(text)
+		if !ok {
+			return p, wrong
 		}
 		p.milli = milli
 	default:

@@ -225,6 +225,10 @@ func (x *reading) moment(text string) (from, to time.Time, ok bool) {
 		year, month, day := t.Date()
 		return x.start(year, month, day), x.start(year, month, day+1), inYears(t)
 	}
+	if ms, ok := event.UnixTime(text); ok {
+		t := time.UnixMilli(ms)
+		return t, t, true
+	}
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, x.zone()); err == nil {
 			return t, t, inYears(t)

@@ -163,7 +163,7 @@ func setPath(e *event.Event, v event.Value) {
 
 // setTime takes the client's time if it is valid and not ahead of the server's.
 func (m *message) setTime(e *event.Event, v event.Value) {
-	if ms, ok := timeOf(v); ok && ms > event.MinTime && ms <= m.now+aheadMax.Milliseconds() {
+	if ms, ok := timeOf(v); ok && ms >= event.FirstTime && ms <= m.now+aheadMax.Milliseconds() {
 		e.Time = ms
 	}
 }
@@ -171,21 +171,24 @@ func (m *message) setTime(e *event.Event, v event.Value) {
 // timeLayouts are the forms that clients send and that JavaScript's Date reads.
 var timeLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", time.DateOnly}
 
-// timeOf reads a time: a text, or Unix milliseconds as a number. Without a zone it
-// is UTC.
+// timeOf reads a time: a text, or a number, see event.UnixTime. A text without a zone is
+// UTC.
 func timeOf(v event.Value) (ms int64, ok bool) {
 	switch v.Kind {
+	case event.Number:
+		return event.UnixTime(v.Text)
 	case event.String:
 		if len(v.Text) > 40 {
 			return 0, false
+		}
+		if ms, ok = event.UnixTime(v.Text); ok {
+			return ms, true
 		}
 		for _, layout := range timeLayouts {
 			if t, err := time.Parse(layout, v.Text); err == nil {
 				return t.UnixMilli(), true
 			}
 		}
-	case event.Number:
-		return integer(v.Text)
 	}
 	return 0, false
 }

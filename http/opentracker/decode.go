@@ -1,7 +1,6 @@
 package opentracker
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -300,18 +299,9 @@ func numbers(state string, n int) []string {
 	return parts
 }
 
-// clientTime is the time that a client sent, in Unix milliseconds or seconds. ok is false
-// when it is too far from the time of the request to be believed.
-func clientTime(value string, now int64) (int64, bool) {
-	if len(value) < 9 || len(value) > 14 || !dialect.IsDigits(value) {
-		return 0, false
-	}
-	t, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	if t < 1e11 {
-		t *= 1000
-	}
-	return t, t >= now-earlierMax && t <= now+laterMax
+// clientTime is the time that a client sent, see event.UnixTime. ok is false when it is too
+// far from the time of the request to be believed.
+func clientTime(value string, now int64) (t int64, ok bool) {
+	t, ok = event.UnixTime(value)
+	return t, ok && t >= now-earlierMax && t <= now+laterMax
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine/calendar"
+	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
 )
@@ -13,8 +14,8 @@ import (
 // This file reads the times of a query:
 //
 //	from, to             dates, both included, or instants, to excluded: RFC 3339,
-//	                     Unix seconds or milliseconds
-//	startTime, endTime   Unix milliseconds, endTime excluded
+//	                     Unix time
+//	startTime, endTime   Unix time, endTime excluded
 //	date, period         that many days, weeks or months that end with the date,
 //	                     which is today when it is absent; 1d
 //	timeZone             of dates and steps; the site's when absent
@@ -53,10 +54,10 @@ func parseSpan(q values, now int64, home *time.Location) (s span, err error) {
 	case date != "" || period != "":
 		return s, s.ending(date, period, now)
 	case start != "" || end != "":
-		if s.from, s.starts, err = milliseconds("startTime", start); err != nil {
+		if s.from, s.starts, err = unixTime("startTime", start); err != nil {
 			return s, err
 		}
-		if s.to, s.ends, err = milliseconds("endTime", end); err != nil {
+		if s.to, s.ends, err = unixTime("endTime", end); err != nil {
 			return s, err
 		}
 		return s, s.check()
@@ -221,28 +222,24 @@ func instant(name, s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	if dialect.IsDigits(s) && len(s) <= 14 {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err == nil && n > 0 {
-			if n < 1e11 {
-				n *= 1000
-			}
-			return n, nil
-		}
+	if ms, ok := event.UnixTime(s); ok {
+		return ms, nil
 	}
 	// A plus that was not encoded comes as a space.
 	if t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(s, " ", "+")); err == nil && t.Year() >= 1970 && t.Year() <= 9999 && t.UnixMilli() > 0 {
 		return t.UnixMilli(), nil
 	}
-	return 0, dialect.Refuse(name, "must be a date, a time of RFC 3339, or Unix seconds or milliseconds")
+	return 0, dialect.Refuse(name, "must be a date, a time of RFC 3339, or Unix time")
 }
 
-func milliseconds(name, s string) (n int64, given bool, err error) {
+// unixTime reads a time that is a number; "" is not given.
+func unixTime(name, s string) (ms int64, given bool, err error) {
 	if s == "" {
 		return 0, false, nil
 	}
-	if n, err = strconv.ParseInt(s, 10, 64); err != nil || !dialect.IsDigits(s) || len(s) > 14 || n < 1 {
-		return 0, false, dialect.Refuse(name, "must be Unix milliseconds")
+	ms, ok := event.UnixTime(s)
+	if !ok {
+		return 0, false, dialect.Refuse(name, "must be Unix time in seconds, milliseconds, microseconds or nanoseconds")
 	}
-	return n, true, nil
+	return ms, true, nil
 }

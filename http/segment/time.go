@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,30 +21,26 @@ var layouts = [...]string{
 }
 
 // timeOf reads a time as Unix milliseconds: RFC 3339 with any precision and
-// offset, without a zone (UTC then), a date alone, or a number of seconds or
-// milliseconds since 1970. ok is false for anything else and outside the years 1
-// to 9999.
+// offset, without a zone (UTC then), a date alone, or a number, also as a string, see
+// event.UnixTime. ok is false for anything else and outside the years 1 to 9999.
 func timeOf(v event.Value) (ms int64, ok bool) {
 	switch v.Kind {
 	case event.Number:
-		f, err := strconv.ParseFloat(v.Text, 64)
-		if err != nil || f > event.MaxTime || f < event.MinTime {
-			return 0, false
-		}
-		// Seconds until the year 5138, milliseconds from 1973 on.
-		if f < 1e11 && f > -1e11 {
-			f *= 1000
-		}
-		ms = int64(f)
+		return event.UnixTime(v.Text)
 	case event.String:
 		s := v.Text
-		if len(s) < len("2006-01-02") || len(s) > 64 {
+		if len(s) > 64 {
 			return 0, false
 		}
 		if ms, ok = usualTime(s); ok {
 			return ms, true
 		}
-		if s = strings.TrimSpace(s); len(s) > 10 && (s[10] == ' ' || s[10] == 't') {
+		if s = strings.TrimSpace(s); len(s) <= 32 {
+			if ms, ok = event.UnixTime(s); ok {
+				return ms, true
+			}
+		}
+		if len(s) > 10 && (s[10] == ' ' || s[10] == 't') {
 			s = s[:10] + "T" + s[11:]
 		}
 		if strings.HasSuffix(s, "z") {
@@ -93,14 +88,14 @@ func usualTime(s string) (ms int64, ok bool) {
 }
 
 // corrected is when an event happened by the server's clock. original and sent are by the
-// client's clock; hasSent says that sent is known. A result more than a day ahead, or one
-// that cannot be stored, becomes the time of receipt.
+// client's clock; hasSent says that sent is known. A result more than a day ahead, or outside
+// the years of events, becomes the time of receipt.
 func corrected(received, original, sent int64, hasSent bool) int64 {
 	t := original
 	if hasSent {
 		t = received - (sent - original)
 	}
-	if t > received+dayMilli || t < event.MinTime {
+	if t > received+dayMilli || t < event.FirstTime || t > event.LastTime {
 		return received
 	}
 	return t
