@@ -227,8 +227,8 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	return s, nil
 }
 
-// referrerType returns the kind of a source: "campaign", "search", "social", "website" or
-// "direct".
+// referrerType returns the kind of a source: "campaign", "search", "social", "ai", "website"
+// or "direct".
 func referrerType(campaign, from string) string {
 	switch {
 	case campaign != "":
@@ -236,7 +236,7 @@ func referrerType(campaign, from string) string {
 	case from == "":
 		return "direct"
 	}
-	if _, kind, ok := referrer.Known(from); ok && (kind == "search" || kind == "social") {
+	if _, kind, ok := referrer.Known(from); ok && (kind == "search" || kind == "social" || kind == "ai") {
 		return kind
 	}
 	return "website"

@@ -1,51 +1,116 @@
 // Package referrer identifies where visitors come from. It cuts urls into their parts
 // and names the sites that many visitors come from. It imports nothing of cairn and
 // must not learn what an event is.
+//
+// # The sites
+//
+// data/sites.txt is Matomo's list of search engines, social networks and AI assistants,
+// written by data/renew.go; data/NOTICE.md says which copy it is. data/own.txt is a small
+// table of ours: mail and programmers' sites, which that list lacks, and names. It comes
+// first.
+//
+// A line is a kind, a name and hosts. A host of a search engine is that host alone, because
+// its other hosts are for signing in, reading mail or writing documents. A host of any other
+// kind stands for the hosts below it as well. * stands for a country: google.* is google.de
+// and google.co.uk, *.bing.com is de.bing.com.
 package referrer
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
+	"sync"
+)
 
-// referrers names the known sites. The key is a label of the host that no other site
-// has.
-var referrers = map[string][2]string{
-	"google": {"Google", "search"}, "bing": {"Bing", "search"}, "duckduckgo": {"DuckDuckGo", "search"},
-	"yahoo": {"Yahoo!", "search"}, "yandex": {"Yandex", "search"}, "baidu": {"Baidu", "search"},
-	"ecosia": {"Ecosia", "search"}, "qwant": {"Qwant", "search"}, "startpage": {"Startpage", "search"},
-	"facebook": {"Facebook", "social"}, "instagram": {"Instagram", "social"}, "linkedin": {"LinkedIn", "social"},
-	"lnkd": {"LinkedIn", "social"}, "twitter": {"X", "social"}, "t.co": {"X", "social"}, "x.com": {"X", "social"},
-	"reddit": {"Reddit", "social"}, "youtube": {"YouTube", "social"}, "pinterest": {"Pinterest", "social"},
-	"tiktok": {"TikTok", "social"}, "threads": {"Threads", "social"}, "bsky": {"Bluesky", "social"},
-	"mastodon": {"Mastodon", "social"}, "ycombinator": {"Hacker News", "social"}, "vk": {"VK", "social"},
-	"whatsapp": {"WhatsApp", "social"}, "telegram": {"Telegram", "social"}, "quora": {"Quora", "social"},
-	"github": {"GitHub", "tech"}, "gitlab": {"GitLab", "tech"}, "stackoverflow": {"Stack Overflow", "tech"},
-	"chatgpt": {"ChatGPT", "ai"}, "openai": {"ChatGPT", "ai"}, "perplexity": {"Perplexity", "ai"}, "claude": {"Claude", "ai"},
-	"mail.google": {"Gmail", "email"}, "outlook": {"Outlook", "email"},
-}
+//go:generate go run ./data/renew.go
 
-// Known returns the name of a referrer's site by its host in lower case, and its kind:
-// search, social, tech, ai or email. It looks up the whole host, and then its last
-// labels without the public suffix. It guesses the public suffix, which is good enough
-// for these names.
-func Known(host string) (name, kind string, ok bool) {
-	host = strings.TrimPrefix(host, "www.")
-	if known, ok := referrers[host]; ok {
-		return known[0], known[1], true
-	}
-	labels := strings.Split(host, ".")
-	if len(labels) > 8 {
-		return "", "", false
-	}
-	for n := min(2, len(labels)); n > 0; n-- { // mail.google before google
-		for i := 0; i+n < len(labels); i++ {
-			// The name is followed by a top-level domain, perhaps with a second part
-			// such as co. before it.
-			if rest := labels[i+n:]; len(rest) > 2 || len(rest) == 2 && len(rest[0]) > 3 {
+var (
+	//go:embed data/own.txt
+	ownSites string
+	//go:embed data/sites.txt
+	listedSites string
+)
+
+// site is one known site.
+type site struct{ name, kind string }
+
+// sites returns the known sites by host, by pattern with *, and by word, all in lower case.
+var sites = sync.OnceValue(func() map[string]site {
+	m := make(map[string]site, 1200)
+	for _, table := range [...]string{ownSites, listedSites} {
+		for line := range strings.Lines(table) {
+			kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			name, hosts, ok := strings.Cut(rest, "\t")
+			if !ok || kind[0] == '#' {
 				continue
 			}
-			if known, ok := referrers[strings.Join(labels[i:i+n], ".")]; ok {
-				return known[0], known[1], true
+			s := site{name, kind}
+			add := func(key string) {
+				if _, taken := m[key]; !taken {
+					m[key] = s
+				}
+			}
+			for host := range strings.FieldsSeq(hosts) {
+				add(host)
+			}
+			// A name is a word too. Of search engines it may be any word, such as Free.
+			if word := strings.ToLower(name); kind != "search" && !strings.Contains(word, ".") {
+				add(word)
 			}
 		}
 	}
-	return "", "", false
+	return m
+})
+
+// labelsMax bounds the labels of a host that is looked at.
+const labelsMax = 8
+
+// Known returns the name of a referrer's site, and its kind: search, social, ai, tech or
+// email. It takes a host in lower case, or the word for a site in a campaign ("twitter").
+func Known(host string) (name, kind string, ok bool) {
+	host = strings.TrimPrefix(host, "www.")
+	if len(host) > hostBytesMax || strings.Count(host, ".") >= labelsMax || strings.IndexByte(host, '*') >= 0 {
+		return "", "", false
+	}
+	all := sites()
+	s, ok := all[host]
+	if !ok {
+		s, ok = ofCountry(all, host)
+	}
+	for rest, above := host, ""; !ok; rest = above {
+		if _, above, ok = strings.Cut(rest, "."); !ok || !strings.Contains(above, ".") {
+			return "", "", false // a single label is no site
+		}
+		if s, ok = all[above]; ok && s.kind == "search" {
+			ok = false
+		}
+	}
+	return s.name, s.kind, ok
+}
+
+// ofCountry finds the site of a host with a country, at its end or at its start.
+func ofCountry(all map[string]site, host string) (s site, ok bool) {
+	var buf [hostBytesMax + 2]byte
+	if end := strings.LastIndexByte(host, '.'); end > 0 && isCountry(host[end+1:]) {
+		stem := host[:end]
+		if s, ok = all[string(append(append(buf[:0], stem...), ".*"...))]; ok {
+			return s, true
+		}
+		if i := strings.LastIndexByte(stem, '.'); i > 0 {
+			switch stem[i+1:] {
+			case "com", "org", "net", "co", "it", "edu":
+				if s, ok = all[string(append(append(buf[:0], stem[:i]...), ".*"...))]; ok {
+					return s, true
+				}
+			}
+		}
+	}
+	if first, rest, more := strings.Cut(host, "."); more && isCountry(first) {
+		s, ok = all[string(append(append(buf[:0], "*."...), rest...))]
+	}
+	return s, ok
+}
+
+// isCountry reports whether a label has the form of a country's code.
+func isCountry(label string) bool {
+	return len(label) == 2 && 'a' <= label[0] && label[0] <= 'z' && 'a' <= label[1] && label[1] <= 'z'
 }
