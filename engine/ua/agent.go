@@ -1,6 +1,9 @@
 package ua
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Device types.
 const (
@@ -36,6 +39,7 @@ func Parse(agent string, h Hints) Agent {
 	if len(agent) > agentBytesMax {
 		agent = agent[:agentBytesMax]
 	}
+	agent = blanks(agent)
 	var a Agent
 	if agent != "" {
 		var lower [agentBytesMax]byte
@@ -53,11 +57,21 @@ func Parse(agent string, h Hints) Agent {
 			a.OS, a.OSVersion = t.system()
 			a.Browser, a.BrowserVersion = t.browser(a.OS)
 			a.Device = t.device(a.OS)
+		} else if bytes.HasPrefix(text, []byte("okhttp")) {
+			a.OS = "Android" // hardly any server uses it
 		}
 	}
 	h.refine(&a)
 	a.BrowserVersion, a.OSVersion = strings.Clone(a.BrowserVersion), strings.Clone(a.OSVersion)
 	return a
+}
+
+// blanks returns an agent with the blanks that a log of IIS, or of CloudFront, writes as +.
+func blanks(agent string) string {
+	if strings.IndexByte(agent, ' ') >= 0 || !strings.Contains(agent, "+(") && !strings.Contains(agent, ")+") && !strings.Contains(agent, ";+") && !strings.Contains(agent, "+CFNetwork/") {
+		return agent
+	}
+	return strings.ReplaceAll(agent, "+", " ")
 }
 
 func lowerByte(c byte) byte {

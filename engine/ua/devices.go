@@ -92,7 +92,7 @@ var androidSigns = []sign{
 	{device: Smartphone, names: []string{"Opera Mini", "Opera Mobi"}, parts: []string{"Mobile"}},
 	{device: Smartphone, names: []string{"wv"}, without: "Safari"},
 	// These leave the word Mobile out.
-	{device: Smartphone, names: []string{"Instagram", "FBAV", "Dalvik", "UCBrowser", "Pinterest"}},
+	{device: Smartphone, names: []string{"Instagram", "FBAV", "Dalvik", "UCBrowser", "Pinterest", "okhttp"}},
 }
 
 // device tells the kind of device; system is the name of the operating system, "" when it

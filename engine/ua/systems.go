@@ -1,6 +1,9 @@
 package ua
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // windows has the usual name of a version of NT. Windows 11 also says 10.0; only client hints
 // tell them apart.
@@ -91,6 +94,9 @@ func (t *tokens) system() (name, ver string) {
 	if strings.Contains(t.agent, "Linux") {
 		return "Linux", ""
 	}
+	if t.versionOf("okhttp") != "" { // "App/3.2 okhttp/4.12.0"
+		return "Android", ""
+	}
 	if (t.has("Mobile") || t.has("Tablet")) && t.has("Gecko") && t.has("Firefox") {
 		return "Firefox OS", ""
 	}
@@ -126,7 +132,45 @@ func (t *tokens) apple() (name, ver string, ok bool) {
 	if v := t.versionOf("iOS"); v != "" {
 		return "iOS", v, true
 	}
-	return "", "", false
+	return t.darwin()
+}
+
+// darwin names the system of an app that says the version of its kernel alone:
+// "App/3.2 CFNetwork/1490.0.4 Darwin/23.2.0". Macs say so too; those with Intel processors
+// add (x86_64).
+func (t *tokens) darwin() (name, ver string, ok bool) {
+	kernel := t.versionOf("Darwin")
+	if kernel == "" || t.versionOf("CFNetwork") == "" {
+		return "", "", false
+	}
+	first, rest, _ := strings.Cut(kernel, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	major, err := strconv.Atoi(first)
+	if err != nil || major < 13 || major > 99 {
+		return "", "", false
+	}
+	mac := t.has("x86_64") || t.has("i386")
+	if name = "iOS"; mac {
+		name = "macOS"
+	}
+	switch {
+	case major >= 25: // both systems count by the year
+		major++
+	case mac && major >= 20:
+		major -= 9
+	case mac:
+		return name, "10." + strconv.Itoa(major-4), true
+	case major == 13:
+		return name, "7", true
+	case major == 14:
+		return name, "8", true
+	default:
+		major -= 6
+	}
+	if ver = strconv.Itoa(major); major >= 15 && second != "" && !mac || major >= 12 && second != "" && mac {
+		ver += "." + second // of older systems the kernel counts otherwise
+	}
+	return name, ver, true
 }
 
 func windowsVersion(t *tokens, rest string) string {

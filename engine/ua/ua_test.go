@@ -113,6 +113,32 @@ func TestBots(t *testing.T) {
 	}
 }
 
+// Apps that name only what they are made of, and agents as logs of IIS have them.
+func TestApps(t *testing.T) {
+	for agent, want := range map[string]Agent{
+		"App/3.2 CFNetwork/1490.0.4 Darwin/23.2.0":              {OS: "iOS", OSVersion: "17.2", Device: Smartphone},
+		"App/3.2 CFNetwork/1325.0.1 Darwin/21.1.0":              {OS: "iOS", OSVersion: "15.1", Device: Smartphone},
+		"App/3.2 CFNetwork/1220.1 Darwin/20.3.0":                {OS: "iOS", OSVersion: "14", Device: Smartphone},
+		"App/3.2 CFNetwork/672.0.8 Darwin/14.0.0":               {OS: "iOS", OSVersion: "8", Device: Smartphone},
+		"App/3.2 CFNetwork/3860.100.1 Darwin/25.1.0":            {OS: "iOS", OSVersion: "26.1", Device: Smartphone},
+		"My%20App/12 CFNetwork/978.0.7 Darwin/18.7.0 (x86_64)":  {OS: "macOS", OSVersion: "10.14", Device: Desktop},
+		"My%20App/12 CFNetwork/1408.0.4 Darwin/22.5.0 (x86_64)": {OS: "macOS", OSVersion: "13.5", Device: Desktop},
+		"App/3.2 Darwin/23.2.0":                                 {},
+		"App/3.2 CFNetwork/1 Darwin/99999999999999999999":       {},
+		"okhttp/4.12.0":                                                            {OS: "Android", Library: true},
+		"App/3.2 okhttp/4.12.0":                                                    {OS: "Android", Device: Smartphone},
+		"App/3.2+CFNetwork/1490.0.4+Darwin/23.2.0":                                 {OS: "iOS", OSVersion: "17.2", Device: Smartphone},
+		strings.ReplaceAll(windowsChrome, " ", "+"):                                {Browser: "Chrome", BrowserVersion: "126.0.0.0", OS: "Windows", OSVersion: "10", Device: Desktop},
+		strings.ReplaceAll(androidChrome, " ", "+"):                                {Browser: "Chrome", BrowserVersion: "126.0.0.0", OS: "Android", OSVersion: "10", Device: Smartphone},
+		"Mozilla/5.0+(compatible;+Googlebot/2.1;++http://www.google.com/bot.html)": {Bot: "Googlebot", Device: BotDevice},
+		"a+b/1.0": {},
+	} {
+		if a := Parse(agent, Hints{}); a != want {
+			t.Errorf("%q\n got %+v\nwant %+v", agent, a, want)
+		}
+	}
+}
+
 func TestLibraries(t *testing.T) {
 	for agent, want := range map[string]bool{
 		"curl/8.5.0": true, "okhttp/4.12.0": true, "node": true, "Apache-HttpClient/4.5.14 (Java/17)": true, "Python/3.12 aiohttp/3.9.5": true,
