@@ -186,6 +186,11 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 	if err := cfg.readSecretFiles(); err != nil {
 		return cfg, nil, err
 	}
+	for i := range cfg.Sites {
+		for _, w := range cfg.Sites[i].Matomo.Warnings() {
+			warnings = append(warnings, fmt.Sprintf("site %q: %s", cfg.Sites[i].Name, w))
+		}
+	}
 	return cfg, warnings, nil
 }
 

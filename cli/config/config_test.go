@@ -249,3 +249,16 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// A window of over 30 days is taken with a warning.
+func TestWindowWarning(t *testing.T) {
+	for window, want := range map[string]int{"4h": 0, "30d": 0, "31d": 1, "3650d": 1} {
+		cfg, warnings, err := Load(Flags{}, []string{"CAIRN_SITE_DEFAULT_MATOMO_CDT_WINDOW=" + window})
+		if err == nil {
+			err = cfg.Validate()
+		}
+		if err != nil || len(warnings) != want || want > 0 && !strings.HasPrefix(warnings[0], `site "default": matomo.cdt_window`) {
+			t.Errorf("%s: %q, %v", window, warnings, err)
+		}
+	}
+}

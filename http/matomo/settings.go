@@ -32,7 +32,7 @@ type Settings struct {
 // Defaults are the settings of a site that sets none.
 func Defaults() Settings {
 	return Settings{
-		CDTWindow:    dialect.Duration(24 * time.Hour),
+		CDTWindow:    dialect.Duration(freeDefault),
 		SearchParams: []string{"q", "query", "s", "search", "searchword", "k", "keyword", "keywords"},
 	}
 }
@@ -111,12 +111,20 @@ func settingsOf(site *dialect.Site) *Compiled {
 	return &none
 }
 
+// Warnings says what is unusual in the settings. They are good nevertheless.
+func (s *Settings) Warnings() (warnings []string) {
+	if time.Duration(s.CDTWindow) > freeUsual {
+		warnings = append(warnings, "matomo.cdt_window is over 30d: anybody can send hits that change reports of so long ago")
+	}
+	return warnings
+}
+
 // Compile checks the settings and goals of a site with its own hosts, and reads TrackerFile.
 // The error names the key. It is or wraps a *dialect.WordError where a word is wrong.
 func (s Settings) Compile(hosts []string, goals []Goal) (*Compiled, error) {
 	switch {
-	case time.Duration(s.CDTWindow) < freeMin || time.Duration(s.CDTWindow) > freeMax:
-		return nil, fmt.Errorf("matomo.cdt_window: must be from 4h to 24h")
+	case time.Duration(s.CDTWindow) < freeMin:
+		return nil, fmt.Errorf("matomo.cdt_window: must be at least 4h")
 	case s.OnlyHosts && len(hosts) == 0:
 		return nil, fmt.Errorf("matomo.only_hosts: list the site's own hosts in hosts, which is empty")
 	}

@@ -1,7 +1,9 @@
 package matomo
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"cairn/http/dialect"
 )
@@ -50,7 +52,7 @@ func TestCompileRefuses(t *testing.T) {
 		goals    []Goal
 		want     string
 	}{
-		{short, nil, "matomo.cdt_window: must be from 4h to 24h"},
+		{short, nil, "matomo.cdt_window: must be at least 4h"},
 		{alone, nil, "matomo.only_hosts: list the site's own hosts in hosts, which is empty"},
 		{noFile, nil, "matomo.tracker_file: open no/such.js: no such file or directory"},
 		{Defaults(), goal(func(g *Goal) { g.ID = 0 }), "goal 0: id must be above 0"},
@@ -64,6 +66,28 @@ func TestCompileRefuses(t *testing.T) {
 	} {
 		if _, err := c.settings.Compile(nil, c.goals); err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)
+		}
+	}
+}
+
+// A hit of a phone that was offline for days is accepted within the site's window.
+func TestWindow(t *testing.T) {
+	for _, c := range []struct {
+		window, age time.Duration
+		refused     bool
+	}{
+		{0, 23 * time.Hour, false}, {0, 24 * time.Hour, true},
+		{time.Hour, 3 * time.Hour, false}, {time.Hour, 4 * time.Hour, true},
+		{30 * 24 * time.Hour, 29 * 24 * time.Hour, false}, {30 * 24 * time.Hour, 30 * 24 * time.Hour, true},
+		{90 * 24 * time.Hour, 89 * 24 * time.Hour, false},
+	} {
+		req := request(t, "GET", fmt.Sprintf("/matomo.php?idsite=1&rec=1&action_name=a&cdt=%d", received.Add(-c.age).Unix()), "")
+		req.Find = func(dialect.Credential) *dialect.Site {
+			return &dialect.Site{Settings: []any{&Compiled{Settings: Settings{CDTWindow: dialect.Duration(c.window)}}}}
+		}
+		var b dialect.Batch
+		if err := New(Options{}).Decode(req, &b); err != nil || len(b.Records) != 1 || (b.Records[0].Err != nil) != c.refused {
+			t.Errorf("%v old in a window of %v: %v %+v", c.age, c.window, err, b.Records)
 		}
 	}
 }

@@ -10,11 +10,12 @@ import (
 
 // This file finds when a hit happened: now, or when its sender says.
 
-// How old a hit may be without a token: freeMin in any case, freeMax at most, and in between
-// what its site says.
+// How old a hit may be without a token: as its site says, and freeMin in any case. A site may
+// say more than freeUsual, but whoever can send hits can then change what was counted long ago.
 const (
-	freeMin = 4 * time.Hour
-	freeMax = 24 * time.Hour
+	freeMin     = 4 * time.Hour
+	freeDefault = 24 * time.Hour
+	freeUsual   = 30 * 24 * time.Hour
 )
 
 // oldest is how old a hit may be at all. An older time, and one ahead, is taken for a
@@ -58,9 +59,9 @@ func (h *hit) when() *event.FieldError {
 	if at.After(now) || now.Sub(at) > oldest {
 		at = now
 	}
-	free := freeMax
+	free := freeDefault
 	if w := time.Duration(h.settings.CDTWindow); w > 0 {
-		free = min(max(w, freeMin), freeMax)
+		free = max(w, freeMin)
 	}
 	if now.Sub(at) >= free && !h.trusted {
 		return dialect.Refuse("cdt", "so old a hit needs a valid token_auth")
