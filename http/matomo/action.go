@@ -323,8 +323,8 @@ func (h *hit) localTime() string {
 // plugins names the plug-ins, comma-separated.
 func (h *hit) plugins() string {
 	names := make([]byte, 0, 32)
-	for _, p := range flags {
-		if p == pCookie || !h.p.on(p) {
+	for _, p := range plugIns {
+		if !h.p.on(p) {
 			continue
 		}
 		if len(names) > 0 {

@@ -10,9 +10,27 @@ import (
 
 // This file reads text of a page that is not UTF-8.
 
-// charset decodes text in the query of a page's url, by the charset that the client names
-// for the page (cs): any label of the WHATWG's encoding list. Text that is not of that
-// charset stays as it was sent, and so does all text when the label is unknown.
+// readTexts decodes the parameters of the hit by the charset of its page. What is escaped twice,
+// as the query of the page's url is, stays as it is until it is looked at.
+func (h *hit) readTexts() {
+	if h.p.text(pCharset) == "" {
+		return
+	}
+	decode := h.charset()
+	for _, i := range h.p.sent {
+		if v := &h.p.v[i]; v.text != "" {
+			v.text = decode(v.text)
+		}
+	}
+	for i := range h.p.dimensions {
+		d := &h.p.dimensions[i]
+		d.value = decode(d.value)
+	}
+}
+
+// charset decodes text of a hit, by the charset that the client names for its page (cs): any
+// label of the WHATWG's encoding list. Text that is not of that charset stays as it was sent,
+// and so does all text when the label is unknown.
 //
 // Bytes that are valid UTF-8 count as UTF-8: links to a page are often written by systems
 // that do not know its charset, and hardly any text of another charset is valid UTF-8 by

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/encoding/htmlindex"
 
+	"cairn/engine/event"
 	"cairn/http/dialect"
 )
 
@@ -70,6 +71,36 @@ func TestCharsets(t *testing.T) {
 		keyword, campaign := found(t, c.charset, c.bytes)
 		if keyword != c.want || campaign != strings.ToLower(c.want) {
 			t.Errorf("%.20q %q: searched for %q, campaign %q, want %q", c.charset, c.bytes, keyword, campaign, c.want)
+		}
+	}
+}
+
+// All texts of a hit are in the charset that it names, also those of a bulk.
+func TestCharsetOfEveryText(t *testing.T) {
+	for _, c := range []struct{ query, want string }{
+		{"action_name=%FCber", `"name":"über","context":{"title":"über"}`},
+		{"action_name=%C3%BCber", `"name":"über","context":{"title":"über"}`},
+		{"url=https://shop.example/%FCber%3Fq=gr%25FCn&action_name=a", `"name":"grün","context":{"url":"https://shop.example/über?q=gr%FCn","title":"a"}`},
+		{"e_c=%FCber&e_a=%E4ndern&e_n=%F6l", `"name":"ändern","properties":{"category":"über","action":"ändern","label":"öl"}`},
+		{"search=gr%FCn&search_cat=%F6l", `"name":"grün","properties":{"category":"öl"}`},
+		{"c_n=%FC&c_p=%E4", `"name":"ü","properties":{"piece":"ä"}`},
+		{"action_name=a&dimension1=%FC&_cvar=" + url.QueryEscape("{\"1\":[\"\xfc\",\"\xe4\"]}"), `"properties":{"dimension1":"ü","_cvar":{"ü":"ä"}}`},
+		{"action_name=a&uid=m%FCller", `"user":"müller"`},
+	} {
+		var b dialect.Batch
+		hit := "idsite=1&rec=1&cs=iso-8859-1&" + c.query
+		for _, req := range []*dialect.Request{
+			request(t, "GET", "/matomo.php?"+hit, ""),
+			request(t, "POST", "/matomo.php", hit, "Content-Type", "application/x-www-form-urlencoded"),
+			request(t, "POST", "/matomo.php", `{"requests":["?`+hit+`"]}`),
+		} {
+			b.Reset()
+			if err := New(Options{}).Decode(req, &b); err != nil || len(b.Records) != 1 {
+				t.Fatal(err, len(b.Records))
+			}
+			if got := string(event.AppendJSON(nil, &b.Records[0].Event)); !strings.Contains(got, c.want) {
+				t.Errorf("%s %s:\n%s\nlacks %s", req.Method, c.query, got, c.want)
+			}
 		}
 	}
 }

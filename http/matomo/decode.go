@@ -149,6 +149,7 @@ func (d *decoder) find(req *dialect.Request, id, token string) *owner {
 
 // decode makes the records of the hit.
 func (h *hit) decode(token string) *event.FieldError {
+	h.readTexts()
 	id := h.p.integer(pIdsite, 0)
 	if id <= 0 || id > math.MaxUint32 {
 		return dialect.Refuse("idsite", "must be the number of a site")
@@ -239,8 +240,11 @@ func (h *hit) visitor() *event.FieldError {
 	return nil
 }
 
-// flags are the plug-ins of a browser, and whether it takes cookies.
+// flags are what tells browsers apart: plug-ins, and whether it takes cookies.
 var flags = [...]param{pFla, pJava, pQt, pRealp, pPdf, pWma, pAg, pCookie}
+
+// plugIns are the plug-ins of a browser.
+var plugIns = [...]param{pFla, pJava, pDir, pQt, pRealp, pPdf, pWma, pGears, pAg}
 
 // sender is what the headers say of who sent a request, for each of its hits.
 type sender struct {

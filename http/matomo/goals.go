@@ -23,7 +23,7 @@ func (h *hit) conversion(id int64) *event.FieldError {
 		revenue = g.Revenue
 	}
 	e := &h.goal(g, revenue).Event
-	e.Properties = h.variables(e.Properties)
+	e.Properties, e.Extra = h.variables(e.Properties), h.extra()
 	return nil
 }
 

@@ -53,6 +53,8 @@ const (
 	pWma
 	pAg
 	pCookie
+	pDir
+	pGears
 	pUA
 	pUAData
 	pLang
@@ -113,7 +115,7 @@ const (
 var paramNames = [paramCount]string{
 	"idsite", "rec", "url", "action_name", "_id", "send_image", "ping", "bots", "recMode", "new_visit", "ca", "debug",
 	"urlref", "_cvar", "_idvc", "_viewts", "_idts", "_ects", "_rcn", "_rck", "_ref", "_refts", "res", "h", "m", "s",
-	"fla", "java", "qt", "realp", "pdf", "wma", "ag", "cookie", "ua", "uadata", "lang", "uid", "cid",
+	"fla", "java", "qt", "realp", "pdf", "wma", "ag", "cookie", "dir", "gears", "ua", "uadata", "lang", "uid", "cid",
 	"cvar", "link", "download", "search", "search_cat", "search_count", "idgoal", "revenue", "gt_ms", "pv_id", "cs",
 	"pf_net", "pf_srv", "pf_tfr", "pf_dm1", "pf_dm2", "pf_onl", "e_c", "e_a", "e_n", "e_v", "c_n", "c_p", "c_t", "c_i",
 	"_pkc", "_pks", "_pkn", "_pkp", "bw_bytes", "ec_id", "ec_items", "ec_st", "ec_tx", "ec_sh", "ec_dt",
