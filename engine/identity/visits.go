@@ -52,7 +52,7 @@ type Visit struct {
 
 // Arrival is where a visit came from. Arrivals are compared with ==.
 type Arrival struct {
-	Campaign string // "" = none
+	Campaign string // as sent; "" = none
 	keyword  string
 	referred bool // by a campaign or another site
 }
@@ -63,11 +63,11 @@ type Arrival struct {
 func arrivalOf(e *event.Event, first bool) (a Arrival) {
 	c := e.Context
 	for _, key := range [...]string{"utm_campaign", "utm_source", "utm_medium"} {
-		if a.Campaign = strings.ToLower(c.Get(key).Text); a.Campaign != "" {
+		if a.Campaign = c.Get(key).Text; a.Campaign != "" {
 			break
 		}
 	}
-	a.keyword = strings.ToLower(c.Get("utm_term").Text)
+	a.keyword = c.Get("utm_term").Text
 	if a.Campaign == "" && first && e.Type == event.Page {
 		if a.Campaign = e.Extra.Get("_rcn").Text; a.Campaign != "" {
 			a.keyword = e.Extra.Get("_rck").Text
@@ -173,7 +173,8 @@ func (v *Visit) accepts(e *event.Event, q *Question, r *event.Rule) bool {
 		return false
 	}
 	a := arrivalOf(e, false)
-	return a.Campaign == "" || !v.referred || a.Campaign == v.Campaign && a.keyword == v.keyword
+	// Links to one page are written in many ways, so case does not count.
+	return a.Campaign == "" || !v.referred || strings.EqualFold(a.Campaign, v.Campaign) && strings.EqualFold(a.keyword, v.keyword)
 }
 
 // judge sets in p whether a hit is skipped or refused. k is the visit that the hit is in,

@@ -287,7 +287,7 @@ func (h *hit) attribution(o event.Object) event.Object {
 	for _, p := range [...]param{pRcn, pRck, pRef} {
 		value := h.p.text(p)
 		if p != pRef {
-			value = strings.ToLower(cutChars(strings.TrimSpace(event.Unescape(value)), campaignCharsMax))
+			value = cutChars(strings.TrimSpace(event.Unescape(value)), campaignCharsMax)
 		}
 		if value = cutChars(value, refCharsMax); value != "" {
 			o = append(o, event.Member{Key: paramNames[p], Value: event.Str(value)})

@@ -311,10 +311,10 @@ func (h *hit) urls() {
 	h.page = pageOf(url, h.settings.KeepFragment)
 	h.campaign = h.page.campaign(h.charset())
 	if h.campaign.name == "" {
-		h.campaign.name = strings.ToLower(h.p.trimmed(pCampaignName, campaignCharsMax))
+		h.campaign.name = h.p.trimmed(pCampaignName, campaignCharsMax)
 	}
 	if h.campaign.keyword == "" {
-		h.campaign.keyword = strings.ToLower(h.p.trimmed(pCampaignKeyword, campaignCharsMax))
+		h.campaign.keyword = h.p.trimmed(pCampaignKeyword, campaignCharsMax)
 	}
 	h.referrer = cutChars(strings.TrimSpace(oneLine(ref)), refCharsMax)
 	host := hostOf(h.referrer)

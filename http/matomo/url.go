@@ -229,10 +229,10 @@ func (p *page) campaign(decode func(string) string) (c campaign) {
 				continue
 			}
 			if i := rank(campaignNames, key); i < atName {
-				c.name, c.nameKey, atName = strings.ToLower(value), key, i
+				c.name, c.nameKey, atName = value, key, i
 			}
 			if i := rank(campaignKeywords, key); i < atKeyword {
-				c.keyword, atKeyword = strings.ToLower(value), i
+				c.keyword, atKeyword = value, i
 			}
 			switch key {
 			case "utm_source", "mtm_source", "pk_source":
