@@ -152,6 +152,7 @@ func (s *modelSite) profile(who *person) query.User {
 		FirstSeen: who.events[0].Time,
 	}
 	seen := false
+	given := map[string]int64{} // event times of what Opentracker's events gave
 	u.Aliases = sorted(who.ids) // all ids: showUser makes one set of them
 	sessions := map[uint64]struct{}{}
 	groups := map[string]struct{}{}
@@ -165,6 +166,16 @@ func (s *modelSite) profile(who *person) query.User {
 			sessions[e.SessionOrd] = struct{}{}
 		}
 		switch e.Type {
+		case event.Track:
+			if e.Dialect != event.Opentracker {
+				break
+			}
+			for _, m := range e.Properties {
+				if at, ok := given[m.Key]; !ok || at <= e.Time {
+					given[m.Key] = e.Time
+					mergeTraits(&u.Properties, event.Object{m})
+				}
+			}
 		case event.Identify:
 			if e.Dialect == event.OpenPanel {
 				mergeDeep(&u.Properties, e.Properties)

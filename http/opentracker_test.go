@@ -273,3 +273,35 @@ func TestOpentrackerOther(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 }
+
+// What an event gives to its user is in the user's profile, whoever asks, and the newest by
+// the event's own time.
+func TestOpentrackerProfile(t *testing.T) {
+	t.Parallel()
+	s := onStore(t, engine.Options{}, nil, testSite(1, "shop"))
+	now := time.Now()
+	for _, target := range []string{
+		"/?si=shop&ti=a&uid=ada&plan=free&gender=f",
+		"/?si=shop&ti=b&uid=ada&plan=gold",
+		fmt.Sprintf("/?si=shop&ti=c&uid=ada&plan=old&city=Paris&t_ms=%d", now.Add(-time.Hour).UnixMilli()),
+	} {
+		if a := s.send("GET", target, "", firefox); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	a := s.send("GET", "/api/v1/users/ada", "", secret)
+	if want := `"properties":{"city":"Paris","gender":"f","plan":"gold"}`; !strings.Contains(a.body, want) {
+		t.Errorf("%s lacks %s", a.body, want)
+	}
+	view := s.send("GET", "/api/views/user?site=shop&key=shop-read&uid=ada", "")
+	for _, want := range []string{`"city":"Paris"`, `"gender":"f"`, `"plan":"gold"`} {
+		if !strings.Contains(view.body, want) {
+			t.Errorf("%s lacks %s", view.body, want)
+		}
+	}
+	// An identify of another protocol comes later.
+	s.send("POST", "/api/v1/events", `{"type":"identify","user":"ada","properties":{"plan":"team"}}`, secret)
+	if a := s.send("GET", "/api/v1/users/ada", "", secret); !strings.Contains(a.body, `"plan":"team"`) {
+		t.Errorf("%s", a.body)
+	}
+}

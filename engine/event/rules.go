@@ -83,6 +83,9 @@ type Rule struct {
 	// DeepTraits: an identify merges nested traits key by key, and null and "" erase
 	// nothing. Otherwise a trait replaces the previous one, and null erases it.
 	DeepTraits bool
+	// EventTraits: the properties of a track event are traits of its person, the newest by
+	// event time. The newest rule of the dialect applies to all events.
+	EventTraits bool
 	// ChecksIncrements: an increment of a trait is refused when the newest identify set
 	// the trait to something other than a number.
 	ChecksIncrements bool
@@ -162,6 +165,7 @@ var rules = map[Dialect][]Rule{
 	}},
 	Opentracker: {{
 		ReturnsIDs:   true,
+		EventTraits:  true,
 		SessionTypes: Types,
 		Idle:         30 * minute,
 		StrayAfter:   30 * minute,

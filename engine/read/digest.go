@@ -60,16 +60,19 @@ type dated struct {
 	time  int64 // of the event
 }
 
-// add adds the members of o, an object of an event at time. It copies what it keeps.
-func (n newest) add(o event.Object, time int64) {
+// add adds the members of o, an object of an event at time, and returns copies of those that
+// are the newest now.
+func (n newest) add(o event.Object, time int64) (kept event.Object) {
 	for _, m := range o {
 		old, ok := n.byKey[m.Key]
 		if ok && old.time > time || !ok && len(n.byKey) == query.DigestKeysMax {
 			continue
 		}
-		m.Value.Text = strings.Clone(m.Value.Text)
-		n.byKey[strings.Clone(m.Key)] = dated{m.Value, time}
+		m.Key, m.Value.Text = strings.Clone(m.Key), strings.Clone(m.Value.Text)
+		n.byKey[m.Key] = dated{m.Value, time}
+		kept = append(kept, m)
 	}
+	return kept
 }
 
 // object returns the values, ordered by key.

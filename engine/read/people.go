@@ -110,7 +110,9 @@ func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(se
 }
 
 // profile computes the profile of a person from its events. Traits are merged in the order
-// of receipt: the last value wins and null deletes. Increments add up. A group event puts
+// of receipt: the last value wins and null deletes. Of the properties that track events give
+// to a person (Rule.EventTraits) those of an older event do not replace those of a newer one.
+// Increments add up. A group event puts
 // the person into each of its groups. An inactive identify does not change LastSeen.
 func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, error) {
 	u := query.User{Cursor: rd.Public.Encode(site.ID, p.root), Anonymous: slices.Clone(p.anons)}
@@ -119,9 +121,13 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	}
 	clause := p.clause()
 	changes := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
+	if given := dialectsWithEventTraits(); len(given) > 0 {
+		changes.Any = append(changes.Any, index.Alt{Field: event.FieldDialect, Terms: given})
+	}
 	var inactiveSeqs identity.OrdSet
 	var merged traits
 	var groups names
+	given := newest{byKey: make(map[string]dated)} // by track events
 	err := v.eachEvent([]index.Clause{clause, changes}, func(ev *event.Event) {
 		if ev.Type != event.Group && ev.Extra.Get(event.RefusedUser).Kind != event.Absent {
 			return
@@ -141,6 +147,10 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 		case event.Group:
 			for _, g := range ev.Groups {
 				groups.add(g)
+			}
+		case event.Track:
+			if event.NewestRule(ev.Dialect).EventTraits {
+				merged.merge(given.add(ev.Properties, ev.Time))
 			}
 		}
 	})
@@ -179,6 +189,16 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	u.Properties, u.Groups = merged.object(), groups.list
 	slices.SortFunc(u.Properties, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })
 	return u, err
+}
+
+// dialectsWithEventTraits are the dialects whose rule has EventTraits.
+func dialectsWithEventTraits() (names []string) {
+	for _, d := range event.Dialects {
+		if event.NewestRule(d).EventTraits {
+			names = append(names, string(d))
+		}
+	}
+	return names
 }
 
 // backdateFirstSeen sets FirstSeen to the time of the first visit that the client sent with
