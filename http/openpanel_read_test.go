@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cairn/engine"
 )
 
 // What OpenPanel's users read back, page by page, is what they sent.
@@ -164,5 +166,17 @@ func TestOpenPanelReads(t *testing.T) {
 	}
 	if got := strings.Join(people, " "); got != "robot ada" {
 		t.Errorf("people %s", got)
+	}
+}
+
+// A profile shows no avatar that a page could run as code, whoever has stored it.
+func TestOpenPanelAvatarOfOthers(t *testing.T) {
+	s := onStore(t, engine.Options{}, nil, testSite(1, "shop"))
+	for _, avatar := range []string{"javascript:alert(1)", "https://a.example/1.png"} {
+		s.post(`{"type":"identify","user":"ada","properties":{"avatar":"` + avatar + `"}}`)
+		a := s.send("GET", "/insights/shop/profiles/ada", "", "openpanel-client-id: shop-client", "openpanel-client-secret: shop-client-secret")
+		if a.status != 200 || strings.Contains(a.body, avatar) != strings.HasPrefix(avatar, "https:") {
+			t.Errorf("%d %s", a.status, a.body)
+		}
 	}
 }

@@ -172,6 +172,10 @@ func TestOtherTypes(t *testing.T) {
 		{"an empty profile", `{"type":"identify","payload":{"profileId":""}}`, `400 payload.profileId: required: a string or a number`},
 		{"no email", `{"type":"identify","payload":{"profileId":"1","email":"joe"}}`, `400 payload.email: must be an email address`},
 		{"a name and an email", `{"type":"identify","payload":{"profileId":"1","email":"Joe <joe@doe.com>"}}`, `400 payload.email: must be an email address`},
+		{"an avatar that is code", `{"type":"identify","payload":{"profileId":"1","avatar":"javascript:alert(1)"}}`, `400 payload.avatar: must be a URL`},
+		{"an avatar that is code with a host", `{"type":"identify","payload":{"profileId":"1","avatar":"JavaScript://a.example/%0aalert(1)"}}`, `400 payload.avatar: must be a URL`},
+		{"an avatar that is data", `{"type":"identify","payload":{"profileId":"1","avatar":"data:text/html,x"}}`, `400 payload.avatar: must be a URL`},
+		{"an avatar of a file", `{"type":"identify","payload":{"profileId":"1","avatar":"file://host/etc/passwd"}}`, `400 payload.avatar: must be a URL`},
 		{"an avatar that is not a URL", `{"type":"identify","payload":{"profileId":"1","avatar":"me.png"}}`, `400 payload.avatar: must be a URL`},
 		{"a first name that is a number", `{"type":"identify","payload":{"profileId":"1","firstName":1}}`, `400 payload.firstName: must be a string`},
 

@@ -261,6 +261,9 @@ func (x *reading) writeProfile(u *query.User) error {
 	for _, key := range []string{"firstName", "lastName", "email", "avatar"} {
 		v := properties.Get(key)
 		properties.Delete(key)
+		if key == "avatar" && !isURL(v.Text) {
+			v = event.Value{} // from properties, or from another dialect: readers link it
+		}
 		x.text(key, stringOf(v))
 	}
 	page, err := x.store.List(x.ctx, query.Query{Limit: 1, Where: []query.Cond{

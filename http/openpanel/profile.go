@@ -71,9 +71,11 @@ func isEmail(s string) bool {
 	return strings.Contains(strings.Trim(domain, "."), ".")
 }
 
+// isURL says whether s is the address of something on the web. A url of another scheme, such
+// as javascript:, would run as code where a page links it.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme != "" && (u.Host != "" || u.Opaque != "")
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // increment is {profileId, property, value?}; sign is "-" for a decrement.
