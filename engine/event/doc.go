@@ -42,7 +42,8 @@
 //	scan.go parse.go compact.go path.go
 //	batch.go                               reading JSON
 //	native.go json.go time.go              the native JSON form, in and out
-//	form.go noid.go                        form fields, hexadecimal digits, words that are no id
+//	form.go noid.go emptykey.go            form fields, hexadecimal digits, words that are no id,
+//	                                       keys that are empty
 //	validate.go bounds.go                  checks, and where counting ends
 //	term.go decimal.go leaves.go counts.go terms, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells

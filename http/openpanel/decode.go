@@ -62,6 +62,9 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 		b.Records = b.Records[:0]
 		return err
 	}
+	for i := range b.Records {
+		event.MoveEmptyKeys(&b.Records[i].Event, "properties")
+	}
 	return nil
 }
 

@@ -221,6 +221,11 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	if e.MessageID == "" && !d.named {
 		e.MessageID = d.ids.next(len(d.parts))
 	}
+	properties := "properties"
+	if e.Type == event.Identify || e.Type == event.Group {
+		properties = "traits"
+	}
+	event.MoveEmptyKeys(e, properties)
 	return nil
 }
 
