@@ -304,8 +304,11 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 	case 2:
 		return "tags", event.Raw(pick(g, `["a","b","a"]`, `["b",1,1.0,"1"]`, `[]`, `[["c"],{"d":true}]`))
 	case 3:
-		return "deep", event.Raw(pick(g, `{"b":1,"secret":"x"}`, `{"b":{"c":"x"}}`, `{}`))
+		return "deep", event.Raw(pick(g, `{"b":1,"secret":"x"}`, `{"b":{"c":"x"}}`, `{}`, `{"":"x"}`, `{"":{"b":2},"b":{"":3}}`))
 	case 4:
+		if g.chance(5) {
+			return "deep", g.scalar()
+		}
 		if g.chance(4) {
 			return event.Other, pick(g, g.scalar(), event.Str(event.Other), event.Raw(`["(other)","x",{"y":1}]`))
 		}
@@ -323,7 +326,7 @@ func (g *generator) where(m *model, site *query.Site) []query.Cond {
 	var out []query.Cond
 	for n := g.skewed(3); n > 0; n-- {
 		c := query.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
-			"country", "browser", "title", "bot", "prop.plan", "prop.tags", "prop.deep.b", "prop.deep.b.c", "prop.amount", "prop.item7", "extra.currency", "extra.integrations.Mail.id")}
+			"country", "browser", "title", "bot", "prop.plan", "prop.tags", "prop.deep.b", "prop.deep.b.c", "prop.deep", "prop.deep.", "prop.deep..b", "prop.amount", "prop.item7", "extra.currency", "extra.integrations.Mail.id")}
 		for k := 1 + g.skewed(3); k > 0; k-- {
 			c.Values = append(c.Values, g.operand(c.Field, m, site))
 		}
@@ -404,7 +407,7 @@ func (g *generator) span() (from, to int64) {
 func (g *generator) counterQuery(m *model) query.CounterQuery {
 	q := query.CounterQuery{
 		Site:     &g.site().Site,
-		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", event.Other, "tags.d", ""),
+		Property: pick(g, "name", "plan", "tags", "deep.b", "country", "platform", "amount", "secret", "item7", event.Other, "tags.d", "deep", "deep.", "deep..b", "deep.b.", ""),
 		Sort:     pick(g, "events", "users", "sessions", "value"),
 		Limit:    1000,
 	}

@@ -320,7 +320,7 @@ func (c *memColumnSnapshot) candidates(codes []uint32, path string, terms []stri
 		}
 	}
 	for _, t := range terms {
-		codes = append(codes, col.terms[leafHash(path, t)]...)
+		format.eachHash(path, t, func(h int64) { codes = append(codes, col.terms[h]...) })
 	}
 	return codes
 }

@@ -28,6 +28,23 @@ type Format struct {
 	// pair for each scalar inside an array or object. A pair may repeat. Both strings
 	// are valid until yield returns.
 	Leaves func(cell []byte, yield func(path, term string) bool)
+	// Terms yields the terms at one path of a cell, as Column.Find looks for them. nil =
+	// those that Leaves has at the path.
+	Terms func(cell []byte, path string, yield func(term string))
+	// Paths returns the paths that Leaves may give to what Terms has at a path. nil =
+	// that path alone.
+	Paths func(path string) []string
+}
+
+// eachHash calls fn with the hashes that a cell with a term at path may have.
+func (f *Format) eachHash(path, term string, fn func(hash int64)) {
+	if f.Paths == nil {
+		fn(leafHash(path, term))
+		return
+	}
+	for _, p := range f.Paths(path) {
+		fn(leafHash(p, term))
+	}
 }
 
 // Part is a range of consecutive rows of one site, numbered from 0. It belongs to one
@@ -108,6 +125,10 @@ func (f *Format) leafHashes(dst []int64, cell []byte) []int64 {
 
 // hasLeaf reports whether the cell holds one of the terms at path.
 func (f *Format) hasLeaf(cell []byte, path string, terms []string) (found bool) {
+	if f.Terms != nil {
+		f.Terms(cell, path, func(term string) { found = found || slices.Contains(terms, term) })
+		return found
+	}
 	f.Leaves(cell, func(p, t string) bool {
 		if p == path {
 			for _, want := range terms {

@@ -118,14 +118,15 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 	if n := int(c.h.leaves); n > 0 {
 		hashes, owners := c.ints(secLeaves, n), c.ints(secOwners, n)
 		for _, t := range terms {
-			h := leafHash(path, t)
-			i := sort.Search(n, func(i int) bool { return hashes.At(i) >= h })
-			for ; i < n && hashes.At(i) == h; i++ {
-				code := uint32(owners.At(i))
-				if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
-					codes = append(codes, code)
+			f.eachHash(path, t, func(h int64) {
+				i := sort.Search(n, func(i int) bool { return hashes.At(i) >= h })
+				for ; i < n && hashes.At(i) == h; i++ {
+					code := uint32(owners.At(i))
+					if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
+						codes = append(codes, code)
+					}
 				}
-			}
+			})
 		}
 	}
 	slices.Sort(codes)

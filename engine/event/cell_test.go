@@ -182,15 +182,59 @@ func TestCellLeavesStop(t *testing.T) {
 	}
 }
 
+// eachInside calls yield with the leaves of a cell under the paths that Inside gives, and with the
+// paths under which the index has them.
+func eachInside(cell []byte, yield func(path, term, hashed string)) {
+	var hashed []string
+	CellLeaves(cell, func(path, _ string) bool {
+		hashed = append(hashed, strings.Clone(path))
+		return true
+	})
+	var w leafWalk
+	n := 0
+	w.of("k", CellValue(cell), func(path []byte, v Value) bool {
+		inside := ""
+		if keys, ok := strings.CutPrefix(string(path), "k."); ok {
+			inside = Inside(keys)
+		}
+		yield(inside, strings.Clone(w.termOf(v)), hashed[n])
+		n++
+		return true
+	})
+}
+
+// An empty key in an object is a key: what it has is neither the object's nor its other keys'. The
+// index finds it by the hashes that older cairns have stored.
+func TestEmptyKeys(t *testing.T) {
+	for _, text := range []string{
+		`{"":1}`, `{"":{"":2}}`, `{"":{"b":3}}`, `{"b":{"":4}}`, `{"":{"":{"b":5}}}`, `{".":6}`, `{".b":7}`, `{"b":{"":{"c":8}}}`, `[{"":9},{"":{"b":[10]}}]`,
+		`{"":{".b":11}}`, `{"..":12}`,
+	} {
+		cell := AppendCell(nil, Raw(text))
+		eachInside(cell, func(path, term, hashed string) {
+			found := 0
+			CellTerms(cell, path, func(string) { found++ })
+			if found == 0 || path == "" {
+				t.Errorf("%s: nothing at %q", text, path)
+			}
+			if !slices.Contains(HashedPaths(path), hashed) {
+				t.Errorf("%s: the index has %q at %q, not at one of %q", text, path, hashed, HashedPaths(path))
+			}
+		})
+		for _, path := range []string{"", "c"} {
+			CellTerms(cell, path, func(term string) { t.Errorf("%s: %q at %q", text, term, path) })
+		}
+	}
+}
+
 // The terms at one path are those that the walk of all leaves finds there.
 func TestCellTerms(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, cell []byte, path string) {
 		want := make([]string, 0, 8)
-		CellLeaves(cell, func(at, term string) bool {
+		eachInside(cell, func(at, term, _ string) {
 			if at == path {
-				want = append(want, strings.Clone(term))
+				want = append(want, term)
 			}
-			return true
 		})
 		got := make([]string, 0, 8)
 		CellTerms(cell, path, func(term string) { got = append(got, strings.Clone(term)) })
@@ -201,7 +245,7 @@ func TestCellTerms(t *testing.T) {
 	for _, text := range []string{
 		`{"a":{"b":1,"c":[2,{"d":3}]},"a.b":4,"":{"b":5,"":6}}`, `[[1e2],{"b":[[7]]},"x",null]`, `{"a":{"":{"b":1}}}`, `{"\u0061":{"b":"\n"}}`, `{"a":{"b`, `{"a":{"b":1}`, `[1,`, `{"a":[`,
 	} {
-		for _, path := range []string{"", "a", "b", "a.b", "a.c", "a.c.d", "a..b", ".b", ".", "a.b.c", "x"} {
+		for _, path := range []string{"", "a", "b", "a.b", "a.c", "a.c.d", "a..b", "..b", ".", "..", "a.b.c", "x"} {
 			check(t, AppendCell(nil, Raw(text)), path)
 		}
 	}
@@ -212,10 +256,7 @@ func TestCellTerms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cell := AppendCell(nil, value(3).Draw(t, "value"))
 		check(t, cell, "")
-		CellLeaves(cell, func(path, _ string) bool {
-			check(t, cell, strings.Clone(path))
-			return true
-		})
+		eachInside(cell, func(path, _, _ string) { check(t, cell, path) })
 	})
 }
 

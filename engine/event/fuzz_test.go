@@ -188,9 +188,10 @@ func FuzzCell(f *testing.F) {
 			}
 		}
 		paths := make(map[string]int)
-		CellLeaves(a, func(path, term string) bool {
-			paths[strings.Clone(path)]++
-			return len(paths) < 20
+		eachInside(a, func(path, _, _ string) {
+			if paths[path] > 0 || len(paths) < 20 {
+				paths[path]++
+			}
 		})
 		for path, n := range paths {
 			found := 0

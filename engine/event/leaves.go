@@ -8,10 +8,35 @@ import (
 
 // The leaves of a value, which filters and counters see.
 
+// Inside returns the path, inside the cell of a key, of what has the dotted path key.keys.
+// It is keys itself, with a dot before it when keys is empty or begins with one: the path
+// "" is that of the cell itself, and an empty key in an object is a key too.
+func Inside(keys string) string {
+	if keys == "" || keys[0] == '.' {
+		return "." + keys
+	}
+	return keys
+}
+
+// HashedPaths returns the paths under which CellLeaves may have what CellTerms has at a
+// path. There are several when the first keys in an object may be empty.
+func HashedPaths(path string) []string {
+	if path == "" || path[0] != '.' {
+		return []string{path}
+	}
+	paths := []string{path[1:]}
+	for keys := path[1:]; keys != "" && keys[0] == '.'; {
+		keys = keys[1:]
+		paths = append(paths, keys)
+	}
+	return paths
+}
+
 // CellLeaves calls yield with the leaves of a cell until yield returns false. A scalar
 // is one leaf with the path "". null has none. An array or object has every scalar
 // inside it, under the object keys joined with "."; elements of an array add nothing to
-// the path. Leaves may repeat. Both strings are valid until yield returns: an object
+// the path. The index stores hashes of these paths, so they stay as they are although
+// they leave out empty keys that come first: see HashedPaths. Leaves may repeat. Both strings are valid until yield returns: an object
 // can be made so that each path is a hundred times as long as its leaf, and copying
 // paths would cost that much memory.
 func CellLeaves(cell []byte, yield func(path, term string) bool) {
@@ -29,13 +54,13 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	})
 }
 
-// CellTerms calls yield with the terms of a cell's leaves at one path. It makes nothing
-// of other leaves. Terms may repeat. A term is valid until yield returns.
+// CellTerms calls yield with the terms of a cell's leaves at one path, see Inside. It
+// makes nothing of other leaves. Terms may repeat. A term is valid until yield returns.
 func CellTerms(cell []byte, path string, yield func(term string)) {
 	if len(cell) > 0 && cell[0] == tagJSON {
 		w := walks.Get().(*leafWalk)
 		defer walks.Put(w)
-		w.text, w.want = aliasString(cell[1:]), path
+		w.text, w.want = aliasString(cell[1:]), underCell(path)
 		w.find(0, 0, 1, yield)
 		w.text, w.want = "", ""
 	} else if path == "" && CellScalar(cell) {
@@ -49,24 +74,44 @@ func CellTermsOf(cell []byte, path string, leaves int, yield func(term string)) 
 		CellTerms(cell, path, yield)
 		return
 	}
-	n := 0
-	CellLeaves(cell, func(at, term string) bool {
+	if len(cell) == 0 || cell[0] != tagJSON {
+		if leaves > 0 {
+			CellTerms(cell, path, yield)
+		}
+		return
+	}
+	n, want := 0, underCell(path)
+	w := walks.Get().(*leafWalk)
+	defer walks.Put(w)
+	w.inCell = true
+	w.of("", Value{JSON, aliasString(cell[1:])}, func(at []byte, v Value) bool {
 		if n++; n > leaves {
 			return false
 		}
-		if at == path {
-			yield(term)
+		if string(at) == want {
+			yield(w.termOf(v))
 		}
 		return true
 	})
+	w.inCell = false
+}
+
+// underCell returns a path inside a cell with a dot before each key.
+func underCell(path string) string {
+	if path == "" || path[0] == '.' {
+		return path
+	}
+	return "." + path
 }
 
 // leafWalk walks leaves. The next walk uses its memory again.
 type leafWalk struct {
 	text string
 	want string // see find
-	path []byte // of the current value
-	term []byte
+	// inCell says that the walk begins with a cell: there is a dot before each key.
+	inCell bool
+	path   []byte // of the current value
+	term   []byte
 }
 
 var walks = sync.Pool{New: func() any { return new(leafWalk) }}
@@ -120,7 +165,7 @@ func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int
 			if end < 0 {
 				return -1
 			}
-			if w.path = w.path[:outer]; outer > 0 {
+			if w.path = w.path[:outer]; outer > 0 || w.inCell {
 				w.path = append(w.path, '.')
 			}
 			if plain {
@@ -253,19 +298,14 @@ func (w *leafWalk) find(i, known, depth int, yield func(term string)) int {
 // under returns how many bytes of w.want lead to a key of an object to which known
 // bytes lead, or -1 where w.want does not go there.
 func (w *leafWalk) under(known int, key string, plain bool) int {
-	rest := w.want[known:]
-	at := known
-	if known > 0 {
-		if rest == "" || rest[0] != '.' {
-			return -1
-		}
-		rest = rest[1:]
-		at++
+	rest, dotted := strings.CutPrefix(w.want[known:], ".")
+	if !dotted {
+		return -1
 	}
 	if key = unquote(key, plain); !strings.HasPrefix(rest, key) {
 		return -1
 	}
-	return at + len(key)
+	return known + 1 + len(key)
 }
 
 // leafDepthMax bounds the recursion of everything that walks stored text. It is above

@@ -162,11 +162,11 @@ func pathAlts(prefix, path string, terms []string) []index.Alt {
 	alts := []index.Alt{{Field: prefix + path, Terms: terms}}
 	for i := 0; i < len(path); i++ {
 		if path[i] == '.' && i > 0 {
-			alts = append(alts, index.Alt{Field: prefix + path[:i], Path: path[i+1:], Terms: terms})
+			alts = append(alts, index.Alt{Field: prefix + path[:i], Path: event.Inside(path[i+1:]), Terms: terms})
 		}
 	}
 	if path == "" {
 		return nil
 	}
-	return append(alts, index.Alt{Field: prefix, Path: path, Terms: terms})
+	return append(alts, index.Alt{Field: prefix, Path: event.Inside(path), Terms: terms})
 }

@@ -323,6 +323,7 @@ func (vr *valueReader) valuesBeforeCut(row int, cut *event.Cut) []int32 {
 				path, under := strings.CutPrefix(vr.property, m.Key)
 				if under && path != "" {
 					path, under = strings.CutPrefix(path, ".")
+					path = event.Inside(path)
 				}
 				if under {
 					event.CellTermsOf(event.AppendCell(nil, m.Value), path, cut.Of(m.Key), add)

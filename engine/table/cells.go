@@ -18,6 +18,8 @@ var Format = &index.Format{
 	Text:       event.CellIsString,
 	AppendText: func(dst []byte, text string) []byte { return event.AppendCell(dst, event.Str(text)) },
 	Leaves:     event.CellLeaves,
+	Terms:      event.CellTerms,
+	Paths:      event.HashedPaths,
 }
 
 // appendRow adds a record to an open part, as its newest row. When the part has no column
