@@ -18,6 +18,7 @@ import (
 type modelVisit struct {
 	ord               uint64
 	visitor, user     string
+	print, id         string // the first fingerprint without an id, and the first id
 	campaign, keyword string
 	came, viewed      bool
 	first, last       int64
@@ -191,6 +192,7 @@ func (s *modelSite) visit(r *event.Record) uint64 {
 	case came && !v.came, campaign != "" && v.campaign == "" && e.Type == event.Page && !v.viewed:
 		v.came, v.campaign, v.keyword = came, strings.ToLower(campaign), keyword
 	}
+	s.unite(v, e)
 	v.say(e)
 	v.viewed = v.viewed || e.Type == event.Page
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
@@ -204,6 +206,33 @@ func (s *modelSite) visit(r *event.Record) uint64 {
 		h.orders[e.Name] = true
 	}
 	return v.ord
+}
+
+// unite notes which anonymous ids the event shows to be one person: the fingerprint that its
+// visit has had, and the id that it has.
+func (s *modelSite) unite(v *modelVisit, e *event.Event) {
+	if s.united == nil {
+		s.united = map[uint64][][2]string{}
+	}
+	same := func(fingerprint, other string) {
+		if fingerprint != "" && other != "" && fingerprint != other {
+			s.united[e.Seq] = append(s.united[e.Seq], [2]string{fingerprint, other})
+		}
+	}
+	switch print := e.Extra.Get("fingerprint").Text; {
+	case e.Anonymous == "":
+	case e.Anonymous != print:
+		same(v.print, e.Anonymous)
+		if v.id == "" {
+			v.id = e.Anonymous
+		}
+	default:
+		same(print, v.id)
+		same(v.print, print)
+		if v.print == "" {
+			v.print = print
+		}
+	}
 }
 
 // beyond returns how long a visit went on after its last event, its campaign, and what its hits

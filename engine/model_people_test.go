@@ -79,6 +79,12 @@ func (s *modelSite) persons() *people {
 				join(identity{true, e.Anonymous}, who)
 			}
 		}
+		for _, u := range s.united[e.Seq] {
+			if !linked[u[0]] {
+				linked[u[0]] = true
+				join(identity{true, u[0]}, identity{true, u[1]})
+			}
+		}
 		if e.Type != event.Alias || e.Previous == "" {
 			continue
 		}

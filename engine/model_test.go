@@ -51,6 +51,7 @@ type modelSite struct {
 	sent     map[sentKey]uint64             // sessions by the id a client sent → ordinal
 	texts    map[uint64]string              // session ordinal → the id the engine chose
 	hits     modelVisits                    // of Matomo's
+	united   map[uint64][][2]string         // by seq, fingerprints and what they are linked to
 	named    modelSessions                  // of dialects whose session ids are names within a visitor
 	values   map[dayKey]map[string]struct{} // values counted under their own name
 	names    map[int32]map[string]struct{}  // names counted by themselves

@@ -297,3 +297,39 @@ func TestMatomoSentAgain(t *testing.T) {
 		}
 	}
 }
+
+// One visit is one person. A visitor whose browser gets an id midway, after consent to cookies, has
+// a fingerprint before that.
+func TestVisitIsOnePerson(t *testing.T) {
+	for _, c := range []struct {
+		name                  string
+		hits                  []string
+		users, visits, events int
+		anonymous             string // of the first visit
+	}{
+		{"an id from some hit on", []string{"0 a=1", "60 " + idA, "120 " + idA}, 1, 1, 3, "aaaaaaaaaaaaaaaa"},
+		{"an id until some hit", []string{"0 " + idA, "60 a=1"}, 1, 1, 2, "aaaaaaaaaaaaaaaa"},
+		{"an id, and another visit of it on the next day", []string{"0 a=1", "60 " + idA, "86400 " + idA}, 1, 2, 3, "aaaaaaaaaaaaaaaa"},
+		{"a user from some hit on", []string{"0 a=1", "60 uid=ada"}, 1, 1, 2, ""},
+		{"an id, then a user", []string{"0 a=1", "60 " + idA, "120 uid=ada&" + idA}, 1, 1, 3, "aaaaaaaaaaaaaaaa"},
+		// Two visitors behind one address: a fingerprint belongs to one id alone.
+		{"two ids", []string{"0 a=1", "60 " + idA, "120 " + idB}, 2, 1, 3, "aaaaaaaaaaaaaaaa"},
+		{"two visits", []string{"0 " + idA, "7200 " + idB}, 2, 2, 2, "aaaaaaaaaaaaaaaa"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := withVisits(t, nil)
+			s.tell(c.hits...)
+			want := fmt.Sprintf(`{"events":%d,"users":%d,"sessions":%d}`, c.events, c.users, c.visits)
+			if got := s.send("GET", "/api/v1/count", "", secret); strings.TrimSpace(got.body) != want {
+				t.Errorf("got %s, want %s", got.body, want)
+			}
+			visits := s.visits("")
+			if c.anonymous != "" && visits[0].Anonymous != c.anonymous {
+				t.Errorf("the visit is of %q", visits[0].Anonymous)
+			}
+			if of := s.visits("&user=aaaaaaaaaaaaaaaa"); c.users == 1 && c.anonymous != "" && len(of) != c.visits {
+				t.Errorf("the id has %d visits, want %d", len(of), c.visits)
+			}
+		})
+	}
+}

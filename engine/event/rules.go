@@ -34,6 +34,9 @@ type Rule struct {
 	// midnight of the site's zone, with another campaign, and after a number of
 	// actions.
 	Visits bool
+	// UnitesVisits: one visit is one person. The fingerprint of its hits without an id is
+	// linked to the id that its other hits have.
+	UnitesVisits bool
 	// SessionTypes are the types of events that join or begin the visitor's session when
 	// they come without a session id. Events of other types have a session only if they
 	// name one.
@@ -130,6 +133,15 @@ var rules = map[Dialect][]Rule{
 	}},
 	Matomo: {{
 		Visits:         true,
+		Idle:           30 * minute,
+		HeartBeats:     true,
+		VisitVariables: true,
+		LateSource:     true,
+		FirstVisitKey:  "_idts",
+	}, {
+		Edition:        1,
+		Visits:         true,
+		UnitesVisits:   true,
 		Idle:           30 * minute,
 		HeartBeats:     true,
 		VisitVariables: true,

@@ -18,7 +18,7 @@ type Assignment struct {
 	Person    uint64 // ordinal; 0 = nobody
 	Session   uint64 // ordinal; 0 = none
 	SessionID string // may alias the event or the table
-	Links     []Link // which the event makes, at most three
+	Links     []Link // which the event makes, at most five
 
 	// Only of a hit. A hit that is skipped or refused is not stored as an event.
 	Skip      bool              // there is nothing to store

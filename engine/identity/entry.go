@@ -66,7 +66,7 @@ func (k *idEntry) size() int {
 		n += k.session.size()
 	}
 	if v := k.visit; v != nil {
-		n += idVisitBytes + len(v.id) + len(v.visitor) + len(v.user) + len(v.Campaign) + len(v.keyword) + 8*len(v.goals)
+		n += idVisitBytes + len(v.id) + len(v.visitor) + len(v.user) + len(v.bare) + len(v.Campaign) + len(v.keyword) + 8*len(v.goals)
 		if v.heartbeats != nil {
 			for _, variable := range v.heartbeats.Vars {
 				n += variable.bytes()

@@ -42,6 +42,8 @@ type Visit struct {
 	id      string // of its session
 	visitor string // the id that its newest hit came with; "" = none
 	user    string
+	bare    string // the fingerprint that its first hit without an id had as anonymous id; "" = none
+	known   uint64 // ordinal of the first anonymous id in it that is no fingerprint; 0 = none
 	Arrival
 	viewed      bool  // it has a page view
 	first, last int64 // event times
@@ -229,7 +231,8 @@ func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, ne
 		}
 		return p, err
 	}
-	if _, _, err = t.register(site, seq, e, r, &p); err != nil {
+	_, anon, err := t.register(site, seq, e, r, &p)
+	if err != nil {
 		return p, err
 	}
 	if k != nil {
@@ -237,24 +240,26 @@ func (t *IDs) assignHit(site uint32, seq uint64, e *event.Event, q *Question, ne
 	} else {
 		p.Session, p.SessionID = seq, newSession(e.Dialect)
 	}
-	err = t.updateVisit(site, seq, e, &p)
+	err = t.updateVisit(site, seq, e, r, anon, &p)
 	return p, err
 }
 
 // replayHit is Replay for the event of a hit.
 func (t *IDs) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) (p Assignment, err error) {
-	if _, _, err = t.register(site, seq, e, r, &p); err != nil || e.SessionOrd == 0 {
+	_, anon, err := t.register(site, seq, e, r, &p)
+	if err != nil || e.SessionOrd == 0 {
 		return p, err
 	}
 	p.Session, p.SessionID = e.SessionOrd, e.Session
-	err = t.updateVisit(site, seq, e, &p)
+	err = t.updateVisit(site, seq, e, r, anon, &p)
 	return p, err
 }
 
-// updateVisit takes an event into the visit that was assigned to it. When the event begins
+// updateVisit takes an event into the visit that was assigned to it. anon is the entry of its
+// anonymous id, nil when it has none. When the event begins
 // the visit, updateVisit adds the visit. When the table has no such visit, p loses its
 // session: the log of a replay is then damaged, which check finds.
-func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, p *Assignment) error {
+func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, r *event.Rule, anon *idEntry, p *Assignment) error {
 	visitor := visitorOf(e)
 	if p.Session == seq {
 		v := &Visit{id: strings.Clone(p.SessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
@@ -283,10 +288,51 @@ func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, p *Assignment
 			return err
 		}
 	}
+	if r.UnitesVisits && anon != nil {
+		if err := t.unite(site, e, k.visit, anon, p); err != nil {
+			return err
+		}
+	}
 	k.visit.Take(e)
 	t.change(k)
 	if e.Type == event.Order && e.Name != "" {
 		_, err = t.getOrAdd(site, kindOrder, 0, e.Name, seq)
+	}
+	return err
+}
+
+// unite links a fingerprint to the other anonymous ids of its visit: one visit is one person,
+// also when the visitor's client has an id only from some hit on. Like every anonymous id, a
+// fingerprint is linked once. Ids are not linked to each other, because two visitors behind one
+// address may share a fingerprint and so a visit.
+func (t *IDs) unite(site uint32, e *event.Event, v *Visit, anon *idEntry, p *Assignment) error {
+	if e.Anonymous != fingerprintOf(e) {
+		if v.known == 0 {
+			v.known = anon.ord
+		}
+		return t.linkFingerprint(site, v.bare, anon.ord, p)
+	}
+	if v.known != 0 {
+		t.linkOnce(p, anon, v.known)
+	}
+	switch v.bare {
+	case "":
+		v.bare = strings.Clone(e.Anonymous)
+	case e.Anonymous:
+	default: // the salt has changed during the visit
+		return t.linkFingerprint(site, v.bare, anon.ord, p)
+	}
+	return nil
+}
+
+// linkFingerprint links a fingerprint to a person; "" is no fingerprint.
+func (t *IDs) linkFingerprint(site uint32, fingerprint string, person uint64, p *Assignment) error {
+	if fingerprint == "" {
+		return nil
+	}
+	k, err := t.get(site, KindAnonymous, 0, fingerprint)
+	if k != nil && err == nil {
+		t.linkOnce(p, k, person)
 	}
 	return err
 }
@@ -329,9 +375,10 @@ func (v *Visit) Take(e *event.Event) {
 
 // append appends the stored form:
 //
-//	flags 1: 1 = referred, 2 = viewed | first varint | last varint | actions uvarint |
+//	flags 1: 1 = referred, 2 = viewed, 4 = has ids | first varint | last varint | actions uvarint |
 //	id, visitor, user, campaign, keyword: length uvarint, bytes |
-//	count uvarint | count × goal varint
+//	count uvarint | count × goal varint |
+//	if it has ids: known uvarint | bare: length uvarint, bytes
 func (v *Visit) append(dst []byte) []byte {
 	flags := byte(0)
 	if v.referred {
@@ -339,6 +386,10 @@ func (v *Visit) append(dst []byte) []byte {
 	}
 	if v.viewed {
 		flags |= 2
+	}
+	ids := v.known != 0 || v.bare != ""
+	if ids {
+		flags |= 4
 	}
 	dst = binary.AppendVarint(append(dst, flags), v.first)
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, v.last), v.actions)
@@ -349,6 +400,9 @@ func (v *Visit) append(dst []byte) []byte {
 	for _, g := range v.goals {
 		dst = binary.AppendVarint(dst, g)
 	}
+	if ids {
+		dst = appendText(binary.AppendUvarint(dst, v.known), v.bare)
+	}
 	return dst
 }
 
@@ -356,13 +410,17 @@ func (v *Visit) append(dst []byte) []byte {
 func (d *decoder) visit() *Visit {
 	v := &Visit{}
 	flags := d.byte()
-	d.bad = d.bad || flags > 3
+	d.bad = d.bad || flags > 7
 	v.referred, v.viewed = flags&1 != 0, flags&2 != 0
 	v.first, v.last, v.actions = d.varint(), d.varint(), d.uvarint()
 	v.id, v.visitor, v.user = d.text(), d.text(), d.text()
 	v.Campaign, v.keyword = d.text(), d.text()
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		v.goals = append(v.goals, d.varint())
+	}
+	if flags&4 != 0 {
+		v.known, v.bare = d.uvarint(), d.text()
+		d.bad = d.bad || v.known == 0 && v.bare == ""
 	}
 	return v
 }

@@ -19,6 +19,7 @@ func TestVisitRoundTrip(t *testing.T) {
 			id: rapid.String().Draw(t, "id"), visitor: rapid.String().Draw(t, "visitor"), user: rapid.String().Draw(t, "user"),
 			Arrival: Arrival{rapid.String().Draw(t, "campaign"), rapid.String().Draw(t, "keyword"), rapid.Bool().Draw(t, "referred")},
 			viewed:  rapid.Bool().Draw(t, "viewed"), first: rapid.Int64().Draw(t, "first"), last: rapid.Int64().Draw(t, "last"),
+			known: rapid.SampledFrom([]uint64{0, 0, 7, 1 << 60}).Draw(t, "known"), bare: rapid.SampledFrom([]string{"", "", "f1"}).Draw(t, "bare"),
 			actions: rapid.Uint64().Draw(t, "actions"), goals: rapid.SliceOfN(rapid.Int64(), 1, 4).Draw(t, "goals"),
 		}
 		isReadBack(t, &idEntry{ord: rapid.Uint64().Draw(t, "ord"), visit: v})
@@ -35,6 +36,11 @@ func TestVisitGolden(t *testing.T) {
 	const want = "02ac020380b4b086bf68c0ddb786bf680202306110616161616161616161616161616161610361646106737072696e6703746561020e02"
 	if got := fmt.Sprintf("%x", k.append(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	k.visit.known, k.visit.bare = 300, "ff"
+	united := "02ac0207" + want[8:] + "ac02026666"
+	if got := fmt.Sprintf("%x", k.append(nil)); got != united {
+		t.Errorf("got  %s\nwant %s", got, united)
 	}
 }
 

@@ -20,6 +20,7 @@ func TestRules(t *testing.T) {
 		"a visit shows its variables":                 r.VisitVariables,
 		"a later hit may set the source of the visit": r.LateSource,
 		"a bounce has fewer than two actions":         !r.BouncesByViews,
+		"one visit is one person":                     r.UnitesVisits,
 		"an answer names no visit":                    !r.ReturnsIDs,
 		"the engine knows visitors by their hits":     !r.RecognisesDevices,
 	})
