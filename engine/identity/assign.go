@@ -213,7 +213,7 @@ func (t *IDs) joinSession(site uint32, seq uint64, e *event.Event, r *event.Rule
 // dialect that returns ids, the session becomes the visitor's current one.
 func (t *IDs) sentSession(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *idEntry, p *Assignment) error {
 	if r.NamedIdle > 0 {
-		return t.assignNamed(site, seq, e, r, anon, p)
+		return t.assignNamed(site, seq, e, r, user, anon, p)
 	}
 	s, err := t.getOrAdd(site, kindSession, DialectNumber(e.Dialect), e.Session, seq)
 	if err != nil {

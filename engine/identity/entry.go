@@ -41,7 +41,10 @@ type idEntry struct {
 	visit    *Visit        // of a visit, otherwise nil
 	session  *namedSession // of a named session, otherwise nil
 	ties     *ties         // nil = none
-	bytes    int           // its size when the table last counted it
+	// recent is not stored. Of an id, it is the entry of the session name that it last sent; of
+	// such a name, the session that it was last in. All entries leave memory together.
+	recent *idEntry
+	bytes  int // its size when the table last counted it
 }
 
 // sessionRef refers to a session. For a visit and a named session, only the ordinal is set.

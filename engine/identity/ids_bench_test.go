@@ -10,15 +10,21 @@ import (
 // BenchmarkAssign assigns events of many visitors, all of which are in memory.
 func BenchmarkAssign(b *testing.B) {
 	const visitors = 20_000
-	for _, d := range []event.Dialect{event.Native, event.Matomo} {
-		b.Run(string(d), func(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		d     event.Dialect
+		named bool
+		user  bool
+	}{{"native", event.Native, false, false}, {"named", event.Segment, true, false}, {"named+user", event.Segment, true, true}, {"matomo", event.Matomo, false, false}} {
+		b.Run(c.name, func(b *testing.B) {
+			d := c.d
 			ids := NewIDs(nil, 1<<30)
 			names := make([]string, visitors)
 			for i := range names {
 				names[i] = fmt.Sprintf("%016x", i)
 			}
 			session := func(event.Dialect) string { return "0123456789abcdef0123456789abcdef" }
-			e := event.Event{Dialect: d, Type: event.Page, Time: 1_000_000}
+			e := event.Event{Dialect: d, Type: event.Page, Time: 1_000_000, SessionSent: c.named}
 			q := Question{}
 			if d == event.Matomo {
 				q = Question{Hit: &event.Hit{}, Day: [2]int64{0, 1 << 40}}
@@ -26,7 +32,12 @@ func BenchmarkAssign(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				e.Anonymous = names[i*7919%visitors]
-				e.Time++
+				if e.Time++; c.named {
+					e.Session = e.Anonymous
+				}
+				if c.user {
+					e.User = e.Anonymous
+				}
 				if _, err := ids.Assign(1, uint64(i)+1, &e, &q, session); err != nil {
 					b.Fatal(err)
 				}

@@ -158,14 +158,29 @@ func (t *IDs) tie(anon *idEntry, dialect byte, session uint64) {
 }
 
 // getName returns the entry of a session's name within an id. It adds a new entry with the
-// ordinal ord. kind is that of the id.
-func (t *IDs) getName(site uint32, dialect, kind byte, id, name string, ord uint64) (*idEntry, error) {
+// ordinal ord. of is the entry of the id, and kind its kind.
+func (t *IDs) getName(site uint32, dialect, kind byte, of *idEntry, id, name string, ord uint64) (*idEntry, error) {
+	if k := of.recent; k != nil && isNameKey(k.key, dialect, id, name) {
+		return k, nil // a visitor seldom changes the name
+	}
 	t.key = appendNameKey(t.key[:0], site, dialect, kind, id, name)
 	k, err := t.find()
 	if k == nil && err == nil {
 		k = t.add(ord)
 	}
+	if err == nil {
+		of.recent = k
+	}
 	return k, err
+}
+
+// newestNamed returns the session at index at among those of a name.
+func (t *IDs) newestNamed(site uint32, name *idEntry, at int) (*idEntry, error) {
+	ord := name.sessions[at].ord
+	if s := name.recent; s != nil && s.ord == ord {
+		return s, nil
+	}
+	return t.getNamed(site, ord)
 }
 
 // getNamed returns the entry of a named session, nil when the table has none.
@@ -193,26 +208,26 @@ func (t *IDs) addNamed(site uint32, seq uint64, name string) (*idEntry, error) {
 // assignNamed assigns the session that the event at seq names. The event is in the session
 // of that name in which its anonymous id has been, else in that of its user, else it begins
 // one. An event without an id is in none.
-func (t *IDs) assignNamed(site uint32, seq uint64, e *event.Event, r *event.Rule, anon *idEntry, p *Assignment) error {
+func (t *IDs) assignNamed(site uint32, seq uint64, e *event.Event, r *event.Rule, user, anon *idEntry, p *Assignment) error {
 	p.SessionID = e.Session
 	dialect := DialectNumber(e.Dialect)
 	var names [2]*idEntry
 	var session *idEntry
-	for i, id := range [...]string{e.Anonymous, e.User} {
-		if id == "" {
+	for i, of := range [...]*idEntry{anon, user} {
+		if of == nil {
 			continue
 		}
-		kind := byte(KindAnonymous)
+		kind, id := byte(KindAnonymous), e.Anonymous
 		if i == 1 {
-			kind = KindUser
+			kind, id = KindUser, e.User
 		}
-		k, err := t.getName(site, dialect, kind, id, e.Session, seq)
+		k, err := t.getName(site, dialect, kind, of, id, e.Session, seq)
 		if err != nil {
 			return err
 		}
 		names[i] = k
 		for at := len(k.sessions) - 1; at >= 0 && session == nil; at-- {
-			s, err := t.getNamed(site, k.sessions[at].ord)
+			s, err := t.newestNamed(site, k, at)
 			if err != nil {
 				return err
 			}
@@ -233,6 +248,7 @@ func (t *IDs) assignNamed(site uint32, seq uint64, e *event.Event, r *event.Rule
 	for _, k := range names {
 		if k != nil {
 			t.addSession(k, session.ord)
+			k.recent = session
 		}
 	}
 	t.takeNamed(session, e, r, anon, p)
@@ -293,7 +309,7 @@ func (t *IDs) join(site uint32, seq uint64, e *event.Event, r *event.Rule, user 
 			return false, err
 		}
 		t.takeNamed(session, e, r, nil, p)
-		name, err := t.getName(site, dialect, KindUser, e.User, session.session.name, seq)
+		name, err := t.getName(site, dialect, KindUser, user, e.User, session.session.name, seq)
 		if err != nil {
 			return false, err
 		}
@@ -315,6 +331,17 @@ func (t *IDs) join(site uint32, seq uint64, e *event.Event, r *event.Rule, user 
 func appendNameKey(dst []byte, site uint32, dialect, kind byte, id, name string) []byte {
 	dst = append(appendKey(dst, site, kindName, 0, ""), dialect, kind)
 	return append(appendText(dst, id), name...)
+}
+
+// isNameKey reports whether key is that of the entry of a session's name within an id. The
+// caller knows that it is one of a name within that id.
+func isNameKey(key string, dialect byte, id, name string) bool {
+	const start = 1 + 4 + 1 // prefix, site, kindName
+	length := 1
+	for n := len(id); n >= 0x80; n >>= 7 {
+		length++
+	}
+	return key[start] == dialect && len(key) == start+2+length+len(id)+len(name) && strings.HasSuffix(key, name)
 }
 
 // append appends the stored form:
