@@ -61,6 +61,7 @@ func hostileFloods() []hostileFlood {
 		{name: "never read", memory: 256, clients: 200, least: 200, away: true, prepare: (*flooded).fillPages, client: floodNeverReads},
 		{name: "new pixels", memory: 256, clients: 16, least: 10_000, client: floodPixels},
 		{name: "slow heads", memory: 256, clients: 1000, least: 1000, client: floodSlowHead},
+		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 	}
 }
 
@@ -128,7 +129,7 @@ func (f *hostileFlood) run(t *testing.T) *hostileRow {
 
 	ctx, cancel := context.WithTimeout(context.Background(), floodTime)
 	defer cancel()
-	writer := startHonestWith(server.URL, fl.honest.SecretKey, time.Now().Add(hostileMost), "h", strings.Repeat("f", f.filler))
+	writer := startHonestWith(server.URL, fl.honest.SecretKey, time.Now().Add(hostileMost), "h", strings.Repeat("f", f.filler), true)
 	var all sync.WaitGroup
 	for n := range f.clients {
 		all.Go(func() {
@@ -166,8 +167,8 @@ func (f *hostileFlood) run(t *testing.T) *hostileRow {
 	}
 	server.Kill()
 	row.again(options, fl.shop, fl.honest)
-	t.Logf("the strangers came to %d; the honest client had %d answers, p99 %v, at most %v; answers to reads %v; peak memory %d MiB",
-		fl.did.Load(), row.honest, row.wait.Round(time.Millisecond), writer.wait.Round(time.Millisecond), row.statuses, row.peak>>20)
+	t.Logf("the strangers came to %d; the honest client had %d answers, p99 %v, at most %v, and %d closed connections; answers to reads %v; peak memory %d MiB",
+		fl.did.Load(), row.honest, row.wait.Round(time.Millisecond), writer.wait.Round(time.Millisecond), writer.closed, row.statuses, row.peak>>20)
 	return row
 }
 
@@ -300,5 +301,38 @@ func floodPixels(ctx context.Context, f *flooded, _ int) {
 			return
 		}
 		<-tick.C
+	}
+}
+
+// fillNames stores events with 3,840 different names of properties.
+func (f *flooded) fillNames() error {
+	return f.fill(hostileShape{Way: wayLines, Events: 320, Leaves: leafNames, Count: 12, Fresh: true})
+}
+
+func (f *flooded) fill(shapes ...hostileShape) error {
+	row := &hostileRow{statuses: map[int]int{}}
+	if err := sendHostile(f.server.URL, time.Now().Add(hostileMost), 0, f.shop, shapes, row); err != nil {
+		return err
+	}
+	if row.statuses[200] != int(row.requests) {
+		return fmt.Errorf("answers %v", row.statuses)
+	}
+	return nil
+}
+
+// floodLists asks for the list of all properties.
+func floodLists(ctx context.Context, f *flooded, _ int) { f.ask(ctx, "/api/v1/counters") }
+
+// ask reads a path with a key of the strangers' site, and records the answer.
+func (f *flooded) ask(ctx context.Context, path string) {
+	c := strangerConn{addr: f.addr, deadline: time.Now().Add(hostileMost)}
+	defer c.close()
+	status, answer, err := c.do(hostileRequest{method: "GET", path: path, header: []string{"Authorization: Bearer " + f.shop.ReadKey}})
+	f.did.Add(1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.row.statuses[status]++
+	if f.row.worst == "" && (err != nil || status/100 != 2 && status/100 != 4) {
+		f.row.worst = fmt.Sprintf("GET %s: status %d, %v: %s", path, status, err, answer)
 	}
 }

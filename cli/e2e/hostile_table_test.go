@@ -434,16 +434,19 @@ type honestWriter struct {
 	acked, lost int
 	wait        time.Duration
 	waits       []time.Duration // of events that come every honestEvery, also while one of them waits
+	closed      int             // how often it sent an event again, because its connection was closed
 	err         error           // the first answer other than 200, or a missing answer
 }
 
 // startHonest starts the writer. Its message ids begin with prefix.
 func startHonest(base, key string, deadline time.Time, prefix string) *honestWriter {
-	return startHonestWith(base, key, deadline, prefix, "")
+	return startHonestWith(base, key, deadline, prefix, "", false)
 }
 
-// startHonestWith is startHonest with a text that each event holds.
-func startHonestWith(base, key string, deadline time.Time, prefix, filler string) *honestWriter {
+// startHonestWith is startHonest with a text that each event holds. If twice is set and the
+// server has closed the connection, the writer sends the event once more over a new one. That
+// is part of the wait and no error.
+func startHonestWith(base, key string, deadline time.Time, prefix, filler string, twice bool) *honestWriter {
 	w := &honestWriter{done: make(chan struct{})}
 	more := ""
 	if filler != "" {
@@ -457,7 +460,17 @@ func startHonestWith(base, key string, deadline time.Time, prefix, filler string
 			c, err := bench.Dial(ctx, base, key)
 			for ; err == nil && !w.ending.Load() && ctx.Err() == nil; n++ {
 				start := time.Now()
-				_, err = c.Post("/api/v1/events", "application/json", fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"%s}`, prefix, n, more))
+				body := fmt.Appendf(nil, `{"name":"honest","message_id":"%s-%d"%s}`, prefix, n, more)
+				_, err = c.Post("/api/v1/events", "application/json", body)
+				if twice && err != nil && !strings.HasPrefix(err.Error(), "status ") {
+					w.closed++
+					c.Close()
+					if c, err = bench.Dial(ctx, base, key); err != nil {
+						w.lost++
+						break
+					}
+					_, err = c.Post("/api/v1/events", "application/json", body)
+				}
 				took := time.Since(start)
 				w.wait = max(w.wait, took)
 				for late := took; late > 0; late -= honestEvery {
