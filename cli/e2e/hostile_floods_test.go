@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -61,6 +62,7 @@ func hostileFloods() []hostileFlood {
 		{name: "never read", memory: 256, clients: 200, least: 200, away: true, prepare: (*flooded).fillPages, client: floodNeverReads},
 		{name: "new pixels", memory: 256, clients: 16, least: 10_000, client: floodPixels},
 		{name: "slow heads", memory: 256, clients: 1000, least: 1000, client: floodSlowHead},
+		{name: "silent", memory: 256, files: 1024, clients: 1100, least: 1100, client: floodSilent, beside: writeMuch},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 	}
 }
@@ -302,6 +304,48 @@ func floodPixels(ctx context.Context, f *flooded, _ int) {
 		}
 		<-tick.C
 	}
+}
+
+// floodSilent opens a connection and sends nothing. It comes back late, so that no free
+// place is left but for moments.
+func floodSilent(ctx context.Context, f *flooded, _ int) {
+	c, err := f.dial(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	f.did.Add(1)
+	io.Copy(io.Discard, c)
+	select {
+	case <-ctx.Done():
+	case <-time.After(3 * time.Second):
+	}
+}
+
+// writeMuch writes large requests to the strangers' site, so that the store needs new files.
+func writeMuch(ctx context.Context, f *flooded) error {
+	header := http.Header{"Authorization": {"Bearer " + f.shop.SecretKey}, "Content-Type": {bench.NDJSON}}
+	line := `{"name":"large","properties":{"filler":"` + strings.Repeat("y", 900) + "%06d\"}}\n"
+	var body []byte
+	for n := 0; ctx.Err() == nil; {
+		body = body[:0]
+		for range 1000 {
+			body = fmt.Appendf(body, line, n)
+			n++
+		}
+		// A connection may be closed before the server has read from it.
+		for try := 1; ; try++ {
+			status, answer, err := request("POST", f.server.URL+"/api/v1/events", header, string(body))
+			if err == nil && status == 200 {
+				break
+			}
+			if err == nil || try == 3 {
+				return fmt.Errorf("large requests: %d %.200s %w", status, answer, err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil
 }
 
 // fillNames stores events with 3,840 different names of properties.
