@@ -63,6 +63,7 @@ func hostileFloods() []hostileFlood {
 		{name: "new pixels", memory: 256, clients: 16, least: 10_000, client: floodPixels},
 		{name: "slow heads", memory: 256, clients: 1000, least: 1000, client: floodSlowHead},
 		{name: "silent", memory: 256, files: 1024, clients: 1100, least: 1100, client: floodSilent, beside: writeMuch},
+		{name: "slow bodies", memory: 256, clients: 256, least: 256, away: true, filler: 20_000, client: floodSlowBody},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 	}
 }
@@ -346,6 +347,21 @@ func writeMuch(ctx context.Context, f *flooded) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return nil
+}
+
+// floodSlowBody uploads most of what a body may have before it is told from an idle one, and
+// then a little now and then. It needs no key.
+func floodSlowBody(ctx context.Context, f *flooded, _ int) {
+	c, err := f.dial(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, f.head("POST", "/matomo.php", "")+"Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"+strings.Repeat(" ", 128<<10)); err != nil {
+		return
+	}
+	f.did.Add(1)
+	trickle(ctx, c, strings.Repeat(" ", 2<<10), time.Second)
 }
 
 // fillNames stores events with 3,840 different names of properties.
