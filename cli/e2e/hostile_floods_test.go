@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,7 @@ func hostileFloods() []hostileFlood {
 		{name: "slow heads", memory: 256, clients: 1000, least: 1000, client: floodSlowHead},
 		{name: "silent", memory: 256, files: 1024, clients: 1100, least: 1100, client: floodSilent, beside: writeMuch},
 		{name: "slow bodies", memory: 256, clients: 256, least: 256, away: true, filler: 20_000, client: floodSlowBody},
+		{name: "bombs", memory: 256, clients: 200, least: 200, away: true, client: floodBomb},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 	}
 }
@@ -395,4 +397,28 @@ func (f *flooded) ask(ctx context.Context, path string) {
 	if f.row.worst == "" && (err != nil || status/100 != 2 && status/100 != 4) {
 		f.row.worst = fmt.Sprintf("GET %s: status %d, %v: %s", path, status, err, answer)
 	}
+}
+
+// gzipBomb returns a small body that becomes half a gigabyte.
+var gzipBomb = sync.OnceValue(func() []byte {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 512 {
+		z.Write(make([]byte, 1<<20))
+	}
+	z.Close()
+	return bomb.Bytes()
+})
+
+// floodBomb uploads a body that becomes too large. It needs no key.
+func floodBomb(ctx context.Context, f *flooded, _ int) {
+	c, err := f.dial(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "%sConnection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", f.head("POST", "/matomo.php", ""), len(gzipBomb()))
+	c.Write(gzipBomb())
+	io.Copy(io.Discard, c)
+	f.did.Add(1)
 }
