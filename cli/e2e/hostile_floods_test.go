@@ -67,6 +67,7 @@ func hostileFloods() []hostileFlood {
 		{name: "slow bodies", memory: 256, clients: 256, least: 256, away: true, filler: 20_000, client: floodSlowBody},
 		{name: "bombs", memory: 256, clients: 200, least: 200, away: true, client: floodBomb},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
+		{name: "nested names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNested, client: floodLists},
 	}
 }
 
@@ -369,6 +370,15 @@ func floodSlowBody(ctx context.Context, f *flooded, _ int) {
 // fillNames stores events with 3,840 different names of properties.
 func (f *flooded) fillNames() error {
 	return f.fill(hostileShape{Way: wayLines, Events: 320, Leaves: leafNames, Count: 12, Fresh: true})
+}
+
+// fillNested stores 70,000 events with 15 properties, each an object of the same 25 names.
+func (f *flooded) fillNested() error {
+	var all []hostileShape
+	for n := range 15 {
+		all = append(all, hostileShape{Way: wayLines, Events: 4700, Depth: 1, Key: n + 1, Leaves: leafNames, Count: 25})
+	}
+	return f.fill(all...)
 }
 
 func (f *flooded) fill(shapes ...hostileShape) error {
