@@ -68,6 +68,7 @@ func hostileFloods() []hostileFlood {
 		{name: "bombs", memory: 256, clients: 200, least: 200, away: true, client: floodBomb},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 		{name: "nested names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNested, client: floodLists},
+		{name: "many ids", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillIDs, client: floodPeople},
 	}
 }
 
@@ -381,6 +382,13 @@ func (f *flooded) fillNested() error {
 	return f.fill(all...)
 }
 
+// fillIDs stores a person of 100,000 ids.
+func (f *flooded) fillIDs() error {
+	return f.fill(floodPerson)
+}
+
+var floodPerson = hostileShape{Way: wayLines, Kind: hostileAlias, Events: 100_000, ID: 1, Order: orderStar}
+
 func (f *flooded) fill(shapes ...hostileShape) error {
 	row := &hostileRow{statuses: map[int]int{}}
 	if err := sendHostile(f.server.URL, time.Now().Add(hostileMost), 0, f.shop, shapes, row); err != nil {
@@ -394,6 +402,13 @@ func (f *flooded) fill(shapes ...hostileShape) error {
 
 // floodLists asks for the list of all properties.
 func floodLists(ctx context.Context, f *flooded, _ int) { f.ask(ctx, "/api/v1/counters") }
+
+// floodPeople asks for a person by one of their ids.
+func floodPeople(ctx context.Context, f *flooded, n int) {
+	user, other := floodPerson.ids(n)
+	f.ask(ctx, "/api/v1/users/"+user)
+	f.ask(ctx, "/api/v1/users/"+other)
+}
 
 // ask reads a path with a key of the strangers' site, and records the answer.
 func (f *flooded) ask(ctx context.Context, path string) {
