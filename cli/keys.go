@@ -5,13 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"cairn/cli/config"
 	"cairn/engine"
 )
 
-// This file prints the keys of the sites: once when they are generated, and again with
-// "cairn keys".
+// This file prints the keys of the sites: to a terminal once when they are generated, and
+// with "cairn keys".
 
 // curlLines has one command to try for each dialect. base is the server's URL without a
 // slash at the end.
@@ -37,6 +38,18 @@ var curlLines = []struct {
 	{"matomo", func(base string, k *config.SiteKeys) string {
 		return fmt.Sprintf(`curl -sS %s/matomo.php -d '{"requests":["?idsite=%d&rec=1&url=https://shop.example/&action_name=Hello"]}'`, base, k.ID)
 	}},
+}
+
+// announceKeys tells the operator about keys that this start has generated. The keys
+// themselves go to a terminal alone: elsewhere what a server prints is kept in a log.
+func announceKeys(w io.Writer, cfg *config.Config, base string, terminal bool) {
+	file := filepath.Join(cfg.DataDir, config.KeysName)
+	if !terminal {
+		fmt.Fprintf(w, "cairn generated the keys of the sites and saved them in %s. \"cairn keys\" prints them.\n", file)
+		return
+	}
+	fmt.Fprintf(w, "cairn generated these keys and saved them in %s. \"cairn keys\" prints them again.\n\n", file)
+	showKeys(w, cfg, base)
 }
 
 // showKeys prints the keys of every site and commands to try them.

@@ -41,7 +41,7 @@ const (
 )
 
 func serve(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start generates the keys and prints\nthem. \"cairn keys\" prints them again.")
+	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start generates the keys, and prints\nthem to a terminal. \"cairn keys\" prints them again.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
 	f.StringVar(&cf.Listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
@@ -70,8 +70,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	announced, made := false, filled.Made
 	announce := func(base string) {
 		if announced = true; made {
-			fmt.Fprintf(stdout, "cairn generated these keys and saved them in %s. \"cairn keys\" prints them again.\n\n", filepath.Join(cfg.DataDir, config.KeysName))
-			showKeys(stdout, &cfg, base)
+			announceKeys(stdout, &cfg, base, bench.IsTerminal(stdout))
 		}
 	}
 	code, err := runServer(&cfg, found, filled.Signed(), log, announce)

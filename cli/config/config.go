@@ -11,6 +11,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 
 	"cairn/http/dialect"
@@ -166,6 +168,9 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		if cfg, err = parseConfig(file, string(text)); err != nil {
 			return cfg, nil, err
 		}
+		if cfg.hasSecret() {
+			warnings = warnReadable(warnings, file)
+		}
 	}
 	if len(cfg.Sites) == 0 {
 		// The site is added before the environment is read, so that
@@ -174,9 +179,11 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		site.Name, site.ID = "default", 1
 		cfg.Sites, cfg.implicit = []Site{site}, true
 	}
-	if warnings, err = applyEnv(&cfg, env); err != nil {
+	unused, err := applyEnv(&cfg, env)
+	if err != nil {
 		return cfg, nil, err
 	}
+	warnings = append(warnings, unused...)
 	if fl.Listen != "" {
 		cfg.Listen = fl.Listen
 	}
@@ -191,7 +198,50 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 			warnings = append(warnings, fmt.Sprintf("site %q: %s", cfg.Sites[i].Name, w))
 		}
 	}
+	for _, file := range cfg.secretFiles() {
+		warnings = warnReadable(warnings, file)
+	}
 	return cfg, warnings, nil
+}
+
+// warnReadable adds a warning if every user of the machine can read a file of secrets.
+func warnReadable(warnings []string, file string) []string {
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
+		warnings = append(warnings, fmt.Sprintf("every user of this machine can read %s, which has secrets; use chmod o-rwx", file))
+	}
+	return warnings
+}
+
+// hasSecret says whether a key that must stay secret is set.
+func (c *Config) hasSecret() bool {
+	if c.AdminToken != "" || c.MetricsToken != "" {
+		return true
+	}
+	for i := range c.Sites {
+		for _, secret := range c.Sites[i].private() {
+			if *secret.to != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// secretFiles are the files that the configuration names for secrets, each once.
+func (c *Config) secretFiles() (files []string) {
+	add := func(file string) {
+		if file != "" && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	add(c.AdminTokenFile)
+	add(c.MetricsTokenFile)
+	for i := range c.Sites {
+		for _, secret := range c.Sites[i].private() {
+			add(secret.file)
+		}
+	}
+	return files
 }
 
 // secret is a key whose value is in the configuration itself or in a file that it names.
@@ -212,6 +262,9 @@ func (s *Site) secrets() []secret {
 	}
 }
 
+// private are the secrets but for the write key, which is public.
+func (s *Site) private() []secret { return s.secrets()[1:] }
+
 // secretMin is the least number of characters that a secret should have. A shorter one
 // is accepted with a warning.
 const secretMin = 20
@@ -227,7 +280,7 @@ func (c *Config) ShortSecrets() (warnings []string) {
 	warn("", "admin_token", c.AdminToken)
 	warn("", "metrics_token", c.MetricsToken)
 	for i := range c.Sites {
-		for _, secret := range c.Sites[i].secrets()[1:] {
+		for _, secret := range c.Sites[i].private() {
 			warn(fmt.Sprintf("site %q: ", c.Sites[i].Name), secret.key, *secret.to)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -259,6 +260,46 @@ func TestWindowWarning(t *testing.T) {
 		}
 		if err != nil || len(warnings) != want || want > 0 && !strings.HasPrefix(warnings[0], `site "default": matomo.cdt_window`) {
 			t.Errorf("%s: %q, %v", window, warnings, err)
+		}
+	}
+}
+
+// A file with secrets that every user can read is a warning; so is a file that a secret is
+// read from.
+func TestReadableSecrets(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	writeTestFile(t, secret, "0123456789012345678901234567890123456789")
+	for _, c := range []struct {
+		name, text             string
+		config, secret         os.FileMode
+		warnConfig, warnSecret bool
+	}{
+		{"secrets", "admin_token = \"a\"", 0o644, 0o600, true, false},
+		{"a site's secret", "[[site]]\nname = \"a\"\nclient_secret = \"a\"", 0o604, 0o600, true, false},
+		{"closed", "admin_token = \"a\"", 0o600, 0o600, false, false},
+		{"for a group", "metrics_token = \"a\"", 0o640, 0o600, false, false},
+		{"nothing secret", "listen = \":80\"\n[[site]]\nname = \"a\"\nwrite_key = \"a\"\nclient_id = \"b\"", 0o644, 0o600, false, false},
+		{"a secret elsewhere", "admin_token_file = '" + secret + "'\n", 0o644, 0o644, false, true},
+		{"a site's secret elsewhere", "[[site]]\nname = \"a\"\nread_key_file = '" + secret + "'\n", 0o644, 0o600, false, false},
+	} {
+		file := filepath.Join(dir, "cairn.toml")
+		writeTestFile(t, file, c.text)
+		for name, mode := range map[string]os.FileMode{file: c.config, secret: c.secret} {
+			if err := os.Chmod(name, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, warnings, err := Load(Flags{File: file}, nil)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		text := strings.Join(warnings, "\n")
+		if strings.Contains(text, file) != c.warnConfig || strings.Contains(text, secret+",") != c.warnSecret {
+			t.Errorf("%s: %q", c.name, warnings)
 		}
 	}
 }
