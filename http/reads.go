@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -102,12 +103,13 @@ type siteReader struct {
 
 var errUnbound = &dialect.StatusError{Failure: dialect.Unauthorized, Msg: "this read names no site"}
 
-// bind makes q a question about the site, for events as they are shown.
+// bind makes q a question about the site, for events as they are shown, and bounds a page.
 func (r *siteReader) bind(q *query.Query) error {
 	if r.site == nil {
 		return errUnbound
 	}
 	q.Site, q.Shown = r.site, true
+	q.Bytes = cmp.Or(q.Bytes, query.PageBytes)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 type Page struct {
 	Events []*event.Event
 	Next   string
+	Full   bool // it ended at Query.Bytes
 }
 
 // Totals are exact counts.

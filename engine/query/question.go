@@ -49,6 +49,7 @@ type Query struct {
 	From, To  int64  // event time, Unix milliseconds, To exclusive; 0 = open
 	Ascending bool
 	Limit     int    // 1..1000
+	Bytes     int    // a page ends early, with a cursor, when what it has read takes so much; 0 = no bound
 	After     string // public id of the last event seen
 	Skip      int    // events of a listing to skip first; at most SkipMax
 	Metrics   Metrics
@@ -81,6 +82,10 @@ type CounterQuery struct {
 	Interval string
 	Zone     *time.Location // nil = the zone of the site
 }
+
+// PageBytes is the Query.Bytes of what a client asks for: a thousand of the largest events
+// would take 256 MB.
+const PageBytes = 1 << 20
 
 // LimitMax is the largest number of events, users, sessions or rows in one page.
 const LimitMax = 1000

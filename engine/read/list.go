@@ -3,8 +3,10 @@
 package read
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -48,6 +50,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 	}
 	var page query.Page
 	more, skip, c := false, q.Skip, clock{budget: v.budget}
+	left := cmp.Or(q.Bytes, math.MaxInt)
 	reached, err := v.walk(pred, q.Ascending, after, func(p *table.Part, rows []int) (bool, error) {
 		passed := min(skip, len(rows))
 		skip -= passed
@@ -56,7 +59,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 			r.Shown()
 		}
 		for _, row := range rows[passed:] {
-			if len(page.Events) == limit {
+			if page.Full = left <= 0; page.Full || len(page.Events) == limit {
 				more = true
 				return false, nil
 			}
@@ -66,6 +69,7 @@ func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
 			}
 			rd.addPublicID(q.Site, ev)
 			page.Events = append(page.Events, ev)
+			left -= r.Bytes
 			if err := c.countRow(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
 				more = true // return the events so far, and a cursor
 				return false, nil

@@ -4,7 +4,9 @@
 package read
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 
@@ -49,7 +51,12 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, nex
 		return nil, "", err
 	}
 	users := make([]query.User, 0, len(roots))
+	left := cmp.Or(q.Bytes, math.MaxInt)
 	for _, root := range roots {
+		if left <= 0 {
+			more = true
+			break
+		}
 		p, err := v.person(root, firstAppearance{})
 		if err != nil {
 			return nil, "", err
@@ -59,11 +66,30 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, nex
 			return nil, "", err
 		}
 		users = append(users, u)
+		left -= objectBytes(u.Properties) + namesBytes(u.Aliases, u.Anonymous, u.Groups)
 	}
 	if more {
 		return users, users[len(users)-1].Cursor, nil
 	}
 	return users, "", nil
+}
+
+// objectBytes returns the bytes of the keys and values of an object.
+func objectBytes(o event.Object) (n int) {
+	for i := range o {
+		n += len(o[i].Key) + len(o[i].Value.Text)
+	}
+	return n
+}
+
+// namesBytes returns the bytes of lists of names.
+func namesBytes(lists ...[]string) (n int) {
+	for _, list := range lists {
+		for _, name := range list {
+			n += len(name)
+		}
+	}
+	return n
 }
 
 // firstSeqs returns one page of the first events of persons or sessions, newest first: the

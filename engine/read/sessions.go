@@ -5,6 +5,7 @@ package read
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"cairn/engine/event"
@@ -116,12 +117,18 @@ func (rd *Reader) Sessions(ctx context.Context, q query.Query) (_ []query.Sessio
 		return nil, "", err
 	}
 	sessions := make([]query.Session, 0, len(firsts))
+	left := cmp.Or(q.Bytes, math.MaxInt)
 	for _, first := range firsts {
+		if left <= 0 {
+			more = true
+			break
+		}
 		s, err := rd.session(v, q.Site, first)
 		if err != nil {
 			return nil, "", err
 		}
 		sessions = append(sessions, s)
+		left -= objectBytes(s.Properties) + namesBytes(s.Goals, s.Orders, s.Groups, []string{s.Entry, s.Exit, s.Referrer, s.Cart})
 	}
 	if more {
 		return sessions, sessions[len(sessions)-1].Cursor, nil

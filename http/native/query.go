@@ -250,6 +250,7 @@ func (q *params) page(site *query.Site) (query.Query, error) {
 	if query.Limit, err = q.limit(); err != nil {
 		return query, err
 	}
+	query.Bytes = pageBytesMax
 	query.After, err = q.after()
 	return query, err
 }

@@ -15,6 +15,7 @@ const (
 	namesMax   = 100     // events asked for by name
 	scanMax    = 100_000 // events looked at for filters that the index does not answer
 	derivedMax = 2000    // sessions for session_start and session_end
+	pageBytes  = 8 << 20 // of the events of a page, and of its text
 )
 
 // exporting is the query for a page of the export.
@@ -96,19 +97,24 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 		if uint64(skip) >= totals.Events {
 			return nil, totals.Events, nil
 		}
-		q.Limit, q.Skip = e.limit, skip
+		q.Limit, q.Skip, q.Bytes = e.limit, skip, pageBytes
 		page, err := x.store.List(x.ctx, q)
 		for _, ev := range page.Events {
 			lines = append(lines, exported{Event: ev})
 		}
-		if err == nil && page.Next != "" && len(lines) < e.limit {
-			err = errLate // pages have numbers, so this one has to be whole
+		switch { // pages have numbers, so this one has to be whole
+		case err != nil:
+		case page.Full:
+			err = errWide
+		case page.Next != "" && len(lines) < e.limit:
+			err = errLate
 		}
 		return lines, totals.Events, err
 	}
 	if totals.Events > scanMax {
 		return nil, 0, dialect.Refuse("filters", "these are compared event by event, with at most 100000; narrow by event, start and end")
 	}
+	left := pageBytes
 	for q.Limit = pageMax; ; {
 		page, err := x.store.List(x.ctx, q)
 		if err != nil {
@@ -122,6 +128,9 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 				continue
 			}
 			if total >= uint64(skip) && len(lines) < e.limit {
+				if left -= size(ev); left < 0 {
+					return nil, 0, errWide
+				}
 				lines = append(lines, exported{Event: ev})
 			}
 			total++
@@ -130,6 +139,16 @@ func (x *reading) page(e *exporting) (lines []exported, total uint64, err error)
 			return lines, total, nil
 		}
 	}
+}
+
+// size is about how many bytes an event takes.
+func size(e *event.Event) (n int) {
+	for _, o := range []event.Object{e.Properties, e.Context, e.Extra} {
+		for i := range o {
+			n += len(o[i].Key) + len(o[i].Value.Text)
+		}
+	}
+	return n
 }
 
 // given are the fields that every line of an export has. A query may name them as well.

@@ -18,6 +18,9 @@ func (x *reading) writePage(e *exporting, lines []exported, total uint64) error 
 		if i > 0 {
 			x.out = append(x.out, ',')
 		}
+		if len(x.out) > pageBytes {
+			return errWide
+		}
 		x.writeEvent(e.include, &lines[i])
 		if e.include["profile"] {
 			profile, err := x.profileOf(profiles, lines[i].Event)

@@ -60,6 +60,7 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 	if perr != nil || len(all) > filtersMax {
 		return nil, nil, dialect.Refuse("filters", "at most 32")
 	}
+	compiled := patterns{left: patternsSizeMax}
 	for i, v := range all {
 		at := "filters." + strconv.Itoa(i)
 		o, perr := v.Object(&p)
@@ -101,9 +102,12 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 			continue
 		case "regex":
 			for _, v := range f.values {
-				pattern, err := regexp.Compile(v)
-				if err != nil || len(v) > patternBytesMax {
+				pattern, fit, err := compiled.compile(v)
+				switch {
+				case err != nil:
 					return nil, nil, dialect.Refuse(at+".value", "must be a regular expression of at most 256 bytes")
+				case !fit:
+					return nil, nil, dialect.Refuse(at+".value", "the regular expressions of this request are too large together")
 				}
 				f.patterns = append(f.patterns, pattern)
 			}

@@ -1,7 +1,10 @@
 package openpanel
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,4 +150,58 @@ func FuzzFilters(f *testing.F) {
 			matchesAll(rest, &event.Event{Name: value, Groups: []string{value}, Properties: event.Object{{Key: "a", Value: event.Str(value)}}})
 		}
 	})
+}
+
+// The patterns of a request are bounded together by their compiled size.
+func TestPatternsAreBounded(t *testing.T) {
+	filter := func(patterns ...string) string {
+		text, err := json.Marshal(patterns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `[{"name":"name","operator":"regex","value":` + string(text) + `}]`
+	}
+	var large []string
+	for c := 'a'; c <= 'z'; c++ {
+		large = append(large, string(c)+"{1000}")
+	}
+	huge := strings.Join(large, "|")
+	for _, test := range []struct {
+		name, filters string
+		ok            bool
+	}{
+		{"ordinary", filter(`^/products/[0-9]+$`, `(?i)checkout|cart`, `\p{L}{2,20}`), true},
+		{"a hundred ordinary ones", filter(slices.Repeat([]string{`^/products/[a-z0-9-]+/reviews$`}, 100)...), true},
+		{"one repeat", filter("a{1000}"), true},
+		{"many repeats", filter(slices.Repeat([]string{"a{1000}"}, 20)...), false},
+		{"a huge one", filter(huge), false},
+		{"a hundred huge ones", filter(slices.Repeat([]string{huge}, 100)...), false},
+		{"repeats of repeats", filter("((a{31}){31}|(b{31}){31}|(c{31}){31}|(d{31}){31}|(e{31}){31}|(f{31}){31}|(g{31}){31}|(h{31}){31}|(i{31}){31}|(j{31}){31}|(k{31}){31})"), false},
+		{"classes", filter(slices.Repeat([]string{strings.Repeat(`\pL`, 80)}, 10)...), false},
+	} {
+		if test.name == "a huge one" && len(huge) > patternBytesMax {
+			t.Fatalf("%d bytes", len(huge))
+		}
+		_, _, err := filtersOf(test.filters)
+		if (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	// What is counted is near what is compiled.
+	for _, text := range []string{"abc", "a{1000}", "(ab|cd){20}", `^/products/[0-9]+$`, "(a?b+){3,7}", huge} {
+		tree, err := syntax.Parse(text, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prog, err := syntax.Compile(tree.Simplify())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := instructions(tree, 1<<30); n > 3*len(prog.Inst) || 3*n < len(prog.Inst) {
+			t.Errorf("%.20s: %d counted, %d compiled", text, n, len(prog.Inst))
+		}
+	}
+	if n := testing.AllocsPerRun(1, func() { _, _, _ = filtersOf(filter(slices.Repeat([]string{huge}, 100)...)) }); n > 5000 {
+		t.Errorf("%v allocations for patterns that are refused", n)
+	}
 }

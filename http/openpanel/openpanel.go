@@ -19,7 +19,7 @@
 //
 // Read in this order: openpanel.go (routes), settings.go, source.go (whose a request is), decode.go (what
 // its body holds), track.go and profile.go (the types of it), referrer.go, reply.go. The
-// reads: read.go, filter.go, insights.go, and the export in export.go, export_sessions.go and
+// reads: read.go, filter.go, pattern.go, insights.go, and the export in export.go, export_sessions.go and
 // export_write.go.
 package openpanel
 

@@ -33,6 +33,7 @@ const (
 
 var (
 	errNoPath = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is nothing here"}
+	errWide   = dialect.Refuse("limit", "the events of this page have more than 8 MiB together; ask for fewer")
 	errLate   = &dialect.StatusError{Failure: dialect.Busy, Msg: "the query took too long; narrow it by event, start and end"}
 )
 
