@@ -180,3 +180,28 @@ func TestOpenPanelAvatarOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// Revenue adds up to the end of int64 and stays there.
+func TestOpenPanelRevenueSaturates(t *testing.T) {
+	t.Parallel()
+	s := onStore(t, engine.Options{}, nil, testSite(1, "shop"))
+	panel := []string{"openpanel-client-id: shop-client", "openpanel-client-secret: shop-client-secret"}
+	c := s.connect()
+	var total string
+	for i := range 1026 {
+		a := c.ask(owned{"POST", "/track", fmt.Sprintf(`{"type":"track","payload":{"name":"revenue","profileId":"u%d","properties":{"__revenue":9007199254740991}}}`, i), panel})
+		if a.status != 200 {
+			t.Fatal(a.status, a.body)
+		}
+		if i == 1 {
+			total = s.send("GET", "/insights/shop/metrics?range=today", "", panel...).body
+		}
+	}
+	if !strings.Contains(total, `"total_revenue":18014398509481982`) {
+		t.Errorf("two events: %.300s", total)
+	}
+	total = s.send("GET", "/insights/shop/metrics?range=today", "", panel...).body
+	if !strings.Contains(total, `"total_revenue":9223372036854775807`) || strings.Contains(total, ":-") {
+		t.Errorf("1,026 events: %.300s", total)
+	}
+}

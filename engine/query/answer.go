@@ -130,5 +130,5 @@ type Visits struct {
 	Views        uint64 // pages and screens
 	Timed        uint64 // sessions with events later than their first
 	Milliseconds int64  // total length of these
-	Revenue      int64  // sum of the values of revenue events, in minor units
+	Revenue      int64  // sum of the values of revenue events, in minor units; saturated at the ends of int64
 }

@@ -14,6 +14,7 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/table"
+	"cairn/index"
 )
 
 // visitSum computes the answer of Visits.
@@ -137,7 +138,7 @@ func (s *visitSum) addRevenue(v *view, pred *predicate) error {
 	paid := func(ev *event.Event) {
 		n, err := strconv.ParseInt(ev.Value.Text, 10, 64)
 		if err == nil && ev.Value.Kind == event.Number {
-			s.add(ev.Time, func(t *query.Visits) { t.Revenue += n })
+			s.add(ev.Time, func(t *query.Visits) { t.Revenue = index.AddSaturating(t.Revenue, n) })
 		}
 	}
 	for _, d := range event.Dialects {
@@ -162,7 +163,7 @@ func (s *visitSum) addSessions() {
 			}
 			if span.last > span.first {
 				t.Timed++
-				t.Milliseconds += span.last - span.first
+				t.Milliseconds = index.AddSaturating(t.Milliseconds, span.last-span.first)
 			}
 		})
 	}

@@ -68,7 +68,6 @@ func (x *reading) writeVisits(v *query.Visits) {
 		{"avg_session_duration", ratio(float64(v.Milliseconds)/1000, v.Timed)},
 		{"total_screen_views", float64(v.Views)},
 		{"views_per_session", ratio(float64(v.Views), v.Sessions)},
-		{"total_revenue", float64(v.Revenue)},
 	} {
 		if i > 0 {
 			x.out = append(x.out, ',')
@@ -76,6 +75,7 @@ func (x *reading) writeVisits(v *query.Visits) {
 		x.out = append(append(append(x.out, '"'), f.name...), '"', ':')
 		x.out = strconv.AppendFloat(x.out, f.n, 'f', -1, 64)
 	}
+	x.out = strconv.AppendInt(append(x.out, `,"total_revenue":`...), v.Revenue, 10) // a float has too few digits
 }
 
 var intervals = []string{"minute", "hour", "day", "week", "month"}
