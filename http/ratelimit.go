@@ -12,6 +12,13 @@ import (
 	"cairn/http/wire"
 )
 
+// epoch is long before any time that rates see, and has a monotonic part as these have.
+var epoch = time.Now().Add(-100 * 365 * 24 * time.Hour)
+
+// ticks is a time in nanoseconds on the monotonic clock, where the time has one. Rates use it:
+// the wall clock may be set back, and everybody would then owe for as long as the step.
+func ticks(t time.Time) int64 { return int64(t.Sub(epoch)) }
+
 // pace is a rate limit in the form of GCRA: a client has a theoretical arrival time, each
 // unit moves it on by interval, and it may run ahead of the clock by slack. That takes one
 // number for each client and no timers, and is exact over any span.
@@ -53,7 +60,7 @@ func (m *meter) take(now time.Time, n int) time.Duration {
 	}
 	for {
 		old := m.arrival.Load()
-		next, wait := m.next(old, now.UnixNano(), n)
+		next, wait := m.next(old, ticks(now), n)
 		if wait > 0 || n == 0 || m.arrival.CompareAndSwap(old, next) {
 			return wait
 		}
@@ -93,7 +100,7 @@ func (m *meters) take(addr netip.Addr, now time.Time) time.Duration {
 	s := &m.shards[maphash.Comparable(m.seed, addr)%meterShards]
 	s.Lock()
 	defer s.Unlock()
-	t := now.UnixNano()
+	t := ticks(now)
 	old, known := s.arrival[addr]
 	next, wait := m.next(old, t, 1)
 	if wait == 0 {
@@ -159,7 +166,7 @@ func (m *meters) arrivalOf(addr netip.Addr) int64 {
 // first: that of its address or that of its site. A client without a limit gets no such
 // headers.
 func (x *exchange) rateHeaders() {
-	now := x.started.UnixNano()
+	now := ticks(x.started)
 	limit, remaining, reset := -1, 0, 0
 	if m := x.s.perIP; m.interval > 0 && (x.charged || x.wait > 0 && !x.s.exempt(x.req.Peer)) {
 		limit, remaining, reset = m.left(m.arrivalOf(x.req.Peer), now)

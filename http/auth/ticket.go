@@ -12,7 +12,7 @@ import (
 
 // Tickets are short-lived credentials to read one site. A ticket is the 16 bytes
 //
-//	site u32 | good until, Unix seconds u32 | 0 u64
+//	site u32 | good until, seconds since the process began u32 | 0 u64
 //
 // as one AES block under a key of this process, written like a UUID. The server keeps
 // nothing of a ticket. A forged one deciphers to something other than zeros, and a restart
@@ -20,6 +20,7 @@ import (
 type Tickets struct {
 	block cipher.Block
 	now   func() time.Time
+	began time.Time // differences to it are monotonic
 }
 
 // ticketMax is the longest a ticket may last.
@@ -32,15 +33,17 @@ func newTickets(now func() time.Time) *Tickets {
 	if err != nil {
 		panic(err) // the key has the right length
 	}
-	return &Tickets{block, now}
+	return &Tickets{block, now, now()}
 }
+
+func (t *Tickets) elapsed() time.Duration { return t.now().Sub(t.began) }
 
 // Issue makes a ticket for the site of an id. It lasts at least a second and at most a day.
 func (t *Tickets) Issue(site uint32, ttl time.Duration) string {
 	ttl = min(max(ttl, time.Second), ticketMax)
 	var b [16]byte
 	binary.BigEndian.PutUint32(b[0:], site)
-	binary.BigEndian.PutUint32(b[4:], uint32(t.now().Add(ttl).Unix()))
+	binary.BigEndian.PutUint32(b[4:], uint32((t.elapsed()+ttl)/time.Second))
 	t.block.Encrypt(b[:], b[:])
 	h := hex.EncodeToString(b[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
@@ -56,7 +59,7 @@ func (t *Tickets) site(ticket string) uint32 {
 		return 0
 	}
 	t.block.Decrypt(raw, raw)
-	if binary.BigEndian.Uint64(raw[8:]) != 0 || t.now().Unix() >= int64(binary.BigEndian.Uint32(raw[4:])) {
+	if binary.BigEndian.Uint64(raw[8:]) != 0 || t.elapsed() >= time.Duration(binary.BigEndian.Uint32(raw[4:]))*time.Second {
 		return 0
 	}
 	return binary.BigEndian.Uint32(raw)

@@ -52,7 +52,7 @@ type Conn struct {
 	byWrite time.Time // current write deadline
 
 	phase  atomic.Int32
-	last   atomic.Int64 // Unix ms of the last progress
+	last   atomic.Int64 // ms from began to the last progress
 	linger atomic.Bool  // input may be left: see Close
 	closed sync.Once
 }
@@ -84,8 +84,11 @@ func (c *Conn) Secure() bool {
 // still sending.
 func (c *Conn) Drain() { c.linger.Store(true) }
 
+// began is when the process began. Times since then are monotonic: the wall clock may be set.
+var began = time.Now()
+
 // touch notes progress, for the gate's choice of the longest silent.
-func (c *Conn) touch() { c.last.Store(time.Now().UnixMilli()) }
+func (c *Conn) touch() { c.last.Store(time.Since(began).Milliseconds()) }
 
 // readWithin sets the read deadline. A deadline that is nearly right stays, because setting
 // a timer costs more than waiting a little longer.
