@@ -108,8 +108,9 @@ func appendSeries(dst []byte, interval string, buckets []query.Bucket, m query.M
 }
 
 // appendCounters writes a page of counters. A row of the list of properties has "values",
-// the number of its distinct values; a row of a split has "segment".
-func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, hash uint32) []byte {
+// the number of its distinct values; a row of a split has "segment". known is false if the
+// site has never had the property.
+func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, known bool, hash uint32) []byte {
 	dst = append(dst, `{"rows":[`...)
 	for i := range page.Rows {
 		r := &page.Rows[i]
@@ -129,8 +130,11 @@ func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, 
 		dst = append(appendCounts(dst, r, q.Metrics), '}')
 	}
 	dst = append(dst, `],"total":{`...)
-	dst = appendCounts(dst, &page.Total, q.Metrics)
-	dst = append(dst, `},"next":`...)
+	dst = append(appendCounts(dst, &page.Total, q.Metrics), '}')
+	if !known {
+		dst = append(dst, `,"known":false`...)
+	}
+	dst = append(dst, `,"next":`...)
 	offset := q.Offset + len(page.Rows)
 	if !page.More || len(page.Rows) == 0 || offset > counterOffsetMax {
 		return append(dst, "null}"...)

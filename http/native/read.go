@@ -3,7 +3,9 @@ package native
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
 )
@@ -137,8 +139,41 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if err != nil {
 		return engineError(err)
 	}
-	c.out = appendCounters(c.out, &query, &page, hash)
+	known := true
+	if query.Property != "" && len(page.Rows) == 0 {
+		if known, err = n.counted(ctx, c.site, "property", query.Property); err != nil {
+			return err
+		}
+	}
+	if uncountedKey(query.Segment) {
+		if _, err := n.counted(ctx, c.site, "segment", query.Segment); err != nil {
+			return err
+		}
+	}
+	c.out = appendCounters(c.out, &query, &page, known, hash)
 	return nil
+}
+
+// counted says whether the site has ever counted a property of that name. If it has not, and
+// the name is a key of the context that nothing counts, it refuses the parameter: zero would
+// be a wrong answer about events that do have it.
+func (n *API) counted(ctx context.Context, site *query.Site, param, name string) (bool, error) {
+	page, err := n.engine.Counters(ctx, query.CounterQuery{Site: site, Property: name, Limit: 1, Metrics: query.MetricEvents})
+	switch {
+	case err != nil:
+		return false, engineError(err)
+	case len(page.Rows) > 0:
+		return true, nil
+	case uncountedKey(name):
+		return false, badField(param, name+" is in the context of events and is not counted; ask breakdown?by="+name)
+	}
+	return false, nil
+}
+
+// uncountedKey says whether a name is a key of the context that is never counted. A site may
+// still have a property of that name.
+func uncountedKey(name string) bool {
+	return slices.Contains(event.ContextKeys, name) && !event.Detected(name)
 }
 
 // users is GET /api/v1/users, by the person's first event, the newest first.
