@@ -40,6 +40,7 @@ type Engine struct {
 	public        *store.PublicIDs
 	sessionOwners *identity.SessionOwners
 	latestEvents  *identity.LatestEvents
+	traitVerdicts *traitVerdicts
 	log           *slog.Logger
 
 	mu    sync.RWMutex

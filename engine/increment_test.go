@@ -13,7 +13,7 @@ func TestNumericAt(t *testing.T) {
 		"o.n": "a number", "o.s": "none", "o.x": "unknown", "o.p.n": "a number", "o.p.n.x": "none", "o.p": "none",
 		"a.b": "a number", "n.x": "none", "s.x": "none", "null.x": "unknown", "o.": "unknown", ".": "unknown", "": "unknown",
 	} {
-		numeric, known := numericAt(parsed(t, traits), path)
+		numeric, known := numericAt(parsed(t, traits), path, true)
 		got := "unknown"
 		if known {
 			got = "none"

@@ -119,6 +119,7 @@ func (e *Engine) open() error {
 	})
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
+	e.traitVerdicts = newTraitVerdicts()
 	seq := newSequencer(e, identity.NewIDs(e.db, int(e.memory.IDs)), newRecent(e.memory.RecentIDs))
 	seq.ids.Bound(e.opts.IDPart)
 	switch err := seq.ids.LoadFilter(e.memory.IDFilter); {

@@ -234,6 +234,63 @@ func TestOpenPanelIncrements(t *testing.T) {
 	}
 }
 
+// An increment of a property that is no number is refused, however long ago and in whatever
+// dialect it was set, until it is a number or gone.
+func TestOpenPanelIncrementOfNoNumber(t *testing.T) {
+	t.Parallel()
+	s := withDevices(t, nil)
+	panel := func(body string) int {
+		return s.send("POST", "/track", body, clientID, clientSecret, visitor).status
+	}
+	increment := func(property string) int {
+		return panel(`{"type":"increment","payload":{"profileId":"ada","property":"` + property + `"}}`)
+	}
+	native := func(body string) int { return s.send("POST", "/api/v1/events", body, secret).status }
+	identify := func(properties string) int {
+		return panel(`{"type":"identify","payload":{"profileId":"ada","properties":` + properties + `}}`)
+	}
+	for i, step := range []struct {
+		do   func() int
+		want int
+	}{
+		{func() int { return increment("word") }, 200}, // of nobody yet
+		{func() int { return identify(`{"word":"abc","plan":{"seats":"many"},"n":1}`) }, 200},
+		{func() int { return increment("word") }, 400},
+		{func() int { return identify(`{"other":1}`) }, 200},
+		{func() int { return increment("word") }, 400},
+		{func() int { return increment("word.x") }, 400},
+		{func() int { return increment("plan.seats") }, 400},
+		{func() int { return increment("n") }, 200},
+		{func() int { return increment("new") }, 200},
+		{func() int { return identify(`{"word":"","plan":null}`) }, 200}, // changes nothing
+		{func() int { return increment("word") }, 400},
+		{func() int { return native(`{"type":"identify","user":"ada","properties":{"n":"five","word":7}}`) }, 200},
+		{func() int { return increment("n") }, 400},
+		{func() int { return increment("word") }, 200},
+		{func() int { return native(`{"type":"identify","user":"ada","properties":{"n":null,"plan":null}}`) }, 200}, // erases
+		{func() int { return increment("n") }, 200},
+		{func() int { return increment("plan.seats") }, 200},
+		{func() int {
+			return s.send("POST", "/v1/identify", `{"writeKey":"shop-write","userId":"ada","traits":{"segment":"x"}}`).status
+		}, 200},
+		{func() int { return increment("segment") }, 400},
+		{func() int { return s.send("GET", "/?si=shop&ti=a&uid=ada&tracker=x", "").status }, 200},
+		{func() int { return increment("tracker") }, 400},
+		{func() int { return increment("segment") }, 400},
+		{func() int { return increment("n") }, 200},
+	} {
+		if got := step.do(); got != step.want {
+			t.Errorf("step %d: %d, want %d", i, got, step.want)
+		}
+	}
+	a := s.send("GET", "/api/v1/users/ada", "", secret)
+	for _, want := range []string{`"n":2`, `"word":8`, `"plan":{"seats":1}`, `"new":1`, `"segment":"x"`, `"tracker":"x"`} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("%s lacks %s", a.body, want)
+		}
+	}
+}
+
 // Answers say what is left of a rate, and a 429 says when to come again.
 func TestOpenPanelRates(t *testing.T) {
 	s := withDevices(t, func(o *Options) { o.IPRate, o.IPBurst = 0.01, 3 })

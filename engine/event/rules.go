@@ -89,8 +89,8 @@ type Rule struct {
 	// EventTraits: the properties of a track event are traits of its person, the newest by
 	// event time. The newest rule of the dialect applies to all events.
 	EventTraits bool
-	// ChecksIncrements: an increment of a trait is refused when the newest identify set
-	// the trait to something other than a number.
+	// ChecksIncrements: an increment of a trait is refused when the trait is something other
+	// than a number.
 	ChecksIncrements bool
 	// ActivePath is the dotted path in Extra where an identify says false when the person
 	// was not active. Such an event does not change when the person was last seen. "" =

@@ -14,16 +14,19 @@ import (
 
 // Sorts of newest events. The rank of an event is its time or its seq.
 const (
-	InSession  = 's' // an event of a user, in a session; the rank is its time
-	OfDevice   = 'd' // an event of a device, in a session; the rank is its time
-	Identified = 'i' // an identify event of a user; the rank is its seq
+	InSession = 's' // an event of a user, in a session; the rank is its time
+	OfDevice  = 'd' // an event of a device, in a session; the rank is its time
+	Described = 'i' // an event that can set traits of a user, in any dialect; the rank is its seq
 )
 
-// LatestKey names an id of a site and the sort of its events, in one dialect.
+// AnyDialect stands for all dialects in a LatestKey.
+const AnyDialect = 0xff
+
+// LatestKey names an id of a site and the sort of its events.
 type LatestKey struct {
 	Site    uint32
-	Dialect byte // DialectNumber
-	Sort    byte // InSession, OfDevice or Identified
+	Dialect byte // DialectNumber, or AnyDialect
+	Sort    byte // InSession, OfDevice or Described
 	ID      string
 }
 
@@ -37,7 +40,7 @@ type Latest struct {
 // latestOverhead is about how many bytes of memory an entry takes besides its id.
 const latestOverhead = 112
 
-// LatestEvents remembers published events of dialects whose rules need them. It keeps
+// LatestEvents remembers published events that later ones are decided by. It keeps
 // entries in use. A caller that gets no answer searches the index. It is safe for concurrent use.
 type LatestEvents struct {
 	mu      sync.Mutex
@@ -85,11 +88,11 @@ func (m *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
 // Published takes in an event at seq of the log. session is its session, "" = none.
 func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string) {
 	r := event.NewestRule(ev.Dialect)
-	if !r.RecognisesDevices && !r.ChecksIncrements {
-		return
+	if ev.User != "" && (ev.Type == event.Identify || r.EventTraits && len(ev.Properties) > 0) {
+		m.Put(LatestKey{site, AnyDialect, Described, ev.User}, Latest{seq, int64(seq)}, true)
 	}
-	dialect := DialectNumber(ev.Dialect)
 	if r.RecognisesDevices && session != "" {
+		dialect := DialectNumber(ev.Dialect)
 		prompt := ev.Time >= ev.Received
 		if ev.User != "" {
 			m.Put(LatestKey{site, dialect, InSession, ev.User}, Latest{seq, ev.Time}, prompt)
@@ -97,8 +100,5 @@ func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, sessi
 		if ev.Anonymous != "" {
 			m.Put(LatestKey{site, dialect, OfDevice, ev.Anonymous}, Latest{seq, ev.Time}, prompt)
 		}
-	}
-	if r.ChecksIncrements && ev.Type == event.Identify {
-		m.Put(LatestKey{site, dialect, Identified, ev.User}, Latest{seq, int64(seq)}, true)
 	}
 }

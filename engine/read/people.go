@@ -147,8 +147,8 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	}
 	clause := p.clause()
 	changes := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify), string(event.Group), string(event.Increment)}}}}
-	if given := dialectsWithEventTraits(); len(given) > 0 {
-		changes.Any = append(changes.Any, index.Alt{Field: event.FieldDialect, Terms: given})
+	if alt, any := eventTraits(); any {
+		changes.Any = append(changes.Any, alt)
 	}
 	var inactiveSeqs identity.OrdSet
 	var merged traits
@@ -217,14 +217,24 @@ func (rd *Reader) profile(v *view, site *query.Site, p *person) (query.User, err
 	return u, err
 }
 
-// dialectsWithEventTraits are the dialects whose rule has EventTraits.
-func dialectsWithEventTraits() (names []string) {
+// eventTraits finds the events of dialects whose rule has EventTraits.
+func eventTraits() (alt index.Alt, any bool) {
+	alt.Field = event.FieldDialect
 	for _, d := range event.Dialects {
 		if event.NewestRule(d).EventTraits {
-			names = append(names, string(d))
+			alt.Terms = append(alt.Terms, string(d))
 		}
 	}
-	return names
+	return alt, len(alt.Terms) > 0
+}
+
+// DescribesUser finds the events that can set traits of their user, increments aside.
+func DescribesUser() index.Clause {
+	c := index.Clause{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Identify)}}}}
+	if alt, any := eventTraits(); any {
+		c.Any = append(c.Any, alt)
+	}
+	return c
 }
 
 // backdateFirstSeen sets FirstSeen to the time of the first visit that the client sent with

@@ -53,6 +53,24 @@ func New(o Options) *Reader {
 // CachedCounts returns how many answers and how many partial aggregates are cached.
 func (rd *Reader) CachedCounts() (answers, partials int) { return rd.results.len(), rd.partials.len() }
 
+// NewestFirst calls fn with the events of a site that satisfy all clauses, newest first,
+// until fn returns false. Of each part of the rows it looks at the newest limit alone.
+func (rd *Reader) NewestFirst(site uint32, limit int, fn func(*event.Event) bool, clauses ...index.Clause) error {
+	v := rd.view(context.Background(), &query.Site{ID: site})
+	defer v.Close()
+	_, err := v.walk(newPredicate(clauses...), false, 0, func(p *table.Part, rows []int) (bool, error) {
+		r := table.NewRowReader(p.Get())
+		for _, row := range rows {
+			ev, err := r.Read(row)
+			if err != nil || !fn(ev) {
+				return false, err
+			}
+		}
+		return true, nil
+	}, limit)
+	return err
+}
+
 // Newest returns the newest event of a site that satisfies all clauses and whose time, in
 // Unix milliseconds, is from or later. It returns nil when there is none. Pass
 // math.MinInt64 for any time.
