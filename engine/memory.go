@@ -36,6 +36,8 @@ type MemoryPlan struct {
 	Partials int64 // cached aggregates of ranges of rows
 	Pairs    int64 // number of pairs of an answer's row with a user or session; each takes 8 bytes, in a table twice as large
 
+	Names int64 // names of properties in a list of them
+
 	Memtable int64 // one of Pebble's memtables; there are at most memtables of them
 	Blocks   int64 // Pebble's own block cache
 }
@@ -68,6 +70,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Answers:  bytes / 64,
 		Partials: bytes / 32,
 		Pairs:    bytes / 256,
+		Names:    bytes / 8,
 
 		Memtable: max(bytes*3/64, 64<<10),
 		Blocks:   bytes / 64,

@@ -115,7 +115,7 @@ func (e *Engine) open() error {
 		DB:    e.db, Public: e.public,
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
-		ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
+		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 	})
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))

@@ -223,6 +223,30 @@ func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool)
 	return nil
 }
 
+// HasTotals reports whether a property has totals on the days from…to, both inclusive. It
+// reads at most one page.
+func (r *Run) HasTotals(property string, from, to int32) (bool, error) {
+	h, err := r.loadHeader()
+	if err != nil {
+		return false, err
+	}
+	i, ok := slices.BinarySearchFunc(h.totals, property, func(t totalsHeader, p string) int { return strings.Compare(t.property, p) })
+	if !ok {
+		return false, nil
+	}
+	t := &h.totals[i]
+	page, _ := slices.BinarySearch(t.days, from) // the first page that begins on from or later
+	if page < len(t.days) && t.days[page] <= to {
+		return true, nil
+	}
+	if page == 0 {
+		return false, nil
+	}
+	there := false
+	err = r.totalsPage(t, page-1, func(t Total) { there = there || from <= t.Day && t.Day <= to })
+	return there, err
+}
+
 // Totals calls fn with the totals of a property on the days from…to, both inclusive,
 // ordered by day and value.
 func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {

@@ -21,6 +21,7 @@ type pathColumn struct {
 
 	scalars  int               // codes up to this one have a term at the path ""
 	memo     [][]int32         // by code; nil = not read yet
+	has      map[int64]bool    // by code: whether it has a term; of hasTerm
 	wideMemo map[int64][]int32 // instead of memo, for a column with more codes than a row range has rows
 }
 
@@ -137,7 +138,21 @@ func (c *pathColumn) hasTerm(code int64) bool {
 	if code == 0 {
 		return false
 	}
-	return c.path == "" && code > 0 && code <= int64(c.scalars) || len(c.terms(code)) > 0
+	if code < 0 || code > int64(c.col.Card()) {
+		return false
+	}
+	if c.path == "" && code <= int64(c.scalars) {
+		return true
+	}
+	has, known := c.has[code]
+	if !known {
+		event.CellTerms(c.col.Cell(uint32(code)), c.path, func(string) { has = true })
+		if c.has == nil {
+			c.has = make(map[int64]bool)
+		}
+		c.has[code] = has
+	}
+	return has
 }
 
 // cell returns the row's cell, or nil when there is none.

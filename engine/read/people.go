@@ -33,7 +33,8 @@ func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.
 }
 
 // Users returns one page of profiles, ordered by the persons' first events, newest first.
-// next is the cursor of the next page, "" on the last one. q selects the site and the page
+// next is the cursor of the next page, "" on the last one. When the time is over, Users
+// returns the profiles computed so far and a cursor to go on. q selects the site and the page
 // only.
 func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, next string, _ error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
@@ -58,10 +59,14 @@ func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, nex
 			break
 		}
 		p, err := v.person(root, firstAppearance{})
-		if err != nil {
-			return nil, "", err
+		var u query.User
+		if err == nil {
+			u, err = rd.profile(v, q.Site, p)
 		}
-		u, err := rd.profile(v, q.Site, p)
+		if err == query.ErrQueryTimeout && len(users) > 0 {
+			more = true // return the persons so far, and a cursor
+			break
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -271,13 +276,16 @@ func (rd *Reader) chooseID(v *view, p *person, u *query.User) error {
 		return nil
 	}
 	u.ID = p.users[0]
-	for _, id := range p.users {
-		replaced := false
-		err := v.eachEvent(aliasOf(id), func(ev *event.Event) { replaced = replaced || ev.User != id })
-		if err != nil {
-			return err
+	replaced := make(map[string]bool)
+	if err := v.eachEvent(aliasOf(p.users...), func(ev *event.Event) {
+		if ev.User != ev.Previous {
+			replaced[ev.Previous] = true
 		}
-		if !replaced {
+	}); err != nil {
+		return err
+	}
+	for _, id := range p.users {
+		if !replaced[id] {
 			u.ID = id
 			break
 		}

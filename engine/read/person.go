@@ -36,11 +36,11 @@ func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	return first, nil
 }
 
-// aliasOf finds the aliases whose previous id is id. An alias event without a user does not
-// count.
-func aliasOf(id string) []index.Clause {
+// aliasOf finds the aliases whose previous id is one of ids. An alias event without a user
+// does not count.
+func aliasOf(ids ...string) []index.Clause {
 	return []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: []string{id}}}},
+		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: ids}}},
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
 		{Any: []index.Alt{{Field: event.FieldUser}, {Field: event.FieldAnonymous}}, Present: true},
 	}
@@ -95,6 +95,12 @@ func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 	}
 	set := links.Set(ord)
 	p := &person{root: set[0]}
+	firstSeq, idsOf := v.firstSeq, v.IDs
+	if len(set) > fewIDs {
+		firsts := newFirstRows(v)
+		firstSeq, idsOf = firsts.seq, firsts.ids
+	}
+	c := clock{budget: v.budget}
 	var users, anons names
 	add := func(list *names, kind byte, id string, seq uint64) error {
 		if id == "" || list.has(id) {
@@ -102,7 +108,7 @@ func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 		}
 		first, err := known.seq, error(nil)
 		if known.kind != kind || known.id != id {
-			first, err = v.firstSeq(kind, id)
+			first, err = firstSeq(kind, id)
 		}
 		if err == nil && first == seq {
 			list.add(id)
@@ -110,10 +116,10 @@ func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 		return err
 	}
 	for _, seq := range set {
-		if err := v.budget.check(); err != nil {
+		if err := c.countRow(clockBytes / 64); err != nil { // an id may be looked up in many parts
 			return nil, err
 		}
-		ev, err := v.IDs(seq)
+		ev, err := idsOf(seq)
 		if err != nil {
 			return nil, err
 		}

@@ -1,95 +1,218 @@
 // Properties: the list of all properties that are counted. The events and the numbers of
-// values come from the totals of runs. Sessions and users must be counted row by row. But
-// most properties are in the same rows, mostly in all of them. Sessions and users are
-// therefore counted once for each different set of rows; a hash identifies the set.
+// values come from the totals of runs where these answer. Sessions and users must be
+// counted row by row. Most properties are in the same rows, mostly in all of them: a hash
+// identifies the set of rows, and sessions and users are counted once for each set. Rare
+// properties, and those that share cells with others, are counted in the first pass, as
+// pairs of a property and a person or session.
 
 package read
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"strings"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 )
 
 // property is a line of the list in the making.
 type property struct {
-	name       string
-	events     int64
-	values     map[string]struct{}
-	sharedRows int    // number of rows that count under it; 0 if readShared has not read it
-	rows       uint64 // which rows count under it: the sum of the hashes of all row ranges
+	name   string
+	events int64
+	rows   uint64 // which rows count under it: the sum of the hashes of all row ranges
+	dense  bool   // it is in many rows of a range, so its pairs are not complete
+	shared bool   // it shares cells in some range, and rows is not complete
 }
 
 // properties lists the properties that are counted. The error of a query with values or a
-// segment wraps query.ErrBadQuery.
+// segment wraps query.ErrBadQuery, and so does that of a query about more names than memory
+// holds.
 func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
 		return query.CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", query.ErrBadQuery)
-	}
-	names, err := rd.propertyNames(v)
-	if err != nil {
-		return query.CounterPage{}, err
 	}
 	pred, err := planCounters(q, v)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
-	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0}
-	l.seed = maphash.MakeSeed()
-	l.numbers, l.pairs = make(nameNumbers, len(names)), rd.Pairs
-	for name := range names {
-		l.numbers[name] = int32(len(l.lines))
-		l.lines = append(l.lines, property{name: name, values: make(map[string]struct{})})
+	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0,
+		distinct: q.Metrics.Has(query.MetricUsers) || q.Metrics.Has(query.MetricSessions)}
+	if err := rd.propertyNames(l); err != nil {
+		return query.CounterPage{}, err
 	}
+	l.seed, l.lineBits = maphash.MakeSeed(), bits.Len(uint(len(l.lines)))
+	l.spill = v.budget.spill()
+	defer l.spill.close()
+	l.bags = newPropertyBags(l.spill)
 	if err := l.read(); err != nil {
 		return query.CounterPage{}, err
 	}
 	return l.page()
 }
 
-// propertyNames returns all properties in v, and maybe some of newer rows.
-func (rd *Reader) propertyNames(v *view) (map[string]bool, error) {
-	names := make(map[string]bool)
+// nameBytes is about how many bytes of memory a line of the list takes besides its name.
+const nameBytes = 256
+
+// propertyNames makes the lines of l: a line for each property that may be counted in the
+// parts that the query is about. It stops when the names take too much memory.
+func (rd *Reader) propertyNames(l *propertyList) error {
+	v := l.view
+	l.numbers = make(nameNumbers)
+	bytes := int64(0)
+	full := false
+	add := func(name string) int32 {
+		line, known := l.numbers[name]
+		if known || full {
+			return line
+		}
+		if bytes += nameBytes + int64(len(name)); bytes > rd.NameBytes {
+			full = true
+			return 0
+		}
+		name = strings.Clone(name)
+		line = int32(len(l.lines))
+		l.numbers[name] = line
+		l.lines = append(l.lines, property{name: name})
+		return line
+	}
+	c := clock{budget: v.budget}
+	check := func() error {
+		if full {
+			return fmt.Errorf("%w: more names of properties than memory holds; ask for fewer days", query.ErrBadQuery)
+		}
+		return c.countRow(0)
+	}
 	// Read the log first: rows that are sealed in the meantime are then seen twice. In the
-	// other order they could be missed.
-	err := wal.Notes(rd.DB, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) error {
-		return index.ReadTotals(note, func(t index.Total) {
-			if !names[t.Property] {
-				names[strings.Clone(t.Property)] = true
+	// other order they could be missed. The days in the log may be those of another zone.
+	from, to := int64(math.MinInt64), int64(math.MaxInt64)
+	if !v.anyLate() {
+		from, to = l.pred.timeFrom/calendar.DayMillis-3, l.pred.timeTo/calendar.DayMillis+3
+	}
+	inLog := make(map[string]bool)
+	err := wal.Notes(rd.DB, v.Table.ID, 0, v.Last+1, func(_ uint64, note []byte) (err error) {
+		rerr := index.ReadTotals(note, func(t index.Total) {
+			if err == nil && !inLog[t.Property] && from <= int64(t.Day) && int64(t.Day) <= to {
+				if line := add(t.Property); !full {
+					inLog[l.lines[line].name] = true
+				}
+				err = check()
 			}
 		})
+		return cmp.Or(err, rerr)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	runs := v.Table.Sealed()
-	defer runs.Close()
-	for _, r := range runs.All {
-		properties, err := r.Properties()
+	l.inParts = make([][]int32, len(v.Parts))
+	for name := range inLog {
+		l.inLog = append(l.inLog, l.numbers[name])
+	}
+	sealed := v.Table.Sealed()
+	defer sealed.Close()
+	for _, r := range sealed.All { // rows of the view that were in the log may be in a run by now
+		if r.Last() <= v.sealedTo() {
+			continue
+		}
+		names, err := r.Properties()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, name := range properties {
-			names[name] = true
+		for _, name := range names {
+			if !inLog[name] {
+				if line := add(name); !full {
+					inLog[l.lines[line].name] = true
+					l.inLog = append(l.inLog, line)
+				}
+			}
+			if err := check(); err != nil {
+				return err
+			}
 		}
 	}
-	return names, nil
+	for i := range v.Parts {
+		r := v.Parts[i].Run
+		if r == nil {
+			continue
+		}
+		days, ok := v.totalsOf(r, l.pred)
+		if ok && days.none() {
+			continue
+		}
+		if !ok {
+			days = allDays
+		}
+		names, err := r.Properties()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			there, err := r.HasTotals(name, days.from, days.to)
+			if err != nil {
+				return err
+			}
+			if there {
+				l.inParts[i] = append(l.inParts[i], add(name))
+			}
+			if err := check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// anyLate reports whether some row in memory was counted on the day of receipt by an older
+// cairn.
+func (v *view) anyLate() bool {
+	buf := make([]int64, index.PageRows)
+	for i := range v.Parts {
+		p := &v.Parts[i]
+		if p.Run != nil {
+			continue
+		}
+		flags := p.Get().Ints(event.IntFlags)
+		for page := 0; page*index.PageRows < p.Get().Len(); page++ {
+			for _, f := range flags.Page(page, buf) {
+				if f&event.FlagLate != 0 {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// sealedTo returns the seq of the newest row of v that is in a run.
+func (v *view) sealedTo() (last uint64) {
+	for i := range v.Parts {
+		if r := v.Parts[i].Run; r != nil {
+			last = r.Last()
+		}
+	}
+	return last
 }
 
 // propertyList makes the list.
 type propertyList struct {
-	numbers nameNumbers // index in lines by name
-	pairs   int         // pairs of a property and a row that fillDistinct may have in memory
-	view    *view
-	pred    *predicate
-	query   *query.CounterQuery
-	byRow   bool // the totals of no run answer the query, because it has conditions
+	view     *view
+	pred     *predicate
+	query    *query.CounterQuery
+	byRow    bool        // the totals of no run answer the query, because it has conditions
+	distinct bool        // the query asks for users or sessions
+	numbers  nameNumbers // index in lines by name
+	inParts  [][]int32   // by part of the view: the lines that its rows may count under
+	inLog    []int32     // the same for all parts in memory
+	lineBits int         // bits of the index of a line
+	spill    *spill
 
 	seed maphash.Seed
 	propertySum
@@ -97,59 +220,132 @@ type propertyList struct {
 
 // propertySum is what some row ranges add to the list.
 type propertySum struct {
-	lines   []property
-	anyRows uint64 // which rows count under any property, like property.rows
-	events  int    // number of these rows
+	lines   []property // without names in the sum of a goroutine
+	anyRows uint64     // which rows count under any property, like property.rows
+	events  int        // number of these rows
 	all     distinct
+	bags    propertyBags
 }
 
-func (l *propertySum) add(s *propertySum) {
+// propertyBags are pairs of a line and something that its rows have.
+type propertyBags struct {
+	users, sessions pairBag // pairs of a line and an ordinal; not complete for dense lines
+	values          pairBag // see propertyList.value
+}
+
+func newPropertyBags(s *spill) propertyBags {
+	return propertyBags{pairBag{spill: s}, pairBag{spill: s}, pairBag{spill: s}}
+}
+
+// value adds a value of a line to a bag. The pair has the line in its high bits and a hash
+// of the value in the others, so values take little memory, however long they are. Two of
+// ten million values of a property have the same hash with a probability below one percent.
+func (l *propertyList) value(bag *propertyBags, line int, value string) {
+	bag.values.add(uint64(line)<<(64-l.lineBits) | maphash.String(l.seed, value)>>l.lineBits)
+}
+
+func (l *propertyList) add(s *propertySum) error {
 	l.anyRows += s.anyRows
 	l.events += s.events
 	l.all.union(&s.all)
 	for i := range s.lines {
 		line, more := &l.lines[i], &s.lines[i]
 		line.rows += more.rows
-		line.sharedRows += more.sharedRows
+		line.dense, line.shared = line.dense || more.dense, line.shared || more.shared
 		line.events = index.AddSaturating(line.events, more.events)
-		for value := range more.values {
-			line.values[value] = struct{}{}
-		}
 	}
+	move := func(to, from *pairBag) error {
+		err := from.each(func(pairs []uint64) {
+			for _, p := range pairs {
+				to.add(p)
+			}
+		})
+		from.empty()
+		return err
+	}
+	if s.lines == nil {
+		return nil
+	}
+	return cmp.Or(move(&l.bags.users, &s.bags.users), move(&l.bags.sessions, &s.bags.sessions), move(&l.bags.values, &s.bags.values))
 }
 
 // read reads all rows once, and the totals of runs.
 func (l *propertyList) read() error {
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), l.readRange)
 	for i := range sums {
-		l.add(&sums[i])
+		err = cmp.Or(err, l.add(&sums[i]))
 	}
 	if err != nil || l.byRow {
 		return err
 	}
-	for _, p := range l.view.Parts {
-		if p.Run == nil {
+	c := clock{budget: l.view.budget}
+	for i := range l.view.Parts {
+		r := l.view.Parts[i].Run
+		if r == nil {
 			continue
 		}
-		days, ok := l.view.totalsOf(p.Run, l.pred)
+		days, ok := l.view.totalsOf(r, l.pred)
 		if !ok || days.none() {
 			continue
 		}
-		for i := range l.lines {
-			if err := l.view.budget.check(); err != nil {
-				return err
-			}
+		for _, i := range l.inParts[i] {
 			line := &l.lines[i]
-			err := p.Run.Totals(line.name, days.from, days.to, func(t index.Total) {
-				line.values[t.Value] = struct{}{}
+			var late error
+			err := r.Totals(line.name, days.from, days.to, func(t index.Total) {
+				l.value(&l.bags, int(i), t.Value)
 				line.events = index.AddSaturating(line.events, t.Sum)
+				if late == nil {
+					late = c.countRow(len(t.Value))
+				}
 			})
-			if err != nil {
+			if err = cmp.Or(err, late, c.countRow(0)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// propertyPart is what a rangeReader knows about the lines of a part.
+type propertyPart struct {
+	of     *table.Part
+	byRow  bool    // its totals do not answer the query
+	own    []int32 // lines whose properties have cells of their own
+	shared []bool  // by line; nil when there is none
+}
+
+// openPart finds out which lines of a part share cells.
+func (l *propertyList) openPart(rr *rowRange, part index.Part) *propertyPart {
+	p := &propertyPart{of: rr.part, byRow: l.byRow || rr.part.Run == nil}
+	lines := l.inLog
+	if rr.part.Run != nil {
+		if !p.byRow {
+			_, ok := l.view.totalsOf(rr.part.Run, l.pred)
+			p.byRow = !ok
+		}
+		for i := range l.view.Parts {
+			if l.view.Parts[i].Run == rr.part.Run {
+				lines = l.inParts[i]
+			}
+		}
+	}
+	var sharing []int32
+	for _, i := range lines {
+		if sharesCells(part, l.lines[i].name) {
+			sharing = append(sharing, i)
+		} else {
+			p.own = append(p.own, i)
+		}
+	}
+	if len(sharing) < sharedLinesMin {
+		p.own = append(p.own, sharing...)
+		return p
+	}
+	p.shared = make([]bool, len(l.lines))
+	for _, i := range sharing {
+		p.shared[i] = true
+	}
+	return p
 }
 
 // readRange finds which rows of a row range count under each property.
@@ -160,32 +356,29 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		return err
 	}
 	if sum.lines == nil {
-		sum.lines = make([]property, len(l.lines))
+		sum.lines, sum.bags = make([]property, len(l.lines)), newPropertyBags(l.spill)
 	}
 	part := r.metered(opened.Get())
+	if r.properties == nil || r.properties.of != rr.part {
+		r.properties = l.openPart(rr, part)
+	}
+	p := r.properties
 	matched, err := r.rowSet(rr)
 	if err != nil {
 		return err
 	}
 	all, any := l.hash(rr, matched), newRowSet(rr)
-	byRow := l.byRow || rr.part.Run == nil
-	if !byRow {
-		_, ok := l.view.totalsOf(rr.part.Run, l.pred)
-		byRow = !ok
+	events := 0
+	for _, w := range matched {
+		events += bits.OnesCount64(w)
 	}
-	shared := l.sharedLines(part)
-	if shared != nil {
-		if err := l.readShared(r, rr, part, shared, byRow, any, sum); err != nil {
-			return err
-		}
-	}
-	for i := range l.lines {
-		if shared != nil && shared[i] {
-			continue
+	for _, i := range p.own {
+		if !p.byRow && !l.distinct && &any[0] == &matched[0] {
+			break // the totals say the rest
 		}
 		line, rows := &sum.lines[i], rowSet(nil)
-		if byRow {
-			rows, err = l.countRows(r, rr, part, l.lines[i].name, line)
+		if p.byRow {
+			rows, err = l.countRows(r, rr, part, int(i), sum)
 		} else {
 			rows, err = l.rowsOf(r, rr, part, l.lines[i].name, matched)
 		}
@@ -195,19 +388,38 @@ func (l *propertyList) readRange(r *rangeReader, rr *rowRange, sum *propertySum)
 		case rows == nil:
 		case &rows[0] == &matched[0]: // all matched rows: the usual case
 			line.rows += all
+			line.dense = true
 			any = matched
 		default:
 			line.rows += l.hash(rr, rows)
+			n := 0
 			for k, w := range rows {
-				any[k] |= w
+				n += bits.OnesCount64(w)
+				if &any[0] != &matched[0] {
+					any[k] |= w
+				}
+			}
+			if line.dense = line.dense || n > rangeRowsMax/16; !line.dense && l.distinct {
+				rows.pairs(rr, part, int(i), &sum.bags)
 			}
 		}
 	}
-	sum.anyRows += l.hash(rr, any)
-	for _, w := range any {
-		sum.events += bits.OnesCount64(w)
+	if p.shared != nil && (p.byRow || l.distinct || &any[0] != &matched[0]) {
+		if err := l.readShared(r, rr, part, p, any, sum); err != nil {
+			return err
+		}
 	}
-	any.distinct(rr, part, &sum.all)
+	if &any[0] != &matched[0] {
+		events = 0
+		for _, w := range any {
+			events += bits.OnesCount64(w)
+		}
+	}
+	sum.anyRows += l.hash(rr, any)
+	sum.events += events
+	if l.distinct {
+		any.distinct(rr, part, &sum.all)
+	}
 	return opened.Err()
 }
 
@@ -238,7 +450,13 @@ func (l *propertyList) rowsOf(r *rangeReader, rr *rowRange, part index.Part, nam
 			}
 			return
 		}
+		if code, same := plain.codes.col.Constant(int(batch[0]) / index.PageRows); same && code == 0 {
+			return
+		}
 		for i, code := range plain.codes.of(batch) {
+			if code == 0 {
+				continue
+			}
 			if r.timedOut() {
 				return
 			}
@@ -250,45 +468,58 @@ func (l *propertyList) rowsOf(r *rangeReader, rr *rowRange, part index.Part, nam
 	return rows, err
 }
 
+// listTermsMax is how many values countRows remembers by name.
+const listTermsMax = 1 << 16
+
 // countRows is rowsOf when there are no totals: it also adds the events and values of the
-// rows to line.
-func (l *propertyList) countRows(r *rangeReader, rr *rowRange, part index.Part, name string, line *property) (rows rowSet, err error) {
-	var names terms
-	var seen []bool // by number in names
-	vr, err := r.openValues(rr, part, name, &names)
-	if err != nil || vr.empty() {
+// rows to the sum.
+func (l *propertyList) countRows(r *rangeReader, rr *rowRange, part index.Part, line int, sum *propertySum) (rows rowSet, err error) {
+	var names *terms
+	var vr *valueReader
+	open := func() error {
+		names = new(terms)
+		var err error
+		vr, err = r.openValues(rr, part, l.lines[line].name, names)
+		return err
+	}
+	if err := open(); err != nil || vr.empty() {
 		return nil, err
 	}
 	rows = newRowSet(rr)
+	to := &sum.lines[line]
+	var openErr error
+	var counted []bool // by number in names; a name may be read that no row counts
 	err = r.each(rr, func(batch []int32) {
 		for _, at := range batch {
-			if r.timedOut() {
+			if r.timedOut() || openErr != nil {
 				return
 			}
 			row := int(at)
-			if !vr.isCountable(row) || !vr.isPresent(row) {
+			if !vr.isCountable(row) {
+				continue
+			}
+			ids := vr.values(row)
+			if len(ids) == 0 {
 				continue
 			}
 			rows.add(rr, at)
 			by := vr.amount(row)
-			for _, id := range vr.values(row) {
-				line.events = index.AddSaturating(line.events, by)
-				for int(id) >= len(seen) {
-					seen = append(seen, false)
+			for _, id := range ids {
+				to.events = index.AddSaturating(to.events, by)
+				for int(id) >= len(counted) {
+					counted = append(counted, false)
 				}
-				seen[id] = true
+				if !counted[id] {
+					counted[id] = true
+					l.value(&sum.bags, line, names.names[id])
+				}
+			}
+			if len(names.names) > listTermsMax || names.bytes > clockBytes {
+				openErr, counted = open(), counted[:0]
 			}
 		}
 	})
-	for id, yes := range seen {
-		if yes {
-			if line.values == nil {
-				line.values = make(map[string]struct{})
-			}
-			line.values[names.names[id]] = struct{}{}
-		}
-	}
-	return rows, err
+	return rows, cmp.Or(err, openErr)
 }
 
 // hash identifies a set of rows of a row range. The hash of no rows is 0.
@@ -345,9 +576,45 @@ func (r rowSet) distinct(rr *rowRange, part index.Part, all *distinct) {
 	}
 }
 
+// pairs adds the persons and sessions of the rows to the bags of a line.
+func (r rowSet) pairs(rr *rowRange, part index.Part, line int, bags *propertyBags) {
+	persons, sessions := newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
+	for k, w := range r {
+		for ; w != 0; w &= w - 1 {
+			row := rr.from + k*64 + bits.TrailingZeros64(w)
+			bags.pair(line, uint64(persons.at(row)), uint64(sessions.at(row)))
+		}
+	}
+}
+
+// pair adds a person and a session of a line; 0 is none.
+func (b *propertyBags) pair(line int, person, session uint64) {
+	if person != 0 {
+		b.users.add(identity.PairOf(line, person))
+	}
+	if session != 0 {
+		b.sessions.add(identity.PairOf(line, session))
+	}
+}
+
 // page returns the list. Properties with the same rows have the same sessions and users.
 func (l *propertyList) page() (page query.CounterPage, err error) {
 	p, err := l.view.persons()
+	if err != nil {
+		return page, err
+	}
+	rows := make([]query.CounterRow, len(l.lines))
+	err = l.bags.values.each(func(pairs []uint64) {
+		for _, p := range pairs {
+			rows[p>>(64-l.lineBits)].Values++
+		}
+	})
+	if err == nil {
+		err = l.bags.users.eachPerson(p, func(line int) { rows[line].Users++ })
+	}
+	if err == nil {
+		err = l.bags.sessions.eachPair(func(line int, _ uint64) { rows[line].Sessions++ })
+	}
 	if err != nil {
 		return page, err
 	}
@@ -355,31 +622,33 @@ func (l *propertyList) page() (page query.CounterPage, err error) {
 	page.Total.Events = int64(l.events)
 	page.Total.Users, page.Total.Sessions = uint64(l.all.users.CountPersons(p)), uint64(l.all.sessions.Len())
 	known := map[uint64]query.CounterRow{l.anyRows: page.Total}
-	if err := l.fillDistinct(known, p); err != nil {
-		return query.CounterPage{}, err
-	}
 	for i := range l.lines {
-		line := &l.lines[i]
-		if len(line.values) == 0 {
+		line, row := &l.lines[i], &rows[i]
+		if row.Values == 0 {
 			continue
 		}
-		row, ok := known[line.rows]
-		if !ok {
-			var d distinct
-			if err := l.distinct(line.name, &d); err != nil {
-				return query.CounterPage{}, err
+		if line.dense && l.distinct {
+			same, ok := known[line.rows]
+			if !ok || line.shared {
+				var d distinct
+				if err := l.distinctOf(line.name, &d); err != nil {
+					return query.CounterPage{}, err
+				}
+				same.Users, same.Sessions = uint64(d.users.CountPersons(p)), uint64(d.sessions.Len())
+				if !line.shared {
+					known[line.rows] = same
+				}
 			}
-			row.Users, row.Sessions = uint64(d.users.CountPersons(p)), uint64(d.sessions.Len())
-			known[line.rows] = row
+			row.Users, row.Sessions = same.Users, same.Sessions
 		}
-		row.Value, row.Events, row.Values = line.name, line.events, uint64(len(line.values))
-		page.Rows = append(page.Rows, row)
+		row.Value, row.Events = line.name, line.events
+		page.Rows = append(page.Rows, *row)
 	}
 	return page, nil
 }
 
-// distinct collects the sessions and users of one property.
-func (l *propertyList) distinct(name string, all *distinct) error {
+// distinctOf collects the sessions and users of one property.
+func (l *propertyList) distinctOf(name string, all *distinct) error {
 	sums, err := gather(l.view.budget, l.pred, l.view.rowRanges(), func(r *rangeReader, rr *rowRange, d *distinct) error {
 		opened, err := r.open(rr)
 		if opened == nil {

@@ -31,6 +31,7 @@ type Options struct {
 	QueryTime    time.Duration // the most time one query may take
 	HotEvents    int           // events in memory; a series tells users apart for at most twice as many pairs at a time
 	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
+	NameBytes    int64         // the most memory that the names in a list of properties take
 	ResultBytes  int64         // size of the cache of answers
 	PartialBytes int64         // size of the cache of partial aggregates
 }

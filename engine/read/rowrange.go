@@ -54,7 +54,8 @@ type rangeReader struct {
 	err         error          // from timedOut; each ends with it
 	capped      *cappedCells   // of cappedRange
 	cappedRange rowRange
-	numbers     nameNumbers // nil = the query reads only a few properties
+	numbers     nameNumbers   // nil = the query reads only a few properties
+	properties  *propertyPart // of the list of properties
 }
 
 // openValues prepares to read the values that the rows of an open row range count under

@@ -118,6 +118,7 @@ func (c meteredColumn) Cell(code uint32) []byte {
 type terms struct {
 	ids   map[string]int32
 	names []string
+	bytes int // of names
 }
 
 // idCloned is id for a name whose memory will be reused: it stores a copy.
@@ -138,6 +139,7 @@ func (t *terms) id(name string) int32 {
 		id = int32(len(t.names))
 		t.names = append(t.names, name)
 		t.ids[name] = id
+		t.bytes += len(name)
 	}
 	return id
 }

@@ -32,9 +32,11 @@ type valueReader struct {
 	parser         event.Parser
 	nameID         int32 // number of the property's name in names
 	names          *terms
-	countableTypes []int8 // by code of the type: always or never; 0 = not read yet
-	ids, cappedIDs idSet  // scratch of values
-	withOther      idSet  // scratch of values
+	countableTypes []int8        // by code of the type: always or never; 0 = not read yet
+	ids            idSet         // scratch of values
+	withOther      idSet         // scratch of values
+	over           *cappedValues // of the row that values reads; nil when none of its values is over the cap
+	overCounts     bool          // the row counts a value that is over the cap
 
 	allCountable int8        // whether the rows take part in counters: always or never; 0 = it differs
 	soleColumn   *pathColumn // the only column that can have a value; nil when there are several or it has many codes
@@ -257,12 +259,18 @@ func (vr *valueReader) isLeftOut(row int) bool {
 
 // valuesBelowNameCap is values without the event.Other that stands for capped names.
 func (vr *valueReader) valuesBelowNameCap(row int) []int32 {
+	if vr.cappedCells.contains(vr.leftOutCodes, row) || vr.isLeftOut(row) {
+		return nil
+	}
+	if vr.over = nil; vr.capped != nil {
+		if values, some := vr.capped.at(row); some {
+			vr.over, vr.overCounts = &values, false
+		}
+	}
 	var ids []int32
 	cut := vr.cut.at(row)
 	switch {
-	case vr.cappedCells.contains(vr.leftOutCodes, row):
-		return nil
-	case cut != nil:
+	case cut != nil || vr.over != nil:
 		ids = vr.valuesBeforeCut(row, cut)
 	case vr.detected == nil && len(vr.explicit) == 1:
 		ids = vr.explicit[0].at(row)
@@ -280,17 +288,6 @@ func (vr *valueReader) valuesBelowNameCap(row int) []int32 {
 		}
 		ids = vr.ids.list
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	if vr.isLeftOut(row) {
-		return nil
-	}
-	if vr.capped != nil {
-		if values, some := vr.capped.at(row); some {
-			return vr.replaceCapped(ids, values)
-		}
-	}
 	return ids
 }
 
@@ -300,19 +297,38 @@ func (vr *valueReader) collect(ids []int32) {
 	}
 }
 
-// valuesBeforeCut returns the values of a row whose counting ends at cut. It does the same
-// as event.Counts.
+// addTerm adds a value to ids, or notes that a value is over the cap. Values over the cap
+// get no number: there may be very many of them.
+func (vr *valueReader) addTerm(term string) {
+	if vr.over != nil && vr.over.has(term) {
+		vr.overCounts = true
+		return
+	}
+	vr.ids.add(vr.names.idCloned(term))
+}
+
+// addCell adds the values at the path in the row's cell.
+func (vr *valueReader) addCell(col *pathColumn, row int) {
+	if vr.over == nil {
+		vr.collect(col.at(row))
+	} else {
+		event.CellTerms(col.cell(row), col.path, vr.addTerm)
+	}
+}
+
+// valuesBeforeCut returns the values of a row of which not all count under their own name:
+// counting ends at cut, or some are over the cap. It does the same as event.Counts.
 func (vr *valueReader) valuesBeforeCut(row int, cut *event.Cut) []int32 {
 	vr.ids.reset()
-	add := func(term string) { vr.ids.add(vr.names.idCloned(term)) }
-	if len(vr.property) <= event.MaxPathBytes {
+	add := vr.addTerm
+	if cut == nil || len(vr.property) <= event.MaxPathBytes {
 		for i := range vr.explicit {
 			col := &vr.explicit[i]
 			if !table.IsOverflow(col.field) {
 				switch n := cut.Of(col.field[1:]); n {
 				case 0:
 				case event.AllLeaves:
-					vr.collect(col.at(row))
+					vr.addCell(col, row)
 				default:
 					event.CellTermsOf(col.cell(row), col.path, n, add)
 				}
@@ -333,21 +349,12 @@ func (vr *valueReader) valuesBeforeCut(row int, cut *event.Cut) []int32 {
 		}
 	}
 	if vr.detected != nil && !vr.isReplaced(row) {
-		vr.collect(vr.detected.at(row))
+		vr.addCell(vr.detected, row)
+	}
+	if vr.overCounts && vr.over != nil {
+		vr.ids.add(vr.names.id(event.Other)) // all capped values of one row are one Other
 	}
 	return vr.ids.list
-}
-
-// replaceCapped returns ids with the given capped values replaced by event.Other.
-func (vr *valueReader) replaceCapped(ids []int32, values cappedValues) []int32 {
-	vr.cappedIDs.reset()
-	for _, id := range ids {
-		if values.has(vr.names.names[id]) {
-			id = vr.names.id(event.Other)
-		}
-		vr.cappedIDs.add(id) // two capped values of one row are one Other
-	}
-	return vr.cappedIDs.list
 }
 
 // presenceColumn returns the column that alone determines whether a row isPresent: it is

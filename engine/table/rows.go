@@ -157,8 +157,8 @@ func (r *RowReader) overflow(e *event.Event, prefix byte, cell []byte) error {
 	return nil
 }
 
-// partOf finds the part of v that holds seq.
-func (v *View) partOf(seq uint64) *Part {
+// PartOf finds the part of v that holds seq, nil when there is none.
+func (v *View) PartOf(seq uint64) *Part {
 	i := sort.Search(len(v.Parts), func(i int) bool { return v.Parts[i].First() > seq }) - 1
 	if i < 0 || seq > v.Parts[i].Last() {
 		return nil
@@ -168,7 +168,7 @@ func (v *View) partOf(seq uint64) *Part {
 
 // Event reads the event at seq, nil when there is none.
 func (v *View) Event(seq uint64) (*event.Event, error) {
-	p := v.partOf(seq)
+	p := v.PartOf(seq)
 	if p == nil {
 		return nil, nil
 	}
@@ -178,18 +178,21 @@ func (v *View) Event(seq uint64) (*event.Event, error) {
 // idFields are the fields that say who an event is from.
 var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
 
+// NewIDReader reads the idFields of the rows of a part, and no integers.
+func NewIDReader(p index.Part) *RowReader { return newFieldReader(p, idFields) }
+
 // IDs reads the idFields of the event at seq, nil when there is none.
 func (v *View) IDs(seq uint64) (*event.Event, error) {
-	p := v.partOf(seq)
+	p := v.PartOf(seq)
 	if p == nil {
 		return nil, nil
 	}
-	return newFieldReader(p.Get(), idFields).Read(int(seq - p.First()))
+	return NewIDReader(p.Get()).Read(int(seq - p.First()))
 }
 
 // Received reads when the event at seq was received, if there is one.
 func (v *View) Received(seq uint64, to *int64) error {
-	p := v.partOf(seq)
+	p := v.PartOf(seq)
 	if p == nil {
 		return nil
 	}
