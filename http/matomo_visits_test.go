@@ -29,13 +29,14 @@ func (v hashedVisitors) Visitor(_ uint32, parts ...string) (today, yesterday str
 
 // shownVisit is a session as the native API shows it.
 type shownVisit struct {
-	ID, User, Anonymous, Entry, Exit, Referrer, Campaign, Cart string
-	ReferrerType                                               string `json:"referrer_type"`
-	Duration, Events, Actions                                  int
-	Bounce                                                     bool
-	Goals, Orders                                              []string
-	Start, End                                                 time.Time
-	Properties                                                 shownObject
+	ID, User, Anonymous, Entry, Exit, Referrer, Campaign string
+	Cart                                                 json.Number
+	ReferrerType                                         string `json:"referrer_type"`
+	Duration, Events, Actions                            int
+	Bounce                                               bool
+	Goals, Orders                                        []string
+	Start, End                                           time.Time
+	Properties                                           shownObject
 }
 
 // shownObject is an object as it was answered.

@@ -303,3 +303,21 @@ func TestReadableSecrets(t *testing.T) {
 		}
 	}
 }
+
+// An address that nothing can listen on is refused before the store is opened.
+func TestListenAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8080": "", ":8080": "", "[::1]:0": "", "localhost:http": "",
+		"unix:/run/cairn.sock": "cannot listen on a unix socket", "/run/cairn.sock": "cannot listen on a unix socket",
+		"8080": "must be an address and a port", "127.0.0.1": "must be an address and a port", "127.0.0.1:no-such-port": "must be an address and a port",
+		"127.0.0.1:99999": "must be an address and a port",
+	} {
+		cfg, _, err := Load(Flags{Listen: address}, nil)
+		if err == nil {
+			err = cfg.Validate()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

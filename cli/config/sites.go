@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"cairn/engine"
@@ -56,6 +57,9 @@ func (c *Config) Validate() error {
 	if _, err := c.ReserveBytes(); err != nil {
 		return err
 	}
+	if err := checkListen(c.Listen); err != nil {
+		return err
+	}
 	_, err := c.Proxies()
 	return err
 }
@@ -66,6 +70,22 @@ func (c *Config) DebugAddress() string {
 		return net.JoinHostPort("127.0.0.1", port)
 	}
 	return c.DebugListen
+}
+
+// checkListen refuses what is no address to listen on, before the system says so in words
+// of its own.
+func checkListen(address string) error {
+	if strings.HasPrefix(address, "unix:") || strings.HasPrefix(address, "/") {
+		return fmt.Errorf("listen = %q: this version cannot listen on a unix socket; use an address such as \"127.0.0.1:8080\"", address)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("listen = %q: must be an address and a port such as \"127.0.0.1:8080\"", address)
+	}
+	return nil
 }
 
 // ReserveBytes is the reserve in bytes as the engine takes it: 0 = by the disk's size,

@@ -16,6 +16,8 @@ import (
 const utmBytesMax = 255
 
 func (c *contextFields) fromURLs() {
+	c.lowerScheme(keyURL)
+	c.lowerScheme(keyReferrer)
 	host := ""
 	if u := c.text(keyURL); u != "" {
 		var path, query string
@@ -32,6 +34,34 @@ func (c *contextFields) fromURLs() {
 		}
 	}
 }
+
+// lowerScheme writes the scheme of a url in lower case, so that HTTP://shop.example/ is the
+// same page as http://shop.example/.
+func (c *contextFields) lowerScheme(k contextKey) {
+	u := c.text(k)
+	end := strings.Index(u, "://")
+	if end < 1 || end > schemeBytesMax {
+		return
+	}
+	var buf [schemeBytesMax]byte
+	lower, changed := append(buf[:0], u[:end]...), false
+	for i, b := range lower {
+		switch {
+		case 'A' <= b && b <= 'Z':
+			lower[i], changed = b|0x20, true
+		case b < 'a' || b > 'z':
+			if b != '+' && b != '-' && b != '.' && (b < '0' || b > '9') {
+				return // no scheme
+			}
+		}
+	}
+	if changed {
+		c.e.Context[c.at[k]-1].Value.Text = string(lower) + u[end:]
+	}
+}
+
+// schemeBytesMax is the longest scheme that is looked at, in bytes.
+const schemeBytesMax = 32
 
 // fromQuery reads the campaign from a query. When a parameter occurs twice, the first
 // value that is not empty counts.

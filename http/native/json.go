@@ -217,12 +217,24 @@ func appendSession(dst []byte, s *query.Session) []byte {
 	dst = event.AppendStrings(dst, s.Goals)
 	dst = append(dst, `,"orders":`...)
 	dst = event.AppendStrings(dst, s.Orders)
-	dst = appendText(dst, "cart", s.Cart)
+	dst = appendCart(append(dst, `,"cart":`...), s.Cart)
 	if len(s.Properties) > 0 {
 		dst = append(dst, `,"properties":`...)
 		dst = event.AppendObject(dst, s.Properties)
 	}
 	return append(dst, '}')
+}
+
+// appendCart appends the value of a cart: a number, as the value of an event is, null when
+// there is no cart, and a text that is no number as it is.
+func appendCart(dst []byte, cart string) []byte {
+	if cart == "" {
+		return append(dst, "null"...)
+	}
+	if number, ok := event.Decimal(cart); ok {
+		return append(dst, number...)
+	}
+	return event.AppendString(dst, cart)
 }
 
 func appendGroup(dst []byte, g *query.Group) []byte {

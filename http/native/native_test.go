@@ -510,3 +510,12 @@ func failureOf(err error) dialect.Result {
 	}
 	return result
 }
+
+// The value of a cart is a number, as that of its event is.
+func TestCartIsANumber(t *testing.T) {
+	for cart, want := range map[string]string{"": "null", "25": "25", "25.50": "25.5", "0": "0", "c-1": `"c-1"`} {
+		if got := string(appendCart(nil, cart)); got != want {
+			t.Errorf("%q: %s, want %s", cart, got, want)
+		}
+	}
+}
