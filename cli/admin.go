@@ -19,6 +19,7 @@ import (
 
 	"cairn/cli/bench"
 	"cairn/cli/config"
+	"cairn/engine"
 	"cairn/engine/check"
 	"cairn/engine/query"
 	"cairn/engine/store"
@@ -161,12 +162,20 @@ func checkStore(args []string, stdout, stderr io.Writer) int {
 	if err := checkStored(dir); err != nil {
 		return fail(stderr, "check", err)
 	}
+	lock, err := lockDir(dir, false)
+	if err != nil {
+		return fail(stderr, "check", err)
+	}
+	defer lock.Close()
 	debug.SetMemoryLimit(int64(memory))
 	start := time.Now()
 	progress, clear := checkProgress(stderr, start)
 	report, err := check.With(context.Background(), check.Options{Dir: dir, Memory: int64(memory), Progress: progress})
 	clear()
 	if err != nil {
+		if engine.Damaged(err) != nil {
+			showSurvey(stdout, dir)
+		}
 		return fail(stderr, "check", explainLock(err, dir))
 	}
 	for _, p := range report.Problems {
@@ -178,7 +187,11 @@ func checkStore(args []string, stdout, stderr io.Writer) int {
 	}
 	if n := len(report.Problems); n > 0 {
 		fmt.Fprintf(stdout, "The %s %s is NOT good: %s, listed above.\n", kind, filepath.Clean(dir), plural(uint64(n), "difference"))
+		showSurvey(stdout, dir)
 		return ExitFailed
+	}
+	if report.Lost > 0 {
+		fmt.Fprintf(stdout, "A repair could not save %s. Where some are lost, ids and sessions are not compared.\n", plural(report.Lost, "event"))
 	}
 	fmt.Fprintf(stdout, "The %s %s is good: %s of %s recounted in %.1f s; %s, %s not yet sealed.\n", kind, filepath.Clean(dir),
 		plural(report.Events, "event"), plural(uint64(report.Sites), "site"), time.Since(start).Seconds(), plural(uint64(report.Runs), "run"), plural(report.Unsealed, "event"))

@@ -3,7 +3,7 @@
 //
 // Read this file first: it has the table of commands and parses their flags. serve.go runs
 // the server. datadir.go decides which directories may be data directories. admin.go has
-// snapshot, restore and check. keys.go, geo.go and bench.go each have the command of that
+// snapshot, restore and check. repair.go has repair. keys.go, geo.go and bench.go each have the command of that
 // name.
 package cli
 
@@ -47,6 +47,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},
+		{"repair", "DATA_DIR NEW_DIR", "save what is sound in a damaged store", repairStore},
 		{"bench", "[flags]", "measure the speed of a server under a realistic load", cmdBench},
 		{"geo", "[flags] IP...", "print the location of IP addresses", cmdGeo},
 		{"version", "", "print the version", printVersion},

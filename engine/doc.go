@@ -28,7 +28,7 @@
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        turns rows in memory and in the log into runs; merge.go turns several
-//	               runs into one
+//	               runs into one, recount.go counts their rows on other days
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
@@ -43,6 +43,7 @@
 //	records   small records beside the log: from which seq changed rules apply
 //	enrich    what an event's source tells about it; privacy
 //	check     the recount of a stopped store; sizes on the disk
+//	repair    a new store of what is sound in a damaged one
 //	calendar  days, weeks and months of a zone
 //	referrer  urls and known sites
 //	ua        user agents

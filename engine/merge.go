@@ -260,8 +260,25 @@ func (m *merger) runFreed(run uint64) {
 	m.changed.Broadcast()
 }
 
-// pick chooses the runs to merge. It returns none if no merge is due.
+// pick chooses the runs to merge. It returns none if no merge is due. Where a repair has lost
+// the events between two runs, these are no neighbours: a run has every seq from its first to
+// its last.
 func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
+	for len(runs) > 0 {
+		n := 1
+		for n < len(runs) && runs[n].First == runs[n-1].Last()+1 {
+			n++
+		}
+		if picked, err := m.pickTiling(runs[:n]); err != nil || len(picked) > 0 {
+			return picked, err
+		}
+		runs = runs[n:]
+	}
+	return nil, nil
+}
+
+// pickTiling is pick for runs without a gap.
+func (m *merger) pickTiling(runs []*index.Run) ([]*index.Run, error) {
 	rows := make([]uint64, len(runs))
 	for i, r := range runs {
 		rows[i] = r.Rows

@@ -33,6 +33,10 @@ func (e *Engine) replay(seq *sequencer, version byte) error {
 	if err != nil {
 		return err
 	}
+	for site := range lost {
+		s := e.state(site)
+		s.Skip(lost.Next(site, s.Last()) - 1)
+	}
 	if err := e.sealer.removeOrphans(used); err != nil {
 		return err
 	}

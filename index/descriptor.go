@@ -112,31 +112,8 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 		return fmt.Errorf("read descriptors: %w", err)
 	}
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		k, v := it.Key(), it.Value()
-		if len(k) != 13 || len(v) < descriptorLen || v[0] < 1 || v[0] > RunVersion || v[0] == 1 && len(v) > descriptorLen {
-			err = &DescriptorError{slices.Clone(k)}
-			break
-		}
-		u := func(i int) uint64 { return binary.LittleEndian.Uint64(v[i:]) }
-		d := Descriptor{
-			Version: v[0], Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
-			Run: u(1), Rows: u(9), TimeMin: int64(u(17)), TimeMax: int64(u(25)),
-			DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
-			ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
-		}
-		if d.Version >= 2 {
-			if serr := readSections(v[descriptorLen:], func(tag uint64, data []byte) bool {
-				if tag == sectionDays {
-					d.Days = string(data)
-				}
-				return tag == sectionDays
-			}); serr != nil {
-				err = fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, serr)
-				break
-			}
-		}
-		if cerr := d.check(); cerr != nil {
-			err = fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, cerr)
+		var d Descriptor
+		if d, err = ParseDescriptor(it.Key(), it.Value()); err != nil {
 			break
 		}
 		err = fn(d)
@@ -145,6 +122,35 @@ func Descriptors(r pebble.Reader, fn func(Descriptor) error) error {
 		err = fmt.Errorf("read descriptors: %w", cerr)
 	}
 	return err
+}
+
+// ParseDescriptor reads a descriptor as it is stored. Damage is an error that names the list
+// of runs.
+func ParseDescriptor(k, v []byte) (Descriptor, error) {
+	if len(k) != 13 || len(v) < descriptorLen || v[0] < 1 || v[0] > RunVersion || v[0] == 1 && len(v) > descriptorLen {
+		return Descriptor{}, &DescriptorError{slices.Clone(k)}
+	}
+	u := func(i int) uint64 { return binary.LittleEndian.Uint64(v[i:]) }
+	d := Descriptor{
+		Version: v[0], Site: binary.BigEndian.Uint32(k[1:]), First: binary.BigEndian.Uint64(k[5:]),
+		Run: u(1), Rows: u(9), TimeMin: int64(u(17)), TimeMax: int64(u(25)),
+		DayMin: int32(binary.LittleEndian.Uint32(v[33:])), DayMax: int32(binary.LittleEndian.Uint32(v[37:])),
+		ReceivedMax: int64(u(41)), Keys: u(49), Sum: u(57),
+	}
+	if d.Version >= 2 {
+		if err := readSections(v[descriptorLen:], func(tag uint64, data []byte) bool {
+			if tag == sectionDays {
+				d.Days = string(data)
+			}
+			return tag == sectionDays
+		}); err != nil {
+			return Descriptor{}, fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, err)
+		}
+	}
+	if err := d.check(); err != nil {
+		return Descriptor{}, fmt.Errorf("%w: %w", &DescriptorError{slices.Clone(k)}, err)
+	}
+	return d, nil
 }
 
 // ErrMissing is the cause of a CorruptError over a page that is not there at all.

@@ -72,7 +72,8 @@
 //	part.go                                the interface, and what the caller supplies
 //	mempart.go memcolumn.go                the part in memory
 //	keys.go limits.go ints.go dict.go
-//	header.go descriptor.go totals.go      the format, piece by piece
+//	header.go descriptor.go section.go
+//	totals.go                              the format, piece by piece
 //	write.go write_column.go write_dict.go
 //	build.go merge.go scratch.go           writing a run
 //	run.go run_column.go cache.go          reading a run

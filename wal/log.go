@@ -157,6 +157,24 @@ func Replay(r pebble.Reader, site uint32, fn func(seq uint64, record []byte) err
 	})
 }
 
+// Block calls fn with the records of one stored block, in order: a key and a value of the log.
+// The record is valid until fn returns. Damage is a *CorruptError.
+func Block(key, value []byte, fn func(seq uint64, record []byte) error) error {
+	if len(key) != keyLen {
+		return &CorruptError{What: fmt.Sprintf("bad key %x", key)}
+	}
+	site, next := binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint64(key[5:])
+	data, err := checkSum(site, next, key, value)
+	if err != nil {
+		return err
+	}
+	return decodeBlock(site, next, data, func(record []byte) error {
+		err := fn(next, record)
+		next++
+		return err
+	})
+}
+
 // Notes calls fn with the notes of a site's groups that start in [from, to), in order.
 // data is valid until fn returns.
 func Notes(r pebble.Reader, site uint32, from, to uint64, fn func(first uint64, data []byte) error) error {

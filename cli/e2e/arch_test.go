@@ -59,8 +59,9 @@ var plan = []room{
 	{dir: "engine/table", knows: []string{"engine/event", "engine/calendar", "index", "engine/identity"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/read", knows: []string{"engine/cache", "engine/query", "engine/table", "engine/identity", "engine/store", "engine/calendar", "engine/event", "engine/referrer", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/repair", knows: []string{"engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/cache", "engine/event", "engine/query", "engine/store", "engine/records", "engine/identity", "engine/table", "engine/read", "engine/check", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/cache", "engine/event", "engine/query", "engine/store", "engine/records", "engine/identity", "engine/table", "engine/read", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -78,7 +79,7 @@ var plan = []room{
 	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/check", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
 	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }

@@ -43,6 +43,14 @@ func fileIn(err error) string {
 	return Name
 }
 
+// Named returns err, or damage that names its file, for messages.
+func Named(err error) error {
+	if d := Damaged(err); d != nil {
+		return d
+	}
+	return damagedStore(err)
+}
+
 // DamagedFile returns a *query.Damage: err is what is wrong with a file of the store, or with
 // a named part of it.
 func DamagedFile(file string, err error) error { return &query.Damage{File: file, Err: err} }

@@ -11,6 +11,7 @@
 //	spare.go     files beside the store that say what must be on the disk
 //	names.go     which site has which id
 //	lost.go      events that a repair could not save
+//	salvage.go   opens a damaged store for a repair
 //	publicid.go  public ids of events, which are also cursors
 //	tables.go    reads the keys of a run from its table file, without a search in Pebble's levels
 //	snapshot.go  makes and verifies snapshots

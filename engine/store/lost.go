@@ -55,8 +55,16 @@ var LostKey = Key("lost")
 // ReadLost reads what a repair has noted.
 func ReadLost(r pebble.Reader) (Lost, error) {
 	b, err := Get(r, LostKey)
-	if err != nil || b == nil {
+	if err != nil {
 		return nil, err
+	}
+	return ParseLost(b)
+}
+
+// ParseLost reads the stored form. nil stands for none.
+func ParseLost(b []byte) (Lost, error) {
+	if b == nil {
+		return nil, nil
 	}
 	const n = 4 + 8 + 8
 	if len(b) == 0 || b[0] != 1 || (len(b)-1)%n != 0 {

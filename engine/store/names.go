@@ -60,9 +60,20 @@ func (n Names) append(b []byte) []byte {
 
 // ReadNames reads the names of a store.
 func ReadNames(r pebble.Reader) (Names, error) {
-	b, err := Get(r, Key("names"))
-	if err != nil || b == nil {
+	b, err := Get(r, NamesKey)
+	if err != nil {
 		return Names{}, err
+	}
+	return ParseNames(b)
+}
+
+// NamesKey is the key under which a store has its Names.
+var NamesKey = Key("names")
+
+// ParseNames reads the stored form. nil stands for none.
+func ParseNames(b []byte) (Names, error) {
+	if b == nil {
+		return Names{}, nil
 	}
 	bad := DamagedFile("the names of the sites", errors.New("their record cannot be read"))
 	if len(b) < 2 || b[0] != 1 {
@@ -86,7 +97,7 @@ func (n Names) Write(db *pebble.DB) error {
 			return fmt.Errorf("note the names of the sites: %q is too long", name)
 		}
 	}
-	if err := db.Set(Key("names"), n.append(nil), pebble.Sync); err != nil {
+	if err := db.Set(NamesKey, n.append(nil), pebble.Sync); err != nil {
 		return fmt.Errorf("note the names of the sites: %w", err)
 	}
 	return nil

@@ -24,15 +24,8 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if fs == nil {
 		fs = vfs.Default
 	}
-	list, err := fs.List(dataDir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := CheckEmpty(fs, dataDir); err != nil {
 		return fmt.Errorf("restore: %w", err)
-	}
-	if slices.ContainsFunc(list, func(name string) bool {
-		info, err := fs.Stat(fs.PathJoin(dataDir, name))
-		return name != LostFound || err != nil || !info.IsDir()
-	}) {
-		return fmt.Errorf("restore: %s is not empty; nothing in it was changed", dataDir)
 	}
 	m, err := VerifySnapshot(fs, snapshotDir)
 	if err != nil {
@@ -40,6 +33,21 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	}
 	if err := restore(fs, snapshotDir, dataDir, m); err != nil {
 		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// CheckEmpty returns an error unless a directory is missing or empty, except for lost+found.
+func CheckEmpty(fs vfs.FS, dir string) error {
+	list, err := fs.List(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if slices.ContainsFunc(list, func(name string) bool {
+		info, err := fs.Stat(fs.PathJoin(dir, name))
+		return name != LostFound || err != nil || !info.IsDir()
+	}) {
+		return fmt.Errorf("%s is not empty; nothing in it was changed", dir)
 	}
 	return nil
 }
@@ -81,7 +89,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(beginIncarnation(db), db.Close()); err != nil {
+	if err := errors.Join(BeginIncarnation(db), db.Close()); err != nil {
 		return err
 	}
 	if err := fs.Rename(fs.PathJoin(dataDir, part), Dir(fs, dataDir)); err != nil {
@@ -90,8 +98,8 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	return wal.SyncDir(fs, dataDir)
 }
 
-// beginIncarnation starts a new incarnation after the newest event of every site.
-func beginIncarnation(db *pebble.DB) error {
+// BeginIncarnation starts a new incarnation after the newest event of every site.
+func BeginIncarnation(db *pebble.DB) error {
 	s, err := Read(db)
 	if err != nil {
 		return err

@@ -118,7 +118,7 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 	if _, err := parseManifest(text); err != nil { // a restore parses it too
 		return query.Snapshot{}, err
 	}
-	if err := writeFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
+	if err := WriteFile(fs, fs.PathJoin(part, ManifestName), text); err != nil {
 		return query.Snapshot{}, err
 	}
 	if err := errors.Join(wal.SyncDir(fs, Dir(fs, part)), wal.SyncDir(fs, part)); err != nil {
@@ -287,8 +287,17 @@ func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
 	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, dst.Close())
 }
 
-// writeFile writes and syncs a file.
-func writeFile(fs vfs.FS, path string, data []byte) error {
+// CopyKeys copies keys.toml from a data directory to another, if it has one.
+func CopyKeys(fs vfs.FS, from, to string) error {
+	_, err := copyFile(fs, fs.PathJoin(from, keysName), fs.PathJoin(to, keysName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// WriteFile writes and syncs a file. It does not sync its directory.
+func WriteFile(fs vfs.FS, path string, data []byte) error {
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err

@@ -119,7 +119,7 @@ func (s *Spare) replace(name string, data []byte, aside bool) error {
 	data = binary.LittleEndian.AppendUint64(data, xxhash.Sum64(data))
 	path := s.fs.PathJoin(s.dir, name)
 	if !aside {
-		if err := writeFile(s.fs, path, data); err != nil {
+		if err := WriteFile(s.fs, path, data); err != nil {
 			return err
 		}
 		if s.counter < 2 {
@@ -127,7 +127,7 @@ func (s *Spare) replace(name string, data []byte, aside bool) error {
 		}
 		return nil
 	}
-	if err := writeFile(s.fs, path+".new", data); err != nil {
+	if err := WriteFile(s.fs, path+".new", data); err != nil {
 		return err
 	}
 	if err := s.fs.Rename(path+".new", path); err != nil {

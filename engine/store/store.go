@@ -223,6 +223,10 @@ func ScratchOptions() *pebble.Options {
 	}
 }
 
+// QuietLogger is a logger for Pebble that drops its messages. A fatal error is a panic, which
+// OpenPebble returns as an error.
+var QuietLogger pebble.Logger = quietLogger{}
+
 // quietLogger drops Pebble's messages. A fatal error becomes a panic, which OpenPebble and
 // check.Store turn into an error.
 type quietLogger struct{}

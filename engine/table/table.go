@@ -39,12 +39,17 @@ func (t *Table) Last() uint64 {
 	return t.last
 }
 
-// Load adds the run that follows what the table has. It is called before anybody reads.
+// Load adds the run that follows what the table has. Events between them are lost. It is
+// called before anybody reads.
 func (t *Table) Load(r *index.Run) {
 	r.Hold()
 	t.runs.all = append(t.runs.all, r)
 	t.last = r.Last()
 }
+
+// Skip makes last the newest seq that is taken: a repair has lost the events up to it. It is
+// called before anybody reads.
+func (t *Table) Skip(last uint64) { t.last = max(t.last, last) }
 
 // Append appends records, whose first has seq first, to the rows in memory. Nobody
 // sees them before they are published. grown is how many bytes of memory they take. Only

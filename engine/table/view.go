@@ -4,7 +4,8 @@ package table
 
 import "cairn/index"
 
-// View is what one query sees: every part, oldest first, tiling 1..last. Whoever takes a
+// View is what one query sees: every part, oldest first, tiling 1..last but for the events
+// that a repair has lost. Whoever takes a
 // view closes it. Nobody reads its parts afterwards.
 type View struct {
 	Table *Table

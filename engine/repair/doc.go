@@ -1,0 +1,14 @@
+// Package repair makes a new store of everything that is sound in a damaged one. It never
+// changes the damaged one.
+//
+// # Files
+//
+//	repair.go  the new store, and the report
+//	site.go    one site: its runs, the rows of its log, its ids
+//	sound.go   reads keys around damage
+//
+// Every event keeps its seq, and so its id and its place in a walk by cursors. Runs whose
+// checksum is right are copied as they are. What else can be read of runs and log becomes new
+// runs, whose totals are computed from their rows. The seqs of what cannot be read are noted in
+// the new store as lost, so that it opens without them.
+package repair
