@@ -52,14 +52,12 @@
 // # The way to read it
 //
 // options.go and server.go say what a server is made of, wiring.go which dialects it has,
-// target.go and router.go how the
-// dialect of a request is found. exchange.go is a request from its first byte
-// to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
+// target.go and router.go how the dialect of a request is found. exchange.go is a request from
+// its first byte to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds the headers that
 // browsers need. sites.go holds the sites. A request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
 // that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
-// are for the operator;
-// local.go says who needs no key for that.
+// are for the operator; local.go says which requests need no key for that.
 package httpd
