@@ -294,8 +294,9 @@ func (c *memColumnSnapshot) Find(path string, terms []string) []uint32 {
 	}
 	maybe = c.candidates(maybe, path, terms)
 	slices.Sort(maybe)
+	wanted := oneOf(terms)
 	return slices.DeleteFunc(slices.Compact(maybe), func(code uint32) bool {
-		return int(code) > c.cells.n || !format.hasLeaf(c.Cell(code), path, terms)
+		return int(code) > c.cells.n || !format.hasLeaf(c.Cell(code), path, wanted)
 	})
 }
 

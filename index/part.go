@@ -123,22 +123,31 @@ func (f *Format) leafHashes(dst []int64, cell []byte) []int64 {
 	return append(dst[:start], slices.Compact(dst[start:])...)
 }
 
-// hasLeaf reports whether the cell holds one of the terms at path.
-func (f *Format) hasLeaf(cell []byte, path string, terms []string) (found bool) {
+// hasLeaf reports whether the cell holds a term at path that is one of some terms.
+func (f *Format) hasLeaf(cell []byte, path string, wanted func(term string) bool) (found bool) {
 	if f.Terms != nil {
-		f.Terms(cell, path, func(term string) { found = found || slices.Contains(terms, term) })
+		f.Terms(cell, path, func(term string) { found = found || wanted(term) })
 		return found
 	}
 	f.Leaves(cell, func(p, t string) bool {
-		if p == path {
-			for _, want := range terms {
-				if t == want {
-					found = true
-					return false
-				}
-			}
-		}
-		return true
+		found = p == path && wanted(t)
+		return !found
 	})
 	return found
+}
+
+// oneOf returns a function that reports whether a term is one of terms.
+func oneOf(terms []string) func(term string) bool {
+	const few = 16
+	if len(terms) <= few {
+		return func(term string) bool { return slices.Contains(terms, term) }
+	}
+	set := make(map[string]struct{}, len(terms))
+	for _, t := range terms {
+		set[t] = struct{}{}
+	}
+	return func(term string) bool {
+		_, there := set[term]
+		return there
+	}
 }

@@ -116,13 +116,14 @@ func (c *runColumn) Find(path string, terms []string) []uint32 {
 		}
 	}
 	if n := int(c.h.leaves); n > 0 {
+		wanted := oneOf(terms)
 		hashes, owners := c.ints(secLeaves, n), c.ints(secOwners, n)
 		for _, t := range terms {
 			f.eachHash(path, t, func(h int64) {
 				i := sort.Search(n, func(i int) bool { return hashes.At(i) >= h })
 				for ; i < n && hashes.At(i) == h; i++ {
 					code := uint32(owners.At(i))
-					if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, terms) {
+					if cell := c.Cell(code); cell != nil && f.hasLeaf(cell, path, wanted) {
 						codes = append(codes, code)
 					}
 				}
