@@ -54,6 +54,13 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 			if _, err := os.Lstat(*to); err == nil {
 				return none, fmt.Errorf("%s already exists", *to)
 			}
+			from, err := snapshotDir(&cfg)
+			if err != nil {
+				return none, err
+			}
+			if *url == "" && !sameFileSystem(from, *to) {
+				return none, fmt.Errorf("-to %s is not on the file system of the snapshots, %s; no snapshot was made. Set snapshot_dir to a directory on that file system, or copy the snapshot yourself", *to, from)
+			}
 		}
 		if *url == "" {
 			*url = baseURL(&cfg, cfg.Listen)

@@ -175,6 +175,11 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 		return ExitFailed, explainLock(err, cfg.DataDir)
 	}
 	removeOldTmp(cfg.DataDir)
+	if snapshots, err := snapshotDir(cfg); err == nil {
+		if err := store.RemovePartial(vfs.Default, snapshots, cfg.DataDir); err != nil {
+			log.Warn("an unfinished snapshot of an earlier process stays", "error", err)
+		}
+	}
 	srv, ln, err := Listen(cfg, eng, places, sites, log)
 	if err != nil {
 		return ExitFailed, errors.Join(err, eng.Close())

@@ -132,7 +132,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.merger = newMerger(e)
-	e.snapshots = &store.Snapshots{FS: fs, Dir: dir, DB: e.db, Install: &e.sealer.install, Now: e.now}
+	e.snapshots = &store.Snapshots{FS: fs, Dir: dir, DB: e.db, Install: &e.sealer.install, Now: e.now, Written: e.written}
 	for _, s := range e.opts.Sites() {
 		e.state(s.ID)
 	}
@@ -227,7 +227,7 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 func (e *Engine) pebbleOptions() *pebble.Options {
 	memTable := uint64(e.memory.Memtable)
 	opts := &pebble.Options{
-		FS:                          e.files,
+		FS:                          store.Outside{FS: e.files, Dir: store.Dir(e.opts.FS, e.opts.Dir), Other: e.opts.FS},
 		FormatMajorVersion:          store.PebbleFormat,
 		CacheSize:                   int64(2*memTable) + e.memory.Blocks, // Pebble takes the memory of its memtables out of its cache
 		MemTableSize:                memTable,

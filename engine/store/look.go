@@ -125,6 +125,18 @@ func (f *Found) Opened(fs vfs.FS, dir string) error {
 	return nil
 }
 
+// lookAtCopy looks at a snapshot of the store as Look does. Any damage is an error.
+func lookAtCopy(fs vfs.FS, dir string) (*Found, error) {
+	f, err := Look(fs, dir)
+	if err == nil && !f.Exists {
+		err = DamagedFile(Name, errors.New("there is no store"))
+	}
+	if err == nil && len(f.Damages) > 0 {
+		err = f.Damages[0]
+	}
+	return f, err
+}
+
 // currentManifest returns the name of the manifest that the markers name, "" when there is no
 // marker. Of several markers the one with the highest number counts, as for Pebble.
 func currentManifest(names []string) (manifest string, err error) {
@@ -340,3 +352,23 @@ func (h hidingOptions) List(dir string) ([]string, error) {
 
 // Unwrap is vfs.FS's.
 func (h hidingOptions) Unwrap() vfs.FS { return h.FS }
+
+// Outside is a file system for Pebble that writes files outside of the store's directory, such
+// as those of a checkpoint, to another file system. So an error of a log file there is no error
+// of the store.
+type Outside struct {
+	vfs.FS
+	Dir   string // of the store
+	Other vfs.FS
+}
+
+// Create is vfs.FS's.
+func (o Outside) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if o.PathDir(name) != o.Dir {
+		return o.Other.Create(name, category)
+	}
+	return o.FS.Create(name, category)
+}
+
+// Unwrap is vfs.FS's.
+func (o Outside) Unwrap() vfs.FS { return o.FS }

@@ -3,6 +3,8 @@
 package store
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,6 +22,7 @@ import (
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -30,10 +33,14 @@ import (
 //	SNAPSHOT.json  the manifest: length and SHA-256 of every other file
 //
 // The manifest is written last. Then the directory is renamed into place. An unfinished
-// snapshot therefore never looks like a finished one.
+// snapshot therefore never looks like a finished one. Its name ends with PartialSuffix, and the
+// file PARTIAL in it has the path of the data directory, so that the next snapshot removes it if
+// the process was killed. A finished snapshot may still have that file after a power cut.
 const (
-	ManifestName = "SNAPSHOT.json" // a directory that has it is a snapshot
-	keysName     = "keys.toml"
+	ManifestName  = "SNAPSHOT.json" // a directory that has it is a snapshot
+	keysName      = "keys.toml"
+	partialSuffix = ".partial"
+	partialName   = "PARTIAL"
 )
 
 // manifest is the JSON of a manifest.
@@ -42,6 +49,20 @@ type manifest struct {
 	Created time.Time      `json:"created"`
 	Events  uint64         `json:"events"`
 	Files   []manifestFile `json:"files"`
+	Sum     string         `json:"sum,omitempty"` // SHA-256 of the manifest without it; older cairns wrote none
+}
+
+// text returns the JSON of a manifest, with its sum.
+func (m manifest) text() ([]byte, error) {
+	m.Sum = ""
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	m.Sum = hex.EncodeToString(sum[:])
+	text, err = json.MarshalIndent(m, "", "  ")
+	return append(text, '\n'), err
 }
 
 type manifestFile struct {
@@ -58,6 +79,7 @@ type Snapshots struct {
 	DB      *pebble.DB       // of the store
 	Install sync.Locker      // locked while a run replaces its rows in the log; a checkpoint locks it too
 	Now     func() time.Time // for the manifest
+	Written *Written         // knows the sums of the tables
 
 	manifestBegun atomic.Bool // Pebble has written a manifest since it was opened, see ensureManifest
 }
@@ -68,7 +90,10 @@ func (s *Snapshots) Make(dir string) (query.Snapshot, error) {
 	if _, err := s.FS.Stat(dir); err == nil {
 		return query.Snapshot{}, fmt.Errorf("snapshot: %s exists", dir)
 	}
-	part := dir + ".partial"
+	if err := RemovePartial(s.FS, s.FS.PathDir(dir), s.Dir); err != nil {
+		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
+	}
+	part := dir + partialSuffix
 	if err := s.FS.RemoveAll(part); err != nil {
 		return query.Snapshot{}, fmt.Errorf("snapshot: %w", err)
 	}
@@ -80,9 +105,39 @@ func (s *Snapshots) Make(dir string) (query.Snapshot, error) {
 	return info, nil
 }
 
+// RemovePartial removes the unfinished snapshots of a data directory from a directory of
+// snapshots. It leaves those that have no mark of this data directory. No snapshot may be
+// under way.
+func RemovePartial(fs vfs.FS, snapshots, dataDir string) error {
+	list, err := fs.List(snapshots)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		part := fs.PathJoin(snapshots, name)
+		if !strings.HasSuffix(name, partialSuffix) {
+			continue
+		}
+		if of, err := readAll(fs, fs.PathJoin(part, partialName)); err != nil || string(of) != dataDir {
+			continue
+		}
+		if err := fs.RemoveAll(part); err != nil {
+			return fmt.Errorf("remove an unfinished snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
 func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 	fs := s.FS
 	if err := MakeDir(fs, part); err != nil {
+		return query.Snapshot{}, err
+	}
+	mark := fs.PathJoin(part, partialName)
+	if err := WriteFile(fs, mark, []byte(s.Dir)); err != nil {
 		return query.Snapshot{}, err
 	}
 	if err := s.checkpoint(Dir(fs, part)); err != nil {
@@ -94,27 +149,30 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 			return query.Snapshot{}, err
 		}
 	}
-	// Count the events in the copy; this also proves that it can be opened.
-	events, err := countEvents(fs, Dir(fs, part))
+	// Look at the copy as a start would. This also counts its events.
+	copied, err := lookAtCopy(fs, part)
 	if err != nil {
-		return query.Snapshot{}, err
+		return query.Snapshot{}, fmt.Errorf("the copy is not whole: %w", err)
 	}
-	m := manifest{Version: 1, Created: s.Now().UTC(), Events: events}
-	var bytes int64
+	m := manifest{Version: 1, Created: s.Now().UTC(), Events: copied.Events}
+	known := s.knownSums()
+	var total int64
 	err = eachFile(fs, part, "", func(name string) error {
-		size, sum, err := sumFile(fs, joinName(fs, part, name))
-		m.Files = append(m.Files, manifestFile{name, size, sum})
-		bytes += size
+		if name == partialName {
+			return nil
+		}
+		f, err := s.sumOf(part, name, known)
+		m.Files = append(m.Files, f)
+		total += f.Size
 		return err
 	})
 	if err != nil {
 		return query.Snapshot{}, err
 	}
-	text, err := json.MarshalIndent(m, "", "  ")
+	text, err := m.text()
 	if err != nil {
 		return query.Snapshot{}, err
 	}
-	text = append(text, '\n')
 	if _, err := parseManifest(text); err != nil { // a restore parses it too
 		return query.Snapshot{}, err
 	}
@@ -130,7 +188,63 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 	if err := wal.SyncDir(fs, fs.PathDir(dir)); err != nil {
 		return query.Snapshot{}, err
 	}
-	return query.Snapshot{Path: dir, Events: events, Bytes: bytes}, nil
+	if err := fs.Remove(fs.PathJoin(dir, partialName)); err != nil {
+		return query.Snapshot{}, err
+	}
+	return query.Snapshot{Path: dir, Events: copied.Events, Bytes: total}, nil
+}
+
+// knownSums returns the sums of tables that need not be read again, by name.
+func (s *Snapshots) knownSums() map[string]TableSum {
+	known := make(map[string]TableSum)
+	if s.Written != nil {
+		for _, t := range s.Written.Tables() {
+			known[t.Name] = t
+		}
+	}
+	return known
+}
+
+// sumOf returns the line of the manifest for a file. It takes the sum of a table from the time
+// when the table was written. A table of an older cairn is read once: if its blocks are good,
+// its sum is known from then on.
+func (s *Snapshots) sumOf(part, name string, known map[string]TableSum) (manifestFile, error) {
+	path := joinName(s.FS, part, name)
+	table, isTable := strings.CutPrefix(name, Name+"/")
+	isTable = isTable && strings.HasSuffix(table, ".sst")
+	if t, ok := known[table]; isTable && ok {
+		info, err := s.FS.Stat(path)
+		if err == nil && info.Size() != t.Size {
+			err = DamagedFile(name, fmt.Errorf("it has %d bytes, but %d were written", info.Size(), t.Size))
+		}
+		return manifestFile{name, t.Size, t.SHA256}, err
+	}
+	size, sum, err := sumFile(s.FS, path)
+	if err != nil || !isTable || s.Written == nil {
+		return manifestFile{name, size, sum}, err
+	}
+	if err := validTable(s.FS, path); err != nil {
+		return manifestFile{}, DamagedFile(name, err)
+	}
+	s.Written.Learn(TableSum{table, size, sum})
+	return manifestFile{name, size, sum}, nil
+}
+
+// validTable reads all blocks of a table and compares their checksums.
+func validTable(fs vfs.FS, path string) error {
+	f, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	r, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
+	if err != nil {
+		return err // NewReader has closed the file
+	}
+	return errors.Join(r.ValidateBlockChecksums(), r.Close())
 }
 
 // checkpoint copies the store to dir. Pebble panics when it cannot sync a directory of the
@@ -178,7 +292,7 @@ func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	listed := []string{ManifestName}
+	listed := []string{ManifestName, partialName}
 	for _, f := range m.Files {
 		listed = append(listed, f.Name)
 		size, sum, err := sumFile(fs, joinName(fs, dir, f.Name))
@@ -208,11 +322,22 @@ func parseManifest(text []byte) (*manifest, error) {
 		return nil, fmt.Errorf("a manifest of more than %d bytes", manifestBytesMax)
 	}
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields() // the name of a field may be damaged
+	err := d.Decode(&m)
+	if err == nil && d.InputOffset() < int64(len(bytes.TrimSpace(text))) {
+		err = errors.New("something follows it")
+	}
+	if m.Version > 1 || err == nil && m.Version != 1 {
+		return nil, fmt.Errorf("snapshot version %d is not known to this cairn", m.Version)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("damaged manifest: %w", err)
 	}
-	if m.Version != 1 {
-		return nil, fmt.Errorf("snapshot version %d is not known to this cairn", m.Version)
+	if m.Sum != "" {
+		if own, err := m.text(); err != nil || !bytes.Equal(own, text) {
+			return nil, errors.New("damaged manifest: its checksum differs")
+		}
 	}
 	for _, f := range m.Files {
 		parts := strings.Split(f.Name, "/")
@@ -307,18 +432,4 @@ func WriteFile(fs vfs.FS, path string, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-// countEvents opens a store read-only and counts its events.
-func countEvents(fs vfs.FS, path string) (uint64, error) {
-	db, err := OpenPebble(path, ReadOnlyOptions(fs))
-	if err != nil {
-		return 0, err
-	}
-	last, err := LastSeqs(db)
-	var events uint64
-	for _, seq := range last {
-		events += seq
-	}
-	return events, errors.Join(err, db.Close())
 }
