@@ -27,6 +27,7 @@ import (
 
 var (
 	damageTrials = flag.Int("damage.trials", 300, "damaged stores to try")
+	damageTears  = flag.Int("damage.tears", 64, "tear the log at every so many bytes")
 	damageSeed   = flag.Uint64("damage.seed", 1, "where the trials begin")
 )
 
@@ -244,7 +245,7 @@ func TestTornLog(t *testing.T) {
 	var acks []ack
 	events := 0
 	name := logName()
-	for range 120 {
+	for range 24 {
 		w.run(e, 1, 1, never)
 		if logName() != name {
 			t.Fatal("the log was rotated")
@@ -271,26 +272,32 @@ func TestTornLog(t *testing.T) {
 	}
 	full = full[:acks[len(acks)-1].end]
 	rng := rand.New(rand.NewPCG(9, 3))
-	var tears []int
-	for _, a := range acks {
-		tears = append(tears, a.end, a.end-1, a.end+1)
+	type tear struct {
+		at  int
+		how string
 	}
-	for range 200 {
-		tears = append(tears, rng.IntN(len(full)))
-	}
-	if most := *damageTrials / 3; most < len(tears) {
-		if testing.Short() {
-			most = min(most, 40)
+	var tears []tear
+	for at := 0; at <= len(full); at += *damageTears {
+		for _, how := range []string{"cut", "zeroed", "garbage"} {
+			tears = append(tears, tear{at, how})
 		}
+	}
+	if testing.Short() {
 		rng.Shuffle(len(tears), func(i, j int) { tears[i], tears[j] = tears[j], tears[i] })
-		tears = tears[:most]
+		tears = tears[:min(len(tears), 60)]
 	}
 	opened, refused := 0, 0
-	for i, at := range tears {
-		at = min(at, len(full))
-		torn, how := full[:at:at], "cut"
-		if i%2 == 1 { // zeros up to the length of the file
-			torn, how = append(slices.Clone(torn), make([]byte, len(full)-at)...), "zeroed"
+	for i, c := range tears {
+		at, how := c.at, c.how
+		torn := full[:at:at]
+		switch how {
+		case "zeroed": // up to the length of the file
+			torn = append(slices.Clone(torn), make([]byte, len(full)-at)...)
+		case "garbage":
+			torn = slices.Clone(torn)
+			for len(torn) < len(full) {
+				torn = append(torn, byte(rng.IntN(256)))
+			}
 		}
 		surely := 0
 		for _, a := range acks {
@@ -302,7 +309,9 @@ func TestTornLog(t *testing.T) {
 		options := w.options(left, rand.New(rand.NewPCG(9, 4)))
 		e, err := engine.Open(options)
 		if err != nil {
-			refused++
+			if refused++; !named.MatchString(err.Error()) {
+				t.Errorf("%s at %d: %v names no file", how, at, err)
+			}
 			continue
 		}
 		opened++
@@ -321,8 +330,20 @@ func TestTornLog(t *testing.T) {
 		if have < surely {
 			t.Errorf("%s at %d: the store has %d events, but %d were acknowledged before the tear", how, at, have, surely)
 		}
+		if i%7 == 0 { // it takes events again, and opens again
+			w.run(e, 1, 1, never)
+		}
 		if err := e.Close(); err != nil {
 			t.Fatalf("%s at %d: close: %v", how, at, err)
+		}
+		if i%7 == 0 {
+			again, err := engine.Open(options)
+			if err != nil {
+				t.Fatalf("%s at %d: open again: %v", how, at, err)
+			}
+			if err := again.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if report, err := check.Store(context.Background(), left, "data"); err != nil || len(report.Problems) > 0 {
 			t.Fatalf("%s at %d: check: %v %v", how, at, err, report.Problems)
