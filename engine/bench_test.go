@@ -243,3 +243,29 @@ func BenchmarkRead(b *testing.B) {
 		b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 	})
 }
+
+// One operation is one durable event of any day of the last ten years.
+func BenchmarkIngestOld(b *testing.B) {
+	const size = 1000
+	e := openBench(b)
+	s := newStream(1)
+	now := time.Now().UnixMilli()
+	var batches [][]engine.Record
+	for range (b.N + size - 1) / size {
+		batch := s.batch(benchSite, size)
+		for i := range batch {
+			batch[i].Event.Time = now - s.rng.Int64N(10*365*24*3600*1000)
+		}
+		batches = append(batches, batch)
+	}
+	cpu := cpuTime()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, batch := range batches {
+		if _, err := e.Ingest(context.Background(), batch, true, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}

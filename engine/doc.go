@@ -28,7 +28,8 @@
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        turns rows in memory and in the log into runs; merge.go turns several
-//	               runs into one, recount.go counts their rows on other days
+//	               runs into one; recount.go counts rows again that are on other days than
+//	               those of the site's zone
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
@@ -86,7 +87,10 @@
 //	      which they are complete. So a replay begins with the ids as they were at that
 //	      seq.
 //	I9    A counter is the sum over the rows in range of what event.Counts says of
-//	      each. Totals of runs and deltas of groups store parts of that sum.
+//	      each. Totals of runs and deltas of groups store parts of that sum. A range is
+//	      one of event times; a day is the event times from its start to the next one's.
+//	      A run that names its days has every row on the day of its event time (I9 holds
+//	      for each day). Other runs, and rows in memory, answer by event times.
 //	I10   A checkpoint is never taken after a run is added and before its rows have left
 //	      the log.
 //

@@ -12,7 +12,7 @@
 // stored in Pebble. The columns of a Run are the rows themselves, not just an index of
 // them: every row can be put together again from its columns.
 //
-// # A run, format version 1
+// # A run, format versions 1 and 2
 //
 // All keys of a run start with 0x50 | run u64. Run ids are never reused, so the tables of
 // two runs never overlap. Integers in keys are big endian.
@@ -43,6 +43,27 @@
 // Lists name blocks instead of rows: that halves their size, and searching a block takes a
 // microsecond.
 //
+// # Version 2, and what it leaves room for
+//
+// Version 2 adds sections with tags (section.go) to the end of the header and of the
+// descriptor. Everything else is as in version 1, which is read for ever. Sealing and
+// merging write version 2. A later change adds a section and needs no version 3. These
+// are laid out:
+//
+//	where       tag  section
+//	descriptor  1    days: which days the rows and totals are counted on, see Descriptor.Days
+//	header      1    blanks: the rows that are deleted, as a row set in pages of the column
+//	                 0xFFFC; a reader that does not know it must not read the run
+//	header      2    quarters: how many rows there are in each quarter of an hour of UTC,
+//	                 ascending: difference from the quarter before, rows (uvarints). The
+//	                 days and hours of every zone are sums of these. In pages of the column
+//	                 0xFFFB when it has more than 64 KiB
+//	header      3    pages: a kind of integer page or of dictionary page that version 2 did
+//	                 not have from the start, such as pages without compression
+//	header      4    bounds: the least and the greatest time of each page of rows
+//
+// Only the days are written today.
+//
 // A run is written in one stream (write.go), from a part in memory (build.go) or from the
 // runs that it replaces (merge.go). Both ways write the same bytes.
 //
@@ -63,7 +84,7 @@
 //
 // # Invariants
 //
-//	X1  A run's bytes are a function of its rows, its totals and nothing else.
+//	X1  A run's bytes are a function of its version, its rows, its totals and nothing else.
 //	X2  Runs and the log's rows of a site tile its seqs without gap or overlap.
 //	X3  A run's totals are the sum of its groups' deltas, and of its rows' counts.
 //

@@ -41,6 +41,7 @@
 //	visits.go            sums over sessions
 //	digest.go            a summary of the events of a query
 //	person.go            which ids and events belong to one person
+//	firstrows.go         the same for a person with very many ids
 //	people.go            profiles and groups
 //	traits.go            the object of a profile, merged from events
 //	sessions.go          sessions; source.go where they came from
@@ -58,6 +59,7 @@
 //	partialaggregate.go  what a row range adds to an aggregate
 //	partialcache.go      a cache of partial aggregates
 //	aggregate.go         the sum of partial aggregates, and totals of runs
+//	totals.go            which totals of a run answer for a range of time
 //	pairs.go             sets of users and sessions by value
 //	spill.go             pairs that exceed memory, in a temporary file
 package read
