@@ -186,7 +186,9 @@ func (d *dayTest) native(span string, want int64) {
 		}
 		expect("path in the list of properties with "+metrics, named)
 	}
-	expect("counters of a segment", number(d, d.get("/api/v1/counters?property=name&segment=path&metrics=events&"+span, key), "total", "events"))
+	if len(d.times) > 0 { // a property that nobody has ever had is refused
+		expect("counters of a segment", number(d, d.get("/api/v1/counters?property=name&segment=path&metrics=events&"+span, key), "total", "events"))
+	}
 	listed, after := int64(0), ""
 	for {
 		page := d.get("/api/v1/events?limit=1000&"+span+after, key)

@@ -54,6 +54,26 @@ func startOf(day int32, loc *time.Location) time.Time {
 // Date returns the date of a day, at midnight UTC.
 func Date(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
+// Local returns the instant at which the clock of loc (nil = UTC) shows the date and time of t,
+// whose own zone does not count. If the clock skips that time, it is the instant at which the
+// clock moves on. If it shows the time twice, time.Date chooses one.
+func Local(t time.Time, loc *time.Location) time.Time {
+	if loc == nil {
+		loc = time.UTC
+	}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	at := time.Date(year, month, day, hour, minute, second, t.Nanosecond(), loc)
+	const wall = "2006-01-02 15:04:05"
+	switch shown, want := at.Format(wall), t.Format(wall); {
+	case shown < want:
+		_, at = at.ZoneBounds()
+	case shown > want:
+		at, _ = at.ZoneBounds()
+	}
+	return at
+}
+
 // bucketStart returns the first instant of the bucket that contains t. Weeks begin on
 // Monday. All buckets follow the wall clock of loc.
 func bucketStart(t time.Time, interval string) time.Time {

@@ -93,3 +93,29 @@ func TestBucketStart(t *testing.T) {
 		}
 	}
 }
+
+// A local time that the clock skips is the instant at which it moves on.
+func TestLocal(t *testing.T) {
+	for _, c := range []struct{ zone, local, want string }{
+		{"America/Havana", "2026-03-08 00:00:00", "2026-03-08T01:00:00-04:00"},
+		{"America/Havana", "2026-03-08 00:59:59", "2026-03-08T01:00:00-04:00"},
+		{"America/Havana", "2026-03-08 01:00:00", "2026-03-08T01:00:00-04:00"},
+		{"America/Havana", "2026-03-07 23:59:59", "2026-03-07T23:59:59-05:00"},
+		{"Europe/Berlin", "2026-03-29 02:30:00", "2026-03-29T03:00:00+02:00"},
+		{"Europe/Berlin", "2026-07-01 02:30:00", "2026-07-01T02:30:00+02:00"},
+		{"Pacific/Apia", "2011-12-30 12:00:00", "2011-12-31T00:00:00+14:00"}, // a day that Samoa did not have
+		{"UTC", "2026-03-08 00:00:00", "2026-03-08T00:00:00Z"},
+	} {
+		loc, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse(time.DateTime, c.local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Local(at, loc).Format(time.RFC3339); got != c.want {
+			t.Errorf("%s in %s is %s, want %s", c.local, c.zone, got, c.want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -231,7 +232,10 @@ func (x *reading) moment(text string) (from, to time.Time, ok bool) {
 		return t, t, true
 	}
 	for _, layout := range timeLayouts {
-		if t, err := time.ParseInLocation(layout, text, x.zone()); err == nil {
+		if t, err := time.Parse(layout, text); err == nil {
+			if !strings.Contains(layout, "Z07:00") { // the text names no zone
+				t = calendar.Local(t, x.zone())
+			}
 			return t, t, inYears(t)
 		}
 	}
@@ -242,7 +246,7 @@ func inYears(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 9999 }
 
 // live answers how many people have been there in the last five minutes.
 func (x *reading) live() error {
-	totals, err := x.store.Count(x.ctx, query.Query{From: x.req.ReceivedUnixMilli - liveMillis, Where: acts()})
+	totals, err := x.store.Count(x.ctx, query.Query{From: x.req.ReceivedUnixMilli - liveMillis, To: x.req.ReceivedUnixMilli + 1, Where: acts()})
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type table struct {
 
 // counts answers /api/counts with a row for each value of a property, or for each property.
 func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
-	q, t, err := r.counterQuery()
+	q, t, err := r.counterQuery(ctx)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (r *reading) counts(ctx context.Context, res *dialect.Response) error {
 }
 
 // counterQuery reads the query.
-func (r *reading) counterQuery() (q query.CounterQuery, t table, err error) {
+func (r *reading) counterQuery(ctx context.Context) (q query.CounterQuery, t table, err error) {
 	t.site = r.site
 	q.Property = property(r.query.first("property"))
 	q.Values = asked(q.Property, r.query["value"])
@@ -78,7 +78,7 @@ func (r *reading) counterQuery() (q query.CounterQuery, t table, err error) {
 		return q, t, err
 	}
 	if q.Interval != "" {
-		if err := r.series(&q, &t.span); err != nil {
+		if err := r.series(ctx, &q, &t.span); err != nil {
 			return q, t, err
 		}
 	}
@@ -110,8 +110,9 @@ func (r *reading) counterQuery() (q query.CounterQuery, t table, err error) {
 }
 
 // series gives a query in steps the bounds that it needs: hours need instants, and days
-// without an end end today.
-func (r *reading) series(q *query.CounterQuery, s *span) error {
+// without an end end today, or with the last event if that is on a later day. So the steps
+// have all events that the query without steps counts.
+func (r *reading) series(ctx context.Context, q *query.CounterQuery, s *span) error {
 	if q.Property == "" {
 		return dialect.Refuse("interval", "needs a property")
 	}
@@ -119,7 +120,14 @@ func (r *reading) series(q *query.CounterQuery, s *span) error {
 		return nil
 	}
 	if !s.ends {
-		q.ToDay = max(q.FromDay, calendar.Day(r.now, s.zone))
+		today := calendar.Day(r.now, s.zone)
+		later, err := r.Digest(ctx, query.Query{From: s.start(today + 1)})
+		if err != nil {
+			return err
+		}
+		if q.ToDay = max(q.FromDay, today); later.Events > 0 {
+			q.ToDay = max(q.ToDay, calendar.Day(later.Last, s.zone))
+		}
 	}
 	if q.Interval == "hour" {
 		if s.starts {
