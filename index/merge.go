@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -328,7 +329,7 @@ func (c *runTotals) next() (t Total, ok bool) {
 			c.property, c.page = c.property+1, 0
 			continue
 		}
-		err := c.part.run.totalsPage(h, c.page, func(t Total) { c.totals = append(c.totals, t) })
+		err := c.part.run.totalsPage(h, c.page, math.MinInt32, math.MaxInt32, func(t Total) { c.totals = append(c.totals, t) })
 		if err != nil {
 			c.part.fail(err)
 			return t, false

@@ -212,7 +212,7 @@ func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool)
 		page, there := slices.BinarySearch(t.days, day) // binary search by first day
 		if there = there || r.DayMin == r.DayMax; !there && page > 0 && *pages > 0 {
 			*pages--
-			if err := r.totalsPage(t, page-1, func(t Total) { there = there || t.Day == day }); err != nil {
+			if err := r.totalsPage(t, page-1, day, day, func(Total) { there = true }); err != nil {
 				return err
 			}
 		}
@@ -243,7 +243,7 @@ func (r *Run) HasTotals(property string, from, to int32) (bool, error) {
 		return false, nil
 	}
 	there := false
-	err = r.totalsPage(t, page-1, func(t Total) { there = there || from <= t.Day && t.Day <= to })
+	err = r.totalsPage(t, page-1, from, to, func(Total) { there = true })
 	return there, err
 }
 
@@ -266,25 +266,21 @@ func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
 		if page+1 < len(t.days) && t.days[page+1] < from {
 			continue
 		}
-		err := r.totalsPage(t, page, func(t Total) {
-			if from <= t.Day && t.Day <= to {
-				fn(t)
-			}
-		})
-		if err != nil {
+		if err := r.totalsPage(t, page, from, to, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// totalsPage calls fn with the totals on one page of a property.
-func (r *Run) totalsPage(h *totalsHeader, page int, fn func(Total)) error {
+// totalsPage calls fn with the totals on one page of a property that are on the days
+// from…to.
+func (r *Run) totalsPage(h *totalsHeader, page int, from, to int32, fn func(Total)) error {
 	b, err := r.load(pageKey{run: r.Run, col: colTotals, page: uint32(h.first + page)}, openAny)
 	if err != nil {
 		return err
 	}
-	if err := readTotalsPage(h.property, b, fn); err != nil {
+	if err := readTotalsPage(h.property, b, from, to, fn); err != nil {
 		return r.corrupt(fmt.Sprintf("totals of %s are damaged", h.property))
 	}
 	return nil

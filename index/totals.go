@@ -202,10 +202,11 @@ func (p *totalsPage) add(t *Total) {
 	p.day, p.value = t.Day, t.Value
 }
 
-// readTotalsPage calls fn with each total of a page of the property. It allocates the
-// values.
-func readTotalsPage(property string, b []byte, fn func(Total)) error {
+// readTotalsPage calls fn with the totals of a page of the property that are on the days
+// from…to. It allocates their values. It does not read what follows them.
+func readTotalsPage(property string, b []byte, from, to int32, fn func(Total)) error {
 	t := Total{Property: property}
+	var value []byte
 	for len(b) > 0 {
 		days, w := binary.Varint(b)
 		if w <= 0 {
@@ -220,16 +221,22 @@ func readTotalsPage(property string, b []byte, fn func(Total)) error {
 			b = b[w:]
 		}
 		day := int64(t.Day) + days
-		if int64(int32(day)) != day || shared > uint64(len(t.Value)) || rest > uint64(len(b)) {
+		if int64(int32(day)) != day || shared > uint64(len(value)) || rest > uint64(len(b)) {
 			return errTotals
 		}
-		t.Day, t.Value = int32(day), t.Value[:shared]+string(b[:rest])
+		if t.Day = int32(day); t.Day > to {
+			return nil
+		}
+		value = append(value[:shared], b[:rest]...)
 		b = b[rest:]
 		if t.Sum, w = binary.Varint(b); w <= 0 {
 			return errTotals
 		}
 		b = b[w:]
-		fn(t)
+		if t.Day >= from {
+			t.Value = string(value)
+			fn(t)
+		}
 	}
 	return nil
 }
