@@ -330,6 +330,9 @@ func (g *generator) where(m *model, site *query.Site) []query.Cond {
 		for k := 1 + g.skewed(3); k > 0; k-- {
 			c.Values = append(c.Values, g.operand(c.Field, m, site))
 		}
+		if g.chance(6) {
+			c.Op = query.OpNot
+		}
 		out = append(out, c)
 	}
 	return out
@@ -349,8 +352,12 @@ func (g *generator) operand(field string, m *model, site *query.Site) string {
 		return string(pick(g, event.Native, event.Segment, event.Opentracker, event.Oppizi, event.Matomo))
 	case "session":
 		if events := m.of(site).events; len(events) > 0 && g.chance(2) {
-			if s := events[g.IntN(len(events))].Session; s != "" {
-				return s
+			e := events[g.IntN(len(events))]
+			if g.chance(4) {
+				return e.ID // the key of a session, if it begins one
+			}
+			if e.Session != "" {
+				return e.Session
 			}
 		}
 		return "s" + strconv.Itoa(g.skewed(6))

@@ -397,7 +397,7 @@ func (s *modelSite) matches(e *event.Event, where []query.Cond, from, to int64) 
 		return false
 	}
 	for _, c := range where {
-		if !s.holds(e, c) {
+		if s.holds(e, c) == (c.Op == query.OpNot) {
 			return false
 		}
 	}
@@ -414,6 +414,9 @@ func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 		has = []string{e.Anonymous}
 	case "session":
 		has = []string{e.Session}
+		if e.SessionOrd != 0 {
+			has = append(has, s.events[e.SessionOrd-1].ID) // its key
+		}
 	case "type":
 		has = []string{string(e.Type)}
 	case "dialect":

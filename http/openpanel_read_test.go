@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +204,65 @@ func TestOpenPanelRevenueSaturates(t *testing.T) {
 	total = s.send("GET", "/insights/shop/metrics?range=today", "", panel...).body
 	if !strings.Contains(total, `"total_revenue":9223372036854775807`) || strings.Contains(total, ":-") {
 		t.Errorf("1,026 events: %.300s", total)
+	}
+}
+
+// Every operator of a filter sees the same values under a name.
+func TestOpenPanelFilters(t *testing.T) {
+	s := withDevices(t, nil)
+	for i, properties := range []string{`{"n":{"b":5}}`, `{"n":7}`, `{"n":[{"b":5},{"b":"x"}]}`, `{"n.b":5}`, `{"m":1}`, `{"n":[5,"y"]}`, `{"n":null}`} {
+		body := fmt.Sprintf(`{"name":"e%d","user":"u%d","properties":%s}`, i+1, i+1, properties)
+		if got := s.send("POST", "/api/v1/events", body, secret); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	// ada is seen as device-1 first, and under another name before that.
+	for _, body := range []string{
+		`{"name":"f1","anonymous":"device-1"}`, `{"name":"f2","anonymous":"device-1","user":"ada"}`, `{"name":"f3","user":"old"}`,
+		`{"type":"alias","user":"ada","previous":"old"}`, `{"name":"f4","user":"bob"}`,
+	} {
+		if got := s.send("POST", "/api/v1/events", body, secret); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	name := regexp.MustCompile(`"name":"([ef]\d)"`)
+	for _, c := range []struct{ name, operator, value, of, want string }{
+		{"properties.n", "is", "5", "e", "e6"},
+		{"properties.n", "isNot", "5", "e", "e1 e2 e3 e4 e5 e7"},
+		{"properties.n", "contains", "5", "e", "e6"},
+		{"properties.n", "doesNotContain", "5", "e", "e1 e2 e3 e4 e5 e7"},
+		{"properties.n", "startsWith", "y", "e", "e6"},
+		{"properties.n", "endsWith", "x", "e", ""},
+		{"properties.n", "regex", "^[5-7]$", "e", "e2 e6"},
+		{"properties.n", "gt", "4", "e", "e2 e6"},
+		{"properties.n", "lte", "5", "e", "e6"},
+		{"properties.n", "isNull", "", "e", "e1 e3 e4 e5 e7"},
+		{"properties.n", "isNotNull", "", "e", "e2 e6"},
+		// The path leads into objects, also those in arrays, and may be a literal key.
+		{"properties.n.b", "is", "5", "e", "e1 e3 e4"},
+		{"properties.n.b", "isNot", "5", "e", "e2 e5 e6 e7"},
+		{"properties.n.b", "contains", "5", "e", "e1 e3 e4"},
+		{"properties.n.b", "doesNotContain", "5", "e", "e2 e5 e6 e7"},
+		{"properties.n.b", "endsWith", "x", "e", "e3"},
+		{"properties.n.b", "gte", "5", "e", "e1 e3 e4"},
+		{"properties.n.b", "isNull", "", "e", "e2 e5 e6 e7"},
+		{"properties.n.b", "isNotNull", "", "e", "e1 e3 e4"},
+		// is and isNot follow the person.
+		{"profileId", "is", "ada", "f", "f1 f2 f3"},
+		{"profileId", "isNot", "ada", "f", "f4"},
+		{"profileId", "isNot", "device-1", "f", "f4"},
+		{"profileId", "isNot", "nobody", "f", "f1 f2 f3 f4"},
+		{"deviceId", "isNot", "device-1", "f", "f3 f4"},
+	} {
+		filters := fmt.Sprintf(`[{"name":%q,"operator":%q,"value":[%q]},{"name":"name","operator":"startsWith","value":[%q]}]`, c.name, c.operator, c.value, c.of)
+		got := s.send("GET", "/export/events?projectId=shop&limit=100&filters="+url.QueryEscape(filters), "", clientID, clientSecret)
+		var names []string
+		for _, m := range name.FindAllStringSubmatch(got.body, -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		if text := strings.Join(names, " "); got.status != 200 || text != c.want {
+			t.Errorf("%s %s %q: %d %q, want %q", c.name, c.operator, c.value, got.status, text, c.want)
+		}
 	}
 }

@@ -15,7 +15,7 @@ type Site struct {
 	Hosts    []string       // its own hosts, as configured
 }
 
-// Cond asks that one field has one of the values. Field is a name of the native API's
+// Cond asks that one field has one of the values, or, with OpNot, none of them. Field is a name of the native API's
 // filters: name, user, anonymous, session, group, type, dialect, value, message_id, a
 // context key, prop.PATH or extra.PATH. A value of session is the key of a session or a
 // name, which several sessions may have. A value of session_name is a name, whatever it
@@ -26,7 +26,14 @@ type Site struct {
 type Cond struct {
 	Field  string
 	Values []string
+	Op     Op
 }
+
+// Op is how a Cond compares; "" = the field has one of the values.
+type Op string
+
+// OpNot asks that the field has none of the values. A field that is absent has none.
+const OpNot Op = "not"
 
 // Metrics is the set of numbers that are asked for; 0 = all. A number that is not asked
 // for may be 0 in the answer.

@@ -43,6 +43,7 @@ func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 		if err != nil {
 			return nil, err
 		}
+		clause.Not = clause.Not != (c.Op == query.OpNot)
 		pred.clauses = append(pred.clauses, clause)
 	}
 	if from != 0 {
@@ -94,7 +95,7 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 	return nil
 }
 
-// clause turns one condition into a clause.
+// clause turns one condition into a clause, without the condition's Op.
 func (v *view) clause(c query.Cond) (index.Clause, error) {
 	if field, ok := plainFields[c.Field]; ok {
 		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil

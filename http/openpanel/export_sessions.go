@@ -24,7 +24,7 @@ const (
 // exportSessions lists what the vendor's server stores as events: the start of each session,
 // and the end of those that are over.
 func (x *reading) exportSessions(e *exporting, names []string) error {
-	if len(e.filters) > 0 {
+	if len(e.filters) > 0 || slices.ContainsFunc(e.query.Where, func(c query.Cond) bool { return c.Op == query.OpNot }) {
 		return dialect.Refuse("filters", "only the operator is can be used with session_start and session_end")
 	}
 	q := e.query

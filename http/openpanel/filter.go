@@ -12,7 +12,8 @@ import (
 )
 
 // This file reads filters: [{"name","operator","value":[…]}], all of which must hold. The
-// index answers a filter for equal values; the others are compared event by event.
+// index answers is and isNot; the others are compared event by event, with what the index has
+// under the same name. A path leads into objects, also those in arrays; an object is no value.
 
 const (
 	filtersMax      = 32
@@ -25,7 +26,6 @@ type filter struct {
 	field    string // as conditions name it
 	operator string
 	values   []string
-	terms    []string  // that isNot asks for
 	numbers  []float64 // values that are numbers, for gt, lt, gte and lte
 	patterns []*regexp.Regexp
 }
@@ -34,7 +34,7 @@ type filter struct {
 // each.
 var fieldNames = map[string]string{
 	"name": "name", "profileId": "user", "profile_id": "user", "deviceId": "anonymous", "device_id": "anonymous",
-	"sessionId": "session", "session_id": "session", "groups": "group", "group": "group", "revenue": "value",
+	"sessionId": "session_name", "session_id": "session_name", "groups": "group", "group": "group", "revenue": "value",
 	"path": "path", "title": "title", "referrer": "referrer", "referrer_name": "extra.referrer_name", "referrerName": "extra.referrer_name",
 	"referrer_type": "extra.referrer_type", "referrerType": "extra.referrer_type", "country": "country", "region": "region", "city": "city",
 	"os": "os", "os_version": "os_version", "osVersion": "os_version", "browser": "browser", "browser_version": "browser_version",
@@ -100,6 +100,9 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 		case "is":
 			conds = append(conds, query.Cond{Field: f.field, Values: f.values})
 			continue
+		case "isNot":
+			conds = append(conds, query.Cond{Field: f.field, Values: f.values, Op: query.OpNot})
+			continue
 		case "regex":
 			for _, v := range f.values {
 				pattern, fit, err := compiled.compile(v)
@@ -110,10 +113,6 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 					return nil, nil, dialect.Refuse(at+".value", "the regular expressions of this request are too large together")
 				}
 				f.patterns = append(f.patterns, pattern)
-			}
-		case "isNot":
-			for _, v := range f.values {
-				f.terms = append(f.terms, event.QueryTerms(v)...)
 			}
 		case "contains", "doesNotContain":
 			for i, v := range f.values {
@@ -141,7 +140,7 @@ func matchesAll(filters []filter, e *event.Event) bool {
 }
 
 // matches says whether the event passes the filter. An array or object has many values: one
-// that fits is enough. For an operator that begins with not, none may fit.
+// that fits is enough. For doesNotContain, none may fit.
 func (f *filter) matches(e *event.Event) bool {
 	have := f.of(e)
 	switch f.operator {
@@ -149,7 +148,7 @@ func (f *filter) matches(e *event.Event) bool {
 		return len(have) == 0
 	case "isNotNull":
 		return len(have) > 0
-	case "isNot", "doesNotContain":
+	case "doesNotContain":
 		return !slices.ContainsFunc(have, f.fits)
 	}
 	return slices.ContainsFunc(have, f.fits)
@@ -159,8 +158,6 @@ func (f *filter) matches(e *event.Event) bool {
 // of 256 KB and a filter may have 100 values, so the text is prepared once.
 func (f *filter) fits(have string) bool {
 	switch f.operator {
-	case "isNot":
-		return slices.Contains(f.terms, have)
 	case "contains", "doesNotContain":
 		have = strings.ToLower(have)
 		return slices.ContainsFunc(f.values, func(want string) bool { return strings.Contains(have, want) })
@@ -180,37 +177,54 @@ func (f *filter) fits(have string) bool {
 	})
 }
 
-// of is the values of the field in an event, as terms.
+// of is the values of the field in an event, as terms. An empty text is no value.
 func (f *filter) of(e *event.Event) []string {
-	var v event.Value
 	switch f.field {
 	case "name":
-		v = event.Str(e.Name)
+		return termsAt("", event.Str(e.Name), nil)
 	case "user":
-		v = event.Str(profileID(e))
+		return termsAt("", event.Str(profileID(e)), nil)
 	case "anonymous":
-		v = event.Str(e.Anonymous)
-	case "session":
-		v = event.Str(e.Session)
+		return termsAt("", event.Str(e.Anonymous), nil)
+	case "session_name":
+		return termsAt("", event.Str(e.Session), nil)
 	case "group":
 		return e.Groups
 	case "value":
-		v = e.Value
-	default:
-		if path, ok := strings.CutPrefix(f.field, "prop."); ok {
-			v = event.GetPath(e.Properties, path)
-		} else if path, ok := strings.CutPrefix(f.field, "extra."); ok {
-			v = event.GetPath(e.Extra, path)
-		} else {
-			v = e.Context.Get(f.field)
+		return termsAt("", e.Value, nil)
+	}
+	if path, ok := strings.CutPrefix(f.field, "prop."); ok {
+		return termsIn(e.Properties, path)
+	}
+	if path, ok := strings.CutPrefix(f.field, "extra."); ok {
+		return termsIn(e.Extra, path)
+	}
+	return termsAt("", e.Context.Get(f.field), nil)
+}
+
+// termsIn returns what an object has under a dotted path: under the literal key, and inside the
+// value of each key that the path begins with.
+func termsIn(o event.Object, path string) (terms []string) {
+	for i := range o {
+		key, v := o[i].Key, o[i].Value
+		if key == path {
+			terms = termsAt("", v, terms)
+		} else if inner, ok := strings.CutPrefix(path, key+"."); ok && key != "" {
+			terms = termsAt(inner, v, terms)
 		}
 	}
-	if v.Kind == event.Absent || v.Kind == event.Null || v == event.Str("") {
-		return nil
+	return terms
+}
+
+// termsAt appends the terms at a path inside a value.
+func termsAt(path string, v event.Value, terms []string) []string {
+	if v.Kind == event.Absent {
+		return terms
 	}
-	var terms []string
-	event.CellLeaves(event.AppendCell(nil, v), func(_, term string) bool {
-		terms = append(terms, strings.Clone(term))
+	event.CellLeaves(event.AppendCell(nil, v), func(at, term string) bool {
+		if at == path && term != "" {
+			terms = append(terms, strings.Clone(term))
+		}
 		return true
 	})
 	return terms

@@ -140,7 +140,7 @@ func matches(e *event.Event, q query.Query) bool {
 		return false
 	}
 	for _, cond := range q.Where {
-		if !holds(e, cond) {
+		if holds(e, cond) == (cond.Op == query.OpNot) {
 			return false
 		}
 	}
