@@ -111,6 +111,12 @@ func TestOpenPanelReads(t *testing.T) {
 			t.Errorf("%s may be read from any page", c.target)
 		}
 	}
+	key := regexp.MustCompile(`"key":"([0-9a-f]{32})"`).FindStringSubmatch(get("/insights/shop/profiles/ada/sessions").body)
+	if key == nil {
+		t.Error("a session has no key")
+	} else if got := s.send("GET", "/api/v1/sessions/"+key[1], "", secret); !strings.HasPrefix(got.body, `{"id":"`+session+`","key":"`+key[1]+`"`) {
+		t.Errorf("session %s: %s", key[1], got.body)
+	}
 	for _, headers := range [][]string{nil, {clientID}, {clientID, clientSecret + "x"}, {clientID, shopOrigin}} {
 		a := s.send("GET", "/export/events?projectId=shop", "", append(headers, visitor)...)
 		if a.status != 401 && a.status != 403 || strings.Contains(a.body, "click") {

@@ -215,6 +215,7 @@ func (x *reading) sessions(id string) error {
 		x.text("exitPath", pathOf(s.Exit))
 		x.text("referrer", s.Referrer)
 		x.list("groups", s.Groups)
+		x.text("key", s.Cursor)
 		x.out = append(x.out, '}')
 	}
 	x.out = append(x.out, `],"next":`...)
