@@ -23,7 +23,9 @@ import (
 	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -33,7 +35,7 @@ var (
 )
 
 const (
-	goldenVersion = 2         // the newest
+	goldenVersion = 3         // the newest
 	goldenMost    = 256 << 10 // greatest size of a store, in bytes
 	goldenNames   = 5         // cap on names of a day: some events exceed it
 )
@@ -74,6 +76,9 @@ func golden(t *testing.T, version int) {
 		t.Errorf("the store has %d bytes", size)
 	}
 	fs := store.mem(t)
+	if version >= 3 {
+		hasNamedSessions(t, fs)
+	}
 	report, err := check.Store(ctx, fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
 		t.Fatalf("check: %+v, %v", report, err)
@@ -133,6 +138,28 @@ func golden(t *testing.T, version int) {
 	}
 	if after, err := check.Store(ctx, fs, "data"); err != nil || len(after.Problems) > 0 || after.Events <= report.Events || after.Events-after.Unsealed <= report.Events-report.Unsealed {
 		t.Errorf("check after more events: %+v, %v", after, err)
+	}
+}
+
+// hasNamedSessions checks that the table of ids has sessions that clients named, and their names.
+func hasNamedSessions(t *testing.T, fs *vfs.MemFS) {
+	t.Helper()
+	db, err := store.OpenPebble("data/store", store.ReadOnlyOptions(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixID}, UpperBound: []byte{store.PrefixID + 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	kinds := map[byte]int{}
+	for ok := it.First(); ok; ok = it.Next() {
+		kinds[it.Key()[5]]++ // behind the prefix and the site
+	}
+	if kinds['n'] < 10 || kinds['r'] < 10 {
+		t.Errorf("%d names and %d named sessions", kinds['n'], kinds['r'])
 	}
 }
 
