@@ -65,6 +65,7 @@ func (p *publisher) commit(g *group) {
 	err := p.e.failure()
 	start := p.e.now()
 	if err == nil && !g.batch.Empty() {
+		p.e.unflushed.wrote(g.batch.Len())
 		if err = p.e.db.ApplyNoSyncWait(g.batch, pebble.Sync); err == nil {
 			// The rows go into memory while the disk works. Readers do not see them yet.
 			err = p.stage(g)

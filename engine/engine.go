@@ -54,7 +54,9 @@ type Engine struct {
 	merger      *merger
 	idsWanted   atomic.Bool   // the next group writes the table of ids
 	wake        chan struct{} // buffered, one value: the sequencer checks idsWanted
-	idsWritten  broadcast     // told after each group that has written the table of ids
+	unflushed   unflushed
+	fullLogged  atomic.Pointer[time.Time] // when logBackground last logged a full disk
+	idsWritten  broadcast                 // told after each group that has written the table of ids
 
 	unreadableMinute atomic.Int64 // when logUnreadable last logged
 
@@ -97,22 +99,35 @@ func (e *Engine) Close() error {
 	if e.failure() != nil {
 		return query.ErrFailed // Pebble may be stuck in its fatal error
 	}
+	if e.opts.ReadOnly {
+		e.tables.Load().CloseAll()
+		return e.db.Close()
+	}
+	if err := e.closeUnlessStuck(e.close); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
+
+// close ends all work and closes Pebble. No request is in flight.
+func (e *Engine) close() error {
 	e.merger.stop()
 	e.sealer.stop()
 	close(e.queue)
 	e.running.Wait()
 	e.tables.Load().CloseAll()
-	err := errors.Join(e.viewsClosed(), e.hwm.Write(e.total()))
+	err := e.viewsClosed()
+	if herr := e.hwm.Write(e.total()); !wal.NoSpace(herr) { // the mark stays where it was
+		err = errors.Join(err, herr)
+	}
 	e.note(true)
 	e.files.Disarm()
+	e.files.End()
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}
 	e.note(false) // Close writes the end of the log
-	if err != nil {
-		return fmt.Errorf("close store: %w", err)
-	}
-	return nil
+	return err
 }
 
 // tick keeps the high-water mark and the ballast up to date once a second. It calls clearUp
@@ -184,7 +199,11 @@ func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	if e.failure() != nil {
 		return query.Snapshot{}, query.ErrFailed
 	}
-	return e.snapshots.Make(dir)
+	if e.opts.ReadOnly || e.disk.Full() {
+		return query.Snapshot{}, fmt.Errorf("%w: a snapshot needs space", query.ErrDiskFull)
+	}
+	info, err := e.snapshots.Make(dir)
+	return info, noSpace(err)
 }
 
 // Admit implements API.
@@ -194,7 +213,7 @@ func (e *Engine) Admit() error {
 		return query.ErrFailed
 	case e.stopping.Load():
 		return query.ErrStopping
-	case e.disk.Full():
+	case e.opts.ReadOnly, e.disk.Full():
 		return query.ErrDiskFull
 	case e.queued.Load() >= e.opts.QueueBytes:
 		return query.ErrBusy

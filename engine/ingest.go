@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 	sub.bytes = int64(len(sub.bodies))
 	e.queued.Add(sub.bytes - guess)
 	if err := e.submit(sub); err != nil {
+		if errors.Is(err, errLogFull) {
+			m.sub = nil // the pipeline still has it
+		}
 		return nil, err
 	}
 	m.ids = e.complete(sub, m.ids[:0])
@@ -174,14 +178,7 @@ func (e *Engine) submit(sub *submission) error {
 		e.queuedEvents.Add(-int64(len(sub.events)))
 		return query.ErrBusy
 	}
-	select {
-	case <-sub.done:
-		return sub.err
-	case <-e.failed:
-		// The sequencer may still read the events, but it writes nothing more (I5). None of
-		// their memory may be used again.
-		return query.ErrFailed
-	}
+	return e.wait(sub)
 }
 
 // counters are the running totals behind Stats. Several goroutines update them.

@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/engine/table"
 	"cairn/index"
 
@@ -29,6 +30,7 @@ type merger struct {
 	changed *sync.Cond
 	sites   []*siteState // whose runs may need a merge
 	dropped []uint64     // old runs that no view holds any more
+	gaveWay bool         // the current merge must end, because a seal needs its space
 	flush   bool         // dropped runs free their disk space only after a flush; used by the merger's goroutine alone
 	stopped bool
 	done    sync.WaitGroup
@@ -57,7 +59,11 @@ func (m *merger) start() {
 			}
 			for site != nil {
 				merged, err := m.merge(site)
-				if err != nil && !errors.Is(err, errMergeStopped) {
+				switch {
+				case err == nil, errors.Is(err, errMergeStopped):
+				case outOfSpace(err):
+					site.mergeAfter = time.Now().Add(mergeRetry / 10)
+				default:
 					m.e.log.Error("store: merging runs failed; it is tried again later", "site", site.ID, "error", err)
 					site.mergeAfter = time.Now().Add(mergeRetry)
 				}
@@ -83,6 +89,27 @@ func (m *merger) stopping() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stopped || m.e.failure() != nil
+}
+
+// yield ends the current merge, if there is one, and removes its unfinished file.
+func (m *merger) yield() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gaveWay = true
+}
+
+// mayGoOn returns an error if the current merge must end.
+func (m *merger) mayGoOn() error {
+	m.mu.Lock()
+	gaveWay := m.gaveWay
+	m.mu.Unlock()
+	switch {
+	case m.stopping():
+		return errMergeStopped
+	case gaveWay, m.e.disk.Full():
+		return query.ErrDiskFull
+	}
+	return nil
 }
 
 // enqueue lets the merger check the site's runs.
@@ -149,9 +176,18 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	sealed := site.Sealed()
 	defer sealed.Close()
 	old, err := m.pick(sealed.All)
-	if err != nil || len(old) == 0 || m.stopping() || !m.room(old) {
+	if err != nil || len(old) == 0 || m.stopping() {
 		return false, err
 	}
+	bytes, err := m.bytes(old)
+	if err != nil || !m.room(bytes) {
+		return false, err
+	}
+	m.mu.Lock()
+	m.gaveWay = false
+	m.mu.Unlock()
+	m.e.disk.Claim(bytes)
+	defer m.e.disk.Claim(-bytes)
 	start := time.Now()
 	s := m.e.sealer
 	d := old[0].Descriptor
@@ -189,7 +225,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		return d.Put(b)
 	})
 	if err != nil {
-		if m.e.failure() == nil {
+		if m.e.failure() == nil && !errors.Is(err, errNotWritten) {
 			m.e.fail(err) // part of the batch may be in the store
 		}
 		return false, err
@@ -233,21 +269,23 @@ func (m *merger) recount(old []*index.Run, d *index.Descriptor) ([]*index.Recoun
 	return recounts, nil
 }
 
-// room reports whether the disk has room for a second copy of the runs.
-func (m *merger) room(runs []*index.Run) bool {
+// bytes returns how many bytes the runs take on the disk, and a run made of them at most.
+func (m *merger) bytes(runs []*index.Run) (n int64, err error) {
 	if m.e.disk.Reserve() == 0 {
-		return true
+		return 0, nil
 	}
-	need := 2 * m.e.disk.Reserve()
 	for _, r := range runs {
 		bytes, err := r.DiskUsage(m.e.db)
 		if err != nil {
-			return false
+			return 0, err
 		}
-		need += int64(bytes)
+		n += int64(bytes)
 	}
-	return m.e.disk.Free() > need
+	return n, nil
 }
+
+// room reports whether the disk has room for a merge that writes that many bytes.
+func (m *merger) room(bytes int64) bool { return m.e.disk.Room(bytes + 2*m.e.disk.Reserve()) }
 
 // mergeCache is the size of a merge's page cache in bytes.
 const mergeCache = 1 << 20
@@ -377,8 +415,8 @@ func (s *pacedSink) Set(key, value []byte) error {
 // pace sleeps when it is time to. It returns an error when the merge must end.
 func (s *pacedSink) pace() error {
 	if worked := time.Since(s.since); worked > mergeSlice {
-		if s.merger.stopping() {
-			return errMergeStopped
+		if err := s.merger.mayGoOn(); err != nil {
+			return err
 		}
 		if commits := s.merger.e.stats.commits.Load(); commits != s.commits {
 			s.commits = commits

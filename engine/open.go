@@ -22,7 +22,9 @@ import (
 )
 
 // Open opens or creates the store in opts.Dir and replays the rows that were not sealed. It
-// fails, and changes nothing, if the store is damaged, newer than this program, or in use.
+// fails, and changes nothing, if the store is damaged, newer than this program, or in use. If
+// the disk has no space for what a start writes, the error is ErrDiskFull; the store can
+// still be opened with Options.ReadOnly.
 func Open(opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{
@@ -47,7 +49,7 @@ func Open(opts Options) (*Engine, error) {
 		if e.db != nil {
 			_ = e.db.Close()
 		}
-		return nil, refused(opts.Dir, err)
+		return nil, refused(opts.Dir, noSpace(err))
 	}
 	return e, nil
 }
@@ -91,19 +93,23 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
+	e.unflushed.disk = e.disk
+	if logs := store.LogBytes(fs, dir); !e.opts.ReadOnly && !e.disk.RoomToStart(logs) {
+		return fmt.Errorf("%w: a start may write %d bytes", query.ErrDiskFull, logs)
+	}
 	e.written = found.Follow(fs, dir)
 	e.files = wal.NewFS(e.written, e.disk, e.fail)
 	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}
-	if err := found.Opened(fs, dir); err != nil {
+	if err := found.Opened(fs, dir); err != nil && !e.opts.ReadOnly {
 		return err
 	}
-	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil { // no other process has the store open
+	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil && !e.opts.ReadOnly { // no other process has the store open
 		return err
 	}
 	e.tables.Store(store.NewTables(fs, store.Dir(fs, dir), e.db))
-	secret, err := store.Prepare(e.db)
+	secret, err := e.records()
 	if err != nil {
 		return err
 	}
@@ -142,12 +148,15 @@ func (e *Engine) open() error {
 	if total := e.total(); total < e.hwm.Events() {
 		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
 	}
+	for _, d := range found.Damages {
+		e.corrupted(d)
+	}
+	if e.opts.ReadOnly {
+		return nil
+	}
 	e.spare = store.NewSpare(fs, dir, e.written, found)
 	if err := e.noteNames(found.Names); err != nil {
 		return err
-	}
-	for _, d := range found.Damages {
-		e.corrupted(d)
 	}
 	if secret.Version < store.Version {
 		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
@@ -211,6 +220,14 @@ func (e *Engine) noteRules(b *pebble.Batch, before byte) error {
 	return nil
 }
 
+// records returns the store's own records. In a new store it writes them first.
+func (e *Engine) records() (store.Records, error) {
+	if e.opts.ReadOnly {
+		return store.Read(e.db)
+	}
+	return store.Prepare(e.db)
+}
+
 // newRun returns a run for readers. Large runs are read through the engine's own table
 // readers. Small runs are read through Pebble, because they share tables and will be
 // merged.
@@ -237,6 +254,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		LBaseMaxBytes:               int64(memTable),
 		MaxOpenFiles:                store.OpenFiles().Tables,
 		WALBytesPerSync:             512 << 10,
+		ReadOnly:                    e.opts.ReadOnly,
 		Logger:                      pebbleLogger{e},
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
@@ -247,7 +265,8 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 				e.written.ManifestBegun(e.opts.FS.PathBase(info.Path))
 			}
 		},
-		BackgroundError: func(err error) { e.log.Error("store: background work failed", "error", err) },
+		FlushEnd:        e.unflushed.flushed,
+		BackgroundError: e.logBackground,
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: store.Name + "/" + e.opts.FS.PathBase(info.Path), Err: info.Details})
 		},
@@ -257,7 +276,9 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 			}
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
-			e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
+			if !e.disk.Stuck() {
+				e.log.Warn("store: slow disk", "path", info.Path, "duration", info.Duration)
+			}
 		},
 	}
 	return opts

@@ -27,6 +27,9 @@ type Options struct {
 
 	Found     *store.Found // what store.Look has just found in Dir; nil = Open looks itself
 	KeysNoted bool         // keys.toml has a checksum, and the store notes that from now on
+	// ReadOnly opens an existing store on a disk without space, and writes nothing: every
+	// write is refused with ErrDiskFull.
+	ReadOnly bool
 
 	FS     vfs.FS           // nil = the real file system
 	Now    func() time.Time // nil = time.Now

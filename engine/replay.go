@@ -37,8 +37,10 @@ func (e *Engine) replay(seq *sequencer, version byte) error {
 		s := e.state(site)
 		s.Skip(lost.Next(site, s.Last()) - 1)
 	}
-	if err := e.sealer.removeOrphans(used); err != nil {
-		return err
+	if !e.opts.ReadOnly {
+		if err := e.sealer.removeOrphans(used); err != nil {
+			return err
+		}
 	}
 	logged, err := wal.Sites(e.db)
 	if err != nil {
@@ -82,9 +84,11 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		if n != last+1 {
 			return store.Missing(s.ID, last+1, n-1)
 		}
-		if open := s.MemPart(); open != nil && groups[n] && open.Rows() >= e.opts.SealRows {
+		if open := s.MemPart(); open != nil && groups[n] && (open.Rows() >= e.opts.SealRows || open.Bytes() >= e.memory.SealBytes) {
 			s.Publish(last)
-			e.sealer.add(s, s.Detach())
+			if part := s.Detach(); !e.opts.ReadOnly {
+				e.sealer.add(s, part)
+			}
 		}
 		one[0] = record
 		grown, err := s.Append(n, one[:], &rest)
@@ -96,7 +100,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		if err != nil {
 			return store.Unreadable(s.ID, n, err)
 		}
-		if n > upTo {
+		if n > upTo && !e.opts.ReadOnly { // only writes need the ids
 			if _, err := seq.ids.Replay(s.ID, n, ev); err != nil {
 				return err
 			}

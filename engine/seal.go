@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -35,14 +36,16 @@ type sealer struct {
 	// checkpoint between the two steps would lose rows.
 	install sync.Mutex
 
-	mu      sync.Mutex
-	changed *sync.Cond
-	work    []sealWork
-	rows    int64 // of the parts that wait
-	bytes   int64 // memory of these parts
-	stopped bool
-	done    sync.WaitGroup
-	run     uint64 // next run id; under mu
+	mu       sync.Mutex
+	changed  *sync.Cond
+	work     []sealWork
+	rows     int64     // of the parts that wait
+	bytes    int64     // memory of these parts
+	madeRoom time.Time // when makeRoom last worked; the sealer's goroutine alone uses it
+	blocked  error     // why the oldest parts cannot be written now; they are tried again
+	stopped  bool
+	done     sync.WaitGroup
+	run      uint64 // next run id; under mu
 }
 
 type sealWork struct {
@@ -89,28 +92,99 @@ func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	return nil
 }
 
-// start starts the sealer's goroutine. It ends when stop is called or a seal fails.
+// start starts the sealer's goroutine. It ends when stop is called or the store fails.
 func (s *sealer) start() {
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
+	s.done.Go(func() {
 		for {
 			batch := s.next()
 			if batch == nil {
 				return
 			}
-			if err := s.seal(batch); err != nil {
-				if s.e.failure() == nil {
-					s.e.fail(fmt.Errorf("seal: %w", err))
-				}
+			err := s.seal(batch)
+			switch {
+			case err == nil:
+				s.finished(batch)
+			case s.stopping():
+				return
+			case errors.Is(err, errNotWritten):
+				s.rest(err)
+			default:
+				s.e.fail(fmt.Errorf("seal: %w", err))
 				return
 			}
-			s.finished(batch)
 		}
-	}()
+	})
 }
 
-// stop waits until the current batch is sealed. Parts that still wait stay in the log.
+// errNotWritten says that a run could not be written or added to the store, and that the
+// store is as it was before. The rows are still in the log and in memory.
+var errNotWritten = errors.New("not written")
+
+// sealRetry is how long the sealer rests after a run could not be written.
+const sealRetry = time.Second
+
+// rest notes why the sealer cannot go on, and waits before the next try. While it waits,
+// requests that need memory are refused. They would wait for as long as the disk is full.
+func (s *sealer) rest(err error) {
+	s.mu.Lock()
+	if s.blocked == nil {
+		s.e.log.Error("store: rows stay in memory, because they cannot be sealed; this is tried again every second", "error", err)
+	}
+	s.blocked = err
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	if outOfSpace(err) {
+		s.makeRoom()
+	}
+	for end := time.Now().Add(sealRetry); time.Now().Before(end) && !s.stopping(); {
+		time.Sleep(sealRetry / 50)
+	}
+}
+
+func (s *sealer) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped || s.e.failure() != nil
+}
+
+// roomEvery is how often makeRoom works at most, and roomMax is how long it works at most.
+const (
+	roomEvery = 10 * time.Second
+	roomMax   = 3 * time.Second
+)
+
+// makeRoom frees the disk space of rows that are in runs by now. Pebble still has them in its
+// tables, and removes them when it compacts these.
+func (s *sealer) makeRoom() {
+	if time.Since(s.madeRoom) < roomEvery || !s.e.disk.Room(s.e.unflushed.bytes.Load()) {
+		return
+	}
+	s.madeRoom = time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), roomMax)
+	defer cancel()
+	if err := s.e.db.Compact(ctx, []byte{wal.PrefixBlock}, []byte{wal.PrefixNote + 1}, false); err != nil && ctx.Err() == nil {
+		s.e.logBackground(err)
+	}
+}
+
+// outOfSpace reports whether an error is that of a full disk.
+func outOfSpace(err error) bool { return wal.NoSpace(err) || errors.Is(err, query.ErrDiskFull) }
+
+// stopSink ends a seal when the store closes. Its rows are still in the log.
+type stopSink struct {
+	index.Sink
+	sealer *sealer
+	sets   int
+}
+
+func (s *stopSink) Set(key, value []byte) error {
+	if s.sets++; s.sets%64 == 0 && s.sealer.stopping() {
+		return query.ErrStopping
+	}
+	return s.Sink.Set(key, value)
+}
+
+// stop ends the current seal and waits for its end. Parts that are not sealed stay in the log.
 func (s *sealer) stop() {
 	s.mu.Lock()
 	s.stopped = true
@@ -154,18 +228,29 @@ func (s *sealer) add(site *siteState, part *index.MemPart) {
 	site.fresh = 0
 	s.rows += int64(part.Rows())
 	s.bytes += part.Bytes()
+	s.e.disk.Claim(part.Bytes())
 	s.changed.Broadcast()
 }
 
-// finished removes sealed parts from the queue and wakes the goroutines that wait for their memory.
+// finished removes sealed parts from the queue and wakes the goroutines that wait for their
+// memory.
 func (s *sealer) finished(batch []sealWork) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work = slices.Clone(s.work[len(batch):]) // so that the old array can be freed with the sealed parts
 	for _, w := range batch {
 		s.rows -= int64(w.part.Rows())
 		s.bytes -= w.part.Bytes()
 		s.e.hotBytes.Add(-w.part.Bytes())
+		s.e.disk.Claim(-w.part.Bytes())
+	}
+	// The old array keeps the sealed parts in memory as long as a slice points to it, even an
+	// empty one such as slices.Clone returns.
+	rest := append([]sealWork(nil), s.work[len(batch):]...)
+	clear(s.work)
+	s.work = rest
+	if s.blocked != nil {
+		s.e.log.Info("store: rows are sealed again")
+		s.blocked = nil
 	}
 	s.changed.Broadcast()
 }
@@ -238,6 +323,14 @@ type sealing struct {
 // their rows from the log.
 func (s *sealer) seal(batch []sealWork) error {
 	start := time.Now()
+	var bytes int64
+	for _, w := range batch {
+		bytes += w.part.Bytes()
+	}
+	if !s.e.disk.Room(bytes) {
+		s.e.merger.yield()
+		return fmt.Errorf("%w: %w: %d bytes are free, the run may take %d", errNotWritten, query.ErrDiskFull, s.e.disk.Free(), bytes)
+	}
 	var runs []*sealing
 	for _, w := range batch {
 		r, err := s.prepare(w)
@@ -248,7 +341,7 @@ func (s *sealer) seal(batch []sealWork) error {
 	}
 	path, err := s.write(runs[0].Run, func(w index.Sink) error {
 		for _, r := range runs {
-			sum := index.Checksum{Next: w}
+			sum := index.Checksum{Next: &stopSink{Sink: w, sealer: s}}
 			if err := index.Build(&sum, r.Run, r.snap, event.NumInts, table.Format, r.totals, event.FieldMessageID); err != nil {
 				return err
 			}
@@ -257,7 +350,8 @@ func (s *sealer) seal(batch []sealWork) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		s.e.merger.yield()
+		return fmt.Errorf("%w: %w", errNotWritten, err)
 	}
 	err = s.publish(path, func(b *pebble.Batch) error {
 		for _, r := range runs {
@@ -356,12 +450,14 @@ func (s *sealer) write(first uint64, runs func(index.Sink) error) (path string, 
 }
 
 // publish ingests the table into Pebble. Then it commits one batch with the next run id and
-// everything that put adds, such as the runs' descriptors.
+// everything that put adds, such as the runs' descriptors. If it returns errNotWritten, the
+// table is not in the store.
 func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	s.install.Lock()
 	defer s.install.Unlock()
 	if err := s.e.db.Ingest(context.Background(), []string{path}); err != nil {
-		return err
+		_ = s.e.opts.FS.Remove(path)
+		return fmt.Errorf("%w: add a run: %w", errNotWritten, err) // a failed manifest would have ended the store
 	}
 	_ = s.e.written.Remove(path) // Pebble has its own link
 	b := s.e.db.NewBatch()
@@ -375,6 +471,7 @@ func (s *sealer) publish(path string, put func(*pebble.Batch) error) error {
 	if err := put(b); err != nil {
 		return err
 	}
+	s.e.unflushed.wrote(b.Len())
 	return b.Commit(pebble.Sync)
 }
 
@@ -419,13 +516,21 @@ func (e *Engine) crowded(bytes int64) bool {
 	return e.hotBytes.Load()+e.asked.Load()+bytes > e.memory.Rows
 }
 
-// catchUp waits until the sealer is no longer behind.
-func (s *sealer) catchUp(bytes int64) {
+// catchUp waits until the sealer is no longer behind. It returns an error if rows cannot be
+// sealed now.
+func (s *sealer) catchUp(bytes int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.behindLocked(bytes) && !s.stopped && s.e.failure() == nil {
+		switch {
+		case outOfSpace(s.blocked):
+			return query.ErrDiskFull
+		case s.blocked != nil:
+			return query.ErrBusy
+		}
 		s.changed.Wait()
 	}
+	return nil
 }
 
 // bounds returns the smallest and the largest value of an integer column.

@@ -99,7 +99,10 @@ func (s *sequencer) run() {
 			// writes that first and then waits for the sealer.
 			s.e.idsWanted.Store(true)
 			s.commit(s.e.newGroup())
-			s.e.sealer.catchUp(room)
+			if err := s.e.sealer.catchUp(room); err != nil {
+				s.refuse(first, err)
+				continue
+			}
 		}
 		s.cardinality.trim()
 		g := s.e.newGroup()
@@ -107,6 +110,14 @@ func (s *sequencer) run() {
 		s.gather(g)
 		s.commit(g)
 	}
+}
+
+// refuse answers a submission that is not placed.
+func (s *sequencer) refuse(sub *submission, err error) {
+	s.e.queued.Add(-sub.bytes)
+	s.e.queuedEvents.Add(-int64(len(sub.events)))
+	sub.err = err
+	sub.done <- struct{}{} // now the submitter owns sub
 }
 
 // first waits for the submission that begins the next group. It returns nil if the sealer
@@ -181,6 +192,10 @@ func (s *sequencer) drain() {
 func (s *sequencer) take(g *group, sub *submission) {
 	s.e.queued.Add(-sub.bytes)
 	s.e.queuedEvents.Add(-int64(len(sub.events)))
+	if !sub.state.CompareAndSwap(subQueued, subTaken) {
+		return
+	}
+	defer sub.state.Store(subPlaced)
 	g.subs = append(g.subs, sub)
 	g.asked = s.asks(g, sub)
 	if sub.err = s.e.failure(); sub.err != nil {

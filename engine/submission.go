@@ -5,6 +5,7 @@ package engine
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"cairn/engine/enrich"
 	"cairn/engine/event"
@@ -19,13 +20,16 @@ import (
 type Memory struct {
 	outcomes []event.Outcome
 	ids      []byte // text of the public ids in outcomes
-	sub      submission
+	sub      *submission
 }
 
 // submission is what Ingest queues for the sequencer. From then until done the pipeline
 // owns it, with the events and outcomes that it points to. If the store fails, the
-// submitter may leave earlier. It must then not use any of this memory again.
+// submitter may leave earlier. It must then not use any of this memory again. If the log
+// waits for space, the submitter may leave before the sequencer has taken the events, or after
+// it has placed them. The pipeline then keeps the submission, but reads no event of it.
 type submission struct {
+	state  atomic.Int32 // subQueued, subTaken, subPlaced or subLeft
 	events []submitted
 	bodies []byte       // encoded events, one after the other
 	arena  enrich.Arena // text that enrichment added to the events
@@ -34,6 +38,14 @@ type submission struct {
 	err    error
 	done   chan struct{} // receives one value when the submission is durable or refused; see err
 }
+
+// States of a submission.
+const (
+	subQueued = iota
+	subTaken  // the sequencer reads the events
+	subPlaced // the sequencer has read them for the last time
+	subLeft   // the submitter has left before they were taken
+)
 
 // submitted is one valid, encoded event.
 type submitted struct {
@@ -60,30 +72,33 @@ const (
 func (m *Memory) begin(n int) *submission {
 	m.Reset()
 	m.outcomes = slices.Grow(m.outcomes, n)[:n]
-	s := &m.sub
-	s.events = slices.Grow(s.events, n)
-	if s.done == nil {
-		s.done = make(chan struct{}, 1)
+	if m.sub == nil {
+		m.sub = &submission{done: make(chan struct{}, 1)}
 	}
-	return s
+	m.sub.events = slices.Grow(m.sub.events, n)
+	return m.sub
 }
 
 // Reset drops all references to the request. It keeps the memory for the next one unless
 // that has grown too large.
 func (m *Memory) Reset() {
-	s := &m.sub
 	event.Poison(m.ids)
-	event.Poison(s.bodies)
-	m.outcomes, s.events = event.Emptied(m.outcomes, memoryEventsKept), event.Emptied(s.events, memoryEventsKept)
-	m.ids, s.bodies = m.ids[:0], s.bodies[:0]
+	m.outcomes, m.ids = event.Emptied(m.outcomes, memoryEventsKept), m.ids[:0]
 	if cap(m.ids) > memoryBytesKept {
 		m.ids = nil
 	}
+	s := m.sub
+	if s == nil {
+		return
+	}
+	event.Poison(s.bodies)
+	s.events, s.bodies = event.Emptied(s.events, memoryEventsKept), s.bodies[:0]
 	if cap(s.bodies) > memoryBytesKept {
 		s.bodies = nil
 	}
 	s.arena.Reset()
 	s.bytes, s.cells, s.err = 0, 0, nil
+	s.state.Store(subQueued)
 }
 
 // add encodes an event that has been prepared and appends it to the submission.

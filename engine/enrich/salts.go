@@ -9,12 +9,14 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -65,12 +67,16 @@ func OpenSalts(path string, now func() time.Time, random io.Reader) (*Salts, err
 			s.salts[unixDay(day)] = salt
 		}
 	}
-	if err := s.Rotate(); err != nil {
+	if err := s.Rotate(); err != nil && !noSpace(err) {
 		return nil, err
 	}
 	go s.watch()
 	return s, nil
 }
+
+// noSpace reports whether an error says that the disk, or the quota on it, is full. The salt
+// is then in memory alone, and written when there is space.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // Close ends the goroutine. The salts stay usable.
 func (s *Salts) Close() {

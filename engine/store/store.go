@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"cairn/index"
 	"cairn/wal"
@@ -42,6 +43,19 @@ const (
 
 // Dir is the directory of the Pebble store in a data directory.
 func Dir(fs vfs.FS, dir string) string { return fs.PathJoin(dir, Name) }
+
+// LogBytes returns how many bytes Pebble's log has in a data directory. Opening the store
+// writes about as much again.
+func LogBytes(fs vfs.FS, dir string) (n int64) {
+	dir = Dir(fs, dir)
+	names, _ := fs.List(dir) // without a list the store does not open anyway
+	for _, name := range names {
+		if info, err := fs.Stat(fs.PathJoin(dir, name)); err == nil && strings.HasSuffix(name, ".log") {
+			n += info.Size()
+		}
+	}
+	return n
+}
 
 // Records are the store's own records.
 type Records struct {
@@ -105,7 +119,10 @@ func Read(r pebble.Reader) (Records, error) {
 func OpenPebble(path string, opts *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			db, err = nil, fmt.Errorf("%v", r)
+			if err, _ = r.(error); err == nil {
+				err = fmt.Errorf("%v", r)
+			}
+			db = nil
 		}
 	}()
 	return pebble.Open(path, opts)

@@ -1,0 +1,138 @@
+// A disk without space: what still has to be written, and how requests are answered.
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"cairn/engine/query"
+	"cairn/engine/store"
+	"cairn/wal"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// unflushed claims the disk space of Pebble's next flushes: about the bytes that were
+// committed since the last one.
+type unflushed struct {
+	disk  *wal.Disk
+	bytes atomic.Int64
+}
+
+// wrote is told the length of each batch.
+func (u *unflushed) wrote(bytes int) {
+	u.bytes.Add(int64(bytes))
+	u.disk.Claim(int64(bytes))
+}
+
+// flushed is Pebble's FlushEnd event.
+func (u *unflushed) flushed(info pebble.FlushInfo) {
+	if info.Err != nil || info.Ingest {
+		return
+	}
+	// Pebble counts its index of the keys too.
+	for {
+		n := u.bytes.Load()
+		less := min(n, int64(info.InputBytes))
+		if u.bytes.CompareAndSwap(n, n-less) {
+			u.disk.Claim(-less)
+			return
+		}
+	}
+}
+
+// stuckMax is how long a request waits for a log that has no space.
+const stuckMax = 500 * time.Millisecond
+
+// errLogFull is the answer to a request whose events are not in the log yet, because the log
+// waits for space. They are stored later, or never.
+var errLogFull = fmt.Errorf("%w: the log waits for space", query.ErrDiskFull)
+
+// wait waits until a submission is answered. If it returns errLogFull, the pipeline still has
+// the submission, but not the events.
+func (e *Engine) wait(sub *submission) error {
+	for {
+		stuck := e.disk.WhenStuck()
+		select {
+		case <-sub.done:
+			return sub.err
+		case <-e.failed:
+			// The sequencer may still read the events, but it writes nothing more (I5). None of
+			// their memory may be used again.
+			return query.ErrFailed
+		case <-stuck:
+		}
+		late := time.NewTimer(stuckMax)
+		select {
+		case <-sub.done:
+			late.Stop()
+			return sub.err
+		case <-e.failed:
+			late.Stop()
+			return query.ErrFailed
+		case <-late.C:
+			if e.disk.Stuck() && (sub.state.CompareAndSwap(subQueued, subLeft) || sub.state.Load() == subPlaced) {
+				return errLogFull
+			}
+		}
+	}
+}
+
+// closeUnlessStuck calls do. If the log waits for space meanwhile, it returns without it. All
+// acknowledged events are on the disk.
+func (e *Engine) closeUnlessStuck(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	for {
+		stuck := e.disk.WhenStuck()
+		select {
+		case err := <-done:
+			return err
+		case <-stuck:
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(stuckMax):
+			if e.disk.Stuck() {
+				e.log.Warn("store: the disk is full, so the store is not closed in order; the next start recovers it, and no acknowledged event is lost")
+				return nil
+			}
+		}
+	}
+}
+
+// logBackground logs that Pebble's work in the background has failed. Pebble repeats it, so a
+// full disk is logged once a minute.
+func (e *Engine) logBackground(err error) {
+	if errors.Is(err, wal.ErrEnding) {
+		return
+	}
+	if now := time.Now(); wal.NoSpace(err) {
+		if last := e.fullLogged.Load(); last != nil && now.Sub(*last) < time.Minute {
+			return
+		}
+		e.fullLogged.Store(&now)
+	}
+	e.log.Error("store: background work failed", "error", err)
+}
+
+// noSpace marks an error of a full disk, so that it is answered as one.
+func noSpace(err error) error {
+	if wal.NoSpace(err) {
+		return fmt.Errorf("%w: %w", query.ErrDiskFull, err)
+	}
+	return err
+}
+
+// RoomToStart reports whether a store that was opened with Options.ReadOnly can be opened for
+// writing and would take writes.
+func (e *Engine) RoomToStart() bool {
+	return !e.disk.Full() && e.disk.RoomToStart(store.LogBytes(e.opts.FS, e.opts.Dir))
+}
+
+// ReadOnly reports whether the store was opened with Options.ReadOnly.
+func (e *Engine) ReadOnly() bool { return e.opts.ReadOnly }

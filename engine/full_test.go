@@ -1,0 +1,268 @@
+// A disk that is full: refused writes, reads that go on, and seals that wait.
+
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/check"
+	"cairn/engine/event"
+	"cairn/engine/query"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// fullFS is a file system whose size is fixed and that can be full in bytes or in files.
+type fullFS struct {
+	vfs.FS
+	free, files atomic.Int64
+}
+
+func (fs *fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	free := uint64(fs.free.Load())
+	return vfs.DiskUsage{TotalBytes: 1 << 30, AvailBytes: free, UsedBytes: 1<<30 - free}, nil
+}
+
+func (fs *fullFS) CountFiles(string) (total, free int64, ok bool) { return 1000, fs.files.Load(), true }
+
+// newFullFS returns a file system with space. A write or a new file gets ENOSPC while it has
+// none. Only the operations of which only says so fail; nil = all.
+func newFullFS(only func(path string) bool) *fullFS {
+	fs := &fullFS{}
+	fs.FS = errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if only != nil && !only(op.Path) {
+			return nil
+		}
+		switch op.Kind {
+		case errorfs.OpFileWrite, errorfs.OpFileWriteAt:
+			if fs.free.Load() == 0 {
+				return syscall.ENOSPC
+			}
+		case errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpMkdirAll:
+			if fs.files.Load() == 0 {
+				return syscall.ENOSPC
+			}
+		}
+		return nil
+	}))
+	fs.space(true)
+	return fs
+}
+
+func (fs *fullFS) space(some bool) {
+	fs.free.Store(0)
+	fs.files.Store(0)
+	if some {
+		fs.free.Store(1 << 29)
+		fs.files.Store(900)
+	}
+}
+
+// fullStore is a store on a fullFS.
+type fullStore struct {
+	*testing.T
+	*engine.Engine
+	options engine.Options
+	site    *engine.Site
+	sent    int
+}
+
+func openFull(t *testing.T, fs vfs.FS) *fullStore {
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
+	s := &fullStore{T: t, site: site, options: engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Memory: 16 << 20, SealRows: 50,
+		Fatal: func(err error) { t.Errorf("the store has failed: %v", err) }}}
+	s.open()
+	return s
+}
+
+func (s *fullStore) open() {
+	s.Helper()
+	var err error
+	if s.Engine, err = engine.Open(s.options); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// send stores n events. They count as sent if they are acknowledged.
+func (s *fullStore) send(n int) error {
+	var records []engine.Record
+	for i := range n {
+		records = append(records, engine.Record{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
+			MessageID: fmt.Sprint(s.sent + i), Properties: event.Object{{Key: "text", Value: event.Str(strings.Repeat("x", 100))}}}}})
+	}
+	_, err := s.Ingest(s.Context(), records, true, nil)
+	if err == nil {
+		s.sent += n
+	}
+	return err
+}
+
+// refused checks that writes are refused, within a second, because the disk is full, and that
+// reads see at least the acknowledged events.
+func (s *fullStore) refused() {
+	s.Helper()
+	for end := time.Now().Add(10 * time.Second); ; {
+		start := time.Now()
+		err := s.send(1)
+		if took := time.Since(start); took > 2*time.Second {
+			s.Fatalf("an answer after %v: %v", took, err)
+		}
+		if errors.Is(err, query.ErrDiskFull) {
+			break
+		}
+		if err != nil || time.Now().After(end) {
+			s.Fatalf("a write on a full disk: %v", err)
+		}
+	}
+	if err := s.Ready(); !errors.Is(err, query.ErrDiskFull) {
+		s.Errorf("ready: %v", err)
+	}
+	count, err := s.Count(s.Context(), query.Query{Site: &s.site.Site})
+	if err != nil || int(count.Events) < s.sent {
+		s.Errorf("a count on a full disk: %+v, %v; %d were acknowledged", count, err, s.sent)
+	}
+}
+
+// back waits until writes are taken again.
+func (s *fullStore) back() {
+	s.Helper()
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = s.send(1); err == nil {
+			return
+		}
+	}
+	s.Fatalf("writes do not come back: %v", err)
+}
+
+// finish closes the store and checks it.
+func (s *fullStore) finish(fs vfs.FS) {
+	s.Helper()
+	if err := s.Close(); err != nil {
+		s.Fatal(err)
+	}
+	report, err := check.Store(s.Context(), fs, "data")
+	if err != nil || len(report.Problems) > 0 || int(report.Events) < s.sent {
+		s.Errorf("check: %+v, %v; %d were acknowledged", report, err, s.sent)
+	}
+}
+
+// A seal that finds no space is tried again. Neither an error of the file system nor a disk
+// that says that it is full ends the store.
+func TestSealWithoutSpace(t *testing.T) {
+	for name, full := range map[string]func(fs *fullFS, is bool){
+		"no space is left":  func(fs *fullFS, is bool) { fs.space(!is) },
+		"a write fails":     func(fs *fullFS, is bool) { fs.free.Store(map[bool]int64{false: 1 << 29}[is]) },
+		"no file is left":   func(fs *fullFS, is bool) { fs.files.Store(map[bool]int64{false: 900}[is]) },
+		"the disk says not": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := newFullFS(func(path string) bool { return strings.Contains(path, "store.tmp") })
+			var base vfs.FS = fs
+			if full == nil { // the file system does not tell its space
+				full, base = func(fs *fullFS, is bool) { fs.space(!is) }, struct{ vfs.FS }{fs.FS}
+			}
+			s := openFull(t, base)
+			full(fs, true)
+			for range 10 {
+				_ = s.send(40)
+			}
+			time.Sleep(50 * time.Millisecond)
+			if n := s.Stats().Seals; n != 0 {
+				t.Fatalf("%d seals on a full disk", n)
+			}
+			full(fs, false)
+			for end := time.Now().Add(20 * time.Second); s.Stats().HotEvents > 100; time.Sleep(20 * time.Millisecond) {
+				s.back()
+				if time.Now().After(end) {
+					t.Fatalf("%d events are not sealed", s.Stats().HotEvents)
+				}
+			}
+			s.finish(base)
+		})
+	}
+}
+
+// The log finds no space, in bytes or in files. The requests that wait for it are refused
+// within a second, and the log goes on when there is space.
+func TestLogWithoutSpace(t *testing.T) {
+	fs := newFullFS(nil)
+	s := openFull(t, fs)
+	for range 5 {
+		if err := s.send(40); err != nil {
+			t.Fatal(err)
+		}
+		fs.space(false)
+		s.refused()
+		fs.space(true)
+		s.back()
+	}
+	s.finish(fs)
+}
+
+// A store is closed while its log waits for space. The next start finds all that was
+// acknowledged.
+func TestCloseWithoutSpace(t *testing.T) {
+	fs := newFullFS(nil)
+	s := openFull(t, fs)
+	if err := s.send(40); err != nil {
+		t.Fatal(err)
+	}
+	fs.space(false)
+	s.refused()
+	start := time.Now()
+	if err := s.Close(); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("close: %v after %v", err, time.Since(start))
+	}
+	fs.space(true)
+}
+
+// A store on a disk without space can be read.
+func TestStartWithoutSpace(t *testing.T) {
+	fs := newFullFS(nil)
+	s := openFull(t, fs)
+	for range 10 {
+		if err := s.send(40); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, full := range map[string]func(){"no space": func() { fs.free.Store(0) }, "no files": func() { fs.files.Store(0) }} {
+		full()
+		if _, err := engine.Open(s.options); !errors.Is(err, query.ErrDiskFull) {
+			t.Fatalf("%s: open: %v", name, err)
+		}
+		s.options.ReadOnly = true
+		s.open()
+		s.refused()
+		if s.RoomToStart() {
+			t.Errorf("%s: a start has room", name)
+		}
+		fs.space(true)
+		time.Sleep(60 * time.Millisecond)
+		if !s.RoomToStart() {
+			t.Errorf("%s: a start has no room when there is space again", name)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.options.ReadOnly = false
+		s.open()
+		s.back()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.open()
+	s.finish(fs)
+}
