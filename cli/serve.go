@@ -22,6 +22,7 @@ import (
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/engine/enrich"
+	"cairn/engine/query"
 	"cairn/engine/store"
 	"cairn/geo"
 	httpd "cairn/http"
@@ -69,9 +70,10 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	defer unlock()
 	announced, made := false, filled.Made
 	announce := func(base string) {
-		if announced = true; made {
+		if !announced && made {
 			announceKeys(stdout, &cfg, base, bench.IsTerminal(stdout))
 		}
+		announced = true
 	}
 	code, err := runServer(&cfg, found, filled.Signed(), log, announce)
 	if err != nil {
@@ -135,6 +137,9 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 
 // runServer runs the server of a checked configuration until a signal or a fatal error of
 // the store. It calls announce with the base URL when the server listens.
+//
+// If the disk has no space for a start, the server first only reads. It starts again when
+// there is space.
 func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
@@ -169,10 +174,64 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	opts.Found, opts.KeysNoted = found, keysSigned
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places})
-	start := time.Now()
+	for {
+		code, again, err := runStore(cfg, sites, opts, places, signals, stop, fatal, log, announce)
+		if !again {
+			return code, err
+		}
+		opts.Found = nil // the files have changed since
+	}
+}
+
+// openStore opens the store for writing or, if the disk has no space for that, for reading.
+func openStore(opts engine.Options) (*engine.Engine, error) {
 	eng, err := engine.Open(opts)
+	if !errors.Is(err, query.ErrDiskFull) {
+		return eng, err
+	}
+	opts.Log.Error("the disk has no space for a start; the server only reads until there is space", "error", err)
+	opts.ReadOnly = true
+	if eng, rerr := engine.Open(opts); rerr == nil {
+		return eng, nil
+	}
+	return nil, err
+}
+
+// spaceCheck is how often a server that only reads looks for space.
+const spaceCheck = 5 * time.Second
+
+// whenRoom returns a channel that is closed when a store that was opened for reading can be
+// opened for writing. It is nil for any other store. ctx ends the search.
+func whenRoom(ctx context.Context, eng *engine.Engine) <-chan struct{} {
+	if !eng.ReadOnly() {
+		return nil
+	}
+	found := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(spaceCheck)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if eng.RoomToStart() {
+					close(found)
+					return
+				}
+			}
+		}
+	}()
+	return found
+}
+
+// runStore opens the store and serves it. again says that it was opened for reading alone,
+// and can now be opened for writing.
+func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, places *geo.Locator, signals context.Context, stop func(), fatal <-chan error, log *slog.Logger, announce func(base string)) (code int, again bool, err error) {
+	start := time.Now()
+	eng, err := openStore(opts)
 	if err != nil {
-		return ExitFailed, explainLock(err, cfg.DataDir)
+		return ExitFailed, false, explainLock(err, cfg.DataDir)
 	}
 	removeOldTmp(cfg.DataDir)
 	if snapshots, err := snapshotDir(cfg); err == nil {
@@ -182,11 +241,12 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	}
 	srv, ln, err := Listen(cfg, eng, places, sites, log)
 	if err != nil {
-		return ExitFailed, errors.Join(err, eng.Close())
+		return ExitFailed, false, errors.Join(err, eng.Close())
 	}
+	cfg.Listen = ln.Addr().String() // a port that the system has chosen stays the same
 	debug, err := listenDebug(cfg, log)
 	if err != nil {
-		return ExitFailed, errors.Join(fmt.Errorf("debug_listen: %w", err), ln.Close(), eng.Close())
+		return ExitFailed, false, errors.Join(fmt.Errorf("debug_listen: %w", err), ln.Close(), eng.Close())
 	}
 	if debug != nil {
 		defer debug.Close()
@@ -198,20 +258,28 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
+	waiting, found := context.WithCancel(signals)
+	defer found()
 	select {
+	case <-whenRoom(waiting, eng):
+		again = true
 	case err := <-fatal:
 		// Clients that wait get an answer. Nothing has been acknowledged since the failure.
 		log.Error("the store has failed and can no longer accept writes; stopping", "error", err)
 		ctx, cancel := context.WithTimeout(context.Background(), fatalMax)
 		defer cancel()
 		srv.Shutdown(ctx)
-		return ExitFatal, nil
+		return ExitFatal, false, nil
 	case err := <-served:
-		return ExitFailed, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())
+		return ExitFailed, false, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())
 	case <-signals.Done():
 	}
-	stop() // a second signal ends the process at once
-	log.Info("stopping")
+	if again {
+		log.Info("there is space again; starting again to take writes")
+	} else {
+		stop() // a second signal ends the process at once
+		log.Info("stopping")
+	}
 	deadline := time.Now().Add(stopMax)
 	ctx, cancel := context.WithTimeout(context.Background(), DrainMax)
 	defer cancel()
@@ -219,10 +287,12 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 		log.Warn("some connections were closed before their requests were answered", "error", err)
 	}
 	if err := closeWithin(eng, time.Until(deadline)); err != nil {
-		return ExitFailed, fmt.Errorf("close the store: %w", err)
+		return ExitFailed, false, fmt.Errorf("close the store: %w", err)
 	}
-	log.Info("stopped")
-	return ExitOK, nil
+	if !again {
+		log.Info("stopped")
+	}
+	return ExitOK, again, nil
 }
 
 // warnHidden warns of events that no configured site shows. A try-out stores events under
