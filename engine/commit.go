@@ -63,7 +63,7 @@ func (p *publisher) run() {
 
 func (p *publisher) commit(g *group) {
 	err := p.e.failure()
-	start := p.e.now()
+	start := time.Now()
 	if err == nil && !g.batch.Empty() {
 		p.e.unflushed.wrote(g.batch.Len())
 		if err = p.e.db.ApplyNoSyncWait(g.batch, pebble.Sync); err == nil {
@@ -89,7 +89,7 @@ func (p *publisher) commit(g *group) {
 		p.e.stats.commits.Add(1)
 		p.e.stats.accepted.Add(uint64(g.events))
 		p.e.stats.group.Observe(int64(g.events))
-		p.e.stats.commit.Observe(int64(p.e.now().Sub(start)))
+		p.e.stats.commit.Observe(int64(time.Since(start)))
 	}
 	for _, sub := range g.subs {
 		if sub.err == nil {

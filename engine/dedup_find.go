@@ -12,7 +12,7 @@ import (
 )
 
 // findOriginals sets original of each of the submission's events whose message id is in the
-// log, unless the stored event is older than Options.Dedup. It looks for all ids in one
+// log, unless the stored event is older than the window. It looks for all ids in one
 // part before it turns to the next part. That is several times as fast as one id after the
 // other.
 func (s *sequencer) findOriginals(sub *submission) error {
@@ -47,7 +47,7 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 	if covered <= 1 {
 		return nil
 	}
-	since := events[0].event.Received - s.e.opts.Dedup.Milliseconds() // all events of a request are received together
+	since := s.window.since()
 	// Look at parts in memory first: a part that is sealed meanwhile is then seen twice and
 	// not missed.
 	for _, p := range site.Unsealed(covered) {

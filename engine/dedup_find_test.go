@@ -42,6 +42,9 @@ func sealedIDs(t *testing.T, events, sealRows int) (*Engine, *sequencer, *siteSt
 		time.Sleep(time.Millisecond)
 	}
 	seq := &sequencer{e: e, recent: newRecent(0), next: map[*siteState]uint64{s: uint64(events) + 1}}
+	if seq.window, err = loadDedupWindow(e.db, e.opts.Dedup, e.opts.Elapsed, 0, 0); err != nil {
+		t.Fatal(err)
+	}
 	return e, seq, s
 }
 

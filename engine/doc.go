@@ -20,7 +20,8 @@
 //	               stage
 //	sequencer.go   its first stage; group.go what is committed together
 //	dedup.go       keeps the newest message ids in memory; dedup_find.go looks up older ones
-//	               in parts and runs, with the help of their filters
+//	               in parts and runs, with the help of their filters; dedup_window.go says
+//	               how old they may be
 //	cardinality.go limits the distinct values of a property on one day, and
 //	               cardinality_names.go the names of properties; cardinality_read.go loads
 //	               these sets again after they were dropped; deltas.go what a group adds to

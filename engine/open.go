@@ -158,6 +158,9 @@ func (e *Engine) open() error {
 	if err := e.noteNames(found.Names); err != nil {
 		return err
 	}
+	if seq.window, err = loadDedupWindow(e.db, e.opts.Dedup, e.opts.Elapsed, e.now().UnixMilli(), e.newestReceived()); err != nil {
+		return err
+	}
 	if secret.Version < store.Version {
 		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
 		if err != nil {
@@ -218,6 +221,23 @@ func (e *Engine) noteRules(b *pebble.Batch, before byte) error {
 		}
 	}
 	return nil
+}
+
+// newestReceived returns when the newest event of all sites was received, in Unix milliseconds;
+// 0 = there is none.
+func (e *Engine) newestReceived() (newest int64) {
+	for _, s := range e.allSites() {
+		v := s.Sealed()
+		if n := len(v.All); n > 0 {
+			newest = max(newest, v.All[n-1].ReceivedMax)
+		}
+		v.Close()
+		for _, p := range s.Unsealed(s.Last() + 1) {
+			_, received := bounds(p, event.IntReceived)
+			newest = max(newest, received)
+		}
+	}
+	return newest
 }
 
 // records returns the store's own records. In a new store it writes them first.

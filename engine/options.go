@@ -20,7 +20,7 @@ type Options struct {
 	Dir        string
 	Sites      func() []*Site // nil = none
 	Memory     int64          // budget of the process in bytes; 0 = 256 MiB
-	Dedup      time.Duration  // how long a message id is remembered; 0 = 24 h
+	Dedup      time.Duration  // how long a message id is remembered, in stored time (see dedup_window.go); 0 = 24 h
 	Reserve    int64          // free bytes kept on the disk; 0 = depends on the disk's size, -1 = no check
 	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
@@ -32,10 +32,14 @@ type Options struct {
 	ReadOnly bool
 
 	FS     vfs.FS           // nil = the real file system
-	Now    func() time.Time // nil = time.Now
+	Now    func() time.Time // the wall clock: when events are received; nil = time.Now
 	Log    *slog.Logger     // nil = discard
 	Fatal  func(error)      // called once when the store can no longer take writes; nil = os.Exit(70)
 	Enrich Enricher         // nil = none
+
+	// Elapsed is the time since some moment before Open, by a clock that is never set. All
+	// that waits or expires goes by it. nil = the system's monotonic clock.
+	Elapsed func() time.Duration
 
 	Visitors Visitors // assigns ids to clients that send none; nil = these have no id
 
@@ -82,6 +86,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Elapsed == nil {
+		start := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(start) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

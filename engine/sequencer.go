@@ -33,6 +33,7 @@ type sequencer struct {
 	ids         *identity.IDs
 	recent      *recent
 	filters     *heldFilters
+	window      *dedupWindow
 	unknown     []*submitted // events of a request whose message ids are not among the newest
 	idHashes    []uint64     // filter hashes of their message ids
 	maybe       []int32      // indexes into idHashes of the ids that a run may hold
@@ -71,6 +72,7 @@ func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 		filters:     newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.countFilterBytes),
 		cardinality: newCardinality(e.db, e.logUnreadable),
 		next:        make(map[*siteState]uint64),
+		window:      &dedupWindow{length: e.opts.Dedup.Milliseconds(), elapsed: e.opts.Elapsed}, // Open loads the stored one
 	}
 	s.cardinality.max, s.cardinality.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
 	s.yield = func(property, term string, by int64) bool {
@@ -200,6 +202,9 @@ func (s *sequencer) take(g *group, sub *submission) {
 	g.asked = s.asks(g, sub)
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
+	}
+	if len(sub.events) > 0 {
+		s.window.note(sub.events[0].event.Received) // all events of a request are received together
 	}
 	// findOriginals reads sealed rows, so it runs before any event is placed. If those rows
 	// are damaged, this request is refused as a whole and all others go on.
@@ -409,6 +414,11 @@ func (s *sequencer) seal(g *group) (err error) {
 	}
 	if cap(s.scratch) > groupArenaKept {
 		s.scratch = nil
+	}
+	if s.window.due() && len(g.order) > 0 {
+		if err := s.window.save(g.batch); err != nil {
+			return err
+		}
 	}
 	if s.since >= s.e.opts.SealRows || s.ids.Due() || s.e.idsWanted.Load() {
 		s.e.idsWanted.Store(false)
