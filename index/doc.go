@@ -25,7 +25,9 @@
 //	section     holds
 //	1 dict      the distinct cells of a column in Format.Compare order; code i+1 is
 //	            the i-th, code 0 means that the row lacks the field
-//	2 firsts    the first cell of every page of section 1
+//	2 firsts    for every page of section 1, a cell between the last one of the page
+//	            before and its first one; in version 1 the first one itself. Readers look
+//	            for a term among them
 //	3 starts    for each code, how many rows have a lower one; card+1 integers
 //	4 ints      the integers of an integer column, or the codes of a cell column
 //	5 rowset    only in a sparse column: the rows that have the field; section 4

@@ -143,7 +143,7 @@ func dictPageOf(cells [][]byte) []byte {
 // sameCells packs cells page by page, as Build does, and reads them back.
 func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 	var pages [][]byte
-	w := dictWriter{emit: func(page uint32, data []byte) {
+	w := dictWriter{separate: func(_, first []byte) []byte { return slices.Clone(first) }, emit: func(page uint32, data []byte) {
 		if int(page) != len(pages) {
 			t.Fatalf("page %d after %d", page, len(pages))
 		}
@@ -153,13 +153,13 @@ func sameCells(t interface{ Fatalf(string, ...any) }, cells [][]byte) {
 		w.add(c)
 	}
 	w.flush()
-	if len(w.firsts) != len(pages) || len(w.firstCells) != len(pages) {
-		t.Fatalf("%d pages, %d and %d firsts", len(pages), len(w.firsts), len(w.firstCells))
+	if len(w.firsts) != len(pages) || len(w.separators) != len(pages) {
+		t.Fatalf("%d pages, %d firsts, %d separators", len(pages), len(w.firsts), len(w.separators))
 	}
 	at := 0
 	for i, page := range pages {
-		if w.firsts[i] != at || !bytes.Equal(w.firstCells[i], cells[at]) {
-			t.Fatalf("page %d begins with cell %d, %x; want %d, %x", i, w.firsts[i], w.firstCells[i], at, cells[at])
+		if w.firsts[i] != at || !bytes.Equal(w.separators[i], cells[at]) {
+			t.Fatalf("page %d begins with cell %d, %x; want %d, %x", i, w.firsts[i], w.separators[i], at, cells[at])
 		}
 		b, ok := openDict(nil, page)
 		if !ok {

@@ -67,6 +67,8 @@ type columnWriter struct {
 	rowSum  uint64          // sum of mix of the code of each row
 	leafSum uint64          // sum of mix of each leaf
 	filter  filterPages     // nil = no filter
+
+	last, first []byte // scratch: terms that separator compares
 }
 
 // column prepares the column of a field, nil when no row has it.

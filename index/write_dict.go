@@ -24,13 +24,14 @@ type dictSource struct {
 	remap    *codeMap
 }
 
-// dictionary writes the cells and the first cell of each page. It learns how the codes
-// of each source map to those of the run, and makes the pages of the starts.
+// dictionary writes the cells and what separates their pages. It learns how the codes of each
+// source map to those of the run, and makes the pages of the starts.
 func (c *columnWriter) dictionary() {
 	sums := keepPages(c.scratch, &c.starts)
 	sums.add(0)
 	dict := &c.dict
 	dict.reset(func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secDict, page}, data) })
+	dict.separate = c.separator
 	if many := len(c.runWriter.sources) > 1; many {
 		c.remap = make([]codeMap, len(c.sources))
 	}
@@ -122,14 +123,43 @@ func (c *columnWriter) dictionary() {
 	sums.flush()
 	dict.flush()
 	c.h.dict = slices.Clone(dict.firsts)
-	cells := dict.firstCells
-	dict.firstCells = nil
+	cells := dict.separators
+	dict.separators = nil
+	dict.separate = nil
 	dict.reset(func(page uint32, data []byte) { c.set(pageKey{c.run, c.num, secFirsts, page}, data) })
 	for _, cell := range cells {
 		dict.add(cell)
 	}
 	dict.flush()
 	c.h.firsts = slices.Clone(dict.firsts)
+}
+
+// separatorShort is up to which length in bytes a first cell separates pages itself.
+const separatorShort = 64
+
+// separator returns what is written of a page's first cell, in new memory: a cell whose term
+// is not above that of the first cell, and above that of the last cell of the page before.
+// Readers only compare it with the term that they look for. It is short where the first cell
+// is long: the first cells of a column of long texts are nearly all of it. Pages that do not
+// begin with a scalar are never searched. last is nil for the first page.
+func (c *columnWriter) separator(last, first []byte) []byte {
+	switch {
+	case len(first) <= separatorShort || c.version == 1:
+		return bytes.Clone(first)
+	case !c.format.Scalar(first):
+		return bytes.Clone(first[:1])
+	case !c.format.Text(first):
+		return bytes.Clone(first)
+	}
+	c.first = c.format.AppendTerm(c.first[:0], first)
+	n := 0
+	if last != nil {
+		c.last = c.format.AppendTerm(c.last[:0], last)
+		for n < min(len(c.last), len(c.first)) && c.last[n] == c.first[n] {
+			n++
+		}
+	}
+	return c.format.AppendText(nil, string(c.first[:min(n+1, len(c.first))]))
 }
 
 // notScalar is the lowest key of a cell that is not a scalar.
@@ -197,19 +227,21 @@ func (p *termPrefix) add(f *Format, cell []byte) {
 
 // dictWriter cuts cells into dictionary pages.
 type dictWriter struct {
-	emit       func(page uint32, data []byte) // data is valid until emit returns
+	emit       func(page uint32, data []byte)  // data is valid until emit returns
+	separate   func(last, first []byte) []byte // makes a separator of two pages; nil = none are made
 	n          int
 	firsts     []int    // index of each page's first cell
-	firstCells [][]byte // first cell of each page
+	separators [][]byte // of each page from the page before
 	cells      []byte   // of the page being filled
 	ends       []uint32 // end of each of them
+	last       []byte   // last cell of the page before
 	page       []byte
 }
 
 // reset begins another dictionary.
 func (w *dictWriter) reset(emit func(page uint32, data []byte)) {
 	w.emit, w.n = emit, 0
-	w.firsts, w.firstCells, w.cells, w.ends = w.firsts[:0], w.firstCells[:0], w.cells[:0], w.ends[:0]
+	w.firsts, w.separators, w.cells, w.ends, w.last = w.firsts[:0], w.separators[:0], w.cells[:0], w.ends[:0], nil
 }
 
 func (w *dictWriter) add(cell []byte) {
@@ -218,7 +250,9 @@ func (w *dictWriter) add(cell []byte) {
 	}
 	if len(w.ends) == 0 {
 		w.firsts = append(w.firsts, w.n)
-		w.firstCells = append(w.firstCells, bytes.Clone(cell))
+		if w.separate != nil {
+			w.separators = append(w.separators, w.separate(w.last, cell))
+		}
 	}
 	w.cells = append(w.cells, cell...)
 	w.ends = append(w.ends, uint32(len(w.cells)))
@@ -230,6 +264,11 @@ func (w *dictWriter) flush() {
 	if len(w.ends) > 0 {
 		w.page = appendDict(w.page[:0], w.cells, w.ends)
 		w.emit(uint32(len(w.firsts)-1), w.page)
+		start := uint32(0)
+		if n := len(w.ends); n > 1 {
+			start = w.ends[n-2]
+		}
+		w.last = w.cells[start:] // valid until the next cell is added
 		w.cells, w.ends = w.cells[:0], w.ends[:0]
 	}
 }
