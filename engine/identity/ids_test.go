@@ -78,7 +78,11 @@ func TestLargestEntries(t *testing.T) {
 		k.sessions = append(k.sessions, sessionRef{byte(d), strings.Repeat("x", event.MaxIDBytes), 1<<64 - 1, -1 << 63, -1 << 62})
 	}
 	p := newIDPack(1 << 20)
-	for name, k := range map[string]*idEntry{"an id": k, "a visit": {ord: 1, visit: visit}} {
+	named := &namedSession{name: strings.Repeat("x", event.MaxIDBytes), first: -1 << 63}
+	for i := range int64(stretchesMax) {
+		named.stretches = append(named.stretches, stretch{i << 59, 1<<63 - 1})
+	}
+	for name, k := range map[string]*idEntry{"an id": k, "a visit": {ord: 1, visit: visit}, "a named session": {ord: 1, session: named}} {
 		p.put(name, k)
 		got, err := parseEntry(p.get([]byte(name)))
 		if err != nil || !reflect.DeepEqual(got, k) {
@@ -93,6 +97,8 @@ func TestLargestEntries(t *testing.T) {
 func FuzzEntry(f *testing.F) {
 	f.Add((&idEntry{ord: 5, linked: true, sessions: []sessionRef{{1, "abc", 7, -3, -3}}}).append(nil))
 	f.Add((&idEntry{ord: 5, visit: &Visit{id: "abc", user: "ada", last: 7, goals: []int64{1, -2}}}).append(nil))
+	f.Add((&idEntry{ord: 5, sessions: []sessionRef{{1, "abc", 7, -3, -5}}, ties: &ties{[]sighting{{1, "a", 7}}, []namedTie{{1, 9}}}}).append(nil))
+	f.Add((&idEntry{ord: 5, session: &namedSession{"abc", 7, []stretch{{7, 9}, {100, 100}}}}).append(nil))
 	f.Add([]byte{1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := parseEntry(b)
