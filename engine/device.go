@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/netip"
+	"strconv"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -19,6 +20,10 @@ import (
 type Visitors interface {
 	Visitor(site uint32, parts ...string) (today, yesterday string)
 }
+
+// namePeriod is how long a device without a session is told the same id for its next
+// session, in milliseconds.
+const namePeriod = 30 * 60 * 1000
 
 // recogniser is the part of an Enricher that resolveDevice needs; *enrich.Detector has it.
 type recogniser interface {
@@ -176,15 +181,17 @@ func inherit(ev, from *event.Event) {
 
 // answerVisit completes the answer to a record that asks. out already has the session of
 // the event, "" if there is none. In that case out gets the session that the device is in.
-// If the device is in none, there is no id to answer: the event that begins the next session
-// decides it.
+// If the device is in none, out gets an id for the device's next session.
 func (e *Engine) answerVisit(s *siteState, d event.Dialect, out *event.Outcome) {
-	if out.Session != "" || out.Device == "" {
+	if out.Live = out.Session != ""; out.Live || out.Device == "" {
 		return
 	}
-	if newest := e.liveSession(s, d, identity.OfDevice, out.Device, e.now().UnixMilli()); newest != nil {
-		out.Session = newest.Session
+	now := e.now().UnixMilli()
+	if newest := e.liveSession(s, d, identity.OfDevice, out.Device, now); newest != nil {
+		out.Session, out.Live = newest.Session, true
+		return
 	}
+	out.Session = sessionName(d, e.public.Derive(s.ID, out.Device+" "+strconv.FormatInt(now/namePeriod, 10)))
 }
 
 // Visit implements API.

@@ -247,7 +247,7 @@ func (x *exchange) repeated(origin string) (first *repeat, is bool) {
 	}
 	for _, i := range x.places {
 		out := &x.outcomes[i]
-		out.Status, out.Device, out.Session = event.Duplicate, answer.Device, answer.Session
+		out.Status, out.Device, out.Session, out.Live = event.Duplicate, answer.Device, answer.Session, answer.Live
 	}
 	return nil, true
 }

@@ -30,7 +30,7 @@ type repeat struct {
 	at     time.Time
 	done   chan struct{} // closed by finish
 	ok     bool          // it was stored
-	answer event.Outcome // the answer alone: Device and Session
+	answer event.Outcome // the answer alone: Device, Session and Live
 }
 
 // begin returns the first request under key within the span, and whether that is the
@@ -57,7 +57,7 @@ func (r *repeats) begin(key [32]byte, now time.Time, within time.Duration) (firs
 
 // finish says what became of the first request.
 func (f *repeat) finish(stored bool, out *event.Outcome) {
-	f.ok, f.answer = stored, event.Outcome{Device: strings.Clone(out.Device), Session: strings.Clone(out.Session)}
+	f.ok, f.answer = stored, event.Outcome{Device: strings.Clone(out.Device), Session: strings.Clone(out.Session), Live: out.Live}
 	close(f.done)
 }
 

@@ -333,7 +333,7 @@ func TestUnsafeRevenue(t *testing.T) {
 }
 
 func TestReply(t *testing.T) {
-	ids := event.Outcome{Device: "d", Session: "s"}
+	ids := event.Outcome{Device: "d", Session: "s", Live: true}
 	stored := func(status event.Status, o event.Outcome) dialect.Result {
 		o.Status = status
 		return dialect.Result{Outcomes: []dialect.Outcome{{Outcome: o}}, Records: []dialect.Record{{Record: event.Record{Event: event.Event{User: "ada"}}}}}
@@ -354,7 +354,7 @@ func TestReply(t *testing.T) {
 		{"a bot", "/track", bot, `202 {"deviceId":"d","sessionId":"s","bot":{"name":"Googlebot","type":"bot"}}`},
 		{"opted out", "/track", stored(event.Excluded, event.Outcome{}), `200 {"deviceId":"","sessionId":""}`},
 		{"device id", "/track/device-id", stored(event.Excluded, ids), `200 {"deviceId":"d","sessionId":"s","message":"device id and live session"}`},
-		{"device id, without a session", "/api/track/device-id", stored(event.Excluded, event.Outcome{Device: "d"}), `200 {"deviceId":"d","sessionId":"","message":"no session is live for this device"}`},
+		{"device id, without a session", "/api/track/device-id", stored(event.Excluded, event.Outcome{Device: "d", Session: "next"}), `200 {"deviceId":"d","sessionId":"","message":"no session is live for this device"}`},
 		{"an event on the legacy route", "/event", stored(event.Stored, ids), `202 ok`},
 		{"a profile on the legacy route", "/profile", stored(event.Stored, ids), `202 ada`},
 		{"an increment on the legacy route", "/profile/increment", stored(event.Stored, ids), `202 ada`},

@@ -11,7 +11,9 @@ import (
 const contentType = "application/json; charset=utf-8"
 
 // Reply answers a write: 200 with the ids of the device and its session, which the SDKs
-// remember from every answer. The id of the session is "" until there is one. A bot gets 202, which SDKs take for a success too.
+// remember from every answer. The id of the session is "" until there is one; what a server
+// or a bot tracks has none, and is answered with an id nevertheless, as by the vendor. A bot
+// gets 202, which SDKs take for a success too.
 func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	res.ContentType = contentType
 	if result.Failure != dialect.OK {
@@ -39,6 +41,9 @@ func (protocol) Reply(req *dialect.Request, res *dialect.Response, result dialec
 		return
 	}
 	session := outcome.Session
+	if !outcome.Live && (kind == kindDeviceID || e.Type != event.Track && e.Type != event.Page) {
+		session = ""
+	}
 	res.Status = 200
 	body := append(res.Body[:0], `{"deviceId":`...)
 	body = event.AppendString(body, outcome.Device)
