@@ -76,7 +76,6 @@ type API interface {
 type Stats struct {
 	Accepted, Duplicates                    uint64
 	Rejected                                map[string]uint64 // by the field at fault
-	IDsRefused                              map[string]uint64 // ids that are none, by the word, see event.NoID
 	Commits                                 uint64
 	CommitSeconds, SyncSeconds, GroupEvents Buckets
 	QueueEvents, QueueBytes                 int64

@@ -197,7 +197,6 @@ func (e *Engine) answerVisit(s *siteState, d event.Dialect, out *event.Outcome) 
 // Visit implements API.
 func (e *Engine) Visit(r Record, out *event.Outcome) {
 	out.Session = ""
-	event.RefuseIDs(&r.Event, func(string) {})
 	e.resolveDevice(&r, e.now().UnixMilli(), new(identity.Question), out)
 	e.answerVisit(e.state(r.Site.ID), r.Event.Dialect, out)
 }

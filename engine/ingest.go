@@ -60,11 +60,9 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 // outcomes. If all is set, it stops at the first rejected record and rejects every record.
 func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcome, all bool) (refused bool) {
 	now := e.now().UnixMilli()
-	refuseID := e.stats.refuseID
 	for i := range records {
 		r, out := &records[i], &outcomes[i]
 		out.Received = now
-		event.RefuseIDs(&r.Event, refuseID)
 		e.resolveVisitor(r)
 		var q identity.Question
 		e.resolveDevice(r, now, &q, out)
@@ -189,19 +187,8 @@ type counters struct {
 	mergeNanos                           atomic.Int64
 	commit, sync, group                  *Histogram
 
-	mu         sync.Mutex
-	rejected   map[string]uint64
-	idsRefused map[string]uint64
-}
-
-// refuseID counts a word that was sent as an id and is none.
-func (c *counters) refuseID(word string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.idsRefused == nil {
-		c.idsRefused = make(map[string]uint64)
-	}
-	c.idsRefused[word]++
+	mu       sync.Mutex
+	rejected map[string]uint64
 }
 
 // reject counts a rejected event by the field at fault. Clients choose field names, so

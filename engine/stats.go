@@ -81,7 +81,7 @@ func (e *Engine) Stats() Stats {
 	}
 	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()
-	s.Rejected, s.IDsRefused = maps.Clone(e.stats.rejected), maps.Clone(e.stats.idsRefused)
+	s.Rejected = maps.Clone(e.stats.rejected)
 	e.stats.mu.Unlock()
 	for _, site := range e.allSites() {
 		s.Runs += int64(site.RunCount())

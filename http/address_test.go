@@ -83,7 +83,7 @@ func TestNoRawAddressIsStored(t *testing.T) {
 					if at := bytes.Index(text, []byte(whole)); at >= 0 && policy != "keep" {
 						t.Errorf("%s has %q", where, text[max(0, at-80):min(len(text), at+40)])
 					}
-					if policy == "keep" {
+					if policy == "keep" && where == "the listing" { // in a file, any byte may follow
 						for _, raw := range []string{whole + ":", whole + ",", "near " + whole, whole + "/"} {
 							if at := bytes.Index(text, []byte(raw)); at >= 0 {
 								t.Errorf("%s has %q", where, text[max(0, at-80):min(len(text), at+40)])

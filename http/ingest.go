@@ -145,7 +145,7 @@ type senders struct {
 }
 
 // take decides what becomes of record i: it is refused, answered, left out, or appended to
-// x.records. An error refuses the whole request.
+// x.records, without ids that are none. An error refuses the whole request.
 func (x *exchange) take(i int, from *senders) error {
 	r, out := &x.batch.Records[i], &x.outcomes[i]
 	if r.Err != nil {
@@ -164,6 +164,7 @@ func (x *exchange) take(i int, from *senders) error {
 		}
 	}
 	from.known = i
+	event.RefuseIDs(&r.Event, x.s.metrics.noID)
 	site, private := x.sites.tenant(from.last.Account), from.last.Private
 	x.payer = site
 	// An application's server may be trusted by its address instead of a secret. Behind a

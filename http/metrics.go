@@ -59,6 +59,7 @@ type metrics struct {
 	streams  reasons              // connections and streams refused
 	rejected reasons              // before the engine saw them
 	excluded reasons
+	noIDs    reasons // ids that are none, by the word, see event.NoID
 	origins  origins
 	started  time.Time
 }
@@ -73,6 +74,8 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) refused(reason string) { m.streams.add(reason, 1) }
+
+func (m *metrics) noID(word string) { m.noIDs.add(word, 1) }
 
 func (m *metrics) request(dialect, status int, took time.Duration) {
 	m.requests[dialect][min(max(status, 0), 599)].Add(1)
@@ -203,8 +206,9 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.byReason("cairn_events_excluded_total", "Events answered but not stored, because of a setting or rule, by reason.", m.excluded.snapshot())
 
 	p.head("cairn_ids_refused_total", "counter", "Ids of users and visitors that are none, such as undefined, by the word. The events are stored without them.")
-	for _, word := range slices.Sorted(maps.Keys(st.IDsRefused)) {
-		p.value("cairn_ids_refused_total", float64(st.IDsRefused[word]), "word", word)
+	noIDs := m.noIDs.snapshot()
+	for _, word := range slices.Sorted(maps.Keys(noIDs)) {
+		p.value("cairn_ids_refused_total", float64(noIDs[word]), "word", word)
 	}
 	m.origins.append(p)
 
