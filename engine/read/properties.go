@@ -548,11 +548,6 @@ func (r rowSet) add(rr *rowRange, row int32) {
 	r[at/64] |= 1 << (at % 64)
 }
 
-func (r rowSet) remove(rr *rowRange, row int32) {
-	at := int(row) - rr.from
-	r[at/64] &^= 1 << (at % 64)
-}
-
 // rowSet returns the rows of an open row range that satisfy the query.
 func (r *rangeReader) rowSet(rr *rowRange) (rowSet, error) {
 	rows := newRowSet(rr)

@@ -22,10 +22,6 @@ const (
 	eventsMax     = 1000
 )
 
-func timeIn(unixMilli int64, zone *time.Location) time.Time {
-	return time.UnixMilli(unixMilli).In(zone)
-}
-
 // of selects events of this protocol by a field.
 func of(field string, values ...string) []query.Cond {
 	where := []query.Cond{{Field: "dialect", Values: []string{string(event.Opentracker)}}}
