@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -145,19 +144,12 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	if err != nil {
 		return ExitFailed, err
 	}
-	// The runtime collects garbage more often as memory nears this limit. With a budget of
-	// 256 MiB, some 150 MiB are live under a heavy load. The limit is a little above the
-	// budget: more room for garbage means fewer collections, and memory that goes back to
-	// the system must be fetched again. The program itself takes some 20 MiB more. The docs
-	// allow 64 MiB above the budget, and a third of these stays free. A GOMEMLIMIT that the
-	// operator has set is kept.
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(cfg.Memory) / 32 * 35)
-	}
+	limit := newMemoryLimit(int64(cfg.Memory))
 
 	// Signals are caught from here on, so that one during a long recovery stops it in order.
 	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	go limit.watch(signals)
 
 	fatal := make(chan error, 1)
 	opts, err := EngineOptions(cfg, sites, log, fatal)
@@ -175,7 +167,7 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places})
 	for {
-		code, again, err := runStore(cfg, sites, opts, places, signals, stop, fatal, log, announce)
+		code, again, err := runStore(cfg, sites, opts, places, limit, signals, stop, fatal, log, announce)
 		if !again {
 			return code, err
 		}
@@ -227,7 +219,7 @@ func whenRoom(ctx context.Context, eng *engine.Engine) <-chan struct{} {
 
 // runStore opens the store and serves it. again says that it was opened for reading alone,
 // and can now be opened for writing.
-func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, places *geo.Locator, signals context.Context, stop func(), fatal <-chan error, log *slog.Logger, announce func(base string)) (code int, again bool, err error) {
+func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, places *geo.Locator, limit *memoryLimit, signals context.Context, stop func(), fatal <-chan error, log *slog.Logger, announce func(base string)) (code int, again bool, err error) {
 	start := time.Now()
 	eng, err := openStore(opts)
 	if err != nil {
@@ -239,7 +231,7 @@ func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, plac
 			log.Warn("an unfinished snapshot of an earlier process stays", "error", err)
 		}
 	}
-	srv, ln, err := Listen(cfg, eng, places, sites, log)
+	srv, ln, err := listen(cfg, eng, sites, log, places, limit)
 	if err != nil {
 		return ExitFailed, false, errors.Join(err, eng.Close())
 	}
@@ -366,6 +358,17 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 // has a certificate. The caller runs the server on the listener. With an error both are
 // nil.
 func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
+	return listen(cfg, eng, sites, log, places)
+}
+
+// part is a part of the server that has metrics, and reasons for /healthz, of its own.
+type part interface {
+	Metrics(put func(name, kind, help string, value float64, labels ...string))
+	Troubles() []string
+}
+
+// listen is Listen with parts in place of a locator.
+func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (*httpd.Server, net.Listener, error) {
 	proxies, err := cfg.Proxies()
 	if err != nil {
 		return nil, nil, err
@@ -388,8 +391,17 @@ func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*
 		Conns:          store.OpenFiles().Conns,
 		Version:        version,
 		Log:            log,
-		Metrics:        places.Metrics,
-		Degraded:       places.Troubles,
+		Metrics: func(put func(name, kind, help string, value float64, labels ...string)) {
+			for _, p := range parts {
+				p.Metrics(put)
+			}
+		},
+		Degraded: func() (reasons []string) {
+			for _, p := range parts {
+				reasons = append(reasons, p.Troubles()...)
+			}
+			return reasons
+		},
 	})
 	if err != nil {
 		return nil, nil, err

@@ -67,7 +67,7 @@
 // one of a million rows, and four of these into one of four million. Merging eight runs of a
 // million rows at once would take 60 MiB of memory.
 //
-// Rows in memory and on their way there take at most half of the memory. Before the
+// Rows in memory and on their way there take at most three eighths of the memory. Before the
 // sequencer places a request, it estimates from the request's sites, rows, cells and text
 // how much memory the rows can take at most, and waits until there is room for that. There
 // is one exception: if no rows wait for the sealer, it accepts the request even without room.

@@ -212,17 +212,18 @@ func TestLinksTakeFromThePageCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	const quarter = 16 << 20
+	plan := PlanMemory(64 << 20)
+	quarter := plan.Pages
 	for _, c := range []struct{ links, filters, cache int64 }{
-		{0, 0, quarter}, {2 << 20, 0, quarter - 2<<20}, {2 << 20, 10 << 20, quarter - 4<<20},
-		{12 << 20, 0, quarter / 4}, {40 << 20, 0, quarter / 4}, {0, 0, quarter},
+		{0, 0, quarter}, {2 << 20, 0, quarter - 2<<20}, {2 << 20, plan.FiltersOwn + 2<<20, quarter - 4<<20},
+		{plan.Links, 0, quarter / 4}, {40 << 20, 0, quarter / 4}, {0, 0, quarter},
 	} {
 		e.countFilterBytes(c.filters)
 		e.countLinkBytes(c.links - e.linkBytes.Load())
 		if got := e.sharedPages; got != c.cache {
 			t.Errorf("with links of %d bytes and filters of %d the page cache has %d bytes, want %d", c.links, c.filters, got, c.cache)
 		}
-		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > 12<<20) {
+		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > plan.Links) {
 			t.Errorf("links take %d of at most %d bytes, want %d", st.LinkBytes, st.LinkBytesMax, c.links)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"cairn/engine/identity"
 )
 
-// MemoryPlan divides Options.Memory into shares. Most shares are ceilings in bytes. Pairs and
+// MemoryPlan divides Options.Memory into shares, after what the program itself takes. Most shares are ceilings in bytes. Pairs and
 // SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
 // Links may exceed its share; then a warning is logged. The shares never all reach their
 // ceilings at the same time: the page cache shrinks as filters and links grow, and while the
@@ -45,11 +45,16 @@ type MemoryPlan struct {
 // memtables is how many memtables Pebble may have before writes wait.
 const memtables = 4
 
+// programBytes is about what the program takes whatever it does: its code, the runtime and its
+// stacks, the sets of counted values, buffers.
+const programBytes = 24 << 20
+
 // PlanMemory divides that many bytes into shares.
 func PlanMemory(bytes int64) MemoryPlan {
+	bytes -= min(programBytes, bytes/4)
 	return MemoryPlan{
-		Rows:       bytes / 2,
-		RowsIdle:   bytes / 4,
+		Rows:       bytes / 8 * 3,
+		RowsIdle:   bytes / 16 * 3,
 		SealBytes:  bytes / 8,
 		SealValues: bytes / 1024,
 

@@ -184,6 +184,10 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		return cfg, nil, err
 	}
 	warnings = append(warnings, unused...)
+	if cfg.Memory < memoryMin {
+		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", cfg.Memory, dialect.Size(memoryMin)))
+		cfg.Memory = memoryMin
+	}
 	if fl.Listen != "" {
 		cfg.Listen = fl.Listen
 	}

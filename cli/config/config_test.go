@@ -193,7 +193,6 @@ func writeTestFile(t *testing.T, name, text string) {
 // Invalid values are refused before anything is opened. The error names the key.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{`memory = "1MiB"`, "memory"},
 		{`dedup_hours = 0`, "dedup_hours"},
 		{`ip_rate = 0`, "ip_rate"},
 		{`reserve = "much"`, "reserve"},
@@ -231,6 +230,18 @@ func TestValidate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
 		}
+	}
+}
+
+// Too little memory is taken as the least there can be, with a warning.
+func TestLeastMemory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(file, []byte(`memory = "1MiB"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, warnings, err := Load(Flags{File: file}, nil)
+	if err != nil || cfg.Memory != memoryMin || len(warnings) != 1 || !strings.Contains(warnings[0], `"1MiB" is too little; the server uses "64MiB"`) {
+		t.Errorf("memory %v, warnings %q, %v", cfg.Memory, warnings, err)
 	}
 }
 

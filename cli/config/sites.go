@@ -24,7 +24,8 @@ import (
 // in file names.
 var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// memoryMin is the smallest budget in which the fixed parts of the server fit.
+// memoryMin is the smallest budget in which the fixed parts of the server fit. A smaller one is
+// taken as this one, with a warning.
 const memoryMin = 64 << 20
 
 // Validate checks everything but the sites. The error names the key.
@@ -32,8 +33,6 @@ func (c *Config) Validate() error {
 	switch {
 	case c.DataDir == "":
 		return fmt.Errorf("data_dir is empty")
-	case c.Memory < memoryMin:
-		return fmt.Errorf("memory = %q: must be at least %q", c.Memory, dialect.Size(memoryMin))
 	case c.DedupHours < 1 || c.DedupHours > 24*30:
 		return fmt.Errorf("dedup_hours = %d: must be from 1 to 720", c.DedupHours)
 	case c.IPRate <= 0:

@@ -1,0 +1,33 @@
+package cli
+
+import "testing"
+
+// The limit follows the live data, between the budget and 16 MiB above it.
+func TestMemoryLimit(t *testing.T) {
+	const mib = 1 << 20
+	var set []int64
+	m := newMemoryLimit(256 * mib)
+	m.set = func(bytes int64) { set = append(set, bytes) }
+	if m.base != 256*mib || m.most != 272*mib {
+		t.Fatalf("a limit of %d to %d MiB", m.base/mib, m.most/mib)
+	}
+	for _, c := range []struct{ live, limit int64 }{
+		{100, 256}, {204, 256}, {208, 260}, {212, 265}, {300, 272}, {2000, 272}, {216, 272}, {200, 256}, {0, 256},
+	} {
+		m.adapt(c.live * mib)
+		if got := m.now.Load() / mib; got != c.limit {
+			t.Errorf("%d MiB are live: a limit of %d MiB, want %d", c.live, got, c.limit)
+		}
+		if raised := m.now.Load() > m.base; raised != (len(m.Troubles()) > 0) {
+			t.Errorf("%d MiB are live: raised %v, troubles %q", c.live, raised, m.Troubles())
+		}
+	}
+	if n := len(set); n != 4 {
+		t.Errorf("the limit was set %d times: %d", n, set)
+	}
+	m.set = nil
+	m.adapt(2000 * mib)
+	if len(m.Troubles()) != 0 || m.now.Load() != m.base {
+		t.Error("a limit that the operator has set is raised")
+	}
+}
