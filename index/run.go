@@ -296,6 +296,35 @@ func (p *runPart) First() uint64 { return p.run.First }
 func (p *runPart) Len() int      { return p.header.rows }
 func (p *runPart) Err() error    { return p.err }
 
+// Unreadable is the damage of a part whose row at seq cannot be read, because of err. It names
+// the run, or the rows in memory.
+func Unreadable(p Part, seq uint64, err error) error {
+	what := fmt.Sprintf("event %d: %v", seq, err)
+	if run, ok := p.(*runPart); ok {
+		return run.run.corruptBy(err, what)
+	}
+	return &unreadable{seq, err}
+}
+
+// unreadable is damage of a row that is only in memory.
+type unreadable struct {
+	seq uint64
+	err error
+}
+
+func (e *unreadable) Error() string {
+	file, what := e.Damaged()
+	return file + ": " + what
+}
+
+// Damaged names the place in the operator's words and says what is wrong with it.
+func (e *unreadable) Damaged() (file, what string) {
+	return "rows in memory", fmt.Sprintf("event %d: %v", e.seq, e.err)
+}
+
+// Unwrap returns the cause.
+func (e *unreadable) Unwrap() error { return e.err }
+
 func (p *runPart) fail(err error) {
 	if p.err == nil {
 		p.err = err

@@ -11,6 +11,7 @@
 //	ids.go         the table of ids: since when there is a user, a visitor or a session;
 //	               entry.go its entries and their stored form
 //	assign.go      Assign decides the person and the session, Replay repeats what was decided
+//	probe.go       refuses events whose ids are damaged
 //	visits.go      the same for hits, which are events of dialects with visits (Matomo)
 //	named.go       the same for sessions that clients name, and for events that join one
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the

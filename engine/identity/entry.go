@@ -5,6 +5,7 @@ package identity
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"cairn/engine/event"
@@ -106,9 +107,14 @@ func FirstOfSession(db pebble.Reader, site uint32, d event.Dialect, id string) (
 	}
 	k, err := parseEntry(v)
 	if err != nil {
-		return 0, err
+		return 0, damagedID(site, err)
 	}
 	return k.ord, nil
+}
+
+// damagedID is the damage of an entry of a site.
+func damagedID(site uint32, err error) error {
+	return store.DamagedFile(fmt.Sprintf("ids of site %d", site), err)
 }
 
 const (

@@ -86,7 +86,11 @@ func ReadHeartbeats(db pebble.Reader, site uint32, visit uint64) (*Heartbeats, e
 		return nil, fmt.Errorf("read heartbeats: %w", err)
 	}
 	defer closer.Close()
-	return DecodeHeartbeats(v)
+	p, err := DecodeHeartbeats(v)
+	if err != nil {
+		return nil, store.DamagedFile(fmt.Sprintf("heartbeats of site %d", site), fmt.Errorf("visit %d: %w", visit, err))
+	}
+	return p, nil
 }
 
 // Heartbeat takes in a heartbeat. p is what Assign returned for it, with a session, and

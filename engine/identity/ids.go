@@ -37,6 +37,7 @@ type IDs struct {
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
 	key     []byte                 // of the id that get was last asked for
 	added   int                    // entries added
+	damaged bool                   // see Probe
 }
 
 const (
@@ -179,7 +180,7 @@ func (t *IDs) find() (*idEntry, error) {
 func (t *IDs) read(v []byte) (*idEntry, error) {
 	k, err := parseEntry(v)
 	if err != nil {
-		return nil, err
+		return nil, damagedID(binary.BigEndian.Uint32(t.key[1:]), err)
 	}
 	t.hold(k)
 	return k, nil

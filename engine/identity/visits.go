@@ -108,7 +108,7 @@ func visitID(ord uint64) string {
 func (t *IDs) visit(site uint32, ord uint64) (*idEntry, error) {
 	k, err := t.get(site, kindVisit, 0, visitID(ord))
 	if k != nil && k.visit == nil {
-		return nil, errEntry
+		return nil, damagedID(site, errEntry)
 	}
 	return k, err
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"cairn/engine/event"
 )
 
 // Reasons why Ingest or a read was not carried out. A call that returns one of these
@@ -47,6 +49,9 @@ func DamageOf(err error) *Damage {
 	if errors.As(err, &below) {
 		file, _ := below.Damaged()
 		return &Damage{File: file, Err: err}
+	}
+	if errors.Is(err, event.ErrCorrupt) { // whoever read it knows no more
+		return &Damage{File: "an event of the store", Err: err}
 	}
 	return nil
 }

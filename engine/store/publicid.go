@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sort"
 )
@@ -133,7 +134,7 @@ func appendIncarnations(dst []byte, incarnations []incarnation) []byte {
 }
 
 func parseIncarnations(b []byte) ([]incarnation, error) {
-	bad := fmt.Errorf("damaged list of incarnations")
+	bad := DamagedFile("the list of incarnations", errors.New("it cannot be read"))
 	if len(b) < 2 {
 		return nil, bad
 	}

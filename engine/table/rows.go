@@ -73,12 +73,12 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 		}
 		if IsOverflow(c.field) {
 			if err := r.overflow(e, c.field[0], cell); err != nil {
-				return nil, err
+				return nil, index.Unreadable(r.part, r.part.First()+uint64(row), err)
 			}
 			continue
 		}
 		if err := e.SetCell(c.field, cell); err != nil {
-			return nil, fmt.Errorf("event %d: %w", r.part.First()+uint64(row), err)
+			return nil, index.Unreadable(r.part, r.part.First()+uint64(row), err)
 		}
 	}
 	if err := r.part.Err(); err != nil {
