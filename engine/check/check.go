@@ -86,6 +86,12 @@ func With(ctx context.Context, o Options) (report Report, err error) {
 		if _, err := store.Look(fs, dir); err != nil {
 			return report, fmt.Errorf("check: %w", store.Named(err))
 		}
+		err := store.ChangedTables(fs, dir, func(name string) {
+			report.Problems = append(report.Problems, name+" is not what was written")
+		})
+		if err != nil {
+			return report, fmt.Errorf("check: %w", err)
+		}
 	}
 	db, err := store.OpenPebble(store.Dir(fs, dir), store.ReadOnlyOptions(fs))
 	if err != nil {

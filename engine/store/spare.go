@@ -324,3 +324,21 @@ func KnownTables(fs vfs.FS, dir string) []TableSum {
 	}
 	return parseTables(b)
 }
+
+// ChangedTables reads every table whose sum is known, and calls fn with the name of each that is
+// not what was written. A table that is not there any more is not read.
+func ChangedTables(fs vfs.FS, dir string, fn func(name string)) error {
+	for _, t := range KnownTables(fs, dir) {
+		size, sum, err := sumFile(fs, fs.PathJoin(Dir(fs, dir), t.Name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if size != t.Size || sum != t.SHA256 {
+			fn(Name + "/" + t.Name)
+		}
+	}
+	return nil
+}
