@@ -1,10 +1,3 @@
-// Package cli is the command line of cairn. It reads flags and the configuration, puts the
-// parts of a server together, and has one function for each command.
-//
-// Read this file first: it has the table of commands and parses their flags. serve.go runs
-// the server. datadir.go decides which directories may be data directories. admin.go has
-// snapshot, restore and check. repair.go has repair. keys.go, geo.go and bench.go each have the command of that
-// name.
 package cli
 
 import (

@@ -62,7 +62,7 @@ func timeList(t *testing.T, n int, o engine.Options, properties func(i int) even
 func TestMoreNamesThanMemoryHolds(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "many"}}
 	clock := newClock(epoch.Add(1000 * time.Hour))
-	e, err := engine.Open(engine.Options{Dir: t.TempDir(), Reserve: -1, Memory: 16 << 20, SealRows: 12, MergeRuns: 2, Sites: engine.SitesOf(site), Now: clock.now})
+	e, err := engine.Open(engine.Options{Dir: t.TempDir(), Reserve: -1, Memory: 40 << 20, SealRows: 12, MergeRuns: 2, Sites: engine.SitesOf(site), Now: clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func TestUnreadableRecord(t *testing.T) {
 				_ = e.Close()
 				t.Fatal("the store opens")
 			}
-			for _, part := range []string{"open store data: ", "log of site 1: " + c.what, "keep a copy of the directory", `"cairn restore"`} {
+			for _, part := range []string{"open store data: ", "log of site 1: " + c.what, "Nothing was changed", `"cairn check data"`, `"cairn repair data NEW_DIR"`, `"cairn restore SNAPSHOT NEW_DIR"`} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}

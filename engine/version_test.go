@@ -132,8 +132,8 @@ func TestLostEventsRefused(t *testing.T) {
 		files files
 		want  string
 	}{
-		"an older store":         {mixed, "data was lost"},
-		"no store at all":        {gone, "the store is missing"},
+		"an older store":         {mixed, "the store has 31 events but should have at least"},
+		"no store at all":        {gone, "the file that names the manifest is missing"},
 		"a store without marker": {store.with(store.find(t, "store/marker.manifest"), nil), ""},
 	} {
 		fs := c.files.mem(t)

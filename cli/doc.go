@@ -1,0 +1,16 @@
+// Package cli is the command line of cairn. It reads flags and the configuration, puts the
+// parts of a server together, and has one function for each command.
+//
+// # Files
+//
+//	cli.go      the table of commands, and their flags; start here
+//	serve.go    runs the server: opens the store, listens, stops
+//	datadir.go  which directories may be data directories
+//	memory.go   the limit of memory that the runtime keeps to
+//	debug.go    profiles of the process
+//	admin.go    snapshot, restore and check
+//	repair.go keys.go geo.go bench.go
+//	            the commands of these names
+//	directory_unix.go directory_other.go umask.go
+//	            what a system says of directories, and which modes new files have
+package cli
