@@ -40,5 +40,63 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 			}
 		}
 	}
+	if e.Session == "" {
+		return t.probeJoin(site, e)
+	}
+	for _, of := range [...]struct {
+		kind byte
+		id   string
+	}{{KindAnonymous, e.Anonymous}, {KindUser, e.User}} {
+		if of.id == "" {
+			continue
+		}
+		if err := t.probeName(site, e, of.kind, of.id, e.Session); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// probeName probes the entry of a session's name within an id, and its sessions.
+func (t *IDs) probeName(site uint32, e *event.Event, kind byte, id, name string) error {
+	t.key = appendNameKey(t.key[:0], site, DialectNumber(e.Dialect), kind, id, name)
+	k, err := t.find()
+	if k == nil || err != nil {
+		return err
+	}
+	for _, l := range k.sessions {
+		if _, err := t.getNamed(site, l.ord); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probeJoin probes what an event without a session id may join, see join.
+func (t *IDs) probeJoin(site uint32, e *event.Event) error {
+	if e.User == "" {
+		return nil
+	}
+	dialect := DialectNumber(e.Dialect)
+	user, err := t.get(site, KindUser, 0, e.User)
+	if user == nil || err != nil {
+		return err
+	}
+	with := user.seenWith(dialect)
+	if with == "" {
+		return nil
+	}
+	anon, err := t.get(site, KindAnonymous, 0, with)
+	if anon == nil || err != nil {
+		return err
+	}
+	ord := anon.named(dialect)
+	if ord == 0 {
+		return nil
+	}
+	session, err := t.getNamed(site, ord)
+	if session == nil || err != nil {
+		return err
+	}
+	return t.probeName(site, e, KindUser, e.User, session.session.name)
 }
