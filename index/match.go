@@ -17,13 +17,16 @@ type Clause struct {
 
 // Alt asks that a field has one of the terms at a path. The path "" means the cell
 // itself and the elements of an array. Rows that have the field Unless do not satisfy
-// it; "" = no such field. Nor do rows outside of Within; nil = all are inside.
+// it; "" = no such field. Nor do rows outside of Within; nil = all are inside. Rows that do
+// not satisfy With do not satisfy it either; nil = all rows do. With has neither Unless nor
+// Within nor With itself.
 type Alt struct {
 	Field  string
 	Path   string
 	Terms  []string
 	Unless string
 	Within *Range
+	With   *Alt
 }
 
 // Range asks that an integer column lies in [From, To).
@@ -356,6 +359,7 @@ type altCond struct {
 	columnCodes
 	unless columnCodes // its column is nil when there is none
 	within *rangeCond  // nil when there is none
+	with   columnCodes // its column is nil when there is none
 }
 
 // newClauseCond looks up the terms. never says that no row has any of them.
@@ -369,6 +373,18 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 		}
 		alt := altCond{columnCodes: newColumnCodes(col)}
 		if !c.Present {
+			if a.With != nil {
+				with := p.Column(a.With.Field)
+				if with == nil {
+					continue
+				}
+				codes := with.Find(a.With.Path, a.With.Terms)
+				if len(codes) == 0 {
+					continue
+				}
+				alt.with = newColumnCodes(with)
+				alt.with.only(codes)
+			}
 			codes := col.Find(a.Path, a.Terms)
 			if len(codes) == 0 {
 				continue
@@ -391,7 +407,7 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.unless.col == nil && a.within == nil {
+		if a.unless.col == nil && a.within == nil && a.with.col == nil {
 			a.mark(m, lo, b)
 			continue
 		}
@@ -407,6 +423,11 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 			a.within.mark(m, lo, other)
 			alt.and(other)
 		}
+		if a.with.col != nil {
+			other := c.other.reset(b.n)
+			a.with.mark(m, lo, other)
+			alt.and(other)
+		}
 		b.or(alt)
 	}
 	if c.not {
@@ -417,7 +438,7 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 func (c *clauseCond) matches(row int) bool {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) && (a.within == nil || a.within.matches(row)) {
+		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) && (a.within == nil || a.within.matches(row)) && (a.with.col == nil || a.with.matches(row)) {
 			return !c.not
 		}
 	}
@@ -445,7 +466,7 @@ func (c *clauseCond) listed() bool {
 }
 
 func (c *clauseCond) count() (n int, ok bool) {
-	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil || c.any[0].within != nil {
+	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil || c.any[0].within != nil || c.any[0].with.col != nil {
 		return 0, false
 	}
 	a := &c.any[0]

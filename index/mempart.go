@@ -84,6 +84,33 @@ func (m *MemPart) Fits(field []byte) bool {
 	return len(m.columns) < ColumnsMax || m.columns[string(field)] != nil
 }
 
+// FitsAll reports whether a field and some more together have columns or may get them.
+func (m *MemPart) FitsAll(field string, more []string) bool {
+	room := ColumnsMax - len(m.columns)
+	if m.columns[field] == nil {
+		room--
+	}
+	for _, f := range more {
+		if m.columns[f] == nil {
+			room--
+		}
+	}
+	return room >= 0
+}
+
+// Has reports whether some row has the cell in the column of field. The caller holds the
+// lock.
+func (m *MemPart) Has(field, cell []byte) bool {
+	c := m.columns[string(field)]
+	if c == nil {
+		return false
+	}
+	if c.last != 0 && string(m.cell(c, c.last)) == string(cell) {
+		return true
+	}
+	return m.find(c, cell) != 0
+}
+
 // Set gives the newest row a cell. It copies both arguments. The first cell of a field
 // counts. The caller holds the lock.
 func (m *MemPart) Set(field, cell []byte) {

@@ -227,3 +227,26 @@ func TestMemColumnBecomesDense(t *testing.T) {
 		}
 	}
 }
+
+// A part says which cells it has, and whether some fields together still get columns.
+func TestHasAndFitsAll(t *testing.T) {
+	m := NewMemPart(testFormat, 1, 0)
+	m.Append(nil)
+	m.Set([]byte("a"), []byte("sx"))
+	m.Append(nil)
+	m.Set([]byte("a"), []byte("sy"))
+	for _, c := range []struct {
+		field, cell string
+		has         bool
+	}{{"a", "sx", true}, {"a", "sy", true}, {"a", "sz", false}, {"b", "sx", false}} {
+		if m.Has([]byte(c.field), []byte(c.cell)) != c.has {
+			t.Errorf("%s has %s: %v", c.field, c.cell, !c.has)
+		}
+	}
+	for i := range ColumnsMax - 3 {
+		m.Set(fmt.Appendf(nil, "k%d", i), []byte("sx"))
+	}
+	if !m.FitsAll("a", []string{"k1", "new", "newer"}) || !m.FitsAll("new", []string{"newer"}) || m.FitsAll("new", []string{"newer", "a", "newest"}) {
+		t.Error("two columns are left")
+	}
+}

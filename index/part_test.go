@@ -209,7 +209,8 @@ func (r *modelRow) satisfies(q question) bool {
 				any = any || has
 			} else if _, un := r.cells[a.Unless]; has && !(a.Unless != "" && un) {
 				within := a.Within == nil || r.ints[a.Within.Col] >= a.Within.From && r.ints[a.Within.Col] < a.Within.To
-				any = any || within && holdsLeaf(cell, a.Path, a.Terms)
+				with := a.With == nil || r.cells[a.With.Field] != "" && holdsLeaf(r.cells[a.With.Field], a.With.Path, a.With.Terms)
+				any = any || within && with && holdsLeaf(cell, a.Path, a.Terms)
 			}
 		}
 		if any == c.Not {
@@ -276,6 +277,10 @@ func drawQuestions(t *rapid.T, rows []modelRow) (finds []find, questions []quest
 					col := rapid.IntRange(0, testInts-1).Draw(t, "column")
 					at := rows[rapid.IntRange(0, len(rows)-1).Draw(t, "row")].ints[col]
 					a.Within = &Range{col, at, at + rapid.SampledFrom([]int64{1, 1, 1000, math.MaxInt64 - max(at, 0)}).Draw(t, "length")}
+				}
+				if rapid.IntRange(0, 2).Draw(t, "with") == 0 {
+					w := draw()
+					a.With = &Alt{Field: w.field, Path: w.path, Terms: w.terms}
 				}
 				c.Any = append(c.Any, a)
 			}
