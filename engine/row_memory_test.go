@@ -224,7 +224,7 @@ func TestGroupBytes(t *testing.T) {
 	if want := rows + s.ids.ChangedBytes() + names; g.bytes != want {
 		t.Errorf("%d bytes are counted, want %d: %d of records, %d of ids, %d of names and values", g.bytes, want, rows, s.ids.ChangedBytes(), names)
 	}
-	if want := (load{1, 40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*coreCells+20 {
+	if want := (load{1, 40, g.asked.cells, int64(len(sub.bodies))}); g.asked != want || g.asked.cells < 20*6+20 {
 		t.Errorf("memory is reserved for %+v, want %+v", g.asked, want)
 	}
 	if err := g.batch.Close(); err != nil {

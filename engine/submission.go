@@ -105,15 +105,11 @@ func (m *Memory) Reset() {
 func (s *submission) add(site *siteState, r *event.Record, q identity.Question, o *event.Outcome) {
 	e, start := &r.Event, len(s.bodies)
 	s.bodies = event.AppendBody(s.bodies, e)
-	s.cells += coreCells + len(e.Properties) + len(e.Context) + len(e.Extra)
+	s.cells += event.BodyCells(s.bodies[start:])
 	s.events = append(s.events, submitted{
 		site: site, event: e, question: q, asks: r.Visit.Ask, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
 	})
 }
-
-// coreCells is an upper bound of the cells an event has besides properties, context and
-// extra.
-const coreCells = 16
 
 // body returns an event's record without its head.
 func (s *submission) body(ev *submitted) []byte { return s.bodies[ev.start:ev.end] }

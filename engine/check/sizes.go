@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/store"
@@ -62,7 +63,7 @@ func fieldName(field string) string {
 	case event.PrefixProperty:
 		return "prop." + field[1:]
 	case event.PrefixExtra:
-		return "extra." + field[1:]
+		return "extra." + strings.ReplaceAll(field[1:], event.KeySep, ".")
 	}
 	return field[1:]
 }

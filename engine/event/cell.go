@@ -3,6 +3,8 @@ package event
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
+	"strings"
 )
 
 // A cell is the stored form of one Value: a tag byte and a payload that runs to the end
@@ -14,21 +16,26 @@ import (
 //	 's'   UTF-8 of a string
 //	 'u'   16 bytes: a string that is a UUID in lower case, 8-4-4-4-12
 //	 'h'   16 bytes: a string of 32 lower-case hexadecimal digits
+//	 'i'   23 bytes: a message id of one of Segment's SDKs, see appendSDKID
 //	 'd'   the literal of a number
 //	 't'   true, 'f' false, 'n' null: nothing
 //	 'j'   compact JSON of an array or object
+//	 'o'   the shape of an object that is stored in pieces, see split.go
 //
 // The absent value is the empty cell. Each value has exactly one cell and each cell
-// exactly one value, so equal values have equal cells.
+// exactly one value, so equal values have equal cells. Two things are not so: an object in
+// pieces has several cells, and older cairns wrote an SDK's id as a plain string (Repacked).
 const (
 	tagString = 's'
 	tagUUID   = 'u'
 	tagHex    = 'h'
+	tagSDKID  = 'i'
 	tagNumber = 'd'
 	tagTrue   = 't'
 	tagFalse  = 'f'
 	tagNull   = 'n'
 	tagJSON   = 'j'
+	tagShape  = 'o'
 )
 
 // AppendCell appends the cell of v.
@@ -52,7 +59,7 @@ func AppendCell(dst []byte, v Value) []byte {
 }
 
 func appendStringCell(dst []byte, s string) []byte {
-	if len(s) == 32 || len(s) == 36 {
+	if maybePacked(len(s)) {
 		if out, ok := appendPacked(dst, s); ok {
 			return out
 		}
@@ -60,9 +67,21 @@ func appendStringCell(dst []byte, s string) []byte {
 	return append(append(dst, tagString), s...)
 }
 
-// packable reports whether a string has the form of a tagUUID or tagHex cell.
+// maybePacked reports whether a string of n bytes may have the form of a packed cell.
+func maybePacked(n int) bool { return n == 32 || n == 36 || n == sdkIDBytes || n == sdkIDBytes+1 }
+
+// Repacked returns the cell that AppendCell makes now of the value of a stored cell. That is
+// the cell itself, unless an older cairn wrote an SDK's id. The result may lie in buf.
+func Repacked(cell, buf []byte) []byte {
+	if n := len(cell) - 1; n >= sdkIDBytes && maybePacked(n) && cell[0] == tagString {
+		return appendStringCell(buf[:0], aliasString(cell[1:]))
+	}
+	return cell
+}
+
+// packable reports whether a string has the form of a packed cell.
 func packable(s string) bool {
-	var buf [17]byte
+	var buf [24]byte
 	_, ok := appendPacked(buf[:0], s)
 	return ok
 }
@@ -80,8 +99,72 @@ func appendPacked(dst []byte, s string) (out []byte, ok bool) {
 			}
 		}
 		return out, ok
+	case len(s) >= sdkIDBytes:
+		return appendSDKID(dst, s)
 	}
 	return dst, false
+}
+
+// sdkIDs are the texts with which the message ids of Segment's SDKs begin. The list only
+// grows: a cell has the index.
+var sdkIDs = [...]string{"ajs-next-", "node-next-"}
+
+// sdkIDBytes is the length of the shorter ids: the beginning, 13 digits, a dash and a UUID.
+const sdkIDBytes = len("ajs-next-") + 13 + 1 + 36
+
+// appendSDKID appends the cell of a message id of one of Segment's SDKs, such as
+// ajs-next-1795862399123-0b8e8c5e-0f0f-4b0a-9a36-dedd4bea2501:
+//
+//	+-----+--------------+----------------+------+
+//	| tag | 0 ajs-next-  | Unix ms in     | UUID |
+//	|     | 1 node-next- | 13 digits, u48 |      |
+//	|  1  |      1       |       6        |  16  |
+//	+-----+--------------+----------------+------+
+func appendSDKID(dst []byte, s string) (out []byte, ok bool) {
+	for i, start := range sdkIDs {
+		rest, found := strings.CutPrefix(s, start)
+		if !found || len(rest) != 13+1+36 || rest[13] != '-' || rest[0] == '0' || digitsEnd(rest, 0) != 13 {
+			continue
+		}
+		ms, err := strconv.ParseUint(rest[:13], 10, 48)
+		if err != nil {
+			return dst, false
+		}
+		var buf [17]byte
+		uuid, ok := appendPacked(buf[:0], rest[14:])
+		if !ok {
+			return dst, false
+		}
+		var at [8]byte
+		binary.BigEndian.PutUint64(at[:], ms)
+		dst = append(append(dst, tagSDKID, byte(i)), at[2:]...)
+		return append(dst, uuid[1:]...), true
+	}
+	return dst, false
+}
+
+// appendSDKText appends the text of a tagSDKID cell without its tag. It reports whether
+// appendSDKID can have made the cell.
+func appendSDKText(dst, p []byte) (out []byte, ok bool) {
+	if len(p) != 1+6+16 || int(p[0]) >= len(sdkIDs) {
+		return dst, false
+	}
+	var at [8]byte
+	copy(at[2:], p[1:7])
+	start := len(dst)
+	dst = strconv.AppendUint(append(dst, sdkIDs[p[0]]...), binary.BigEndian.Uint64(at[:]), 10)
+	if len(dst)-start-len(sdkIDs[p[0]]) != 13 {
+		return dst[:start], false
+	}
+	return appendUUID(append(dst, '-'), p[7:]), true
+}
+
+func appendUUID(dst, p []byte) []byte {
+	dst = append(appendHex(dst, p[:4]), '-')
+	dst = append(appendHex(dst, p[4:6]), '-')
+	dst = append(appendHex(dst, p[6:8]), '-')
+	dst = append(appendHex(dst, p[8:10]), '-')
+	return appendHex(dst, p[10:])
 }
 
 // appendUnhex appends the bytes that lower-case hexadecimal digits encode.
@@ -128,11 +211,10 @@ func appendCellText(dst, cell []byte) []byte {
 		if len(p) != 16 {
 			return dst
 		}
-		dst = append(appendHex(dst, p[:4]), '-')
-		dst = append(appendHex(dst, p[4:6]), '-')
-		dst = append(appendHex(dst, p[6:8]), '-')
-		dst = append(appendHex(dst, p[8:10]), '-')
-		return appendHex(dst, p[10:])
+		return appendUUID(dst, p)
+	case tagSDKID:
+		dst, _ = appendSDKText(dst, p)
+		return dst
 	case tagHex:
 		return appendHex(dst, p)
 	case tagTrue:
@@ -160,6 +242,13 @@ func CellValue(cell []byte) Value {
 		}
 		var buf [36]byte
 		return Value{String, string(appendCellText(buf[:0], cell))}
+	case tagSDKID:
+		var buf [64]byte
+		text, ok := appendSDKText(buf[:0], cell[1:])
+		if !ok {
+			return Value{}
+		}
+		return Value{String, string(text)}
 	case tagNumber:
 		return Value{Number, string(cell[1:])}
 	case tagTrue:
@@ -170,6 +259,8 @@ func CellValue(cell []byte) Value {
 		return Value{Null, ""}
 	case tagJSON:
 		return Value{JSON, string(cell[1:])}
+	case tagShape:
+		return Value{shaped, string(cell[1:])}
 	}
 	return Value{}
 }
@@ -183,6 +274,8 @@ func aliasValue(cell []byte) Value {
 		return Value{Number, aliasString(cell[1:])}
 	case tagJSON:
 		return Value{JSON, aliasString(cell[1:])}
+	case tagShape:
+		return Value{shaped, aliasString(cell[1:])}
 	}
 	return CellValue(cell)
 }
@@ -197,7 +290,7 @@ func CellScalar(cell []byte) bool {
 		return false
 	}
 	switch cell[0] {
-	case tagString, tagUUID, tagHex, tagNumber, tagTrue, tagFalse:
+	case tagString, tagUUID, tagHex, tagSDKID, tagNumber, tagTrue, tagFalse:
 		return true
 	}
 	return false
@@ -256,7 +349,7 @@ func CompareCells(a, b []byte) int {
 		return -1
 	case !sa && sb:
 		return 1
-	case !sa || a[0] == b[0] && (a[0] == tagString || a[0] == tagUUID || a[0] == tagHex):
+	case !sa || a[0] == b[0] && (a[0] == tagString || a[0] == tagUUID || a[0] == tagHex || a[0] == tagSDKID && len(a) > 1 && len(b) > 1 && a[1] == b[1]):
 		return bytes.Compare(a, b)
 	}
 	var bufA, bufB [96]byte

@@ -33,7 +33,7 @@ const (
 type Ints [NumInts]int64
 
 // The cell columns of an event. A core field is one byte; properties, context
-// and extra are their prefix and the key.
+// and extra are their prefix and the key. split.go has the fields of an object in pieces.
 const (
 	FieldType       = "\x01"
 	FieldDialect    = "\x02"
@@ -141,9 +141,11 @@ func (e *Event) set(field string, v Value) error {
 }
 
 // Finish completes an event that was set column by column: it sorts properties, context
-// and extra by key.
-func (e *Event) Finish() {
+// and extra by key, and joins the objects of extra that are stored in pieces. The error
+// wraps ErrCorrupt.
+func (e *Event) Finish() error {
 	for _, o := range [...]Object{e.Properties, e.Context, e.Extra} {
 		slices.SortFunc(o, func(a, b Member) int { return strings.Compare(a.Key, b.Key) })
 	}
+	return e.join()
 }

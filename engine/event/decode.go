@@ -74,10 +74,27 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 		}
 	}
 	var last []byte
+	var pieces []string // fields that must follow: those of the newest shape
 	for ; n > 0; n-- {
 		field := r.field()
 		c := r.sized()
-		if r.failed || bytes.Compare(last, field) >= 0 || !validCell(c) || !fits(field, c) {
+		if r.failed || bytes.Compare(last, field) >= 0 || len(c) == 0 {
+			return r.corrupt("field")
+		}
+		switch {
+		case len(pieces) > 0:
+			// A piece of the shape before. Nothing else may come between.
+			if string(field) != pieces[0] || !validCell(c) {
+				return r.corrupt("piece")
+			}
+			pieces = pieces[1:]
+		case c[0] == tagShape:
+			l := layoutOf(field[1:], c[1:])
+			if field[0] != PrefixExtra[0] || bytes.IndexByte(field, KeySep[0]) >= 0 || l == nil {
+				return r.corrupt("shape")
+			}
+			pieces = l.fields
+		case !validCell(c) || !fits(field, c):
 			return r.corrupt("field")
 		}
 		if err := cell(field, c); err != nil {
@@ -85,18 +102,20 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 		}
 		last = field
 	}
-	if r.at != len(record) {
+	if r.at != len(record) || len(pieces) > 0 {
 		return r.corrupt("end")
 	}
 	return nil
 }
 
-func stringCell(c []byte) bool { return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex }
+func stringCell(c []byte) bool {
+	return c[0] == tagString || c[0] == tagUUID || c[0] == tagHex || c[0] == tagSDKID
+}
 
 // fits reports whether a body may have this field with this cell.
 func fits(field, c []byte) bool {
 	if len(field) > 1 {
-		return true
+		return bytes.IndexByte(field, KeySep[0]) < 0
 	}
 	switch string(field) {
 	case FieldName, FieldUser, FieldAnonymous, FieldPrevious, FieldMessageID:
@@ -123,7 +142,12 @@ func validCell(c []byte) bool {
 		return numberEnd(aliasString(c), 1) == len(c)
 	case tagString:
 		s := aliasString(c[1:])
+		// Older cairns wrote the ids of SDKs as strings.
 		return isClean(s) && (len(s) != 32 && len(s) != 36 || !packable(s))
+	case tagSDKID:
+		var buf [64]byte
+		_, ok := appendSDKText(buf[:0], c[1:])
+		return ok
 	case tagJSON:
 		return len(c) > 1 && (c[1] == '[' || c[1] == '{') && skipValue(aliasString(c), 1, 1) == len(c)
 	}
@@ -217,6 +241,10 @@ func DecodeRecord(record []byte) (*Event, error) {
 	if len(e.Context) == 0 {
 		e.Context = nil
 	}
-	return e, nil // the fields of a record are in the order that Finish makes
+	// The fields of a record are in the order that Finish makes.
+	if err := e.join(); err != nil {
+		return nil, err
+	}
+	return e, nil
 
 }

@@ -36,7 +36,9 @@ func HashedPaths(path string) []string {
 // is one leaf with the path "". null has none. An array or object has every scalar
 // inside it, under the object keys joined with "."; elements of an array add nothing to
 // the path. The index stores hashes of these paths, so they stay as they are although
-// they leave out empty keys that come first: see HashedPaths. Leaves may repeat. Both strings are valid until yield returns: an object
+// they leave out empty keys that come first: see HashedPaths. A shape has the leaves that
+// are in it, and a leaf for each reference, whose term RefPaths has. Leaves may repeat.
+// Both strings are valid until yield returns: an object
 // can be made so that each path is a hundred times as long as its leaf, and copying
 // paths would cost that much memory.
 func CellLeaves(cell []byte, yield func(path, term string) bool) {
@@ -44,7 +46,7 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 		yield("", aliasString(AppendCellTerm(nil, cell)))
 		return
 	}
-	if len(cell) == 0 || cell[0] != tagJSON {
+	if len(cell) == 0 || cell[0] != tagJSON && cell[0] != tagShape {
 		return
 	}
 	w := walks.Get().(*leafWalk)
@@ -55,7 +57,8 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 }
 
 // CellTerms calls yield with the terms of a cell's leaves at one path, see Inside. It
-// makes nothing of other leaves. Terms may repeat. A term is valid until yield returns.
+// makes nothing of other leaves, and nothing of a shape: only properties are asked. Terms
+// may repeat. A term is valid until yield returns.
 func CellTerms(cell []byte, path string, yield func(term string)) {
 	if len(cell) > 0 && cell[0] == tagJSON {
 		w := walks.Get().(*leafWalk)
@@ -210,6 +213,15 @@ func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int
 			}
 			i++
 		}
+	}
+	switch { // a hole of a shape; stored text has no such bytes
+	case s[i] == holePiece:
+		return i + 1
+	case s[i] == holeRef && i+2 <= len(s):
+		if !yield(w.path, Value{String, s[i : i+2]}) {
+			return -1
+		}
+		return i + 2
 	}
 	v, end := scalarAt(s, i)
 	if end < 0 || v.Kind != Null && !yield(w.path, v) {

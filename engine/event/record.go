@@ -38,8 +38,7 @@ import (
 // Versions: 1 is the first. The meaning of a version never changes. The lists Types and
 // Dialects, the flags and the field ids only grow.
 //
-// Version 1 has grown by three things. Few rows have them, and an older cairn takes
-// them for damage:
+// Version 1 has grown by five things. An older cairn takes them for damage:
 //   - FieldCut, in rows that hold more than the counters see of an event (see Cut). A
 //     row without it counts
 //
@@ -58,6 +57,9 @@ import (
 // shares with the previous name, the number of bytes that follow, and these bytes:
 // ["0:5:a.b.c4:1:d",[0,"x","1"]]. It is a single text, however many names there are, so
 // that the index has one leaf for it.
+//   - Objects of Extra in pieces, see split.go. The whole object is still read, and is
+//     still written when it is small.
+//   - Message ids of Segment's SDKs in packed cells, see appendSDKID.
 const recordVersion = 1
 
 // ErrCorrupt is wrapped by every error about a record that AppendRecord cannot have
@@ -155,14 +157,14 @@ func AppendBody(dst []byte, e *Event) []byte {
 	n += k
 	dst, k = appendKeyed(dst, PrefixProperty[0], e.Properties)
 	n += k
-	dst, k = appendKeyed(dst, PrefixExtra[0], e.Extra)
+	dst, k = appendExtra(dst, e.Extra, e.Context)
 	n += k
 
 	if n < 0x80 {
 		dst[fields] = byte(n)
 		return slices.Delete(dst, fields+1, fields+2)
 	}
-	binary.PutUvarint(dst[fields:], uint64(n)) // below 1<<14: at most 3×256 and the core
+	binary.PutUvarint(dst[fields:], uint64(n)) // below 1<<14: at most 3×256, piecesMax and the core
 	return dst
 }
 

@@ -114,7 +114,7 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	case strings.HasPrefix(c.Field, "counted."):
 		return countedClause(c.Field[len("counted."):], queryTerms(c.Values)), nil
 	case strings.HasPrefix(c.Field, "extra."):
-		return index.Clause{Any: pathAlts(event.PrefixExtra, c.Field[len("extra."):], queryTerms(c.Values))}, nil
+		return index.Clause{Any: extraAlts(c.Field[len("extra."):], queryTerms(c.Values))}, nil
 	case slices.Contains(event.ContextKeys, c.Field):
 		return index.Clause{Any: contextAlts(c.Field, queryTerms(c.Values))}, nil
 	}
@@ -155,6 +155,20 @@ func queryTerms(values []string) []string {
 		terms = append(terms, event.QueryTerms(v)...)
 	}
 	return terms
+}
+
+// extraAlts is pathAlts of Extra, where an object may also be stored in pieces.
+func extraAlts(path string, terms []string) []index.Alt {
+	// No stored text has control characters, but the references of shapes begin with one.
+	terms = slices.DeleteFunc(terms, func(t string) bool { return t != "" && t[0] < ' ' && !strings.ContainsAny(t[:1], "\t\n\r") })
+	alts := pathAlts(event.PrefixExtra, path, terms)
+	event.PiecePaths(path, func(field, rest string) {
+		alts = append(alts, index.Alt{Field: field, Path: rest, Terms: terms})
+	})
+	event.RefPaths(path, func(shape, rest, term, field string) {
+		alts = append(alts, index.Alt{Field: field, Terms: terms, With: &index.Alt{Field: shape, Path: rest, Terms: []string{term}}})
+	})
+	return alts
 }
 
 // pathAlts finds a dotted path wherever it may be: under the literal key, inside the object

@@ -24,15 +24,30 @@ var Format = &index.Format{
 
 // appendRow adds a record to an open part, as its newest row. When the part has no column
 // left for a key that a client invented, the key goes into a shared column: there is one for
-// each kind of field. rest is scratch memory that appendRow reuses.
-func appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
+// each kind of field. An object of which some piece can have no column is kept whole. rest
+// is scratch memory that appendRow reuses.
+func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
 	var ints event.Ints
 	rest.reset()
 	first := true
+	var whole []byte // field of an object that is kept whole
+	var buf [64]byte
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
 		if first {
 			o.Append(ints[:])
 			first = false
+		}
+		switch {
+		case whole != nil && event.IsPiece(field, whole):
+			return nil
+		case event.IsShape(cell) && !t.opens(o, field, cell):
+			var err error
+			if rest.cell, err = wholeCell(rest.cell[:0], record, field); err != nil {
+				return err
+			}
+			whole, cell = field, rest.cell
+		default:
+			cell = event.Repacked(cell, buf[:])
 		}
 		if !o.Fits(field) && !HasColumn(field) {
 			rest.add(field, cell)
@@ -49,6 +64,44 @@ func appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
 	}
 	rest.each(func(field string, cell []byte) { o.Set([]byte(field), cell) })
 	return nil
+}
+
+// piecesMax bounds how many columns a table begins for pieces of objects, until the store is
+// opened again: clients may invent the keys. Without it their columns would leave no room
+// for those of properties, and runs with too many columns are not merged.
+const piecesMax = 256
+
+// opens reports whether every piece of a shape may have a column. Only the publisher, or a
+// replay, may call it.
+func (t *Table) opens(o *index.MemPart, field, shape []byte) bool {
+	if o.Has(field, shape) {
+		return true
+	}
+	fields, fresh := event.PieceFields(field, shape), 0
+	for _, f := range fields {
+		if !t.pieces[f] {
+			fresh++
+		}
+	}
+	if fields == nil || len(t.pieces)+fresh > piecesMax || !o.FitsAll(string(field), fields) {
+		return false
+	}
+	if t.pieces == nil {
+		t.pieces = make(map[string]bool)
+	}
+	for _, f := range fields {
+		t.pieces[f] = true
+	}
+	return true
+}
+
+// wholeCell appends the cell of an object of Extra, which the record may have in pieces.
+func wholeCell(dst, record, field []byte) ([]byte, error) {
+	e, err := event.DecodeRecord(record)
+	if err != nil {
+		return dst, err
+	}
+	return event.AppendCell(dst, e.Extra.Get(string(field[1:]))), nil
 }
 
 // HasColumn reports whether a field has a column of its own in every part, however many keys

@@ -67,7 +67,9 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 			continue
 		}
 		cell := c.col.Cell(code)
-		r.Bytes += len(cell)
+		if c.field[0] != event.PrefixExtra[0] {
+			r.Bytes += len(cell) // an object in pieces is larger than its cells
+		}
 		if err := r.part.Err(); err != nil {
 			return nil, err
 		}
@@ -85,7 +87,12 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 		return nil, err
 	}
 	e.Seq = r.part.First() + uint64(row)
-	e.Finish()
+	if err := e.Finish(); err != nil {
+		return nil, fmt.Errorf("event %d: %w", r.part.First()+uint64(row), err)
+	}
+	for i := range e.Extra {
+		r.Bytes += len(e.Extra[i].Value.Text)
+	}
 	return e, nil
 }
 
@@ -101,8 +108,22 @@ func (r *RowReader) Same(row int, record []byte) error {
 	var ints event.Ints
 	var rest Overflow
 	differs := ""
+	var whole []byte // field of an object that the part has whole, and the record in pieces
+	var buf [64]byte
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
-		switch own, ok := have[string(field)]; {
+		if whole != nil && event.IsPiece(field, whole) {
+			return nil
+		}
+		own, ok := have[string(field)]
+		if event.IsShape(cell) && string(own) != string(cell) {
+			var err error
+			if cell, err = wholeCell(nil, record, field); err != nil {
+				return err
+			}
+			whole = field
+		}
+		cell = event.Repacked(cell, buf[:])
+		switch {
 		case ok && string(own) == string(cell):
 			delete(have, string(field))
 		case !ok && len(field) > 1:

@@ -25,6 +25,8 @@ type Table struct {
 	last    uint64           // seq of the newest published event
 
 	held atomic.Int64 // Views and Runs that are not closed
+
+	pieces map[string]bool // fields of pieces that may have columns; the publisher's
 }
 
 // New makes the empty table of a site.
@@ -66,7 +68,7 @@ func (t *Table) Append(first uint64, records [][]byte, rest *Overflow) (grown in
 	t.open.Lock()
 	defer t.open.Unlock()
 	for _, r := range records {
-		if err := appendRow(t.open, r, rest); err != nil {
+		if err := t.appendRow(t.open, r, rest); err != nil {
 			return grown, err
 		}
 	}

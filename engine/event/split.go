@@ -1,0 +1,483 @@
+package event
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Vendors send whole objects that belong to no canonical field, such as Segment's context
+// of a page. Nearly every such object is new, while most of the values in it are not. So a
+// larger object of Extra is stored in pieces: its shape, and a field for each value. SDKs
+// send fixed layouts, so a store has few shapes.
+//
+// A shape is the compact JSON of the object, with holes in the place of values. A hole is a
+// byte that compact JSON cannot contain:
+//
+//	0x01      the value has a field of its own, a piece
+//	0x02 n    the value is the text of field n of the context, see refKeys
+//
+// The field of a piece is PrefixExtra, the key of the object, and the keys that lead to the
+// value, each after a byte 0x01. The shape is the cell of PrefixExtra and the key. For
+// example, the member
+//
+//	"context": {"page":{"url":"https://a.example/","tab":2},"a.b":[],…}
+//
+// becomes, if the url of the context is the same:
+//
+//	xcontext                    {"page":{"url":0x02 0x20,"tab":0x01},"a.b":[],…}
+//	xcontext 0x01 page 0x01 tab 2
+//
+// Some values stay in the shape as they are: those whose keys are empty or have a dot or an
+// escape, those whose field would be too long, and those beyond piecesMax. An array is one
+// piece. So is an object at splitDepth.
+const (
+	holePiece = 0x01
+	holeRef   = 0x02
+
+	// KeySep is between the keys in the field of a piece.
+	KeySep = "\x01"
+)
+
+const (
+	// splitBytesMin is the length from which on an object is stored in pieces. A column
+	// costs more than it saves for a smaller one.
+	splitBytesMin = 128
+
+	// splitDepth is how many keys lead to a piece at most, beside that of the object. A
+	// filter looks at one field for each.
+	splitDepth = 3
+
+	// piecesMax bounds the pieces of an event. It bounds what their fields add to the
+	// record.
+	piecesMax = 128
+)
+
+// refKeys are the keys of the context to which a shape may refer. The number of a key is
+// its index plus refBase. The list only grows.
+var refKeys = []string{
+	"url", "path", "title", "referrer", "language", "timezone", "os", "os_version", "brand", "model", "device",
+	"country", "region", "city", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+}
+
+const refBase = 0x20
+
+// refsOf returns the numbers of the fields that a value under a key may refer to. A key may
+// get more of them, but never loses one: rows that are stored refer to it.
+func refsOf(key string) string {
+	switch key {
+	case "url":
+		return "\x20"
+	case "path":
+		return "\x21"
+	case "title":
+		return "\x22"
+	case "referrer":
+		return "\x23"
+	case "locale", "language":
+		return "\x24"
+	case "timezone":
+		return "\x25"
+	case "name":
+		return "\x26\x30" // of context.os, and of context.campaign
+	case "version":
+		return "\x27"
+	case "manufacturer", "brand":
+		return "\x28"
+	case "model":
+		return "\x29"
+	case "type":
+		return "\x2a"
+	case "country":
+		return "\x2b"
+	case "region":
+		return "\x2c"
+	case "city":
+		return "\x2d"
+	case "source":
+		return "\x2e"
+	case "medium":
+		return "\x2f"
+	case "term":
+		return "\x31"
+	case "content":
+		return "\x32"
+	}
+	return ""
+}
+
+// IsShape reports whether a cell is the shape of an object that is stored in pieces.
+func IsShape(cell []byte) bool { return len(cell) > 0 && cell[0] == tagShape }
+
+// IsPiece reports whether field is that of a piece of the object with the field of.
+func IsPiece(field, of []byte) bool {
+	return len(field) > len(of) && field[len(of)] == KeySep[0] && string(field[:len(of)]) == string(of)
+}
+
+// PieceFields returns the fields of the pieces that a shape needs, in their order, nil when
+// the shape is damaged. field is that of the shape. The result is shared: it is read only.
+func PieceFields(field, shape []byte) []string {
+	l := layoutOf(field[1:], shape[1:])
+	if l == nil {
+		return nil
+	}
+	return l.fields
+}
+
+// PiecePaths calls yield with every place where a value that Extra has at a dotted path may
+// lie in pieces: its field, and the path inside the cell of that field.
+func PiecePaths(path string, yield func(field, rest string)) {
+	eachKey(path, func(key, rest string) {
+		field := PrefixExtra + key
+		for depth := 0; depth < splitDepth; depth++ {
+			name, after, more := strings.Cut(rest, ".")
+			if field += KeySep + name; len(field) > 1+MaxKeyBytes {
+				return
+			}
+			yield(field, after)
+			if rest = after; !more {
+				return
+			}
+		}
+	})
+}
+
+// RefPaths calls yield with every way in which a shape may refer to the context for a value
+// that Extra has at a dotted path: the field of the shape, the path and the term of the
+// reference inside it, and the field of the context that has the value.
+func RefPaths(path string, yield func(shape, rest, term, field string)) {
+	refs := refsOf(path[strings.LastIndexByte(path, '.')+1:])
+	if refs == "" {
+		return
+	}
+	eachKey(path, func(key, rest string) {
+		for i := range len(refs) {
+			yield(PrefixExtra+key, rest, string([]byte{holeRef, refs[i]}), PrefixContext+refKeys[refs[i]-refBase])
+		}
+	})
+}
+
+// eachKey calls yield with every key that a dotted path may begin with, and the rest.
+func eachKey(path string, yield func(key, rest string)) {
+	for i := 1; i < min(len(path), MaxKeyBytes+1); i++ {
+		if path[i] == '.' {
+			yield(path[:i], path[i+1:])
+		}
+	}
+}
+
+// layout is what a shape says of the fields of its pieces.
+type layout struct {
+	key, shape string
+	fields     []string // of the pieces, ascending
+	places     []uint16 // by field: which hole of the shape is it, counting holePiece alone
+}
+
+// layouts are the layouts that were used lately. They are a function of key and shape.
+var layouts = struct {
+	sync.RWMutex
+	seed  maphash.Seed
+	known map[uint64]*layout
+	bytes int
+}{seed: maphash.MakeSeed(), known: make(map[uint64]*layout)}
+
+// layoutsBytesMax bounds the memory of layouts.
+const layoutsBytesMax = 1 << 20
+
+// layoutOf returns the layout of a shape, nil when the shape is damaged.
+func layoutOf(key, shape []byte) *layout {
+	var h maphash.Hash
+	h.SetSeed(layouts.seed)
+	_, _ = h.Write(shape)
+	_, _ = h.Write(key)
+	hash := h.Sum64()
+	layouts.RLock()
+	l := layouts.known[hash]
+	layouts.RUnlock()
+	if l != nil && l.shape == string(shape) && l.key == string(key) {
+		return l
+	}
+	l = newLayout(string(key), string(shape))
+	if l == nil {
+		return nil
+	}
+	layouts.Lock()
+	defer layouts.Unlock()
+	if layouts.bytes += l.bytes(); layouts.bytes > layoutsBytesMax {
+		clear(layouts.known)
+		layouts.bytes = l.bytes()
+	}
+	layouts.known[hash] = l
+	return l
+}
+
+func (l *layout) bytes() int {
+	n := 200 + len(l.key) + len(l.shape)
+	for _, f := range l.fields {
+		n += 32 + len(f)
+	}
+	return n
+}
+
+// newLayout reads a shape, nil when AppendBody cannot have made it.
+func newLayout(key, shape string) *layout {
+	l := &layout{key: key, shape: shape}
+	w := shapeWalk{shape: shape, path: append([]byte(PrefixExtra), key...)}
+	sound := w.all(func(path []byte, ref byte, _ int) bool {
+		if ref == 0 {
+			l.fields = append(l.fields, string(path))
+			l.places = append(l.places, uint16(len(l.places)))
+		}
+		return len(l.fields) <= piecesMax && len(path) <= 1+MaxKeyBytes
+	})
+	if !sound || len(l.fields) == 0 && !strings.Contains(shape, string(rune(holeRef))) {
+		return nil
+	}
+	slices.SortFunc(l.places, func(a, b uint16) int { return strings.Compare(l.fields[a], l.fields[b]) })
+	slices.Sort(l.fields)
+	for i := range l.fields {
+		if i > 0 && l.fields[i] == l.fields[i-1] {
+			return nil
+		}
+	}
+	return l
+}
+
+// shapeWalk walks the holes of a shape.
+type shapeWalk struct {
+	shape string
+	path  []byte // of the current value, as the field of a piece
+}
+
+// all calls hole with every hole, until hole returns false: the field of its piece, the
+// number of a reference or else 0, and where the hole is in the shape. The field is valid
+// until hole returns. all reports whether the shape is sound and hole accepted it.
+func (w *shapeWalk) all(hole func(path []byte, ref byte, at int) bool) bool {
+	return len(w.shape) > 0 && w.shape[0] == '{' && w.object(0, 1, hole) == len(w.shape)
+}
+
+// object walks the object at i. It returns the end, or -1.
+func (w *shapeWalk) object(i, depth int, hole func(path []byte, ref byte, at int) bool) int {
+	s, outer := w.shape, len(w.path)
+	if depth > leafDepthMax {
+		return -1
+	}
+	if i++; i < len(s) && s[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i >= len(s) || s[i] != '"' {
+			return -1
+		}
+		end, _ := stringEnd(s, i+1)
+		if end < 0 || end+2 >= len(s) || s[end+1] != ':' {
+			return -1
+		}
+		w.path = append(append(w.path[:outer], KeySep...), s[i+1:end]...)
+		switch i = end + 2; s[i] {
+		case holePiece:
+			if !hole(w.path, 0, i) {
+				return -1
+			}
+			i++
+		case holeRef:
+			if i+1 >= len(s) || s[i+1] < refBase || int(s[i+1]-refBase) >= len(refKeys) || !hole(w.path, s[i+1], i) {
+				return -1
+			}
+			i += 2
+		case '{':
+			i = w.object(i, depth+1, hole)
+		default:
+			i = skipValue(s, i, depth+1)
+		}
+		switch {
+		case i < 0 || i >= len(s):
+			return -1
+		case s[i] == '}':
+			w.path = w.path[:outer]
+			return i + 1
+		case s[i] != ',':
+			return -1
+		}
+		i++
+	}
+}
+
+// appendExtra is appendKeyed for Extra: it stores larger objects in pieces.
+func appendExtra(dst []byte, o, context Object) (out []byte, n int) {
+	large := func(m *Member) bool {
+		return m.Value.Kind == JSON && len(m.Value.Text) >= splitBytesMin && m.Value.Text[0] == '{'
+	}
+	if !slices.ContainsFunc(o, func(m Member) bool { return large(&m) }) {
+		return appendKeyed(dst, PrefixExtra[0], o)
+	}
+	s := splitters.Get().(*splitter)
+	defer splitters.Put(s)
+	s.context, s.used, s.left = context, 0, piecesMax
+	var buf [48]place
+	for _, p := range sortMembers(buf[:0], o) {
+		m := &o[p.at]
+		var k int
+		if large(m) {
+			dst, k = s.append(dst, m)
+		}
+		if k == 0 {
+			dst, k = appendKeyed(dst, PrefixExtra[0], o[p.at:p.at+1])
+		}
+		n += k
+	}
+	s.context, s.text = nil, ""
+	return dst, n
+}
+
+// splitter takes objects apart. It is memory for one event.
+type splitter struct {
+	context Object
+	used    uint32 // which fields of the context the event refers to already
+	left    int    // how many pieces the event may still have
+	text    string // of the object
+	shape   []byte
+	pieces  []piece // in the order of their holes
+}
+
+var splitters = sync.Pool{New: func() any { return new(splitter) }}
+
+// piece is a value of the object, and whether it is a string that stands for itself.
+type piece struct {
+	text  string
+	plain bool
+}
+
+// append appends the fields of an object and returns how many there are, 0 when it has no
+// values to be stored apart.
+func (s *splitter) append(dst []byte, m *Member) (out []byte, n int) {
+	s.text, s.shape, s.pieces = m.Value.Text, s.shape[:0], s.pieces[:0]
+	used := s.used
+	defer clear(s.pieces)
+	if s.object(0, 1, 1+len(m.Key)) != len(s.text) || len(s.pieces) == 0 {
+		s.used = used
+		return dst, 0
+	}
+	l := layoutOf([]byte(m.Key), s.shape)
+	if l == nil || len(l.fields) != len(s.pieces) {
+		s.used = used
+		return dst, 0
+	}
+	s.left -= len(s.pieces)
+	dst = append(dst, byte(0x20+1+len(m.Key)), PrefixExtra[0])
+	dst = append(append(dst, m.Key...), 0)
+	at := len(dst)
+	dst = sizeCell(append(append(dst, tagShape), s.shape...), at)
+	for i, field := range l.fields {
+		dst = append(append(append(dst, byte(0x20+len(field))), field...), 0)
+		at := len(dst)
+		dst = sizeCell(s.pieces[l.places[i]].appendCell(dst), at)
+	}
+	return dst, 1 + len(l.fields)
+}
+
+// appendCell appends the cell of the piece.
+func (p *piece) appendCell(dst []byte) []byte {
+	switch c := p.text[0]; {
+	case c == '"' && p.plain:
+		return appendStringCell(dst, p.text[1:len(p.text)-1])
+	case c == '"':
+		return appendStringCell(dst, unquote(p.text[1:len(p.text)-1], false))
+	case c == '{' || c == '[':
+		return append(append(dst, tagJSON), p.text...)
+	case c == '-' || c >= '0' && c <= '9':
+		return append(append(dst, tagNumber), p.text...)
+	}
+	return append(dst, p.text[0]) // of true, false and null: tagTrue, tagFalse and tagNull
+}
+
+// object walks the object at i and appends its shape. It returns the end, or -1 where the
+// text is not compact JSON. length is that of the field so far.
+func (s *splitter) object(i, depth, length int) int {
+	t := s.text
+	s.shape = append(s.shape, '{')
+	if i++; i < len(t) && t[i] == '}' {
+		s.shape = append(s.shape, '}')
+		return i + 1
+	}
+	for {
+		if i >= len(t) || t[i] != '"' {
+			return -1
+		}
+		end, plain := stringEnd(t, i+1)
+		if end < 0 || end+2 >= len(t) || t[end+1] != ':' {
+			return -1
+		}
+		key := t[i+1 : end]
+		s.shape = append(s.shape, t[i:end+2]...)
+		named := plain && key != "" && strings.IndexByte(key, '.') < 0 && length+1+len(key) <= 1+MaxKeyBytes
+		if i = s.value(end+2, depth, length+1+len(key), key, named); i < 0 || i >= len(t) {
+			return -1
+		}
+		s.shape = append(s.shape, t[i])
+		if t[i] == '}' {
+			return i + 1
+		}
+		if t[i] != ',' {
+			return -1
+		}
+		i++
+	}
+}
+
+// value appends the value at i to the shape, or a hole. named says that its key can be part
+// of a field.
+func (s *splitter) value(i, depth, length int, key string, named bool) (end int) {
+	t := s.text
+	plain := false
+	switch c := t[i]; {
+	case c == '{' && named && depth < splitDepth:
+		return s.object(i, depth+1, length)
+	case c == '"':
+		if end, plain = stringEnd(t, i+1); end < 0 {
+			return -1
+		}
+		if end++; named && plain {
+			for refs := refsOf(key); refs != ""; refs = refs[1:] {
+				n := refs[0]
+				if s.used&(1<<(n-refBase)) == 0 && s.context.Get(refKeys[n-refBase]) == Str(t[i+1:end-1]) {
+					// One reference to a field is enough for every SDK. More could make
+					// an event larger than it was sent.
+					s.used |= 1 << (n - refBase)
+					s.shape = append(s.shape, holeRef, n)
+					return end
+				}
+			}
+		}
+	default:
+		if end = skipValue(t, i, 1); end < 0 {
+			return -1
+		}
+	}
+	text := t[i:end]
+	if !named || len(s.pieces) >= s.left || text == "{}" || text[0] == '"' && !plain && !canonical(text) {
+		s.shape = append(s.shape, text...)
+		return end
+	}
+	s.pieces = append(s.pieces, piece{text, plain})
+	s.shape = append(s.shape, holePiece)
+	return end
+}
+
+// canonical reports whether a JSON string with escapes is what appendQuoted makes of its text.
+func canonical(text string) bool {
+	return string(appendQuoted(nil, unquote(text[1:len(text)-1], false), false)) == text
+}
+
+// BodyCells returns how many cells the row of a body has at most.
+func BodyCells(body []byte) int {
+	at := 3
+	for range 3 { // received, time and day
+		_, n := binary.Uvarint(body[at:])
+		at += n
+	}
+	n, _ := binary.Uvarint(body[at:])
+	return 4 + int(n) // type, dialect, session and capped are not in a body
+}
