@@ -89,7 +89,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 			}
 			pieces = pieces[1:]
 		case c[0] == tagShape:
-			l := layoutOf(field[1:], c[1:])
+			l := layoutOf(aliasString(field[1:]), aliasString(c[1:]))
 			if field[0] != PrefixExtra[0] || bytes.IndexByte(field, KeySep[0]) >= 0 || l == nil {
 				return r.corrupt("shape")
 			}

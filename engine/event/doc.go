@@ -28,7 +28,7 @@
 //
 // AppendBody writes what is known before the event has its place in the log. AppendRecord
 // puts the head before it. ScanRecord takes a record apart into columns; SetInt, SetCell
-// and Finish make an Event from them.
+// and Finish make an Event from them. A large object of Extra is several columns.
 //
 //	E5  a record gives back the event that it was made of, field by field;
 //	E6  what an event counts (Counts) depends on its record alone;
@@ -47,6 +47,7 @@
 //	validate.go bounds.go                  checks, and where counting ends
 //	term.go decimal.go leaves.go counts.go terms, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells
+//	split.go join.go                       objects of Extra in pieces
 //	record.go decode.go                    the stored record
 //	emptied.go poison.go                   memory that is used again
 package event

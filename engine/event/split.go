@@ -119,7 +119,7 @@ func IsPiece(field, of []byte) bool {
 // PieceFields returns the fields of the pieces that a shape needs, in their order, nil when
 // the shape is damaged. field is that of the shape. The result is shared: it is read only.
 func PieceFields(field, shape []byte) []string {
-	l := layoutOf(field[1:], shape[1:])
+	l := layoutOf(aliasString(field[1:]), aliasString(shape[1:]))
 	if l == nil {
 		return nil
 	}
@@ -186,20 +186,21 @@ var layouts = struct {
 // layoutsBytesMax bounds the memory of layouts.
 const layoutsBytesMax = 1 << 20
 
-// layoutOf returns the layout of a shape, nil when the shape is damaged.
-func layoutOf(key, shape []byte) *layout {
+// layoutOf returns the layout of a shape, nil when the shape is damaged. Both texts may
+// alias memory that changes later.
+func layoutOf(key, shape string) *layout {
 	var h maphash.Hash
 	h.SetSeed(layouts.seed)
-	_, _ = h.Write(shape)
-	_, _ = h.Write(key)
+	_, _ = h.WriteString(shape)
+	_, _ = h.WriteString(key)
 	hash := h.Sum64()
 	layouts.RLock()
 	l := layouts.known[hash]
 	layouts.RUnlock()
-	if l != nil && l.shape == string(shape) && l.key == string(key) {
+	if l != nil && l.shape == shape && l.key == key {
 		return l
 	}
-	l = newLayout(string(key), string(shape))
+	l = newLayout(strings.Clone(key), strings.Clone(shape))
 	if l == nil {
 		return nil
 	}
@@ -328,7 +329,7 @@ func appendExtra(dst []byte, o, context Object) (out []byte, n int) {
 		}
 		n += k
 	}
-	s.context, s.text = nil, ""
+	s.reset()
 	return dst, n
 }
 
@@ -340,6 +341,18 @@ type splitter struct {
 	text    string // of the object
 	shape   []byte
 	pieces  []piece // in the order of their holes
+}
+
+// shapeBytesKept is how many bytes a splitter keeps for the next event's shapes.
+const shapeBytesKept = 64 << 10
+
+// reset lets go of the event and keeps the memory.
+func (s *splitter) reset() {
+	s.context, s.text = nil, ""
+	clear(s.pieces[:cap(s.pieces)])
+	if cap(s.shape) > shapeBytesKept {
+		s.shape = nil
+	}
 }
 
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
@@ -355,12 +368,11 @@ type piece struct {
 func (s *splitter) append(dst []byte, m *Member) (out []byte, n int) {
 	s.text, s.shape, s.pieces = m.Value.Text, s.shape[:0], s.pieces[:0]
 	used := s.used
-	defer clear(s.pieces)
 	if s.object(0, 1, 1+len(m.Key)) != len(s.text) || len(s.pieces) == 0 {
 		s.used = used
 		return dst, 0
 	}
-	l := layoutOf([]byte(m.Key), s.shape)
+	l := layoutOf(m.Key, aliasString(s.shape))
 	if l == nil || len(l.fields) != len(s.pieces) {
 		s.used = used
 		return dst, 0
