@@ -44,7 +44,7 @@ func BenchmarkSegmentBrowser(b *testing.B) {
 	closeIdle(b, e)
 
 	// The rows of the last part are sealed too, with one event more.
-	o.SealRows, o.MergeRows = 1, 1<<20
+	o.SealRows, o.MergeRuns = 1, 1000
 	e = openIdle(b, o)
 	last := engine.Record{Site: site.Site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "last", User: "u"}}}
 	if _, err := e.Ingest(b.Context(), []engine.Record{last}, true, nil); err != nil {

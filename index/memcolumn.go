@@ -16,6 +16,8 @@ type memColumn struct {
 	end   int            // row after the newest that has the field
 	cells paged[cellRef] // by code-1
 	last  uint32         // the code of the newest row
+	next  *memColumn     // set last after this one in a row
+	other *memColumn     // set before that
 	table []memSlot      // of all codes, by hash; a power of two, at most 3/4 full
 
 	// terms finds codes by the leafHash of what their cells hold, for all cells but

@@ -21,12 +21,12 @@ type MemPart struct {
 	mu        sync.RWMutex
 	ints      []paged[int64]
 	columns   map[string]*memColumn
-	order     []*memColumn // as the newest rows set them; most rows set the fields of the row before
-	at        int          // place in order that the next Set tries first
-	chunks    [][]byte     // memory for cells
-	filled    int          // bytes used of the last chunk
-	rows      int          // rows appended
-	published int          // rows published
+	start     memColumn  // stands before the first column of a row
+	before    *memColumn // the column that was set last
+	chunks    [][]byte   // memory for cells
+	filled    int        // bytes used of the last chunk
+	rows      int        // rows appended
+	published int        // rows published
 	bytes     int64
 }
 
@@ -74,7 +74,7 @@ func (m *MemPart) Append(ints []int64) {
 		m.ints[i].append(ints[i])
 	}
 	m.rows++
-	m.at = 0
+	m.before = &m.start
 	m.bytes += int64(8 * len(ints))
 }
 
@@ -129,11 +129,19 @@ func (m *MemPart) Set(field, cell []byte) {
 	m.bytes += c.set(row, c.last)
 }
 
-// column finds or makes the column of a field.
+// column finds or makes the column of a field. Rows are of a few kinds, and those of a kind
+// set the same fields in the same order. So the column is mostly one of the two that were
+// set last after the column before.
 func (m *MemPart) column(field []byte) *memColumn {
-	if m.at < len(m.order) && m.order[m.at].name == string(field) {
-		m.at++
-		return m.order[m.at-1]
+	b := m.before
+	if c := b.next; c != nil && c.name == string(field) {
+		m.before = c
+		return c
+	}
+	if c := b.other; c != nil && c.name == string(field) {
+		b.next, b.other = c, b.next
+		m.before = c
+		return c
 	}
 	c := m.columns[string(field)]
 	if c == nil {
@@ -141,12 +149,8 @@ func (m *MemPart) column(field []byte) *memColumn {
 		m.columns[c.name] = c
 		m.bytes += memColumnBytes + int64(len(field))
 	}
-	if m.at < len(m.order) {
-		m.order[m.at] = c
-	} else {
-		m.order = append(m.order, c)
-	}
-	m.at++
+	b.next, b.other = c, b.next
+	m.before = c
 	return c
 }
 

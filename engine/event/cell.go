@@ -91,14 +91,8 @@ func appendPacked(dst []byte, s string) (out []byte, ok bool) {
 	switch {
 	case len(s) == 32:
 		return appendUnhex(append(dst, tagHex), s)
-	case len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-':
-		out = append(dst, tagUUID)
-		for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
-			if out, ok = appendUnhex(out, part); !ok {
-				break
-			}
-		}
-		return out, ok
+	case len(s) == 36:
+		return appendUnUUID(append(dst, tagUUID), s)
 	case len(s) >= sdkIDBytes:
 		return appendSDKID(dst, s)
 	}
@@ -130,15 +124,8 @@ func appendSDKID(dst []byte, s string) (out []byte, ok bool) {
 		if err != nil {
 			return dst, false
 		}
-		var buf [17]byte
-		uuid, ok := appendPacked(buf[:0], rest[14:])
-		if !ok {
-			return dst, false
-		}
-		var at [8]byte
-		binary.BigEndian.PutUint64(at[:], ms)
-		dst = append(append(dst, tagSDKID, byte(i)), at[2:]...)
-		return append(dst, uuid[1:]...), true
+		dst = binary.BigEndian.AppendUint16(append(dst, tagSDKID, byte(i)), uint16(ms>>32))
+		return appendUnUUID(binary.BigEndian.AppendUint32(dst, uint32(ms)), rest[14:])
 	}
 	return dst, false
 }
@@ -149,14 +136,21 @@ func appendSDKText(dst, p []byte) (out []byte, ok bool) {
 	if len(p) != 1+6+16 || int(p[0]) >= len(sdkIDs) {
 		return dst, false
 	}
-	var at [8]byte
-	copy(at[2:], p[1:7])
 	start := len(dst)
-	dst = strconv.AppendUint(append(dst, sdkIDs[p[0]]...), binary.BigEndian.Uint64(at[:]), 10)
-	if len(dst)-start-len(sdkIDs[p[0]]) != 13 {
+	if dst = appendSDKStart(dst, p); len(dst)-start != len(sdkIDs[p[0]])+13 {
 		return dst[:start], false
 	}
 	return appendUUID(append(dst, '-'), p[7:]), true
+}
+
+// appendSDKStart appends the text before the UUID and its dash, the longest start that ids
+// of one moment share. p is that of appendSDKText.
+func appendSDKStart(dst, p []byte) []byte {
+	ms := uint64(binary.BigEndian.Uint16(p[1:]))<<32 | uint64(binary.BigEndian.Uint32(p[3:]))
+	if int(p[0]) >= len(sdkIDs) {
+		return dst
+	}
+	return strconv.AppendUint(append(dst, sdkIDs[p[0]]...), ms, 10)
 }
 
 func appendUUID(dst, p []byte) []byte {
@@ -165,6 +159,19 @@ func appendUUID(dst, p []byte) []byte {
 	dst = append(appendHex(dst, p[6:8]), '-')
 	dst = append(appendHex(dst, p[8:10]), '-')
 	return appendHex(dst, p[10:])
+}
+
+// appendUnUUID appends the bytes of a UUID in lower case, which has 36 digits and dashes.
+func appendUnUUID(dst []byte, s string) (out []byte, ok bool) {
+	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return dst, false
+	}
+	for _, part := range [...]string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+		if dst, ok = appendUnhex(dst, part); !ok {
+			break
+		}
+	}
+	return dst, ok
 }
 
 // appendUnhex appends the bytes that lower-case hexadecimal digits encode.
@@ -327,6 +334,8 @@ func CellKey(cell []byte, skip int) (key uint64) {
 		term = cell[1:]
 	case skip == 0 && len(cell) == 17 && (cell[0] == tagUUID || cell[0] == tagHex):
 		term = appendHex(buf[:0], cell[1:5]) // the first eight digits
+	case len(cell) == 24 && cell[0] == tagSDKID && skip <= sdkIDBytes-36-1-8:
+		term = appendSDKStart(buf[:0], cell[1:]) // eight bytes of it are left
 	default:
 		term = AppendCellTerm(buf[:0], cell)
 	}

@@ -306,12 +306,18 @@ func (w *shapeWalk) object(i, depth int, hole func(path []byte, ref byte, at int
 	}
 }
 
+// large reports whether the member is an object that is stored in pieces.
+func (m *Member) large() bool {
+	return m.Value.Kind == JSON && len(m.Value.Text) >= splitBytesMin && m.Value.Text[0] == '{'
+}
+
 // appendExtra is appendKeyed for Extra: it stores larger objects in pieces.
 func appendExtra(dst []byte, o, context Object) (out []byte, n int) {
-	large := func(m *Member) bool {
-		return m.Value.Kind == JSON && len(m.Value.Text) >= splitBytesMin && m.Value.Text[0] == '{'
+	any := false
+	for i := range o {
+		any = any || o[i].large()
 	}
-	if !slices.ContainsFunc(o, func(m Member) bool { return large(&m) }) {
+	if !any {
 		return appendKeyed(dst, PrefixExtra[0], o)
 	}
 	s := splitters.Get().(*splitter)
@@ -321,7 +327,7 @@ func appendExtra(dst []byte, o, context Object) (out []byte, n int) {
 	for _, p := range sortMembers(buf[:0], o) {
 		m := &o[p.at]
 		var k int
-		if large(m) {
+		if m.large() {
 			dst, k = s.append(dst, m)
 		}
 		if k == 0 {

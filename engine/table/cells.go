@@ -31,7 +31,6 @@ func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error
 	rest.reset()
 	first := true
 	var whole []byte // field of an object that is kept whole
-	var buf [64]byte
 	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
 		if first {
 			o.Append(ints[:])
@@ -47,7 +46,7 @@ func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error
 			}
 			whole, cell = field, rest.cell
 		default:
-			cell = event.Repacked(cell, buf[:])
+			cell = event.Repacked(cell, rest.packed[:])
 		}
 		if !o.Fits(field) && !HasColumn(field) {
 			rest.add(field, cell)
@@ -120,8 +119,9 @@ func HasColumn(field []byte) bool {
 // Overflow gathers the keys of a row that have no column of their own, by the
 // first byte of their fields. The zero overflow is ready.
 type Overflow struct {
-	kinds []overflowKind
-	cell  []byte
+	kinds  []overflowKind
+	cell   []byte
+	packed [32]byte // see event.Repacked
 }
 
 type overflowKind struct {
