@@ -7,6 +7,75 @@ package event
 // ends, and where its value ends.
 type span struct{ start, keyEnd, end int }
 
+// compacted returns the end of the array or object at i when its text is in the canonical
+// form and within the limits, or else -1. What an SDK sends mostly is: it needs no copy.
+func (p *Parser) compacted(i, depth int) int {
+	if depth > p.lim.Depth {
+		return -1
+	}
+	s := p.s
+	object, closing := s[i] == '{', s[i]+2 // ] and } in ASCII
+	if i++; i < len(s) && s[i] == closing {
+		return i + 1
+	}
+	first, looks := len(p.spans), uint64(0)
+	for {
+		if object {
+			if i >= len(s) || s[i] != '"' {
+				return -1
+			}
+			end, plain := stringEnd(s, i+1)
+			if end < 0 || !plain || end-i-1 > p.lim.KeyBytes || end+1 >= len(s) || s[end+1] != ':' || len(p.spans)-first >= p.lim.Members {
+				return -1
+			}
+			key := s[i : end+1]
+			if look := lookOf(key[1:]); looks&look != 0 {
+				for _, m := range p.spans[first:] {
+					if s[m.start:m.keyEnd] == key {
+						return -1
+					}
+				}
+			} else {
+				looks |= look
+			}
+			p.spans = append(p.spans, span{start: i, keyEnd: end + 1})
+			i = end + 2
+		}
+		if i >= len(s) {
+			return -1
+		}
+		switch s[i] {
+		case '"':
+			end, plain := stringEnd(s, i+1)
+			if end < 0 || !plain || end-i-1 > p.lim.StringBytes {
+				return -1
+			}
+			i = end + 1
+		case '{', '[':
+			if i = p.compacted(i, depth+1); i < 0 {
+				return -1
+			}
+		default:
+			_, end, err := p.atom(i)
+			if err != nil {
+				return -1
+			}
+			i = end
+		}
+		if i >= len(s) {
+			return -1
+		}
+		if s[i] == closing {
+			p.spans = p.spans[:first]
+			return i + 1
+		}
+		if s[i] != ',' {
+			return -1
+		}
+		i++
+	}
+}
+
 // compact appends the canonical form of the array or object at i.
 func (p *Parser) compact(dst []byte, i, depth int) ([]byte, int, *FieldError) {
 	if depth > p.lim.Depth {

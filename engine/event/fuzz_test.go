@@ -107,6 +107,13 @@ func FuzzParser(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if v.Kind == JSON {
+			at := p.begin(string(in), storedLimits)
+			copied, _, ferr := p.compact(nil, at, 1)
+			if ferr != nil || string(copied) != v.Text {
+				t.Fatalf("%q is %q, %v, by compact", v.Text, copied, ferr)
+			}
+		}
 		form := appendForm(nil, v)
 		again, err := p.Value(form, storedLimits)
 		if err != nil || again != v || !json.Valid(form) || !utf8.Valid(form) {

@@ -350,6 +350,10 @@ func (p *Parser) value(i, depth int) (Value, int, *FieldError) {
 		return Value{String, text}, next, err
 	case c == '{' || c == '[':
 		p.spans = p.spans[:0]
+		if end := p.compacted(i, depth); end >= 0 {
+			return Value{JSON, s[i:end]}, end, nil
+		}
+		p.spans = p.spans[:0]
 		dst, next, err := p.compact(p.scratch[:0], i, depth)
 		p.scratch = dst
 		if err != nil {
