@@ -21,7 +21,8 @@
 // A dialect fills an Event, mostly with a Parser. The Parser's results are valid until it
 // is reset. Validate brings the text into one form, so that
 //
-//	E1  a value has one cell, whatever dialect and spelling it came in;
+//	E1  a value has one cell, whatever dialect and spelling it came in, but a large object
+//	    of Extra has one for each of its pieces;
 //	E2  text is UTF-8 without control characters other than \t \n \r;
 //	E3  no object has a key twice, at any depth;
 //	E4  every length, count and depth is within a constant of limits.go.
