@@ -55,6 +55,8 @@ func (p *Parser) compacted(i, depth int) int {
 			if i = p.compacted(i, depth+1); i < 0 {
 				return -1
 			}
+		case ' ', '\t', '\n', '\r':
+			return -1
 		default:
 			_, end, err := p.atom(i)
 			if err != nil {
