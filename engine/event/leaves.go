@@ -51,9 +51,11 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 	}
 	w := walks.Get().(*leafWalk)
 	defer walks.Put(w)
+	w.holes = cell[0] == tagShape
 	w.of("", Value{JSON, aliasString(cell[1:])}, func(path []byte, v Value) bool {
 		return yield(aliasString(path), w.termOf(v))
 	})
+	w.holes = false
 }
 
 // CellTerms calls yield with the terms of a cell's leaves at one path, see Inside. It
@@ -109,8 +111,9 @@ func underCell(path string) string {
 
 // leafWalk walks leaves. The next walk uses its memory again.
 type leafWalk struct {
-	text string
-	want string // see find
+	text  string
+	holes bool   // text is a shape
+	want  string // see find
 	// inCell says that the walk begins with a cell: there is a dot before each key.
 	inCell bool
 	path   []byte // of the current value
@@ -214,10 +217,10 @@ func (w *leafWalk) walk(i, depth int, yield func(path []byte, v Value) bool) int
 			i++
 		}
 	}
-	switch { // a hole of a shape; stored text has no such bytes
-	case s[i] == holePiece:
+	switch {
+	case w.holes && s[i] == holePiece:
 		return i + 1
-	case s[i] == holeRef && i+2 <= len(s):
+	case w.holes && s[i] == holeRef && i+2 <= len(s):
 		if !yield(w.path, Value{String, s[i : i+2]}) {
 			return -1
 		}
