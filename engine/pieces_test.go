@@ -160,9 +160,12 @@ func holds(e *event.Event, path, value string) (found bool) {
 			if rest != "" && !m.Value.IsObject() && !m.Value.IsArray() {
 				continue
 			}
-			event.CellLeaves(event.AppendCell(nil, m.Value), func(p, term string) bool {
-				found = found || (rest == "" && p == "" || rest != "" && p == rest[1:]) && slices.Contains(event.QueryTerms(value), term)
-				return !found
+			inside := ""
+			if rest != "" {
+				inside = event.Inside(rest[1:])
+			}
+			event.CellTerms(event.AppendCell(nil, m.Value), inside, func(term string) {
+				found = found || slices.Contains(event.QueryTerms(value), term)
 			})
 		}
 	}
@@ -190,7 +193,6 @@ func (p *piecesStore) answers(when string) {
 		if p.rng.IntN(4) == 0 {
 			path += "." + pickOf(p.rng, pieceKeys...)
 		}
-		path = strings.TrimRight(path, ".") // what an empty key at the end finds is not about pieces
 		value := pickOf(p.rng, append([]string{"1", "100", "true", "x", "y", "2", "\x02\x20", "\x02\x21", "\x01"}, pieceTexts...)...)
 		want := 0
 		for _, e := range all {

@@ -49,7 +49,7 @@ func TestDiskFull(t *testing.T) {
 		files  bool // fill the file system with files, not with bytes
 	}{
 		{"tmpfs", func(t *testing.T, dir string) { mount(t, dir, "-t", "tmpfs", "-o", "size=160m", "tmpfs") }, "64MiB", false},
-		{"tmpfs with large seals", func(t *testing.T, dir string) { mount(t, dir, "-t", "tmpfs", "-o", "size=200m", "tmpfs") }, "256MiB", false},
+		{"tmpfs with large seals", func(t *testing.T, dir string) { mount(t, dir, "-t", "tmpfs", "-o", "size=500m", "tmpfs") }, "256MiB", false},
 		{"tmpfs without files", func(t *testing.T, dir string) { mount(t, dir, "-t", "tmpfs", "-o", "size=400m,nr_inodes=400", "tmpfs") }, "64MiB", true},
 		{"ext4", mountExt4, "64MiB", false},
 	} {

@@ -59,16 +59,29 @@ func CellLeaves(cell []byte, yield func(path, term string) bool) {
 }
 
 // CellTerms calls yield with the terms of a cell's leaves at one path, see Inside. It
-// makes nothing of other leaves, and nothing of a shape: only properties are asked. Terms
-// may repeat. A term is valid until yield returns.
+// makes nothing of other leaves. Terms may repeat. A term is valid until yield returns.
 func CellTerms(cell []byte, path string, yield func(term string)) {
-	if len(cell) > 0 && cell[0] == tagJSON {
+	switch {
+	case len(cell) == 0:
+	case cell[0] == tagJSON:
 		w := walks.Get().(*leafWalk)
 		defer walks.Put(w)
 		w.text, w.want = aliasString(cell[1:]), underCell(path)
 		w.find(0, 0, 1, yield)
 		w.text, w.want = "", ""
-	} else if path == "" && CellScalar(cell) {
+	case cell[0] == tagShape:
+		want := underCell(path)
+		w := walks.Get().(*leafWalk)
+		defer walks.Put(w)
+		w.inCell, w.holes = true, true
+		w.of("", Value{JSON, aliasString(cell[1:])}, func(at []byte, v Value) bool {
+			if string(at) == want {
+				yield(w.termOf(v))
+			}
+			return true
+		})
+		w.inCell, w.holes = false, false
+	case path == "" && CellScalar(cell):
 		yield(aliasString(AppendCellTerm(nil, cell)))
 	}
 }

@@ -136,10 +136,12 @@ func PiecePaths(path string, yield func(field, rest string)) {
 			if field += KeySep + name; len(field) > 1+MaxKeyBytes {
 				return
 			}
-			yield(field, after)
-			if rest = after; !more {
+			if !more {
+				yield(field, "")
 				return
 			}
+			yield(field, Inside(after))
+			rest = after
 		}
 	})
 }
@@ -154,7 +156,7 @@ func RefPaths(path string, yield func(shape, rest, term, field string)) {
 	}
 	eachKey(path, func(key, rest string) {
 		for i := range len(refs) {
-			yield(PrefixExtra+key, rest, string([]byte{holeRef, refs[i]}), PrefixContext+refKeys[refs[i]-refBase])
+			yield(PrefixExtra+key, Inside(rest), string([]byte{holeRef, refs[i]}), PrefixContext+refKeys[refs[i]-refBase])
 		}
 	})
 }
