@@ -245,7 +245,11 @@ func TestUpgradeInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorkload(rand.New(rand.NewPCG(45, 1)))
-	for at, done := int64(1), false; !done; at++ {
+	stride := int64(11)
+	if *crashSeeds > 50 {
+		stride = 1
+	}
+	for at, done := int64(1), false; !done; at += stride {
 		dice := rand.New(rand.NewPCG(uint64(at), 45))
 		cut := newPowerCut(crashable(t, fs), at, vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: dice}, w)
 		e, err := engine.Open(options(cut))
