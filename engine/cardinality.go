@@ -22,36 +22,14 @@ const ValuesPerDayMax = 10_000
 // once per event, under the property event.Other. The index still finds every value.
 const NamesPerDayMax = 4096
 
-// capNamesMax bounds the memory for names over all sites, in bytes: enough for some 120
-// full days. It is separate from the memory for values, so that names are forgotten less
-// often: reading them again is slow, because runs of several days give them one by one.
-const (
-	capNamesMax   = 8 << 20
-	nameSlotBytes = 8
-)
-
-// capBytesMax bounds the memory for values over all sites, in bytes. Beyond it everything
-// is forgotten and read again from the log and the runs when it is needed. A value takes
-// slotBytes, a set daySetBytes and its name, a property of a run sealedBytes.
-const (
-	capBytesMax = 16 << 20
-	slotBytes   = 16
-	daySetBytes = 256
-	sealedBytes = 24
-)
-
-// capPagesMax is how many pages of runs of several days are read to find the names of one
-// day. Names on further pages are not known for that day: see capReadsMax.
-const capPagesMax = 4096
-
-// capReadsMax is how many properties a group may look up in runs. Further properties begin
-// the day with an empty set. That is safe, because the cap is a bound and not an exact
-// number.
-const capReadsMax = 1000
-
-// cardinality knows the values of the properties and days in use. One lookup finds a
-// value's slot. The slot tells both that the value is under the cap and where the group's
-// sum of it is. A cardinality belongs to the sequencer.
+// cardinality knows the values of the properties and days in use. A set of values is exact as
+// long as it stays in memory. When memory is short, the sets that were not used for the
+// longest time become counts: a few bytes for each property and day. A count is an upper
+// bound of the number of values. While it is below the cap, every value is, and nothing has
+// to be read. The values are read again only when the bound reaches the cap.
+//
+// In a set, one lookup finds a value's slot. The slot tells both that the value is under the
+// cap and where the group's sum of it is. A cardinality belongs to the sequencer.
 type cardinality struct {
 	db   pebble.Reader
 	seed maphash.Seed
@@ -59,26 +37,24 @@ type cardinality struct {
 	sets map[capKey]*daySet
 	// order has the sets that the newest event used, in the order of use. at is the index
 	// of the next one. Most events use the same sets as the event before them.
-	order []*daySet
-	at    int
-	n     int // bytes of memory
-	// sites has what has been read for each site. The values in the log, of rows not yet
-	// sealed, are in sets.
-	sites map[uint32]*capSite
-	// over has sites whose log took the most memory when the logs did not fit. The value is
-	// the seq up to which the site was sealed then. The log of such a site is read again
-	// only after more of it is sealed; otherwise each group would read it. Until then the
-	// site's days start with empty sets.
-	over map[uint32]uint64
-	cut  bool // reading a log left out what did not fit
-	// names has the names of each day in use. newest is the day of the newest event and is
-	// tried first.
-	names      map[siteDay]*dayNames
-	newest     *dayNames
-	namesMax   int
-	namesBytes int
-	reads      int // lookups in runs, for the current group
-	noted      int // bytes of all names and values ever put into notes
+	order    []*daySet
+	at       int
+	n        int // bytes of memory, at most bytesMax between groups
+	bytesMax int
+	sites    map[uint32]*capSite
+	// names has the names of each day of sites with many names. newest is the day of the
+	// newest event and is tried first.
+	names         map[siteDay]*dayNames
+	newest        *dayNames
+	namesMax      int
+	namesBytes    int // at most namesBytesMax between groups
+	namesBytesMax int
+	eventNames    []uint64   // hashes of names that the current event may count, while its site has few
+	noted         int        // bytes of all names and values ever put into notes
+	group         uint64     // number of the current group
+	pages         int        // pages of runs that the current group may still read
+	full          []*capSite // sites whose counts have no room for more
+	last          *capSite   // the site that was asked for last
 	// unread is called with the error if a run's totals cannot be read. Their values then
 	// do not count towards the cap, which is a bound and not an exact number. A recount
 	// still agrees, because each row says which of its values were capped.
@@ -86,14 +62,7 @@ type cardinality struct {
 
 	event uint64   // number of the current event
 	free  []*delta // to be used again by later groups
-}
-
-// capSite says for each day asked of a site which properties its runs may count on that
-// day, as hashes. For other properties no run has to be read.
-type capSite struct {
-	sealed map[int32]map[uint64]struct{}
-	upTo   uint64 // seq of the newest sealed row when the site's log was read
-	bytes  int    // memory that the site's log took
+	small []*delta // the same, those of few values
 }
 
 type siteDay struct {
@@ -107,14 +76,19 @@ type capKey struct {
 	day      int32
 }
 
-// daySet holds the values of a property on one day.
+// daySet holds values of a property on one day. If absent is 0, it holds all of them.
 type daySet struct {
-	key   capKey
-	table []capSlot // all values, by hash; the length is a power of two, at most 3/4 of it is used
-	n     int       // number of values
-	delta *delta    // of the current group; nil = the group has not added to the set yet
-	event uint64    // number of the newest event that counted under event.Other
-	ready bool      // the runs have been asked
+	key          capKey
+	site         *capSite
+	older, newer *daySet   // of the same site, in the order of use
+	table        []capSlot // by hash; the length is a power of two, at most 3/4 of it is used
+	n            int       // number of values in table
+	absent       int       // how many more values the day has at most
+	evicted      bool      // some of these may be in the log
+	ready        bool      // absent includes the values in runs
+	delta        *delta    // of the current group; nil = the group has not added to the set yet
+	event        uint64    // number of the newest event that counted under event.Other
+	refused      uint64    // the group in which the set could not be loaded last
 }
 
 // capSlot is the slot of one value: its hash, 0 = free, and its likely index in the delta.
@@ -124,13 +98,17 @@ type capSlot struct {
 }
 
 func newCardinality(db pebble.Reader, unread func(error)) *cardinality {
-	return &cardinality{db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite), over: make(map[uint32]uint64), namesMax: NamesPerDayMax, names: make(map[siteDay]*dayNames)}
+	return &cardinality{
+		db: db, unread: unread, seed: maphash.MakeSeed(), max: ValuesPerDayMax, sets: make(map[capKey]*daySet), sites: make(map[uint32]*capSite),
+		bytesMax: capBytesMax, namesMax: NamesPerDayMax, namesBytesMax: capNamesMax, names: make(map[siteDay]*dayNames), group: 1, pages: capPagesMax,
+	}
 }
 
 // nextEvent tells cardinality that the following calls are about another event.
 func (c *cardinality) nextEvent() {
 	c.event++
 	c.at = 0
+	c.eventNames = c.eventNames[:0]
 }
 
 // count adds by to the value's sum in the group sg. A new value under the cap becomes one
@@ -144,13 +122,20 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 		return false, err
 	}
 	if set.delta == nil {
+		c.use(sg.site, set)
 		set.delta = c.newDelta()
 		sg.counted = append(sg.counted, set)
 		c.noted += len(set.key.property)
 	}
 	if value != event.Other {
 		slot, hash := c.find(set, value)
-		if slot.hash != 0 || set.n < c.max {
+		if slot.hash == 0 && set.absent > 0 && set.n+set.absent >= c.max {
+			if err := c.load(sg.site, set, settle); err != nil {
+				return false, err
+			}
+			slot, hash = c.find(set, value)
+		}
+		if slot.hash != 0 || set.n+set.absent < c.max {
 			if slot.hash == 0 {
 				set.take(slot, hash)
 				sg.fresh++
@@ -175,8 +160,13 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 	return over, nil
 }
 
-// deltasKept is how many deltas are kept for later groups.
-const deltasKept = 64
+// deltasKept is how many deltas are kept for later groups, and smallDeltasKept how many small
+// ones. Events of many days need a small delta for each day.
+const (
+	deltasKept      = 64
+	smallDeltasKept = 4096
+	smallDelta      = 4 // values
+)
 
 func (c *cardinality) hash(value string) uint64 { return max(1, maphash.String(c.seed, value)) }
 
@@ -209,9 +199,10 @@ func (d *daySet) take(slot *capSlot, hash uint64) {
 // the bytes by which the table grows.
 func (c *cardinality) find(set *daySet, value string) (slot *capSlot, hash uint64) {
 	hash = c.hash(value)
-	c.n -= slotBytes * len(set.table)
-	slot = set.find(hash)
-	c.n += slotBytes * len(set.table)
+	before := len(set.table)
+	if slot = set.find(hash); len(set.table) != before {
+		c.grow(set.site, slotBytes*(len(set.table)-before))
+	}
 	return slot, hash
 }
 
@@ -222,26 +213,21 @@ func (c *cardinality) add(set *daySet, value string) {
 	}
 }
 
-// set returns the set of k. It reads the log and the runs if they have not been read for k.
+// set returns the set of k. It reads the site's log if that has not been read.
 func (c *cardinality) set(s *siteState, k capKey, settle func()) (*daySet, error) {
 	if c.at < len(c.order) && c.order[c.at].key == k {
 		c.at++
 		return c.order[c.at-1], nil
 	}
 	set := c.sets[k]
-	if set == nil || !set.ready {
-		sealed, err := c.day(s, k.day, settle)
+	if set == nil {
+		site, err := c.site(s, settle)
 		if err != nil {
 			return nil, err
 		}
-		if set = c.sets[k]; set == nil {
-			set = c.newSet(k)
+		if set = c.sets[k]; set == nil { // it was not in the log
+			set = c.newSet(site, k)
 		}
-		if _, known := sealed[maphash.String(c.seed, k.property)]; known && c.reads < capReadsMax {
-			c.reads++
-			c.readRuns(s, set)
-		}
-		set.ready = true
 	}
 	if c.at < len(c.order) {
 		c.order[c.at] = set
@@ -252,10 +238,15 @@ func (c *cardinality) set(s *siteState, k capKey, settle func()) (*daySet, error
 	return set, nil
 }
 
-func (c *cardinality) newSet(k capKey) *daySet {
+// newSet makes the set of k. What is known of its day is a count at most.
+func (c *cardinality) newSet(site *capSite, k capKey) *daySet {
 	k.property = strings.Clone(k.property)
-	set := &daySet{key: k}
+	set := &daySet{key: k, site: site}
+	if known := site.counts.get(c.pairHash(k)); known != nil {
+		set.absent, set.evicted, set.ready = int(known.values), known.values > 0, known.ready
+	}
 	c.sets[k] = set
-	c.n += daySetBytes + len(k.property)
+	site.link(set)
+	c.grow(site, daySetBytes+len(k.property))
 	return set
 }

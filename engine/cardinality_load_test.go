@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
-	"cairn/engine/table"
 	"cairn/index"
 	"cairn/wal"
 
@@ -74,9 +74,20 @@ func TestCardinalityForgetsAndLoads(t *testing.T) {
 			ask(site, "q", 10, v, false)
 			ask(other, "p", 10, v, false)
 		}
-		c.n = capBytesMax + 1
-		c.trim()
-		if len(c.sets) != 0 || c.n != 0 {
+		if round == 0 {
+			for set := range maps.Values(c.sets) { // counts remain
+				c.evict(set, true)
+			}
+			c.trim()
+		} else {
+			c.bytesMax = 0
+			c.trim()
+			c.bytesMax = capBytesMax
+			if c.n != 0 {
+				t.Fatal("trim does not forget the counts")
+			}
+		}
+		if len(c.sets) != 0 {
 			t.Fatal("trim does not forget the sets")
 		}
 		if round == 0 {
@@ -86,9 +97,8 @@ func TestCardinalityForgetsAndLoads(t *testing.T) {
 	if settled == 0 {
 		t.Error("the log is read before earlier groups are in it")
 	}
-	c.n = capBytesMax
 	ask(site, "p", 10, "a", false)
-	c.n = capBytesMax
+	c.bytesMax = c.n
 	if c.trim(); len(c.sets) == 0 {
 		t.Error("trim forgets sets although the bound is kept")
 	}
@@ -139,8 +149,9 @@ func TestCardinalityReadsOnce(t *testing.T) {
 	if names := 400 * 900; c.n < names || c.n > 2*names {
 		t.Errorf("names of %d bytes count as %d", names, c.n)
 	}
-	c.n = capBytesMax + 1
+	c.bytesMax = 0
 	c.trim()
+	c.bytesMax = capBytesMax
 	reader.iterators = 0
 	count(func(i int) string { return fmt.Sprint("new ", i) }, true)
 	count(func(i int) string { return []string{"a", "b", "c"}[i%3] }, false)
@@ -164,7 +175,7 @@ func TestNamesForgetAndLoad(t *testing.T) {
 	seq := uint64(0)
 	ask := func(s *siteState, day int32, name string, want bool) {
 		t.Helper()
-		yes, err := c.name(s, day, name, func() {})
+		yes, err := c.name(&siteGroup{site: s}, day, name, func() {})
 		if err != nil || yes != want {
 			t.Fatalf("%s on day %d: %v, %v", name, day, yes, err)
 		}
@@ -198,13 +209,15 @@ func TestNamesForgetAndLoad(t *testing.T) {
 		ask(other, 10, "a", false)
 		switch round {
 		case 0: // only values are forgotten
-			c.n = capBytesMax + 1
-			if c.trim(); len(c.names) != 3 || len(c.sets) != 0 {
+			c.bytesMax = 0
+			c.trim()
+			if c.bytesMax = capBytesMax; len(c.names) != 3 || len(c.sets) != 0 {
 				t.Fatalf("%d days of names, %d sets of values", len(c.names), len(c.sets))
 			}
 		case 1:
-			c.namesBytes = capNamesMax + 1
-			if c.trim(); len(c.names) != 0 || c.namesBytes != 0 {
+			c.namesBytesMax = 0
+			c.trim()
+			if c.namesBytesMax = capNamesMax; len(c.names) != 0 || c.namesBytes != 0 {
 				t.Fatal("trim does not forget the names")
 			}
 		}
@@ -217,7 +230,7 @@ func TestMemoryOfNames(t *testing.T) {
 	site := newSiteState(1, identity.NewLinks(nil, nil))
 	ask := func(from, to int) (yes int) {
 		for i := from; i < to; i++ {
-			ok, err := c.name(site, 10, fmt.Sprintf("%s%d", strings.Repeat("k", 1000), i), func() {})
+			ok, err := c.name(&siteGroup{site: site}, 10, fmt.Sprintf("%s%d", strings.Repeat("k", 1000), i), func() {})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -231,7 +244,7 @@ func TestMemoryOfNames(t *testing.T) {
 		t.Errorf("%d names count, want %d", yes, NamesPerDayMax)
 	}
 	full := c.namesBytes
-	if most := daySetBytes + 2*8*NamesPerDayMax; full > most {
+	if most := dayNamesBytes + 2*8*NamesPerDayMax; full > most {
 		t.Errorf("a full day takes %d bytes, want at most %d", full, most)
 	}
 	if yes := ask(100_000, 110_000); yes != 0 || c.namesBytes != full || c.n != 0 {
@@ -239,9 +252,8 @@ func TestMemoryOfNames(t *testing.T) {
 	}
 }
 
-// If the names do not all fit into memory, only some are read back. The others begin the day
-// with an empty set.
-func TestCardinalityReadsNoMoreThanFits(t *testing.T) {
+// If the names of a log do not all fit into memory, the number of their values does.
+func TestCardinalityReadsWhatDoesNotFit(t *testing.T) {
 	db := memoryDB(t)
 	const names, size = 30_000, 1000
 	long := strings.Repeat("k", size)
@@ -258,83 +270,26 @@ func TestCardinalityReadsNoMoreThanFits(t *testing.T) {
 	c.max = 1
 	c.nextEvent()
 	group := &siteGroup{site: newSiteState(1, identity.NewLinks(nil, nil))}
-	for i, want := range map[int]bool{0: true, names - 1: false} {
-		if over, err := c.count(group, fmt.Sprint(long, i), 10, "b", 1, func() {}); err != nil || over != want {
-			t.Errorf("property %d: over %v, %v; want %v", i, over, err, want)
+	for _, i := range []int{0, names - 1} {
+		if over, err := c.count(group, fmt.Sprint(long, i), 10, "b", 1, func() {}); err != nil || !over {
+			t.Errorf("property %d: over %v, %v; want true", i, over, err)
 		}
 	}
-	if c.n < capBytesMax || c.n > capBytesMax+10*size {
+	if c.n > capBytesMax+10*size || c.n < capBytesMax/4 {
 		t.Errorf("%d bytes are in memory", c.n)
 	}
 }
 
-// A log that does not fit into memory is not read again for each group, but only after more
-// of it is sealed. If several logs do not fit together, this holds for the one that took the
-// most memory. The other logs are read again whenever they were forgotten.
-func TestCardinalityReadsNoLogForEachGroup(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		names map[uint32]int // number of names in the log of each site, each of 1,000 bytes
-		left  uint32         // the site whose log is not read again
-	}{
-		{"one that does not fit", map[uint32]int{1: 10, 2: 20_000}, 2},
-		{"two that do not fit together", map[uint32]int{1: 7_000, 2: 10, 3: 8_000}, 1},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			db := memoryDB(t)
-			reader := &countingReader{Reader: db}
-			c := newCardinality(reader, func(error) {})
-			c.max = 1
-			sites := make(map[uint32]*siteState)
-			long := strings.Repeat("k", 1000)
-			for id, names := range test.names {
-				sites[id] = newSiteState(id, identity.NewLinks(nil, nil))
-				for first := 0; first < names; first += 10 {
-					note := []byte{10}
-					for i := range 10 {
-						note = index.AppendTotal(note, &index.Total{Property: fmt.Sprint(long, first+i), Day: 10, Value: "a", Sum: 1}, false)
-					}
-					if _, err := wal.AppendNote(db, id, uint64(first+1), note, nil); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			settled := 0
-			group := func() {
-				t.Helper()
-				c.trim()
-				for id := uint32(1); int(id) <= len(sites); id++ {
-					c.nextEvent()
-					group := &siteGroup{site: sites[id]}
-					over, err := c.count(group, long+"0", 10, "b", 1, func() { settled++ })
-					if err != nil || id != test.left && test.names[id] == 10 && !over {
-						t.Fatalf("site %d: over %v, %v", id, over, err)
-					}
-					c.appendDeltas(nil, group.counted)
-				}
-			}
-			group()
-			group() // everything is forgotten, and all logs but one are read again
-			reader.iterators, settled = 0, 0
-			for range 20 {
-				group()
-			}
-			if reader.iterators != 0 || settled != 0 {
-				t.Errorf("20 groups read logs %d times and waited %d times for earlier groups, want 0 and 0", reader.iterators, settled)
-			}
-			forget := func(want int) {
-				t.Helper()
-				c.n = capBytesMax + 1
-				reader.iterators = 0
-				if group(); reader.iterators != want {
-					t.Errorf("%d logs are read after everything was forgotten, want %d", reader.iterators, want)
-				}
-			}
-			forget(len(sites) - 1)
-			forget(len(sites) - 1)
-			sites[test.left].Load(index.NewRun(index.Descriptor{Site: test.left, First: 1, Rows: 5}, db, index.NewCache(1<<20), table.Format))
-			forget(len(sites))
-		})
+// A log is read again only after a quarter as many new events as it has.
+func TestLogReads(t *testing.T) {
+	var l logReads
+	for _, c := range []struct {
+		last, sealed uint64
+		want         bool
+	}{{1000, 0, true}, {1000, 0, false}, {1200, 0, false}, {1334, 0, true}, {1400, 0, false}, {1400, 1200, true}, {1400, 1400, true}, {1500, 1000, false}, {1600, 1000, true}} {
+		if got := l.may(c.last, c.sealed); got != c.want {
+			t.Errorf("events up to %d, sealed to %d: %v", c.last, c.sealed, got)
+		}
 	}
 }
 

@@ -1,157 +1,139 @@
-// This file bounds the memory of cardinality. What it forgets is read again from the log
-// and the runs.
+// This file reads what cardinality has forgotten, or never knew since the start, from the
+// log and the runs.
 
 package engine
 
 import (
-	"hash/maphash"
+	"math"
 
 	"cairn/engine/event"
 	"cairn/index"
 	"cairn/wal"
 )
 
-// trim forgets names and values when they take too much memory. The sequencer calls it
-// between groups.
-func (c *cardinality) trim() {
-	c.reads = 0
-	if c.cut {
-		c.cut = false
-		c.leaveLargest()
-	}
-	if c.namesBytes > capNamesMax {
-		clear(c.names)
-		c.newest, c.namesBytes = nil, 0
-		clear(c.sites) // whose logs are read again
-	}
-	if c.n > capBytesMax {
-		clear(c.sets)
-		c.order = nil
-		clear(c.sites)
-		c.n = 0
-	}
-}
-
-// leaveLargest marks the site whose log took the most memory, so that this log is not read
-// again for now. If all logs together took little, it marks none: then most of the memory
-// holds new values, and the logs fit once those are forgotten.
-func (c *cardinality) leaveLargest() {
-	var id uint32
-	var largest *capSite
-	all := 0
-	for i, s := range c.sites {
-		if all += s.bytes; largest == nil || s.bytes > largest.bytes || s.bytes == largest.bytes && i < id {
-			id, largest = i, s
-		}
-	}
-	if all > capBytesMax/4 {
-		c.over[id] = largest.upTo
-	}
-}
-
-// site returns what has been read for a site. The first call for a site reads the site's
-// log, once for all names, properties and days.
+// site returns what is known of a site. The first call for a site reads the site's log, once
+// for all names, properties and days.
 func (c *cardinality) site(s *siteState, settle func()) (*capSite, error) {
+	if c.last != nil && c.last.id == s.ID && c.last.known {
+		return c.last, nil
+	}
 	site := c.sites[s.ID]
-	if site == nil {
-		site = &capSite{sealed: make(map[int32]map[uint64]struct{})}
-		site.upTo = s.SealedTo()
-		if upTo, over := c.over[s.ID]; !over || upTo < site.upTo {
-			delete(c.over, s.ID)
-			// Read the log first: a row that is sealed meanwhile is then seen twice. In the
-			// other order it could be missed.
-			settle()
-			before := c.n + c.namesBytes
-			if err := c.readLog(s); err != nil {
-				return nil, err
-			}
-			site.bytes = c.n + c.namesBytes - before
-		}
+	c.last = site
+	if site != nil && site.known {
+		return site, nil
+	}
+	first := site == nil
+	if first {
+		site = &capSite{id: s.ID}
 		c.sites[s.ID] = site
+	}
+	if site.log.may(s.Last(), s.SealedTo()) {
+		settle()
+		if err := c.readLog(site, first); err != nil {
+			return nil, err
+		}
+	}
+	// Rows that were sealed meanwhile are seen twice. In the other order they could be missed.
+	site.sealedTo = s.SealedTo()
+	site.known = true
+	if first {
+		site.namesTo = site.sealedTo
 	}
 	return site, nil
 }
 
-// day returns the hashes of the properties that runs may count on a day of a site.
-func (c *cardinality) day(s *siteState, day int32, settle func()) (map[uint64]struct{}, error) {
-	site, err := c.site(s, settle)
-	if err != nil {
-		return nil, err
-	}
-	sealed, known := site.sealed[day]
-	if known {
-		return sealed, nil
-	}
-	sealed = make(map[uint64]struct{})
-	site.sealed[day] = sealed
-	runs := s.Sealed()
-	defer runs.Close()
-	for _, r := range runs.All {
-		if day < r.DayMin || r.DayMax < day {
-			continue
-		}
-		properties, err := r.Properties()
-		c.unread(err)
-		for _, p := range properties {
-			if c.n > capBytesMax {
-				break // the properties left out are not looked up in runs
-			}
-			sealed[maphash.String(c.seed, p)] = struct{}{}
-			c.n += sealedBytes
-		}
-	}
-	return sealed, nil
-}
-
-// readLog fills the sets and names with what the site's unsealed rows count. What does not
-// fit is left out and sets cut.
-func (c *cardinality) readLog(s *siteState) error {
+// readLog fills the sets with what the site's unsealed rows count, and few with its names.
+func (c *cardinality) readLog(site *capSite, names bool) error {
 	var set *daySet
-	var names *dayNames
-	return wal.Notes(c.db, s.ID, 0, 1<<64-1, func(_ uint64, note []byte) error {
+	return wal.Notes(c.db, site.id, 0, 1<<64-1, func(_ uint64, note []byte) error {
 		return index.ReadTotals(note, func(t index.Total) {
-			if event.NameCapped(t.Property) && (set == nil || set.key.property != t.Property || set.key.day != t.Day) {
-				if k := (siteDay{s.ID, t.Day}); names == nil || names.siteDay != k {
-					if names = c.names[k]; names == nil {
-						if c.namesBytes > capNamesMax {
-							c.cut = true
-							return
-						}
-						names = c.newNames(k)
-					}
-				}
-				c.addName(names, t.Property)
+			if names && (set == nil || set.key.property != t.Property) {
+				c.addFew(site, t.Property)
 			}
-			if t.Value == event.Other {
-				return
-			}
-			if k := (capKey{s.ID, t.Property, t.Day}); set == nil || set.key != k {
+			if k := (capKey{site.id, t.Property, t.Day}); set == nil || set.key != k {
 				if set = c.sets[k]; set == nil {
-					if c.n > capBytesMax {
-						c.cut = true
-						return
+					if c.n > c.bytesMax {
+						c.shrink()
 					}
-					set = c.newSet(k)
+					set = c.newSet(site, k)
 				}
 			}
-			if set.n < c.max {
+			if t.Value != event.Other && set.n < c.max {
 				c.add(set, t.Value)
 			}
 		})
 	})
 }
 
-// readRuns adds the values that runs count for the set's property on its day.
-func (c *cardinality) readRuns(s *siteState, set *daySet) {
-	runs := s.Sealed()
-	defer runs.Close()
-	for _, r := range runs.All {
-		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
-			c.unread(r.Totals(set.key.property, set.key.day, set.key.day, func(t index.Total) {
-				if t.Value != event.Other && set.n < c.max {
-					c.add(set, t.Value)
+// use prepares a set for the current group: it is the newest of its site, and the number of
+// its values in runs is known if the group may read that. If not, a later group reads it.
+func (c *cardinality) use(s *siteState, set *daySet) {
+	site := set.site
+	if site.newest != set {
+		site.unlink(set)
+		site.link(set)
+	}
+	if set.ready {
+		return
+	}
+	if site.sealedTo > 0 {
+		if c.pagesOf(site) <= 0 {
+			return
+		}
+		values := 0
+		c.readRuns(s, set, site.sealedTo, func(index.Total) bool { values++; return values < c.max })
+		set.absent += values
+	}
+	set.ready = true
+}
+
+// load makes a set exact. It reads the values in runs and, if the set was evicted, in the
+// log. If that may not be read now, the set stays as it is.
+func (c *cardinality) load(s *siteState, set *daySet, settle func()) error {
+	site := set.site
+	if set.refused == c.group || c.pagesOf(site) <= 0 || set.evicted && !site.log.may(s.Last(), s.SealedTo()) {
+		set.refused = c.group
+		return nil
+	}
+	add := func(t index.Total) bool {
+		if t.Value != event.Other && set.n < c.max {
+			c.add(set, t.Value)
+		}
+		return set.n < c.max
+	}
+	if set.evicted {
+		settle()
+		err := wal.Notes(c.db, site.id, 0, 1<<64-1, func(_ uint64, note []byte) error {
+			return index.ReadTotals(note, func(t index.Total) {
+				if t.Day == set.key.day && t.Property == set.key.property {
+					add(t)
 				}
-			}))
+			})
+		})
+		if err != nil {
+			return err
 		}
 	}
+	c.readRuns(s, set, math.MaxUint64, add)
+	set.absent, set.evicted, set.ready = 0, false, true
+	return nil
+}
+
+// readRuns calls fn with what the runs that begin at a seq up to last count of a set's
+// property on its day. It stops after the run in which fn returns false.
+func (c *cardinality) readRuns(s *siteState, set *daySet, last uint64, fn func(index.Total) bool) {
+	runs := s.Sealed()
+	defer runs.Close()
+	read, more := 0, true
+	for _, r := range runs.All {
+		if !more || r.First > last {
+			break
+		}
+		if r.DayMin <= set.key.day && set.key.day <= r.DayMax {
+			pages, err := r.CountedTotals(set.key.property, set.key.day, set.key.day, func(t index.Total) { more = fn(t) })
+			c.unread(err)
+			read += pages
+		}
+	}
+	c.spend(set.site, read)
 }

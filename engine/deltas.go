@@ -34,13 +34,14 @@ func (d *delta) push(value string, by int64) {
 }
 
 func (c *cardinality) newDelta() *delta {
-	n := len(c.free) - 1
-	if n < 0 {
-		return new(delta)
+	for _, free := range []*[]*delta{&c.free, &c.small} {
+		if n := len(*free) - 1; n >= 0 {
+			d := (*free)[n]
+			*free = (*free)[:n]
+			return d
+		}
 	}
-	d := c.free[n]
-	c.free = c.free[:n]
-	return d
+	return new(delta)
 }
 
 // appendDeltas appends what a group adds to the sets, as a note for index.ReadTotals. It
@@ -58,9 +59,13 @@ func (c *cardinality) appendDeltas(dst []byte, counted []*daySet) []byte {
 			dst = index.AppendTotal(dst, &index.Total{Property: set.key.property, Day: set.key.day, Value: v, Sum: d.sums[j]}, same || j > 0)
 		}
 		set.delta = nil
-		if len(c.free) < deltasKept {
-			clear(d.values)
-			d.values, d.sums, d.other = d.values[:0], d.sums[:0], 0
+		clear(d.values)
+		d.values, d.sums, d.other = d.values[:0], d.sums[:0], 0
+		if cap(d.values) <= smallDelta {
+			if len(c.small) < smallDeltasKept {
+				c.small = append(c.small, d)
+			}
+		} else if len(c.free) < deltasKept {
 			c.free = append(c.free, d)
 		}
 	}

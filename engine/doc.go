@@ -23,9 +23,9 @@
 //	               in parts and runs, with the help of their filters; dedup_window.go says
 //	               how old they may be
 //	cardinality.go limits the distinct values of a property on one day, and
-//	               cardinality_names.go the names of properties; cardinality_read.go loads
-//	               these sets again after they were dropped; deltas.go what a group adds to
-//	               sums
+//	               cardinality_names.go the names of properties; cardinality_memory.go bounds
+//	               the memory of these sets, and cardinality_read.go loads them again after
+//	               they were dropped; deltas.go what a group adds to sums
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        turns rows in memory and in the log into runs; merge.go turns several

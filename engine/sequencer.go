@@ -329,7 +329,7 @@ const leftTextKept = 1 << 16
 // admits reports whether a name of the current event counts by itself. If not, it adds the
 // name to left.
 func (s *sequencer) admits(name string) bool {
-	yes, err := s.cardinality.name(s.at.sg.site, s.at.day, name, s.drain)
+	yes, err := s.cardinality.name(s.at.sg, s.at.day, name, s.drain)
 	if err != nil {
 		s.at.err = err
 		return true

@@ -250,13 +250,19 @@ func (r *Run) HasTotals(property string, from, to int32) (bool, error) {
 // Totals calls fn with the totals of a property on the days from…to, both inclusive,
 // ordered by day and value.
 func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
+	_, err := r.CountedTotals(property, from, to, fn)
+	return err
+}
+
+// CountedTotals is Totals. It also returns how many pages it read.
+func (r *Run) CountedTotals(property string, from, to int32, fn func(Total)) (pages int, err error) {
 	h, err := r.loadHeader()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	i, ok := slices.BinarySearchFunc(h.totals, property, func(t totalsHeader, p string) int { return strings.Compare(t.property, p) })
 	if !ok {
-		return nil
+		return 0, nil
 	}
 	t := &h.totals[i]
 	for page, first := range t.days {
@@ -266,11 +272,12 @@ func (r *Run) Totals(property string, from, to int32, fn func(Total)) error {
 		if page+1 < len(t.days) && t.days[page+1] < from {
 			continue
 		}
+		pages++
 		if err := r.totalsPage(t, page, from, to, fn); err != nil {
-			return err
+			return pages, err
 		}
 	}
-	return nil
+	return pages, nil
 }
 
 // totalsPage calls fn with the totals on one page of a property that are on the days
