@@ -32,7 +32,7 @@ type siteGroup struct {
 	first   uint64
 	records [][]byte
 	counted []*daySet // the sets whose counters the rows change
-	fresh   int       // values that the rows are the first to count on their days
+	fresh   int       // how many values at most the rows are the first to count on their days
 	terms   event.TermArena
 	links   []seqLink
 }
