@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -140,9 +141,11 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 	if err := WriteFile(fs, mark, []byte(s.Dir)); err != nil {
 		return query.Snapshot{}, err
 	}
+	known := s.knownSums() // of tables that a compaction may remove while they are copied
 	if err := s.checkpoint(Dir(fs, part)); err != nil {
 		return query.Snapshot{}, err
 	}
+	maps.Copy(known, s.knownSums())
 	keys := fs.PathJoin(s.Dir, keysName)
 	if _, err := fs.Stat(keys); err == nil {
 		if _, err := copyFile(fs, keys, fs.PathJoin(part, keysName)); err != nil {
@@ -155,7 +158,6 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 		return query.Snapshot{}, fmt.Errorf("the copy is not whole: %w", err)
 	}
 	m := manifest{Version: 1, Created: s.Now().UTC(), Events: copied.Events}
-	known := s.knownSums()
 	var total int64
 	err = eachFile(fs, part, "", func(name string) error {
 		if name == partialName {

@@ -120,8 +120,11 @@ func (w *Written) Tables() []TableSum {
 	return all
 }
 
-// Learn adds the sum of a table that was computed by reading it.
+// Learn adds the sum of a table that was computed by reading it, if the table is still there.
 func (w *Written) Learn(t TableSum) {
+	if _, err := w.FS.Stat(w.FS.PathJoin(w.dir, t.Name)); err != nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tables[t.Name] = t
