@@ -53,3 +53,54 @@ func TestAcceptGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// A burst of connections beyond the limit closes those of its own that have sent nothing. An
+// idle connection that has sent a request stays, however long it has been silent.
+func TestEvictNewFirst(t *testing.T) {
+	g := NewGate(64<<20, 1, &Budget{})
+	g.Exempt, g.Refused = func(netip.Addr) bool { return true }, func(string) {}
+	g.ConnsMax = 4
+	connect := func(silent int64) *Conn {
+		here, there := net.Pipe()
+		t.Cleanup(func() { here.Close(); there.Close() })
+		c := g.admit(here)
+		if c == nil {
+			t.Fatal("not admitted")
+		}
+		c.last.Store(-silent)
+		return c
+	}
+	open := func(c *Conn) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		_, ok := g.open[c]
+		return ok
+	}
+	old, older := connect(1000), connect(2000)
+	old.asked.Store(true)
+	older.asked.Store(true)
+	for n := range int64(20) {
+		before := connect(900 - 10*n)
+		if !open(old) || !open(older) {
+			t.Fatalf("connection %d of a burst has closed one that was served", n)
+		}
+		if n%2 == 1 && !open(before) {
+			t.Fatal("the newest was closed")
+		}
+	}
+	// Of those that have sent a request, the longest silent goes first.
+	for c := range g.open {
+		c.asked.Store(true)
+	}
+	connect(0)
+	if open(older) || !open(old) {
+		t.Errorf("open: silent for 2 s %v, for 1 s %v", open(older), open(old))
+	}
+	// None is closed that waits for the server.
+	for c := range g.open {
+		c.phase.Store(phaseBusy)
+	}
+	if g.evict() {
+		t.Error("a busy connection was closed")
+	}
+}

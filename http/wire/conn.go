@@ -31,7 +31,7 @@ const (
 // from it with ReadAll, and every deadline is kept here.
 //
 // Reads and writes come from the one goroutine that serves the connection.
-// phase, last, linger and kill are shared with the gate.
+// phase, last, asked, linger and kill are shared with the gate.
 type Conn struct {
 	net.Conn
 	gate *Gate
@@ -53,6 +53,7 @@ type Conn struct {
 
 	phase  atomic.Int32
 	last   atomic.Int64 // ms from began to the last progress
+	asked  atomic.Bool  // a whole head has come
 	linger atomic.Bool  // input may be left: see Close
 	closed sync.Once
 }
@@ -174,6 +175,7 @@ func (c *Conn) next() bool {
 	c.body.reset(&c.head)
 	c.handled = false
 	c.served++
+	c.asked.Store(true)
 	c.phase.Store(phaseBusy)
 	return true
 }

@@ -92,8 +92,7 @@ const (
 
 // Accept returns the next connection that the gate admits, or net.ErrClosed. No other error
 // is a reason to stop serving: the system is out of files, buffers or memory for the moment,
-// or a client has gone. Where connections take what is missing, the one that has been silent
-// for longest is closed.
+// or a client has gone. Where connections take what is missing, one is closed: see evict.
 func (l listener) Accept() (net.Conn, error) {
 	for pause := acceptPause; ; {
 		c, err := l.Listener.Accept()
@@ -182,18 +181,21 @@ func (g *Gate) turnAway(c net.Conn, status int, reason string) {
 	}
 }
 
-// evict closes the connection that has been silent for longest among those that
-// do not wait for the server. It reports whether there was one.
+// evict closes a connection among those that do not wait for the server: one that has never
+// sent a whole head if there is one, and of several the one that has been silent for longest.
+// A burst of new connections thus closes its own first. evict reports whether there was one.
 func (g *Gate) evict() bool {
 	var silent *Conn
 	var since int64
+	var asked bool
 	g.mu.Lock()
 	for c := range g.open {
 		if c.phase.Load() == phaseBusy {
 			continue
 		}
-		if last := c.last.Load(); silent == nil || last < since {
-			silent, since = c, last
+		has, last := c.asked.Load(), c.last.Load()
+		if silent == nil || asked && !has || asked == has && last < since {
+			silent, since, asked = c, last, has
 		}
 	}
 	g.mu.Unlock()
