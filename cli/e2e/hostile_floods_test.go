@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,6 +68,7 @@ func hostileFloods() []hostileFlood {
 		{name: "silent", memory: 256, files: 1024, clients: 1100, least: 1100, client: floodSilent, beside: writeMuch},
 		{name: "slow bodies", memory: 256, clients: 256, least: 256, away: true, filler: 20_000, client: floodSlowBody},
 		{name: "bombs", memory: 256, clients: 200, least: 200, away: true, client: floodBomb},
+		{name: "gzip", memory: 256, clients: 200, least: 200, client: floodGzip},
 		{name: "many names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNames, client: floodLists},
 		{name: "nested names", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillNested, client: floodLists},
 		{name: "many ids", memory: 256, clients: 4, least: 4, prepare: (*flooded).fillIDs, client: floodPeople},
@@ -434,6 +437,45 @@ var gzipBomb = sync.OnceValue(func() []byte {
 	z.Close()
 	return bomb.Bytes()
 })
+
+// gzipBulk returns 50 KB that become 3.7 MB, less than is refused: a bulk request in which no
+// hit has a site.
+var gzipBulk = sync.OnceValue(func() []byte {
+	noise := make([]byte, 44<<10)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	var body bytes.Buffer
+	z := gzip.NewWriter(&body)
+	fmt.Fprintf(z, `{"requests":["?rec=1&x=%x"%s]}`, noise, bytes.Repeat([]byte(" "), 3_600_000))
+	z.Close()
+	return body.Bytes()
+})
+
+// floodGzip uploads small bodies that become large, but not too large, and waits for each
+// answer. It needs no key.
+func floodGzip(ctx context.Context, f *flooded, _ int) {
+	c, err := f.dial(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	b := fmt.Appendf(nil, "%sContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", f.head("POST", "/matomo.php", ""), len(gzipBulk()))
+	b = append(b, gzipBulk()...)
+	answers := bufio.NewReader(c)
+	for ctx.Err() == nil {
+		if _, err := c.Write(b); err != nil {
+			return
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			return
+		}
+		io.Copy(io.Discard, res.Body)
+		f.mu.Lock()
+		f.row.statuses[res.StatusCode]++
+		f.mu.Unlock()
+		f.did.Add(1)
+	}
+}
 
 // floodBomb uploads a body that becomes too large. It needs no key.
 func floodBomb(ctx context.Context, f *flooded, _ int) {

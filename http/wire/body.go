@@ -345,20 +345,47 @@ func (f *Buffer) grow(n, limit int) error {
 		size = max(limit, len(f.B)+n)
 	}
 	if size > bodyFreeBytes {
-		more := int64(size) - f.charged
-		if !f.Share.take(more) {
-			return ErrBodyShare
+		if err := f.reserve(int64(size)); err != nil {
+			return err
 		}
-		if !f.Budget.take(more) {
-			f.Share.give(more)
-			return ErrBodyMemory
-		}
-		f.charged = int64(size)
 	}
 	grown := make([]byte, len(f.B), size)
 	copy(grown, f.B)
 	f.B = grown
 	return nil
+}
+
+// reserve charges the buffer for size bytes in all, before it has as many. The errors are
+// ErrBodyShare and ErrBodyMemory.
+func (f *Buffer) reserve(size int64) error {
+	more := size - f.charged
+	if more <= 0 {
+		return nil
+	}
+	if !f.Share.take(more) {
+		return ErrBodyShare
+	}
+	if !f.Budget.take(more) {
+		f.Share.give(more)
+		return ErrBodyMemory
+	}
+	f.charged = size
+	return nil
+}
+
+// shrink cuts the buffer to n bytes and gives the rest of its memory back.
+func (f *Buffer) shrink(n int) {
+	f.B = append([]byte(nil), f.B[:n]...)
+	f.settle()
+}
+
+// settle gives back what was charged beyond the size of the buffer.
+func (f *Buffer) settle() {
+	if rest := f.charged - int64(cap(f.B)); rest > 0 {
+		f.charged -= rest
+		f.Budget.give(rest)
+		f.Share.give(rest)
+	}
 }
 
 // Leave gives the bytes away: nothing writes over them any more. They stay charged until

@@ -16,7 +16,8 @@
 //
 // H3. Whatever clients do, memory is bounded: connections by the Gate, heads by their
 // limits, bodies, large answers and long heads together by one Budget. Clients without a
-// secret get a share of it (share.go). A client that makes no progress is disconnected, and
+// secret get a share of it (share.go), and few of their large bodies are decompressed at once
+// (inflate.go). A client that makes no progress is disconnected, and
 // an idle one gives way to a new one.
 //
 // H5. A stopping Gate wakes idle connections, and lets those that have begun to send

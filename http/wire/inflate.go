@@ -16,7 +16,7 @@ import (
 
 // This file undoes Content-Encoding within three bounds: the route's limit on the result, a
 // ratio beyond which a body is a bomb, and the memory and number of decoders at work. The
-// packed body is in memory already, so decoding waits for nobody and takes milliseconds.
+// packed body is in memory already, so decoding waits for no client and takes milliseconds.
 
 // ErrEncoding is what ParseEncoding returns, ErrPacked what Inflate returns for a body
 // that is truncated or of another format.
@@ -31,12 +31,18 @@ const (
 	windowBytesMax = 8 << 20 // of zstd
 	windowKept     = 1 << 20 // a zstd decoder with a larger window is not kept
 	inflateStep    = 16 << 10
+
+	// Of clients that have proved no secret, few bodies that become larger than this are
+	// decoded at once. What such a body may become is charged before.
+	inflateSmall = 64 << 10
 )
 
 // Inflater holds the decoders. Any goroutine may use it. At most two decoders for each
-// processor are at work at once; others wait.
+// processor are at work at once; others wait. In addition, one for every two processors
+// decodes large bodies of clients without a secret, which thus leave time for all others.
 type Inflater struct {
 	slots chan struct{}
+	large chan struct{}
 	gzip  sync.Pool // *gzip.Reader
 	zlib  sync.Pool // io.ReadCloser and zlib.Resetter
 	flate sync.Pool // io.ReadCloser and flate.Resetter
@@ -54,6 +60,7 @@ type packed struct {
 func NewInflater() *Inflater {
 	return &Inflater{
 		slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		large: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		input: sync.Pool{New: func() any { return new(packed) }},
 	}
 }
@@ -87,10 +94,33 @@ func ParseEncoding(header string) (Encoding, error) {
 
 // Inflate decodes in and appends the result to out, at most limit bytes. The errors are
 // ErrBodyLarge beyond the limit, ErrPacked for input that is truncated or of another
-// format, and ErrBodyMemory when the budget of out has nothing left. in is not kept.
+// format, ErrBodyMemory when the budget of out has nothing left, and ErrBodyShare the same of
+// the client's share. in is not kept.
 func (f *Inflater) Inflate(enc Encoding, in []byte, out *Buffer, limit int64) error {
-	f.slots <- struct{}{}
-	defer func() { <-f.slots }()
+	if !out.Share.bounded() || limit <= inflateSmall {
+		return f.inflate(f.slots, enc, in, out, limit)
+	}
+	before := len(out.B)
+	err := f.inflate(f.slots, enc, in, out, inflateSmall)
+	if err != ErrBodyLarge {
+		return err
+	}
+	// While it waits, it holds no more than the body as it came.
+	out.shrink(before)
+	return f.inflate(f.large, enc, in, out, limit)
+}
+
+// inflate is Inflate in one of the given places, for which it waits.
+func (f *Inflater) inflate(places chan struct{}, enc Encoding, in []byte, out *Buffer, limit int64) error {
+	places <- struct{}{}
+	defer func() { <-places }()
+	if places == f.large {
+		most := min(limit, max(ratioFreeBytes, ratioMax*int64(len(in)))) + 1
+		if err := out.reserve(int64(len(out.B)) + most); err != nil {
+			return err
+		}
+		defer out.settle()
+	}
 	src := f.input.Get().(*packed)
 	defer func() {
 		src.Reset(nil)

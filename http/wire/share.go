@@ -63,10 +63,13 @@ func (s *Shares) Of(addr netip.Addr) Share {
 	return Share{shares: s, addr: LimitKey(addr)}
 }
 
+// bounded says whether the client has proved no secret.
+func (h *Share) bounded() bool { return h != nil && h.shares != nil }
+
 // take adds n bytes to what the request holds, and reports whether its share allows that. An
 // address may always hold one request, however large.
 func (h *Share) take(n int64) bool {
-	if h == nil || h.shares == nil {
+	if !h.bounded() {
 		return true
 	}
 	s := h.shares
@@ -92,7 +95,7 @@ func (h *Share) take(n int64) bool {
 
 // give takes n bytes off what the request holds.
 func (h *Share) give(n int64) {
-	if h == nil || h.shares == nil || n == 0 {
+	if !h.bounded() || n == 0 {
 		return
 	}
 	s := h.shares
