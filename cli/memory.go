@@ -8,6 +8,8 @@ import (
 	"runtime/metrics"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // This file sets the limit of memory at which the runtime collects garbage more often.
@@ -21,6 +23,7 @@ import (
 type memoryLimit struct {
 	base, most int64 // bytes
 	now        atomic.Int64
+	raised     atomic.Int64      // by how much the live data raise it
 	set        func(bytes int64) // nil = the operator has set a limit, which is kept
 }
 
@@ -35,18 +38,40 @@ func newMemoryLimit(budget int64) *memoryLimit {
 	return m
 }
 
-// adapt sets the limit for so many bytes of live data.
-func (m *memoryLimit) adapt(live int64) {
-	limit := min(max(m.base, live/4*5), m.most)
+// outsideFree is how much memory that Go does not manage leaves the highest limit as it is.
+const outsideFree = 8 << 20
+
+// adapt sets the limit for so many bytes of live data, and so many that Go does not manage.
+func (m *memoryLimit) adapt(live, outside int64) {
+	base := max(m.base-outside, m.base/2)
+	most := max(m.most-max(0, outside-outsideFree), base)
+	limit := min(max(base, live/4*5), most)
 	if before := m.now.Load(); m.set != nil && limit != before && (limit > before || before-limit > m.base/16 || limit == m.base) {
 		m.now.Store(limit)
 		m.set(limit)
 	}
+	if m.set != nil {
+		m.raised.Store(limit - base)
+	}
+}
+
+// outsideBytes returns how much memory the process has beyond what Go has mapped, or 0 if the
+// system does not say.
+func outsideBytes(mapped int64) int64 {
+	self, err := procfs.Self()
+	if err != nil {
+		return 0
+	}
+	status, err := self.NewStatus()
+	if err != nil {
+		return 0
+	}
+	return max(0, int64(min(status.RssAnon, math.MaxInt64))-mapped)
 }
 
 // watch adapts the limit once a second until ctx ends.
 func (m *memoryLimit) watch(ctx context.Context) {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -54,9 +79,14 @@ func (m *memoryLimit) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if metrics.Read(sample); sample[0].Value.Kind() == metrics.KindUint64 {
-				m.adapt(int64(min(sample[0].Value.Uint64(), math.MaxInt64)))
+			metrics.Read(samples)
+			var v [3]int64
+			for i, sample := range samples {
+				if sample.Value.Kind() == metrics.KindUint64 {
+					v[i] = int64(min(sample.Value.Uint64(), math.MaxInt64))
+				}
 			}
+			m.adapt(v[0], outsideBytes(v[1]-v[2]))
 		}
 	}
 }
@@ -64,12 +94,12 @@ func (m *memoryLimit) watch(ctx context.Context) {
 // Metrics puts the limit into /metrics.
 func (m *memoryLimit) Metrics(put func(name, kind, help string, value float64, labels ...string)) {
 	put("cairn_memory_limit_bytes", "gauge", "Limit of the memory that Go manages.", float64(m.now.Load()))
-	put("cairn_memory_limit_raised_bytes", "gauge", "By how much the limit is raised, because the data in use take more than four fifths of it.", float64(m.now.Load()-m.base))
+	put("cairn_memory_limit_raised_bytes", "gauge", "By how much the limit is raised, because the data in use take more than four fifths of it.", float64(m.raised.Load()))
 }
 
 // Troubles says that the limit is raised.
 func (m *memoryLimit) Troubles() []string {
-	if m.now.Load() > m.base {
+	if m.raised.Load() > 0 {
 		return []string{"the data in use take more memory than planned, so the limit is raised: raise memory"}
 	}
 	return nil

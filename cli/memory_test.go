@@ -14,7 +14,7 @@ func TestMemoryLimit(t *testing.T) {
 	for _, c := range []struct{ live, limit int64 }{
 		{100, 256}, {204, 256}, {208, 260}, {212, 265}, {300, 272}, {2000, 272}, {216, 272}, {200, 256}, {0, 256},
 	} {
-		m.adapt(c.live * mib)
+		m.adapt(c.live*mib, 0)
 		if got := m.now.Load() / mib; got != c.limit {
 			t.Errorf("%d MiB are live: a limit of %d MiB, want %d", c.live, got, c.limit)
 		}
@@ -25,9 +25,33 @@ func TestMemoryLimit(t *testing.T) {
 	if n := len(set); n != 4 {
 		t.Errorf("the limit was set %d times: %d", n, set)
 	}
+	m = newMemoryLimit(256 * mib)
 	m.set = nil
-	m.adapt(2000 * mib)
+	m.adapt(2000*mib, 0)
 	if len(m.Troubles()) != 0 || m.now.Load() != m.base {
 		t.Error("a limit that the operator has set is raised")
+	}
+}
+
+// The limit is lower by memory that Go does not manage.
+func TestMemoryLimitOutside(t *testing.T) {
+	const mib = 1 << 20
+	m := newMemoryLimit(256 * mib)
+	m.set = func(int64) {}
+	m.adapt(100*mib, 0)
+	m.adapt(100*mib, 10*mib) // too little to lower the limit
+	if len(m.Troubles()) > 0 || m.now.Load() != 256*mib {
+		t.Errorf("a limit of %d MiB, troubles %q", m.now.Load()/mib, m.Troubles())
+	}
+	for _, c := range []struct{ live, outside, limit, raised int64 }{
+		{100, 4, 252, 0}, {100, 60, 196, 0}, {160, 60, 200, 4}, {240, 60, 220, 24}, {2000, 8, 272, 24}, {2000, 500, 128, 0},
+	} {
+		m := newMemoryLimit(256 * mib)
+		m.set = func(int64) {}
+		m.adapt(0, 500*mib) // the lowest, so that each case raises it
+		m.adapt(c.live*mib, c.outside*mib)
+		if limit, raised := m.now.Load()/mib, m.raised.Load()/mib; limit != c.limit || raised != c.raised {
+			t.Errorf("%d MiB are live and %d MiB outside: a limit of %d MiB, raised by %d, want %d and %d", c.live, c.outside, limit, raised, c.limit, c.raised)
+		}
 	}
 }

@@ -261,7 +261,7 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 }
 
 // pebbleOptions returns Pebble's options. Without cgo Pebble's caches and memtables are on
-// the Go heap, so they are part of the memory budget.
+// the Go heap. With cgo they are in memory of C, which keeps much of what is freed.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	memTable := uint64(e.memory.Memtable)
 	opts := &pebble.Options{
