@@ -234,8 +234,8 @@ func (c *cardinality) shrink() {
 func (c *cardinality) evict(set *daySet, counted bool) {
 	site := set.site
 	if counted {
-		values := min(set.n+set.absent, math.MaxUint32)
-		grown, ok := site.counts.put(dayCount{c.pairHash(set.key), uint32(values), set.ready})
+		values := uint32(min(uint64(set.n)+uint64(set.absent), math.MaxUint32))
+		grown, ok := site.counts.put(dayCount{c.pairHash(set.key), values, set.ready})
 		if c.grow(site, grown); !ok && !slices.Contains(c.full, site) {
 			c.full = append(c.full, site)
 		}
