@@ -113,9 +113,8 @@ func (c *cardinality) nextEvent() {
 
 // count adds by to the value's sum in the group sg. A new value under the cap becomes one
 // of the day's values. If the value is over the cap, count adds by to the sum of
-// event.Other instead, once per event, and over is true. The caller must not change the
-// text of value until appendDeltas has written it. settle waits until all earlier groups
-// are in Pebble. count calls it only when it has to read the log.
+// event.Other instead, once per event, and over is true. It copies value. settle waits until
+// all earlier groups are in Pebble. count calls it only when it has to read the log.
 func (c *cardinality) count(sg *siteGroup, property string, day int32, value string, by int64, settle func()) (over bool, err error) {
 	set, err := c.set(sg.site, capKey{sg.site.ID, property, day}, settle)
 	if err != nil {
@@ -140,7 +139,7 @@ func (c *cardinality) count(sg *siteGroup, property string, day int32, value str
 				set.take(slot, hash)
 				sg.fresh++
 			}
-			if set.delta.add(slot, value, by) {
+			if set.delta.add(slot, value, by, &sg.terms) {
 				c.noted += len(value)
 			}
 			return false, nil

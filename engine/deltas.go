@@ -6,6 +6,7 @@ package engine
 import (
 	"encoding/binary"
 
+	"cairn/engine/event"
 	"cairn/index"
 )
 
@@ -17,14 +18,16 @@ type delta struct {
 }
 
 // add adds by to the sum of the slot's value. It reports whether the delta had no sum for
-// that value yet.
-func (d *delta) add(slot *capSlot, value string, by int64) (first bool) {
+// that value yet; then it keeps a copy of the value in keep. The request that the value is
+// from may be answered, and its memory used again, before the group is written: when the
+// log waits for space.
+func (d *delta) add(slot *capSlot, value string, by int64, keep *event.TermArena) (first bool) {
 	if at := int(slot.at); at < len(d.values) && d.values[at] == value {
 		d.sums[at] = index.AddSaturating(d.sums[at], by)
 		return false
 	}
 	slot.at = uint32(len(d.values))
-	d.push(value, by)
+	d.push(keep.Keep(value), by)
 	return true
 }
 

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"cairn/engine"
 	"cairn/engine/check"
@@ -265,4 +267,50 @@ func TestStartWithoutSpace(t *testing.T) {
 	}
 	s.open()
 	s.finish(fs)
+}
+
+// A request that is answered 507 while the log waits for space may use its memory again,
+// although its events are stored later: the counters keep the texts that were sent.
+func TestMemoryWhileTheLogWaits(t *testing.T) {
+	var slow atomic.Bool
+	fs := newFullFS(func(path string) bool {
+		if slow.Load() && strings.HasSuffix(path, ".log") {
+			time.Sleep(30 * time.Millisecond) // so that several groups wait
+		}
+		return true
+	})
+	base := struct{ vfs.FS }{fs.FS} // without the guard of the disk, which refuses writes before they are taken
+	s := openFull(t, base)
+	if err := s.send(10); err != nil {
+		t.Fatal(err)
+	}
+	slow.Store(true)
+	fs.space(false)
+	var requests sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 60 {
+		if i%10 == 1 {
+			time.Sleep(time.Millisecond)
+		}
+		requests.Go(func() {
+			body := fmt.Appendf(nil, "value-%04d", i)
+			var m engine.Memory
+			_, err := s.Ingest(t.Context(), []engine.Record{{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
+				Properties: event.Object{{Key: "text", Value: event.Str(unsafe.String(&body[0], len(body)))}}}}}}, true, &m)
+			if errors.Is(err, query.ErrDiskFull) {
+				refused.Add(1)
+			} else {
+				t.Errorf("request %d: %v", i, err)
+			}
+			copy(body, "REUSED-BY-") // as the next request of the connection does
+		})
+	}
+	requests.Wait()
+	slow.Store(false)
+	fs.space(true)
+	s.back()
+	if page, err := s.Counters(t.Context(), query.CounterQuery{Site: &s.site.Site, Property: "text", Limit: 1000}); err != nil || refused.Load() != 60 || page.Count < 2 {
+		t.Errorf("%d refused, %d values, %v", refused.Load(), page.Count, err)
+	}
+	s.finish(base) // with the checker's recount
 }

@@ -103,6 +103,13 @@ func (r *TermArena) keep(b []byte) string {
 	return aliasString(r.text[at:])
 }
 
+// Keep returns a copy of a text that is valid until Reset.
+func (r *TermArena) Keep(text string) string {
+	at := len(r.text)
+	r.text = append(r.text, text...)
+	return aliasString(r.text[at:])
+}
+
 // CountsIn is Counts with memory: paths and terms that are not in the event as they are
 // come from arena. With a nil arena each is allocated.
 func (e *Event) CountsIn(arena *TermArena, yield func(property, term string, by int64) bool) {
