@@ -59,7 +59,7 @@ var plan = []room{
 	{dir: "engine/table", knows: []string{"engine/event", "engine/calendar", "index", "engine/identity"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/read", knows: []string{"engine/cache", "engine/query", "engine/table", "engine/identity", "engine/store", "engine/calendar", "engine/event", "engine/referrer", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine/repair", knows: []string{"engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/repair", knows: []string{"engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine", knows: []string{"engine/cache", "engine/event", "engine/query", "engine/store", "engine/records", "engine/identity", "engine/table", "engine/read", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 

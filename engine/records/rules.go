@@ -36,15 +36,26 @@ var newest = editions(store.Version)
 // version does not know start at Never. A site without a note has had all other editions since
 // its first row.
 func RuleStarts(db pebble.Reader, version byte, site uint32) ([]uint64, error) {
+	note, err := store.Get(db, RulesKey(site))
+	if err != nil {
+		return nil, err
+	}
+	return StartsOf(note, version, site)
+}
+
+// RulesKey is the key of the note with the starts of a site's rules.
+func RulesKey(site uint32) []byte { return store.NoteKey(site, rulesNote) }
+
+// StartsOf is RuleStarts for a site with that note; nil = it has none.
+func StartsOf(note []byte, version byte, site uint32) ([]uint64, error) {
 	starts := make([]uint64, newest)
 	for i := range starts {
 		if starts[i] = Never; i < editions(version) {
 			starts[i] = 1
 		}
 	}
-	note, err := store.Get(db, store.NoteKey(site, rulesNote))
-	if err != nil || note == nil {
-		return starts, err
+	if note == nil {
+		return starts, nil
 	}
 	if len(note) != 8*(editions(version)-1) {
 		return nil, fmt.Errorf("damaged note of the rules of site %d", site)
@@ -58,6 +69,14 @@ func RuleStarts(db pebble.Reader, version byte, site uint32) ([]uint64, error) {
 // PutRuleStarts adds to b the note of a site whose editions start at starts. Editions that
 // start at Never start at next, the seq of the site's next row.
 func PutRuleStarts(b *pebble.Batch, site uint32, starts []uint64, next uint64) error {
+	if err := b.Set(RulesKey(site), RulesNote(starts, next), nil); err != nil {
+		return fmt.Errorf("note the rules of site %d: %w", site, err)
+	}
+	return nil
+}
+
+// RulesNote returns the note that PutRuleStarts writes.
+func RulesNote(starts []uint64, next uint64) []byte {
 	var note []byte
 	for _, start := range starts[1:] {
 		if start == Never {
@@ -65,8 +84,5 @@ func PutRuleStarts(b *pebble.Batch, site uint32, starts []uint64, next uint64) e
 		}
 		note = binary.BigEndian.AppendUint64(note, start)
 	}
-	if err := b.Set(store.NoteKey(site, rulesNote), note, nil); err != nil {
-		return fmt.Errorf("note the rules of site %d: %w", site, err)
-	}
-	return nil
+	return note
 }

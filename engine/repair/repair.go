@@ -81,7 +81,8 @@ type repairer struct {
 	fs      vfs.FS
 	dir     string
 	old     *store.Salvaged
-	own     map[string][]byte // the store's own records, by key
+	own     map[string][]byte // the store's own records and notes, by key
+	version byte              // of the old store
 	runs    map[uint32][]index.Descriptor
 	lost    store.Lost // by earlier repairs
 	nextRun uint64
@@ -121,13 +122,7 @@ func (r *repairer) damage(format string, args ...any) {
 // store does not have them any more.
 func (r *repairer) records() error {
 	var runs []index.Descriptor
-	it, err := r.old.DB.NewIter(&pebble.IterOptions{LowerBound: []byte{store.Prefix}, UpperBound: []byte{store.Prefix + 1}})
-	if err == nil {
-		for ok := it.First(); ok; ok = it.Next() {
-			r.own[string(it.Key())] = slices.Clone(it.Value())
-		}
-		err = it.Close()
-	}
+	err := errors.Join(r.readOwn(store.Prefix), r.readOwn(store.PrefixNotes))
 	listed := index.Descriptors(r.old.DB, func(d index.Descriptor) error {
 		runs = append(runs, d)
 		return nil
@@ -137,7 +132,7 @@ func (r *repairer) records() error {
 	}
 	copied := 0
 	if err := store.SpareRecords(r.fs, r.dir, func(key, value []byte) error {
-		if key[0] == store.Prefix && r.own[string(key)] == nil {
+		if (key[0] == store.Prefix || key[0] == store.PrefixNotes) && r.own[string(key)] == nil {
 			r.own[string(key)] = slices.Clone(value)
 			copied++
 		}
@@ -162,6 +157,11 @@ func (r *repairer) records() error {
 	if len(r.own[string(store.Key("secret"))]) == 0 || len(r.own[string(store.Key("version"))]) == 0 {
 		return store.DamagedFile(store.Name, errors.New("neither the store nor its copies have the secret of its ids, so no id would stay valid: restore a snapshot"))
 	}
+	version := r.own[string(store.Key("version"))]
+	if len(version) != 1 || version[0] < store.VersionMin || version[0] > store.Version {
+		return fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d", version, store.VersionMin, store.Version)
+	}
+	r.version = version[0]
 	slices.SortFunc(runs, func(a, b index.Descriptor) int { return bytes.Compare(key(a), key(b)) })
 	for _, d := range runs {
 		r.runs[d.Site] = append(r.runs[d.Site], d)
@@ -172,6 +172,18 @@ func (r *repairer) records() error {
 	}
 	r.lost, err = store.ParseLost(r.own[string(store.LostKey)])
 	return err
+}
+
+// readOwn reads the records with a prefix.
+func (r *repairer) readOwn(prefix byte) error {
+	it, err := r.old.DB.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		r.own[string(it.Key())] = slices.Clone(it.Value())
+	}
+	return it.Close()
 }
 
 func key(d index.Descriptor) []byte {
@@ -252,6 +264,7 @@ func (r *repairer) write(newDir string) error {
 func (r *repairer) finish(newDir string) error {
 	b := r.db.NewBatch()
 	defer b.Close()
+	r.own[string(store.Key("version"))] = []byte{store.Version} // the runs that were written anew have its format
 	for k, v := range r.own {
 		if err := b.Set([]byte(k), v, nil); err != nil {
 			return err

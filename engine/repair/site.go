@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/records"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -36,7 +37,8 @@ type siteRepair struct {
 	ids  *identity.IDs // takes in the events after idsUpTo; nil in a survey
 	upTo uint64        // events up to here are in the stored ids
 
-	relink bool // links are computed again, with the ids
+	relink bool     // links are computed again, with the ids
+	starts []uint64 // of the rules, see records.RuleStarts
 
 	open   *table.Table // rows of the next new run
 	totals index.Totals
@@ -294,8 +296,13 @@ func (s *siteRepair) copyIDs() error {
 	if err == nil {
 		err = s.eachID(func(_, _ []byte) error { return nil })
 	}
+	var rerr error
+	if s.starts, rerr = records.StartsOf(s.own[string(records.RulesKey(s.site))], s.version, s.site); rerr != nil {
+		return rerr
+	}
 	if s.db != nil {
 		s.ids = identity.NewIDs(s.db, idBytes)
+		s.ids.SetRules(s.site, event.NewRules(s.starts))
 	}
 	if err = errors.Join(damage, err); err != nil {
 		s.damage("ids or links of site %d: %v; they are computed again", s.site, store.Named(err))
@@ -376,6 +383,7 @@ func (s *siteRepair) finishIDs() error {
 	if s.db == nil {
 		return nil
 	}
+	s.own[string(records.RulesKey(s.site))] = records.RulesNote(s.starts, s.last+1)
 	b := s.db.NewBatch()
 	defer b.Close()
 	if err := s.ids.Flush(b); err != nil {
