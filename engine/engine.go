@@ -284,5 +284,4 @@ func (e *Engine) total() uint64 {
 var (
 	_ API       = (*Engine)(nil)
 	_ io.Closer = (*Engine)(nil)
-	_           = context.Canceled
 )

@@ -284,8 +284,9 @@ func (m *merger) bytes(runs []*index.Run) (n int64, err error) {
 	return n, nil
 }
 
-// room reports whether the disk has room for a merge that writes that many bytes.
-func (m *merger) room(bytes int64) bool { return m.e.disk.Room(bytes + 2*m.e.disk.Reserve()) }
+// room reports whether the disk has room for a merge that writes that many bytes. They count
+// twice: while the merge goes on, it has claimed them and has written some of them.
+func (m *merger) room(bytes int64) bool { return m.e.disk.Room(2*bytes + 2*m.e.disk.Reserve()) }
 
 // mergeCache is the size of a merge's page cache in bytes.
 const mergeCache = 1 << 20

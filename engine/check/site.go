@@ -129,13 +129,13 @@ func (s *siteCheck) log() (whole bool) {
 
 // event repeats what ingest did with the event's ids, and compares the ordinals.
 func (s *siteCheck) event(ev *event.Event) {
+	if s.lost[s.site] != nil {
+		return // what was decided depends on events that are lost
+	}
 	p, err := s.ids.Replay(s.site, ev.Seq, ev)
 	if err != nil {
 		s.problem("event %d: %v", ev.Seq, err)
 		return
-	}
-	if s.lost[s.site] != nil {
-		return // what was decided depends on events that are lost
 	}
 	if p.Person != ev.PersonOrd {
 		s.problem("event %d: its person is that of event %d, but should be that of event %d", ev.Seq, ev.PersonOrd, p.Person)

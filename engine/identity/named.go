@@ -190,7 +190,7 @@ func (t *IDs) getNamed(site uint32, ord uint64) (*idEntry, error) {
 	t.key = append(appendKey(t.key[:0], site, kindNamed, 0, ""), id[:]...)
 	k, err := t.find()
 	if k != nil && k.session == nil {
-		return nil, errEntry
+		return nil, damagedID(site, errEntry)
 	}
 	return k, err
 }

@@ -35,9 +35,20 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 			continue
 		}
 		for _, l := range k.sessions {
-			if _, err := t.visit(site, l.ord); err != nil {
+			v, err := t.visit(site, l.ord)
+			if err != nil {
 				return err
 			}
+			if v != nil && v.visit.bare != "" { // see unite
+				if _, err := t.get(site, KindAnonymous, 0, v.visit.bare); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if e.Anonymous != "" { // a later event of the request may join its session
+		if err := t.probeTie(site, e, e.Anonymous); err != nil {
+			return err
 		}
 	}
 	if e.Session == "" {
@@ -86,7 +97,14 @@ func (t *IDs) probeJoin(site uint32, e *event.Event) error {
 	if with == "" {
 		return nil
 	}
-	anon, err := t.get(site, KindAnonymous, 0, with)
+	return t.probeTie(site, e, with)
+}
+
+// probeTie probes the named session that an anonymous id was in last, and its name within the
+// user of the event.
+func (t *IDs) probeTie(site uint32, e *event.Event, anonymous string) error {
+	dialect := DialectNumber(e.Dialect)
+	anon, err := t.get(site, KindAnonymous, 0, anonymous)
 	if anon == nil || err != nil {
 		return err
 	}
@@ -97,6 +115,9 @@ func (t *IDs) probeJoin(site uint32, e *event.Event) error {
 	session, err := t.getNamed(site, ord)
 	if session == nil || err != nil {
 		return err
+	}
+	if e.User == "" {
+		return nil
 	}
 	return t.probeName(site, e, KindUser, e.User, session.session.name)
 }

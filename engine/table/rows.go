@@ -88,7 +88,7 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 	}
 	e.Seq = r.part.First() + uint64(row)
 	if err := e.Finish(); err != nil {
-		return nil, fmt.Errorf("event %d: %w", r.part.First()+uint64(row), err)
+		return nil, index.Unreadable(r.part, e.Seq, err)
 	}
 	for i := range e.Extra {
 		r.Bytes += len(e.Extra[i].Value.Text)
