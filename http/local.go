@@ -6,7 +6,7 @@ import "cairn/http/wire"
 // of a key.
 
 // forwarding are the headers that a proxy sets: it speaks for someone else.
-var forwarding = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"}
+var forwarding = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip", "Forwarded", "Via", "Cf-Connecting-Ip", "True-Client-Ip"}
 
 // local says whether a program on this machine asks for itself. A browser on this machine
 // also asks for the pages that it shows. A page can let its own name mean 127.0.0.1, but its

@@ -39,7 +39,9 @@ func hideIP(addr netip.Addr, policy string) (kept netip.Addr, ok bool) {
 // without separators.
 var addressKeys = map[string]bool{
 	"ip": true, "ipaddress": true, "ipaddr": true, "clientip": true, "userip": true, "requestip": true,
-	"remoteip": true, "remoteaddr": true, "realip": true, "forwardedfor": true, "xforwardedfor": true,
+	"remoteip": true, "remoteaddr": true, "remoteaddress": true, "ipv4": true, "ipv6": true, "ipv4address": true, "ipv6address": true,
+	"realip": true, "xrealip": true, "xclientip": true, "trueclientip": true, "cfconnectingip": true, "fastlyclientip": true,
+	"forwardedfor": true, "xforwardedfor": true,
 }
 
 // addressKeyBytesMax is the longest spelling of an address key that is looked at.
@@ -66,14 +68,18 @@ func addressKey(key string) bool {
 	return addressKeys[string(folded[:n])]
 }
 
-// mayHaveAddressKey reports whether compact JSON may have an address key.
-func mayHaveAddressKey(text string) bool {
-	for _, part := range [...]string{`ip"`, `IP"`, `Ip"`, "ddr", "DDR", "orwarded"} {
-		if strings.Contains(text, part) {
+// hasAddressKey reports whether an object in compact JSON may have an address key.
+func hasAddressKey(text string) bool {
+	for {
+		end := strings.Index(text, `":`)
+		if end < 0 {
+			return false
+		}
+		if start := strings.LastIndexByte(text[:end], '"'); start >= 0 && addressKey(text[start+1:end]) {
 			return true
 		}
+		text = text[end+2:]
 	}
-	return false
 }
 
 // hideExtra applies the site's policy to the address fields inside e.Extra, at any
@@ -93,7 +99,7 @@ func hideExtra(e *event.Event, policy string, arena *Arena) {
 	for _, m := range e.Extra {
 		field := addressKey(m.Key)
 		switch {
-		case m.Value.Kind == event.JSON && (field || mayHaveAddressKey(m.Value.Text)):
+		case m.Value.Kind == event.JSON && (field || hasAddressKey(m.Value.Text)):
 			m.Value.Text = arena.rewriteJSON(m.Value.Text, m.Key, hide)
 		case !field:
 		case m.Value.Kind == event.String:

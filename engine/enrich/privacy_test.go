@@ -254,3 +254,20 @@ var errNoRandom = errors.New("no randomness")
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errNoRandom }
+
+// An address field is found however its name is written, beside others and inside objects.
+func TestAddressKeysInAnySpelling(t *testing.T) {
+	d := New(Options{})
+	for key := range addressKeys {
+		for _, spelled := range []string{key, strings.ToUpper(key), strings.ToUpper(key[:1]) + key[1:], key[:len(key)-1] + strings.ToUpper(key[len(key)-1:]), key[:1] + "_" + key[1:], key[:2] + "-" + key[2:]} {
+			e := event.Event{Extra: event.Object{
+				{Key: spelled, Value: event.Str("81.2.69.142")},
+				{Key: "context", Value: event.Raw(`{"a":[{"b":"x","` + spelled + `":"81.2.69.142"}]}`)},
+			}}
+			d.Enrich(&Privacy{IP: "truncate"}, &e, &event.Source{}, new(Arena))
+			if got := string(event.AppendObject(nil, e.Extra)); strings.Contains(got, "142") || strings.Count(got, "81.2.69.0") != 2 {
+				t.Errorf("%s: %s", spelled, got)
+			}
+		}
+	}
+}

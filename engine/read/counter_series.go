@@ -68,7 +68,7 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 }
 
 func tooManySteps() error {
-	return fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, query.CounterStepsMax)
+	return fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", query.ErrBadQuery, query.CounterStepsMax)
 }
 
 // span returns the least and the greatest value of an integer column in the rows that

@@ -25,6 +25,15 @@ func checkInterval(interval string) error {
 	return fmt.Errorf("%w: interval is minute, hour, day, week or month", query.ErrBadQuery)
 }
 
+// seriesSteps is how many steps a series without a beginning has at most. It is below
+// BucketsMax, because some steps are shorter than stepMillis.
+const seriesSteps = calendar.BucketsMax - calendar.BucketsMax/50
+
+// stepMillis is about how long the steps of an interval are.
+var stepMillis = map[string]int64{
+	"minute": 60_000, "hour": 3_600_000, "day": calendar.DayMillis, "week": 7 * calendar.DayMillis, "month": 30 * calendar.DayMillis,
+}
+
 // Series returns the totals of the events that q selects for each minute, hour, day, week or
 // month in loc; nil is UTC. Without From or To the series begins with the first event or
 // ends with the last one. The caller owns the result.
@@ -50,11 +59,13 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 		if err != nil || !any {
 			return nil, err
 		}
-		if from == 0 {
-			from = first
-		}
 		if to == 0 {
 			to = last + 1
+		}
+		if from == 0 {
+			// One event of long ago must not make a series without a range impossible.
+			from = max(first, to-seriesSteps*stepMillis[interval])
+			pred = pred.between(from, to)
 		}
 	}
 	starts, ok := calendar.BucketTimes(from, to, interval, loc)

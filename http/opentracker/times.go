@@ -123,7 +123,7 @@ func (s *span) ending(date, period string, now int64) error {
 			return dialect.Refuse("period", "must be such as 7d, 4w or 12m")
 		}
 	}
-	last := dateOf(day)
+	last := calendar.Date(day)
 	switch unit {
 	case 'd':
 		s.fromDay = day - int32(count) + 1
@@ -185,7 +185,7 @@ func (s *span) bounds() (from, to string) {
 		case !given:
 			return ""
 		case s.days:
-			return dateOf(day).Format(time.DateOnly)
+			return calendar.Date(day).Format(time.DateOnly)
 		}
 		return rfc3339(instant, s.zone)
 	}
@@ -214,8 +214,6 @@ func dayOf(t time.Time) int32 {
 	year, month, day := t.Date()
 	return int32(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
-
-func dateOf(day int32) time.Time { return time.Unix(int64(day)*86400, 0).UTC() }
 
 // instant reads a time; "" is 0.
 func instant(name, s string) (int64, error) {
