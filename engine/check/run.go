@@ -42,6 +42,7 @@ func (s *siteCheck) run(r *index.Run) error {
 	var rebuildErr error
 	var rebuilding sync.WaitGroup
 	rebuilding.Go(func() {
+		defer recovered(&rebuildErr)
 		rebuildErr = index.Rebuild(&rebuilt, r, event.NumInts, event.FieldMessageID)
 	})
 	sound, err := s.rowsAndTotals(r)
@@ -216,8 +217,17 @@ type rowChecker struct {
 	record, body []byte
 }
 
+// recovered makes an error of a panic: a fatal error of Pebble's is one. With recovers only
+// those of its own goroutine.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%v", r)
+	}
+}
+
 // read reads the rows of a chunk, up to the first that is damaged.
 func (r *rowChecker) read(c *chunk) {
+	defer recovered(&c.problem)
 	c.events = make([]*event.Event, 0, c.to-c.from)
 	for row := c.from; row < c.to; row++ {
 		ev, err := r.rows.Read(row)

@@ -80,8 +80,7 @@ func (t *IDs) SetRules(site uint32, rules event.Rules) {
 }
 
 // LoadFilter makes a filter of that many bytes for all stored ids, so that a new id costs
-// no read of Pebble. It reads all their keys. After
-// an error there is no filter.
+// no read of Pebble. It reads all their keys. After an error there is no filter.
 func (t *IDs) LoadFilter(bytes int64) error {
 	filter := newIDFilter(bytes)
 	if err := filter.load(t.db); err != nil {

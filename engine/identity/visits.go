@@ -256,9 +256,9 @@ func (t *IDs) replayHit(site uint32, seq uint64, e *event.Event, r *event.Rule) 
 }
 
 // updateVisit takes an event into the visit that was assigned to it. anon is the entry of its
-// anonymous id, nil when it has none. When the event begins
-// the visit, updateVisit adds the visit. When the table has no such visit, p loses its
-// session: the log of a replay is then damaged, which check finds.
+// anonymous id, nil when it has none. When the event begins the visit, updateVisit adds the
+// visit. When the table has no such visit, p loses its session: the log of a replay is then
+// damaged, which check finds.
 func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, r *event.Rule, anon *idEntry, p *Assignment) error {
 	visitor := visitorOf(e)
 	if p.Session == seq {

@@ -3,8 +3,7 @@
 // endian.
 //
 //	0x01 | name                    the store's own records: "version", "secret", "incarnations",
-//	                               "run", "names", "lost",
-//	                               "window"
+//	                               "run", "names", "lost", "window"
 //	0x01 | "zone" | site u32       the name of the time zone of the site's days
 //	0x40 | site u32 | kind | id    what is known about an id (identity/ids.go)
 //	0x41 | site u32                the seq up to which 0x40 is written

@@ -57,8 +57,8 @@ type Spare struct {
 	records []byte     // what the file says
 }
 
-// NewSpare returns the spare files of the store in a data directory. mark and tables are what
-// Look has found.
+// NewSpare returns the spare files of the store in a data directory. f is what Look has found
+// there.
 func NewSpare(fs vfs.FS, dir string, written *Written, f *Found) *Spare {
 	s := &Spare{fs: fs, dir: fs.PathJoin(dir, SpareName), store: Dir(fs, dir), written: written}
 	s.counter = f.counter

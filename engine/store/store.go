@@ -27,7 +27,10 @@ const (
 	//	1  the first
 	//	2  records may say where counting ends (event.Cut), name each capped property only
 	//	   once, and mark names over the daily cap
-	//	3  a site may note the seq from which changed rules apply (engine/records)
+	//	3  a site may note the seq from which changed rules apply (engine/records); runs may
+	//	   be of version 2 (index); objects of extra may be in pieces, and message ids packed
+	//	   (engine/event); sessions that clients name have entries in the table of ids; the
+	//	   store has the records "zone", "names", "lost" and "window"
 	Version    = 3
 	VersionMin = 1 // the oldest that can be read
 	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
