@@ -6,8 +6,8 @@ import (
 	"cairn/engine/identity"
 )
 
-// MemoryPlan divides Options.Memory into shares, after what the program itself takes. Most shares are ceilings in bytes. Pairs and
-// SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
+// MemoryPlan divides into shares what is left of Options.Memory after programBytes. Most
+// shares are ceilings in bytes. Pairs and SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
 // Links may exceed its share; then a warning is logged. The shares never all reach their
 // ceilings at the same time: the page cache shrinks as filters and links grow, and while the
 // sealer keeps up, rows are sealed long before their ceiling. So Sum may be more than
