@@ -234,7 +234,7 @@ func (e *Engine) newestReceived() (newest int64) {
 		}
 		v.Close()
 		for _, p := range s.Unsealed(s.Last() + 1) {
-			_, received := bounds(p, event.IntReceived)
+			_, received := table.Bounds(p, event.IntReceived)
 			newest = max(newest, received)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -388,13 +387,13 @@ func (s *sealer) prepare(w sealWork) (*sealing, error) {
 	if err := s.coverIDs(w.site, r.Last()); err != nil {
 		return nil, err
 	}
-	r.TimeMin, r.TimeMax = bounds(r.snap, event.IntTime)
+	r.TimeMin, r.TimeMax = table.Bounds(r.snap, event.IntTime)
 	if err := s.count(r); err != nil {
 		return nil, err
 	}
-	dayMin, dayMax := bounds(r.snap, event.IntDay)
+	dayMin, dayMax := table.Bounds(r.snap, event.IntDay)
 	r.DayMin, r.DayMax = int32(dayMin), int32(dayMax)
-	_, r.ReceivedMax = bounds(r.snap, event.IntReceived)
+	_, r.ReceivedMax = table.Bounds(r.snap, event.IntReceived)
 	return r, nil
 }
 
@@ -531,16 +530,4 @@ func (s *sealer) catchUp(bytes int64) error {
 		s.changed.Wait()
 	}
 	return nil
-}
-
-// bounds returns the smallest and the largest value of an integer column.
-func bounds(p index.Part, col int) (lo, hi int64) {
-	lo, hi = math.MaxInt64, math.MinInt64
-	buf := make([]int64, index.PageRows)
-	for page := 0; page*index.PageRows < p.Len(); page++ {
-		for _, v := range p.Ints(col).Page(page, buf) {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-	}
-	return lo, hi
 }

@@ -252,10 +252,10 @@ func (s *siteRepair) seal() error {
 	snap := part.Snapshot()
 	d := index.Descriptor{Site: s.site, First: part.First(), Rows: uint64(snap.Len()), Run: s.nextRun}
 	s.nextRun++
-	d.TimeMin, d.TimeMax = bounds(snap, event.IntTime)
-	dayMin, dayMax := bounds(snap, event.IntDay)
+	d.TimeMin, d.TimeMax = table.Bounds(snap, event.IntTime)
+	dayMin, dayMax := table.Bounds(snap, event.IntDay)
 	d.DayMin, d.DayMax = int32(dayMin), int32(dayMax)
-	_, d.ReceivedMax = bounds(snap, event.IntReceived)
+	_, d.ReceivedMax = table.Bounds(snap, event.IntReceived)
 	totals := s.totals.Sorted()
 	s.totals = index.Totals{}
 	return s.ingest(d.Run, func(w index.Sink) error {
@@ -264,18 +264,6 @@ func (s *siteRepair) seal() error {
 		d.Keys, d.Sum = sum.Keys, sum.Sum()
 		return err
 	}, func(b *pebble.Batch) error { return d.Put(b) })
-}
-
-// bounds returns the smallest and the largest value of an integer column.
-func bounds(p index.Part, col int) (lo, hi int64) {
-	lo, hi = math.MaxInt64, math.MinInt64
-	buf := make([]int64, index.PageRows)
-	for page := 0; page*index.PageRows < p.Len(); page++ {
-		for _, v := range p.Ints(col).Page(page, buf) {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-	}
-	return lo, hi
 }
 
 // copyIDs copies the stored ids, links and heartbeats. Ids and links that cannot all be read are

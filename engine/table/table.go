@@ -3,6 +3,7 @@
 package table
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -138,4 +139,16 @@ func (t *Table) Merged(old []*index.Run, r *index.Run, freed func(run uint64)) {
 	t.runs = newRunSet(slices.Concat(before.all[:i], []*index.Run{r}, before.all[i+len(old):]))
 	t.mu.Unlock()
 	before.release() // without the lock, since freed may take others
+}
+
+// Bounds returns the smallest and the largest value of an integer column of a part.
+func Bounds(p index.Part, col int) (lo, hi int64) {
+	lo, hi = math.MaxInt64, math.MinInt64
+	buf := make([]int64, index.PageRows)
+	for page := 0; page*index.PageRows < p.Len(); page++ {
+		for _, v := range p.Ints(col).Page(page, buf) {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	return lo, hi
 }
