@@ -47,7 +47,8 @@
 //	sessions.go          sessions; source.go where they came from
 //	counters.go          counters of the values of a property
 //	counter_series.go    the same, step by step
-//	properties.go        the list of properties
+//	properties.go        the list of properties; properties_range.go reads it from a row
+//	                     range, rowset.go has the rows of one that have a property
 //	sharedcells.go       properties in that list that share one column
 //
 // What counters are made of:
