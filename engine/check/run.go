@@ -233,7 +233,7 @@ func (r *rowChecker) read(c *chunk) {
 		ev, err := r.rows.Read(row)
 		if err == nil && r.compare {
 			r.body = event.AppendBody(r.body[:0], ev)
-			r.record = event.AppendRecord(r.record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty, CappedNames: ev.CappedNames}, r.body)
+			r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
 			err = r.rows.Same(row, r.record)
 		}
 		if err != nil {

@@ -76,6 +76,11 @@ type Head struct {
 	CappedNames           []string
 }
 
+// HeadOf returns the head of an event that has its place. It shares the event's memory.
+func HeadOf(e *Event) *Head {
+	return &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty, CappedNames: e.CappedNames}
+}
+
 const dayMillis = 24 * 60 * 60 * 1000
 
 // utcDay returns the day of a time, counted from 1970-01-01.

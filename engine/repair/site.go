@@ -168,7 +168,7 @@ func (s *siteRepair) rows(d index.Descriptor) error {
 			continue
 		}
 		body := event.AppendBody(nil, ev)
-		s.record = event.AppendRecord(s.record[:0], &event.Head{SessionOrd: ev.SessionOrd, PersonOrd: ev.PersonOrd, Session: ev.Session, Capped: ev.Capped, CappedByProperty: ev.CappedByProperty, CappedNames: ev.CappedNames}, body)
+		s.record = event.AppendRecord(s.record[:0], event.HeadOf(ev), body)
 		if err := rows.Same(row, s.record); err != nil {
 			rows = nil
 			continue
