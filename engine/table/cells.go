@@ -65,10 +65,10 @@ func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error
 	return nil
 }
 
-// piecesMax bounds how many columns a table begins for pieces of objects, until the store is
+// pieceColumnsMax bounds how many columns a table begins for pieces of objects, until the store is
 // opened again: clients may invent the keys. Without it their columns would leave no room
 // for those of properties, and runs with too many columns are not merged.
-const piecesMax = 256
+const pieceColumnsMax = 256
 
 // opens reports whether every piece of a shape may have a column. Only the publisher, or a
 // replay, may call it.
@@ -82,7 +82,7 @@ func (t *Table) opens(o *index.MemPart, field, shape []byte) bool {
 			fresh++
 		}
 	}
-	if fields == nil || len(t.pieces)+fresh > piecesMax || !o.FitsAll(string(field), fields) {
+	if fields == nil || len(t.pieces)+fresh > pieceColumnsMax || !o.FitsAll(string(field), fields) {
 		return false
 	}
 	if t.pieces == nil {
