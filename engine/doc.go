@@ -39,6 +39,7 @@
 //
 //	query     questions, answers and their errors, as types
 //	read      answers them from a view
+//	report    answers with reports: visits, funnels and others
 //	table     one site's rows: the part in memory, runs, views
 //	identity  who an event is from: persons, sessions, visits, the table of ids
 //	store     what is in a data directory: versions, public ids, snapshots

@@ -16,6 +16,7 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
+	"cairn/engine/report"
 	"cairn/engine/store"
 	"cairn/index"
 	"cairn/wal"
@@ -26,6 +27,7 @@ import (
 // Engine is an open store. It implements API.
 type Engine struct {
 	*read.Reader // answers queries
+	*report.Reports
 
 	opts          Options
 	memory        MemoryPlan

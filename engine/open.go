@@ -12,6 +12,7 @@ import (
 	"cairn/engine/query"
 	"cairn/engine/read"
 	"cairn/engine/records"
+	"cairn/engine/report"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -123,6 +124,7 @@ func (e *Engine) open() error {
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
 		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 	})
+	e.Reports = report.New(e.Reader)
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
 	e.traitVerdicts = newTraitVerdicts()

@@ -3,6 +3,7 @@
 package query
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -15,25 +16,50 @@ type Site struct {
 	Hosts    []string       // its own hosts, as configured
 }
 
-// Cond asks that one field has one of the values, or, with OpNot, none of them. Field is a name of the native API's
-// filters: name, user, anonymous, session, group, type, dialect, value, message_id, a
-// context key, prop.PATH or extra.PATH. A value of session is the key of a session or a
-// name, which several sessions may have. A value of session_name is a name, whatever it
-// looks like.
+// Cond asks something of one field, by Op. Field is a name of the native API's filters: name,
+// user, anonymous, session, group, type, dialect, value, message_id, a context key, page, host,
+// channel, source, medium, campaign, term, content, prop.PATH or extra.PATH. A value of session
+// is the key of a session or a name, which several sessions may have. A value of session_name is
+// a name, whatever it looks like.
 //
 // The texts of a Cond, a Query and a CounterQuery belong to the caller, who does not
 // change them during the call. An answer that the engine caches holds copies.
 type Cond struct {
 	Field  string
-	Values []string
+	Values []string // one of them is enough; of a negated Op none may hold
 	Op     Op
+
+	// Visit says that the condition speaks of the whole visit that an event is in. A dimension
+	// of visits is compared with that of the visit; of any other field some event of the visit
+	// within the range has to satisfy it, and none when Op is negated.
+	Visit bool
+}
+
+// String returns all of the condition. Different conditions have different texts.
+func (c Cond) String() string {
+	visit := ""
+	if c.Visit {
+		visit = "visit."
+	}
+	return fmt.Sprintf("%s%q %q %q", visit, c.Field, string(c.Op), c.Values)
 }
 
 // Op is how a Cond compares; "" = the field has one of the values.
 type Op string
 
-// OpNot asks that the field has none of the values. A field that is absent has none.
-const OpNot Op = "not"
+// The operators. A field that is absent satisfies the negated ones and no other.
+const (
+	OpNot      Op = "not"      // has none of the values
+	OpMatch    Op = "match"    // matches a pattern: * is any text, \* a star; case does not count
+	OpNotMatch Op = "notmatch" // matches none of the patterns
+	OpAtLeast  Op = "atleast"  // is a number of at least the value
+	OpAtMost   Op = "atmost"   // is a number of at most the value
+	OpHas      Op = "has"      // is there; no values
+	OpHasNot   Op = "hasnot"   // is not there; no values
+)
+
+// Negated reports whether the operator is satisfied by absent fields.
+func (o Op) Negated() bool { return o == OpNot || o == OpNotMatch || o == OpHasNot }
 
 // Metrics is the set of numbers that are asked for; 0 = all. A number that is not asked
 // for may be 0 in the answer.

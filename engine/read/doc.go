@@ -32,6 +32,9 @@
 //	predicate.go         from the conditions of a query to clauses of the index
 //	rowrange.go          row ranges, read in parallel
 //	scan.go              columns read row by row, and lists of names
+//	kept.go              reports that were computed, kept while they are true
+//	slices.go            what a report of engine/report reads; field.go the terms of a
+//	                     field in its rows
 //
 // One file for each kind of answer:
 //

@@ -1,0 +1,194 @@
+// Slices: what a report reads. A report is in engine/report; it sees rows through the types
+// of this file.
+
+package read
+
+import (
+	"context"
+	"time"
+
+	"cairn/engine/identity"
+	"cairn/engine/query"
+	"cairn/index"
+)
+
+// Rows are the rows of one site at one moment, for one report, with its time and memory.
+// Whoever takes Rows closes them. Several goroutines may read them.
+type Rows struct {
+	*view
+	reader *Reader
+	site   *query.Site
+}
+
+// Rows returns the rows of a site as they are now.
+func (rd *Reader) Rows(ctx context.Context, site *query.Site) *Rows {
+	return &Rows{rd.view(ctx, site), rd, site}
+}
+
+// Site returns the site of the rows.
+func (r *Rows) Site() *query.Site { return r.site }
+
+// Zone returns the zone of the site's days.
+func (r *Rows) Zone() *time.Location {
+	if r.zone == nil {
+		return time.UTC
+	}
+	return r.zone
+}
+
+// Check returns query.ErrQueryTimeout when the time of the report is over. Loops over more
+// than a few thousand things call it.
+func (r *Rows) Check() error { return r.budget.check() }
+
+// Persons returns which ordinals are the same person now.
+func (r *Rows) Persons() (identity.Persons, error) { return r.persons() }
+
+// Links returns the links between persons. They may change while the report reads.
+func (r *Rows) Links() (*identity.Links, error) { return r.links() }
+
+// Selection is the rows that a report reads.
+type Selection struct {
+	*Rows
+	pred *predicate
+}
+
+// Select returns the rows that satisfy all conditions and whose event time is in the span. The
+// error of a bad condition wraps query.ErrBadQuery.
+func (r *Rows) Select(where []query.Cond, span query.Span) (*Selection, error) {
+	pred, err := plan(r.view, where, span.From, span.To)
+	if err != nil {
+		return nil, err
+	}
+	return &Selection{r, pred}, nil
+}
+
+// And returns the rows of the selection whose field has one of the terms. The field is one of
+// event's.
+func (s *Selection) And(field string, terms ...string) *Selection {
+	return &Selection{s.Rows, s.pred.and(field, terms...)}
+}
+
+// Slice is at most 65,536 consecutive rows of a part, and which of them a selection has. One
+// goroutine uses it.
+type Slice struct {
+	rr   *rowRange
+	r    *rangeReader
+	part index.Part // metered
+}
+
+// SliceRows is the most rows that a slice has.
+const SliceRows = rangeRowsMax
+
+// First returns the number of the first row in its part.
+func (s *Slice) First() int { return s.rr.from }
+
+// Len returns how many rows the slice has, selected or not.
+func (s *Slice) Len() int { return s.rr.to - s.rr.from }
+
+// Seq returns the seq of a row.
+func (s *Slice) Seq(row int) uint64 { return s.part.First() + uint64(row) }
+
+// Each calls fn with the selected rows, ascending, at most a page of them at a time. The
+// numbers are those of the rows in their part. The slice is valid until fn returns.
+func (s *Slice) Each(fn func(rows []int32)) error { return s.r.each(s.rr, fn) }
+
+// Selects returns a function that says whether another selection of the same Rows has a row.
+func (s *Slice) Selects(other *Selection) func(row int) bool {
+	m := other.pred.matcher(&s.r.ownPart)
+	if m == nil {
+		return func(int) bool { return false }
+	}
+	buf := make([]int32, index.PageRows)
+	var bits []uint64 // of the slice
+	return func(row int) bool {
+		if bits == nil {
+			bits = make([]uint64, (s.Len()+63)/64)
+			m.Batches(s.rr.from, s.rr.to, buf, func(rows []int32) bool {
+				for _, r := range rows {
+					i := int(r) - s.rr.from
+					bits[i/64] |= 1 << (i % 64)
+				}
+				return s.r.budget.check() == nil
+			})
+		}
+		i := row - s.rr.from
+		return bits[i/64]&(1<<(i%64)) != 0
+	}
+}
+
+// TimedOut reports whether the time of the report is over, after many bytes of cells. A loop
+// that decodes cells calls it and ends; Each then returns the error.
+func (s *Slice) TimedOut() bool { return s.r.timedOut() }
+
+// Part returns the part of the rows. Only the rows of the slice are to be read.
+func (s *Slice) Part() index.Part { return s.part }
+
+// Column reads an integer column, or the codes of a cell column, row by row.
+type Column struct{ rowInts }
+
+// Of returns the values at ascending rows of one page, as Each passes them. The slice is valid
+// until the next call.
+func (c *Column) Of(rows []int32) []int64 { return c.of(rows) }
+
+// At returns the value at a row. Rows ascend.
+func (c *Column) At(row int) int64 { return c.at(row) }
+
+// Ints returns an integer column of the slice, such as event.IntTime.
+func (s *Slice) Ints(col int) *Column { return &Column{*newRowInts(s.part.Ints(col))} }
+
+// Codes returns the codes of a column.
+func (s *Slice) Codes(col index.Column) *Column { return &Column{*newRowInts(col.Codes())} }
+
+// InOrder reads the slices of a selection, newest first, as many at once as there are
+// processors. It passes the results of read to take, newest slice first. Slices without a
+// selected row are left out when that is known without reading them; a nil result is skipped.
+func InOrder[T any](sel *Selection, read func(*Slice) (*T, error), take func(*T) error) error {
+	var failed error
+	err := readInOrder(sel.budget, sel.pred, sel.rowRanges(), func(r *rangeReader, rr *rowRange) (*T, error) {
+		s, err := sel.slice(r, rr)
+		if s == nil {
+			return nil, err
+		}
+		value, err := read(s)
+		return value, s.end(err)
+	}, func(value *T) bool {
+		failed = take(value)
+		return failed == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// Gather reads the slices of a selection in any order, as many at once as there are
+// processors. Each goroutine adds to a sum of its own. Gather returns the sums.
+func Gather[T any](sel *Selection, read func(*Slice, *T) error) ([]T, error) {
+	return gather(sel.budget, sel.pred, sel.rowRanges(), func(r *rangeReader, rr *rowRange, sum *T) error {
+		s, err := sel.slice(r, rr)
+		if s == nil {
+			return err
+		}
+		return s.end(read(s, sum))
+	})
+}
+
+// slice opens a row range; nil when none of its rows is selected.
+func (sel *Selection) slice(r *rangeReader, rr *rowRange) (*Slice, error) {
+	opened, err := r.open(rr)
+	if opened == nil {
+		return nil, err
+	}
+	return &Slice{rr: rr, r: r, part: r.metered(opened.Get())}, nil
+}
+
+// end returns the first error of reading a slice.
+func (s *Slice) end(err error) error {
+	if err == nil {
+		err = s.r.err
+	}
+	if damage := s.r.ownPart.Err(); damage != nil {
+		return damage
+	}
+	return err
+}
