@@ -8,6 +8,7 @@
 //	question.go what is asked, and the bounds of a question
 //	answer.go   what is returned
 //	report.go   what every report is asked, and what its answer says of itself
+//	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer
 //
 // Times are Unix milliseconds. Days are dates, counted from 1970-01-01 in the site's
