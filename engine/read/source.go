@@ -45,20 +45,10 @@ func newSource(site *query.Site, rule *event.Rule, first *event.Event) *source {
 	if rule.RowSource {
 		s.own, s.hosts = make(map[string]bool), make(map[string]origin)
 		for _, h := range site.Hosts {
-			s.own[bareHost(h)] = true
+			s.own[referrer.BareHost(h)] = true
 		}
 	}
 	return s
-}
-
-// bareHost returns a host in the form in which hosts are compared: lower case, without www.
-// and port.
-func bareHost(host string) string {
-	host = strings.ToLower(host)
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
-		host = host[:i]
-	}
-	return strings.TrimPrefix(host, "www.")
 }
 
 // take takes in an event of the session. Events come in the order of their seqs.
@@ -77,7 +67,7 @@ func (s *source) take(ev *event.Event) {
 func (s *source) takeRow(ev *event.Event) {
 	c := ev.Context
 	if host, _, _ := referrer.Split(c.Get("url").Text); host != "" && len(s.own) < hostsMax {
-		s.own[bareHost(host)] = true
+		s.own[referrer.BareHost(host)] = true
 	}
 	o := origin{time: ev.Time, seq: ev.Seq, referrer: c.Get("referrer").Text, host: c.Get("referrer_host").Text}
 	for _, key := range [...]string{"utm_campaign", "utm_source", "utm_medium", "utm_term", "utm_content"} {
@@ -94,7 +84,7 @@ func (s *source) takeRow(ev *event.Event) {
 	if o.host == "" {
 		return
 	}
-	host := bareHost(o.host)
+	host := referrer.BareHost(o.host)
 	if known, is := s.hosts[host]; is && o.before(&known) || !is && len(s.hosts) < hostsMax {
 		s.hosts[host] = o
 	}
@@ -118,7 +108,7 @@ func (s *source) set(to *query.Session) {
 				from = o
 			}
 		}
-		if from.host == "" || s.own[bareHost(from.host)] {
+		if from.host == "" || s.own[referrer.BareHost(from.host)] {
 			from.host, from.referrer = "", ""
 		}
 		to.Referrer, to.Campaign = from.referrer, from.campaign
