@@ -93,6 +93,28 @@ func ReadHeartbeats(db pebble.Reader, site uint32, visit uint64) (*Heartbeats, e
 	return p, nil
 }
 
+// ScanHeartbeats calls fn with the time of the latest heartbeat of each visit of a site whose
+// ordinal is in [first, last], in order of the ordinals. It ends with the error of fn.
+func ScanHeartbeats(db pebble.Reader, site uint32, first, last uint64, fn func(visit uint64, at int64) error) error {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: HeartbeatsKey(site, first), UpperBound: append(HeartbeatsKey(site, last), 0)})
+	if err != nil {
+		return fmt.Errorf("read heartbeats: %w", err)
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		key, value := it.Key(), it.Value()
+		visit := binary.BigEndian.Uint64(key[len(key)-8:])
+		if len(value) < 8 {
+			err = store.DamagedFile(fmt.Sprintf("heartbeats of site %d", site), fmt.Errorf("visit %d: %w", visit, errHeartbeats))
+			break
+		}
+		err = fn(visit, int64(binary.BigEndian.Uint64(value)))
+	}
+	if closed := it.Close(); err == nil && closed != nil {
+		err = fmt.Errorf("read heartbeats: %w", closed)
+	}
+	return err
+}
+
 // Heartbeat takes in a heartbeat. p is what Assign returned for it, with a session, and
 // next is the seq of the next event. Heartbeat returns the stored form that the caller has
 // to write under HeartbeatsKey, nil when nothing has changed.

@@ -55,6 +55,12 @@ func (s *Slice) Field(name string, texts *Terms) Field {
 	return f
 }
 
+// Lacks reports whether certainly no row of the slice has a field.
+func (s *Slice) Lacks(name string) bool {
+	columns, _ := fieldColumns(name)
+	return !slices.ContainsFunc(columns, func(c fieldColumn) bool { return s.part.Column(c.field) != nil })
+}
+
 type fieldColumn struct{ field, path string }
 
 // fieldColumns returns the columns, and the paths inside their cells, where a field may be.

@@ -25,7 +25,8 @@ var plainFields = map[string]string{
 // it: it does not change once it is planned.
 type predicate struct {
 	clauses          []index.Clause
-	ranges           []index.Range
+	ranges           []index.Range // of event time
+	more             []index.Range // of other integers
 	timeFrom, timeTo int64 // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
 }
 
@@ -88,6 +89,9 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 				ranges = []index.Range{{Col: event.IntDay, From: int64(days.from), To: int64(days.to) + 1}}
 			}
 		}
+	}
+	if len(pred.more) > 0 {
+		ranges = slices.Concat(ranges, pred.more)
 	}
 	if m := index.NewMatcher(p.Get(), pred.clauses, ranges); !m.None() {
 		return m

@@ -5,11 +5,15 @@ package read
 
 import (
 	"context"
+	"math"
 	"time"
 
+	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/index"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // Rows are the rows of one site at one moment, for one report, with its time and memory.
@@ -40,6 +44,9 @@ func (r *Rows) Zone() *time.Location {
 // than a few thousand things call it.
 func (r *Rows) Check() error { return r.budget.check() }
 
+// DB returns the store, for what is kept beside the rows.
+func (r *Rows) DB() pebble.Reader { return r.reader.DB }
+
 // Persons returns which ordinals are the same person now.
 func (r *Rows) Persons() (identity.Persons, error) { return r.persons() }
 
@@ -66,6 +73,13 @@ func (r *Rows) Select(where []query.Cond, span query.Span) (*Selection, error) {
 // event's.
 func (s *Selection) And(field string, terms ...string) *Selection {
 	return &Selection{s.Rows, s.pred.and(field, terms...)}
+}
+
+// WithSession returns the rows of the selection that are in a session.
+func (s *Selection) WithSession() *Selection {
+	narrow := *s.pred
+	narrow.more = append(s.pred.more[:len(s.pred.more):len(s.pred.more)], index.Range{Col: event.IntSession, From: 1, To: math.MaxInt64})
+	return &Selection{s.Rows, &narrow}
 }
 
 // Slice is at most 65,536 consecutive rows of a part, and which of them a selection has. One
@@ -192,3 +206,36 @@ func (s *Slice) end(err error) error {
 	}
 	return err
 }
+
+// PairSets are sets of pairs of a row of an answer and an ordinal, for one report. They share
+// the memory that all questions have for pairs, and a file beyond it. Whoever makes PairSets
+// closes them.
+type PairSets struct{ spill *spill }
+
+// PairSets returns sets for a report.
+func (r *Rows) PairSets() PairSets { return PairSets{r.budget.spill()} }
+
+// Close gives back their memory and removes their file.
+func (p PairSets) Close() { p.spill.close() }
+
+// New returns an empty set. Several goroutines may each fill one.
+func (p PairSets) New() *PairSet { return &PairSet{pairBag{spill: p.spill}} }
+
+// PairSet is one of PairSets. One goroutine uses it.
+type PairSet struct{ bag pairBag }
+
+// Add adds a pair. row is below identity.PairRowsMax. It does not add ordinal 0.
+func (s *PairSet) Add(row int, ord uint64) {
+	if ord != 0 {
+		s.bag.add(identity.PairOf(row, ord))
+	}
+}
+
+// EachPerson calls fn once for each pair of a row and a person, with the row. All linked
+// ordinals are one person.
+func (s *PairSet) EachPerson(p identity.Persons, fn func(row int)) error {
+	return s.bag.eachPerson(p, fn)
+}
+
+// Each calls fn with every pair, ascending.
+func (s *PairSet) Each(fn func(row int, ord uint64)) error { return s.bag.eachPair(fn) }

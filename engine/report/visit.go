@@ -1,0 +1,112 @@
+// Visits: one visit as far as a pass has seen it.
+
+package report
+
+import (
+	"cairn/engine/event"
+	"cairn/engine/query"
+)
+
+// moment is the place of a row in the order of rows.
+type moment struct {
+	time int64 // Unix milliseconds
+	seq  uint64
+}
+
+func (m moment) before(o moment) bool {
+	return m.time < o.time || m.time == o.time && m.seq < o.seq
+}
+
+// pageView is a page view of a visit. Numbers are those of texts plus 1; 0 = it has none.
+type pageView struct {
+	moment
+	label int32 // what it was a view of
+	host  int32 // of its url
+	mine  bool  // the question selects the row
+	prev  int32 // view of the visit that the slice read before; -1 = none
+}
+
+// visit is a session as far as a pass has seen it. It may have no action, and is then no visit.
+// Numbers of texts are those of the slice until the visit is merged, then those of the pass.
+type visit struct {
+	ord      uint64
+	start    int64 // time of its first row by seq
+	began    bool  // that row is in the span
+	selected bool  // one row satisfies all conditions on rows
+	rule     *event.Rule
+	flags    uint64 // conditions that some row satisfies, by number
+	first    moment // its rows in the span
+	last     moment
+	views    uint32
+	actions  uint32
+	entry    pageView // valid when views > 0
+	exit     pageView
+	person   uint64 // of the earliest row that has one; 0 = nobody
+	personAt moment
+	beat     int64 // time of the latest heart beat; 0 = none
+
+	conversions uint32
+	value       query.Sum // of these rows
+
+	remembered [2]int32 // of Matomo's entry page: campaign and term that the client remembers
+	origin     *origin  // nil when no row says where the visit came from
+	lastView   int32    // newest of the views that the slice has read; -1 = none
+	list       []pageView
+}
+
+// milliseconds returns how long the visit lasted, and what heart beats add is cut at to.
+func (v *visit) milliseconds(to int64) int64 {
+	until := v.last.time
+	if v.rule.HeartBeats {
+		if until = max(until, min(v.beat, to)); until > v.first.time {
+			return until - v.first.time + 1000
+		}
+	}
+	return until - v.first.time
+}
+
+// bounced reports whether the visit is a bounce.
+func (v *visit) bounced() bool {
+	if v.rule.BouncesByViews {
+		return v.views < 2
+	}
+	return v.actions < 2
+}
+
+// merge adds what an older slice has of the same visit.
+func (v *visit) merge(o *visit) {
+	if o.began {
+		v.began, v.start = true, o.start
+	}
+	v.selected = v.selected || o.selected
+	v.flags |= o.flags
+	if o.first.before(v.first) {
+		v.first = o.first
+	}
+	if v.last.before(o.last) {
+		v.last = o.last
+	}
+	if o.views > 0 {
+		if v.views == 0 || o.entry.before(v.entry.moment) {
+			v.entry, v.remembered = o.entry, o.remembered
+		}
+		if v.views == 0 || v.exit.before(o.exit.moment) {
+			v.exit = o.exit
+		}
+	}
+	v.views += o.views
+	v.actions += o.actions
+	if o.person != 0 && (v.person == 0 || o.personAt.before(v.personAt)) {
+		v.person, v.personAt = o.person, o.personAt
+	}
+	v.beat = max(v.beat, o.beat)
+	v.conversions += o.conversions
+	v.value.AddSum(o.value)
+	switch {
+	case v.origin == nil:
+		v.origin = o.origin
+	case o.origin != nil:
+		v.origin.merge(o.origin)
+	}
+	v.list = append(v.list, o.list...)
+}
