@@ -46,7 +46,8 @@
 //	form.go noid.go emptykey.go            form fields, hexadecimal digits, words that are no id,
 //	                                       keys that are empty
 //	validate.go bounds.go                  checks, and where counting ends
-//	term.go decimal.go leaves.go counts.go terms, leaves and counters
+//	term.go decimal.go compare.go
+//	leaves.go counts.go                    terms, numbers, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells
 //	split.go join.go                       objects of Extra in pieces
 //	record.go decode.go                    the stored record

@@ -1,12 +1,13 @@
 // Package query has the questions about a site's events, the answers, and the errors
-// that a read or a write can return. It has types only. Both http and the engine use
-// these types, so neither needs copies of them. The package must not learn how
+// that a read or a write can return, and says how texts compare with patterns. Both http and
+// the engine use these types, so neither needs copies of them. The package must not learn how
 // an answer is computed or sent.
 //
 // # Files
 //
 //	question.go what is asked, and the bounds of a question
 //	answer.go   what is returned
+//	pattern.go  patterns, and texts without case
 //	report.go   what every report is asked, and what its answer says of itself
 //	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer
