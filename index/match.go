@@ -9,13 +9,19 @@ import (
 
 // Clause is one condition on a row: at least one of its alternatives holds, or, with
 // Not, none does. With Present an alternative asks only that the row has its field.
+//
+// Rows takes the place of the alternatives where a condition needs more of a row than one of
+// its fields. It is called once for each Matcher and returns whether a row satisfies the
+// condition; nil = no row does. The result is called with rows in any order, by one goroutine.
 type Clause struct {
 	Any     []Alt
+	Rows    func(p Part) func(row int) bool
 	Not     bool
 	Present bool
 }
 
-// Alt asks that a field has one of the terms at a path. The path "" means the cell
+// Alt asks that a field has one of the terms at a path, or one that satisfies Match where that
+// is not nil. The path "" means the cell
 // itself and the elements of an array. Rows that have the field Unless do not satisfy
 // it; "" = no such field. Nor do rows outside of Within; nil = all are inside. Rows that do
 // not satisfy With do not satisfy it either; nil = all rows do. With has neither Unless nor
@@ -24,6 +30,7 @@ type Alt struct {
 	Field  string
 	Path   string
 	Terms  []string
+	Match  *TermMatch
 	Unless string
 	Within *Range
 	With   *Alt
@@ -80,6 +87,15 @@ func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 		m.few = fewRows
 	}
 	for i := range clauses {
+		if c := &clauses[i]; c.Rows != nil {
+			if holds := c.Rows(p); holds != nil {
+				m.conds = append(m.conds, &rowsCond{holds, c.Not})
+			} else if !c.Not {
+				m.none = true
+				return m
+			}
+			continue
+		}
 		c, never := newClauseCond(p, &clauses[i])
 		if never && !c.not {
 			m.none = true
@@ -103,8 +119,11 @@ func (m *Matcher) order() {
 	few := make(map[cond]int, len(m.conds))
 	for _, c := range m.conds {
 		few[c] = m.rows
-		if c, ok := c.(*clauseCond); ok {
+		switch c := c.(type) {
+		case *clauseCond:
 			few[c] = c.about(m.rows)
+		case *rowsCond:
+			few[c] = m.rows + 1
 		}
 	}
 	slices.SortStableFunc(m.conds, func(a, b cond) int {
@@ -287,7 +306,7 @@ func (m *Matcher) window(lo, end int) *bitmap {
 		if n == 0 {
 			break
 		}
-		if n <= few {
+		if _, byRow := c.(*rowsCond); n <= few || byRow {
 			b.ascend(0, func(i int) bool {
 				if !c.matches(lo + i) {
 					b.unset(i)
@@ -378,18 +397,22 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 				if with == nil {
 					continue
 				}
-				codes := with.Find(a.With.Path, a.With.Terms)
-				if len(codes) == 0 {
+				codes, all := a.With.find(p, with)
+				if len(codes) == 0 && !all {
 					continue
 				}
 				alt.with = newColumnCodes(with)
-				alt.with.only(codes)
+				if !all {
+					alt.with.only(codes)
+				}
 			}
-			codes := col.Find(a.Path, a.Terms)
-			if len(codes) == 0 {
+			codes, all := a.find(p, col)
+			if len(codes) == 0 && !all {
 				continue
 			}
-			alt.only(codes)
+			if !all {
+				alt.only(codes)
+			}
 			if a.Unless != "" {
 				if un := p.Column(a.Unless); un != nil {
 					alt.unless = newColumnCodes(un)
@@ -476,11 +499,14 @@ func (c *clauseCond) count() (n int, ok bool) {
 	return n, !a.any
 }
 
+// aboutCodes is the largest number of codes whose rows are counted for an estimate.
+const aboutCodes = 4096
+
 // about estimates how many of the rows satisfy it.
 func (c *clauseCond) about(rows int) (n int) {
 	for i := range c.any {
 		col, ok := c.any[i].col.(*runColumn)
-		if !ok || c.not || c.any[i].any {
+		if !ok || c.not || c.any[i].any || len(c.any[i].wanted) > aboutCodes {
 			return rows
 		}
 		for _, code := range c.any[i].wanted {
