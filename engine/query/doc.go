@@ -7,7 +7,7 @@
 //
 //	question.go what is asked, and the bounds of a question
 //	answer.go   what is returned
-//	pattern.go  patterns, and texts without case
+//	pattern.go  patterns
 //	report.go   what every report is asked, and what its answer says of itself
 //	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer

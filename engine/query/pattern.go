@@ -1,12 +1,8 @@
-// Patterns: how OpMatch and Rows.Search compare texts, without case.
+// Patterns: how OpMatch and Rows.Search compare texts.
 
 package query
 
-import (
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "strings"
 
 // Pattern is the compiled text of a pattern: * is any text, \* is a star, every other character
 // is itself, a backslash too. It matches a whole text and case does not count (unicode's simple
@@ -80,49 +76,4 @@ func (p Pattern) MatchesFolded(text string) bool {
 		text = text[i+len(part):]
 	}
 	return true
-}
-
-// Fold returns the text by which texts are compared without case: two texts are equal under
-// unicode's simple folding if and only if their folded texts are the same. It returns the text
-// itself when that is folded already.
-func Fold(text string) string {
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
-			return foldFrom(text, i)
-		}
-	}
-	return text
-}
-
-// foldFrom is Fold of a text whose first bytes are folded.
-func foldFrom(text string, from int) string {
-	var b strings.Builder
-	b.Grow(len(text))
-	b.WriteString(text[:from])
-	for _, r := range text[from:] {
-		b.WriteRune(foldRune(r))
-	}
-	if b.Len() == len(text) && b.String() == text {
-		return text
-	}
-	return b.String()
-}
-
-// foldRune returns the one character that stands for all that differ from r by case alone: the
-// lowest of them, but of letters of ASCII the small one.
-func foldRune(r rune) rune {
-	if r < utf8.RuneSelf {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}
-	lowest := r
-	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
-		lowest = min(lowest, other)
-	}
-	if lowest < utf8.RuneSelf {
-		return foldRune(lowest)
-	}
-	return lowest
 }
