@@ -95,7 +95,7 @@ func (b *pairBag) add(pair uint64) {
 // makeSpace removes duplicates. When fewer than half of the pairs are duplicates, the bag
 // also grows, or spills its pairs when the pair budget is used up.
 func (b *pairBag) makeSpace() {
-	b.max = max(b.max, b.spill.pairs.bagPairs)
+	b.max = max(b.max, b.spill.free())
 	if len(b.pairs) < b.max {
 		return
 	}
@@ -160,7 +160,7 @@ func (b *pairBag) eachPerson(p identity.Persons, fn func(row int)) error {
 // empty removes all pairs. It keeps their memory for reuse unless it is large.
 func (b *pairBag) empty() {
 	if b.spill != nil {
-		b.spill.giveBack(max(0, b.max-b.spill.pairs.bagPairs))
+		b.spill.giveBack(max(0, b.max-b.spill.free()))
 	}
 	if cap(b.pairs) > bagMax {
 		b.pairs = nil

@@ -27,7 +27,7 @@ type predicate struct {
 	clauses          []index.Clause
 	ranges           []index.Range // of event time
 	more             []index.Range // of other integers
-	timeFrom, timeTo int64 // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
+	timeFrom, timeTo int64         // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
 }
 
 // newPredicate selects the rows that satisfy clauses, at any time.

@@ -44,6 +44,17 @@ func (r *Rows) Zone() *time.Location {
 // than a few thousand things call it.
 func (r *Rows) Check() error { return r.budget.check() }
 
+// TimeOf returns the event time of the row with a seq, 0 when there is none.
+func (r *Rows) TimeOf(seq uint64) (at int64, err error) {
+	p := r.PartOf(seq)
+	if p == nil {
+		return 0, nil
+	}
+	own := p.Own() // several goroutines may read the part
+	at = own.Get().Ints(event.IntTime).At(int(seq - p.First()))
+	return at, own.Err()
+}
+
 // DB returns the store, for what is kept beside the rows.
 func (r *Rows) DB() pebble.Reader { return r.reader.DB }
 
@@ -79,6 +90,13 @@ func (s *Selection) And(field string, terms ...string) *Selection {
 func (s *Selection) WithSession() *Selection {
 	narrow := *s.pred
 	narrow.more = append(s.pred.more[:len(s.pred.more):len(s.pred.more)], index.Range{Col: event.IntSession, From: 1, To: math.MaxInt64})
+	return &Selection{s.Rows, &narrow}
+}
+
+// WithoutSession returns the rows of the selection that are in no session.
+func (s *Selection) WithoutSession() *Selection {
+	narrow := *s.pred
+	narrow.more = append(s.pred.more[:len(s.pred.more):len(s.pred.more)], index.Range{Col: event.IntSession, From: 0, To: 1})
 	return &Selection{s.Rows, &narrow}
 }
 
@@ -213,10 +231,21 @@ func (s *Slice) end(err error) error {
 type PairSets struct{ spill *spill }
 
 // PairSets returns sets for a report.
-func (r *Rows) PairSets() PairSets { return PairSets{r.budget.spill()} }
+func (r *Rows) PairSets() PairSets {
+	s := r.budget.spill()
+	s.first = reportBagPairs
+	return PairSets{s}
+}
+
+// reportBagPairs is how many pairs each set of a report may hold without reserving them: a
+// report has up to eighteen sets.
+const reportBagPairs = 1 << 14
 
 // Close gives back their memory and removes their file.
 func (p PairSets) Close() { p.spill.close() }
+
+// Reset gives back the memory of all sets so far, which nobody uses any more.
+func (p PairSets) Reset() { p.spill.giveBack(int(p.spill.reserved.Load())) }
 
 // New returns an empty set. Several goroutines may each fill one.
 func (p PairSets) New() *PairSet { return &PairSet{pairBag{spill: p.spill}} }

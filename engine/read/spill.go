@@ -38,6 +38,7 @@ func newPairBudget(o *Options) *pairBudget {
 // bags use it from several goroutines.
 type spill struct {
 	budget
+	first    int          // pairs that each bag may hold without reserving them; 0 = those of the budget
 	reserved atomic.Int64 // number of pairs reserved
 
 	mu   sync.Mutex // one run is written at a time
@@ -48,6 +49,14 @@ type spill struct {
 }
 
 func (b budget) spill() *spill { return &spill{budget: b} }
+
+// free returns how many pairs each bag may hold without reserving them.
+func (s *spill) free() int {
+	if s.first > 0 {
+		return min(s.first, s.pairs.bagPairs)
+	}
+	return s.pairs.bagPairs
+}
 
 // reserve reserves n more pairs. It reports false when the budget has fewer left.
 func (s *spill) reserve(n int) bool {

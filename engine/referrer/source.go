@@ -77,3 +77,11 @@ func HostOf(url string) string {
 	host, _, _ := Split(url)
 	return BareHost(host)
 }
+
+// Bare returns a url without its query and fragment.
+func Bare(url string) string {
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		return url[:i]
+	}
+	return url
+}

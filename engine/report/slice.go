@@ -243,7 +243,7 @@ func (r *sliceReader) addTests(v *visit, row int, _ moment) {
 	if r.goal != nil && r.goal(row) {
 		v.conversions++
 		for _, id := range r.values.Terms(row) {
-			if text := r.to.terms.Text(id); isNumber(text) {
+			if text := r.to.terms.Text(id); event.IsNumber(text) {
 				v.value.Add(text)
 			}
 		}

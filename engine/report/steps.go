@@ -1,0 +1,73 @@
+// Steps: in which step of a series a time is, and how many rows each has.
+
+package report
+
+import (
+	"sort"
+
+	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// stepOf returns a function that finds the step of a time. Times before the first step are in it.
+func stepOf(starts []int64) func(at int64) int {
+	last := 0 // most times are in the same step as the time before
+	return func(at int64) int {
+		if at < starts[last] || last+1 < len(starts) && at >= starts[last+1] {
+			last = max(0, sort.Search(len(starts), func(i int) bool { return starts[i] > at })-1)
+		}
+		return last
+	}
+}
+
+// rowCounts are the rows of a question, and how many of them are page views.
+type rowCounts struct{ events, views uint64 }
+
+// countRows counts the rows that satisfy the conditions, in all and in each step.
+func countRows(rows *read.Rows, where []query.Cond, span query.Span, starts []int64) (total rowCounts, steps []rowCounts, err error) {
+	sel, err := rows.Select(where, span)
+	if err != nil {
+		return total, nil, err
+	}
+	sums, err := read.Gather(sel, func(s *read.Slice, to *[]rowCounts) error {
+		if *to == nil {
+			*to = make([]rowCounts, len(starts)+1) // the last one is the total
+		}
+		col, kinds := typeKinds(s.Part())
+		if col == nil {
+			return nil
+		}
+		types := s.Codes(col)
+		var times *read.Column
+		if len(starts) > 0 {
+			times = s.Ints(event.IntTime)
+		}
+		step := stepOf(starts)
+		add := func(n *rowCounts, kind uint8) {
+			n.events++
+			if kind&rowView != 0 {
+				n.views++
+			}
+		}
+		return s.Each(func(rows []int32) {
+			codes := types.Of(rows)
+			for _, code := range codes {
+				add(&(*to)[len(starts)], kinds[code])
+			}
+			if times != nil {
+				for i, at := range times.Of(rows) {
+					add(&(*to)[step(at)], kinds[codes[i]])
+				}
+			}
+		})
+	})
+	steps = make([]rowCounts, len(starts)+1)
+	for _, sum := range sums {
+		for i := range sum {
+			steps[i].events += sum[i].events
+			steps[i].views += sum[i].views
+		}
+	}
+	return steps[len(starts)], steps[:len(starts)], err
+}

@@ -1,0 +1,466 @@
+// Visits: in total, step by step, and by dimensions.
+
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// Visits answers a report of visits.
+func (r *Reports) VisitReport(ctx context.Context, q query.VisitsQuery) (*query.VisitsAnswer, error) {
+	dims := make([]dim, len(q.By))
+	for i, name := range q.By {
+		d, ok := dimOf(name)
+		if !ok {
+			return nil, badDim(name)
+		}
+		dims[i] = d
+	}
+	rows := r.reader.Rows(ctx, q.Site)
+	defer rows.Close()
+	key := fmt.Sprintf("visits %q %v %v %v %v %t %t", q.By, q.Where, q.Goal, q.Rows, q.Steps, q.NoVisitors, q.NoMedian)
+	answer, as, err := read.Kept(rows, &q.Report, key, visitBytes, func() (*query.VisitsAnswer, error) {
+		c := visitCount{rows: rows, q: &q, span: q.Span, steps: q.Steps}
+		if err := c.count(dims); err != nil {
+			return nil, err
+		}
+		return c.answer()
+	})
+	if err != nil || answer == nil {
+		return &query.VisitsAnswer{AsOf: as}, err
+	}
+	full := *answer
+	full.AsOf = as
+	if q.Compare != nil {
+		return &full, r.compareVisits(rows, q, dims, &full)
+	}
+	return &full, nil
+}
+
+// compareVisits adds what the compared range has.
+func (r *Reports) compareVisits(rows *read.Rows, q query.VisitsQuery, dims []dim, full *query.VisitsAnswer) error {
+	was := q
+	was.Span, was.Steps, was.Tag = *q.Compare, q.CompareSteps, ""
+	shown := make([]map[string]bool, len(dims))
+	for i := range full.By {
+		shown[i] = make(map[string]bool)
+		for _, row := range full.By[i].Rows {
+			shown[i][rowKey(&dims[i], row.Value, row.In)] = true
+		}
+	}
+	key := fmt.Sprintf("visits before %q %v %v %v %v %t %t", q.By, q.Where, q.Goal, shown, was.Steps, q.NoVisitors, q.NoMedian)
+	before, _, err := read.Kept(rows, &was.Report, key, visitBytes, func() (*query.VisitsAnswer, error) {
+		c := visitCount{rows: rows, q: &was, span: was.Span, steps: was.Steps}
+		if err := c.count(dims); err != nil {
+			return nil, err
+		}
+		return c.shown(shown)
+	})
+	if err != nil {
+		return err
+	}
+	full.Compared, full.ComparedSteps = &before.Total, before.Series
+	full.By = slices.Clone(full.By)
+	for i := range full.By {
+		known := make(map[string]*query.VisitNumbers)
+		for k := range before.By[i].Rows {
+			row := &before.By[i].Rows[k]
+			known[rowKey(&dims[i], row.Value, row.In)] = &row.VisitNumbers
+		}
+		rows := slices.Clone(full.By[i].Rows)
+		for k := range rows {
+			if rows[k].Was = known[rowKey(&dims[i], rows[k].Value, rows[k].In)]; rows[k].Was == nil {
+				rows[k].Was = new(query.VisitNumbers)
+			}
+		}
+		full.By[i].Rows = rows
+	}
+	return nil
+}
+
+// rowKey returns a text that is the same for the same value of a dimension.
+func rowKey(d *dim, value query.Text, in []string) string {
+	if value.Null {
+		return ""
+	}
+	text := value.Text
+	if d.fold {
+		text = query.Fold(text)
+	}
+	return "." + strings.Join(append(slices.Clone(in), text), dimSep)
+}
+
+// visitBytes estimates the bytes of an answer.
+func visitBytes(a *query.VisitsAnswer) int {
+	const numbers = 176
+	n := numbers * (2 + len(a.Series))
+	for _, t := range a.By {
+		for _, row := range t.Rows {
+			n += numbers + 96 + len(row.Value.Text) + 24*len(row.In)
+		}
+	}
+	return n
+}
+
+// visitCount counts the visits of one range.
+type visitCount struct {
+	rows  *read.Rows
+	q     *query.VisitsQuery
+	span  query.Span
+	steps []int64
+
+	pass    *visitPass
+	tables  []*table
+	at      []int // index of each table's dimension in the pass
+	total   query.VisitNumbers
+	series  []query.VisitNumbers
+	sets    read.PairSets
+	people  *read.PairSet // row 0
+	inSteps *read.PairSet
+	lengths lengthCounts
+}
+
+// lengthTotal is the table of the total among the lengths.
+const lengthTotal = 15
+
+// count makes the pass.
+func (c *visitCount) count(dims []dim) error {
+	var err error
+	if c.pass, err = newVisitPass(c.rows, c.q.Where, c.span); err != nil {
+		return err
+	}
+	c.pass.goal, c.pass.fresh = c.q.Goal, true
+	c.at = nil
+	for i := range dims {
+		c.at = append(c.at, c.pass.need(&dims[i]))
+	}
+	c.sets = c.rows.PairSets()
+	defer c.sets.Close()
+	c.reset(dims)
+	step := stepOf(c.steps)
+	if err := c.pass.run(func() { c.sets.Reset(); c.reset(dims) }, func(v *visitFacts) error { return c.add(v, step) }); err != nil {
+		return err
+	}
+	if err := c.countPeople(); err != nil {
+		return err
+	}
+	if !c.q.NoMedian {
+		if err := c.medians(); err != nil {
+			return err
+		}
+	}
+	total, steps, err := countRows(c.rows, c.q.Where, c.span, c.steps)
+	if err != nil {
+		return err
+	}
+	c.total.Events, c.total.Views = total.events, total.views
+	for i := range steps {
+		c.series[i].Events, c.series[i].Views = steps[i].events, steps[i].views
+	}
+	return nil
+}
+
+func (c *visitCount) reset(dims []dim) {
+	c.total, c.series = query.VisitNumbers{}, make([]query.VisitNumbers, len(c.steps))
+	c.people, c.inSteps = c.sets.New(), c.sets.New()
+	c.tables, c.lengths = nil, lengthCounts{max: lengthKeys, over: c.q.NoMedian}
+	for i := range dims {
+		c.tables = append(c.tables, &table{dim: &dims[i], people: c.sets.New()})
+	}
+}
+
+// add counts a visit.
+func (c *visitCount) add(v *visitFacts, step func(int64) int) error {
+	ms := v.milliseconds(c.span.To)
+	addVisit(&c.total, v, ms)
+	c.lengths.add(lengthTotal, 0, v.seconds)
+	people := v.person
+	if c.q.NoVisitors {
+		people = 0
+	}
+	c.people.Add(0, people)
+	if len(c.steps) > 0 {
+		i := step(v.start)
+		addVisit(&c.series[i], v, ms)
+		c.inSteps.Add(i, people)
+	}
+	n := 0
+	for i, t := range c.tables {
+		row := t.row(&c.pass.texts, v, c.at[i])
+		addVisit(&t.rows[row].VisitNumbers, v, ms)
+		t.people.Add(row, people)
+		c.lengths.add(i, row, v.seconds)
+		n += len(t.rows)
+	}
+	if n > query.CounterRowsMax {
+		return fmt.Errorf("%w: by: more than %d values; ask for fewer days or add a filter", query.ErrBadQuery, query.CounterRowsMax)
+	}
+	return nil
+}
+
+// addVisit adds a visit to the numbers of a row.
+func addVisit(n *query.VisitNumbers, v *visitFacts, ms int64) {
+	n.Visits++
+	if v.isNew {
+		n.New++
+	}
+	n.VisitViews += uint64(v.views)
+	if v.bounced() {
+		n.Bounces++
+	}
+	n.Milliseconds += ms
+	if ms > 0 {
+		n.Timed++
+	}
+	if v.conversions > 0 {
+		n.Converted++
+		n.Conversions += uint64(v.conversions)
+		n.GoalValue.AddSum(v.value)
+	}
+}
+
+// countPeople counts the visitors of each row and step.
+func (c *visitCount) countPeople() error {
+	persons, err := c.rows.Persons()
+	if err != nil {
+		return err
+	}
+	err = c.people.EachPerson(persons, func(int) { c.total.Visitors++ })
+	if err == nil {
+		err = c.inSteps.EachPerson(persons, func(i int) { c.series[i].Visitors++ })
+	}
+	for _, t := range c.tables {
+		if err == nil {
+			err = t.people.EachPerson(persons, func(i int) { t.rows[i].Visitors++ })
+		}
+		if err == nil {
+			err = c.rows.Check()
+		}
+	}
+	return err
+}
+
+// medians finds the median of each row. When the lengths are too many, it makes the pass again,
+// for some tables and rows at a time.
+func (c *visitCount) medians() error {
+	set := func(table, row int, seconds int64) {
+		if table == lengthTotal {
+			c.total.Median = seconds
+		} else {
+			c.tables[table].rows[row].Median = seconds
+		}
+	}
+	if !c.lengths.over {
+		c.lengths.eachMedian(set)
+		return nil
+	}
+	if err := c.mediansOf(lengthTotal, 0, 1, set); err != nil {
+		return err
+	}
+	for i, t := range c.tables {
+		if err := c.mediansOf(i, 0, len(t.rows), set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mediansOf finds the medians of the rows [from, to) of a table by another pass.
+func (c *visitCount) mediansOf(table, from, to int, set func(table, row int, seconds int64)) error {
+	lengths := lengthCounts{max: lengthKeys}
+	err := c.pass.run(func() { lengths = lengthCounts{max: lengthKeys} }, func(v *visitFacts) error {
+		row := 0
+		if table != lengthTotal {
+			row = c.tables[table].row(&c.pass.texts, v, c.at[table])
+		}
+		if from <= row && row < to {
+			lengths.add(table, row, v.seconds)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case !lengths.over:
+		lengths.eachMedian(set)
+		return nil
+	case to-from == 1:
+		return fmt.Errorf("%w: visits of too many different lengths; ask for fewer days, or for metrics without duration_median", query.ErrBadQuery)
+	}
+	mid := (from + to) / 2
+	if err := c.mediansOf(table, from, mid, set); err != nil {
+		return err
+	}
+	return c.mediansOf(table, mid, to, set)
+}
+
+// answer returns the answer with the rows that are asked for.
+func (c *visitCount) answer() (*query.VisitsAnswer, error) {
+	a := &query.VisitsAnswer{Total: c.total, Series: c.series}
+	for _, t := range c.tables {
+		a.By = append(a.By, t.page(&c.q.Rows))
+	}
+	return a, nil
+}
+
+// shown returns the answer with some rows, by rowKey.
+func (c *visitCount) shown(keys []map[string]bool) (*query.VisitsAnswer, error) {
+	a := &query.VisitsAnswer{Total: c.total, Series: c.series}
+	for i, t := range c.tables {
+		var page query.VisitTable
+		for k := range t.rows {
+			row := t.visitRow(k)
+			if keys[i][rowKey(t.dim, row.Value, row.In)] {
+				page.Rows = append(page.Rows, row)
+			}
+		}
+		a.By = append(a.By, page)
+	}
+	return a, nil
+}
+
+// visitRow returns a row as it is shown.
+func (t *table) visitRow(i int) query.VisitRow {
+	r := &t.rows[i]
+	row := query.VisitRow{Value: query.Text{Text: r.text, Null: r.null}, VisitNumbers: r.VisitNumbers}
+	row.Views = row.VisitViews
+	if len(t.in) > 0 && !r.null {
+		parts := strings.Split(r.text, dimSep)
+		row.Value.Text, row.In = parts[len(parts)-1], parts[:len(parts)-1]
+	}
+	return row
+}
+
+// page returns the rows that are asked for.
+func (t *table) page(q *query.Rows) query.VisitTable {
+	all := make([]query.VisitRow, 0, len(t.rows))
+	search := query.NewSearch(q.Search)
+	for i := range t.rows {
+		row := t.visitRow(i)
+		if t.order == nil && (row.Visits < q.AtLeast || q.Search != "" && (row.Value.Null || !search.Matches(row.Value.Text))) {
+			continue
+		}
+		all = append(all, row)
+	}
+	if t.order != nil {
+		slices.SortFunc(all, func(a, b query.VisitRow) int {
+			return slices.Index(t.order, a.Value.Text) - slices.Index(t.order, b.Value.Text)
+		})
+		return query.VisitTable{Rows: all, Count: len(all)}
+	}
+	number := visitNumber(cmp.Or(q.Sort, "visits"))
+	slices.SortFunc(all, func(a, b query.VisitRow) int {
+		c := 0
+		if number != nil {
+			c = compareNumbers(number, &a.VisitNumbers, &b.VisitNumbers, q.Ascending)
+		}
+		if c != 0 {
+			return c
+		}
+		c = compareTexts(&a, &b)
+		if number == nil && !q.Ascending {
+			c = compareTextsDown(&a, &b)
+		}
+		return c
+	})
+	table := query.VisitTable{Count: len(all)}
+	from := min(q.Offset, len(all))
+	to := min(from+q.Limit, len(all))
+	table.Rows, table.More = slices.Clip(all[from:to]), to < len(all)
+	return table
+}
+
+// compareTexts orders rows by value, bytewise, those without a value last.
+func compareTexts(a, b *query.VisitRow) int {
+	switch {
+	case a.Value.Null != b.Value.Null && a.Value.Null:
+		return 1
+	case a.Value.Null != b.Value.Null:
+		return -1
+	}
+	return cmp.Or(strings.Compare(a.Value.Text, b.Value.Text), slices.Compare(a.In, b.In))
+}
+
+// compareTextsDown is compareTexts with the greatest value first.
+func compareTextsDown(a, b *query.VisitRow) int {
+	if a.Value.Null || b.Value.Null {
+		return compareTexts(a, b)
+	}
+	return compareTexts(b, a)
+}
+
+// ratio is a number of a row as a quotient. Over is 0 for a row that has none.
+type ratio struct{ value, over float64 }
+
+// compareNumbers orders rows by a number, those that have none last.
+func compareNumbers(number func(*query.VisitNumbers) ratio, a, b *query.VisitNumbers, ascending bool) int {
+	x, y := number(a), number(b)
+	switch {
+	case x.over == 0 && y.over == 0:
+		return 0
+	case x.over == 0:
+		return 1
+	case y.over == 0:
+		return -1
+	}
+	c := cmp.Compare(x.value*y.over, y.value*x.over)
+	if ascending {
+		return c
+	}
+	return -c
+}
+
+// VisitNumberNames are the numbers of a row of visits, by which a table may be sorted.
+var VisitNumberNames = []string{
+	"visits", "visitors", "new_visits", "views", "bounces", "bounce_rate", "views_per_visit", "duration", "duration_timed", "duration_median",
+	"converted", "conversions", "conversion_rate", "goal_value",
+}
+
+// visitNumber returns how to read a number of a row by its name, nil for "value".
+func visitNumber(name string) func(*query.VisitNumbers) ratio {
+	whole := func(of func(*query.VisitNumbers) uint64) func(*query.VisitNumbers) ratio {
+		return func(n *query.VisitNumbers) ratio { return ratio{float64(of(n)), 1} }
+	}
+	per := func(of, by func(*query.VisitNumbers) uint64) func(*query.VisitNumbers) ratio {
+		return func(n *query.VisitNumbers) ratio { return ratio{float64(of(n)), float64(by(n))} }
+	}
+	visits := func(n *query.VisitNumbers) uint64 { return n.Visits }
+	switch name {
+	case "visitors":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.Visitors })
+	case "new_visits":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.New })
+	case "views":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.VisitViews })
+	case "bounces":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.Bounces })
+	case "bounce_rate":
+		return per(func(n *query.VisitNumbers) uint64 { return n.Bounces }, visits)
+	case "views_per_visit":
+		return per(func(n *query.VisitNumbers) uint64 { return n.VisitViews }, visits)
+	case "duration":
+		return per(func(n *query.VisitNumbers) uint64 { return uint64(n.Milliseconds) }, visits)
+	case "duration_timed":
+		return per(func(n *query.VisitNumbers) uint64 { return uint64(n.Milliseconds) }, func(n *query.VisitNumbers) uint64 { return n.Timed })
+	case "duration_median":
+		return func(n *query.VisitNumbers) ratio { return ratio{float64(n.Median), float64(min(n.Visits, 1))} }
+	case "converted":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.Converted })
+	case "conversions":
+		return whole(func(n *query.VisitNumbers) uint64 { return n.Conversions })
+	case "conversion_rate":
+		return per(func(n *query.VisitNumbers) uint64 { return n.Converted }, visits)
+	case "goal_value":
+		return func(n *query.VisitNumbers) ratio { return ratio{n.GoalValue.Float(), 1} }
+	case "value":
+		return nil
+	}
+	return whole(visits)
+}
