@@ -52,6 +52,10 @@ func (f *fakeEngine) enter() {
 	}
 }
 
+func (f *fakeEngine) Bounds(context.Context, *query.Site) (first, last int64, err error) {
+	return 1, 0, nil
+}
+
 func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]event.Outcome, error) {
 	f.enter()
 	f.mu.Lock()

@@ -33,6 +33,7 @@
 //	rowrange.go          row ranges, read in parallel
 //	scan.go              columns read row by row, and lists of names
 //	kept.go              reports that were computed, kept while they are true
+//	bounds.go            the times between which the rows lie
 //	slices.go            what a report of engine/report reads; field.go the terms of a
 //	                     field in its rows
 //

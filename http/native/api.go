@@ -36,6 +36,10 @@ type Engine interface {
 	Session(ctx context.Context, site *query.Site, id string) (query.Session, error)
 	Group(ctx context.Context, site *query.Site, id string) (query.Group, error)
 
+	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
+	// first > last when it has no events.
+	Bounds(ctx context.Context, site *query.Site) (first, last int64, err error)
+
 	// Snapshot writes a copy that can be restored to dir, which must not exist.
 	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 }

@@ -5,6 +5,61 @@
 // It asks what it needs through its own interface Engine, with the types of engine/query. It
 // does not import the engine.
 //
+// # How to add a report
+//
+// A report is a line of the table in calls.go and a file of its own, such as visits.go:
+//
+//	&route{method: "GET", path: "/api/v1/visits", right: dialect.Read, read: (*API).visits,
+//		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable,
+//		own: []string{"by", "goal", "metrics"}},
+//
+// takes names the groups of parameters that many calls share, own its own ones; what each of
+// those is stands in parameterKinds. The call reads them like this:
+//
+//	func (n *API) visits(ctx context.Context, c *reading) error {
+//		a, err := n.ask(ctx, c, asks{Sorts: …, Metrics: …, Series: true})
+//		…                                   // c.query.single["goal"], c.query.lists["by"]
+//		answer, as, err := n.engine.VisitReport(ctx, query.VisitReport{Report: a.Report, …})
+//		if err != nil {
+//			return engineError(err)
+//		}
+//		if c.has(as) { // sets ETag; the caller has the answer
+//			return nil
+//		}
+//		if a.CSV {
+//			c.sendCSV([]string{"value", "visits", "was.visits"}, len(rows), row)
+//			return nil
+//		}
+//		c.out = a.open(c.out, as)           // {"site":…,"as_of":{…}
+//		c.out = a.series(c.out, as, step)   // ,"interval":…,"series":[…]
+//		c.out = a.next(c.out, len(rows), count)
+//		c.out = a.compare(c.out, as, total, step)
+//		c.out = append(c.out, '}')
+//		return nil
+//	}
+//
+// asked (reports.go) is query.Report and query.Rows as the common parameters say, with the range,
+// the compared range and the steps of both. Everything that depends on the clock is written as of
+// the answer (query.AsOf.Time), so a kept answer has the same bytes each time. row appends the
+// JSON object of a row, for JSON and for CSV alike. numbers.go rounds rates and means.
+//
+// In openapi/ an operation lists groups of parameters by name: "@site", "@filters", "@range",
+// "@compare", "@steps", "@rows", "@csv". A file there that is new is listed in openapi.go. A call
+// with "@range" lists the response 304, one with "@csv" the content text/csv.
+//
+//	api.go        the API and what it asks of the engine
+//	calls.go      the table of calls and of their parameters
+//	native.go     the way of one read through the table, errors
+//	query.go      the query string, filters, cursors
+//	time.go       from, to and range of the calls that are no reports
+//	ranges.go     range, compare and interval of reports
+//	reports.go    the common parameters of reports and the frame of their answers
+//	etag.go       ETag and If-None-Match
+//	csv.go        a table as CSV
+//	numbers.go    rates, means and counts
+//	read.go       the calls about events, people and counters; json.go their answers
+//	openapi.go    the contract; decode.go events that come in; snapshot.go
+//
 // # What holds
 //
 // The numbers are those of the room http, which keeps the others.
@@ -15,7 +70,7 @@
 // H8. The events of Decode alias the body and the memory in Batch.Scratch until Reply has
 // returned. The texts of Read are copies (dialect.Request), so a query may hold them.
 //
-// N1. The contract and the table of routes in native.go say the same: paths, methods,
+// N1. The contract and the table of calls in calls.go say the same: paths, methods,
 // rights and parameters (openapi_test.go).
 //
 // N2. Nothing unknown is ignored: a parameter that its route does not have is 400.

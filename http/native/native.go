@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 
 	"cairn/engine/event"
@@ -12,8 +11,8 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file holds the table of routes and the way of one read through it; decoding is in
-// decode.go, the query string in query.go, the answers in read.go and json.go.
+// This file holds the way of one read through the table of calls; decoding is in decode.go, the
+// query string in query.go, the answers in read.go and json.go.
 
 // EventsMax is how many events one request may bring; more is a 413. All limits here are
 // part of the contract in openapi/.
@@ -31,78 +30,6 @@ const (
 	pathIDBytesMax   = 256     // bytes of an id in a path; nothing longer was ever stored
 	counterOffsetMax = 1 << 30
 )
-
-// route is one line of the table: what is answered, who may ask, and which parameters
-// the query may have. The router, the check for unknown parameters and the test of the
-// contract all read it.
-type route struct {
-	method, path string // "*" is one path segment
-	right        dialect.Right
-	params       []string
-	read         func(*API, context.Context, *reading) error // nil for writes and acts
-}
-
-// A name that ends in "." stands for every parameter that begins with it.
-var filterParams = slices.Concat([]string{
-	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-}, event.ContextKeys, []string{"prop.", "extra."})
-
-// sendRoute is the route that writes.
-var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, params: []string{"site"}}
-
-var table = []*route{
-	sendRoute,
-	{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events,
-		params: with(filterParams, "site", "from", "to", "order", "limit", "after")},
-	{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*API).event,
-		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*API).count,
-		params: with(filterParams, "site", "from", "to", "metrics")},
-	{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*API).series,
-		params: with(filterParams, "site", "from", "to", "interval", "metrics")},
-	{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*API).counters,
-		params: []string{"site", "property", "value", "segment", "from", "to", "sort", "metrics", "limit", "after"}},
-	{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*API).users,
-		params: []string{"site", "limit", "after"}},
-	{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user,
-		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents,
-		params: with(without(filterParams, "user"), "site", "from", "to", "order", "limit", "after")},
-	{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions,
-		params: []string{"site", "user", "anonymous", "from", "to", "limit", "after"}},
-	{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session,
-		params: []string{"site"}},
-	{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*API).group,
-		params: []string{"site"}},
-	{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
-}
-
-const snapshotPath = "/api/v1/admin/snapshot"
-
-// routes is the table in the form that the router takes.
-var routes = routesOf(table)
-
-func with(names []string, more ...string) []string { return slices.Concat(names, more) }
-
-func without(names []string, name string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
-}
-
-func routesOf(table []*route) []dialect.Route {
-	var routes []dialect.Route
-	for _, r := range table {
-		route := dialect.Route{
-			Methods: []string{r.method}, Path: r.path,
-			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
-		}
-		if r == sendRoute {
-			route.Body = EventsBodyMax
-		}
-		routes = append(routes, route)
-	}
-	return routes
-}
 
 // routeFor finds the line of the table that answers method and path, and decodes the ids in
 // the places of its "*". The route is nil when the path does not exist.
@@ -153,7 +80,12 @@ type reading struct {
 	site  *query.Site
 	ids   []string // of the path, decoded
 	query params
-	out   []byte
+	out   []byte // the answer, unless one of the next two is set
+	same  bool   // 304: the caller has the answer
+	csv   *csvTable
+
+	req *dialect.Request
+	res *dialect.Response // for headers
 }
 
 // Read answers every GET of the native API. When it returns an error it has written nothing.
@@ -166,14 +98,23 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	if err != nil {
 		return err
 	}
+	query.now = n.now().UnixMilli()
 	if err := query.of(req.Site.Name); err != nil {
 		return err
 	}
-	c := &reading{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0]}
+	c := &reading{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0], req: req, res: res}
 	if err := route.read(n, ctx, c); err != nil {
+		res.Header = res.Header[:0]
 		return err
 	}
-	answer(res, 200, append(c.out, '\n'))
+	switch {
+	case c.same:
+		res.Status = 304
+	case c.csv != nil:
+		c.csv.answer(res)
+	default:
+		answer(res, 200, append(c.out, '\n'))
+	}
 	return nil
 }
 

@@ -21,6 +21,21 @@ var openapiGroups = []string{"shared", "events", "totals", "people", "server"}
 // openapi_test.go holds it equal to the table and tries its schemas on real answers.
 var OpenAPI = joinOpenAPI()
 
+// openapiParameters are the parameters that a group of the table of calls stands for, see
+// groups. An operation lists them by the group's name.
+var openapiParameters = map[string][]string{
+	"@site": {"site"},
+	"@filters": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
+		"context", "paths"},
+	"@plain": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
+		"context", "paths"},
+	"@range":   {"range", "from", "to", "max_age"},
+	"@compare": {"compare"},
+	"@steps":   {"steps"},
+	"@rows":    {"rows", "cursor", "search", "sort", "rowOrder", "at_least"},
+	"@csv":     {"format"},
+}
+
 // openapiGroup is what a file adds to the document.
 type openapiGroup struct {
 	Paths      json.RawMessage
@@ -38,6 +53,15 @@ func joinOpenAPI() []byte {
 		paths, schemas = appendMembers(paths, g.Paths), appendMembers(schemas, g.Components.Schemas)
 	}
 	doc := openapiFile("api")
+	for name, parameters := range openapiParameters {
+		var refs [][]byte
+		for _, p := range parameters {
+			refs = append(refs, []byte(`{"$ref": "#/components/parameters/`+p+`"}`))
+		}
+		for i, path := range paths {
+			paths[i] = bytes.ReplaceAll(path, []byte(`"`+name+`"`), bytes.Join(refs, []byte(", ")))
+		}
+	}
 	doc = bytes.Replace(doc, []byte(`"paths": {}`), object(`"paths": {`, paths, "\n  }"), 1)
 	return bytes.Replace(doc, []byte(`"schemas": {}`), object(`"schemas": {`, schemas, "\n    }"), 1)
 }

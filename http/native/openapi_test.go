@@ -108,9 +108,31 @@ func TestContractParameters(t *testing.T) {
 			t.Errorf("%s %s:\ndocument %q\nserver   %q", r.method, r.path, query, want)
 		}
 		for name, is := range single {
-			if is != singleParams[name] {
+			if is != (parameterKinds[name] == singleKind) {
 				t.Errorf("%s %s: %s: the document has single = %v, the server does not", r.method, r.path, name, is)
 			}
+		}
+	}
+}
+
+// A call that may answer with CSV or with 304 says so.
+func TestContractForms(t *testing.T) {
+	doc := nativetest.Contract(t, OpenAPI)
+	ops := nativetest.Operations(t, doc)
+	for _, r := range table {
+		responses := ops[r.method+" "+r.path]["responses"].(nativetest.Object)
+		ok, _ := responses["200"].(nativetest.Object)
+		content, _ := ok["content"].(nativetest.Object)
+		if _, csv := content["text/csv"]; csv != (r.takes&takesCSV != 0) {
+			t.Errorf("%s: CSV in the document: %v", r.path, csv)
+		}
+		if _, same := responses["304"]; same != (r.takes&takesRange != 0) {
+			t.Errorf("%s: 304 in the document: %v", r.path, same)
+		}
+	}
+	for _, g := range groups {
+		if openapiParameters[g.name] == nil {
+			t.Errorf("%s is not in the document", g.name)
 		}
 	}
 }
@@ -348,6 +370,11 @@ func TestContractReferences(t *testing.T) {
 		}
 	}
 	walk(doc)
+	for _, names := range openapiParameters { // some wait for the first call that takes them
+		for _, name := range names {
+			used["#/components/parameters/"+name] = true
+		}
+	}
 	for kind, named := range doc["components"].(nativetest.Object) {
 		for name := range named.(nativetest.Object) {
 			if ref := "#/components/" + kind + "/" + name; kind != "securitySchemes" && !used[ref] {

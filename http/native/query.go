@@ -19,17 +19,12 @@ import (
 // may say, and the cursor of the counters. Nothing unknown is ignored: without that check a
 // misspelt filter would select everything.
 
-// singleParams may be given once. All others are filters, where a repeat means OR. An empty
-// single parameter counts as absent.
-var singleParams = map[string]bool{
-	"site": true, "from": true, "to": true, "order": true, "limit": true, "after": true,
-	"interval": true, "property": true, "segment": true, "sort": true, "metrics": true,
-}
-
 // params is a query string whose every parameter is known to its route.
 type params struct {
 	single map[string]string
-	where  []query.Cond // in the order of their first mention
+	lists  map[string][]string // those that may be repeated and are no filters, in order
+	where  []query.Cond        // in the order of their first mention
+	now    int64               // Unix milliseconds; all of an answer is of this moment
 }
 
 // parseQuery splits raw and checks every name against known, the parameters of
@@ -58,7 +53,16 @@ func parseQuery(raw string, known []string) (params, error) {
 		if err != nil {
 			return q, badField(shorten(name, 128), err.Error())
 		}
-		if singleParams[name] {
+		switch parameterKinds[name] {
+		case listKind:
+			if q.lists == nil {
+				q.lists = make(map[string][]string, 2)
+			}
+			if text != "" {
+				q.lists[name] = append(q.lists[name], text)
+			}
+			continue
+		case singleKind:
 			if _, again := q.single[name]; again {
 				return q, badField(name, "given more than once")
 			}
@@ -194,10 +198,13 @@ func (q *params) metrics() (m query.Metrics, err error) {
 }
 
 // limit is 1..pageMax, pageDefault when absent.
-func (q *params) limit() (int, error) {
+func (q *params) limit() (int, error) { return q.limitOr(pageDefault) }
+
+// limitOr is 1..pageMax, and absent when there is none.
+func (q *params) limitOr(absent int) (int, error) {
 	text := q.single["limit"]
 	if text == "" {
-		return pageDefault, nil
+		return absent, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n < 1 || n > pageMax {
@@ -266,6 +273,7 @@ func appendCounterCursor(dst []byte, offset int, query uint32) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
+// counterOffset is the number of rows before the page that a cursor opens.
 func counterOffset(cursor string, query uint32) (int, error) {
 	if cursor == "" {
 		return 0, nil

@@ -69,8 +69,12 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 	return p, nil
 }
 
-// points reads from and to. A range that can hold nothing is refused.
+// points reads from and to. A range that can hold nothing is refused, and so are times together
+// with a range by name.
 func (q *params) points(loc *time.Location) (from, to timePoint, err error) {
+	if _, err := q.named(); err != nil {
+		return from, to, err
+	}
 	if text := q.single["from"]; text != "" {
 		if from, err = parsePoint(text, loc); err != nil {
 			return from, to, badField("from", err.Error())
@@ -95,10 +99,14 @@ func (p timePoint) end() int64 {
 	return p.milli
 }
 
-// timeRange is from and to as Unix milliseconds, to exclusive, 0 when open. A bare `to`
-// includes its day.
+// timeRange is range, or from and to, as Unix milliseconds, to exclusive, 0 when open. A bare
+// `to` includes its day. range=all is open.
 func (q *params) timeRange(loc *time.Location) (from, to int64, err error) {
 	f, t, err := q.points(loc)
+	if name := q.single["range"]; err == nil && name != "" && name != "all" {
+		from, to, _ = calendar.Named(name, q.now, 0, 0, loc)
+		return from, to, nil
+	}
 	return f.milli, t.end(), err
 }
 
@@ -108,6 +116,16 @@ func (q *params) days(c *query.CounterQuery) error {
 	f, t, err := q.points(c.Site.Location)
 	if err != nil {
 		return err
+	}
+	if name := q.single["range"]; name != "" {
+		if name != "all" {
+			c.From, c.To, _ = calendar.Named(name, q.now, 0, 0, c.Site.Location)
+		}
+		if c.From < c.To && name != "24h" && name != "30m" {
+			c.FromDay, c.ToDay = calendar.Day(c.From, c.Site.Location), calendar.Day(c.To-1, c.Site.Location)
+			c.From, c.To = 0, 0
+		}
+		return nil
 	}
 	switch {
 	case !f.given && !t.given:

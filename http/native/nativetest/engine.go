@@ -118,6 +118,11 @@ func (n *Engine) Group(_ context.Context, _ *query.Site, id string) (query.Group
 	return n.GroupInfo, nil
 }
 
+// Bounds says that the events are of the day before SomeDay and of SomeDay.
+func (n *Engine) Bounds(context.Context, *query.Site) (first, last int64, err error) {
+	return SomeDay - 86_400_000, SomeDay, n.Err
+}
+
 func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	n.Asked = "snapshot " + filepath.Base(dir)
 	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err

@@ -1,0 +1,156 @@
+package native
+
+import (
+	"context"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file is the table of calls: one declaration a call, and what its parameters are. The
+// router, the check for unknown parameters and the tests of the contract read it.
+
+// route is one line of the table: what is answered, who may ask, and which parameters the query
+// may have.
+type route struct {
+	method, path string // "*" is one path segment
+	right        dialect.Right
+	takes        takes                                       // groups of parameters that many calls share
+	own          []string                                    // its own parameters; what they are is in parameterKinds
+	read         func(*API, context.Context, *reading) error // nil for writes and acts
+
+	// names says that the answer names people, whatever is asked. A share of numbers may not
+	// ask such a call.
+	names bool
+
+	params []string // all of it, made by declare
+}
+
+// takes are the groups of parameters of a call.
+type takes uint16
+
+// The groups. An operation in openapi/ lists them as "@site", "@filters" and so on.
+const (
+	takesSite    takes = 1 << iota // site
+	takesFilters                   // plain filters, visit. filters
+	takesPlain                     // plain filters alone
+	takesRange                     // range, from, to, max_age; the answer has an ETag
+	takesCompare                   // compare
+	takesSteps                     // interval
+	takesRows                      // limit, after, search, sort, order, at_least: which rows of a table
+	takesCSV                       // format
+	takesTable   = takesRows | takesCSV
+)
+
+// groups says what each of takes stands for. A name that ends in "." stands for every parameter
+// that begins with it.
+var groups = []struct {
+	takes takes
+	name  string
+	names []string
+}{
+	{takesSite, "@site", []string{"site"}},
+	{takesFilters, "@filters", filterParams},
+	{takesPlain, "@plain", filterParams},
+	{takesRange, "@range", []string{"range", "from", "to", "max_age"}},
+	{takesCompare, "@compare", []string{"compare"}},
+	{takesSteps, "@steps", []string{"interval"}},
+	{takesRows, "@rows", []string{"limit", "after", "search", "sort", "order", "at_least"}},
+	{takesCSV, "@csv", []string{"format"}},
+}
+
+// A name that ends in "." stands for every parameter that begins with it.
+var filterParams = slices.Concat([]string{
+	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
+}, event.ContextKeys, []string{"prop.", "extra."})
+
+// parameterKind says how often a parameter may be given, and who reads it.
+type parameterKind uint8
+
+const (
+	filterKind parameterKind = iota // a condition; a repeat means OR
+	singleKind                      // once; an empty one counts as absent
+	listKind                        // any number of times, in order; see params.lists
+)
+
+// parameterKinds are the parameters that are no filters. A name means the same in all calls.
+var parameterKinds = map[string]parameterKind{
+	"site": singleKind, "from": singleKind, "to": singleKind, "range": singleKind, "max_age": singleKind,
+	"compare": singleKind, "interval": singleKind, "format": singleKind, "metrics": singleKind,
+	"limit": singleKind, "after": singleKind, "search": singleKind, "sort": singleKind, "order": singleKind, "at_least": singleKind,
+	"property": singleKind, "segment": singleKind,
+
+	// of reports
+	"by": listKind, "step": listKind, "then": listKind, "fold": listKind, "saved": listKind,
+	"goal": singleKind, "of": singleKind, "entity": singleKind, "mode": singleKind, "window": singleKind, "split": singleKind,
+	"at": singleKind, "state": singleKind, "start": singleKind, "return": singleKind, "end": singleKind, "period": singleKind,
+	"cohort": singleKind, "count": singleKind, "cell": singleKind, "depth": singleKind, "anchor": singleKind,
+	"field": singleKind, "kind": singleKind,
+}
+
+// sendRoute is the route that writes.
+var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, takes: takesSite}
+
+const snapshotPath = "/api/v1/admin/snapshot"
+
+var table = declare(
+	sendRoute,
+	&route{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events, names: true,
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"order", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*API).event, names: true, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*API).count,
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"metrics"}},
+	&route{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*API).series,
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"interval", "metrics"}},
+	&route{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*API).counters,
+		takes: takesSite | takesRange | takesCSV, own: []string{"property", "value", "segment", "sort", "metrics", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*API).users, names: true,
+		takes: takesSite | takesCSV, own: []string{"limit", "after"}},
+	&route{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user, names: true, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents, names: true,
+		takes: takesSite, own: with(without(filterParams, "user"), "from", "to", "order", "limit", "after")},
+	&route{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions, names: true,
+		takes: takesSite | takesRange | takesCSV, own: []string{"user", "anonymous", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session, names: true, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*API).group, names: true, takes: takesSite},
+	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
+)
+
+// declare makes the list of parameters of each call.
+func declare(calls ...*route) []*route {
+	for _, r := range calls {
+		for _, g := range groups {
+			if r.takes&g.takes != 0 {
+				r.params = append(r.params, g.names...)
+			}
+		}
+		r.params = append(r.params, r.own...)
+	}
+	return calls
+}
+
+// routes is the table in the form that the router takes.
+var routes = routesOf(table)
+
+func with(names []string, more ...string) []string { return slices.Concat(names, more) }
+
+func without(names []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
+}
+
+func routesOf(table []*route) []dialect.Route {
+	var routes []dialect.Route
+	for _, r := range table {
+		route := dialect.Route{
+			Methods: []string{r.method}, Path: r.path,
+			Auth: dialect.AuthBearer, Right: r.right,
+			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
+		}
+		if r == sendRoute {
+			route.Body = EventsBodyMax
+		}
+		routes = append(routes, route)
+	}
+	return routes
+}

@@ -1,0 +1,65 @@
+package native
+
+import (
+	"math/big"
+	"strconv"
+)
+
+// This file writes the numbers of reports: rounded from the exact quotient, half away from zero,
+// without needless zeros. What is divided by nothing is null.
+
+// appendRate appends ,"key":num/den with four digits, as rates are shown.
+func appendRate(dst []byte, key string, num, den uint64) []byte {
+	return appendQuotient(appendKey(dst, key), int64(num), int64(den), 4)
+}
+
+// appendMean appends ,"key":sum/n with so many digits: one for seconds and for a number a visit.
+func appendMean(dst []byte, key string, sum, n int64, digits int) []byte {
+	return appendQuotient(appendKey(dst, key), sum, n, digits)
+}
+
+// appendCount appends ,"key":n.
+func appendCount(dst []byte, key string, n uint64) []byte {
+	return strconv.AppendUint(appendKey(dst, key), n, 10)
+}
+
+// appendKey appends ,"key":
+func appendKey(dst []byte, key string) []byte {
+	return append(append(append(dst, ',', '"'), key...), '"', ':')
+}
+
+// appendQuotient appends num/den, null when den is 0. To have seconds from a sum of milliseconds,
+// den is 1000 times their number. digits is at most 9.
+func appendQuotient(dst []byte, num, den int64, digits int) []byte {
+	if den == 0 {
+		return append(dst, "null"...)
+	}
+	if (num < 0) != (den < 0) && num != 0 {
+		dst = append(dst, '-')
+	}
+	n, d := new(big.Int).Abs(big.NewInt(num)), new(big.Int).Abs(big.NewInt(den))
+	n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil))
+	n.Lsh(n, 1).Add(n, d)
+	n.Quo(n, d.Lsh(d, 1)) // (2n+d)/2d
+	return appendFixed(dst, n, digits)
+}
+
+// appendFixed appends n/10^digits. n is not negative.
+func appendFixed(dst []byte, n *big.Int, digits int) []byte {
+	text := n.String()
+	if n.Sign() == 0 && len(dst) > 0 && dst[len(dst)-1] == '-' {
+		dst = dst[:len(dst)-1] // rounded to nothing
+	}
+	for len(text) <= digits {
+		text = "0" + text
+	}
+	whole, rest := text[:len(text)-digits], text[len(text)-digits:]
+	for rest != "" && rest[len(rest)-1] == '0' {
+		rest = rest[:len(rest)-1]
+	}
+	dst = append(dst, whole...)
+	if rest != "" {
+		dst = append(append(dst, '.'), rest...)
+	}
+	return dst
+}
