@@ -224,6 +224,61 @@ func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64
 	return alone
 }
 
+// Roots replaces each ordinal by the lowest one of its person, which names the person. 0, which
+// is nobody, stays.
+func (p Persons) Roots(ords []uint64) {
+	if p.at == 0 {
+		return
+	}
+	c := linkCursor{table: &p.links.table}
+	for some := range slices.Chunk(ords, LinksHeld) {
+		var late map[int]uint64 // index in some → root of a tree whose lowest ordinal is not known yet
+		p.links.mu.RLock()
+		for i, ord := range some {
+			top, linked := c.root(ord, p.at)
+			if !linked {
+				continue
+			}
+			var ok bool
+			if some[i], ok = c.lowestAt(top, p.at); !ok {
+				if late == nil {
+					late = make(map[int]uint64)
+				}
+				late[i] = top
+			}
+		}
+		p.links.mu.RUnlock()
+		known := make(map[uint64]uint64, len(late))
+		for i, top := range late {
+			if known[top] == 0 {
+				known[top] = p.lowest(top)
+			}
+			some[i] = known[top]
+		}
+	}
+}
+
+// lowest returns the lowest ordinal of the tree that has the root top in p. It looks at all
+// members of the tree, as Links.Set does.
+func (p Persons) lowest(top uint64) uint64 {
+	lowest := top
+	c := linkCursor{table: &p.links.table}
+	for next, whole := top, false; !whole; {
+		p.links.mu.RLock()
+		for range LinksHeld {
+			if next = c.node(next).next(); next == top {
+				whole = true
+				break
+			}
+			if then, _ := c.root(next, p.at); then == top {
+				lowest = min(lowest, next)
+			}
+		}
+		p.links.mu.RUnlock()
+	}
+	return lowest
+}
+
 // PutLinks writes the links that the event at seq makes. A site's event has one such record.
 func PutLinks(w *pebble.Batch, site uint32, seq uint64, ls []Link) error {
 	var v []byte

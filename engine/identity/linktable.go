@@ -149,6 +149,16 @@ func (t *linkTable) lowest(ord uint64) uint64 {
 	return c.node(root).up()
 }
 
+// lowestAt returns the lowest ordinal of the tree that had the root top after the join of
+// number at. A root knows the lowest ordinal of its tree as it is now. ok is false when that
+// ordinal came in by a later join; only the members of the tree then know.
+func (c *linkCursor) lowestAt(top uint64, at uint32) (lowest uint64, ok bool) {
+	now, _ := c.root(top, linkWhenMax)
+	lowest = c.node(now).up()
+	then, _ := c.root(lowest, at)
+	return lowest, then == top
+}
+
 // join makes one tree of the trees of two ordinals. It reports whether they were two trees.
 func (t *linkTable) join(a, b uint64) bool {
 	if a == b {

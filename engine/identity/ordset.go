@@ -56,6 +56,20 @@ func (s *OrdSet) Union(o *OrdSet) {
 	}
 }
 
+// Intersect removes all ordinals that o does not have.
+func (s *OrdSet) Intersect(o *OrdSet) {
+	for key, page := range s.pages {
+		other := o.pages[key]
+		for i := range page {
+			if other == nil {
+				page[i] = 0
+			} else {
+				page[i] &= other[i]
+			}
+		}
+	}
+}
+
 // Has reports whether an ordinal is in the set.
 func (s *OrdSet) Has(ord uint64) bool {
 	key := ord >> 16
