@@ -109,6 +109,27 @@ func (s *OrdSet) sorted() []uint64 {
 	return all
 }
 
+// AddPersons adds all ordinals of the persons that the ordinals in the set name. It calls check
+// after each few thousand, and returns its error.
+func (s *OrdSet) AddPersons(l *Links, check func() error) error {
+	var linked OrdSet
+	l.Persons().Apart(s.sorted(), linked.Add)
+	added := 0
+	for _, one := range linked.sorted() {
+		set := l.Set(one)
+		for _, ord := range set {
+			s.Add(ord)
+		}
+		if added += 1 + len(set); added >= LinksHeld {
+			added = 0
+			if err := check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // CountPersons returns the number of persons that the ordinals name.
 func (s *OrdSet) CountPersons(p Persons) int {
 	if p.at == 0 {

@@ -8,7 +8,7 @@
 //
 // Start with these questions:
 //
-//   - Where does a filter become clauses of the index? plan and view.clause in predicate.go.
+//   - Where does a filter become clauses of the index? view.clause in conditions.go.
 //   - Where is the time of a query bounded? budget.check in budget.go. It is called before
 //     each part. Inside loops, a clock or rangeReader.timedOut in rowrange.go calls it. When
 //     the time is over, they return query.ErrQueryTimeout.
@@ -29,7 +29,9 @@
 //	budget.go            the time and the memory of one query
 //	resultcache.go       the cache of answers
 //	view.go              the rows that a query sees, and walks through them
-//	predicate.go         from the conditions of a query to clauses of the index
+//	predicate.go         which rows a query is about
+//	conditions.go        from a condition to a clause of the index; visitset.go those that
+//	                     speak of visits
 //	rowrange.go          row ranges, read in parallel
 //	scan.go              columns read row by row, and lists of names
 //	kept.go              reports that were computed, kept while they are true

@@ -93,12 +93,15 @@ type partialCache struct {
 func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) partialCache {
 	links := uint64(0)
 	for _, c := range q.Where {
+		if c.Visit { // new rows change which visits satisfy it
+			return partialCache{}
+		}
 		if c.Field == "user" { // links decide which rows are those of a person
 			links = v.Table.Links.Version()
 		}
 	}
-	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d %s", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
-		q.From, q.To, q.FromDay, q.ToDay, zoneName(q.Site.Location)), repeated}
+	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d %s %q", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+		q.From, q.To, q.FromDay, q.ToDay, zoneName(q.Site.Location), q.Site.Hosts), repeated}
 }
 
 // get returns the partial aggregate of a row range, from the cache or from compute. It is

@@ -1,25 +1,17 @@
-// Predicates: plan turns the conditions of a query into clauses of the index.
+// Predicates: which rows of a view a query is about. conditions.go turns each condition of a
+// query into a clause of the index.
 
 package read
 
 import (
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/table"
 	"cairn/index"
 )
-
-// plainFields are the filters that compare the text of one core field.
-var plainFields = map[string]string{
-	"name": event.FieldName, "type": event.FieldType, "dialect": event.FieldDialect,
-	"anonymous": event.FieldAnonymous, "session_name": event.FieldSession, "group": event.FieldGroups,
-	"message_id": event.FieldMessageID, "previous": event.FieldPrevious,
-}
 
 // predicate selects the rows that satisfy all of its clauses and ranges. Goroutines may share
 // it: it does not change once it is planned.
@@ -28,6 +20,10 @@ type predicate struct {
 	ranges           []index.Range // of event time
 	more             []index.Range // of other integers
 	timeFrom, timeTo int64         // the bounds of event time, [from, to) in Unix milliseconds; parts outside are skipped
+
+	// mayGiveUp says that a clause has a function that selects wrong rows once the time of the
+	// query is over, see complete.
+	mayGiveUp bool
 }
 
 // newPredicate selects the rows that satisfy clauses, at any time.
@@ -39,14 +35,6 @@ func newPredicate(clauses ...index.Clause) *predicate {
 // time of 0 is no bound. The error of a bad condition wraps query.ErrBadQuery.
 func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	pred := newPredicate()
-	for _, c := range conds {
-		clause, err := v.clause(c)
-		if err != nil {
-			return nil, err
-		}
-		clause.Not = clause.Not != (c.Op == query.OpNot)
-		pred.clauses = append(pred.clauses, clause)
-	}
 	if from != 0 {
 		pred.timeFrom = from
 	}
@@ -56,7 +44,35 @@ func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	if from != 0 || to != 0 {
 		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
-	return pred, nil
+	var visits []query.Cond
+	for _, c := range conds {
+		if c.Visit {
+			visits = append(visits, c)
+			continue
+		}
+		clause, err := v.clause(c)
+		if err != nil {
+			return nil, err
+		}
+		clause.Not = clause.Not != c.Op.Negated()
+		pred.clauses = append(pred.clauses, clause)
+		pred.mayGiveUp = pred.mayGiveUp || clause.Rows != nil || slices.ContainsFunc(clause.Any, func(a index.Alt) bool { return a.Match != nil })
+	}
+	if len(visits) == 0 {
+		return pred, nil
+	}
+	clauses, err := v.visitClauses(visits, query.Span{From: pred.timeFrom, To: pred.timeTo})
+	pred.clauses = append(pred.clauses, clauses...)
+	return pred, err
+}
+
+// complete returns an error when the rows that were selected may be wrong, because the time of
+// the query is over. Whoever used a matcher calls it before an answer is made of the rows.
+func (pred *predicate) complete(b budget) error {
+	if !pred.mayGiveUp {
+		return nil
+	}
+	return b.check()
 }
 
 // and returns pred with one more clause: the field has one of the terms.
@@ -97,95 +113,4 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 		return m
 	}
 	return nil
-}
-
-// clause turns one condition into a clause, without the condition's Op.
-func (v *view) clause(c query.Cond) (index.Clause, error) {
-	if field, ok := plainFields[c.Field]; ok {
-		return index.Clause{Any: []index.Alt{{Field: field, Terms: c.Values}}}, nil
-	}
-	switch {
-	case c.Field == "user":
-		return v.personClause(c.Values)
-	case c.Field == "session":
-		return v.sessionClause(c.Values)
-	case c.Field == "value":
-		return index.Clause{Any: []index.Alt{{Field: event.FieldValue, Terms: queryTerms(c.Values)}}}, nil
-	case c.Field == "bot" && len(c.Values) == 1 && c.Values[0] == "false":
-		return index.Clause{Any: contextAlts("bot", []string{"true"}), Not: true}, nil
-	case strings.HasPrefix(c.Field, "prop."):
-		return index.Clause{Any: pathAlts(event.PrefixProperty, c.Field[len("prop."):], queryTerms(c.Values))}, nil
-	case strings.HasPrefix(c.Field, "counted."):
-		return countedClause(c.Field[len("counted."):], queryTerms(c.Values)), nil
-	case strings.HasPrefix(c.Field, "extra."):
-		return index.Clause{Any: extraAlts(c.Field[len("extra."):], queryTerms(c.Values))}, nil
-	case slices.Contains(event.ContextKeys, c.Field):
-		return index.Clause{Any: contextAlts(c.Field, queryTerms(c.Values))}, nil
-	}
-	return index.Clause{}, fmt.Errorf("%w: unknown field %q", query.ErrBadQuery, c.Field)
-}
-
-// contextAlts finds a key of the context. In older parts with too many keys it may have no
-// column of its own.
-func contextAlts(key string, terms []string) []index.Alt {
-	return []index.Alt{
-		{Field: event.PrefixContext + key, Terms: terms},
-		{Field: event.PrefixContext, Path: key, Terms: terms},
-	}
-}
-
-// countedClause finds the events that count one of the terms under a path: as a property, or
-// as the detected value when no property of that name replaces it.
-func countedClause(path string, terms []string) index.Clause {
-	alts := pathAlts(event.PrefixProperty, path, terms)
-	var detected []index.Alt
-	switch {
-	case path == "name":
-		detected = []index.Alt{{Field: event.FieldName, Terms: terms}}
-	case event.Detected(path):
-		detected = contextAlts(path, terms)
-	}
-	for _, alt := range detected {
-		alt.Unless = event.PrefixProperty + path
-		alts = append(alts, alt)
-	}
-	return index.Clause{Any: alts}
-}
-
-// queryTerms returns the terms that the texts of a query can mean.
-func queryTerms(values []string) []string {
-	var terms []string
-	for _, v := range values {
-		terms = append(terms, event.QueryTerms(v)...)
-	}
-	return terms
-}
-
-// extraAlts is pathAlts of Extra, where an object may also be stored in pieces.
-func extraAlts(path string, terms []string) []index.Alt {
-	// No stored text has control characters, but the references of shapes begin with one.
-	terms = slices.DeleteFunc(terms, func(t string) bool { return t != "" && t[0] < ' ' && !strings.ContainsAny(t[:1], "\t\n\r") })
-	alts := pathAlts(event.PrefixExtra, path, terms)
-	event.PiecePaths(path, func(field, rest string) {
-		alts = append(alts, index.Alt{Field: field, Path: rest, Terms: terms})
-	})
-	event.RefPaths(path, func(shape, rest, term, field string) {
-		alts = append(alts, index.Alt{Field: field, Terms: terms, With: &index.Alt{Field: shape, Path: rest, Terms: []string{term}}})
-	})
-	return alts
-}
-
-// pathAlts finds a dotted path wherever it may be: under the literal key, inside the object
-// under any key that the path begins with, or among the keys without a column.
-func pathAlts(prefix, path string, terms []string) []index.Alt {
-	alts := []index.Alt{{Field: prefix + path, Terms: terms}}
-	for i := 0; i < len(path); i++ {
-		if path[i] == '.' && i > 0 {
-			alts = append(alts, index.Alt{Field: prefix + path[:i], Path: event.Inside(path[i+1:]), Terms: terms})
-		}
-	}
-	if path == "" {
-		return nil
-	}
-	return append(alts, index.Alt{Field: prefix, Path: event.Inside(path), Terms: terms})
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Options are the dependencies and limits of a Reader. All are required, except that a
-// cache may have 0 bytes: it then keeps nothing.
+// cache may have 0 bytes (it then keeps nothing), and VisitSet.
 type Options struct {
 	Table  func(site uint32) *table.Table // returns the rows of a site
 	DB     pebble.Reader                  // the store with the log and the runs
@@ -32,6 +32,7 @@ type Options struct {
 	HotEvents    int           // events in memory; a series tells users apart for at most twice as many pairs at a time
 	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
 	NameBytes    int64         // the most memory that the names in a list of properties take
+	VisitSet     VisitSet      // answers conditions on visits; nil = they are query.ErrBadQuery
 	ResultBytes  int64         // size of the cache of answers
 	PartialBytes int64         // size of the cache of partial aggregates
 }

@@ -92,7 +92,7 @@ func (c *resultCache) len() int {
 
 // queryKey contains everything that the answer to a query depends on, except the paging.
 func queryKey(q *query.Query, kind string) string {
-	return fmt.Sprintf("%s %d %q %d %d %d", kind, q.Site.ID, q.Where, q.From, q.To, q.Metrics)
+	return fmt.Sprintf("%s %d %q %q %d %d %d", kind, q.Site.ID, q.Site.Hosts, q.Where, q.From, q.To, q.Metrics)
 }
 
 // counterKey contains everything that the answer to a query of counters depends on.
@@ -101,7 +101,7 @@ func counterKey(q *query.CounterQuery) string {
 	if q.Zone != nil {
 		zone = q.Zone.String()
 	}
-	return fmt.Sprintf("counters %d %q %q %q %q %q %d %d %d %d %q %d %d %q %q %q %d", q.Site.ID, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+	return fmt.Sprintf("counters %d %q %q %q %q %q %q %d %d %d %d %q %d %d %q %q %q %d", q.Site.ID, q.Site.Hosts, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
 		q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset, q.Interval, zone, home, q.Metrics)
 }
 

@@ -153,7 +153,7 @@ func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rang
 			return nil, err
 		}
 	}
-	return sums, nil
+	return sums, pred.complete(b)
 }
 
 // readInOrder reads row ranges for a query, as many in parallel as there are processors.
@@ -206,5 +206,5 @@ func readInOrder[T any](b budget, pred *predicate, ranges []rowRange, read func(
 			return nil
 		}
 	}
-	return nil
+	return pred.complete(b)
 }

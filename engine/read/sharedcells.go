@@ -38,7 +38,7 @@ func sharesCells(part index.Part, property string) bool {
 	if !event.NameCapped(property) {
 		return false // it usually has a column
 	}
-	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
+	for _, a := range pathAlts(event.PrefixProperty, property) {
 		if (a.Path != "" || table.IsOverflow(a.Field)) && part.Column(a.Field) != nil {
 			return true
 		}

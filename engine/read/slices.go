@@ -21,12 +21,11 @@ import (
 type Rows struct {
 	*view
 	reader *Reader
-	site   *query.Site
 }
 
 // Rows returns the rows of a site as they are now.
 func (rd *Reader) Rows(ctx context.Context, site *query.Site) *Rows {
-	return &Rows{rd.view(ctx, site), rd, site}
+	return &Rows{rd.view(ctx, site), rd}
 }
 
 // Site returns the site of the rows.
@@ -106,6 +105,7 @@ type Slice struct {
 	rr   *rowRange
 	r    *rangeReader
 	part index.Part // metered
+	site *query.Site
 }
 
 // SliceRows is the most rows that a slice has.
@@ -142,6 +142,9 @@ func (s *Slice) Selects(other *Selection) func(row int) bool {
 				}
 				return s.r.budget.check() == nil
 			})
+			if s.r.err == nil {
+				s.r.err = other.pred.complete(s.r.budget)
+			}
 		}
 		i := row - s.rr.from
 		return bits[i/64]&(1<<(i%64)) != 0
@@ -211,7 +214,7 @@ func (sel *Selection) slice(r *rangeReader, rr *rowRange) (*Slice, error) {
 	if opened == nil {
 		return nil, err
 	}
-	return &Slice{rr: rr, r: r, part: r.metered(opened.Get())}, nil
+	return &Slice{rr: rr, r: r, part: r.metered(opened.Get()), site: sel.site}, nil
 }
 
 // end returns the first error of reading a slice.

@@ -48,7 +48,7 @@ type valueReader struct {
 // rows.
 func newValueReader(p index.Part, property string, names *terms, from, to int, capped *cappedCells) *valueReader {
 	vr := &valueReader{property: property, names: names, flags: newRowInts(p.Ints(event.IntFlags))}
-	for _, a := range pathAlts(event.PrefixProperty, property, nil) {
+	for _, a := range pathAlts(event.PrefixProperty, property) {
 		if col := openPathColumn(p, a.Field, a.Path, names); col != nil {
 			if table.IsOverflow(a.Field) {
 				vr.overflow = col

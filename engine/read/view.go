@@ -20,11 +20,13 @@ type view struct {
 	public  *store.PublicIDs
 	counted *countedRuns
 	zone    *time.Location // of the site's days; nil = UTC
+	reader  *Reader
+	site    *query.Site
 }
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
-	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location}
+	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location, rd, site}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are
@@ -63,6 +65,7 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 			}
 			return 0, err
 		}
+		before := seq
 		seq = first
 		if ascending {
 			seq = last
@@ -71,7 +74,7 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 		if err := p.Err(); err != nil {
 			return 0, err
 		}
-		if matcher == nil {
+		if matcher == nil && !pred.mayGiveUp {
 			continue
 		}
 		var rows []int
@@ -79,13 +82,15 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 			rows = append(rows, row)
 			return len(rows) < limit
 		}
-		if ascending {
+		switch {
+		case matcher == nil:
+		case ascending:
 			from := 0
 			if after >= first {
 				from = int(after-first) + 1
 			}
 			matcher.Ascend(from, take)
-		} else {
+		default:
 			from := int(last - first)
 			if after != 0 && after <= last {
 				from = int(after-first) - 1
@@ -93,6 +98,12 @@ func (v *view) walk(pred *predicate, ascending bool, after uint64, visit func(p 
 			matcher.Descend(from, take)
 		}
 		if err := p.Err(); err != nil {
+			return 0, err
+		}
+		if err := pred.complete(v.budget); err != nil {
+			if err == query.ErrQueryTimeout && before != after {
+				return before, nil // the rows of this part may be wrong
+			}
 			return 0, err
 		}
 		if len(rows) == 0 {
@@ -148,5 +159,5 @@ func (v *view) eachRowUntil(pred *predicate, part func(p *table.Part) (fn func(r
 			return err
 		}
 	}
-	return nil
+	return pred.complete(v.budget)
 }
