@@ -108,6 +108,8 @@ func (p *pair) act(n int) {
 		p.series()
 	case n < 72:
 		p.visits()
+	case n < 75:
+		p.visitReport()
 	case n < 78:
 		p.counters()
 	case n < 80:

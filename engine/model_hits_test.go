@@ -131,8 +131,10 @@ func (v *modelVisits) of(r *event.Record, day func(int64) int32) *modelVisit {
 
 func modelCampaign(e *event.Event) (name, keyword string) {
 	name = e.Context.Get("utm_campaign").Text
-	if name == "" {
-		name = e.Context.Get("utm_source").Text
+	for _, key := range []string{"utm_source", "utm_medium"} {
+		if name == "" {
+			name = e.Context.Get(key).Text
+		}
 	}
 	return name, e.Context.Get("utm_term").Text
 }

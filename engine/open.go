@@ -123,6 +123,9 @@ func (e *Engine) open() error {
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
 		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
+		VisitSet: func(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
+			return e.Reports.VisitSet(rows, conds, span)
+		},
 	})
 	e.Reports = report.New(e.Reader)
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))

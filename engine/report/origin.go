@@ -56,10 +56,10 @@ func (c *clue) tagged() bool {
 
 // origin is what the rows of a visit say about where it came from.
 type origin struct {
-	campaign clue   // the earliest row with a utm_* or a click id; without one seq is 0
-	referred []clue // the earliest row of each other host
-	own      []int32
-	tagged   bool // some row has a utm_*
+	campaign clue    // the earliest row with a utm_* or a click id; without one seq is 0
+	referred []clue  // the earliest row of each other host
+	own      []int32 // bare hosts of the visit's urls beyond visit.host
+	tagged   bool    // some row has a utm_*
 }
 
 // hostsMax is how many hosts of its pages, and how many that refer to it, a visit remembers.
@@ -104,27 +104,6 @@ func (o *origin) merge(older *origin) {
 	for _, host := range older.own {
 		o.ownHost(host)
 	}
-}
-
-// row returns the source row of the visit; without one seq is 0. A referrer of the site itself
-// is taken off.
-func (o *origin) row() clue {
-	if o == nil {
-		return clue{}
-	}
-	best := o.campaign
-	for i := range o.referred {
-		if c := &o.referred[i]; !slices.Contains(o.own, c.host) && (best.seq == 0 || c.before(best.moment)) {
-			best = *c
-		}
-	}
-	if best.host != 0 && slices.Contains(o.own, best.host) {
-		best.host = 0
-	}
-	if best.host == 0 {
-		best.terms[clueHost], best.terms[clueReferrer] = 0, 0
-	}
-	return best
 }
 
 // clueReader reads the clues of the rows of a slice.

@@ -180,6 +180,7 @@ func (p *pass) global(s *sliceVisits, v *visit, dims []dimValue) {
 	for i, id := range v.remembered {
 		v.remembered[i] = p.text(s, id)
 	}
+	v.host = p.text(s, v.host)
 	if v.origin == nil {
 		return
 	}

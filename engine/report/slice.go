@@ -120,7 +120,8 @@ type sliceReader struct {
 	goal       func(int) bool
 	values     read.Field
 	labels     *labelReader
-	clues      *clueReader // nil when no row of the slice says where it came from
+	clues      *clueReader // nil when nobody asks where visits came from
+	clued      bool        // some row of the slice may say it
 	remembered [2]read.Field
 }
 
@@ -164,9 +165,8 @@ func (r *sliceReader) read() error {
 		r.labels = newLabelReader(r.s, r.label, r.hosts, r.to.terms)
 	}
 	if r.source {
-		if clues := newClueReader(r.s, r.own, r.to.terms); clues.any() {
-			r.clues = clues
-		}
+		r.clues = newClueReader(r.s, r.own, r.to.terms)
+		r.clued = r.clues.any()
 		for i, key := range [...]string{"extra._rcn", "extra._rck"} {
 			r.remembered[i] = r.s.Field(key, r.to.terms)
 		}
@@ -175,9 +175,6 @@ func (r *sliceReader) read() error {
 		return err
 	}
 	if err := r.addDims(); err != nil {
-		return err
-	}
-	if err := r.addHosts(); err != nil {
 		return err
 	}
 	r.addList()
@@ -219,14 +216,23 @@ func (r *sliceReader) addRows(rows []int32) {
 			r.addView(v, int(row), at, kind)
 		}
 		if r.clues != nil {
-			c := clue{moment: at}
-			if r.clues.at(int(row), &c) {
-				if v.origin == nil {
-					v.origin = new(origin)
-				}
-				v.origin.take(&c)
-			}
+			r.addClue(v, int(row), at)
 		}
+	}
+}
+
+// addClue notes what a row says about where its visit came from, and the host of its page: a
+// referrer of that host is no source.
+func (r *sliceReader) addClue(v *visit, row int, at moment) {
+	if host := r.clues.host(row); host != 0 {
+		v.ownHost(host)
+	}
+	c := clue{moment: at}
+	if r.clued && r.clues.at(row, &c) {
+		if v.origin == nil {
+			v.origin = new(origin)
+		}
+		v.origin.take(&c)
 	}
 }
 
@@ -353,41 +359,6 @@ func (r *sliceReader) index(ord uint64) int {
 		return int(i)
 	}
 	return -1
-}
-
-// addHosts notes the hosts of the pages of the visits that another host refers to. It also does
-// so for visits that began in older slices, where such a referrer may be.
-func (r *sliceReader) addHosts() error {
-	if !r.source {
-		return nil
-	}
-	referred := func(v *visit) bool {
-		return v.ord < r.to.first || v.origin != nil && (len(v.origin.referred) > 0 || v.origin.campaign.host != 0)
-	}
-	if !slices.ContainsFunc(r.to.visits, func(v visit) bool { return referred(&v) }) {
-		return nil
-	}
-	clues := r.clues
-	if clues == nil {
-		clues = newClueReader(r.s, r.own, r.to.terms)
-	}
-	if clues.urls == nil {
-		return nil
-	}
-	return r.s.Each(func(rows []int32) {
-		for _, row := range rows {
-			v := r.to.get(uint64(r.ords.At(int(row))))
-			if v == nil || !referred(v) {
-				continue
-			}
-			if host := clues.host(int(row)); host != 0 {
-				if v.origin == nil {
-					v.origin = new(origin)
-				}
-				v.origin.ownHost(host)
-			}
-		}
-	})
 }
 
 // addBeats adds the heart beats of the visits that began in the slice.

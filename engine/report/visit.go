@@ -3,6 +3,8 @@
 package report
 
 import (
+	"slices"
+
 	"cairn/engine/event"
 	"cairn/engine/query"
 )
@@ -49,6 +51,7 @@ type visit struct {
 	value       query.Sum // of these rows
 
 	remembered [2]int32 // of Matomo's entry page: campaign and term that the client remembers
+	host       int32    // bare host of its first url; further ones are in origin
 	origin     *origin  // nil when no row says where the visit came from
 	lastView   int32    // newest of the views that the slice has read; -1 = none
 	list       []pageView
@@ -102,6 +105,9 @@ func (v *visit) merge(o *visit) {
 	v.beat = max(v.beat, o.beat)
 	v.conversions += o.conversions
 	v.value.AddSum(o.value)
+	if o.host != 0 {
+		v.ownHost(o.host)
+	}
 	switch {
 	case v.origin == nil:
 		v.origin = o.origin
@@ -109,4 +115,40 @@ func (v *visit) merge(o *visit) {
 		v.origin.merge(o.origin)
 	}
 	v.list = append(v.list, o.list...)
+}
+
+// ownHost notes the host of one of the visit's urls.
+func (v *visit) ownHost(host int32) {
+	switch v.host {
+	case host:
+	case 0:
+		v.host = host
+	default:
+		if v.origin == nil {
+			v.origin = new(origin)
+		}
+		v.origin.ownHost(host)
+	}
+}
+
+// source returns the source row of the visit; without one seq is 0. A referrer of the site itself
+// is taken off.
+func (v *visit) source() clue {
+	if v.origin == nil {
+		return clue{}
+	}
+	own := func(host int32) bool { return host == v.host || slices.Contains(v.origin.own, host) }
+	best := v.origin.campaign
+	for i := range v.origin.referred {
+		if c := &v.origin.referred[i]; !own(c.host) && (best.seq == 0 || c.before(best.moment)) {
+			best = *c
+		}
+	}
+	if best.host != 0 && own(best.host) {
+		best.host = 0
+	}
+	if best.host == 0 {
+		best.terms[clueHost], best.terms[clueReferrer] = 0, 0
+	}
+	return best
 }

@@ -3,6 +3,8 @@
 package report
 
 import (
+	"math"
+
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
@@ -75,7 +77,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 		if v.actions == 0 {
 			return nil
 		}
-		f := visitFacts{visit: v, dims: dims, from: v.origin.row(), zone: zone}
+		f := visitFacts{visit: v, dims: dims, from: v.source(), zone: zone}
 		f.seconds = v.milliseconds(p.span.To) / 1000
 		if p.fresh && v.person != 0 {
 			root := p.links.Find(v.person)
@@ -129,7 +131,11 @@ func (p *visitPass) hold(root uint64, f *visitFacts, end func(*visitFacts) error
 
 // findBare finds the persons of the span whose root row has no session.
 func (p *visitPass) findBare() error {
-	sel, err := p.rows.Select(nil, query.Span{From: p.span.From - newAfter, To: p.span.To})
+	from := p.span.From
+	if from > math.MinInt64+newAfter {
+		from -= newAfter
+	}
+	sel, err := p.rows.Select(nil, query.Span{From: from, To: p.span.To})
 	if err != nil {
 		return err
 	}
