@@ -108,8 +108,10 @@ func (p *pair) act(n int) {
 		p.series()
 	case n < 72:
 		p.visits()
-	case n < 75:
+	case n < 74:
 		p.visitReport()
+	case n < 75:
+		p.pageReport()
 	case n < 78:
 		p.counters()
 	case n < 80:

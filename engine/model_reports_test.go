@@ -262,20 +262,7 @@ func (s *modelSite) visitReport(q query.VisitsQuery) *query.VisitsAnswer {
 	earliest := make([]map[string]*event.Event, len(q.By))
 	counted := map[uint64]bool{}
 	for _, v := range s.seenVisits(q.Site, q.Span) {
-		ok := true
-		for _, c := range about {
-			value := v.value(c.Field, zone)
-			is := slices.Contains(c.Values, value)
-			switch c.Field {
-			case "source", "campaign":
-				is = slices.ContainsFunc(c.Values, func(want string) bool { return strings.EqualFold(want, value) && value != "" })
-			case "name", "type", "prop.plan":
-				row := c
-				row.Visit, row.Op = false, ""
-				is = slices.ContainsFunc(v.rows, func(e *event.Event) bool { return s.holds(e, row) })
-			}
-			ok = ok && is == (c.Op != query.OpNot)
-		}
+		ok := s.visitHolds(q.Site, v, about)
 		if counted[v.ord] = ok; !ok {
 			continue
 		}
@@ -360,6 +347,160 @@ func (s *modelSite) visitReport(q query.VisitsQuery) *query.VisitsAnswer {
 	return a
 }
 
+// about splits conditions, and returns which rows satisfy them all in a span.
+func (s *modelSite) rowsOf(q *query.Report) (satisfied func(*event.Event) bool, keeps map[uint64]bool) {
+	var plain, about []query.Cond
+	for _, c := range q.Where {
+		if c.Visit {
+			about = append(about, c)
+		} else {
+			plain = append(plain, c)
+		}
+	}
+	keeps = map[uint64]bool{}
+	for _, v := range s.seenVisits(q.Site, q.Span) {
+		keeps[v.ord] = s.visitHolds(q.Site, v, about)
+	}
+	return func(e *event.Event) bool {
+		is, known := keeps[e.SessionOrd]
+		if known && !is || !known && slices.ContainsFunc(about, func(c query.Cond) bool { return c.Op != query.OpNot }) {
+			return false
+		}
+		return s.matches(e, plain, 0, 0) && q.Holds(e.Time)
+	}, keeps
+}
+
+// visitHolds reports whether a visit satisfies conditions on visits.
+func (s *modelSite) visitHolds(site *query.Site, v *seenVisit, about []query.Cond) bool {
+	zone := site.Location
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, c := range about {
+		value := v.value(c.Field, zone)
+		is := slices.Contains(c.Values, value)
+		switch c.Field {
+		case "source", "campaign":
+			is = slices.ContainsFunc(c.Values, func(want string) bool { return strings.EqualFold(want, value) && value != "" })
+		case "name", "type", "prop.plan":
+			row := c
+			row.Visit, row.Op = false, ""
+			is = slices.ContainsFunc(v.rows, func(e *event.Event) bool { return s.holds(e, row) })
+		}
+		if is == (c.Op == query.OpNot) {
+			return false
+		}
+	}
+	return true
+}
+
+// pageReport computes a report of pages, in the order of their values.
+func (s *modelSite) pageReport(q query.PagesQuery) *query.PagesAnswer {
+	label := func(e *event.Event) query.Text {
+		text := ""
+		switch q.Of {
+		case "page":
+			text = modelPage(e)
+		case "url", "title":
+			text = e.Context.Get(q.Of).Text
+		case "host":
+			text = referrer.HostOf(e.Context.Get("url").Text)
+		}
+		return query.Text{Text: text, Null: text == ""}
+	}
+	satisfied, keeps := s.rowsOf(&q.Report)
+	people := s.persons()
+	rows, a := map[query.Text]*query.PageRow{}, &query.PagesAnswer{}
+	sessions, persons := map[string]bool{}, map[string]bool{}
+	for _, e := range s.events {
+		if !isPageView(e) || !satisfied(e) {
+			continue
+		}
+		value := label(e)
+		if rows[value] == nil {
+			rows[value] = &query.PageRow{Value: value}
+		}
+		for _, to := range []struct {
+			key string
+			n   *query.PageNumbers
+		}{{"", &a.Total}, {fmt.Sprint("row", value), &rows[value].PageNumbers}} {
+			to.n.Views++
+			if key := fmt.Sprint(to.key, e.SessionOrd); e.SessionOrd != 0 && !sessions[key] {
+				sessions[key] = true
+				to.n.Visits++
+			}
+			if who := people.of[e.Seq-1]; who != nil && !persons[fmt.Sprintf("%s%p", to.key, who)] {
+				persons[fmt.Sprintf("%s%p", to.key, who)] = true
+				to.n.Visitors++
+			}
+		}
+	}
+	for _, v := range s.seenVisits(q.Site, q.Span) {
+		if !keeps[v.ord] {
+			continue
+		}
+		views, last := v.views(), v.rows[len(v.rows)-1].Time
+		if v.rows[0].Dialect == event.Matomo && v.length > 0 {
+			last = v.rows[0].Time + v.length - 1000
+		}
+		for i, e := range views {
+			if !satisfied(e) {
+				continue
+			}
+			next := last
+			if i+1 < len(views) {
+				next = views[i+1].Time
+			}
+			row := rows[label(e)]
+			if next > e.Time {
+				row.Milliseconds += next - e.Time
+				row.Timed++
+			}
+			for _, n := range []*query.PageNumbers{&row.PageNumbers, &a.Total} {
+				if i == 0 {
+					var numbers query.VisitNumbers
+					s.addVisit(&numbers, v, nil)
+					n.Entries++
+					n.Bounces += numbers.Bounces
+				}
+				if i+1 == len(views) {
+					n.Exits++
+				}
+			}
+		}
+	}
+	for _, row := range rows {
+		a.Rows = append(a.Rows, *row)
+	}
+	sortPages(a.Rows)
+	a.Count = len(a.Rows)
+	return a
+}
+
+func sortPages(rows []query.PageRow) {
+	slices.SortFunc(rows, func(a, b query.PageRow) int {
+		return cmp.Or(strings.Compare(a.Value.Text, b.Value.Text), compareFlags(a.Value.Null, b.Value.Null))
+	})
+}
+
+// pageReport compares a random report of pages.
+func (p *pair) pageReport() {
+	visits := p.visitsQuery()
+	q := query.PagesQuery{Report: visits.Report, Of: pick(p.generator, "page", "url", "title", "host"), Rows: visits.Rows}
+	q.Rows.Sort = pick(p.generator, "", "views", "visits", "visitors", "time", "value")
+	q.Steps = nil
+	want := p.model.of(q.Site).pageReport(q)
+	got, err := p.engine.Pages(context.Background(), q)
+	if err != nil {
+		p.Errorf("op %d: pages %+v: %v", p.op, q, err)
+		return
+	}
+	sortPages(got.Rows)
+	if g, w := fmt.Sprint(got.Total, got.Count, got.Rows), fmt.Sprint(want.Total, want.Count, want.Rows); g != w {
+		p.Errorf("op %d: pages by %s of %+v where %v:\n got %v\nwant %v", p.op, q.Of, q.Span, q.Where, g, w)
+	}
+}
+
 // addVisit adds a visit to the numbers of a row.
 func (s *modelSite) addVisit(n *query.VisitNumbers, v *seenVisit, goal []query.Cond) {
 	n.Visits++
@@ -397,8 +538,8 @@ func (s *modelSite) addVisit(n *query.VisitNumbers, v *seenVisit, goal []query.C
 	}
 }
 
-// visitReport compares a random report of visits.
-func (p *pair) visitReport() {
+// visitsQuery makes a random report of visits.
+func (p *pair) visitsQuery() query.VisitsQuery {
 	q := query.VisitsQuery{Report: query.Report{Site: &p.site().Site, Now: p.now.UnixMilli()}}
 	q.Rows = query.Rows{Limit: query.CounterRowsMax}
 	q.From, q.To = p.span()
@@ -447,6 +588,12 @@ func (p *pair) visitReport() {
 	if p.chance(2) {
 		q.Steps, _ = calendar.BucketTimes(q.From, q.To, pick(p.generator, "day", "week", "month"), q.Site.Location)
 	}
+	return q
+}
+
+// visitReport compares a random report of visits.
+func (p *pair) visitReport() {
+	q := p.visitsQuery()
 	want := p.model.of(q.Site).visitReport(q)
 	got, err := p.engine.VisitReport(context.Background(), q)
 	if err != nil {

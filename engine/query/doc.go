@@ -9,6 +9,7 @@
 //	answer.go   what is returned
 //	pattern.go  patterns
 //	report.go   what every report is asked, and what its answer says of itself
+//	visits.go   reports of visits; pages.go of pages
 //	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer
 //

@@ -18,7 +18,9 @@ type visitPass struct {
 	filter *visitFilter
 	texts  read.Terms
 	links  *identity.Links
-	fresh  bool // tell new visits from others
+	fresh  bool         // tell new visits from others
+	anyRow bool         // a visit counts without a row that satisfies the conditions on rows
+	only   []query.Cond // further conditions on visits; their set is made by another pass
 
 	// Persons whose root row has no session, such as an identify just before the first page.
 	// The first of their visits by ordinal is new when it begins soon after that row.
@@ -64,7 +66,17 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 	}
 	p.waiting = make(map[uint64]*heldVisit)
 	zone := p.rows.Zone()
+	var only *identity.OrdSet
+	if len(p.only) > 0 {
+		var err error
+		if only, err = visitSet(p.rows, p.only, p.span); err != nil {
+			return err
+		}
+	}
 	end := func(v *visitFacts) error {
+		if only != nil && !only.Has(v.ord) {
+			return nil
+		}
 		if !p.filter.keeps(&p.texts, v) {
 			return nil
 		}
@@ -85,7 +97,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 				return p.hold(root, &f, end)
 			}
 		}
-		if len(p.plain) > 0 && !v.selected {
+		if len(p.plain) > 0 && !v.selected && !p.anyRow {
 			return nil
 		}
 		return end(&f)
@@ -111,7 +123,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 // hold keeps a visit of a person whose root row has no session, and lets the one go that was kept
 // if this one began before it.
 func (p *visitPass) hold(root uint64, f *visitFacts, end func(*visitFacts) error) error {
-	ok := len(p.plain) == 0 || f.selected
+	ok := len(p.plain) == 0 || f.selected || p.anyRow
 	first := p.waiting[root]
 	if first != nil && first.visit.ord < f.ord {
 		if !ok {

@@ -356,65 +356,14 @@ func (t *table) page(q *query.Rows) query.VisitTable {
 		return query.VisitTable{Rows: all, Count: len(all)}
 	}
 	number := visitNumber(cmp.Or(q.Sort, "visits"))
-	slices.SortFunc(all, func(a, b query.VisitRow) int {
-		c := 0
-		if number != nil {
-			c = compareNumbers(number, &a.VisitNumbers, &b.VisitNumbers, q.Ascending)
-		}
-		if c != 0 {
-			return c
-		}
-		c = compareTexts(&a, &b)
-		if number == nil && !q.Ascending {
-			c = compareTextsDown(&a, &b)
-		}
-		return c
-	})
-	table := query.VisitTable{Count: len(all)}
-	from := min(q.Offset, len(all))
-	to := min(from+q.Limit, len(all))
-	table.Rows, table.More = slices.Clip(all[from:to]), to < len(all)
+	var of func(*query.VisitRow) ratio
+	if number != nil {
+		of = func(r *query.VisitRow) ratio { return number(&r.VisitNumbers) }
+	}
+	sortRows(all, q.Ascending, func(r *query.VisitRow) (query.Text, []string) { return r.Value, r.In }, of)
+	var table query.VisitTable
+	table.Rows, table.Count, table.More = cutRows(all, q)
 	return table
-}
-
-// compareTexts orders rows by value, bytewise, those without a value last.
-func compareTexts(a, b *query.VisitRow) int {
-	switch {
-	case a.Value.Null != b.Value.Null && a.Value.Null:
-		return 1
-	case a.Value.Null != b.Value.Null:
-		return -1
-	}
-	return cmp.Or(strings.Compare(a.Value.Text, b.Value.Text), slices.Compare(a.In, b.In))
-}
-
-// compareTextsDown is compareTexts with the greatest value first.
-func compareTextsDown(a, b *query.VisitRow) int {
-	if a.Value.Null || b.Value.Null {
-		return compareTexts(a, b)
-	}
-	return compareTexts(b, a)
-}
-
-// ratio is a number of a row as a quotient. Over is 0 for a row that has none.
-type ratio struct{ value, over float64 }
-
-// compareNumbers orders rows by a number, those that have none last.
-func compareNumbers(number func(*query.VisitNumbers) ratio, a, b *query.VisitNumbers, ascending bool) int {
-	x, y := number(a), number(b)
-	switch {
-	case x.over == 0 && y.over == 0:
-		return 0
-	case x.over == 0:
-		return 1
-	case y.over == 0:
-		return -1
-	}
-	c := cmp.Compare(x.value*y.over, y.value*x.over)
-	if ascending {
-		return c
-	}
-	return -c
 }
 
 // VisitNumberNames are the numbers of a row of visits, by which a table may be sorted.

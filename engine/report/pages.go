@@ -1,0 +1,380 @@
+// Pages: page views by page, url, title or host.
+
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// PageLabels are what page views may be told apart by.
+var PageLabels = []string{"page", "url", "title", "host"}
+
+// Pages answers a report of pages.
+func (r *Reports) Pages(ctx context.Context, q query.PagesQuery) (*query.PagesAnswer, error) {
+	if !slices.Contains(PageLabels, q.Of) {
+		return nil, fmt.Errorf("%w: of: must be one of %s", query.ErrBadQuery, strings.Join(PageLabels, ", "))
+	}
+	rows := r.reader.Rows(ctx, q.Site)
+	defer rows.Close()
+	key := fmt.Sprintf("pages %s %v %v", q.Of, q.Where, q.Rows)
+	answer, as, err := read.Kept(rows, &q.Report, key, pageBytes, func() (*query.PagesAnswer, error) {
+		return countPages(rows, &q, nil)
+	})
+	if err != nil || answer == nil {
+		return &query.PagesAnswer{AsOf: as}, err
+	}
+	full := *answer
+	full.AsOf = as
+	if q.Compare == nil {
+		return &full, nil
+	}
+	was := q
+	was.Span, was.Tag, was.Rows = *q.Compare, "", query.Rows{Limit: query.CounterRowsMax}
+	shown := make(map[query.Text]bool)
+	for _, row := range full.Rows {
+		shown[row.Value] = true
+	}
+	key = fmt.Sprintf("pages before %s %v %v", q.Of, q.Where, shown)
+	before, _, err := read.Kept(rows, &was.Report, key, pageBytes, func() (*query.PagesAnswer, error) {
+		return countPages(rows, &was, shown)
+	})
+	if err != nil {
+		return nil, err
+	}
+	full.Compared, full.Rows = &before.Total, slices.Clone(full.Rows)
+	known := make(map[query.Text]*query.PageNumbers)
+	for i := range before.Rows {
+		known[before.Rows[i].Value] = &before.Rows[i].PageNumbers
+	}
+	for i := range full.Rows {
+		if full.Rows[i].Was = known[full.Rows[i].Value]; full.Rows[i].Was == nil {
+			full.Rows[i].Was = new(query.PageNumbers)
+		}
+	}
+	return &full, nil
+}
+
+func pageBytes(a *query.PagesAnswer) int {
+	n := 256
+	for i := range a.Rows {
+		n += 128 + len(a.Rows[i].Value.Text)
+	}
+	return n
+}
+
+// pageCount counts the page views of one range.
+type pageCount struct {
+	rows  *read.Rows
+	q     *query.PagesQuery
+	views *read.Selection // the page views that count
+	total query.PageNumbers
+	pages []query.PageRow
+	at    map[string]int // index in pages by text
+	none  int            // index of views without a label plus 1
+}
+
+// countPages answers a report of one range. only are the rows that are shown; nil = those that
+// the question asks for.
+func countPages(rows *read.Rows, q *query.PagesQuery, only map[query.Text]bool) (*query.PagesAnswer, error) {
+	sel, err := rows.Select(q.Where, q.Span)
+	if err != nil {
+		return nil, err
+	}
+	c := &pageCount{rows: rows, q: q, views: sel.And(event.FieldType, string(event.Page), string(event.Screen)), at: make(map[string]int)}
+	if err := c.countViews(); err != nil {
+		return nil, err
+	}
+	if err := c.countVisits(); err != nil {
+		return nil, err
+	}
+	answer := new(query.PagesAnswer)
+	sort := cmp.Or(q.Rows.Sort, "views")
+	distinct := sort == "visits" || sort == "visitors" || sort == "exit_rate"
+	if distinct {
+		if err := c.countDistinct(nil); err != nil {
+			return nil, err
+		}
+	}
+	if only != nil {
+		for _, row := range c.pages {
+			if only[row.Value] {
+				answer.Rows = append(answer.Rows, row)
+			}
+		}
+	} else {
+		c.page(answer)
+	}
+	if !distinct {
+		shown := make(map[query.Text]bool)
+		for _, row := range answer.Rows {
+			shown[row.Value] = true
+		}
+		if err := c.countDistinct(shown); err != nil {
+			return nil, err
+		}
+		for i := range answer.Rows {
+			answer.Rows[i] = c.pages[c.index(answer.Rows[i].Value)]
+		}
+	}
+	answer.Total = c.total
+	return answer, nil
+}
+
+// row returns the numbers of a label, which may be new.
+func (c *pageCount) row(value query.Text) (*query.PageNumbers, error) {
+	if i := c.index(value); i >= 0 {
+		return &c.pages[i].PageNumbers, nil
+	}
+	if len(c.pages) == query.CounterRowsMax {
+		return nil, fmt.Errorf("%w: more than %d pages; ask for fewer days or add a filter", query.ErrBadQuery, query.CounterRowsMax)
+	}
+	c.pages = append(c.pages, query.PageRow{Value: value})
+	if value.Null {
+		c.none = len(c.pages)
+	} else {
+		c.at[value.Text] = len(c.pages) - 1
+	}
+	return &c.pages[len(c.pages)-1].PageNumbers, nil
+}
+
+// index returns the index of a label in pages, -1 when it is new.
+func (c *pageCount) index(value query.Text) int {
+	if value.Null {
+		return c.none - 1
+	}
+	if i, known := c.at[value.Text]; known {
+		return i
+	}
+	return -1
+}
+
+// labels are the labels of the page views of a slice.
+type labels struct {
+	terms read.Terms
+	views []uint64     // by number of a label plus 1
+	pairs [][2][]int64 // of countDistinct
+}
+
+// valueOf returns the label of a number plus 1.
+func valueOf(terms *read.Terms, id int32) query.Text {
+	if id == 0 {
+		return query.Text{Null: true}
+	}
+	return query.Text{Text: terms.Text(id - 1)}
+}
+
+// countViews counts the page views of each label.
+func (c *pageCount) countViews() error {
+	return read.InOrder(c.views, func(s *read.Slice) (*labels, error) {
+		l := new(labels)
+		reader := newLabelReader(s, c.q.Of, false, &l.terms)
+		err := s.Each(func(rows []int32) {
+			for _, row := range rows {
+				id, _ := reader.at(int(row))
+				for len(l.views) <= int(id) {
+					l.views = append(l.views, 0)
+				}
+				l.views[id]++
+			}
+		})
+		return l, err
+	}, func(l *labels) error {
+		for id, n := range l.views {
+			if n == 0 {
+				continue
+			}
+			row, err := c.row(valueOf(&l.terms, int32(id)))
+			if err != nil {
+				return err
+			}
+			row.Views += n
+			c.total.Views += n
+		}
+		return nil
+	})
+}
+
+// countVisits adds entries, exits, bounces and times.
+func (c *pageCount) countVisits() error {
+	p, err := newVisitPass(c.rows, c.q.Where, c.q.Span)
+	if err != nil {
+		return err
+	}
+	p.label, p.list, p.anyRow = c.q.Of, true, true
+	entryLabel := slices.ContainsFunc(p.filter.dims, func(t dimTest) bool { return t.kind == dimEntry || t.kind == dimExit })
+	if entryLabel && c.q.Of != "page" {
+		// A condition compares pages and the report other labels: the visits come first.
+		if p, err = newVisitPass(c.rows, nil, c.q.Span); err != nil {
+			return err
+		}
+		p.label, p.list, p.anyRow = c.q.Of, true, true
+		rows, visits := splitConds(c.q.Where)
+		p.plain, p.only = rows, visits
+	}
+	forget := func() {
+		for i := range c.pages {
+			n := &c.pages[i].PageNumbers
+			n.Entries, n.Exits, n.Bounces, n.Milliseconds, n.Timed = 0, 0, 0, 0, 0
+		}
+		c.total = query.PageNumbers{Views: c.total.Views}
+	}
+	return p.run(forget, func(v *visitFacts) error { return c.addVisit(p, v) })
+}
+
+// addVisit adds the page views of one visit.
+func (c *pageCount) addVisit(p *visitPass, v *visitFacts) error {
+	if v.views == 0 {
+		return nil
+	}
+	slices.SortFunc(v.list, func(a, b pageView) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq))
+	})
+	end := v.last.time
+	if v.rule.HeartBeats {
+		end = max(end, min(v.beat, p.span.To))
+	}
+	for i, view := range v.list {
+		if !view.mine {
+			continue
+		}
+		n, err := c.row(valueOf(&p.texts, view.label))
+		if err != nil {
+			return err
+		}
+		until := end
+		if i+1 < len(v.list) {
+			until = v.list[i+1].time
+		}
+		if on := until - view.time; on > 0 {
+			n.Milliseconds += on
+			n.Timed++
+		}
+		if i == 0 {
+			n.Entries++
+			c.total.Entries++
+			if v.bounced() {
+				n.Bounces++
+				c.total.Bounces++
+			}
+		}
+		if i+1 == len(v.list) {
+			n.Exits++
+			c.total.Exits++
+		}
+	}
+	return nil
+}
+
+// countDistinct counts the sessions and people of some labels, nil = all, and in total.
+func (c *pageCount) countDistinct(only map[query.Text]bool) error {
+	sets := c.rows.PairSets()
+	defer sets.Close()
+	visits, people, allVisits, allPeople := sets.New(), sets.New(), sets.New(), sets.New()
+	err := read.InOrder(c.views, func(s *read.Slice) (*labels, error) {
+		l := new(labels)
+		reader := newLabelReader(s, c.q.Of, false, &l.terms)
+		sessions, persons := s.Ints(event.IntSession), s.Ints(event.IntPerson)
+		err := s.Each(func(rows []int32) {
+			ords, who := sessions.Of(rows), persons.Of(rows)
+			for i, row := range rows {
+				id, _ := reader.at(int(row))
+				for len(l.pairs) <= int(id) {
+					l.pairs = append(l.pairs, [2][]int64{})
+				}
+				for k, ord := range [2]int64{ords[i], who[i]} {
+					if list := l.pairs[id][k]; ord != 0 && (len(list) == 0 || list[len(list)-1] != ord) {
+						l.pairs[id][k] = append(list, ord)
+					}
+				}
+			}
+		})
+		return l, err
+	}, func(l *labels) error {
+		for id := range l.pairs {
+			value := valueOf(&l.terms, int32(id))
+			row := c.index(value)
+			shown := only == nil || only[value]
+			for _, ord := range l.pairs[id][0] {
+				if allVisits.Add(0, uint64(ord)); shown {
+					visits.Add(row, uint64(ord))
+				}
+			}
+			for _, ord := range l.pairs[id][1] {
+				if allPeople.Add(0, uint64(ord)); shown {
+					people.Add(row, uint64(ord))
+				}
+			}
+		}
+		return c.rows.Check()
+	})
+	if err != nil {
+		return err
+	}
+	persons, err := c.rows.Persons()
+	if err == nil {
+		err = visits.Each(func(row int, _ uint64) { c.pages[row].Visits++ })
+	}
+	if err == nil {
+		err = people.EachPerson(persons, func(row int) { c.pages[row].Visitors++ })
+	}
+	if err == nil {
+		err = allVisits.Each(func(int, uint64) { c.total.Visits++ })
+	}
+	if err == nil {
+		err = allPeople.EachPerson(persons, func(int) { c.total.Visitors++ })
+	}
+	return err
+}
+
+// page sets the rows that are asked for.
+func (c *pageCount) page(to *query.PagesAnswer) {
+	q, search := &c.q.Rows, query.NewSearch(c.q.Rows.Search)
+	var all []query.PageRow
+	for _, row := range c.pages {
+		if row.Views >= max(q.AtLeast, 1) && (q.Search == "" || !row.Value.Null && search.Matches(row.Value.Text)) {
+			all = append(all, row)
+		}
+	}
+	number := pageNumber(cmp.Or(q.Sort, "views"))
+	sortRows(all, q.Ascending, func(r *query.PageRow) (query.Text, []string) { return r.Value, nil }, number)
+	to.Rows, to.Count, to.More = cutRows(all, q)
+}
+
+// PageNumberNames are the numbers of a row of pages, by which a table may be sorted.
+var PageNumberNames = []string{"views", "visits", "visitors", "entries", "exits", "bounces", "bounce_rate", "exit_rate", "time"}
+
+// pageNumber returns how to read a number of a row by its name, nil for "value".
+func pageNumber(name string) func(*query.PageRow) ratio {
+	whole := func(of func(*query.PageNumbers) uint64) func(*query.PageRow) ratio {
+		return func(r *query.PageRow) ratio { return ratio{float64(of(&r.PageNumbers)), 1} }
+	}
+	switch name {
+	case "visits":
+		return whole(func(n *query.PageNumbers) uint64 { return n.Visits })
+	case "visitors":
+		return whole(func(n *query.PageNumbers) uint64 { return n.Visitors })
+	case "entries":
+		return whole(func(n *query.PageNumbers) uint64 { return n.Entries })
+	case "exits":
+		return whole(func(n *query.PageNumbers) uint64 { return n.Exits })
+	case "bounces":
+		return whole(func(n *query.PageNumbers) uint64 { return n.Bounces })
+	case "bounce_rate":
+		return func(r *query.PageRow) ratio { return ratio{float64(r.Bounces), float64(r.Entries)} }
+	case "exit_rate":
+		return func(r *query.PageRow) ratio { return ratio{float64(r.Exits), float64(r.Visits)} }
+	case "time":
+		return func(r *query.PageRow) ratio { return ratio{float64(r.Milliseconds), float64(r.Timed)} }
+	case "value":
+		return nil
+	}
+	return whole(func(n *query.PageNumbers) uint64 { return n.Views })
+}
