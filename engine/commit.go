@@ -124,8 +124,12 @@ func (p *publisher) stage(g *group) error {
 	return nil
 }
 
-// publish shows the staged rows and the group's links to readers.
+// publish shows the staged rows and the group's links to readers. Whoever asks whether an answer
+// is still true after a submission has returned sees all of the submission.
 func (p *publisher) publish(g *group) {
+	for _, b := range g.beats {
+		b.site.Beats.Add(uint64(max(b.begun, 0)))
+	}
 	for _, sg := range g.order {
 		if len(sg.links) > 0 {
 			p.links = p.links[:0]

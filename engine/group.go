@@ -22,8 +22,15 @@ type group struct {
 	events, bytes int
 	asked         load // the memory its rows may take
 	ids           bool // the batch holds the table of ids
+	beats         []beat
 
 	spare []*siteGroup // from earlier groups, to be used again
+}
+
+// beat is a heartbeat that the batch holds.
+type beat struct {
+	site  *siteState
+	begun int64 // event time of the earliest event of its visit
 }
 
 // siteGroup holds a group's rows of one site.
@@ -103,7 +110,7 @@ func (e *Engine) recycle(g *group) {
 	clear(g.sites)
 	*g = group{
 		subs: event.Emptied(g.subs, groupSubsKept), sites: g.sites, order: event.Emptied(g.order, groupSitesKept),
-		arena: g.arena[:0], spare: g.spare,
+		arena: g.arena[:0], spare: g.spare, beats: event.Emptied(g.beats, groupSubsKept),
 	}
 	if cap(g.arena) > groupArenaKept {
 		g.arena = nil

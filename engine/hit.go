@@ -69,5 +69,6 @@ func (s *sequencer) answerHit(g *group, ev *submitted, next uint64, p *identity.
 	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.ID, p.Session), stored, nil); err != nil {
 		return fmt.Errorf("write heartbeats: %w", err)
 	}
+	g.beats = append(g.beats, beat{ev.site, p.Begun})
 	return nil
 }

@@ -72,7 +72,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Owners:    bytes / 96,
 		Latest:    bytes / 64,
 
-		Answers:  bytes / 64,
+		Answers:  bytes / 32,
 		Partials: bytes / 32,
 		Pairs:    bytes / 256,
 		Names:    bytes / 8,

@@ -27,6 +27,8 @@ var failures = []struct {
 	{query.ErrStopping, dialect.Busy, nil},
 	{query.ErrFailed, dialect.Busy, nil},
 	{query.ErrQueryTimeout, dialect.Busy, nil},
+	{query.ErrReportsBusy, dialect.Busy, nil},
+	{query.ErrTooMany, dialect.RateLimited, nil},
 	{query.ErrDiskFull, dialect.DiskFull, nil},
 	{query.ErrNotFound, dialect.NotFound, nil},
 	{query.ErrBadCursor, dialect.BadRequest, nil},

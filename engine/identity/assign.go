@@ -23,6 +23,7 @@ type Assignment struct {
 	// Only of a hit. A hit that is skipped or refused is not stored as an event.
 	Skip      bool              // there is nothing to store
 	Refuse    *event.FieldError // why the hit is refused; nil = it is not
+	Begun     int64             // of a heartbeat: event time of the earliest event of its visit
 	heartbeat int64             // event time of a heartbeat that is later than the visit's events; 0 = none
 }
 

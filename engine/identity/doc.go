@@ -18,6 +18,7 @@
 //	               variables of a visit
 //	links.go       which ordinals name the same person; linktable.go their memory
 //	ordset.go      sets of ordinals, and how many persons they are
+//	leastsince.go  the least of the numbers that came since a moment
 //	pair.go        an ordinal and the row of an answer that it belongs to, in one number
 //	owners.go      keeps in memory who began each session, because every event may ask
 //	latest.go      keeps in memory the newest event of an id, for the same reason

@@ -26,7 +26,10 @@ type Links struct {
 	mu      sync.RWMutex
 	table   linkTable
 	reading *linkReading // nil = no query has needed the links yet
-	changes uint64       // links since then that made one person of two
+
+	// absorbed are the persons that became part of an older one since then, by their lowest
+	// ordinal. It has a lock of its own.
+	absorbed LeastSince
 }
 
 // linkReading is a reading of the store, running or done.
@@ -77,8 +80,8 @@ func (l *Links) Join(ls []Link, fresh bool) {
 		l.mu.Lock()
 		before := l.table.bytes
 		for _, one := range some {
-			if l.table.join(one.A, one.B) && fresh {
-				l.changes++
+			if absorbed := l.table.join(one.A, one.B); absorbed != 0 && fresh {
+				l.absorbed.Add(absorbed)
 			}
 		}
 		grown := l.table.bytes - before
@@ -140,11 +143,12 @@ func (l *Links) forget() {
 }
 
 // Version returns a number that changes when answers from before are outdated.
-func (l *Links) Version() uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.changes
-}
+func (l *Links) Version() uint64 { return l.absorbed.Count() }
+
+// Absorbed returns the least ordinal among the persons that became part of an older one since a
+// Version, and the Version now. It is math.MaxUint64 when there are none. Rows up to a seq below
+// it are of the same persons as before.
+func (l *Links) Absorbed(since uint64) (least, now uint64) { return l.absorbed.Since(since) }
 
 // Find returns the lowest ordinal of the person that an ordinal names.
 func (l *Links) Find(ord uint64) uint64 {

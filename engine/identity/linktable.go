@@ -159,10 +159,11 @@ func (c *linkCursor) lowestAt(top uint64, at uint32) (lowest uint64, ok bool) {
 	return lowest, then == top
 }
 
-// join makes one tree of the trees of two ordinals. It reports whether they were two trees.
-func (t *linkTable) join(a, b uint64) bool {
+// join makes one tree of the trees of two ordinals. It returns the lowest ordinal of the tree
+// that has now a lower one, 0 when they were one tree already.
+func (t *linkTable) join(a, b uint64) (absorbed uint64) {
 	if a == b {
-		return false
+		return 0
 	}
 	t.add(a)
 	t.add(b)
@@ -172,8 +173,9 @@ func (t *linkTable) join(a, b uint64) bool {
 	high, low := c.node(a), c.node(b)
 	t.steps += c.steps
 	if a == b {
-		return false
+		return 0
 	}
+	absorbed = max(high.up(), low.up())
 	if high.when() < low.when() {
 		a, high, low = b, low, high
 	}
@@ -187,7 +189,7 @@ func (t *linkTable) join(a, b uint64) bool {
 	t.joined++
 	low.setUp(a)
 	low.setWhen(t.now())
-	return true
+	return absorbed
 }
 
 // add makes a node for an ordinal that has none. The node is a tree of its own.

@@ -186,7 +186,7 @@ func (t *IDs) judge(site uint32, e *event.Event, h *event.Hit, k *idEntry, p *As
 	case h.Ping:
 		p.Skip = true
 		if k != nil && e.Time > k.visit.last {
-			p.heartbeat = e.Time
+			p.heartbeat, p.Begun = e.Time, k.visit.first
 		}
 	case h.After > 0 && (k == nil || e.Time-k.visit.first <= h.After):
 		p.Skip = true

@@ -20,6 +20,8 @@ var (
 	ErrNotFound     = errors.New("not found")                                // 404
 	ErrBadCursor    = errors.New("not a cursor of this site")                // 400
 	ErrQueryTimeout = errors.New("the query took too long")                  // 503 query_timeout
+	ErrReportsBusy  = errors.New("too many reports are at work, try again")  // 503
+	ErrTooMany      = errors.New("too many queries at once with this key")   // 429
 	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
 )
 

@@ -91,6 +91,8 @@ type Query struct {
 	// without what is not shown: SessionOrd, PersonOrd and Day. This saves a sixth of
 	// the work.
 	Shown bool
+
+	Fresh *Fresh // nil = an answer that is true now
 }
 
 // CounterQuery selects counters of one site. Days are dates (days since 1970-01-01 in
@@ -114,6 +116,8 @@ type CounterQuery struct {
 	// step first. A value without events in a step has a row of zeros.
 	Interval string
 	Zone     *time.Location // nil = the zone of the site
+
+	Fresh *Fresh // nil = an answer that is true now
 }
 
 // PageBytes is the Query.Bytes of what a client asks for: a thousand of the largest events

@@ -23,7 +23,7 @@ type Report struct {
 
 	Now    int64         // Unix milliseconds; what lies in the future of it is not complete
 	MaxAge time.Duration // an answer as old as this will do; 0 = one that is true now
-	Tag    string        // the tag of the answer that the caller has; "" = none
+	Tag    string        // the tags of answers that the caller has, separated by commas; "" = none
 }
 
 // Span is the event times [From, To), in Unix milliseconds. A report has both.

@@ -16,7 +16,7 @@ func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
 	size := func(query.Totals) int { return 24 }
-	return cached(rd.results, v, queryKey(&q, "count"), size, func() (query.Totals, error) { return v.countRows(&q) })
+	return keep(rd.results, v, rd.ask(&q, "count"), q.Fresh, size, func() (query.Totals, error) { return v.countRows(&q) })
 }
 
 // distinct is the ordinals of the persons and sessions of some rows.

@@ -17,9 +17,9 @@ import (
 var autoSegments = []string{"platform", "browser", "country"}
 
 // Counters returns one page of the counters that q selects; see query.CounterQuery. Answers
-// are cached until the site gets new rows or links. The caller owns the result.
+// are kept while they are true. The caller owns the result.
 func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.CounterPage, error) {
-	limit, err := checkLimit(q.Limit, 10_000)
+	limit, err := checkLimit(q.Limit, query.CounterRowsMax)
 	if err != nil {
 		return query.CounterPage{}, err
 	}
@@ -28,8 +28,9 @@ func (rd *Reader) Counters(ctx context.Context, q query.CounterQuery) (query.Cou
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	repeated := rd.results.has(counterKey(&q))
-	page, err := cached(rd.results, v, counterKey(&q), pageBytes, func() (query.CounterPage, error) {
+	ask := newQuestion(q.Site, counterKey(&q), []query.Span{openSpan(counterTimes(&q))}, q.Where, nil)
+	repeated := rd.results.has(ask.key)
+	page, err := keep(rd.results, v, ask, q.Fresh, pageBytes, func() (query.CounterPage, error) {
 		return rd.counters(v, q, limit, repeated)
 	})
 	page.Rows = slices.Clone(page.Rows)
@@ -155,7 +156,13 @@ func (rd *Reader) fillDistinct(v *view, q *query.CounterQuery, rows []query.Coun
 // planCounters plans the conditions, times and days of q. Days are the event times that
 // they consist of.
 func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
-	from, to := q.From, q.To
+	from, to := counterTimes(q)
+	return plan(v, q.Where, from, to)
+}
+
+// counterTimes returns the event times [from, to) of q; 0 = open.
+func counterTimes(q *query.CounterQuery) (from, to int64) {
+	from, to = q.From, q.To
 	if q.FromDay != 0 {
 		from = max(from, calendar.Start(q.FromDay, q.Site.Location))
 	}
@@ -164,5 +171,5 @@ func planCounters(q *query.CounterQuery, v *view) (*predicate, error) {
 			to = end
 		}
 	}
-	return plan(v, q.Where, from, to)
+	return from, to
 }

@@ -8,7 +8,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 
+	"cairn/engine/cache"
 	"cairn/engine/identity"
 	"cairn/engine/query"
 )
@@ -82,10 +84,47 @@ func unpackPairs(dst []uint64, b []byte) []uint64 {
 	return dst
 }
 
+// partialResults keeps packed partial aggregates, bounded in bytes. A sealed row never changes, so
+// they stay true. It is safe for any number of goroutines.
+type partialResults struct {
+	mu     sync.Mutex
+	packed cache.LRU[string, *packedPartial] // nil = the row range adds nothing
+	max    int64                             // most bytes
+}
+
+func newPartialResults(bytes int64) *partialResults {
+	c := &partialResults{max: bytes}
+	c.packed.Resize(bytes)
+	return c
+}
+
+func (c *partialResults) get(key string) (*packedPartial, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.packed.Get(key)
+}
+
+func (c *partialResults) put(key string, p *packedPartial, size int) {
+	bytes := int64(size+2*len(key)) + 256
+	if bytes > c.max/4 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.packed.Remove(key)
+	c.packed.Add(key, p, bytes)
+}
+
+func (c *partialResults) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.packed.Len()
+}
+
 // partialCache caches the partial aggregates of one query. The zero partialCache caches
 // none.
 type partialCache struct {
-	results  *resultCache
+	results  *partialResults
 	query    string // everything that a partial aggregate depends on, except the row range
 	repeated bool   // the query was asked before and may come again: results are stored
 }
@@ -112,8 +151,8 @@ func (c partialCache) get(rr *rowRange, compute func() (*partialAggregate, error
 	}
 	first := rr.part.First() + uint64(rr.from)
 	key := fmt.Sprintf("%d %d %s", first, rr.to-rr.from, c.query)
-	if value, ok := c.results.get(key, dataVersion{}); ok {
-		if p := value.(*packedPartial); p != nil {
+	if p, ok := c.results.get(key); ok {
+		if p != nil {
 			return p.unpack(first), nil
 		}
 		return nil, nil
@@ -126,10 +165,10 @@ func (c partialCache) get(rr *rowRange, compute func() (*partialAggregate, error
 		return p, nil
 	}
 	if p == nil {
-		c.results.put(key, dataVersion{}, (*packedPartial)(nil), 0)
+		c.results.put(key, nil, 0)
 		return nil, nil
 	}
 	packed := p.pack()
-	c.results.put(key, dataVersion{}, packed, packed.size())
+	c.results.put(key, packed, packed.size())
 	return p, nil
 }

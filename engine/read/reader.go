@@ -5,6 +5,7 @@ package read
 import (
 	"context"
 	"math"
+	"runtime"
 	"time"
 
 	"cairn/engine/event"
@@ -40,8 +41,9 @@ type Options struct {
 // Reader answers queries. It is safe for any number of goroutines.
 type Reader struct {
 	Options
-	results  *resultCache // answers of Count, Series and Counters
-	partials *resultCache // packedPartial of row ranges
+	results  *answerCache // answers of reports, Count, Series and Counters
+	turns    *turns
+	partials *partialResults // of row ranges
 	pairs    *pairBudget
 	counted  countedRuns
 }
@@ -49,7 +51,7 @@ type Reader struct {
 // New makes a Reader. The Reader owns nothing in o: the caller closes the store after the
 // last query has ended.
 func New(o Options) *Reader {
-	return &Reader{Options: o, results: newResultCache(o.ResultBytes), partials: newResultCache(o.PartialBytes), pairs: newPairBudget(&o)}
+	return &Reader{Options: o, results: newAnswerCache(o.ResultBytes), turns: newTurns(runtime.GOMAXPROCS(0)), partials: newPartialResults(o.PartialBytes), pairs: newPairBudget(&o)}
 }
 
 // CachedCounts returns how many answers and how many partial aggregates are cached.

@@ -35,15 +35,15 @@ func TestCacheKeys(t *testing.T) {
 
 // The cache never exceeds its size, whatever the sizes of the answers.
 func TestResultCacheIsBounded(t *testing.T) {
-	c := newResultCache(10_000)
+	c := newAnswerCache(10_000)
 	v := &view{View: table.New(1, identity.NewLinks(nil, nil)).View()}
 	for i := range 500 {
 		size := i * 37 % 4000
-		got, err := cached(c, v, fmt.Sprint("query ", i), func(int) int { return size }, func() (int, error) { return i, nil })
+		got, err := keep(c, v, question{key: fmt.Sprint("query ", i)}, nil, func(int) int { return size }, func() (int, error) { return i, nil })
 		if got != i || err != nil {
 			t.Fatalf("answer %d is %d, %v", i, got, err)
 		}
-		if total := c.results.Bytes(); total > c.max {
+		if total := c.answers.Bytes(); total > c.max {
 			t.Fatalf("%d bytes are cached, at most %d should be", total, c.max)
 		}
 	}

@@ -44,7 +44,7 @@ func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, lo
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
 	size := func(b []query.Bucket) int { return 32 * len(b) }
-	buckets, err := cached(rd.results, v, queryKey(&q, "series "+interval+" "+zoneName(loc)), size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
+	buckets, err := keep(rd.results, v, rd.ask(&q, "series "+interval+" "+zoneName(loc)), q.Fresh, size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
 	return slices.Clone(buckets), err
 }
 

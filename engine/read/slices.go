@@ -6,6 +6,7 @@ package read
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine/event"
@@ -21,11 +22,13 @@ import (
 type Rows struct {
 	*view
 	reader *Reader
+
+	working atomic.Int64 // calls of Kept that compute
 }
 
 // Rows returns the rows of a site as they are now.
 func (rd *Reader) Rows(ctx context.Context, site *query.Site) *Rows {
-	return &Rows{rd.view(ctx, site), rd}
+	return &Rows{view: rd.view(ctx, site), reader: rd}
 }
 
 // Site returns the site of the rows.

@@ -31,7 +31,7 @@ func (v *view) visitClauses(conds []query.Cond, span query.Span) (clauses []inde
 		return nil, fmt.Errorf("%w: conditions on visits are not answered yet", query.ErrBadQuery)
 	}
 	set := func(not bool, conds ...query.Cond) error {
-		ords, err := v.reader.VisitSet(&Rows{v, v.reader}, conds, span)
+		ords, err := v.reader.VisitSet(&Rows{view: v, reader: v.reader}, conds, span)
 		if err != nil {
 			return err
 		}

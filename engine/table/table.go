@@ -17,7 +17,8 @@ import (
 // runs. The publisher, the sealer and the merger change it; queries take views of it.
 type Table struct {
 	ID    uint32
-	Links *identity.Links // between the site's persons
+	Links *identity.Links     // between the site's persons
+	Beats identity.LeastSince // heartbeats that changed a visit, by the time when the visit began
 
 	mu      sync.RWMutex
 	runs    *runSet
