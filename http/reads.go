@@ -18,7 +18,8 @@ import (
 // question the same time, which is bound enough for a route that is Brief.
 const readMax = 10 * time.Second
 
-// queriesMax is how many reads one key may have at work at once.
+// queriesMax is how many reads one key may have at work at once. On a route that is Kept, an
+// answer that is kept or that somebody else computes is no work.
 const queriesMax = 4
 
 // read answers a read of a dialect. One key has at most queriesMax at work; writes are
@@ -54,7 +55,7 @@ func (x *exchange) read() {
 		x.grant = g
 		x.req.Site = &g.Account.Site
 	}
-	if q := x.grant.Queries; q != nil {
+	if q := x.grant.Queries; q != nil && !r.Kept {
 		x.queries = q
 		if q.Add(1) > queriesMax {
 			x.wait = time.Second
@@ -76,7 +77,19 @@ func (x *exchange) read() {
 	case !r.Brief:
 		ctx, x.cancel = context.WithTimeout(ctx, readMax)
 	}
+	if q := x.grant.Queries; q != nil && r.Kept {
+		ctx = query.WithWork(ctx, func() (end func(), err error) {
+			if q.Add(1) > queriesMax {
+				q.Add(-1)
+				return nil, query.ErrTooMany
+			}
+			return func() { q.Add(-1) }, nil
+		})
+	}
 	if err := r.reads.Read(ctx, &x.req, &x.reader, &x.res); err != nil {
+		if errors.Is(err, query.ErrTooMany) {
+			x.wait = time.Second
+		}
 		x.res.Header = x.res.Header[:0]
 		x.failWith(err)
 	}

@@ -27,7 +27,9 @@
 //
 //	reader.go            Reader and its Options
 //	budget.go            the time and the memory of one query
-//	resultcache.go       the cache of answers
+//	resultcache.go       the cache of answers, and those that are being computed
+//	stilltrue.go         whether a kept answer is what would be computed now
+//	turns.go             how many reports are at work at once
 //	view.go              the rows that a query sees, and walks through them
 //	predicate.go         which rows a query is about
 //	conditions.go        from a condition to a clause of the index; visitset.go those that
@@ -42,6 +44,7 @@
 // One file for each kind of answer:
 //
 //	list.go              listings of events
+//	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
 //	series.go            the same, step by step
 //	visits.go            sums over sessions

@@ -24,10 +24,8 @@ func checkLimit(limit, limitMax int) (int, error) {
 	return limit, nil
 }
 
-// List returns one page of the events that q selects, in the order of receipt; see
-// engine.API. When the time is over it returns the events found so far and a cursor to go
-// on, unless q skips events: then it returns query.ErrQueryTimeout.
-func (rd *Reader) List(ctx context.Context, q query.Query) (query.Page, error) {
+// list answers List.
+func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return query.Page{}, err

@@ -32,11 +32,8 @@ func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.
 	return rd.profile(v, site, p)
 }
 
-// Users returns one page of profiles, ordered by the persons' first events, newest first.
-// next is the cursor of the next page, "" on the last one. When the time is over, Users
-// returns the profiles computed so far and a cursor to go on. q selects the site and the page
-// only.
-func (rd *Reader) Users(ctx context.Context, q query.Query) (_ []query.User, next string, _ error) {
+// users answers Users.
+func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, next string, _ error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err

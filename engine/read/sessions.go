@@ -86,10 +86,8 @@ func sessionAlt(name string, ord uint64) index.Alt {
 	return index.Alt{Field: event.FieldSession, Terms: []string{name}, Within: &index.Range{Col: event.IntSession, From: int64(ord), To: int64(ord) + 1}}
 }
 
-// Sessions returns one page of sessions, ordered by their first events, newest first. A
-// session is listed when one of its events satisfies the conditions and times of q. next is
-// the cursor of the next page, "" on the last one.
-func (rd *Reader) Sessions(ctx context.Context, q query.Query) (_ []query.Session, next string, _ error) {
+// sessions answers Sessions.
+func (rd *Reader) sessions(ctx context.Context, q query.Query) (_ []query.Session, next string, _ error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
 	if err != nil {
 		return nil, "", err

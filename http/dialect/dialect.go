@@ -55,8 +55,11 @@ type Route struct {
 	Body    int64 // bytes of the inflated body at most; 0 = the server's default
 	Reads   bool  // GETs of this route are answered by Reading.Read
 	Acts    bool  // requests of this route are answered by Acting.Act
-	Brief   bool  // Read asks the store once or twice: the store's bound on each question is enough
-	Streams bool  // Read or Act may answer with a Response.Stream: their context ends with that
+	// Kept says that Read may be given answers that are kept. Only what is computed counts
+	// as a query of the credential then.
+	Kept    bool
+	Brief   bool // Read asks the store once or twice: the store's bound on each question is enough
+	Streams bool // Read or Act may answer with a Response.Stream: their context ends with that
 	CORS    CORS
 	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
 	Rest    bool // of a Path that ends in /*: it gives way to any other route of a path

@@ -145,7 +145,7 @@ func routesOf(table []*route) []dialect.Route {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil, Acts: r.right&dialect.Admin != 0,
+			Reads: r.read != nil, Brief: r.read != nil, Kept: r.takes&takesRange != 0, Acts: r.right&dialect.Admin != 0,
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -23,6 +24,9 @@ type csvTable struct {
 	// other error the connection is cut.
 	next func(dst []byte) ([]byte, error)
 }
+
+// csvRowsMax is how many rows a table has at most.
+const csvRowsMax = query.CounterRowsMax
 
 // csvBytes is about how much of a table is sent at once.
 const csvBytes = 16 << 10

@@ -55,7 +55,7 @@
 //	ranges.go     range, compare and interval of reports
 //	reports.go    the common parameters of reports and the frame of their answers
 //	etag.go       ETag and If-None-Match
-//	csv.go        a table as CSV
+//	csv.go        a table as CSV; listings.go the calls that are no reports as CSV
 //	numbers.go    rates, means and counts
 //	read.go       the calls about events, people and counters; json.go their answers
 //	openapi.go    the contract; decode.go events that come in; snapshot.go

@@ -32,6 +32,12 @@ const ifNoneMatchMax = 8
 // queryTag names the query and the form of its answer.
 func (c *reading) queryTag() string { return strconv.FormatUint(c.hash("max_age", "site"), 36) }
 
+// fresh is how new the answer of a call is to be that is no report.
+func (c *reading) fresh() (*query.Fresh, error) {
+	age, err := c.query.maxAge()
+	return &query.Fresh{Now: c.query.now, MaxAge: age, Tag: c.have()}, err
+}
+
 // has adds the headers that say what an answer is true of. It reports whether the caller has the
 // answer already: the call is then answered, with 304.
 func (c *reading) has(as query.AsOf) bool {

@@ -99,12 +99,14 @@ func appendSeries(dst []byte, interval string, buckets []query.Bucket, m query.M
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"time":`...)
-		dst = appendTime(dst, buckets[i].Time)
-		dst = append(dst, ',')
-		dst = append(appendTotals(dst, buckets[i].Totals, m), '}')
+		dst = appendBucket(dst, &buckets[i], m)
 	}
 	return append(dst, "]}"...)
+}
+
+func appendBucket(dst []byte, b *query.Bucket, m query.Metrics) []byte {
+	dst = append(appendTime(append(dst, `{"time":`...), b.Time), ',')
+	return append(appendTotals(dst, b.Totals, m), '}')
 }
 
 // appendCounters writes a page of counters. A row of the list of properties has "values",
@@ -113,21 +115,10 @@ func appendSeries(dst []byte, interval string, buckets []query.Bucket, m query.M
 func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, known bool, hash uint32) []byte {
 	dst = append(dst, `{"rows":[`...)
 	for i := range page.Rows {
-		r := &page.Rows[i]
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, `{"value":`...)
-		dst = event.AppendString(dst, r.Value)
-		if q.Property == "" {
-			dst = appendUint(dst, `,"values":`, r.Values)
-		}
-		if q.Segment != "" {
-			dst = append(dst, `,"segment":`...)
-			dst = event.AppendString(dst, r.Segment)
-		}
-		dst = append(dst, ',')
-		dst = append(appendCounts(dst, r, q.Metrics), '}')
+		dst = appendCounterRow(dst, q, &page.Rows[i])
 	}
 	dst = append(dst, `],"total":{`...)
 	dst = append(appendCounts(dst, &page.Total, q.Metrics), '}')
@@ -142,6 +133,20 @@ func appendCounters(dst []byte, q *query.CounterQuery, page *query.CounterPage, 
 	dst = append(dst, '"')
 	dst = appendCounterCursor(dst, offset, hash)
 	return append(dst, '"', '}')
+}
+
+func appendCounterRow(dst []byte, q *query.CounterQuery, r *query.CounterRow) []byte {
+	dst = append(dst, `{"value":`...)
+	dst = event.AppendString(dst, r.Value)
+	if q.Property == "" {
+		dst = appendUint(dst, `,"values":`, r.Values)
+	}
+	if q.Segment != "" {
+		dst = append(dst, `,"segment":`...)
+		dst = event.AppendString(dst, r.Segment)
+	}
+	dst = append(dst, ',')
+	return append(appendCounts(dst, r, q.Metrics), '}')
 }
 
 // appendCounts appends the members that were asked for.

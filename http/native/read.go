@@ -35,11 +35,27 @@ func (n *API) events(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	page, err := n.engine.List(ctx, query)
+	csv, err := c.listed(&query)
 	if err != nil {
-		return engineError(err)
+		return err
 	}
-	c.out = appendEvents(c.out, page)
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
+	page, err := n.engine.List(ctx, query)
+	switch {
+	case err != nil:
+		return engineError(err)
+	case c.has(query.Fresh.AsOf):
+	case csv:
+		c.csvPages(eventColumns, len(page.Events), page.Next, func(after string) (int, string, error) {
+			query.After, query.Fresh = after, nil
+			page, err = n.engine.List(ctx, query)
+			return len(page.Events), page.Next, err
+		}, func(dst []byte, i int) []byte { return appendEvent(dst, page.Events[i]) })
+	default:
+		c.out = appendEvents(c.out, page)
+	}
 	return nil
 }
 
@@ -65,11 +81,26 @@ func (n *API) count(ctx context.Context, c *reading) error {
 	if query.Metrics, err = c.query.metrics(); err != nil {
 		return err
 	}
-	totals, err := n.engine.Count(ctx, query)
+	csv, err := c.query.wantsCSV()
 	if err != nil {
-		return engineError(err)
+		return err
 	}
-	c.out = append(appendTotals(append(c.out, '{'), totals, query.Metrics), '}')
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
+	totals, err := n.engine.Count(ctx, query)
+	one := func(dst []byte, _ int) []byte {
+		return append(appendTotals(append(dst, '{'), totals, query.Metrics), '}')
+	}
+	switch {
+	case err != nil:
+		return engineError(err)
+	case c.has(query.Fresh.AsOf):
+	case csv:
+		c.sendCSV(metricColumns(query.Metrics), 1, one)
+	default:
+		c.out = one(c.out, 0)
+	}
 	return nil
 }
 
@@ -87,11 +118,25 @@ func (n *API) series(ctx context.Context, c *reading) error {
 	if query.Metrics, err = c.query.metrics(); err != nil {
 		return err
 	}
-	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
+	csv, err := c.query.wantsCSV()
 	if err != nil {
-		return engineError(err)
+		return err
 	}
-	c.out = appendSeries(c.out, interval, buckets, query.Metrics)
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
+	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
+	switch {
+	case err != nil:
+		return engineError(err)
+	case c.has(query.Fresh.AsOf):
+	case csv:
+		c.sendCSV(metricColumns(query.Metrics, "time"), len(buckets), func(dst []byte, i int) []byte {
+			return appendBucket(dst, &buckets[i], query.Metrics)
+		})
+	default:
+		c.out = appendSeries(c.out, interval, buckets, query.Metrics)
+	}
 	return nil
 }
 
@@ -135,9 +180,24 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if query.Offset, err = counterOffset(c.query.single["after"], hash); err != nil {
 		return err
 	}
+	csv, err := c.query.wantsCSV()
+	switch {
+	case err != nil:
+		return err
+	case csv && query.Offset > 0:
+		return badField("after", "format=csv has all rows in one answer")
+	case csv:
+		query.Limit = csvRowsMax
+	}
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
 	page, err := n.engine.Counters(ctx, query)
 	if err != nil {
 		return engineError(err)
+	}
+	if c.has(query.Fresh.AsOf) {
+		return nil
 	}
 	known := true
 	if query.Property != "" && len(page.Rows) == 0 {
@@ -149,6 +209,19 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 		if _, err := n.counted(ctx, c.site, "segment", query.Segment); err != nil {
 			return err
 		}
+	}
+	if csv {
+		columns := []string{"value"}
+		if query.Property == "" {
+			columns = append(columns, "values")
+		}
+		if query.Segment != "" {
+			columns = append(columns, "segment")
+		}
+		c.sendCSV(metricColumns(query.Metrics, columns...), len(page.Rows), func(dst []byte, i int) []byte {
+			return appendCounterRow(dst, &query, &page.Rows[i])
+		})
+		return nil
 	}
 	c.out = appendCounters(c.out, &query, &page, known, hash)
 	return nil
@@ -182,11 +255,23 @@ func (n *API) users(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	users, next, err := n.engine.Users(ctx, query)
+	csv, err := c.listed(&query)
 	if err != nil {
-		return engineError(err)
+		return err
 	}
-	c.out = appendUsers(c.out, users, next)
+	users, next, err := n.engine.Users(ctx, query)
+	switch {
+	case err != nil:
+		return engineError(err)
+	case csv:
+		c.csvPages(userColumns, len(users), next, func(after string) (int, string, error) {
+			query.After = after
+			users, next, err = n.engine.Users(ctx, query)
+			return len(users), next, err
+		}, func(dst []byte, i int) []byte { return appendUser(dst, &users[i]) })
+	default:
+		c.out = appendUsers(c.out, users, next)
+	}
 	return nil
 }
 
@@ -228,11 +313,27 @@ func (n *API) sessions(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	sessions, next, err := n.engine.Sessions(ctx, query)
+	csv, err := c.listed(&query)
 	if err != nil {
-		return engineError(err)
+		return err
 	}
-	c.out = appendSessions(c.out, sessions, next)
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
+	sessions, next, err := n.engine.Sessions(ctx, query)
+	switch {
+	case err != nil:
+		return engineError(err)
+	case c.has(query.Fresh.AsOf):
+	case csv:
+		c.csvPages(sessionColumns, len(sessions), next, func(after string) (int, string, error) {
+			query.After, query.Fresh = after, nil
+			sessions, next, err = n.engine.Sessions(ctx, query)
+			return len(sessions), next, err
+		}, func(dst []byte, i int) []byte { return appendSession(dst, &sessions[i]) })
+	default:
+		c.out = appendSessions(c.out, sessions, next)
+	}
 	return nil
 }
 

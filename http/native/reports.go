@@ -115,7 +115,7 @@ func (a *asked) rows(q *params, o asks) (err error) {
 		if q.single["after"] != "" {
 			return badField("after", "format=csv has all rows in one answer")
 		}
-		a.Limit = query.CounterRowsMax
+		a.Limit = csvRowsMax
 	}
 	return nil
 }
