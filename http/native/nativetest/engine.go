@@ -13,8 +13,9 @@ import (
 
 // Engine answers every read with its fields and records the question.
 type Engine struct {
-	Asked string // the last question, as text
-	Err   error  // when set, every call returns it
+	Asked string     // the last question, as text
+	Err   error      // when set, every call returns it
+	AsOf  query.AsOf // what a caller with a Fresh is told; Same when its Tag is the one of AsOf
 
 	EventPage   query.Page
 	Totals      query.Totals
@@ -27,7 +28,16 @@ type Engine struct {
 	Missing     string // an id that does not exist
 }
 
+// tell tells a caller what the answer is true of.
+func (n *Engine) tell(f *query.Fresh) {
+	if f != nil {
+		f.AsOf = n.AsOf
+		f.AsOf.Same = f.Tag != "" && f.Tag == n.AsOf.Tag
+	}
+}
+
 func (n *Engine) note(call string, q query.Query) {
+	n.tell(q.Fresh)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
 	for _, c := range q.Where {
@@ -82,6 +92,7 @@ func (n *Engine) Series(_ context.Context, q query.Query, interval string, loc *
 }
 
 func (n *Engine) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
+	n.tell(q.Fresh)
 	n.Asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
 		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
 	return n.CounterPage, n.Err
