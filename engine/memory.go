@@ -3,11 +3,13 @@
 package engine
 
 import (
+	"math/bits"
+
 	"cairn/engine/identity"
 )
 
 // MemoryPlan divides into shares what is left of Options.Memory after programBytes. Most
-// shares are ceilings in bytes. Pairs and SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
+// shares are ceilings in bytes. Pairs, Tuples and SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
 // Links may exceed its share; then a warning is logged. The shares never all reach their
 // ceilings at the same time: the page cache shrinks as filters and links grow, and while the
 // sealer keeps up, rows are sealed long before their ceiling. So Sum may be more than
@@ -36,7 +38,8 @@ type MemoryPlan struct {
 	Partials int64 // cached aggregates of ranges of rows
 	Pairs    int64 // number of pairs of an answer's row with a user or session; each takes 8 bytes, in a table twice as large
 
-	Names int64 // names of properties in a list of them
+	Names  int64 // names of properties in a list of them
+	Tuples int64 // number of rows or people that one report of people or paths has in memory, a power of two; each takes about 24 bytes
 
 	Memtable int64 // one of Pebble's memtables; there are at most memtables of them
 	Blocks   int64 // Pebble's own block cache
@@ -76,6 +79,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Partials: bytes / 32,
 		Pairs:    bytes / 256,
 		Names:    bytes / 8,
+		Tuples:   1 << (bits.Len64(uint64(min(bytes/192, 1<<20))) - 1),
 
 		Memtable: max(bytes*3/64, 64<<10),
 		Blocks:   bytes / 64,

@@ -51,12 +51,14 @@ func TestMetamorphic(t *testing.T) {
 type pair struct {
 	*testing.T
 	*generator
-	fs     vfs.FS
-	dir    string
-	engine *engine.Engine
-	model  *model
-	copies int // number of snapshots made
-	op     int
+	fs             vfs.FS
+	dir            string
+	engine         *engine.Engine
+	model          *model
+	copies         int // number of snapshots made
+	tuples         int // Options.Tuples
+	asked, refused int // reports
+	op             int
 }
 
 func metamorphic(t *testing.T, seed uint64) {
@@ -131,6 +133,7 @@ func (p *pair) act(n int) {
 
 func (p *pair) open() {
 	o := p.options(p.fs, p.dir)
+	o.Tuples = p.tuples
 	e, err := engine.Open(o)
 	if err != nil {
 		p.Fatalf("op %d: open: %v", p.op, err)
@@ -151,8 +154,9 @@ func (p *pair) reopen() {
 	p.open()
 }
 
-func (p *pair) ingest() {
-	records := p.batch(pick(p.generator, 5, 1, 40))
+func (p *pair) ingest() { p.ingestRecords(p.batch(pick(p.generator, 5, 1, 40))) }
+
+func (p *pair) ingestRecords(records []engine.Record) {
 	all := p.chance(2)
 	mine, _ := p.model.Ingest(context.Background(), records, all, nil)
 	theirs, err := p.engine.Ingest(context.Background(), copyRecords(records), all, nil)

@@ -127,7 +127,7 @@ func (e *Engine) open() error {
 			return e.Reports.VisitSet(rows, conds, span)
 		},
 	})
-	e.Reports = report.New(e.Reader)
+	e.Reports = report.New(e.Reader, e.opts.Tuples)
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
 	e.traitVerdicts = newTraitVerdicts()

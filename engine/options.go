@@ -46,6 +46,7 @@ type Options struct {
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
 	Pairs     int // pairs of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
+	Tuples    int // rows or people that one report of people or paths holds in memory, a power of two; 0 = by Memory, at most 1,048,576
 	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
 	// ValuesPerDay is how many values of a property counters tell apart on one day of a
 	// site; 0 = ValuesPerDayMax.
@@ -99,6 +100,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.HotEvents == 0 {
 		o.HotEvents = 1 << 19
+	}
+	if o.Tuples == 0 {
+		o.Tuples = int(PlanMemory(o.Memory).Tuples)
 	}
 	if o.Pairs == 0 {
 		o.Pairs = int(PlanMemory(o.Memory).Pairs)

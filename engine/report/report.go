@@ -7,7 +7,11 @@ import (
 )
 
 // Reports answers reports. It is safe for any number of goroutines.
-type Reports struct{ reader *read.Reader }
+type Reports struct {
+	reader *read.Reader
+	tuples int
+}
 
-// New makes Reports that read through a Reader.
-func New(reader *read.Reader) *Reports { return &Reports{reader} }
+// New makes Reports that read through a Reader. tuples is how many rows or people a report of
+// people or paths has in memory, a power of two.
+func New(reader *read.Reader, tuples int) *Reports { return &Reports{reader, tuples} }

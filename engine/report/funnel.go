@@ -1,0 +1,396 @@
+// Funnels: how many people or visits go through steps.
+
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"cairn/engine/event"
+	"cairn/engine/identity"
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// Funnel returns how many entities get to each step.
+func (r *Reports) Funnel(ctx context.Context, q *query.Funnel) (*query.FunnelAnswer, query.AsOf, error) {
+	if err := checkFunnel(q); err != nil {
+		return nil, query.AsOf{}, err
+	}
+	rows := r.reader.Rows(ctx, q.Site)
+	defer rows.Close()
+	return read.Kept(rows, &q.Report, "funnel"+funnelKey(q), funnelBytes, func() (*query.FunnelAnswer, error) {
+		s := &funnelSum{q: q, tally: tally{limit: 2 * r.tuples}}
+		f := &funnel{q: q, rows: rows, tuples: r.tuples, take: s.add}
+		if err := f.run(); err != nil {
+			return nil, err
+		}
+		return s.answer(&f.splits)
+	})
+}
+
+// FunnelEntities returns the entities that got to a step, or no further.
+func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (*query.Entities, query.AsOf, error) {
+	if err := checkFunnel(&q.Funnel); err != nil {
+		return nil, query.AsOf{}, err
+	}
+	if q.At < 1 || q.At > len(q.Step) || q.Dropped && q.At == len(q.Step) {
+		return nil, query.AsOf{}, fmt.Errorf("%w: the funnel has no such step", query.ErrBadQuery)
+	}
+	rows := r.reader.Rows(ctx, q.Site)
+	defer rows.Close()
+	key := fmt.Sprintf("funnel/entities%s %d %t %v", funnelKey(&q.Funnel), q.At, q.Dropped, q.EntityPage)
+	return read.Kept(rows, &q.Report, key, entitiesBytes, func() (*query.Entities, error) {
+		page, err := newEntityPage(rows, &q.EntityPage)
+		if err != nil {
+			return nil, err
+		}
+		plain := q.Funnel
+		plain.Split = ""
+		f := &funnel{q: &plain, rows: rows, tuples: r.tuples, take: func(key uint64, depth int, _ []tuple, _ []int) error {
+			if depth >= q.At && (!q.Dropped || depth == q.At) {
+				page.add(key)
+			}
+			return nil
+		}}
+		if err := f.run(); err != nil {
+			return nil, err
+		}
+		if q.Visits {
+			return page.sessions()
+		}
+		return page.users()
+	})
+}
+
+func checkFunnel(q *query.Funnel) error {
+	if n := len(q.Step); n < query.FunnelStepsMin || n > query.FunnelStepsMax {
+		return fmt.Errorf("%w: a funnel has %d to %d steps", query.ErrBadQuery, query.FunnelStepsMin, query.FunnelStepsMax)
+	}
+	if q.Split != "" {
+		return read.FieldKnown(q.Split)
+	}
+	return nil
+}
+
+// funnelKey is everything that the answer depends on but the site and the span.
+func funnelKey(q *query.Funnel) string {
+	return fmt.Sprintf("%v %q %t %q %d %q %d %v", q.Where, q.Step, q.Visits, q.Mode, q.Window, q.Split, q.Limit, q.Report.Steps)
+}
+
+func funnelBytes(a *query.FunnelAnswer) int {
+	n := 24 * len(a.Series)
+	for i := range a.Split {
+		n += 64 + len(a.Split[i].Value.Text) + 32*len(a.Split[i].Steps)
+	}
+	return n
+}
+
+// funnel finds the result of each entity.
+type funnel struct {
+	q      *query.Funnel
+	rows   *read.Rows
+	tuples int
+	people *people
+	visits *identity.OrdSet // the entities; nil = they are people
+	steps  []*read.Selection
+	blocks *read.Selection // nil = rows that satisfy no step do not count
+	splits splits
+	// take is called with each entity that has an attempt: the deepest one, and the rows
+	// that it takes.
+	take func(key uint64, depth int, rows []tuple, taken []int) error
+}
+
+func (f *funnel) run() (err error) {
+	q := f.q
+	if q.Visits {
+		f.visits, err = visitSet(f.rows, nil, q.Span)
+	} else {
+		f.people, err = peopleOf(f.rows)
+	}
+	if err != nil {
+		return err
+	}
+	sel, err := f.rows.Select(q.Where, q.Span)
+	if err != nil {
+		return err
+	}
+	for _, conds := range q.Step {
+		step, err := f.rows.Select(conds, query.Span{})
+		if err != nil {
+			return err
+		}
+		f.steps = append(f.steps, step)
+	}
+	if q.Mode == query.FunnelStrict {
+		types := append([]event.Type{event.Order, event.Goal, event.Cart}, identity.Actions...)
+		if f.blocks, err = typed(f.rows, types...); err != nil {
+			return err
+		}
+	}
+	var taken []int
+	a := attempts{steps: len(q.Step), mode: q.Mode, window: q.Window}
+	g := grouping{limit: f.tuples, sel: sel, read: f.read, value: f.splits.number, crowded: f.crowded, take: func(key uint64, rows []tuple) error {
+		depth, begin := a.best(rows)
+		if depth == 0 {
+			return nil
+		}
+		taken = a.follow(rows, depth, begin, taken)
+		return f.take(key, depth, rows, taken)
+	}}
+	return g.run()
+}
+
+// read returns the tuples of a slice: the rows that satisfy a step, or end a strict attempt. The
+// value of those that begin an attempt is that of the split.
+func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
+	has := make([]func(int) bool, len(f.steps))
+	for i, step := range f.steps {
+		has[i] = s.Selects(step)
+	}
+	blocking := func(int) bool { return false }
+	if f.blocks != nil {
+		blocking = s.Selects(f.blocks)
+	}
+	out := &sliceTuples{first: s.Seq(s.First())}
+	var split read.Field
+	if f.q.Split != "" {
+		out.texts = new(read.Terms)
+		split = s.Field(f.q.Split, out.texts)
+	}
+	keys := keyReader{s: s, people: f.people, visits: f.visits}
+	times := s.Ints(event.IntTime)
+	begins := attempts{mode: f.q.Mode}
+	var some []int32
+	var bits []uint16
+	err := s.Each(func(rows []int32) {
+		some, bits = some[:0], bits[:0]
+		for _, row := range rows {
+			var b uint16
+			for i := range has {
+				if has[i](int(row)) {
+					b |= 1 << i
+				}
+			}
+			if blocking(int(row)) {
+				b |= blocks
+			}
+			if b != 0 {
+				some, bits = append(some, row), append(bits, b)
+			}
+		}
+		if len(some) == 0 {
+			return
+		}
+		at := times.Of(some)
+		for i, key := range keys.of(some) {
+			if key == 0 || !in.has(key) {
+				continue
+			}
+			value := uint32(0)
+			if split != nil && begins.begins(bits[i]) != 0 && !s.TimedOut() {
+				if terms := split.Terms(int(some[i])); len(terms) > 0 {
+					value = uint32(terms[0]) + 1
+				}
+			}
+			out.add(newTuple(key, value, at[i], bits[i]))
+		}
+	})
+	return out, err
+}
+
+func (s *sliceTuples) add(t tuple) {
+	if s.tuples == nil {
+		s.tuples = (*tupleBuffers.Get().(*[]tuple))[:0]
+	}
+	s.tuples = append(s.tuples, t)
+}
+
+// crowded says which step most of the rows of one entity satisfy.
+func (f *funnel) crowded(rows []tuple) error {
+	most, at := -1, 0
+	for i := range f.q.Step {
+		n := 0
+		for _, t := range rows {
+			if t.bits()&(1<<i) != 0 {
+				n++
+			}
+		}
+		if n > most {
+			most, at = n, i+1
+		}
+	}
+	return fmt.Errorf("%w: one person or visit has more than %d events; let step %d select fewer", query.ErrBadQuery, f.tuples, at)
+}
+
+// keyReader reads the keys of rows: the persons, or the sessions of a set.
+type keyReader struct {
+	s      *read.Slice
+	people *people
+	visits *identity.OrdSet
+	col    *read.Column
+	keys   []uint64
+}
+
+// of returns the keys of rows of one page, 0 for rows that have none.
+func (k *keyReader) of(rows []int32) []uint64 {
+	if k.col == nil {
+		col := event.IntPerson
+		if k.visits != nil {
+			col = event.IntSession
+		}
+		k.col = k.s.Ints(col)
+	}
+	k.keys = k.keys[:0]
+	for _, ord := range k.col.Of(rows) {
+		key := uint64(ord)
+		if k.visits != nil && !k.visits.Has(key) {
+			key = 0
+		}
+		k.keys = append(k.keys, key)
+	}
+	if k.visits == nil {
+		k.people.roots(k.keys)
+	}
+	return k.keys
+}
+
+// funnelSum adds up the results of a funnel. It counts numbers of three kinds:
+//
+//	value of the split u24 | kind u4 | u36
+//
+//	kindDepth        how many steps
+//	kindDepth + i    tenths of a second before step i, from 1
+//	kindSeries       the step of the series u32 | how many steps u4; without a split
+type funnelSum struct {
+	q     *query.Funnel
+	tally tally
+}
+
+const (
+	kindDepth  = 0
+	kindSeries = 15
+	numberBits = 36
+	numberMax  = 1<<numberBits - 1
+)
+
+func funnelNumber(split uint32, kind int, number int64) uint64 {
+	return uint64(split)<<(numberBits+4) | uint64(kind)<<numberBits | uint64(min(number, numberMax))
+}
+
+func (s *funnelSum) add(_ uint64, depth int, rows []tuple, taken []int) error {
+	begin := rows[taken[0]]
+	split := begin.value()
+	if err := s.tally.add(funnelNumber(split, kindDepth, int64(depth))); err != nil {
+		return err
+	}
+	if steps := s.q.Report.Steps; len(steps) > 0 {
+		at := sort.Search(len(steps), func(i int) bool { return steps[i] > begin.at() }) - 1
+		if err := s.tally.add(funnelNumber(0, kindSeries, int64(max(at, 0))<<4|int64(depth))); err != nil {
+			return err
+		}
+	}
+	if s.q.Mode == query.FunnelAny {
+		return nil
+	}
+	for i := 1; i < depth; i++ {
+		tenths := (rows[taken[i]].at() - rows[taken[i-1]].at()) / 100
+		if err := s.tally.add(funnelNumber(split, kindDepth+i, tenths)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// numbers returns what was counted of one kind for the splits in a range.
+func (s *funnelSum) numbers(kind int, splits []uint32) []counted {
+	var out []counted
+	for _, split := range splits {
+		from := funnelNumber(split, kind, 0)
+		keys, counts := s.tally.between(from, from+1<<numberBits)
+		for i, key := range keys {
+			out = append(out, counted{int64(key & numberMax), uint64(counts[i])})
+		}
+	}
+	if len(splits) > 1 {
+		slices.SortFunc(out, func(a, b counted) int { return cmp.Compare(a.value, b.value) })
+	}
+	return out
+}
+
+// row returns the steps of the entities with one of some values of the split.
+func (s *funnelSum) row(splits []uint32) query.FunnelRow {
+	r := query.FunnelRow{Steps: make([]query.FunnelStep, len(s.q.Step))}
+	for _, c := range s.numbers(kindDepth, splits) {
+		for i := range c.value {
+			r.Steps[i].Count += c.n
+		}
+	}
+	if s.q.Mode == query.FunnelAny {
+		return r
+	}
+	for i := 1; i < len(r.Steps); i++ {
+		if times := s.numbers(kindDepth+i, splits); len(times) > 0 {
+			r.Steps[i].Timed = true
+			r.Steps[i].Median, r.Steps[i].P90 = nearestRank(times, 50), nearestRank(times, 90)
+		}
+	}
+	return r
+}
+
+func (s *funnelSum) answer(splits *splits) (*query.FunnelAnswer, error) {
+	if err := s.tally.settle(); err != nil {
+		return nil, err
+	}
+	all := make([]uint32, splits.texts.Len()+1)
+	for i := range all {
+		all[i] = uint32(i)
+	}
+	a := &query.FunnelAnswer{FunnelRow: s.row(all), Series: make([]query.FunnelTime, len(s.q.Report.Steps))}
+	for i, at := range s.q.Report.Steps {
+		a.Series[i].Time = at
+	}
+	from := funnelNumber(0, kindSeries, 0)
+	if keys, counts := s.tally.between(from, from+1<<numberBits); len(a.Series) > 0 {
+		for i, key := range keys {
+			step, depth := key&numberMax>>4, int(key&15)
+			a.Series[step].Entered += uint64(counts[i])
+			if depth == len(s.q.Step) {
+				a.Series[step].Converted += uint64(counts[i])
+			}
+		}
+	}
+	if s.q.Split != "" {
+		a.Split = s.bySplit(splits, all)
+	}
+	return a, nil
+}
+
+// bySplit returns the rows of the values with the most entities, and one of the others.
+func (s *funnelSum) bySplit(splits *splits, all []uint32) (rows []query.FunnelRow) {
+	entered := make([]uint64, len(all))
+	for _, split := range all {
+		for _, c := range s.numbers(kindDepth, all[split:split+1]) {
+			entered[split] += c.n
+		}
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(split uint32) bool { return entered[split] == 0 })
+	slices.SortFunc(all, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(entered[b], entered[a]), compareTexts(splits.text(a), splits.text(b)))
+	})
+	shown := min(len(all), s.q.Limit)
+	for i := range all[:shown] {
+		row := s.row(all[i : i+1])
+		row.Value = splits.text(all[i])
+		rows = append(rows, row)
+	}
+	if shown < len(all) {
+		row := s.row(all[shown:])
+		row.Other = true
+		rows = append(rows, row)
+	}
+	return rows
+}
