@@ -30,9 +30,7 @@ func peopleReports(t *testing.T, seed uint64) {
 	g := newGenerator(seed)
 	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
 	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
-	if seed%3 != 0 {
-		p.tuples = 256 // some reports need several passes
-	}
+	p.tuples = []int{0, 32, 128}[seed%3] // with few of them reports need several passes
 	p.open()
 	defer func() {
 		if p.engine != nil {
@@ -55,7 +53,7 @@ func peopleReports(t *testing.T, seed uint64) {
 		p.retention()
 		p.paths()
 	}
-	if p.refused*5 > p.asked {
+	if p.refused*2 > p.asked {
 		t.Errorf("%d of %d reports were refused", p.refused, p.asked)
 	}
 }
@@ -65,7 +63,7 @@ func (p *pair) stories() []engine.Record {
 	records := p.batch(30)
 	for i := range records {
 		e := &records[i].Event
-		if e.User == "" && e.Anonymous != "" && p.chance(2) {
+		if e.User == "" && e.Anonymous != "" {
 			e.Anonymous = fmt.Sprint("b", p.IntN(300))
 		}
 		switch {

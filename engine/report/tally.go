@@ -17,11 +17,12 @@ type tally struct {
 	pending []uint64 // added since
 }
 
+// tallyPending is how many numbers wait at least until they are counted together.
 const tallyPending = 1 << 14
 
 // add counts a number. It fails when there are too many different ones.
 func (t *tally) add(key uint64) error {
-	if len(t.pending) >= tallyPending && len(t.pending) >= len(t.keys)/4 {
+	if len(t.pending) >= max(min(tallyPending, t.limit/8), len(t.keys)/4) {
 		if err := t.settle(); err != nil {
 			return err
 		}
