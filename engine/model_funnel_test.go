@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -122,7 +123,7 @@ func (m *model) funnelResults(q *query.Funnel) (who []*modelEntity, best [][]*ev
 }
 
 // modelTerms returns the terms of a field of an event, as a break-down has them.
-func (s *modelSite) modelTerms(e *event.Event, field string) []string {
+func (s *modelSite) modelTerms(e *event.Event, field string, span query.Span) []string {
 	switch field {
 	case "name":
 		return termsOf(event.Str(e.Name))
@@ -132,6 +133,32 @@ func (s *modelSite) modelTerms(e *event.Event, field string) []string {
 		return []string{string(e.Dialect)}
 	case "prop.plan":
 		return s.leaves[e.Seq]["plan"]
+	case "campaign":
+		return termsOf(e.Context.Get("utm_campaign"))
+	case "visit.country", "visit.entry":
+		var first *event.Event
+		var value string
+		for _, other := range s.events {
+			if other.SessionOrd != e.SessionOrd || !span.Holds(other.Time) || first != nil && other.Time >= first.Time {
+				continue
+			}
+			has := other.Context.Get("country").Text
+			if view := other.Type == event.Page || other.Type == event.Screen; field == "visit.entry" && view {
+				has = cmp.Or(other.Context.Get("path").Text, other.Name)
+				if has == "" {
+					first, value = other, ""
+				}
+			} else if field == "visit.entry" {
+				has = ""
+			}
+			if has != "" {
+				first, value = other, has
+			}
+		}
+		if value != "" && s.visitsOf(span)[e.SessionOrd] {
+			return []string{value}
+		}
+		return nil
 	}
 	return termsOf(e.Context.Get(field))
 }
@@ -167,7 +194,7 @@ func modelFunnelRow(q *query.Funnel, best [][]*event.Event) query.FunnelRow {
 }
 
 func (m *model) Funnel(q *query.Funnel) *query.FunnelAnswer {
-	_, best := m.funnelResults(q)
+	who, best := m.funnelResults(q)
 	a := &query.FunnelAnswer{FunnelRow: modelFunnelRow(q, best)}
 	for i, at := range q.Report.Steps {
 		t := query.FunnelTime{Time: at}
@@ -184,11 +211,24 @@ func (m *model) Funnel(q *query.Funnel) *query.FunnelAnswer {
 	if q.Split == "" {
 		return a
 	}
+	shown := map[string]*event.Event{} // of texts that are compared without case
+	s := m.of(q.Site)
+	for _, one := range who {
+		for i, e := range one.events {
+			if terms := s.modelTerms(e, q.Split, q.Span); q.Split == "campaign" && len(terms) > 0 && len(s.attempt(q, one.events, i)) > 0 {
+				if first := shown[strings.ToLower(terms[0])]; first == nil || e.Time < first.Time || e.Time == first.Time && e.Seq < first.Seq {
+					shown[strings.ToLower(terms[0])] = e
+				}
+			}
+		}
+	}
 	of := map[query.Text][][]*event.Event{}
 	for _, taken := range best {
 		value := query.Text{Null: true}
-		if terms := m.of(q.Site).modelTerms(taken[0], q.Split); len(terms) > 0 {
-			value = query.Text{Text: terms[0]}
+		if terms := s.modelTerms(taken[0], q.Split, q.Span); len(terms) > 0 {
+			if value = (query.Text{Text: terms[0]}); q.Split == "campaign" {
+				value.Text = shown[strings.ToLower(value.Text)].Context.Get("utm_campaign").Text
+			}
 		}
 		of[value] = append(of[value], taken)
 	}

@@ -72,6 +72,9 @@ func (p *pair) stories() []engine.Record {
 		case e.Type == event.Goal && p.chance(2):
 			e.Type = pick(p.generator, event.Order, event.Cart, event.Search)
 		}
+		if records[i].Hit == nil && p.chance(2) { // another campaign begins another visit of Matomo's
+			e.Context.Set("utm_campaign", event.Str(pick(p.generator, "Spring", "spring", "SPRING", "Fall", "fall")))
+		}
 		if e.Time != 0 && p.chance(2) {
 			e.Time -= e.Time % 60_000 // equal times
 		}
@@ -115,7 +118,7 @@ func (p *pair) funnel() {
 		q.Window = 1 + p.Int64N(int64(pick(p.generator, 600, 36000, 10))*1000)
 	}
 	if p.chance(2) {
-		q.Split = pick(p.generator, "prop.plan", "country", "type", "name", "browser")
+		q.Split = pick(p.generator, "prop.plan", "country", "type", "campaign", "visit.country", "visit.entry")
 	}
 	if p.chance(2) {
 		for at := q.From - 1000; at < q.To && len(q.Report.Steps) < 50; at += 24 * 3600 * 1000 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -28,7 +29,7 @@ func (r *Reports) Funnel(ctx context.Context, q *query.Funnel) (*query.FunnelAns
 		if err := f.run(); err != nil {
 			return nil, err
 		}
-		return s.answer(&f.splits)
+		return s.answer(f.values())
 	})
 }
 
@@ -70,7 +71,7 @@ func checkFunnel(q *query.Funnel) error {
 	if n := len(q.Step); n < query.FunnelStepsMin || n > query.FunnelStepsMax {
 		return fmt.Errorf("%w: a funnel has %d to %d steps", query.ErrBadQuery, query.FunnelStepsMin, query.FunnelStepsMax)
 	}
-	if q.Split != "" {
+	if _, ofVisit := strings.CutPrefix(q.Split, "visit."); q.Split != "" && !ofVisit {
 		return read.FieldKnown(q.Split)
 	}
 	return nil
@@ -99,6 +100,7 @@ type funnel struct {
 	steps  []*read.Selection
 	blocks *read.Selection // nil = rows that satisfy no step do not count
 	splits splits
+	split  *visitSplit // instead of splits
 	// take is called with each entity that has an attempt: the deepest one, and the rows
 	// that it takes.
 	take func(key uint64, depth int, rows []tuple, taken []int) error
@@ -113,6 +115,15 @@ func (f *funnel) run() (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if name, ofVisit := strings.CutPrefix(q.Split, "visit."); ofVisit {
+		where := slices.Clone(q.Where)
+		if q.Mode != query.FunnelAny {
+			where = append(where, q.Step[0]...)
+		}
+		if f.split, err = newVisitSplit(f.rows, name, where, q.Span, 4*f.tuples); err != nil {
+			return err
+		}
 	}
 	sel, err := f.rows.Select(q.Where, q.Span)
 	if err != nil {
@@ -133,7 +144,7 @@ func (f *funnel) run() (err error) {
 	}
 	var taken []int
 	a := attempts{steps: len(q.Step), mode: q.Mode, window: q.Window}
-	g := grouping{limit: f.tuples, sel: sel, read: f.read, value: f.splits.number, crowded: f.crowded, take: func(key uint64, rows []tuple) error {
+	g := grouping{limit: f.tuples, sel: sel, read: f.read, value: f.splits.ofSlice, crowded: f.crowded, take: func(key uint64, rows []tuple) error {
 		depth, begin := a.best(rows)
 		if depth == 0 {
 			return nil
@@ -156,11 +167,7 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 		blocking = s.Selects(f.blocks)
 	}
 	out := &sliceTuples{first: s.Seq(s.First())}
-	var split read.Field
-	if f.q.Split != "" {
-		out.texts = new(read.Terms)
-		split = s.Field(f.q.Split, out.texts)
-	}
+	split := f.splitReader(s, out)
 	keys := keyReader{s: s, people: f.people, visits: f.visits}
 	times := s.Ints(event.IntTime)
 	begins := attempts{mode: f.q.Mode}
@@ -192,14 +199,51 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 			}
 			value := uint32(0)
 			if split != nil && begins.begins(bits[i]) != 0 && !s.TimedOut() {
-				if terms := split.Terms(int(some[i])); len(terms) > 0 {
-					value = uint32(terms[0]) + 1
-				}
+				value = split(int(some[i]), at[i])
 			}
 			out.add(newTuple(key, value, at[i], bits[i]))
 		}
 	})
 	return out, err
+}
+
+// splitReader returns a function that returns the value of the split at a row, nil when there is
+// no split. Rows ascend.
+func (f *funnel) splitReader(s *read.Slice, out *sliceTuples) func(row int, at int64) uint32 {
+	switch {
+	case f.split != nil:
+		sessions := s.Ints(event.IntSession)
+		return func(row int, _ int64) uint32 { return f.split.number(uint64(sessions.At(row))) }
+	case f.q.Split == "":
+		return nil
+	}
+	out.texts = new(read.Terms)
+	field, folded := s.AsSent(f.q.Split, out.texts)
+	return func(row int, at int64) uint32 {
+		value := uint32(firstTerm(field, row))
+		if value != 0 && folded {
+			out.least = grownTo(out.least, int(value))
+			if m := (moment{at, s.Seq(row)}); out.least[value].seq == 0 || m.before(out.least[value]) {
+				out.least[value] = m
+			}
+		}
+		return value
+	}
+}
+
+// splitValues are the values of a split, by number.
+type splitValues interface {
+	len() int
+	text(n uint32) query.Text  // as it is shown
+	group(n uint32) query.Text // the same for numbers that are one value
+	earlier(a, b uint32) bool  // of one value: the text of a is shown rather than that of b
+}
+
+func (f *funnel) values() splitValues {
+	if f.split != nil {
+		return f.split
+	}
+	return &f.splits
 }
 
 func (s *sliceTuples) add(t tuple) {
@@ -341,11 +385,11 @@ func (s *funnelSum) row(splits []uint32) query.FunnelRow {
 	return r
 }
 
-func (s *funnelSum) answer(splits *splits) (*query.FunnelAnswer, error) {
+func (s *funnelSum) answer(splits splitValues) (*query.FunnelAnswer, error) {
 	if err := s.tally.settle(); err != nil {
 		return nil, err
 	}
-	all := make([]uint32, splits.texts.Len()+1)
+	all := make([]uint32, splits.len())
 	for i := range all {
 		all[i] = uint32(i)
 	}
@@ -369,26 +413,51 @@ func (s *funnelSum) answer(splits *splits) (*query.FunnelAnswer, error) {
 	return a, nil
 }
 
+// splitGroup is the numbers that are one value of a split.
+type splitGroup struct {
+	numbers []uint32
+	shown   uint32
+	entered uint64
+}
+
 // bySplit returns the rows of the values with the most entities, and one of the others.
-func (s *funnelSum) bySplit(splits *splits, all []uint32) (rows []query.FunnelRow) {
-	entered := make([]uint64, len(all))
-	for _, split := range all {
-		for _, c := range s.numbers(kindDepth, all[split:split+1]) {
-			entered[split] += c.n
+func (s *funnelSum) bySplit(splits splitValues, all []uint32) (rows []query.FunnelRow) {
+	places := make(map[query.Text]int)
+	var groups []*splitGroup
+	for _, n := range all {
+		entered := uint64(0)
+		for _, c := range s.numbers(kindDepth, all[n:n+1]) {
+			entered += c.n
+		}
+		key := splits.group(n)
+		i, known := places[key]
+		if !known {
+			i = len(groups)
+			places[key] = i
+			groups = append(groups, &splitGroup{shown: n})
+		}
+		g := groups[i]
+		g.numbers, g.entered = append(g.numbers, n), g.entered+entered
+		if splits.earlier(n, g.shown) {
+			g.shown = n
 		}
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(split uint32) bool { return entered[split] == 0 })
-	slices.SortFunc(all, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(entered[b], entered[a]), compareTexts(splits.text(a), splits.text(b)))
+	groups = slices.DeleteFunc(groups, func(g *splitGroup) bool { return g.entered == 0 })
+	slices.SortFunc(groups, func(a, b *splitGroup) int {
+		return cmp.Or(cmp.Compare(b.entered, a.entered), compareValues(splits.text(a.shown), splits.text(b.shown)))
 	})
-	shown := min(len(all), s.q.Limit)
-	for i := range all[:shown] {
-		row := s.row(all[i : i+1])
-		row.Value = splits.text(all[i])
+	var others []uint32
+	for i, g := range groups {
+		if i >= s.q.Limit {
+			others = append(others, g.numbers...)
+			continue
+		}
+		row := s.row(g.numbers)
+		row.Value = splits.text(g.shown)
 		rows = append(rows, row)
 	}
-	if shown < len(all) {
-		row := s.row(all[shown:])
+	if others != nil {
+		row := s.row(others)
 		row.Other = true
 		rows = append(rows, row)
 	}

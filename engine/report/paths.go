@@ -107,9 +107,7 @@ func (p *paths) folded(label uint32) (uint32, error) {
 	if label == 0 || len(p.fold) == 0 {
 		return label, nil
 	}
-	for len(p.folds) <= int(label) {
-		p.folds = append(p.folds, 0)
-	}
+	p.folds = grownTo(p.folds, int(label))
 	if p.folds[label] != 0 {
 		return p.folds[label], nil
 	}
@@ -147,6 +145,7 @@ func (p *paths) run() (err error) {
 	if err != nil {
 		return err
 	}
+	all = all.WithSession()
 	views, err := typed(p.rows, event.Page, event.Screen)
 	if err != nil {
 		return err
@@ -156,7 +155,7 @@ func (p *paths) run() (err error) {
 		return err
 	}
 	read := func(s *read.Slice, in class) (*sliceTuples, error) { return p.read(s, in, views, events) }
-	g := grouping{limit: p.tuples, sel: all, read: read, value: p.labels.number, take: p.take, crowded: p.crowded}
+	g := grouping{limit: p.tuples, sel: all, read: read, value: p.labels.ofSlice, take: p.take, crowded: p.crowded}
 	return g.run()
 }
 
@@ -178,7 +177,7 @@ func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*s
 	if p.q.Of == query.PathsEvents || p.q.Of == query.PathsBoth {
 		done = s.Selects(events)
 	}
-	page, name := s.Field("path", out.texts), s.Field("name", out.texts)
+	page, name := s.Field("page", out.texts), s.Field("name", out.texts)
 	keys := keyReader{s: s, visits: p.visits}
 	times := s.Ints(event.IntTime)
 	err := s.Each(func(rows []int32) {
@@ -193,9 +192,7 @@ func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*s
 			}
 			switch {
 			case viewed(row):
-				if label = uint32(firstTerm(page, row)); label == 0 {
-					label = uint32(firstTerm(name, row))
-				}
+				label = uint32(firstTerm(page, row))
 			case done(row):
 				label = uint32(firstTerm(name, row))
 			case bits != 0:

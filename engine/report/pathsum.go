@@ -60,9 +60,7 @@ func (s *pathsSum) add(from uint32, label func(i int) uint32) error {
 			s.stopped[i]++
 			return nil
 		}
-		for len(s.counts[i]) <= int(to) {
-			s.counts[i] = append(s.counts[i], make([]uint32, max(64, int(to)-len(s.counts[i])+1))...)
-		}
+		s.counts[i] = grownTo(s.counts[i], int(to))
 		s.counts[i][to]++
 		if err := s.link(i, from, to); err != nil {
 			return err
@@ -111,7 +109,7 @@ func (s *pathsSum) top(column int) []uint32 {
 		}
 	}
 	slices.SortFunc(labels, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), compareTexts(s.labels.text(a), s.labels.text(b)))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), compareValues(s.labels.text(a), s.labels.text(b)))
 	})
 	return labels[:min(len(labels), s.q.Limit)]
 }
@@ -147,7 +145,7 @@ func (s *pathsSum) answer() (*query.PathsAnswer, error) {
 		a.Links = append(a.Links, query.PathsLink{Column: column, From: s.labels.text(from), To: s.labels.text(to).Text, Count: uint64(s.links.counts[i])})
 	}
 	slices.SortFunc(a.Links, func(a, b query.PathsLink) int {
-		return cmp.Or(cmp.Compare(a.Column, b.Column), cmp.Compare(b.Count, a.Count), compareTexts(a.From, b.From), cmp.Compare(a.To, b.To))
+		return cmp.Or(cmp.Compare(a.Column, b.Column), cmp.Compare(b.Count, a.Count), compareValues(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
 	return a, nil
 }

@@ -59,6 +59,7 @@ type sliceTuples struct {
 	first  uint64 // seq of the slice's first row
 	tuples []tuple
 	texts  *read.Terms // numbers the values of the tuples, from 1; nil = the values stay
+	least  []moment    // by value, the earliest row that has it; only where somebody asks for it
 }
 
 var tupleBuffers = sync.Pool{New: func() any { return new([]tuple) }}
@@ -72,8 +73,8 @@ type grouping struct {
 	sel *read.Selection
 	// read returns the tuples of a slice whose keys are in the class. Several goroutines call it.
 	read func(s *read.Slice, in class) (*sliceTuples, error)
-	// value returns the number that stands for a text in all slices; nil = there are no texts.
-	value func(text string) (uint32, error)
+	// value returns the number that stands in all slices for a value of a slice.
+	value func(s *sliceTuples, value uint32) (uint32, error)
 	// take is called with the tuples of one key, by time and seq. They are valid until it
 	// returns.
 	take func(key uint64, rows []tuple) error
@@ -122,7 +123,7 @@ func (g *grouping) add(s *sliceTuples) error {
 		if v := t.value(); v != 0 && known != nil {
 			if known[v] == 0 {
 				var err error
-				if known[v], err = g.value(s.texts.Text(int32(v - 1))); err != nil {
+				if known[v], err = g.value(s, v); err != nil {
 					return err
 				}
 			}

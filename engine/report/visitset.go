@@ -16,6 +16,7 @@ func visitSet(rows *read.Rows, where []query.Cond, span query.Span) (*identity.O
 	if err != nil {
 		return nil, err
 	}
+	all = all.WithSession()
 	actions, err := typed(rows, identity.Actions...)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,68 @@
+// Splits by a dimension of visits: the value of the visit that a row is in.
+
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// visitSplit has the values of a dimension of visits. Number 0 is that of rows that are in no
+// counted visit.
+type visitSplit struct {
+	table  *table
+	visits []uint64 // session ordinal u40 | number u24, ascending
+}
+
+// newVisitSplit finds the values of the visits that have a row which satisfies where. It keeps 8
+// bytes for each of at most visitsMax visits.
+func newVisitSplit(rows *read.Rows, name string, where []query.Cond, span query.Span, visitsMax int) (*visitSplit, error) {
+	d, ok := dimOf(name)
+	if !ok {
+		return nil, fmt.Errorf("%w: split: %q is no dimension of visits", query.ErrBadQuery, name)
+	}
+	pass, err := newVisitPass(rows, where, span)
+	if err != nil {
+		return nil, err
+	}
+	pass.fresh = pass.fresh || name == "new"
+	at := pass.need(&d)
+	s := new(visitSplit)
+	restart := func() { *s = visitSplit{table: &table{dim: &d}} }
+	restart()
+	err = pass.run(restart, func(v *visitFacts) error {
+		row := s.table.row(&pass.texts, v, at)
+		if len(s.table.rows) > query.CounterRowsMax || len(s.visits) == visitsMax {
+			return fmt.Errorf("%w: split: more than %d values, or %d visits; ask for fewer days", query.ErrBadQuery, query.CounterRowsMax, visitsMax)
+		}
+		s.visits = append(s.visits, v.ord<<valueBits|uint64(row+1))
+		return nil
+	})
+	slices.Sort(s.visits)
+	return s, err
+}
+
+// number returns the number of the value of a session.
+func (s *visitSplit) number(ord uint64) uint32 {
+	i, _ := slices.BinarySearch(s.visits, ord<<valueBits)
+	if i == len(s.visits) || s.visits[i]>>valueBits != ord {
+		return 0
+	}
+	return uint32(s.visits[i] & valueMax)
+}
+
+func (s *visitSplit) len() int { return len(s.table.rows) + 1 }
+
+func (s *visitSplit) text(n uint32) query.Text {
+	if n == 0 {
+		return query.Text{Null: true}
+	}
+	return s.table.visitRow(int(n) - 1).Value
+}
+
+func (s *visitSplit) group(n uint32) query.Text { return s.text(n) }
+
+func (s *visitSplit) earlier(_, _ uint32) bool { return false }
