@@ -194,10 +194,10 @@ func (t *dimTest) text(texts *read.Terms, v *visitFacts) (text string, ok bool) 
 // VisitSet returns the session ordinals of the visits that began in a span and satisfy all
 // conditions, each of which has Visit set. It is a read.VisitSet.
 func (r *Reports) VisitSet(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
-	return visitSet(rows, conds, span)
+	return matchingVisits(rows, conds, span)
 }
 
-func visitSet(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
+func matchingVisits(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
 	p, err := newVisitPass(rows, conds, span)
 	if err != nil {
 		return nil, err

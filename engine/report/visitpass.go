@@ -69,7 +69,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 	var only *identity.OrdSet
 	if len(p.only) > 0 {
 		var err error
-		if only, err = visitSet(p.rows, p.only, p.span); err != nil {
+		if only, err = matchingVisits(p.rows, p.only, p.span); err != nil {
 			return err
 		}
 	}
