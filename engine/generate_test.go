@@ -57,7 +57,7 @@ func newGenerator(seed uint64) *generator {
 		now:   epoch,
 		clock: newClock(epoch),
 		sites: []*engine.Site{
-			{Site: query.Site{ID: 1, Name: "one"}},
+			{Site: query.Site{ID: 1, Name: "one", Hosts: []string{"own.example", "shop.example:443"}}},
 			{Site: query.Site{ID: 2, Name: "two", Location: newYork}, Uncounted: []string{"secret", "deep.secret"}},
 			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
 		},
@@ -197,7 +197,7 @@ func (g *generator) record() *event.Record {
 			event.Member{Key: "country", Value: event.Str(pick(g, "DE", "FR", "US"))},
 			event.Member{Key: "browser", Value: event.Str(pick(g, "Firefox", "Chrome"))},
 			event.Member{Key: "platform", Value: event.Str(pick(g, "Linux", "iOS"))},
-			event.Member{Key: "url", Value: event.Str("https://x.example/" + pick(g, "", "a", "b"))},
+			event.Member{Key: "url", Value: event.Str(pick(g, "https://x.example/", "https://www.X.example:8080/", "/") + pick(g, "", "a", "b"))},
 			event.Member{Key: "title", Value: event.Str(pick(g, "Home", "Shop"))},
 			event.Member{Key: "path", Value: event.Str("/" + pick(g, "a", "b", "c"))},
 			event.Member{Key: "region", Value: event.Str(pick(g, "BE", "NY"))},
@@ -331,13 +331,24 @@ func (g *generator) property(typ event.Type) (string, event.Value) {
 func (g *generator) where(m *model, site *query.Site) []query.Cond {
 	var out []query.Cond
 	for n := g.skewed(3); n > 0; n-- {
-		c := query.Cond{Field: pick(g, "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
+		c := query.Cond{Field: pick(g, "page", "host", "source", "channel", "medium", "campaign", "term", "content", "utm_source", "latitude", "name", "user", "anonymous", "type", "dialect", "session", "group", "value", "message_id",
 			"country", "browser", "title", "bot", "prop.plan", "prop.tags", "prop.deep.b", "prop.deep.b.c", "prop.deep", "prop.deep.", "prop.deep..b", "prop.amount", "prop.item7", "extra.currency", "extra.integrations.Mail.id")}
 		for k := 1 + g.skewed(3); k > 0; k-- {
 			c.Values = append(c.Values, g.operand(c.Field, m, site))
 		}
-		if g.chance(6) {
-			c.Op = query.OpNot
+		c.Op = pick(g, "", "", "", query.OpNot, query.OpMatch, query.OpNotMatch, query.OpAtLeast, query.OpAtMost, query.OpHas, query.OpHasNot)
+		switch c.Op {
+		case query.OpMatch, query.OpNotMatch:
+			for i, v := range c.Values {
+				c.Values[i] = pick(g, "*", "", v, strings.ToUpper(v), v[:len(v)/2]+"*", "*"+v[len(v)/2:], v[:len(v)/3]+"*"+v[len(v)/2:], strings.ReplaceAll(v, "*", `\*`), `*\**`)
+				c.Values[i] = strings.ToValidUTF8(c.Values[i], "")
+			}
+		case query.OpAtLeast, query.OpAtMost:
+			for i := range c.Values {
+				c.Values[i] = pick(g, "100", "1e2", "-0.5", "0", "7", "99.99", "50", "-1e300", "48.1")
+			}
+		case query.OpHas, query.OpHasNot:
+			c.Values = nil
 		}
 		out = append(out, c)
 	}
@@ -380,7 +391,19 @@ func (g *generator) operand(field string, m *model, site *query.Site) string {
 	case "title":
 		return pick(g, "Home", "Shop")
 	case "bot":
-		return "true"
+		return pick(g, "true", "false")
+	case "page":
+		return pick(g, "/", "/a", "/Blog/x*", g.name())
+	case "host":
+		return pick(g, "x.example", "y.example")
+	case "source", "utm_source":
+		return pick(g, "mail", "google", "GOOGLE", "newsletter", "Spring", "blog.example", "x.example", "own.example", "Gmail")
+	case "channel":
+		return pick(g, "paid", "email", "search", "campaign", "website", "direct")
+	case "medium":
+		return pick(g, "email", "cpc", "POST", "paid-social")
+	case "campaign":
+		return pick(g, "ärger", "50")
 	case "prop.plan":
 		return pick(g, "free", "pro", "gold")
 	case "prop.tags":

@@ -397,64 +397,11 @@ func (s *modelSite) matches(e *event.Event, where []query.Cond, from, to int64) 
 		return false
 	}
 	for _, c := range where {
-		if s.holds(e, c) == (c.Op == query.OpNot) {
+		if s.holds(e, c) == c.Op.Negated() {
 			return false
 		}
 	}
 	return true
-}
-
-// holds reports whether e has one of the values of c.
-func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
-	var has []string // what e has under the field, compared literally
-	switch c.Field {
-	case "name":
-		has = []string{e.Name}
-	case "anonymous":
-		has = []string{e.Anonymous}
-	case "session":
-		has = []string{e.Session}
-		if e.SessionOrd != 0 {
-			has = append(has, s.events[e.SessionOrd-1].ID) // its key
-		}
-	case "type":
-		has = []string{string(e.Type)}
-	case "dialect":
-		has = []string{string(e.Dialect)}
-	case "message_id":
-		has = []string{e.MessageID}
-	case "group":
-		has = e.Groups
-	case "user":
-		p := s.persons()
-		person := p.of[e.Seq-1]
-		return person != nil && slices.ContainsFunc(c.Values, func(v string) bool { return p.lookup(v) == person })
-	default:
-		var terms []string
-		if path, ok := strings.CutPrefix(c.Field, "prop."); ok {
-			terms = s.leaves[e.Seq][path]
-		} else if path, ok := strings.CutPrefix(c.Field, "extra."); ok {
-			terms = s.extras[e.Seq][path]
-		} else if c.Field == "value" {
-			terms = termsOf(e.Value)
-		} else {
-			terms = termsOf(e.Context.Get(c.Field))
-		}
-		for _, v := range c.Values {
-			for _, term := range termsOfQuery(v) {
-				if slices.Contains(terms, term) {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	for _, h := range has {
-		if h != "" && slices.Contains(c.Values, h) {
-			return true
-		}
-	}
-	return false
 }
 
 // after returns where a listing goes on: the seq of a public id of the site, or 0 for the
