@@ -86,6 +86,7 @@ type Query struct {
 	After     string // public id of the last event seen
 	Skip      int    // events of a listing to skip first; at most SkipMax
 	Metrics   Metrics
+	ByLast    bool // of persons: order them by the time of their latest selected event, the latest first, without a cursor
 
 	// Shown says that the events of a listing will be shown to someone. They then come
 	// without what is not shown: SessionOrd, PersonOrd and Day. This saves a sixth of

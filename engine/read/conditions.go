@@ -274,31 +274,13 @@ func (v *view) personsWith(test func(id string) bool) (index.Clause, error) {
 		{Field: event.FieldAnonymous, Match: match, Unless: event.FieldUser},
 		{Field: event.FieldPrevious, Match: match, With: &index.Alt{Field: event.FieldType, Terms: []string{string(event.Alias)}}},
 	}})
-	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, found *identity.OrdSet) error {
-		opened, err := r.open(rr)
-		if opened == nil {
-			return err
-		}
-		persons := newRowInts(opened.Get().Ints(event.IntPerson))
-		if err := r.each(rr, func(rows []int32) {
-			for _, ord := range persons.of(rows) {
-				found.Add(uint64(ord))
-			}
-		}); err != nil {
-			return err
-		}
-		return opened.Err()
-	})
+	found, err := v.ordinalsOf(pred, event.IntPerson)
 	if err != nil {
 		return index.Clause{}, err
 	}
 	links, err := v.links()
 	if err != nil {
 		return index.Clause{}, err
-	}
-	found := new(identity.OrdSet)
-	for i := range sums {
-		found.Union(&sums[i])
 	}
 	if err := found.AddPersons(links, v.budget.check); err != nil {
 		return index.Clause{}, err

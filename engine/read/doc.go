@@ -51,7 +51,7 @@
 //	digest.go            a summary of the events of a query
 //	person.go            which ids and events belong to one person
 //	firstrows.go         the same for a person with very many ids
-//	people.go            profiles and groups
+//	people.go            profiles and groups; latest.go who was there last
 //	traits.go            the object of a profile, merged from events
 //	sessions.go          sessions; source.go where they came from
 //	counters.go          counters of the values of a property

@@ -44,10 +44,98 @@ func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, nex
 	if err != nil {
 		return nil, "", err
 	}
-	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, func(seq uint64) bool { return links.Find(seq) == seq })
+	if q.ByLast {
+		return rd.latestUsers(v, q, limit)
+	}
+	keep := func(seq uint64) bool { return links.Find(seq) == seq }
+	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
+		found, err := v.ordinals(&q, event.IntPerson)
+		if err == nil {
+			err = found.AddPersons(links, v.budget.check)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		keep = func(seq uint64) bool { return found.Has(seq) && links.Find(seq) == seq }
+	}
+	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, keep)
 	if err != nil {
 		return nil, "", err
 	}
+	users, more, err := rd.profiles(v, &q, roots, more)
+	if err != nil || !more {
+		return users, "", err
+	}
+	return users, users[len(users)-1].Cursor, nil
+}
+
+// ordinals returns what an integer column has in the events that q selects.
+func (v *view) ordinals(q *query.Query, column int) (*identity.OrdSet, error) {
+	pred, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return nil, err
+	}
+	return v.ordinalsOf(pred, column)
+}
+
+// ordinalsOf returns what an integer column has in the rows that satisfy pred.
+func (v *view) ordinalsOf(pred *predicate, column int) (*identity.OrdSet, error) {
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, found *identity.OrdSet) error {
+		opened, err := r.open(rr)
+		if opened == nil {
+			return err
+		}
+		ords := newRowInts(opened.Get().Ints(column))
+		if err := r.each(rr, func(rows []int32) {
+			for _, ord := range ords.of(rows) {
+				found.Add(uint64(ord))
+			}
+		}); err != nil {
+			return err
+		}
+		return opened.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := new(identity.OrdSet)
+	for i := range sums {
+		all.Union(&sums[i])
+	}
+	return all, nil
+}
+
+// latestUsers is Users with ByLast. It keeps the limit persons with the latest events seen so
+// far: one that drops out comes back with a later event of its own.
+func (rd *Reader) latestUsers(v *view, q query.Query, limit int) (_ []query.User, next string, _ error) {
+	pred, err := plan(v, q.Where, q.From, q.To)
+	if err != nil {
+		return nil, "", err
+	}
+	links, err := v.links()
+	if err != nil {
+		return nil, "", err
+	}
+	var latest latestPersons
+	latest.limit = limit
+	err = v.eachRow(pred, func(p *table.Part) func(int) {
+		times, persons := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntPerson))
+		return func(row int) {
+			if ord := uint64(persons.at(row)); ord != 0 && latest.wants(times.at(row)) {
+				latest.add(links.Find(ord), times.at(row))
+			}
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	users, _, err := rd.profiles(v, &q, latest.roots(), false)
+	return users, "", err
+}
+
+// profiles computes the profiles of persons. more says that there are others than those of
+// roots, or than those that fit into the bytes and the time of q.
+func (rd *Reader) profiles(v *view, q *query.Query, roots []uint64, more bool) ([]query.User, bool, error) {
 	users := make([]query.User, 0, len(roots))
 	left := cmp.Or(q.Bytes, math.MaxInt)
 	for _, root := range roots {
@@ -60,20 +148,17 @@ func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, nex
 		if err == nil {
 			u, err = rd.profile(v, q.Site, p)
 		}
-		if err == query.ErrQueryTimeout && len(users) > 0 {
+		if err == query.ErrQueryTimeout && len(users) > 0 && !q.ByLast {
 			more = true // return the persons so far, and a cursor
 			break
 		}
 		if err != nil {
-			return nil, "", err
+			return nil, false, err
 		}
 		users = append(users, u)
 		left -= objectBytes(u.Properties) + namesBytes(u.Aliases, u.Anonymous, u.Groups)
 	}
-	if more {
-		return users, users[len(users)-1].Cursor, nil
-	}
-	return users, "", nil
+	return users, more, nil
 }
 
 // objectBytes returns the bytes of the keys and values of an object.

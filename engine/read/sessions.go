@@ -12,7 +12,6 @@ import (
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/referrer"
-	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -96,15 +95,7 @@ func (rd *Reader) sessions(ctx context.Context, q query.Query) (_ []query.Sessio
 	defer v.Close()
 	keep := func(uint64) bool { return true }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
-		pred, err := plan(v, q.Where, q.From, q.To)
-		if err != nil {
-			return nil, "", err
-		}
-		var matched identity.OrdSet
-		err = v.eachRow(pred, func(p *table.Part) func(int) {
-			session := p.Get().Ints(event.IntSession)
-			return func(row int) { matched.Add(uint64(session.At(row))) }
-		})
+		matched, err := v.ordinals(&q, event.IntSession)
 		if err != nil {
 			return nil, "", err
 		}

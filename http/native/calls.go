@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"cairn/engine/event"
 	"cairn/http/dialect"
 )
 
@@ -51,7 +50,7 @@ var groups = []struct {
 	names []string
 }{
 	{takesSite, "@site", []string{"site"}},
-	{takesFilters, "@filters", filterParams},
+	{takesFilters, "@filters", with(filterParams, "visit.")},
 	{takesPlain, "@plain", filterParams},
 	{takesRange, "@range", []string{"range", "from", "to", "max_age"}},
 	{takesCompare, "@compare", []string{"compare"}},
@@ -59,11 +58,6 @@ var groups = []struct {
 	{takesRows, "@rows", []string{"limit", "after", "search", "sort", "order", "at_least"}},
 	{takesCSV, "@csv", []string{"format"}},
 }
-
-// A name that ends in "." stands for every parameter that begins with it.
-var filterParams = slices.Concat([]string{
-	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-}, event.ContextKeys, []string{"prop.", "extra."})
 
 // parameterKind says how often a parameter may be given, and who reads it.
 type parameterKind uint8
@@ -104,14 +98,14 @@ var table = declare(
 	&route{method: "GET", path: "/api/v1/series", right: dialect.Read, read: (*API).series,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"interval", "metrics"}},
 	&route{method: "GET", path: "/api/v1/counters", right: dialect.Read, read: (*API).counters,
-		takes: takesSite | takesRange | takesCSV, own: []string{"property", "value", "segment", "sort", "metrics", "limit", "after"}},
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"property", "segment", "sort", "metrics", "limit", "after"}},
 	&route{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*API).users, names: true,
-		takes: takesSite | takesCSV, own: []string{"limit", "after"}},
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"sort", "limit", "after"}},
 	&route{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user, names: true, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents, names: true,
-		takes: takesSite, own: with(without(filterParams, "user"), "from", "to", "order", "limit", "after")},
+		takes: takesSite, own: with(without(filterParams, "user"), "visit.", "from", "to", "order", "limit", "after")},
 	&route{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions, names: true,
-		takes: takesSite | takesRange | takesCSV, own: []string{"user", "anonymous", "limit", "after"}},
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"limit", "after"}},
 	&route{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session, names: true, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*API).group, names: true, takes: takesSite},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},

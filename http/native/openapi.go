@@ -26,9 +26,9 @@ var OpenAPI = joinOpenAPI()
 var openapiParameters = map[string][]string{
 	"@site": {"site"},
 	"@filters": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-		"context", "paths"},
+		"dimensions", "context", "paths", "has", "visit"},
 	"@plain": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-		"context", "paths"},
+		"dimensions", "context", "paths", "has"},
 	"@range":   {"range", "from", "to", "max_age"},
 	"@compare": {"compare"},
 	"@steps":   {"steps"},

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dialect"
 )
@@ -46,14 +45,15 @@ func parseQuery(raw string, known []string) (params, error) {
 		if err != nil {
 			return q, badField(shorten(key, 128), err.Error())
 		}
-		if !accepts(known, name) {
-			return q, badField(shorten(name, 128), "no such parameter here")
-		}
 		text, err := unescape(value)
 		if err != nil {
-			return q, badField(shorten(name, 128), err.Error())
+			return q, badName(name, err.Error())
 		}
-		switch parameterKinds[name] {
+		kind := parameterKinds[name]
+		if !slices.Contains(known, name) {
+			kind = filterKind // or nothing that the call knows
+		}
+		switch kind {
 		case listKind:
 			if q.lists == nil {
 				q.lists = make(map[string][]string, 2)
@@ -74,10 +74,11 @@ func parseQuery(raw string, known []string) (params, error) {
 			}
 			continue
 		}
-		if err := checkFilter(name, text); err != nil {
+		c, err := filterOf(known, name, text)
+		if err != nil {
 			return q, err
 		}
-		q.add(name, text)
+		q.add(c)
 	}
 	return q, nil
 }
@@ -87,28 +88,6 @@ func parseQuery(raw string, known []string) (params, error) {
 func (q *params) of(site string) error {
 	if name := q.single["site"]; name != "" && name != site {
 		return &dialect.StatusError{Failure: dialect.NotFound, Field: "site", Msg: "site: no such site"}
-	}
-	return nil
-}
-
-func (q *params) add(field, value string) {
-	for i := range q.where {
-		if q.where[i].Field == field {
-			if !slices.Contains(q.where[i].Values, value) {
-				q.where[i].Values = append(q.where[i].Values, value)
-			}
-			return
-		}
-	}
-	q.where = append(q.where, query.Cond{Field: field, Values: []string{value}})
-}
-
-// values are what was asked of one filter, nil when it is absent.
-func (q *params) values(field string) []string {
-	for i := range q.where {
-		if q.where[i].Field == field {
-			return q.where[i].Values
-		}
 	}
 	return nil
 }
@@ -144,26 +123,6 @@ func shorten(s string, bytesMax int) string {
 		s = s[:bytesMax]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
-func checkFilter(name, text string) error {
-	switch name {
-	case "type":
-		if !slices.Contains(event.Types, event.Type(text)) {
-			return badField(name, "no such type")
-		}
-	case "dialect":
-		if !slices.Contains(event.Dialects, event.Dialect(text)) {
-			return badField(name, "no such dialect")
-		}
-	default:
-		// A property may hold an empty text. The other fields are absent when they are
-		// empty, so they never equal it.
-		if text == "" && !strings.Contains(name, ".") && name != "value" {
-			return badField(name, "empty")
-		}
-	}
-	return nil
 }
 
 // choice is a parameter with a fixed list of values, the first the default.
@@ -304,6 +263,10 @@ func counterHash(c *query.CounterQuery) uint32 {
 	text(c.Sort)
 	for _, v := range c.Values {
 		text(v)
+	}
+	text("")
+	for _, cond := range c.Where {
+		text(cond.String())
 	}
 	var n [24]byte
 	binary.BigEndian.PutUint64(n[0:], uint64(c.From))

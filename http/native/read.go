@@ -149,9 +149,13 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	query := query.CounterQuery{
 		Site:     c.site,
 		Property: c.query.single["property"],
-		Values:   c.query.values("value"),
 		Segment:  c.query.single["segment"],
 	}
+	var err error
+	if query.Values, err = c.query.cut("value"); err != nil {
+		return err
+	}
+	query.Where = c.query.where
 	if query.Property == "" {
 		switch {
 		case query.Values != nil:
@@ -163,7 +167,6 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if err := c.query.days(&query); err != nil {
 		return err
 	}
-	var err error
 	if query.Sort, err = c.query.choice("sort", "events", "users", "sessions", "value"); err != nil {
 		return err
 	}
@@ -249,11 +252,19 @@ func uncountedKey(name string) bool {
 	return slices.Contains(event.ContextKeys, name) && !event.Detected(name)
 }
 
-// users is GET /api/v1/users, by the person's first event, the newest first.
+// users is GET /api/v1/users, by the person's first event, the newest first, or with sort=last by
+// the time of the last one. With filters or a range it lists the persons of such events.
 func (n *API) users(ctx context.Context, c *reading) error {
 	query, err := c.query.page(c.site)
 	if err != nil {
 		return err
+	}
+	sort, err := c.query.choice("sort", "first", "last")
+	if err != nil {
+		return err
+	}
+	if query.ByLast = sort == "last"; query.ByLast && query.After != "" {
+		return badField("after", "sort=last has one page")
 	}
 	csv, err := c.listed(&query)
 	if err != nil {

@@ -40,9 +40,7 @@ func (n *Engine) note(call string, q query.Query) {
 	n.tell(q.Fresh)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", call, q.Site.Name)
-	for _, c := range q.Where {
-		fmt.Fprintf(&b, " %s=%q", c.Field, c.Values)
-	}
+	b.WriteString(filters(q.Where))
 	if q.From != 0 || q.To != 0 {
 		fmt.Fprintf(&b, " [%d,%d)", q.From, q.To)
 	}
@@ -59,6 +57,23 @@ func (n *Engine) note(call string, q query.Query) {
 		fmt.Fprintf(&b, " metrics %b", q.Metrics)
 	}
 	n.Asked = b.String()
+}
+
+// filters writes conditions: " country=[\"DE\"] path match [\"/*\"]".
+func filters(where []query.Cond) string {
+	var b strings.Builder
+	for _, c := range where {
+		b.WriteString(" ")
+		if c.Visit {
+			b.WriteString("visit.")
+		}
+		if c.Op == "" {
+			fmt.Fprintf(&b, "%s=%q", c.Field, c.Values)
+		} else {
+			fmt.Fprintf(&b, "%s %s %q", c.Field, c.Op, c.Values)
+		}
+	}
+	return b.String()
 }
 
 func (n *Engine) find(call, id string) error {
@@ -94,7 +109,7 @@ func (n *Engine) Series(_ context.Context, q query.Query, interval string, loc *
 func (n *Engine) Counters(_ context.Context, q query.CounterQuery) (query.CounterPage, error) {
 	n.tell(q.Fresh)
 	n.Asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
-		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset)
+		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset) + filters(q.Where)
 	return n.CounterPage, n.Err
 }
 
