@@ -370,6 +370,14 @@ func (p *pair) users() {
 	if all, _, _ := p.model.Users(context.Background(), query.Query{Site: q.Site, Limit: 100}); len(all) > 0 && p.chance(2) {
 		q.After = all[p.IntN(len(all))].Cursor
 	}
+	switch p.IntN(4) {
+	case 0:
+		q.Where = p.where(p.model, q.Site)
+		q.From, q.To = p.span()
+	case 1:
+		q.Where = p.where(p.model, q.Site)
+		q.ByLast, q.After = true, ""
+	}
 	want, next, _ := p.model.Users(context.Background(), q)
 	got, gotNext, err := p.engine.Users(context.Background(), q)
 	if err != nil || len(got) != len(want) || gotNext != next {
@@ -390,7 +398,9 @@ func (p *pair) users() {
 
 func (p *pair) sessions() {
 	q := query.Query{Site: &p.site().Site, Limit: pick(p.generator, 100, 1, 3)}
-	switch p.IntN(3) {
+	switch p.IntN(4) {
+	case 3:
+		q.Where = p.where(p.model, q.Site)
 	case 0:
 		q.Where = []query.Cond{{Field: "user", Values: []string{p.user()}}}
 	case 1:

@@ -4,6 +4,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -293,7 +294,26 @@ func (m *model) Users(_ context.Context, q query.Query) ([]query.User, string, e
 		return nil, "", err
 	}
 	var users []query.User
-	all := s.persons().inOrder
+	all, latest := s.persons().inOrder, map[*person]int64{}
+	if len(q.Where) > 0 || q.From != 0 || q.To != 0 || q.ByLast { // persons of such events
+		all = nil
+		for _, who := range s.persons().inOrder {
+			for _, e := range who.events {
+				if s.matches(e, q.Where, q.From, q.To) {
+					if at, known := latest[who]; !known || e.Time > at {
+						latest[who] = e.Time
+					}
+				}
+			}
+			if _, any := latest[who]; any {
+				all = append(all, who)
+			}
+		}
+	}
+	if q.ByLast {
+		slices.SortStableFunc(all, func(a, b *person) int { return cmp.Compare(latest[a], latest[b]) })
+		all = all[max(0, len(all)-q.Limit):]
+	}
 	for i := len(all) - 1; i >= 0; i-- {
 		if after != 0 && all[i].events[0].Seq >= after {
 			continue
