@@ -25,7 +25,7 @@ type TermMatch struct {
 
 // dictionary names the dictionary of a column in a part, and a path inside its cells.
 type dictionary struct {
-	first       uint64 // of the part
+	part        any // *Run or *MemPart
 	rows        int
 	field, path string
 }
@@ -40,7 +40,8 @@ type foundCodes struct {
 // find returns the codes of a column that satisfy the condition at path, ascending. With all
 // it has no codes: all of them satisfy it.
 func (t *TermMatch) find(p Part, col Column, field, path string) (codes []uint32, all bool) {
-	key := dictionary{p.First(), p.Len(), field, path}
+	part, format := storeOf(p)
+	key := dictionary{part, p.Len(), field, path}
 	t.mu.Lock()
 	if t.found == nil {
 		t.found = make(map[dictionary]*foundCodes)
@@ -51,19 +52,19 @@ func (t *TermMatch) find(p Part, col Column, field, path string) (codes []uint32
 		t.found[key] = f
 	}
 	t.mu.Unlock()
-	f.once.Do(func() { f.codes, f.all = t.search(formatOf(p), col, path) })
+	f.once.Do(func() { f.codes, f.all = t.search(format, col, path) })
 	return f.codes, f.all
 }
 
-// formatOf returns the format of the cells of a part.
-func formatOf(p Part) *Format {
+// storeOf returns what a part reads, and the format of its cells.
+func storeOf(p Part) (part any, format *Format) {
 	switch p := p.(type) {
 	case *runPart:
-		return p.run.format
+		return p.run, p.run.format
 	case *memSnapshot:
-		return p.part.format
+		return p.part, p.part.format
 	}
-	return nil
+	panic("index: a part of another package")
 }
 
 // overAfter is how many bytes of cells are tried before Over is asked again.

@@ -200,17 +200,25 @@ func holdsLeaf(cell, path string, terms []string) bool {
 	return false
 }
 
+// holds reports whether the cell of the alternative's field satisfies it.
+func (a *Alt) holds(cell string) bool {
+	if a.Match == nil {
+		return holdsLeaf(cell, a.Path, a.Terms)
+	}
+	return slices.ContainsFunc(testLeaves([]byte(cell)), func(l [2]string) bool { return l[0] == a.Path && (a.Match.Func == nil || a.Match.Func(l[1])) })
+}
+
 func (r *modelRow) satisfies(q question) bool {
 	for _, c := range q.clauses {
-		any := false
+		any := c.Rows != nil && r.ints[0]%2 == 0
 		for _, a := range c.Any {
 			cell, has := r.cells[a.Field]
 			if c.Present {
 				any = any || has
 			} else if _, un := r.cells[a.Unless]; has && !(a.Unless != "" && un) {
 				within := a.Within == nil || r.ints[a.Within.Col] >= a.Within.From && r.ints[a.Within.Col] < a.Within.To
-				with := a.With == nil || r.cells[a.With.Field] != "" && holdsLeaf(r.cells[a.With.Field], a.With.Path, a.With.Terms)
-				any = any || within && with && holdsLeaf(cell, a.Path, a.Terms)
+				with := a.With == nil || r.cells[a.With.Field] != "" && a.With.holds(r.cells[a.With.Field])
+				any = any || within && with && a.holds(cell)
 			}
 		}
 		if any == c.Not {
@@ -223,6 +231,17 @@ func (r *modelRow) satisfies(q question) bool {
 		}
 	}
 	return true
+}
+
+// drawMatch draws a condition on terms, mostly none.
+func drawMatch(t *rapid.T) *TermMatch {
+	switch rest := rapid.IntRange(0, 8).Draw(t, "match"); rest {
+	case 0:
+		return &TermMatch{}
+	case 1, 2, 3:
+		return &TermMatch{Func: func(term string) bool { return len(term)%3 == rest-1 }, Over: func() bool { return false }}
+	}
+	return nil
 }
 
 // drawQuestions draws questions about values that the rows have and about values that
@@ -280,9 +299,16 @@ func drawQuestions(t *rapid.T, rows []modelRow) (finds []find, questions []quest
 				}
 				if rapid.IntRange(0, 2).Draw(t, "with") == 0 {
 					w := draw()
-					a.With = &Alt{Field: w.field, Path: w.path, Terms: w.terms}
+					a.With = &Alt{Field: w.field, Path: w.path, Terms: w.terms, Match: drawMatch(t)}
 				}
+				a.Match = drawMatch(t)
 				c.Any = append(c.Any, a)
+			}
+			if rapid.IntRange(0, 7).Draw(t, "rows") == 0 {
+				c = Clause{Not: c.Not, Rows: func(p Part) func(row int) bool {
+					ints := p.Ints(0)
+					return func(row int) bool { return ints.At(row)%2 == 0 }
+				}}
 			}
 			q.clauses = append(q.clauses, c)
 		}
