@@ -9,7 +9,9 @@
 //	answer.go   what is returned
 //	pattern.go  patterns
 //	report.go   what every report is asked, and what its answer says of itself
-//	visits.go   reports of visits; pages.go of pages
+//	visits.go   reports of visits; pages.go of pages, funnel.go of funnels, retention.go
+//	            of who comes back, paths.go of paths
+//	fresh.go    how new an answer is to be
 //	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer
 //

@@ -149,6 +149,32 @@ func (s Sum) AppendQuotient(dst []byte, n uint64, digits int) []byte {
 	return q.appendScaled(dst, digits, negative)
 }
 
+// AppendRatio appends num/den, rounded half away from zero to at most so many digits after the
+// point, 9 at most, without needless zeros. den is not 0.
+func AppendRatio(dst []byte, num, den int64, digits int) []byte {
+	n, d, scale := magnitude(num), magnitude(den), uint64(1)
+	for range digits {
+		scale *= 10
+	}
+	hi, lo := bits.Mul64(n, scale)
+	q := Sum{hi: hi / d}
+	var rest, carry uint64
+	q.lo, rest = bits.Div64(hi%d, lo, d)
+	if rest >= d-rest {
+		q.lo, carry = bits.Add64(q.lo, 1, 0)
+		q.hi += carry
+	}
+	return q.appendScaled(dst, digits, (num < 0) != (den < 0))
+}
+
+// magnitude returns a number without its sign.
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n)
+	}
+	return uint64(n)
+}
+
 // appendScaled appends the integer as a decimal with so many digits after the point.
 func (s Sum) appendScaled(dst []byte, digits int, negative bool) []byte {
 	hi, lo := s.hi, s.lo

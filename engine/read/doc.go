@@ -39,7 +39,7 @@
 //	kept.go              reports that were computed, kept while they are true
 //	bounds.go            the times between which the rows lie
 //	slices.go            what a report of engine/report reads; field.go the terms of a
-//	                     field in its rows
+//	                     field in its rows, entity.go the names of people and sessions
 //
 // One file for each kind of answer:
 //

@@ -235,7 +235,7 @@ func queryKey(q *query.Query, kind string) string {
 
 // pagingKey is the paging of a query of a listing.
 func pagingKey(q *query.Query) string {
-	return fmt.Sprintf("%v %d %d %q %d %v", q.Ascending, q.Limit, q.Bytes, q.After, q.Skip, q.Shown)
+	return fmt.Sprintf("%v %d %d %q %d %v %v", q.Ascending, q.Limit, q.Bytes, q.After, q.Skip, q.Shown, q.ByLast)
 }
 
 // counterKey contains everything that the answer to a query of counters depends on.

@@ -11,4 +11,33 @@
 //   - A report over a span sees the rows in the span alone. A visit counts when its first row
 //     is among them. So a closed span never changes by later traffic, and days sum up to weeks.
 //   - The visitor of a visit is the person of its first row that has one.
+//
+// # Files
+//
+// Shared by all reports:
+//
+//	report.go     Reports
+//	order.go      which rows of a table are shown, and in which order
+//	steps.go      in which step of a series a time is
+//	tally.go      how often each number was seen, for medians
+//
+// Reports by visit:
+//
+//	scan.go       the pass over slices that puts the rows of each visit together
+//	slice.go      the visits of the rows of one slice
+//	visit.go      one visit as far as a pass has seen it; origin.go where it came from
+//	visitpass.go  the counted visits of a question; filter.go conditions on visits
+//	dims.go       what visits are told apart by; table.go the visits of each value
+//	lengths.go    how long the visits of each row lasted
+//	visits.go     the report of visits; pages.go that of pages
+//
+// Reports by person or visit, row after row:
+//
+//	tuples.go     the rows that such a report looks at; splits.go texts numbered across slices
+//	people.go     the persons of rows; members.go what is known of each
+//	visitset.go   the sessions that count as visits; visitsplit.go their values of a dimension
+//	attempt.go    how deep one gets into a funnel; funnel.go the report
+//	retention.go  who comes back
+//	paths.go      where visits go; pathsum.go the sums
+//	entities.go   the people or visits behind a number
 package report

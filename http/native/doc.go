@@ -50,7 +50,7 @@
 //	api.go        the API and what it asks of the engine
 //	calls.go      the table of calls and of their parameters
 //	native.go     the way of one read through the table, errors
-//	query.go      the query string, filters, cursors
+//	query.go      the query string, cursors; filter.go the filters in it
 //	time.go       from, to and range of the calls that are no reports
 //	ranges.go     range, compare and interval of reports
 //	reports.go    the common parameters of reports and the frame of their answers

@@ -1,8 +1,9 @@
 package native
 
 import (
-	"math/big"
 	"strconv"
+
+	"cairn/engine/query"
 )
 
 // This file writes the numbers of reports: rounded from the exact quotient, half away from zero,
@@ -34,32 +35,5 @@ func appendQuotient(dst []byte, num, den int64, digits int) []byte {
 	if den == 0 {
 		return append(dst, "null"...)
 	}
-	if (num < 0) != (den < 0) && num != 0 {
-		dst = append(dst, '-')
-	}
-	n, d := new(big.Int).Abs(big.NewInt(num)), new(big.Int).Abs(big.NewInt(den))
-	n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil))
-	n.Lsh(n, 1).Add(n, d)
-	n.Quo(n, d.Lsh(d, 1)) // (2n+d)/2d
-	return appendFixed(dst, n, digits)
-}
-
-// appendFixed appends n/10^digits. n is not negative.
-func appendFixed(dst []byte, n *big.Int, digits int) []byte {
-	text := n.String()
-	if n.Sign() == 0 && len(dst) > 0 && dst[len(dst)-1] == '-' {
-		dst = dst[:len(dst)-1] // rounded to nothing
-	}
-	for len(text) <= digits {
-		text = "0" + text
-	}
-	whole, rest := text[:len(text)-digits], text[len(text)-digits:]
-	for rest != "" && rest[len(rest)-1] == '0' {
-		rest = rest[:len(rest)-1]
-	}
-	dst = append(dst, whole...)
-	if rest != "" {
-		dst = append(append(dst, '.'), rest...)
-	}
-	return dst
+	return query.AppendRatio(dst, num, den, digits)
 }
