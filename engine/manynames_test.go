@@ -192,3 +192,37 @@ func TestPersonOfManyIDs(t *testing.T) {
 		t.Errorf("%+v, %v", totals, err)
 	}
 }
+
+// The work for one id of a person does not grow with the number of rows that are not sealed
+// yet: the aliases are read once, not once for each id. Each reading takes allocations.
+func TestPersonReadsAliasesOnce(t *testing.T) {
+	const ids = 2000
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "many"}}
+	e, err := engine.Open(engine.Options{Dir: t.TempDir(), Reserve: -1, Sites: engine.SitesOf(site)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var records []engine.Record
+	for i := range ids {
+		records = append(records, engine.Record{Site: site, Record: &event.Record{Event: event.Event{
+			Dialect: event.Native, Type: event.Alias, User: "T", Previous: "user-" + strconv.Itoa(i)}}})
+	}
+	ctx := context.Background()
+	if _, err := e.Ingest(ctx, records, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		if u, err := e.User(ctx, &site.Site, "T"); err != nil || len(u.Anonymous) != ids {
+			t.Errorf("%d ids, %v", len(u.Anonymous), err)
+		}
+	})
+	t.Logf("%.1f allocations an id", allocs/ids)
+	if allocs > 75*ids {
+		t.Errorf("%.0f allocations for a person of %d ids", allocs, ids)
+	}
+}

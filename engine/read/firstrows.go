@@ -22,34 +22,35 @@ type firstRows struct {
 
 // firstRowsPart is the columns of a part that hold ids, nil where the part has none.
 type firstRowsPart struct {
-	users, anons *idColumn
-	previous     index.Column
+	users, anons, previous *idColumn
 }
 
 // idColumn is a column of ids.
 type idColumn struct {
 	col   index.Column
-	first []int32 // by code: the first row with it, plus 1; nil = not read yet
+	part  index.Part
+	only  []index.Clause // the rows that count; nil = all
+	first []int32        // by code: the first row with it, plus 1; nil = not read yet
 }
 
 func newFirstRows(v *view) *firstRows {
 	f := &firstRows{view: v, parts: make([]firstRowsPart, len(v.Parts)), rows: make(map[*table.Part]*table.RowReader)}
 	for i := range v.Parts {
 		part, p := v.Parts[i].Get(), &f.parts[i]
-		column := func(field string) *idColumn {
+		column := func(field string, only []index.Clause) *idColumn {
 			if col := part.Column(field); col != nil {
-				return &idColumn{col: col}
+				return &idColumn{col: col, part: part, only: only}
 			}
 			return nil
 		}
-		p.users, p.anons = column(event.FieldUser), column(event.FieldAnonymous)
-		p.previous = part.Column(event.FieldPrevious)
+		p.users, p.anons = column(event.FieldUser, nil), column(event.FieldAnonymous, nil)
+		p.previous = column(event.FieldPrevious, aliases())
 	}
 	return f
 }
 
 // row returns the first row whose cell is an id, or -1.
-func (c *idColumn) row(id string, rows int) int {
+func (c *idColumn) row(id string) int {
 	if c == nil {
 		return -1
 	}
@@ -58,15 +59,7 @@ func (c *idColumn) row(id string, rows int) int {
 		return -1
 	}
 	if c.first == nil {
-		c.first = make([]int32, c.col.Card()+1)
-		buf := make([]int64, index.PageRows)
-		for page := 0; page*index.PageRows < rows; page++ {
-			for i, code := range c.col.Codes().Page(page, buf) {
-				if code > 0 && code < int64(len(c.first)) && c.first[code] == 0 {
-					c.first[code] = int32(page*index.PageRows+i) + 1
-				}
-			}
-		}
+		c.read()
 	}
 	first := -1
 	for _, code := range codes {
@@ -77,6 +70,31 @@ func (c *idColumn) row(id string, rows int) int {
 	return first
 }
 
+// read fills first. It reads the column once: a matcher for each id would mark whole pages of
+// rows for each of them.
+func (c *idColumn) read() {
+	c.first = make([]int32, c.col.Card()+1)
+	see := func(row int, code int64) {
+		if code > 0 && code < int64(len(c.first)) && c.first[code] == 0 {
+			c.first[code] = int32(row) + 1
+		}
+	}
+	codes := c.col.Codes()
+	if c.only != nil {
+		index.NewMatcher(c.part, c.only, nil).Ascend(0, func(row int) bool {
+			see(row, codes.At(row))
+			return true
+		})
+		return
+	}
+	buf := make([]int64, index.PageRows)
+	for page := 0; page*index.PageRows < c.part.Len(); page++ {
+		for i, code := range codes.Page(page, buf) {
+			see(page*index.PageRows+i, code)
+		}
+	}
+}
+
 // seq is view.firstSeq.
 func (f *firstRows) seq(kind byte, id string) (uint64, error) {
 	for i := range f.parts {
@@ -85,14 +103,9 @@ func (f *firstRows) seq(kind byte, id string) (uint64, error) {
 		if kind == identity.KindAnonymous {
 			column = p.anons
 		}
-		row := column.row(id, part.Get().Len())
-		if p.previous != nil && len(p.previous.Find("", []string{id})) > 0 {
-			index.NewMatcher(part.Get(), aliasOf(id), nil).Ascend(0, func(aliased int) bool {
-				if row < 0 || aliased < row {
-					row = aliased
-				}
-				return false
-			})
+		row := column.row(id)
+		if aliased := p.previous.row(id); aliased >= 0 && (row < 0 || aliased < row) {
+			row = aliased
 		}
 		if err := part.Err(); err != nil {
 			return 0, err

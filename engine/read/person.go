@@ -36,11 +36,14 @@ func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	return first, nil
 }
 
-// aliasOf finds the aliases whose previous id is one of ids. An alias event without a user
-// does not count.
+// aliasOf finds the aliases whose previous id is one of ids.
 func aliasOf(ids ...string) []index.Clause {
+	return append([]index.Clause{{Any: []index.Alt{{Field: event.FieldPrevious, Terms: ids}}}}, aliases()...)
+}
+
+// aliases finds the aliases of all ids. An alias event without a user does not count.
+func aliases() []index.Clause {
 	return []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldPrevious, Terms: ids}}},
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
 		{Any: []index.Alt{{Field: event.FieldUser}, {Field: event.FieldAnonymous}}, Present: true},
 	}
