@@ -48,3 +48,38 @@ func TestPublicAnswers(t *testing.T) {
 		t.Errorf("sourceConfig: %d %q %s", a.status, a.header, a.body)
 	}
 }
+
+// TestAnswersByOrigin asks every route with an Origin, with another and without one. Where its
+// answer depends on the origin, Vary says so in all of them: a cache that has an answer without
+// an Origin would else give it to the pages of one.
+func TestAnswersByOrigin(t *testing.T) {
+	s := start(t, twoSites)
+	echoed := 0
+	for _, r := range s.routes(dialects(s.native, nil, false)) {
+		path := strings.ReplaceAll(strings.Replace(r.Path, "*/", "/", 1), "*", "shop-write")
+		if strings.HasPrefix(r.Path, "/") {
+			path = strings.ReplaceAll(r.Path, "*", "shop-write")
+		}
+		for _, method := range append([]string{"OPTIONS"}, r.Methods...) {
+			allowed := map[string]bool{}
+			var vary []string
+			for _, origin := range []string{"X-Origin: none", "Origin: https://a.example", "Origin: https://b.example"} {
+				a := s.send(method, path+"?"+r.Query, "", origin)
+				allowed[a.header["access-control-allow-origin"]] = true
+				if !strings.Contains(strings.ToLower(a.header["vary"]), "origin") {
+					vary = append(vary, origin)
+				}
+			}
+			if len(allowed) == 1 {
+				continue
+			}
+			echoed++
+			if len(vary) > 0 {
+				t.Errorf("%s %s depends on the origin, and its Vary does not say so with %q", method, path, vary)
+			}
+		}
+	}
+	if echoed == 0 {
+		t.Error("no answer depends on the origin")
+	}
+}

@@ -33,8 +33,8 @@ func (x *exchange) cors() {
 		} else {
 			x.addHeader("Access-Control-Allow-Origin", origin)
 			x.addHeader("Access-Control-Allow-Credentials", "true")
-			x.vary("Origin")
 		}
+		x.vary("Origin") // also without one: a cache would give this answer to the pages of an origin
 		x.addHeader("Access-Control-Expose-Headers", corsExpose)
 	}
 }
@@ -57,7 +57,7 @@ func (x *exchange) preflight() {
 	}
 	x.addHeader("Access-Control-Allow-Headers", wanted)
 	x.addHeader("Access-Control-Max-Age", corsAge)
-	if x.route.CORS == dialect.CORSEcho && x.header("Origin") != "" {
+	if x.route.CORS == dialect.CORSEcho {
 		x.vary("Origin")
 	}
 	x.vary("Access-Control-Request-Headers")
