@@ -150,11 +150,12 @@ func (m *message) object(o event.Object, at, key string) (event.Object, *event.F
 	return m.open(v, at+key)
 }
 
-// id is an id of a key, a string or a number; absent, null and empty are "".
+// id is an id of a key, a string or a number; absent, null and empty are "". Blanks are a word
+// that is no id (event.NoID): they satisfy a call that requires one.
 func id(o event.Object, at, key string, required bool) (string, *event.FieldError) {
 	v := o.Get(key)
 	switch {
-	case v.Kind == event.Number, v.Kind == event.String && strings.TrimSpace(v.Text) != "":
+	case v.Kind == event.Number, v.Kind == event.String && v.Text != "":
 		if len(v.Text) > event.MaxIDBytes {
 			return "", dialect.Refuse(at+key, "at most 256 bytes")
 		}

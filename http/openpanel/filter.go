@@ -177,17 +177,18 @@ func (f *filter) fits(have string) bool {
 	})
 }
 
-// of is the values of the field in an event, as terms. An empty text is no value.
+// of is the values of the field in an event, as terms. An empty text in a property is a value,
+// as it is for `is`; a field of the event that is empty has none.
 func (f *filter) of(e *event.Event) []string {
 	switch f.field {
 	case "name":
-		return termsAt("", event.Str(e.Name), nil)
+		return unlessEmpty(e.Name)
 	case "user":
-		return termsAt("", event.Str(profileID(e)), nil)
+		return unlessEmpty(profileID(e))
 	case "anonymous":
-		return termsAt("", event.Str(e.Anonymous), nil)
+		return unlessEmpty(e.Anonymous)
 	case "session_name":
-		return termsAt("", event.Str(e.Session), nil)
+		return unlessEmpty(e.Session)
 	case "group":
 		return e.Groups
 	case "value":
@@ -200,6 +201,14 @@ func (f *filter) of(e *event.Event) []string {
 		return termsIn(e.Extra, path)
 	}
 	return termsAt("", e.Context.Get(f.field), nil)
+}
+
+// unlessEmpty is the value of a field of an event. It may alias the event.
+func unlessEmpty(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
 }
 
 // termsIn returns what an object has under a dotted path: under the literal key, and inside the
@@ -222,7 +231,7 @@ func termsAt(path string, v event.Value, terms []string) []string {
 		return terms
 	}
 	event.CellLeaves(event.AppendCell(nil, v), func(at, term string) bool {
-		if at == path && term != "" {
+		if at == path {
 			terms = append(terms, strings.Clone(term))
 		}
 		return true

@@ -17,7 +17,8 @@ import (
 func TestFilters(t *testing.T) {
 	e := &event.Event{Name: "order", User: "ada", Anonymous: "d1", Groups: []string{"acme", "beta"}, Value: event.Num("4200"),
 		Properties: event.Object{{Key: "plan", Value: event.Str("Pro")}, {Key: "n", Value: event.Num("12.0")}, {Key: "tags", Value: event.Raw(`["a","b"]`)},
-			{Key: "o", Value: event.Raw(`{"p":{"q":true}}`)}, {Key: "null", Value: event.Value{Kind: event.Null}}},
+			{Key: "o", Value: event.Raw(`{"p":{"q":true}}`)}, {Key: "null", Value: event.Value{Kind: event.Null}},
+			{Key: "empty", Value: event.Str("")}, {Key: "list", Value: event.Raw(`["",{}]`)}},
 		Context: event.Object{{Key: "country", Value: event.Str("SE")}}, Extra: event.Object{{Key: "referrer_name", Value: event.Str("Google")}}}
 	for _, c := range []struct {
 		filter string
@@ -41,6 +42,11 @@ func TestFilters(t *testing.T) {
 		{`{"name":"properties.tags","operator":"endsWith","value":["b"]}`, true},
 		{`{"name":"properties.null","operator":"isNull"}`, true},
 		{`{"name":"properties.none","operator":"isNotNull"}`, false},
+		{`{"name":"properties.empty","operator":"isNull"}`, false}, // an empty text is a value, as for "is"
+		{`{"name":"properties.empty","operator":"isNotNull"}`, true},
+		{`{"name":"properties.empty","operator":"regex","value":["^$"]}`, true},
+		{`{"name":"properties.list","operator":"isNull"}`, false},
+		{`{"name":"groups","operator":"isNull"}`, false},
 		{`{"name":"referrer_name","operator":"contains","value":["goo"]}`, true},
 	} {
 		conds, rest, err := filtersOf("[" + c.filter + "]")
