@@ -359,7 +359,7 @@ func (rd *Reader) chooseID(v *view, p *person, u *query.User) error {
 	}
 	u.ID = p.users[0]
 	replaced := make(map[string]bool)
-	if err := v.eachEvent(aliasOf(p.users...), func(ev *event.Event) {
+	if err := v.eachIDs(aliasOf(p.users...), func(ev *event.Event) {
 		if ev.User != ev.Previous {
 			replaced[ev.Previous] = true
 		}
@@ -385,14 +385,26 @@ func (v *view) eachEvent(clauses []index.Clause, fn func(*event.Event)) error {
 	return v.eachEventOf(newPredicate(clauses...), fn)
 }
 
+// eachIDs calls fn with the ids and types of the events that satisfy clauses, oldest first. A
+// site may have a thousand columns, so whole events take much longer.
+func (v *view) eachIDs(clauses []index.Clause, fn func(*event.Event)) error {
+	return v.eachRead(newPredicate(clauses...), table.NewIDReader, fn)
+}
+
 // eachEventOf calls fn with the events that satisfy pred, oldest first.
 func (v *view) eachEventOf(pred *predicate, fn func(*event.Event)) error {
+	return v.eachRead(pred, table.NewRowReader, fn)
+}
+
+// eachRead calls fn with what a reader of each part reads of the events that satisfy pred,
+// oldest first.
+func (v *view) eachRead(pred *predicate, reader func(index.Part) *table.RowReader, fn func(*event.Event)) error {
 	c := clock{budget: v.budget}
 	return v.eachRowUntil(pred, func(p *table.Part) func(int) error {
 		var r *table.RowReader
 		return func(row int) error {
 			if r == nil {
-				r = table.NewRowReader(p.Get())
+				r = reader(p.Get())
 			}
 			ev, err := r.Read(row)
 			if err != nil {
