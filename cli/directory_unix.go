@@ -28,7 +28,7 @@ func lockDir(dir string, alone bool) (io.Closer, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		f.Close()
-		return nil, fmt.Errorf("%s is in use by another process", dir)
+		return nil, fmt.Errorf("%s is in use by another process; stop that server first, or use a snapshot of it", dir)
 	}
 	return f, nil
 }
