@@ -57,7 +57,7 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	conds, rest, err := filtersOf(`[{"name":"profileId","operator":"isNot","value":["ada"]},{"name":"properties.plan","operator":"is","value":["pro",1,true,null]},{"name":"path","value":"/a"},{"name":"country","operator":"is","value":[]}]`)
-	if got := fmt.Sprint(conds, rest, err); got != `[{user [ada] not} {prop.plan [pro 1 true] } {path [/a] }] [] <nil>` {
+	if got := fmt.Sprint(conds, rest, err); got != `["user" "not" ["ada"] "prop.plan" "" ["pro" "1" "true"] "path" "" ["/a"]] [] <nil>` {
 		t.Error(got)
 	}
 	for text, want := range map[string]string{
