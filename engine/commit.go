@@ -114,7 +114,7 @@ func (p *publisher) stage(g *group) error {
 		}
 		s := sg.site
 		s.touched = p.e.stats.commits.Load()
-		grown, err := s.Append(sg.first, sg.records, &p.rest)
+		grown, err := s.AppendOwn(sg.first, sg.records, &p.rest)
 		p.e.hotBytes.Add(grown)
 		if err != nil {
 			return err

@@ -52,6 +52,11 @@ func addressKey(key string) bool {
 	if len(key) < 2 || len(key) > addressKeyBytesMax {
 		return false
 	}
+	switch key[len(key)-1] {
+	case 'p', 'r', 's', 'P', 'R', 'S', '4', '6', '_', '-', ' ':
+	default:
+		return false // no name ends so: most keys need no look-up
+	}
 	var folded [addressKeyBytesMax]byte
 	n := 0
 	for i := range len(key) {
@@ -70,15 +75,25 @@ func addressKey(key string) bool {
 
 // hasAddressKey reports whether an object in compact JSON may have an address key.
 func hasAddressKey(text string) bool {
-	for {
-		end := strings.Index(text, `":`)
-		if end < 0 {
+	for i := 0; ; i++ {
+		next := strings.IndexByte(text[i:], ':')
+		if next < 0 {
 			return false
 		}
-		if start := strings.LastIndexByte(text[:end], '"'); start >= 0 && addressKey(text[start+1:end]) {
-			return true
+		i += next
+		if i < 2 || text[i-1] != '"' {
+			continue
 		}
-		text = text[end+2:]
+		// The quote before the key is at most addressKeyBytesMax bytes away from that after it.
+		end := i - 1
+		for start := end - 1; start >= 0 && start >= end-1-addressKeyBytesMax; start-- {
+			if text[start] == '"' {
+				if addressKey(text[start+1 : end]) {
+					return true
+				}
+				break
+			}
+		}
 	}
 }
 

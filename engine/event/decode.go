@@ -31,6 +31,19 @@ var (
 // and is returned. Other errors wrap ErrCorrupt and say where the damage is. Cells that
 // were passed before an error must be discarded.
 func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) error {
+	return scanRecord(record, ints, validCell, cell)
+}
+
+// ScanOwnRecord is ScanRecord of a record that this process has made and no disk has had. It
+// does not look into cells: Validate has.
+func ScanOwnRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) error {
+	return scanRecord(record, ints, ownCell, cell)
+}
+
+func ownCell(c []byte) bool { return len(c) > 0 }
+
+// scanRecord is ScanRecord. valid reports whether a cell is one that AppendCell makes.
+func scanRecord(record []byte, ints *Ints, valid func(cell []byte) bool, cell func(field, cell []byte) error) error {
 	r := reader{record: record}
 	if len(record) > RecordReadMax {
 		return fmt.Errorf("%w: %d bytes, where at most %d are read", ErrCorrupt, len(record), RecordReadMax)
@@ -58,7 +71,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 		return err
 	}
 	if len(session) > 0 {
-		if !validCell(session) || !stringCell(session) {
+		if !valid(session) || !stringCell(session) {
 			return r.corrupt("session")
 		}
 		if err := cell(fieldSession, session); err != nil {
@@ -66,7 +79,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 		}
 	}
 	if len(capped) > 0 {
-		if !validCell(capped) || capped[0] != tagJSON {
+		if !valid(capped) || capped[0] != tagJSON {
 			return r.corrupt("capped")
 		}
 		if err := cell(fieldCapped, capped); err != nil {
@@ -84,7 +97,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 		switch {
 		case len(pieces) > 0:
 			// A piece of the shape before. Nothing else may come between.
-			if string(field) != pieces[0] || !validCell(c) {
+			if string(field) != pieces[0] || !valid(c) {
 				return r.corrupt("piece")
 			}
 			pieces = pieces[1:]
@@ -94,7 +107,7 @@ func ScanRecord(record []byte, ints *Ints, cell func(field, cell []byte) error) 
 				return r.corrupt("shape")
 			}
 			pieces = l.fields
-		case !validCell(c) || !fits(field, c):
+		case !valid(c) || !fits(field, c):
 			return r.corrupt("field")
 		}
 		if err := cell(field, c); err != nil {

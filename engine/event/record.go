@@ -217,11 +217,13 @@ func sortMembers(order []place, o Object) []place {
 		if o[i].Value.Kind == Absent || key == "" || len(key) > MaxKeyBytes {
 			continue
 		}
-		order = append(order, place{start: keyStart(key), at: i})
-		if len(order) <= 32 { // insertion sort while they are few
-			for j := len(order) - 1; j > 0 && order[j].compare(order[j-1], o) < 0; j-- {
-				order[j], order[j-1] = order[j-1], order[j]
+		p := place{start: keyStart(key), at: i}
+		order = append(order, p)
+		if j := len(order) - 1; j < 32 { // insertion sort while they are few
+			for ; j > 0 && (p.start < order[j-1].start || p.start == order[j-1].start && key < o[order[j-1].at].Key); j-- {
+				order[j] = order[j-1]
 			}
+			order[j] = p
 		}
 	}
 	if len(order) > 32 {

@@ -24,14 +24,14 @@ var Format = &index.Format{
 
 // appendRow adds a record to an open part, as its newest row. When the part has no column
 // left for a key that a client invented, the key goes into a shared column: there is one for
-// each kind of field. An object of which some piece can have no column is kept whole. rest
-// is scratch memory that appendRow reuses.
-func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error {
+// each kind of field. An object of which some piece can have no column is kept whole. own
+// is that of AppendOwn. rest is scratch memory that appendRow reuses.
+func (t *Table) appendRow(o *index.MemPart, record []byte, own bool, rest *Overflow) error {
 	var ints event.Ints
 	rest.reset()
 	first := true
 	var whole []byte // field of an object that is kept whole
-	err := event.ScanRecord(record, &ints, func(field, cell []byte) error {
+	set := func(field, cell []byte) error {
 		if first {
 			o.Append(ints[:])
 			first = false
@@ -54,7 +54,13 @@ func (t *Table) appendRow(o *index.MemPart, record []byte, rest *Overflow) error
 		}
 		o.Set(field, cell)
 		return nil
-	})
+	}
+	var err error
+	if own {
+		err = event.ScanOwnRecord(record, &ints, set)
+	} else {
+		err = event.ScanRecord(record, &ints, set)
+	}
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,16 @@ func (t *Table) Skip(last uint64) { t.last = max(t.last, last) }
 // sees them before they are published. grown is how many bytes of memory they take. Only
 // the publisher, or a replay, may call it. rest is memory.
 func (t *Table) Append(first uint64, records [][]byte, rest *Overflow) (grown int64, err error) {
+	return t.append(first, records, false, rest)
+}
+
+// AppendOwn is Append of records that this process has just made: it does not check what is
+// in their cells.
+func (t *Table) AppendOwn(first uint64, records [][]byte, rest *Overflow) (grown int64, err error) {
+	return t.append(first, records, true, rest)
+}
+
+func (t *Table) append(first uint64, records [][]byte, own bool, rest *Overflow) (grown int64, err error) {
 	if t.open == nil {
 		open := index.NewMemPart(Format, first, event.NumInts)
 		t.mu.Lock()
@@ -70,7 +80,7 @@ func (t *Table) Append(first uint64, records [][]byte, rest *Overflow) (grown in
 	t.open.Lock()
 	defer t.open.Unlock()
 	for _, r := range records {
-		if err := t.appendRow(t.open, r, rest); err != nil {
+		if err := t.appendRow(t.open, r, own, rest); err != nil {
 			return grown, err
 		}
 	}

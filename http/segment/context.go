@@ -109,34 +109,23 @@ var contextReadings = []reading{
 	}},
 }
 
-// factsOf reads a context, an object. Nested objects are opened in p.
-func factsOf(context event.Value, p *event.Parser) (f facts, err error) {
-	members, err := context.Object(p)
-	if err != nil {
-		return f, err
-	}
-	for i := range members {
-		m := &members[i]
-		r := readingOf(contextReadings, m.Key)
+// factsOf reads a context, an object that a Parser has made.
+func factsOf(context event.Value) (f facts) {
+	event.EachMember(context.Text, func(key string, v event.Value) {
+		r := readingOf(contextReadings, key)
 		if r == nil || r.inside == nil {
-			f.set(r, m.Value)
-			continue
+			f.set(r, v)
+			return
 		}
-		if !m.Value.IsObject() {
-			continue
+		if !v.IsObject() {
+			return
 		}
-		object, err := m.Value.Object(p)
-		if err != nil {
-			return f, err
-		}
-		for i := range object {
-			f.set(readingOf(r.inside, object[i].Key), object[i].Value)
-		}
-	}
+		event.EachMember(v.Text, func(key string, v event.Value) { f.set(readingOf(r.inside, key), v) })
+	})
 	if f[factReferrer] == "" {
 		f[factReferrer] = f[factReferrerURL]
 	}
-	return f, nil
+	return f
 }
 
 // readingOf finds the reading of a key, nil when the member is no fact.

@@ -213,8 +213,8 @@ func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 	d.keys.top = keyText(rest.Get("writeKey"))
 	if d.top.context = rest.Get("context"); !d.top.context.IsObject() {
 		d.top.context = event.Value{}
-	} else if d.top.facts, err = factsOf(d.top.context, &d.parser); err != nil {
-		return err
+	} else {
+		d.top.facts = factsOf(d.top.context)
 	}
 	if d.top.integrations = rest.Get("integrations"); !d.top.integrations.IsObject() {
 		d.top.integrations = event.Value{}

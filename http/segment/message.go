@@ -160,10 +160,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 		if whole, err = d.over(whole, own, "context"); err != nil {
 			return err
 		}
-		var ferr error
-		if f, ferr = factsOf(whole, &d.parser); ferr != nil {
-			return dialect.Refuse("context", ferr.Error())
-		}
+		f = factsOf(whole)
 	}
 	e.Session = f[factSession]
 	if group := f[factGroup]; group != "" {
