@@ -18,6 +18,9 @@ type Arena struct {
 
 	scratch []byte // a text being made
 	keys    []string
+
+	addressed event.Skeletons[bool] // whether objects may have an address key
+	values    []event.Span          // scratch
 }
 
 const (

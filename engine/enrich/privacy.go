@@ -97,6 +97,17 @@ func hasAddressKey(text string) bool {
 	}
 }
 
+// hasAddressKey is hasAddressKey, remembered for objects with the same keys.
+func (r *Arena) hasAddressKey(text string) bool {
+	has, end, values := r.addressed.Find(text, 0, r.values[:0])
+	if r.values = values; has != nil && end == len(text) {
+		return *has
+	}
+	may := hasAddressKey(text)
+	r.addressed.Learn(text, func() bool { return may })
+	return may
+}
+
 // hideExtra applies the site's policy to the address fields inside e.Extra, at any
 // depth. Dialects keep there what vendors send, for example Segment's context.ip. Such a
 // field holds an address or nothing, whatever the policy is: a text that is no address
@@ -114,7 +125,7 @@ func hideExtra(e *event.Event, policy string, arena *Arena) {
 	for _, m := range e.Extra {
 		field := addressKey(m.Key)
 		switch {
-		case m.Value.Kind == event.JSON && (field || hasAddressKey(m.Value.Text)):
+		case m.Value.Kind == event.JSON && (field || arena.hasAddressKey(m.Value.Text)):
 			m.Value.Text = arena.rewriteJSON(m.Value.Text, m.Key, hide)
 		case !field:
 		case m.Value.Kind == event.String:
@@ -158,7 +169,7 @@ func cleanURLs(e *event.Event, names []string, arena *Arena) {
 					v.Text = s
 				}
 			case event.JSON:
-				if len(names) > 0 && strings.ContainsAny(v.Text, "?#") || strings.Contains(v.Text, "//") && strings.IndexByte(v.Text, '@') >= 0 {
+				if len(names) > 0 && strings.ContainsAny(v.Text, "?#") || strings.IndexByte(v.Text, '@') >= 0 && strings.Contains(v.Text, "//") {
 					v.Text = arena.rewriteJSON(v.Text, o[i].Key, clean)
 				}
 			}

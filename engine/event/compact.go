@@ -7,6 +7,29 @@ package event
 // ends, and where its value ends.
 type span struct{ start, keyEnd, end int }
 
+// bounded is what is known of an object: it is within the limits at this depth, if its strings
+// and numbers are.
+type bounded struct {
+	lim   Limits
+	depth int
+}
+
+// known returns the end of the object at i when compacted has accepted such a one lately, or
+// else -1.
+func (p *Parser) known(i, depth int) int {
+	about, end, values := p.skeletons.Find(p.s, i, p.found[:0])
+	p.found = values
+	if about == nil || *about != (bounded{p.lim, depth}) {
+		return -1
+	}
+	for _, v := range values {
+		if v.End-v.Start > p.lim.StringBytes {
+			return -1
+		}
+	}
+	return end
+}
+
 // compacted returns the end of the array or object at i when its text is in the canonical
 // form and within the limits, or else -1. What an SDK sends mostly is: it needs no copy.
 func (p *Parser) compacted(i, depth int) int {

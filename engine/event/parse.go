@@ -61,6 +61,9 @@ type Parser struct {
 	scratch []byte // the array or object being compacted
 	spans   []span // members of its open objects
 
+	skeletons Skeletons[bounded] // of objects in their canonical form
+	found     []Span             // scratch: values of an object
+
 	s   string // the input
 	lim Limits
 }
@@ -349,8 +352,12 @@ func (p *Parser) value(i, depth int) (Value, int, *FieldError) {
 		text, next, err := p.text(i, p.lim.StringBytes, "a string has")
 		return Value{String, text}, next, err
 	case c == '{' || c == '[':
+		if end := p.known(i, depth); end >= 0 {
+			return Value{JSON, s[i:end]}, end, nil
+		}
 		p.spans = p.spans[:0]
 		if end := p.compacted(i, depth); end >= 0 {
+			p.skeletons.Learn(s[i:end], func() bounded { return bounded{p.lim, depth} })
 			return Value{JSON, s[i:end]}, end, nil
 		}
 		p.spans = p.spans[:0]
