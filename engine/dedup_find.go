@@ -21,9 +21,17 @@ func (s *sequencer) findOriginals(sub *submission) error {
 		ev := &sub.events[i]
 		if id := ev.event.MessageID; id != "" {
 			ev.hi, ev.lo = s.recent.hash(ev.site.ID, ev.event.Dialect, id)
-			if ev.original = s.recent.find(ev.hi, ev.lo); ev.original == 0 {
-				s.unknown = append(s.unknown, ev)
-			}
+		}
+	}
+	// Each look-up waits for the memory. In a loop of their own the processor does several
+	// at a time.
+	for i := range sub.events {
+		ev := &sub.events[i]
+		if ev.event.MessageID == "" {
+			continue
+		}
+		if ev.original = s.recent.find(ev.hi, ev.lo); ev.original == 0 {
+			s.unknown = append(s.unknown, ev)
 		}
 	}
 	defer func() { s.unknown = event.Emptied(s.unknown, memoryEventsKept) }()
