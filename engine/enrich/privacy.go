@@ -104,7 +104,7 @@ func (r *Arena) hasAddressKey(text string) bool {
 		return *has
 	}
 	may := hasAddressKey(text)
-	r.addressed.Learn(text, func() bool { return may })
+	r.addressed.Learn(text, func([]event.Span) bool { return may })
 	return may
 }
 

@@ -357,7 +357,7 @@ func (p *Parser) value(i, depth int) (Value, int, *FieldError) {
 		}
 		p.spans = p.spans[:0]
 		if end := p.compacted(i, depth); end >= 0 {
-			p.skeletons.Learn(s[i:end], func() bounded { return bounded{p.lim, depth} })
+			p.skeletons.Learn(s[i:end], func([]Span) bounded { return bounded{p.lim, depth} })
 			return Value{JSON, s[i:end]}, end, nil
 		}
 		p.spans = p.spans[:0]

@@ -27,6 +27,30 @@ type skeleton[T any] struct {
 // Span is a number or the content of a string in a text: the bytes from Start to End.
 type Span struct{ Start, End int }
 
+// Place is a place in every object of a skeleton: so many bytes after the end of a value. The
+// values are numbered from 1; 0 is the start of the object.
+type Place struct{ value, bytes int }
+
+// PlaceOf returns the place of a byte that is in no value.
+func PlaceOf(at int, values []Span) Place {
+	n := 0
+	for n < len(values) && values[n].End <= at {
+		n++
+	}
+	if n == 0 {
+		return Place{0, at}
+	}
+	return Place{n, at - values[n-1].End}
+}
+
+// In returns where the place is in an object that has these values and begins at 0.
+func (p Place) In(values []Span) int {
+	if p.value == 0 {
+		return p.bytes
+	}
+	return values[p.value-1].End + p.bytes
+}
+
 const (
 	skeletonsMax     = 8
 	skeletonBytesMin = 128 // smaller objects are read as soon
@@ -52,14 +76,19 @@ func (k *Skeletons[T]) Find(s string, i int, spans []Span) (about *T, end int, v
 	return nil, -1, spans
 }
 
-// Learn remembers what is known of an object, which Find did not find. text must be the
-// Text of a Value that a Parser has returned. Most calls do nothing, so that a client whose
-// objects all differ costs little.
-func (k *Skeletons[T]) Learn(text string, about func() T) {
+// Learn remembers what is known of an object, which Find did not find. about returns it, and
+// is given what Find appends to spans from now on. Most calls do nothing, so that a client
+// whose objects all differ costs little.
+func (k *Skeletons[T]) Learn(text string, about func(values []Span) T) {
 	if k.misses++; k.misses%skeletonEvery != 1 || len(text) < skeletonBytesMin || len(text) > skeletonBytesMax {
 		return
 	}
-	b := &skeleton[T]{literals: literalsOf(strings.Clone(text)), about: about()}
+	literals := literalsOf(strings.Clone(text))
+	end, values := matchLiterals(literals, text, 0, nil)
+	if end != len(text) {
+		return // some string has an escape
+	}
+	b := &skeleton[T]{literals, about(values)}
 	if len(k.known) == skeletonsMax {
 		k.known = k.known[:skeletonsMax-1]
 	}

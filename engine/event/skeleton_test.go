@@ -74,7 +74,7 @@ func TestSkeletonsFindValues(t *testing.T) {
 	var k Skeletons[int]
 	pad := strings.Repeat("p", skeletonBytesMin)
 	text := `{"a":"x","b":[1,"two",-3.5],"c":{"d":true,"e":""},"pad":"` + pad + `"}`
-	k.Learn(text, func() int { return 7 })
+	k.Learn(text, func([]Span) int { return 7 })
 	like := `..{"a":"` + "\u00fc" + `long","b":[10,"",0],"c":{"d":true,"e":"x"},"pad":""}` + pad
 	about, end, values := k.Find(like, 2, nil)
 	if about == nil || *about != 7 || like[end:] != pad {
@@ -109,13 +109,13 @@ func TestSkeletonsFindValues(t *testing.T) {
 func TestSkeletonsAreBounded(t *testing.T) {
 	var k Skeletons[int]
 	for n := range 1000 {
-		k.Learn(fmt.Sprintf(`{"key%d":"%s"}`, n, strings.Repeat("x", n)), func() int { return n })
+		k.Learn(fmt.Sprintf(`{"key%d":"%s"}`, n, strings.Repeat("x", n)), func([]Span) int { return n })
 	}
 	if len(k.known) != skeletonsMax {
 		t.Errorf("%d are known", len(k.known))
 	}
 	k = Skeletons[int]{}
-	k.Learn(`{"a":"`+strings.Repeat("x", skeletonBytesMax)+`"}`, func() int { return 1 })
+	k.Learn(`{"a":"`+strings.Repeat("x", skeletonBytesMax)+`"}`, func([]Span) int { return 1 })
 	if len(k.known) != 0 {
 		t.Error("a large object is remembered")
 	}

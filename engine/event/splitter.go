@@ -69,7 +69,7 @@ func (s *splitter) append(dst []byte, m *Member) (out []byte, n int) {
 		s.used = used
 		return dst, 0
 	}
-	s.skeletons.Learn(s.text, func() cuts { return s.cuts(l) })
+	s.skeletons.Learn(s.text, func(values []Span) cuts { return s.cuts(l, values) })
 	return s.fields(dst, l)
 }
 
@@ -201,18 +201,7 @@ type cuts struct {
 	choices []choice // at is the number of the value
 }
 
-type cutPiece struct{ start, end cutPlace }
-
-// cutPlace is a place in an object: so many bytes after the end of a value. The values of a
-// skeleton are numbered from 1; 0 is the start of the object.
-type cutPlace struct{ value, bytes int }
-
-func (p cutPlace) in(values []Span) int {
-	if p.value == 0 {
-		return p.bytes
-	}
-	return values[p.value-1].End + p.bytes
-}
+type cutPiece struct{ start, end Place }
 
 // cut takes an object apart as the last one of its skeleton. It returns nil, and s as it was,
 // when there is none.
@@ -232,16 +221,15 @@ func (s *splitter) cut(key string) *layout {
 		}
 	}
 	for _, p := range c.pieces {
-		at := p.start.in(s.values)
-		s.pieces = append(s.pieces, piece{s.text[at:p.end.in(s.values)], true, at})
+		at := p.start.In(s.values)
+		s.pieces = append(s.pieces, piece{s.text[at:p.end.In(s.values)], true, at})
 	}
 	return c.layout
 }
 
 // cuts returns how the object was just taken apart. l is its layout.
-func (s *splitter) cuts(l *layout) (c cuts) {
-	end, values := matchLiterals(literalsOf(s.text), s.text, 0, nil)
-	if end != len(s.text) || len(s.pieces) >= s.left {
+func (s *splitter) cuts(l *layout, values []Span) (c cuts) {
+	if len(s.pieces) >= s.left {
 		return c
 	}
 	choices, pieces := s.choices, s.pieces
@@ -260,18 +248,8 @@ func (s *splitter) cuts(l *layout) (c cuts) {
 			return cuts{} // the value is in the shape
 		}
 	}
-	place := func(at int) cutPlace {
-		n := 0
-		for n < len(values) && values[n].End <= at {
-			n++
-		}
-		if n == 0 {
-			return cutPlace{0, at}
-		}
-		return cutPlace{n, at - values[n-1].End}
-	}
 	for _, p := range s.pieces {
-		c.pieces = append(c.pieces, cutPiece{place(p.at), place(p.end())})
+		c.pieces = append(c.pieces, cutPiece{PlaceOf(p.at, values), PlaceOf(p.end(), values)})
 	}
 	c.layout = l
 	return c

@@ -35,6 +35,12 @@ func HintsOf(headers map[string]string) Hints {
 	if len(headers) == 0 {
 		return Hints{}
 	}
+	if data, ok := headers[DataKey]; ok && len(headers) == 1 {
+		if len(data) > dataBytesMax {
+			data = ""
+		}
+		return Hints{Data: data}
+	}
 	h := Hints{
 		Brands: headers["sec-ch-ua"], FullVersions: headers["sec-ch-ua-full-version-list"],
 		Platform: headers["sec-ch-ua-platform"], PlatformVersion: headers["sec-ch-ua-platform-version"],

@@ -109,23 +109,50 @@ var contextReadings = []reading{
 	}},
 }
 
-// factsOf reads a context, an object that a Parser has made.
-func factsOf(context event.Value) (f facts) {
-	event.EachMember(context.Text, func(key string, v event.Value) {
-		r := readingOf(contextReadings, key)
-		if r == nil || r.inside == nil {
-			f.set(r, v)
-			return
+// factPlace is where a fact is in all contexts of a skeleton.
+type factPlace struct {
+	reading    *reading
+	start, end event.Place
+}
+
+// factsOf reads a context, an object that a Parser has made, into f.
+func (d *decoder) factsOf(context string, f *facts) {
+	var known *[]factPlace
+	var end int
+	if known, end, d.values = d.contexts.Find(context, 0, d.values[:0]); known != nil && end == len(context) {
+		for _, p := range *known {
+			f.set(p.reading, context[p.start.In(d.values):p.end.In(d.values)])
 		}
-		if !v.IsObject() {
-			return
-		}
-		event.EachMember(v.Text, func(key string, v event.Value) { f.set(readingOf(r.inside, key), v) })
-	})
+	} else {
+		eachFact(context, func(r *reading, start, end int) { f.set(r, context[start:end]) })
+		d.contexts.Learn(context, func(values []event.Span) (all []factPlace) {
+			eachFact(context, func(r *reading, start, end int) {
+				all = append(all, factPlace{r, event.PlaceOf(start, values), event.PlaceOf(end, values)})
+			})
+			return all
+		})
+	}
 	if f[factReferrer] == "" {
 		f[factReferrer] = f[factReferrerURL]
 	}
-	return f
+}
+
+// eachFact calls yield with every member of a context that is a fact, and where its value is.
+func eachFact(context string, yield func(r *reading, start, end int)) {
+	event.EachMember(context, func(key string, start, end int) {
+		r := readingOf(contextReadings, key)
+		switch {
+		case r == nil:
+		case r.inside == nil:
+			yield(r, start, end)
+		default:
+			event.EachMember(context[start:end], func(key string, from, to int) {
+				if r := readingOf(r.inside, key); r != nil {
+					yield(r, start+from, start+to)
+				}
+			})
+		}
+	})
 }
 
 // readingOf finds the reading of a key, nil when the member is no fact.
@@ -138,8 +165,11 @@ func readingOf(list []reading, key string) *reading {
 	return nil
 }
 
-// set sets the fact that r reads in v, if there is one. r may be nil.
-func (f *facts) set(r *reading, v event.Value) {
+// set sets the fact that r reads in a value, if there is one. text is that of the value.
+func (f *facts) set(r *reading, text string) { f.take(r, event.ValueOf(text)) }
+
+// take sets the fact that r reads in v, if there is one. r may be nil.
+func (f *facts) take(r *reading, v event.Value) {
 	if r == nil {
 		return
 	}

@@ -30,6 +30,11 @@ type decoder struct {
 	objects dialect.Objects
 	texts   []string
 	parts   []part
+	facts   facts                        // of the current message
+	hints   map[string]map[string]string // by userAgentData
+
+	contexts event.Skeletons[[]factPlace]
+	values   []event.Span // scratch
 
 	req    *dialect.Request
 	form   form
@@ -78,7 +83,8 @@ func (d *decoder) Reset() {
 	d.objects.Reset()
 	d.texts = kept(d.texts, partsMax)
 	d.parts = kept(d.parts, partsMax)
-	d.req, d.source, d.top = nil, event.Source{}, envelope{}
+	d.req, d.source, d.top, d.facts = nil, event.Source{}, envelope{}, facts{}
+	clear(d.hints)
 }
 
 func kept[T any](s []T, most int) []T {
@@ -214,7 +220,7 @@ func (d *decoder) batch(body []byte, b *dialect.Batch, orSingle bool) error {
 	if d.top.context = rest.Get("context"); !d.top.context.IsObject() {
 		d.top.context = event.Value{}
 	} else {
-		d.top.facts = factsOf(d.top.context)
+		d.factsOf(d.top.context.Text, &d.top.facts)
 	}
 	if d.top.integrations = rest.Get("integrations"); !d.top.integrations.IsObject() {
 		d.top.integrations = event.Value{}

@@ -153,20 +153,26 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	e.MessageID = messageID(v[fieldMessageID])
 	e.User, e.Anonymous = idOf(v[fieldUserID]), idOf(v[fieldAnonymousID])
 
-	f := d.top.facts
+	f := &d.top.facts
 	whole := d.top.context
 	if own := v[fieldContext]; own.IsObject() {
 		var err *event.FieldError
 		if whole, err = d.over(whole, own, "context"); err != nil {
 			return err
 		}
-		f = factsOf(whole)
+		d.facts = facts{}
+		f = &d.facts
+		d.factsOf(whole.Text, f)
 	}
 	e.Session = f[factSession]
 	if group := f[factGroup]; group != "" {
 		e.Groups = d.list(group)
 	}
-	if err := d.fill(e, &v, &f); err != nil {
+	if e.Type == event.Page && f == &d.top.facts {
+		d.facts = d.top.facts // the page adds its own
+		f = &d.facts
+	}
+	if err := d.fill(e, &v, f); err != nil {
 		return err
 	}
 	if e.User == "" && e.Anonymous == "" {
@@ -214,7 +220,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	context := d.objects.Make(factsMax)
 	f.fill(&context)
 	e.Context = d.objects.Trim(context, enrichedMax)
-	r.Source = d.sourceOf(&f)
+	r.Source = d.sourceOf(f)
 	if e.MessageID == "" && !d.named {
 		e.MessageID = d.ids.next(len(d.parts))
 	}
@@ -266,7 +272,7 @@ func (d *decoder) fill(e *event.Event, v *[fields]event.Value, f *facts) *event.
 		}
 		if e.Type == event.Page {
 			for i := range e.Properties {
-				f.set(readingOf(pageReadings, e.Properties[i].Key), e.Properties[i].Value)
+				f.take(readingOf(pageReadings, e.Properties[i].Key), e.Properties[i].Value)
 			}
 		}
 		d.describe(e, v)
@@ -389,9 +395,28 @@ func (d *decoder) sourceOf(f *facts) event.Source {
 		s.UserAgent, s.AcceptLanguage, s.Hints = agent, "", nil
 	}
 	if data := f[factAgentData]; data != "" && s.Hints == nil {
-		s.Hints = map[string]string{"uadata": data}
+		s.Hints = d.hintsOf(data)
 	}
 	return s
+}
+
+// hintsMax is how many hints a request keeps for its next events.
+const hintsMax = 256
+
+// hintsOf returns the hints of navigator.userAgentData. They are read only: many events of a
+// request have the same.
+func (d *decoder) hintsOf(data string) map[string]string {
+	if hints := d.hints[data]; hints != nil {
+		return hints
+	}
+	hints := map[string]string{"uadata": data}
+	if d.hints == nil {
+		d.hints = make(map[string]map[string]string)
+	}
+	if len(d.hints) < hintsMax {
+		d.hints[data] = hints
+	}
+	return hints
 }
 
 // exclude leaves out the event of a pixel that nobody has seen yet: browsers say when they
