@@ -1,12 +1,9 @@
 package event
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
-	"math/bits"
 	"slices"
-	"strings"
 )
 
 // The record is the form of one event in the log. It has everything but the event's
@@ -193,68 +190,6 @@ func sizeCell(dst []byte, at int) []byte {
 	copy(dst[at+len(size)-1:], dst[at:])
 	copy(dst[at-1:], size)
 	return dst
-}
-
-// appendKeyed appends the members of o, ordered by key, and returns how many there
-// were.
-func appendKeyed(dst []byte, prefix byte, o Object) (out []byte, n int) {
-	var buf [48]place
-	order := sortMembers(buf[:0], o)
-	for _, p := range order {
-		m := &o[p.at]
-		dst = append(dst, byte(0x20+1+len(m.Key)), prefix)
-		dst = append(append(dst, m.Key...), 0)
-		at := len(dst)
-		dst = sizeCell(AppendCell(dst, m.Value), at)
-	}
-	return dst, len(order)
-}
-
-// sortMembers appends the places of the members of o, ordered by key.
-func sortMembers(order []place, o Object) []place {
-	for i := range o {
-		key := o[i].Key
-		if o[i].Value.Kind == Absent || key == "" || len(key) > MaxKeyBytes {
-			continue
-		}
-		p := place{start: keyStart(key), at: i}
-		order = append(order, p)
-		if j := len(order) - 1; j < 32 { // insertion sort while they are few
-			for ; j > 0 && (p.start < order[j-1].start || p.start == order[j-1].start && key < o[order[j-1].at].Key); j-- {
-				order[j] = order[j-1]
-			}
-			order[j] = p
-		}
-	}
-	if len(order) > 32 {
-		slices.SortFunc(order, func(a, b place) int { return a.compare(b, o) })
-	}
-	return order
-}
-
-// place is the index of a member in its object and the first bytes of its key, which
-// mostly decide the order.
-type place struct {
-	start uint64
-	at    int
-}
-
-func (p place) compare(q place, o Object) int {
-	if p.start != q.start {
-		return cmp.Compare(p.start, q.start)
-	}
-	return strings.Compare(o[p.at].Key, o[q.at].Key)
-}
-
-// keyStart returns the first eight bytes of a key as a number with the same order.
-func keyStart(key string) (start uint64) {
-	if len(key) >= 8 {
-		return bits.ReverseBytes64(word(key, 0))
-	}
-	for i := range len(key) {
-		start |= uint64(key[i]) << (56 - 8*i)
-	}
-	return start
 }
 
 // AppendRecord appends the record made of a head and a body.

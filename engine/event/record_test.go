@@ -6,9 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -317,5 +319,48 @@ func TestSetCellRefuses(t *testing.T) {
 		if err := new(Event).SetCell(c[0], []byte(c[1])); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("SetCell(%q, %q): %v", c[0], c[1], err)
 		}
+	}
+}
+
+// The order of the keys of earlier events changes no record.
+func TestKeysInAnyOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 34))
+	var lists []Object
+	for range 12 {
+		var o Object
+		for i := range rng.IntN(20) {
+			o = append(o, Member{strings.Repeat("k", 1+rng.IntN(40)) + strconv.Itoa(i), Value{}})
+		}
+		lists = append(lists, o)
+	}
+	warm, hits := new(keyOrder), 0
+	for range 5000 {
+		o := lists[min(rng.IntN(12), rng.IntN(12))]
+		if rng.IntN(50) == 0 {
+			rng.Shuffle(len(o), func(i, j int) { o[i], o[j] = o[j], o[i] })
+		}
+		for i := range o {
+			if o[i].Value = Str("v"); rng.IntN(200) == 0 {
+				o[i].Value = Value{}
+			}
+		}
+		if slices.ContainsFunc(warm.known, func(b *orderedKeys) bool { return b.are(o) }) {
+			hits++
+		}
+		var got, want []string
+		for _, i := range warm.of(o) {
+			got = append(got, o[i].Key)
+		}
+		for _, m := range o {
+			if m.Value.Kind != Absent {
+				want = append(want, m.Key)
+			}
+		}
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+	if hits < 500 || len(warm.known) > keyOrdersMax {
+		t.Errorf("%d lists were known, %d are: the test tests little", hits, len(warm.known))
 	}
 }
