@@ -38,18 +38,16 @@ func appendInts(dst []byte, values []int64) []byte {
 		}
 	}
 	span := uint64(hi) - uint64(lo)
-	kind := byte(1)
 	if span == 0 {
-		kind = 0
-	} else if span > 1<<32-1 {
+		return appendConstant(dst, lo, len(values))
+	}
+	kind := byte(1)
+	if span > 1<<32-1 {
 		kind = 2
 	}
 	dst = append(dst, kind)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(values)))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(lo))
-	if kind == 0 {
-		return dst
-	}
 	blocks := (len(values) + blockLen - 1) / blockLen
 	entry := entrySize(kind)
 	dir := len(dst)
@@ -79,6 +77,12 @@ func appendInts(dst []byte, values []int64) []byte {
 		dst = appendBits(dst, vs, base, width)
 	}
 	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+// appendConstant appends a page of n times v.
+func appendConstant(dst []byte, v int64, n int) []byte {
+	dst = binary.LittleEndian.AppendUint16(append(dst, 0), uint16(n))
+	return binary.LittleEndian.AppendUint64(dst, uint64(v))
 }
 
 func entrySize(kind byte) int {

@@ -203,6 +203,14 @@ func (s *runSource) column(field string) *columnSource {
 		n := int(h.leaves)
 		return &runLeaves{n: n, hashes: col.ints(secLeaves, n), owners: col.ints(secOwners, n)}
 	}
+	src.same = func() {
+		for first := 0; first < s.Len(); first += PageRows {
+			s.read(col.num, secInts, first/PageRows, func(b []byte) bool {
+				p, ok := parseInts(b)
+				return ok && p.kind == 0 && p.base == 1 && p.n == min(PageRows, s.Len()-first)
+			})
+		}
+	}
 	src.codes = func(yield func(*stretch)) {
 		if !h.sparse {
 			s.pages(col.num, secInts, s.Len(), func(first int, codes []int64) { yield(&stretch{first: first, codes: codes}) })

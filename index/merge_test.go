@@ -150,3 +150,48 @@ func TestMergeDamaged(t *testing.T) {
 	}
 	t.Logf("%d of %d flipped bits noticed by the merge alone", noticed, flips)
 }
+
+// A column with one cell, which every row has, is merged without its codes. They are still
+// looked at, and the run is that which Build makes.
+func TestMergeConstantColumn(t *testing.T) {
+	const rows = PageRows + 10
+	part := func(first uint64, n int) *MemPart {
+		m := NewMemPart(testFormat, first, testInts)
+		m.Lock()
+		for range n {
+			m.Append(make([]int64, testInts))
+			m.Set([]byte("k"), []byte("sv"))
+		}
+		m.Unlock()
+		m.Publish()
+		return m
+	}
+	db := openDB(t)
+	one, two := runOf(t, db, 1, part(1, rows).Snapshot(), nil, NewCache(0)), runOf(t, db, 2, part(rows+1, rows).Snapshot(), nil, NewCache(0))
+	merge := func() (sum Checksum, err error) {
+		err = Merge(&sum, 3, []*Run{NewRun(one.Descriptor, db, NewCache(0), testFormat), NewRun(two.Descriptor, db, NewCache(0), testFormat)}, testInts, "")
+		return sum, err
+	}
+	var want Checksum
+	if err := Build(&want, 3, part(1, 2*rows).Snapshot(), testInts, testFormat, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := merge(); err != nil || got != want {
+		t.Fatalf("the merged run is not that of its rows, %v", err)
+	}
+	codes := pageKey{2, testInts, secInts, 1}.append(nil)
+	for name, page := range map[string][]byte{
+		"another code": appendConstant(nil, 2, rows-PageRows),
+		"a row less":   appendConstant(nil, 1, rows-PageRows-1),
+		"other codes":  appendInts(nil, []int64{1, 1, 1, 1, 1, 1, 1, 1, 1, 0}),
+		"no page":      nil,
+	} {
+		if err := db.Set(codes, page, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		var corrupt *CorruptError
+		if _, err := merge(); !errors.As(err, &corrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -171,6 +171,15 @@ func (w *intsWriter) addAll(vs []int64) {
 	}
 }
 
+// constant writes all pages: n times v.
+func (w *intsWriter) constant(v int64, n int) {
+	for ; n > 0; n -= PageRows {
+		w.encoded = appendConstant(w.encoded[:0], v, min(n, PageRows))
+		w.emit(w.page, w.encoded)
+		w.page++
+	}
+}
+
 func (w *intsWriter) zeros(n int) {
 	for ; n > 0; n-- {
 		w.add(0)

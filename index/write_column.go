@@ -34,6 +34,9 @@ type columnSource struct {
 	cells   func() cellCursor                  // in their order
 	codes   func(yield func(stretch *stretch)) // by ascending row
 	leaves  func() leafCursor
+	// same checks that every row has the one cell there is, without codes; nil = that is
+	// known. It is called when card is 1 and every row has the field.
+	same func()
 }
 
 // cellCursor walks the cells of a column. count is the number of rows that have the
@@ -104,6 +107,16 @@ func (c *columnWriter) write() {
 		lists.begin(c)
 	}
 	codes := c.pages(c.num, secInts)
+	if c.h.card == 1 && c.h.present == c.header.rows {
+		for _, s := range c.sources {
+			if s != nil && s.same != nil {
+				s.same()
+			}
+		}
+		codes.constant(1, c.header.rows)
+		c.leaves()
+		return
+	}
 	var rowPages [][]byte
 	rows := keepPages(c.scratch, &rowPages)
 	next, sum := 0, uint64(0)
