@@ -41,7 +41,8 @@
 //	arrival.go hit.go outcome.go           what comes with an event, and what became of it
 //	rules.go                               how the engine treats each dialect
 //	scan.go parse.go compact.go path.go
-//	batch.go                               reading JSON
+//	batch.go each.go                       reading JSON
+//	skeleton.go                            what holds for all objects with the same keys
 //	native.go json.go time.go              the native JSON form, in and out
 //	form.go noid.go emptykey.go            form fields, hexadecimal digits, words that are no id,
 //	                                       keys that are empty
@@ -49,7 +50,7 @@
 //	term.go decimal.go compare.go
 //	leaves.go counts.go                    terms, numbers, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells
-//	split.go join.go                       objects of Extra in pieces
-//	record.go decode.go                    the stored record
+//	split.go splitter.go join.go           objects of Extra in pieces
+//	record.go keyed.go decode.go           the stored record
 //	emptied.go poison.go                   memory that is used again
 package event
