@@ -77,6 +77,7 @@ func keep[T any](c *answerCache, v *view, ask question, fresh *query.Fresh, size
 	for {
 		now := v.version()
 		kept, other := c.find(ask.key)
+		found := kept
 		if kept != nil {
 			ok, err := c.serves(kept, v, &ask, fresh, now)
 			if err != nil {
@@ -107,18 +108,20 @@ func keep[T any](c *answerCache, v *view, ask question, fresh *query.Fresh, size
 				continue // the caller who computed has gone
 			}
 		}
-		return compute1(c, v, ask, fresh, now, kept, size, compute)
+		// Links and heartbeats may come while compute runs. The answer may then be newer than
+		// its version, but never older.
+		work := &computing{done: make(chan struct{}), err: errAbandoned, alone: true,
+			answer: &keptAnswer{as: query.AsOf{Time: fresh.Now, Seq: v.Last}, version: now}}
+		if !c.begin(ask.key, work, found, other) {
+			continue // another caller was faster
+		}
+		return compute1(c, v, ask, fresh, work, kept, size, compute)
 	}
 }
 
 // compute1 computes an answer for all who wait for it. kept is what is known of a listing that
 // is still true.
-func compute1[T any](c *answerCache, v *view, ask question, fresh *query.Fresh, now dataVersion, kept *keptAnswer, size func(T) int, compute func() (T, error)) (value T, err error) {
-	// Links and heartbeats may come while compute runs. The answer may then be newer than
-	// its version, but never older.
-	work := &computing{done: make(chan struct{}), err: errAbandoned, alone: true,
-		answer: &keptAnswer{as: query.AsOf{Time: fresh.Now, Seq: v.Last}, version: now}}
-	c.begin(ask.key, work)
+func compute1[T any](c *answerCache, v *view, ask question, fresh *query.Fresh, work *computing, kept *keptAnswer, size func(T) int, compute func() (T, error)) (value T, err error) {
 	defer c.end(ask.key, work) // also after a panic
 	value, err = func() (value T, err error) {
 		done, err := ask.begin(v.budget)
@@ -139,7 +142,7 @@ func compute1[T any](c *answerCache, v *view, ask question, fresh *query.Fresh, 
 	}
 	work.answer.value = value
 	if ask.listing {
-		c.put(ask.key, &keptAnswer{as: work.answer.as, version: now}, 0)
+		c.put(ask.key, &keptAnswer{as: work.answer.as, version: work.answer.version}, 0)
 	} else {
 		c.put(ask.key, work.answer, size(value))
 	}
@@ -165,13 +168,18 @@ func (c *answerCache) used(key string) {
 	c.answers.Get(key)
 }
 
-// begin gives an answer its tag, before others can see it.
-func (c *answerCache) begin(key string, work *computing) {
+// begin gives an answer its tag and shows that it is being computed, unless what find has
+// returned has changed meanwhile.
+func (c *answerCache) begin(key string, work *computing, kept *keptAnswer, other *computing) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now, _ := c.answers.Peek(key); now != kept || c.working[key] != other {
+		return false
+	}
 	c.tags++
 	work.answer.as.Tag = strconv.FormatUint(c.tags, 36)
 	c.working[key] = work
+	return true
 }
 
 func (c *answerCache) end(key string, work *computing) {
