@@ -15,7 +15,7 @@ func (r *Rows) Position(id string) (seq uint64, ok bool) {
 
 // UserID returns the id under which Reader.Users lists the person with an ordinal.
 func (r *Rows) UserID(ord uint64) (string, error) {
-	p, err := r.view.person(ord, firstAppearance{})
+	p, err := r.view.person(ord, appearance{})
 	if err != nil {
 		return "", err
 	}

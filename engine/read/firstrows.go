@@ -10,112 +10,169 @@ import (
 )
 
 // fewIDs is how many linked ids a person may have before firstRows finds them. It reads
-// whole columns once; for few ids that costs more than it saves.
+// whole columns; for few ids that costs more than it saves.
 const fewIDs = 64
 
-// firstRows answers firstSeq for many ids of one view. One goroutine uses it.
+// firstIDsMax is how many events of a person firstRows handles at once. It bounds the memory of
+// a query: the columns are read once for so many.
+const firstIDsMax = 16 << 10
+
+// firstRows answers firstSeq for many ids of one view. Its memory depends on how many ids it is
+// asked for at once, and not on how many a store has, but for a bit for each of a part. One
+// goroutine uses it.
 type firstRows struct {
 	view  *view
 	parts []firstRowsPart
 	rows  map[*table.Part]*table.RowReader
+	first map[kindID]uint64 // what find has found
 }
 
 // firstRowsPart is the columns of a part that hold ids, nil where the part has none.
-type firstRowsPart struct {
-	users, anons, previous *idColumn
-}
+type firstRowsPart struct{ users, anons, previous index.Column }
 
-// idColumn is a column of ids.
-type idColumn struct {
-	col   index.Column
-	part  index.Part
-	only  []index.Clause // the rows that count; nil = all
-	first []int32        // by code: the first row with it, plus 1; nil = not read yet
+// kindID is an id and its kind.
+type kindID struct {
+	kind byte
+	id   string
 }
 
 func newFirstRows(v *view) *firstRows {
 	f := &firstRows{view: v, parts: make([]firstRowsPart, len(v.Parts)), rows: make(map[*table.Part]*table.RowReader)}
 	for i := range v.Parts {
-		part, p := v.Parts[i].Get(), &f.parts[i]
-		column := func(field string, only []index.Clause) *idColumn {
-			if col := part.Column(field); col != nil {
-				return &idColumn{col: col, part: part, only: only}
-			}
-			return nil
-		}
-		p.users, p.anons = column(event.FieldUser, nil), column(event.FieldAnonymous, nil)
-		p.previous = column(event.FieldPrevious, aliases())
+		part := v.Parts[i].Get()
+		f.parts[i] = firstRowsPart{part.Column(event.FieldUser), part.Column(event.FieldAnonymous), part.Column(event.FieldPrevious)}
 	}
 	return f
 }
 
-// row returns the first row whose cell is an id, or -1.
-func (c *idColumn) row(id string) int {
-	if c == nil {
-		return -1
-	}
-	codes := c.col.Find("", []string{id})
-	if len(codes) == 0 {
-		return -1
-	}
-	if c.first == nil {
-		c.read()
-	}
-	first := -1
-	for _, code := range codes {
-		if row := int(c.first[code]) - 1; row >= 0 && (first < 0 || row < first) {
-			first = row
+// find looks for the first events of the ids in list, for seq.
+func (f *firstRows) find(list []appearance) error {
+	f.first = make(map[kindID]uint64, len(list))
+	var left []kindID
+	for i := range list {
+		k := kindID{list[i].kind, list[i].id}
+		if _, known := f.first[k]; !known && k.id != "" {
+			f.first[k] = 0
+			left = append(left, k)
 		}
 	}
-	return first
-}
-
-// read fills first. It reads the column once: a matcher for each id would mark whole pages of
-// rows for each of them.
-func (c *idColumn) read() {
-	c.first = make([]int32, c.col.Card()+1)
-	see := func(row int, code int64) {
-		if code > 0 && code < int64(len(c.first)) && c.first[code] == 0 {
-			c.first[code] = int32(row) + 1
-		}
-	}
-	codes := c.col.Codes()
-	if c.only != nil {
-		index.NewMatcher(c.part, c.only, nil).Ascend(0, func(row int) bool {
-			see(row, codes.At(row))
-			return true
-		})
-		return
-	}
-	buf := make([]int64, index.PageRows)
-	for page := 0; page*index.PageRows < c.part.Len(); page++ {
-		for i, code := range codes.Page(page, buf) {
-			see(page*index.PageRows+i, code)
-		}
-	}
-}
-
-// seq is view.firstSeq.
-func (f *firstRows) seq(kind byte, id string) (uint64, error) {
 	for i := range f.parts {
-		p, part := &f.parts[i], &f.view.Parts[i]
-		column := p.users
-		if kind == identity.KindAnonymous {
-			column = p.anons
+		if len(left) == 0 {
+			return nil
 		}
-		row := column.row(id)
-		if aliased := p.previous.row(id); aliased >= 0 && (row < 0 || aliased < row) {
-			row = aliased
+		rows, err := f.rowsIn(i, left)
+		if err != nil {
+			return err
 		}
-		if err := part.Err(); err != nil {
-			return 0, err
+		rest := left[:0]
+		for n, k := range left {
+			if rows[n] >= 0 {
+				f.first[k] = f.view.Parts[i].First() + uint64(rows[n])
+			} else {
+				rest = append(rest, k)
+			}
 		}
-		if row >= 0 {
-			return part.First() + uint64(row), nil
+		left = rest
+	}
+	return nil
+}
+
+// rowsIn returns the first row of each id in part i, -1 where the part has none.
+func (f *firstRows) rowsIn(i int, ids []kindID) ([]int, error) {
+	p, part := &f.parts[i], &f.view.Parts[i]
+	rows := make([]int, len(ids))
+	for n := range rows {
+		rows[n] = -1
+	}
+	for _, c := range []struct {
+		kind byte
+		col  index.Column
+	}{{identity.KindUser, p.users}, {identity.KindAnonymous, p.anons}} {
+		if c.col == nil {
+			continue
+		}
+		if err := f.columnRows(c.col, part.Get().Len(), ids, c.kind, rows); err != nil {
+			return nil, err
 		}
 	}
-	return 0, nil
+	if p.previous != nil {
+		if err := f.aliasRows(part.Get(), p.previous, ids, rows); err != nil {
+			return nil, err
+		}
+	}
+	return rows, part.Err()
 }
+
+// aliasRows lowers the rows of ids to those of the first aliases of which they are the previous
+// id. It reads the aliases of the part once: a matcher for each id would mark whole pages of rows
+// for each of them.
+func (f *firstRows) aliasRows(part index.Part, previous index.Column, ids []kindID, rows []int) error {
+	wanted := make(map[int64][]int) // by code: indexes of ids
+	for n, k := range ids {
+		for _, code := range previous.Find("", []string{k.id}) {
+			wanted[int64(code)] = append(wanted[int64(code)], n)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	codes, c := newRowInts(previous.Codes()), clock{budget: f.view.budget}
+	var err error
+	index.NewMatcher(part, aliases(), nil).Ascend(0, func(row int) bool {
+		code := codes.at(row)
+		for _, n := range wanted[code] {
+			if rows[n] < 0 || row < rows[n] {
+				rows[n] = row
+			}
+		}
+		delete(wanted, code)
+		err = c.countRow(0)
+		return err == nil && len(wanted) > 0
+	})
+	return err
+}
+
+// columnRows sets the rows of the ids of a kind to the first rows whose cells they are.
+func (f *firstRows) columnRows(col index.Column, length int, ids []kindID, kind byte, rows []int) error {
+	wanted := make([]uint64, col.Card()/64+1) // bits by code: the code is wanted and not found yet
+	first := make(map[int64]int)
+	codes := make(map[int][]int64) // by the index of an id
+	for n, k := range ids {
+		if k.kind != kind {
+			continue
+		}
+		for _, code := range col.Find("", []string{k.id}) {
+			wanted[code/64] |= 1 << (code % 64)
+			first[int64(code)] = -1
+			codes[n] = append(codes[n], int64(code))
+		}
+	}
+	left := len(first)
+	buf := make([]int64, index.PageRows)
+	for page := 0; page*index.PageRows < length && left > 0; page++ {
+		for i, code := range col.Codes().Page(page, buf) {
+			if code > 0 && code <= int64(col.Card()) && wanted[code/64]&(1<<(code%64)) != 0 {
+				wanted[code/64] &^= 1 << (code % 64)
+				first[code] = page*index.PageRows + i
+				left--
+			}
+		}
+		if err := f.view.budget.check(); err != nil {
+			return err
+		}
+	}
+	for n, list := range codes {
+		for _, code := range list {
+			if row := first[code]; row >= 0 && (rows[n] < 0 || row < rows[n]) {
+				rows[n] = row
+			}
+		}
+	}
+	return nil
+}
+
+// seq is view.firstSeq, for an id that find has looked for.
+func (f *firstRows) seq(kind byte, id string) (uint64, error) { return f.first[kindID{kind, id}], nil }
 
 // ids is View.IDs. It opens the columns of each part only once.
 func (f *firstRows) ids(seq uint64) (*event.Event, error) {

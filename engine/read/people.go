@@ -143,7 +143,7 @@ func (rd *Reader) profiles(v *view, q *query.Query, roots []uint64, more bool) (
 			more = true
 			break
 		}
-		p, err := v.person(root, firstAppearance{})
+		p, err := v.person(root, appearance{})
 		var u query.User
 		if err == nil {
 			u, err = rd.profile(v, q.Site, p)
@@ -459,7 +459,7 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 		return g, query.ErrNotFound
 	}
 	for root := range memberIDs {
-		p, err := v.person(root, firstAppearance{})
+		p, err := v.person(root, appearance{})
 		if err != nil {
 			return g, err
 		}

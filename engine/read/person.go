@@ -3,6 +3,8 @@
 package read
 
 import (
+	"slices"
+
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/index"
@@ -79,11 +81,11 @@ func (v *view) findPerson(id string) (*person, error) {
 	if err != nil || ord == 0 {
 		return nil, err
 	}
-	return v.person(ord, firstAppearance{kind, id, ord})
+	return v.person(ord, appearance{kind, id, ord})
 }
 
-// firstAppearance is what firstSeq returned for an id.
-type firstAppearance struct {
+// appearance is an id in an event: that in which it first appeared, where firstSeq says so.
+type appearance struct {
 	kind byte
 	id   string
 	seq  uint64
@@ -91,7 +93,7 @@ type firstAppearance struct {
 
 // person collects the ids of the person with an ordinal: those that first appeared in the
 // events of its linked ordinals. known saves a lookup; it may be zero.
-func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
+func (v *view) person(ord uint64, known appearance) (*person, error) {
 	links, err := v.links()
 	if err != nil {
 		return nil, err
@@ -99,53 +101,67 @@ func (v *view) person(ord uint64, known firstAppearance) (*person, error) {
 	set := links.Set(ord)
 	p := &person{root: set[0]}
 	firstSeq, idsOf := v.firstSeq, v.IDs
+	var firsts *firstRows
 	if len(set) > fewIDs {
-		firsts := newFirstRows(v)
+		firsts = newFirstRows(v)
 		firstSeq, idsOf = firsts.seq, firsts.ids
 	}
 	c := clock{budget: v.budget}
-	var users, anons names
-	add := func(list *names, kind byte, id string, seq uint64) error {
-		if id == "" || list.has(id) {
-			return nil
+	var lists [2]names // of users, of visitors
+	list := func(kind byte) *names {
+		if kind == identity.KindUser {
+			return &lists[0]
 		}
-		first, err := known.seq, error(nil)
-		if known.kind != kind || known.id != id {
-			first, err = firstSeq(kind, id)
-		}
-		if err == nil && first == seq {
-			list.add(id)
-		}
-		return err
+		return &lists[1]
 	}
-	for _, seq := range set {
-		if err := c.countRow(clockBytes / 64); err != nil { // an id may be looked up in many parts
-			return nil, err
+	var all []appearance
+	for seqs := range slices.Chunk(set, firstIDsMax) {
+		all = all[:0]
+		for _, seq := range seqs {
+			if err := c.countRow(clockBytes / 64); err != nil { // an id may be looked up in many parts
+				return nil, err
+			}
+			ev, err := idsOf(seq)
+			if err != nil {
+				return nil, err
+			}
+			if ev == nil {
+				continue
+			}
+			all = append(all, appearance{identity.KindUser, ev.User, seq})
+			if ev.Type == event.Alias {
+				all = append(all, appearance{identity.KindUser, ev.Previous, seq})
+			}
+			all = append(all, appearance{identity.KindAnonymous, ev.Anonymous, seq})
+			if ev.Type == event.Alias {
+				all = append(all, appearance{identity.KindAnonymous, ev.Previous, seq})
+			}
 		}
-		ev, err := idsOf(seq)
-		if err != nil {
-			return nil, err
-		}
-		if ev == nil {
-			continue
-		}
-		ids := []string{ev.User}
-		visitors := []string{ev.Anonymous}
-		if ev.Type == event.Alias {
-			ids, visitors = append(ids, ev.Previous), append(visitors, ev.Previous)
-		}
-		for _, id := range ids {
-			if err := add(&users, identity.KindUser, id, seq); err != nil {
+		if firsts != nil {
+			if err := firsts.find(all); err != nil {
 				return nil, err
 			}
 		}
-		for _, id := range visitors {
-			if err := add(&anons, identity.KindAnonymous, id, seq); err != nil {
-				return nil, err
+		for _, a := range all {
+			list := list(a.kind)
+			if a.id == "" || list.has(a.id) {
+				continue
+			}
+			first := known.seq
+			if known.kind != a.kind || known.id != a.id {
+				if err := c.countRow(clockBytes / 64); err != nil {
+					return nil, err
+				}
+				if first, err = firstSeq(a.kind, a.id); err != nil {
+					return nil, err
+				}
+			}
+			if first == a.seq {
+				list.add(a.id)
 			}
 		}
 	}
-	p.users, p.anons = users.list, anons.list
+	p.users, p.anons = lists[0].list, lists[1].list
 	return p, nil
 }
 
