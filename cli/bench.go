@@ -21,7 +21,7 @@ import (
 func cmdBench(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("bench", "[flags]", `Measure a server under a realistic load: single events, batches, listings and counts.
 Without -url it starts its own server with an empty data directory and removes both
-afterwards. Phases: fill, single, batch, list, count, counters.`)
+afterwards. Phases: fill, single, batch, mixed, list, count, counters.`)
 	o := bench.Options{Version: version}
 	f.StringVar(&o.URL, "url", "", "measure the running server at `URL`")
 	f.StringVar(&o.Key, "key", "", "use `KEY`, the secret_key of a site of the server at -url")
@@ -34,7 +34,9 @@ afterwards. Phases: fill, single, batch, list, count, counters.`)
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
 	conns := f.String("conns", "1,64,256", "send single events over these numbers of connections, one phase for each number in `LIST`")
 	f.IntVar(&o.BatchConns, "batch-conns", 4, "send batches over `N` connections")
-	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`")
+	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed runs only if LIST has it")
+	f.DurationVar(&o.Mixed, "mixed", 10*time.Minute, "end the phase mixed after `TIME`: all protocols, two sites, a new name of a property every 8 s, a line every 30 s; needs -phases mixed")
+	f.Float64Var(&o.Rate, "rate", 1500, "send `N` events a second in the phase mixed")
 	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")
 	asJSON := f.Bool("json", false, "print JSON instead of tables")
 	f.BoolVar(&o.Keep, "keep", false, "do not remove the data of bench's own server")
@@ -71,6 +73,12 @@ afterwards. Phases: fill, single, batch, list, count, counters.`)
 			return errors.New("-batch-conns must be above 0")
 		case o.Duration <= 0:
 			return errors.New("-duration must be above 0")
+		case o.URL != "" && slices.Contains(o.Phases, "mixed"):
+			return errors.New("-phases mixed needs two sites, so bench starts its own server; leave out -url")
+		case o.Mixed <= 0:
+			return errors.New("-mixed must be above 0")
+		case !(o.Rate > 0 && o.Rate <= 1e6):
+			return errors.New("-rate must be above 0 and at most 1000000")
 		}
 		return nil
 	}()

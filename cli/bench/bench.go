@@ -4,7 +4,8 @@
 //
 // Read bench.go first: it runs the phases in their order. stream.go makes the load, client.go
 // sends it, server.go starts the server under test, course.go measures each tenth of a fill,
-// limits.go measures the most that the machine can do, and report.go prints.
+// limits.go measures the most that the machine can do, mixed.go runs a load of all protocols
+// for minutes and mixedload.go makes it, and report.go prints.
 package bench
 
 import (
@@ -14,11 +15,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"cairn/cli/config"
 
 	"github.com/dustin/go-humanize"
 )
@@ -47,12 +51,14 @@ type Options struct {
 	Conns      []int         // numbers of connections for single events; one phase for each
 	BatchConns int           // number of connections for batches; above 0
 	Phases     []string      // the phases to run; each is in the variable Phases
+	Mixed      time.Duration // length of the phase "mixed"; above 0 if Phases has it
+	Rate       float64       // events a second of the phase "mixed"; above 0 if Phases has it
 	Limits     bool          // also measure HTTP, fsync, Pebble and JSON alone
 	Keep       bool          // do not remove the data of Run's own server
 }
 
 // Phases are the names of all phases.
-var Phases = []string{"single", "batch", "list", "count", "counters"}
+var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase}
 
 // Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
 // With an error, the report has the measurements before it; the report is nil if no server
@@ -89,6 +95,7 @@ type benchRun struct {
 
 // measure runs the phases. With an error, the report has the measurements before it.
 func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
+	var sites []config.SiteKeys
 	if b.URL == "" {
 		dir, err := os.MkdirTemp(b.Dir, "cairn-bench-")
 		if err != nil {
@@ -98,7 +105,12 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 		if err != nil {
 			return nil, err
 		}
-		server, err := StartChild(ctx, ChildOptions{Exe: exe, Dir: dir, Env: Environ(b.Memory)})
+		data := filepath.Join(dir, "data")
+		args, err := b.writeConfig(dir)
+		var server *Child
+		if err == nil {
+			server, err = StartChild(ctx, ChildOptions{Exe: exe, Dir: data, Env: Environ(b.Memory), Args: args})
+		}
 		if err != nil {
 			os.RemoveAll(dir)
 			return nil, err
@@ -109,15 +121,16 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 				err = stopErr
 			}
 			if err == nil {
-				report.Sizes, err = measureSizes(dir)
+				report.Sizes, err = measureSizes(data)
 			}
 			if b.Keep {
-				fmt.Fprintf(b.progress, "The data is in %s.\n", dir)
+				fmt.Fprintf(b.progress, "The data is in %s.\n", data)
 			} else {
 				os.RemoveAll(dir)
 			}
 		}()
-		b.URL, b.Key, b.PID, b.Dir = server.URL, server.Keys.Sites[0].SecretKey, server.Cmd.Process.Pid, dir
+		sites = server.Keys.Sites
+		b.URL, b.Key, b.PID, b.Dir = server.URL, server.Keys.Sites[0].SecretKey, server.Cmd.Process.Pid, data
 	} else {
 		b.Memory = ""
 	}
@@ -143,7 +156,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 		}
 	}
 	now := func(int64) time.Time { return time.Now() }
-	if slices.Contains(b.Phases, "single") {
+	if b.has("single") {
 		for _, conns := range b.Conns {
 			w, err := b.write(ctx, writePhase{"single events", conns, 1, b.Events, b.Duration, now})
 			report.Writes = append(report.Writes, w)
@@ -152,7 +165,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 			}
 		}
 	}
-	if slices.Contains(b.Phases, "batch") {
+	if b.has("batch") {
 		for _, size := range []int{100, 1000} {
 			name := "batches of " + humanize.Comma(int64(size))
 			w, err := b.write(ctx, writePhase{name, b.BatchConns, size, b.Events, b.Duration, now})
@@ -162,8 +175,13 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 			}
 		}
 	}
+	if b.has(mixedPhase) {
+		if report.Mixed, err = b.mixed(ctx, sites); err != nil {
+			return report, fmt.Errorf("mixed: %w", err)
+		}
+	}
 	for _, q := range benchQueries {
-		if !slices.Contains(b.Phases, q.phase) {
+		if !b.has(q.phase) {
 			continue
 		}
 		r, err := b.query(ctx, q)
@@ -174,6 +192,9 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	}
 	return report, ctx.Err()
 }
+
+// has says whether a phase runs.
+func (b *benchRun) has(phase string) bool { return slices.Contains(b.Phases, phase) }
 
 func (b *benchRun) dirBytes() int64 {
 	if b.Dir == "" {

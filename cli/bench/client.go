@@ -27,7 +27,8 @@ const answerMax = 64 << 20
 type Conn struct {
 	c      net.Conn
 	r      *bufio.Reader
-	common string // the header lines of every request
+	host   string
+	common string // the header lines of every request but those of do
 	out    []byte
 	body   []byte
 }
@@ -54,6 +55,7 @@ func Dial(ctx context.Context, base, key string) (*Conn, error) {
 	context.AfterFunc(ctx, func() { c.Close() })
 	return &Conn{
 		c:      c,
+		host:   u.Host,
 		r:      bufio.NewReaderSize(c, 16<<10),
 		common: "Host: " + u.Host + "\r\nAuthorization: Bearer " + key + "\r\n",
 	}, nil
@@ -63,7 +65,7 @@ func Dial(ctx context.Context, base, key string) (*Conn, error) {
 func (c *Conn) Close() error { return c.c.Close() }
 
 // Post sends body and returns the body of the answer, which the next call overwrites. A
-// status other than 200 is an error that begins with "status "; the connection stays usable.
+// status other than 200 and 201 is an error that begins with "status "; the connection stays usable.
 // After any other error it is not usable.
 func (c *Conn) Post(path, contentType string, body []byte) ([]byte, error) {
 	b := append(c.out[:0], "POST "...)
@@ -76,6 +78,17 @@ func (c *Conn) Post(path, contentType string, body []byte) ([]byte, error) {
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)
 	c.out = append(b, body...)
+	return c.roundTrip()
+}
+
+// do sends a request with more header lines, each with its line end, and returns the body of
+// the answer, which the next call overwrites. Its errors are those of Post.
+func (c *Conn) do(method, path, header string, body []byte) ([]byte, error) {
+	b := fmt.Appendf(c.out[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n%s", method, path, c.host, mixedAgents[0], header)
+	if body != nil {
+		b = fmt.Appendf(b, "Content-Length: %d\r\n", len(body))
+	}
+	c.out = append(append(b, "\r\n"...), body...)
 	return c.roundTrip()
 }
 
@@ -111,7 +124,7 @@ func (c *Conn) roundTrip() ([]byte, error) {
 	if status == 503 && bytes.Contains(c.body, []byte(`"query_timeout"`)) {
 		return nil, errQueryTimeout
 	}
-	if status != 200 {
+	if status != 200 && status != 201 {
 		return nil, fmt.Errorf("status %d: %s", status, bytes.TrimSpace(c.body[:min(length, 300)]))
 	}
 	return c.body, nil

@@ -29,6 +29,7 @@ type Report struct {
 	Memory   string        `json:"memory,omitempty"` // budget of the server
 	Limits   []limitResult `json:"limits,omitempty"`
 	Writes   []writeResult `json:"writes"`
+	Mixed    []mixedLeg    `json:"mixed,omitempty"`
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
 	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
@@ -119,6 +120,9 @@ func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	for _, w := range r.Writes {
 		r.Events += w.Events
 	}
+	for _, l := range r.Mixed {
+		r.Events += l.Events
+	}
 	r.RSS, r.RSSPeak = after.RSS, after.RSSPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
@@ -152,7 +156,7 @@ func (r *Report) WriteTable(w io.Writer) {
 	for _, x := range r.Limits {
 		width = max(width, len(x.Name))
 	}
-	left := func(s string) string { return s + strings.Repeat(" ", width-len(s)) }
+	left := func(s string) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
 	if len(r.Limits) > 0 {
 		fmt.Fprintf(t, "\n%s\tper second\t\tp50\tp90\tp99\tmax ms\tCPU µs\t\n", left("the machine"))
 		for _, x := range r.Limits {
@@ -173,6 +177,14 @@ func (r *Report) WriteTable(w io.Writer) {
 		if len(x.Course) > 0 {
 			r.writeCourse(t, left, x.Course)
 		}
+	}
+	if len(r.Mixed) > 0 {
+		fmt.Fprintln(t)
+		writeMixedHead(t)
+		for i := range r.Mixed {
+			writeMixedLeg(t, &r.Mixed[i])
+		}
+		t.Flush()
 	}
 	if len(r.Reads) > 0 {
 		var late []string
