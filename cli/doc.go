@@ -7,6 +7,8 @@
 //	serve.go    runs the server: opens the store, listens, stops
 //	datadir.go  which directories may be data directories
 //	memory.go   the limit of memory that the runtime keeps to
+//	malloc_cgo.go malloc_other.go
+//	            the same for the memory of C, in a build with cgo
 //	debug.go    profiles of the process
 //	admin.go    snapshot, restore and check
 //	repair.go keys.go geo.go bench.go

@@ -27,8 +27,9 @@ type memoryLimit struct {
 	set        func(bytes int64) // nil = the operator has set a limit, which is kept
 }
 
-// newMemoryLimit sets the limit for a budget.
+// newMemoryLimit sets the limit for a budget. It is called before the store is opened.
 func newMemoryLimit(budget int64) *memoryLimit {
+	boundMalloc()
 	m := &memoryLimit{base: budget, most: budget + 16<<20}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		m.set = func(bytes int64) { debug.SetMemoryLimit(bytes) }
