@@ -101,6 +101,7 @@ func (p *publisher) commit(g *group) {
 		p.e.idsWritten.tell()
 	}
 	if err == nil {
+		p.e.countMore()
 		p.e.sealer.maybeSeal(g)
 		p.e.recycle(g)
 	}

@@ -161,12 +161,13 @@ func (ev *submitted) findIn(p index.Part, since int64) error {
 // It does not use cache.LRU: all runs are asked equally often, so a filter stays as long as
 // its run is asked.
 type heldFilters struct {
-	max, bytes int64
-	runs       map[uint64]*heldFilter
-	swept      time.Time
-	full       time.Time    // when makeRoom last found no space
-	pages      *index.Cache // of the runs that are searched; separate, because queries do not need these pages
-	took       func(bytes int64)
+	most  func() int64 // bytes that filters may take now
+	bytes int64
+	runs  map[uint64]*heldFilter
+	swept time.Time
+	full  time.Time    // when makeRoom last found no space
+	pages *index.Cache // of the runs that are searched; separate, because queries do not need these pages
+	took  func(bytes int64)
 }
 
 type heldFilter struct {
@@ -188,13 +189,13 @@ const (
 	filterOverhead = 256         // bytes a held filter takes besides the filter itself
 )
 
-// newHeldFilters returns a heldFilters with space for that many bytes of filters. A page
-// cache for runs takes a tenth of that in addition. took is called with the bytes of all
+// newHeldFilters returns a heldFilters that asks most how many bytes filters may take, and has a
+// cache of that many bytes for pages of runs. took is called with the bytes of all
 // held filters whenever that number changes.
-func newHeldFilters(bytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
-	pages := index.NewCache(bytes / 10)
+func newHeldFilters(most func() int64, pagesBytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
+	pages := index.NewCache(pagesBytes)
 	pages.Corrupt, pages.Lookups = corrupt, true
-	return &heldFilters{max: bytes, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
+	return &heldFilters{most: most, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
 }
 
 // of returns the filter of a site's run. It returns nil if the filter is not held and its
@@ -203,7 +204,7 @@ func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.F
 	f := h.runs[r.Run]
 	if f == nil {
 		h.sweep(now)
-		if room := r.FilterBytesMax() + filterOverhead; h.bytes+room > h.max && !h.makeRoom(room, now) {
+		if room := r.FilterBytesMax() + filterOverhead; h.bytes+room > h.most() && !h.makeRoom(room, now) {
 			return nil, nil
 		}
 		filter, err := r.Filter()
@@ -251,7 +252,7 @@ func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 	if now.Sub(h.full) < filterRetry {
 		return false
 	}
-	for h.bytes+bytes > h.max {
+	for h.bytes+bytes > h.most() {
 		var largest *heldFilter
 		for _, f := range h.runs {
 			if f.filter != nil && !f.filter.Folded() && (largest == nil || f.bytes() > largest.bytes()) {
@@ -267,5 +268,5 @@ func (h *heldFilters) makeRoom(bytes int64, now time.Time) bool {
 		h.bytes += largest.bytes() - before
 	}
 	h.took(h.bytes)
-	return h.bytes+bytes <= h.max
+	return h.bytes+bytes <= h.most()
 }

@@ -91,7 +91,7 @@ func TestFindOriginals(t *testing.T) {
 		{"none", 0, 0, 0},
 	} {
 		took := int64(0)
-		s.filters = newHeldFilters(c.room, nil, func(bytes int64) { took = bytes })
+		s.filters = newHeldFilters(func() int64 { return c.room }, c.room/10, nil, func(bytes int64) { took = bytes })
 		for i, seq := range s.find(t, site, ids) {
 			n := i * 7 % (2 * events)
 			want := uint64(n) + 1
@@ -115,7 +115,7 @@ func TestFindOriginals(t *testing.T) {
 	}
 
 	// A page of another length makes one whole filter useless. All ids are still found.
-	s.filters = newHeldFilters(100*size, nil, func(int64) {})
+	s.filters = newHeldFilters(func() int64 { return 100 * size }, 10*size, nil, func(int64) {})
 	page, _ := index.RunBounds(runs[2].Run)
 	page = append(page, 0xff, 0xfe, 0, 0, 0, 0, 1)
 	if err := e.db.Set(page, []byte("damaged"), pebble.NoSync); err != nil {

@@ -68,7 +68,7 @@
 // one of a million rows, and four of these into one of four million. Merging eight runs of a
 // million rows at once would take 60 MiB of memory.
 //
-// Rows in memory and on their way there take at most three eighths of the memory. Before the
+// Rows in memory and on their way there take at most a fifth of the memory. Before the
 // sequencer places a request, it estimates from the request's sites, rows, cells and text
 // how much memory the rows can take at most, and waits until there is room for that. There
 // is one exception: if no rows wait for the sealer, it accepts the request even without room.
@@ -109,7 +109,7 @@
 //	index.MemPart: appending rows, or taking a snapshot of them
 //	index's memory columns: the values of one column
 //	identity.Links.mu: which person ordinals are one person
-//	Engine.sharing: how the page cache shrinks for filters and links
+//	Engine.pool.dividing: how filters, links, rows and pages share memory
 //	store.Tables.mu: open tables
 //	index.Cache.mu, read.resultCache.mu, the caches of identity, damage.mu, counters.mu,
 //	  broadcast.mu, spill.mu: each is held for a few lines that take no other lock

@@ -66,11 +66,7 @@ type Engine struct {
 	hot                  atomic.Int64 // events not yet sealed
 	hotBytes             atomic.Int64 // about the memory that these events take
 	asked                atomic.Int64 // memory that the groups being committed may take
-	filterBytes          atomic.Int64 // memory of the filters of message ids
-	linkBytes            atomic.Int64 // memory of the links between persons
-	sharing              sync.Mutex
-	sharedLinks          int64 // linkBytes when the page cache last got its share
-	sharedPages          int64 // that share
+	pool                 pool         // what filters, links, rows and pages share
 	snapshots            *store.Snapshots
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup

@@ -204,26 +204,56 @@ func TestCloseEndsTheReadingOfLinks(t *testing.T) {
 	}
 }
 
-// Links take memory from the page cache, which keeps a quarter of its share. Statistics show
-// links that take more.
-func TestLinksTakeFromThePageCache(t *testing.T) {
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(&Site{Site: query.Site{ID: 1}}), Reserve: -1, Memory: 64 << 20})
+// Links, filters, rows, ids and counted values take memory of the pool from the page cache, which
+// keeps its least. What the first two take, the other three cannot. Statistics show links that
+// take more than their share.
+func TestPool(t *testing.T) {
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(&Site{Site: query.Site{ID: 1}}), Reserve: -1, Memory: MemoryLeast})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	plan := PlanMemory(64 << 20)
-	quarter := plan.Pages
-	for _, c := range []struct{ links, filters, cache int64 }{
-		{0, 0, quarter}, {2 << 20, 0, quarter - 2<<20}, {2 << 20, plan.FiltersOwn + 2<<20, quarter - 4<<20},
-		{plan.Links, 0, quarter / 4}, {40 << 20, 0, quarter / 4}, {0, 0, quarter},
+	p := e.memory
+	defer e.hotBytes.Store(e.hotBytes.Load())
+	rows, ids, values := p.RowsLeast+p.RowsMore, p.IDs+p.IDsMore, p.CountedValues+p.ValuesMore
+	half := (p.Pool - p.PagesLeast) / 2
+	for _, c := range []struct {
+		name                              string
+		links, filters, rows, ids, values int64 // taken
+		pages, filtersMost, most          int64 // most of 100 is what rows may take of RowsMore, ids of IDsMore, values of ValuesMore
+	}{
+		{"nothing", 0, 0, 0, 0, 0, p.Pool, p.Filters, 100},
+		{"links", 1 << 20, 0, 0, 0, 0, p.Pool - 1<<20, p.Pool - p.PagesLeast - 1<<20, 88},
+		{"half", half - 1<<20, 1 << 20, 0, 0, 0, p.Pool - half, p.Pool - p.PagesLeast - half + 1<<20, 51},
+		{"few rows", 0, 0, p.RowsLeast, p.IDs, p.CountedValues, p.Pool, p.Filters, 100},
+		{"many rows", 0, 0, rows, 0, 0, p.Pool - p.RowsMore, p.Filters, 100},
+		{"many ids", 0, 0, 0, int64(idsTimes * float64(ids)), 0, p.Pool - int64(idsTimes*float64(p.IDsMore)), p.Filters, 100},
+		{"many values", 0, 0, 0, 0, values, p.Pool - p.ValuesMore, p.Filters, 100},
+		{"all of them", 0, 0, 2 * rows, 5 * ids, 2 * values, p.Pool - p.more(), p.Filters, 100},
+		{"filters and rows", 0, p.Filters, p.RowsLeast, 0, 0, p.PagesLeast, p.Filters, 0},
+		{"all links", p.Links, 0, 0, 0, 0, p.PagesLeast, 0, 0},
+		{"more links", 40 << 20, 0, 0, 0, 0, p.PagesLeast, 0, 0},
+		{"nothing again", 0, 0, 0, 0, 0, p.Pool, p.Filters, 100},
 	} {
+		e.hotBytes.Store(c.rows)
+		e.pool.ids.Store(c.ids)
+		e.pool.values.Store(c.values)
 		e.countFilterBytes(c.filters)
-		e.countLinkBytes(c.links - e.linkBytes.Load())
-		if got := e.sharedPages; got != c.cache {
-			t.Errorf("with links of %d bytes and filters of %d the page cache has %d bytes, want %d", c.links, c.filters, got, c.cache)
+		e.countLinkBytes(c.links - e.pool.links.Load())
+		e.countMore()
+		if d := c.pages - e.pool.pages; d < 0 || d > p.PoolStep || e.pool.filtersMost.Load() != c.filtersMost {
+			t.Errorf("%s: %d bytes for pages and %d for filters, want %d and %d", c.name, e.pool.pages, e.pool.filtersMost.Load(), c.pages, c.filtersMost)
 		}
-		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > plan.Links) {
+		moreRows, moreIDs, moreValues := e.pool.rowsMost.Load()-p.RowsLeast, e.pool.idsMost.Load()-p.IDs, e.pool.valuesMost.Load()-p.CountedValues
+		for i, got := range []int64{moreRows * 100 / p.RowsMore, moreIDs * 100 / p.IDsMore, moreValues * 100 / p.ValuesMore} {
+			if got < c.most-1 || got > c.most {
+				t.Errorf("%s: the %d. share may take %d of 100, want %d", c.name, i, got, c.most)
+			}
+		}
+		if sum := c.links + c.filters + p.PagesLeast + moreRows + int64(idsTimes*float64(moreIDs)) + moreValues; c.links <= p.Links && sum > p.Pool {
+			t.Errorf("%s: all may take %d bytes of %d", c.name, sum, p.Pool)
+		}
+		if st := e.Stats(); st.LinkBytes != c.links || (st.LinkBytes > st.LinkBytesMax) != (c.links > p.Links) {
 			t.Errorf("links take %d of at most %d bytes, want %d", st.LinkBytes, st.LinkBytesMax, c.links)
 		}
 	}

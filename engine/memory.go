@@ -4,35 +4,51 @@ package engine
 
 import (
 	"math/bits"
+	"sync"
+	"sync/atomic"
 
 	"cairn/engine/identity"
 )
 
-// MemoryPlan divides into shares what is left of Options.Memory after programBytes. Most
-// shares are ceilings in bytes. Pairs, Tuples and SealValues are numbers, not bytes. PagesLeast is a lower bound, and LinksStep is a step.
-// Links may exceed its share; then a warning is logged. The shares never all reach their
-// ceilings at the same time: the page cache shrinks as filters and links grow, and while the
-// sealer keeps up, rows are sealed long before their ceiling. So Sum may be more than
-// Options.Memory.
+// MemoryPlan divides into shares what is left of Options.Memory after programBytes. Shares are
+// ceilings in bytes. Pairs, Tuples and SealValues are numbers, not bytes. PagesLeast and RowsLeast
+// are lower bounds, and PoolStep is a step.
+//
+// Pages, filters, links, and what rows, ids and counted values take beyond a share of their own
+// are one pool, because they are seldom large at the same time: filters and links grow with the
+// store, rows with a burst of writes, ids with many users, and counted values with events of
+// many days. What the others leave of the pool is the page cache's. Links alone may exceed their
+// share; then a warning is logged.
+//
+// All shares at their ceilings are less than three quarters of what is left (see Sum). The rest
+// is for what has no share: garbage, and the memory of a seal, a merge and a query. With less
+// room the runtime would do little else than collect.
 type MemoryPlan struct {
-	Rows       int64 // rows in memory, those being committed, and those that wait to be sealed
-	RowsIdle   int64 // part of Rows; beyond it idle sites are sealed
+	Pool       int64 // all of the pool
+	PoolStep   int64 // bytes after which the pool is divided anew
+	Filters    int64 // filters of message ids
+	Links      int64 // links between persons
+	PagesLeast int64 // pages of runs, when the others leave nothing more
+	RowsMore   int64 // rows beyond RowsLeast
+	IDsMore    int64 // IDs may be larger by this
+	ValuesMore int64 // CountedValues may be larger by this
+
+	// Rows in memory, those being committed, and those that wait to be sealed. Beyond
+	// RowsLeast idle sites are sealed.
+	RowsLeast  int64
 	SealBytes  int64 // cells of one part; beyond it the part is sealed
 	SealValues int64 // number of values that one part is the first to count; beyond it the part is sealed
 
-	Pages      int64 // pages of runs; filters and links take from this share
-	PagesLeast int64 // what filters and links always leave of Pages
-	Filters    int64 // filters of message ids
-	FiltersOwn int64 // part of Filters that is not taken from Pages
-	Links      int64 // links between persons, all taken from Pages
-	LinksStep  int64 // bytes of new links after which the share of Pages is adjusted
+	FilterPages int64 // pages of runs that are searched for message ids
+	RecentIDs   int64 // the newest message ids
+	IDs         int64 // entries of the table of ids; with those that are not written yet, idsTimes as much
+	IDPart      int64 // part of IDs: changed entries, which are written with one group
+	IDFilter    int64 // filter that knows which ids are stored
+	Owners      int64 // who began each session; two generations of this size
+	Latest      int64 // the newest event of each id; two generations of this size
 
-	RecentIDs int64 // the newest message ids
-	IDs       int64 // entries of the table of ids
-	IDPart    int64 // part of IDs: changed entries, which are written with one group
-	IDFilter  int64 // filter that knows which ids are stored
-	Owners    int64 // who began each session; two generations of this size
-	Latest    int64 // the newest event of each id; two generations of this size
+	CountedValues int64 // sets of counted values
+	CountedNames  int64 // sets of counted names
 
 	Answers  int64 // cached answers
 	Partials int64 // cached aggregates of ranges of rows
@@ -41,86 +57,179 @@ type MemoryPlan struct {
 	Names  int64 // names of properties in a list of them
 	Tuples int64 // number of rows or people that one report of people or paths has in memory, a power of two; each takes about 24 bytes
 
+	Bodies int64 // bodies of requests over bodyFreeBytes of http/wire, and answers
+
 	Memtable int64 // one of Pebble's memtables; there are at most memtables of them
 	Blocks   int64 // Pebble's own block cache
 }
 
 // memtables is how many memtables Pebble may have before writes wait.
-const memtables = 4
+const memtables = 3
 
-// programBytes is about what the program takes whatever it does: its code, the runtime and its
-// stacks, the sets of counted values, buffers.
+// programBytes is about what the program takes whatever it does: the runtime and its stacks,
+// tables of user agents, connections, groups that are being committed. Its code is mapped from
+// the file and not part of it.
 const programBytes = 24 << 20
 
-// PlanMemory divides that many bytes into shares.
+// MemoryLeast is the least memory that a server starts with. With less, two full groups would
+// not fit into RowsLeast, and writers would wait for the sealer with every group.
+const MemoryLeast = programBytes + 40<<20
+
+// PlanMemory divides that many bytes into shares. Tests divide less than MemoryLeast.
 func PlanMemory(bytes int64) MemoryPlan {
-	bytes -= min(programBytes, bytes/4)
+	bytes -= min(programBytes, bytes/8*3)
+	part := bytes / 256
 	return MemoryPlan{
-		Rows:       bytes / 8 * 3,
-		RowsIdle:   bytes / 16 * 3,
-		SealBytes:  bytes / 8,
+		Pool:       57 * part,
+		PoolStep:   2 * part,
+		Filters:    46 * part,
+		Links:      46 * part,
+		PagesLeast: 11 * part,
+		RowsMore:   24 * part,
+		IDsMore:    4 * part,
+		ValuesMore: min(11*part, capBytesMax/2),
+
+		RowsLeast:  26 * part,
+		SealBytes:  24 * part,
 		SealValues: bytes / 1024,
 
-		Pages:      bytes / 4,
-		PagesLeast: bytes / 16,
-		Filters:    bytes * 11 / 32,
-		FiltersOwn: bytes / 8,
-		Links:      bytes / 16 * 3,
-		LinksStep:  bytes / 256,
+		FilterPages: 2 * part,
+		RecentIDs:   part * 27 / 2,
+		IDs:         4 * part,
+		IDPart:      min(4*part, identity.PartMax),
+		IDFilter:    8 * part,
+		Owners:      part * 5 / 4,
+		Latest:      2 * part,
 
-		RecentIDs: bytes / 16,
-		IDs:       bytes / 32,
-		IDPart:    min(bytes/64, identity.PartMax),
-		IDFilter:  bytes / 16,
-		Owners:    bytes / 96,
-		Latest:    bytes / 64,
+		CountedValues: min(part*13/2, capBytesMax/2),
+		CountedNames:  min(4*part, capNamesMax),
 
-		Answers:  bytes / 32,
-		Partials: bytes / 32,
-		Pairs:    bytes / 256,
+		Answers:  5 * part,
+		Partials: 3 * part,
+		Pairs:    5 * part / pairTableBytes,
 		Names:    bytes / 8,
 		Tuples:   1 << (bits.Len64(uint64(min(bytes/192, 1<<20))) - 1),
 
-		Memtable: max(bytes*3/64, 64<<10),
-		Blocks:   bytes / 64,
+		Bodies: 24 * part,
+
+		Memtable: max(7*part, 64<<10),
+		Blocks:   4 * part,
 	}
 }
 
-// Sum returns the most that all shares take together, in bytes.
+// idsTimes is how many times IDs the table takes at most: twice as entries that wait to be
+// written, and half packed.
+const idsTimes = 2.5
+
+// pairTableBytes is what one pair takes: 8 bytes, in a table twice as large.
+const pairTableBytes = 16
+
+// Sum returns the most that all shares take together, in bytes. Names and Tuples are not among
+// them: one query may take so much while it runs.
 func (p *MemoryPlan) Sum() int64 {
-	return p.Rows + p.Pages + p.FiltersOwn +
-		p.RecentIDs + 2*p.IDs + p.IDs/2 + p.IDFilter + 2*p.Owners + 2*p.Latest +
-		p.Answers + p.Partials + 2*8*p.Pairs +
-		memtables*p.Memtable + p.Blocks
+	return p.Pool + p.RowsLeast + p.FilterPages +
+		p.RecentIDs + int64(idsTimes*float64(p.IDs)) + p.IDFilter + 2*p.Owners + 2*p.Latest +
+		p.CountedValues + p.CountedNames +
+		p.Answers + p.Partials + pairTableBytes*p.Pairs + p.Bodies + p.pebble()
 }
 
-// shareCache gives the page cache the memory that filters of message ids and links between
-// persons leave. Filters are large when tens of millions of events come in per day. Links
-// are large when millions of persons have signed in.
-func (e *Engine) shareCache() {
-	e.sharing.Lock()
-	defer e.sharing.Unlock()
-	e.sharedLinks = e.linkBytes.Load()
-	e.sharedPages = max(e.memory.PagesLeast, e.memory.Pages-max(0, e.filterBytes.Load()-e.memory.FiltersOwn)-e.sharedLinks)
-	e.cache.Resize(e.sharedPages)
+// pebble returns the most that Pebble's memtables and its cache take. It takes memtables out of
+// its cache.
+func (p *MemoryPlan) pebble() int64 {
+	return max(memtables*p.Memtable, p.pebbleCache())
+}
+
+// pebbleCache returns the size of Pebble's cache, memtables included: two, and Blocks.
+func (p *MemoryPlan) pebbleCache() int64 { return 2*p.Memtable + p.Blocks }
+
+// pool is how the pool is divided now.
+type pool struct {
+	filters atomic.Int64 // bytes that filters of message ids take
+	links   atomic.Int64 // bytes that links between persons take
+
+	ids    atomic.Int64 // bytes of the table of ids
+	values atomic.Int64 // bytes of the sets of counted values
+
+	filtersMost atomic.Int64 // what filters may take, as links leave it
+	rowsMost    atomic.Int64 // what rows may take, as filters and links leave it
+	idsMost     atomic.Int64 // the same for MemoryPlan.IDs
+	valuesMost  atomic.Int64 // the same for MemoryPlan.CountedValues
+	moreShared  atomic.Int64 // what rows, ids and values take of the pool, as the page cache knows it
+	linksShared atomic.Int64 // links, as the page cache knows them
+
+	dividing sync.Mutex
+	pages    int64 // size of the page cache
+}
+
+// dividePool gives each the memory of the pool that those before it leave: links, filters, then
+// rows, ids and values together, and the page cache.
+func (e *Engine) dividePool() {
+	e.pool.dividing.Lock()
+	defer e.pool.dividing.Unlock()
+	m := &e.memory
+	links := e.pool.links.Load()
+	e.pool.linksShared.Store(links)
+	e.pool.filtersMost.Store(max(0, min(m.Filters, m.Pool-m.PagesLeast-links)))
+	free := m.Pool - links - e.pool.filters.Load()
+	spare := min(1, float64(max(0, free-m.PagesLeast))/float64(m.more()))
+	share := func(most int64) int64 { return int64(spare * float64(most)) }
+	e.pool.rowsMost.Store(m.RowsLeast + share(m.RowsMore))
+	e.pool.idsMost.Store(m.IDs + share(m.IDsMore))
+	e.pool.valuesMost.Store(m.CountedValues + share(m.ValuesMore))
+	more := e.moreBytes()
+	e.pool.moreShared.Store(more)
+	if pages := max(m.PagesLeast, free-more); pages != e.pool.pages {
+		e.pool.pages = pages
+		e.cache.Resize(pages)
+	}
+}
+
+// more returns what rows, ids and values take of the pool at most.
+func (p *MemoryPlan) more() int64 {
+	return p.RowsMore + int64(idsTimes*float64(p.IDsMore)) + p.ValuesMore
+}
+
+// moreBytes returns what rows, ids and values take of the pool now, in steps of PoolStep.
+func (e *Engine) moreBytes() int64 {
+	m := &e.memory
+	more := max(0, min(e.hotBytes.Load()-m.RowsLeast, m.RowsMore)) +
+		max(0, min(e.pool.ids.Load()-int64(idsTimes*float64(m.IDs)), int64(idsTimes*float64(m.IDsMore)))) +
+		max(0, min(e.pool.values.Load()-m.CountedValues, m.ValuesMore))
+	step := max(1, m.PoolStep)
+	return min((more+step-1)/step*step, m.more())
+}
+
+// countMore divides the pool anew when rows, ids and values take noticeably more or less of it.
+func (e *Engine) countMore() {
+	if e.moreBytes() != e.pool.moreShared.Load() {
+		e.dividePool()
+	}
+}
+
+// fit has the table of ids and the sets of counted values keep to what the pool has for them.
+// The sequencer calls it between groups.
+func (s *sequencer) fit() {
+	p := &s.e.pool
+	s.ids.Resize(int(p.idsMost.Load()))
+	s.cardinality.bytesMax = int(p.valuesMost.Load())
+	s.cardinality.trim()
+	p.ids.Store(int64(s.ids.Bytes()))
+	p.values.Store(int64(s.cardinality.n))
 }
 
 // countFilterBytes is told how many bytes the filters of message ids take now.
 func (e *Engine) countFilterBytes(bytes int64) {
-	e.filterBytes.Store(bytes)
-	e.shareCache()
+	e.pool.filters.Store(bytes)
+	e.dividePool()
 }
 
 // countLinkBytes is told by how many bytes the links between persons have grown.
 func (e *Engine) countLinkBytes(bytes int64) {
-	n := e.linkBytes.Add(bytes)
+	n := e.pool.links.Add(bytes)
 	if before := n - bytes; before <= e.memory.Links && n > e.memory.Links {
 		e.log.Warn("store: links between persons take more than their share of memory; raise memory", "bytes", n, "share", e.memory.Links)
 	}
-	e.sharing.Lock()
-	step := n - e.sharedLinks
-	e.sharing.Unlock()
-	if step >= e.memory.LinksStep || step < 0 {
-		e.shareCache()
+	if step := n - e.pool.linksShared.Load(); step >= e.memory.PoolStep || step < 0 {
+		e.dividePool()
 	}
 }

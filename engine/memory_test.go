@@ -5,21 +5,21 @@ import (
 	"testing"
 )
 
-// All shares together are at most 43/32 of the memory that the program leaves. That is safe,
-// because shares are ceilings and are not reached at the same time. Whoever raises one share
-// must lower another.
+// All shares at their ceilings are less than three quarters of the memory that the program
+// leaves. Whoever raises one share must lower another.
 func TestMemoryPlan(t *testing.T) {
-	for _, bytes := range []int64{8 << 20, 64 << 20, 256 << 20, 1 << 30, 64 << 30} {
+	for _, bytes := range []int64{8 << 20, MemoryLeast, 256 << 20, 1 << 30, 64 << 30} {
 		p := PlanMemory(bytes)
-		left := bytes - min(programBytes, bytes/4)
-		if sum := p.Sum(); sum > left/32*43 || sum < left {
+		left := bytes - min(programBytes, bytes/8*3)
+		most := left / 4 * 3
+		if bytes < MemoryLeast {
+			most += memtables * 64 << 10 // the least memtables
+		}
+		if sum := p.Sum(); sum >= most || sum < left/2 {
 			t.Errorf("the shares of %d bytes add up to %d bytes, %.3f times as much", left, sum, float64(sum)/float64(left))
 		}
-		if p.RowsIdle > p.Rows || p.SealBytes > p.RowsIdle || p.PagesLeast > p.Pages-p.Links || p.FiltersOwn > p.Filters || p.IDPart > p.IDs {
+		if p.SealBytes > p.RowsLeast || p.PagesLeast+p.Links > p.Pool || p.PagesLeast+p.Filters > p.Pool || p.PagesLeast+p.more() > p.Pool || p.IDPart > p.IDs {
 			t.Errorf("with %d bytes a part is larger than its whole: %+v", bytes, p)
-		}
-		if filtersBeyond := p.Filters - p.FiltersOwn; p.Pages-filtersBeyond > p.PagesLeast {
-			t.Errorf("with %d bytes filters and pages together may take %d bytes more than planned", bytes, p.Pages-filtersBeyond-p.PagesLeast)
 		}
 		v := reflect.ValueOf(p)
 		for i := range v.NumField() {
@@ -27,5 +27,20 @@ func TestMemoryPlan(t *testing.T) {
 				t.Errorf("with %d bytes the share %s is %d, want more than 0", bytes, v.Type().Field(i).Name, v.Field(i).Int())
 			}
 		}
+	}
+}
+
+// With the least memory, two full groups fit among the rows, and a body of Segment's largest
+// batch fits even compressed and from a client without a secret, who gets a quarter of Bodies.
+func TestLeastMemory(t *testing.T) {
+	p := PlanMemory(MemoryLeast)
+	if p.RowsLeast < 2*groupBytesMax {
+		t.Errorf("%d bytes for rows, want at least two groups of %d", p.RowsLeast, groupBytesMax)
+	}
+	if p.Bodies/4 < 500<<10 {
+		t.Errorf("%d bytes for bodies", p.Bodies)
+	}
+	if less := PlanMemory(MemoryLeast - 1<<20); less.RowsLeast >= 2*groupBytesMax {
+		t.Errorf("with 1 MiB less, %d bytes for rows are still enough, so MemoryLeast can be less", less.RowsLeast)
 	}
 }

@@ -41,8 +41,9 @@ func Open(opts Options) (*Engine, error) {
 		stopTick:    make(chan struct{}),
 		failed:      make(chan struct{}),
 	}
-	e.cache = index.NewCache(e.memory.Pages)
+	e.cache = index.NewCache(0)
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
+	e.dividePool()
 	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.group = NewHistogram(1, groupBounds)
@@ -272,7 +273,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	opts := &pebble.Options{
 		FS:                          store.Outside{FS: e.files, Dir: store.Dir(e.opts.FS, e.opts.Dir), Other: e.opts.FS},
 		FormatMajorVersion:          store.PebbleFormat,
-		CacheSize:                   int64(2*memTable) + e.memory.Blocks, // Pebble takes the memory of its memtables out of its cache
+		CacheSize:                   e.memory.pebbleCache(),
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: memtables,
 		L0CompactionThreshold:       8, // rows there are usually trimmed before the next flush or the one after it

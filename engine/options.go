@@ -45,9 +45,9 @@ type Options struct {
 
 	SealRows  int // events of one site in memory before they are sealed into a run; 0 = 65,536
 	HotEvents int // events in memory over all sites; 0 = 524,288
-	Pairs     int // pairs of a value and a user or session that all queries together hold in memory; 0 = Memory / 256
+	Pairs     int // pairs of a value and a user or session that all queries together hold in memory; 0 = as PlanMemory says
 	Tuples    int // rows or people that one report of people or paths holds in memory, a power of two; 0 = by Memory, at most 1,048,576
-	IDPart    int // bytes of changed ids that are written with one group; 0 = Memory / 64, at most 4 MiB
+	IDPart    int // bytes of changed ids that are written with one group; 0 = as PlanMemory says
 	// ValuesPerDay is how many values of a property counters tell apart on one day of a
 	// site; 0 = ValuesPerDayMax.
 	ValuesPerDay int

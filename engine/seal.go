@@ -251,6 +251,7 @@ func (s *sealer) finished(batch []sealWork) {
 		s.e.log.Info("store: rows are sealed again")
 		s.blocked = nil
 	}
+	s.e.countMore()
 	s.changed.Broadcast()
 }
 
@@ -289,7 +290,7 @@ func (s *sealer) maybeSeal(g *group) {
 		waitingBytes += part.Bytes()
 		s.add(largest, part)
 	}
-	most := s.e.memory.RowsIdle
+	most := s.e.memory.RowsLeast
 	if s.e.hotBytes.Load()-waitingBytes <= most {
 		return
 	}
@@ -512,7 +513,7 @@ func (s *sealer) behindLocked(bytes int64) bool {
 // crowded reports whether rows of this many bytes would exceed the memory for rows. Rows
 // that are being committed count too.
 func (e *Engine) crowded(bytes int64) bool {
-	return e.hotBytes.Load()+e.asked.Load()+bytes > e.memory.Rows
+	return e.hotBytes.Load()+e.asked.Load()+bytes > e.pool.rowsMost.Load()
 }
 
 // catchUp waits until the sealer is no longer behind. It returns an error if rows cannot be

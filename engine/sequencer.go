@@ -69,12 +69,13 @@ func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 		e:           e,
 		ids:         ids,
 		recent:      recent,
-		filters:     newHeldFilters(e.memory.Filters, e.cache.Corrupt, e.countFilterBytes),
+		filters:     newHeldFilters(e.pool.filtersMost.Load, e.memory.FilterPages, e.cache.Corrupt, e.countFilterBytes),
 		cardinality: newCardinality(e.db, e.logUnreadable),
 		next:        make(map[*siteState]uint64),
 		window:      &dedupWindow{length: e.opts.Dedup.Milliseconds(), elapsed: e.opts.Elapsed}, // Open loads the stored one
 	}
 	s.cardinality.max, s.cardinality.namesMax = e.opts.ValuesPerDay, e.opts.NamesPerDay
+	s.cardinality.bytesMax, s.cardinality.namesBytesMax = int(e.pool.valuesMost.Load()), int(e.memory.CountedNames)
 	s.yield = func(property, term string, by int64) bool {
 		s.counts = append(s.counts, index.Total{Property: property, Value: term, Sum: by})
 		return true
@@ -106,7 +107,7 @@ func (s *sequencer) run() {
 				continue
 			}
 		}
-		s.cardinality.trim()
+		s.fit()
 		g := s.e.newGroup()
 		s.take(g, first)
 		s.gather(g)

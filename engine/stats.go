@@ -68,7 +68,7 @@ func (e *Engine) Stats() Stats {
 		QueueEvents:        e.queuedEvents.Load(),
 		QueueBytes:         e.queued.Load(),
 		HotEvents:          e.hot.Load(),
-		LinkBytes:          e.linkBytes.Load(),
+		LinkBytes:          e.pool.links.Load(),
 		LinkBytesMax:       e.memory.Links,
 		Seals:              e.stats.seals.Load(),
 		SealSeconds:        float64(e.stats.sealNanos.Load()) / 1e9,

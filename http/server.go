@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/http/dialect"
 	"cairn/http/native"
@@ -104,8 +105,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
-	s.budget.Set(o.Memory / 8)
-	s.shares = wire.NewShares(o.Memory / 8)
+	bodies := engine.PlanMemory(o.Memory).Bodies
+	s.budget.Set(bodies)
+	s.shares = wire.NewShares(bodies)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
 	if o.Conns > 0 && o.Conns < s.gate.ConnsMax {
 		s.log.Warn("the limit of open files allows few connections; raise it (ulimit -n, or LimitNOFILE of systemd)", "connections", o.Conns, "with_more_files", s.gate.ConnsMax)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"cairn/engine"
 	"cairn/http/dialect"
 	"cairn/http/matomo"
 	"cairn/http/openpanel"
@@ -184,9 +185,9 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		return cfg, nil, err
 	}
 	warnings = append(warnings, unused...)
-	if cfg.Memory < memoryMin {
-		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", cfg.Memory, dialect.Size(memoryMin)))
-		cfg.Memory = memoryMin
+	if cfg.Memory < engine.MemoryLeast {
+		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", cfg.Memory, dialect.Size(engine.MemoryLeast)))
+		cfg.Memory = engine.MemoryLeast
 	}
 	if fl.Listen != "" {
 		cfg.Listen = fl.Listen

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine"
 	"cairn/http/dialect"
 	"cairn/http/matomo"
 )
@@ -240,7 +241,7 @@ func TestLeastMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, warnings, err := Load(Flags{File: file}, nil)
-	if err != nil || cfg.Memory != memoryMin || len(warnings) != 1 || !strings.Contains(warnings[0], `"1MiB" is too little; the server uses "64MiB"`) {
+	if err != nil || cfg.Memory != engine.MemoryLeast || len(warnings) != 1 || !strings.Contains(warnings[0], `"1MiB" is too little; the server uses "64MiB"`) {
 		t.Errorf("memory %v, warnings %q, %v", cfg.Memory, warnings, err)
 	}
 }

@@ -24,10 +24,6 @@ import (
 // in file names.
 var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// memoryMin is the smallest budget in which the fixed parts of the server fit. A smaller one is
-// taken as this one, with a warning.
-const memoryMin = 64 << 20
-
 // Validate checks everything but the sites. The error names the key.
 func (c *Config) Validate() error {
 	switch {

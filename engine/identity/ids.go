@@ -66,6 +66,15 @@ func NewIDs(db pebble.Reader, bytes int) *IDs {
 // before the table has an entry.
 func (t *IDs) Bound(part int) { t.part, t.max = part, min(t.max, 16*part) }
 
+// Resize sets how much memory entries take that are written.
+func (t *IDs) Resize(bytes int) {
+	t.max = min(bytes/2, 16*t.part)
+	t.pack.max = min(bytes/4, idHalfMax)
+}
+
+// Bytes returns about how many bytes the table takes.
+func (t *IDs) Bytes() int { return t.held() + len(t.pack.new.bytes) + len(t.pack.old.bytes) }
+
 // SetRules sets the rules of a site. The caller calls it before the table has taken in an
 // event of the site to which the rules apply.
 func (t *IDs) SetRules(site uint32, rules event.Rules) {

@@ -11,8 +11,8 @@ import (
 // The shares of the budget: of all clients that have proved no secret together, and of one
 // address among them. The rest is for those that have.
 const (
-	openShare    = 2 // 1/2
-	addressShare = 8 // 1/8
+	openShare    = 0.75
+	addressShare = 0.125
 )
 
 // Shares knows what each client holds of a budget. Any goroutine may use it.
@@ -32,7 +32,7 @@ type holding struct {
 
 // NewShares divides a budget of that many bytes.
 func NewShares(budget int64) *Shares {
-	return &Shares{budget: budget, openMax: budget/openShare + 16*bodySlack, addressMax: budget / addressShare, by: map[netip.Addr]holding{}}
+	return &Shares{budget: budget, openMax: int64(openShare*float64(budget)) + 16*bodySlack, addressMax: int64(addressShare * float64(budget)), by: map[netip.Addr]holding{}}
 }
 
 // bodySlack is what a buffer may be larger than its body.
