@@ -171,6 +171,10 @@ func BenchmarkRead(b *testing.B) {
 		{"two properties", where("prop.plan", "pro", "prop.product", "product 7")},
 		{"message id", where("message_id", newStream(1).event().MessageID)},
 		{"nothing", where("name", "event 1", "user", "nobody")},
+		{"pattern", []query.Cond{{Field: "prop.product", Op: query.OpMatch, Values: []string{"*duct 1*"}}}},
+		{"number", []query.Cond{{Field: "prop.amount", Op: query.OpAtLeast, Values: []string{"5000"}}}},
+		{"pattern of users", []query.Cond{{Field: "user", Op: query.OpMatch, Values: []string{"user-3*"}}}},
+		{"channel", []query.Cond{{Field: "channel", Values: []string{"direct"}}}},
 	} {
 		b.Run("List/"+c.name, func(b *testing.B) {
 			cpu := cpuTime()
