@@ -117,3 +117,36 @@ func TestBadConditions(t *testing.T) {
 		}
 	}
 }
+
+// Numbers compare exactly, at the bound too; what is no number compares with none.
+func TestNumberConditions(t *testing.T) {
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, v := range []event.Value{
+		event.Num("100"), event.Num("1e2"), event.Str("100"), event.Str("0100"), event.Str("1e2"), event.Num("99.99999999999999999999"), event.Num("100.00000000000000000001"),
+		event.Num("-100"), event.Num("-100.5"), event.Num("0"), event.Str("many"), event.Boolean(true), event.Raw(`[1,1000]`), event.Raw(`[]`), {Kind: event.Null},
+	} {
+		ev := event.Event{Dialect: event.Native, Type: event.Track, Name: "n", Properties: event.Object{{Key: "a", Value: v}}}
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		op     query.Op
+		values []string
+		want   uint64
+	}{
+		{query.OpAtLeast, []string{"100"}, 5}, {query.OpAtLeast, []string{"1.00e2"}, 5}, {query.OpAtLeast, []string{"100.000000000000000000001"}, 2}, {query.OpAtLeast, []string{"-100"}, 8},
+		{query.OpAtMost, []string{"100"}, 8}, {query.OpAtMost, []string{"-100"}, 2}, {query.OpAtMost, []string{"-100.5"}, 1}, {query.OpAtMost, []string{"-101"}, 0}, {query.OpAtMost, []string{"0"}, 3},
+		{query.OpAtLeast, []string{"5000", "100"}, 5}, {query.OpAtMost, []string{"-5000", "0"}, 3}, {query.OpAtLeast, []string{"-1e300"}, 9}, {query.OpHas, nil, 13}, {query.OpHasNot, nil, 2},
+	} {
+		got, err := e.Count(t.Context(), query.Query{Site: &site.Site, Where: []query.Cond{{Field: "prop.a", Op: c.op, Values: c.values}}})
+		if err != nil || got.Events != c.want {
+			t.Errorf("%s %q: %d events, %v, want %d", c.op, c.values, got.Events, err, c.want)
+		}
+	}
+}
