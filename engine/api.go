@@ -41,8 +41,8 @@ type API interface {
 	// all set it must be the only record.
 	//
 	// The outcomes, and the text added to the events, lie in m until m is used again. A nil
-	// m stands for a new Memory. After ErrFailed the caller must not use m, the records or
-	// what they point to again, because the store may still read them.
+	// m stands for a new Memory. After ErrFailed and ErrHeld the caller must not use m, the
+	// records or what they point to again, because the store may still read them.
 	Ingest(ctx context.Context, records []Record, all bool, m *Memory) ([]event.Outcome, error)
 
 	List(context.Context, query.Query) (query.Page, error)

@@ -57,6 +57,7 @@ type Engine struct {
 	idsWanted   atomic.Bool   // the next group writes the table of ids
 	wake        chan struct{} // buffered, one value: the sequencer checks idsWanted
 	unflushed   unflushed
+	stall       stall
 	fullLogged  atomic.Pointer[time.Time] // when logBackground last logged a full disk
 	idsWritten  broadcast                 // told after each group that has written the table of ids
 

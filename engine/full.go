@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,43 @@ func (u *unflushed) flushed(info pebble.FlushInfo) {
 	}
 }
 
+// stall watches the writes that Pebble holds up until a memtable is flushed. While flushes find
+// no space, these writes wait for space, as those of the log do.
+type stall struct {
+	disk    *wal.Disk
+	mu      sync.Mutex
+	stalled bool // Pebble holds up writes
+	noSpace bool // the last flush found no space
+	waits   bool // the disk knows
+}
+
+// begun is Pebble's WriteStallBegin event.
+func (s *stall) begun(pebble.WriteStallBeginInfo) { s.set(&s.stalled, true) }
+
+// ended is Pebble's WriteStallEnd event.
+func (s *stall) ended() { s.set(&s.stalled, false) }
+
+// flushed is Pebble's FlushEnd event.
+func (s *stall) flushed(info pebble.FlushInfo) {
+	if info.Err == nil || wal.NoSpace(info.Err) {
+		s.set(&s.noSpace, info.Err != nil)
+	}
+}
+
+func (s *stall) set(what *bool, is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*what = is
+	switch waits := s.stalled && s.noSpace; {
+	case waits && !s.waits:
+		s.waits = true
+		s.disk.BeginWait()
+	case !waits && s.waits:
+		s.waits = false
+		s.disk.EndWait()
+	}
+}
+
 // stuckMax is how long a request waits for a log that has no space.
 const stuckMax = 500 * time.Millisecond
 
@@ -51,8 +89,12 @@ const stuckMax = 500 * time.Millisecond
 // waits for space. They are stored later, or never.
 var errLogFull = fmt.Errorf("%w: the log waits for space", query.ErrDiskFull)
 
+// errLogHeld is errLogFull for the one request whose events the sequencer reads just now. It
+// waits for the log to be written before it reads there, for example which values a site has.
+var errLogHeld = fmt.Errorf("%w; %w", errLogFull, query.ErrHeld)
+
 // wait waits until a submission is answered. If it returns errLogFull, the pipeline still has
-// the submission, but not the events.
+// the submission, but not the events. If it returns errLogHeld, the pipeline has both.
 func (e *Engine) wait(sub *submission) error {
 	for {
 		stuck := e.disk.WhenStuck()
@@ -74,8 +116,12 @@ func (e *Engine) wait(sub *submission) error {
 			late.Stop()
 			return query.ErrFailed
 		case <-late.C:
-			if e.disk.Stuck() && (sub.state.CompareAndSwap(subQueued, subLeft) || sub.state.Load() == subPlaced) {
+			switch {
+			case !e.disk.Stuck():
+			case sub.state.CompareAndSwap(subQueued, subLeft), sub.state.Load() == subPlaced:
 				return errLogFull
+			default:
+				return errLogHeld
 			}
 		}
 	}

@@ -5,6 +5,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,6 +75,7 @@ type fullStore struct {
 	*engine.Engine
 	options engine.Options
 	site    *engine.Site
+	text    func() string // of each event; nil = a short one
 	sent    int
 }
 
@@ -97,8 +99,12 @@ func (s *fullStore) open() {
 func (s *fullStore) send(n int) error {
 	var records []engine.Record
 	for i := range n {
+		text := strings.Repeat("x", 100)
+		if s.text != nil {
+			text = s.text()
+		}
 		records = append(records, engine.Record{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
-			MessageID: fmt.Sprint(s.sent + i), Properties: event.Object{{Key: "text", Value: event.Str(strings.Repeat("x", 100))}}}}})
+			MessageID: fmt.Sprint(s.sent + i), Properties: event.Object{{Key: "text", Value: event.Str(text)}}}}})
 	}
 	_, err := s.Ingest(s.Context(), records, true, nil)
 	if err == nil {
@@ -313,4 +319,130 @@ func TestMemoryWhileTheLogWaits(t *testing.T) {
 		t.Errorf("%d refused, %d values, %v", refused.Load(), page.Count, err)
 	}
 	s.finish(base) // with the checker's recount
+}
+
+// The log waits for space while a request needs what only the log has, such as the first one of
+// a site after the start. It is refused as well, and the store closes.
+func TestReadTheLogWithoutSpace(t *testing.T) {
+	for _, then := range []string{"space", "close"} {
+		t.Run(then, func(t *testing.T) {
+			var slow atomic.Bool
+			begun, goOn := make(chan struct{}, 1), make(chan struct{})
+			fs := newFullFS(func(path string) bool {
+				if strings.HasSuffix(path, ".log") && slow.CompareAndSwap(true, false) {
+					begun <- struct{}{}
+					<-goOn
+				}
+				return true
+			})
+			s := openFull(t, struct{ vfs.FS }{fs.FS}) // without the guard of the disk
+			two := &engine.Site{Site: query.Site{ID: 2, Name: "two"}}
+			if err := s.send(40); err != nil {
+				t.Fatal(err)
+			}
+			var held atomic.Bool
+			var requests sync.WaitGroup
+			request := func(site *engine.Site, text string) {
+				requests.Go(func() {
+					_, err := s.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x",
+						Properties: event.Object{{Key: "text", Value: event.Str(text)}}}}}}, true, nil)
+					if !errors.Is(err, query.ErrDiskFull) {
+						t.Errorf("%s: %v", site.Name, err)
+					}
+					if errors.Is(err, query.ErrHeld) {
+						held.Store(true)
+					}
+				})
+			}
+			slow.Store(true)
+			fs.space(false)
+			request(s.site, "a")
+			<-begun
+			request(two, "b")
+			for s.Stats().QueueEvents > 0 { // until the second request is taken
+				time.Sleep(time.Millisecond)
+			}
+			close(goOn)
+			answered(t, "the requests", requests.Wait)
+			if !held.Load() {
+				t.Error("no request had to wait for the log: this test tries nothing")
+			}
+			if then == "close" {
+				answered(t, "close", func() {
+					if err := s.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				fs.space(true)
+				return
+			}
+			fs.space(true)
+			s.back()
+			if count, err := s.Count(t.Context(), query.Query{Site: &two.Site}); err != nil || count.Events != 1 {
+				t.Errorf("site two: %+v, %v", count, err)
+			}
+			s.finish(struct{ vfs.FS }{fs.FS})
+		})
+	}
+}
+
+// answered calls do, and ends the test if it hangs.
+func answered(t *testing.T, what string, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		panic(what + " hang") // so that the goroutines are shown
+	}
+}
+
+// Pebble cannot write its memtables, because tables have no space while the log has some. The
+// requests that wait for a memtable are refused, and the store closes and opens again.
+func TestMemtablesWithoutSpace(t *testing.T) {
+	fs := newFullFS(func(path string) bool { return strings.Contains(path, "store/") && strings.HasSuffix(path, ".sst") })
+	base := struct{ vfs.FS }{fs.FS}
+	s := openFull(t, base)
+	rng := rand.New(rand.NewPCG(6, 6))
+	s.text = func() string { // nothing to compress
+		text := make([]byte, 4000)
+		for i := range text {
+			text[i] = byte('!' + rng.IntN(90))
+		}
+		return string(text)
+	}
+	full := func() {
+		t.Helper()
+		fs.space(false)
+		for range 1000 {
+			var err error
+			answered(t, "a write", func() { err = s.send(40) })
+			if errors.Is(err, query.ErrDiskFull) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("no write is refused")
+	}
+	for range 2 {
+		full()
+		if err := s.Ready(); !errors.Is(err, query.ErrDiskFull) {
+			t.Errorf("ready: %v", err)
+		}
+		fs.space(true)
+		s.back()
+	}
+	full()
+	answered(t, "close", func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	fs.space(true)
 }

@@ -47,8 +47,8 @@ func (e *Engine) Ingest(_ context.Context, records []Record, all bool, m *Memory
 	sub.bytes = int64(len(sub.bodies))
 	e.queued.Add(sub.bytes - guess)
 	if err := e.submit(sub); err != nil {
-		if errors.Is(err, errLogFull) {
-			m.sub = nil // the pipeline still has it
+		if errors.Is(err, errLogFull) { // the pipeline still has the submission, and outcomes
+			*m = Memory{}
 		}
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.disk = wal.OpenDisk(fs, dir, e.opts.Reserve)
-	e.unflushed.disk = e.disk
+	e.unflushed.disk, e.stall.disk = e.disk, e.disk
 	if logs := store.LogBytes(fs, dir); !e.opts.ReadOnly && !e.disk.RoomToStart(logs) {
 		return fmt.Errorf("%w: a start may write %d bytes", query.ErrDiskFull, logs)
 	}
@@ -292,7 +292,12 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 				e.written.ManifestBegun(e.opts.FS.PathBase(info.Path))
 			}
 		},
-		FlushEnd:        e.unflushed.flushed,
+		FlushEnd: func(info pebble.FlushInfo) {
+			e.unflushed.flushed(info)
+			e.stall.flushed(info)
+		},
+		WriteStallBegin: e.stall.begun,
+		WriteStallEnd:   e.stall.ended,
 		BackgroundError: e.logBackground,
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corrupted(&query.Damage{File: store.Name + "/" + e.opts.FS.PathBase(info.Path), Err: info.Details})

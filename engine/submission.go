@@ -26,8 +26,9 @@ type Memory struct {
 // submission is what Ingest queues for the sequencer. From then until done the pipeline
 // owns it, with the events and outcomes that it points to. If the store fails, the
 // submitter may leave earlier. It must then not use any of this memory again. If the log
-// waits for space, the submitter may leave before the sequencer has taken the events, or after
-// it has placed them. The pipeline then keeps the submission, but reads no event of it.
+// waits for space, the submitter may leave as well. The pipeline then keeps the submission. It
+// reads events of it only if the submitter left after the sequencer had taken them and before
+// it had placed them.
 type submission struct {
 	state  atomic.Int32 // subQueued, subTaken, subPlaced or subLeft
 	events []submitted

@@ -261,7 +261,7 @@ func (x *exchange) commit() error {
 	}
 	results, err := x.s.engine.Ingest(x.s.running, x.records, !x.batch.Partial, &x.memory)
 	if err != nil {
-		x.lost = errors.Is(err, query.ErrFailed)
+		x.lost = errors.Is(err, query.ErrFailed) || errors.Is(err, query.ErrHeld)
 		return err
 	}
 	return x.fillOutcomes(results)

@@ -48,7 +48,7 @@ type Disk struct {
 	files   atomic.Int64 // files that can be made; -1 = not known, or not limited
 	spare   int64        // files that writes leave free
 	wanted  atomic.Bool  // the ballast is missing and should be written
-	stuck   stuck        // writes of the log that wait for space
+	stuck   stuck        // writes that wait for space
 }
 
 const ballastName = "ballast"

@@ -1,4 +1,4 @@
-// Writes of the log that find no space wait for it.
+// Writes that find no space wait for it.
 
 package wal
 
@@ -29,6 +29,13 @@ func (s *stuck) leave() {
 		s.begun = nil
 	}
 }
+
+// BeginWait says that writes wait for space in a way that FS does not see: Pebble takes no more
+// before its memtables are flushed, and tables find no space. EndWait ends that.
+func (d *Disk) BeginWait() { d.stuck.enter() }
+
+// EndWait undoes BeginWait.
+func (d *Disk) EndWait() { d.stuck.leave() }
 
 // Stuck reports whether a write of the log waits for space.
 func (d *Disk) Stuck() bool { return d.stuck.n.Load() > 0 }

@@ -25,6 +25,10 @@ var (
 	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
 )
 
+// ErrHeld comes with ErrDiskFull when Ingest returns although the store still reads the
+// records: the log waits for space. They are stored later, or never.
+var ErrHeld = errors.New("the store still reads the request")
+
 // Damage says that stored bytes are not what was written. A read that meets them ends
 // with it, and gives no part of its answer.
 type Damage struct {
