@@ -72,7 +72,7 @@ type exchange struct {
 	places       []int // of records in the batch
 	outcomes     []dialect.Outcome
 	memory       engine.Memory // of x.records in the engine
-	lost         bool          // the store has failed and may still read what it was given
+	lost         bool          // it is not used again, because the store may still read it
 	reader       siteReader
 	queries      *atomic.Int32      // counts the read that is at work, see endRead
 	cancel       context.CancelFunc // ends the context of that read; nil = it has none of its own

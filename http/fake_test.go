@@ -31,6 +31,7 @@ type fakeEngine struct {
 	ready    error
 	fail     error           // of Ingest and of reads
 	asked    context.Context // of the last listing
+	failed   []engine.Record // of the Ingest that failed last
 	discard  bool            // benchmarks: keep nothing
 	panics   bool            // in Ingest
 	block    chan struct{}
@@ -61,6 +62,7 @@ func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail != nil {
+		f.failed = records
 		return nil, f.fail
 	}
 	if f.panics {

@@ -240,15 +240,32 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			x.packed.Release()
 			return // whatever the exchange holds is not used again
 		}
-		if x.finish(); x.res.Stream == nil {
+		switch x.finish(); {
+		case x.lost:
+			s.leave(x)
+		case x.res.Stream == nil:
 			s.release(x)
 		}
 	}()
 	x.dispatch()
 }
 
-// release ends an exchange and keeps its memory for another one, unless the engine may
-// still read what it was given.
+// leave ends an exchange whose request the engine may still read. The memory of both is left
+// to the engine: fasthttp answers with another ctx. The budget gets back what the body was
+// charged, because there are few such requests.
+func (s *Server) leave(x *exchange) {
+	x.endRead()
+	out := &x.ctx.Response
+	out.SkipBody = x.ctx.IsHead()
+	out.SetConnectionClose()
+	x.ctx.TimeoutErrorWithResponse(out)
+	x.body.Leave()
+	x.packed.Leave()
+	x.body.Release()
+	x.packed.Release()
+}
+
+// release ends an exchange and keeps its memory for another one, unless it is lost.
 func (s *Server) release(x *exchange) {
 	x.endRead()
 	if x.lost {
