@@ -163,7 +163,7 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 		return ExitFailed, err
 	}
 	defer salts.Close()
-	opts.Found, opts.KeysNoted = found, keysSigned
+	opts.Found, opts.KeysNoted, opts.Pending = found, keysSigned, new(engine.Pending)
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places})
 	for {

@@ -58,6 +58,7 @@ type Engine struct {
 	wake        chan struct{} // buffered, one value: the sequencer checks idsWanted
 	unflushed   unflushed
 	stall       stall
+	pending     *Pending                  // holds open while it finds no space; nil if the store is only read
 	fullLogged  atomic.Pointer[time.Time] // when logBackground last logged a full disk
 	idsWritten  broadcast                 // told after each group that has written the table of ids
 

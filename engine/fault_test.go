@@ -1,7 +1,8 @@
 // Errors of the file system at each operation of a script: a single error, and errors from
 // then on. Whatever fails, no acknowledged event is lost and no call takes longer than
 // faultPatience. The script runs in child processes of the test binary, because a store that
-// cannot write may end its process. The parent distinguishes that from a clean stop.
+// cannot write may end its process. The parent distinguishes that from a clean stop. For disks
+// without space, which end no store, see spaceScript.
 //
 //	go test ./engine -run Fault -fault.stride=1     every index
 
@@ -51,13 +52,16 @@ var faultKinds = map[string][]errorfs.OpKind{
 
 func TestFault(t *testing.T) {
 	t.Parallel()
-	for kind := range faultKinds {
+	for kind := range allFaults() {
 		for _, mode := range []string{"once", "onwards"} {
 			t.Run(kind+"/"+mode, func(t *testing.T) {
 				t.Parallel()
-				tried := 0
-				for from, done := 1+len(kind)%*faultStride, false; !done; {
-					spec := fmt.Sprintf("%s %s %d %d", kind, mode, from, *faultStride)
+				tried, stride := 0, *faultStride
+				if _, space := spaceKinds[kind]; space && mode == "onwards" && stride > 1 {
+					stride *= 8 // each takes a second
+				}
+				for from, done := 1+len(kind)%stride, false; !done; {
+					spec := fmt.Sprintf("%s %s %d %d", kind, mode, from, stride)
 					cmd := exec.Command(os.Args[0], "-test.run=^TestFaultChild$", "-test.timeout=2m")
 					cmd.Env = append(os.Environ(), faultEnv+"="+spec)
 					out, err := cmd.CombinedOutput()
@@ -72,7 +76,7 @@ func TestFault(t *testing.T) {
 					if err != nil {
 						t.Fatalf("%s, operation %s: %v\n%s\nagain: %s='%s %s %s 1' go test ./engine -run 'TestFaultChild$'", spec, last, err, tail(out), faultEnv, kind, mode, last)
 					}
-					from += faultsAChild * *faultStride
+					from += faultsAChild * stride
 				}
 				t.Logf("%d operations failed", tried)
 			})
@@ -93,7 +97,11 @@ func TestFaultChild(t *testing.T) {
 	for i := range faultsAChild {
 		at := from + i*stride
 		fmt.Printf("fault at %d\n", at)
-		if hit := faultScript(t, faultKinds[spec[0]], spec[1] == "onwards", int64(at)); !hit {
+		script, kinds := faultScript, faultKinds[spec[0]]
+		if kinds == nil {
+			script, kinds = spaceScript, spaceKinds[spec[0]]
+		}
+		if hit := script(t, kinds, spec[1] == "onwards", int64(at)); !hit {
 			fmt.Println("no more faults")
 			return
 		}
@@ -160,6 +168,13 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 	if openErr != nil && !hit {
 		t.Fatalf("open, without a fault: %v", openErr)
 	}
+	reopen(t, at, w, mem, acked)
+	return hit
+}
+
+// reopen opens what a crash would leave, and checks that it has all acknowledged requests.
+func reopen(t *testing.T, at int64, w *workload, mem linkFS, acked []*request) {
+	t.Helper()
 	for _, percent := range []int{0, 100} {
 		left := mem.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), 0))})
 		again, err := engine.Open(w.options(left, rand.New(rand.NewPCG(5, 7))))
@@ -176,7 +191,6 @@ func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 			t.Fatalf("fault at %d, %d %% of unsynced data kept: check: %v %v", at, percent, err, report.Problems)
 		}
 	}
-	return hit
 }
 
 func never() bool { return false }

@@ -275,6 +275,44 @@ func TestStartWithoutSpace(t *testing.T) {
 	s.finish(fs)
 }
 
+// Space is gone when Pebble's own Open has begun, which writes the log into tables. The start is
+// refused and names the file. The store can be read, and a start works when there is space.
+func TestStartLosesSpace(t *testing.T) {
+	for name, what := range map[string]string{"tables": ".sst", "the manifest": "MANIFEST-", "the log": ".log"} {
+		t.Run(name, func(t *testing.T) {
+			fs := newFullFS(func(path string) bool { return strings.Contains(path, "store/") && strings.Contains(path, what) })
+			base := struct{ vfs.FS }{fs.FS} // the guard sees enough space
+			s := openFull(t, base)
+			if err := s.send(40); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s.options.Pending = new(engine.Pending)
+			fs.space(false)
+			for range 2 {
+				answered(t, "a start", func() {
+					if _, err := engine.Open(s.options); !errors.Is(err, query.ErrDiskFull) || !strings.Contains(err.Error(), what) {
+						t.Errorf("open: %v", err)
+					}
+				})
+				s.options.ReadOnly = true
+				answered(t, "a start for reading", s.open)
+				s.refused()
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s.options.ReadOnly = false
+			}
+			fs.space(true)
+			answered(t, "a start with space", s.open)
+			s.back()
+			s.finish(base)
+		})
+	}
+}
+
 // A request that is answered 507 while the log waits for space may use its memory again,
 // although its events are stored later: the counters keep the texts that were sent.
 func TestMemoryWhileTheLogWaits(t *testing.T) {

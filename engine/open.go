@@ -47,8 +47,22 @@ func Open(opts Options) (*Engine, error) {
 	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.group = NewHistogram(1, groupBounds)
-	if err := e.open(); err != nil {
-		if e.db != nil {
+	var err error
+	if opts.ReadOnly {
+		if opts.Pending.waits() {
+			e.opts.FS, e.opts.Found = unlocked{opts.FS}, nil // the files may have changed
+		}
+		err = e.open()
+	} else {
+		pending := opts.Pending
+		if pending == nil {
+			pending = new(Pending)
+		}
+		e, err = pending.open(e)
+	}
+	if err != nil {
+		if e != nil && e.db != nil {
+			e.files.End()
 			_ = e.db.Close()
 		}
 		return nil, refused(opts.Dir, noSpace(err))
@@ -100,7 +114,11 @@ func (e *Engine) open() error {
 		return fmt.Errorf("%w: a start may write %d bytes", query.ErrDiskFull, logs)
 	}
 	e.written = found.Follow(fs, dir)
-	e.files = wal.NewFS(e.written, e.disk, e.fail)
+	var hold func(string)
+	if e.pending != nil {
+		hold = e.pending.hold
+	}
+	e.files = wal.NewFS(e.written, e.disk, e.fail, hold)
 	if e.db, err = store.OpenPebble(store.Dir(fs, dir), e.pebbleOptions()); err != nil {
 		return err
 	}

@@ -31,6 +31,10 @@ type Options struct {
 	// write is refused with ErrDiskFull.
 	ReadOnly bool
 
+	// Pending keeps an Open that finds no space, for the next Open of the same directory. nil =
+	// the directory cannot be opened again by this process after such an Open.
+	Pending *Pending
+
 	FS     vfs.FS           // nil = the real file system
 	Now    func() time.Time // the wall clock: when events are received; nil = time.Now
 	Log    *slog.Logger     // nil = discard

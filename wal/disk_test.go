@@ -150,7 +150,7 @@ func TestBallast(t *testing.T) {
 	const reserve = 2 << 20
 	fs := newSmallFS(16 << 20)
 	d := OpenDisk(fs, "", reserve)
-	files := NewFS(fs, d, func(err error) { t.Errorf("failed: %v", err) })
+	files := NewFS(fs, d, func(err error) { t.Errorf("failed: %v", err) }, nil)
 	restore := func() int64 {
 		d.checked.Store(0)
 		d.RestoreBallast()

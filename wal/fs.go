@@ -28,11 +28,17 @@ import (
 // is an error like any other, because nobody knows what it has lost. Pebble repeats its other
 // work by itself, as often as it can, so FS makes that wait a little.
 //
+// Until FS is armed for the first time, the store is being opened. Pebble's Open then repeats
+// work without end, or ends the process. So each write and creation that finds no space calls
+// hold and is tried again when hold returns.
+//
 // FS also makes markers safe (see markerFS).
 type FS struct {
 	vfs.FS
 	disk   *Disk
+	hold   func(name string)
 	armed  atomic.Bool
+	opened atomic.Bool // it was armed
 	ending atomic.Bool
 	full   atomic.Int64 // when a file of Pebble last found no space, see monotonic; 0 = never
 	fail   func(error)
@@ -45,14 +51,22 @@ const (
 
 // NewFS returns the file system over base, disarmed. disk watches the space of the same
 // file system. fail gets each error that ends all writes. It may be called from several
-// goroutines at once; all but its first call can be ignored.
-func NewFS(base vfs.FS, disk *Disk, fail func(error)) *FS {
-	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), disk: disk, fail: fail}
+// goroutines at once; all but its first call can be ignored. hold gets the name of a file that
+// finds no space while the store is being opened. It may wait. nil = such errors are returned
+// to Pebble.
+func NewFS(base vfs.FS, disk *Disk, fail func(error), hold func(name string)) *FS {
+	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), disk: disk, fail: fail, hold: hold}
 }
 
 // Arm makes errors of the log end all writes from now on. While FS is disarmed, they are
 // returned to Pebble: its Open and Close can report them.
-func (fs *FS) Arm() { fs.armed.Store(true) }
+func (fs *FS) Arm() {
+	fs.opened.Store(true)
+	fs.armed.Store(true)
+}
+
+// opening reports whether the store is being opened.
+func (fs *FS) opening() bool { return fs.hold != nil && !fs.opened.Load() && !fs.ending.Load() }
 
 // Disarm undoes Arm. A store calls it before it closes Pebble.
 func (fs *FS) Disarm() { fs.armed.Store(false) }
@@ -131,10 +145,14 @@ func essential(path string) bool {
 	return strings.HasSuffix(name, ".log") || strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "marker.")
 }
 
-// untilSpace calls do again and again while it finds no space for an essential file. While
-// FS is disarmed, it calls do once.
+// untilSpace calls do again and again while it finds no space for an essential file or, while
+// the store is being opened, for any file. While FS is disarmed, it calls do once.
 func (fs *FS) untilSpace(name string, do func() error) error {
 	err := do()
+	for NoSpace(err) && fs.opening() {
+		fs.hold(fs.PathBase(name))
+		err = do()
+	}
 	if !NoSpace(err) || !essential(name) || !fs.armed.Load() {
 		return err
 	}

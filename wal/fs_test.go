@@ -66,7 +66,7 @@ func TestErrorsOfTheLog(t *testing.T) {
 	} {
 		for _, file := range files {
 			failed := make(chan error, 1)
-			fs := NewFS(badFS{vfs.NewMem()}, unchecked(), func(err error) { failed <- err })
+			fs := NewFS(badFS{vfs.NewMem()}, unchecked(), func(err error) { failed <- err }, nil)
 			f := file.open(fs)
 			if err := op.do(f); !errors.Is(err, errBad) || len(failed) > 0 {
 				t.Errorf("%s of %s, disarmed: %v, %d failures", op.name, file.name, err, len(failed))
@@ -87,7 +87,7 @@ func TestErrorsOfTheLog(t *testing.T) {
 
 func TestErrorOfANewLog(t *testing.T) {
 	failed := make(chan error, 1)
-	fs := NewFS(vfs.NewMem(), unchecked(), func(err error) { failed <- err })
+	fs := NewFS(vfs.NewMem(), unchecked(), func(err error) { failed <- err }, nil)
 	bad := pebble.WALCreateInfo{Err: errBad}
 	fs.Created(bad) // Pebble's Open returns the error
 	fs.Arm()
@@ -128,7 +128,7 @@ func TestMarkerSyncsDirectory(t *testing.T) {
 		if err := errors.Join(mem.MkdirAll("d", 0o755), SyncDir(mem, "")); err != nil {
 			t.Fatal(err)
 		}
-		fs := NewFS(mem, unchecked(), nil)
+		fs := NewFS(mem, unchecked(), nil, nil)
 		for _, name := range []string{"d/MANIFEST-000001", "d/" + name} {
 			f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 			if err != nil {
@@ -152,7 +152,7 @@ func (noDirFS) OpenDir(string) (vfs.File, error) { return nil, errBad }
 
 func TestMarkerWithoutSync(t *testing.T) {
 	mem := vfs.NewMem()
-	fs := NewFS(noDirFS{mem}, unchecked(), nil)
+	fs := NewFS(noDirFS{mem}, unchecked(), nil, nil)
 	if _, err := fs.Create("marker.format-version.000001.013", vfs.WriteCategoryUnspecified); !errors.Is(err, errBad) {
 		t.Errorf("the directory cannot be synced: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestMarkerWithoutSync(t *testing.T) {
 // Pebble asks the file system below the wrappers for what only that one has.
 func TestRootOfFS(t *testing.T) {
 	mem := vfs.NewMem()
-	if root := vfs.Root(NewFS(mem, unchecked(), nil)); root != vfs.FS(mem) {
+	if root := vfs.Root(NewFS(mem, unchecked(), nil, nil)); root != vfs.FS(mem) {
 		t.Errorf("the root is a %T", root)
 	}
 }

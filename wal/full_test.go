@@ -69,7 +69,7 @@ func TestLogWaitsForSpace(t *testing.T) {
 		return nil
 	}))
 	d := OpenDisk(fs, "", 0)
-	files := NewFS(fs, d, func(err error) { t.Errorf("failed: %v", err) })
+	files := NewFS(fs, d, func(err error) { t.Errorf("failed: %v", err) }, nil)
 	files.Arm()
 	for _, name := range []string{"000001.log", "MANIFEST-000002", "marker.manifest.000001.MANIFEST-000002"} {
 		opened := make(chan vfs.File)
