@@ -2,11 +2,13 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // failing is a listener whose Accept returns one error after another, then connections.
@@ -77,8 +79,8 @@ func TestEvictNewFirst(t *testing.T) {
 		return ok
 	}
 	old, older := connect(1000), connect(2000)
-	old.asked.Store(true)
-	older.asked.Store(true)
+	g.asks(old)
+	g.asks(older)
 	for n := range int64(20) {
 		before := connect(900 - 10*n)
 		if !open(old) || !open(older) {
@@ -90,7 +92,7 @@ func TestEvictNewFirst(t *testing.T) {
 	}
 	// Of those that have sent a request, the longest silent goes first.
 	for c := range g.open {
-		c.asked.Store(true)
+		g.asks(c)
 	}
 	connect(0)
 	if open(older) || !open(old) {
@@ -102,5 +104,96 @@ func TestEvictNewFirst(t *testing.T) {
 	}
 	if g.evict() {
 		t.Error("a busy connection was closed")
+	}
+}
+
+// nobody is a connection on which nothing happens.
+type nobody struct{ net.Conn }
+
+func (nobody) RemoteAddr() net.Addr             { return nil }
+func (nobody) SetDeadline(time.Time) error      { return nil }
+func (nobody) SetReadDeadline(time.Time) error  { return nil }
+func (nobody) SetWriteDeadline(time.Time) error { return nil }
+func (nobody) Close() error                     { return nil }
+
+// However many connections there are, and whatever they do, closing one for another looks at
+// a bounded number of them. It still closes one that has sent nothing before any other, and
+// then one that has been silent for long.
+func TestEvictLooksAtFew(t *testing.T) {
+	const conns, more = 20_000, 500
+	g := NewGate(64<<20, 1, &Budget{})
+	g.Exempt, g.Refused = func(netip.Addr) bool { return true }, func(string) {}
+	g.ConnsMax = conns
+	var all []*Conn
+	for i := range conns {
+		c := g.admit(nobody{})
+		if i%2 == 0 {
+			g.asks(c)
+		}
+		c.place.last = int64(i)
+		c.last.Store(int64(i))
+		all = append(all, c)
+	}
+	count := func() (fresh, served int) { return g.fresh.conns.Len(), g.served.conns.Len() }
+	admit := func(want bool) {
+		t.Helper()
+		g.looks = 0
+		if c := g.admit(nobody{}); (c != nil) != want {
+			t.Fatalf("admitted: %t", c != nil)
+		}
+		if g.looks > 2*evictLooks {
+			t.Fatalf("it looked at %d connections", g.looks)
+		}
+	}
+	for range more {
+		admit(true)
+	}
+	if fresh, served := count(); fresh != conns/2 || served != conns/2 {
+		t.Errorf("%d connections that have sent nothing and %d others are left", fresh, served)
+	}
+	// Now all have sent a request. Every second one is at work, and all but a tenth have made
+	// progress since.
+	for c := range g.open {
+		g.asks(c)
+	}
+	for i, c := range all {
+		if _, open := g.open[c]; !open {
+			continue
+		}
+		if c.phase.Store(phaseIdle); i%4 == 0 {
+			c.phase.Store(phaseBusy)
+		}
+		if i%10 > 0 {
+			c.last.Store(conns + int64(i))
+		}
+	}
+	for range more {
+		admit(true)
+	}
+	for _, c := range all {
+		if _, open := g.open[c]; !open && c.phase.Load() == phaseBusy {
+			t.Fatal("a connection was closed that waits for the server")
+		}
+	}
+	for c := range g.open {
+		c.phase.Store(phaseBusy)
+	}
+	admit(false)
+}
+
+func BenchmarkEvict(b *testing.B) {
+	for _, conns := range []int{100, 1000, 10_000, 60_000} {
+		b.Run(fmt.Sprint(conns), func(b *testing.B) {
+			g := NewGate(64<<20, 1, &Budget{})
+			g.Exempt, g.Refused = func(netip.Addr) bool { return true }, func(string) {}
+			g.ConnsMax = conns
+			for range conns {
+				g.admit(nobody{})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				g.admit(nobody{})
+			}
+		})
 	}
 }

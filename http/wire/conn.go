@@ -31,7 +31,7 @@ const (
 // from it with ReadAll, and every deadline is kept here.
 //
 // Reads and writes come from the one goroutine that serves the connection.
-// phase, last, asked, linger and kill are shared with the gate.
+// phase, last, linger, kill and place are shared with the gate.
 type Conn struct {
 	net.Conn
 	gate *Gate
@@ -53,9 +53,10 @@ type Conn struct {
 
 	phase  atomic.Int32
 	last   atomic.Int64 // ms from began to the last progress
-	asked  atomic.Bool  // a whole head has come
 	linger atomic.Bool  // input may be left: see Close
 	closed sync.Once
+
+	place place // under the lock of the gate
 }
 
 // connBytes is the buffer of a connection that has nothing large to read.
@@ -174,9 +175,10 @@ func (c *Conn) next() bool {
 	c.headLeft = c.head.pos - c.head.start
 	c.body.reset(&c.head)
 	c.handled = false
-	c.served++
-	c.asked.Store(true)
 	c.phase.Store(phaseBusy)
+	if c.served++; c.served == 1 {
+		c.gate.asks(c)
+	}
 	return true
 }
 

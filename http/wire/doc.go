@@ -29,5 +29,5 @@
 //
 // framing.go reads a head. conn.go holds it until it is whole and keeps every deadline.
 // body.go reads the body after it, and inflate.go undoes the body's Content-Encoding.
-// gate.go bounds the number of connections. proxy.go and tls.go stand by themselves.
+// gate.go bounds the number of connections, and evict.go chooses which gives way. proxy.go and tls.go stand by themselves.
 package wire

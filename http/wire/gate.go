@@ -48,9 +48,12 @@ type Gate struct {
 	stopping atomic.Bool
 	refusing chan struct{} // bounds the goroutines that write refusals
 
-	mu    sync.Mutex
-	open  map[*Conn]struct{}
-	perIP map[netip.Addr]int
+	mu     sync.Mutex
+	open   map[*Conn]struct{}
+	fresh  queue // those that have not sent a whole head
+	served queue // the others
+	looks  int   // see queue
+	perIP  map[netip.Addr]int
 }
 
 // connBytesMax is what one connection costs in the worst ordinary case: its
@@ -70,6 +73,7 @@ func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 		open:     map[*Conn]struct{}{},
 		perIP:    map[netip.Addr]int{},
 	}
+	g.fresh.looks, g.served.looks = &g.looks, &g.looks
 	g.heads.Set(max(memory/32, 1<<20))
 	return g
 }
@@ -144,6 +148,7 @@ func (g *Gate) admit(c net.Conn) *Conn {
 	cn := newConn(c, g, peer)
 	g.mu.Lock()
 	g.open[cn] = struct{}{}
+	g.fresh.put(cn)
 	if bounded {
 		g.perIP[key]++
 	}
@@ -181,32 +186,6 @@ func (g *Gate) turnAway(c net.Conn, status int, reason string) {
 	}
 }
 
-// evict closes a connection among those that do not wait for the server: one that has never
-// sent a whole head if there is one, and of several the one that has been silent for longest.
-// A burst of new connections thus closes its own first. evict reports whether there was one.
-func (g *Gate) evict() bool {
-	var silent *Conn
-	var since int64
-	var asked bool
-	g.mu.Lock()
-	for c := range g.open {
-		if c.phase.Load() == phaseBusy {
-			continue
-		}
-		has, last := c.asked.Load(), c.last.Load()
-		if silent == nil || asked && !has || asked == has && last < since {
-			silent, since, asked = c, last, has
-		}
-	}
-	g.mu.Unlock()
-	if silent == nil {
-		return false
-	}
-	g.Refused("evicted")
-	silent.kill()
-	return true
-}
-
 func (g *Gate) remove(c *Conn) {
 	key := LimitKey(c.from)
 	g.mu.Lock()
@@ -215,6 +194,7 @@ func (g *Gate) remove(c *Conn) {
 		return
 	}
 	delete(g.open, c)
+	c.place.leave()
 	if n := g.perIP[key]; n > 1 {
 		g.perIP[key] = n - 1
 	} else {
