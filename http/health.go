@@ -1,9 +1,12 @@
 package httpd
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 	"cairn/http/native"
 )
@@ -63,7 +66,7 @@ func (x *exchange) json(status int, body string) {
 func (x *exchange) healthz() {
 	var reasons []string
 	if err := x.s.engine.Ready(); err != nil {
-		reasons = append(reasons, err.Error())
+		reasons = append(reasons, reasonOf(err))
 	}
 	st := x.s.engine.Stats()
 	for _, file := range st.Damaged {
@@ -89,10 +92,20 @@ func (x *exchange) readyz() {
 		err = errStopping
 	}
 	if err != nil {
-		x.health(503, "unavailable", []string{err.Error()})
+		x.health(503, "unavailable", []string{reasonOf(err)})
 	} else {
 		x.health(200, "ready", nil)
 	}
+}
+
+// reasonOf says why the server takes no writes, to anybody who asks: one of a few fixed texts,
+// and what the system calls the fault. The error itself may name files; it is in the log.
+func reasonOf(err error) string {
+	reason := failureOf(err).Err.Error()
+	if errno := syscall.Errno(0); errors.As(err, &errno) && errors.Is(err, query.ErrFailed) {
+		reason += ": " + errno.Error()
+	}
+	return reason
 }
 
 var errStopping = &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
