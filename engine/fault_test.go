@@ -84,7 +84,15 @@ func TestFault(t *testing.T) {
 	}
 }
 
-func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }
+// tail returns the end of an output, after the reason of a panic.
+func tail(out []byte) []byte {
+	var reason []byte
+	if i := bytes.Index(out, []byte("panic: ")); i >= 0 {
+		reason, _, _ = bytes.Cut(out[i:], []byte("\n\n"))
+		reason = append(bytes.Clone(reason), '\n')
+	}
+	return append(reason, out[max(0, len(out)-4000):]...)
+}
 
 // TestFaultChild runs in the child processes: the script once for each index.
 func TestFaultChild(t *testing.T) {
