@@ -30,7 +30,8 @@
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        turns rows in memory and in the log into runs; merge.go turns several
 //	               runs into one; recount.go counts rows again that are on other days than
-//	               those of the site's zone; full.go what happens while the disk has no space
+//	               those of the site's zone; full.go what happens while the disk has no space,
+//	               and pending.go how a start waits for it
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open

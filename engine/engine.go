@@ -70,6 +70,7 @@ type Engine struct {
 	asked                atomic.Int64 // memory that the groups being committed may take
 	pool                 pool         // what filters, links, rows and pages share
 	snapshots            *store.Snapshots
+	snapshotting         sync.Mutex // held by the one that is being made
 	stopping             atomic.Bool
 	inflight             sync.WaitGroup
 	running              sync.WaitGroup // sequencer and publisher
@@ -202,8 +203,7 @@ func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	if e.opts.ReadOnly || e.disk.Full() {
 		return query.Snapshot{}, fmt.Errorf("%w: a snapshot needs space", query.ErrDiskFull)
 	}
-	info, err := e.snapshots.Make(dir)
-	return info, noSpace(err)
+	return e.snapshotUnlessStuck(dir)
 }
 
 // Admit implements API.

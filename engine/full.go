@@ -127,28 +127,68 @@ func (e *Engine) wait(sub *submission) error {
 	}
 }
 
-// closeUnlessStuck calls do. If the log waits for space meanwhile, it returns without it. All
+// closeUnlessStuck calls do. If writes wait for space meanwhile, it returns without it. All
 // acknowledged events are on the disk.
 func (e *Engine) closeUnlessStuck(do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
+	if err, stuck := e.unlessStuck(done); !stuck {
+		return err
+	}
+	e.log.Warn("store: the disk is full, so the store is not closed in order; the next start recovers it, and no acknowledged event is lost")
+	return nil
+}
+
+// unlessStuck waits for a result, unless writes wait for space for stuckMax meanwhile. stuck
+// says that it has left.
+func (e *Engine) unlessStuck(done <-chan error) (err error, stuck bool) {
 	for {
-		stuck := e.disk.WhenStuck()
+		begun := e.disk.WhenStuck()
 		select {
 		case err := <-done:
-			return err
-		case <-stuck:
+			return err, false
+		case <-begun:
 		}
 		select {
 		case err := <-done:
-			return err
+			return err, false
 		case <-time.After(stuckMax):
 			if e.disk.Stuck() {
-				e.log.Warn("store: the disk is full, so the store is not closed in order; the next start recovers it, and no acknowledged event is lost")
-				return nil
+				return nil, true
 			}
 		}
 	}
+}
+
+// snapshotUnlessStuck makes a snapshot in dir. If writes wait for space meanwhile, it returns
+// ErrDiskFull, and what is made later all the same is removed. Until then the store is busy
+// for other snapshots.
+func (e *Engine) snapshotUnlessStuck(dir string) (query.Snapshot, error) {
+	if !e.snapshotting.TryLock() {
+		return query.Snapshot{}, query.ErrBusy
+	}
+	var info query.Snapshot
+	made, left := make(chan error, 1), make(chan bool, 1)
+	go func() {
+		defer e.snapshotting.Unlock()
+		var err error
+		func() {
+			defer query.Recovered(&err)
+			info, err = e.snapshots.Make(dir)
+		}()
+		made <- err
+		if <-left && err == nil {
+			if err := e.opts.FS.RemoveAll(dir); err != nil {
+				e.log.Warn("a snapshot that was refused for want of space stays", "error", err)
+			}
+		}
+	}()
+	err, stuck := e.unlessStuck(made)
+	left <- stuck
+	if stuck {
+		return query.Snapshot{}, fmt.Errorf("%w: the log waits for space", query.ErrDiskFull)
+	}
+	return info, noSpace(err)
 }
 
 // logBackground logs that Pebble's work in the background has failed. Pebble repeats it, so a

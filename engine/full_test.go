@@ -275,6 +275,42 @@ func TestStartWithoutSpace(t *testing.T) {
 	s.finish(fs)
 }
 
+// A snapshot finds no space, for its own files or for those that the store makes for it. It is
+// refused, and works when there is space.
+func TestSnapshotWithoutSpace(t *testing.T) {
+	for name, only := range map[string]func(path string) bool{
+		"any file":       nil,
+		"the store's":    func(path string) bool { return strings.Contains(path, "store/") },
+		"the log":        func(path string) bool { return strings.HasSuffix(path, ".log") },
+		"the snapshot's": func(path string) bool { return strings.Contains(path, "copy") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := newFullFS(only)
+			base := struct{ vfs.FS }{fs.FS} // the guard sees enough space
+			s := openFull(t, base)
+			if err := s.send(40); err != nil {
+				t.Fatal(err)
+			}
+			fs.space(false)
+			answered(t, "a snapshot", func() {
+				if _, err := s.Snapshot(t.Context(), "copy"); !errors.Is(err, query.ErrDiskFull) {
+					t.Errorf("a snapshot on a full disk: %v", err)
+				}
+			})
+			fs.space(true)
+			s.back()
+			err := query.ErrBusy
+			for end := time.Now().Add(20 * time.Second); errors.Is(err, query.ErrBusy) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+				_, err = s.Snapshot(t.Context(), "copy")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			s.finish(base)
+		})
+	}
+}
+
 // Space is gone when Pebble's own Open has begun, which writes the log into tables. The start is
 // refused and names the file. The store can be read, and a start works when there is space.
 func TestStartLosesSpace(t *testing.T) {
