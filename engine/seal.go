@@ -41,7 +41,10 @@ type sealer struct {
 	rows     int64     // of the parts that wait
 	bytes    int64     // memory of these parts
 	madeRoom time.Time // when makeRoom last worked; the sealer's goroutine alone uses it
-	blocked  error     // why the oldest parts cannot be written now; they are tried again
+	roomMax  time.Duration
+	running  context.Context
+	end      context.CancelFunc // stop calls it
+	blocked  error              // why the oldest parts cannot be written now; they are tried again
 	stopped  bool
 	done     sync.WaitGroup
 	run      uint64 // next run id; under mu
@@ -55,8 +58,9 @@ type sealWork struct {
 
 // newSealer returns a sealer that continues with the stored run id. It does not start it.
 func newSealer(e *Engine) (*sealer, error) {
-	s := &sealer{e: e, run: 1}
+	s := &sealer{e: e, run: 1, roomMax: roomMax}
 	s.changed = sync.NewCond(&s.mu)
+	s.running, s.end = context.WithCancel(context.Background())
 	v, err := store.Get(e.db, store.Key("run"))
 	if err != nil {
 		return nil, err
@@ -146,7 +150,8 @@ func (s *sealer) stopping() bool {
 	return s.stopped || s.e.failure() != nil
 }
 
-// roomEvery is how often makeRoom works at most, and roomMax is how long it works at most.
+// roomEvery is how often makeRoom works at most, and roomMax is how long it works at most,
+// unless a test sets another time.
 const (
 	roomEvery = 10 * time.Second
 	roomMax   = 3 * time.Second
@@ -159,7 +164,7 @@ func (s *sealer) makeRoom() {
 		return
 	}
 	s.madeRoom = time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), roomMax)
+	ctx, cancel := context.WithTimeout(s.running, s.roomMax)
 	defer cancel()
 	if err := s.e.db.Compact(ctx, []byte{wal.PrefixBlock}, []byte{wal.PrefixNote + 1}, false); err != nil && ctx.Err() == nil {
 		s.e.logBackground(err)
@@ -185,6 +190,7 @@ func (s *stopSink) Set(key, value []byte) error {
 
 // stop ends the current seal and waits for its end. Parts that are not sealed stay in the log.
 func (s *sealer) stop() {
+	s.end()
 	s.mu.Lock()
 	s.stopped = true
 	s.changed.Broadcast()

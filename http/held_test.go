@@ -36,7 +36,7 @@ func TestHeldRequests(t *testing.T) {
 		held := &s.engine.failed[0].Event
 		s.engine.fail = nil
 		s.engine.mu.Unlock()
-		text := func() string { return fmt.Sprintf("%s", event.AppendJSON(nil, held)) }
+		text := func() string { return string(event.AppendJSON(nil, held)) }
 		before := strings.Clone(text())
 		if !strings.Contains(before, "held-by-the-store") {
 			t.Fatalf("the test sees no text: %s", before)
