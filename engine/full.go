@@ -170,14 +170,17 @@ func (e *Engine) snapshotUnlessStuck(dir string) (query.Snapshot, error) {
 	var info query.Snapshot
 	made, left := make(chan error, 1), make(chan bool, 1)
 	go func() {
-		defer e.snapshotting.Unlock()
 		var err error
 		func() {
 			defer query.Recovered(&err)
 			info, err = e.snapshots.Make(dir)
 		}()
 		made <- err
-		if <-left && err == nil {
+		if !<-left {
+			return
+		}
+		defer e.snapshotting.Unlock()
+		if err == nil {
 			if err := e.opts.FS.RemoveAll(dir); err != nil {
 				e.log.Warn("a snapshot that was refused for want of space stays", "error", err)
 			}
@@ -188,6 +191,7 @@ func (e *Engine) snapshotUnlessStuck(dir string) (query.Snapshot, error) {
 	if stuck {
 		return query.Snapshot{}, fmt.Errorf("%w: the log waits for space", query.ErrDiskFull)
 	}
+	e.snapshotting.Unlock()
 	return info, noSpace(err)
 }
 
