@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"cairn/engine/repair"
 
@@ -32,7 +33,7 @@ func repairStore(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, "repair", fmt.Errorf("%w. Nothing in %s was changed", err, from))
 	}
-	for _, line := range append(append(report.Damages, report.Notes...), report.Lines()...) {
+	for _, line := range slices.Concat(report.Damages, report.Notes, report.Lines()) {
 		fmt.Fprintln(stdout, line)
 	}
 	fmt.Fprintf(stdout, "%s has %s. Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", filepath.Clean(to), plural(report.Events, "event"), to, to)
@@ -47,7 +48,7 @@ func showSurvey(w io.Writer, dir string) {
 		fmt.Fprintf(w, "Nothing can be saved: %v\n", err)
 		return
 	}
-	for _, line := range append(report.Damages, report.Lines()...) {
+	for _, line := range slices.Concat(report.Damages, report.Notes, report.Lines()) {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintf(w, "%s can be saved: \"cairn repair %s NEW_DIR\" makes a new data directory of them. \"cairn restore SNAPSHOT NEW_DIR\" makes one of a snapshot.\n", plural(report.Events, "event"), dir)

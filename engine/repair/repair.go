@@ -50,7 +50,7 @@ func Survey(ctx context.Context, fs vfs.FS, dir string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.old.DB.Close()
+	defer r.old.Close()
 	if err := r.sites(); err != nil {
 		return nil, fmt.Errorf("survey: %w", err)
 	}
@@ -68,7 +68,7 @@ func Store(ctx context.Context, fs vfs.FS, dir, newDir string) (*Report, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer r.old.DB.Close()
+	defer r.old.Close()
 	if err := r.write(newDir); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}
@@ -103,9 +103,9 @@ func begin(ctx context.Context, fs vfs.FS, dir string) (r *repairer, err error) 
 	if r.old, err = store.Salvage(fs, dir); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}
-	r.report.Damages = r.old.Damages
+	r.report.Damages, r.report.Notes = r.old.Damages, r.old.Notes
 	if err := r.records(); err != nil {
-		_ = r.old.DB.Close()
+		_ = r.old.Close()
 		return nil, fmt.Errorf("repair: %w", err)
 	}
 	return r, nil
@@ -214,6 +214,23 @@ func (r *repairer) sites() (err error) {
 		if err := s.repair(); err != nil {
 			return err
 		}
+	}
+	return r.compareMark()
+}
+
+// compareMark notes events that are lost without a trace: there were more than are saved or
+// in the list of lost ones.
+func (r *repairer) compareMark() error {
+	mark, err := wal.ReadHighWaterMark(r.fs, r.dir)
+	if err != nil {
+		return err
+	}
+	known := r.report.Events
+	for site := range r.report.Lost {
+		known += r.report.Lost.Count(site)
+	}
+	if n := mark.Events(); n > known {
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf("the store had at least %d events, so at least %d more are lost: the newest of one site or of several", n, n-known))
 	}
 	return nil
 }

@@ -32,10 +32,11 @@ const idBytes = 64 << 20
 // siteRepair saves one site, in the order of its seqs.
 type siteRepair struct {
 	*repairer
-	site uint32
-	last uint64        // the newest seq that is saved or lost
-	ids  *identity.IDs // takes in the events after idsUpTo; nil in a survey
-	upTo uint64        // events up to here are in the stored ids
+	site  uint32
+	last  uint64        // the newest seq that is saved or lost
+	ids   *identity.IDs // takes in the events after idsUpTo; nil in a survey
+	upTo  uint64        // events up to here are in the stored ids
+	known uint64        // there were events up to here, as the stored ids say
 
 	relink bool     // links are computed again, with the ids
 	starts []uint64 // of the rules, see records.RuleStarts
@@ -65,7 +66,7 @@ func (s *siteRepair) repair() error {
 	if err := s.seal(); err != nil {
 		return err
 	}
-	if end := max(s.upTo, s.end()); end > s.last {
+	if end := max(s.upTo, s.known, s.end()); end > s.last {
 		s.lose(end + 1) // there were events up to end, and ids that name them
 	}
 	return s.finishIDs()
@@ -94,7 +95,7 @@ func (s *siteRepair) run(d index.Descriptor) error {
 	if d.First <= s.last {
 		return nil // an older one covers it
 	}
-	if sum, keys, err := index.SumRun(s.old.DB, d.Run); err != nil {
+	if sum, keys, err := index.SumRun(s.old.Runs, d.Run); err != nil {
 		s.damage("run %d of site %d (events %d to %d): %v", d.Run, s.site, d.First, d.Last(), store.Named(err))
 	} else if sum == d.Sum && keys == d.Keys {
 		return s.copyRun(d)
@@ -114,7 +115,7 @@ func (s *siteRepair) copyRun(d index.Descriptor) error {
 	}
 	s.lose(d.First)
 	if d.Last() > s.upTo && s.ids != nil {
-		rows := table.NewRowReader(index.NewRun(d, s.old.DB, index.NewCache(idBytes), table.Format).Part())
+		rows := table.NewRowReader(index.NewRun(d, s.old.Runs, index.NewCache(idBytes), table.Format).Part())
 		for row := range int(d.Rows) {
 			ev, err := rows.Read(row)
 			if err != nil {
@@ -132,7 +133,7 @@ func (s *siteRepair) copyRun(d index.Descriptor) error {
 	}
 	return s.ingest(d.Run, func(w index.Sink) error {
 		from, to := index.RunBounds(d.Run)
-		it, err := s.old.DB.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		it, err := s.old.Runs.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 		if err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func (s *siteRepair) copyRun(d index.Descriptor) error {
 
 // rows saves the rows of a damaged run that can be read.
 func (s *siteRepair) rows(d index.Descriptor) error {
-	cache, db := index.NewCache(idBytes), &remembering{s.old.DB, make(map[string]error)}
+	cache, db := index.NewCache(idBytes), &remembering{s.old.Runs, make(map[string]error)}
 	var rows *table.RowReader
 	for row := range int(d.Rows) {
 		if err := s.ctx.Err(); err != nil {
@@ -291,6 +292,10 @@ func (s *siteRepair) copyIDs() error {
 	if s.db != nil {
 		s.ids = identity.NewIDs(s.db, idBytes)
 		s.ids.SetRules(s.site, event.NewRules(s.starts))
+	}
+	if s.old.Rebuilt && err == nil {
+		s.known, s.relink = upTo, true // the store is read without its ids and links
+		return nil
 	}
 	if err = errors.Join(damage, err); err != nil {
 		s.damage("ids or links of site %d: %v; they are computed again", s.site, store.Named(err))

@@ -12,6 +12,7 @@
 //	names.go     which site has which id
 //	lost.go      events that a repair could not save
 //	salvage.go   opens a damaged store for a repair
+//	rebuild.go   reads a store whose list of tables is lost
 //	publicid.go  public ids of events, which are also cursors
 //	tables.go    reads the keys of a run from its table file, without a search in Pebble's levels
 //	snapshot.go  makes and verifies snapshots

@@ -151,28 +151,33 @@ func readListing(b []byte, name string, marked Extent) (l listing, err error) {
 	return l, nil
 }
 
+// Tags of the parts of a record of a manifest.
+const (
+	tagComparator = 1
+	tagMinLog     = 2
+	tagNextFile   = 3
+	tagLastSeq    = 4
+	tagPrevLog    = 9
+	tagNewTable   = 100
+)
+
 // edit takes in what a record of a manifest says of the log. That comes before everything
 // else in the record.
 func (l *listing) edit(record []byte) error {
-	const (
-		comparator = 1
-		minLog     = 2
-		prevLog    = 9
-	)
 	for len(record) > 0 {
 		tag, n := binary.Uvarint(record)
-		if tag != comparator && tag != minLog && tag != prevLog {
+		if tag != tagComparator && tag != tagMinLog && tag != tagPrevLog {
 			return nil
 		}
 		v, m := binary.Uvarint(record[max(n, 0):])
-		if n <= 0 || m <= 0 || tag == comparator && v > uint64(len(record)-n-m) {
+		if n <= 0 || m <= 0 || tag == tagComparator && v > uint64(len(record)-n-m) {
 			return fmt.Errorf("it is cut")
 		}
 		record = record[n+m:]
 		switch tag {
-		case comparator:
+		case tagComparator:
 			record = record[v:]
-		case minLog:
+		case tagMinLog:
 			l.minLog = v
 		}
 	}

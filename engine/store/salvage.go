@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -17,26 +18,100 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Salvaged is a damaged store, open for reading. Any read of DB may fail where its table is
+// Salvaged is a damaged store, open for reading. Any read of it may fail where its table is
 // damaged or missing; the others are right.
 type Salvaged struct {
-	DB      *pebble.DB
-	Damages []string // what was damaged or missing in the files, one sentence each
+	DB      *pebble.DB // all keys but those of runs
+	Runs    *pebble.DB // the keys of runs
+	Rebuilt bool       // the list of tables was lost: DB has no ids and no links
+	Damages []string   // what was damaged or missing in the files, one sentence each
+	Notes   []string   // what cannot be known of the store, one sentence each
+
+	scratch string // directory of DB when it is not in the store
 }
 
+// errNoListing says that neither the store nor its copies have a list of tables that is whole.
+var errNoListing = errors.New("the list of tables is lost")
+
 // Salvage opens the store in a data directory for reading, whatever is damaged. It takes the
-// manifest from its copy when it is not what was written, and passes over damaged records of
-// log files. It fails when there is no list of tables at all.
+// manifest from its copy when it is not what was written. When there is no good copy either, it
+// reads the tables without a list; see rebuild. It passes over damaged records of log files.
+// The caller closes it.
 func Salvage(fs vfs.FS, dir string) (*Salvaged, error) {
 	s := &Salvaged{}
 	over, err := s.mend(fs, dir)
-	if err != nil {
+	if err == nil {
+		if s.DB, err = OpenPebble(Dir(fs, dir), ReadOnlyOptions(over)); err == nil {
+			err = complete(fs, dir, s.DB)
+		}
+		if err == nil {
+			s.Runs = s.DB
+			return s, nil
+		}
+		s.damage("%v", Named(err))
+		if s.DB != nil {
+			_ = s.DB.Close()
+			s.DB = nil
+		}
+	} else if !errors.Is(err, errNoListing) {
 		return nil, err
 	}
-	if s.DB, err = OpenPebble(Dir(fs, dir), ReadOnlyOptions(over)); err != nil {
-		return nil, fmt.Errorf("open the damaged store: %w", err)
+	if err := s.rebuild(fs, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the damaged store: %w", err), s.Close())
 	}
 	return s, nil
+}
+
+// complete returns an error when the list of tables that db was opened with has lost its end.
+// Then there are tables on the disk that it does not name, and either they are newer than all
+// that it names, or some that it names have been replaced, or nothing is known of its length. A
+// crash may leave such tables too; what they have is then in the list or in the log as well.
+func complete(fs vfs.FS, dir string, db *pebble.DB) error {
+	levels, err := db.SSTables()
+	if err != nil {
+		return err
+	}
+	named := make(map[string]bool)
+	for _, tables := range levels {
+		for _, t := range tables {
+			named[fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum))] = true
+		}
+	}
+	names, err := fs.List(Dir(fs, dir))
+	if err != nil {
+		return err
+	}
+	newest, newestStray, strays := uint64(0), uint64(0), 0
+	missing := maps.Clone(named)
+	for _, name := range names {
+		switch {
+		case named[name]:
+			newest = max(newest, number(name))
+			delete(missing, name)
+		case strings.HasSuffix(name, ".sst"):
+			newestStray = max(newestStray, number(name))
+			strays++
+		}
+	}
+	_, marked := readMarks(fs, dir)
+	if strays > 0 && (len(missing) > 0 || newestStray > newest || len(marked) == 0) {
+		return DamagedFile(Name, fmt.Errorf("the list of tables does not name %d tables that are on the disk", strays))
+	}
+	return nil
+}
+
+// Close closes the store, and removes what was made to read it.
+func (s *Salvaged) Close() (err error) {
+	if s.DB != nil {
+		err = s.DB.Close()
+	}
+	if s.Runs != nil && s.Runs != s.DB {
+		err = errors.Join(err, s.Runs.Close())
+	}
+	if s.scratch != "" {
+		err = errors.Join(err, os.RemoveAll(s.scratch))
+	}
+	return err
 }
 
 func (s *Salvaged) damage(format string, args ...any) {
@@ -85,8 +160,8 @@ func (s *Salvaged) mend(fs vfs.FS, dir string) (*overlay, error) {
 	return over, nil
 }
 
-// listing returns the manifest to use: that of the store if it is whole, else its copy, else
-// the good records at the beginning of the newest one.
+// listing returns the manifest to use: that of the store if it is whole, else its copy. The
+// error is errNoListing when neither is good.
 func (s *Salvaged) listing(fs vfs.FS, dir string, names []string, marked []Extent) (l listing, manifest string, b []byte, err error) {
 	at := Dir(fs, dir)
 	var mark Extent
@@ -128,19 +203,7 @@ func (s *Salvaged) listing(fs vfs.FS, dir string, names []string, marked []Exten
 			}
 		}
 	}
-	if newest == "" {
-		return l, "", nil, err
-	}
-	// Only what comes before the damage is left.
-	if b, err = readAll(fs, fs.PathJoin(at, newest)); err != nil {
-		return l, "", nil, err
-	}
-	end, _, _ := records(b, l.edit)
-	if end == 0 {
-		return l, "", nil, DamagedFile(Name+"/"+newest, errors.New("it has no record that can be read, and there is no copy of it"))
-	}
-	s.damage("%s/%s is used up to byte %d", Name, newest, end)
-	return l, newest, b[:end], nil
+	return l, "", nil, errNoListing
 }
 
 // goodSize returns how much of a manifest of the store is good, from its beginning.
@@ -157,6 +220,14 @@ func goodSize(fs vfs.FS, at, name string) int64 {
 func (s *Salvaged) mendLog(name string, n uint64, b []byte) []byte {
 	var out bytes.Buffer
 	w := record.NewWriter(&out)
+	s.logRecords(name, n, b, func(record []byte) { _, _ = w.WriteRecord(record) })
+	_ = w.Close()
+	return out.Bytes()
+}
+
+// logRecords calls fn with all good records of the log file of number n. A record is valid
+// until fn returns. Each is a batch of Pebble's.
+func (s *Salvaged) logRecords(name string, n uint64, b []byte, fn func(record []byte)) {
 	var open []byte
 	inside, lastEnd := false, 0
 	for at := 0; at < len(b); {
@@ -186,12 +257,10 @@ func (s *Salvaged) mendLog(name string, n uint64, b []byte) []byte {
 		if last {
 			inside = false
 			if len(open) >= 12 { // a batch has at least its head
-				_, _ = w.WriteRecord(open)
+				fn(open)
 			}
 		}
 	}
-	_ = w.Close()
-	return out.Bytes()
 }
 
 // logChunkAt is chunkAt for a log file, which may have chunks of the log that used the file

@@ -1,0 +1,146 @@
+// A store whose list of tables is damaged, and of which no copy is left, is saved from its
+// tables and logs: nothing that they have is lost, nothing is there twice.
+
+package engine_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"cairn/engine"
+	"cairn/engine/repair"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// withoutNotes is a store as an older cairn leaves it, and the name of its manifest.
+func withoutNotes(f files) (older files, manifest string) {
+	older = maps.Clone(f)
+	maps.DeleteFunc(older, func(name string, _ []byte) bool { return strings.HasPrefix(name, store.SpareName+"/") })
+	for _, name := range f.names() {
+		if strings.HasPrefix(name, "store/MANIFEST-") && name > manifest {
+			manifest = name
+		}
+	}
+	return older, manifest
+}
+
+func eventLines(lines []string) (events []string) {
+	for _, l := range lines {
+		if strings.Contains(l, "MessageID=") {
+			events = append(events, l)
+		}
+	}
+	return events
+}
+
+func TestRepairWithoutListOfTables(t *testing.T) {
+	t.Parallel()
+	w, good, want := closedStore(t)
+	older, manifest := withoutNotes(good)
+	text := good[manifest]
+	try := func(what string, bad files) {
+		t.Helper()
+		lost, err := tryRepair(t, w, bad, want, eventLines(want))
+		if err != nil || lost > 0 {
+			t.Errorf("%s: %d events are lost, %v", what, lost, err)
+		}
+	}
+	stride := 307
+	if testing.Short() {
+		stride = 911
+	}
+	for at := 0; at < len(text); at += stride {
+		bad := slices.Clone(text)
+		bad[at] ^= 1
+		try(fmt.Sprintf("byte %d of %d flipped", at, len(text)), older.with(manifest, bad))
+		try(fmt.Sprintf("cut to %d bytes", at), older.with(manifest, text[:at:at]))
+	}
+	try("removed", older.with(manifest, nil))
+	spare := strings.Replace(manifest, store.Name+"/", store.SpareName+"/", 1)
+	if good[spare] == nil {
+		t.Fatalf("%s is missing", spare)
+	}
+	zero := make([]byte, len(text))
+	try("zeroed, and its copy too", good.with(manifest, zero).with(spare, zero))
+}
+
+// The same after a power cut, which leaves tables that a compaction has replaced, and logs
+// whose rows are in tables.
+func TestRepairWithoutListAfterPowerCut(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		w := newWorkload(rand.New(rand.NewPCG(seed, 21)))
+		fs := vfs.NewCrashableMem()
+		options := w.options(fs, rand.New(rand.NewPCG(seed, 22)))
+		options.SealRows, options.HotEvents = 20, 60
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.run(e, 1, 60, never)
+		cut := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(seed, 23))})
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		older, manifest := withoutNotes(readFiles(t, cut, "data"))
+		options.FS = older.mem(t)
+		if e, err = engine.Open(options); err != nil {
+			t.Fatal(err)
+		}
+		want, err := visibleLines(e, w.sites)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		lost, err := tryRepair(t, w, older.with(manifest, []byte("nothing")), want, eventLines(want))
+		if err != nil || lost > 0 {
+			t.Errorf("seed %d: %d events are lost, %v", seed, lost, err)
+		}
+	}
+}
+
+// What cannot be known is said.
+func TestRepairWithoutListSaysSo(t *testing.T) {
+	t.Parallel()
+	_, good, _ := closedStore(t)
+	older, manifest := withoutNotes(good)
+	report, err := repair.Store(t.Context(), older.with(manifest, nil).mem(t), "data", "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := report.Text()
+	for _, words := range []string{"the list of tables is lost", "cannot be known", "computed again"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("the report does not say %q:\n%s", words, text)
+		}
+	}
+}
+
+// Events that are lost at the end of a site leave no gap. The number of events that the store
+// surely had tells of them.
+func TestRepairCountsWhatIsLostAtTheEnd(t *testing.T) {
+	t.Parallel()
+	_, good, want := closedStore(t)
+	cut := good
+	for _, name := range good.names() {
+		if strings.HasSuffix(name, ".log") {
+			cut = cut.with(name, nil)
+		}
+	}
+	report, err := repair.Survey(t.Context(), cut.mem(t), "data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := len(eventLines(want))
+	if gone := fmt.Sprintf("at least %d more are lost", all-int(report.Events)); report.Events == uint64(all) || !strings.Contains(report.Text(), gone) {
+		t.Errorf("%d of %d events are saved; the report does not say %q:\n%s", report.Events, all, gone, report.Text())
+	}
+}
