@@ -131,26 +131,21 @@ func (r *repairer) records() error {
 		r.damage("the list of runs or the store's own records: %v", store.Named(damage))
 	}
 	copied := 0
+	var spare []index.Descriptor
 	if err := store.SpareRecords(r.fs, r.dir, func(key, value []byte) error {
 		if (key[0] == store.Prefix || key[0] == store.PrefixNotes) && r.own[string(key)] == nil {
 			r.own[string(key)] = slices.Clone(value)
 			copied++
 		}
-		if key[0] != index.PrefixDescriptor || listed == nil {
-			return nil
-		}
-		d, err := index.ParseDescriptor(key, value)
-		if err != nil {
-			return nil
-		}
-		if !slices.ContainsFunc(runs, func(o index.Descriptor) bool { return o.Site == d.Site && o.First <= d.Last() && d.First <= o.Last() }) {
-			runs = append(runs, d)
-			copied++
+		if d, err := index.ParseDescriptor(key, value); key[0] == index.PrefixDescriptor && err == nil {
+			spare = append(spare, d)
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
+	runs, more := r.withSpare(runs, spare)
+	copied += more
 	if copied > 0 {
 		r.report.Notes = append(r.report.Notes, fmt.Sprintf("%d records were taken from %s", copied, store.SpareName))
 	}
@@ -172,6 +167,39 @@ func (r *repairer) records() error {
 	}
 	r.lost, err = store.ParseLost(r.own[string(store.LostKey)])
 	return err
+}
+
+// withSpare adds copies of descriptors to those of the store: the copy of a run that is whole,
+// where the store has no run or a damaged one. The newest descriptors may have been in a lost
+// log, and the runs that they replaced are gone. It returns how many were added.
+func (r *repairer) withSpare(runs, spare []index.Descriptor) (all []index.Descriptor, added int) {
+	known := make(map[uint64]bool) // whether a run is whole
+	whole := func(d index.Descriptor) bool {
+		is, has := known[d.Run]
+		if !has {
+			sum, keys, err := index.SumRun(r.old.Runs, d.Run)
+			is = err == nil && sum == d.Sum && keys == d.Keys
+			known[d.Run] = is
+		}
+		return is
+	}
+	for _, d := range spare {
+		overlaps := func(o index.Descriptor) bool {
+			return o.Site == d.Site && o.First <= d.Last() && d.First <= o.Last()
+		}
+		if slices.ContainsFunc(runs, func(o index.Descriptor) bool { return overlaps(o) && (o.Run == d.Run || whole(o)) }) {
+			continue
+		}
+		if slices.ContainsFunc(runs, overlaps) {
+			if !whole(d) {
+				continue
+			}
+			runs = slices.DeleteFunc(runs, overlaps)
+		}
+		runs = append(runs, d)
+		added++
+	}
+	return runs, added
 }
 
 // readOwn reads the records with a prefix.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -42,7 +41,7 @@ func Salvage(fs vfs.FS, dir string) (*Salvaged, error) {
 	over, err := s.mend(fs, dir)
 	if err == nil {
 		if s.DB, err = OpenPebble(Dir(fs, dir), ReadOnlyOptions(over)); err == nil {
-			err = complete(fs, dir, s.DB)
+			err = s.complete(fs, dir)
 		}
 		if err == nil {
 			s.Runs = s.DB
@@ -62,12 +61,12 @@ func Salvage(fs vfs.FS, dir string) (*Salvaged, error) {
 	return s, nil
 }
 
-// complete returns an error when the list of tables that db was opened with has lost its end.
-// Then there are tables on the disk that it does not name, and either they are newer than all
-// that it names, or some that it names have been replaced, or nothing is known of its length. A
-// crash may leave such tables too; what they have is then in the list or in the log as well.
-func complete(fs vfs.FS, dir string, db *pebble.DB) error {
-	levels, err := db.SSTables()
+// complete returns an error when tables on the disk are not in the list that DB was opened with,
+// and something is damaged that may have named them: the list itself, of whose length nothing
+// may be known, or a log, which names new tables until the next flush. A crash leaves such
+// tables too. They have nothing that is not also in the list or in the log.
+func (s *Salvaged) complete(fs vfs.FS, dir string) error {
+	levels, err := s.DB.SSTables()
 	if err != nil {
 		return err
 	}
@@ -81,21 +80,16 @@ func complete(fs vfs.FS, dir string, db *pebble.DB) error {
 	if err != nil {
 		return err
 	}
-	newest, newestStray, strays := uint64(0), uint64(0), 0
-	missing := maps.Clone(named)
+	strays := 0
 	for _, name := range names {
-		switch {
-		case named[name]:
-			newest = max(newest, number(name))
-			delete(missing, name)
-		case strings.HasSuffix(name, ".sst"):
-			newestStray = max(newestStray, number(name))
+		if strings.HasSuffix(name, ".sst") && !named[name] {
 			strays++
 		}
+		delete(named, name)
 	}
 	_, marked := readMarks(fs, dir)
-	if strays > 0 && (len(missing) > 0 || newestStray > newest || len(marked) == 0) {
-		return DamagedFile(Name, fmt.Errorf("the list of tables does not name %d tables that are on the disk", strays))
+	if strays > 0 && (len(named) > 0 || len(s.Damages) > 0 || len(marked) == 0) {
+		return DamagedFile(Name, fmt.Errorf("%d tables on the disk are not in the list of tables", strays))
 	}
 	return nil
 }
