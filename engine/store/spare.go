@@ -65,6 +65,24 @@ func NewSpare(fs vfs.FS, dir string, written *Written, f *Found) *Spare {
 	return s
 }
 
+// ForgetTables removes from the spare files the sums of tables that the store does not have. It
+// is called before the store is opened for writing. Pebble may have given a number to a table
+// that a power cut took away, and then gives it to another one, before Note is called again.
+func (f *Found) ForgetTables(fs vfs.FS, dir string) error {
+	if slices.Equal(f.tables, KnownTables(fs, dir)) {
+		return nil
+	}
+	s := &Spare{fs: fs, dir: fs.PathJoin(dir, SpareName)}
+	err := s.replace(tablesName, appendTables(nil, f.tables), true)
+	if err != nil { // without space: no sum is better than a wrong one
+		err = fs.Remove(fs.PathJoin(s.dir, tablesName))
+	}
+	if err != nil {
+		return fmt.Errorf("forget the sums of lost tables: %w", err)
+	}
+	return nil
+}
+
 // Note writes what has changed since the last call: the mark, and the copy of the manifest.
 // It syncs them.
 func (s *Spare) Note() error {
