@@ -4,6 +4,8 @@
 package engine_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,6 +17,7 @@ import (
 	"cairn/engine/repair"
 	"cairn/engine/store"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -145,5 +148,56 @@ func TestRepairCountsWhatIsLostAtTheEnd(t *testing.T) {
 	}
 	if gone := fmt.Sprintf("at least %d more are lost", all-int(report.Events)); report.Events == uint64(all) || !strings.Contains(report.Text(), gone) {
 		t.Errorf("%d of %d events are saved; the report does not say %q:\n%s", report.Events, all, gone, report.Text())
+	}
+}
+
+// A repaired store opens again and again, and a second repair knows what the first one has
+// lost: at the end of a site, and where all events of a site are lost.
+func TestRepairOfARepairedStore(t *testing.T) {
+	t.Parallel()
+	w, good, _ := closedStore(t)
+	fs := good.mem(t)
+	if _, err := repair.Store(t.Context(), fs, "data", "first"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.OpenPebble("first/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: store.QuietLogger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := store.LastSeqs(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := store.Lost{1: {{First: last[1] + 1, Last: last[1] + 7}}, 3: {{First: 1, Last: 9}}}
+	for site, end := range map[uint32]uint64{1: last[1] + 7, 3: 9} {
+		if err := db.Set(store.IDsUpToKey(site), binary.BigEndian.AppendUint64(nil, end), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Set(store.LostKey, lost.Append(nil), pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	report, err := repair.Store(t.Context(), fs, "first", "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(report.Lost, lost, slices.Equal) {
+		t.Errorf("the second repair says that %v are lost, not %v", report.Lost, lost)
+	}
+	options := w.options(fs, rand.New(rand.NewPCG(8, 3)))
+	for _, dir := range []string{"first", "second"} {
+		options.Dir = dir
+		for start := range 3 {
+			e, err := engine.Open(options)
+			if err != nil {
+				t.Fatalf("%s, start %d: %v", dir, start, err)
+			}
+			if n := e.Events()[3]; n != 9 {
+				t.Errorf("%s, start %d: the next event of site 3 follows event %d, not event 9", dir, start, n)
+			}
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -235,6 +235,9 @@ func (r *repairer) sites() (err error) {
 			ids = append(ids, id)
 		}
 	}
+	for id := range r.lost { // all events of a site may be lost
+		ids = append(ids, id)
+	}
 	slices.Sort(ids)
 	r.report.Lost = make(store.Lost)
 	for _, id := range slices.Compact(ids) {

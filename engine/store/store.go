@@ -98,7 +98,7 @@ func Read(r pebble.Reader) (Records, error) {
 		return Records{}, err
 	}
 	if len(version) == 0 {
-		return Records{}, fmt.Errorf("the store has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, Version)
+		return Records{}, DamagedFile(Name, fmt.Errorf("it has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, Version))
 	}
 	if len(version) != 1 || version[0] < VersionMin || version[0] > Version {
 		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, Version)
@@ -178,7 +178,7 @@ func IDsUpTo(r pebble.Reader, site uint32) (uint64, error) {
 	return binary.BigEndian.Uint64(v), nil
 }
 
-// LastSeqs returns the seq of each site's newest event. It fails when events between 1 and
+// LastSeqs returns the seq of each site's newest event, lost or not. It fails when events between 1 and
 // that seq are missing from the runs and the log, unless a repair has noted them as lost.
 func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 	lost, err := ReadLost(r)
@@ -210,6 +210,11 @@ func LastSeqs(r pebble.Reader) (map[uint32]uint64, error) {
 		})
 		if err != nil {
 			return nil, err
+		}
+	}
+	for site := range lost { // the newest events of a site may be lost too, or all of them
+		if end := lost.Next(site, last[site]) - 1; end > 0 {
+			last[site] = end
 		}
 	}
 	return last, nil
