@@ -4,6 +4,7 @@
 package engine_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -121,5 +122,64 @@ func TestIngestOverDamagedIDs(t *testing.T) {
 	t.Logf("%d requests stored, %d refused", stored, refused)
 	if stored == 0 || refused == 0 {
 		t.Error("the trials cover too little")
+	}
+}
+
+// The record of an id that was written wrong has the right checksum, so no start finds it. The
+// requests that need it are refused, and the store goes on.
+func TestIngestOverAWrongID(t *testing.T) {
+	t.Parallel()
+	w, good, _ := closedStore(t)
+	refused := 0
+	for n := 0; ; n += 9 {
+		fs := good.mem(t)
+		db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: store.QuietLogger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixID, 1), UpperBound: store.SiteKey(store.PrefixID, 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := it.First()
+		for range n {
+			found = found && it.Next()
+		}
+		if found {
+			err = db.Set(append([]byte{}, it.Key()...), append([]byte{}, it.Value()[:len(it.Value())-1]...), nil)
+		}
+		if err := errors.Join(err, it.Close(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if !found {
+			break
+		}
+		fatal := make(chan error, 8)
+		options := w.options(fs, rand.New(rand.NewPCG(8, 3)))
+		options.Fatal = func(err error) { fatal <- err }
+		e, err := engine.Open(options)
+		if err != nil {
+			continue // the rows that are replayed need it
+		}
+		for range 30 {
+			for _, r := range w.begin().records {
+				if _, err := e.Ingest(t.Context(), copyRecords([]engine.Record{r}), true, nil); err != nil {
+					if refused++; store.Damaged(err) == nil || !strings.Contains(err.Error(), "ids of site 1") {
+						t.Errorf("id %d: %v does not name the ids of the site", n, err)
+					}
+				}
+			}
+		}
+		select {
+		case err := <-fatal:
+			t.Errorf("id %d: the store stopped: %v", n, err)
+		default:
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("no request needed a wrong id")
 	}
 }

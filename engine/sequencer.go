@@ -213,6 +213,9 @@ func (s *sequencer) take(g *group, sub *submission) {
 		return
 	}
 	for i := range sub.events {
+		if !s.ids.Probes(len(sub.events)) {
+			break
+		}
 		ev := &sub.events[i]
 		if sub.err = s.ids.Probe(ev.site.ID, ev.event, &ev.question); sub.err != nil {
 			return
