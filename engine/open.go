@@ -65,7 +65,7 @@ func Open(opts Options) (*Engine, error) {
 			e.files.End()
 			_ = e.db.Close()
 		}
-		return nil, refused(opts.Dir, noSpace(err))
+		return nil, refused(opts.FS, opts.Dir, noSpace(err))
 	}
 	return e, nil
 }
@@ -74,18 +74,19 @@ func Open(opts Options) (*Engine, error) {
 func Look(fs vfs.FS, dir string) (*store.Found, error) {
 	found, err := store.Look(fs, dir)
 	if err != nil {
-		return nil, refused(dir, err)
+		return nil, refused(fs, dir, err)
 	}
 	return found, nil
 }
 
-// refused is the error of a store that cannot be opened. It names a damaged file.
-func refused(dir string, err error) error {
+// refused is the error of a store that cannot be opened. It names a damaged file, what is lost
+// at most, and the next command.
+func refused(fs vfs.FS, dir string, err error) error {
 	if d := store.Damaged(err); d != nil {
 		if !strings.Contains(err.Error(), d.File) {
 			err = fmt.Errorf("%s is damaged: %w", d.File, err)
 		}
-		err = fmt.Errorf("%w. %s", err, store.Advice(dir))
+		err = fmt.Errorf("%w. %s", err, store.Advice(fs, dir, d))
 	}
 	return fmt.Errorf("open store %s: %w", dir, err)
 }
@@ -93,7 +94,7 @@ func refused(dir string, err error) error {
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
 	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
-		return fmt.Errorf("the restore into %s was interrupted; remove the directory and restore again", dir)
+		return fmt.Errorf("the restore or repair into %s was interrupted. Nothing is lost: the snapshot or the other directory is as it was. Remove this one and run the command again", dir)
 	}
 	found := e.opts.Found
 	var err error
@@ -112,6 +113,11 @@ func (e *Engine) open() error {
 	e.unflushed.disk, e.stall.disk = e.disk, e.disk
 	if logs := store.LogBytes(fs, dir); !e.opts.ReadOnly && !e.disk.RoomToStart(logs) {
 		return fmt.Errorf("%w: a start may write %d bytes", query.ErrDiskFull, logs)
+	}
+	if !e.opts.ReadOnly {
+		if err := found.ForgetTables(fs, dir); err != nil {
+			return err
+		}
 	}
 	e.written = found.Follow(fs, dir)
 	var hold func(string)
@@ -171,7 +177,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	if total := e.total(); total < e.hwm.Events() {
-		return fmt.Errorf("the log has %d events but should have at least %d: data was lost", total, e.hwm.Events())
+		return store.DamagedFile("the log", fmt.Errorf("the store has %d events but should have at least %d", total, e.hwm.Events()))
 	}
 	for _, d := range found.Damages {
 		e.corrupted(d)

@@ -67,10 +67,3 @@ func Missing(site uint32, first, last uint64) error {
 	file, _ := (&wal.CorruptError{Site: site}).Damaged()
 	return &query.Damage{File: file, Err: fmt.Errorf("events %d to %d are missing", first, last)}
 }
-
-// Advice tells the operator of a damaged store, which lies in the data directory dir, what to
-// do next.
-func Advice(dir string) string {
-	return fmt.Sprintf("Nothing was changed. %q says what can be saved. %q makes a new data directory of it. Or take the newest snapshot: %q",
-		"cairn check "+dir, "cairn repair "+dir+" NEW_DIR", "cairn restore SNAPSHOT NEW_DIR")
-}

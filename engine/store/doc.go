@@ -19,6 +19,7 @@
 //	restore.go   makes a data directory from a snapshot
 //	upgrade.go   what a start does with a store of an older version
 //	damage.go    which file an error is about
+//	advice.go    what a refusal tells of a damaged store
 //	tmp.go       temporary files
 //	files.go     how many files may be open, and who gets how many; files_unix.go and
 //	             files_windows.go ask the system

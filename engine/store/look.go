@@ -41,6 +41,7 @@ type Found struct {
 //	No good record of the manifest follows a bad one.
 //	Every table that the manifest names is there, and has its length.
 //	Every run has its first and its last page, and no event between 1 and the newest is missing.
+//	The log, and the records and notes that every start reads, can be read.
 //	The store has as many events as the high-water mark says.
 //
 // It reads no table as a whole. The error is a *query.Damage when it is about a file.
@@ -260,6 +261,14 @@ func (f *Found) lookInside(fs vfs.FS, dir, path string, db *pebble.DB, events ui
 		if _, err := IDsUpTo(db, site); err != nil {
 			return err
 		}
+		if err := wal.Notes(db, site, 0, 1<<64-1, func(uint64, []byte) error { return nil }); err != nil {
+			return err
+		}
+	}
+	for _, prefix := range []byte{Prefix, PrefixNotes} {
+		if err := readable(db, prefix); err != nil {
+			return err
+		}
 	}
 	if f.Events < events {
 		return DamagedFile("the log", fmt.Errorf("the store has %d events but should have at least %d", f.Events, events))
@@ -275,6 +284,20 @@ func (f *Found) lookInside(fs vfs.FS, dir, path string, db *pebble.DB, events ui
 		}
 		return err
 	})
+}
+
+// readable returns an error unless all keys with a prefix can be read.
+func readable(db *pebble.DB, prefix byte) error {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if _, err := it.ValueAndErr(); err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	return it.Close()
 }
 
 // liveTables returns the names of the tables that the manifest names. It fails when one of

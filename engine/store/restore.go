@@ -29,7 +29,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	}
 	m, err := VerifySnapshot(fs, snapshotDir)
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return fmt.Errorf("restore: %w. Nothing was written. %s", err, SnapshotAdvice(snapshotDir))
 	}
 	if err := restore(fs, snapshotDir, dataDir, m); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -79,7 +79,7 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 			return err
 		}
 		if sum != f.SHA256 {
-			return fmt.Errorf("%s changed while it was copied", f.Name)
+			return fmt.Errorf("%s changed while it was copied. %s", f.Name, SnapshotAdvice(snapshotDir))
 		}
 	}
 	if err := errors.Join(wal.SyncDir(fs, fs.PathJoin(dataDir, part)), wal.SyncDir(fs, dataDir)); err != nil {

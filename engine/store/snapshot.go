@@ -289,7 +289,7 @@ func (s *Snapshots) ensureManifest() error {
 func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	m, err := readManifest(fs, dir)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fmt.Errorf("not a finished snapshot: %w", err)
+		err = fmt.Errorf("not a finished snapshot: %w", err) // names the file
 	}
 	if err != nil {
 		return nil, err
@@ -321,7 +321,7 @@ const manifestBytesMax = 64 << 20
 // long. Make parses a manifest before it writes it.
 func parseManifest(text []byte) (*manifest, error) {
 	if len(text) > manifestBytesMax {
-		return nil, fmt.Errorf("a manifest of more than %d bytes", manifestBytesMax)
+		return nil, fmt.Errorf("damaged manifest %s: it has more than %d bytes", ManifestName, manifestBytesMax)
 	}
 	var m manifest
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -331,14 +331,14 @@ func parseManifest(text []byte) (*manifest, error) {
 		err = errors.New("something follows it")
 	}
 	if m.Version > 1 || err == nil && m.Version != 1 {
-		return nil, fmt.Errorf("snapshot version %d is not known to this cairn", m.Version)
+		return nil, fmt.Errorf("%s: snapshot version %d is not known to this cairn: use a newer cairn", ManifestName, m.Version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("damaged manifest: %w", err)
+		return nil, fmt.Errorf("damaged manifest %s: %w", ManifestName, err)
 	}
 	if m.Sum != "" {
 		if own, err := m.text(); err != nil || !bytes.Equal(own, text) {
-			return nil, errors.New("damaged manifest: its checksum differs")
+			return nil, fmt.Errorf("damaged manifest %s: its checksum differs", ManifestName)
 		}
 	}
 	for _, f := range m.Files {
@@ -346,7 +346,7 @@ func parseManifest(text []byte) (*manifest, error) {
 		if len(parts) > 2 || slices.ContainsFunc(parts, func(p string) bool {
 			return p == "" || p == "." || p == ".." || strings.ContainsAny(p, "\\\x00")
 		}) {
-			return nil, fmt.Errorf("damaged manifest: file name %q", f.Name)
+			return nil, fmt.Errorf("damaged manifest %s: file name %q", ManifestName, f.Name)
 		}
 	}
 	return &m, nil
