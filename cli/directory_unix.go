@@ -4,7 +4,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -28,7 +27,7 @@ func lockDir(dir string, alone bool) (io.Closer, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		f.Close()
-		return nil, fmt.Errorf("%s is in use by another process; stop that server first, or use a snapshot of it", dir)
+		return nil, inUse(dir)
 	}
 	return f, nil
 }

@@ -87,6 +87,9 @@ func acceptKeys(cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range filled.Warnings {
+		log.Warn(w)
+	}
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return err

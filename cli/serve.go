@@ -53,7 +53,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		return fail(stderr, "serve", err)
+		return fail(stderr, "serve", cfg.Refused(err))
 	}
 	log := newLogger(&cfg, stderr)
 	for _, w := range append(warnings, cfg.ShortSecrets()...) {
@@ -67,6 +67,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "serve", err)
 	}
 	defer unlock()
+	for _, w := range filled.Warnings {
+		log.Warn(w)
+	}
 	announced, made := false, filled.Made
 	announce := func(base string) {
 		if !announced && made {
@@ -142,7 +145,7 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
-		return ExitFailed, err
+		return ExitFailed, cfg.Refused(err)
 	}
 	limit := newMemoryLimit(int64(cfg.Memory))
 
@@ -160,7 +163,7 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 	defer places.Close()
 	salts, err := enrich.OpenSalts(filepath.Join(cfg.DataDir, "salts"), nil, nil)
 	if err != nil {
-		return ExitFailed, err
+		return ExitFailed, fmt.Errorf("%w. No event is lost. Mend %s or remove it; visitors without an id then count as new today", err, filepath.Join(cfg.DataDir, "salts"))
 	}
 	defer salts.Close()
 	opts.Found, opts.KeysNoted, opts.Pending = found, keysSigned, new(engine.Pending)
@@ -314,10 +317,15 @@ func closeWithin(c io.Closer, d time.Duration) error {
 	}
 }
 
-// explainLock adds the reason to the error of a locked data directory.
+// inUse is the error of a locked data directory.
+func inUse(dir string) error {
+	return fmt.Errorf("%s is in use by another process; stop that server first, or use a snapshot of it. Nothing was changed, and nothing is lost", dir)
+}
+
+// explainLock returns the reason of the error of a locked data directory.
 func explainLock(err error, dir string) error {
 	if errors.Is(err, syscall.EAGAIN) {
-		return fmt.Errorf("%s is in use by another process: %w", dir, err)
+		return inUse(dir)
 	}
 	return err
 }
@@ -409,7 +417,7 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 	var tlsConfig *tls.Config
 	if cfg.TLSCert != "" {
 		if tlsConfig, err = wire.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
 		}
 	}
 	ln, err := net.Listen("tcp", cfg.Listen)

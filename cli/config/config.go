@@ -56,6 +56,7 @@ type Config struct {
 
 	Sites    []Site `toml:"site"`
 	implicit bool   // see Implicit
+	file     string // the configuration file; "" = none
 }
 
 // Implicit says that the configuration has no [[site]]: Sites then holds only the one that
@@ -161,6 +162,7 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 	delete(env, "CAIRN_CONFIG")
 
 	cfg = Default()
+	defer func() { cfg.file = file }()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -207,6 +209,19 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 		warnings = warnReadable(warnings, file)
 	}
 	return cfg, warnings, nil
+}
+
+// Refused is the error of a configuration that the server does not start with. It says what to
+// do next.
+func (c *Config) Refused(err error) error {
+	what, end := "the flags and variables CAIRN_… that configure cairn", ". "
+	if c.file != "" {
+		what = c.file
+	}
+	if strings.Contains(err.Error(), "\n") {
+		end = "\n"
+	}
+	return fmt.Errorf("%w%sNothing was changed, and no event is lost. Mend %s and start again", err, end, what)
 }
 
 // warnReadable adds a warning if every user of the machine can read a file of secrets.

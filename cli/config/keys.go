@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +87,8 @@ type Known struct {
 
 // Filled is what FillKeys has found and made.
 type Filled struct {
-	Made bool // keys or ids are new
+	Made     bool     // keys or ids are new
+	Warnings []string // ids in the configuration that are not the ones kept, one sentence each
 
 	kept  GeneratedKeys
 	path  string
@@ -98,7 +100,7 @@ type Filled struct {
 type KeysError struct{ Path, What string }
 
 func (e *KeysError) Error() string {
-	return fmt.Sprintf("%s %s. Nothing was changed. Copy the file from the newest snapshot or from a backup. "+
+	return fmt.Sprintf("%s %s. Nothing was changed, and no event is lost. Copy the file from the newest snapshot or from a backup. "+
 		"Or accept it as it is with \"cairn keys -accept\", with the same -config and -data as the server; keys that are missing are then made anew, and clients have to get them", e.Path, e.What)
 }
 
@@ -121,6 +123,7 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 			return nil, err
 		}
 	}
+	f.Warnings = otherIDs(cfg, &f.kept, known)
 	if cfg.AdminToken == "" {
 		if f.kept.AdminToken == "" {
 			f.kept.AdminToken, f.Made = "adm_"+randomHex(24), true
@@ -133,13 +136,17 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 		}
 	}
 	if f.Made && !accept && !file.exists && known.Events > 0 && (known.Signed || len(known.IDs) == 0) {
-		return nil, &KeysError{f.path, fmt.Sprintf("is missing, and the configuration does not have all keys of this store of %d events", known.Events)}
+		what := "is missing"
+		if file.found {
+			what = "has no keys: it was emptied or cut"
+		}
+		return nil, &KeysError{f.path, fmt.Sprintf("%s, and the configuration does not have all keys of this store of %d events", what, known.Events)}
 	}
 	f.write = f.write && (f.Made || file.exists) || f.Made
 	// A refused configuration must leave no files behind.
 	if f.write {
 		if _, err := BuildSites(cfg.Sites); err != nil {
-			return nil, err
+			return nil, cfg.Refused(err)
 		}
 	}
 	return f, nil
@@ -162,6 +169,32 @@ func (f *Filled) trust(cfg *Config, file *keysFile, known Known) error {
 		}
 	}
 	return nil
+}
+
+// otherIDs says for each site whose id the configuration sets, and whose name has had another id
+// in the store or else in keys.toml, which events it shows now.
+func otherIDs(cfg *Config, kept *GeneratedKeys, known Known) (warnings []string) {
+	had := make(map[string]uint32)
+	for _, k := range kept.Sites {
+		had[k.Name] = k.ID
+	}
+	maps.Copy(had, known.IDs)
+	for i := range cfg.Sites {
+		s := &cfg.Sites[i]
+		before := had[s.Name]
+		if s.ID == 0 || before == 0 || before == s.ID {
+			continue
+		}
+		of := ""
+		for name, id := range had {
+			if id == s.ID && name != s.Name {
+				of = fmt.Sprintf(", which were those of the site %q", name)
+			}
+		}
+		warnings = append(warnings, fmt.Sprintf("site %q: the configuration sets the id %d, but the store has kept the id %d for this name. The site now shows the events of id %d%s; the events of id %d are hidden until a site has this id. Set id = %d to show them again",
+			s.Name, s.ID, before, s.ID, of, before, before))
+	}
+	return warnings
 }
 
 // Signed reports whether keys.toml has a checksum once Write has returned.
@@ -245,6 +278,7 @@ func (g *GeneratedKeys) fill(s *SiteKeys, known map[string]uint32, used map[uint
 // keysFile is a keys.toml.
 type keysFile struct {
 	GeneratedKeys
+	found  bool // there is such a file
 	exists bool // it has a key or a site
 	signed bool // it ends with its checksum
 }
@@ -265,11 +299,12 @@ func readKeysFile(path string) (f keysFile, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
+	f.found = true
 	if err == nil {
 		_, err = toml.Decode(string(text), &f.GeneratedKeys)
 	}
 	if err != nil {
-		return f, fmt.Errorf("read the keys in %s: %w. Nothing was changed. Copy the file from the newest snapshot or from a backup, or mend it and run \"cairn keys -accept\"", path, err)
+		return f, fmt.Errorf("read the keys in %s: %w. Nothing was changed, and no event is lost. Copy the file from the newest snapshot or from a backup, or mend it and run \"cairn keys -accept\"", path, err)
 	}
 	f.exists = f.AdminToken != "" || len(f.Sites) > 0
 	body, sum, found := strings.Cut(string(text), keysSum)

@@ -211,3 +211,38 @@ func TestDataDirMode(t *testing.T) {
 		os.Chmod(dir, 0o755)
 	}
 }
+
+// An id in the configuration wins over the one that was kept for the name, but not silently.
+func TestAnotherIDIsTold(t *testing.T) {
+	t.Parallel()
+	known := Known{IDs: map[string]uint32{"blog": 1, "shop": 2}, Events: 5}
+	for _, c := range []struct {
+		sites string
+		words []string // of the warning; none = no warning
+	}{
+		{"[[site]]\nname = \"blog\"\nid = 1\n", nil},
+		{"[[site]]\nname = \"blog\"\n", nil},
+		{"[[site]]\nname = \"news\"\nid = 7\n", nil},
+		{"[[site]]\nname = \"blog\"\nid = 2\n", []string{`site "blog"`, "sets the id 2", "kept the id 1", `those of the site "shop"`, "events of id 1 are hidden", "Set id = 1"}},
+		{"[[site]]\nname = \"shop\"\nid = 9\n", []string{`site "shop"`, "sets the id 9", "kept the id 2", "the events of id 9;"}},
+	} {
+		cfg, err := parseConfig("c.toml", c.sites)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.DataDir = t.TempDir()
+		f, err := FillKeys(&cfg, known, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(f.Warnings) != min(1, len(c.words)) {
+			t.Errorf("%q: %q", c.sites, f.Warnings)
+			continue
+		}
+		for _, words := range c.words {
+			if !strings.Contains(f.Warnings[0], words) {
+				t.Errorf("%q: %q does not say %q", c.sites, f.Warnings[0], words)
+			}
+		}
+	}
+}

@@ -87,6 +87,9 @@ func TestKeysBelongToTheirEvents(t *testing.T) {
 	refused("removed, and another order")
 	os.WriteFile(keys, nil, 0o600)
 	refused("emptied")
+	if _, stderr := runCairn(t, "serve", "-listen", "127.0.0.1:0", "-data", dir, "-config", conf); !strings.Contains(stderr, "emptied or cut") || !strings.Contains(stderr, "no event is lost") {
+		t.Errorf("an emptied keys.toml: %s", stderr)
+	}
 	os.WriteFile(keys, []byte(strings.Replace(string(good), "id = 1", "id = 3", 1)), 0o600)
 	refused("another id")
 	os.WriteFile(keys, good, 0o600)
@@ -159,7 +162,7 @@ func TestLockOutlivesItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	if code, stderr := runCairn(t, "serve", "-listen", "127.0.0.1:0", "-data", dir); code != cli.ExitFailed || !strings.Contains(stderr, "in use") {
+	if code, stderr := runCairn(t, "serve", "-listen", "127.0.0.1:0", "-data", dir); code != cli.ExitFailed || !strings.Contains(stderr, "in use") || !strings.Contains(stderr, "stop that server") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	if time.Since(begun) > 10*time.Second {

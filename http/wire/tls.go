@@ -62,7 +62,7 @@ func (k *keyPair) loadLocked() error {
 	times := k.times()
 	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
 	if err != nil {
-		return fmt.Errorf("load certificate: %w", err)
+		return fmt.Errorf("load the certificate %s with the key %s: %w", k.cert, k.key, err)
 	}
 	k.loaded, k.changed = &pair, times
 	return nil
