@@ -57,6 +57,26 @@ func (f *fakeEngine) Bounds(context.Context, *query.Site) (first, last int64, er
 	return 1, 0, nil
 }
 
+func (f *fakeEngine) Funnel(context.Context, *query.Funnel) (*query.FunnelAnswer, query.AsOf, error) {
+	return nil, query.AsOf{}, query.ErrBadQuery
+}
+
+func (f *fakeEngine) FunnelEntities(context.Context, *query.FunnelEntities) (*query.Entities, query.AsOf, error) {
+	return nil, query.AsOf{}, query.ErrBadQuery
+}
+
+func (f *fakeEngine) Retention(context.Context, *query.Retention) (*query.RetentionAnswer, query.AsOf, error) {
+	return nil, query.AsOf{}, query.ErrBadQuery
+}
+
+func (f *fakeEngine) RetentionEntities(context.Context, *query.RetentionEntities) (*query.Entities, query.AsOf, error) {
+	return nil, query.AsOf{}, query.ErrBadQuery
+}
+
+func (f *fakeEngine) Paths(context.Context, *query.Paths) (*query.PathsAnswer, query.AsOf, error) {
+	return nil, query.AsOf{}, query.ErrBadQuery
+}
+
 func (f *fakeEngine) Ingest(_ context.Context, records []engine.Record, all bool, _ *engine.Memory) ([]event.Outcome, error) {
 	f.enter()
 	f.mu.Lock()

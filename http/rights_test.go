@@ -35,6 +35,12 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/sessions/*":      "read",
 		"GET /api/v1/groups/*":        "read",
 		"POST /api/v1/admin/snapshot": "admin",
+
+		"GET /api/v1/funnel":             "read",
+		"GET /api/v1/funnel/entities":    "read",
+		"GET /api/v1/retention":          "read",
+		"GET /api/v1/retention/entities": "read",
+		"GET /api/v1/paths":              "read",
 	}
 	keys := []struct{ key, may string }{
 		{"shop-secret", "read write"},

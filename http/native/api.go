@@ -36,6 +36,13 @@ type Engine interface {
 	Session(ctx context.Context, site *query.Site, id string) (query.Session, error)
 	Group(ctx context.Context, site *query.Site, id string) (query.Group, error)
 
+	// Reports of people and paths. An answer is nil when the caller has it already.
+	Funnel(context.Context, *query.Funnel) (*query.FunnelAnswer, query.AsOf, error)
+	FunnelEntities(context.Context, *query.FunnelEntities) (*query.Entities, query.AsOf, error)
+	Retention(context.Context, *query.Retention) (*query.RetentionAnswer, query.AsOf, error)
+	RetentionEntities(context.Context, *query.RetentionEntities) (*query.Entities, query.AsOf, error)
+	Paths(context.Context, *query.Paths) (*query.PathsAnswer, query.AsOf, error)
+
 	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
 	// first > last when it has no events.
 	Bounds(ctx context.Context, site *query.Site) (first, last int64, err error)

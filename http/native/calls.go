@@ -108,6 +108,16 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"limit", "after"}},
 	&route{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session, names: true, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/groups/*", right: dialect.Read, read: (*API).group, names: true, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/funnel", right: dialect.Read, read: (*API).funnel,
+		takes: takesSite | takesFilters | takesRange | takesSteps | takesCSV, own: []string{"step", "entity", "mode", "window", "split", "limit"}},
+	&route{method: "GET", path: "/api/v1/funnel/entities", right: dialect.Read, read: (*API).funnelEntities, names: true,
+		takes: takesSite | takesFilters | takesRange | takesSteps, own: []string{"step", "entity", "mode", "window", "split", "at", "state", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/retention", right: dialect.Read, read: (*API).retention,
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"start", "return", "period", "cohort", "count"}},
+	&route{method: "GET", path: "/api/v1/retention/entities", right: dialect.Read, read: (*API).retentionEntities, names: true,
+		takes: takesSite | takesFilters | takesRange, own: []string{"start", "return", "period", "cohort", "count", "at", "cell", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/paths", right: dialect.Read, read: (*API).paths,
+		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"start", "end", "then", "depth", "of", "anchor", "fold", "limit"}},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 )
 

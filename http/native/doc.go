@@ -58,6 +58,7 @@
 //	csv.go        a table as CSV; listings.go the calls that are no reports as CSV
 //	numbers.go    rates, means and counts
 //	read.go       the calls about events, people and counters; json.go their answers
+//	funnel.go     funnels, and pages of entities; retention.go, paths.go
 //	openapi.go    the contract; decode.go events that come in; snapshot.go
 //
 // # What holds

@@ -26,6 +26,7 @@ type Engine struct {
 	GroupInfo   query.Group
 	Next        string
 	Missing     string // an id that does not exist
+	PeopleReports
 }
 
 // tell tells a caller what the answer is true of.
@@ -164,6 +165,7 @@ const (
 // Full returns an Engine that has one object of each kind, with every field set.
 func Full() *Engine {
 	return &Engine{
+		PeopleReports: fullPeopleReports(),
 		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
 			{
 				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
