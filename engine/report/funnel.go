@@ -30,7 +30,7 @@ func (r *Reports) Funnel(ctx context.Context, q *query.Funnel) (*query.FunnelAns
 			return nil, err
 		}
 		return s.answer(f.values())
-	})
+	}, keptFor(q.Step...)...)
 }
 
 // FunnelEntities returns the entities that got to a step, or no further.
@@ -64,7 +64,7 @@ func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (
 			return page.sessions()
 		}
 		return page.users()
-	})
+	}, read.AnyRow) // any row may change the id under which a person is listed
 }
 
 func checkFunnel(q *query.Funnel) error {
@@ -109,7 +109,7 @@ type funnel struct {
 func (f *funnel) run() (err error) {
 	q := f.q
 	if q.Visits {
-		f.visits, err = visitSet(f.rows, nil, q.Span)
+		f.visits, err = countedVisits(f.rows, nil, q.Span)
 	} else {
 		f.people, err = peopleOf(f.rows)
 	}

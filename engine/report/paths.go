@@ -37,7 +37,7 @@ func (r *Reports) Paths(ctx context.Context, q *query.Paths) (*query.PathsAnswer
 			}
 		}
 		return p.sum.answer()
-	})
+	}, keptFor(q.Start, q.End)...)
 }
 
 func checkPaths(q *query.Paths) error {
@@ -128,7 +128,7 @@ func (p *paths) folded(label uint32) (uint32, error) {
 func (p *paths) run() (err error) {
 	q := p.q
 	if p.visits == nil {
-		if p.visits, err = visitSet(p.rows, q.Where, q.Span); err != nil {
+		if p.visits, err = countedVisits(p.rows, q.Where, q.Span); err != nil {
 			return err
 		}
 	}

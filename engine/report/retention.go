@@ -23,6 +23,10 @@ func (r *Reports) Retention(ctx context.Context, q *query.Retention) (*query.Ret
 	if err != nil {
 		return nil, query.AsOf{}, err
 	}
+	rules := keptFor(q.Start, q.Return)
+	if q.Cohort == query.CohortFirst || q.Cohort == "" {
+		rules = append(rules, read.BeforeTo)
+	}
 	return read.Kept(rows, &q.Report, "retention"+retentionKey(q, p), retentionBytes, func() (*query.RetentionAnswer, error) {
 		s := newRetentionSum(p)
 		t := &retention{q: q, rows: rows, periods: p, members: members{limit: r.tuples}, take: s.add}
@@ -30,7 +34,7 @@ func (r *Reports) Retention(ctx context.Context, q *query.Retention) (*query.Ret
 			return nil, err
 		}
 		return s.answer(), nil
-	})
+	}, rules...)
 }
 
 // RetentionEntities returns the people of one cell.
@@ -63,7 +67,7 @@ func (r *Reports) RetentionEntities(ctx context.Context, q *query.RetentionEntit
 			return nil, err
 		}
 		return page.users()
-	})
+	}, read.AnyRow)
 }
 
 func retentionKey(q *query.Retention, p *periods) string {

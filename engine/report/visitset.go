@@ -9,9 +9,9 @@ import (
 	"cairn/engine/read"
 )
 
-// visitSet returns the visits that began in the span, those with a row that satisfies where. The
+// countedVisits returns the visits that began in the span, those with a row that satisfies where. The
 // rows of a slice are its session's when the seq of one of them is its ordinal.
-func visitSet(rows *read.Rows, where []query.Cond, span query.Span) (*identity.OrdSet, error) {
+func countedVisits(rows *read.Rows, where []query.Cond, span query.Span) (*identity.OrdSet, error) {
 	all, err := rows.Select(nil, span)
 	if err != nil {
 		return nil, err

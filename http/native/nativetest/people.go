@@ -13,7 +13,6 @@ type PeopleReports struct {
 	RetentionAnswer *query.RetentionAnswer
 	PathsAnswer     *query.PathsAnswer
 	EntitiesAnswer  *query.Entities
-	AsOf            query.AsOf
 }
 
 // noted notes a question and returns the answer to it.
@@ -84,6 +83,5 @@ func fullPeopleReports() PeopleReports {
 			Links:    []query.PathsLink{{From: query.Text{Null: true}, To: "/a", Count: 5}, {Column: 1, From: query.Text{Text: "/a"}, To: "/c", Count: 2}},
 		},
 		EntitiesAnswer: &query.Entities{IDs: []string{"u-1", "u <2>"}, Next: SomeID},
-		AsOf:           query.AsOf{Time: SomeDay + 5, Seq: 42, Tag: "t1"},
 	}
 }
