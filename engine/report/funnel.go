@@ -38,7 +38,7 @@ func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (
 	if err := checkFunnel(&q.Funnel); err != nil {
 		return nil, query.AsOf{}, err
 	}
-	if q.At < 1 || q.At > len(q.Step) || q.Dropped && q.At == len(q.Step) {
+	if q.At < 1 || q.At > len(q.Step) {
 		return nil, query.AsOf{}, fmt.Errorf("%w: the funnel has no such step", query.ErrBadQuery)
 	}
 	rows := r.reader.Rows(ctx, q.Site)
@@ -52,7 +52,7 @@ func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (
 		plain := q.Funnel
 		plain.Split = ""
 		f := &funnel{q: &plain, rows: rows, tuples: r.tuples, take: func(key uint64, depth int, _ []tuple, _ []int) error {
-			if depth >= q.At && (!q.Dropped || depth == q.At) {
+			if depth >= q.At && (!q.Dropped || depth == q.At && depth < len(q.Step)) { // nobody drops out after the last step
 				page.add(key)
 			}
 			return nil
