@@ -38,6 +38,7 @@
 //	scan.go              columns read row by row, and lists of names
 //	kept.go              reports that were computed, kept while they are true
 //	bounds.go            the times between which the rows lie
+//	entity.go            under which ids a report lists people and sessions
 //	slices.go            what a report of engine/report reads; field.go the terms of a
 //	                     field in its rows, entity.go the names of people and sessions
 //
