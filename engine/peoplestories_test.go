@@ -301,10 +301,16 @@ func TestPathStories(t *testing.T) {
 		{"to the order, with events", query.Paths{Depth: 3, Limit: 9, End: cond("type", "order"), Of: query.PathsBoth}, "1: /cart=1 | play=1 | /shop=1; o1>/cart=1"},
 		{"events alone", query.Paths{Depth: 2, Limit: 9, Of: query.PathsEvents}, "1: play=1 | o1=1; null>play=1"},
 		{"then the shop", query.Paths{Depth: 3, Limit: 9, Then: []string{"/home", "/shop"}}, "3: /home=3 | /blog/a=1 /shop=1 stop=1 | /cart=1; null>/home=3"},
+		{"a play between two views of a page", query.Paths{Depth: 2, Limit: 9, Start: cond("name", "stop")}, "1: /same=1 | /end=1; stop>/same=1"},
+		{"the same backwards", query.Paths{Depth: 2, Limit: 9, End: cond("name", "stop")}, "1: /same=1 | stop=1; stop>/same=1"},
 		{"visits with an order", query.Paths{Depth: 1, Limit: 9, Report: query.Report{Where: cond("type", "order")}}, "1: /home=1; null>/home=1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := tell(t, story)
+			told := story
+			if strings.Contains(c.want, "/same") {
+				told = "dan 0m page /same\ndan 1m track stop\ndan 2m page /same\ndan 3m page /end"
+			}
+			e := tell(t, told)
 			where := c.q.Where
 			c.q.Report = storyReport(7)
 			c.q.Where = where

@@ -166,15 +166,19 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 	if f.blocks != nil {
 		blocking = s.Selects(f.blocks)
 	}
-	out := &sliceTuples{first: s.Seq(s.First())}
+	out := newSliceTuples(s)
 	split := f.splitReader(s, out)
 	keys := keyReader{s: s, people: f.people, visits: f.visits}
 	times := s.Ints(event.IntTime)
 	begins := attempts{mode: f.q.Mode}
 	var some []int32
 	var bits []uint16
+	var failed error
 	err := s.Each(func(rows []int32) {
 		some, bits = some[:0], bits[:0]
+		if failed != nil {
+			return
+		}
 		for _, row := range rows {
 			var b uint16
 			for i := range has {
@@ -200,11 +204,14 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 			value := uint32(0)
 			if split != nil && begins.begins(bits[i]) != 0 && !s.TimedOut() {
 				value = split(int(some[i]), at[i])
+				if failed = tooManyTexts(out.texts); failed != nil {
+					return
+				}
 			}
 			out.add(newTuple(key, value, at[i], bits[i]))
 		}
 	})
-	return out, err
+	return out, cmp.Or(err, failed)
 }
 
 // splitReader returns a function that returns the value of the split at a row, nil when there is
@@ -244,6 +251,10 @@ func (f *funnel) values() splitValues {
 		return f.split
 	}
 	return &f.splits
+}
+
+func newSliceTuples(s *read.Slice) *sliceTuples {
+	return &sliceTuples{end: s.Seq(s.First()+s.Len()-1) + 1}
 }
 
 func (s *sliceTuples) add(t tuple) {

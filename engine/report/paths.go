@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sort"
@@ -165,7 +166,8 @@ func (p *paths) crowded([]tuple) error {
 
 // read returns the rows of a slice that have a label or are anchors.
 func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*sliceTuples, error) {
-	out := &sliceTuples{first: s.Seq(s.First()), texts: new(read.Terms)}
+	out := newSliceTuples(s)
+	out.texts = new(read.Terms)
 	never := func(int) bool { return false }
 	anchor, viewed, done := never, never, never
 	if p.anchor != nil {
@@ -180,7 +182,11 @@ func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*s
 	page, name := s.Field("page", out.texts), s.Field("name", out.texts)
 	keys := keyReader{s: s, visits: p.visits}
 	times := s.Ints(event.IntTime)
+	var failed error
 	err := s.Each(func(rows []int32) {
+		if failed != nil {
+			return
+		}
 		at := times.Of(rows)
 		for i, key := range keys.of(rows) {
 			if key == 0 || !in.has(key) || s.TimedOut() {
@@ -199,12 +205,15 @@ func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*s
 				label = uint32(firstTerm(name, row))
 				bits |= isName
 			}
+			if failed = tooManyTexts(out.texts); failed != nil {
+				return
+			}
 			if label != 0 || bits != 0 {
 				out.add(newTuple(key, label, at[i], bits))
 			}
 		}
 	})
-	return out, err
+	return out, cmp.Or(err, failed)
 }
 
 // take follows one visit.

@@ -23,10 +23,16 @@ const splitBytesMax = 16 << 20
 // number returns the number of a text. It fails when there are too many texts.
 func (s *splits) number(text string) (uint32, error) {
 	n := s.texts.ID(text)
-	if s.texts.Len() > query.CounterRowsMax || s.texts.Bytes() > splitBytesMax {
-		return 0, fmt.Errorf("%w: more than %d different values, or %d bytes of them", query.ErrBadQuery, query.CounterRowsMax, splitBytesMax)
+	return uint32(n) + 1, tooManyTexts(&s.texts)
+}
+
+// tooManyTexts returns an error when there are more texts than an answer may have. A slice has the
+// same bound: one row may have a thousand.
+func tooManyTexts(texts *read.Terms) error {
+	if texts != nil && (texts.Len() > query.CounterRowsMax || texts.Bytes() > splitBytesMax) {
+		return fmt.Errorf("%w: more than %d different values, or %d bytes of them", query.ErrBadQuery, query.CounterRowsMax, splitBytesMax)
 	}
-	return uint32(n) + 1, nil
+	return nil
 }
 
 // ofSlice returns the number of a value of a slice.

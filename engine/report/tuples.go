@@ -56,7 +56,7 @@ func (c *class) split(below uint64) (other class) {
 
 // sliceTuples is the tuples of a slice, in the order of its rows.
 type sliceTuples struct {
-	first  uint64 // seq of the slice's first row
+	end    uint64 // seq after the slice's last row
 	tuples []tuple
 	texts  *read.Terms // numbers the values of the tuples, from 1; nil = the values stay
 	least  []moment    // by value, the earliest row that has it; only where somebody asks for it
@@ -130,7 +130,7 @@ func (g *grouping) add(s *sliceTuples) error {
 			t = t.withValue(known[v])
 		}
 		if g.n == g.max {
-			if err := g.makeSpace(s.first); err != nil {
+			if err := g.makeSpace(s.end); err != nil {
 				return err
 			}
 		}
@@ -153,10 +153,10 @@ func (g *grouping) push(t tuple) {
 
 func (g *grouping) at(i int) tuple { return g.chunks[i/chunkTuples][i%chunkTuples] }
 
-// makeSpace is called while the slice whose first seq is first comes in.
-func (g *grouping) makeSpace(first uint64) error {
-	first += read.SliceRows // the slice itself is not complete; a slice of a part begins anywhere
-	if err := g.takeFrom(first); err != nil {
+// makeSpace is called while the slice that ends before the seq end comes in. Keys from there on are
+// complete.
+func (g *grouping) makeSpace(end uint64) error {
+	if err := g.takeFrom(end); err != nil {
 		return err
 	}
 	for g.n > g.max/2 && g.max < g.limit {
