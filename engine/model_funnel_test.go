@@ -32,6 +32,17 @@ func (s *modelSite) visitsOf(span query.Span) map[uint64]bool {
 	return visits
 }
 
+// satisfying returns the events that a report of events selects.
+func (s *modelSite) satisfying(q *query.Report) (events []*event.Event) {
+	satisfied, _ := s.rowsOf(q)
+	for _, e := range s.events {
+		if satisfied(e) {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
 // entities groups events.
 func (s *modelSite) entities(events []*event.Event, visits map[uint64]bool) []*modelEntity {
 	of := map[uint64]*modelEntity{}
@@ -103,7 +114,7 @@ func (s *modelSite) attempt(q *query.Funnel, events []*event.Event, i int) (take
 // funnelResults returns the best attempt of each entity that has one.
 func (m *model) funnelResults(q *query.Funnel) (who []*modelEntity, best [][]*event.Event) {
 	s := m.of(q.Site)
-	events := s.selected(query.Query{Where: q.Where, From: q.From, To: q.To})
+	events := s.satisfying(&q.Report)
 	var visits map[uint64]bool
 	if q.Visits {
 		visits = s.visitsOf(q.Span)

@@ -107,7 +107,7 @@ func (m *model) Paths(q *query.Paths) *query.PathsAnswer {
 	visits := s.visitsOf(q.Span)
 	if len(q.Where) > 0 {
 		some := map[uint64]bool{}
-		for _, e := range s.selected(query.Query{Where: q.Where, From: q.From, To: q.To}) {
+		for _, e := range s.satisfying(&q.Report) {
 			some[e.SessionOrd] = visits[e.SessionOrd]
 		}
 		visits = some

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"slices"
 	"time"
 
 	"cairn/engine/event"
@@ -28,7 +29,7 @@ func modelPeriods(q *query.Retention) (bounds []int64) {
 }
 
 // cohortsOf returns the cohorts of a person, given its events by time.
-func (s *modelSite) cohortsOf(q *query.Retention, who *modelEntity, all []*event.Event, bounds []int64) (cohorts []int) {
+func (s *modelSite) cohortsOf(q *query.Retention, who *modelEntity, all []*event.Event, bounds []int64, where func(*event.Event) bool) (cohorts []int) {
 	period := func(e *event.Event) int {
 		if !q.Holds(e.Time) {
 			return -1
@@ -49,7 +50,7 @@ func (s *modelSite) cohortsOf(q *query.Retention, who *modelEntity, all []*event
 	}
 	seen := map[int]bool{}
 	for _, e := range all {
-		if !s.matches(e, q.Where, 0, 0) || !s.matches(e, q.Start, 0, 0) || !first && !q.Holds(e.Time) {
+		if !where(e) || !s.matches(e, q.Start, 0, 0) || !first && !q.Holds(e.Time) {
 			continue
 		}
 		if p := period(e); first || q.Cohort == query.CohortRange {
@@ -69,13 +70,17 @@ func (s *modelSite) cohortsOf(q *query.Retention, who *modelEntity, all []*event
 func (m *model) retained(q *query.Retention, bounds []int64, fn func(who *modelEntity, cohort, cell int)) {
 	s := m.of(q.Site)
 	until := min(q.To, q.Now)
+	where := func(e *event.Event) bool { return s.matches(e, q.Where, 0, 0) }
+	if slices.ContainsFunc(q.Where, func(c query.Cond) bool { return c.Visit }) {
+		where, _ = s.rowsOf(&q.Report) // such a question has no cohort of the first event ever
+	}
 	for _, who := range s.entities(s.events, nil) {
-		for _, c := range s.cohortsOf(q, who, who.events, bounds) {
+		for _, c := range s.cohortsOf(q, who, who.events, bounds, where) {
 			fn(who, c, 0)
 			for k := 1; c+k < len(bounds)-1 && bounds[c+k] < until; k++ {
 				returned := false
 				for _, e := range who.events {
-					if !s.matches(e, q.Where, q.From, q.To) || !s.matches(e, q.Return, 0, 0) || e.Time < bounds[c+k] {
+					if !where(e) || !q.Holds(e.Time) || !s.matches(e, q.Return, 0, 0) || e.Time < bounds[c+k] {
 						continue
 					}
 					end := bounds[c+k+1]

@@ -101,6 +101,14 @@ func (p *pair) report() query.Report {
 	if p.chance(3) {
 		r.Where = p.conds()
 	}
+	if p.chance(4) {
+		c := query.Cond{Field: pick(p.generator, "type", "country", "name"), Visit: true}
+		c.Values = []string{p.operand(c.Field, p.model, r.Site), p.operand(c.Field, p.model, r.Site)}
+		if p.chance(2) {
+			c.Op = query.OpNot
+		}
+		r.Where = append(r.Where, c)
+	}
 	r.To = p.now.UnixMilli() + p.Int64N(3*24*3600*1000) - 24*3600*1000
 	r.From = r.To - p.Int64N(int64(pick(p.generator, 20, 3, 60))*24*3600*1000)
 	if p.chance(3) {
@@ -155,6 +163,12 @@ func (p *pair) funnel() {
 func (p *pair) retention() {
 	q := &query.Retention{Report: p.report(), Period: pick(p.generator, "day", "week", "month"), Cohort: pick(p.generator, query.CohortFirst, query.CohortRange, query.CohortEach, ""), After: p.chance(3)}
 	q.From = max(q.From, q.To-55*24*3600*1000)
+	if first := q.Cohort == "" || q.Cohort == query.CohortFirst; first {
+		q.Where = slices.DeleteFunc(q.Where, func(c query.Cond) bool { return c.Visit })
+		if len(q.Where) == 0 {
+			q.Where = nil
+		}
+	}
 	if p.chance(2) {
 		q.Start = p.conds()
 	}

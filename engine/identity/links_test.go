@@ -57,6 +57,10 @@ func (m *modelLinks) compare(t rapid.TB, l *Links, among []uint64) {
 		if got := l.Find(o); got != want[0] {
 			t.Fatalf("the lowest ordinal of %d is %d, want %d", o, got, want[0])
 		}
+		roots := []uint64{0, o}
+		if p.Roots(roots); roots[0] != 0 || roots[1] != want[0] {
+			t.Fatalf("the roots of 0 and %d are %d, want 0 and %d", o, roots, want[0])
+		}
 		var linked []uint64
 		alone := p.Apart([]uint64{PairOf(7, o)}, func(pair uint64) { linked = append(linked, pair) })
 		if len(want) == 1 {
@@ -375,6 +379,39 @@ func TestSetsAreOfOneMoment(t *testing.T) {
 			if want, ok := sizes[len(set)]; !ok || want != sum {
 				t.Fatalf("the person never had exactly these %d ordinals", len(set))
 			}
+		}
+	}
+}
+
+// Persons name each ordinal as when they were taken, whatever is joined afterwards.
+func TestRootsOfOneMoment(t *testing.T) {
+	const n = 2000
+	r := rand.New(rand.NewPCG(7, 8))
+	l, m := NewLinks(nil, nil), newModelLinks()
+	type moment struct {
+		persons Persons
+		want    []uint64
+	}
+	var moments []moment
+	for i := range n {
+		if i%100 == 0 {
+			at := moment{persons: l.Persons()}
+			for o := range uint64(n) {
+				at.want = append(at.want, m.root(o))
+			}
+			moments = append(moments, at)
+		}
+		one := Link{n - 1 - r.Uint64N(uint64(i)+1)*9/10, n - 1 - r.Uint64N(uint64(i)+1)*9/10} // lower ones come in later
+		m.join(one.A, one.B)
+		l.Join([]Link{one}, true)
+	}
+	for _, at := range moments {
+		roots := make([]uint64, n)
+		for o := range roots {
+			roots[o] = uint64(o)
+		}
+		if at.persons.Roots(roots); !slices.Equal(roots, at.want) {
+			t.Fatalf("as of join %d the roots are\n%d, want\n%d", at.persons.at, roots, at.want)
 		}
 	}
 }

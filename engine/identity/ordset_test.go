@@ -44,6 +44,10 @@ func TestOrdSetIsASet(t *testing.T) {
 			sets[0].Add(5) // the set is still usable after a union
 			models[0][5] = true
 		}
+		if rapid.Bool().Draw(t, "intersect") {
+			sets[0].Intersect(&sets[1])
+			maps.DeleteFunc(models[0], func(o uint64, _ bool) bool { return !models[1][o] })
+		}
 		for i := range sets {
 			want := slices.Sorted(maps.Keys(models[i]))
 			if got := sets[i].sorted(); !slices.Equal(got, want) || sets[i].Len() != len(want) {
