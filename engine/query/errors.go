@@ -77,3 +77,16 @@ func Recovered(err *error) {
 		*err = &Panic{Value: r, Stack: debug.Stack()}
 	}
 }
+
+// BadParameter is ErrBadQuery for one parameter of a question.
+type BadParameter struct{ Field, Msg string }
+
+// Bad returns an error about a parameter.
+func Bad(field, format string, args ...any) error {
+	return &BadParameter{field, fmt.Sprintf(format, args...)}
+}
+
+func (b *BadParameter) Error() string { return ErrBadQuery.Error() + ": " + b.Field + ": " + b.Msg }
+
+// Unwrap returns ErrBadQuery.
+func (b *BadParameter) Unwrap() error { return ErrBadQuery }

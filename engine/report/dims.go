@@ -122,7 +122,7 @@ func isDim(field string) bool {
 
 // badDim is the error of an unknown dimension.
 func badDim(name string) error {
-	return fmt.Errorf("%w: by: %q is no dimension of visits", query.ErrBadQuery, name)
+	return query.Bad("by", "%q is no dimension of visits", name)
 }
 
 // dimValue is the value of a dimension of a visit, of the earliest row that has it.

@@ -20,7 +20,7 @@ var PageLabels = []string{"page", "url", "title", "host"}
 // Pages answers a report of pages.
 func (r *Reports) Pages(ctx context.Context, q query.PagesQuery) (*query.PagesAnswer, error) {
 	if !slices.Contains(PageLabels, q.Of) {
-		return nil, fmt.Errorf("%w: of: must be one of %s", query.ErrBadQuery, strings.Join(PageLabels, ", "))
+		return nil, query.Bad("of", "must be one of %s", strings.Join(PageLabels, ", "))
 	}
 	rows := r.reader.Rows(ctx, q.Site)
 	defer rows.Close()
@@ -134,7 +134,7 @@ func (c *pageCount) row(value query.Text) (*query.PageNumbers, error) {
 		return &c.pages[i].PageNumbers, nil
 	}
 	if len(c.pages) == query.CounterRowsMax {
-		return nil, fmt.Errorf("%w: more than %d pages; ask for fewer days or add a filter", query.ErrBadQuery, query.CounterRowsMax)
+		return nil, query.Bad("range", "more than %d pages; ask for fewer days or add a filter", query.CounterRowsMax)
 	}
 	c.pages = append(c.pages, query.PageRow{Value: value})
 	if value.Null {

@@ -200,7 +200,7 @@ func (c *visitCount) add(v *visitFacts, step func(int64) int) error {
 		n += len(t.rows)
 	}
 	if n > query.CounterRowsMax {
-		return fmt.Errorf("%w: by: more than %d values; ask for fewer days or add a filter", query.ErrBadQuery, query.CounterRowsMax)
+		return query.Bad("by", "more than %d values; ask for fewer days or add a filter", query.CounterRowsMax)
 	}
 	return nil
 }
@@ -292,7 +292,7 @@ func (c *visitCount) mediansOf(table, from, to int, set func(table, row int, sec
 		lengths.eachMedian(set)
 		return nil
 	case to-from == 1:
-		return fmt.Errorf("%w: visits of too many different lengths; ask for fewer days, or for metrics without duration_median", query.ErrBadQuery)
+		return query.Bad("metrics", "visits of too many different lengths; ask for fewer days, or for metrics without duration_median")
 	}
 	mid := (from + to) / 2
 	if err := c.mediansOf(table, from, mid, set); err != nil {

@@ -42,6 +42,8 @@ type Engine interface {
 	Retention(context.Context, *query.Retention) (*query.RetentionAnswer, query.AsOf, error)
 	RetentionEntities(context.Context, *query.RetentionEntities) (*query.Entities, query.AsOf, error)
 	Paths(context.Context, *query.Paths) (*query.PathsAnswer, query.AsOf, error)
+	VisitReport(context.Context, query.VisitsQuery) (*query.VisitsAnswer, error)
+	Pages(context.Context, query.PagesQuery) (*query.PagesAnswer, error)
 
 	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
 	// first > last when it has no events.

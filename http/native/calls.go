@@ -118,6 +118,10 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange, own: []string{"start", "return", "period", "cohort", "count", "at", "cell", "limit", "after"}},
 	&route{method: "GET", path: "/api/v1/paths", right: dialect.Read, read: (*API).paths,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"start", "end", "then", "depth", "of", "anchor", "fold", "limit"}},
+	&route{method: "GET", path: "/api/v1/visits", right: dialect.Read, read: (*API).visits,
+		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "goal", "metrics"}},
+	&route{method: "GET", path: "/api/v1/pages", right: dialect.Read, read: (*API).pages,
+		takes: takesSite | takesFilters | takesRange | takesCompare | takesTable, own: []string{"of"}},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 )
 

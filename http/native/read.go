@@ -18,6 +18,9 @@ func engineError(err error) error {
 	if errors.Is(err, query.ErrBadCursor) {
 		return badField("after", query.ErrBadCursor.Error())
 	}
+	if bad := new(query.BadParameter); errors.As(err, &bad) {
+		return badField(bad.Field, bad.Msg)
+	}
 	return err
 }
 

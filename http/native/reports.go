@@ -204,12 +204,18 @@ func (a *asked) appendSteps(dst []byte, s query.Span, starts []int64, as query.A
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendTime(append(dst, `{"time":`...), start)
-		dst = one(dst, i)
-		dst = strconv.AppendBool(append(dst, `,"partial":`...), partial(s, start, a.Interval, as.Time, a.Site))
-		dst = append(dst, '}')
+		dst = a.appendStep(dst, s, start, as, func(dst []byte) []byte { return one(dst, i) })
 	}
 	return append(dst, ']')
+}
+
+// appendStep appends a step of a series over a span. numbers appends its numbers, each with a
+// comma before it.
+func (a *asked) appendStep(dst []byte, s query.Span, start int64, as query.AsOf, numbers func(dst []byte) []byte) []byte {
+	dst = appendTime(append(dst, `{"time":`...), start)
+	dst = numbers(dst)
+	dst = strconv.AppendBool(append(dst, `,"partial":`...), partial(s, start, a.Interval, as.Time, a.Site))
+	return append(dst, '}')
 }
 
 // series appends ,"interval":…,"series":[…], or nothing when the report has no series.

@@ -24,6 +24,8 @@ type Engine struct {
 	UserList    []query.User
 	SessionList []query.Session
 	GroupInfo   query.Group
+	Visits      query.VisitsAnswer
+	PageList    query.PagesAnswer
 	Next        string
 	Missing     string // an id that does not exist
 	PeopleReports
@@ -203,4 +205,20 @@ func Full() *Engine {
 func Line(i int) string {
 	return fmt.Sprintf(`{"type":"track","name":"Product Viewed","time":"2026-11-21T12:%02d:%02d.123Z","user":"user-%06d","anonymous":"3f1e2b1c-0d4a-4f4e-9b7a-%012x","session":"9b2d7c1e0f3a4b5c6d7e8f90a1b2%04x","message_id":"0b7e6f5a-1c2d-4e3f-8a9b-%012x","properties":{"plan":"pro","country":"NL","product":"sku-%04d","order":%d,"amount":%d.50},"context":{"url":"https://shop.example/p/%d"}}`,
 		i/60%60, i%60, i*7919%100000, i, i%65536, i*31, i%5000, i, i%10000, i%5000)
+}
+
+// VisitReport answers with Visits.
+func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.VisitsAnswer, error) {
+	n.Asked = fmt.Sprintf("visits %s by %q%s", q.Site.Name, q.By, filters(q.Where))
+	answer := n.Visits
+	answer.AsOf = n.AsOf
+	return &answer, n.Err
+}
+
+// Pages answers with PageList.
+func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswer, error) {
+	n.Asked = fmt.Sprintf("pages %s of %s%s", q.Site.Name, q.Of, filters(q.Where))
+	answer := n.PageList
+	answer.AsOf = n.AsOf
+	return &answer, n.Err
 }
