@@ -229,6 +229,12 @@ func TestContractAnswers(t *testing.T) {
 			if strings.HasSuffix(r.path, "counters") {
 				targets = append(targets, target+"?property=plan", target+"?property=plan&segment=country")
 			}
+			if strings.HasSuffix(r.path, "visits") {
+				targets = append(targets, target+"?by=region&by=source&compare=previous&goal=type%3Dorder", target+"?by=entry&interval=none&metrics=visits")
+			}
+			if strings.HasSuffix(r.path, "pages") {
+				targets = append(targets, target+"?compare=year&of=title")
+			}
 			for _, target := range targets {
 				res := call(t, n, "UTC", "GET", target)
 				if res.Status != 200 {

@@ -212,6 +212,21 @@ func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.Vis
 	n.Asked = fmt.Sprintf("visits %s by %q%s", q.Site.Name, q.By, filters(q.Where))
 	answer := n.Visits
 	answer.AsOf = n.AsOf
+	answer.Series, answer.ComparedSteps = make([]query.VisitNumbers, len(q.Steps)), make([]query.VisitNumbers, len(q.CompareSteps))
+	for i := range q.By {
+		table := query.VisitTable{Count: 3, More: true}
+		table.Rows = []query.VisitRow{{Value: query.Text{Text: "a"}, VisitNumbers: answer.Total}, {Value: query.Text{Null: true}}}
+		if q.By[i] == "region" {
+			table.Rows[0].In = []string{"DE"}
+		}
+		if q.Compare != nil {
+			table.Rows[0].Was = &answer.Total
+		}
+		answer.By = append(answer.By, table)
+	}
+	if q.Compare != nil {
+		answer.Compared = &answer.Total
+	}
 	return &answer, n.Err
 }
 
@@ -220,5 +235,10 @@ func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswe
 	n.Asked = fmt.Sprintf("pages %s of %s%s", q.Site.Name, q.Of, filters(q.Where))
 	answer := n.PageList
 	answer.AsOf = n.AsOf
+	answer.Count, answer.More = 3, true
+	answer.Rows = []query.PageRow{{Value: query.Text{Text: "/"}, PageNumbers: answer.Total}, {Value: query.Text{Null: true}}}
+	if q.Compare != nil {
+		answer.Rows[0].Was, answer.Compared = &answer.Total, &answer.Total
+	}
 	return &answer, n.Err
 }
