@@ -24,8 +24,8 @@ type Engine struct {
 	UserList    []query.User
 	SessionList []query.Session
 	GroupInfo   query.Group
-	Visits      query.VisitsAnswer
-	PageList    query.PagesAnswer
+	VisitsTold  query.VisitsAnswer
+	PagesTold   query.PagesAnswer
 	Next        string
 	Missing     string // an id that does not exist
 	PeopleReports
@@ -207,10 +207,10 @@ func Line(i int) string {
 		i/60%60, i%60, i*7919%100000, i, i%65536, i*31, i%5000, i, i%10000, i%5000)
 }
 
-// VisitReport answers with Visits.
+// VisitReport answers with VisitsTold.
 func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.VisitsAnswer, error) {
 	n.Asked = fmt.Sprintf("visits %s by %q%s", q.Site.Name, q.By, filters(q.Where))
-	answer := n.Visits
+	answer := n.VisitsTold
 	answer.AsOf = n.AsOf
 	answer.Series, answer.ComparedSteps = make([]query.VisitNumbers, len(q.Steps)), make([]query.VisitNumbers, len(q.CompareSteps))
 	for i := range q.By {
@@ -230,10 +230,10 @@ func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.Vis
 	return &answer, n.Err
 }
 
-// Pages answers with PageList.
+// Pages answers with PagesTold.
 func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswer, error) {
 	n.Asked = fmt.Sprintf("pages %s of %s%s", q.Site.Name, q.Of, filters(q.Where))
-	answer := n.PageList
+	answer := n.PagesTold
 	answer.AsOf = n.AsOf
 	answer.Count, answer.More = 3, true
 	answer.Rows = []query.PageRow{{Value: query.Text{Text: "/"}, PageNumbers: answer.Total}, {Value: query.Text{Null: true}}}
