@@ -17,6 +17,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/native"
+	"cairn/http/native/nativetest"
 )
 
 // fakeEngine keeps events in a slice. Its next calls return the errors that are set.
@@ -230,7 +231,7 @@ type testServer struct {
 // start runs a server. change may alter its options, and before its parts before it serves.
 func start(t testing.TB, change func(*Options), before ...func(*Server)) *testServer {
 	t.Helper()
-	f := &fakeEngine{}
+	f := &fakeEngine{Engine: &nativetest.Engine{Err: query.ErrBadQuery}}
 	o := Options{Engine: f, Sites: []*Site{testSite(1, "shop")}, AdminToken: "admin", SnapshotDir: t.TempDir(), Version: "test"}
 	if change != nil {
 		change(&o)

@@ -41,6 +41,8 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/retention":          "read",
 		"GET /api/v1/retention/entities": "read",
 		"GET /api/v1/paths":              "read",
+		"GET /api/v1/visits":             "read",
+		"GET /api/v1/pages":              "read",
 	}
 	keys := []struct{ key, may string }{
 		{"shop-secret", "read write"},
