@@ -54,7 +54,8 @@ func TestContractServed(t *testing.T) {
 	}
 	for key, op := range nativetest.Operations(t, doc) {
 		method, path, _ := strings.Cut(key, " ")
-		path = strings.ReplaceAll(path, "*", nativetest.SomeID)
+		needed := nativetest.Needed[path]
+		path = strings.ReplaceAll(path, "*", nativetest.SomeID) + needed
 		body := ""
 		if op["requestBody"] != nil {
 			body = `{"name":"a"}`

@@ -242,16 +242,9 @@ func errorOf(t testing.TB, res *dialect.Response) nativeError {
 	return e
 }
 
-// needed are the parameters without which a call is refused.
-var needed = map[string]string{
-	"/api/v1/funnel":             "?step=name%3Da&step=name%3Db",
-	"/api/v1/funnel/entities":    "?step=name%3Da&step=name%3Db",
-	"/api/v1/retention/entities": "?from=2026-11-20&to=2026-11-21&period=day&at=2026-11-21",
-}
-
 // sample is a target that a route answers.
 func sample(r *route) string {
-	return strings.ReplaceAll(r.path, "*", nativetest.SomeID) + needed[r.path]
+	return strings.ReplaceAll(r.path, "*", nativetest.SomeID) + nativetest.Needed[r.path]
 }
 
 // Each error of the engine has its status and message on every read.

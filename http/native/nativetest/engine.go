@@ -242,3 +242,10 @@ func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswe
 	}
 	return &answer, n.Err
 }
+
+// Needed are the parameters without which a call is refused.
+var Needed = map[string]string{
+	"/api/v1/funnel":             "?step=name%3Da&step=name%3Db",
+	"/api/v1/funnel/entities":    "?step=name%3Da&step=name%3Db",
+	"/api/v1/retention/entities": "?from=2026-11-20&to=2026-11-21&period=day&at=2026-11-21",
+}
