@@ -36,7 +36,8 @@
 //	tuples.go     the rows that such a report looks at; splits.go texts numbered across slices
 //	people.go     the persons of rows; members.go what is known of each
 //	visitset.go   the sessions that count as visits; visitsplit.go their values of a dimension
-//	attempt.go    how deep one gets into a funnel; funnel.go the report
+//	attempt.go    how deep one gets into a funnel; funnel.go the report;
+//	              funnelsum.go the sums
 //	retention.go  who comes back
 //	paths.go      where visits go; pathsum.go the sums
 //	entities.go   the people or visits behind a number
