@@ -114,6 +114,8 @@ func (p *pair) act(n int) {
 		p.visitReport()
 	case n < 75:
 		p.pageReport()
+	case n < 76:
+		p.rowReport()
 	case n < 78:
 		p.counters()
 	case n < 80:

@@ -121,6 +121,7 @@ func plainHost(of string) string {
 func (s *modelSite) origin(e *event.Event) (source, channel string) {
 	utm := func(key string) string { return e.Context.Get("utm_" + key).Text }
 	from := strings.TrimPrefix(strings.ToLower(e.Context.Get("referrer_host").Text), "www.")
+	from, _, _ = strings.Cut(from, ":") // without its port
 	if from == plainHost(e.Context.Get("url").Text) || slices.ContainsFunc(s.site.Hosts, func(h string) bool { return strings.TrimPrefix(strings.ToLower(h), "www.") == from }) {
 		from = ""
 	}

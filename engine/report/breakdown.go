@@ -1,0 +1,503 @@
+// Breakdowns: rows of the log by the values of one or two fields.
+
+package report
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"cairn/engine/event"
+	"cairn/engine/query"
+	"cairn/engine/read"
+)
+
+// Breakdown answers a report of rows by fields.
+func (r *Reports) Breakdown(ctx context.Context, q query.BreakdownQuery) (*query.BreakdownAnswer, error) {
+	if len(q.By) < 1 || len(q.By) > query.BreakdownByMax {
+		return nil, fmt.Errorf("%w: by: one or two fields", query.ErrBadQuery)
+	}
+	for _, name := range q.By {
+		if err := checkRowDim(name); err != nil {
+			return nil, err
+		}
+	}
+	rows := r.reader.Rows(ctx, q.Site)
+	defer rows.Close()
+	type kept struct {
+		query.BreakdownAnswer
+		keys []groupKey // of the rows
+	}
+	size := func(a *kept) int { return breakdownBytes(a.Rows) }
+	key := fmt.Sprintf("breakdown %q %v %d %v", q.By, q.Where, q.Metrics, q.Rows)
+	answer, as, err := read.Kept(rows, &q.Report, key, size, func() (*kept, error) {
+		b := breakdown{rows: rows, q: &q, span: q.Span, steps: q.Steps, visitsMax: 4 * r.tuples}
+		if err := b.count(); err != nil {
+			return nil, err
+		}
+		var a kept
+		shown, err := b.page(&a.BreakdownAnswer)
+		if err != nil {
+			return nil, err
+		}
+		if q.Compare == nil {
+			return &a, nil
+		}
+		for _, group := range shown {
+			a.keys = append(a.keys, b.groups.key(group))
+		}
+		return &a, nil
+	})
+	if err != nil || answer == nil {
+		return &query.BreakdownAnswer{AsOf: as}, err
+	}
+	full := answer.BreakdownAnswer
+	full.AsOf = as
+	if q.Compare == nil {
+		return &full, nil
+	}
+	was := q
+	was.Span, was.Steps, was.Tag = *q.Compare, q.CompareSteps, ""
+	key = fmt.Sprintf("breakdown before %q %v %d %x", q.By, q.Where, q.Metrics, hashKeys(answer.keys))
+	before, _, err := read.Kept(rows, &was.Report, key, size, func() (*kept, error) {
+		b := breakdown{rows: rows, q: &was, span: was.Span, steps: was.Steps, visitsMax: 4 * r.tuples}
+		if err := b.count(); err != nil {
+			return nil, err
+		}
+		places := make([]int32, len(answer.keys))
+		for i, key := range answer.keys {
+			places[i] = b.groups.find(key)
+		}
+		var a kept
+		return &a, b.fill(places, &a.BreakdownAnswer)
+	})
+	if err != nil {
+		return nil, err
+	}
+	full.Compared, full.Rows = &before.Total, slices.Clone(full.Rows)
+	for i := range full.Rows {
+		full.Rows[i].Was, full.Rows[i].WasSteps = &before.Rows[i].Totals, before.Rows[i].Steps
+	}
+	if before.Other != nil {
+		other := query.BreakdownRow{Other: true, Steps: make([]query.Totals, len(q.Steps))}
+		if full.Other != nil {
+			other = *full.Other
+		}
+		other.WasSteps = before.Other.Steps
+		full.Other = &other
+	} else if full.Other != nil {
+		other := *full.Other
+		other.WasSteps = make([]query.Totals, len(q.CompareSteps))
+		full.Other = &other
+	}
+	return &full, nil
+}
+
+// hashKeys names some rows.
+func hashKeys(keys []groupKey) []byte {
+	h := sha256.New()
+	for _, key := range keys {
+		for _, t := range key {
+			fmt.Fprintf(h, "%t %d ", t.Null, len(t.Text))
+			h.Write([]byte(t.Text))
+		}
+	}
+	return h.Sum(nil)
+}
+
+func breakdownBytes(rows []query.BreakdownRow) int {
+	n := 256
+	for i := range rows {
+		r := &rows[i]
+		n += 256 + len(r.Value.Text) + len(r.With.Text) + 24*len(r.Steps)
+		for _, in := range r.In {
+			n += 32 + len(in.Text)
+		}
+	}
+	return n
+}
+
+// breakdown counts the rows of one range.
+type breakdown struct {
+	rows      *read.Rows
+	q         *query.BreakdownQuery
+	span      query.Span
+	steps     []int64
+	visitsMax int
+
+	sel    *read.Selection
+	groups *rowGroups
+	events []uint64 // by group
+	total  query.Totals
+}
+
+// dimsOf prepares the dimensions of a report.
+func dimsOf(rows *read.Rows, by []string, where []query.Cond, span query.Span, visitsMax int) (dims []*rowDim, err error) {
+	for _, name := range by {
+		d, err := newRowDim(rows, name, where, span, visitsMax)
+		if err != nil {
+			return nil, err
+		}
+		dims = append(dims, d)
+	}
+	return dims, nil
+}
+
+// sliceCounts is the rows of a slice by group.
+type sliceCounts struct {
+	*sliceGroups
+	events []uint64
+	rows   uint64
+}
+
+// count counts the rows of each group.
+func (b *breakdown) count() (err error) {
+	if b.sel, err = b.rows.Select(b.q.Where, b.span); err != nil {
+		return err
+	}
+	dims, err := dimsOf(b.rows, b.q.By, b.q.Where, b.span, b.visitsMax)
+	if err != nil {
+		return err
+	}
+	b.groups = newRowGroups(dims)
+	return read.InOrder(b.sel, func(s *read.Slice) (*sliceCounts, error) {
+		c := &sliceCounts{sliceGroups: newSliceGroups(s, dims, b.rows.Zone())}
+		w := work{rows: b.rows}
+		err := s.Each(func(rows []int32) {
+			for _, row := range rows {
+				if w.failed() || s.TimedOut() {
+					return
+				}
+				found := c.of(int(row))
+				for _, group := range found {
+					c.events = grownTo(c.events, int(group))
+					c.events[group]++
+				}
+				c.rows++
+				w.did(len(found))
+			}
+			w.set(c.check())
+		})
+		return c, cmp.Or(err, w.err)
+	}, func(c *sliceCounts) error {
+		b.total.Events += c.rows
+		for group := range c.sliceGroups.groups {
+			n, err := b.groups.group(c.sliceGroups, int32(group), true)
+			if err != nil {
+				return err
+			}
+			b.events = grownTo(b.events, int(n))
+			b.events[n] += c.events[group]
+		}
+		return b.rows.Check()
+	})
+}
+
+// work looks at the time of the report, in a loop in which one row may be much work.
+type work struct {
+	rows *read.Rows
+	n    int
+	err  error
+}
+
+const workUnit = 1 << 13
+
+// did says that so many things were done.
+func (w *work) did(n int) {
+	if w.n += n + 1; w.n >= workUnit {
+		w.n = 0
+		w.set(w.rows.Check())
+	}
+}
+
+func (w *work) set(err error) { w.err = cmp.Or(w.err, err) }
+
+func (w *work) failed() bool { return w.err != nil }
+
+// page sets the rows that are asked for, and returns their groups.
+func (b *breakdown) page(to *query.BreakdownAnswer) (shown []int32, err error) {
+	q := &b.q.Rows
+	numbers := make([]query.Totals, len(b.groups.groups))
+	for i := range numbers {
+		numbers[i].Events = b.events[i]
+	}
+	sort := cmp.Or(q.Sort, "events")
+	if sort == "users" || sort == "sessions" {
+		var all query.BreakdownAnswer
+		every := make([]int32, len(numbers))
+		for i := range every {
+			every[i] = int32(i)
+		}
+		if err := b.distinct(every, nil, &all); err != nil {
+			return nil, err
+		}
+		for i := range all.Rows {
+			numbers[i] = all.Rows[i].Totals
+		}
+	}
+	number := map[string]func(i int32) ratio{
+		"events":   func(i int32) ratio { return ratio{float64(numbers[i].Events), 1} },
+		"share":    func(i int32) ratio { return ratio{float64(numbers[i].Events), 1} },
+		"users":    func(i int32) ratio { return ratio{float64(numbers[i].Users), 1} },
+		"sessions": func(i int32) ratio { return ratio{float64(numbers[i].Sessions), 1} },
+	}[sort]
+	page := pageGroups(b.groups, q, func(i int32) uint64 { return b.events[i] }, number)
+	to.Count, to.Whole = page.count, page.whole
+	if err := b.rows.Check(); err != nil {
+		return nil, err
+	}
+	return page.shown, b.fill(page.shown, to)
+}
+
+// groupPage is the groups that are shown.
+type groupPage struct {
+	shown []int32
+	count int
+	whole bool
+}
+
+// pageGroups returns the groups that a question asks for. number is nil for an order by value.
+func pageGroups(groups *rowGroups, q *query.Rows, events func(int32) uint64, number func(int32) ratio) (page groupPage) {
+	type row struct {
+		groupText
+		group int32
+	}
+	var order []string
+	if len(groups.dims) == 1 {
+		order = groups.dims[0].order
+	}
+	var all []row
+	search := query.NewSearch(q.Search)
+	for i := range groups.groups {
+		r := row{groups.row(int32(i)), int32(i)}
+		if n := events(r.group); n == 0 || order == nil && (n < q.AtLeast || q.Search != "" && (r.value.Null || !search.Matches(r.value.Text))) {
+			continue
+		}
+		all = append(all, r)
+	}
+	if order != nil {
+		place := func(r row) int {
+			if r.value.Null {
+				return len(order)
+			}
+			return slices.Index(order, r.value.Text)
+		}
+		slices.SortFunc(all, func(a, b row) int { return place(a) - place(b) })
+		page.whole = true
+	} else {
+		slices.SortFunc(all, func(a, b row) int {
+			if number != nil {
+				if c := compareRatios(number(a.group), number(b.group), q.Ascending); c != 0 {
+					return c
+				}
+			}
+			c := cmp.Or(compareText(a.value, b.value, number == nil && !q.Ascending), compareText(a.with, b.with, number == nil && !q.Ascending))
+			return cmp.Or(c, slices.CompareFunc(a.in, b.in, func(x, y query.InValue) int { return strings.Compare(x.Text, y.Text) }))
+		})
+	}
+	if page.count = len(all); order == nil {
+		all = all[min(q.Offset, len(all)):min(q.Offset+q.Limit, len(all))]
+	}
+	for _, r := range all {
+		page.shown = append(page.shown, r.group)
+	}
+	return page
+}
+
+// compareText orders values bytewise, rows without a value last in any case.
+func compareText(a, b query.Text, descending bool) int {
+	c := compareTexts(a, nil, b, nil)
+	if descending && !a.Null && !b.Null {
+		return -c
+	}
+	return c
+}
+
+// fill sets the numbers of some groups, -1 = one of which there is nothing, with their series.
+func (b *breakdown) fill(shown []int32, to *query.BreakdownAnswer) error {
+	if len(b.steps) > 0 && (len(shown)+1)*len(b.steps) > query.BreakdownStepsMax {
+		return fmt.Errorf("%w: interval: more than %d steps of all rows together; ask for a longer interval or fewer rows", query.ErrBadQuery, query.BreakdownStepsMax)
+	}
+	return b.distinct(shown, b.steps, to)
+}
+
+// sliceDistinct is what a slice adds to the numbers of shown groups.
+type sliceDistinct struct {
+	*sliceGroups
+	steps []uint64        // events by place and step
+	pairs [2][]placedPair // people and sessions
+}
+
+// placedPair is a person or session of a row. place is that of a shown group, or their number for
+// all others.
+type placedPair struct {
+	place, step int32
+	ord         int64
+}
+
+// pairsPending is how many pairs of a slice wait at most until they are added to the sets.
+const pairsPending = 1 << 16
+
+// distinct counts the people and sessions of some groups, and their series. Other is what is in
+// none of them, each row once.
+func (b *breakdown) distinct(shown []int32, starts []int64, to *query.BreakdownAnswer) error {
+	to.Rows = make([]query.BreakdownRow, len(shown))
+	places := make([]int32, len(b.groups.groups)) // by group
+	for i := range places {
+		places[i] = int32(len(shown)) // other
+	}
+	for i, group := range shown {
+		if group < 0 {
+			continue
+		}
+		places[group] = int32(i)
+		row := &to.Rows[i]
+		text := b.groups.row(group)
+		row.Value, row.With, row.In, row.Events = text.value, text.with, text.in, b.events[group]
+	}
+	to.Total = query.Totals{Events: b.total.Events}
+	users, sessions := b.q.Metrics.Has(query.MetricUsers), b.q.Metrics.Has(query.MetricSessions)
+	if !users && !sessions && len(starts) == 0 {
+		return nil
+	}
+	sets := b.rows.PairSets()
+	defer sets.Close()
+	var ofRows, ofSteps, ofAll [2]*read.PairSet
+	for i := range ofRows {
+		ofRows[i], ofSteps[i], ofAll[i] = sets.New(), sets.New(), sets.New()
+	}
+	var mu sync.Mutex // of the sets
+	flush := func(d *sliceDistinct) {
+		mu.Lock()
+		defer mu.Unlock()
+		for k := range d.pairs {
+			for _, p := range d.pairs[k] {
+				ofAll[k].Add(0, uint64(p.ord))
+				if int(p.place) < len(shown) {
+					ofRows[k].Add(int(p.place), uint64(p.ord))
+				}
+				if len(starts) > 0 {
+					ofSteps[k].Add(int(p.place)*len(starts)+int(p.step), uint64(p.ord))
+				}
+			}
+			d.pairs[k] = d.pairs[k][:0]
+		}
+	}
+	steps := make([]uint64, (len(shown)+1)*len(starts))
+	err := read.InOrder(b.sel, func(s *read.Slice) (*sliceDistinct, error) {
+		d := &sliceDistinct{sliceGroups: newSliceGroups(s, b.groups.dims, b.rows.Zone()), steps: make([]uint64, len(steps))}
+		var columns [2]*read.Column
+		if users {
+			columns[0] = s.Ints(event.IntPerson)
+		}
+		if sessions {
+			columns[1] = s.Ints(event.IntSession)
+		}
+		var times *read.Column
+		if len(starts) > 0 {
+			times = s.Ints(event.IntTime)
+		}
+		stepAt := stepOf(starts)
+		w := work{rows: b.rows}
+		err := s.Each(func(rows []int32) {
+			for _, row := range rows {
+				if w.failed() || s.TimedOut() {
+					return
+				}
+				found := d.of(int(row))
+				step := 0
+				if times != nil {
+					step = stepAt(times.At(int(row)))
+				}
+				var ords [2]int64
+				for k, column := range columns {
+					if column != nil {
+						ords[k] = column.At(int(row))
+					}
+				}
+				other := false
+				for _, group := range found {
+					place := b.groups.place(d.sliceGroups, group, places)
+					if int(place) == len(shown) {
+						if other {
+							continue
+						}
+						other = true
+					}
+					if times != nil {
+						d.steps[int(place)*len(starts)+step]++
+					}
+					for k, ord := range ords {
+						if ord == 0 {
+							continue
+						}
+						p := placedPair{place, int32(step), ord}
+						if last := len(d.pairs[k]) - 1; last < 0 || d.pairs[k][last] != p {
+							d.pairs[k] = append(d.pairs[k], p)
+						}
+					}
+				}
+				if len(d.pairs[0])+len(d.pairs[1]) > pairsPending {
+					flush(d)
+				}
+				w.did(len(found))
+			}
+		})
+		return d, cmp.Or(err, w.err)
+	}, func(d *sliceDistinct) error {
+		flush(d)
+		for i, n := range d.steps {
+			steps[i] += n
+		}
+		return b.rows.Check()
+	})
+	if err != nil {
+		return err
+	}
+	other := query.BreakdownRow{Other: true}
+	at := func(place int) *query.BreakdownRow {
+		if place == len(shown) {
+			return &other
+		}
+		return &to.Rows[place]
+	}
+	left := false
+	if len(starts) > 0 {
+		for place := range len(shown) + 1 {
+			at(place).Steps = make([]query.Totals, len(starts))
+			for i := range starts {
+				at(place).Steps[i].Events = steps[place*len(starts)+i]
+				left = left || place == len(shown) && steps[place*len(starts)+i] > 0
+			}
+		}
+	}
+	if left {
+		to.Other = &other
+	}
+	persons, err := b.rows.Persons()
+	if err != nil {
+		return err
+	}
+	step := func(row int) *query.Totals { return &at(row / max(len(starts), 1)).Steps[row%max(len(starts), 1)] }
+	err = ofRows[0].EachPerson(persons, func(row int) { to.Rows[row].Users++ })
+	if err == nil {
+		err = ofSteps[0].EachPerson(persons, func(row int) { step(row).Users++ })
+	}
+	if err == nil {
+		err = ofAll[0].EachPerson(persons, func(int) { to.Total.Users++ })
+	}
+	if err == nil {
+		err = ofRows[1].Each(func(row int, _ uint64) { to.Rows[row].Sessions++ })
+	}
+	if err == nil {
+		err = ofSteps[1].Each(func(row int, _ uint64) { step(row).Sessions++ })
+	}
+	if err == nil {
+		err = ofAll[1].Each(func(int, uint64) { to.Total.Sessions++ })
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Reports of rows by fields agree with the model to the last digit, over random events with late
+// rows, aliases, arrays and texts that differ in case, through seals, merges and reopening.
+func TestRowReports(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
+			t.Parallel()
+			rowReports(t, seed+1)
+		})
+	}
+}
+
+func rowReports(t *testing.T, seed uint64) {
+	g := newGenerator(seed)
+	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
+	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
+	p.open()
+	defer func() {
+		if p.engine != nil {
+			p.close()
+		}
+	}()
+	for p.op = 1; p.op <= 40 && !t.Failed(); p.op++ {
+		for range 1 + g.IntN(5) {
+			p.tick()
+			if g.chance(8) {
+				p.now = p.now.Add(time.Duration(g.IntN(60)) * time.Hour)
+				p.clock.set(p.now)
+			}
+			p.ingestRecords(p.stories())
+		}
+		if g.chance(10) {
+			p.reopen()
+		}
+		p.rowReport()
+	}
+}
+
+func (p *pair) rowReport() {
+	p.breakdown()
+}
