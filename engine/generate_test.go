@@ -204,6 +204,7 @@ func (g *generator) record() *event.Record {
 			event.Member{Key: "referrer_host", Value: event.Str(pick(g, "x.example", "www.google.com", "t.co", "A.example:80"))},
 			event.Member{Key: "referrer", Value: event.Str(pick(g, "https://google.com/?q=1", "https://t.co/a#b"))},
 			event.Member{Key: "utm_source", Value: event.Str(pick(g, "mail", "google", "x"))},
+			event.Member{Key: "click_id", Value: event.Str("gclid")},
 			event.Member{Key: "utm_medium", Value: event.Str(pick(g, "cpc", "email", "banner"))},
 			event.Member{Key: "utm_campaign", Value: event.Str(pick(g, "spring", "autumn"))},
 			event.Member{Key: "latitude", Value: event.Num("48.1")},

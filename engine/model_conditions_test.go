@@ -141,7 +141,7 @@ func (s *modelSite) origin(e *event.Event) (source, channel string) {
 		return regexp.MustCompile("(?i)^(" + pattern + ")$").MatchString(text)
 	}
 	switch {
-	case is("cpc|ppc|cpm|cpv|display|paid.*|.*-paid", utm("medium")):
+	case is("cpc|ppc|cpm|cpv|display|paid.*|.*-paid", utm("medium")) || e.Context.Get("click_id").Text != "":
 		channel = "paid"
 	case is("email|newsletter", utm("medium")) || is("email|newsletter", utm("source")) || kind == "email" || namedKind == "email":
 		channel = "email"

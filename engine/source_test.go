@@ -39,6 +39,7 @@ func TestSourceOfASession(t *testing.T) {
 		{"a campaign on an own page", []page{{0, "https://shop.example/?utm_campaign=spring&utm_source=mail", "https://shop.example/"}}, answer{"", "campaign", "spring"}},
 		{"a referrer before a campaign", []page{{0, "https://shop.example/", google}, {1, "https://shop.example/?utm_source=mail", ""}}, answer{google, "search", ""}},
 		{"a campaign without a name", []page{{0, "https://shop.example/?utm_medium=cpc", ""}}, answer{"", "campaign", ""}},
+		{"a click on an advertisement", []page{{0, "https://shop.example/?gclid=abc", google}, {1, "https://shop.example/?utm_source=mail", ""}}, answer{google, "campaign", ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, d := range []event.Dialect{event.Native, event.Segment} {

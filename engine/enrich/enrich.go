@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/address"
 	"cairn/engine/event"
+	"cairn/engine/referrer"
 	"cairn/engine/ua"
 	"cairn/geo"
 )
@@ -50,6 +51,7 @@ type Privacy struct {
 // is. It looks up the whole address but stores only what the site allows. With src.Skip
 // it detects nothing from the source.
 func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, arena *Arena) {
+	click := referrer.ClickID(e.Context.Get("url").Text) // before a site takes it out
 	cleanURLs(e, site.StripParams, arena)
 	hideExtra(e, site.IP, arena)
 	c := contextOf(e)
@@ -60,6 +62,7 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, aren
 		c.replace(keyIP, arena.hideIP(sent, site.IP))
 	}
 	c.fromURLs()
+	c.fill(keyClickID, click)
 	if !src.Skip {
 		addr := src.IP
 		if !addr.IsValid() {
@@ -132,13 +135,14 @@ const (
 	keyUTMCampaign
 	keyUTMTerm
 	keyUTMContent
+	keyClickID
 	contextKeys
 )
 
 var contextNames = [contextKeys]string{
 	"url", "path", "referrer", "referrer_host", "browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model", "language",
 	"ip", "country", "region", "city", "timezone", "latitude", "longitude", "asn", "bot",
-	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "click_id",
 }
 
 var contextKeyOf = func() map[string]contextKey {

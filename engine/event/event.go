@@ -117,7 +117,7 @@ var ContextKeys = []string{
 	"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
 	"language", "country", "region", "city", "timezone", "latitude", "longitude", "asn", "ip",
 	"screen", "bot",
-	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
+	"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "click_id",
 }
 
 // FieldError says why an event is refused and for which field. Index is the position in

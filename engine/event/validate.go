@@ -215,7 +215,7 @@ func contextKind(key string) Kind {
 	case "url", "path", "title", "referrer", "referrer_host",
 		"browser", "browser_version", "os", "os_version", "platform", "device", "brand", "model",
 		"language", "country", "region", "city", "timezone", "asn", "ip", "screen",
-		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content":
+		"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "click_id":
 		return String
 	case "latitude", "longitude":
 		return Number

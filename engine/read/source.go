@@ -78,6 +78,7 @@ func (s *source) takeRow(ev *event.Event) {
 			}
 		}
 	}
+	o.paid = o.paid || c.Get("click_id").Text != ""
 	if o.paid && (!s.campaign.paid || o.before(&s.campaign)) {
 		s.campaign = o
 	}

@@ -85,3 +85,30 @@ func Bare(url string) string {
 	}
 	return url
 }
+
+// clickIDs are the query parameters in which advertisers put the id of a click.
+var clickIDs = []string{"gclid", "gbraid", "wbraid", "msclkid", "yclid"}
+
+// ClickID returns the name of the parameter with the id of a click that a url has, "" when it has
+// none. The id itself would name one click of one person, so nobody keeps it.
+func ClickID(url string) string {
+	_, _, query := Split(url)
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		if name, value, _ := strings.Cut(pair, "="); value != "" && IsClickID(name) {
+			return strings.ToLower(name)
+		}
+	}
+	return ""
+}
+
+// IsClickID reports whether a query parameter has the id of a click.
+func IsClickID(name string) bool {
+	for _, id := range clickIDs {
+		if len(name) == len(id) && strings.EqualFold(name, id) {
+			return true
+		}
+	}
+	return false
+}

@@ -432,6 +432,7 @@ func (h *hit) context() event.Object {
 	text("utm_source", c.source)
 	text("utm_medium", c.medium)
 	text("utm_content", c.content)
+	text("click_id", c.click)
 	if !h.trusted {
 		return o
 	}

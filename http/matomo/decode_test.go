@@ -268,7 +268,7 @@ func TestURLs(t *testing.T) {
 		{"https://shop.example/a\r\nb\x00c#top", "", `{"type":"page","name":"/abc","context":{"url":"https://shop.example/abc"}}`},
 		{"https://shop.example/a;b=1;c=2", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=1\u0026c=2"}}`},
 		{"https://shop.example/a;b=1?c=2", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=1\u0026c=2"}}`},
-		{"https://shop.example/a?GCLID=1&b=2&PHPSESSID=3&fbclid=4&sid=5&&pk_vid=6", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=2"}}`},
+		{"https://shop.example/a?GCLID=1&b=2&PHPSESSID=3&fbclid=4&sid=5&&pk_vid=6", "", `{"type":"page","name":"/a","context":{"url":"https://shop.example/a?b=2","click_id":"gclid"}}`},
 		{"https://shop.example/" + strings.Repeat("x", 2000), "action_name=t", `{"type":"page","name":"t","context":{"url":"https://shop.example/` + strings.Repeat("x", 1003) + `","title":"t"}}`},
 		{"https://shop.example/thanks?x", "", "{\"type\":\"page\",\"name\":\"/thanks\",\"context\":{\"url\":\"https://shop.example/thanks?x\"}}\n{\"type\":\"goal\",\"name\":\"thanks\",\"value\":0,\"properties\":{\"goal_id\":2},\"context\":{\"url\":\"https://shop.example/thanks?x\"}}"},
 		{"https://shop.example/?utm_campaign=Spring&utm_source=News&utm_medium=Mail&utm_term=Tea&utm_content=x", "", `{"type":"page","name":"/","context":{"url":"https://shop.example/","utm_campaign":"Spring","utm_term":"Tea","utm_source":"News","utm_medium":"Mail","utm_content":"x"}}`},

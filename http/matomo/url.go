@@ -196,6 +196,7 @@ type campaign struct {
 	keyword         string
 	source, medium  string
 	content         string
+	click           string // the parameter with the id of an advertisement's click
 	ignoresReferrer bool
 }
 
@@ -233,6 +234,9 @@ func (p *page) campaign(decode func(string) string) (c campaign) {
 			}
 			if i := rank(campaignKeywords, key); i < atKeyword {
 				c.keyword, atKeyword = value, i
+			}
+			if c.click == "" && referrer.IsClickID(key) {
+				c.click = key
 			}
 			switch key {
 			case "utm_source", "mtm_source", "pk_source":
