@@ -11,7 +11,6 @@ import (
 
 	"cairn/engine/address"
 	"cairn/engine/event"
-	"cairn/engine/referrer"
 	"cairn/engine/ua"
 	"cairn/geo"
 )
@@ -51,7 +50,6 @@ type Privacy struct {
 // is. It looks up the whole address but stores only what the site allows. With src.Skip
 // it detects nothing from the source.
 func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, arena *Arena) {
-	click := referrer.ClickID(e.Context.Get("url").Text) // before a site takes it out
 	cleanURLs(e, site.StripParams, arena)
 	hideExtra(e, site.IP, arena)
 	c := contextOf(e)
@@ -62,7 +60,6 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, aren
 		c.replace(keyIP, arena.hideIP(sent, site.IP))
 	}
 	c.fromURLs()
-	c.fill(keyClickID, click)
 	if !src.Skip {
 		addr := src.IP
 		if !addr.IsValid() {

@@ -87,6 +87,7 @@ func TestEnrich(t *testing.T) {
 		{"a sent text that is not an address", &Privacy{IP: "keep"}, object("ip", "x' OR 1=1"), event.Source{}, ""},
 
 		// URLs give path, referrer_host and campaign.
+		{"a click on an advertisement", dropping, object("url", "https://a.example/p?x=1&GCLID=abc"), event.Source{}, "click_id=gclid path=/p url=https://a.example/p?x=1&GCLID=abc"},
 		{"path, referrer and campaign", dropping, object("url", "https://Shop.example:8443/a%20b/c?utm_source=news&utm_medium=e%2Dmail&utm_campaign=sp+ring&utm_term=&utm_term=t&x=1#top", "referrer", "https://u:p@WWW.Other.example./x?q=1"), event.Source{},
 			"path=/a%20b/c referrer=https://WWW.Other.example./x?q=1 referrer_host=www.other.example url=https://Shop.example:8443/a%20b/c?utm_source=news&utm_medium=e%2Dmail&utm_campaign=sp+ring&utm_term=&utm_term=t&x=1#top utm_campaign=sp ring utm_medium=e-mail utm_source=news utm_term=t"},
 		{"a sent campaign", dropping, object("url", "/?utm_source=a&utm_medium=b", "utm_source", "sent"), event.Source{},

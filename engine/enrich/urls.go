@@ -26,6 +26,7 @@ func (c *contextFields) fromURLs() {
 		if strings.Contains(query, "utm_") {
 			c.fromQuery(query)
 		}
+		c.fill(keyClickID, referrer.ClickID(query))
 	}
 	if r := c.text(keyReferrer); r != "" && !c.has(keyReferrerHost) {
 		// A referrer on the event's own host is not a source.

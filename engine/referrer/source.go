@@ -89,10 +89,9 @@ func Bare(url string) string {
 // clickIDs are the query parameters in which advertisers put the id of a click.
 var clickIDs = []string{"gclid", "gbraid", "wbraid", "msclkid", "yclid"}
 
-// ClickID returns the name of the parameter with the id of a click that a url has, "" when it has
-// none. The id itself would name one click of one person, so nobody keeps it.
-func ClickID(url string) string {
-	_, _, query := Split(url)
+// ClickID returns the name of the parameter of a query that has the id of a click, "" when there
+// is none. The id itself would name one click of one person, so nobody keeps it.
+func ClickID(query string) string {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
