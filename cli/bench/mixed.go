@@ -104,8 +104,9 @@ func (b *benchRun) mixed(ctx context.Context, sites []config.SiteKeys) (legs []m
 	done := make(chan struct{})
 	go func() { all.Wait(); close(done) }()
 	t := tabwriter.NewWriter(b.progress, 7, 0, 2, ' ', tabwriter.AlignRight)
-	before, samples, err := ReadUsage(b.PID), map[string]float64{}, error(nil)
-	if samples, err = look.metrics(); err != nil {
+	before := ReadUsage(b.PID)
+	samples, err := look.metrics()
+	if err != nil {
 		return nil, err
 	}
 	from := start

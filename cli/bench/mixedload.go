@@ -44,7 +44,6 @@ type mixedLoad struct {
 	site     *config.SiteKeys
 	start    time.Time
 	body     []byte
-	header   string // of the request that is made
 }
 
 func newMixedLoad(seed, run uint64, number int, site *config.SiteKeys, start time.Time) *mixedLoad {

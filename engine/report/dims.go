@@ -38,9 +38,6 @@ var inside = map[string][]string{
 	"region": {"country"}, "city": {"country", "region"}, "browser_version": {"browser"}, "os_version": {"os"},
 }
 
-// inNames are the names of what a field lies in.
-func inNames(name string) []string { return inside[name] }
-
 // lengths are the values of the dimension length, and the least seconds of each.
 var lengths = []struct {
 	name string
@@ -133,11 +130,10 @@ type dimValue struct {
 
 // reader reads the value of a dimension of kind dimField from the rows of a slice.
 type dimReader struct {
-	field  read.Field
-	in     []read.Field
-	memo   map[[4]int32]int32 // of the terms of in and of the field: the number of the whole
-	terms  *read.Terms
-	absent bool
+	field read.Field
+	in    []read.Field
+	memo  map[[4]int32]int32 // of the terms of in and of the field: the number of the whole
+	terms *read.Terms
 }
 
 // dimSep stands between the parts of a value that lies in others.
