@@ -34,6 +34,13 @@ func tell(t *testing.T, story string) *engine.Engine {
 			t.Error(err)
 		}
 	})
+	tellMore(t, e, story)
+	return e
+}
+
+// tellMore adds the events of a story.
+func tellMore(t *testing.T, e *engine.Engine, story string) {
+	t.Helper()
 	for line := range strings.Lines(strings.TrimSpace(story)) {
 		f := strings.Fields(line)
 		ev := event.Event{Dialect: event.Native, Anonymous: f[0], Type: event.Type(f[2]), Time: storyDay.Add(after(t, f[1])).UnixMilli()}
@@ -52,7 +59,6 @@ func tell(t *testing.T, story string) *engine.Engine {
 			t.Fatal(err)
 		}
 	}
-	return e
 }
 
 // after reads a duration, which may begin with a number of days.

@@ -50,7 +50,7 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 	switch {
 	case err != nil:
 		return index.Clause{}, err
-	case known && c.Field == "user" && c.Op != query.OpHas && c.Op != query.OpHasNot:
+	case known && c.Field == "user" && findsPersons(c.Op):
 		return v.personsWith(test)
 	case known:
 		return index.Clause{Any: v.withTest(alts, test)}, nil

@@ -56,7 +56,7 @@ const (
 	BeforeTo Rule = 1 << iota
 	// AnyJoin: any link between persons. An answer that looks for a person by an id needs it:
 	// the id may become one of a person that is there. Conditions of query.Report.Where are
-	// looked at without it.
+	// looked at without it; RulesOf has the rules of others.
 	AnyJoin
 	// AnyRow: any row, heartbeat or link.
 	AnyRow
@@ -82,15 +82,38 @@ func newQuestion(site *query.Site, key string, spans []query.Span, where []query
 		key:   fmt.Sprintf("%d %q %q %s", site.ID, zoneName(site.Location), site.Hosts, key),
 		spans: spans,
 	}
-	for _, r := range rules {
+	for _, r := range append(RulesOf(where), rules...) {
 		ask.rules |= r
 	}
-	for _, c := range where {
-		if c.Field == "user" {
-			ask.rules |= AnyJoin
+	return ask
+}
+
+// RulesOf returns the rules of an answer that depends on conditions. One that looks for persons
+// by an id has another answer when that id becomes one of a person. One that compares ids
+// otherwise looks at all rows: any of them may name a person whose other rows are in the range.
+func RulesOf(lists ...[]query.Cond) (rules []Rule) {
+	for _, list := range lists {
+		for _, c := range list {
+			switch {
+			case c.Field != "user":
+			case findsPersons(c.Op):
+				rules = append(rules, AnyRow)
+			default:
+				rules = append(rules, AnyJoin)
+			}
 		}
 	}
-	return ask
+	return rules
+}
+
+// findsPersons reports whether a condition on user with this operator is about the persons of
+// whom some row has an id that satisfies it; see personsWith.
+func findsPersons(op query.Op) bool {
+	switch op {
+	case "", query.OpNot, query.OpHas, query.OpHasNot:
+		return false
+	}
+	return true
 }
 
 // holdsTag reports whether a list of tags, separated by commas, has a tag.

@@ -132,7 +132,7 @@ type partialCache struct {
 func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) partialCache {
 	links := uint64(0)
 	for _, c := range q.Where {
-		if c.Visit { // new rows change which visits satisfy it
+		if c.Visit || c.Field == "user" && findsPersons(c.Op) { // new rows change which visits or persons satisfy it
 			return partialCache{}
 		}
 		if c.Field == "user" { // links decide which rows are those of a person

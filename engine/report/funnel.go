@@ -29,7 +29,7 @@ func (r *Reports) Funnel(ctx context.Context, q *query.Funnel) (*query.FunnelAns
 			return nil, err
 		}
 		return s.answer(f.values())
-	}, keptFor(q.Step...)...)
+	}, read.RulesOf(q.Step...)...)
 }
 
 // FunnelEntities returns the entities that got to a step, or no further.

@@ -38,7 +38,7 @@ func (r *Reports) Paths(ctx context.Context, q *query.Paths) (*query.PathsAnswer
 			}
 		}
 		return p.sum.answer()
-	}, keptFor(q.Start, q.End)...)
+	}, read.RulesOf(q.Start, q.End)...)
 }
 
 func checkPaths(q *query.Paths) error {

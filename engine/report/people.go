@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"cairn/engine/identity"
-	"cairn/engine/query"
 	"cairn/engine/read"
 )
 
@@ -15,19 +14,6 @@ import (
 type people struct {
 	persons identity.Persons
 	recent  sync.Pool // of *recentRoots
-}
-
-// keptFor returns what makes a kept answer void besides its range and Where: a question that
-// looks for a person by an id has another answer when that id becomes one of the person.
-func keptFor(conds ...[]query.Cond) (rules []read.Rule) {
-	for _, list := range conds {
-		for _, c := range list {
-			if c.Field == "user" {
-				return []read.Rule{read.AnyJoin}
-			}
-		}
-	}
-	return nil
 }
 
 // recentRoots has the roots of ordinals that were looked up lately: rows of one visit are near

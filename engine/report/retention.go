@@ -23,7 +23,7 @@ func (r *Reports) Retention(ctx context.Context, q *query.Retention) (*query.Ret
 	if err != nil {
 		return nil, query.AsOf{}, err
 	}
-	rules := keptFor(q.Start, q.Return)
+	rules := read.RulesOf(q.Start, q.Return)
 	if q.Cohort == query.CohortFirst || q.Cohort == "" {
 		rules = append(rules, read.BeforeTo)
 	}

@@ -32,7 +32,7 @@ func (r *Reports) VisitReport(ctx context.Context, q query.VisitsQuery) (*query.
 			return nil, err
 		}
 		return c.answer()
-	})
+	}, read.RulesOf(q.Goal)...)
 	if err != nil || answer == nil {
 		return &query.VisitsAnswer{AsOf: as}, err
 	}
@@ -62,7 +62,7 @@ func (r *Reports) compareVisits(rows *read.Rows, q query.VisitsQuery, dims []dim
 			return nil, err
 		}
 		return c.shown(shown)
-	})
+	}, read.RulesOf(q.Goal)...)
 	if err != nil {
 		return err
 	}
