@@ -139,9 +139,11 @@ func (p *publisher) publish(g *group) {
 			}
 			sg.site.Links.Publish(p.links)
 		}
-		if len(sg.records) == 0 {
-			continue
+		if len(sg.records) > 0 {
+			sg.site.Publish(sg.first + uint64(len(sg.records)) - 1)
 		}
-		sg.site.Publish(sg.first + uint64(len(sg.records)) - 1)
+		if len(sg.links) > 0 {
+			sg.site.Links.Outdate()
+		}
 	}
 }

@@ -363,3 +363,35 @@ func TestKeptAnswerIsComputedOnce(t *testing.T) {
 		t.Errorf("computed %d times", got)
 	}
 }
+
+// A report that began before a row came does not outlive the link which that row made.
+func TestKeptAnswerOfAnOlderMoment(t *testing.T) {
+	s := newHitStore(t)
+	defer s.Close()
+	now := s.now.UnixMilli()
+	s.ingest(event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Anonymous: "a", Time: now})
+	q := &query.Report{Site: &s.opts.Sites()[0].Site, Span: query.Span{From: now - 1000, To: now + 1000}, Now: now}
+	q.Where = []query.Cond{{Field: "user", Values: []string{"u"}}}
+	ask := func(rows *read.Rows) string {
+		defer rows.Close()
+		text, _, err := read.Kept(rows, q, "rows", func(s *string) int { return len(*s) }, func() (*string, error) {
+			text, err := pictureOf(rows, q.Where, q.Span)
+			return &text, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *text
+	}
+	older := s.Reader.Rows(t.Context(), q.Site)
+	if _, err := older.Persons(); err != nil {
+		t.Fatal(err)
+	}
+	s.ingest(event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Anonymous: "a", User: "u", Time: q.To})
+	if got := ask(older); got != "" {
+		t.Errorf("before the row: %q", got)
+	}
+	if got := ask(s.Reader.Rows(t.Context(), q.Site)); got == "" {
+		t.Error("the person of the row is not found")
+	}
+}

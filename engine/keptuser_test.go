@@ -44,6 +44,14 @@ func TestKeptAnswersThatLookForAPerson(t *testing.T) {
 		}
 		return fmt.Sprint(a.Total.Events)
 	}
+	count := func(e *engine.Engine, conds []query.Cond) string {
+		q := storyReport(1)
+		n, err := e.Count(t.Context(), query.Query{Site: q.Site, Where: conds, From: q.From, To: q.To, Metrics: query.MetricEvents})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(n.Events)
+	}
 	for _, c := range []struct {
 		name   string
 		ask    func(e *engine.Engine, conds []query.Cond) string
@@ -62,6 +70,8 @@ func TestKeptAnswersThatLookForAPerson(t *testing.T) {
 			"ann=ben 0m page /shop", "ann 1d page /shop", [2]string{"1", "0"}},
 		{"a pattern of counters", counted, query.Cond{Field: "user", Op: query.OpMatch, Values: []string{"an*"}},
 			"ann=ben 0m track cart", "ann 1d page /shop", [2]string{"0", "1"}},
+		{"a count of events alone", count, query.Cond{Field: "user", Values: []string{"ben"}},
+			"ann 0m page /shop", "ann=ben 1d page /shop", [2]string{"0", "1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := tell(t, c.before)
@@ -75,4 +85,3 @@ func TestKeptAnswersThatLookForAPerson(t *testing.T) {
 		})
 	}
 }
-

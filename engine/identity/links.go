@@ -5,6 +5,7 @@ package identity
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -30,6 +31,7 @@ type Links struct {
 	// absorbed are the persons that became part of an older one since then, by their lowest
 	// ordinal. It has a lock of its own.
 	absorbed LeastSince
+	outdated []uint64 // what Outdate will add; the publisher's
 }
 
 // linkReading is a reading of the store, running or done.
@@ -62,13 +64,32 @@ func (l *Links) Bytes() int64 {
 	return l.table.bytes
 }
 
-// Publish takes in new links, which are in the store already.
+// Publish takes in new links, which are in the store already. The publisher calls Outdate when
+// the rows that made them are published, too.
 func (l *Links) Publish(ls []Link) {
 	l.mu.RLock()
 	asked := l.reading != nil
 	l.mu.RUnlock()
-	if asked {
-		l.Join(ls, true)
+	if !asked {
+		// No answer knows which persons are one. But one may say that nobody has an id.
+		l.outdated = append(l.outdated, someAbsorbed)
+		return
+	}
+	l.outdated = l.join(ls, l.outdated)
+}
+
+// someAbsorbed stands for persons of whom no answer knows a row. It is no ordinal.
+const someAbsorbed = math.MaxUint64 - 1
+
+// Outdate says that answers from before the links of Publish are outdated. An answer that counts
+// them in its Version has then seen their rows.
+func (l *Links) Outdate() {
+	for _, absorbed := range l.outdated {
+		l.absorbed.Add(absorbed)
+	}
+	l.outdated = l.outdated[:0]
+	if cap(l.outdated) > LinksHeld {
+		l.outdated = nil
 	}
 }
 
@@ -76,12 +97,22 @@ func (l *Links) Publish(ls []Link) {
 // so that answers from before them are outdated. Stored links outdate no answer, because none
 // was given without them.
 func (l *Links) Join(ls []Link, fresh bool) {
+	absorbed := l.join(ls, nil)
+	if fresh {
+		for _, ord := range absorbed {
+			l.absorbed.Add(ord)
+		}
+	}
+}
+
+// join appends the persons that became part of an older one.
+func (l *Links) join(ls []Link, absorbed []uint64) []uint64 {
 	for some := range slices.Chunk(ls, LinksHeld) {
 		l.mu.Lock()
 		before := l.table.bytes
 		for _, one := range some {
-			if absorbed := l.table.join(one.A, one.B); absorbed != 0 && fresh {
-				l.absorbed.Add(absorbed)
+			if ord := l.table.join(one.A, one.B); ord != 0 {
+				absorbed = append(absorbed, ord)
 			}
 		}
 		grown := l.table.bytes - before
@@ -90,6 +121,7 @@ func (l *Links) Join(ls []Link, fresh bool) {
 			l.Took(grown)
 		}
 	}
+	return absorbed
 }
 
 // Ready waits until the links are read. wait waits for a channel to be closed and returns an

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"runtime"
@@ -466,3 +467,26 @@ func newBenchLinks(ls []Link) *Links {
 }
 
 func benchApart(l *Links, pairs []uint64, linked func(uint64)) { l.Persons().Apart(pairs, linked) }
+
+// Links are in use at once, but outdate answers only when their rows are published. That also
+// holds while no query has asked for the links.
+func TestLinksOutdateAnswers(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		l := NewLinks(func() error { return nil }, nil)
+		if asked {
+			if err := l.Ready(func(done <-chan struct{}) error { <-done; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := l.Version()
+		l.Publish([]Link{{7, 9}})
+		if l.Version() != before || asked && l.Find(9) != 7 {
+			t.Errorf("asked %v: version %d after %d, and 9 is %d", asked, l.Version(), before, l.Find(9))
+		}
+		l.Outdate()
+		least, now := l.Absorbed(before)
+		if now == before || asked && least != 9 || !asked && (least <= 9 || least == math.MaxUint64) {
+			t.Errorf("asked %v: version %d, least %d", asked, now, least)
+		}
+	}
+}

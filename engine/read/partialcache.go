@@ -136,7 +136,7 @@ func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) pa
 			return partialCache{}
 		}
 		if c.Field == "user" { // links decide which rows are those of a person
-			links = v.Table.Links.Version()
+			links = v.joins
 		}
 	}
 	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d %s %q", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,

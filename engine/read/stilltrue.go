@@ -14,9 +14,10 @@ import (
 // again.
 const newRowsMax = 65_536
 
-// version returns which data there is now. Rows are those of the view.
+// version returns which data there is now. Rows are those of the view. Links are those from
+// before it: of a later one the view may lack the row.
 func (v *view) version() dataVersion {
-	return dataVersion{v.Last, v.Table.Links.Version(), v.Table.Beats.Count()}
+	return dataVersion{v.Last, v.joins, v.Table.Beats.Count()}
 }
 
 // serves reports whether a kept answer will do: it is as new as the caller wants, or it is still

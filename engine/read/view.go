@@ -22,11 +22,14 @@ type view struct {
 	zone    *time.Location // of the site's days; nil = UTC
 	reader  *Reader
 	site    *query.Site
+	joins   uint64 // version of the site's links, all of whose rows the view has
 }
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
-	return &view{rd.Table(site.ID).View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location, rd, site}
+	t := rd.Table(site.ID)
+	joins := t.Links.Version()
+	return &view{t.View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location, rd, site, joins}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are
