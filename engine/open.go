@@ -146,7 +146,7 @@ func (e *Engine) open() error {
 		Table: func(site uint32) *table.Table { return e.state(site).Table },
 		DB:    e.db, Public: e.public,
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
-		QueryTime: e.opts.QueryTime, HotEvents: e.opts.HotEvents, Pairs: e.opts.Pairs,
+		QueryTime: e.opts.QueryTime, Pairs: e.opts.Pairs,
 		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 		VisitSet: func(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
 			return e.Reports.VisitSet(rows, conds, span)

@@ -18,8 +18,8 @@
 //     partialCache in partialcache.go keeps it.
 //   - Where are users told apart? partialAggregate.register in partialaggregate.go collects
 //     the persons of each row of an answer in a pairBag of pairs.go. pairBag.eachPerson
-//     counts linked ordinals as one person. Counts and series without a property use distinct
-//     in count.go and countDistinctBuckets in series.go.
+//     counts linked ordinals as one person. Counts without a property use distinct in count.go,
+//     series countSteps in steps.go.
 //
 // # Files
 //
@@ -47,7 +47,7 @@
 //	list.go              listings of events
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
-//	series.go            the same, step by step
+//	series.go            the same, step by step; steps.go counts the people and sessions
 //	visits.go            sums over sessions
 //	digest.go            a summary of the events of a query
 //	person.go            which ids and events belong to one person

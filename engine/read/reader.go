@@ -30,7 +30,6 @@ type Options struct {
 	Dir          string        // the directory for temporary files; it exists
 	Disk         *wal.Disk     // when it is full, no temporary files are written
 	QueryTime    time.Duration // the most time one query may take
-	HotEvents    int           // events in memory; a series tells users apart for at most twice as many pairs at a time
 	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
 	NameBytes    int64         // the most memory that the names in a list of properties take
 	VisitSet     VisitSet      // answers conditions on visits; nil = they are query.ErrBadQuery

@@ -11,9 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
-	"cairn/engine/identity"
 	"cairn/engine/query"
-	"cairn/engine/table"
 )
 
 // checkInterval returns an error that wraps query.ErrBadQuery for an unknown interval.
@@ -82,49 +80,7 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
 		return buckets, v.countBuckets(pred, starts, buckets)
 	}
-	// There may be as many pairs of a bucket and a person or session as there are events.
-	// To bound memory, only pairsMax of them are in memory at a time: the series is computed
-	// in pieces when it has more.
-	pairsMax := 2 * rd.HotEvents
-	if all, err := v.countDistinctBuckets(pred, starts, buckets, pairsMax); all || err != nil {
-		return buckets, err
-	}
-	if err := v.countBuckets(pred, starts, buckets); err != nil {
-		return nil, err
-	}
-	for i := 0; i < len(buckets); {
-		j, events := i, uint64(0)
-		for ; j < len(buckets) && (j == i || events+buckets[j].Events <= uint64(pairsMax)); j++ {
-			events += buckets[j].Events
-		}
-		end := to
-		if j < len(starts) {
-			end = starts[j]
-		}
-		if events > 0 {
-			if err := v.fillDistinctBuckets(pred.between(max(from, starts[i]), end), starts[i:j], buckets[i:j], pairsMax); err != nil {
-				return nil, err
-			}
-		}
-		i = j
-	}
-	return buckets, nil
-}
-
-// fillDistinctBuckets fills in the users and sessions of one bucket, or of several buckets
-// that have at most pairsMax events together. All rows that satisfy pred are in them.
-func (v *view) fillDistinctBuckets(pred *predicate, starts []int64, buckets []query.Bucket, pairsMax int) error {
-	if len(buckets) > 1 {
-		_, err := v.countDistinctBuckets(pred, starts, buckets, pairsMax)
-		return err
-	}
-	_, all, err := v.distinct(pred)
-	if err != nil {
-		return err
-	}
-	p, err := v.persons()
-	buckets[0].Users, buckets[0].Sessions = uint64(all.users.CountPersons(p)), uint64(all.sessions.Len())
-	return err
+	return buckets, v.countSteps(pred, starts, buckets, q.Metrics)
 }
 
 // bucketAt returns a function that returns the index of the bucket a time is in, or -1.
@@ -174,39 +130,4 @@ func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Buc
 		}
 	}
 	return err
-}
-
-// countDistinctBuckets counts the events, users and sessions of each bucket. When there are
-// more than pairsMax pairs of a bucket and a user, or a session, it gives up: all is false
-// and the buckets are unchanged.
-func (v *view) countDistinctBuckets(pred *predicate, starts []int64, buckets []query.Bucket, pairsMax int) (all bool, err error) {
-	var users, sessions identity.PairSet
-	events, bucket := make([]uint64, len(buckets)), bucketAt(starts)
-	err = v.eachRow(pred, func(p *table.Part) func(int) {
-		part := p.Get()
-		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		return func(row int) {
-			i := bucket(times.at(row))
-			if i < 0 || max(users.N, sessions.N) > pairsMax {
-				return
-			}
-			events[i]++
-			users.Add(i, uint64(person.at(row)))
-			sessions.Add(i, uint64(session.at(row)))
-		}
-	})
-	if err != nil || max(users.N, sessions.N) > pairsMax {
-		return false, err
-	}
-	p, err := v.persons()
-	if err != nil {
-		return false, err
-	}
-	users.ToPersons(p)
-	for i := range buckets {
-		buckets[i].Totals = query.Totals{Events: events[i]}
-	}
-	users.Each(func(i int, _ uint64) { buckets[i].Users++ })
-	sessions.Each(func(i int, _ uint64) { buckets[i].Sessions++ })
-	return true, nil
 }
