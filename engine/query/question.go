@@ -140,7 +140,3 @@ const CounterRowsMax = 1 << 20
 
 // DigestKeysMax is the largest number of properties in a Digest. The first ones stay.
 const DigestKeysMax = 4096
-
-// VisitsMax is the largest number of sessions that one question may cover. Each takes
-// about 50 bytes of memory during the call.
-const VisitsMax = 1 << 19

@@ -48,7 +48,7 @@
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
 //	series.go            the same, step by step; steps.go counts the people and sessions
-//	visits.go            sums over sessions
+//	visits.go            sums over sessions; spans.go puts the rows of each together
 //	digest.go            a summary of the events of a query
 //	person.go            which ids and events belong to one person
 //	firstrows.go         the same for a person with very many ids

@@ -11,9 +11,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/event"
-	"cairn/engine/identity"
 	"cairn/engine/query"
-	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -22,21 +20,11 @@ type visitSum struct {
 	total  query.Visits
 	steps  []query.Visits
 	starts []int64 // of the steps
-
-	spanOf map[uint64]uint32 // ordinal of a session → index in spans
-	spans  []visitSpan
-}
-
-// visitSpan is the part of one session that the query selects.
-type visitSpan struct {
-	first, last int64 // event times
-	views       uint32
 }
 
 // Visits sums up sessions, views and revenue from q.From to q.To, which must be given. A
 // session begins with its earliest event that the query selects and ends with the latest.
 // It returns the total and one element for each minute, hour, day, week or month in loc.
-// More than query.VisitsMax sessions are query.ErrBadQuery.
 func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, loc *time.Location) (total query.Visits, steps []query.Visits, err error) {
 	if err := checkInterval(interval); err != nil {
 		return total, nil, err
@@ -54,16 +42,15 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 	if len(starts) == 0 {
 		return total, nil, nil
 	}
-	s := &visitSum{steps: make([]query.Visits, len(starts)), starts: starts, spanOf: make(map[uint64]uint32)}
+	s := &visitSum{steps: make([]query.Visits, len(starts)), starts: starts}
 	for i := range s.steps {
 		s.steps[i].Time = starts[i]
 	}
-	for _, pass := range []func(*view, *predicate) error{s.addSpans, s.addViews, s.addRevenue} {
+	for _, pass := range []func(*view, *predicate) error{s.addRows, s.addSessions, s.addRevenue} {
 		if err := pass(v, pred); err != nil {
 			return total, nil, err
 		}
 	}
-	s.addSessions()
 	return s.total, s.steps, nil
 }
 
@@ -78,37 +65,9 @@ func (s *visitSum) add(at int64, change func(*query.Visits)) {
 	change(&s.total)
 }
 
-// addSpans counts the users, and finds when each session begins and ends.
-func (s *visitSum) addSpans(v *view, pred *predicate) error {
-	var all identity.OrdSet
-	sp := v.budget.spill()
-	defer sp.close()
-	inSteps := pairBag{spill: sp}
-	err := v.eachRow(pred, func(p *table.Part) func(int) {
-		part := p.Get()
-		times, person, session := newRowInts(part.Ints(event.IntTime)), newRowInts(part.Ints(event.IntPerson)), newRowInts(part.Ints(event.IntSession))
-		return func(row int) {
-			at, who, ord := times.at(row), uint64(person.at(row)), uint64(session.at(row))
-			all.Add(who)
-			if who != 0 {
-				inSteps.add(identity.PairOf(s.step(at), who))
-			}
-			if ord == 0 || len(s.spans) > query.VisitsMax {
-				return
-			}
-			i, found := s.spanOf[ord]
-			if !found {
-				s.spanOf[ord] = uint32(len(s.spans))
-				s.spans = append(s.spans, visitSpan{first: at, last: at})
-				return
-			}
-			span := &s.spans[i]
-			span.first, span.last = min(span.first, at), max(span.last, at)
-		}
-	})
-	if err == nil && len(s.spans) > query.VisitsMax {
-		err = fmt.Errorf("%w: more than %d sessions; ask about a shorter time", query.ErrBadQuery, query.VisitsMax)
-	}
+// addRows counts the users and the page and screen events.
+func (s *visitSum) addRows(v *view, pred *predicate) error {
+	all, err := v.ordinalsOf(pred, event.IntPerson)
 	if err != nil {
 		return err
 	}
@@ -117,19 +76,33 @@ func (s *visitSum) addSpans(v *view, pred *predicate) error {
 		return err
 	}
 	s.total.Users = uint64(all.CountPersons(p))
-	return inSteps.eachPerson(p, func(i int) { s.steps[i].Users++ })
+	people, views := make([]query.Bucket, len(s.starts)), make([]query.Bucket, len(s.starts))
+	if err := v.countSteps(pred, s.starts, people, query.MetricUsers); err != nil {
+		return err
+	}
+	if err := v.countBuckets(pred.and(event.FieldType, string(event.Page), string(event.Screen)), s.starts, views); err != nil {
+		return err
+	}
+	for i := range s.steps {
+		s.steps[i].Users, s.steps[i].Views = people[i].Users, views[i].Events
+		s.total.Views += views[i].Events
+	}
+	return nil
 }
 
-// addViews counts page and screen events.
-func (s *visitSum) addViews(v *view, pred *predicate) error {
-	return v.eachRow(pred.and(event.FieldType, string(event.Page), string(event.Screen)), func(p *table.Part) func(int) {
-		times, session := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntSession))
-		return func(row int) {
-			s.add(times.at(row), func(t *query.Visits) { t.Views++ })
-			if i, ok := s.spanOf[uint64(session.at(row))]; ok {
-				s.spans[i].views++
+// addSessions counts each session in the step in which it begins.
+func (s *visitSum) addSessions(v *view, pred *predicate) error {
+	return v.eachSpan(pred, func(span *visitSpan) {
+		s.add(span.first, func(t *query.Visits) {
+			t.Sessions++
+			if span.views < 2 {
+				t.Bounces++
 			}
-		}
+			if span.last > span.first {
+				t.Timed++
+				t.Milliseconds = index.AddSaturating(t.Milliseconds, span.last-span.first)
+			}
+		})
 	})
 }
 
@@ -151,20 +124,4 @@ func (s *visitSum) addRevenue(v *view, pred *predicate) error {
 		}
 	}
 	return nil
-}
-
-// addSessions counts each session in the step in which it begins.
-func (s *visitSum) addSessions() {
-	for _, span := range s.spans {
-		s.add(span.first, func(t *query.Visits) {
-			t.Sessions++
-			if span.views < 2 {
-				t.Bounces++
-			}
-			if span.last > span.first {
-				t.Timed++
-				t.Milliseconds = index.AddSaturating(t.Milliseconds, span.last-span.first)
-			}
-		})
-	}
 }
