@@ -18,10 +18,13 @@ import (
 
 // This file is "cairn bench": it reads and checks the flags.
 
+// daysMax is the most days of a fill.
+const daysMax = 1000
+
 func cmdBench(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("bench", "[flags]", `Measure a server under a realistic load: single events, batches, listings and counts.
 Without -url it starts its own server with an empty data directory and removes both
-afterwards. Phases: fill, single, batch, mixed, list, count, counters.`)
+afterwards. Phases: fill, single, batch, mixed, reports, list, count, counters.`)
 	o := bench.Options{Version: version}
 	f.StringVar(&o.URL, "url", "", "measure the running server at `URL`")
 	f.StringVar(&o.Key, "key", "", "use `KEY`, the secret_key of a site of the server at -url")
@@ -30,11 +33,12 @@ afterwards. Phases: fill, single, batch, mixed, list, count, counters.`)
 	f.StringVar(&o.Memory, "memory", "256MiB", "set the memory budget of bench's own server to `SIZE`")
 	f.Uint64Var(&o.Seed, "seed", 1, "make the load from `SEED`; the same seed makes the same events")
 	fill := f.String("fill", "0", "first write `N` events, for example 50k or 5M")
+	f.IntVar(&o.Days, "days", 7, "spread the events of -fill over the last `N` days")
 	events := f.String("events", "0", "end a write phase after `N` events; 0 = no limit but the time")
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
 	conns := f.String("conns", "1,64,256", "send single events over these numbers of connections, one phase for each number in `LIST`")
 	f.IntVar(&o.BatchConns, "batch-conns", 4, "send batches over `N` connections")
-	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed runs only if LIST has it")
+	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed and reports run only if LIST has them")
 	f.DurationVar(&o.Mixed, "mixed", 10*time.Minute, "end the phase mixed after `TIME`: all protocols, two sites, a new name of a property every 8 s, a line every 30 s; needs -phases mixed")
 	f.Float64Var(&o.Rate, "rate", 1500, "send `N` events a second in the phase mixed")
 	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")
@@ -71,6 +75,8 @@ afterwards. Phases: fill, single, batch, mixed, list, count, counters.`)
 			return errors.New("-url needs -key")
 		case o.BatchConns < 1:
 			return errors.New("-batch-conns must be above 0")
+		case o.Days < 1 || o.Days > daysMax:
+			return fmt.Errorf("-days must be from 1 to %d", daysMax)
 		case o.Duration <= 0:
 			return errors.New("-duration must be above 0")
 		case o.URL != "" && slices.Contains(o.Phases, "mixed"):

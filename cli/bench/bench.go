@@ -5,13 +5,13 @@
 // Read bench.go first: it runs the phases in their order. stream.go makes the load, client.go
 // sends it, server.go starts the server under test, course.go measures each tenth of a fill,
 // limits.go measures the most that the machine can do, mixed.go runs a load of all protocols
-// for minutes and mixedload.go makes it, and report.go prints.
+// for minutes and mixedload.go makes it, reports.go measures the reports of a dashboard over the
+// visits that shopload.go makes, queries.go measures single reads, and report.go prints.
 package bench
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,11 +30,8 @@ import (
 // NDJSON is the content type of a body with one event a line.
 const NDJSON = "application/x-ndjson"
 
-const (
-	queryLists = 20                 // events in a listing
-	fillSpan   = 7 * 24 * time.Hour // a fill spreads its events over this time before now
-	settleMax  = time.Minute        // longest wait after a phase for the server to finish its work
-)
+// settleMax is the longest wait after a phase for the server to finish its work.
+const settleMax = time.Minute
 
 // Options configure Run.
 type Options struct {
@@ -45,7 +42,8 @@ type Options struct {
 	Dir        string        // without URL, where Run makes its server's data directory, "" = in the system's temporary directory; with URL, that server's data directory, "" = unknown
 	Memory     string        // budget of Run's own server, such as "256MiB"
 	Seed       uint64        // of the load
-	Fill       int64         // events to write before the phases
+	Fill       int64         // events to write before the phases; with the phase "reports" the visits of a web shop
+	Days       int           // a fill spreads its events over these days before now; above 0 if Fill is or Phases has "reports"
 	Events     int64         // a write phase ends after this many; 0 = no limit but Duration
 	Duration   time.Duration // length of a phase; above 0
 	Conns      []int         // numbers of connections for single events; one phase for each
@@ -58,7 +56,7 @@ type Options struct {
 }
 
 // Phases are the names of all phases.
-var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase}
+var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase}
 
 // Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
 // With an error, the report has the measurements before it; the report is nil if no server
@@ -145,11 +143,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	defer func() { report.finish(before, ReadUsage(b.PID), dirBefore, b.dirBytes()) }()
 
 	if b.Fill > 0 {
-		now := time.Now()
-		clock := func(done int64) time.Time {
-			return now.Add(time.Duration(float64(fillSpan) * (float64(done)/float64(b.Fill) - 1)))
-		}
-		w, err := b.write(ctx, writePhase{"fill, batches of 1,000", b.BatchConns, 1000, b.Fill, 0, clock})
+		w, err := b.write(ctx, b.fill())
 		report.Writes = append(report.Writes, w)
 		if err != nil {
 			return report, err
@@ -158,7 +152,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	now := func(int64) time.Time { return time.Now() }
 	if b.has("single") {
 		for _, conns := range b.Conns {
-			w, err := b.write(ctx, writePhase{"single events", conns, 1, b.Events, b.Duration, now})
+			w, err := b.write(ctx, writePhase{name: "single events", conns: conns, batch: 1, events: b.Events, duration: b.Duration, clock: now})
 			report.Writes = append(report.Writes, w)
 			if err != nil {
 				return report, err
@@ -168,7 +162,7 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	if b.has("batch") {
 		for _, size := range []int{100, 1000} {
 			name := "batches of " + humanize.Comma(int64(size))
-			w, err := b.write(ctx, writePhase{name, b.BatchConns, size, b.Events, b.Duration, now})
+			w, err := b.write(ctx, writePhase{name: name, conns: b.BatchConns, batch: size, events: b.Events, duration: b.Duration, clock: now})
 			report.Writes = append(report.Writes, w)
 			if err != nil {
 				return report, err
@@ -178,6 +172,11 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	if b.has(mixedPhase) {
 		if report.Mixed, err = b.mixed(ctx, sites); err != nil {
 			return report, fmt.Errorf("mixed: %w", err)
+		}
+	}
+	if b.has(reportsPhase) {
+		if report.Reports, err = b.reports(ctx); err != nil {
+			return report, fmt.Errorf("reports: %w", err)
 		}
 	}
 	for _, q := range benchQueries {
@@ -191,6 +190,22 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 		report.Reads = append(report.Reads, r)
 	}
 	return report, ctx.Err()
+}
+
+// fill is the phase that fills the store.
+func (b *benchRun) fill() writePhase {
+	now, span := time.Now(), time.Duration(b.Days)*24*time.Hour
+	at := func(done int64) time.Time {
+		return now.Add(time.Duration(float64(span) * (min(float64(done)/float64(b.Fill), 1) - 1)))
+	}
+	p := writePhase{name: "fill, batches of 1,000", conns: b.BatchConns, batch: 1000, events: b.Fill, clock: at}
+	if b.has(reportsPhase) {
+		// Each connection goes through all the days by itself, so that no visit has a gap where
+		// other connections sent.
+		own := func(done int64) time.Time { return at(done * int64(b.BatchConns)) }
+		p.load = func(number int) eventLoad { return newShopLoad(b.Seed, b.run, number, own) }
+	}
+	return p
 }
 
 // has says whether a phase runs.
@@ -223,6 +238,8 @@ type writePhase struct {
 	events   int64 // at most; 0 = no limit
 	duration time.Duration
 	clock    func(done int64) time.Time // time of the event after done others
+	load     func(number int) eventLoad // the load with this number; nil = a stream
+	sent     func()                     // is called when all is sent, before the wait for an idle server; nil = nothing
 }
 
 // write runs one write phase and waits until the server is idle.
@@ -259,7 +276,12 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 		wg    sync.WaitGroup
 	)
 	for _, c := range conns {
-		s := newStream(b.Seed, b.run, b.streams)
+		var s eventLoad
+		if p.load != nil {
+			s = p.load(b.streams)
+		} else {
+			s = newStream(b.Seed, b.run, b.streams)
+		}
 		b.streams++
 		wg.Go(func() {
 			own := newLatencies()
@@ -279,6 +301,9 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 	res.Course = course()
 	selfUsed := selfCPU() - self
 	stopBar()
+	if p.sent != nil {
+		p.sent()
+	}
 	settled := AwaitQuiet(ctx, b.PID, settleMax).Sub(start)
 	res.fill(total, elapsed, settled, ReadUsage(b.PID).CPU-before.CPU, selfUsed)
 	if ctx.Err() != nil {
@@ -288,7 +313,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 }
 
 // send sends the events of one connection. It returns how many the server accepted.
-func (p *writePhase) send(ctx context.Context, c *Conn, s *stream, left *quota, deadline time.Time, lat *latencies) (events int64, err error) {
+func (p *writePhase) send(ctx context.Context, c *Conn, s eventLoad, left *quota, deadline time.Time, lat *latencies) (events int64, err error) {
 	contentType := NDJSON
 	if p.batch == 1 {
 		contentType = "application/json"
@@ -335,108 +360,6 @@ func acceptedCount(answer []byte) int {
 		n = n*10 + int(c-'0')
 	}
 	return n
-}
-
-// benchQuery is one kind of read. path makes the path of query number n. It draws the values
-// from s, so that they have the same distribution as those of the events.
-type benchQuery struct {
-	phase, name string
-	path        func(s *stream, n int) string
-}
-
-var benchQueries = []benchQuery{
-	{"list", "newest 20 by name", func(s *stream, _ int) string {
-		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))))
-	}},
-	{"list", "newest 20 by user", func(s *stream, _ int) string {
-		return listPath("user=" + userName(zipf(s.rng, benchUsers)))
-	}},
-	{"list", "newest 20 by name and 2 properties", func(s *stream, _ int) string {
-		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))) +
-			"&prop.plan=" + planNames[zipf(s.rng, benchPlans)] + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)])
-	}},
-	{"count", "count by name", func(s *stream, _ int) string {
-		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames)))
-	}},
-	{"count", "count by name and country", func(s *stream, _ int) string {
-		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)]
-	}},
-	{"count", "users and sessions of one name", func(s *stream, n int) string {
-		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&from=" + strconv.Itoa(1+n)
-	}},
-	{"count", "events by hour, one product", func(s *stream, _ int) string {
-		return "/api/v1/series?interval=hour&prop.product=" + productName(zipf(s.rng, benchProducts)) + "&from=" + strconv.FormatInt(time.Now().Add(-fillSpan).UnixMilli(), 10)
-	}},
-	{"counters", "top 20 products", func(_ *stream, n int) string {
-		return "/api/v1/counters?property=product" + again(n)
-	}},
-	{"counters", "plan by country", func(_ *stream, n int) string {
-		return "/api/v1/counters?metrics=events&property=plan&segment=country" + again(n)
-	}},
-	{"counters", "plan by country, users and sessions", func(_ *stream, n int) string {
-		return "/api/v1/counters?property=plan&segment=country" + again(n)
-	}},
-	{"counters", "all properties", func(_ *stream, n int) string {
-		return "/api/v1/counters?limit=" + strconv.Itoa(20+n%980)
-	}},
-}
-
-// again makes query number n differ from the others without changing its work: its page has
-// another length, so the server has no cached answer for it.
-func again(n int) string { return "&limit=" + strconv.Itoa(20+n%980) }
-
-func listPath(filter string) string {
-	return "/api/v1/events?limit=" + strconv.Itoa(queryLists) + "&" + filter
-}
-
-func escape(s string) string { return strings.ReplaceAll(s, " ", "%20") }
-
-// query runs one kind of read on one connection. It asks each query twice, because the
-// server may have cached the answer the second time. Listings are asked once.
-func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) {
-	res := readResult{Name: q.name}
-	phase, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c, err := Dial(phase, b.URL, b.Key)
-	if err != nil {
-		return res, err
-	}
-	s := newStream(b.Seed, b.run, -1) // the same queries in every run
-	cold, kept := newLatencies(), newLatencies()
-	asked := make(map[string]bool)
-	before, start := ReadUsage(b.PID), time.Now()
-	ask := func(path string, lat *latencies) error {
-		from := time.Now()
-		answer, err := c.Get(path)
-		if errors.Is(err, errQueryTimeout) {
-			res.TimedOut = true
-		}
-		if err != nil {
-			return err
-		}
-		took := time.Since(from)
-		if lat == cold && lat.n() == 0 {
-			res.First = millis(took)
-		}
-		lat.add(took)
-		res.AnswerBytes += float64(len(answer))
-		return nil
-	}
-	for n := 0; time.Since(start) < b.Duration && ctx.Err() == nil && err == nil; n++ {
-		path := q.path(s, n)
-		if q.phase == "list" || !asked[path] {
-			err = ask(path, cold)
-			asked[path] = true
-		}
-		if q.phase != "list" && err == nil {
-			err = ask(path, kept)
-		}
-	}
-	if err != nil && !res.TimedOut {
-		return res, err
-	}
-	res.fill(cold, kept, time.Since(start), ReadUsage(b.PID).CPU-before.CPU)
-	return res, ctx.Err()
 }
 
 // selfCPU is the CPU time this process has used.

@@ -30,6 +30,7 @@ type Report struct {
 	Limits   []limitResult `json:"limits,omitempty"`
 	Writes   []writeResult `json:"writes"`
 	Mixed    []mixedLeg    `json:"mixed,omitempty"`
+	Reports  *Reports      `json:"reports,omitempty"`
 	Reads    []readResult  `json:"reads"`
 	Events   int64         `json:"events"`
 	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
@@ -123,6 +124,9 @@ func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	for _, l := range r.Mixed {
 		r.Events += l.Events
 	}
+	if r.Reports != nil {
+		r.Events += r.Reports.Events
+	}
 	r.RSS, r.RSSPeak = after.RSS, after.RSSPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
@@ -156,6 +160,11 @@ func (r *Report) WriteTable(w io.Writer) {
 	for _, x := range r.Limits {
 		width = max(width, len(x.Name))
 	}
+	if r.Reports != nil {
+		for _, x := range r.Reports.Reports {
+			width = max(width, len(x.Name))
+		}
+	}
 	left := func(s string) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
 	if len(r.Limits) > 0 {
 		fmt.Fprintf(t, "\n%s\tper second\t\tp50\tp90\tp99\tmax ms\tCPU µs\t\n", left("the machine"))
@@ -185,6 +194,9 @@ func (r *Report) WriteTable(w io.Writer) {
 			writeMixedLeg(t, &r.Mixed[i])
 		}
 		t.Flush()
+	}
+	if r.Reports != nil {
+		r.Reports.writeTable(w, t, left, r.measured)
 	}
 	if len(r.Reads) > 0 {
 		var late []string
