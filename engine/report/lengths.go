@@ -2,7 +2,10 @@
 
 package report
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // lengthCounts counts visits by table, row and whole seconds, in open addressing.
 type lengthCounts struct {
@@ -43,9 +46,14 @@ func (c *lengthCounts) add(table, row int, seconds int64) {
 	c.counts[i]++
 }
 
+// home returns where a key is looked for first. Only the highest bits of the product depend on
+// the table and the row: lower ones would lay the lengths of all rows over each other.
+func (c *lengthCounts) home(key uint64) int {
+	return int(key * 0x9e3779b97f4a7c15 >> (bits.LeadingZeros64(uint64(len(c.keys))) + 1))
+}
+
 func (c *lengthCounts) slot(key uint64) int {
-	mask := len(c.keys) - 1
-	i := int(key*0x9e3779b97f4a7c15>>20) & mask
+	mask, i := len(c.keys)-1, c.home(key)
 	for c.keys[i] != 0 && c.keys[i] != key {
 		i = (i + 1) & mask
 	}
