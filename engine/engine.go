@@ -77,6 +77,9 @@ type Engine struct {
 	ticking              sync.WaitGroup
 	stopTick             chan struct{}
 
+	saving       sync.Mutex    // held while a saved thing changes
+	savedChanges atomic.Uint64 // calls that may have changed one
+
 	failOnce sync.Once
 	failed   chan struct{}
 	failErr  error
@@ -135,7 +138,7 @@ func (e *Engine) close() error {
 // when no events come in and runs have been written since the last call.
 func (e *Engine) tick() {
 	defer e.ticking.Done()
-	var commits, work, cleared uint64
+	var commits, work, cleared, saved uint64
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -149,9 +152,10 @@ func (e *Engine) tick() {
 				e.log.Error("store: write high-water mark", "error", err)
 			}
 			e.disk.RestoreBallast()
-			before, done := commits, work
+			before, done, noted := commits, work, saved
 			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()
-			e.note(work != done)
+			saved = e.savedChanges.Load()
+			e.note(work != done || saved != noted)
 			if commits == before && work != cleared {
 				cleared = work
 				e.clearUp()

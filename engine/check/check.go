@@ -197,6 +197,7 @@ func (c *checker) all() error {
 		c.problem("%v", err)
 		return nil
 	}
+	c.checkSaved()
 	logged, err := wal.Sites(c.db)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@
 //	check.go  opens a store and checks all sites
 //	site.go   checks one site: runs, log, ids, sessions, heartbeats
 //	run.go    checks one run on all cores: rows, index, totals
+//	saved.go  reads what sites have saved
 //	links.go  compares the stored links of a site
 //	sizes.go  bytes on the disk, field by field
 //

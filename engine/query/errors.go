@@ -22,6 +22,7 @@ var (
 	ErrQueryTimeout = errors.New("the query took too long")                  // 503 query_timeout
 	ErrReportsBusy  = errors.New("too many reports are at work, try again")  // 503
 	ErrTooMany      = errors.New("too many queries at once with this key")   // 429
+	ErrConflict     = errors.New("conflict")                                 // 409; wrapped with what is in the way
 	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
 )
 

@@ -1,9 +1,10 @@
-// Package records keeps small records in the store beside the log: what a start has to know
-// and cannot compute from the rows.
+// Package records keeps small records in the store beside the log: what cannot be
+// computed from the rows.
 //
 // # Files
 //
 //	rules.go  from which seq of a site changed rules apply
+//	saved.go  filters, goals, funnels, shares and notes that a site has saved
 //
-// It knows keys and bytes, and not what a rule is.
+// It knows keys and bytes. It does not know what a rule is, nor what a saved query asks.
 package records

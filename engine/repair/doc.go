@@ -5,6 +5,7 @@
 //
 //	repair.go  the new store, and the report
 //	site.go    one site: its runs, the rows of its log, its ids
+//	saved.go   what a site has saved
 //	sound.go   reads keys around damage
 //
 // Every event keeps its seq, and so its id and its place in a walk by cursors. Runs whose

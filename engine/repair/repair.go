@@ -123,6 +123,9 @@ func (r *repairer) damage(format string, args ...any) {
 func (r *repairer) records() error {
 	var runs []index.Descriptor
 	err := errors.Join(r.readOwn(store.Prefix), r.readOwn(store.PrefixNotes))
+	saved := r.readOwn(store.PrefixSaved)
+	err = errors.Join(err, saved)
+	bad := r.badSaved()
 	listed := index.Descriptors(r.old.DB, func(d index.Descriptor) error {
 		runs = append(runs, d)
 		return nil
@@ -134,6 +137,10 @@ func (r *repairer) records() error {
 	var spare []index.Descriptor
 	if err := store.SpareRecords(r.fs, r.dir, func(key, value []byte) error {
 		if (key[0] == store.Prefix || key[0] == store.PrefixNotes) && r.own[string(key)] == nil {
+			r.own[string(key)] = slices.Clone(value)
+			copied++
+		}
+		if key[0] == store.PrefixSaved && (saved != nil || bad[string(key)]) && r.own[string(key)] == nil && savedBefore(key, value) {
 			r.own[string(key)] = slices.Clone(value)
 			copied++
 		}
