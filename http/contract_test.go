@@ -57,7 +57,13 @@ func TestContractServed(t *testing.T) {
 		needed := nativetest.Needed[path]
 		path = strings.ReplaceAll(path, "*", nativetest.SomeID) + needed
 		body := ""
-		if op["requestBody"] != nil {
+		switch {
+		case strings.HasPrefix(path, "/api/v1/saved"):
+			path = strings.ReplaceAll(path, nativetest.SomeID, nativetest.SavedID)
+			if body = `{"kind":"filter","name":"a"}`; method == "PUT" {
+				body = `{"kind":"filter","name":"a","revision":1}`
+			}
+		case op["requestBody"] != nil:
 			body = `{"name":"a"}`
 		}
 		expect := func(bearer string, status int) {
@@ -85,6 +91,12 @@ func TestContractServed(t *testing.T) {
 			expect("shop-read", 200)
 			expect("shop-secret", 200)
 			expect("shop-write", 403)
+		case right == "manage":
+			expect("shop-secret", 200)
+			expect("shop-write", 403)
+			expect("shop-read", 403)
+		case right == "admin":
+			expect("shop-secret", 403)
 		default:
 			expect("shop-write", 200)
 			expect("shop-secret", 200)

@@ -240,6 +240,12 @@ func (x *exchange) act() {
 	if x.route.Streams {
 		ctx, x.cancel = context.WithCancel(x.s.streaming)
 	}
+	if x.route.Body > 0 {
+		if err := x.readBody(); err != nil {
+			x.failWith(err)
+			return
+		}
+	}
 	if err := x.route.acts.Act(ctx, &x.req, &x.res); err != nil {
 		x.failWith(err)
 	}

@@ -31,6 +31,7 @@ var failures = []struct {
 	{query.ErrTooMany, dialect.RateLimited, nil},
 	{query.ErrDiskFull, dialect.DiskFull, nil},
 	{query.ErrNotFound, dialect.NotFound, nil},
+	{query.ErrConflict, dialect.Conflict, nil},
 	{query.ErrBadCursor, dialect.BadRequest, nil},
 	{query.ErrBadQuery, dialect.BadRequest, nil},
 	{context.Canceled, dialect.Busy, query.ErrStopping},
@@ -59,7 +60,7 @@ func failureOf(err error) dialect.Result {
 		case !errors.Is(err, f.err):
 		case f.says != nil:
 			return dialect.Result{Failure: f.failure, Err: f.says}
-		case f.failure == dialect.BadRequest:
+		case f.failure == dialect.BadRequest || f.failure == dialect.Conflict:
 			return dialect.Result{Failure: f.failure, Err: err} // it says what is wrong with the question
 		default:
 			return dialect.Result{Failure: f.failure, Err: f.err}

@@ -171,6 +171,20 @@ func (f *fakeEngine) Group(context.Context, *query.Site, string) (query.Group, e
 	return query.Group{}, query.ErrNotFound
 }
 
+func (f *fakeEngine) AllSaved(context.Context, *query.Site) ([]query.Saved, error) {
+	return nil, f.fail
+}
+
+func (f *fakeEngine) Saved(context.Context, *query.Site, string) (query.Saved, error) {
+	return query.Saved{}, query.ErrNotFound
+}
+
+func (f *fakeEngine) Save(_ context.Context, _ *query.Site, s query.Saved) (query.Saved, error) {
+	return s, f.fail
+}
+
+func (f *fakeEngine) Unsave(context.Context, *query.Site, string) error { return query.ErrNotFound }
+
 func (f *fakeEngine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	f.snapshot = dir
 	return query.Snapshot{Path: dir, Events: 1, Bytes: 2}, f.fail

@@ -34,6 +34,10 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/sessions":        "read",
 		"GET /api/v1/sessions/*":      "read",
 		"GET /api/v1/groups/*":        "read",
+		"GET /api/v1/saved":           "read",
+		"POST /api/v1/saved":          "manage",
+		"PUT /api/v1/saved/*":         "manage",
+		"DELETE /api/v1/saved/*":      "manage",
 		"POST /api/v1/admin/snapshot": "admin",
 
 		"GET /api/v1/funnel":             "read",
@@ -45,7 +49,7 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/pages":              "read",
 	}
 	keys := []struct{ key, may string }{
-		{"shop-secret", "read write"},
+		{"shop-secret", "read write manage"},
 		{"shop-read", "read"},
 		{"shop-write", "write"},
 		{"shop-client", ""},
@@ -54,7 +58,7 @@ func TestNativeRights(t *testing.T) {
 		{"shop-tracking", ""},
 		{"metrics", ""},
 		{s.sites.Load().registry.Tickets.Issue(1, time.Minute), ""},
-		{"admin", "read write admin"},
+		{"admin", "read write manage admin"},
 		{"shop-secre", "unknown"},
 		{"", "unknown"},
 	}

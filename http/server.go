@@ -145,7 +145,7 @@ func (s *Server) routes(dialects []dialect.Dialect) []*route {
 		reading, _ := d.(dialect.Reading)
 		acting, _ := d.(dialect.Acting)
 		for _, r := range d.Routes() {
-			if r.Body == 0 {
+			if r.Body == 0 && !r.Acts {
 				r.Body = bodyMax
 			}
 			routes = append(routes, &route{Route: r, wire: w, reads: reading, acts: acting})

@@ -253,6 +253,7 @@ const (
 	Forbidden                // 403
 	NotFound                 // 404
 	MethodNotAllowed         // 405
+	Conflict                 // 409
 	TooLarge                 // 413
 	BadMedia                 // 415
 	RateLimited              // 429

@@ -14,6 +14,7 @@ var failures = [...]struct {
 	Forbidden:        {403, "Forbidden"},
 	NotFound:         {404, "Not Found"},
 	MethodNotAllowed: {405, "Method Not Allowed"},
+	Conflict:         {409, "Conflict"},
 	TooLarge:         {413, "Content Too Large"},
 	BadMedia:         {415, "Unsupported Media Type"},
 	RateLimited:      {429, "Too Many Requests"},

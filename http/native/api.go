@@ -49,6 +49,16 @@ type Engine interface {
 	// first > last when it has no events.
 	Bounds(ctx context.Context, site *query.Site) (first, last int64, err error)
 
+	// AllSaved returns what a site has saved, by kind and name; Saved one of it.
+	AllSaved(ctx context.Context, site *query.Site) ([]query.Saved, error)
+	Saved(ctx context.Context, site *query.Site, id string) (query.Saved, error)
+	// Save writes a saved thing and returns it as it is then: a new one when it has no ID, else
+	// one that takes the place of the one with the same revision. query.ErrConflict: that one
+	// has another.
+	Save(ctx context.Context, site *query.Site, s query.Saved) (query.Saved, error)
+	// Unsave removes a saved thing; query.ErrConflict when another one needs it.
+	Unsave(ctx context.Context, site *query.Site, id string) error
+
 	// Snapshot writes a copy that can be restored to dir, which must not exist.
 	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 }

@@ -18,6 +18,8 @@ type route struct {
 	takes        takes                                       // groups of parameters that many calls share
 	own          []string                                    // its own parameters; what they are is in parameterKinds
 	read         func(*API, context.Context, *reading) error // nil for writes and acts
+	act          func(*API, context.Context, *reading) error // changes something that is no event; nil for others
+	body         int64                                       // bytes of the body at most; 0 = it is not read
 
 	// names says that the answer names people, whatever is asked. A share of numbers may not
 	// ask such a call.
@@ -32,8 +34,8 @@ type takes uint16
 // The groups. An operation in openapi/ lists them as "@site", "@filters" and so on.
 const (
 	takesSite    takes = 1 << iota // site
-	takesFilters                   // plain filters, visit. filters
-	takesPlain                     // plain filters alone
+	takesFilters                   // plain filters, visit. filters, saved ones
+	takesPlain                     // plain filters and saved ones
 	takesRange                     // range, from, to, max_age; the answer has an ETag
 	takesCompare                   // compare
 	takesSteps                     // interval
@@ -50,8 +52,8 @@ var groups = []struct {
 	names []string
 }{
 	{takesSite, "@site", []string{"site"}},
-	{takesFilters, "@filters", with(filterParams, "visit.")},
-	{takesPlain, "@plain", filterParams},
+	{takesFilters, "@filters", with(filterParams, "visit.", "saved")},
+	{takesPlain, "@plain", with(filterParams, "saved")},
 	{takesRange, "@range", []string{"range", "from", "to", "max_age"}},
 	{takesCompare, "@compare", []string{"compare"}},
 	{takesSteps, "@steps", []string{"interval"}},
@@ -103,7 +105,7 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"sort", "limit", "after"}},
 	&route{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user, names: true, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents, names: true,
-		takes: takesSite, own: with(without(filterParams, "user"), "visit.", "from", "to", "order", "limit", "after")},
+		takes: takesSite, own: with(without(filterParams, "user"), "visit.", "saved", "from", "to", "order", "limit", "after")},
 	&route{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions, names: true,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"limit", "after"}},
 	&route{method: "GET", path: "/api/v1/sessions/*", right: dialect.Read, read: (*API).session, names: true, takes: takesSite},
@@ -122,7 +124,11 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "goal", "metrics"}},
 	&route{method: "GET", path: "/api/v1/pages", right: dialect.Read, read: (*API).pages,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesTable, own: []string{"of"}},
-	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
+	&route{method: "GET", path: "/api/v1/saved", right: dialect.Read, read: (*API).allSaved, names: true, takes: takesSite, own: []string{"kind"}},
+	&route{method: "POST", path: "/api/v1/saved", right: dialect.Manage, act: (*API).save, body: savedBodyMax, takes: takesSite},
+	&route{method: "PUT", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).save, body: savedBodyMax, takes: takesSite},
+	&route{method: "DELETE", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).unsave, takes: takesSite},
+	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin, act: (*API).makeSnapshot},
 )
 
 // declare makes the list of parameters of each call.
@@ -153,7 +159,7 @@ func routesOf(table []*route) []dialect.Route {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil, Kept: r.takes&takesRange != 0, Acts: r.right&dialect.Admin != 0,
+			Reads: r.read != nil, Brief: r.read != nil, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax

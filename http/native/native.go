@@ -94,15 +94,10 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	if route == nil || route.read == nil {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
 	}
-	query, err := parseQuery(req.RawQuery, route.params)
+	c, err := n.begin(ctx, route, ids, req, res)
 	if err != nil {
 		return err
 	}
-	query.now = n.now().UnixMilli()
-	if err := query.of(req.Site.Name); err != nil {
-		return err
-	}
-	c := &reading{site: &req.Site.Site, ids: ids, query: query, out: res.Body[:0], req: req, res: res}
 	if err := route.read(n, ctx, c); err != nil {
 		res.Header = res.Header[:0]
 		return err
@@ -118,6 +113,42 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	return nil
 }
 
+// begin reads the query string of a call.
+func (n *API) begin(ctx context.Context, route *route, ids []string, req *dialect.Request, res *dialect.Response) (*reading, error) {
+	query, err := parseQuery(req.RawQuery, route.params)
+	if err != nil {
+		return nil, err
+	}
+	query.now = n.now().UnixMilli()
+	c := &reading{ids: ids, query: query, out: res.Body[:0], req: req, res: res}
+	if req.Site == nil { // the admin's token may ask some calls without
+		return c, nil
+	}
+	c.site = &req.Site.Site
+	if err := query.of(c.site.Name); err != nil {
+		return nil, err
+	}
+	return c, n.addSaved(ctx, c, route)
+}
+
+// Act answers what is neither a read nor the sending of events. When it returns an error it has
+// written nothing.
+func (n *API) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
+	route, ids := routeFor(req.Method, req.Path)
+	if route == nil || route.act == nil {
+		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
+	}
+	c, err := n.begin(ctx, route, ids, req, res)
+	if err != nil {
+		return err
+	}
+	if err := route.act(n, ctx, c); err != nil {
+		return err
+	}
+	answer(res, 200, append(c.out, '\n'))
+	return nil
+}
+
 func answer(res *dialect.Response, status int, body []byte) {
 	res.Status, res.ContentType, res.Body = status, "application/json", body
 }
@@ -125,6 +156,15 @@ func answer(res *dialect.Response, status int, body []byte) {
 // badField refuses a request for one of its parameters.
 func badField(field, msg string) error {
 	return &dialect.StatusError{Failure: dialect.BadRequest, Field: field, Msg: field + ": " + msg}
+}
+
+// inField makes the refusal of something inside a field one of the field.
+func inField(field string, err error) error {
+	var status *dialect.StatusError
+	if errors.As(err, &status) {
+		return badField(field, status.Msg)
+	}
+	return err
 }
 
 func badRequest(msg string) error {

@@ -34,7 +34,7 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	path, raw, _ := strings.Cut(target, "?")
 	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}, Header: func(string) string { return "" }}
 	res := &dialect.Response{}
-	if method == "POST" {
+	if method != "GET" {
 		err = api.Act(t.Context(), req, res)
 	} else {
 		err = api.Read(t.Context(), req, nil, res)
@@ -406,13 +406,16 @@ func TestTable(t *testing.T) {
 		want := dialect.Write
 		if r.read != nil {
 			want = dialect.Read
-		} else if strings.HasPrefix(r.path, "/api/v1/admin/") {
+		} else if strings.HasPrefix(r.path, "/api/v1/saved") {
+			want = dialect.Manage
+		}
+		if strings.HasPrefix(r.path, "/api/v1/admin/") || r.path == "/api/v1/sites" {
 			want |= dialect.Admin
 		}
 		if routes[i].Right != want {
 			t.Errorf("%s %s: right %v", r.method, r.path, routes[i].Right)
 		}
-		if routes[i].Auth != dialect.AuthBearer || routes[i].CORS != dialect.CORSNone || routes[i].Reads != (r.read != nil) || routes[i].Acts != (r.path == snapshotPath) {
+		if routes[i].Auth != dialect.AuthBearer || routes[i].CORS != dialect.CORSNone || routes[i].Reads != (r.read != nil) || routes[i].Acts != (r.act != nil) || r.act != nil && r.read != nil {
 			t.Errorf("%s %s: %+v", r.method, r.path, routes[i])
 		}
 		seen := map[string]bool{}
@@ -519,6 +522,8 @@ func failureOf(err error) dialect.Result {
 		result = dialect.Result{Failure: dialect.Busy, Err: err}
 	case errors.Is(err, query.ErrDiskFull):
 		result = dialect.Result{Failure: dialect.DiskFull, Err: err}
+	case errors.Is(err, query.ErrConflict):
+		result = dialect.Result{Failure: dialect.Conflict, Err: err}
 	case errors.Is(err, query.ErrNotFound):
 		result = dialect.Result{Failure: dialect.NotFound, Err: err}
 	case query.DamageOf(err) != nil:

@@ -15,7 +15,7 @@ import (
 var openapiFiles embed.FS
 
 // openapiGroups are the files in the order of the document.
-var openapiGroups = []string{"shared", "visits", "events", "totals", "people", "funnels", "server"}
+var openapiGroups = []string{"shared", "visits", "events", "totals", "people", "funnels", "saved", "server"}
 
 // OpenAPI is the contract of the native API, OpenAPI 3.1, as GET /openapi.json answers it.
 // openapi_test.go holds it equal to the table and tries its schemas on real answers.
@@ -26,9 +26,9 @@ var OpenAPI = joinOpenAPI()
 var openapiParameters = map[string][]string{
 	"@site": {"site"},
 	"@filters": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-		"dimensions", "context", "paths", "has", "visit"},
+		"dimensions", "context", "paths", "has", "visit", "saved"},
 	"@plain": {"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-		"dimensions", "context", "paths", "has"},
+		"dimensions", "context", "paths", "has", "saved"},
 	"@range":   {"range", "from", "to", "max_age"},
 	"@compare": {"compare"},
 	"@steps":   {"steps"},

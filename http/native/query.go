@@ -23,6 +23,7 @@ type params struct {
 	single map[string]string
 	lists  map[string][]string // those that may be repeated and are no filters, in order
 	where  []query.Cond        // in the order of their first mention
+	saved  []query.Cond        // of saved filters; each of these is a group of its own
 	now    int64               // Unix milliseconds; all of an answer is of this moment
 }
 
@@ -196,7 +197,7 @@ func publicID(id string) bool {
 
 // selection is the query for the events of a site that pass the filters and times.
 func (q *params) selection(site *query.Site) (query.Query, error) {
-	query := query.Query{Site: site, Where: q.where, Shown: true}
+	query := query.Query{Site: site, Where: q.conds(), Shown: true}
 	var err error
 	query.From, query.To, err = q.timeRange(site.Location)
 	return query, err

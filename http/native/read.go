@@ -7,7 +7,6 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
-	"cairn/http/dialect"
 )
 
 // This file answers the reads of the native API. Each method asks the engine one question
@@ -158,7 +157,7 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if query.Values, err = c.query.cut("value"); err != nil {
 		return err
 	}
-	query.Where = c.query.where
+	query.Where = c.query.conds()
 	if query.Property == "" {
 		switch {
 		case query.Values != nil:
@@ -368,29 +367,5 @@ func (n *API) group(ctx context.Context, c *reading) error {
 		return idError(err)
 	}
 	c.out = appendGroup(c.out, &group)
-	return nil
-}
-
-// Act answers POST /api/v1/admin/snapshot, which only the admin's token may ask for. The
-// snapshot is named by the time, so no text that a client sent becomes part of a path.
-func (n *API) Act(ctx context.Context, req *dialect.Request, res *dialect.Response) error {
-	if req.Method != "POST" || req.Path != snapshotPath {
-		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
-	}
-	if _, err := parseQuery(req.RawQuery, nil); err != nil {
-		return err
-	}
-	if n.snapshotDir == "" {
-		return &dialect.StatusError{Failure: dialect.BadRequest, Msg: "no snapshot_dir is configured"}
-	}
-	if !n.snapshots.TryLock() {
-		return &dialect.StatusError{Failure: dialect.Busy, Msg: "a snapshot is being made"}
-	}
-	defer n.snapshots.Unlock()
-	info, err := n.snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	answer(res, 200, append(appendSnapshot(res.Body[:0], info), '\n'))
 	return nil
 }

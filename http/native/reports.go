@@ -53,7 +53,7 @@ const searchBytesMax = 1024
 func (n *API) ask(ctx context.Context, c *reading, o asks) (*asked, error) {
 	q := &c.query
 	a := &asked{cursor: c.rowsHash()}
-	a.Site, a.Where, a.Now, a.Tag = c.site, q.where, c.query.now, c.have()
+	a.Site, a.Where, a.Now, a.Tag = c.site, q.conds(), c.query.now, c.have()
 	var err error
 	if a.MaxAge, err = q.maxAge(); err != nil {
 		return nil, err
@@ -299,6 +299,9 @@ func (c *reading) hash(without ...string) uint64 {
 	}
 	for _, cond := range c.query.where {
 		add("where", cond.String())
+	}
+	for _, cond := range c.query.saved { // a saved filter may change
+		add("saved", cond.String())
 	}
 	slices.Sort(all)
 	h := fnv.New64a()

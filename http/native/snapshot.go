@@ -11,6 +11,21 @@ import (
 	"cairn/http/dialect"
 )
 
+// makeSnapshot is POST /api/v1/admin/snapshot, which only the admin's token may ask for. The
+// snapshot is named by the time, so no text that a client sent becomes part of a path.
+func (n *API) makeSnapshot(ctx context.Context, c *reading) error {
+	if n.snapshotDir == "" {
+		return &dialect.StatusError{Failure: dialect.BadRequest, Msg: "no snapshot_dir is configured"}
+	}
+	if !n.snapshots.TryLock() {
+		return &dialect.StatusError{Failure: dialect.Busy, Msg: "a snapshot is being made"}
+	}
+	defer n.snapshots.Unlock()
+	info, err := n.snapshot(ctx)
+	c.out = appendSnapshot(c.out, info)
+	return err
+}
+
 // snapshot has the engine write a copy into a new directory below snapshotDir. The directory
 // is named by the time in UTC, so the names sort by age: snapshot-20261121-034500-123.
 func (n *API) snapshot(ctx context.Context) (query.Snapshot, error) {

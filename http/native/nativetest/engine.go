@@ -27,6 +27,7 @@ type Engine struct {
 	VisitsTold  query.VisitsAnswer
 	PagesTold   query.PagesAnswer
 	Next        string
+	SavedList   []query.Saved
 	Missing     string // an id that does not exist
 	PeopleReports
 }
@@ -152,6 +153,39 @@ func (n *Engine) Bounds(context.Context, *query.Site) (first, last int64, err er
 	return SomeDay - 86_400_000, SomeDay, n.Err
 }
 
+func (n *Engine) AllSaved(_ context.Context, site *query.Site) ([]query.Saved, error) {
+	n.Asked = "saved " + site.Name
+	return n.SavedList, n.Err
+}
+
+func (n *Engine) Saved(_ context.Context, _ *query.Site, id string) (query.Saved, error) {
+	for _, s := range n.SavedList {
+		if s.ID == id {
+			return s, n.Err
+		}
+	}
+	return query.Saved{}, query.ErrNotFound
+}
+
+func (n *Engine) Save(_ context.Context, site *query.Site, s query.Saved) (query.Saved, error) {
+	n.Asked = fmt.Sprintf("save %s %q %s %q %q %d", site.Name, s.ID, s.Kind, s.Name, s.Query, s.Revision)
+	if s.Share != nil {
+		n.Asked += fmt.Sprintf(" %s %q %q %q %d %x", s.Share.Scope, s.Share.Filter, s.Share.Props, s.Share.Embed, s.Share.Expires, s.Share.Token)
+	}
+	if s.Note != nil {
+		n.Asked += fmt.Sprintf(" %d %q", s.Note.Time, s.Note.Text)
+	}
+	if s.ID == "" {
+		s.ID = SavedID
+	}
+	s.Revision++
+	return s, n.Err
+}
+
+func (n *Engine) Unsave(_ context.Context, site *query.Site, id string) error {
+	return n.find("unsave "+site.Name, id)
+}
+
 func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	n.Asked = "snapshot " + filepath.Base(dir)
 	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err
@@ -161,7 +195,8 @@ func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 const (
 	SomeID        = "0123456789abcdef0123456789abcdef"
 	OtherID       = "fedcba9876543210fedcba9876543210"
-	SomeDay int64 = 1795219200000 // 2026-11-21T00:00:00Z
+	SavedID       = "0123456789abcdef" // of the saved filter
+	SomeDay int64 = 1795219200000      // 2026-11-21T00:00:00Z
 )
 
 // Full returns an Engine that has one object of each kind, with every field set.
@@ -196,6 +231,14 @@ func Full() *Engine {
 			Start: SomeDay, End: SomeDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
 			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
 			Orders: []string{"o-1"}, Cart: "c-1", Cursor: SomeID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: OtherID}},
+		SavedList: []query.Saved{
+			{ID: SavedID, Kind: query.SavedFilter, Name: "from Germany", Query: "country=DE&range=7d&visit.source=Google", Revision: 3},
+			{ID: "0123456789abcdee", Kind: query.SavedShare, Name: "board", Revision: 1, Share: &query.Share{Scope: "numbers", Filter: SavedID,
+				Props: []string{"plan"}, Embed: []string{"https://a.example"}, Expires: SomeDay}},
+			{ID: "0123456789abcded", Kind: query.SavedShare, Name: "all", Revision: 1, Share: &query.Share{Scope: "people"}},
+			{ID: "0123456789abcdec", Kind: query.SavedNote, Revision: 1, Note: &query.Note{Time: SomeDay, Text: "release"}},
+			{ID: "0123456789abcdeb", Kind: query.SavedFilter, Name: "plain", Query: "name=a&name=b&country=NL", Revision: 1},
+		},
 		GroupInfo: query.Group{ID: "g-1", Type: "company", Name: "Acme", Properties: event.Object{{Key: "size", Value: event.Num("9")}},
 			Members: []string{"u-1", "u-2"}},
 	}
