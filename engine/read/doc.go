@@ -45,6 +45,7 @@
 // One file for each kind of answer:
 //
 //	list.go              listings of events
+//	tail.go              events in the order of receipt, as they come
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
 //	series.go            the same, step by step; steps.go counts the people and sessions

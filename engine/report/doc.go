@@ -31,6 +31,10 @@
 //	lengths.go    how long the visits of each row lasted
 //	visits.go     the report of visits; pages.go that of pages
 //
+// Of the last minutes:
+//
+//	live.go       what happens now
+//
 // Reports by person or visit, row after row:
 //
 //	tuples.go     the rows that such a report looks at; splits.go texts numbered across slices
