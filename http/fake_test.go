@@ -171,6 +171,16 @@ func (f *fakeEngine) Group(context.Context, *query.Site, string) (query.Group, e
 	return query.Group{}, query.ErrNotFound
 }
 
+func (f *fakeEngine) Live(context.Context, *query.Live) (*query.LiveAnswer, error) {
+	return &query.LiveAnswer{}, f.fail
+}
+
+func (f *fakeEngine) Place(*query.Site, string) (uint64, error) { return 0, f.fail }
+
+func (f *fakeEngine) Tail(context.Context, query.Tail) (query.TailPage, error) {
+	return query.TailPage{}, f.fail
+}
+
 func (f *fakeEngine) AllSaved(context.Context, *query.Site) ([]query.Saved, error) {
 	return nil, f.fail
 }

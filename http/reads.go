@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine"
@@ -21,6 +22,13 @@ const readMax = 10 * time.Second
 // queriesMax is how many reads one key may have at work at once. On a route that is Kept, an
 // answer that is kept or that somebody else computes is no work.
 const queriesMax = 4
+
+// Streams that last: how long one may, and how many there may be of one key and in all.
+const (
+	lastsMax      = 30 * time.Minute
+	lastingKeyMax = 4
+	lastingMax    = 32
+)
 
 // read answers a read of a dialect. One key has at most queriesMax at work; writes are
 // not counted there. A read whose answer is a stream is at work until that ends.
@@ -55,7 +63,11 @@ func (x *exchange) read() {
 		x.grant = g
 		x.req.Site = &g.Account.Site
 	}
-	if q := x.grant.Queries; q != nil && !r.Kept {
+	if r.Lasts {
+		if !x.beginLasting() {
+			return
+		}
+	} else if q := x.grant.Queries; q != nil && !r.Kept {
 		x.queries = q
 		if q.Add(1) > queriesMax {
 			x.wait = time.Second
@@ -72,6 +84,8 @@ func (x *exchange) read() {
 	}
 	ctx := x.s.running
 	switch {
+	case r.Lasts:
+		ctx, x.cancel = context.WithTimeout(x.s.streaming, lastsMax)
 	case r.Streams:
 		ctx, x.cancel = context.WithCancel(x.s.streaming)
 	case !r.Brief:
@@ -104,7 +118,39 @@ func (x *exchange) endRead() {
 	if x.queries != nil {
 		x.queries.Add(-1)
 	}
-	x.cancel, x.queries = nil, nil
+	if x.lasting != nil {
+		x.lasting.Add(-1)
+		x.s.lasting.Add(-1)
+	}
+	x.cancel, x.queries, x.lasting = nil, nil, nil
+}
+
+// beginLasting counts a stream that lasts. It returns false when there are too many, and the
+// request is answered then.
+func (x *exchange) beginLasting() bool {
+	own := x.grant.Streams
+	if own == nil {
+		own = new(atomic.Int32)
+	}
+	x.lasting = own
+	all := x.s.lasting.Add(1)
+	if own.Add(1) > lastingKeyMax || all > lastingMax {
+		x.wait = 10 * time.Second
+		x.fail(dialect.RateLimited, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many open streams"})
+		return false
+	}
+	x.req.Valid = x.stillValid
+	return true
+}
+
+// stillValid says whether the key of the request still opens its site.
+func (x *exchange) stillValid() bool {
+	now := x.s.sites.Load()
+	if now == x.sites {
+		return true
+	}
+	g, failure, _ := now.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
+	return failure == dialect.OK && g.Account != nil && g.Account.Site.ID == x.req.Site.ID
 }
 
 // siteReader is a dialect.Reader bound to one site.

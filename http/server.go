@@ -57,6 +57,7 @@ type Server struct {
 	cancel    context.CancelFunc
 	streaming context.Context // of routes that stream; ends when Shutdown begins
 	endStream context.CancelFunc
+	lasting   atomic.Int32 // open streams that last
 
 	mu        sync.Mutex
 	listeners []net.Listener

@@ -55,6 +55,7 @@ type credential struct {
 	admin   bool
 	private bool // proves more than a public write key: limits by ip do not apply
 	queries *atomic.Int32
+	streams *atomic.Int32
 }
 
 // Tokens are the keys of the whole process. An empty one opens nothing.
@@ -177,9 +178,12 @@ func (r *Registry) add(key string, c *credential, before *Registry) error {
 		return errors.New("a key is used twice")
 	}
 	if old := before.keys[c.digest]; c.queries == nil && old != nil && old.private {
-		c.queries = old.queries
+		c.queries, c.streams = old.queries, old.streams
 	} else if c.queries == nil {
 		c.queries = new(atomic.Int32)
+	}
+	if c.streams == nil {
+		c.streams = new(atomic.Int32)
 	}
 	r.keys[c.digest] = c
 	return nil
@@ -237,6 +241,7 @@ type Grant struct {
 	Rights  dialect.Right
 	Admin   bool
 	Queries *atomic.Int32 // reads at work with this credential; whoever reads counts them
+	Streams *atomic.Int32 // open streams that last, as above; set by Authorize alone
 }
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
@@ -249,7 +254,7 @@ func (r *Registry) Authorize(header, query string, need dialect.Right, siteless 
 	if c == nil {
 		return refuse(r.refused(token))
 	}
-	g := Grant{c.account, c.private, c.rights, c.admin, c.queries}
+	g := Grant{c.account, c.private, c.rights, c.admin, c.queries, c.streams}
 	if c.rights&need != need {
 		return g, dialect.Forbidden, ErrForbidden
 	}
@@ -309,7 +314,7 @@ func (r *Registry) writeKey(key string) (Grant, dialect.Failure, error) {
 	if k.rights&dialect.Write == 0 {
 		return refuse(dialect.Forbidden, ErrForbidden)
 	}
-	return Grant{k.account, k.private, k.rights, false, k.queries}, dialect.OK, nil
+	return Grant{k.account, k.private, k.rights, false, k.queries, nil}, dialect.OK, nil
 }
 
 // nativeKey is a key of the native API for the site of a name. Without a name it is the
@@ -332,7 +337,7 @@ func (r *Registry) nativeKey(site, key string) (Grant, dialect.Failure, error) {
 	case a == nil, k.account != nil && k.account != a:
 		return refuse(dialect.NotFound, errNoSuchSite)
 	}
-	return Grant{a, k.private, k.rights, k.admin, k.queries}, dialect.OK, nil
+	return Grant{a, k.private, k.rights, k.admin, k.queries, nil}, dialect.OK, nil
 }
 
 // ticket opens its site to reads. A name of a site, if there is one, has to be that site's.
@@ -344,7 +349,7 @@ func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	case !r.implicit && site != "" && site != a.Site.Name:
 		return refuse(dialect.NotFound, errNoSuchSite)
 	}
-	return Grant{a, true, dialect.Read, false, a.Queries}, dialect.OK, nil
+	return Grant{a, true, dialect.Read, false, a.Queries, nil}, dialect.OK, nil
 }
 
 // client is an OpenPanel client with its secret, or without a secret from an origin that the
@@ -355,7 +360,7 @@ func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, er
 	case a == nil:
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case same(secret, a.ClientSecret):
-		return Grant{a, true, dialect.Read | dialect.Write, false, a.Queries}, dialect.OK, nil
+		return Grant{a, true, dialect.Read | dialect.Write, false, a.Queries, nil}, dialect.OK, nil
 	case secret != "" || origin == "":
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case !allowsOrigin(a.Origins, origin):

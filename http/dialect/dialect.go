@@ -60,9 +60,13 @@ type Route struct {
 	Kept    bool
 	Brief   bool // Read asks the store once or twice: the store's bound on each question is enough
 	Streams bool // Read or Act may answer with a Response.Stream: their context ends with that
-	CORS    CORS
-	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
-	Rest    bool // of a Path that ends in /*: it gives way to any other route of a path
+	// Lasts says that a stream of Read goes on until the client has enough of it. It does not
+	// count among the reads of its credential but among its streams, which have a bound of their
+	// own, and its context ends some time later. It calls Request.Valid now and then.
+	Lasts bool
+	CORS  CORS
+	Rates bool // answers say in x-ratelimit-* what is left of the client's rate
+	Rest  bool // of a Path that ends in /*: it gives way to any other route of a path
 }
 
 // Auth says where the credential of a route is.
@@ -123,7 +127,10 @@ type Request struct {
 	// Find is the site that a credential opens, nil when there is none. Decode calls it
 	// for a site's settings. It decides nothing: the server resolves the credential of
 	// each record.
-	Find  func(Credential) *Site
+	Find func(Credential) *Site
+	// Valid says whether the key in the header still opens the site. It is set on routes that
+	// Last, and may be called until the stream ends.
+	Valid func() bool
 	Route *Route
 	State any // the dialect's own: what Decode leaves for Reply; nil before
 }

@@ -49,6 +49,13 @@ type Engine interface {
 	// first > last when it has no events.
 	Bounds(ctx context.Context, site *query.Site) (first, last int64, err error)
 
+	// Live returns what happens now.
+	Live(context.Context, *query.Live) (*query.LiveAnswer, error)
+	// Place returns the seq of a public id, of "" that of the newest row; Tail the events that
+	// have come after a place.
+	Place(site *query.Site, id string) (seq uint64, err error)
+	Tail(context.Context, query.Tail) (query.TailPage, error)
+
 	// AllSaved returns what a site has saved, by kind and name; Saved one of it.
 	AllSaved(ctx context.Context, site *query.Site) ([]query.Saved, error)
 	Saved(ctx context.Context, site *query.Site, id string) (query.Saved, error)
@@ -75,12 +82,13 @@ type API struct {
 	engine      Engine
 	snapshotDir string
 	now         func() time.Time
+	pace        streamPace
 	snapshots   sync.Mutex // held while a snapshot is made
 }
 
 // New makes the native API. It asks nothing of the engine yet.
 func New(o Options) *API {
-	return &API{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now}
+	return &API{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now, pace: streamPaceDefault}
 }
 
 var (

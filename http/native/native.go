@@ -103,6 +103,8 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 		return err
 	}
 	switch {
+	case res.Stream != nil:
+		res.Status, res.ContentType = 200, "text/event-stream"
 	case c.same:
 		res.Status = 304
 	case c.csv != nil:

@@ -220,7 +220,7 @@ func TestContractAnswers(t *testing.T) {
 	paged.CounterPage.More, paged.Next = true, nativetest.SomeID
 	for _, r := range table {
 		op := ops[r.method+" "+r.path]
-		if r.read == nil {
+		if r.read == nil || r.streams {
 			continue
 		}
 		target := sample(r)

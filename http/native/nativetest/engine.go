@@ -1,10 +1,12 @@
 package nativetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"cairn/engine/event"
@@ -28,7 +30,10 @@ type Engine struct {
 	PagesTold   query.PagesAnswer
 	Next        string
 	SavedList   []query.Saved
-	Missing     string // an id that does not exist
+	LiveNow     query.LiveAnswer
+	Came        []*event.Event // for Tail; see Come
+	mu          sync.Mutex     // guards Came
+	Missing     string         // an id that does not exist
 	PeopleReports
 }
 
@@ -153,6 +158,56 @@ func (n *Engine) Bounds(context.Context, *query.Site) (first, last int64, err er
 	return SomeDay - 86_400_000, SomeDay, n.Err
 }
 
+func (n *Engine) Live(_ context.Context, q *query.Live) (*query.LiveAnswer, error) {
+	n.Asked = fmt.Sprintf("live %s%s at %d max_age %v", q.Site.Name, filters(q.Where), q.Now, q.MaxAge)
+	a := n.LiveNow
+	return &a, n.Err
+}
+
+// Place takes public ids of a number, in hex digits.
+func (n *Engine) Place(_ *query.Site, id string) (seq uint64, err error) {
+	if id == "" {
+		return uint64(len(n.Came)), n.Err
+	}
+	if _, err := fmt.Sscanf(id, "%x", &seq); err != nil || n.Err != nil {
+		return 0, cmp.Or(n.Err, query.ErrBadCursor)
+	}
+	return seq, nil
+}
+
+// Tail answers with Came.
+func (n *Engine) Tail(_ context.Context, q query.Tail) (p query.TailPage, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p.Next = uint64(len(n.Came))
+	from := min(q.After, p.Next)
+	if q.RowsMax > 0 && p.Next-from > q.RowsMax {
+		p.Skipped, from = p.Next-from-q.RowsMax, p.Next-q.RowsMax
+	}
+	p.Events = n.Came[from:]
+	if len(p.Events) > q.Limit {
+		if q.Skip {
+			p.Skipped += uint64(len(p.Events) - q.Limit)
+		} else {
+			p.Next, p.More = from+uint64(q.Limit), true
+		}
+		p.Events = p.Events[:q.Limit]
+	}
+	if p.Next > 0 {
+		p.ID = fmt.Sprintf("%032x", p.Next)
+	}
+	return p, n.Err
+}
+
+// Come adds an event to Came.
+func (n *Engine) Come(e *event.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e.Seq = uint64(len(n.Came) + 1)
+	e.ID = fmt.Sprintf("%032x", e.Seq)
+	n.Came = append(n.Came, e)
+}
+
 func (n *Engine) AllSaved(_ context.Context, site *query.Site) ([]query.Saved, error) {
 	n.Asked = "saved " + site.Name
 	return n.SavedList, n.Err
@@ -231,6 +286,9 @@ func Full() *Engine {
 			Start: SomeDay, End: SomeDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
 			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
 			Orders: []string{"o-1"}, Cart: "c-1", Cursor: SomeID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: OtherID}},
+		LiveNow: query.LiveAnswer{AsOf: query.AsOf{Time: SomeDay, Seq: 9}, Visitors: 2, Total: query.LiveNumbers{Events: 4, Views: 3, Visitors: 3}, Start: SomeDay - 29*60_000,
+			Minutes: [query.LiveMinutes]query.LiveNumbers{29: {Events: 4, Views: 3, Visitors: 3}}, Pages: []query.LiveRow{{Value: "/<a>", Visitors: 2}, {Value: "/b", Visitors: 1}},
+			Sources: []query.LiveRow{{Value: "Google", Visitors: 1}}, Countries: []query.LiveRow{{Value: "NL", Visitors: 2}}, Names: []query.LiveRow{{Value: "signup", Visitors: 1}}},
 		SavedList: []query.Saved{
 			{ID: SavedID, Kind: query.SavedFilter, Name: "from Germany", Query: "country=DE&range=7d&visit.source=Google", Revision: 3},
 			{ID: "0123456789abcdee", Kind: query.SavedShare, Name: "board", Revision: 1, Share: &query.Share{Scope: "numbers", Filter: SavedID,
