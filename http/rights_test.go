@@ -40,6 +40,7 @@ func TestNativeRights(t *testing.T) {
 		"POST /api/v1/saved":          "manage",
 		"PUT /api/v1/saved/*":         "manage",
 		"DELETE /api/v1/saved/*":      "manage",
+		"GET /api/v1/breakdown":       "read",
 		"POST /api/v1/admin/snapshot": "admin",
 
 		"GET /api/v1/funnel":             "read",

@@ -44,6 +44,8 @@ type Engine interface {
 	Paths(context.Context, *query.Paths) (*query.PathsAnswer, query.AsOf, error)
 	VisitReport(context.Context, query.VisitsQuery) (*query.VisitsAnswer, error)
 	Pages(context.Context, query.PagesQuery) (*query.PagesAnswer, error)
+	// Reports of events by fields. Only AsOf is set when the caller has the answer already.
+	Breakdown(context.Context, query.BreakdownQuery) (*query.BreakdownAnswer, error)
 
 	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
 	// first > last when it has no events.

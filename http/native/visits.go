@@ -181,7 +181,7 @@ var inNames = map[string][]string{
 // row appends a row of a table.
 func (v *visitsWriter) row(dst []byte, by string, r *query.VisitRow) []byte {
 	dst = appendTextOrNull(append(dst, `{"value":`...), r.Value)
-	dst = appendIn(dst, inNames[by], r.In)
+	dst = appendIn(dst, inValues(by, r.In))
 	dst = append(dst, ',')
 	dst = v.numbers(dst, &r.VisitNumbers, false)
 	if r.Was != nil {
@@ -190,20 +190,12 @@ func (v *visitsWriter) row(dst []byte, by string, r *query.VisitRow) []byte {
 	return append(dst, '}')
 }
 
-// appendIn appends ,"in":{…} with what a value lies in, or nothing.
-func appendIn(dst []byte, names, texts []string) []byte {
-	if len(names) == 0 || len(texts) == 0 {
-		return dst
+// inValues returns what a value of a dimension lies in.
+func inValues(by string, texts []string) (in []query.InValue) {
+	for i, text := range texts {
+		in = append(in, query.InValue{Field: inNames[by][i], Text: text})
 	}
-	dst = append(dst, `,"in":{`...)
-	for i, name := range names {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(event.AppendString(dst, name), ':')
-		dst = appendTextOrNull(dst, query.Text{Text: texts[i], Null: texts[i] == ""})
-	}
-	return append(dst, '}')
+	return in
 }
 
 // csv answers with the rows of the only table, or without one with the series.

@@ -35,6 +35,7 @@ type Engine struct {
 	mu          sync.Mutex     // guards Came
 	Missing     string         // an id that does not exist
 	PeopleReports
+	RowReports
 }
 
 // tell tells a caller what the answer is true of.
@@ -258,6 +259,7 @@ const (
 func Full() *Engine {
 	return &Engine{
 		PeopleReports: fullPeopleReports(),
+		RowReports:    fullRowReports(),
 		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
 			{
 				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
@@ -346,6 +348,9 @@ func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswe
 
 // Needed are the parameters without which a call is refused.
 var Needed = map[string]string{
+	"/api/v1/breakdown":          "?by=name",
+	"/api/v1/aggregate":          "?of=value",
+	"/api/v1/values":             "?field=name",
 	"/api/v1/funnel":             "?step=name%3Da&step=name%3Db",
 	"/api/v1/funnel/entities":    "?step=name%3Da&step=name%3Db",
 	"/api/v1/retention/entities": "?from=2026-11-20&to=2026-11-21&period=day&at=2026-11-21",

@@ -1,0 +1,121 @@
+package native
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"cairn/engine/query"
+	"cairn/http/native/nativetest"
+)
+
+const rowsDay = "&from=2026-11-21&to=2026-11-21"
+
+const rowsFrameBefore = `{"site":"shop","zone":"UTC","from":"2026-11-20T00:00:00.000Z","to":"2026-11-21T00:00:00.000Z","until":"2026-11-21T00:00:00.000Z","as_of":{"time":"2026-11-21T00:00:00.005Z","seq":42}`
+
+const rowsFrame = `{"site":"shop","zone":"UTC","from":"2026-11-21T00:00:00.000Z","to":"2026-11-22T00:00:00.000Z","until":"2026-11-21T00:00:00.005Z","as_of":{"time":"2026-11-21T00:00:00.005Z","seq":42}`
+
+// rowsBefore is a range that is over, so that all of the compared range counts.
+const rowsBefore = "&from=2026-11-20&to=2026-11-20"
+
+var rowsSpan = fmt.Sprintf("[%d,%d)", nativetest.SomeDay, nativetest.SomeDay+86_400_000)
+
+// Each row is a target and what the engine is asked.
+func TestRowQuestions(t *testing.T) {
+	for _, c := range []struct{ target, asked string }{
+		{"breakdown?by=prop.plan", "breakdown shop " + rowsSpan + ` steps 0 by ["prop.plan"] metrics 0 sort events limit 10`},
+		{"breakdown?by=visit.source&by=timezone&metrics=users&country!=DE", `breakdown shop country not ["DE"] ` + rowsSpan + ` steps 0 by ["visit.source" "timezone"] metrics 10 sort users limit 10`},
+		{"breakdown?by=context.country&by=prop.a!&sort=share&order=asc&limit=3&search=x&at_least=2&interval=day&compare=previous" + rowsBefore, fmt.Sprintf(`breakdown shop [%d,%d) steps 1 before [%d,%d) steps 1 by ["country" "prop.a!"] metrics 0 sort share asc limit 3 search x at least 2 offset 0`, nativetest.SomeDay-86_400_000, nativetest.SomeDay, nativetest.SomeDay-2*86_400_000, nativetest.SomeDay-86_400_000)},
+	} {
+		n := nativetest.Full()
+		if res := call(t, n, "UTC", "GET", "/api/v1/"+withDay(c.target)); res.Status != 200 || n.Asked != c.asked {
+			t.Errorf("%s: %d %.200s\nasked %s\nwant  %s", c.target, res.Status, res.Body, n.Asked, c.asked)
+		}
+	}
+	n := nativetest.Full()
+	sheet(t, n, "/api/v1/breakdown?by=weekhour&format=csv&interval=day"+rowsDay)
+	if want := "breakdown my shop/1 " + rowsSpan + ` steps 0 by ["weekhour"] metrics 0 sort events limit 1048576`; n.Asked != want {
+		t.Errorf("a table: asked %s", n.Asked)
+	}
+}
+
+// withDay adds a range to a target that names none.
+func withDay(target string) string {
+	if strings.Contains(target, "from=") {
+		return target
+	}
+	return target + rowsDay
+}
+
+func TestRowAnswers(t *testing.T) {
+	rows := `"rows":[{"value":"IL","in":{"country":"US"},"events":6,"users":3,"sessions":4,"share":0.6667},{"value":null,"events":2,"users":0,"sessions":0,"share":0.2222}],"total":{"events":9,"users":4,"sessions":5},"count":3`
+	for _, c := range []struct{ target, want string }{
+		{"breakdown?by=region", rowsFrame + "," + rows + `,"next":"NEXT"}`},
+		{"breakdown?by=region&by=prop.plan&metrics=events&interval=day&compare=previous" + rowsBefore, rowsFrameBefore +
+			`,"rows":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"events":6,"share":0.6667,"was":{"events":1,"share":0.5}},{"value":null,"with":null,"events":2,"share":0.2222,"was":{"events":0,"share":0}}],"total":{"events":9},"count":3,"next":"NEXT"` +
+			`,"interval":"day","series":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"steps":[{"time":"2026-11-20T00:00:00.000Z","events":6,"partial":false}]},{"value":null,"with":null,"steps":[{"time":"2026-11-20T00:00:00.000Z","events":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-20T00:00:00.000Z","events":1,"partial":false}]}]` +
+			`,"compare":{"from":"2026-11-19T00:00:00.000Z","to":"2026-11-20T00:00:00.000Z","total":{"events":2},"series":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"steps":[{"time":"2026-11-19T00:00:00.000Z","events":1,"partial":false}]},{"value":null,"with":null,"steps":[{"time":"2026-11-19T00:00:00.000Z","events":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-19T00:00:00.000Z","events":0,"partial":false}]}]}}`},
+	} {
+		n := nativetest.Full()
+		n.AsOf = query.AsOf{Time: nativetest.SomeDay + 5, Seq: 42}
+		res := call(t, n, "UTC", "GET", "/api/v1/"+withDay(c.target))
+		got := string(res.Body)
+		if _, rest, ok := strings.Cut(got, `"next":"`); ok {
+			cursor, _, _ := strings.Cut(rest, `"`)
+			got = strings.Replace(got, cursor, "NEXT", 1)
+		}
+		if res.Status != 200 || got != c.want+"\n" {
+			t.Errorf("%s: %d\n got %s\nwant %s", c.target, res.Status, got, c.want)
+		}
+	}
+	n := nativetest.Full()
+	n.BreakdownAnswer.Whole = true
+	if res := call(t, n, "UTC", "GET", "/api/v1/breakdown?by=hour&limit=1"); !strings.Contains(string(res.Body), `"count":3,"next":null}`) {
+		t.Errorf("a dimension that comes whole has no next page: %s", res.Body)
+	}
+}
+
+func TestRowTables(t *testing.T) {
+	for _, c := range []struct{ target, want string }{
+		{"breakdown?by=region", "value,in_country,events,users,sessions,share\r\nIL,US,6,3,4,0.6667\r\n,,2,0,0,0.2222\r\n"},
+		{"breakdown?by=region&by=name&metrics=users&compare=previous&interval=day", "value,with,in_country,users,was_users\r\nIL,a<b,US,3,1\r\n,,,0,0\r\n"},
+	} {
+		if got := sheet(t, nativetest.Full(), "/api/v1/"+withDay(c.target)+"&format=csv"); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.target, got, c.want)
+		}
+	}
+}
+
+// Each wrong parameter is refused by its name.
+func TestRowRefusals(t *testing.T) {
+	for _, c := range []struct{ target, field string }{
+		{"breakdown", "by"}, {"breakdown?by=name&by=type&by=user", "by"}, {"breakdown?by=name&by=name", "by"}, {"breakdown?by=country&by=context.country", "by"},
+		{"breakdown?by=colour", "by"}, {"breakdown?by=prop.", "by"}, {"breakdown?by=visit.colour", "by"}, {"breakdown?by=has", "by"}, {"breakdown?by=context.colour", "by"}, {"breakdown?by=visit.visit.source", "by"},
+		{"breakdown?by=name&metrics=visits", "metrics"}, {"breakdown?by=name&sort=visits", "sort"}, {"breakdown?by=name&metrics=users&sort=events", "sort"},
+		{"breakdown?by=name&interval=day&limit=21", "limit"}, {"breakdown?by=name&range=all&compare=previous", "compare"}, {"breakdown?by=name&after=x", "after"},
+	} {
+		res := call(t, nativetest.Full(), "UTC", "GET", "/api/v1/"+c.target)
+		if got := errorOf(t, res); res.Status != 400 || got.Field != c.field {
+			t.Errorf("%.80s: %d %s", c.target, res.Status, res.Body)
+		}
+	}
+}
+
+// Who has the answer already is not sent it again.
+func TestRowTags(t *testing.T) {
+	for _, target := range []string{"breakdown?by=name"} {
+		n := nativetest.Full()
+		n.AsOf.Tag = "t1"
+		tag := ""
+		for _, h := range call(t, n, "UTC", "GET", "/api/v1/"+target).Header {
+			if h[0] == "ETag" {
+				tag = h[1]
+			}
+		}
+		n.AsOf.Same = true
+		res, err := ask(t, n, "/api/v1/"+target, map[string]string{"If-None-Match": tag})
+		if err != nil || tag == "" || res.Status != 304 || len(res.Body) > 0 {
+			t.Errorf("%s: %q, then %d %s, %v", target, tag, res.Status, res.Body, err)
+		}
+	}
+}
