@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine"
+	"cairn/engine/event"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -36,7 +39,7 @@ func rowReports(t *testing.T, seed uint64) {
 				p.now = p.now.Add(time.Duration(g.IntN(60)) * time.Hour)
 				p.clock.set(p.now)
 			}
-			p.ingestRecords(p.stories())
+			p.ingestRecords(p.amounts())
 		}
 		if g.chance(10) {
 			p.reopen()
@@ -46,5 +49,32 @@ func rowReports(t *testing.T, seed uint64) {
 }
 
 func (p *pair) rowReport() {
-	p.breakdown()
+	if p.chance(2) {
+		p.breakdown()
+	} else {
+		p.aggregate()
+	}
+}
+
+// amounts makes records with many different numbers, some in arrays and some of many digits.
+func (p *pair) amounts() []engine.Record {
+	records := p.stories()
+	for i := range records {
+		e := &records[i].Event
+		if p.chance(2) || e.Type == event.Identify || e.Type == event.Increment {
+			continue
+		}
+		amount := func() string {
+			return pick(p.generator, fmt.Sprint(p.IntN(200)-20), fmt.Sprintf("%d.%d", p.IntN(50), 1+p.IntN(9)), fmt.Sprintf("%d.%09d1", p.IntN(3), p.IntN(5)), fmt.Sprintf("1000000000000000%d", p.IntN(3)))
+		}
+		value := event.Num(amount())
+		if p.chance(3) {
+			value = event.Raw("[" + amount() + "," + amount() + `,{"x":1},"y",` + amount() + `,"7"]`)
+		}
+		e.Properties.Set("amount", value)
+		if p.chance(2) && e.Dialect == event.Native {
+			e.Value = event.Num(amount())
+		}
+	}
+	return records
 }

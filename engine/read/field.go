@@ -67,6 +67,29 @@ func (s *Slice) AsSent(name string, texts *Terms) (_ Field, folded bool) {
 	return openField(s.part, s.site, name, false, texts), withoutCase(name)
 }
 
+// Elements is Field, with a term as often as the row has it: each element of an array counts.
+// name is value, prop.PATH or extra.PATH.
+func (s *Slice) Elements(name string, texts *Terms) Field {
+	f := s.Field(name, texts)
+	repeat(f)
+	return f
+}
+
+// repeat makes a field return terms as often as a row has them.
+func repeat(f Field) {
+	switch f := f.(type) {
+	case *columnsField:
+		f.repeats = true
+		for _, c := range f.columns {
+			repeat(c)
+		}
+	case *referredField:
+		repeat(f.field)
+	case *cellField:
+		f.repeats = true
+	}
+}
+
 // openField returns a reader of a field in the rows of a part.
 func openField(p index.Part, site *query.Site, name string, fold bool, texts *Terms) Field {
 	text := func(term string) string { return term }
@@ -125,11 +148,16 @@ func (s *Slice) Lacks(name string) bool {
 type columnsField struct {
 	columns []Field
 	ids     idSet
+	repeats bool // see Slice.Elements
 }
 
 func (f *columnsField) Terms(row int) []int32 {
 	f.ids.reset()
 	for _, c := range f.columns {
+		if f.repeats {
+			f.ids.list = append(f.ids.list, c.Terms(row)...)
+			continue
+		}
 		for _, id := range c.Terms(row) {
 			f.ids.add(id)
 		}
@@ -144,6 +172,8 @@ type cellField struct {
 	path  string
 	text  func(term string) string
 	texts *Terms
+
+	repeats bool // see Slice.Elements
 
 	// What a code has: 0 = not read yet, -1 = nothing, from 1 on the number of its only term
 	// plus 1, from -2 down several terms, which are in lists[-2-n].
@@ -211,7 +241,11 @@ func (f *cellField) read(code int64) int32 {
 				return
 			}
 		}
-		ids.add(f.texts.ID(term))
+		if id := f.texts.ID(term); f.repeats {
+			ids.list = append(ids.list, id)
+		} else {
+			ids.add(id)
+		}
 	})
 	switch len(ids.list) {
 	case 0:
