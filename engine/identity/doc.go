@@ -17,7 +17,7 @@
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the
 //	               variables of a visit
 //	links.go       which ordinals name the same person; linktable.go their memory
-//	ordset.go      sets of ordinals, and how many persons they are
+//	ordset.go      sets of ordinals, and how many persons they are; ordpage.go their pages
 //	leastsince.go  the least of the numbers that came since a moment
 //	pair.go        an ordinal and the row of an answer that it belongs to, in one number
 //	owners.go      keeps in memory who began each session, because every event may ask

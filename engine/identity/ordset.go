@@ -3,43 +3,49 @@
 package identity
 
 import (
-	"math/bits"
+	"maps"
 	"slices"
 )
 
-// OrdSet is a set of ordinals: a bitmap in pages of 65,536. It never contains ordinal 0,
-// which is nobody. The zero OrdSet is empty. It is not safe for concurrent use.
+// OrdSet is a set of ordinals, in pages of 65,536. It never contains ordinal 0, which is nobody.
+// An ordinal takes at most about eight bytes, and a page at most eight KiB. The zero OrdSet is
+// empty. It is not safe for concurrent use, but several goroutines may call Has.
 type OrdSet struct {
-	pages map[uint64]*[1024]uint64
+	pages map[uint64]*ordPage
 	near  []nearPage // recently used pages, each at the index key%nearPages
 }
 
 type nearPage struct {
 	key  uint64 // plus 1
-	page *[1024]uint64
+	page *ordPage
 }
 
 const nearPages = 256 // a power of two
 
 // Add adds an ordinal. It does not add 0.
 func (s *OrdSet) Add(ord uint64) {
-	if ord != 0 {
-		s.at(ord >> 16)[ord&0xffff>>6] |= 1 << (ord & 63)
+	if ord == 0 {
+		return
+	}
+	if p := s.at(ord >> 16); p.bits != nil {
+		p.bits[ord&0xffff>>6] |= 1 << (ord & 63)
+	} else {
+		p.add(uint16(ord))
 	}
 }
 
 // at returns the page of a key. It makes the page if there is none.
-func (s *OrdSet) at(key uint64) *[1024]uint64 {
+func (s *OrdSet) at(key uint64) *ordPage {
 	if len(s.near) != 0 {
 		if n := &s.near[key%nearPages]; n.key == key+1 {
 			return n.page
 		}
 	} else {
-		s.pages, s.near = make(map[uint64]*[1024]uint64), make([]nearPage, nearPages)
+		s.pages, s.near = make(map[uint64]*ordPage), make([]nearPage, nearPages)
 	}
 	p := s.pages[key]
 	if p == nil {
-		p = new([1024]uint64)
+		p = new(ordPage)
 		s.pages[key] = p
 	}
 	s.near[key%nearPages] = nearPage{key + 1, p}
@@ -49,10 +55,7 @@ func (s *OrdSet) at(key uint64) *[1024]uint64 {
 // Union adds all ordinals of o.
 func (s *OrdSet) Union(o *OrdSet) {
 	for key, from := range o.pages {
-		page := s.at(key)
-		for i, w := range from {
-			page[i] |= w
-		}
+		s.at(key).union(from)
 	}
 }
 
@@ -60,13 +63,10 @@ func (s *OrdSet) Union(o *OrdSet) {
 func (s *OrdSet) Intersect(o *OrdSet) {
 	for key, page := range s.pages {
 		other := o.pages[key]
-		for i := range page {
-			if other == nil {
-				page[i] = 0
-			} else {
-				page[i] &= other[i]
-			}
+		if other == nil {
+			other = new(ordPage)
 		}
+		page.intersect(other)
 	}
 }
 
@@ -74,38 +74,35 @@ func (s *OrdSet) Intersect(o *OrdSet) {
 func (s *OrdSet) Has(ord uint64) bool {
 	key := ord >> 16
 	if len(s.near) != 0 && s.near[key%nearPages].key == key+1 {
-		return s.near[key%nearPages].page[ord&0xffff>>6]&(1<<(ord&63)) != 0
+		return s.near[key%nearPages].page.has(uint16(ord))
 	}
 	p := s.pages[key]
-	return p != nil && p[ord&0xffff>>6]&(1<<(ord&63)) != 0
+	return p != nil && p.has(uint16(ord))
 }
 
 // Len returns the number of ordinals in the set.
 func (s *OrdSet) Len() int {
 	n := 0
 	for _, p := range s.pages {
-		for _, w := range p {
-			n += bits.OnesCount64(w)
-		}
+		n += p.len()
 	}
 	return n
 }
 
+// eachPage calls fn with the ordinals of each page, ascending. fn may change the slice, which is
+// valid until it returns.
+func (s *OrdSet) eachPage(fn func(ords []uint64)) {
+	keys := slices.Sorted(maps.Keys(s.pages))
+	var ords []uint64
+	for _, key := range keys {
+		ords = s.pages[key].appendTo(ords[:0], key<<16)
+		fn(ords)
+	}
+}
+
 // sorted returns the ordinals, ascending.
-func (s *OrdSet) sorted() []uint64 {
-	keys := make([]uint64, 0, len(s.pages))
-	for k := range s.pages {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	var all []uint64
-	for _, k := range keys {
-		for i, w := range s.pages[k] {
-			for ; w != 0; w &= w - 1 {
-				all = append(all, k<<16|uint64(i)<<6|uint64(bits.TrailingZeros64(w)))
-			}
-		}
-	}
+func (s *OrdSet) sorted() (all []uint64) {
+	s.eachPage(func(ords []uint64) { all = append(all, ords...) })
 	return all
 }
 
@@ -113,7 +110,8 @@ func (s *OrdSet) sorted() []uint64 {
 // after each few thousand, and returns its error.
 func (s *OrdSet) AddPersons(l *Links, check func() error) error {
 	var linked OrdSet
-	l.Persons().Apart(s.sorted(), linked.Add)
+	p := l.Persons()
+	s.eachPage(func(ords []uint64) { p.Apart(ords, linked.Add) })
 	added := 0
 	for _, one := range linked.sorted() {
 		set := l.Set(one)
@@ -136,8 +134,9 @@ func (s *OrdSet) CountPersons(p Persons) int {
 		return s.Len()
 	}
 	var linked OrdSet
-	alone := p.Apart(s.sorted(), linked.Add) // as pairs of row 0
-	return len(alone) + linked.Len()
+	alone := 0
+	s.eachPage(func(ords []uint64) { alone += len(p.Apart(ords, linked.Add)) }) // as pairs of row 0
+	return alone + linked.Len()
 }
 
 // PairSet is a set of pairs of a row of an answer and an ordinal, as PairOf packs them. The

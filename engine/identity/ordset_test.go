@@ -37,6 +37,15 @@ func TestOrdSetIsASet(t *testing.T) {
 					models[i][o] = true
 				}
 			}
+			// Two thousand ordinals make a bitmap of a page.
+			first, n, step := ordinals.Draw(t, "first"), rapid.SampledFrom([]uint64{0, 0, 500, 2000}).Draw(t, "many"), rapid.Uint64Range(1, 30).Draw(t, "step")
+			for k := range n {
+				o := (first + (n-k)*step) % (1 << 40)
+				sets[i].Add(o)
+				if o != 0 {
+					models[i][o] = true
+				}
+			}
 		}
 		if rapid.Bool().Draw(t, "union") {
 			sets[0].Union(&sets[1])
@@ -70,6 +79,31 @@ func TestOrdSetIsASet(t *testing.T) {
 			t.Fatalf("%d persons, want %d", got, len(roots))
 		}
 	})
+}
+
+// An ordinal of a sparse set takes at most eight bytes and its share of a page. A dense set
+// takes a bit for each ordinal.
+func TestOrdSetBytes(t *testing.T) {
+	const last = 50_000_000
+	for _, c := range []struct{ ordinals, most int }{
+		{1, 16}, {1000, 64 << 10}, {100_000, 512 << 10}, {400_000, 2 << 20}, {last, last/8 + 16<<10},
+	} {
+		var s OrdSet
+		step := uint64(last / c.ordinals)
+		for i := range uint64(c.ordinals) {
+			s.Add(last - i*step) // the worst order
+		}
+		bytes := 0
+		for _, p := range s.pages {
+			bytes += 2 * cap(p.few)
+			if p.bits != nil {
+				bytes += len(p.bits) * 8
+			}
+		}
+		if s.Len() != c.ordinals || bytes > c.most {
+			t.Errorf("%d ordinals of %d: %d bytes, want at most %d", s.Len(), c.ordinals, bytes, c.most)
+		}
+	}
 }
 
 func TestPairSetIsASet(t *testing.T) {

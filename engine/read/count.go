@@ -4,6 +4,7 @@ package read
 
 import (
 	"context"
+	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -25,6 +26,42 @@ type distinct struct{ users, sessions identity.OrdSet }
 func (d *distinct) union(o *distinct) {
 	d.users.Union(&o.users)
 	d.sessions.Union(&o.sessions)
+}
+
+// sharedOrds is a set that several goroutines fill through an ordBuffer each. One set of many
+// ordinals is smaller than one for each goroutine.
+type sharedOrds struct {
+	mu  sync.Mutex
+	set identity.OrdSet
+}
+
+// ordBuffer is the ordinals that one goroutine will add to a set.
+type ordBuffer struct {
+	recent identity.RecentFilter
+	ords   []uint64
+}
+
+// ordBufferMax is how many ordinals a buffer holds before it adds them.
+const ordBufferMax = 4096
+
+func (b *ordBuffer) addAll(ords []int64, to *sharedOrds) {
+	for _, ord := range ords {
+		if ord != 0 && b.recent.New(uint64(ord)) {
+			b.ords = append(b.ords, uint64(ord))
+		}
+	}
+	if len(b.ords) >= ordBufferMax {
+		b.flush(to)
+	}
+}
+
+func (b *ordBuffer) flush(to *sharedOrds) {
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	for _, ord := range b.ords {
+		to.set.Add(ord)
+	}
+	b.ords = b.ords[:0]
 }
 
 // countRows answers Count.
@@ -49,9 +86,10 @@ func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 // rows.
 func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err error) {
 	type counts struct {
-		events uint64
-		distinct
+		events          uint64
+		users, sessions ordBuffer
 	}
+	var users, sessions sharedOrds
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, c *counts) error {
 		opened, err := r.open(rr)
 		if opened == nil {
@@ -60,12 +98,8 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 		person, session := newRowInts(opened.Get().Ints(event.IntPerson)), newRowInts(opened.Get().Ints(event.IntSession))
 		err = r.each(rr, func(rows []int32) {
 			c.events += uint64(len(rows))
-			for _, ord := range person.of(rows) {
-				c.users.Add(uint64(ord))
-			}
-			for _, ord := range session.of(rows) {
-				c.sessions.Add(uint64(ord))
-			}
+			c.users.addAll(person.of(rows), &users)
+			c.sessions.addAll(session.of(rows), &sessions)
 		})
 		if err == nil {
 			err = opened.Err()
@@ -75,12 +109,12 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 	if err != nil {
 		return 0, nil, err
 	}
-	all = new(distinct)
 	for i := range sums {
 		events += sums[i].events
-		all.union(&sums[i].distinct)
+		sums[i].users.flush(&users)
+		sums[i].sessions.flush(&sessions)
 	}
-	return events, all, nil
+	return events, &distinct{users.set, sessions.set}, nil
 }
 
 // countEvents counts the rows that satisfy pred. It reads the rows of a part only when the

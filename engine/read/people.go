@@ -80,17 +80,14 @@ func (v *view) ordinals(q *query.Query, column int) (*identity.OrdSet, error) {
 
 // ordinalsOf returns what an integer column has in the rows that satisfy pred.
 func (v *view) ordinalsOf(pred *predicate, column int) (*identity.OrdSet, error) {
-	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, found *identity.OrdSet) error {
+	var all sharedOrds
+	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, found *ordBuffer) error {
 		opened, err := r.open(rr)
 		if opened == nil {
 			return err
 		}
 		ords := newRowInts(opened.Get().Ints(column))
-		if err := r.each(rr, func(rows []int32) {
-			for _, ord := range ords.of(rows) {
-				found.Add(uint64(ord))
-			}
-		}); err != nil {
+		if err := r.each(rr, func(rows []int32) { found.addAll(ords.of(rows), &all) }); err != nil {
 			return err
 		}
 		return opened.Err()
@@ -98,11 +95,10 @@ func (v *view) ordinalsOf(pred *predicate, column int) (*identity.OrdSet, error)
 	if err != nil {
 		return nil, err
 	}
-	all := new(identity.OrdSet)
 	for i := range sums {
-		all.Union(&sums[i])
+		sums[i].flush(&all)
 	}
-	return all, nil
+	return &all.set, nil
 }
 
 // latestUsers is Users with ByLast. It keeps the limit persons with the latest events seen so

@@ -94,12 +94,12 @@ type openSpans struct {
 func (o *openSpans) take(s *spanSlice) {
 	next, open, spans := o.spare[:0], o.open, s.spans
 	for len(open) > 0 || len(spans) > 0 {
-		var span visitSpan
+		var span *visitSpan
 		switch {
 		case len(spans) == 0 || len(open) > 0 && open[0].ord < spans[0].ord:
-			span, open = open[0], open[1:]
+			span, open = &open[0], open[1:]
 		default:
-			span, spans = spans[0], spans[1:]
+			span, spans = &spans[0], spans[1:]
 			if len(open) > 0 && open[0].ord == span.ord {
 				span.merge(&open[0])
 				open = open[1:]
@@ -109,9 +109,9 @@ func (o *openSpans) take(s *spanSlice) {
 			}
 		}
 		if span.ord >= s.first {
-			o.fn(&span)
+			o.fn(span)
 		} else {
-			next = append(next, span)
+			next = append(next, *span)
 		}
 	}
 	o.open, o.spare = next, o.open
