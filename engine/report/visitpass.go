@@ -56,7 +56,8 @@ func newVisitPass(rows *read.Rows, where []query.Cond, span query.Span) (*visitP
 	return p, err
 }
 
-// run calls done with each counted visit that satisfies the conditions. restart is called when
+// run calls done with each counted visit that satisfies the conditions, which is valid until done
+// returns. restart is called when
 // all that done was told is to be forgotten.
 func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 	if p.fresh {
@@ -82,6 +83,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 		}
 		return done(v)
 	}
+	var f visitFacts // of one visit after the other: done copies what it keeps
 	err := onePass(p.rows, &p.passQuestion, &p.texts, func() {
 		clear(p.waiting)
 		restart()
@@ -89,7 +91,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 		if v.actions == 0 {
 			return nil
 		}
-		f := visitFacts{visit: v, dims: dims, from: v.source(), zone: zone}
+		f = visitFacts{visit: v, dims: dims, from: v.source(), zone: zone}
 		f.seconds = v.milliseconds(p.span.To) / 1000
 		if p.fresh && v.person != 0 {
 			root := p.links.Find(v.person)
