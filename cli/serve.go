@@ -404,6 +404,14 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 				p.Metrics(put)
 			}
 		},
+		Geo: func() string {
+			for _, p := range parts {
+				if l, ok := p.(interface{ Finest() string }); ok {
+					return l.Finest()
+				}
+			}
+			return ""
+		},
 		Degraded: func() (reasons []string) {
 			for _, p := range parts {
 				reasons = append(reasons, p.Troubles()...)

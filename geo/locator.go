@@ -260,3 +260,17 @@ func (l *Locator) Status() Status {
 	}
 	return st
 }
+
+// Finest returns how closely the databases in use can locate an address: city, region, country,
+// or "" for not at all.
+func (l *Locator) Finest() string {
+	switch has := l.Status().Has; {
+	case has.City:
+		return "city"
+	case has.Region:
+		return "region"
+	case has.Country:
+		return "country"
+	}
+	return ""
+}

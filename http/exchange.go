@@ -275,6 +275,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			return failure, err
 		}
 		x.grant = g
+		x.req.Rights, x.req.Admin = g.Rights, g.Admin
 		if g.Account != nil {
 			x.req.Site = &g.Account.Site
 		}

@@ -171,6 +171,10 @@ func (f *fakeEngine) Group(context.Context, *query.Site, string) (query.Group, e
 	return query.Group{}, query.ErrNotFound
 }
 
+func (f *fakeEngine) Facts(context.Context, *query.Site) (query.Facts, error) {
+	return query.Facts{First: 1}, f.fail
+}
+
 func (f *fakeEngine) Live(context.Context, *query.Live) (*query.LiveAnswer, error) {
 	return &query.LiveAnswer{}, f.fail
 }

@@ -195,14 +195,7 @@ func (s *Server) appendMetrics(b []byte) []byte {
 
 	p.put("cairn_events_accepted_total", "counter", "Events stored.", float64(st.Accepted))
 	p.put("cairn_events_duplicate_total", "counter", "Events not stored again because their message id was known.", float64(st.Duplicates))
-	rejected := m.rejected.snapshot()
-	if rejected == nil {
-		rejected = map[string]uint64{}
-	}
-	for reason, n := range st.Rejected {
-		rejected[reason] += n
-	}
-	p.byReason("cairn_events_rejected_total", "Events refused, by reason; a request that cannot be decoded counts as one event.", rejected)
+	p.byReason("cairn_events_rejected_total", "Events refused, by reason; a request that cannot be decoded counts as one event.", m.rejectedOf(&st))
 	p.byReason("cairn_events_excluded_total", "Events answered but not stored, because of a setting or rule, by reason.", m.excluded.snapshot())
 
 	p.head("cairn_ids_refused_total", "counter", "Ids of users and visitors that are none, such as undefined, by the word. The events are stored without them.")
@@ -243,4 +236,23 @@ func (s *Server) appendMetrics(b []byte) []byte {
 		p.put(m.Name, m.Kind, m.Help, m.Value)
 	}
 	return p.b
+}
+
+// rejectedOf returns how many events were refused, by reason: before the engine saw them, and by
+// the engine.
+func (m *metrics) rejectedOf(st *engine.Stats) map[string]uint64 {
+	rejected := m.rejected.snapshot()
+	if rejected == nil {
+		rejected = map[string]uint64{}
+	}
+	for reason, n := range st.Rejected {
+		rejected[reason] += n
+	}
+	return rejected
+}
+
+// refusedEvents is what the native API tells the admin.
+func (s *Server) refusedEvents() map[string]uint64 {
+	st := s.engine.Stats()
+	return s.metrics.rejectedOf(&st)
 }

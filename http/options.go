@@ -62,4 +62,8 @@ type Options struct {
 	// may read. nil = nothing.
 	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
+
+	// Geo returns how closely addresses are located: country, region, city, or "" for not at all.
+	// nil = not at all.
+	Geo func() string
 }

@@ -34,6 +34,8 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/sessions":        "read",
 		"GET /api/v1/sessions/*":      "read",
 		"GET /api/v1/groups/*":        "read",
+		"GET /api/v1/site":            "read",
+		"GET /api/v1/sites":           "admin",
 		"GET /api/v1/live":            "read",
 		"GET /api/v1/live/stream":     "read",
 		"GET /api/v1/saved":           "read",

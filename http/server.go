@@ -101,7 +101,9 @@ func New(o Options) (*Server, error) {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
-	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now})
+	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now, Version: o.Version,
+		Sites: func() []*dialect.Site { return s.sites.Load().all() },
+		Geo:   o.Geo, Refused: s.refusedEvents})
 	if err := s.SetSites(o.Sites, o.Implicit, o.AdminToken); err != nil {
 		return nil, err
 	}

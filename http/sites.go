@@ -77,7 +77,7 @@ func keysOf(s *Site) auth.Keys {
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.TrackingToken,
 		Origins: s.Origins,
-		Site:    dialect.Site{Site: s.Site.Site, Settings: s.Settings},
+		Site:    dialect.Site{Site: s.Site.Site, WriteKey: s.WriteKey, ClientID: s.ClientID, Settings: s.Settings},
 	}
 }
 
@@ -91,6 +91,15 @@ func (all *sites) meterOf(site *Site) *meter {
 		}
 	}
 	return &meter{pace: p}
+}
+
+// all are the sites as dialects may see them.
+func (all *sites) all() []*dialect.Site {
+	list := make([]*dialect.Site, len(all.tenants))
+	for i, t := range all.tenants {
+		list[i] = &all.registry.ByID(t.ID).Site
+	}
+	return list
 }
 
 // tenant is what the server keeps for an account, nil for none.

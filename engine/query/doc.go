@@ -12,6 +12,7 @@
 //	visits.go   reports of visits; pages.go of pages, funnel.go of funnels, retention.go
 //	            of who comes back, paths.go of paths
 //	live.go     what happens now; tail.go the events that have come since
+//	facts.go    what a site is
 //	saved.go    what a site has saved
 //	fresh.go    how new an answer is to be
 //	sum.go      exact sums of decimals; fold.go comparing texts without case

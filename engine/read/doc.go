@@ -45,6 +45,7 @@
 // One file for each kind of answer:
 //
 //	list.go              listings of events
+//	facts.go             what the rows of a site say of it
 //	tail.go              events in the order of receipt, as they come
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query

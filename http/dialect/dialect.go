@@ -124,6 +124,10 @@ type Request struct {
 	Secure             bool                     // the client speaks TLS, to this server or to a trusted proxy
 	ReceivedUnixMilli  int64
 	Site               *Site // set when the route's Auth is AuthBearer; nil for the admin's token without a site
+	// Rights is what the key in the header may do, and Admin says that it is the admin's token.
+	// Both are set when the route's Auth is AuthBearer.
+	Rights Right
+	Admin  bool
 	// Find is the site that a credential opens, nil when there is none. Decode calls it
 	// for a site's settings. It decides nothing: the server resolves the credential of
 	// each record.
@@ -137,8 +141,10 @@ type Request struct {
 
 // Site is what a dialect may know of a site.
 type Site struct {
-	query.Site       // what a question needs to know of it
-	Settings   []any // of the dialects that have some: pointers, which SettingsOf tells apart by type
+	query.Site // what a question needs to know of it
+	// The public credentials of a site: whoever loads its pages knows them. "" = it has none.
+	WriteKey, ClientID string
+	Settings           []any // of the dialects that have some: pointers, which SettingsOf tells apart by type
 }
 
 // SettingsOf returns the settings of type T of a site; nil when it has none. They never

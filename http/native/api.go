@@ -51,6 +51,8 @@ type Engine interface {
 	// first > last when it has no events.
 	Bounds(ctx context.Context, site *query.Site) (first, last int64, err error)
 
+	// Facts returns what the rows of a site say of it.
+	Facts(ctx context.Context, site *query.Site) (query.Facts, error)
 	// Live returns what happens now.
 	Live(context.Context, *query.Live) (*query.LiveAnswer, error)
 	// Place returns the seq of a public id, of "" that of the newest row; Tail the events that
@@ -72,16 +74,21 @@ type Engine interface {
 	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 }
 
-// Options is what the native API needs. All fields except SnapshotDir have to be set.
+// Options is what the native API needs. Engine and Now have to be set.
 type Options struct {
 	Engine      Engine
 	SnapshotDir string // where snapshots are put; "" = none are made
 	Now         func() time.Time
+	Version     string                   // of cairn
+	Sites       func() []*dialect.Site   // all sites as they are now; nil = none
+	Geo         func() string            // what is known of where addresses are: country, region or city; "" = nothing
+	Refused     func() map[string]uint64 // events refused since the start, by reason
 }
 
 // API is the native API, a dialect.
 type API struct {
 	engine      Engine
+	options     Options
 	snapshotDir string
 	now         func() time.Time
 	pace        streamPace
@@ -90,7 +97,10 @@ type API struct {
 
 // New makes the native API. It asks nothing of the engine yet.
 func New(o Options) *API {
-	return &API{engine: o.Engine, snapshotDir: o.SnapshotDir, now: o.Now, pace: streamPaceDefault}
+	if o.Sites == nil {
+		o.Sites = func() []*dialect.Site { return nil }
+	}
+	return &API{engine: o.Engine, options: o, snapshotDir: o.SnapshotDir, now: o.Now, pace: streamPaceDefault}
 }
 
 var (

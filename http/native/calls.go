@@ -21,6 +21,7 @@ type route struct {
 	act          func(*API, context.Context, *reading) error // changes something that is no event; nil for others
 	body         int64                                       // bytes of the body at most; 0 = it is not read
 
+	many    bool // it asks many questions: they have ten seconds together
 	streams bool // the answer is a stream that lasts
 
 	// names says that the answer names people, whatever is asked. A share of numbers may not
@@ -126,6 +127,8 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "goal", "metrics"}},
 	&route{method: "GET", path: "/api/v1/pages", right: dialect.Read, read: (*API).pages,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesTable, own: []string{"of"}},
+	&route{method: "GET", path: "/api/v1/site", right: dialect.Read, read: (*API).siteInfo, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/sites", right: dialect.Read | dialect.Admin, read: (*API).sites, many: true, own: []string{"after", "max_age"}},
 	&route{method: "GET", path: "/api/v1/live", right: dialect.Read, read: (*API).live, takes: takesSite | takesFilters, own: []string{"max_age"}},
 	&route{method: "GET", path: "/api/v1/live/stream", right: dialect.Read, read: (*API).liveStream, names: true, streams: true, takes: takesSite | takesPlain, own: []string{"after"}},
 	&route{method: "GET", path: "/api/v1/saved", right: dialect.Read, read: (*API).allSaved, names: true, takes: takesSite, own: []string{"kind"}},
@@ -165,7 +168,7 @@ func routesOf(table []*route) []dialect.Route {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil && !r.streams, Streams: r.streams, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
+			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.many, Streams: r.streams, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax

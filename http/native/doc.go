@@ -59,6 +59,7 @@
 //	numbers.go    rates, means and counts
 //	read.go       the calls about events, people and counters; json.go their answers
 //	funnel.go     funnels, and pages of entities; retention.go, paths.go
+//	site.go       what a site is, and all sites
 //	live.go       what happens now; stream.go keeps on telling it
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
 //	openapi.go    the contract; decode.go events that come in; snapshot.go

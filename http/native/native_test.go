@@ -31,8 +31,10 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	}
 	api := New(Options{Engine: n, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
+	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
+	api.options.Sites = func() []*dialect.Site { return []*dialect.Site{site} }
 	path, raw, _ := strings.Cut(target, "?")
-	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}, Header: func(string) string { return "" }}
+	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: site, Header: func(string) string { return "" }}
 	res := &dialect.Response{}
 	if method != "GET" {
 		err = api.Act(t.Context(), req, res)

@@ -52,7 +52,7 @@ func TestContractRights(t *testing.T) {
 	doc := nativetest.Contract(t, OpenAPI)
 	ops := nativetest.Operations(t, doc)
 	for _, r := range table {
-		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write", dialect.Manage: "manage", dialect.Write | dialect.Admin: "write"}[r.right]
+		word := map[dialect.Right]string{dialect.Read: "read", dialect.Write: "write", dialect.Manage: "manage", dialect.Read | dialect.Admin: "admin", dialect.Write | dialect.Admin: "write"}[r.right]
 		want := []any{nativetest.Object{"bearer": []any{word}}}
 		if got := ops[r.method+" "+r.path]["security"]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s %s: security %v, want %v", r.method, r.path, got, want)

@@ -30,6 +30,7 @@ type Engine struct {
 	PagesTold   query.PagesAnswer
 	Next        string
 	SavedList   []query.Saved
+	SiteFacts   query.Facts
 	LiveNow     query.LiveAnswer
 	Came        []*event.Event // for Tail; see Come
 	mu          sync.Mutex     // guards Came
@@ -157,6 +158,10 @@ func (n *Engine) Group(_ context.Context, _ *query.Site, id string) (query.Group
 // Bounds says that the events are of the day before SomeDay and of SomeDay.
 func (n *Engine) Bounds(context.Context, *query.Site) (first, last int64, err error) {
 	return SomeDay - 86_400_000, SomeDay, n.Err
+}
+
+func (n *Engine) Facts(context.Context, *query.Site) (query.Facts, error) {
+	return n.SiteFacts, n.Err
 }
 
 func (n *Engine) Live(_ context.Context, q *query.Live) (*query.LiveAnswer, error) {
@@ -288,6 +293,7 @@ func Full() *Engine {
 			Start: SomeDay, End: SomeDay + 61_999, Events: 4, Actions: 3, Entry: "/in", Exit: "/out",
 			Referrer: "https://x.example/", ReferrerType: "website", Campaign: "c", Goals: []string{"signup"},
 			Orders: []string{"o-1"}, Cart: "c-1", Cursor: SomeID}, {ID: "s-2", Dialect: event.Native, Bounce: true, Cursor: OtherID}},
+		SiteFacts: query.Facts{First: SomeDay, Last: SomeDay + 1, Dialects: []event.Dialect{event.Native, event.Matomo}, Shop: true},
 		LiveNow: query.LiveAnswer{AsOf: query.AsOf{Time: SomeDay, Seq: 9}, Visitors: 2, Total: query.LiveNumbers{Events: 4, Views: 3, Visitors: 3}, Start: SomeDay - 29*60_000,
 			Minutes: [query.LiveMinutes]query.LiveNumbers{29: {Events: 4, Views: 3, Visitors: 3}}, Pages: []query.LiveRow{{Value: "/<a>", Visitors: 2}, {Value: "/b", Visitors: 1}},
 			Sources: []query.LiveRow{{Value: "Google", Visitors: 1}}, Countries: []query.LiveRow{{Value: "NL", Visitors: 2}}, Names: []query.LiveRow{{Value: "signup", Visitors: 1}}},
