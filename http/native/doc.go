@@ -62,6 +62,7 @@
 //	site.go       what a site is, and all sites
 //	live.go       what happens now; stream.go keeps on telling it
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
+//	share.go      what a share of numbers may ask
 //	openapi.go    the contract; decode.go events that come in; snapshot.go
 //
 // # What holds

@@ -1,0 +1,120 @@
+package native
+
+import (
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file says what a share of the scope "numbers" may ask: numbers of the site, and nothing
+// that tells people apart. It knows nothing of where the share came from.
+
+// personal are the fields that tell people apart, or that hold what somebody has typed: the query
+// of an address may be a name. No filter, break-down or list of values of such a share names one.
+var personal = []string{"user", "anonymous", "session", "message_id", "ip", "latitude", "longitude", "url", "referrer"}
+
+// sharedCalls are the calls that a share of numbers may ask.
+var sharedCalls = []string{"visits", "pages", "breakdown", "aggregate", "funnel", "retention", "paths", "live", "goals", "shop",
+	"count", "series", "counters", "fields", "values", "site"}
+
+// namesField are the parameters whose values name fields, and filterInside those that are filters.
+// A parameter that can name a field and is in neither list is a leak: TestShareParameters knows
+// all parameters.
+var namesField = []string{"by", "of", "with", "split", "sort", "field", "property", "segment", "then"}
+
+// shareMay returns why a share of numbers may not ask something: nil when it may. props are the
+// paths of properties that the share lists. The conditions of the share's own filter are no part
+// of q; those that saved= has brought in are.
+func shareMay(r *route, q *params, props []string) error {
+	if r.read == nil || r.names || r.right != dialect.Read || !slices.Contains(sharedCalls, strings.TrimPrefix(r.path, "/api/v1/")) {
+		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "this share shows numbers alone"}
+	}
+	for _, c := range slices.Concat(q.where, q.saved) {
+		if !shareNames(c.Field, props) {
+			return notShared(c.Field, c.Field)
+		}
+	}
+	each := func(check func(param, value string) error) error {
+		for param, value := range q.single {
+			if err := check(param, value); err != nil {
+				return err
+			}
+		}
+		for param, values := range q.lists {
+			for _, value := range values {
+				if err := check(param, value); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	err := each(func(param, value string) error {
+		switch {
+		case slices.Contains(filterInside, param):
+			where, err := filterIn(param, value)
+			if err != nil {
+				return err
+			}
+			for _, c := range where {
+				if !shareNames(c.Field, props) {
+					return notShared(param, c.Field)
+				}
+			}
+		case slices.Contains(namesField, param):
+			for _, name := range append(strings.Split(value, ","), value) {
+				if !shareNames(name, props) {
+					return notShared(param, name)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// A counter is of a property, unless it is one of those that every event has.
+	if strings.HasSuffix(r.path, "/counters") {
+		if q.single["property"] == "" {
+			return &dialect.StatusError{Failure: dialect.Forbidden, Field: "property", Msg: "property: this share needs one; it does not list properties"}
+		}
+		for _, param := range []string{"property", "segment"} {
+			if name := q.single[param]; name != "" && name != "name" && !event.Detected(name) && !slices.Contains(props, name) {
+				return notShared(param, name)
+			}
+		}
+	}
+	return nil
+}
+
+// notShared refuses a parameter for the field that it names.
+func notShared(param, field string) error {
+	param, field = shorten(param, 128), shorten(field, 128)
+	return &dialect.StatusError{Failure: dialect.Forbidden, Field: param, Msg: param + ": this share may not name " + field}
+}
+
+// shareNames reports whether a share of numbers may name a field, in any notation: with visit. or
+// context. before it, or a path in quotes. A name that is none of a field is left to the call.
+func shareNames(name string, props []string) bool {
+	name = strings.TrimSpace(name)
+	for {
+		bare := strings.TrimPrefix(strings.TrimPrefix(name, "visit."), "context.")
+		if bare == name {
+			break
+		}
+		name = bare
+	}
+	for _, prefix := range []string{"prop.", "extra."} {
+		path, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		if len(path) >= 2 && path[0] == '"' && path[len(path)-1] == '"' {
+			path = path[1 : len(path)-1]
+		}
+		return slices.Contains(props, path)
+	}
+	return !slices.Contains(personal, name)
+}

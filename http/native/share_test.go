@@ -1,0 +1,137 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"cairn/engine/query"
+	"cairn/http/dialect"
+)
+
+// sharedAsk returns whether a share that lists the property plan may ask a call, and the field that is
+// named if not. saved is the query of a saved filter.
+func sharedAsk(t *testing.T, r *route, raw, saved string) (field string, may bool) {
+	t.Helper()
+	q, err := parseQuery(raw, r.params)
+	if err != nil {
+		t.Fatal(r.path, raw, err)
+	}
+	if q.saved, err = savedFilters(&query.Saved{Query: saved}); err != nil {
+		t.Fatal(saved, err)
+	}
+	err = shareMay(r, &q, []string{"plan", "address.city"})
+	var status *dialect.StatusError
+	switch {
+	case err == nil:
+		return "", true
+	case !errors.As(err, &status) || status.Failure != dialect.Forbidden:
+		t.Errorf("%s?%s: %v", r.path, raw, err)
+		return "", false
+	}
+	return status.Field, false
+}
+
+// everything is a call with all parameters.
+func everything(path string) *route {
+	r := &route{method: "GET", path: path, right: dialect.Read, read: func(*API, context.Context, *reading) error { return nil }, takes: takesSite | takesFilters}
+	for name := range parameterKinds {
+		if name != "site" && name != "saved" {
+			r.own = append(r.own, name)
+		}
+	}
+	return declare(r)[0]
+}
+
+// A share of numbers may ask the calls of numbers, and no other.
+func TestShareCalls(t *testing.T) {
+	var may []string
+	for _, r := range table {
+		if shareMay(r, &params{single: map[string]string{"property": "country"}}, nil) == nil {
+			may = append(may, strings.TrimPrefix(r.path, "/api/v1/"))
+			if r.names {
+				t.Errorf("%s names people", r.path)
+			}
+		}
+	}
+	for _, path := range []string{"count", "series", "counters", "live", "site", "visits", "pages", "funnel", "retention", "paths"} {
+		if !slices.Contains(may, path) {
+			t.Errorf("%s is not shared", path)
+		}
+	}
+	for _, path := range may {
+		if !slices.Contains(sharedCalls, path) {
+			t.Errorf("%s is shared", path)
+		}
+	}
+}
+
+// Each row is a parameter that a share may not send, in each notation and place.
+func TestShareFields(t *testing.T) {
+	r := everything("/api/v1/breakdown")
+	for _, field := range append(slices.Clone(personal), "prop.email", "extra.email", "prop.plan.x", `prop."email"`) {
+		plain := strings.ReplaceAll(field, `"`, "")
+		inside := url.QueryEscape("name=a&" + field + "=1")
+		asks := []string{field + "=1", field + "!=1", field + "~=1*", "visit." + field + "=1", "visit." + field + "!~=1",
+			"has=" + plain, "has!=" + plain, "visit.has=" + plain, "visit.has!=" + plain}
+		if slices.Contains([]string{"ip", "latitude", "longitude", "url", "referrer"}, field) {
+			asks = append(asks, "context."+field+"=1", "has=context."+field)
+		}
+		for _, param := range filterInside {
+			asks = append(asks, param+"="+inside)
+		}
+		for _, param := range []string{"by", "of", "split", "sort", "field", "property", "segment"} {
+			for _, name := range []string{field, "visit." + field, "context." + field, "visit.context." + field, "country," + field} {
+				asks = append(asks, param+"="+url.QueryEscape(name))
+			}
+		}
+		asks = append(asks, "by=country&by="+url.QueryEscape(field))
+		for _, ask := range asks {
+			if named, may := sharedAsk(t, r, "range=7d&"+ask, ""); may || named == "" {
+				t.Errorf("%s: may %v, named %q", ask, may, named)
+			}
+		}
+		if named, may := sharedAsk(t, r, "", field+"=1"); may || named != plain {
+			t.Errorf("saved %s: may %v, named %q", field, may, named)
+		}
+	}
+	for _, ask := range []string{"", "range=7d&country=DE&visit.source!=Google&page~=/blog/*", "prop.plan=pro&prop.address.city=Utrecht&extra.plan=x&has=prop.plan", `prop."plan"=pro`,
+		"by=prop.plan&by=country&sort=visits&of=value", "by=visit.prop.plan", "by=referrer_host,title", "goal=" + url.QueryEscape("name=signup&prop.plan=pro"), "step=" + url.QueryEscape("type=page") + "&step=name%3Da",
+		"split=prop.plan", "field=city", "then=/p/1&fold=/p/*", "search=url"} {
+		if named, may := sharedAsk(t, r, ask, "country=DE&prop.plan=pro"); !may {
+			t.Errorf("%s: may not name %s", ask, named)
+		}
+	}
+}
+
+// Counters are of properties: those that events have by themselves, and those that are listed.
+func TestShareCounters(t *testing.T) {
+	r := everything("/api/v1/counters")
+	for ask, may := range map[string]bool{"property=country": true, "property=name&segment=country": true, "property=plan": true, "property=plan&segment=address.city": true,
+		"": false, "property=email": false, "property=country&segment=email": false, "segment=country": false, "property=address": false} {
+		if named, got := sharedAsk(t, r, ask, ""); got != may || !may && named == "" {
+			t.Errorf("%q: may %v, named %q", ask, got, named)
+		}
+	}
+}
+
+// Every parameter is known to name fields, to be a filter, or to be harmless. A new one has to be
+// put in one of these lists.
+func TestShareParameters(t *testing.T) {
+	harmless := []string{"site", "from", "to", "range", "max_age", "compare", "interval", "format", "metrics", "limit", "after", "search", "order", "at_least",
+		"fold", "saved", "entity", "mode", "window", "at", "state", "period", "cohort", "count", "cell", "depth", "anchor", "kind"}
+	for name := range parameterKinds {
+		n := 0
+		for _, list := range [][]string{harmless, namesField, filterInside} {
+			if slices.Contains(list, name) {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s is in %d of the lists", name, n)
+		}
+	}
+}
