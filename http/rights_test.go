@@ -43,6 +43,7 @@ func TestNativeRights(t *testing.T) {
 		"PUT /api/v1/saved/*":         "manage",
 		"DELETE /api/v1/saved/*":      "manage",
 		"GET /api/v1/breakdown":       "read",
+		"GET /api/v1/aggregate":       "read",
 		"POST /api/v1/admin/snapshot": "admin",
 
 		"GET /api/v1/funnel":             "read",

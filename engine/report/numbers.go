@@ -206,7 +206,7 @@ func (t *numberTally) coarsen() {
 	}
 	t.pairs = append(t.pairs, t.pending...)
 	t.pending, t.long, t.bytes = nil, make(map[longPair]uint64), 0
-	for t.bits = min(t.bits-1, bucketBits); ; t.bits-- {
+	for t.bits = max(1, min(t.bits-1, bucketBits)); ; t.bits-- {
 		for i := range t.pairs {
 			t.pairs[i].key = t.bucket(t.pairs[i].key)
 		}
@@ -218,7 +218,7 @@ func (t *numberTally) coarsen() {
 		if t.pairs = merged; len(t.pairs) <= t.limit/2 {
 			return
 		}
-		if t.bits == 1 {
+		if t.bits == 1 { // no cell has more than some thousands now
 			t.err = tooManyNumbers(t.limit)
 			t.pairs = t.pairs[:0]
 			return

@@ -46,6 +46,7 @@ type Engine interface {
 	Pages(context.Context, query.PagesQuery) (*query.PagesAnswer, error)
 	// Reports of events by fields. Only AsOf is set when the caller has the answer already.
 	Breakdown(context.Context, query.BreakdownQuery) (*query.BreakdownAnswer, error)
+	Aggregate(context.Context, query.AggregateQuery) (*query.AggregateAnswer, error)
 
 	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
 	// first > last when it has no events.

@@ -26,6 +26,8 @@ func TestRowQuestions(t *testing.T) {
 		{"breakdown?by=prop.plan", "breakdown shop " + rowsSpan + ` steps 0 by ["prop.plan"] metrics 0 sort events limit 10`},
 		{"breakdown?by=visit.source&by=timezone&metrics=users&country!=DE", `breakdown shop country not ["DE"] ` + rowsSpan + ` steps 0 by ["visit.source" "timezone"] metrics 10 sort users limit 10`},
 		{"breakdown?by=context.country&by=prop.a!&sort=share&order=asc&limit=3&search=x&at_least=2&interval=day&compare=previous" + rowsBefore, fmt.Sprintf(`breakdown shop [%d,%d) steps 1 before [%d,%d) steps 1 by ["country" "prop.a!"] metrics 0 sort share asc limit 3 search x at least 2 offset 0`, nativetest.SomeDay-86_400_000, nativetest.SomeDay, nativetest.SomeDay-2*86_400_000, nativetest.SomeDay-86_400_000)},
+		{"aggregate?of=value", "aggregate shop " + rowsSpan + ` steps 0 of value by "" ranks true sort count limit 10`},
+		{"aggregate?of=prop.amount&by=visit.country&metrics=sum,avg&interval=day&limit=20", "aggregate shop " + rowsSpan + ` steps 1 of prop.amount by "visit.country" ranks false sort sum limit 20`},
 	} {
 		n := nativetest.Full()
 		if res := call(t, n, "UTC", "GET", "/api/v1/"+withDay(c.target)); res.Status != 200 || n.Asked != c.asked {
@@ -55,6 +57,11 @@ func TestRowAnswers(t *testing.T) {
 			`,"rows":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"events":6,"share":0.6667,"was":{"events":1,"share":0.5}},{"value":null,"with":null,"events":2,"share":0.2222,"was":{"events":0,"share":0}}],"total":{"events":9},"count":3,"next":"NEXT"` +
 			`,"interval":"day","series":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"steps":[{"time":"2026-11-20T00:00:00.000Z","events":6,"partial":false}]},{"value":null,"with":null,"steps":[{"time":"2026-11-20T00:00:00.000Z","events":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-20T00:00:00.000Z","events":1,"partial":false}]}]` +
 			`,"compare":{"from":"2026-11-19T00:00:00.000Z","to":"2026-11-20T00:00:00.000Z","total":{"events":2},"series":[{"value":"IL","with":"a\u003cb","in":{"country":"US"},"steps":[{"time":"2026-11-19T00:00:00.000Z","events":1,"partial":false}]},{"value":null,"with":null,"steps":[{"time":"2026-11-19T00:00:00.000Z","events":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-19T00:00:00.000Z","events":0,"partial":false}]}]}}`},
+		{"aggregate?of=value", rowsFrame + `,"total":{` + allNumbers + `},"rows":[],"count":3,"next":null,"exact":{"sum":true,"percentiles":true}}`},
+		{"aggregate?of=value&metrics=sum,distinct&interval=day", rowsFrame + `,"total":{"sum":100.25,"distinct":2,"not_numbers":1},"rows":[],"count":3,"next":null,"exact":{"sum":true,"percentiles":true},"interval":"day","series":[{"time":"2026-11-21T00:00:00.000Z","sum":100,"distinct":2,"not_numbers":1,"partial":true}]}`},
+		{"aggregate?of=value&by=region&interval=day&metrics=count&compare=previous" + rowsBefore, rowsFrameBefore + `,"total":{"count":3,"not_numbers":1},"rows":[{"value":"IL","in":{"country":null},"count":3,"not_numbers":1,"was":{"count":0,"not_numbers":0}},{"value":null,"count":0,"not_numbers":0,"was":{"count":0,"not_numbers":0}}],"count":3,"next":"NEXT","exact":{"sum":true,"percentiles":true}` +
+			`,"interval":"day","series":[{"value":"IL","in":{"country":null},"steps":[{"time":"2026-11-20T00:00:00.000Z","count":3,"not_numbers":1,"partial":false}]},{"value":null,"steps":[{"time":"2026-11-20T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-20T00:00:00.000Z","count":3,"not_numbers":1,"partial":false}]}]` +
+			`,"compare":{"from":"2026-11-19T00:00:00.000Z","to":"2026-11-20T00:00:00.000Z","total":{"count":0,"not_numbers":0},"series":[{"value":"IL","in":{"country":null},"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"value":null,"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]}]}}`},
 	} {
 		n := nativetest.Full()
 		n.AsOf = query.AsOf{Time: nativetest.SomeDay + 5, Seq: 42}
@@ -75,10 +82,31 @@ func TestRowAnswers(t *testing.T) {
 	}
 }
 
+// allNumbers are all numbers of the total of nativetest's aggregate.
+const allNumbers = `"count":3,"sum":100.25,"avg":33.416667,"min":-0.5,"max":100,"p50":7,"p90":100,"p95":100,"p99":100,"distinct":2,"not_numbers":1`
+
+// What is not exact says so.
+func TestAggregateExact(t *testing.T) {
+	n := nativetest.Full()
+	n.AggregateAnswer.Error = 0.005
+	n.AggregateAnswer.Total.Sum.Add("1000000000000000000")
+	res := call(t, n, "UTC", "GET", "/api/v1/aggregate?of=value&metrics=sum,distinct"+rowsDay)
+	if got := string(res.Body); !strings.Contains(got, `,"distinct":null,"not_numbers":1}`) || !strings.Contains(got, `"exact":{"sum":false,"percentiles":false,"error":0.005}`) {
+		t.Error(got)
+	}
+	n.AggregateAnswer = nil
+	res = call(t, n, "UTC", "GET", "/api/v1/aggregate?of=value"+rowsDay)
+	if got := string(res.Body); !strings.Contains(got, `"total":{"count":0,"sum":0,"avg":null,"min":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null,"distinct":0,"not_numbers":0}`) {
+		t.Error(got)
+	}
+}
+
 func TestRowTables(t *testing.T) {
 	for _, c := range []struct{ target, want string }{
 		{"breakdown?by=region", "value,in_country,events,users,sessions,share\r\nIL,US,6,3,4,0.6667\r\n,,2,0,0,0.2222\r\n"},
 		{"breakdown?by=region&by=name&metrics=users&compare=previous&interval=day", "value,with,in_country,users,was_users\r\nIL,a<b,US,3,1\r\n,,,0,0\r\n"},
+		{"aggregate?of=value&by=region&metrics=sum,p50&interval=day", "value,in_country,sum,p50,not_numbers\r\nIL,,1,7,1\r\n,,0,,0\r\n"},
+		{"aggregate?of=value&metrics=sum&interval=day", "time,sum,not_numbers,partial\r\n2026-11-21T00:00:00.000Z,100,1,false\r\n"},
 	} {
 		if got := sheet(t, nativetest.Full(), "/api/v1/"+withDay(c.target)+"&format=csv"); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.target, got, c.want)
@@ -93,6 +121,8 @@ func TestRowRefusals(t *testing.T) {
 		{"breakdown?by=colour", "by"}, {"breakdown?by=prop.", "by"}, {"breakdown?by=visit.colour", "by"}, {"breakdown?by=has", "by"}, {"breakdown?by=context.colour", "by"}, {"breakdown?by=visit.visit.source", "by"},
 		{"breakdown?by=name&metrics=visits", "metrics"}, {"breakdown?by=name&sort=visits", "sort"}, {"breakdown?by=name&metrics=users&sort=events", "sort"},
 		{"breakdown?by=name&interval=day&limit=21", "limit"}, {"breakdown?by=name&range=all&compare=previous", "compare"}, {"breakdown?by=name&after=x", "after"},
+		{"aggregate", "of"}, {"aggregate?of=name", "of"}, {"aggregate?of=prop.", "of"}, {"aggregate?of=country", "of"}, {"aggregate?of=context.country", "of"}, {"aggregate?of=visit.value", "of"},
+		{"aggregate?of=value&by=name&by=type", "by"}, {"aggregate?of=value&metrics=p51", "metrics"}, {"aggregate?of=value&sort=events", "sort"}, {"aggregate?of=value&by=name&interval=day&limit=21", "limit"}, {"aggregate?of=value&format=csv", "format"},
 	} {
 		res := call(t, nativetest.Full(), "UTC", "GET", "/api/v1/"+c.target)
 		if got := errorOf(t, res); res.Status != 400 || got.Field != c.field {
@@ -103,7 +133,7 @@ func TestRowRefusals(t *testing.T) {
 
 // Who has the answer already is not sent it again.
 func TestRowTags(t *testing.T) {
-	for _, target := range []string{"breakdown?by=name"} {
+	for _, target := range []string{"breakdown?by=name", "aggregate?of=value"} {
 		n := nativetest.Full()
 		n.AsOf.Tag = "t1"
 		tag := ""

@@ -138,6 +138,9 @@ var table = declare(
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin, act: (*API).makeSnapshot},
 	&route{method: "GET", path: "/api/v1/breakdown", right: dialect.Read, read: (*API).breakdown,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
+	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,
+		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"of", "by", "metrics"}},
+	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 )
 
 // declare makes the list of parameters of each call.

@@ -10,6 +10,7 @@ import (
 // RowReports has the answers to reports of events by fields; nil = an answer of nothing.
 type RowReports struct {
 	BreakdownAnswer *query.BreakdownAnswer
+	AggregateAnswer *query.AggregateAnswer
 }
 
 // noteReport notes the question that a report is asked.
@@ -73,6 +74,57 @@ func fitRow(r query.BreakdownRow, q *query.Report) query.BreakdownRow {
 	return r
 }
 
+func (n *Engine) Aggregate(_ context.Context, q query.AggregateQuery) (*query.AggregateAnswer, error) {
+	n.noteReport("aggregate", &q.Report)
+	n.Asked += fmt.Sprintf(" of %s by %q ranks %t", q.Of, q.By, !q.NoRanks)
+	n.noteRows(q.Rows)
+	if n.Err != nil {
+		return nil, n.Err
+	}
+	answer := query.AggregateAnswer{}
+	if n.AggregateAnswer != nil {
+		answer = *n.AggregateAnswer
+	}
+	answer.AsOf = n.AsOf
+	fit := func(steps []query.Numbers, n int) []query.Numbers {
+		return append(steps[:len(steps):len(steps)], make([]query.Numbers, n)...)[:n]
+	}
+	answer.Steps, answer.WasSteps = fit(answer.Steps, len(q.Steps)), fit(answer.WasSteps, len(q.CompareSteps))
+	if q.Compare == nil {
+		answer.Compared = nil
+	} else if answer.Compared == nil {
+		answer.Compared = new(query.Numbers)
+	}
+	rows := answer.Rows
+	if answer.Other != nil {
+		rows = append(rows[:len(rows):len(rows)], *answer.Other)
+	}
+	answer.Rows, answer.Other = nil, nil
+	for _, r := range rows {
+		r.Steps, r.WasSteps = fit(r.Steps, len(q.Steps)), fit(r.WasSteps, len(q.CompareSteps))
+		if q.Compare == nil {
+			r.Was = nil
+		} else if r.Was == nil {
+			r.Was = new(query.Numbers)
+		}
+		if r.Other {
+			answer.Other = &r
+		} else if q.By != "" {
+			answer.Rows = append(answer.Rows, r)
+		}
+	}
+	return &answer, nil
+}
+
+// someNumbers are numbers of an aggregate.
+func someNumbers(texts ...string) query.Numbers {
+	n := query.Numbers{Events: 3, Count: 3, NotNumbers: 1, Min: "-0.5", Max: "100", Percentiles: [...]string{"7", "100", "100", "100"}, Distinct: 2}
+	for _, text := range texts {
+		n.Sum.Add(text)
+	}
+	return n
+}
+
 // fullRowReports are answers with all there may be in them.
 func fullRowReports() RowReports {
 	return RowReports{
@@ -86,6 +138,16 @@ func fullRowReports() RowReports {
 			Other:    &query.BreakdownRow{Other: true, Steps: []query.Totals{{Events: 1, Users: 1, Sessions: 1}}},
 			Count:    3,
 			Compared: &query.Totals{Events: 2, Users: 1, Sessions: 1},
+		},
+		AggregateAnswer: &query.AggregateAnswer{
+			Total: someNumbers("100", "-0.5", "0.75"),
+			Steps: []query.Numbers{someNumbers("100")},
+			Rows: []query.AggregateRow{
+				{Value: query.Text{Text: "IL"}, In: []query.InValue{{Field: "country", Text: ""}}, Numbers: someNumbers("1"), Steps: []query.Numbers{someNumbers("2")}},
+				{Value: query.Text{Null: true}},
+			},
+			Other: &query.AggregateRow{Other: true, Steps: []query.Numbers{someNumbers("3")}},
+			Count: 3,
 		},
 	}
 }
