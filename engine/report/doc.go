@@ -31,6 +31,11 @@
 //	lengths.go    how long the visits of each row lasted
 //	visits.go     the report of visits; pages.go that of pages
 //
+// Reports of rows by any field:
+//
+//	rowdim.go     what rows are told apart by; breakdown.go how many each value has
+//	aggregate.go  the numbers of a property; numbers.go their sums and percentiles
+//
 // Of the last minutes:
 //
 //	live.go       what happens now

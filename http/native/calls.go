@@ -140,7 +140,6 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
 	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"of", "by", "metrics"}},
-	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin},
 )
 
 // declare makes the list of parameters of each call.
