@@ -106,7 +106,7 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"property", "segment", "sort", "metrics", "limit", "after"}},
 	&route{method: "GET", path: "/api/v1/users", right: dialect.Read, read: (*API).users, names: true,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"sort", "limit", "after"}},
-	&route{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user, names: true, takes: takesSite},
+	&route{method: "GET", path: "/api/v1/users/*", right: dialect.Read, read: (*API).user, names: true, takes: takesSite, own: []string{"after"}},
 	&route{method: "GET", path: "/api/v1/users/*/events", right: dialect.Read, read: (*API).userEvents, names: true,
 		takes: takesSite, own: with(without(filterParams, "user"), "visit.", "saved", "from", "to", "order", "limit", "after")},
 	&route{method: "GET", path: "/api/v1/sessions", right: dialect.Read, read: (*API).sessions, names: true,

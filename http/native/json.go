@@ -1,6 +1,7 @@
 package native
 
 import (
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -166,19 +167,28 @@ func appendCounts(dst []byte, r *query.CounterRow, m query.Metrics) []byte {
 
 func appendUsers(dst []byte, users []query.User, next string) []byte {
 	return appendPage(dst, "users", len(users), next, func(dst []byte, i int) ([]byte, string) {
-		return appendUser(dst, &users[i]), users[i].Cursor
+		return appendUser(dst, &users[i], 0), users[i].Cursor
 	})
 }
 
-func appendUser(dst []byte, u *query.User) []byte {
+// userIDsMax is how many ids of a person one answer has: aliases first, then anonymous ids.
+const userIDsMax = 1000
+
+// appendUser appends a person with the ids after the first so many. When there are more than
+// userIDsMax of them, ids_next is the cursor of the next ones.
+func appendUser(dst []byte, u *query.User, after int) []byte {
+	aliases := u.Aliases[min(after, len(u.Aliases)):]
+	aliases = aliases[:min(userIDsMax, len(aliases))]
+	anonymous := u.Anonymous[min(max(after-len(u.Aliases), 0), len(u.Anonymous)):]
+	anonymous = anonymous[:min(userIDsMax-len(aliases), len(anonymous))]
 	dst = append(dst, `{"id":`...)
 	dst = event.AppendString(dst, u.ID)
 	dst = append(dst, `,"properties":`...)
 	dst = event.AppendObject(dst, u.Properties)
 	dst = append(dst, `,"aliases":`...)
-	dst = event.AppendStrings(dst, u.Aliases)
+	dst = event.AppendStrings(dst, aliases)
 	dst = append(dst, `,"anonymous":`...)
-	dst = event.AppendStrings(dst, u.Anonymous)
+	dst = event.AppendStrings(dst, anonymous)
 	dst = append(dst, `,"groups":`...)
 	dst = event.AppendStrings(dst, u.Groups)
 	dst = append(dst, `,"first_seen":`...)
@@ -187,7 +197,18 @@ func appendUser(dst []byte, u *query.User) []byte {
 	dst = appendTime(dst, u.LastSeen)
 	dst = appendUint(dst, `,"events":`, u.Events)
 	dst = appendUint(dst, `,"sessions":`, u.Sessions)
+	if next := after + len(aliases) + len(anonymous); next < len(u.Aliases)+len(u.Anonymous) {
+		dst = append(appendCounterCursor(append(dst, `,"ids_next":"`...), next, userHash(u)), '"')
+	}
 	return append(dst, '}')
+}
+
+// userHash binds a cursor of ids to a person.
+func userHash(u *query.User) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(u.Cursor))
+	h.Write([]byte(u.ID))
+	return h.Sum32()
 }
 
 func appendSessions(dst []byte, sessions []query.Session, next string) []byte {

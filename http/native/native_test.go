@@ -324,6 +324,44 @@ func TestLongPage(t *testing.T) {
 	}
 }
 
+// A person's ids come in parts. Together they are all ids, each once.
+func TestUserIDsInParts(t *testing.T) {
+	n := &nativetest.Engine{}
+	u := query.User{ID: "ann", Cursor: nativetest.SomeID}
+	for i := range 2500 {
+		u.Aliases = append(u.Aliases, fmt.Sprint("u", i))
+	}
+	for i := range 700 {
+		u.Anonymous = append(u.Anonymous, fmt.Sprint("a", i))
+	}
+	n.UserList = []query.User{u}
+	type answer struct {
+		Aliases, Anonymous []string
+		Next               string `json:"ids_next"`
+	}
+	var got answer
+	parts := 0
+	for after := ""; parts == 0 || after != ""; parts++ {
+		var one answer
+		res := call(t, n, "UTC", "GET", "/api/v1/users/ann?after="+after)
+		if err := json.Unmarshal(res.Body, &one); err != nil || res.Status != 200 || len(one.Aliases)+len(one.Anonymous) > userIDsMax {
+			t.Fatalf("part %d: %d, %d and %d ids, %v", parts, res.Status, len(one.Aliases), len(one.Anonymous), err)
+		}
+		got.Aliases, got.Anonymous = append(got.Aliases, one.Aliases...), append(got.Anonymous, one.Anonymous...)
+		after = one.Next
+	}
+	if parts != 4 || !slices.Equal(got.Aliases, u.Aliases) || !slices.Equal(got.Anonymous, u.Anonymous) {
+		t.Errorf("%d parts with %d and %d ids", parts, len(got.Aliases), len(got.Anonymous))
+	}
+	var page struct{ Users []answer }
+	if err := json.Unmarshal(call(t, n, "UTC", "GET", "/api/v1/users").Body, &page); err != nil || len(page.Users[0].Aliases) != userIDsMax || page.Users[0].Next == "" {
+		t.Errorf("a list has %d ids and %q, %v", len(page.Users[0].Aliases), page.Users[0].Next, err)
+	}
+	if res := call(t, n, "UTC", "GET", "/api/v1/users/ann?after=x"); res.Status != 400 {
+		t.Errorf("a wrong cursor: %d", res.Status)
+	}
+}
+
 // The cursor of a page of counters opens the next page, but only for the same query.
 func TestCounterPages(t *testing.T) {
 	n := nativetest.Full()

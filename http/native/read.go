@@ -281,20 +281,24 @@ func (n *API) users(ctx context.Context, c *reading) error {
 			query.After = after
 			users, next, err = n.engine.Users(ctx, query)
 			return len(users), next, err
-		}, func(dst []byte, i int) []byte { return appendUser(dst, &users[i]) })
+		}, func(dst []byte, i int) []byte { return appendUser(dst, &users[i], 0) })
 	default:
 		c.out = appendUsers(c.out, users, next)
 	}
 	return nil
 }
 
-// user is GET /api/v1/users/{id}.
+// user is GET /api/v1/users/{id}. after is the ids_next of an answer before.
 func (n *API) user(ctx context.Context, c *reading) error {
 	user, err := n.engine.User(ctx, c.site, c.ids[0])
 	if err != nil {
 		return idError(err)
 	}
-	c.out = appendUser(c.out, &user)
+	after, err := counterOffset(c.query.single["after"], userHash(&user))
+	if err != nil {
+		return err
+	}
+	c.out = appendUser(c.out, &user, after)
 	return nil
 }
 
