@@ -61,8 +61,10 @@ func Open(opts Options) (*Engine, error) {
 		e, err = pending.open(e)
 	}
 	if err != nil {
-		if e != nil && e.db != nil {
+		if e != nil && e.files != nil {
 			e.files.End()
+		}
+		if e != nil && e.db != nil {
 			_ = e.db.Close()
 		}
 		return nil, refused(opts.FS, opts.Dir, noSpace(err))

@@ -23,6 +23,7 @@ type Pending struct {
 	mu    sync.Mutex
 	goOn  *sync.Cond
 	tries int           // how often an Open took it over
+	over  bool          // the open has ended: nothing waits any more
 	found chan struct{} // buffered, one value: the open waits for space
 	file  string        // for which
 }
@@ -39,7 +40,7 @@ func (p *Pending) hold(file string) {
 	case p.found <- struct{}{}:
 	default:
 	}
-	for n := p.tries; n == p.tries; {
+	for n := p.tries; n == p.tries && !p.over; {
 		p.goOn.Wait()
 	}
 }
@@ -59,19 +60,36 @@ func (p *Pending) open(e *Engine) (*Engine, error) {
 		p.mu.Unlock()
 	} else {
 		p.goOn, p.found = sync.NewCond(&p.mu), make(chan struct{}, 1)
-		p.e, p.done = e, make(chan error, 1)
+		p.e, p.done, p.over = e, make(chan error, 1), false
 		e.pending = p
 		go func() { p.done <- e.open() }()
 	}
-	select {
-	case err := <-p.done:
-		e, p.e = p.e, nil
-		return e, err
-	case <-p.found:
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return nil, fmt.Errorf("%w: the start finds no space for %s", query.ErrDiskFull, p.file)
+	found := p.found
+	for {
+		select {
+		case err := <-p.done:
+			p.end()
+			e, p.e = p.e, nil
+			return e, err
+		case <-found:
+			if len(p.done) > 0 { // something beside the open found no space
+				found = nil
+				continue
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return nil, fmt.Errorf("%w: the start finds no space for %s", query.ErrDiskFull, p.file)
+		}
 	}
+}
+
+// end lets those go on that still wait for space, such as a compaction: no Open takes them over
+// any more, and Close waits for them.
+func (p *Pending) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	p.goOn.Broadcast()
 }
 
 // unlocked is a file system in which a store can be opened for reading while a pending Open has
