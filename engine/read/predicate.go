@@ -34,14 +34,20 @@ func newPredicate(clauses ...index.Clause) *predicate {
 // plan turns conditions and the event times [from, to) into a predicate on the rows of v. A
 // time of 0 is no bound. The error of a bad condition wraps query.ErrBadQuery.
 func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
-	pred := newPredicate()
+	span := query.Span{From: math.MinInt64, To: math.MaxInt64}
 	if from != 0 {
-		pred.timeFrom = from
+		span.From = from
 	}
 	if to != 0 {
-		pred.timeTo = to
+		span.To = to
 	}
-	if from != 0 || to != 0 {
+	return planIn(v, conds, span)
+}
+
+// planIn is plan for the event times of a span. The least and the greatest int64 are no bounds.
+func planIn(v *view, conds []query.Cond, span query.Span) (*predicate, error) {
+	pred := newPredicate()
+	if pred.timeFrom, pred.timeTo = span.From, span.To; span.From != math.MinInt64 || span.To != math.MaxInt64 {
 		pred.ranges = append(pred.ranges, index.Range{Col: event.IntTime, From: pred.timeFrom, To: pred.timeTo})
 	}
 	var visits []query.Cond
@@ -61,7 +67,7 @@ func plan(v *view, conds []query.Cond, from, to int64) (*predicate, error) {
 	if len(visits) == 0 {
 		return pred, nil
 	}
-	clauses, err := v.visitClauses(visits, query.Span{From: pred.timeFrom, To: pred.timeTo})
+	clauses, err := v.visitClauses(visits, span)
 	pred.clauses = append(pred.clauses, clauses...)
 	return pred, err
 }

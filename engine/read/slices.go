@@ -73,9 +73,12 @@ type Selection struct {
 }
 
 // Select returns the rows that satisfy all conditions and whose event time is in the span. The
-// error of a bad condition wraps query.ErrBadQuery.
+// zero Span is any time. The error of a bad condition wraps query.ErrBadQuery.
 func (r *Rows) Select(where []query.Cond, span query.Span) (*Selection, error) {
-	pred, err := plan(r.view, where, span.From, span.To)
+	if span == (query.Span{}) {
+		span = query.Span{From: math.MinInt64, To: math.MaxInt64}
+	}
+	pred, err := planIn(r.view, where, span)
 	if err != nil {
 		return nil, err
 	}

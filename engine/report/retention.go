@@ -327,7 +327,7 @@ func (t *retention) toRoots(numbers []uint64, in class, out *[]uint64) {
 
 // lookBack marks the people who have a start event before the span.
 func (t *retention) lookBack() error {
-	if t.members.n == 0 || t.q.From == 0 {
+	if t.members.n == 0 {
 		return nil
 	}
 	earlier, err := t.rows.Select(t.q.Where, query.Span{From: math.MinInt64, To: t.q.From})
