@@ -1,4 +1,4 @@
-// Pages of sets of ordinals: a list while they have few, then a bitmap.
+// Pages of sets of ordinals: a hash table while they have few, then a bitmap.
 
 package identity
 
@@ -9,64 +9,101 @@ import (
 
 // ordPage is a set of numbers below 65,536.
 type ordPage struct {
-	few  []uint16      // ascending; not used once there are bits
-	hint int           // index in few of the number that was added last
-	bits *[1024]uint64 // nil while there are at most fewMax
+	slots []uint16      // open addressing; 0 = free; the length is a power of two
+	n     int           // numbers in slots
+	shift uint8         // of a number's hash
+	zero  bool          // the set has 0, unless there are bits
+	bits  *[1024]uint64 // instead of slots, once there would be more than slotsMax
 }
 
-// fewMax is how many numbers a page lists. The list takes a quarter of the bitmap then. A longer
-// one would save little memory, and finding a place in it takes longer.
-const fewMax = 1024
+// slotsMax is how many slots a page has at most: with them it takes half of what a bitmap takes.
+// A sorted list would be smaller, but a count over all rows then took half as long again.
+const slotsMax = 2048
 
-// add adds a number to the list.
+func (p *ordPage) slot(n uint16) int { return int(n * 0x9e37 >> p.shift) }
+
+// add adds a number to a page without a bitmap.
 func (p *ordPage) add(n uint16) {
-	if len(p.few) > 0 && p.few[p.hint] == n {
-		return // rows of one session or person often follow each other
+	if n == 0 {
+		p.zero = true
+		return
 	}
-	at := len(p.few)
-	if at > 0 && p.few[at-1] >= n {
-		var found bool
-		if at, found = slices.BinarySearch(p.few, n); found {
-			p.hint = at
+	if (p.n+1)*4 > len(p.slots)*3 {
+		if len(p.slots) == slotsMax {
+			p.toBits()
+			p.set(n)
+			return
+		}
+		p.grow()
+	}
+	i := p.slot(n)
+	for ; p.slots[i] != 0; i = (i + 1) & (len(p.slots) - 1) {
+		if p.slots[i] == n {
 			return
 		}
 	}
-	if len(p.few) == fewMax {
-		p.toBits()
-		p.set(n)
-		return
+	p.slots[i] = n
+	p.n++
+}
+
+func (p *ordPage) grow() {
+	old := p.slots
+	p.slots, p.n = make([]uint16, max(8, 2*len(old))), 0
+	p.shift = uint8(16 - bits.TrailingZeros(uint(len(p.slots))))
+	for _, n := range old {
+		if n != 0 {
+			p.add(n)
+		}
 	}
-	if p.few == nil {
-		p.few = make([]uint16, 0, 4)
-	}
-	p.few, p.hint = slices.Insert(p.few, at, n), at
 }
 
 func (p *ordPage) set(n uint16) { p.bits[n>>6] |= 1 << (n & 63) }
 
-// toBits replaces the list by a bitmap.
+// toBits replaces the table by a bitmap.
 func (p *ordPage) toBits() {
 	if p.bits != nil {
 		return
 	}
-	p.bits = new([1024]uint64)
-	for _, n := range p.few {
-		p.set(n)
+	all := new([1024]uint64)
+	p.each(func(n uint16) { all[n>>6] |= 1 << (n & 63) })
+	*p = ordPage{bits: all}
+}
+
+// each calls fn with the numbers, in no order. The page has no bitmap.
+func (p *ordPage) each(fn func(n uint16)) {
+	if p.zero {
+		fn(0)
 	}
-	p.few, p.hint = nil, 0
+	for _, n := range p.slots {
+		if n != 0 {
+			fn(n)
+		}
+	}
 }
 
 func (p *ordPage) has(n uint16) bool {
-	if p.bits != nil {
+	switch {
+	case p.bits != nil:
 		return p.bits[n>>6]&(1<<(n&63)) != 0
+	case n == 0:
+		return p.zero
+	case p.n == 0:
+		return false
 	}
-	_, found := slices.BinarySearch(p.few, n)
-	return found
+	for i := p.slot(n); p.slots[i] != 0; i = (i + 1) & (len(p.slots) - 1) {
+		if p.slots[i] == n {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *ordPage) len() (n int) {
 	if p.bits == nil {
-		return len(p.few)
+		if p.zero {
+			n++
+		}
+		return n + p.n
 	}
 	for _, w := range p.bits {
 		n += bits.OnesCount64(w)
@@ -83,42 +120,42 @@ func (p *ordPage) union(o *ordPage) {
 		}
 		return
 	}
-	for _, n := range o.few {
+	o.each(func(n uint16) {
 		if p.bits != nil {
 			p.set(n)
 		} else {
 			p.add(n)
 		}
-	}
+	})
 }
 
 // intersect removes all numbers that o does not have.
 func (p *ordPage) intersect(o *ordPage) {
-	switch {
-	case p.bits == nil:
-		p.few = slices.DeleteFunc(p.few, func(n uint16) bool { return !o.has(n) })
-		p.hint = 0
-	case o.bits == nil:
-		few := make([]uint16, 0, len(o.few))
-		for _, n := range o.few {
-			if p.has(n) {
-				few = append(few, n)
-			}
-		}
-		*p = ordPage{few: few}
-	default:
+	if p.bits != nil && o.bits != nil {
 		for i, w := range o.bits {
 			p.bits[i] &= w
 		}
+		return
 	}
+	few, other := p, o
+	if few.bits != nil {
+		few, other = o, p
+	}
+	var both ordPage // it has no more than few, and needs no bitmap either
+	few.each(func(n uint16) {
+		if other.has(n) {
+			both.add(n)
+		}
+	})
+	*p = both
 }
 
 // appendTo appends the numbers, ascending, each added to first.
 func (p *ordPage) appendTo(to []uint64, first uint64) []uint64 {
 	if p.bits == nil {
-		for _, n := range p.few {
-			to = append(to, first|uint64(n))
-		}
+		from := len(to)
+		p.each(func(n uint16) { to = append(to, first|uint64(n)) })
+		slices.Sort(to[from:])
 		return to
 	}
 	for i, w := range p.bits {

@@ -89,6 +89,9 @@ func (s *OrdSet) Len() int {
 	return n
 }
 
+// Pages returns the number of pages that the set has memory for.
+func (s *OrdSet) Pages() int { return len(s.pages) }
+
 // eachPage calls fn with the ordinals of each page, ascending. fn may change the slice, which is
 // valid until it returns.
 func (s *OrdSet) eachPage(fn func(ords []uint64)) {

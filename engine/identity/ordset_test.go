@@ -86,7 +86,7 @@ func TestOrdSetIsASet(t *testing.T) {
 func TestOrdSetBytes(t *testing.T) {
 	const last = 50_000_000
 	for _, c := range []struct{ ordinals, most int }{
-		{1, 16}, {1000, 64 << 10}, {100_000, 512 << 10}, {400_000, 2 << 20}, {last, last/8 + 16<<10},
+		{1, 16}, {1000, 64 << 10}, {100_000, 1 << 20}, {400_000, 2 << 20}, {last, last/8 + 16<<10},
 	} {
 		var s OrdSet
 		step := uint64(last / c.ordinals)
@@ -95,7 +95,7 @@ func TestOrdSetBytes(t *testing.T) {
 		}
 		bytes := 0
 		for _, p := range s.pages {
-			bytes += 2 * cap(p.few)
+			bytes += 2 * len(p.slots)
 			if p.bits != nil {
 				bytes += len(p.bits) * 8
 			}

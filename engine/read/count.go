@@ -36,21 +36,17 @@ type sharedOrds struct {
 }
 
 // ordBuffer is the ordinals that one goroutine will add to a set.
-type ordBuffer struct {
-	recent identity.RecentFilter
-	ords   []uint64
-}
+type ordBuffer struct{ set identity.OrdSet }
 
-// ordBufferMax is how many ordinals a buffer holds before it adds them.
-const ordBufferMax = 4096
+// ordPagesMax is how many pages of a buffer may have ordinals before it adds them to the set. A
+// page takes 8 KiB at most.
+const ordPagesMax = 64
 
 func (b *ordBuffer) addAll(ords []int64, to *sharedOrds) {
 	for _, ord := range ords {
-		if ord != 0 && b.recent.New(uint64(ord)) {
-			b.ords = append(b.ords, uint64(ord))
-		}
+		b.set.Add(uint64(ord))
 	}
-	if len(b.ords) >= ordBufferMax {
+	if b.set.Pages() > ordPagesMax {
 		b.flush(to)
 	}
 }
@@ -58,10 +54,8 @@ func (b *ordBuffer) addAll(ords []int64, to *sharedOrds) {
 func (b *ordBuffer) flush(to *sharedOrds) {
 	to.mu.Lock()
 	defer to.mu.Unlock()
-	for _, ord := range b.ords {
-		to.set.Add(ord)
-	}
-	b.ords = b.ords[:0]
+	to.set.Union(&b.set)
+	b.set = identity.OrdSet{}
 }
 
 // countRows answers Count.
