@@ -5,6 +5,7 @@ package read
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"cairn/engine/query"
@@ -23,8 +24,11 @@ func (rd *Reader) budget(ctx context.Context) budget {
 }
 
 // check returns query.ErrQueryTimeout when the time is over, and the error of a canceled
-// context. Queries call it between parts; inside loops a clock calls it.
+// context. Queries call it between parts; inside loops a clock calls it. It lets other goroutines
+// run: a write passes through several, and behind queries on all processors each would wait until
+// the runtime stops a query, some ten milliseconds.
 func (b budget) check() error {
+	runtime.Gosched()
 	switch err := b.ctx.Err(); {
 	case err == context.DeadlineExceeded:
 		return query.ErrQueryTimeout

@@ -41,6 +41,9 @@ const sharesMax = 1 << 10
 // errOpen says that too many visits wait.
 var errOpen = errors.New("too many visits wait for their first rows")
 
+// takeCheck is after how many visits a merge looks at the clock.
+const takeCheck = 512
+
 // pass is one reading of the rows of a span.
 type pass struct {
 	*passQuestion
@@ -128,6 +131,11 @@ func (p *pass) choose() (err error) {
 func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) error {
 	defer s.free()
 	for i := range s.visits {
+		if i%takeCheck == takeCheck-1 {
+			if err := p.rows.Check(); err != nil {
+				return err
+			}
+		}
 		v, dims := &s.visits[i], s.dims[i*len(p.dims):(i+1)*len(p.dims)]
 		p.global(s, v, dims)
 		inside := v.ord >= s.first
