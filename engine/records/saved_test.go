@@ -56,7 +56,7 @@ func TestDamagedSaved(t *testing.T) {
 	}
 	for _, value := range []string{
 		"", "\x01", "\x02" + good, "\x01" + good + "}", "\x01" + good[1:], "\x01" + good + good,
-		`{"kind":"filter","name":"a","query":"b"}`, "\x01" + `{"kind":"other","revision":1}`, "\x01" + `{"kind":"filter","nime":"a","revision":1}`,
+		"\x01" + `{"kind":"filter","name":"a","query":"b"}`, "\x01" + `{"kind":"other","revision":1}`, "\x01" + `{"kind":"filter","nime":"a","revision":1}`,
 		"\x01" + `{"kind":"share","revision":1}`, "\x01" + `{"kind":"note","revision":1}`, "\x01" + `{"kind":"filter","note":{"time":1,"text":""},"revision":1}`,
 		"\x01" + `{"kind":"share","share":{"scope":"numbers","token":"00"},"revision":1}`,
 	} {
