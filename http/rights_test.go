@@ -44,6 +44,8 @@ func TestNativeRights(t *testing.T) {
 		"DELETE /api/v1/saved/*":      "manage",
 		"GET /api/v1/breakdown":       "read",
 		"GET /api/v1/aggregate":       "read",
+		"GET /api/v1/fields":          "read",
+		"GET /api/v1/values":          "read",
 		"POST /api/v1/admin/snapshot": "admin",
 
 		"GET /api/v1/funnel":             "read",

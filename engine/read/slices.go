@@ -12,6 +12,7 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -277,3 +278,28 @@ func (s *PairSet) EachPerson(p identity.Persons, fn func(row int)) error {
 
 // Each calls fn with every pair, ascending.
 func (s *PairSet) Each(fn func(row int, ord uint64)) error { return s.bag.eachPair(fn) }
+
+// EachPart calls fn with the parts that may have rows in a span, newest first. The part is valid
+// until fn returns.
+func (r *Rows) EachPart(span query.Span, fn func(index.Part) error) error {
+	for i := len(r.Parts) - 1; i >= 0; i-- {
+		if err := r.Check(); err != nil {
+			return err
+		}
+		own := r.Parts[i].Own() // several goroutines may read the part
+		if run := own.Run; run != nil && (run.TimeMin >= span.To || run.TimeMax < span.From) {
+			continue
+		} else if run == nil {
+			if lo, hi := table.Bounds(own.Get(), event.IntTime); lo >= span.To || hi < span.From {
+				continue
+			}
+		}
+		if err := fn(own.Get()); err != nil {
+			return err
+		}
+		if err := own.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -47,6 +47,8 @@ type Engine interface {
 	// Reports of events by fields. Only AsOf is set when the caller has the answer already.
 	Breakdown(context.Context, query.BreakdownQuery) (*query.BreakdownAnswer, error)
 	Aggregate(context.Context, query.AggregateQuery) (*query.AggregateAnswer, error)
+	Fields(context.Context, query.FieldsQuery) (*query.FieldsAnswer, error)
+	Values(context.Context, query.ValuesQuery) (*query.BreakdownAnswer, error)
 
 	// Bounds returns the least and the greatest event time of a site, in Unix milliseconds;
 	// first > last when it has no events.

@@ -28,6 +28,8 @@ func TestRowQuestions(t *testing.T) {
 		{"breakdown?by=context.country&by=prop.a!&sort=share&order=asc&limit=3&search=x&at_least=2&interval=day&compare=previous" + rowsBefore, fmt.Sprintf(`breakdown shop [%d,%d) steps 1 before [%d,%d) steps 1 by ["country" "prop.a!"] metrics 0 sort share asc limit 3 search x at least 2 offset 0`, nativetest.SomeDay-86_400_000, nativetest.SomeDay, nativetest.SomeDay-2*86_400_000, nativetest.SomeDay-86_400_000)},
 		{"aggregate?of=value", "aggregate shop " + rowsSpan + ` steps 0 of value by "" ranks true sort count limit 10`},
 		{"aggregate?of=prop.amount&by=visit.country&metrics=sum,avg&interval=day&limit=20", "aggregate shop " + rowsSpan + ` steps 1 of prop.amount by "visit.country" ranks false sort sum limit 20`},
+		{"fields?search=amo", "fields shop " + rowsSpan + ` steps 0 search "amo" limit 1000`},
+		{"values?field=context.country&search=d&limit=5&type=page", `values of breakdown shop type=["page"] ` + rowsSpan + ` steps 0 by ["country"] metrics 1 sort  limit 5 search d at least 0 offset 0`},
 	} {
 		n := nativetest.Full()
 		if res := call(t, n, "UTC", "GET", "/api/v1/"+withDay(c.target)); res.Status != 200 || n.Asked != c.asked {
@@ -62,6 +64,8 @@ func TestRowAnswers(t *testing.T) {
 		{"aggregate?of=value&by=region&interval=day&metrics=count&compare=previous" + rowsBefore, rowsFrameBefore + `,"total":{"count":3,"not_numbers":1},"rows":[{"value":"IL","in":{"country":null},"count":3,"not_numbers":1,"was":{"count":0,"not_numbers":0}},{"value":null,"count":0,"not_numbers":0,"was":{"count":0,"not_numbers":0}}],"count":3,"next":"NEXT","exact":{"sum":true,"percentiles":true}` +
 			`,"interval":"day","series":[{"value":"IL","in":{"country":null},"steps":[{"time":"2026-11-20T00:00:00.000Z","count":3,"not_numbers":1,"partial":false}]},{"value":null,"steps":[{"time":"2026-11-20T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-20T00:00:00.000Z","count":3,"not_numbers":1,"partial":false}]}]` +
 			`,"compare":{"from":"2026-11-19T00:00:00.000Z","to":"2026-11-20T00:00:00.000Z","total":{"count":0,"not_numbers":0},"series":[{"value":"IL","in":{"country":null},"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"value":null,"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]},{"other":true,"steps":[{"time":"2026-11-19T00:00:00.000Z","count":0,"not_numbers":0,"partial":false}]}]}}`},
+		{"fields?limit=5", rowsFrame + `,"fields":[{"field":"name","kind":"core","values_about":2,"numbers":false,"examples":["a\u003cb","c"]},{"field":"prop.amount","kind":"property","values_about":300,"numbers":true,"examples":[]}],"more":true}`},
+		{"values?field=region", rowsFrame + `,"rows":[{"value":"IL","in":{"country":"US"},"events":6},{"value":null,"events":2}],"count":3,"next":"NEXT"}`},
 	} {
 		n := nativetest.Full()
 		n.AsOf = query.AsOf{Time: nativetest.SomeDay + 5, Seq: 42}
@@ -121,6 +125,7 @@ func TestRowRefusals(t *testing.T) {
 		{"breakdown?by=colour", "by"}, {"breakdown?by=prop.", "by"}, {"breakdown?by=visit.colour", "by"}, {"breakdown?by=has", "by"}, {"breakdown?by=context.colour", "by"}, {"breakdown?by=visit.visit.source", "by"},
 		{"breakdown?by=name&metrics=visits", "metrics"}, {"breakdown?by=name&sort=visits", "sort"}, {"breakdown?by=name&metrics=users&sort=events", "sort"},
 		{"breakdown?by=name&interval=day&limit=21", "limit"}, {"breakdown?by=name&range=all&compare=previous", "compare"}, {"breakdown?by=name&after=x", "after"},
+		{"fields?limit=1001", "limit"}, {"fields?country=DE", "country"}, {"values", "field"}, {"values?field=colour", "field"}, {"values?field=name&sort=value", "sort"}, {"values?field=name&after=x", "after"},
 		{"aggregate", "of"}, {"aggregate?of=name", "of"}, {"aggregate?of=prop.", "of"}, {"aggregate?of=country", "of"}, {"aggregate?of=context.country", "of"}, {"aggregate?of=visit.value", "of"},
 		{"aggregate?of=value&by=name&by=type", "by"}, {"aggregate?of=value&metrics=p51", "metrics"}, {"aggregate?of=value&sort=events", "sort"}, {"aggregate?of=value&by=name&interval=day&limit=21", "limit"}, {"aggregate?of=value&format=csv", "format"},
 	} {
@@ -133,7 +138,7 @@ func TestRowRefusals(t *testing.T) {
 
 // Who has the answer already is not sent it again.
 func TestRowTags(t *testing.T) {
-	for _, target := range []string{"breakdown?by=name", "aggregate?of=value"} {
+	for _, target := range []string{"breakdown?by=name", "aggregate?of=value", "fields?limit=1", "values?field=name"} {
 		n := nativetest.Full()
 		n.AsOf.Tag = "t1"
 		tag := ""

@@ -140,6 +140,10 @@ var table = declare(
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
 	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"of", "by", "metrics"}},
+	&route{method: "GET", path: "/api/v1/fields", right: dialect.Read, read: (*API).fields,
+		takes: takesSite | takesRange, own: []string{"search", "limit"}},
+	&route{method: "GET", path: "/api/v1/values", right: dialect.Read, read: (*API).values,
+		takes: takesSite | takesFilters | takesRange, own: []string{"field", "search", "limit", "after"}},
 )
 
 // declare makes the list of parameters of each call.

@@ -11,6 +11,7 @@ import (
 type RowReports struct {
 	BreakdownAnswer *query.BreakdownAnswer
 	AggregateAnswer *query.AggregateAnswer
+	FieldsAnswer    query.FieldsAnswer
 }
 
 // noteReport notes the question that a report is asked.
@@ -116,6 +117,20 @@ func (n *Engine) Aggregate(_ context.Context, q query.AggregateQuery) (*query.Ag
 	return &answer, nil
 }
 
+func (n *Engine) Fields(_ context.Context, q query.FieldsQuery) (*query.FieldsAnswer, error) {
+	n.noteReport("fields", &q.Report)
+	n.Asked += fmt.Sprintf(" search %q limit %d", q.Search, q.Limit)
+	answer := n.FieldsAnswer
+	answer.AsOf = n.AsOf
+	return &answer, n.Err
+}
+
+func (n *Engine) Values(ctx context.Context, q query.ValuesQuery) (*query.BreakdownAnswer, error) {
+	answer, err := n.Breakdown(ctx, query.BreakdownQuery{Report: q.Report, By: []string{q.Field}, Metrics: query.MetricEvents, Rows: q.Rows})
+	n.Asked = "values of " + n.Asked
+	return answer, err
+}
+
 // someNumbers are numbers of an aggregate.
 func someNumbers(texts ...string) query.Numbers {
 	n := query.Numbers{Events: 3, Count: 3, NotNumbers: 1, Min: "-0.5", Max: "100", Percentiles: [...]string{"7", "100", "100", "100"}, Distinct: 2}
@@ -139,6 +154,10 @@ func fullRowReports() RowReports {
 			Count:    3,
 			Compared: &query.Totals{Events: 2, Users: 1, Sessions: 1},
 		},
+		FieldsAnswer: query.FieldsAnswer{More: true, Fields: []query.FieldInfo{
+			{Field: "name", Kind: "core", About: 2, Examples: []string{"a<b", "c"}},
+			{Field: "prop.amount", Kind: "property", About: 300, Numbers: true},
+		}},
 		AggregateAnswer: &query.AggregateAnswer{
 			Total: someNumbers("100", "-0.5", "0.75"),
 			Steps: []query.Numbers{someNumbers("100")},
