@@ -21,6 +21,13 @@
 //	steps.go      in which step of a series a time is
 //	tally.go      how often each number was seen, for medians
 //
+// Reports of rows by fields:
+//
+//	rowdim.go     what rows are told apart by, in a slice and across slices
+//	breakdown.go  how many rows each value has
+//	aggregate.go  the numbers under a field; numbers.go what is kept of them
+//	fields.go     which fields there are, and the values of one
+//
 // Reports by visit:
 //
 //	scan.go       the pass over slices that puts the rows of each visit together

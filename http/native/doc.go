@@ -57,7 +57,8 @@
 //	etag.go       ETag and If-None-Match
 //	csv.go        a table as CSV; listings.go the calls that are no reports as CSV
 //	numbers.go    rates, means and counts
-//	breakdown.go  events by any field; aggregate.go the numbers of a property
+//	breakdown.go  events by any field; aggregate.go the numbers of a property; fields.go what
+//	              fields and values there are
 //	read.go       the calls about events, people and counters; json.go their answers
 //	funnel.go     funnels, and pages of entities; retention.go, paths.go
 //	site.go       what a site is, and all sites
