@@ -8,7 +8,7 @@ import (
 )
 
 // OrdSet is a set of ordinals, in pages of 65,536. It never contains ordinal 0, which is nobody.
-// An ordinal takes at most about eight bytes, and a page at most eight KiB. The zero OrdSet is
+// An ordinal takes at most about eleven bytes, and a page at most eight KiB. The zero OrdSet is
 // empty. It is not safe for concurrent use, but several goroutines may call Has.
 type OrdSet struct {
 	pages map[uint64]*ordPage
@@ -31,6 +31,26 @@ func (s *OrdSet) Add(ord uint64) {
 		p.bits[ord&0xffff>>6] |= 1 << (ord & 63)
 	} else {
 		p.add(uint16(ord))
+	}
+}
+
+// AddAll adds ordinals, as the integer columns of rows have them. It does not add 0.
+func (s *OrdSet) AddAll(ords []int64) {
+	var page *ordPage // of the ordinal before: rows that follow each other often share it
+	last := ^uint64(0)
+	for _, o := range ords {
+		ord := uint64(o)
+		if ord == 0 {
+			continue
+		}
+		if key := ord >> 16; key != last {
+			page, last = s.at(key), key
+		}
+		if page.bits != nil {
+			page.bits[ord&0xffff>>6] |= 1 << (ord & 63)
+		} else {
+			page.add(uint16(ord))
+		}
 	}
 }
 

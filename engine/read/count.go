@@ -43,9 +43,7 @@ type ordBuffer struct{ set identity.OrdSet }
 const ordPagesMax = 64
 
 func (b *ordBuffer) addAll(ords []int64, to *sharedOrds) {
-	for _, ord := range ords {
-		b.set.Add(uint64(ord))
-	}
+	b.set.AddAll(ords)
 	if b.set.Pages() > ordPagesMax {
 		b.flush(to)
 	}
