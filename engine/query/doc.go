@@ -15,6 +15,7 @@
 //	live.go     what happens now; tail.go the events that have come since
 //	facts.go    what a site is
 //	saved.go    what a site has saved
+//	fields.go   which fields and values there are
 //	fresh.go    how new an answer is to be
 //	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer

@@ -23,9 +23,10 @@
 //
 // Reports of rows by fields:
 //
-//	rowdim.go     what rows are told apart by, in a slice and across slices
+//	rowdim.go     what the rows of a slice are told apart by; rowgroups.go the same across slices
+//	rowpage.go    which values are shown, and in which order
 //	breakdown.go  how many rows each value has
-//	aggregate.go  the numbers under a field; numbers.go what is kept of them
+//	aggregate.go  the numbers under a field; numbers.go and numbercells.go what is kept of them
 //	fields.go     which fields there are, and the values of one
 //
 // Reports by visit:
@@ -37,11 +38,6 @@
 //	dims.go       what visits are told apart by; table.go the visits of each value
 //	lengths.go    how long the visits of each row lasted
 //	visits.go     the report of visits; pages.go that of pages
-//
-// Reports of rows by any field:
-//
-//	rowdim.go     what rows are told apart by; breakdown.go how many each value has
-//	aggregate.go  the numbers of a property; numbers.go their sums and percentiles
 //
 // Of the last minutes:
 //
