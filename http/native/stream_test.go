@@ -16,7 +16,7 @@ import (
 	"cairn/http/native/nativetest"
 )
 
-// stream opens a stream with a fast pace. The writes of the stream are passed to write.
+// openStream opens streams with a fast pace.
 type openStream struct {
 	t      *testing.T
 	engine *nativetest.Engine
@@ -42,6 +42,8 @@ func (o *openStream) come(n int) {
 func (o *openStream) open(ctx context.Context, query_, last string) (func(io.Writer) error, *dialect.Response, error) {
 	req := &dialect.Request{Method: "GET", Path: "/api/v1/live/stream", RawQuery: query_, Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}, Valid: o.valid,
 		Header: func(name string) string { return map[string]string{"Last-Event-ID": last}[name] }}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second) // a stream that does not tell what it should ends
+	o.t.Cleanup(cancel)
 	res := &dialect.Response{}
 	err := o.api.Read(ctx, req, nil, res)
 	return res.Stream, res, err
