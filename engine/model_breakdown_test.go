@@ -224,7 +224,9 @@ func (s *modelSite) breakdown(q query.BreakdownQuery) *query.BreakdownAnswer {
 			}
 			c = cmp.Or(c, one)
 		}
-		return cmp.Or(c, strings.Compare(fmt.Sprint(a.In), fmt.Sprint(b.In)))
+		return cmp.Or(c, slices.CompareFunc(a.In, b.In, func(x, y query.InValue) int {
+			return compareModelTexts(query.Text{Text: x.Text, Null: x.Text == ""}, query.Text{Text: y.Text, Null: y.Text == ""})
+		}))
 	})
 	a := &query.BreakdownAnswer{Total: s.totals(all), Count: len(rows)}
 	rows = rows[min(q.Rows.Offset, len(rows)):min(q.Rows.Offset+q.Rows.Limit, len(rows))]

@@ -2,7 +2,10 @@
 
 package query
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Report is what every report is asked. The texts belong to the caller, who does not change
 // them during the call; an answer that the engine keeps holds copies.
@@ -39,6 +42,11 @@ type Rows struct {
 	Sort          string // a number of a row, or "value"; "" = the default of the report
 	Ascending     bool
 	Limit, Offset int // All: at most CounterRowsMax rows
+}
+
+// String returns all of it. Different Rows have different texts.
+func (r Rows) String() string {
+	return fmt.Sprintf("%q %d %q %t %d %d", r.Search, r.AtLeast, r.Sort, r.Ascending, r.Limit, r.Offset)
 }
 
 // AsOf says what an answer is true of.

@@ -254,6 +254,19 @@ const reportBagPairs = 1 << 14
 // Close gives back their memory and removes their file.
 func (p PairSets) Close() { p.spill.close() }
 
+// Free returns how many visits may wait in a report without taking room for pairs.
+func (p PairSets) Free() int { return max(8, p.spill.pairs.bagPairs/freeShare) }
+
+// freeShare is how many pairs of a bag stand for one of Free.
+const freeShare = 2048
+
+// Reserve takes room for n pairs for something else that the report holds. It reports false when
+// there is none.
+func (p PairSets) Reserve(n int) bool { return p.spill.reserve(n) }
+
+// GiveBack gives back room for n pairs.
+func (p PairSets) GiveBack(n int) { p.spill.giveBack(n) }
+
 // Reset gives back the memory of all sets so far, which nobody uses any more.
 func (p PairSets) Reset() { p.spill.giveBack(int(p.spill.reserved.Load())) }
 

@@ -4,6 +4,8 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +51,20 @@ func compareTexts(a query.Text, inA []string, b query.Text, inB []string) int {
 	case b.Null:
 		return -1
 	}
-	return cmp.Or(strings.Compare(a.Text, b.Text), slices.Compare(inA, inB))
+	return cmp.Or(strings.Compare(a.Text, b.Text), slices.CompareFunc(inA, inB, compareOuter))
+}
+
+// compareOuter orders what values lie in; "" stands for nothing, which is last.
+func compareOuter(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == "":
+		return 1
+	case b == "":
+		return -1
+	}
+	return strings.Compare(a, b)
 }
 
 // compareRatios orders numbers, those that are none last.
@@ -67,4 +82,15 @@ func compareRatios(x, y ratio, ascending bool) int {
 		return c
 	}
 	return -c
+}
+
+// hashTexts names a set of texts, in any order.
+func hashTexts(texts []string) [sha256.Size]byte {
+	slices.Sort(texts)
+	h := sha256.New()
+	for _, text := range texts {
+		_, _ = fmt.Fprintf(h, "%d ", len(text))
+		_, _ = h.Write([]byte(text))
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }

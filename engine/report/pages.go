@@ -39,10 +39,12 @@ func (r *Reports) Pages(ctx context.Context, q query.PagesQuery) (*query.PagesAn
 	was := q
 	was.Span, was.Tag, was.Rows = *q.Compare, "", query.Rows{Limit: query.CounterRowsMax}
 	shown := make(map[query.Text]bool)
+	var names []string
 	for _, row := range full.Rows {
 		shown[row.Value] = true
+		names = append(names, fmt.Sprint(row.Value.Null, row.Value.Text))
 	}
-	key = fmt.Sprintf("pages before %s %v %v", q.Of, q.Where, shown)
+	key = fmt.Sprintf("pages before %s %v %x", q.Of, q.Where, hashTexts(names))
 	before, _, err := read.Kept(rows, &was.Report, key, pageBytes, func() (*query.PagesAnswer, error) {
 		return countPages(rows, &was, shown)
 	})

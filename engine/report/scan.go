@@ -7,8 +7,6 @@
 package report
 
 import (
-	"errors"
-
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -31,15 +29,15 @@ type passQuestion struct {
 // flagsMax is the most sets of conditions on rows.
 const flagsMax = 64
 
-// openMax is the most visits that wait for their first rows. With more, the pass is made several
-// times, each for a share of the visits.
-const openMax = 1 << 19
+// A visit that waits for its first rows takes so many pairs of the room that all reports share.
+// When there is no more, the pass is made several times, each for a share of the visits.
+const openPairs = 48
 
 // sharesMax bounds how often a pass is made.
 const sharesMax = 1 << 10
 
 // errOpen says that too many visits wait.
-var errOpen = errors.New("too many visits wait for their first rows")
+var errOpen = query.Bad("range", "too many visits at once go on over long times; ask for fewer days")
 
 // takeCheck is after how many visits a merge looks at the clock.
 const takeCheck = 512
@@ -53,7 +51,7 @@ type pass struct {
 	own   map[string]bool // hosts of the site
 
 	share, shares uint64 // the sessions that this pass is for
-	openMax       int    // of all shares together
+	room          read.PairSets
 
 	texts *read.Terms
 	open  map[uint64]*visitDims // visits that began in an older slice, by ordinal
@@ -77,11 +75,11 @@ type visitDims struct {
 // text plus 1. They are valid until done returns. begin is called before the first one, and again
 // whenever the pass has to begin anew, for share i of n of the visits. It forgets nothing of other
 // shares.
-func onePass(rows *read.Rows, q *passQuestion, texts *read.Terms, restart func(), done func(v *visit, dims []dimValue) error) error {
+func onePass(rows *read.Rows, q *passQuestion, texts *read.Terms, restart func(), after func(first uint64) error, done func(v *visit, dims []dimValue) error) error {
 	for shares := uint64(1); ; shares *= 4 {
 		err := error(nil)
 		for share := uint64(0); share < shares && err == nil; share++ {
-			err = sharedPass(rows, q, texts, share, shares, openMax, done)
+			err = sharedPass(rows, q, texts, share, shares, after, done)
 		}
 		if err != errOpen || shares >= sharesMax {
 			return err
@@ -90,15 +88,22 @@ func onePass(rows *read.Rows, q *passQuestion, texts *read.Terms, restart func()
 	}
 }
 
-func sharedPass(rows *read.Rows, q *passQuestion, texts *read.Terms, share, shares uint64, openMax int, done func(v *visit, dims []dimValue) error) error {
-	p := &pass{passQuestion: q, rows: rows, texts: texts, own: make(map[string]bool), share: share, shares: shares, openMax: openMax, open: make(map[uint64]*visitDims)}
+func sharedPass(rows *read.Rows, q *passQuestion, texts *read.Terms, share, shares uint64, after func(first uint64) error, done func(v *visit, dims []dimValue) error) error {
+	p := &pass{passQuestion: q, rows: rows, texts: texts, own: make(map[string]bool), share: share, shares: shares, room: rows.PairSets(), open: make(map[uint64]*visitDims)}
+	defer p.room.Close()
 	for _, h := range rows.Site().Hosts {
 		p.own[referrer.BareHost(h)] = true
 	}
 	if err := p.choose(); err != nil {
 		return err
 	}
-	return read.InOrder(p.sel, p.readSlice, func(s *sliceVisits) error { return p.take(s, done) })
+	return read.InOrder(p.sel, p.readSlice, func(s *sliceVisits) error {
+		first := s.first // of a slice that take gives back
+		if err := p.take(s, done); err != nil || shares > 1 {
+			return err
+		}
+		return after(first)
+	})
 }
 
 // choose finds the rows that the pass tells apart.
@@ -142,7 +147,7 @@ func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) 
 		newer, waits := p.open[v.ord]
 		switch {
 		case !waits && !inside:
-			if len(p.open) >= p.openMax {
+			if len(p.open) >= p.room.Free() && !p.room.Reserve(openPairs) {
 				return errOpen
 			}
 			p.open[v.ord] = &visitDims{*v, append([]dimValue(nil), dims...)}
@@ -152,7 +157,9 @@ func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) 
 			continue
 		case waits:
 			p.join(newer, v, dims)
-			delete(p.open, v.ord)
+			if delete(p.open, v.ord); len(p.open) >= p.room.Free() {
+				p.room.GiveBack(openPairs)
+			}
 			v, dims = &newer.visit, newer.dims
 		}
 		if v.began {

@@ -25,7 +25,9 @@ type visitPass struct {
 	// Persons whose root row has no session, such as an identify just before the first page.
 	// The first of their visits by ordinal is new when it begins soon after that row.
 	bare    identity.OrdSet
-	waiting map[uint64]*heldVisit // by root: the visit with the lowest ordinal so far
+	firsts  map[uint64]uint64     // by root: the lowest ordinal so far
+	waiting map[uint64]*heldVisit // by root: that visit, while it may be new
+	room    read.PairSets         // for visits that wait
 }
 
 // heldVisit is a visit of which only the end of the pass knows whether it is new.
@@ -65,7 +67,8 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 			return err
 		}
 	}
-	p.waiting = make(map[uint64]*heldVisit)
+	p.firsts, p.waiting, p.room = make(map[uint64]uint64), make(map[uint64]*heldVisit), p.rows.PairSets()
+	defer p.room.Close()
 	zone := p.rows.Zone()
 	var only *identity.OrdSet
 	if len(p.only) > 0 {
@@ -85,8 +88,12 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 	}
 	var f visitFacts // of one visit after the other: done copies what it keeps
 	err := onePass(p.rows, &p.passQuestion, &p.texts, func() {
+		clear(p.firsts)
 		clear(p.waiting)
+		p.room.Reset()
 		restart()
+	}, func(first uint64) error {
+		return p.release(first, end)
 	}, func(v *visit, dims []dimValue) error {
 		if v.actions == 0 {
 			return nil
@@ -107,41 +114,85 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 	if err != nil {
 		return err
 	}
+	return p.release(0, end)
+}
+
+// release lets the visits go that are kept for persons whose root row is first or later. No visit
+// of them can come any more.
+func (p *visitPass) release(first uint64, end func(*visitFacts) error) error {
 	for root, held := range p.waiting {
-		at, err := p.rows.TimeOf(root)
-		if err != nil {
-			return err
-		}
-		held.facts.isNew = held.visit.start-at <= newAfter
-		if held.ok {
-			if err := end(&held.facts); err != nil {
+		if root >= first {
+			held.facts.isNew = true
+			if err := p.letGo(root, held, end); err != nil {
 				return err
 			}
+		}
+	}
+	for root := range p.firsts {
+		if root >= first {
+			delete(p.firsts, root)
 		}
 	}
 	return nil
 }
 
-// hold keeps a visit of a person whose root row has no session, and lets the one go that was kept
-// if this one began before it.
+// letGo counts a visit that was kept.
+func (p *visitPass) letGo(root uint64, held *heldVisit, end func(*visitFacts) error) error {
+	delete(p.waiting, root)
+	if len(p.waiting) >= heldFree {
+		p.room.GiveBack(openPairs)
+	}
+	if !held.ok {
+		return nil
+	}
+	return end(&held.facts)
+}
+
+// hold counts a visit of a person whose root row has no session. It keeps the visit for a while if
+// that may be new: it is the first one so far, and begins soon after the root row.
 func (p *visitPass) hold(root uint64, f *visitFacts, end func(*visitFacts) error) error {
 	ok := len(p.plain) == 0 || f.selected || p.anyRow
-	first := p.waiting[root]
-	if first != nil && first.visit.ord < f.ord {
+	first, known := p.firsts[root]
+	if known && first < f.ord {
 		if !ok {
 			return nil
 		}
 		return end(f)
 	}
+	if !known && len(p.firsts) == heldMax {
+		return query.Bad("range", "too many people were seen before their first visit; ask for fewer days")
+	}
+	p.firsts[root] = f.ord
+	if later := p.waiting[root]; later != nil { // it is not the first one
+		if err := p.letGo(root, later, end); err != nil {
+			return err
+		}
+	}
+	at, err := p.rows.TimeOf(root)
+	switch {
+	case err != nil:
+		return err
+	case f.start-at > newAfter:
+		if !ok {
+			return nil
+		}
+		return end(f)
+	case len(p.waiting) >= heldFree && !p.room.Reserve(openPairs):
+		return query.Bad("range", "too many people were seen before their first visit; ask for fewer days")
+	}
 	held := &heldVisit{visit: *f.visit, facts: *f, ok: ok}
 	held.facts.visit = &held.visit
 	held.facts.dims = append([]dimValue(nil), f.dims...)
 	p.waiting[root] = held
-	if first != nil && first.ok {
-		return end(&first.facts)
-	}
 	return nil
 }
+
+// heldFree is how many visits may be kept without taking room for pairs.
+const heldFree = 256
+
+// heldMax is the most persons without a session in their root row whose first visit is known at
+// one time.
+const heldMax = 1 << 20
 
 // findBare finds the persons of the span whose root row has no session.
 func (p *visitPass) findBare() error {

@@ -49,13 +49,16 @@ func (r *Reports) compareVisits(rows *read.Rows, q query.VisitsQuery, dims []dim
 	was := q
 	was.Span, was.Steps, was.Tag = *q.Compare, q.CompareSteps, ""
 	shown := make([]map[string]bool, len(dims))
+	var names []string
 	for i := range full.By {
 		shown[i] = make(map[string]bool)
 		for _, row := range full.By[i].Rows {
-			shown[i][rowKey(&dims[i], row.Value, row.In)] = true
+			key := rowKey(&dims[i], row.Value, row.In)
+			shown[i][key] = true
+			names = append(names, fmt.Sprint(i, key))
 		}
 	}
-	key := fmt.Sprintf("visits before %q %v %v %v %v %t %t", q.By, q.Where, q.Goal, shown, was.Steps, q.NoVisitors, q.NoMedian)
+	key := fmt.Sprintf("visits before %q %v %v %x %v %t %t", q.By, q.Where, q.Goal, hashTexts(names), was.Steps, q.NoVisitors, q.NoMedian)
 	before, _, err := read.Kept(rows, &was.Report, key, visitBytes, func() (*query.VisitsAnswer, error) {
 		c := visitCount{rows: rows, q: &was, span: was.Span, steps: was.Steps}
 		if err := c.count(dims); err != nil {
