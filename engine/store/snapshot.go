@@ -107,8 +107,8 @@ func (s *Snapshots) Make(dir string) (query.Snapshot, error) {
 }
 
 // RemovePartial removes the unfinished snapshots of a data directory from a directory of
-// snapshots. It leaves those that have no mark of this data directory. No snapshot may be
-// under way.
+// snapshots. It leaves those that have no mark of this data directory, but for a directory that
+// a crash has left before anything was in it. No snapshot may be under way.
 func RemovePartial(fs vfs.FS, snapshots, dataDir string) error {
 	list, err := fs.List(snapshots)
 	if errors.Is(err, os.ErrNotExist) {
@@ -123,6 +123,9 @@ func RemovePartial(fs vfs.FS, snapshots, dataDir string) error {
 			continue
 		}
 		if of, err := readAll(fs, fs.PathJoin(part, partialName)); err != nil || string(of) != dataDir {
+			if abandoned(fs, part) {
+				_ = fs.Remove(part) // which removes no directory that has something
+			}
 			continue
 		}
 		if err := fs.RemoveAll(part); err != nil {
@@ -130,6 +133,20 @@ func RemovePartial(fs vfs.FS, snapshots, dataDir string) error {
 		}
 	}
 	return nil
+}
+
+// abandonedAfter is how long a snapshot of another cairn may have no mark. It has none for an
+// instant only.
+const abandonedAfter = time.Minute
+
+// abandoned reports whether a directory is empty and has been for a while.
+func abandoned(fs vfs.FS, dir string) bool {
+	info, err := fs.Stat(dir)
+	if err != nil || !info.IsDir() || time.Since(info.ModTime()) < abandonedAfter {
+		return false
+	}
+	list, err := fs.List(dir)
+	return err == nil && len(list) == 0
 }
 
 func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
