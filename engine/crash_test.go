@@ -332,6 +332,9 @@ func (fs linkFS) Link(from, to string) error {
 	return fs.MemFS.Link(from, to)
 }
 
+// newCrashable returns an empty file system that may be copied while a store works on it.
+func newCrashable() linkFS { return linkFS{vfs.NewCrashableMem(), new(sync.Mutex)} }
+
 // clone is CrashClone while no link is made.
 func (fs linkFS) clone(cfg vfs.CrashCloneCfg) *vfs.MemFS {
 	fs.linking.Lock()

@@ -219,7 +219,7 @@ func same(got, want []string) (n int) {
 func TestTornLog(t *testing.T) {
 	t.Parallel()
 	w := newWorkload(rand.New(rand.NewPCG(9, 1)))
-	fs := vfs.NewCrashableMem()
+	fs := newCrashable()
 	options := w.options(fs, rand.New(rand.NewPCG(9, 2)))
 	options.SealRows, options.HotEvents, options.Memory = 1<<16, 1<<16, 256<<20 // one log, nothing sealed
 	e, err := engine.Open(options)
@@ -263,7 +263,7 @@ func TestTornLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := readFiles(t, fs.CrashClone(vfs.CrashCloneCfg{}), "data") // a power cut: the log has no end marker
+	store := readFiles(t, fs.clone(vfs.CrashCloneCfg{}), "data") // a power cut: the log has no end marker
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

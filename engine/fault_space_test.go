@@ -8,7 +8,6 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"cairn/engine"
 	"cairn/engine/query"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
@@ -42,7 +40,7 @@ func spaceScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (
 	var ops atomic.Int64
 	var space atomic.Bool // there is some
 	space.Store(true)
-	mem := linkFS{vfs.NewCrashableMem(), new(sync.Mutex)}
+	mem := newCrashable()
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		for _, k := range kinds {
 			if op.Kind == k && !space.Load() {

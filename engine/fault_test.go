@@ -20,7 +20,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -122,7 +121,7 @@ func TestFaultChild(t *testing.T) {
 func faultScript(t *testing.T, kinds []errorfs.OpKind, onwards bool, at int64) (hit bool) {
 	var ops atomic.Int64
 	var off atomic.Bool
-	mem := linkFS{vfs.NewCrashableMem(), new(sync.Mutex)} // the store may still run when it is copied
+	mem := newCrashable() // the store may still run when it is copied
 	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		for _, k := range kinds {
 			if op.Kind == k && !off.Load() {

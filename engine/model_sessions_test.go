@@ -141,7 +141,7 @@ func TestSessionsOfVisitors(t *testing.T) {
 
 func sessionsOfVisitors(t *testing.T, dice *rand.Rand, seed uint64) {
 	t.Helper()
-	fs := vfs.NewCrashableMem()
+	fs := newCrashable()
 	site := &engine.Site{Site: query.Site{ID: 7, Name: "shop"}}
 	open := func() *engine.Engine {
 		e, err := engine.Open(engine.Options{
@@ -200,9 +200,9 @@ func sessionsOfVisitors(t *testing.T, dice *rand.Rand, seed uint64) {
 		}
 		if dice.IntN(60) == 0 {
 			if dice.IntN(2) == 0 {
-				after := fs.CrashClone(vfs.CrashCloneCfg{})
+				after := fs.clone(vfs.CrashCloneCfg{})
 				_ = e.Close()
-				fs = after
+				fs.MemFS = after
 			} else if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}

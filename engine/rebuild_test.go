@@ -79,7 +79,7 @@ func TestRepairWithoutListAfterPowerCut(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
 		w := newWorkload(rand.New(rand.NewPCG(seed, 21)))
-		fs := vfs.NewCrashableMem()
+		fs := newCrashable()
 		options := w.options(fs, rand.New(rand.NewPCG(seed, 22)))
 		options.SealRows, options.HotEvents = 20, 60
 		e, err := engine.Open(options)
@@ -87,7 +87,7 @@ func TestRepairWithoutListAfterPowerCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.run(e, 1, 60, never)
-		cut := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(seed, 23))})
+		cut := fs.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(seed, 23))})
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}

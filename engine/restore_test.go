@@ -282,8 +282,8 @@ func TestUnfinishedRestore(t *testing.T) {
 	whole, refused, none := 0, 0, 0
 	for i := 2; ; i++ {
 		at, percent := i/2, 100*(i%2)
-		mem := vfs.NewCrashableMem()
-		good.write(t, mem, "snap")
+		mem := newCrashable()
+		good.write(t, mem.MemFS, "snap")
 		var mu sync.Mutex // Pebble removes files in another goroutine
 		var left *vfs.MemFS
 		ops := 0
@@ -292,7 +292,7 @@ func TestUnfinishedRestore(t *testing.T) {
 			defer mu.Unlock()
 			if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
 				if ops++; ops == at {
-					left = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(4, uint64(at)))})
+					left = mem.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(4, uint64(at)))})
 				}
 			}
 			return nil

@@ -256,7 +256,7 @@ func TestGroupKeepsLittle(t *testing.T) {
 // It must not become the low bits of its number.
 func TestMemoryBeyondTheMachine(t *testing.T) {
 	o := Options{Memory: 3 << 40}.withDefaults()
-	if int64(int(o.Memory)) != o.Memory || o.Memory < 1<<31-1 || o.Pairs < 1<<22 {
+	if int64(int(o.Memory)) != o.Memory || o.Memory < 1<<31-1 || o.Pairs < 1<<21 {
 		t.Errorf("%d bytes, %d pairs", o.Memory, o.Pairs)
 	}
 }

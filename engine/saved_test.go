@@ -59,10 +59,10 @@ func someSaved(t *testing.T, e *engine.Engine, site *query.Site) (all []query.Sa
 // A saved thing outlives a power cut the moment Save has returned. It is in snapshots, and check
 // and repair know it.
 func TestSavedStays(t *testing.T) {
-	fs := vfs.NewCrashableMem()
+	fs := newCrashable()
 	e, opts, site := openSaved(t, fs)
 	all := someSaved(t, e, site)
-	cut := fs.CrashClone(vfs.CrashCloneCfg{}) // nothing that is not synced is there
+	cut := fs.clone(vfs.CrashCloneCfg{}) // nothing that is not synced is there
 	if _, err := e.Snapshot(t.Context(), "snap"); err != nil {
 		t.Fatal(err)
 	}

@@ -74,13 +74,13 @@ func TestUnknownStoreVersion(t *testing.T) {
 // A store that is too new to have a high-water mark is also checked before it is written to.
 func TestUnknownVersionOfYoungStore(t *testing.T) {
 	w := newWorkload(rand.New(rand.NewPCG(8, 1)))
-	mem := vfs.NewCrashableMem()
+	mem := newCrashable()
 	e, err := engine.Open(w.options(mem, rand.New(rand.NewPCG(8, 2))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.run(e, 1, 5, never)
-	fs := mem.CrashClone(vfs.CrashCloneCfg{})
+	fs := mem.clone(vfs.CrashCloneCfg{})
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
