@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -92,6 +94,9 @@ func FuzzCSV(f *testing.F) {
 	f.Add("a", "b,\"\n", "=1")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		texts := []string{a, b, c}
+		if slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) }) {
+			return // no event has such a text
+		}
 		tab := csvTable{columns: []string{"a", "b", "c"}}
 		done := false
 		tab.next = func(dst []byte) ([]byte, error) {
@@ -115,7 +120,6 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("%q: %q, %v", texts, got, err)
 		}
 		for i, text := range texts {
-			text = strings.ToValidUTF8(text, "\uFFFD")
 			// encoding/csv reads "\r\n" inside a cell as "\n".
 			cell, want := got[1][i], strings.ReplaceAll(text, "\r\n", "\n")
 			if strings.TrimPrefix(cell, "'") != strings.TrimPrefix(want, "'") {
