@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	crashSeeds = flag.Int("crash.seeds", 50, "seeds of the crash test")
+	crashSeeds = flag.Int("crash.seeds", 30, "seeds of the crash test")
 	crashSeed  = flag.Uint64("crash.seed", 0, "the one seed to run; 0 = many")
 )
 
