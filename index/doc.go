@@ -100,7 +100,8 @@
 //	write.go write_column.go write_dict.go
 //	build.go merge.go scratch.go           writing a run
 //	run.go run_column.go cache.go          reading a run
-//	match.go match_terms.go equal.go
+//	match.go match_cond.go match_codes.go
+//	match_terms.go equal.go
 //	matches.go bitmap.go                   finding rows
 //	filter.go sizes.go                     the filter of one column, sizes on disk
 package index
