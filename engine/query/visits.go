@@ -39,6 +39,11 @@ type VisitRow struct {
 	Was *VisitNumbers // in the compared range; nil without one
 }
 
+// Inside has the fields that the values of a field lie in, outermost first. Nobody changes it.
+var Inside = map[string][]string{
+	"region": {"country"}, "city": {"country", "region"}, "browser_version": {"browser"}, "os_version": {"os"},
+}
+
 // VisitTable is the table of one dimension.
 type VisitTable struct {
 	Rows  []VisitRow

@@ -33,11 +33,6 @@ type dim struct {
 	order []string
 }
 
-// inside has the fields that a field lies in.
-var inside = map[string][]string{
-	"region": {"country"}, "city": {"country", "region"}, "browser_version": {"browser"}, "os_version": {"os"},
-}
-
 // lengths are the values of the dimension length, and the least seconds of each.
 var lengths = []struct {
 	name string
@@ -81,7 +76,7 @@ func weekHours() []string {
 
 // dimOf returns the dimension of a name. ok is false when there is none.
 func dimOf(name string) (d dim, ok bool) {
-	d = dim{name: name, in: inside[name], order: whole[name]}
+	d = dim{name: name, in: query.Inside[name], order: whole[name]}
 	switch name {
 	case "entry":
 		d.kind = dimEntry

@@ -66,7 +66,7 @@ func newRowDim(rows *read.Rows, name string, where []query.Cond, span query.Span
 		split, err := newVisitSplit(rows, of.name, where, span, visitsMax)
 		return &rowDim{name: name, in: of.in, fold: of.fold, order: of.order, visit: split}, err
 	}
-	d := &rowDim{name: name, field: name, in: inside[name]}
+	d := &rowDim{name: name, field: name, in: query.Inside[name]}
 	switch name {
 	case "source", "medium", "campaign", "term", "content":
 		d.fold = true

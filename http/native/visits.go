@@ -173,11 +173,6 @@ func (v *visitsWriter) step(dst []byte, n *query.VisitNumbers) []byte {
 	return dst
 }
 
-// inNames are the names of what the values of a dimension lie in, outermost first.
-var inNames = map[string][]string{
-	"region": {"country"}, "city": {"country", "region"}, "browser_version": {"browser"}, "os_version": {"os"},
-}
-
 // row appends a row of a table.
 func (v *visitsWriter) row(dst []byte, by string, r *query.VisitRow) []byte {
 	dst = appendTextOrNull(append(dst, `{"value":`...), r.Value)
@@ -193,7 +188,7 @@ func (v *visitsWriter) row(dst []byte, by string, r *query.VisitRow) []byte {
 // inValues returns what a value of a dimension lies in.
 func inValues(by string, texts []string) (in []query.InValue) {
 	for i, text := range texts {
-		in = append(in, query.InValue{Field: inNames[by][i], Text: text})
+		in = append(in, query.InValue{Field: query.Inside[by][i], Text: text})
 	}
 	return in
 }
@@ -213,7 +208,7 @@ func (v *visitsWriter) csv(c *reading, by []string, answer *query.VisitsAnswer, 
 		return
 	}
 	columns := []string{"value"}
-	for _, name := range inNames[by[0]] {
+	for _, name := range query.Inside[by[0]] {
 		columns = append(columns, "in."+name)
 	}
 	shown := without(v.Metrics, "events")
