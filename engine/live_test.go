@@ -27,18 +27,12 @@ func TestLive(t *testing.T) {
 }
 
 func live(t *testing.T, seed uint64) {
-	g := newGenerator(seed)
-	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
-	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
+	p := newPair(t, seed)
 	p.open()
-	defer func() {
-		if p.engine != nil {
-			p.close()
-		}
-	}()
+	defer p.closeIfOpen()
 	rows := uint64(0)
 	for p.op = 1; p.op <= 30 && !t.Failed(); p.op++ {
-		for range 1 + g.IntN(4) {
+		for range 1 + p.IntN(4) {
 			p.tick()
 			records := p.stories()
 			for i := range records {
@@ -48,7 +42,7 @@ func live(t *testing.T, seed uint64) {
 			}
 			p.ingestRecords(records)
 		}
-		if g.chance(10) {
+		if p.chance(10) {
 			p.reopen()
 		}
 		q := &query.Live{Report: p.report()}

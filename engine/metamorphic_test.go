@@ -61,10 +61,23 @@ type pair struct {
 	op             int
 }
 
-func metamorphic(t *testing.T, seed uint64) {
+// newPair makes an empty engine, not yet open, and its model.
+func newPair(t *testing.T, seed uint64) *pair {
 	g := newGenerator(seed)
 	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
 	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
+	return p
+}
+
+// closeIfOpen closes the engine unless the test has.
+func (p *pair) closeIfOpen() {
+	if p.engine != nil {
+		p.close()
+	}
+}
+
+func metamorphic(t *testing.T, seed uint64) {
+	p := newPair(t, seed)
 	p.open()
 	defer func() {
 		if t.Failed() {

@@ -13,8 +13,6 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 func TestPeopleReports(t *testing.T) {
@@ -27,26 +25,20 @@ func TestPeopleReports(t *testing.T) {
 }
 
 func peopleReports(t *testing.T, seed uint64) {
-	g := newGenerator(seed)
-	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
-	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
+	p := newPair(t, seed)
 	p.tuples = []int{0, 32, 128}[seed%3] // with few of them reports need several passes
 	p.open()
-	defer func() {
-		if p.engine != nil {
-			p.close()
-		}
-	}()
+	defer p.closeIfOpen()
 	for p.op = 1; p.op <= 30 && !t.Failed(); p.op++ {
-		for range 1 + g.IntN(6) {
+		for range 1 + p.IntN(6) {
 			p.tick()
-			if g.chance(8) {
-				p.now = p.now.Add(time.Duration(g.IntN(60)) * time.Hour)
+			if p.chance(8) {
+				p.now = p.now.Add(time.Duration(p.IntN(60)) * time.Hour)
 				p.clock.set(p.now)
 			}
 			p.ingestRecords(p.stories())
 		}
-		if g.chance(10) {
+		if p.chance(10) {
 			p.reopen()
 		}
 		p.funnel()

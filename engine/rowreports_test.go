@@ -11,8 +11,6 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Reports of rows by fields agree with the model to the last digit, over random events with late
@@ -27,25 +25,19 @@ func TestRowReports(t *testing.T) {
 }
 
 func rowReports(t *testing.T, seed uint64) {
-	g := newGenerator(seed)
-	p := &pair{T: t, generator: g, fs: vfs.NewMem(), dir: "data", model: newModel(func() time.Time { return g.now })}
-	p.model.namesPerDay, p.model.valuesPerDay = g.names, g.values
+	p := newPair(t, seed)
 	p.open()
-	defer func() {
-		if p.engine != nil {
-			p.close()
-		}
-	}()
+	defer p.closeIfOpen()
 	for p.op = 1; p.op <= 40 && !t.Failed(); p.op++ {
-		for range 1 + g.IntN(5) {
+		for range 1 + p.IntN(5) {
 			p.tick()
-			if g.chance(8) {
-				p.now = p.now.Add(time.Duration(g.IntN(60)) * time.Hour)
+			if p.chance(8) {
+				p.now = p.now.Add(time.Duration(p.IntN(60)) * time.Hour)
 				p.clock.set(p.now)
 			}
 			p.ingestRecords(p.amounts())
 		}
-		if g.chance(10) {
+		if p.chance(10) {
 			p.reopen()
 		}
 		p.rowReport()
