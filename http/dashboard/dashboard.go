@@ -2,10 +2,15 @@ package dashboard
 
 import (
 	"context"
+	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"cairn/http/dialect"
 )
+
+// This file holds what the dashboard asks of the server, its routes, and the way of one request.
 
 // Reports answers calls of the native API.
 type Reports interface {
@@ -31,6 +36,16 @@ type Viewer struct {
 
 	// Key is what the gate keeps of the viewer, such as the session.
 	Key any
+}
+
+// site is the site of a name that the viewer may look at; nil when there is none.
+func (v *Viewer) site(name string) *dialect.Site {
+	for _, s := range v.Sites {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
 }
 
 // Share is a saved share: what a link shows to everybody who has it.
@@ -63,4 +78,141 @@ type Addresses interface {
 	Base() string
 	// Public is the address of a path, such as https://stats.example/cairn/dashboard.
 	Public(req *dialect.Request, path string) string
+}
+
+// Options is what a Dashboard needs. All but Log have to be set.
+type Options struct {
+	Reports   Reports
+	Gate      Gate
+	Addresses Addresses
+	Now       func() time.Time
+	Log       *slog.Logger // nil = none
+}
+
+// Dashboard answers the routes below /dashboard.
+type Dashboard struct {
+	reports   Reports
+	gate      Gate
+	addresses Addresses
+	now       func() time.Time
+	log       *slog.Logger
+}
+
+// New makes a Dashboard. It asks nothing yet.
+func New(o Options) *Dashboard {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Dashboard{o.Reports, o.Gate, o.Addresses, o.Now, o.Log}
+}
+
+// formMax is how many bytes a form may have.
+const formMax = 64 << 10
+
+// Route is a route and who answers it.
+type Route struct {
+	dialect.Route
+	// Serve answers a request, which belongs to it as for dialect.Reading.Read. ctx ends when the
+	// server stops.
+	Serve func(ctx context.Context, req *dialect.Request, res *dialect.Response)
+}
+
+// Routes are all routes of the dashboard.
+func (d *Dashboard) Routes() []Route {
+	get := func(path string, serve func(context.Context, *dialect.Request, *dialect.Response)) Route {
+		return Route{dialect.Route{Methods: []string{"GET"}, Path: path, Auth: dialect.AuthNone, Reads: true}, serve}
+	}
+	post := func(path string, serve func(context.Context, *dialect.Request, *dialect.Response)) Route {
+		return Route{dialect.Route{Methods: []string{"POST"}, Path: path, Auth: dialect.AuthNone, Body: formMax}, serve}
+	}
+	return []Route{
+		get("/dashboard", d.first),
+		get("/dashboard/login", d.loginForm),
+		post("/dashboard/login", d.login),
+		post("/dashboard/logout", d.logout),
+		get("/dashboard/open/*", d.openForm),
+		post("/dashboard/open/*", d.open),
+		get("/dashboard/sites", d.sites),
+		get("/dashboard/site/*", d.siteScreen),
+		get("/dashboard/assets/*", func(_ context.Context, req *dialect.Request, res *dialect.Response) { d.asset(req, res) }),
+	}
+}
+
+// path is a path of this server as links have it.
+func (d *Dashboard) path(parts ...string) string {
+	var b strings.Builder
+	b.WriteString(d.addresses.Base())
+	b.WriteString("/dashboard")
+	for _, part := range parts {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(part))
+	}
+	return b.String()
+}
+
+// first is GET /dashboard: it sends the viewer to where there is something to see.
+func (d *Dashboard) first(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	switch v := d.gate.Viewer(req, true); {
+	case v == nil:
+		d.redirect(res, d.path("login"))
+	case len(v.Sites) == 1:
+		d.redirect(res, d.path("site", v.Sites[0].Name))
+	default:
+		d.redirect(res, d.path("sites"))
+	}
+}
+
+// redirect sends the browser to another page of the dashboard.
+func (d *Dashboard) redirect(res *dialect.Response, path string) {
+	res.Status = 303
+	head(res, "Location", path)
+	head(res, "Cache-Control", "no-store")
+}
+
+// viewer is who may look. It is nil when nobody has logged in; the request is answered then.
+func (d *Dashboard) viewer(req *dialect.Request, res *dialect.Response) *Viewer {
+	fragment := parseState(req.RawQuery).get("_panel") != ""
+	v := d.gate.Viewer(req, !fragment)
+	switch {
+	case v != nil:
+	case fragment:
+		res.Status = 401
+		d.plain(res, 401, "log in again")
+	default:
+		next := req.Path
+		if req.RawQuery != "" {
+			next += "?" + req.RawQuery
+		}
+		d.redirect(res, d.path("login")+"?next="+url.QueryEscape(next))
+	}
+	return v
+}
+
+// siteScreen is GET /dashboard/site/NAME and all below it.
+func (d *Dashboard) siteScreen(ctx context.Context, req *dialect.Request, res *dialect.Response) {
+	v := d.viewer(req, res)
+	if v == nil {
+		return
+	}
+	_, rest, _ := strings.Cut(req.Path, "/dashboard/site/")
+	segments := strings.Split(rest, "/")
+	for i, segment := range segments {
+		text, err := url.PathUnescape(segment)
+		if err != nil {
+			d.notFound(req, res, v)
+			return
+		}
+		segments[i] = text
+	}
+	site := v.site(segments[0])
+	if site == nil {
+		d.notFound(req, res, v)
+		return
+	}
+	s, args := screenOf(segments[1:])
+	if s == nil {
+		d.notFound(req, res, v)
+		return
+	}
+	d.show(ctx, req, res, v, site, s, args)
 }

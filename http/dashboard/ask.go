@@ -1,0 +1,172 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"cairn/http/dialect"
+)
+
+// This file asks the native API what a screen needs: each question once, a few at a time, and in
+// the order of the panels.
+
+// A page waits so long for its answers before it is sent; panels without one are fetched later.
+// With _wait=1, and for a fragment, it waits as long as a question may take.
+const (
+	waitShort = 150 * time.Millisecond
+	waitLong  = 12 * time.Second
+)
+
+// asksMax is how many questions of a page are under way at once. A session may have one more.
+const asksMax = 3
+
+// maxAge is how old an answer may be, in seconds.
+const maxAge = "10"
+
+// takes says which groups of parameters a call has.
+var takes = map[string]string{
+	"visits": "filters visit range compare steps", "pages": "filters visit range compare", "breakdown": "filters visit range compare steps",
+	"aggregate": "filters visit range compare steps", "goals": "filters visit range compare", "shop": "filters visit range compare steps",
+	"funnel": "filters visit range steps", "retention": "filters visit range", "paths": "filters visit range",
+	"funnel/entities": "filters visit range", "retention/entities": "filters visit range",
+	"live": "filters", "values": "filters visit range", "fields": "range",
+	"count": "filters visit range", "series": "filters visit range steps", "counters": "filters visit range",
+	"events": "filters visit range", "users": "filters visit range", "sessions": "filters visit range",
+	"site": "", "sites": "age", "saved": "",
+}
+
+// ages are the calls that take max_age besides those with a range.
+const ages = "age"
+
+// question is what a state asks of a call, with parameters of its own. What the call does not
+// take is left out.
+func (s state) question(call string, own state) string {
+	groups := strings.Fields(takes[call])
+	has := func(group string) bool {
+		for _, g := range groups {
+			if g == group {
+				return true
+			}
+		}
+		return false
+	}
+	var q state
+	for _, p := range s {
+		group := keeps[p.key]
+		switch {
+		case !p.ofAPI(), own.has(p.key):
+			continue
+		case group == "":
+			group = "filters"
+			if strings.HasPrefix(p.key, "visit.") {
+				group = "visit"
+			}
+		}
+		if group == "compare" && s.get("range") == "all" || !has(group) {
+			continue
+		}
+		q = append(q, p)
+	}
+	for _, p := range own {
+		if p.value != "" { // an own parameter without a value takes one of the state away
+			q = append(q, p)
+		}
+	}
+	if has("range") || has(ages) {
+		q = append(q, pair{"max_age", maxAge})
+	}
+	return q.String()
+}
+
+// has says whether there is a key.
+func (s state) has(key string) bool {
+	for _, p := range s {
+		if p.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// asks are the questions of a page.
+type asks struct {
+	ctx   context.Context
+	ask   func(ctx context.Context, site *dialect.Site, call, query string) Answer
+	slots chan struct{}
+	list  map[string]*asked
+}
+
+// asked is a question that is under way or answered.
+type asked struct {
+	call, query string
+	done        chan struct{}
+	answer      Answer // once done is closed
+}
+
+func newAsks(ctx context.Context, r Reports, v *Viewer) *asks {
+	return &asks{
+		ctx: ctx,
+		ask: func(ctx context.Context, site *dialect.Site, call, query string) Answer {
+			return r.Ask(ctx, v, site, call, query)
+		},
+		slots: make(chan struct{}, asksMax),
+		list:  map[string]*asked{},
+	}
+}
+
+// begin asks, unless the same has been asked.
+func (a *asks) begin(site *dialect.Site, call, query string) *asked {
+	key := call + "?" + query
+	if q := a.list[key]; q != nil {
+		return q
+	}
+	q := &asked{call: call, query: query, done: make(chan struct{})}
+	a.list[key] = q
+	go func() {
+		defer close(q.done)
+		a.slots <- struct{}{}
+		q.answer = a.ask(a.ctx, site, call, query)
+		<-a.slots
+	}()
+	return q
+}
+
+// ready waits for an answer until late, and says whether it is there.
+func (q *asked) ready(late <-chan time.Time) bool {
+	select {
+	case <-q.done:
+		return true
+	default:
+	}
+	select {
+	case <-q.done:
+		return true
+	case <-late:
+		return false
+	}
+}
+
+// failure is the body of an answer that is no 200.
+type failure struct {
+	Error string `json:"error"`
+	Field string `json:"field"`
+	File  string `json:"file"`
+}
+
+// into decodes the answer. It returns nil when that is a 200 that can be read.
+func (q *asked) into(v any) *failure {
+	if q.answer.Status == 200 {
+		err := json.Unmarshal(q.answer.Body, v)
+		if err == nil {
+			return nil
+		}
+		return &failure{Error: err.Error()}
+	}
+	f := new(failure)
+	if json.Unmarshal(q.answer.Body, f) != nil || f.Error == "" {
+		f.Error = "the answer could not be read"
+	}
+	return f
+}

@@ -1,0 +1,149 @@
+package dashboard
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file says filters in words, and makes them from what a form says.
+
+// fields are the names of fields to people.
+var fieldTitles = map[string]string{
+	"entry": "Entry page", "exit": "Exit page", "host": "Host", "source": "Source", "medium": "Medium", "campaign": "Campaign", "term": "Term", "content": "Content",
+	"referrer": "Referrer", "referrer_host": "Referrer’s host", "channel": "Channel", "country": "Country", "region": "Region", "city": "City", "language": "Language",
+	"device": "Device", "browser": "Browser", "browser_version": "Browser version", "os": "System", "os_version": "System version", "brand": "Brand", "model": "Model",
+	"screen": "Screen", "timezone": "Time zone", "dialect": "Protocol", "new": "New", "weekday": "Weekday", "hour": "Hour", "weekhour": "Weekday and hour", "length": "Length", "depth": "Depth",
+	"page": "Page", "path": "Path", "title": "Title", "url": "Address", "name": "Event", "type": "Type", "value": "Value", "user": "Person", "anonymous": "Anonymous id", "session": "Visit", "group": "Group", "bot": "Bots",
+	"has": "Field",
+}
+
+// fieldTitle is the name of a field.
+func fieldTitle(field string) string {
+	if title := fieldTitles[field]; title != "" {
+		return title
+	}
+	for _, prefix := range []string{"prop.", "extra.", "context."} {
+		if path, ok := strings.CutPrefix(field, prefix); ok {
+			if title := fieldTitles[path]; title != "" && prefix == "context." {
+				return title
+			}
+			return path
+		}
+	}
+	return field
+}
+
+// visitFields are the fields that a filter of the dialog asks of the visit, in their groups.
+var dialogFields = []struct {
+	title  string
+	visit  bool
+	fields []string
+}{
+	{"Visit", true, []string{"channel", "source", "referrer", "medium", "campaign", "term", "content", "entry", "exit", "new"}},
+	{"Page", false, []string{"page", "title", "host"}},
+	{"Place", true, []string{"country", "region", "city", "language"}},
+	{"Device", true, []string{"device", "browser", "os", "screen", "brand", "model"}},
+	{"Event", false, []string{"name", "type", "value", "user", "group"}},
+}
+
+// fieldGroups are the fields that a filter may name.
+func (p *page) fieldGroups() (groups []fieldGroup) {
+	for _, g := range dialogFields {
+		group := fieldGroup{Title: g.title}
+		for _, f := range g.fields {
+			name := f
+			if g.visit {
+				name = "visit." + f
+			}
+			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name})
+		}
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// operatorChoices are the operators of the form.
+var operatorChoices = []struct{ name, end, words string }{
+	{"is", "", "is"}, {"not", "!", "is not"}, {"match", "~", "matches"}, {"nomatch", "!~", "does not match"},
+	{"least", ">", "at least"}, {"most", "<", "at most"}, {"has", "", "is there"}, {"hasnot", "!", "is not there"},
+}
+
+// filterKey is the parameter of a filter that a form asks for, and its values.
+func filterKey(field, operator string, values []string) (string, []string) {
+	end := ""
+	for _, o := range operatorChoices {
+		if o.name == operator {
+			end = o.end
+		}
+	}
+	if operator == "has" || operator == "hasnot" {
+		bare, visit := strings.CutPrefix(field, "visit.")
+		key := "has" + end
+		if visit {
+			key = "visit." + key
+		}
+		return key, []string{bare}
+	}
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
+	return field + end, values
+}
+
+// chip is a filter in words.
+func (p *page) chip(f filter) chipView {
+	field, end := f.split()
+	bare, _ := strings.CutPrefix(field, "visit.")
+	c := chipView{Field: fieldTitle(bare), Edit: f.key, Remove: p.href(p.state.anew().without(f.key))}
+	for _, o := range operators {
+		if o.end == end {
+			c.Words = o.words
+		}
+	}
+	var words []string
+	for _, v := range f.values {
+		words = append(words, p.valueText(bare, v))
+	}
+	join := " or "
+	if strings.HasPrefix(end, "!") {
+		join = " nor "
+	}
+	c.Values = strings.Join(words, join)
+	switch {
+	case bare == "has":
+		var titles []string
+		for _, v := range f.values {
+			titles = append(titles, fieldTitle(v))
+		}
+		c.Field, c.Words, c.Values = strings.Join(titles, " and "), "is there", ""
+		if end == "!" {
+			c.Words = "is not there"
+		}
+		if end == "!" && field == "visit.has" && slices.Equal(f.values, []string{"source"}) {
+			c.Field, c.Words, c.Values = "Source", "is", textDirect
+		}
+	case bare == "bot" && end == "" && slices.Equal(f.values, []string{"false"}):
+		c.Field, c.Words, c.Values = "Bots", "are left out", ""
+	case bare == "saved":
+		c.Field = "Saved filter"
+	}
+	return c
+}
+
+// valueText is a value of a field to people: countries and languages have names.
+func (p *page) valueText(field, value string) string {
+	switch field {
+	case "country":
+		return Country(value)
+	case "language":
+		return Language(value)
+	case "channel":
+		return Channel(value)
+	case "device":
+		return Device(value)
+	case "new":
+		if value == "true" {
+			return "yes"
+		}
+		return "no"
+	}
+	return value
+}

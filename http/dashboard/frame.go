@@ -1,0 +1,291 @@
+package dashboard
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"cairn/engine/calendar"
+)
+
+// This file makes what stands around the panels: the bar, the range, the comparison, the filters.
+
+// frameView is the frame of a page as its templates take it.
+type frameView struct {
+	Theme               string // "light", "dark", "" = as the system has it
+	Title               string
+	Style, Script, Icon string // addresses
+	Home, Logout        string // "" = there is none
+	Site                string
+	Sites, Nav          []link
+	Now                 string // people of now; "" = not known yet
+	NowHref             string
+
+	HasRange           bool
+	Range              string // the days, in words
+	RangeName          string
+	Ranges             []link
+	Before, After      string // addresses of the ranges beside this one; "" = there is none
+	From, Last         string // the days, for the form
+	HasCompare         bool
+	Compare            string
+	Compares           []link
+	Chips              []chipView
+	Keep, KeepAll      []pairView // what a form must send again: without the range, with it
+	Action             string
+	Fields             []fieldGroup
+	Operators          []link
+	Zone, AsOf, AsOfAt string
+	Shortcuts          bool
+}
+
+// pairView is a hidden input.
+type pairView struct{ Key, Value string }
+
+// chipView is a filter in words.
+type chipView struct {
+	Field, Words, Values string
+	Remove               string // address without it
+	Edit                 string // key of the condition, for the script
+}
+
+// fieldGroup is a part of the list of fields.
+type fieldGroup struct {
+	Title  string
+	Fields []link // Text; Href is the name in the API
+}
+
+// ranges are those of the menu, with their shortcuts.
+var ranges = []struct{ name, title, key string }{
+	{"today", "Today", "t"}, {"yesterday", "Yesterday", "y"}, {"24h", "Last 24 hours", "d"},
+	{"7d", "Last 7 days", "w"}, {"30d", "Last 30 days", "m"}, {"90d", "Last 90 days", "q"},
+	{"week", "This week", ""}, {"lastweek", "Last week", ""}, {"month", "This month", ""}, {"lastmonth", "Last month", ""}, {"year", "This year", ""}, {"lastyear", "Last year", ""},
+	{"12mo", "Last 12 months", ""}, {"all", "All time", "a"},
+}
+
+var comparisons = []struct{ name, title string }{
+	{"previous", "Period before"}, {"year", "Year before"}, {"year52", "Same weekdays, a year before"},
+}
+
+// frame makes the frame of the page.
+func (p *page) frame() *frameView {
+	f := &frameView{
+		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name,
+		NowHref: p.screenHref("live", p.state),
+		Zone:    p.zone.String(), Action: p.href(nil), HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
+	}
+	p.d.shell(p.req.Header("Cookie"), f)
+	if p.viewer.Share == nil {
+		f.Home, f.Logout = p.d.path("sites"), p.d.path("logout")
+		for _, s := range p.viewer.Sites {
+			f.Sites = append(f.Sites, link{Text: s.Name, Href: p.d.path("site", s.Name), On: s == p.site})
+		}
+	}
+	kept := p.state.common()
+	for _, s := range screens {
+		if !s.hidden && (s.when == nil || s.when(p)) {
+			f.Nav = append(f.Nav, link{Text: s.title, Href: p.screenHref(s.path, kept), On: s == p.screen, Key: s.key})
+		}
+	}
+	p.rangeOf(f)
+	for _, c := range p.state.filters() {
+		f.Chips = append(f.Chips, p.chip(c))
+	}
+	for _, pr := range p.state.anew() {
+		f.KeepAll = append(f.KeepAll, pairView{pr.key, pr.value})
+		if keeps[pr.key] != "range" || pr.key == "compare" {
+			f.Keep = append(f.Keep, pairView{pr.key, pr.value})
+		}
+	}
+	f.Fields = p.fieldGroups()
+	for _, o := range operatorChoices {
+		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name})
+	}
+	if p.asOf.IsZero() {
+		p.asOf = p.now
+	}
+	f.AsOf, f.AsOfAt = p.locale.Seconds(p.asOf), p.locale.Machine(p.asOf)
+	return f
+}
+
+// common is what all screens of a site share of a state: the range, the comparison, the filters.
+func (s state) common() (c state) {
+	for _, p := range s {
+		if group := keeps[p.key]; p.ofAPI() && (group == "" || group == "range" || group == "compare") {
+			c = append(c, p)
+		}
+	}
+	return c
+}
+
+// shell fills what every page has, with or without a site.
+func (d *Dashboard) shell(cookie string, f *frameView) {
+	f.Theme = themeOf(cookie)
+	f.Style, f.Script, f.Icon = d.path("assets", style.name), d.path("assets", script.name), d.path("assets", icon.name)
+}
+
+// themeOf is the theme that the cookie names.
+func themeOf(cookies string) string {
+	for c := range strings.SplitSeq(cookies, ";") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(c), "="); name == "cairn_theme" && (value == "light" || value == "dark") {
+			return value
+		}
+	}
+	return ""
+}
+
+// rangeOf fills what the frame says of the range and the comparison.
+func (p *page) rangeOf(f *frameView) {
+	name := p.state.get("range")
+	from, to, known := p.span()
+	s := p.state.anew()
+	for _, r := range ranges {
+		l := link{Text: r.title, Href: p.href(s.without("from", "to").with("range", r.name)), On: r.name == name, Key: r.key}
+		if r.name == "all" {
+			l.Href = p.href(s.without("from", "to", "compare").with("range", r.name))
+		}
+		if l.On {
+			f.RangeName = r.title
+		}
+		f.Ranges = append(f.Ranges, l)
+	}
+	if known {
+		f.Range = p.locale.Range(time.UnixMilli(from), time.UnixMilli(to))
+		f.From, f.Last = p.day(from), p.day(to-1)
+		if start, end := calendar.Compared("previous", name, from, to, to, p.zone); start < end {
+			f.Before = p.href(p.between(s, start, end))
+		}
+		if next, end := p.after(name, from, to); next < p.now.UnixMilli() {
+			f.After = p.href(p.between(s, next, end))
+		}
+	}
+	if f.RangeName == "" {
+		f.RangeName = f.Range
+	}
+	compare := p.state.get("compare")
+	f.Compare = "Not compared"
+	if name == "all" {
+		f.HasCompare = false
+	}
+	for _, c := range comparisons {
+		if c.name == compare {
+			f.Compare = "vs. " + strings.ToLower(c.title[:1]) + c.title[1:]
+		}
+		f.Compares = append(f.Compares, link{Text: c.title, Href: p.href(s.with("compare", c.name)), On: c.name == compare})
+	}
+	if from, to, ok := strings.Cut(compare, ".."); ok {
+		f.Compare = "vs. " + from + " – " + to
+	}
+	f.Compares = append(f.Compares, link{Text: "Off", Href: p.href(s.without("compare")), On: compare == "", Key: "x"})
+}
+
+// span is the range of the page. It is not known when the address names none that there is, and
+// of all time, since the server tells that.
+func (p *page) span() (from, to int64, known bool) {
+	if name := p.state.get("range"); name != "" {
+		if name == "all" {
+			return 0, 0, false
+		}
+		return calendar.Named(name, p.now.UnixMilli(), 0, 0, p.zone)
+	}
+	from, _, ok1 := p.point(p.state.get("from"))
+	_, to, ok2 := p.point(p.state.get("to"))
+	if p.state.get("to") == "" {
+		to, ok2 = p.now.UnixMilli(), true
+	}
+	return from, to, ok1 && ok2 && from < to
+}
+
+// point reads from or to: the instant itself, and that after its day when it is a date alone.
+func (p *page) point(text string) (at, end int64, ok bool) {
+	if date, err := time.Parse(time.DateOnly, text); err == nil {
+		return calendar.DayStart(date, p.zone).UnixMilli(), calendar.DayStart(date.AddDate(0, 0, 1), p.zone).UnixMilli(), true
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t.UnixMilli(), t.UnixMilli(), true
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 1e11 && n < 1e14 {
+		return n, n, true
+	}
+	return 0, 0, false
+}
+
+// day is the date of an instant in the site's zone.
+func (p *page) day(milli int64) string { return time.UnixMilli(milli).In(p.zone).Format(time.DateOnly) }
+
+// between is a state with the range [from, to): by days if it begins and ends with some.
+func (p *page) between(s state, from, to int64) state {
+	s = s.without("range", "from", "to")
+	first, last := p.day(from), p.day(to-1)
+	if a, _, _ := p.point(first); a == from {
+		if _, b, _ := p.point(last); b == to {
+			return append(state{{"from", first}, {"to", last}}, s...)
+		}
+	}
+	return append(state{{"from", p.instant(from)}, {"to", p.instant(to)}}, s...)
+}
+
+// instant is a time as addresses have it.
+func (p *page) instant(milli int64) string {
+	return time.UnixMilli(milli).UTC().Format("2006-01-02T15:04:05.999Z07:00")
+}
+
+// after is the range of the same length that follows, or the calendar period.
+func (p *page) after(name string, from, to int64) (next, end int64) {
+	a, b := time.UnixMilli(from).In(p.zone), time.UnixMilli(to).In(p.zone)
+	switch name {
+	case "month", "lastmonth":
+		return to, calendar.DayStart(time.Date(b.Year(), b.Month()+1, 1, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
+	case "year", "lastyear":
+		return to, calendar.DayStart(time.Date(b.Year()+1, 1, 1, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
+	}
+	if first := p.day(from); first != p.day(to) {
+		if start, _, _ := p.point(first); start == from {
+			days := int(time.Date(b.Year(), b.Month(), b.Day(), 0, 0, 0, 0, time.UTC).Sub(time.Date(a.Year(), a.Month(), a.Day(), 0, 0, 0, 0, time.UTC)).Hours() / 24)
+			return to, calendar.DayStart(time.Date(b.Year(), b.Month(), b.Day()+days, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
+		}
+	}
+	return to, to + to - from
+}
+
+// fromForm is the state that a form has asked for: a filter that was added, or days.
+func (p *page) fromForm() (state, bool) {
+	s := p.state.without("_field", "_op", "_value", "_from", "_to")
+	field := p.state.get("_field")
+	from, to := p.state.get("_from"), p.state.get("_to")
+	switch {
+	case field != "":
+		key, values := filterKey(field, p.state.get("_op"), p.state.all("_value"))
+		for _, v := range values {
+			s = s.and(key, v)
+		}
+		return s.anew(), true
+	case from != "" && to != "":
+		if to < from {
+			from, to = to, from
+		}
+		return append(state{{"from", from}, {"to", to}}, s.anew().without("range", "from", "to")...), true
+	}
+	return nil, false
+}
+
+// nowText is how many people are here now.
+func (p *page) nowText(q *asked) string {
+	var live struct {
+		Visitors uint64 `json:"visitors"`
+	}
+	if q.into(&live) != nil {
+		return ""
+	}
+	return p.locale.Number(live.Visitors)
+}
+
+// nextPath is a path below /dashboard/ that somebody may be sent to after the login; "" = none.
+func (d *Dashboard) nextPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, d.path()+"/") || strings.Contains(next, "//") || strings.ContainsAny(next, "\\\r\n") {
+		return ""
+	}
+	return next
+}

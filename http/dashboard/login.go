@@ -1,0 +1,138 @@
+package dashboard
+
+import (
+	"context"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/http/dialect"
+)
+
+// This file lets people in: by a key, or by the one-time link that the server printed.
+
+// doorView is a form of one field or one button.
+type doorView struct {
+	frameView
+	Heading, Text, Error string
+	Action, Next         string
+	Field                bool // a key is asked for
+	Button               string
+	Readable             bool
+	Press                bool // the script presses the button
+}
+
+// loginForm is GET /dashboard/login.
+func (d *Dashboard) loginForm(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	d.door(req, res, &doorView{Heading: "Log in", Field: true, Action: d.path("login"), Button: "Log in",
+		Text: textLoginKey, Next: d.nextPath(formValue(req.RawQuery, "next")), Readable: d.gate.Readable(req)})
+}
+
+// login is POST /dashboard/login.
+func (d *Dashboard) login(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	if !d.fromPage(req, res) {
+		return
+	}
+	form := string(req.Body)
+	next := d.nextPath(formValue(form, "next"))
+	cookie, err := d.gate.Login(req, strings.TrimSpace(formValue(form, "key")))
+	if err != nil {
+		d.door(req, res, &doorView{Heading: "Log in", Field: true, Action: d.path("login"), Button: "Log in", Error: err.Error(),
+			Text: textLoginKey, Next: next, Readable: d.gate.Readable(req)})
+		return
+	}
+	if next == "" {
+		next = d.path()
+	}
+	head(res, "Set-Cookie", cookie)
+	d.redirect(res, next)
+}
+
+// openForm is GET /dashboard/open/CODE. Only the POST spends the code, so previews do not.
+func (d *Dashboard) openForm(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	d.door(req, res, &doorView{Heading: "Open the dashboard", Text: textOpen, Action: req.Path, Button: "Open", Press: true})
+}
+
+// open is POST /dashboard/open/CODE.
+func (d *Dashboard) open(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	if !d.fromPage(req, res) {
+		return
+	}
+	_, code, _ := strings.Cut(req.Path, "/dashboard/open/")
+	cookie, err := d.gate.Open(req, code)
+	if err != nil {
+		d.door(req, res, &doorView{Heading: "This link does not open", Error: err.Error(), Text: textSpent, Action: d.path("login")})
+		return
+	}
+	head(res, "Set-Cookie", cookie)
+	d.redirect(res, d.path())
+}
+
+// logout is POST /dashboard/logout.
+func (d *Dashboard) logout(_ context.Context, req *dialect.Request, res *dialect.Response) {
+	if !d.fromPage(req, res) {
+		return
+	}
+	head(res, "Set-Cookie", d.gate.Logout(req))
+	head(res, "Clear-Site-Data", `"cache"`)
+	d.redirect(res, d.path("login"))
+}
+
+// fromPage refuses a form that no page of this server sent. It returns false then.
+func (d *Dashboard) fromPage(req *dialect.Request, res *dialect.Response) bool {
+	if d.gate.FromPage(req) {
+		return true
+	}
+	d.plain(res, 403, textForeign)
+	return false
+}
+
+// door writes a form.
+func (d *Dashboard) door(req *dialect.Request, res *dialect.Response, v *doorView) {
+	v.Title = v.Heading + " · cairn"
+	d.shell(req.Header("Cookie"), &v.frameView)
+	if v.Error != "" {
+		res.Status = 403
+	}
+	p := &page{d: d}
+	p.write("door", v)
+	d.html(req, res, p.out.Bytes())
+}
+
+// notFound is a page that says so.
+func (d *Dashboard) notFound(req *dialect.Request, res *dialect.Response, _ *Viewer) {
+	v := &doorView{Heading: textNotFound, Text: "", Action: d.path(), Button: ""}
+	v.Title = v.Heading
+	d.shell(req.Header("Cookie"), &v.frameView)
+	res.Status = 404
+	p := &page{d: d}
+	p.write("door", v)
+	d.html(req, res, p.out.Bytes())
+}
+
+// formValue is the last value of a key in a form or query.
+func formValue(raw, key string) (value string) {
+	for pair := range strings.SplitSeq(raw, "&") {
+		if k, v, _ := strings.Cut(pair, "="); k == key {
+			value = event.Unescape(v)
+		}
+	}
+	return value
+}
+
+// sites is GET /dashboard/sites.
+func (d *Dashboard) sites(ctx context.Context, req *dialect.Request, res *dialect.Response) {
+	v := d.viewer(req, res)
+	if v == nil {
+		return
+	}
+	f := &doorView{Heading: "Sites"}
+	f.Title = "Sites · cairn"
+	d.shell(req.Header("Cookie"), &f.frameView)
+	for _, s := range v.Sites {
+		f.Sites = append(f.Sites, link{Text: s.Name, Href: d.path("site", s.Name)})
+	}
+	f.Logout = d.path("logout")
+	p := &page{d: d}
+	p.write("door", f)
+	d.html(req, res, p.out.Bytes())
+}

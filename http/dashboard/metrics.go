@@ -1,0 +1,127 @@
+package dashboard
+
+import "encoding/json"
+
+// This file is the table of the numbers that screens show: their names in the API and to people,
+// what they mean, and how they are written.
+
+// unit is how a number is written.
+type unit uint8
+
+const (
+	unitCount   unit = iota // 1,234
+	unitRate                // 44.4 %, of 0.444
+	unitSeconds             // 3 m 43 s
+	unitMean                // 3.8
+	unitMoney               // 1,234.50
+)
+
+// numbers are the numbers of an answer, of a row or of a step of a series. What the API leaves
+// out, or cannot tell, is nil.
+type numbers struct {
+	Visits         *float64 `json:"visits"`
+	Visitors       *float64 `json:"visitors"`
+	NewVisits      *float64 `json:"new_visits"`
+	Views          *float64 `json:"views"`
+	Events         *float64 `json:"events"`
+	Users          *float64 `json:"users"`
+	Sessions       *float64 `json:"sessions"`
+	Bounces        *float64 `json:"bounces"`
+	BounceRate     *float64 `json:"bounce_rate"`
+	ViewsPerVisit  *float64 `json:"views_per_visit"`
+	Duration       *float64 `json:"duration"`
+	Converted      *float64 `json:"converted"`
+	Conversions    *float64 `json:"conversions"`
+	ConversionRate *float64 `json:"conversion_rate"`
+	GoalValue      *float64 `json:"goal_value"`
+	Entries        *float64 `json:"entries"`
+	Exits          *float64 `json:"exits"`
+	ExitRate       *float64 `json:"exit_rate"`
+	Time           *float64 `json:"-"`
+	Share          *float64 `json:"share"`
+}
+
+// metric is one number.
+type metric struct {
+	key   string // in the API
+	title string
+	help  string // what it means, in a sentence
+	unit  unit
+	less  bool // less of it is better
+	of    func(*numbers) *float64
+}
+
+var metrics = []metric{
+	{"visitors", "Visitors", "People with at least one visit in these days. Each is counted once, however often they came.", unitCount, false, func(n *numbers) *float64 { return n.Visitors }},
+	{"visits", "Visits", "Times that somebody came and did something. A visit belongs to the day on which it began.", unitCount, false, func(n *numbers) *float64 { return n.Visits }},
+	{"views", "Page views", "Pages and screens that were looked at, those outside of visits included.", unitCount, false, func(n *numbers) *float64 { return n.Views }},
+	{"views_per_visit", "Views per visit", "Page views of all visits, divided by the visits.", unitMean, false, func(n *numbers) *float64 { return n.ViewsPerVisit }},
+	{"bounce_rate", "Bounce rate", "The part of the visits with fewer than two actions, such as a page view and nothing else.", unitRate, true, func(n *numbers) *float64 { return n.BounceRate }},
+	{"duration", "Visit duration", "The mean time from the first to the last event of a visit. Visits of one event count as 0.", unitSeconds, false, func(n *numbers) *float64 { return n.Duration }},
+	{"converted", "Converted visits", "Visits that reached the goal.", unitCount, false, func(n *numbers) *float64 { return n.Converted }},
+	{"conversions", "Conversions", "How often the goal was reached.", unitCount, false, func(n *numbers) *float64 { return n.Conversions }},
+	{"conversion_rate", "Conversion rate", "Visits that reached the goal, divided by all visits.", unitRate, false, func(n *numbers) *float64 { return n.ConversionRate }},
+	{"goal_value", "Goal value", "The sum of the values of the conversions.", unitMoney, false, func(n *numbers) *float64 { return n.GoalValue }},
+	{"events", "Events", "Everything that was sent, page views included.", unitCount, false, func(n *numbers) *float64 { return n.Events }},
+	{"users", "People", "People with such an event. Each is counted once.", unitCount, false, func(n *numbers) *float64 { return n.Users }},
+	{"entries", "Entries", "Visits that began on this page.", unitCount, false, func(n *numbers) *float64 { return n.Entries }},
+	{"exits", "Exits", "Visits that ended on this page.", unitCount, false, func(n *numbers) *float64 { return n.Exits }},
+	{"bounces", "Bounces", "Visits with fewer than two actions.", unitCount, true, func(n *numbers) *float64 { return n.Bounces }},
+	{"exit_rate", "Exit rate", "Visits that ended on this page, divided by all visits that saw it.", unitRate, true, func(n *numbers) *float64 { return n.ExitRate }},
+	{"time", "Time on page", "The mean time from a view of this page to the next page view of the visit, or to its end.", unitSeconds, false, func(n *numbers) *float64 { return n.Time }},
+	{"share", "Share", "The part of all events of the table.", unitRate, false, func(n *numbers) *float64 { return n.Share }},
+}
+
+// metricOf is the metric of a key; nil when there is none.
+func metricOf(key string) *metric {
+	for i := range metrics {
+		if metrics[i].key == key {
+			return &metrics[i]
+		}
+	}
+	return nil
+}
+
+// metricsOf are the metrics of some keys.
+func metricsOf(keys ...string) (list []*metric) {
+	for _, key := range keys {
+		if m := metricOf(key); m != nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// row is a row of a table of the API.
+type row struct {
+	value *string
+	with  *string
+	in    map[string]*string
+	numbers
+	was *numbers
+}
+
+// UnmarshalJSON reads a row. Its time is a mean of seconds in pages.
+func (r *row) UnmarshalJSON(b []byte) error {
+	var plain struct {
+		Value *string            `json:"value"`
+		With  *string            `json:"with"`
+		In    map[string]*string `json:"in"`
+		Time  *float64           `json:"time"`
+		Was   *struct {
+			numbers
+			Time *float64 `json:"time"`
+		} `json:"was"`
+		numbers
+	}
+	if err := json.Unmarshal(b, &plain); err != nil {
+		return err
+	}
+	*r = row{value: plain.Value, with: plain.With, in: plain.In, numbers: plain.numbers}
+	r.Time = plain.Time
+	if plain.Was != nil {
+		r.was = &plain.Was.numbers
+		r.was.Time = plain.Was.Time
+	}
+	return nil
+}

@@ -1,0 +1,348 @@
+package dashboard
+
+import (
+	"strings"
+	"time"
+)
+
+// This file is the overview of a site: the numbers of its visits, their course, and where they
+// come from, what they look at, where they are and what they do there.
+
+// visitColumns are those of a table of visits.
+var visitColumns = metricsOf("visitors", "visits", "views", "bounce_rate", "duration")
+
+// group is a panel of tables, of which one is open.
+type group struct {
+	name, title string
+	tabs        []tab
+}
+
+var (
+	sourceTabs = []tab{{"channel", "Channels"}, {"source", "Sources"}, {"referrer", "Referrers"}, {"campaign", "Campaigns"}, {"medium", "Mediums"}, {"term", "Terms"}, {"content", "Contents"}}
+	pageTabs   = []tab{{"page", "Pages"}, {"entry", "Entry pages"}, {"exit", "Exit pages"}, {"title", "Titles"}, {"host", "Hosts"}}
+	placeTabs  = []tab{{"country", "Countries"}, {"region", "Regions"}, {"city", "Cities"}, {"language", "Languages"}}
+	deviceTabs = []tab{{"browser", "Browsers"}, {"os", "Systems"}, {"device", "Devices"}, {"screen", "Screens"}, {"browser_version", "Versions"}}
+	eventTabs  = []tab{{"name", "Events"}, {"search", "Searches"}, {"download", "Downloads"}, {"outlink", "Outlinks"}}
+)
+
+// overviewAnswer is the answer of the call that most of the overview shares.
+type overviewAnswer struct {
+	frameAnswer
+	Total    numbers                `json:"total"`
+	Interval string                 `json:"interval"`
+	Series   []step                 `json:"series"`
+	By       map[string]tableAnswer `json:"by"`
+	Compare  *struct {
+		From   string  `json:"from"`
+		To     string  `json:"to"`
+		Total  numbers `json:"total"`
+		Series []step  `json:"series"`
+	} `json:"compare"`
+}
+
+// step is a step of a series.
+type step struct {
+	Time    time.Time `json:"time"`
+	Partial bool      `json:"partial"`
+	numbers
+}
+
+// visited says whether the site can have visits: whether it gets events of a protocol that knows
+// them.
+func (p *page) visited() bool {
+	for _, d := range p.info.Dialects {
+		if d != "oppizi" {
+			return true
+		}
+	}
+	return len(p.info.Dialects) == 0
+}
+
+// overview are the panels of the first screen.
+func overview(p *page) [][]*panel {
+	if full := p.state.get("_full"); full != "" {
+		if n := p.fullPanel(full); n != nil {
+			return [][]*panel{{n}}
+		}
+	}
+	if p.info.First == nil && p.info.Events == 0 && p.info.Name != "" {
+		return [][]*panel{{p.waiting()}}
+	}
+	if !p.visited() {
+		return [][]*panel{{p.eventTiles()}, {p.eventChart()}, {p.tables("events", eventTabs), p.properties()}}
+	}
+	shared := p.overviewQuestion()
+	return [][]*panel{
+		{p.tiles(shared)},
+		{p.chart(shared)},
+		{p.tables("sources", sourceTabs), p.tables("pages", pageTabs)},
+		{p.tables("places", placeTabs), p.tables("devices", deviceTabs)},
+		{p.tables("events", eventTabs), p.grid(shared)},
+		{p.properties()},
+	}
+}
+
+// firsts are the tables that come with the numbers.
+var firsts = []string{"channel", "country", "browser", "weekhour"}
+
+// overviewQuestion returns what begins the one question of the overview.
+func (p *page) overviewQuestion() func() *asked {
+	own := state{{"limit", "10"}}
+	for _, by := range firsts {
+		own = append(own, pair{"by", by})
+	}
+	if goal := p.state.get("_goal"); goal != "" {
+		own = append(own, pair{"goal", goal})
+	}
+	return func() *asked { return p.ask("visits", own) }
+}
+
+// tables is a panel of tables with tabs.
+func (p *page) tables(name string, tabs []tab) *panel {
+	n := &panel{name: name, tabs: tabs, tab: p.state.tabOf(tabs), lines: rowsShort}
+	t := tableOf(n.tab)
+	shared := false
+	for _, by := range firsts {
+		shared = shared || by == n.tab && t.call == "visits"
+	}
+	n.ask = func() *asked { return p.table(t, false) }
+	if shared {
+		n.ask = p.overviewQuestion()
+	}
+	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, false) }
+	return n
+}
+
+// fullPanel is the whole table of a tab's panel; nil when there is no such panel.
+func (p *page) fullPanel(name string) *panel {
+	for _, g := range []group{{"sources", "", sourceTabs}, {"pages", "", pageTabs}, {"places", "", placeTabs}, {"devices", "", deviceTabs}, {"events", "", eventTabs}} {
+		if g.name != name {
+			continue
+		}
+		n := &panel{name: name, tabs: g.tabs, tab: p.state.tabOf(g.tabs), lines: 30, wide: true}
+		t := tableOf(n.tab)
+		n.ask = func() *asked { return p.table(t, true) }
+		n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, true) }
+		return n
+	}
+	return nil
+}
+
+// tableOf is the table of a tab.
+func tableOf(name string) *table {
+	switch name {
+	case "page", "title":
+		t := &table{call: "pages", by: name, columns: metricsOf("views", "visitors", "visits", "entries", "exits", "bounce_rate", "exit_rate", "time"), filter: "page", code: name == "page"}
+		if name == "title" {
+			t.own, t.filter = state{{"of", "title"}}, "title"
+		}
+		return t
+	case "name":
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}}, columns: metricsOf("events", "users"), filter: "name"}
+	case "search", "download", "outlink":
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), filter: "name"}
+	}
+	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}}, columns: visitColumns, filter: "visit." + name}
+	switch name {
+	case "entry", "exit":
+		t.code = true
+	case "source":
+		t.none = textDirect
+	case "country":
+		t.tab = "region"
+	case "browser":
+		t.tab = "browser_version"
+	}
+	return t
+}
+
+// tableBody is the body of a panel with a table.
+func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failure) {
+	var a struct {
+		frameAnswer
+		tableAnswer
+		By map[string]tableAnswer `json:"by"`
+	}
+	if f := q.into(&a); f != nil {
+		return body{}, f
+	}
+	p.note(&a.frameAnswer)
+	rows := a.tableAnswer
+	if t.call == "visits" {
+		rows = a.By[t.by]
+	}
+	if len(rows.Rows) == 0 && p.state.get("search") == "" {
+		return body{Empty: p.empty()}, nil
+	}
+	return body{Table: p.viewTable(n, t, q, &rows, full)}, nil
+}
+
+// empty is what a panel without rows says.
+func (p *page) empty() *emptyView {
+	e := &emptyView{Text: textNothing}
+	if p.info.Events == 0 {
+		e.Text = textNoEvents
+		return e
+	}
+	if f := p.state.filters(); len(f) > 0 {
+		last := f[len(f)-1]
+		e.Helps = append(e.Helps, link{Text: textLast, Href: p.href(p.state.anew().without(last.key))})
+	}
+	if name := p.state.get("range"); name != "12mo" && name != "all" {
+		e.Helps = append(e.Helps, link{Text: textWider, Href: p.href(p.state.anew().without("from", "to").with("range", "12mo"))})
+	}
+	return e
+}
+
+// note keeps the age of the oldest answer of the page.
+func (p *page) note(a *frameAnswer) {
+	if t, err := time.Parse(time.RFC3339, a.AsOf.Time); err == nil && (p.asOf.IsZero() || t.Before(p.asOf)) {
+		p.asOf = t
+	}
+}
+
+// waiting is the one panel of a site without events.
+func (p *page) waiting() *panel {
+	return &panel{name: "waiting", title: "Waiting for the first event", wide: true, view: func(*asked) (body, *failure) {
+		return body{Empty: &emptyView{Text: textNoEvents, Helps: []link{{Text: textSetUp, Href: p.screenHref("setup", nil)}}}}, nil
+	}}
+}
+
+// seconds is a number of seconds.
+func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
+
+// tileMetrics are the numbers on top of the overview.
+var tileMetrics = metricsOf("visitors", "visits", "views", "views_per_visit", "bounce_rate", "duration")
+
+// chartMetric is the number that the chart shows.
+func (p *page) chartMetric(of []*metric) *metric {
+	for _, m := range of {
+		if m.key == p.state.get("_metric") {
+			return m
+		}
+	}
+	return of[0]
+}
+
+// tilesView are numbers side by side.
+type tilesView struct{ Tiles []tileView }
+
+// tileView is one number.
+type tileView struct {
+	Title, Help, Text, Before string
+	Change                    Change
+	Good                      string // "good", "bad", "" = neither
+	Href                      string
+	On                        bool
+	Key                       string
+}
+
+// tiles is the panel of the numbers.
+func (p *page) tiles(shared func() *asked) *panel {
+	return &panel{name: "numbers", title: "Numbers", wide: true, lines: 3, ask: shared, view: func(q *asked) (body, *failure) {
+		var a overviewAnswer
+		if f := q.into(&a); f != nil {
+			return body{}, f
+		}
+		p.note(&a.frameAnswer)
+		list := tileMetrics
+		if p.state.get("_goal") != "" {
+			list = append(append([]*metric{}, list...), metricsOf("conversions", "conversion_rate")...)
+		}
+		var was *numbers
+		if a.Compare != nil {
+			was = &a.Compare.Total
+		}
+		return body{Tiles: p.viewTiles(list, &a.Total, was)}, nil
+	}}
+}
+
+// viewTiles makes the tiles of some numbers.
+func (p *page) viewTiles(list []*metric, now, was *numbers) *tilesView {
+	v := new(tilesView)
+	shown := p.chartMetric(list)
+	for i, m := range list {
+		t := tileView{Title: m.title, Help: m.help, Text: p.number(m.unit, m.of(now)), Href: p.href(p.state.with("_metric", m.key)), On: m == shown}
+		if i == 0 {
+			t.Href = p.href(p.state.without("_metric"))
+		}
+		if i < 9 {
+			t.Key = string(rune('1' + i))
+		}
+		if was != nil {
+			t.Change = p.change(m, m.of(now), m.of(was))
+			t.Before = p.number(m.unit, m.of(was))
+			if t.Change.Way == Up || t.Change.Way == Down {
+				if t.Good = "good"; (t.Change.Way == Up) == m.less {
+					t.Good = "bad"
+				}
+			}
+		}
+		v.Tiles = append(v.Tiles, t)
+	}
+	return v
+}
+
+// eventTiles, eventChart: of a site without visits.
+func (p *page) eventTiles() *panel {
+	return &panel{name: "numbers", title: "Numbers", wide: true, lines: 3,
+		ask: func() *asked { return p.ask("breakdown", state{{"by", "type"}, {"limit", "1"}}) },
+		view: func(q *asked) (body, *failure) {
+			var a struct {
+				frameAnswer
+				Total numbers `json:"total"`
+			}
+			if f := q.into(&a); f != nil {
+				return body{}, f
+			}
+			p.note(&a.frameAnswer)
+			var was *numbers
+			if a.Compare != nil {
+				was = &a.Compare.Total
+			}
+			return body{Tiles: p.viewTiles(metricsOf("events", "users"), &a.Total, was)}, nil
+		}}
+}
+
+// properties is the panel of one property's values.
+func (p *page) properties() *panel {
+	n := &panel{name: "properties", title: "Properties", lines: rowsShort, wide: false}
+	name := p.state.get("_prop")
+	if name == "" {
+		n.ask = func() *asked { return p.ask("fields", state{{"limit", "100"}}) }
+		n.view = func(q *asked) (body, *failure) { return p.propertyList(q) }
+		return n
+	}
+	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), filter: "prop." + name}
+	n.title = name
+	n.ask = func() *asked { return p.table(t, false) }
+	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, false) }
+	return n
+}
+
+// propertyList is the list of properties to choose from.
+func (p *page) propertyList(q *asked) (body, *failure) {
+	var a struct {
+		frameAnswer
+		Fields []struct {
+			Field    string   `json:"field"`
+			Kind     string   `json:"kind"`
+			Examples []string `json:"examples"`
+		} `json:"fields"`
+	}
+	if f := q.into(&a); f != nil {
+		return body{}, f
+	}
+	v := &tableView{Caption: "Properties", Head: "Property"}
+	for _, f := range a.Fields {
+		path, ok := strings.CutPrefix(f.Field, "prop.")
+		if !ok || len(v.Rows) == rowsShort {
+			continue
+		}
+		v.Rows = append(v.Rows, rowView{Text: path, Title: path, Href: p.href(p.state.with("_prop", path)), Code: true, In: strings.Join(f.Examples, ", ")})
+	}
+	if len(v.Rows) == 0 {
+		return body{Empty: &emptyView{Text: textNothing}}, nil
+	}
+	return body{Table: v}, nil
+}

@@ -1,0 +1,261 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/hex"
+	"hash/fnv"
+	"html/template"
+	"strings"
+	"time"
+
+	"cairn/http/dialect"
+)
+
+// This file makes a screen: it asks what the panels need, waits a little, and writes HTML.
+
+//go:embed templates
+var templateFiles embed.FS
+
+// templates take finished views. None calls back into Go for data.
+var templates = template.Must(template.New("").ParseFS(templateFiles, "templates/*.html"))
+
+// page is one screen as it is made for one request.
+type page struct {
+	d      *Dashboard
+	req    *dialect.Request
+	viewer *Viewer
+	site   *dialect.Site
+	screen *screen
+	args   []string
+	state  state
+	zone   *time.Location
+	now    time.Time
+	base   string // path of the site's screens
+	asks   *asks
+	locale *Locale
+	info   siteInfo
+	asOf   time.Time // of the oldest answer; zero = none yet
+	out    bytes.Buffer
+}
+
+// siteInfo is what GET site says.
+type siteInfo struct {
+	Name     string   `json:"name"`
+	Zone     string   `json:"zone"`
+	First    *string  `json:"first"`
+	Last     *string  `json:"last"`
+	Events   int64    `json:"events"`
+	Dialects []string `json:"dialects"`
+	Geo      *string  `json:"geo"`
+	Shop     bool     `json:"shop"`
+	Public   *struct {
+		WriteKey *string `json:"write_key"`
+		ClientID *string `json:"client_id"`
+	} `json:"public"`
+	ID      uint32            `json:"id"`
+	Refused map[string]uint64 `json:"refused"`
+}
+
+// show answers a screen of a site, or one panel of it.
+func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect.Response, v *Viewer, site *dialect.Site, s *screen, args []string) {
+	p := &page{
+		d: d, req: req, viewer: v, site: site, screen: s, args: args,
+		state: parseState(req.RawQuery), zone: site.Location, now: d.now(),
+		locale: NewLocale(req.Header("Accept-Language"), site.Location, d.now()),
+		base:   d.path("site", site.Name), asks: newAsks(ctx, d.reports, v),
+	}
+	if p.zone == nil {
+		p.zone = time.UTC
+	}
+	if to, ok := p.fromForm(); ok {
+		d.redirect(res, p.href(to))
+		return
+	}
+	late := time.After(waitLong)
+	if q := p.ask("site", nil); q.ready(late) {
+		_ = q.into(&p.info) // without it the screen is that of any site
+	}
+	rows := s.panels(p)
+	name := p.state.get("_panel")
+	if name != "" {
+		p.fragment(rows, name, late, res)
+		return
+	}
+	p.whole(rows, res)
+}
+
+// ask begins a question about the site.
+func (p *page) ask(call string, own state) *asked {
+	return p.asks.begin(p.site, call, p.state.question(call, own))
+}
+
+// href is the address of the screen with another state.
+func (p *page) href(s state) string { return p.screenHref(p.screen.path, s) }
+
+// screenHref is the address of a screen of the site. rest are the segments after its path.
+func (p *page) screenHref(path string, s state, rest ...string) string {
+	href := p.base
+	if path != "" {
+		href += "/" + path
+	} else if p.viewer.Share != nil {
+		href = p.viewer.Share.Base
+	}
+	for _, segment := range append(p.restOf(path), rest...) {
+		href += "/" + template.URLQueryEscaper(segment)
+	}
+	if q := s.without("_panel", "_wait").String(); q != "" {
+		href += "?" + q
+	}
+	return href
+}
+
+// restOf is what the path goes on with on the screen of the page itself.
+func (p *page) restOf(path string) []string {
+	if path == p.screen.path {
+		return p.args
+	}
+	return nil
+}
+
+// apiHref is the address of a call, with its answer in a form ("csv"; "" = JSON).
+func (p *page) apiHref(call, query, format string) string {
+	s := parseRaw(query).without("max_age")
+	if format != "" {
+		s = s.without("limit", "after").with("format", format)
+	}
+	if len(p.viewer.Sites) > 1 || p.viewer.Admin {
+		s = s.with("site", p.site.Name)
+	}
+	return p.d.addresses.Base() + "/api/v1/" + call + "?" + s.String()
+}
+
+// whole writes the screen.
+func (p *page) whole(rows [][]*panel, res *dialect.Response) {
+	live := p.ask("live", state{{"bot", "false"}})
+	questions := map[*panel]*asked{}
+	for _, row := range rows {
+		for _, n := range row {
+			if n.ask != nil {
+				questions[n] = n.ask()
+			}
+		}
+	}
+	wait := waitShort
+	if p.state.get("_wait") != "" {
+		wait = waitLong
+	}
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	var views [][]*panelView
+	expired := false
+	there := func(q *asked) bool {
+		if q == nil {
+			return true
+		}
+		if expired {
+			select {
+			case <-q.done:
+				return true
+			default:
+				return false
+			}
+		}
+		if !q.ready(late.C) {
+			expired = true
+			return false
+		}
+		return true
+	}
+	for _, row := range rows {
+		var line []*panelView
+		for _, n := range row {
+			q := questions[n]
+			line = append(line, p.viewOf(n, q, there(q)))
+		}
+		views = append(views, line)
+	}
+	f := p.frame()
+	if there(live) {
+		f.Now = p.nowText(live)
+	}
+	p.write("top", f)
+	for _, row := range views {
+		p.write("row", row)
+	}
+	p.write("bottom", f)
+	p.d.html(p.req, res, p.out.Bytes())
+}
+
+// fragment writes one panel.
+func (p *page) fragment(rows [][]*panel, name string, late <-chan time.Time, res *dialect.Response) {
+	if name == "now" {
+		q := p.ask("live", state{{"bot", "false"}})
+		q.ready(late)
+		p.write("now", p.nowText(q))
+		p.d.html(p.req, res, p.out.Bytes())
+		return
+	}
+	for _, row := range rows {
+		for _, n := range row {
+			if n.name != name {
+				continue
+			}
+			var q *asked
+			waited := true
+			if n.ask != nil {
+				q = n.ask()
+				waited = q.ready(late)
+			}
+			p.write("panel", p.viewOf(n, q, waited))
+			p.d.html(p.req, res, p.out.Bytes())
+			return
+		}
+	}
+	p.d.plain(res, 404, textNotFound)
+}
+
+// write runs a template. The templates are constants, so an error is a bug, which is shown in
+// the tests and logged.
+func (p *page) write(name string, view any) {
+	if err := templates.ExecuteTemplate(&p.out, name, view); err != nil {
+		p.d.log.Error("dashboard: template", "name", name, "error", err.Error())
+	}
+}
+
+// policy is the Content-Security-Policy of every page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types cairn"
+
+// html sends a page, a fragment of one, or a form. Whoever has the same already gets 304.
+func (d *Dashboard) html(req *dialect.Request, res *dialect.Response, body []byte) {
+	res.ContentType = "text/html; charset=utf-8"
+	if res.Status == 0 {
+		res.Status = 200
+	}
+	for _, h := range [][2]string{
+		{"Content-Security-Policy", policy},
+		{"Cache-Control", "private, no-cache"},
+		{"Vary", "Cookie, Accept-Language, Accept-Encoding"},
+		{"Referrer-Policy", "same-origin"},
+		{"Cross-Origin-Opener-Policy", "same-origin"},
+		{"Cross-Origin-Resource-Policy", "same-origin"},
+		{"Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"},
+	} {
+		head(res, h[0], h[1])
+	}
+	sum := fnv.New128a()
+	_, _ = sum.Write(body)
+	tag := `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
+	head(res, "ETag", tag)
+	if res.Status == 200 && strings.Contains(req.Header("If-None-Match"), tag) {
+		res.Status, res.ContentType = 304, ""
+		return
+	}
+	if acceptsGzip(req) && len(body) > 500 {
+		head(res, "Content-Encoding", "gzip")
+		res.Body = pack(res.Body[:0], body, 5)
+		return
+	}
+	res.Body = append(res.Body[:0], body...)
+}

@@ -1,0 +1,286 @@
+package dashboard
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// This file makes tables: rows of the API with a bar behind each, whose click filters.
+
+// table says how a call becomes a table.
+type table struct {
+	call    string
+	by      string // field of the rows' value; "" = rows have none
+	columns []*metric
+	own     state // parameters of the call besides limit
+	find    func(q *asked) (tableAnswer, *failure)
+
+	// filter is the condition that a click on a row asks for; "" = a click does nothing. tab is
+	// what it opens besides.
+	filter string
+	tab    string
+	none   string // how a row without a value is called
+	code   bool   // values are shown as code: names and paths
+}
+
+// tableAnswer are the rows of a table.
+type tableAnswer struct {
+	Rows  []row   `json:"rows"`
+	Count int     `json:"count"`
+	Next  *string `json:"next"`
+	Total numbers `json:"total"`
+}
+
+// frameAnswer is what all reports say of themselves.
+type frameAnswer struct {
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Until string `json:"until"`
+	AsOf  struct {
+		Time string `json:"time"`
+	} `json:"as_of"`
+	Compare *struct {
+		From  string  `json:"from"`
+		To    string  `json:"to"`
+		Total numbers `json:"total"`
+	} `json:"compare"`
+}
+
+// rowsShort and rowsFull are how many rows a panel has, and a page of the whole table.
+const (
+	rowsShort = 10
+	rowsFull  = 100
+)
+
+// tableView is a table as its template takes it.
+type tableView struct {
+	Caption string
+	Head    string // of the first column
+	Columns []columnView
+	Rows    []rowView
+	Count   string
+	All     string // address of the whole table; "" = this is it, or there is no more
+	CSV     string
+	Next    string // address of the next page
+	First   string // address of the first page, when this is another
+	Full    bool
+	Search  string
+	Keep    []pairView
+	Action  string
+	Back    string
+}
+
+// columnView is the head of a column.
+type columnView struct {
+	Title, Help string
+	Sort        string // address sorted by it; "" = it does not sort
+	Sorted      string // aria-sort
+	Wide        bool   // not on small screens
+}
+
+// rowView is one row.
+type rowView struct {
+	Text, Title string
+	Flag        string
+	Href        string // what a click asks; "" = nothing
+	Out         string // the value as a link to elsewhere; "" = it is none
+	Bar         string // width of the bar, such as 44.4%
+	None        bool
+	Code        bool
+	In          string // what the value lies in
+	Cells       []cellView
+}
+
+// cellView is a number.
+type cellView struct {
+	Text   string
+	Change Change
+	Wide   bool
+}
+
+// question begins the call of a table.
+func (p *page) table(t *table, full bool) *asked {
+	own := append(state{}, t.own...)
+	if full {
+		own = append(own, pair{"limit", strconv.Itoa(rowsFull)})
+		for _, key := range []string{"search", "sort", "order", "after"} {
+			if v := p.state.get(key); v != "" {
+				own = append(own, pair{key, v})
+			}
+		}
+	} else {
+		own = append(own, pair{"limit", strconv.Itoa(rowsShort)})
+	}
+	return p.ask(t.call, own)
+}
+
+// viewTable makes the view of a table from its rows.
+func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool) *tableView {
+	title := n.title
+	for _, tb := range n.tabs {
+		if tb.name == n.tab {
+			title = tb.title
+		}
+	}
+	v := &tableView{Caption: title, Head: fieldTitle(t.by), Count: p.locale.Number(uint64(a.Count)), Full: full}
+	v.CSV = p.apiHref(t.call, p.tableQuery(t), "csv")
+	columns := t.columns
+	if !full && len(columns) > 1 {
+		columns = columns[:1]
+		if t.call == "breakdown" {
+			columns = t.columns[:min(2, len(t.columns))]
+		}
+	}
+	sorted := p.state.get("sort")
+	if sorted == "" || !full {
+		sorted = t.columns[0].key
+	}
+	for i, m := range columns {
+		c := columnView{Title: m.title, Help: m.help, Wide: i > 1}
+		if full {
+			order := "desc"
+			if c.Sorted = "none"; m.key == sorted {
+				c.Sorted = "descending"
+				if p.state.get("order") == "asc" {
+					c.Sorted = "ascending"
+				} else {
+					order = "asc"
+				}
+			}
+			c.Sort = p.href(p.state.anew().with("sort", m.key).with("order", order))
+		}
+		v.Columns = append(v.Columns, c)
+	}
+	most := 0.0
+	for i := range a.Rows {
+		if x := columns[0].of(&a.Rows[i].numbers); x != nil {
+			most = max(most, *x)
+		}
+	}
+	for i := range a.Rows {
+		v.Rows = append(v.Rows, p.viewRow(t, &a.Rows[i], columns, most, full))
+	}
+	if full {
+		v.Back = p.href(p.state.without("_full", "search", "sort", "order", "after", "_page"))
+		v.Search = p.state.get("search")
+		v.Action = p.href(nil)
+		for _, pr := range p.state.anew().without("search") {
+			v.Keep = append(v.Keep, pairView{pr.key, pr.value})
+		}
+		if a.Next != nil {
+			v.Next = p.href(p.state.with("after", *a.Next))
+		}
+		if p.state.get("after") != "" {
+			v.First = p.href(p.state.anew())
+		}
+	} else if a.Count > len(a.Rows) {
+		v.All = p.href(p.state.anew().with("_full", n.name))
+	}
+	return v
+}
+
+// tableQuery is the question of a table without a limit.
+func (p *page) tableQuery(t *table) string { return p.state.question(t.call, t.own) }
+
+// viewRow makes the view of a row. most is the greatest number of the first column.
+func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full bool) rowView {
+	v := rowView{Code: t.code}
+	if r.value == nil {
+		v.Text, v.None = t.none, true
+		if v.Text == "" {
+			v.Text = textNoValue
+		}
+	} else {
+		v.Text = p.valueText(t.by, *r.value)
+		if v.Title = *r.value; v.Text == "" {
+			v.Text = "“”"
+		}
+		if t.by == "country" {
+			v.Flag = Flag(*r.value)
+		}
+	}
+	v.In = p.inText(t.by, r, &v)
+	if t.filter != "" {
+		v.Href = p.href(p.filtered(t, r))
+	}
+	if x := columns[0].of(&r.numbers); x != nil && most > 0 {
+		v.Bar = strconv.FormatFloat(math.Round(*x/most*1000)/10, 'f', -1, 64) + "%"
+	}
+	for i, m := range columns {
+		c := cellView{Text: p.number(m.unit, m.of(&r.numbers)), Wide: i > 1}
+		if full && r.was != nil {
+			c.Change = p.change(m, m.of(&r.numbers), m.of(r.was))
+		}
+		v.Cells = append(v.Cells, c)
+	}
+	return v
+}
+
+// inText says what a value lies in: a region in its country.
+func (p *page) inText(by string, r *row, v *rowView) string {
+	var parts []string
+	for _, field := range []string{"region", "country", "browser", "os"} {
+		if in := r.in[field]; in != nil && field != by {
+			if field == "country" {
+				v.Flag = Flag(*in)
+			}
+			parts = append(parts, p.valueText(field, *in))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// filtered is the state that a click on a row asks for.
+func (p *page) filtered(t *table, r *row) state {
+	s := p.state.anew().without("_full", "search", "sort", "order", "_page")
+	prefix, field := "", t.filter
+	if bare, visit := strings.CutPrefix(field, "visit."); visit {
+		prefix, field = "visit.", bare
+	}
+	if r.value == nil {
+		return s.and(prefix+"has!", field)
+	}
+	s = s.and(prefix+field, *r.value)
+	for _, in := range []string{"country", "region", "browser", "os"} {
+		if value := r.in[in]; value != nil {
+			s = s.and(prefix+in, *value)
+		}
+	}
+	if t.tab != "" {
+		s = s.openTab([]tab{{"", ""}}, "").and("_tab", t.tab)
+	}
+	return s
+}
+
+// number writes a number of a unit.
+func (p *page) number(u unit, x *float64) string {
+	if x == nil {
+		return nothing
+	}
+	switch u {
+	case unitRate:
+		return p.locale.Percent(*x)
+	case unitSeconds:
+		return p.locale.Duration(seconds(*x))
+	case unitMean:
+		return p.locale.Float(*x, 1)
+	case unitMoney:
+		return p.locale.Float(*x, 2)
+	}
+	return p.locale.Float(*x, 0)
+}
+
+// change is how a number has changed.
+func (p *page) change(m *metric, now, before *float64) Change {
+	if now == nil || before == nil {
+		return Change{}
+	}
+	switch m.unit {
+	case unitRate:
+		return p.locale.Points(*now, *before)
+	case unitSeconds:
+		return p.locale.Longer(seconds(*now), seconds(*before), true)
+	}
+	return p.locale.Ratio(*now, *before)
+}

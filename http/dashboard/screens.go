@@ -1,0 +1,32 @@
+package dashboard
+
+// This file is the table of the screens of a site.
+
+// screen is one view of a site.
+type screen struct {
+	path               string // below the site; "" = the first
+	title              string
+	key                string // that opens it
+	args               bool   // the path goes on with what it shows, such as the id of a person
+	hidden             bool   // it stands in no menu
+	noRange, noCompare bool
+	when               func(*page) bool // nil = always
+	panels             func(*page) [][]*panel
+}
+
+var screens = []*screen{
+	{path: "", title: "Overview", key: "o", panels: overview},
+}
+
+// screenOf finds the screen of a path below a site, and what the path goes on with.
+func screenOf(segments []string) (*screen, []string) {
+	if len(segments) == 0 {
+		return screens[0], nil
+	}
+	for _, s := range screens[1:] {
+		if s.path == segments[0] && (len(segments) == 1 || s.args) {
+			return s, segments[1:]
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,31 @@
+package dashboard
+
+// This file holds the sentences of the page, so that they can be read and translated in one place.
+
+const (
+	textLogin      = "Your session has ended."
+	textShare      = "This link may not see people."
+	textTooMuch    = "This is too much for ten seconds. Choose fewer days."
+	textBusy       = "The server is busy. It is asked again in a moment."
+	textBadField   = "The address asks for something that does not work: "
+	textDamage     = "Data on the disk is damaged, so this cannot be counted."
+	textDamageFile = "The file: "
+	textFailed     = "This could not be counted."
+	textNoVisits   = "No visits in these days."
+	textNothing    = "Nothing in these days."
+	textNoEvents   = "This site has no events yet."
+	textWider      = "Look at 12 months"
+	textLast       = "Take off the last filter"
+	textSetUp      = "Set up tracking"
+	textNoValue    = "(none)"
+	textDirect     = "Direct"
+	textNotFound   = "There is no such page."
+)
+
+// Of the door.
+const (
+	textLoginKey = "Use a key of the site: its read_key to look, its secret_key to save things too, or the admin_token for all sites. “cairn keys” prints them."
+	textOpen     = "This link works once."
+	textSpent    = "A link opens the dashboard once, and for fifteen minutes. “cairn dashboard” prints a new one; or log in with a key."
+	textForeign  = "This form was not sent by a page of this server."
+)
