@@ -6,4 +6,6 @@
 // knows who looks; the room http implements both.
 //
 //	dashboard.go  the interfaces, the routes, the way of one request
+//	format.go     numbers, rates, changes and durations in the viewer's language
+//	dates.go      times on the wall clock of the site
 package dashboard
