@@ -8,4 +8,5 @@
 //	dashboard.go  the interfaces, the routes, the way of one request
 //	format.go     numbers, rates, changes and durations in the viewer's language
 //	dates.go      times on the wall clock of the site
+//	names.go      names of countries, languages, devices, channels, types
 package dashboard

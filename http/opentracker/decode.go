@@ -205,10 +205,10 @@ func (h *hit) property(p *param) *event.FieldError {
 		h.context = append(h.context, event.Member{Key: "url", Value: event.Str(base)})
 		return nil
 	case p.name == "country":
-		base = countryCode(base)
+		base = dialect.CountryCode(base)
 	}
 	h.properties = append(h.properties, event.Member{Key: p.name, Value: event.Str(base)})
-	if key := contextKey(p.name); key != "" && base != "" && (key != "country" || countryNames[base] != "") {
+	if key := contextKey(p.name); key != "" && base != "" && (key != "country" || dialect.IsCountry(base)) {
 		h.context = append(h.context, event.Member{Key: key, Value: event.Str(base)})
 	}
 	if amount && by != 1 {

@@ -191,7 +191,7 @@ func asked(property string, list []string) []string {
 	out := make([]string, 0, len(list))
 	for _, value := range list {
 		if property == "country" {
-			value = countryCode(value)
+			value = dialect.CountryCode(value)
 		}
 		out = append(out, value)
 	}
@@ -201,7 +201,7 @@ func asked(property string, list []string) []string {
 // named is a value of a property as this protocol shows it.
 func named(property, value string) string {
 	if property == "country" {
-		return countryName(value)
+		return dialect.CountryName(value)
 	}
 	return value
 }

@@ -231,7 +231,7 @@ func appendProperties(dst []byte, context, properties event.Object) []byte {
 	all := make(event.Object, 0, len(properties)+len(contextNames)+1)
 	for _, m := range properties {
 		if m.Key == "country" && m.Value.Kind == event.String {
-			m.Value = event.Str(countryName(m.Value.Text))
+			m.Value = event.Str(dialect.CountryName(m.Value.Text))
 		}
 		all = append(all, m)
 	}
@@ -246,7 +246,7 @@ func appendProperties(dst []byte, context, properties event.Object) []byte {
 		}
 		text := context.Get(name[0]).Text
 		if name[1] == "country" {
-			text = countryName(text)
+			text = dialect.CountryName(text)
 		}
 		fill(name[1], text)
 	}
@@ -254,7 +254,7 @@ func appendProperties(dst []byte, context, properties event.Object) []byte {
 	if sent := properties.Get("country"); sent.Kind == event.String {
 		code = sent.Text
 	}
-	if countryNames[code] != "" {
+	if dialect.IsCountry(code) {
 		fill("countryCode", code)
 	}
 	slices.SortFunc(all, func(a, b event.Member) int { return strings.Compare(a.Key, b.Key) })

@@ -1,13 +1,13 @@
-package opentracker
+package dialect
 
 import "strings"
 
-// This file names countries. Counters have them as ISO 3166-1 alpha-2, as databases and other
-// protocols do. The reads of this protocol show the English name and accept both.
+// This file names countries. Counters have them as ISO 3166-1 alpha-2, as databases and most
+// protocols do. Opentracker's reads show the English name and accept both; the dashboard shows it.
 
-// countryCode is the code of a country's English name or code in any case; any other
+// CountryCode is the code of a country's English name or code in any case; any other
 // text stays as it is.
-func countryCode(s string) string {
+func CountryCode(s string) string {
 	if len(s) == 2 {
 		if code := strings.ToUpper(s); countryNames[code] != "" {
 			return code
@@ -19,13 +19,16 @@ func countryCode(s string) string {
 	return s
 }
 
-// countryName is the English name of a code; any other text stays as it is.
-func countryName(code string) string {
+// CountryName is the English name of a code; any other text stays as it is.
+func CountryName(code string) string {
 	if name := countryNames[code]; name != "" {
 		return name
 	}
 	return code
 }
+
+// IsCountry reports whether a text is the code of a country.
+func IsCountry(code string) bool { return countryNames[code] != "" }
 
 // countryNames has the short English names by code. XK (Kosovo, user-assigned) is there
 // because databases use it.
