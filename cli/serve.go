@@ -385,6 +385,10 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 	if err != nil {
 		return nil, nil, err
 	}
+	addresses, err := cfg.Addresses()
+	if err != nil {
+		return nil, nil, err
+	}
 	srv, err := httpd.New(httpd.Options{
 		Engine:         eng,
 		Sites:          sites,
@@ -393,6 +397,8 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 		MetricsToken:   cfg.MetricsToken,
 		SnapshotDir:    snapshots,
 		TrustedProxies: proxies,
+		Addresses:      addresses,
+		Dashboard:      cfg.Dashboard,
 		IPRate:         cfg.IPRate,
 		IPConns:        cfg.IPConns,
 		Memory:         int64(cfg.Memory),

@@ -83,7 +83,7 @@ func (s *Server) newExchange() *exchange {
 	x := &exchange{s: s}
 	x.packed.Budget, x.body.Budget = &s.budget, &s.budget
 	x.packed.Share, x.body.Share = &x.share, &x.share
-	x.req.Header, x.req.Find = x.header, x.find
+	x.req.Header, x.req.Find, x.req.Address = x.header, x.find, x.address
 	return x
 }
 
@@ -94,7 +94,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.sites = x.s.sites.Load()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
-	x.req.Host, x.req.Path, x.req.RawQuery = readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
+	x.req.Host, x.req.Path, x.req.RawQuery = x.s.addresses.readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
 	x.req.Peer = x.s.proxies.Client(x.c.Peer(), x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
@@ -130,7 +130,7 @@ func (x *exchange) reset() {
 	*x = exchange{
 		s: x.s, packed: x.packed, body: x.body,
 		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0], memory: x.memory,
-		req: dialect.Request{Header: x.req.Header, Find: x.req.Find},
+		req: dialect.Request{Header: x.req.Header, Find: x.req.Find, Address: x.req.Address},
 		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
 	}
 	if max(cap(x.records), cap(x.outcomes)) > recordsKept {
@@ -152,7 +152,7 @@ func (x *exchange) secure() bool {
 	if x.c.Secure() {
 		return true
 	}
-	return x.s.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.trusted() && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
 
 // find is dialect.Request.Find.

@@ -50,8 +50,10 @@ type Options struct {
 	IPRate         float64 // requests a second of one address; 0 = 200
 	IPBurst        int     // requests of one address at once; 0 = five times IPRate
 	IPConns        int     // connections of one address; 0 = 256
-	Memory         int64   // budget of the process in bytes; bounds open connections
-	Conns          int     // connections that the process has files for; 0 = as Memory allows
+	Addresses      Addresses
+	Dashboard      bool  // there is a dashboard
+	Memory         int64 // budget of the process in bytes; bounds open connections
+	Conns          int   // connections that the process has files for; 0 = as Memory allows
 	Version        string
 	Log            *slog.Logger
 	Now            func() time.Time

@@ -39,6 +39,7 @@ type Server struct {
 	metricsToken string
 	native       *native.API
 	proxies      wire.Proxies
+	addresses    Addresses
 	perIP        *meters
 	inflater     *wire.Inflater
 	budget       wire.Budget
@@ -76,6 +77,7 @@ func New(o Options) (*Server, error) {
 		now:          o.Now,
 		version:      o.Version,
 		proxies:      o.TrustedProxies,
+		addresses:    o.Addresses,
 		inflater:     wire.NewInflater(),
 		work:         newTurnstile(workBytes),
 		metrics:      newMetrics(),

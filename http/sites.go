@@ -65,7 +65,11 @@ func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin stri
 	if err != nil {
 		return nil, err
 	}
-	if next.table, err = newTable(s.routes(dialects(s.native, known, next.registry.AnySite()))); err != nil {
+	routes := s.routes(dialects(s.native, known, next.registry.AnySite()))
+	if err := s.addresses.free(routes); err != nil {
+		return nil, err
+	}
+	if next.table, err = newTable(routes); err != nil {
 		return nil, err
 	}
 	return next, nil

@@ -22,10 +22,11 @@ func belowOwn(path string) bool {
 	return false
 }
 
-// readTarget splits a request target that the connection has accepted, and folds its path.
+// readTarget splits a request target that the connection has accepted, takes the base off its
+// path and folds the path.
 // The host is that of the Host header, unless the target is a whole url: that one's host
 // counts then (RFC 9112, 3.2.2). The results may be parts of target and header.
-func readTarget(method, target, header string) (host, path, query string) {
+func (a *Addresses) readTarget(method, target, header string) (host, path, query string) {
 	host = header
 	if authority, rest, ok := wire.CutAbsolute(target); ok && target[0] != '/' {
 		host, target = authority, rest
@@ -37,7 +38,7 @@ func readTarget(method, target, header string) (host, path, query string) {
 		}
 	}
 	path, query, _ = strings.Cut(target, "?")
-	return host, foldPath(path), query
+	return host, foldPath(a.cut(path)), query
 }
 
 // foldPath takes the empty segments out of a path: "//track" is "/track". Vendors print

@@ -30,7 +30,7 @@ func TestReadTarget(t *testing.T) {
 		{"OPTIONS", "http://other", "other", "*", ""},
 		{"OPTIONS", "http://other/", "other", "/", ""},
 	} {
-		host, path, query := readTarget(test.method, test.target, "h")
+		host, path, query := new(Addresses).readTarget(test.method, test.target, "h")
 		if host != test.host || path != test.path || query != test.query {
 			t.Errorf("%s %s: %q, %q, %q", test.method, test.target, host, path, query)
 		}

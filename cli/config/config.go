@@ -40,6 +40,9 @@ type Config struct {
 	Reserve          string       `toml:"reserve"` // "auto", or a size; 0 = no check
 	SnapshotDir      string       `toml:"snapshot_dir"`
 	DedupHours       int          `toml:"dedup_hours"`
+	PublicURL        string       `toml:"public_url"` // "" = each request says how the server is reached
+	BasePath         string       `toml:"base_path"`  // "" = the path of PublicURL
+	Dashboard        bool         `toml:"dashboard"`
 	TrustedProxies   []string     `toml:"trusted_proxies"`
 	IPRate           float64      `toml:"ip_rate"`
 	IPConns          int          `toml:"ip_conns"`
@@ -112,6 +115,7 @@ func Default() Config {
 		Memory:     256 << 20,
 		Reserve:    "auto",
 		DedupHours: 24,
+		Dashboard:  true,
 		IPRate:     200,
 		IPConns:    256,
 		LogLevel:   "info",

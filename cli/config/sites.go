@@ -55,8 +55,16 @@ func (c *Config) Validate() error {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
+	if _, err := c.Addresses(); err != nil {
+		return err
+	}
 	_, err := c.Proxies()
 	return err
+}
+
+// Addresses are how clients reach the server. The error names the key.
+func (c *Config) Addresses() (httpd.Addresses, error) {
+	return httpd.NewAddresses(c.PublicURL, c.BasePath)
 }
 
 // DebugAddress is the address for profiles. Without a host it is of this machine alone.

@@ -132,6 +132,8 @@ type Request struct {
 	// for a site's settings. It decides nothing: the server resolves the credential of
 	// each record.
 	Find func(Credential) *Site
+	// Address is the address of a path for the client, with scheme, host and base path.
+	Address func(path string) string
 	// Valid says whether the key in the header still opens the site. It is set on routes that
 	// Last, and may be called until the stream ends.
 	Valid func() bool

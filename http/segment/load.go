@@ -41,20 +41,18 @@ func (protocol) Read(_ context.Context, req *dialect.Request, _ dialect.Reader, 
 		res.Body = appendSource(res.Body[:0], key, site.Name)
 	} else {
 		res.Header = append(res.Header, [2]string{"Cache-Control", "public, max-age=300"})
-		res.Body = appendSettings(res.Body[:0], key, req.Host, req.Secure)
+		res.Body = appendSettings(res.Body[:0], key, req.Address("/v1"))
 	}
 	return nil
 }
 
 // appendSettings writes the least that analytics.js starts with. There is one integration:
 // for any other, analytics.js would load code from the vendor's network.
-func appendSettings(dst []byte, key, host string, secure bool) []byte {
-	protocol := "http"
-	if secure {
-		protocol = "https"
-	}
+// api is the address of /v1.
+func appendSettings(dst []byte, key, api string) []byte {
+	protocol, host, _ := strings.Cut(api, "://")
 	dst = event.AppendString(append(dst, `{"integrations":{"Segment.io":{"apiKey":`...), key)
-	dst = event.AppendString(append(dst, `,"apiHost":`...), host+"/v1")
+	dst = event.AppendString(append(dst, `,"apiHost":`...), host)
 	dst = event.AppendString(append(dst, `,"protocol":`...), protocol)
 	return append(dst, `,"addBundledMetadata":true,"unbundledIntegrations":[],"maybeBundledConfigIds":{}}},`+
 		`"plan":{"track":{"__default":{"enabled":true,"integrations":{}}},"identify":{"__default":{"enabled":true}},"group":{"__default":{"enabled":true}}},`+

@@ -144,7 +144,7 @@ func (h *head) request(line []byte) *refusal {
 	// CONNECT, which nobody answers here.
 	target := line[:n]
 	if target[0] != '/' && !(n == 1 && target[0] == '*' && string(method) == "OPTIONS") {
-		if authority, _, ok := CutAbsolute(string(target)); !ok || !validHost([]byte(authority)) {
+		if authority, _, ok := CutAbsolute(string(target)); !ok || !ValidHost([]byte(authority)) {
 			return refuseTarget
 		}
 	}
@@ -192,7 +192,7 @@ func (h *head) header(line []byte) *refusal {
 	case 4:
 		if equalFold(name, "host") {
 			h.hosts++
-			if !validHost(bytes.Trim(value, " \t")) {
+			if !ValidHost(bytes.Trim(value, " \t")) {
 				return refuseHost
 			}
 		}
@@ -251,12 +251,13 @@ func (h *head) check() *refusal {
 	return nil
 }
 
-// validHost takes a name or address with an optional port; empty is no host.
-func validHost(b []byte) bool {
+// ValidHost says whether a host that a client names can be one. It takes a name or address with an optional port; empty is no host.
+func ValidHost[T string | []byte](b T) bool {
 	if len(b) == 0 || len(b) > 255 {
 		return false
 	}
-	for _, c := range b {
+	for i := range len(b) {
+		c := b[i]
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		case c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']':

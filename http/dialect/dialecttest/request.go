@@ -46,6 +46,7 @@ func NewRequest(method, target string, header map[string]string, body []byte) (*
 	}
 	path, query, _ := strings.Cut(target, "?")
 	return &dialect.Request{
+		Address:  func(path string) string { return "http://" + get("Host") + path },
 		Method:   method,
 		Host:     get("Host"),
 		Path:     path,
