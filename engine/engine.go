@@ -77,6 +77,8 @@ type Engine struct {
 	ticking              sync.WaitGroup
 	stopTick             chan struct{}
 
+	name string // see StoreName
+
 	saving       sync.Mutex    // held while a saved thing changes
 	savedChanges atomic.Uint64 // calls that may have changed one
 

@@ -141,6 +141,7 @@ func (e *Engine) open() error {
 	if err != nil {
 		return err
 	}
+	e.name = nameOf(&secret)
 	if e.public, err = store.NewPublicIDs(secret.Key, secret.Incarnations); err != nil {
 		return err
 	}

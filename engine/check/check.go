@@ -198,6 +198,7 @@ func (c *checker) all() error {
 		return nil
 	}
 	c.checkSaved()
+	c.checkBrowsers()
 	logged, err := wal.Sites(c.db)
 	if err != nil {
 		return err

@@ -12,6 +12,15 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// checkBrowsers reads every session of a browser.
+func (c *checker) checkBrowsers() {
+	if _, damaged, err := records.Browsers(c.db); err != nil {
+		c.problem("%v", err)
+	} else if damaged > 0 {
+		c.problem("%d records of browsers' sessions are damaged", damaged)
+	}
+}
+
 // checkSaved reads every saved thing.
 func (c *checker) checkSaved() {
 	it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixSaved}, UpperBound: []byte{store.PrefixSaved + 1}})

@@ -14,6 +14,7 @@
 //	            aggregate.go of numbers, fields.go of the fields there are
 //	live.go     what happens now; tail.go the events that have come since
 //	facts.go    what a site is
+//	browser.go  who has logged in to the dashboard
 //	saved.go    what a site has saved
 //	fields.go   which fields and values there are
 //	fresh.go    how new an answer is to be

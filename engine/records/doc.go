@@ -3,8 +3,9 @@
 //
 // # Files
 //
-//	rules.go  from which seq of a site changed rules apply
-//	saved.go  filters, goals, funnels, shares and notes that a site has saved
+//	rules.go     from which seq of a site changed rules apply
+//	saved.go     filters, goals, funnels, shares and notes that a site has saved
+//	browsers.go  sessions of browsers at the dashboard
 //
 // It knows keys and bytes. It does not know what a rule is, nor what a saved query asks.
 package records

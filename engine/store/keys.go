@@ -10,6 +10,7 @@
 //	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)
 //	0x43 | site u32 | seq u64      heartbeats of a visit, by its first event (identity/heartbeats.go)
 //	0x45 | site u32 | id 8 bytes   saved things: filters, goals, shares … (engine/records)
+//	0x46 | SHA-256                 sessions of browsers (engine/records)
 //	0x48 | site u32 | name         notes about a site (engine/records)
 
 package store
@@ -24,6 +25,7 @@ const (
 	PrefixLink       = 0x42
 	PrefixHeartbeats = 0x43
 	PrefixSaved      = 0x45
+	PrefixBrowsers   = 0x46
 	PrefixNotes      = 0x48
 )
 

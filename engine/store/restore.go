@@ -98,7 +98,8 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	return wal.SyncDir(fs, dataDir)
 }
 
-// BeginIncarnation starts a new incarnation after the newest event of every site.
+// BeginIncarnation starts a new incarnation after the newest event of every site. It ends the
+// sessions of browsers.
 func BeginIncarnation(db *pebble.DB) error {
 	s, err := Read(db)
 	if err != nil {
@@ -112,7 +113,12 @@ func BeginIncarnation(db *pebble.DB) error {
 	for site, seq := range last {
 		next.from[site] = seq + 1
 	}
-	return db.Set(Key("incarnations"), appendIncarnations(nil, append(s.Incarnations, next)), pebble.Sync)
+	b := db.NewBatch()
+	defer b.Close()
+	return errors.Join(
+		b.Set(Key("incarnations"), appendIncarnations(nil, append(s.Incarnations, next)), nil),
+		b.DeleteRange([]byte{PrefixBrowsers}, []byte{PrefixBrowsers + 1}, nil),
+		b.Commit(pebble.Sync))
 }
 
 // newIncarnation draws a number that no incarnation of the store has. It is random, so that

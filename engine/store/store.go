@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"cairn/index"
@@ -65,6 +66,11 @@ type Records struct {
 	Version      byte          // of the store, VersionMin to Version
 	Key          []byte        // of public ids: AES-128
 	Incarnations []incarnation // in the order in which they began
+}
+
+// Life names the incarnation that the store is in.
+func (r *Records) Life() string {
+	return strconv.Itoa(int(r.Incarnations[len(r.Incarnations)-1].number))
 }
 
 // Prepare reads the store's records. If the store is new, it writes them first.
