@@ -52,6 +52,11 @@ func (x *exchange) startPage() {
 		x.json(200, `{"status":"ok"}`)
 		return
 	}
+	if x.s.dashboard != nil {
+		x.res.Status = 302
+		x.addHeader("Location", x.s.addresses.links+"/dashboard")
+		return
+	}
 	x.res.Status, x.res.ContentType = 200, "text/html; charset=utf-8"
 	x.res.Body = append(x.res.Body[:0], startPage...)
 	x.addHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")

@@ -16,6 +16,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/dashboard"
 	"cairn/http/dialect"
 	"cairn/http/native"
 	"cairn/http/wire"
@@ -38,6 +39,7 @@ type Server struct {
 	setting      sync.Mutex            // held while sites are replaced
 	metricsToken string
 	native       *native.API
+	dashboard    *dashboard.Dashboard // nil = off
 	proxies      wire.Proxies
 	addresses    Addresses
 	perIP        *meters
@@ -106,6 +108,9 @@ func New(o Options) (*Server, error) {
 	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now, Version: o.Version,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
 		Geo:   o.Geo, Refused: s.refusedEvents})
+	if o.Dashboard && newGate != nil {
+		s.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: newGate(s), Addresses: s, Now: s.now, Log: s.log})
+	}
 	if err := s.SetSites(o.Sites, o.Implicit, o.AdminToken); err != nil {
 		return nil, err
 	}
@@ -144,7 +149,7 @@ func New(o Options) (*Server, error) {
 // routes is every line of the table: the server's own, and those of the dialects in
 // order of wiring.
 func (s *Server) routes(dialects []dialect.Dialect) []*route {
-	routes := s.ownRoutes()
+	routes := append(s.ownRoutes(), s.dashboardRoutes()...)
 	for _, d := range dialects {
 		w := &wired{Dialect: d, index: dialectIndex(d.Name())}
 		reading, _ := d.(dialect.Reading)

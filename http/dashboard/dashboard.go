@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cairn/http/dialect"
@@ -32,6 +33,7 @@ type Viewer struct {
 	Sites []*dialect.Site // that may be looked at, in the order of the configuration
 	Admin bool            // sees all sites and what only operators see
 	Save  bool            // may save things
+	Work  *atomic.Int32   // questions of the session that are at work; nil = they are not counted
 	Share *Share          // of a share: only what it shows; nil = a browser session
 
 	// Key is what the gate keeps of the viewer, such as the session.

@@ -87,7 +87,7 @@ var firsts = []string{"channel", "country", "browser", "weekhour"}
 
 // overviewQuestion returns what begins the one question of the overview.
 func (p *page) overviewQuestion() func() *asked {
-	own := state{{"limit", "10"}}
+	own := state{{"limit", "10"}, {"sort", "visitors"}}
 	for _, by := range firsts {
 		own = append(own, pair{"by", by})
 	}
@@ -138,11 +138,11 @@ func tableOf(name string) *table {
 		}
 		return t
 	case "name":
-		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}}, columns: metricsOf("events", "users"), filter: "name"}
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), filter: "name"}
 	case "search", "download", "outlink":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), filter: "name"}
 	}
-	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}}, columns: visitColumns, filter: "visit." + name}
+	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}, {"sort", "visitors"}}, columns: visitColumns, filter: "visit." + name}
 	switch name {
 	case "entry", "exit":
 		t.code = true

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,8 +102,11 @@ type cellView struct {
 
 // question begins the call of a table.
 func (p *page) table(t *table, full bool) *asked {
-	own := append(state{}, t.own...)
+	own := slices.Clone(t.own)
 	if full {
+		if p.state.get("sort") != "" {
+			own = own.without("sort")
+		}
 		own = append(own, pair{"limit", strconv.Itoa(rowsFull)})
 		for _, key := range []string{"search", "sort", "order", "after"} {
 			if v := p.state.get(key); v != "" {

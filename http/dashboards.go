@@ -1,0 +1,108 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"cairn/engine/query"
+	"cairn/http/dashboard"
+	"cairn/http/dialect"
+)
+
+// This file joins the dashboard to the server: its routes, and the native API behind its panels.
+
+// newGate makes what knows who looks. There is no dashboard without it.
+var newGate func(*Server) dashboard.Gate
+
+// dashboardRoutes are the routes of the dashboard; none when it is off.
+func (s *Server) dashboardRoutes() (routes []*route) {
+	if s.dashboard == nil {
+		return nil
+	}
+	for _, r := range s.dashboard.Routes() {
+		serve := r.Serve
+		routes = append(routes, &route{Route: r.Route, own: func(x *exchange) { x.page(serve) }})
+	}
+	return routes
+}
+
+// page answers a request for a page of the dashboard.
+func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.Response)) {
+	if x.wait = x.chargeIP(); x.wait > 0 {
+		x.plain(429, errRate.Error())
+		return
+	}
+	if x.route.Body > 0 {
+		if err := x.readBody(); err != nil {
+			status := connectionFault(err)
+			if status == 0 {
+				status = failureOf(err).Failure.Status()
+			}
+			x.plain(status, err.Error())
+			return
+		}
+	}
+	x.own()
+	x.req.Route = &x.route.Route
+	if x.req.Method == "HEAD" {
+		x.req.Method = "GET" // fasthttp leaves the body out
+	}
+	serve(x.s.running, &x.req, &x.res)
+}
+
+// Ask implements dashboard.Reports: it answers a call of the native API as it is answered to a
+// client with the rights of the viewer. The caller may be a goroutine that outlives its request.
+func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) (answer dashboard.Answer) {
+	req := &dialect.Request{
+		Method: "GET", Path: "/api/v1/" + call, RawQuery: rawQuery, Site: site, Header: func(string) string { return "" },
+		ReceivedUnixMilli: s.now().UnixMilli(), Rights: dialect.Read, Admin: v.Admin,
+	}
+	res := new(dialect.Response)
+	fail := func(err error) dashboard.Answer {
+		result := failureOf(err)
+		if result.Failure == dialect.Internal {
+			s.engine.NoteDamage(err)
+			if s.lines.allow("internal", s.now()) {
+				s.log.Error("dashboard: a question failed", "call", call, "error", cut(err.Error()))
+			}
+		}
+		*res = dialect.Response{}
+		s.native.Reply(req, res, result)
+		return dashboard.Answer{Status: res.Status, Body: res.Body, Wait: time.Second}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			answer = fail(&query.Panic{Value: fmt.Sprint(r), Stack: debug.Stack()})
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, readMax)
+	defer cancel()
+	if work := v.Work; work != nil {
+		begin := func() (end func(), err error) {
+			if work.Add(1) > queriesMax {
+				work.Add(-1)
+				return nil, query.ErrTooMany
+			}
+			return func() { work.Add(-1) }, nil
+		}
+		if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
+			end, err := begin()
+			if err != nil {
+				return fail(err)
+			}
+			defer end()
+		}
+		ctx = query.WithWork(ctx, begin)
+	}
+	if err := s.native.Read(ctx, req, nil, res); err != nil {
+		return fail(err)
+	}
+	if res.Stream != nil {
+		return fail(errors.New(strconv.Quote(call) + " answers with a stream"))
+	}
+	return dashboard.Answer{Status: res.Status, Body: res.Body}
+}
