@@ -56,7 +56,7 @@ func (s state) question(call string, own state) string {
 	for _, p := range s {
 		group := keeps[p.key]
 		switch {
-		case !p.ofAPI(), keeps[p.key] != "" && own.has(p.key):
+		case !p.ofAPI(), own.has(p.key) && !strings.HasSuffix(p.key, "!"): // what is asked for takes the place of what the screen has
 			continue
 		case group == "":
 			group = "filters"
