@@ -37,7 +37,8 @@ type frameView struct {
 	Fields             []fieldGroup
 	Operators          []link
 	Zone, AsOf, AsOfAt string
-	Shortcuts          bool
+	Values             string // address of the call that suggests values; "" = none
+	Open               bool   // the range holds now, so the numbers may change
 }
 
 // pairView is a hidden input.
@@ -99,6 +100,10 @@ func (p *page) frame() *frameView {
 		}
 	}
 	f.Fields = p.fieldGroups()
+	f.Open = f.Open || p.state.get("range") == "all"
+	if p.viewer.Share == nil {
+		f.Values = p.apiHref("values", p.state.question("values", nil), "")
+	}
 	for _, o := range operatorChoices {
 		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name})
 	}
@@ -151,7 +156,7 @@ func (p *page) rangeOf(f *frameView) {
 		f.Ranges = append(f.Ranges, l)
 	}
 	if known {
-		f.Range = p.locale.Range(time.UnixMilli(from), time.UnixMilli(to))
+		f.Range, f.Open = p.locale.Range(time.UnixMilli(from), time.UnixMilli(to)), to > p.now.UnixMilli()-60_000
 		f.From, f.Last = p.day(from), p.day(to-1)
 		if start, end := calendar.Compared("previous", name, from, to, to, p.zone); start < end {
 			f.Before = p.href(p.between(s, start, end))

@@ -1,0 +1,72 @@
+// Links and forms inside the dashboard change the page in place. Anything odd is left to the browser.
+(() => {
+  /** @type {AbortController|undefined} */
+  let loading;
+  /** The page that is shown, without its fragment. */
+  let shown = location.href.split('#')[0];
+
+  /** @param {URL} url */
+  const ours = url => url.origin === location.origin && /\/dashboard\/(site|s)\//.test(url.pathname);
+
+  /**
+   * @param {string} href
+   * @param {{push?: boolean, focus?: boolean}} [how]
+   */
+  async function go(href, {push = true, focus = true} = {}) {
+    if (loading) loading.abort();
+    const mine = loading = new AbortController();
+    const samePath = new URL(href, location.href).pathname === location.pathname;
+    if (samePath) document.querySelectorAll('main .panel').forEach(p => p.classList.add('stale'));
+    let page;
+    try {
+      page = await cairn.page(href, {signal: mine.signal});
+    } catch (e) {
+      if (!mine.signal.aborted) location.href = href;
+      return;
+    }
+    const main = page.doc.querySelector('main'), bar = page.doc.querySelector('header.bar');
+    if (!main || !bar || !ours(new URL(page.url))) {
+      location.href = page.url;
+      return;
+    }
+    const url = page.url + new URL(href, location.href).hash;
+    if (push && url !== location.href) history.pushState(null, '', url);
+    shown = page.url;
+    const swap = () => {
+      document.title = page.doc.title;
+      document.querySelector('header.bar')?.replaceWith(document.adoptNode(bar));
+      document.querySelector('main')?.replaceWith(document.adoptNode(main));
+      cairn.start(document);
+      if (!samePath) scrollTo(0, 0);
+      if (focus && !samePath) document.getElementById('main')?.focus({preventScroll: true});
+    };
+    if (document.startViewTransition && !samePath && !matchMedia('(prefers-reduced-motion: reduce)').matches) document.startViewTransition(swap);
+    else swap();
+    cairn.say(document.title);
+  }
+  cairn.go = go;
+
+  document.addEventListener('click', e => {
+    const target = /** @type {Element} */ (e.target);
+    document.querySelectorAll('details.menu[open]').forEach(d => d.contains(target) || d.removeAttribute('open'));
+    const a = target.closest('a[href]');
+    if (!(a instanceof HTMLAnchorElement) || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
+    if (a.target || a.hasAttribute('download') || !ours(new URL(a.href)) || a.hash && a.href.split('#')[0] === shown) return;
+    e.preventDefault();
+    go(a.href);
+  });
+
+  document.addEventListener('submit', e => {
+    const form = /** @type {HTMLFormElement} */ (e.target);
+    if (e.defaultPrevented || form.method !== 'get' || !ours(new URL(form.action))) return;
+    e.preventDefault();
+    const url = new URL(form.action);
+    // @ts-ignore: all fields of these forms are text
+    url.search = new URLSearchParams(new FormData(form, e.submitter)).toString();
+    go(url.href);
+  });
+
+  addEventListener('popstate', () => {
+    if (location.href.split('#')[0] !== shown) go(location.href, {push: false});
+  });
+})();

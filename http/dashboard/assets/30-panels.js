@@ -1,0 +1,140 @@
+// Panels that were not ready come later, and all are asked again while the range holds now.
+(() => {
+  const most = 3, tries = 3;
+  let busy = 0;
+  /** @type {(() => Promise<void>)[]} */
+  let queue = [];
+
+  function next() {
+    while (busy < most && queue.length) {
+      busy++;
+      /** @type {() => Promise<void>} */ (queue.shift())().finally(() => { busy--; next(); });
+    }
+  }
+
+  /** @param {string} name */
+  function address(name) {
+    const url = new URL(location.href);
+    url.searchParams.set('_panel', name);
+    url.hash = '';
+    return url.href;
+  }
+
+  /**
+   * Puts a panel in the place of the one of its name, unless it is the same.
+   * @param {Element} old
+   * @param {Element} fresh
+   */
+  function put(old, fresh) {
+    const open = old.contains(document.activeElement);
+    if (old.classList.contains('stale')) old.classList.remove('stale');
+    if (old.outerHTML === fresh.outerHTML || open && !old.hasAttribute('data-load')) return;
+    const node = document.adoptNode(fresh);
+    old.replaceWith(node);
+    cairn.start(node);
+  }
+
+  /**
+   * @param {Element} panel
+   * @param {number} [n] tries before
+   */
+  function load(panel, n = 0) {
+    const name = panel.getAttribute('data-panel') || '', from = location.href;
+    queue.push(async () => {
+      if (!panel.isConnected) return;
+      let wait = 0;
+      try {
+        const page = await cairn.page(address(name));
+        if (from !== location.href || !panel.isConnected) return;
+        const fresh = page.doc.querySelector('[data-panel]');
+        wait = Number(fresh?.getAttribute('data-wait')) || 0;
+        if (fresh && !(wait && n < tries)) put(panel, fresh);
+      } catch (e) {
+        // @ts-ignore: of cairn.page
+        if (e.status === 401) { location.reload(); return; }
+        // @ts-ignore
+        wait = e.wait || 5;
+        if (!('status' in /** @type {object} */ (e))) offline(true);
+      }
+      if (wait && n < tries && panel.isConnected) setTimeout(() => load(panel, n + 1), wait * 1000);
+    });
+    next();
+  }
+
+  /** Says that the server cannot be reached; the old numbers stay. @param {boolean} is */
+  function offline(is) {
+    let bar = document.getElementById('offline');
+    if (is && !bar) {
+      bar = cairn.el('p', {id: 'offline', role: 'alert'}, 'The server cannot be reached. These are the numbers of before.');
+      document.querySelector('main')?.prepend(bar);
+    } else if (!is && bar) {
+      bar.remove();
+    }
+  }
+
+  async function refresh() {
+    const from = location.href;
+    let page;
+    try {
+      page = await cairn.page(from);
+    } catch (e) {
+      offline(true);
+      return;
+    }
+    offline(false);
+    if (from !== location.href || page.url.includes('/login')) {
+      if (page.url.includes('/login')) location.reload();
+      return;
+    }
+    for (const fresh of page.doc.querySelectorAll('main [data-panel]')) {
+      const old = document.querySelector(`main [data-panel="${CSS.escape(fresh.getAttribute('data-panel') || '')}"]`);
+      if (!old || old.hasAttribute('data-load')) continue;
+      if (fresh.hasAttribute('data-load')) load(old);
+      else put(old, fresh);
+    }
+    const as = page.doc.querySelector('.asof'), was = document.querySelector('.asof');
+    if (as && was) was.replaceWith(document.adoptNode(as));
+    tell();
+  }
+
+  let told = '', toldAt = 0;
+  /** Reads the first number out when it has changed, once a minute at most. */
+  function tell() {
+    const tile = document.querySelector('.tiles .on a');
+    const text = tile ? (tile.textContent || '').replace(/\s+/g, ' ').trim() : '';
+    if (text && told && text !== told && Date.now() - toldAt > 60000) {
+      toldAt = Date.now();
+      cairn.say(text);
+    }
+    told = text;
+  }
+
+  let at = Date.now(), nowAt = Date.now();
+  async function tick() {
+    if (document.hidden) return;
+    const live = document.querySelector('main [data-live]');
+    if (!live && Date.now() - at >= 30000 && document.querySelector('main[data-now]')) {
+      at = Date.now();
+      refresh();
+    }
+    if (Date.now() - nowAt >= 15000) {
+      nowAt = Date.now();
+      const old = document.querySelector('[data-panel=now]');
+      try {
+        const fresh = (await cairn.page(address('now'))).doc.querySelector('[data-panel=now]');
+        if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+      } catch (e) { /* the next one tells */ }
+    }
+  }
+  setInterval(tick, 1000);
+  document.addEventListener('visibilitychange', tick);
+  cairn.refresh = () => { at = Date.now(); refresh(); };
+
+  cairn.starts.push(root => {
+    if (root === document) queue = [];
+    const all = [...root.querySelectorAll('[data-load]')];
+    if (root instanceof Element && root.matches('[data-load]')) all.push(root);
+    for (const p of all) load(p);
+    for (const p of root.querySelectorAll('[data-wait]')) setTimeout(() => p.isConnected && load(p, 1), Number(p.getAttribute('data-wait')) * 1000);
+  });
+})();

@@ -1,0 +1,73 @@
+// Shortcuts of one letter, which can be switched off, and the theme.
+(() => {
+  const on = () => { try { return localStorage.getItem('cairn.keys') !== 'off'; } catch (e) { return true; } };
+
+  /** @param {string} key */
+  const of = key => document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+
+  document.addEventListener('keydown', e => {
+    const target = /** @type {HTMLElement} */ (e.target);
+    if (e.key === 'Escape') {
+      const menu = document.querySelector('details.menu[open]');
+      if (menu) {
+        menu.removeAttribute('open');
+        menu.querySelector('summary')?.focus();
+      }
+      return;
+    }
+    if (!on() || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable || document.querySelector('dialog[open]')) return;
+    if (e.key === '?') { list(); return; }
+    if (e.key === '.') { cairn.refresh(); return; }
+    if (e.key.startsWith('Arrow') && target.closest('[data-walk], .scroll')) return;
+    const node = of(e.key);
+    if (!(node instanceof HTMLElement)) return;
+    e.preventDefault();
+    if (node.tagName === 'SUMMARY') {
+      node.parentElement?.toggleAttribute('open');
+      /** @type {HTMLElement|null|undefined} */ (node.parentElement?.querySelector('select,input:not([type=hidden])'))?.focus();
+    } else if (node.tagName === 'INPUT') node.focus();
+    else node.click();
+  });
+
+  function list() {
+    const rows = [...document.querySelectorAll('[data-key]')].map(n => {
+      const key = n.getAttribute('data-key') || '';
+      const text = n.getAttribute('aria-label') || n.querySelector('.name')?.textContent || n.textContent || n.getAttribute('placeholder') || '';
+      return cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, {ArrowLeft: '←', ArrowRight: '→'}[key] || key)), cairn.el('td', {}, text.trim()));
+    });
+    const box = cairn.el('input', {type: 'checkbox', onchange: () => {
+      try { localStorage.setItem('cairn.keys', box.checked ? 'on' : 'off'); } catch (e) { /* not kept */ }
+    }});
+    box.checked = on();
+    const dialog = cairn.el('dialog', {'aria-labelledby': 'keys'},
+      cairn.el('h2', {id: 'keys'}, 'Shortcuts'),
+      cairn.el('label', {}, box, ' on'),
+      cairn.el('div', {class: 'scroll'}, cairn.el('table', {}, cairn.el('tbody', {}, ...rows,
+        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, '.')), cairn.el('td', {}, 'Refresh'))))),
+      cairn.el('form', {method: 'dialog'}, cairn.el('button', {}, 'Close')));
+    dialog.addEventListener('close', () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+  cairn.keys = list;
+
+  cairn.starts.push(root => {
+    const button = root.querySelector('#theme');
+    if (button instanceof HTMLElement) {
+      button.hidden = false;
+      button.onclick = () => {
+        const html = document.documentElement;
+        const dark = (html.dataset.theme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+        html.dataset.theme = dark ? 'light' : 'dark';
+        document.cookie = `cairn_theme=${html.dataset.theme};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
+      };
+    }
+    for (const b of root.querySelectorAll('button[data-keys]')) /** @type {HTMLElement} */ (b).onclick = list;
+    const zone = root.querySelector('[data-zone]');
+    if (zone instanceof HTMLElement) {
+      const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+      if (own !== zone.dataset.zone) zone.title += `. Yours is ${own}`;
+    }
+    for (const form of root.querySelectorAll('form[data-press]')) /** @type {HTMLFormElement} */ (form).submit();
+  });
+})();
