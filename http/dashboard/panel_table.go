@@ -23,6 +23,7 @@ type table struct {
 	tab    string
 	none   string // how a row without a value is called
 	code   bool   // values are shown as code: names and paths
+	open   bool   // a click opens the page of the row
 }
 
 // tableAnswer are the rows of a table.
@@ -96,6 +97,7 @@ type rowView struct {
 // cellView is a number.
 type cellView struct {
 	Text   string
+	Share  string // of all
 	Change Change
 	Wide   bool
 }
@@ -205,11 +207,14 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 		}
 	}
 	v.In = p.inText(t.by, r, &v)
-	if t.filter != "" {
+	switch {
+	case t.open && r.value != nil:
+		v.Href = p.screenHref("page", p.state.common().with("_page", *r.value))
+	case t.filter != "":
 		v.Href = p.href(p.filtered(t, r))
 	}
 	if x := columns[0].of(&r.numbers); x != nil && most > 0 {
-		v.Bar = strconv.FormatFloat(math.Round(*x/most*1000)/10, 'f', -1, 64) + "%"
+		v.Bar = barWidth(*x / most)
 	}
 	for i, m := range columns {
 		c := cellView{Text: p.number(m.unit, m.of(&r.numbers)), Wide: i > 1}
@@ -219,6 +224,11 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 		v.Cells = append(v.Cells, c)
 	}
 	return v
+}
+
+// barWidth is the width of a bar of a share.
+func barWidth(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + "%"
 }
 
 // inText says what a value lies in: a region in its country.

@@ -16,6 +16,8 @@ type screen struct {
 
 var screens = []*screen{
 	{path: "", title: "Overview", key: "o", panels: overview},
+	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
+	{path: "page", title: "Page", hidden: true, panels: onePage},
 }
 
 // screenOf finds the screen of a path below a site, and what the path goes on with.
