@@ -3,9 +3,9 @@ package httpd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"cairn/engine/query"
@@ -56,17 +56,74 @@ func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.R
 
 // Ask implements dashboard.Reports: it answers a call of the native API as it is answered to a
 // client with the rights of the viewer. The caller may be a goroutine that outlives its request.
-func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) (answer dashboard.Answer) {
-	req := &dialect.Request{
-		Method: "GET", Path: "/api/v1/" + call, RawQuery: rawQuery, Site: site, Header: func(string) string { return "" },
+func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
+	req := s.question(v, site, "GET", call)
+	req.RawQuery = rawQuery
+	ctx, cancel := context.WithTimeout(ctx, readMax)
+	defer cancel()
+	return s.answer(req, func(res *dialect.Response) error {
+		if work := v.Work; work != nil {
+			begin := func() (end func(), err error) {
+				if work.Add(1) > queriesMax {
+					work.Add(-1)
+					return nil, query.ErrTooMany
+				}
+				return func() { work.Add(-1) }, nil
+			}
+			if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
+				end, err := begin()
+				if err != nil {
+					return err
+				}
+				defer end()
+			}
+			ctx = query.WithWork(ctx, begin)
+		}
+		if err := s.native.Read(ctx, req, nil, res); err != nil {
+			return err
+		}
+		if res.Stream != nil {
+			return errors.New(strconv.Quote(call) + " answers with a stream")
+		}
+		return nil
+	})
+}
+
+// Change implements dashboard.Reports.
+func (s *Server) Change(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, method, call string, body []byte) dashboard.Answer {
+	req := s.question(v, site, method, call)
+	req.Body = body
+	return s.answer(req, func(res *dialect.Response) error {
+		if !v.Save || v.Share != nil {
+			return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "your key may look and not save; log in with the secret_key of the site"}
+		}
+		return s.native.Act(ctx, req, res)
+	})
+}
+
+// question is a request of the native API as a viewer's.
+func (s *Server) question(v *dashboard.Viewer, site *dialect.Site, method, call string) *dialect.Request {
+	return &dialect.Request{
+		Method: method, Path: "/api/v1/" + call, Site: site,
+		Header: func(name string) string {
+			if name == "Content-Type" {
+				return "application/json"
+			}
+			return ""
+		},
 		ReceivedUnixMilli: s.now().UnixMilli(), Rights: dialect.Read, Admin: v.Admin,
 	}
+}
+
+// answer makes the answer to a question. do may panic: the goroutine may be below nobody.
+func (s *Server) answer(req *dialect.Request, do func(*dialect.Response) error) (answer dashboard.Answer) {
 	res := new(dialect.Response)
 	fail := func(err error) dashboard.Answer {
 		result := failureOf(err)
 		if result.Failure == dialect.Internal {
 			s.engine.NoteDamage(err)
 			if s.lines.allow("internal", s.now()) {
+				call, _, _ := strings.Cut(strings.TrimPrefix(req.Path, "/api/v1/"), "/") // without ids of people
 				s.log.Error("dashboard: a question failed", "call", call, "error", cut(err.Error()))
 			}
 		}
@@ -76,33 +133,11 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			answer = fail(&query.Panic{Value: fmt.Sprint(r), Stack: debug.Stack()})
+			answer = fail(&query.Panic{Value: r, Stack: debug.Stack()})
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, readMax)
-	defer cancel()
-	if work := v.Work; work != nil {
-		begin := func() (end func(), err error) {
-			if work.Add(1) > queriesMax {
-				work.Add(-1)
-				return nil, query.ErrTooMany
-			}
-			return func() { work.Add(-1) }, nil
-		}
-		if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
-			end, err := begin()
-			if err != nil {
-				return fail(err)
-			}
-			defer end()
-		}
-		ctx = query.WithWork(ctx, begin)
-	}
-	if err := s.native.Read(ctx, req, nil, res); err != nil {
+	if err := do(res); err != nil {
 		return fail(err)
-	}
-	if res.Stream != nil {
-		return fail(errors.New(strconv.Quote(call) + " answers with a stream"))
 	}
 	return dashboard.Answer{Status: res.Status, Body: res.Body}
 }

@@ -19,6 +19,8 @@ type Reports interface {
 	// is the path below /api/v1/, with ids percent-encoded. The answer is what a client with the
 	// rights of the viewer gets.
 	Ask(ctx context.Context, v *Viewer, site *dialect.Site, call, query string) Answer
+	// Change answers POST, PUT and DELETE /api/v1/CALL about what a site has saved.
+	Change(ctx context.Context, v *Viewer, site *dialect.Site, method, call string, body []byte) Answer
 }
 
 // Answer is the answer of a call.
@@ -136,6 +138,7 @@ func (d *Dashboard) Routes() []Route {
 		post("/dashboard/open/*", d.open),
 		get("/dashboard/sites", d.sites),
 		get("/dashboard/site/*", d.siteScreen),
+		post("/dashboard/site/*", d.change),
 		get("/dashboard/assets/*", func(_ context.Context, req *dialect.Request, res *dialect.Response) { d.asset(req, res) }),
 	}
 }

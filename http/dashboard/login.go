@@ -18,7 +18,8 @@ type doorView struct {
 	Field                bool // a key is asked for
 	Button               string
 	Readable             bool
-	Press                bool // the script presses the button
+	Press                bool   // the script presses the button
+	Shown                string // a text to copy
 }
 
 // loginForm is GET /dashboard/login.

@@ -32,7 +32,9 @@ func onePage(p *page) [][]*panel {
 	}
 	own := state{{"page", path}}
 	numbers := func() *asked { return p.ask("pages", append(own, pair{"limit", "1"})) }
-	course := func() *asked { return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"})) }
+	course := func() *asked {
+		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}))
+	}
 	anchor := "type=page&page=" + escape(path)
 	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort, ask: course}
 	sources.view = func(q *asked) (body, *failure) {

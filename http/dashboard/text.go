@@ -27,5 +27,6 @@ const (
 	textLoginKey = "Use a key of the site: its read_key to look, its secret_key to save things too, or the admin_token for all sites. “cairn keys” prints them."
 	textOpen     = "This link works once."
 	textSpent    = "A link opens the dashboard once, and for fifteen minutes. “cairn dashboard” prints a new one; or log in with a key."
+	textToken    = "Whoever has this link sees what it shows, without a key. It is shown once; you can end it at any time."
 	textForeign  = "This form was not sent by a page of this server."
 )

@@ -1,0 +1,138 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"cairn/http/dialect"
+)
+
+// This file changes what a site has saved: filters, goals, funnels, shares and notes. Forms do
+// what POST, PUT and DELETE of /api/v1/saved do.
+
+// savedThing is a saved thing of the API.
+type savedThing struct {
+	ID       string   `json:"id,omitempty"`
+	Kind     string   `json:"kind"`
+	Name     string   `json:"name"`
+	Query    string   `json:"query"`
+	Revision uint64   `json:"revision,omitempty"`
+	Scope    *string  `json:"scope,omitempty"`
+	Filter   *string  `json:"filter,omitempty"`
+	Props    []string `json:"props,omitempty"`
+	Embed    []string `json:"embed,omitempty"`
+	Expires  *string  `json:"expires,omitempty"`
+	Time     *string  `json:"time,omitempty"`
+	Text     *string  `json:"text,omitempty"`
+	Token    string   `json:"token,omitempty"`
+}
+
+// savedKinds are the kinds with their headings.
+var savedKinds = []struct{ kind, title string }{
+	{"filter", "Filters"}, {"goal", "Goals"}, {"funnel", "Funnels"}, {"share", "Shares"}, {"note", "Notes"},
+}
+
+// change is POST /dashboard/site/NAME/saved. Its form has what is saved, and do = "save" (a new
+// one, or another name of the one with id) or "delete".
+func (d *Dashboard) change(ctx context.Context, req *dialect.Request, res *dialect.Response) {
+	if !d.fromPage(req, res) {
+		return
+	}
+	v := d.gate.Viewer(req, false)
+	if v == nil {
+		d.redirect(res, d.path("login"))
+		return
+	}
+	_, rest, _ := strings.Cut(req.Path, "/dashboard/site/")
+	name, ok := strings.CutSuffix(rest, "/saved")
+	name, err := url.PathUnescape(name)
+	site := v.site(name)
+	if !ok || err != nil || site == nil {
+		d.notFound(req, res, v)
+		return
+	}
+	form := string(req.Body)
+	back := d.nextPath(formValue(form, "next"))
+	if back == "" {
+		back = d.path("site", site.Name, "setup") + "#saved"
+	}
+	method, call, body, err := savedCall(form)
+	if err != nil {
+		d.notice(req, res, 400, "This was not saved", err.Error(), back)
+		return
+	}
+	a := d.reports.Change(ctx, v, site, method, call, body)
+	if a.Status != 200 {
+		var f failure
+		_ = json.Unmarshal(a.Body, &f)
+		d.notice(req, res, a.Status, "This was not saved", f.Error, back)
+		return
+	}
+	var s savedThing
+	if json.Unmarshal(a.Body, &s) == nil && s.Token != "" {
+		d.notice(req, res, 200, "The link of “"+s.Name+"”", textToken, back, d.addresses.Public(req, "/dashboard/s/"+s.Token))
+		return
+	}
+	d.redirect(res, back)
+}
+
+// savedCall is the call of the API that a form asks for.
+func savedCall(form string) (method, call string, body []byte, err error) {
+	get := func(key string) string { return strings.TrimSpace(formValue(form, key)) }
+	id := get("id")
+	if get("do") == "delete" {
+		return "DELETE", "saved/" + url.PathEscape(id), nil, nil
+	}
+	s := savedThing{ID: id, Kind: get("kind"), Name: get("name"), Query: formValue(form, "query")}
+	if id != "" {
+		if s.Revision, err = strconv.ParseUint(get("revision"), 10, 64); err != nil {
+			return "", "", nil, err
+		}
+	}
+	optional := func(key string) *string {
+		if text := get(key); text != "" {
+			return &text
+		}
+		return nil
+	}
+	switch s.Kind {
+	case "share":
+		s.Scope, s.Filter, s.Expires = optional("scope"), optional("filter"), optional("expires")
+		s.Props, s.Embed = words(get("props")), words(get("embed"))
+	case "note":
+		s.Text, s.Time = optional("text"), optional("time")
+		if s.Time == nil {
+			now := time.Now().UTC().Format(time.RFC3339)
+			s.Time = &now
+		}
+	}
+	body, err = json.Marshal(s)
+	if id != "" {
+		return "PUT", "saved/" + url.PathEscape(id), body, err
+	}
+	return "POST", "saved", body, err
+}
+
+// words are the parts of a text between blanks and commas.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
+}
+
+// notice is a page of one sentence, with a way back. shown is a text to copy.
+func (d *Dashboard) notice(req *dialect.Request, res *dialect.Response, status int, heading, text, back string, shown ...string) {
+	v := &doorView{Heading: heading, Text: text, Action: back}
+	for _, s := range shown {
+		v.Shown = s
+	}
+	v.Title = heading + " · cairn"
+	d.shell(req.Header("Cookie"), &v.frameView)
+	res.Status = status
+	p := &page{d: d}
+	p.write("door", v)
+	d.html(req, res, p.out.Bytes())
+	head(res, "Cache-Control", "no-store")
+}
