@@ -23,7 +23,7 @@ func TestContractServed(t *testing.T) {
 	reads := nativetest.Full()
 	fake := rest{}
 	s := start(t, func(o *Options) {
-		fake.fakeEngine = o.Engine.(*fakeEngine)
+		fake.fakeEngine, o.Dashboard = o.Engine.(*fakeEngine), true
 		o.Engine = &struct {
 			*nativetest.Engine
 			rest
@@ -88,7 +88,7 @@ func TestContractServed(t *testing.T) {
 		expect("", 401)
 		expect("nobody's", 401)
 		switch right := op["security"].([]any)[0].(nativetest.Object)["bearer"].([]any)[0]; {
-		case path == "/api/v1/admin/snapshot":
+		case strings.HasPrefix(path, "/api/v1/admin/"):
 			expect("shop-secret", 403)
 		case right == "read":
 			expect("shop-read", 200)

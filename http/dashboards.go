@@ -15,9 +15,6 @@ import (
 
 // This file joins the dashboard to the server: its routes, and the native API behind its panels.
 
-// newGate makes what knows who looks. There is no dashboard without it.
-var newGate func(*Server) dashboard.Gate
-
 // dashboardRoutes are the routes of the dashboard; none when it is off.
 func (s *Server) dashboardRoutes() (routes []*route) {
 	if s.dashboard == nil {

@@ -8,7 +8,7 @@
 //	fasthttp   header look-up, writing the answer, goroutines and their memory
 //	table      finds the dialect and the route by host, method, undecoded path and query key;
 //	           some routes also look at a form in the body
-//	admit      whose key is in the header, and are its rates exceeded
+//	admit      whose key is in the header, or whose browser it is, and are its rates exceeded
 //	ingest     body (cap, inflate with a cap) → Decode → whose is each record →
 //	           engine.Ingest, which returns when it is durable → Reply
 //	read       at most four at once for each key → Read
@@ -57,7 +57,7 @@
 // its first byte to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds the headers that
-// browsers need. sites.go holds the sites. A request uses the sites that were configured when
+// browsers need. sites.go holds the sites. gate.go knows whose a browser is. A request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
 // that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
 // are for the operator; local.go says which requests need no key for that.

@@ -60,6 +60,7 @@ type exchange struct {
 	req     dialect.Request
 	res     dialect.Response
 	grant   auth.Grant
+	browser *auth.Session // whose the request is; nil = that of a key
 	wait    time.Duration // with a 429
 	charged bool          // the meter of the client's address was charged
 	payer   *tenant       // the site whose rate a write spends; nil = not known
@@ -83,7 +84,7 @@ func (s *Server) newExchange() *exchange {
 	x := &exchange{s: s}
 	x.packed.Budget, x.body.Budget = &s.budget, &s.budget
 	x.packed.Share, x.body.Share = &x.share, &x.share
-	x.req.Header, x.req.Find, x.req.Address = x.header, x.find, x.address
+	x.req.Header, x.req.Find, x.req.Address, x.req.Server = x.header, x.find, x.address, x
 	return x
 }
 
@@ -130,7 +131,7 @@ func (x *exchange) reset() {
 	*x = exchange{
 		s: x.s, packed: x.packed, body: x.body,
 		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0], memory: x.memory,
-		req: dialect.Request{Header: x.req.Header, Find: x.req.Find, Address: x.req.Address},
+		req: dialect.Request{Header: x.req.Header, Find: x.req.Find, Address: x.req.Address, Server: x},
 		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
 	}
 	if max(cap(x.records), cap(x.outcomes)) > recordsKept {
@@ -267,7 +268,7 @@ func (x *exchange) need() dialect.Right {
 // header, then at the rates of the address and of the site.
 func (x *exchange) admit() (dialect.Failure, error) {
 	if x.route.Auth == dialect.AuthBearer {
-		g, failure, err := x.sites.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
+		g, failure, err := x.authorize()
 		if failure != dialect.OK {
 			if x.wait = x.chargeIP(); x.wait > 0 {
 				return dialect.RateLimited, errRate

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +42,7 @@ type fakeEngine struct {
 	block    chan struct{}
 	entered  chan struct{} // a call has begun
 	snapshot string
+	browsers map[[32]byte]query.BrowserSession
 	stats    engine.Stats
 }
 
@@ -198,6 +201,36 @@ func (f *fakeEngine) Save(_ context.Context, _ *query.Site, s query.Saved) (quer
 }
 
 func (f *fakeEngine) Unsave(context.Context, *query.Site, string) error { return query.ErrNotFound }
+
+func (f *fakeEngine) StoreName() string { return "c0ffee" }
+
+func (f *fakeEngine) Browsers() (all []query.BrowserSession, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.browsers)), nil
+}
+
+func (f *fakeEngine) KeepBrowser(s *query.BrowserSession, _ bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.admit != nil {
+		return f.admit
+	}
+	if f.browsers == nil {
+		f.browsers = map[[32]byte]query.BrowserSession{}
+	}
+	f.browsers[s.ID] = *s
+	return nil
+}
+
+func (f *fakeEngine) ForgetBrowsers(ids ...[32]byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		delete(f.browsers, id)
+	}
+	return nil
+}
 
 func (f *fakeEngine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	f.snapshot = dir

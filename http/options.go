@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/http/auth"
 	"cairn/http/native"
 )
 
@@ -36,6 +37,10 @@ type Engine interface {
 	// then on.
 	NoteDamage(err error)
 	native.Engine
+
+	// Sessions of browsers at the dashboard, and a name for the store that their cookies have.
+	auth.Keeper
+	StoreName() string
 }
 
 // Options configure a Server.

@@ -143,9 +143,13 @@ func (x *exchange) beginLasting() bool {
 	return true
 }
 
-// stillValid says whether the key of the request still opens its site.
+// stillValid says whether the key or session of the request still opens its site.
 func (x *exchange) stillValid() bool {
 	now := x.s.sites.Load()
+	if x.browser != nil {
+		g, failure, _ := now.registry.AuthorizeSession(x.browser, x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
+		return x.s.browsers.Lives(x.browser) && failure == dialect.OK && g.Account != nil && g.Account.Site.ID == x.req.Site.ID
+	}
 	if now == x.sites {
 		return true
 	}

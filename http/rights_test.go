@@ -48,6 +48,8 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/values":          "read",
 		"POST /api/v1/admin/snapshot": "admin",
 
+		"POST /api/v1/admin/login-link": "admin",
+
 		"GET /api/v1/funnel":             "read",
 		"GET /api/v1/funnel/entities":    "read",
 		"GET /api/v1/retention":          "read",

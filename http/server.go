@@ -16,6 +16,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
 	"cairn/http/native"
@@ -53,6 +54,9 @@ type Server struct {
 	others       func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
 	degraded     func() []string
 	repeats      repeats
+	browsers     *auth.Sessions // see gate.go
+	codes        *auth.Codes
+	tries        *meters // to log in
 
 	exchanges pool[exchange]
 	fast      fasthttp.Server
@@ -107,9 +111,16 @@ func New(o Options) (*Server, error) {
 	}
 	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now, Version: o.Version,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
-		Geo:   o.Geo, Refused: s.refusedEvents})
-	if o.Dashboard && newGate != nil {
-		s.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: newGate(s), Addresses: s, Now: s.now, Log: s.log})
+		Geo:   o.Geo, Refused: s.refusedEvents,
+		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
+	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
+	if o.Dashboard {
+		s.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: s, Now: s.now, Log: s.log})
+	}
+	var err error
+	if s.browsers, err = auth.NewSessions(s.engine, s.now); err != nil {
+		s.engine.NoteDamage(err)
+		s.log.Warn("the sessions of browsers could not be read; they have to log in again", "error", err)
 	}
 	if err := s.SetSites(o.Sites, o.Implicit, o.AdminToken); err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
 		return err
 	}
 	s.sites.Store(next)
+	s.unforgotten(s.browsers.EndOthers(next.registry))
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package auth knows whose a credential is: it finds the site that a key, a client, a
-// ticket or a site's name opens, and the rights that come with it. It knows the kinds of
+// ticket, a site's name or a browser's session opens, and the rights that come with it. It knows the kinds of
 // credentials that dialects name, and neither the server, nor the engine, nor connections.
 //
 // # What holds

@@ -241,7 +241,7 @@ type Grant struct {
 	Rights  dialect.Right
 	Admin   bool
 	Queries *atomic.Int32 // reads at work with this credential; whoever reads counts them
-	Streams *atomic.Int32 // open streams that last, as above; set by Authorize alone
+	Streams *atomic.Int32 // open streams that last, as above; set by Authorize and AuthorizeSession alone
 }
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
@@ -254,11 +254,16 @@ func (r *Registry) Authorize(header, query string, need dialect.Right, siteless 
 	if c == nil {
 		return refuse(r.refused(token))
 	}
-	g := Grant{c.account, c.private, c.rights, c.admin, c.queries, c.streams}
-	if c.rights&need != need {
+	return r.choose(Grant{c.account, c.private, c.rights, c.admin, c.queries, c.streams}, query, need, siteless)
+}
+
+// choose is the part of Authorize that comes after the key: its right, and which site the
+// admin's token means.
+func (r *Registry) choose(g Grant, query string, need dialect.Right, siteless bool) (Grant, dialect.Failure, error) {
+	if g.Rights&need != need {
 		return g, dialect.Forbidden, ErrForbidden
 	}
-	if c.admin {
+	if g.Admin {
 		name, named := queryValue(query, "site")
 		switch {
 		case named:

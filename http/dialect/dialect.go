@@ -64,9 +64,12 @@ type Route struct {
 	// count among the reads of its credential but among its streams, which have a bound of their
 	// own, and its context ends some time later. It calls Request.Valid now and then.
 	Lasts bool
-	CORS  CORS
-	Rates bool // answers say in x-ratelimit-* what is left of the client's rate
-	Rest  bool // of a Path that ends in /*: it gives way to any other route of a path
+	// Browser says that the session of a browser counts in place of a key, when the request has no
+	// Authorization. Only the native API has such routes, and none of them takes events.
+	Browser bool
+	CORS    CORS
+	Rates   bool // answers say in x-ratelimit-* what is left of the client's rate
+	Rest    bool // of a Path that ends in /*: it gives way to any other route of a path
 }
 
 // Auth says where the credential of a route is.
@@ -138,7 +141,9 @@ type Request struct {
 	// Last, and may be called until the stream ends.
 	Valid func() bool
 	Route *Route
-	State any // the dialect's own: what Decode leaves for Reply; nil before
+	// Server is what the room http keeps of the request.
+	Server any
+	State  any // the dialect's own: what Decode leaves for Reply; nil before
 }
 
 // Site is what a dialect may know of a site.

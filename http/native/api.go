@@ -86,6 +86,8 @@ type Options struct {
 	Sites       func() []*dialect.Site   // all sites as they are now; nil = none
 	Geo         func() string            // what is known of where addresses are: country, region or city; "" = nothing
 	Refused     func() map[string]uint64 // events refused since the start, by reason
+	// LoginLink makes a link that opens the dashboard once, until a time.
+	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }
 
 // API is the native API, a dialect.
@@ -102,6 +104,9 @@ type API struct {
 func New(o Options) *API {
 	if o.Sites == nil {
 		o.Sites = func() []*dialect.Site { return nil }
+	}
+	if o.LoginLink == nil {
+		o.LoginLink = func(*dialect.Request) (url string, until time.Time, err error) { return "", until, errNoDashboard }
 	}
 	return &API{engine: o.Engine, options: o, snapshotDir: o.SnapshotDir, now: o.Now, pace: streamPaceDefault}
 }

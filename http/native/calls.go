@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"cairn/http/dialect"
 )
@@ -93,6 +94,10 @@ var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Wr
 
 const snapshotPath = "/api/v1/admin/snapshot"
 
+// savedPath begins the paths of the calls that change what is saved: the only changes that a
+// browser's session may make.
+const savedPath = "/api/v1/saved"
+
 var table = declare(
 	sendRoute,
 	&route{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events, names: true,
@@ -136,6 +141,7 @@ var table = declare(
 	&route{method: "PUT", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).save, body: savedBodyMax, takes: takesSite},
 	&route{method: "DELETE", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).unsave, takes: takesSite},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin, act: (*API).makeSnapshot},
+	&route{method: "POST", path: "/api/v1/admin/login-link", right: dialect.Write | dialect.Admin, act: (*API).makeLoginLink},
 	&route{method: "GET", path: "/api/v1/breakdown", right: dialect.Read, read: (*API).breakdown,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
 	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,
@@ -175,6 +181,7 @@ func routesOf(table []*route) []dialect.Route {
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
 			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.many, Streams: r.streams, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
+			Browser: r.read != nil || strings.HasPrefix(r.path, savedPath),
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax
