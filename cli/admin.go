@@ -1,16 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -36,7 +30,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("snapshot", "[flags]", "Ask the running server for a snapshot and print its path. Copy the snapshot to another\nmachine. \"cairn restore\" makes a data directory from it.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	url := f.String("url", "", "reach the server at `URL` (default: from the configured listen address)")
+	url := f.String("url", "", "reach the server at `URL` (default: through its data directory)")
 	to := f.String("to", "", "move the finished snapshot to `DIR`, which must not exist yet and must be on the same file system")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
@@ -62,10 +56,12 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 				return none, fmt.Errorf("-to %s is not on the file system of the snapshots, %s; no snapshot was made. Set snapshot_dir to a directory on that file system, or copy the snapshot yourself", *to, from)
 			}
 		}
-		if *url == "" {
-			*url = baseURL(&cfg, cfg.Listen)
+		server, err := reach(&cfg, *url)
+		if err != nil {
+			return none, err
 		}
-		return requestSnapshot(&cfg, *url)
+		var info query.Snapshot
+		return info, server.post("/api/v1/admin/snapshot", &info)
 	}()
 	if err != nil {
 		return fail(stderr, "snapshot", err)
@@ -82,58 +78,6 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stdout, "%s\n", info.Path)
 	fmt.Fprintf(stderr, "%s, %s\n", plural(info.Events, "event"), humanize.IBytesN(uint64(info.Bytes), 3))
 	return ExitOK
-}
-
-// requestSnapshot calls POST /api/v1/admin/snapshot.
-func requestSnapshot(cfg *config.Config, base string) (info query.Snapshot, err error) {
-	client := &http.Client{Timeout: 10 * time.Minute}
-	if cfg.TLSCert != "" {
-		trust, err := trustOnly(cfg.TLSCert)
-		if err != nil {
-			return info, err
-		}
-		client.Transport = &http.Transport{TLSClientConfig: trust}
-	}
-	req, err := http.NewRequest("POST", base+"/api/v1/admin/snapshot", nil)
-	if err != nil {
-		return info, err
-	}
-	req.Header.Set("Authorization", "Bearer "+cfg.AdminToken)
-	res, err := client.Do(req)
-	if err != nil {
-		return info, fmt.Errorf("cannot reach the server: %w", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil {
-		return info, err
-	}
-	if res.StatusCode != http.StatusOK {
-		return info, fmt.Errorf("the server answered %s: %s", res.Status, bytes.TrimSpace(body))
-	}
-	return info, json.Unmarshal(body, &info)
-}
-
-// trustOnly accepts the server's own certificate and no other, whatever host name the client
-// uses. So the admin token can go to no other server.
-func trustOnly(certFile string) (*tls.Config, error) {
-	text, err := os.ReadFile(certFile)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s contains no certificate", certFile)
-	}
-	return &tls.Config{
-		InsecureSkipVerify: true, // VerifyPeerCertificate is stricter
-		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
-			if len(chain) == 0 || !bytes.Equal(chain[0], block.Bytes) {
-				return fmt.Errorf("the server does not present the certificate in %s", certFile)
-			}
-			return nil
-		},
-	}, nil
 }
 
 // restore is "cairn restore".

@@ -61,6 +61,8 @@ func inspectDir(dir string) (kind dirKind, names []string, err error) {
 			return dirSnapshot, nil, nil
 		case e.Type().IsRegular() && ownFiles.MatchString(name):
 			is, marks = true, true
+		case e.Type()&fs.ModeSocket != 0 && name == socketName:
+			continue
 		case e.Type().IsRegular() && besideFiles.MatchString(name), e.IsDir() && besideDirs.MatchString(name):
 			continue
 		case e.IsDir() && name == store.Name:

@@ -10,7 +10,10 @@
 //	malloc_cgo.go malloc_other.go
 //	            the same for the memory of C, in a build with cgo
 //	debug.go    profiles of the process
+//	ask.go      how commands reach the running server: the socket of its data directory
 //	admin.go    snapshot, restore and check
+//	dashboard.go
+//	            links that open the dashboard
 //	repair.go keys.go geo.go bench.go
 //	            the commands of these names
 //	directory_unix.go directory_other.go umask.go

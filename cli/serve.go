@@ -44,7 +44,6 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start generates the keys, and prints\nthem to a terminal. \"cairn keys\" prints them again.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	f.StringVar(&cf.Listen, "listen", "", "listen on `ADDRESS` (default 127.0.0.1:8080)")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
@@ -71,9 +70,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		log.Warn(w)
 	}
 	announced, made := false, filled.Made
-	announce := func(base string) {
+	announce := func(base string, srv *httpd.Server) {
+		terminal := bench.IsTerminal(stdout)
 		if !announced && made {
-			announceKeys(stdout, &cfg, base, bench.IsTerminal(stdout))
+			announceKeys(stdout, &cfg, base, terminal)
+		}
+		if !announced && (made || terminal) { // what else is printed may stay in a log
+			announceDashboard(stdout, srv)
 		}
 		announced = true
 	}
@@ -138,11 +141,11 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 }
 
 // runServer runs the server of a checked configuration until a signal or a fatal error of
-// the store. It calls announce with the base URL when the server listens.
+// the store. It calls announce with the base URL and the server when that listens.
 //
 // If the disk has no space for a start, the server first only reads. It starts again when
 // there is space.
-func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string)) (code int, err error) {
+func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string, srv *httpd.Server)) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return ExitFailed, cfg.Refused(err)
@@ -222,7 +225,7 @@ func whenRoom(ctx context.Context, eng *engine.Engine) <-chan struct{} {
 
 // runStore opens the store and serves it. again says that it was opened for reading alone,
 // and can now be opened for writing.
-func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, places *geo.Locator, limit *memoryLimit, signals context.Context, stop func(), fatal <-chan error, log *slog.Logger, announce func(base string)) (code int, again bool, err error) {
+func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, places *geo.Locator, limit *memoryLimit, signals context.Context, stop func(), fatal <-chan error, log *slog.Logger, announce func(base string, srv *httpd.Server)) (code int, again bool, err error) {
 	start := time.Now()
 	eng, err := openStore(opts)
 	if err != nil {
@@ -247,7 +250,11 @@ func runStore(cfg *config.Config, sites []*httpd.Site, opts engine.Options, plac
 		defer debug.Close()
 	}
 	base := baseURL(cfg, ln.Addr().String())
-	announce(base)
+	srv.SetAddress(base)
+	if socket := listenSocket(cfg, log); socket != nil {
+		go srv.Serve(socket) // until Shutdown
+	}
+	announce(base, srv)
 	log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 	warnHidden(eng, cfg, log)
 

@@ -119,16 +119,29 @@ func bareHost(scheme, host string) string {
 	return host
 }
 
-// trusted says whether the peer may speak for someone else: a trusted proxy, or a command of
-// this machine at the socket of the data directory.
-func (x *exchange) trusted() bool {
-	peer := x.c.Peer()
-	return !peer.IsValid() || x.s.proxies.Trusts(peer)
+// SetAddress says where the server listens, as "http://127.0.0.1:8080". Commands of this
+// machine that come through a socket get addresses that begin with it, unless public_url is set.
+func (s *Server) SetAddress(base string) {
+	var at Addresses
+	at.scheme, at.host, _ = strings.Cut(base, "://")
+	s.at.Store(&at)
+}
+
+// reached is the scheme and host by which clients reach the server, whatever they send; both are
+// "" if the request says so.
+func (x *exchange) reached() (scheme, host string) {
+	if x.s.addresses.host != "" {
+		return x.s.addresses.scheme, x.s.addresses.host
+	}
+	if at := x.s.at.Load(); at != nil && !x.c.Peer().IsValid() { // a peer at a socket has no ip
+		return at.scheme, at.host
+	}
+	return "", ""
 }
 
 // https says whether browsers reach the server over TLS.
 func (x *exchange) https() bool {
-	if scheme := x.s.addresses.scheme; scheme != "" {
+	if scheme, _ := x.reached(); scheme != "" {
 		return scheme == "https"
 	}
 	return x.req.Secure
@@ -137,10 +150,10 @@ func (x *exchange) https() bool {
 // host is the host that the client knows the server by. A trusted proxy may name it; of
 // several the last counts, since a client can send the others.
 func (x *exchange) host() string {
-	if x.s.addresses.host != "" {
-		return x.s.addresses.host
+	if _, host := x.reached(); host != "" {
+		return host
 	}
-	if x.trusted() {
+	if x.s.proxies.Trusts(x.c.Peer()) {
 		if lines := x.headers("X-Forwarded-Host"); len(lines) > 0 {
 			last := lines[len(lines)-1]
 			last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
@@ -152,13 +165,18 @@ func (x *exchange) host() string {
 	return x.req.Host
 }
 
-// address is dialect.Request.Address. No other function makes the address of a path.
+// link is the address of a path. No other function makes one.
+func (a *Addresses) link(scheme, host, path string) string {
+	return scheme + "://" + host + a.links + path
+}
+
+// address is dialect.Request.Address.
 func (x *exchange) address(path string) string {
 	scheme := "http"
 	if x.https() {
 		scheme = "https"
 	}
-	return scheme + "://" + x.host() + x.s.addresses.links + path
+	return x.s.addresses.link(scheme, x.host(), path)
 }
 
 // ownOrigin says whether the Origin of a request is this server: that of public_url, else the

@@ -153,7 +153,7 @@ func (x *exchange) secure() bool {
 	if x.c.Secure() {
 		return true
 	}
-	return x.trusted() && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.s.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
 
 // find is dialect.Request.Find.

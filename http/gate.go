@@ -247,14 +247,18 @@ func (s *Server) Readable(req *dialect.Request) bool {
 	return !x.https() && !x.local()
 }
 
-// LoginLink makes a link that opens the dashboard once, with the rights of the admin's token.
-// base is the address of the server where no public_url is configured. There is none while the
-// dashboard is off.
-func (s *Server) LoginLink(base string) (url string, until time.Time, err error) {
-	if s.addresses.host != "" {
-		base = s.addresses.scheme + "://" + s.addresses.host
+// LoginLink makes a link that opens the dashboard once, with the rights of the admin's token. It
+// begins with public_url, else with the address of SetAddress. There is none while the dashboard
+// is off.
+func (s *Server) LoginLink() (url string, until time.Time, err error) {
+	at := &s.addresses
+	if at.host == "" {
+		at = s.at.Load()
 	}
-	return s.loginLink(func(path string) string { return base + s.addresses.links + path })
+	if at == nil {
+		return "", until, errors.New("the server does not know its address")
+	}
+	return s.loginLink(func(path string) string { return s.addresses.link(at.scheme, at.host, path) })
 }
 
 var errNoDashboard = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is no dashboard: the configuration says dashboard = false"}

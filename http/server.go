@@ -43,6 +43,7 @@ type Server struct {
 	dashboard    *dashboard.Dashboard // nil = off
 	proxies      wire.Proxies
 	addresses    Addresses
+	at           atomic.Pointer[Addresses] // where it listens, see SetAddress
 	perIP        *meters
 	inflater     *wire.Inflater
 	budget       wire.Budget

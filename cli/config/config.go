@@ -139,13 +139,14 @@ func DefaultSite() Site {
 type Flags struct {
 	File    string // the TOML file
 	DataDir string // wins over data_dir
-	Listen  string // wins over listen; a flag of "cairn serve" alone
+	Listen  string // wins over listen
 }
 
-// Register adds -config and -data to f, which fills c when it is parsed.
+// Register adds -config, -data and -listen to f, which fills c when it is parsed.
 func (c *Flags) Register(f *flag.FlagSet) {
 	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; config.example.toml shows every key)")
 	f.StringVar(&c.DataDir, "data", "", "use the data directory `DIR` (default cairn-data)")
+	f.StringVar(&c.Listen, "listen", "", "the server listens on `ADDRESS` (default 127.0.0.1:8080)")
 }
 
 // Load reads the file, the environment and the flags. environ has the form of os.Environ.

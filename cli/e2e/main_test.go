@@ -101,8 +101,8 @@ func children(ts *testscript.TestScript) map[string]*bench.Child {
 	return ts.Value(childrenKey{}).(map[string]*bench.Child)
 }
 
-// start DIR [flags]: runs a server on DIR and waits until it listens. It sets URL, ADDR
-// and PID, and KEY, READ, WRITE and ADMIN from DIR/keys.toml. stdout is that of the
+// start DIR [flags]: runs a server on DIR and waits until it listens. It sets URL, ADDR,
+// PORT and PID, and KEY, READ, WRITE and ADMIN from DIR/keys.toml. stdout is that of the
 // server.
 func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
@@ -124,6 +124,7 @@ func scriptStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Stdout().Write(text)
 	ts.Setenv("URL", c.URL)
 	ts.Setenv("ADDR", strings.TrimPrefix(strings.TrimPrefix(c.URL, "http://"), "https://"))
+	ts.Setenv("PORT", c.URL[strings.LastIndexByte(c.URL, ':')+1:])
 	ts.Setenv("PID", fmt.Sprint(c.Cmd.Process.Pid))
 	ts.Setenv("KEY", c.Keys.Sites[0].SecretKey)
 	ts.Setenv("READ", c.Keys.Sites[0].ReadKey)

@@ -47,7 +47,7 @@ func TestFirstStartOnATerminal(t *testing.T) {
 		for buf := make([]byte, 4096); ; {
 			n, err := terminal.Read(buf)
 			text.Write(buf[:n])
-			if err != nil || strings.Contains(text.String(), "List the newest events") {
+			if err != nil || strings.Contains(text.String(), "/dashboard/open/") {
 				printed <- text.String()
 				return
 			}
@@ -55,7 +55,7 @@ func TestFirstStartOnATerminal(t *testing.T) {
 	}()
 	select {
 	case text := <-printed:
-		for _, want := range []string{"saved them in", child.Keys.AdminToken, child.Keys.Sites[0].SecretKey, "curl -sS " + child.URL} {
+		for _, want := range []string{"saved them in", child.Keys.AdminToken, child.Keys.Sites[0].SecretKey, "curl -sS " + child.URL, "  Open the dashboard (once, within 15 minutes):\r\n  " + child.URL + "/dashboard/open/"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the terminal does not show %q:\n%s", want, text)
 			}

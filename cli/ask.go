@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cairn/cli/config"
+)
+
+// This file is how commands of this machine reach the running server: through a socket in its
+// data directory, whatever address, certificate and base path it has.
+
+// askMax is how long the server may take to answer.
+const askMax = 10 * time.Minute
+
+// socketName is the name of the socket in the data directory.
+const socketName = "cairn.sock"
+
+// socketBytesMax is the longest path of a socket that every system takes.
+const socketBytesMax = 103
+
+// socketPath is where the server of a data directory listens for commands; "" if the path is too
+// long for a socket.
+func socketPath(cfg *config.Config) string {
+	path := filepath.Join(cfg.DataDir, socketName)
+	if len(path) > socketBytesMax {
+		return ""
+	}
+	return path
+}
+
+// listenSocket listens for commands of this machine. It is nil if that is not possible: commands
+// then use the address of the server. The caller has locked the data directory.
+func listenSocket(cfg *config.Config, log *slog.Logger) net.Listener {
+	path := socketPath(cfg)
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket != 0 {
+		os.Remove(path) // of a process that was killed
+	}
+	ln, err := net.Listen("unix", path)
+	if err == nil {
+		if err = os.Chmod(path, 0o600); err != nil {
+			ln.Close()
+		}
+	}
+	if err != nil {
+		log.Warn("cannot listen for commands of this machine; they use the address of the server", "error", err)
+		return nil
+	}
+	return ln
+}
+
+// server is a running server.
+type server struct {
+	client *http.Client
+	base   string // its address
+	header http.Header
+}
+
+// reach finds the running server of a configuration with its keys. url is the address of another
+// one, "" = none.
+func reach(cfg *config.Config, url string) (*server, error) {
+	s := &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(url, "/"), header: http.Header{}}
+	s.header.Set("Authorization", "Bearer "+cfg.AdminToken)
+	if url == "" {
+		s.base = baseURL(cfg, cfg.Listen)
+		if path := socketPath(cfg); path != "" {
+			if _, err := os.Lstat(path); err == nil {
+				s.base = "http://cairn" // the server knows its own address
+				s.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, "unix", path)
+				}}
+				return s, nil
+			}
+		}
+	}
+	if cfg.TLSCert != "" {
+		trust, err := trustOnly(cfg.TLSCert)
+		if err != nil {
+			return nil, err
+		}
+		s.client.Transport = &http.Transport{TLSClientConfig: trust}
+	}
+	return s, nil
+}
+
+// post asks the server to do something, and reads the answer into answer.
+func (s *server) post(path string, answer any) error {
+	req, err := http.NewRequest("POST", s.base+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header = s.header
+	res, err := s.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("cannot reach the server: %w", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answered %s: %s", res.Status, bytes.TrimSpace(body))
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return errors.New("the server answered something that is not from cairn")
+	}
+	return nil
+}
+
+// trustOnly accepts the server's own certificate and no other, whatever host name the client
+// uses. So the admin token can go to no other server.
+func trustOnly(certFile string) (*tls.Config, error) {
+	text, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s contains no certificate", certFile)
+	}
+	return &tls.Config{
+		InsecureSkipVerify: true, // VerifyPeerCertificate is stricter
+		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
+			if len(chain) == 0 || !bytes.Equal(chain[0], block.Bytes) {
+				return fmt.Errorf("the server does not present the certificate in %s", certFile)
+			}
+			return nil
+		},
+	}, nil
+}
