@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,8 @@ type frameView struct {
 	Title               string
 	Style, Script, Icon string // addresses
 	Home, Logout        string // "" = there is none
+	SetUp               string
+	Heading             string // what the screen is about; "" = it needs no words
 	Site                string
 	Sites, Nav          []link
 	Now                 string // people of now; "" = not known yet
@@ -83,6 +87,10 @@ func (p *page) frame() *frameView {
 			f.Sites = append(f.Sites, link{Text: s.Name, Href: p.d.path("site", s.Name), On: s == p.site})
 		}
 	}
+	if p.viewer.Share == nil {
+		f.SetUp = p.screenHref("setup", nil)
+	}
+	f.Heading = p.heading
 	kept := p.state.common()
 	for _, s := range screens {
 		if !s.hidden && (s.when == nil || s.when(p)) {
@@ -294,3 +302,6 @@ func (d *Dashboard) nextPath(next string) string {
 	}
 	return next
 }
+
+// sortedKeys are the keys of a map in order.
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

@@ -120,6 +120,17 @@ func formValue(raw, key string) (value string) {
 	return value
 }
 
+// formValues are all values of a key in a form, with a line for each.
+func formValues(raw, key string) string {
+	var values []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		if k, v, _ := strings.Cut(pair, "="); k == key {
+			values = append(values, event.Unescape(v))
+		}
+	}
+	return strings.Join(values, "\n")
+}
+
 // sites is GET /dashboard/sites.
 func (d *Dashboard) sites(ctx context.Context, req *dialect.Request, res *dialect.Response) {
 	v := d.viewer(req, res)

@@ -23,21 +23,22 @@ var templates = template.Must(template.New("").ParseFS(templateFiles, "templates
 
 // page is one screen as it is made for one request.
 type page struct {
-	d      *Dashboard
-	req    *dialect.Request
-	viewer *Viewer
-	site   *dialect.Site
-	screen *screen
-	args   []string
-	state  state
-	zone   *time.Location
-	now    time.Time
-	base   string // path of the site's screens
-	asks   *asks
-	locale *Locale
-	info   siteInfo
-	asOf   time.Time // of the oldest answer; zero = none yet
-	out    bytes.Buffer
+	d       *Dashboard
+	req     *dialect.Request
+	viewer  *Viewer
+	site    *dialect.Site
+	screen  *screen
+	args    []string
+	state   state
+	zone    *time.Location
+	now     time.Time
+	base    string // path of the site's screens
+	asks    *asks
+	locale  *Locale
+	info    siteInfo
+	heading string    // what the screen is about
+	asOf    time.Time // of the oldest answer; zero = none yet
+	out     bytes.Buffer
 }
 
 // siteInfo is what GET site says.

@@ -30,6 +30,7 @@ func onePage(p *page) [][]*panel {
 	if path == "" {
 		return pagesScreen(p)
 	}
+	p.heading = path
 	own := state{{"page", path}}
 	numbers := func() *asked { return p.ask("pages", append(own, pair{"limit", "1"})) }
 	course := func() *asked {

@@ -14,6 +14,7 @@ type panel struct {
 	tabs  []tab  // of which one is open
 	tab   string // the open one
 	lines int    // about how high it is, for its place while it is counted
+	every int    // after so many seconds it is asked again; 0 = with the page
 
 	// ask begins the question; nil when the panel needs no answer. view makes what is shown of the
 	// answer. A failure is shown in its place.
@@ -31,6 +32,8 @@ type body struct {
 	Table *tableView
 	Grid  *gridView
 	Empty *emptyView
+
+	SetUp, Arrived, Saved *setUpView
 }
 
 // emptyView says that there is nothing, and what would help.
@@ -52,6 +55,7 @@ type panelView struct {
 	Wide        bool
 	Tabs        []link
 	Lines       int
+	Every       int
 	Loading     bool
 	Error       *errorView
 	Body        body
@@ -70,7 +74,7 @@ type errorView struct {
 
 // viewOf makes the view of a panel. waited says that its answer is there, if it asks at all.
 func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
-	v := &panelView{Name: n.name, Title: n.title, Wide: n.wide, Lines: n.lines}
+	v := &panelView{Name: n.name, Title: n.title, Wide: n.wide, Lines: n.lines, Every: n.every}
 	for _, t := range n.tabs {
 		v.Tabs = append(v.Tabs, link{Text: t.title, Href: p.href(p.state.openTab(n.tabs, t.name)), On: t.name == n.tab})
 		if t.name == n.tab {

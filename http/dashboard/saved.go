@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -85,6 +86,9 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	get := func(key string) string { return strings.TrimSpace(formValue(form, key)) }
 	id := get("id")
 	if get("do") == "delete" {
+		if get("kind") == "share" && get("confirm") != get("name") {
+			return "", "", nil, errConfirm
+		}
 		return "DELETE", "saved/" + url.PathEscape(id), nil, nil
 	}
 	s := savedThing{ID: id, Kind: get("kind"), Name: get("name"), Query: formValue(form, "query")}
@@ -102,7 +106,7 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	switch s.Kind {
 	case "share":
 		s.Scope, s.Filter, s.Expires = optional("scope"), optional("filter"), optional("expires")
-		s.Props, s.Embed = words(get("props")), words(get("embed"))
+		s.Props, s.Embed = words(formValues(form, "props")), words(formValues(form, "embed"))
 	case "note":
 		s.Text, s.Time = optional("text"), optional("time")
 		if s.Time == nil {
@@ -116,6 +120,9 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	}
 	return "POST", "saved", body, err
 }
+
+// errConfirm is the answer to who ends a share without its name.
+var errConfirm = errors.New(textConfirm)
 
 // words are the parts of a text between blanks and commas.
 func words(text string) []string {

@@ -18,6 +18,7 @@ var screens = []*screen{
 	{path: "", title: "Overview", key: "o", panels: overview},
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
 	{path: "page", title: "Page", hidden: true, panels: onePage},
+	{path: "setup", title: "Set-up", hidden: true, noRange: true, panels: setUp},
 }
 
 // screenOf finds the screen of a path below a site, and what the path goes on with.

@@ -28,5 +28,15 @@ const (
 	textOpen     = "This link works once."
 	textSpent    = "A link opens the dashboard once, and for fifteen minutes. “cairn dashboard” prints a new one; or log in with a key."
 	textToken    = "Whoever has this link sees what it shows, without a key. It is shown once; you can end it at any time."
+	textConfirm  = "To end a share, type its name: whoever has the link loses it."
 	textForeign  = "This form was not sent by a page of this server."
 )
+
+// Of the set-up.
+const textGeoNone = "Addresses are not located: there is no database of places."
+
+var geoTexts = map[string]string{
+	"country": "Addresses are located by country only. Add a city database for regions and cities.",
+	"region":  "Addresses are located by region.",
+	"city":    "Addresses are located by city.",
+}
