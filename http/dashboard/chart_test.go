@@ -1,0 +1,218 @@
+package dashboard
+
+import (
+	"bytes"
+	"compress/gzip"
+	"flag"
+	"html/template"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var updateCharts = flag.Bool("charts.update", false, "write the golden drawings; look at them in a browser before they are committed")
+
+var chartTemplates = template.Must(template.ParseFiles("templates/chart.html", "templates/marks.html"))
+
+func drawn(t testing.TB, name string, view any) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := chartTemplates.ExecuteTemplate(&b, name, view); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// The golden files hold what a browser gets, in testdata/charts.
+func TestDrawings(t *testing.T) {
+	month, week := days(t, 30), days(t, 7)
+	week.Title, week.Unit, week.Before, week.BeforeName = "Visit duration", UnitDuration, week.Before[:4], ""
+	for i := range week.Now {
+		week.Now[i] /= 180
+	}
+	for i := range week.Before {
+		week.Before[i] /= 170
+	}
+	l := viewer(month)
+	cohorts, average := weeks(t)
+	none := days(t, 3)
+	none.Now, none.Before, none.Notes = []float64{math.NaN(), math.NaN(), math.NaN()}, nil, nil
+	for _, d := range []struct {
+		file, template string
+		view           any
+	}{
+		{"month", "chart", month.View(l)},
+		{"month-table", "chart-table", month.View(l)},
+		{"durations", "chart", week.View(l)},
+		{"rates-with-gaps", "chart", gaps(t).View(l)},
+		{"losses", "chart", losses(t).View(l)},
+		{"minutes", "chart", minutes(t).View(l)},
+		{"no-numbers", "chart", none.View(l)},
+		{"one-day", "chart", days(t, 1).View(l)},
+		{"curve", "chart", Curve("week", average).View(l)},
+		{"curve-table", "chart-table", Curve("week", average).View(l)},
+		{"spark", "spark", Spark([]float64{3, 1, math.NaN(), 4, math.NaN(), 5, 9}, "7 days")},
+		{"bar", "bar", BarWidth(4, 9)},
+		{"hours", "hours", Hours(l, "Visits", busy(), nil)},
+		{"hours-table", "hours-table", Hours(l, "Visits", busy(), nil)},
+		{"cohorts", "cohorts", Cohorts(l, "week", cohorts, average)},
+		{"funnel", "funnel", Funnel(l, "people", steps())},
+		{"paths", "paths", Paths(l, ways(), "Left")},
+	} {
+		got := drawn(t, d.template, d.view)
+		if found := forbidden.FindString(got); found != "" {
+			t.Errorf("%s: the policy of the page forbids %q", d.file, found)
+		}
+		file := filepath.Join("testdata", "charts", d.file+".html")
+		if *updateCharts {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s is drawn differently; see it with -charts.update and git diff", d.file)
+		}
+	}
+}
+
+// forbidden is what a strict Content-Security-Policy does not let through, and numbers that are none.
+var forbidden = regexp.MustCompile(`(?i)\sstyle=|<style|<script|\son\w+=|ZgotmplZ|NaN|\bInf\b`)
+
+func TestDrawingsOfHostileTexts(t *testing.T) {
+	const text = `</title><script>alert(1)</script>" onload="x` + "\u202e\n"
+	c := days(t, 3)
+	c.Title, c.BeforeName, c.Notes = text, text, []Note{{At: c.Times[1], Text: text}}
+	l := viewer(c)
+	numbers := busy()
+	for _, got := range []string{
+		drawn(t, "chart", c.View(l)), drawn(t, "chart-table", c.View(l)),
+		drawn(t, "hours", Hours(l, text, numbers, func(int, int) string { return "javascript:" + text })),
+		drawn(t, "funnel", Funnel(l, text, []FunnelBar{{Name: text, Count: 2, Href: text}, {Name: text}})),
+		drawn(t, "paths", Paths(l, []PathColumn{{Title: text, Rows: []PathRow{{Label: text, Count: 1, Href: text}}}}, text)),
+		drawn(t, "spark", Spark(nil, text)),
+	} {
+		if strings.Contains(got, "<script") || strings.Contains(got, `" onload`) || strings.Contains(got, "javascript:") {
+			t.Errorf("not escaped: %s", got)
+		}
+	}
+}
+
+// The page as a whole has a budget; these are the charts' parts of it.
+func TestSizesOfCharts(t *testing.T) {
+	c := days(t, 30)
+	l := viewer(c)
+	for _, part := range []struct {
+		name string
+		text string
+		most int
+	}{
+		{"chart of 30 points with its table", drawn(t, "chart", c.View(l)) + drawn(t, "chart-table", c.View(l)), 3 << 10},
+		{"style", read(t, "assets/chart.css"), 2 << 10},
+		{"script", read(t, "assets/chart.js"), 3 << 10},
+	} {
+		var b bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		z.Write([]byte(part.text))
+		z.Close()
+		if b.Len() > part.most {
+			t.Errorf("%s: %d bytes, at most %d", part.name, b.Len(), part.most)
+		}
+		t.Logf("%s: %d bytes of %d", part.name, b.Len(), part.most)
+	}
+}
+
+func read(t testing.TB, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Colours belong to the page: a chart has none of its own.
+func TestStyleOfChartsHasNoColours(t *testing.T) {
+	known := map[string]bool{}
+	for name := range strings.FieldsSeq("bg panel text muted line accent accent-soft before up down focus n") {
+		known[name] = true
+	}
+	style := read(t, "assets/chart.css")
+	for _, use := range regexp.MustCompile(`var\(--([\w-]+)`).FindAllStringSubmatch(style, -1) {
+		if !known[use[1]] {
+			t.Errorf("--%s is no variable of the page", use[1])
+		}
+	}
+	if found := regexp.MustCompile(`#[0-9a-f]{3}|\brgb|\bhsl`).FindString(style); found != "" {
+		t.Errorf("a colour: %s", found)
+	}
+}
+
+func TestSentences(t *testing.T) {
+	month := days(t, 30)
+	l := viewer(month)
+	month.Now[8] = 61_020
+	one := days(t, 1)
+	one.Change, one.Running = Change{}, 1
+	none := days(t, 2)
+	none.Now = []float64{math.NaN(), math.NaN()}
+	for _, test := range []struct {
+		chart *Chart
+		want  string
+	}{
+		{month, "Visitors by day over 30 days: first 38,693, last 14,120 so far, highest 61,020 on Sunday 8 November; against before: up 4.1 %"},
+		{one, "Visitors by day over 1 day: first 38,693, last 38,693, highest 38,693 on Saturday 31 October"},
+		{none, "Visitors by day over 2 days: no numbers"},
+		{minutes(t), "People by minute over 30 minutes: first 20, last 9 so far, highest 36 at 02:10 CEST on Sunday 25 October"},
+		{Curve("week", []float64{0.47, 0.31}), "Came back by week over 2 weeks: first 47 %, last 31 %, highest 47 % in week 1"},
+	} {
+		expect(t, "sentence", test.chart.View(l).Alt, test.want)
+	}
+}
+
+func TestTooltips(t *testing.T) {
+	c := days(t, 30)
+	v := c.View(viewer(c))
+	expect(t, "a note", v.Steps[12].Text, "Thu 12 Nov\nVisitors: 35,179 ▲ 5.6 %\nBefore: 33,329 · Tue 13 Oct\n◆ Release 2.0")
+	expect(t, "still running", v.Steps[29].Text, "Sun 29 Nov\nVisitors: 14,120 so far\nBefore: 37,620 · Fri 30 Oct")
+}
+
+// A pick of steps is a range of the address: whole days by date, the last one included.
+func TestAddressesOfSteps(t *testing.T) {
+	c := days(t, 30)
+	l := viewer(c)
+	from, to := c.address(8, l)
+	expect(t, "a day", from+" "+to, "2026-11-08 2026-11-08")
+
+	c = &Chart{Interval: "week", Now: make([]float64, 2), From: c.From, To: c.From.AddDate(0, 0, 6),
+		Times: []time.Time{c.From.AddDate(0, 0, -5), c.From.AddDate(0, 0, 2)}}
+	from, to = c.address(0, l)
+	expect(t, "a week that is cut", from+" "+to, "2026-10-31 2026-11-01")
+	from, to = c.address(1, l)
+	expect(t, "the last week", from+" "+to, "2026-11-02 2026-11-05")
+
+	c = gaps(t)
+	from, to = c.address(2, l)
+	expect(t, "an hour", from+" "+to, "2026-10-25T02:00:00+02:00 2026-10-25T02:00:00+01:00")
+}
+
+func TestNotesFindTheirStep(t *testing.T) {
+	c := days(t, 3)
+	c.Notes = []Note{
+		{At: c.From.Add(-time.Second), Text: "before"}, {At: c.From, Text: "first"},
+		{At: c.To.Add(-time.Second), Text: "last"}, {At: c.To, Text: "after"}, {At: c.Times[2], Text: "last, too"},
+	}
+	var got []string
+	for _, note := range c.View(viewer(c)).Notes {
+		got = append(got, note.X+" "+note.Text)
+	}
+	expect(t, "notes", strings.Join(got, ", "), "0% first, 100% last; last, too")
+}
