@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"flag"
-	"html/template"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 
 var updateCharts = flag.Bool("charts.update", false, "write the golden drawings; look at them in a browser before they are committed")
 
-var chartTemplates = template.Must(template.ParseFiles("templates/chart.html", "templates/marks.html"))
+var chartTemplates = templates
 
 func drawn(t testing.TB, name string, view any) string {
 	t.Helper()

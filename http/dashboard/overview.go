@@ -77,8 +77,8 @@ func overview(p *page) [][]*panel {
 		{p.chart(shared)},
 		{p.tables("sources", sourceTabs), p.tables("pages", pageTabs)},
 		{p.tables("places", placeTabs), p.tables("devices", deviceTabs)},
-		{p.tables("events", eventTabs), p.grid(shared)},
-		{p.properties()},
+		{p.tables("events", eventTabs), p.properties()},
+		{p.grid(shared)},
 	}
 }
 

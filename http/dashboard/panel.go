@@ -30,7 +30,7 @@ type body struct {
 	Tiles *tilesView
 	Chart *chartPanel
 	Table *tableView
-	Grid  *gridView
+	Grid  *HoursView
 	Empty *emptyView
 
 	SetUp, Arrived, Saved *setUpView

@@ -1,36 +1,217 @@
 package dashboard
 
-// This file makes the chart of a number over time.
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
 
-// chartPanel is a chart with what stands beside it.
+	"cairn/engine/calendar"
+)
+
+// This file makes the chart of a number over time, and the grid of weekdays and hours.
+
+// chartPanel is a chart with what stands below it.
 type chartPanel struct {
-	Title     string
+	Chart     *ChartView
 	Intervals []link
-	Chart     any
+	CSV       string
+	Note      string // where a note is added; "" = nobody may
 }
 
 // chart is the panel of the course of the number that is pressed.
 func (p *page) chart(shared func() *asked) *panel {
-	return &panel{name: "chart", title: "Over time", wide: true, lines: 9, ask: shared, view: func(q *asked) (body, *failure) {
+	var notes *asked
+	ask := func() *asked {
+		q := shared()
+		if p.viewer.Share == nil {
+			notes = p.ask("saved", state{{"kind", "note"}})
+		}
+		return q
+	}
+	return &panel{name: "chart", title: p.chartMetric(tileMetrics).title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
 		var a overviewAnswer
 		if f := q.into(&a); f != nil {
 			return body{}, f
 		}
-		return body{Chart: &chartPanel{Title: p.chartMetric(tileMetrics).title}}, nil
+		p.note(&a.frameAnswer)
+		m := p.chartMetric(append(append([]*metric{}, tileMetrics...), metricsOf("conversions", "conversion_rate")...))
+		var before []step
+		if a.Compare != nil {
+			before = a.Compare.Series
+		}
+		c := p.courseOf(m, a.Interval, a.Series, before, notesOf(notes))
+		if a.Compare != nil {
+			c.BeforeName = p.spanText(a.Compare.From, a.Compare.To)
+			c.Change = p.change(m, m.of(&a.Total), m.of(&a.Compare.Total))
+		}
+		v := &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}
+		v.CSV = p.apiHref("visits", parseRaw(q.query).without("by", "sort", "goal").String(), "csv")
+		if p.viewer.Save && p.viewer.Share == nil {
+			v.Note = p.screenHref("setup", nil) + "#saved"
+		}
+		return body{Chart: v}, nil
 	}}
 }
 
+// courseOf is the chart of a number. Means of steps are made from their sums.
+func (p *page) courseOf(m *metric, interval string, now, before []step, notes []Note) *Chart {
+	c := &Chart{Title: m.title, Unit: unitsOfCharts[m.unit], Interval: interval, Running: len(now), Notes: notes}
+	from, to, known := p.span()
+	for i := range now {
+		if c.Times = append(c.Times, now[i].Time); now[i].Partial && i > 0 && c.Running == len(now) {
+			c.Running = i
+		}
+		if now[i].Time.After(p.now) {
+			c.Now = append(c.Now, math.NaN())
+			continue
+		}
+		c.Now = append(c.Now, stepNumber(m, &now[i].numbers))
+	}
+	if known {
+		c.From, c.To = time.UnixMilli(from), time.UnixMilli(to)
+	} else if len(now) > 0 {
+		c.From, c.To = now[0].Time, p.now
+	}
+	for i := range before {
+		c.BeforeTimes = append(c.BeforeTimes, before[i].Time)
+		c.Before = append(c.Before, stepNumber(m, &before[i].numbers))
+	}
+	return c
+}
+
+// unitsOfCharts are the units of charts.
+var unitsOfCharts = map[unit]Unit{unitCount: UnitCount, unitRate: UnitShare, unitSeconds: UnitDuration, unitMean: UnitNumber, unitMoney: UnitNumber}
+
+// stepNumber is a number of a step, NaN when it has none. The API gives steps the sums alone.
+func stepNumber(m *metric, n *numbers) float64 {
+	value := func(x *float64) float64 {
+		if x == nil {
+			return math.NaN()
+		}
+		return *x
+	}
+	switch m.key {
+	case "bounce_rate":
+		return value(n.Bounces) / value(n.Visits)
+	case "views_per_visit":
+		return value(n.Views) / value(n.Visits)
+	}
+	return value(m.of(n))
+}
+
+// notesOf are the notes of the site, if they are there already.
+func notesOf(q *asked) (notes []Note) {
+	if q == nil {
+		return nil
+	}
+	select {
+	case <-q.done:
+	default:
+		return nil
+	}
+	var a struct {
+		Saved []savedThing `json:"saved"`
+	}
+	if q.into(&a) != nil {
+		return nil
+	}
+	for _, s := range a.Saved {
+		if s.Time == nil || s.Text == nil {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, *s.Time); err == nil {
+			notes = append(notes, Note{At: at, Text: *s.Text})
+		}
+	}
+	return notes
+}
+
+// spanText is a range of the API in words.
+func (p *page) spanText(from, to string) string {
+	a, err1 := time.Parse(time.RFC3339, from)
+	b, err2 := time.Parse(time.RFC3339, to)
+	if err1 != nil || err2 != nil {
+		return ""
+	}
+	if b.Sub(a) > 48*time.Hour { // whole days: the compared range ends as far into its last day as now
+		a, b = calendar.DayStart(a.In(p.zone), p.zone), calendar.DayStart(b.Add(24*time.Hour-time.Millisecond).In(p.zone), p.zone)
+	}
+	return p.locale.Range(a, b)
+}
+
+// intervals are the steps that the range can have, with the one that is shown.
+func (p *page) intervals(shown string) (links []link) {
+	from, to, known := p.span()
+	days := float64(to-from) / calendar.DayMillis
+	if !known {
+		days = 400
+	}
+	for _, i := range []struct {
+		name string
+		ok   bool
+	}{{"minute", days <= 0.2}, {"hour", days <= 15}, {"day", days > 1.5 && days <= 400}, {"week", days > 13}, {"month", days > 45}} {
+		if i.ok || i.name == shown {
+			links = append(links, link{Text: i.name, Href: p.href(p.state.with("interval", i.name)), On: i.name == shown})
+		}
+	}
+	for i := range links {
+		if links[i].On && len(links) > 1 {
+			links[(i+1)%len(links)].Key = "i"
+		}
+	}
+	return links
+}
+
+// eventChart is the chart of events, of a site without visits.
 func (p *page) eventChart() *panel {
-	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", nil) }, view: func(q *asked) (body, *failure) {
-		return body{Chart: &chartPanel{Title: "Events"}}, nil
+	own := state{{"metrics", "events"}}
+	if p.state.get("interval") == "" {
+		if from, to, known := p.span(); known {
+			own = append(own, pair{"interval", calendar.DefaultInterval(from, to, p.zone)})
+		}
+	}
+	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, view: func(q *asked) (body, *failure) {
+		var a struct {
+			Interval string `json:"interval"`
+			Series   []step `json:"series"`
+		}
+		if f := q.into(&a); f != nil {
+			return body{}, f
+		}
+		c := p.courseOf(metricOf("events"), a.Interval, a.Series, nil, nil)
+		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval), CSV: p.apiHref("series", q.query, "csv")}}, nil
 	}}
 }
 
-// gridView is weekdays by hours.
-type gridView struct{ Grid any }
-
+// grid is the panel of visits by weekday and hour.
 func (p *page) grid(shared func() *asked) *panel {
-	return &panel{name: "weekhour", title: "Weekday and hour", lines: rowsShort, ask: shared, view: func(q *asked) (body, *failure) {
-		return body{Grid: &gridView{}}, nil
+	return &panel{name: "weekhour", title: "Visits by weekday and hour", wide: true, lines: rowsShort, ask: shared, view: func(q *asked) (body, *failure) {
+		var a overviewAnswer
+		if f := q.into(&a); f != nil {
+			return body{}, f
+		}
+		var numbers [7][24]uint64
+		for _, r := range a.By["weekhour"].Rows {
+			if r.value == nil || r.Visits == nil {
+				continue
+			}
+			day, hour, _ := strings.Cut(*r.value, "-")
+			d, err1 := strconv.Atoi(day)
+			h, err2 := strconv.Atoi(hour)
+			if err1 == nil && err2 == nil && d >= 1 && d <= 7 && h >= 0 && h < 24 {
+				numbers[d-1][h] = uint64(*r.Visits)
+			}
+		}
+		if len(a.By["weekhour"].Rows) == 0 {
+			return body{Empty: p.empty()}, nil
+		}
+		return body{Grid: Hours(p.locale, "Visits", &numbers, func(day, hour int) string {
+			two := strconv.Itoa(hour)
+			if hour < 10 {
+				two = "0" + two
+			}
+			return p.href(p.state.anew().and("visit.weekhour", strconv.Itoa(day+1)+"-"+two))
+		})}, nil
 	}}
 }
