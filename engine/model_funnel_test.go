@@ -4,9 +4,11 @@ package engine_test
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -146,7 +148,14 @@ func (s *modelSite) modelTerms(e *event.Event, field string, span query.Span) []
 		return s.leaves[e.Seq]["plan"]
 	case "campaign":
 		return termsOf(e.Context.Get("utm_campaign"))
-	case "visit.country", "visit.entry":
+	case "region":
+		if region := modelRegion(e); region != "" {
+			return []string{region}
+		}
+		return nil
+	case "hour":
+		return []string{fmt.Sprint(modelTime(e.Time, s.site.Location).Hour())}
+	case "visit.country", "visit.entry", "visit.region":
 		var first *event.Event
 		var value string
 		for _, other := range s.events {
@@ -154,6 +163,9 @@ func (s *modelSite) modelTerms(e *event.Event, field string, span query.Span) []
 				continue
 			}
 			has := other.Context.Get("country").Text
+			if field == "visit.region" {
+				has = modelRegion(other)
+			}
 			if view := other.Type == event.Page || other.Type == event.Screen; field == "visit.entry" && view {
 				has = cmp.Or(other.Context.Get("path").Text, other.Name)
 				if has == "" {
@@ -172,6 +184,21 @@ func (s *modelSite) modelTerms(e *event.Event, field string, span query.Span) []
 		return nil
 	}
 	return termsOf(e.Context.Get(field))
+}
+
+func modelTime(at int64, loc *time.Location) time.Time {
+	if loc == nil {
+		loc = time.UTC
+	}
+	return time.UnixMilli(at).In(loc)
+}
+
+// modelRegion is a region with its country before it, "" when there is none.
+func modelRegion(e *event.Event) string {
+	if region := e.Context.Get("region").Text; region != "" {
+		return e.Context.Get("country").Text + "/" + region
+	}
+	return ""
 }
 
 func modelFunnelRow(q *query.Funnel, best [][]*event.Event) query.FunnelRow {
@@ -254,6 +281,11 @@ func (m *model) Funnel(q *query.Funnel) *query.FunnelAnswer {
 		if a.Null || b.Null {
 			return map[bool]int{true: 1, false: -1}[a.Null]
 		}
+		if strings.HasSuffix(q.Split, "region") { // the country counts after the region
+			countryA, regionA, _ := strings.Cut(a.Text, "/")
+			countryB, regionB, _ := strings.Cut(b.Text, "/")
+			return cmp.Or(cmp.Compare(regionA, regionB), cmp.Compare(countryA, countryB))
+		}
 		return cmp.Compare(a.Text, b.Text)
 	})
 	var others [][]*event.Event
@@ -264,6 +296,10 @@ func (m *model) Funnel(q *query.Funnel) *query.FunnelAnswer {
 		}
 		row := modelFunnelRow(q, of[v])
 		row.Value = v
+		if strings.HasSuffix(q.Split, "region") && !v.Null {
+			country, region, _ := strings.Cut(v.Text, "/")
+			row.Value.Text, row.In = region, []query.InValue{{Field: "country", Text: country}}
+		}
 		a.Split = append(a.Split, row)
 	}
 	if others != nil {

@@ -118,7 +118,7 @@ func (p *pair) funnel() {
 		q.Window = 1 + p.Int64N(int64(pick(p.generator, 600, 36000, 10))*1000)
 	}
 	if p.chance(2) {
-		q.Split = pick(p.generator, "prop.plan", "country", "type", "campaign", "visit.country", "visit.entry")
+		q.Split = pick(p.generator, "prop.plan", "country", "type", "campaign", "visit.country", "visit.entry", "region", "visit.region", "hour")
 	}
 	if p.chance(2) {
 		for at := q.From - 1000; at < q.To && len(q.Report.Steps) < 50; at += 24 * 3600 * 1000 {

@@ -400,3 +400,34 @@ func TestCrowdedFunnel(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
+
+// Two regions of one name are two values of a split: each lies in its country. That holds of the
+// row's own value, and of its visit's.
+func TestFunnelSplitByRegion(t *testing.T) {
+	e := tell(t, "")
+	for i, country := range []string{"US", "CA", "US"} {
+		for k, name := range []string{"a", "b"} {
+			ev := event.Event{Dialect: event.Native, Anonymous: fmt.Sprint("p", i), Type: event.Track, Name: name, Time: storyDay.Add(time.Duration(k) * time.Minute).UnixMilli()}
+			ev.Context.Set("country", event.Str(country))
+			ev.Context.Set("region", event.Str("ON"))
+			if _, err := e.Ingest(t.Context(), []engine.Record{{Site: storySite, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, split := range []string{"region", "visit.region"} {
+		q := storyReport(1)
+		got, _, err := e.Funnel(t.Context(), &query.Funnel{Report: q, Split: split, Limit: 5,
+			Step: [][]query.Cond{cond("name", "a"), cond("name", "b")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, row := range got.Split {
+			text += fmt.Sprint(row.Value.Text, row.In, row.Entered(), " ")
+		}
+		if want := "ON[{country US}] 2 ON[{country CA}] 1 "; text != want {
+			t.Errorf("split by %s: %s, want %s", split, text, want)
+		}
+	}
+}

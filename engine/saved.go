@@ -51,7 +51,7 @@ func (e *Engine) Save(_ context.Context, site *query.Site, s query.Saved) (query
 		case err != nil:
 			return s, err
 		case old.Kind != s.Kind:
-			return s, fmt.Errorf("%w: kind: it is a %s and stays one", query.ErrBadQuery, old.Kind)
+			return s, query.Bad("kind", "it is a %s and stays one", old.Kind)
 		case old.Revision != s.Revision:
 			return s, fmt.Errorf("%w: it was changed meanwhile and has revision %d", query.ErrConflict, old.Revision)
 		}
@@ -64,7 +64,7 @@ func (e *Engine) Save(_ context.Context, site *query.Site, s query.Saved) (query
 	if s.Share != nil && s.Share.Filter != "" {
 		filter, err := records.Saved(e.db, site.ID, s.Share.Filter)
 		if errors.Is(err, query.ErrNotFound) || err == nil && filter.Kind != query.SavedFilter {
-			return s, fmt.Errorf("%w: filter: there is no such saved filter", query.ErrBadQuery)
+			return s, query.Bad("filter", "there is no such saved filter")
 		}
 		if err != nil {
 			return s, err

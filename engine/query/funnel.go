@@ -15,8 +15,8 @@ type Funnel struct {
 	Mode   FunnelMode
 	Window int64 // milliseconds that the last row may lie after the first; 0 = any
 
-	// Split is a field by whose value, in the row that begins the attempt, the entities are
-	// told apart; "" = none. Limit is how many values are shown, 1 to LimitMax; the others are
+	// Split is what a BreakdownQuery may name in By, by whose value, in the row that begins the
+	// attempt, the entities are told apart; "" = none. Limit is how many values are shown, 1 to LimitMax; the others are
 	// one row.
 	Split string
 	Limit int
@@ -52,7 +52,8 @@ type FunnelAnswer struct {
 // FunnelRow is the steps of the entities with one value of Split.
 type FunnelRow struct {
 	Value Text
-	Other bool // all values that are not shown
+	In    []InValue // what the value lies in, such as the country of a region
+	Other bool      // all values that are not shown
 	Steps []FunnelStep
 }
 

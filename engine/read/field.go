@@ -38,13 +38,10 @@ type Field interface {
 	Terms(row int) []int32
 }
 
-// FieldKnown returns an error that wraps query.ErrBadQuery unless name is that of a field which
-// Slice.Field reads.
-func FieldKnown(name string) error {
-	if _, _, known := fieldAlts(name); !known && !slices.Contains(derivedFields, name) {
-		return unknownField(name)
-	}
-	return nil
+// FieldKnown reports whether name is that of a field which Slice.Field reads.
+func FieldKnown(name string) bool {
+	_, _, known := fieldAlts(name)
+	return known || slices.Contains(derivedFields, name)
 }
 
 // derivedFields are the fields that are not stored as such.

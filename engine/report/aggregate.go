@@ -18,10 +18,10 @@ import (
 // Aggregate answers a report of numbers.
 func (r *Reports) Aggregate(ctx context.Context, q query.AggregateQuery) (*query.AggregateAnswer, error) {
 	if prefix, path, dotted := strings.Cut(q.Of, "."); q.Of != "value" && (!dotted || path == "" || prefix != "prop" && prefix != "extra") {
-		return nil, fmt.Errorf("%w: of: must be value, prop.PATH or extra.PATH", query.ErrBadQuery)
+		return nil, query.Bad("of", "must be value, prop.PATH or extra.PATH")
 	}
 	if q.By != "" {
-		if err := checkRowDim(q.By); err != nil {
+		if err := checkRowDim("by", q.By); err != nil {
 			return nil, err
 		}
 	}
@@ -204,7 +204,7 @@ func (n *sliceNumbers) each(s *read.Slice, fn func(row int, elements, groups []i
 			w.did(len(elements) * len(groups))
 		}
 		if w.set(n.check()); n.texts.Bytes() > 2*splitBytesMax {
-			w.set(tooManyValues())
+			w.set(tooManyValues("of"))
 		}
 	})
 	return cmp.Or(err, w.err)
@@ -254,7 +254,7 @@ var AggregateNumberNames = []string{"count", "not_numbers", "sum", "avg", "min",
 // sortedBy returns how to read a number of a group that takes another pass.
 func (c *aggregate) sortedBy(name string) (func(i int32) ratio, error) {
 	if len(c.groups.groups) > c.tuples/4 {
-		return nil, fmt.Errorf("%w: sort: more than %d rows; sort by count or value, or add a filter", query.ErrBadQuery, c.tuples/4)
+		return nil, query.Bad("sort", "more than %d rows; sort by count or value, or add a filter", c.tuples/4)
 	}
 	every := make([]int32, len(c.groups.groups))
 	for i := range every {
@@ -305,10 +305,10 @@ func (c *aggregate) sortedBy(name string) (func(i int32) ratio, error) {
 // fill sets the numbers of some groups, -1 = one of which there is nothing, with their series.
 func (c *aggregate) fill(shown []int32, to *query.AggregateAnswer) error {
 	if (len(shown)+1)*len(c.steps) > query.BreakdownStepsMax {
-		return fmt.Errorf("%w: interval: more than %d steps of all rows together; ask for a longer interval or fewer rows", query.ErrBadQuery, query.BreakdownStepsMax)
+		return query.Bad("interval", "more than %d steps of all rows together; ask for a longer interval or fewer rows", query.BreakdownStepsMax)
 	}
 	if len(shown) > max(c.tuples/4, query.LimitMax) {
-		return fmt.Errorf("%w: more than %d rows in one answer; add a filter", query.ErrBadQuery, max(c.tuples/4, query.LimitMax))
+		return query.Bad("by", "more than %d rows in one answer; add a filter", max(c.tuples/4, query.LimitMax))
 	}
 	cells, err := c.numbers(shown, c.steps, !c.q.NoRanks)
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 // Breakdown answers a report of rows by fields.
 func (r *Reports) Breakdown(ctx context.Context, q query.BreakdownQuery) (*query.BreakdownAnswer, error) {
 	if len(q.By) < 1 || len(q.By) > query.BreakdownByMax {
-		return nil, fmt.Errorf("%w: by: one or two fields", query.ErrBadQuery)
+		return nil, query.Bad("by", "one or two fields")
 	}
 	for _, name := range q.By {
-		if err := checkRowDim(name); err != nil {
+		if err := checkRowDim("by", name); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,7 @@ type breakdown struct {
 // dimsOf prepares the dimensions of a report.
 func dimsOf(rows *read.Rows, by []string, where []query.Cond, span query.Span, visitsMax int) (dims []*rowDim, err error) {
 	for _, name := range by {
-		d, err := newRowDim(rows, name, where, span, visitsMax)
+		d, err := newRowDim(rows, "by", name, where, span, visitsMax)
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +255,7 @@ func (b *breakdown) page(to *query.BreakdownAnswer) (shown []int32, err error) {
 // fill sets the numbers of some groups, -1 = one of which there is nothing, with their series.
 func (b *breakdown) fill(shown []int32, to *query.BreakdownAnswer) error {
 	if len(b.steps) > 0 && (len(shown)+1)*len(b.steps) > query.BreakdownStepsMax {
-		return fmt.Errorf("%w: interval: more than %d steps of all rows together; ask for a longer interval or fewer rows", query.ErrBadQuery, query.BreakdownStepsMax)
+		return query.Bad("interval", "more than %d steps of all rows together; ask for a longer interval or fewer rows", query.BreakdownStepsMax)
 	}
 	return b.distinct(shown, b.steps, to)
 }

@@ -3,7 +3,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"cairn/engine/query"
@@ -20,7 +19,7 @@ type entityPage struct {
 
 func newEntityPage(rows *read.Rows, q *query.EntityPage) (*entityPage, error) {
 	if q.Limit < 1 || q.Limit > query.LimitMax {
-		return nil, fmt.Errorf("%w: a page has 1 to %d rows", query.ErrBadQuery, query.LimitMax)
+		return nil, query.Bad("limit", "a page has 1 to %d rows", query.LimitMax)
 	}
 	p := &entityPage{rows: rows, limit: q.Limit, before: 1<<64 - 1}
 	if q.After != "" {

@@ -3,7 +3,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -53,7 +52,7 @@ func newVisitFilter(conds []query.Cond, q *passQuestion) (*visitFilter, error) {
 	for _, c := range conds {
 		if !isDim(c.Field) {
 			if len(q.tests) == flagsMax {
-				return nil, fmt.Errorf("%w: more than %d conditions on rows of a visit", query.ErrBadQuery, flagsMax)
+				return nil, query.Bad("visit."+c.Field, "more than %d conditions on rows of a visit", flagsMax)
 			}
 			positive := c
 			positive.Visit = false
@@ -114,7 +113,7 @@ func textTest(d *dim, c query.Cond) (func(string) bool, error) {
 	case query.OpAtLeast, query.OpAtMost:
 		for _, v := range c.Values {
 			if !event.IsNumber(v) {
-				return nil, fmt.Errorf("%w: visit.%s: %q is no number", query.ErrBadQuery, c.Field, v)
+				return nil, query.Bad("visit."+c.Field, "%q is no number", v)
 			}
 		}
 		return func(text string) bool {

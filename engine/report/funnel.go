@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -38,7 +37,7 @@ func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (
 		return nil, query.AsOf{}, err
 	}
 	if q.At < 1 || q.At > len(q.Step) {
-		return nil, query.AsOf{}, fmt.Errorf("%w: the funnel has no such step", query.ErrBadQuery)
+		return nil, query.AsOf{}, query.Bad("at", "the funnel has no such step")
 	}
 	rows := r.reader.Rows(ctx, q.Site)
 	defer rows.Close()
@@ -68,10 +67,10 @@ func (r *Reports) FunnelEntities(ctx context.Context, q *query.FunnelEntities) (
 
 func checkFunnel(q *query.Funnel) error {
 	if n := len(q.Step); n < query.FunnelStepsMin || n > query.FunnelStepsMax {
-		return fmt.Errorf("%w: a funnel has %d to %d steps", query.ErrBadQuery, query.FunnelStepsMin, query.FunnelStepsMax)
+		return query.Bad("step", "must be given %d to %d times", query.FunnelStepsMin, query.FunnelStepsMax)
 	}
-	if _, ofVisit := strings.CutPrefix(q.Split, "visit."); q.Split != "" && !ofVisit {
-		return read.FieldKnown(q.Split)
+	if q.Split != "" {
+		return checkRowDim("split", q.Split)
 	}
 	return nil
 }
@@ -98,8 +97,8 @@ type funnel struct {
 	visits *identity.OrdSet // the entities; nil = they are people
 	steps  []*read.Selection
 	blocks *read.Selection // nil = rows that satisfy no step do not count
-	splits splits
-	split  *visitSplit // instead of splits
+	split  *rowDim         // nil = none
+	splits splits          // the values of a split, but for a dimension of visits
 	// take is called with each entity that has an attempt: the deepest one, and the rows
 	// that it takes.
 	take func(key uint64, depth int, rows []tuple, taken []int) error
@@ -115,14 +114,15 @@ func (f *funnel) run() (err error) {
 	if err != nil {
 		return err
 	}
-	if name, ofVisit := strings.CutPrefix(q.Split, "visit."); ofVisit {
+	if q.Split != "" {
 		where := slices.Clone(q.Where)
 		if q.Mode != query.FunnelAny {
 			where = append(where, q.Step[0]...)
 		}
-		if f.split, err = newVisitSplit(f.rows, name, where, q.Span, 4*f.tuples); err != nil {
+		if f.split, err = newRowDim(f.rows, "split", q.Split, where, q.Span, 4*f.tuples); err != nil {
 			return err
 		}
+		f.splits = splits{param: "split", in: f.split.in}
 	}
 	sel, err := f.rows.Select(q.Where, q.Span)
 	if err != nil {
@@ -203,7 +203,7 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 			value := uint32(0)
 			if split != nil && begins.begins(bits[i]) != 0 && !s.TimedOut() {
 				value = split(int(some[i]), at[i])
-				if failed = tooManyTexts(out.texts); failed != nil {
+				if failed = tooManyTexts(f.splits.param, out.texts); failed != nil {
 					return
 				}
 			}
@@ -217,17 +217,17 @@ func (f *funnel) read(s *read.Slice, in class) (*sliceTuples, error) {
 // no split. Rows ascend.
 func (f *funnel) splitReader(s *read.Slice, out *sliceTuples) func(row int, at int64) uint32 {
 	switch {
-	case f.split != nil:
-		sessions := s.Ints(event.IntSession)
-		return func(row int, _ int64) uint32 { return f.split.number(uint64(sessions.At(row))) }
-	case f.q.Split == "":
+	case f.split == nil:
 		return nil
+	case f.split.visit != nil:
+		sessions := s.Ints(event.IntSession)
+		return func(row int, _ int64) uint32 { return f.split.visit.number(uint64(sessions.At(row))) }
 	}
 	out.texts = new(read.Terms)
-	field, folded := s.AsSent(f.q.Split, out.texts)
+	values := f.split.reader(s, f.rows.Zone(), out.texts)
 	return func(row int, at int64) uint32 {
-		value := uint32(firstTerm(field, row))
-		if value != 0 && folded {
+		value := uint32(values.at(row)[0])
+		if value != 0 && f.split.fold {
 			out.least = grownTo(out.least, int(value))
 			if m := (moment{at, s.Seq(row)}); out.least[value].seq == 0 || m.before(out.least[value]) {
 				out.least[value] = m
@@ -240,14 +240,14 @@ func (f *funnel) splitReader(s *read.Slice, out *sliceTuples) func(row int, at i
 // splitValues are the values of a split, by number.
 type splitValues interface {
 	len() int
-	text(n uint32) query.Text  // as it is shown
-	group(n uint32) query.Text // the same for numbers that are one value
-	earlier(a, b uint32) bool  // of one value: the text of a is shown rather than that of b
+	text(n uint32) (query.Text, []query.InValue) // as it is shown, and what it lies in
+	group(n uint32) query.Text                   // the same for numbers that are one value
+	earlier(a, b uint32) bool                    // of one value: the text of a is shown rather than that of b
 }
 
 func (f *funnel) values() splitValues {
-	if f.split != nil {
-		return f.split
+	if f.split != nil && f.split.visit != nil {
+		return f.split.visit
 	}
 	return &f.splits
 }
@@ -277,7 +277,7 @@ func (f *funnel) crowded(rows []tuple) error {
 			most, at = n, i+1
 		}
 	}
-	return fmt.Errorf("%w: one person or visit has more than %d events; let step %d select fewer", query.ErrBadQuery, f.tuples, at)
+	return query.Bad("step", "one person or visit has more than %d events; let step %d select fewer", f.tuples, at)
 }
 
 // keyReader reads the keys of rows: the persons, or the sessions of a set.

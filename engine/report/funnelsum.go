@@ -124,7 +124,9 @@ func (s *funnelSum) answer(splits splitValues) (*query.FunnelAnswer, error) {
 // splitGroup is the numbers that are one value of a split.
 type splitGroup struct {
 	numbers []uint32
-	shown   uint32
+	shown   uint32 // the number whose text is shown
+	value   query.Text
+	in      []query.InValue
 	entered uint64
 }
 
@@ -151,8 +153,11 @@ func (s *funnelSum) bySplit(splits splitValues, all []uint32) (rows []query.Funn
 		}
 	}
 	groups = slices.DeleteFunc(groups, func(g *splitGroup) bool { return g.entered == 0 })
+	for _, g := range groups {
+		g.value, g.in = splits.text(g.shown)
+	}
 	slices.SortFunc(groups, func(a, b *splitGroup) int {
-		return cmp.Or(cmp.Compare(b.entered, a.entered), compareValues(splits.text(a.shown), splits.text(b.shown)))
+		return cmp.Or(cmp.Compare(b.entered, a.entered), compareText(a.value, b.value, false), compareIn(a.in, b.in))
 	})
 	var others []uint32
 	for i, g := range groups {
@@ -161,7 +166,7 @@ func (s *funnelSum) bySplit(splits splitValues, all []uint32) (rows []query.Funn
 			continue
 		}
 		row := s.row(g.numbers)
-		row.Value = splits.text(g.shown)
+		row.Value, row.In = g.value, g.in
 		rows = append(rows, row)
 	}
 	if others != nil {

@@ -4,7 +4,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -310,5 +309,5 @@ func (t *numberTally) shown(n number) string {
 }
 
 func tooManyNumbers(limit int) error {
-	return fmt.Errorf("%w: more than %d different numbers of all rows, even when those close to each other are one; ask for fewer rows or steps", query.ErrBadQuery, limit)
+	return query.Bad("limit", "more than %d different numbers of all rows, even when those close to each other are one; ask for fewer rows or steps", limit)
 }

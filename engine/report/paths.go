@@ -44,11 +44,11 @@ func (r *Reports) Paths(ctx context.Context, q *query.Paths) (*query.PathsAnswer
 func checkPaths(q *query.Paths) error {
 	switch {
 	case q.Depth < 1 || q.Depth > query.PathsDepthMax:
-		return fmt.Errorf("%w: the depth is 1 to %d", query.ErrBadQuery, query.PathsDepthMax)
+		return query.Bad("depth", "must be a number from 1 to %d", query.PathsDepthMax)
 	case len(q.Then) > q.Depth:
-		return fmt.Errorf("%w: more labels to follow than columns", query.ErrBadQuery)
+		return query.Bad("then", "more labels than columns; raise depth")
 	case q.Start != nil && q.End != nil:
-		return fmt.Errorf("%w: both a start and an end", query.ErrBadQuery)
+		return query.Bad("end", "cannot be given together with start")
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ const (
 )
 
 func newPaths(q *query.Paths, rows *read.Rows, tuples int) (*paths, error) {
-	p := &paths{q: q, rows: rows, tuples: tuples}
+	p := &paths{q: q, rows: rows, tuples: tuples, labels: splits{param: "range"}}
 	for _, f := range q.Fold {
 		p.fold = append(p.fold, query.NewPattern(f))
 	}
@@ -112,7 +112,7 @@ func (p *paths) folded(label uint32) (uint32, error) {
 	if p.folds[label] != 0 {
 		return p.folds[label], nil
 	}
-	to, text := label, p.labels.text(label).Text
+	to, text := label, p.labels.group(label).Text
 	for i, f := range p.fold {
 		if f.Matches(text) {
 			var err error
@@ -161,7 +161,7 @@ func (p *paths) run() (err error) {
 }
 
 func (p *paths) crowded([]tuple) error {
-	return fmt.Errorf("%w: one visit has more than %d events", query.ErrBadQuery, p.tuples)
+	return query.Bad("range", "one visit has more than %d events; ask about a shorter time, or leave the visit out by a filter", p.tuples)
 }
 
 // read returns the rows of a slice that have a label or are anchors.
@@ -205,7 +205,7 @@ func (p *paths) read(s *read.Slice, in class, views, events *read.Selection) (*s
 				label = uint32(firstTerm(name, row))
 				bits |= isName
 			}
-			if failed = tooManyTexts(out.texts); failed != nil {
+			if failed = tooManyTexts(p.labels.param, out.texts); failed != nil {
 				return
 			}
 			if label != 0 || bits != 0 {

@@ -4,7 +4,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"cairn/engine/query"
@@ -109,7 +108,7 @@ func (s *pathsSum) top(column int) []uint32 {
 		}
 	}
 	slices.SortFunc(labels, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), compareValues(s.labels.text(a), s.labels.text(b)))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), compareText(s.labels.group(a), s.labels.group(b), false))
 	})
 	return labels[:min(len(labels), s.q.Limit)]
 }
@@ -125,7 +124,7 @@ func (s *pathsSum) answer() (*query.PathsAnswer, error) {
 		shown[i] = make(map[uint32]bool)
 		for _, label := range s.top(i) {
 			n := uint64(s.counts[i][label])
-			column.Rows = append(column.Rows, query.PathsRow{Label: s.labels.text(label).Text, Count: n})
+			column.Rows = append(column.Rows, query.PathsRow{Label: s.labels.group(label).Text, Count: n})
 			column.Other -= n
 			shown[i][label] = true
 		}
@@ -140,12 +139,12 @@ func (s *pathsSum) answer() (*query.PathsAnswer, error) {
 			continue
 		}
 		if len(a.Links) == query.CounterRowsMax {
-			return nil, fmt.Errorf("%w: more than %d links; ask with a lower limit", query.ErrBadQuery, query.CounterRowsMax)
+			return nil, query.Bad("limit", "more than %d links; ask with a lower one", query.CounterRowsMax)
 		}
-		a.Links = append(a.Links, query.PathsLink{Column: column, From: s.labels.text(from), To: s.labels.text(to).Text, Count: uint64(s.links.counts[i])})
+		a.Links = append(a.Links, query.PathsLink{Column: column, From: s.labels.group(from), To: s.labels.group(to).Text, Count: uint64(s.links.counts[i])})
 	}
 	slices.SortFunc(a.Links, func(a, b query.PathsLink) int {
-		return cmp.Or(cmp.Compare(a.Column, b.Column), cmp.Compare(b.Count, a.Count), compareValues(a.From, b.From), cmp.Compare(a.To, b.To))
+		return cmp.Or(cmp.Compare(a.Column, b.Column), cmp.Compare(b.Count, a.Count), compareText(a.From, b.From, false), cmp.Compare(a.To, b.To))
 	})
 	return a, nil
 }

@@ -47,10 +47,10 @@ func (r *Reports) RetentionEntities(ctx context.Context, q *query.RetentionEntit
 	}
 	at := p.at(q.At)
 	if at < 0 || p.starts[at] != q.At {
-		return nil, query.AsOf{}, fmt.Errorf("%w: no cohort has this period", query.ErrBadQuery)
+		return nil, query.AsOf{}, query.Bad("at", "no cohort has this period")
 	}
 	if q.Cell < 0 || q.Cell > 0 && at+q.Cell >= p.begun {
-		return nil, query.AsOf{}, fmt.Errorf("%w: the cohort has no such cell", query.ErrBadQuery)
+		return nil, query.AsOf{}, query.Bad("cell", "the cohort has no such cell")
 	}
 	key := fmt.Sprintf("retention/entities%s %d %d %v", retentionKey(&q.Retention, p), q.At, q.Cell, q.EntityPage)
 	return read.Kept(rows, &q.Report, key, entitiesBytes, func() (*query.Entities, error) {
@@ -94,11 +94,11 @@ func newPeriods(rows *read.Rows, q *query.Retention) (*periods, error) {
 	switch q.Period {
 	case "day", "week", "month":
 	default:
-		return nil, fmt.Errorf("%w: no such period", query.ErrBadQuery)
+		return nil, query.Bad("period", "must be day, week or month")
 	}
 	starts, ok := calendar.BucketTimes(q.From, q.To, q.Period, rows.Zone())
 	if !ok || len(starts) > query.RetentionPeriodsMax {
-		return nil, fmt.Errorf("%w: more than %d periods", query.ErrBadQuery, query.RetentionPeriodsMax)
+		return nil, query.Bad("period", "more than %d periods; ask for longer ones or a shorter range", query.RetentionPeriodsMax)
 	}
 	p := &periods{starts: starts, after: q.After}
 	until := min(q.To, q.Now)
@@ -195,7 +195,7 @@ func (t *retention) run() (err error) {
 				}
 				for t.members.full() && t.members.find(root) == nil {
 					if in.mod > 1<<32 {
-						return fmt.Errorf("%w: too many people; ask about a shorter time", query.ErrBadQuery)
+						return query.Bad("range", "too many people; ask about a shorter time")
 					}
 					left = append(left, in.split(in.below))
 					t.members.keep(in)

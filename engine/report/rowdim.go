@@ -42,28 +42,32 @@ func ofVisit(name string) (d dim, ok bool) {
 // isClock reports whether a name is a part of the row's time.
 func isClock(name string) bool { return name == "weekday" || name == "hour" || name == "weekhour" }
 
-// checkRowDim returns an error that wraps query.ErrBadQuery unless rows can be told apart by a name.
-func checkRowDim(name string) error {
+// checkRowDim returns an error about a parameter unless rows can be told apart by the name that it
+// has as its value.
+func checkRowDim(param, name string) error {
 	if _, ok := ofVisit(name); ok || isClock(name) {
 		return nil
 	}
-	if strings.HasPrefix(name, "visit.") {
-		return badDim(name)
+	switch {
+	case strings.HasPrefix(name, "visit."):
+		return query.Bad(param, "%q is no dimension of visits", name)
+	case !read.FieldKnown(name):
+		return query.Bad(param, "unknown field %q", name)
 	}
-	return read.FieldKnown(name)
+	return nil
 }
 
-// newRowDim prepares a dimension for the rows of a question. visitsMax is the most visits that it
+// newRowDim prepares a dimension, which a parameter names, for the rows of a question. visitsMax is the most visits that it
 // keeps.
-func newRowDim(rows *read.Rows, name string, where []query.Cond, span query.Span, visitsMax int) (*rowDim, error) {
-	if err := checkRowDim(name); err != nil {
+func newRowDim(rows *read.Rows, param, name string, where []query.Cond, span query.Span, visitsMax int) (*rowDim, error) {
+	if err := checkRowDim(param, name); err != nil {
 		return nil, err
 	}
 	if isClock(name) {
 		return &rowDim{name: name, order: whole[name]}, nil
 	}
 	if of, ok := ofVisit(name); ok {
-		split, err := newVisitSplit(rows, of.name, where, span, visitsMax)
+		split, err := newVisitSplit(rows, param, of.name, where, span, visitsMax)
 		return &rowDim{name: name, in: of.in, fold: of.fold, order: of.order, visit: split}, err
 	}
 	d := &rowDim{name: name, field: name, in: query.Inside[name]}
@@ -268,11 +272,11 @@ func (g *sliceGroups) valuesAt(i, row int) []int32 {
 // check returns an error when a slice alone has more than an answer may.
 func (g *sliceGroups) check() error {
 	if len(g.groups) > query.CounterRowsMax || g.texts[0].Bytes()+g.texts[1].Bytes() > 2*splitBytesMax {
-		return tooManyValues()
+		return tooManyValues("by")
 	}
 	return nil
 }
 
-func tooManyValues() error {
-	return fmt.Errorf("%w: more than %d different values, or %d bytes of them; ask for fewer days or add a filter", query.ErrBadQuery, query.CounterRowsMax, splitBytesMax)
+func tooManyValues(param string) error {
+	return query.Bad(param, "more than %d different values, or %d bytes of them; ask for fewer days or add a filter", query.CounterRowsMax, splitBytesMax)
 }

@@ -86,7 +86,7 @@ func (g *rowGroups) value(s *sliceGroups, i int, id int32, add bool) (int32, err
 		return -1, nil
 	case !known:
 		if v.bytes += len(text); len(v.shown) > query.CounterRowsMax || v.bytes > splitBytesMax {
-			return 0, tooManyValues()
+			return 0, tooManyValues("by")
 		}
 		n = int32(len(v.shown))
 		text = strings.Clone(text)
@@ -119,7 +119,7 @@ func (g *rowGroups) group(s *sliceGroups, group int32, add bool) (int32, error) 
 	case !add:
 		return -1, nil
 	case len(g.groups) == query.CounterRowsMax:
-		return 0, tooManyValues()
+		return 0, tooManyValues("by")
 	}
 	n = int32(len(g.groups))
 	g.byPair[pair] = n
@@ -148,15 +148,7 @@ func (g *rowGroups) text(i int, group int32) (query.Text, []query.InValue) {
 	if g.isNull(i, n) {
 		return query.Text{Null: true}, nil
 	}
-	d, parts := g.dims[i], []string{g.values[i].shown[n].text}
-	if len(d.in) > 0 {
-		parts = strings.SplitN(parts[0], dimSep, len(d.in)+1)
-	}
-	var in []query.InValue
-	for k, name := range d.in {
-		in = append(in, query.InValue{Field: name, Text: parts[k]})
-	}
-	return query.Text{Text: parts[len(parts)-1]}, in
+	return cutText(g.values[i].shown[n].text, g.dims[i].in)
 }
 
 // row returns the texts of a group.

@@ -52,7 +52,7 @@ func pageGroups(groups *rowGroups, q *query.Rows, events func(int32) uint64, num
 				}
 			}
 			c := cmp.Or(compareText(a.value, b.value, number == nil && !q.Ascending), compareText(a.with, b.with, number == nil && !q.Ascending))
-			return cmp.Or(c, slices.CompareFunc(a.in, b.in, func(x, y query.InValue) int { return compareOuter(x.Text, y.Text) }))
+			return cmp.Or(c, compareIn(a.in, b.in))
 		})
 	}
 	if page.count = len(all); order == nil {

@@ -3,7 +3,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"cairn/engine/query"
@@ -49,7 +48,7 @@ func (t *tally) settle() error {
 	}
 	from := len(t.keys) - 1
 	if len(t.keys)+fresh > t.limit {
-		return fmt.Errorf("%w: more than %d different numbers; ask about a shorter time or a split with fewer values", query.ErrBadQuery, t.limit)
+		return query.Bad("range", "more than %d different numbers; ask about a shorter time, or a split with fewer values", t.limit)
 	}
 	t.keys = slices.Grow(t.keys, fresh)[:len(t.keys)+fresh]
 	t.counts = slices.Grow(t.counts, fresh)[:len(t.counts)+fresh]

@@ -3,7 +3,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"cairn/engine/query"
@@ -17,12 +16,12 @@ type visitSplit struct {
 	visits []uint64 // session ordinal u40 | number u24, ascending
 }
 
-// newVisitSplit finds the values of the visits that have a row which satisfies where. It keeps 8
-// bytes for each of at most visitsMax visits.
-func newVisitSplit(rows *read.Rows, name string, where []query.Cond, span query.Span, visitsMax int) (*visitSplit, error) {
+// newVisitSplit finds the values of the visits that have a row which satisfies where. param is the
+// parameter that names the dimension. It keeps 8 bytes for each of at most visitsMax visits.
+func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span query.Span, visitsMax int) (*visitSplit, error) {
 	d, ok := dimOf(name)
 	if !ok {
-		return nil, fmt.Errorf("%w: split: %q is no dimension of visits", query.ErrBadQuery, name)
+		return nil, query.Bad(param, "%q is no dimension of visits", name)
 	}
 	pass, err := newVisitPass(rows, where, span)
 	if err != nil {
@@ -36,7 +35,7 @@ func newVisitSplit(rows *read.Rows, name string, where []query.Cond, span query.
 	err = pass.run(restart, func(v *visitFacts) error {
 		row := s.table.row(&pass.texts, v, at)
 		if len(s.table.rows) > query.CounterRowsMax || len(s.visits) == visitsMax {
-			return fmt.Errorf("%w: split: more than %d values, or %d visits; ask for fewer days", query.ErrBadQuery, query.CounterRowsMax, visitsMax)
+			return query.Bad(param, "more than %d values, or %d visits; ask for fewer days", query.CounterRowsMax, visitsMax)
 		}
 		s.visits = append(s.visits, v.ord<<valueBits|uint64(row+1))
 		return nil
@@ -56,13 +55,18 @@ func (s *visitSplit) number(ord uint64) uint32 {
 
 func (s *visitSplit) len() int { return len(s.table.rows) + 1 }
 
-func (s *visitSplit) text(n uint32) query.Text {
-	if n == 0 {
-		return query.Text{Null: true}
+func (s *visitSplit) text(n uint32) (query.Text, []query.InValue) {
+	if group := s.group(n); !group.Null {
+		return cutText(group.Text, s.table.in)
 	}
-	return s.table.visitRow(int(n) - 1).Value
+	return query.Text{Null: true}, nil
 }
 
-func (s *visitSplit) group(n uint32) query.Text { return s.text(n) }
+func (s *visitSplit) group(n uint32) query.Text {
+	if n == 0 || s.table.rows[n-1].null {
+		return query.Text{Null: true}
+	}
+	return query.Text{Text: s.table.rows[n-1].text}
+}
 
 func (s *visitSplit) earlier(_, _ uint32) bool { return false }

@@ -28,7 +28,12 @@ func (n *API) askFunnel(ctx context.Context, c *reading) (*asked, query.Funnel, 
 	if err != nil {
 		return nil, q, err
 	}
-	q.Report, q.Limit, q.Split = a.Report, a.Limit, c.query.single["split"]
+	q.Report, q.Limit = a.Report, a.Limit
+	if split := c.query.single["split"]; split != "" {
+		if q.Split, err = fieldNamed("split", split, true); err != nil {
+			return nil, q, err
+		}
+	}
 	steps := c.query.lists["step"]
 	if len(steps) < query.FunnelStepsMin || len(steps) > query.FunnelStepsMax {
 		return nil, q, badField("step", "must be given "+strconv.Itoa(query.FunnelStepsMin)+" to "+strconv.Itoa(query.FunnelStepsMax)+" times")
@@ -111,7 +116,7 @@ func (n *API) funnel(ctx context.Context, c *reading) error {
 		if row.Other {
 			dst = append(dst, `{"other":true`...)
 		} else {
-			dst = appendTextOrNull(append(dst, `{"value":`...), row.Value)
+			dst = appendIn(appendTextOrNull(append(dst, `{"value":`...), row.Value), row.In)
 		}
 		dst = append(appendFunnelRow(dst, &q, row, steps), '}')
 	}

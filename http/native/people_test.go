@@ -23,7 +23,7 @@ func TestPeopleQuestions(t *testing.T) {
 	for _, c := range []struct{ target, asked string }{
 		{"funnel?" + twoSteps + day, "funnel shop [] " + span + " steps 0 " + steps + " visits false ordered window 1209600000 split  limit 10"},
 		{"funnel?" + twoSteps + day + "&entity=visit&mode=strict&split=country&limit=3&interval=hour&country=NL", `funnel shop ["country" "" ["NL"]] ` + span + " steps 24 " + steps + " visits true strict window 0 split country limit 3"},
-		{"funnel?" + twoSteps + day + "&mode=any&window=90m&split=visit.entry", "funnel shop [] " + span + " steps 0 " + steps + " visits false any window 5400000 split visit.entry limit 10"},
+		{"funnel?" + twoSteps + day + "&mode=any&window=90m&split=context.region", "funnel shop [] " + span + " steps 0 " + steps + " visits false any window 5400000 split region limit 10"},
 		{"funnel?" + twoSteps + day + "&window=365d", "funnel shop [] " + span + " steps 0 " + steps + " visits false ordered window 31536000000 split  limit 10"},
 		{"funnel/entities?" + twoSteps + day, "funnel/entities shop [] " + span + " steps 0 " + steps + " visits false ordered at 1 dropped false limit 1000 after "},
 		{"funnel/entities?" + twoSteps + day + "&at=2&state=dropped&limit=7&split=country&interval=day&after=" + nativetest.SomeID, "funnel/entities shop [] " + span + " steps 0 " + steps + " visits false ordered at 2 dropped true limit 7 after " + nativetest.SomeID},
@@ -49,7 +49,7 @@ func TestPeopleAnswers(t *testing.T) {
 	few := func(n int) string {
 		return fmt.Sprintf(`"entered":%d,"converted":0,"rate":0,"steps":[{"step":"type=page\u0026prop.plan=a","count":%d,"rate":1,"dropped":%d},{"step":"name=b\u0026name=c","count":0,"rate":0,"step_rate":0,"dropped":0,"median":null,"p90":null}]`, n, n, n)
 	}
-	split := `"split":[{"value":"NL",` + steps + `},{"value":null,` + few(2) + `},{"other":true,` + few(1) + `}]`
+	split := `"split":[{"value":"ON","in":{"country":"CA"},` + steps + `},{"value":null,` + few(2) + `},{"other":true,` + few(1) + `}]`
 	entities := peopleFrame + `,"entities":["u-1","u \u003c2\u003e"],"next":"` + nativetest.SomeID + `"}`
 	for _, c := range []struct{ target, want string }{
 		{"funnel?" + twoSteps + day, peopleFrame + `,"entity":"user","mode":"ordered","window":1209600,` + steps + `,` + split + `,"series":[]}`},
@@ -91,6 +91,7 @@ func TestPeopleRefusals(t *testing.T) {
 		{"funnel", "step"}, {"funnel?" + step, "step"}, {"funnel?" + strings.Repeat(step+"&", 11), "step"},
 		{"funnel?" + step + "&step=", "step"}, {"funnel?" + step + "&step=unknown%3D1", "step"}, {"funnel?" + step + "&step=site%3Dshop", "step"}, {"funnel?" + step + "&step=%26", "step"}, {"funnel?" + step + "&step=step%3Dname", "step"},
 		{"funnel?" + twoSteps + "&entity=device", "entity"}, {"funnel?" + twoSteps + "&mode=loose", "mode"}, {"funnel?" + twoSteps + "&limit=0", "limit"},
+		{"funnel?" + twoSteps + "&split=colour", "split"}, {"funnel?" + twoSteps + "&split=visit.colour", "split"}, {"funnel?" + twoSteps + "&split=prop.", "split"}, {"funnel/entities?" + twoSteps + "&split=site", "split"},
 		{"funnel?" + twoSteps + "&window=29s", "window"}, {"funnel?" + twoSteps + "&window=366d", "window"}, {"funnel?" + twoSteps + "&window=1", "window"}, {"funnel?" + twoSteps + "&window=d", "window"},
 		{"funnel?" + twoSteps + "&window=4294967295d", "window"}, {"funnel?" + twoSteps + "&window=1.5h", "window"}, {"funnel?" + twoSteps + "&window=1w", "window"}, {"funnel?" + twoSteps + "&after=x", "after"}, {"funnel?" + twoSteps + "&compare=previous", "compare"},
 		{"funnel/entities?" + twoSteps + "&at=0", "at"}, {"funnel/entities?" + twoSteps + "&at=3", "at"}, {"funnel/entities?" + twoSteps + "&state=lost", "state"}, {"funnel/entities?" + twoSteps + "&after=x", "after"}, {"funnel/entities?" + twoSteps + "&limit=1001", "limit"}, {"funnel/entities?" + twoSteps + "&format=csv", "format"},
@@ -105,6 +106,10 @@ func TestPeopleRefusals(t *testing.T) {
 		}
 	}
 	n := nativetest.Full()
+	n.Err = query.Bad("split", "too many values")
+	if res := call(t, n, "UTC", "GET", "/api/v1/funnel?"+twoSteps); res.Status != 400 || errorOf(t, res).Field != "split" {
+		t.Errorf("what the engine refuses: %d %s", res.Status, res.Body)
+	}
 	n.Err = query.ErrBadCursor
 	if res := call(t, n, "UTC", "GET", "/api/v1/funnel/entities?"+twoSteps+"&after="+nativetest.SomeID); res.Status != 400 || errorOf(t, res).Field != "after" {
 		t.Errorf("a cursor of another site: %d %s", res.Status, res.Body)

@@ -110,7 +110,7 @@ func (n *API) save(ctx context.Context, c *reading) error {
 		s.Share.Token = sha256.Sum256([]byte(token))
 	}
 	if s, err = n.engine.Save(ctx, c.site, s); err != nil {
-		return err
+		return engineError(err)
 	}
 	c.out = append(appendText(appendSaved(c.out, &s), "token", token), '}')
 	return nil

@@ -63,7 +63,7 @@ func fullPeopleReports() PeopleReports {
 		FunnelAnswer: &query.FunnelAnswer{
 			FunnelRow: query.FunnelRow{Steps: steps},
 			Split: []query.FunnelRow{
-				{Value: query.Text{Text: "NL"}, Steps: steps},
+				{Value: query.Text{Text: "ON"}, In: []query.InValue{{Field: "country", Text: "CA"}}, Steps: steps},
 				{Value: query.Text{Null: true}, Steps: []query.FunnelStep{{Count: 2}, {}}},
 				{Other: true, Steps: []query.FunnelStep{{Count: 1}, {}}},
 			},
