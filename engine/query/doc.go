@@ -7,7 +7,7 @@
 //
 //	question.go what is asked, and the bounds of a question
 //	answer.go   what is returned
-//	pattern.go  patterns
+//	pattern.go  patterns; closed.go the fields whose values are known
 //	report.go   what every report is asked, and what its answer says of itself
 //	visits.go   reports of visits; pages.go of pages, funnel.go of funnels, retention.go
 //	            of who comes back, paths.go of paths, breakdown.go of events by field,

@@ -3,7 +3,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 
 	"cairn/engine/query"
@@ -51,32 +50,19 @@ var depths = []struct {
 }
 
 // whole are the dimensions that come whole and in their own order.
-var whole = map[string][]string{
-	"new":      {"true", "false"},
-	"weekday":  {"1", "2", "3", "4", "5", "6", "7"},
-	"hour":     hours(),
-	"weekhour": weekHours(),
-	"length":   namesOf(len(lengths), func(i int) string { return lengths[i].name }),
-	"depth":    namesOf(len(depths), func(i int) string { return depths[i].name }),
-}
+var whole = map[string]bool{"new": true, "weekday": true, "hour": true, "weekhour": true, "length": true, "depth": true}
 
-func namesOf(n int, name func(int) string) []string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = name(i)
+// orderOf returns the values of a dimension that comes whole, in their own order; nil for others.
+func orderOf(name string) []string {
+	if whole[name] {
+		return query.ClosedValues(name)
 	}
-	return all
-}
-
-func hours() []string { return namesOf(24, func(i int) string { return fmt.Sprint(i) }) }
-
-func weekHours() []string {
-	return namesOf(7*24, func(i int) string { return fmt.Sprintf("%d-%02d", i/24+1, i%24) })
+	return nil
 }
 
 // dimOf returns the dimension of a name. ok is false when there is none.
 func dimOf(name string) (d dim, ok bool) {
-	d = dim{name: name, in: query.Inside[name], order: whole[name]}
+	d = dim{name: name, in: query.Inside[name], order: orderOf(name)}
 	switch name {
 	case "entry":
 		d.kind = dimEntry

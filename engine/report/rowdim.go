@@ -64,7 +64,7 @@ func newRowDim(rows *read.Rows, param, name string, where []query.Cond, span que
 		return nil, err
 	}
 	if isClock(name) {
-		return &rowDim{name: name, order: whole[name]}, nil
+		return &rowDim{name: name, order: orderOf(name)}, nil
 	}
 	if of, ok := ofVisit(name); ok {
 		split, err := newVisitSplit(rows, param, of.name, where, span, visitsMax)

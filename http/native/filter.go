@@ -112,24 +112,48 @@ func fieldOf(known []string, name string) (field string, ok bool) {
 // checkFilter checks the value of a filter.
 func checkFilter(name string, c *query.Cond) error {
 	text := c.Values[0]
-	switch c.Op {
-	case query.OpAtLeast, query.OpAtMost:
-		if _, ok := event.Decimal(text); !ok {
-			return badName(name, "must be a number of "+event.DecimalLimit)
-		}
-		return nil
-	case "", query.OpNot:
-		switch {
-		case c.Field == "type" && !slices.Contains(event.Types, event.Type(text)):
-			return badName(name, "no such type; there are "+joined(event.Types))
-		case c.Field == "dialect" && !slices.Contains(event.Dialects, event.Dialect(text)):
-			return badName(name, "no such dialect; there are "+joined(event.Dialects))
-		}
+	if values := query.ClosedValues(c.Field); values != nil {
+		return checkClosed(name, c, values)
+	}
+	if c.Op == query.OpAtLeast || c.Op == query.OpAtMost {
+		return checkNumber(name, text)
 	}
 	// A property may hold an empty text. The other fields are absent when they are empty, so
 	// they never equal it.
 	if text == "" && !strings.Contains(c.Field, ".") && c.Field != "value" {
 		return badName(name, "empty")
+	}
+	return nil
+}
+
+func checkNumber(name, text string) error {
+	if _, ok := event.Decimal(text); !ok {
+		return badName(name, "must be a number of "+event.DecimalLimit)
+	}
+	return nil
+}
+
+// checkClosed checks a filter on a field that has some values alone. One that none of them
+// satisfies is refused: zero would look like an answer.
+func checkClosed(name string, c *query.Cond, values []string) error {
+	text, among := c.Values[0], "there are "+strings.Join(values, ", ")
+	if len(values) > 24 {
+		among = "there are " + values[0] + " to " + values[len(values)-1]
+	}
+	switch c.Op {
+	case query.OpAtLeast, query.OpAtMost:
+		if !query.IsNumbered(c.Field) {
+			return badName(name, "its values are no numbers; "+among)
+		}
+		return checkNumber(name, text)
+	case query.OpMatch, query.OpNotMatch:
+		if pattern := query.NewPattern(text); !slices.ContainsFunc(values, pattern.Matches) {
+			return badName(name, "matches none of its values; "+among)
+		}
+	default:
+		if !slices.Contains(values, text) {
+			return badName(name, "no such value; "+among)
+		}
 	}
 	return nil
 }

@@ -69,6 +69,8 @@ func TestFilters(t *testing.T) {
 		{"visit.entry~=/blog/*&visit.path!=/pricing&visit.name=order", `visit."entry" "match" ["/blog/*"] & visit."path" "not" ["/pricing"] & visit."name" "" ["order"]`},
 		{"visit.has!=source&visit.has=prop.a", `visit."source" "hasnot" [] & visit."prop.a" "has" []`},
 		{"visit.timezone=UTC&visit.new=true&visit.weekday=1", `visit."timezone" "" ["UTC"] & visit."new" "" ["true"] & visit."weekday" "" ["1"]`},
+		{"visit.hour>=8&visit.weekday<=5&visit.length~=*1800s*&channel=direct&bot!=true&visit.depth=21%2B&visit.weekhour!=7-23",
+			`visit."hour" "atleast" ["8"] & visit."weekday" "atmost" ["5"] & visit."length" "match" ["*1800s*"] & "channel" "" ["direct"] & "bot" "not" ["true"] & visit."depth" "" ["21+"] & visit."weekhour" "not" ["7-23"]`},
 		{"user~=ann*&user!=x&session!~=s*&type~=p*", `"user" "match" ["ann*"] & "user" "not" ["x"] & "session" "notmatch" ["s*"] & "type" "match" ["p*"]`},
 	} {
 		q, err := parseQuery(c.raw, known)
@@ -102,6 +104,11 @@ func TestFilterRefusals(t *testing.T) {
 		{"value>=" + strings.Repeat("9", 65), "value>", "at most 64 digits"}, {"value>=1e309", "value>", "exponent"}, {"value>=NaN", "value>", "must be a number"}, {"value>=0x10", "value>", "must be a number"},
 		{"name!=", "name!", "empty"}, {"path~=", "path~", "empty"}, {"source=", "source", "empty"},
 		{"type!=clicked", "type!", "track, page"}, {"dialect!=plausible", "dialect!", "matomo"},
+		{"type~=clicked", "type~", "track, page"}, {"type>=1", "type>", "no numbers; there are track"}, {"bot=yes", "bot", "true, false"}, {"bot!=", "bot!", "true, false"},
+		{"channel=Paid", "channel", "paid, email, search"}, {"channel!~=seo*", "channel!~", "paid, email, search"},
+		{"visit.weekday=0", "visit.weekday", "1, 2, 3"}, {"visit.weekday=Monday", "visit.weekday", "1, 2, 3"}, {"visit.weekday!=8", "visit.weekday!", "1, 2, 3"}, {"visit.hour=24", "visit.hour", "0, 1, 2"}, {"visit.hour=07", "visit.hour", "0, 1, 2"},
+		{"visit.weekhour=1-0", "visit.weekhour", "1-00 to 7-23"}, {"visit.weekhour>=1", "visit.weekhour>", "no numbers; there are 1-00"}, {"visit.hour>=noon", "visit.hour>", "must be a number"},
+		{"visit.length=5s", "visit.length", "1-10s"}, {"visit.depth=6", "visit.depth", "6-7"}, {"visit.depth>=4", "visit.depth>", "no numbers; there are 0, 1"}, {"visit.new=yes", "visit.new", "true, false"}, {"visit.type=x", "visit.type", "track, page"},
 		{"has=", "has", "must name a field"}, {"has=colour", "has", "must name a field"}, {"has~=name", "has~", "= and != alone"}, {"has=has", "has", "must name a field"},
 		{"has=entry", "has", "must name a field"}, {"has=prop.", "has", "must name a field"}, {"has=visit.name", "has", "must name a field"}, {"has=prop." + strings.Repeat("x", 1025), "has", "must name a field"},
 		{"prop." + strings.Repeat("x", 1025) + "!=x", ("prop." + strings.Repeat("x", 1025))[:128], "no such parameter"},
