@@ -37,11 +37,8 @@ func pictureOf(rows *read.Rows, where []query.Cond, span query.Span) (string, er
 	}
 	all := slices.Concat(parts...)
 	slices.SortFunc(all, func(a, b row) int { return int(a.seq) - int(b.seq) })
-	links, err := rows.Links()
+	persons, err := rows.Persons()
 	if err != nil {
-		return "", err
-	}
-	if _, err := rows.Persons(); err != nil {
 		return "", err
 	}
 	begun := map[uint64]bool{}
@@ -50,7 +47,7 @@ func pictureOf(rows *read.Rows, where []query.Cond, span query.Span) (string, er
 	}
 	var text []byte
 	for _, r := range all {
-		text = fmt.Append(text, r.seq, ":", links.Find(r.person))
+		text = fmt.Append(text, r.seq, ":", persons.Find(r.person))
 		if r.session != 0 && r.session == r.seq && begun[r.session] {
 			beats, err := identity.ReadHeartbeats(rows.DB(), rows.Site().ID, r.session)
 			if err != nil {

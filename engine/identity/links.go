@@ -260,6 +260,43 @@ func (p Persons) Apart(pairs []uint64, linked func(pair uint64)) (alone []uint64
 	return alone
 }
 
+// Find returns the lowest ordinal of the person that an ordinal names.
+func (p Persons) Find(ord uint64) uint64 {
+	if p.at == 0 {
+		return ord
+	}
+	c := linkCursor{table: &p.links.table}
+	p.links.mu.RLock()
+	top, linked := c.root(ord, p.at)
+	lowest, ok := ord, true
+	if linked {
+		lowest, ok = c.lowestAt(top, p.at)
+	}
+	p.links.mu.RUnlock()
+	if !ok {
+		return p.lowest(top)
+	}
+	return lowest
+}
+
+// Set returns all ordinals of the person that an ordinal names, ascending. The caller owns them.
+func (p Persons) Set(ord uint64) []uint64 {
+	if p.at == 0 {
+		return []uint64{ord}
+	}
+	set, own := p.links.Set(ord), p.Find(ord)
+	roots := slices.Clone(set)
+	p.Roots(roots)
+	n := 0
+	for i, root := range roots {
+		if root == own { // else it came in by a later join
+			set[n] = set[i]
+			n++
+		}
+	}
+	return set[:n]
+}
+
 // Roots replaces each ordinal by the lowest one of its person, which names the person. 0, which
 // is nobody, stays.
 func (p Persons) Roots(ords []uint64) {

@@ -414,6 +414,16 @@ func TestRootsOfOneMoment(t *testing.T) {
 		if at.persons.Roots(roots); !slices.Equal(roots, at.want) {
 			t.Fatalf("as of join %d the roots are\n%d, want\n%d", at.persons.at, roots, at.want)
 		}
+		of := map[uint64][]uint64{}
+		for o, root := range at.want {
+			of[root] = append(of[root], uint64(o))
+		}
+		for range 10 {
+			o := r.Uint64N(n)
+			if root, set := at.persons.Find(o), at.persons.Set(o); root != at.want[o] || !slices.Equal(set, of[root]) {
+				t.Fatalf("as of join %d the person of %d is %d of %d, want %d of %d", at.persons.at, o, root, set, at.want[o], of[at.want[o]])
+			}
+		}
 	}
 }
 

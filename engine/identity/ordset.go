@@ -131,13 +131,12 @@ func (s *OrdSet) sorted() (all []uint64) {
 
 // AddPersons adds all ordinals of the persons that the ordinals in the set name. It calls check
 // after each few thousand, and returns its error.
-func (s *OrdSet) AddPersons(l *Links, check func() error) error {
+func (s *OrdSet) AddPersons(p Persons, check func() error) error {
 	var linked OrdSet
-	p := l.Persons()
 	s.eachPage(func(ords []uint64) { p.Apart(ords, linked.Add) })
 	added := 0
 	for _, one := range linked.sorted() {
-		set := l.Set(one)
+		set := p.Set(one)
 		for _, ord := range set {
 			s.Add(ord)
 		}

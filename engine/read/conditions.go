@@ -278,11 +278,11 @@ func (v *view) personsWith(test func(id string) bool) (index.Clause, error) {
 	if err != nil {
 		return index.Clause{}, err
 	}
-	links, err := v.links()
+	persons, err := v.persons()
 	if err != nil {
 		return index.Clause{}, err
 	}
-	if err := found.AddPersons(links, v.budget.check); err != nil {
+	if err := found.AddPersons(persons, v.budget.check); err != nil {
 		return index.Clause{}, err
 	}
 	return ordClause(event.IntPerson, found), nil

@@ -40,23 +40,23 @@ func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, nex
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	links, err := v.links()
+	persons, err := v.persons()
 	if err != nil {
 		return nil, "", err
 	}
 	if q.ByLast {
 		return rd.latestUsers(v, q, limit)
 	}
-	keep := func(seq uint64) bool { return links.Find(seq) == seq }
+	keep := func(seq uint64) bool { return persons.Find(seq) == seq }
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
 		found, err := v.ordinals(&q, event.IntPerson)
 		if err == nil {
-			err = found.AddPersons(links, v.budget.check)
+			err = found.AddPersons(persons, v.budget.check)
 		}
 		if err != nil {
 			return nil, "", err
 		}
-		keep = func(seq uint64) bool { return found.Has(seq) && links.Find(seq) == seq }
+		keep = func(seq uint64) bool { return found.Has(seq) && persons.Find(seq) == seq }
 	}
 	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, keep)
 	if err != nil {
@@ -108,7 +108,7 @@ func (rd *Reader) latestUsers(v *view, q query.Query, limit int) (_ []query.User
 	if err != nil {
 		return nil, "", err
 	}
-	links, err := v.links()
+	people, err := v.persons()
 	if err != nil {
 		return nil, "", err
 	}
@@ -118,7 +118,7 @@ func (rd *Reader) latestUsers(v *view, q query.Query, limit int) (_ []query.User
 		times, persons := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntPerson))
 		return func(row int) {
 			if ord := uint64(persons.at(row)); ord != 0 && latest.wants(times.at(row)) {
-				latest.add(links.Find(ord), times.at(row))
+				latest.add(people.Find(ord), times.at(row))
 			}
 		}
 	})
@@ -428,7 +428,7 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 	listed := make(map[string]bool)
 	memberIDs := make(map[uint64]string)
 	var merged traits
-	links, err := v.links()
+	people, err := v.persons()
 	if err != nil {
 		return g, err
 	}
@@ -445,7 +445,7 @@ func (rd *Reader) Group(ctx context.Context, site *query.Site, id string) (query
 			if who == "" {
 				who = ev.Anonymous
 			}
-			memberIDs[links.Find(ev.PersonOrd)] = who
+			memberIDs[people.Find(ev.PersonOrd)] = who
 		}
 	})
 	if err != nil {

@@ -94,11 +94,11 @@ type appearance struct {
 // person collects the ids of the person with an ordinal: those that first appeared in the
 // events of its linked ordinals. known saves a lookup; it may be zero.
 func (v *view) person(ord uint64, known appearance) (*person, error) {
-	links, err := v.links()
+	persons, err := v.persons()
 	if err != nil {
 		return nil, err
 	}
-	set := links.Set(ord)
+	set := persons.Set(ord)
 	p := &person{root: set[0]}
 	firstSeq, idsOf := v.firstSeq, v.IDs
 	var firsts *firstRows

@@ -143,7 +143,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	from := newSource(site, rule, ev)
 	var views []pageView
 	var groups names
-	links, err := v.links()
+	people, err := v.persons()
 	if err != nil {
 		return query.Session{}, err
 	}
@@ -177,7 +177,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 			if s.Anonymous = ev.Anonymous; fingerprint {
 				bare = ev.PersonOrd
 			}
-		case bare != 0 && !fingerprint && ev.Anonymous != "" && links.Find(bare) == links.Find(ev.PersonOrd):
+		case bare != 0 && !fingerprint && ev.Anonymous != "" && people.Find(bare) == people.Find(ev.PersonOrd):
 			s.Anonymous, bare = ev.Anonymous, 0 // an id says more than a fingerprint of the same person
 		}
 		for _, g := range ev.Groups {

@@ -61,11 +61,8 @@ func (r *Rows) TimeOf(seq uint64) (at int64, err error) {
 // DB returns the store, for what is kept beside the rows.
 func (r *Rows) DB() pebble.Reader { return r.reader.DB }
 
-// Persons returns which ordinals are the same person now.
+// Persons returns which ordinals are the same person, the same each time.
 func (r *Rows) Persons() (identity.Persons, error) { return r.persons() }
-
-// Links returns the links between persons. They may change while the report reads.
-func (r *Rows) Links() (*identity.Links, error) { return r.links() }
 
 // Selection is the rows that a report reads.
 type Selection struct {

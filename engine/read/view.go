@@ -4,6 +4,7 @@ package read
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"cairn/engine/identity"
@@ -23,13 +24,19 @@ type view struct {
 	reader  *Reader
 	site    *query.Site
 	joins   uint64 // version of the site's links, all of whose rows the view has
+
+	who struct { // see persons
+		sync.Mutex
+		persons identity.Persons
+		known   bool
+	}
 }
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
 	t := rd.Table(site.ID)
 	joins := t.Links.Version()
-	return &view{t.View(), rd.budget(ctx), rd.Public, &rd.counted, site.Location, rd, site, joins}
+	return &view{View: t.View(), budget: rd.budget(ctx), public: rd.Public, counted: &rd.counted, zone: site.Location, reader: rd, site: site, joins: joins}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are
@@ -38,13 +45,19 @@ func (v *view) links() (*identity.Links, error) {
 	return v.Table.Links, v.Table.Links.Ready(v.budget.wait)
 }
 
-// persons returns which ordinals are the same person now.
+// persons returns which ordinals are the same person: those of the moment when the query first
+// asked. So all passes of a query see the same persons, whatever links come meanwhile.
 func (v *view) persons() (identity.Persons, error) {
 	l, err := v.links()
 	if err != nil {
 		return identity.Persons{}, err
 	}
-	return l.Persons(), nil
+	v.who.Lock()
+	defer v.who.Unlock()
+	if !v.who.known {
+		v.who.persons, v.who.known = l.Persons(), true
+	}
+	return v.who.persons, nil
 }
 
 // walk visits the rows that satisfy pred in order, part by part, starting after the seq

@@ -10,8 +10,11 @@ import (
 type Reports struct {
 	reader *read.Reader
 	tuples int
+	keys   int // lengths of visits that one report counts in one pass, see lengthKeys
 }
 
 // New makes Reports that read through a Reader. tuples is how many rows or people a report of
 // people or paths has in memory, a power of two.
-func New(reader *read.Reader, tuples int) *Reports { return &Reports{reader, tuples} }
+func New(reader *read.Reader, tuples int) *Reports {
+	return &Reports{reader, tuples, min(lengthKeys, 8*tuples)}
+}

@@ -17,7 +17,7 @@ type visitPass struct {
 	rows   *read.Rows
 	filter *visitFilter
 	texts  read.Terms
-	links  *identity.Links
+	people identity.Persons
 	fresh  bool         // tell new visits from others
 	anyRow bool         // a visit counts without a row that satisfies the conditions on rows
 	only   []query.Cond // further conditions on visits; their set is made by another pass
@@ -54,7 +54,7 @@ func newVisitPass(rows *read.Rows, where []query.Cond, span query.Span) (*visitP
 	for i := range p.filter.dims {
 		p.fresh = p.fresh || p.filter.dims[i].name == "new"
 	}
-	p.links, err = rows.Links()
+	p.people, err = rows.Persons()
 	return p, err
 }
 
@@ -101,7 +101,7 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 		f = visitFacts{visit: v, dims: dims, from: v.source(), zone: zone}
 		f.seconds = v.milliseconds(p.span.To) / 1000
 		if p.fresh && v.person != 0 {
-			root := p.links.Find(v.person)
+			root := p.people.Find(v.person)
 			if f.isNew = root >= v.ord; !f.isNew && p.bare.Has(root) {
 				return p.hold(root, &f, end)
 			}
