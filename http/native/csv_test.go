@@ -218,7 +218,7 @@ func (n *lineCount) Write(p []byte) (int, error) {
 
 // Whoever has an answer gets 304, as long as the engine gives that answer to that query.
 func TestETag(t *testing.T) {
-	for _, target := range []string{"/api/v1/count?country=NL", "/api/v1/series", "/api/v1/counters?property=plan", "/api/v1/events?limit=5", "/api/v1/sessions"} {
+	for _, target := range []string{"/api/v1/count?country=NL", "/api/v1/series", "/api/v1/counters?property=plan", "/api/v1/events?limit=5", "/api/v1/sessions", "/api/v1/users", "/api/v1/users?sort=last"} {
 		n := nativetest.Full()
 		n.AsOf = query.AsOf{Tag: "abc1"}
 		res, err := ask(t, n, target, nil)
@@ -256,6 +256,17 @@ func TestETag(t *testing.T) {
 	}
 }
 
+// Whether a property was ever counted does not follow from the rows of a range, so an answer that says
+// it has no tag.
+func TestNoETagOfUnknownProperty(t *testing.T) {
+	n := nativetest.Full()
+	n.AsOf, n.CounterPage = query.AsOf{Tag: "abc1"}, query.CounterPage{}
+	res, err := ask(t, n, "/api/v1/counters?property=plan&range=yesterday", nil)
+	if err != nil || !strings.Contains(string(res.Body), `"known":false`) || header(res, "ETag") != "" {
+		t.Errorf("%s, %q, %v", res.Body, res.Header, err)
+	}
+}
+
 // The calls that are no reports take ranges by name and max_age.
 func TestRangesOfCalls(t *testing.T) {
 	for _, c := range []struct{ target, asked string }{
@@ -272,7 +283,7 @@ func TestRangesOfCalls(t *testing.T) {
 	}
 	for target, field := range map[string]string{
 		"/api/v1/count?range=7d&from=2026-11-01": "range", "/api/v1/events?range=tomorrow": "range", "/api/v1/counters?range=7d&to=2026-11-01": "range",
-		"/api/v1/count?max_age=4000": "max_age", "/api/v1/events?format=xml": "format", "/api/v1/sessions?max_age=x": "max_age",
+		"/api/v1/count?max_age=4000": "max_age", "/api/v1/events?format=xml": "format", "/api/v1/sessions?max_age=x": "max_age", "/api/v1/users?max_age=x": "max_age",
 	} {
 		var bad *dialect.StatusError
 		if _, err := ask(t, nativetest.Full(), target, nil); !errors.As(err, &bad) || bad.Field != field {

@@ -9,7 +9,8 @@ import (
 
 // This file says whether a caller has an answer already: ETag and If-None-Match. A tag names the
 // query and the answer that the engine keeps, as "answer.query". So it holds as long as that
-// answer is given again, and a caller who has it costs no work.
+// answer is given again, and a caller who has it costs no work. Calls that take a range have one. An
+// answer of live has none: it is of the instant when it was asked.
 
 // have returns the tags of the engine's answers to this query that the caller has, separated by
 // commas; "" = none.
@@ -38,10 +39,9 @@ func (c *reading) fresh() (*query.Fresh, error) {
 	return &query.Fresh{Now: c.query.now, MaxAge: age, Tag: c.have()}, err
 }
 
-// has adds the headers that say what an answer is true of. It reports whether the caller has the
+// has adds the header that says what an answer is true of. It reports whether the caller has the
 // answer already: the call is then answered, with 304.
 func (c *reading) has(as query.AsOf) bool {
-	c.res.Header = append(c.res.Header, [2]string{"Cache-Control", "private, no-cache"})
 	if as.Tag != "" {
 		c.res.Header = append(c.res.Header, [2]string{"ETag", `"` + as.Tag + "." + c.queryTag() + `"`})
 	}

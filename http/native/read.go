@@ -201,8 +201,10 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if err != nil {
 		return engineError(err)
 	}
-	if c.has(query.Fresh.AsOf) {
-		return nil
+	if none := query.Property != "" && len(page.Rows) == 0; query.Fresh.AsOf.Same || !none { // else known is not that of the range
+		if c.has(query.Fresh.AsOf) {
+			return nil
+		}
 	}
 	known := true
 	if query.Property != "" && len(page.Rows) == 0 {
@@ -272,13 +274,17 @@ func (n *API) users(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
+	if query.Fresh, err = c.fresh(); err != nil {
+		return err
+	}
 	users, next, err := n.engine.Users(ctx, query)
 	switch {
 	case err != nil:
 		return engineError(err)
+	case c.has(query.Fresh.AsOf):
 	case csv:
 		c.csvPages(userColumns, len(users), next, func(after string) (int, string, error) {
-			query.After = after
+			query.After, query.Fresh = after, nil
 			users, next, err = n.engine.Users(ctx, query)
 			return len(users), next, err
 		}, func(dst []byte, i int) []byte { return appendUser(dst, &users[i], 0) })
