@@ -177,8 +177,9 @@ func (v *visitsWriter) step(dst []byte, n *query.VisitNumbers) []byte {
 func (v *visitsWriter) row(dst []byte, by string, r *query.VisitRow) []byte {
 	dst = appendTextOrNull(append(dst, `{"value":`...), r.Value)
 	dst = appendIn(dst, inValues(by, r.In))
-	dst = append(dst, ',')
-	dst = v.numbers(dst, &r.VisitNumbers, false)
+	if some := v.numbers(append(dst, ','), &r.VisitNumbers, false); len(some) > len(dst)+1 { // metrics=events has none of a row
+		dst = some
+	}
 	if r.Was != nil {
 		dst = append(v.numbers(append(dst, `,"was":{`...), r.Was, false), '}')
 	}
