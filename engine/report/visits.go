@@ -27,7 +27,7 @@ func (r *Reports) VisitReport(ctx context.Context, q query.VisitsQuery) (*query.
 	defer rows.Close()
 	key := fmt.Sprintf("visits %q %v %v %v %v %t %t", q.By, q.Where, q.Goal, q.Rows, q.Steps, q.NoVisitors, q.NoMedian)
 	answer, as, err := read.Kept(rows, &q.Report, key, visitBytes, func() (*query.VisitsAnswer, error) {
-		c := visitCount{rows: rows, q: &q, span: q.Span, steps: q.Steps, keys: r.keys}
+		c := visitCount{rows: rows, q: &q, span: q.Span, steps: q.Steps, lengthBytes: r.lengthBytes}
 		if err := c.count(dims); err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func (r *Reports) compareVisits(rows *read.Rows, q query.VisitsQuery, dims []dim
 	}
 	key := fmt.Sprintf("visits before %q %v %v %x %v %t %t", q.By, q.Where, q.Goal, hashTexts(names), was.Steps, q.NoVisitors, q.NoMedian)
 	before, _, err := read.Kept(rows, &was.Report, key, visitBytes, func() (*query.VisitsAnswer, error) {
-		c := visitCount{rows: rows, q: &was, span: was.Span, steps: was.Steps, keys: r.keys}
+		c := visitCount{rows: rows, q: &was, span: was.Span, steps: was.Steps, lengthBytes: r.lengthBytes}
 		if err := c.count(dims); err != nil {
 			return nil, err
 		}
@@ -114,11 +114,11 @@ func visitBytes(a *query.VisitsAnswer) int {
 
 // visitCount counts the visits of one range.
 type visitCount struct {
-	rows  *read.Rows
-	q     *query.VisitsQuery
-	span  query.Span
-	steps []int64
-	keys  int // lengths that are counted in one pass
+	rows        *read.Rows
+	q           *query.VisitsQuery
+	span        query.Span
+	steps       []int64
+	lengthBytes int // of lengths that are counted in one pass
 
 	pass    *visitPass
 	tables  []*table
@@ -130,9 +130,6 @@ type visitCount struct {
 	inSteps *read.PairSet
 	lengths lengthCounts
 }
-
-// lengthTotal is the table of the total among the lengths.
-const lengthTotal = 15
 
 // count makes the pass.
 func (c *visitCount) count(dims []dim) error {
@@ -174,7 +171,7 @@ func (c *visitCount) count(dims []dim) error {
 func (c *visitCount) reset(dims []dim) {
 	c.total, c.series = query.VisitNumbers{}, make([]query.VisitNumbers, len(c.steps))
 	c.people, c.inSteps = c.sets.New(), c.sets.New()
-	c.tables, c.lengths = nil, lengthCounts{max: c.keys, over: c.q.NoMedian}
+	c.tables, c.lengths = nil, lengthCounts{max: c.lengthBytes, over: c.q.NoMedian}
 	for i := range dims {
 		c.tables = append(c.tables, &table{dim: &dims[i], people: c.sets.New()})
 	}
@@ -262,7 +259,7 @@ func (c *visitCount) medians() error {
 		}
 	}
 	if !c.lengths.over {
-		c.lengths.eachMedian(set)
+		eachMedian([]*lengthCounts{&c.lengths}, set)
 		return nil
 	}
 	if err := c.mediansOf(lengthTotal, 0, 1, set); err != nil {
@@ -278,8 +275,8 @@ func (c *visitCount) medians() error {
 
 // mediansOf finds the medians of the rows [from, to) of a table by another pass.
 func (c *visitCount) mediansOf(table, from, to int, set func(table, row int, seconds int64)) error {
-	lengths := lengthCounts{max: c.keys}
-	err := c.pass.run(func() { lengths = lengthCounts{max: c.keys} }, func(v *visitFacts) error {
+	lengths := lengthCounts{max: c.lengthBytes}
+	err := c.pass.run(func() { lengths = lengthCounts{max: c.lengthBytes} }, func(v *visitFacts) error {
 		row := 0
 		if table != lengthTotal {
 			row = c.tables[table].row(&c.pass.texts, v, c.at[table])
@@ -293,7 +290,7 @@ func (c *visitCount) mediansOf(table, from, to int, set func(table, row int, sec
 	case err != nil:
 		return err
 	case !lengths.over:
-		lengths.eachMedian(set)
+		eachMedian([]*lengthCounts{&lengths}, set)
 		return nil
 	case to-from == 1:
 		return query.Bad("metrics", "visits of too many different lengths; ask for fewer days, or for metrics without duration_median")
