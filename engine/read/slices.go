@@ -254,6 +254,9 @@ func (p PairSets) Close() { p.spill.close() }
 // Free returns how many visits may wait in a report without taking room for pairs.
 func (p PairSets) Free() int { return max(8, p.spill.pairs.bagPairs/freeShare) }
 
+// Most returns how many pairs a report should take at most before its sets need some.
+func (p PairSets) Most() int { return p.spill.pairs.bagPairs / 2 }
+
 // freeShare is how many pairs of a bag stand for one of Free.
 const freeShare = 2048
 

@@ -30,8 +30,14 @@ type passQuestion struct {
 const flagsMax = 64
 
 // A visit that waits for its first rows takes so many pairs of the room that all reports share.
-// When there is no more, the pass is made several times, each for a share of the visits.
-const openPairs = 48
+// A pass takes room for openAtFirst of them before the pairs of its answer come, which can go to
+// a file, and then for openMore at a time. When there is no more, the pass is made several times,
+// each for a share of the visits.
+const (
+	openPairs   = 48
+	openAtFirst = 512
+	openMore    = 64
+)
 
 // sharesMax bounds how often a pass is made.
 const sharesMax = 1 << 10
@@ -55,6 +61,7 @@ type pass struct {
 
 	texts *read.Terms
 	open  map[uint64]*visitDims // visits that began in an older slice, by ordinal
+	most  int                   // visits in open for which there is room
 }
 
 // selections are the sets of rows that a pass tells apart.
@@ -91,6 +98,9 @@ func onePass(rows *read.Rows, q *passQuestion, texts *read.Terms, restart func()
 func sharedPass(rows *read.Rows, q *passQuestion, texts *read.Terms, share, shares uint64, after func(first uint64) error, done func(v *visit, dims []dimValue) error) error {
 	p := &pass{passQuestion: q, rows: rows, texts: texts, own: make(map[string]bool), share: share, shares: shares, room: rows.PairSets(), open: make(map[uint64]*visitDims)}
 	defer p.room.Close()
+	if p.most = p.room.Free(); p.room.Reserve(min(openAtFirst, p.room.Most()/openPairs) * openPairs) {
+		p.most += min(openAtFirst, p.room.Most()/openPairs)
+	}
 	for _, h := range rows.Site().Hosts {
 		p.own[referrer.BareHost(h)] = true
 	}
@@ -147,8 +157,14 @@ func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) 
 		newer, waits := p.open[v.ord]
 		switch {
 		case !waits && !inside:
-			if len(p.open) >= p.room.Free() && !p.room.Reserve(openPairs) {
-				return errOpen
+			if len(p.open) == p.most {
+				more := openMore
+				if !p.room.Reserve(more * openPairs) {
+					if more = 1; !p.room.Reserve(openPairs) {
+						return errOpen
+					}
+				}
+				p.most += more
 			}
 			p.open[v.ord] = &visitDims{*v, append([]dimValue(nil), dims...)}
 			continue
@@ -157,9 +173,7 @@ func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) 
 			continue
 		case waits:
 			p.join(newer, v, dims)
-			if delete(p.open, v.ord); len(p.open) >= p.room.Free() {
-				p.room.GiveBack(openPairs)
-			}
+			delete(p.open, v.ord)
 			v, dims = &newer.visit, newer.dims
 		}
 		if v.began {
