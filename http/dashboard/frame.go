@@ -41,6 +41,9 @@ type frameView struct {
 	Fields             []fieldGroup
 	Operators          []link
 	Zone, AsOf, AsOfAt string
+	Save, SaveQuery    string // where the filters are saved, and what; "" = nothing is
+	SaveNext           string
+	Share              string // where a share is made
 	Values             string // address of the call that suggests values; "" = none
 	Open               bool   // the range holds now, so the numbers may change
 }
@@ -109,6 +112,12 @@ func (p *page) frame() *frameView {
 	}
 	f.Fields = p.fieldGroups()
 	f.Open = f.Open || p.state.get("range") == "all"
+	if p.viewer.Save && p.viewer.Share == nil {
+		if only := p.state.onlyFilters(); len(only) > 0 {
+			f.Save, f.SaveQuery, f.SaveNext = p.d.path("site", p.site.Name, "saved"), only.String(), p.href(p.state)
+		}
+		f.Share = p.screenHref("setup", nil) + "#saved"
+	}
 	if p.viewer.Share == nil {
 		f.Values = p.apiHref("values", p.state.question("values", nil), "")
 	}
@@ -130,6 +139,16 @@ func (s state) common() (c state) {
 		}
 	}
 	return c
+}
+
+// onlyFilters are the conditions of a state.
+func (s state) onlyFilters() (only state) {
+	for _, p := range s {
+		if p.ofAPI() && keeps[p.key] == "" && p.key != "saved" {
+			only = append(only, p)
+		}
+	}
+	return only
 }
 
 // shell fills what every page has, with or without a site.

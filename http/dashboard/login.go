@@ -130,21 +130,3 @@ func formValues(raw, key string) string {
 	}
 	return strings.Join(values, "\n")
 }
-
-// sites is GET /dashboard/sites.
-func (d *Dashboard) sites(ctx context.Context, req *dialect.Request, res *dialect.Response) {
-	v := d.viewer(req, res)
-	if v == nil {
-		return
-	}
-	f := &doorView{Heading: "Sites"}
-	f.Title = "Sites · cairn"
-	d.shell(req.Header("Cookie"), &f.frameView)
-	for _, s := range v.Sites {
-		f.Sites = append(f.Sites, link{Text: s.Name, Href: d.path("site", s.Name)})
-	}
-	f.Logout = d.path("logout")
-	p := &page{d: d}
-	p.write("door", f)
-	d.html(req, res, p.out.Bytes())
-}
