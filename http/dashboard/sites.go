@@ -98,4 +98,3 @@ func (d *Dashboard) siteCards(ctx context.Context, v *Viewer, after string, l *L
 	}
 	return nil
 }
-
