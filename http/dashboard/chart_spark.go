@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// This file draws what is small: lines on cards, and bars behind rows.
+// This file draws small lines without axes, such as those on cards.
 
 // SparkView is a line without axes, as the template "spark" takes it.
 type SparkView struct {
@@ -53,13 +53,4 @@ func Spark(numbers []float64, alt string) *SparkView {
 	})
 	v.Line, v.Area = line.String(), area.String()
 	return v
-}
-
-// BarWidth is the width of the bar behind a row, as the template "bar" takes it: n of the most in
-// the table. Something is never without a bar.
-func BarWidth(n, most float64) string {
-	if !(n > 0) || !(most > 0) {
-		return "0%"
-	}
-	return percent(math.Max(math.Min(n/most, 1), 0.005))
 }

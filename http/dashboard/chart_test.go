@@ -15,12 +15,10 @@ import (
 
 var updateCharts = flag.Bool("charts.update", false, "write the golden drawings; look at them in a browser before they are committed")
 
-var chartTemplates = templates
-
 func drawn(t testing.TB, name string, view any) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := chartTemplates.ExecuteTemplate(&b, name, view); err != nil {
+	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -55,7 +53,6 @@ func TestDrawings(t *testing.T) {
 		{"curve", "chart", Curve("week", average).View(l)},
 		{"curve-table", "chart-table", Curve("week", average).View(l)},
 		{"spark", "spark", Spark([]float64{3, 1, math.NaN(), 4, math.NaN(), 5, 9}, "7 days")},
-		{"bar", "bar", BarWidth(4, 9)},
 		{"hours", "hours", Hours(l, "Visits", busy(), nil)},
 		{"hours-table", "hours-table", Hours(l, "Visits", busy(), nil)},
 		{"cohorts", "cohorts", Cohorts(l, "week", cohorts, average)},
@@ -115,8 +112,8 @@ func TestSizesOfCharts(t *testing.T) {
 		most int
 	}{
 		{"chart of 30 points with its table", drawn(t, "chart", c.View(l)) + drawn(t, "chart-table", c.View(l)), 3 << 10},
-		{"style", read(t, "assets/chart.css"), 2 << 10},
-		{"script", read(t, "assets/chart.js"), 3 << 10},
+		{"style", read(t, "assets/60-chart.css"), 2 << 10},
+		{"script", read(t, "assets/60-chart.js"), 3 << 10},
 	} {
 		var b bytes.Buffer
 		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -144,7 +141,7 @@ func TestStyleOfChartsHasNoColours(t *testing.T) {
 	for name := range strings.FieldsSeq("bg panel text muted line accent accent-soft before up down focus n") {
 		known[name] = true
 	}
-	style := read(t, "assets/chart.css")
+	style := read(t, "assets/60-chart.css")
 	for _, use := range regexp.MustCompile(`var\(--([\w-]+)`).FindAllStringSubmatch(style, -1) {
 		if !known[use[1]] {
 			t.Errorf("--%s is no variable of the page", use[1])

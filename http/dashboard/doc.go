@@ -11,6 +11,6 @@
 //	chart.go      series over time as SVG: paths, points, the sentence, the table
 //	chart_scale.go, chart_time.go  which numbers stand beside a chart, which times below
 //	chart_spark.go, chart_hours.go, chart_cohorts.go, chart_paths.go, chart_funnel.go
-//	              lines on cards and bars behind rows; weekday × hour; retention; paths; funnels
+//	              lines on cards; weekday × hour; retention; paths; funnels
 //	names.go      names of countries, languages, devices, channels, types
 package dashboard
