@@ -290,7 +290,7 @@ func (c *Chart) bars(axis scale) (bars []chartBar) {
 // notes returns the texts of each step's notes. A note outside the range is left out.
 func (c *Chart) notes() [][]string {
 	texts := make([][]string, len(c.Now))
-	if c.Labels != nil {
+	if len(c.Times) == 0 {
 		return texts
 	}
 	for _, note := range c.Notes {

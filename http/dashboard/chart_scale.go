@@ -130,7 +130,7 @@ func (s scale) label(l *Locale, x float64, unit Unit) string {
 // value writes a number of a chart in full.
 func (l *Locale) value(x float64, unit Unit) string {
 	switch {
-	case math.IsNaN(x):
+	case math.IsNaN(x) || math.IsInf(x, 0):
 		return nothing
 	case unit == UnitShare:
 		return l.Percent(x)
@@ -143,7 +143,7 @@ func (l *Locale) value(x float64, unit Unit) string {
 // changed is the change of a number of a chart.
 func (l *Locale) changed(now, before float64, unit Unit) Change {
 	switch {
-	case math.IsNaN(now) || math.IsNaN(before):
+	case math.IsNaN(now-before) || math.IsInf(now-before, 0):
 		return Change{}
 	case unit == UnitShare:
 		return l.Points(now, before)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,27 @@ func TestDrawingsOfHostileTexts(t *testing.T) {
 	} {
 		if strings.Contains(got, "<script") || strings.Contains(got, `" onload`) || strings.Contains(got, "javascript:") {
 			t.Errorf("not escaped: %s", got)
+		}
+	}
+}
+
+// A chart of nothing, and numbers that are none, are drawn as nothing.
+func TestDrawingsOfNothing(t *testing.T) {
+	l := NewLocale("en", nil, time.Now())
+	drawn(t, "chart", (&Chart{Title: "Visitors", Interval: "day", Notes: []Note{{At: time.Now(), Text: "here"}}}).View(l))
+	drawn(t, "hours", Hours(l, "Visits", &[7][24]uint64{}, nil))
+	drawn(t, "cohorts", Cohorts(l, "day", nil, nil))
+	drawn(t, "funnel", Funnel(l, "people", nil))
+	drawn(t, "paths", Paths(l, nil, "Left"))
+
+	for _, unit := range []Unit{UnitCount, UnitNumber, UnitShare, UnitDuration} {
+		c := days(t, 4)
+		c.Unit, c.Running = unit, 4
+		c.Now = []float64{math.Inf(1), math.Inf(-1), math.NaN(), math.Inf(1)}
+		c.Before = []float64{1, math.Inf(1), 0, 0}
+		got := drawn(t, "chart", c.View(viewer(c)))
+		if found := regexp.MustCompile(`NaN|Inf|new|▲|▼`).FindString(got); found != "" {
+			t.Errorf("%s: %q in %s", unit, found, got)
 		}
 	}
 }
@@ -211,4 +233,73 @@ func TestNotesFindTheirStep(t *testing.T) {
 		got = append(got, note.X+" "+note.Text)
 	}
 	expect(t, "notes", strings.Join(got, ", "), "0% first, 100% last; last, too")
+}
+
+// WCAG 2.2: a text has a contrast of 4.5 to what it stands on, a line of 3. Lines also run over the
+// tinted area below them.
+func TestContrast(t *testing.T) {
+	roots := regexp.MustCompile(`{(--bg:[^}]*)}`).FindAllStringSubmatch(read(t, "assets/10-base.css"), -1)
+	if len(roots) < 2 {
+		t.Fatal("the variables of light and dark are not found")
+	}
+	for _, root := range roots {
+		colour := map[string][3]float64{}
+		for _, def := range regexp.MustCompile(`--([\w-]+):#(\w+)`).FindAllStringSubmatch(root[1], -1) {
+			colour[def[1]] = colourOf(t, def[2])
+		}
+		area, cell := mixed(colour["accent"], colour["panel"], 0.1), mixed(colour["accent"], colour["panel"], 0.45)
+		for _, pair := range []struct {
+			name  string
+			a, b  [3]float64
+			least float64
+		}{
+			{"text", colour["text"], colour["panel"], 4.5},
+			{"labels", colour["muted"], colour["panel"], 4.5},
+			{"labels on a bar", colour["muted"], colour["line"], 4.5},
+			{"text on a bar", colour["text"], colour["accent-soft"], 4.5},
+			{"text on the darkest cohort", colour["text"], cell, 4.5},
+			{"tooltip", colour["bg"], colour["text"], 4.5},
+			{"line", colour["accent"], area, 3},
+			{"line before", colour["before"], area, 3},
+			{"focus", colour["focus"], colour["panel"], 3},
+		} {
+			if got := contrast(pair.a, pair.b); got < pair.least {
+				t.Errorf("%s: %.2f, at least %.1f, of %s", pair.name, got, pair.least, root[1])
+			}
+		}
+	}
+}
+
+func colourOf(t testing.TB, text string) (c [3]float64) {
+	t.Helper()
+	if len(text) == 3 {
+		text = strings.Join([]string{text[:1], text[:1], text[1:2], text[1:2], text[2:], text[2:]}, "")
+	}
+	n, err := strconv.ParseUint(text, 16, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [3]float64{float64(n>>16) / 255, float64(n>>8&255) / 255, float64(n&255) / 255}
+}
+
+func mixed(a, b [3]float64, share float64) (c [3]float64) {
+	for i := range c {
+		c[i] = a[i]*share + b[i]*(1-share)
+	}
+	return c
+}
+
+// contrast is that of WCAG 2.2, of colours in sRGB.
+func contrast(a, b [3]float64) float64 {
+	light := func(c [3]float64) (sum float64) {
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			x := c[i] / 12.92
+			if c[i] > 0.04045 {
+				x = math.Pow((c[i]+0.055)/1.055, 2.4)
+			}
+			sum += weight * x
+		}
+		return sum + 0.05
+	}
+	return max(light(a)/light(b), light(b)/light(a))
 }
