@@ -13,4 +13,8 @@
 //	chart_spark.go, chart_hours.go, chart_cohorts.go, chart_paths.go, chart_funnel.go
 //	              lines on cards; weekday × hour; retention; paths; funnels
 //	names.go      names of countries, languages, devices, channels, types
+//	events.go, event.go    the list of events with its fields, and one event
+//	event_data.go          an event of the API, and its fields as a tree
+//	visits.go              visits as lines, and one as a story
+//	bars.go                bars by time in little room
 package dashboard

@@ -14,6 +14,8 @@ var fieldTitles = map[string]string{
 	"device": "Device", "browser": "Browser", "browser_version": "Browser version", "os": "System", "os_version": "System version", "brand": "Brand", "model": "Model",
 	"screen": "Screen", "timezone": "Time zone", "dialect": "Protocol", "new": "New", "weekday": "Weekday", "hour": "Hour", "weekhour": "Weekday and hour", "length": "Length", "depth": "Depth",
 	"page": "Page", "path": "Path", "title": "Title", "url": "Address", "name": "Event", "type": "Type", "value": "Value", "user": "Person", "anonymous": "Anonymous id", "session": "Visit", "group": "Group", "bot": "Bots",
+	"utm_source": "UTM source", "utm_medium": "UTM medium", "utm_campaign": "UTM campaign", "utm_term": "UTM term", "utm_content": "UTM content", "click_id": "Click id",
+	"ip": "IP address", "asn": "Network", "latitude": "Latitude", "longitude": "Longitude", "platform": "Platform", "message_id": "Message id",
 	"has": "Field",
 }
 
@@ -135,6 +137,8 @@ func (p *page) valueText(field, value string) string {
 		return Country(value)
 	case "language":
 		return Language(value)
+	case "type":
+		return EventType(value)
 	case "channel":
 		return Channel(value)
 	case "device":

@@ -97,7 +97,7 @@ func (p *page) frame() *frameView {
 	kept := p.state.common()
 	for _, s := range screens {
 		if !s.hidden && (s.when == nil || s.when(p)) {
-			f.Nav = append(f.Nav, link{Text: s.title, Href: p.screenHref(s.path, kept), On: s == p.screen, Key: s.key})
+			f.Nav = append(f.Nav, link{Text: s.title, Href: p.screenHref(s.path, kept), On: s.path == p.screen.path || p.screen.under != "" && s.path == p.screen.under, Key: s.key})
 		}
 	}
 	p.rangeOf(f)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"html/template"
+	"net/url"
 	"strings"
 	"time"
 
@@ -93,9 +94,10 @@ func (p *page) ask(call string, own state) *asked {
 }
 
 // href is the address of the screen with another state.
-func (p *page) href(s state) string { return p.screenHref(p.screen.path, s) }
+func (p *page) href(s state) string { return p.screenHref(p.screen.path, s, p.args...) }
 
-// screenHref is the address of a screen of the site. rest are the segments after its path.
+// screenHref is the address of a screen of the site. rest are the segments after its path. None
+// may be "", "." or "..": browsers take those away.
 func (p *page) screenHref(path string, s state, rest ...string) string {
 	href := p.base
 	if path != "" {
@@ -103,21 +105,13 @@ func (p *page) screenHref(path string, s state, rest ...string) string {
 	} else if p.viewer.Share != nil {
 		href = p.viewer.Share.Base
 	}
-	for _, segment := range append(p.restOf(path), rest...) {
-		href += "/" + template.URLQueryEscaper(segment)
+	for _, segment := range rest {
+		href += "/" + url.PathEscape(segment)
 	}
 	if q := s.without("_panel", "_wait").String(); q != "" {
 		href += "?" + q
 	}
 	return href
-}
-
-// restOf is what the path goes on with on the screen of the page itself.
-func (p *page) restOf(path string) []string {
-	if path == p.screen.path {
-		return p.args
-	}
-	return nil
 }
 
 // apiHref is the address of a call, with its answer in a form ("csv"; "" = JSON).

@@ -34,6 +34,7 @@ type body struct {
 	Empty *emptyView
 
 	SetUp, Arrived, Saved *setUpView
+	peopleBody
 }
 
 // emptyView says that there is nothing, and what would help.

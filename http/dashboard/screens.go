@@ -9,6 +9,7 @@ type screen struct {
 	key                string // that opens it
 	args               bool   // the path goes on with what it shows, such as the id of a person
 	hidden             bool   // it stands in no menu
+	under              string // path of the screen that the menu shows as current then
 	noRange, noCompare bool
 	when               func(*page) bool // nil = always
 	panels             func(*page) [][]*panel
@@ -19,6 +20,8 @@ var screens = []*screen{
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
 	{path: "page", title: "Page", hidden: true, panels: onePage},
 	{path: "setup", title: "Set-up", hidden: true, noRange: true, panels: setUp},
+	{path: "events", title: "Events", key: "e", noCompare: true, panels: eventsScreen},
+	{path: "events", title: "Event", args: true, hidden: true, noRange: true, panels: eventScreen},
 }
 
 // screenOf finds the screen of a path below a site, and what the path goes on with.
