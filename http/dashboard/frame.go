@@ -3,6 +3,7 @@ package dashboard
 import (
 	"maps"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -316,7 +317,7 @@ func (p *page) nowText(q *asked) string {
 // nextPath is a path below /dashboard/ that somebody may be sent to after the login; "" = none.
 func (d *Dashboard) nextPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, d.path()+"/") || strings.Contains(next, "//") || strings.ContainsAny(next, "\\\r\n") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, d.path()+"/") || strings.Contains(next, "//") || strings.ContainsAny(next, "\\\r\n") || path.Clean(u.Path) != u.Path {
 		return ""
 	}
 	return next

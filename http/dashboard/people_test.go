@@ -27,6 +27,7 @@ type made struct {
 	mu      sync.Mutex
 	answers map[string]string
 	asked   []string
+	changes []string
 }
 
 func (m *made) Ask(_ context.Context, _ *Viewer, _ *dialect.Site, call, query string) Answer {
@@ -62,6 +63,15 @@ func (m *made) asks(call string, parts ...string) bool {
 		}
 	}
 	return false
+}
+
+// Change takes whatever is saved.
+func (m *made) Change(_ context.Context, _ *Viewer, _ *dialect.Site, method, call string, body []byte) Answer {
+	m.changes = append(m.changes, method+" "+call+" "+string(body))
+	if text := m.answers[method]; text != "" {
+		return Answer{Status: 200, Body: []byte(text)}
+	}
+	return Answer{Status: 200, Body: []byte(`{}`)}
 }
 
 // openGate lets everybody in.
@@ -109,8 +119,8 @@ func screenOn(t *testing.T, m *made, path string, change ...func(*Viewer)) strin
 }
 
 var (
-	tagPattern  = regexp.MustCompile(`<(/?)([a-z][a-z0-9]*)((?:\s+[a-zA-Z][a-zA-Z:_-]*(?:="[^"<>]*")?)*)\s*/?>|<!doctype html>`)
-	attrPattern = regexp.MustCompile(`([a-zA-Z][a-zA-Z:_-]*)(?:="([^"<>]*)")?`)
+	tagPattern  = regexp.MustCompile(`<(/?)([a-z][a-z0-9]*)((?:\s+[a-zA-Z][a-zA-Z0-9:_-]*(?:="[^"<>]*")?)*)\s*/?>|<!doctype html>`)
+	attrPattern = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9:_-]*)(?:="([^"<>]*)")?`)
 )
 
 // whole fails when a page has what no page may have: a script or handler of its own, a style, a

@@ -1,0 +1,212 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"cairn/engine/query"
+	"cairn/http/dialect"
+)
+
+// madeRows are n rows of a table, as the API writes them.
+func madeRows(n int, name func(i int) string) string {
+	var rows []string
+	for i := range n {
+		value, _ := json.Marshal(name(i))
+		rows = append(rows, fmt.Sprintf(`{"value":%s,"visits":%d,"visitors":%d,"views":%d,"events":%d,"users":%d,"entries":3,"exits":4,"bounce_rate":0.4438,"exit_rate":0.25,"time":79.3,"duration":223.3,"share":0.1,"was":{"visits":%d,"visitors":%d,"views":7,"bounce_rate":0.5,"duration":200}}`,
+			value, 2000-i, 1000-i, 3000-i, 900-i, 800-i, 1900-i, 900-i))
+	}
+	return `"rows":[` + strings.Join(rows, ",") + fmt.Sprintf(`],"count":%d,"next":null`, 10*n)
+}
+
+// madeVisits is an answer of visits over 30 days that the overview can show whole.
+func madeVisits(name func(i int) string) string {
+	var series, before []string
+	for i := range 30 {
+		at := time.Date(2026, 10, 31+i, 0, 0, 0, 0, time.UTC)
+		series = append(series, fmt.Sprintf(`{"time":%q,"visits":%d,"visitors":%d,"views":%d,"events":9,"bounces":3,"duration":99.5,"partial":%t}`, at.Format(time.RFC3339), 120+i, 100+i, 300+i, i == 29))
+		before = append(before, fmt.Sprintf(`{"time":%q,"visits":%d,"visitors":%d,"views":%d,"events":9,"bounces":3,"duration":99.5,"partial":false}`, at.AddDate(0, 0, -30).Format(time.RFC3339), 110+i, 90+i, 290+i))
+	}
+	var hours []string
+	for i := range 168 {
+		hours = append(hours, fmt.Sprintf(`{"value":"%d-%02d","visits":%d}`, i/24+1, i%24, i))
+	}
+	by := fmt.Sprintf(`"channel":{%s},"country":{%s},"browser":{%s},"weekhour":{"rows":[%s],"count":168,"next":null}`,
+		madeRows(10, name), madeRows(10, name), madeRows(10, name), strings.Join(hours, ","))
+	const total = `"visits":1151814,"visitors":361227,"new_visits":361227,"views":4375745,"events":5000000,"bounces":511404,"bounce_rate":0.444,"views_per_visit":3.8,"duration":223.3`
+	return `{"site":"shop","zone":"UTC","from":"2026-10-31T00:00:00.000Z","to":"2026-11-30T00:00:00.000Z","until":"2026-11-29T18:00:00.000Z","as_of":{"time":"2026-11-29T18:00:00.000Z","seq":9},` +
+		`"total":{` + total + `},"interval":"day","series":[` + strings.Join(series, ",") + `],"by":{` + by + `},` +
+		`"compare":{"from":"2026-10-01T00:00:00.000Z","to":"2026-10-30T18:00:00.000Z","total":{"visits":1100000,"visitors":350000,"views":4400000,"bounce_rate":0.45,"views_per_visit":4,"duration":218},"series":[` + strings.Join(before, ",") + `]}}`
+}
+
+// madeOverview has an answer for all that the overview asks.
+func madeOverview(name func(i int) string) *made {
+	frame := `{"as_of":{"time":"2026-11-29T18:00:00.000Z","seq":9},`
+	return &made{answers: map[string]string{
+		"visits": madeVisits(name), "pages": frame + madeRows(10, name) + `}`, "breakdown": frame + madeRows(10, name) + `,"total":{"events":9,"users":8}}`,
+		"fields": frame + `"fields":[{"field":"prop.plan","kind":"property","examples":["free","pro"]}]}`, "live": `{"visitors":37}`, "saved": `{"saved":[]}`,
+	}}
+}
+
+func plainName(i int) string { return fmt.Sprintf("name-%d", i) }
+
+func TestOverviewShowsNumbers(t *testing.T) {
+	m := madeOverview(plainName)
+	body := screenOn(t, m, "?_tab=source")
+	m.answers["visits"] = strings.Replace(m.answers["visits"], `"by":{`, `"by":{"source":{"rows":[{"value":null,"visits":5,"visitors":4},{"value":"Google","visits":3,"visitors":2}],"count":2,"next":null},`, 1)
+	body = screenOn(t, m, "?_tab=source")
+	for _, want := range []string{
+		">361,227<", ">1,151,814<", ">44.4\u00a0%<", ">3\u00a0m 43\u00a0s<", "▲\u00a03.2\u00a0%", "<b>37</b> now",
+		`href="/dashboard/site/shop?range=30d&amp;compare=previous&amp;bot=false&amp;_tab=source&amp;visit.source=Google"`,
+		`visit.has%21=source`, "Direct", "name-9", "All 100", "Days of UTC", "18:00:00",
+		`/api/v1/visits?range=30d&amp;compare=previous&amp;bot=false&amp;by=source&amp;interval=none&amp;sort=visitors&amp;format=csv`,
+	} {
+		if !strings.Contains(body, want) && !strings.Contains(body, strings.ReplaceAll(want, "%21", "!")) && !strings.Contains(body, strings.ReplaceAll(want, " ", "\u00a0")) {
+			t.Errorf("the overview lacks %s", want)
+		}
+	}
+	if !m.asks("visits", "by=channel", "by=country", "by=browser", "by=weekhour", "compare=previous", "max_age=10", "bot=false") {
+		t.Errorf("the one question of the overview: %q", m.asked)
+	}
+}
+
+// What events hold is text, whatever it looks like.
+func TestOverviewOfHostileTexts(t *testing.T) {
+	for _, text := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, "\u202eevil\u202c", strings.Repeat("long", 256), "' onclick='alert(1)", "javascript:alert(1)", "{{.}}", "\u200b", "a&b=c#d?e", "%zz",
+	} {
+		body := screenOn(t, madeOverview(func(i int) string { return fmt.Sprint(text, i) }), "")
+		for _, bad := range []string{"<script>alert", "<img src=x", " onclick='alert", `href="javascript`, "ZgotmplZ"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%.40q comes out as %q", text, bad)
+			}
+		}
+	}
+}
+
+// The first view has a budget (in gzip), since people open it on telephones.
+func TestSizesOfFirstView(t *testing.T) {
+	for _, c := range []struct {
+		what      string
+		got, most int
+	}{
+		{"style", len(style.packed), 9 << 10},
+		{"script", len(script.packed), 14 << 10},
+		{"overview", len(pack(nil, []byte(screenOn(t, madeOverview(func(i int) string { return fmt.Sprintf("/a/path/of/usual/length/%d", i*7919) }), "")), gzip.DefaultCompression)), 24 << 10},
+	} {
+		t.Logf("%s: %d bytes in gzip of at most %d", c.what, c.got, c.most)
+		if c.got > c.most {
+			t.Errorf("%s takes %d bytes in gzip, more than %d", c.what, c.got, c.most)
+		}
+	}
+}
+
+// A failed panel says what went wrong; the others go on.
+func TestPanelErrors(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   string
+	}{
+		{401, `{"error":"x"}`, `Your session has ended. <a href="/dashboard/login?next=`},
+		{503, `{"error":"query_timeout","status":503}`, "This is too much for ten seconds."},
+		{503, `{"error":"too many reports","status":503}`, `data-wait="1"`},
+		{429, `{"error":"too many","status":429}`, "The server is busy."},
+		{400, `{"error":"path: bad","field":"path","status":400}`, "The address asks for something that does not work: path: bad"},
+		{500, `{"error":"internal error","status":500}`, "This could not be counted. (500)"},
+		{500, `{"error":"corrupt","file":"data/000007.sst","status":500}`, "Data on the disk is damaged"},
+		{502, `no JSON`, "This could not be counted. (502)"},
+	} {
+		m := madeOverview(plainName)
+		m.answers["pages"] = fmt.Sprint(c.status, " ", c.body)
+		body := screenOn(t, m, "")
+		if !strings.Contains(body, c.want) {
+			t.Errorf("%d %s: the page lacks %q", c.status, c.body, c.want)
+		}
+		if !strings.Contains(body, "361,227") {
+			t.Errorf("%d %s: the other panels are gone", c.status, c.body)
+		}
+	}
+}
+
+// slow answers a call late.
+type slow struct {
+	Reports
+	call  string
+	until chan struct{}
+}
+
+func (s *slow) Ask(ctx context.Context, v *Viewer, site *dialect.Site, call, query string) Answer {
+	if call == s.call {
+		<-s.until
+	}
+	return s.Reports.Ask(ctx, v, site, call, query)
+}
+
+// A panel that is not ready is left for later, and comes as a fragment or with _wait.
+func TestLatePanels(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["site"] = madeSite
+	s := &slow{m, "pages", make(chan struct{})}
+	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}
+	d := New(Options{Reports: s, Gate: openGate{&Viewer{Sites: []*dialect.Site{site}}}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
+	get := func(raw string) string {
+		res := new(dialect.Response)
+		d.siteScreen(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/site/shop", RawQuery: raw, Header: func(string) string { return "" }}, res)
+		return string(res.Body)
+	}
+	body := get("")
+	if !strings.Contains(body, `data-panel="pages" aria-labelledby="h-pages" aria-busy="true" data-load`) || !strings.Contains(body, "<noscript>") || !strings.Contains(body, "361,227") {
+		t.Errorf("the page that waits for one panel: %s", body)
+	}
+	close(s.until)
+	for _, raw := range []string{"_panel=pages", "_wait=1"} {
+		if body := get(raw); strings.Contains(body, "aria-busy") || !strings.Contains(body, "name-9") {
+			t.Errorf("%s: %s", raw, body)
+		}
+	}
+}
+
+// TestSources holds the rules of the page's safety: no markup but the templates', no other
+// machine, no code in the page.
+func TestSources(t *testing.T) {
+	rules := []struct {
+		files, bad, why string
+	}{
+		{"*.go", `template\.(HTML|JS|CSS|URL|HTMLAttr|Srcset)\b[^Q]`, "markup comes from templates alone"},
+		{"assets/*.js", `innerHTML|outerHTML *=[^=]|insertAdjacentHTML|document\.write|\beval\(|new Function|setTimeout\(['"]`, "text becomes nodes in one place alone"},
+		{"assets/*.js", `https?://[^w]`, "the page asks its own server alone"},
+		{"assets/*.css", `url\(|@import|https?://`, "the style loads nothing"},
+		{"templates/*.html", ` style=| on[a-z]+=|<script[^s]*>|(src|href|action)="https?://`, "no code and no style in the page"},
+	}
+	for _, r := range rules {
+		files, err := filepath.Glob(r.files)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", r.files, files, err)
+		}
+		bad := regexp.MustCompile(r.bad)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, line := range strings.Split(string(text), "\n") {
+				if found := bad.FindString(line); found != "" {
+					t.Errorf("%s:%d: %q: %s", file, i+1, found, r.why)
+				}
+			}
+		}
+	}
+}
