@@ -16,16 +16,18 @@ type HoursView struct {
 	Table      []hoursRow
 }
 
+// hoursDay is a row of the drawing: Y is its middle, Top where it begins.
 type hoursDay struct {
-	Name, Y string
-	Cells   []hoursCell
+	Name, Y, Top string
+	Cells        []hoursCell
 }
 
+// hoursCell is one of 168, so what is the same in all of them stands in the template.
 type hoursCell struct {
-	X, Y, Width, Height string
-	Level               int // 0 (nothing) to hoursLevels
-	Text                string
-	Href                string
+	X     string
+	Level int // 0 (nothing) to hoursLevels
+	Text  string
+	Href  string
 }
 
 type hoursRow struct {
@@ -48,14 +50,23 @@ func Hours(l *Locale, title string, numbers *[7][24]uint64, href func(day, hour 
 			}
 		}
 	}
+	var spans, places [24]string
+	for hour := range 24 {
+		spans[hour], places[hour] = hours(hour), percent(float64(hour)/24)
+		v.Table = append(v.Table, hoursRow{Hour: fmt.Sprintf("%02d:00", hour)})
+		if hour%3 == 0 {
+			v.Hours = append(v.Hours, chartTick{X: places[hour], Label: v.Table[hour].Hour, Anchor: "start", Wide: hour%6 != 0})
+		}
+	}
 	for day := range numbers {
 		name := weekday(day).String()
-		row := hoursDay{Name: name[:3], Y: percent((float64(day) + 0.5) / 7)}
+		row := hoursDay{Name: name[:3], Y: percent((float64(day) + 0.5) / 7), Top: percent(float64(day) / 7)}
 		for hour, n := range numbers[day] {
+			number := l.Number(n)
+			v.Table[hour].Cells[day] = number
 			cell := hoursCell{
-				X: percent(float64(hour) / 24), Y: percent(float64(day) / 7), Width: percent(1.0 / 24), Height: percent(1.0 / 7),
-				Level: level(float64(n), float64(most), hoursLevels),
-				Text:  fmt.Sprintf("%s, %s\n%s: %s", name, hours(hour), title, l.Number(n)),
+				X: places[hour], Level: level(float64(n), float64(most), hoursLevels),
+				Text: name + ", " + spans[hour] + "\n" + title + ": " + number,
 			}
 			if href != nil {
 				cell.Href = href(day, hour)
@@ -63,18 +74,6 @@ func Hours(l *Locale, title string, numbers *[7][24]uint64, href func(day, hour 
 			row.Cells = append(row.Cells, cell)
 		}
 		v.Days = append(v.Days, row)
-	}
-	for hour := range 24 {
-		row := hoursRow{Hour: fmt.Sprintf("%02d:00", hour)}
-		for day := range numbers {
-			row.Cells[day] = l.Number(numbers[day][hour])
-		}
-		v.Table = append(v.Table, row)
-		if hour%3 == 0 {
-			v.Hours = append(v.Hours, chartTick{
-				X: percent(float64(hour) / 24), Label: row.Hour, Anchor: "start", Wide: hour%6 != 0,
-			})
-		}
 	}
 	v.Alt = title + " by weekday and hour: none"
 	if sum > 0 {
