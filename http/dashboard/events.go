@@ -21,11 +21,11 @@ const eventColumnsMax = 12
 
 // peopleBody are the bodies of the screens of events, of people and of now.
 type peopleBody struct {
-	Bars   *barsView
-	Facets *facetsView
-	Events *eventsView
-	Event  *eventView
-	Story  *storyView
+	Histogram *histogramView
+	Facets    *facetsView
+	Events    *eventsView
+	Event     *eventView
+	Story     *storyView
 }
 
 // eventsScreen are the panels of the list of events.
@@ -77,42 +77,36 @@ func (p *page) histogram() *panel {
 	n.view = func(q *asked) (body, *failure) {
 		var a struct {
 			Interval string `json:"interval"`
-			Buckets  []struct {
-				Time   time.Time `json:"time"`
-				Events float64   `json:"events"`
-			} `json:"buckets"`
+			Buckets  []step `json:"buckets"`
 		}
 		if f := q.into(&a); f != nil {
 			return body{}, f
 		}
-		numbers, sum := make([]float64, len(a.Buckets)), 0.0
-		for i, b := range a.Buckets {
-			numbers[i] = b.Events
-			sum += b.Events
+		sum := 0.0
+		for i := range a.Buckets {
+			sum += stepNumber(metricOf("events"), &a.Buckets[i].numbers)
 		}
 		if sum == 0 {
 			return body{Empty: p.empty()}, nil
 		}
-		label := func(i int) string { return p.locale.Step(a.Buckets[i].Time, a.Interval) }
-		_, to, known := p.span()
-		href := func(i int) string {
-			end := to
-			if i+1 < len(a.Buckets) {
-				end = a.Buckets[i+1].Time.UnixMilli()
-			} else if !known {
-				end = p.now.UnixMilli()
+		c := p.courseOf(metricOf("events"), a.Interval, a.Buckets, nil, nil)
+		c.Bars = true
+		for i, at := range c.Times { // the call does not tell which step is not over
+			if end := append(c.Times, c.To)[i+1]; end.After(p.now) && !at.After(p.now) {
+				c.Running = i
 			}
-			if begin := a.Buckets[i].Time.UnixMilli(); a.Interval != "minute" && begin < end {
-				return p.href(p.between(p.state.anew(), begin, end))
-			}
-			return ""
 		}
-		v := &barsView{Bars: p.bars(numbers, label, href), First: label(0), Last: label(len(numbers) - 1), Head: "From",
-			Total: p.locale.Number(uint64(sum)) + " events", CSV: p.apiHref("series", p.state.question("series", own), "csv")}
-		v.Alt = v.Total + " by " + a.Interval + ", from " + v.First + " to " + v.Last
-		return body{peopleBody: peopleBody{Bars: v}}, nil
+		v := &histogramView{Chart: c.View(p.locale), Total: p.locale.Number(uint64(sum)), CSV: p.apiHref("series", q.query, "csv")}
+		return body{peopleBody: peopleBody{Histogram: v}}, nil
 	}
 	return n
+}
+
+// histogramView is the number of events over time.
+type histogramView struct {
+	Chart *ChartView
+	Total string
+	CSV   string
 }
 
 // eventsView is a list of events as its template takes it.

@@ -174,7 +174,7 @@ func (p *page) eventChart() *panel {
 	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, view: func(q *asked) (body, *failure) {
 		var a struct {
 			Interval string `json:"interval"`
-			Series   []step `json:"series"`
+			Series   []step `json:"buckets"`
 		}
 		if f := q.into(&a); f != nil {
 			return body{}, f
