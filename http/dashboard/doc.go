@@ -12,6 +12,10 @@
 //	chart_scale.go, chart_time.go  which numbers stand beside a chart, which times below
 //	chart_spark.go, chart_hours.go, chart_cohorts.go, chart_paths.go, chart_funnel.go
 //	              lines on cards; weekday × hour; retention; paths; funnels
+//	matcher.go    filters that are a parameter themselves, such as the steps of a funnel, in forms
+//	suggest.go    the lists of pages, names and fields that forms suggest
+//	funnels.go, funnel_editor.go  the screen of funnels, its form and the saved ones
+//	entities.go   the people or visits behind a number
 //	names.go      names of countries, languages, devices, channels, types
 //	events.go, event.go    the list of events with its fields, and one event
 //	event_data.go          an event of the API, and its fields as a tree

@@ -288,6 +288,8 @@ func (p *page) fromForm() (state, bool) {
 	field := p.state.get("_field")
 	from, to := p.state.get("_from"), p.state.get("_to")
 	switch {
+	case p.screen.form != nil && p.state.get("_form") != "":
+		return p.screen.form(p), true
 	case field != "":
 		key, values := filterKey(field, p.state.get("_op"), p.state.all("_value"))
 		for _, v := range values {

@@ -35,6 +35,8 @@ type body struct {
 
 	SetUp, Arrived, Saved *setUpView
 	peopleBody
+	// Analysis is what the screens of funnels, retention, paths and numbers show.
+	Analysis *analysisView
 }
 
 // emptyView says that there is nothing, and what would help.

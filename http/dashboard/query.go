@@ -39,12 +39,15 @@ func parseRaw(raw string) (s state) {
 			continue
 		}
 		key, value, _ := strings.Cut(pairText, "=")
-		if p := (pair{unescape(key), unescape(value)}); !slices.Contains(s, p) {
+		if p := (pair{unescape(key), unescape(value)}); p.repeats() || !slices.Contains(s, p) {
 			s = append(s, p)
 		}
 	}
 	return s
 }
+
+// repeats says whether a parameter may stand twice with one value: a way leads through a page twice.
+func (p pair) repeats() bool { return p.key == "step" || p.key == "then" }
 
 // unescape decodes a part of a query. A part that is not well-formed stays as it is: the API
 // refuses it by name.

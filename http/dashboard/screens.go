@@ -13,12 +13,14 @@ type screen struct {
 	noRange, noCompare bool
 	when               func(*page) bool // nil = always
 	panels             func(*page) [][]*panel
+	form               func(*page) state // the state that its own form asks for, which has the field _form
 }
 
 var screens = []*screen{
 	{path: "", title: "Overview", key: "o", panels: overview},
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
 	{path: "page", title: "Page", hidden: true, panels: onePage},
+	{path: "funnels", title: "Funnels", key: "b", noCompare: true, panels: funnels, form: funnelForm},
 	{path: "setup", title: "Set-up", hidden: true, noRange: true, panels: setUp},
 	{path: "events", title: "Events", key: "e", noCompare: true, panels: eventsScreen},
 	{path: "events", title: "Event", args: true, hidden: true, noRange: true, panels: eventScreen},

@@ -40,3 +40,19 @@ var geoTexts = map[string]string{
 	"region":  "Addresses are located by region.",
 	"city":    "Addresses are located by city.",
 }
+
+// Of the analyses.
+const (
+	textTwoSteps   = "A funnel needs two steps or more that say what is looked for."
+	textEmptyStep  = "(empty)"
+	textNobody     = "Nobody in these days."
+	textOthers     = "All others"
+	textFunnelHelp = "How many people go through some steps, one after the other, and where the others stop."
+	textEntityHelp = "People are followed over all of their visits; a visit only until it ends."
+	textModeHelp   = "“Nothing in between” allows no other page or event between two steps."
+	textWindowHelp = "How long after the first step the last one may come."
+	textSplitFirst = "How many did the first step."
+	textSplitStep  = "How many came so far, and their part of those who did the step before."
+	textStillOpen  = "Those who began lately may still go on, so the last steps of time can rise."
+	textSplitRate  = "The part of those who did the first step that did all others."
+)

@@ -27,6 +27,7 @@
    */
   function put(old, fresh) {
     const open = old.contains(document.activeElement);
+    if (!old.hasAttribute('data-load') && document.querySelector('main [data-touched]')) return; // somebody is at a form
     if (old.classList.contains('stale')) old.classList.remove('stale');
     if (old.outerHTML === fresh.outerHTML && !old.hasAttribute('data-again') || open && !old.hasAttribute('data-load')) return;
     const node = document.adoptNode(fresh);
