@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,13 +63,7 @@ func pictureOf(rows *read.Rows, where []query.Cond, span query.Span) (string, er
 // persons, heartbeats; and whatever the store does with its rows.
 func TestKeptAnswersEqualFreshOnes(t *testing.T) {
 	for seed := range uint64(2) {
-		rng := rand.New(rand.NewPCG(seed, 7))
-		s := newHitStore(t)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s.opts.SealRows, s.opts.MergeRuns = 30, 3
-		s.open()
+		s, rng := keptTraffic(t, seed)
 		day := s.now.Truncate(24 * time.Hour).UnixMilli()
 		const hour = 3600_000
 		spans := []query.Span{{From: day - 72*hour, To: day - 48*hour}, {From: day - 24*hour, To: day}, {From: day - 2*hour, To: day}, {From: day, To: day + 24*hour}, {From: day + 12*hour, To: day + 36*hour}}
@@ -117,29 +110,7 @@ func TestKeptAnswersEqualFreshOnes(t *testing.T) {
 			asked++
 		}
 		for step := range 400 {
-			at := s.now.UnixMilli()
-			if rng.IntN(4) == 0 {
-				at -= rng.Int64N(80 * hour) // late
-			}
-			anonymous := fmt.Sprintf("%016x", rng.IntN(10))
-			native := event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Time: at}
-			switch rng.IntN(8) {
-			case 0, 1:
-				s.send(event.Event{Anonymous: anonymous, Time: at}, event.Hit{})
-			case 2, 3:
-				s.send(event.Event{Anonymous: anonymous, Time: s.now.UnixMilli()}, event.Hit{Ping: true})
-			case 4:
-				native.Type, native.Name, native.User, native.Previous = event.Alias, "", fmt.Sprint("u", rng.IntN(20)), fmt.Sprint("u", rng.IntN(20))
-				s.ingest(native)
-			case 5:
-				native.User, native.Anonymous = fmt.Sprint("u", rng.IntN(20)), anonymous
-				s.ingest(native)
-			case 6:
-				native.User = fmt.Sprint("u", rng.IntN(20))
-				s.ingest(native)
-			default:
-				s.now = s.now.Add(time.Duration(rng.IntN(30)) * time.Minute)
-			}
+			s.traffic(rng)
 			for range 3 {
 				ask(rng.IntN(60))
 			}
