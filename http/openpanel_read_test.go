@@ -237,6 +237,10 @@ func TestOpenPanelFilters(t *testing.T) {
 		{"properties.n", "isNot", "5", "e", "e1 e2 e3 e4 e5 e7"},
 		{"properties.n", "contains", "5", "e", "e6"},
 		{"properties.n", "doesNotContain", "5", "e", "e1 e2 e3 e4 e5 e7"},
+		{"properties.n", "contains", "Y", "e", "e6"},
+		{"properties.n", "contains", "*", "e", ""},
+		{"properties.n", "contains", `\`, "e", ""},
+		{"properties.n", "contains", "", "e", "e2 e6"},
 		{"properties.n", "startsWith", "y", "e", "e6"},
 		{"properties.n", "endsWith", "x", "e", ""},
 		{"properties.n", "regex", "^[5-7]$", "e", "e2 e6"},
@@ -259,6 +263,11 @@ func TestOpenPanelFilters(t *testing.T) {
 		{"profileId", "isNot", "device-1", "f", "f4"},
 		{"profileId", "isNot", "nobody", "f", "f1 f2 f3 f4"},
 		{"deviceId", "isNot", "device-1", "f", "f3 f4"},
+		{"deviceId", "contains", "ICE-", "f", "f1 f2"},
+		{"deviceId", "isNull", "", "f", "f3 f4"},
+		// The others compare the id that the event itself has.
+		{"profileId", "contains", "a", "f", "f2"},
+		{"profileId", "isNull", "", "f", ""},
 	} {
 		filters := fmt.Sprintf(`[{"name":%q,"operator":%q,"value":[%q]},{"name":"name","operator":"startsWith","value":[%q]}]`, c.name, c.operator, c.value, c.of)
 		got := s.send("GET", "/export/events?projectId=shop&limit=100&filters="+url.QueryEscape(filters), "", clientID, clientSecret)

@@ -11,9 +11,14 @@ import (
 	"cairn/http/dialect"
 )
 
-// This file reads filters: [{"name","operator","value":[…]}], all of which must hold. The
-// index answers is and isNot; the others are compared event by event, with what the index has
-// under the same name. A path leads into objects, also those in arrays; an object is no value.
+// This file reads filters: [{"name","operator","value":[…]}], all of which must hold. A path leads
+// into objects, also those in arrays; an object is no value.
+//
+// The index answers is, isNot, contains, doesNotContain, isNull and isNotNull, as conditions of a
+// query. The others are compared event by event, with what the index has under the same name,
+// because no condition means the same: startsWith and endsWith look at case and patterns do not,
+// there are no regular expressions, and gt and the like take texts such as 007 for numbers. Nor
+// does a condition on the user, which follows the person, while these compare the event's own.
 
 const (
 	filtersMax      = 32
@@ -96,13 +101,11 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 		if len(f.values) == 0 && f.operator != "isNull" && f.operator != "isNotNull" {
 			continue // as in the vendor's server: a filter without values matches everything
 		}
+		if c, ok := f.cond(); ok {
+			conds = append(conds, c)
+			continue
+		}
 		switch f.operator {
-		case "is":
-			conds = append(conds, query.Cond{Field: f.field, Values: f.values})
-			continue
-		case "isNot":
-			conds = append(conds, query.Cond{Field: f.field, Values: f.values, Op: query.OpNot})
-			continue
 		case "regex":
 			for _, v := range f.values {
 				pattern, fit, err := compiled.compile(v)
@@ -128,6 +131,40 @@ func filtersOf(text string) (conds []query.Cond, rest []filter, err error) {
 		rest = append(rest, f)
 	}
 	return conds, rest, nil
+}
+
+// cond returns the condition that means the same as the filter. ok is false when there is none.
+func (f *filter) cond() (c query.Cond, ok bool) {
+	c = query.Cond{Field: f.field, Values: f.values}
+	switch f.operator {
+	case "is":
+		return c, true
+	case "isNot":
+		c.Op = query.OpNot
+		return c, true
+	}
+	if f.field == "user" {
+		return c, false
+	}
+	switch f.operator {
+	case "isNull":
+		c.Op, c.Values = query.OpHasNot, nil
+		return c, true
+	case "isNotNull":
+		c.Op, c.Values = query.OpHas, nil
+		return c, true
+	case "contains", "doesNotContain":
+		c.Op = map[string]query.Op{"contains": query.OpMatch, "doesNotContain": query.OpNotMatch}[f.operator]
+		c.Values = nil
+		for _, v := range f.values {
+			if strings.HasSuffix(v, `\`) {
+				return c, false // before the last star it would make that one a text
+			}
+			c.Values = append(c.Values, "*"+strings.ReplaceAll(v, "*", `\*`)+"*")
+		}
+		return c, true
+	}
+	return c, false
 }
 
 func matchesAll(filters []filter, e *event.Event) bool {

@@ -26,7 +26,7 @@ func (x *reading) metrics() error {
 		return err
 	}
 	if len(rest) > 0 {
-		return dialect.Refuse("filters", "only the operators is and isNot can be used here")
+		return dialect.Refuse("filters", "only the operators is, isNot, contains, doesNotContain, isNull and isNotNull can be used here, and on profileId the first two")
 	}
 	total, steps, err := x.store.Visits(x.ctx, query.Query{From: from, To: to, Where: append(acts(), conds...)}, interval)
 	if err != nil {
