@@ -122,7 +122,7 @@ func redirected(t *testing.T, r *cannedReports, screen string, form url.Values) 
 	return s
 }
 
-const hostile = `<script>alert(1)</script>‮"'`
+const hostileText = `<script>alert(1)</script>‮"'`
 
 func TestSegmentsOfPaths(t *testing.T) {
 	r := &cannedReports{answers: map[string]string{"funnel/entities": `{"entities":["a b","x/y?z","ü%"],"next":null}`}}

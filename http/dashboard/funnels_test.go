@@ -37,7 +37,7 @@ func TestFunnelStates(t *testing.T) {
 		"one step":   {"funnels?step=name%3Da&step=", madeFunnel, textTwoSteps},
 		"nobody":     {"funnels?step=name%3Da&step=name%3Db", empty, "in these days"},
 		"refused":    {"funnels?step=name%3Da&step=foo", `400 {"error":"step: no such field","field":"step"}`, "no such field"},
-		"hostile":    {"funnels?step=name%3D" + url.QueryEscape(url.QueryEscape(hostile)) + "&step=name%3Db", madeFunnel, "&lt;script&gt;alert(1)&lt;/script&gt;"},
+		"hostile":    {"funnels?step=name%3D" + url.QueryEscape(url.QueryEscape(hostileText)) + "&step=name%3Db", madeFunnel, "&lt;script&gt;alert(1)&lt;/script&gt;"},
 		"long":       {"funnels?step=name%3D" + strings.Repeat("x", 1000) + "&step=name%3Db", madeFunnel, strings.Repeat("x", 1000)},
 		"eleven":     {"funnels?" + strings.Repeat("step=name%3Da&", 11), `400 {"error":"step: must be given 2 to 10 times","field":"step"}`, "2 to 10 times"},
 		"nobody met": {"funnels?step=name%3Da&step=name%3Db&_at=2", "", textNobody},

@@ -48,10 +48,6 @@ func (m *made) Ask(_ context.Context, _ *Viewer, _ *dialect.Site, call, query st
 	return Answer{Status: status, Body: []byte(text[4:]), Wait: time.Second}
 }
 
-func (m *made) Change(context.Context, *Viewer, *dialect.Site, string, string, []byte) Answer {
-	return Answer{Status: 403}
-}
-
 // asks says whether a call was asked with all of some parts in its decoded query.
 func (m *made) asks(call string, parts ...string) bool {
 	m.mu.Lock()
