@@ -453,9 +453,14 @@ func TestSessionQueries(t *testing.T) {
 	one, two := s.login("shop-read"), s.login("shop-read")
 	s.engine.block, s.engine.entered = make(chan struct{}), make(chan struct{}, 16)
 	var all sync.WaitGroup
-	ask := func(cookie string) {
-		all.Go(func() { s.send("GET", "/api/v1/events", "", cookie) })
-		<-s.engine.entered
+	ask := func(header string) { // and wait until it is at work
+		refused := make(chan int, 1)
+		all.Go(func() { refused <- s.send("GET", "/api/v1/events", "", header).status })
+		select {
+		case <-s.engine.entered:
+		case status := <-refused:
+			t.Errorf("%s: %d", header, status)
+		}
 	}
 	for range queriesMax {
 		ask(one)
@@ -464,8 +469,7 @@ func TestSessionQueries(t *testing.T) {
 		t.Errorf("one more: %d %s", a.status, a.body)
 	}
 	ask(two)
-	all.Go(func() { s.send("GET", "/api/v1/events", "", "Authorization: Bearer shop-read") })
-	<-s.engine.entered
+	ask("Authorization: Bearer shop-read")
 	close(s.engine.block)
 	all.Wait()
 }
