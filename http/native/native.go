@@ -102,7 +102,9 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 		res.Header = res.Header[:0]
 		return err
 	}
-	res.Header = append(res.Header, [2]string{"Cache-Control", "private, no-cache"})
+	if res.Stream == nil { // nothing keeps a stream
+		res.Header = append(res.Header, [2]string{"Cache-Control", "private, no-cache"})
+	}
 	switch {
 	case res.Stream != nil:
 		res.Status, res.ContentType = 200, "text/event-stream"
