@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -56,9 +57,12 @@ func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.R
 func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
 	req := s.question(v, site, "GET", call)
 	req.RawQuery = rawQuery
-	ctx, cancel := context.WithTimeout(ctx, readMax)
-	defer cancel()
-	return s.answer(req, func(res *dialect.Response) error {
+	csv := strings.Contains(rawQuery, "format=csv") // its rows may be read while they are sent
+	ctx, cancel := context.WithCancel(ctx)
+	if !csv {
+		ctx, cancel = context.WithTimeout(ctx, readMax)
+	}
+	a := s.answer(req, func(res *dialect.Response) error {
 		if work := v.Work; work != nil {
 			begin := func() (end func(), err error) {
 				if work.Add(1) > queriesMax {
@@ -79,11 +83,21 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		if err := s.native.Read(ctx, req, nil, res); err != nil {
 			return err
 		}
-		if res.Stream != nil {
+		if res.Stream != nil && !csv {
 			return errors.New(strconv.Quote(call) + " answers with a stream")
 		}
 		return nil
 	})
+	stream := a.Stream
+	if stream == nil {
+		cancel()
+		return a
+	}
+	a.Stream = func(w io.Writer) error {
+		defer cancel()
+		return stream(w)
+	}
+	return a
 }
 
 // Change implements dashboard.Reports.
@@ -136,5 +150,5 @@ func (s *Server) answer(req *dialect.Request, do func(*dialect.Response) error) 
 	if err := do(res); err != nil {
 		return fail(err)
 	}
-	return dashboard.Answer{Status: res.Status, Body: res.Body}
+	return dashboard.Answer{Status: res.Status, Body: res.Body, Stream: res.Stream}
 }

@@ -52,15 +52,20 @@ func (r *cannedReports) one(t *testing.T, call string) state {
 // cannedGate lets everybody look and save.
 type cannedGate struct{ sites []*dialect.Site }
 
-func (g cannedGate) Viewer(*dialect.Request, bool) *Viewer        { return &Viewer{Sites: g.sites, Save: true} }
-func (cannedGate) Login(*dialect.Request, string) (string, error) { return "", nil }
-func (cannedGate) Open(*dialect.Request, string) (string, error)  { return "", nil }
-func (cannedGate) Logout(*dialect.Request) string                 { return "" }
-func (cannedGate) FromPage(*dialect.Request) bool                 { return true }
-func (cannedGate) Readable(*dialect.Request) bool                 { return false }
-func (cannedGate) Base() string                                   { return "/base" }
-func (cannedGate) Public(_ *dialect.Request, path string) string  { return "https://stats.example" + path }
-func noHeader(string) string                                    { return "" }
+func (g cannedGate) Viewer(*dialect.Request, bool) *Viewer {
+	return &Viewer{Sites: g.sites, Save: true}
+}
+func (cannedGate) Login(*dialect.Request, string) (string, error)  { return "", nil }
+func (cannedGate) Open(*dialect.Request, string) (string, error)   { return "", nil }
+func (cannedGate) Share(*dialect.Request, string) (*Viewer, error) { return nil, nil }
+func (cannedGate) Logout(*dialect.Request) string                  { return "" }
+func (cannedGate) FromPage(*dialect.Request) bool                  { return true }
+func (cannedGate) Readable(*dialect.Request) bool                  { return false }
+func (cannedGate) Base() string                                    { return "/base" }
+func (cannedGate) Public(_ *dialect.Request, path string) string {
+	return "https://stats.example" + path
+}
+func noHeader(string) string { return "" }
 
 // look asks for a screen below /dashboard/site/shop/, and waits for all of it.
 func look(t *testing.T, r *cannedReports, address string) (status int, location, page string) {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -25,9 +26,10 @@ type Reports interface {
 
 // Answer is the answer of a call.
 type Answer struct {
-	Status int           // of HTTP
-	Body   []byte        // JSON; the caller's own
-	Wait   time.Duration // with 429 and 503: when to ask again
+	Status int                   // of HTTP
+	Body   []byte                // JSON; the caller's own
+	Stream func(io.Writer) error // CSV in place of Body, see dialect.Response.Stream
+	Wait   time.Duration         // with 429 and 503: when to ask again
 }
 
 // Viewer is who looks, and what they may see.
@@ -54,8 +56,12 @@ func (v *Viewer) site(name string) *dialect.Site {
 
 // Share is a saved share: what a link shows to everybody who has it.
 type Share struct {
-	Base  string // path of its screens
-	Embed bool
+	Name   string
+	People bool     // it shows people, not only numbers
+	Embed  []string // origins of the pages that may show it, "*" = any
+
+	Base     string // path of its screens; the dashboard's own
+	Embedded bool   // this page is shown inside one of somebody else; the dashboard's own
 }
 
 // Gate knows who looks.
@@ -67,6 +73,9 @@ type Gate interface {
 	// one-time code. Both spend tries of the caller's address. An error has a text to show.
 	Login(req *dialect.Request, key string) (cookie string, err error)
 	Open(req *dialect.Request, code string) (cookie string, err error)
+	// Share returns who has the link of a share, with its one site; nil when there is no such share.
+	// An error is a refusal to look, after too many wrong tokens.
+	Share(req *dialect.Request, token string) (*Viewer, error)
 	// Logout ends the session of a request and returns the cookie that deletes it.
 	Logout(req *dialect.Request) (cookie string)
 	// FromPage reports whether a form was sent by a page of this server (Origin).
@@ -139,6 +148,8 @@ func (d *Dashboard) Routes() []Route {
 		get("/dashboard/sites", d.sites),
 		get("/dashboard/site/*", d.siteScreen),
 		post("/dashboard/site/*", d.change),
+		get("/dashboard/s/*", d.shared),
+		get("/dashboard/e/*", d.embedded),
 		get("/dashboard/assets/*", func(_ context.Context, req *dialect.Request, res *dialect.Response) { d.asset(req, res) }),
 	}
 }

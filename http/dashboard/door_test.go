@@ -171,3 +171,75 @@ func TestSavedForms(t *testing.T) {
 		t.Errorf("a foreign form: %d", res.Status)
 	}
 }
+
+// sharing is a gate that knows one share.
+type sharing struct {
+	openGate
+	share Share
+}
+
+func (g *sharing) Viewer(*dialect.Request, bool) *Viewer { return nil }
+func (g *sharing) Share(_ *dialect.Request, token string) (*Viewer, error) {
+	switch token {
+	case "tok":
+		share := g.share
+		return &Viewer{Sites: []*dialect.Site{{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}}, Share: &share}, nil
+	case "tired":
+		return nil, errors.New("too many tries; wait a minute")
+	}
+	return nil, nil
+}
+
+func TestShares(t *testing.T) {
+	for _, c := range []struct {
+		share  Share
+		path   string
+		status int
+		want   []string
+		not    []string
+	}{
+		{Share{}, "/dashboard/s/tok?_wait=1", 200, []string{"361,227", `href="/dashboard/s/tok/pages?range=30d`, `href="/dashboard/s/tok?range=7d`, `/dashboard/s/tok/data/visits?`},
+			[]string{"/dashboard/site/", "/api/v1/", "Log out", "/setup", "/dashboard/s/tok/events", "Share</a>"}},
+		{Share{}, "/dashboard/s/tok/pages?_wait=1", 200, []string{"name-9"}, nil},
+		{Share{}, "/dashboard/s/tok/events", 404, []string{textNotFound}, nil},
+		{Share{People: true}, "/dashboard/s/tok?_wait=1", 200, []string{"/dashboard/s/tok/events"}, nil},
+		{Share{People: true}, "/dashboard/s/tok/setup", 404, []string{textNotFound}, nil},
+		{Share{}, "/dashboard/s/none", 404, []string{textNotFound}, []string{"361,227"}},
+		{Share{}, "/dashboard/s/tired", 429, []string{"wait a minute"}, nil},
+		{Share{}, "/dashboard/s/tok/data/visits?range=7d", 200, []string{`"visitors":361227`}, nil},
+		{Share{}, "/dashboard/s/tok/data/admin/snapshot", 404, nil, nil},
+		{Share{}, "/dashboard/e/tok", 403, []string{textNoEmbed}, []string{"361,227"}},
+		{Share{Embed: []string{"https://a.example", "http://b.example:8080"}}, "/dashboard/e/tok?_show=numbers,pages&_theme=dark&_bg=transparent&_wait=1", 200,
+			[]string{"361,227", "name-9", `data-theme="dark"`, "embed plain"}, []string{"<a ", "<header class=\"bar\"", "Countries", "<form"}},
+		{Share{Embed: []string{"*"}}, "/dashboard/e/tok/pages", 404, nil, nil},
+	} {
+		m := madeOverview(plainName)
+		m.answers["site"] = madeSite
+		d := New(Options{Reports: m, Gate: &sharing{share: c.share}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
+		res := d.asks(t, "GET", c.path, "")
+		body := string(res.Body)
+		if res.Status != c.status {
+			t.Errorf("%s: %d", c.path, res.Status)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: lacks %s", c.path, want)
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(body, not) {
+				t.Errorf("%s: has %s", c.path, not)
+			}
+		}
+		if c.status == 200 && (header(res, "Referrer-Policy") != "no-referrer" || header(res, "X-Robots-Tag") != "noindex" || header(res, "Set-Cookie") != "") {
+			t.Errorf("%s: %v", c.path, res.Header)
+		}
+		want := "frame-ancestors 'none'"
+		if c.share.Embed != nil && strings.HasPrefix(c.path, "/dashboard/e/") {
+			want = "frame-ancestors " + strings.Join(c.share.Embed, " ")
+		}
+		if csp := header(res, "Content-Security-Policy"); csp != "" && !strings.Contains(csp+";", want+";") {
+			t.Errorf("%s: %s", c.path, csp)
+		}
+	}
+}

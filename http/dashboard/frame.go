@@ -46,6 +46,7 @@ type frameView struct {
 	SaveNext           string
 	Share              string // where a share is made
 	Values             string // address of the call that suggests values; "" = none
+	Plain              bool   // an embed has no ground of its own
 	Open               bool   // the range holds now, so the numbers may change
 }
 
@@ -97,6 +98,9 @@ func (p *page) frame() *frameView {
 	f.Heading = p.heading
 	kept := p.state.common()
 	for _, s := range screens {
+		if share := p.viewer.Share; share != nil && (s.keys || s.people && !share.People) {
+			continue
+		}
 		if !s.hidden && (s.when == nil || s.when(p)) {
 			f.Nav = append(f.Nav, link{Text: s.title, Href: p.screenHref(s.path, kept), On: s.path == p.screen.path || p.screen.under != "" && s.path == p.screen.under, Key: s.key})
 		}

@@ -182,6 +182,8 @@ func (p *page) empty() *emptyView {
 	e := &emptyView{Text: textNothing}
 	if p.info.Events == 0 {
 		e.Text = textNoEvents
+	}
+	if p.info.Events == 0 || p.embedded() {
 		return e
 	}
 	if f := p.state.filters(); len(f) > 0 {

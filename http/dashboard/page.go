@@ -68,6 +68,9 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 		locale: NewLocale(req.Header("Accept-Language"), site.Location, d.now()),
 		base:   d.path("site", site.Name), asks: newAsks(ctx, d.reports, v),
 	}
+	if v.Share != nil {
+		p.base = v.Share.Base
+	}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}
@@ -99,11 +102,12 @@ func (p *page) href(s state) string { return p.screenHref(p.screen.path, s, p.ar
 // screenHref is the address of a screen of the site. rest are the segments after its path. None
 // may be "", "." or "..": browsers take those away.
 func (p *page) screenHref(path string, s state, rest ...string) string {
+	if p.viewer.Share != nil && p.viewer.Share.Embedded {
+		return "" // inside another page nothing leads anywhere
+	}
 	href := p.base
 	if path != "" {
 		href += "/" + path
-	} else if p.viewer.Share != nil {
-		href = p.viewer.Share.Base
 	}
 	for _, segment := range rest {
 		href += "/" + url.PathEscape(segment)
@@ -119,6 +123,12 @@ func (p *page) apiHref(call, query, format string) string {
 	s := parseRaw(query).without("max_age")
 	if format != "" {
 		s = s.without("limit", "after").with("format", format)
+	}
+	if share := p.viewer.Share; share != nil {
+		if share.Embedded {
+			return ""
+		}
+		return share.Base + "/data/" + call + "?" + s.String()
 	}
 	if len(p.viewer.Sites) > 1 || p.viewer.Admin {
 		s = s.with("site", p.site.Name)
@@ -175,11 +185,19 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 	if there(live) {
 		f.Now = p.nowText(live)
 	}
-	p.write("top", f)
+	top, bottom := "top", "bottom"
+	if share := p.viewer.Share; share != nil && share.Embedded {
+		top, bottom = "embed-top", "embed-bottom"
+		f.Plain = p.state.get("_bg") == "transparent"
+		if theme := p.state.get("_theme"); theme == "light" || theme == "dark" {
+			f.Theme = theme
+		}
+	}
+	p.write(top, f)
 	for _, row := range views {
 		p.write("row", row)
 	}
-	p.write("bottom", f)
+	p.write(bottom, f)
 	p.d.html(p.req, res, p.out.Bytes())
 }
 

@@ -84,6 +84,9 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 			v.Title = t.title
 		}
 	}
+	if share := p.viewer.Share; share != nil && share.Embedded {
+		v.Tabs = nil
+	}
 	if q != nil {
 		v.JSON = p.apiHref(q.call, q.query, "")
 	}

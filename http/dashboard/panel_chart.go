@@ -47,6 +47,9 @@ func (p *page) chart(shared func() *asked) *panel {
 		}
 		v := &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}
 		v.CSV = p.apiHref("visits", parseRaw(q.query).without("by", "sort", "goal").String(), "csv")
+		if p.embedded() {
+			v.Intervals, v.Chart.Zoom = nil, false
+		}
 		if p.viewer.Save && p.viewer.Share == nil {
 			v.Note = p.screenHref("setup", nil) + "#saved"
 		}
@@ -206,6 +209,9 @@ func (p *page) grid(shared func() *asked) *panel {
 		if len(a.By["weekhour"].Rows) == 0 {
 			return body{Empty: p.empty()}, nil
 		}
+		if p.embedded() {
+			return body{Grid: Hours(p.locale, "Visits", &numbers, nil)}, nil
+		}
 		return body{Grid: Hours(p.locale, "Visits", &numbers, func(day, hour int) string {
 			two := strconv.Itoa(hour)
 			if hour < 10 {
@@ -215,3 +221,6 @@ func (p *page) grid(shared func() *asked) *panel {
 		})}, nil
 	}}
 }
+
+// embedded says whether the page is shown inside one of somebody else.
+func (p *page) embedded() bool { return p.viewer.Share != nil && p.viewer.Share.Embedded }

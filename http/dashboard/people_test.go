@@ -77,12 +77,13 @@ func (m *made) Change(_ context.Context, _ *Viewer, _ *dialect.Site, method, cal
 // openGate lets everybody in.
 type openGate struct{ v *Viewer }
 
-func (g openGate) Viewer(*dialect.Request, bool) *Viewer        { return g.v }
-func (openGate) Login(*dialect.Request, string) (string, error) { return "", nil }
-func (openGate) Open(*dialect.Request, string) (string, error)  { return "", nil }
-func (openGate) Logout(*dialect.Request) string                 { return "" }
-func (openGate) FromPage(*dialect.Request) bool                 { return true }
-func (openGate) Readable(*dialect.Request) bool                 { return false }
+func (g openGate) Viewer(*dialect.Request, bool) *Viewer         { return g.v }
+func (openGate) Login(*dialect.Request, string) (string, error)  { return "", nil }
+func (openGate) Open(*dialect.Request, string) (string, error)   { return "", nil }
+func (openGate) Share(*dialect.Request, string) (*Viewer, error) { return nil, nil }
+func (openGate) Logout(*dialect.Request) string                  { return "" }
+func (openGate) FromPage(*dialect.Request) bool                  { return true }
+func (openGate) Readable(*dialect.Request) bool                  { return false }
 
 type atRoot struct{}
 

@@ -11,6 +11,8 @@ type screen struct {
 	hidden             bool   // it stands in no menu
 	under              string // path of the screen that the menu shows as current then
 	noRange, noCompare bool
+	people             bool             // it shows people
+	keys               bool             // it is for those who have a key of the site
 	when               func(*page) bool // nil = always
 	panels             func(*page) [][]*panel
 	form               func(*page) state // the state that its own form asks for, which has the field _form
@@ -21,9 +23,9 @@ var screens = []*screen{
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
 	{path: "page", title: "Page", hidden: true, panels: onePage},
 	{path: "funnels", title: "Funnels", key: "b", noCompare: true, panels: funnels, form: funnelForm},
-	{path: "setup", title: "Set-up", hidden: true, noRange: true, panels: setUp},
-	{path: "events", title: "Events", key: "e", noCompare: true, panels: eventsScreen},
-	{path: "events", title: "Event", args: true, hidden: true, noRange: true, panels: eventScreen},
+	{path: "setup", title: "Set-up", hidden: true, keys: true, noRange: true, panels: setUp},
+	{path: "events", title: "Events", key: "e", noCompare: true, people: true, panels: eventsScreen},
+	{path: "events", title: "Event", args: true, hidden: true, noRange: true, people: true, panels: eventScreen},
 }
 
 // screenOf finds the screen of a path below a site, and what the path goes on with.

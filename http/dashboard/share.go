@@ -1,0 +1,126 @@
+package dashboard
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cairn/http/dialect"
+)
+
+// This file shows shares: screens to whoever has a link, and panels inside pages of others. The
+// token in the path is all there is: no cookie, no storage.
+
+// shared is GET /dashboard/s/TOKEN and all below it.
+func (d *Dashboard) shared(ctx context.Context, req *dialect.Request, res *dialect.Response) {
+	v, segments := d.sharedBy(req, res, "/dashboard/s/")
+	if v == nil {
+		return
+	}
+	if len(segments) > 1 && segments[0] == "data" {
+		d.sharedData(ctx, req, res, v, strings.Join(segments[1:], "/"))
+	} else if s, args := screenOf(segments); s == nil || s.keys || s.people && !v.Share.People {
+		d.notFound(req, res, v)
+	} else {
+		d.show(ctx, req, res, v, v.Sites[0], s, args)
+	}
+	setHead(res, "Referrer-Policy", "no-referrer")
+	head(res, "X-Robots-Tag", "noindex")
+}
+
+// embedded is GET /dashboard/e/TOKEN: the panels that _show names.
+func (d *Dashboard) embedded(ctx context.Context, req *dialect.Request, res *dialect.Response) {
+	v, segments := d.sharedBy(req, res, "/dashboard/e/")
+	if v == nil {
+		return
+	}
+	v.Share.Embedded = true
+	switch {
+	case len(segments) > 0:
+		d.notFound(req, res, v)
+	case len(v.Share.Embed) == 0:
+		d.notice(req, res, 403, textNoEmbed, textEmbed, "")
+	default:
+		d.show(ctx, req, res, v, v.Sites[0], embedScreen, nil)
+	}
+	ancestors := "'none'"
+	if len(v.Share.Embed) > 0 {
+		ancestors = strings.Join(v.Share.Embed, " ")
+	}
+	setHead(res, "Content-Security-Policy", strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors "+ancestors, 1))
+	setHead(res, "Cross-Origin-Resource-Policy", "cross-origin")
+	setHead(res, "Referrer-Policy", "no-referrer")
+	head(res, "X-Robots-Tag", "noindex")
+}
+
+// sharedBy finds the share of a request's token, and the rest of the path. The viewer is nil when
+// there is none; the request is answered then.
+func (d *Dashboard) sharedBy(req *dialect.Request, res *dialect.Response, prefix string) (*Viewer, []string) {
+	_, rest, _ := strings.Cut(req.Path, prefix)
+	segments := strings.Split(rest, "/")
+	for i, segment := range segments {
+		text, err := url.PathUnescape(segment)
+		if err != nil {
+			d.notFound(req, res, nil)
+			return nil, nil
+		}
+		segments[i] = text
+	}
+	v, err := d.gate.Share(req, segments[0])
+	switch {
+	case err != nil:
+		d.notice(req, res, 429, textNotFound, err.Error(), "")
+		return nil, nil
+	case v == nil:
+		d.notFound(req, res, nil)
+		return nil, nil
+	}
+	v.Share.Base = d.path("s", segments[0])
+	if prefix == "/dashboard/e/" {
+		v.Share.Base = d.path("e", segments[0])
+	}
+	return v, segments[1:]
+}
+
+// sharedData is GET /dashboard/s/TOKEN/data/CALL: what the API answers to the share, as JSON or CSV.
+func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *dialect.Response, v *Viewer, call string) {
+	if _, known := takes[call]; !known {
+		d.plain(res, 404, textNotFound)
+		return
+	}
+	a := d.reports.Ask(ctx, v, v.Sites[0], call, req.RawQuery)
+	res.Status, res.ContentType, res.Body, res.Stream = a.Status, "application/json", append(res.Body[:0], a.Body...), a.Stream
+	if a.Stream != nil {
+		res.ContentType = "text/csv; charset=utf-8"
+		head(res, "Content-Disposition", `attachment; filename="`+call+`.csv"`)
+	}
+	head(res, "Cache-Control", "private, no-cache")
+}
+
+// embedScreen is the overview, of which an embed shows some panels.
+var embedScreen = &screen{title: "Numbers", panels: func(p *page) [][]*panel {
+	shown := strings.Split(p.state.get("_show"), ",")
+	if p.state.get("_show") == "" {
+		shown = []string{"numbers", "chart"}
+	}
+	var rows [][]*panel
+	for _, row := range overview(p) {
+		row = slices.DeleteFunc(row, func(n *panel) bool { return !slices.Contains(shown, n.name) })
+		if len(row) > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}}
+
+// setHead sets a header in place of the one that is there.
+func setHead(res *dialect.Response, name, value string) {
+	for i := range res.Header {
+		if res.Header[i][0] == name {
+			res.Header[i][1] = value
+			return
+		}
+	}
+	head(res, name, value)
+}
