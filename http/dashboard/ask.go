@@ -103,6 +103,8 @@ type asked struct {
 	call, query string
 	done        chan struct{}
 	answer      Answer // once done is closed
+
+	visits *overviewAnswer // the answer as the panels that share it read it; nil = not read yet
 }
 
 func newAsks(ctx context.Context, r Reports, v *Viewer) *asks {

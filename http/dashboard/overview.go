@@ -40,6 +40,19 @@ type overviewAnswer struct {
 	} `json:"compare"`
 }
 
+// shared is the answer that most of the overview shares. It is read once.
+func (q *asked) shared() (*overviewAnswer, *failure) {
+	if q.visits != nil {
+		return q.visits, nil
+	}
+	a := new(overviewAnswer)
+	if f := q.into(a); f != nil {
+		return nil, f
+	}
+	q.visits = a
+	return a, nil
+}
+
 // step is a step of a series.
 type step struct {
 	Time    time.Time `json:"time"`
@@ -158,18 +171,24 @@ func tableOf(name string) *table {
 
 // tableBody is the body of a panel with a table.
 func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failure) {
-	var a struct {
-		frameAnswer
-		tableAnswer
-		By map[string]tableAnswer `json:"by"`
-	}
-	if f := q.into(&a); f != nil {
-		return body{}, f
-	}
-	p.note(&a.frameAnswer)
-	rows := a.tableAnswer
+	var rows tableAnswer
 	if t.call == "visits" {
+		a, f := q.shared()
+		if f != nil {
+			return body{}, f
+		}
+		p.note(&a.frameAnswer)
 		rows = a.By[t.by]
+	} else {
+		var a struct {
+			frameAnswer
+			tableAnswer
+		}
+		if f := q.into(&a); f != nil {
+			return body{}, f
+		}
+		p.note(&a.frameAnswer)
+		rows = a.tableAnswer
 	}
 	if len(rows.Rows) == 0 && p.state.get("search") == "" {
 		return body{Empty: p.empty()}, nil
@@ -242,8 +261,8 @@ type tileView struct {
 // tiles is the panel of the numbers.
 func (p *page) tiles(shared func() *asked) *panel {
 	return &panel{name: "numbers", title: "Numbers", wide: true, lines: 3, ask: shared, view: func(q *asked) (body, *failure) {
-		var a overviewAnswer
-		if f := q.into(&a); f != nil {
+		a, f := q.shared()
+		if f != nil {
 			return body{}, f
 		}
 		p.note(&a.frameAnswer)

@@ -30,8 +30,8 @@ func (p *page) chart(shared func() *asked) *panel {
 		return q
 	}
 	return &panel{name: "chart", title: p.chartMetric(tileMetrics).title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
-		var a overviewAnswer
-		if f := q.into(&a); f != nil {
+		a, f := q.shared()
+		if f != nil {
 			return body{}, f
 		}
 		p.note(&a.frameAnswer)
@@ -190,8 +190,8 @@ func (p *page) eventChart() *panel {
 // grid is the panel of visits by weekday and hour.
 func (p *page) grid(shared func() *asked) *panel {
 	return &panel{name: "weekhour", title: "Visits by weekday and hour", wide: true, lines: rowsShort, ask: shared, view: func(q *asked) (body, *failure) {
-		var a overviewAnswer
-		if f := q.into(&a); f != nil {
+		a, f := q.shared()
+		if f != nil {
 			return body{}, f
 		}
 		var numbers [7][24]uint64
