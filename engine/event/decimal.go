@@ -74,6 +74,45 @@ func (v Value) AddDecimal(literal string) (sum Value, ok bool) {
 	return Num(unscaled(x.Add(&x, &y), scale)), true
 }
 
+// MulDecimal returns the exact product of two number literals in its shortest plain form. ok is
+// false when Decimal does not accept both.
+func MulDecimal(a, b string) (plain string, ok bool) {
+	a, ok = Decimal(a)
+	if !ok {
+		return "", false
+	}
+	if b, ok = Decimal(b); !ok {
+		return "", false
+	}
+	var x, y big.Int
+	digits := fractionDigits(a) + fractionDigits(b)
+	if !scaled(&x, a, fractionDigits(a)) || !scaled(&y, b, fractionDigits(b)) {
+		return "", false
+	}
+	return unscaled(x.Mul(&x, &y), digits), true
+}
+
+// QuotientDecimal returns the quotient of two plain numbers, rounded half away from zero to at
+// most so many digits after the point, without needless zeros. ok is false when one of them is no
+// plain number or the second one is 0.
+func QuotientDecimal(num, den string, digits int) (plain string, ok bool) {
+	scale := max(fractionDigits(num), fractionDigits(den))
+	var x, y, half big.Int
+	if !scaled(&x, num, scale+digits) || !scaled(&y, den, scale) || y.Sign() == 0 {
+		return "", false
+	}
+	// Rounded half up of the magnitudes: (2x + y) / 2y.
+	sign := x.Sign() * y.Sign()
+	x.Abs(&x).Lsh(&x, 1)
+	y.Abs(&y)
+	half.Lsh(&y, 1)
+	x.Add(&x, &y).Quo(&x, &half)
+	if sign < 0 {
+		x.Neg(&x)
+	}
+	return unscaled(&x, digits), true
+}
+
 // fractionDigits returns how many digits a plain decimal has after its point.
 func fractionDigits(plain string) int {
 	_, fraction, _ := strings.Cut(plain, ".")

@@ -100,9 +100,12 @@ type Rule struct {
 	// saw its visitor. Only the visitor's first event is consulted. "" = none.
 	FirstVisitKey string
 
-	// RevenueName is the name of events whose value is revenue, in minor units. "" =
-	// none.
+	// RevenueName is the name of track events whose value is revenue, in minor units: they
+	// are orders. "" = none.
 	RevenueName string
+	// ShopEvents: the track events Order Completed, Order Refunded, Product Added and Product
+	// Removed are those of a shop, as Segment's specification has them.
+	ShopEvents bool
 }
 
 const minute = 60 * 1000
@@ -130,6 +133,7 @@ var rules = map[Dialect][]Rule{
 		NamedIdle:    24 * 60 * minute,
 		JoinWithin:   30 * minute,
 		RowSource:    true,
+		ShopEvents:   true,
 	}},
 	Matomo: {{
 		Visits:         true,
@@ -162,6 +166,7 @@ var rules = map[Dialect][]Rule{
 		JoinWithin:   30 * minute,
 		RowSource:    true,
 		ActivePath:   "context.active",
+		ShopEvents:   true,
 	}},
 	OpenPanel: {{
 		RecognisesDevices: true,

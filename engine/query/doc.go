@@ -11,7 +11,8 @@
 //	report.go   what every report is asked, and what its answer says of itself
 //	visits.go   reports of visits; pages.go of pages, funnel.go of funnels, retention.go
 //	            of who comes back, paths.go of paths, breakdown.go of events by field,
-//	            aggregate.go of numbers, fields.go of the fields there are
+//	            aggregate.go of numbers, fields.go of the fields there are,
+//	            goals.go of goals, shop.go of orders, carts and products
 //	live.go     what happens now; tail.go the events that have come since
 //	facts.go    what a site is
 //	browser.go  who has logged in to the dashboard

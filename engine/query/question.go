@@ -14,6 +14,8 @@ type Site struct {
 	Name     string
 	Location *time.Location // zone of its days; nil = UTC
 	Hosts    []string       // its own hosts, as configured
+	Goals    []SiteGoal     // as configured
+	Currency string         // of amounts that name none; "" = unknown
 }
 
 // Cond asks something of one field, by Op. Field is a name of the native API's filters: name,

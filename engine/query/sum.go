@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"cairn/engine/event"
 )
 
 // Sum is a sum of decimal numbers. Numbers below 10^15 with at most nine decimals are added
@@ -147,6 +149,19 @@ func (s Sum) AppendQuotient(dst []byte, n uint64, digits int) []byte {
 		q.lo, q.hi = lo, q.hi+carry
 	}
 	return q.appendScaled(dst, digits, negative)
+}
+
+// AppendPer appends the sum divided by another one, rounded half away from zero to at most so many
+// digits after the point, 9 at most, without needless zeros; null when the other one is 0.
+func (s Sum) AppendPer(dst []byte, by Sum, digits int) []byte {
+	if by.Sign() == 0 {
+		return append(dst, "null"...)
+	}
+	if s.rough || by.rough {
+		return strconv.AppendFloat(dst, s.Float()/by.Float(), 'g', -1, 64)
+	}
+	plain, _ := event.QuotientDecimal(string(s.Append(nil)), string(by.Append(nil)), digits)
+	return append(dst, plain...)
 }
 
 // AppendRatio appends num/den, rounded half away from zero to at most so many digits after the
