@@ -45,6 +45,8 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/breakdown":       "read",
 		"GET /api/v1/aggregate":       "read",
 		"GET /api/v1/fields":          "read",
+		"GET /api/v1/goals":           "read",
+		"GET /api/v1/shop":            "read",
 		"GET /api/v1/values":          "read",
 		"POST /api/v1/admin/snapshot": "admin",
 

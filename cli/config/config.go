@@ -95,6 +95,7 @@ type Site struct {
 	Origins       []string `toml:"origins"`
 	Hosts         []string `toml:"hosts"`
 	Timezone      string   `toml:"timezone"`
+	Currency      string   `toml:"currency"`
 	RateLimit     int      `toml:"rate_limit"`
 	IP            string   `toml:"ip"`
 	DNT           bool     `toml:"dnt"`

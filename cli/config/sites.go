@@ -24,6 +24,9 @@ import (
 // in file names.
 var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
+// currencyCode matches the codes of ISO 4217.
+var currencyCode = regexp.MustCompile(`^[A-Za-z]{3}$`)
+
 // Validate checks everything but the sites. The error names the key.
 func (c *Config) Validate() error {
 	switch {
@@ -185,6 +188,8 @@ func (s *Site) build() (*httpd.Site, error) {
 	switch {
 	case !slices.Contains([]string{"truncate", "drop", "keep"}, s.IP):
 		return nil, fmt.Errorf("ip = %q: must be truncate, drop or keep", s.IP)
+	case s.Currency != "" && !currencyCode.MatchString(s.Currency):
+		return nil, fmt.Errorf("currency = %q: must be three letters such as EUR", s.Currency)
 	case s.RateLimit < 0:
 		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
 	case s.RetentionDays != 0:
@@ -205,8 +210,13 @@ func (s *Site) build() (*httpd.Site, error) {
 		}
 		return nil, err
 	}
+	var goals []query.SiteGoal
+	for _, g := range s.Goals {
+		goals = append(goals, query.SiteGoal{ID: g.ID, Name: g.Name})
+	}
+	known := query.Site{ID: s.ID, Name: s.Name, Location: loc, Hosts: s.Hosts, Goals: goals, Currency: strings.ToUpper(s.Currency)}
 	return &httpd.Site{
-		Site:     &engine.Site{Site: query.Site{ID: s.ID, Name: s.Name, Location: loc, Hosts: s.Hosts}, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
+		Site:     &engine.Site{Site: known, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken, ReadKey: s.ReadKey,
 		Origins: s.Origins, RateLimit: s.RateLimit,

@@ -40,7 +40,7 @@
 //	bounds.go            the times between which the rows lie
 //	entity.go            under which ids a report lists people and sessions
 //	slices.go            what a report of engine/report reads; field.go the terms of a
-//	                     field in its rows
+//	                     field in its rows; whole.go a property with all that is in it
 //
 // One file for each kind of answer:
 //

@@ -38,6 +38,12 @@
 //	dims.go       what visits are told apart by; table.go the visits of each value
 //	lengths.go    how long the visits of each row lasted
 //	visits.go     the report of visits; pages.go that of pages
+//	goals.go      how often goals were reached
+//
+// Of a shop:
+//
+//	shop.go       the report: orders and refunds for each currency
+//	shoprow.go    what a row of a shop says; carts.go abandoned carts; products.go lines of orders
 //
 // Of the last minutes:
 //

@@ -44,6 +44,8 @@ type Engine interface {
 	Paths(context.Context, *query.Paths) (*query.PathsAnswer, query.AsOf, error)
 	VisitReport(context.Context, query.VisitsQuery) (*query.VisitsAnswer, error)
 	Pages(context.Context, query.PagesQuery) (*query.PagesAnswer, error)
+	Goals(context.Context, query.GoalsQuery) (*query.GoalsAnswer, error)
+	Shop(context.Context, query.ShopQuery) (*query.ShopAnswer, error)
 	// Reports of events by fields. Only AsOf is set when the caller has the answer already.
 	Breakdown(context.Context, query.BreakdownQuery) (*query.BreakdownAnswer, error)
 	Aggregate(context.Context, query.AggregateQuery) (*query.AggregateAnswer, error)

@@ -60,6 +60,7 @@
 //	breakdown.go  events by any field; aggregate.go the numbers of a property; fields.go what
 //	              fields and values there are
 //	read.go       the calls about events, people and counters; json.go their answers
+//	goals.go      goals; shop.go orders, carts and products
 //	funnel.go     funnels, and pages of entities; retention.go, paths.go
 //	site.go       what a site is, and all sites
 //	live.go       what happens now; stream.go keeps on telling it

@@ -37,6 +37,7 @@ type Engine struct {
 	Missing     string         // an id that does not exist
 	PeopleReports
 	RowReports
+	ShopReports
 }
 
 // tell tells a caller what the answer is true of.
@@ -265,6 +266,7 @@ func Full() *Engine {
 	return &Engine{
 		PeopleReports: fullPeopleReports(),
 		RowReports:    fullRowReports(),
+		ShopReports:   fullShopReports(),
 		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
 			{
 				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
