@@ -54,6 +54,9 @@ func shopReports(t *testing.T, seed uint64) {
 		if goals == nil || p.chance(2) {
 			goals = p.goalsQuery()
 		}
+		if p.chance(3) {
+			shop.By = pick(p.generator, query.ProductsByName, query.ProductsBySKU, query.ProductsByCategory)
+		}
 		shop.Now, goals.Now = p.now.UnixMilli(), p.now.UnixMilli()
 		p.shop(*shop)
 		p.goals(*goals)
@@ -72,6 +75,9 @@ func (p *pair) sales() []engine.Record {
 	records := p.stories()
 	for i := range records {
 		e := &records[i].Event
+		if e.Anonymous != "" && records[i].Hit == nil && p.chance(2) { // visits of several rows
+			e.User, e.Anonymous = "", fmt.Sprint("c", p.IntN(9))
+		}
 		if e.Type != event.Track && e.Type != event.Goal && e.Type != event.Order && e.Type != event.Cart || p.chance(3) {
 			continue
 		}
@@ -89,6 +95,9 @@ func (p *pair) sales() []engine.Record {
 			e.Value = event.Value{}
 		} else if p.chance(2) {
 			e.Value = event.Num(p.money())
+		}
+		if strings.HasPrefix(e.Name, "Product") && !p.chance(4) {
+			e.Properties.Set("price", event.Num(p.money()))
 		}
 		for _, key := range []string{"total", "price", "subtotal", "tax", "shipping", "discount"} {
 			if p.chance(3) {
@@ -145,9 +154,7 @@ func (p *pair) shopQuery() *query.ShopQuery {
 	visits := p.visitsQuery()
 	q := &query.ShopQuery{Report: visits.Report, By: pick(p.generator, query.ProductsBySKU, query.ProductsByName, query.ProductsByCategory)}
 	q.Rows = query.Rows{Limit: pick(p.generator, query.CounterRowsMax, 3, 1), Sort: pick(p.generator, "", "orders", "value", "revenue"), Ascending: p.chance(3), AtLeast: uint64(p.skewed(3)), Offset: p.skewed(3)}
-	if p.chance(2) {
-		q.Where = nil
-	}
+	q.Where = p.fewConds(q.Where)
 	if p.chance(3) {
 		q.Compare = &query.Span{From: 2*q.From - q.To, To: q.From}
 		if len(q.Steps) > 0 {
@@ -155,6 +162,19 @@ func (p *pair) shopQuery() *query.ShopQuery {
 		}
 	}
 	return q
+}
+
+// fewConds returns conditions that leave something to count.
+func (p *pair) fewConds(where []query.Cond) []query.Cond {
+	switch p.IntN(6) {
+	case 0:
+		return where
+	case 1:
+		return p.conds()
+	case 2:
+		return []query.Cond{{Field: "type", Op: query.OpNot, Values: []string{string(event.Cart)}}, {Field: "name", Op: query.OpNot, Values: []string{"revenue"}, Visit: true}}
+	}
+	return nil
 }
 
 // shopText tells of a range as modelSite.shop does.
@@ -250,9 +270,7 @@ func (p *pair) goalsQuery() *query.GoalsQuery {
 	visits := p.visitsQuery()
 	q := &query.GoalsQuery{Report: visits.Report, Rows: query.Rows{Limit: query.CounterRowsMax}}
 	q.Steps = nil
-	if p.chance(2) {
-		q.Where = nil
-	}
+	q.Where = p.fewConds(q.Where)
 	for n := p.IntN(6); n > 0; n-- {
 		g := query.Goal{ID: fmt.Sprint(n), Kind: query.GoalIsSaved, Name: pick(p.generator, "sign up", "buy"), Where: p.conds()}
 		if p.chance(2) {

@@ -117,6 +117,14 @@ type sliceShop struct {
 // count reads the orders, then the carts.
 func (c *shopCount) count() error {
 	c.products.by = c.q.By
+	if err := c.countOrders(); err != nil {
+		return err
+	}
+	return c.countCarts()
+}
+
+// countOrders adds up the orders and refunds.
+func (c *shopCount) countOrders() error {
 	orders, err := shopRows(c.rows, c.q.Where, c.span, false)
 	if err != nil {
 		return err
@@ -134,10 +142,7 @@ func (c *shopCount) count() error {
 	if err != nil {
 		return err
 	}
-	if err := customers.EachPerson(persons, func(currency int) { c.totals[currency].Customers++ }); err != nil {
-		return err
-	}
-	return c.countCarts()
+	return customers.EachPerson(persons, func(currency int) { c.totals[currency].Customers++ })
 }
 
 // orderNumbers are the properties of an order that are added up.
