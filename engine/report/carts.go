@@ -14,9 +14,13 @@ import (
 // cartIdle is how long a visit must have been silent before its cart is abandoned.
 const cartIdle = 30 * 60 * 1000
 
-// cartPairs is how many pairs of the room that all reports share a visit with a cart takes. When
-// there is no more, the rows are read several times, each time for a share of the visits.
-const cartPairs = 24
+// A visit with a cart takes so many pairs of the room that all reports share, which is reserved for
+// cartsMore of them at a time. When there is no more, the rows are read several times, each time
+// for a share of the visits.
+const (
+	cartPairs = 24
+	cartsMore = 256
+)
 
 // errCarts says that a share of the visits has too many carts.
 var errCarts = query.Bad("range", "too many visits have a cart; ask for fewer days")
@@ -127,12 +131,24 @@ type carts struct {
 	share, shares  uint64
 
 	visits map[uint64]*cartVisit
+	most   int // visits for which there is room
+}
+
+// reserve makes room for more visits.
+func (k *carts) reserve() bool {
+	for _, more := range []int{cartsMore, 1} {
+		if k.room.Reserve(more * cartPairs) {
+			k.most += more
+			return true
+		}
+	}
+	return false
 }
 
 // count adds the abandoned carts. It reads the rows twice: what was put into a cart counts since
 // the last order, which may come in any order.
 func (k *carts) count(abandoned map[int]*query.ShopTotals) error {
-	k.visits = make(map[uint64]*cartVisit)
+	k.visits, k.most = make(map[uint64]*cartVisit), k.room.Free()
 	if err := k.each(k.last); err != nil {
 		return err
 	}
@@ -245,7 +261,7 @@ func (k *carts) last(row *cartRow) error {
 	}
 	v := k.visits[row.ord]
 	if v == nil {
-		if len(k.visits) >= k.room.Free() && !k.room.Reserve(cartPairs) {
+		if len(k.visits) == k.most && !k.reserve() {
 			return errCarts
 		}
 		v = new(cartVisit)

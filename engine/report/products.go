@@ -224,8 +224,8 @@ func (s *sliceProducts) add(o *orderLines, currency int, at moment) error {
 		sums.Revenue.AddSum(line.revenue)
 		sums.describe(line.name, at, line.category, at)
 	}
-	if len(s.sums) > query.CounterRowsMax || tooManyTexts(&s.texts) != nil {
-		return tooManyValues()
+	if len(s.sums) > query.CounterRowsMax || tooManyTexts("by", &s.texts) != nil {
+		return tooManyValues("by")
 	}
 	return nil
 }
@@ -260,8 +260,8 @@ func (p *products) take(s *sliceProducts, currencies []int) error {
 		to.Revenue.AddSum(from.Revenue)
 		to.describe(number(from.name), from.namedAt, number(from.category), from.categorisedAt)
 	}
-	if len(p.sums) > query.CounterRowsMax || tooManyTexts(&p.texts) != nil {
-		return tooManyValues()
+	if len(p.sums) > query.CounterRowsMax || tooManyTexts("by", &p.texts) != nil {
+		return tooManyValues("by")
 	}
 	return nil
 }
