@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cairn/engine/event"
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -117,4 +118,12 @@ func shareNames(name string, props []string) bool {
 		return slices.Contains(props, path)
 	}
 	return !slices.Contains(personal, name)
+}
+
+// sharedGoals returns the goals that a share of numbers may see: those of the configuration,
+// and saved ones whose filters name nothing that it may not name. The others are left out, with their names.
+func sharedGoals(goals []query.Goal, props []string) []query.Goal {
+	return slices.DeleteFunc(slices.Clone(goals), func(g query.Goal) bool {
+		return g.Kind != query.GoalOfSite && slices.ContainsFunc(g.Where, func(c query.Cond) bool { return !shareNames(c.Field, props) })
+	})
 }

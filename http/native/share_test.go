@@ -118,6 +118,27 @@ func TestShareCounters(t *testing.T) {
 	}
 }
 
+// Goals that tell people apart are not shown to a share of numbers. A goal of the configuration
+// names prop.goal_id, which the configuration shows anyway.
+func TestShareGoals(t *testing.T) {
+	goal := func(id string, kind query.GoalKind, where ...query.Cond) query.Goal { return query.Goal{ID: id, Kind: kind, Where: where} }
+	name := query.Cond{Field: "name", Values: []string{"a"}}
+	var shown []string
+	for _, g := range sharedGoals([]query.Goal{
+		goal("1", query.GoalOfSite, query.Cond{Field: "type"}, query.Cond{Field: "prop.goal_id"}),
+		goal("2", query.GoalIsSaved, name),
+		goal("3", query.GoalIsSaved, name, query.Cond{Field: "user", Op: query.OpHas}),
+		goal("4", query.GoalIsSaved, query.Cond{Field: "url"}),
+		goal("5", query.GoalIsSaved, query.Cond{Field: "prop.email"}),
+		goal("6", query.GoalIsSaved, query.Cond{Field: "prop.plan"}),
+	}, []string{"plan"}) {
+		shown = append(shown, g.ID)
+	}
+	if got := strings.Join(shown, " "); got != "1 2 6" {
+		t.Errorf("shown are %s", got)
+	}
+}
+
 // Every parameter is known to name fields, to be a filter, or to be harmless. A new one has to be
 // put in one of these lists.
 func TestShareParameters(t *testing.T) {
