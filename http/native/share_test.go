@@ -121,7 +121,9 @@ func TestShareCounters(t *testing.T) {
 // Goals that tell people apart are not shown to a share of numbers. A goal of the configuration
 // names prop.goal_id, which the configuration shows anyway.
 func TestShareGoals(t *testing.T) {
-	goal := func(id string, kind query.GoalKind, where ...query.Cond) query.Goal { return query.Goal{ID: id, Kind: kind, Where: where} }
+	goal := func(id string, kind query.GoalKind, where ...query.Cond) query.Goal {
+		return query.Goal{ID: id, Kind: kind, Where: where}
+	}
 	name := query.Cond{Field: "name", Values: []string{"a"}}
 	var shown []string
 	for _, g := range sharedGoals([]query.Goal{
