@@ -19,6 +19,6 @@
 //	names.go      names of countries, languages, devices, channels, types
 //	events.go, event.go    the list of events with its fields, and one event
 //	event_data.go          an event of the API, and its fields as a tree
-//	visits.go              visits as lines, and one as a story
-//	bars.go                bars by time in little room
+//	visits.go              visits as lines, one as a story, and its screen
+//	people.go, profile.go  the lists of people and of visits, and one person
 package dashboard

@@ -26,6 +26,11 @@ type peopleBody struct {
 	Events    *eventsView
 	Event     *eventView
 	Story     *storyView
+	People    *peopleView
+	Profile   *profileView
+	Visits    *visitsView // as a table
+	Timeline  *visitsView // of one person
+	Visit     *visitView
 }
 
 // eventsScreen are the panels of the list of events.
