@@ -31,7 +31,7 @@ var takes = map[string]string{
 	"aggregate": "filters visit range compare steps", "goals": "filters visit range compare", "shop": "filters visit range compare steps",
 	"funnel": "filters visit range steps", "retention": "filters visit range", "paths": "filters visit range",
 	"funnel/entities": "filters visit range", "retention/entities": "filters visit range",
-	"live": "filters", "values": "filters visit range", "fields": "range",
+	"live": "filters visit", "values": "filters visit range", "fields": "range",
 	"count": "filters visit range", "series": "filters visit range steps", "counters": "filters visit range",
 	"events": "filters visit range", "users": "filters visit range", "sessions": "filters visit range",
 	"live/stream": "filters", "site": "", "sites": "age", "saved": "",

@@ -21,4 +21,5 @@
 //	event_data.go          an event of the API, and its fields as a tree
 //	visits.go              visits as lines, one as a story, and its screen
 //	people.go, profile.go  the lists of people and of visits, and one person
+//	live.go, bars.go       who is here now, and each event as it comes
 package dashboard

@@ -31,6 +31,8 @@ type peopleBody struct {
 	Visits    *visitsView // as a table
 	Timeline  *visitsView // of one person
 	Visit     *visitView
+	Live      *liveView
+	Lines     *linesView
 }
 
 // eventsScreen are the panels of the list of events.

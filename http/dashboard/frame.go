@@ -27,7 +27,7 @@ type frameView struct {
 	Now                 string // people of now; "" = not known yet
 	NowHref             string
 
-	HasRange           bool
+	HasTools, HasRange bool
 	Range              string // the days, in words
 	RangeName          string
 	Ranges             []link
@@ -83,7 +83,7 @@ func (p *page) frame() *frameView {
 	f := &frameView{
 		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name,
 		NowHref: p.screenHref("live", p.state),
-		Zone:    p.zone.String(), Action: p.href(nil), HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
+		Zone:    p.zone.String(), Action: p.href(nil), HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
 	}
 	p.d.shell(p.req.Header("Cookie"), f)
 	if p.viewer.Share == nil {

@@ -11,6 +11,7 @@ type screen struct {
 	hidden             bool   // it stands in no menu
 	under              string // path of the screen that the menu shows as current then
 	noRange, noCompare bool
+	filters            bool             // it takes filters, though it has no range
 	people             bool             // it shows people
 	keys               bool             // it is for those who have a key of the site
 	when               func(*page) bool // nil = always
@@ -20,6 +21,7 @@ type screen struct {
 
 var screens = []*screen{
 	{path: "", title: "Overview", key: "o", panels: overview},
+	{path: "live", title: "Live", key: "l", noRange: true, filters: true, panels: liveScreen},
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
 	{path: "page", title: "Page", hidden: true, panels: onePage},
 	{path: "events", title: "Events", key: "e", noCompare: true, people: true, panels: eventsScreen},
