@@ -23,9 +23,11 @@ var funnelKeys = []string{"step", "entity", "mode", "window", "split"}
 // analysisView is what the screens of analyses show: exactly one of its parts.
 type analysisView struct {
 	Editor   *editorView
+	Form     *analysisForm
 	Card     *funnelCard
 	Funnel   *funnelPanel
 	Split    *matrixView
+	Cohorts  *cohortsPanel
 	Entities *entitiesView
 	Note     string
 }

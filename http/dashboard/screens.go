@@ -23,13 +23,14 @@ var screens = []*screen{
 	{path: "", title: "Overview", key: "o", panels: overview},
 	{path: "live", title: "Live", key: "l", noRange: true, filters: true, panels: liveScreen},
 	{path: "pages", title: "Pages", key: "p", panels: pagesScreen},
-	{path: "page", title: "Page", hidden: true, panels: onePage},
+	{path: "page", title: "Page", hidden: true, under: "pages", panels: onePage},
 	{path: "events", title: "Events", key: "e", noCompare: true, people: true, panels: eventsScreen},
 	{path: "events", title: "Event", args: true, hidden: true, noRange: true, people: true, panels: eventScreen},
 	{path: "people", title: "People", key: "u", noCompare: true, people: true, panels: peopleScreen},
 	{path: "people", title: "Person", args: true, hidden: true, noRange: true, people: true, panels: profileScreen},
 	{path: "visit", title: "Visit", args: true, hidden: true, under: "people", noRange: true, people: true, panels: visitScreen},
 	{path: "funnels", title: "Funnels", key: "b", noCompare: true, panels: funnels, form: funnelForm},
+	{path: "retention", title: "Retention", key: "r", noCompare: true, panels: retention, form: retentionAsked},
 	{path: "setup", title: "Set-up", hidden: true, keys: true, noRange: true, panels: setUp},
 }
 
