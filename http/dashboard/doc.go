@@ -17,6 +17,7 @@
 //	funnels.go, funnel_editor.go  the screen of funnels, its form and the saved ones
 //	analysis_form.go  the form of an analysis: what it looks for, and how it counts
 //	retention.go  the screen of who comes back
+//	paths.go      the screen of where visits go
 //	entities.go   the people or visits behind a number
 //	names.go      names of countries, languages, devices, channels, types
 //	events.go, event.go    the list of events with its fields, and one event

@@ -28,6 +28,7 @@ type analysisView struct {
 	Funnel   *funnelPanel
 	Split    *matrixView
 	Cohorts  *cohortsPanel
+	Paths    *pathsPanel
 	Entities *entitiesView
 	Note     string
 }

@@ -31,6 +31,7 @@ var screens = []*screen{
 	{path: "visit", title: "Visit", args: true, hidden: true, under: "people", noRange: true, people: true, panels: visitScreen},
 	{path: "funnels", title: "Funnels", key: "b", noCompare: true, panels: funnels, form: funnelForm},
 	{path: "retention", title: "Retention", key: "r", noCompare: true, panels: retention, form: retentionAsked},
+	{path: "paths", title: "Paths", key: "h", noCompare: true, panels: paths, form: pathsAsked},
 	{path: "setup", title: "Set-up", hidden: true, keys: true, noRange: true, panels: setUp},
 }
 

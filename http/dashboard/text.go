@@ -60,6 +60,9 @@ const (
 	textCountHelp     = "“Then or later” also counts who comes back in a later period."
 	textNoPeriod      = "No later period is over yet."
 	textHatched       = "Hatched: that period is not over yet. The average leaves it out."
+	textPathsHelp     = "Where visits go, one column after the other. Choose a line to follow it."
+	textAnchorHelp    = "Whether a visit is followed from the first time alone, or from every time."
+	textFoldHelp      = "Patterns with blanks between them: pages that match one are shown as one."
 	textStillOpen     = "Those who began lately may still go on, so the last steps of time can rise."
 	textSplitRate     = "The part of those who did the first step that did all others."
 )
