@@ -18,6 +18,7 @@
 //	analysis_form.go  the form of an analysis: what it looks for, and how it counts
 //	retention.go  the screen of who comes back
 //	paths.go      the screen of where visits go
+//	aggregates.go  the screen of numbers: sums, means, percentiles
 //	entities.go   the people or visits behind a number
 //	names.go      names of countries, languages, devices, channels, types
 //	events.go, event.go    the list of events with its fields, and one event

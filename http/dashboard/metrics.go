@@ -14,6 +14,7 @@ const (
 	unitSeconds             // 3 m 43 s
 	unitMean                // 3.8
 	unitMoney               // 1,234.50
+	unitNumber              // 0.0125, 41.81
 )
 
 // numbers are the numbers of an answer, of a row or of a step of a series. What the API leaves
@@ -39,6 +40,14 @@ type numbers struct {
 	ExitRate       *float64 `json:"exit_rate"`
 	Time           *float64 `json:"-"`
 	Share          *float64 `json:"share"`
+	Count          *float64 `json:"count"`
+	Sum            *float64 `json:"sum"`
+	Avg            *float64 `json:"avg"`
+	Min            *float64 `json:"min"`
+	Max            *float64 `json:"max"`
+	P50            *float64 `json:"p50"`
+	P90            *float64 `json:"p90"`
+	P99            *float64 `json:"p99"`
 }
 
 // metric is one number.
@@ -70,6 +79,14 @@ var metrics = []metric{
 	{"exit_rate", "Exit rate", "Visits that ended on this page, divided by all visits that saw it.", unitRate, true, func(n *numbers) *float64 { return n.ExitRate }},
 	{"time", "Time on page", "The mean time from a view of this page to the next page view of the visit, or to its end.", unitSeconds, false, func(n *numbers) *float64 { return n.Time }},
 	{"share", "Share", "The part of all events of the table.", unitRate, false, func(n *numbers) *float64 { return n.Share }},
+	{"count", "Count", "How many numbers there are. Each one of a list counts.", unitCount, false, func(n *numbers) *float64 { return n.Count }},
+	{"sum", "Sum", "All numbers added up.", unitNumber, false, func(n *numbers) *float64 { return n.Sum }},
+	{"avg", "Mean", "The sum, divided by the count.", unitNumber, false, func(n *numbers) *float64 { return n.Avg }},
+	{"min", "Least", "The least number.", unitNumber, false, func(n *numbers) *float64 { return n.Min }},
+	{"max", "Greatest", "The greatest number.", unitNumber, false, func(n *numbers) *float64 { return n.Max }},
+	{"p50", "Median", "Half of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P50 }},
+	{"p90", "p90", "90 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P90 }},
+	{"p99", "p99", "99 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P99 }},
 }
 
 // metricOf is the metric of a key; nil when there is none.

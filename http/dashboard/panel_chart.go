@@ -84,7 +84,7 @@ func (p *page) courseOf(m *metric, interval string, now, before []step, notes []
 }
 
 // unitsOfCharts are the units of charts.
-var unitsOfCharts = map[unit]Unit{unitCount: UnitCount, unitRate: UnitShare, unitSeconds: UnitDuration, unitMean: UnitNumber, unitMoney: UnitNumber}
+var unitsOfCharts = map[unit]Unit{unitCount: UnitCount, unitRate: UnitShare, unitSeconds: UnitDuration, unitMean: UnitNumber, unitMoney: UnitNumber, unitNumber: UnitNumber}
 
 // stepNumber is a number of a step, NaN when it has none. The API gives steps the sums alone.
 func stepNumber(m *metric, n *numbers) float64 {

@@ -281,6 +281,11 @@ func (p *page) number(u unit, x *float64) string {
 		return p.locale.Float(*x, 1)
 	case unitMoney:
 		return p.locale.Float(*x, 2)
+	case unitNumber:
+		if math.Abs(*x) < 1 {
+			return p.locale.Float(*x, 4)
+		}
+		return p.locale.Float(*x, 2)
 	}
 	return p.locale.Float(*x, 0)
 }

@@ -32,6 +32,7 @@ var screens = []*screen{
 	{path: "funnels", title: "Funnels", key: "b", noCompare: true, panels: funnels, form: funnelForm},
 	{path: "retention", title: "Retention", key: "r", noCompare: true, panels: retention, form: retentionAsked},
 	{path: "paths", title: "Paths", key: "h", noCompare: true, panels: paths, form: pathsAsked},
+	{path: "numbers", title: "Numbers", panels: aggregates, form: aggregatesAsked},
 	{path: "setup", title: "Set-up", hidden: true, keys: true, noRange: true, panels: setUp},
 }
 

@@ -63,6 +63,10 @@ const (
 	textPathsHelp     = "Where visits go, one column after the other. Choose a line to follow it."
 	textAnchorHelp    = "Whether a visit is followed from the first time alone, or from every time."
 	textFoldHelp      = "Patterns with blanks between them: pages that match one are shown as one."
+	textNumbersHelp   = "The values of events, or a property of theirs that holds numbers. Filters choose the events."
+	textSumInexact    = "≈ Some numbers are too large or too fine to be added exactly."
+	textRanksInexact  = "≈ There are so many different numbers that the median and the percentiles are within "
+	textNotNumbers    = " are no numbers and are left out."
 	textStillOpen     = "Those who began lately may still go on, so the last steps of time can rise."
 	textSplitRate     = "The part of those who did the first step that did all others."
 )
