@@ -196,6 +196,8 @@ func (r *Reports) VisitSet(rows *read.Rows, conds []query.Cond, span query.Span)
 	return matchingVisits(rows, conds, span)
 }
 
+// matchingVisits is VisitSet. It puts each visit together, to compare its dimensions; who needs the
+// visits with some row alone takes countedVisits.
 func matchingVisits(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
 	p, err := newVisitPass(rows, conds, span)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"cairn/engine/read"
 )
 
-// countedVisits returns the visits that began in the span, those with a row that satisfies where. The
-// rows of a slice are its session's when the seq of one of them is its ordinal.
+// countedVisits returns the visits that began in the span, those with a row that satisfies where. It
+// looks at types, sessions and the conditions on rows alone, and puts no visit together. Conditions on
+// visits in where become sets of matchingVisits.
 func countedVisits(rows *read.Rows, where []query.Cond, span query.Span) (*identity.OrdSet, error) {
 	all, err := rows.Select(nil, span)
 	if err != nil {
