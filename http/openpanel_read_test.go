@@ -97,7 +97,7 @@ func TestOpenPanelReads(t *testing.T) {
 		{"/export/charts?projectId=shop", 404, `{"status":404,…`},
 		{"/insights/shop/profiles/nobody", 404, `{"status":404,"error":"Not Found","message":"not found"}`},
 		{"/insights/shop/profiles?cursor=nonsense", 400, `{"status":400,…`},
-		{"/insights/shop/metrics?range=custom&startDate=1990-01-01&endDate=2020-01-01&interval=minute", 400, `{"status":400,"error":"Bad Request","message":"bad query: more than 10000 intervals"}`},
+		{"/insights/shop/metrics?range=custom&startDate=1990-01-01&endDate=2020-01-01&interval=minute", 400, `{"status":400,"error":"Bad Request","message":"bad query: interval: more than 10000 intervals; ask about a shorter time"}`},
 		{"/insights/shop/gsc/queries", 404, `{"status":404,…`},
 		{"/insights/shop", 404, `{"status":404,…`},
 	} {

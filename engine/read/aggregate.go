@@ -5,7 +5,6 @@ package read
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -202,7 +201,7 @@ func (v *view) totals(q *query.CounterQuery, pred *predicate, agg *aggregate) (r
 }
 
 func tooManyValues() error {
-	return fmt.Errorf("%w: more than %d values", query.ErrBadQuery, query.CounterRowsMax)
+	return query.Bad("property", "more than %d values; ask for fewer days or add a filter", query.CounterRowsMax)
 }
 
 func segmentOf(q *query.CounterQuery) string { return strings.TrimRight(q.Segment, "!") }

@@ -70,7 +70,7 @@ func (v *view) clause(c query.Cond) (index.Clause, error) {
 }
 
 func unknownField(name string) error {
-	return fmt.Errorf("%w: unknown field %q", query.ErrBadQuery, name)
+	return query.Bad(name, "unknown field")
 }
 
 // fieldAlts returns the places where the terms of a field may be, without terms. known is false
@@ -253,7 +253,7 @@ func numberTest(c query.Cond) (func(term string) bool, error) {
 	for _, v := range c.Values {
 		n, ok := event.Decimal(v)
 		if !ok {
-			return nil, fmt.Errorf("%w: %q is not a number of %s", query.ErrBadQuery, v, event.DecimalLimit)
+			return nil, query.Bad(c.Field, "%q is not a number of %s", v, event.DecimalLimit)
 		}
 		if bound == "" || sign*event.CompareNumbers(n, bound) < 0 {
 			bound = n

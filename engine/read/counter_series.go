@@ -3,7 +3,6 @@
 package read
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -38,7 +37,7 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 	switch q.Interval {
 	case "hour", "day", "week", "month":
 	default:
-		return nil, fmt.Errorf("%w: interval is hour, day, week or month", query.ErrBadQuery)
+		return nil, query.Bad("interval", "must be one of hour, day, week, month")
 	}
 	zone := q.Zone
 	if zone == nil {
@@ -68,7 +67,7 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 }
 
 func tooManySteps() error {
-	return fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", query.ErrBadQuery, query.CounterStepsMax)
+	return query.Bad("interval", "more than %d intervals; ask about a shorter time, with from and to", query.CounterStepsMax)
 }
 
 // span returns the least and the greatest value of an integer column in the rows that
@@ -92,7 +91,7 @@ func (v *view) span(pred *predicate, column int) (first, last int64, any bool, e
 // steps, however long the series is.
 func (v *view) countSeries(q *query.CounterQuery, limit int) (query.CounterPage, error) {
 	if q.Property == "" {
-		return query.CounterPage{}, fmt.Errorf("%w: a series needs a property", query.ErrBadQuery)
+		return query.CounterPage{}, query.Bad("property", "a series needs one")
 	}
 	pred, err := planCounters(q, v)
 	if err != nil {

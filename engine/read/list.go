@@ -19,7 +19,7 @@ func checkLimit(limit, limitMax int) (int, error) {
 		limit = 100
 	}
 	if limit < 1 || limit > limitMax {
-		return 0, fmt.Errorf("%w: limit is 1 to %d", query.ErrBadQuery, limitMax)
+		return 0, query.Bad("limit", "must be a number from 1 to %d", limitMax)
 	}
 	return limit, nil
 }

@@ -9,7 +9,6 @@ package read
 
 import (
 	"cmp"
-	"fmt"
 	"hash/maphash"
 	"math"
 	"math/bits"
@@ -37,7 +36,7 @@ type property struct {
 // holds.
 func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage, error) {
 	if len(q.Values) > 0 || q.Segment != "" {
-		return query.CounterPage{}, fmt.Errorf("%w: values and segments are those of a property", query.ErrBadQuery)
+		return query.CounterPage{}, query.Bad("property", "values and segments are those of one")
 	}
 	pred, err := planCounters(q, v)
 	if err != nil {
@@ -86,7 +85,7 @@ func (rd *Reader) propertyNames(l *propertyList) error {
 	c := clock{budget: v.budget}
 	check := func() error {
 		if full {
-			return fmt.Errorf("%w: more names of properties than memory holds; ask for fewer days", query.ErrBadQuery)
+			return query.Bad("range", "more names of properties than memory holds; ask for fewer days")
 		}
 		return c.countRow(0)
 	}

@@ -4,7 +4,6 @@ package read
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sort"
 	"time"
@@ -20,7 +19,7 @@ func checkInterval(interval string) error {
 	case "minute", "hour", "day", "week", "month":
 		return nil
 	}
-	return fmt.Errorf("%w: interval is minute, hour, day, week or month", query.ErrBadQuery)
+	return query.Bad("interval", "must be one of minute, hour, day, week, month")
 }
 
 // seriesSteps is how many steps a series without a beginning has at most. It is below
@@ -68,7 +67,7 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 	}
 	starts, ok := calendar.BucketTimes(from, to, interval, loc)
 	if !ok {
-		return nil, fmt.Errorf("%w: more than %d intervals; ask about a shorter time, with from and to", query.ErrBadQuery, calendar.BucketsMax)
+		return nil, query.Bad("interval", "more than %d intervals; ask about a shorter time, with from and to", calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return nil, nil

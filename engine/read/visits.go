@@ -4,7 +4,6 @@ package read
 
 import (
 	"context"
-	"fmt"
 	"sort"
 	"strconv"
 	"time"
@@ -37,7 +36,7 @@ func (rd *Reader) Visits(ctx context.Context, q query.Query, interval string, lo
 	}
 	starts, ok := calendar.BucketTimes(q.From, q.To, interval, loc)
 	if !ok {
-		return total, nil, fmt.Errorf("%w: more than %d intervals", query.ErrBadQuery, calendar.BucketsMax)
+		return total, nil, query.Bad("interval", "more than %d intervals; ask about a shorter time", calendar.BucketsMax)
 	}
 	if len(starts) == 0 {
 		return total, nil, nil
