@@ -33,6 +33,7 @@
 //	               those of the site's zone; full.go what happens while the disk has no space,
 //	               and pending.go how a start waits for it
 //	browsers.go    sessions of browsers at the dashboard
+//	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage

@@ -79,8 +79,9 @@ type Engine struct {
 
 	name string // see StoreName
 
-	saving       sync.Mutex    // held while a saved thing changes
-	savedChanges atomic.Uint64 // calls that may have changed one
+	saving       sync.Mutex           // held while a saved thing changes
+	shares       map[[32]byte]shareAt // by the SHA-256 of the token, under saving; nil = not read yet
+	savedChanges atomic.Uint64        // calls that may have changed one
 
 	failOnce sync.Once
 	failed   chan struct{}

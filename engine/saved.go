@@ -82,6 +82,7 @@ func (e *Engine) Save(_ context.Context, site *query.Site, s query.Saved) (query
 	if err := e.db.Set(key, value, pebble.Sync); err != nil {
 		return s, fmt.Errorf("save: %w", noSpace(err))
 	}
+	e.noteShare(site.ID, &s, true)
 	return s, nil
 }
 
@@ -129,6 +130,7 @@ func (e *Engine) Unsave(_ context.Context, site *query.Site, id string) error {
 	if err := e.db.Delete(key, pebble.Sync); err != nil {
 		return fmt.Errorf("remove a saved thing: %w", noSpace(err))
 	}
+	e.noteShare(site.ID, &s, false)
 	return nil
 }
 

@@ -69,7 +69,12 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 					work.Add(-1)
 					return nil, query.ErrTooMany
 				}
-				return func() { work.Add(-1) }, nil
+				done, err := beginShared(v)
+				if err != nil {
+					work.Add(-1)
+					return nil, err
+				}
+				return func() { done(); work.Add(-1) }, nil
 			}
 			if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
 				end, err := begin()
@@ -115,6 +120,7 @@ func (s *Server) Change(ctx context.Context, v *dashboard.Viewer, site *dialect.
 // question is a request of the native API as a viewer's.
 func (s *Server) question(v *dashboard.Viewer, site *dialect.Site, method, call string) *dialect.Request {
 	return &dialect.Request{
+		Share:  limitsOf(v),
 		Method: method, Path: "/api/v1/" + call, Site: site,
 		Header: func(name string) string {
 			if name == "Content-Type" {

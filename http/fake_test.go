@@ -204,6 +204,10 @@ func (f *fakeEngine) Unsave(context.Context, *query.Site, string) error { return
 
 func (f *fakeEngine) StoreName() string { return "c0ffee" }
 
+func (f *fakeEngine) ShareOf(context.Context, [32]byte) (site uint32, s query.Saved, err error) {
+	return 0, s, query.ErrNotFound
+}
+
 func (f *fakeEngine) Browsers() (all []query.BrowserSession, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

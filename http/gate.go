@@ -214,9 +214,6 @@ func (x *exchange) enter(open func(*auth.Registry) (auth.Opener, error)) (cookie
 // cookieSeconds is how long the browser keeps the cookie: as long as a session may last.
 const cookieSeconds = "2592000"
 
-// Share implements dashboard.Gate.
-func (s *Server) Share(*dialect.Request, string) (*dashboard.Viewer, error) { return nil, nil }
-
 // Logout implements dashboard.Gate.
 func (s *Server) Logout(req *dialect.Request) (cookie string) {
 	x := exchangeOf(req)

@@ -47,6 +47,12 @@ func (g gated) Act(_ context.Context, req *dialect.Request, res *dialect.Respons
 		cookie = g.Logout(req)
 	case "form":
 		status = fmt.Sprint(g.FromPage(req), " ", g.Readable(req))
+	case "shared": // with a token asks a call
+		var v *dashboard.Viewer
+		if v, err = g.Share(req, req.Header("X-Token")); v != nil {
+			answer := g.Gate.(*Server).Ask(context.Background(), v, v.Sites[0], strings.Clone(req.Header("X-Call")), strings.Clone(req.RawQuery))
+			status = fmt.Sprint(answer.Status, " ", string(answer.Body))
+		}
 	default:
 		if v := g.Viewer(req, what == "screen"); v != nil {
 			status = fmt.Sprintf("admin %v, save %v", v.Admin, v.Save)

@@ -1,11 +1,13 @@
 package httpd
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/http/auth"
 	"cairn/http/native"
 )
@@ -41,6 +43,9 @@ type Engine interface {
 	// Sessions of browsers at the dashboard, and a name for the store that their cookies have.
 	auth.Keeper
 	StoreName() string
+	// ShareOf returns the saved share whose token has a SHA-256, and the ID of its site;
+	// query.ErrNotFound when there is none.
+	ShareOf(ctx context.Context, token [32]byte) (site uint32, s query.Saved, err error)
 }
 
 // Options configure a Server.

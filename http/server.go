@@ -58,6 +58,8 @@ type Server struct {
 	browsers     *auth.Sessions // see gate.go
 	codes        *auth.Codes
 	tries        *meters // to log in
+	guesses      *meters // wrong tokens of shares
+	loads        loads   // of shares at work
 
 	exchanges pool[exchange]
 	fast      fasthttp.Server
@@ -115,6 +117,7 @@ func New(o Options) (*Server, error) {
 		Geo:   o.Geo, Refused: s.refusedEvents,
 		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
 	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
+	s.guesses = newMeters(newPace(guessesMinute/60.0, guessesMinute))
 	if o.Dashboard {
 		s.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: s, Now: s.now, Log: s.log})
 	}

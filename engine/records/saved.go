@@ -4,6 +4,7 @@ package records
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -115,6 +116,17 @@ func Saved(db pebble.Reader, site uint32, id string) (query.Saved, error) {
 	return ParseSaved(key, value)
 }
 
+// EachSavedOfAll calls fn with the record of every saved thing of every site. Key and value are
+// valid until fn returns.
+func EachSavedOfAll(db pebble.Reader, fn func(site uint32, key, value []byte) error) error {
+	return eachSaved(db, []byte{store.PrefixSaved}, []byte{store.PrefixSaved + 1}, func(key, value []byte) error {
+		if len(key) < 5 {
+			return nil
+		}
+		return fn(binary.BigEndian.Uint32(key[1:]), key, value)
+	})
+}
+
 // EachSaved calls fn with the record of every saved thing of a site, in the order of the ids.
 // Key and value are valid until fn returns.
 func EachSaved(db pebble.Reader, site uint32, fn func(key, value []byte) error) error {
@@ -123,6 +135,10 @@ func EachSaved(db pebble.Reader, site uint32, fn func(key, value []byte) error) 
 	if site+1 == 0 {
 		end = []byte{store.PrefixSaved + 1}
 	}
+	return eachSaved(db, key, end, fn)
+}
+
+func eachSaved(db pebble.Reader, key, end []byte, fn func(key, value []byte) error) error {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: key, UpperBound: end})
 	if err != nil {
 		return fmt.Errorf("read saved things: %w", err)

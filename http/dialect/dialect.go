@@ -131,6 +131,8 @@ type Request struct {
 	// Both are set when the route's Auth is AuthBearer.
 	Rights Right
 	Admin  bool
+	// Share is the share that the request came by; nil = it came by none.
+	Share *Share
 	// Find is the site that a credential opens, nil when there is none. Decode calls it
 	// for a site's settings. It decides nothing: the server resolves the credential of
 	// each record.
@@ -144,6 +146,13 @@ type Request struct {
 	// Server is what the room http keeps of the request.
 	Server any
 	State  any // the dialect's own: what Decode leaves for Reply; nil before
+}
+
+// Share is what a request by a share may ask of the native API.
+type Share struct {
+	Numbers bool     // numbers alone, and nothing that tells people apart
+	Props   []string // paths of properties that a share of numbers may name
+	Filter  string   // query string of the filter that all answers satisfy; "" = none
 }
 
 // Site is what a dialect may know of a site.

@@ -28,11 +28,16 @@ func (n *API) fields(ctx context.Context, c *reading) error {
 		return nil
 	}
 	dst := append(a.open(c.out, answer.AsOf), `,"fields":[`...)
+	first := true
 	for i := range answer.Fields {
 		f := &answer.Fields[i]
-		if i > 0 {
+		if !c.shows(f.Field) {
+			continue
+		}
+		if !first {
 			dst = append(dst, ',')
 		}
+		first = false
 		dst = event.AppendString(append(dst, `{"field":`...), f.Field)
 		dst = append(append(append(dst, `,"kind":"`...), f.Kind...), '"')
 		dst = appendCount(dst, "values_about", f.About)

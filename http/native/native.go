@@ -127,13 +127,16 @@ func (n *API) begin(ctx context.Context, route *route, ids []string, req *dialec
 	query.now = n.now().UnixMilli()
 	c := &reading{ids: ids, query: query, out: res.Body[:0], req: req, res: res}
 	if req.Site == nil { // the admin's token may ask some calls without
-		return c, nil
+		return c, c.shared(route)
 	}
 	c.site = &req.Site.Site
 	if err := query.of(c.site.Name); err != nil {
 		return nil, err
 	}
-	return c, n.addSaved(ctx, c, route)
+	if err := n.addSaved(ctx, c, route); err != nil {
+		return nil, err
+	}
+	return c, c.shared(route)
 }
 
 // Act answers what is neither a read nor the sending of events. When it returns an error it has

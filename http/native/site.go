@@ -22,7 +22,7 @@ const sitesMax = 100
 // siteInfo is GET /api/v1/site.
 func (n *API) siteInfo(ctx context.Context, c *reading) error {
 	var err error
-	if c.out, err = n.appendSite(ctx, c.out, c.req.Site, c.req.Rights); err != nil {
+	if c.out, err = n.appendSite(ctx, c.out, c.req.Site, c.req); err != nil {
 		return err
 	}
 	if c.req.Admin {
@@ -48,7 +48,7 @@ func (n *API) sites(ctx context.Context, c *reading) error {
 		if i > 0 {
 			c.out = append(c.out, ',')
 		}
-		if c.out, err = n.appendSite(ctx, c.out, site, c.req.Rights); err != nil {
+		if c.out, err = n.appendSite(ctx, c.out, site, c.req); err != nil {
 			return err
 		}
 		if c.out, err = n.appendDays(ctx, c.out, &site.Site, c.query.now, age); err != nil {
@@ -71,8 +71,8 @@ var rightNames = []struct {
 	name  string
 }{{dialect.Read, "read"}, {dialect.Write, "write"}, {dialect.Manage, "manage"}}
 
-// appendSite appends what a site is, without the closing brace.
-func (n *API) appendSite(ctx context.Context, dst []byte, s *dialect.Site, rights dialect.Right) ([]byte, error) {
+// appendSite appends what a site is to the sender of a request, without the closing brace.
+func (n *API) appendSite(ctx context.Context, dst []byte, s *dialect.Site, req *dialect.Request) ([]byte, error) {
 	facts, err := n.engine.Facts(ctx, &s.Site)
 	if err != nil {
 		return dst, err
@@ -109,19 +109,28 @@ func (n *API) appendSite(ctx context.Context, dst []byte, s *dialect.Site, right
 	if dst = append(dst, `,"shop":false`...); facts.Shop {
 		dst = append(dst[:len(dst)-len("false")], "true"...)
 	}
-	dst = event.AppendString(append(dst, `,"version":`...), n.options.Version)
-	dst = append(dst, `,"public":{`...)
-	orNull("write_key", s.WriteKey)
-	dst = append(dst, ',')
-	orNull("client_id", s.ClientID)
+	if req.Share == nil {
+		dst = event.AppendString(append(dst, `,"version":`...), n.options.Version)
+		dst = append(dst, `,"public":{`...)
+		orNull("write_key", s.WriteKey)
+		dst = append(dst, ',')
+		orNull("client_id", s.ClientID)
+		dst = append(dst, '}')
+	}
 	var may []string
 	for _, r := range rightNames {
-		if rights&r.right != 0 {
+		if req.Rights&r.right != 0 {
 			may = append(may, r.name)
 		}
 	}
-	dst = event.AppendStrings(append(dst, `},"rights":`...), may)
-	return append(dst, `,"scope":null`...), nil
+	dst = event.AppendStrings(append(dst, `,"rights":`...), may)
+	switch {
+	case req.Share == nil:
+		return append(dst, `,"scope":null`...), nil
+	case req.Share.Numbers:
+		return append(dst, `,"scope":"numbers"`...), nil
+	}
+	return append(dst, `,"scope":"people"`...), nil
 }
 
 // appendDays appends the visits of today, of yesterday until this time of day, and of seven days.
