@@ -34,7 +34,7 @@ var takes = map[string]string{
 	"live": "filters visit", "values": "filters visit range", "fields": "range",
 	"count": "filters visit range", "series": "filters visit range steps", "counters": "filters visit range",
 	"events": "filters visit range", "users": "filters visit range", "sessions": "filters visit range",
-	"live/stream": "filters", "site": "", "sites": "age", "saved": "",
+	"site": "", "sites": "age", "saved": "",
 }
 
 // ages are the calls that take max_age besides those with a range.

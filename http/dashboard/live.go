@@ -10,8 +10,11 @@ import (
 // This file is the screen of now: who is here, what they look at, and each event as it comes. The
 // server renders the first state; assets/60-live.js keeps it up.
 
-// linesFirst is how many events the list has at first. The script keeps 500.
-const linesFirst = 50
+// linesFirst is how many events the list has at first, linesKept how many the script keeps in it.
+const (
+	linesFirst = 50
+	linesKept  = 500
+)
 
 // liveAnswer is what the call live says.
 type liveAnswer struct {
@@ -44,8 +47,7 @@ type liveView struct {
 	First, Last string // labels of the ends
 	Alt         string
 	Tops        []topView
-	Zone        string
-	Stream      bool
+	Stream      bool // the script keeps it up
 }
 
 // liveNumber is a number of the last thirty minutes.
@@ -66,7 +68,7 @@ const topRows = 5
 
 // linesView is the list of events as they come.
 type linesView struct {
-	Stream  string // address of the stream
+	Stream  string // address of the stream; "" = there is none for this viewer
 	After   string // id of the newest event that the list has; "" = it has none
 	Event   string // what addresses of events begin with
 	People  string // what addresses of people begin with
@@ -89,12 +91,12 @@ func liveScreen(p *page) [][]*panel {
 		}
 		return body{peopleBody: peopleBody{Live: p.viewLive(&a)}}, nil
 	}
-	if p.viewer.Share != nil {
+	if p.viewer.Share != nil && !p.viewer.Share.People {
 		return [][]*panel{{now}}
 	}
 	// The list takes the filters that the stream takes, and is of all time, so that it is not empty
 	// on a quiet site.
-	query := p.state.question("live/stream", state{{"limit", strconv.Itoa(linesFirst)}, {"order", "desc"}})
+	query := append(p.plain(), pair{"limit", strconv.Itoa(linesFirst)}, pair{"order", "desc"}).String()
 	lines := &panel{name: "lines", title: "Events as they come", wide: true, lines: 30, ask: func() *asked { return p.asks.begin(p.site, "events", query) }}
 	lines.view = func(q *asked) (body, *failure) {
 		var a eventsAnswer
@@ -106,10 +108,23 @@ func liveScreen(p *page) [][]*panel {
 	return [][]*panel{{now}, {lines}}
 }
 
+// plain are the filters that the stream takes: those of events.
+func (p *page) plain() (s state) {
+	for _, pr := range p.state {
+		if pr.ofAPI() && keeps[pr.key] == "" && !strings.HasPrefix(pr.key, "visit.") {
+			s = append(s, pr)
+		}
+	}
+	return s
+}
+
+// streams says whether the viewer may read the stream. A share may not: it has no session.
+func (p *page) streams() bool { return p.viewer.Share == nil }
+
 // viewLive makes the view of who is here.
 func (p *page) viewLive(a *liveAnswer) *liveView {
 	v := &liveView{
-		Visitors: p.locale.Number(a.Visitors), Zone: p.zone.String(),
+		Visitors: p.locale.Number(a.Visitors), Stream: p.streams(),
 		Numbers: []liveNumber{
 			{"visitors_30", "people", p.locale.Number(a.Visitors30)},
 			{"views_30", "page views", p.locale.Number(a.Views30)},
@@ -152,7 +167,10 @@ func (p *page) viewLive(a *liveAnswer) *liveView {
 // viewLines makes the view of the list.
 func (p *page) viewLines(a *eventsAnswer) *linesView {
 	kept := p.state.common()
-	v := &linesView{Stream: p.apiHref("live/stream", p.state.question("live/stream", nil), ""), Zone: p.zone.String(), Maximum: 500}
+	v := &linesView{Zone: p.zone.String(), Maximum: linesKept}
+	if p.streams() {
+		v.Stream = p.apiHref("live/stream", p.plain().String(), "")
+	}
 	const mark = "x"
 	v.Event, v.Rest, _ = strings.Cut(p.screenHref("events", kept, mark), "/events/"+mark)
 	v.Event += "/events/"

@@ -45,6 +45,9 @@ func TestLiveOfAShare(t *testing.T) {
 	if m.asks("events") {
 		t.Error("events are asked for")
 	}
+	page = screenOn(t, m, "/live?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/s/token", People: true} })
+	mustHave(t, page, "5db4c88fc51de13e7a90456c60a92ad2")
+	mustNotHave(t, page, "data-stream", "data-live")
 }
 
 func TestLiveEmptyAndFailing(t *testing.T) {
