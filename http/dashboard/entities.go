@@ -2,6 +2,9 @@ package dashboard
 
 // This file lists the people or visits behind a number of an analysis.
 
+// seesPeople says whether the viewer may see who is behind a number.
+func (p *page) seesPeople() bool { return p.viewer.Share == nil || p.viewer.Share.People }
+
 // entitiesPage is how many of them a page has.
 const entitiesPage = "100"
 

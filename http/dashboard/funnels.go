@@ -181,7 +181,7 @@ func (p *page) funnelResult(ask func() *asked, known bool) *panel {
 			return body{Empty: p.empty()}, nil
 		}
 		v := &funnelPanel{Bars: Funnel(p.locale, who(a.Entity), p.funnelBars(&a)), CSV: p.apiHref(q.call, q.query, "csv")}
-		if a.Converted > 0 {
+		if a.Converted > 0 && p.seesPeople() {
 			v.All = p.href(p.state.anew().with("_at", strconv.Itoa(len(a.Steps))).with("_state", "reached"))
 		}
 		if p.viewer.Save {
@@ -202,7 +202,7 @@ func (p *page) funnelBars(a *funnelAnswer) (bars []FunnelBar) {
 		if told.Median != nil {
 			bar.Median, bar.Timed = seconds(*told.Median), true
 		}
-		if i+1 < len(a.Steps) {
+		if i+1 < len(a.Steps) && p.seesPeople() {
 			bar.Href = p.href(p.state.anew().with("_at", strconv.Itoa(i+1)).with("_state", "dropped"))
 		}
 		bars = append(bars, bar)

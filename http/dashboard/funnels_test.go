@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"cairn/http/dialect"
 )
 
 const madeFunnel = `{"from":"2026-10-31T00:00:00.000Z","to":"2026-11-30T00:00:00.000Z","as_of":{"time":"2026-11-29T13:59:00.000Z"},"entity":"user","window":1209600,
@@ -104,6 +107,42 @@ func TestFunnelForm(t *testing.T) {
 		}
 		if len(s.all("step")) != len(tt.want) || s.get("mode") != "any" || s.has("entity") || s.get("range") != "7d" {
 			t.Errorf("%v: %q", tt.form, s)
+		}
+	}
+}
+
+// sharedGate knows one share.
+type sharedGate struct {
+	cannedGate
+	people bool
+}
+
+func (g sharedGate) Share(*dialect.Request, string) (*Viewer, error) {
+	return &Viewer{Sites: g.sites, Share: &Share{People: g.people}}, nil
+}
+
+// A share of numbers has no link to people, and no form that saves.
+func TestSharedAnalyses(t *testing.T) {
+	for _, people := range []bool{false, true} {
+		site := new(dialect.Site)
+		site.Name, site.Location = "shop", time.UTC
+		g := sharedGate{cannedGate{[]*dialect.Site{site}}, people}
+		r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "retention": madeRetention}}
+		d := New(Options{Reports: r, Gate: g, Addresses: g, Now: func() time.Time { return time.Date(2026, 11, 29, 14, 0, 0, 0, time.UTC) }})
+		for _, address := range []string{"funnels?step=name%3Da&step=name%3Db&_wait=1", "retention?_wait=1"} {
+			path, query, _ := strings.Cut(address, "?")
+			var res dialect.Response
+			d.shared(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/s/token/" + path, RawQuery: query, Header: noHeader}, &res)
+			page := string(res.Body)
+			if !strings.Contains(page, "1,200") && !strings.Contains(page, "100 of 200") {
+				t.Fatalf("%s shows nothing:\n%s", address, page)
+			}
+			if got := strings.Contains(page, "_at="); got != people {
+				t.Errorf("people %v: %s links to people: %v", people, address, got)
+			}
+			if strings.Contains(page, "/saved") {
+				t.Errorf("%s saves", address)
+			}
 		}
 	}
 }

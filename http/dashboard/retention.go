@@ -140,7 +140,7 @@ func (p *page) retentionTable(ask func() *asked) *panel {
 			c := Cohort{Size: told.Size, Start: p.dateStart(told.Period)}
 			for k, cell := range told.Cells {
 				view := CohortCell{Users: cell.Users, Open: !cell.Complete}
-				if cell.Users > 0 {
+				if cell.Users > 0 && p.seesPeople() {
 					view.Href = p.href(p.state.anew().with("_at", told.Period).with("_cell", strconv.Itoa(k+1)))
 				}
 				c.Cells = append(c.Cells, view)
