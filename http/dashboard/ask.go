@@ -135,8 +135,8 @@ func (a *asks) begin(site *dialect.Site, call, query string) *asked {
 	return q
 }
 
-// ready waits for an answer until late, and says whether it is there.
-func (q *asked) ready(late <-chan time.Time) bool {
+// ready waits for an answer until late ends, and says whether it is there.
+func (q *asked) ready(late context.Context) bool {
 	select {
 	case <-q.done:
 		return true
@@ -145,7 +145,7 @@ func (q *asked) ready(late <-chan time.Time) bool {
 	select {
 	case <-q.done:
 		return true
-	case <-late:
+	case <-late.Done():
 		return false
 	}
 }

@@ -70,7 +70,7 @@ func eventScreen(p *page) [][]*panel {
 		return body{peopleBody: peopleBody{Event: p.viewEvent(&e, q.answer.Body)}}, nil
 	}
 	var e eventData
-	if !q.ready(time.After(waitLong)) || q.into(&e) != nil {
+	if !q.ready(p.late) || q.into(&e) != nil {
 		one.wide = true
 		return [][]*panel{{one}}
 	}
@@ -98,7 +98,7 @@ func (p *page) visitOf(e *eventData) *visitData {
 	}
 	q := p.askAt("sessions", state{{"session", e.Session}, {"limit", "100"}})
 	var a visitsAnswer
-	if !q.ready(time.After(waitLong)) || q.into(&a) != nil {
+	if !q.ready(p.late) || q.into(&a) != nil {
 		return nil
 	}
 	var found *visitData

@@ -16,7 +16,7 @@ var fieldTitles = map[string]string{
 	"page": "Page", "path": "Path", "title": "Title", "url": "Address", "name": "Event", "type": "Type", "value": "Value", "user": "Person", "anonymous": "Anonymous id", "session": "Visit", "group": "Group", "bot": "Bots",
 	"utm_source": "UTM source", "utm_medium": "UTM medium", "utm_campaign": "UTM campaign", "utm_term": "UTM term", "utm_content": "UTM content", "click_id": "Click id",
 	"ip": "IP address", "asn": "Network", "latitude": "Latitude", "longitude": "Longitude", "platform": "Platform", "message_id": "Message id",
-	"has": "Field",
+	"has": "Field", "goal": "Goal",
 }
 
 // fieldTitle is the name of a field.

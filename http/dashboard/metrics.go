@@ -115,7 +115,8 @@ type row struct {
 	with  *string
 	in    map[string]*string
 	numbers
-	was *numbers
+	was  *numbers
+	goal string // what a goal asks
 }
 
 // UnmarshalJSON reads a row. Its time is a mean of seconds in pages.

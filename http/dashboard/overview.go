@@ -22,7 +22,7 @@ var (
 	pageTabs   = []tab{{"page", "Pages"}, {"entry", "Entry pages"}, {"exit", "Exit pages"}, {"title", "Titles"}, {"host", "Hosts"}}
 	placeTabs  = []tab{{"country", "Countries"}, {"region", "Regions"}, {"city", "Cities"}, {"language", "Languages"}}
 	deviceTabs = []tab{{"browser", "Browsers"}, {"os", "Systems"}, {"device", "Devices"}, {"screen", "Screens"}, {"browser_version", "Versions"}}
-	eventTabs  = []tab{{"name", "Events"}, {"search", "Searches"}, {"download", "Downloads"}, {"outlink", "Outlinks"}}
+	eventTabs  = []tab{{"name", "Events"}, {"goals", "Goals"}, {"search", "Searches"}, {"download", "Downloads"}, {"outlink", "Outlinks"}}
 )
 
 // overviewAnswer is the answer of the call that most of the overview shares.
@@ -104,8 +104,8 @@ func (p *page) overviewQuestion() func() *asked {
 	for _, by := range firsts {
 		own = append(own, pair{"by", by})
 	}
-	if goal := p.state.get("_goal"); goal != "" {
-		own = append(own, pair{"goal", goal})
+	if g, ok := p.goalShown(); ok {
+		own = append(own, pair{"goal", g.query})
 	}
 	return func() *asked { return p.ask("visits", own) }
 }
@@ -152,6 +152,8 @@ func tableOf(name string) *table {
 		return t
 	case "name":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), filter: "name"}
+	case "goals":
+		return &table{call: "goals", by: "goal", columns: metricsOf("visitors", "conversions", "conversion_rate", "goal_value")}
 	case "search", "download", "outlink":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), filter: "name"}
 	}
@@ -172,7 +174,12 @@ func tableOf(name string) *table {
 // tableBody is the body of a panel with a table.
 func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failure) {
 	var rows tableAnswer
-	if t.call == "visits" {
+	if t.call == "goals" {
+		var f *failure
+		if rows, f = p.goalTable(q); f != nil {
+			return body{}, f
+		}
+	} else if t.call == "visits" {
 		a, f := q.shared()
 		if f != nil {
 			return body{}, f
@@ -190,10 +197,22 @@ func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failur
 		p.note(&a.frameAnswer)
 		rows = a.tableAnswer
 	}
+	if len(rows.Rows) == 0 && t.call == "goals" {
+		return body{Empty: p.noGoals()}, nil
+	}
 	if len(rows.Rows) == 0 && p.state.get("search") == "" {
 		return body{Empty: p.empty()}, nil
 	}
 	return body{Table: p.viewTable(n, t, q, &rows, full)}, nil
+}
+
+// noGoals is what a site without goals shows in place of their numbers.
+func (p *page) noGoals() *emptyView {
+	e := &emptyView{Text: textNoGoals}
+	if p.viewer.Save && p.viewer.Share == nil {
+		e.Helps = []link{{Text: textMakeGoal, Href: p.screenHref("setup", nil) + "#saved"}}
+	}
+	return e
 }
 
 // empty is what a panel without rows says.
@@ -246,7 +265,11 @@ func (p *page) chartMetric(of []*metric) *metric {
 }
 
 // tilesView are numbers side by side.
-type tilesView struct{ Tiles []tileView }
+type tilesView struct {
+	Tiles []tileView
+	Goal  string // which conversions they count
+	Goals []link
+}
 
 // tileView is one number.
 type tileView struct {
@@ -267,14 +290,19 @@ func (p *page) tiles(shared func() *asked) *panel {
 		}
 		p.note(&a.frameAnswer)
 		list := tileMetrics
-		if p.state.get("_goal") != "" {
+		goal, has := p.goalShown()
+		if has {
 			list = append(append([]*metric{}, list...), metricsOf("conversions", "conversion_rate")...)
 		}
 		var was *numbers
 		if a.Compare != nil {
 			was = &a.Compare.Total
 		}
-		return body{Tiles: p.viewTiles(list, &a.Total, was)}, nil
+		v := p.viewTiles(list, &a.Total, was)
+		if has {
+			v.Goal, v.Goals = goal.name, p.goalLinks(goal)
+		}
+		return body{Tiles: v}, nil
 	}}
 }
 

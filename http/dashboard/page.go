@@ -36,6 +36,7 @@ type page struct {
 	base    string // path of the site's screens
 	asks    *asks
 	locale  *Locale
+	late    context.Context // ends when it waits for no answer any more
 	info    siteInfo
 	heading string    // what the screen is about
 	asOf    time.Time // of the oldest answer; zero = none yet
@@ -78,14 +79,16 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 		d.redirect(res, p.href(to))
 		return
 	}
-	late := time.After(waitLong)
-	if q := p.ask("site", nil); q.ready(late) {
+	var cancel context.CancelFunc
+	p.late, cancel = context.WithTimeout(ctx, waitLong)
+	defer cancel()
+	if q := p.ask("site", nil); q.ready(p.late) {
 		_ = q.into(&p.info) // without it the screen is that of any site
 	}
 	rows := s.panels(p)
 	name := p.state.get("_panel")
 	if name != "" {
-		p.fragment(rows, name, late, res)
+		p.fragment(rows, name, res)
 		return
 	}
 	p.whole(rows, res)
@@ -151,28 +154,10 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 	if p.state.get("_wait") != "" {
 		wait = waitLong
 	}
-	late := time.NewTimer(wait)
-	defer late.Stop()
+	late, cancel := context.WithTimeout(p.late, wait)
+	defer cancel()
 	var views [][]*panelView
-	expired := false
-	there := func(q *asked) bool {
-		if q == nil {
-			return true
-		}
-		if expired {
-			select {
-			case <-q.done:
-				return true
-			default:
-				return false
-			}
-		}
-		if !q.ready(late.C) {
-			expired = true
-			return false
-		}
-		return true
-	}
+	there := func(q *asked) bool { return q == nil || q.ready(late) }
 	for _, row := range rows {
 		var line []*panelView
 		for _, n := range row {
@@ -202,10 +187,10 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 }
 
 // fragment writes one panel.
-func (p *page) fragment(rows [][]*panel, name string, late <-chan time.Time, res *dialect.Response) {
+func (p *page) fragment(rows [][]*panel, name string, res *dialect.Response) {
 	if name == "now" {
 		q := p.ask("live", state{{"bot", "false"}})
-		q.ready(late)
+		q.ready(p.late)
 		p.write("now", p.nowText(q))
 		p.d.html(p.req, res, p.out.Bytes())
 		return
@@ -219,7 +204,7 @@ func (p *page) fragment(rows [][]*panel, name string, late <-chan time.Time, res
 			waited := true
 			if n.ask != nil {
 				q = n.ask()
-				waited = q.ready(late)
+				waited = q.ready(p.late)
 			}
 			p.write("panel", p.viewOf(n, q, waited))
 			p.d.html(p.req, res, p.out.Bytes())

@@ -25,7 +25,7 @@ func (p *page) chart(shared func() *asked) *panel {
 	ask := func() *asked {
 		q := shared()
 		if p.viewer.Share == nil {
-			notes = p.ask("saved", state{{"kind", "note"}})
+			notes = p.ask("saved", nil)
 		}
 		return q
 	}

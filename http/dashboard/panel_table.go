@@ -208,6 +208,8 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 	}
 	v.In = p.inText(t.by, r, &v)
 	switch {
+	case r.goal != "":
+		v.Href = p.href(p.state.anew().without("_full", "search", "sort", "order").with("_goal", r.goal))
 	case t.open && r.value != nil:
 		v.Href = p.screenHref("page", p.state.common().with("_page", *r.value))
 	case t.filter != "":

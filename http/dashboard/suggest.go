@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ type suggestionsView struct {
 
 // lists waits a little for the answers.
 func (s *suggestions) lists(p *page) (v suggestionsView) {
-	late := time.After(waitShort)
+	late, cancel := context.WithTimeout(p.late, waitShort)
+	defer cancel()
 	values := func(q *asked) (list []string) {
 		var a struct {
 			Rows []struct {

@@ -17,6 +17,8 @@ const (
 	textWider      = "Look at 12 months"
 	textLast       = "Take off the last filter"
 	textSetUp      = "Set up tracking"
+	textNoGoals    = "This site has no goals yet: what visits should lead to, such as a sign-up."
+	textMakeGoal   = "Make a goal"
 	textNoValue    = "(none)"
 	textDirect     = "Direct"
 	textNotFound   = "There is no such page."
