@@ -30,28 +30,32 @@ func (v *view) visitClauses(conds []query.Cond, span query.Span) (clauses []inde
 	if v.reader.VisitSet == nil {
 		return nil, fmt.Errorf("%w: conditions on visits are not answered yet", query.ErrBadQuery)
 	}
-	set := func(not bool, conds ...query.Cond) error {
-		ords, err := v.reader.VisitSet(&Rows{view: v, reader: v.reader}, conds, span)
-		if err != nil {
-			return err
-		}
-		clause := ordClause(event.IntSession, ords)
-		clause.Not = not
-		clauses = append(clauses, clause)
-		return nil
+	set := func(conds ...query.Cond) (*identity.OrdSet, error) {
+		return v.reader.VisitSet(&Rows{view: v, reader: v.reader}, conds, span)
 	}
 	for _, c := range conds {
 		if !c.Op.Negated() {
-			return clauses, set(false, conds...)
+			ords, err := set(conds...)
+			if err != nil {
+				return nil, err
+			}
+			return []index.Clause{ordClause(event.IntSession, ords)}, nil
 		}
 	}
+	// One set has the visits that some condition leaves out: a question may have hundreds of them,
+	// and a set for each would take megabytes.
+	var out identity.OrdSet
 	for _, c := range conds {
 		c.Op = opposite[c.Op]
-		if err := set(true, c); err != nil {
+		ords, err := set(c)
+		if err != nil {
 			return nil, err
 		}
+		out.Union(ords)
 	}
-	return clauses, nil
+	clause := ordClause(event.IntSession, &out)
+	clause.Not = true
+	return []index.Clause{clause}, nil
 }
 
 // opposite has, for each negated operator, the one that it is the opposite of.
