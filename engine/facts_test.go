@@ -23,6 +23,7 @@ func TestFacts(t *testing.T) {
 		{"orders", event.Event{Dialect: event.Matomo, Type: event.Order, Time: 500}, query.Facts{First: 500, Last: 1000, Dialects: []event.Dialect{event.Native, event.Matomo, event.Oppizi}, Shop: true}},
 		{"carts", event.Event{Dialect: event.Native, Type: event.Cart, Time: 500}, query.Facts{First: 500, Last: 1000, Dialects: []event.Dialect{event.Native, event.Oppizi}, Shop: true}},
 		{"Segment's orders", event.Event{Dialect: event.Segment, Type: event.Track, Name: "Order Completed", Time: 1}, query.Facts{First: 1, Last: 1000, Dialects: []event.Dialect{event.Native, event.Segment, event.Oppizi}, Shop: true}},
+		{"OpenPanel's revenue", event.Event{Dialect: event.OpenPanel, Type: event.Track, Name: "revenue", Time: 1}, query.Facts{First: 1, Last: 1000, Dialects: []event.Dialect{event.Native, event.OpenPanel, event.Oppizi}, Shop: true}},
 	} {
 		for _, sealRows := range []int{1 << 16, 4} {
 			site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}

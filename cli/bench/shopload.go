@@ -9,7 +9,7 @@ import (
 // This file makes the load of the phase "reports": the visits of a web shop. Visits run side by
 // side; one has 4.3 rows on average, and 44 % have a single one. Most rows are page views of 2,000
 // paths. Of the others some put a product into the cart, and a third of these is followed by an
-// order with a value. 230 visits are by 72 people. Where a visit comes from, its country and its
+// order with a value and one to three lines. 230 visits are by 72 people. Where a visit comes from, its country and its
 // browser are those of its first row.
 
 const (
@@ -135,7 +135,8 @@ func (l *shopLoad) appendEvent(b []byte, at time.Time) []byte {
 		b = appendHex(b, l.ids.Uint64())
 		b = append(b, `","value":`...)
 		b = strconv.AppendFloat(b, float64(100+int(l.rng.ExpFloat64()*5900))/100, 'f', 2, 64)
-		b = append(b, `,"properties":{"currency":"EUR"}`...)
+		b = append(b, `,"properties":{"currency":"EUR","items":[`...)
+		b = append(l.appendLines(b), `]}`...)
 	case v.first || kind >= shopCart+shopTrack:
 		b = append(b, `,"type":"page","name":"Product `...)
 		b = append(strconv.AppendInt(b, int64(path), 10), '"')
@@ -171,6 +172,22 @@ func (l *shopLoad) appendEvent(b []byte, at time.Time) []byte {
 		v.due = at.Add(time.Duration(l.rng.ExpFloat64() * float64(shopPause)))
 	}
 	return append(b, `"}}`...)
+}
+
+// appendLines appends the lines of an order, one to three.
+func (l *shopLoad) appendLines(b []byte) []byte {
+	for i := range 1 + l.rng.IntN(3) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		product := zipf(l.rng, benchProducts)
+		b = append(append(b, `{"sku":"`...), productName(product)...)
+		b = strconv.AppendInt(append(b, `","category":"shelf `...), int64(product%20), 10)
+		b = strconv.AppendInt(append(b, `","price":`...), int64(1+product%90), 10)
+		b = strconv.AppendInt(append(b, `.99,"quantity":`...), int64(1+l.rng.IntN(2)), 10)
+		b = append(b, '}')
+	}
+	return b
 }
 
 // appendProperties appends the properties of a track row.

@@ -28,12 +28,16 @@ func TestReportsPage(t *testing.T) {
 		line(`"type":"page","name":"Tea","context":{"url":"https://shop.example/tea","title":"Tea"}`)
 		line(`"name":"add_to_cart","properties":{"plan":"pro"}`)
 		if visitor%2 == 0 {
-			line(`"type":"order","name":"o%d","value":19.5`, visitor)
+			line(`"type":"order","name":"o%d","value":19.5,"properties":{"currency":"eur","items":[{"sku":"tea","category":"Tea","price":19.5}]}`, visitor)
 		}
 	}
 	fmt.Fprintf(&body, `{"type":"page","name":"Home","anonymous":"now"}`)
 	header := http.Header{"Authorization": {"Bearer " + server.keys().SecretKey}, "Content-Type": {"application/x-ndjson"}}
 	if status, answer, err := request("POST", server.url()+"/api/v1/events", header, body.String()); err != nil || status != 200 {
+		t.Fatalf("%d %s %v", status, answer, err)
+	}
+	saved := http.Header{"Authorization": header["Authorization"], "Content-Type": {"application/json"}}
+	if status, answer, err := request("POST", server.url()+"/api/v1/saved", saved, `{"kind":"goal","name":"cart","query":"name=add_to_cart"}`); err != nil || status != 200 {
 		t.Fatalf("%d %s %v", status, answer, err)
 	}
 	page, err := os.ReadFile(filepath.Join(top, "docs", "reports.md"))

@@ -98,7 +98,7 @@ func MulDecimal(a, b string) (plain string, ok bool) {
 func QuotientDecimal(num, den string, digits int) (plain string, ok bool) {
 	scale := max(fractionDigits(num), fractionDigits(den))
 	var x, y, half big.Int
-	if !scaled(&x, num, scale+digits) || !scaled(&y, den, scale) || y.Sign() == 0 {
+	if num == "" || !scaled(&x, num, scale+digits) || !scaled(&y, den, scale) || y.Sign() == 0 {
 		return "", false
 	}
 	// Rounded half up of the magnitudes: (2x + y) / 2y.

@@ -97,3 +97,43 @@ func TestLongNumbersAreNotCalculatedWith(t *testing.T) {
 		}
 	}
 }
+
+// Products are exact, and quotients rounded half away from zero.
+func TestProductsAndQuotients(t *testing.T) {
+	for _, c := range []struct{ a, b, product, quotient string }{
+		{"2.50", "2", "5", "1.25"}, {"0.1", "0.1", "0.01", "1"}, {"-1.5", "3", "-4.5", "-0.5"}, {"1e3", "0.001", "1", "1000000"},
+		{"1", "3", "3", "0.33"}, {"2", "-3", "-6", "-0.67"}, {"0", "5", "0", "0"}, {"0", "-5", "0", "0"}, {"1", "0", "0", ""},
+		{"1", "200", "200", "0.01"}, {"1", "201", "201", "0"}, {"-1", "200", "-200", "-0.01"}, {"x", "1", "", ""}, {"1", "", "", ""},
+	} {
+		product, ok := MulDecimal(c.a, c.b)
+		if ok != (c.product != "") || product != c.product {
+			t.Errorf("%s × %s is %q %v, want %q", c.a, c.b, product, ok, c.product)
+		}
+		a, _ := Decimal(c.a)
+		b, _ := Decimal(c.b)
+		quotient, ok := QuotientDecimal(a, b, 2)
+		if ok != (c.quotient != "") || quotient != c.quotient {
+			t.Errorf("%s / %s is %q %v, want %q", c.a, c.b, quotient, ok, c.quotient)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{1,12})?`)
+		a, _ := Decimal(number.Draw(t, "a"))
+		b, _ := Decimal(number.Draw(t, "b"))
+		x, _ := new(big.Rat).SetString(a)
+		y, _ := new(big.Rat).SetString(b)
+		short := func(r *big.Rat, digits int) string {
+			plain, _ := Decimal(r.FloatString(digits))
+			return plain
+		}
+		if got, _ := MulDecimal(a, b); got != short(new(big.Rat).Mul(x, y), 24) {
+			t.Fatalf("%s × %s is %s", a, b, got)
+		}
+		if y.Sign() == 0 {
+			return
+		}
+		if got, _ := QuotientDecimal(a, b, 2); got != short(new(big.Rat).Quo(x, y), 2) {
+			t.Fatalf("%s / %s is %s, not %s", a, b, got, new(big.Rat).Quo(x, y).FloatString(2))
+		}
+	})
+}

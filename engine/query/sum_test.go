@@ -61,6 +61,25 @@ func TestSum(t *testing.T) {
 	}
 }
 
+func TestSumPer(t *testing.T) {
+	for _, c := range []struct{ sum, by, want string }{
+		{"100", "3", "33.33"}, {"10", "1.5", "6.67"}, {"1", "8", "0.13"}, {"-1", "8", "-0.13"}, {"1", "-8", "-0.13"}, {"0", "8", "0"}, {"5", "0", "null"}, {"999999999999999", "0.000000001", "999999999999999000000000"},
+	} {
+		var sum, by Sum
+		sum.Add(c.sum)
+		by.Add(c.by)
+		if got := string(sum.AppendPer(nil, by, 2)); got != c.want {
+			t.Errorf("%s / %s is %s, want %s", c.sum, c.by, got, c.want)
+		}
+	}
+	var rough, two Sum
+	rough.Add("10000000000000000")
+	two.Add("2")
+	if got := string(rough.AppendPer(nil, two, 2)); got != "5e+15" {
+		t.Errorf("about %s", got)
+	}
+}
+
 func pow(n int) int64 {
 	p := int64(1)
 	for range n {

@@ -15,8 +15,18 @@ import (
 // name, so Facts.Shop is a hint.
 var (
 	shopTypes = []string{string(event.Order), string(event.Cart)}
-	shopNames = []string{"Order Completed", "Order Refunded", "Product Added", "Product Removed"}
+	shopNames = append(revenueNames(), "Order Completed", "Order Refunded", "Product Added", "Product Removed")
 )
+
+// revenueNames are the names of events that are orders in their dialect.
+func revenueNames() (names []string) {
+	for _, d := range event.Dialects {
+		if name := event.NewestRule(d).RevenueName; name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // Facts returns what the rows of a site say of it. It reads no rows.
 func (rd *Reader) Facts(ctx context.Context, site *query.Site) (query.Facts, error) {
