@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -208,6 +209,8 @@ func TestValidate(t *testing.T) {
 		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\n[[site]]\nname = \"b\"\nread_key = \"k\"", `sites "a" and "b" use the same key`},
 		{"[[site]]\nname = \"a\"\nsecret_key = \"k\"\nread_key = \"k\"", `site "a" uses one key for two purposes`},
 		{"[[site]]\nname = \"a\"\ntimezone = \"Mars/Phobos\"", "timezone"},
+		{"[[site]]\nname = \"a\"\ncurrency = \"Euro\"", "currency"},
+		{"[[site]]\nname = \"a\"\ncurrency = \"€\"", "currency"},
 		{"[[site]]\nname = \"a\"\nip = \"sell\"", "ip ="},
 		{"[[site]]\nname = \"a\"\nretention_days = 3", "retention_days"},
 		{"[[site]]\nname = \"a\"\nexclude_ips = [\"office\"]", "exclude_ips"},
@@ -231,6 +234,25 @@ func TestValidate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
 		}
+	}
+}
+
+// Reports know the goals of a site in the order of the file, and its currency.
+func TestGoalsAndCurrency(t *testing.T) {
+	cfg, err := parseConfig("c.toml", "[[site]]\nname = \"a\"\ncurrency = \"eur\"\n[[site.goal]]\nid = 7\nname = \"signup\"\n[[site.goal]]\nid = 2\nname = \"call\"\n[[site]]\nname = \"b\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.DataDir = t.TempDir()
+	if _, err = FillKeys(&cfg, Known{}, false); err != nil {
+		t.Fatal(err)
+	}
+	sites, err := BuildSites(cfg.Sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(sites[0].Site.Goals, sites[0].Site.Currency, sites[1].Site.Goals, sites[1].Site.Currency); got != "[{7 signup} {2 call}]EUR[]" {
+		t.Errorf("%s", got)
 	}
 }
 
