@@ -120,9 +120,12 @@ func (p *page) visitOf(e *eventData) *visitData {
 
 // viewEvent makes the view of an event. raw is the event as the API gave it.
 func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
-	list := p.state.without("_panel", "_wait")
+	list := p.state.without("after", "_panel", "_wait", "_open")
+	if at := e.Time.UnixMilli(); !p.within(at) { // its filters shall find it
+		list = append(state{{"range", "all"}}, list.without("range", "from", "to", "compare")...)
+	}
 	v := &eventView{
-		Back: link{Text: "Events", Href: p.screenHref("events", list)},
+		Back: link{Text: "Events", Href: p.screenHref("events", p.state.without("_panel", "_wait"))},
 		Type: EventType(e.Type), What: e.what(), Time: p.timeOf(e.Time), Received: p.timeOf(e.Received),
 	}
 	if late := e.Received.Sub(e.Time); late >= time.Second {
@@ -151,7 +154,7 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 			continue
 		}
 		field := coreFields[n.path]
-		core.Rows = append(core.Rows, p.fieldRow(n, field))
+		core.Rows = append(core.Rows, p.fieldRow(n, field, list))
 	}
 	v.Parts = append(v.Parts, core)
 	for _, part := range []struct{ title, member, prefix string }{
@@ -165,7 +168,7 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 		if len(nodes) == 0 {
 			continue
 		}
-		list := eventPart{Title: part.title}
+		rows := eventPart{Title: part.title}
 		for _, n := range nodes {
 			field := ""
 			if part.prefix != "" {
@@ -174,9 +177,9 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 					field = bare
 				}
 			}
-			list.Rows = append(list.Rows, p.fieldRow(n, field))
+			rows.Rows = append(rows.Rows, p.fieldRow(n, field, list))
 		}
-		v.Parts = append(v.Parts, list)
+		v.Parts = append(v.Parts, rows)
 	}
 	return v
 }
@@ -187,8 +190,15 @@ var coreFields = map[string]string{
 	"value": "value", "message_id": "message_id", "groups": "group",
 }
 
-// fieldRow makes the line of a field. field is what filters call it; "" = none knows it.
-func (p *page) fieldRow(n node, field string) fieldRow {
+// within says whether the page's range holds a time.
+func (p *page) within(milli int64) bool {
+	from, to, known := p.span()
+	return known && milli >= from && milli < to || p.state.get("range") == "all"
+}
+
+// fieldRow makes the line of a field. field is what filters call it, "" = none knows it; list is the
+// state of the list that they lead to.
+func (p *page) fieldRow(n node, field string, list state) fieldRow {
 	r := fieldRow{Key: n.key, Text: n.text, Depth: min(n.depth, 6), Leaf: n.leaf, Name: n.path}
 	if !n.leaf {
 		return r
@@ -202,7 +212,6 @@ func (p *page) fieldRow(n node, field string) fieldRow {
 	if said := p.valueText(strings.TrimPrefix(field, "context."), n.text); said != n.text {
 		r.Said = said
 	}
-	list := p.state.without("after", "_panel", "_wait", "_open")
 	r.Column = p.screenHref("events", p.withColumn(list, field))
 	if key := fieldKey(field); len(n.text) <= valueMax && n.text != "" {
 		r.For = p.screenHref("events", list.and(key, n.text))

@@ -98,8 +98,8 @@ func (p *page) histogram() *panel {
 		}
 		c := p.courseOf(metricOf("events"), a.Interval, a.Buckets, nil, nil)
 		c.Bars = true
-		for i, at := range c.Times { // the call does not tell which step is not over
-			if end := append(c.Times, c.To)[i+1]; end.After(p.now) && !at.After(p.now) {
+		for i, at := range c.Times { // the call does not tell which step is not over: it is the newest that has begun
+			if !at.After(p.now) && c.To.After(p.now) {
 				c.Running = i
 			}
 		}
@@ -124,6 +124,7 @@ type eventsView struct {
 	CSV     string
 	Older   string // address of the events before these; "" = there are none
 	Newest  string // address of the newest ones; "" = these are
+	Newer   string // address that shows what came since, which the script offers then; "" = nothing is offered
 	Order   string // in which they are, in words
 }
 
@@ -214,8 +215,8 @@ func (p *page) eventList() *panel {
 		if a.Next != nil && len(a.Events) == eventsPage {
 			v.Older = p.href(p.state.with("after", *a.Next))
 		}
-		if p.state.get("after") != "" {
-			v.Newest = p.href(p.state.anew())
+		if v.Newer = p.href(p.state); p.state.get("after") != "" {
+			v.Newest, v.Newer = p.href(p.state.anew()), ""
 		}
 		return body{peopleBody: peopleBody{Events: v}}, nil
 	}

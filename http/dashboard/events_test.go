@@ -61,21 +61,24 @@ func TestEventsScreenEmptyAndFailing(t *testing.T) {
 // One event has all of its fields, each with what can be done about it.
 func TestEventScreen(t *testing.T) {
 	m := eventsMade()
-	page := screenOn(t, m, "/events/5db4c88fc51de13e7a90456c60a92ad2?range=7d")
+	page := screenOn(t, m, "/events/5db4c88fc51de13e7a90456c60a92ad2?range=30d")
 	mustHave(t, page, "12.50", "9.2", "later", ">plan<", ">er<", ">gt_ms<", "JSON",
-		`href="/dashboard/site/shop/events?range=7d&amp;prop.plan=pro"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;prop.plan!=pro"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;prop.%22a!%22=bang"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;prop.tags=x"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;prop.deep.er.n=1"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;context.timezone=Europe/Paris"`,
-		`href="/dashboard/site/shop/events?range=7d&amp;extra.gt_ms=12"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;prop.plan=pro"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;prop.plan!=pro"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;prop.%22a!%22=bang"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;prop.tags=x"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;prop.deep.er.n=1"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;context.timezone=Europe/Paris"`,
+		`href="/dashboard/site/shop/events?range=30d&amp;extra.gt_ms=12"`,
 		`href="https://shop.example/?a=1&amp;b=2" rel="noopener noreferrer nofollow"`,
 		`/dashboard/site/shop/visit/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb`)
 	mustNotHave(t, page, "prop.nil=", "visit/aaaaaaaa")
 	if !m.asks("events", "session=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "order=asc") {
 		t.Errorf("the visit is asked as %q", m.asked)
 	}
+	// An event outside of the range is found by its filters all the same.
+	page = screenOn(t, m, "/events/5db4c88fc51de13e7a90456c60a92ad2?range=7d&country=FR")
+	mustHave(t, page, `href="/dashboard/site/shop/events?range=all&amp;country=FR&amp;prop.plan=pro"`)
 	page = screenOn(t, m, "/events/0123?range=7d")
 	mustHave(t, page, "There is no such event.")
 }

@@ -101,7 +101,7 @@ func (p *page) viewProfile(u *userData) *profileView {
 		nodes, v.MoreTraits = nodes[:nodesMax], true
 	}
 	for _, n := range nodes {
-		v.Traits = append(v.Traits, p.fieldRow(n, ""))
+		v.Traits = append(v.Traits, p.fieldRow(n, "", nil))
 	}
 	for _, kind := range []struct {
 		name string

@@ -29,6 +29,11 @@
     const open = old.contains(document.activeElement);
     if (!old.hasAttribute('data-load') && document.querySelector('main [data-touched]')) return; // somebody is at a form
     if (old.classList.contains('stale')) old.classList.remove('stale');
+    const newer = /** @type {HTMLElement|null} */ (old.querySelector('[data-newer]'));
+    if (newer && fresh.querySelector('[data-newer]')) { // a list does not move by itself
+      if (newer.hidden) newer.hidden = old.outerHTML === fresh.outerHTML;
+      return;
+    }
     if (old.outerHTML === fresh.outerHTML && !old.hasAttribute('data-again') || open && !old.hasAttribute('data-load')) return;
     const node = document.adoptNode(fresh);
     old.replaceWith(node);

@@ -25,14 +25,17 @@
     const root = document.querySelector('[data-live]');
     if (!root) return;
     for (const b of root.querySelectorAll('[data-n]')) put(b, Number(live[b.getAttribute('data-n') || '']).toLocaleString());
-    const bars = root.querySelectorAll('.b'), hits = root.querySelectorAll('.hit title');
+    const bars = root.querySelectorAll('.b'), hits = root.querySelectorAll('.hit title'), lines = root.querySelectorAll('.minutes tbody tr');
     const most = Math.max(...live.minutes.map(m => m.visitors), 1);
     live.minutes.forEach((m, i) => {
       if (!bars[i]) return;
       const high = m.visitors ? Math.max(2, 100 * m.visitors / most) : 0;
       bars[i].setAttribute('y', 100 - high + '%');
       bars[i].setAttribute('height', high + '%');
-      put(hits[i], `${clock.format(new Date(m.time)).slice(0, 5)}: ${m.visitors}`);
+      const at = clock.format(new Date(m.time)).slice(0, 5);
+      put(hits[i], `${at}: ${m.visitors}`);
+      put(lines[i].querySelector('span'), at);
+      put(lines[i].querySelector('td'), m.visitors.toLocaleString());
     });
     const ends = root.querySelectorAll('figcaption span');
     put(ends[0], clock.format(new Date(live.minutes[0].time)).slice(0, 5));

@@ -1,4 +1,4 @@
-// Buttons that copy the value before them. They are hidden where the browser does not allow it.
+// What the screens of events do besides. Buttons that copy the value before them. They are hidden where the browser does not allow it.
 cairn.starts.push(root => {
   if (!navigator.clipboard) return;
   for (const b of root.querySelectorAll('button[data-copy]')) {
@@ -11,3 +11,12 @@ cairn.starts.push(root => {
     };
   }
 });
+
+// With Alt a value of a field is left out.
+document.addEventListener('click', e => {
+  const a = e.altKey && /** @type {Element} */ (e.target).closest('.facets ul a:first-of-type');
+  const not = a && a.parentElement?.querySelector('.not');
+  if (!not) return;
+  e.preventDefault();
+  /** @type {HTMLElement} */ (not).click();
+}, true);
