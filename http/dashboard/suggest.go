@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 )
 
 // This file finds what a form suggests: pages, names and fields that the events of the range have.
