@@ -81,6 +81,18 @@ func (l *Locale) Float(x float64, digits int) string {
 	return text
 }
 
+// Money writes a sum of money with two digits after the point: 9,453.50.
+func (l *Locale) Money(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nothing
+	}
+	text := l.printer.Sprint(number.Decimal(math.Abs(x), number.MinFractionDigits(2), number.MaxFractionDigits(2)))
+	if x < 0 {
+		return minus + text
+	}
+	return text
+}
+
 // compactFrom is the least number that Compact shortens.
 const compactFrom = 10_000
 

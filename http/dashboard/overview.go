@@ -269,6 +269,9 @@ type tilesView struct {
 	Tiles []tileView
 	Goal  string // which conversions they count
 	Goals []link
+
+	Currency   string // of the sums
+	Currencies []link
 }
 
 // tileView is one number.
@@ -321,15 +324,22 @@ func (p *page) viewTiles(list []*metric, now, was *numbers) *tilesView {
 		if was != nil {
 			t.Change = p.change(m, m.of(now), m.of(was))
 			t.Before = p.number(m.unit, m.of(was))
-			if t.Change.Way == Up || t.Change.Way == Down {
-				if t.Good = "good"; (t.Change.Way == Up) == m.less {
-					t.Good = "bad"
-				}
-			}
+			t.Good = good(t.Change, m.less)
 		}
 		v.Tiles = append(v.Tiles, t)
 	}
 	return v
+}
+
+// good says whether a change is one for the better: "good", "bad", "" = neither.
+func good(c Change, less bool) string {
+	switch {
+	case c.Way != Up && c.Way != Down:
+		return ""
+	case (c.Way == Up) == less:
+		return "bad"
+	}
+	return "good"
 }
 
 // eventTiles, eventChart: of a site without visits.

@@ -282,7 +282,7 @@ func (p *page) number(u unit, x *float64) string {
 	case unitMean:
 		return p.locale.Float(*x, 1)
 	case unitMoney:
-		return p.locale.Float(*x, 2)
+		return p.locale.Money(*x)
 	case unitNumber:
 		if math.Abs(*x) < 1 {
 			return p.locale.Float(*x, 4)

@@ -33,6 +33,7 @@ var screens = []*screen{
 	{path: "retention", title: "Retention", key: "r", noCompare: true, panels: retention, form: retentionAsked},
 	{path: "paths", title: "Paths", key: "h", noCompare: true, panels: paths, form: pathsAsked},
 	{path: "numbers", title: "Numbers", panels: aggregates, form: aggregatesAsked},
+	{path: "shop", title: "Shop", key: "s", when: func(p *page) bool { return p.info.Shop }, panels: shop},
 	{path: "setup", title: "Set-up", hidden: true, keys: true, noRange: true, panels: setUp},
 }
 

@@ -19,6 +19,7 @@ const (
 	textSetUp      = "Set up tracking"
 	textNoGoals    = "This site has no goals yet: what visits should lead to, such as a sign-up."
 	textMakeGoal   = "Make a goal"
+	textNoCurrency = "no currency"
 	textNoValue    = "(none)"
 	textDirect     = "Direct"
 	textNotFound   = "There is no such page."
