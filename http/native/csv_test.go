@@ -256,6 +256,31 @@ func TestETag(t *testing.T) {
 	}
 }
 
+// A browser that opened a share has another list of fields than one with a key, and than one with
+// another share. Its tag is not that of theirs.
+func TestETagOfShares(t *testing.T) {
+	n := nativetest.Full()
+	n.AsOf = query.AsOf{Tag: "abc1"}
+	tags := map[string]string{}
+	for _, share := range []*dialect.Share{nil, {}, {Numbers: true}, {Numbers: true, Props: []string{"amount"}}, {Numbers: true, Props: []string{"amo", "unt"}}, {Numbers: true, Filter: "country=NL"}} {
+		target := "/api/v1/fields"
+		if share != nil && share.Filter != "" {
+			target = "/api/v1/count"
+		}
+		api := New(Options{Engine: n, Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay) }})
+		req := &dialect.Request{Method: "GET", Path: target, Site: &dialect.Site{Site: query.Site{ID: 1, Name: "shop"}}, Share: share, Header: func(string) string { return "" }}
+		res := &dialect.Response{}
+		if err := api.Read(t.Context(), req, nil, res); err != nil {
+			t.Fatal(err)
+		}
+		tag := header(res, "ETag")
+		if body, known := tags[tag]; tag == "" || known {
+			t.Errorf("%+v: the tag %q is that of another answer:\n%s\n%s", share, tag, body, res.Body)
+		}
+		tags[tag] = string(res.Body)
+	}
+}
+
 // Whether a property was ever counted does not follow from the rows of a range, so an answer that says
 // it has no tag.
 func TestNoETagOfUnknownProperty(t *testing.T) {

@@ -303,6 +303,9 @@ func (c *reading) hash(without ...string) uint64 {
 	for _, cond := range c.query.saved { // a saved filter may change
 		add("saved", cond.String())
 	}
+	if share := c.req.Share; share != nil { // which fields are listed depends on it
+		add(append([]string{"share", strconv.FormatBool(share.Numbers)}, share.Props...)...)
+	}
 	slices.Sort(all)
 	h := fnv.New64a()
 	h.Write([]byte(c.site.Name))

@@ -57,6 +57,8 @@ func TestReportQuestions(t *testing.T) {
 		{"from alone", "UTC", "from=2026-11-25", "2026-11-25T00:00 2026-11-25T10:20", "", "hour 11"},
 		{"to alone", "UTC", "to=2026-11-21", "2026-11-20T00:00 2026-11-22T00:00", "", "hour 48"},
 		{"to before the first event", "UTC", "to=2026-10-01", "2026-10-01T00:00 2026-10-02T00:00", "", "hour 24"},
+		{"the last day there is", "UTC", "from=9999-12-31&to=9999-12-31&interval=none", "9999-12-31T00:00 9999-12-31T23:59", "", ""},
+		{"the last day, west of it", "America/New_York", "from=9999-12-31&to=9999-12-31&interval=none", "9999-12-31T05:00 9999-12-31T23:59", "", ""},
 		{"a year", "UTC", "from=2025-01-01&to=2025-12-31", "2025-01-01T00:00 2026-01-01T00:00", "", "week 53"},
 		{"two years", "UTC", "from=2024-01-01&to=2025-12-31", "2024-01-01T00:00 2026-01-01T00:00", "", "month 24"},
 		{"no series", "UTC", "range=7d&interval=none", "2026-11-19T00:00 2026-11-26T00:00", "", ""},

@@ -40,7 +40,7 @@ func parsePoint(text string, loc *time.Location) (timePoint, error) {
 		}
 		p.bare = true
 		p.milli = calendar.DayStart(date, loc).UnixMilli()
-		p.next = calendar.DayStart(date.AddDate(0, 0, 1), loc).UnixMilli()
+		p.next = min(calendar.DayStart(date.AddDate(0, 0, 1), loc).UnixMilli(), timeUnixMilliMax) // a time is written with four digits of a year
 		p.day = int32(date.Unix() / 86400)
 		if date.Year() < 1970 || p.day > dayLast {
 			return p, errText("must lie between 1970 and 9999")
