@@ -62,6 +62,7 @@ func TestShared(t *testing.T) {
 	_, filtered := s.save(`{"kind":"share","name":"nf","scope":"numbers","filter":"` + filter + `"}`)
 	_, people := s.save(`{"kind":"share","name":"p","scope":"people","filter":"` + filter + `"}`)
 	_, sourced := s.save(`{"kind":"share","name":"v","scope":"people","filter":"` + visits + `"}`)
+	_, whole := s.save(`{"kind":"share","name":"w","scope":"people"}`)
 	var events struct{ Events []struct{ ID, Name string } }
 	if err := json.Unmarshal([]byte(s.send("GET", "/api/v1/events", "", secret).body), &events); err != nil || len(events.Events) != 2 {
 		t.Fatal(err)
@@ -98,6 +99,10 @@ func TestShared(t *testing.T) {
 		{people, "site", "200", `"scope":"people"`, "write_key"},
 		{people, "saved", "403", "", "token"},
 		{people, "sites", "403", "", "shop"},
+		{whole, "events/" + events.Events[0].ID, "200", "bob", ""},
+		{whole, "fields", "200", `"user"`, ""},
+		{whole, "saved", "403", "", "token"},
+		{whole, "sites", "403", "", "shop"},
 		{sourced, "visits", "200", "", "ada"},
 		{sourced, "events", "200", "", "ada"},
 	} {
@@ -183,6 +188,10 @@ func TestSharedEnds(t *testing.T) {
 func TestSharedGuesses(t *testing.T) {
 	t.Parallel()
 	s := startSharer(t)
+	if s.guesses.pace != newPace(1, 60) {
+		t.Errorf("%+v", s.guesses.pace)
+	}
+	s.guesses = newMeters(newPace(1e-6, guessesMinute)) // however long this takes
 	_, token := s.save(`{"kind":"share","name":"n","scope":"numbers"}`)
 	for i := range guessesMinute {
 		if got := s.ask(strings.Repeat("a", shareBytes), "count", fmt.Sprint("X-Forwarded-For: 2001:db8::", i)); got != "nobody" {
