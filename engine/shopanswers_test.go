@@ -169,3 +169,35 @@ func TestShopCurrencyBounds(t *testing.T) {
 	_, err = ask(0)
 	refused("one currency more", "range", err)
 }
+
+// Nothing but time has to come for a cart to be abandoned. An answer is kept until then.
+func TestShopKeptUntil(t *testing.T) {
+	s := openShop(t)
+	const minute = 60_000
+	at := s.day.From + 600*minute
+	s.send(event.Event{Type: event.Page, Name: "a", Anonymous: "x", Time: at}, event.Event{Type: event.Cart, Name: "c", Anonymous: "x", Value: event.Num("5"), Time: at + minute},
+		event.Event{Type: event.Page, Name: "a", Anonymous: "x", Time: at + 2*minute}, event.Event{Type: event.Page, Name: "a", Anonymous: "y", Time: at + 3*minute})
+	tags := map[string]string{}
+	for _, c := range []struct {
+		minute, abandoned int64
+		as                string // the answer of when
+	}{{5, 0, "5"}, {20, 0, "5"}, {31, 0, "5"}, {32, 1, "32"}, {60, 1, "32"}, {2000, 1, "32"}} {
+		q := query.ShopQuery{Report: s.report(), By: query.ProductsBySKU, Rows: query.Rows{Limit: 10}}
+		q.Now = at + c.minute*minute
+		a, err := s.Shop(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(0)
+		for _, total := range a.Totals {
+			n += int64(total.CartsAbandoned)
+		}
+		if n != c.abandoned || a.AsOf.Time != at+map[string]int64{"5": 5, "32": 32}[c.as]*minute {
+			t.Errorf("after %d minutes %d carts, as of minute %d", c.minute, n, (a.AsOf.Time-at)/minute)
+		}
+		if tag, known := tags[c.as]; known && tag != a.AsOf.Tag {
+			t.Errorf("after %d minutes another answer than before", c.minute)
+		}
+		tags[c.as] = a.AsOf.Tag
+	}
+}

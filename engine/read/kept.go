@@ -18,7 +18,7 @@ import (
 //
 // An answer is true as long as no row has come whose time is in the range or the compared range,
 // no heartbeat of a visit that began before their ends, and no link between persons of whom the
-// answer knows both. Rules add to that. With MaxAge an answer of that age will do.
+// answer knows both. Rules add to that, and so does an answer that is Timed. With MaxAge an answer of that age will do.
 //
 // The same question at the same time is computed once. Compute may call Kept for a part of the
 // answer, such as the compared range: that part is one that is true now, and never nil.
@@ -46,6 +46,13 @@ func Kept[T any](rows *Rows, q *query.Report, key string, size func(*T) int, com
 		return compute()
 	})
 	return answer, fresh.AsOf, err
+}
+
+// Timed is an answer that time alone makes untrue, although no row comes.
+type Timed interface {
+	// TrueUntil returns from when on the answer is not true any more, in Unix milliseconds; 0 =
+	// time changes nothing.
+	TrueUntil() int64
 }
 
 // Rule says what else makes a kept answer void.

@@ -29,7 +29,8 @@ type answerCache struct {
 // cache's lock.
 type keptAnswer struct {
 	as    query.AsOf
-	value any // never modified; nil of a listing
+	value any   // never modified; nil of a listing
+	until int64 // see Timed; guarded by answerCache.mu
 
 	version dataVersion // up to which the answer has been found true
 }
@@ -198,6 +199,9 @@ func (c *answerCache) put(key string, a *keptAnswer, size int) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if timed, is := a.value.(Timed); is {
+		a.until = timed.TrueUntil()
+	}
 	c.answers.Remove(key)
 	c.answers.Add(key, a, bytes)
 }

@@ -27,8 +27,11 @@ func (c *answerCache) serves(a *keptAnswer, v *view, ask *question, fresh *query
 		return true, nil
 	}
 	c.mu.Lock()
-	seen := a.version
+	seen, until := a.version, a.until
 	c.mu.Unlock()
+	if until != 0 && fresh.Now >= until {
+		return false, nil
+	}
 	if ask.rules&Clock != 0 && fresh.Now != a.as.Time {
 		for _, s := range ask.spans {
 			if a.as.Time < s.To {

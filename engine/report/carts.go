@@ -67,7 +67,11 @@ func (c *shopCount) countCarts() error {
 	if err != nil {
 		return err
 	}
-	awake, err := c.awake()
+	recent, err := c.recent()
+	if err != nil {
+		return err
+	}
+	awake, err := sessionsOf(recent)
 	if err != nil {
 		return err
 	}
@@ -77,6 +81,7 @@ func (c *shopCount) countCarts() error {
 	room := c.rows.PairSets()
 	defer room.Close()
 	k := carts{shopCount: c, counted: counted, awake: awake, selections: selections, converted: converted, room: room}
+	k.pending = new(identity.OrdSet)
 	abandoned := make(map[int]*query.ShopTotals)
 	for shares := uint64(1); ; shares *= 4 {
 		clear(abandoned)
@@ -93,25 +98,36 @@ func (c *shopCount) countCarts() error {
 			break
 		}
 	}
+	if err := c.findUntil(k.pending, recent); err != nil {
+		return err
+	}
 	for currency, t := range abandoned {
 		c.totals[currency].CartsAbandoned, c.totals[currency].CartsValue = t.CartsAbandoned, t.CartsValue
 	}
 	return converted.Each(func(currency int, _ uint64) { c.totals[currency].Converted++ })
 }
 
-// awake returns the sessions with a row later than half an hour before the end of the range, or
-// before now.
-func (c *shopCount) awake() (*identity.OrdSet, error) {
+// recent returns the rows later than half an hour before the end of the range, or before now; nil
+// = there can be none.
+func (c *shopCount) recent() (*read.Selection, error) {
 	last := query.Span{From: max(c.span.From, min(c.span.To, c.q.Now)-cartIdle+1), To: c.span.To}
-	all := new(identity.OrdSet)
 	if last.From >= last.To {
-		return all, nil
+		return nil, nil
 	}
 	sel, err := c.rows.Select(nil, last)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := read.Gather(sel.WithSession(), func(s *read.Slice, into *identity.OrdSet) error {
+	return sel.WithSession(), nil
+}
+
+// sessionsOf returns the sessions of some rows.
+func sessionsOf(sel *read.Selection) (*identity.OrdSet, error) {
+	all := new(identity.OrdSet)
+	if sel == nil {
+		return all, nil
+	}
+	sums, err := read.Gather(sel, func(s *read.Slice, into *identity.OrdSet) error {
 		sessions := s.Ints(event.IntSession)
 		return s.Each(func(rows []int32) { into.AddAll(sessions.Of(rows)) })
 	})
@@ -121,10 +137,56 @@ func (c *shopCount) awake() (*identity.OrdSet, error) {
 	return all, err
 }
 
+// pendingMax is the most carts that may be abandoned soon of which an answer looks for the first
+// one. With more of them the answer is not kept.
+const pendingMax = 1 << 16
+
+// findUntil finds when the first of some carts is abandoned, unless a row comes. recent has their
+// last rows.
+func (c *shopCount) findUntil(pending *identity.OrdSet, recent *read.Selection) error {
+	switch n := pending.Len(); {
+	case n == 0:
+		return nil
+	case n > pendingMax:
+		c.until = c.q.Now + 1
+		return nil
+	}
+	sums, err := read.Gather(recent, func(s *read.Slice, last *map[uint64]int64) error {
+		if *last == nil {
+			*last = make(map[uint64]int64)
+		}
+		sessions, times := s.Ints(event.IntSession), s.Ints(event.IntTime)
+		return s.Each(func(rows []int32) {
+			at := times.Of(rows)
+			for i, ord := range sessions.Of(rows) {
+				if pending.Has(uint64(ord)) {
+					(*last)[uint64(ord)] = max((*last)[uint64(ord)], at[i])
+				}
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	ends := make(map[uint64]int64)
+	for _, last := range sums {
+		for ord, at := range last {
+			ends[ord] = max(ends[ord], at+cartIdle)
+		}
+	}
+	for _, end := range ends {
+		if end <= c.span.To && (c.until == 0 || end < c.until) {
+			c.until = end
+		}
+	}
+	return nil
+}
+
 // carts counts the carts of a share of the visits.
 type carts struct {
 	*shopCount
 	counted, awake *identity.OrdSet
+	pending        *identity.OrdSet // visits that are awake and have an open cart
 	selections     []*read.Selection
 	converted      *read.PairSet
 	room           read.PairSets
@@ -156,6 +218,9 @@ func (k *carts) count(abandoned map[int]*query.ShopTotals) error {
 	for ord, v := range k.visits {
 		switch {
 		case k.awake.Has(ord):
+			if v.cart.seq != 0 && v.open(v.cart) || v.cart.seq == 0 && v.change.seq != 0 && v.open(v.change) {
+				k.pending.Add(ord)
+			}
 			delete(k.visits, ord)
 		case v.cart.seq != 0:
 			if !v.open(v.cart) || v.value.Sign() <= 0 {

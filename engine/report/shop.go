@@ -21,22 +21,25 @@ func (r *Reports) Shop(ctx context.Context, q query.ShopQuery) (*query.ShopAnswe
 	}
 	rows := r.reader.Rows(ctx, q.Site)
 	defer rows.Close()
-	// Whether a cart is abandoned depends on the time until the range is over.
-	answer, as, err := read.Kept(rows, &q.Report, fmt.Sprintf("shop %q %q %v %v", q.By, q.Site.Currency, q.Where, q.Rows), shopBytes, func() (*query.ShopAnswer, error) {
+	var rules []read.Rule
+	if q.Compare != nil && q.Compare.To > q.Now {
+		rules = append(rules, read.Clock) // time may abandon a cart of the compared range too
+	}
+	answer, as, err := read.Kept(rows, &q.Report, fmt.Sprintf("shop %q %q %v %v", q.By, q.Site.Currency, q.Where, q.Rows), shopBytes, func() (*keptShop, error) {
 		c := shopCount{rows: rows, q: &q, span: q.Span, steps: q.Steps}
 		if err := c.count(); err != nil {
 			return nil, err
 		}
-		a := &query.ShopAnswer{}
+		a := &keptShop{until: c.until}
 		a.Products, a.Count = c.products.page(&c.currencies, &q.Rows)
 		var err error
 		a.ShopRange, err = c.answer()
 		return a, err
-	}, read.Clock)
+	}, rules...)
 	if err != nil || answer == nil {
 		return &query.ShopAnswer{AsOf: as}, err
 	}
-	full := *answer
+	full := answer.ShopAnswer
 	full.AsOf = as
 	if q.Compare == nil {
 		return &full, nil
@@ -51,16 +54,17 @@ func (r *Reports) Shop(ctx context.Context, q query.ShopQuery) (*query.ShopAnswe
 		names = append(names, fmt.Sprintf("%t %q %q", row.Value.Null, row.Value.Text, row.Currency))
 	}
 	key := fmt.Sprintf("shop before %q %q %v %x", q.By, q.Site.Currency, q.Where, hashTexts(names))
-	before, _, err := read.Kept(rows, &was.Report, key, shopBytes, func() (*query.ShopAnswer, error) {
+	before, _, err := read.Kept(rows, &was.Report, key, shopBytes, func() (*keptShop, error) {
 		c := shopCount{rows: rows, q: &was, span: was.Span, steps: was.Steps}
 		if err := c.count(); err != nil {
 			return nil, err
 		}
-		a := &query.ShopAnswer{Products: c.products.some(&c.currencies, shown)}
+		a := &keptShop{until: c.until}
+		a.Products = c.products.some(&c.currencies, shown)
 		var err error
 		a.ShopRange, err = c.answer()
 		return a, err
-	}, read.Clock)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +79,17 @@ func (r *Reports) Shop(ctx context.Context, q query.ShopQuery) (*query.ShopAnswe
 	return &full, nil
 }
 
+// keptShop is an answer that holds until the next cart is abandoned.
+type keptShop struct {
+	query.ShopAnswer
+	until int64
+}
+
+// TrueUntil is of read.Timed.
+func (k *keptShop) TrueUntil() int64 { return k.until }
+
 // shopBytes estimates the bytes of an answer.
-func shopBytes(a *query.ShopAnswer) int {
+func shopBytes(a *keptShop) int {
 	n := 512 + 512*len(a.Totals) + 72*len(a.Series)
 	for i := range a.Products {
 		row := &a.Products[i]
@@ -97,6 +110,7 @@ type shopCount struct {
 	series     []query.ShopStep
 	products   products
 	visits     uint64
+	until      int64 // when the next cart is abandoned, unless a row comes; 0 = none will be
 }
 
 // shopSums are the numbers of a currency so far.
