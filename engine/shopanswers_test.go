@@ -176,12 +176,12 @@ func TestShopKeptUntil(t *testing.T) {
 	const minute = 60_000
 	at := s.day.From + 600*minute
 	s.send(event.Event{Type: event.Page, Name: "a", Anonymous: "x", Time: at}, event.Event{Type: event.Cart, Name: "c", Anonymous: "x", Value: event.Num("5"), Time: at + minute},
-		event.Event{Type: event.Page, Name: "a", Anonymous: "x", Time: at + 2*minute}, event.Event{Type: event.Page, Name: "a", Anonymous: "y", Time: at + 3*minute})
+		event.Event{Type: event.Page, Name: "a", Anonymous: "x", Time: at + 2*minute}, event.Event{Type: event.Page, Name: "a", Anonymous: "y", Time: at + 2*minute}, event.Event{Type: event.Cart, Name: "c", Anonymous: "y", Value: event.Num("7"), Time: at + 3*minute})
 	tags := map[string]string{}
 	for _, c := range []struct {
 		minute, abandoned int64
 		as                string // the answer of when
-	}{{5, 0, "5"}, {20, 0, "5"}, {31, 0, "5"}, {32, 1, "32"}, {60, 1, "32"}, {2000, 1, "32"}} {
+	}{{5, 0, "5"}, {20, 0, "5"}, {31, 0, "5"}, {32, 1, "32"}, {33, 2, "33"}, {60, 2, "33"}, {2000, 2, "33"}} {
 		q := query.ShopQuery{Report: s.report(), By: query.ProductsBySKU, Rows: query.Rows{Limit: 10}}
 		q.Now = at + c.minute*minute
 		a, err := s.Shop(t.Context(), q)
@@ -192,7 +192,7 @@ func TestShopKeptUntil(t *testing.T) {
 		for _, total := range a.Totals {
 			n += int64(total.CartsAbandoned)
 		}
-		if n != c.abandoned || a.AsOf.Time != at+map[string]int64{"5": 5, "32": 32}[c.as]*minute {
+		if n != c.abandoned || a.AsOf.Time != at+map[string]int64{"5": 5, "32": 32, "33": 33}[c.as]*minute {
 			t.Errorf("after %d minutes %d carts, as of minute %d", c.minute, n, (a.AsOf.Time-at)/minute)
 		}
 		if tag, known := tags[c.as]; known && tag != a.AsOf.Tag {
