@@ -134,14 +134,26 @@ func (p *page) funnelQuestion() func() *asked {
 	return func() *asked { return p.ask("funnel", own) }
 }
 
-// interval is the steps of time of a chart: those of the address, else those that fit the range.
+// stepLengths are the least lengths of the steps of time, in milliseconds.
+var stepLengths = map[string]int64{"minute": 60_000, "hour": 3_600_000, "day": 23 * 3_600_000, "week": 6 * calendar.DayMillis, "month": 28 * calendar.DayMillis}
+
+// stepsMost is how many steps of time a chart has; the API gives as many.
+const stepsMost = 1000
+
+// interval is the steps of time of a chart: those of the address unless the range has too many of
+// them, else those that fit the range.
 func (p *page) interval() string {
-	if i := p.state.get("interval"); calendar.IsInterval(i) {
-		return i
-	}
 	from, to, known := p.span()
+	if !known && p.info.First != nil {
+		if first, err := time.Parse(time.RFC3339, *p.info.First); err == nil {
+			from, to, known = first.UnixMilli(), p.now.UnixMilli(), true
+		}
+	}
 	if !known {
 		return "month"
+	}
+	if i := p.state.get("interval"); calendar.IsInterval(i) && (to-from)/stepLengths[i] < stepsMost {
+		return i
 	}
 	return calendar.DefaultInterval(from, to, p.zone)
 }

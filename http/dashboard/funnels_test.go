@@ -146,3 +146,17 @@ func TestSharedAnalyses(t *testing.T) {
 		}
 	}
 }
+
+// A range has no more steps than the API gives, whatever the address says.
+func TestFunnelInterval(t *testing.T) {
+	for query, want := range map[string]string{
+		"range=7d": "day", "range=7d&interval=hour": "hour", "range=12mo&interval=hour": "week", "range=12mo&interval=day": "day", "range=90d&interval=decade": "day",
+		"range=all": "month", "range=all&interval=week": "week", "range=all&interval=day": "month",
+	} {
+		r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "site": `{"name":"shop","first":"2023-01-01T00:00:00Z","events":5}`}}
+		look(t, r, "funnels?step=name%3Da&step=name%3Db&"+query)
+		if got := r.one(t, "funnel").get("interval"); got != want {
+			t.Errorf("%s: by %s", query, got)
+		}
+	}
+}

@@ -64,8 +64,7 @@
     const form = up(e.target, 'form.asks');
     if (!form) return;
     touched(form);
-    const kind = e.target, what = form.querySelector('[name=_from_what]');
-    if (what instanceof HTMLSelectElement && what.value === 'begin' && up(kind, '.match')) what.value = 'start';
+    const kind = e.target;
     if (kind instanceof HTMLSelectElement && kind.hasAttribute('data-kind')) {
       kind.parentElement?.querySelector('input')?.setAttribute('list', kind.value === 'page' ? 's-page' : 's-name');
     }
