@@ -19,6 +19,15 @@ type PageNumbers struct {
 	Timed                   uint64 // views of which the time is known and more than 0
 }
 
+// AddVisits adds what the visits of another part of the views have; Views, Visits and Visitors stay.
+func (n *PageNumbers) AddVisits(o *PageNumbers) {
+	n.Entries += o.Entries
+	n.Exits += o.Exits
+	n.Bounces += o.Bounces
+	n.Milliseconds += o.Milliseconds
+	n.Timed += o.Timed
+}
+
 // PageRow is one row of a table of pages.
 type PageRow struct {
 	Value Text

@@ -31,6 +31,21 @@ type VisitNumbers struct {
 	GoalValue             Sum    // of their values
 }
 
+// Add adds the numbers of other visits, but for Visitors and Median, which do not add up.
+func (n *VisitNumbers) Add(o *VisitNumbers) {
+	n.Visits += o.Visits
+	n.New += o.New
+	n.Views += o.Views
+	n.Events += o.Events
+	n.VisitViews += o.VisitViews
+	n.Bounces += o.Bounces
+	n.Milliseconds += o.Milliseconds
+	n.Timed += o.Timed
+	n.Converted += o.Converted
+	n.Conversions += o.Conversions
+	n.GoalValue.AddSum(o.GoalValue)
+}
+
 // VisitRow is one row of a table of visits.
 type VisitRow struct {
 	Value Text

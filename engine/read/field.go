@@ -213,6 +213,10 @@ func (f *cellField) Terms(row int) []int32 {
 		if code > int64(f.col.Card()) {
 			return nil
 		}
+		if len(f.wide) >= rangeRowsMax { // of slices before this one
+			clear(f.wide)
+			f.lists = f.lists[:0]
+		}
 		n = f.read(code)
 		f.wide[code] = n
 	}

@@ -115,6 +115,23 @@ func (b *pairBag) makeSpace() {
 	}
 }
 
+// take adds the pairs of another bag of the same spill, which has none then.
+func (b *pairBag) take(o *pairBag) {
+	switch {
+	case o.max == 0:
+		return
+	case b.max == 0:
+		*b = *o
+	default:
+		b.pairs, b.runs = append(b.pairs, o.pairs...), append(b.runs, o.runs...)
+		b.max += o.max - b.spill.free() // what was reserved for both, and what one may hold
+		if b.err == nil {
+			b.err = o.err
+		}
+	}
+	*o = pairBag{spill: o.spill}
+}
+
 // sort sorts the pairs in memory and removes duplicates.
 func (b *pairBag) sort() { b.pairs = sortPairs(b.pairs) }
 

@@ -162,6 +162,10 @@ func (s *Slice) TimedOut() bool { return s.r.timedOut() }
 // Part returns the part of the rows. Only the rows of the slice are to be read.
 func (s *Slice) Part() index.Part { return s.part }
 
+// PartKey names the part of the rows. Of one goroutine's slices, those that follow each other with
+// the same key share the readers that they were asked for: Ints, Codes and Field.
+func (s *Slice) PartKey() any { return s.rr.part }
+
 // Column reads an integer column, or the codes of a cell column, row by row.
 type Column struct{ rowInts }
 
@@ -238,15 +242,21 @@ func (s *Slice) end(err error) error {
 type PairSets struct{ spill *spill }
 
 // PairSets returns sets for a report.
-func (r *Rows) PairSets() PairSets {
+func (r *Rows) PairSets() PairSets { return r.PairSetsOf(1) }
+
+// PairSetsOf returns sets for a report of which so many goroutines each fill some.
+func (r *Rows) PairSetsOf(n int) PairSets {
 	s := r.budget.spill()
-	s.first = reportBagPairs
+	s.first = max(reportBagLeast, reportBagPairs/n)
 	return PairSets{s}
 }
 
 // reportBagPairs is how many pairs each set of a report may hold without reserving them: a
 // report has up to eighteen sets.
-const reportBagPairs = 1 << 14
+const (
+	reportBagPairs = 1 << 14
+	reportBagLeast = 1 << 10
+)
 
 // Close gives back their memory and removes their file.
 func (p PairSets) Close() { p.spill.close() }
@@ -266,6 +276,11 @@ func (p PairSets) Reserve(n int) bool { return p.spill.reserve(n) }
 
 // GiveBack gives back room for n pairs.
 func (p PairSets) GiveBack(n int) { p.spill.giveBack(n) }
+
+// Take adds all pairs of another of the same PairSets, which is empty then.
+func (s *PairSet) Take(o *PairSet) {
+	s.bag.take(&o.bag)
+}
 
 // Reset gives back the memory of all sets so far, which nobody uses any more.
 func (p PairSets) Reset() { p.spill.giveBack(int(p.spill.reserved.Load())) }

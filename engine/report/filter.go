@@ -25,6 +25,7 @@ type dimTest struct {
 	not   bool
 	holds func(text string) bool // of a visit that has a value
 	memo  map[[6]int32]bool      // of kind dimSource
+	texts *read.Terms            // those of memo
 }
 
 // flagTest asks for a row that satisfies a condition, or that none does.
@@ -133,6 +134,16 @@ func textTest(d *dim, c query.Cond) (func(string) bool, error) {
 	return func(text string) bool { return slices.Contains(values, query.Fold(text)) }, nil
 }
 
+// own returns the filter with a memory of its own, for one goroutine.
+func (f *visitFilter) own() *visitFilter {
+	own := *f
+	own.dims = slices.Clone(f.dims)
+	for i := range own.dims {
+		own.dims[i].memo = nil
+	}
+	return &own
+}
+
 // keeps reports whether a visit satisfies all conditions.
 func (f *visitFilter) keeps(texts *read.Terms, v *visitFacts) bool {
 	for _, t := range f.flags {
@@ -152,6 +163,9 @@ func (f *visitFilter) keeps(texts *read.Terms, v *visitFacts) bool {
 // test reports whether a visit has a value that the condition is about.
 func (t *dimTest) test(texts *read.Terms, v *visitFacts) bool {
 	if t.kind == dimSource {
+		if t.texts != texts {
+			t.texts, t.memo = texts, nil
+		}
 		key := v.sourceKey(t.name)
 		is, known := t.memo[key]
 		if !known {
@@ -181,7 +195,7 @@ func (t *dimTest) text(texts *read.Terms, v *visitFacts) (text string, ok bool) 
 	case dimHost:
 		id = v.entry.host
 	default:
-		return wholeValue(t.name, v), true
+		return t.order[wholeValue(t.name, v)], true
 	}
 	if id == 0 {
 		return "", false
@@ -203,9 +217,18 @@ func matchingVisits(rows *read.Rows, conds []query.Cond, span query.Span) (*iden
 	if err != nil {
 		return nil, err
 	}
-	set := new(identity.OrdSet)
-	return set, p.run(func() { *set = identity.OrdSet{} }, func(v *visitFacts) error {
-		set.Add(v.ord)
-		return nil
+	var sets []*identity.OrdSet
+	err = p.run(func() { sets = nil }, func() visitSink {
+		set := new(identity.OrdSet)
+		sets = append(sets, set)
+		return func(_ *read.Terms, v *visitFacts) error {
+			set.Add(v.ord)
+			return nil
+		}
 	})
+	all := new(identity.OrdSet)
+	for _, set := range sets {
+		all.Union(set)
+	}
+	return all, err
 }

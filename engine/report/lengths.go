@@ -18,8 +18,9 @@ import (
 
 // lengthCounts counts visits by table, row and whole seconds. One goroutine uses it.
 type lengthCounts struct {
-	rows  [lengthTotal + 1][]lengthRow // by table and row
-	heavy int                          // rows with an array
+	rows      [lengthTotal + 1][]lengthRow // by table and row
+	heavy     int                          // rows with an array
+	heavyMost int                          // of them, at most
 
 	// In open addressing.
 	keys   []uint64 // plus 1; 0 = free
@@ -30,6 +31,11 @@ type lengthCounts struct {
 	bytes int  // of runs
 	max   int  // bytes of runs at most
 	over  bool // it had more: it counts nothing any more
+}
+
+// newLengths returns one of n lengthCounts of a report, whose runs have at most so many bytes. none says that it counts nothing.
+func newLengths(bytes, n int, none bool) *lengthCounts {
+	return &lengthCounts{max: bytes / n, heavyMost: heavyMax / n, over: none}
 }
 
 // lengthRow is a row of a table.
@@ -43,7 +49,7 @@ type heavyLengths [1 << 11]uint32
 
 const (
 	heavyAfter = 512     // visits after which a row has an array
-	heavyMax   = 256     // rows with an array, at most: 2 MiB
+	heavyMax   = 256     // rows of a report with an array, at most: 2 MiB
 	lengthKeys = 1 << 16 // keys of the hash table at most; a key takes 12 bytes, of slots that are at least a third full
 	lengthRuns = 8       // runs, before they become one
 
@@ -79,7 +85,7 @@ func (c *lengthCounts) add(table, row int, seconds int64) {
 		r.heavy[seconds]++
 		return
 	}
-	if r.n++; r.n == heavyAfter && c.heavy < heavyMax {
+	if r.n++; r.n == heavyAfter && c.heavy < c.heavyMost {
 		c.heavy++
 		r.heavy = new(heavyLengths)
 	}

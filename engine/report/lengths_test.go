@@ -51,7 +51,7 @@ func TestLengthMedians(t *testing.T) {
 // lengthCounts.
 func TestLengthMediansOfManyLengths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	some := []*lengthCounts{{max: lengthBytes}, {max: lengthBytes}, {max: lengthBytes}}
+	some := []*lengthCounts{newLengths(lengthBytes, 3, false), newLengths(lengthBytes, 3, false), newLengths(lengthBytes, 3, false)}
 	all := map[[2]int][]int64{}
 	for range 400_000 {
 		row := [2]int{rng.IntN(2), rng.IntN(1 + rng.IntN(900))}

@@ -65,6 +65,31 @@ type origin struct {
 // hostsMax is how many hosts of its pages, and how many that refer to it, a visit remembers.
 const hostsMax = 1000
 
+// clone returns a copy that lasts longer than its slice.
+func (o *origin) clone() *origin {
+	own := *o
+	own.referred, own.own = slices.Clone(o.referred), slices.Clone(o.own)
+	return &own
+}
+
+// originRoom is the origins of a slice, for use again.
+type originRoom struct {
+	chunks [][]origin
+	n      int // origins in use
+}
+
+const originChunk = 256
+
+func (r *originRoom) next() *origin {
+	if r.n == len(r.chunks)*originChunk {
+		r.chunks = append(r.chunks, make([]origin, originChunk))
+	}
+	o := &r.chunks[r.n/originChunk][r.n%originChunk]
+	*o = origin{referred: o.referred[:0], own: o.own[:0]}
+	r.n++
+	return o
+}
+
 func (o *origin) take(c *clue) {
 	o.tagged = o.tagged || c.tagged()
 	if c.campaign() && (o.campaign.seq == 0 || c.before(o.campaign.moment)) {
@@ -106,27 +131,37 @@ func (o *origin) merge(older *origin) {
 	}
 }
 
-// clueReader reads the clues of the rows of a slice.
+// clueReader reads the clues of the rows of a part.
 type clueReader struct {
 	terms  *read.Terms
 	own    map[string]bool // hosts of the site
 	fields [clueFieldsN]*oneTerm
-	urls   *oneTerm
-	hosts  []int32 // by number of a text: the bare host in it plus 2; 1 = none; 0 = not read yet
-	bare   []int32 // by number of a referrer's host: the bare host, as in hosts
+	bare   []int32 // by number of a referrer's host: the bare host in it plus 2; 1 = none; 0 = not read yet
+	has    []bool  // of rows of a page
 }
 
+// newClueReader returns nil when certainly no row of the part has a clue.
 func newClueReader(s *read.Slice, own map[string]bool, terms *read.Terms) *clueReader {
-	r := &clueReader{terms: terms, own: own, urls: newOneTerm(s, "url", terms)}
+	r := &clueReader{terms: terms, own: own, has: make([]bool, index.PageRows)}
 	for i, name := range clueFields {
-		r.fields[i] = newOneTerm(s, name, terms)
+		r.fields[i] = newOneTerm(s, name, nil, terms)
+	}
+	if !slices.ContainsFunc(r.fields[:clueHost+1], func(f *oneTerm) bool { return f != nil }) {
+		return nil
 	}
 	return r
 }
 
-// any reports whether some row of the slice may have a clue.
-func (r *clueReader) any() bool {
-	return slices.ContainsFunc(r.fields[:clueHost+1], func(f *oneTerm) bool { return f != nil })
+// of says which rows of a page may have a clue. The slice is valid until the next call.
+func (r *clueReader) of(rows []int32) []bool {
+	has := r.has[:len(rows)]
+	clear(has)
+	for _, f := range r.fields[:clueHost+1] {
+		if f != nil {
+			f.mark(rows, has)
+		}
+	}
+	return has
 }
 
 // at reads the clue of a row. It reports false when there is none.
@@ -160,20 +195,31 @@ func (r *clueReader) bareHost(id int32) int32 {
 	return r.bare[id] - 1
 }
 
-// host returns the bare host of a row's url, 0 when it has none.
-func (r *clueReader) host(row int) int32 {
-	id := r.urls.at(row)
-	if id == 0 {
-		return 0
+// hostReader reads the bare hosts of the urls of rows.
+type hostReader struct {
+	urls  *oneTerm
+	found []int32 // of rows of a page
+}
+
+func newHostReader(s *read.Slice, terms *read.Terms) *hostReader {
+	return &hostReader{urls: newOneTerm(s, "url", referrer.HostOf, terms)}
+}
+
+// at returns the number of a row's host plus 1, 0 when it has none.
+func (r *hostReader) at(row int) int32 { return r.urls.at(row) }
+
+// of returns the hosts of rows of a page, nil when none has one. The slice is valid until the next
+// call.
+func (r *hostReader) of(rows []int32) []int32 {
+	if r.urls == nil {
+		return nil
 	}
-	r.hosts = grown(r.hosts, int(id))
-	if r.hosts[id] == 0 {
-		r.hosts[id] = 1
-		if host := referrer.HostOf(r.terms.Text(id - 1)); host != "" {
-			r.hosts[id] = r.terms.ID(host) + 2
-		}
+	if r.found == nil {
+		r.found = make([]int32, index.PageRows)
 	}
-	return r.hosts[id] - 1
+	found := r.found[:len(rows)]
+	r.urls.of(rows, found)
+	return found
 }
 
 // grown returns a slice that has an element i.
@@ -188,25 +234,29 @@ func grown(s []int32, i int) []int32 {
 type oneTerm struct {
 	field read.Field
 	codes *read.Column // of the only column; nil when there are others
+	page  *read.Column // the same, for rows of a page
 	memo  []int32      // by code: what at returns plus 1; 0 = not read yet
 	col   index.Column
 	terms *read.Terms
+	text  func(string) string // what is read of the term, "" = nothing; nil = the term itself
+
+	texts []int32 // with field and text: by number of a term plus 1, as memo
 }
 
-// memoCodes is how many codes of a column are remembered in a slice.
+// memoCodes is how many codes of a column are remembered.
 const memoCodes = 1 << 16
 
-func newOneTerm(s *read.Slice, key string, terms *read.Terms) *oneTerm {
+func newOneTerm(s *read.Slice, key string, text func(string) string, terms *read.Terms) *oneTerm {
 	own, shared := s.Part().Column(event.PrefixContext+key), s.Part().Column(event.PrefixContext)
 	if own == nil && shared == nil {
 		return nil
 	}
-	t := &oneTerm{terms: terms}
+	t := &oneTerm{terms: terms, text: text}
 	if shared != nil || own.Card() > memoCodes {
 		t.field = s.Field(key, terms)
 		return t
 	}
-	t.col, t.codes, t.memo = own, s.Codes(own), make([]int32, own.Card()+1)
+	t.col, t.codes, t.page, t.memo = own, s.Codes(own), s.Codes(own), make([]int32, own.Card()+1)
 	return t
 }
 
@@ -216,19 +266,73 @@ func (t *oneTerm) at(row int) int32 {
 		return 0
 	}
 	if t.codes == nil {
-		return firstTerm(t.field, row)
+		return t.ofField(row)
 	}
-	code := t.codes.At(row)
+	return t.ofCode(t.codes.At(row))
+}
+
+// of sets the numbers of rows of a page.
+func (t *oneTerm) of(rows, to []int32) {
+	if t.codes == nil {
+		for i, row := range rows {
+			to[i] = t.ofField(int(row))
+		}
+		return
+	}
+	for i, code := range t.page.Of(rows) {
+		to[i] = t.ofCode(code)
+	}
+}
+
+// mark sets has of those rows of a page that may have a text.
+func (t *oneTerm) mark(rows []int32, has []bool) {
+	if t.codes == nil {
+		for i, row := range rows {
+			has[i] = has[i] || len(t.field.Terms(int(row))) > 0
+		}
+		return
+	}
+	for i, code := range t.page.Of(rows) {
+		if code > 0 {
+			has[i] = true
+		}
+	}
+}
+
+func (t *oneTerm) ofField(row int) int32 {
+	id := firstTerm(t.field, row)
+	if id == 0 || t.text == nil {
+		return id
+	}
+	t.texts = grown(t.texts, int(id))
+	if t.texts[id] == 0 {
+		t.texts[id] = t.read(t.terms.Text(id-1)) + 1
+	}
+	return t.texts[id] - 1
+}
+
+func (t *oneTerm) ofCode(code int64) int32 {
 	if code <= 0 || code >= int64(len(t.memo)) {
 		return 0
 	}
 	if t.memo[code] == 0 {
 		t.memo[code] = 1
+		first := true
 		event.CellTerms(t.col.Cell(uint32(code)), "", func(term string) {
-			if t.memo[code] == 1 {
-				t.memo[code] = t.terms.ID(term) + 2
+			if first {
+				t.memo[code], first = t.read(term)+1, false
 			}
 		})
 	}
 	return t.memo[code] - 1
+}
+
+// read returns the number of what is read of a term plus 1; 0 = nothing.
+func (t *oneTerm) read(term string) int32 {
+	if t.text != nil {
+		if term = t.text(term); term == "" {
+			return 0
+		}
+	}
+	return t.terms.ID(term) + 1
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -132,11 +133,20 @@ func countPages(rows *read.Rows, q *query.PagesQuery, only map[query.Text]bool) 
 
 // row returns the numbers of a label, which may be new.
 func (c *pageCount) row(value query.Text) (*query.PageNumbers, error) {
+	i, err := c.place(value)
+	if err != nil {
+		return nil, err
+	}
+	return &c.pages[i].PageNumbers, nil
+}
+
+// place returns the index in pages of a label, which may be new.
+func (c *pageCount) place(value query.Text) (int, error) {
 	if i := c.index(value); i >= 0 {
-		return &c.pages[i].PageNumbers, nil
+		return i, nil
 	}
 	if len(c.pages) == query.CounterRowsMax {
-		return nil, query.Bad("range", "more than %d pages; ask for fewer days or add a filter", query.CounterRowsMax)
+		return 0, query.Bad("range", "more than %d pages; ask for fewer days or add a filter", query.CounterRowsMax)
 	}
 	c.pages = append(c.pages, query.PageRow{Value: value})
 	if value.Null {
@@ -144,7 +154,7 @@ func (c *pageCount) row(value query.Text) (*query.PageNumbers, error) {
 	} else {
 		c.at[value.Text] = len(c.pages) - 1
 	}
-	return &c.pages[len(c.pages)-1].PageNumbers, nil
+	return len(c.pages) - 1, nil
 }
 
 // index returns the index of a label in pages, -1 when it is new.
@@ -221,18 +231,61 @@ func (c *pageCount) countVisits() error {
 		rows, visits := splitConds(c.q.Where)
 		p.plain, p.only = rows, visits
 	}
-	forget := func() {
-		for i := range c.pages {
-			n := &c.pages[i].PageNumbers
-			n.Entries, n.Exits, n.Bounces, n.Milliseconds, n.Timed = 0, 0, 0, 0, 0
+	var sums []*pageSum
+	var known sync.Mutex // of the rows
+	err = p.run(func() { sums = nil }, func() visitSink {
+		s := &pageSum{pageCount: c, known: &known, to: p.span.To}
+		sums = append(sums, s)
+		return s.add
+	})
+	for _, s := range sums {
+		c.total.AddVisits(&s.total)
+		for i := range s.pages[:min(len(s.pages), len(c.pages))] {
+			c.pages[i].AddVisits(&s.pages[i])
 		}
-		c.total = query.PageNumbers{Views: c.total.Views}
 	}
-	return p.run(forget, func(v *visitFacts) error { return c.addVisit(p, v) })
+	return err
 }
 
-// addVisit adds the page views of one visit.
-func (c *pageCount) addVisit(p *visitPass, v *visitFacts) error {
+// pageSum is what one goroutine counts of visits.
+type pageSum struct {
+	*pageCount
+	known *sync.Mutex // of pageCount.row
+	to    int64       // end of the span
+	total query.PageNumbers
+	pages []query.PageNumbers // by index in pageCount.pages
+
+	texts *read.Terms
+	at    []int32 // by number of a text in texts plus 1: index in pages plus 1; 0 = not known
+}
+
+// of returns the numbers of a label; id is its number plus 1.
+func (s *pageSum) of(texts *read.Terms, id int32) (*query.PageNumbers, error) {
+	if s.texts != texts {
+		s.texts = texts
+		clear(s.at)
+	}
+	if int(id) >= len(s.at) {
+		s.at = grownTo(s.at, int(id))
+	}
+	if s.at[id] == 0 {
+		s.known.Lock()
+		i, err := s.place(valueOf(texts, id))
+		s.known.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		s.at[id] = int32(i + 1)
+	}
+	i := int(s.at[id] - 1)
+	if i >= len(s.pages) {
+		s.pages = grownTo(s.pages, i)
+	}
+	return &s.pages[i], nil
+}
+
+// add adds the page views of one visit.
+func (s *pageSum) add(texts *read.Terms, v *visitFacts) error {
 	if v.views == 0 {
 		return nil
 	}
@@ -241,13 +294,13 @@ func (c *pageCount) addVisit(p *visitPass, v *visitFacts) error {
 	})
 	end := v.last.time
 	if v.rule.HeartBeats {
-		end = max(end, min(v.beat, p.span.To))
+		end = max(end, min(v.beat, s.to))
 	}
 	for i, view := range v.list {
 		if !view.mine {
 			continue
 		}
-		n, err := c.row(valueOf(&p.texts, view.label))
+		n, err := s.of(texts, view.label)
 		if err != nil {
 			return err
 		}
@@ -261,15 +314,15 @@ func (c *pageCount) addVisit(p *visitPass, v *visitFacts) error {
 		}
 		if i == 0 {
 			n.Entries++
-			c.total.Entries++
+			s.total.Entries++
 			if v.bounced() {
 				n.Bounces++
-				c.total.Bounces++
+				s.total.Bounces++
 			}
 		}
 		if i+1 == len(v.list) {
 			n.Exits++
-			c.total.Exits++
+			s.total.Exits++
 		}
 	}
 	return nil

@@ -1,12 +1,15 @@
 // The pass: it reads slices of rows, newest first, and puts the rows of each visit together.
 //
-// Slices are read side by side and merged in order. A visit that did not begin in a slice waits
-// in open until the slice comes in which it did: no older slice has a row of it. So memory holds
-// the slices under way, the visits that wait and the answer.
+// Slices are read side by side. A visit that did not begin in a slice waits in open until the
+// slice comes in which it did: no older slice has a row of it. Those few visits are put together in
+// the order of slices, and all others are counted by the goroutine that has read them. So memory
+// holds the slices under way, the visits that wait and the answer.
 
 package report
 
 import (
+	"slices"
+
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -51,6 +54,7 @@ const takeCheck = 512
 // pass is one reading of the rows of a span.
 type pass struct {
 	*passQuestion
+	passUse
 	rows  *read.Rows
 	sel   *read.Selection // rows with a session
 	match selections
@@ -59,9 +63,40 @@ type pass struct {
 	share, shares uint64 // the sessions that this pass is for
 	room          read.PairSets
 
-	texts *read.Terms
-	open  map[uint64]*visitDims // visits that began in an older slice, by ordinal
-	most  int                   // visits in open for which there is room
+	inTurn passWorker            // its texts are those of open
+	open   map[uint64]*visitDims // visits that began in an older slice, by ordinal
+	most   int                   // visits in open for which there is room
+	waited []uint64              // scratch
+}
+
+// passUse is what a pass is made for.
+type passUse struct {
+	// restart is called when all that done was told is to be forgotten.
+	restart func()
+	// sink is called some times before the first visit, and again after restart. It returns a
+	// done, which is called with each session of the span that began in it, once over all dones:
+	// by one goroutine at a time, while others call other dones. texts are the texts that the
+	// numbers in visits and dims stand for; a number is that of a text plus 1. All is valid until
+	// done returns. Of different calls, the texts may differ too.
+	sink func() doneFunc
+	// judge says of a complete visit whether it is the first one of its visitor. Several
+	// goroutines call it.
+	judge func(v *visit) freshness
+	// after is called when the slice that begins at the seq first was taken.
+	after func(first uint64) error
+}
+
+type doneFunc func(texts *read.Terms, v *visit, dims []dimValue) error
+
+// passWorker is what one goroutine has for a pass.
+type passWorker struct {
+	*pass
+	done   doneFunc
+	texts  *read.Terms
+	global []int32 // by number of a text: that of open plus 1; 0 = not asked yet
+
+	part   any // that reader is of
+	reader *partReader
 }
 
 // selections are the sets of rows that a pass tells apart.
@@ -77,43 +112,45 @@ type visitDims struct {
 	dims []dimValue
 }
 
-// onePass calls done with each session of the span that began in it, once, in the order of newest
-// slices. texts are the texts that the numbers in visits and dims stand for; a number is that of a
-// text plus 1. They are valid until done returns. begin is called before the first one, and again
-// whenever the pass has to begin anew, for share i of n of the visits. It forgets nothing of other
-// shares.
-func onePass(rows *read.Rows, q *passQuestion, texts *read.Terms, restart func(), after func(first uint64) error, done func(v *visit, dims []dimValue) error) error {
+// onePass makes a pass, and again whenever it has to begin anew, for a share of the visits at a
+// time. It forgets nothing of other shares. Visits whose freshness is freshLate come in the order
+// of slices; so do those with rows in several slices.
+func onePass(rows *read.Rows, q *passQuestion, use passUse) error {
 	for shares := uint64(1); ; shares *= 4 {
+		p := &pass{passQuestion: q, passUse: use, rows: rows, own: make(map[string]bool), shares: shares}
+		for _, h := range rows.Site().Hosts {
+			p.own[referrer.BareHost(h)] = true
+		}
+		if err := p.choose(); err != nil {
+			return err
+		}
+		workers := make([]*passWorker, p.sel.Workers())
+		for i := range workers {
+			workers[i] = &passWorker{pass: p, done: use.sink()}
+		}
+		p.inTurn = passWorker{pass: p, done: use.sink(), texts: new(read.Terms)}
 		err := error(nil)
-		for share := uint64(0); share < shares && err == nil; share++ {
-			err = sharedPass(rows, q, texts, share, shares, after, done)
+		for p.share = 0; p.share < shares && err == nil; p.share++ {
+			err = p.run(workers)
 		}
 		if err != errOpen || shares >= sharesMax {
 			return err
 		}
-		restart()
+		use.restart()
 	}
 }
 
-func sharedPass(rows *read.Rows, q *passQuestion, texts *read.Terms, share, shares uint64, after func(first uint64) error, done func(v *visit, dims []dimValue) error) error {
-	p := &pass{passQuestion: q, rows: rows, texts: texts, own: make(map[string]bool), share: share, shares: shares, room: rows.PairSets(), open: make(map[uint64]*visitDims)}
+// run makes the pass for one share of the visits.
+func (p *pass) run(workers []*passWorker) error {
+	p.open, p.room = make(map[uint64]*visitDims), p.rows.PairSets()
 	defer p.room.Close()
 	if p.most = p.room.Free(); p.room.Reserve(min(openAtFirst, p.room.Most()/openPairs) * openPairs) {
 		p.most += min(openAtFirst, p.room.Most()/openPairs)
 	}
-	for _, h := range rows.Site().Hosts {
-		p.own[referrer.BareHost(h)] = true
+	for _, w := range workers {
+		w.part, w.reader = nil, nil // of the goroutine before
 	}
-	if err := p.choose(); err != nil {
-		return err
-	}
-	return read.InOrder(p.sel, p.readSlice, func(s *sliceVisits) error {
-		first := s.first // of a slice that take gives back
-		if err := p.take(s, done); err != nil || shares > 1 {
-			return err
-		}
-		return after(first)
-	})
+	return read.InTurn(p.sel, workers, (*passWorker).readSlice, (*passWorker).take, (*passWorker).finish)
 }
 
 // choose finds the rows that the pass tells apart.
@@ -142,42 +179,115 @@ func (p *pass) choose() (err error) {
 	return err
 }
 
-// take merges a slice.
-func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) error {
-	defer s.free()
-	for i := range s.visits {
-		if i%takeCheck == takeCheck-1 {
+// take puts those visits of a slice together that have rows in newer ones, or began in older ones.
+func (w *passWorker) take(s *sliceVisits) error {
+	p, n := w.pass, 0
+	for _, i := range s.older {
+		if n++; n%takeCheck == 0 {
 			if err := p.rows.Check(); err != nil {
 				return err
 			}
 		}
-		v, dims := &s.visits[i], s.dims[i*len(p.dims):(i+1)*len(p.dims)]
-		p.global(s, v, dims)
-		inside := v.ord >= s.first
-		newer, waits := p.open[v.ord]
-		switch {
-		case !waits && !inside:
-			if len(p.open) == p.most {
-				more := openMore
-				if !p.room.Reserve(more * openPairs) {
-					if more = 1; !p.room.Reserve(openPairs) {
-						return errOpen
-					}
-				}
-				p.most += more
-			}
-			p.open[v.ord] = &visitDims{*v, append([]dimValue(nil), dims...)}
-			continue
-		case !inside:
-			p.join(newer, v, dims)
-			continue
-		case waits:
-			p.join(newer, v, dims)
-			delete(p.open, v.ord)
-			v, dims = &newer.visit, newer.dims
+		v, dims := &s.visits[i], s.dimsOf(w, int(i))
+		w.translate(v, dims)
+		if v.taken = true; v.ord > s.first {
+			continue // of a damaged row: a session begins with its first row
 		}
-		if v.began {
-			if err := done(v, dims); err != nil {
+		if newer, waits := p.open[v.ord]; waits {
+			newer.join(v, dims)
+			continue
+		}
+		if len(p.open) == p.most {
+			more := openMore
+			if !p.room.Reserve(more * openPairs) {
+				if more = 1; !p.room.Reserve(openPairs) {
+					return errOpen
+				}
+			}
+			p.most += more
+		}
+		own := &visitDims{*v, append([]dimValue(nil), dims...)}
+		if own.list = slices.Clone(v.list); v.origin != nil {
+			own.origin = v.origin.clone()
+		}
+		p.open[v.ord] = own
+	}
+	p.findWaiting(s)
+	for k, ord := range p.waited {
+		if k%takeCheck == takeCheck-1 {
+			if err := p.rows.Check(); err != nil {
+				return err
+			}
+		}
+		i := int(s.places[ord-s.first]) - 1
+		v, dims := &s.visits[i], s.dimsOf(w, i)
+		v.taken = true
+		w.translate(v, dims)
+		newer := p.open[ord]
+		newer.join(v, dims)
+		delete(p.open, ord)
+		if newer.began {
+			newer.fresh = p.judge(&newer.visit)
+			if err := p.inTurn.done(p.inTurn.texts, &newer.visit, newer.dims); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range s.visits {
+		if v := &s.visits[i]; v.fresh == freshLate && !v.taken {
+			v.taken = true
+			dims := s.dimsOf(w, i)
+			w.translate(v, dims)
+			if err := p.inTurn.done(p.inTurn.texts, v, dims); err != nil {
+				return err
+			}
+		}
+	}
+	if p.shares > 1 {
+		return nil
+	}
+	return p.after(s.first)
+}
+
+// dimsOf returns the dimensions of a visit.
+func (s *sliceVisits) dimsOf(w *passWorker, i int) []dimValue {
+	n := len(w.passQuestion.dims)
+	return s.dims[i*n : (i+1)*n]
+}
+
+// findWaiting sets waited to the visits of a slice that wait, ascending.
+func (p *pass) findWaiting(s *sliceVisits) {
+	p.waited = p.waited[:0]
+	if len(p.open) == 0 {
+		return
+	}
+	if len(p.open) < len(s.visits) {
+		for ord := range p.open {
+			if in := ord - s.first; in < uint64(len(s.places)) && s.places[in] != 0 {
+				p.waited = append(p.waited, ord)
+			}
+		}
+		slices.Sort(p.waited)
+		return
+	}
+	for i := range s.visits {
+		if v := &s.visits[i]; !v.taken && p.open[v.ord] != nil {
+			p.waited = append(p.waited, v.ord)
+		}
+	}
+}
+
+// finish takes all other visits of a slice.
+func (w *passWorker) finish(s *sliceVisits) error {
+	defer s.free()
+	for i := range s.visits {
+		if i%takeCheck == takeCheck-1 {
+			if err := w.rows.Check(); err != nil {
+				return err
+			}
+		}
+		if v := &s.visits[i]; v.began && !v.taken {
+			if err := w.done(w.texts, v, s.dimsOf(w, i)); err != nil {
 				return err
 			}
 		}
@@ -186,7 +296,7 @@ func (p *pass) take(s *sliceVisits, done func(v *visit, dims []dimValue) error) 
 }
 
 // join adds what an older slice has of a visit that waits.
-func (p *pass) join(newer *visitDims, v *visit, dims []dimValue) {
+func (newer *visitDims) join(v *visit, dims []dimValue) {
 	newer.merge(v)
 	for i, d := range dims {
 		if have := &newer.dims[i]; d.id != 0 && (have.id == 0 || d.at.before(have.at)) {
@@ -195,48 +305,50 @@ func (p *pass) join(newer *visitDims, v *visit, dims []dimValue) {
 	}
 }
 
-// global replaces the numbers of texts of a slice by those of the pass.
-func (p *pass) global(s *sliceVisits, v *visit, dims []dimValue) {
+// translate replaces the numbers of the worker's texts by those of the texts of open.
+func (w *passWorker) translate(v *visit, dims []dimValue) {
 	for i := range dims {
-		dims[i].id = p.text(s, dims[i].id)
+		dims[i].id = w.text(dims[i].id)
 	}
 	for _, view := range [...]*pageView{&v.entry, &v.exit} {
-		view.label, view.host = p.text(s, view.label), p.text(s, view.host)
+		view.label, view.host = w.text(view.label), w.text(view.host)
 	}
 	for i := range v.list {
-		v.list[i].label, v.list[i].host = p.text(s, v.list[i].label), p.text(s, v.list[i].host)
+		v.list[i].label, v.list[i].host = w.text(v.list[i].label), w.text(v.list[i].host)
 	}
 	for i, id := range v.remembered {
-		v.remembered[i] = p.text(s, id)
+		v.remembered[i] = w.text(id)
 	}
-	v.host = p.text(s, v.host)
+	v.host = w.text(v.host)
 	if v.origin == nil {
 		return
 	}
-	p.globalClue(s, &v.origin.campaign)
+	w.translateClue(&v.origin.campaign)
 	for i := range v.origin.referred {
-		p.globalClue(s, &v.origin.referred[i])
+		w.translateClue(&v.origin.referred[i])
 	}
 	for i, id := range v.origin.own {
-		v.origin.own[i] = p.text(s, id)
+		v.origin.own[i] = w.text(id)
 	}
 }
 
-func (p *pass) globalClue(s *sliceVisits, c *clue) {
+func (w *passWorker) translateClue(c *clue) {
 	for i, id := range c.terms {
-		c.terms[i] = p.text(s, id)
+		c.terms[i] = w.text(id)
 	}
-	c.host = p.text(s, c.host)
+	c.host = w.text(c.host)
 }
 
-func (p *pass) text(s *sliceVisits, id int32) int32 {
+// text returns the number of a text among those of open, each plus 1.
+func (w *passWorker) text(id int32) int32 {
 	if id == 0 {
 		return 0
 	}
-	if s.global[id-1] == 0 {
-		s.global[id-1] = p.texts.ID(s.terms.Text(id-1)) + 1
+	w.global = grown(w.global, int(id))
+	if w.global[id] == 0 {
+		w.global[id] = w.inTurn.texts.ID(w.texts.Text(id-1)) + 1
 	}
-	return s.global[id-1]
+	return w.global[id]
 }
 
 // shareOf returns which share of the visits a session is in.

@@ -14,12 +14,12 @@ import (
 
 // sliceVisits are the visits that have rows in one slice, as far as it has them.
 type sliceVisits struct {
-	first  uint64 // seq of the slice's first row
-	terms  *read.Terms
-	global []int32 // by number of a text: that of the pass plus 1; 0 = not asked yet
-	visits []visit
-	dims   []dimValue // len(passQuestion.dims) of each visit
-	list   []pageView
+	first   uint64 // seq of the slice's first row
+	visits  []visit
+	dims    []dimValue // len(passQuestion.dims) of each visit
+	list    []pageView // in the order of rows
+	lists   []pageView // the same by visit, newest rows first
+	origins originRoom
 
 	places []int32 // by ordinal less first: index in visits plus 1
 	older  map[uint64]int32
@@ -28,14 +28,21 @@ type sliceVisits struct {
 // sliceRoom is the memory of slices, for use again.
 var sliceRoom = sync.Pool{New: func() any { return &sliceVisits{places: make([]int32, read.SliceRows)} }}
 
+// olderKept is how many older visits a slice may have had whose map is used again.
+const olderKept = 1 << 12
+
 func (s *sliceVisits) free() {
 	clear(s.places)
-	clear(s.visits) // they point to origins and lists
-	s.visits, s.dims, s.list, s.global, s.terms, s.older = s.visits[:0], s.dims[:0], s.list[:0], s.global[:0], nil, nil
+	if len(s.older) > olderKept {
+		s.older = nil
+	}
+	clear(s.older)
+	s.visits, s.dims, s.list, s.lists = s.visits[:0], s.dims[:0], s.list[:0], s.lists[:0]
+	s.origins.n = 0
 	sliceRoom.Put(s)
 }
 
-// place returns where the index of a session is kept.
+// at returns a session of the slice, a new one when it has none of that ordinal.
 func (s *sliceVisits) at(ord uint64) *visit {
 	if in := ord - s.first; in < uint64(len(s.places)) {
 		if i := s.places[in]; i != 0 {
@@ -102,55 +109,91 @@ func typeKinds(p index.Part) (codes index.Column, kinds []uint8) {
 	return col, kinds
 }
 
-// sliceReader reads the visits of one slice.
-type sliceReader struct {
-	*pass
-	s    *read.Slice
-	to   *sliceVisits
-	time *read.Column
-	ords *read.Column
-	who  *read.Column
-
-	types *read.Column
-	kinds []uint8
-	rules *ruleReader
-
-	tests      []func(int) bool
-	plain      func(int) bool
-	goal       func(int) bool
-	values     read.Field
-	labels     *labelReader
-	clues      *clueReader // nil when nobody asks where visits came from
-	clued      bool        // some row of the slice may say it
-	remembered [2]read.Field
+// partReader reads the rows of a part for one goroutine.
+type partReader struct {
+	time, ords, who *read.Column
+	types           *read.Column // nil when no row has a type
+	kinds           []uint8
+	rules           *ruleReader
+	values          read.Field
+	labels          *labelReader
+	hosts           *hostReader // nil when nobody asks where visits came from
+	clues           *clueReader // nil when no row may say it, or nobody asks
+	remembered      [2]read.Field
+	dims            []*dimReader // nil of those that are not of kind dimField
 }
 
+func (w *passWorker) newPartReader(s *read.Slice) *partReader {
+	r := &partReader{time: s.Ints(event.IntTime), ords: s.Ints(event.IntSession), who: s.Ints(event.IntPerson)}
+	col, kinds := typeKinds(s.Part())
+	if col == nil {
+		return r
+	}
+	r.types, r.kinds, r.rules = s.Codes(col), kinds, newRuleReader(s)
+	if w.match.goal != nil {
+		r.values = s.Field("value", w.texts)
+	}
+	if w.label != "" {
+		r.labels = newLabelReader(s, w.label, w.passQuestion.hosts, w.texts)
+	}
+	if w.source {
+		r.hosts, r.clues = newHostReader(s, w.texts), newClueReader(s, w.own, w.texts)
+		for i, key := range [...]string{"extra._rcn", "extra._rck"} {
+			r.remembered[i] = s.Field(key, w.texts)
+		}
+	}
+	r.dims = make([]*dimReader, len(w.passQuestion.dims))
+	for i := range w.passQuestion.dims {
+		if d := &w.passQuestion.dims[i]; d.kind == dimField {
+			r.dims[i] = newDimReader(s, d, w.texts)
+		}
+	}
+	return r
+}
+
+// sliceReader reads the visits of one slice.
+type sliceReader struct {
+	*passWorker
+	*partReader
+	s    *read.Slice
+	to   *sliceVisits
+	base uint64 // seq of row 0 of the part
+
+	tests []func(int) bool
+	plain func(int) bool
+	goal  func(int) bool
+}
+
+// textsMax is how many texts a worker numbers, and textBytesMax how many bytes they have, before
+// it forgets them.
+const (
+	textsMax     = 1 << 17
+	textBytesMax = 4 << 20
+)
+
 // readSlice reads the visits of one slice.
-func (p *pass) readSlice(s *read.Slice) (*sliceVisits, error) {
+func (w *passWorker) readSlice(s *read.Slice) (*sliceVisits, error) {
+	if w.texts == nil || w.texts.Len() > textsMax || w.texts.Bytes() > textBytesMax {
+		w.texts, w.global, w.part = new(read.Terms), w.global[:0], nil
+	}
+	if key := s.PartKey(); w.part != key {
+		w.part, w.reader = key, w.newPartReader(s)
+	}
 	to := sliceRoom.Get().(*sliceVisits)
-	to.first, to.terms = s.Seq(s.First()), new(read.Terms)
-	r := &sliceReader{pass: p, s: s, to: to, time: s.Ints(event.IntTime), ords: s.Ints(event.IntSession), who: s.Ints(event.IntPerson)}
+	to.first = s.Seq(s.First())
+	r := &sliceReader{passWorker: w, partReader: w.reader, s: s, to: to, base: s.Seq(0)}
 	err := r.read()
 	if err != nil || len(to.visits) == 0 {
 		to.free()
 		return nil, err
 	}
-	if n := to.terms.Len(); cap(to.global) < n {
-		to.global = make([]int32, n)
-	} else {
-		to.global = to.global[:n]
-		clear(to.global)
-	}
 	return to, nil
 }
 
 func (r *sliceReader) read() error {
-	part := r.s.Part()
-	col, kinds := typeKinds(part)
-	if col == nil {
+	if r.types == nil {
 		return nil
 	}
-	r.types, r.kinds, r.rules = r.s.Codes(col), kinds, newRuleReader(r.s)
 	for _, sel := range r.match.tests {
 		r.tests = append(r.tests, r.s.Selects(sel))
 	}
@@ -159,17 +202,6 @@ func (r *sliceReader) read() error {
 	}
 	if r.match.goal != nil {
 		r.goal = r.s.Selects(r.match.goal)
-		r.values = r.s.Field("value", r.to.terms)
-	}
-	if r.label != "" {
-		r.labels = newLabelReader(r.s, r.label, r.hosts, r.to.terms)
-	}
-	if r.source {
-		r.clues = newClueReader(r.s, r.own, r.to.terms)
-		r.clued = r.clues.any()
-		for i, key := range [...]string{"extra._rcn", "extra._rck"} {
-			r.remembered[i] = r.s.Field(key, r.to.terms)
-		}
 	}
 	if err := r.s.Each(r.addRows); err != nil {
 		return err
@@ -178,18 +210,34 @@ func (r *sliceReader) read() error {
 		return err
 	}
 	r.addList()
-	return r.addBeats()
+	if err := r.addBeats(); err != nil {
+		return err
+	}
+	for i := range r.to.visits {
+		if v := &r.to.visits[i]; v.began {
+			v.fresh = r.judge(v)
+		}
+	}
+	return nil
 }
 
 // addRows adds rows of one page to their visits.
 func (r *sliceReader) addRows(rows []int32) {
 	times, ords, who, types := r.time.Of(rows), r.ords.Of(rows), r.who.Of(rows), r.types.Of(rows)
+	var hosts []int32
+	var clued []bool
+	if r.hosts != nil {
+		hosts = r.hosts.of(rows)
+		if r.clues != nil {
+			clued = r.clues.of(rows)
+		}
+	}
 	for i, row := range rows {
 		ord := uint64(ords[i])
 		if r.shares > 1 && shareOf(ord, r.shares) != r.share {
 			continue
 		}
-		at := moment{times[i], r.s.Seq(int(row))}
+		at := moment{times[i], r.base + uint64(row)}
 		v := r.to.at(ord)
 		if v.rule == nil {
 			v.rule, v.first, v.last = r.rules.at(int(row)), at, at
@@ -211,33 +259,40 @@ func (r *sliceReader) addRows(rows []int32) {
 		if kind&rowAction != 0 {
 			v.actions++
 		}
-		r.addTests(v, int(row), at)
+		r.addTests(v, int(row))
 		if kind&rowView != 0 {
 			r.addView(v, int(row), at, kind)
 		}
-		if r.clues != nil {
-			r.addClue(v, int(row), at)
+		if hosts != nil && hosts[i] != 0 && hosts[i] != v.host {
+			r.to.ownHost(v, hosts[i])
+		}
+		if clued != nil && clued[i] {
+			if c := (clue{moment: at}); r.clues.at(int(row), &c) {
+				r.to.originOf(v).take(&c)
+			}
 		}
 	}
 }
 
-// addClue notes what a row says about where its visit came from, and the host of its page: a
-// referrer of that host is no source.
-func (r *sliceReader) addClue(v *visit, row int, at moment) {
-	if host := r.clues.host(row); host != 0 {
-		v.ownHost(host)
+// originOf returns the origin of a visit, which it makes when there is none.
+func (s *sliceVisits) originOf(v *visit) *origin {
+	if v.origin == nil {
+		v.origin = s.origins.next()
 	}
-	c := clue{moment: at}
-	if r.clued && r.clues.at(row, &c) {
-		if v.origin == nil {
-			v.origin = new(origin)
-		}
-		v.origin.take(&c)
+	return v.origin
+}
+
+// ownHost notes the host of one of the urls of a visit.
+func (s *sliceVisits) ownHost(v *visit, host int32) {
+	if v.host == 0 {
+		v.host = host
+	} else {
+		s.originOf(v).ownHost(host)
 	}
 }
 
 // addTests notes which conditions a row satisfies.
-func (r *sliceReader) addTests(v *visit, row int, _ moment) {
+func (r *sliceReader) addTests(v *visit, row int) {
 	for i, test := range r.tests {
 		if v.flags&(1<<i) == 0 && test(row) {
 			v.flags |= 1 << i
@@ -249,7 +304,7 @@ func (r *sliceReader) addTests(v *visit, row int, _ moment) {
 	if r.goal != nil && r.goal(row) {
 		v.conversions++
 		for _, id := range r.values.Terms(row) {
-			if text := r.to.terms.Text(id); event.IsNumber(text) {
+			if text := r.texts.Text(id); event.IsNumber(text) {
 				v.value.Add(text)
 			}
 		}
@@ -291,11 +346,14 @@ func (r *sliceReader) addList() {
 	if !r.list {
 		return
 	}
-	for i := range r.to.visits {
-		v := &r.to.visits[i]
-		for at := v.lastView; at >= 0; at = r.to.list[at].prev {
-			v.list = append(v.list, r.to.list[at])
+	to := r.to
+	to.lists = slices.Grow(to.lists[:0], len(to.list))
+	for i := range to.visits {
+		v, from := &to.visits[i], len(to.lists)
+		for at := v.lastView; at >= 0; at = to.list[at].prev {
+			to.lists = append(to.lists, to.list[at])
 		}
+		v.list = to.lists[from:len(to.lists):len(to.lists)]
 	}
 }
 
@@ -310,7 +368,7 @@ func (r *sliceReader) addDims() error {
 		if d.kind != dimField {
 			continue
 		}
-		reader := newDimReader(r.s, d, r.to.terms)
+		reader := r.partReader.dims[i]
 		missing := false
 		for k := range r.to.visits {
 			v := &r.to.visits[k]
@@ -334,7 +392,7 @@ func (r *sliceReader) addDims() error {
 				if value.id != 0 && value.at == r.to.visits[k].first {
 					continue
 				}
-				at := moment{r.time.At(int(row)), r.s.Seq(int(row))}
+				at := moment{r.time.At(int(row)), r.base + uint64(row)}
 				if value.id != 0 && !at.before(value.at) {
 					continue
 				}
@@ -403,20 +461,20 @@ func (r *ruleReader) at(row int) *event.Rule {
 type labelReader struct {
 	label *oneTerm   // of the context
 	name  read.Field // instead, where the context lacks it; nil = nothing is
-	urls  *clueReader
+	urls  *hostReader
 	host  bool // the label is the host
 }
 
 func newLabelReader(s *read.Slice, label string, hosts bool, terms *read.Terms) *labelReader {
 	r := &labelReader{host: label == "host"}
 	if hosts || r.host {
-		r.urls = newClueReader(s, nil, terms)
+		r.urls = newHostReader(s, terms)
 	}
 	switch label {
 	case "page":
-		r.label, r.name = newOneTerm(s, "path", terms), s.Field("name", terms)
+		r.label, r.name = newOneTerm(s, "path", nil, terms), s.Field("name", terms)
 	case "url", "title":
-		r.label = newOneTerm(s, label, terms)
+		r.label = newOneTerm(s, label, nil, terms)
 	}
 	return r
 }
@@ -424,7 +482,7 @@ func newLabelReader(s *read.Slice, label string, hosts bool, terms *read.Terms) 
 // at returns the numbers of a page view's label and host plus 1; 0 = it has none.
 func (r *labelReader) at(row int) (label, host int32) {
 	if r.urls != nil {
-		host = r.urls.host(row)
+		host = r.urls.at(row)
 	}
 	if r.host {
 		return host, host

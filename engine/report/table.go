@@ -3,9 +3,9 @@
 package report
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine/calendar"
@@ -14,28 +14,105 @@ import (
 	"cairn/engine/referrer"
 )
 
-// table has a row for each value of a dimension that some visit has.
+// table has a row for each value of a dimension that some visit has. Goroutines number its rows
+// together, and each counts visits in a part of its own.
 type table struct {
 	*dim
-	rows   []tableRow
-	byText []int32          // by number of a text: index of the row plus 1; 0 = not known
-	byKey  map[string]int32 // by folded text, or by text: index of the row
-	null   int32            // index of the row of visits without a value plus 1; 0 = none
-	people *read.PairSet    // nil = not asked for
-	known  map[[6]int32]knownSource
+	mu    sync.Mutex
+	n     atomic.Int32     // rows
+	byKey map[string]int32 // by folded text, or by text: number of the row
+	texts []string         // by row
+	null  int32            // number of the row of visits without a value plus 1; 0 = none
+
+	rows   []tableRow    // of all parts that were taken
+	people *read.PairSet // nil = not asked for
 }
 
 // tableRow is one value.
 type tableRow struct {
 	text  string
 	null  bool
-	shown moment // of the row from which text is
+	shown moment // of the row of the log from which text is, of dimensions that fold
 	query.VisitNumbers
 }
 
+func newTable(d *dim) *table { return &table{dim: d, byKey: make(map[string]int32)} }
+
+// len returns how many rows there are. Several goroutines may call it.
+func (t *table) len() int { return int(t.n.Load()) }
+
+// numberOf returns the number of the row of a value. Several goroutines may call it.
+func (t *table) numberOf(text string, null bool) int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if null {
+		if t.null == 0 {
+			t.texts = append(t.texts, "")
+			t.null = t.n.Add(1)
+		}
+		return t.null - 1
+	}
+	key := text
+	if t.fold {
+		key = query.Fold(text)
+	}
+	i, known := t.byKey[key]
+	if !known {
+		i = t.n.Add(1) - 1
+		t.texts = append(t.texts, strings.Clone(text))
+		if key == text {
+			key = t.texts[i]
+		}
+		t.byKey[key] = i
+	}
+	return i
+}
+
+// part returns a part without visits.
+func (t *table) part() *tablePart { return &tablePart{table: t} }
+
+// take adds what a part has counted.
+func (t *table) take(p *tablePart) {
+	for len(t.rows) < t.len() {
+		i := len(t.rows)
+		t.rows = append(t.rows, tableRow{text: t.texts[i], null: int32(i+1) == t.null})
+	}
+	for i := range p.rows[:min(len(p.rows), len(t.rows))] {
+		from, to := &p.rows[i], &t.rows[i]
+		to.VisitNumbers.Add(&from.VisitNumbers)
+		if from.shown.seq != 0 && (to.shown.seq == 0 || from.shown.before(to.shown)) {
+			to.text, to.shown = from.text, from.shown
+		}
+	}
+	if p.people != nil {
+		t.people.Take(p.people)
+	}
+}
+
+// tablePart is what one goroutine counts of a table.
+type tablePart struct {
+	*table
+	rows   []tableRow // by number; text and shown only where visits have several spellings
+	people *read.PairSet
+
+	// Numbers of rows plus 1; 0 = not known.
+	of     *read.Terms // the texts that byText and known speak of
+	byText []int32     // by number of a text
+	known  map[[6]int32]knownSource
+	recent [recentSources]struct {
+		key [6]int32
+		knownSource
+	}
+	without int32
+	whole   []int32 // of a dimension of the visit as a whole, by place in dim.order
+}
+
+// recentSources is how many sources are found without a look at the map.
+const recentSources = 64
+
 // knownSource is the row of what some rows of the log say about the source.
 type knownSource struct {
-	row  int32
+	row  int32 // number plus 1; 0 = not known
 	text string
 }
 
@@ -49,96 +126,109 @@ type visitFacts struct {
 	zone    *time.Location
 }
 
-// row returns the index of the row of a visit.
-func (t *table) row(texts *read.Terms, v *visitFacts, at int) int {
+// row returns the number of the row of a visit. at is the index of the dimension in the pass.
+func (t *tablePart) row(texts *read.Terms, v *visitFacts, at int) int {
+	if t.of != texts {
+		t.of, t.known = texts, nil
+		clear(t.byText)
+		clear(t.recent[:])
+	}
+	n := t.find(texts, v, at)
+	if n >= len(t.rows) {
+		t.rows = grownTo(t.rows, n)
+	}
+	if t.kind == dimSource && t.fold {
+		t.show(n, texts, v)
+	}
+	return n
+}
+
+func (t *tablePart) find(texts *read.Terms, v *visitFacts, at int) int {
 	switch t.kind {
 	case dimField:
 		return t.ofText(texts, v.dims[at].id)
-	case dimEntry:
-		if v.views == 0 {
-			return t.none()
-		}
-		return t.ofText(texts, v.entry.label)
-	case dimExit:
-		if v.views == 0 {
-			return t.none()
-		}
-		return t.ofText(texts, v.exit.label)
-	case dimHost:
-		if v.views == 0 {
-			return t.none()
-		}
-		return t.ofText(texts, v.entry.host)
 	case dimSource:
-		return t.ofSource(texts, v)
+		return int(t.source(texts, v).row) - 1
+	case dimOther:
+		return t.ofWhole(wholeValue(t.name, v))
 	}
-	return t.ofKey(t.whole(v), moment{})
+	switch {
+	case v.views == 0:
+		return t.none()
+	case t.kind == dimEntry:
+		return t.ofText(texts, v.entry.label)
+	case t.kind == dimExit:
+		return t.ofText(texts, v.exit.label)
+	}
+	return t.ofText(texts, v.entry.host)
 }
 
 // none returns the row of visits without a value.
-func (t *table) none() int {
-	if t.null == 0 {
-		t.rows = append(t.rows, tableRow{null: true})
-		t.null = int32(len(t.rows))
+func (t *tablePart) none() int {
+	if t.without == 0 {
+		t.without = t.numberOf("", true) + 1
 	}
-	return int(t.null) - 1
+	return int(t.without) - 1
 }
 
 // ofText returns the row of a text; id is its number plus 1.
-func (t *table) ofText(texts *read.Terms, id int32) int {
+func (t *tablePart) ofText(texts *read.Terms, id int32) int {
 	if id == 0 {
 		return t.none()
 	}
-	t.byText = grown(t.byText, int(id))
+	if int(id) >= len(t.byText) {
+		t.byText = grownTo(t.byText, int(id))
+	}
 	if t.byText[id] == 0 {
-		t.rows = append(t.rows, tableRow{text: texts.Text(id - 1)})
-		t.byText[id] = int32(len(t.rows))
+		t.byText[id] = t.numberOf(texts.Text(id-1), false) + 1
 	}
 	return int(t.byText[id]) - 1
 }
 
-// ofKey returns the row of a text that is compared by t.fold. seen is the row of the log that has
-// it: of several spellings the earliest is shown.
-func (t *table) ofKey(text string, seen moment) int {
-	if text == "" {
-		return t.none()
+// ofWhole returns the row of a place in dim.order.
+func (t *tablePart) ofWhole(place int) int {
+	if t.whole == nil {
+		t.whole = make([]int32, len(t.order))
 	}
-	key := text
-	if t.fold {
-		key = query.Fold(text)
+	if t.whole[place] == 0 {
+		t.whole[place] = t.numberOf(t.order[place], false) + 1
 	}
-	if t.byKey == nil {
-		t.byKey = make(map[string]int32)
-	}
-	i, known := t.byKey[key]
-	if !known {
-		i = int32(len(t.rows))
-		t.byKey[strings.Clone(key)] = i
-		t.rows = append(t.rows, tableRow{text: strings.Clone(text), shown: seen})
-	} else if r := &t.rows[i]; t.fold && r.text != text && seen.before(r.shown) {
-		r.text, r.shown = strings.Clone(text), seen
-	} else if t.fold && r.text == text && seen.before(r.shown) {
-		r.shown = seen
-	}
-	return int(i)
+	return int(t.whole[place]) - 1
 }
 
-// ofSource returns the row of where a visit came from.
-func (t *table) ofSource(texts *read.Terms, v *visitFacts) int {
+// source returns the row of where a visit came from.
+func (t *tablePart) source(texts *read.Terms, v *visitFacts) *knownSource {
 	key := v.sourceKey(t.name)
-	seen := v.sourceAt(t.name)
+	recent := &t.recent[uint32(key[0]*31+key[1]*7+key[2]*5+key[3]*3+key[4]+key[5])%recentSources]
+	if recent.row != 0 && recent.key == key {
+		return &recent.knownSource
+	}
 	known, is := t.known[key]
 	if !is {
-		known.text = sourceText(texts, t.name, v)
-		known.row = int32(t.ofKey(known.text, seen))
+		if known.text = sourceText(texts, t.name, v); known.text == "" {
+			known.row = int32(t.none()) + 1
+		} else {
+			known.text = strings.Clone(known.text)
+			known.row = t.numberOf(known.text, false) + 1
+		}
 		if t.known == nil {
 			t.known = make(map[[6]int32]knownSource)
 		}
 		t.known[key] = known
-	} else if t.fold && known.text != "" && seen.before(t.rows[known.row].shown) {
-		t.ofKey(known.text, seen)
 	}
-	return int(known.row)
+	recent.key, recent.knownSource = key, known
+	return &recent.knownSource
+}
+
+// show has the row show the text of a visit, if that is of the earliest row of the log so far.
+func (t *tablePart) show(n int, texts *read.Terms, v *visitFacts) {
+	r, seen := &t.rows[n], v.sourceAt(t.name)
+	if r.shown.seq != 0 && !seen.before(r.shown) {
+		return
+	}
+	if text := t.source(texts, v).text; text != "" {
+		r.text, r.shown = text, seen
+	}
 }
 
 // sourceKey returns all that sourceText depends on.
@@ -233,33 +323,34 @@ func sourceText(texts *read.Terms, name string, v *visitFacts) string {
 	return channel
 }
 
-// whole returns the value of a dimension of the visit as a whole.
-func (t *table) whole(v *visitFacts) string { return wholeValue(t.name, v) }
-
-func wholeValue(name string, v *visitFacts) string {
+// wholeValue returns the value of a dimension of the visit as a whole: its place in dim.order.
+func wholeValue(name string, v *visitFacts) int {
 	switch name {
 	case "new":
-		return strconv.FormatBool(v.isNew)
+		if v.isNew {
+			return 0
+		}
+		return 1
 	case "length":
 		for i := len(lengths) - 1; ; i-- {
 			if v.seconds >= lengths[i].from {
-				return lengths[i].name
+				return i
 			}
 		}
 	case "depth":
 		for i := len(depths) - 1; ; i-- {
 			if int64(v.views) >= depths[i].from {
-				return depths[i].name
+				return i
 			}
 		}
 	}
-	weekday := int(calendar.Day(v.start, v.zone)+3)%7 + 1
+	weekday := int(calendar.Day(v.start, v.zone)+3) % 7
 	hour := time.UnixMilli(v.start).In(v.zone).Hour()
 	switch name {
 	case "weekday":
-		return strconv.Itoa(weekday)
+		return weekday
 	case "hour":
-		return strconv.Itoa(hour)
+		return hour
 	}
-	return fmt.Sprintf("%d-%02d", weekday, hour)
+	return weekday*24 + hour
 }

@@ -55,7 +55,18 @@ type visit struct {
 	origin     *origin  // nil when no row says where the visit came from
 	lastView   int32    // newest of the views that the slice has read; -1 = none
 	list       []pageView
+	fresh      freshness // once the visit is complete
+	taken      bool      // it was put together with newer slices
 }
+
+// freshness says whether a visit is the first one of its visitor.
+type freshness uint8
+
+const (
+	freshNot  freshness = iota // or nobody asks
+	freshNew                   // the person was never seen before
+	freshLate                  // other visits of the person decide
+)
 
 // milliseconds returns how long the visit lasted, and what heart beats add is cut at to.
 func (v *visit) milliseconds(to int64) int64 {
@@ -109,8 +120,8 @@ func (v *visit) merge(o *visit) {
 		v.ownHost(o.host)
 	}
 	switch {
-	case v.origin == nil:
-		v.origin = o.origin
+	case v.origin == nil && o.origin != nil:
+		v.origin = o.origin.clone()
 	case o.origin != nil:
 		v.origin.merge(o.origin)
 	}

@@ -4,6 +4,7 @@ package report
 
 import (
 	"math"
+	"slices"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
@@ -16,7 +17,6 @@ type visitPass struct {
 	passQuestion
 	rows   *read.Rows
 	filter *visitFilter
-	texts  read.Terms
 	people identity.Persons
 	fresh  bool         // tell new visits from others
 	anyRow bool         // a visit counts without a row that satisfies the conditions on rows
@@ -34,6 +34,7 @@ type visitPass struct {
 type heldVisit struct {
 	visit visit
 	facts visitFacts
+	texts *read.Terms
 	ok    bool // it satisfies the conditions that do not ask for new
 }
 
@@ -58,10 +59,15 @@ func newVisitPass(rows *read.Rows, where []query.Cond, span query.Span) (*visitP
 	return p, err
 }
 
-// run calls done with each counted visit that satisfies the conditions, which is valid until done
-// returns. restart is called when
-// all that done was told is to be forgotten.
-func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
+// visitSink is called with counted visits that satisfy the conditions, which are valid until it
+// returns. texts are those that the numbers in the visit stand for, see passUse.sink.
+type visitSink func(texts *read.Terms, v *visitFacts) error
+
+// run calls sink some times, and the sinks that it returns with each counted visit that satisfies
+// the conditions, once over all sinks. A sink is used by one goroutine at a time, while others use
+// other sinks. restart is called when all that the sinks were told is to be forgotten; then sink is
+// called again.
+func (p *visitPass) run(restart func(), sink func() visitSink) error {
 	if p.fresh {
 		if err := p.findBare(); err != nil {
 			return err
@@ -77,49 +83,69 @@ func (p *visitPass) run(restart func(), done func(*visitFacts) error) error {
 			return err
 		}
 	}
-	end := func(v *visitFacts) error {
-		if only != nil && !only.Has(v.ord) {
-			return nil
-		}
-		if !p.filter.keeps(&p.texts, v) {
-			return nil
-		}
-		return done(v)
+	var last visitSink // the one of visits that come in the order of slices
+	use := passUse{
+		judge: p.judge,
+		after: func(first uint64) error { return p.release(first, last) },
+		restart: func() {
+			clear(p.firsts)
+			clear(p.waiting)
+			p.room.Reset()
+			restart()
+		},
 	}
-	var f visitFacts // of one visit after the other: done copies what it keeps
-	err := onePass(p.rows, &p.passQuestion, &p.texts, func() {
-		clear(p.firsts)
-		clear(p.waiting)
-		p.room.Reset()
-		restart()
-	}, func(first uint64) error {
-		return p.release(first, end)
-	}, func(v *visit, dims []dimValue) error {
-		if v.actions == 0 {
-			return nil
-		}
-		f = visitFacts{visit: v, dims: dims, from: v.source(), zone: zone}
-		f.seconds = v.milliseconds(p.span.To) / 1000
-		if p.fresh && v.person != 0 {
-			root := p.people.Find(v.person)
-			if f.isNew = root >= v.ord; !f.isNew && p.bare.Has(root) {
-				return p.hold(root, &f, end)
+	use.sink = func() doneFunc {
+		filter, to := p.filter.own(), sink()
+		end := func(texts *read.Terms, v *visitFacts) error {
+			if only != nil && !only.Has(v.ord) || !filter.keeps(texts, v) {
+				return nil
 			}
+			return to(texts, v)
 		}
-		if len(p.plain) > 0 && !v.selected && !p.anyRow {
-			return nil
+		last = end
+		f := new(visitFacts) // of one visit after the other: sinks copy what they keep
+		return func(texts *read.Terms, v *visit, dims []dimValue) error {
+			if v.actions == 0 || v.fresh != freshLate && !p.selects(v) {
+				return nil
+			}
+			*f = visitFacts{visit: v, dims: dims, from: v.source(), zone: zone, isNew: v.fresh == freshNew}
+			f.seconds = v.milliseconds(p.span.To) / 1000
+			if v.fresh == freshLate {
+				return p.hold(p.people.Find(v.person), texts, f, end)
+			}
+			return end(texts, f)
 		}
-		return end(&f)
-	})
-	if err != nil {
+	}
+	if err := onePass(p.rows, &p.passQuestion, use); err != nil {
 		return err
 	}
-	return p.release(0, end)
+	return p.release(0, last)
+}
+
+// workers returns how many sinks a pass has at most.
+func (p *visitPass) workers() int { return p.rows.Workers() + 1 }
+
+// selects reports whether a visit satisfies the conditions on rows.
+func (p *visitPass) selects(v *visit) bool { return len(p.plain) == 0 || v.selected || p.anyRow }
+
+// judge is that of passUse.
+func (p *visitPass) judge(v *visit) freshness {
+	if !p.fresh || v.actions == 0 || v.person == 0 {
+		return freshNot
+	}
+	root := p.people.Find(v.person)
+	switch {
+	case root >= v.ord:
+		return freshNew
+	case p.bare.Has(root):
+		return freshLate
+	}
+	return freshNot
 }
 
 // release lets the visits go that are kept for persons whose root row is first or later. No visit
 // of them can come any more.
-func (p *visitPass) release(first uint64, end func(*visitFacts) error) error {
+func (p *visitPass) release(first uint64, end visitSink) error {
 	for root, held := range p.waiting {
 		if root >= first {
 			held.facts.isNew = true
@@ -137,7 +163,7 @@ func (p *visitPass) release(first uint64, end func(*visitFacts) error) error {
 }
 
 // letGo counts a visit that was kept.
-func (p *visitPass) letGo(root uint64, held *heldVisit, end func(*visitFacts) error) error {
+func (p *visitPass) letGo(root uint64, held *heldVisit, end visitSink) error {
 	delete(p.waiting, root)
 	if len(p.waiting) >= heldFree {
 		p.room.GiveBack(openPairs)
@@ -145,19 +171,19 @@ func (p *visitPass) letGo(root uint64, held *heldVisit, end func(*visitFacts) er
 	if !held.ok {
 		return nil
 	}
-	return end(&held.facts)
+	return end(held.texts, &held.facts)
 }
 
 // hold counts a visit of a person whose root row has no session. It keeps the visit for a while if
 // that may be new: it is the first one so far, and begins soon after the root row.
-func (p *visitPass) hold(root uint64, f *visitFacts, end func(*visitFacts) error) error {
-	ok := len(p.plain) == 0 || f.selected || p.anyRow
+func (p *visitPass) hold(root uint64, texts *read.Terms, f *visitFacts, end visitSink) error {
+	ok := p.selects(f.visit)
 	first, known := p.firsts[root]
 	if known && first < f.ord {
 		if !ok {
 			return nil
 		}
-		return end(f)
+		return end(texts, f)
 	}
 	if !known && len(p.firsts) == heldMax {
 		return query.Bad("range", "too many people were seen before their first visit; ask for fewer days")
@@ -176,12 +202,13 @@ func (p *visitPass) hold(root uint64, f *visitFacts, end func(*visitFacts) error
 		if !ok {
 			return nil
 		}
-		return end(f)
+		return end(texts, f)
 	case len(p.waiting) >= heldFree && !p.room.Reserve(openPairs):
 		return query.Bad("range", "too many people were seen before their first visit; ask for fewer days")
 	}
-	held := &heldVisit{visit: *f.visit, facts: *f, ok: ok}
+	held := &heldVisit{visit: *f.visit, facts: *f, texts: texts, ok: ok}
 	held.facts.visit = &held.visit
+	held.visit.list, held.visit.origin = slices.Clone(f.list), f.origin // whose source is known
 	held.facts.dims = append([]dimValue(nil), f.dims...)
 	p.waiting[root] = held
 	return nil

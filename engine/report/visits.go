@@ -128,7 +128,19 @@ type visitCount struct {
 	sets    read.PairSets
 	people  *read.PairSet // row 0
 	inSteps *read.PairSet
-	lengths lengthCounts
+
+	sums []*visitSum
+}
+
+// visitSum is what one goroutine counts.
+type visitSum struct {
+	*visitCount
+	total   query.VisitNumbers
+	series  []query.VisitNumbers
+	people  *read.PairSet
+	inSteps *read.PairSet
+	tables  []*tablePart
+	lengths *lengthCounts
 }
 
 // count makes the pass.
@@ -142,12 +154,26 @@ func (c *visitCount) count(dims []dim) error {
 	for i := range dims {
 		c.at = append(c.at, c.pass.need(&dims[i]))
 	}
-	c.sets = c.rows.PairSets()
+	c.sets = c.rows.PairSetsOf(c.pass.workers())
 	defer c.sets.Close()
 	c.reset(dims)
-	step := stepOf(c.steps)
-	if err := c.pass.run(func() { c.sets.Reset(); c.reset(dims) }, func(v *visitFacts) error { return c.add(v, step) }); err != nil {
+	err = c.pass.run(func() { c.sets.Reset(); c.reset(dims) }, func() visitSink {
+		s, step := c.newSum(), stepOf(c.steps) // which is for one goroutine
+		return func(texts *read.Terms, v *visitFacts) error { return s.add(texts, v, step) }
+	})
+	if err != nil {
 		return err
+	}
+	for _, s := range c.sums {
+		c.total.Add(&s.total)
+		for i := range s.series {
+			c.series[i].Add(&s.series[i])
+		}
+		c.people.Take(s.people)
+		c.inSteps.Take(s.inSteps)
+		for i, t := range c.tables {
+			t.take(s.tables[i])
+		}
 	}
 	if err := c.countPeople(); err != nil {
 		return err
@@ -171,14 +197,28 @@ func (c *visitCount) count(dims []dim) error {
 func (c *visitCount) reset(dims []dim) {
 	c.total, c.series = query.VisitNumbers{}, make([]query.VisitNumbers, len(c.steps))
 	c.people, c.inSteps = c.sets.New(), c.sets.New()
-	c.tables, c.lengths = nil, lengthCounts{max: c.lengthBytes, over: c.q.NoMedian}
+	c.tables, c.sums = nil, nil
 	for i := range dims {
-		c.tables = append(c.tables, &table{dim: &dims[i], people: c.sets.New()})
+		t := newTable(&dims[i])
+		t.people = c.sets.New()
+		c.tables = append(c.tables, t)
 	}
 }
 
+func (c *visitCount) newSum() *visitSum {
+	s := &visitSum{visitCount: c, series: make([]query.VisitNumbers, len(c.steps)), people: c.sets.New(), inSteps: c.sets.New()}
+	s.lengths = newLengths(c.lengthBytes, c.pass.workers(), c.q.NoMedian)
+	for _, t := range c.tables {
+		p := t.part()
+		p.people = c.sets.New()
+		s.tables = append(s.tables, p)
+	}
+	c.sums = append(c.sums, s)
+	return s
+}
+
 // add counts a visit.
-func (c *visitCount) add(v *visitFacts, step func(int64) int) error {
+func (c *visitSum) add(texts *read.Terms, v *visitFacts, step func(int64) int) error {
 	ms := v.milliseconds(c.span.To)
 	addVisit(&c.total, v, ms)
 	c.lengths.add(lengthTotal, 0, v.seconds)
@@ -194,11 +234,11 @@ func (c *visitCount) add(v *visitFacts, step func(int64) int) error {
 	}
 	n := 0
 	for i, t := range c.tables {
-		row := t.row(&c.pass.texts, v, c.at[i])
+		row := t.row(texts, v, c.at[i])
 		addVisit(&t.rows[row].VisitNumbers, v, ms)
 		t.people.Add(row, people)
 		c.lengths.add(i, row, v.seconds)
-		n += len(t.rows)
+		n += t.len()
 	}
 	if n > query.CounterRowsMax {
 		return query.Bad("by", "more than %d values; ask for fewer days or add a filter", query.CounterRowsMax)
@@ -258,8 +298,14 @@ func (c *visitCount) medians() error {
 			c.tables[table].rows[row].Median = seconds
 		}
 	}
-	if !c.lengths.over {
-		eachMedian([]*lengthCounts{&c.lengths}, set)
+	var lengths []*lengthCounts
+	over := false
+	for _, s := range c.sums {
+		lengths = append(lengths, s.lengths)
+		over = over || s.lengths.over
+	}
+	if !over {
+		eachMedian(lengths, set)
 		return nil
 	}
 	if err := c.mediansOf(lengthTotal, 0, 1, set); err != nil {
@@ -275,22 +321,31 @@ func (c *visitCount) medians() error {
 
 // mediansOf finds the medians of the rows [from, to) of a table by another pass.
 func (c *visitCount) mediansOf(table, from, to int, set func(table, row int, seconds int64)) error {
-	lengths := lengthCounts{max: c.lengthBytes}
-	err := c.pass.run(func() { lengths = lengthCounts{max: c.lengthBytes} }, func(v *visitFacts) error {
-		row := 0
+	var all []*lengthCounts
+	err := c.pass.run(func() { all = nil }, func() visitSink {
+		lengths := newLengths(c.lengthBytes, c.pass.workers(), false)
+		all = append(all, lengths)
+		var p *tablePart
 		if table != lengthTotal {
-			row = c.tables[table].row(&c.pass.texts, v, c.at[table])
+			p = c.tables[table].part()
 		}
-		if from <= row && row < to {
-			lengths.add(table, row, v.seconds)
+		return func(texts *read.Terms, v *visitFacts) error {
+			row := 0
+			if table != lengthTotal {
+				row = p.row(texts, v, c.at[table])
+			}
+			if from <= row && row < to {
+				lengths.add(table, row, v.seconds)
+			}
+			return nil
 		}
-		return nil
 	})
+	over := slices.ContainsFunc(all, func(c *lengthCounts) bool { return c.over })
 	switch {
 	case err != nil:
 		return err
-	case !lengths.over:
-		eachMedian([]*lengthCounts{&lengths}, set)
+	case !over:
+		eachMedian(all, set)
 		return nil
 	case to-from == 1:
 		return query.Bad("metrics", "visits of too many different lengths; ask for fewer days, or for metrics without duration_median")

@@ -4,6 +4,7 @@ package report
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -29,17 +30,35 @@ func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span
 	}
 	pass.fresh = pass.fresh || name == "new"
 	at := pass.need(&d)
-	s := new(visitSplit)
-	restart := func() { *s = visitSplit{table: &table{dim: &d}} }
+	type part struct {
+		*tablePart
+		visits []uint64
+	}
+	var all *table
+	var parts []*part
+	var n atomic.Int64 // visits
+	restart := func() {
+		all, parts = newTable(&d), nil
+		n.Store(0)
+	}
 	restart()
-	err = pass.run(restart, func(v *visitFacts) error {
-		row := s.table.row(&pass.texts, v, at)
-		if len(s.table.rows) > query.CounterRowsMax || len(s.visits) == visitsMax {
-			return query.Bad(param, "more than %d values, or %d visits; ask for fewer days", query.CounterRowsMax, visitsMax)
+	err = pass.run(restart, func() visitSink {
+		p := &part{tablePart: all.part()}
+		parts = append(parts, p)
+		return func(texts *read.Terms, v *visitFacts) error {
+			row := p.row(texts, v, at)
+			if all.len() > query.CounterRowsMax || n.Add(1) > int64(visitsMax) {
+				return query.Bad(param, "more than %d values, or %d visits; ask for fewer days", query.CounterRowsMax, visitsMax)
+			}
+			p.visits = append(p.visits, v.ord<<valueBits|uint64(row+1))
+			return nil
 		}
-		s.visits = append(s.visits, v.ord<<valueBits|uint64(row+1))
-		return nil
 	})
+	s := &visitSplit{table: all}
+	for _, p := range parts {
+		all.take(p.tablePart)
+		s.visits = append(s.visits, p.visits...)
+	}
 	slices.Sort(s.visits)
 	return s, err
 }
