@@ -40,6 +40,7 @@ func newLengths(bytes, n int, none bool) *lengthCounts {
 
 // lengthRow is a row of a table.
 type lengthRow struct {
+	none  uint32 // visits that lasted no second: about every other one
 	n     uint32 // visits counted in the hash table
 	heavy *heavyLengths
 }
@@ -81,6 +82,10 @@ func (c *lengthCounts) add(table, row int, seconds int64) {
 		c.rows[table] = rows
 	}
 	r := &rows[row]
+	if seconds == 0 {
+		r.none++
+		return
+	}
 	if r.heavy != nil && seconds < int64(len(r.heavy)) {
 		r.heavy[seconds]++
 		return
@@ -164,6 +169,21 @@ func (c *lengthCounts) pack() {
 	}
 }
 
+// packNone makes a run of the visits that lasted no second.
+func (c *lengthCounts) packNone() (run []byte) {
+	last := uint64(0)
+	for table, rows := range c.rows {
+		for row := range rows {
+			if n := rows[row].none; n > 0 {
+				key := lengthKey(table, row, 0)
+				run = binary.AppendUvarint(binary.AppendUvarint(run, key-last), uint64(n))
+				last = key
+			}
+		}
+	}
+	return run
+}
+
 // lengthReader reads a run.
 type lengthReader struct {
 	packed []byte // after key
@@ -224,7 +244,7 @@ func eachMedian(all []*lengthCounts, fn func(table, row int, seconds int64)) {
 	var runs [][]byte
 	for _, c := range all {
 		c.pack()
-		runs = append(runs, c.runs...)
+		runs = append(append(runs, c.runs...), c.packNone())
 		c.runs = nil
 	}
 	for len(runs) > lengthRuns {
