@@ -21,7 +21,7 @@ func (r *Rows) Workers() int {
 
 // InTurn reads the slices of a selection, newest first, by one goroutine for each of workers. A
 // goroutine calls read with a slice, then take, which is called for one slice at a time, newest
-// first, and then finish. Slices without a selected row are left out when that is known without
+// first, and then finish. Without take and finish, which are nil both, no slice waits. Slices without a selected row are left out when that is known without
 // reading them; a nil result is skipped. A worker belongs to its goroutine while InTurn runs. A
 // panic is an error (query.Panic).
 func InTurn[W, T any](sel *Selection, workers []*W, read func(*W, *Slice) (*T, error), take, finish func(*W, *T) error) error {
@@ -49,7 +49,7 @@ func InTurn[W, T any](sel *Selection, workers []*W, read func(*W, *Slice) (*T, e
 			value, err = read(w, s)
 			err = s.end(err)
 		}
-		if err != nil {
+		if err != nil || take == nil {
 			return err
 		}
 		select {
@@ -94,4 +94,11 @@ func InTurn[W, T any](sel *Selection, workers []*W, read func(*W, *Slice) (*T, e
 		return failed
 	}
 	return sel.pred.complete(sel.budget)
+}
+
+// EachSlice calls read with the slices of a selection, in any order, by one goroutine for each of
+// workers. A worker belongs to its goroutine while EachSlice runs.
+func EachSlice[W any](sel *Selection, workers []*W, read func(*W, *Slice) error) error {
+	type none struct{}
+	return InTurn(sel, workers, func(w *W, s *Slice) (*none, error) { return nil, read(w, s) }, nil, nil)
 }

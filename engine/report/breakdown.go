@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/read"
 )
@@ -128,10 +127,12 @@ type breakdown struct {
 	steps     []int64
 	visitsMax int
 
-	sel    *read.Selection
-	groups *rowGroups
-	events []uint64 // by group
-	total  query.Totals
+	sel     *read.Selection
+	mu      sync.Mutex // of groups, while workers read
+	groups  *rowGroups
+	numbers []query.Totals // by group; events alone unless whole
+	whole   bool           // people and sessions of all groups are known
+	total   query.Totals
 }
 
 // dimsOf prepares the dimensions of a report.
@@ -144,56 +145,6 @@ func dimsOf(rows *read.Rows, by []string, where []query.Cond, span query.Span, v
 		dims = append(dims, d)
 	}
 	return dims, nil
-}
-
-// sliceCounts is the rows of a slice by group.
-type sliceCounts struct {
-	*sliceGroups
-	events []uint64
-	rows   uint64
-}
-
-// count counts the rows of each group.
-func (b *breakdown) count() (err error) {
-	if b.sel, err = b.rows.Select(b.q.Where, b.span); err != nil {
-		return err
-	}
-	dims, err := dimsOf(b.rows, b.q.By, b.q.Where, b.span, b.visitsMax)
-	if err != nil {
-		return err
-	}
-	b.groups = newRowGroups(dims)
-	return read.InOrder(b.sel, func(s *read.Slice) (*sliceCounts, error) {
-		c := &sliceCounts{sliceGroups: newSliceGroups(s, dims, b.rows.Zone())}
-		w := work{rows: b.rows}
-		err := s.Each(func(rows []int32) {
-			for _, row := range rows {
-				if w.failed() || s.TimedOut() {
-					return
-				}
-				found := c.of(int(row))
-				for _, group := range found {
-					c.events = grownTo(c.events, int(group))
-					c.events[group]++
-				}
-				c.rows++
-				w.did(len(found))
-			}
-			w.set(c.check())
-		})
-		return c, cmp.Or(err, w.err)
-	}, func(c *sliceCounts) error {
-		b.total.Events += c.rows
-		for group := range c.sliceGroups.groups {
-			n, err := b.groups.group(c.sliceGroups, int32(group), true)
-			if err != nil {
-				return err
-			}
-			b.events = grownTo(b.events, int(n))
-			b.events[n] += c.events[group]
-		}
-		return b.rows.Check()
-	})
 }
 
 // work looks at the time of the report, in a loop in which one row may be much work.
@@ -220,12 +171,9 @@ func (w *work) failed() bool { return w.err != nil }
 // page sets the rows that are asked for, and returns their groups.
 func (b *breakdown) page(to *query.BreakdownAnswer) (shown []int32, err error) {
 	q := &b.q.Rows
-	numbers := make([]query.Totals, len(b.groups.groups))
-	for i := range numbers {
-		numbers[i].Events = b.events[i]
-	}
+	numbers := b.numbers
 	sort := cmp.Or(q.Sort, "events")
-	if sort == "users" || sort == "sessions" {
+	if !b.whole && (sort == "users" || sort == "sessions") {
 		var all query.BreakdownAnswer
 		every := make([]int32, len(numbers))
 		for i := range every {
@@ -234,6 +182,7 @@ func (b *breakdown) page(to *query.BreakdownAnswer) (shown []int32, err error) {
 		if err := b.distinct(every, nil, &all); err != nil {
 			return nil, err
 		}
+		numbers = make([]query.Totals, len(all.Rows))
 		for i := range all.Rows {
 			numbers[i] = all.Rows[i].Totals
 		}
@@ -244,7 +193,7 @@ func (b *breakdown) page(to *query.BreakdownAnswer) (shown []int32, err error) {
 		"users":    func(i int32) ratio { return ratio{float64(numbers[i].Users), 1} },
 		"sessions": func(i int32) ratio { return ratio{float64(numbers[i].Sessions), 1} },
 	}[sort]
-	page := pageGroups(b.groups, q, func(i int32) uint64 { return b.events[i] }, number)
+	page := pageGroups(b.groups, q, func(i int32) uint64 { return b.numbers[i].Events }, number)
 	to.Count, to.Whole = page.count, page.whole
 	if err := b.rows.Check(); err != nil {
 		return nil, err
@@ -259,23 +208,6 @@ func (b *breakdown) fill(shown []int32, to *query.BreakdownAnswer) error {
 	}
 	return b.distinct(shown, b.steps, to)
 }
-
-// sliceDistinct is what a slice adds to the numbers of shown groups.
-type sliceDistinct struct {
-	*sliceGroups
-	steps []uint64        // events by place and step
-	pairs [2][]placedPair // people and sessions
-}
-
-// placedPair is a person or session of a row. place is that of a shown group, or their number for
-// all others.
-type placedPair struct {
-	place, step int32
-	ord         int64
-}
-
-// pairsPending is how many pairs of a slice wait at most until they are added to the sets.
-const pairsPending = 1 << 16
 
 // distinct counts the people and sessions of some groups, and their series. Other is what is in
 // none of them, each row once.
@@ -292,105 +224,16 @@ func (b *breakdown) distinct(shown []int32, starts []int64, to *query.BreakdownA
 		places[group] = int32(i)
 		row := &to.Rows[i]
 		text := b.groups.row(group)
-		row.Value, row.With, row.In, row.Events = text.value, text.with, text.in, b.events[group]
+		row.Value, row.With, row.In, row.Totals = text.value, text.with, text.in, b.numbers[group]
 	}
-	to.Total = query.Totals{Events: b.total.Events}
+	to.Total = b.total
 	users, sessions := b.q.Metrics.Has(query.MetricUsers), b.q.Metrics.Has(query.MetricSessions)
-	if !users && !sessions && len(starts) == 0 {
+	if len(starts) == 0 && (b.whole || !users && !sessions) {
 		return nil
 	}
-	sets := b.rows.PairSets()
-	defer sets.Close()
-	var ofRows, ofSteps, ofAll [2]*read.PairSet
-	for i := range ofRows {
-		ofRows[i], ofSteps[i], ofAll[i] = sets.New(), sets.New(), sets.New()
-	}
-	var mu sync.Mutex // of the sets
-	flush := func(d *sliceDistinct) {
-		mu.Lock()
-		defer mu.Unlock()
-		for k := range d.pairs {
-			for _, p := range d.pairs[k] {
-				ofAll[k].Add(0, uint64(p.ord))
-				if int(p.place) < len(shown) {
-					ofRows[k].Add(int(p.place), uint64(p.ord))
-				}
-				if len(starts) > 0 {
-					ofSteps[k].Add(int(p.place)*len(starts)+int(p.step), uint64(p.ord))
-				}
-			}
-			d.pairs[k] = d.pairs[k][:0]
-		}
-	}
-	steps := make([]uint64, (len(shown)+1)*len(starts))
-	err := read.InOrder(b.sel, func(s *read.Slice) (*sliceDistinct, error) {
-		d := &sliceDistinct{sliceGroups: newSliceGroups(s, b.groups.dims, b.rows.Zone()), steps: make([]uint64, len(steps))}
-		var columns [2]*read.Column
-		if users {
-			columns[0] = s.Ints(event.IntPerson)
-		}
-		if sessions {
-			columns[1] = s.Ints(event.IntSession)
-		}
-		var times *read.Column
-		if len(starts) > 0 {
-			times = s.Ints(event.IntTime)
-		}
-		stepAt := stepOf(starts)
-		w := work{rows: b.rows}
-		err := s.Each(func(rows []int32) {
-			for _, row := range rows {
-				if w.failed() || s.TimedOut() {
-					return
-				}
-				found := d.of(int(row))
-				step := 0
-				if times != nil {
-					step = stepAt(times.At(int(row)))
-				}
-				var ords [2]int64
-				for k, column := range columns {
-					if column != nil {
-						ords[k] = column.At(int(row))
-					}
-				}
-				other := false
-				for _, group := range found {
-					place := b.groups.place(d.sliceGroups, group, places)
-					if int(place) == len(shown) {
-						if other {
-							continue
-						}
-						other = true
-					}
-					if times != nil {
-						d.steps[int(place)*len(starts)+step]++
-					}
-					for k, ord := range ords {
-						if ord == 0 {
-							continue
-						}
-						p := placedPair{place, int32(step), ord}
-						if last := len(d.pairs[k]) - 1; last < 0 || d.pairs[k][last] != p {
-							d.pairs[k] = append(d.pairs[k], p)
-						}
-					}
-				}
-				if len(d.pairs[0])+len(d.pairs[1]) > pairsPending {
-					flush(d)
-				}
-				w.did(len(found))
-			}
-		})
-		return d, cmp.Or(err, w.err)
-	}, func(d *sliceDistinct) error {
-		flush(d)
-		for i, n := range d.steps {
-			steps[i] += n
-		}
-		return b.rows.Check()
-	})
-	if err != nil {
+	d := &placedRows{breakdown: b, shown: len(shown), places: places, starts: starts, sets: b.rows.PairSetsOf(b.rows.Workers())}
+	defer d.sets.Close()
+	if err := d.read(); err != nil {
 		return err
 	}
 	other := query.BreakdownRow{Other: true}
@@ -405,8 +248,8 @@ func (b *breakdown) distinct(shown []int32, starts []int64, to *query.BreakdownA
 		for place := range len(shown) + 1 {
 			at(place).Steps = make([]query.Totals, len(starts))
 			for i := range starts {
-				at(place).Steps[i].Events = steps[place*len(starts)+i]
-				left = left || place == len(shown) && steps[place*len(starts)+i] > 0
+				at(place).Steps[i].Events = d.steps[place*len(starts)+i]
+				left = left || place == len(shown) && d.steps[place*len(starts)+i] > 0
 			}
 		}
 	}
@@ -418,21 +261,17 @@ func (b *breakdown) distinct(shown []int32, starts []int64, to *query.BreakdownA
 		return err
 	}
 	step := func(row int) *query.Totals { return &at(row / max(len(starts), 1)).Steps[row%max(len(starts), 1)] }
-	err = ofRows[0].EachPerson(persons, func(row int) { to.Rows[row].Users++ })
-	if err == nil {
-		err = ofSteps[0].EachPerson(persons, func(row int) { step(row).Users++ })
+	if !b.whole {
+		err = d.ofRows[0].EachPerson(persons, func(row int) { to.Rows[row].Users++ })
+		if err == nil {
+			err = d.ofRows[1].Each(func(row int, _ uint64) { to.Rows[row].Sessions++ })
+		}
 	}
 	if err == nil {
-		err = ofAll[0].EachPerson(persons, func(int) { to.Total.Users++ })
+		err = d.ofSteps[0].EachPerson(persons, func(row int) { step(row).Users++ })
 	}
 	if err == nil {
-		err = ofRows[1].Each(func(row int, _ uint64) { to.Rows[row].Sessions++ })
-	}
-	if err == nil {
-		err = ofSteps[1].Each(func(row int, _ uint64) { step(row).Sessions++ })
-	}
-	if err == nil {
-		err = ofAll[1].Each(func(int, uint64) { to.Total.Sessions++ })
+		err = d.ofSteps[1].Each(func(row int, _ uint64) { step(row).Sessions++ })
 	}
 	return err
 }

@@ -25,7 +25,7 @@
 //
 //	rowdim.go     what the rows of a slice are told apart by; rowgroups.go the same across slices
 //	rowpage.go    which values are shown, and in which order
-//	breakdown.go  how many rows each value has
+//	breakdown.go  how many rows each value has; breakdownrows.go what is counted of slices
 //	aggregate.go  the numbers under a field; numbers.go and numbercells.go what is kept of them
 //	fields.go     which fields there are, and the values of one
 //

@@ -185,7 +185,7 @@ func clockText(name string, at int64, zone *time.Location) string {
 	return fmt.Sprintf("%d-%02d", weekday, hour)
 }
 
-// sliceGroups tells the rows of a slice apart by one or two dimensions.
+// sliceGroups tells the rows of a slice, or of several, apart by one or two dimensions.
 type sliceGroups struct {
 	dims   []*rowDim
 	values [query.BreakdownByMax]valueReader
@@ -204,17 +204,30 @@ type sliceGroups struct {
 
 // newSliceGroups prepares the rows of a slice. Without a dimension all rows are one group.
 func newSliceGroups(s *read.Slice, dims []*rowDim, zone *time.Location) *sliceGroups {
-	g := &sliceGroups{dims: dims, slice: s}
-	for i, d := range dims {
-		g.values[i] = d.reader(s, zone, &g.texts[i])
-		if d.fold && d.visit == nil && g.times == nil {
-			g.times = s.Ints(event.IntTime)
-		}
-	}
+	g := newGroups(dims)
+	g.openPart(s, zone)
+	return g
+}
+
+// newGroups returns no groups yet.
+func newGroups(dims []*rowDim) *sliceGroups {
+	g := &sliceGroups{dims: dims}
 	if len(dims) == 2 {
 		g.byPair = make(map[[2]int32]int32)
 	}
 	return g
+}
+
+// openPart prepares the rows of a slice, and of slices of the same part that follow. It keeps the
+// numbers of values and groups.
+func (g *sliceGroups) openPart(s *read.Slice, zone *time.Location) {
+	g.slice = s
+	for i, d := range g.dims {
+		g.values[i] = d.reader(s, zone, &g.texts[i])
+		if d.fold && d.visit == nil {
+			g.times = s.Ints(event.IntTime)
+		}
+	}
 }
 
 // of returns the groups of a row, each once. Rows ascend. The slice is valid until the next call.
