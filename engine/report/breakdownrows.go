@@ -14,8 +14,8 @@ import (
 	"cairn/engine/read"
 )
 
-// fewGroups is how many groups are few.
-const fewGroups = 256
+// fewGroupsMax is how many groups are few at most. A smaller budget of pairs makes it fewer.
+const fewGroupsMax = 1 << 13
 
 // count counts the rows of each group, and the people and sessions of all.
 func (b *breakdown) count() (err error) {
@@ -31,7 +31,7 @@ func (b *breakdown) count() (err error) {
 	defer sets.Close()
 	counters := make([]*groupCounter, b.rows.Workers())
 	for i := range counters {
-		c := &groupCounter{groupReader: b.newReader()}
+		c := &groupCounter{groupReader: b.newReader(), few: int32(min(fewGroupsMax, sets.Most()/4))}
 		for k := range c.ofAll {
 			c.ofAll[k], c.ofGroups[k] = sets.New(), sets.New()
 		}
@@ -135,7 +135,8 @@ type groupCounter struct {
 	rows     uint64
 	ofAll    [2]*read.PairSet
 	ofGroups [2]*read.PairSet // by group of all goroutines
-	many     bool             // there are too many groups for these
+	few      int32            // groups, at most, that these may have
+	many     bool             // there are more
 }
 
 func (c *groupCounter) read(s *read.Slice) error {
@@ -161,8 +162,11 @@ func (c *groupCounter) read(s *read.Slice) error {
 			}
 			c.rows++
 			for k := range ords {
-				if ords[k] != nil && ords[k][i] != 0 {
-					w.set(c.add(k, found, ords[k][i]))
+				if ords[k] == nil || ords[k][i] == 0 {
+					continue
+				}
+				if err := c.add(k, found, ords[k][i]); err != nil {
+					w.set(err)
 				}
 			}
 			w.did(len(found))
@@ -195,7 +199,7 @@ func (c *groupCounter) add(k int, groups []int32, ord int64) error {
 		if err != nil {
 			return err
 		}
-		if c.many = id >= fewGroups; c.many {
+		if c.many = id >= c.few; c.many {
 			return nil
 		}
 		c.ofGroups[k].Add(int(id), uint64(ord))
