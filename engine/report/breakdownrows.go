@@ -83,18 +83,8 @@ type groupReader struct {
 	part   any
 	ords   [2]*read.Column // people and sessions; nil = not asked for
 	times  *read.Column
-	recent [2][recentPairs]placedPair
+	recent recentPairs
 }
-
-// placedPair is a person or session of a group, or of the place of one.
-type placedPair struct {
-	place, step int32
-	ord         int64
-}
-
-// recentPairs is how many pairs a goroutine remembers, so that it adds each once in most cases:
-// the rows of a visit are near each other.
-const recentPairs = 1 << 12
 
 func (b *breakdown) newReader() groupReader {
 	return groupReader{breakdown: b, sliceGroups: newGroups(b.groups.dims)}
@@ -114,17 +104,6 @@ func (r *groupReader) open(s *read.Slice) {
 			r.ords[1] = s.Ints(event.IntSession)
 		}
 	}
-}
-
-// fresh reports whether a pair was not added lately. k is 0 for people and 1 for sessions.
-func (r *groupReader) fresh(k int, p placedPair) bool {
-	hash := (uint64(p.ord)*31 + uint64(p.place)*1021 + uint64(p.step)) * 0x9e3779b97f4a7c15
-	seen := &r.recent[k][hash>>52%recentPairs]
-	if *seen == p {
-		return false
-	}
-	*seen = p
-	return true
 }
 
 // groupCounter counts the rows of groups for one goroutine.
@@ -184,7 +163,7 @@ const groupsKept = 1 << 17
 
 // add adds a person or a session to the groups of a row.
 func (c *groupCounter) add(k int, groups []int32, ord int64) error {
-	if c.fresh(k, placedPair{-1, 0, ord}) {
+	if c.recent.fresh(k, placedPair{-1, 0, ord}) {
 		c.ofAll[k].Add(0, uint64(ord))
 	}
 	if c.many || len(c.steps) > 0 {
@@ -192,7 +171,7 @@ func (c *groupCounter) add(k int, groups []int32, ord int64) error {
 		return nil
 	}
 	for _, group := range groups {
-		if !c.fresh(k, placedPair{group, 0, ord}) {
+		if !c.recent.fresh(k, placedPair{group, 0, ord}) {
 			continue
 		}
 		id, err := c.id(group)
@@ -242,7 +221,7 @@ func (c *groupCounter) flush() error {
 	c.sliceGroups, c.part = newGroups(c.breakdown.groups.dims), nil
 	clear(c.events)
 	clear(c.ids)
-	c.recent = [2][recentPairs]placedPair{} // of other numbers
+	c.recent = recentPairs{} // of other numbers
 	return nil
 }
 
@@ -331,7 +310,7 @@ func (d *placedRows) readSlice(c *placedCounter, s *read.Slice) error {
 				}
 				ord := ords[k][i]
 				for _, place := range placed {
-					if !c.fresh(k, placedPair{place, int32(step), ord}) {
+					if !c.recent.fresh(k, placedPair{place, int32(step), ord}) {
 						continue
 					}
 					if int(place) < d.shown && !d.whole {

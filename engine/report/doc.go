@@ -20,6 +20,7 @@
 //	order.go      which rows of a table are shown, and in which order
 //	steps.go      in which step of a series a time is
 //	tally.go      how often each number was seen, for medians
+//	recent.go     pairs that were just added to a set
 //
 // Reports of rows by fields:
 //

@@ -80,6 +80,7 @@ type pageCount struct {
 	views *read.Selection // the page views that count
 	total query.PageNumbers
 	pages []query.PageRow
+	known sync.Mutex     // of pages, at and none, while goroutines read
 	at    map[string]int // index in pages by text
 	none  int            // index of views without a label plus 1
 }
@@ -131,15 +132,6 @@ func countPages(rows *read.Rows, q *query.PagesQuery, only map[query.Text]bool) 
 	return answer, nil
 }
 
-// row returns the numbers of a label, which may be new.
-func (c *pageCount) row(value query.Text) (*query.PageNumbers, error) {
-	i, err := c.place(value)
-	if err != nil {
-		return nil, err
-	}
-	return &c.pages[i].PageNumbers, nil
-}
-
 // place returns the index in pages of a label, which may be new.
 func (c *pageCount) place(value query.Text) (int, error) {
 	if i := c.index(value); i >= 0 {
@@ -168,13 +160,6 @@ func (c *pageCount) index(value query.Text) int {
 	return -1
 }
 
-// labels are the labels of the page views of a slice.
-type labels struct {
-	terms read.Terms
-	views []uint64     // by number of a label plus 1
-	pairs [][2][]int64 // of countDistinct
-}
-
 // valueOf returns the label of a number plus 1.
 func valueOf(terms *read.Terms, id int32) query.Text {
 	if id == 0 {
@@ -183,35 +168,94 @@ func valueOf(terms *read.Terms, id int32) query.Text {
 	return query.Text{Text: terms.Text(id - 1)}
 }
 
+// pagePlaces finds the rows of labels, for one goroutine.
+type pagePlaces struct {
+	*pageCount
+	texts *read.Terms
+	at    []int32 // by number of a text in texts plus 1: index in pages plus 1; 0 = not known
+}
+
+// of returns the index in pages of a label; id is its number plus 1.
+func (p *pagePlaces) of(texts *read.Terms, id int32) (int, error) {
+	if p.texts != texts {
+		p.texts = texts
+		clear(p.at)
+	}
+	if int(id) >= len(p.at) {
+		p.at = grownTo(p.at, int(id))
+	}
+	if p.at[id] == 0 {
+		p.known.Lock()
+		i, err := p.place(valueOf(texts, id))
+		p.known.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		p.at[id] = int32(i + 1)
+	}
+	return int(p.at[id] - 1), nil
+}
+
+// pageRows reads the labels of page views, for one goroutine.
+type pageRows struct {
+	pagePlaces
+	texts   *read.Terms
+	part    any // that the readers are of
+	reader  *labelReader
+	columns [2]*read.Column // sessions and people
+
+	views  []uint64 // by index in pages
+	recent recentPairs
+	ofRows [2]*read.PairSet
+	ofAll  [2]*read.PairSet
+}
+
+// open prepares a slice.
+func (r *pageRows) open(s *read.Slice) {
+	if r.texts == nil || r.texts.Len() > textsMax || r.texts.Bytes() > textBytesMax {
+		r.texts, r.part = new(read.Terms), nil
+	}
+	if key := s.PartKey(); r.part != key {
+		r.part, r.reader = key, newLabelReader(s, r.q.Of, false, r.texts)
+		r.columns = [2]*read.Column{s.Ints(event.IntSession), s.Ints(event.IntPerson)}
+	}
+}
+
 // countViews counts the page views of each label.
 func (c *pageCount) countViews() error {
-	return read.InOrder(c.views, func(s *read.Slice) (*labels, error) {
-		l := new(labels)
-		reader := newLabelReader(s, c.q.Of, false, &l.terms)
+	workers := make([]*pageRows, c.rows.Workers())
+	for i := range workers {
+		workers[i] = &pageRows{pagePlaces: pagePlaces{pageCount: c}}
+	}
+	err := read.EachSlice(c.views, workers, func(r *pageRows, s *read.Slice) error {
+		r.open(s)
+		w := work{rows: c.rows}
 		err := s.Each(func(rows []int32) {
 			for _, row := range rows {
-				id, _ := reader.at(int(row))
-				for len(l.views) <= int(id) {
-					l.views = append(l.views, 0)
+				if w.failed() || s.TimedOut() {
+					return
 				}
-				l.views[id]++
+				id, _ := r.reader.at(int(row))
+				i, err := r.of(r.texts, id)
+				if err != nil {
+					w.set(err)
+					return
+				}
+				if i >= len(r.views) {
+					r.views = grownTo(r.views, i)
+				}
+				r.views[i]++
 			}
 		})
-		return l, err
-	}, func(l *labels) error {
-		for id, n := range l.views {
-			if n == 0 {
-				continue
-			}
-			row, err := c.row(valueOf(&l.terms, int32(id)))
-			if err != nil {
-				return err
-			}
-			row.Views += n
+		return cmp.Or(err, w.err)
+	})
+	for _, r := range workers {
+		for i, n := range r.views[:min(len(r.views), len(c.pages))] {
+			c.pages[i].Views += n
 			c.total.Views += n
 		}
-		return nil
-	})
+	}
+	return err
 }
 
 // countVisits adds entries, exits, bounces and times.
@@ -232,9 +276,8 @@ func (c *pageCount) countVisits() error {
 		p.plain, p.only = rows, visits
 	}
 	var sums []*pageSum
-	var known sync.Mutex // of the rows
 	err = p.run(func() { sums = nil }, func() visitSink {
-		s := &pageSum{pageCount: c, known: &known, to: p.span.To}
+		s := &pageSum{pagePlaces: pagePlaces{pageCount: c}, to: p.span.To}
 		sums = append(sums, s)
 		return s.add
 	})
@@ -249,35 +292,18 @@ func (c *pageCount) countVisits() error {
 
 // pageSum is what one goroutine counts of visits.
 type pageSum struct {
-	*pageCount
-	known *sync.Mutex // of pageCount.row
-	to    int64       // end of the span
+	pagePlaces
+	to    int64 // end of the span
 	total query.PageNumbers
 	pages []query.PageNumbers // by index in pageCount.pages
-
-	texts *read.Terms
-	at    []int32 // by number of a text in texts plus 1: index in pages plus 1; 0 = not known
 }
 
 // of returns the numbers of a label; id is its number plus 1.
 func (s *pageSum) of(texts *read.Terms, id int32) (*query.PageNumbers, error) {
-	if s.texts != texts {
-		s.texts = texts
-		clear(s.at)
+	i, err := s.pagePlaces.of(texts, id)
+	if err != nil {
+		return nil, err
 	}
-	if int(id) >= len(s.at) {
-		s.at = grownTo(s.at, int(id))
-	}
-	if s.at[id] == 0 {
-		s.known.Lock()
-		i, err := s.place(valueOf(texts, id))
-		s.known.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		s.at[id] = int32(i + 1)
-	}
-	i := int(s.at[id] - 1)
 	if i >= len(s.pages) {
 		s.pages = grownTo(s.pages, i)
 	}
@@ -330,61 +356,73 @@ func (s *pageSum) add(texts *read.Terms, v *visitFacts) error {
 
 // countDistinct counts the sessions and people of some labels, nil = all, and in total.
 func (c *pageCount) countDistinct(only map[query.Text]bool) error {
-	sets := c.rows.PairSets()
+	shown := make([]bool, len(c.pages))
+	for i := range shown {
+		shown[i] = only == nil || only[c.pages[i].Value]
+	}
+	workers := make([]*pageRows, c.rows.Workers())
+	sets := c.rows.PairSetsOf(len(workers))
 	defer sets.Close()
-	visits, people, allVisits, allPeople := sets.New(), sets.New(), sets.New(), sets.New()
-	err := read.InOrder(c.views, func(s *read.Slice) (*labels, error) {
-		l := new(labels)
-		reader := newLabelReader(s, c.q.Of, false, &l.terms)
-		sessions, persons := s.Ints(event.IntSession), s.Ints(event.IntPerson)
+	for i := range workers {
+		r := &pageRows{pagePlaces: pagePlaces{pageCount: c}}
+		for k := range r.ofRows {
+			r.ofRows[k], r.ofAll[k] = sets.New(), sets.New()
+		}
+		workers[i] = r
+	}
+	err := read.EachSlice(c.views, workers, func(r *pageRows, s *read.Slice) error {
+		r.open(s)
+		w := work{rows: c.rows}
 		err := s.Each(func(rows []int32) {
-			ords, who := sessions.Of(rows), persons.Of(rows)
+			ords := [2][]int64{r.columns[0].Of(rows), r.columns[1].Of(rows)}
 			for i, row := range rows {
-				id, _ := reader.at(int(row))
-				for len(l.pairs) <= int(id) {
-					l.pairs = append(l.pairs, [2][]int64{})
+				if w.failed() || s.TimedOut() {
+					return
 				}
-				for k, ord := range [2]int64{ords[i], who[i]} {
-					if list := l.pairs[id][k]; ord != 0 && (len(list) == 0 || list[len(list)-1] != ord) {
-						l.pairs[id][k] = append(list, ord)
+				id, _ := r.reader.at(int(row))
+				page, err := r.pagePlaces.of(r.texts, id)
+				if err != nil {
+					w.set(err)
+					return
+				}
+				for k := range ords {
+					ord := ords[k][i]
+					if ord == 0 {
+						continue
+					}
+					if r.recent.fresh(k, placedPair{-1, 0, ord}) {
+						r.ofAll[k].Add(0, uint64(ord))
+					}
+					if shown[page] && r.recent.fresh(k, placedPair{int32(page), 0, ord}) {
+						r.ofRows[k].Add(page, uint64(ord))
 					}
 				}
 			}
 		})
-		return l, err
-	}, func(l *labels) error {
-		for id := range l.pairs {
-			value := valueOf(&l.terms, int32(id))
-			row := c.index(value)
-			shown := only == nil || only[value]
-			for _, ord := range l.pairs[id][0] {
-				if allVisits.Add(0, uint64(ord)); shown {
-					visits.Add(row, uint64(ord))
-				}
-			}
-			for _, ord := range l.pairs[id][1] {
-				if allPeople.Add(0, uint64(ord)); shown {
-					people.Add(row, uint64(ord))
-				}
-			}
-		}
-		return c.rows.Check()
+		return cmp.Or(err, w.err)
 	})
 	if err != nil {
 		return err
 	}
+	all := workers[0]
+	for _, r := range workers[1:] {
+		for k := range r.ofRows {
+			all.ofRows[k].Take(r.ofRows[k])
+			all.ofAll[k].Take(r.ofAll[k])
+		}
+	}
 	persons, err := c.rows.Persons()
 	if err == nil {
-		err = visits.Each(func(row int, _ uint64) { c.pages[row].Visits++ })
+		err = all.ofRows[0].Each(func(row int, _ uint64) { c.pages[row].Visits++ })
 	}
 	if err == nil {
-		err = people.EachPerson(persons, func(row int) { c.pages[row].Visitors++ })
+		err = all.ofRows[1].EachPerson(persons, func(row int) { c.pages[row].Visitors++ })
 	}
 	if err == nil {
-		err = allVisits.Each(func(int, uint64) { c.total.Visits++ })
+		err = all.ofAll[0].Each(func(int, uint64) { c.total.Visits++ })
 	}
 	if err == nil {
-		err = allPeople.EachPerson(persons, func(int) { c.total.Visitors++ })
+		err = all.ofAll[1].EachPerson(persons, func(int) { c.total.Visitors++ })
 	}
 	return err
 }
