@@ -3,6 +3,8 @@
 package query
 
 import (
+	"errors"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -11,11 +13,13 @@ import (
 )
 
 // Sum is a sum of decimal numbers. Numbers below 10^15 with at most nine decimals are added
-// exactly, as integers of 10^-9 in 128 bits: no store has enough events to exceed these. The
-// zero Sum is 0 and exact. A Sum is a value: a copy is another sum.
+// exactly, as integers of 10^-9 in 128 bits: no store has enough events to exceed these. Any other
+// number becomes the nearest float64, and the sum of these is exact again: it is the same in
+// whatever order they are added. The zero Sum is 0 and exact. A Sum is a value: a copy is another
+// sum, and equal sums are ==.
 type Sum struct {
-	hi, lo uint64  // two's complement
-	other  float64 // sum of the numbers that do not fit
+	hi, lo uint64 // two's complement
+	other  floats // sum of the numbers that do not fit
 	rough  bool
 }
 
@@ -30,10 +34,10 @@ func (s *Sum) Add(plain string) bool {
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(plain, "-"), ".")
 	if len(whole) > sumWhole || len(fraction) > sumDigits {
 		v, err := strconv.ParseFloat(plain, 64)
-		if err != nil {
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return false
 		}
-		s.other, s.rough = s.other+v, true
+		s.other, s.rough = s.other.plus(floatsOf(v)), true
 		return true
 	}
 	units, err := strconv.ParseUint(whole, 10, 64)
@@ -62,20 +66,20 @@ func (s *Sum) Add(plain string) bool {
 // AddSum adds another sum.
 func (s *Sum) AddSum(o Sum) {
 	s.plus(o.hi, o.lo)
-	s.other, s.rough = s.other+o.other, s.rough || o.rough
+	s.other, s.rough = s.other.plus(o.other), s.rough || o.rough
 }
 
 // Negated returns the sum with the other sign.
 func (s Sum) Negated() Sum {
 	s.hi, s.lo = negated(s.hi, s.lo)
-	s.other = -s.other
+	s.other = s.other.times(-1)
 	return s
 }
 
 // Times returns the sum n times, for n of at most 2^32.
 func (s Sum) Times(n uint64) Sum {
 	hi, lo := bits.Mul64(s.lo, n)
-	return Sum{hi + s.hi*n, lo, s.other * float64(n), s.rough}
+	return Sum{hi + s.hi*n, lo, s.other.times(int64(n)), s.rough}
 }
 
 // Exact reports whether the sum is exact.
@@ -99,7 +103,8 @@ func (s Sum) Float() float64 {
 		hi, lo = negated(hi, lo)
 		sign = -1
 	}
-	return sign*(float64(hi)*(1<<32)*(1<<32)+float64(lo))/sumUnit + s.other
+	f := sign*(float64(hi)*(1<<32)*(1<<32)+float64(lo))/sumUnit + s.other.float()
+	return max(-math.MaxFloat64, min(math.MaxFloat64, f))
 }
 
 // Append appends the sum as a JSON number: plain and in its shortest form when it is exact.
@@ -118,13 +123,11 @@ func (s Sum) AppendQuotient(dst []byte, n uint64, digits int) []byte {
 		for range digits {
 			unit *= 10
 		}
-		v := s.Float() / float64(n) * unit
-		if v < 0 {
-			v = float64(int64(v - 0.5))
-		} else {
-			v = float64(int64(v + 0.5))
+		v := s.Float() / float64(n)
+		if rounded := math.Round(v*unit) / unit; math.Abs(v*unit) < 1<<53 {
+			v = rounded // a larger one has no more digits
 		}
-		return strconv.AppendFloat(dst, v/unit, 'f', -1, 64)
+		return strconv.AppendFloat(dst, v, 'f', -1, 64)
 	}
 	cut := uint64(1) // 10^-9 in the last digit that is shown
 	for range sumDigits - digits {
