@@ -61,9 +61,19 @@ func (p *publisher) run() {
 	}
 }
 
+// writingFor is how long after a group events still count as being written.
+const writingFor = 200 * time.Millisecond
+
+// writing reports whether events are being written.
+func (e *Engine) writing() bool {
+	last := e.wrote.Load()
+	return last != 0 && int64(e.opts.Elapsed())-last < int64(writingFor)
+}
+
 func (p *publisher) commit(g *group) {
 	err := p.e.failure()
 	start := time.Now()
+	p.e.wrote.Store(max(1, int64(p.e.opts.Elapsed())))
 	if err == nil && !g.batch.Empty() {
 		p.e.unflushed.wrote(g.batch.Len())
 		if err = p.e.db.ApplyNoSyncWait(g.batch, pebble.Sync); err == nil {

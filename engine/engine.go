@@ -50,6 +50,7 @@ type Engine struct {
 
 	queue       chan *submission
 	ready       chan struct{} // the publisher is free for a group
+	wrote       atomic.Int64  // when a group was last committed, by Options.Elapsed; 0 = never
 	groups      chan *group
 	spareGroups chan *group // their memory is used again by newGroup
 	sealer      *sealer

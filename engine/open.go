@@ -151,6 +151,7 @@ func (e *Engine) open() error {
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, Pairs: e.opts.Pairs,
 		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
+		Writing: e.writing,
 		VisitSet: func(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
 			return e.Reports.VisitSet(rows, conds, span)
 		},

@@ -13,14 +13,15 @@ import (
 
 // budget bounds the time of one query, and its memory.
 type budget struct {
-	ctx   context.Context
-	end   time.Time
-	pairs *pairBudget // shared by all queries of a Reader
+	ctx    context.Context
+	end    time.Time
+	pairs  *pairBudget // shared by all queries of a Reader
+	slices *processors // the same
 }
 
 // budget starts the budget of a query: it may take QueryTime from now.
 func (rd *Reader) budget(ctx context.Context) budget {
-	return budget{ctx, time.Now().Add(rd.QueryTime), rd.pairs}
+	return budget{ctx, time.Now().Add(rd.QueryTime), rd.pairs, rd.slices}
 }
 
 // check returns query.ErrQueryTimeout when the time is over, and the error of a canceled

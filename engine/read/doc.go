@@ -29,12 +29,13 @@
 //	budget.go            the time and the memory of one query
 //	resultcache.go       the cache of answers, and those that are being computed
 //	stilltrue.go         whether a kept answer is what would be computed now
-//	turns.go             how many reports are at work at once
+//	turns.go             how many reports are at work at once; processors.go how many slices
 //	view.go              the rows that a query sees, and walks through them
 //	predicate.go         which rows a query is about
 //	conditions.go        from a condition to a clause of the index; visitset.go those that
 //	                     speak of visits
-//	rowrange.go          row ranges, read in parallel
+//	rowrange.go          row ranges, read in parallel; inturn.go those of reports, which are
+//	                     merged in order
 //	scan.go              columns read row by row, and lists of names
 //	kept.go              reports that were computed, kept while they are true
 //	bounds.go            the times between which the rows lie

@@ -78,11 +78,15 @@ func InTurn[W, T any](sel *Selection, workers []*W, read func(*W, *Slice) (*T, e
 					return
 				default:
 				}
+				// Whoever waits for the slices before has a processor, as have those who read them.
+				sel.budget.slices.take()
 				at := int(next.Add(1)) - 1
 				if at >= len(ranges) {
+					sel.budget.slices.give()
 					return
 				}
-				if err := one(w, &r, at); err != nil {
+				err := one(w, &r, at)
+				if sel.budget.slices.give(); err != nil {
 					fail(err)
 					return
 				}

@@ -20,7 +20,7 @@ import (
 )
 
 // Options are the dependencies and limits of a Reader. All are required, except that a
-// cache may have 0 bytes (it then keeps nothing), and VisitSet.
+// cache may have 0 bytes (it then keeps nothing), Writing and VisitSet.
 type Options struct {
 	Table  func(site uint32) *table.Table // returns the rows of a site
 	DB     pebble.Reader                  // the store with the log and the runs
@@ -32,6 +32,7 @@ type Options struct {
 	QueryTime    time.Duration // the most time one query may take
 	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
 	NameBytes    int64         // the most memory that the names in a list of properties take
+	Writing      func() bool   // whether events are being written; nil = never
 	VisitSet     VisitSet      // answers conditions on visits; nil = they are query.ErrBadQuery
 	ResultBytes  int64         // size of the cache of answers
 	PartialBytes int64         // size of the cache of partial aggregates
@@ -42,6 +43,7 @@ type Reader struct {
 	Options
 	results  *answerCache // answers of reports, Count, Series and Counters
 	turns    *turns
+	slices   *processors
 	partials *partialResults // of row ranges
 	pairs    *pairBudget
 	counted  countedRuns
@@ -50,7 +52,7 @@ type Reader struct {
 // New makes a Reader. The Reader owns nothing in o: the caller closes the store after the
 // last query has ended.
 func New(o Options) *Reader {
-	return &Reader{Options: o, results: newAnswerCache(o.ResultBytes), turns: newTurns(runtime.GOMAXPROCS(0)), partials: newPartialResults(o.PartialBytes), pairs: newPairBudget(&o)}
+	return &Reader{Options: o, results: newAnswerCache(o.ResultBytes), turns: newTurns(runtime.GOMAXPROCS(0)), slices: newProcessors(runtime.GOMAXPROCS(0), o.Writing), partials: newPartialResults(o.PartialBytes), pairs: newPairBudget(&o)}
 }
 
 // CachedCounts returns how many answers and how many partial aggregates are cached.

@@ -124,14 +124,19 @@ func gather[T any](b budget, pred *predicate, ranges []rowRange, read func(*rang
 	var next atomic.Int64
 	work := func(i int) {
 		r := rangeReader{budget: b, pred: pred}
-		for errs[i] == nil {
+		one := func() bool {
+			b.slices.take()
+			defer b.slices.give()
 			at := int(next.Add(1)) - 1
 			if at >= len(ranges) {
-				return
+				return false
 			}
 			if errs[i] = read(&r, &ranges[at], &sums[i]); errs[i] != nil {
 				next.Store(int64(len(ranges)))
 			}
+			return errs[i] == nil
+		}
+		for one() {
 		}
 	}
 	var wg sync.WaitGroup
@@ -184,11 +189,14 @@ func readInOrder[T any](b budget, pred *predicate, ranges []rowRange, read func(
 				case <-stop:
 					return
 				}
+				b.slices.take()
 				at := int(next.Add(1)) - 1
 				if at >= len(ranges) {
+					b.slices.give()
 					return
 				}
 				results[at] <- func() (res result) {
+					defer b.slices.give()
 					defer query.Recovered(&res.err)
 					res.value, res.err = read(&r, &ranges[at])
 					return res
