@@ -20,9 +20,9 @@ import (
 // many days. What the others leave of the pool is the page cache's. Links alone may exceed their
 // share; then a warning is logged.
 //
-// All shares at their ceilings are less than three quarters of what is left (see Sum). The rest
-// is for what has no share: garbage, and the memory of a seal, a merge and a query. With less
-// room the runtime would do little else than collect.
+// All shares at their ceilings are less than seven eighths of what is left (see Sum), and less
+// than three quarters while no report runs. The rest is for what has no share: garbage, and the
+// memory of a seal and a merge. With less room the runtime would do little else than collect.
 type MemoryPlan struct {
 	Pool       int64 // all of the pool
 	PoolStep   int64 // bytes after which the pool is divided anew
@@ -54,8 +54,8 @@ type MemoryPlan struct {
 	Partials int64 // cached aggregates of ranges of rows
 	Pairs    int64 // number of pairs of an answer's row with a user or session; each takes 8 bytes, in a table twice as large
 
-	Names  int64 // names of properties in a list of them
-	Tuples int64 // number of rows or people that one report of people or paths has in memory, a power of two; each takes about 24 bytes
+	Reports int64 // rows and texts of the answers of reports while these are computed, their Tuples, and names in a list of properties
+	Tuples  int64 // number of rows or people that one report of people or paths has in memory at most, a power of two; each takes about 24 bytes
 
 	Bodies int64 // bodies of requests over bodyFreeBytes of http/wire, and answers
 
@@ -107,7 +107,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Answers:  5 * part,
 		Partials: 3 * part,
 		Pairs:    5 * part / pairTableBytes,
-		Names:    bytes / 8,
+		Reports:  32 * part,
 		Tuples:   1 << (bits.Len64(uint64(min(bytes/192, 1<<20))) - 1),
 
 		Bodies: 24 * part,
@@ -124,13 +124,12 @@ const idsTimes = 2.5
 // pairTableBytes is what one pair takes: 8 bytes, in a table twice as large.
 const pairTableBytes = 16
 
-// Sum returns the most that all shares take together, in bytes. Names and Tuples are not among
-// them: one query may take so much while it runs.
+// Sum returns the most that all shares take together, in bytes. Tuples are a part of Reports.
 func (p *MemoryPlan) Sum() int64 {
 	return p.Pool + p.RowsLeast + p.FilterPages +
 		p.RecentIDs + int64(idsTimes*float64(p.IDs)) + p.IDFilter + 2*p.Owners + 2*p.Latest +
 		p.CountedValues + p.CountedNames +
-		p.Answers + p.Partials + pairTableBytes*p.Pairs + p.Bodies + p.pebble()
+		p.Answers + p.Partials + pairTableBytes*p.Pairs + p.Reports + p.Bodies + p.pebble()
 }
 
 // pebble returns the most that Pebble's memtables and its cache take. It takes memtables out of

@@ -150,7 +150,7 @@ func (e *Engine) open() error {
 		DB:    e.db, Public: e.public,
 		FS: fs, Dir: fs.PathJoin(dir, store.TmpName), Disk: e.disk,
 		QueryTime: e.opts.QueryTime, Pairs: e.opts.Pairs,
-		NameBytes: e.memory.Names, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
+		ReportBytes: e.memory.Reports, ResultBytes: e.memory.Answers, PartialBytes: e.memory.Partials,
 		Writing: e.writing,
 		VisitSet: func(rows *read.Rows, conds []query.Cond, span query.Span) (*identity.OrdSet, error) {
 			return e.Reports.VisitSet(rows, conds, span)

@@ -13,15 +13,16 @@ import (
 
 // budget bounds the time of one query, and its memory.
 type budget struct {
-	ctx    context.Context
-	end    time.Time
-	pairs  *pairBudget // shared by all queries of a Reader
-	slices *processors // the same
+	ctx     context.Context
+	end     time.Time
+	pairs   *pairBudget  // shared by all queries of a Reader
+	slices  *processors  // the same
+	reports *reportBytes // the same
 }
 
 // budget starts the budget of a query: it may take QueryTime from now.
 func (rd *Reader) budget(ctx context.Context) budget {
-	return budget{ctx, time.Now().Add(rd.QueryTime), rd.pairs, rd.slices}
+	return budget{ctx, time.Now().Add(rd.QueryTime), rd.pairs, rd.slices, rd.reports}
 }
 
 // check returns query.ErrQueryTimeout when the time is over, and the error of a canceled

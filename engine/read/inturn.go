@@ -19,6 +19,16 @@ func (r *Rows) Workers() int {
 	return max(1, min(runtime.GOMAXPROCS(0), workersMax, len(r.rowRanges())))
 }
 
+// WorkersIn is Workers for goroutines that each take so many bytes of a room. The first one needs
+// none.
+func (r *Rows) WorkersIn(m *Room, bytes int64) int {
+	n := 1
+	for n < r.Workers() && m.Spare(bytes) {
+		n++
+	}
+	return n
+}
+
 // InTurn reads the slices of a selection, newest first, by one goroutine for each of workers. A
 // goroutine calls read with a slice, then take, which is called for one slice at a time, newest
 // first, and then finish. Without take and finish, which are nil both, no slice waits. Slices without a selected row are left out when that is known without

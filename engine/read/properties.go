@@ -43,7 +43,8 @@ func (rd *Reader) properties(v *view, q *query.CounterQuery) (query.CounterPage,
 		return query.CounterPage{}, err
 	}
 	l := &propertyList{view: v, pred: pred, query: q, byRow: len(q.Where) > 0,
-		distinct: q.Metrics.Has(query.MetricUsers) || q.Metrics.Has(query.MetricSessions)}
+		distinct: q.Metrics.Has(query.MetricUsers) || q.Metrics.Has(query.MetricSessions), room: rd.room()}
+	defer l.room.Close()
 	if err := rd.propertyNames(l); err != nil {
 		return query.CounterPage{}, err
 	}
@@ -65,14 +66,13 @@ const nameBytes = 256
 func (rd *Reader) propertyNames(l *propertyList) error {
 	v := l.view
 	l.numbers = make(nameNumbers)
-	bytes := int64(0)
 	full := false
 	add := func(name string) int32 {
 		line, known := l.numbers[name]
 		if known || full {
 			return line
 		}
-		if bytes += nameBytes + int64(len(name)); bytes > rd.NameBytes {
+		if !l.room.Try(nameBytes + int64(len(name))) {
 			full = true
 			return 0
 		}
@@ -211,6 +211,7 @@ type propertyList struct {
 	inLog    []int32     // the same for all parts in memory
 	lineBits int         // bits of the index of a line
 	spill    *spill
+	room     *Room // of the names
 
 	seed maphash.Seed
 	propertySum

@@ -31,7 +31,7 @@ type Options struct {
 	Disk         *wal.Disk     // when it is full, no temporary files are written
 	QueryTime    time.Duration // the most time one query may take
 	Pairs        int           // pairs of a row of an answer and a user or session in memory, for all queries together
-	NameBytes    int64         // the most memory that the names in a list of properties take
+	ReportBytes  int64         // memory that all reports, and lists of properties, share
 	Writing      func() bool   // whether events are being written; nil = never
 	VisitSet     VisitSet      // answers conditions on visits; nil = they are query.ErrBadQuery
 	ResultBytes  int64         // size of the cache of answers
@@ -44,6 +44,7 @@ type Reader struct {
 	results  *answerCache // answers of reports, Count, Series and Counters
 	turns    *turns
 	slices   *processors
+	reports  *reportBytes
 	partials *partialResults // of row ranges
 	pairs    *pairBudget
 	counted  countedRuns
@@ -52,7 +53,7 @@ type Reader struct {
 // New makes a Reader. The Reader owns nothing in o: the caller closes the store after the
 // last query has ended.
 func New(o Options) *Reader {
-	return &Reader{Options: o, results: newAnswerCache(o.ResultBytes), turns: newTurns(runtime.GOMAXPROCS(0)), slices: newProcessors(runtime.GOMAXPROCS(0), o.Writing), partials: newPartialResults(o.PartialBytes), pairs: newPairBudget(&o)}
+	return &Reader{Options: o, results: newAnswerCache(o.ResultBytes), turns: newTurns(runtime.GOMAXPROCS(0)), reports: newReportBytes(o.ReportBytes), slices: newProcessors(runtime.GOMAXPROCS(0), o.Writing), partials: newPartialResults(o.PartialBytes), pairs: newPairBudget(&o)}
 }
 
 // CachedCounts returns how many answers and how many partial aggregates are cached.

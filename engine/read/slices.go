@@ -6,6 +6,7 @@ package read
 import (
 	"context"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,9 @@ type Rows struct {
 	reader *Reader
 
 	working atomic.Int64 // calls of Kept that compute
+
+	roomsMu sync.Mutex
+	rooms   []*Room
 }
 
 // Rows returns the rows of a site as they are now.

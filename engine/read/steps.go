@@ -18,6 +18,9 @@ type stepSlice struct {
 	users, sessions pairList
 }
 
+// bytes returns how many bytes the pairs have while the slice waits to be taken.
+func (s *stepSlice) bytes() int64 { return 8 * int64(len(s.users.pairs)+len(s.sessions.pairs)) }
+
 // stepSlices is the memory of slices, for use again.
 var stepSlices = sync.Pool{New: func() any { return new(stepSlice) }}
 
@@ -57,12 +60,17 @@ func (l *pairList) sort() { l.pairs = sortPairs(l.pairs) }
 
 // countSteps counts the events of each step, and its users and sessions when metrics has them.
 func (v *view) countSteps(pred *predicate, starts []int64, buckets []query.Bucket, metrics query.Metrics) error {
-	sp := v.budget.spill()
+	sp, room := v.budget.spill(), v.budget.reports.room()
 	defer sp.close()
+	defer room.Close()
 	users := pairBag{spill: sp}
 	sessions := sessionSteps{rest: pairBag{spill: sp}, add: func(step int) { buckets[step].Sessions++ }}
 	err := readInOrder(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange) (*stepSlice, error) {
-		return r.stepSlice(rr, starts, metrics)
+		s, err := r.stepSlice(rr, starts, metrics)
+		if err == nil && s != nil {
+			err = room.Add(s.bytes())
+		}
+		return s, err
 	}, func(s *stepSlice) bool {
 		for i, n := range s.events {
 			buckets[i].Events += n
@@ -71,6 +79,7 @@ func (v *view) countSteps(pred *predicate, starts []int64, buckets []query.Bucke
 			users.add(pair)
 		}
 		sessions.take(s.sessions.pairs, s.first)
+		room.Sub(s.bytes())
 		stepSlices.Put(s)
 		return true
 	})

@@ -34,7 +34,9 @@ func (r *Reports) Aggregate(ctx context.Context, q query.AggregateQuery) (*query
 	size := func(a *kept) int { return aggregateBytes(&a.AggregateAnswer) }
 	key := fmt.Sprintf("aggregate %q %q %v %t %v", q.Of, q.By, q.Where, q.NoRanks, q.Rows)
 	answer, as, err := read.Kept(rows, &q.Report, key, size, func() (*kept, error) {
-		c, err := newAggregate(rows, &q, q.Span, q.Steps, r.tuples)
+		room := rows.Room()
+		defer room.Close()
+		c, err := newAggregate(rows, room, &q, q.Span, q.Steps, r.tuples)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +59,9 @@ func (r *Reports) Aggregate(ctx context.Context, q query.AggregateQuery) (*query
 	was.Span, was.Steps, was.Tag = *q.Compare, q.CompareSteps, ""
 	key = fmt.Sprintf("aggregate before %q %q %v %t %x", q.Of, q.By, q.Where, q.NoRanks, hashKeys(answer.keys))
 	before, _, err := read.Kept(rows, &was.Report, key, size, func() (*kept, error) {
-		c, err := newAggregate(rows, &was, was.Span, was.Steps, r.tuples)
+		room := rows.Room()
+		defer room.Close()
+		c, err := newAggregate(rows, room, &was, was.Span, was.Steps, r.tuples)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +118,7 @@ type aggregate struct {
 }
 
 // newAggregate finds the groups of a range, of rows that have the field.
-func newAggregate(rows *read.Rows, q *query.AggregateQuery, span query.Span, steps []int64, tuples int) (*aggregate, error) {
+func newAggregate(rows *read.Rows, room *read.Room, q *query.AggregateQuery, span query.Span, steps []int64, tuples int) (*aggregate, error) {
 	c := &aggregate{rows: rows, q: q, steps: steps, tuples: tuples}
 	var err error
 	if c.sel, err = rows.Select(q.Where, span); err != nil {
@@ -128,7 +132,7 @@ func newAggregate(rows *read.Rows, q *query.AggregateQuery, span query.Span, ste
 	if err != nil {
 		return nil, err
 	}
-	c.groups = newRowGroups(dims)
+	c.groups = newRowGroups(dims, room)
 	if len(dims) == 0 {
 		return c, nil
 	}
@@ -368,6 +372,7 @@ func (c *aggregate) numbers(shown []int32, starts []int64, ranks bool) (*numberC
 	cells := &numberCells{stats: make([]numberStats, 1+len(shown)+series*len(starts))}
 	if ranks {
 		cells.tally = newNumberTally(c.tuples)
+		cells.tally.room = c.groups.room
 	}
 	places := make([]int32, len(c.groups.groups)) // by group
 	for i := range places {

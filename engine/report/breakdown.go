@@ -33,7 +33,8 @@ func (r *Reports) Breakdown(ctx context.Context, q query.BreakdownQuery) (*query
 	size := func(a *kept) int { return breakdownBytes(a.Rows) }
 	key := fmt.Sprintf("breakdown %q %v %d %v", q.By, q.Where, q.Metrics, q.Rows)
 	answer, as, err := read.Kept(rows, &q.Report, key, size, func() (*kept, error) {
-		b := breakdown{rows: rows, q: &q, span: q.Span, steps: q.Steps, visitsMax: 4 * r.tuples}
+		b := breakdown{rows: rows, q: &q, span: q.Span, steps: q.Steps, visitsMax: 4 * r.tuples, room: rows.Room()}
+		defer b.room.Close()
 		if err := b.count(); err != nil {
 			return nil, err
 		}
@@ -62,7 +63,8 @@ func (r *Reports) Breakdown(ctx context.Context, q query.BreakdownQuery) (*query
 	was.Span, was.Steps, was.Tag = *q.Compare, q.CompareSteps, ""
 	key = fmt.Sprintf("breakdown before %q %v %d %x", q.By, q.Where, q.Metrics, hashKeys(answer.keys))
 	before, _, err := read.Kept(rows, &was.Report, key, size, func() (*kept, error) {
-		b := breakdown{rows: rows, q: &was, span: was.Span, steps: was.Steps, visitsMax: 4 * r.tuples}
+		b := breakdown{rows: rows, q: &was, span: was.Span, steps: was.Steps, visitsMax: 4 * r.tuples, room: rows.Room()}
+		defer b.room.Close()
 		if err := b.count(); err != nil {
 			return nil, err
 		}
@@ -128,6 +130,7 @@ type breakdown struct {
 	visitsMax int
 
 	sel     *read.Selection
+	room    *read.Room
 	mu      sync.Mutex // of groups, while workers read
 	groups  *rowGroups
 	numbers []query.Totals // by group; events alone unless whole

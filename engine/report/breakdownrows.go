@@ -26,7 +26,7 @@ func (b *breakdown) count() (err error) {
 	if err != nil {
 		return err
 	}
-	b.groups = newRowGroups(dims)
+	b.groups = newRowGroups(dims, b.room)
 	sets := b.rows.PairSetsOf(b.rows.Workers())
 	defer sets.Close()
 	counters := make([]*groupCounter, b.rows.Workers())

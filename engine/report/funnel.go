@@ -22,7 +22,8 @@ func (r *Reports) Funnel(ctx context.Context, q *query.Funnel) (*query.FunnelAns
 	rows := r.reader.Rows(ctx, q.Site)
 	defer rows.Close()
 	return read.Kept(rows, &q.Report, "funnel"+funnelKey(q), funnelBytes, func() (*query.FunnelAnswer, error) {
-		s := &funnelSum{q: q, tally: tally{limit: 2 * r.tuples}}
+		s := &funnelSum{q: q, tally: tally{limit: 2 * r.tuples, room: rows.Room()}}
+		defer s.tally.room.Close()
 		f := &funnel{q: q, rows: rows, tuples: r.tuples, take: s.add}
 		if err := f.run(); err != nil {
 			return nil, err

@@ -2,16 +2,44 @@
 
 package report
 
-import "sync"
+import (
+	"sync"
+
+	"cairn/engine/read"
+)
 
 // members is a table of people, in open addressing.
 type members struct {
 	limit int      // slots, at most; a power of two. Seven eighths of them are used
 	slots []member // of 24 bytes; root 0 = free
 	n     int
+	room  *read.Room // nil = there is always some
+	taken int        // slots for which there is room
 }
 
-func (t *members) full() bool { return t.n >= t.limit/8*7 }
+// A slot takes memberBytes, and memberLeast of them need no room.
+const (
+	memberBytes = 24
+	memberLeast = 1 << 12
+)
+
+// full reports whether nobody new can be added.
+func (t *members) full() bool {
+	if t.n >= t.limit/8*7 {
+		return true
+	}
+	size := len(t.slots)
+	if (t.n+1)*8 <= size*7 {
+		return false
+	}
+	if size = max(64, 2*size); size > max(memberLeast, t.taken) {
+		if !t.room.Try(memberBytes * int64(size-t.taken)) {
+			return true
+		}
+		t.taken = size
+	}
+	return false
+}
 
 func (t *members) reset() {
 	clear(t.slots)

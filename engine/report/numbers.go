@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/read"
 )
 
 // number is a decimal number. Most are exactly one float64, which takes less memory than a text.
@@ -96,6 +97,8 @@ type numberTally struct {
 	bytes   int // of the texts in long
 	bits    int // of the mantissa that are kept; mantissaBits = all
 	err     error
+	room    *read.Room // for pairs; nil = there is always some
+	taken   int        // pairs for which there is room
 }
 
 // numberPair is a number of a cell, and how often it was seen. A number that was seen very often
@@ -118,6 +121,9 @@ const (
 	bucketBits = 8
 	longBytes  = 16 << 20
 )
+
+// numberBytes is what a pair takes.
+const numberBytes = 16
 
 func newNumberTally(limit int) *numberTally {
 	return &numberTally{limit: max(limit, 64), long: make(map[longPair]uint64), bits: mantissaBits}
@@ -179,6 +185,13 @@ func (t *numberTally) settle() {
 		merged = appendPair(merged, p)
 	}
 	t.pairs, t.pending = merged, nil
+	if more := len(merged) - t.taken; more > 0 {
+		if err := t.room.Add(numberBytes * int64(more)); err != nil {
+			t.err, t.pairs = err, nil
+			return
+		}
+		t.taken = len(merged)
+	}
 	if len(t.pairs)+len(t.long) > t.limit {
 		t.coarsen()
 	}

@@ -80,6 +80,7 @@ type pageCount struct {
 	views *read.Selection // the page views that count
 	total query.PageNumbers
 	pages []query.PageRow
+	room  *read.Room
 	known sync.Mutex     // of pages, at and none, while goroutines read
 	at    map[string]int // index in pages by text
 	none  int            // index of views without a label plus 1
@@ -92,7 +93,8 @@ func countPages(rows *read.Rows, q *query.PagesQuery, only map[query.Text]bool) 
 	if err != nil {
 		return nil, err
 	}
-	c := &pageCount{rows: rows, q: q, views: sel.And(event.FieldType, string(event.Page), string(event.Screen)), at: make(map[string]int)}
+	c := &pageCount{rows: rows, q: q, views: sel.And(event.FieldType, string(event.Page), string(event.Screen)), at: make(map[string]int), room: rows.Room()}
+	defer c.room.Close()
 	if err := c.countViews(); err != nil {
 		return nil, err
 	}
@@ -132,6 +134,10 @@ func countPages(rows *read.Rows, q *query.PagesQuery, only map[query.Text]bool) 
 	return answer, nil
 }
 
+// pageRowBytes is about what a row takes in memory: with its copies in three goroutines, and in
+// the answer.
+const pageRowBytes = 1 << 9
+
 // place returns the index in pages of a label, which may be new.
 func (c *pageCount) place(value query.Text) (int, error) {
 	if i := c.index(value); i >= 0 {
@@ -139,6 +145,9 @@ func (c *pageCount) place(value query.Text) (int, error) {
 	}
 	if len(c.pages) == query.CounterRowsMax {
 		return 0, query.Bad("range", "more than %d pages; ask for fewer days or add a filter", query.CounterRowsMax)
+	}
+	if err := c.room.Add(pageRowBytes + int64(len(value.Text))); err != nil {
+		return 0, err
 	}
 	c.pages = append(c.pages, query.PageRow{Value: value})
 	if value.Null {

@@ -27,6 +27,8 @@ func (r *Reports) Paths(ctx context.Context, q *query.Paths) (*query.PathsAnswer
 		if err != nil {
 			return nil, err
 		}
+		p.sum.links.room = rows.Room()
+		defer p.sum.links.room.Close()
 		if err := p.run(); err != nil {
 			return nil, err
 		}

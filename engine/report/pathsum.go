@@ -38,7 +38,7 @@ func newPathsSum(q *query.Paths, labels *splits, limit int) (*pathsSum, error) {
 
 // again returns an empty sum for the links of the labels that this one shows.
 func (s *pathsSum) again() *pathsSum {
-	next := &pathsSum{q: s.q, labels: s.labels, links: tally{limit: s.links.limit}, then: s.then, counts: make([][]uint32, s.q.Depth), stopped: make([]uint64, s.q.Depth)}
+	next := &pathsSum{q: s.q, labels: s.labels, links: tally{limit: s.links.limit, room: s.links.room}, then: s.then, counts: make([][]uint32, s.q.Depth), stopped: make([]uint64, s.q.Depth)}
 	for i := range s.counts {
 		shown := make(map[uint32]bool)
 		for _, label := range s.top(i) {
@@ -85,7 +85,8 @@ func (s *pathsSum) link(column int, from, to uint32) error {
 	}
 	err := s.links.add(linkNumber(column, from, to))
 	if err != nil && s.shown == nil {
-		s.linksLost, s.links = true, tally{limit: s.links.limit}
+		s.links.room.Reset()
+		s.linksLost, s.links = true, tally{limit: s.links.limit, room: s.links.room}
 		return nil
 	}
 	return err

@@ -181,6 +181,8 @@ func (t *retention) run() (err error) {
 			return err
 		}
 	}
+	t.members.room = t.rows.Room()
+	defer t.members.room.Close()
 	for left := []class{allKeys}; len(left) > 0; {
 		in := left[len(left)-1]
 		left = left[:len(left)-1]

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cairn/engine/query"
+	"cairn/engine/read"
 )
 
 // rowGroups is the groups of all slices.
@@ -15,7 +16,15 @@ type rowGroups struct {
 	values [query.BreakdownByMax]groupValues
 	byPair map[[2]int32]int32
 	groups [][2]int32 // by number of a group: numbers of its values
+	room   *read.Room // for them
 }
+
+// About what a value and a group take in memory, with their places in goroutines, and a group as a
+// row of the answer.
+const (
+	groupValueBytes = 1 << 7
+	groupBytes      = 1 << 9
+)
 
 // groupValues is the values of a dimension. Number 0 is that of rows without one.
 type groupValues struct {
@@ -31,8 +40,8 @@ type shownText struct {
 	at   moment
 }
 
-func newRowGroups(dims []*rowDim) *rowGroups {
-	g := &rowGroups{dims: dims, byPair: make(map[[2]int32]int32)}
+func newRowGroups(dims []*rowDim, room *read.Room) *rowGroups {
+	g := &rowGroups{dims: dims, room: room, byPair: make(map[[2]int32]int32)}
 	for i, d := range dims {
 		v := &g.values[i]
 		v.byKey, v.shown = make(map[string]int32), make([]shownText, 1)
@@ -88,6 +97,9 @@ func (g *rowGroups) value(s *sliceGroups, i int, id int32, add bool) (int32, err
 		if v.bytes += len(text); len(v.shown) > query.CounterRowsMax || v.bytes > splitBytesMax {
 			return 0, tooManyValues("by")
 		}
+		if err := g.room.Add(groupValueBytes + int64(len(text))); err != nil {
+			return 0, err
+		}
 		n = int32(len(v.shown))
 		text = strings.Clone(text)
 		v.byKey[d.key(text)] = n
@@ -120,6 +132,9 @@ func (g *rowGroups) group(s *sliceGroups, group int32, add bool) (int32, error) 
 		return -1, nil
 	case len(g.groups) == query.CounterRowsMax:
 		return 0, tooManyValues("by")
+	}
+	if err := g.room.Add(groupBytes); err != nil {
+		return 0, err
 	}
 	n = int32(len(g.groups))
 	g.byPair[pair] = n

@@ -48,6 +48,9 @@ const sharesMax = 1 << 10
 // errOpen says that too many visits wait.
 var errOpen = query.Bad("range", "too many visits at once go on over long times; ask for fewer days")
 
+// sliceBytes is about what a slice takes in memory.
+const sliceBytes = 6 << 20
+
 // takeCheck is after how many visits a merge looks at the clock.
 const takeCheck = 512
 
@@ -124,7 +127,9 @@ func onePass(rows *read.Rows, q *passQuestion, use passUse) error {
 		if err := p.choose(); err != nil {
 			return err
 		}
-		workers := make([]*passWorker, p.sel.Workers())
+		slicesIn := rows.Room()
+		defer slicesIn.Close()
+		workers := make([]*passWorker, rows.WorkersIn(slicesIn, sliceBytes))
 		for i := range workers {
 			workers[i] = &passWorker{pass: p, done: use.sink()}
 		}

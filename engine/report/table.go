@@ -23,6 +23,7 @@ type table struct {
 	byKey map[string]int32 // by folded text, or by text: number of the row
 	texts []string         // by row
 	null  int32            // number of the row of visits without a value plus 1; 0 = none
+	room  *read.Room       // for rows; nil = they are not counted
 
 	rows   []tableRow    // of all parts that were taken
 	people *read.PairSet // nil = not asked for
@@ -36,13 +37,19 @@ type tableRow struct {
 	query.VisitNumbers
 }
 
-func newTable(d *dim) *table { return &table{dim: d, byKey: make(map[string]int32)} }
+// tableRowBytes is about what a row takes in memory: in three parts, in the sum of these, and as a
+// row of the answer.
+const tableRowBytes = 1 << 10
+
+func newTable(d *dim, room *read.Room) *table {
+	return &table{dim: d, byKey: make(map[string]int32), room: room}
+}
 
 // len returns how many rows there are. Several goroutines may call it.
 func (t *table) len() int { return int(t.n.Load()) }
 
 // numberOf returns the number of the row of a value. Several goroutines may call it.
-func (t *table) numberOf(text string, null bool) int32 {
+func (t *table) numberOf(text string, null bool) (int32, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if null {
@@ -50,7 +57,7 @@ func (t *table) numberOf(text string, null bool) int32 {
 			t.texts = append(t.texts, "")
 			t.null = t.n.Add(1)
 		}
-		return t.null - 1
+		return t.null - 1, nil
 	}
 	key := text
 	if t.fold {
@@ -58,6 +65,9 @@ func (t *table) numberOf(text string, null bool) int32 {
 	}
 	i, known := t.byKey[key]
 	if !known {
+		if err := t.room.Add(tableRowBytes + int64(len(text))); err != nil {
+			return 0, err
+		}
 		i = t.n.Add(1) - 1
 		t.texts = append(t.texts, strings.Clone(text))
 		if key == text {
@@ -65,7 +75,7 @@ func (t *table) numberOf(text string, null bool) int32 {
 		}
 		t.byKey[key] = i
 	}
-	return i
+	return i, nil
 }
 
 // part returns a part without visits.
@@ -104,6 +114,7 @@ type tablePart struct {
 		knownSource
 	}
 	without int32
+	err     error
 	whole   []int32 // of a dimension of the visit as a whole, by place in dim.order
 }
 
@@ -163,10 +174,19 @@ func (t *tablePart) find(texts *read.Terms, v *visitFacts, at int) int {
 	return t.ofText(texts, v.entry.host)
 }
 
+// number is numberOf; the first error stays in err, and the row is then any one.
+func (t *tablePart) number(text string, null bool) int32 {
+	n, err := t.numberOf(text, null)
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	return n
+}
+
 // none returns the row of visits without a value.
 func (t *tablePart) none() int {
 	if t.without == 0 {
-		t.without = t.numberOf("", true) + 1
+		t.without = t.number("", true) + 1
 	}
 	return int(t.without) - 1
 }
@@ -180,7 +200,7 @@ func (t *tablePart) ofText(texts *read.Terms, id int32) int {
 		t.byText = grownTo(t.byText, int(id))
 	}
 	if t.byText[id] == 0 {
-		t.byText[id] = t.numberOf(texts.Text(id-1), false) + 1
+		t.byText[id] = t.number(texts.Text(id-1), false) + 1
 	}
 	return int(t.byText[id]) - 1
 }
@@ -191,7 +211,7 @@ func (t *tablePart) ofWhole(place int) int {
 		t.whole = make([]int32, len(t.order))
 	}
 	if t.whole[place] == 0 {
-		t.whole[place] = t.numberOf(t.order[place], false) + 1
+		t.whole[place] = t.number(t.order[place], false) + 1
 	}
 	return int(t.whole[place]) - 1
 }
@@ -209,7 +229,7 @@ func (t *tablePart) source(texts *read.Terms, v *visitFacts) *knownSource {
 			known.row = int32(t.none()) + 1
 		} else {
 			known.text = strings.Clone(known.text)
-			known.row = t.numberOf(known.text, false) + 1
+			known.row = t.number(known.text, false) + 1
 		}
 		if t.known == nil {
 			t.known = make(map[[6]int32]knownSource)

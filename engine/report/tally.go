@@ -6,14 +6,16 @@ import (
 	"slices"
 
 	"cairn/engine/query"
+	"cairn/engine/read"
 )
 
 // tally counts numbers. It keeps each different number once.
 type tally struct {
-	limit   int      // different numbers, at most; each takes 12 bytes
-	keys    []uint64 // ascending
-	counts  []uint32 // of keys
-	pending []uint64 // added since
+	limit   int        // different numbers, at most; each takes 12 bytes
+	room    *read.Room // for them; nil = there is always some
+	keys    []uint64   // ascending
+	counts  []uint32   // of keys
+	pending []uint64   // added since
 }
 
 // tallyPending is how many numbers wait at least until they are counted together.
@@ -49,6 +51,9 @@ func (t *tally) settle() error {
 	from := len(t.keys) - 1
 	if len(t.keys)+fresh > t.limit {
 		return query.Bad("range", "more than %d different numbers; ask about a shorter time, or a split with fewer values", t.limit)
+	}
+	if err := t.room.Add(12 * int64(fresh)); err != nil {
+		return err
 	}
 	t.keys = slices.Grow(t.keys, fresh)[:len(t.keys)+fresh]
 	t.counts = slices.Grow(t.counts, fresh)[:len(t.counts)+fresh]

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"cairn/engine/query"
 	"cairn/engine/read"
 )
 
@@ -85,7 +86,8 @@ type grouping struct {
 	left   []class // to be read after in
 	done   uint64  // keys from this one on were taken
 	limit  int     // tuples in memory, at most; a power of two
-	max    int     // the same now: few at first
+	room   *read.Room
+	max    int // the same now: few at first
 	chunks [][]tuple
 	n      int // tuples in chunks
 	sorted []uint64
@@ -94,9 +96,19 @@ type grouping struct {
 
 const chunkTuples = 1 << 14
 
+// A tuple takes tupleBytes, with its place in sorted. tuplesLeast of them need no room.
+const (
+	tupleBytes  = 24
+	tuplesLeast = 1 << 12
+)
+
 // run reads all slices, more than once when it has to.
 func (g *grouping) run() error {
-	g.max = max(1, g.limit/8)
+	g.room = g.sel.Room()
+	defer g.room.Close()
+	for g.max = max(1, g.limit/8); g.max > tuplesLeast && !g.room.Try(tupleBytes*int64(g.max)); {
+		g.max /= 2
+	}
 	g.left = []class{allKeys}
 	for len(g.left) > 0 {
 		g.in, g.left = g.left[len(g.left)-1], g.left[:len(g.left)-1]
@@ -159,12 +171,15 @@ func (g *grouping) makeSpace(end uint64) error {
 	if err := g.takeFrom(end); err != nil {
 		return err
 	}
-	for g.n > g.max/2 && g.max < g.limit {
+	for g.n > g.max/2 && g.max < g.limit && g.room.Try(tupleBytes*int64(g.max)) {
 		g.max *= 2
 	}
 	for g.n == g.max {
 		key := g.at(0).key()
 		if one := g.keep(func(t tuple) bool { return t.key() == key }, false); one == g.n || g.in.mod > 1<<32 {
+			if g.max < g.limit {
+				return query.ErrReportsBusy // others have the room
+			}
 			return g.crowded(g.rowsOf(0, min(g.n, chunkTuples)))
 		}
 		g.left = append(g.left, g.in.split(min(g.done, g.in.below)))

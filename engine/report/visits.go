@@ -126,6 +126,7 @@ type visitCount struct {
 	total   query.VisitNumbers
 	series  []query.VisitNumbers
 	sets    read.PairSets
+	room    *read.Room
 	people  *read.PairSet // row 0
 	inSteps *read.PairSet
 
@@ -156,8 +157,10 @@ func (c *visitCount) count(dims []dim) error {
 	}
 	c.sets = c.rows.PairSetsOf(c.pass.workers())
 	defer c.sets.Close()
+	c.room = c.rows.Room()
+	defer c.room.Close()
 	c.reset(dims)
-	err = c.pass.run(func() { c.sets.Reset(); c.reset(dims) }, func() visitSink {
+	err = c.pass.run(func() { c.sets.Reset(); c.room.Reset(); c.reset(dims) }, func() visitSink {
 		s, step := c.newSum(), stepOf(c.steps) // which is for one goroutine
 		return func(texts *read.Terms, v *visitFacts) error { return s.add(texts, v, step) }
 	})
@@ -199,7 +202,7 @@ func (c *visitCount) reset(dims []dim) {
 	c.people, c.inSteps = c.sets.New(), c.sets.New()
 	c.tables, c.sums = nil, nil
 	for i := range dims {
-		t := newTable(&dims[i])
+		t := newTable(&dims[i], c.room)
 		t.people = c.sets.New()
 		c.tables = append(c.tables, t)
 	}
@@ -235,6 +238,9 @@ func (c *visitSum) add(texts *read.Terms, v *visitFacts, step func(int64) int) e
 	n := 0
 	for i, t := range c.tables {
 		row := t.row(texts, v, c.at[i])
+		if t.err != nil {
+			return t.err
+		}
 		addVisit(&t.rows[row].VisitNumbers, v, ms)
 		t.people.Add(row, people)
 		c.lengths.add(i, row, v.seconds)

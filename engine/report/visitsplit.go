@@ -17,6 +17,9 @@ type visitSplit struct {
 	visits []uint64 // session ordinal u40 | number u24, ascending
 }
 
+// splitVisits is how many visits room is taken for at once: for the list of a goroutine, and of all.
+const splitVisits = 1 << 12
+
 // newVisitSplit finds the values of the visits that have a row which satisfies where. param is the
 // parameter that names the dimension. It keeps 8 bytes for each of at most visitsMax visits.
 func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span query.Span, visitsMax int) (*visitSplit, error) {
@@ -30,6 +33,7 @@ func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span
 	}
 	pass.fresh = pass.fresh || name == "new"
 	at := pass.need(&d)
+	room := rows.Room() // as long as the rows
 	type part struct {
 		*tablePart
 		visits []uint64
@@ -38,7 +42,8 @@ func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span
 	var parts []*part
 	var n atomic.Int64 // visits
 	restart := func() {
-		all, parts = newTable(&d), nil
+		room.Reset()
+		all, parts = newTable(&d, room), nil
 		n.Store(0)
 	}
 	restart()
@@ -47,6 +52,14 @@ func newVisitSplit(rows *read.Rows, param, name string, where []query.Cond, span
 		parts = append(parts, p)
 		return func(texts *read.Terms, v *visitFacts) error {
 			row := p.row(texts, v, at)
+			if p.err != nil {
+				return p.err
+			}
+			if len(p.visits)%splitVisits == 0 {
+				if err := room.Add(2 * 8 * splitVisits); err != nil {
+					return err
+				}
+			}
 			if all.len() > query.CounterRowsMax || n.Add(1) > int64(visitsMax) {
 				return query.Bad(param, "more than %d values, or %d visits; ask for fewer days", query.CounterRowsMax, visitsMax)
 			}
