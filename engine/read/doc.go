@@ -75,5 +75,6 @@
 //	aggregate.go         the sum of partial aggregates, and totals of runs
 //	totals.go            which totals of a run answer for a range of time
 //	pairs.go             sets of users and sessions by value
+//	room.go              the memory that all reports share
 //	spill.go             pairs that exceed memory, in a temporary file
 package read
