@@ -38,7 +38,7 @@ afterwards. Phases: fill, single, batch, mixed, reports, list, count, counters.`
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
 	conns := f.String("conns", "1,64,256", "send single events over these numbers of connections, one phase for each number in `LIST`")
 	f.IntVar(&o.BatchConns, "batch-conns", 4, "send batches over `N` connections")
-	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed and reports run only if LIST has them")
+	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed, reports and dashboard run only if LIST has them")
 	f.DurationVar(&o.Mixed, "mixed", 10*time.Minute, "end the phase mixed after `TIME`: all protocols, two sites, a new name of a property every 8 s, a line every 30 s; needs -phases mixed")
 	f.Float64Var(&o.Rate, "rate", 1500, "send `N` events a second in the phase mixed")
 	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")

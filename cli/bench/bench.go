@@ -56,7 +56,7 @@ type Options struct {
 }
 
 // Phases are the names of all phases.
-var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase}
+var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase, dashboardPhase}
 
 // Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
 // With an error, the report has the measurements before it; the report is nil if no server
@@ -179,6 +179,15 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 			return report, fmt.Errorf("reports: %w", err)
 		}
 	}
+	if b.has(dashboardPhase) {
+		site := "default"
+		if len(sites) > 0 {
+			site = sites[0].Name
+		}
+		if report.Dashboard, err = b.dashboard(ctx, site); err != nil {
+			return report, fmt.Errorf("dashboard: %w", err)
+		}
+	}
 	for _, q := range benchQueries {
 		if !b.has(q.phase) {
 			continue
@@ -199,7 +208,7 @@ func (b *benchRun) fill() writePhase {
 		return now.Add(time.Duration(float64(span) * (min(float64(done)/float64(b.Fill), 1) - 1)))
 	}
 	p := writePhase{name: "fill, batches of 1,000", conns: b.BatchConns, batch: 1000, events: b.Fill, clock: at}
-	if b.has(reportsPhase) {
+	if b.has(reportsPhase) || b.has(dashboardPhase) {
 		// Each connection goes through all the days by itself, so that no visit has a gap where
 		// other connections sent.
 		own := func(done int64) time.Time { return at(done * int64(b.BatchConns)) }

@@ -22,23 +22,24 @@ import (
 // Report has all measurements of a run. Its JSON has times in milliseconds, CPU times in
 // microseconds, and sizes in bytes.
 type Report struct {
-	Version  string        `json:"version"`
-	Machine  string        `json:"machine"`
-	Time     time.Time     `json:"time"`
-	Seed     uint64        `json:"seed"`
-	Memory   string        `json:"memory,omitempty"` // budget of the server
-	Limits   []limitResult `json:"limits,omitempty"`
-	Writes   []writeResult `json:"writes"`
-	Mixed    []mixedLeg    `json:"mixed,omitempty"`
-	Reports  *Reports      `json:"reports,omitempty"`
-	Reads    []readResult  `json:"reads"`
-	Events   int64         `json:"events"`
-	Disk     float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
-	Sizes    *check.Sizes  `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
-	Written  float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
-	RSS      int64         `json:"rss_bytes,omitempty"`
-	RSSPeak  int64         `json:"rss_peak_bytes,omitempty"`
-	measured bool          // the server's process is known, so its CPU time is measured
+	Version   string        `json:"version"`
+	Machine   string        `json:"machine"`
+	Time      time.Time     `json:"time"`
+	Seed      uint64        `json:"seed"`
+	Memory    string        `json:"memory,omitempty"` // budget of the server
+	Limits    []limitResult `json:"limits,omitempty"`
+	Writes    []writeResult `json:"writes"`
+	Mixed     []mixedLeg    `json:"mixed,omitempty"`
+	Reports   *Reports      `json:"reports,omitempty"`
+	Dashboard *Dashboard    `json:"dashboard,omitempty"`
+	Reads     []readResult  `json:"reads"`
+	Events    int64         `json:"events"`
+	Disk      float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
+	Sizes     *check.Sizes  `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
+	Written   float64       `json:"written_bytes_per_event,omitempty"` // by the server, to storage
+	RSS       int64         `json:"rss_bytes,omitempty"`
+	RSSPeak   int64         `json:"rss_peak_bytes,omitempty"`
+	measured  bool          // the server's process is known, so its CPU time is measured
 }
 
 // quantiles are latencies in milliseconds.
@@ -124,6 +125,9 @@ func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	for _, l := range r.Mixed {
 		r.Events += l.Events
 	}
+	if r.Dashboard != nil {
+		r.Events += r.Dashboard.Events
+	}
 	if r.Reports != nil {
 		r.Events += r.Reports.Events
 	}
@@ -194,6 +198,9 @@ func (r *Report) WriteTable(w io.Writer) {
 			writeMixedLeg(t, &r.Mixed[i])
 		}
 		t.Flush()
+	}
+	if r.Dashboard != nil {
+		r.Dashboard.writeTable(t, left)
 	}
 	if r.Reports != nil {
 		r.Reports.writeTable(w, t, left, r.measured)
