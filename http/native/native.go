@@ -103,7 +103,8 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 		return err
 	}
 	if res.Stream == nil { // nothing keeps a stream
-		res.Header = append(res.Header, [2]string{"Cache-Control", "private, no-cache"})
+		// A browser may get the same address answered with another key, or after another login.
+		res.Header = append(res.Header, [2]string{"Cache-Control", "private, no-cache"}, [2]string{"Vary", "Authorization, Cookie"})
 	}
 	switch {
 	case res.Stream != nil:
