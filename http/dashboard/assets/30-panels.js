@@ -24,13 +24,14 @@
    * Puts a panel in the place of the one of its name, unless it is the same.
    * @param {Element} old
    * @param {Element} fresh
+   * @param {boolean} [asked] somebody has asked for it
    */
-  function put(old, fresh) {
+  function put(old, fresh, asked) {
     const open = old.contains(document.activeElement);
     if (!old.hasAttribute('data-load') && document.querySelector('main [data-touched]')) return; // somebody is at a form
     if (old.classList.contains('stale')) old.classList.remove('stale');
     const newer = /** @type {HTMLElement|null} */ (old.querySelector('[data-newer]'));
-    if (newer && fresh.querySelector('[data-newer]')) { // a list does not move by itself
+    if (newer && !asked && fresh.querySelector('[data-newer]')) { // a list does not move by itself
       if (newer.hidden) newer.hidden = old.outerHTML === fresh.outerHTML;
       return;
     }
@@ -78,7 +79,8 @@
     }
   }
 
-  async function refresh() {
+  /** @param {boolean} [asked] somebody has asked for it */
+  async function refresh(asked) {
     const from = location.href;
     let page;
     try {
@@ -96,7 +98,7 @@
       const old = document.querySelector(`main [data-panel="${CSS.escape(fresh.getAttribute('data-panel') || '')}"]`);
       if (!old || old.hasAttribute('data-load')) continue;
       if (fresh.hasAttribute('data-load')) load(old);
-      else put(old, fresh);
+      else put(old, fresh, asked);
     }
     const as = page.doc.querySelector('.asof'), was = document.querySelector('.asof');
     if (as && was) was.replaceWith(document.adoptNode(as));
@@ -134,7 +136,7 @@
   }
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', tick);
-  cairn.refresh = () => { at = Date.now(); refresh(); };
+  cairn.refresh = () => { at = Date.now(); refresh(true); };
 
   cairn.starts.push(root => {
     if (root === document) queue = [];

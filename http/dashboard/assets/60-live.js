@@ -60,8 +60,8 @@
 
   cairn.starts.push(root => {
     if (root === document && stream) { stream.abort(); stream = undefined; }
-    const list = root.querySelector('ol[data-stream]');
-    if (!(list instanceof HTMLElement)) return;
+    const list = /** @type {HTMLElement} */ (root.querySelector('ol[data-stream]'));
+    if (!list) return;
     if (stream) stream.abort();
     const mine = stream = new AbortController();
     const data = list.dataset, max = Number(data.max), types = JSON.parse(data.types || '{}');
@@ -85,8 +85,8 @@
       if (e.n) return cairn.el('li', {class: 'gone'}, `${e.n.toLocaleString()} more events in that moment`);
       const li = /** @type {HTMLElement} */ (/** @type {Element} */ (line.content.firstElementChild).cloneNode(true));
       const c = e.context || {}, at = new Date(e.time), kind = types[e.type] || e.type, id = e.user || e.anonymous || '';
-      const fill = (at, text) => { const b = li.querySelector(at + ' bdi'); put(b, text); b.title = text; };
-      const [what, who] = li.querySelectorAll('a'), t = li.querySelector('time');
+      const fill = (at, text) => { const b = /** @type {HTMLElement} */ (li.querySelector(at + ' bdi')); put(b, text); b.title = text; };
+      const [what, who] = li.querySelectorAll('a'), t = /** @type {HTMLTimeElement} */ (li.querySelector('time'));
       what.href = data.event + e.id + data.rest;
       if (id) who.href = id === '.' || id === '..' ? data.person + id : data.people + encodeURIComponent(id) + data.rest;
       t.dateTime = e.time;
