@@ -127,7 +127,7 @@ func redirected(t *testing.T, r *cannedReports, screen string, form url.Values) 
 	return s
 }
 
-const hostileText = `<script>alert(1)</script>‮"'`
+const hostileText = "<script>alert(1)</script>\u202e\"'"
 
 func TestSegmentsOfPaths(t *testing.T) {
 	r := &cannedReports{answers: map[string]string{"funnel/entities": `{"entities":["a b","x/y?z","ü%"],"next":null}`}}

@@ -214,7 +214,7 @@ func (p *page) funnelBars(a *funnelAnswer) (bars []FunnelBar) {
 		if told.Median != nil {
 			bar.Median, bar.Timed = seconds(*told.Median), true
 		}
-		if i+1 < len(a.Steps) && p.seesPeople() {
+		if i+1 < len(a.Steps) && a.Steps[i+1].Count < told.Count && p.seesPeople() {
 			bar.Href = p.href(p.state.anew().with("_at", strconv.Itoa(i+1)).with("_state", "dropped"))
 		}
 		bars = append(bars, bar)

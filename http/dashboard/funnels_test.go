@@ -38,6 +38,7 @@ func TestFunnelStates(t *testing.T) {
 	empty := strings.NewReplacer("2000", "0", "800", "0", "101", "0").Replace(madeFunnel)
 	for name, c := range map[string]struct{ address, answer, want string }{
 		"one step":   {"funnels?step=name%3Da&step=", madeFunnel, textTwoSteps},
+		"none stop":  {"funnels?step=name%3Da&step=name%3Db", strings.Replace(madeFunnel, `"count":800`, `"count":2000`, 1), `<p class="funnel-drop">0 stopped here`},
 		"nobody":     {"funnels?step=name%3Da&step=name%3Db", empty, "in these days"},
 		"refused":    {"funnels?step=name%3Da&step=foo", `400 {"error":"step: no such field","field":"step"}`, "no such field"},
 		"hostile":    {"funnels?step=name%3D" + url.QueryEscape(url.QueryEscape(hostileText)) + "&step=name%3Db", madeFunnel, "&lt;script&gt;alert(1)&lt;/script&gt;"},

@@ -43,9 +43,13 @@ func paths(p *page) [][]*panel {
 	if !own.has("start") && !own.has("end") {
 		own = own.without("anchor")
 	}
+	title := "Where they went"
+	if own.has("end") {
+		title = "Where they came from"
+	}
 	return [][]*panel{
 		{p.formPanel("Paths", pathsKeys, p.pathsForm)},
-		{{name: "paths", title: "Where they went", wide: true, lines: rowsShort,
+		{{name: "paths", title: title, wide: true, lines: rowsShort,
 			ask:  func() *asked { return p.ask("paths", own) },
 			view: func(q *asked) (body, *failure) { return p.viewPaths(q, then) }}},
 	}
