@@ -68,3 +68,24 @@ func TestDashboardFirstRun(t *testing.T) {
 	}
 	s.script("first.mjs", "LINK="+strings.TrimSpace(string(link)), s.control(map[string]func() (string, error){"keys": s.allKeys}))
 }
+
+// The seeded site: its numbers, all of its screens, and what the browser loads.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	s, sown := sow(t)
+	for _, part := range []struct {
+		name, script string
+		env          []string
+	}{
+		// Each number is what the API answers, some of them what was sent.
+		{"numbers", "numbers.mjs", []string{sown.recount().env()}},
+		// Every screen, with and without script, and where its links lead.
+		{"walk", "walk.mjs", nil},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			own := &sdk{testServer: &testServer{T: t, options: s.options, child: s.running()}, dialect: s.dialect}
+			own.script(part.script, part.env...)
+		})
+	}
+}

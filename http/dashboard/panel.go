@@ -102,7 +102,10 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 	}
 	v.Body = b
 	if q != nil && b.Table != nil {
-		v.CSV = b.Table.CSV
+		v.CSV, b.Table.JSON = b.Table.CSV, v.JSON
+	}
+	if b.Chart != nil {
+		b.Chart.JSON = v.JSON
 	}
 	return v
 }

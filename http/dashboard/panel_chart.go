@@ -15,7 +15,7 @@ import (
 type chartPanel struct {
 	Chart     *ChartView
 	Intervals []link
-	CSV       string
+	CSV, JSON string
 	Note      string // where a note is added; "" = nobody may
 }
 

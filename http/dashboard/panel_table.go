@@ -64,6 +64,7 @@ type tableView struct {
 	Count   string
 	All     string // address of the whole table; "" = this is it, or there is no more
 	CSV     string
+	JSON    string // the call of the panel, as it was asked
 	Next    string // address of the next page
 	First   string // address of the first page, when this is another
 	Full    bool

@@ -1,0 +1,98 @@
+// axe-core looks at each screen, menu and dialog, in light and dark, wide and narrow, and at
+// what is seldom seen: an error, an empty panel, one that is loading. No rule of WCAG 2.2 A and
+// AA is broken. These contexts pass by the policy of the page, since axe-core is put into it.
+import { readFileSync } from 'node:fs'
+import { check, each, login, open, run, same, screens, server, settled, site, visit } from './lib.mjs'
+
+const key = process.env.SECRET_KEY
+const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+let looks = 0
+
+/** Judges a page as it is. Of long lists it sees the first rows: the others are like them. */
+async function judge (page, what) {
+  looks++
+  const broken = await page.evaluate(async ([axe, tags]) => {
+    if (!window.axe) (0, eval)(axe)
+    const res = await window.axe.run({ exclude: ['tbody tr:nth-child(n+7)', '.chart-plot .steps > :nth-child(n+4)', 'main ol > li:nth-child(n+7)'] }, { runOnly: tags, resultTypes: ['violations'], elementRef: false })
+    return res.violations.map(v => `${v.id}: ` + v.nodes.slice(0, 3).map(n => `${n.target.join(' ')} (${n.any[0]?.message || n.all[0]?.message || n.none[0]?.message || ''})`).join('; ') + (v.nodes.length > 3 ? ` and ${v.nodes.length - 3} more` : ''))
+  }, [axe, tags])
+  for (const b of broken) check(false, what, b)
+}
+
+/** Judges a page in both themes and both widths. What depends on a theme is no matter of width. */
+async function all (page, what) {
+  for (const [width, colorScheme] of [[1280, 'light'], [320, 'dark']]) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await judge(page, `${what}, ${colorScheme}, ${width} px:`)
+  }
+}
+
+await run(async browser => {
+  const askers = await Promise.all([1, 2].map(async () => await login(await open(browser, { bypassCSP: true }), key)))
+  const list = await screens(askers[0])
+  await each(list, askers.length, async ({ name, url }, n) => {
+    const page = askers[n]
+    await visit(page, url)
+    await all(page, name)
+  })
+  const page = askers[0]
+  await page.setViewportSize({ width: 1280, height: 900 })
+  await visit(page, site)
+  await page.keyboard.press('?')
+  await page.waitForSelector('dialog[open]')
+  await all(page, 'the dialog of shortcuts')
+  await page.keyboard.press('Escape')
+
+  // Each menu and table that opens, alone: open ones lie over each other.
+  for (const path of ['', '/setup']) {
+    await visit(page, site + path)
+    for (let i = 0, n = await page.locator('details').count(); i < n; i++) {
+      await page.locator('details').nth(i).evaluate(d => { d.open = true })
+      await judge(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open:`)
+      await page.locator('details').nth(i).evaluate(d => { d.open = false })
+    }
+  }
+
+  await visit(page, site + '?range=30d&visit.country=AQ')
+  check(await page.locator('.empty').count() > 3, 'panels of nothing', await page.locator('.empty').count())
+  await all(page, 'empty panels')
+  await visit(page, site + '?range=30d&nonsense=1')
+  check(await page.locator('.error').count() > 3, 'panels of an error', await page.locator('.error').count())
+  await all(page, 'errors')
+  await visit(page, site + '/pages?range=30d')
+  await all(page, 'a whole table')
+
+  // What comes while panels are counted: the screen as it is sent then, whose panels never come.
+  await page.route(u => u.searchParams.has('_panel'), () => {})
+  await page.route(u => u.href === site + '?range=7d', async route => {
+    const res = await route.fetch()
+    const html = (await res.text()).replace(/<section class="panel([^>]*)>\s*(<header>.*?<\/header>)[^]*?<\/section>/g,
+      '<section class="panel$1 aria-busy="true" data-load>$2<div class="loading l10"><p class="late">Still counting …</p></div></section>')
+    await route.fulfill({ response: res, body: html })
+  })
+  await page.goto(site + '?range=7d')
+  check(await page.locator('[data-load]').count() > 3, 'panels that load', await page.locator('[data-load]').count())
+  await all(page, 'loading panels')
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+
+  // The door, and who is not in.
+  const out = await (await open(browser, { bypassCSP: true, expected: /status of 40[34]/ })).newPage()
+  await out.goto(server + '/dashboard/login')
+  await all(out, 'the login')
+  await out.fill('#key', 'no-key-of-anybody-00000000000000001')
+  await out.click('form button')
+  await out.waitForSelector('[role=alert]')
+  await all(out, 'a refused login')
+  await out.goto(server + '/dashboard/open/AAAA-AAAA-AAAA-AAAA-AAAA')
+  await out.waitForSelector('[role=alert]')
+  await all(out, 'a spent link')
+  askers[1].context().allowed = /status of 404/
+  await askers[1].goto(site + '/nowhere')
+  await all(askers[1], 'no such page')
+  await visit(askers[1], server + '/dashboard/sites')
+  await all(askers[1], 'the sites')
+  same(await settled(page), undefined)
+  console.log(`${looks} looks at ${list.length} screens and more`)
+})
