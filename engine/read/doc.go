@@ -26,7 +26,7 @@
 // The reader and what all queries share:
 //
 //	reader.go            Reader and its Options
-//	budget.go            the time and the memory of one query
+//	budget.go            the time and the memory of one query; room.go the memory of reports
 //	resultcache.go       the cache of answers, and those that are being computed
 //	stilltrue.go         whether a kept answer is what would be computed now
 //	turns.go             how many reports are at work at once; processors.go how many slices

@@ -33,12 +33,13 @@
 // Reports by visit:
 //
 //	scan.go       the pass over slices that puts the rows of each visit together
-//	slice.go      the visits of the rows of one slice
+//	slice.go      the visits of the rows of one slice; partreader.go what is read of a part
 //	visit.go      one visit as far as a pass has seen it; origin.go where it came from
 //	visitpass.go  the counted visits of a question; filter.go conditions on visits
 //	dims.go       what visits are told apart by; table.go the visits of each value
 //	lengths.go    how long the visits of each row lasted
-//	visits.go     the report of visits; pages.go that of pages
+//	visits.go     the report of visits; visitsum.go what goroutines count for it
+//	pages.go      the report of pages; pagerows.go what goroutines count for it
 //	goals.go      how often goals were reached
 //
 // Of a shop:

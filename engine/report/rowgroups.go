@@ -23,7 +23,7 @@ type rowGroups struct {
 // row of the answer.
 const (
 	groupValueBytes = 1 << 7
-	groupBytes      = 1 << 9
+	groupBytes      = 1 << 8
 )
 
 // groupValues is the values of a dimension. Number 0 is that of rows without one.
