@@ -60,8 +60,10 @@ func TestSumOfHugeNumbers(t *testing.T) {
 	}
 	for _, sign := range []string{"", "-"} {
 		var sum Sum
-		if !sum.Add(sign+huge) || !sum.Add(sign+huge) || sum.Exact() {
-			t.Fatal("it is no number, or exact")
+		for range 2 {
+			if !sum.Add(sign+huge) || sum.Exact() {
+				t.Fatal("it is no number, or exact")
+			}
 		}
 		if want := sign + "1.7976931348623157e+308"; string(sum.Append(nil)) != want {
 			t.Errorf("%s, want %s", sum.Append(nil), want)
