@@ -58,6 +58,8 @@ func TestShared(t *testing.T) {
 	s := startSharer(t)
 	filter, _ := s.save(`{"kind":"filter","name":"f","query":"name=a"}`)
 	visits, _ := s.save(`{"kind":"filter","name":"v","query":"visit.source=Google"}`)
+	s.save(`{"kind":"goal","name":"what ada did","query":"user=ada"}`)
+	s.save(`{"kind":"goal","name":"a goal of all","query":"name=a"}`)
 	_, numbers := s.save(`{"kind":"share","name":"n","scope":"numbers","props":["plan"]}`)
 	_, filtered := s.save(`{"kind":"share","name":"nf","scope":"numbers","filter":"` + filter + `"}`)
 	_, people := s.save(`{"kind":"share","name":"p","scope":"people","filter":"` + filter + `"}`)
@@ -80,6 +82,8 @@ func TestShared(t *testing.T) {
 		{numbers, "site", "200", `"rights":["read"],"scope":"numbers"`, "write_key"},
 		{numbers, "site", "200", `"name":"shop"`, "version"},
 		{numbers, "saved", "403", "", "token"},
+		{numbers, "goals", "200", "a goal of all", "ada"},
+		{whole, "goals", "200", "what ada did", ""},
 		{numbers, "sites", "403", "", "shop"},
 		{filtered, "count", "200", `"events":1`, ""},
 		{filtered, "count?name=b", "200", `"events":0`, ""}, // not a or b

@@ -4,7 +4,7 @@ package dashboard
 
 const (
 	textLogin      = "Your session has ended."
-	textShare      = "This link may not see people."
+	textShare      = "This share does not show that."
 	textTooMuch    = "This is too much for ten seconds. Choose fewer days."
 	textBusy       = "The server is busy. It is asked again in a moment."
 	textBadField   = "The address asks for something that does not work: "

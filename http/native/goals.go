@@ -26,6 +26,9 @@ func (n *API) goals(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
+	if share := c.req.Share; share != nil && share.Numbers {
+		goals = sharedGoals(goals, share.Props)
+	}
 	answer, err := n.engine.Goals(ctx, query.GoalsQuery{Report: a.Report, Goals: goals, Rows: a.Rows})
 	if err != nil {
 		return engineError(err)
