@@ -24,7 +24,8 @@
 //
 //	overview.go, goals.go  the first screen, and what its conversions are of
 //	pages.go      all pages, and one with what comes before and after it
-//	events.go, event.go    the list of events with its fields, and one event
+//	events.go, facets.go   the list of events, and the fields beside it
+//	event.go               one event
 //	event_data.go          an event of the API, and its fields as a tree
 //	people.go, profile.go  the lists of people and of visits, and one person
 //	visits.go              visits as lines, one as a story, and its screen

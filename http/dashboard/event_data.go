@@ -31,7 +31,8 @@ type eventData struct {
 	Extra      json.RawMessage `json:"extra"`
 	Increments json.RawMessage `json:"increments"`
 
-	context map[string]string // once read
+	context           map[string]string // once read
+	properties, extra tree
 }
 
 // person is the id of whom the event is from; "" = nobody.
@@ -104,15 +105,27 @@ func (e *eventData) texts(field string) (texts []string) {
 		}
 		return texts
 	}
-	raw, path := e.Context, field
-	if bare, ok := strings.CutPrefix(field, "prop."); ok {
-		raw, path = e.Properties, bare
-	} else if bare, ok := strings.CutPrefix(field, "extra."); ok {
-		raw, path = e.Extra, bare
-	} else {
-		return one(e.about(strings.TrimPrefix(field, "context.")))
+	if path, ok := strings.CutPrefix(field, "prop."); ok {
+		return e.properties.texts(e.Properties, path)
 	}
-	for _, n := range nodesOf(raw, nodesMax) {
+	if path, ok := strings.CutPrefix(field, "extra."); ok {
+		return e.extra.texts(e.Extra, path)
+	}
+	return one(e.about(strings.TrimPrefix(field, "context.")))
+}
+
+// tree is a value whose lines are read once, whatever is asked of it.
+type tree struct {
+	nodes []node
+	read  bool
+}
+
+// texts are the leaves of raw under a path.
+func (t *tree) texts(raw json.RawMessage, path string) (texts []string) {
+	if !t.read {
+		t.nodes, t.read = nodesOf(raw, nodesMax), true
+	}
+	for _, n := range t.nodes {
 		if n.leaf && n.path == path {
 			texts = append(texts, n.text)
 		}

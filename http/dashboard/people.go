@@ -184,7 +184,7 @@ func (p *page) visitsBody(q *asked, own state) (body, *failure) {
 	for i := range a.Sessions {
 		v.Rows = append(v.Rows, p.visitRow(&a.Sessions[i]))
 	}
-	if a.Next != nil && len(a.Sessions) == visitsPage {
+	if a.Next != nil {
 		v.Older = p.href(p.state.with("after", *a.Next))
 	}
 	if p.state.get("after") != "" {

@@ -43,8 +43,7 @@ func (m *made) Ask(_ context.Context, _ *Viewer, _ *dialect.Site, call, query st
 	if strings.HasPrefix(text, "{") {
 		return Answer{Status: 200, Body: []byte(text)}
 	}
-	var status int
-	status = int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
+	status := int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
 	return Answer{Status: status, Body: []byte(text[4:]), Wait: time.Second}
 }
 

@@ -154,7 +154,7 @@ func (p *page) theirVisits(q, events *asked, open string) (body, *failure) {
 		}
 		v.Rows = append(v.Rows, r)
 	}
-	if a.Next != nil && len(a.Sessions) == visitsPage {
+	if a.Next != nil {
 		v.Older = p.href(p.state.with("after", *a.Next).without("_open"))
 	}
 	if p.state.get("after") != "" {
@@ -178,7 +178,7 @@ func (p *page) theirEvents(q *asked) (body, *failure) {
 		r.Cells = []eventCellView{p.eventCell(&a.Events[i], "path")}
 		v.Rows = append(v.Rows, r)
 	}
-	if a.Next != nil && len(a.Events) == eventsPage {
+	if a.Next != nil {
 		v.Older = p.href(p.state.with("after", *a.Next))
 	}
 	if p.state.get("after") != "" {

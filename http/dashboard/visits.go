@@ -60,7 +60,7 @@ type storyRow struct {
 // storyOf makes the story of the events of a visit. They come in the order of their receipt.
 func (p *page) storyOf(a *eventsAnswer, now string) *storyView {
 	slices.SortStableFunc(a.Events, func(x, y eventData) int { return x.Time.Compare(y.Time) })
-	v := &storyView{More: len(a.Events) == visitEventsMax && a.Next != nil}
+	v := &storyView{More: a.Next != nil}
 	day := ""
 	for i := range a.Events {
 		e := &a.Events[i]
