@@ -42,7 +42,7 @@
     const dialog = cairn.el('dialog', {'aria-labelledby': 'keys'},
       cairn.el('h2', {id: 'keys'}, 'Shortcuts'),
       cairn.el('label', {}, box, ' on'),
-      cairn.el('div', {class: 'scroll'}, cairn.el('table', {}, cairn.el('tbody', {}, ...rows,
+      cairn.el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'keys'}, cairn.el('table', {}, cairn.el('tbody', {}, ...rows,
         cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, '.')), cairn.el('td', {}, 'Refresh'))))),
       cairn.el('form', {method: 'dialog'}, cairn.el('button', {}, 'Close')));
     dialog.addEventListener('close', () => dialog.remove());

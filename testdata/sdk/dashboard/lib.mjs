@@ -119,6 +119,7 @@ export async function screens (page) {
       let name = view || 'overview'
       if (rest.length) name += '-' + rest.map((_, i) => rest.length > 1 && i === rest.length - 1 ? rest[i] : 'one').join('-')
       if (view === 'page' && !url.searchParams.get('_page')) continue
+      for (const [key, what] of [['step', 'steps'], ['_full', 'full'], ['_open', 'open']]) if (url.searchParams.has(key)) name += '-' + what
       if (!found.has(name)) found.set(name, href)
     }
   }
