@@ -49,7 +49,8 @@ var dialogFields = []struct {
 }
 
 // fieldGroups are the fields that a filter may name.
-func (p *page) fieldGroups() (groups []fieldGroup) {
+func (p *page) fieldGroups(shown string) (groups []fieldGroup) {
+	known := shown == ""
 	for _, g := range dialogFields {
 		group := fieldGroup{Title: g.title}
 		for _, f := range g.fields {
@@ -57,9 +58,14 @@ func (p *page) fieldGroups() (groups []fieldGroup) {
 			if g.visit {
 				name = "visit." + f
 			}
-			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name})
+			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name, On: name == shown})
+			known = known || name == shown
 		}
 		groups = append(groups, group)
+	}
+	if !known {
+		bare, _ := strings.CutPrefix(shown, "visit.")
+		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: fieldTitle(bare), Href: shown, On: true}}})
 	}
 	return groups
 }
@@ -90,11 +96,41 @@ func filterKey(field, operator string, values []string) (string, []string) {
 	return field + end, values
 }
 
+// edited is what the form of filters begins with: the condition that _edit names, else nothing.
+func (p *page) edited() (e filterForm) {
+	key := p.state.get("_edit")
+	for _, f := range p.state.filters() {
+		if f.key != key || key == "" {
+			continue
+		}
+		field, end := f.split()
+		e = filterForm{Key: key, Field: field, Values: f.values}
+		bare, visit := strings.CutPrefix(field, "visit.")
+		for _, o := range operatorChoices {
+			if bare == "has" && strings.HasPrefix(o.name, "has") && o.end == end || bare != "has" && !strings.HasPrefix(o.name, "has") && o.end == end {
+				e.Operator = o.name
+			}
+		}
+		if bare == "has" {
+			if e.Field, e.Values = f.values[0], nil; visit {
+				e.Field = "visit." + e.Field
+			}
+		}
+	}
+	return e
+}
+
+// filterForm is what the form of filters begins with.
+type filterForm struct {
+	Key, Field, Operator string
+	Values               []string
+}
+
 // chip is a filter in words.
 func (p *page) chip(f filter) chipView {
 	field, end := f.split()
 	bare, _ := strings.CutPrefix(field, "visit.")
-	c := chipView{Field: fieldTitle(bare), Edit: f.key, Remove: p.href(p.state.anew().without(f.key))}
+	c := chipView{Field: fieldTitle(bare), Edit: p.href(p.state.anew().with("_edit", f.key)), Remove: p.href(p.state.anew().without(f.key))}
 	for _, o := range operators {
 		if o.end == end {
 			c.Words = o.words
@@ -125,7 +161,7 @@ func (p *page) chip(f filter) chipView {
 	case bare == "bot" && end == "" && slices.Equal(f.values, []string{"false"}):
 		c.Field, c.Words, c.Values = "Bots", "are left out", ""
 	case bare == "saved":
-		c.Field = "Saved filter"
+		c.Field, c.Edit = "Saved filter", ""
 	}
 	return c
 }

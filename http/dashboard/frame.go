@@ -40,10 +40,15 @@ type frameView struct {
 	Keep, KeepAll      []pairView // what a form must send again: without the range, with it
 	Action             string
 	Fields             []fieldGroup
+	Editing            filterForm
+	CompareFrom        string // of a compared range of one's own, for the form
+	CompareTo          string
+	KeepCompare        []pairView // what that form must send again
 	Operators          []link
 	Zone, AsOf, AsOfAt string
 	Save, SaveQuery    string // where the filters are saved, and what; "" = nothing is
 	SaveNext           string
+	Clear              string // address without filters; "" = there are none
 	Share              string // where a share is made
 	Values             string // address of the call that suggests values; "" = none
 	Plain              bool   // an embed has no ground of its own
@@ -57,7 +62,7 @@ type pairView struct{ Key, Value string }
 type chipView struct {
 	Field, Words, Values string
 	Remove               string // address without it
-	Edit                 string // key of the condition, for the script
+	Edit                 string // address with the form that changes it; "" = none does
 }
 
 // fieldGroup is a part of the list of fields.
@@ -106,16 +111,25 @@ func (p *page) frame() *frameView {
 		}
 	}
 	p.rangeOf(f)
+	bare := p.state.anew()
 	for _, c := range p.state.filters() {
 		f.Chips = append(f.Chips, p.chip(c))
+		bare = bare.without(c.key)
 	}
-	for _, pr := range p.state.anew() {
+	if len(f.Chips) > 0 {
+		f.Clear = p.href(bare)
+	}
+	for _, pr := range p.state.anew().without("_edit") {
+		if pr.key != "compare" {
+			f.KeepCompare = append(f.KeepCompare, pairView{pr.key, pr.value})
+		}
 		f.KeepAll = append(f.KeepAll, pairView{pr.key, pr.value})
 		if keeps[pr.key] != "range" || pr.key == "compare" {
 			f.Keep = append(f.Keep, pairView{pr.key, pr.value})
 		}
 	}
-	f.Fields = p.fieldGroups()
+	f.Editing = p.edited()
+	f.Fields = p.fieldGroups(f.Editing.Field)
 	f.Open = f.Open || p.state.get("range") == "all"
 	if p.viewer.Save && p.viewer.Share == nil {
 		if only := p.state.onlyFilters(); len(only) > 0 {
@@ -127,7 +141,7 @@ func (p *page) frame() *frameView {
 		f.Values = p.apiHref("values", p.state.question("values", nil), "")
 	}
 	for _, o := range operatorChoices {
-		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name})
+		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name, On: o.name == f.Editing.Operator})
 	}
 	if p.asOf.IsZero() {
 		p.asOf = p.now
@@ -213,8 +227,15 @@ func (p *page) rangeOf(f *frameView) {
 	}
 	if from, to, ok := strings.Cut(compare, ".."); ok {
 		f.Compare = "vs. " + from + " – " + to
+		f.CompareFrom, f.CompareTo = from, to
 	}
-	f.Compares = append(f.Compares, link{Text: "Off", Href: p.href(s.without("compare")), On: compare == "", Key: "x"})
+	off := link{Text: "Off", Href: p.href(s.without("compare")), On: compare == ""}
+	if off.On {
+		f.Compares[0].Key = "x"
+	} else {
+		off.Key = "x"
+	}
+	f.Compares = append(f.Compares, off)
 }
 
 // span is the range of the page. It is not known when the address names none that there is, and
@@ -288,18 +309,24 @@ func (p *page) after(name string, from, to int64) (next, end int64) {
 
 // fromForm is the state that a form has asked for: a filter that was added, or days.
 func (p *page) fromForm() (state, bool) {
-	s := p.state.without("_field", "_op", "_value", "_from", "_to")
+	s := p.state.without("_field", "_op", "_value", "_from", "_to", "_cfrom", "_cto", "_edit")
 	field := p.state.get("_field")
 	from, to := p.state.get("_from"), p.state.get("_to")
 	switch {
 	case p.screen.form != nil && p.state.get("_form") != "":
 		return p.screen.form(p), true
 	case field != "":
+		if key := p.state.get("_edit"); key != "" {
+			s = s.without(key)
+		}
 		key, values := filterKey(field, p.state.get("_op"), p.state.all("_value"))
 		for _, v := range values {
 			s = s.and(key, v)
 		}
 		return s.anew(), true
+	case p.state.get("_cfrom") != "" && p.state.get("_cto") != "":
+		from, to := p.state.get("_cfrom"), p.state.get("_cto")
+		return s.anew().with("compare", min(from, to)+".."+max(from, to)), true
 	case from != "" && to != "":
 		if to < from {
 			from, to = to, from

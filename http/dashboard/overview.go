@@ -85,6 +85,16 @@ func overview(p *page) [][]*panel {
 		return [][]*panel{{p.eventTiles()}, {p.eventChart()}, {p.tables("events", eventTabs), p.properties()}}
 	}
 	shared := p.overviewQuestion()
+	if len(p.info.Dialects) == 1 && p.info.Dialects[0] == "opentracker" { // it has no page views
+		return [][]*panel{
+			{p.tiles(shared)},
+			{p.chart(shared)},
+			{p.tables("sources", sourceTabs), p.tables("events", eventTabs)},
+			{p.tables("places", placeTabs), p.tables("devices", deviceTabs)},
+			{p.grid(shared)},
+			{p.properties()},
+		}
+	}
 	return [][]*panel{
 		{p.tiles(shared)},
 		{p.chart(shared)},
@@ -128,6 +138,9 @@ func (p *page) tables(name string, tabs []tab) *panel {
 
 // fullPanel is the whole table of a tab's panel; nil when there is no such panel.
 func (p *page) fullPanel(name string) *panel {
+	if name == "properties" && p.state.get("_prop") != "" {
+		return p.properties()
+	}
 	for _, g := range []group{{"sources", "", sourceTabs}, {"pages", "", pageTabs}, {"places", "", placeTabs}, {"devices", "", deviceTabs}, {"events", "", eventTabs}} {
 		if g.name != name {
 			continue
@@ -363,19 +376,21 @@ func (p *page) eventTiles() *panel {
 		}}
 }
 
-// properties is the panel of one property's values.
+// properties is the panel of one property's values, or of which properties there are.
 func (p *page) properties() *panel {
-	n := &panel{name: "properties", title: "Properties", lines: rowsShort, wide: false}
+	n := &panel{name: "properties", title: "Properties", lines: rowsShort}
 	name := p.state.get("_prop")
 	if name == "" {
 		n.ask = func() *asked { return p.ask("fields", state{{"limit", "100"}}) }
 		n.view = func(q *asked) (body, *failure) { return p.propertyList(q) }
 		return n
 	}
+	full := p.state.get("_full") == n.name
 	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), filter: "prop." + name}
-	n.title = name
-	n.ask = func() *asked { return p.table(t, false) }
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, false) }
+	n.title, n.wide = name, full
+	n.links = []link{{Text: "Properties", Href: p.href(p.state.anew().without("_prop", "_full", "search", "sort", "order"))}, {Text: name, Href: p.href(p.state), On: true}}
+	n.ask = func() *asked { return p.table(t, full) }
+	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
 	return n
 }
 

@@ -13,6 +13,7 @@ type panel struct {
 	wide  bool   // it takes the whole width
 	tabs  []tab  // of which one is open
 	tab   string // the open one
+	links []link // in place of tabs
 	lines int    // about how high it is, for its place while it is counted
 	every int    // after so many seconds it is asked again; 0 = with the page
 
@@ -84,7 +85,10 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 			v.Title = t.title
 		}
 	}
-	if share := p.viewer.Share; share != nil && share.Embedded {
+	if n.links != nil {
+		v.Tabs = n.links
+	}
+	if p.embedded() {
 		v.Tabs = nil
 	}
 	if q != nil {

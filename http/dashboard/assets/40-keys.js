@@ -12,7 +12,10 @@
       if (menu) {
         menu.removeAttribute('open');
         menu.querySelector('summary')?.focus();
+        return;
       }
+      const clear = document.querySelector('a[data-clear]');
+      if (on() && clear instanceof HTMLElement && !document.querySelector('dialog[open]') && target.tagName !== 'INPUT' && confirm('Take off all filters?')) clear.click();
       return;
     }
     if (!on() || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable || document.querySelector('dialog[open]')) return;
@@ -62,7 +65,15 @@
         document.cookie = `cairn_theme=${html.dataset.theme};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
       };
     }
-    for (const b of root.querySelectorAll('button[data-keys]')) /** @type {HTMLElement} */ (b).onclick = list;
+    for (const b of root.querySelectorAll('button[data-keys]')) {
+      /** @type {HTMLElement} */ (b).hidden = false;
+      /** @type {HTMLElement} */ (b).onclick = list;
+    }
+    for (const b of root.querySelectorAll('button[data-copy-link]')) {
+      if (!navigator.clipboard) continue;
+      /** @type {HTMLElement} */ (b).hidden = false;
+      /** @type {HTMLElement} */ (b).onclick = () => navigator.clipboard.writeText(location.href).then(() => { b.textContent = 'Copied'; cairn.say('Link copied'); });
+    }
     const zone = root.querySelector('[data-zone]');
     if (zone instanceof HTMLElement) {
       const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
