@@ -19,7 +19,6 @@ type eventView struct {
 	Time, Received timeView
 	Late           string // how long after it happened it was received; "" = at once
 	Person         link
-	Visit          link
 	Around         link
 	Parts          []eventPart
 	More           bool // it has more fields than are listed
@@ -91,7 +90,7 @@ func (p *page) missing(text string, help link) body {
 }
 
 // visitOf is the visit that an event belongs to; nil when it has none. The event knows the name of
-// its visit alone, and a name may mean several: that in whose time it lies is its own.
+// its visit alone, and a name may mean several: the nearest in time of the same visitor is its own.
 func (p *page) visitOf(e *eventData) *visitData {
 	if e.Session == "" {
 		return nil
@@ -102,17 +101,17 @@ func (p *page) visitOf(e *eventData) *visitData {
 		return nil
 	}
 	var found *visitData
+	var away time.Duration
 	for i := range a.Sessions {
 		v := &a.Sessions[i]
-		if e.Time.Before(v.Start) || e.Time.After(v.End) || v.Dialect != e.Dialect {
-			continue
-		}
 		same := e.Anonymous != "" && v.Anonymous == e.Anonymous || e.User != "" && v.User == e.User
-		if found == nil || same {
-			found = v
+		if v.Dialect != e.Dialect || !same && (v.Anonymous != "" && e.Anonymous != "" || v.User != "" && e.User != "") {
+			continue // somebody else's of that name
 		}
-		if same {
-			break
+		// A row that came late may lie before the begin of its visit.
+		off := max(0, v.Start.Sub(e.Time), e.Time.Sub(v.End))
+		if found == nil || off < away {
+			found, away = v, off
 		}
 	}
 	return found
