@@ -83,6 +83,8 @@ func TestDashboard(t *testing.T) {
 		{"walk", "walk.mjs", nil},
 		// No screen and no dialog hinders anybody, as far as axe-core sees.
 		{"axe", "axe.mjs", nil},
+		// The first view is small.
+		{"first view", "view.mjs", nil},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
