@@ -4,10 +4,11 @@ cairn.starts.push(root => {
   if (!(form instanceof HTMLFormElement)) return;
   const field = /** @type {HTMLSelectElement} */ (form.elements.namedItem('_field'));
   const op = /** @type {HTMLSelectElement} */ (form.elements.namedItem('_op'));
-  const value = /** @type {HTMLInputElement} */ (form.elements.namedItem('_value'));
+  /** @type {HTMLInputElement[]} */
+  const values = [...form.querySelectorAll('input[name=_value]')];
+  let value = values[values.length - 1];
   const list = cairn.el('datalist', {id: 'values'});
   form.append(list);
-  value.setAttribute('list', 'values');
   let timer = 0;
   /** @type {AbortController|undefined} */
   let asking;
@@ -26,10 +27,13 @@ cairn.starts.push(root => {
     } catch (e) { /* there are no suggestions then */ }
   };
   const later = () => { clearTimeout(timer); timer = setTimeout(ask, 150); };
-  value.addEventListener('input', later);
-  value.addEventListener('focus', later);
+  for (const v of values) {
+    v.setAttribute('list', 'values');
+    v.addEventListener('input', later);
+    v.addEventListener('focus', () => { value = v; later(); });
+  }
   field.addEventListener('change', () => { list.replaceChildren(); });
-  const hide = () => { const no = op.value.startsWith('has'); value.disabled = no; /** @type {HTMLElement} */ (value.parentElement).hidden = no; };
+  const hide = () => { for (const v of values) { v.disabled = op.value.startsWith('has'); /** @type {HTMLElement} */ (v.parentElement).hidden = v.disabled; } };
   op.addEventListener('change', hide);
   hide();
 });
