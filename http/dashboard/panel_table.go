@@ -15,7 +15,6 @@ type table struct {
 	by      string // field of the rows' value; "" = rows have none
 	columns []*metric
 	own     state // parameters of the call besides limit
-	find    func(q *asked) (tableAnswer, *failure)
 
 	// filter is the condition that a click on a row asks for; "" = a click does nothing. tab is
 	// what it opens besides.

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -87,7 +86,7 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	id := get("id")
 	if get("do") == "delete" {
 		if get("kind") == "share" && get("confirm") != get("name") {
-			return "", "", nil, errConfirm
+			return "", "", nil, unsure{}
 		}
 		return "DELETE", "saved/" + url.PathEscape(id), nil, nil
 	}
@@ -121,8 +120,10 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	return "POST", "saved", body, err
 }
 
-// errConfirm is the answer to who ends a share without its name.
-var errConfirm = errors.New(textConfirm)
+// unsure is the answer to who ends a share without its name.
+type unsure struct{}
+
+func (unsure) Error() string { return textConfirm }
 
 // words are the parts of a text between blanks and commas.
 func words(text string) []string {
