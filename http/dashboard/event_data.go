@@ -31,7 +31,7 @@ type eventData struct {
 	Extra      json.RawMessage `json:"extra"`
 	Increments json.RawMessage `json:"increments"`
 
-	context           map[string]string // once read
+	context           map[string]json.RawMessage // once read
 	properties, extra tree
 }
 
@@ -46,14 +46,19 @@ func (e *eventData) person() string {
 // about is a value of the context, "" when it has none.
 func (e *eventData) about(key string) string {
 	if e.context == nil {
-		e.context = map[string]string{}
-		for _, n := range nodesOf(e.Context, nodesMax) {
-			if n.leaf && n.depth == 0 {
-				e.context[n.path] = n.text
-			}
-		}
+		e.context = map[string]json.RawMessage{}
+		_ = json.Unmarshal(e.Context, &e.context) // an event without a context has none
 	}
-	return e.context[key]
+	var text string
+	switch raw := e.context[key]; {
+	case len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || raw[0] == 'n':
+		return ""
+	case raw[0] != '"':
+		return string(raw) // a number or a truth as it is written
+	case json.Unmarshal(raw, &text) != nil:
+		return ""
+	}
+	return text
 }
 
 // what is the event in a few words: its name, else its page, else its type.

@@ -127,6 +127,18 @@ func TestNodes(t *testing.T) {
 	}
 }
 
+func TestContextOfEvents(t *testing.T) {
+	e := eventData{Context: json.RawMessage(`{"country":"D\u0045","latitude":52.50,"bot":true,"none":null,"list":["x"]}`)}
+	for key, want := range map[string]string{"country": "DE", "latitude": "52.50", "bot": "true", "none": "", "list": "", "other": ""} {
+		if got := e.about(key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	if got := new(eventData).about("country"); got != "" {
+		t.Errorf("an event without a context: %q", got)
+	}
+}
+
 func TestFieldKeys(t *testing.T) {
 	for field, want := range map[string]string{"name": "name", "prop.plan": "prop.plan", "prop.a!": `prop."a!"`, "prop.a~": `prop."a~"`, "extra.x<": `extra."x<"`, `prop."q"`: `prop.""q""`, "context.timezone": "context.timezone"} {
 		if got := fieldKey(field); got != want {
