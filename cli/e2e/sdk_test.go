@@ -34,14 +34,20 @@ type sdk struct {
 	settled func() bool // what pages of site that ask for /settled wait for
 }
 
+// needsSDK skips a test unless CAIRN_SDK=1.
+func needsSDK(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CAIRN_SDK") != "1" {
+		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs and the dashboard in a browser; it needs node, npm's registry and Chromium")
+	}
+}
+
 // newSDK starts a server for the SDKs of a dialect. The server keeps its address when
 // it is started again. config is a cairn.toml, which may be empty. The test is skipped
 // unless CAIRN_SDK=1.
 func newSDK(t *testing.T, dialect, config string) *sdk {
 	t.Helper()
-	if os.Getenv("CAIRN_SDK") != "1" {
-		t.Skip("CAIRN_SDK=1 runs the vendors' SDKs; it needs node, npm's registry and Chromium")
-	}
+	needsSDK(t)
 	s := &sdk{testServer: startServer(t, t.TempDir(), configured(t, config)...), dialect: dialect}
 	s.configure(config)
 	installSDK(t, s.folder())

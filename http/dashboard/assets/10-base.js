@@ -3,7 +3,7 @@
 'use strict';
 
 /** What the files share. */
-const cairn = {
+const cairn = /** @type {Cairn} */ ({
   /** The one way from text to nodes: pages of this server. @type {{createHTML(text: string): any}} */
   policy: window.trustedTypes ? trustedTypes.createPolicy('cairn', {createHTML: text => text}) : {createHTML: text => text},
 
@@ -52,4 +52,4 @@ const cairn = {
   start(root) {
     for (const f of cairn.starts) f(root);
   },
-};
+});

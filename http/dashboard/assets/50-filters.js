@@ -22,6 +22,7 @@ cairn.starts.push(root => {
     try {
       const res = await fetch(url, {signal: asking.signal});
       if (!res.ok) return;
+      /** @type {any[]} */
       const rows = (await res.json()).rows || [];
       list.replaceChildren(...rows.filter(r => r.value !== null).map(r => cairn.el('option', {value: r.value}, String(r.events))));
     } catch (e) { /* there are no suggestions then */ }

@@ -26,8 +26,10 @@
     if (!root) return;
     for (const b of root.querySelectorAll('[data-n]')) put(b, Number(live[b.getAttribute('data-n') || '']).toLocaleString());
     const bars = root.querySelectorAll('.b'), hits = root.querySelectorAll('.hit title'), lines = root.querySelectorAll('.minutes tbody tr');
-    const most = Math.max(...live.minutes.map(m => m.visitors), 1);
-    live.minutes.forEach((m, i) => {
+    /** @type {any[]} */
+    const minutes = live.minutes;
+    const most = Math.max(...minutes.map(m => m.visitors), 1);
+    minutes.forEach((m, i) => {
       if (!bars[i]) return;
       const high = m.visitors ? Math.max(2, 100 * m.visitors / most) : 0;
       bars[i].setAttribute('y', 100 - high + '%');
@@ -85,7 +87,7 @@
       if (e.n) return cairn.el('li', {class: 'gone'}, `${e.n.toLocaleString()} more events in that moment`);
       const li = /** @type {HTMLElement} */ (/** @type {Element} */ (line.content.firstElementChild).cloneNode(true));
       const c = e.context || {}, at = new Date(e.time), kind = types[e.type] || e.type, id = e.user || e.anonymous || '';
-      const fill = (at, text) => { const b = /** @type {HTMLElement} */ (li.querySelector(at + ' bdi')); put(b, text); b.title = text; };
+      const fill = (/** @type {string} */ at, /** @type {string} */ text) => { const b = /** @type {HTMLElement} */ (li.querySelector(at + ' bdi')); put(b, text); b.title = text; };
       const [what, who] = li.querySelectorAll('a'), t = /** @type {HTMLTimeElement} */ (li.querySelector('time'));
       what.href = data.event + e.id + data.rest;
       if (id) who.href = id === '.' || id === '..' ? data.person + id : data.people + encodeURIComponent(id) + data.rest;
@@ -159,7 +161,7 @@
       else if (name === 'event' || name === 'skipped') take(value);
     }
 
-    /** Reads one stream to its end. Returns what the next one waits for, in seconds; -1 = there is none. */
+    /** Reads one stream to its end. Returns what the next one waits for, in seconds; -1 = there is none. @param {AbortSignal} signal */
     async function read(signal) {
       const url = new URL(data.stream || '', location.href);
       if (after) url.searchParams.set('after', after);

@@ -79,7 +79,7 @@
   cairn.starts.push(root => {
     const e = root === document && after && document.querySelector(after);
     after = '';
-    if (e instanceof HTMLButtonElement && e.disabled) up(e, '.moves')?.querySelector('button:enabled')?.focus();
+    if (e instanceof HTMLButtonElement && e.disabled) /** @type {HTMLElement|null|undefined} */ (up(e, '.moves')?.querySelector('button:enabled'))?.focus();
     else if (e instanceof HTMLElement) e.focus();
   });
 })();
