@@ -32,7 +32,7 @@ type recountHour struct {
 
 func (s *seed) recount() recount {
 	from := s.midnight(-29)
-	var visits, views, bounces, seconds float64
+	var visits, views, bounces, seconds, signups, converted float64
 	people := map[string]bool{}
 	byCountry, byEntry := map[string]map[string]bool{}, map[string]map[string]bool{}
 	note := func(m map[string]map[string]bool, key, person string) {
@@ -51,6 +51,9 @@ func (s *seed) recount() recount {
 		if v.events < 2 {
 			bounces++
 		}
+		if signups += float64(v.signups); v.signups > 0 {
+			converted++
+		}
 		people[v.person] = true
 		note(byCountry, v.country, v.person)
 		note(byEntry, v.entry, v.person)
@@ -67,7 +70,8 @@ func (s *seed) recount() recount {
 		}
 	}
 	r := recount{
-		Tiles: map[string]float64{"Visitors": float64(len(people)), "Visits": visits, "Page views": views, "Views per visit": views / visits, "Bounce rate": bounces / visits, "Visit duration": seconds / visits},
+		Tiles: map[string]float64{"Visitors": float64(len(people)), "Visits": visits, "Page views": views, "Views per visit": views / visits, "Bounce rate": bounces / visits, "Visit duration": seconds / visits,
+			"Conversions": signups, "Conversion rate": converted / visits},
 		Rows: []recountRow{
 			{"", "places", "DE", "Visitors", float64(len(byCountry["DE"]))},
 			{"", "places", "JP", "Visitors", float64(len(byCountry["JP"]))},

@@ -35,7 +35,7 @@ const seedEvents = 20_000
 // seedVisit is one visit of the native events.
 type seedVisit struct {
 	person, country, source, entry string
-	views, events                  int
+	views, events, signups         int
 	begin, end                     time.Time
 }
 
@@ -150,6 +150,9 @@ func (s *seed) visit(batch []map[string]any, rng *rand.Rand, begin time.Time, mo
 		}
 		v.end = v.end.Add(time.Duration(later) * time.Second)
 		v.events++
+		if name == "signup" {
+			v.signups++
+		}
 		e := map[string]any{"type": typ, "name": name, "anonymous": v.person, "session": session, "time": v.end.UnixMilli(), "context": c}
 		if properties != nil {
 			e["properties"] = properties

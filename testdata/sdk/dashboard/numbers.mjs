@@ -10,7 +10,7 @@ const recount = JSON.parse(process.env.RECOUNT)
 const keys = {
   Visitors: 'visitors', Visits: 'visits', 'Page views': 'views', 'Views per visit': 'views_per_visit', 'Bounce rate': 'bounce_rate',
   'Visit duration': 'duration', Events: 'events', People: 'users', Entries: 'entries', Exits: 'exits', 'Exit rate': 'exit_rate',
-  'Time on page': 'time', Share: 'share', Conversions: 'conversions', 'Conversion rate': 'conversion_rate',
+  'Time on page': 'time', Share: 'share', Conversions: 'conversions', 'Conversion rate': 'conversion_rate', 'Goal value': 'goal_value',
 }
 
 /** Reads a number as the page writes it: its least and greatest value. null is no number. */
@@ -100,7 +100,7 @@ async function compare (page, from) {
         continue
       }
       const by = a.by && (a.by[t.head[0].toLowerCase()] || Object.values(a.by)[0])
-      const rows = (by || a).rows
+      const rows = a.goals?.map(g => ({ ...g, value: g.name, goal_value: g.value })) ?? (by || a).rows
       same(t.rows.map(r => r.value), rows.map(r => r.value), what, 'rows')
       t.rows.forEach((r, i) => r.cells.forEach((text, c) => {
         compared++
