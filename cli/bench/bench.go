@@ -6,7 +6,7 @@
 // sends it, server.go starts the server under test, course.go measures each tenth of a fill,
 // limits.go measures the most that the machine can do, mixed.go runs a load of all protocols
 // for minutes and mixedload.go makes it, reports.go measures the reports of a dashboard over the
-// visits that shopload.go makes, queries.go measures single reads, and report.go prints.
+// visits that shopload.go makes, dashboard.go its first screen, queries.go measures single reads, and report.go prints.
 package bench
 
 import (
