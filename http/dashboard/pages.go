@@ -34,7 +34,7 @@ func onePage(p *page) [][]*panel {
 	own := state{{"page", path}}
 	numbers := func() *asked { return p.ask("pages", append(own, pair{"limit", "1"})) }
 	course := func() *asked {
-		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}))
+		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}, pair{"metrics", "visitors,visits,views,bounces,bounce_rate,views_per_visit,duration"}))
 	}
 	anchor := "type=page&page=" + escape(path)
 	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort, ask: course}

@@ -67,7 +67,7 @@ func TestOverviewShowsNumbers(t *testing.T) {
 		">361,227<", ">1,151,814<", ">44.4\u00a0%<", ">3\u00a0m 43\u00a0s<", "▲\u00a03.2\u00a0%", "<b>37</b> now",
 		`href="/dashboard/site/shop?range=30d&amp;compare=previous&amp;bot=false&amp;_tab=source&amp;visit.source=Google"`,
 		`visit.has%21=source`, "Direct", "name-9", "All 100", "Days of UTC", "18:00:00",
-		`/api/v1/visits?range=30d&amp;compare=previous&amp;bot=false&amp;by=source&amp;interval=none&amp;sort=visitors&amp;format=csv`,
+		`/api/v1/visits?range=30d&amp;compare=previous&amp;bot=false&amp;by=source&amp;interval=none&amp;sort=visitors&amp;metrics=visitors,visits,views,bounce_rate,duration&amp;format=csv`,
 	} {
 		if !strings.Contains(body, want) && !strings.Contains(body, strings.ReplaceAll(want, "%21", "!")) && !strings.Contains(body, strings.ReplaceAll(want, " ", "\u00a0")) {
 			t.Errorf("the overview lacks %s", want)

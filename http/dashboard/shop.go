@@ -113,7 +113,7 @@ func shop(p *page) [][]*panel {
 	if full {
 		return [][]*panel{{n}}
 	}
-	revenue := state{{"goal", "type=order"}, {"sort", "goal_value"}, {"interval", "none"}}
+	revenue := state{{"goal", "type=order"}, {"sort", "goal_value"}, {"interval", "none"}, {"metrics", "visits,converted,conversion_rate,goal_value"}}
 	source := p.revenueBy("sources", "Revenue by source", "source", revenue)
 	campaign := p.revenueBy("campaigns", "Revenue by campaign", "campaign", revenue)
 	for _, n := range []*panel{source, campaign} {
