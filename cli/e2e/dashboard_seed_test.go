@@ -212,14 +212,17 @@ func (s *seed) segment(srv *sdk, rng *rand.Rand, n int) {
 	}
 }
 
-// matomo sends page views and orders in one bulk request.
+// matomo sends visits of nine page views and an order in one bulk request.
 func (s *seed) matomo(srv *sdk, rng *rand.Rand, n int) {
 	var requests []string
+	var at time.Time
 	for i := range n {
-		at := s.now.Add(-time.Duration(rng.IntN(25*24*60)) * time.Minute).Truncate(time.Second)
-		q := url.Values{"idsite": {"1"}, "rec": {"1"}, "_id": {fmt.Sprintf("%016x", 1000+i%300)}, "ua": {seedAgent}, "cip": {"193.0.6.139"}, "cdt": {at.UTC().Format(time.DateTime)}, "url": {"https://shop.example/docs"}}
-		sent := seedEvent{"matomo", "page", "Docs", fmt.Sprint(i % 300), "/docs", at}
-		if i%10 == 0 {
+		if at = at.Add(time.Minute); i%10 == 0 {
+			at = s.now.Add(-time.Duration(1+rng.IntN(25*24)) * time.Hour).Truncate(time.Hour)
+		}
+		q := url.Values{"idsite": {"1"}, "rec": {"1"}, "_id": {fmt.Sprintf("%016x", 1000+i/10)}, "ua": {seedAgent}, "cip": {"193.0.6.139"}, "cdt": {at.UTC().Format(time.DateTime)}, "url": {"https://shop.example/docs"}}
+		sent := seedEvent{"matomo", "page", "Docs", fmt.Sprint(i / 10), "/docs", at}
+		if i%10 == 9 {
 			q.Set("idgoal", "0")
 			q.Set("ec_id", fmt.Sprint("order-", i))
 			q.Set("revenue", "42.5")
