@@ -182,7 +182,7 @@ func (p *page) noNumbers(of string, others uint64) *emptyView {
 
 // aggregateChart is the panel of the number that is pressed over time.
 func (p *page) aggregateChart(of string, m *metric, ask func() *asked) *panel {
-	return &panel{name: "course", title: m.title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
+	return &panel{name: "series", title: m.title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
 		var a aggregateAnswer
 		if f := q.into(&a); f != nil {
 			return body{}, f

@@ -4,8 +4,7 @@ cairn.starts.push(root => {
   if (!(form instanceof HTMLFormElement)) return;
   const field = /** @type {HTMLSelectElement} */ (form.elements.namedItem('_field'));
   const op = /** @type {HTMLSelectElement} */ (form.elements.namedItem('_op'));
-  /** @type {HTMLInputElement[]} */
-  const values = [...form.querySelectorAll('input[name=_value]')];
+  const values = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll('input[name=_value]')]);
   let value = values[values.length - 1];
   const list = cairn.el('datalist', {id: 'values'});
   form.append(list);

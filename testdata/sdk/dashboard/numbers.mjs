@@ -190,9 +190,9 @@ async function filters (browser) {
   await visit(other, page.url())
   same(await picture(other) === both, true, 'a copied link shows the same')
   await other.close()
-  await follow(page, '.chip:last-of-type a')
+  await follow(page, '.chip:last-of-type > a:last-child')
   same(await picture(page) === country, true, 'with the second filter removed it shows the same as before it')
-  await follow(page, '.chip:last-of-type a')
+  await follow(page, '.chip:last-of-type > a:last-child')
   same(await page.locator('.chip').count(), chips, 'chips when all are removed')
 
   // The form does what a click does.
@@ -204,6 +204,16 @@ async function filters (browser) {
   await page.waitForFunction(was => location.href !== was, was)
   await settled(page)
   same(await page.locator('.tiles b').allTextContents(), JSON.parse(country)[0][0].tiles.map(t => t[1]), 'numbers by the form')
+
+  // A chip opens the form with what it says.
+  await follow(page, '.chip:last-of-type > a.said')
+  await page.locator('#filter[open] [name=_value]').first().fill('FR')
+  const editing = page.url()
+  await page.getByRole('button', { name: 'Change', exact: true }).click()
+  await page.waitForFunction(editing => location.href !== editing, editing)
+  await settled(page)
+  same(new URL(page.url()).searchParams.getAll('visit.country'), ['FR'], 'countries after a change')
+  same(await page.locator('.chip').count(), chips + 1, 'chips after a change')
 }
 
 /** The whole table: sorted, searched, page by page, and its CSV. */

@@ -58,6 +58,7 @@ await run(async browser => {
     check(await page.locator('h1').count() === 1, name, 'has', await page.locator('h1').count(), 'h1')
     check(!/undefined|\[object|NaN|%!|&lt;nil|<no value>/.test(await page.innerText('body')), name, 'shows', /.{20}(undefined|\[object|NaN|%!|<no value>).{20}/.exec(await page.innerText('body'))?.[0] || '')
     same(await page.locator('main .error').allTextContents(), [], name, 'shows an error:')
+    same(await page.$$eval('.chart-plot, .chart-plot :is(rect, path, circle)', all => all.filter(e => getComputedStyle(e).opacity === '0' || getComputedStyle(e).display === 'none').length), 0, name, 'marks of charts that nobody sees:')
     for (const to of await links(page, 'a[href]')) if (!found.has(to.split('#')[0])) found.set(to.split('#')[0], name)
     await look(page, name)
   })
