@@ -24,8 +24,9 @@ import (
 // These tests run only with CAIRN_SDK=1: they need node, npm and its registry, and some
 // need Chromium.
 
-// sdkTime bounds one run of an SDK.
-const sdkTime = 2 * time.Minute
+// sdkTime bounds one run of an SDK or of the browser. None needs half a minute by itself, but many
+// run at once.
+const sdkTime = 5 * time.Minute
 
 // sdk is the server of one test and what it needs to run SDKs against it.
 type sdk struct {

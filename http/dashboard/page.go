@@ -121,6 +121,15 @@ func (p *page) screenHref(path string, s state, rest ...string) string {
 	return href
 }
 
+// whenAll is the address of the screen that is sent when all of it is there. No other link has it.
+func (p *page) whenAll() string {
+	href, query, _ := strings.Cut(p.href(p.state), "?")
+	if query != "" {
+		query += "&"
+	}
+	return href + "?" + query + "_wait=1"
+}
+
 // apiHref is the address of a call, with its answer in a form ("csv"; "" = JSON).
 func (p *page) apiHref(call, query, format string) string {
 	s := parseRaw(query).without("max_age")

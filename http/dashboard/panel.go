@@ -96,7 +96,7 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 	}
 	if !waited {
 		v.Loading = true
-		v.Show = p.href(p.state.with("_wait", "1"))
+		v.Show = p.whenAll()
 		return v
 	}
 	b, f := n.view(q)

@@ -167,8 +167,12 @@ func TestLatePanels(t *testing.T) {
 	if !strings.Contains(body, `data-panel="pages" aria-labelledby="h-pages" aria-busy="true" data-load`) || !strings.Contains(body, "<noscript>") || !strings.Contains(body, "361,227") {
 		t.Errorf("the page that waits for one panel: %s", body)
 	}
+	all := regexp.MustCompile(`<noscript><a href="/dashboard/site/shop\?([^"]*)"`).FindStringSubmatch(body)
+	if all == nil || !strings.HasSuffix(all[1], "_wait=1") {
+		t.Fatalf("without script, the link to all is %q", all)
+	}
 	close(s.until)
-	for _, raw := range []string{"_panel=pages", "_wait=1"} {
+	for _, raw := range []string{"_panel=pages", "_wait=1", strings.ReplaceAll(all[1], "&amp;", "&")} {
 		if body := get(raw); strings.Contains(body, "aria-busy") || !strings.Contains(body, "name-9") {
 			t.Errorf("%s: %s", raw, body)
 		}
