@@ -125,7 +125,7 @@ func (p *page) aggregateTiles(of string, ask func() *asked) *panel {
 		if a.Compare != nil {
 			was = &a.Compare.Total
 		}
-		v := p.viewTiles(aggregateMetrics, &a.Total.numbers, was)
+		v := p.pressedTiles(aggregateMetrics, &a.Total.numbers, was)
 		for i, m := range aggregateMetrics {
 			t := &v.Tiles[i]
 			t.Good = "" // more of a number is neither good nor bad

@@ -30,9 +30,7 @@ func (p *page) formPanel(title string, own []string, fill func(v *analysisForm))
 	s := p.suggest("form")
 	return &panel{name: "form", title: title, wide: true, view: func(*asked) (body, *failure) {
 		v := &analysisForm{Action: p.href(nil), Lists: s.lists(p)}
-		for _, pr := range p.state.anew().without(own...).without(entityKeys...) {
-			v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-		}
+		v.Keep = p.state.anew().without(own...).without(entityKeys...).inputs()
 		fill(v)
 		return body{Analysis: &analysisView{Form: v}}, nil
 	}}

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,14 +45,7 @@ const ages = "age"
 // take is left out.
 func (s state) question(call string, own state) string {
 	groups := strings.Fields(takes[call])
-	has := func(group string) bool {
-		for _, g := range groups {
-			if g == group {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(group string) bool { return slices.Contains(groups, group) }
 	var q state
 	for _, p := range s {
 		group := keeps[p.key]
@@ -78,16 +72,6 @@ func (s state) question(call string, own state) string {
 		q = append(q, pair{"max_age", maxAge})
 	}
 	return q.String()
-}
-
-// has says whether there is a key.
-func (s state) has(key string) bool {
-	for _, p := range s {
-		if p.key == key {
-			return true
-		}
-	}
-	return false
 }
 
 // asks are the questions of a page.

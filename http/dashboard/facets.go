@@ -10,9 +10,7 @@ import (
 
 // facetsView are the fields of events as their template takes them.
 type facetsView struct {
-	Search string
-	Keep   []pairView
-	Action string
+	searchView
 	Groups []facetGroup
 	All    string // address of all of them; "" = these are
 	Count  string
@@ -108,10 +106,7 @@ func (p *page) facets() *panel {
 		if f := q.into(&a); f != nil {
 			return body{}, f
 		}
-		v := &facetsView{Search: p.state.get("_find"), Action: p.href(nil), Count: p.locale.Number(uint64(len(a.Fields)))}
-		for _, pr := range p.state.anew().without("_find") {
-			v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-		}
+		v := &facetsView{searchView: p.search("_find"), Count: p.locale.Number(uint64(len(a.Fields)))}
 		all := p.state.get("_fields") != "" || v.Search != ""
 		groups := make([]facetGroup, len(facetGroups))
 		places := map[string][2]int{}
@@ -173,10 +168,7 @@ func (p *page) facet(field string, open []string, values *asked) facetView {
 	if p.state.get("_in") == field {
 		v.Search = p.state.get("_text")
 	}
-	v.Action = p.href(nil)
-	for _, pr := range s.without("_in", "_text") {
-		v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-	}
+	v.Action, v.Keep = p.href(nil), s.without("_in", "_text").inputs()
 	var a struct {
 		Rows []struct {
 			Value  *string `json:"value"`

@@ -164,9 +164,7 @@ func (p *page) funnelEditor(title string, saved bool) *panel {
 	s := p.suggest("editor")
 	return &panel{name: "editor", title: title, wide: true, view: func(*asked) (body, *failure) {
 		v := &editorView{Action: p.href(nil), Lists: s.lists(p)}
-		for _, pr := range p.state.anew().without(funnelKeys...) {
-			v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-		}
+		v.Keep = p.state.anew().without(funnelKeys...).inputs()
 		steps := p.state.all("step")
 		if p.state.has("step") && saved {
 			v.All = p.href(p.state.common())

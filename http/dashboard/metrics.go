@@ -38,7 +38,7 @@ type numbers struct {
 	Entries        *float64 `json:"entries"`
 	Exits          *float64 `json:"exits"`
 	ExitRate       *float64 `json:"exit_rate"`
-	Time           *float64 `json:"-"`
+	Time           *float64 `json:"-"` // a step of a series has a time of another kind
 	Share          *float64 `json:"share"`
 	Count          *float64 `json:"count"`
 	Sum            *float64 `json:"sum"`
@@ -48,6 +48,15 @@ type numbers struct {
 	P50            *float64 `json:"p50"`
 	P90            *float64 `json:"p90"`
 	P99            *float64 `json:"p99"`
+	Orders         *float64 `json:"orders"`
+	Revenue        *float64 `json:"revenue"`
+	Refunds        *float64 `json:"refunds"`
+	AverageOrder   *float64 `json:"average_order"`
+	Customers      *float64 `json:"customers"`
+	Abandoned      *float64 `json:"carts_abandoned"`
+	CartsValue     *float64 `json:"carts_value"`
+	Quantity       *float64 `json:"quantity"`
+	Price          *float64 `json:"average_price"`
 }
 
 // metric is one number.
@@ -87,6 +96,15 @@ var metrics = []metric{
 	{"p50", "Median", "Half of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P50 }},
 	{"p90", "p90", "90 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P90 }},
 	{"p99", "p99", "99 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P99 }},
+	{"revenue", "Revenue", "The values of all orders. Refunds are not taken off.", unitMoney, false, func(n *numbers) *float64 { return n.Revenue }},
+	{"orders", "Orders", "Orders that were sent, each counted once.", unitCount, false, func(n *numbers) *float64 { return n.Orders }},
+	{"average_order", "Average order", "Revenue divided by orders.", unitMoney, false, func(n *numbers) *float64 { return n.AverageOrder }},
+	{"customers", "Customers", "People with an order.", unitCount, false, func(n *numbers) *float64 { return n.Customers }},
+	{"refunds", "Refunds", "What was paid back.", unitMoney, true, func(n *numbers) *float64 { return n.Refunds }},
+	{"carts_abandoned", "Abandoned carts", "Visits that ended with something in the cart and no order after it.", unitCount, true, func(n *numbers) *float64 { return n.Abandoned }},
+	{"carts_value", "Left in carts", "What lay in the abandoned carts.", unitMoney, true, func(n *numbers) *float64 { return n.CartsValue }},
+	{"quantity", "Quantity", "How many pieces were ordered.", unitCount, false, func(n *numbers) *float64 { return n.Quantity }},
+	{"average_price", "Average price", "Revenue divided by quantity.", unitMoney, false, func(n *numbers) *float64 { return n.Price }},
 }
 
 // metricOf is the metric of a key; nil when there is none.
@@ -112,19 +130,20 @@ func metricsOf(keys ...string) (list []*metric) {
 // row is a row of a table of the API.
 type row struct {
 	value *string
-	with  *string
 	in    map[string]*string
 	numbers
-	was  *numbers
-	goal string // what a goal asks
+	was   *numbers
+	goal  string   // what a goal asks
+	about []string // of a product: its name, and its currency
 }
 
 // UnmarshalJSON reads a row. Its time is a mean of seconds in pages.
 func (r *row) UnmarshalJSON(b []byte) error {
 	var plain struct {
 		Value *string            `json:"value"`
-		With  *string            `json:"with"`
 		In    map[string]*string `json:"in"`
+		Name  string             `json:"name"`
+		Money string             `json:"currency"`
 		Time  *float64           `json:"time"`
 		Was   *struct {
 			numbers
@@ -135,7 +154,12 @@ func (r *row) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &plain); err != nil {
 		return err
 	}
-	*r = row{value: plain.Value, with: plain.With, in: plain.In, numbers: plain.numbers}
+	*r = row{value: plain.Value, in: plain.In, numbers: plain.numbers}
+	for _, text := range []string{plain.Name, plain.Money} {
+		if text != "" {
+			r.about = append(r.about, text)
+		}
+	}
 	r.Time = plain.Time
 	if plain.Was != nil {
 		r.was = &plain.Was.numbers

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -167,11 +168,11 @@ func tableOf(name string) *table {
 		}
 		return t
 	case "name":
-		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), filter: "name"}
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	case "goals":
 		return &table{call: "goals", by: "goal", columns: metricsOf("visitors", "conversions", "conversion_rate", "goal_value")}
 	case "search", "download", "outlink":
-		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), filter: "name"}
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	}
 	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}, {"sort", "visitors"}, {"metrics", "visitors,visits,views,bounce_rate,duration"}}, columns: visitColumns, filter: "visit." + name}
 	switch name {
@@ -190,19 +191,27 @@ func tableOf(name string) *table {
 // tableBody is the body of a panel with a table.
 func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failure) {
 	var rows tableAnswer
-	if t.call == "goals" {
+	switch t.call {
+	case "goals":
 		var f *failure
 		if rows, f = p.goalTable(q); f != nil {
 			return body{}, f
 		}
-	} else if t.call == "visits" {
+	case "visits":
 		a, f := q.shared()
 		if f != nil {
 			return body{}, f
 		}
 		p.note(&a.frameAnswer)
 		rows = a.By[t.by]
-	} else {
+	case "shop":
+		var a shopAnswer
+		if f := q.into(&a); f != nil {
+			return body{}, f
+		}
+		p.note(&a.frameAnswer)
+		rows = a.Products
+	default:
 		var a struct {
 			frameAnswer
 			tableAnswer
@@ -270,6 +279,14 @@ func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Se
 // tileMetrics are the numbers on top of the overview.
 var tileMetrics = metricsOf("visitors", "visits", "views", "views_per_visit", "bounce_rate", "duration")
 
+// overviewMetrics are the numbers of the overview: with conversions, where the site has a goal.
+func (p *page) overviewMetrics() []*metric {
+	if _, has := p.goalShown(); has {
+		return slices.Concat(tileMetrics, metricsOf("conversions", "conversion_rate"))
+	}
+	return tileMetrics
+}
+
 // chartMetric is the number that the chart shows.
 func (p *page) chartMetric(of []*metric) *metric {
 	for _, m := range of {
@@ -308,17 +325,12 @@ func (p *page) tiles(shared func() *asked) *panel {
 			return body{}, f
 		}
 		p.note(&a.frameAnswer)
-		list := tileMetrics
-		goal, has := p.goalShown()
-		if has {
-			list = append(append([]*metric{}, list...), metricsOf("conversions", "conversion_rate")...)
-		}
 		var was *numbers
 		if a.Compare != nil {
 			was = &a.Compare.Total
 		}
-		v := p.viewTiles(list, &a.Total, was)
-		if has {
+		v := p.pressedTiles(p.overviewMetrics(), &a.Total, was)
+		if goal, has := p.goalShown(); has {
 			v.Goal, v.Goals = goal.name, p.goalLinks(goal)
 		}
 		return body{Tiles: v}, nil
@@ -328,21 +340,31 @@ func (p *page) tiles(shared func() *asked) *panel {
 // viewTiles makes the tiles of some numbers.
 func (p *page) viewTiles(list []*metric, now, was *numbers) *tilesView {
 	v := new(tilesView)
-	shown := p.chartMetric(list)
-	for i, m := range list {
-		t := tileView{Title: m.title, Help: m.help, Text: p.number(m.unit, m.of(now)), Href: p.href(p.state.with("_metric", m.key)), On: m == shown}
-		if i == 0 {
-			t.Href = p.href(p.state.without("_metric"))
-		}
-		if i < 9 {
-			t.Key = string(rune('1' + i))
-		}
+	for _, m := range list {
+		t := tileView{Title: m.title, Help: m.help, Text: p.number(m.unit, m.of(now))}
 		if was != nil {
 			t.Change = p.change(m, m.of(now), m.of(was))
 			t.Before = p.number(m.unit, m.of(was))
 			t.Good = good(t.Change, m.less)
 		}
 		v.Tiles = append(v.Tiles, t)
+	}
+	return v
+}
+
+// pressedTiles are viewTiles of which each shows its number in the chart.
+func (p *page) pressedTiles(list []*metric, now, was *numbers) *tilesView {
+	v := p.viewTiles(list, now, was)
+	shown := p.chartMetric(list)
+	for i, m := range list {
+		t := &v.Tiles[i]
+		t.Href, t.On = p.href(p.state.with("_metric", m.key)), m == shown
+		if i == 0 {
+			t.Href = p.href(p.state.without("_metric"))
+		}
+		if i < 9 {
+			t.Key = string(rune('1' + i))
+		}
 	}
 	return v
 }
@@ -358,7 +380,7 @@ func good(c Change, less bool) string {
 	return "good"
 }
 
-// eventTiles, eventChart: of a site without visits.
+// eventTiles is the panel of the numbers of a site without visits.
 func (p *page) eventTiles() *panel {
 	return &panel{name: "numbers", title: "Numbers", wide: true, lines: 3,
 		ask: func() *asked { return p.ask("breakdown", state{{"by", "type"}, {"limit", "1"}}) },
@@ -375,7 +397,7 @@ func (p *page) eventTiles() *panel {
 			if a.Compare != nil {
 				was = &a.Compare.Total
 			}
-			return body{Tiles: p.viewTiles(metricsOf("events", "users"), &a.Total, was)}, nil
+			return body{Tiles: p.pressedTiles(metricsOf("events", "users"), &a.Total, was)}, nil
 		}}
 }
 
@@ -389,9 +411,9 @@ func (p *page) properties() *panel {
 		return n
 	}
 	full := p.state.get("_full") == n.name
-	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), filter: "prop." + name}
+	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), short: 2, filter: "prop." + name}
 	n.title, n.wide = name, full
-	n.links = []link{{Text: "Properties", Href: p.href(p.state.anew().without("_prop", "_full", "search", "sort", "order"))}, {Text: name, Href: p.href(p.state), On: true}}
+	n.links = []link{{Text: "Properties", Href: p.href(p.state.notFull().without("_prop"))}, {Text: name, Href: p.href(p.state), On: true}}
 	n.ask = func() *asked { return p.table(t, full) }
 	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
 	return n

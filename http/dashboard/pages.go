@@ -65,11 +65,7 @@ func (p *page) pageTiles(q *asked) (body, *failure) {
 	if len(a.Rows) == 0 {
 		return body{Empty: p.empty()}, nil
 	}
-	v := p.viewTiles(metricsOf("views", "visitors", "visits", "entries", "exits", "bounce_rate", "exit_rate", "time"), &a.Rows[0].numbers, a.Rows[0].was)
-	for i := range v.Tiles {
-		v.Tiles[i].Href, v.Tiles[i].On, v.Tiles[i].Key = "", false, ""
-	}
-	return body{Tiles: v}, nil
+	return body{Tiles: p.viewTiles(tableOf("page").columns, &a.Rows[0].numbers, a.Rows[0].was)}, nil
 }
 
 // neighbours are the pages seen just before or after.

@@ -80,7 +80,7 @@ type errorView struct {
 func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 	v := &panelView{Name: n.name, Title: n.title, Wide: n.wide, Lines: n.lines, Every: n.every}
 	for _, t := range n.tabs {
-		v.Tabs = append(v.Tabs, link{Text: t.title, Href: p.href(p.state.openTab(n.tabs, t.name)), On: t.name == n.tab})
+		v.Tabs = append(v.Tabs, link{Text: t.title, Href: p.href(p.state.anew().without("_open").openTab(n.tabs, t.name)), On: t.name == n.tab})
 		if t.name == n.tab {
 			v.Title = t.title
 		}

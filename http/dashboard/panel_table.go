@@ -23,6 +23,13 @@ type table struct {
 	none   string // how a row without a value is called
 	code   bool   // values are shown as code: names and paths
 	open   bool   // a click opens the page of the row
+	head   string // of the first column; "" = the name of by
+	short  int    // how many columns a panel shows of them; 0 = one
+}
+
+// sorts says whether the call sorts by a number: goals stand in their own order.
+func (t *table) sorts(key string) bool {
+	return t.call != "goals" && slices.ContainsFunc(t.columns, func(m *metric) bool { return m.key == key })
 }
 
 // tableAnswer are the rows of a table.
@@ -67,10 +74,8 @@ type tableView struct {
 	Next    string // address of the next page
 	First   string // address of the first page, when this is another
 	Full    bool
-	Search  string
-	Keep    []pairView
-	Action  string
-	Back    string
+	searchView
+	Back string
 }
 
 // columnView is the head of a column.
@@ -102,23 +107,30 @@ type cellView struct {
 	Wide   bool
 }
 
-// question begins the call of a table.
+// table begins the call of a table.
 func (p *page) table(t *table, full bool) *asked {
-	own := slices.Clone(t.own)
+	limit := rowsShort
 	if full {
-		if p.state.get("sort") != "" {
-			own = own.without("sort")
-		}
-		own = append(own, pair{"limit", strconv.Itoa(rowsFull)})
-		for _, key := range []string{"search", "sort", "order", "after"} {
-			if v := p.state.get(key); v != "" {
-				own = append(own, pair{key, v})
-			}
-		}
-	} else {
-		own = append(own, pair{"limit", strconv.Itoa(rowsShort)})
+		limit = rowsFull
+	}
+	own := append(p.tableOwn(t, full), pair{"limit", strconv.Itoa(limit)})
+	if full {
+		own = append(own, pair{"after", p.state.get("after")})
 	}
 	return p.ask(t.call, own)
+}
+
+// tableOwn are the parameters that choose and order the rows of a table. The address of a whole one
+// may hold the order of another tab, by a number that this one does not have.
+func (p *page) tableOwn(t *table, full bool) state {
+	own := slices.Clone(t.own)
+	if !full {
+		return own
+	}
+	if sort := p.state.get("sort"); t.sorts(sort) {
+		own = own.with("sort", sort).with("order", p.state.get("order"))
+	}
+	return own.with("search", p.state.get("search"))
 }
 
 // viewTable makes the view of a table from its rows.
@@ -129,35 +141,13 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 			title = tb.title
 		}
 	}
-	v := &tableView{Caption: title, Head: fieldTitle(t.by), Count: p.locale.Number(uint64(a.Count)), Full: full}
-	v.CSV = p.apiHref(t.call, p.tableQuery(t), "csv")
+	v := &tableView{Caption: title, Head: orWords(t.head, fieldTitle(t.by)), Count: p.locale.Number(uint64(a.Count)), Full: full}
+	v.CSV = p.apiHref(t.call, p.state.question(t.call, p.tableOwn(t, full)), "csv")
 	columns := t.columns
-	if !full && len(columns) > 1 {
-		columns = columns[:1]
-		if t.call == "breakdown" {
-			columns = t.columns[:min(2, len(t.columns))]
-		}
+	if !full {
+		columns = columns[:min(max(t.short, 1), len(columns))]
 	}
-	sorted := p.state.get("sort")
-	if sorted == "" || !full {
-		sorted = t.columns[0].key
-	}
-	for i, m := range columns {
-		c := columnView{Title: m.title, Help: m.help, Wide: i > 1}
-		if full {
-			order := "desc"
-			if c.Sorted = "none"; m.key == sorted {
-				c.Sorted = "descending"
-				if p.state.get("order") == "asc" {
-					c.Sorted = "ascending"
-				} else {
-					order = "asc"
-				}
-			}
-			c.Sort = p.href(p.state.anew().with("sort", m.key).with("order", order))
-		}
-		v.Columns = append(v.Columns, c)
-	}
+	v.Columns = p.heads(t, columns, full)
 	most := 0.0
 	for i := range a.Rows {
 		if x := columns[0].of(&a.Rows[i].numbers); x != nil {
@@ -168,12 +158,8 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 		v.Rows = append(v.Rows, p.viewRow(t, &a.Rows[i], columns, most, full))
 	}
 	if full {
-		v.Back = p.href(p.state.without("_full", "search", "sort", "order", "after", "_page"))
-		v.Search = p.state.get("search")
-		v.Action = p.href(nil)
-		for _, pr := range p.state.anew().without("search") {
-			v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-		}
+		v.Back = p.href(p.state.notFull().without("_page"))
+		v.searchView = p.search("search")
 		if a.Next != nil {
 			v.Next = p.href(p.state.with("after", *a.Next))
 		}
@@ -186,8 +172,31 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 	return v
 }
 
-// tableQuery is the question of a table without a limit.
-func (p *page) tableQuery(t *table) string { return p.state.question(t.call, t.own) }
+// heads are the heads of the columns of a table. Those of a whole one sort it.
+func (p *page) heads(t *table, columns []*metric, full bool) (heads []columnView) {
+	sorted, ascending := t.columns[0].key, false
+	if t.sorts(p.state.get("sort")) {
+		sorted, ascending = p.state.get("sort"), p.state.get("order") == "asc"
+	}
+	for i, m := range columns {
+		c := columnView{Title: m.title, Help: m.help, Wide: i > 1}
+		if full && t.sorts(m.key) {
+			order := "desc"
+			switch c.Sorted = "none"; {
+			case m.key == sorted && ascending:
+				c.Sorted = "ascending"
+			case m.key == sorted:
+				c.Sorted, order = "descending", "asc"
+			}
+			c.Sort = p.href(p.state.anew().with("sort", m.key).with("order", order))
+		}
+		heads = append(heads, c)
+	}
+	return heads
+}
+
+// notFull is the state without what belongs to a whole table.
+func (s state) notFull() state { return s.anew().without("_full", "search", "sort", "order") }
 
 // viewRow makes the view of a row. most is the greatest number of the first column.
 func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full bool) rowView {
@@ -209,7 +218,7 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 	v.In = p.inText(t.by, r, &v)
 	switch {
 	case r.goal != "":
-		v.Href = p.href(p.state.anew().without("_full", "search", "sort", "order").with("_goal", r.goal))
+		v.Href = p.href(p.state.notFull().with("_goal", r.goal))
 	case t.open && r.value != nil:
 		v.Href = p.screenHref("page", p.state.common().with("_page", *r.value))
 	case t.filter != "":
@@ -233,9 +242,9 @@ func barWidth(share float64) string {
 	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + "%"
 }
 
-// inText says what a value lies in: a region in its country.
+// inText says what a value lies in, such as a region in its country, or what it is called.
 func (p *page) inText(by string, r *row, v *rowView) string {
-	var parts []string
+	parts := r.about
 	for _, field := range []string{"region", "country", "browser", "os"} {
 		if in := r.in[field]; in != nil && field != by {
 			if field == "country" {
@@ -249,7 +258,7 @@ func (p *page) inText(by string, r *row, v *rowView) string {
 
 // filtered is the state that a click on a row asks for.
 func (p *page) filtered(t *table, r *row) state {
-	s := p.state.anew().without("_full", "search", "sort", "order", "_page")
+	s := p.state.notFull().without("_page")
 	prefix, field := "", t.filter
 	if bare, visit := strings.CutPrefix(field, "visit."); visit {
 		prefix, field = "visit.", bare
@@ -257,14 +266,14 @@ func (p *page) filtered(t *table, r *row) state {
 	if r.value == nil {
 		return s.and(prefix+"has!", field)
 	}
-	s = s.and(prefix+field, *r.value)
+	s = s.and(prefix+fieldKey(field), *r.value)
 	for _, in := range []string{"country", "region", "browser", "os"} {
 		if value := r.in[in]; value != nil {
 			s = s.and(prefix+in, *value)
 		}
 	}
 	if t.tab != "" {
-		s = s.openTab([]tab{{"", ""}}, "").and("_tab", t.tab)
+		s = s.and("_tab", t.tab)
 	}
 	return s
 }

@@ -99,13 +99,9 @@ type personRow struct {
 	Anonymous        bool
 }
 
-// search makes the form that searches under a key of the page.
+// search makes the form that searches under a key of the address.
 func (p *page) search(key string) searchView {
-	v := searchView{Search: p.state.get(key), Action: p.href(nil)}
-	for _, pr := range p.state.anew().without(key) {
-		v.Keep = append(v.Keep, pairView{pr.key, pr.value})
-	}
-	return v
+	return searchView{Search: p.state.get(key), Action: p.href(nil), Keep: p.state.anew().without(key).inputs()}
 }
 
 func (p *page) peopleBody(q *asked, own state, limit int) (body, *failure) {

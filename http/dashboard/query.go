@@ -8,7 +8,7 @@ import (
 
 // This file reads and writes the query of an address: what a screen shows. It is the query of the
 // API; what only the page needs begins with "_". So the address holds everything, and any link
-// is a State with something changed.
+// is a state with something changed.
 
 // state is the query of an address, in its order.
 type state []pair
@@ -17,6 +17,10 @@ type pair struct{ key, value string }
 
 // pairsMax is how many parameters of an address are read; the API takes as many.
 const pairsMax = 256
+
+// stateBytesMax is how long the query of a screen may be. A screen has up to a thousand links, and
+// each of them holds the query.
+const stateBytesMax = 8 << 10
 
 // parseState reads a raw query. Without a range it has the one that screens begin with, and what
 // else is true of a new screen.
@@ -134,6 +138,19 @@ func (s state) but(key, value string) state {
 	return slices.DeleteFunc(slices.Clone(s), func(p pair) bool { return p == pair{key, value} })
 }
 
+// inputs are a state as the hidden inputs of a form, which sends it again.
+func (s state) inputs() (list []pairView) {
+	for _, p := range s {
+		list = append(list, pairView{p.key, p.value})
+	}
+	return list
+}
+
+// has says whether there is a key.
+func (s state) has(key string) bool {
+	return slices.ContainsFunc(s, func(p pair) bool { return p.key == key })
+}
+
 // anew is the state without what belongs to the rows of one table: it is asked when a filter, the
 // range or the order changes.
 func (s state) anew() state { return s.without("after", "_after", "_panel", "_wait") }
@@ -172,7 +189,7 @@ type filter struct {
 	values []string
 }
 
-// operators are the operators by the end of a key, the longest first; operatorWords say them.
+// operators are the operators by the end of a key, the longest first, with what chips call them.
 var operators = []struct{ end, words string }{
 	{"!~", "does not match"}, {"!", "is not"}, {"~", "matches"}, {">", "at least"}, {"<", "at most"}, {"", "is"},
 }
