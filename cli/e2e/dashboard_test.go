@@ -14,7 +14,9 @@ import (
 // binary and runs a script of testdata/sdk/dashboard, which drives the browser and prints what is
 // wrong. A script that wants something done to the server asks the test over HTTP.
 //
-// As the tests of the SDKs, these run only with CAIRN_SDK=1.
+// As the tests of the SDKs, these run only with CAIRN_SDK=1. CAIRN_PICTURES=FOLDER leaves pictures
+// of each screen there, in both themes and three widths: "CAIRN_SDK=1 CAIRN_PICTURES=/tmp/pictures
+// go test -run '^TestDashboard$/^walk$' ./cli/e2e".
 
 // newDashboard starts a server for a script.
 func newDashboard(t *testing.T, config string) *sdk {
