@@ -16,6 +16,7 @@
 //	ask.go        the questions of a page: each once, a few at a time
 //	query.go      the query of an address: filters, range, what only the page needs
 //	frame.go      what stands around the panels; filters.go filters in words
+//	range.go      the range of a page, the ranges beside it, its steps of time
 //	panel.go      a panel in each of its states
 //	panel_table.go, panel_chart.go  tables whose rows filter; the chart of a number, the week
 //	metrics.go    the table of numbers; text.go every sentence; assets.go style and script

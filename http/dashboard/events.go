@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // This file is the screen of the list of events: the bars of their number over time, and the list.
@@ -59,50 +58,19 @@ func together(first *asked, others ...*asked) *asked {
 	return q
 }
 
-// stepOf is the step by which a range is shown with at most some hundred bars.
-func (p *page) stepOf() string {
-	from, to, known := p.span()
-	switch span := time.Duration(to-from) * time.Millisecond; {
-	case !known:
-		return "month"
-	case span <= 2*time.Hour:
-		return "minute"
-	case span <= 49*time.Hour:
-		return "hour"
-	case span <= 93*24*time.Hour:
-		return "day"
-	case span <= 400*24*time.Hour:
-		return "week"
-	}
-	return "month"
-}
-
 // histogram is the panel of the number of events over time.
 func (p *page) histogram() *panel {
-	own := state{{"metrics", "events"}, {"interval", p.stepOf()}}
+	own := state{{"metrics", "events"}, {"interval", p.defaultInterval()}}
 	n := &panel{name: "course", title: "Events over time", wide: true, lines: 3, ask: func() *asked { return p.ask("series", own) }}
 	n.view = func(q *asked) (body, *failure) {
-		var a struct {
-			Interval string `json:"interval"`
-			Buckets  []step `json:"buckets"`
-		}
-		if f := q.into(&a); f != nil {
+		c, sum, f := p.eventCourse(q)
+		if f != nil {
 			return body{}, f
-		}
-		sum := 0.0
-		for i := range a.Buckets {
-			sum += stepNumber(metricOf("events"), &a.Buckets[i].numbers)
 		}
 		if sum == 0 {
 			return body{Empty: p.empty()}, nil
 		}
-		c := p.courseOf(metricOf("events"), a.Interval, a.Buckets, nil, nil)
 		c.Bars = true
-		for i, at := range c.Times { // the call does not tell which step is not over: it is the newest that has begun
-			if !at.After(p.now) && c.To.After(p.now) {
-				c.Running = i
-			}
-		}
 		v := &histogramView{Chart: c.View(p.locale), Total: p.locale.Number(uint64(sum)), CSV: p.apiHref("series", q.query, "csv")}
 		return body{peopleBody: peopleBody{Histogram: v}}, nil
 	}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -119,15 +118,8 @@ func (p *page) frame() *frameView {
 	if len(f.Chips) > 0 {
 		f.Clear = p.href(bare)
 	}
-	for _, pr := range p.state.anew().without("_edit") {
-		if pr.key != "compare" {
-			f.KeepCompare = append(f.KeepCompare, pairView{pr.key, pr.value})
-		}
-		f.KeepAll = append(f.KeepAll, pairView{pr.key, pr.value})
-		if keeps[pr.key] != "range" || pr.key == "compare" {
-			f.Keep = append(f.Keep, pairView{pr.key, pr.value})
-		}
-	}
+	keep := p.state.anew().without("_edit")
+	f.KeepAll, f.KeepCompare, f.Keep = keep.inputs(), keep.without("compare").inputs(), keep.without("range", "from", "to").inputs()
 	f.Editing = p.edited()
 	f.Fields = p.fieldGroups(f.Editing.Field)
 	f.Open = f.Open || p.state.get("range") == "all"
@@ -236,75 +228,6 @@ func (p *page) rangeOf(f *frameView) {
 		off.Key = "x"
 	}
 	f.Compares = append(f.Compares, off)
-}
-
-// span is the range of the page. It is not known when the address names none that there is, and
-// of all time, since the server tells that.
-func (p *page) span() (from, to int64, known bool) {
-	if name := p.state.get("range"); name != "" {
-		if name == "all" {
-			return 0, 0, false
-		}
-		return calendar.Named(name, p.now.UnixMilli(), 0, 0, p.zone)
-	}
-	from, _, ok1 := p.point(p.state.get("from"))
-	_, to, ok2 := p.point(p.state.get("to"))
-	if p.state.get("to") == "" {
-		to, ok2 = p.now.UnixMilli(), true
-	}
-	return from, to, ok1 && ok2 && from < to
-}
-
-// point reads from or to: the instant itself, and that after its day when it is a date alone.
-func (p *page) point(text string) (at, end int64, ok bool) {
-	if date, err := time.Parse(time.DateOnly, text); err == nil {
-		return calendar.DayStart(date, p.zone).UnixMilli(), calendar.DayStart(date.AddDate(0, 0, 1), p.zone).UnixMilli(), true
-	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t.UnixMilli(), t.UnixMilli(), true
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 1e11 && n < 1e14 {
-		return n, n, true
-	}
-	return 0, 0, false
-}
-
-// day is the date of an instant in the site's zone.
-func (p *page) day(milli int64) string { return time.UnixMilli(milli).In(p.zone).Format(time.DateOnly) }
-
-// between is a state with the range [from, to): by days if it begins and ends with some.
-func (p *page) between(s state, from, to int64) state {
-	s = s.without("range", "from", "to")
-	first, last := p.day(from), p.day(to-1)
-	if a, _, _ := p.point(first); a == from {
-		if _, b, _ := p.point(last); b == to {
-			return append(state{{"from", first}, {"to", last}}, s...)
-		}
-	}
-	return append(state{{"from", p.instant(from)}, {"to", p.instant(to)}}, s...)
-}
-
-// instant is a time as addresses have it.
-func (p *page) instant(milli int64) string {
-	return time.UnixMilli(milli).UTC().Format("2006-01-02T15:04:05.999Z07:00")
-}
-
-// after is the range of the same length that follows, or the calendar period.
-func (p *page) after(name string, from, to int64) (next, end int64) {
-	a, b := time.UnixMilli(from).In(p.zone), time.UnixMilli(to).In(p.zone)
-	switch name {
-	case "month", "lastmonth":
-		return to, calendar.DayStart(time.Date(b.Year(), b.Month()+1, 1, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
-	case "year", "lastyear":
-		return to, calendar.DayStart(time.Date(b.Year()+1, 1, 1, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
-	}
-	if first := p.day(from); first != p.day(to) {
-		if start, _, _ := p.point(first); start == from {
-			days := int(time.Date(b.Year(), b.Month(), b.Day(), 0, 0, 0, 0, time.UTC).Sub(time.Date(a.Year(), a.Month(), a.Day(), 0, 0, 0, 0, time.UTC)).Hours() / 24)
-			return to, calendar.DayStart(time.Date(b.Year(), b.Month(), b.Day()+days, 0, 0, 0, 0, time.UTC), p.zone).UnixMilli()
-		}
-	}
-	return to, to + to - from
 }
 
 // fromForm is the state that a form has asked for: a filter that was added, or days.

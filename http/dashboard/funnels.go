@@ -3,6 +3,7 @@ package dashboard
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"cairn/engine/calendar"
@@ -134,30 +135,6 @@ func (p *page) funnelQuestion() func() *asked {
 	return func() *asked { return p.ask("funnel", own) }
 }
 
-// stepLengths are the least lengths of the steps of time, in milliseconds.
-var stepLengths = map[string]int64{"minute": 60_000, "hour": 3_600_000, "day": 23 * 3_600_000, "week": 6 * calendar.DayMillis, "month": 28 * calendar.DayMillis}
-
-// stepsMost is how many steps of time a chart has; the API gives as many.
-const stepsMost = 1000
-
-// interval is the steps of time of a chart: those of the address unless the range has too many of
-// them, else those that fit the range.
-func (p *page) interval() string {
-	from, to, known := p.span()
-	if !known && p.info.First != nil {
-		if first, err := time.Parse(time.RFC3339, *p.info.First); err == nil {
-			from, to, known = first.UnixMilli(), p.now.UnixMilli(), true
-		}
-	}
-	if !known {
-		return "month"
-	}
-	if i := p.state.get("interval"); calendar.IsInterval(i) && (to-from)/stepLengths[i] < stepsMost {
-		return i
-	}
-	return calendar.DefaultInterval(from, to, p.zone)
-}
-
 // who is what goes through a funnel.
 func who(entity string) string {
 	if entity == "visit" {
@@ -245,18 +222,10 @@ func (p *page) funnelSplit(ask func() *asked) *panel {
 }
 
 // splitTitle is the name of a field of an event or a visit.
-func splitTitle(field string) string {
-	if len(field) > 6 && field[:6] == "visit." {
-		field = field[6:]
-	}
-	return fieldTitle(field)
-}
+func splitTitle(field string) string { return fieldTitle(strings.TrimPrefix(field, "visit.")) }
 
 func (p *page) viewSplit(a *funnelAnswer, field string) *matrixView {
-	bare := field
-	if len(field) > 6 && field[:6] == "visit." {
-		bare = field[6:]
-	}
+	bare := strings.TrimPrefix(field, "visit.")
 	v := &matrixView{Caption: "The funnel by " + splitTitle(field), Head: splitTitle(field)}
 	v.Columns = append(v.Columns, columnView{Title: "Step 1", Help: textSplitFirst})
 	for i := 1; i < len(a.Steps); i++ {

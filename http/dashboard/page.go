@@ -79,11 +79,18 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 		d.redirect(res, p.href(to))
 		return
 	}
+	if len(p.state.String()) > stateBytesMax {
+		d.notice(req, res, 414, textLongAddress, "", p.base)
+		return
+	}
 	var cancel context.CancelFunc
 	p.late, cancel = context.WithTimeout(ctx, waitLong)
 	defer cancel()
 	if q := p.ask("site", nil); q.ready(p.late) {
 		_ = q.into(&p.info) // without it the screen is that of any site
+	}
+	if !p.fits(p.state.get("interval")) { // it was chosen for a shorter range
+		p.state = p.state.without("interval")
 	}
 	rows := s.panels(p)
 	name := p.state.get("_panel")

@@ -21,6 +21,7 @@ type chartPanel struct {
 
 // chart is the panel of the course of the number that is pressed.
 func (p *page) chart(shared func() *asked) *panel {
+	m := p.chartMetric(p.overviewMetrics())
 	var notes *asked
 	ask := func() *asked {
 		q := shared()
@@ -29,13 +30,12 @@ func (p *page) chart(shared func() *asked) *panel {
 		}
 		return q
 	}
-	return &panel{name: "chart", title: p.chartMetric(tileMetrics).title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
+	return &panel{name: "chart", title: m.title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
 		a, f := q.shared()
 		if f != nil {
 			return body{}, f
 		}
 		p.note(&a.frameAnswer)
-		m := p.chartMetric(append(append([]*metric{}, tileMetrics...), metricsOf("conversions", "conversion_rate")...))
 		var before []step
 		if a.Compare != nil {
 			before = a.Compare.Series
@@ -62,8 +62,10 @@ func (p *page) courseOf(m *metric, interval string, now, before []step, notes []
 	c := &Chart{Title: m.title, Unit: unitsOfCharts[m.unit], Interval: interval, Running: len(now), Notes: notes}
 	from, to, known := p.span()
 	for i := range now {
-		if c.Times = append(c.Times, now[i].Time); now[i].Partial && i > 0 && c.Running == len(now) {
-			c.Running = i
+		c.Times = append(c.Times, now[i].Time)
+		// The first step is partial, too, where the range begins within it.
+		if now[i].Partial && i > 0 || calendar.Next(now[i].Time.UnixMilli(), interval, p.zone) > p.now.UnixMilli() {
+			c.Running = min(c.Running, i)
 		}
 		if now[i].Time.After(p.now) {
 			c.Now = append(c.Now, math.NaN())
@@ -138,23 +140,21 @@ func (p *page) spanText(from, to string) string {
 		return ""
 	}
 	if b.Sub(a) > 48*time.Hour { // whole days: the compared range ends as far into its last day as now
-		a, b = calendar.DayStart(a.In(p.zone), p.zone), calendar.DayStart(b.Add(24*time.Hour-time.Millisecond).In(p.zone), p.zone)
+		first, last := calendar.Day(a.UnixMilli(), p.zone), calendar.Day(b.UnixMilli()-1, p.zone)
+		a, b = time.UnixMilli(calendar.Start(first, p.zone)), time.UnixMilli(calendar.Start(last+1, p.zone))
 	}
 	return p.locale.Range(a, b)
 }
 
 // intervals are the steps that the range can have, with the one that is shown.
 func (p *page) intervals(shown string) (links []link) {
-	from, to, known := p.span()
+	from, to, _ := p.bounds()
 	days := float64(to-from) / calendar.DayMillis
-	if !known {
-		days = 400
-	}
 	for _, i := range []struct {
 		name string
 		ok   bool
 	}{{"minute", days <= 0.2}, {"hour", days <= 15}, {"day", days > 1.5 && days <= 400}, {"week", days > 13}, {"month", days > 45}} {
-		if i.ok || i.name == shown {
+		if i.ok && p.fits(i.name) || i.name == shown {
 			links = append(links, link{Text: i.name, Href: p.href(p.state.with("interval", i.name)), On: i.name == shown})
 		}
 	}
@@ -168,23 +168,32 @@ func (p *page) intervals(shown string) (links []link) {
 
 // eventChart is the chart of events, of a site without visits.
 func (p *page) eventChart() *panel {
-	own := state{{"metrics", "events"}}
-	if p.state.get("interval") == "" {
-		if from, to, known := p.span(); known {
-			own = append(own, pair{"interval", calendar.DefaultInterval(from, to, p.zone)})
-		}
-	}
+	own := state{{"metrics", "events"}, {"interval", p.interval()}}
 	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, view: func(q *asked) (body, *failure) {
-		var a struct {
-			Interval string `json:"interval"`
-			Series   []step `json:"buckets"`
-		}
-		if f := q.into(&a); f != nil {
+		c, _, f := p.eventCourse(q)
+		if f != nil {
 			return body{}, f
 		}
-		c := p.courseOf(metricOf("events"), a.Interval, a.Series, nil, nil)
-		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval), CSV: p.apiHref("series", q.query, "csv")}}, nil
+		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(c.Interval), CSV: p.apiHref("series", q.query, "csv")}}, nil
 	}}
+}
+
+// eventCourse is the answer of series as a chart, with the sum of its events.
+func (p *page) eventCourse(q *asked) (c *Chart, sum float64, f *failure) {
+	var a struct {
+		Interval string `json:"interval"`
+		Series   []step `json:"buckets"`
+	}
+	if f := q.into(&a); f != nil {
+		return nil, 0, f
+	}
+	events := metricOf("events")
+	for i := range a.Series {
+		if n := a.Series[i].Events; n != nil {
+			sum += *n
+		}
+	}
+	return p.courseOf(events, a.Interval, a.Series, nil, nil), sum, nil
 }
 
 // grid is the panel of visits by weekday and hour.
