@@ -1,0 +1,58 @@
+package httpd
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"cairn/engine"
+	"cairn/http/native"
+)
+
+// No protocol answers below /dashboard: a cookie counts there.
+func TestNoDialectBelowDashboard(t *testing.T) {
+	for _, d := range dialects(native.New(native.Options{}), nil, false) {
+		for _, r := range d.Routes() {
+			if r.Path == "/dashboard" || strings.HasPrefix(r.Path, "/dashboard/") {
+				t.Errorf("%s answers %s", d.Name(), r.Path)
+			}
+		}
+	}
+}
+
+// The way of a browser from / to the numbers of the only site, and what a server without a
+// dashboard answers in its place.
+func TestWayToDashboard(t *testing.T) {
+	t.Parallel()
+	on := onStore(t, engine.Options{}, func(o *Options) { o.Dashboard = true }, testSite(1, "shop"))
+	off := onStore(t, engine.Options{}, func(o *Options) { o.Dashboard = false }, testSite(1, "shop"))
+	if a := on.send("GET", "/", "", "Accept: text/html"); a.status != http.StatusFound || a.header["location"] != "/dashboard" {
+		t.Errorf("/: %d, %s", a.status, a.header["location"])
+	}
+	if a := on.send("GET", "/", "", "Accept: application/json"); a.status != 200 || a.body != `{"status":"ok"}` {
+		t.Errorf("/ without text/html: %d %s", a.status, a.body)
+	}
+	if a := on.send("GET", "/dashboard", ""); a.status != http.StatusSeeOther || a.header["location"] != "/dashboard/login" {
+		t.Errorf("/dashboard: %d, %s", a.status, a.header["location"])
+	}
+	login := on.send("POST", "/dashboard/login", "key=shop-secret", "Content-Type: application/x-www-form-urlencoded", ownPage)
+	if login.status != http.StatusSeeOther {
+		t.Fatalf("login: %d %s", login.status, login.body)
+	}
+	cookie, _, _ := strings.Cut(login.header["set-cookie"], ";")
+	if a := on.send("GET", "/dashboard/site/shop?_wait=1", "", "Cookie: "+cookie); a.status != 200 || !strings.Contains(a.body, "Waiting for the first event") {
+		t.Errorf("the first screen of an empty site: %d %s", a.status, a.body)
+	}
+	on.send("POST", "/api/v1/events", `{"type":"page","name":"Home","anonymous":"ada","context":{"path":"/first"}}`, secret, "Content-Type: application/json")
+	if a := on.send("GET", "/dashboard/site/shop?_wait=1", "", "Cookie: "+cookie); a.status != 200 || !strings.Contains(a.body, "/first") || !strings.Contains(a.body, "Visitors") {
+		t.Errorf("the first screen: %d %s", a.status, a.body)
+	}
+	for _, path := range []string{"/dashboard", "/dashboard/login", "/dashboard/sites", "/dashboard/site/shop", "/dashboard/s/x", "/dashboard/e/x", "/dashboard/assets/x"} {
+		if a := off.send("GET", path, "", "Accept: text/html"); a.status != 404 {
+			t.Errorf("without a dashboard %s is %d", path, a.status)
+		}
+	}
+	if a := off.send("GET", "/", "", "Accept: text/html"); a.status != 200 || !strings.Contains(a.body, "This is an event store") {
+		t.Errorf("without a dashboard: %d %s", a.status, a.body)
+	}
+}
