@@ -63,6 +63,12 @@ await run(async browser => {
     await look(page, name)
   })
 
+  // On a phone the menu is scrolled to the screen that is open.
+  await page.setViewportSize({ width: 320, height: 900 })
+  await visit(page, (await links(page, 'nav.screens a')).at(-1))
+  const current = await page.locator('nav.screens [aria-current]').boundingBox()
+  check(current.x >= 0 && current.x + current.width <= 320, 'the menu of a phone has the open screen at', current)
+
   // Without script.
   const plain = await open(browser, { javaScriptEnabled: false })
   const dumb = await plain.newPage()
