@@ -46,7 +46,7 @@ func (p *page) chart(shared func() *asked) *panel {
 			c.Change = p.change(m, m.of(&a.Total), m.of(&a.Compare.Total))
 		}
 		v := &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}
-		v.CSV = p.apiHref("visits", parseRaw(q.query).without("by", "sort", "goal").String(), "csv")
+		v.CSV = p.apiHref("visits", parseRaw(q.query).without("by", "sort").String(), "csv")
 		if p.embedded() {
 			v.Intervals, v.Chart.Zoom = nil, false
 		}
