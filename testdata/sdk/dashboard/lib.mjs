@@ -58,7 +58,7 @@ export async function open (browser, { expected, ...options } = {}) {
   })
   const host = new URL(server).host
   context.on('page', page => {
-    const fault = (...what) => context.allowed?.test(what.join(' ')) || check(false, page.url() + ':', ...what)
+    const fault = (...what) => context.allowed?.test(what.join(' ')) || check(false, page.url().slice(0, 200) + ':', ...what)
     page.on('pageerror', e => fault('script error:', String(e.stack || e)))
     page.on('console', m => ['error', 'warning'].includes(m.type()) && fault('console:', m.text(), m.location().url || ''))
     page.on('dialog', d => { fault('dialog:', d.message()); d.dismiss() })
