@@ -3,12 +3,12 @@ package httpd
 import (
 	"context"
 	"errors"
-	"io"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
@@ -57,12 +57,13 @@ func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.R
 func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
 	req := s.question(v, site, "GET", call)
 	req.RawQuery = rawQuery
-	csv := strings.Contains(rawQuery, "format=csv") // its rows may be read while they are sent
-	ctx, cancel := context.WithCancel(ctx)
-	if !csv {
+	csv := asksCSV(rawQuery)
+	if !csv { // rows of CSV may be read while they are sent
+		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readMax)
+		defer cancel()
 	}
-	a := s.answer(req, func(res *dialect.Response) error {
+	return s.answer(req, func(res *dialect.Response) error {
 		if work := v.Work; work != nil {
 			begin := func() (end func(), err error) {
 				if work.Add(1) > queriesMax {
@@ -93,16 +94,16 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		}
 		return nil
 	})
-	stream := a.Stream
-	if stream == nil {
-		cancel()
-		return a
+}
+
+// asksCSV says whether a query asks for CSV, whatever its other parameters hold.
+func asksCSV(rawQuery string) bool {
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		if key, value, _ := strings.Cut(pair, "="); event.Unescape(key) == "format" && event.Unescape(value) == "csv" {
+			return true
+		}
 	}
-	a.Stream = func(w io.Writer) error {
-		defer cancel()
-		return stream(w)
-	}
-	return a
+	return false
 }
 
 // Change implements dashboard.Reports.

@@ -56,3 +56,16 @@ func TestWayToDashboard(t *testing.T) {
 		t.Errorf("without a dashboard: %d %s", a.status, a.body)
 	}
 }
+
+// Only the parameter format asks for CSV, whose answer may take longer than ten seconds. A value
+// that looks like it does not.
+func TestAsksCSV(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"format=csv": true, "range=7d&format=csv&name=a": true, "format=%63sv": true, "f%6frmat=csv": true,
+		"": false, "format=json": false, "name=format=csv": false, "prop.format=csv": false, "search=x%26format=csv": false,
+	} {
+		if got := asksCSV(raw); got != want {
+			t.Errorf("%q: %t", raw, got)
+		}
+	}
+}

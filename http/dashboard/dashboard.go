@@ -74,7 +74,8 @@ type Gate interface {
 	Login(req *dialect.Request, key string) (cookie string, err error)
 	Open(req *dialect.Request, code string) (cookie string, err error)
 	// Share returns who has the link of a share, with its one site; nil when there is no such share.
-	// An error is a refusal to look, after too many wrong tokens.
+	// A *dialect.StatusError is a refusal to look, after too many wrong tokens; any other error is a
+	// fault of the server.
 	Share(req *dialect.Request, token string) (*Viewer, error)
 	// Logout ends the session of a request and returns the cookie that deletes it.
 	Logout(req *dialect.Request) (cookie string)
@@ -192,7 +193,6 @@ func (d *Dashboard) viewer(req *dialect.Request, res *dialect.Response) *Viewer 
 	switch {
 	case v != nil:
 	case fragment:
-		res.Status = 401
 		d.plain(res, 401, "log in again")
 	default:
 		next := req.Path

@@ -185,7 +185,9 @@ func (g *sharing) Share(_ *dialect.Request, token string) (*Viewer, error) {
 		share := g.share
 		return &Viewer{Sites: []*dialect.Site{{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}}, Share: &share}, nil
 	case "tired":
-		return nil, errors.New("too many tries; wait a minute")
+		return nil, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many tries; wait a minute"}
+	case "ill":
+		return nil, errors.New("read 000007.sst: input/output error")
 	}
 	return nil, nil
 }
@@ -207,14 +209,18 @@ func TestShares(t *testing.T) {
 		{Share{}, "/dashboard/s/none", 404, []string{textNotFound}, []string{"361,227"}},
 		{Share{}, "/dashboard/s/tired", 429, []string{"wait a minute"}, nil},
 		{Share{}, "/dashboard/s/tok/data/visits?range=7d", 200, []string{`"visitors":361227`}, nil},
+		{Share{}, "/dashboard/s/ill", 500, []string{textFailed}, []string{"sst"}},
 		{Share{}, "/dashboard/s/tok/data/admin/snapshot", 404, nil, nil},
+		{Share{People: true}, "/dashboard/s/tok/data/users/a%2Fb", 200, []string{"of a%2Fb"}, nil},
+		{Share{People: true}, "/dashboard/s/tok/data/live/stream", 404, nil, nil},
 		{Share{}, "/dashboard/e/tok", 403, []string{textNoEmbed}, []string{"361,227"}},
 		{Share{Embed: []string{"https://a.example", "http://b.example:8080"}}, "/dashboard/e/tok?_show=numbers,pages&_theme=dark&_bg=transparent&_wait=1", 200,
 			[]string{"361,227", "name-9", `data-theme="dark"`, "embed plain"}, []string{"<a ", "<header class=\"bar\"", "Countries", "<form"}},
 		{Share{Embed: []string{"*"}}, "/dashboard/e/tok/pages", 404, nil, nil},
+		{Share{Embed: []string{"*"}}, "/dashboard/e/tok?_from=2026-11-01&_to=2026-11-02&_full=pages&_show=numbers,pages&_wait=1", 200, []string{"361,227"}, []string{"<form", "<a "}},
 	} {
 		m := madeOverview(plainName)
-		m.answers["site"] = madeSite
+		m.answers["site"], m.answers["users/a%2Fb"] = madeSite, `{"id":"of a%2Fb"}`
 		d := New(Options{Reports: m, Gate: &sharing{share: c.share}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
 		res := d.asks(t, "GET", c.path, "")
 		body := string(res.Body)

@@ -75,6 +75,9 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 	if p.zone == nil {
 		p.zone = time.UTC
 	}
+	if p.embedded() { // it has neither forms nor whole tables
+		p.state = p.state.without("_full", "_field", "_from", "_to", "_cfrom", "_cto")
+	}
 	if to, ok := p.fromForm(); ok {
 		d.redirect(res, p.href(to))
 		return

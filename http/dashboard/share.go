@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (d *Dashboard) shared(ctx context.Context, req *dialect.Request, res *diale
 		return
 	}
 	if len(segments) > 1 && segments[0] == "data" {
-		d.sharedData(ctx, req, res, v, strings.Join(segments[1:], "/"))
+		d.sharedData(ctx, req, res, v, segments[1:])
 	} else if s, args := screenOf(segments); s == nil || s.keys || s.people && !v.Share.People {
 		d.notFound(req, res, v)
 	} else {
@@ -70,7 +71,7 @@ func (d *Dashboard) sharedBy(req *dialect.Request, res *dialect.Response, prefix
 	v, err := d.gate.Share(req, segments[0])
 	switch {
 	case err != nil:
-		d.notice(req, res, 429, textNotFound, err.Error(), "")
+		d.refused(req, res, err)
 		return nil, nil
 	case v == nil:
 		d.notFound(req, res, nil)
@@ -83,9 +84,25 @@ func (d *Dashboard) sharedBy(req *dialect.Request, res *dialect.Response, prefix
 	return v, segments[1:]
 }
 
-// sharedData is GET /dashboard/s/TOKEN/data/CALL: what the API answers to the share, as JSON or CSV.
-func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *dialect.Response, v *Viewer, call string) {
-	if _, known := takes[call]; !known {
+// refused tells why a share is not shown. What the server could not read is for its log alone.
+func (d *Dashboard) refused(req *dialect.Request, res *dialect.Response, err error) {
+	var said *dialect.StatusError
+	if errors.As(err, &said) {
+		d.notice(req, res, said.Failure.Status(), textNoShare, said.Error(), "")
+		return
+	}
+	d.log.Error("dashboard: read a share", "error", err.Error())
+	d.notice(req, res, 500, textNoShare, textFailed, "")
+}
+
+// sharedData is GET /dashboard/s/TOKEN/data/CALL: what the API answers to the share, as JSON or
+// CSV. segments are those of the call.
+func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *dialect.Response, v *Viewer, segments []string) {
+	call := segment(segments[0])
+	for _, s := range segments[1:] {
+		call += "/" + segment(s)
+	}
+	if _, known := takes[call]; !known && !slices.Contains([]string{"events", "users", "sessions"}, segments[0]) { // these go on with an id
 		d.plain(res, 404, textNotFound)
 		return
 	}

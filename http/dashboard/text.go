@@ -33,6 +33,7 @@ const (
 	textSpent    = "A link opens the dashboard once, and for fifteen minutes. “cairn dashboard” prints a new one; or log in with a key."
 	textToken    = "Whoever has this link sees what it shows, without a key. It is shown once; you can end it at any time."
 	textConfirm  = "To end a share, type its name: whoever has the link loses it."
+	textNoShare  = "This share cannot be shown"
 	textNoEmbed  = "This may not be shown here"
 	textEmbed    = "The share names no pages that may embed it. Whoever made it can make another one that does."
 	textForeign  = "This form was not sent by a page of this server."
