@@ -210,25 +210,23 @@ func (d *Dashboard) siteScreen(ctx context.Context, req *dialect.Request, res *d
 	if v == nil {
 		return
 	}
-	_, rest, _ := strings.Cut(req.Path, "/dashboard/site/")
-	segments := strings.Split(rest, "/")
-	for i, segment := range segments {
-		text, err := url.PathUnescape(segment)
-		if err != nil {
-			d.notFound(req, res, v)
-			return
-		}
-		segments[i] = text
-	}
+	segments := pathAfter(req, "/dashboard/site/")
 	site := v.site(segments[0])
-	if site == nil {
-		d.notFound(req, res, v)
-		return
-	}
 	s, args := screenOf(segments[1:])
-	if s == nil {
-		d.notFound(req, res, v)
+	if site == nil || s == nil {
+		d.notFound(req, res)
 		return
 	}
 	d.show(ctx, req, res, v, site, s, args)
+}
+
+// pathAfter are the segments of a path after a prefix; at least one. One that is not well-formed
+// is empty, so that nothing is found by it.
+func pathAfter(req *dialect.Request, prefix string) []string {
+	_, rest, _ := strings.Cut(req.Path, prefix)
+	segments := strings.Split(rest, "/")
+	for i, escaped := range segments {
+		segments[i], _ = url.PathUnescape(escaped)
+	}
+	return segments
 }

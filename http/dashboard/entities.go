@@ -37,12 +37,12 @@ func (p *page) entities(call string, own state, title, text string, visits bool)
 		if len(a.Entities) == 0 {
 			return body{Empty: &emptyView{Text: textNobody, Helps: []link{{Text: "Back", Href: v.Back}}}}, nil
 		}
-		path, kept := "people", p.state.common()
-		if visits {
-			path = "visit"
-		}
 		for _, id := range a.Entities {
-			v.Links = append(v.Links, link{Text: id, Href: p.screenHref(path, kept, id)})
+			href := p.personHref(id)
+			if visits {
+				href = p.screenHref("visit", p.state.common(), id)
+			}
+			v.Links = append(v.Links, link{Text: id, Href: href})
 		}
 		if a.Next != nil {
 			v.Next = p.href(p.state.with("after", *a.Next))

@@ -100,33 +100,33 @@ func (d *Dashboard) door(req *dialect.Request, res *dialect.Response, v *doorVie
 }
 
 // notFound is a page that says so.
-func (d *Dashboard) notFound(req *dialect.Request, res *dialect.Response, _ *Viewer) {
-	v := &doorView{Heading: textNotFound, Text: "", Action: d.path(), Button: ""}
-	v.Title = v.Heading
-	d.shell(req.Header("Cookie"), &v.frameView)
+func (d *Dashboard) notFound(req *dialect.Request, res *dialect.Response) {
 	res.Status = 404
-	p := &page{d: d}
-	p.write("door", v)
-	d.html(req, res, p.out.Bytes())
+	d.door(req, res, &doorView{Heading: textNotFound, Action: d.path()})
 }
 
-// formValue is the last value of a key in a form or query.
-func formValue(raw, key string) (value string) {
-	for pair := range strings.SplitSeq(raw, "&") {
-		if k, v, _ := strings.Cut(pair, "="); k == key {
-			value = event.Unescape(v)
-		}
-	}
-	return value
+// notice is a page of one sentence, with a way back. shown is a text to copy.
+func (d *Dashboard) notice(req *dialect.Request, res *dialect.Response, status int, heading, text, back string, shown ...string) {
+	res.Status = status
+	d.door(req, res, &doorView{Heading: heading, Text: text, Action: back, Shown: strings.Join(shown, "")})
+	setHead(res, "Cache-Control", "no-store")
 }
 
-// formValues are all values of a key in a form, with a line for each.
-func formValues(raw, key string) string {
-	var values []string
+// formValues are the values of a key in a form or query.
+func formValues(raw, key string) (values []string) {
 	for pair := range strings.SplitSeq(raw, "&") {
 		if k, v, _ := strings.Cut(pair, "="); k == key {
 			values = append(values, event.Unescape(v))
 		}
 	}
-	return strings.Join(values, "\n")
+	return values
+}
+
+// formValue is the last value of a key in a form or query; "" when there is none.
+func formValue(raw, key string) string {
+	values := formValues(raw, key)
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
 }

@@ -47,12 +47,10 @@ func (d *Dashboard) change(ctx context.Context, req *dialect.Request, res *diale
 		d.redirect(res, d.path("login"))
 		return
 	}
-	_, rest, _ := strings.Cut(req.Path, "/dashboard/site/")
-	name, ok := strings.CutSuffix(rest, "/saved")
-	name, err := url.PathUnescape(name)
-	site := v.site(name)
-	if !ok || err != nil || site == nil {
-		d.notFound(req, res, v)
+	segments := pathAfter(req, "/dashboard/site/")
+	site := v.site(segments[0])
+	if site == nil || len(segments) != 2 || segments[1] != "saved" {
+		d.notFound(req, res)
 		return
 	}
 	form := string(req.Body)
@@ -60,7 +58,7 @@ func (d *Dashboard) change(ctx context.Context, req *dialect.Request, res *diale
 	if back == "" {
 		back = d.path("site", site.Name, "setup") + "#saved"
 	}
-	method, call, body, err := savedCall(form)
+	method, call, body, err := savedCall(form, d.now())
 	if err != nil {
 		d.notice(req, res, 400, "This was not saved", err.Error(), back)
 		return
@@ -80,8 +78,8 @@ func (d *Dashboard) change(ctx context.Context, req *dialect.Request, res *diale
 	d.redirect(res, back)
 }
 
-// savedCall is the call of the API that a form asks for.
-func savedCall(form string) (method, call string, body []byte, err error) {
+// savedCall is the call of the API that a form asks for. A note without a time is of now.
+func savedCall(form string, now time.Time) (method, call string, body []byte, err error) {
 	get := func(key string) string { return strings.TrimSpace(formValue(form, key)) }
 	id := get("id")
 	if get("do") == "delete" {
@@ -109,8 +107,8 @@ func savedCall(form string) (method, call string, body []byte, err error) {
 	case "note":
 		s.Text, s.Time = optional("text"), optional("time")
 		if s.Time == nil {
-			now := time.Now().UTC().Format(time.RFC3339)
-			s.Time = &now
+			at := now.UTC().Format(time.RFC3339)
+			s.Time = &at
 		}
 	}
 	body, err = json.Marshal(s)
@@ -125,22 +123,7 @@ type unsure struct{}
 
 func (unsure) Error() string { return textConfirm }
 
-// words are the parts of a text between blanks and commas.
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
-}
-
-// notice is a page of one sentence, with a way back. shown is a text to copy.
-func (d *Dashboard) notice(req *dialect.Request, res *dialect.Response, status int, heading, text, back string, shown ...string) {
-	v := &doorView{Heading: heading, Text: text, Action: back}
-	for _, s := range shown {
-		v.Shown = s
-	}
-	v.Title = heading + " · cairn"
-	d.shell(req.Header("Cookie"), &v.frameView)
-	res.Status = status
-	p := &page{d: d}
-	p.write("door", v)
-	d.html(req, res, p.out.Bytes())
-	head(res, "Cache-Control", "no-store")
+// words are the parts of some texts between blanks and commas.
+func words(texts []string) []string {
+	return strings.FieldsFunc(strings.Join(texts, "\n"), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
 }

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ func (d *Dashboard) shared(ctx context.Context, req *dialect.Request, res *diale
 	if len(segments) > 1 && segments[0] == "data" {
 		d.sharedData(ctx, req, res, v, segments[1:])
 	} else if s, args := screenOf(segments); s == nil || s.keys || s.people && !v.Share.People {
-		d.notFound(req, res, v)
+		d.notFound(req, res)
 	} else {
 		d.show(ctx, req, res, v, v.Sites[0], s, args)
 	}
@@ -39,7 +38,7 @@ func (d *Dashboard) embedded(ctx context.Context, req *dialect.Request, res *dia
 	v.Share.Embedded = true
 	switch {
 	case len(segments) > 0:
-		d.notFound(req, res, v)
+		d.notFound(req, res)
 	case len(v.Share.Embed) == 0:
 		d.notice(req, res, 403, textNoEmbed, textEmbed, "")
 	default:
@@ -58,23 +57,14 @@ func (d *Dashboard) embedded(ctx context.Context, req *dialect.Request, res *dia
 // sharedBy finds the share of a request's token, and the rest of the path. The viewer is nil when
 // there is none; the request is answered then.
 func (d *Dashboard) sharedBy(req *dialect.Request, res *dialect.Response, prefix string) (*Viewer, []string) {
-	_, rest, _ := strings.Cut(req.Path, prefix)
-	segments := strings.Split(rest, "/")
-	for i, segment := range segments {
-		text, err := url.PathUnescape(segment)
-		if err != nil {
-			d.notFound(req, res, nil)
-			return nil, nil
-		}
-		segments[i] = text
-	}
+	segments := pathAfter(req, prefix)
 	v, err := d.gate.Share(req, segments[0])
 	switch {
 	case err != nil:
 		d.refused(req, res, err)
 		return nil, nil
 	case v == nil:
-		d.notFound(req, res, nil)
+		d.notFound(req, res)
 		return nil, nil
 	}
 	v.Share.Base = d.path("s", segments[0])
