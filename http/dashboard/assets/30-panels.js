@@ -1,7 +1,7 @@
 // Panels that were not ready come later, and all are asked again while the range holds now.
 (() => {
   const most = 3, tries = 3;
-  let busy = 0;
+  let busy = 0, leaving = new AbortController(); // ends what a screen asks for when it is left
   /** @type {(() => Promise<void>)[]} */
   let queue = [];
 
@@ -46,17 +46,19 @@
    * @param {number} [n] tries before
    */
   function load(panel, n = 0) {
-    const name = panel.getAttribute('data-panel') || '', from = location.href;
+    const name = panel.getAttribute('data-panel') || '', {signal} = leaving;
     queue.push(async () => {
       if (!panel.isConnected) return;
       let wait = 0;
       try {
-        const page = await cairn.page(address(name));
-        if (from !== location.href || !panel.isConnected) return;
+        const page = await cairn.page(address(name), {signal});
+        if (signal.aborted || !panel.isConnected) return;
+        offline(false);
         const fresh = page.doc.querySelector('[data-panel]');
         wait = Number(fresh?.getAttribute('data-wait')) || 0;
         if (fresh && !(wait && n < tries)) put(panel, fresh);
       } catch (e) {
+        if (signal.aborted) return;
         // @ts-ignore: of cairn.page
         if (e.status === 401) { location.reload(); return; }
         // @ts-ignore
@@ -86,7 +88,7 @@
     try {
       page = await cairn.page(from);
     } catch (e) {
-      offline(true);
+      offline(!('status' in /** @type {object} */ (e))); // a busy server can be reached
       return;
     }
     offline(false);
@@ -128,9 +130,10 @@
     if (Date.now() - nowAt >= 15000) {
       nowAt = Date.now();
       const old = document.querySelector('[data-panel=now]');
+      if (!old) return; // forms, embeds
       try {
         const fresh = (await cairn.page(address('now'))).doc.querySelector('[data-panel=now]');
-        if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+        if (fresh) old.replaceWith(document.adoptNode(fresh));
       } catch (e) { /* the next one tells */ }
     }
   }
@@ -139,7 +142,11 @@
   cairn.refresh = () => { at = Date.now(); refresh(true); };
 
   cairn.starts.push(root => {
-    if (root === document) queue = [];
+    if (root === document) {
+      queue = [];
+      leaving.abort();
+      leaving = new AbortController();
+    }
     const all = [...root.querySelectorAll('[data-load]')];
     if (root instanceof Element && root.matches('[data-load]')) all.push(root);
     for (const p of all) load(p);

@@ -1,4 +1,5 @@
-// What the screens of events do besides. Buttons that copy the value before them. They are hidden where the browser does not allow it.
+// What the screens of events do besides: buttons copy the value before them. They stay hidden where
+// the browser does not allow it.
 cairn.starts.push(root => {
   if (!navigator.clipboard) return;
   for (const b of root.querySelectorAll('button[data-copy]')) {
