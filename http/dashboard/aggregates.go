@@ -56,10 +56,7 @@ func aggregates(p *page) [][]*panel {
 // numberField is the first field that holds numbers, the value before all others.
 func (p *page) numberField() string {
 	q := p.ask("fields", state{{"limit", "200"}})
-	select {
-	case <-q.done:
-	case <-p.asks.ctx.Done():
-	}
+	q.ready(p.late)
 	numbers := (&suggestions{fields: q}).lists(p).numbers
 	if len(numbers) == 0 || slices.Contains(numbers, "value") {
 		return "value"

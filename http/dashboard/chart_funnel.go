@@ -45,13 +45,13 @@ func Funnel(l *Locale, who string, steps []FunnelBar) *FunnelView {
 	first, last := steps[0].Count, steps[len(steps)-1].Count
 	v.Summary = fmt.Sprintf("%s of %s %s went all the way: %s", l.Number(last), l.Number(first), who, l.Share(last, first))
 	for i, s := range steps {
-		step := funnelStep{Name: s.Name, Count: l.Number(s.Count), Width: barWidth(share(s.Count, first)), OfFirst: l.Share(s.Count, first), Href: s.Href}
+		step := funnelStep{Name: s.Name, Count: l.Number(s.Count), Width: percent(share(s.Count, first)), OfFirst: l.Share(s.Count, first), Href: s.Href}
 		before := s.Count
 		if i > 0 {
 			before = steps[i-1].Count
 			step.OfBefore = l.Share(s.Count, before)
 		}
-		step.Lost = barWidth(share(before, first))
+		step.Lost = percent(share(before, first))
 		if s.Timed {
 			step.Median = l.Duration(s.Median)
 		}

@@ -45,7 +45,7 @@ func Paths(l *Locale, columns []PathColumn, stopped string) *PathsView {
 		column := pathColumn{Title: c.Title}
 		row := func(r PathRow, kind string) {
 			column.Rows = append(column.Rows, pathRow{
-				Label: r.Label, Count: l.Number(r.Count), Share: l.Share(r.Count, all), Width: barWidth(share(r.Count, all)),
+				Label: r.Label, Count: l.Number(r.Count), Share: l.Share(r.Count, all), Width: percent(share(r.Count, all)),
 				Href: r.Href, Chosen: r.Chosen, Kind: kind,
 			})
 		}

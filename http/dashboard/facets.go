@@ -188,12 +188,12 @@ func (p *page) facet(field string, open []string, values *asked) facetView {
 	}
 	for _, r := range a.Rows {
 		if r.Value == nil {
-			v.Values = append(v.Values, facetValue{Text: textNoValue, Count: p.locale.Number(uint64(r.Events)), Bar: barWidth(r.Events / most),
+			v.Values = append(v.Values, facetValue{Text: textNoValue, Count: p.locale.Number(uint64(r.Events)), Bar: percent(r.Events / most),
 				On: slices.Contains(s.all("has!"), field), Href: p.href(s.flip("has!", field)), Not: p.href(s.and("has", field))})
 			continue
 		}
 		text := p.valueText(field, *r.Value)
-		v.Values = append(v.Values, facetValue{Text: text, Title: *r.Value, Count: p.locale.Number(uint64(r.Events)), Bar: barWidth(r.Events / max(most, 1)),
+		v.Values = append(v.Values, facetValue{Text: text, Title: *r.Value, Count: p.locale.Number(uint64(r.Events)), Bar: percent(r.Events / max(most, 1)),
 			On: slices.Contains(chosen, *r.Value), Href: p.href(s.flip(key, *r.Value)), Not: p.href(s.but(key, *r.Value).and(key+"!", *r.Value))})
 	}
 	for _, c := range chosen { // what is chosen is there, whatever is searched for

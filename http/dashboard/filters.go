@@ -7,7 +7,7 @@ import (
 
 // This file says filters in words, and makes them from what a form says.
 
-// fields are the names of fields to people.
+// fieldTitles are the names of fields to people.
 var fieldTitles = map[string]string{
 	"entry": "Entry page", "exit": "Exit page", "host": "Host", "source": "Source", "medium": "Medium", "campaign": "Campaign", "term": "Term", "content": "Content",
 	"referrer": "Referrer", "referrer_host": "Referrer’s host", "channel": "Channel", "country": "Country", "region": "Region", "city": "City", "language": "Language",
@@ -35,7 +35,8 @@ func fieldTitle(field string) string {
 	return field
 }
 
-// visitFields are the fields that a filter of the dialog asks of the visit, in their groups.
+// dialogFields are the fields of the form of filters in their groups. visit says that they are asked
+// of the visit, not of each event.
 var dialogFields = []struct {
 	title  string
 	visit  bool
@@ -64,7 +65,7 @@ func (p *page) fieldGroups(shown string) (groups []fieldGroup) {
 		groups = append(groups, group)
 	}
 	if !known {
-		bare, _ := strings.CutPrefix(shown, "visit.")
+		bare := strings.TrimPrefix(shown, "visit.")
 		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: fieldTitle(bare), Href: shown, On: true}}})
 	}
 	return groups
@@ -129,7 +130,7 @@ type filterForm struct {
 // chip is a filter in words.
 func (p *page) chip(f filter) chipView {
 	field, end := f.split()
-	bare, _ := strings.CutPrefix(field, "visit.")
+	bare := strings.TrimPrefix(field, "visit.")
 	c := chipView{Field: fieldTitle(bare), Edit: p.href(p.state.anew().with("_edit", f.key)), Remove: p.href(p.state.anew().without(f.key))}
 	for _, o := range operators {
 		if o.end == end {

@@ -28,13 +28,7 @@ func (p *page) savedFunnels() []savedFunnel {
 	var a struct {
 		Saved []savedFunnel `json:"saved"`
 	}
-	q := p.ask("saved", state{{"kind", "funnel"}})
-	select {
-	case <-q.done:
-	case <-p.asks.ctx.Done():
-		return nil
-	}
-	if q.into(&a) != nil {
+	if q := p.ask("saved", state{{"kind", "funnel"}}); !q.ready(p.late) || q.into(&a) != nil {
 		return nil
 	}
 	return a.Saved
@@ -159,7 +153,7 @@ func plainChoices(label, name, help, current string, pairs ...string) choiceList
 	return choiceList{label, name, help, []choiceGroup{g}}
 }
 
-// funnelEditor is the panel of the form. back says that there is a screen to go back to.
+// funnelEditor is the panel of the form. saved says that there are saved funnels to go back to.
 func (p *page) funnelEditor(title string, saved bool) *panel {
 	s := p.suggest("editor")
 	return &panel{name: "editor", title: title, wide: true, view: func(*asked) (body, *failure) {

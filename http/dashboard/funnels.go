@@ -238,7 +238,7 @@ func (p *page) viewSplit(a *funnelAnswer, field string) *matrixView {
 	}
 	for i := range a.Split {
 		r := &a.Split[i]
-		row := rowView{Bar: barWidth(float64(r.Entered) / float64(max(most, 1)))}
+		row := rowView{Bar: percent(float64(r.Entered) / float64(max(most, 1)))}
 		switch {
 		case r.Other:
 			row.Text, row.None = textOthers, true

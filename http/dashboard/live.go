@@ -149,7 +149,7 @@ func (p *page) viewLive(a *liveAnswer) *liveView {
 			var r topRow
 			if i < len(t.rows) {
 				value := t.rows[i].Value
-				r = topRow{Text: p.valueText(t.field, value), Title: value, Count: p.locale.Number(uint64(t.rows[i].Visitors)), Bar: barWidth(t.rows[i].Visitors / max(1, t.rows[0].Visitors))}
+				r = topRow{Text: p.valueText(t.field, value), Title: value, Count: p.locale.Number(uint64(t.rows[i].Visitors)), Bar: percent(t.rows[i].Visitors / max(1, t.rows[0].Visitors))}
 				if t.field == "country" {
 					r.Flag = Flag(value)
 				}

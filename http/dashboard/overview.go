@@ -12,12 +12,6 @@ import (
 // visitColumns are those of a table of visits.
 var visitColumns = metricsOf("visitors", "visits", "views", "bounce_rate", "duration")
 
-// group is a panel of tables, of which one is open.
-type group struct {
-	name, title string
-	tabs        []tab
-}
-
 var (
 	sourceTabs = []tab{{"channel", "Channels"}, {"source", "Sources"}, {"referrer", "Referrers"}, {"campaign", "Campaigns"}, {"medium", "Mediums"}, {"term", "Terms"}, {"content", "Contents"}}
 	pageTabs   = []tab{{"page", "Pages"}, {"entry", "Entry pages"}, {"exit", "Exit pages"}, {"title", "Titles"}, {"host", "Hosts"}}
@@ -140,22 +134,20 @@ func (p *page) tables(name string, tabs []tab) *panel {
 	return n
 }
 
-// fullPanel is the whole table of a tab's panel; nil when there is no such panel.
+// fullPanel is the whole table of the open tab of a panel; nil when there is no such panel.
 func (p *page) fullPanel(name string) *panel {
 	if name == "properties" && p.state.get("_prop") != "" {
 		return p.properties()
 	}
-	for _, g := range []group{{"sources", "", sourceTabs}, {"pages", "", pageTabs}, {"places", "", placeTabs}, {"devices", "", deviceTabs}, {"events", "", eventTabs}} {
-		if g.name != name {
-			continue
-		}
-		n := &panel{name: name, tabs: g.tabs, tab: p.state.tabOf(g.tabs), lines: 30, wide: true}
-		t := tableOf(n.tab)
-		n.ask = func() *asked { return p.table(t, true) }
-		n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, true) }
-		return n
+	tabs := map[string][]tab{"sources": sourceTabs, "pages": pageTabs, "places": placeTabs, "devices": deviceTabs, "events": eventTabs}[name]
+	if tabs == nil {
+		return nil
 	}
-	return nil
+	n := &panel{name: name, tabs: tabs, tab: p.state.tabOf(tabs), lines: 30, wide: true}
+	t := tableOf(n.tab)
+	n.ask = func() *asked { return p.table(t, true) }
+	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, true) }
+	return n
 }
 
 // tableOf is the table of a tab.

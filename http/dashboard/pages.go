@@ -95,7 +95,7 @@ func (p *page) neighbours(name, title string, own state) *panel {
 		v := &tableView{Caption: title, Head: "Page", Columns: []columnView{{Title: "Views", Help: metricOf("views").help}}, CSV: p.apiHref("paths", p.state.question("paths", own), "csv")}
 		add := func(text string, count float64, href string, none bool) {
 			share := count / a.Anchored
-			v.Rows = append(v.Rows, rowView{Text: text, Title: text, None: none, Code: !none, Href: href, Bar: barWidth(share), Cells: []cellView{{Text: p.number(unitCount, &count), Share: p.locale.Percent(share)}}})
+			v.Rows = append(v.Rows, rowView{Text: text, Title: text, None: none, Code: !none, Href: href, Bar: percent(share), Cells: []cellView{{Text: p.number(unitCount, &count), Share: p.locale.Percent(share)}}})
 		}
 		for _, r := range c.Rows {
 			if r.Label == nil {

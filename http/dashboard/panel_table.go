@@ -225,7 +225,7 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 		v.Href = p.href(p.filtered(t, r))
 	}
 	if x := columns[0].of(&r.numbers); x != nil && most > 0 {
-		v.Bar = barWidth(*x / most)
+		v.Bar = percent(*x / most)
 	}
 	for i, m := range columns {
 		c := cellView{Text: p.number(m.unit, m.of(&r.numbers)), Wide: i > 1}
@@ -235,11 +235,6 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 		v.Cells = append(v.Cells, c)
 	}
 	return v
-}
-
-// barWidth is the width of a bar of a share.
-func barWidth(share float64) string {
-	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + "%"
 }
 
 // inText says what a value lies in, such as a region in its country, or what it is called.

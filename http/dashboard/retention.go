@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -104,13 +103,11 @@ func (p *page) retentionCurve(ask func() *asked) *panel {
 		if f != nil || b != nil {
 			return or(b), f
 		}
-		for len(average) > 0 && math.IsNaN(average[len(average)-1]) {
-			average = average[:len(average)-1]
-		}
-		if len(average) == 0 {
+		c := Curve(a.Period, average)
+		if len(c.Now) == 0 {
 			return body{Empty: &emptyView{Text: textNoPeriod}}, nil
 		}
-		return body{Chart: &chartPanel{Chart: Curve(a.Period, average).View(p.locale)}}, nil
+		return body{Chart: &chartPanel{Chart: c.View(p.locale)}}, nil
 	}}
 }
 

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ func (p *page) suggest(panel string) *suggestions {
 	if only := p.state.get("_panel"); only != "" && only != panel {
 		return &suggestions{}
 	}
-	limit := pair{"limit", "50"}
+	limit := pair{"limit", strconv.Itoa(suggestionsMax)}
 	return &suggestions{
 		pages:  p.ask("values", state{{"field", "page"}, {"type", "page"}, {"type", "screen"}, limit}),
 		names:  p.ask("values", state{{"field", "name"}, {"type!", "page"}, {"type!", "screen"}, limit}),
@@ -49,7 +50,7 @@ func (s *suggestions) lists(p *page) (v suggestionsView) {
 		if q == nil || !q.ready(late) || q.into(&a) != nil {
 			return nil
 		}
-		for _, r := range a.Rows[:min(len(a.Rows), suggestionsMax)] {
+		for _, r := range a.Rows {
 			if r.Value != nil && *r.Value != "" {
 				list = append(list, *r.Value)
 			}
@@ -114,8 +115,7 @@ func (p *page) fieldChoices(current string, visits bool, props []string, none st
 		group.Choices = append(group.Choices, option(f, fieldTitle(f)))
 	}
 	if !known {
-		bare, _ := strings.CutPrefix(current, "visit.")
-		group.Choices = append(group.Choices, choice{current, fieldTitle(bare), true})
+		group.Choices = append(group.Choices, choice{current, splitTitle(current), true})
 	}
 	if len(group.Choices) > 0 {
 		groups = append(groups, group)
