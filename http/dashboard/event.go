@@ -144,18 +144,7 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 	left := nodesMax
 	var top map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &top) // it has been read before
-	core := eventPart{Title: "Event"}
-	for _, n := range nodesOf(raw, nodesMax*3) {
-		if n.depth == 0 && slices.Contains([]string{"properties", "context", "extra", "increments"}, n.key) {
-			continue
-		}
-		if first, _, _ := strings.Cut(n.path, "."); slices.Contains([]string{"properties", "context", "extra", "increments"}, first) {
-			continue
-		}
-		field := coreFields[n.path]
-		core.Rows = append(core.Rows, p.fieldRow(n, field, list))
-	}
-	v.Parts = append(v.Parts, core)
+	v.Parts = append(v.Parts, p.coreFields(raw, list))
 	for _, part := range []struct{ title, member, prefix string }{
 		{"Properties", "properties", "prop."}, {"Context", "context", "context."}, {"Increments", "increments", ""}, {"Extra", "extra", "extra."},
 	} {
@@ -183,8 +172,22 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 	return v
 }
 
-// coreFields are the members of an event that are no part of others, by what filters call them.
-var coreFields = map[string]string{
+// inner are the members of an event that are parts of their own.
+var inner = []string{"properties", "context", "extra", "increments"}
+
+// coreFields are the members of an event that are no parts of their own.
+func (p *page) coreFields(raw []byte, list state) eventPart {
+	core := eventPart{Title: "Event"}
+	for _, n := range nodesOf(raw, nodesMax*3) {
+		if first, _, _ := strings.Cut(n.path, "."); !slices.Contains(inner, first) {
+			core.Rows = append(core.Rows, p.fieldRow(n, coreNames[n.path], list))
+		}
+	}
+	return core
+}
+
+// coreNames are what filters call these members.
+var coreNames = map[string]string{
 	"type": "type", "name": "name", "user": "user", "anonymous": "anonymous", "session": "session", "dialect": "dialect",
 	"value": "value", "message_id": "message_id", "groups": "group",
 }

@@ -98,52 +98,55 @@ func (p *page) facets() *panel {
 	}
 	n.view = func(q *asked) (body, *failure) {
 		var a struct {
-			Fields []struct {
-				Field string `json:"field"`
-				Kind  string `json:"kind"`
-			} `json:"fields"`
+			Fields []fieldData `json:"fields"`
 		}
 		if f := q.into(&a); f != nil {
 			return body{}, f
 		}
-		v := &facetsView{searchView: p.search("_find"), Count: p.locale.Number(uint64(len(a.Fields)))}
-		all := p.state.get("_fields") != "" || v.Search != ""
-		groups := make([]facetGroup, len(facetGroups))
-		places := map[string][2]int{}
-		for i, g := range facetGroups {
-			groups[i].Title = g.title
-			for j, f := range g.fields {
-				places[f] = [2]int{i, j}
-			}
-		}
-		slices.SortStableFunc(a.Fields, func(x, y struct {
-			Field string `json:"field"`
-			Kind  string `json:"kind"`
-		}) int {
-			return facetPlace(places, x.Field, x.Kind) - facetPlace(places, y.Field, y.Kind)
-		})
-		for i, f := range a.Fields {
-			if !all && i >= facetsShort && !slices.Contains(open, f.Field) {
-				continue
-			}
-			g := &groups[facetPlace(places, f.Field, f.Kind)/100]
-			g.Facets = append(g.Facets, p.facet(f.Field, open, values[f.Field]))
-		}
-		v.Groups = slices.DeleteFunc(groups, func(g facetGroup) bool { return len(g.Facets) == 0 })
-		if !all && len(a.Fields) > facetsShort {
-			v.All = p.href(p.state.with("_fields", "all"))
-		}
-		return body{peopleBody: peopleBody{Facets: v}}, nil
+		return body{peopleBody: peopleBody{Facets: p.viewFacets(a.Fields, open, values)}}, nil
 	}
 	return n
 }
 
+// fieldData is a field of the call fields.
+type fieldData struct {
+	Field string `json:"field"`
+	Kind  string `json:"kind"`
+}
+
+// viewFacets makes the view of the fields, of which some are open, with their values.
+func (p *page) viewFacets(fields []fieldData, open []string, values map[string]*asked) *facetsView {
+	v := &facetsView{searchView: p.search("_find"), Count: p.locale.Number(uint64(len(fields)))}
+	all := p.state.get("_fields") != "" || v.Search != ""
+	groups := make([]facetGroup, len(facetGroups))
+	places := map[string][2]int{}
+	for i, g := range facetGroups {
+		groups[i].Title = g.title
+		for j, f := range g.fields {
+			places[f] = [2]int{i, j}
+		}
+	}
+	slices.SortStableFunc(fields, func(x, y fieldData) int { return facetPlace(places, x) - facetPlace(places, y) })
+	for i, f := range fields {
+		if !all && i >= facetsShort && !slices.Contains(open, f.Field) {
+			continue
+		}
+		g := &groups[facetPlace(places, f)/100]
+		g.Facets = append(g.Facets, p.facet(f.Field, open, values[f.Field]))
+	}
+	v.Groups = slices.DeleteFunc(groups, func(g facetGroup) bool { return len(g.Facets) == 0 })
+	if !all && len(fields) > facetsShort {
+		v.All = p.href(p.state.with("_fields", "all"))
+	}
+	return v
+}
+
 // facetPlace is the place of a field: its group times 100, and where it stands in it.
-func facetPlace(places map[string][2]int, field, kind string) int {
-	if at, ok := places[field]; ok {
+func facetPlace(places map[string][2]int, f fieldData) int {
+	if at, ok := places[f.Field]; ok {
 		return at[0]*100 + at[1]
 	}
-	if kind == "property" {
+	if f.Kind == "property" {
 		return (len(facetGroups) - 2) * 100
 	}
 	return (len(facetGroups) - 1) * 100
@@ -187,14 +190,14 @@ func (p *page) facet(field string, open []string, values *asked) facetView {
 		most = max(most, r.Events)
 	}
 	for _, r := range a.Rows {
+		f := facetValue{Count: p.locale.Number(uint64(r.Events)), Bar: percent(r.Events / max(most, 1))}
 		if r.Value == nil {
-			v.Values = append(v.Values, facetValue{Text: textNoValue, Count: p.locale.Number(uint64(r.Events)), Bar: percent(r.Events / most),
-				On: slices.Contains(s.all("has!"), field), Href: p.href(s.flip("has!", field)), Not: p.href(s.and("has", field))})
-			continue
+			f.Text, f.On, f.Href, f.Not = textNoValue, slices.Contains(s.all("has!"), field), p.href(s.flip("has!", field)), p.href(s.and("has", field))
+		} else {
+			f.Text, f.Title, f.On = p.valueText(field, *r.Value), *r.Value, slices.Contains(chosen, *r.Value)
+			f.Href, f.Not = p.href(s.flip(key, *r.Value)), p.href(s.but(key, *r.Value).and(key+"!", *r.Value))
 		}
-		text := p.valueText(field, *r.Value)
-		v.Values = append(v.Values, facetValue{Text: text, Title: *r.Value, Count: p.locale.Number(uint64(r.Events)), Bar: percent(r.Events / max(most, 1)),
-			On: slices.Contains(chosen, *r.Value), Href: p.href(s.flip(key, *r.Value)), Not: p.href(s.but(key, *r.Value).and(key+"!", *r.Value))})
+		v.Values = append(v.Values, f)
 	}
 	for _, c := range chosen { // what is chosen is there, whatever is searched for
 		if !slices.ContainsFunc(v.Values, func(f facetValue) bool { return f.Title == c }) {

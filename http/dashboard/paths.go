@@ -111,15 +111,40 @@ func (p *page) viewPaths(q *asked, then []string) (body, *failure) {
 	}
 	backwards := p.state.get("end") != ""
 	v := &pathsPanel{CSV: p.apiHref(q.call, q.query, "csv"), Funnel: p.pathFunnel(then)}
-	all := func(i int) (n uint64) { // how many are in a column: those who followed the way so far
-		for _, r := range a.Columns[i].Rows {
-			n += r.Count
-		}
-		return n + a.Columns[i].Other + a.Columns[i].Stopped
+	stopped := "Left"
+	if backwards {
+		stopped = "Came in here"
 	}
-	var columns []PathColumn
+	v.Columns = Paths(p.locale, p.pathColumns(&a, then), stopped)
+	went := uint64(0)
+	switch last := len(then) - 1; {
+	case len(then) < len(a.Columns):
+		went = a.in(len(then))
+	case last >= 0 && last < len(a.Columns):
+		for _, r := range a.Columns[last].Rows {
+			if r.Label == then[last] {
+				went = r.Count
+			}
+		}
+	}
+	p.way(v, then, a.Anchored, a.Unit == "rows", went)
+	return body{Analysis: &analysisView{Paths: v}}, nil
+}
+
+// in is how many are in a column: those who followed the way so far.
+func (a *pathsAnswer) in(column int) uint64 {
+	c := &a.Columns[column]
+	n := c.Other + c.Stopped
+	for _, r := range c.Rows {
+		n += r.Count
+	}
+	return n
+}
+
+// pathColumns are the columns of an answer. then is the way that is followed.
+func (p *page) pathColumns(a *pathsAnswer, then []string) (columns []PathColumn) {
 	for i, told := range a.Columns {
-		c := PathColumn{Title: pathTitle(i, backwards, p.state.get("start") != ""), Other: told.Other, Stopped: told.Stopped}
+		c := PathColumn{Title: pathTitle(i, p.state.get("end") != "", p.state.get("start") != ""), Other: told.Other, Stopped: told.Stopped}
 		chosen := ""
 		if i < len(then) {
 			chosen = then[i]
@@ -137,30 +162,13 @@ func (p *page) viewPaths(q *asked, then []string) (body, *failure) {
 			c.Rows = append(c.Rows, row)
 		}
 		if !found && i+1 < len(a.Columns) { // it is among the others now
-			n := min(all(i+1), c.Other)
+			n := min(a.in(i+1), c.Other)
 			c.Rows = append(c.Rows, PathRow{Label: chosen, Count: n, Chosen: true, Href: p.follow(then[:i])})
 			c.Other -= n
 		}
 		columns = append(columns, c)
 	}
-	stopped := "Left"
-	if backwards {
-		stopped = "Came in here"
-	}
-	v.Columns = Paths(p.locale, columns, stopped)
-	went := uint64(0)
-	switch last := len(then) - 1; {
-	case len(then) < len(a.Columns):
-		went = all(len(then))
-	case last >= 0 && last < len(a.Columns):
-		for _, r := range a.Columns[last].Rows {
-			if r.Label == then[last] {
-				went = r.Count
-			}
-		}
-	}
-	p.way(v, then, a.Anchored, a.Unit == "rows", went)
-	return body{Analysis: &analysisView{Paths: v}}, nil
+	return columns
 }
 
 // way fills what stands above the columns.
