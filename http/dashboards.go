@@ -83,8 +83,9 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 					return err
 				}
 				defer end()
+			} else {
+				ctx = query.WithWork(ctx, begin)
 			}
-			ctx = query.WithWork(ctx, begin)
 		}
 		if err := s.native.Read(ctx, req, nil, res); err != nil {
 			return err

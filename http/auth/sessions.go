@@ -58,8 +58,8 @@ type Session struct {
 	queries, streams atomic.Int32         // at work
 }
 
-// NewSessions takes up the sessions that the keeper has. With an error there are none, and new
-// ones can begin.
+// NewSessions takes up the sessions that the keeper has. With an error some or all of them are
+// missing; new ones can begin.
 func NewSessions(keeper Keeper, now func() time.Time) (*Sessions, error) {
 	s := &Sessions{keeper: keeper, now: now, all: map[[32]byte]*Session{}}
 	kept, err := keeper.Browsers()

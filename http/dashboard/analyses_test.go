@@ -130,9 +130,9 @@ func redirected(t *testing.T, r *cannedReports, screen string, form url.Values) 
 const hostileText = "<script>alert(1)</script>\u202e\"'"
 
 func TestSegmentsOfPaths(t *testing.T) {
-	r := &cannedReports{answers: map[string]string{"funnel/entities": `{"entities":["a b","x/y?z","ü%"],"next":null}`}}
+	r := &cannedReports{answers: map[string]string{"funnel/entities": `{"entities":["a b","x/y?z","ü%",".."],"next":null}`}}
 	_, _, page := look(t, r, "funnels?step=name%3Da&step=name%3Db&_at=1&_state=dropped&country=DE")
-	shows(t, page, `href="/base/dashboard/site/shop/people/a%20b?`, `/people/x%2Fy%3Fz?`, `/people/%C3%BC%25?`)
+	shows(t, page, `href="/base/dashboard/site/shop/people/a%20b?`, `/people/x%2Fy%3Fz?`, `/people/%C3%BC%25?`, `/people?range=30d&amp;country=DE&amp;user=..`)
 	if q := r.one(t, "funnel/entities"); q.get("at") != "1" || q.get("state") != "dropped" || q.get("country") != "DE" || q.get("limit") != "100" || !slices.Equal(q.all("step"), []string{"name=a", "name=b"}) {
 		t.Errorf("asked %q", q)
 	}

@@ -24,7 +24,6 @@ type frameView struct {
 	Site                string
 	Sites, Nav          []link
 	Now                 string // people of now; "" = not known yet
-	NowHref             string
 
 	HasTools, HasRange bool
 	Range              string // the days, in words
@@ -85,24 +84,21 @@ var comparisons = []struct{ name, title string }{
 // frame makes the frame of the page.
 func (p *page) frame() *frameView {
 	f := &frameView{
-		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name,
-		NowHref: p.screenHref("live", p.state),
-		Zone:    p.zone.String(), Action: p.href(nil), HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
+		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name, Heading: p.heading,
+		Zone: p.zone.String(), Action: p.href(nil), HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
 	}
 	p.d.shell(p.req.Header("Cookie"), f)
-	if p.viewer.Share == nil {
-		f.Home, f.Logout = p.d.path("sites"), p.d.path("logout")
+	share := p.viewer.Share
+	if share == nil {
+		f.Home, f.Logout, f.SetUp = p.d.path("sites"), p.d.path("logout"), p.screenHref("setup", nil)
+		f.Values = p.apiHref("values", p.state.question("values", nil), "")
 		for _, s := range p.viewer.Sites {
 			f.Sites = append(f.Sites, link{Text: s.Name, Href: p.d.path("site", s.Name), On: s == p.site})
 		}
 	}
-	if p.viewer.Share == nil {
-		f.SetUp = p.screenHref("setup", nil)
-	}
-	f.Heading = p.heading
 	kept := p.state.common()
 	for _, s := range screens {
-		if share := p.viewer.Share; share != nil && (s.keys || s.people && !share.People) {
+		if share != nil && (s.keys || s.people && !share.People) {
 			continue
 		}
 		if !s.hidden && (s.when == nil || s.when(p)) {
@@ -123,14 +119,11 @@ func (p *page) frame() *frameView {
 	f.Editing = p.edited()
 	f.Fields = p.fieldGroups(f.Editing.Field)
 	f.Open = f.Open || p.state.get("range") == "all"
-	if p.viewer.Save && p.viewer.Share == nil {
+	if p.viewer.Save && share == nil {
 		if only := p.state.onlyFilters(); len(only) > 0 {
 			f.Save, f.SaveQuery, f.SaveNext = p.d.path("site", p.site.Name, "saved"), only.String(), p.href(p.state)
 		}
-		f.Share = p.screenHref("setup", nil) + "#saved"
-	}
-	if p.viewer.Share == nil {
-		f.Values = p.apiHref("values", p.state.question("values", nil), "")
+		f.Share = f.SetUp + "#saved"
 	}
 	for _, o := range operatorChoices {
 		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name, On: o.name == f.Editing.Operator})

@@ -41,7 +41,9 @@ func (p *page) point(text string) (at, end int64, ok bool) {
 }
 
 // day is the date of an instant in the site's zone.
-func (p *page) day(milli int64) string { return time.UnixMilli(milli).In(p.zone).Format(time.DateOnly) }
+func (p *page) day(milli int64) string {
+	return calendar.Date(calendar.Day(milli, p.zone)).Format(time.DateOnly)
+}
 
 // between is a state with the range [from, to): by days if it begins and ends with some.
 func (p *page) between(s state, from, to int64) state {
