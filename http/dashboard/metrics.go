@@ -1,6 +1,9 @@
 package dashboard
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // This file is the table of the numbers that screens show: their names in the API and to people,
 // what they mean, and how they are written.
@@ -125,6 +128,16 @@ func metricsOf(keys ...string) (list []*metric) {
 		}
 	}
 	return list
+}
+
+// only is the parameter that asks visits for some numbers alone: a median, which no screen shows,
+// costs as much as a table.
+func only(list []*metric) pair {
+	keys := make([]string, len(list))
+	for i, m := range list {
+		keys[i] = m.key
+	}
+	return pair{"metrics", strings.Join(keys, ",")}
 }
 
 // row is a row of a table of the API.

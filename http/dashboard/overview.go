@@ -109,12 +109,10 @@ func (p *page) overviewQuestion() func() *asked {
 	for _, by := range firsts {
 		own = append(own, pair{"by", by})
 	}
-	numbers := "visitors,visits,views,bounces,bounce_rate,views_per_visit,duration" // no median, which costs as much as a table
 	if g, ok := p.goalShown(); ok {
 		own = append(own, pair{"goal", g.query})
-		numbers += ",conversions,conversion_rate"
 	}
-	own = append(own, pair{"metrics", numbers})
+	own = append(own, only(slices.Concat(p.overviewMetrics(), metricsOf("bounces")))) // each step is given the bounces, not their rate
 	return func() *asked { return p.ask("visits", own) }
 }
 
@@ -166,7 +164,7 @@ func tableOf(name string) *table {
 	case "search", "download", "outlink":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	}
-	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}, {"sort", "visitors"}, {"metrics", "visitors,visits,views,bounce_rate,duration"}}, columns: visitColumns, filter: "visit." + name}
+	t := &table{call: "visits", by: name, own: state{{"by", name}, {"interval", "none"}, {"sort", "visitors"}, only(visitColumns)}, columns: visitColumns, filter: "visit." + name}
 	switch name {
 	case "entry", "exit":
 		t.code = true

@@ -1,5 +1,7 @@
 package dashboard
 
+import "slices"
+
 // This file is the screen of all pages, and that of one page: its numbers, what comes before and
 // after it, and where its visits come from.
 
@@ -34,7 +36,7 @@ func onePage(p *page) [][]*panel {
 	own := state{{"page", path}}
 	numbers := func() *asked { return p.ask("pages", append(own, pair{"limit", "1"})) }
 	course := func() *asked {
-		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}, pair{"metrics", "visitors,visits,views,bounces,bounce_rate,views_per_visit,duration"}))
+		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}, only(slices.Concat(tileMetrics, metricsOf("bounces")))))
 	}
 	anchor := "type=page&page=" + escape(path)
 	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort, ask: course}

@@ -151,7 +151,8 @@ func (p *page) shopChart(q *asked) (body, *failure) {
 
 // revenueBy is a table of visits by what their orders were worth.
 func (p *page) revenueBy(name, title, by string) *panel {
-	t := &table{call: "visits", by: by, own: state{{"by", by}, {"goal", "type=order"}, {"sort", "goal_value"}, {"interval", "none"}, {"metrics", "visits,converted,conversion_rate,goal_value"}}, columns: metricsOf("goal_value", "converted", "conversion_rate", "visits"), filter: "visit." + by}
+	columns := metricsOf("goal_value", "converted", "conversion_rate", "visits")
+	t := &table{call: "visits", by: by, own: state{{"by", by}, {"goal", "type=order"}, {"sort", "goal_value"}, {"interval", "none"}, only(columns)}, columns: columns, filter: "visit." + by}
 	if by == "source" {
 		t.none = textDirect
 	}

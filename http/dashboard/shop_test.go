@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,12 @@ func TestGoalsOfOverview(t *testing.T) {
 	mustHave(t, body, "Conversions of <bdi>Buy &lt;b&gt;</bdi>", "Sign-up", "_goal=type%3Dorder", ">170<", "Relaunch &lt;i&gt;")
 	if !m.asks("visits", "goal=type=order") {
 		t.Errorf("the question of the overview has no goal: %q", m.asked)
+	}
+	// The API knows conversions of a goal alone, so the CSV of the chart names it, too.
+	for _, href := range regexp.MustCompile(`href="([^"]*/visits\?[^"]*format=csv[^"]*)"`).FindAllStringSubmatch(body, -1) {
+		if strings.Contains(href[1], "conversions") && !strings.Contains(href[1], "goal=") {
+			t.Errorf("a CSV of conversions of nothing: %s", href[1])
+		}
 	}
 	m.asked = nil
 	screenOn(t, m, "")
