@@ -64,19 +64,8 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		defer cancel()
 	}
 	return s.answer(req, func(res *dialect.Response) error {
-		if work := v.Work; work != nil {
-			begin := func() (end func(), err error) {
-				if work.Add(1) > queriesMax {
-					work.Add(-1)
-					return nil, query.ErrTooMany
-				}
-				done, err := beginShared(v)
-				if err != nil {
-					work.Add(-1)
-					return nil, err
-				}
-				return func() { done(); work.Add(-1) }, nil
-			}
+		if v.Work != nil {
+			begin := func() (end func(), err error) { return beginWork(ctx, v) }
 			if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
 				end, err := begin()
 				if err != nil {
@@ -95,6 +84,37 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		}
 		return nil
 	})
+}
+
+// workWait is how long a question of a page waits for others of its session to end: somebody who
+// goes from screen to screen leaves some behind.
+const workWait = 1500 * time.Millisecond
+
+// beginWork counts a question among those of the viewer's session, and of the share.
+func beginWork(ctx context.Context, v *dashboard.Viewer) (end func(), err error) {
+	try := func() (func(), error) {
+		if v.Work.Add(1) > queriesMax {
+			v.Work.Add(-1)
+			return nil, query.ErrTooMany
+		}
+		done, err := beginShared(v)
+		if err != nil {
+			v.Work.Add(-1)
+			return nil, err
+		}
+		return func() { done(); v.Work.Add(-1) }, nil
+	}
+	for began := time.Now(); ; {
+		end, err := try()
+		if err == nil || time.Since(began) > workWait {
+			return end, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // asksCSV says whether a query asks for CSV, whatever its other parameters hold.

@@ -1,11 +1,16 @@
 package httpd
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/query"
+	"cairn/http/dashboard"
 	"cairn/http/native"
 )
 
@@ -67,5 +72,39 @@ func TestAsksCSV(t *testing.T) {
 		if got := asksCSV(raw); got != want {
 			t.Errorf("%q: %t", raw, got)
 		}
+	}
+}
+
+// A question of a page waits until another one of its session ends, and not for ever.
+func TestWorkOfSessionWaits(t *testing.T) {
+	t.Parallel()
+	v := &dashboard.Viewer{Work: new(atomic.Int32)}
+	var ends []func()
+	for range queriesMax {
+		end, err := beginWork(t.Context(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, end)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := beginWork(over, v); !errors.Is(err, query.ErrTooMany) {
+		t.Errorf("more than the session may: %v", err)
+	}
+	got := make(chan error)
+	go func() {
+		end, err := beginWork(t.Context(), v)
+		if err == nil {
+			end()
+		}
+		got <- err
+	}()
+	ends[0]()
+	if err := <-got; err != nil {
+		t.Errorf("after another one has ended: %v", err)
+	}
+	if n := v.Work.Load(); n != queriesMax-1 {
+		t.Errorf("%d questions are counted", n)
 	}
 }
