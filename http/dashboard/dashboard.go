@@ -195,7 +195,7 @@ func (d *Dashboard) viewer(req *dialect.Request, res *dialect.Response) *Viewer 
 	case fragment:
 		d.plain(res, 401, "log in again")
 	default:
-		next := req.Path
+		next := d.addresses.Base() + req.Path
 		if req.RawQuery != "" {
 			next += "?" + req.RawQuery
 		}

@@ -92,6 +92,8 @@ func TestDoor(t *testing.T) {
 		{"next with a line", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/x\r\nSet-Cookie: a=b"}}, 303, "/dashboard", "cairn-1=secret", ""},
 		{"next out of it", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/../metrics"}}, 303, "/dashboard", "cairn-1=secret", ""},
 		{"next out of it, spelled", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/%2e%2e/metrics"}}, 303, "/dashboard", "cairn-1=secret", ""},
+		{"next with a line in its query", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/x?\r\nSet-Cookie: a=b"}}, 303, "/dashboard", "cairn-1=secret", ""},
+		{"next of a backslash", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/\\evil.example"}}, 303, "/dashboard", "cairn-1=secret", ""},
 		{"wrong", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"wrong"}, "next": {"/dashboard/site/two"}}, 403, "", "", "no such key"},
 		{"foreign", &lock{foreign: true}, "POST", "/dashboard/login", url.Values{"key": {"right"}}, 403, "", "", textForeign},
 		{"a link", &lock{}, "GET", "/dashboard/open/AAAA-BBBB", nil, 200, "", "", "data-press"},
@@ -130,6 +132,31 @@ func TestHeadersOfPages(t *testing.T) {
 		if header(res, "Permissions-Policy") == "" || header(res, "Access-Control-Allow-Origin") != "" || res.ContentType != "text/html; charset=utf-8" {
 			t.Errorf("%s: %v, %s", path, res.Header, res.ContentType)
 		}
+	}
+}
+
+// below is a server whose paths begin with a base. The paths of requests come without it.
+type below struct{ atRoot }
+
+func (below) Base() string { return "/cairn" }
+
+// The way in ends at the screen that was asked for, below a base and whatever its filters hold.
+func TestWayInBelowBase(t *testing.T) {
+	d := New(Options{Reports: madeOverview(plainName), Gate: &lock{}, Addresses: below{}, Now: func() time.Time { return shown }})
+	for _, asked := range []string{"/dashboard/site/two/pages?range=7d", "/dashboard/site/two?url=https://a.example//b", "/dashboard/site/two/people/a%2F%2Fb"} {
+		login := header(d.asks(t, "GET", asked, ""), "Location")
+		_, next, _ := strings.Cut(login, "?next=")
+		next, err := url.QueryUnescape(next)
+		if err != nil || !strings.HasPrefix(login, "/cairn/dashboard/login?") {
+			t.Fatal(login, err)
+		}
+		res := d.asks(t, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {next}}.Encode())
+		if got := header(res, "Location"); got != "/cairn"+asked {
+			t.Errorf("%s: the login leads to %s", asked, got)
+		}
+	}
+	if body := string(d.asks(t, "GET", "/dashboard/open/AAAA-BBBB", "").Body); !strings.Contains(body, `action="/cairn/dashboard/open/AAAA-BBBB"`) {
+		t.Errorf("the one-time link is pressed elsewhere: %s", body)
 	}
 }
 

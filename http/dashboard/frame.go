@@ -266,7 +266,11 @@ func (p *page) nowText(q *asked) string {
 // nextPath is a path below /dashboard/ that somebody may be sent to after the login; "" = none.
 func (d *Dashboard) nextPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, d.path()+"/") || strings.Contains(next, "//") || strings.ContainsAny(next, "\\\r\n") || path.Clean(u.Path) != u.Path {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, d.path()+"/") || strings.ContainsAny(next, "\\\r\n") {
+		return ""
+	}
+	way := u.EscapedPath() // %2F is part of an id; %2E is a dot to browsers
+	if dots := strings.NewReplacer("%2e", ".", "%2E", ".").Replace(way); path.Clean(dots) != dots {
 		return ""
 	}
 	return next

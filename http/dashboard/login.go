@@ -50,7 +50,7 @@ func (d *Dashboard) login(_ context.Context, req *dialect.Request, res *dialect.
 
 // openForm is GET /dashboard/open/CODE. Only the POST spends the code, so previews do not.
 func (d *Dashboard) openForm(_ context.Context, req *dialect.Request, res *dialect.Response) {
-	d.door(req, res, &doorView{Heading: "Open the dashboard", Text: textOpen, Action: req.Path, Button: "Open", Press: true})
+	d.door(req, res, &doorView{Heading: "Open the dashboard", Text: textOpen, Action: d.addresses.Base() + req.Path, Button: "Open", Press: true})
 }
 
 // open is POST /dashboard/open/CODE.
