@@ -233,10 +233,11 @@ func (p *page) noGoals() *emptyView {
 // empty is what a panel without rows says.
 func (p *page) empty() *emptyView {
 	e := &emptyView{Text: textNothing}
-	if p.info.Events == 0 {
+	if p.info.Events == 0 && p.info.Name != "" { // the site has told of itself
 		e.Text = textNoEvents
+		return e
 	}
-	if p.info.Events == 0 || p.embedded() {
+	if p.embedded() {
 		return e
 	}
 	if f := p.state.filters(); len(f) > 0 {

@@ -74,3 +74,13 @@ func TestProductsInFull(t *testing.T) {
 	}
 	mustHave(t, body, `rel="next"`, "First page", "sort=average_price", `aria-sort="ascending"`, "Mug", "EUR", ">47.50<")
 }
+
+// A site that could not tell of itself is not called one without events.
+func TestEmptyWithoutSite(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["pages"] = `{"rows":[],"count":0,"next":null}`
+	m.answers["site"] = `503 {"error":"busy","status":503}`
+	body := screenOn(t, m, "/pages")
+	mustHave(t, body, textNothing, textWider)
+	mustNotHave(t, body, textNoEvents)
+}
