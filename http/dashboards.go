@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -64,23 +65,33 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		defer cancel()
 	}
 	return s.answer(req, func(res *dialect.Response) error {
-		if v.Work != nil {
-			begin := func() (end func(), err error) { return beginWork(ctx, v) }
-			if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
+		begin := func() (end func(), err error) { return beginWork(ctx, v) }
+		if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
+			end, err := begin()
+			if err != nil {
+				return err
+			}
+			defer end()
+		} else {
+			ctx = query.WithWork(ctx, begin)
+		}
+		if err := s.native.Read(ctx, req, nil, res); err != nil {
+			return err
+		}
+		stream := res.Stream
+		switch {
+		case stream == nil:
+		case !csv:
+			return errors.New(strconv.Quote(call) + " answers with a stream")
+		default: // it is at work again while it is sent, since nobody has to read it
+			res.Stream = func(w io.Writer) error {
 				end, err := begin()
 				if err != nil {
 					return err
 				}
 				defer end()
-			} else {
-				ctx = query.WithWork(ctx, begin)
+				return stream(w)
 			}
-		}
-		if err := s.native.Read(ctx, req, nil, res); err != nil {
-			return err
-		}
-		if res.Stream != nil && !csv {
-			return errors.New(strconv.Quote(call) + " answers with a stream")
 		}
 		return nil
 	})
@@ -92,6 +103,9 @@ const workWait = 1500 * time.Millisecond
 
 // beginWork counts a question among those of the viewer's session, and of the share.
 func beginWork(ctx context.Context, v *dashboard.Viewer) (end func(), err error) {
+	if v.Work == nil {
+		return func() {}, nil
+	}
 	try := func() (func(), error) {
 		if v.Work.Add(1) > queriesMax {
 			v.Work.Add(-1)

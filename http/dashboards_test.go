@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -106,5 +107,37 @@ func TestWorkOfSessionWaits(t *testing.T) {
 	}
 	if n := v.Work.Load(); n != queriesMax-1 {
 		t.Errorf("%d questions are counted", n)
+	}
+}
+
+// writes is a writer that tells of each write.
+type writes func()
+
+func (f writes) Write(p []byte) (int, error) { f(); return len(p), nil }
+
+// A CSV is at work while it is sent, and one that nobody reads counts for nothing.
+func TestCSVIsWork(t *testing.T) {
+	t.Parallel()
+	s := onStore(t, engine.Options{}, nil, testSite(1, "shop"))
+	v := &dashboard.Viewer{Work: new(atomic.Int32)}
+	site := &s.sites.Load().registry.ByID(1).Site
+	for _, call := range []string{"events", "visits"} {
+		a := s.Ask(t.Context(), v, site, call, "range=7d&format=csv")
+		if a.Status != 200 || a.Stream == nil || v.Work.Load() != 0 {
+			t.Fatalf("%s: %d %s, %d at work", call, a.Status, a.Body, v.Work.Load())
+		}
+		sent := 0
+		if err := a.Stream(writes(func() {
+			if sent++; v.Work.Load() != 1 {
+				t.Errorf("%s: %d at work while it is sent", call, v.Work.Load())
+			}
+		})); err != nil || sent == 0 || v.Work.Load() != 0 {
+			t.Errorf("%s: %v, %d writes, %d at work", call, err, sent, v.Work.Load())
+		}
+		v.Work.Store(queriesMax)
+		if err := a.Stream(io.Discard); !errors.Is(err, query.ErrTooMany) || v.Work.Load() != queriesMax {
+			t.Errorf("%s: one too many: %v, %d at work", call, err, v.Work.Load())
+		}
+		v.Work.Store(0)
 	}
 }
