@@ -63,8 +63,8 @@ func TestContractServed(t *testing.T) {
 		switch {
 		case strings.HasPrefix(path, "/api/v1/saved"):
 			path = strings.ReplaceAll(path, nativetest.SomeID, nativetest.SavedID)
-			if body = `{"kind":"filter","name":"a"}`; method == "PUT" {
-				body = `{"kind":"filter","name":"a","revision":1}`
+			if body = `{"kind":"filter","name":"a","query":"country=DE"}`; method == "PUT" {
+				body = `{"kind":"filter","name":"a","query":"country=DE","revision":1}`
 			}
 		case op["requestBody"] != nil:
 			body = `{"name":"a"}`

@@ -393,7 +393,7 @@ func TestForeignPages(t *testing.T) {
 		}
 		got := []int{seen("/gate/screen"), seen("/gate/fragment"),
 			s.send("GET", "/api/v1/events", "", headers...).status,
-			s.send("POST", "/api/v1/saved", `{"kind":"filter","name":"a"}`, headers...).status,
+			s.send("POST", "/api/v1/saved", `{"kind":"filter","name":"a","query":"country=DE"}`, headers...).status,
 			s.send("DELETE", "/api/v1/saved/0000000000000001", "", headers...).status}
 		if want := []int{test.screen, test.fragment, test.read, test.save, test.un}; !slices.Equal(got, want) {
 			t.Errorf("%s: screen, fragment, read, save, remove: %v, want %v", name, got, want)
@@ -408,7 +408,7 @@ func TestForeignPages(t *testing.T) {
 		}
 	}
 	// Who may only look saves nothing.
-	if a := s.send("POST", "/api/v1/saved", `{"kind":"filter","name":"a"}`, s.login("shop-read"), ownPage, "X-Cairn: 1", "Content-Type: application/json"); a.status != 403 {
+	if a := s.send("POST", "/api/v1/saved", `{"kind":"filter","name":"a","query":"country=DE"}`, s.login("shop-read"), ownPage, "X-Cairn: 1", "Content-Type: application/json"); a.status != 403 {
 		t.Errorf("a session of a read key: %d %s", a.status, a.body)
 	}
 }

@@ -139,6 +139,9 @@ type failure struct {
 	Error string `json:"error"`
 	Field string `json:"field"`
 	File  string `json:"file"`
+
+	status int           // of the answer; 0 = the answer was a 200 that cannot be read
+	wait   time.Duration // when to ask again
 }
 
 // into decodes the answer. It returns nil when that is a 200 that can be read.
@@ -150,7 +153,7 @@ func (q *asked) into(v any) *failure {
 		}
 		return &failure{Error: err.Error()}
 	}
-	f := new(failure)
+	f := &failure{status: q.answer.Status, wait: q.answer.Wait}
 	if json.Unmarshal(q.answer.Body, f) != nil || f.Error == "" {
 		f.Error = "the answer could not be read"
 	}

@@ -141,6 +141,7 @@ func (d *Dashboard) Routes() []Route {
 	}
 	return []Route{
 		get("/dashboard", d.first),
+		get("/dashboard/", d.first),
 		get("/dashboard/login", d.loginForm),
 		post("/dashboard/login", d.login),
 		post("/dashboard/logout", d.logout),
@@ -211,6 +212,10 @@ func (d *Dashboard) siteScreen(ctx context.Context, req *dialect.Request, res *d
 		return
 	}
 	segments := pathAfter(req, "/dashboard/site/")
+	if path, slash := strings.CutSuffix(req.Path, "/"); slash && segments[0] != "" {
+		d.redirect(res, d.addresses.Base()+path)
+		return
+	}
 	site := v.site(segments[0])
 	s, args := screenOf(segments[1:])
 	if site == nil || s == nil {

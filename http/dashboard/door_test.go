@@ -19,6 +19,9 @@ type lock struct {
 }
 
 func (l *lock) Login(_ *dialect.Request, key string) (string, error) {
+	if key == "again" {
+		return "", &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many tries"}
+	}
 	if key != "right" {
 		return "", errors.New("no such key")
 	}
@@ -82,6 +85,7 @@ func TestDoor(t *testing.T) {
 		{"a screen", &lock{}, "GET", "/dashboard/site/two?range=7d&country=DE", nil, 303, "/dashboard/login?next=%2Fdashboard%2Fsite%2Ftwo%3Frange%3D7d%26country%3DDE", "", ""},
 		{"a fragment", &lock{}, "GET", "/dashboard/site/two?_panel=chart", nil, 401, "", "", "log in"},
 		{"another's site", &lock{openGate: openGate{&Viewer{Sites: []*dialect.Site{one}}}}, "GET", "/dashboard/site/two", nil, 404, "", "", textNotFound},
+		{"a slash at the end", &lock{openGate: openGate{&Viewer{Sites: []*dialect.Site{two}}}}, "GET", "/dashboard/site/two/pages/", nil, 303, "/dashboard/site/two/pages", "", ""},
 		{"no such screen", &lock{openGate: openGate{&Viewer{Sites: []*dialect.Site{two}}}}, "GET", "/dashboard/site/two/nothing", nil, 404, "", "", textNotFound},
 		{"the form", &lock{}, "GET", "/dashboard/login?next=/dashboard/site/two", nil, 200, "", "", `name="next" value="/dashboard/site/two"`},
 		{"right", &lock{}, "POST", "/dashboard/login", url.Values{"key": {" right "}}, 303, "/dashboard", "cairn-1=secret", ""},
@@ -95,6 +99,7 @@ func TestDoor(t *testing.T) {
 		{"next with a line in its query", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/x?\r\nSet-Cookie: a=b"}}, 303, "/dashboard", "cairn-1=secret", ""},
 		{"next of a backslash", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"right"}, "next": {"/dashboard/\\evil.example"}}, 303, "/dashboard", "cairn-1=secret", ""},
 		{"wrong", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"wrong"}, "next": {"/dashboard/site/two"}}, 403, "", "", "no such key"},
+		{"too often", &lock{}, "POST", "/dashboard/login", url.Values{"key": {"again"}}, 429, "", "", "too many tries"},
 		{"foreign", &lock{foreign: true}, "POST", "/dashboard/login", url.Values{"key": {"right"}}, 403, "", "", textForeign},
 		{"a link", &lock{}, "GET", "/dashboard/open/AAAA-BBBB", nil, 200, "", "", "data-press"},
 		{"a link pressed", &lock{}, "POST", "/dashboard/open/AAAA-BBBB", nil, 303, "/dashboard", "cairn-1=secret", ""},
@@ -174,6 +179,8 @@ func TestSavedForms(t *testing.T) {
 			`PUT saved/0a {"id":"0a","kind":"goal","name":"New","query":"name=x","revision":3}`, "/dashboard/site/shop/setup#saved"},
 		{url.Values{"do": {"delete"}, "kind": {"goal"}, "id": {"0a"}}, `DELETE saved/0a `, "/dashboard/site/shop/setup#saved"},
 		{url.Values{"do": {"delete"}, "kind": {"share"}, "id": {"0a"}, "name": {"Board"}, "confirm": {"Bored"}}, ``, textConfirm},
+		{url.Values{"do": {"delete"}, "kind": {"share"}, "id": {"0a"}}, ``, textConfirm},
+		{url.Values{"do": {"save"}, "kind": {"goal"}, "id": {"0a"}, "name": {"New"}}, ``, textOldForm},
 		{url.Values{"do": {"delete"}, "kind": {"share"}, "id": {"0a"}, "name": {"Board"}, "confirm": {"Board"}}, `DELETE saved/0a `, "/dashboard/site/shop/setup#saved"},
 		{url.Values{"do": {"save"}, "kind": {"share"}, "name": {"Board"}, "scope": {"numbers"}, "props": {"plan, size"}, "embed": {"https://a.example"}, "filter": {""}},
 			`POST saved {"kind":"share","name":"Board","query":"","scope":"numbers","props":["plan","size"],"embed":["https://a.example"]}`, "http://stats.example/dashboard/s/tok"},
@@ -244,6 +251,7 @@ func TestShares(t *testing.T) {
 		{Share{Embed: []string{"https://a.example", "http://b.example:8080"}}, "/dashboard/e/tok?_show=numbers,pages&_theme=dark&_bg=transparent&_wait=1", 200,
 			[]string{"361,227", "name-9", `data-theme="dark"`, "embed plain"}, []string{"<a ", "<header class=\"bar\"", "Countries", "<form"}},
 		{Share{Embed: []string{"*"}}, "/dashboard/e/tok/pages", 404, nil, nil},
+		{Share{Embed: []string{"*"}}, "/dashboard/e/tok?_show=nothing&_full=pages&_wait=1", 200, []string{"361,227"}, []string{"name-9"}},
 		{Share{Embed: []string{"*"}}, "/dashboard/e/tok?_from=2026-11-01&_to=2026-11-02&_full=pages&_show=numbers,pages&_wait=1", 200, []string{"361,227"}, []string{"<form", "<a "}},
 	} {
 		m := madeOverview(plainName)

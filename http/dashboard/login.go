@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"cairn/engine/event"
@@ -20,6 +21,7 @@ type doorView struct {
 	Readable             bool
 	Press                bool   // the script presses the button
 	Shown                string // a text to copy
+	Status               int    // of the answer; 0 = 200, or 403 with an Error
 }
 
 // loginForm is GET /dashboard/login.
@@ -37,7 +39,7 @@ func (d *Dashboard) login(_ context.Context, req *dialect.Request, res *dialect.
 	next := d.nextPath(formValue(form, "next"))
 	cookie, err := d.gate.Login(req, strings.TrimSpace(formValue(form, "key")))
 	if err != nil {
-		d.door(req, res, &doorView{Heading: "Log in", Field: true, Action: d.path("login"), Button: "Log in", Error: err.Error(),
+		d.door(req, res, &doorView{Heading: "Log in", Field: true, Action: d.path("login"), Button: "Log in", Error: err.Error(), Status: statusOf(err),
 			Text: textLoginKey, Next: next, Readable: d.gate.Readable(req)})
 		return
 	}
@@ -61,7 +63,7 @@ func (d *Dashboard) open(_ context.Context, req *dialect.Request, res *dialect.R
 	_, code, _ := strings.Cut(req.Path, "/dashboard/open/")
 	cookie, err := d.gate.Open(req, code)
 	if err != nil {
-		d.door(req, res, &doorView{Heading: "This link does not open", Error: err.Error(), Text: textSpent, Action: d.path("login")})
+		d.door(req, res, &doorView{Heading: "This link does not open", Error: err.Error(), Status: statusOf(err), Text: textSpent, Action: d.path("login")})
 		return
 	}
 	head(res, "Set-Cookie", cookie)
@@ -93,6 +95,9 @@ func (d *Dashboard) door(req *dialect.Request, res *dialect.Response, v *doorVie
 	d.shell(req.Header("Cookie"), &v.frameView)
 	if v.Error != "" {
 		res.Status = 403
+	}
+	if v.Status != 0 {
+		res.Status = v.Status
 	}
 	p := &page{d: d}
 	p.write("door", v)
@@ -129,4 +134,13 @@ func formValue(raw, key string) string {
 		return ""
 	}
 	return values[len(values)-1]
+}
+
+// statusOf is the status of a refusal; 0 when it has none of its own.
+func statusOf(err error) int {
+	var status *dialect.StatusError
+	if errors.As(err, &status) && status.Failure == dialect.RateLimited {
+		return status.Failure.Status()
+	}
+	return 0
 }

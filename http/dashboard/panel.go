@@ -101,7 +101,7 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 	}
 	b, f := n.view(q)
 	if f != nil {
-		v.Error = p.errorOf(n, q, f)
+		v.Error = p.errorOf(f)
 		return v
 	}
 	v.Body = b
@@ -138,23 +138,19 @@ func (s state) tabOf(tabs []tab) string {
 }
 
 // errorOf says what went wrong with a panel, in a sentence, and what to do.
-func (p *page) errorOf(n *panel, q *asked, f *failure) *errorView {
-	e := &errorView{Text: f.Error, Retry: p.href(p.state)}
-	if q == nil {
-		return e
-	}
-	e.Status = q.answer.Status
+func (p *page) errorOf(f *failure) *errorView {
+	e := &errorView{Text: f.Error, Retry: p.href(p.state), Status: f.status}
 	switch {
-	case q.answer.Status == 401:
+	case f.status == 401:
 		e.Text, e.Login, e.Retry = textLogin, p.d.path("login")+"?next="+escape(p.href(p.state)), ""
-	case q.answer.Status == 403 && p.viewer.Share != nil:
+	case f.status == 403 && p.viewer.Share != nil:
 		e.Text, e.Retry = textShare, ""
-	case q.answer.Status == 503 && f.Error == "query_timeout":
+	case f.status == 503 && f.Error == "query_timeout":
 		e.Text = textTooMuch
-	case q.answer.Status == 429, q.answer.Status == 503:
+	case f.status == 429, f.status == 503:
 		e.Text = textBusy
-		e.Wait = max(1, int(q.answer.Wait.Seconds()))
-	case q.answer.Status == 400:
+		e.Wait = max(1, int(f.wait.Seconds()))
+	case f.status == 400:
 		if f.Field != "" {
 			e.Text = textBadField + f.Error
 		}
@@ -164,8 +160,8 @@ func (p *page) errorOf(n *panel, q *asked, f *failure) *errorView {
 		if p.viewer.Admin {
 			e.Text += " " + textDamageFile + f.File
 		}
-	case q.answer.Status >= 500:
-		e.Text = textFailed + " (" + strconv.Itoa(q.answer.Status) + ")"
+	case f.status >= 500:
+		e.Text = textFailed + " (" + strconv.Itoa(f.status) + ")"
 	}
 	return e
 }

@@ -29,8 +29,11 @@ func parseState(raw string) state {
 	fresh := !slices.ContainsFunc(s, func(p pair) bool { return p.ofAPI() && keeps[p.key] == "" })
 	if s.get("range") == "" && s.get("from") == "" && s.get("to") == "" {
 		s = append(state{{"range", "30d"}}, s...)
+		if fresh && s.get("compare") == "" {
+			s = slices.Insert(s, 1, pair{"compare", "previous"})
+		}
 		if fresh {
-			s = slices.Insert(s, 1, pair{"compare", "previous"}, pair{"bot", "false"})
+			s = slices.Insert(s, 2, pair{"bot", "false"})
 		}
 	}
 	return s

@@ -37,6 +37,7 @@ func TestStateDefaults(t *testing.T) {
 		{"_tab=exit", "range=30d&compare=previous&bot=false&_tab=exit"},
 		{"sort=visits", "range=30d&compare=previous&bot=false&sort=visits"},
 		{"country=DE", "range=30d&country=DE"},
+		{"compare=year", "range=30d&compare=year&bot=false"},
 		{"range=7d", "range=7d"},
 		{"from=2026-11-01", "from=2026-11-01"},
 		{"range=7d&range=7d&a=1&a=2", "range=7d&a=1&a=2"},

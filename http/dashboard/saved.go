@@ -83,7 +83,7 @@ func savedCall(form string, now time.Time) (method, call string, body []byte, er
 	get := func(key string) string { return strings.TrimSpace(formValue(form, key)) }
 	id := get("id")
 	if get("do") == "delete" {
-		if get("kind") == "share" && get("confirm") != get("name") {
+		if get("kind") == "share" && (get("confirm") == "" || get("confirm") != get("name")) {
 			return "", "", nil, unsure{}
 		}
 		return "DELETE", "saved/" + url.PathEscape(id), nil, nil
@@ -91,7 +91,7 @@ func savedCall(form string, now time.Time) (method, call string, body []byte, er
 	s := savedThing{ID: id, Kind: get("kind"), Name: get("name"), Query: formValue(form, "query")}
 	if id != "" {
 		if s.Revision, err = strconv.ParseUint(get("revision"), 10, 64); err != nil {
-			return "", "", nil, err
+			return "", "", nil, old{}
 		}
 	}
 	optional := func(key string) *string {
@@ -122,6 +122,11 @@ func savedCall(form string, now time.Time) (method, call string, body []byte, er
 type unsure struct{}
 
 func (unsure) Error() string { return textConfirm }
+
+// old is the answer to a form that lacks what is changed.
+type old struct{}
+
+func (old) Error() string { return textOldForm }
 
 // words are the parts of some texts between blanks and commas.
 func words(texts []string) []string {

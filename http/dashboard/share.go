@@ -111,8 +111,14 @@ var embedScreen = &screen{title: "Numbers", panels: func(p *page) [][]*panel {
 	if p.state.get("_show") == "" {
 		shown = []string{"numbers", "chart"}
 	}
+	p.state = p.state.without("_full")
+	all := overview(p)
+	known := func(n *panel) bool { return slices.Contains(shown, n.name) }
+	if !slices.ContainsFunc(slices.Concat(all...), known) {
+		shown = []string{"numbers", "chart"}
+	}
 	var rows [][]*panel
-	for _, row := range overview(p) {
+	for _, row := range all {
 		row = slices.DeleteFunc(row, func(n *panel) bool { return !slices.Contains(shown, n.name) })
 		if len(row) > 0 {
 			rows = append(rows, row)

@@ -36,6 +36,7 @@ const (
 	textNoShare  = "This share cannot be shown"
 	textNoEmbed  = "This may not be shown here"
 	textEmbed    = "The share names no pages that may embed it. Whoever made it can make another one that does."
+	textOldForm  = "This form lacks what it changes. Load the page again."
 	textForeign  = "This form was not sent by a page of this server."
 )
 

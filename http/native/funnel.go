@@ -23,40 +23,45 @@ var funnelModes = []string{string(query.FunnelOrdered), string(query.FunnelStric
 
 // askFunnel reads the parameters that both calls have.
 func (n *API) askFunnel(ctx context.Context, c *reading) (*asked, query.Funnel, error) {
-	var q query.Funnel
 	a, err := n.ask(ctx, c, asks{})
 	if err != nil {
-		return nil, q, err
+		return nil, query.Funnel{}, err
 	}
+	q, err := c.query.funnel()
 	q.Report, q.Limit = a.Report, a.Limit
-	if split := c.query.single["split"]; split != "" {
-		if q.Split, err = fieldNamed("split", split, true); err != nil {
-			return nil, q, err
+	return a, q, err
+}
+
+// funnel reads what makes a funnel: its steps, and how they are counted.
+func (q *params) funnel() (f query.Funnel, err error) {
+	if split := q.single["split"]; split != "" {
+		if f.Split, err = fieldNamed("split", split, true); err != nil {
+			return f, err
 		}
 	}
-	steps := c.query.lists["step"]
+	steps := q.lists["step"]
 	if len(steps) < query.FunnelStepsMin || len(steps) > query.FunnelStepsMax {
-		return nil, q, badField("step", "must be given "+strconv.Itoa(query.FunnelStepsMin)+" to "+strconv.Itoa(query.FunnelStepsMax)+" times")
+		return f, badField("step", "must be given "+strconv.Itoa(query.FunnelStepsMin)+" to "+strconv.Itoa(query.FunnelStepsMax)+" times")
 	}
 	for _, step := range steps {
 		conds, err := filterIn("step", step)
 		if err != nil {
-			return nil, q, err
+			return f, err
 		}
-		q.Step = append(q.Step, conds)
+		f.Step = append(f.Step, conds)
 	}
-	entity, err := c.query.choice("entity", "user", "visit")
+	entity, err := q.choice("entity", "user", "visit")
 	if err != nil {
-		return nil, q, err
+		return f, err
 	}
-	q.Visits = entity == "visit"
-	mode, err := c.query.choice("mode", funnelModes...)
+	f.Visits = entity == "visit"
+	mode, err := q.choice("mode", funnelModes...)
 	if err != nil {
-		return nil, q, err
+		return f, err
 	}
-	q.Mode = query.FunnelMode(mode)
-	q.Window, err = c.query.window(q.Visits)
-	return a, q, err
+	f.Mode = query.FunnelMode(mode)
+	f.Window, err = q.window(f.Visits)
+	return f, err
 }
 
 // window reads the parameter window, in milliseconds; 0 = none.

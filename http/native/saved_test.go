@@ -33,7 +33,7 @@ func TestSave(t *testing.T) {
 	const put = "/api/v1/saved/" + nativetest.SavedID
 	for _, c := range []struct{ name, target, body, asked string }{
 		{"a filter", "/api/v1/saved", `{"kind":"filter","name":"de","query":"country=DE&range=7d&visit.entry~=/blog/*&by=entry"}`, `save shop "" filter "de" "country=DE&range=7d&visit.entry~=/blog/*&by=entry" 0`},
-		{"a filter that filters nothing", "/api/v1/saved?site=shop", `{"kind":"filter","name":"all"}`, `save shop "" filter "all" "" 0`},
+		{"of a site by name", "/api/v1/saved?site=shop", `{"kind":"filter","name":"de","query":"country=DE"}`, `save shop "" filter "de" "country=DE" 0`},
 		{"a goal", "/api/v1/saved", `{"kind":"goal","name":"sign-up","query":"name=signup&prop.plan=pro"}`, `save shop "" goal "sign-up" "name=signup&prop.plan=pro" 0`},
 		{"a funnel", "/api/v1/saved", `{"kind":"funnel","name":"f","query":"step=name%3Da%26prop.b%3Dc&step=type%3Dorder&window=7d"}`, `save shop "" funnel "f" "step=name%3Da%26prop.b%3Dc&step=type%3Dorder&window=7d" 0`},
 		{"a note", "/api/v1/saved", `{"kind":"note","time":"2026-11-21","text":"release"}`, fmt.Sprintf(`save shop "" note "" "" 0 %d "release"`, nativetest.SomeDay)},
@@ -96,7 +96,9 @@ func TestSaveRefused(t *testing.T) {
 		{`{"kind":"filter","name":"a","query":"contry=DE"}`, "query"}, {`{"kind":"filter","name":"a","query":"type=clicked"}`, "query"}, {`{"kind":"filter","name":"a","query":"range=7d&range=7d"}`, "query"},
 		{`{"kind":"filter","name":"a","query":"step=saved%3D0123456789abcdef"}`, "query"}, {`{"kind":"funnel","name":"a","query":"step=visit.entry%3Da"}`, "query"}, {`{"kind":"filter","name":"a","query":"goal=x"}`, "query"},
 		{`{"kind":"goal","name":"a"}`, "query"}, {`{"kind":"goal","name":"a","query":"name=a&range=7d"}`, "query"}, {`{"kind":"goal","name":"a","query":"name=a&visit.entry=b"}`, "query"}, {`{"kind":"goal","name":"a","query":"saved=0123456789abcdef"}`, "query"},
-		{`{"kind":"filter","name":"a","scope":"numbers"}`, ""}, {`{"kind":"filter","name":"a","text":"b"}`, ""},
+		{`{"kind":"filter","name":"a","query":"country=DE","scope":"numbers"}`, ""}, {`{"kind":"filter","name":"a","query":"country=DE","text":"b"}`, ""},
+		{`{"kind":"filter","name":"a"}`, "query"}, {`{"kind":"filter","name":"a","query":"range=7d"}`, "query"}, {"{\"kind\":\"filter\",\"name\":\" \u200b\",\"query\":\"country=DE\"}", "name"}, {`{"kind":"goal","name":"a\nb","query":"name=a"}`, "name"},
+		{`{"kind":"funnel","name":"a"}`, "query"}, {`{"kind":"funnel","name":"a","query":"step=name%3Da"}`, "query"}, {`{"kind":"funnel","name":"a","query":"step=name%3Da&step=name%3Db&window=zz"}`, "query"}, {`{"kind":"funnel","name":"a","query":"step=name%3Da&step=name%3Db&split=nothing"}`, "query"},
 		{`{"kind":"share","name":"s"}`, "scope"}, {`{"kind":"share","name":"s","scope":"all"}`, "scope"}, {share(`"filter":""`), "filter"},
 		{share(`"props":[""]`), "props"}, {share(`"props":[` + strings.Repeat(`"a",`, sharePropsMax) + `"a"]`), "props"}, {share(`"expires":"soon"`), "expires"}, {share(`"expires":true`), "expires"},
 		{share(`"embed":["*","https://a.example"]`), "embed"}, {share(`"embed":["a.example"]`), "embed"}, {share(`"embed":["ftp://a.example"]`), "embed"}, {share(`"embed":["https://a.example/path"]`), "embed"},

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"cairn/engine/query"
@@ -90,6 +91,9 @@ func readSaved(body []byte, id string, loc *time.Location) (s query.Saved, err e
 	case b.Name == "" && b.Kind != query.SavedNote:
 		return s, badField("name", "is missing")
 	}
+	if err := checkName(b.Name); err != nil {
+		return s, err
+	}
 	if err := checkSavedQuery(b.Kind, b.Query); err != nil {
 		return s, err
 	}
@@ -133,6 +137,27 @@ func checkSavedQuery(kind query.SavedKind, text string) error {
 				return inField("query", err)
 			}
 		}
+	}
+	switch kind {
+	case query.SavedFilter:
+		if len(q.where) == 0 { // a share with it would show everything
+			return badField("query", "must have at least one filter")
+		}
+	case query.SavedFunnel:
+		_, err := q.funnel()
+		return inField("query", err)
+	}
+	return nil
+}
+
+// checkName refuses a name that nobody could read.
+func checkName(name string) error {
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return badField("name", "has a control character")
+	}
+	seen := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+	if name != "" && !strings.ContainsFunc(name, seen) {
+		return badField("name", "has nothing to read")
 	}
 	return nil
 }

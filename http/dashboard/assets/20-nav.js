@@ -21,7 +21,9 @@
     try {
       page = await cairn.page(href, {signal: mine.signal});
     } catch (e) {
-      if (!mine.signal.aborted) location.href = href;
+      if (mine.signal.aborted) return;
+      if ('status' in /** @type {object} */ (e)) location.href = href;
+      else cairn.offline(true); // the old numbers stay
       return;
     }
     const main = page.doc.querySelector('main'), bar = page.doc.querySelector('header.bar');

@@ -139,6 +139,7 @@
   }
   setInterval(tick, 1000);
   document.addEventListener('visibilitychange', tick);
+  cairn.offline = offline;
   cairn.refresh = () => { at = Date.now(); refresh(true); };
 
   cairn.starts.push(root => {

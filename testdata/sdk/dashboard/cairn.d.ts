@@ -10,6 +10,7 @@ interface Cairn {
   // Of the files after the first.
   go(href: string, how?: { push?: boolean, focus?: boolean }): Promise<void>
   refresh(): void
+  offline(is: boolean): void
   keys(): void
   charts: { hide(): void }
 }
