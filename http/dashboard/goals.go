@@ -11,8 +11,16 @@ type goal struct {
 }
 
 // goals are the goals of the site, those of the configuration first. Who has a share sees these
-// alone.
-func (p *page) goals() (list []goal) {
+// alone. They are read once a page: what it asks and what it shows must be of the same goal.
+func (p *page) goals() []goal {
+	if p.goalsRead == nil {
+		list := p.readGoals()
+		p.goalsRead = &list
+	}
+	return *p.goalsRead
+}
+
+func (p *page) readGoals() (list []goal) {
 	for _, g := range p.site.Goals {
 		list = append(list, goal{g.Name, "type=goal&prop.goal_id=" + strconv.Itoa(g.ID)})
 	}

@@ -24,23 +24,24 @@ var templates = template.Must(template.New("").ParseFS(templateFiles, "templates
 
 // page is one screen as it is made for one request.
 type page struct {
-	d       *Dashboard
-	req     *dialect.Request
-	viewer  *Viewer
-	site    *dialect.Site
-	screen  *screen
-	args    []string
-	state   state
-	zone    *time.Location
-	now     time.Time
-	base    string // path of the site's screens
-	asks    *asks
-	locale  *Locale
-	late    context.Context // ends when it waits for no answer any more
-	info    siteInfo
-	heading string    // what the screen is about
-	asOf    time.Time // of the oldest answer; zero = none yet
-	out     bytes.Buffer
+	d         *Dashboard
+	req       *dialect.Request
+	viewer    *Viewer
+	site      *dialect.Site
+	screen    *screen
+	args      []string
+	state     state
+	zone      *time.Location
+	now       time.Time
+	base      string // path of the site's screens
+	asks      *asks
+	locale    *Locale
+	late      context.Context // ends when it waits for no answer any more
+	info      siteInfo
+	heading   string    // what the screen is about
+	goalsRead *[]goal   // nil = not read yet
+	asOf      time.Time // of the oldest answer; zero = none yet
+	out       bytes.Buffer
 }
 
 // siteInfo is what GET site says.
