@@ -17,7 +17,7 @@ var (
 	pageTabs   = []tab{{"page", "Pages"}, {"entry", "Entry pages"}, {"exit", "Exit pages"}, {"title", "Titles"}, {"host", "Hosts"}}
 	placeTabs  = []tab{{"country", "Countries"}, {"region", "Regions"}, {"city", "Cities"}, {"language", "Languages"}}
 	deviceTabs = []tab{{"browser", "Browsers"}, {"os", "Systems"}, {"device", "Devices"}, {"screen", "Screens"}, {"browser_version", "Versions"}}
-	eventTabs  = []tab{{"name", "Events"}, {"goals", "Goals"}, {"search", "Searches"}, {"download", "Downloads"}, {"outlink", "Outlinks"}}
+	eventTabs  = []tab{{"name", "Events"}, {"goals", "Goals"}, {"search", "Searches"}, {"unfound", "Nothing found"}, {"download", "Downloads"}, {"outlink", "Outlinks"}}
 )
 
 // overviewAnswer is the answer of the call that most of the overview shares.
@@ -161,6 +161,8 @@ func tableOf(name string) *table {
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	case "goals":
 		return &table{call: "goals", by: "goal", columns: metricsOf("visitors", "conversions", "conversion_rate", "goal_value")}
+	case "unfound": // searches that gave no result
+		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", "search"}, {"prop.count", "0"}}, columns: metricsOf("events", "users"), filter: "name"}
 	case "search", "download", "outlink":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", name}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	}
