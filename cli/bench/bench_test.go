@@ -3,6 +3,8 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -166,5 +168,35 @@ func TestReadUsage(t *testing.T) {
 	}
 	if gone := ReadUsage(1 << 30); gone != (Usage{}) {
 		t.Errorf("a process that is not there: %+v", gone)
+	}
+}
+
+// A server closes a connection whose body it did not read, and says so. The next request takes
+// another connection.
+func TestConnThatTheServerCloses(t *testing.T) {
+	refused := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := []byte("stored")
+		if !refused {
+			refused = true
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(503)
+			body = []byte("too many")
+		}
+		w.Write(body)
+	}))
+	defer server.Close()
+	c, err := Dial(t.Context(), server.URL, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Post("/", NDJSON, []byte("{}")); err == nil || err.Error() != "status 503: too many" {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if answer, err := c.Post("/", NDJSON, []byte("{}")); err != nil || string(answer) != "stored" {
+			t.Fatalf("%q, %v", answer, err)
+		}
 	}
 }

@@ -25,8 +25,11 @@ const answerMax = 64 << 20
 
 // Conn is one HTTP/1.1 connection. It is not for concurrent use.
 type Conn struct {
+	ctx    context.Context
+	url    *url.URL
 	c      net.Conn
 	r      *bufio.Reader
+	closes bool // the server has said that it closes the connection
 	host   string
 	common string // the header lines of every request but those of do
 	out    []byte
@@ -40,25 +43,36 @@ func Dial(ctx context.Context, base, key string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	conn := &Conn{
+		ctx: ctx, url: u, host: u.Host,
+		common: "Host: " + u.Host + "\r\nAuthorization: Bearer " + key + "\r\n",
 	}
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
+	if err := conn.connect(); err != nil {
 		return nil, err
 	}
-	if u.Scheme == "https" {
-		c = tls.Client(c, &tls.Config{ServerName: u.Hostname()})
+	return conn, nil
+}
+
+// connect opens the connection, also in place of one that the server closes.
+func (c *Conn) connect() error {
+	port := c.url.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[c.url.Scheme]
 	}
-	context.AfterFunc(ctx, func() { c.Close() })
-	return &Conn{
-		c:      c,
-		host:   u.Host,
-		r:      bufio.NewReaderSize(c, 16<<10),
-		common: "Host: " + u.Host + "\r\nAuthorization: Bearer " + key + "\r\n",
-	}, nil
+	var d net.Dialer
+	conn, err := d.DialContext(c.ctx, "tcp", net.JoinHostPort(c.url.Hostname(), port))
+	if err != nil {
+		return err
+	}
+	if c.url.Scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{ServerName: c.url.Hostname()})
+	}
+	context.AfterFunc(c.ctx, func() { conn.Close() })
+	if c.c != nil {
+		c.c.Close()
+	}
+	c.c, c.r, c.closes = conn, bufio.NewReaderSize(conn, 16<<10), false
+	return nil
 }
 
 // Close closes the connection.
@@ -107,6 +121,11 @@ func (c *Conn) Get(path string) ([]byte, error) {
 }
 
 func (c *Conn) roundTrip() ([]byte, error) {
+	if c.closes {
+		if err := c.connect(); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := c.c.Write(c.out); err != nil {
 		return nil, err
 	}
@@ -156,6 +175,8 @@ func (c *Conn) readHead() (status, length int, err error) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[15:]))); err != nil {
 				return 0, 0, fmt.Errorf("bad Content-Length %q", line)
 			}
+		case bytes.EqualFold(line, []byte("Connection: close")):
+			c.closes = true
 		}
 	}
 }
