@@ -29,7 +29,8 @@ var (
 
 const (
 	honestEvery = 5 * time.Millisecond
-	honestMax   = 500 * time.Millisecond // promise D12: the longest wait of an honest client
+	honestMax   = 500 * time.Millisecond // promise D12: the longest wait of an honest client, where the machine has no other work
+	honestHang  = 5 * time.Second        // the same beside other tests, where a wait says nothing of the server
 	hostileMost = 60 * time.Second       // a case is ended after this, because it hangs
 	hostileRest = 20 * time.Second       // remaining work after the requests may take this long
 )
@@ -160,7 +161,8 @@ func (c *hostileCase) readsAtEnd() (n int) {
 // passes the checker and has every honest event.
 //
 // Machines are noisy. So a wait that is too long counts only when it occurs in each of
-// three runs of the same case on an empty store.
+// three runs of the same case on an empty store. Without -hostile.full other tests run beside it,
+// and then only a wait of some seconds counts.
 //
 //	go test ./cli/e2e -run '^TestHostile$' -v -timeout 60m -hostile.full -hostile.table=hostile.md
 func TestHostile(t *testing.T) {
@@ -187,7 +189,7 @@ func TestHostile(t *testing.T) {
 			var row *hostileRow
 			for try := range max(1, *hostileTries) {
 				row = c.run(t)
-				if max(row.wait, row.after) <= honestMax {
+				if max(row.wait, row.after) <= honestMost() {
 					break
 				}
 				t.Logf("try %d: an honest client waited %v, after the start %v", try+1, row.wait, row.after)
@@ -516,6 +518,14 @@ func (w *honestWriter) p99() time.Duration {
 	return w.waits[len(w.waits)*99/100]
 }
 
+// honestMost is how long an honest client may wait.
+func honestMost() time.Duration {
+	if *hostileFull {
+		return honestMax
+	}
+	return honestHang
+}
+
 // faults returns the broken promises.
 func (r *hostileRow) faults(budget int64) (list []string) {
 	add := func(bad bool, format string, args ...any) {
@@ -527,9 +537,9 @@ func (r *hostileRow) faults(budget int64) (list []string) {
 	add(r.worst != "" && !r.hangs, "the stranger got neither 2xx nor 4xx: %s", r.worst)
 	add(r.honestErr != nil, "the honest client got no 200: %v", r.honestErr)
 	add(r.honest == 0, "no honest event was acknowledged")
-	add(r.wait > honestMax, "the honest client waited %v", r.wait.Round(time.Millisecond))
+	add(r.wait > honestMost(), "the honest client waited %v", r.wait.Round(time.Millisecond))
 	add(r.peak > budget+memoryOver, "the server's memory came to %d MiB, the budget is %d", r.peak>>20, budget>>20)
-	add(r.after > honestMax, "the honest client waited %v after the start", r.after.Round(time.Millisecond))
+	add(r.after > honestMost(), "the honest client waited %v after the start", r.after.Round(time.Millisecond))
 	add(r.startErr != nil, "no start: %v", r.startErr)
 	add(r.countErr != nil, "after the start: %v", r.countErr)
 	add(r.countersBad, "after the start: /counters: %s", r.counters)

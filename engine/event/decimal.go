@@ -1,6 +1,8 @@
 package event
 
 import (
+	"encoding/binary"
+	"math"
 	"math/big"
 	"strings"
 )
@@ -9,7 +11,8 @@ import (
 // them up, exactly. The cost of arithmetic grows with the square of the number of
 // digits. So a number that is added has at most decimalDigitsMax digits and an exponent
 // of at most decimalExponentMax. Any other number is stored as it was sent and not
-// added. The sum in a profile may be longer and still be added to (see summand).
+// added. The sum in a profile may be longer and still be added to (see summand). Sums of float64s,
+// at the end of the file, have at most some 2,200 bits.
 
 // DecimalLimit describes the numbers that Decimal accepts, for error messages.
 const DecimalLimit = "at most 64 digits and an exponent from -308 to 308"
@@ -141,4 +144,82 @@ func unscaled(n *big.Int, scale int) string {
 		return sign + whole
 	}
 	return sign + whole + "." + fraction
+}
+
+// Floats is an exact sum of float64s, each of which is an integer times a power of two. So the sum
+// does not depend on the order in which they are added. It is "" for 0, and else
+//
+//	exponent of two i16, big endian | sign, '-' or '+' | odd integer, big endian
+type Floats string
+
+// FloatsOf returns the sum of one number. An infinite one is the largest.
+func FloatsOf(v float64) Floats {
+	v = max(-math.MaxFloat64, min(math.MaxFloat64, v))
+	fraction, exp := math.Frexp(v)
+	return floatsFrom(big.NewInt(int64(fraction*(1<<53))), exp-53)
+}
+
+// floatsFrom returns m times a power of two. It may change m.
+func floatsFrom(m *big.Int, exp int) Floats {
+	if m.Sign() == 0 {
+		return ""
+	}
+	zeros := m.TrailingZeroBits()
+	m.Rsh(m, zeros)
+	sign := byte('+')
+	if m.Sign() < 0 {
+		sign = '-'
+	}
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, 16), uint16(int16(exp+int(zeros))))
+	return Floats(append(append(b, sign), m.Bytes()...))
+}
+
+// split returns the integer and the exponent.
+func (f Floats) split() (m *big.Int, exp int) {
+	m = new(big.Int)
+	if f == "" {
+		return m, 0
+	}
+	if m.SetBytes([]byte(f[3:])); f[2] == '-' {
+		m.Neg(m)
+	}
+	return m, int(int16(uint16(f[0])<<8 | uint16(f[1])))
+}
+
+// Plus returns the sum of both.
+func (f Floats) Plus(o Floats) Floats {
+	switch {
+	case f == "":
+		return o
+	case o == "":
+		return f
+	}
+	a, exp := f.split()
+	b, other := o.split()
+	if exp > other {
+		a.Lsh(a, uint(exp-other))
+		exp = other
+	} else {
+		b.Lsh(b, uint(other-exp))
+	}
+	return floatsFrom(a.Add(a, b), exp)
+}
+
+// Times returns n times the sum.
+func (f Floats) Times(n int64) Floats {
+	if f == "" {
+		return ""
+	}
+	m, exp := f.split()
+	return floatsFrom(m.Mul(m, big.NewInt(n)), exp)
+}
+
+// Float returns the nearest float64; it may be infinite.
+func (f Floats) Float() float64 {
+	if f == "" {
+		return 0
+	}
+	m, exp := f.split()
+	v, _ := new(big.Float).SetMantExp(new(big.Float).SetInt(m), exp).Float64()
+	return v
 }

@@ -19,7 +19,7 @@
 //	saved.go    what a site has saved
 //	fields.go   which fields and values there are
 //	fresh.go    how new an answer is to be
-//	sum.go      exact sums of decimals, floats.go of float64s; fold.go comparing texts without case
+//	sum.go      exact sums of decimals; fold.go comparing texts without case
 //	errors.go   why there is no answer
 //
 // Times are Unix milliseconds. Days are dates, counted from 1970-01-01 in the site's

@@ -18,8 +18,8 @@ import (
 // whatever order they are added. The zero Sum is 0 and exact. A Sum is a value: a copy is another
 // sum, and equal sums are ==.
 type Sum struct {
-	hi, lo uint64 // two's complement
-	other  floats // sum of the numbers that do not fit
+	hi, lo uint64       // two's complement
+	other  event.Floats // sum of the numbers that do not fit
 	rough  bool
 }
 
@@ -37,7 +37,7 @@ func (s *Sum) Add(plain string) bool {
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return false
 		}
-		s.other, s.rough = s.other.plus(floatsOf(v)), true
+		s.other, s.rough = s.other.Plus(event.FloatsOf(v)), true
 		return true
 	}
 	units, err := strconv.ParseUint(whole, 10, 64)
@@ -66,20 +66,20 @@ func (s *Sum) Add(plain string) bool {
 // AddSum adds another sum.
 func (s *Sum) AddSum(o Sum) {
 	s.plus(o.hi, o.lo)
-	s.other, s.rough = s.other.plus(o.other), s.rough || o.rough
+	s.other, s.rough = s.other.Plus(o.other), s.rough || o.rough
 }
 
 // Negated returns the sum with the other sign.
 func (s Sum) Negated() Sum {
 	s.hi, s.lo = negated(s.hi, s.lo)
-	s.other = s.other.times(-1)
+	s.other = s.other.Times(-1)
 	return s
 }
 
 // Times returns the sum n times, for n of at most 2^32.
 func (s Sum) Times(n uint64) Sum {
 	hi, lo := bits.Mul64(s.lo, n)
-	return Sum{hi + s.hi*n, lo, s.other.times(int64(n)), s.rough}
+	return Sum{hi + s.hi*n, lo, s.other.Times(int64(n)), s.rough}
 }
 
 // Exact reports whether the sum is exact.
@@ -103,7 +103,7 @@ func (s Sum) Float() float64 {
 		hi, lo = negated(hi, lo)
 		sign = -1
 	}
-	f := sign*(float64(hi)*(1<<32)*(1<<32)+float64(lo))/sumUnit + s.other.float()
+	f := sign*(float64(hi)*(1<<32)*(1<<32)+float64(lo))/sumUnit + s.other.Float()
 	return max(-math.MaxFloat64, min(math.MaxFloat64, f))
 }
 
