@@ -35,7 +35,7 @@ func TestIngestOverDamage(t *testing.T) {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
 	var opened, rejected, duplicates, damagedStores int
 	stretches := 6 // of a table
-	if testing.Short() {
+	if testing.Short() || *damageTrials < 100 {
 		stretches = 3
 	}
 	for _, name := range good.names() {

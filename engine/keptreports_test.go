@@ -108,7 +108,7 @@ func TestKeptReportsEqualFreshOnes(t *testing.T) {
 			fresh := s.freshReports()
 			tags := map[string]string{}
 			asked := 0
-			for step := range 120 {
+			for step := range 60 {
 				for range 3 {
 					s.traffic(rng)
 				}

@@ -20,7 +20,7 @@ import (
 )
 
 func TestShopReports(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(max(2, *metamorphicRuns/10)) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			shopReports(t, seed+1)
