@@ -259,9 +259,12 @@ func (p *page) note(a *frameAnswer) {
 	}
 }
 
+// waitingPanel is the one panel of a site without events.
+const waitingPanel = "waiting"
+
 // waiting is the one panel of a site without events.
 func (p *page) waiting() *panel {
-	return &panel{name: "waiting", title: "Waiting for the first event", wide: true, view: func(*asked) (body, *failure) {
+	return &panel{name: waitingPanel, title: "Waiting for the first event", wide: true, every: 5, view: func(*asked) (body, *failure) {
 		return body{Empty: &emptyView{Text: textNoEvents, Helps: []link{{Text: textSetUp, Href: p.screenHref("setup", nil)}}}}, nil
 	}}
 }

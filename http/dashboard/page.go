@@ -231,6 +231,11 @@ func (p *page) fragment(rows [][]*panel, name string, res *dialect.Response) {
 			return
 		}
 	}
+	if name == waitingPanel { // the site has events by now
+		p.write("gone", name)
+		p.d.html(p.req, res, p.out.Bytes())
+		return
+	}
 	p.d.plain(res, 404, textNotFound)
 }
 

@@ -233,3 +233,13 @@ func TestFiltersAreEdited(t *testing.T) {
 		}
 	}
 }
+
+// The panel of a site without events is asked again, and says when the site has other panels.
+func TestWaitingEnds(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["site"] = `{"name":"shop","zone":"UTC","first":null,"last":null,"events":0,"dialects":[]}`
+	mustHave(t, screenOn(t, m, ""), "Waiting for the first event", `data-again="5"`)
+	mustHave(t, screenOn(t, m, "?_panel=waiting"), "Waiting for the first event")
+	m.answers["site"] = madeSite
+	mustHave(t, screenOn(t, m, "?_panel=waiting"), `data-panel="waiting" data-gone`)
+}

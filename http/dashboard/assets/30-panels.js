@@ -55,6 +55,7 @@
         if (signal.aborted || !panel.isConnected) return;
         offline(false);
         const fresh = page.doc.querySelector('[data-panel]');
+        if (fresh?.hasAttribute('data-gone')) { cairn.go(location.href, {push: false}); return; } // the screen has other panels by now
         wait = Number(fresh?.getAttribute('data-wait')) || 0;
         if (fresh && !(wait && n < tries)) put(panel, fresh);
       } catch (e) {
