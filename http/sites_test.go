@@ -153,38 +153,42 @@ func TestSitesReplacedUnderLoad(t *testing.T) {
 	t.Parallel()
 	const clients, each = 4, 100
 	s := start(t, func(o *Options) { o.Sites = []*Site{keeping(false, "shop")} })
-	var sending sync.WaitGroup
-	for range clients {
-		c := s.connect()
-		sending.Go(func() {
-			for range each {
-				if a := c.ask(owned{method: "GET", target: fragmentHit}); a.status != 200 {
-					t.Errorf("%d %s", a.status, a.body)
-				}
-			}
-		})
-	}
-	done := make(chan struct{})
-	go func() {
-		sending.Wait()
-		close(done)
-	}()
-	swaps := 0
-	for busy := true; busy; swaps++ {
-		if err := s.SetSites([]*Site{keeping(swaps%2 == 0, "shop")}, false, "admin"); err != nil {
-			t.Error(err)
-		}
-		select {
-		case <-done:
-			busy = false
-		default:
-		}
-	}
 	kinds := map[string]int{}
-	for _, url := range s.engine.urls {
-		kinds[url]++
+	swaps, rounds := 0, 0
+	// On a busy machine all requests of a round may meet the same sites.
+	for ; len(kinds) < 2 && rounds < 50; rounds++ {
+		var sending sync.WaitGroup
+		for range clients {
+			c := s.connect()
+			sending.Go(func() {
+				for range each {
+					if a := c.ask(owned{method: "GET", target: fragmentHit}); a.status != 200 {
+						t.Errorf("%d %s", a.status, a.body)
+					}
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() {
+			sending.Wait()
+			close(done)
+		}()
+		for busy := true; busy; swaps++ {
+			if err := s.SetSites([]*Site{keeping(swaps%2 == 0, "shop")}, false, "admin"); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-done:
+				busy = false
+			default:
+			}
+		}
+		clear(kinds)
+		for _, url := range s.engine.urls {
+			kinds[url]++
+		}
 	}
-	if kinds[plainURL]+kinds[fragmentURL] != clients*each || len(kinds) != 2 {
+	if kinds[plainURL]+kinds[fragmentURL] != rounds*clients*each || len(kinds) != 2 {
 		t.Errorf("%v after %d swaps", kinds, swaps)
 	}
 }
