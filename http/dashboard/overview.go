@@ -204,15 +204,10 @@ func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failur
 		p.note(&a.frameAnswer)
 		rows = a.Products
 	default:
-		var a struct {
-			frameAnswer
-			tableAnswer
-		}
-		if f := q.into(&a); f != nil {
+		var f *failure
+		if rows, f = p.rowsOf(q); f != nil {
 			return body{}, f
 		}
-		p.note(&a.frameAnswer)
-		rows = a.tableAnswer
 	}
 	if len(rows.Rows) == 0 && t.call == "goals" {
 		return body{Empty: p.noGoals()}, nil
@@ -221,6 +216,19 @@ func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failur
 		return body{Empty: p.empty()}, nil
 	}
 	return body{Table: p.viewTable(n, t, q, &rows, full)}, nil
+}
+
+// rowsOf are the rows of an answer that has one table.
+func (p *page) rowsOf(q *asked) (tableAnswer, *failure) {
+	var a struct {
+		frameAnswer
+		tableAnswer
+	}
+	f := q.into(&a)
+	if f == nil {
+		p.note(&a.frameAnswer)
+	}
+	return a.tableAnswer, f
 }
 
 // noGoals is what a site without goals shows in place of their numbers.

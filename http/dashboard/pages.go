@@ -56,14 +56,10 @@ func onePage(p *page) [][]*panel {
 
 // pageTiles are the numbers of one page.
 func (p *page) pageTiles(q *asked) (body, *failure) {
-	var a struct {
-		frameAnswer
-		tableAnswer
-	}
-	if f := q.into(&a); f != nil {
+	a, f := p.rowsOf(q)
+	if f != nil {
 		return body{}, f
 	}
-	p.note(&a.frameAnswer)
 	if len(a.Rows) == 0 {
 		return body{Empty: p.empty()}, nil
 	}

@@ -243,3 +243,23 @@ func TestWaitingEnds(t *testing.T) {
 	m.answers["site"] = madeSite
 	mustHave(t, screenOn(t, m, "?_panel=waiting"), `data-panel="waiting" data-gone`)
 }
+
+// The panels that docs/dashboard.md names for embeds are there.
+func TestPanelsOfEmbeds(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/dashboard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(doc), "_show=numbers,chart`. Other panels are ")
+	list, _, _ = strings.Cut(list, ". `_theme")
+	names := append(regexp.MustCompile("[a-z]+").FindAllString(strings.ReplaceAll(list, " and ", " "), -1), "numbers", "chart")
+	if len(names) < 9 {
+		t.Fatalf("the page names %q", names)
+	}
+	body := screenOn(t, madeOverview(plainName), "")
+	for _, name := range names {
+		if !strings.Contains(body, `data-panel="`+name+`"`) {
+			t.Errorf("there is no panel %s", name)
+		}
+	}
+}
