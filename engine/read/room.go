@@ -102,7 +102,7 @@ func (m *Room) Try(bytes int64) bool {
 
 // Spare is Try for what makes a report faster alone: half of the memory stays for other things.
 func (m *Room) Spare(bytes int64) bool {
-	return m.of.free.Load()-bytes >= m.of.all/2 && m.Try(bytes)
+	return m == nil || m.of.free.Load()-bytes >= m.of.all/2 && m.Try(bytes)
 }
 
 // Sub says that the report needs so many bytes no longer. It keeps what it has taken for others of

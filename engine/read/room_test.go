@@ -12,6 +12,10 @@ import (
 // what others have is told to come again.
 func TestReportsShareTheirMemory(t *testing.T) {
 	const mb = 1 << 20
+	var unbounded *Room
+	if !unbounded.Try(mb) || !unbounded.Spare(mb) {
+		t.Error("a room without a bound has an end")
+	}
 	rd := &Reader{reports: newReportBytes(4 * mb)}
 	one, other := rd.room(), rd.room()
 	if err := one.Add(3 * mb); err != nil {
