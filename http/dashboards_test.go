@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"cairn/engine"
 	"cairn/engine/query"
@@ -101,6 +102,11 @@ func TestWorkOfSessionWaits(t *testing.T) {
 		}
 		got <- err
 	}()
+	select {
+	case err := <-got:
+		t.Fatalf("it does not wait: %v", err)
+	case <-time.After(50 * time.Millisecond): // so that it has tried
+	}
 	ends[0]()
 	if err := <-got; err != nil {
 		t.Errorf("after another one has ended: %v", err)
