@@ -136,7 +136,7 @@ func (ev *submitted) findIn(p index.Part, since int64) error {
 		return p.Err()
 	}
 	received := p.Ints(event.IntReceived)
-	index.NewMatcher(p, []index.Clause{
+	index.NewRawMatcher(p, []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldMessageID, Terms: id}}},
 		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.event.Dialect)}}}},
 	}, nil).Descend(p.Len()-1, func(row int) bool {

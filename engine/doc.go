@@ -35,6 +35,7 @@
 //	browsers.go    sessions of browsers at the dashboard
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
+//	delete.go      deletions: which rows they hide
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
@@ -47,6 +48,7 @@
 //	table     one site's rows: the part in memory, runs, views
 //	identity  who an event is from: persons, sessions, visits, the table of ids
 //	store     what is in a data directory: versions, public ids, snapshots
+//	erase     deletions and what they leave behind
 //	records   small records beside the log: from which seq changed rules apply
 //	enrich    what an event's source tells about it; privacy
 //	check     the recount of a stopped store; sizes on the disk

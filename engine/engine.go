@@ -80,6 +80,8 @@ type Engine struct {
 
 	name string // see StoreName
 
+	deleting sync.Mutex // held while a deletion is made, or its state changes
+
 	saving       sync.Mutex           // held while a saved thing changes
 	shares       map[[32]byte]shareAt // by the SHA-256 of the token, under saving; nil = not read yet
 	savedChanges atomic.Uint64        // calls that may have changed one

@@ -180,6 +180,9 @@ func (e *Engine) open() error {
 	if err := e.replay(seq, secret.Version); err != nil {
 		return err
 	}
+	if err := e.loadDeletions(); err != nil {
+		return err
+	}
 	if total := e.total(); total < e.hwm.Events() {
 		return store.DamagedFile("the log", fmt.Errorf("the store has %d events but should have at least %d", total, e.hwm.Events()))
 	}

@@ -71,7 +71,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 			continue
 		}
 		first := -1
-		index.NewMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
+		index.NewRawMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
 			first = row
 			return false
 		})

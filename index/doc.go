@@ -54,8 +54,6 @@
 //
 //	where       tag  section
 //	descriptor  1    days: which days the rows and totals are counted on, see Descriptor.Days
-//	header      1    blanks: the rows that are deleted, as a row set in pages of the column
-//	                 0xFFFC; a reader that does not know it must not read the run
 //	header      2    quarters: how many rows there are in each quarter of an hour of UTC,
 //	                 ascending: difference from the quarter before, rows (uvarints). The
 //	                 days and hours of every zone are sums of these. In pages of the column
@@ -102,6 +100,6 @@
 //	run.go run_column.go cache.go          reading a run
 //	match.go match_cond.go match_codes.go
 //	match_terms.go equal.go
-//	matches.go bitmap.go                   finding rows
+//	hidden.go matches.go bitmap.go         finding rows
 //	filter.go sizes.go                     the filter of one column, sizes on disk
 package index

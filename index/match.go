@@ -80,8 +80,22 @@ type cond interface {
 	count() (n int, ok bool)
 }
 
-// NewMatcher looks up the terms of the clauses in p.
-func NewMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
+// NewMatcher looks up the terms of the clauses in p. It leaves out blanks and the rows of hidden;
+// nil = none is hidden.
+func NewMatcher(p Part, clauses []Clause, ranges []Range, hidden RowSet) *Matcher {
+	m := NewRawMatcher(p, clauses, ranges)
+	if !m.none && !m.hide(hidden) {
+		m.none = true
+	}
+	if len(m.conds) > 1 {
+		m.order()
+	}
+	return m
+}
+
+// NewRawMatcher is NewMatcher with blanks and hidden rows. It is for those who look for the first
+// row of an id, a message id, or the like: what a deleted row has decided stays so.
+func NewRawMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 	m := &Matcher{part: p, rows: p.Len(), few: fewMemRows}
 	if _, sealed := p.(*runPart); sealed {
 		m.few = fewRows
@@ -122,6 +136,8 @@ func (m *Matcher) order() {
 		switch c := c.(type) {
 		case *clauseCond:
 			few[c] = c.about(m.rows)
+		case *hiddenCond, *livingCond:
+			few[c], _ = c.count()
 		case *rowsCond:
 			few[c] = m.rows + 1
 		}

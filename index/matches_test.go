@@ -127,7 +127,7 @@ func TestMatchesOfManyRows(t *testing.T) {
 			down := slices.Clone(all[max(0, last-few):last])
 			slices.Reverse(down)
 			for i, p := range parts {
-				m := NewMatcher(p, q.clauses, q.ranges)
+				m := NewMatcher(p, q.clauses, q.ranges, nil)
 				var up, got, batches []int
 				m.Ascend(from, func(row int) bool { up = append(up, row); return len(up) < few })
 				m.Descend(from, func(row int) bool { got = append(got, row); return len(got) < few })

@@ -67,7 +67,7 @@ func BenchmarkMemPartRead(b *testing.B) {
 		})
 		b.Run("match/"+field, func(b *testing.B) {
 			for n := 0; n < b.N; n += benchRows {
-				NewMatcher(v, []Clause{{Any: []Alt{{Field: field, Terms: []string{term}}}}}, nil).Count(0, benchRows)
+				NewMatcher(v, []Clause{{Any: []Alt{{Field: field, Terms: []string{term}}}}}, nil, nil).Count(0, benchRows)
 			}
 		})
 		b.Run("rows/"+field, func(b *testing.B) {

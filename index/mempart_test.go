@@ -74,7 +74,7 @@ func TestMemColumnSparse(t *testing.T) {
 					t.Fatalf("cell %s: Count says %d rows, want %d", cell, n, counts[int64(code+1)])
 				}
 				var rows []int
-				NewMatcher(s.Part, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell[1:]}}}}}, nil).Ascend(0, func(row int) bool {
+				NewMatcher(s.Part, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell[1:]}}}}}, nil, nil).Ascend(0, func(row int) bool {
 					rows = append(rows, row)
 					return true
 				})

@@ -102,7 +102,7 @@ func answers(p Part, finds []find, questions []question) (lines []string) {
 	}
 	for i, q := range questions {
 		var rows, back, some []int
-		m := NewMatcher(p, q.clauses, q.ranges)
+		m := NewMatcher(p, q.clauses, q.ranges, nil)
 		m.Ascend(0, func(row int) bool { rows = append(rows, row); return true })
 		say("match %d %v", i, rows)
 		m.Descend(p.Len()+5, func(row int) bool { back = append(back, row); return true })
@@ -457,7 +457,7 @@ func TestMemPartWhileAppending(t *testing.T) {
 					t.Errorf("row %d has cell %q", last, got)
 				}
 				n = 0
-				NewMatcher(p, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell(last)[1:]}}}}}, nil).Ascend(0, func(int) bool { n++; return true })
+				NewMatcher(p, []Clause{{Any: []Alt{{Field: "f", Terms: []string{cell(last)[1:]}}}}}, nil, nil).Ascend(0, func(int) bool { n++; return true })
 				if want := last%3 + 1; n != want {
 					t.Errorf("row %d: %d rows match, want %d", last, n, want)
 				}

@@ -50,6 +50,7 @@ const (
 	FieldNotCounted = "\x0d" // JSON array of strings
 	FieldCapped     = "\x0e" // JSON array, see recordVersion
 	FieldCut        = "\x0f" // JSON array: key of a property, number of its leaves that count
+	FieldGone       = "\x10" // true; only of blanks, see index.FieldGone
 
 	PrefixContext  = "c"
 	PrefixProperty = "p"

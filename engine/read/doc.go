@@ -45,6 +45,7 @@
 //
 // One file for each kind of answer:
 //
+//	matching.go          which rows a deletion takes
 //	list.go              listings of events
 //	facts.go             what the rows of a site say of it
 //	tail.go              events in the order of receipt, as they come

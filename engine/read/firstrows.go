@@ -118,7 +118,7 @@ func (f *firstRows) aliasRows(part index.Part, previous index.Column, ids []kind
 	}
 	codes, c := newRowInts(previous.Codes()), clock{budget: f.view.budget}
 	var err error
-	index.NewMatcher(part, aliases(), nil).Ascend(0, func(row int) bool {
+	index.NewRawMatcher(part, aliases(), nil).Ascend(0, func(row int) bool {
 		code := codes.at(row)
 		for _, n := range wanted[code] {
 			if rows[n] < 0 || row < rows[n] {

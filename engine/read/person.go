@@ -55,7 +55,7 @@ func aliases() []index.Clause {
 func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	for i := range v.Parts {
 		p := &v.Parts[i]
-		index.NewMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
+		index.NewRawMatcher(p.Get(), clauses, nil).Ascend(0, func(row int) bool {
 			seq = p.First() + uint64(row)
 			return false
 		})

@@ -115,7 +115,7 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 	if len(pred.more) > 0 {
 		ranges = slices.Concat(ranges, pred.more)
 	}
-	if m := index.NewMatcher(p.Get(), pred.clauses, ranges); !m.None() {
+	if m := index.NewMatcher(p.Get(), pred.clauses, ranges, p.Hidden()); !m.None() {
 		return m
 	}
 	return nil

@@ -40,6 +40,8 @@ type dataVersion struct {
 	last  uint64 // seq of the newest row
 	links uint64 // version of the site's links
 	beats uint64 // number of heartbeats
+
+	deletions uint64 // how often hidden rows have changed
 }
 
 // computing is an answer that somebody computes. Others wait for it.

@@ -17,18 +17,21 @@ const newRowsMax = 65_536
 // version returns which data there is now. Rows are those of the view. Links are those from
 // before it: of a later one the view may lack the row.
 func (v *view) version() dataVersion {
-	return dataVersion{v.Last, v.joins, v.Table.Beats.Count()}
+	return dataVersion{v.Last, v.joins, v.Table.Beats.Count(), v.Deletions}
 }
 
 // serves reports whether a kept answer will do: it is as new as the caller wants, or it is still
 // true over v. If it is, it is known to be true of now from here on.
 func (c *answerCache) serves(a *keptAnswer, v *view, ask *question, fresh *query.Fresh, now dataVersion) (bool, error) {
-	if fresh.MaxAge > 0 && a.as.Time > fresh.Now-fresh.MaxAge.Milliseconds() && a.as.Time <= fresh.Now {
-		return true, nil
-	}
 	c.mu.Lock()
 	seen, until := a.version, a.until
 	c.mu.Unlock()
+	if seen.deletions != now.deletions { // whatever the age: nobody sees deleted rows again
+		return false, nil
+	}
+	if fresh.MaxAge > 0 && a.as.Time > fresh.Now-fresh.MaxAge.Milliseconds() && a.as.Time <= fresh.Now {
+		return true, nil
+	}
 	if until != 0 && fresh.Now >= until {
 		return false, nil
 	}
@@ -56,6 +59,9 @@ func (c *answerCache) serves(a *keptAnswer, v *view, ask *question, fresh *query
 func stillTrue(v *view, ask *question, seq uint64, seen dataVersion, now *dataVersion) (bool, error) {
 	if *now == seen {
 		return true, nil
+	}
+	if now.deletions != seen.deletions {
+		return false, nil
 	}
 	if ask.rules&AnyRow != 0 {
 		return false, nil // now differs from seen

@@ -9,6 +9,7 @@
 //	0x41 | site u32                the seq up to which 0x40 is written
 //	0x42 | site u32 | seq u64      links: persons that are one person (identity/links.go)
 //	0x43 | site u32 | seq u64      heartbeats of a visit, by its first event (identity/heartbeats.go)
+//	0x44 | site u32 | id | piece   deletions (engine/erase)
 //	0x45 | site u32 | id 8 bytes   saved things: filters, goals, shares … (engine/records)
 //	0x46 | SHA-256                 sessions of browsers (engine/records)
 //	0x48 | site u32 | name         notes about a site (engine/records)
@@ -24,6 +25,7 @@ const (
 	PrefixIDsUpTo    = 0x41
 	PrefixLink       = 0x42
 	PrefixHeartbeats = 0x43
+	PrefixDeletions  = 0x44
 	PrefixSaved      = 0x45
 	PrefixBrowsers   = 0x46
 	PrefixNotes      = 0x48

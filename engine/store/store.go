@@ -32,8 +32,10 @@ const (
 	//	   be of version 2 (index); objects of extra may be in pieces, and message ids packed
 	//	   (engine/event); sessions that clients name have entries in the table of ids; the
 	//	   store has the records "zone", "names", "lost" and "window"
-	Version    = 3
-	VersionMin = 1 // the oldest that can be read
+	//	4  rows may be deleted; the first deletion writes it
+	Version        = 3 // that a start raises a store to
+	VersionDeleted = 4 // the newest
+	VersionMin     = 1 // the oldest that can be read
 	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
 	PebbleFormat = pebble.FormatValueSeparation
 )
@@ -63,7 +65,7 @@ func LogBytes(fs vfs.FS, dir string) (n int64) {
 
 // Records are the store's own records.
 type Records struct {
-	Version      byte          // of the store, VersionMin to Version
+	Version      byte          // of the store, VersionMin to VersionDeleted
 	Key          []byte        // of public ids: AES-128
 	Incarnations []incarnation // in the order in which they began
 }
@@ -104,10 +106,10 @@ func Read(r pebble.Reader) (Records, error) {
 		return Records{}, err
 	}
 	if len(version) == 0 {
-		return Records{}, DamagedFile(Name, fmt.Errorf("it has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, Version))
+		return Records{}, DamagedFile(Name, fmt.Errorf("it has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, VersionDeleted))
 	}
-	if len(version) != 1 || version[0] < VersionMin || version[0] > Version {
-		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, Version)
+	if len(version) != 1 || version[0] < VersionMin || version[0] > VersionDeleted {
+		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, VersionDeleted)
 	}
 	s := Records{Version: version[0]}
 	if s.Key, err = Get(r, Key("secret")); err != nil {

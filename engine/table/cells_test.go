@@ -27,7 +27,7 @@ func TestRowsOfOlderRecords(t *testing.T) {
 	v := table.View()
 	defer v.Close()
 	part := v.Parts[0].Get()
-	m := index.NewMatcher(part, []index.Clause{{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{id}}}}}, nil)
+	m := index.NewMatcher(part, []index.Clause{{Any: []index.Alt{{Field: event.FieldMessageID, Terms: []string{id}}}}}, nil, nil)
 	if n := m.Count(0, 2); n != 2 {
 		t.Errorf("%d rows are found by their id, want 2", n)
 	}

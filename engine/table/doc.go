@@ -9,6 +9,7 @@
 //	cells.go  from a record to the cells of a row; keys that have no column of their own
 //	rows.go   from the cells of a row to the event
 //	days.go   on which days the rows of a part are counted
+//	hidden.go rows that a deletion has taken
 //
 // The publisher, the sealer and the merger change a table; any number of goroutines may
 // take views of it. Rows of a view never change.

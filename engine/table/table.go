@@ -11,6 +11,8 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/index"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
 // Table is the rows of one site: the newest in memory, those that wait to be sealed, and
@@ -25,6 +27,9 @@ type Table struct {
 	sealing []*index.MemPart // complete, waiting for the sealer; oldest first
 	open    *index.MemPart   // the newest rows; nil when there are none
 	last    uint64           // seq of the newest published event
+
+	hidden    *roaring64.Bitmap // seqs of rows that deletions hide; nil = none
+	deletions uint64            // how often hidden has changed
 
 	held atomic.Int64 // Views and Runs that are not closed
 

@@ -12,20 +12,24 @@ type View struct {
 	Parts []Part
 	Last  uint64
 	runs  Runs
+
+	// Deletions is how often the hidden rows of the table had changed when the view was taken.
+	Deletions uint64
 }
 
 // Part is a part of a view, and the bounds known without opening it.
 type Part struct {
-	Run  *index.Run // nil for a part in memory
-	open *index.MemPart
-	part index.Part
+	Run    *index.Run // nil for a part in memory
+	open   *index.MemPart
+	part   index.Part
+	hidden index.RowSet
 }
 
 // View is what a query that begins now sees. The caller closes it.
 func (t *Table) View() *View {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	v := &View{Table: t, Last: t.last, runs: t.hold()}
+	v := &View{Table: t, Last: t.last, runs: t.hold(), Deletions: t.deletions}
 	v.Parts = make([]Part, 0, len(v.runs.All)+len(t.sealing)+1)
 	for _, r := range v.runs.All {
 		v.Parts = append(v.Parts, Part{Run: r})
@@ -38,8 +42,17 @@ func (t *Table) View() *View {
 			v.Parts = append(v.Parts, Part{open: t.open, part: p})
 		}
 	}
+	if t.hidden != nil {
+		for i := range v.Parts {
+			p := &v.Parts[i]
+			p.hidden = hiddenIn(t.hidden, p.First(), p.Last())
+		}
+	}
 	return v
 }
+
+// Hidden returns the rows of the part that no query may see, nil when there are none.
+func (p *Part) Hidden() index.RowSet { return p.hidden }
 
 // Close gives the runs of the view back. It is called once, when all goroutines that read
 // the view have ended.

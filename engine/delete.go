@@ -1,0 +1,132 @@
+// Deleting: which events are hidden, and the record that says so.
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cairn/engine/erase"
+	"cairn/engine/query"
+	"cairn/engine/store"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Delete hides the events of a site that d selects, and lets them be purged later. When it
+// returns, the deletion is durable and no read that begins shows the events. Its error is
+// query.ErrNotFound when d selects nothing; then there is no record. A dry run returns what
+// would be deleted.
+func (e *Engine) Delete(ctx context.Context, site *query.Site, d query.Deletion) (query.Receipt, error) {
+	e.inflight.Add(1)
+	defer e.inflight.Done()
+	e.deleting.Lock()
+	defer e.deleting.Unlock()
+	if !d.DryRun {
+		if err := e.mayChange(); err != nil {
+			return query.Receipt{}, err
+		}
+	}
+	found, err := e.Matching(ctx, site, d.Where, d.From, d.To)
+	if err != nil {
+		return query.Receipt{}, err
+	}
+	r := &erase.Record{Seqs: found.Seqs}
+	r.Receipt = query.Receipt{Kind: d.Kind, Condition: condition(&d), By: d.By, Reason: d.Reason, Now: d.Now, State: query.DeletionHidden,
+		UpTo: found.UpTo, Rows: found.Seqs.GetCardinality(), First: found.First, Last: found.Last, HiddenAt: e.now().UnixMilli()}
+	switch {
+	case d.DryRun && r.Rows == 0:
+		r.First, r.Last = 0, 0
+		return r.Receipt, nil
+	case d.DryRun:
+		return r.Receipt, nil
+	case r.Rows == 0:
+		return query.Receipt{}, query.ErrNotFound
+	}
+	t := e.state(site.ID).Table
+	all := r.Seqs
+	if hidden := t.Hidden(); hidden != nil {
+		all = roaring64.Or(hidden, r.Seqs)
+	}
+	if most := e.opts.Memory / hiddenShare; int64(all.GetSizeInBytes()) > most {
+		return query.Receipt{}, fmt.Errorf("%w: the deleted events that wait to be purged would take more than %d bytes of memory; narrow it by time", query.ErrBadQuery, most)
+	}
+	if r.ID, err = e.nextDeletion(site.ID); err != nil {
+		return query.Receipt{}, err
+	}
+	b := e.db.NewBatch()
+	defer b.Close()
+	if err := r.Put(b, site.ID); err != nil {
+		return query.Receipt{}, err
+	}
+	if err := b.Set(store.Key("version"), []byte{store.VersionDeleted}, nil); err != nil {
+		return query.Receipt{}, err
+	}
+	if err := b.Commit(pebble.Sync); err != nil {
+		return query.Receipt{}, fmt.Errorf("delete: %w", noSpace(err))
+	}
+	t.Hide(all)
+	return r.Receipt, nil
+}
+
+// hiddenShare: the seqs of hidden rows of a site take at most one part in so many of the memory.
+const hiddenShare = 16
+
+// condition is the fields and operators of what a deletion asks, without values.
+func condition(d *query.Deletion) string {
+	var parts []string
+	for _, c := range d.Where {
+		c.Values = nil
+		parts = append(parts, strings.TrimSpace(c.Field+" "+string(c.Op)))
+	}
+	if d.From != 0 {
+		parts = append(parts, "from")
+	}
+	if d.To != 0 {
+		parts = append(parts, "to")
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+// nextDeletion returns the number of the next deletion of a site. The caller holds deleting.
+func (e *Engine) nextDeletion(site uint32) (uint64, error) {
+	last := uint64(0)
+	err := erase.Each(e.db, site, func(r *erase.Record) error {
+		last = r.ID
+		return nil
+	})
+	return last + 1, err
+}
+
+// Deletions returns the deletions of a site, by number.
+func (e *Engine) Deletions(_ context.Context, site *query.Site) (all []query.Receipt, err error) {
+	err = erase.Each(e.db, site.ID, func(r *erase.Record) error {
+		all = append(all, r.Receipt)
+		return nil
+	})
+	return all, err
+}
+
+// loadDeletions hides the rows of all deletions that are not done. It is called before anybody
+// reads.
+func (e *Engine) loadDeletions() error {
+	for _, s := range e.allSites() {
+		all := roaring64.New()
+		if err := erase.Each(e.db, s.ID, func(r *erase.Record) error {
+			if r.State == query.DeletionHidden {
+				all.Or(r.Seqs)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		if !all.IsEmpty() {
+			s.Hide(all)
+		}
+	}
+	return nil
+}

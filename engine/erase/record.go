@@ -1,0 +1,152 @@
+// Records of deletions: how they lie in the store.
+
+package erase
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"cairn/engine/query"
+	"cairn/engine/store"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Record is a deletion and the rows that it took.
+type Record struct {
+	query.Receipt
+	Seqs *roaring64.Bitmap // of its rows; nil once nobody needs them
+}
+
+// A record lies in pieces: 0x44 | site u32 | id u64 | piece u16. Piece 0 is the version, a JSON
+// object (see recordJSON) and the xxhash64 of both, little endian. The others are the bitmap of
+// the seqs, as roaring64 writes it. Damage must not hide other rows, nor show hidden ones, so
+// all of it has checksums.
+const recordVersion = 1
+
+// pieceBytes is how many bytes of a bitmap a piece has at most.
+const pieceBytes = 4 << 20
+
+// recordJSON is piece 0. Names of fields never change.
+type recordJSON struct {
+	Kind      query.DeletionKind  `json:"kind"`
+	Condition string              `json:"condition"`
+	By        string              `json:"by"`
+	Reason    string              `json:"reason,omitempty"`
+	Now       bool                `json:"now,omitempty"`
+	State     query.DeletionState `json:"state"`
+	UpTo      uint64              `json:"up_to"`
+	Rows      uint64              `json:"rows"`
+	First     int64               `json:"first"`
+	Last      int64               `json:"last"`
+	HiddenAt  int64               `json:"hidden_at"`
+	PurgeBy   int64               `json:"purge_by"`
+	DoneAt    int64               `json:"done_at,omitempty"`
+	Pieces    int                 `json:"pieces"`
+	Sum       uint64              `json:"sum"` // xxhash64 of the bitmap
+}
+
+// Key is the beginning of the keys of a deletion.
+func Key(site uint32, id uint64) []byte {
+	return binary.BigEndian.AppendUint64(store.SiteKey(store.PrefixDeletions, site), id)
+}
+
+func pieceKey(site uint32, id uint64, piece int) []byte {
+	return binary.BigEndian.AppendUint16(Key(site, id), uint16(piece))
+}
+
+// Put adds the writes of a record to a batch, in place of the one with its id.
+func (r *Record) Put(b *pebble.Batch, site uint32) error {
+	var seqs []byte
+	if r.Seqs != nil {
+		var err error
+		if seqs, err = r.Seqs.ToBytes(); err != nil {
+			return fmt.Errorf("write a deletion: %w", err)
+		}
+	}
+	if err := b.DeleteRange(Key(site, r.ID), Key(site, r.ID+1), nil); err != nil {
+		return err
+	}
+	n := (len(seqs) + pieceBytes - 1) / pieceBytes
+	text, err := json.Marshal(recordJSON{r.Kind, r.Condition, r.By, r.Reason, r.Now, r.State, r.UpTo, r.Rows, r.First, r.Last, r.HiddenAt, r.PurgeBy, r.DoneAt, n, xxhash.Sum64(seqs)})
+	if err != nil {
+		return fmt.Errorf("write a deletion: %w", err)
+	}
+	head := append([]byte{recordVersion}, text...)
+	if err := b.Set(pieceKey(site, r.ID, 0), binary.LittleEndian.AppendUint64(head, xxhash.Sum64(head)), nil); err != nil {
+		return err
+	}
+	for i := range n {
+		if err := b.Set(pieceKey(site, r.ID, i+1), seqs[i*pieceBytes:min((i+1)*pieceBytes, len(seqs))], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each calls fn with every deletion of a site, by id. An error of fn ends it.
+func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
+	end := store.SiteKey(store.PrefixDeletions, site+1)
+	if site+1 == 0 {
+		end = []byte{store.PrefixDeletions + 1}
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixDeletions, site), UpperBound: end})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; {
+		r, left, sum, err := parseHead(it)
+		if err != nil {
+			return err
+		}
+		var seqs []byte
+		for ok = it.Next(); ok && left > 0 && bytes.HasPrefix(it.Key(), Key(site, r.ID)); ok = it.Next() {
+			piece, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			seqs, left = append(seqs, piece...), left-1
+		}
+		if left > 0 || xxhash.Sum64(seqs) != sum {
+			return errDamaged
+		}
+		if len(seqs) > 0 {
+			r.Seqs = roaring64.New()
+			if _, err := r.Seqs.ReadFrom(bytes.NewReader(seqs)); err != nil {
+				return errDamaged
+			}
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// parseHead reads piece 0 of a record. It returns how many others there are, and their checksum.
+func parseHead(it *pebble.Iterator) (r *Record, pieces int, sum uint64, err error) {
+	key := it.Key()
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	prefix := len(Key(0, 0)) - 8
+	end := len(value) - 8
+	if len(key) != prefix+10 || binary.BigEndian.Uint16(key[prefix+8:]) != 0 || end < 1 || value[0] != recordVersion || xxhash.Sum64(value[:end]) != binary.LittleEndian.Uint64(value[end:]) {
+		return nil, 0, 0, errDamaged
+	}
+	var j recordJSON
+	if err := json.Unmarshal(value[1:end], &j); err != nil {
+		return nil, 0, 0, errDamaged
+	}
+	return &Record{Receipt: query.Receipt{ID: binary.BigEndian.Uint64(key[prefix:]), Kind: j.Kind, Condition: j.Condition, By: j.By, Reason: j.Reason, Now: j.Now,
+		State: j.State, UpTo: j.UpTo, Rows: j.Rows, First: j.First, Last: j.Last, HiddenAt: j.HiddenAt, PurgeBy: j.PurgeBy, DoneAt: j.DoneAt}}, j.Pieces, j.Sum, nil
+}
+
+var errDamaged = errors.New("damaged record of a deletion")
