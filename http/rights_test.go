@@ -42,6 +42,8 @@ func TestNativeRights(t *testing.T) {
 		"POST /api/v1/saved":          "manage",
 		"PUT /api/v1/saved/*":         "manage",
 		"DELETE /api/v1/saved/*":      "manage",
+		"DELETE /api/v1/users/*":      "manage",
+		"DELETE /api/v1/events":       "manage",
 		"GET /api/v1/breakdown":       "read",
 		"GET /api/v1/aggregate":       "read",
 		"GET /api/v1/fields":          "read",
@@ -51,6 +53,9 @@ func TestNativeRights(t *testing.T) {
 		"POST /api/v1/admin/snapshot": "admin",
 
 		"POST /api/v1/admin/login-link": "admin",
+		"DELETE /api/v1/admin/sites/*":  "admin",
+		"GET /api/v1/admin/deletions":   "manage",
+		"GET /api/v1/admin/deletions/*": "manage",
 
 		"GET /api/v1/funnel":             "read",
 		"GET /api/v1/funnel/entities":    "read",

@@ -203,7 +203,7 @@ func TestMethods(t *testing.T) {
 		{"GET", "/healthz%00", 404, ""},
 		{"GET", "/healthz?a=b", 200, ""},
 		{"PUT", "/tracking/events", 405, "GET, HEAD, OPTIONS, POST"},
-		{"DELETE", "/api/v1/events", 405, "GET, HEAD, OPTIONS, POST"},
+		{"PUT", "/api/v1/events", 405, "DELETE, GET, HEAD, OPTIONS, POST"},
 		{"GET", "/api/v1/admin/snapshot", 405, "OPTIONS, POST"},
 		{"GET", "/api/v1/nothing", 404, ""},
 		{"GET", "/api/v2/events", 404, ""},

@@ -75,6 +75,11 @@ type Engine interface {
 	// Unsave removes a saved thing; query.ErrConflict when another one needs it.
 	Unsave(ctx context.Context, site *query.Site, id string) error
 
+	// Delete hides the events that a deletion selects, durably, and lets them be purged; its
+	// error is query.ErrNotFound when there are none. Deletions returns those of a site.
+	Delete(ctx context.Context, site *query.Site, d query.Deletion) (query.Receipt, error)
+	Deletions(ctx context.Context, site *query.Site) ([]query.Receipt, error)
+
 	// Snapshot writes a copy that can be restored to dir, which must not exist.
 	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 }

@@ -87,12 +87,18 @@ var parameterKinds = map[string]parameterKind{
 	"at": singleKind, "state": singleKind, "start": singleKind, "return": singleKind, "end": singleKind, "period": singleKind,
 	"cohort": singleKind, "count": singleKind, "cell": singleKind, "depth": singleKind, "anchor": singleKind,
 	"field": singleKind, "kind": singleKind,
+
+	// of deletions
+	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind,
 }
 
 // sendRoute is the route that writes.
 var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, takes: takesSite}
 
-const snapshotPath = "/api/v1/admin/snapshot"
+// adminPath begins the paths that no session of a browser may ask.
+const adminPath = "/api/v1/admin/"
+
+const snapshotPath = adminPath + "snapshot"
 
 // savedPath begins the paths of the calls that change what is saved: the only changes that a
 // browser's session may make.
@@ -141,7 +147,13 @@ var table = declare(
 	&route{method: "PUT", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).save, body: savedBodyMax, takes: takesSite},
 	&route{method: "DELETE", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).unsave, takes: takesSite},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin, act: (*API).makeSnapshot},
-	&route{method: "POST", path: "/api/v1/admin/login-link", right: dialect.Write | dialect.Admin, act: (*API).makeLoginLink},
+	&route{method: "POST", path: adminPath + "login-link", right: dialect.Write | dialect.Admin, act: (*API).makeLoginLink},
+	&route{method: "DELETE", path: "/api/v1/users/*", right: dialect.Manage, act: (*API).forget, takes: takesSite, own: deletionParams},
+	&route{method: "DELETE", path: "/api/v1/events", right: dialect.Manage, act: (*API).deleteEvents,
+		takes: takesSite | takesFilters, own: with(deletionParams, "range", "from", "to")},
+	&route{method: "DELETE", path: adminPath + "sites/*", right: dialect.Write | dialect.Admin, act: (*API).deleteSite, own: with(deletionParams, "purge")},
+	&route{method: "GET", path: adminPath + "deletions", right: dialect.Manage, read: (*API).deletions, takes: takesSite, own: []string{"limit", "after"}},
+	&route{method: "GET", path: adminPath + "deletions/*", right: dialect.Manage, read: (*API).deletion, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/breakdown", right: dialect.Read, read: (*API).breakdown,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
 	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,
@@ -185,7 +197,7 @@ func routesOf(table []*route) []dialect.Route {
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
 			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.many, Streams: r.streams, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
-			Browser: r.read != nil || strings.HasPrefix(r.path, savedPath),
+			Browser: r.read != nil && !strings.HasPrefix(r.path, adminPath) || strings.HasPrefix(r.path, savedPath),
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax

@@ -65,6 +65,7 @@
 //	site.go       what a site is, and all sites
 //	live.go       what happens now; stream.go keeps on telling it
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
+//	deletions.go  deleting events
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
 //	openapi.go    the contract; decode.go events that come in; snapshot.go,
 //	loginlink.go  what the admin's token alone may ask for

@@ -246,7 +246,7 @@ func errorOf(t testing.TB, res *dialect.Response) nativeError {
 
 // sample is a target that a route answers.
 func sample(r *route) string {
-	return strings.ReplaceAll(r.path, "*", nativetest.SomeID) + nativetest.Needed[r.path]
+	return nativetest.Target(r.method, r.path)
 }
 
 // Each error of the engine has its status and message on every read.
@@ -446,10 +446,12 @@ func TestTable(t *testing.T) {
 		want := dialect.Write
 		if r.read != nil {
 			want = dialect.Read
-		} else if strings.HasPrefix(r.path, "/api/v1/saved") {
+		}
+		deletions := strings.HasPrefix(r.path, adminPath+"deletions")
+		if deletions || r.act != nil && !strings.HasPrefix(r.path, adminPath) {
 			want = dialect.Manage
 		}
-		if strings.HasPrefix(r.path, "/api/v1/admin/") || r.path == "/api/v1/sites" {
+		if strings.HasPrefix(r.path, adminPath) && !deletions || r.path == "/api/v1/sites" {
 			want |= dialect.Admin
 		}
 		if routes[i].Right != want {

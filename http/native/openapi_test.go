@@ -227,6 +227,7 @@ func TestContractAnswers(t *testing.T) {
 		UserList:    []query.User{{ID: "u"}},
 		SessionList: []query.Session{{ID: "s", Dialect: event.Native, Cursor: nativetest.SomeID}},
 		GroupInfo:   query.Group{ID: "g"},
+		Receipts:    []query.Receipt{{ID: 1, Kind: query.DeleteSite, State: query.DeletionHidden}},
 	}
 	paged := nativetest.Full()
 	paged.CounterPage.More, paged.Next = true, nativetest.SomeID

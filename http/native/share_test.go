@@ -145,7 +145,8 @@ func TestShareGoals(t *testing.T) {
 // put in one of these lists.
 func TestShareParameters(t *testing.T) {
 	harmless := []string{"site", "from", "to", "range", "max_age", "compare", "interval", "format", "metrics", "limit", "after", "search", "order", "at_least",
-		"fold", "saved", "entity", "mode", "window", "at", "state", "period", "cohort", "count", "cell", "depth", "anchor", "kind"}
+		"fold", "saved", "entity", "mode", "window", "at", "state", "period", "cohort", "count", "cell", "depth", "anchor", "kind",
+		"dry_run", "now", "reason", "purge"}
 	for name := range parameterKinds {
 		n := 0
 		for _, list := range [][]string{harmless, namesField, filterInside} {

@@ -30,10 +30,13 @@ func (n *API) makeSnapshot(ctx context.Context, c *reading) error {
 // is named by the time in UTC, so the names sort by age: snapshot-20261121-034500-123.
 func (n *API) snapshot(ctx context.Context) (query.Snapshot, error) {
 	now := n.now().UTC()
-	name := fmt.Sprintf("snapshot-%s-%03d", now.Format("20060102-150405"), now.Nanosecond()/1e6)
+	name := fmt.Sprintf(snapshotPrefix+"%s-%03d", now.Format("20060102-150405"), now.Nanosecond()/1e6)
 	info, err := n.engine.Snapshot(ctx, filepath.Join(n.snapshotDir, name))
 	return info, noRoom(n.snapshotDir, err)
 }
+
+// snapshotPrefix begins the names of snapshots.
+const snapshotPrefix = "snapshot-"
 
 // noRoom makes an answer of the error that a file system is full.
 func noRoom(dir string, err error) error {

@@ -31,6 +31,7 @@ type Engine struct {
 	Next        string
 	SavedList   []query.Saved
 	SiteFacts   query.Facts
+	Receipts    []query.Receipt
 	LiveNow     query.LiveAnswer
 	Came        []*event.Event // for Tail; see Come
 	mu          sync.Mutex     // guards Came
@@ -267,6 +268,8 @@ func Full() *Engine {
 		PeopleReports: fullPeopleReports(),
 		RowReports:    fullRowReports(),
 		ShopReports:   fullShopReports(),
+		Receipts: []query.Receipt{{ID: 1, Kind: query.DeletePerson, Condition: "user", By: "secret_key", Reason: "asked", State: query.DeletionDone,
+			UpTo: 9, Rows: 3, First: SomeDay, Last: SomeDay + 1, HiddenAt: SomeDay + 2, PurgeBy: SomeDay + 3, DoneAt: SomeDay + 3}, {ID: 2, Kind: query.DeleteRetention, State: query.DeletionHidden}},
 		EventPage: query.Page{Next: OtherID, Events: []*event.Event{
 			{
 				ID: SomeID, Seq: 42, Site: "shop", Dialect: event.Native, Type: event.Order, Name: "order <1>",
@@ -354,12 +357,44 @@ func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswe
 	return &answer, n.Err
 }
 
-// Needed are the parameters without which a call is refused.
-var Needed = map[string]string{
+// Target is a request target of a call that is not refused. pattern has a "*" for each id.
+func Target(method, pattern string) string {
+	id, query := SomeID, needed[pattern]
+	switch {
+	case strings.HasPrefix(pattern, "/api/v1/admin/deletions"):
+		id = "1" // these have numbers
+	case strings.HasPrefix(pattern, "/api/v1/admin/sites"):
+		id = "shop"
+	}
+	if method == "DELETE" {
+		query = map[string]string{"/api/v1/events": "?name=a", "/api/v1/admin/sites/*": "?purge=1"}[pattern]
+	}
+	return strings.ReplaceAll(pattern, "*", id) + query
+}
+
+// needed are the parameters without which a GET is refused.
+var needed = map[string]string{
 	"/api/v1/breakdown":          "?by=name",
 	"/api/v1/aggregate":          "?of=value",
 	"/api/v1/values":             "?field=name",
 	"/api/v1/funnel":             "?step=name%3Da&step=name%3Db",
 	"/api/v1/funnel/entities":    "?step=name%3Da&step=name%3Db",
 	"/api/v1/retention/entities": "?from=2026-11-20&to=2026-11-21&period=day&at=2026-11-21",
+}
+
+func (n *Engine) Delete(_ context.Context, site *query.Site, d query.Deletion) (query.Receipt, error) {
+	n.note(fmt.Sprintf("delete %s by %s now %v dry %v %q", d.Kind, d.By, d.Now, d.DryRun, d.Reason), query.Query{Site: site, Where: d.Where, From: d.From, To: d.To})
+	if len(n.Receipts) == 0 {
+		return query.Receipt{}, query.ErrNotFound
+	}
+	r := n.Receipts[0]
+	if d.DryRun {
+		r.ID = 0
+	}
+	return r, n.Err
+}
+
+func (n *Engine) Deletions(_ context.Context, site *query.Site) ([]query.Receipt, error) {
+	n.Asked = "deletions " + site.Name
+	return append([]query.Receipt(nil), n.Receipts...), n.Err
 }

@@ -1,0 +1,228 @@
+package native
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"cairn/engine/event"
+	"cairn/engine/query"
+)
+
+// This file deletes events: those of a person, those that filters select, and all of a site. It
+// also tells how far deletions have come.
+
+// deletionParams are those that every deletion takes.
+var deletionParams = []string{"dry_run", "now", "reason"}
+
+// reasonMax is how many bytes the reason of a deletion may have.
+const reasonMax = 256
+
+// forget is DELETE /api/v1/users/{id}: all events of the person who has the id.
+func (n *API) forget(ctx context.Context, c *reading) error {
+	d := query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{c.ids[0]}}}}
+	return n.delete(ctx, c, &d, c.ids[0])
+}
+
+// deleteEvents is DELETE /api/v1/events: the events that the filters select.
+func (n *API) deleteEvents(ctx context.Context, c *reading) (err error) {
+	d := query.Deletion{Kind: query.DeleteFilter, Where: c.query.conds()}
+	if d.From, d.To, err = c.query.timeRange(c.site.Location); err != nil {
+		return err
+	}
+	if len(d.Where) == 0 && d.From == 0 && d.To == 0 {
+		return badRequest("name at least one filter or a time: without one this would delete every event of the site. To do that, use DELETE /api/v1/admin/sites/{name}?purge=1")
+	}
+	return n.delete(ctx, c, &d, "")
+}
+
+// deleteSite is DELETE /api/v1/admin/sites/{name}?purge=1: all events of a site. The site itself
+// stays, and so does its number.
+func (n *API) deleteSite(ctx context.Context, c *reading) error {
+	if c.site == nil || c.ids[0] != c.site.Name {
+		c.site = nil
+		for _, s := range n.options.Sites() {
+			if s.Name == c.ids[0] {
+				c.site = &s.Site
+			}
+		}
+		if c.site == nil {
+			return query.ErrNotFound
+		}
+	}
+	if c.query.single["purge"] != "1" {
+		return badField("purge", "must be 1: this deletes every event of the site")
+	}
+	return n.delete(ctx, c, &query.Deletion{Kind: query.DeleteSite}, "")
+}
+
+// delete answers with the receipt of a deletion. id is the one of a person, "" = none.
+func (n *API) delete(ctx context.Context, c *reading, d *query.Deletion, id string) (err error) {
+	if d.DryRun, err = c.query.yes("dry_run"); err != nil {
+		return err
+	}
+	if d.Now, err = c.query.yes("now"); err != nil {
+		return err
+	}
+	d.Reason = c.query.single["reason"]
+	if len(d.Reason) > reasonMax || !utf8.ValidString(d.Reason) {
+		return badField("reason", "must be at most "+strconv.Itoa(reasonMax)+" bytes of text")
+	}
+	d.By = "secret_key"
+	if c.req.Admin {
+		d.By = "admin_token"
+	}
+	saved, err := n.savedNaming(ctx, c.site, id)
+	if err != nil {
+		return err
+	}
+	r, err := n.engine.Delete(ctx, c.site, *d)
+	if err != nil {
+		return engineError(err)
+	}
+	c.out = appendReceipt(c.out, &r)
+	if !d.DryRun {
+		c.out = event.AppendStrings(append(c.out, `,"snapshots":`...), n.snapshotNames())
+	}
+	c.out = append(event.AppendStrings(append(c.out, `,"saved":`...), saved), '}')
+	return nil
+}
+
+// yes reads a parameter that is 1 or absent.
+func (q *params) yes(name string) (bool, error) {
+	_, err := q.choice(name, "0", "1")
+	return q.single[name] == "1", err
+}
+
+// savedNaming returns the ids of the saved things whose query names an id of a person.
+func (n *API) savedNaming(ctx context.Context, site *query.Site, id string) ([]string, error) {
+	naming := []string{}
+	if id == "" {
+		return naming, nil
+	}
+	all, err := n.engine.AllSaved(ctx, site)
+	for i := range all {
+		if names(all[i].Query, id, 3) {
+			naming = append(naming, all[i].ID)
+		}
+	}
+	return naming, err
+}
+
+// names reports whether a value in a query string is an id. A step of a funnel is a query inside
+// the query; depth is how deep these are looked into.
+func names(query, id string, depth int) bool {
+	values, _ := url.ParseQuery(query) // what it cannot read names nobody
+	for _, list := range values {
+		for _, v := range list {
+			if v == id || depth > 1 && strings.Contains(v, "=") && names(v, id, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// snapshotNames returns the names of the snapshots that were made, by age. Each of them may hold
+// what is deleted now.
+func (n *API) snapshotNames() []string {
+	names := []string{}
+	entries, _ := os.ReadDir(n.snapshotDir) // without the directory there are none
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), snapshotPrefix) && e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// deletions is GET /api/v1/admin/deletions, the newest first.
+func (n *API) deletions(ctx context.Context, c *reading) error {
+	all, err := n.engine.Deletions(ctx, c.site)
+	if err != nil {
+		return err
+	}
+	limit, err := c.query.limitOr(pageDefault)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(all)
+	if text := c.query.single["after"]; text != "" {
+		after, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return badField("after", query.ErrBadCursor.Error())
+		}
+		all = slices.DeleteFunc(all, func(r query.Receipt) bool { return r.ID >= after })
+	}
+	next := ""
+	if len(all) > limit {
+		all = all[:limit]
+		next = strconv.FormatUint(all[limit-1].ID, 10)
+	}
+	c.out = append(c.out, `{"deletions":[`...)
+	for i := range all {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		c.out = append(appendReceipt(c.out, &all[i]), '}')
+	}
+	c.out = append(c.out, `],"next":`...)
+	if next == "" {
+		c.out = append(c.out, "null}"...)
+		return nil
+	}
+	c.out = append(event.AppendString(c.out, next), '}')
+	return nil
+}
+
+// deletion is GET /api/v1/admin/deletions/{id}.
+func (n *API) deletion(ctx context.Context, c *reading) error {
+	all, err := n.engine.Deletions(ctx, c.site)
+	if err != nil {
+		return idError(err)
+	}
+	id, err := strconv.ParseUint(c.ids[0], 10, 64)
+	for i := range all {
+		if err == nil && all[i].ID == id {
+			c.out = append(appendReceipt(c.out, &all[i]), '}')
+			return nil
+		}
+	}
+	return query.ErrNotFound
+}
+
+// appendReceipt appends a receipt without the closing brace. It does not say what the condition
+// was: that may name a person.
+func appendReceipt(dst []byte, r *query.Receipt) []byte {
+	dst = append(dst, `{"id":`...)
+	if r.ID == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = strconv.AppendUint(dst, r.ID, 10)
+	}
+	dst = event.AppendString(append(dst, `,"kind":`...), string(r.Kind))
+	dst = appendUint(dst, `,"rows":`, r.Rows)
+	at := func(name string, milli int64, is bool) {
+		dst = append(append(append(dst, `,"`...), name...), `":`...)
+		if is {
+			dst = appendTime(dst, milli)
+		} else {
+			dst = append(dst, "null"...)
+		}
+	}
+	at("first", r.First, r.Rows > 0)
+	at("last", r.Last, r.Rows > 0)
+	if r.ID == 0 { // a dry run
+		return dst
+	}
+	dst = event.AppendString(append(dst, `,"state":`...), string(r.State))
+	at("hidden_at", r.HiddenAt, true)
+	at("purge_by", r.PurgeBy, r.PurgeBy != 0)
+	at("done_at", r.DoneAt, r.DoneAt != 0)
+	dst = event.AppendString(append(dst, `,"by":`...), r.By)
+	return event.AppendString(append(dst, `,"reason":`...), r.Reason)
+}
