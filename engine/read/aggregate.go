@@ -159,11 +159,12 @@ func totalsSuffice(q *query.CounterQuery) bool {
 	return q.Metrics == query.MetricEvents && q.Segment == "" && len(q.Where) == 0
 }
 
-// totals adds the totals of runs to agg, and returns the row ranges of all other parts.
+// totals adds the totals of runs to agg, and returns the row ranges of all other parts. Those are
+// also the runs that have hidden rows.
 func (v *view) totals(q *query.CounterQuery, pred *predicate, agg *aggregate) (rest []rowRange, err error) {
 	for i := len(v.Parts) - 1; i >= 0; i-- {
 		p := &v.Parts[i]
-		if p.Run == nil {
+		if p.Run == nil || p.Hidden() != nil { // totals count hidden rows
 			rest = appendRowRanges(p, rest)
 			continue
 		}

@@ -54,6 +54,8 @@
 //	series.go            the same, step by step; steps.go counts the people and sessions
 //	visits.go            sums over sessions; spans.go puts the rows of each together
 //	digest.go            a summary of the events of a query
+//	begins.go            which rows are deleted, and which row begins a person or a session
+//	                     whose first row is
 //	person.go            which ids and events belong to one person
 //	firstrows.go         the same for a person with very many ids
 //	people.go            profiles and groups; latest.go who was there last

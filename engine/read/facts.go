@@ -28,7 +28,8 @@ func revenueNames() (names []string) {
 	return names
 }
 
-// Facts returns what the rows of a site say of it. It reads no rows.
+// Facts returns what the rows of a site say of it. It reads no rows but of parts in which some are
+// deleted.
 func (rd *Reader) Facts(ctx context.Context, site *query.Site) (query.Facts, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()
@@ -36,26 +37,24 @@ func (rd *Reader) Facts(ctx context.Context, site *query.Site) (query.Facts, err
 	seen := make(map[event.Dialect]bool)
 	for i := range v.Parts {
 		p := &v.Parts[i]
-		if err := v.budget.check(); err != nil {
+		lo, hi, err := v.bounds(p)
+		if err != nil {
 			return query.Facts{}, err
 		}
+		facts.First, facts.Last = min(facts.First, lo), max(facts.Last, hi)
 		part := p.Get()
-		if r := p.Run; r != nil {
-			facts.First, facts.Last = min(facts.First, r.TimeMin), max(facts.Last, r.TimeMax)
-		} else {
-			lo, hi := table.Bounds(part, event.IntTime)
-			facts.First, facts.Last = min(facts.First, lo), max(facts.Last, hi)
+		has := func(field string, terms ...string) bool {
+			col := part.Column(field)
+			return col != nil && len(col.Find("", terms)) > 0
 		}
-		if col := part.Column(event.FieldDialect); col != nil {
-			for code := 1; code <= col.Card(); code++ {
-				seen[event.Dialect(event.CellValue(col.Cell(uint32(code))).Text)] = true
-			}
+		if p.HasGone() { // a dictionary has the cells of deleted rows
+			in := has
+			has = func(field string, terms ...string) bool { return in(field, terms...) && leftIn(p, field, terms) }
 		}
-		for field, terms := range map[string][]string{event.FieldType: shopTypes, event.FieldName: shopNames} {
-			if col := part.Column(field); col != nil && !facts.Shop {
-				facts.Shop = len(col.Find("", terms)) > 0
-			}
+		for _, d := range event.Dialects {
+			seen[d] = seen[d] || has(event.FieldDialect, string(d))
 		}
+		facts.Shop = facts.Shop || has(event.FieldType, shopTypes...) || has(event.FieldName, shopNames...)
 		if err := p.Err(); err != nil {
 			return query.Facts{}, err
 		}
@@ -66,4 +65,15 @@ func (rd *Reader) Facts(ctx context.Context, site *query.Site) (query.Facts, err
 		}
 	}
 	return facts, nil
+}
+
+// leftIn reports whether some row of a part that is not deleted has one of the terms.
+func leftIn(p *table.Part, field string, terms []string) (is bool) {
+	if m := newPredicate().and(field, terms...).matcher(p); m != nil {
+		m.Descend(p.Get().Len()-1, func(int) bool {
+			is = true
+			return false
+		})
+	}
+	return is
 }

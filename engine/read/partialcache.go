@@ -1,6 +1,7 @@
 // The cache of partial aggregates: what a row range of a run adds to an aggregate. When
 // the same query comes again after new rows were added, only the new rows are read. Rows
-// of a run never change, so a cached partial aggregate stays valid for ever.
+// of a run change only when they are deleted, so a cached partial aggregate stays valid until
+// something of the site is.
 
 package read
 
@@ -84,8 +85,7 @@ func unpackPairs(dst []uint64, b []byte) []uint64 {
 	return dst
 }
 
-// partialResults keeps packed partial aggregates, bounded in bytes. A sealed row never changes, so
-// they stay true. It is safe for any number of goroutines.
+// partialResults keeps packed partial aggregates, bounded in bytes. Deletions are in their keys. It is safe for any number of goroutines.
 type partialResults struct {
 	mu     sync.Mutex
 	packed cache.LRU[string, *packedPartial] // nil = the row range adds nothing
@@ -139,7 +139,7 @@ func (rd *Reader) partialCache(v *view, q *query.CounterQuery, repeated bool) pa
 			links = v.joins
 		}
 	}
-	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %q %q %q %q %q %d %d %d %d %s %q", q.Site.ID, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
+	return partialCache{rd.partials, fmt.Sprintf("%d %d %d %d %q %q %q %q %q %d %d %d %d %s %q", q.Site.ID, v.Deletions, q.Metrics, links, q.Property, q.Values, q.Segment, q.SegmentValues, q.Where,
 		q.From, q.To, q.FromDay, q.ToDay, zoneName(q.Site.Location), q.Site.Hosts), repeated}
 }
 

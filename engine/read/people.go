@@ -29,7 +29,11 @@ func (rd *Reader) User(ctx context.Context, site *query.Site, id string) (query.
 	if p == nil {
 		return query.User{}, query.ErrNotFound
 	}
-	return rd.profile(v, site, p)
+	u, err := rd.profile(v, site, p)
+	if err == nil && u.Events == 0 {
+		return query.User{}, query.ErrNotFound // all are deleted
+	}
+	return u, err
 }
 
 // users answers Users.
@@ -47,7 +51,7 @@ func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, nex
 	if q.ByLast {
 		return rd.latestUsers(v, q, limit)
 	}
-	keep := func(seq uint64) bool { return persons.Find(seq) == seq }
+	keep, begin := func(seq uint64) bool { return persons.Find(seq) == seq }, v.personBegin
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
 		found, err := v.ordinals(&q, event.IntPerson)
 		if err == nil {
@@ -56,9 +60,9 @@ func (rd *Reader) users(ctx context.Context, q query.Query) (_ []query.User, nex
 		if err != nil {
 			return nil, "", err
 		}
-		keep = func(seq uint64) bool { return found.Has(seq) && persons.Find(seq) == seq }
+		keep, begin = func(seq uint64) bool { return found.Has(seq) && persons.Find(seq) == seq }, nil
 	}
-	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, keep)
+	roots, more, err := rd.firstSeqs(v, q, event.IntPerson, limit, keep, begin)
 	if err != nil {
 		return nil, "", err
 	}
@@ -176,8 +180,9 @@ func namesBytes(lists ...[]string) (n int) {
 }
 
 // firstSeqs returns one page of the first events of persons or sessions, newest first: the
-// rows whose ordinal in the column col is their own seq. keep selects among them.
-func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(seq uint64) bool) (seqs []uint64, more bool, err error) {
+// rows whose ordinal in the column col is their own seq, deleted or not. keep selects among them.
+// For those that are deleted, begin returns 0 when no row of the ordinal is left; nil = keep knows.
+func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(seq uint64) bool, begin func(ord uint64) (uint64, error)) (seqs []uint64, more bool, err error) {
 	before := uint64(1<<64 - 1)
 	if q.After != "" {
 		var ok bool
@@ -194,7 +199,7 @@ func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(se
 		if err := v.budget.check(); err != nil {
 			return nil, false, err
 		}
-		ords := p.Get().Ints(col)
+		ords, hasGone := p.Get().Ints(col), begin != nil && p.HasGone()
 		for page := (p.Get().Len() - 1) / index.PageRows; page >= 0; page-- {
 			if err := v.budget.check(); err != nil {
 				return nil, false, err
@@ -204,6 +209,13 @@ func (rd *Reader) firstSeqs(v *view, q query.Query, col, limit int, keep func(se
 				seq := p.First() + uint64(page*index.PageRows+j)
 				if uint64(values[j]) != seq || seq >= before || !keep(seq) {
 					continue
+				}
+				if hasGone && p.Gone(page*index.PageRows+j) {
+					if oldest, err := begin(seq); err != nil {
+						return nil, false, err
+					} else if oldest == 0 {
+						continue
+					}
 				}
 				if len(seqs) == limit {
 					return seqs, true, nil

@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -17,8 +18,8 @@ type person struct {
 	anons []string // anonymous ids, by first appearance
 }
 
-// firstSeq returns the seq of the event in which an id first appeared, or 0 when it never
-// did. The previous id of an alias may be of either kind.
+// firstSeq returns the seq of the row in which an id first appeared, deleted or not, or 0 when it
+// never did. The previous id of an alias may be of either kind.
 func (v *view) firstSeq(kind byte, id string) (uint64, error) {
 	field := event.FieldUser
 	if kind == identity.KindAnonymous {
@@ -43,15 +44,16 @@ func aliasOf(ids ...string) []index.Clause {
 	return append([]index.Clause{{Any: []index.Alt{{Field: event.FieldPrevious, Terms: ids}}}}, aliases()...)
 }
 
-// aliases finds the aliases of all ids. An alias event without a user does not count.
+// aliases finds the aliases of all ids. An alias event without a user does not count. A blank
+// that is one had a user, which it may have lost.
 func aliases() []index.Clause {
 	return []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldType, Terms: []string{string(event.Alias)}}}},
-		{Any: []index.Alt{{Field: event.FieldUser}, {Field: event.FieldAnonymous}}, Present: true},
+		{Any: []index.Alt{{Field: event.FieldUser}, {Field: event.FieldAnonymous}, {Field: index.FieldGone}}, Present: true},
 	}
 }
 
-// firstMatch returns the seq of the oldest event that satisfies clauses, or 0.
+// firstMatch returns the seq of the oldest row that satisfies clauses, deleted or not, or 0.
 func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	for i := range v.Parts {
 		p := &v.Parts[i]
@@ -69,19 +71,51 @@ func (v *view) firstMatch(clauses ...index.Clause) (seq uint64, err error) {
 	return 0, nil
 }
 
-// findPerson returns the person with an id, or nil when no event has the id. If it is both a
+// findPerson returns the person with an id, or nil when no event that is not deleted has the id. If it is both a
 // user id and an anonymous id, the person with the user id is returned.
 func (v *view) findPerson(id string) (*person, error) {
-	kind := byte(identity.KindUser)
-	ord, err := v.firstSeq(kind, id)
-	if err == nil && ord == 0 {
-		kind = identity.KindAnonymous
-		ord, err = v.firstSeq(kind, id)
-	}
-	if err != nil || ord == 0 {
+	gone, err := v.gone()
+	if err != nil {
 		return nil, err
 	}
-	return v.person(ord, appearance{kind, id, ord})
+	for _, kind := range [...]byte{identity.KindUser, identity.KindAnonymous} {
+		ord, err := v.firstSeq(kind, id)
+		if err != nil {
+			return nil, err
+		}
+		named := ord != 0
+		if named && gone != nil && gone.has(ord) {
+			if named, err = v.hasID(kind, id); err != nil {
+				return nil, err
+			}
+		}
+		if named {
+			return v.person(ord, appearance{kind, id, ord})
+		}
+	}
+	return nil, nil
+}
+
+// hasID reports whether some row that is not deleted has an id.
+func (v *view) hasID(kind byte, id string) (bool, error) {
+	field := event.FieldUser
+	if kind == identity.KindAnonymous {
+		field = event.FieldAnonymous
+	}
+	has, err := v.hasRow([]index.Clause{{Any: []index.Alt{{Field: field, Terms: []string{id}}}}})
+	if has || err != nil {
+		return has, err
+	}
+	return v.hasRow(aliasOf(id))
+}
+
+// hasRow reports whether some row that is not deleted satisfies clauses.
+func (v *view) hasRow(clauses []index.Clause) (has bool, err error) {
+	_, err = v.walk(newPredicate(clauses...), false, 0, func(*table.Part, []int) (bool, error) {
+		has = true
+		return false, nil
+	}, 1)
+	return has, err
 }
 
 // appearance is an id in an event: that in which it first appeared, where firstSeq says so.
@@ -92,9 +126,14 @@ type appearance struct {
 }
 
 // person collects the ids of the person with an ordinal: those that first appeared in the
-// events of its linked ordinals. known saves a lookup; it may be zero.
+// rows of its linked ordinals. A deleted row is a name alone, and only of ids that other rows
+// have. known saves a lookup; it may be zero.
 func (v *view) person(ord uint64, known appearance) (*person, error) {
 	persons, err := v.persons()
+	if err != nil {
+		return nil, err
+	}
+	gone, err := v.gone()
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +195,17 @@ func (v *view) person(ord uint64, known appearance) (*person, error) {
 					return nil, err
 				}
 			}
-			if first == a.seq {
-				list.add(a.id)
+			if first != a.seq {
+				continue
 			}
+			if gone != nil && gone.has(a.seq) {
+				if has, err := v.hasID(a.kind, a.id); err != nil {
+					return nil, err
+				} else if !has {
+					continue
+				}
+			}
+			list.add(a.id)
 		}
 	}
 	p.users, p.anons = lists[0].list, lists[1].list

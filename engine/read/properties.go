@@ -280,7 +280,7 @@ func (l *propertyList) read() error {
 	c := clock{budget: l.view.budget}
 	for i := range l.view.Parts {
 		r := l.view.Parts[i].Run
-		if r == nil {
+		if r == nil || l.view.Parts[i].Hidden() != nil {
 			continue
 		}
 		days, ok := l.view.totalsOf(r, l.pred)

@@ -22,7 +22,7 @@ type propertyPart struct {
 
 // openPart finds out which lines of a part share cells.
 func (l *propertyList) openPart(rr *rowRange, part index.Part) *propertyPart {
-	p := &propertyPart{of: rr.part, byRow: l.byRow || rr.part.Run == nil}
+	p := &propertyPart{of: rr.part, byRow: l.byRow || rr.part.Run == nil || rr.part.Hidden() != nil}
 	lines := l.inLog
 	if rr.part.Run != nil {
 		if !p.byRow {

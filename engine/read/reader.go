@@ -48,6 +48,7 @@ type Reader struct {
 	partials *partialResults // of row ranges
 	pairs    *pairBudget
 	counted  countedRuns
+	begun    begun
 }
 
 // New makes a Reader. The Reader owns nothing in o: the caller closes the store after the

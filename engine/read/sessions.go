@@ -68,7 +68,7 @@ func (v *view) sessionClause(values []string) (c index.Clause, err error) {
 			c.Any = append(c.Any, index.Alt{Field: event.FieldSession, Terms: []string{value}})
 			continue
 		}
-		ev, err := v.Event(first)
+		ev, err := v.Names(first)
 		if err != nil {
 			return c, err
 		}
@@ -93,15 +93,15 @@ func (rd *Reader) sessions(ctx context.Context, q query.Query) (_ []query.Sessio
 	}
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
-	keep := func(uint64) bool { return true }
+	keep, begin := func(uint64) bool { return true }, v.sessionBegin
 	if len(q.Where) > 0 || q.From != 0 || q.To != 0 {
 		matched, err := v.ordinals(&q, event.IntSession)
 		if err != nil {
 			return nil, "", err
 		}
-		keep = matched.Has
+		keep, begin = matched.Has, nil
 	}
-	firsts, more, err := rd.firstSeqs(v, q, event.IntSession, limit, keep)
+	firsts, more, err := rd.firstSeqs(v, q, event.IntSession, limit, keep, begin)
 	if err != nil {
 		return nil, "", err
 	}
@@ -125,13 +125,14 @@ func (rd *Reader) sessions(ctx context.Context, q query.Query) (_ []query.Sessio
 	return sessions, "", nil
 }
 
-// session computes the session whose first event has the seq first. If that event begins no
-// session, session returns query.ErrNotFound.
+// session computes the session whose first row, deleted or not, has the seq first. If that row
+// begins no session, or all events of the session are deleted, session returns
+// query.ErrNotFound.
 func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Session, error) {
 	if first == 0 {
 		return query.Session{}, query.ErrNotFound
 	}
-	ev, err := v.Event(first)
+	ev, err := v.Names(first)
 	if err != nil {
 		return query.Session{}, err
 	}
@@ -140,7 +141,7 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 	}
 	s := query.Session{ID: ev.Session, Dialect: ev.Dialect, Cursor: rd.Public.Encode(site.ID, first)}
 	rule := event.NewestRule(ev.Dialect)
-	from := newSource(site, rule, ev)
+	from := newSource(site, rule)
 	var views []pageView
 	var groups names
 	people, err := v.persons()
@@ -199,8 +200,11 @@ func (rd *Reader) session(v *view, site *query.Site, first uint64) (query.Sessio
 			s.Cart = ev.Value.Text
 		}
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return query.Session{}, err
+	case s.Events == 0:
+		return query.Session{}, query.ErrNotFound
 	}
 	from.set(&s)
 	s.Groups = groups.list

@@ -6,6 +6,7 @@ package read
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -311,9 +312,62 @@ func (s *PairSet) EachPerson(p identity.Persons, fn func(row int)) error {
 // Each calls fn with every pair, ascending.
 func (s *PairSet) Each(fn func(row int, ord uint64)) error { return s.bag.eachPair(fn) }
 
+// Cells is the cells of a part that its rows have, but for those that only deleted rows have.
+type Cells struct {
+	index.Part
+	rows *Rows
+	own  *table.Part
+}
+
+// Codes returns at most limit codes of a column of the part, ascending, of cells that rows have
+// which are not deleted.
+func (c *Cells) Codes(col index.Column, limit int) ([]uint32, error) {
+	codes := make([]uint32, 0, min(col.Card(), limit))
+	if !c.own.HasGone() {
+		for code := range min(col.Card(), limit) {
+			codes = append(codes, uint32(code+1))
+		}
+		return codes, nil
+	}
+	m := newPredicate().matcher(c.own)
+	if m == nil {
+		return nil, c.Err()
+	}
+	// A cell is in a dictionary because some row has it. Only rows can tell which.
+	of, found := newRowInts(col.Codes()), make(map[int64]struct{})
+	var err error
+	buf, page := make([]int32, index.PageRows), -1
+	constant, same := int64(0), false
+	m.Batches(0, c.Len(), buf, func(rows []int32) bool {
+		if at := int(rows[0]) / index.PageRows; at != page {
+			page = at
+			constant, same = of.col.Constant(page)
+		}
+		if same {
+			found[constant] = struct{}{}
+		} else {
+			for _, code := range of.of(rows) {
+				if _, known := found[code]; !known && len(found) <= limit {
+					found[code] = struct{}{}
+				}
+			}
+		}
+		delete(found, 0)
+		err = c.rows.Check()
+		return err == nil && len(found) < min(limit, col.Card())
+	})
+	for code := range found {
+		if code <= int64(col.Card()) && len(codes) < limit {
+			codes = append(codes, uint32(code))
+		}
+	}
+	slices.Sort(codes)
+	return codes, err
+}
+
 // EachPart calls fn with the parts that may have rows in a span, newest first. The part is valid
 // until fn returns.
-func (r *Rows) EachPart(span query.Span, fn func(index.Part) error) error {
+func (r *Rows) EachPart(span query.Span, fn func(*Cells) error) error {
 	for i := len(r.Parts) - 1; i >= 0; i-- {
 		if err := r.Check(); err != nil {
 			return err
@@ -326,7 +380,7 @@ func (r *Rows) EachPart(span query.Span, fn func(index.Part) error) error {
 				continue
 			}
 		}
-		if err := fn(own.Get()); err != nil {
+		if err := fn(&Cells{own.Get(), r, &own}); err != nil {
 			return err
 		}
 		if err := own.Err(); err != nil {

@@ -15,7 +15,7 @@ import (
 // source finds where a session came from, from its events.
 type source struct {
 	rule  *event.Rule
-	first *event.Event // of the session
+	first *event.Event // the oldest of the session
 
 	latest identity.Visit // for a rule with LateSource
 	found  origin         // for a rule with LateSource
@@ -40,8 +40,8 @@ type origin struct {
 // hostsMax is how many hosts of its pages, and how many that refer to it, a source remembers.
 const hostsMax = 1000
 
-func newSource(site *query.Site, rule *event.Rule, first *event.Event) *source {
-	s := &source{rule: rule, first: first}
+func newSource(site *query.Site, rule *event.Rule) *source {
+	s := &source{rule: rule}
 	if rule.RowSource {
 		s.own, s.hosts = make(map[string]bool), make(map[string]origin)
 		for _, h := range site.Hosts {
@@ -53,6 +53,9 @@ func newSource(site *query.Site, rule *event.Rule, first *event.Event) *source {
 
 // take takes in an event of the session. Events come in the order of their seqs.
 func (s *source) take(ev *event.Event) {
+	if s.first == nil {
+		s.first = ev
+	}
 	switch {
 	case s.rule.LateSource:
 		before := s.latest.Arrival

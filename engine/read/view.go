@@ -30,6 +30,11 @@ type view struct {
 		persons identity.Persons
 		known   bool
 	}
+	deleted struct { // see gone
+		sync.Mutex
+		rows  *goneRows
+		known bool
+	}
 }
 
 // view returns a view of the site's rows as they are now.

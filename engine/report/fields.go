@@ -16,7 +16,8 @@ import (
 	"cairn/index"
 )
 
-// Fields lists the fields of the runs that touch a range. It looks at dictionaries, not at rows.
+// Fields lists the fields of the runs that touch a range. It looks at dictionaries, and at rows of
+// runs with deleted ones alone.
 func (r *Reports) Fields(ctx context.Context, q query.FieldsQuery) (*query.FieldsAnswer, error) {
 	rows := r.reader.Rows(ctx, q.Site)
 	defer rows.Close()
@@ -76,7 +77,7 @@ const (
 )
 
 // addPart adds the fields of a part.
-func (l *fieldList) addPart(part index.Part) error {
+func (l *fieldList) addPart(part *read.Cells) error {
 	for _, field := range part.Fields() {
 		if err := l.rows.Check(); err != nil {
 			return err
@@ -85,7 +86,13 @@ func (l *fieldList) addPart(part index.Part) error {
 		switch {
 		case name != "":
 		case field == event.PrefixContext || field == event.PrefixProperty || field == event.PrefixExtra:
-			l.more = true // keys without a column
+			if col := part.Column(field); col != nil && !l.more { // keys without a column
+				codes, err := part.Codes(col, 1)
+				if err != nil {
+					return err
+				}
+				l.more = len(codes) > 0
+			}
 			continue
 		case strings.ContainsFunc(field, func(r rune) bool { return r < ' ' }):
 			continue // not a field that can be asked for
@@ -99,18 +106,25 @@ func (l *fieldList) addPart(part index.Part) error {
 			continue
 		}
 		if col := part.Column(field); col != nil {
-			l.addColumn(name, kind, col)
+			codes, err := part.Codes(col, fieldCells)
+			if err != nil {
+				return err
+			}
+			l.addColumn(name, kind, col, codes)
 		}
 	}
 	return nil
 }
 
-// addColumn adds the field of a column, and those inside its cells.
-func (l *fieldList) addColumn(name, kind string, col index.Column) {
+// addColumn adds the field of a column, and those inside the cells of some codes.
+func (l *fieldList) addColumn(name, kind string, col index.Column, codes []uint32) {
 	card, leaves := col.Card(), 0
 	certain := make(map[string]bool) // paths under which some cell has a value
-	for code := 1; code <= min(card, fieldCells) && leaves < fieldLeaves; code++ {
-		cell := col.Cell(uint32(code))
+	for _, code := range codes {
+		if leaves >= fieldLeaves {
+			break
+		}
+		cell := col.Cell(code)
 		event.CellLeaves(cell, func(path, term string) bool {
 			if !certain[path] { // without the empty keys that come first, the path may be another one
 				is := false

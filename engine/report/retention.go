@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -145,6 +146,7 @@ type retention struct {
 	rows    *read.Rows
 	periods *periods
 	people  *people
+	begins  read.PersonBegins
 	start   *read.Selection // nil = any row
 	returns *read.Selection // nil = any row
 	members members
@@ -165,6 +167,9 @@ func (t *retention) cohort() query.Cohort {
 
 func (t *retention) run() (err error) {
 	if t.people, err = peopleOf(t.rows); err != nil {
+		return err
+	}
+	if t.begins, err = t.rows.PersonBegins(); err != nil {
 		return err
 	}
 	all, err := t.rows.Select(t.q.Where, t.q.Span)
@@ -261,7 +266,7 @@ func (t *retention) read(s *read.Slice, in class) (*[]uint64, error) {
 	if t.returns != nil {
 		returns = s.Selects(t.returns)
 	}
-	byRoot := t.byRoot()
+	byRoot, begin := t.byRoot(), t.begins.In(s)
 	seen := getNumbers()
 	recent := recentNumbers.Get().(*[1 << 12]uint64)
 	defer recentNumbers.Put(recent)
@@ -285,7 +290,7 @@ func (t *retention) read(s *read.Slice, in class) (*[]uint64, error) {
 			if returns(row) {
 				n |= seenReturn
 			}
-			if byRoot && s.Seq(row) == uint64(ord) || !byRoot && starts(row) {
+			if seq := s.Seq(row); byRoot && (seq == uint64(ord) || begin.Is(seq, uint64(ord))) || !byRoot && starts(row) {
 				n |= seenStart
 			}
 			if n&(seenReturn|seenStart) == 0 {
@@ -297,12 +302,11 @@ func (t *retention) read(s *read.Slice, in class) (*[]uint64, error) {
 			}
 		}
 	})
-	t.toRoots(*seen, in, seen)
-	return seen, err
+	return seen, cmp.Or(err, t.toRoots(*seen, in, seen))
 }
 
 // toRoots replaces ordinals by roots and leaves out those that are not in a class.
-func (t *retention) toRoots(numbers []uint64, in class, out *[]uint64) {
+func (t *retention) toRoots(numbers []uint64, in class, out *[]uint64) error {
 	byRoot := t.byRoot()
 	roots := getNumbers()
 	defer putNumbers(roots)
@@ -316,8 +320,12 @@ func (t *retention) toRoots(numbers []uint64, in class, out *[]uint64) {
 		if !in.has(root) {
 			continue
 		}
-		if byRoot && n>>seenBits != root {
-			n &^= seenStart // the first event of another id of the person
+		if byRoot && n&seenStart != 0 {
+			if is, err := t.begin(n>>seenBits, root); err != nil {
+				return err
+			} else if !is {
+				n &^= seenStart // the first event of another id of the person
+			}
 		}
 		if n&(seenReturn|seenStart) == 0 {
 			continue
@@ -325,6 +333,17 @@ func (t *retention) toRoots(numbers []uint64, in class, out *[]uint64) {
 		kept = append(kept, root<<seenBits|n&(1<<seenBits-1))
 	}
 	*out = kept
+	return nil
+}
+
+// begin reports whether the oldest row of an ordinal that is not deleted is the oldest one of the
+// person with that root.
+func (t *retention) begin(ord, root uint64) (bool, error) {
+	if !t.begins.Gone(root) {
+		return ord == root, nil
+	}
+	oldest, err := t.rows.PersonBegin(root)
+	return oldest == t.begins.First(ord), err
 }
 
 // lookBack marks the people who have a start event before the span.

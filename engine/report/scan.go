@@ -1,7 +1,8 @@
 // The pass: it reads slices of rows, newest first, and puts the rows of each visit together.
 //
 // Slices are read side by side. A visit that did not begin in a slice waits in open until the
-// slice comes in which it did: no older slice has a row of it. Those few visits are put together in
+// slice comes in which it did: no older slice has a row of it. Where the first row of a visit is
+// deleted, it begins with the oldest one that is left. Those few visits are put together in
 // the order of slices, and all others are counted by the goroutine that has read them. So memory
 // holds the slices under way, the visits that wait and the answer.
 
@@ -62,6 +63,7 @@ type pass struct {
 	sel   *read.Selection // rows with a session
 	match selections
 	own   map[string]bool // hosts of the site
+	begin read.SessionBegins
 
 	share, shares uint64 // the sessions that this pass is for
 	room          read.PairSets
@@ -163,6 +165,9 @@ func (p *pass) choose() (err error) {
 	if p.sel, err = p.rows.Select(nil, p.span); err != nil {
 		return err
 	}
+	if p.begin, err = p.rows.SessionBegins(); err != nil {
+		return err
+	}
 	p.sel = p.sel.WithSession()
 	one := func(where []query.Cond) *read.Selection {
 		if err != nil {
@@ -194,12 +199,21 @@ func (w *passWorker) take(s *sliceVisits) error {
 			}
 		}
 		v, dims := &s.visits[i], s.dimsOf(w, int(i))
+		newer, waits := p.open[v.ord]
+		if v.began && !waits {
+			continue // its first row is deleted, and all that is left of it is in this slice
+		}
 		w.translate(v, dims)
 		if v.taken = true; v.ord > s.first {
 			continue // of a damaged row: a session begins with its first row
 		}
-		if newer, waits := p.open[v.ord]; waits {
+		if waits {
 			newer.join(v, dims)
+			if v.began {
+				if err := p.end(newer); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if len(p.open) == p.most {
@@ -230,12 +244,8 @@ func (w *passWorker) take(s *sliceVisits) error {
 		w.translate(v, dims)
 		newer := p.open[ord]
 		newer.join(v, dims)
-		delete(p.open, ord)
-		if newer.began {
-			newer.fresh = p.judge(&newer.visit)
-			if err := p.inTurn.done(p.inTurn.texts, &newer.visit, newer.dims); err != nil {
-				return err
-			}
+		if err := p.end(newer); err != nil {
+			return err
 		}
 	}
 	for i := range s.visits {
@@ -252,6 +262,16 @@ func (w *passWorker) take(s *sliceVisits) error {
 		return nil
 	}
 	return p.after(s.first)
+}
+
+// end takes a visit of which no row can come any more out of open, and counts it if it began.
+func (p *pass) end(v *visitDims) error {
+	delete(p.open, v.ord)
+	if !v.began {
+		return nil
+	}
+	v.fresh = p.judge(&v.visit)
+	return p.inTurn.done(p.inTurn.texts, &v.visit, v.dims)
 }
 
 // dimsOf returns the dimensions of a visit.

@@ -83,6 +83,8 @@ type sliceReader struct {
 	to   *sliceVisits
 	base uint64 // seq of row 0 of the part
 
+	begin *read.SliceBegins
+
 	tests []func(int) bool
 	plain func(int) bool
 	goal  func(int) bool
@@ -105,7 +107,7 @@ func (w *passWorker) readSlice(s *read.Slice) (*sliceVisits, error) {
 	}
 	to := sliceRoom.Get().(*sliceVisits)
 	to.first = s.Seq(s.First())
-	r := &sliceReader{passWorker: w, partReader: w.reader, s: s, to: to, base: s.Seq(0)}
+	r := &sliceReader{passWorker: w, partReader: w.reader, s: s, to: to, base: s.Seq(0), begin: w.begin.In(s)}
 	err := r.read()
 	if err != nil || len(to.visits) == 0 {
 		to.free()
@@ -173,7 +175,7 @@ func (r *sliceReader) addRows(rows []int32) {
 				v.last = at
 			}
 		}
-		if at.seq == ord {
+		if at.seq == ord || r.begin.Is(at.seq, ord) {
 			v.began, v.start = true, at.time
 		}
 		if person := uint64(who[i]); person != 0 && (v.person == 0 || at.before(v.personAt)) {
@@ -348,9 +350,17 @@ func (r *sliceReader) addBeats() error {
 	if !slices.ContainsFunc(r.to.visits, func(v visit) bool { return v.rule.HeartBeats }) {
 		return nil
 	}
-	return beats(r.rows, r.to.first, r.to.first+uint64(r.s.Len())-1, func(ord uint64, at int64) {
+	take := func(ord uint64, at int64) {
 		if v := r.to.get(ord); v != nil {
 			v.beat = at
 		}
-	})
+	}
+	for _, i := range r.to.older { // of visits whose first rows, in older slices, are deleted
+		if v := &r.to.visits[i]; v.began && v.rule.HeartBeats {
+			if err := beats(r.rows, v.ord, v.ord, take); err != nil {
+				return err
+			}
+		}
+	}
+	return beats(r.rows, r.to.first, r.to.first+uint64(r.s.Len())-1, take)
 }

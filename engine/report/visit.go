@@ -32,7 +32,7 @@ type pageView struct {
 // Numbers of texts are those of the slice until the visit is merged, then those of the pass.
 type visit struct {
 	ord      uint64
-	start    int64 // time of its first row by seq
+	start    int64 // time of its first row by seq that is not deleted
 	began    bool  // that row is in the span
 	selected bool  // one row satisfies all conditions on rows
 	rule     *event.Rule

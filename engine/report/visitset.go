@@ -22,15 +22,19 @@ func countedVisits(rows *read.Rows, where []query.Cond, span query.Span) (*ident
 	if err != nil {
 		return nil, err
 	}
+	begins, err := rows.SessionBegins()
+	if err != nil {
+		return nil, err
+	}
 	type sets struct{ began, acted identity.OrdSet }
 	found, err := read.Gather(all, func(s *read.Slice, into *sets) error {
-		sessions, acts := s.Ints(event.IntSession), s.Selects(actions)
+		sessions, acts, begin := s.Ints(event.IntSession), s.Selects(actions), begins.In(s)
 		return s.Each(func(rows []int32) {
 			for i, ord := range sessions.Of(rows) {
 				if ord == 0 {
 					continue
 				}
-				if uint64(ord) == s.Seq(int(rows[i])) {
+				if seq := s.Seq(int(rows[i])); uint64(ord) == seq || begin.Is(seq, uint64(ord)) {
 					into.began.Add(uint64(ord))
 				}
 				if acts(int(rows[i])) {

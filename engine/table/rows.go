@@ -187,13 +187,29 @@ func (v *View) PartOf(seq uint64) *Part {
 	return &v.Parts[i]
 }
 
-// Event reads the event at seq, nil when there is none.
+// Event reads the event at seq, nil when there is none or it is deleted.
 func (v *View) Event(seq uint64) (*event.Event, error) {
+	p := v.PartOf(seq)
+	if p == nil || p.Gone(int(seq-p.First())) {
+		return nil, nil
+	}
+	return NewRowReader(p.Get()).Read(int(seq - p.First()))
+}
+
+// nameFields are the fields that a deleted row keeps as long as a person or session is named
+// by it.
+var nameFields = []string{event.FieldDialect, event.FieldSession, event.FieldType, event.FieldUser, event.FieldAnonymous, event.FieldPrevious}
+
+// Names reads what names the person and the session of the row at seq, deleted or not: dialect,
+// session, type, ids and ordinals, and nothing else. It is nil when there is no such row.
+func (v *View) Names(seq uint64) (*event.Event, error) {
 	p := v.PartOf(seq)
 	if p == nil {
 		return nil, nil
 	}
-	return NewRowReader(p.Get()).Read(int(seq - p.First()))
+	r := newFieldReader(p.Get(), nameFields)
+	r.ints[event.IntPerson], r.ints[event.IntSession] = p.Get().Ints(event.IntPerson), p.Get().Ints(event.IntSession)
+	return r.Read(int(seq - p.First()))
 }
 
 // idFields are the fields that say who an event is from.
@@ -202,7 +218,8 @@ var idFields = []string{event.FieldType, event.FieldUser, event.FieldAnonymous, 
 // NewIDReader reads the idFields of the rows of a part, and no integers.
 func NewIDReader(p index.Part) *RowReader { return newFieldReader(p, idFields) }
 
-// IDs reads the idFields of the event at seq, nil when there is none.
+// IDs reads the idFields of the row at seq, deleted or not, nil when there is none. Of a deleted
+// row they are names, see Names.
 func (v *View) IDs(seq uint64) (*event.Event, error) {
 	p := v.PartOf(seq)
 	if p == nil {

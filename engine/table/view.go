@@ -2,7 +2,11 @@
 
 package table
 
-import "cairn/index"
+import (
+	"cairn/index"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+)
 
 // View is what one query sees: every part, oldest first, tiling 1..last but for the events
 // that a repair has lost. Whoever takes a
@@ -15,6 +19,7 @@ type View struct {
 
 	// Deletions is how often the hidden rows of the table had changed when the view was taken.
 	Deletions uint64
+	hidden    *roaring64.Bitmap
 }
 
 // Part is a part of a view, and the bounds known without opening it.
@@ -29,7 +34,7 @@ type Part struct {
 func (t *Table) View() *View {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	v := &View{Table: t, Last: t.last, runs: t.hold(), Deletions: t.deletions}
+	v := &View{Table: t, Last: t.last, runs: t.hold(), Deletions: t.deletions, hidden: t.hidden}
 	v.Parts = make([]Part, 0, len(v.runs.All)+len(t.sealing)+1)
 	for _, r := range v.runs.All {
 		v.Parts = append(v.Parts, Part{Run: r})
@@ -53,6 +58,25 @@ func (t *Table) View() *View {
 
 // Hidden returns the rows of the part that no query may see, nil when there are none.
 func (p *Part) Hidden() index.RowSet { return p.hidden }
+
+// Hidden returns the seqs of the rows that deletions hide, nil when there are none. Nobody may
+// change it.
+func (v *View) Hidden() *roaring64.Bitmap { return v.hidden }
+
+// Blanks returns the column of the part that has a cell in each blank, nil when there are none.
+func (p *Part) Blanks() index.Column { return p.Get().Column(index.FieldGone) }
+
+// HasGone reports whether some rows of the part may be deleted.
+func (p *Part) HasGone() bool { return p.hidden != nil || p.Blanks() != nil }
+
+// Gone reports whether a row is deleted: it is hidden, or a blank.
+func (p *Part) Gone(row int) bool {
+	if p.hidden != nil && p.hidden.Has(row) {
+		return true
+	}
+	blanks := p.Blanks()
+	return blanks != nil && blanks.Codes().At(row) != 0
+}
 
 // Close gives the runs of the view back. It is called once, when all goroutines that read
 // the view have ended.
