@@ -96,7 +96,7 @@
 //	header.go descriptor.go section.go
 //	totals.go                              the format, piece by piece
 //	write.go write_column.go write_dict.go
-//	build.go merge.go scratch.go           writing a run
+//	build.go merge.go thin.go scratch.go   writing a run
 //	run.go run_column.go cache.go          reading a run
 //	match.go match_cond.go match_codes.go
 //	match_terms.go equal.go
