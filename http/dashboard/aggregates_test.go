@@ -13,7 +13,7 @@ const madeNumbers = `{"from":"2026-10-31T00:00:00.000Z","to":"2026-11-30T00:00:0
 "compare":{"from":"2026-10-01T00:00:00.000Z","to":"2026-10-31T00:00:00.000Z","total":{"count":50000,"sum":3000000},"series":[{"time":"2026-10-01T00:00:00.000Z","sum":90}]}}`
 
 func TestNumbers(t *testing.T) {
-	r := &cannedReports{answers: map[string]string{"aggregate": madeNumbers, "fields": `{"fields":[{"field":"prop.plan"},{"field":"prop.amount","numbers":true},{"field":"value","numbers":true},{"field":"os_version","numbers":true}]}`}}
+	r := &made{answers: map[string]string{"aggregate": madeNumbers, "fields": `{"fields":[{"field":"prop.plan"},{"field":"prop.amount","numbers":true},{"field":"value","numbers":true},{"field":"os_version","numbers":true}]}`}}
 	_, _, page := look(t, r, "numbers?_metric=sum&by=prop.plan&interval=day")
 	shows(t, page, "Numbers of", `value="value" selected`, `value="prop.amount">amount`, `label="Other properties"`, "Count", "54,842", "9.7 %", "3,295,762.13", "Sum", "3.3 M", "Mean", "60.1", "Least", "−0.0125", "Greatest", "12.3 M",
 		"Median", "41.81", "p90", "138.23", "p99", "279.05", "12 are no numbers", "Sum over time", `role="img"`, "format=csv", "By plan", "Sum", "Count", "prop.plan=a", "10.5", "50 %", "(none)", "0.25")
@@ -21,7 +21,7 @@ func TestNumbers(t *testing.T) {
 		t.Error("it is exact")
 	}
 	var course, rows state
-	for _, q := range r.asked["aggregate"] {
+	for _, q := range r.all("aggregate") {
 		if q.has("by") {
 			rows = q
 		} else {
@@ -42,7 +42,7 @@ func TestNumbersNotExact(t *testing.T) {
 		`{"sum":false,"percentiles":true}`:               {"≈ 3.3 M", "≈ 60.1", textSumInexact},
 		`{"sum":true,"percentiles":false,"error":0.005}`: {"≈ 41.81", "≈ 138.23", "≈ 279.05", textRanksInexact + "0.5 %."},
 	} {
-		r := &cannedReports{answers: map[string]string{"aggregate": strings.Replace(madeNumbers, `{"sum":true,"percentiles":true}`, exact, 1)}}
+		r := &made{answers: map[string]string{"aggregate": strings.Replace(madeNumbers, `{"sum":true,"percentiles":true}`, exact, 1)}}
 		_, _, page := look(t, r, "numbers?of=value")
 		shows(t, page, want...)
 		if n := strings.Count(page, "≈"); n != len(want) {
@@ -58,7 +58,7 @@ func TestNumbersOf(t *testing.T) {
 		`{"field":"os_version","numbers":true},{"field":"value","numbers":false},{"field":"prop.amount","numbers":true}`: "prop.amount",
 		`{"field":"prop.plan"}`: "value",
 	} {
-		r := &cannedReports{answers: map[string]string{"aggregate": madeNumbers, "fields": `{"fields":[` + fields + `]}`}}
+		r := &made{answers: map[string]string{"aggregate": madeNumbers, "fields": `{"fields":[` + fields + `]}`}}
 		look(t, r, "numbers")
 		if got := r.one(t, "aggregate").get("of"); got != want {
 			t.Errorf("%s: of %s", fields, got)
@@ -73,7 +73,7 @@ func TestNumbersStates(t *testing.T) {
 		"refused": {"of=name", `400 {"error":"of: must be value, prop.PATH or extra.PATH","field":"of"}`, "must be value, prop.PATH"},
 		"hostile": {"of=" + url.QueryEscape("prop."+hostileText) + "&by=" + url.QueryEscape("prop."+hostileText), madeNumbers, "By &lt;script&gt;alert(1)"},
 	} {
-		r := &cannedReports{answers: map[string]string{"aggregate": c.answer, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
+		r := &made{answers: map[string]string{"aggregate": c.answer, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
 		if status, _, page := look(t, r, "numbers?"+c.query); status != 200 || !strings.Contains(page, c.want) {
 			t.Errorf("%s: %d, %q is not there:\n%s", name, status, c.want, page)
 		}
@@ -81,7 +81,7 @@ func TestNumbersStates(t *testing.T) {
 }
 
 func TestNumbersForm(t *testing.T) {
-	if got := redirected(t, &cannedReports{}, "numbers", url.Values{"range": {"7d"}, "of": {"prop.a"}, "by": {""}, "sort": {"sum"}, "after": {"x"}}).String(); got != "of=prop.a&range=7d" {
+	if got := redirected(t, &made{}, "numbers", url.Values{"range": {"7d"}, "of": {"prop.a"}, "by": {""}, "sort": {"sum"}, "after": {"x"}}).String(); got != "of=prop.a&range=7d" {
 		t.Error(got)
 	}
 }

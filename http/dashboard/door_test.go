@@ -140,11 +140,6 @@ func TestHeadersOfPages(t *testing.T) {
 	}
 }
 
-// below is a server whose paths begin with a base. The paths of requests come without it.
-type below struct{ atRoot }
-
-func (below) Base() string { return "/cairn" }
-
 // The way in ends at the screen that was asked for, below a base and whatever its filters hold.
 func TestWayInBelowBase(t *testing.T) {
 	d := New(Options{Reports: madeOverview(plainName), Gate: &lock{}, Addresses: below{}, Now: func() time.Time { return shown }})

@@ -16,7 +16,7 @@ const madeFunnel = `{"from":"2026-10-31T00:00:00.000Z","to":"2026-11-30T00:00:00
 "interval":"week","series":[{"time":"2026-11-16T00:00:00.000Z","rate":0.05},{"time":"2026-11-23T00:00:00.000Z","rate":null,"partial":true}]}`
 
 func TestFunnel(t *testing.T) {
-	r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "saved": `{"saved":[{"id":"1","kind":"funnel","name":"Shop & co","query":"mode=strict&step=name%3Da&step=name%3Da&step=type%3Dorder&split=visit.country&bot=false"}]}`,
+	r := &made{answers: map[string]string{"funnel": madeFunnel, "saved": `{"saved":[{"id":"1","kind":"funnel","name":"Shop & co","query":"mode=strict&step=name%3Da&step=name%3Da&step=type%3Dorder&split=visit.country&bot=false"}]}`,
 		"values": `{"rows":[{"value":"<script>alert(1)</script>"}]}`, "fields": `{"fields":[{"field":"prop.plan"},{"field":"name"}]}`}}
 	address := "funnels?step=name%3Da&step=name%3Da&step=&step=type%3Dorder&split=visit.country&mode=strict"
 	_, _, page := look(t, r, address)
@@ -31,7 +31,7 @@ func TestFunnel(t *testing.T) {
 	}
 	// Another one is not called by the name of the saved one, and can be saved.
 	_, _, page = look(t, r, strings.Replace(address, "strict", "any", 1))
-	shows(t, page, ">Funnel</h2>", `<form method="post" action="/base/dashboard/site/shop/saved">`, `name="query" value="step=name%3Da&amp;step=name%3Da&amp;step=type%3Dorder&amp;mode=any&amp;split=visit.country&amp;bot=false"`)
+	shows(t, page, ">Funnel</h2>", `<form method="post" action="/cairn/dashboard/site/shop/saved">`, `name="query" value="step=name%3Da&amp;step=name%3Da&amp;step=type%3Dorder&amp;mode=any&amp;split=visit.country&amp;bot=false"`)
 }
 
 func TestFunnelStates(t *testing.T) {
@@ -46,7 +46,7 @@ func TestFunnelStates(t *testing.T) {
 		"eleven":     {"funnels?" + strings.Repeat("step=name%3Da&", 11), `400 {"error":"step: must be given 2 to 10 times","field":"step"}`, "2 to 10 times"},
 		"nobody met": {"funnels?step=name%3Da&step=name%3Db&_at=2", "", textNobody},
 	} {
-		r := &cannedReports{answers: map[string]string{"funnel": c.answer, "funnel/entities": `{"entities":[],"next":null}`, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
+		r := &made{answers: map[string]string{"funnel": c.answer, "funnel/entities": `{"entities":[],"next":null}`, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
 		status, _, page := look(t, r, c.address)
 		if status != 200 || !strings.Contains(page, c.want) {
 			t.Errorf("%s: %d, %q is not there:\n%s", name, status, c.want, page)
@@ -59,13 +59,13 @@ func TestFunnelList(t *testing.T) {
 	for _, name := range strings.Fields("a b c d e f g h i j k l m") {
 		saved = append(saved, `{"id":"`+name+`","name":"Funnel `+name+`","query":"step=name%3D`+name+`&step=name%3Dz&entity=visit&country=DE"}`)
 	}
-	r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "saved": `{"saved":[` + strings.Join(saved, ",") + `]}`}}
+	r := &made{answers: map[string]string{"funnel": madeFunnel, "saved": `{"saved":[` + strings.Join(saved, ",") + `]}`}}
 	_, _, page := look(t, r, "funnels?country=US&range=7d")
 	shows(t, page, "Funnel a", "step=name%3Da&amp;step=name%3Dz&amp;entity=visit&amp;country=DE&amp;range=7d", "5.1", "101 of 2,000", "Funnel l", "More funnels", "Funnel m", "New funnel")
-	if n := len(r.asked["funnel"]); n != cardsMax {
+	if n := len(r.all("funnel")); n != cardsMax {
 		t.Errorf("%d funnels are counted", n)
 	}
-	for _, q := range r.asked["funnel"] {
+	for _, q := range r.all("funnel") {
 		if !slices.Equal(q.all("country"), []string{"DE"}) || q.get("range") != "7d" {
 			t.Errorf("asked %q: a saved funnel keeps its own filters", q)
 		}
@@ -99,7 +99,7 @@ func TestFunnelForm(t *testing.T) {
 		{form("_order", "2,2,x,99,-1"), []string{c, a, b}},
 		{form("_k1", "any", "_f1.0", "", "_f1.1", ""), []string{a, "", c}},
 	} {
-		s := redirected(t, &cannedReports{}, "funnels", tt.form)
+		s := redirected(t, &made{}, "funnels", tt.form)
 		for i, step := range s.all("step") {
 			if i >= len(tt.want) || step != tt.want[i] {
 				t.Errorf("%v: steps %q, want %q", tt.form, s.all("step"), tt.want)
@@ -112,28 +112,15 @@ func TestFunnelForm(t *testing.T) {
 	}
 }
 
-// sharedGate knows one share.
-type sharedGate struct {
-	cannedGate
-	people bool
-}
-
-func (g sharedGate) Share(*dialect.Request, string) (*Viewer, error) {
-	return &Viewer{Sites: g.sites, Share: &Share{People: g.people}}, nil
-}
-
 // A share of numbers has no link to people, and no form that saves.
 func TestSharedAnalyses(t *testing.T) {
 	for _, people := range []bool{false, true} {
-		site := new(dialect.Site)
-		site.Name, site.Location = "shop", time.UTC
-		g := sharedGate{cannedGate{[]*dialect.Site{site}}, people}
-		r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "retention": madeRetention}}
-		d := New(Options{Reports: r, Gate: g, Addresses: g, Now: func() time.Time { return time.Date(2026, 11, 29, 14, 0, 0, 0, time.UTC) }})
+		r := &made{answers: map[string]string{"funnel": madeFunnel, "retention": madeRetention}}
+		d := New(Options{Reports: r, Gate: &sharing{share: Share{People: people}}, Addresses: below{}, Now: func() time.Time { return time.Date(2026, 11, 29, 14, 0, 0, 0, time.UTC) }})
 		for _, address := range []string{"funnels?step=name%3Da&step=name%3Db&_wait=1", "retention?_wait=1"} {
 			path, query, _ := strings.Cut(address, "?")
 			var res dialect.Response
-			d.shared(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/s/token/" + path, RawQuery: query, Header: noHeader}, &res)
+			d.shared(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/s/tok/" + path, RawQuery: query, Header: noHeader}, &res)
 			page := string(res.Body)
 			if !strings.Contains(page, "1,200") && !strings.Contains(page, "100 of 200") {
 				t.Fatalf("%s shows nothing:\n%s", address, page)
@@ -154,7 +141,7 @@ func TestFunnelInterval(t *testing.T) {
 		"range=7d": "day", "range=7d&interval=hour": "hour", "range=12mo&interval=hour": "week", "range=12mo&interval=day": "day", "range=90d&interval=decade": "day",
 		"range=all": "month", "range=all&interval=week": "week", "range=all&interval=day": "month",
 	} {
-		r := &cannedReports{answers: map[string]string{"funnel": madeFunnel, "site": `{"name":"shop","first":"2023-01-01T00:00:00Z","events":5}`}}
+		r := &made{answers: map[string]string{"funnel": madeFunnel, "site": `{"name":"shop","first":"2023-01-01T00:00:00Z","events":5}`}}
 		look(t, r, "funnels?step=name%3Da&step=name%3Db&"+query)
 		if got := r.one(t, "funnel").get("interval"); got != want {
 			t.Errorf("%s: by %s", query, got)

@@ -13,7 +13,7 @@ const madePaths = `{"as_of":{"time":"2026-11-29T13:59:00.000Z"},"unit":"visits",
 {"rows":[{"label":"/c","count":10},{"label":"","count":2}],"other":0,"stopped":18}],"links":[]}`
 
 func TestPaths(t *testing.T) {
-	r := &cannedReports{answers: map[string]string{"paths": madePaths}}
+	r := &made{answers: map[string]string{"paths": madePaths}}
 	// The way goes through a label that is not among those of the first column any more.
 	_, _, page := look(t, r, "paths?start=name%3Dsignup&then=/rare&then=/b&country=DE")
 	shows(t, page, "After", `<p class="way">`, "Event signup", "→", "then=/rare\"", "/rare", "then=/rare&amp;then=/b\" aria-current=\"step\"", "30 of 1,000 visits, 3 %", "Start over", "Make a funnel of it",
@@ -31,7 +31,7 @@ func TestPathsQuestion(t *testing.T) {
 		{"", "depth=3"}, {"then=/a&then=/b&then=/a", "then=/a then=/b then=/a depth=4"}, {way[1:], strings.Repeat("then=/a ", 9) + "depth=8"},
 		{"anchor=each", "depth=3"}, {"anchor=each&end=name%3Dx&of=both&fold=/b/*", "end=name=x of=both anchor=each fold=/b/* depth=3"},
 	} {
-		r := &cannedReports{answers: map[string]string{"paths": madePaths}}
+		r := &made{answers: map[string]string{"paths": madePaths}}
 		look(t, r, "paths?"+c.query)
 		var got []string
 		for _, p := range r.one(t, "paths").without("range", "bot", "limit", "max_age") {
@@ -57,10 +57,10 @@ func TestFunnelOfAWay(t *testing.T) {
 		{"of=both&then=/a&then=signup", []string{page("/a"), "name=signup"}},
 		{"fold=/b/*&then=/b/*&then=/a", []string{"type=page&type=screen&page~=/b/*", page("/a")}},
 	} {
-		r := &cannedReports{answers: map[string]string{"paths": madePaths}}
+		r := &made{answers: map[string]string{"paths": madePaths}}
 		_, _, html := look(t, r, "paths?range=7d&"+c.query)
 		var steps []string
-		if _, rest, ok := strings.Cut(html, `<a href="/base/dashboard/site/shop/funnels?range=7d&amp;step=`); ok {
+		if _, rest, ok := strings.Cut(html, `<a href="/cairn/dashboard/site/shop/funnels?range=7d&amp;step=`); ok {
 			query, _, _ := strings.Cut(rest, `"`)
 			s := parseRaw("step=" + strings.ReplaceAll(query, "&amp;", "&"))
 			if steps = s.all("step"); s.get("entity") != "visit" {
@@ -81,7 +81,7 @@ func TestPathsStates(t *testing.T) {
 		"short":   {"then=/a&then=/b&then=/c&then=/d", `{"unit":"visits","anchored":5,"columns":[]}`, "0 of 5 visits"},
 		"none":    {"", `{"unit":"visits","anchored":5,"columns":[]}`, "5 visits"},
 	} {
-		r := &cannedReports{answers: map[string]string{"paths": c.answer, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
+		r := &made{answers: map[string]string{"paths": c.answer, "site": `{"name":"shop","first":"2026-01-01T00:00:00Z","events":5}`}}
 		if status, _, page := look(t, r, "paths?"+c.query); status != 200 || !strings.Contains(page, c.want) {
 			t.Errorf("%s: %d, %q is not there:\n%s", name, status, c.want, page)
 		}
@@ -90,11 +90,11 @@ func TestPathsStates(t *testing.T) {
 
 func TestPathsForm(t *testing.T) {
 	form := url.Values{"range": {"7d"}, "start": {"name=old"}, "then": {"/old"}, "_k0": {"page"}, "_v0": {"/a"}, "_from_what": {"end"}, "of": {""}, "anchor": {"each"}, "fold": {" /b/*  /c/* "}}
-	if got := redirected(t, &cannedReports{}, "paths", form).String(); got != "anchor=each&range=7d&end=type%3Dpage%26type%3Dscreen%26page%3D/a&fold=/b/*&fold=/c/*" {
+	if got := redirected(t, &made{}, "paths", form).String(); got != "anchor=each&range=7d&end=type%3Dpage%26type%3Dscreen%26page%3D/a&fold=/b/*&fold=/c/*" {
 		t.Error(got)
 	}
 	form.Set("_from_what", "begin")
-	if got := redirected(t, &cannedReports{}, "paths", form).String(); got != "range=7d&fold=/b/*&fold=/c/*" {
+	if got := redirected(t, &made{}, "paths", form).String(); got != "range=7d&fold=/b/*&fold=/c/*" {
 		t.Error(got)
 	}
 }
