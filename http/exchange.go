@@ -76,7 +76,7 @@ type exchange struct {
 	lost         bool          // it is not used again, because the store may still read it
 	reader       siteReader
 	queries      *atomic.Int32      // counts the read that is at work, see endRead
-	lasting      *atomic.Int32      // counts the stream that lasts, see endRead
+	lasting      []*atomic.Int32    // count the stream that lasts, see endRead
 	cancel       context.CancelFunc // ends the context of that read; nil = it has none of its own
 }
 

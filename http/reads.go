@@ -23,11 +23,13 @@ const readMax = 10 * time.Second
 // answer that is kept or that somebody else computes is no work.
 const queriesMax = 4
 
-// Streams that last: how long one may, and how many there may be of one key and in all.
+// Streams that last: how long one may, and how many there may be of one key, of all shares, and in
+// all.
 const (
-	lastsMax      = 30 * time.Minute
-	lastingKeyMax = 4
-	lastingMax    = 32
+	lastsMax         = 30 * time.Minute
+	lastingKeyMax    = 4
+	lastingSharesMax = 16
+	lastingMax       = 32
 )
 
 // read answers a read of a dialect. One key has at most queriesMax at work; writes are
@@ -118,12 +120,33 @@ func (x *exchange) endRead() {
 	if x.queries != nil {
 		x.queries.Add(-1)
 	}
-	if x.lasting != nil {
-		x.lasting.Add(-1)
-		x.s.lasting.Add(-1)
+	for _, n := range x.lasting {
+		n.Add(-1)
 	}
 	x.cancel, x.queries, x.lasting = nil, nil, nil
 }
+
+// bound bounds the streams of one kind.
+type bound struct {
+	n    *atomic.Int32 // open ones
+	most int32
+}
+
+// countLasting counts a stream that lasts until endRead. It returns false when one of the bounds
+// has too many.
+func (x *exchange) countLasting(bounds ...bound) bool {
+	ok := true
+	for _, b := range append(bounds, bound{&x.s.lasting, lastingMax}) {
+		ok = b.n.Add(1) <= b.most && ok
+		x.lasting = append(x.lasting, b.n)
+	}
+	if !ok {
+		x.wait = 10 * time.Second
+	}
+	return ok
+}
+
+var errStreams = &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many open streams"}
 
 // beginLasting counts a stream that lasts. It returns false when there are too many, and the
 // request is answered then.
@@ -132,11 +155,8 @@ func (x *exchange) beginLasting() bool {
 	if own == nil {
 		own = new(atomic.Int32)
 	}
-	x.lasting = own
-	all := x.s.lasting.Add(1)
-	if own.Add(1) > lastingKeyMax || all > lastingMax {
-		x.wait = 10 * time.Second
-		x.fail(dialect.RateLimited, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many open streams"})
+	if !x.countLasting(bound{own, lastingKeyMax}) {
+		x.fail(dialect.RateLimited, errStreams)
 		return false
 	}
 	x.req.Valid = x.stillValid

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,9 +21,10 @@ import (
 type stream struct {
 	x    *exchange
 	to   io.Writer
-	size int64 // bytes sent
-	err  error // why nothing more can be sent; it stays
-	over bool  // the exchange is given back
+	size int64       // bytes sent
+	err  error       // why nothing more can be sent; it stays
+	over bool        // the exchange is given back
+	gone atomic.Bool // the client has closed the connection
 }
 
 // sendStream gives the stream to fasthttp.
@@ -63,11 +65,15 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 		}
 		s.end(err == nil)
 	}()
+	if cancel := x.cancel; len(x.lasting) > 0 && cancel != nil {
+		// It may have nothing to say for long, and a client that comes back has to find its place free.
+		defer x.c.Watch(func() { s.gone.Store(true); cancel() })()
+	}
 	err = x.res.Stream(s)
 	switch {
 	case s.err != nil:
 		err = s.err
-	case err != nil && server.streaming.Err() == nil && server.lines.allow("stream", time.Now()):
+	case err != nil && !s.gone.Load() && server.streaming.Err() == nil && server.lines.allow("stream", time.Now()):
 		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()))
 	}
 	return s.size, err

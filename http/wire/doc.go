@@ -28,6 +28,7 @@
 // # The way to read it
 //
 // framing.go reads a head. conn.go holds it until it is whole and keeps every deadline.
-// body.go reads the body after it, and inflate.go undoes the body's Content-Encoding.
+// body.go reads the body after it, and inflate.go undoes the body's Content-Encoding. watch.go
+// notices that a client goes away while it is answered.
 // gate.go bounds the number of connections, and evict.go chooses which gives way. proxy.go and tls.go stand by themselves.
 package wire
